@@ -1,0 +1,82 @@
+//! Handles of places in a tree.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::engine::Core;
+use crate::handle::TaskHandle;
+use crate::outcome::TaskOutcome;
+use crate::runtime_error::RuntimeError;
+use crate::status::TaskStatus;
+
+/// A place in a tree. Each call acts on the registration that is there when it is made; where there is none, verbs
+/// return false and looks return `None`. Dropping the handle does nothing.
+#[derive(Clone)]
+pub struct ChildHandle {
+    path: Arc<str>,
+    core: Arc<Core>,
+}
+
+impl ChildHandle {
+    pub(crate) fn new(path: Arc<str>, core: Arc<Core>) -> Self {
+        Self { path, core }
+    }
+
+    /// The path of the place; at the root that is the task's name.
+    pub fn name(&self) -> &str {
+        &self.path
+    }
+
+    /// The registration that is there now.
+    #[must_use]
+    pub fn current(&self) -> Option<TaskHandle> {
+        self.core.get(&self.path).map(TaskHandle::new)
+    }
+
+    /// What the task is doing.
+    #[must_use]
+    pub fn status(&self) -> Option<TaskStatus> {
+        self.current().map(|task| task.status())
+    }
+
+    /// Tells the task to stop and waits until it has; see [`TaskHandle::cancel`].
+    ///
+    /// # Errors
+    /// As [`TaskHandle::cancel`].
+    ///
+    /// # Cancel safety
+    /// As [`TaskHandle::cancel`].
+    pub async fn cancel(&self) -> Result<bool, RuntimeError> {
+        match self.current() {
+            Some(task) => task.cancel().await,
+            None => Ok(false),
+        }
+    }
+
+    /// Begins anew; see [`TaskHandle::restart`].
+    pub fn restart(&self) -> bool {
+        self.current().is_some_and(|task| task.restart())
+    }
+
+    /// Ends a wait; see [`TaskHandle::trigger`].
+    pub fn trigger(&self) -> bool {
+        self.current().is_some_and(|task| task.trigger())
+    }
+
+    /// Waits for the end of the registration that is there now, and tells how it came. `None` if there is none.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn outcome(&self) -> Option<TaskOutcome> {
+        match self.current() {
+            Some(task) => Some(task.outcome().await),
+            None => None,
+        }
+    }
+}
+
+impl fmt::Debug for ChildHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildHandle").field("name", &self.path).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,67 @@
+//! The one timer of an actor.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::task::coop::unconstrained;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// Longer waits never end: Tokio's timer is made for less than that.
+const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// `after` from now, unless that is too far away to ever come.
+pub(crate) fn deadline(after: Duration) -> Option<Instant> {
+    if after >= NEVER { None } else { Instant::now().checked_add(after) }
+}
+
+/// A timer that is made when it is first set, and used again.
+#[derive(Default)]
+pub(crate) struct Alarm {
+    sleep: Option<Pin<Box<Sleep>>>,
+    armed: bool,
+}
+
+impl Alarm {
+    pub(crate) fn set(&mut self, after: Duration) {
+        self.armed = false;
+        if let Some(deadline) = deadline(after) {
+            self.set_at(deadline);
+        }
+    }
+
+    /// Sets it, unless it rings before that anyway.
+    pub(crate) fn set_sooner(&mut self, after: Duration) {
+        let Some(deadline) = deadline(after) else { return };
+        match &self.sleep {
+            Some(sleep) if self.armed && sleep.deadline() <= deadline => {}
+            _ => self.set_at(deadline),
+        }
+    }
+
+    fn set_at(&mut self, deadline: Instant) {
+        self.armed = true;
+        match &mut self.sleep {
+            Some(sleep) => sleep.as_mut().reset(deadline),
+            None => self.sleep = Some(Box::pin(sleep_until(deadline))),
+        }
+    }
+
+    pub(crate) fn is_armed(&self) -> bool {
+        self.armed
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.armed = false;
+    }
+
+    /// Ready once when the time has come. Never ready while not set.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match &mut self.sleep {
+            // A future that uses up the cooperative budget must not silence its own timeout.
+            Some(sleep) if self.armed => pin!(unconstrained(sleep.as_mut())).poll(cx).map(|()| self.armed = false),
+            _ => Poll::Pending,
+        }
+    }
+}

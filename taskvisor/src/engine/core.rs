@@ -1,0 +1,270 @@
+//! What all parts of one supervisor share.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, Semaphore};
+
+use super::actor::Actor;
+use super::cell::Cell;
+use super::registry::{Admission, Registry};
+use super::shutdown::Verdict;
+use crate::config::SupervisorConfig;
+use crate::events::{Bus, EventKind, Subscribe};
+use crate::outcome::TaskOutcome;
+use crate::runtime_error::{InvalidOption, RuntimeError};
+use crate::settings::Settings;
+use crate::spec::TaskSpec;
+use crate::sync::lock;
+use crate::task::TaskRef;
+
+/// The state of one supervisor. Locks are taken in the order registry, cell, bus; none is held while anything of the
+/// user's runs or is dropped.
+pub(crate) struct Core {
+    pub(crate) config: SupervisorConfig,
+    pub(crate) bus: Arc<Bus>,
+    pub(crate) permits: Option<Arc<Semaphore>>,
+    invalid: Option<InvalidOption>,
+    runtime: OnceLock<Handle>,
+    registry: Mutex<Registry>,
+    /// The registry became empty.
+    pub(super) vacant: Notify,
+    pub(super) verdict: Verdict,
+    readiness: Readiness,
+}
+
+/// Whether every task of the first batch has begun.
+#[derive(Default)]
+struct Readiness {
+    batch: AtomicBool,
+    ready: AtomicBool,
+    missing: AtomicUsize,
+    changed: Notify,
+}
+
+/// A spec, checked and resolved.
+struct Admitted {
+    task: TaskRef,
+    name: Arc<str>,
+    settings: Settings,
+}
+
+impl Core {
+    pub(crate) fn new(config: SupervisorConfig, subscribers: Vec<Arc<dyn Subscribe>>) -> Self {
+        let permits = match config.max_concurrent {
+            0 => None,
+            n => Some(Arc::new(Semaphore::new(n.min(Semaphore::MAX_PERMITS)))),
+        };
+        Self {
+            invalid: config.check().and_then(|()| check_subscribers(&subscribers)).err(),
+            bus: Arc::new(Bus::new(subscribers, config.bus_capacity)),
+            permits,
+            runtime: OnceLock::new(),
+            registry: Mutex::default(),
+            vacant: Notify::new(),
+            verdict: Verdict::default(),
+            readiness: Readiness::default(),
+            config,
+        }
+    }
+
+    /// A supervisor that is over before it began.
+    pub(crate) fn closed() -> Arc<Self> {
+        let core = Arc::new(Self::new(SupervisorConfig::default(), Vec::new()));
+        core.close(Ok(()));
+        core
+    }
+
+    pub(crate) fn check(&self) -> Result<(), RuntimeError> {
+        match &self.invalid {
+            None => Ok(()),
+            Some(invalid) => Err(invalid.clone().into()),
+        }
+    }
+
+    pub(super) fn registry(&self) -> MutexGuard<'_, Registry> {
+        lock(&self.registry)
+    }
+
+    /// The runtime of the caller; else the one that the supervisor was first used on.
+    pub(super) fn runtime(&self) -> Result<Handle, RuntimeError> {
+        match Handle::try_current() {
+            Ok(current) => Ok(current),
+            Err(_) => self.runtime.get().cloned().ok_or(RuntimeError::NoRuntime),
+        }
+    }
+
+    /// Makes ready to run tasks: the config is valid, there is a runtime, and the subscribers listen.
+    fn prepare(&self) -> Result<Handle, RuntimeError> {
+        self.check()?;
+        let runtime = self.runtime()?;
+        self.runtime.get_or_init(|| runtime.clone());
+        self.bus.start(&runtime);
+        Ok(runtime)
+    }
+
+    fn admit(&self, spec: TaskSpec) -> Result<Admitted, RuntimeError> {
+        let settings = spec.resolve(&self.config);
+        let (task, name) = spec.into_parts();
+        if name.is_empty() {
+            let (subject, option, value) = ("a task".into(), "name", "\"\"".into());
+            return Err(InvalidOption { subject, option, value, expected: "a name that is not empty" }.into());
+        }
+        settings.check(&name)?;
+        Ok(Admitted { task, name, settings })
+    }
+
+    /// Registers and starts one task.
+    pub(crate) fn add(self: &Arc<Self>, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
+        let runtime = self.prepare()?;
+        let admitted = self.admit(spec)?;
+        let mut registry = self.registry();
+        if registry.admission != Admission::Open {
+            return Err(RuntimeError::ShuttingDown);
+        }
+        let cell = self.cell(&mut registry, admitted, false);
+        if let Err((taken, cell)) = registry.insert(Arc::clone(&cell)) {
+            drop(registry);
+            drop(cell);
+            return Err(taken);
+        }
+        announce(&cell);
+        drop(registry);
+        runtime.spawn(Actor::new(Arc::clone(&cell)));
+        Ok(cell)
+    }
+
+    /// Registers and starts a batch, whole or not at all.
+    pub(crate) fn add_batch(self: &Arc<Self>, specs: Vec<TaskSpec>) -> Result<(), RuntimeError> {
+        let runtime = self.prepare()?;
+        let admitted = specs.into_iter().map(|spec| self.admit(spec)).collect::<Result<Vec<_>, _>>()?;
+        let mut registry = self.registry();
+        if registry.admission != Admission::Open {
+            return Err(RuntimeError::ShuttingDown);
+        }
+        let first = !self.readiness.batch.load(Ordering::Relaxed);
+        let mut cells = Vec::with_capacity(admitted.len());
+        let mut taken = None;
+        for one in admitted {
+            let cell = self.cell(&mut registry, one, first);
+            if let Err(refused) = registry.insert(Arc::clone(&cell)) {
+                taken = Some(refused);
+                break;
+            }
+            cells.push(cell);
+        }
+        if let Some((taken, cell)) = taken {
+            let gone: Vec<_> = cells.iter().map(|cell| registry.remove(cell)).collect();
+            drop(registry);
+            drop((gone, cells, cell));
+            return Err(taken);
+        }
+        cells.iter().for_each(announce);
+        if first {
+            self.readiness.batch.store(true, Ordering::Relaxed);
+            self.readiness.missing.store(cells.len(), Ordering::Relaxed);
+        }
+        drop(registry);
+        if first && cells.is_empty() {
+            self.set_ready();
+        }
+        for cell in cells {
+            runtime.spawn(Actor::new(cell));
+        }
+        Ok(())
+    }
+
+    fn cell(self: &Arc<Self>, registry: &mut Registry, admitted: Admitted, unready: bool) -> Arc<Cell> {
+        let Admitted { task, name, settings } = admitted;
+        Arc::new(Cell::new(task, name, registry.share(settings), Arc::clone(self), unready))
+    }
+
+    /// Ends a registration: frees its name, and settles its outcome unless that is known already.
+    pub(super) fn remove(&self, cell: &Arc<Cell>, outcome: TaskOutcome) {
+        let mut registry = self.registry();
+        let gone = registry.remove(cell);
+        let finished = cell.finish(outcome);
+        if finished.aborted && registry.admission == Admission::Closing {
+            registry.aborted.push((cell.id(), Arc::clone(cell.name())));
+        }
+        let vacant = registry.is_empty();
+        let over = registry.admission == Admission::Closed;
+        drop(registry);
+        if finished.unready {
+            self.one_is_ready();
+        }
+        cell.finished(finished);
+        drop(gone);
+        if vacant {
+            self.vacant.notify_waiters();
+            if over {
+                self.bus.close();
+            }
+        }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Cell>> {
+        self.registry().get(name).cloned()
+    }
+
+    /// The cell of that name, for a call that acts on it.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<Arc<Cell>>, RuntimeError> {
+        self.check()?;
+        let registry = self.registry();
+        match (registry.admission, registry.get(name)) {
+            (Admission::Closed, _) | (Admission::Closing, None) => Err(RuntimeError::ShuttingDown),
+            (_, found) => Ok(found.cloned()),
+        }
+    }
+
+    /// In the order of registration.
+    pub(crate) fn cells(&self) -> Vec<Arc<Cell>> {
+        self.registry().cells()
+    }
+
+    pub(super) fn one_is_ready(&self) {
+        if self.readiness.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.set_ready();
+        }
+    }
+
+    fn set_ready(&self) {
+        self.readiness.ready.store(true, Ordering::Release);
+        self.readiness.changed.notify_waiters();
+    }
+
+    /// Lets those go who wait for a readiness that will not come.
+    pub(super) fn stopped(&self) {
+        self.readiness.changed.notify_waiters();
+    }
+
+    pub(crate) async fn wait_ready(&self) {
+        loop {
+            let mut changed = std::pin::pin!(self.readiness.changed.notified());
+            changed.as_mut().enable();
+            let stopped = self.registry().admission == Admission::Closed;
+            if stopped || self.readiness.ready.load(Ordering::Acquire) {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+fn announce(cell: &Arc<Cell>) {
+    cell.announce(EventKind::TaskAddRequested);
+    cell.announce(EventKind::TaskAdded);
+}
+
+fn check_subscribers(subscribers: &[Arc<dyn Subscribe>]) -> Result<(), InvalidOption> {
+    match subscribers.iter().find(|subscriber| subscriber.queue_capacity() == 0) {
+        None => Ok(()),
+        Some(subscriber) => Err(InvalidOption {
+            subject: format!("subscriber `{}`", subscriber.name()),
+            option: "queue_capacity",
+            value: "0".into(),
+            expected: "at least 1",
+        }),
+    }
+}

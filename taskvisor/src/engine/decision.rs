@@ -1,0 +1,160 @@
+//! What follows from the end of an attempt: a plain function of what is known.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::TaskError;
+use crate::outcome::TaskOutcome;
+use crate::policy::{RestartPolicy, next_tick};
+use crate::settings::Settings;
+
+/// What a registration was told from outside. A stop is never taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Told {
+    Nothing,
+    Restart,
+    Stop,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// With a result: its own, a panic, or its timeout.
+    Result(Result<(), TaskError>),
+    /// Dropped because it was told to stop, and takes no context that could tell it.
+    Dropped,
+    /// Dropped because it did not stop in time.
+    Aborted,
+}
+
+/// What is known when an attempt has ended.
+pub(super) struct Facts<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) told: Told,
+    /// Failures in a row before this attempt.
+    pub(super) streak: u32,
+    /// How long the attempt lived; `None` if it ended in its first poll.
+    pub(super) lived: Option<Duration>,
+    /// For a fixed rate: when the attempt started and ended, after the first tick.
+    pub(super) ticks: Option<(Duration, Duration)>,
+}
+
+/// What to do about it.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// The registration is over.
+    End(TaskOutcome),
+    /// Told to restart: the next attempt is due, with no failure counted.
+    Restart(Option<Arc<TaskError>>),
+    /// The attempt succeeded, the next waits.
+    Repeat(Duration),
+    /// The attempt failed, the next waits.
+    Retry { error: Arc<TaskError>, delay: Duration, streak: u32 },
+}
+
+pub(super) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
+    let result = match (facts.told, ending) {
+        (Told::Nothing, Ending::Result(result)) => result,
+        (Told::Nothing, Ending::Dropped) => Err(TaskError::Canceled),
+        (Told::Restart, ending) => return Next::Restart(error_of(ending)),
+        (Told::Stop, Ending::Aborted) | (Told::Nothing, Ending::Aborted) => {
+            return Next::End(TaskOutcome::Aborted { error: None });
+        }
+        (Told::Stop, ending) => return Next::End(TaskOutcome::Canceled { error: error_of(ending) }),
+    };
+    match result {
+        Ok(()) => after_success(facts),
+        Err(TaskError::Canceled) => Next::End(TaskOutcome::Canceled { error: None }),
+        Err(error) if error.is_fatal() => Next::End(TaskOutcome::Fatal { error: Arc::new(error) }),
+        Err(error) => after_failure(facts, Arc::new(error)),
+    }
+}
+
+fn after_success(facts: &Facts<'_>) -> Next {
+    match (facts.settings.restart, facts.settings.every, facts.ticks) {
+        (RestartPolicy::Never | RestartPolicy::OnFailure, ..) => Next::End(TaskOutcome::Completed),
+        (RestartPolicy::Always { .. }, Some(every), Some((started, ended))) => {
+            Next::Repeat(next_tick(every, started, ended))
+        }
+        (RestartPolicy::Always { interval }, ..) => Next::Repeat(interval.unwrap_or_default()),
+    }
+}
+
+fn after_failure(facts: &Facts<'_>, error: Arc<TaskError>) -> Next {
+    let settings = facts.settings;
+    if settings.restart == RestartPolicy::Never {
+        return Next::End(match *error {
+            TaskError::Panicked { .. } => TaskOutcome::Panicked { error },
+            _ => TaskOutcome::Failed { error },
+        });
+    }
+    let healthy = facts.lived.is_some_and(|lived| lived >= settings.reset_after);
+    let before = if healthy { 0 } else { facts.streak };
+    let streak = before.saturating_add(1);
+    if settings.max_retries.is_some_and(|retries| streak > retries) {
+        return Next::End(TaskOutcome::Exhausted { error, failures: streak });
+    }
+    Next::Retry { error, delay: settings.backoff.next(before), streak }
+}
+
+fn error_of(ending: Ending) -> Option<Arc<TaskError>> {
+    match ending {
+        Ending::Result(Err(error)) if !matches!(error, TaskError::Canceled) => Some(Arc::new(error)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SupervisorConfig;
+    use crate::settings::Overrides;
+
+    fn settings(restart: RestartPolicy, max_retries: Option<u32>) -> Settings {
+        let overrides = Overrides { restart: Some(restart), max_retries, ..Overrides::default() };
+        overrides.resolve(&SupervisorConfig::default())
+    }
+
+    fn facts(settings: &Settings, told: Told, streak: u32) -> Facts<'_> {
+        Facts { settings, told, streak, lived: None, ticks: None }
+    }
+
+    fn fail() -> Ending {
+        Ending::Result(Err(TaskError::Fail { reason: "x".into() }))
+    }
+
+    #[test]
+    fn what_was_told_outranks_the_result() {
+        for restart in [RestartPolicy::Never, RestartPolicy::OnFailure, RestartPolicy::Always { interval: None }] {
+            let settings = settings(restart, Some(0));
+            let stop = facts(&settings, Told::Stop, 0);
+            assert!(matches!(decide(&stop, fail()), Next::End(TaskOutcome::Canceled { error: Some(_) })));
+            for ending in [Ending::Result(Ok(())), Ending::Dropped, Ending::Result(Err(TaskError::Canceled))] {
+                assert!(matches!(decide(&stop, ending), Next::End(TaskOutcome::Canceled { error: None })));
+            }
+            assert!(matches!(decide(&stop, Ending::Aborted), Next::End(TaskOutcome::Aborted { .. })));
+            let restart = facts(&settings, Told::Restart, 9);
+            assert!(matches!(decide(&restart, fail()), Next::Restart(Some(_))));
+            assert!(matches!(decide(&restart, Ending::Aborted), Next::Restart(None)));
+        }
+    }
+
+    #[test]
+    fn exactly_max_retries_are_allowed() {
+        let settings = settings(RestartPolicy::OnFailure, Some(2));
+        for (streak, ends) in [(0, false), (1, false), (2, true)] {
+            let next = decide(&facts(&settings, Told::Nothing, streak), fail());
+            assert_eq!(matches!(next, Next::End(TaskOutcome::Exhausted { failures: 3, .. })), ends, "{streak}");
+        }
+    }
+
+    #[test]
+    fn a_long_life_starts_the_streak_again_and_a_shorter_one_does_not() {
+        let settings = settings(RestartPolicy::OnFailure, None);
+        let after = |lived| Facts { lived: Some(lived), ..facts(&settings, Told::Nothing, 7) };
+        let long = decide(&after(settings.reset_after), fail());
+        assert!(matches!(long, Next::Retry { streak: 1, .. }));
+        let short = decide(&after(settings.reset_after - Duration::from_nanos(1)), fail());
+        assert!(matches!(short, Next::Retry { streak: 8, .. }));
+    }
+}

@@ -1,0 +1,59 @@
+//! The futures that an attempt has beside it.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio_util::sync::CancellationToken;
+
+use super::cell::Cell;
+use crate::error::TaskError;
+use crate::panics::contained;
+
+/// The helpers of the present attempt.
+#[derive(Default)]
+pub(super) struct Helpers {
+    pub(super) running: usize,
+    pub(super) abort: CancellationToken,
+    pub(super) panic: Option<TaskError>,
+}
+
+/// One helper. It counts as running until its future is dropped.
+pub(super) struct Helper {
+    // Dropped in this order.
+    future: Pin<Box<dyn Future<Output = Result<(), TaskError>> + Send>>,
+    running: Running,
+}
+
+struct Running(Arc<Cell>);
+
+impl Helper {
+    pub(super) fn new<F>(future: F, abort: CancellationToken, cell: Arc<Cell>) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let until_aborted = async move {
+            abort.run_until_cancelled(future).await;
+        };
+        Self { future: Box::pin(contained(Box::pin(until_aborted))), running: Running(cell) }
+    }
+}
+
+impl Future for Helper {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.future.as_mut().poll(cx).map(|result| {
+            if let Err(panic) = result {
+                self.running.0.helper_panicked(panic);
+            }
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.helper_ended();
+    }
+}

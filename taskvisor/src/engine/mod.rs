@@ -1,0 +1,19 @@
+//! The engine: what runs tasks.
+//!
+//! `core` owns what a supervisor shares, `registry` who is there, `cell` the state of one registration; an `actor` is
+//! the Tokio task that drives one cell, by what `decision` says.
+
+mod actor;
+mod alarm;
+mod cell;
+mod core;
+mod decision;
+mod helpers;
+mod registry;
+mod run;
+mod shutdown;
+mod signals;
+
+pub(crate) use cell::Cell;
+pub(crate) use core::Core;
+pub use shutdown::Shutdown;

@@ -1,0 +1,145 @@
+//! A `run`: stays until every registration has ended, or a shutdown has.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use tokio::time::timeout;
+
+use super::core::Core;
+use super::registry::Admission;
+use super::signals::Signals;
+use crate::runtime_error::RuntimeError;
+use crate::spec::TaskSpec;
+
+/// The claim of one `run` on its supervisor. Dropped before the end, it requests a shutdown.
+pub(crate) struct Running {
+    core: Arc<Core>,
+    signals: Option<Signals>,
+    over: bool,
+}
+
+/// What ended a `run`.
+enum End {
+    /// No task is left.
+    Natural,
+    Verdict(Result<(), RuntimeError>),
+}
+
+impl Core {
+    /// Claims the supervisor for a `run`, and listens for signals if it is to.
+    pub(crate) fn claim(self: &Arc<Self>, signals: bool) -> Result<Running, RuntimeError> {
+        self.check()?;
+        self.runtime()?;
+        let signals = if signals { Some(listen()?) } else { None };
+        let mut registry = self.registry();
+        if std::mem::replace(&mut registry.running, true) {
+            return Err(RuntimeError::AlreadyRunning);
+        }
+        Ok(Running { core: Arc::clone(self), signals, over: false })
+    }
+
+    /// Waits until no task is left while none is being stopped, and ends the run in the same step.
+    async fn natural_end(&self) {
+        loop {
+            self.vacant().await;
+            let mut registry = self.registry();
+            if registry.admission != Admission::Open {
+                drop(registry);
+                return std::future::pending().await;
+            }
+            if registry.is_empty() {
+                registry.running = false;
+                return;
+            }
+        }
+    }
+}
+
+fn listen() -> Result<Signals, RuntimeError> {
+    Signals::listen().map_err(|error| RuntimeError::Signals(Arc::new(error)))
+}
+
+impl Running {
+    /// Starts a batch; if that is refused, the claim ends and nothing else happens.
+    pub(crate) fn start(self, batch: Vec<TaskSpec>) -> Result<Self, RuntimeError> {
+        self.start_with(|core| core.add_batch(batch))
+    }
+
+    /// As `start`, with what starts it.
+    pub(crate) fn start_with(
+        mut self,
+        start: impl FnOnce(&Arc<Core>) -> Result<(), RuntimeError>,
+    ) -> Result<Self, RuntimeError> {
+        let refused = start(&self.core).err();
+        match refused {
+            None => Ok(self),
+            Some(refused) => {
+                self.release();
+                Err(refused)
+            }
+        }
+    }
+
+    /// Waits for the end. A run that `stays` has none but the shutdown, which `until` requests.
+    pub(crate) async fn wait(mut self, stays: bool, until: impl Future<Output = ()>) -> Result<(), RuntimeError> {
+        let end = self.end(stays, until).await;
+        match end {
+            End::Verdict(result) => {
+                self.release();
+                result
+            }
+            End::Natural => {
+                self.over = true;
+                // The supervisor goes on, and so do its subscribers: there is nobody to tell that they are late.
+                let _ = timeout(self.core.config.drain_timeout, self.core.bus.flush()).await;
+                Ok(())
+            }
+        }
+    }
+
+    async fn end(&mut self, stays: bool, until: impl Future<Output = ()>) -> End {
+        let core = &self.core;
+        let mut natural = pin!(core.natural_end());
+        let mut verdict = pin!(core.verdict());
+        let mut until = pin!(until);
+        let mut waits = true;
+        let mut signaled = false;
+        poll_fn(|cx| {
+            while let Some(Poll::Ready(signal)) = self.signals.as_mut().map(|signals| signals.poll(cx)) {
+                if std::mem::replace(&mut signaled, true) {
+                    core.force();
+                } else {
+                    core.shut_down(signal, core.config.drain);
+                }
+            }
+            if waits && until.as_mut().poll(cx).is_ready() {
+                waits = false;
+                core.shut_down("run_until", core.config.drain);
+            }
+            if let Poll::Ready(result) = verdict.as_mut().poll(cx) {
+                return Poll::Ready(End::Verdict(result));
+            }
+            if !stays && natural.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(End::Natural);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    fn release(&mut self) {
+        self.over = true;
+        self.core.registry().running = false;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.over {
+            self.release();
+            self.core.shut_down("the future of `run` was dropped", self.core.config.drain);
+        }
+    }
+}

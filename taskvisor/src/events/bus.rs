@@ -1,0 +1,323 @@
+//! The way from a publisher to the subscribers.
+//!
+//! ```text
+//! publishers -> open -> relay -> lane -> worker -> subscriber      (a lane and a worker for each subscriber)
+//! ```
+//! Publishing appends to `open`, and wakes the relay if it was empty. The relay lets `open` grow while publishers are
+//! busy, then shares what came together with all lanes, so that one wake serves many events. A subscriber that is slow
+//! fills its lane and nothing else.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
+
+use super::lane::{Batch, Lane};
+use super::{Event, EventKind, Subscribe};
+use crate::error::TaskError;
+use crate::panics::{catch, contained, drop_caught};
+use crate::sync::lock;
+
+/// The relay waits no longer for publishers once this many events came together, or after this many turns.
+const BATCH: usize = 64;
+const TURNS: usize = 16;
+
+pub(crate) struct Bus {
+    subscribers: Vec<Arc<dyn Subscribe>>,
+    capacity: usize,
+    /// Whether a queue is half full, so that the next attempts give way.
+    congested: AtomicBool,
+    started: AtomicBool,
+    open: Mutex<Open>,
+    relay: Notify,
+    /// Locked after `open` where both are.
+    lanes: Mutex<Lanes>,
+    bells: Vec<Notify>,
+    delivered: Notify,
+}
+
+/// What is not in the lanes yet.
+struct Open {
+    seq: u64,
+    events: Vec<Event>,
+    closed: bool,
+}
+
+struct Lanes {
+    all: Vec<Lane>,
+    giving_way: Vec<Waker>,
+    /// What no lane had room for. The errors in it are the user's, and are dropped with no lock held.
+    refused: Vec<Arc<Vec<Event>>>,
+    closed: bool,
+}
+
+impl Bus {
+    pub(crate) fn new(subscribers: Vec<Arc<dyn Subscribe>>, capacity: usize) -> Self {
+        let lanes = subscribers.iter().map(|subscriber| Lane::new(subscriber.queue_capacity())).collect();
+        Self {
+            capacity,
+            congested: AtomicBool::new(false),
+            started: AtomicBool::new(false),
+            open: Mutex::new(Open { seq: 0, events: Vec::new(), closed: false }),
+            relay: Notify::new(),
+            lanes: Mutex::new(Lanes { all: lanes, giving_way: Vec::new(), refused: Vec::new(), closed: false }),
+            bells: subscribers.iter().map(|_| Notify::new()).collect(),
+            delivered: Notify::new(),
+            subscribers,
+        }
+    }
+
+    /// Whether anybody listens. Where nobody does, no event is even made.
+    pub(crate) fn is_active(&self) -> bool {
+        !self.subscribers.is_empty()
+    }
+
+    /// Starts the relay and the workers, unless they run.
+    pub(crate) fn start(self: &Arc<Self>, runtime: &Handle) {
+        if !self.is_active() || self.started.load(Ordering::Relaxed) || self.started.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        for lane in 0..self.subscribers.len() {
+            runtime.spawn(work(Arc::clone(self), lane));
+        }
+        runtime.spawn(relay(Arc::clone(self)));
+    }
+
+    /// Tells the subscribers. Short, never waits; can be called under another lock.
+    pub(crate) fn publish(&self, mut event: Event) {
+        let first = {
+            let mut open = lock(&self.open);
+            open.seq += 1;
+            event.seq = open.seq;
+            open.events.push(event);
+            let len = open.events.len();
+            if len >= self.capacity {
+                self.share(&mut open);
+            } else if len * 2 >= self.capacity {
+                self.congested.store(true, Ordering::Relaxed);
+            }
+            len == 1
+        };
+        if first {
+            self.relay.notify_one();
+        }
+    }
+
+    /// Lets the relay and the workers end once they have delivered everything.
+    pub(crate) fn close(&self) {
+        lock(&self.open).closed = true;
+        self.relay.notify_one();
+    }
+
+    /// Moves what is open into the lanes.
+    fn share(&self, open: &mut Open) {
+        if open.events.is_empty() {
+            return;
+        }
+        let events = Arc::new(std::mem::take(&mut open.events));
+        let mut lanes = lock(&self.lanes);
+        for lane in &mut lanes.all {
+            lane.offer(&events);
+        }
+        if Arc::strong_count(&events) == 1 {
+            lanes.refused.push(events);
+        }
+        self.note_congestion(&lanes);
+    }
+
+    /// The lanes have what was open. What none of them took is given back, to be dropped.
+    fn relayed(&self, closed: bool) -> Vec<Arc<Vec<Event>>> {
+        let mut lanes = lock(&self.lanes);
+        lanes.closed = closed;
+        let refused = std::mem::take(&mut lanes.refused);
+        wake(lanes);
+        refused
+    }
+
+    fn note_congestion(&self, lanes: &Lanes) -> bool {
+        let congested = lanes.all.iter().any(Lane::is_congested);
+        self.congested.store(congested, Ordering::Relaxed);
+        congested
+    }
+
+    /// Waits while a subscriber that keeps up has a lot to catch up with.
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.is_congested() {
+            return Poll::Ready(());
+        }
+        let mut lanes = lock(&self.lanes);
+        lanes.giving_way.push(cx.waker().clone());
+        // Looked at again under the lock, so that a wake that was on its way is not missed.
+        if self.is_congested() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    pub(crate) fn is_congested(&self) -> bool {
+        self.congested.load(Ordering::Relaxed)
+    }
+
+    /// Attempts have given way for long enough: whoever is still behind is not waited for any more.
+    pub(crate) fn stop_giving_way(&self) {
+        let mut lanes = lock(&self.lanes);
+        lanes.all.iter_mut().for_each(Lane::stall);
+        self.note_congestion(&lanes);
+        wake(lanes);
+    }
+
+    /// Waits until the subscribers have taken every event published so far.
+    pub(crate) async fn flush(&self) {
+        if !self.is_active() || !self.started.load(Ordering::Acquire) {
+            return;
+        }
+        for lane in 0..self.subscribers.len() {
+            self.report_lost(lane);
+        }
+        let last = lock(&self.open).seq;
+        loop {
+            let mut moved = pin!(self.delivered.notified());
+            moved.as_mut().enable();
+            if lock(&self.lanes).all.iter().all(|lane| lane.has_delivered(last)) {
+                return;
+            }
+            moved.await;
+        }
+    }
+
+    /// Takes the worker's next batch, now that the last one is done.
+    async fn next(&self, lane: usize) -> Option<Batch> {
+        loop {
+            let bell = self.bells[lane].notified();
+            let (batch, closed) = {
+                let mut lanes = lock(&self.lanes);
+                let batch = lanes.all[lane].take();
+                let closed = lanes.closed;
+                if self.is_congested() && !self.note_congestion(&lanes) {
+                    wake(lanes);
+                }
+                (batch, closed)
+            };
+            self.delivered.notify_waiters();
+            if batch.is_some() {
+                return batch;
+            }
+            self.report_lost(lane);
+            if closed {
+                return None;
+            }
+            bell.await;
+        }
+    }
+
+    fn report_lost(&self, lane: usize) {
+        let lost = lock(&self.lanes).all[lane].take_lost();
+        if let Some(lost) = lost {
+            let reason = format!("queue full, lost {lost} events");
+            self.report(EventKind::SubscriberOverflow, lane, lost, reason);
+        }
+    }
+
+    fn report(&self, kind: EventKind, lane: usize, count: u64, reason: String) {
+        let name = Arc::from(self.subscribers[lane].name());
+        self.publish(Event { count: Some(count), ..Event::about(kind, &name).because(reason) });
+    }
+}
+
+/// Wakes those that gave way, with no lock held.
+fn wake(mut lanes: std::sync::MutexGuard<'_, Lanes>) {
+    let waiting = std::mem::take(&mut lanes.giving_way);
+    drop(lanes);
+    waiting.into_iter().for_each(Waker::wake);
+}
+
+/// Moves events from `open` to the lanes.
+async fn relay(bus: Arc<Bus>) {
+    let _stopped = OnDrop(|| bus.started.store(false, Ordering::Release));
+    loop {
+        let bell = bus.relay.notified();
+        let mut seen = 0;
+        for _ in 0..TURNS {
+            let len = lock(&bus.open).events.len();
+            if len == seen || len >= BATCH {
+                break;
+            }
+            seen = len;
+            give_way().await;
+        }
+        let (shared, closed) = {
+            let mut open = lock(&bus.open);
+            let shared = !open.events.is_empty();
+            bus.share(&mut open);
+            (shared, open.closed)
+        };
+        let closed = closed && !shared;
+        let refused = bus.relayed(closed);
+        let _ = drop_caught(refused);
+        bus.bells.iter().for_each(Notify::notify_one);
+        if closed {
+            return;
+        }
+        if shared {
+            give_way().await;
+        } else {
+            bell.await;
+        }
+    }
+}
+
+/// Delivers to one subscriber.
+async fn work(bus: Arc<Bus>, lane: usize) {
+    let subscriber = &*bus.subscribers[lane];
+    while let Some(batch) = bus.next(lane).await {
+        let mut panics = 0;
+        let mut message = None;
+        for event in batch.events() {
+            let panicked = deliver(subscriber, event).await.err();
+            batch.one_done();
+            if !event.kind.is_diagnostic() {
+                panics += u64::from(panicked.is_some());
+                message = panicked.or(message);
+            }
+        }
+        if let Some(message) = message {
+            bus.report(EventKind::SubscriberPanicked, lane, panics, message.to_string());
+        }
+        // Errors of the user's are dropped with the batch.
+        let _ = drop_caught(batch);
+        give_way().await;
+    }
+}
+
+async fn deliver(subscriber: &dyn Subscribe, event: &Event) -> Result<(), TaskError> {
+    contained(catch(|| subscriber.on_event(event))?).await
+}
+
+/// Lets other tasks run, without a turn of the driver.
+async fn give_way() {
+    let mut turn = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut turn, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+struct OnDrop<F: FnMut()>(F);
+
+impl<F: FnMut()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+impl fmt::Debug for Bus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bus").field("subscribers", &self.subscribers.len()).finish_non_exhaustive()
+    }
+}

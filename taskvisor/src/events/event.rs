@@ -1,0 +1,206 @@
+//! What is told to subscribers.
+
+use std::fmt;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, SystemTime};
+
+use crate::error::TaskError;
+use crate::status::TaskId;
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EventKind {
+    /// An attempt begins.
+    TaskStarting,
+    /// An attempt ended in success, or stopped after it was told to.
+    TaskStopped,
+    /// An attempt failed, or was aborted.
+    TaskFailed,
+    /// An attempt exceeded its timeout.
+    TimeoutHit,
+    /// The next attempt waits; `delay_ms` says how long.
+    BackoffScheduled,
+    /// The restart policy asks for no other attempt.
+    ActorExhausted,
+    /// A fatal error ended the task.
+    ActorDead,
+    /// A task is registered.
+    TaskAdded,
+    /// A registration has ended and its name is free.
+    TaskRemoved,
+    /// A task is about to be registered.
+    TaskAddRequested,
+    /// A task was told to stop by name or through its handle.
+    TaskRemoveRequested,
+    /// A shutdown was requested; `reason` says by whom.
+    ShutdownRequested,
+    /// Every task stopped in the time that it was given.
+    AllStoppedWithinGrace,
+    /// Some tasks had to be aborted; `reason` names them.
+    GraceExceeded,
+    /// A subscriber panicked; `task` is its name, `count` says how often in this burst.
+    SubscriberPanicked,
+    /// A subscriber's queue was full; `task` is its name, `count` says how many events it lost in this burst.
+    SubscriberOverflow,
+}
+
+impl EventKind {
+    /// The variant's name.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TaskStarting => "TaskStarting",
+            Self::TaskStopped => "TaskStopped",
+            Self::TaskFailed => "TaskFailed",
+            Self::TimeoutHit => "TimeoutHit",
+            Self::BackoffScheduled => "BackoffScheduled",
+            Self::ActorExhausted => "ActorExhausted",
+            Self::ActorDead => "ActorDead",
+            Self::TaskAdded => "TaskAdded",
+            Self::TaskRemoved => "TaskRemoved",
+            Self::TaskAddRequested => "TaskAddRequested",
+            Self::TaskRemoveRequested => "TaskRemoveRequested",
+            Self::ShutdownRequested => "ShutdownRequested",
+            Self::AllStoppedWithinGrace => "AllStoppedWithinGrace",
+            Self::GraceExceeded => "GraceExceeded",
+            Self::SubscriberPanicked => "SubscriberPanicked",
+            Self::SubscriberOverflow => "SubscriberOverflow",
+        }
+    }
+
+    /// Whether this reports on a subscriber, and so never causes another report.
+    pub(crate) const fn is_diagnostic(self) -> bool {
+        matches!(self, Self::SubscriberPanicked | Self::SubscriberOverflow)
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One thing that happened.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Event {
+    /// What happened.
+    pub kind: EventKind,
+    /// The path of the task, or the name of the subscriber, that it happened to.
+    pub task: Option<Arc<str>>,
+    /// The registration that it happened to.
+    pub id: Option<TaskId>,
+    /// The attempt, counted from 1.
+    pub attempt: Option<u32>,
+    /// Why, in words.
+    pub reason: Option<Reason>,
+    /// How long the next attempt waits, in milliseconds, rounded down.
+    pub delay_ms: Option<u64>,
+    /// The timeout that was exceeded, in milliseconds, rounded down.
+    pub timeout_ms: Option<u64>,
+    /// How many events were lost, or how many panics there were.
+    pub count: Option<u64>,
+    /// Grows from event to event, for each subscriber.
+    pub seq: u64,
+    /// When it happened.
+    pub at: SystemTime,
+}
+
+impl Event {
+    /// An event of this kind, of now, about nothing in particular. Useful to test a subscriber.
+    #[must_use]
+    pub fn new(kind: EventKind) -> Self {
+        Self {
+            kind,
+            task: None,
+            id: None,
+            attempt: None,
+            reason: None,
+            delay_ms: None,
+            timeout_ms: None,
+            count: None,
+            seq: 0,
+            at: SystemTime::now(),
+        }
+    }
+
+    /// The error behind the event, where there is one.
+    #[must_use]
+    pub fn error(&self) -> Option<&Arc<TaskError>> {
+        self.reason.as_ref().and_then(Reason::error)
+    }
+
+    pub(crate) fn about(kind: EventKind, task: &Arc<str>) -> Self {
+        Self { task: Some(Arc::clone(task)), ..Self::new(kind) }
+    }
+
+    pub(crate) fn because(self, reason: impl Into<Reason>) -> Self {
+        Self { reason: Some(reason.into()), ..self }
+    }
+}
+
+/// A whole number of milliseconds, as events carry it.
+pub(crate) fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Why something happened. An error is formatted when it is first read, and only then.
+#[derive(Clone)]
+pub struct Reason {
+    error: Option<Arc<TaskError>>,
+    text: OnceLock<Box<str>>,
+}
+
+impl Reason {
+    /// The error behind the reason, where there is one.
+    #[must_use]
+    pub const fn error(&self) -> Option<&Arc<TaskError>> {
+        self.error.as_ref()
+    }
+
+    /// The reason in words.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        self.text.get_or_init(|| self.error.as_ref().map(ToString::to_string).unwrap_or_default().into())
+    }
+}
+
+impl From<Arc<TaskError>> for Reason {
+    fn from(error: Arc<TaskError>) -> Self {
+        Self { error: Some(error), text: OnceLock::new() }
+    }
+}
+
+impl From<String> for Reason {
+    fn from(text: String) -> Self {
+        Self { error: None, text: OnceLock::from(Box::from(text)) }
+    }
+}
+
+impl From<&str> for Reason {
+    fn from(text: &str) -> Self {
+        Self { error: None, text: OnceLock::from(Box::from(text)) }
+    }
+}
+
+impl Deref for Reason {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        self.as_str()
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+impl fmt::Debug for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.as_str(), f)
+    }
+}

@@ -1,0 +1,15 @@
+//! Events: what is told to subscribers, and how it gets to them. Nothing in the engine reads them back.
+
+mod bus;
+mod event;
+mod lane;
+#[cfg(feature = "logging")]
+mod log_writer;
+mod subscribe;
+
+pub(crate) use bus::Bus;
+pub(crate) use event::millis;
+pub use event::{Event, EventKind, Reason};
+#[cfg(feature = "logging")]
+pub use log_writer::LogWriter;
+pub use subscribe::{IntoSubscriber, Subscribe};

@@ -1,0 +1,71 @@
+//! Who is told.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::Event;
+
+/// Is told what happens.
+///
+/// Each subscriber has its own bounded queue and its own worker. One that is slow, pending or panicking delays nobody
+/// and loses only its own events; it is reported once a burst, with the count, as
+/// [`SubscriberOverflow`](crate::EventKind::SubscriberOverflow) or
+/// [`SubscriberPanicked`](crate::EventKind::SubscriberPanicked).
+///
+/// # Examples
+/// ```
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use taskvisor::{Event, EventKind, Subscribe};
+///
+/// #[derive(Default)]
+/// struct Failures(AtomicU64);
+///
+/// #[async_trait::async_trait]
+/// impl Subscribe for Failures {
+///     async fn on_event(&self, event: &Event) {
+///         if event.kind == EventKind::TaskFailed {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Subscribe: Send + Sync + 'static {
+    /// Takes one event. The next is handed over when this returns.
+    async fn on_event(&self, event: &Event);
+
+    /// The name in reports about this subscriber. Default: the type's name.
+    fn name(&self) -> &str {
+        std::any::type_name::<Self>()
+    }
+
+    /// How many events may wait for this subscriber. Default: 1024. Zero is refused when the supervisor starts.
+    fn queue_capacity(&self) -> usize {
+        1024
+    }
+}
+
+/// A subscriber by value or shared.
+pub trait IntoSubscriber {
+    /// The shared subscriber.
+    fn into_subscriber(self) -> Arc<dyn Subscribe>;
+}
+
+impl<T: Subscribe> IntoSubscriber for T {
+    fn into_subscriber(self) -> Arc<dyn Subscribe> {
+        Arc::new(self)
+    }
+}
+
+impl<T: Subscribe> IntoSubscriber for Arc<T> {
+    fn into_subscriber(self) -> Arc<dyn Subscribe> {
+        self
+    }
+}
+
+impl IntoSubscriber for Arc<dyn Subscribe> {
+    fn into_subscriber(self) -> Arc<dyn Subscribe> {
+        self
+    }
+}

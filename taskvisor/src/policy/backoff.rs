@@ -1,0 +1,111 @@
+//! How long to wait after a failure.
+
+use std::time::Duration;
+
+/// The pause before a retry: exponential, capped, with jitter.
+///
+/// The delay after the `n`-th consecutive failure (counted from 0) is `first * factor^n`, at most `max`; then
+/// `jitter` is applied. The count starts again after a success, and after an attempt that lived for
+/// [`reset_after`](crate::TaskSpec::with_reset_after).
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use taskvisor::{BackoffPolicy, JitterPolicy};
+///
+/// let backoff = BackoffPolicy {
+///     first: Duration::from_millis(200),
+///     max: Duration::from_secs(1),
+///     factor: 2.0,
+///     jitter: JitterPolicy::None,
+/// };
+/// let delays: Vec<_> = (0..4).map(|n| backoff.next(n).as_millis()).collect();
+/// assert_eq!(delays, [200, 400, 800, 1000]);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct BackoffPolicy {
+    /// The delay after the first failure. Default: 100 ms.
+    pub first: Duration,
+    /// No delay is longer than this. Default: 30 s.
+    pub max: Duration,
+    /// What each further failure multiplies the delay by. Default: 1.0, which keeps it constant.
+    pub factor: f64,
+    /// How the delay is spread. Default: not at all.
+    pub jitter: JitterPolicy,
+}
+
+impl Default for BackoffPolicy {
+    fn default() -> Self {
+        Self {
+            first: Duration::from_millis(100),
+            max: Duration::from_secs(30),
+            factor: 1.0,
+            jitter: JitterPolicy::None,
+        }
+    }
+}
+
+/// How a delay is spread, so that tasks that failed together do not retry together.
+///
+/// With `delay` for what the policy gives without jitter. `Full`, `Equal` and `Decorrelated` are named after Marc
+/// Brooker's "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015); `Decorrelated` draws from the delay at
+/// hand where that article draws from the previous one, so that it needs no state and honours `factor`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum JitterPolicy {
+    /// Exactly `delay`.
+    #[default]
+    None,
+    /// Evenly from `[0, delay]`: the widest spread, half the delay on average.
+    Full,
+    /// Evenly from `[delay / 2, delay]`: three quarters of the delay on average. A good choice.
+    Equal,
+    /// Evenly from `[delay, delay * 3]`, then capped at `max`: twice the delay on average where the cap is far.
+    Decorrelated,
+}
+
+impl BackoffPolicy {
+    /// The delay after the consecutive failure number `attempt`, counted from 0.
+    ///
+    /// Total: it gives a delay for every policy and number, never above `max`. A `first` above `max` counts as `max`, a
+    /// factor that is negative or no number counts as 1. Results are rounded up to whole nanoseconds; only
+    /// [`JitterPolicy::Full`] can make zero out of a `first` that is not zero.
+    #[must_use]
+    pub fn next(&self, attempt: u32) -> Duration {
+        let base = self.first.min(self.max).as_nanos();
+        let max = self.max.as_nanos();
+        let delay = grow(base, self.factor, attempt, max);
+        let drawn = match self.jitter {
+            JitterPolicy::None => delay,
+            JitterPolicy::Full => draw(0, delay),
+            JitterPolicy::Equal => draw(delay.div_ceil(2), delay),
+            JitterPolicy::Decorrelated => draw(delay, delay.saturating_mul(3)).min(max),
+        };
+        from_nanos(drawn)
+    }
+}
+
+/// `base * factor^attempt` in nanoseconds, rounded up, between 1 and `max` unless `base` is zero.
+fn grow(base: u128, factor: f64, attempt: u32, max: u128) -> u128 {
+    let factor = if factor >= 0.0 { factor } else { 1.0 };
+    // Exact where no multiplication is needed: an `f64` holds whole nanoseconds up to 104 days only.
+    if base == 0 || attempt == 0 || factor.to_bits() == 1.0_f64.to_bits() {
+        return base;
+    }
+    let exponent = i32::try_from(attempt).unwrap_or(i32::MAX);
+    #[expect(clippy::cast_precision_loss, reason = "52 bits are enough for a delay that is multiplied")]
+    let grown = base as f64 * factor.powi(exponent);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, and it is positive")]
+    let nanos = grown.ceil() as u128;
+    nanos.clamp(1.min(max), max)
+}
+
+fn draw(low: u128, high: u128) -> u128 {
+    if low >= high { low } else { fastrand::u128(low..=high) }
+}
+
+fn from_nanos(nanos: u128) -> Duration {
+    const PER_SECOND: u128 = 1_000_000_000;
+    let seconds = u64::try_from(nanos / PER_SECOND).unwrap_or(u64::MAX);
+    let rest = u32::try_from(nanos % PER_SECOND).unwrap_or(0);
+    Duration::new(seconds, rest)
+}

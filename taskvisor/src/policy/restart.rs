@@ -1,0 +1,28 @@
+//! When a task runs again.
+
+use std::time::Duration;
+
+/// Whether a task runs again after an attempt has ended.
+///
+/// | policy | after success | after a retryable failure |
+/// |---|---|---|
+/// | `Never` | ends | ends |
+/// | `OnFailure` (default) | ends | runs again after the backoff |
+/// | `Always` | runs again after `interval` | runs again after the backoff |
+///
+/// [`TaskError::Fatal`](crate::TaskError::Fatal) and [`TaskError::Canceled`](crate::TaskError::Canceled) end a task
+/// under every policy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum RestartPolicy {
+    /// Runs once.
+    Never,
+    /// Runs until an attempt succeeds.
+    #[default]
+    OnFailure,
+    /// Runs until it is told to stop.
+    Always {
+        /// The pause from the end of a successful attempt to the start of the next. `None` and zero only give way to
+        /// the scheduler.
+        interval: Option<Duration>,
+    },
+}

@@ -1,0 +1,107 @@
+//! What a spec says, made whole by what the config says.
+
+use std::time::Duration;
+
+use crate::config::SupervisorConfig;
+use crate::policy::{BackoffPolicy, RestartPolicy};
+use crate::runtime_error::InvalidOption;
+
+/// The shortest healthy life that makes a failure count as the first again, unless it is set.
+const RESET_AFTER: Duration = Duration::from_secs(10);
+
+/// What was set on a spec; the rest is inherited at registration.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Overrides {
+    pub(crate) restart: Option<RestartPolicy>,
+    pub(crate) every: Option<Duration>,
+    pub(crate) initial_delay: Option<Duration>,
+    pub(crate) backoff: Option<BackoffPolicy>,
+    pub(crate) reset_after: Option<Duration>,
+    pub(crate) max_retries: Option<u32>,
+    /// `Some(None)` is a spec that says: no timeout.
+    pub(crate) timeout: Option<Option<Duration>>,
+    pub(crate) stop_timeout: Option<Duration>,
+}
+
+/// The settings that a registration runs by. Equal ones are shared between registrations.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Settings {
+    pub(crate) restart: RestartPolicy,
+    pub(crate) every: Option<Duration>,
+    pub(crate) initial_delay: Duration,
+    pub(crate) backoff: BackoffPolicy,
+    pub(crate) reset_after: Duration,
+    pub(crate) max_retries: Option<u32>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) stop_timeout: Option<Duration>,
+}
+
+impl Overrides {
+    pub(crate) fn resolve(&self, config: &SupervisorConfig) -> Settings {
+        let backoff = self.backoff.unwrap_or(config.backoff);
+        let inherited = Some(config.timeout);
+        Settings {
+            restart: self.restart.unwrap_or(config.restart),
+            every: self.every,
+            initial_delay: self.initial_delay.unwrap_or_default(),
+            backoff,
+            reset_after: self.reset_after.or(config.reset_after).unwrap_or(backoff.max.max(RESET_AFTER)),
+            max_retries: self.max_retries.or(config.max_retries),
+            timeout: self.timeout.unwrap_or(inherited).filter(|timeout| !timeout.is_zero()),
+            stop_timeout: self.stop_timeout.or(config.stop_timeout),
+        }
+    }
+
+    /// The same settings as a spec that sets them all.
+    pub(crate) fn of(settings: &Settings) -> Self {
+        Self {
+            restart: Some(settings.restart),
+            every: settings.every,
+            initial_delay: Some(settings.initial_delay),
+            backoff: Some(settings.backoff),
+            reset_after: Some(settings.reset_after),
+            max_retries: settings.max_retries,
+            timeout: Some(settings.timeout),
+            stop_timeout: settings.stop_timeout,
+        }
+    }
+}
+
+impl Settings {
+    pub(crate) fn check(&self, name: &str) -> Result<(), InvalidOption> {
+        let subject = || format!("task `{name}`");
+        let invalid = |option, value, expected| Err(InvalidOption { subject: subject(), option, value, expected });
+        check_backoff(&self.backoff, subject)?;
+        match (self.every, self.restart) {
+            (Some(every), _) if every.is_zero() => invalid("every", "0ns".into(), "a period longer than zero"),
+            (Some(every), RestartPolicy::Always { interval: Some(_) }) => {
+                invalid("every", format!("{every:?}"), "either `every` or `interval`, not both")
+            }
+            (Some(every), RestartPolicy::Never | RestartPolicy::OnFailure) => {
+                invalid("every", format!("{every:?}"), "the restart policy `Always` beside it")
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+pub(crate) fn check_backoff(backoff: &BackoffPolicy, subject: impl Fn() -> String) -> Result<(), InvalidOption> {
+    let BackoffPolicy { first, max, factor, .. } = *backoff;
+    if !factor.is_finite() || factor < 0.0 {
+        return Err(InvalidOption {
+            subject: subject(),
+            option: "backoff.factor",
+            value: factor.to_string(),
+            expected: "a finite number of at least 0",
+        });
+    }
+    if first > max {
+        return Err(InvalidOption {
+            subject: subject(),
+            option: "backoff.first",
+            value: format!("{first:?}, above `backoff.max`, which is {max:?}"),
+            expected: "at most `backoff.max`",
+        });
+    }
+    Ok(())
+}

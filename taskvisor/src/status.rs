@@ -1,0 +1,56 @@
+//! What a registration is doing.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::TaskError;
+
+/// Identifies one registration. No two registrations of a process share an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId(u64);
+
+impl TaskId {
+    pub(crate) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// What a registration is doing at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TaskState {
+    /// An attempt is due, or waits for its initial delay or for a permit of `max_concurrent`.
+    Pending,
+    /// An attempt runs.
+    Running,
+    /// The last attempt failed; the next waits for the backoff.
+    Backoff,
+    /// The last attempt succeeded; the next waits for the interval.
+    Interval,
+    /// It was told to stop and has not ended yet.
+    Stopping,
+    /// It has ended for good.
+    Ended,
+}
+
+/// A look at one registration.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TaskStatus {
+    /// What it is doing.
+    pub state: TaskState,
+    /// The number of the present or last attempt, from 1; 0 before the first.
+    pub attempt: u32,
+    /// How many attempts began after the first.
+    pub restarts: u32,
+    /// What the last failed attempt failed with; forgotten after a success.
+    pub last_error: Option<Arc<TaskError>>,
+}

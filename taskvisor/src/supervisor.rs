@@ -1,0 +1,319 @@
+//! The supervisor: owner, and handles that are none.
+
+use std::fmt;
+use std::future::{Future, pending};
+use std::ops::Deref;
+use std::process;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::SupervisorConfig;
+use crate::engine::{Core, Shutdown};
+use crate::events::Subscribe;
+use crate::handle::TaskHandle;
+use crate::runtime_error::RuntimeError;
+use crate::spec::TaskSpec;
+
+/// Runs tasks, restarts them by their policies, and stops them in good order.
+///
+/// A supervisor is live as soon as it is built: tasks can be added before, during and without
+/// [`run`](Self::run). It derefs to a [`SupervisorHandle`], which has all calls but those of the owner. When the last
+/// `Arc` of it is dropped, every task is told to stop.
+///
+/// # Examples
+/// ```
+/// use taskvisor::{Supervisor, SupervisorConfig, TaskContext, TaskFn, TaskSpec};
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), taskvisor::RuntimeError> {
+///     let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
+///     let hello = TaskFn::arc("hello", |_: TaskContext| async {
+///         println!("hello");
+///         Ok(())
+///     });
+///     supervisor.run(vec![TaskSpec::inherit(hello)]).await
+/// }
+/// ```
+pub struct Supervisor {
+    handle: SupervisorHandle,
+}
+
+impl Supervisor {
+    /// A supervisor with its config and subscribers. Needs no runtime. An invalid config is the error of the first use.
+    #[expect(clippy::new_ret_no_self, reason = "a supervisor is shared")]
+    #[must_use]
+    pub fn new(config: SupervisorConfig, subscribers: Vec<Arc<dyn Subscribe>>) -> Arc<Self> {
+        Arc::new(Self { handle: SupervisorHandle::new(Arc::new(Core::new(config, subscribers))) })
+    }
+
+    /// Builds a supervisor step by step.
+    #[must_use]
+    pub fn builder(config: SupervisorConfig) -> SupervisorBuilder {
+        SupervisorBuilder { config, subscribers: Vec::new() }
+    }
+
+    /// A handle that does not keep the supervisor alive.
+    #[must_use]
+    pub fn handle(&self) -> SupervisorHandle {
+        self.handle.clone()
+    }
+
+    /// Starts `specs` together and waits until every registration has ended, counting tasks that were added meanwhile,
+    /// or until a shutdown is over. With no specs it waits for a shutdown. After a natural end the supervisor is still
+    /// live and may run again.
+    ///
+    /// SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows) request a shutdown; a second one aborts what is left. This
+    /// needs a runtime with IO enabled; see [`SupervisorConfig::signals`]. As Tokio does, it leaves the signals'
+    /// handlers in place afterwards.
+    ///
+    /// # Errors
+    /// Before anything has started: [`InvalidOption`](RuntimeError::InvalidOption),
+    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists), [`AlreadyRunning`](RuntimeError::AlreadyRunning),
+    /// [`ShuttingDown`](RuntimeError::ShuttingDown), [`NoRuntime`](RuntimeError::NoRuntime),
+    /// [`Signals`](RuntimeError::Signals). Afterwards: [`GraceExceeded`](RuntimeError::GraceExceeded).
+    ///
+    /// # Cancel safety
+    /// Dropping the future requests a shutdown.
+    pub async fn run(&self, specs: Vec<TaskSpec>) -> Result<(), RuntimeError> {
+        let core = &self.handle.core;
+        let stays = specs.is_empty();
+        core.claim(core.config.signals)?.start(specs)?.wait(stays, pending()).await
+    }
+
+    /// As [`run`](Self::run), but listens to `future` instead of signals: when it is done, a shutdown is requested.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    ///
+    /// # Cancel safety
+    /// Dropping the future requests a shutdown.
+    pub async fn run_until(&self, specs: Vec<TaskSpec>, future: impl Future<Output = ()>) -> Result<(), RuntimeError> {
+        let stays = specs.is_empty();
+        self.handle.core.claim(false)?.start(specs)?.wait(stays, future).await
+    }
+
+    /// As [`run`](Self::run), and ends the process: with status 0, or with status 1 and the error on standard error.
+    /// Does not wait for threads that a task blocks, as returning from `main` would.
+    pub async fn run_to_exit(&self, specs: Vec<TaskSpec>) -> ! {
+        exit(self.run(specs).await)
+    }
+}
+
+pub(crate) fn exit(result: Result<(), RuntimeError>) -> ! {
+    match result {
+        Ok(()) => process::exit(0),
+        Err(error) => {
+            eprintln!("Error: {error}");
+            process::exit(1);
+        }
+    }
+}
+
+impl Deref for Supervisor {
+    type Target = SupervisorHandle;
+
+    fn deref(&self) -> &SupervisorHandle {
+        &self.handle
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        self.handle.core.shut_down("the supervisor was dropped", Duration::ZERO);
+    }
+}
+
+impl fmt::Debug for Supervisor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supervisor").field("tasks", &self.names()).finish_non_exhaustive()
+    }
+}
+
+/// Builds a [`Supervisor`].
+pub struct SupervisorBuilder {
+    config: SupervisorConfig,
+    subscribers: Vec<Arc<dyn Subscribe>>,
+}
+
+impl SupervisorBuilder {
+    /// Adds subscribers.
+    #[must_use]
+    pub fn with_subscribers(mut self, subscribers: Vec<Arc<dyn Subscribe>>) -> Self {
+        self.subscribers.extend(subscribers);
+        self
+    }
+
+    /// The supervisor. An invalid config is the error of the first use.
+    #[must_use]
+    pub fn build(self) -> Arc<Supervisor> {
+        Supervisor::new(self.config, self.subscribers)
+    }
+
+    /// The supervisor, unless its config is invalid.
+    ///
+    /// # Errors
+    /// [`InvalidOption`](RuntimeError::InvalidOption).
+    pub fn try_build(self) -> Result<Arc<Supervisor>, RuntimeError> {
+        let supervisor = self.build();
+        supervisor.core.check()?;
+        Ok(supervisor)
+    }
+}
+
+impl fmt::Debug for SupervisorBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SupervisorBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// The calls of a supervisor, for those who do not own it: tasks, subscribers, other threads.
+///
+/// Clones are cheap. A handle does not keep the supervisor alive: once every owner is gone, its calls fail with
+/// [`ShuttingDown`](RuntimeError::ShuttingDown).
+#[derive(Clone)]
+pub struct SupervisorHandle {
+    core: Arc<Core>,
+}
+
+impl SupervisorHandle {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    pub(crate) fn closed() -> Self {
+        Self { core: Core::closed() }
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Registers a task and starts it. `Ok` means that it is registered and listed, not that an attempt has begun.
+    ///
+    /// # Errors
+    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists), which changes nothing for the task that has the name;
+    /// [`InvalidOption`](RuntimeError::InvalidOption), [`ShuttingDown`](RuntimeError::ShuttingDown),
+    /// [`NoRuntime`](RuntimeError::NoRuntime).
+    ///
+    /// # Cancel safety
+    /// It is done in one step when first polled.
+    pub async fn add_task(&self, spec: impl Into<TaskSpec>) -> Result<TaskHandle, RuntimeError> {
+        self.core.add(spec.into()).map(TaskHandle::new)
+    }
+
+    /// Tells the task of that path to stop, and returns.
+    ///
+    /// # Errors
+    /// [`TaskNotFound`](RuntimeError::TaskNotFound), [`ShuttingDown`](RuntimeError::ShuttingDown) after a shutdown.
+    ///
+    /// # Cancel safety
+    /// It is done in one step when first polled.
+    pub async fn remove_task(&self, name: &str) -> Result<(), RuntimeError> {
+        match self.core.find(name)? {
+            Some(cell) => {
+                cell.remove();
+                Ok(())
+            }
+            None => Err(RuntimeError::TaskNotFound { name: name.to_owned() }),
+        }
+    }
+
+    /// Tells the task of that path to stop and waits until it has ended and its name is free. True for the call that
+    /// told it first; false, after the same wait, for others, and at once if there is no such task.
+    ///
+    /// # Errors
+    /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if the task blocks its thread past its `stop_timeout`, or
+    /// the supervisor's grace where it has none; its outcome is *aborted* then, its name stays taken until it really
+    /// ends. [`ShuttingDown`](RuntimeError::ShuttingDown) after a shutdown.
+    ///
+    /// # Cancel safety
+    /// Once polled the task is told to stop, whether this is polled on or not.
+    pub async fn cancel(&self, name: &str) -> Result<bool, RuntimeError> {
+        match self.core.find(name)? {
+            Some(cell) => cell.cancel(cell.stop_bound()).await,
+            None => Ok(false),
+        }
+    }
+
+    /// As [`cancel`](Self::cancel), but aborts the task if it has not ended `within` that time.
+    ///
+    /// # Errors
+    /// As [`cancel`](Self::cancel).
+    ///
+    /// # Cancel safety
+    /// As [`cancel`](Self::cancel).
+    pub async fn cancel_with_timeout(&self, name: &str, within: Duration) -> Result<bool, RuntimeError> {
+        match self.core.find(name)? {
+            Some(cell) => cell.cancel(within).await,
+            None => Ok(false),
+        }
+    }
+
+    /// Whether an attempt of the task of that path is under way.
+    pub async fn is_alive(&self, name: &str) -> bool {
+        self.core.get(name).is_some_and(|cell| cell.is_alive())
+    }
+
+    /// The paths of all registered tasks, sorted.
+    pub async fn list_tasks(&self) -> Vec<String> {
+        self.names()
+    }
+
+    /// The paths of the tasks that have an attempt under way, sorted.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<String> {
+        self.names_of(|handle| handle.is_alive())
+    }
+
+    /// The present registration of that path.
+    #[must_use]
+    pub fn task(&self, name: &str) -> Option<TaskHandle> {
+        self.core.get(name).map(TaskHandle::new)
+    }
+
+    /// Waits until an attempt of each task of the first batch has begun, or the supervisor has stopped.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn wait_ready(&self) {
+        self.core.wait_ready().await;
+    }
+
+    /// Requests a shutdown, which goes on whether the result is awaited or not: no task is taken any more, the drain
+    /// passes, then tasks are told to stop, and those that have not when the grace is over are aborted. All callers
+    /// share one shutdown and its result.
+    ///
+    /// # Errors
+    /// When awaited: [`GraceExceeded`](RuntimeError::GraceExceeded).
+    pub fn shutdown(&self) -> Shutdown {
+        self.core.shutdown("shutdown()")
+    }
+
+    /// As [`shutdown`](Self::shutdown), but with no drain and no grace: what has not stopped is aborted at once. Also
+    /// hastens a shutdown that goes on already.
+    ///
+    /// # Errors
+    /// When awaited: [`GraceExceeded`](RuntimeError::GraceExceeded).
+    pub fn shutdown_now(&self) -> Shutdown {
+        let shutdown = self.core.shutdown("shutdown_now()");
+        self.core.force();
+        shutdown
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.names_of(|_| true)
+    }
+
+    fn names_of(&self, which: impl Fn(&crate::engine::Cell) -> bool) -> Vec<String> {
+        let cells = self.core.cells();
+        let mut names: Vec<_> = cells.iter().filter(|cell| which(cell)).map(|cell| cell.name().to_string()).collect();
+        names.sort_unstable();
+        names
+    }
+}
+
+impl fmt::Debug for SupervisorHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SupervisorHandle").field("tasks", &self.names()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,269 @@
+//! What the conformance tests share: an event recorder, and tasks that follow a script.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use taskvisor::{
+    BackoffPolicy, CancellationToken, Event, EventKind, JitterPolicy, RestartPolicy, Subscribe, Supervisor,
+    SupervisorConfig, TaskContext, TaskError, TaskFn, TaskRef, TaskSpec,
+};
+use tokio::time::Instant;
+
+/// One event, as tests compare it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// What happened.
+    pub kind: EventKind,
+    /// To whom.
+    pub task: Option<String>,
+    /// In which attempt.
+    pub attempt: Option<u32>,
+    /// Why.
+    pub reason: Option<String>,
+    /// How long the wait is, in milliseconds.
+    pub delay_ms: Option<u64>,
+    /// How many were lost, or panicked.
+    pub count: Option<u64>,
+    /// The order.
+    pub seq: u64,
+}
+
+/// A subscriber that keeps all that it is told.
+#[derive(Debug, Default)]
+pub struct Recorder {
+    seen: Mutex<Vec<Seen>>,
+}
+
+impl Recorder {
+    /// A recorder to subscribe.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// All that was told, in order.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+
+    /// The kinds of the events about `task`, in order.
+    pub fn kinds_of(&self, task: &str) -> Vec<EventKind> {
+        self.seen().into_iter().filter(|seen| seen.task.as_deref() == Some(task)).map(|seen| seen.kind).collect()
+    }
+
+    /// The kinds of all events, in order.
+    pub fn kinds(&self) -> Vec<EventKind> {
+        self.seen().into_iter().map(|seen| seen.kind).collect()
+    }
+
+    /// How many events of a kind there were.
+    pub fn count(&self, kind: EventKind) -> usize {
+        self.kinds().into_iter().filter(|seen| *seen == kind).count()
+    }
+}
+
+#[async_trait::async_trait]
+impl Subscribe for Recorder {
+    async fn on_event(&self, event: &Event) {
+        self.seen.lock().unwrap().push(Seen {
+            kind: event.kind,
+            task: event.task.as_deref().map(str::to_owned),
+            attempt: event.attempt,
+            reason: event.reason.as_deref().map(str::to_owned),
+            delay_ms: event.delay_ms,
+            count: event.count,
+            seq: event.seq,
+        });
+    }
+
+    fn name(&self) -> &'static str {
+        "recorder"
+    }
+
+    fn queue_capacity(&self) -> usize {
+        1 << 20
+    }
+}
+
+/// A supervisor with the default config, and who hears it.
+#[must_use]
+pub fn recorded() -> (Arc<Supervisor>, Arc<Recorder>) {
+    recorded_with(SupervisorConfig::default())
+}
+
+/// A supervisor with this config, and who hears it.
+#[must_use]
+pub fn recorded_with(config: SupervisorConfig) -> (Arc<Supervisor>, Arc<Recorder>) {
+    let recorder = Recorder::new();
+    (Supervisor::new(config, vec![recorder.clone()]), recorder)
+}
+
+/// A supervisor with the default config and no listener.
+#[must_use]
+pub fn supervisor() -> Arc<Supervisor> {
+    Supervisor::new(SupervisorConfig::default(), vec![])
+}
+
+/// One step of a [`Script`]: what one attempt does.
+#[derive(Debug, Clone)]
+pub enum Step {
+    /// Ends in success, after a while.
+    Succeed(Duration),
+    /// Fails, after a while.
+    Fail(Duration),
+    /// Fails for good.
+    Fatal,
+    /// Panics, after a while.
+    Panic(Duration),
+    /// Gives up of its own accord.
+    Cancel,
+    /// Runs until it is told to stop, and does.
+    Wait,
+    /// Runs until it is dropped, whatever it is told.
+    Deaf,
+}
+
+/// Succeeds at once.
+pub const OK: Step = Step::Succeed(Duration::ZERO);
+/// Fails at once.
+pub const FAIL: Step = Step::Fail(Duration::ZERO);
+/// Panics at once.
+pub const PANIC: Step = Step::Panic(Duration::ZERO);
+
+/// A task whose attempts follow a script; the last step is repeated. It remembers when its attempts began, and how many
+/// ran at once.
+#[derive(Debug)]
+pub struct Script {
+    steps: Vec<Step>,
+    begun: Mutex<Vec<Instant>>,
+    running: AtomicUsize,
+    most: AtomicUsize,
+}
+
+struct Running(Arc<Script>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Script {
+    /// A script of at least one step.
+    #[must_use]
+    pub fn new(steps: impl Into<Vec<Step>>) -> Arc<Self> {
+        let (begun, running, most) = (Mutex::default(), AtomicUsize::new(0), AtomicUsize::new(0));
+        Arc::new(Self { steps: steps.into(), begun, running, most })
+    }
+
+    /// The task of that name that follows the script.
+    #[must_use]
+    pub fn task(self: &Arc<Self>, name: &str) -> TaskRef {
+        let script = Arc::clone(self);
+        TaskFn::arc(name, move |ctx: TaskContext| Arc::clone(&script).attempt(ctx.token()))
+    }
+
+    /// A spec of that name that follows the script; restart and all else are inherited.
+    #[must_use]
+    pub fn spec(self: &Arc<Self>, name: &str) -> TaskSpec {
+        TaskSpec::inherit(self.task(name))
+    }
+
+    async fn attempt(self: Arc<Self>, token: CancellationToken) -> Result<(), TaskError> {
+        let number = {
+            let mut begun = self.begun.lock().unwrap();
+            begun.push(Instant::now());
+            begun.len() - 1
+        };
+        self.most.fetch_max(self.running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+        let _running = Running(Arc::clone(&self));
+        match self.steps[number.min(self.steps.len() - 1)] {
+            Step::Succeed(after) => {
+                pause(after).await;
+                Ok(())
+            }
+            Step::Fail(after) => {
+                pause(after).await;
+                Err(TaskError::Fail { reason: format!("failure {}", number + 1) })
+            }
+            Step::Fatal => Err(TaskError::Fatal { reason: "fatal".into() }),
+            Step::Panic(after) => {
+                pause(after).await;
+                panic!("panic {}", number + 1);
+            }
+            Step::Cancel => Err(TaskError::Canceled),
+            Step::Wait => {
+                token.cancelled().await;
+                Err(TaskError::Canceled)
+            }
+            Step::Deaf => std::future::pending().await,
+        }
+    }
+
+    /// How many attempts have begun.
+    pub fn attempts(&self) -> usize {
+        self.begun.lock().unwrap().len()
+    }
+
+    /// When each attempt began, in milliseconds after `start`.
+    pub fn begun_ms(&self, start: Instant) -> Vec<u128> {
+        self.begun.lock().unwrap().iter().map(|at| (*at - start).as_millis()).collect()
+    }
+
+    /// How many attempts run now.
+    pub fn running(&self) -> usize {
+        self.running.load(Ordering::SeqCst)
+    }
+
+    /// The most attempts that ever ran at once.
+    pub fn most(&self) -> usize {
+        self.most.load(Ordering::SeqCst)
+    }
+}
+
+async fn pause(time: Duration) {
+    if !time.is_zero() {
+        tokio::time::sleep(time).await;
+    }
+}
+
+/// A task that runs until it is told to stop, and does.
+#[must_use]
+pub fn cooperative(name: &str) -> TaskSpec {
+    Script::new([Step::Wait]).spec(name)
+}
+
+/// A task that never stops of its own accord.
+#[must_use]
+pub fn deaf(name: &str) -> TaskSpec {
+    Script::new([Step::Deaf]).spec(name)
+}
+
+/// A constant backoff without jitter.
+#[must_use]
+pub fn constant(delay: Duration) -> BackoffPolicy {
+    BackoffPolicy { first: delay, max: delay, factor: 1.0, jitter: JitterPolicy::None }
+}
+
+/// `Always`, with no interval.
+pub const ALWAYS: RestartPolicy = RestartPolicy::Always { interval: None };
+
+/// Seconds.
+#[must_use]
+pub const fn secs(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// Milliseconds.
+#[must_use]
+pub const fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+/// Lets everything that is ready run.
+pub async fn settle() {
+    for _ in 0..64 {
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,3 @@
+//! The behaviours, case by case. Each test is named after its id.
+
+mod b_restart;
