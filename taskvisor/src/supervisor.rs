@@ -317,3 +317,33 @@ impl fmt::Debug for SupervisorHandle {
         f.debug_struct("SupervisorHandle").field("tasks", &self.names()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ChildHandle, Tree};
+
+    fn is_send<T: Send>(_: T) {}
+
+    #[test]
+    fn every_future_can_be_spawned() {
+        let check = |supervisor: &Supervisor, tree: &Tree, task: &TaskHandle, child: &ChildHandle, spec: TaskSpec| {
+            is_send(supervisor.run(vec![]));
+            is_send(supervisor.run_until(vec![], pending()));
+            is_send(supervisor.run_to_exit(vec![]));
+            is_send(supervisor.add_task(spec));
+            is_send(supervisor.remove_task(""));
+            is_send(supervisor.cancel(""));
+            is_send(supervisor.cancel_with_timeout("", Duration::ZERO));
+            is_send(supervisor.wait_ready());
+            is_send(supervisor.shutdown());
+            is_send(tree.run());
+            is_send(tree.run_until(pending()));
+            is_send(task.cancel());
+            is_send(task.outcome());
+            is_send(child.cancel());
+            is_send(child.outcome());
+        };
+        let _ = check;
+    }
+}

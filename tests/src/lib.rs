@@ -1,4 +1,5 @@
 //! What the conformance tests share: an event recorder, and tasks that follow a script.
+#![expect(clippy::missing_panics_doc, reason = "a test that goes wrong panics")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -6,7 +7,7 @@ use std::time::Duration;
 
 use taskvisor::{
     BackoffPolicy, CancellationToken, Event, EventKind, JitterPolicy, RestartPolicy, Subscribe, Supervisor,
-    SupervisorConfig, TaskContext, TaskError, TaskFn, TaskRef, TaskSpec,
+    SupervisorConfig, TaskContext, TaskError, TaskFn, TaskId, TaskRef, TaskSpec,
 };
 use tokio::time::Instant;
 
@@ -17,6 +18,8 @@ pub struct Seen {
     pub kind: EventKind,
     /// To whom.
     pub task: Option<String>,
+    /// To which registration.
+    pub id: Option<TaskId>,
     /// In which attempt.
     pub attempt: Option<u32>,
     /// Why.
@@ -69,6 +72,7 @@ impl Subscribe for Recorder {
         self.seen.lock().unwrap().push(Seen {
             kind: event.kind,
             task: event.task.as_deref().map(str::to_owned),
+            id: event.id,
             attempt: event.attempt,
             reason: event.reason.as_deref().map(str::to_owned),
             delay_ms: event.delay_ms,

@@ -87,6 +87,11 @@ impl Core {
         lock(&self.registry)
     }
 
+    /// Whether no shutdown was requested.
+    pub(super) fn is_open(&self) -> bool {
+        self.registry().admission == Admission::Open
+    }
+
     /// The runtime of the caller; else the one that the supervisor was first used on.
     pub(super) fn runtime(&self) -> Result<Handle, RuntimeError> {
         match Handle::try_current() {

@@ -8,7 +8,6 @@ use std::task::Poll;
 use tokio::time::timeout;
 
 use super::core::Core;
-use super::registry::Admission;
 use super::signals::Signals;
 use crate::runtime_error::RuntimeError;
 use crate::spec::TaskSpec;
@@ -40,20 +39,22 @@ impl Core {
         Ok(Running { core: Arc::clone(self), signals, over: false })
     }
 
-    /// Waits until no task is left while none is being stopped, and ends the run in the same step.
+    /// Waits until no task is left while no shutdown is under way, and ends the run in the same step.
     async fn natural_end(&self) {
         loop {
             self.vacant().await;
-            let mut registry = self.registry();
-            if registry.admission != Admission::Open {
-                drop(registry);
-                return std::future::pending().await;
-            }
-            if registry.is_empty() {
-                registry.running = false;
+            if self.end_run_if_vacant() {
                 return;
             }
         }
+    }
+
+    fn end_run_if_vacant(&self) -> bool {
+        let mut registry = self.registry();
+        if registry.is_empty() {
+            registry.running = false;
+        }
+        registry.is_empty()
     }
 }
 
@@ -121,7 +122,8 @@ impl Running {
             if let Poll::Ready(result) = verdict.as_mut().poll(cx) {
                 return Poll::Ready(End::Verdict(result));
             }
-            if !stays && natural.as_mut().poll(cx).is_ready() {
+            // A shutdown ends the run with its verdict, when it has come to one.
+            if !stays && core.is_open() && natural.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(End::Natural);
             }
             Poll::Pending
