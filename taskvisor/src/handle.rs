@@ -63,7 +63,7 @@ impl TaskHandle {
     }
 
     /// Tells the task to stop and waits until it has. True for the call that told it first; false, after the same
-    /// wait, for others, and at once if it has ended.
+    /// wait, for others, and at once if it has ended. Called by the task itself it does not wait.
     ///
     /// # Errors
     /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if it blocks its thread past its `stop_timeout`, or the

@@ -1,4 +1,44 @@
-//! taskvisor.
+//! Supervision for Tokio: background tasks that are restarted, timed out and stopped the way you said.
+//!
+//! - A [`Task`] can be run again and again. `#[task]` makes one of an async function, [`TaskFn`] of a closure.
+//! - A [`TaskSpec`] says when it runs again ([`RestartPolicy`]), how long it waits ([`BackoffPolicy`]) and how long it
+//!   may take.
+//! - A [`Supervisor`] runs tasks, and a [`Tree`] is one that was declared with its tasks, by `supervise!` or its builder.
+//! - A [`TaskHandle`] controls one registration and tells its [`TaskOutcome`]; a [`Subscribe`]r hears every [`Event`].
+//!
+//! # Examples
+//! ```
+//! use taskvisor::prelude::*;
+//!
+//! #[task(restart = "on_failure", backoff(first = "10ms", factor = 2.0, jitter = "equal"))]
+//! async fn greet(ctx: TaskContext, name: String) -> Result<(), String> {
+//!     if ctx.attempt() < 3 {
+//!         return Err("not in the mood".into());
+//!     }
+//!     println!("hello, {name}");
+//!     Ok(())
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), RuntimeError> {
+//!     let tree = supervise!(grace = "5s", tasks = [greet { name: "world".into() }]);
+//!     tree.run().await
+//! }
+//! ```
+//!
+//! # Stopping
+//! A task is told to stop by a cancel, a removal, a restart or a shutdown. Its token is cancelled then, and it has its
+//! `stop_timeout`, or what is left of the supervisor's grace, to end; past that it is aborted. A task that takes no
+//! context is dropped at once. A result that was taken before the task was told stands; after it the task is *canceled*,
+//! with its error or panic kept. A task that blocks its thread cannot be stopped by anyone: its outcome is *aborted*, and
+//! its name stays taken until it really ends.
+//!
+//! # Runtimes
+//! Works on Tokio's current-thread and multi-thread runtimes, with time enabled, and IO where `run` listens for signals.
+//! Every `Duration` is legal, `Duration::MAX` included: what is longer than a year never comes.
+//!
+//! # Features
+//! `macros` (default): `#[task]` and `supervise!`. `logging`: `LogWriter`.
 
 mod child;
 mod config;
@@ -24,6 +64,11 @@ mod tree;
 #[path = "private.rs"]
 pub mod __private;
 
+#[cfg(all(doctest, feature = "macros"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
+
+pub use async_trait::async_trait;
 pub use tokio_util::sync::CancellationToken;
 
 pub use child::ChildHandle;

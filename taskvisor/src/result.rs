@@ -67,6 +67,7 @@ impl<E: Into<BoxError> + Send + 'static> IntoTaskError for E {
 )]
 pub trait TaskArg: Sized {
     /// The copy that the next attempt owns.
+    #[must_use]
     fn for_attempt(&self) -> Self;
 }
 

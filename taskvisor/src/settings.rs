@@ -18,8 +18,8 @@ pub(crate) struct Overrides {
     pub(crate) backoff: Option<BackoffPolicy>,
     pub(crate) reset_after: Option<Duration>,
     pub(crate) max_retries: Option<u32>,
-    /// `Some(None)` is a spec that says: no timeout.
-    pub(crate) timeout: Option<Option<Duration>>,
+    /// Zero is a spec that says: no timeout.
+    pub(crate) timeout: Option<Duration>,
     pub(crate) stop_timeout: Option<Duration>,
 }
 
@@ -39,7 +39,6 @@ pub(crate) struct Settings {
 impl Overrides {
     pub(crate) fn resolve(&self, config: &SupervisorConfig) -> Settings {
         let backoff = self.backoff.unwrap_or(config.backoff);
-        let inherited = Some(config.timeout);
         Settings {
             restart: self.restart.unwrap_or(config.restart),
             every: self.every,
@@ -47,7 +46,7 @@ impl Overrides {
             backoff,
             reset_after: self.reset_after.or(config.reset_after).unwrap_or(backoff.max.max(RESET_AFTER)),
             max_retries: self.max_retries.or(config.max_retries),
-            timeout: self.timeout.unwrap_or(inherited).filter(|timeout| !timeout.is_zero()),
+            timeout: Some(self.timeout.unwrap_or(config.timeout)).filter(|timeout| !timeout.is_zero()),
             stop_timeout: self.stop_timeout.or(config.stop_timeout),
         }
     }
@@ -61,7 +60,7 @@ impl Overrides {
             backoff: Some(settings.backoff),
             reset_after: Some(settings.reset_after),
             max_retries: settings.max_retries,
-            timeout: Some(settings.timeout),
+            timeout: Some(settings.timeout.unwrap_or_default()),
             stop_timeout: settings.stop_timeout,
         }
     }

@@ -159,7 +159,7 @@ impl TaskSpec {
     /// Sets how long an attempt may run; `None` and zero are no timeout.
     #[must_use]
     pub fn with_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.overrides.timeout = Some(timeout.into());
+        self.overrides.timeout = Some(timeout.into().unwrap_or_default());
         self
     }
 

@@ -27,7 +27,9 @@ impl fmt::Display for TaskId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TaskState {
-    /// An attempt is due, or waits for its initial delay or for a permit of `max_concurrent`.
+    /// The first attempt waits for the initial delay.
+    Delayed,
+    /// An attempt is due; with `max_concurrent` it may wait for its permit.
     Pending,
     /// An attempt runs.
     Running,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::SupervisorConfig;
-use crate::engine::{Core, Shutdown};
+use crate::engine::{Cell, Core, Shutdown};
 use crate::events::Subscribe;
 use crate::handle::TaskHandle;
 use crate::runtime_error::RuntimeError;
@@ -40,7 +40,6 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// A supervisor with its config and subscribers. Needs no runtime. An invalid config is the error of the first use.
-    #[expect(clippy::new_ret_no_self, reason = "a supervisor is shared")]
     #[must_use]
     pub fn new(config: SupervisorConfig, subscribers: Vec<Arc<dyn Subscribe>>) -> Arc<Self> {
         Arc::new(Self { handle: SupervisorHandle::new(Arc::new(Core::new(config, subscribers))) })
@@ -175,6 +174,7 @@ pub struct SupervisorHandle {
     core: Arc<Core>,
 }
 
+#[expect(clippy::unused_async, reason = "they may come to wait, and `await` is what the seed of this API says")]
 impl SupervisorHandle {
     pub(crate) fn new(core: Arc<Core>) -> Self {
         Self { core }
@@ -219,7 +219,8 @@ impl SupervisorHandle {
     }
 
     /// Tells the task of that path to stop and waits until it has ended and its name is free. True for the call that
-    /// told it first; false, after the same wait, for others, and at once if there is no such task.
+    /// told it first; false, after the same wait, for others, and at once if there is no such task. Called by the task
+    /// itself it does not wait.
     ///
     /// # Errors
     /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if the task blocks its thread past its `stop_timeout`, or
@@ -262,7 +263,7 @@ impl SupervisorHandle {
     /// The paths of the tasks that have an attempt under way, sorted.
     #[must_use]
     pub fn snapshot(&self) -> Vec<String> {
-        self.names_of(|handle| handle.is_alive())
+        self.names_of(Cell::is_alive)
     }
 
     /// The present registration of that path.
@@ -281,7 +282,7 @@ impl SupervisorHandle {
 
     /// Requests a shutdown, which goes on whether the result is awaited or not: no task is taken any more, the drain
     /// passes, then tasks are told to stop, and those that have not when the grace is over are aborted. All callers
-    /// share one shutdown and its result.
+    /// share one shutdown and its result. A task may request it, but must not wait for it: it would wait for itself.
     ///
     /// # Errors
     /// When awaited: [`GraceExceeded`](RuntimeError::GraceExceeded).
@@ -304,7 +305,7 @@ impl SupervisorHandle {
         self.names_of(|_| true)
     }
 
-    fn names_of(&self, which: impl Fn(&crate::engine::Cell) -> bool) -> Vec<String> {
+    fn names_of(&self, which: impl Fn(&Cell) -> bool) -> Vec<String> {
         let cells = self.core.cells();
         let mut names: Vec<_> = cells.iter().filter(|cell| which(cell)).map(|cell| cell.name().to_string()).collect();
         names.sort_unstable();

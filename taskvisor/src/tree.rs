@@ -70,6 +70,7 @@ impl Tree {
     ///
     /// # Cancel safety
     /// It is done in one step when first polled.
+    #[expect(clippy::unused_async, reason = "it may come to wait")]
     pub async fn start(&self) -> Result<(), RuntimeError> {
         self.start_once()
     }

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use tokio_util::sync::PollSemaphore;
 
 use super::alarm::Alarm;
-use super::cell::{Bound, Cell, Concluded, News, with_panic};
+use super::cell::{Bound, Cell, Concluded, News};
 use super::decision::{Ending, Next, Told};
 use crate::context::TaskContext;
 use crate::error::TaskError;
@@ -97,13 +97,16 @@ impl Actor {
                 self.finish(TaskOutcome::Canceled { error: None });
                 return Poll::Ready(());
             }
-            if news.skip {
+            if news.due {
                 self.alarm.clear();
                 self.step = Step::Due { gave_way: false };
                 return Poll::Ready(());
             }
         }
-        self.alarm.poll(cx).map(|()| self.step = Step::Due { gave_way: false })
+        ready!(self.alarm.poll(cx));
+        self.cell.due();
+        self.step = Step::Due { gave_way: false };
+        Poll::Ready(())
     }
 
     fn poll_due(&mut self, cx: &mut Context<'_>, gave_way: bool) -> Poll<()> {
@@ -251,7 +254,7 @@ impl Actor {
         };
         let ending = match drop_caught(attempt.future) {
             Ok(()) => ending,
-            Err(panic) => with_panic(ending, panic),
+            Err(panic) => ending.with_panic(panic),
         };
         if attempt.cut == Cut::Not {
             self.alarm.clear();

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
@@ -13,6 +14,7 @@ use super::shutdown::Verdict;
 use crate::config::SupervisorConfig;
 use crate::events::{Bus, EventKind, Subscribe};
 use crate::outcome::TaskOutcome;
+use crate::panics::catch;
 use crate::runtime_error::{InvalidOption, RuntimeError};
 use crate::settings::Settings;
 use crate::spec::TaskSpec;
@@ -104,7 +106,11 @@ impl Core {
     fn prepare(&self) -> Result<Handle, RuntimeError> {
         self.check()?;
         let runtime = self.runtime()?;
-        self.runtime.get_or_init(|| runtime.clone());
+        if self.runtime.get().is_none() {
+            // A runtime can be without timers, which shows only in a panic.
+            catch(|| drop(tokio::time::sleep(Duration::ZERO))).map_err(|_| RuntimeError::NoRuntime)?;
+            self.runtime.get_or_init(|| runtime.clone());
+        }
         self.bus.start(&runtime);
         Ok(runtime)
     }

@@ -27,6 +27,16 @@ pub(super) enum Ending {
     Aborted,
 }
 
+impl Ending {
+    /// A panic makes a failure of what would have been none.
+    pub(super) fn with_panic(self, panic: TaskError) -> Self {
+        match self {
+            Self::Result(Ok(()) | Err(TaskError::Canceled)) | Self::Dropped => Self::Result(Err(panic)),
+            other => other,
+        }
+    }
+}
+
 /// What is known when an attempt has ended.
 pub(super) struct Facts<'a> {
     pub(super) settings: &'a Settings,
@@ -57,7 +67,7 @@ pub(super) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
         (Told::Nothing, Ending::Result(result)) => result,
         (Told::Nothing, Ending::Dropped) => Err(TaskError::Canceled),
         (Told::Restart, ending) => return Next::Restart(error_of(ending)),
-        (Told::Stop, Ending::Aborted) | (Told::Nothing, Ending::Aborted) => {
+        (Told::Stop | Told::Nothing, Ending::Aborted) => {
             return Next::End(TaskOutcome::Aborted { error: None });
         }
         (Told::Stop, ending) => return Next::End(TaskOutcome::Canceled { error: error_of(ending) }),
@@ -154,7 +164,7 @@ mod tests {
         let after = |lived| Facts { lived: Some(lived), ..facts(&settings, Told::Nothing, 7) };
         let long = decide(&after(settings.reset_after), fail());
         assert!(matches!(long, Next::Retry { streak: 1, .. }));
-        let short = decide(&after(settings.reset_after - Duration::from_nanos(1)), fail());
+        let short = decide(&after(settings.reset_after.saturating_sub(Duration::from_nanos(1))), fail());
         assert!(matches!(short, Next::Retry { streak: 8, .. }));
     }
 }

@@ -1,6 +1,7 @@
 //! A `run`: stays until every registration has ended, or a shutdown has.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -9,6 +10,7 @@ use tokio::time::timeout;
 
 use super::core::Core;
 use super::signals::Signals;
+use crate::panics::catch;
 use crate::runtime_error::RuntimeError;
 use crate::spec::TaskSpec;
 
@@ -58,8 +60,10 @@ impl Core {
     }
 }
 
+/// A runtime can be without IO, and so without signals, which shows only in a panic.
 fn listen() -> Result<Signals, RuntimeError> {
-    Signals::listen().map_err(|error| RuntimeError::Signals(Arc::new(error)))
+    let listening = catch(Signals::listen).unwrap_or_else(|panic| Err(io::Error::other(panic)));
+    listening.map_err(|error| RuntimeError::Signals(Arc::new(error)))
 }
 
 impl Running {

@@ -29,6 +29,7 @@ const TURNS: usize = 16;
 
 pub(crate) struct Bus {
     subscribers: Vec<Arc<dyn Subscribe>>,
+    names: Vec<Arc<str>>,
     capacity: usize,
     /// Whether a queue is half full, so that the next attempts give way.
     congested: AtomicBool,
@@ -68,6 +69,7 @@ impl Bus {
             lanes: Mutex::new(Lanes { all: lanes, giving_way: Vec::new(), refused: Vec::new(), closed: false }),
             bells: subscribers.iter().map(|_| Notify::new()).collect(),
             delivered: Notify::new(),
+            names: subscribers.iter().map(|subscriber| subscriber.name().into()).collect(),
             subscribers,
         }
     }
@@ -221,8 +223,7 @@ impl Bus {
     }
 
     fn report(&self, kind: EventKind, lane: usize, count: u64, reason: String) {
-        let name = Arc::from(self.subscribers[lane].name());
-        self.publish(Event { count: Some(count), ..Event::about(kind, &name).because(reason) });
+        self.publish(Event { count: Some(count), ..Event::about(kind, &self.names[lane]).because(reason) });
     }
 }
 

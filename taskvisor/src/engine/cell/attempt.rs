@@ -1,0 +1,66 @@
+//! What the present attempt asks of its cell, through its context.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::super::helpers::Helper;
+use super::{Cell, Progress};
+use crate::error::TaskError;
+
+impl Cell {
+    pub(crate) fn is_cancelled(&self, attempt: u32) -> bool {
+        let state = self.lock();
+        state.attempt != attempt || state.cancelled
+    }
+
+    pub(crate) fn token(&self, attempt: u32) -> CancellationToken {
+        let mut state = self.lock();
+        if state.attempt == attempt && !state.cancelled {
+            return state.token.get_or_insert_default().clone();
+        }
+        drop(state);
+        let token = CancellationToken::new();
+        token.cancel();
+        token
+    }
+
+    pub(crate) fn spawn_helper<F>(self: &Arc<Self>, attempt: u32, future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let abort = {
+            let mut state = self.lock();
+            if state.attempt != attempt || state.progress != Progress::Running {
+                return;
+            }
+            let helpers = state.helpers.get_or_insert_default();
+            helpers.running += 1;
+            helpers.abort.clone()
+        };
+        let helper = Helper::new(future, abort, Arc::clone(self));
+        if let Ok(runtime) = self.core.runtime() {
+            runtime.spawn(helper);
+        }
+    }
+
+    pub(in crate::engine) fn helper_panicked(&self, panic: TaskError) {
+        let mut state = self.lock();
+        let Some(helpers) = &mut state.helpers else { return };
+        helpers.panic.get_or_insert(panic);
+        state.cancelled = true;
+        let token = state.token.take();
+        self.wake(state, token);
+    }
+
+    pub(in crate::engine) fn helper_ended(&self) {
+        let mut state = self.lock();
+        if let Some(helpers) = &mut state.helpers {
+            helpers.running -= 1;
+            if helpers.running == 0 && state.progress == Progress::Joining {
+                self.wake(state, None);
+            }
+        }
+    }
+}

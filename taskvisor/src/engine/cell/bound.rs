@@ -1,0 +1,28 @@
+//! How long an attempt may take to end.
+
+use std::time::Duration;
+
+/// How long the present attempt may take to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// No time at all.
+    Now,
+    Within(Duration),
+    /// Until whoever told it to stop comes back and aborts it.
+    Open,
+}
+
+impl Bound {
+    pub(crate) fn within(time: Duration) -> Self {
+        if time.is_zero() { Self::Now } else { Self::Within(time) }
+    }
+
+    pub(super) fn tighter(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Now, _) | (_, Self::Now) => Self::Now,
+            (Self::Within(a), Self::Within(b)) => Self::Within(a.min(b)),
+            (Self::Within(a), Self::Open) | (Self::Open, Self::Within(a)) => Self::Within(a),
+            (Self::Open, Self::Open) => Self::Open,
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What others want of a task: stop, restart, trigger, and how it ended.
+
+use std::pin::pin;
+use std::sync::MutexGuard;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::task;
+use tokio_util::sync::CancellationToken;
+
+use super::super::alarm::deadline;
+use super::super::decision::Told;
+use super::{ABORT, Bound, Cell, Progress, State, cancel};
+use crate::events::EventKind;
+use crate::outcome::TaskOutcome;
+use crate::runtime_error::RuntimeError;
+use crate::status::TaskState;
+
+impl Cell {
+    /// Tells the task to stop. Whether this call was the first to do so; `None` if it has ended.
+    pub(crate) fn stop(&self, bound: Bound, requested: bool) -> Option<bool> {
+        let mut state = self.lock();
+        if state.phase == TaskState::Ended {
+            return None;
+        }
+        let first = state.told != Told::Stop;
+        if first && requested {
+            self.announce(EventKind::TaskRemoveRequested);
+        }
+        state.tell(Told::Stop, bound);
+        self.interrupt(state);
+        Some(first)
+    }
+
+    /// Tells the task to stop, and does not wait.
+    pub(crate) fn remove(&self) {
+        self.stop(Bound::within(self.stop_bound()), true);
+    }
+
+    /// Ends a wait, or the running attempt, and begins anew.
+    pub(crate) fn restart(&self) -> bool {
+        let mut state = self.lock();
+        if state.phase == TaskState::Ended || state.told == Told::Stop {
+            return false;
+        }
+        state.fresh = true;
+        if state.progress == Progress::Idle {
+            self.skip_wait(state);
+        } else {
+            state.tell(Told::Restart, Bound::within(self.stop_bound()));
+            self.interrupt(state);
+        }
+        true
+    }
+
+    /// Ends a wait for an initial delay, an interval or a backoff. Whether there was one.
+    pub(crate) fn trigger(&self) -> bool {
+        let state = self.lock();
+        let waits = matches!(state.phase, TaskState::Delayed | TaskState::Backoff | TaskState::Interval);
+        if waits && state.told != Told::Stop {
+            self.skip_wait(state);
+            return true;
+        }
+        false
+    }
+
+    fn skip_wait(&self, mut state: MutexGuard<'_, State>) {
+        state.phase = TaskState::Pending;
+        self.wake(state, None);
+    }
+
+    /// Cancels the token of the running attempt, if there is one, and wakes the actor.
+    fn interrupt(&self, mut state: MutexGuard<'_, State>) {
+        let token = if state.progress == Progress::Idle {
+            None
+        } else {
+            state.phase = TaskState::Stopping;
+            state.cancelled = true;
+            state.token.take()
+        };
+        self.wake(state, token);
+    }
+
+    pub(super) fn wake(&self, state: MutexGuard<'_, State>, token: Option<CancellationToken>) {
+        self.news.store(true, Ordering::Release);
+        let waker = state.waker.clone();
+        drop(state);
+        cancel(token);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// How long a stop by name or handle waits.
+    pub(crate) fn stop_bound(&self) -> Duration {
+        self.settings.stop_timeout.unwrap_or(self.core.config.grace)
+    }
+
+    /// How long the clean-up after a timeout may take.
+    pub(in crate::engine) fn window(&self) -> Duration {
+        const WINDOW: Duration = Duration::from_secs(5);
+        self.settings.stop_timeout.unwrap_or(WINDOW.min(self.core.config.grace))
+    }
+
+    /// Tells the task to stop and waits until it has ended, unless it is the task itself that asks. Whether this call
+    /// was the first to tell it.
+    pub(crate) async fn cancel(&self, within: Duration) -> Result<bool, RuntimeError> {
+        let Some(first) = self.stop(Bound::within(within), true) else { return Ok(false) };
+        let own = task::try_id();
+        if own.is_some() && own == self.lock().driver {
+            return Ok(first);
+        }
+        match deadline(within.saturating_add(ABORT)) {
+            None => self.ended().await,
+            Some(deadline) => {
+                if tokio::time::timeout_at(deadline, self.ended()).await.is_err() {
+                    self.declare_aborted();
+                    return Err(RuntimeError::TaskRemoveTimeout { name: self.name.to_string(), timeout: within });
+                }
+            }
+        }
+        Ok(first)
+    }
+
+    /// The time is up, whether the attempt can be ended or not: the outcome is settled. False if it was already.
+    pub(in crate::engine) fn declare_aborted(&self) -> bool {
+        let mut state = self.lock();
+        if state.outcome.is_some() {
+            return false;
+        }
+        state.outcome = Some(TaskOutcome::Aborted { error: state.last_error.clone() });
+        state.tell(Told::Stop, Bound::Now);
+        self.interrupt(state);
+        self.changed.notify_waiters();
+        true
+    }
+
+    pub(crate) async fn outcome(&self) -> TaskOutcome {
+        self.when(|state| state.outcome.clone()).await
+    }
+
+    async fn ended(&self) {
+        self.when(|state| (state.phase == TaskState::Ended).then_some(())).await;
+    }
+
+    async fn when<T>(&self, look: impl Fn(&State) -> Option<T>) -> T {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if let Some(found) = look(&self.lock()) {
+                return found;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl State {
+    fn tell(&mut self, told: Told, bound: Bound) {
+        self.told = told;
+        self.bound = Some(self.bound.map_or(bound, |other| other.tighter(bound)));
+    }
+}

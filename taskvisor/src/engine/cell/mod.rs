@@ -1,0 +1,182 @@
+//! The state of one registration.
+//!
+//! Everybody who wants something of a task writes it into its cell and wakes its actor. What listeners are told of a
+//! task is published under the lock of its cell, so that they see its transitions in the order in which they happened.
+
+mod attempt;
+mod bound;
+mod commands;
+mod transitions;
+
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task;
+use tokio_util::sync::CancellationToken;
+
+use super::core::Core;
+use super::decision::Told;
+use super::helpers::Helpers;
+use crate::error::TaskError;
+use crate::events::{Event, EventKind};
+use crate::outcome::TaskOutcome;
+use crate::settings::Settings;
+use crate::status::{TaskId, TaskState, TaskStatus};
+use crate::sync::lock;
+use crate::task::TaskRef;
+
+pub(super) use bound::Bound;
+pub(super) use transitions::{Concluded, News};
+
+/// How long an abort may take to show, once it is due: the scheduler has to get to it.
+pub(super) const ABORT: Duration = Duration::from_millis(100);
+
+/// One registration of a task.
+pub(crate) struct Cell {
+    id: TaskId,
+    name: Arc<str>,
+    task: TaskRef,
+    settings: Arc<Settings>,
+    core: Arc<Core>,
+    /// Set when there is news for the actor, so that it need not lock to find out that there is none.
+    news: AtomicBool,
+    state: Mutex<State>,
+    /// The outcome is known, or the registration has ended.
+    changed: Notify,
+}
+
+pub(in crate::engine) struct State {
+    phase: TaskState,
+    told: Told,
+    bound: Option<Bound>,
+    /// The streak of failures is forgotten.
+    fresh: bool,
+    /// It counts for the readiness of its batch, and no attempt has begun.
+    unready: bool,
+    progress: Progress,
+    /// The attempt's token is cancelled.
+    cancelled: bool,
+    attempt: u32,
+    waker: Option<Waker>,
+    /// The Tokio task that drives the registration.
+    driver: Option<task::Id>,
+    token: Option<CancellationToken>,
+    helpers: Option<Box<Helpers>>,
+    last_error: Option<Arc<TaskError>>,
+    outcome: Option<TaskOutcome>,
+}
+
+/// How far the present attempt is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// There is none.
+    Idle,
+    Running,
+    /// Its future is gone, its helpers are not.
+    Joining,
+}
+
+impl Cell {
+    pub(in crate::engine) fn new(
+        task: TaskRef,
+        name: Arc<str>,
+        settings: Arc<Settings>,
+        core: Arc<Core>,
+        unready: bool,
+    ) -> Self {
+        let phase = if settings.initial_delay.is_zero() { TaskState::Pending } else { TaskState::Delayed };
+        Self {
+            id: TaskId::next(),
+            name,
+            task,
+            settings,
+            core,
+            news: AtomicBool::new(false),
+            state: Mutex::new(State {
+                phase,
+                told: Told::Nothing,
+                bound: None,
+                fresh: false,
+                unready,
+                progress: Progress::Idle,
+                cancelled: false,
+                attempt: 0,
+                waker: None,
+                driver: None,
+                token: None,
+                helpers: None,
+                last_error: None,
+                outcome: None,
+            }),
+            changed: Notify::new(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> TaskId {
+        self.id
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(crate) fn task(&self) -> &TaskRef {
+        &self.task
+    }
+
+    pub(crate) fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
+    pub(crate) fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    pub(crate) fn status(&self) -> TaskStatus {
+        let state = self.lock();
+        TaskStatus {
+            state: state.phase,
+            attempt: state.attempt,
+            restarts: state.attempt.saturating_sub(1),
+            last_error: state.last_error.clone(),
+        }
+    }
+
+    pub(crate) fn last_error(&self) -> Option<Arc<TaskError>> {
+        self.lock().last_error.clone()
+    }
+
+    /// Whether an attempt is under way.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.lock().progress != Progress::Idle
+    }
+
+    pub(in crate::engine) fn lock(&self) -> MutexGuard<'_, State> {
+        lock(&self.state)
+    }
+
+    fn publish(&self, event: impl FnOnce(Event) -> Event, kind: EventKind) {
+        if self.core.bus.is_active() {
+            self.core.bus.publish(event(Event { id: Some(self.id), ..Event::about(kind, &self.name) }));
+        }
+    }
+
+    /// Publishes an event about the registration as a whole.
+    pub(in crate::engine) fn announce(&self, kind: EventKind) {
+        self.publish(|event| event, kind);
+    }
+
+    /// Publishes an event about the present attempt.
+    fn publish_attempt(&self, state: &State, kind: EventKind, more: impl FnOnce(Event) -> Event) {
+        self.publish(|event| more(Event { attempt: Some(state.attempt), ..event }), kind);
+    }
+}
+
+fn cancel(token: Option<CancellationToken>) {
+    if let Some(token) = token {
+        token.cancel();
+    }
+}

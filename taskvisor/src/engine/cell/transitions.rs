@@ -1,0 +1,244 @@
+//! What the actor makes of an attempt: its begin, its end, and what follows.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::task;
+use tokio_util::sync::CancellationToken;
+
+use super::super::decision::{Ending, Facts, Next, Told, decide};
+use super::{Bound, Cell, Progress, State, cancel};
+use crate::error::TaskError;
+use crate::events::{Event, EventKind, millis};
+use crate::outcome::TaskOutcome;
+use crate::panics::drop_caught;
+use crate::status::TaskState;
+
+/// What an actor finds when it looks for news.
+pub(in crate::engine) struct News {
+    pub(in crate::engine) told: Told,
+    pub(in crate::engine) bound: Option<Bound>,
+    /// The next attempt is due, whatever it waits for.
+    pub(in crate::engine) due: bool,
+    pub(in crate::engine) helper_panicked: bool,
+}
+
+/// An attempt that may begin.
+pub(in crate::engine) struct Begun {
+    pub(in crate::engine) attempt: u32,
+    /// The streak of failures starts again.
+    pub(in crate::engine) fresh: bool,
+}
+
+/// What the actor knows of the attempt that has ended.
+pub(in crate::engine) struct Concluded {
+    pub(in crate::engine) streak: u32,
+    pub(in crate::engine) lived: Option<Duration>,
+    pub(in crate::engine) ticks: Option<(Duration, Duration)>,
+}
+
+/// What is left to do, or to drop, when the registration has ended.
+pub(in crate::engine) struct Finished {
+    pub(in crate::engine) aborted: bool,
+    pub(in crate::engine) unready: bool,
+    _waker: Option<Waker>,
+    token: Option<CancellationToken>,
+}
+
+impl Cell {
+    pub(in crate::engine) fn listen(&self, waker: &Waker) {
+        let mut state = self.lock();
+        state.waker = Some(waker.clone());
+        state.driver = task::try_id();
+    }
+
+    pub(in crate::engine) fn has_news(&self) -> bool {
+        self.news.load(Ordering::Acquire)
+    }
+
+    pub(in crate::engine) fn take_news(&self) -> News {
+        let mut state = self.lock();
+        self.news.store(false, Ordering::Relaxed);
+        News {
+            told: state.told,
+            bound: state.bound.take(),
+            due: state.phase == TaskState::Pending,
+            helper_panicked: state.helpers.as_ref().is_some_and(|helpers| helpers.panic.is_some()),
+        }
+    }
+
+    /// The wait is over.
+    pub(in crate::engine) fn due(&self) {
+        self.lock().phase = TaskState::Pending;
+    }
+
+    /// Begins an attempt, unless it was told to stop.
+    pub(in crate::engine) fn begin(&self) -> Option<Begun> {
+        let mut state = self.lock();
+        if state.told == Told::Stop {
+            return None;
+        }
+        state.told = Told::Nothing;
+        state.bound = None;
+        state.progress = Progress::Running;
+        state.cancelled = false;
+        state.attempt = state.attempt.saturating_add(1);
+        state.phase = TaskState::Running;
+        let fresh = std::mem::take(&mut state.fresh);
+        let ready = std::mem::take(&mut state.unready);
+        let attempt = state.attempt;
+        self.publish_attempt(&state, EventKind::TaskStarting, |event| event);
+        drop(state);
+        if ready {
+            self.core.one_is_ready();
+        }
+        Some(Begun { attempt, fresh })
+    }
+
+    /// The attempt exceeded its timeout, unless it was told to stop before.
+    pub(in crate::engine) fn time_out(&self, timeout: Duration) -> bool {
+        let mut state = self.lock();
+        if state.told != Told::Nothing {
+            return false;
+        }
+        let timeout_ms = Some(millis(timeout));
+        self.publish_attempt(&state, EventKind::TimeoutHit, |event| Event { timeout_ms, ..event });
+        state.cancelled = true;
+        let token = state.token.take();
+        drop(state);
+        cancel(token);
+        true
+    }
+
+    pub(in crate::engine) fn is_told(&self) -> bool {
+        self.lock().told != Told::Nothing
+    }
+
+    pub(in crate::engine) fn has_helpers(&self) -> bool {
+        self.lock().helpers.as_ref().is_some_and(|helpers| helpers.running > 0)
+    }
+
+    pub(in crate::engine) fn abort_helpers(&self) {
+        let abort = self.lock().helpers.as_ref().map(|helpers| helpers.abort.clone());
+        if let Some(abort) = abort {
+            abort.cancel();
+        }
+    }
+
+    /// The attempt's future is gone: decides what follows, in one step with looking at what the task was told. While
+    /// the attempt has helpers the ending is given back, to be concluded when they are gone.
+    pub(in crate::engine) fn conclude(&self, ending: Ending, attempt: &Concluded) -> Result<Next, Ending> {
+        let mut state = self.lock();
+        state.cancelled = true;
+        let token = state.token.take();
+        if state.helpers.as_ref().is_some_and(|helpers| helpers.running > 0) {
+            state.progress = Progress::Joining;
+            drop(state);
+            cancel(token);
+            return Err(ending);
+        }
+        // The outcome was declared while the attempt could not be stopped: what it came to is no news.
+        let (ending, late) = match ending {
+            ending if state.outcome.is_some() => (Ending::Aborted, Some(ending)),
+            ending => (ending, None),
+        };
+        let ending = match state.helpers.take().and_then(|helpers| helpers.panic) {
+            Some(panic) => ending.with_panic(panic),
+            None => ending,
+        };
+        let aborted = matches!(ending, Ending::Aborted);
+        let Concluded { streak, lived, ticks } = *attempt;
+        let mut next = decide(&Facts { settings: &self.settings, told: state.told, streak, lived, ticks }, ending);
+        if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
+            error.clone_from(&state.last_error);
+        }
+        self.publish_end(&state, &next, aborted);
+        state.progress = Progress::Idle;
+        let last = match &next {
+            Next::Retry { error, .. } => {
+                state.phase = TaskState::Backoff;
+                state.last_error.replace(Arc::clone(error))
+            }
+            Next::Repeat(_) => {
+                state.phase = TaskState::Interval;
+                state.last_error.take()
+            }
+            Next::Restart(_) => {
+                state.phase = TaskState::Pending;
+                None
+            }
+            Next::End(outcome) => outcome.error().cloned().and_then(|error| state.last_error.replace(error)),
+        };
+        drop(state);
+        cancel(token);
+        // The errors are the user's, and so is their drop.
+        let _ = drop_caught((last, late));
+        Ok(next)
+    }
+
+    fn publish_end(&self, state: &State, next: &Next, aborted: bool) {
+        if !self.core.bus.is_active() {
+            return;
+        }
+        let because = |error: &Option<Arc<TaskError>>, event: Event| match error {
+            Some(error) => event.because(Arc::clone(error)),
+            None => event,
+        };
+        let stopped = |error| self.publish_attempt(state, EventKind::TaskStopped, |event| because(error, event));
+        let failed = |error| self.publish_attempt(state, EventKind::TaskFailed, |event| because(error, event));
+        let wait = |delay| {
+            let delay_ms = Some(millis(delay));
+            self.publish_attempt(state, EventKind::BackoffScheduled, |event| Event { delay_ms, ..event });
+        };
+        let last = |kind| self.publish_attempt(state, kind, |event| event);
+        match next {
+            _ if aborted => {
+                self.publish_attempt(state, EventKind::TaskFailed, |event| {
+                    event.because("aborted: did not stop in time")
+                });
+            }
+            Next::Restart(error) | Next::End(TaskOutcome::Canceled { error }) => stopped(error),
+            Next::Repeat(delay) => {
+                stopped(&None);
+                wait(*delay);
+            }
+            Next::Retry { error, delay, .. } => {
+                failed(&Some(Arc::clone(error)));
+                wait(*delay);
+            }
+            Next::End(TaskOutcome::Completed) => {
+                stopped(&None);
+                last(EventKind::ActorExhausted);
+            }
+            Next::End(outcome) => {
+                failed(&outcome.error().cloned());
+                let fatal = matches!(outcome, TaskOutcome::Fatal { .. });
+                last(if fatal { EventKind::ActorDead } else { EventKind::ActorExhausted });
+            }
+        }
+    }
+
+    /// The registration is over. The caller holds the registry's lock and has freed the name.
+    pub(in crate::engine) fn finish(&self, outcome: TaskOutcome) -> Finished {
+        let mut state = self.lock();
+        self.announce(EventKind::TaskRemoved);
+        state.phase = TaskState::Ended;
+        state.progress = Progress::Idle;
+        state.cancelled = true;
+        let outcome = state.outcome.get_or_insert(outcome);
+        Finished {
+            aborted: matches!(outcome, TaskOutcome::Aborted { .. }),
+            unready: std::mem::take(&mut state.unready),
+            _waker: state.waker.take(),
+            token: state.token.take(),
+        }
+    }
+
+    /// Tells those who wait that the registration has ended. Called with no lock held.
+    pub(in crate::engine) fn finished(&self, finished: Finished) {
+        cancel(finished.token);
+        self.changed.notify_waiters();
+    }
+}
