@@ -1,5 +1,5 @@
 //! The README of the system that taskvisor was asked to be: each of its code blocks, as it stands there, put to use.
-#![allow(clippy::ignored_unit_patterns, clippy::field_reassign_with_default, reason = "the blocks stand as they are")]
+#![allow(clippy::ignored_unit_patterns, clippy::field_reassign_with_default, clippy::let_and_return, reason = "the blocks stand as they are")]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -133,10 +133,7 @@ async fn error_handling() -> Anyhow {
     for (result, kinds) in [
         (Ok(()), &[EventKind::TaskStopped, EventKind::ActorExhausted][..]),
         (Err(TaskError::Fail { reason: "x".into() }), &[EventKind::TaskFailed, EventKind::BackoffScheduled]),
-        (
-            Err(TaskError::Timeout { timeout: secs(1) }),
-            &[EventKind::TaskFailed, EventKind::BackoffScheduled],
-        ),
+        (Err(TaskError::Timeout { timeout: secs(1) }), &[EventKind::TaskFailed, EventKind::BackoffScheduled]),
         (Err(TaskError::Fatal { reason: "x".into() }), &[EventKind::TaskFailed, EventKind::ActorDead]),
         (Err(TaskError::Canceled), &[EventKind::TaskStopped]),
     ] {
@@ -167,7 +164,9 @@ async fn cancellation_pattern() -> Anyhow {
     });
     let checks: TaskRef = TaskFn::arc("checks", |ctx: CancellationToken| async move {
         // Pattern 2: check before work (ok for short tasks)
-        if ctx.is_cancelled() { return Err(TaskError::Canceled); }
+        if ctx.is_cancelled() {
+            return Err(TaskError::Canceled);
+        }
         do_work().await
     });
     let sup = supervisor();
@@ -182,10 +181,10 @@ async fn cancellation_pattern() -> Anyhow {
 #[test]
 fn configuration() -> Anyhow {
     let mut cfg = SupervisorConfig::default();
-    cfg.grace = Duration::from_secs(30);   // shutdown grace period
-    cfg.timeout = Duration::from_secs(5);  // default per-task timeout (0 = none)
-    cfg.max_concurrent = 4;                // task concurrency limit (0 = unlimited)
-    cfg.bus_capacity = 2048;               // event bus ring buffer size
+    cfg.grace = Duration::from_secs(30); // shutdown grace period
+    cfg.timeout = Duration::from_secs(5); // default per-task timeout (0 = none)
+    cfg.max_concurrent = 4; // task concurrency limit (0 = unlimited)
+    cfg.bus_capacity = 2048; // event bus ring buffer size
     cfg.restart = RestartPolicy::OnFailure;
     cfg.backoff = BackoffPolicy::default();
 

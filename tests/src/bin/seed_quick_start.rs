@@ -1,9 +1,8 @@
 //! The quick start of the system that taskvisor was asked to be, as it stands there.
+#![allow(clippy::ignored_unit_patterns, reason = "it stands as it is")]
 
 use std::time::Duration;
-use taskvisor::{
-    BackoffPolicy, RestartPolicy, Supervisor, SupervisorConfig, TaskError, TaskFn, TaskRef, TaskSpec,
-};
+use taskvisor::{BackoffPolicy, RestartPolicy, Supervisor, SupervisorConfig, TaskError, TaskFn, TaskRef, TaskSpec};
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]

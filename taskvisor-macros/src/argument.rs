@@ -1,0 +1,163 @@
+//! Argument lists: what stands between the parentheses, as `key = value`, `key(list)` or a word.
+
+use proc_macro2::{Delimiter, Ident, Spacing, TokenStream, TokenTree};
+use syn::parse::discouraged::Speculative;
+use syn::parse::{ParseStream, Parser};
+use syn::punctuated::Punctuated;
+use syn::{Attribute, Expr, Token};
+
+use crate::reader::Reader;
+
+pub(crate) type List = Punctuated<Expr, Token![,]>;
+
+/// One argument of a list, by its form.
+pub(crate) enum Form<'a> {
+    /// `key`
+    Word,
+    /// `key = value`
+    Value(&'a Expr),
+    /// `key(list)`
+    List(&'a List),
+}
+
+/// The key and form of an argument, if it has one of the forms.
+pub(crate) fn form(argument: &Expr) -> Option<(Ident, Form<'_>)> {
+    match peel(argument) {
+        Expr::Path(_) => Some((as_ident(argument)?, Form::Word)),
+        Expr::Assign(assign) => Some((as_ident(&assign.left)?, Form::Value(&assign.right))),
+        Expr::Call(call) => Some((as_ident(&call.func)?, Form::List(&call.args))),
+        _ => None,
+    }
+}
+
+/// The arguments of a call to the bare name `name`, as in `task(..)`.
+pub(crate) fn call_of<'a>(expr: &'a Expr, name: &str) -> Option<&'a List> {
+    match form(expr) {
+        Some((key, Form::List(list))) if key == name => Some(list),
+        _ => None,
+    }
+}
+
+/// The expression as a lone identifier.
+pub(crate) fn as_ident(expr: &Expr) -> Option<Ident> {
+    match peel(expr) {
+        Expr::Path(path) if path.qself.is_none() => path.path.get_ident().cloned(),
+        _ => None,
+    }
+}
+
+/// The expression without the invisible groups that `macro_rules!` puts around its fragments.
+pub(crate) fn peel(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Group(group) => peel(&group.expr),
+        expr => expr,
+    }
+}
+
+/// The attributes that stand before an argument or entry.
+pub(crate) fn attributes(expr: &Expr) -> &[Attribute] {
+    match expr {
+        Expr::Assign(assign) if assign.attrs.is_empty() => attributes(&assign.left),
+        Expr::Assign(assign) => &assign.attrs,
+        Expr::Call(call) if call.attrs.is_empty() => attributes(&call.func),
+        Expr::Call(call) => &call.attrs,
+        Expr::MethodCall(call) if call.attrs.is_empty() => attributes(&call.receiver),
+        Expr::MethodCall(call) => &call.attrs,
+        Expr::Group(group) => &group.attrs,
+        Expr::Lit(literal) => &literal.attrs,
+        Expr::Macro(call) => &call.attrs,
+        Expr::Path(path) => &path.attrs,
+        Expr::Range(range) => &range.attrs,
+        Expr::Struct(literal) => &literal.attrs,
+        _ => &[],
+    }
+}
+
+/// Parses a comma-separated list. What cannot be read is one error, and the rest is kept.
+pub(crate) fn parse_list(tokens: TokenStream, reader: &mut Reader) -> Vec<Expr> {
+    match List::parse_terminated.parse2(tokens.clone()) {
+        Ok(list) => list.into_iter().collect(),
+        Err(error) => {
+            reader.errors.push_error(at_last_token(error, &tokens));
+            reader.recovered = true;
+            recover_list(tokens)
+        }
+    }
+}
+
+/// An error at the end of the input points at the whole invocation: the last token says more.
+fn at_last_token(error: syn::Error, tokens: &TokenStream) -> syn::Error {
+    let message = error.to_string();
+    match tokens.clone().into_iter().last() {
+        Some(TokenTree::Punct(last)) if message.starts_with("unexpected end of input") => {
+            syn::Error::new(last.span(), message)
+        }
+        _ => error,
+    }
+}
+
+/// The list as far as it can be read: what cannot be is left as `Expr::Verbatim`.
+fn recover_list(tokens: TokenStream) -> Vec<Expr> {
+    let read = |input: ParseStream<'_>| {
+        let mut list = Vec::new();
+        while !input.is_empty() {
+            list.push(recover_element(input)?);
+            input.parse::<Option<Token![,]>>()?;
+        }
+        Ok(list)
+    };
+    read.parse2(tokens).unwrap_or_default()
+}
+
+/// The expression up to the next comma, or all tokens up to it.
+fn recover_element(input: ParseStream<'_>) -> syn::Result<Expr> {
+    let ahead = input.fork();
+    if let Ok(expr) = ahead.parse::<Expr>() {
+        if ahead.is_empty() || ahead.peek(Token![,]) {
+            input.advance_to(&ahead);
+            return Ok(expr);
+        }
+    }
+    let mut unread = TokenStream::new();
+    while !input.is_empty() && !input.peek(Token![,]) {
+        unread.extend([input.parse::<TokenTree>()?]);
+    }
+    Ok(recover(unread))
+}
+
+fn recover(tokens: TokenStream) -> Expr {
+    if let Ok(expr) = syn::parse2::<Expr>(tokens.clone()) {
+        return expr;
+    }
+    let trees: Vec<TokenTree> = tokens.clone().into_iter().collect();
+    match trees.as_slice() {
+        [TokenTree::Ident(key), TokenTree::Punct(equals), value @ ..]
+            if equals.as_char() == '=' && equals.spacing() == Spacing::Alone =>
+        {
+            Expr::Assign(syn::ExprAssign {
+                attrs: Vec::new(),
+                left: Box::new(path(key)),
+                eq_token: syn::token::Eq(equals.span()),
+                right: Box::new(recover(value.iter().cloned().collect())),
+            })
+        }
+        [TokenTree::Ident(name), TokenTree::Group(list)] if list.delimiter() == Delimiter::Parenthesis => {
+            Expr::Call(syn::ExprCall {
+                attrs: Vec::new(),
+                func: Box::new(path(name)),
+                paren_token: syn::token::Paren(list.span()),
+                args: recover_list(list.stream()).into_iter().collect(),
+            })
+        }
+        [TokenTree::Group(list)] if list.delimiter() == Delimiter::Bracket => Expr::Array(syn::ExprArray {
+            attrs: Vec::new(),
+            bracket_token: syn::token::Bracket(list.span()),
+            elems: recover_list(list.stream()).into_iter().collect(),
+        }),
+        _ => Expr::Verbatim(tokens),
+    }
+}
+
+fn path(ident: &Ident) -> Expr {
+    Expr::Path(syn::ExprPath { attrs: Vec::new(), qself: None, path: ident.clone().into() })
+}

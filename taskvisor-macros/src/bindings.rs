@@ -1,0 +1,46 @@
+//! `let`s that evaluate the user's expressions, each once and in the order written.
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+
+use crate::path::located;
+use crate::reader::{Binding, Purpose};
+
+/// The statements that fill the locals. Our names cannot be seen from the user's expressions, as
+/// they are made with `Span::mixed_site()`; our items are to be kept out of their scope.
+pub(crate) fn expand(bindings: &[Binding], private: &TokenStream) -> TokenStream {
+    bindings
+        .iter()
+        .map(|binding| {
+            let cfgs = &binding.cfgs;
+            let statement = statement(binding, private);
+            quote!(#(#cfgs)* #statement)
+        })
+        .collect()
+}
+
+fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
+    let Binding { local, expr, .. } = binding;
+    let span = local.span();
+    let private = &located(private, span);
+    let typed = |ty: TokenStream| quote_spanned!(span=> let #local: #ty = #expr;);
+    let convert = quote_spanned!(span=> <#private::TaskSpec as #private::From<_>>::from);
+    match binding.purpose {
+        Purpose::Duration => typed(quote_spanned!(span=> #private::Duration)),
+        Purpose::U32 => typed(quote_spanned!(span=> ::core::primitive::u32)),
+        Purpose::Usize => typed(quote_spanned!(span=> ::core::primitive::usize)),
+        Purpose::Factor => typed(quote_spanned!(span=> ::core::primitive::f64)),
+        Purpose::Switch => typed(quote_spanned!(span=> ::core::primitive::bool)),
+        Purpose::Config => typed(quote_spanned!(span=> #private::SupervisorConfig)),
+        Purpose::Text | Purpose::Subscriber => quote_spanned!(span=> let #local = #expr;),
+        Purpose::Spec => quote_spanned!(span=> let #local = #convert(#expr);),
+        // Consumed where it stands, so that the iterator may borrow from temporaries.
+        Purpose::Specs => quote_spanned! {span=>
+            let #local = {
+                let mut specs = ::std::vec::Vec::<#private::TaskSpec>::new();
+                for spec in #expr { specs.push(#convert(spec)); }
+                specs
+            };
+        },
+    }
+}

@@ -1,0 +1,138 @@
+//! Durations as people write them: `"10s"`, `"250ms"`, `"1h30m"`, `"1.5s"`.
+
+use std::time::Duration;
+
+use crate::suggest;
+
+const NANOS_PER_SECOND: u128 = 1_000_000_000;
+
+/// The units, largest first, in nanoseconds.
+const UNITS: [(&str, u128); 7] = [
+    ("d", 86_400 * NANOS_PER_SECOND),
+    ("h", 3_600 * NANOS_PER_SECOND),
+    ("m", 60 * NANOS_PER_SECOND),
+    ("s", NANOS_PER_SECOND),
+    ("ms", 1_000_000),
+    ("us", 1_000),
+    ("ns", 1),
+];
+
+/// What people write for a unit, for the suggestion.
+const ALIASES: [(&str, &[&str]); 7] = [
+    ("d", &["day", "days"]),
+    ("h", &["hr", "hrs", "hour", "hours"]),
+    ("m", &["min", "mins", "minute", "minutes"]),
+    ("s", &["sec", "secs", "second", "seconds"]),
+    ("ms", &["msec", "msecs", "milli", "millis", "millisecond", "milliseconds"]),
+    ("us", &["µs", "μs", "usec", "micro", "micros", "microsecond", "microseconds"]),
+    ("ns", &["nsec", "nano", "nanos", "nanosecond", "nanoseconds"]),
+];
+
+/// The exact duration that `text` says, or what is wrong with it.
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+    let joined: String = text.split_whitespace().collect();
+    if joined != text {
+        parse(&joined)?;
+        return Err(format!("\"{text}\" has a space in it: write \"{joined}\""));
+    }
+    if text.starts_with('-') {
+        return Err(format!("\"{text}\" is negative: a duration is zero or more"));
+    }
+    if !text.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(format!("\"{text}\" is not a duration: write for example \"10s\", \"250ms\" or \"1h30m\""));
+    }
+    let mut total: u128 = 0;
+    let mut previous: Option<u128> = None;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (number, after) = split(rest, |c| c.is_ascii_digit() || c == '.');
+        let (unit, after) = split(after, |c| !c.is_ascii_digit());
+        let unit_nanos = unit_in(text, number, unit)?;
+        if previous.is_some_and(|previous| previous <= unit_nanos) {
+            return Err(format!(
+                "\"{text}\" is out of order: units go from large to small, each once, as in \"1h30m\""
+            ));
+        }
+        let nanos = scale(text, number, unit_nanos)?;
+        total = total.checked_add(nanos).ok_or_else(|| too_long(text))?;
+        previous = Some(unit_nanos);
+        rest = after;
+    }
+    let seconds = u64::try_from(total / NANOS_PER_SECOND).map_err(|_| too_long(text))?;
+    let nanos = u32::try_from(total % NANOS_PER_SECOND).map_err(|_| too_long(text))?;
+    Ok(Duration::new(seconds, nanos))
+}
+
+/// The duration in the form that [`parse`] reads.
+pub(crate) fn display(duration: Duration) -> String {
+    let mut rest = duration.as_nanos();
+    let mut text = String::new();
+    for (unit, nanos) in UNITS {
+        if rest >= nanos {
+            text += &(rest / nanos).to_string();
+            text += unit;
+            rest %= nanos;
+        }
+    }
+    if text.is_empty() {
+        text.push_str("0s");
+    }
+    text
+}
+
+/// Splits off the longest prefix made of characters that `belongs` accepts.
+fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
+    let end = text.find(|c| !belongs(c)).unwrap_or(text.len());
+    text.split_at_checked(end).unwrap_or((text, ""))
+}
+
+fn unit_in(text: &str, number: &str, unit: &str) -> Result<u128, String> {
+    if unit.is_empty() {
+        return Err(format!(
+            "\"{text}\" has no unit after `{number}`: write for example \"{number}s\" or \"{number}ms\""
+        ));
+    }
+    if let Some((_, nanos)) = UNITS.iter().find(|(name, _)| *name == unit) {
+        return Ok(*nanos);
+    }
+    let lower = unit.to_lowercase();
+    let meant = ALIASES
+        .iter()
+        .find(|(name, aliases)| *name == lower || aliases.contains(&lower.as_str()))
+        .map(|(name, _)| *name);
+    Err(match meant {
+        Some(meant) => format!("unknown unit `{unit}` in \"{text}\", did you mean `{meant}`?"),
+        None => format!(
+            "unknown unit `{unit}` in \"{text}\", expected {}",
+            suggest::list(UNITS.iter().rev().map(|(name, _)| *name), '`')
+        ),
+    })
+}
+
+/// `number` times `unit_nanos`, exactly.
+fn scale(text: &str, number: &str, unit_nanos: u128) -> Result<u128, String> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+    if whole.is_empty() || fraction.is_empty() || fraction.contains('.') {
+        return Err(format!("`{number}` in \"{text}\" is not a number"));
+    }
+    let whole: u128 = whole.parse().map_err(|_| too_long(text))?;
+    let fraction = fraction.trim_end_matches('0');
+    let too_fine = || format!("\"{text}\" is finer than a nanosecond");
+    let fraction = scale_fraction(fraction, unit_nanos).ok_or_else(too_fine)?;
+    whole.checked_mul(unit_nanos).and_then(|nanos| nanos.checked_add(fraction)).ok_or_else(|| too_long(text))
+}
+
+/// The digits after the point, of a unit; `None` if that is no whole number of nanoseconds.
+fn scale_fraction(digits: &str, unit_nanos: u128) -> Option<u128> {
+    if digits.is_empty() {
+        return Some(0);
+    }
+    let places = u32::try_from(digits.len()).ok()?;
+    let divisor = 10_u128.checked_pow(places)?;
+    let product = digits.parse::<u128>().ok()?.checked_mul(unit_nanos)?;
+    (product % divisor == 0).then_some(product / divisor)
+}
+
+fn too_long(text: &str) -> String {
+    format!("\"{text}\" is longer than a `Duration` can be")
+}

@@ -1,0 +1,190 @@
+//! The macros of taskvisor: `#[task]` and `supervise!`. Use them through `taskvisor`, which re-exports them.
+//!
+//! Each macro is a pipeline of parse, check and expand, over one table-driven reader of options (`table`, `reader`) that
+//! gathers all errors of an invocation (`errors`) and the user's expressions in written order (`bindings`).
+#![cfg_attr(
+    not(test),
+    deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::indexing_slicing)
+)]
+
+mod argument;
+mod bindings;
+mod duration;
+mod errors;
+mod options;
+mod path;
+mod reader;
+mod suggest;
+mod supervise;
+mod table;
+mod task;
+#[cfg(test)]
+mod tests;
+
+use proc_macro::TokenStream;
+
+/// Makes an async function a task: a unit of work that can be supervised.
+///
+/// The function stays as written, and can be called. Beside it comes a struct of the same name, with one public field
+/// for each argument, that
+/// - implements `Task`: each attempt calls the function with clones of the fields;
+/// - has `name::spec(args..)`, which makes a `TaskSpec` with the options below, and `name::NAME`;
+/// - converts into a `TaskSpec`, so that it can stand in `supervise!` or be given to the builder.
+///
+/// ```
+/// use taskvisor::prelude::*;
+///
+/// /// Removes what has expired.
+/// #[task(restart = "always", interval = "10s", timeout = "5s", backoff(factor = 2.0, jitter = "equal"))]
+/// async fn sweep(limit: usize) -> Result<(), std::io::Error> {
+///     println!("at most {limit} of them");
+///     Ok(())
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// let value = sweep { limit: 100 };
+/// let spec = sweep::spec(100);
+/// assert_eq!(spec.name(), sweep::NAME);
+/// sweep(value.limit).await.unwrap();
+/// # }
+/// ```
+///
+/// # Arguments
+/// A first argument of type `TaskContext` or `CancellationToken` is the attempt's own and no field. With one, the task is
+/// asked to stop and has time to clean up; without one, the attempt is dropped when the task is told to stop. All other
+/// arguments are owned, and `Clone + Send + Sync`.
+///
+/// # What it returns
+/// `()`, or `Result<(), E>`, where `E` is `TaskError`, any error, a boxed error, `String` or `&'static str`.
+///
+/// # Options
+/// What is not given is inherited from the supervisor's config when the task is registered.
+///
+/// | option | takes | when not given anywhere | what it does |
+/// |---|---|---|---|
+/// | `name` | string | the function's name | what events, logs and calls name the task by |
+/// | `restart` | `"never"`, `"on_failure"`, `"always"` | `"on_failure"` | when a task that ended runs again |
+/// | `interval` | duration | only yields | the wait from the end of a run to the next start; needs `"always"` |
+/// | `every` | duration | - | starts at a fixed rate, skipping what was missed; needs `"always"` |
+/// | `initial_delay` | duration | none | the wait before the first run |
+/// | `timeout` | duration | none | how long an attempt may take |
+/// | `stop_timeout` | duration | what is left of `grace` | how long the task may take to end once told to |
+/// | `max_retries` | number | unlimited | how many failures in a row are retried |
+/// | `backoff` | list, below | see below | the wait before a retry |
+/// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
+///
+/// `backoff(..)` is one unit: what is not given in it is the default, and not inherited.
+///
+/// | field | takes | default | what it does |
+/// |---|---|---|---|
+/// | `first` | duration | `"100ms"` | the wait before the first retry |
+/// | `max` | duration | `"30s"` | no wait is longer |
+/// | `factor` | number, at least 1 | `1.0` | each wait is this many times the one before |
+/// | `jitter` | `"none"`, `"full"`, `"equal"`, `"decorrelated"` | `"none"` | how the waits are spread |
+/// | `reset_after` | duration | the larger of `max` and 10 s | an attempt that lived this long starts over from `first` |
+///
+/// A duration is a string such as `"250ms"`, `"1.5s"` or `"1h30m"`, in the units `ns`, `us`, `ms`, `s`, `m`, `h` and `d`,
+/// or any expression of type `Duration`. A number is a literal or any expression. Literals are checked when the program is
+/// compiled, and expressions are evaluated each time that a spec is made; what is wrong with those is a typed error when
+/// the task is registered. `name` takes a constant.
+///
+/// ```
+/// use std::time::Duration;
+/// use taskvisor::prelude::*;
+///
+/// const POLL: Duration = Duration::from_secs(5);
+///
+/// #[task(name = "poller", restart = "always", every = POLL, timeout = POLL / 2, max_retries = 10)]
+/// async fn poll(ctx: TaskContext, url: String) -> Result<(), TaskError> {
+///     println!("{} asks {url}", ctx.name());
+///     Ok(())
+/// }
+///
+/// assert_eq!(poll::spec("http://localhost".into()).every(), Some(POLL));
+/// ```
+///
+/// # Errors
+/// Each mistake is an error at its token, all of an invocation at once, and the function and the struct are there all the
+/// same.
+///
+/// ```compile_fail
+/// use taskvisor::prelude::*;
+///
+/// #[task(restrat = "always")] // unknown option `restrat`, did you mean `restart`?
+/// async fn sweep() {}
+/// ```
+#[proc_macro_attribute]
+pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
+    task::expand(options.into(), item.into()).into()
+}
+
+/// Declares a tree of tasks, with a typed handle for each.
+///
+/// It lowers to `Tree::builder` and nothing else, never fails, and starts nothing. What it returns dereferences to
+/// `Tree`, for `run`, `run_until`, `start` and `shutdown`, and has a field `tasks` with a `ChildHandle` for each task: a
+/// wrong name does not compile.
+///
+/// ```
+/// use std::time::Duration;
+/// use taskvisor::prelude::*;
+///
+/// #[task(restart = "always", interval = "10s")]
+/// async fn ping(address: String) {
+///     println!("ping {address}");
+/// }
+///
+/// #[task]
+/// async fn sync(shard: u8) -> Result<(), String> {
+///     println!("shard {shard}");
+///     Ok(())
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), RuntimeError> {
+/// let tree = supervise!(
+///     name = "app",
+///     grace = "30s",
+///     defaults(timeout = "5s", backoff(factor = 2.0)),
+///     tasks = [
+///         ping { address: "a".into() },
+///         second = ping { address: "b".into() },
+///         task(sync { shard: 0 }, timeout = "1s", max_retries = 3),
+///         ..(1..4).map(|shard| sync::spec(shard).with_name(format!("shard-{shard}"))),
+///     ],
+/// );
+/// assert_eq!(tree.tasks.second.name(), "second");
+/// tree.run_until(tokio::time::sleep(Duration::from_millis(10))).await
+/// # }
+/// ```
+///
+/// # Keys
+///
+/// | key | takes | default | what it does |
+/// |---|---|---|---|
+/// | `tasks` | list in brackets | none | the tasks, below |
+/// | `subscribers` | list in brackets | none | who gets the events, by value or in an `Arc` |
+/// | `name` | string | `"root"` | the name of the tree |
+/// | `config` | `SupervisorConfig` | its default | the config, of which the keys below override fields |
+/// | `grace` | duration | `"60s"` | how long a shutdown may take, past which tasks are aborted |
+/// | `drain` | duration | `"0s"` | how long tasks go on once a shutdown is requested |
+/// | `max_concurrent` | number | unlimited | how many attempts run at a time |
+/// | `signals` | `true` or `false` | `true` | whether `run` shuts down on SIGINT and SIGTERM |
+/// | `defaults` | list of options | the config's | `restart`, `interval`, `timeout`, `stop_timeout`, `max_retries`, `backoff(..)` for the tasks that leave them out |
+/// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
+///
+/// Durations and numbers are written as in `#[task]`.
+///
+/// # Tasks
+/// - `ping { .. }`, `ping::spec(..)` or a variable: the field has that name, the task its own.
+/// - Any other expression that is `Into<TaskSpec>`: a task without a field.
+/// - `label = entry`: the label is the field, and the name of the task.
+/// - `task(entry, ..)`: the entry, with options of `#[task]` that replace those it has, except `crate`. `restart` with
+///   its `interval`, and `backoff(..)`, are replaced as a whole.
+/// - `..iterator`: the tasks of an iterator, without fields.
+///
+/// `#[cfg(..)]` can stand before an entry. Expressions are evaluated once, in the order written, before anything is built.
+#[proc_macro]
+pub fn supervise(input: TokenStream) -> TokenStream {
+    supervise::expand(input.into()).into()
+}

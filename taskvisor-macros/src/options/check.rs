@@ -1,0 +1,141 @@
+//! What options must be to make sense, alone and together. Only literals can be judged here;
+//! the runtime checks the values of expressions when the task is registered.
+
+use std::time::Duration;
+
+use proc_macro2::{Ident, TokenStream};
+
+use super::{Backoff, Options, Place, Restart};
+use crate::duration;
+use crate::errors::Errors;
+use crate::reader::{Given, Value};
+
+impl Options {
+    /// Reports every contradiction and every value that makes no sense.
+    pub(crate) fn check(&self, place: Place, errors: &mut Errors) {
+        check_name(self.name.as_ref(), errors);
+        self.check_repetition(errors);
+        if place != Place::Defaults {
+            // As defaults they stand beside `never`: for the tasks with a policy of their own.
+            self.check_never(errors);
+        }
+        self.check_zeros(place, errors);
+        if let Some(backoff) = &self.backoff {
+            backoff.check(errors);
+        }
+    }
+
+    fn restart_word(&self) -> Option<Restart> {
+        self.restart.as_ref().and_then(Given::known).map(|(word, _)| *word)
+    }
+
+    /// `interval` and `every` say when an `always` task runs again, each in its own way.
+    fn check_repetition(&self, errors: &mut Errors) {
+        let keys = [key(self.interval.as_ref()), key(self.every.as_ref())];
+        if let [Some(interval), Some(every)] = keys {
+            let message = "`interval` and `every` exclude each other: `interval` is the wait after \
+                           a run, `every` the time from start to start";
+            errors.push(every, message);
+            errors.push(interval, "`interval` is given here");
+        }
+        // A word that could not be read was reported, and may have meant `always`.
+        let refused = self.restart.as_ref().is_some_and(|given| matches!(given.value, Value::Refused));
+        if refused || self.restart_word() == Some(Restart::Always) {
+            return;
+        }
+        for key in keys.into_iter().flatten() {
+            errors.push(key, format!("`{key}` needs `restart = \"always\"` beside it"));
+        }
+    }
+
+    fn check_never(&self, errors: &mut Errors) {
+        if self.restart_word() != Some(Restart::Never) {
+            return;
+        }
+        let backoff = self.backoff.as_ref().map(|backoff| &backoff.key);
+        for key in [key(self.max_retries.as_ref()), backoff].into_iter().flatten() {
+            errors.push(key, format!("`{key}` has no effect with `restart = \"never\"`: nothing is retried"));
+        }
+    }
+
+    fn check_zeros(&self, place: Place, errors: &mut Errors) {
+        if let Some(at) = zero(self.every.as_ref()) {
+            errors.push(at, "`every` must be longer than zero");
+        }
+        if let Some(at) = zero(self.timeout.as_ref()) {
+            let message = match place {
+                Place::Defaults => "a `timeout` of zero means none, which is the default: leave it out",
+                Place::Attribute | Place::Entry => {
+                    "a `timeout` of zero means none: leave it out, or write `timeout = Duration::ZERO` \
+                     to undo an inherited one"
+                }
+            };
+            errors.push(at, message);
+        }
+    }
+}
+
+impl Backoff {
+    fn check(&self, errors: &mut Errors) {
+        self.check_range(errors);
+        if let Some((factor, at)) = self.factor.as_ref().and_then(Given::known) {
+            if *factor < 1.0 {
+                let message = format!("`factor` is {factor}, and must be at least 1: a smaller one shrinks the waits");
+                errors.push(at, message);
+            }
+        }
+        if let Some(at) = zero(self.reset_after.as_ref()) {
+            let message = "`reset_after` must be longer than zero: every failure would start over";
+            errors.push(at, message);
+        }
+    }
+
+    /// `first <= max`, where one that is not given counts with its default.
+    fn check_range(&self, errors: &mut Errors) {
+        let (Some((first, first_note)), Some((max, max_note))) =
+            (literal_or(self.first.as_ref(), Self::DEFAULT_FIRST), literal_or(self.max.as_ref(), Self::DEFAULT_MAX))
+        else {
+            return;
+        };
+        if first <= max {
+            return;
+        }
+        let message = format!(
+            "`first` ({}{first_note}) is longer than `max` ({}{max_note})",
+            duration::display(first),
+            duration::display(max),
+        );
+        let at = [&self.first, &self.max].into_iter().find_map(|given| given.as_ref().and_then(Given::known));
+        match at {
+            Some((_, at)) => errors.push(at, message),
+            None => errors.push(&self.key, message),
+        }
+    }
+}
+
+/// A name that no task or tree can have.
+pub(crate) fn check_name(name: Option<&Given<syn::LitStr>>, errors: &mut Errors) {
+    if let Some((name, at)) = name.and_then(Given::known) {
+        if name.value().is_empty() {
+            errors.push(at, "`name` is empty: write what the events and the log should call it");
+        }
+    }
+}
+
+/// The literal, or the default with a note that says so; `None` if it is known only at runtime.
+fn literal_or(given: Option<&Given<Duration>>, default: Duration) -> Option<(Duration, &'static str)> {
+    match given {
+        None => Some((default, ", the default")),
+        Some(given) => given.known().map(|(value, _)| (*value, "")),
+    }
+}
+
+fn key<T>(given: Option<&Given<T>>) -> Option<&Ident> {
+    given.map(|given| &given.key)
+}
+
+/// Where the option is literally zero.
+fn zero(given: Option<&Given<Duration>>) -> Option<&TokenStream> {
+    let (value, at) = given?.known()?;
+    value.is_zero().then_some(at)
+}

@@ -1,0 +1,85 @@
+//! How a task is supervised: the options that `#[task(..)]`, `task(..)` and `defaults(..)` share.
+
+mod check;
+mod describe;
+mod expand;
+mod parse;
+
+use std::time::Duration;
+
+use proc_macro2::Ident;
+use syn::{LitStr, Path};
+
+use crate::reader::Given;
+
+pub(crate) use check::check_name;
+pub(crate) use expand::{duration, plain};
+pub(crate) use parse::parse_crate;
+
+/// Where the options stand, which decides which of them there are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// `#[task(..)]`
+    Attribute,
+    /// `task(entry, ..)`
+    Entry,
+    /// `defaults(..)`
+    Defaults,
+}
+
+/// The options of one list: what is not given stays open, and is inherited.
+#[derive(Default)]
+pub(crate) struct Options {
+    pub(crate) krate: Option<Path>,
+    pub(crate) name: Option<Given<LitStr>>,
+    pub(crate) restart: Option<Given<Restart>>,
+    pub(crate) interval: Option<Given<Duration>>,
+    pub(crate) every: Option<Given<Duration>>,
+    pub(crate) initial_delay: Option<Given<Duration>>,
+    pub(crate) timeout: Option<Given<Duration>>,
+    pub(crate) stop_timeout: Option<Given<Duration>>,
+    pub(crate) max_retries: Option<Given<u32>>,
+    pub(crate) backoff: Option<Backoff>,
+}
+
+/// `backoff(..)`, one unit: a field that is not given takes its documented default.
+pub(crate) struct Backoff {
+    pub(crate) key: Ident,
+    pub(crate) first: Option<Given<Duration>>,
+    pub(crate) max: Option<Given<Duration>>,
+    pub(crate) factor: Option<Given<f64>>,
+    pub(crate) jitter: Option<Given<Jitter>>,
+    pub(crate) reset_after: Option<Given<Duration>>,
+}
+
+impl Backoff {
+    pub(crate) const DEFAULT_FIRST: Duration = Duration::from_millis(100);
+    pub(crate) const DEFAULT_MAX: Duration = Duration::from_secs(30);
+}
+
+/// When a task that ended runs again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Restart {
+    Never,
+    OnFailure,
+    Always,
+}
+
+impl Restart {
+    pub(crate) const WORDS: &'static [(&'static str, Self)] =
+        &[("never", Self::Never), ("on_failure", Self::OnFailure), ("always", Self::Always)];
+}
+
+/// How the waits between retries are spread.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Jitter {
+    None,
+    Full,
+    Equal,
+    Decorrelated,
+}
+
+impl Jitter {
+    pub(crate) const WORDS: &'static [(&'static str, Self)] =
+        &[("none", Self::None), ("full", Self::Full), ("equal", Self::Equal), ("decorrelated", Self::Decorrelated)];
+}

@@ -1,0 +1,30 @@
+//! How generated code names things: paths, and spans for names of its own.
+
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use quote::quote;
+use syn::Path;
+
+/// `::taskvisor::__private`, or that of the crate given with `crate = ".."`.
+pub(crate) fn private(krate: Option<&Path>) -> TokenStream {
+    krate.map_or_else(|| quote!(::taskvisor::__private), |krate| quote!(#krate::__private))
+}
+
+/// A span that points at the user's code, for names that cannot meet the user's.
+pub(crate) fn hygienic(span: Span) -> Span {
+    Span::mixed_site().located_at(span)
+}
+
+/// The tokens as if they stood at `place`, where errors about them are then reported. What their
+/// names mean stays the same.
+pub(crate) fn located(tokens: &TokenStream, place: Span) -> TokenStream {
+    let relocate = |tree: TokenTree| {
+        let span = tree.span().located_at(place);
+        let mut tree = match tree {
+            TokenTree::Group(group) => TokenTree::Group(Group::new(group.delimiter(), located(&group.stream(), place))),
+            tree => tree,
+        };
+        tree.set_span(span);
+        tree
+    };
+    tokens.clone().into_iter().map(relocate).collect()
+}

@@ -1,0 +1,270 @@
+//! What reading one invocation gathers: its errors, and the user's expressions in written order.
+
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident};
+use syn::spanned::Spanned;
+use syn::{Expr, Lit, LitStr, UnOp};
+
+use crate::argument::peel;
+use crate::duration;
+use crate::errors::Errors;
+use crate::path::hygienic;
+use crate::suggest;
+
+/// The value of an option.
+pub(crate) enum Value<T> {
+    /// Written as a literal, and checked. The tokens are where to point.
+    Known(T, TokenStream),
+    /// Computed when the program runs: the local that holds it.
+    Bound(Ident),
+    /// A constant expression, used where it is needed.
+    Constant(TokenStream),
+    /// Wrong, and reported.
+    Refused,
+}
+
+/// An option that was given.
+pub(crate) struct Given<T> {
+    pub(crate) key: Ident,
+    pub(crate) value: Value<T>,
+}
+
+impl<T> Given<T> {
+    pub(crate) fn new(key: &Ident, value: Value<T>) -> Self {
+        Self { key: key.clone(), value }
+    }
+
+    /// The literal value and where it stands.
+    pub(crate) fn known(&self) -> Option<(&T, &TokenStream)> {
+        match &self.value {
+            Value::Known(value, at) => Some((value, at)),
+            _ => None,
+        }
+    }
+}
+
+/// What a user's expression is for, which decides how it is bound.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Duration,
+    U32,
+    Usize,
+    Factor,
+    Switch,
+    Text,
+    Config,
+    Subscriber,
+    Spec,
+    Specs,
+}
+
+/// A user's expression, evaluated once into a local of our own.
+pub(crate) struct Binding {
+    pub(crate) local: Ident,
+    pub(crate) purpose: Purpose,
+    pub(crate) expr: Expr,
+    /// `#[cfg(..)]` of the entry that the expression belongs to.
+    pub(crate) cfgs: Vec<syn::Attribute>,
+}
+
+/// Reads values; errors and bindings end up here.
+#[derive(Default)]
+pub(crate) struct Reader {
+    pub(crate) errors: Errors,
+    pub(crate) bindings: Vec<Binding>,
+    /// The list could not be parsed as a whole: `Expr::Verbatim` is what was left unread.
+    pub(crate) recovered: bool,
+    /// `#[cfg(..)]` of the entry that is being read.
+    pub(crate) cfgs: Vec<syn::Attribute>,
+}
+
+impl Reader {
+    /// Whether this is a piece that the parser has already reported.
+    pub(crate) fn is_unreadable(&self, expr: &Expr) -> bool {
+        self.recovered && matches!(expr, Expr::Verbatim(_))
+    }
+
+    /// Binds the expression to a local, in the order written.
+    pub(crate) fn bind(&mut self, purpose: Purpose, expr: &Expr) -> Ident {
+        // Located at the user's expression, so that a wrong type is reported there.
+        let span = hygienic(expr.span());
+        let local = format_ident!("value{}", self.bindings.len(), span = span);
+        self.bindings.push(Binding { local: local.clone(), purpose, expr: expr.clone(), cfgs: self.cfgs.clone() });
+        local
+    }
+
+    pub(crate) fn duration(&mut self, key: &Ident, expr: &Expr) -> Value<Duration> {
+        let read = |literal: &Lit| match literal {
+            Lit::Str(text) => duration::parse(&text.value()),
+            Lit::Int(number) => Err(unquoted_duration(key, number.base10_digits(), number.suffix())),
+            Lit::Float(number) => Err(unquoted_duration(key, number.base10_digits(), number.suffix())),
+            _ => Err(format!("`{key}` is a duration: write for example `{key} = \"10s\"`")),
+        };
+        let negative = |_: &Lit| Err(format!("`{key}` is a duration, and cannot be negative"));
+        self.value(Purpose::Duration, expr, read, negative)
+    }
+
+    pub(crate) fn u32(&mut self, key: &Ident, expr: &Expr) -> Value<u32> {
+        let read = |literal: &Lit| whole(key, literal, "u32", &u32::MAX);
+        let negative = |_: &Lit| Err(format!("`{key}` cannot be negative"));
+        self.value(Purpose::U32, expr, read, negative)
+    }
+
+    pub(crate) fn usize(&mut self, key: &Ident, expr: &Expr) -> Value<usize> {
+        let read = |literal: &Lit| whole(key, literal, "usize", &usize::MAX);
+        let negative = |_: &Lit| Err(format!("`{key}` cannot be negative"));
+        self.value(Purpose::Usize, expr, read, negative)
+    }
+
+    pub(crate) fn factor(&mut self, key: &Ident, expr: &Expr) -> Value<f64> {
+        let read = |literal: &Lit| real(key, literal);
+        let negative = |literal: &Lit| real(key, literal).map(|number| -number);
+        self.value(Purpose::Factor, expr, read, negative)
+    }
+
+    pub(crate) fn switch(&mut self, key: &Ident, expr: &Expr) -> Value<bool> {
+        let wrong = |_: &Lit| Err(format!("`{key}` is `true` or `false`"));
+        let read = |literal: &Lit| match literal {
+            Lit::Bool(switch) => Ok(switch.value),
+            other => wrong(other),
+        };
+        self.value(Purpose::Switch, expr, read, wrong)
+    }
+
+    pub(crate) fn text(&mut self, key: &Ident, expr: &Expr) -> Value<LitStr> {
+        let wrong = |_: &Lit| Err(format!("`{key}` is a string: write `{key} = \"..\"`"));
+        let read = |literal: &Lit| match literal {
+            Lit::Str(text) => Ok(text.clone()),
+            other => wrong(other),
+        };
+        self.value(Purpose::Text, expr, read, wrong)
+    }
+
+    /// A string that must be known when the program is compiled.
+    pub(crate) fn constant_text(&mut self, key: &Ident, expr: &Expr) -> Value<LitStr> {
+        match literal(expr) {
+            None if !self.is_unreadable(expr) => Value::Constant(expr.to_token_stream()),
+            _ => self.text(key, expr),
+        }
+    }
+
+    /// One of a few words, in quotes.
+    pub(crate) fn word<W: Copy>(&mut self, key: &Ident, expr: &Expr, words: &[(&str, W)]) -> Value<W> {
+        if self.is_unreadable(expr) {
+            return Value::Refused;
+        }
+        let known = || words.iter().map(|(word, _)| *word);
+        let expected = || suggest::list(known(), '"');
+        let message = match peel(expr) {
+            Expr::Lit(literal) => match &literal.lit {
+                Lit::Str(text) => {
+                    let text = text.value();
+                    if let Some((_, word)) = words.iter().find(|(word, _)| *word == text) {
+                        return Value::Known(*word, expr.to_token_stream());
+                    }
+                    match suggest::closest(&text, known()) {
+                        Some(meant) => {
+                            format!("unknown `{key}` \"{text}\", did you mean \"{meant}\"?")
+                        }
+                        None => format!("unknown `{key}` \"{text}\", expected {}", expected()),
+                    }
+                }
+                _ => format!("`{key}` is {}", expected()),
+            },
+            Expr::Path(path) => {
+                let last = path.path.segments.last();
+                let written = last.map(|segment| segment.ident.to_string()).unwrap_or_default();
+                match suggest::closest(&written, known()) {
+                    Some(meant) => format!("`{key}` is a word in quotes: write `{key} = \"{meant}\"`"),
+                    None => format!("`{key}` is {}, in quotes", expected()),
+                }
+            }
+            _ => format!("`{key}` is {}, in quotes", expected()),
+        };
+        self.errors.push(expr, message);
+        Value::Refused
+    }
+
+    /// A literal is read now, `-literal` by `negative`; any other expression is bound.
+    fn value<T>(
+        &mut self,
+        purpose: Purpose,
+        expr: &Expr,
+        read: impl Fn(&Lit) -> Result<T, String>,
+        negative: impl Fn(&Lit) -> Result<T, String>,
+    ) -> Value<T> {
+        if self.is_unreadable(expr) {
+            return Value::Refused;
+        }
+        let result = match literal(expr) {
+            Some(Literal::Plain(literal)) => read(literal),
+            Some(Literal::Negative(literal)) => negative(literal),
+            None => return Value::Bound(self.bind(purpose, expr)),
+        };
+        match result {
+            Ok(value) => Value::Known(value, expr.to_token_stream()),
+            Err(message) => {
+                self.errors.push(expr, message);
+                Value::Refused
+            }
+        }
+    }
+}
+
+/// A literal, with or without a minus sign.
+enum Literal<'a> {
+    Plain(&'a Lit),
+    Negative(&'a Lit),
+}
+
+fn literal(expr: &Expr) -> Option<Literal<'_>> {
+    match peel(expr) {
+        Expr::Lit(literal) => Some(Literal::Plain(&literal.lit)),
+        Expr::Unary(unary) if matches!(unary.op, UnOp::Neg(_)) => match peel(&unary.expr) {
+            Expr::Lit(literal) => Some(Literal::Negative(&literal.lit)),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+fn unquoted_duration(key: &Ident, digits: &str, suffix: &str) -> String {
+    if suffix.is_empty() {
+        format!("`{key}` is a duration with a unit, in quotes: `{key} = \"{digits}s\"` for seconds")
+    } else {
+        format!("a duration stands in quotes: `{key} = \"{digits}{suffix}\"`")
+    }
+}
+
+fn whole<N>(key: &Ident, literal: &Lit, ty: &str, max: &N) -> Result<N, String>
+where
+    N: FromStr<Err: Display> + Display,
+{
+    match literal {
+        Lit::Int(number) if number.suffix().is_empty() || number.suffix() == ty => number
+            .base10_parse::<N>()
+            .map_err(|_| format!("`{key}` is at most {max}, and {} is more", number.base10_digits())),
+        Lit::Int(number) => Err(format!("`{key}` is a `{ty}`, not a `{}`", number.suffix())),
+        Lit::Str(text) if text.value().parse::<N>().is_ok() => {
+            Err(format!("`{key}` is a number, without quotes: `{key} = {}`", text.value()))
+        }
+        _ => Err(format!("`{key}` is a whole number: write for example `{key} = 5`")),
+    }
+}
+
+fn real(key: &Ident, literal: &Lit) -> Result<f64, String> {
+    let (number, suffix) = match literal {
+        Lit::Float(number) => (number.base10_parse::<f64>(), number.suffix()),
+        Lit::Int(number) => (number.base10_parse::<f64>(), number.suffix()),
+        _ => return Err(format!("`{key}` is a number: write for example `{key} = 2.0`")),
+    };
+    match number {
+        Ok(number) if !number.is_finite() => Err(format!("`{key}` must be finite")),
+        Ok(number) if suffix.is_empty() || suffix == "f64" => Ok(number),
+        _ => Err(format!("`{key}` is an `f64`: write for example `{key} = 2.0`")),
+    }
+}

@@ -1,0 +1,67 @@
+//! `did you mean`: the known word that is nearest to the one written.
+
+/// The known word that was most likely meant, if one is near enough.
+pub(crate) fn closest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let written = written.to_lowercase();
+    let known: Vec<&str> = known.into_iter().collect();
+    let allowed = match written.chars().count() {
+        0..=1 => 0,
+        2..=4 => 1,
+        _ => 2,
+    };
+    known
+        .iter()
+        .map(|word| (distance(&written, &word.to_lowercase()), *word))
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+        .or_else(|| only_with_part(&written, &known))
+}
+
+/// `delay` for `initial_delay`: the one known word of which `written` is a part.
+fn only_with_part<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
+    let mut with_part = known.iter().filter(|word| word.split('_').any(|part| part == written));
+    match (with_part.next(), with_part.next()) {
+        (Some(word), None) => Some(word),
+        _ => None,
+    }
+}
+
+/// The words as a list to choose from, each in the given quotes.
+pub(crate) fn list<'k>(known: impl IntoIterator<Item = &'k str>, quote: char) -> String {
+    let quoted: Vec<String> = known.into_iter().map(|word| format!("{quote}{word}{quote}")).collect();
+    match quoted.as_slice() {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first, second] => format!("{first} or {second}"),
+        [init @ .., last] => format!("{} or {last}", init.join(", ")),
+    }
+}
+
+/// Edits between two words: insertions, deletions, substitutions, and swaps of neighbours.
+fn distance(from: &str, to: &str) -> usize {
+    let from: Vec<char> = from.chars().collect();
+    let to: Vec<char> = to.chars().collect();
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=to.len()).collect();
+    let mut previous_from = None;
+    for (row, &a) in from.iter().enumerate() {
+        let mut current = vec![row + 1];
+        let mut previous_to = None;
+        for (column, &b) in to.iter().enumerate() {
+            let cell = |line: &[usize], at: usize| line.get(at).copied().unwrap_or(usize::MAX - 1);
+            let mut best = (cell(&last, column) + usize::from(a != b))
+                .min(cell(&last, column + 1) + 1)
+                .min(cell(&current, column) + 1);
+            let swapped = previous_from == Some(b) && previous_to == Some(a);
+            if swapped && column > 0 {
+                best = best.min(cell(&before_last, column - 1) + 1);
+            }
+            current.push(best);
+            previous_to = Some(b);
+        }
+        before_last = std::mem::replace(&mut last, current);
+        previous_from = Some(a);
+    }
+    last.last().copied().unwrap_or(0)
+}

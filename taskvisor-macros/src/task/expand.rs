@@ -1,0 +1,217 @@
+//! The items beside the function: the struct, its `spec` and `NAME`, and its traits.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
+use syn::ext::IdentExt;
+use syn::spanned::Spanned;
+use syn::{ReturnType, Type};
+
+use super::{Field, Function, Shape};
+use crate::bindings;
+use crate::options::Options;
+use crate::path::{self, hygienic, located};
+use crate::reader::Binding;
+
+/// The function, and all that is generated beside it.
+pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bindings: &[Binding]) -> TokenStream {
+    let generated = Generated {
+        private: path::private(options.krate.as_ref()),
+        name: function.struct_name(),
+        function,
+        shape,
+        options,
+        bindings,
+    };
+    let item_struct = generated.item_struct();
+    let impls = [generated.impl_inherent(), generated.impl_debug(), generated.impl_task(), generated.impl_from()];
+    let (conditions, deprecation, allowance) = (function.conditions(), function.deprecation(), function.allowance());
+    quote! {
+        #function
+        #conditions #deprecation #item_struct
+        #(#conditions #allowance #impls)*
+    }
+}
+
+struct Generated<'a> {
+    private: TokenStream,
+    name: Ident,
+    function: &'a Function,
+    shape: &'a Shape,
+    options: &'a Options,
+    bindings: &'a [Binding],
+}
+
+impl Generated<'_> {
+    fn item_struct(&self) -> TokenStream {
+        let Self { name, .. } = self;
+        let visibility = &self.function.visibility;
+        let title = name.unraw();
+        let doc = format!(
+            "The task [`{title}`](fn@{title}) as a value, with a field for each argument. Each attempt \
+             gets clones of them.\n\n{}",
+            self.options.describe()
+        );
+        let fields = self.fields().map(|(field, ty)| {
+            let doc = format!("The argument `{}`.", field.unraw());
+            quote!(#[doc = #doc] pub #field: #ty)
+        });
+        quote! {
+            #[doc = #doc]
+            #visibility struct #name { #(#fields),* }
+        }
+    }
+
+    fn impl_inherent(&self) -> TokenStream {
+        let Self { private, name, .. } = self;
+        let constant = self.function.constant_name(self.options);
+        let (fields, types): (Vec<_>, Vec<_>) = self.fields().unzip();
+        // Whether there are too many was decided on the function.
+        let allow = (fields.len() > 7).then(|| quote!(#[allow(clippy::too_many_arguments)]));
+        quote! {
+            impl #name {
+                /// The name of the task in events, logs and calls.
+                pub const NAME: &'static #private::str = #constant;
+
+                /// The task with the given arguments, and how it is supervised.
+                #[must_use]
+                #allow
+                pub fn spec(#(#fields: #types),*) -> #private::TaskSpec {
+                    <#private::TaskSpec as #private::From<Self>>::from(Self { #(#fields),* })
+                }
+            }
+        }
+    }
+
+    fn impl_debug(&self) -> TokenStream {
+        let Self { name, .. } = self;
+        let title = name.unraw().to_string();
+        quote! {
+            #[automatically_derived]
+            impl ::core::fmt::Debug for #name {
+                fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                    ::core::fmt::DebugStruct::finish_non_exhaustive(
+                        &mut ::core::fmt::Formatter::debug_struct(formatter, #title),
+                    )
+                }
+            }
+        }
+    }
+
+    fn impl_task(&self) -> TokenStream {
+        let Self { private, name, .. } = self;
+        let takes_context = self.shape.context.is_some();
+        let context = Ident::new("context", hygienic(name.span()));
+        let attempt = self.attempt(&context);
+        // `spawn` goes through a trait object, so that a field that is not `Send` is not reported
+        // there as well.
+        quote! {
+            #[automatically_derived]
+            impl #private::Task for #name {
+                fn name(&self) -> &#private::str {
+                    Self::NAME
+                }
+
+                fn spawn(&self, token: #private::CancellationToken) -> #private::BoxTaskFuture {
+                    let context = #private::TaskContext::detached(Self::NAME, token);
+                    let task: &dyn #private::Task = self;
+                    #private::Task::attempt(task, context)
+                }
+
+                fn attempt(&self, #context: #private::TaskContext) -> #private::BoxTaskFuture {
+                    #attempt
+                }
+
+                fn takes_context(&self) -> ::core::primitive::bool {
+                    #takes_context
+                }
+            }
+        }
+    }
+
+    /// The body of one attempt: clones of the fields, and a future that calls the function.
+    fn attempt(&self, context: &Ident) -> TokenStream {
+        let Self { private, name, .. } = self;
+        let span = hygienic(name.span());
+        let this = Ident::new("this", span);
+        let mut arguments: Vec<Ident> = Vec::new();
+        let mut clones = TokenStream::new();
+        if let Some(ty) = &self.shape.context {
+            let at = hygienic(ty.span());
+            clones.extend(quote_spanned! {at=>
+                let #context = <#ty as #private::FromContext>::from_context(#context);
+            });
+            arguments.push(context.clone());
+        } else {
+            clones.extend(quote!(let _ = #context;));
+        }
+        for (position, (field, ty)) in self.fields().enumerate() {
+            let local = format_ident!("argument{position}", span = span);
+            let at = hygienic(ty.span());
+            clones.extend(quote_spanned! {at=>
+                let #local = <#ty as #private::TaskArg>::for_attempt(&#this.#field);
+            });
+            arguments.push(local);
+        }
+        let function = &self.function.signature.ident;
+        let outcome = self.outcome(&quote!(#function(#(#arguments),*)));
+        // Spanned at the function, as the future that is not `Send` is that of the function.
+        let private = located(private, span);
+        let future = quote_spanned!(span=> #private::boxed(async move { #outcome }));
+        quote! {
+            let #this = self;
+            #clones
+            #future
+        }
+    }
+
+    /// Awaits the call and turns what it returns into the result of the attempt.
+    fn outcome(&self, call: &TokenStream) -> TokenStream {
+        let Self { private, .. } = self;
+        match &self.function.signature.output {
+            ReturnType::Default => quote!(<() as #private::IntoTaskResult>::into_task_result(#call.await)),
+            ReturnType::Type(_, ty) => {
+                let span = hygienic(ty.span());
+                match &**ty {
+                    // On stable, `!` cannot be named here.
+                    Type::Never(_) => quote!(match #call.await {}),
+                    ty if mentions_impl(ty.to_token_stream()) => {
+                        quote_spanned!(span=> #private::IntoTaskResult::into_task_result(#call.await))
+                    }
+                    ty => quote_spanned! {span=>
+                        <#ty as #private::IntoTaskResult>::into_task_result(#call.await)
+                    },
+                }
+            }
+        }
+    }
+
+    fn impl_from(&self) -> TokenStream {
+        let Self { private, name, .. } = self;
+        let bindings = bindings::expand(self.bindings, private);
+        let setters = self.options.setters(private);
+        let task = Ident::new("task", hygienic(name.span()));
+        quote! {
+            #[automatically_derived]
+            impl #private::From<#name> for #private::TaskSpec {
+                fn from(#task: #name) -> Self {
+                    #bindings
+                    #private::TaskSpec::inherit(#private::Arc::new(#task)) #setters
+                }
+            }
+        }
+    }
+
+    /// The fields. Each has a type, else the fallback is what is expanded.
+    fn fields(&self) -> impl Iterator<Item = (&Ident, &Type)> {
+        let fields = self.shape.fields.iter();
+        fields.filter_map(|Field { name, ty }| Some((name, ty.as_ref()?)))
+    }
+}
+
+fn mentions_impl(tokens: TokenStream) -> bool {
+    tokens.into_iter().any(|tree| match tree {
+        proc_macro2::TokenTree::Ident(word) => word == "impl",
+        proc_macro2::TokenTree::Group(group) => mentions_impl(group.stream()),
+        _ => false,
+    })
+}

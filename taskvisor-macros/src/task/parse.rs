@@ -1,0 +1,32 @@
+//! From tokens to a function with a raw body.
+
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use syn::parse::{Parse, ParseStream};
+use syn::{Attribute, Token};
+
+use super::Function;
+
+impl Parse for Function {
+    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
+        let attributes = input.call(Attribute::parse_outer)?;
+        let visibility = input.parse()?;
+        let signature = input.parse()?;
+        if input.peek(Token![;]) {
+            return Err(input.error("a task needs a body"));
+        }
+        Ok(Self { attributes, visibility, signature, body: input.parse::<TokenTree>()?.into_token_stream() })
+    }
+}
+
+/// The error for an item that is no function with a body.
+pub(super) fn not_a_function(item: &TokenStream, error: syn::Error) -> syn::Error {
+    let is_function = item.clone().into_iter().any(|tree| match tree {
+        TokenTree::Ident(word) => word == "fn",
+        _ => false,
+    });
+    if is_function {
+        return error;
+    }
+    syn::Error::new_spanned(item, "`#[task]` stands on an `async fn`")
+}

@@ -1,0 +1,120 @@
+//! Types of arguments: which is the attempt's context, and which cannot be stored.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{
+    AngleBracketedGenericArguments, GenericArgument, Lifetime, Path, PathArguments, Type, TypeParamBound, TypeReference,
+};
+
+/// Whether the type is `TaskContext` or `CancellationToken`, by the last segment of its path.
+pub(super) fn is_context(ty: &Type) -> bool {
+    matches!(last_ident(ty).as_deref(), Some("TaskContext" | "CancellationToken"))
+}
+
+/// All that keeps the type from being that of a field: where, and what would be right.
+pub(super) fn problems(ty: &Type) -> Vec<(TokenStream, String)> {
+    let mut problems = Problems::default();
+    if last_ident(ty).as_deref() == Some("TaskContext") {
+        problems.push(ty, "`TaskContext` comes first: make it the first argument".to_owned());
+    }
+    problems.visit(ty);
+    problems.found
+}
+
+#[derive(Default)]
+struct Problems {
+    found: Vec<(TokenStream, String)>,
+}
+
+impl Problems {
+    fn push(&mut self, at: &impl ToTokens, message: String) {
+        self.found.push((at.to_token_stream(), message));
+    }
+
+    fn visit(&mut self, ty: &Type) {
+        match ty {
+            Type::Array(array) => self.visit(&array.elem),
+            Type::Group(group) => self.visit(&group.elem),
+            Type::ImplTrait(_) => self.push(
+                ty,
+                "a task cannot take `impl Trait`, as the type of a field has a name: write a type, or \
+                 `Arc<dyn ..>`"
+                    .to_owned(),
+            ),
+            Type::Paren(paren) => self.visit(&paren.elem),
+            Type::Path(path) => self.visit_path(&path.path),
+            Type::Ptr(pointer) => self.visit(&pointer.elem),
+            Type::Reference(reference) => self.visit_reference(reference),
+            Type::Slice(slice) => self.visit(&slice.elem),
+            Type::TraitObject(object) => self.visit_bounds(&object.bounds),
+            Type::Tuple(tuple) => tuple.elems.iter().for_each(|ty| self.visit(ty)),
+            // The references in a function pointer are those of its callers.
+            _ => {}
+        }
+    }
+
+    fn visit_reference(&mut self, reference: &TypeReference) {
+        // A named lifetime is `'static` or the function's own, which its generics report.
+        if reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident != "_") {
+            self.visit(&reference.elem);
+            return;
+        }
+        let instead = match (&*reference.elem, last_ident(&reference.elem).as_deref()) {
+            (_, Some("str")) => "`String` or `&'static str`".to_owned(),
+            (_, Some(context @ ("TaskContext" | "CancellationToken"))) => {
+                format!("`{context}` by value")
+            }
+            (Type::Slice(_), _) => "a `Vec` or an `Arc<[..]>`".to_owned(),
+            _ => "an owned value, or share it in an `Arc`".to_owned(),
+        };
+        let message = format!("a task owns its arguments, which outlive this borrow: take {instead}");
+        self.push(reference, message);
+    }
+
+    fn visit_path(&mut self, path: &Path) {
+        for segment in &path.segments {
+            // The references in `Fn(&str)` are those of its callers, as in a function pointer.
+            if let PathArguments::AngleBracketed(arguments) = &segment.arguments {
+                self.visit_arguments(arguments);
+            }
+        }
+    }
+
+    fn visit_arguments(&mut self, arguments: &AngleBracketedGenericArguments) {
+        for argument in &arguments.args {
+            match argument {
+                GenericArgument::Type(ty) => self.visit(ty),
+                GenericArgument::AssocType(associated) => self.visit(&associated.ty),
+                GenericArgument::Lifetime(lifetime) => self.visit_lifetime(lifetime),
+                _ => {}
+            }
+        }
+    }
+
+    fn visit_bounds<'a>(&mut self, bounds: impl IntoIterator<Item = &'a TypeParamBound>) {
+        for bound in bounds {
+            match bound {
+                TypeParamBound::Trait(bound) => self.visit_path(&bound.path),
+                TypeParamBound::Lifetime(lifetime) => self.visit_lifetime(lifetime),
+                _ => {}
+            }
+        }
+    }
+
+    /// Named lifetimes are the function's own, and reported with its generics.
+    fn visit_lifetime(&mut self, lifetime: &Lifetime) {
+        if lifetime.ident == "_" {
+            let message = "a task owns its arguments, which outlive this borrow: write `'static`";
+            self.push(lifetime, message.to_owned());
+        }
+    }
+}
+
+fn last_ident(ty: &Type) -> Option<String> {
+    match ty {
+        Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
+        Type::Group(group) => last_ident(&group.elem),
+        Type::Paren(paren) => last_ident(&paren.elem),
+        _ => None,
+    }
+}

@@ -1,0 +1,63 @@
+use std::time::Duration;
+
+use crate::duration::{display, parse};
+
+#[test]
+fn what_is_written_is_exact() {
+    for (text, expected) in [
+        ("0s", Duration::ZERO),
+        ("10s", Duration::from_secs(10)),
+        ("250ms", Duration::from_millis(250)),
+        ("7us", Duration::from_micros(7)),
+        ("9ns", Duration::from_nanos(9)),
+        ("1h30m", Duration::from_secs(5_400)),
+        ("1d1h1m1s1ms1us1ns", Duration::new(90_061, 1_001_001)),
+        ("1.5s", Duration::from_millis(1_500)),
+        ("0.1h", Duration::from_secs(360)),
+        ("1.000000001s", Duration::new(1, 1)),
+        ("0.3333d", Duration::new(28_797, 120_000_000)),
+        ("2.50s", Duration::from_millis(2_500)),
+        ("18446744073709551615s", Duration::from_secs(u64::MAX)),
+    ] {
+        assert_eq!(parse(text), Ok(expected), "{text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    for (text, expected) in [
+        ("", "is not a duration"),
+        ("s", "is not a duration"),
+        (".5s", "is not a duration"),
+        ("10", "has no unit after `10`"),
+        ("1h30", "has no unit after `30`"),
+        ("5sec", "did you mean `s`?"),
+        ("5Minutes", "did you mean `m`?"),
+        ("5µs", "did you mean `us`?"),
+        ("5x", "expected `ns`, `us`, `ms`, `s`, `m`, `h` or `d`"),
+        ("5 s", "has a space in it: write \"5s\""),
+        ("5 x", "unknown unit `x`"),
+        ("30m1h", "out of order"),
+        ("1s1s", "out of order"),
+        ("-1s", "is negative"),
+        ("1..5s", "`1..5` in \"1..5s\" is not a number"),
+        ("1.s", "is not a number"),
+        ("0.5ns", "finer than a nanosecond"),
+        ("0.0000000001s", "finer than a nanosecond"),
+        ("18446744073709551616s", "longer than a `Duration` can be"),
+        ("340282366920938463463374607431768211456s", "longer than"),
+        ("340282366920938463463374607431768211455d", "longer than"),
+    ] {
+        let message = parse(text).expect_err(text);
+        assert!(message.contains(expected), "{text}: {message}");
+    }
+}
+
+#[test]
+fn what_is_displayed_is_read_back() {
+    for nanos in [0, 1, 999, 1_000, 1_500_000, 60_000_000_000, 86_400_000_000_001, u64::MAX] {
+        let duration = Duration::from_nanos(nanos);
+        assert_eq!(parse(&display(duration)), Ok(duration));
+    }
+    assert_eq!(parse(&display(Duration::MAX)), Ok(Duration::MAX));
+}

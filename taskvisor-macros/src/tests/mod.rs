@@ -1,0 +1,33 @@
+//! The parsers and checks, on token streams.
+
+mod duration;
+mod fuzz;
+mod options;
+mod suggest;
+mod supervise;
+mod task;
+
+use proc_macro2::TokenStream;
+
+/// The messages of the errors in what a macro expanded to, in order.
+fn messages(expanded: &TokenStream) -> Vec<String> {
+    let tokens = flatten(expanded.clone());
+    tokens
+        .iter()
+        .zip(tokens.iter().skip(2))
+        .filter(|(name, _)| *name == "compile_error")
+        .filter_map(|(_, literal)| syn::parse_str::<syn::LitStr>(literal).ok())
+        .map(|literal| literal.value())
+        .collect()
+}
+
+/// The tokens as text, without their groups.
+fn flatten(tokens: TokenStream) -> Vec<String> {
+    tokens
+        .into_iter()
+        .flat_map(|tree| match tree {
+            proc_macro2::TokenTree::Group(group) => flatten(group.stream()),
+            tree => vec![tree.to_string()],
+        })
+        .collect()
+}

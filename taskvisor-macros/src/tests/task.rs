@@ -1,0 +1,136 @@
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::messages;
+use crate::task::expand;
+
+fn expand_with(options: TokenStream, item: TokenStream) -> (String, Vec<String>) {
+    let expanded = expand(options, item);
+    let errors = messages(&expanded);
+    (expanded.to_string(), errors)
+}
+
+#[test]
+fn the_function_is_kept_as_written() {
+    let item = quote! {
+        /// Docs.
+        #[inline]
+        pub(crate) async fn ping(ctx: TaskContext, mut client: Client) -> Result<(), Error> { client. ; }
+    };
+    let (expanded, errors) = expand_with(quote!(restart = "always"), item.clone());
+    assert!(errors.is_empty(), "{errors:?}");
+    assert!(expanded.starts_with(&item.to_string()), "{expanded}");
+    assert!(expanded.contains("pub (crate) struct ping"), "{expanded}");
+    syn::parse_str::<syn::File>(
+        &expand(
+            quote!(),
+            quote!(
+                async fn ping(a: A) {}
+            ),
+        )
+        .to_string(),
+    )
+    .unwrap();
+}
+
+#[test]
+fn a_function_that_is_refused_is_still_there_with_its_struct() {
+    for item in [
+        quote!(
+            fn ping(number: u8) {}
+        ),
+        quote!(
+            async unsafe fn ping(number: u8) {}
+        ),
+        quote!(
+            async extern "C" fn ping(number: u8) {}
+        ),
+        quote!(
+            const fn ping(number: u8) {}
+        ),
+        quote!(
+            async fn ping<T>(number: T) {}
+        ),
+        quote!(
+            async fn ping(number: &u8) {}
+        ),
+        quote!(
+            async fn ping(number: impl Copy) {}
+        ),
+        quote!(
+            async fn ping((number, _): (u8, u8)) {}
+        ),
+        quote!(
+            async fn ping(number: u8, context: TaskContext) {}
+        ),
+    ] {
+        let (expanded, errors) = expand_with(quote!(), item.clone());
+        assert_eq!(errors.len(), 1, "{item}: {errors:#?}");
+        assert!(expanded.starts_with(&item.to_string()), "{expanded}");
+        assert!(expanded.contains("struct ping"), "{expanded}");
+        syn::parse_str::<syn::File>(&expanded).unwrap();
+    }
+}
+
+#[test]
+fn what_cannot_have_items_beside_it_gets_none() {
+    for item in [
+        quote!(
+            async fn ping(&self) {}
+        ),
+        quote!(
+            async fn ping(service: Vec<Self>) {}
+        ),
+        quote!(
+            struct Ping;
+        ),
+        quote!(
+            async fn ping();
+        ),
+    ] {
+        let (expanded, errors) = expand_with(quote!(), item.clone());
+        assert_eq!(errors.len(), 1, "{item}: {errors:#?}");
+        assert!(!expanded.contains("struct ping"), "{expanded}");
+    }
+}
+
+#[test]
+fn references_that_are_not_borrowed_from_anyone_pass() {
+    let item = quote!(
+        async fn ping(a: &'static str, b: fn(&str) -> &str, c: Arc<dyn Fn(&u8) + Send + Sync>, d: Cow<'static, str>) {}
+    );
+    let (_, errors) = expand_with(quote!(), item);
+    assert!(errors.is_empty(), "{errors:?}");
+}
+
+#[test]
+fn errors_of_options_and_function_come_together() {
+    let (_, errors) = expand_with(
+        quote!(timout = "5s"),
+        quote!(
+            fn ping(number: &u8) {}
+        ),
+    );
+    assert_eq!(errors.len(), 3, "{errors:#?}");
+}
+
+#[test]
+fn conditions_stand_on_every_item() {
+    let (expanded, _) = expand_with(
+        quote!(),
+        quote!(
+            #[cfg(test)]
+            async fn ping() {}
+        ),
+    );
+    let file = syn::parse_str::<syn::File>(&expanded).unwrap();
+    for item in &file.items {
+        let attributes = match item {
+            syn::Item::Fn(item) => &item.attrs,
+            syn::Item::Struct(item) => &item.attrs,
+            syn::Item::Impl(item) => &item.attrs,
+            _ => panic!("unexpected item"),
+        };
+        assert!(attributes.iter().any(|attribute| attribute.path().is_ident("cfg")));
+    }
+}

@@ -1,0 +1,39 @@
+//! Expressions of the wrong type, each reported at the expression.
+
+use taskvisor::prelude::*;
+
+const SECONDS: u64 = 5;
+const RETRIES: usize = 5;
+const NAME: u8 = 5;
+
+#[task(timeout = SECONDS, stop_timeout = SECONDS, max_retries = RETRIES, backoff(factor = SECONDS, first = SECONDS))]
+async fn options() {}
+
+#[task(name = NAME)]
+async fn named() {}
+
+#[task]
+async fn ping(number: u8) {
+    let _ = number;
+}
+
+fn main() {
+    let _ = supervise!(
+        name = NAME,
+        config = SECONDS,
+        grace = SECONDS,
+        max_concurrent = SECONDS,
+        signals = SECONDS,
+        subscribers = [SECONDS],
+        defaults(timeout = SECONDS),
+        tasks = [
+            SECONDS,
+            ping { number: "one" },
+            other = ping {},
+            unknown {},
+            task(options {}, timeout = SECONDS, name = SECONDS),
+            ..SECONDS,
+            ..[SECONDS],
+        ],
+    );
+}

@@ -1,0 +1,15 @@
+//! A future that holds what cannot be sent to another thread.
+
+use std::rc::Rc;
+use taskvisor::prelude::*;
+
+#[task]
+async fn not_send(number: u8) {
+    let shared = Rc::new(number);
+    tokio::task::yield_now().await;
+    drop(shared);
+}
+
+fn main() {
+    let _ = supervise!(tasks = [not_send { number: 1 }]);
+}

@@ -1,0 +1,32 @@
+//! What is returned is no outcome of a task.
+
+use taskvisor::prelude::*;
+
+#[task]
+async fn number() -> u32 {
+    5
+}
+
+#[task]
+async fn number_as_error() -> Result<(), u32> {
+    Err(5)
+}
+
+#[task]
+async fn value() -> Result<u32, String> {
+    Ok(5)
+}
+
+#[task]
+async fn optional() -> Option<()> {
+    None
+}
+
+#[task]
+async fn not_send_error() -> Result<(), Box<dyn std::error::Error>> {
+    Ok(())
+}
+
+fn main() {
+    let _ = supervise!(tasks = [number {}, number_as_error {}, value {}, optional {}, not_send_error {}]);
+}

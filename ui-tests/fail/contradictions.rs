@@ -1,0 +1,43 @@
+//! Options that are right alone, and contradict each other.
+
+use std::time::Duration;
+use taskvisor::prelude::*;
+
+#[task(interval = "10s")]
+async fn interval_alone() {}
+
+#[task(every = "10s", restart = "on_failure")]
+async fn every_without_always() {}
+
+#[task(restart = "always", interval = "10s", every = "10s")]
+async fn interval_and_every() {}
+
+#[task(interval = Duration::from_secs(1), every = Duration::from_secs(1), restart = "never")]
+async fn all_three() {}
+
+#[task(restart = "never", max_retries = 3, backoff(factor = 2.0))]
+async fn never_retried() {}
+
+#[task(backoff(first = "1m", max = "10s"))]
+async fn first_past_max() {}
+
+#[task(backoff(first = "1m"))]
+async fn first_past_default_max() {}
+
+#[task(backoff(max = "50ms"))]
+async fn max_below_default_first() {}
+
+// A word that cannot be read is one error, and contradicts nothing.
+#[task(restart = "alwyas", interval = "10s", max_retries = 3)]
+async fn unreadable_word() {}
+
+fn main() {
+    let _ = supervise!(
+        // As defaults these make sense: for the tasks that are restarted.
+        defaults(restart = "never", max_retries = 3, interval = "10s"),
+        tasks = [
+            task(interval_alone {}, interval = "10s"),
+            task(never_retried {}, restart = "never", backoff(first = "1s")),
+        ],
+    );
+}

@@ -1,0 +1,52 @@
+//! Numbers, words, switches and names that are not what the option takes.
+
+use taskvisor::prelude::*;
+
+#[task(max_retries = -1, backoff(factor = "2"))]
+async fn numbers() {}
+
+#[task(max_retries = "3", backoff(factor = 0.5))]
+async fn more_numbers() {}
+
+#[task(max_retries = 5000000000, backoff(factor = -2.0))]
+async fn out_of_range() {}
+
+#[task(max_retries = 3u64, backoff(factor = 2.0f32))]
+async fn suffixes() {}
+
+#[task(max_retries = 2.5, backoff(factor = 1e999))]
+async fn infinite() {}
+
+#[task(restart = "alway", backoff(jitter = "ful"))]
+async fn misspelt_words() {}
+
+#[task(restart = "Always", backoff(jitter = "exponential"))]
+async fn other_words() {}
+
+#[task(restart = "on-failure", backoff(jitter = none))]
+async fn dashes() {}
+
+#[task(restart = always, backoff(jitter = JitterPolicy::Full))]
+async fn unquoted() {}
+
+#[task(restart = true, backoff(jitter = 5))]
+async fn literals() {}
+
+#[task(restart = if true { "never" } else { "always" })]
+async fn computed() {}
+
+#[task(name = "")]
+async fn empty_name() {}
+
+#[task(name = 5)]
+async fn number_name() {}
+
+fn main() {
+    let _ = supervise!(
+        name = "",
+        signals = "no",
+        max_concurrent = -1,
+        defaults(restart = "sometimes", max_retries = "many"),
+        tasks = [task(empty_name {}, name = "", max_retries = 1.5)],
+    );
+}

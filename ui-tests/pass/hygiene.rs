@@ -1,0 +1,209 @@
+//! Macros that meet no prelude, shadowed names, other macros, functions, and other paths.
+
+#![deny(warnings)]
+#![deny(nonstandard_style, missing_docs, missing_debug_implementations, unreachable_pub, rust_2018_idioms)]
+#![forbid(unsafe_code)]
+
+/// Without a prelude.
+pub mod no_prelude {
+    #![no_implicit_prelude]
+
+    /// Cloned for each attempt.
+    #[derive(::std::clone::Clone, ::std::fmt::Debug)]
+    pub struct Client;
+
+    /// With all kinds of options.
+    #[::taskvisor::task(
+        restart = "always",
+        interval = ::std::time::Duration::from_secs(1),
+        timeout = "5s",
+        max_retries = 3,
+        backoff(factor = 2.0, jitter = "equal", reset_after = "10s")
+    )]
+    pub async fn ping(client: Client) -> ::std::result::Result<(), ::std::string::String> {
+        let _ = client;
+        ::std::result::Result::Ok(())
+    }
+
+    /// With a context.
+    #[::taskvisor::task]
+    pub async fn serve(context: ::taskvisor::TaskContext, port: u16) {
+        let _ = (context, port);
+    }
+
+    /// A tree of them.
+    pub fn tree() -> usize {
+        let tree = ::taskvisor::supervise!(
+            name = "no prelude",
+            grace = "3s",
+            signals = true,
+            max_concurrent = 2,
+            defaults(restart = "always", interval = "1s", stop_timeout = "1s", max_retries = 3, backoff(first = "1s")),
+            subscribers = [],
+            tasks = [
+                ping { client: Client },
+                other = task(serve { port: 1 }, timeout = "1s", every = "1s", restart = "always"),
+                ..[serve::spec(2)],
+            ],
+        );
+        tree.tasks.other.name().len() + tree.tasks.ping.name().len()
+    }
+}
+
+/// Among items named like those that generated code needs.
+mod shadowed {
+    #![allow(dead_code, non_camel_case_types, clippy::pedantic)]
+    #![allow(missing_debug_implementations)]
+
+    use taskvisor::{supervise, task};
+
+    pub(crate) struct Result;
+    pub(crate) struct Ok;
+    pub(crate) struct Err;
+    pub(crate) struct Some;
+    pub(crate) struct None;
+    pub(crate) struct Option;
+    pub(crate) struct Box;
+    pub(crate) struct String;
+    pub(crate) struct Vec;
+    pub(crate) struct Arc;
+    pub(crate) struct Duration;
+    pub(crate) struct Task;
+    pub(crate) struct TaskSpec;
+    pub(crate) struct TaskContext;
+    pub(crate) struct Tree;
+    pub(crate) struct Tasks;
+    pub(crate) struct str;
+    pub(crate) struct bool;
+    pub(crate) struct u32;
+    pub(crate) struct usize;
+    pub(crate) struct f64;
+    pub(crate) trait Clone {}
+    pub(crate) trait From {}
+    pub(crate) trait Into {}
+    pub(crate) trait Default {}
+    pub(crate) trait Debug {}
+    pub(crate) trait Deref {}
+    pub(crate) trait Send {}
+    pub(crate) trait Sync {}
+    pub(crate) trait Sized {}
+    pub(crate) trait IntoIterator {}
+    pub(crate) mod std {}
+    pub(crate) mod core {}
+    pub(crate) mod alloc {}
+
+    #[task(
+        restart = "always",
+        interval = "1s",
+        timeout = ::std::time::Duration::ZERO,
+        max_retries = 1 + 1,
+        backoff(factor = 1.0 + 1.0, reset_after = "10s")
+    )]
+    pub(crate) async fn ping(text: ::std::string::String) -> ::std::result::Result<(), ::std::string::String> {
+        ::std::result::Result::Err(text)
+    }
+
+    #[task]
+    pub(crate) async fn pong(context: ::taskvisor::TaskContext) {
+        let _ = context;
+    }
+
+    pub(crate) fn tree() -> ::std::string::String {
+        let tree = supervise!(
+            name = "shadowed",
+            signals = !false,
+            max_concurrent = 1 + 1,
+            grace = "3s",
+            defaults(restart = "always", interval = "1s", stop_timeout = "1s", max_retries = 3, backoff(first = "1s")),
+            tasks = [ping { text: ::std::string::String::new() }, pong {}, ..[ping::spec(::std::string::String::new())]],
+        );
+        tree.tasks.ping.name().to_owned()
+    }
+}
+
+macro_rules! define {
+    ($name:ident, $argument:ident: $type:ty, $timeout:literal, $interval:expr) => {
+        /// Made by a macro.
+        #[taskvisor::task(restart = "always", timeout = $timeout, interval = $interval)]
+        pub async fn $name($argument: $type) -> Result<(), String> {
+            let inner = $argument;
+            let _ = inner;
+            Ok(())
+        }
+    };
+}
+define!(first, number: u8, "5s", std::time::Duration::from_secs(1));
+
+macro_rules! define_whole {
+    ($name:ident) => {
+        #[taskvisor::task]
+        async fn $name(inner: u8) {
+            let _ = inner;
+        }
+    };
+}
+
+macro_rules! tree_of {
+    ($grace:literal, $($entry:expr),*) => {
+        taskvisor::supervise!(grace = $grace, tasks = [$($entry),*])
+    };
+}
+
+macro_rules! tree_of_names {
+    ($($name:ident),*) => {
+        taskvisor::supervise!(tasks = [$($name { inner: 1 }),*])
+    };
+}
+
+macro_rules! tree_of_labels {
+    ($($label:ident => $task:path),*) => {{
+        let number = 1;
+        taskvisor::supervise!(tasks = [$($label = $task { inner: number }),*])
+    }};
+}
+
+/// Under another name, through a re-export.
+pub mod reexport {
+    pub use ::taskvisor as visor;
+}
+
+/// By other paths.
+pub mod other_paths {
+    use crate::reexport::visor as renamed;
+
+    /// By a string.
+    #[renamed::task(crate = "crate::reexport::visor", timeout = "5s")]
+    pub async fn by_string(number: u8) {
+        let _ = number;
+    }
+
+    /// By a path.
+    #[renamed::task(crate = renamed)]
+    pub async fn by_path(number: u8) {
+        let _ = number;
+    }
+
+    /// A tree.
+    pub fn tree() -> usize {
+        let tree = renamed::supervise!(
+            crate = renamed,
+            tasks = [by_string { number: 1 }, by_path { number: 2 }],
+        );
+        tree.tasks.by_path.name().len()
+    }
+}
+
+fn main() {
+    define_whole!(second);
+    no_prelude::tree();
+    assert_eq!(shadowed::tree(), "ping");
+    other_paths::tree();
+
+    let tree = tree_of!("3s", first { number: 1 }, second { inner: 2 });
+    assert_eq!(tree.tasks.first.name(), "first");
+    assert_eq!(tree.tasks.second.name(), "second");
+    let tree = tree_of_names!(second);
+    assert_eq!(tree.tasks.second.name(), "second");
+    let tree = tree_of_labels!(a => second, b => second);
+    assert_eq!((tree.tasks.a.name(), tree.tasks.b.name()), ("a", "b"));
+}

@@ -1,0 +1,160 @@
+//! Every option of `#[task]`, against the spec that the setters make.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use taskvisor::prelude::*;
+use taskvisor::{BackoffPolicy, JitterPolicy, RestartPolicy, TaskSpec};
+
+const POLL: Duration = Duration::from_millis(1500);
+const NAME: &str = "by_constant";
+
+#[task]
+async fn plain() {}
+
+#[task(
+    name = "renamed",
+    restart = "always",
+    interval = "1h30m",
+    initial_delay = "250ms",
+    timeout = "1.5s",
+    stop_timeout = "0s",
+    max_retries = 3,
+    backoff(
+        first = "10us",
+        max = "1d",
+        factor = 2.5,
+        jitter = "decorrelated",
+        reset_after = "90s",
+    )
+)]
+async fn literals() {}
+
+#[task(
+    name = NAME,
+    restart = "always",
+    every = POLL * 2,
+    initial_delay = Duration::from_secs(1),
+    timeout = POLL,
+    stop_timeout = { POLL },
+    max_retries = u32::MAX - 1,
+    backoff(first = POLL, max = POLL, factor = f64::from(2_u8), reset_after = POLL),
+)]
+async fn expressions() {}
+
+#[task(restart = "never", timeout = Duration::ZERO)]
+async fn never() {}
+
+#[task(restart = "on_failure", backoff(max = "1s"))]
+async fn on_failure() {}
+
+#[task(restart = "always", backoff(factor = 2, jitter = "full"))]
+async fn always() {}
+
+#[task(restart = "always", interval = "0s", backoff(jitter = "equal"), max_retries = 0)]
+async fn yielding() {}
+
+#[task(backoff(jitter = "none"))]
+async fn without_jitter() {}
+
+#[task(backoff())]
+async fn default_backoff() {}
+
+fn assert_same(made: &TaskSpec, expected: &TaskSpec) {
+    assert_eq!(made.name(), expected.name());
+    assert_eq!(made.restart(), expected.restart());
+    assert_eq!(made.every(), expected.every());
+    assert_eq!(made.initial_delay(), expected.initial_delay());
+    assert_eq!(made.timeout(), expected.timeout());
+    assert_eq!(made.stop_timeout(), expected.stop_timeout());
+    assert_eq!(made.max_retries(), expected.max_retries());
+    assert_eq!(made.backoff(), expected.backoff());
+    assert_eq!(made.reset_after(), expected.reset_after());
+}
+
+fn main() {
+    assert_same(&plain::spec(), &TaskSpec::inherit(Arc::new(plain {})));
+    assert_same(
+        &literals::spec(),
+        &TaskSpec::inherit(Arc::new(plain {}))
+            .with_name("renamed")
+            .with_restart(RestartPolicy::Always {
+                interval: Some(Duration::from_secs(5400)),
+            })
+            .with_initial_delay(Duration::from_millis(250))
+            .with_timeout(Duration::from_millis(1500))
+            .with_stop_timeout(Duration::ZERO)
+            .with_max_retries(3)
+            .with_backoff(BackoffPolicy {
+                first: Duration::from_micros(10),
+                max: Duration::from_secs(86_400),
+                factor: 2.5,
+                jitter: JitterPolicy::Decorrelated,
+            })
+            .with_reset_after(Duration::from_secs(90)),
+    );
+    assert_same(
+        &expressions {}.into(),
+        &TaskSpec::inherit(Arc::new(plain {}))
+            .with_name("by_constant")
+            .with_restart(RestartPolicy::Always { interval: None })
+            .with_every(Duration::from_secs(3))
+            .with_initial_delay(Duration::from_secs(1))
+            .with_timeout(POLL)
+            .with_stop_timeout(POLL)
+            .with_max_retries(u32::MAX - 1)
+            .with_backoff(BackoffPolicy {
+                first: POLL,
+                max: POLL,
+                factor: 2.0,
+                jitter: JitterPolicy::None,
+            })
+            .with_reset_after(POLL),
+    );
+    let base = |name: &'static str| TaskSpec::inherit(Arc::new(plain {})).with_name(name);
+    assert_same(
+        &never::spec(),
+        &base("never")
+            .with_restart(RestartPolicy::Never)
+            .with_timeout(Duration::ZERO),
+    );
+    assert_same(
+        &on_failure::spec(),
+        &base("on_failure")
+            .with_restart(RestartPolicy::OnFailure)
+            .with_backoff(BackoffPolicy {
+                max: Duration::from_secs(1),
+                ..BackoffPolicy::default()
+            }),
+    );
+    assert_same(
+        &always::spec(),
+        &base("always")
+            .with_restart(RestartPolicy::Always { interval: None })
+            .with_backoff(BackoffPolicy {
+                factor: 2.0,
+                jitter: JitterPolicy::Full,
+                ..BackoffPolicy::default()
+            }),
+    );
+    assert_same(
+        &yielding::spec(),
+        &base("yielding")
+            .with_restart(RestartPolicy::Always {
+                interval: Some(Duration::ZERO),
+            })
+            .with_max_retries(0)
+            .with_backoff(BackoffPolicy {
+                jitter: JitterPolicy::Equal,
+                ..BackoffPolicy::default()
+            }),
+    );
+    assert_same(
+        &without_jitter::spec(),
+        &base("without_jitter").with_backoff(BackoffPolicy::default()),
+    );
+    assert_same(
+        &default_backoff::spec(),
+        &base("default_backoff").with_backoff(BackoffPolicy::default()),
+    );
+}

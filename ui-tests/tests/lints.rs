@@ -1,0 +1,69 @@
+//! A user's crate that denies what can be denied: Clippy finds nothing in what is generated.
+#![deny(warnings, clippy::all, clippy::pedantic)]
+#![deny(missing_docs, missing_debug_implementations, unreachable_pub, unnameable_types)]
+#![deny(rust_2018_idioms, nonstandard_style, unused_qualifications, single_use_lifetimes)]
+
+use std::time::Duration;
+
+use taskvisor::prelude::*;
+
+const POLL: Duration = Duration::from_secs(1);
+
+/// Waits, with every option.
+///
+/// # Errors
+/// If there is nothing to wait for.
+#[task(
+    name = "waiter",
+    restart = "always",
+    interval = POLL,
+    initial_delay = "1s",
+    timeout = "5s",
+    stop_timeout = "5s",
+    max_retries = 3,
+    backoff(first = "1s", max = POLL, factor = 2.0, jitter = "equal", reset_after = "60s")
+)]
+pub async fn wait(ctx: TaskContext, text: String, number: u64) -> Result<(), TaskError> {
+    ctx.cancelled().await;
+    drop(text);
+    number.checked_sub(1).map(drop).ok_or(TaskError::Canceled)
+}
+
+/// Yields, with many arguments.
+#[task]
+#[allow(clippy::too_many_arguments)]
+async fn many(one: u8, two: u8, three: u8, four: u8, five: u8, six: u8, seven: u8, text: String) {
+    tokio::task::yield_now().await;
+    let _ = (one, two, three, four, five, six, seven, text);
+}
+
+/// Deprecated: only the user's own uses are reported.
+#[task]
+#[deprecated = "use `wait`"]
+pub async fn old(number: u8) {
+    tokio::task::yield_now().await;
+    let _ = number;
+}
+
+#[task(restart = "never")]
+async fn private() {
+    tokio::task::yield_now().await;
+}
+
+#[test]
+fn what_is_generated_is_clean() {
+    let text = String::from("text");
+    let tree = supervise!(
+        name = "clean",
+        grace = POLL,
+        max_concurrent = 4,
+        defaults(restart = "on_failure", backoff(factor = 2.0)),
+        tasks = [
+            wait { text: text.clone(), number: 1 },
+            task(many::spec(1, 2, 3, 4, 5, 6, 7, text), timeout = POLL),
+            other = private {},
+            ..(0..2).map(|number| private::spec().with_name(format!("private-{number}"))),
+        ],
+    );
+    assert_eq!(tree.tasks.wait.name(), "waiter");
+}
