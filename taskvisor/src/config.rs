@@ -31,7 +31,8 @@ pub struct SupervisorConfig {
     pub stop_timeout: Option<Duration>,
     /// How many attempts may run at once; zero is no limit. Default: zero.
     pub max_concurrent: usize,
-    /// How many events may wait to be handed to the subscribers' own queues. Default: 1024.
+    /// How many events may wait to be handed to the subscribers' own queues: attempts begin to give way when it is half
+    /// of that. Default: 1024.
     pub bus_capacity: usize,
     /// The restart policy of tasks that set none. Default: [`RestartPolicy::OnFailure`].
     pub restart: RestartPolicy,

@@ -53,6 +53,8 @@ pub struct TaskStatus {
     pub attempt: u32,
     /// How many attempts began after the first.
     pub restarts: u32,
+    /// How many attempts failed in a row before this one.
+    pub failures: u32,
     /// What the last failed attempt failed with; forgotten after a success.
     pub last_error: Option<Arc<TaskError>>,
 }

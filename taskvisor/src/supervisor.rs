@@ -282,7 +282,8 @@ impl SupervisorHandle {
 
     /// Requests a shutdown, which goes on whether the result is awaited or not: no task is taken any more, the drain
     /// passes, then tasks are told to stop, and those that have not when the grace is over are aborted. All callers
-    /// share one shutdown and its result. A task may request it, but must not wait for it: it would wait for itself.
+    /// share one shutdown and its result. A task may request it, but cannot wait for its own end: it gets
+    /// [`ShuttingDown`](RuntimeError::ShuttingDown) at once.
     ///
     /// # Errors
     /// When awaited: [`GraceExceeded`](RuntimeError::GraceExceeded).

@@ -1,5 +1,10 @@
 //! The README of the system that taskvisor was asked to be: each of its code blocks, as it stands there, put to use.
-#![allow(clippy::ignored_unit_patterns, clippy::field_reassign_with_default, clippy::let_and_return, reason = "the blocks stand as they are")]
+#![allow(
+    clippy::ignored_unit_patterns,
+    clippy::field_reassign_with_default,
+    clippy::let_and_return,
+    reason = "the blocks stand as they are"
+)]
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};

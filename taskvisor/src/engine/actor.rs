@@ -12,6 +12,7 @@ use tokio_util::sync::PollSemaphore;
 
 use super::alarm::Alarm;
 use super::cell::{Bound, Cell, Concluded, News};
+use super::current::Current;
 use super::decision::{Ending, Next, Told};
 use crate::context::TaskContext;
 use crate::error::TaskError;
@@ -26,8 +27,6 @@ pub(super) struct Actor {
     cell: Arc<Cell>,
     step: Step,
     alarm: Alarm,
-    /// Failures in a row.
-    streak: u32,
     permit: Option<Box<Permit>>,
     ticks: Option<Box<Ticks>>,
 }
@@ -48,6 +47,8 @@ enum Step {
     Join {
         ending: Ending,
         lived: Option<Duration>,
+        /// It had been told nothing when it ended.
+        untold: bool,
     },
     Over,
 }
@@ -56,6 +57,8 @@ struct Attempt {
     future: BoxTaskFuture,
     /// When it was first seen to take longer than one poll.
     began: Option<Instant>,
+    /// How long it lived until it was cut.
+    lived: Option<Duration>,
     cut: Cut,
 }
 
@@ -87,7 +90,7 @@ impl Actor {
             .permits
             .as_ref()
             .map(|permits| Box::new(Permit { semaphore: PollSemaphore::new(Arc::clone(permits)), held: None }));
-        Self { cell, step: Step::New, alarm: Alarm::default(), streak: 0, permit, ticks: None }
+        Self { cell, step: Step::New, alarm: Alarm::default(), permit, ticks: None }
     }
 
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -137,21 +140,18 @@ impl Actor {
     }
 
     fn begin(&mut self) {
-        let Some(begun) = self.cell.begin() else {
+        let Some(attempt) = self.cell.begin() else {
             self.finish(TaskOutcome::Canceled { error: None });
             return;
         };
-        if begun.fresh {
-            self.streak = 0;
-        }
         if self.cell.settings().every.is_some() {
             let started = Instant::now();
             let first = self.ticks.as_ref().map_or(started, |ticks| ticks.first);
             self.ticks = Some(Box::new(Ticks { first, started }));
         }
-        let context = TaskContext::new(Arc::clone(&self.cell), begun.attempt);
+        let context = TaskContext::new(Arc::clone(&self.cell), attempt);
         match catch(|| self.cell.task().attempt(context)) {
-            Ok(future) => self.step = Step::Attempt(Attempt { future, began: None, cut: Cut::Not }),
+            Ok(future) => self.step = Step::Attempt(Attempt { future, began: None, lived: None, cut: Cut::Not }),
             Err(panic) => self.attempt_ended(Ending::Result(Err(panic)), None, Cut::Not),
         }
     }
@@ -190,7 +190,7 @@ impl Actor {
         let Step::Attempt(attempt) = &mut self.step else { return None };
         if news.told == Told::Nothing {
             if news.helper_panicked && attempt.cut == Cut::Not {
-                attempt.cut = Cut::HelperPanicked;
+                attempt.cut(Cut::HelperPanicked);
                 self.alarm.set(self.cell.window());
             }
             return None;
@@ -201,13 +201,11 @@ impl Actor {
         if !self.cell.task().takes_context() {
             return Some(Ending::Dropped);
         }
-        // An attempt that is cleaning up already keeps the deadline of that.
-        match attempt.cut {
-            Cut::TimedOut | Cut::HelperPanicked => return None,
-            Cut::Not => self.alarm.clear(),
-            Cut::Told => {}
+        // An attempt that is cleaning up already keeps the deadline of that, unless it is given less time.
+        if attempt.cut == Cut::Not {
+            attempt.cut(Cut::Told);
+            self.alarm.clear();
         }
-        attempt.cut = Cut::Told;
         if let Some(Bound::Within(bound)) = news.bound {
             self.alarm.set_sooner(bound);
         }
@@ -225,7 +223,7 @@ impl Actor {
                 }
                 let window = self.cell.window();
                 if self.cell.task().takes_context() && !window.is_zero() {
-                    attempt.cut = Cut::TimedOut;
+                    attempt.cut(Cut::TimedOut);
                     self.alarm.set(window);
                 } else {
                     self.end_attempt(Ending::Result(Err(TaskError::Timeout { timeout })));
@@ -246,12 +244,18 @@ impl Actor {
         let timeout = self.cell.settings().timeout.unwrap_or_default();
         let ending = match ending {
             Ending::Aborted => Ending::Aborted,
+            // Whatever it returned: it had timed out, or its helper had panicked, which is concluded with.
             other if attempt.cut == Cut::TimedOut => {
                 let _ = drop_caught(other);
                 Ending::Result(Err(TaskError::Timeout { timeout }))
             }
+            other if attempt.cut == Cut::HelperPanicked => {
+                let _ = drop_caught(other);
+                Ending::Dropped
+            }
             other => other,
         };
+        let lived = attempt.lived.or_else(|| attempt.age());
         let ending = match drop_caught(attempt.future) {
             Ok(()) => ending,
             Err(panic) => ending.with_panic(panic),
@@ -259,19 +263,19 @@ impl Actor {
         if attempt.cut == Cut::Not {
             self.alarm.clear();
         }
-        self.attempt_ended(ending, attempt.began.map(|began| began.elapsed()), attempt.cut);
+        self.attempt_ended(ending, lived, attempt.cut);
     }
 
     /// The attempt's future is gone: waits for its helpers, or goes on.
     fn attempt_ended(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
-        let Some(ending) = self.conclude(ending, lived) else { return };
+        let Some(ending) = self.conclude(ending, lived, false) else { return };
         let window = self.cell.window();
         if matches!(ending, Ending::Aborted) || (cut == Cut::Not && window.is_zero()) {
             self.cell.abort_helpers();
         } else if cut == Cut::Not {
             self.alarm.set(window);
         }
-        self.step = Step::Join { ending, lived };
+        self.step = Step::Join { ending, lived, untold: !self.cell.is_told() };
     }
 
     fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -285,9 +289,9 @@ impl Actor {
         if self.cell.has_helpers() {
             ready!(self.alarm.poll(cx));
             self.abort_helpers();
-        } else if let Step::Join { ending, lived } = std::mem::replace(&mut self.step, Step::Over) {
-            if let Some(ending) = self.conclude(ending, lived) {
-                self.step = Step::Join { ending, lived };
+        } else if let Step::Join { ending, lived, untold } = std::mem::replace(&mut self.step, Step::Over) {
+            if let Some(ending) = self.conclude(ending, lived, untold) {
+                self.step = Step::Join { ending, lived, untold };
             }
         }
         Poll::Ready(())
@@ -303,9 +307,9 @@ impl Actor {
     }
 
     /// Goes on after an attempt. Its ending comes back if it has helpers that have not ended.
-    fn conclude(&mut self, ending: Ending, lived: Option<Duration>) -> Option<Ending> {
+    fn conclude(&mut self, ending: Ending, lived: Option<Duration>, untold: bool) -> Option<Ending> {
         let ticks = self.ticks.as_ref().map(|ticks| (ticks.started - ticks.first, ticks.first.elapsed()));
-        let concluded = self.cell.conclude(ending, &Concluded { streak: self.streak, lived, ticks });
+        let concluded = self.cell.conclude(ending, &Concluded { lived, ticks, untold });
         let next = match concluded {
             Ok(next) => next,
             Err(ending) => return Some(ending),
@@ -319,18 +323,12 @@ impl Actor {
                 self.finish(outcome);
                 return None;
             }
-            Next::Restart(_) => {
-                self.streak = 0;
+            Next::Restart(error) => {
+                // The error is the user's, and so is its drop.
+                let _ = drop_caught(error);
                 Duration::ZERO
             }
-            Next::Repeat(delay) => {
-                self.streak = 0;
-                delay
-            }
-            Next::Retry { delay, streak, .. } => {
-                self.streak = streak;
-                delay
-            }
+            Next::Repeat(delay) | Next::Retry { delay, .. } => delay,
         };
         // A zero delay does not touch the timer.
         self.step = if delay.is_zero() {
@@ -349,11 +347,24 @@ impl Actor {
     }
 }
 
+impl Attempt {
+    /// How long it has lived; `None` if it ended in its first poll.
+    fn age(&self) -> Option<Duration> {
+        self.began.map(|began| began.elapsed())
+    }
+
+    fn cut(&mut self, cut: Cut) {
+        self.lived = self.age();
+        self.cut = cut;
+    }
+}
+
 impl Future for Actor {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let actor = &mut *self;
+        let _current = Current::enter(actor.cell.id(), actor.cell.core());
         loop {
             match actor.step {
                 Step::New => {
@@ -384,10 +395,7 @@ impl Drop for Actor {
     fn drop(&mut self) {
         match std::mem::replace(&mut self.step, Step::Over) {
             Step::Over => return,
-            Step::Attempt(attempt) => {
-                let _ = drop_caught(attempt.future);
-            }
-            _ => {}
+            step => drop(drop_caught(step)),
         }
         self.finish(TaskOutcome::Aborted { error: None });
     }

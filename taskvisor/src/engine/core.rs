@@ -1,11 +1,12 @@
 //! What all parts of one supervisor share.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, Timeout, sleep, timeout_at};
 
 use super::actor::Actor;
 use super::cell::Cell;
@@ -28,7 +29,8 @@ pub(crate) struct Core {
     pub(crate) bus: Arc<Bus>,
     pub(crate) permits: Option<Arc<Semaphore>>,
     invalid: Option<InvalidOption>,
-    runtime: OnceLock<Handle>,
+    /// The runtime was seen to have timers.
+    has_timers: AtomicBool,
     registry: Mutex<Registry>,
     /// The registry became empty.
     pub(super) vacant: Notify,
@@ -62,7 +64,7 @@ impl Core {
             invalid: config.check().and_then(|()| check_subscribers(&subscribers)).err(),
             bus: Arc::new(Bus::new(subscribers, config.bus_capacity)),
             permits,
-            runtime: OnceLock::new(),
+            has_timers: AtomicBool::new(false),
             registry: Mutex::default(),
             vacant: Notify::new(),
             verdict: Verdict::default(),
@@ -94,22 +96,31 @@ impl Core {
         self.registry().admission == Admission::Open
     }
 
-    /// The runtime of the caller; else the one that the supervisor was first used on.
+    /// The runtime of the caller; else the one that the tasks run on.
     pub(super) fn runtime(&self) -> Result<Handle, RuntimeError> {
-        match Handle::try_current() {
-            Ok(current) => Ok(current),
-            Err(_) => self.runtime.get().cloned().ok_or(RuntimeError::NoRuntime),
-        }
+        Handle::try_current().or_else(|_| self.home().ok_or(RuntimeError::NoRuntime))
     }
 
-    /// Makes ready to run tasks: the config is valid, there is a runtime, and the subscribers listen.
+    /// The runtime that the tasks run on: that of the oldest.
+    pub(super) fn home(&self) -> Option<Handle> {
+        self.registry().home.clone()
+    }
+
+    /// A deadline for `future`, wherever it is polled.
+    pub(super) fn timeout_at<F: Future>(&self, deadline: Instant, future: F) -> Timeout<F> {
+        let runtime = self.runtime().ok();
+        let _entered = runtime.as_ref().map(Handle::enter);
+        timeout_at(deadline, future)
+    }
+
+    /// Makes ready to run tasks: the config is valid, there is a runtime with timers, and the subscribers listen.
     fn prepare(&self) -> Result<Handle, RuntimeError> {
         self.check()?;
         let runtime = self.runtime()?;
-        if self.runtime.get().is_none() {
-            // A runtime can be without timers, which shows only in a panic.
-            catch(|| drop(tokio::time::sleep(Duration::ZERO))).map_err(|_| RuntimeError::NoRuntime)?;
-            self.runtime.get_or_init(|| runtime.clone());
+        if !self.has_timers.load(Ordering::Relaxed) {
+            // A runtime can be without them, which shows only in a panic.
+            catch(|| drop(sleep(Duration::ZERO))).map_err(|_| RuntimeError::NoRuntime)?;
+            self.has_timers.store(true, Ordering::Relaxed);
         }
         self.bus.start(&runtime);
         Ok(runtime)
@@ -134,6 +145,7 @@ impl Core {
         if registry.admission != Admission::Open {
             return Err(RuntimeError::ShuttingDown);
         }
+        registry.settle(&runtime);
         let cell = self.cell(&mut registry, admitted, false);
         if let Err((taken, cell)) = registry.insert(Arc::clone(&cell)) {
             drop(registry);
@@ -150,14 +162,17 @@ impl Core {
     pub(crate) fn add_batch(self: &Arc<Self>, specs: Vec<TaskSpec>) -> Result<(), RuntimeError> {
         let runtime = self.prepare()?;
         let admitted = specs.into_iter().map(|spec| self.admit(spec)).collect::<Result<Vec<_>, _>>()?;
+        // Lives longer than the lock: what is left of it when a name is taken is the user's.
+        let mut admitted = admitted.into_iter();
         let mut registry = self.registry();
         if registry.admission != Admission::Open {
             return Err(RuntimeError::ShuttingDown);
         }
+        registry.settle(&runtime);
         let first = !self.readiness.batch.load(Ordering::Relaxed);
         let mut cells = Vec::with_capacity(admitted.len());
         let mut taken = None;
-        for one in admitted {
+        for one in admitted.by_ref() {
             let cell = self.cell(&mut registry, one, first);
             if let Err(refused) = registry.insert(Arc::clone(&cell)) {
                 taken = Some(refused);

@@ -41,6 +41,8 @@ impl Ending {
 pub(super) struct Facts<'a> {
     pub(super) settings: &'a Settings,
     pub(super) told: Told,
+    /// It was told after the attempt had ended, while helpers were waited for.
+    pub(super) late: bool,
     /// Failures in a row before this attempt.
     pub(super) streak: u32,
     /// How long the attempt lived; `None` if it ended in its first poll.
@@ -63,6 +65,14 @@ pub(super) enum Next {
 }
 
 pub(super) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
+    if facts.told == Told::Stop && facts.late {
+        // The result was taken before, and stands; only what would have come next does not come.
+        return match decide(&Facts { told: Told::Nothing, ..*facts }, ending) {
+            Next::End(outcome) => Next::End(outcome),
+            Next::Retry { error, .. } => Next::End(TaskOutcome::Canceled { error: Some(error) }),
+            Next::Repeat(_) | Next::Restart(_) => Next::End(TaskOutcome::Canceled { error: None }),
+        };
+    }
     let result = match (facts.told, ending) {
         (Told::Nothing, Ending::Result(result)) => result,
         (Told::Nothing, Ending::Dropped) => Err(TaskError::Canceled),
@@ -126,7 +136,7 @@ mod tests {
     }
 
     fn facts(settings: &Settings, told: Told, streak: u32) -> Facts<'_> {
-        Facts { settings, told, streak, lived: None, ticks: None }
+        Facts { settings, told, late: false, streak, lived: None, ticks: None }
     }
 
     fn fail() -> Ending {

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use tokio_util::sync::CancellationToken;
 
 use super::cell::Cell;
+use super::current::Current;
 use crate::error::TaskError;
 use crate::panics::contained;
 
@@ -44,6 +45,7 @@ impl Future for Helper {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let _current = Current::enter(self.running.0.id(), self.running.0.core());
         self.future.as_mut().poll(cx).map(|result| {
             if let Err(panic) = result {
                 self.running.0.helper_panicked(panic);

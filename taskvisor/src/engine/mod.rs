@@ -7,6 +7,7 @@ mod actor;
 mod alarm;
 mod cell;
 mod core;
+mod current;
 mod decision;
 mod helpers;
 mod registry;

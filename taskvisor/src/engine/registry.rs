@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+
 use super::cell::Cell;
 use crate::runtime_error::RuntimeError;
 use crate::settings::Settings;
@@ -12,6 +14,8 @@ use crate::status::TaskId;
 #[derive(Default)]
 pub(super) struct Registry {
     names: HashMap<Arc<str>, Arc<Cell>>,
+    /// The runtime of the oldest registration, or of the last one that there was.
+    pub(super) home: Option<Handle>,
     pub(super) admission: Admission,
     /// A `run` is going on.
     pub(super) running: bool,
@@ -39,6 +43,13 @@ impl Registry {
 
     pub(super) fn is_empty(&self) -> bool {
         self.names.is_empty()
+    }
+
+    /// Notes where the tasks run, if there is none yet.
+    pub(super) fn settle(&mut self, runtime: &Handle) {
+        if self.names.is_empty() {
+            self.home = Some(runtime.clone());
+        }
     }
 
     /// Enters a cell under its name; one that is taken gives it back.

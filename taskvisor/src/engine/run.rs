@@ -6,9 +6,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
 use super::core::Core;
+use super::registry::Admission;
 use super::signals::Signals;
 use crate::panics::catch;
 use crate::runtime_error::RuntimeError;
@@ -32,7 +34,7 @@ impl Core {
     /// Claims the supervisor for a `run`, and listens for signals if it is to.
     pub(crate) fn claim(self: &Arc<Self>, signals: bool) -> Result<Running, RuntimeError> {
         self.check()?;
-        self.runtime()?;
+        Handle::try_current().map_err(|_| RuntimeError::NoRuntime)?;
         let signals = if signals { Some(listen()?) } else { None };
         let mut registry = self.registry();
         if std::mem::replace(&mut registry.running, true) {
@@ -48,15 +50,20 @@ impl Core {
             if self.end_run_if_vacant() {
                 return;
             }
+            if !self.is_open() {
+                return std::future::pending().await;
+            }
         }
     }
 
+    /// A shutdown ends the run with its verdict instead, when it has come to one.
     fn end_run_if_vacant(&self) -> bool {
         let mut registry = self.registry();
-        if registry.is_empty() {
+        let ends = registry.is_empty() && registry.admission == Admission::Open;
+        if ends {
             registry.running = false;
         }
-        registry.is_empty()
+        ends
     }
 }
 
@@ -126,8 +133,7 @@ impl Running {
             if let Poll::Ready(result) = verdict.as_mut().poll(cx) {
                 return Poll::Ready(End::Verdict(result));
             }
-            // A shutdown ends the run with its verdict, when it has come to one.
-            if !stays && core.is_open() && natural.as_mut().poll(cx).is_ready() {
+            if !stays && natural.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(End::Natural);
             }
             Poll::Pending
@@ -144,8 +150,8 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if !self.over {
-            self.release();
             self.core.shut_down("the future of `run` was dropped", self.core.config.drain);
+            self.release();
         }
     }
 }

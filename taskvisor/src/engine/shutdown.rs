@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::time::timeout;
+use tokio::time::{timeout, timeout_at};
 
 use super::alarm::deadline;
 use super::cell::{ABORT, Bound, Cell};
 use super::core::Core;
+use super::current::Current;
 use super::registry::Admission;
 use crate::events::{Event, EventKind};
 use crate::runtime_error::RuntimeError;
@@ -29,7 +31,9 @@ pub(super) struct Verdict {
     force: Notify,
 }
 
-/// A shutdown that was requested. It goes on whether this is awaited or not; all who await it get one result.
+/// A shutdown that was requested. It goes on whether this is awaited or not; all who await it get one result. A task of
+/// the same supervisor cannot wait for it, as it would wait for itself: it gets
+/// [`ShuttingDown`](RuntimeError::ShuttingDown) at once.
 ///
 /// # Cancel safety
 /// Dropping it does not take the request back.
@@ -63,10 +67,14 @@ impl Core {
             self.bus.publish(Event::new(EventKind::ShutdownRequested).because(why));
         }
         let driver = Driver(Arc::clone(self));
-        match self.runtime() {
-            Ok(runtime) => drop(runtime.spawn(async move { driver.drive(drain).await })),
-            // Never used on a runtime: there is nothing to stop.
-            Err(_) => drop(driver),
+        // Where the tasks are, so that it does not end before them.
+        match self.home().or_else(|| Handle::try_current().ok()) {
+            Some(home) => {
+                self.bus.start(&home);
+                home.spawn(async move { driver.drive(drain).await });
+            }
+            // Never used on a runtime: there is nothing to stop, and nobody to tell.
+            None => drop(driver),
         }
     }
 
@@ -91,7 +99,10 @@ impl Core {
     pub(crate) fn shutdown(self: &Arc<Self>, why: &str) -> Shutdown {
         self.shut_down(why, self.config.drain);
         let core = Arc::clone(self);
-        Shutdown(Box::pin(async move { core.verdict().await }))
+        Shutdown(Box::pin(async move {
+            // A task that waited for the shutdown would wait for itself.
+            if Current::is_of(&core) { Err(RuntimeError::ShuttingDown) } else { core.verdict().await }
+        }))
     }
 
     async fn forced(&self) {
@@ -149,16 +160,18 @@ impl Driver {
         let mut stuck = Vec::new();
         if !until(core.vacant(), core.forced(), grace).await {
             for cell in core.cells() {
-                if cell.declare_aborted() {
-                    stuck.push((cell.id(), Arc::clone(cell.name())));
-                }
+                cell.stop(Bound::Now, false);
             }
             // What can be aborted is given the time to show it, so that it is gone when `run` returns.
             let _ = timeout(ABORT, core.vacant()).await;
+            for cell in core.cells() {
+                cell.declare_aborted();
+                stuck.push((cell.id(), Arc::clone(cell.name())));
+            }
         }
         let result = self.judge(stuck);
         if core.bus.is_active() {
-            core.bus.publish(match &result {
+            core.bus.publish_surely(match &result {
                 Ok(()) => Event::new(EventKind::AllStoppedWithinGrace),
                 Err(error) => Event::new(EventKind::GraceExceeded).because(error.to_string()),
             });
@@ -184,6 +197,9 @@ impl Drop for Driver {
     fn drop(&mut self) {
         let over = lock(&self.0.verdict.result).is_some();
         if !over {
+            for cell in self.0.cells() {
+                cell.stop(Bound::Now, false);
+            }
             let left = self.0.cells().iter().map(|cell| (cell.id(), Arc::clone(cell.name()))).collect();
             let result = self.judge(left);
             self.0.close(result);
@@ -207,6 +223,6 @@ async fn until(done: impl Future<Output = ()>, end: impl Future<Output = ()>, ti
     });
     match deadline(time) {
         None => either.await,
-        Some(deadline) => tokio::time::timeout_at(deadline, either).await.unwrap_or(false),
+        Some(deadline) => timeout_at(deadline, either).await.unwrap_or(false),
     }
 }

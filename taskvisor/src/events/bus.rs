@@ -16,6 +16,7 @@ use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::lane::{Batch, Lane};
 use super::{Event, EventKind, Subscribe};
@@ -52,9 +53,14 @@ struct Open {
 struct Lanes {
     all: Vec<Lane>,
     giving_way: Vec<Waker>,
-    /// What no lane had room for. The errors in it are the user's, and are dropped with no lock held.
-    refused: Vec<Arc<Vec<Event>>>,
     closed: bool,
+}
+
+impl Open {
+    fn next(&mut self) -> u64 {
+        self.seq += 1;
+        self.seq
+    }
 }
 
 impl Bus {
@@ -66,7 +72,7 @@ impl Bus {
             started: AtomicBool::new(false),
             open: Mutex::new(Open { seq: 0, events: Vec::new(), closed: false }),
             relay: Notify::new(),
-            lanes: Mutex::new(Lanes { all: lanes, giving_way: Vec::new(), refused: Vec::new(), closed: false }),
+            lanes: Mutex::new(Lanes { all: lanes, giving_way: Vec::new(), closed: false }),
             bells: subscribers.iter().map(|_| Notify::new()).collect(),
             delivered: Notify::new(),
             names: subscribers.iter().map(|subscriber| subscriber.name().into()).collect(),
@@ -87,20 +93,17 @@ impl Bus {
         for lane in 0..self.subscribers.len() {
             runtime.spawn(work(Arc::clone(self), lane));
         }
-        runtime.spawn(relay(Arc::clone(self)));
+        runtime.spawn(relay(Relay(Arc::clone(self))));
     }
 
     /// Tells the subscribers. Short, never waits; can be called under another lock.
     pub(crate) fn publish(&self, mut event: Event) {
         let first = {
             let mut open = lock(&self.open);
-            open.seq += 1;
-            event.seq = open.seq;
+            event.seq = open.next();
             open.events.push(event);
             let len = open.events.len();
-            if len >= self.capacity {
-                self.share(&mut open);
-            } else if len * 2 >= self.capacity {
+            if len * 2 >= self.capacity {
                 self.congested.store(true, Ordering::Relaxed);
             }
             len == 1
@@ -110,35 +113,57 @@ impl Bus {
         }
     }
 
+    /// As `publish`, but is not lost to those that are behind. For what comes rarely: reports, and the verdict.
+    pub(crate) fn publish_surely(&self, mut event: Event) {
+        let (before, sure) = {
+            let mut open = lock(&self.open);
+            let before = std::mem::take(&mut open.events);
+            event.seq = open.next();
+            let (before, sure) = (Arc::new(before), Arc::new(vec![event]));
+            let mut lanes = lock(&self.lanes);
+            for lane in &mut lanes.all {
+                lane.offer(&before);
+                lane.insist(&sure);
+            }
+            self.note_congestion(&lanes);
+            (before, sure)
+        };
+        let _ = drop_caught((before, sure));
+        self.relay.notify_one();
+        self.ring();
+    }
+
     /// Lets the relay and the workers end once they have delivered everything.
     pub(crate) fn close(&self) {
         lock(&self.open).closed = true;
         self.relay.notify_one();
     }
 
-    /// Moves what is open into the lanes.
-    fn share(&self, open: &mut Open) {
-        if open.events.is_empty() {
-            return;
-        }
-        let events = Arc::new(std::mem::take(&mut open.events));
+    /// Moves what is open into the lanes. Whether there was anything, and whether no more will come.
+    fn share(&self) -> (bool, bool) {
+        let mut open = lock(&self.open);
+        let (events, closed) = (Arc::new(std::mem::take(&mut open.events)), open.closed);
         let mut lanes = lock(&self.lanes);
-        for lane in &mut lanes.all {
-            lane.offer(&events);
+        drop(open);
+        if !events.is_empty() {
+            lanes.all.iter_mut().for_each(|lane| lane.offer(&events));
+            self.note_congestion(&lanes);
         }
-        if Arc::strong_count(&events) == 1 {
-            lanes.refused.push(events);
+        lanes.closed = closed && events.is_empty();
+        if self.is_congested() {
+            drop(lanes);
+        } else {
+            wake(lanes);
         }
-        self.note_congestion(&lanes);
+        // The errors in what no lane had room for are the user's, and so is their drop.
+        let shared = !events.is_empty();
+        let _ = drop_caught(events);
+        (shared, closed)
     }
 
-    /// The lanes have what was open. What none of them took is given back, to be dropped.
-    fn relayed(&self, closed: bool) -> Vec<Arc<Vec<Event>>> {
-        let mut lanes = lock(&self.lanes);
-        lanes.closed = closed;
-        let refused = std::mem::take(&mut lanes.refused);
-        wake(lanes);
-        refused
+    /// Wakes the workers.
+    fn ring(&self) {
+        self.bells.iter().for_each(Notify::notify_one);
     }
 
     fn note_congestion(&self, lanes: &Lanes) -> bool {
@@ -162,12 +187,12 @@ impl Bus {
         self.congested.load(Ordering::Relaxed)
     }
 
-    /// Attempts have given way for long enough: whoever is still behind is not waited for any more.
+    /// An attempt has given way for as long as it does. Whoever is behind for long is not waited for any more.
     pub(crate) fn stop_giving_way(&self) {
         let mut lanes = lock(&self.lanes);
-        lanes.all.iter_mut().for_each(Lane::stall);
+        let now = Instant::now();
+        lanes.all.iter_mut().for_each(|lane| lane.was_waited_for(now));
         self.note_congestion(&lanes);
-        wake(lanes);
     }
 
     /// Waits until the subscribers have taken every event published so far.
@@ -179,6 +204,9 @@ impl Bus {
             self.report_lost(lane);
         }
         let last = lock(&self.open).seq;
+        // The relay may be queued behind a task that blocks its thread.
+        self.share();
+        self.ring();
         loop {
             let mut moved = pin!(self.delivered.notified());
             moved.as_mut().enable();
@@ -223,7 +251,7 @@ impl Bus {
     }
 
     fn report(&self, kind: EventKind, lane: usize, count: u64, reason: String) {
-        self.publish(Event { count: Some(count), ..Event::about(kind, &self.names[lane]).because(reason) });
+        self.publish_surely(Event { count: Some(count), ..Event::about(kind, &self.names[lane]).because(reason) });
     }
 }
 
@@ -235,8 +263,8 @@ fn wake(mut lanes: std::sync::MutexGuard<'_, Lanes>) {
 }
 
 /// Moves events from `open` to the lanes.
-async fn relay(bus: Arc<Bus>) {
-    let _stopped = OnDrop(|| bus.started.store(false, Ordering::Release));
+async fn relay(relay: Relay) {
+    let bus = &relay.0;
     loop {
         let bell = bus.relay.notified();
         let mut seen = 0;
@@ -248,17 +276,9 @@ async fn relay(bus: Arc<Bus>) {
             seen = len;
             give_way().await;
         }
-        let (shared, closed) = {
-            let mut open = lock(&bus.open);
-            let shared = !open.events.is_empty();
-            bus.share(&mut open);
-            (shared, open.closed)
-        };
-        let closed = closed && !shared;
-        let refused = bus.relayed(closed);
-        let _ = drop_caught(refused);
-        bus.bells.iter().for_each(Notify::notify_one);
-        if closed {
+        let (shared, closed) = bus.share();
+        bus.ring();
+        if closed && !shared {
             return;
         }
         if shared {
@@ -309,11 +329,12 @@ async fn give_way() {
     .await;
 }
 
-struct OnDrop<F: FnMut()>(F);
+/// The relay runs as long as this is there.
+struct Relay(Arc<Bus>);
 
-impl<F: FnMut()> Drop for OnDrop<F> {
+impl Drop for Relay {
     fn drop(&mut self) {
-        (self.0)();
+        self.0.started.store(false, Ordering::Release);
     }
 }
 

@@ -14,13 +14,13 @@ use crate::status::TaskId;
 pub enum EventKind {
     /// An attempt begins.
     TaskStarting,
-    /// An attempt ended in success, or stopped after it was told to.
+    /// An attempt ended in success, with no `reason`; or it was told to stop or gave up, and `reason` says what with.
     TaskStopped,
     /// An attempt failed, or was aborted.
     TaskFailed,
     /// An attempt exceeded its timeout.
     TimeoutHit,
-    /// The next attempt waits; `delay_ms` says how long.
+    /// The next attempt waits, after a failure or a success; `delay_ms` says how long.
     BackoffScheduled,
     /// The restart policy asks for no other attempt.
     ActorExhausted,

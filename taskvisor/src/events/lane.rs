@@ -3,8 +3,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::Event;
+
+/// For how long attempts give way to one that does not catch up.
+const STALLED: Duration = Duration::from_millis(100);
 
 /// Events that several lanes share; a lane may have had room for the first `len` only.
 pub(super) struct Batch {
@@ -34,7 +40,9 @@ pub(super) struct Lane {
     /// The `seq` of the newest event that was offered.
     offered: u64,
     lost: u64,
-    /// It did not move while attempts gave way to it: they no longer do, until it moves again.
+    /// Since when attempts give way to it.
+    waited_for: Option<Instant>,
+    /// They did so for long, and no longer do until it has caught up.
     stalled: bool,
 }
 
@@ -48,6 +56,7 @@ impl Lane {
             done: Arc::default(),
             offered: 0,
             lost: 0,
+            waited_for: None,
             stalled: false,
         }
     }
@@ -56,17 +65,30 @@ impl Lane {
         self.queued + self.in_hand - self.done.load(Ordering::Relaxed).min(self.in_hand)
     }
 
+    fn is_behind(&self) -> bool {
+        self.backlog() * 2 >= self.capacity.max(2)
+    }
+
     pub(super) fn is_congested(&self) -> bool {
-        !self.stalled && self.backlog() * 2 >= self.capacity.max(2)
+        !self.stalled && self.is_behind()
     }
 
-    pub(super) fn stall(&mut self) {
-        self.stalled = self.is_congested();
+    /// An attempt has given way to it in vain.
+    pub(super) fn was_waited_for(&mut self, now: Instant) {
+        if self.is_congested() {
+            let since = *self.waited_for.get_or_insert(now);
+            self.stalled = now - since >= STALLED;
+        }
     }
 
-    /// Takes what there is room for; the newest are lost.
+    /// Takes what there is room for; the newest are lost. Who has caught up takes all that came together, however much
+    /// that is: it had no chance to take it earlier.
     pub(super) fn offer(&mut self, events: &Arc<Vec<Event>>) {
-        let len = events.len().min(self.capacity.saturating_sub(self.backlog()));
+        let room = match self.backlog() {
+            0 => events.len(),
+            backlog => self.capacity.saturating_sub(backlog),
+        };
+        let len = events.len().min(room);
         let lost = events[len..].iter().filter(|event| !event.kind.is_diagnostic()).count();
         self.lost += lost as u64;
         self.offered = events.last().map_or(self.offered, |event| event.seq);
@@ -76,11 +98,21 @@ impl Lane {
         }
     }
 
+    /// Takes it all, whether there is room or not.
+    pub(super) fn insist(&mut self, events: &Arc<Vec<Event>>) {
+        self.offered = events.last().map_or(self.offered, |event| event.seq);
+        self.queue.push_back((Arc::clone(events), events.len()));
+        self.queued += events.len();
+    }
+
     /// Hands over the next batch; the one before is done.
     pub(super) fn take(&mut self) -> Option<Batch> {
         self.done.store(0, Ordering::Relaxed);
-        self.stalled = false;
         self.in_hand = 0;
+        if !self.is_behind() {
+            self.waited_for = None;
+            self.stalled = false;
+        }
         let (events, len) = self.queue.pop_front()?;
         self.queued -= len;
         self.in_hand = len;
@@ -130,24 +162,39 @@ mod tests {
     }
 
     #[test]
-    fn a_stalled_lane_is_not_waited_for_until_it_moves() {
+    fn one_that_stays_behind_is_not_waited_for_until_it_has_caught_up() {
         let mut lane = Lane::new(4);
+        let start = Instant::now();
         lane.offer(&events(1, 4));
         assert!(lane.is_congested());
-        lane.stall();
-        assert!(!lane.is_congested());
-        let batch = lane.take().unwrap();
+        lane.was_waited_for(start);
+        lane.was_waited_for(start + STALLED - Duration::from_millis(1));
         assert!(lane.is_congested());
-        for _ in batch.events() {
-            batch.one_done();
-        }
+        lane.was_waited_for(start + STALLED);
         assert!(!lane.is_congested());
+
+        assert!(lane.take().is_some());
+        lane.offer(&events(5, 4));
+        assert!(!lane.is_congested(), "it moves, and is behind all the same");
+        while lane.take().is_some() {}
+        lane.offer(&events(9, 4));
+        assert!(lane.is_congested());
+    }
+
+    #[test]
+    fn one_that_has_caught_up_takes_a_burst_whole() {
+        let mut lane = Lane::new(2);
+        lane.offer(&events(1, 100));
+        assert_eq!(lane.take().unwrap().events().len(), 100);
+        lane.offer(&events(101, 3));
+        assert_eq!(lane.take_lost(), Some(3), "now it is behind");
     }
 
     #[test]
     fn diagnostics_that_are_lost_are_not_counted() {
         let mut lane = Lane::new(1);
-        lane.offer(&Arc::new(vec![Event::new(EventKind::TaskAdded), Event::new(EventKind::SubscriberOverflow)]));
+        lane.offer(&events(1, 1));
+        lane.offer(&Arc::new(vec![Event::new(EventKind::SubscriberOverflow)]));
         assert_eq!(lane.take_lost(), None);
     }
 }

@@ -33,6 +33,8 @@ use super::Event;
 #[async_trait]
 pub trait Subscribe: Send + Sync + 'static {
     /// Takes one event. The next is handed over when this returns.
+    ///
+    /// [`Event::task`] names the task, and in reports about a subscriber the subscriber.
     async fn on_event(&self, event: &Event);
 
     /// The name in reports about this subscriber. Default: the type's name.
@@ -40,7 +42,8 @@ pub trait Subscribe: Send + Sync + 'static {
         std::any::type_name::<Self>()
     }
 
-    /// How many events may wait for this subscriber. Default: 1024. Zero is refused when the supervisor starts.
+    /// How many events may wait for this subscriber while it is behind; the newest are lost beyond that. One that has
+    /// caught up takes all that came together. Default: 1024. Zero is refused when the supervisor starts.
     fn queue_capacity(&self) -> usize {
         1024
     }

@@ -91,9 +91,8 @@ fn grow(base: u128, factor: f64, attempt: u32, max: u128) -> u128 {
     if base == 0 || attempt == 0 || factor.to_bits() == 1.0_f64.to_bits() {
         return base;
     }
-    let exponent = i32::try_from(attempt).unwrap_or(i32::MAX);
     #[expect(clippy::cast_precision_loss, reason = "52 bits are enough for a delay that is multiplied")]
-    let grown = base as f64 * factor.powi(exponent);
+    let grown = base as f64 * factor.powf(f64::from(attempt));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, and it is positive")]
     let nanos = grown.ceil() as u128;
     nanos.clamp(1.min(max), max)

@@ -5,10 +5,10 @@ use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::task;
 use tokio_util::sync::CancellationToken;
 
 use super::super::alarm::deadline;
+use super::super::current::Current;
 use super::super::decision::Told;
 use super::{ABORT, Bound, Cell, Progress, State, cancel};
 use crate::events::EventKind;
@@ -40,10 +40,10 @@ impl Cell {
     /// Ends a wait, or the running attempt, and begins anew.
     pub(crate) fn restart(&self) -> bool {
         let mut state = self.lock();
-        if state.phase == TaskState::Ended || state.told == Told::Stop {
+        if state.progress == Progress::Over || state.told == Told::Stop {
             return false;
         }
-        state.fresh = true;
+        state.streak = 0;
         if state.progress == Progress::Idle {
             self.skip_wait(state);
         } else {
@@ -71,12 +71,12 @@ impl Cell {
 
     /// Cancels the token of the running attempt, if there is one, and wakes the actor.
     fn interrupt(&self, mut state: MutexGuard<'_, State>) {
-        let token = if state.progress == Progress::Idle {
-            None
-        } else {
+        let token = if matches!(state.progress, Progress::Running | Progress::Joining) {
             state.phase = TaskState::Stopping;
             state.cancelled = true;
             state.token.take()
+        } else {
+            None
         };
         self.wake(state, token);
     }
@@ -106,37 +106,44 @@ impl Cell {
     /// was the first to tell it.
     pub(crate) async fn cancel(&self, within: Duration) -> Result<bool, RuntimeError> {
         let Some(first) = self.stop(Bound::within(within), true) else { return Ok(false) };
-        let own = task::try_id();
-        if own.is_some() && own == self.lock().driver {
+        if Current::is(self.id) {
             return Ok(first);
         }
-        match deadline(within.saturating_add(ABORT)) {
-            None => self.ended().await,
-            Some(deadline) => {
-                if tokio::time::timeout_at(deadline, self.ended()).await.is_err() {
-                    self.declare_aborted();
-                    return Err(RuntimeError::TaskRemoveTimeout { name: self.name.to_string(), timeout: within });
-                }
+        if !self.ended_within(within).await {
+            // The bound may have been counted from a bit later, or the attempt keeps the deadline of its clean-up.
+            self.stop(Bound::Now, false);
+            if !self.ended_within(ABORT).await {
+                self.declare_aborted();
+                return Err(RuntimeError::TaskRemoveTimeout { name: self.name.to_string(), timeout: within });
             }
         }
         Ok(first)
     }
 
-    /// The time is up, whether the attempt can be ended or not: the outcome is settled. False if it was already.
-    pub(in crate::engine) fn declare_aborted(&self) -> bool {
+    /// The time is up, and the attempt cannot be ended: the outcome is settled, unless it was before.
+    pub(in crate::engine) fn declare_aborted(&self) {
         let mut state = self.lock();
         if state.outcome.is_some() {
-            return false;
+            return;
         }
         state.outcome = Some(TaskOutcome::Aborted { error: state.last_error.clone() });
         state.tell(Told::Stop, Bound::Now);
         self.interrupt(state);
         self.changed.notify_waiters();
-        true
     }
 
     pub(crate) async fn outcome(&self) -> TaskOutcome {
         self.when(|state| state.outcome.clone()).await
+    }
+
+    async fn ended_within(&self, time: Duration) -> bool {
+        match deadline(time) {
+            None => {
+                self.ended().await;
+                true
+            }
+            Some(deadline) => self.core.timeout_at(deadline, self.ended()).await.is_ok(),
+        }
     }
 
     async fn ended(&self) {

@@ -14,7 +14,6 @@ use std::task::Waker;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::task;
 use tokio_util::sync::CancellationToken;
 
 use super::core::Core;
@@ -52,8 +51,8 @@ pub(in crate::engine) struct State {
     phase: TaskState,
     told: Told,
     bound: Option<Bound>,
-    /// The streak of failures is forgotten.
-    fresh: bool,
+    /// Failures in a row.
+    streak: u32,
     /// It counts for the readiness of its batch, and no attempt has begun.
     unready: bool,
     progress: Progress,
@@ -61,8 +60,6 @@ pub(in crate::engine) struct State {
     cancelled: bool,
     attempt: u32,
     waker: Option<Waker>,
-    /// The Tokio task that drives the registration.
-    driver: Option<task::Id>,
     token: Option<CancellationToken>,
     helpers: Option<Box<Helpers>>,
     last_error: Option<Arc<TaskError>>,
@@ -77,6 +74,8 @@ enum Progress {
     Running,
     /// Its future is gone, its helpers are not.
     Joining,
+    /// There is none, and there will be none.
+    Over,
 }
 
 impl Cell {
@@ -99,13 +98,12 @@ impl Cell {
                 phase,
                 told: Told::Nothing,
                 bound: None,
-                fresh: false,
+                streak: 0,
                 unready,
                 progress: Progress::Idle,
                 cancelled: false,
                 attempt: 0,
                 waker: None,
-                driver: None,
                 token: None,
                 helpers: None,
                 last_error: None,
@@ -141,6 +139,7 @@ impl Cell {
             state: state.phase,
             attempt: state.attempt,
             restarts: state.attempt.saturating_sub(1),
+            failures: state.streak,
             last_error: state.last_error.clone(),
         }
     }
@@ -151,7 +150,7 @@ impl Cell {
 
     /// Whether an attempt is under way.
     pub(crate) fn is_alive(&self) -> bool {
-        self.lock().progress != Progress::Idle
+        matches!(self.lock().progress, Progress::Running | Progress::Joining)
     }
 
     pub(in crate::engine) fn lock(&self) -> MutexGuard<'_, State> {

@@ -5,7 +5,6 @@ use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::Duration;
 
-use tokio::task;
 use tokio_util::sync::CancellationToken;
 
 use super::super::decision::{Ending, Facts, Next, Told, decide};
@@ -25,33 +24,32 @@ pub(in crate::engine) struct News {
     pub(in crate::engine) helper_panicked: bool,
 }
 
-/// An attempt that may begin.
-pub(in crate::engine) struct Begun {
-    pub(in crate::engine) attempt: u32,
-    /// The streak of failures starts again.
-    pub(in crate::engine) fresh: bool,
-}
-
 /// What the actor knows of the attempt that has ended.
 pub(in crate::engine) struct Concluded {
-    pub(in crate::engine) streak: u32,
     pub(in crate::engine) lived: Option<Duration>,
     pub(in crate::engine) ticks: Option<(Duration, Duration)>,
+    /// Its helpers were waited for since, and it had been told nothing before that.
+    pub(in crate::engine) untold: bool,
+}
+
+/// A wait that is over at once is none.
+fn waits(phase: TaskState, delay: Duration) -> TaskState {
+    if delay.is_zero() { TaskState::Pending } else { phase }
 }
 
 /// What is left to do, or to drop, when the registration has ended.
 pub(in crate::engine) struct Finished {
     pub(in crate::engine) aborted: bool,
     pub(in crate::engine) unready: bool,
+    /// What the outcome would have been, had it not been declared before.
+    spare: Option<TaskOutcome>,
     _waker: Option<Waker>,
     token: Option<CancellationToken>,
 }
 
 impl Cell {
     pub(in crate::engine) fn listen(&self, waker: &Waker) {
-        let mut state = self.lock();
-        state.waker = Some(waker.clone());
-        state.driver = task::try_id();
+        self.lock().waker = Some(waker.clone());
     }
 
     pub(in crate::engine) fn has_news(&self) -> bool {
@@ -74,8 +72,8 @@ impl Cell {
         self.lock().phase = TaskState::Pending;
     }
 
-    /// Begins an attempt, unless it was told to stop.
-    pub(in crate::engine) fn begin(&self) -> Option<Begun> {
+    /// Begins an attempt, unless it was told to stop, and gives its number.
+    pub(in crate::engine) fn begin(&self) -> Option<u32> {
         let mut state = self.lock();
         if state.told == Told::Stop {
             return None;
@@ -86,7 +84,6 @@ impl Cell {
         state.cancelled = false;
         state.attempt = state.attempt.saturating_add(1);
         state.phase = TaskState::Running;
-        let fresh = std::mem::take(&mut state.fresh);
         let ready = std::mem::take(&mut state.unready);
         let attempt = state.attempt;
         self.publish_attempt(&state, EventKind::TaskStarting, |event| event);
@@ -94,7 +91,7 @@ impl Cell {
         if ready {
             self.core.one_is_ready();
         }
-        Some(Begun { attempt, fresh })
+        Some(attempt)
     }
 
     /// The attempt exceeded its timeout, unless it was told to stop before.
@@ -140,7 +137,7 @@ impl Cell {
             return Err(ending);
         }
         // The outcome was declared while the attempt could not be stopped: what it came to is no news.
-        let (ending, late) = match ending {
+        let (ending, unheard) = match ending {
             ending if state.outcome.is_some() => (Ending::Aborted, Some(ending)),
             ending => (ending, None),
         };
@@ -149,32 +146,37 @@ impl Cell {
             None => ending,
         };
         let aborted = matches!(ending, Ending::Aborted);
-        let Concluded { streak, lived, ticks } = *attempt;
-        let mut next = decide(&Facts { settings: &self.settings, told: state.told, streak, lived, ticks }, ending);
+        let Concluded { lived, ticks, untold: late } = *attempt;
+        let (told, streak) = (state.told, state.streak);
+        let mut next = decide(&Facts { settings: &self.settings, told, late, streak, lived, ticks }, ending);
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
             error.clone_from(&state.last_error);
         }
         self.publish_end(&state, &next, aborted);
-        state.progress = Progress::Idle;
+        let over = matches!(next, Next::End(_));
+        state.progress = if over { Progress::Over } else { Progress::Idle };
         let last = match &next {
-            Next::Retry { error, .. } => {
-                state.phase = TaskState::Backoff;
+            Next::Retry { error, streak, delay } => {
+                state.phase = waits(TaskState::Backoff, *delay);
+                state.streak = *streak;
                 state.last_error.replace(Arc::clone(error))
             }
-            Next::Repeat(_) => {
-                state.phase = TaskState::Interval;
+            Next::Repeat(delay) => {
+                state.phase = waits(TaskState::Interval, *delay);
+                state.streak = 0;
                 state.last_error.take()
             }
-            Next::Restart(_) => {
+            Next::Restart(error) => {
                 state.phase = TaskState::Pending;
-                None
+                state.streak = 0;
+                std::mem::replace(&mut state.last_error, error.clone())
             }
             Next::End(outcome) => outcome.error().cloned().and_then(|error| state.last_error.replace(error)),
         };
         drop(state);
         cancel(token);
         // The errors are the user's, and so is their drop.
-        let _ = drop_caught((last, late));
+        let _ = drop_caught((last, unheard));
         Ok(next)
     }
 
@@ -182,12 +184,10 @@ impl Cell {
         if !self.core.bus.is_active() {
             return;
         }
-        let because = |error: &Option<Arc<TaskError>>, event: Event| match error {
-            Some(error) => event.because(Arc::clone(error)),
-            None => event,
+        let stopped = || self.publish_attempt(state, EventKind::TaskStopped, |event| event);
+        let failed = |error: &Arc<TaskError>| {
+            self.publish_attempt(state, EventKind::TaskFailed, |event| event.because(Arc::clone(error)));
         };
-        let stopped = |error| self.publish_attempt(state, EventKind::TaskStopped, |event| because(error, event));
-        let failed = |error| self.publish_attempt(state, EventKind::TaskFailed, |event| because(error, event));
         let wait = |delay| {
             let delay_ms = Some(millis(delay));
             self.publish_attempt(state, EventKind::BackoffScheduled, |event| Event { delay_ms, ..event });
@@ -199,21 +199,27 @@ impl Cell {
                     event.because("aborted: did not stop in time")
                 });
             }
-            Next::Restart(error) | Next::End(TaskOutcome::Canceled { error }) => stopped(error),
+            Next::Restart(error) | Next::End(TaskOutcome::Canceled { error }) => {
+                // With a reason, so that it can be told from a success.
+                self.publish_attempt(state, EventKind::TaskStopped, |event| match error {
+                    Some(error) => event.because(Arc::clone(error)),
+                    None => event.because("canceled"),
+                });
+            }
             Next::Repeat(delay) => {
-                stopped(&None);
+                stopped();
                 wait(*delay);
             }
             Next::Retry { error, delay, .. } => {
-                failed(&Some(Arc::clone(error)));
+                failed(error);
                 wait(*delay);
             }
             Next::End(TaskOutcome::Completed) => {
-                stopped(&None);
+                stopped();
                 last(EventKind::ActorExhausted);
             }
             Next::End(outcome) => {
-                failed(&outcome.error().cloned());
+                outcome.error().into_iter().for_each(failed);
                 let fatal = matches!(outcome, TaskOutcome::Fatal { .. });
                 last(if fatal { EventKind::ActorDead } else { EventKind::ActorExhausted });
             }
@@ -225,11 +231,12 @@ impl Cell {
         let mut state = self.lock();
         self.announce(EventKind::TaskRemoved);
         state.phase = TaskState::Ended;
-        state.progress = Progress::Idle;
+        state.progress = Progress::Over;
         state.cancelled = true;
-        let outcome = state.outcome.get_or_insert(outcome);
+        let spare = if state.outcome.is_some() { Some(outcome) } else { state.outcome.replace(outcome) };
         Finished {
-            aborted: matches!(outcome, TaskOutcome::Aborted { .. }),
+            aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })),
+            spare,
             unready: std::mem::take(&mut state.unready),
             _waker: state.waker.take(),
             token: state.token.take(),
@@ -239,6 +246,7 @@ impl Cell {
     /// Tells those who wait that the registration has ended. Called with no lock held.
     pub(in crate::engine) fn finished(&self, finished: Finished) {
         cancel(finished.token);
+        let _ = drop_caught(finished.spare);
         self.changed.notify_waiters();
     }
 }

@@ -1,0 +1,64 @@
+//! A process to send signals to: runs a supervisor with the tasks that its arguments name, and ends with what `run`
+//! returned.
+//!
+//! ```text
+//! victim <grace in ms> <return|exit> <cooperative|deaf|blocking>..
+//! ```
+//! It prints `ready` when the tasks have begun, and `stopping` when a shutdown was requested.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use taskvisor::{
+    Event, EventKind, RuntimeError, Subscribe, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec,
+};
+
+struct Announcer;
+
+#[async_trait::async_trait]
+impl Subscribe for Announcer {
+    async fn on_event(&self, event: &Event) {
+        if event.kind == EventKind::ShutdownRequested {
+            println!("stopping because of {}", event.reason.as_deref().unwrap_or_default());
+        }
+    }
+}
+
+fn spec(kind: String) -> TaskSpec {
+    TaskSpec::inherit(TaskFn::arc(kind.clone(), move |ctx: TaskContext| {
+        let kind = kind.clone();
+        async move {
+            match kind.as_str() {
+                "cooperative" => {
+                    ctx.cancelled().await;
+                    println!("cleaned up");
+                }
+                "blocking" => loop {
+                    std::thread::park();
+                },
+                _ => std::future::pending().await,
+            }
+            Err(TaskError::Canceled)
+        }
+    }))
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> Result<(), RuntimeError> {
+    let mut arguments = std::env::args().skip(1);
+    let grace = arguments.next().and_then(|grace| grace.parse().ok()).expect("the grace in milliseconds");
+    let exits = arguments.next().expect("`return` or `exit`") == "exit";
+    let specs = arguments.map(spec).collect();
+
+    let config = SupervisorConfig { grace: Duration::from_millis(grace), ..SupervisorConfig::default() };
+    let supervisor = Supervisor::new(config, vec![Arc::new(Announcer)]);
+    let ready = async {
+        supervisor.wait_ready().await;
+        println!("ready");
+    };
+    if exits {
+        tokio::join!(ready, supervisor.run_to_exit(specs)).1
+    } else {
+        tokio::join!(ready, supervisor.run(specs)).1
+    }
+}
