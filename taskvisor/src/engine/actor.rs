@@ -28,6 +28,7 @@ pub(super) struct Actor {
     step: Step,
     alarm: Alarm,
     permit: Option<Box<Permit>>,
+    finished: bool,
     ticks: Option<Box<Ticks>>,
 }
 
@@ -90,7 +91,7 @@ impl Actor {
             .permits
             .as_ref()
             .map(|permits| Box::new(Permit { semaphore: PollSemaphore::new(Arc::clone(permits)), held: None }));
-        Self { cell, step: Step::New, alarm: Alarm::default(), permit, ticks: None }
+        Self { cell, step: Step::New, alarm: Alarm::default(), permit, finished: false, ticks: None }
     }
 
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -108,7 +109,9 @@ impl Actor {
         }
         ready!(self.alarm.poll(cx));
         self.cell.due();
-        self.step = Step::Due { gave_way: false };
+        // Not in this turn, which is the driver's: an attempt that blocks its thread would take timers and signals with
+        // it, where another thread is free to turn the driver.
+        self.step = Step::Yield;
         Poll::Ready(())
     }
 
@@ -342,6 +345,7 @@ impl Actor {
 
     fn finish(&mut self, outcome: TaskOutcome) {
         self.step = Step::Over;
+        self.finished = true;
         self.permit = None;
         self.cell.core().remove(&self.cell, outcome);
     }
@@ -393,10 +397,9 @@ impl Future for Actor {
 impl Drop for Actor {
     /// The runtime goes away, and the attempt with it.
     fn drop(&mut self) {
-        match std::mem::replace(&mut self.step, Step::Over) {
-            Step::Over => return,
-            step => drop(drop_caught(step)),
+        let _ = drop_caught(std::mem::replace(&mut self.step, Step::Over));
+        if !self.finished {
+            self.finish(TaskOutcome::Aborted { error: None });
         }
-        self.finish(TaskOutcome::Aborted { error: None });
     }
 }

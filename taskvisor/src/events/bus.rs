@@ -28,6 +28,9 @@ use crate::sync::lock;
 const BATCH: usize = 64;
 const TURNS: usize = 16;
 
+/// The bus keeps this many events that come together before the relay has a turn, even if its capacity is smaller.
+const BURST: usize = 65_536;
+
 pub(crate) struct Bus {
     subscribers: Vec<Arc<dyn Subscribe>>,
     names: Vec<Arc<str>>,
@@ -47,6 +50,8 @@ pub(crate) struct Bus {
 struct Open {
     seq: u64,
     events: Vec<Event>,
+    /// What could not be kept.
+    lost: u64,
     closed: bool,
 }
 
@@ -70,7 +75,7 @@ impl Bus {
             capacity,
             congested: AtomicBool::new(false),
             started: AtomicBool::new(false),
-            open: Mutex::new(Open { seq: 0, events: Vec::new(), closed: false }),
+            open: Mutex::new(Open { seq: 0, events: Vec::new(), lost: 0, closed: false }),
             relay: Notify::new(),
             lanes: Mutex::new(Lanes { all: lanes, giving_way: Vec::new(), closed: false }),
             bells: subscribers.iter().map(|_| Notify::new()).collect(),
@@ -101,6 +106,11 @@ impl Bus {
         let first = {
             let mut open = lock(&self.open);
             event.seq = open.next();
+            if open.events.len() >= self.capacity.max(BURST) {
+                // The relay has had no turn for long. The event's error is not dropped here: the caller has it too.
+                open.lost += u64::from(!event.kind.is_diagnostic());
+                return;
+            }
             open.events.push(event);
             let len = open.events.len();
             if len * 2 >= self.capacity {
@@ -118,11 +128,13 @@ impl Bus {
         let (before, sure) = {
             let mut open = lock(&self.open);
             let before = std::mem::take(&mut open.events);
+            let lost = std::mem::take(&mut open.lost);
             event.seq = open.next();
             let (before, sure) = (Arc::new(before), Arc::new(vec![event]));
             let mut lanes = lock(&self.lanes);
             for lane in &mut lanes.all {
                 lane.offer(&before);
+                lane.lose(lost);
                 lane.insist(&sure);
             }
             self.note_congestion(&lanes);
@@ -143,10 +155,14 @@ impl Bus {
     fn share(&self) -> (bool, bool) {
         let mut open = lock(&self.open);
         let (events, closed) = (Arc::new(std::mem::take(&mut open.events)), open.closed);
+        let lost = std::mem::take(&mut open.lost);
         let mut lanes = lock(&self.lanes);
         drop(open);
         if !events.is_empty() {
-            lanes.all.iter_mut().for_each(|lane| lane.offer(&events));
+            for lane in &mut lanes.all {
+                lane.offer(&events);
+                lane.lose(lost);
+            }
             self.note_congestion(&lanes);
         }
         lanes.closed = closed && events.is_empty();

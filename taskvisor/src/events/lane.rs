@@ -37,8 +37,10 @@ pub(super) struct Lane {
     queued: usize,
     in_hand: usize,
     done: Arc<AtomicUsize>,
-    /// The `seq` of the newest event that was offered.
+    /// The `seq` of the newest event that was offered, of the newest in hand, and of the newest that is done.
     offered: u64,
+    newest: u64,
+    delivered: u64,
     lost: u64,
     /// Since when attempts give way to it.
     waited_for: Option<Instant>,
@@ -55,6 +57,8 @@ impl Lane {
             in_hand: 0,
             done: Arc::default(),
             offered: 0,
+            newest: 0,
+            delivered: 0,
             lost: 0,
             waited_for: None,
             stalled: false,
@@ -98,9 +102,17 @@ impl Lane {
         }
     }
 
-    /// Takes it all, whether there is room or not.
+    /// Counts what was lost before it could be offered.
+    pub(super) fn lose(&mut self, lost: u64) {
+        self.lost += lost;
+    }
+
+    /// Takes it all, whether there is room or not; but not without end.
     pub(super) fn insist(&mut self, events: &Arc<Vec<Event>>) {
         self.offered = events.last().map_or(self.offered, |event| event.seq);
+        if self.backlog() > 2 * self.capacity + 16 {
+            return;
+        }
         self.queue.push_back((Arc::clone(events), events.len()));
         self.queued += events.len();
     }
@@ -108,6 +120,7 @@ impl Lane {
     /// Hands over the next batch; the one before is done.
     pub(super) fn take(&mut self) -> Option<Batch> {
         self.done.store(0, Ordering::Relaxed);
+        self.delivered = self.newest;
         self.in_hand = 0;
         if !self.is_behind() {
             self.waited_for = None;
@@ -116,6 +129,7 @@ impl Lane {
         let (events, len) = self.queue.pop_front()?;
         self.queued -= len;
         self.in_hand = len;
+        self.newest = events[len - 1].seq;
         Some(Batch { events, len, done: Arc::clone(&self.done) })
     }
 
@@ -127,7 +141,7 @@ impl Lane {
 
     /// Whether every event up to `seq` was delivered or lost.
     pub(super) fn has_delivered(&self, seq: u64) -> bool {
-        self.offered >= seq && self.queued == 0 && self.in_hand == 0
+        self.delivered >= seq || (self.offered >= seq && self.queued == 0 && self.in_hand == 0)
     }
 }
 

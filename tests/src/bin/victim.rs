@@ -2,7 +2,7 @@
 //! returned.
 //!
 //! ```text
-//! victim <grace in ms> <return|exit> <cooperative|deaf|blocking>..
+//! victim <grace in ms> <return|exit> <cooperative|deaf|blocking|blocking-later>..
 //! ```
 //! It prints `ready` when the tasks have begun, and `stopping` when a shutdown was requested.
 
@@ -25,7 +25,8 @@ impl Subscribe for Announcer {
 }
 
 fn spec(kind: String) -> TaskSpec {
-    TaskSpec::inherit(TaskFn::arc(kind.clone(), move |ctx: TaskContext| {
+    let delay = Duration::from_millis(if kind.ends_with("later") { 50 } else { 0 });
+    let task = TaskFn::arc(kind.clone(), move |ctx: TaskContext| {
         let kind = kind.clone();
         async move {
             match kind.as_str() {
@@ -33,14 +34,15 @@ fn spec(kind: String) -> TaskSpec {
                     ctx.cancelled().await;
                     println!("cleaned up");
                 }
-                "blocking" => loop {
+                "blocking" | "blocking-later" => loop {
                     std::thread::park();
                 },
                 _ => std::future::pending().await,
             }
             Err(TaskError::Canceled)
         }
-    }))
+    });
+    TaskSpec::inherit(task).with_initial_delay(delay)
 }
 
 #[tokio::main(worker_threads = 2)]

@@ -554,13 +554,22 @@ mod signals {
         }
     }
 
-    #[test]
-    fn e10_run_to_exit_does_not_wait_for_a_blocked_thread() {
-        let victim = Victim::start(&["100", "exit", "blocking"]);
+    fn ends_though_it_blocks(task: &str) {
+        let victim = Victim::start(&["100", "exit", task]);
         victim.signal("-TERM");
         let ended = victim.wait();
         assert_eq!(ended.status, Some(1));
-        assert_eq!(ended.stderr, "Error: 1 task not stopped in time (grace 100ms): blocking\n");
+        assert_eq!(ended.stderr, format!("Error: 1 task not stopped in time (grace 100ms): {task}\n"));
+    }
+
+    #[test]
+    fn e10_run_to_exit_does_not_wait_for_a_blocked_thread() {
+        ends_though_it_blocks("blocking");
+    }
+
+    #[test]
+    fn e10_a_signal_is_heard_though_a_task_blocks_its_thread_after_a_wait() {
+        ends_though_it_blocks("blocking-later");
     }
 }
 
@@ -630,8 +639,8 @@ async fn e11_run_returns_though_a_task_blocks_its_thread_and_its_name_waits_for_
     assert!(matches!(task.outcome().await, TaskOutcome::Aborted { error: None }), "it resolved once");
 }
 
-/// Runs a task that blocks its thread after a wait, which `start` may cut short, and looks at what is told. On a thread of
-/// its own: where the runtime's timers stand still no timeout of it helps.
+/// Runs a task that blocks its thread after a wait, which `start` may cut short, and looks at what is told. On a thread
+/// of its own: where the runtime's timers stand still no timeout of it helps.
 fn blocks_after_a_wait(wait: Duration, start: fn(&TaskHandle) -> bool) {
     let (done, is_done) = mpsc::channel();
     let Blocker { spec, blocked, release } = Blocker::new("stuck");
