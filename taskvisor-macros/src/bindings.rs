@@ -24,7 +24,7 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
     let span = local.span();
     let private = &located(private, span);
     let typed = |ty: TokenStream| quote_spanned!(span=> let #local: #ty = #expr;);
-    let convert = quote_spanned!(span=> <#private::TaskSpec as #private::From<_>>::from);
+    let convert = quote_spanned!(span=> #private::IntoTaskSpec::into_task_spec);
     match binding.purpose {
         Purpose::Duration => typed(quote_spanned!(span=> #private::Duration)),
         Purpose::U32 => typed(quote_spanned!(span=> ::core::primitive::u32)),
@@ -38,6 +38,7 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
         Purpose::Specs => quote_spanned! {span=>
             let #local = {
                 let mut specs = ::std::vec::Vec::<#private::TaskSpec>::new();
+                #[allow(for_loops_over_fallibles)]
                 for spec in #expr { specs.push(#convert(spec)); }
                 specs
             };

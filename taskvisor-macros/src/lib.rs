@@ -70,8 +70,13 @@ use proc_macro::TokenStream;
 /// | `initial_delay` | duration | none | the wait before the first run |
 /// | `timeout` | duration | none | how long an attempt may take |
 /// | `stop_timeout` | duration | what is left of `grace` | how long the task may take to end once told to |
+/// | `start_timeout` | duration | `"60s"` | how long a start may take, if the task is ready by signal or others are after it |
+/// | `ready` | `"start"`, `"signal"`, `"completed"` | `"start"` | what makes the task ready: an attempt has begun, or has called `ready()` on its `TaskContext`, or the task has ended in success |
+/// | `watchdog` | duration | none | how long an attempt may go without `heartbeat()` on its `TaskContext`; past it, it has timed out |
 /// | `max_retries` | number | unlimited | how many failures in a row are retried |
 /// | `backoff` | list, below | see below | the wait before a retry |
+/// | `critical` | alone, or `true` or `false` | `false` | its end in failure, for good, fails its group |
+/// | `significant` | alone, or `true` or `false` | `false` | its end in success, for good, ends its group; not with `"always"` |
 /// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
 ///
 /// `backoff(..)` is one unit: what is not given in it is the default, and not inherited.
@@ -87,7 +92,8 @@ use proc_macro::TokenStream;
 /// A duration is a string such as `"250ms"`, `"1.5s"` or `"1h30m"`, in the units `ns`, `us`, `ms`, `s`, `m`, `h` and `d`,
 /// or any expression of type `Duration`. A number is a literal or any expression. Literals are checked when the program is
 /// compiled, and expressions are evaluated each time that a spec is made; what is wrong with those is a typed error when
-/// the task is registered. `name` takes a constant.
+/// the task is registered. `name` takes a constant. `watchdog` and `ready = "signal"` need a `TaskContext`, and
+/// `ready = "completed"` a task that ends: not `"always"`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -119,11 +125,11 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
     task::expand(options.into(), item.into()).into()
 }
 
-/// Declares a tree of tasks, with a typed handle for each.
+/// Declares a tree of tasks and groups, with a typed handle for each.
 ///
 /// It lowers to `Tree::builder` and nothing else, never fails, and starts nothing. What it returns dereferences to
-/// `Tree`, for `run`, `run_until`, `start` and `shutdown`, and has a field `tasks` with a `ChildHandle` for each task: a
-/// wrong name does not compile.
+/// `Tree`, for `run`, `run_until`, `start` and `shutdown`, and has a field `tasks` with a `ChildHandle` for each task, and a
+/// field `groups` with all of a group for each group: a wrong name does not compile.
 ///
 /// ```
 /// use std::time::Duration;
@@ -163,6 +169,7 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | key | takes | default | what it does |
 /// |---|---|---|---|
 /// | `tasks` | list in brackets | none | the tasks, below |
+/// | `strategy` | a word, below | `one_for_one` | who restarts when a task or group fails, and how often |
 /// | `subscribers` | list in brackets | none | who gets the events, by value or in an `Arc` |
 /// | `name` | string | `"root"` | the name of the tree |
 /// | `config` | `SupervisorConfig` | its default | the config, of which the keys below override fields |
@@ -170,7 +177,7 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `drain` | duration | `"0s"` | how long tasks go on once a shutdown is requested |
 /// | `max_concurrent` | number | unlimited | how many attempts run at a time |
 /// | `signals` | `true` or `false` | `true` | whether `run` shuts down on SIGINT and SIGTERM |
-/// | `defaults` | list of options | the config's | `restart`, `interval`, `timeout`, `stop_timeout`, `max_retries`, `backoff(..)` for the tasks that leave them out |
+/// | `defaults` | list of options | the config's | `restart`, `interval`, `timeout`, `stop_timeout`, `start_timeout`, `max_retries`, `backoff(..)` for the tasks that leave them out |
 /// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
 ///
 /// Durations and numbers are written as in `#[task]`.
@@ -180,10 +187,87 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 /// - Any other expression that is `Into<TaskSpec>`: a task without a field.
 /// - `label = entry`: the label is the field, and the name of the task.
 /// - `task(entry, ..)`: the entry, with options of `#[task]` that replace those it has, except `crate`. `restart` with
-///   its `interval`, and `backoff(..)`, are replaced as a whole.
+///   its `interval`, and `backoff(..)`, are replaced as a whole. `critical` and `significant` can be added, and not taken
+///   back. `after`, below, stands here only.
+/// - `label = group(..)`: a group, below.
 /// - `..iterator`: the tasks of an iterator, without fields.
 ///
 /// `#[cfg(..)]` can stand before an entry. Expressions are evaluated once, in the order written, before anything is built.
+///
+/// # Groups
+/// A group holds tasks and groups that start, fail and stop together. It has a label, which is its name. In the tree that
+/// is returned, `tree.groups.store` dereferences to the `GroupHandle` of `store`, and has fields `tasks` and `groups` of
+/// its own.
+///
+/// ```
+/// use std::time::Duration;
+/// use taskvisor::prelude::*;
+///
+/// #[task(ready = "completed")]
+/// async fn migrate() {}
+///
+/// #[task(ready = "signal")]
+/// async fn pool(ctx: TaskContext, size: u8) {
+///     println!("{size} connections");
+///     ctx.ready();
+///     ctx.cancelled().await;
+/// }
+///
+/// #[task(restart = "always", interval = "1m")]
+/// async fn compact() {}
+///
+/// #[task(watchdog = "10s", critical)]
+/// async fn serve(ctx: TaskContext) {
+///     while ctx.run_until_cancelled(tokio::time::sleep(Duration::from_secs(1))).await.is_some() {
+///         ctx.heartbeat();
+///     }
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), RuntimeError> {
+/// let tree = supervise!(
+///     strategy = one_for_one(max_restarts = 10, within = "5m"),
+///     tasks = [
+///         store = group(
+///             strategy = rest_for_one(max_restarts = 5, within = "60s"),
+///             tasks = [
+///                 migrate {},
+///                 pool { size: 5 },
+///                 upkeep = group(tasks = [compact {}], critical = false),
+///             ],
+///             backoff(first = "1s"),
+///         ),
+///         task(serve {}, after = [store]),
+///     ],
+/// );
+/// assert_eq!(tree.groups.store.tasks.pool.name(), "store/pool");
+/// assert_eq!(tree.groups.store.groups.upkeep.name(), "store/upkeep");
+/// tree.run_until(tokio::time::sleep(Duration::from_millis(10))).await
+/// # }
+/// ```
+///
+/// | option | takes | default | what it does |
+/// |---|---|---|---|
+/// | `tasks` | list in brackets | none | the entries of the group, as those of the tree |
+/// | `strategy` | a word, below | `one_for_one` | who restarts when one of them fails, and how often |
+/// | `after` | list in brackets | none | what must be ready before the group starts |
+/// | `restart` | `"never"`, `"on_failure"`, `"always"` | `"on_failure"` | when the group starts again after it has ended |
+/// | `max_retries` | number | unlimited | how many failures in a row of the group are retried |
+/// | `backoff` | list, as in `#[task]` | the config's | the wait before the group is started again |
+/// | `critical` | `true` or `false` | `true` | its end in failure, for good, fails the group that it is in |
+/// | `significant` | alone, or `true` or `false` | `false` | its end in success, for good, ends the group that it is in; not with `"always"` |
+///
+/// # Strategies
+/// - `one_for_one`: what fails restarts alone.
+/// - `one_for_all`: all restart.
+/// - `rest_for_one`: what fails, and what is declared after it. They start one after another, each when the one before is
+///   ready.
+///
+/// With a limit, as in `one_for_all(max_restarts = 5, within = "60s")`, one failure more in that time fails the group.
+///
+/// # Order
+/// `after = [store, migrate]` in `task(..)` or `group(..)` names entries of the same list that stand before, by their
+/// field. What is after others starts when they are ready, and stops before they do. The rest starts and stops together.
 #[proc_macro]
 pub fn supervise(input: TokenStream) -> TokenStream {
     supervise::expand(input.into()).into()

@@ -9,7 +9,7 @@ use quote::{ToTokens, format_ident};
 use syn::spanned::Spanned;
 use syn::{Expr, Lit, LitStr, UnOp};
 
-use crate::argument::peel;
+use crate::argument::{List, as_ident, peel};
 use crate::duration;
 use crate::errors::Errors;
 use crate::path::hygienic;
@@ -78,7 +78,7 @@ pub(crate) struct Reader {
     pub(crate) bindings: Vec<Binding>,
     /// The list could not be parsed as a whole: `Expr::Verbatim` is what was left unread.
     pub(crate) recovered: bool,
-    /// `#[cfg(..)]` of the entry that is being read.
+    /// `#[cfg(..)]` of the entry that is being read, and of the groups that it is in.
     pub(crate) cfgs: Vec<syn::Attribute>,
 }
 
@@ -86,6 +86,21 @@ impl Reader {
     /// Whether this is a piece that the parser has already reported.
     pub(crate) fn is_unreadable(&self, expr: &Expr) -> bool {
         self.recovered && matches!(expr, Expr::Verbatim(_))
+    }
+
+    /// The elements of a list in brackets.
+    pub(crate) fn elements<'a>(&mut self, key: &Ident, value: &'a Expr) -> impl Iterator<Item = &'a Expr> + use<'a> {
+        const EMPTY: &List = &List::new();
+        let elements = match peel(value) {
+            Expr::Array(array) => &array.elems,
+            _ if self.is_unreadable(value) => EMPTY,
+            _ => {
+                let element = as_ident(value).map_or_else(|| "..".to_owned(), |name| name.to_string());
+                self.errors.push(value, format!("`{key}` is a list: write `{key} = [{element}]`"));
+                EMPTY
+            }
+        };
+        elements.iter()
     }
 
     /// Binds the expression to a local, in the order written.
@@ -133,6 +148,15 @@ impl Reader {
             other => wrong(other),
         };
         self.value(Purpose::Switch, expr, read, wrong)
+    }
+
+    /// A switch that must be known when the program is compiled.
+    pub(crate) fn flag(&mut self, key: &Ident, expr: &Expr) -> Value<bool> {
+        if literal(expr).is_some() || self.is_unreadable(expr) {
+            return self.switch(key, expr);
+        }
+        self.errors.push(expr, format!("`{key}` is `true` or `false`, and no expression"));
+        Value::Refused
     }
 
     pub(crate) fn text(&mut self, key: &Ident, expr: &Expr) -> Value<LitStr> {

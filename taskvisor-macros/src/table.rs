@@ -1,18 +1,38 @@
 //! Tables of what an argument list may hold, and the one reader of such lists.
 //!
-//! `#[task(..)]`, `task(..)`, `defaults(..)`, `backoff(..)` and `supervise!(..)` itself are all read
-//! by [`Table::read`]. A new option is a row.
+//! `#[task(..)]`, `task(..)`, `group(..)`, `defaults(..)`, `backoff(..)`, the limit of a strategy and `supervise!(..)`
+//! itself are all read by [`Table::read`]. A new option is a row.
+
+use std::time::Duration;
 
 use proc_macro2::Ident;
-use syn::Expr;
+use quote::ToTokens;
+use syn::{Expr, LitStr};
 
 use crate::argument::{self, Form, List};
-use crate::reader::Reader;
+use crate::reader::{Given, Reader, Value};
 use crate::suggest;
 
-/// How the value of a key is read into `T`.
+/// Where a value is kept once it is read.
+type Slot<T, V> = fn(&mut T) -> &mut Option<Given<V>>;
+
+/// How a key is read into `T`.
 pub(crate) enum Read<T> {
-    /// `key = value`
+    /// `key = ".."`, or an expression of type `Duration`
+    Duration(Slot<T, Duration>),
+    /// `key = 5`, or an expression of type `u32`
+    U32(Slot<T, u32>),
+    /// `key = 5`, or an expression of type `usize`
+    Usize(Slot<T, usize>),
+    /// `key = 2.0`, or an expression of type `f64`
+    Factor(Slot<T, f64>),
+    /// `key = true`, or an expression of type `bool`
+    Switch(Slot<T, bool>),
+    /// `key = ".."`, or an expression
+    Text(Slot<T, LitStr>),
+    /// `key`, `key = true` or `key = false`, known when the program is compiled
+    Flag(Slot<T, bool>),
+    /// `key = value`, of a kind of its own
     Value(fn(&mut T, &Ident, &Expr, &mut Reader)),
     /// `key(..)`
     List(fn(&mut T, &Ident, &List, &mut Reader)),
@@ -26,13 +46,48 @@ pub(crate) struct Key<T> {
     pub(crate) read: Read<T>,
 }
 
+/// Keys of other lists that people write here, each with what to do instead.
+pub(crate) type Misplaced = [(&'static str, &'static str)];
+
 /// What one kind of list may hold.
 pub(crate) struct Table<T: 'static> {
     /// What a key is called in messages: `option`, `key`, `field`.
     pub(crate) noun: &'static str,
     pub(crate) keys: &'static [&'static Key<T>],
-    /// Keys of other lists that people write here, each with what to do instead.
-    pub(crate) misplaced: &'static [&'static [(&'static str, &'static str)]],
+    pub(crate) misplaced: &'static [&'static Misplaced],
+}
+
+impl<T> Key<T> {
+    pub(crate) const fn new(name: &'static str, usage: &'static str, read: Read<T>) -> Self {
+        Self { name, usage, read }
+    }
+
+    fn read(&self, key: &Ident, form: &Form<'_>, target: &mut T, reader: &mut Reader) {
+        match (&self.read, form) {
+            (Read::Duration(slot), Form::Value(value)) => keep(slot(target), key, reader.duration(key, value)),
+            (Read::U32(slot), Form::Value(value)) => keep(slot(target), key, reader.u32(key, value)),
+            (Read::Usize(slot), Form::Value(value)) => keep(slot(target), key, reader.usize(key, value)),
+            (Read::Factor(slot), Form::Value(value)) => keep(slot(target), key, reader.factor(key, value)),
+            (Read::Switch(slot), Form::Value(value)) => keep(slot(target), key, reader.switch(key, value)),
+            (Read::Text(slot), Form::Value(value)) => keep(slot(target), key, reader.text(key, value)),
+            (Read::Flag(slot), Form::Value(value)) => keep(slot(target), key, reader.flag(key, value)),
+            (Read::Flag(slot), Form::Word) => keep(slot(target), key, Value::Known(true, key.to_token_stream())),
+            (Read::Value(read), Form::Value(value)) => read(target, key, value, reader),
+            (Read::List(read), Form::List(list)) => read(target, key, list, reader),
+            (expected, _) => {
+                let kind = match expected {
+                    Read::List(_) => "takes a list",
+                    Read::Flag(_) => "takes no list",
+                    _ => "takes a value",
+                };
+                reader.errors.push(key, format!("`{key}` {kind}: `{}`", self.usage));
+            }
+        }
+    }
+}
+
+fn keep<V>(slot: &mut Option<Given<V>>, key: &Ident, value: Value<V>) {
+    *slot = Some(Given::new(key, value));
 }
 
 impl<T> Table<T> {
@@ -61,7 +116,7 @@ impl<T> Table<T> {
                 reader.errors.push_repeated(first, &key, message);
                 continue;
             }
-            read_row(row, &key, &form, target, reader);
+            row.read(&key, &form, target, reader);
             seen.push(key);
         }
     }
@@ -87,21 +142,6 @@ impl<T> Table<T> {
         match self.noun.chars().next() {
             Some('a' | 'e' | 'i' | 'o' | 'u') => "an",
             _ => "a",
-        }
-    }
-}
-
-fn read_row<T>(row: &Key<T>, key: &Ident, form: &Form<'_>, target: &mut T, reader: &mut Reader) {
-    match (&row.read, form) {
-        (Read::Value(read), Form::Value(value)) => read(target, key, value, reader),
-        (Read::List(read), Form::List(list)) => read(target, key, list, reader),
-        (Read::Value(_), _) => {
-            let message = format!("`{key}` takes a value: `{}`", row.usage);
-            reader.errors.push(key, message);
-        }
-        (Read::List(_), _) => {
-            let message = format!("`{key}` takes a list: `{}`", row.usage);
-            reader.errors.push(key, message);
         }
     }
 }

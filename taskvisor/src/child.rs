@@ -9,8 +9,8 @@ use crate::outcome::TaskOutcome;
 use crate::runtime_error::RuntimeError;
 use crate::status::TaskStatus;
 
-/// A place in a tree. Each call acts on the registration that is there when it is made; where there is none, verbs
-/// return false and looks return `None`. Dropping the handle does nothing.
+/// A place in a tree. Each call acts on the newest registration that there is when it is made, ended or not; before the
+/// tree has started there is none, and verbs return false, looks `None`. Dropping the handle does nothing.
 #[derive(Clone)]
 pub struct ChildHandle {
     path: Arc<str>,
@@ -27,10 +27,10 @@ impl ChildHandle {
         &self.path
     }
 
-    /// The registration that is there now.
+    /// The newest registration of the place, also when it has ended. `None` before the tree has started.
     #[must_use]
     pub fn current(&self) -> Option<TaskHandle> {
-        self.core.get(&self.path).map(TaskHandle::new)
+        self.core.place(&self.path).map(TaskHandle::new)
     }
 
     /// What the task is doing.
@@ -63,15 +63,14 @@ impl ChildHandle {
         self.current().is_some_and(|task| task.trigger())
     }
 
-    /// Waits for the end of the registration that is there now, and tells how it came. `None` if there is none.
+    /// Waits for the end of the newest registration that there is when this is called, and tells how it came; before the
+    /// tree has started it waits for that first. `None` if the tree was shut down unstarted, or has no such place.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn outcome(&self) -> Option<TaskOutcome> {
-        match self.current() {
-            Some(task) => Some(task.outcome().await),
-            None => None,
-        }
+        let cell = self.core.place_once_started(&self.path).await?;
+        Some(cell.outcome().await)
     }
 }
 

@@ -29,6 +29,10 @@ pub struct SupervisorConfig {
     /// How long a task may take to end once told to, for tasks that set nothing. Default: `None`, what is left of
     /// [`grace`](Self::grace).
     pub stop_timeout: Option<Duration>,
+    /// How long a start may take, for tasks that set nothing: see [`TaskSpec::with_start_timeout`]. Default: 60 s.
+    ///
+    /// [`TaskSpec::with_start_timeout`]: crate::TaskSpec::with_start_timeout
+    pub start_timeout: Duration,
     /// How many attempts may run at once; zero is no limit. Default: zero.
     pub max_concurrent: usize,
     /// How many events may wait to be handed to the subscribers' own queues: attempts begin to give way when it is half
@@ -55,6 +59,7 @@ impl Default for SupervisorConfig {
             drain_timeout: Duration::from_secs(5),
             timeout: Duration::ZERO,
             stop_timeout: None,
+            start_timeout: Duration::from_secs(60),
             max_concurrent: 0,
             bus_capacity: 1024,
             restart: RestartPolicy::OnFailure,
@@ -74,6 +79,14 @@ impl SupervisorConfig {
                 option: "bus_capacity",
                 value: "0".into(),
                 expected: "at least 1",
+            });
+        }
+        if self.start_timeout.is_zero() {
+            return Err(InvalidOption {
+                subject: "config".into(),
+                option: "start_timeout",
+                value: "0ns".into(),
+                expected: "a time longer than zero",
             });
         }
         check_backoff(&self.backoff, || "config".into())

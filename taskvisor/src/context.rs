@@ -13,7 +13,8 @@ use crate::supervisor::SupervisorHandle;
 
 /// The context of one attempt: when to stop, who it is, and its helpers.
 ///
-/// Clones are cheap and speak of the same attempt; they keep nothing alive. Once the attempt has ended, its context is
+/// Clones are cheap and speak of the same attempt; they keep no task running and own no supervisor. Take a context or
+/// token only to watch it: an attempt that has one is given time to clean up, after a timeout as well. Once the attempt has ended, its context is
 /// cancelled for good.
 ///
 /// # Examples
@@ -137,6 +138,21 @@ impl TaskContext {
         match &self.0 {
             Kind::Attempt { cell, .. } => cell.last_error(),
             Kind::Detached(_) => None,
+        }
+    }
+
+    /// Says that the attempt is ready: for a task with [`Ready::Signal`](crate::Ready::Signal), those that are after it
+    /// start. No effect on others, and once the attempt has ended.
+    pub fn ready(&self) {
+        if let Kind::Attempt { cell, attempt } = &self.0 {
+            cell.signal_ready(*attempt);
+        }
+    }
+
+    /// Gives a sign of life, for a task with a [`watchdog`](crate::TaskSpec::with_watchdog). No effect on others.
+    pub fn heartbeat(&self) {
+        if let Kind::Attempt { cell, attempt } = &self.0 {
+            cell.beat(*attempt);
         }
     }
 

@@ -4,6 +4,7 @@
 //! - A [`TaskSpec`] says when it runs again ([`RestartPolicy`]), how long it waits ([`BackoffPolicy`]) and how long it
 //!   may take.
 //! - A [`Supervisor`] runs tasks, and a [`Tree`] is one that was declared with its tasks, by `supervise!` or its builder.
+//! - A [`Group`] has tasks and groups that start, fail and stop together, by its [`Strategy`].
 //! - A [`TaskHandle`] controls one registration and tells its [`TaskOutcome`]; a [`Subscribe`]r hears every [`Event`].
 //!
 //! # Examples
@@ -35,6 +36,7 @@
 //!
 //! # Runtimes
 //! Works on Tokio's current-thread and multi-thread runtimes, with time enabled, and IO where `run` listens for signals.
+//! A task lives and dies with the runtime that it was added on; subscribers and the shutdown run on one of those.
 //! Every `Duration` is legal, `Duration::MAX` included: what is longer than a year never comes.
 //!
 //! # Features
@@ -46,15 +48,22 @@ mod context;
 mod engine;
 mod error;
 mod events;
+mod failure;
+mod group;
+mod group_handle;
 mod handle;
+mod health;
 mod outcome;
 mod panics;
 mod policy;
+mod ready;
 mod result;
 mod runtime_error;
 mod settings;
+mod snapshot;
 mod spec;
 mod status;
+mod strategy;
 mod supervisor;
 mod sync;
 mod task;
@@ -79,13 +88,20 @@ pub use error::{BoxError, TaskError};
 #[cfg(feature = "logging")]
 pub use events::LogWriter;
 pub use events::{Event, EventKind, IntoSubscriber, Reason, Subscribe};
+pub use failure::{FailureChain, FailureLink};
+pub use group::Group;
+pub use group_handle::GroupHandle;
 pub use handle::TaskHandle;
+pub use health::{Health, Problem, Unwell};
 pub use outcome::TaskOutcome;
 pub use policy::{BackoffPolicy, JitterPolicy, RestartPolicy};
+pub use ready::Ready;
 pub use result::{IntoTaskError, IntoTaskResult};
 pub use runtime_error::{InvalidOption, RuntimeError};
-pub use spec::TaskSpec;
+pub use snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
+pub use spec::{IntoTaskSpec, TaskSpec};
 pub use status::{TaskId, TaskState, TaskStatus};
+pub use strategy::Strategy;
 pub use supervisor::{Supervisor, SupervisorBuilder, SupervisorHandle};
 pub use task::{BoxTaskFuture, Task, TaskFn, TaskRef};
 #[cfg(feature = "macros")]
@@ -97,8 +113,9 @@ pub mod prelude {
     #[cfg(feature = "logging")]
     pub use crate::LogWriter;
     pub use crate::{
-        BackoffPolicy, CancellationToken, Event, EventKind, JitterPolicy, RestartPolicy, RuntimeError, Subscribe,
-        Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskHandle, TaskOutcome, TaskRef, TaskSpec,
+        BackoffPolicy, CancellationToken, Event, EventKind, Group, JitterPolicy, Ready, RestartPolicy, RuntimeError,
+        Strategy, Subscribe, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskHandle, TaskOutcome,
+        TaskRef, TaskSpec,
     };
     #[cfg(feature = "macros")]
     pub use crate::{supervise, task};

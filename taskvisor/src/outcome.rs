@@ -107,7 +107,7 @@ impl fmt::Display for TaskOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_label())?;
         if let Self::Exhausted { failures, .. } = self {
-            write!(f, " after {failures} failures")?;
+            write!(f, " after {failures} failure{}", if *failures == 1 { "" } else { "s" })?;
         }
         match self.error() {
             Some(error) => write!(f, ": {error}"),

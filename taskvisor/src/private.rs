@@ -13,8 +13,9 @@ pub use std::time::Duration;
 
 pub use crate::result::{IntoTaskResult, TaskArg};
 pub use crate::{
-    BackoffPolicy, BoxTaskFuture, CancellationToken, ChildHandle, FromContext, JitterPolicy, RestartPolicy,
-    SupervisorConfig, Task, TaskContext, TaskError, TaskRef, TaskSpec, Tree, TreeBuilder,
+    BackoffPolicy, BoxTaskFuture, CancellationToken, ChildHandle, FromContext, Group, GroupHandle, IntoTaskSpec,
+    JitterPolicy, Ready, RestartPolicy, Strategy, SupervisorConfig, Task, TaskContext, TaskError, TaskRef, TaskSpec,
+    Tree, TreeBuilder,
 };
 
 /// Boxes the future of an attempt.

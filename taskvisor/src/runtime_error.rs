@@ -5,6 +5,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::error::TaskError;
+use crate::failure::FailureChain;
+
 /// Why a supervisor refused a call, or how its run ended badly.
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
@@ -37,6 +40,30 @@ pub enum RuntimeError {
         /// How long the call waited before the abort.
         timeout: Duration,
     },
+    /// The group of that path has ended, is stopping, or has not started.
+    #[error("group `{name}` is not running")]
+    GroupNotRunning {
+        /// The path that was asked for.
+        name: String,
+    },
+    /// The tree failed: a task or group that it needs ended in failure.
+    #[error("{chain}{}", left(stuck))]
+    Failed {
+        /// How the failure made its way up, the leaf first.
+        chain: FailureChain,
+        /// What the leaf failed with.
+        source: Option<Arc<TaskError>>,
+        /// What had to be aborted during the shutdown.
+        stuck: Vec<String>,
+    },
+    /// The root failed more often than its limit allows.
+    #[error("{chain}{}", left(stuck))]
+    IntensityExceeded {
+        /// How the failure made its way up, the leaf first.
+        chain: FailureChain,
+        /// What had to be aborted during the shutdown.
+        stuck: Vec<String>,
+    },
     /// `run` was called while an earlier `run` of the same supervisor was going on.
     #[error("this supervisor is already running")]
     AlreadyRunning,
@@ -61,6 +88,10 @@ fn count(tasks: usize) -> String {
     }
 }
 
+fn left(stuck: &[String]) -> String {
+    if stuck.is_empty() { String::new() } else { format!("; not stopped in time: {}", stuck.join(", ")) }
+}
+
 impl RuntimeError {
     /// A short, stable name of the kind of error, for metrics and logs.
     #[must_use]
@@ -70,6 +101,9 @@ impl RuntimeError {
             Self::TaskAlreadyExists { .. } => "runtime_task_already_exists",
             Self::TaskNotFound { .. } => "runtime_task_not_found",
             Self::TaskRemoveTimeout { .. } => "runtime_task_remove_timeout",
+            Self::GroupNotRunning { .. } => "runtime_group_not_running",
+            Self::Failed { .. } => "runtime_failed",
+            Self::IntensityExceeded { .. } => "runtime_intensity_exceeded",
             Self::AlreadyRunning => "runtime_already_running",
             Self::ShuttingDown => "runtime_shutting_down",
             Self::NoRuntime => "runtime_no_tokio_runtime",

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::config::SupervisorConfig;
 use crate::policy::{BackoffPolicy, RestartPolicy};
+use crate::ready::Ready;
 use crate::runtime_error::InvalidOption;
 
 /// The shortest healthy life that makes a failure count as the first again, unless it is set.
@@ -21,6 +22,11 @@ pub(crate) struct Overrides {
     /// Zero is a spec that says: no timeout.
     pub(crate) timeout: Option<Duration>,
     pub(crate) stop_timeout: Option<Duration>,
+    pub(crate) ready: Ready,
+    pub(crate) start_timeout: Option<Duration>,
+    pub(crate) watchdog: Option<Duration>,
+    pub(crate) critical: bool,
+    pub(crate) significant: bool,
 }
 
 /// The settings that a registration runs by. Equal ones are shared between registrations.
@@ -34,6 +40,11 @@ pub(crate) struct Settings {
     pub(crate) max_retries: Option<u32>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) stop_timeout: Option<Duration>,
+    pub(crate) ready: Ready,
+    pub(crate) start_timeout: Duration,
+    pub(crate) watchdog: Option<Duration>,
+    pub(crate) critical: bool,
+    pub(crate) significant: bool,
 }
 
 impl Overrides {
@@ -48,6 +59,11 @@ impl Overrides {
             max_retries: self.max_retries.or(config.max_retries),
             timeout: Some(self.timeout.unwrap_or(config.timeout)).filter(|timeout| !timeout.is_zero()),
             stop_timeout: self.stop_timeout.or(config.stop_timeout),
+            ready: self.ready,
+            start_timeout: self.start_timeout.unwrap_or(config.start_timeout),
+            watchdog: self.watchdog,
+            critical: self.critical,
+            significant: self.significant,
         }
     }
 
@@ -62,6 +78,11 @@ impl Overrides {
             max_retries: settings.max_retries,
             timeout: Some(settings.timeout.unwrap_or_default()),
             stop_timeout: settings.stop_timeout,
+            ready: settings.ready,
+            start_timeout: Some(settings.start_timeout),
+            watchdog: settings.watchdog,
+            critical: settings.critical,
+            significant: settings.significant,
         }
     }
 }
@@ -71,6 +92,20 @@ impl Settings {
         let subject = || format!("task `{name}`");
         let invalid = |option, value, expected| Err(InvalidOption { subject: subject(), option, value, expected });
         check_backoff(&self.backoff, subject)?;
+        if self.watchdog.is_some_and(|watchdog| watchdog.is_zero()) {
+            return invalid("watchdog", "0ns".into(), "a silence longer than zero");
+        }
+        if self.start_timeout.is_zero() {
+            return invalid("start_timeout", "0ns".into(), "a time longer than zero");
+        }
+        if matches!(self.restart, RestartPolicy::Always { .. }) {
+            if self.significant {
+                return invalid("significant", "set".into(), "a task that can end: not the restart policy `Always`");
+            }
+            if self.ready == Ready::Completed {
+                return invalid("ready", "Completed".into(), "a task that can end: not the restart policy `Always`");
+            }
+        }
         match (self.every, self.restart) {
             (Some(every), _) if every.is_zero() => invalid("every", "0ns".into(), "a period longer than zero"),
             (Some(every), RestartPolicy::Always { interval: Some(_) }) => {

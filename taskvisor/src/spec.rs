@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use crate::config::SupervisorConfig;
 use crate::policy::{BackoffPolicy, RestartPolicy};
+use crate::ready::Ready;
 use crate::settings::{Overrides, Settings};
-use crate::task::TaskRef;
+use crate::task::{Task, TaskRef};
 
 /// A task, its name and its policies: what a supervisor is given to run.
 ///
@@ -33,6 +34,7 @@ pub struct TaskSpec {
     task: TaskRef,
     name: Option<Arc<str>>,
     overrides: Overrides,
+    after: Vec<Arc<str>>,
 }
 
 impl TaskSpec {
@@ -51,7 +53,7 @@ impl TaskSpec {
     /// A spec that sets nothing: all is inherited from the supervisor that the task is registered with.
     #[must_use]
     pub fn inherit(task: TaskRef) -> Self {
-        Self { task, name: None, overrides: Overrides::default() }
+        Self { task, name: None, overrides: Overrides::default(), after: Vec::new() }
     }
 
     /// The task.
@@ -106,7 +108,37 @@ impl TaskSpec {
         self.settings().stop_timeout
     }
 
-    /// Registers the task under another name. It must not be empty.
+    /// When the task counts as ready. Default: [`Ready::Start`].
+    pub fn ready(&self) -> Ready {
+        self.settings().ready
+    }
+
+    /// How long a start may take. Default: 60 s.
+    pub fn start_timeout(&self) -> Duration {
+        self.settings().start_timeout
+    }
+
+    /// How long an attempt may be silent. Default: `None`, any time.
+    pub fn watchdog(&self) -> Option<Duration> {
+        self.settings().watchdog
+    }
+
+    /// The names of the siblings that must be ready before the task starts. Default: none.
+    pub fn after(&self) -> &[Arc<str>] {
+        &self.after
+    }
+
+    /// Whether the end of the task in failure fails its group. Default: false.
+    pub fn is_critical(&self) -> bool {
+        self.overrides.critical
+    }
+
+    /// Whether the end of the task in success ends its group. Default: false.
+    pub fn is_significant(&self) -> bool {
+        self.overrides.significant
+    }
+
+    /// Registers the task under another name. It must not be empty, and have no `/`, which parts a path.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
@@ -156,7 +188,8 @@ impl TaskSpec {
         self
     }
 
-    /// Sets how long an attempt may run; `None` and zero are no timeout.
+    /// Sets how long an attempt may run; `None` and zero are no timeout. Past it an attempt without a context is dropped;
+    /// one with a context or token is told, and has its `stop_timeout`, or the smaller of 5 s and the grace, to clean up.
     #[must_use]
     pub fn with_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.overrides.timeout = Some(timeout.into().unwrap_or_default());
@@ -171,12 +204,58 @@ impl TaskSpec {
         self
     }
 
+    /// Sets when the task counts as ready.
+    #[must_use]
+    pub fn with_ready(mut self, ready: Ready) -> Self {
+        self.overrides.ready = ready;
+        self
+    }
+
+    /// Sets how long a start may take, from when it is due until the task is ready, the wait for a permit included; past
+    /// it that start has failed with [`TaskError::Timeout`](crate::TaskError::Timeout). Applies to tasks that are ready by
+    /// [`Ready::Signal`], and to those that others are after. Must not be zero.
+    #[must_use]
+    pub fn with_start_timeout(mut self, timeout: Duration) -> Self {
+        self.overrides.start_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how long an attempt may go without [`heartbeat`](crate::TaskContext::heartbeat): past it, it is treated as
+    /// one that exceeded its timeout. Must not be zero.
+    #[must_use]
+    pub fn with_watchdog(mut self, silence: Duration) -> Self {
+        self.overrides.watchdog = Some(silence);
+        self
+    }
+
+    /// Starts the task when these siblings, declared before it in its group, are ready, and stops it before them.
+    #[must_use]
+    pub fn with_after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
+        self.after.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// The group needs this task: it fails if the task ends for good neither completed nor canceled.
+    #[must_use]
+    pub fn critical(mut self) -> Self {
+        self.overrides.critical = true;
+        self
+    }
+
+    /// The group is there for this task: it stops cleanly when the task ends for good in success. Not with the restart
+    /// policy `Always`.
+    #[must_use]
+    pub fn significant(mut self) -> Self {
+        self.overrides.significant = true;
+        self
+    }
+
     pub(crate) fn resolve(&self, config: &SupervisorConfig) -> Settings {
         self.overrides.resolve(config)
     }
 
     pub(crate) fn resolved(task: TaskRef, name: Arc<str>, settings: &Settings) -> Self {
-        Self { task, name: Some(name), overrides: Overrides::of(settings) }
+        Self { task, name: Some(name), overrides: Overrides::of(settings), after: Vec::new() }
     }
 
     pub(crate) fn into_parts(self) -> (TaskRef, Arc<str>) {
@@ -198,5 +277,30 @@ impl fmt::Debug for TaskSpec {
 impl From<TaskRef> for TaskSpec {
     fn from(task: TaskRef) -> Self {
         Self::inherit(task)
+    }
+}
+
+impl<T: Task> From<Arc<T>> for TaskSpec {
+    fn from(task: Arc<T>) -> Self {
+        Self::inherit(task)
+    }
+}
+
+/// What can be run: a [`TaskSpec`], a task, or the struct beside a function under `#[task]`.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a task",
+    label = "not a task",
+    note = "the task beside a function under `#[task]` is a struct: write `name {{ .. }}` or `name::spec(..)`, and not \
+            `name(..)`, which calls the function"
+)]
+pub trait IntoTaskSpec {
+    /// The spec of the task.
+    fn into_task_spec(self) -> TaskSpec;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<TaskSpec>> IntoTaskSpec for T {
+    fn into_task_spec(self) -> TaskSpec {
+        self.into()
     }
 }

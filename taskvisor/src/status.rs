@@ -43,6 +43,20 @@ pub enum TaskState {
     Ended,
 }
 
+impl fmt::Display for TaskState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Delayed => "delayed",
+            Self::Pending => "pending",
+            Self::Running => "running",
+            Self::Backoff => "backoff",
+            Self::Interval => "interval",
+            Self::Stopping => "stopping",
+            Self::Ended => "ended",
+        })
+    }
+}
+
 /// A look at one registration.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, pending};
+use std::io::{self, Write as _};
 use std::ops::Deref;
 use std::process;
 use std::sync::Arc;
@@ -10,9 +11,10 @@ use std::time::Duration;
 use crate::config::SupervisorConfig;
 use crate::engine::{Cell, Core, Shutdown};
 use crate::events::Subscribe;
+use crate::group::Group;
 use crate::handle::TaskHandle;
 use crate::runtime_error::RuntimeError;
-use crate::spec::TaskSpec;
+use crate::spec::{IntoTaskSpec, TaskSpec};
 
 /// Runs tasks, restarts them by their policies, and stops them in good order.
 ///
@@ -76,7 +78,10 @@ impl Supervisor {
     pub async fn run(&self, specs: Vec<TaskSpec>) -> Result<(), RuntimeError> {
         let core = &self.handle.core;
         let stays = specs.is_empty();
-        core.claim(core.config.signals)?.start(specs)?.wait(stays, pending()).await
+        core.claim(core.config.signals)?
+            .start_with(|core| core.add_tree(&Group::one_for_one("root").tasks(specs), None))?
+            .wait(stays, pending())
+            .await
     }
 
     /// As [`run`](Self::run), but listens to `future` instead of signals: when it is done, a shutdown is requested.
@@ -88,7 +93,12 @@ impl Supervisor {
     /// Dropping the future requests a shutdown.
     pub async fn run_until(&self, specs: Vec<TaskSpec>, future: impl Future<Output = ()>) -> Result<(), RuntimeError> {
         let stays = specs.is_empty();
-        self.handle.core.claim(false)?.start(specs)?.wait(stays, future).await
+        self.handle
+            .core
+            .claim(false)?
+            .start_with(|core| core.add_tree(&Group::one_for_one("root").tasks(specs), None))?
+            .wait(stays, future)
+            .await
     }
 
     /// As [`run`](Self::run), and ends the process: with status 0, or with status 1 and the error on standard error.
@@ -102,7 +112,8 @@ pub(crate) fn exit(result: Result<(), RuntimeError>) -> ! {
     match result {
         Ok(()) => process::exit(0),
         Err(error) => {
-            eprintln!("Error: {error}");
+            // A closed standard error is no reason to end otherwise.
+            let _ = writeln!(io::stderr(), "Error: {error}");
             process::exit(1);
         }
     }
@@ -197,8 +208,8 @@ impl SupervisorHandle {
     ///
     /// # Cancel safety
     /// It is done in one step when first polled.
-    pub async fn add_task(&self, spec: impl Into<TaskSpec>) -> Result<TaskHandle, RuntimeError> {
-        self.core.add(spec.into()).map(TaskHandle::new)
+    pub async fn add_task(&self, spec: impl IntoTaskSpec) -> Result<TaskHandle, RuntimeError> {
+        self.core.add(spec.into_task_spec()).map(TaskHandle::new)
     }
 
     /// Tells the task of that path to stop, and returns.

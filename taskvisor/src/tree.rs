@@ -3,14 +3,20 @@
 use std::fmt;
 use std::future::{Future, pending};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use crate::child::ChildHandle;
 use crate::config::SupervisorConfig;
 use crate::engine::Shutdown;
 use crate::events::{IntoSubscriber, Subscribe};
+use crate::group::Group;
+use crate::group_handle::GroupHandle;
+use crate::health::Health;
 use crate::runtime_error::RuntimeError;
-use crate::spec::TaskSpec;
+use crate::snapshot::TreeSnapshot;
+use crate::spec::IntoTaskSpec;
+use crate::strategy::Strategy;
 use crate::supervisor::{Supervisor, exit};
 
 /// A declared tree: what `supervise!` returns, and what its builder builds.
@@ -33,21 +39,20 @@ use crate::supervisor::{Supervisor, exit};
 /// ```
 #[must_use = "a tree stops its tasks when it is dropped"]
 pub struct Tree {
-    name: Arc<str>,
     supervisor: Arc<Supervisor>,
-    specs: Vec<TaskSpec>,
+    root: Group,
     started: AtomicBool,
 }
 
 impl Tree {
     /// Declares a tree.
     pub fn builder(config: SupervisorConfig) -> TreeBuilder {
-        TreeBuilder { name: "root".into(), config, subscribers: Vec::new(), specs: Vec::new() }
+        TreeBuilder { config, subscribers: Vec::new(), root: Group::one_for_one("root") }
     }
 
     /// The tree's name. Default: `root`.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.root.name
     }
 
     /// The supervisor that runs the tree.
@@ -59,6 +64,24 @@ impl Tree {
     #[must_use]
     pub fn child(&self, path: &str) -> ChildHandle {
         ChildHandle::new(path.into(), Arc::clone(self.supervisor.core()))
+    }
+
+    /// The group of that path in the tree, whether it is there or not.
+    #[must_use]
+    pub fn group(&self, path: &str) -> GroupHandle {
+        GroupHandle::new(path.into(), Arc::clone(self.supervisor.core()))
+    }
+
+    /// Whether the tree is live and ready, and who is not.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.supervisor.core().health("")
+    }
+
+    /// The tree as it is now, with the tasks that were added to it.
+    #[must_use]
+    pub fn snapshot(&self) -> TreeSnapshot {
+        self.supervisor.core().snapshot(&self.root)
     }
 
     /// Starts the declared tasks, and returns. Once it has succeeded, further calls do nothing.
@@ -76,14 +99,7 @@ impl Tree {
     }
 
     fn start_once(&self) -> Result<(), RuntimeError> {
-        if self.started.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
-        let result = self.supervisor.core().add_batch(self.specs.clone());
-        if result.is_err() {
-            self.started.store(false, Ordering::Release);
-        }
-        result
+        self.supervisor.core().add_tree(&self.root, Some(&self.started))
     }
 
     /// [Starts](Self::start) the tree and waits until every registration has ended or a shutdown is over, as
@@ -112,7 +128,7 @@ impl Tree {
 
     async fn run_with(&self, signals: bool, until: impl Future<Output = ()>) -> Result<(), RuntimeError> {
         let running = self.supervisor.core().claim(signals)?.start_with(|_| self.start_once())?;
-        running.wait(self.specs.is_empty(), until).await
+        running.wait(self.root.children.is_empty(), until).await
     }
 
     /// As [`run`](Self::run), and ends the process: with status 0, or with status 1 and the error on standard error.
@@ -133,24 +149,22 @@ impl Tree {
 
 impl fmt::Debug for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.specs.iter().map(TaskSpec::name).collect();
-        f.debug_struct("Tree").field("name", &self.name).field("tasks", &names).finish_non_exhaustive()
+        f.debug_struct("Tree").field("root", &self.root).finish_non_exhaustive()
     }
 }
 
 /// Declares a [`Tree`].
 #[must_use = "nothing is built yet"]
 pub struct TreeBuilder {
-    name: Arc<str>,
     config: SupervisorConfig,
     subscribers: Vec<Arc<dyn Subscribe>>,
-    specs: Vec<TaskSpec>,
+    root: Group,
 }
 
 impl TreeBuilder {
     /// Names the tree.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
-        self.name = name.into();
+        self.root.name = name.into();
         self
     }
 
@@ -161,26 +175,55 @@ impl TreeBuilder {
     }
 
     /// Adds a task.
-    pub fn task(mut self, task: impl Into<TaskSpec>) -> Self {
-        self.specs.push(task.into());
+    pub fn task(mut self, task: impl IntoTaskSpec) -> Self {
+        self.root = self.root.task(task);
+        self
+    }
+
+    /// Sets who is restarted when a child of the root fails. Default: only that child.
+    pub fn strategy(mut self, strategy: Strategy) -> Self {
+        self.root.strategy = strategy;
+        self
+    }
+
+    /// Limits the failures in the root; see [`Group::limit`].
+    pub fn limit(mut self, max_restarts: u32, within: Duration) -> Self {
+        self.root = self.root.limit(max_restarts, within);
+        self
+    }
+
+    /// Adds a group.
+    pub fn group(mut self, group: Group) -> Self {
+        self.root = self.root.group(group);
         self
     }
 
     /// Adds tasks.
-    pub fn tasks(mut self, tasks: impl IntoIterator<Item = impl Into<TaskSpec>>) -> Self {
-        self.specs.extend(tasks.into_iter().map(Into::into));
+    pub fn tasks(mut self, tasks: impl IntoIterator<Item = impl IntoTaskSpec>) -> Self {
+        self.root = self.root.tasks(tasks);
         self
+    }
+
+    /// The tree, unless something in it is invalid.
+    ///
+    /// # Errors
+    /// [`InvalidOption`](RuntimeError::InvalidOption), [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists).
+    pub fn try_build(self) -> Result<Tree, RuntimeError> {
+        let tree = self.build();
+        tree.supervisor.core().check_tree(&tree.root)?;
+        Ok(tree)
     }
 
     /// The tree. What is invalid in it is the error of [`Tree::start`].
     pub fn build(self) -> Tree {
         let supervisor = Supervisor::new(self.config, self.subscribers);
-        Tree { name: self.name, supervisor, specs: self.specs, started: AtomicBool::new(false) }
+        supervisor.core().keep_places();
+        Tree { supervisor, root: self.root, started: AtomicBool::new(false) }
     }
 }
 
 impl fmt::Debug for TreeBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TreeBuilder").field("name", &self.name).field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("TreeBuilder").field("config", &self.config).field("root", &self.root).finish_non_exhaustive()
     }
 }

@@ -34,6 +34,11 @@ fn main() {
             task(options {}, timeout = SECONDS, name = SECONDS),
             ..SECONDS,
             ..[SECONDS],
+            store = group(
+                strategy = one_for_one(max_restarts = SECONDS, within = SECONDS),
+                tasks = [SECONDS, inner = unknown {}],
+                max_retries = NAME,
+            ),
         ],
     );
 }

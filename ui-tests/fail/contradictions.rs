@@ -31,6 +31,31 @@ async fn max_below_default_first() {}
 #[task(restart = "alwyas", interval = "10s", max_retries = 3)]
 async fn unreadable_word() {}
 
+#[task(restart = "always", significant, ready = "completed")]
+async fn never_ends() {}
+
+#[task(restart = "always", significant = false, ready = "start")]
+async fn no_contradiction() {}
+
+#[task(watchdog = "10s", ready = "signal")]
+async fn without_context() {}
+
+#[task(watchdog = Duration::from_secs(1), ready = "signal", critical)]
+async fn with_token(token: CancellationToken, number: u8) {
+    let _ = (token, number);
+}
+
+#[task(watchdog = "0s", start_timeout = "0s", ready = "signal")]
+async fn zeros(ctx: TaskContext) {
+    let _ = ctx;
+}
+
+// A context that is refused is one error.
+#[task(watchdog = "10s")]
+async fn borrowed(ctx: &TaskContext) {
+    let _ = ctx;
+}
+
 fn main() {
     let _ = supervise!(
         // As defaults these make sense: for the tasks that are restarted.
@@ -38,6 +63,9 @@ fn main() {
         tasks = [
             task(interval_alone {}, interval = "10s"),
             task(never_retried {}, restart = "never", backoff(first = "1s")),
+            task(without_context {}, restart = "always", ready = "completed", significant, watchdog = "0s"),
+            with_token { number: 1 },
+            task(no_contradiction {}, critical = false, significant = false),
         ],
     );
 }

@@ -31,8 +31,25 @@ async fn main() {
             other = ping { number },
             task(in_backoff {}, timeout = ),
             typed = ping { number: },
+            // What cannot be read may be what others are after.
+            half.,
+            store = group(
+                strategy = ,
+                tasks = [
+                    pool = ping { number: number. },
+                    inner = group(tasks = [ping { number: }, value_missing {}], after = [pool, ]),
+                    last = task(ping { number }, after = [inner.]),
+                ],
+                after = [ping, unread],
+                backoff(first = ),
+            ),
+            open = group(tasks = ),
         ],
     );
+    tree.groups.store.tasks.pool.cancel().await.ok();
+    tree.groups.store.groups.inner.tasks.value_missing.cancel().await.ok();
+    tree.groups.store.tasks.last.cancel().await.ok();
+    tree.groups.open.cancel().await.ok();
     tree.tasks.ping.cancel().await.ok();
     tree.tasks.other.cancel().await.ok();
     tree.tasks.in_backoff.cancel().await.ok();

@@ -23,8 +23,11 @@ async fn wrong_form() {}
 #[task(restart == "always")]
 async fn compared() {}
 
-#[task(critical, grace = "5s", after = [misspelt], slots = [])]
+#[task(strategy = one_for_one, grace = "5s", after = [misspelt], slots = [], tasks = [])]
 async fn of_other_places() {}
+
+#[task(critcal, significant("x"), critical, redy = "signal", critical = true, start = "5s")]
+async fn flags() {}
 
 #[task(crate = 5)]
 async fn no_path() {}
@@ -38,11 +41,13 @@ fn main() {
         grace = "5s",
         grace = "6s",
         timeout = "5s",
-        defaults(name = "x", every = "1s", timout = "5s", crate = "x"),
+        stratergy = one_for_one,
+        critical,
+        defaults(name = "x", every = "1s", timout = "5s", crate = "x", critical, after = [], ready = "start"),
         subscriber = [],
         tasks = [
             task(misspelt {}, timout = "5s", crate = "x", jitter = "equal", timeout = "1s", timeout = "2s"),
-            task(far_off {}, critical, "5s"),
+            task(far_off {}, strategy = one_for_one, tasks = [], "5s"),
         ],
         5,
     );

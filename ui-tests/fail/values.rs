@@ -35,6 +35,18 @@ async fn literals() {}
 #[task(restart = if true { "never" } else { "always" })]
 async fn computed() {}
 
+#[task(ready = "signaled", critical = "yes")]
+async fn states() {}
+
+#[task(ready = started, critical = 1, significant = cfg!(test))]
+async fn other_states() {}
+
+#[task(ready = Ready::Signal, start_timeout = 30, watchdog = "10")]
+async fn paths() {}
+
+#[task(name = "a/b")]
+async fn path_name() {}
+
 #[task(name = "")]
 async fn empty_name() {}
 
@@ -47,6 +59,6 @@ fn main() {
         signals = "no",
         max_concurrent = -1,
         defaults(restart = "sometimes", max_retries = "many"),
-        tasks = [task(empty_name {}, name = "", max_retries = 1.5)],
+        tasks = [task(empty_name {}, name = "", max_retries = 1.5, ready = "never"), task(states {}, name = "x/")],
     );
 }

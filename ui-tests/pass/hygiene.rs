@@ -26,7 +26,7 @@ pub mod no_prelude {
     }
 
     /// With a context.
-    #[::taskvisor::task]
+    #[::taskvisor::task(ready = "signal", start_timeout = "1s", watchdog = "1s", critical, significant)]
     pub async fn serve(context: ::taskvisor::TaskContext, port: u16) {
         let _ = (context, port);
     }
@@ -38,15 +38,27 @@ pub mod no_prelude {
             grace = "3s",
             signals = true,
             max_concurrent = 2,
+            strategy = one_for_all(max_restarts = 1, within = "1m"),
             defaults(restart = "always", interval = "1s", stop_timeout = "1s", max_retries = 3, backoff(first = "1s")),
             subscribers = [],
             tasks = [
                 ping { client: Client },
-                other = task(serve { port: 1 }, timeout = "1s", every = "1s", restart = "always"),
+                other = task(serve { port: 1 }, timeout = "1s", after = [ping]),
+                group = group(
+                    strategy = rest_for_one(max_restarts = 1 + 1, within = ::std::time::Duration::from_secs(1)),
+                    tasks = [ping { client: Client }, inner = group(tasks = [serve { port: 3 }], after = [ping])],
+                    restart = "on_failure",
+                    backoff(first = "1s"),
+                    max_retries = 1,
+                    critical = false,
+                    significant,
+                    after = [ping, other],
+                ),
                 ..[serve::spec(2)],
             ],
         );
-        tree.tasks.other.name().len() + tree.tasks.ping.name().len()
+        let inner = tree.groups.group.groups.inner.tasks.serve.name();
+        inner.len() + tree.tasks.other.name().len() + tree.tasks.ping.name().len()
     }
 }
 
@@ -73,6 +85,13 @@ mod shadowed {
     pub(crate) struct TaskContext;
     pub(crate) struct Tree;
     pub(crate) struct Tasks;
+    pub(crate) struct Groups;
+    pub(crate) struct Group;
+    pub(crate) struct GroupStore;
+    pub(crate) struct TasksOfStore;
+    pub(crate) struct GroupsOfStore;
+    pub(crate) struct Ready;
+    pub(crate) struct Strategy;
     pub(crate) struct str;
     pub(crate) struct bool;
     pub(crate) struct u32;
@@ -115,9 +134,18 @@ mod shadowed {
             max_concurrent = 1 + 1,
             grace = "3s",
             defaults(restart = "always", interval = "1s", stop_timeout = "1s", max_retries = 3, backoff(first = "1s")),
-            tasks = [ping { text: ::std::string::String::new() }, pong {}, ..[ping::spec(::std::string::String::new())]],
+            strategy = one_for_all(max_restarts = 1 + 1, within = "1s"),
+            tasks = [
+                ping { text: ::std::string::String::new() },
+                store = group(
+                    strategy = one_for_one(max_restarts = 1 + 1, within = "1s"),
+                    tasks = [pong {}, last = task(pong {}, ready = "start", watchdog = "1s", after = [pong])],
+                ),
+                task(pong {}, after = [store, ping]),
+                ..[ping::spec(::std::string::String::new())],
+            ],
         );
-        tree.tasks.ping.name().to_owned()
+        tree.groups.store.name().to_owned() + tree.tasks.ping.name()
     }
 }
 
@@ -162,6 +190,18 @@ macro_rules! tree_of_labels {
     }};
 }
 
+macro_rules! group_of {
+    ($label:ident, $strategy:expr, $limit:literal, $after:expr, [$($entry:expr),*]) => {
+        taskvisor::supervise!(
+            tasks = [
+                $($entry,)*
+                $label = group(strategy = $strategy, tasks = [$($entry),*], after = [$after]),
+                other = group(strategy = one_for_one(max_restarts = $limit, within = "1s"), after = [$label, $after]),
+            ]
+        )
+    };
+}
+
 /// Under another name, through a re-export.
 pub mod reexport {
     pub use ::taskvisor as visor;
@@ -187,16 +227,16 @@ pub mod other_paths {
     pub fn tree() -> usize {
         let tree = renamed::supervise!(
             crate = renamed,
-            tasks = [by_string { number: 1 }, by_path { number: 2 }],
+            tasks = [by_string { number: 1 }, store = group(tasks = [by_path { number: 2 }], after = [by_string])],
         );
-        tree.tasks.by_path.name().len()
+        tree.groups.store.tasks.by_path.name().len()
     }
 }
 
 fn main() {
     define_whole!(second);
     no_prelude::tree();
-    assert_eq!(shadowed::tree(), "ping");
+    assert_eq!(shadowed::tree(), "storeping");
     other_paths::tree();
 
     let tree = tree_of!("3s", first { number: 1 }, second { inner: 2 });
@@ -206,4 +246,6 @@ fn main() {
     assert_eq!(tree.tasks.second.name(), "second");
     let tree = tree_of_labels!(a => second, b => second);
     assert_eq!((tree.tasks.a.name(), tree.tasks.b.name()), ("a", "b"));
+    let tree = group_of!(store, rest_for_one, 3, first, [first { number: 1 }, second { inner: 2 }]);
+    assert_eq!(tree.groups.store.tasks.second.name(), "store/second");
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskvisor::prelude::*;
-use taskvisor::{BackoffPolicy, JitterPolicy, RestartPolicy, TaskSpec};
+use taskvisor::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy, TaskSpec};
 
 const POLL: Duration = Duration::from_millis(1500);
 const NAME: &str = "by_constant";
@@ -42,6 +42,17 @@ async fn literals() {}
 )]
 async fn expressions() {}
 
+#[task(ready = "start", critical, significant = true)]
+async fn flags() {}
+
+#[task(ready = "signal", start_timeout = "90s", watchdog = POLL, critical = true, significant)]
+async fn signalled(ctx: TaskContext) {
+    ctx.cancelled().await;
+}
+
+#[task(ready = "completed", critical = false, significant = false)]
+async fn completed() {}
+
 #[task(restart = "never", timeout = Duration::ZERO)]
 async fn never() {}
 
@@ -70,6 +81,12 @@ fn assert_same(made: &TaskSpec, expected: &TaskSpec) {
     assert_eq!(made.max_retries(), expected.max_retries());
     assert_eq!(made.backoff(), expected.backoff());
     assert_eq!(made.reset_after(), expected.reset_after());
+    assert_eq!(made.ready(), expected.ready());
+    assert_eq!(made.start_timeout(), expected.start_timeout());
+    assert_eq!(made.watchdog(), expected.watchdog());
+    assert_eq!(made.after(), expected.after());
+    assert_eq!(made.is_critical(), expected.is_critical());
+    assert_eq!(made.is_significant(), expected.is_significant());
 }
 
 fn main() {
@@ -112,6 +129,17 @@ fn main() {
             .with_reset_after(POLL),
     );
     let base = |name: &'static str| TaskSpec::inherit(Arc::new(plain {})).with_name(name);
+    assert_same(&flags::spec(), &base("flags").with_ready(Ready::Start).critical().significant());
+    assert_same(
+        &signalled::spec(),
+        &base("signalled")
+            .with_ready(Ready::Signal)
+            .with_start_timeout(Duration::from_secs(90))
+            .with_watchdog(POLL)
+            .critical()
+            .significant(),
+    );
+    assert_same(&completed::spec(), &base("completed").with_ready(Ready::Completed));
     assert_same(
         &never::spec(),
         &base("never")

@@ -50,6 +50,11 @@ async fn private() {
     tokio::task::yield_now().await;
 }
 
+#[task(restart = "always", ready = "signal", start_timeout = "5s", watchdog = POLL, critical)]
+async fn steady(ctx: TaskContext) {
+    ctx.cancelled().await;
+}
+
 #[test]
 fn what_is_generated_is_clean() {
     let text = String::from("text");
@@ -62,6 +67,13 @@ fn what_is_generated_is_clean() {
             wait { text: text.clone(), number: 1 },
             task(many::spec(1, 2, 3, 4, 5, 6, 7, text), timeout = POLL),
             other = private {},
+            store = group(
+                strategy = rest_for_one(max_restarts = 5, within = POLL),
+                tasks = [private {}, inner = group(tasks = [last = private {}])],
+                after = [wait, other],
+                critical = false,
+            ),
+            task(steady::spec(), after = [store]),
             ..(0..2).map(|number| private::spec().with_name(format!("private-{number}"))),
         ],
     );

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream};
 
-use super::{Backoff, Options, Place, Restart};
+use super::expand::is_set;
+use super::{Backoff, Options, Place, Ready, Restart};
 use crate::duration;
 use crate::errors::Errors;
 use crate::reader::{Given, Value};
@@ -14,7 +15,13 @@ impl Options {
     /// Reports every contradiction and every value that makes no sense.
     pub(crate) fn check(&self, place: Place, errors: &mut Errors) {
         check_name(self.name.as_ref(), errors);
+        if let Some((name, at)) = self.name.as_ref().and_then(Given::known) {
+            if name.value().contains('/') {
+                errors.push(at, "a `name` has no `/` in it, which parts the names in a path");
+            }
+        }
         self.check_repetition(errors);
+        self.check_always(errors);
         if place != Place::Defaults {
             // As defaults they stand beside `never`: for the tasks with a policy of their own.
             self.check_never(errors);
@@ -48,6 +55,22 @@ impl Options {
         }
     }
 
+    /// What waits for a success that ends the task does not go with `always`.
+    fn check_always(&self, errors: &mut Errors) {
+        if self.restart_word() != Some(Restart::Always) {
+            return;
+        }
+        if let (Some(significant), true) = (&self.significant, is_set(self.significant.as_ref())) {
+            let message = "`significant` waits for an end in success, and with `restart = \"always\"` there is none";
+            errors.push(&significant.key, message);
+        }
+        if let Some((Ready::Completed, at)) = self.ready.as_ref().and_then(Given::known) {
+            let message = "a task with `restart = \"always\"` never completes: write `ready = \"signal\"`, and call \
+                           `ready()` on its `TaskContext`";
+            errors.push(at, message);
+        }
+    }
+
     fn check_never(&self, errors: &mut Errors) {
         if self.restart_word() != Some(Restart::Never) {
             return;
@@ -61,6 +84,12 @@ impl Options {
     fn check_zeros(&self, place: Place, errors: &mut Errors) {
         if let Some(at) = zero(self.every.as_ref()) {
             errors.push(at, "`every` must be longer than zero");
+        }
+        if let Some(at) = zero(self.start_timeout.as_ref()) {
+            errors.push(at, "`start_timeout` must be longer than zero: no start would be in time");
+        }
+        if let Some(at) = zero(self.watchdog.as_ref()) {
+            errors.push(at, "`watchdog` must be longer than zero: leave it out for none");
         }
         if let Some(at) = zero(self.timeout.as_ref()) {
             let message = match place {
@@ -135,7 +164,7 @@ fn key<T>(given: Option<&Given<T>>) -> Option<&Ident> {
 }
 
 /// Where the option is literally zero.
-fn zero(given: Option<&Given<Duration>>) -> Option<&TokenStream> {
+pub(crate) fn zero(given: Option<&Given<Duration>>) -> Option<&TokenStream> {
     let (value, at) = given?.known()?;
     value.is_zero().then_some(at)
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Backoff, Jitter, Options, Restart};
+use super::{Backoff, Jitter, Options, Ready, Restart};
 use crate::duration;
 use crate::reader::{Given, Value};
 
@@ -16,7 +16,12 @@ impl Options {
             time("initial_delay", self.initial_delay.as_ref()),
             time("timeout", self.timeout.as_ref()),
             time("stop_timeout", self.stop_timeout.as_ref()),
+            time("start_timeout", self.start_timeout.as_ref()),
+            word("ready", self.ready.as_ref(), Ready::WORDS),
+            time("watchdog", self.watchdog.as_ref()),
             line("max_retries", self.max_retries.as_ref(), u32::to_string),
+            flag("critical", self.critical.as_ref()),
+            flag("significant", self.significant.as_ref()),
         ];
         if let Some(backoff) = &self.backoff {
             lines.extend(backoff.describe());
@@ -50,6 +55,10 @@ fn word<W: Copy + PartialEq>(name: &str, given: Option<&Given<W>>, words: &[(&st
         let written = words.iter().find(|(_, word)| word == value);
         written.map_or("", |(written, _)| written).to_owned()
     })
+}
+
+fn flag(name: &str, given: Option<&Given<bool>>) -> Option<String> {
+    line(name, given, bool::to_string)
 }
 
 fn line<T>(name: &str, given: Option<&Given<T>>, literal: impl Fn(&T) -> String) -> Option<String> {

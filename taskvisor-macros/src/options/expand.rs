@@ -3,27 +3,55 @@
 use std::time::Duration;
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, quote};
+use quote::{ToTokens, format_ident, quote};
 
-use super::{Backoff, Jitter, Options, Restart};
+use super::{Backoff, Jitter, Options, Ready, Restart};
 use crate::reader::{Given, Value};
 
 impl Options {
-    /// `.with_restart(..).with_timeout(..)`: a call for each option that is given.
-    pub(crate) fn setters(&self, private: &TokenStream) -> TokenStream {
-        let mut calls = TokenStream::new();
+    /// `.with_restart(..).with_timeout(..)`: a call for each option that a task is given.
+    pub(crate) fn of_task(&self, private: &TokenStream) -> TokenStream {
+        let mut calls = self.of_child("with_", private);
         let mut call = |setter: TokenStream, value: Option<TokenStream>| {
             calls.extend(value.map(|value| quote!(.#setter(#value))));
         };
-        call(quote!(with_restart), self.restart_policy(private));
         call(quote!(with_every), duration(self.every.as_ref(), private));
         call(quote!(with_initial_delay), duration(self.initial_delay.as_ref(), private));
         call(quote!(with_timeout), duration(self.timeout.as_ref(), private));
         call(quote!(with_stop_timeout), duration(self.stop_timeout.as_ref(), private));
-        call(quote!(with_max_retries), plain(self.max_retries.as_ref()));
+        call(quote!(with_start_timeout), duration(self.start_timeout.as_ref(), private));
+        call(quote!(with_watchdog), duration(self.watchdog.as_ref(), private));
+        call(quote!(with_ready), self.ready_when(private));
+        if is_set(self.critical.as_ref()) {
+            calls.extend(quote!(.critical()));
+        }
+        calls
+    }
+
+    /// `.restart(..).not_critical()`: a call for each option that a group is given.
+    pub(crate) fn of_group(&self, private: &TokenStream) -> TokenStream {
+        let mut calls = self.of_child("", private);
+        if let Some((false, _)) = self.critical.as_ref().and_then(Given::known) {
+            calls.extend(quote!(.not_critical()));
+        }
+        calls
+    }
+
+    /// The calls that a spec and a group both have.
+    fn of_child(&self, prefix: &str, private: &TokenStream) -> TokenStream {
+        let mut calls = TokenStream::new();
+        let mut call = |setter: &str, value: Option<TokenStream>| {
+            let setter = format_ident!("{prefix}{setter}");
+            calls.extend(value.map(|value| quote!(.#setter(#value))));
+        };
+        call("restart", self.restart_policy(private));
+        call("max_retries", plain(self.max_retries.as_ref()));
         if let Some(backoff) = &self.backoff {
-            call(quote!(with_backoff), Some(backoff.policy(private)));
-            call(quote!(with_reset_after), duration(backoff.reset_after.as_ref(), private));
+            call("backoff", Some(backoff.policy(private)));
+            call("reset_after", duration(backoff.reset_after.as_ref(), private));
+        }
+        if is_set(self.significant.as_ref()) {
+            calls.extend(quote!(.significant()));
         }
         calls
     }
@@ -38,12 +66,22 @@ impl Options {
         assign(quote!(restart), self.restart_policy(private));
         assign(quote!(timeout), duration(self.timeout.as_ref(), private));
         assign(quote!(stop_timeout), some(duration(self.stop_timeout.as_ref(), private)));
+        assign(quote!(start_timeout), duration(self.start_timeout.as_ref(), private));
         assign(quote!(max_retries), some(plain(self.max_retries.as_ref())));
         if let Some(backoff) = &self.backoff {
             assign(quote!(backoff), Some(backoff.policy(private)));
             assign(quote!(reset_after), some(duration(backoff.reset_after.as_ref(), private)));
         }
         assignments
+    }
+
+    fn ready_when(&self, private: &TokenStream) -> Option<TokenStream> {
+        let (ready, _) = self.ready.as_ref()?.known()?;
+        Some(match ready {
+            Ready::Start => quote!(#private::Ready::Start),
+            Ready::Signal => quote!(#private::Ready::Signal),
+            Ready::Completed => quote!(#private::Ready::Completed),
+        })
     }
 
     fn restart_policy(&self, private: &TokenStream) -> Option<TokenStream> {
@@ -86,6 +124,11 @@ impl Backoff {
         let given = fields.iter().filter_map(|(field, value)| value.as_ref().map(|value| quote!(#field: #value,)));
         quote!(#private::BackoffPolicy { #(#given)* #rest })
     }
+}
+
+/// Whether a flag is given, and not as `false`.
+pub(super) fn is_set(flag: Option<&Given<bool>>) -> bool {
+    matches!(flag.and_then(Given::known), Some((true, _)))
 }
 
 /// The duration as exact seconds and nanoseconds, or the local that holds it.

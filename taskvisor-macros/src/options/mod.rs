@@ -1,4 +1,4 @@
-//! How a task is supervised: the options that `#[task(..)]`, `task(..)` and `defaults(..)` share.
+//! How a task or group is supervised: the options that `#[task(..)]`, `task(..)`, `group(..)` and `defaults(..)` share.
 
 mod check;
 mod describe;
@@ -12,16 +12,16 @@ use syn::{LitStr, Path};
 
 use crate::reader::Given;
 
-pub(crate) use check::check_name;
+pub(crate) use check::{check_name, zero};
 pub(crate) use expand::{duration, plain};
-pub(crate) use parse::parse_crate;
+pub(crate) use parse::{IN_BACKOFF, IN_SUPERVISE, OF_EACH_TASK, parse_crate};
 
 /// Where the options stand, which decides which of them there are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// `#[task(..)]`
     Attribute,
-    /// `task(entry, ..)`
+    /// `task(entry, ..)` or `group(..)`
     Entry,
     /// `defaults(..)`
     Defaults,
@@ -38,7 +38,14 @@ pub(crate) struct Options {
     pub(crate) initial_delay: Option<Given<Duration>>,
     pub(crate) timeout: Option<Given<Duration>>,
     pub(crate) stop_timeout: Option<Given<Duration>>,
+    pub(crate) start_timeout: Option<Given<Duration>>,
+    pub(crate) ready: Option<Given<Ready>>,
+    pub(crate) watchdog: Option<Given<Duration>>,
     pub(crate) max_retries: Option<Given<u32>>,
+    pub(crate) critical: Option<Given<bool>>,
+    pub(crate) significant: Option<Given<bool>>,
+    /// The earlier siblings that must be ready first, as written.
+    pub(crate) after: Vec<Ident>,
     pub(crate) backoff: Option<Backoff>,
 }
 
@@ -57,7 +64,20 @@ impl Backoff {
     pub(crate) const DEFAULT_MAX: Duration = Duration::from_secs(30);
 }
 
-/// When a task that ended runs again.
+/// When a task counts as ready.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ready {
+    Start,
+    Signal,
+    Completed,
+}
+
+impl Ready {
+    pub(crate) const WORDS: &'static [(&'static str, Self)] =
+        &[("start", Self::Start), ("signal", Self::Signal), ("completed", Self::Completed)];
+}
+
+/// When a task or group that ended runs again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Restart {
     Never,

@@ -1,129 +1,144 @@
 //! The tables of options, one row an option.
 
-use syn::{Expr, Lit, Path};
+use syn::{Expr, Ident, Lit, Path};
 
-use super::{Backoff, Jitter, Options, Place, Restart};
-use crate::argument::peel;
+use super::{Backoff, Jitter, Options, Place, Ready, Restart};
+use crate::argument::{as_ident, peel};
 use crate::reader::{Given, Reader};
-use crate::table::{Key, Read, Table};
+use crate::table::{Key, Misplaced, Read, Table};
 
-const CRATE: Key<Options> = Key {
-    name: "crate",
-    usage: "crate = \"path::to::taskvisor\"",
-    read: Read::Value(|options, _, value, reader| options.krate = parse_crate(value, reader)),
-};
-const CONSTANT_NAME: Key<Options> = Key {
-    name: "name",
-    usage: "name = \"..\"",
-    read: Read::Value(|options, key, value, reader| {
+/// The rows that a list of several kinds can have.
+impl<T: AsMut<Options>> Key<T> {
+    pub(crate) const AFTER: Self = Self::new(
+        "after",
+        "after = [store]",
+        Read::Value(|target, key, value, reader| target.as_mut().after = parse_after(key, value, reader)),
+    );
+    pub(crate) const BACKOFF: Self = Self::new(
+        "backoff",
+        "backoff(first = \"100ms\", max = \"30s\", factor = 2.0, jitter = \"equal\")",
+        Read::List(|target, key, list, reader| {
+            let mut backoff =
+                Backoff { key: key.clone(), first: None, max: None, factor: None, jitter: None, reset_after: None };
+            BACKOFF_FIELDS.read(list, &mut backoff, reader);
+            target.as_mut().backoff = Some(backoff);
+        }),
+    );
+    pub(crate) const CRITICAL: Self =
+        Self::new("critical", "critical", Read::Flag(|target| &mut target.as_mut().critical));
+    pub(crate) const MAX_RETRIES: Self =
+        Self::new("max_retries", "max_retries = 5", Read::U32(|target| &mut target.as_mut().max_retries));
+    pub(crate) const RESTART: Self = Self::new(
+        "restart",
+        "restart = \"always\"",
+        Read::Value(|target, key, value, reader| {
+            target.as_mut().restart = Some(Given::new(key, reader.word(key, value, Restart::WORDS)));
+        }),
+    );
+    pub(crate) const SIGNIFICANT: Self =
+        Self::new("significant", "significant", Read::Flag(|target| &mut target.as_mut().significant));
+}
+
+const CRATE: Key<Options> = Key::new(
+    "crate",
+    "crate = \"path::to::taskvisor\"",
+    Read::Value(|options, _, value, reader| options.krate = parse_crate(value, reader)),
+);
+const CONSTANT_NAME: Key<Options> = Key::new(
+    "name",
+    "name = \"..\"",
+    Read::Value(|options, key, value, reader| {
         options.name = Some(Given::new(key, reader.constant_text(key, value)));
     }),
-};
-const NAME: Key<Options> = Key {
-    name: "name",
-    usage: "name = \"..\"",
-    read: Read::Value(|options, key, value, reader| {
-        options.name = Some(Given::new(key, reader.text(key, value)));
+);
+const NAME: Key<Options> = Key::new("name", "name = \"..\"", Read::Text(|options| &mut options.name));
+const INTERVAL: Key<Options> =
+    Key::new("interval", "interval = \"10s\"", Read::Duration(|options| &mut options.interval));
+const EVERY: Key<Options> = Key::new("every", "every = \"10s\"", Read::Duration(|options| &mut options.every));
+const INITIAL_DELAY: Key<Options> =
+    Key::new("initial_delay", "initial_delay = \"10s\"", Read::Duration(|options| &mut options.initial_delay));
+const TIMEOUT: Key<Options> = Key::new("timeout", "timeout = \"5s\"", Read::Duration(|options| &mut options.timeout));
+const STOP_TIMEOUT: Key<Options> =
+    Key::new("stop_timeout", "stop_timeout = \"5s\"", Read::Duration(|options| &mut options.stop_timeout));
+const START_TIMEOUT: Key<Options> =
+    Key::new("start_timeout", "start_timeout = \"30s\"", Read::Duration(|options| &mut options.start_timeout));
+const WATCHDOG: Key<Options> =
+    Key::new("watchdog", "watchdog = \"10s\"", Read::Duration(|options| &mut options.watchdog));
+const READY: Key<Options> = Key::new(
+    "ready",
+    "ready = \"signal\"",
+    Read::Value(|options, key, value, reader| {
+        options.ready = Some(Given::new(key, reader.word(key, value, Ready::WORDS)));
     }),
-};
-const RESTART: Key<Options> = Key {
-    name: "restart",
-    usage: "restart = \"always\"",
-    read: Read::Value(|options, key, value, reader| {
-        options.restart = Some(Given::new(key, reader.word(key, value, Restart::WORDS)));
-    }),
-};
-const INTERVAL: Key<Options> = Key {
-    name: "interval",
-    usage: "interval = \"10s\"",
-    read: Read::Value(|options, key, value, reader| {
-        options.interval = Some(Given::new(key, reader.duration(key, value)));
-    }),
-};
-const EVERY: Key<Options> = Key {
-    name: "every",
-    usage: "every = \"10s\"",
-    read: Read::Value(|options, key, value, reader| {
-        options.every = Some(Given::new(key, reader.duration(key, value)));
-    }),
-};
-const INITIAL_DELAY: Key<Options> = Key {
-    name: "initial_delay",
-    usage: "initial_delay = \"10s\"",
-    read: Read::Value(|options, key, value, reader| {
-        options.initial_delay = Some(Given::new(key, reader.duration(key, value)));
-    }),
-};
-const TIMEOUT: Key<Options> = Key {
-    name: "timeout",
-    usage: "timeout = \"5s\"",
-    read: Read::Value(|options, key, value, reader| {
-        options.timeout = Some(Given::new(key, reader.duration(key, value)));
-    }),
-};
-const STOP_TIMEOUT: Key<Options> = Key {
-    name: "stop_timeout",
-    usage: "stop_timeout = \"5s\"",
-    read: Read::Value(|options, key, value, reader| {
-        options.stop_timeout = Some(Given::new(key, reader.duration(key, value)));
-    }),
-};
-const MAX_RETRIES: Key<Options> = Key {
-    name: "max_retries",
-    usage: "max_retries = 5",
-    read: Read::Value(|options, key, value, reader| {
-        options.max_retries = Some(Given::new(key, reader.u32(key, value)));
-    }),
-};
-const BACKOFF: Key<Options> = Key {
-    name: "backoff",
-    usage: "backoff(first = \"100ms\", max = \"30s\", factor = 2.0, jitter = \"equal\")",
-    read: Read::List(|options, key, list, reader| {
-        let mut backoff =
-            Backoff { key: key.clone(), first: None, max: None, factor: None, jitter: None, reset_after: None };
-        BACKOFF_FIELDS.read(list, &mut backoff, reader);
-        options.backoff = Some(backoff);
-    }),
-};
+);
 
 const OF_ATTRIBUTE: Table<Options> = Table {
     noun: "option",
     keys: &[
-        &RESTART,
+        &Key::RESTART,
         &INTERVAL,
         &EVERY,
         &INITIAL_DELAY,
         &TIMEOUT,
         &STOP_TIMEOUT,
-        &MAX_RETRIES,
-        &BACKOFF,
+        &START_TIMEOUT,
+        &READY,
+        &WATCHDOG,
+        &Key::MAX_RETRIES,
+        &Key::BACKOFF,
+        &Key::CRITICAL,
+        &Key::SIGNIFICANT,
         &CONSTANT_NAME,
         &CRATE,
     ],
-    misplaced: &[IN_BACKOFF, IN_SUPERVISE],
+    misplaced: &[
+        IN_BACKOFF,
+        IN_SUPERVISE,
+        IN_GROUP,
+        &[("after", "the tree says what comes after what, in `task(.., after = [..])`")],
+    ],
 };
 
 const OF_ENTRY: Table<Options> = Table {
     noun: "option",
-    keys: &[&RESTART, &INTERVAL, &EVERY, &INITIAL_DELAY, &TIMEOUT, &STOP_TIMEOUT, &MAX_RETRIES, &BACKOFF, &NAME],
-    misplaced: &[IN_BACKOFF, IN_SUPERVISE, &[("crate", "it is an option of `#[task]` and a key of `supervise!`")]],
+    keys: &[
+        &Key::RESTART,
+        &INTERVAL,
+        &EVERY,
+        &INITIAL_DELAY,
+        &TIMEOUT,
+        &STOP_TIMEOUT,
+        &START_TIMEOUT,
+        &READY,
+        &WATCHDOG,
+        &Key::MAX_RETRIES,
+        &Key::BACKOFF,
+        &Key::AFTER,
+        &Key::CRITICAL,
+        &Key::SIGNIFICANT,
+        &NAME,
+    ],
+    misplaced: &[
+        IN_BACKOFF,
+        IN_SUPERVISE,
+        IN_GROUP,
+        &[("crate", "it is an option of `#[task]` and a key of `supervise!`")],
+    ],
 };
 
 const OF_DEFAULTS: Table<Options> = Table {
     noun: "default",
-    keys: &[&RESTART, &INTERVAL, &TIMEOUT, &STOP_TIMEOUT, &MAX_RETRIES, &BACKOFF],
+    keys: &[&Key::RESTART, &INTERVAL, &TIMEOUT, &STOP_TIMEOUT, &START_TIMEOUT, &Key::MAX_RETRIES, &Key::BACKOFF],
     misplaced: &[
         IN_BACKOFF,
         IN_SUPERVISE,
-        &[
-            ("name", "each task has its own"),
-            ("every", "each task has its own, in `#[task(..)]` or `task(..)`"),
-            ("initial_delay", "each task has its own, in `#[task(..)]` or `task(..)`"),
-        ],
+        IN_GROUP,
+        OF_EACH_TASK,
+        &[("name", "each task has its own"), ("after", "each task has its own, in `task(..)`")],
     ],
 };
 
-const IN_BACKOFF: &[(&str, &str)] = &[
+pub(crate) const IN_BACKOFF: &Misplaced = &[
     ("first", "write `backoff(first = ..)`"),
     ("max", "write `backoff(max = ..)`"),
     ("factor", "write `backoff(factor = ..)`"),
@@ -131,7 +146,7 @@ const IN_BACKOFF: &[(&str, &str)] = &[
     ("reset_after", "write `backoff(reset_after = ..)`"),
 ];
 
-const IN_SUPERVISE: &[(&str, &str)] = &[
+pub(crate) const IN_SUPERVISE: &Misplaced = &[
     ("config", "it is a key of `supervise!`"),
     ("defaults", "it is a key of `supervise!`"),
     ("drain", "it is a key of `supervise!`"),
@@ -139,47 +154,36 @@ const IN_SUPERVISE: &[(&str, &str)] = &[
     ("max_concurrent", "it is a key of `supervise!`"),
     ("signals", "it is a key of `supervise!`"),
     ("subscribers", "it is a key of `supervise!`"),
-    ("tasks", "it is a key of `supervise!`"),
+];
+
+const IN_GROUP: &Misplaced = &[
+    ("strategy", "it is a key of `supervise!`, and an option of `group(..)`"),
+    ("tasks", "it is a key of `supervise!`, and an option of `group(..)`"),
+];
+
+pub(crate) const OF_EACH_TASK: &Misplaced = &[
+    ("every", "each task has its own, in `#[task(..)]` or `task(..)`"),
+    ("initial_delay", "each task has its own, in `#[task(..)]` or `task(..)`"),
+    ("ready", "each task has its own, in `#[task(..)]` or `task(..)`"),
+    ("watchdog", "each task has its own, in `#[task(..)]` or `task(..)`"),
+    ("critical", "each task has its own, in `#[task(..)]` or `task(..)`"),
+    ("significant", "each task has its own, in `#[task(..)]` or `task(..)`"),
 ];
 
 const BACKOFF_FIELDS: Table<Backoff> = Table {
     noun: "`backoff` field",
     keys: &[
-        &Key {
-            name: "first",
-            usage: "first = \"100ms\"",
-            read: Read::Value(|backoff, key, value, reader| {
-                backoff.first = Some(Given::new(key, reader.duration(key, value)));
-            }),
-        },
-        &Key {
-            name: "max",
-            usage: "max = \"30s\"",
-            read: Read::Value(|backoff, key, value, reader| {
-                backoff.max = Some(Given::new(key, reader.duration(key, value)));
-            }),
-        },
-        &Key {
-            name: "factor",
-            usage: "factor = 2.0",
-            read: Read::Value(|backoff, key, value, reader| {
-                backoff.factor = Some(Given::new(key, reader.factor(key, value)));
-            }),
-        },
-        &Key {
-            name: "jitter",
-            usage: "jitter = \"equal\"",
-            read: Read::Value(|backoff, key, value, reader| {
+        &Key::new("first", "first = \"100ms\"", Read::Duration(|backoff| &mut backoff.first)),
+        &Key::new("max", "max = \"30s\"", Read::Duration(|backoff| &mut backoff.max)),
+        &Key::new("factor", "factor = 2.0", Read::Factor(|backoff| &mut backoff.factor)),
+        &Key::new(
+            "jitter",
+            "jitter = \"equal\"",
+            Read::Value(|backoff, key, value, reader| {
                 backoff.jitter = Some(Given::new(key, reader.word(key, value, Jitter::WORDS)));
             }),
-        },
-        &Key {
-            name: "reset_after",
-            usage: "reset_after = \"60s\"",
-            read: Read::Value(|backoff, key, value, reader| {
-                backoff.reset_after = Some(Given::new(key, reader.duration(key, value)));
-            }),
-        },
+        ),
+        &Key::new("reset_after", "reset_after = \"60s\"", Read::Duration(|backoff| &mut backoff.reset_after)),
     ],
     misplaced: &[&[("max_retries", "it is an option of its own, beside `backoff(..)`")]],
 };
@@ -196,6 +200,25 @@ impl Options {
         table.read(list, &mut options, reader);
         options
     }
+}
+
+impl AsMut<Self> for Options {
+    fn as_mut(&mut self) -> &mut Self {
+        self
+    }
+}
+
+/// The names in `after = [..]`.
+fn parse_after(key: &Ident, value: &Expr, reader: &mut Reader) -> Vec<Ident> {
+    let mut names = Vec::new();
+    for element in reader.elements(key, value) {
+        match as_ident(element) {
+            Some(name) => names.push(name),
+            None if reader.is_unreadable(element) => {}
+            None => reader.errors.push(element, "`after` names entries by their label, as in `after = [store]`"),
+        }
+    }
+    names
 }
 
 /// The path to taskvisor, as a string or bare.

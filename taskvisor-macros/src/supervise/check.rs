@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 
 use proc_macro2::Ident;
-use syn::ext::IdentExt;
 
-use super::{Child, ChildKind, Declaration, Entry, Label};
+use super::{Child, ChildKind, Declaration, Group, Label, order};
 use crate::errors::Errors;
-use crate::options::{Place, check_name};
+use crate::options::{Options, Place, check_name};
 
 /// Reports everything in the declaration that makes no sense.
 pub(super) fn check(declaration: &Declaration, errors: &mut Errors) {
@@ -15,38 +14,57 @@ pub(super) fn check(declaration: &Declaration, errors: &mut Errors) {
     if let Some(defaults) = &declaration.defaults {
         defaults.check(Place::Defaults, errors);
     }
+    check_group(&declaration.root, &[], errors);
+}
+
+/// `outer` are the groups that this one is in.
+fn check_group(group: &Group, outer: &[&Group], errors: &mut Errors) {
     let mut seen: HashMap<String, &Ident> = HashMap::new();
-    for Child { kind, cfgs } in &declaration.children {
-        let ChildKind::Task(entry) = kind else {
-            continue;
-        };
-        entry.options.check(Place::Entry, errors);
-        check_label(entry, errors);
-        // Of entries under `#[cfg(..)]`, one may stand in for another.
-        if let (Some(field), true) = (entry.label.field(), cfgs.is_empty()) {
-            check_unique(field, &mut seen, errors);
+    for (position, child) in group.children.iter().enumerate() {
+        child.options.check(Place::Entry, errors);
+        check_label(child, errors);
+        check_unique(child, &mut seen, errors);
+        if let ChildKind::Task(_) = &child.kind {
+            check_flags(&child.options, errors);
+        }
+        order::check(&group.children, position, outer, errors);
+        if let ChildKind::Group(inner) = &child.kind {
+            check_group(inner, &[outer, &[group]].concat(), errors);
         }
     }
 }
 
-fn check_label(entry: &Entry, errors: &mut Errors) {
-    if let (Label::Given(label), Some(name)) = (&entry.label, &entry.options.name) {
+fn check_label(child: &Child, errors: &mut Errors) {
+    if let (Label::Given(label), Some(name)) = (&child.label, &child.options.name) {
         let message = format!("the label `{label}` names this task already: leave one out");
         errors.push(&name.key, message);
     }
 }
 
-fn check_unique<'a>(field: &'a Ident, seen: &mut HashMap<String, &'a Ident>, errors: &mut Errors) {
-    match seen.get(&field.unraw().to_string()) {
-        Some(first) => {
-            errors.push(
-                field,
-                format!("two tasks go by `{field}` in this tree: give this one a label of its own, as in `other = ..`"),
+/// No call takes back what a spec says, and a spec that does not say it needs none.
+fn check_flags(options: &Options, errors: &mut Errors) {
+    for flag in [&options.critical, &options.significant].into_iter().flatten() {
+        if let Some((false, at)) = flag.known() {
+            let key = &flag.key;
+            let message = format!(
+                "`{key} = false` cannot take back what `#[task({key})]` says: give `{key}` in `task(..)` only, where it \
+                 is meant"
             );
-            errors.push(first, format!("the first `{field}` is here"));
+            errors.push(at, message);
         }
-        None => {
-            seen.insert(field.unraw().to_string(), field);
-        }
+    }
+}
+
+/// Whether the child is the first of its name in the group. Of entries under `#[cfg(..)]`, one may stand in for another.
+fn check_unique<'a>(child: &'a Child, seen: &mut HashMap<String, &'a Ident>, errors: &mut Errors) {
+    let (Some(field), Some(text), true) = (child.label.field(), child.label.text(), child.cfgs.is_empty()) else {
+        return;
+    };
+    if let Some(first) = seen.get(&text) {
+        let message = format!("two entries go by `{field}` here: give this one a label of its own, as in `other = ..`");
+        errors.push(field, message);
+        errors.push(first, format!("the first `{field}` is here"));
+    } else {
+        seen.insert(text, field);
     }
 }

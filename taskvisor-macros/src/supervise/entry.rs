@@ -1,40 +1,60 @@
-//! One entry of `tasks`: an expression, `label = entry`, `task(entry, ..)` or `..iterator`.
+//! One entry of `tasks`: an expression, `label = entry`, `task(entry, ..)`, `label = group(..)` or `..iterator`.
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Attribute, Expr, ExprRange, Path, RangeLimits};
 
-use super::{Child, ChildKind, Entry, Label};
-use crate::argument::{self, as_ident, peel};
+use super::{Child, ChildKind, Label, group};
+use crate::argument::{self, List, as_ident, peel};
 use crate::options::{Options, Place};
 use crate::reader::{Purpose, Reader};
 
 /// Reads an entry. What is wrong with it is reported, and its field is kept if it has one.
 pub(super) fn read(expr: &Expr, reader: &mut Reader) -> Option<Child> {
     let (expr, cfgs) = split_cfgs(expr, reader);
-    reader.cfgs.clone_from(&cfgs);
-    let kind = read_kind(&expr, reader);
-    reader.cfgs.clear();
-    kind.map(|kind| Child { kind, cfgs })
+    let outer = reader.cfgs.len();
+    reader.cfgs.extend(cfgs.iter().cloned());
+    let child = read_child(&expr, reader);
+    reader.cfgs.truncate(outer);
+    child.map(|child| Child { cfgs, ..child })
 }
 
-fn read_kind(expr: &Expr, reader: &mut Reader) -> Option<ChildKind> {
+fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
     let (label, expr) = match peel(expr) {
         Expr::Assign(assign) => (Some(&*assign.left), &*assign.right),
         _ => (None, expr),
     };
-    match peel(expr) {
-        Expr::Range(range) if range.start.is_none() => {
+    if let Expr::Range(range) = peel(expr) {
+        if range.start.is_none() {
             if let Some(label) = label {
                 let message = "a spread has no label: each of its tasks has its own name";
                 reader.errors.push(label, message);
             }
-            read_spread(range, reader).map(ChildKind::Spread)
+            let kind = ChildKind::Spread(read_spread(range, reader)?);
+            return Some(Child { label: Label::None, kind, options: Options::default(), cfgs: Vec::new() });
         }
-        _ => {
-            let label = label.and_then(|label| read_label(label, reader));
-            Some(ChildKind::Task(Box::new(read_task(label, expr, reader))))
+    }
+    let expr = without_task(expr, reader);
+    let field = label.and_then(|label| read_label(label, reader));
+    let Some(list) = argument::call_of(expr, "group") else {
+        return Some(read_task(field, expr, reader));
+    };
+    if label.is_none() {
+        reader.errors.push(&first_token(expr), "a group needs a label, which is its name: write `label = group(..)`");
+    }
+    let (kind, options) = group::read(list, reader);
+    Some(Child { label: field.map_or(Label::None, Label::Given), kind, options, cfgs: Vec::new() })
+}
+
+/// `group(..)` of `task(group(..))`, which is reported.
+fn without_task<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
+    match argument::call_of(expr, "task").and_then(List::first) {
+        Some(inner) if argument::call_of(inner, "group").is_some() => {
+            let message = "a group has its options in its own list: write `group(..)` without `task(..)` around it";
+            reader.errors.push(&first_token(expr), message);
+            inner
         }
+        _ => expr,
     }
 }
 
@@ -55,41 +75,37 @@ fn read_spread(range: &ExprRange, reader: &mut Reader) -> Option<Ident> {
     is_readable.then(|| reader.bind(Purpose::Specs, specs))
 }
 
-fn read_task(label: Option<Ident>, expr: &Expr, reader: &mut Reader) -> Entry {
-    let Some(list) = argument::call_of(expr, "task") else {
-        return Entry { label: label_of(label, expr, reader), spec: bind(expr, reader), options: Options::default() };
+fn read_task(label: Option<Ident>, expr: &Expr, reader: &mut Reader) -> Child {
+    let (task, options) = match argument::call_of(expr, "task") {
+        Some(list) => (inner_task(expr, list, reader), Some(list.iter().skip(1))),
+        None => (Some(expr), None),
     };
-    match list.first() {
+    let label = match (label, task) {
+        (Some(label), _) => Label::Given(label),
+        (None, Some(task)) => derived_label(task, reader),
+        (None, None) => Label::None,
+    };
+    let spec = task.filter(|task| !reader.is_unreadable(task)).map(|task| reader.bind(Purpose::Spec, task));
+    let options = options.map_or_else(Options::default, |list| Options::parse(Place::Entry, list, reader));
+    Child { label, kind: ChildKind::Task(spec), options, cfgs: Vec::new() }
+}
+
+/// What `task(..)` starts with.
+fn inner_task<'a>(expr: &Expr, list: &'a List, reader: &mut Reader) -> Option<&'a Expr> {
+    let task = list.first();
+    match task {
         None => reader.errors.push(expr, "`task(..)` needs a task, as in `task(ping { .. }, timeout = \"5s\")`"),
         Some(Expr::Assign(inner)) => reader.errors.push(
             inner,
             "`task(..)` starts with the task; a label stands before it, as in `label = task(ping { .. })`",
         ),
-        Some(task) => {
-            return Entry {
-                label: label_of(label, task, reader),
-                spec: bind(task, reader),
-                options: Options::parse(Place::Entry, list.iter().skip(1), reader),
-            };
-        }
+        Some(_) => return task,
     }
-    Entry {
-        label: label.map_or(Label::None, Label::Given),
-        spec: None,
-        options: Options::parse(Place::Entry, list.iter().skip(1), reader),
-    }
+    None
 }
 
-fn bind(expr: &Expr, reader: &mut Reader) -> Option<Ident> {
-    let is_readable = !reader.is_unreadable(expr);
-    is_readable.then(|| reader.bind(Purpose::Spec, expr))
-}
-
-/// The label that was given, else the name of what the expression makes.
-fn label_of(label: Option<Ident>, expr: &Expr, reader: &Reader) -> Label {
-    if let Some(label) = label {
-        return Label::Given(label);
-    }
+/// The name of what the expression makes.
+fn derived_label(expr: &Expr, reader: &Reader) -> Label {
     let derived = match peel(expr) {
         unread if reader.is_unreadable(unread) => first_name(unread.to_token_stream()),
         Expr::Path(_) => as_ident(expr),
@@ -101,6 +117,11 @@ fn label_of(label: Option<Ident>, expr: &Expr, reader: &Reader) -> Label {
         _ => None,
     };
     derived.map_or(Label::None, Label::Derived)
+}
+
+/// `group` of `group(..)`.
+fn first_token(expr: &Expr) -> TokenStream {
+    expr.to_token_stream().into_iter().take(1).collect()
 }
 
 fn last(path: &Path) -> Option<Ident> {

@@ -1,15 +1,23 @@
 //! `supervise!(..)`: parse, check, expand.
 
+mod build;
 mod check;
 mod entry;
 mod expand;
+mod group;
+mod handles;
+mod order;
 mod parse;
+mod strategy;
 
 use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream};
+use quote::{format_ident, quote};
+use syn::ext::IdentExt;
 use syn::{Attribute, LitStr, Path};
 
+use self::strategy::Strategy;
 use crate::options::Options;
 use crate::reader::{Given, Reader};
 
@@ -34,7 +42,7 @@ struct Declaration {
     signals: Option<Given<bool>>,
     defaults: Option<Options>,
     subscribers: Vec<Subscriber>,
-    children: Vec<Child>,
+    root: Group,
 }
 
 struct Subscriber {
@@ -43,30 +51,33 @@ struct Subscriber {
     cfgs: Vec<Attribute>,
 }
 
+/// What is in the tree itself or in a `group(..)`, and who restarts with whom.
+#[derive(Default)]
+pub(super) struct Group {
+    strategy: Option<Strategy>,
+    children: Vec<Child>,
+}
+
 /// What one entry of `tasks` declares.
 struct Child {
+    label: Label,
     kind: ChildKind,
+    options: Options,
     /// `#[cfg(..)]` before the entry.
     cfgs: Vec<Attribute>,
 }
 
 enum ChildKind {
-    Task(Box<Entry>),
+    /// The local that holds the spec; none if the entry could not be read, which was reported.
+    Task(Option<Ident>),
+    Group(Group),
     /// `..iterator`: the local that holds its specs.
     Spread(Ident),
 }
 
-/// A task of the tree.
-struct Entry {
-    label: Label,
-    /// The local that holds the spec; none if the entry could not be read, which was reported.
-    spec: Option<Ident>,
-    options: Options,
-}
-
-/// What the task is called in the tree.
+/// What a child is called in the tree.
 enum Label {
-    /// `label = entry`: the field, and the name of the task.
+    /// `label = entry`: the field, and the name.
     Given(Ident),
     /// The field is named after the entry, the task keeps its name.
     Derived(Ident),
@@ -80,5 +91,28 @@ impl Label {
             Self::Given(label) | Self::Derived(label) => Some(label),
             Self::None => None,
         }
+    }
+
+    /// The label as text, which is how labels compare.
+    fn text(&self) -> Option<String> {
+        self.field().map(|field| field.unraw().to_string())
+    }
+}
+
+impl Child {
+    /// The local that keeps the name of a task that has its name from its spec.
+    fn name_local(&self) -> Option<Ident> {
+        match (&self.label, &self.kind) {
+            (Label::Derived(_), ChildKind::Task(Some(spec))) => {
+                Some(format_ident!("name_of_{spec}", span = proc_macro2::Span::mixed_site()))
+            }
+            _ => None,
+        }
+    }
+
+    /// The expression for the name that a child with a label is registered under.
+    fn name(&self) -> TokenStream {
+        let written = self.label.text();
+        self.name_local().map_or_else(|| quote!(#written), |local| quote!(&#local))
     }
 }

@@ -3,103 +3,71 @@
 use proc_macro2::TokenStream;
 use syn::Expr;
 
-use super::{Declaration, Subscriber, entry};
-use crate::argument::{self, List, peel};
-use crate::options::{Options, Place, parse_crate};
-use crate::reader::{Given, Purpose, Reader};
+use super::group::IN_LIMIT;
+use super::{Declaration, Group, Subscriber, entry};
+use crate::argument::{self, peel};
+use crate::options::{OF_EACH_TASK, Options, Place, parse_crate};
+use crate::reader::{Purpose, Reader};
 use crate::table::{Key, Read, Table};
 
 const KEYS: Table<Declaration> = Table {
     noun: "key",
     keys: &[
-        &Key {
-            name: "tasks",
-            usage: "tasks = [..]",
-            read: Read::Value(|declaration, _, value, reader| {
-                for expr in elements("tasks", value, reader) {
-                    declaration.children.extend(entry::read(expr, reader));
-                }
-            }),
-        },
-        &Key {
-            name: "subscribers",
-            usage: "subscribers = [..]",
-            read: Read::Value(|declaration, _, value, reader| {
-                for expr in elements("subscribers", value, reader) {
+        &Key::TASKS,
+        &Key::STRATEGY,
+        &Key::new(
+            "subscribers",
+            "subscribers = [..]",
+            Read::Value(|declaration, key, value, reader| {
+                for expr in reader.elements(key, value) {
                     declaration.subscribers.extend(subscriber(expr, reader));
                 }
             }),
-        },
-        &Key {
-            name: "config",
-            usage: "config = SupervisorConfig::default()",
-            read: Read::Value(|declaration, _, value, reader| {
+        ),
+        &Key::new(
+            "config",
+            "config = SupervisorConfig::default()",
+            Read::Value(|declaration, _, value, reader| {
                 if !reader.is_unreadable(value) {
                     declaration.config = Some(reader.bind(Purpose::Config, value));
                 }
             }),
-        },
-        &Key {
-            name: "grace",
-            usage: "grace = \"30s\"",
-            read: Read::Value(|declaration, key, value, reader| {
-                declaration.grace = Some(Given::new(key, reader.duration(key, value)));
-            }),
-        },
-        &Key {
-            name: "drain",
-            usage: "drain = \"5s\"",
-            read: Read::Value(|declaration, key, value, reader| {
-                declaration.drain = Some(Given::new(key, reader.duration(key, value)));
-            }),
-        },
-        &Key {
-            name: "max_concurrent",
-            usage: "max_concurrent = 4",
-            read: Read::Value(|declaration, key, value, reader| {
-                declaration.max_concurrent = Some(Given::new(key, reader.usize(key, value)));
-            }),
-        },
-        &Key {
-            name: "signals",
-            usage: "signals = false",
-            read: Read::Value(|declaration, key, value, reader| {
-                declaration.signals = Some(Given::new(key, reader.switch(key, value)));
-            }),
-        },
-        &Key {
-            name: "defaults",
-            usage: "defaults(restart = \"always\", timeout = \"5s\")",
-            read: Read::List(|declaration, _, list, reader| {
+        ),
+        &Key::new("grace", "grace = \"30s\"", Read::Duration(|declaration| &mut declaration.grace)),
+        &Key::new("drain", "drain = \"5s\"", Read::Duration(|declaration| &mut declaration.drain)),
+        &Key::new("max_concurrent", "max_concurrent = 4", Read::Usize(|declaration| &mut declaration.max_concurrent)),
+        &Key::new("signals", "signals = false", Read::Switch(|declaration| &mut declaration.signals)),
+        &Key::new(
+            "defaults",
+            "defaults(restart = \"always\", timeout = \"5s\")",
+            Read::List(|declaration, _, list, reader| {
                 declaration.defaults = Some(Options::parse(Place::Defaults, list, reader));
             }),
-        },
-        &Key {
-            name: "name",
-            usage: "name = \"..\"",
-            read: Read::Value(|declaration, key, value, reader| {
-                declaration.name = Some(Given::new(key, reader.text(key, value)));
-            }),
-        },
-        &Key {
-            name: "crate",
-            usage: "crate = path::to::taskvisor",
-            read: Read::Value(|declaration, _, value, reader| {
-                declaration.krate = parse_crate(value, reader);
-            }),
-        },
+        ),
+        &Key::new("name", "name = \"..\"", Read::Text(|declaration| &mut declaration.name)),
+        &Key::new(
+            "crate",
+            "crate = path::to::taskvisor",
+            Read::Value(|declaration, _, value, reader| declaration.krate = parse_crate(value, reader)),
+        ),
     ],
-    misplaced: &[&[
-        ("restart", "write `defaults(restart = ..)`"),
-        ("interval", "write `defaults(interval = ..)`"),
-        ("timeout", "write `defaults(timeout = ..)`"),
-        ("stop_timeout", "write `defaults(stop_timeout = ..)`"),
-        ("max_retries", "write `defaults(max_retries = ..)`"),
-        ("backoff", "write `defaults(backoff(..))`"),
-        ("task", "tasks stand in `tasks = [..]`"),
-        ("every", "each task has its own, in `#[task(..)]` or `task(..)`"),
-        ("initial_delay", "each task has its own, in `#[task(..)]` or `task(..)`"),
-    ]],
+    misplaced: &[
+        IN_LIMIT,
+        &[
+            ("restart", "write `defaults(restart = ..)`"),
+            ("interval", "write `defaults(interval = ..)`"),
+            ("timeout", "write `defaults(timeout = ..)`"),
+            ("start_timeout", "write `defaults(start_timeout = ..)`"),
+            ("stop_timeout", "write `defaults(stop_timeout = ..)`"),
+            ("max_retries", "write `defaults(max_retries = ..)`"),
+            ("backoff", "write `defaults(backoff(..))`"),
+            ("task", "tasks stand in `tasks = [..]`"),
+            ("group", "groups stand in `tasks = [..]`, as `label = group(..)`"),
+            ("groups", "groups stand in `tasks = [..]`, as `label = group(..)`"),
+            ("after", "it is an option of `task(..)` and `group(..)`"),
+        ],
+        OF_EACH_TASK,
+    ],
 };
 
 impl Declaration {
@@ -111,18 +79,10 @@ impl Declaration {
     }
 }
 
-/// The elements of a list in brackets.
-fn elements<'a>(key: &str, value: &'a Expr, reader: &mut Reader) -> impl Iterator<Item = &'a Expr> + use<'a> {
-    const EMPTY: &List = &List::new();
-    let elements = match peel(value) {
-        Expr::Array(array) => &array.elems,
-        _ if reader.is_unreadable(value) => EMPTY,
-        _ => {
-            reader.errors.push(value, format!("`{key}` is a list: write `{key} = [..]`"));
-            EMPTY
-        }
-    };
-    elements.iter()
+impl AsMut<Group> for Declaration {
+    fn as_mut(&mut self) -> &mut Group {
+        &mut self.root
+    }
 }
 
 fn subscriber(expr: &Expr, reader: &mut Reader) -> Option<Subscriber> {

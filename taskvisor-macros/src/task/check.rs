@@ -1,17 +1,20 @@
 //! What a function must be to be a task.
 
-use proc_macro2::{Ident, TokenStream, TokenTree};
+use proc_macro2::Ident;
 use quote::{ToTokens, format_ident};
 use syn::spanned::Spanned;
 use syn::{FnArg, Pat, PatType, Safety, Signature, Type};
 
 use super::{Field, Function, Shape, types};
 use crate::errors::Errors;
+use crate::options::{Options, Ready};
 use crate::path::hygienic;
+use crate::reader::Given;
 
 /// Reports all that keeps the function from being a task, and gives the shape of its struct.
-pub(super) fn check(function: &Function, errors: &mut Errors) -> Shape {
+pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors) -> Shape {
     let signature = &function.signature;
+    check_context(signature, options, errors);
     check_qualifiers(signature, errors);
     let is_generic = check_generics(signature, errors);
     let mut shape = Shape { context: None, fields: Vec::new(), is_free: check_free(signature, errors) };
@@ -52,6 +55,27 @@ fn check_qualifiers(signature: &Signature, errors: &mut Errors) {
     if signature.asyncness.is_none() && signature.constness.is_none() {
         let message = format!("a task is asynchronous: write `async fn {}`", signature.ident);
         errors.push(&signature.fn_token, message);
+    }
+}
+
+/// Options by which the task is to call its context. One that is at the wrong place is another error.
+fn check_context(signature: &Signature, options: &Options, errors: &mut Errors) {
+    if types::find_word(signature.inputs.to_token_stream(), "TaskContext").is_some() {
+        return;
+    }
+    let advice = match signature.inputs.first() {
+        Some(FnArg::Typed(argument)) if types::is_context(&argument.ty) => {
+            "take it in place of the `CancellationToken`, which is its `token()`"
+        }
+        _ => "make it the first argument",
+    };
+    if let Some(watchdog) = &options.watchdog {
+        let message = format!("`watchdog` needs a `TaskContext`, to call its `heartbeat()`: {advice}");
+        errors.push(&watchdog.key, message);
+    }
+    if let Some((Ready::Signal, at)) = options.ready.as_ref().and_then(Given::known) {
+        let message = format!("`ready = \"signal\"` needs a `TaskContext`, to call its `ready()`: {advice}");
+        errors.push(at, message);
     }
 }
 
@@ -97,21 +121,13 @@ fn check_free(signature: &Signature, errors: &mut Errors) -> bool {
         errors.push(&receiver.self_token, MESSAGE);
         return false;
     }
-    match self_type(signature.to_token_stream()) {
+    match types::find_word(signature.to_token_stream(), "Self") {
         Some(found) => {
             errors.push(&found, MESSAGE);
             false
         }
         None => true,
     }
-}
-
-fn self_type(tokens: TokenStream) -> Option<Ident> {
-    tokens.into_iter().find_map(|tree| match tree {
-        TokenTree::Ident(word) if word == "Self" => Some(word),
-        TokenTree::Group(group) => self_type(group.stream()),
-        _ => None,
-    })
 }
 
 /// The name of the field, made up if the argument has none.

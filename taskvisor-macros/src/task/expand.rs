@@ -6,6 +6,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{ReturnType, Type};
 
+use super::types::find_word;
 use super::{Field, Function, Shape};
 use crate::bindings;
 use crate::options::Options;
@@ -174,7 +175,7 @@ impl Generated<'_> {
                 match &**ty {
                     // On stable, `!` cannot be named here.
                     Type::Never(_) => quote!(match #call.await {}),
-                    ty if mentions_impl(ty.to_token_stream()) => {
+                    ty if find_word(ty.to_token_stream(), "impl").is_some() => {
                         quote_spanned!(span=> #private::IntoTaskResult::into_task_result(#call.await))
                     }
                     ty => quote_spanned! {span=>
@@ -188,7 +189,7 @@ impl Generated<'_> {
     fn impl_from(&self) -> TokenStream {
         let Self { private, name, .. } = self;
         let bindings = bindings::expand(self.bindings, private);
-        let setters = self.options.setters(private);
+        let setters = self.options.of_task(private);
         let task = Ident::new("task", hygienic(name.span()));
         quote! {
             #[automatically_derived]
@@ -206,12 +207,4 @@ impl Generated<'_> {
         let fields = self.shape.fields.iter();
         fields.filter_map(|Field { name, ty }| Some((name, ty.as_ref()?)))
     }
-}
-
-fn mentions_impl(tokens: TokenStream) -> bool {
-    tokens.into_iter().any(|tree| match tree {
-        proc_macro2::TokenTree::Ident(word) => word == "impl",
-        proc_macro2::TokenTree::Group(group) => mentions_impl(group.stream()),
-        _ => false,
-    })
 }

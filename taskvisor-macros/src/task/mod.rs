@@ -30,7 +30,7 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
             return [item, reader.errors.to_compile_errors()].into_iter().collect();
         }
     };
-    let shape = check::check(&function, &mut reader.errors);
+    let shape = check::check(&function, &options, &mut reader.errors);
     if reader.errors.is_empty() {
         return expand::expand(&function, &shape, &options, &reader.bindings);
     }
@@ -93,6 +93,8 @@ impl ToTokens for Function {
         for attribute in &self.attributes {
             attribute.to_tokens(tokens);
         }
+        // Being `async` is what the macro asks for.
+        tokens.extend(quote!(#[allow(clippy::unused_async)]));
         self.visibility.to_tokens(tokens);
         self.signature.to_tokens(tokens);
         self.body.to_tokens(tokens);

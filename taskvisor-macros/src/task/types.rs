@@ -1,6 +1,6 @@
 //! Types of arguments: which is the attempt's context, and which cannot be stored.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{
     AngleBracketedGenericArguments, GenericArgument, Lifetime, Path, PathArguments, Type, TypeParamBound, TypeReference,
@@ -108,6 +108,15 @@ impl Problems {
             self.push(lifetime, message.to_owned());
         }
     }
+}
+
+/// The first place where that word stands, at any depth.
+pub(super) fn find_word(tokens: TokenStream, word: &str) -> Option<Ident> {
+    tokens.into_iter().find_map(|tree| match tree {
+        TokenTree::Ident(ident) => (ident == word).then_some(ident),
+        TokenTree::Group(group) => find_word(group.stream(), word),
+        _ => None,
+    })
 }
 
 fn last_ident(ty: &Type) -> Option<String> {

@@ -18,6 +18,14 @@ const WORDS: &[&str] = &[
     "jitter",
     "defaults",
     "tasks",
+    "group",
+    "strategy",
+    "one_for_one",
+    "max_restarts",
+    "within",
+    "after",
+    "ready",
+    "critical",
     "subscribers",
     "config",
     "crate",
@@ -80,10 +88,15 @@ const WORDS: &[&str] = &[
 
 const SEEDS: &[&str] = &[
     "name = \"x\", restart = \"always\", interval = \"1h30m\", timeout = POLL, max_retries = 3, \
-     backoff(first = \"1s\", factor = 2.0, jitter = \"full\", reset_after = \"60s\"), crate = \"a::b\"",
+     backoff(first = \"1s\", factor = 2.0, jitter = \"full\", reset_after = \"60s\"), ready = \"signal\", \
+     watchdog = \"1s\", critical, significant = false, crate = \"a::b\"",
     "name = \"x\", grace = \"5s\", config = c(), defaults(timeout = \"5s\", backoff(max = \"1s\")), \
      subscribers = [a, b.c()], tasks = [ping { a, b: c }, x = task(pong {}, every = \"1s\"), ..many.iter(), \
      #[cfg(a)] y]",
+    "strategy = one_for_all(max_restarts = 5, within = W), tasks = [ping {}, #[cfg(a)] store = group(\
+     strategy = rest_for_one(max_restarts = n, within = \"60s\"), tasks = [ping {}, r#type = group(tasks = [], \
+     after = [ping]), ..many], after = [ping], restart = \"never\", backoff(first = \"1s\"), critical = false, \
+     significant), task(pong {}, after = [store, ping])]",
     "#[doc = \"x\"] pub(crate) async fn ping(ctx: TaskContext, a: Vec<Option<&'static str>>, mut b: fn(&u8)) \
      -> Result<(), Error> { body. }",
     "async fn ping<'a, T: X, const N: usize>((a, b): (u8, &str), _: [T; N], c: impl Fn(&u8), d: Cow<'_, str>) {}",

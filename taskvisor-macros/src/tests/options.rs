@@ -30,6 +30,11 @@ fn each_option_is_read() {
             initial_delay = "2s",
             timeout = "3s",
             stop_timeout = "4s",
+            start_timeout = "5s",
+            ready = "signal",
+            watchdog = "6s",
+            critical,
+            significant = false,
             max_retries = 5,
             backoff(first = "6s", max = "7s", factor = 8, jitter = "full", reset_after = "9s"),
             crate = "a::b",
@@ -40,6 +45,10 @@ fn each_option_is_read() {
     assert_eq!(known(options.initial_delay.as_ref()), Some(Duration::from_secs(2)));
     assert_eq!(known(options.timeout.as_ref()), Some(Duration::from_secs(3)));
     assert_eq!(known(options.stop_timeout.as_ref()), Some(Duration::from_secs(4)));
+    assert_eq!(known(options.start_timeout.as_ref()), Some(Duration::from_secs(5)));
+    assert_eq!(known(options.watchdog.as_ref()), Some(Duration::from_secs(6)));
+    assert_eq!(known(options.critical.as_ref()), Some(true));
+    assert_eq!(known(options.significant.as_ref()), Some(false));
     assert_eq!(known(options.max_retries.as_ref()), Some(5));
     let backoff = options.backoff.unwrap();
     assert_eq!(known(backoff.factor.as_ref()), Some(8.0));
@@ -86,12 +95,31 @@ fn a_value_that_was_refused_contradicts_nothing() {
 }
 
 #[test]
+fn what_waits_for_success_is_not_always() {
+    let always = quote!(restart = "always", significant, ready = "completed");
+    let (_, errors) = read(Place::Attribute, always.clone());
+    assert_eq!(errors.len(), 2, "{errors:#?}");
+    for fine in [
+        quote!(restart = "always", significant = false, ready = "signal"),
+        quote!(restart = "alwys", significant),
+        quote!(significant, ready = "completed"),
+    ] {
+        let (_, errors) = read(Place::Entry, fine);
+        assert!(errors.iter().all(|error| error.starts_with("unknown")), "{errors:#?}");
+    }
+}
+
+#[test]
 fn the_place_decides_what_there_is() {
     for (place, tokens) in [
         (Place::Entry, quote!(crate = "x")),
         (Place::Defaults, quote!(name = "x")),
         (Place::Defaults, quote!(every = "1s")),
         (Place::Defaults, quote!(initial_delay = "1s")),
+        (Place::Defaults, quote!(critical)),
+        (Place::Defaults, quote!(after = [x])),
+        (Place::Attribute, quote!(after = [x])),
+        (Place::Attribute, quote!(strategy = one_for_one)),
         (Place::Attribute, quote!(grace = "1s")),
     ] {
         let text = tokens.to_string();

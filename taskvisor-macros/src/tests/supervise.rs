@@ -12,10 +12,15 @@ fn expand_tree(input: TokenStream) -> (String, Vec<String>) {
     (text, errors)
 }
 
+/// The fields of the struct for the tasks at the root.
 fn fields(expanded: &str) -> Vec<String> {
-    let (_, tasks) = expanded.split_once("struct Tasks {").unwrap();
-    let (tasks, _) = tasks.split_once('}').unwrap();
-    let fields = tasks.split("pub ").skip(1);
+    fields_of("Tasks", expanded)
+}
+
+fn fields_of(name: &str, expanded: &str) -> Vec<String> {
+    let (_, item) = expanded.split_once(&format!("struct {name} {{")).unwrap();
+    let (item, _) = item.split_once('}').unwrap();
+    let fields = item.split("pub ").skip(1);
     fields.filter_map(|field| Some(field.split_once(" :")?.0.to_owned())).collect()
 }
 
@@ -124,4 +129,109 @@ fn keys_override_fields_of_the_config() {
     ] {
         assert!(expanded.contains(expected), "{expected} is not in {expanded}");
     }
+}
+
+#[test]
+fn groups_have_structs_of_their_own() {
+    let (expanded, errors) = expand_tree(quote!(
+        tasks = [
+            ping {},
+            store = group(tasks = [pool {}, path::migrate {}, inner = group(tasks = [r#type = pool {}])]),
+            a_b = group(),
+        ],
+    ));
+    assert!(errors.is_empty(), "{errors:?}");
+    assert_eq!(fields_of("Tasks", &expanded), ["ping"]);
+    assert_eq!(fields_of("Groups", &expanded), ["store", "a_b"]);
+    assert_eq!(fields_of("TasksOfStore", &expanded), ["pool", "migrate"]);
+    assert_eq!(fields_of("GroupsOfStore", &expanded), ["inner"]);
+    assert_eq!(fields_of("TasksOfStoreInner", &expanded), ["r#type"]);
+    assert!(fields_of("TasksOfAB", &expanded).is_empty());
+}
+
+#[test]
+fn a_half_typed_group_keeps_its_structs() {
+    let (expanded, errors) = expand_tree(quote!(
+        tasks = [
+            store = group(
+                strategy = ,
+                tasks = [pool { size: 1. }, inner = group(tasks = [ping {}, deep = task(pong { a. }, after = [ping.])])],
+                frobnicate
+            ),
+        ],
+    ));
+    assert_eq!(errors.len(), 2, "{errors:?}");
+    assert_eq!(fields_of("TasksOfStore", &expanded), ["pool"]);
+    assert_eq!(fields_of("TasksOfStoreInner", &expanded), ["ping", "deep"]);
+}
+
+#[test]
+fn groups_lower_to_the_builder() {
+    let (expanded, errors) = expand_tree(quote!(
+        strategy = one_for_all(max_restarts = 1, within = "1s"),
+        tasks = [
+            ping {},
+            store = group(
+                strategy = rest_for_one(max_restarts = n(), within = "60s"),
+                tasks = [task(pong {}, ready = "signal", critical)],
+                after = [ping],
+                restart = "never",
+                critical = false,
+                significant,
+            ),
+            other = task(ping {}, after = [store]),
+        ],
+    ));
+    assert!(errors.is_empty(), "{errors:?}");
+    let expanded = expanded.replace(":: taskvisor :: __private :: ", "");
+    for expected in [
+        ". strategy (Strategy :: OneForAll) . limit (1u32 , Duration :: new (1u64 , 0u32))",
+        "let group0 = Group :: new (\"store\" , Strategy :: RestForOne) . limit (value1 , Duration :: new (60u64 , 0u32)) \
+         . restart (RestartPolicy :: Never) . significant () . not_critical () \
+         . after (< [& str] > :: to_vec (& [& name_of_value0]))",
+        "let spec = value2 . with_ready (Ready :: Signal) . critical () ;",
+        "let group0 = group0 . task (spec)",
+        "let builder = builder . group (group0)",
+        ". with_after (< [& str] > :: to_vec (& [\"store\"]))",
+        "let group = tree . group (\"store\")",
+        "group . child (& name_of_value2)",
+    ] {
+        assert!(expanded.contains(expected), "{expected} is not in {expanded}");
+    }
+}
+
+#[test]
+fn order_goes_backwards_only() {
+    let (_, errors) = expand_tree(quote!(
+        tasks = [
+            #[cfg(a)]
+            one = ping {},
+            #[cfg(not(a))]
+            one = pong {},
+            two = task(ping {}, after = [one]),
+            store = group(tasks = [pool {}, inner = group(tasks = [deep {}], after = [pool])], after = [one, two]),
+            task(ping {}, after = [store, r#two]),
+        ],
+    ));
+    assert!(errors.is_empty(), "{errors:?}");
+    for (after, expected) in [
+        (quote!(a), "`a` cannot come after itself"),
+        (quote!(last), "`last` comes later"),
+        (quote!(frist), "no entry before this one is called `frist`, did you mean `first`?"),
+        (quote!(deep), "`deep` is in the group `store`"),
+        (quote!(first, r#first), "`r#first` is given twice"),
+        (quote!("first"), "`after` names entries by their label"),
+    ] {
+        let (_, errors) = expand_tree(quote!(
+            tasks = [
+                first = ping {},
+                store = group(tasks = [group = group(tasks = [deep {}])]),
+                a = task(ping {}, after = [#after]),
+                last = ping {},
+            ],
+        ));
+        assert!(errors.iter().any(|error| error.starts_with(expected)), "{expected}: {errors:?}");
+    }
+    let (_, errors) = expand_tree(quote!(tasks = [a = ping {}, b = group(tasks = [task(ping {}, after = [a])])]));
+    assert!(errors.iter().any(|error| error.starts_with("`a` is not in this group")), "{errors:?}");
 }

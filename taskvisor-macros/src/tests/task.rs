@@ -115,6 +115,52 @@ fn errors_of_options_and_function_come_together() {
 }
 
 #[test]
+fn signals_and_heartbeats_need_a_context() {
+    for (item, expected) in [
+        (
+            quote!(
+                async fn ping(ctx: TaskContext) {}
+            ),
+            0,
+        ),
+        (
+            quote!(
+                async fn ping(ctx: taskvisor::TaskContext, number: u8) {}
+            ),
+            0,
+        ),
+        (
+            quote!(
+                async fn ping() {}
+            ),
+            2,
+        ),
+        (
+            quote!(
+                async fn ping(token: CancellationToken) {}
+            ),
+            2,
+        ),
+        // The context was refused.
+        (
+            quote!(
+                async fn ping(ctx: &TaskContext) {}
+            ),
+            1,
+        ),
+        (
+            quote!(
+                async fn ping(number: u8, ctx: TaskContext) {}
+            ),
+            1,
+        ),
+    ] {
+        let (_, errors) = expand_with(quote!(watchdog = SILENCE, ready = "signal"), item.clone());
+        assert_eq!(errors.len(), expected, "{item}: {errors:#?}");
+    }
+}
+
+#[test]
 fn conditions_stand_on_every_item() {
     let (expanded, _) = expand_with(
         quote!(),

@@ -11,9 +11,11 @@ use tokio::time::Instant;
 use tokio_util::sync::PollSemaphore;
 
 use super::alarm::Alarm;
-use super::cell::{Bound, Cell, Concluded, News};
+use super::cell::{Bound, Cell, Concluded, News, Parked};
 use super::current::Current;
 use super::decision::{Ending, Next, Told};
+use super::group::Note;
+use super::guards::Guards;
 use crate::context::TaskContext;
 use crate::error::TaskError;
 use crate::outcome::TaskOutcome;
@@ -28,13 +30,19 @@ pub(super) struct Actor {
     step: Step,
     alarm: Alarm,
     permit: Option<Box<Permit>>,
+    takes_context: bool,
     finished: bool,
+    guards: Option<Box<Guards>>,
     ticks: Option<Box<Ticks>>,
 }
 
 enum Step {
     /// Spawned, not polled yet.
     New,
+    /// The group decides when the next attempt is due; after a failure it may wait for its backoff then.
+    Parked {
+        backoff: Option<Duration>,
+    },
     /// The next attempt waits for the alarm.
     Wait,
     /// The next attempt is due after a turn of the scheduler, so that a task that ends at once starves nobody.
@@ -67,7 +75,8 @@ struct Attempt {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cut {
     Not,
-    TimedOut,
+    /// It took longer than this, at large or to become ready, or was silent for longer.
+    TimedOut(Duration),
     HelperPanicked,
     Told,
 }
@@ -84,21 +93,34 @@ struct Ticks {
     started: Instant,
 }
 
+impl Permit {
+    fn of(cell: &Cell) -> Option<Box<Self>> {
+        let permits = cell.core().permits.as_ref()?;
+        Some(Box::new(Self { semaphore: PollSemaphore::new(Arc::clone(permits)), held: None }))
+    }
+}
+
 impl Actor {
     pub(super) fn new(cell: Arc<Cell>) -> Self {
-        let permit = cell
-            .core()
-            .permits
-            .as_ref()
-            .map(|permits| Box::new(Permit { semaphore: PollSemaphore::new(Arc::clone(permits)), held: None }));
-        Self { cell, step: Step::New, alarm: Alarm::default(), permit, finished: false, ticks: None }
+        let permit = Permit::of(&cell);
+        let guards = Guards::of(&cell);
+        let takes_context = catch(|| cell.task().takes_context()).unwrap_or(true);
+        Self {
+            cell,
+            step: Step::New,
+            alarm: Alarm::default(),
+            permit,
+            takes_context,
+            finished: false,
+            guards,
+            ticks: None,
+        }
     }
 
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.cell.has_news() {
             let news = self.cell.take_news();
-            if news.told == Told::Stop {
-                self.finish(TaskOutcome::Canceled { error: None });
+            if self.heeds_while_waiting(news.told) {
                 return Poll::Ready(());
             }
             if news.due {
@@ -115,10 +137,63 @@ impl Actor {
         Poll::Ready(())
     }
 
+    /// Does what it was told while no attempt runs.
+    fn heeds_while_waiting(&mut self, told: Told) -> bool {
+        match told {
+            Told::Stop => self.finish(TaskOutcome::Canceled { error: None }),
+            Told::Hold => match self.cell.park() {
+                Parked::Over => self.finish(TaskOutcome::Canceled { error: None }),
+                Parked::Waits => {
+                    self.alarm.clear();
+                    // Not even a place in the queue is kept.
+                    self.permit = Permit::of(&self.cell);
+                    self.step = Step::Parked { backoff: None };
+                }
+            },
+            Told::Nothing | Told::Restart => return false,
+        }
+        true
+    }
+
+    fn poll_parked(&mut self, backoff: Option<Duration>) -> Poll<()> {
+        if self.cell.has_news() {
+            let told = self.cell.take_news().told;
+            if self.heeds_while_waiting(told) {
+                return Poll::Ready(());
+            }
+        }
+        if self.cell.is_shut() {
+            return Poll::Pending;
+        }
+        self.step = match backoff {
+            None if self.cell.is_delayed() => {
+                self.alarm.set(self.cell.settings().initial_delay);
+                Step::Wait
+            }
+            Some(delay) if self.cell.is_backing_off() && !delay.is_zero() => {
+                self.alarm.set(delay);
+                Step::Wait
+            }
+            _ => Step::Yield,
+        };
+        Poll::Ready(())
+    }
+
     fn poll_due(&mut self, cx: &mut Context<'_>, gave_way: bool) -> Poll<()> {
-        if self.cell.has_news() && self.cell.take_news().told == Told::Stop {
-            self.finish(TaskOutcome::Canceled { error: None });
-            return Poll::Ready(());
+        if self.cell.has_news() {
+            let told = self.cell.take_news().told;
+            if self.heeds_while_waiting(told) {
+                return Poll::Ready(());
+            }
+        }
+        if let Some(guards) = &mut self.guards {
+            guards.start_is_due(&self.cell);
+            if let Poll::Ready(timeout) = guards.poll_start(&self.cell, cx) {
+                // It never began, and has failed all the same.
+                self.permit = Permit::of(&self.cell);
+                self.attempt_ended(Ending::Result(Err(TaskError::Timeout { timeout })), None, Cut::Not);
+                return Poll::Ready(());
+            }
         }
         let bus = &self.cell.core().bus;
         if bus.is_congested() && (!gave_way || self.alarm.is_armed()) {
@@ -143,9 +218,12 @@ impl Actor {
     }
 
     fn begin(&mut self) {
-        let Some(attempt) = self.cell.begin() else {
-            self.finish(TaskOutcome::Canceled { error: None });
-            return;
+        let attempt = match self.cell.begin() {
+            Ok(attempt) => attempt,
+            Err(told) => {
+                self.heeds_while_waiting(told);
+                return;
+            }
         };
         if self.cell.settings().every.is_some() {
             let started = Instant::now();
@@ -178,9 +256,21 @@ impl Actor {
             return Poll::Ready(());
         }
         if attempt.began.is_none() {
-            attempt.began = Some(Instant::now());
+            let now = Instant::now();
+            attempt.began = Some(now);
+            self.cell.lasts_since(now);
+            if let Some(guards) = &mut self.guards {
+                guards.attempt_goes_on(&self.cell);
+            }
             if let (Cut::Not, Some(timeout)) = (attempt.cut, self.cell.settings().timeout) {
                 self.alarm.set(timeout);
+            }
+        }
+        let cut = attempt.cut;
+        if let (Cut::Not, Some(guards)) = (cut, &mut self.guards) {
+            if let Poll::Ready(exceeded) = guards.poll(&self.cell, cx) {
+                self.exceeds(exceeded);
+                return Poll::Ready(());
             }
         }
         ready!(self.alarm.poll(cx));
@@ -199,9 +289,9 @@ impl Actor {
             return None;
         }
         if news.bound == Some(Bound::Now) {
-            return Some(if self.cell.task().takes_context() { Ending::Aborted } else { Ending::Dropped });
+            return Some(if self.takes_context { Ending::Aborted } else { Ending::Dropped });
         }
-        if !self.cell.task().takes_context() {
+        if !self.takes_context {
             return Some(Ending::Dropped);
         }
         // An attempt that is cleaning up already keeps the deadline of that, unless it is given less time.
@@ -219,44 +309,47 @@ impl Actor {
     fn time_is_up(&mut self) {
         let Step::Attempt(attempt) = &mut self.step else { return };
         match (attempt.cut, self.cell.settings().timeout) {
-            (Cut::Not, Some(timeout)) => {
-                // Told to stop in the meantime: the news is on its way.
-                if !self.cell.time_out(timeout) {
-                    return;
-                }
-                let window = self.cell.window();
-                if self.cell.task().takes_context() && !window.is_zero() {
-                    attempt.cut(Cut::TimedOut);
-                    self.alarm.set(window);
-                } else {
-                    self.end_attempt(Ending::Result(Err(TaskError::Timeout { timeout })));
-                }
-            }
+            (Cut::Not, Some(timeout)) => self.exceeds(timeout),
             (Cut::Told, _) => self.end_attempt(Ending::Aborted),
             // What it did wrong is known; that it did not clean up either is no news.
-            (Cut::TimedOut | Cut::HelperPanicked | Cut::Not, _) => {
+            (Cut::TimedOut(_) | Cut::HelperPanicked | Cut::Not, _) => {
                 self.cell.abort_helpers();
                 self.end_attempt(Ending::Dropped);
             }
         }
     }
 
+    /// The attempt exceeds a limit: it is told, and may clean up.
+    fn exceeds(&mut self, timeout: Duration) {
+        let Step::Attempt(attempt) = &mut self.step else { return };
+        // Told to stop in the meantime: the news is on its way.
+        if !self.cell.time_out(timeout) {
+            return;
+        }
+        let window = self.cell.window();
+        if self.takes_context && !window.is_zero() {
+            attempt.cut(Cut::TimedOut(timeout));
+            self.alarm.set(window);
+        } else {
+            self.end_attempt(Ending::Result(Err(TaskError::Timeout { timeout })));
+        }
+    }
+
     /// Drops the attempt's future and settles what it ended with.
     fn end_attempt(&mut self, ending: Ending) {
         let Step::Attempt(attempt) = std::mem::replace(&mut self.step, Step::Over) else { return };
-        let timeout = self.cell.settings().timeout.unwrap_or_default();
-        let ending = match ending {
-            Ending::Aborted => Ending::Aborted,
+        let ending = match (ending, attempt.cut) {
+            (Ending::Aborted, _) => Ending::Aborted,
             // Whatever it returned: it had timed out, or its helper had panicked, which is concluded with.
-            other if attempt.cut == Cut::TimedOut => {
+            (other, Cut::TimedOut(timeout)) => {
                 let _ = drop_caught(other);
                 Ending::Result(Err(TaskError::Timeout { timeout }))
             }
-            other if attempt.cut == Cut::HelperPanicked => {
+            (other, Cut::HelperPanicked) => {
                 let _ = drop_caught(other);
                 Ending::Dropped
             }
-            other => other,
+            (other, _) => other,
         };
         let lived = attempt.lived.or_else(|| attempt.age());
         let ending = match drop_caught(attempt.future) {
@@ -271,14 +364,14 @@ impl Actor {
 
     /// The attempt's future is gone: waits for its helpers, or goes on.
     fn attempt_ended(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
-        let Some(ending) = self.conclude(ending, lived, false) else { return };
+        let Some((ending, untold)) = self.conclude(ending, lived, false) else { return };
         let window = self.cell.window();
         if matches!(ending, Ending::Aborted) || (cut == Cut::Not && window.is_zero()) {
             self.cell.abort_helpers();
         } else if cut == Cut::Not {
             self.alarm.set(window);
         }
-        self.step = Step::Join { ending, lived, untold: !self.cell.is_told() };
+        self.step = Step::Join { ending, lived, untold };
     }
 
     fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -293,7 +386,7 @@ impl Actor {
             ready!(self.alarm.poll(cx));
             self.abort_helpers();
         } else if let Step::Join { ending, lived, untold } = std::mem::replace(&mut self.step, Step::Over) {
-            if let Some(ending) = self.conclude(ending, lived, untold) {
+            if let Some((ending, untold)) = self.conclude(ending, lived, untold) {
                 self.step = Step::Join { ending, lived, untold };
             }
         }
@@ -302,28 +395,43 @@ impl Actor {
 
     fn abort_helpers(&mut self) {
         self.cell.abort_helpers();
-        if let Step::Join { ending, .. } = &mut self.step {
-            if self.cell.is_told() {
+        if let Step::Join { ending, untold, .. } = &mut self.step {
+            // A result that was taken before the task was told stands; only its helpers did not stop in time.
+            if !*untold && self.cell.is_told() {
                 let _ = drop_caught(std::mem::replace(ending, Ending::Aborted));
             }
         }
     }
 
     /// Goes on after an attempt. Its ending comes back if it has helpers that have not ended.
-    fn conclude(&mut self, ending: Ending, lived: Option<Duration>, untold: bool) -> Option<Ending> {
+    fn conclude(&mut self, ending: Ending, lived: Option<Duration>, untold: bool) -> Option<(Ending, bool)> {
         let ticks = self.ticks.as_ref().map(|ticks| (ticks.started - ticks.first, ticks.first.elapsed()));
         let concluded = self.cell.conclude(ending, &Concluded { lived, ticks, untold });
         let next = match concluded {
             Ok(next) => next,
-            Err(ending) => return Some(ending),
+            Err(joining) => return Some(joining),
         };
         if let Some(permit) = &mut self.permit {
             permit.held = None;
+        }
+        if let Some(guards) = &mut self.guards {
+            guards.attempt_is_over();
         }
         self.alarm.clear();
         let delay = match next {
             Next::End(outcome) => {
                 self.finish(outcome);
+                return None;
+            }
+            Next::Hold(error) => {
+                let _ = drop_caught(error);
+                self.step = Step::Parked { backoff: None };
+                self.cell.report(Note::Held);
+                return None;
+            }
+            Next::Retry { delay, .. } if self.cell.is_managed() => {
+                self.step = Step::Parked { backoff: Some(delay) };
+                self.cell.report(|index| Note::Failed(index, delay));
                 return None;
             }
             Next::Restart(error) => {
@@ -374,11 +482,16 @@ impl Future for Actor {
                 Step::New => {
                     actor.cell.listen(cx.waker());
                     let delay = actor.cell.settings().initial_delay;
-                    actor.step = if delay.is_zero() { Step::Due { gave_way: false } } else { Step::Wait };
-                    if !delay.is_zero() {
+                    actor.step = if actor.cell.is_shut() {
+                        Step::Parked { backoff: None }
+                    } else if delay.is_zero() {
+                        Step::Due { gave_way: false }
+                    } else {
                         actor.alarm.set(delay);
-                    }
+                        Step::Wait
+                    };
                 }
+                Step::Parked { backoff } => ready!(actor.poll_parked(backoff)),
                 Step::Wait => ready!(actor.poll_wait(cx)),
                 Step::Yield => {
                     actor.step = Step::Due { gave_way: false };

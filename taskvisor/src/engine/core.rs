@@ -9,11 +9,15 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, Timeout, sleep, timeout_at};
 
 use super::actor::Actor;
-use super::cell::Cell;
+use super::cell::{Cell, Member};
+use super::clock::Clock;
+use super::group::Note;
 use super::registry::{Admission, Registry};
 use super::shutdown::Verdict;
+use super::tree::check_no_siblings;
 use crate::config::SupervisorConfig;
 use crate::events::{Bus, EventKind, Subscribe};
+use crate::group::check_name;
 use crate::outcome::TaskOutcome;
 use crate::panics::catch;
 use crate::runtime_error::{InvalidOption, RuntimeError};
@@ -28,6 +32,7 @@ pub(crate) struct Core {
     pub(crate) config: SupervisorConfig,
     pub(crate) bus: Arc<Bus>,
     pub(crate) permits: Option<Arc<Semaphore>>,
+    pub(super) clock: Clock,
     invalid: Option<InvalidOption>,
     /// The runtime was seen to have timers.
     has_timers: AtomicBool,
@@ -35,23 +40,23 @@ pub(crate) struct Core {
     /// The registry became empty.
     pub(super) vacant: Notify,
     pub(super) verdict: Verdict,
-    readiness: Readiness,
+    pub(super) readiness: Readiness,
 }
 
 /// Whether every task of the first batch has begun.
 #[derive(Default)]
-struct Readiness {
-    batch: AtomicBool,
+pub(super) struct Readiness {
+    pub(super) batch: AtomicBool,
     ready: AtomicBool,
-    missing: AtomicUsize,
-    changed: Notify,
+    pub(super) missing: AtomicUsize,
+    pub(super) changed: Notify,
 }
 
 /// A spec, checked and resolved.
-struct Admitted {
-    task: TaskRef,
-    name: Arc<str>,
-    settings: Settings,
+pub(super) struct Admitted {
+    pub(super) task: TaskRef,
+    pub(super) name: Arc<str>,
+    pub(super) settings: Settings,
 }
 
 impl Core {
@@ -64,6 +69,7 @@ impl Core {
             invalid: config.check().and_then(|()| check_subscribers(&subscribers)).err(),
             bus: Arc::new(Bus::new(subscribers, config.bus_capacity)),
             permits,
+            clock: Clock::new(),
             has_timers: AtomicBool::new(false),
             registry: Mutex::default(),
             vacant: Notify::new(),
@@ -113,8 +119,8 @@ impl Core {
         timeout_at(deadline, future)
     }
 
-    /// Makes ready to run tasks: the config is valid, there is a runtime with timers, and the subscribers listen.
-    fn prepare(&self) -> Result<Handle, RuntimeError> {
+    /// What it takes to run tasks: the config is valid, and there is a runtime with timers.
+    pub(super) fn prepare(&self) -> Result<Handle, RuntimeError> {
         self.check()?;
         let runtime = self.runtime()?;
         if !self.has_timers.load(Ordering::Relaxed) {
@@ -122,17 +128,13 @@ impl Core {
             catch(|| drop(sleep(Duration::ZERO))).map_err(|_| RuntimeError::NoRuntime)?;
             self.has_timers.store(true, Ordering::Relaxed);
         }
-        self.bus.start(&runtime);
         Ok(runtime)
     }
 
-    fn admit(&self, spec: TaskSpec) -> Result<Admitted, RuntimeError> {
+    pub(super) fn admit(&self, spec: TaskSpec) -> Result<Admitted, RuntimeError> {
         let settings = spec.resolve(&self.config);
         let (task, name) = spec.into_parts();
-        if name.is_empty() {
-            let (subject, option, value) = ("a task".into(), "name", "\"\"".into());
-            return Err(InvalidOption { subject, option, value, expected: "a name that is not empty" }.into());
-        }
+        check_name("a task", &name)?;
         settings.check(&name)?;
         Ok(Admitted { task, name, settings })
     }
@@ -140,70 +142,34 @@ impl Core {
     /// Registers and starts one task.
     pub(crate) fn add(self: &Arc<Self>, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
         let runtime = self.prepare()?;
+        check_no_siblings(&spec)?;
         let admitted = self.admit(spec)?;
         let mut registry = self.registry();
         if registry.admission != Admission::Open {
             return Err(RuntimeError::ShuttingDown);
         }
-        registry.settle(&runtime);
-        let cell = self.cell(&mut registry, admitted, false);
-        if let Err((taken, cell)) = registry.insert(Arc::clone(&cell)) {
-            drop(registry);
-            drop(cell);
-            return Err(taken);
+        if registry.is_taken(&admitted.name) {
+            return Err(RuntimeError::TaskAlreadyExists { name: admitted.name.to_string() });
         }
+        registry.settle(&runtime);
+        self.bus.start(&runtime);
+        let cell = self.cell(&mut registry, admitted, false, None);
+        registry.insert(&cell);
         announce(&cell);
         drop(registry);
         runtime.spawn(Actor::new(Arc::clone(&cell)));
         Ok(cell)
     }
 
-    /// Registers and starts a batch, whole or not at all.
-    pub(crate) fn add_batch(self: &Arc<Self>, specs: Vec<TaskSpec>) -> Result<(), RuntimeError> {
-        let runtime = self.prepare()?;
-        let admitted = specs.into_iter().map(|spec| self.admit(spec)).collect::<Result<Vec<_>, _>>()?;
-        // Lives longer than the lock: what is left of it when a name is taken is the user's.
-        let mut admitted = admitted.into_iter();
-        let mut registry = self.registry();
-        if registry.admission != Admission::Open {
-            return Err(RuntimeError::ShuttingDown);
-        }
-        registry.settle(&runtime);
-        let first = !self.readiness.batch.load(Ordering::Relaxed);
-        let mut cells = Vec::with_capacity(admitted.len());
-        let mut taken = None;
-        for one in admitted.by_ref() {
-            let cell = self.cell(&mut registry, one, first);
-            if let Err(refused) = registry.insert(Arc::clone(&cell)) {
-                taken = Some(refused);
-                break;
-            }
-            cells.push(cell);
-        }
-        if let Some((taken, cell)) = taken {
-            let gone: Vec<_> = cells.iter().map(|cell| registry.remove(cell)).collect();
-            drop(registry);
-            drop((gone, cells, cell));
-            return Err(taken);
-        }
-        cells.iter().for_each(announce);
-        if first {
-            self.readiness.batch.store(true, Ordering::Relaxed);
-            self.readiness.missing.store(cells.len(), Ordering::Relaxed);
-        }
-        drop(registry);
-        if first && cells.is_empty() {
-            self.set_ready();
-        }
-        for cell in cells {
-            runtime.spawn(Actor::new(cell));
-        }
-        Ok(())
-    }
-
-    fn cell(self: &Arc<Self>, registry: &mut Registry, admitted: Admitted, unready: bool) -> Arc<Cell> {
+    pub(super) fn cell(
+        self: &Arc<Self>,
+        registry: &mut Registry,
+        admitted: Admitted,
+        unready: bool,
+        member: Option<Member>,
+    ) -> Arc<Cell> {
         let Admitted { task, name, settings } = admitted;
-        Arc::new(Cell::new(task, name, registry.share(settings), Arc::clone(self), unready))
+        Arc::new(Cell::new(task, name, registry.share(settings), Arc::clone(self), unready, member))
     }
 
     /// Ends a registration: frees its name, and settles its outcome unless that is known already.
@@ -211,7 +177,7 @@ impl Core {
         let mut registry = self.registry();
         let gone = registry.remove(cell);
         let finished = cell.finish(outcome);
-        if finished.aborted && registry.admission == Admission::Closing {
+        if finished.aborted && matches!(registry.admission, Admission::Closing | Admission::Stopping) {
             registry.aborted.push((cell.id(), Arc::clone(cell.name())));
         }
         let vacant = registry.is_empty();
@@ -220,13 +186,20 @@ impl Core {
         if finished.unready {
             self.one_is_ready();
         }
+        let end = finished.end;
         cell.finished(finished);
         drop(gone);
+        cell.report(|index| Note::Ended(index, end));
         if vacant {
-            self.vacant.notify_waiters();
-            if over {
-                self.bus.close();
-            }
+            self.is_vacant(over);
+        }
+    }
+
+    /// The last registration has ended.
+    pub(super) fn is_vacant(&self, over: bool) {
+        self.vacant.notify_waiters();
+        if over {
+            self.bus.close();
         }
     }
 
@@ -239,7 +212,9 @@ impl Core {
         self.check()?;
         let registry = self.registry();
         match (registry.admission, registry.get(name)) {
-            (Admission::Closed, _) | (Admission::Closing, None) => Err(RuntimeError::ShuttingDown),
+            (Admission::Closed, _) | (Admission::Closing | Admission::Stopping, None) => {
+                Err(RuntimeError::ShuttingDown)
+            }
             (_, found) => Ok(found.cloned()),
         }
     }
@@ -249,13 +224,18 @@ impl Core {
         self.registry().cells()
     }
 
+    /// Whether a batch or tree was started.
+    pub(super) fn readiness_is_claimed(&self) -> bool {
+        self.readiness.batch.load(Ordering::Relaxed)
+    }
+
     pub(super) fn one_is_ready(&self) {
         if self.readiness.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.set_ready();
         }
     }
 
-    fn set_ready(&self) {
+    pub(super) fn set_ready(&self) {
         self.readiness.ready.store(true, Ordering::Release);
         self.readiness.changed.notify_waiters();
     }
@@ -278,7 +258,7 @@ impl Core {
     }
 }
 
-fn announce(cell: &Arc<Cell>) {
+pub(super) fn announce(cell: &Arc<Cell>) {
     cell.announce(EventKind::TaskAddRequested);
     cell.announce(EventKind::TaskAdded);
 }

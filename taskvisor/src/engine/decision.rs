@@ -13,6 +13,8 @@ use crate::settings::Settings;
 pub(super) enum Told {
     Nothing,
     Restart,
+    /// To end the attempt and wait to be started again with its siblings.
+    Hold,
     Stop,
 }
 
@@ -58,29 +60,41 @@ pub(super) enum Next {
     End(TaskOutcome),
     /// Told to restart: the next attempt is due, with no failure counted.
     Restart(Option<Arc<TaskError>>),
+    /// Told to hold: the next attempt waits for its siblings.
+    Hold(Option<Arc<TaskError>>),
     /// The attempt succeeded, the next waits.
     Repeat(Duration),
     /// The attempt failed, the next waits.
     Retry { error: Arc<TaskError>, delay: Duration, streak: u32 },
 }
 
+impl Facts<'_> {
+    /// Whether it is to be started again with its siblings. One that runs once is not.
+    fn comes_back(&self) -> bool {
+        self.told == Told::Hold && self.settings.restart != RestartPolicy::Never
+    }
+}
+
 pub(super) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
-    if facts.told == Told::Stop && facts.late {
+    if facts.told >= Told::Hold && facts.late {
         // The result was taken before, and stands; only what would have come next does not come.
         return match decide(&Facts { told: Told::Nothing, ..*facts }, ending) {
             Next::End(outcome) => Next::End(outcome),
+            Next::Retry { error, .. } if facts.comes_back() => Next::Hold(Some(error)),
+            _ if facts.comes_back() => Next::Hold(None),
             Next::Retry { error, .. } => Next::End(TaskOutcome::Canceled { error: Some(error) }),
-            Next::Repeat(_) | Next::Restart(_) => Next::End(TaskOutcome::Canceled { error: None }),
+            Next::Repeat(_) | Next::Restart(_) | Next::Hold(_) => Next::End(TaskOutcome::Canceled { error: None }),
         };
     }
     let result = match (facts.told, ending) {
         (Told::Nothing, Ending::Result(result)) => result,
         (Told::Nothing, Ending::Dropped) => Err(TaskError::Canceled),
+        (Told::Hold, ending) if facts.comes_back() => return Next::Hold(error_of(ending)),
         (Told::Restart, ending) => return Next::Restart(error_of(ending)),
-        (Told::Stop | Told::Nothing, Ending::Aborted) => {
+        (_, Ending::Aborted) => {
             return Next::End(TaskOutcome::Aborted { error: None });
         }
-        (Told::Stop, ending) => return Next::End(TaskOutcome::Canceled { error: error_of(ending) }),
+        (Told::Stop | Told::Hold, ending) => return Next::End(TaskOutcome::Canceled { error: error_of(ending) }),
     };
     match result {
         Ok(()) => after_success(facts),

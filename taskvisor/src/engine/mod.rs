@@ -6,15 +6,21 @@
 mod actor;
 mod alarm;
 mod cell;
+mod clock;
 mod core;
 mod current;
 mod decision;
+mod group;
+mod guards;
 mod helpers;
+mod look;
 mod registry;
 mod run;
 mod shutdown;
 mod signals;
+mod tree;
 
 pub(crate) use cell::Cell;
 pub(crate) use core::Core;
+pub(crate) use group::GroupCell;
 pub use shutdown::Shutdown;

@@ -1,19 +1,22 @@
 //! Who is there: the truth about which names are taken.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
 use super::cell::Cell;
-use crate::runtime_error::RuntimeError;
+use super::group::GroupCell;
 use crate::settings::Settings;
 use crate::status::TaskId;
 
 #[derive(Default)]
 pub(super) struct Registry {
     names: HashMap<Arc<str>, Arc<Cell>>,
+    pub(super) groups: HashMap<Arc<str>, Arc<GroupCell>>,
+    pub(super) roots: Vec<Arc<GroupCell>>,
+    /// For a declared tree: the newest registration of each place, also when it has ended.
+    pub(super) places: Option<HashMap<Arc<str>, Arc<Cell>>>,
     /// The runtime of the oldest registration, or of the last one that there was.
     pub(super) home: Option<Handle>,
     pub(super) admission: Admission,
@@ -30,8 +33,10 @@ pub(super) struct Registry {
 pub(super) enum Admission {
     #[default]
     Open,
-    /// A shutdown was requested.
+    /// A shutdown was requested: nothing new is taken, but groups may restart while it drains.
     Closing,
+    /// Tasks are told to stop.
+    Stopping,
     /// The shutdown is over.
     Closed,
 }
@@ -42,30 +47,35 @@ impl Registry {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.names.is_empty()
+        self.names.is_empty() && self.groups.is_empty() && self.roots.is_empty()
     }
 
     /// Notes where the tasks run, if there is none yet.
     pub(super) fn settle(&mut self, runtime: &Handle) {
-        if self.names.is_empty() {
+        if self.is_empty() {
             self.home = Some(runtime.clone());
         }
     }
 
-    /// Enters a cell under its name; one that is taken gives it back.
-    pub(super) fn insert(&mut self, cell: Arc<Cell>) -> Result<(), (RuntimeError, Arc<Cell>)> {
-        match self.names.entry(Arc::clone(cell.name())) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(cell);
-                Ok(())
-            }
-            Entry::Occupied(_) => Err((RuntimeError::TaskAlreadyExists { name: cell.name().to_string() }, cell)),
-        }
+    /// Enters a cell under its name, which is free.
+    pub(super) fn insert(&mut self, cell: &Arc<Cell>) {
+        self.names.insert(Arc::clone(cell.name()), Arc::clone(cell));
     }
 
     #[must_use = "it holds the user's task, and is dropped with no lock held"]
     pub(super) fn remove(&mut self, cell: &Cell) -> Option<Arc<Cell>> {
         self.names.remove(cell.name())
+    }
+
+    /// Enters a cell of a declared tree, whose name was seen to be free.
+    pub(super) fn insert_declared(&mut self, cell: &Arc<Cell>) -> Option<Arc<Cell>> {
+        self.insert(cell);
+        self.places.as_mut().and_then(|places| places.insert(Arc::clone(cell.name()), Arc::clone(cell)))
+    }
+
+    /// Whether a task or group has this path.
+    pub(super) fn is_taken(&self, path: &str) -> bool {
+        self.names.contains_key(path) || self.groups.contains_key(path)
     }
 
     /// In the order of registration.

@@ -14,7 +14,6 @@ use super::registry::Admission;
 use super::signals::Signals;
 use crate::panics::catch;
 use crate::runtime_error::RuntimeError;
-use crate::spec::TaskSpec;
 
 /// The claim of one `run` on its supervisor. Dropped before the end, it requests a shutdown.
 pub(crate) struct Running {
@@ -74,12 +73,7 @@ fn listen() -> Result<Signals, RuntimeError> {
 }
 
 impl Running {
-    /// Starts a batch; if that is refused, the claim ends and nothing else happens.
-    pub(crate) fn start(self, batch: Vec<TaskSpec>) -> Result<Self, RuntimeError> {
-        self.start_with(|core| core.add_batch(batch))
-    }
-
-    /// As `start`, with what starts it.
+    /// Starts what is to run; if that is refused, the claim ends and nothing else happens.
     pub(crate) fn start_with(
         mut self,
         start: impl FnOnce(&Arc<Core>) -> Result<(), RuntimeError>,

@@ -10,14 +10,15 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::alarm::deadline;
-use super::cell::{ABORT, Bound, Cell};
+use super::cell::{ABORT, Bound};
 use super::core::Core;
 use super::current::Current;
 use super::registry::Admission;
 use crate::events::{Event, EventKind};
+use crate::failure::FailureChain;
 use crate::runtime_error::RuntimeError;
 use crate::status::TaskId;
 use crate::sync::lock;
@@ -26,9 +27,20 @@ use crate::sync::lock;
 #[derive(Default)]
 pub(super) struct Verdict {
     result: Mutex<Option<Result<(), RuntimeError>>>,
+    /// Why the tree failed, if it did.
+    failure: Mutex<Option<FailureChain>>,
     given: Notify,
     forced: AtomicBool,
     force: Notify,
+}
+
+impl Verdict {
+    /// Notes why the tree fails; the first reason stands.
+    pub(super) fn fail(&self, failure: Option<FailureChain>) {
+        if let Some(failure) = failure {
+            lock(&self.failure).get_or_insert(failure);
+        }
+    }
 }
 
 /// A shutdown that was requested. It goes on whether this is awaited or not; all who await it get one result. A task of
@@ -63,15 +75,18 @@ impl Core {
             }
             registry.admission = Admission::Closing;
         }
-        if self.bus.is_active() {
-            self.bus.publish(Event::new(EventKind::ShutdownRequested).because(why));
-        }
-        let driver = Driver(Arc::clone(self));
-        // Where the tasks are, so that it does not end before them.
-        match self.home().or_else(|| Handle::try_current().ok()) {
-            Some(home) => {
-                self.bus.start(&home);
-                home.spawn(async move { driver.drive(drain).await });
+        // On the caller's runtime, which runs now; should it end first, where the tasks are.
+        let here = Handle::try_current().ok();
+        let home = self.home();
+        let next = home.clone().filter(|home| here.as_ref().is_some_and(|here| here.id() != home.id()));
+        let driver = Driver { core: Arc::clone(self), next };
+        match here.or(home) {
+            Some(runtime) => {
+                self.bus.start(&runtime);
+                if self.bus.is_active() {
+                    self.bus.publish(Event::new(EventKind::ShutdownRequested).because(why));
+                }
+                runtime.spawn(driver.drive(drain));
             }
             // Never used on a runtime: there is nothing to stop, and nobody to tell.
             None => drop(driver),
@@ -145,20 +160,23 @@ impl Core {
 }
 
 /// Carries the shutdown out; dropped before its end, it leaves the verdict that holds then.
-struct Driver(Arc<Core>);
+struct Driver {
+    core: Arc<Core>,
+    /// Where it goes on if its runtime ends before it does.
+    next: Option<Handle>,
+}
 
 impl Driver {
     async fn drive(self, drain: Duration) {
-        let core = &self.0;
+        let core = &self.core;
         if !drain.is_zero() {
             until(core.vacant(), core.forced(), drain).await;
         }
         let grace = core.config.grace;
-        for cell in core.cells() {
-            cell.stop(stop_bound(&cell), false);
-        }
+        core.registry().admission = Admission::Stopping;
         let mut stuck = Vec::new();
-        if !until(core.vacant(), core.forced(), grace).await {
+        if !until(self.stop_all(grace), core.forced(), grace).await {
+            core.roots().iter().for_each(|root| root.stop(Bound::Now));
             for cell in core.cells() {
                 cell.stop(Bound::Now, false);
             }
@@ -175,41 +193,73 @@ impl Driver {
                 Ok(()) => Event::new(EventKind::AllStoppedWithinGrace),
                 Err(error) => Event::new(EventKind::GraceExceeded).because(error.to_string()),
             });
-            let _ = timeout(core.config.drain_timeout, core.bus.flush()).await;
+            // Forced once more, it does not even wait for them.
+            until(core.bus.flush(), core.verdict.force.notified(), core.config.drain_timeout).await;
         }
         core.close(result);
     }
 
+    /// What was added at runtime stops before the declared tree, and both share the grace.
+    async fn stop_all(&self, grace: Duration) {
+        let core = &self.core;
+        let roots = core.roots();
+        let layers = roots.iter().map(|root| root.spec().layers()).max().unwrap_or(0);
+        let (first, rest): (Vec<_>, Vec<_>) = core.cells().into_iter().partition(|cell| cell.member().is_none());
+        let all = layers + u32::from(!first.is_empty());
+        let share = if layers == 0 { None } else { Some(grace / all.max(1)) };
+        let began = Instant::now();
+        for cell in &first {
+            let bound = share.map_or(Bound::Open, Bound::within);
+            cell.stop(cell.bound_of_stop(bound), false);
+        }
+        drop(rest);
+        for cell in first {
+            cell.ended().await;
+        }
+        for root in roots {
+            root.stop(Bound::within(grace.saturating_sub(began.elapsed())));
+        }
+        core.vacant().await;
+    }
+
     /// Names what was aborted, at the deadline or before it.
     fn judge(&self, mut stuck: Vec<(TaskId, Arc<str>)>) -> Result<(), RuntimeError> {
-        stuck.append(&mut self.0.registry().aborted);
+        stuck.append(&mut self.core.registry().aborted);
         stuck.sort_unstable();
         stuck.dedup();
+        let stuck: Vec<_> = stuck.into_iter().map(|(_, name)| name.to_string()).collect();
+        if let Some(chain) = lock(&self.core.verdict.failure).take() {
+            return Err(if chain.ends_by_limit() {
+                RuntimeError::IntensityExceeded { chain, stuck }
+            } else {
+                RuntimeError::Failed { source: chain.error().cloned(), chain, stuck }
+            });
+        }
         if stuck.is_empty() {
             return Ok(());
         }
-        let stuck = stuck.into_iter().map(|(_, name)| name.to_string()).collect();
-        Err(RuntimeError::GraceExceeded { grace: self.0.config.grace, stuck })
+        Err(RuntimeError::GraceExceeded { grace: self.core.config.grace, stuck })
     }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        let over = lock(&self.0.verdict.result).is_some();
-        if !over {
-            for cell in self.0.cells() {
-                cell.stop(Bound::Now, false);
-            }
-            let left = self.0.cells().iter().map(|cell| (cell.id(), Arc::clone(cell.name()))).collect();
-            let result = self.judge(left);
-            self.0.close(result);
+        let over = lock(&self.core.verdict.result).is_some();
+        if over {
+            return;
         }
+        if let Some(next) = self.next.take() {
+            let driver = Self { core: Arc::clone(&self.core), next: None };
+            next.spawn(driver.drive(Duration::ZERO));
+            return;
+        }
+        for cell in self.core.cells() {
+            cell.stop(Bound::Now, false);
+        }
+        let left = self.core.cells().iter().map(|cell| (cell.id(), Arc::clone(cell.name()))).collect();
+        let result = self.judge(left);
+        self.core.close(result);
     }
-}
-
-/// A task without a `stop_timeout` of its own has until the driver comes back.
-fn stop_bound(cell: &Cell) -> Bound {
-    cell.settings().stop_timeout.map_or(Bound::Open, Bound::within)
 }
 
 /// Waits for `done`, but not past `end` and not longer than `time`. Whether it is done.

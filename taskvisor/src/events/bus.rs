@@ -101,11 +101,24 @@ impl Bus {
         runtime.spawn(relay(Relay(Arc::clone(self))));
     }
 
+    /// As `start`, on the runtime of the caller: the one that it ran on may be gone.
+    pub(crate) fn start_here(self: &Arc<Self>) {
+        if self.is_active() && !self.started.load(Ordering::Relaxed) {
+            if let Ok(runtime) = Handle::try_current() {
+                self.start(&runtime);
+            }
+        }
+    }
+
     /// Tells the subscribers. Short, never waits; can be called under another lock.
     pub(crate) fn publish(&self, mut event: Event) {
         let first = {
             let mut open = lock(&self.open);
             event.seq = open.next();
+            if !self.started.load(Ordering::Relaxed) {
+                // Its runtime is gone. The event's error is not dropped here: the caller has it too.
+                return;
+            }
             if open.events.len() >= self.capacity.max(BURST) {
                 // The relay has had no turn for long. The event's error is not dropped here: the caller has it too.
                 open.lost += u64::from(!event.kind.is_diagnostic());

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use crate::error::TaskError;
+use crate::panics::drop_caught;
 use crate::status::TaskId;
 
 /// What happened.
@@ -22,9 +23,9 @@ pub enum EventKind {
     TimeoutHit,
     /// The next attempt waits, after a failure or a success; `delay_ms` says how long.
     BackoffScheduled,
-    /// The restart policy asks for no other attempt.
+    /// The restart policy asks for no other attempt: the task completed, or it failed with `reason` and no retry is left.
     ActorExhausted,
-    /// A fatal error ended the task.
+    /// A fatal error ended the task; `reason` is the error.
     ActorDead,
     /// A task is registered.
     TaskAdded,
@@ -164,6 +165,13 @@ impl Reason {
     #[must_use]
     pub fn as_str(&self) -> &str {
         self.text.get_or_init(|| self.error.as_ref().map(ToString::to_string).unwrap_or_default().into())
+    }
+}
+
+impl Drop for Reason {
+    /// The error is the user's, and so is its drop. Each on its own: two panics in one unwinding end the process.
+    fn drop(&mut self) {
+        let _ = drop_caught(self.error.take());
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod ownership;
 mod specs;
+mod trees;
 
 use std::future::Future;
 use std::pin::pin;

@@ -1,6 +1,7 @@
 //! C. Limits and backoff, and the permits of `max_concurrent`.
 
 mod backoff;
+mod groups;
 mod permits;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! E. Stop.
 
+mod trees;
+
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 

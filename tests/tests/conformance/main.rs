@@ -3,6 +3,11 @@
 mod a_start;
 mod b_restart;
 mod c_limits;
+mod d_strategies;
 mod e_stop;
 mod f_control;
+mod g_nesting;
+mod h_significant;
 mod i_events;
+mod journal;
+mod look;

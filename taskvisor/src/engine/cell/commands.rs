@@ -10,7 +10,8 @@ use tokio_util::sync::CancellationToken;
 use super::super::alarm::deadline;
 use super::super::current::Current;
 use super::super::decision::Told;
-use super::{ABORT, Bound, Cell, Progress, State, cancel};
+use super::super::group::Note;
+use super::{ABORT, Bound, Cell, Gate, Progress, State, cancel};
 use crate::events::EventKind;
 use crate::outcome::TaskOutcome;
 use crate::runtime_error::RuntimeError;
@@ -28,6 +29,9 @@ impl Cell {
             self.announce(EventKind::TaskRemoveRequested);
         }
         state.tell(Told::Stop, bound);
+        if let Bound::Within(time) = bound {
+            state.stop_by = state.stop_by.min(self.core.clock.after(time));
+        }
         self.interrupt(state);
         Some(first)
     }
@@ -66,12 +70,19 @@ impl Cell {
 
     fn skip_wait(&self, mut state: MutexGuard<'_, State>) {
         state.phase = TaskState::Pending;
+        let waits = state.gate == Gate::Shut;
         self.wake(state, None);
+        if waits {
+            self.report(|_| Note::Skip);
+        }
     }
 
     /// Cancels the token of the running attempt, if there is one, and wakes the actor.
-    fn interrupt(&self, mut state: MutexGuard<'_, State>) {
+    pub(super) fn interrupt(&self, mut state: MutexGuard<'_, State>) {
         let token = if matches!(state.progress, Progress::Running | Progress::Joining) {
+            if state.phase != TaskState::Stopping {
+                state.since = self.core.clock.now();
+            }
             state.phase = TaskState::Stopping;
             state.cancelled = true;
             state.token.take()
@@ -94,6 +105,14 @@ impl Cell {
     /// How long a stop by name or handle waits.
     pub(crate) fn stop_bound(&self) -> Duration {
         self.settings.stop_timeout.unwrap_or(self.core.config.grace)
+    }
+
+    /// What is left of the time that its group has, and no more than its own `stop_timeout`.
+    pub(in crate::engine) fn bound_of_stop(&self, bound: Bound) -> Bound {
+        match self.settings.stop_timeout {
+            Some(timeout) => bound.tighter(Bound::within(timeout)),
+            None => bound,
+        }
     }
 
     /// How long the clean-up after a timeout may take.
@@ -146,7 +165,7 @@ impl Cell {
         }
     }
 
-    async fn ended(&self) {
+    pub(in crate::engine) async fn ended(&self) {
         self.when(|state| (state.phase == TaskState::Ended).then_some(())).await;
     }
 
@@ -163,8 +182,8 @@ impl Cell {
 }
 
 impl State {
-    fn tell(&mut self, told: Told, bound: Bound) {
-        self.told = told;
+    pub(super) fn tell(&mut self, told: Told, bound: Bound) {
+        self.told = self.told.max(told);
         self.bound = Some(self.bound.map_or(bound, |other| other.tighter(bound)));
     }
 }

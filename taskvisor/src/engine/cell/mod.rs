@@ -6,6 +6,7 @@
 mod attempt;
 mod bound;
 mod commands;
+mod gate;
 mod transitions;
 
 use std::sync::atomic::AtomicBool;
@@ -14,13 +15,17 @@ use std::task::Waker;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::clock::Ticks;
 use super::core::Core;
 use super::decision::Told;
+use super::group::{GroupCell, Index};
 use super::helpers::Helpers;
 use crate::error::TaskError;
 use crate::events::{Event, EventKind};
+use crate::health::Problem;
 use crate::outcome::TaskOutcome;
 use crate::settings::Settings;
 use crate::status::{TaskId, TaskState, TaskStatus};
@@ -28,6 +33,7 @@ use crate::sync::lock;
 use crate::task::TaskRef;
 
 pub(super) use bound::Bound;
+pub(super) use gate::Parked;
 pub(super) use transitions::{Concluded, News};
 
 /// How long an abort may take to show, once it is due: the scheduler has to get to it.
@@ -45,6 +51,37 @@ pub(crate) struct Cell {
     state: Mutex<State>,
     /// The outcome is known, or the registration has ended.
     changed: Notify,
+    /// Its place in a group that looks after it.
+    member: Option<Box<Member>>,
+}
+
+impl State {
+    pub(in crate::engine) fn phase(&self) -> TaskState {
+        self.phase
+    }
+
+    pub(in crate::engine) fn is_ready(&self) -> bool {
+        self.ready
+    }
+}
+
+/// The place of a registration in its group.
+pub(in crate::engine) struct Member {
+    pub(in crate::engine) group: Arc<GroupCell>,
+    pub(in crate::engine) index: Index,
+    /// Its failures are the group's to decide on.
+    pub(in crate::engine) managed: bool,
+    /// Others are after it.
+    pub(in crate::engine) awaited: bool,
+}
+
+/// Whether the group lets the next attempt begin.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Gate {
+    Shut,
+    Open,
+    /// Open, and it was ready since.
+    Passed,
 }
 
 pub(in crate::engine) struct State {
@@ -56,12 +93,21 @@ pub(in crate::engine) struct State {
     /// It counts for the readiness of its batch, and no attempt has begun.
     unready: bool,
     progress: Progress,
+    gate: Gate,
+    /// Since when it does what it does, by the supervisor's clock.
+    since: Ticks,
+    /// When it should have stopped, once told to; at the end of time if nobody said.
+    stop_by: Ticks,
+    /// The present attempt is ready.
+    ready: bool,
     /// The attempt's token is cancelled.
     cancelled: bool,
     attempt: u32,
     waker: Option<Waker>,
     token: Option<CancellationToken>,
     helpers: Option<Box<Helpers>>,
+    /// When the attempt gave its last sign of life; only with a watchdog.
+    beat: Option<Box<Instant>>,
     last_error: Option<Arc<TaskError>>,
     outcome: Option<TaskOutcome>,
 }
@@ -85,7 +131,9 @@ impl Cell {
         settings: Arc<Settings>,
         core: Arc<Core>,
         unready: bool,
+        member: Option<Member>,
     ) -> Self {
+        let core_clock = core.clock.now();
         let phase = if settings.initial_delay.is_zero() { TaskState::Pending } else { TaskState::Delayed };
         Self {
             id: TaskId::next(),
@@ -101,15 +149,21 @@ impl Cell {
                 streak: 0,
                 unready,
                 progress: Progress::Idle,
+                gate: if member.is_some() { Gate::Shut } else { Gate::Open },
+                since: core_clock,
+                stop_by: Ticks::MAX,
+                ready: false,
                 cancelled: false,
                 attempt: 0,
                 waker: None,
                 token: None,
                 helpers: None,
+                beat: None,
                 last_error: None,
                 outcome: None,
             }),
             changed: Notify::new(),
+            member: member.map(Box::new),
         }
     }
 
@@ -148,9 +202,33 @@ impl Cell {
         self.lock().last_error.clone()
     }
 
+    /// Since when it does what it does.
+    pub(in crate::engine) fn since(&self) -> Ticks {
+        self.lock().since
+    }
+
+    /// What the attempt should have done by now.
+    pub(in crate::engine) fn overdue(&self) -> Option<Problem> {
+        let now = self.core.clock.now();
+        let state = self.lock();
+        if state.phase == TaskState::Stopping && now > state.stop_by {
+            return Some(Problem::PastStop);
+        }
+        let silence = state.beat.as_ref().map(|beat| beat.elapsed());
+        let watchdog = self.settings.watchdog.filter(|_| state.phase == TaskState::Running);
+        match (silence, watchdog) {
+            (Some(silence), Some(allowed)) if silence > allowed => Some(Problem::Silent),
+            _ => None,
+        }
+    }
+
     /// Whether an attempt is under way.
     pub(crate) fn is_alive(&self) -> bool {
         matches!(self.lock().progress, Progress::Running | Progress::Joining)
+    }
+
+    pub(in crate::engine) fn member(&self) -> Option<&Member> {
+        self.member.as_deref()
     }
 
     pub(in crate::engine) fn lock(&self) -> MutexGuard<'_, State> {
@@ -176,6 +254,7 @@ impl Cell {
 
 fn cancel(token: Option<CancellationToken>) {
     if let Some(token) = token {
-        token.cancel();
+        // Wakes the user's wakers.
+        let _ = crate::panics::catch(|| token.cancel());
     }
 }

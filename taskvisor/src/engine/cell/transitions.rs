@@ -5,14 +5,19 @@ use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use tokio_util::sync::CancellationToken;
 
+use super::super::clock::Ticks;
 use super::super::decision::{Ending, Facts, Next, Told, decide};
-use super::{Bound, Cell, Progress, State, cancel};
+use super::super::group::{End, Note};
+use super::{Bound, Cell, Gate, Progress, State, cancel};
 use crate::error::TaskError;
 use crate::events::{Event, EventKind, millis};
 use crate::outcome::TaskOutcome;
 use crate::panics::drop_caught;
+use crate::ready::Ready;
 use crate::status::TaskState;
 
 /// What an actor finds when it looks for news.
@@ -39,6 +44,7 @@ fn waits(phase: TaskState, delay: Duration) -> TaskState {
 
 /// What is left to do, or to drop, when the registration has ended.
 pub(in crate::engine) struct Finished {
+    pub(in crate::engine) end: End,
     pub(in crate::engine) aborted: bool,
     pub(in crate::engine) unready: bool,
     /// What the outcome would have been, had it not been declared before.
@@ -67,31 +73,48 @@ impl Cell {
         }
     }
 
+    /// The attempt takes longer than one poll.
+    pub(in crate::engine) fn lasts_since(&self, began: Instant) {
+        let mut state = self.lock();
+        if state.told == Told::Nothing {
+            state.since = self.core.clock.at(began);
+        }
+    }
+
     /// The wait is over.
     pub(in crate::engine) fn due(&self) {
         self.lock().phase = TaskState::Pending;
     }
 
-    /// Begins an attempt, unless it was told to stop, and gives its number.
-    pub(in crate::engine) fn begin(&self) -> Option<u32> {
+    /// Begins an attempt and gives its number, unless the task was told otherwise.
+    pub(in crate::engine) fn begin(&self) -> Result<u32, Told> {
+        self.core.bus.start_here();
         let mut state = self.lock();
-        if state.told == Told::Stop {
-            return None;
+        if state.told >= Told::Hold {
+            return Err(state.told);
         }
         state.told = Told::Nothing;
         state.bound = None;
         state.progress = Progress::Running;
         state.cancelled = false;
         state.attempt = state.attempt.saturating_add(1);
+        state.ready = self.settings.ready == Ready::Start;
+        let passes = state.ready && state.gate == Gate::Open;
+        if passes {
+            state.gate = Gate::Passed;
+        }
         state.phase = TaskState::Running;
         let ready = std::mem::take(&mut state.unready);
         let attempt = state.attempt;
         self.publish_attempt(&state, EventKind::TaskStarting, |event| event);
         drop(state);
+        if passes {
+            self.report(Note::Ready);
+        }
         if ready {
             self.core.one_is_ready();
         }
-        Some(attempt)
+        Ok(attempt)
     }
 
     /// The attempt exceeded its timeout, unless it was told to stop before.
@@ -126,15 +149,16 @@ impl Cell {
 
     /// The attempt's future is gone: decides what follows, in one step with looking at what the task was told. While
     /// the attempt has helpers the ending is given back, to be concluded when they are gone.
-    pub(in crate::engine) fn conclude(&self, ending: Ending, attempt: &Concluded) -> Result<Next, Ending> {
+    pub(in crate::engine) fn conclude(&self, ending: Ending, attempt: &Concluded) -> Result<Next, (Ending, bool)> {
         let mut state = self.lock();
         state.cancelled = true;
         let token = state.token.take();
         if state.helpers.as_ref().is_some_and(|helpers| helpers.running > 0) {
             state.progress = Progress::Joining;
+            let untold = attempt.untold || state.told == Told::Nothing;
             drop(state);
             cancel(token);
-            return Err(ending);
+            return Err((ending, untold));
         }
         // The outcome was declared while the attempt could not be stopped: what it came to is no news.
         let (ending, unheard) = match ending {
@@ -157,7 +181,11 @@ impl Cell {
         state.progress = if over { Progress::Over } else { Progress::Idle };
         let last = match &next {
             Next::Retry { error, streak, delay } => {
-                state.phase = waits(TaskState::Backoff, *delay);
+                state.ready = false;
+                if self.is_managed() {
+                    state.gate = Gate::Shut;
+                }
+                state.phase = if self.is_managed() { TaskState::Backoff } else { waits(TaskState::Backoff, *delay) };
                 state.streak = *streak;
                 state.last_error.replace(Arc::clone(error))
             }
@@ -166,6 +194,11 @@ impl Cell {
                 state.streak = 0;
                 state.last_error.take()
             }
+            Next::Hold(error) => {
+                state.phase = TaskState::Pending;
+                state.told = Told::Nothing;
+                std::mem::replace(&mut state.last_error, error.clone())
+            }
             Next::Restart(error) => {
                 state.phase = TaskState::Pending;
                 state.streak = 0;
@@ -173,6 +206,10 @@ impl Cell {
             }
             Next::End(outcome) => outcome.error().cloned().and_then(|error| state.last_error.replace(error)),
         };
+        if matches!(state.phase, TaskState::Backoff | TaskState::Interval) {
+            state.since = self.core.clock.now();
+        }
+        state.stop_by = Ticks::MAX;
         drop(state);
         cancel(token);
         // The errors are the user's, and so is their drop.
@@ -192,14 +229,13 @@ impl Cell {
             let delay_ms = Some(millis(delay));
             self.publish_attempt(state, EventKind::BackoffScheduled, |event| Event { delay_ms, ..event });
         };
-        let last = |kind| self.publish_attempt(state, kind, |event| event);
         match next {
             _ if aborted => {
                 self.publish_attempt(state, EventKind::TaskFailed, |event| {
                     event.because("aborted: did not stop in time")
                 });
             }
-            Next::Restart(error) | Next::End(TaskOutcome::Canceled { error }) => {
+            Next::Restart(error) | Next::Hold(error) | Next::End(TaskOutcome::Canceled { error }) => {
                 // With a reason, so that it can be told from a success.
                 self.publish_attempt(state, EventKind::TaskStopped, |event| match error {
                     Some(error) => event.because(Arc::clone(error)),
@@ -216,12 +252,16 @@ impl Cell {
             }
             Next::End(TaskOutcome::Completed) => {
                 stopped();
-                last(EventKind::ActorExhausted);
+                self.publish_attempt(state, EventKind::ActorExhausted, |event| event);
             }
             Next::End(outcome) => {
                 outcome.error().into_iter().for_each(failed);
                 let fatal = matches!(outcome, TaskOutcome::Fatal { .. });
-                last(if fatal { EventKind::ActorDead } else { EventKind::ActorExhausted });
+                let kind = if fatal { EventKind::ActorDead } else { EventKind::ActorExhausted };
+                self.publish_attempt(state, kind, |event| match outcome.error() {
+                    Some(error) => event.because(Arc::clone(error)),
+                    None => event,
+                });
             }
         }
     }
@@ -232,9 +272,11 @@ impl Cell {
         self.announce(EventKind::TaskRemoved);
         state.phase = TaskState::Ended;
         state.progress = Progress::Over;
+        state.since = self.core.clock.now();
         state.cancelled = true;
         let spare = if state.outcome.is_some() { Some(outcome) } else { state.outcome.replace(outcome) };
         Finished {
+            end: End::of(state.outcome.as_ref()),
             aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })),
             spare,
             unready: std::mem::take(&mut state.unready),
@@ -247,6 +289,6 @@ impl Cell {
     pub(in crate::engine) fn finished(&self, finished: Finished) {
         cancel(finished.token);
         let _ = drop_caught(finished.spare);
-        self.changed.notify_waiters();
+        let _ = crate::panics::catch(|| self.changed.notify_waiters());
     }
 }

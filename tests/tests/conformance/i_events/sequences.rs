@@ -81,7 +81,7 @@ async fn i01_a_failure_with_never() {
         "TaskAdded x",
         "TaskStarting x #1",
         "TaskFailed x #1: failure 1",
-        "ActorExhausted x #1",
+        "ActorExhausted x #1: failure 1",
         "TaskRemoved x",
     ];
     expect(Script::new([FAIL]).spec("x").with_restart(RestartPolicy::Never), Duration::MAX, expected).await;
@@ -97,7 +97,7 @@ async fn i01_failures_past_the_retries() {
         "BackoffScheduled x #1 +100ms",
         "TaskStarting x #2",
         "TaskFailed x #2: failure 2",
-        "ActorExhausted x #2",
+        "ActorExhausted x #2: failure 2",
         "TaskRemoved x",
     ];
     expect(Script::new([FAIL]).spec("x").with_max_retries(1), Duration::MAX, expected).await;
@@ -110,7 +110,7 @@ async fn i01_fatal() {
         "TaskAdded x",
         "TaskStarting x #1",
         "TaskFailed x #1: fatal",
-        "ActorDead x #1",
+        "ActorDead x #1: fatal",
         "TaskRemoved x",
     ];
     expect(Script::new([Step::Fatal]).spec("x").with_restart(ALWAYS), Duration::MAX, expected).await;
@@ -150,7 +150,7 @@ async fn i01_a_timeout_with_never() {
         "TaskStarting x #1",
         "TimeoutHit x #1",
         "TaskFailed x #1: timed out after 3s",
-        "ActorExhausted x #1",
+        "ActorExhausted x #1: timed out after 3s",
         "TaskRemoved x",
     ];
     let spec = Script::new([Step::Wait]).spec("x").with_restart(RestartPolicy::Never).with_timeout(secs(3));

@@ -1,0 +1,128 @@
+//! The declaration as calls of the public builder.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::Attribute;
+
+use super::{Child, ChildKind, Declaration, Group, Label, Strategy, order};
+use crate::options::{duration, plain};
+
+/// Statements that bind `builder`, with all that the tree is made of.
+pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenStream {
+    let config = config(declaration, private);
+    let name = plain(declaration.name.as_ref()).map(|name| quote!(.name(#name)));
+    let strategy = declaration.root.strategy.as_ref().map(|strategy| {
+        let (variant, limit) = (Strategy::variant(Some(strategy), private), strategy.limit(private));
+        quote!(.strategy(#variant) #limit)
+    });
+    let subscribers = declaration.subscribers.iter().map(|subscriber| {
+        let (value, cfgs) = (&subscriber.value, &subscriber.cfgs);
+        quote!(#(#cfgs)* let builder = builder.subscriber(#value);)
+    });
+    let builder = Ident::new("builder", Span::call_site());
+    let children = Children { parent: &builder, depth: 0, cfgs: &[], private }.expand(&declaration.root);
+    quote! {
+        #config
+        let #builder = #private::Tree::builder(config) #name #strategy;
+        #(#subscribers)*
+        #children
+    }
+}
+
+/// The config, with the keys that override fields of it.
+fn config(declaration: &Declaration, private: &TokenStream) -> TokenStream {
+    let config = declaration.config.as_ref().map_or_else(
+        || quote!(<#private::SupervisorConfig as #private::Default>::default()),
+        ToTokens::to_token_stream,
+    );
+    let fields = [
+        (quote!(grace), duration(declaration.grace.as_ref(), private)),
+        (quote!(drain), duration(declaration.drain.as_ref(), private)),
+        (quote!(max_concurrent), plain(declaration.max_concurrent.as_ref())),
+        (quote!(signals), plain(declaration.signals.as_ref())),
+    ];
+    let mut assignments: TokenStream = fields
+        .iter()
+        .filter_map(|(field, value)| value.as_ref().map(|value| quote!(config.#field = #value;)))
+        .collect();
+    if let Some(defaults) = &declaration.defaults {
+        assignments.extend(defaults.assignments(&quote!(config), private));
+    }
+    let mutable = (!assignments.is_empty()).then(|| quote!(mut));
+    quote! {
+        let #mutable config = #config;
+        #assignments
+    }
+}
+
+/// The statements that add children to the builder or group that `parent` holds. They stand side by side, however deep
+/// the groups, so that the names that they keep are in scope for what follows.
+struct Children<'a> {
+    parent: &'a Ident,
+    depth: usize,
+    /// `#[cfg(..)]` of the groups around.
+    cfgs: &'a [Attribute],
+    private: &'a TokenStream,
+}
+
+impl Children<'_> {
+    fn expand(&self, group: &Group) -> TokenStream {
+        let Self { parent, private, .. } = self;
+        let mut statements = TokenStream::new();
+        for (position, child) in group.children.iter().enumerate() {
+            let cfgs = [self.cfgs, &child.cfgs].concat();
+            let after = order::names(&group.children, position, private);
+            statements.extend(match &child.kind {
+                ChildKind::Task(None) => continue,
+                ChildKind::Task(Some(spec)) => self.task(child, spec, after, &cfgs),
+                ChildKind::Group(group) => self.group(child, group, after, &cfgs),
+                ChildKind::Spread(specs) => quote!(#(#cfgs)* let #parent = #parent.tasks(#specs);),
+            });
+        }
+        statements
+    }
+
+    fn task(&self, child: &Child, spec: &Ident, after: Option<TokenStream>, cfgs: &[Attribute]) -> TokenStream {
+        let Self { parent, private, .. } = self;
+        let name = match child.label {
+            Label::Given(_) => Some(child.name()),
+            Label::Derived(_) | Label::None => plain(child.options.name.as_ref()),
+        };
+        let with_name = name.map(|name| quote!(.with_name(#name)));
+        let setters = child.options.of_task(private);
+        let with_after = after.map(|after| quote!(.with_after(#after)));
+        let keep_name = child.name_local().map(|local| {
+            quote! {
+                #(#cfgs)*
+                let #local = <#private::String as #private::From<&#private::str>>::from(
+                    #private::TaskSpec::name(&spec),
+                );
+            }
+        });
+        quote! {
+            #(#cfgs)*
+            let spec = #spec #with_name #setters #with_after;
+            #keep_name
+            #(#cfgs)*
+            let #parent = #parent.task(spec);
+        }
+    }
+
+    fn group(&self, child: &Child, group: &Group, after: Option<TokenStream>, cfgs: &[Attribute]) -> TokenStream {
+        let Self { parent, depth, private, .. } = self;
+        let local = format_ident!("group{depth}");
+        let name = child.label.text().unwrap_or_default();
+        let strategy = Strategy::variant(group.strategy.as_ref(), private);
+        let limit = group.strategy.as_ref().and_then(|strategy| strategy.limit(private));
+        let setters = child.options.of_group(private);
+        let after = after.map(|after| quote!(.after(#after)));
+        let children = Children { parent: &local, depth: depth + 1, cfgs, private }.expand(group);
+        quote! {
+            #(#cfgs)*
+            let #local = #private::Group::new(#name, #strategy) #limit #setters #after;
+            #children
+            #(#cfgs)*
+            let #parent = #parent.group(#local);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! `after = [..]`: which siblings a child waits for.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::ext::IdentExt;
+
+use super::{Child, ChildKind, Group, Label};
+use crate::errors::Errors;
+use crate::suggest;
+
+/// Reports each name in the `after` of a child that is none of an earlier sibling. `outer` are the groups around.
+pub(super) fn check(children: &[Child], position: usize, outer: &[&Group], errors: &mut Errors) {
+    let Some(child) = children.get(position) else {
+        return;
+    };
+    for (index, name) in child.options.after.iter().enumerate() {
+        if let Some(first) = child.options.after.iter().take(index).find(|first| first.unraw() == name.unraw()) {
+            errors.push_repeated(first, name, format!("`{name}` is given twice, keep one"));
+        } else if named(children.iter().take(position), name).next().is_none() {
+            if let Some(message) = refusal(children, position, outer, name) {
+                errors.push(name, message);
+            }
+        }
+    }
+}
+
+/// The names that the siblings in the `after` of a child are registered under, if it has one.
+pub(super) fn names(children: &[Child], position: usize, private: &TokenStream) -> Option<TokenStream> {
+    let after = children.get(position).map(|child| &child.options.after).filter(|after| !after.is_empty())?;
+    let siblings = after.iter().flat_map(|name| named(children.iter().take(position), name));
+    let names = siblings.map(|sibling| {
+        let (name, cfgs) = (sibling.name(), &sibling.cfgs);
+        quote!(#(#cfgs)* #name)
+    });
+    // As a slice, so that its type is known when none of the siblings is compiled.
+    Some(quote!(<[&#private::str]>::to_vec(&[#(#names),*])))
+}
+
+/// The children of that name: several only if they stand in for one another by `#[cfg(..)]`.
+fn named<'a>(children: impl IntoIterator<Item = &'a Child>, name: &Ident) -> impl Iterator<Item = &'a Child> {
+    let name = name.unraw().to_string();
+    children.into_iter().filter(move |child| child.label.text().as_ref() == Some(&name))
+}
+
+/// Why the name is none of an earlier sibling.
+fn refusal(children: &[Child], position: usize, outer: &[&Group], name: &Ident) -> Option<String> {
+    let earlier = || children.iter().take(position);
+    if named(children.get(position), name).next().is_some() {
+        return Some(format!("`{name}` cannot come after itself"));
+    }
+    if named(children.iter().skip(position), name).next().is_some() {
+        return Some(format!("`{name}` comes later: `after` names entries that stand before this one"));
+    }
+    if let Some(group) = earlier().find(|sibling| holds(sibling, name)).and_then(|group| group.label.text()) {
+        return Some(format!("`{name}` is in the group `{group}`: write `after = [{group}]` for all of it"));
+    }
+    if outer.iter().any(|group| named(&group.children, name).next().is_some()) {
+        return Some(format!("`{name}` is not in this group: `after` names entries that stand before this one in it"));
+    }
+    // What could not be read may have that name, and was reported.
+    if earlier().any(|sibling| matches!((&sibling.label, &sibling.kind), (Label::None, ChildKind::Task(None)))) {
+        return None;
+    }
+    let labels: Vec<String> = earlier().filter_map(|sibling| sibling.label.text()).collect();
+    let known = || labels.iter().map(String::as_str);
+    Some(match suggest::closest(&name.unraw().to_string(), known()) {
+        Some(meant) => format!("no entry before this one is called `{name}`, did you mean `{meant}`?"),
+        None if labels.is_empty() => format!("no entry before this one is called `{name}`, and none has a label"),
+        None => format!("no entry before this one is called `{name}`, expected {}", suggest::list(known(), '`')),
+    })
+}
+
+/// Whether the child is a group that has, at any depth, a child of that name.
+fn holds(child: &Child, name: &Ident) -> bool {
+    match &child.kind {
+        ChildKind::Group(group) => {
+            named(&group.children, name).next().is_some() || group.children.iter().any(|child| holds(child, name))
+        }
+        ChildKind::Task(_) | ChildKind::Spread(_) => false,
+    }
+}

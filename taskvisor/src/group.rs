@@ -1,0 +1,320 @@
+//! The declaration of a group.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::SupervisorConfig;
+use crate::policy::{BackoffPolicy, RestartPolicy};
+use crate::ready::Ready;
+use crate::runtime_error::InvalidOption;
+use crate::settings::{Overrides, Settings, check_backoff};
+use crate::spec::{IntoTaskSpec, TaskSpec};
+use crate::strategy::Strategy;
+
+/// Tasks and groups that start, fail and stop together; itself a child of a tree or of another group.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use taskvisor::{Group, SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
+///
+/// let task = |name: &str| {
+///     TaskSpec::inherit(TaskFn::arc(name, |ctx: TaskContext| async move {
+///         ctx.cancelled().await;
+///         Ok(())
+///     }))
+/// };
+/// let store = Group::rest_for_one("store")
+///     .limit(5, Duration::from_secs(60))
+///     .task(task("pool"))
+///     .task(task("cache"));
+/// let tree = Tree::builder(SupervisorConfig::default())
+///     .group(store)
+///     .task(task("serve").with_after(["store"]).critical())
+///     .build();
+/// assert_eq!(tree.group("store").child("pool").name(), "store/pool");
+/// ```
+#[derive(Clone)]
+#[must_use = "a group does nothing until it is part of a tree"]
+pub struct Group {
+    pub(crate) name: Arc<str>,
+    pub(crate) strategy: Strategy,
+    pub(crate) limit: Option<(u32, Duration)>,
+    pub(crate) children: Vec<ChildSpec>,
+    pub(crate) after: Vec<Arc<str>>,
+    pub(crate) restart: RestartPolicy,
+    pub(crate) backoff: Option<BackoffPolicy>,
+    pub(crate) reset_after: Option<Duration>,
+    pub(crate) max_retries: Option<u32>,
+    pub(crate) critical: bool,
+    pub(crate) significant: bool,
+}
+
+/// A child of a group, as it was declared.
+#[derive(Clone)]
+pub(crate) enum ChildSpec {
+    Task(TaskSpec),
+    Group(Group),
+}
+
+impl ChildSpec {
+    pub(crate) fn name(&self) -> &str {
+        match self {
+            Self::Task(spec) => spec.name(),
+            Self::Group(group) => &group.name,
+        }
+    }
+
+    pub(crate) fn after(&self) -> &[Arc<str>] {
+        match self {
+            Self::Task(spec) => spec.after(),
+            Self::Group(group) => &group.after,
+        }
+    }
+
+    pub(crate) fn is_critical(&self) -> bool {
+        match self {
+            Self::Task(spec) => spec.is_critical(),
+            Self::Group(group) => group.critical,
+        }
+    }
+
+    pub(crate) fn is_significant(&self) -> bool {
+        match self {
+            Self::Task(spec) => spec.is_significant(),
+            Self::Group(group) => group.significant,
+        }
+    }
+
+    fn layers(&self) -> u32 {
+        match self {
+            Self::Task(_) => 1,
+            Self::Group(group) => group.layers(),
+        }
+    }
+}
+
+impl fmt::Debug for ChildSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Task(spec) => spec.fmt(f),
+            Self::Group(group) => group.fmt(f),
+        }
+    }
+}
+
+impl Group {
+    /// A group of this name and strategy, critical, restarted on failure, without limit.
+    pub fn new(name: impl Into<Arc<str>>, strategy: Strategy) -> Self {
+        Self {
+            name: name.into(),
+            strategy,
+            limit: None,
+            children: Vec::new(),
+            after: Vec::new(),
+            restart: RestartPolicy::OnFailure,
+            backoff: None,
+            reset_after: None,
+            max_retries: None,
+            critical: true,
+            significant: false,
+        }
+    }
+
+    /// A group in which each child restarts alone.
+    pub fn one_for_one(name: impl Into<Arc<str>>) -> Self {
+        Self::new(name, Strategy::OneForOne)
+    }
+
+    /// A group in which all children restart when one fails.
+    pub fn one_for_all(name: impl Into<Arc<str>>) -> Self {
+        Self::new(name, Strategy::OneForAll)
+    }
+
+    /// A group in which those declared after a child restart with it. Its children start one after another.
+    pub fn rest_for_one(name: impl Into<Arc<str>>) -> Self {
+        Self::new(name, Strategy::RestForOne)
+    }
+
+    /// At most `max_restarts` failures within any span of `within`; one more, and the group stops and fails. A restart
+    /// of several siblings counts once. `within` must not be zero. Default: no limit.
+    pub fn limit(mut self, max_restarts: u32, within: Duration) -> Self {
+        self.limit = Some((max_restarts, within));
+        self
+    }
+
+    /// Adds a task.
+    pub fn task(mut self, task: impl IntoTaskSpec) -> Self {
+        self.children.push(ChildSpec::Task(task.into_task_spec()));
+        self
+    }
+
+    /// Adds tasks.
+    pub fn tasks(mut self, tasks: impl IntoIterator<Item = impl IntoTaskSpec>) -> Self {
+        self.children.extend(tasks.into_iter().map(|task| ChildSpec::Task(task.into_task_spec())));
+        self
+    }
+
+    /// Adds a group.
+    pub fn group(mut self, group: Self) -> Self {
+        self.children.push(ChildSpec::Group(group));
+        self
+    }
+
+    /// Starts the group when these siblings, declared before it, are ready, and stops it before them.
+    pub fn after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
+        self.after.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets when the group is started again after it has ended. Default: [`RestartPolicy::OnFailure`].
+    pub fn restart(mut self, restart: RestartPolicy) -> Self {
+        self.restart = restart;
+        self
+    }
+
+    /// Sets the pause after a failure of the group. Default: that of the supervisor's config.
+    pub fn backoff(mut self, backoff: BackoffPolicy) -> Self {
+        self.backoff = Some(backoff);
+        self
+    }
+
+    /// Sets how long the group must have lived for its failure to count as the first again. Default: the larger of
+    /// `backoff.max` and 10 s.
+    pub fn reset_after(mut self, lived: Duration) -> Self {
+        self.reset_after = Some(lived);
+        self
+    }
+
+    /// Sets how many failures of the group in a row are retried. Default: any number.
+    pub fn max_retries(mut self, retries: u32) -> Self {
+        self.max_retries = Some(retries);
+        self
+    }
+
+    /// Lets the parent live on when the group ends for good in failure. By default the parent fails as well.
+    pub fn not_critical(mut self) -> Self {
+        self.critical = false;
+        self
+    }
+
+    /// Stops the parent cleanly when the group ends for good in success.
+    pub fn significant(mut self) -> Self {
+        self.significant = true;
+        self
+    }
+
+    /// Checks what is the group's own. The name of a root has no rules.
+    pub(crate) fn check(&self, is_root: bool) -> Result<(), InvalidOption> {
+        let subject = || format!("group `{}`", self.name);
+        let invalid = |option, value, expected| Err(InvalidOption { subject: subject(), option, value, expected });
+        if !is_root {
+            check_name("a group", &self.name)?;
+        }
+        if let Some((_, within)) = self.limit {
+            if within.is_zero() {
+                return invalid("limit.within", "0ns".into(), "a time longer than zero");
+            }
+        }
+        if let Some(backoff) = &self.backoff {
+            check_backoff(backoff, subject)?;
+        }
+        if self.significant && matches!(self.restart, RestartPolicy::Always { .. }) {
+            return invalid("significant", "set".into(), "a group that can end: not the restart policy `Always`");
+        }
+        for (index, child) in self.children.iter().enumerate() {
+            for after in child.after() {
+                if !self.children[..index].iter().any(|earlier| *earlier.name() == **after) {
+                    return Err(InvalidOption {
+                        subject: format!("`{}`", child.name()),
+                        option: "after",
+                        value: format!("`{after}`"),
+                        expected: "the name of a sibling that is declared before it",
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// For each child the earlier siblings that it is after, by their place.
+    pub(crate) fn edges(&self) -> Vec<Vec<usize>> {
+        let places: HashMap<&str, usize> =
+            self.children.iter().enumerate().map(|(index, child)| (child.name(), index)).collect();
+        let edges = self.children.iter().enumerate().map(|(index, child)| {
+            let named = child.after().iter().filter_map(|name| places.get(&**name).copied());
+            let chain = (self.strategy == Strategy::RestForOne && index > 0).then(|| index - 1);
+            let mut earlier: Vec<_> = named.chain(chain).filter(|earlier| *earlier < index).collect();
+            earlier.sort_unstable();
+            earlier.dedup();
+            earlier
+        });
+        edges.collect()
+    }
+
+    /// How many layers a stop has, one after another.
+    pub(crate) fn layers(&self) -> u32 {
+        let mut layers: Vec<u32> = Vec::with_capacity(self.children.len());
+        for (child, earlier) in self.children.iter().zip(self.edges()) {
+            let below = earlier.into_iter().map(|earlier| layers[earlier]).max().unwrap_or(0);
+            layers.push(below + child.layers());
+        }
+        layers.into_iter().max().unwrap_or(1).max(1)
+    }
+
+    /// What the group itself runs by, as a child.
+    pub(crate) fn settings(&self, config: &SupervisorConfig) -> Settings {
+        let overrides = Overrides {
+            restart: Some(self.restart),
+            backoff: self.backoff,
+            reset_after: self.reset_after,
+            max_retries: self.max_retries,
+            ..Overrides::default()
+        };
+        overrides.resolve(config)
+    }
+
+    /// Whether its children need somebody to look after them together: a flat group of independent tasks does not.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.strategy == Strategy::OneForOne
+            && self.limit.is_none()
+            && self.children.iter().all(|child| match child {
+                ChildSpec::Group(_) => false,
+                ChildSpec::Task(spec) => {
+                    spec.after().is_empty()
+                        && !spec.is_critical()
+                        && !spec.is_significant()
+                        && spec.ready() == Ready::Start
+                }
+            })
+    }
+}
+
+pub(crate) fn check_name(subject: &str, name: &str) -> Result<(), InvalidOption> {
+    let expected = match name {
+        "" => "a name that is not empty",
+        name if name.contains('/') => "a name without `/`, which parts a path",
+        _ => return Ok(()),
+    };
+    Err(InvalidOption { subject: subject.into(), option: "name", value: format!("{name:?}"), expected })
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group")
+            .field("name", &self.name)
+            .field("strategy", &self.strategy)
+            .field("limit", &self.limit)
+            .field("after", &self.after)
+            .field("restart", &self.restart)
+            .field("backoff", &self.backoff)
+            .field("reset_after", &self.reset_after)
+            .field("max_retries", &self.max_retries)
+            .field("critical", &self.critical)
+            .field("significant", &self.significant)
+            .field("children", &self.children)
+            .finish()
+    }
+}

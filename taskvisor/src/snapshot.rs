@@ -1,0 +1,162 @@
+//! A tree as data.
+
+use std::fmt::{self, Write as _};
+use std::time::{Duration, SystemTime};
+
+use crate::status::TaskState;
+use crate::strategy::Strategy;
+
+/// A tree at one moment. `Display` is a tree of text.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TreeSnapshot {
+    /// The root.
+    pub root: NodeSnapshot,
+}
+
+/// A task or group at one moment.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NodeSnapshot {
+    /// Its name among its siblings.
+    pub name: String,
+    /// Its path; empty at the root.
+    pub path: String,
+    /// What it is.
+    pub kind: NodeKind,
+    /// What it does.
+    pub state: TaskState,
+    /// The number of the present or last attempt, from 1; 0 before the first, and for groups.
+    pub attempt: u32,
+    /// How many attempts or runs began after the first.
+    pub restarts: u32,
+    /// What it failed with last.
+    pub last_error: Option<String>,
+    /// Since when it does what it does. `None` for groups, and before the start.
+    pub since: Option<SystemTime>,
+    /// The siblings that it was declared to be after.
+    pub after: Vec<String>,
+    /// The children of a group, in the order of declaration, then those that were added.
+    pub children: Vec<NodeSnapshot>,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NodeKind {
+    /// A task.
+    Task,
+    /// A group of this strategy.
+    Group(Strategy),
+}
+
+impl NodeSnapshot {
+    pub(crate) fn pending(name: &str, path: &str, kind: NodeKind, after: Vec<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            kind,
+            state: TaskState::Pending,
+            attempt: 0,
+            restarts: 0,
+            last_error: None,
+            since: None,
+            after,
+            children: Vec::new(),
+        }
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, prefix: &str, branch: &str) -> fmt::Result {
+        let label = format!("{prefix}{branch}{}", self.name.escape_debug());
+        write!(f, "{label:<28} {:<9}", self.state.to_string())?;
+        match self.kind {
+            NodeKind::Group(strategy) => write!(f, " {strategy}")?,
+            NodeKind::Task if self.attempt > 0 => write!(f, " #{}", self.attempt)?,
+            NodeKind::Task => {}
+        }
+        if self.restarts > 0 {
+            write!(f, " restarts={}", self.restarts)?;
+        }
+        if let Some(since) = self.since {
+            write!(f, " {}", Age(since.elapsed().unwrap_or_default()))?;
+        }
+        if let Some(error) = &self.last_error {
+            write!(f, " \"{}\"", shortened(error))?;
+        }
+        writeln!(f)?;
+        let below = match branch {
+            "" => String::new(),
+            "└─ " => format!("{prefix}   "),
+            _ => format!("{prefix}│  "),
+        };
+        for (index, child) in self.children.iter().enumerate() {
+            let last = index + 1 == self.children.len();
+            child.write(f, &below, if last { "└─ " } else { "├─ " })?;
+        }
+        Ok(())
+    }
+
+    fn write_mermaid(&self, out: &mut String, next: &mut usize) -> usize {
+        let id = *next;
+        *next += 1;
+        let label = format!("{}: {}", self.name, self.state).replace('"', "#quot;");
+        // Writing to a string cannot fail.
+        let _ = match self.kind {
+            NodeKind::Group(_) => writeln!(out, "    n{id}[[\"{label}\"]]"),
+            NodeKind::Task => writeln!(out, "    n{id}[\"{label}\"]"),
+        };
+        let mut ids = Vec::new();
+        for child in &self.children {
+            let child_id = child.write_mermaid(out, next);
+            let _ = writeln!(out, "    n{id} --> n{child_id}");
+            for after in &child.after {
+                let earlier = ids.iter().find(|(name, _)| *name == after);
+                if let Some((_, earlier)) = earlier {
+                    let _ = writeln!(out, "    n{earlier} -.-> n{child_id}");
+                }
+            }
+            ids.push((&child.name, child_id));
+        }
+        id
+    }
+}
+
+impl TreeSnapshot {
+    /// The tree as a Mermaid flowchart: groups as double boxes, `after` as dotted arrows.
+    #[must_use]
+    pub fn to_mermaid(&self) -> String {
+        let mut out = String::from("flowchart TD\n");
+        self.root.write_mermaid(&mut out, &mut 0);
+        out
+    }
+}
+
+impl fmt::Display for TreeSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.root.write(f, "", "")
+    }
+}
+
+/// How long something lasts, in its two largest units.
+struct Age(Duration);
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        match seconds {
+            0..60 => write!(f, "{seconds}s"),
+            60..3600 => write!(f, "{}m{:02}s", seconds / 60, seconds % 60),
+            3600..86_400 => write!(f, "{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+            _ => write!(f, "{}d{:02}h", seconds / 86_400, seconds / 3600 % 24),
+        }
+    }
+}
+
+/// An error that fits beside a node in a terminal.
+fn shortened(error: &str) -> String {
+    const MOST: usize = 40;
+    let mut text: String = error.escape_debug().take(MOST).collect();
+    if error.chars().count() > MOST {
+        text.push('…');
+    }
+    text
+}

@@ -1,0 +1,171 @@
+//! Start timeouts, watchdogs, health and snapshots.
+
+use taskvisor::{
+    EventKind, Group, Problem, Ready, RestartPolicy, RuntimeError, SupervisorConfig, TaskContext, TaskError, TaskFn,
+    TaskOutcome, TaskSpec, TaskState, Tree,
+};
+use tests::{ALWAYS, FAIL, Recorder, Script, constant, cooperative, deaf, ms, recorded, secs, settle, supervisor};
+use tokio::time::{Instant, sleep};
+
+#[tokio::test(start_paused = true)]
+async fn d12_a_start_that_waits_for_a_permit_fails_past_its_timeout() -> Result<(), RuntimeError> {
+    let config = SupervisorConfig { max_concurrent: 1, ..SupervisorConfig::default() };
+    let recorder = Recorder::new();
+    let awaited = cooperative("pool").with_start_timeout(secs(10)).with_restart(RestartPolicy::Never);
+    let tree = Tree::builder(config)
+        .subscriber(recorder.clone())
+        .task(cooperative("daemon"))
+        .group(Group::one_for_one("g").task(awaited).task(cooperative("serve").with_after(["pool"])).not_critical())
+        .build();
+    tree.start().await?;
+    let start = Instant::now();
+
+    let outcome = tree.group("g").child("pool").outcome().await.unwrap();
+
+    assert_eq!(start.elapsed(), secs(10));
+    let TaskOutcome::Failed { error } = &outcome else { panic!("{outcome}") };
+    assert!(matches!(**error, TaskError::Timeout { timeout } if timeout == secs(10)));
+    assert_eq!(recorder.kinds_of("g/pool").iter().filter(|kind| **kind == EventKind::TaskStarting).count(), 0);
+    settle().await;
+    assert_eq!(tree.group("g").child("serve").status().unwrap().attempt, 0);
+    tree.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn d12_a_task_that_does_not_signal_has_failed_to_start() -> Result<(), RuntimeError> {
+    let (supervisor, recorder) = recorded();
+    let spec = deaf("mute").with_ready(Ready::Signal).with_start_timeout(secs(3)).with_stop_timeout(secs(1));
+    let start = Instant::now();
+    let task = supervisor.add_task(spec.with_restart(RestartPolicy::Never)).await?;
+    let outcome = task.outcome().await;
+    assert_eq!(start.elapsed(), secs(4), "the timeout, then the clean-up in vain");
+    assert_eq!(outcome.to_string(), "failed: timed out after 3s");
+    assert_eq!(recorder.count(EventKind::TimeoutHit), 1);
+    Ok(())
+}
+
+/// A task that is ready after a second, and gives five heartbeats, one a second.
+fn beating(name: &str) -> TaskSpec {
+    TaskSpec::inherit(TaskFn::arc(name, |ctx: TaskContext| async move {
+        sleep(secs(1)).await;
+        ctx.ready();
+        for _ in 0..5 {
+            ctx.heartbeat();
+            sleep(secs(1)).await;
+        }
+        ctx.cancelled().await;
+        Err(TaskError::Canceled)
+    }))
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_attempt_is_treated_like_one_that_timed_out() -> Result<(), RuntimeError> {
+    let supervisor = supervisor();
+    let start = Instant::now();
+    let spec = beating("worker").with_watchdog(secs(3)).with_restart(RestartPolicy::Never);
+    let outcome = supervisor.add_task(spec).await?.outcome().await;
+    // The last sign of life was after five seconds.
+    assert_eq!((start.elapsed(), outcome.to_string()), (secs(8), "failed: timed out after 3s".to_owned()));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_follows_the_present_attempts() -> Result<(), RuntimeError> {
+    let flaky = Script::new([FAIL, tests::Step::Wait]).spec("flaky").with_backoff(constant(secs(5)));
+    let tree = Tree::builder(SupervisorConfig::default())
+        .task(beating("worker").with_ready(Ready::Signal))
+        .group(Group::one_for_one("g").task(flaky))
+        .build();
+    let unready = |tree: &Tree| {
+        let mut paths: Vec<_> = tree.health().not_ready.into_iter().map(|unwell| unwell.path).collect();
+        paths.sort();
+        paths
+    };
+    assert!(tree.health().is_live() && !tree.health().is_ready(), "not started");
+    tree.start().await?;
+    settle().await;
+    assert_eq!(unready(&tree), ["g/flaky", "worker"]);
+    let problem = tree.group("g").health().not_ready[0].problem;
+    assert_eq!(problem, Problem::NotReady(TaskState::Backoff));
+    sleep(secs(2)).await;
+    assert_eq!(unready(&tree), ["g/flaky"]);
+    sleep(secs(4)).await;
+    assert!(tree.health().is_ready());
+    let shutdown = tree.shutdown();
+    assert!(!tree.health().is_ready() && tree.health().is_live(), "unready at once");
+    shutdown.await?;
+    assert!(!tree.health().is_live());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_attempt_past_its_watchdog_by_the_clock_is_not_live() -> Result<(), RuntimeError> {
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let released = std::sync::Arc::new(std::sync::Mutex::new(released));
+    let stuck = TaskFn::arc("stuck", move |_: TaskContext| {
+        let released = released.clone();
+        async move {
+            tokio::task::yield_now().await;
+            let _ = released.lock().unwrap().recv();
+            Ok(())
+        }
+    });
+    let tree = Tree::builder(SupervisorConfig::default())
+        .task(TaskSpec::inherit(stuck).with_watchdog(ms(20)).with_restart(RestartPolicy::Never))
+        .build();
+    tree.start().await?;
+    let not_live = async {
+        while tree.health().is_live() {
+            sleep(ms(1)).await;
+        }
+    };
+    assert!(tokio::time::timeout(secs(60), not_live).await.is_ok());
+    assert_eq!(tree.health().not_live[0].path, "stuck");
+    assert_eq!(tree.health().not_live[0].problem, Problem::Silent);
+    release.send(()).unwrap();
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_is_the_tree_as_text_and_as_mermaid() -> Result<(), RuntimeError> {
+    let flaky = Script::new([FAIL]).spec("cache").with_backoff(constant(secs(50))).with_restart(ALWAYS);
+    let tree = Tree::builder(SupervisorConfig::default())
+        .name("app")
+        .group(Group::one_for_one("store").task(cooperative("pool")).task(flaky))
+        .task(cooperative("serve").with_after(["store"]))
+        .build();
+    assert_eq!(tree.snapshot().root.children[1].state, TaskState::Pending);
+    tree.start().await?;
+    sleep(secs(1)).await;
+    tree.supervisor().add_task(cooperative("added")).await?;
+    settle().await;
+
+    let snapshot = tree.snapshot();
+    let text: Vec<_> = snapshot.to_string().lines().map(|line| line.trim_end().to_owned()).collect();
+    assert_eq!(
+        text,
+        [
+            "app                          running   one_for_one",
+            "├─ store                     running   one_for_one",
+            "│  ├─ pool                   running   #1 1s",
+            "│  └─ cache                  backoff   #1 1s \"failure 1\"",
+            "├─ serve                     running   #1 1s",
+            "└─ added                     running   #1 0s",
+        ]
+    );
+    assert!(text.iter().all(|line| line.chars().count() <= 80));
+    let cache = &snapshot.root.children[0].children[1];
+    assert_eq!(
+        (cache.path.as_str(), cache.attempt, cache.last_error.as_deref()),
+        ("store/cache", 1, Some("failure 1"))
+    );
+    assert_eq!(
+        snapshot.to_mermaid(),
+        "flowchart TD\n    n0[[\"app: running\"]]\n    n1[[\"store: running\"]]\n    n2[\"pool: running\"]\n    \
+         n1 --> n2\n    n3[\"cache: backoff\"]\n    n1 --> n3\n    n0 --> n1\n    n4[\"serve: running\"]\n    \
+         n0 --> n4\n    n1 -.-> n4\n    n5[\"added: running\"]\n    n0 --> n5\n"
+    );
+    tree.shutdown().await?;
+    assert_eq!(tree.snapshot().root.children[1].state, TaskState::Ended);
+    Ok(())
+}
