@@ -90,11 +90,13 @@ impl Function {
 
 impl ToTokens for Function {
     fn to_tokens(&self, tokens: &mut TokenStream) {
+        // Being `async` is what the macro asks for.
+        if self.signature.asyncness.is_some() {
+            tokens.extend(quote!(#[allow(clippy::unused_async)]));
+        }
         for attribute in &self.attributes {
             attribute.to_tokens(tokens);
         }
-        // Being `async` is what the macro asks for.
-        tokens.extend(quote!(#[allow(clippy::unused_async)]));
         self.visibility.to_tokens(tokens);
         self.signature.to_tokens(tokens);
         self.body.to_tokens(tokens);
