@@ -18,7 +18,8 @@ use crate::settings::check_backoff;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct SupervisorConfig {
-    /// How long all tasks together may take to stop on shutdown. Default: 60 s.
+    /// How long all tasks together may take to stop on shutdown; layers that stop one after another share it, each what
+    /// is left divided by the layers still to stop. Default: 60 s.
     pub grace: Duration,
     /// How long tasks go on after a shutdown was requested, so that load balancers notice. Default: zero.
     pub drain: Duration,

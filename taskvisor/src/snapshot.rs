@@ -65,24 +65,31 @@ impl NodeSnapshot {
         }
     }
 
-    fn write(&self, f: &mut fmt::Formatter<'_>, prefix: &str, branch: &str) -> fmt::Result {
-        let label = format!("{prefix}{branch}{}", self.name.escape_debug());
-        write!(f, "{label:<28} {:<9}", self.state.to_string())?;
+    /// What stands beside the tree's branches, in at most this many columns.
+    fn line(&self, label: &str) -> String {
+        let mut parts = vec![format!("{label:<28}"), format!("{:<9}", self.state)];
         match self.kind {
-            NodeKind::Group(strategy) => write!(f, " {strategy}")?,
-            NodeKind::Task if self.attempt > 0 => write!(f, " #{}", self.attempt)?,
+            NodeKind::Group(strategy) => parts.push(strategy.to_string()),
+            NodeKind::Task if self.attempt > 0 => parts.push(format!("#{}", self.attempt)),
             NodeKind::Task => {}
         }
         if self.restarts > 0 {
-            write!(f, " restarts={}", self.restarts)?;
+            parts.push(format!("restarts={}", self.restarts));
         }
         if let Some(since) = self.since {
-            write!(f, " {}", Age(since.elapsed().unwrap_or_default()))?;
+            parts.push(Age(since.elapsed().unwrap_or_default()).to_string());
         }
         if let Some(error) = &self.last_error {
-            write!(f, " \"{}\"", shortened(error))?;
+            let taken: usize = parts.iter().map(|part| part.chars().count() + 1).sum();
+            let room = COLUMNS.saturating_sub(taken + 2).max(LEAST);
+            parts.push(format!("\"{}\"", shortened(error, room)));
         }
-        writeln!(f)?;
+        parts.join(" ")
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, prefix: &str, branch: &str) -> fmt::Result {
+        let label = format!("{prefix}{branch}{}", self.name.escape_debug());
+        writeln!(f, "{}", self.line(&label).trim_end())?;
         let below = match branch {
             "" => String::new(),
             "└─ " => format!("{prefix}   "),
@@ -151,12 +158,16 @@ impl fmt::Display for Age {
     }
 }
 
-/// An error that fits beside a node in a terminal.
-fn shortened(error: &str) -> String {
-    const MOST: usize = 40;
-    let mut text: String = error.escape_debug().take(MOST).collect();
-    if error.chars().count() > MOST {
-        text.push('…');
+/// An error in at most so many characters.
+fn shortened(error: &str, most: usize) -> String {
+    let escaped: Vec<char> = error.escape_debug().collect();
+    if escaped.len() <= most {
+        return escaped.into_iter().collect();
     }
-    text
+    let kept = escaped.into_iter().take(most.saturating_sub(1));
+    kept.chain(['…']).collect()
 }
+
+/// The width of a terminal, and what an error has of it at least.
+const COLUMNS: usize = 80;
+const LEAST: usize = 12;

@@ -13,6 +13,7 @@ use crate::engine::{Cell, Core, Shutdown};
 use crate::events::Subscribe;
 use crate::group::Group;
 use crate::handle::TaskHandle;
+use crate::health::Health;
 use crate::runtime_error::RuntimeError;
 use crate::spec::{IntoTaskSpec, TaskSpec};
 
@@ -275,6 +276,12 @@ impl SupervisorHandle {
     #[must_use]
     pub fn snapshot(&self) -> Vec<String> {
         self.names_of(Cell::is_alive)
+    }
+
+    /// Whether all is live and ready, and who is not.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.core.health("")
     }
 
     /// The present registration of that path.

@@ -75,7 +75,7 @@ impl Tree {
     /// Whether the tree is live and ready, and who is not.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.supervisor.core().health("")
+        self.supervisor.health()
     }
 
     /// The tree as it is now, with the tasks that were added to it.
