@@ -13,7 +13,7 @@ use crate::spec::IntoTaskSpec;
 use crate::status::TaskState;
 
 /// A group in a tree. Each call acts on the group that is at the path when it is made; where there is none, verbs
-/// return false and looks return `None`. Dropping the handle does nothing.
+/// return false and looks return `None`. Looks find one that has ended as well. Dropping the handle does nothing.
 #[derive(Clone)]
 pub struct GroupHandle {
     path: Arc<str>,
@@ -46,10 +46,10 @@ impl GroupHandle {
         Self::new(format!("{}/{name}", self.path).into(), Arc::clone(&self.core))
     }
 
-    /// What the group is doing.
+    /// What the group is doing, or was at its end. `None` before the tree has started.
     #[must_use]
     pub fn status(&self) -> Option<TaskState> {
-        self.current().map(|group| group.state())
+        self.core.group_place(&self.path).map(|group| group.state())
     }
 
     /// Whether the group is live and ready, and who is not. A group that is not there is neither.
@@ -98,12 +98,13 @@ impl GroupHandle {
         self.current().is_some_and(|group| group.restart())
     }
 
-    /// Waits for the end of the group that is there now, and tells how it came. `None` if there is none.
+    /// Waits for the end of the newest registration of the group, and tells how it came. `None` before the tree has
+    /// started.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
     pub async fn outcome(&self) -> Option<TaskOutcome> {
-        match self.current() {
+        match self.core.group_place(&self.path) {
             Some(group) => Some(group.outcome().await),
             None => None,
         }

@@ -131,6 +131,7 @@ impl Deref for Supervisor {
 impl Drop for Supervisor {
     fn drop(&mut self) {
         self.handle.core.shut_down("the supervisor was dropped", Duration::ZERO);
+        self.handle.core.forget_places();
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, Timeout, sleep, timeout_at};
 
 use super::actor::Actor;
-use super::cell::{Cell, Member};
+use super::cell::{Cell, Member, Origin};
 use super::clock::Clock;
 use super::group::Note;
 use super::registry::{Admission, Registry};
@@ -153,7 +153,7 @@ impl Core {
         }
         registry.settle(&runtime);
         self.bus.start(&runtime);
-        let cell = self.cell(&mut registry, admitted, false, None);
+        let cell = self.cell(&mut registry, admitted, Origin::Added, None);
         registry.insert(&cell);
         announce(&cell);
         drop(registry);
@@ -165,11 +165,11 @@ impl Core {
         self: &Arc<Self>,
         registry: &mut Registry,
         admitted: Admitted,
-        unready: bool,
+        origin: Origin,
         member: Option<Member>,
     ) -> Arc<Cell> {
         let Admitted { task, name, settings } = admitted;
-        Arc::new(Cell::new(task, name, registry.share(settings), Arc::clone(self), unready, member))
+        Arc::new(Cell::new(task, name, registry.share(settings), Arc::clone(self), origin, member))
     }
 
     /// Ends a registration: frees its name, and settles its outcome unless that is known already.

@@ -27,7 +27,7 @@ impl Core {
     }
 
     fn group_node(&self, spec: &Group, path: &str) -> NodeSnapshot {
-        let group = if path.is_empty() { self.roots().into_iter().next() } else { self.group(path) };
+        let group = self.group_place(path);
         let children = spec.children.iter().map(|child| {
             let path = if path.is_empty() { child.name().to_owned() } else { format!("{path}/{}", child.name()) };
             match child {

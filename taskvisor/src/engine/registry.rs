@@ -17,6 +17,7 @@ pub(super) struct Registry {
     pub(super) roots: Vec<Arc<GroupCell>>,
     /// For a declared tree: the newest registration of each place, also when it has ended.
     pub(super) places: Option<HashMap<Arc<str>, Arc<Cell>>>,
+    pub(super) group_places: HashMap<Arc<str>, Arc<GroupCell>>,
     /// The runtime of the oldest registration, or of the last one that there was.
     pub(super) home: Option<Handle>,
     pub(super) admission: Admission,

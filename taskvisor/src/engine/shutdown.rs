@@ -203,18 +203,22 @@ impl Driver {
     async fn stop_all(&self, grace: Duration) {
         let core = &self.core;
         let roots = core.roots();
-        let layers = roots.iter().map(|root| root.spec().layers()).max().unwrap_or(0);
-        let (first, rest): (Vec<_>, Vec<_>) = core.cells().into_iter().partition(|cell| cell.member().is_none());
-        let all = layers + u32::from(!first.is_empty());
-        let share = if layers == 0 { None } else { Some(grace / all.max(1)) };
-        let began = Instant::now();
-        for cell in &first {
-            let bound = share.map_or(Bound::Open, Bound::within);
-            cell.stop(cell.bound_of_stop(bound), false);
+        let (mut added, mut declared) = (Vec::new(), Vec::new());
+        for cell in core.cells().into_iter().filter(|cell| cell.member().is_none()) {
+            if cell.was_added() { added.push(cell) } else { declared.push(cell) }
         }
-        drop(rest);
-        for cell in first {
+        let layers =
+            roots.iter().map(|root| root.spec().layers()).max().unwrap_or(0).max(u32::from(!declared.is_empty()));
+        let began = Instant::now();
+        let share = if layers == 0 { Bound::Open } else { Bound::within(grace / (layers + 1)) };
+        for cell in &added {
+            cell.stop(cell.bound_of_stop(share), false);
+        }
+        for cell in added {
             cell.ended().await;
+        }
+        for cell in declared {
+            cell.stop(cell.bound_of_stop(Bound::Open), false);
         }
         for root in roots {
             root.stop(Bound::within(grace.saturating_sub(began.elapsed())));

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::runtime::Handle;
 
 use super::actor::Actor;
-use super::cell::{self, Cell};
+use super::cell::{self, Cell, Origin};
 use super::core::{Admitted, Core, announce};
 use super::group::{GroupCell, Member, Place, drive};
 use super::registry::{Admission, Registry};
@@ -38,6 +38,7 @@ struct Registered {
     groups: Vec<Arc<GroupCell>>,
     /// Whose places they take: dropped with no lock held.
     before: Vec<Arc<Cell>>,
+    groups_before: Vec<Arc<GroupCell>>,
 }
 
 impl Core {
@@ -126,7 +127,7 @@ impl Core {
         let closed = RuntimeError::GroupNotRunning { name: group.path().to_string() };
         let cell = group.adopt(closed, |index| {
             let member = cell::Member { group: Arc::clone(group), index, managed: group.manages(), awaited: false };
-            let cell = self.cell(&mut registry, admitted, false, Some(member));
+            let cell = self.cell(&mut registry, admitted, Origin::Added, Some(member));
             registry.insert(&cell);
             cell
         })?;
@@ -141,11 +142,25 @@ impl Core {
         self.registry().places.get_or_insert_default();
     }
 
+    /// Lets go of them: they know their supervisor, which would never be freed.
+    pub(crate) fn forget_places(&self) {
+        let mut registry = self.registry();
+        let gone = (registry.places.take(), std::mem::take(&mut registry.group_places));
+        drop(registry);
+        drop(gone);
+    }
+
     /// The newest registration of a place, also when it has ended.
     pub(crate) fn place(&self, path: &str) -> Option<Arc<Cell>> {
         let registry = self.registry();
         let place = registry.places.as_ref().and_then(|places| places.get(path));
         place.or_else(|| registry.get(path)).cloned()
+    }
+
+    /// The newest registration of a group, also when it has ended; empty is the path of the root.
+    pub(crate) fn group_place(&self, path: &str) -> Option<Arc<GroupCell>> {
+        let registry = self.registry();
+        registry.group_places.get(path).or_else(|| registry.groups.get(path)).cloned()
     }
 
     /// As `place`, but waits for the tree to start.
@@ -228,7 +243,7 @@ impl Core {
     ) {
         for child in root.children {
             if let AdmittedChild::Task(task) = child {
-                let cell = self.cell(registry, task, unready, None);
+                let cell = self.cell(registry, task, Origin::Declared { unready }, None);
                 registered.before.extend(registry.insert_declared(&cell));
                 registered.cells.push(cell);
             }
@@ -247,7 +262,10 @@ impl Core {
         if group.place.is_none() {
             registry.roots.push(Arc::clone(&group));
         } else {
-            registry.groups.insert(path, Arc::clone(&group));
+            registry.groups.insert(Arc::clone(&path), Arc::clone(&group));
+        }
+        if registry.places.is_some() {
+            registered.groups_before.extend(registry.group_places.insert(path, Arc::clone(&group)));
         }
         let _none = self.register_children(registry, &group, children, registered);
         registered.groups.push(Arc::clone(&group));
@@ -271,7 +289,7 @@ impl Core {
                 AdmittedChild::Task(task) => {
                     let awaited = awaited[index];
                     let member = cell::Member { group: Arc::clone(group), index, managed, awaited };
-                    let cell = self.cell(registry, task, false, Some(member));
+                    let cell = self.cell(registry, task, Origin::Declared { unready: false }, Some(member));
                     registered.before.extend(registry.insert_declared(&cell));
                     registered.cells.push(Arc::clone(&cell));
                     Member::Task(cell)

@@ -172,3 +172,48 @@ async fn a_snapshot_is_the_tree_as_text_and_as_mermaid() -> Result<(), RuntimeEr
     assert_eq!(tree.snapshot().root.children[1].state, TaskState::Ended);
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_added_stops_before_what_was_declared() -> Result<(), RuntimeError> {
+    let recorder = Recorder::new();
+    let slow = |name: &str| {
+        TaskSpec::inherit(TaskFn::arc(name, |ctx: TaskContext| async move {
+            ctx.cancelled().await;
+            sleep(secs(1)).await;
+            Ok(())
+        }))
+    };
+    let tree = Tree::builder(SupervisorConfig::default()).subscriber(recorder.clone()).task(slow("declared")).build();
+    tree.start().await?;
+    tree.supervisor().add_task(slow("added")).await?;
+    settle().await;
+    let start = Instant::now();
+    tree.shutdown().await?;
+    assert_eq!(start.elapsed(), secs(2), "one after the other");
+    let removed = recorder.seen().into_iter().filter(|seen| seen.kind == EventKind::TaskRemoved);
+    assert_eq!(removed.filter_map(|seen| seen.task).collect::<Vec<_>>(), ["added", "declared"]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tree_that_is_over_is_remembered_by_its_owner_and_then_freed() -> Result<(), RuntimeError> {
+    let recorder = Recorder::new();
+    let job = Script::new([FAIL, tests::OK]).spec("job").with_backoff(constant(secs(1)));
+    let tree = Tree::builder(SupervisorConfig::default())
+        .subscriber(recorder.clone())
+        .group(Group::one_for_all("g").task(job))
+        .build();
+    let (job, group) = (tree.group("g").child("job"), tree.group("g"));
+    let (result, outcome) = tokio::join!(tree.run_until(std::future::pending()), job.outcome());
+    result?;
+    assert!(outcome.unwrap().is_completed());
+    assert!(job.outcome().await.unwrap().is_completed() && group.outcome().await.unwrap().is_completed());
+    assert_eq!((job.status().unwrap().attempt, group.status()), (2, Some(TaskState::Ended)));
+    assert_eq!(tree.snapshot().root.children[0].state, TaskState::Ended);
+
+    drop((tree, job, group));
+    sleep(secs(1)).await;
+
+    assert_eq!(std::sync::Arc::strong_count(&recorder), 1, "the supervisor is freed, and its subscribers with it");
+    Ok(())
+}

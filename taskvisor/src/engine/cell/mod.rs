@@ -51,6 +51,7 @@ pub(crate) struct Cell {
     state: Mutex<State>,
     /// The outcome is known, or the registration has ended.
     changed: Notify,
+    origin: Origin,
     /// Its place in a group that looks after it.
     member: Option<Box<Member>>,
 }
@@ -63,6 +64,15 @@ impl State {
     pub(in crate::engine) fn is_ready(&self) -> bool {
         self.ready
     }
+}
+
+/// How a registration came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::engine) enum Origin {
+    /// With a batch or tree, and whether it counts for the readiness of a batch.
+    Declared { unready: bool },
+    /// At runtime.
+    Added,
 }
 
 /// The place of a registration in its group.
@@ -130,7 +140,7 @@ impl Cell {
         name: Arc<str>,
         settings: Arc<Settings>,
         core: Arc<Core>,
-        unready: bool,
+        origin: Origin,
         member: Option<Member>,
     ) -> Self {
         let core_clock = core.clock.now();
@@ -147,7 +157,7 @@ impl Cell {
                 told: Told::Nothing,
                 bound: None,
                 streak: 0,
-                unready,
+                unready: origin == Origin::Declared { unready: true },
                 progress: Progress::Idle,
                 gate: if member.is_some() { Gate::Shut } else { Gate::Open },
                 since: core_clock,
@@ -163,6 +173,7 @@ impl Cell {
                 outcome: None,
             }),
             changed: Notify::new(),
+            origin,
             member: member.map(Box::new),
         }
     }
@@ -225,6 +236,10 @@ impl Cell {
     /// Whether an attempt is under way.
     pub(crate) fn is_alive(&self) -> bool {
         matches!(self.lock().progress, Progress::Running | Progress::Joining)
+    }
+
+    pub(in crate::engine) fn was_added(&self) -> bool {
+        self.origin == Origin::Added
     }
 
     pub(in crate::engine) fn member(&self) -> Option<&Member> {
