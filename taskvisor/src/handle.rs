@@ -76,7 +76,7 @@ impl TaskHandle {
     }
 
     /// Begins anew: ends a wait or the running attempt, counts no failure, and forgets the failures before. False if
-    /// the task has ended or was told to stop.
+    /// the task has ended, was told to stop, or waits in a slot.
     pub fn restart(&self) -> bool {
         self.0.restart()
     }

@@ -40,11 +40,14 @@
 //! Every `Duration` is legal, `Duration::MAX` included: what is longer than a year never comes.
 //!
 //! # Features
-//! `macros` (default): `#[task]` and `supervise!`. `logging`: `LogWriter`.
+//! `macros` (default): `#[task]` and `supervise!`. `controller`: admission slots, as `ControllerSpec` and `SlotHandle`.
+//! `logging`: `LogWriter`.
 
 mod child;
 mod config;
 mod context;
+#[cfg(feature = "controller")]
+mod controller;
 mod engine;
 mod error;
 mod events;
@@ -83,6 +86,8 @@ pub use tokio_util::sync::CancellationToken;
 pub use child::ChildHandle;
 pub use config::SupervisorConfig;
 pub use context::{FromContext, TaskContext};
+#[cfg(feature = "controller")]
+pub use controller::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
 pub use engine::Shutdown;
 pub use error::{BoxError, TaskError};
 #[cfg(feature = "logging")]
@@ -93,7 +98,7 @@ pub use group::Group;
 pub use group_handle::GroupHandle;
 pub use handle::TaskHandle;
 pub use health::{Health, Problem, Unwell};
-pub use outcome::TaskOutcome;
+pub use outcome::{RejectReason, TaskOutcome};
 pub use policy::{BackoffPolicy, JitterPolicy, RestartPolicy};
 pub use ready::Ready;
 pub use result::{IntoTaskError, IntoTaskResult};
@@ -112,10 +117,12 @@ pub use tree::{Tree, TreeBuilder};
 pub mod prelude {
     #[cfg(feature = "logging")]
     pub use crate::LogWriter;
+    #[cfg(feature = "controller")]
+    pub use crate::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
     pub use crate::{
-        BackoffPolicy, CancellationToken, Event, EventKind, Group, JitterPolicy, Ready, RestartPolicy, RuntimeError,
-        Strategy, Subscribe, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskHandle, TaskOutcome,
-        TaskRef, TaskSpec,
+        BackoffPolicy, CancellationToken, Event, EventKind, Group, JitterPolicy, Ready, RejectReason, RestartPolicy,
+        RuntimeError, Strategy, Subscribe, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskHandle,
+        TaskOutcome, TaskRef, TaskSpec,
     };
     #[cfg(feature = "macros")]
     pub use crate::{supervise, task};

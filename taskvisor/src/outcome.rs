@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::TaskError;
+use crate::runtime_error::RuntimeError;
 
 /// How a task ended for good, with what caused it.
 ///
@@ -60,6 +61,56 @@ pub enum TaskOutcome {
         /// What its last finished attempt failed with, if it did.
         error: Option<Arc<TaskError>>,
     },
+    /// It was submitted to a slot, and never ran.
+    Rejected {
+        /// Why.
+        reason: RejectReason,
+    },
+}
+
+/// Why a submission never ran.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum RejectReason {
+    /// Its slot was busy, and it was not to wait.
+    Busy,
+    /// It was to replace the task that ran, and a later one took its place.
+    Superseded,
+    /// As many waited in its slot as may.
+    Full,
+    /// The supervisor was shut down while it waited.
+    ShuttingDown,
+    /// Its turn had come, and it could not be registered.
+    Refused {
+        /// Why not.
+        error: Arc<RuntimeError>,
+    },
+}
+
+impl RejectReason {
+    /// A short, stable name of the reason, for metrics and logs.
+    #[must_use]
+    pub const fn as_label(&self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Superseded => "superseded",
+            Self::Full => "full",
+            Self::ShuttingDown => "shutting_down",
+            Self::Refused { .. } => "refused",
+        }
+    }
+}
+
+impl fmt::Display for RejectReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("its slot is busy"),
+            Self::Superseded => f.write_str("superseded by a later one"),
+            Self::Full => f.write_str("the queue of its slot is full"),
+            Self::ShuttingDown => f.write_str("the supervisor is shutting down"),
+            Self::Refused { error } => error.fmt(f),
+        }
+    }
 }
 
 impl TaskOutcome {
@@ -74,6 +125,7 @@ impl TaskOutcome {
             Self::Fatal { .. } => "fatal",
             Self::Panicked { .. } => "panicked",
             Self::Aborted { .. } => "aborted",
+            Self::Rejected { .. } => "rejected",
         }
     }
 
@@ -83,11 +135,11 @@ impl TaskOutcome {
         matches!(self, Self::Completed)
     }
 
-    /// The error behind the outcome, if there is one.
+    /// The task's error behind the outcome, if there is one.
     #[must_use]
     pub const fn error(&self) -> Option<&Arc<TaskError>> {
         match self {
-            Self::Completed => None,
+            Self::Completed | Self::Rejected { .. } => None,
             Self::Canceled { error } | Self::Aborted { error } => error.as_ref(),
             Self::Failed { error }
             | Self::Exhausted { error, .. }
@@ -96,10 +148,14 @@ impl TaskOutcome {
         }
     }
 
-    /// The same as [`error`](Self::error), in the form that error reporters take.
+    /// What caused the outcome, in the form that error reporters take: the task's [`error`](Self::error), or why a
+    /// submission was refused.
     #[must_use]
     pub fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.error().map(|error| &**error as &(dyn Error + 'static))
+        match self {
+            Self::Rejected { reason: RejectReason::Refused { error } } => Some(&**error),
+            _ => self.error().map(|error| &**error as &(dyn Error + 'static)),
+        }
     }
 }
 
@@ -109,9 +165,10 @@ impl fmt::Display for TaskOutcome {
         if let Self::Exhausted { failures, .. } = self {
             write!(f, " after {failures} failure{}", if *failures == 1 { "" } else { "s" })?;
         }
-        match self.error() {
-            Some(error) => write!(f, ": {error}"),
-            None => Ok(()),
+        match (self, self.error()) {
+            (Self::Rejected { reason }, _) => write!(f, ": {reason}"),
+            (_, Some(error)) => write!(f, ": {error}"),
+            _ => Ok(()),
         }
     }
 }

@@ -73,6 +73,12 @@ pub enum RuntimeError {
     /// The supervisor was used for the first time outside a Tokio runtime.
     #[error("no Tokio runtime: call this from a task or a thread of a Tokio runtime with time enabled")]
     NoRuntime,
+    /// As many submissions wait in slots as the controller allows.
+    #[error("the controller's queue is full: {capacity} submissions wait already")]
+    QueueFull {
+        /// The controller's `queue_capacity`.
+        capacity: usize,
+    },
     /// The operating system refused to tell of signals.
     #[error("cannot listen for signals: {0}")]
     Signals(#[source] Arc<io::Error>),
@@ -107,6 +113,7 @@ impl RuntimeError {
             Self::AlreadyRunning => "runtime_already_running",
             Self::ShuttingDown => "runtime_shutting_down",
             Self::NoRuntime => "runtime_no_tokio_runtime",
+            Self::QueueFull { .. } => "runtime_queue_full",
             Self::Signals(_) => "runtime_signals",
             Self::InvalidOption(_) => "runtime_invalid_option",
         }

@@ -27,6 +27,8 @@ impl fmt::Display for TaskId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TaskState {
+    /// It was submitted to a slot, and waits there.
+    Queued,
     /// The first attempt waits for the initial delay.
     Delayed,
     /// An attempt is due; with `max_concurrent` it may wait for its permit.
@@ -46,6 +48,7 @@ pub enum TaskState {
 impl fmt::Display for TaskState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
+            Self::Queued => "queued",
             Self::Delayed => "delayed",
             Self::Pending => "pending",
             Self::Running => "running",

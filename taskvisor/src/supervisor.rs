@@ -9,7 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::SupervisorConfig;
-use crate::engine::{Cell, Core, Shutdown};
+#[cfg(feature = "controller")]
+use crate::controller::{ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
+use crate::engine::{Cell, Core, Parts, Shutdown};
 use crate::events::Subscribe;
 use crate::group::Group;
 use crate::handle::TaskHandle;
@@ -45,13 +47,13 @@ impl Supervisor {
     /// A supervisor with its config and subscribers. Needs no runtime. An invalid config is the error of the first use.
     #[must_use]
     pub fn new(config: SupervisorConfig, subscribers: Vec<Arc<dyn Subscribe>>) -> Arc<Self> {
-        Arc::new(Self { handle: SupervisorHandle::new(Arc::new(Core::new(config, subscribers))) })
+        Self::builder(config).with_subscribers(subscribers).build()
     }
 
     /// Builds a supervisor step by step.
     #[must_use]
     pub fn builder(config: SupervisorConfig) -> SupervisorBuilder {
-        SupervisorBuilder { config, subscribers: Vec::new() }
+        SupervisorBuilder { parts: Parts { config, ..Parts::default() } }
     }
 
     /// A handle that does not keep the supervisor alive.
@@ -143,22 +145,37 @@ impl fmt::Debug for Supervisor {
 
 /// Builds a [`Supervisor`].
 pub struct SupervisorBuilder {
-    config: SupervisorConfig,
-    subscribers: Vec<Arc<dyn Subscribe>>,
+    parts: Parts,
 }
 
 impl SupervisorBuilder {
     /// Adds subscribers.
     #[must_use]
     pub fn with_subscribers(mut self, subscribers: Vec<Arc<dyn Subscribe>>) -> Self {
-        self.subscribers.extend(subscribers);
+        self.parts.subscribers.extend(subscribers);
+        self
+    }
+
+    /// Sets how many submissions may wait in slots. Default: [`ControllerConfig::default`].
+    #[cfg(feature = "controller")]
+    #[must_use]
+    pub fn with_controller(mut self, config: ControllerConfig) -> Self {
+        self.parts.controller.config = config;
+        self
+    }
+
+    /// Declares a slot. [`run`](Supervisor::run) stays until a shutdown then, as more may be submitted to it.
+    #[cfg(feature = "controller")]
+    #[must_use]
+    pub fn with_slot(mut self, slot: SlotSpec) -> Self {
+        self.parts.controller.slots.push(slot);
         self
     }
 
     /// The supervisor. An invalid config is the error of the first use.
     #[must_use]
     pub fn build(self) -> Arc<Supervisor> {
-        Supervisor::new(self.config, self.subscribers)
+        Arc::new(Supervisor { handle: SupervisorHandle::new(Arc::new(Core::new(self.parts))) })
     }
 
     /// The supervisor, unless its config is invalid.
@@ -174,7 +191,7 @@ impl SupervisorBuilder {
 
 impl fmt::Debug for SupervisorBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SupervisorBuilder").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("SupervisorBuilder").field("config", &self.parts.config).finish_non_exhaustive()
     }
 }
 
@@ -212,6 +229,41 @@ impl SupervisorHandle {
     /// It is done in one step when first polled.
     pub async fn add_task(&self, spec: impl IntoTaskSpec) -> Result<TaskHandle, RuntimeError> {
         self.core.add(spec.into_task_spec()).map(TaskHandle::new)
+    }
+
+    /// Submits a task to its slot, which starts it at once if it is idle, and else does what the submission says. What
+    /// comes of it is the handle's [outcome](crate::TaskOutcome): one that never runs is
+    /// [`Rejected`](crate::TaskOutcome::Rejected), and says why. While it waits it is [`Queued`](crate::TaskState::Queued),
+    /// and can be cancelled by its handle; its name is not registered before it starts.
+    ///
+    /// Waits for room if it is one more to wait, and as many wait in all slots together as the controller's
+    /// [`queue_capacity`](ControllerConfig::queue_capacity) allows, first come, first served.
+    ///
+    /// # Errors
+    /// [`InvalidOption`](ControllerError::InvalidOption), [`ShuttingDown`](ControllerError::ShuttingDown),
+    /// [`NoRuntime`](ControllerError::NoRuntime).
+    ///
+    /// # Cancel safety
+    /// Until it is done, nothing is submitted.
+    #[cfg(feature = "controller")]
+    pub async fn submit(&self, spec: ControllerSpec) -> Result<TaskHandle, ControllerError> {
+        self.core.submit(spec).await.map(TaskHandle::new)
+    }
+
+    /// As [`submit`](Self::submit), but does not wait for room.
+    ///
+    /// # Errors
+    /// [`Full`](ControllerError::Full), and those of [`submit`](Self::submit).
+    #[cfg(feature = "controller")]
+    pub fn try_submit(&self, spec: ControllerSpec) -> Result<TaskHandle, ControllerError> {
+        self.core.try_submit(spec).map(TaskHandle::new)
+    }
+
+    /// The slot of that name, whether it was declared or not.
+    #[cfg(feature = "controller")]
+    #[must_use]
+    pub fn slot(&self, name: &str) -> SlotHandle {
+        SlotHandle::new(name, Arc::clone(&self.core))
     }
 
     /// Tells the task of that path to stop, and returns.

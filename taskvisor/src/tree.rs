@@ -8,8 +8,10 @@ use std::time::Duration;
 
 use crate::child::ChildHandle;
 use crate::config::SupervisorConfig;
+#[cfg(feature = "controller")]
+use crate::controller::{ControllerConfig, SlotHandle, SlotSpec};
 use crate::engine::Shutdown;
-use crate::events::{IntoSubscriber, Subscribe};
+use crate::events::IntoSubscriber;
 use crate::group::Group;
 use crate::group_handle::GroupHandle;
 use crate::health::Health;
@@ -17,7 +19,7 @@ use crate::runtime_error::RuntimeError;
 use crate::snapshot::TreeSnapshot;
 use crate::spec::IntoTaskSpec;
 use crate::strategy::Strategy;
-use crate::supervisor::{Supervisor, exit};
+use crate::supervisor::{Supervisor, SupervisorBuilder, exit};
 
 /// A declared tree: what `supervise!` returns, and what its builder builds.
 ///
@@ -47,7 +49,7 @@ pub struct Tree {
 impl Tree {
     /// Declares a tree.
     pub fn builder(config: SupervisorConfig) -> TreeBuilder {
-        TreeBuilder { config, subscribers: Vec::new(), root: Group::one_for_one("root") }
+        TreeBuilder { supervisor: Supervisor::builder(config), root: Group::one_for_one("root") }
     }
 
     /// The tree's name. Default: `root`.
@@ -70,6 +72,13 @@ impl Tree {
     #[must_use]
     pub fn group(&self, path: &str) -> GroupHandle {
         GroupHandle::new(path.into(), Arc::clone(self.supervisor.core()))
+    }
+
+    /// The slot of that name, whether it was declared or not.
+    #[cfg(feature = "controller")]
+    #[must_use]
+    pub fn slot(&self, name: &str) -> SlotHandle {
+        self.supervisor.slot(name)
     }
 
     /// Whether the tree is live and ready, and who is not.
@@ -156,8 +165,7 @@ impl fmt::Debug for Tree {
 /// Declares a [`Tree`].
 #[must_use = "nothing is built yet"]
 pub struct TreeBuilder {
-    config: SupervisorConfig,
-    subscribers: Vec<Arc<dyn Subscribe>>,
+    supervisor: SupervisorBuilder,
     root: Group,
 }
 
@@ -170,7 +178,21 @@ impl TreeBuilder {
 
     /// Adds a subscriber, by value or shared.
     pub fn subscriber(mut self, subscriber: impl IntoSubscriber) -> Self {
-        self.subscribers.push(subscriber.into_subscriber());
+        self.supervisor = self.supervisor.with_subscribers(vec![subscriber.into_subscriber()]);
+        self
+    }
+
+    /// Sets how many submissions may wait in slots. Default: [`ControllerConfig::default`].
+    #[cfg(feature = "controller")]
+    pub fn controller(mut self, config: ControllerConfig) -> Self {
+        self.supervisor = self.supervisor.with_controller(config);
+        self
+    }
+
+    /// Declares a slot. [`run`](Tree::run) stays until a shutdown then, as more may be submitted to it.
+    #[cfg(feature = "controller")]
+    pub fn slot(mut self, slot: SlotSpec) -> Self {
+        self.supervisor = self.supervisor.with_slot(slot);
         self
     }
 
@@ -216,7 +238,7 @@ impl TreeBuilder {
 
     /// The tree. What is invalid in it is the error of [`Tree::start`].
     pub fn build(self) -> Tree {
-        let supervisor = Supervisor::new(self.config, self.subscribers);
+        let supervisor = self.supervisor.build();
         supervisor.core().keep_places();
         Tree { supervisor, root: self.root, started: AtomicBool::new(false) }
     }
@@ -224,6 +246,9 @@ impl TreeBuilder {
 
 impl fmt::Debug for TreeBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TreeBuilder").field("config", &self.config).field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("TreeBuilder")
+            .field("supervisor", &self.supervisor)
+            .field("root", &self.root)
+            .finish_non_exhaustive()
     }
 }

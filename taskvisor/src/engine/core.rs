@@ -9,13 +9,17 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, Timeout, sleep, timeout_at};
 
 use super::actor::Actor;
-use super::cell::{Cell, Member, Origin};
+use super::cell::{Cell, Origin, Tie};
 use super::clock::Clock;
 use super::group::Note;
 use super::registry::{Admission, Registry};
 use super::shutdown::Verdict;
+#[cfg(feature = "controller")]
+use super::slots::Controller;
 use super::tree::check_no_siblings;
 use crate::config::SupervisorConfig;
+#[cfg(feature = "controller")]
+use crate::controller::ControllerSetup;
 use crate::events::{Bus, EventKind, Subscribe};
 use crate::group::check_name;
 use crate::outcome::TaskOutcome;
@@ -41,6 +45,8 @@ pub(crate) struct Core {
     pub(super) vacant: Notify,
     pub(super) verdict: Verdict,
     pub(super) readiness: Readiness,
+    #[cfg(feature = "controller")]
+    pub(super) controller: Controller,
 }
 
 /// Whether every task of the first batch has begun.
@@ -52,6 +58,15 @@ pub(super) struct Readiness {
     pub(super) changed: Notify,
 }
 
+/// What a supervisor is built of.
+#[derive(Default)]
+pub(crate) struct Parts {
+    pub(crate) config: SupervisorConfig,
+    pub(crate) subscribers: Vec<Arc<dyn Subscribe>>,
+    #[cfg(feature = "controller")]
+    pub(crate) controller: ControllerSetup,
+}
+
 /// A spec, checked and resolved.
 pub(super) struct Admitted {
     pub(super) task: TaskRef,
@@ -60,13 +75,15 @@ pub(super) struct Admitted {
 }
 
 impl Core {
-    pub(crate) fn new(config: SupervisorConfig, subscribers: Vec<Arc<dyn Subscribe>>) -> Self {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let invalid = parts.check().err();
+        let Parts { config, subscribers, .. } = parts;
         let permits = match config.max_concurrent {
             0 => None,
             n => Some(Arc::new(Semaphore::new(n.min(Semaphore::MAX_PERMITS)))),
         };
         Self {
-            invalid: config.check().and_then(|()| check_subscribers(&subscribers)).err(),
+            invalid,
             bus: Arc::new(Bus::new(subscribers, config.bus_capacity)),
             permits,
             clock: Clock::new(),
@@ -75,13 +92,15 @@ impl Core {
             vacant: Notify::new(),
             verdict: Verdict::default(),
             readiness: Readiness::default(),
+            #[cfg(feature = "controller")]
+            controller: Controller::new(parts.controller),
             config,
         }
     }
 
     /// A supervisor that is over before it began.
     pub(crate) fn closed() -> Arc<Self> {
-        let core = Arc::new(Self::new(SupervisorConfig::default(), Vec::new()));
+        let core = Arc::new(Self::new(Parts::default()));
         core.close(Ok(()));
         core
     }
@@ -166,10 +185,10 @@ impl Core {
         registry: &mut Registry,
         admitted: Admitted,
         origin: Origin,
-        member: Option<Member>,
+        tie: Option<Tie>,
     ) -> Arc<Cell> {
         let Admitted { task, name, settings } = admitted;
-        Arc::new(Cell::new(task, name, registry.share(settings), Arc::clone(self), origin, member))
+        Arc::new(Cell::new(task, name, registry.share(settings), Arc::clone(self), origin, tie))
     }
 
     /// Ends a registration: frees its name, and settles its outcome unless that is known already.
@@ -177,6 +196,8 @@ impl Core {
         let mut registry = self.registry();
         let gone = registry.remove(cell);
         let finished = cell.finish(outcome);
+        #[cfg(feature = "controller")]
+        let aftermath = self.hand_over(&mut registry, cell);
         if finished.aborted && matches!(registry.admission, Admission::Closing | Admission::Stopping) {
             registry.aborted.push((cell.id(), Arc::clone(cell.name())));
         }
@@ -190,6 +211,8 @@ impl Core {
         cell.finished(finished);
         drop(gone);
         cell.report(|index| Note::Ended(index, end));
+        #[cfg(feature = "controller")]
+        self.carry_out(aftermath);
         if vacant {
             self.is_vacant(over);
         }
@@ -263,14 +286,19 @@ pub(super) fn announce(cell: &Arc<Cell>) {
     cell.announce(EventKind::TaskAdded);
 }
 
-fn check_subscribers(subscribers: &[Arc<dyn Subscribe>]) -> Result<(), InvalidOption> {
-    match subscribers.iter().find(|subscriber| subscriber.queue_capacity() == 0) {
-        None => Ok(()),
-        Some(subscriber) => Err(InvalidOption {
-            subject: format!("subscriber `{}`", subscriber.name()),
-            option: "queue_capacity",
-            value: "0".into(),
-            expected: "at least 1",
-        }),
+impl Parts {
+    fn check(&self) -> Result<(), InvalidOption> {
+        self.config.check()?;
+        #[cfg(feature = "controller")]
+        self.controller.check()?;
+        match self.subscribers.iter().find(|subscriber| subscriber.queue_capacity() == 0) {
+            None => Ok(()),
+            Some(subscriber) => Err(InvalidOption {
+                subject: format!("subscriber `{}`", subscriber.name()),
+                option: "queue_capacity",
+                value: "0".into(),
+                expected: "at least 1",
+            }),
+        }
     }
 }

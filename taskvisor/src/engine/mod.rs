@@ -18,9 +18,11 @@ mod registry;
 mod run;
 mod shutdown;
 mod signals;
+#[cfg(feature = "controller")]
+mod slots;
 mod tree;
 
 pub(crate) use cell::Cell;
-pub(crate) use core::Core;
+pub(crate) use core::{Core, Parts};
 pub(crate) use group::GroupCell;
 pub use shutdown::Shutdown;

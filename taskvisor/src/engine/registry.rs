@@ -18,6 +18,8 @@ pub(super) struct Registry {
     /// For a declared tree: the newest registration of each place, also when it has ended.
     pub(super) places: Option<HashMap<Arc<str>, Arc<Cell>>>,
     pub(super) group_places: HashMap<Arc<str>, Arc<GroupCell>>,
+    #[cfg(feature = "controller")]
+    pub(super) slots: super::slots::Slots,
     /// The runtime of the oldest registration, or of the last one that there was.
     pub(super) home: Option<Handle>,
     pub(super) admission: Admission,
@@ -65,7 +67,9 @@ impl Registry {
 
     #[must_use = "it holds the user's task, and is dropped with no lock held"]
     pub(super) fn remove(&mut self, cell: &Cell) -> Option<Arc<Cell>> {
-        self.names.remove(cell.name())
+        let gone = self.names.remove(cell.name());
+        shrink(&mut self.names);
+        gone
     }
 
     /// Enters a cell of a declared tree, whose name was seen to be free.
@@ -91,5 +95,13 @@ impl Registry {
             Some(shared) if **shared == settings => Arc::clone(shared),
             _ => Arc::clone(self.shared.insert(Arc::new(settings))),
         }
+    }
+}
+
+/// Gives memory back once most of what a map held is gone.
+pub(super) fn shrink<V>(map: &mut HashMap<Arc<str>, V>) {
+    const KEPT: usize = 64;
+    if map.capacity() > KEPT && map.len() < map.capacity() / 8 {
+        map.shrink_to(map.len() * 2);
     }
 }

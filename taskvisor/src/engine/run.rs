@@ -107,6 +107,8 @@ impl Running {
 
     async fn end(&mut self, stays: bool, until: impl Future<Output = ()>) -> End {
         let core = &self.core;
+        #[cfg(feature = "controller")]
+        let stays = stays || core.controller.has_slots();
         let mut natural = pin!(core.natural_end());
         let mut verdict = pin!(core.verdict());
         let mut until = pin!(until);

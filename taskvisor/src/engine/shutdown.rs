@@ -17,6 +17,8 @@ use super::cell::{ABORT, Bound};
 use super::core::Core;
 use super::current::Current;
 use super::registry::Admission;
+#[cfg(feature = "controller")]
+use super::slots::Aftermath;
 use crate::events::{Event, EventKind};
 use crate::failure::FailureChain;
 use crate::runtime_error::RuntimeError;
@@ -68,24 +70,32 @@ impl fmt::Debug for Shutdown {
 impl Core {
     /// Requests the shutdown, unless that was done.
     pub(crate) fn shut_down(self: &Arc<Self>, why: &str, drain: Duration) {
+        // On the caller's runtime, which runs now; should it end first, where the tasks are.
+        let here = Handle::try_current().ok();
+        let home = self.home();
+        let next = home.clone().filter(|home| here.as_ref().is_some_and(|here| here.id() != home.id()));
+        let runtime = here.or(home);
         {
             let mut registry = self.registry();
             if registry.admission != Admission::Open {
                 return;
             }
             registry.admission = Admission::Closing;
-        }
-        // On the caller's runtime, which runs now; should it end first, where the tasks are.
-        let here = Handle::try_current().ok();
-        let home = self.home();
-        let next = home.clone().filter(|home| here.as_ref().is_some_and(|here| here.id() != home.id()));
-        let driver = Driver { core: Arc::clone(self), next };
-        match here.or(home) {
-            Some(runtime) => {
-                self.bus.start(&runtime);
+            if let Some(runtime) = &runtime {
+                self.bus.start(runtime);
                 if self.bus.is_active() {
                     self.bus.publish(Event::new(EventKind::ShutdownRequested).because(why));
                 }
+            }
+            #[cfg(feature = "controller")]
+            let aftermath = Aftermath::of_shutdown(&mut registry);
+            drop(registry);
+            #[cfg(feature = "controller")]
+            self.close_slots(aftermath);
+        }
+        let driver = Driver { core: Arc::clone(self), next };
+        match runtime {
+            Some(runtime) => {
                 runtime.spawn(driver.drive(drain));
             }
             // Never used on a runtime: there is nothing to stop, and nobody to tell.

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::runtime::Handle;
 
 use super::actor::Actor;
-use super::cell::{self, Cell, Origin};
+use super::cell::{self, Cell, Origin, Tie};
 use super::core::{Admitted, Core, announce};
 use super::group::{GroupCell, Member, Place, drive};
 use super::registry::{Admission, Registry};
@@ -126,8 +126,9 @@ impl Core {
         }
         let closed = RuntimeError::GroupNotRunning { name: group.path().to_string() };
         let cell = group.adopt(closed, |index| {
-            let member = cell::Member { group: Arc::clone(group), index, managed: group.manages(), awaited: false };
-            let cell = self.cell(&mut registry, admitted, Origin::Added, Some(member));
+            let tie =
+                Tie::Group(cell::Member { group: Arc::clone(group), index, managed: group.manages(), awaited: false });
+            let cell = self.cell(&mut registry, admitted, Origin::Added, Some(tie));
             registry.insert(&cell);
             cell
         })?;
@@ -288,8 +289,8 @@ impl Core {
             members.push(match child {
                 AdmittedChild::Task(task) => {
                     let awaited = awaited[index];
-                    let member = cell::Member { group: Arc::clone(group), index, managed, awaited };
-                    let cell = self.cell(registry, task, Origin::Declared { unready: false }, Some(member));
+                    let tie = Tie::Group(cell::Member { group: Arc::clone(group), index, managed, awaited });
+                    let cell = self.cell(registry, task, Origin::Declared { unready: false }, Some(tie));
                     registered.before.extend(registry.insert_declared(&cell));
                     registered.cells.push(Arc::clone(&cell));
                     Member::Task(cell)

@@ -41,6 +41,14 @@ pub enum EventKind {
     AllStoppedWithinGrace,
     /// Some tasks had to be aborted; `reason` names them.
     GraceExceeded,
+    /// A submission was taken: its task starts at once, or waits. `slot` is where, `count` how many wait there now.
+    ControllerSubmitted,
+    /// A submission will not run. `reason` is `busy`, `full`, `superseded`, `shutting_down`, `refused`, or `canceled`
+    /// where it was told to stop while it waited; `slot` is where, `count` how many wait there now.
+    ControllerRejected,
+    /// A slot goes from one state to another, which `reason` says, as in `idle -> running`; `task` is its owner, `count`
+    /// says how many wait in it now. From `running` or `stopping` to `running` the owner changes.
+    ControllerSlotTransition,
     /// A subscriber panicked; `task` is its name, `count` says how often in this burst.
     SubscriberPanicked,
     /// A subscriber's queue was full; `task` is its name, `count` says how many events it lost in this burst.
@@ -66,6 +74,9 @@ impl EventKind {
             Self::ShutdownRequested => "ShutdownRequested",
             Self::AllStoppedWithinGrace => "AllStoppedWithinGrace",
             Self::GraceExceeded => "GraceExceeded",
+            Self::ControllerSubmitted => "ControllerSubmitted",
+            Self::ControllerRejected => "ControllerRejected",
+            Self::ControllerSlotTransition => "ControllerSlotTransition",
             Self::SubscriberPanicked => "SubscriberPanicked",
             Self::SubscriberOverflow => "SubscriberOverflow",
         }
@@ -93,6 +104,8 @@ pub struct Event {
     pub task: Option<Arc<str>>,
     /// The registration that it happened to.
     pub id: Option<TaskId>,
+    /// The slot that it happened in.
+    pub slot: Option<Arc<str>>,
     /// The attempt, counted from 1.
     pub attempt: Option<u32>,
     /// Why, in words.
@@ -101,7 +114,7 @@ pub struct Event {
     pub delay_ms: Option<u64>,
     /// The timeout that was exceeded, in milliseconds, rounded down.
     pub timeout_ms: Option<u64>,
-    /// How many events were lost, or how many panics there were.
+    /// How many events were lost, how many panics there were, or how many submissions wait.
     pub count: Option<u64>,
     /// Grows from event to event, for each subscriber.
     pub seq: u64,
@@ -117,6 +130,7 @@ impl Event {
             kind,
             task: None,
             id: None,
+            slot: None,
             attempt: None,
             reason: None,
             delay_ms: None,

@@ -21,6 +21,15 @@ impl Cell {
     /// Tells the task to stop. Whether this call was the first to do so; `None` if it has ended.
     pub(crate) fn stop(&self, bound: Bound, requested: bool) -> Option<bool> {
         let mut state = self.lock();
+        #[cfg(feature = "controller")]
+        if state.phase == TaskState::Queued {
+            drop(state);
+            if self.core.withdraw(self, requested) {
+                return Some(true);
+            }
+            // Its turn came in the meantime, or it was withdrawn.
+            state = self.lock();
+        }
         if state.phase == TaskState::Ended {
             return None;
         }
@@ -44,7 +53,7 @@ impl Cell {
     /// Ends a wait, or the running attempt, and begins anew.
     pub(crate) fn restart(&self) -> bool {
         let mut state = self.lock();
-        if state.progress == Progress::Over || state.told == Told::Stop {
+        if state.progress == Progress::Over || state.told == Told::Stop || state.phase == TaskState::Queued {
             return false;
         }
         state.streak = 0;

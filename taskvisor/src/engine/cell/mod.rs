@@ -34,6 +34,8 @@ use crate::task::TaskRef;
 
 pub(super) use bound::Bound;
 pub(super) use gate::Parked;
+#[cfg(feature = "controller")]
+pub(super) use transitions::Finished;
 pub(super) use transitions::{Concluded, News};
 
 /// How long an abort may take to show, once it is due: the scheduler has to get to it.
@@ -52,8 +54,7 @@ pub(crate) struct Cell {
     /// The outcome is known, or the registration has ended.
     changed: Notify,
     origin: Origin,
-    /// Its place in a group that looks after it.
-    member: Option<Box<Member>>,
+    tie: Option<Box<Tie>>,
 }
 
 impl State {
@@ -73,6 +74,15 @@ pub(in crate::engine) enum Origin {
     Declared { unready: bool },
     /// At runtime.
     Added,
+}
+
+/// Who else decides when it starts.
+pub(in crate::engine) enum Tie {
+    /// A group that looks after it.
+    Group(Member),
+    /// The slot that it was submitted to.
+    #[cfg(feature = "controller")]
+    Slot(Arc<str>),
 }
 
 /// The place of a registration in its group.
@@ -141,10 +151,10 @@ impl Cell {
         settings: Arc<Settings>,
         core: Arc<Core>,
         origin: Origin,
-        member: Option<Member>,
+        tie: Option<Tie>,
     ) -> Self {
         let core_clock = core.clock.now();
-        let phase = if settings.initial_delay.is_zero() { TaskState::Pending } else { TaskState::Delayed };
+        let phase = first_phase(&settings);
         Self {
             id: TaskId::next(),
             name,
@@ -159,7 +169,7 @@ impl Cell {
                 streak: 0,
                 unready: origin == Origin::Declared { unready: true },
                 progress: Progress::Idle,
-                gate: if member.is_some() { Gate::Shut } else { Gate::Open },
+                gate: if matches!(tie, Some(Tie::Group(_))) { Gate::Shut } else { Gate::Open },
                 since: core_clock,
                 stop_by: Ticks::MAX,
                 ready: false,
@@ -174,7 +184,7 @@ impl Cell {
             }),
             changed: Notify::new(),
             origin,
-            member: member.map(Box::new),
+            tie: tie.map(Box::new),
         }
     }
 
@@ -243,14 +253,40 @@ impl Cell {
     }
 
     pub(in crate::engine) fn member(&self) -> Option<&Member> {
-        self.member.as_deref()
+        match self.tie.as_deref() {
+            Some(Tie::Group(member)) => Some(member),
+            _ => None,
+        }
+    }
+
+    /// The slot that it was submitted to.
+    #[cfg(feature = "controller")]
+    pub(in crate::engine) fn slot(&self) -> Option<&Arc<str>> {
+        match self.tie.as_deref() {
+            Some(Tie::Slot(slot)) => Some(slot),
+            _ => None,
+        }
+    }
+
+    /// It waits in its slot.
+    #[cfg(feature = "controller")]
+    pub(in crate::engine) fn wait_in_slot(&self) {
+        self.lock().phase = TaskState::Queued;
+    }
+
+    /// It waits in its slot no more.
+    #[cfg(feature = "controller")]
+    pub(in crate::engine) fn leave_slot(&self) {
+        let mut state = self.lock();
+        state.phase = first_phase(&self.settings);
+        state.since = self.core.clock.now();
     }
 
     pub(in crate::engine) fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
 
-    fn publish(&self, event: impl FnOnce(Event) -> Event, kind: EventKind) {
+    pub(in crate::engine) fn publish(&self, event: impl FnOnce(Event) -> Event, kind: EventKind) {
         if self.core.bus.is_active() {
             self.core.bus.publish(event(Event { id: Some(self.id), ..Event::about(kind, &self.name) }));
         }
@@ -265,6 +301,11 @@ impl Cell {
     fn publish_attempt(&self, state: &State, kind: EventKind, more: impl FnOnce(Event) -> Event) {
         self.publish(|event| more(Event { attempt: Some(state.attempt), ..event }), kind);
     }
+}
+
+/// What a task does before its first attempt.
+fn first_phase(settings: &Settings) -> TaskState {
+    if settings.initial_delay.is_zero() { TaskState::Pending } else { TaskState::Delayed }
 }
 
 fn cancel(token: Option<CancellationToken>) {

@@ -268,8 +268,13 @@ impl Cell {
 
     /// The registration is over. The caller holds the registry's lock and has freed the name.
     pub(in crate::engine) fn finish(&self, outcome: TaskOutcome) -> Finished {
+        self.finish_by(outcome, || self.announce(EventKind::TaskRemoved))
+    }
+
+    /// As `finish`, with what listeners are told of it.
+    pub(in crate::engine) fn finish_by(&self, outcome: TaskOutcome, publish: impl FnOnce()) -> Finished {
         let mut state = self.lock();
-        self.announce(EventKind::TaskRemoved);
+        publish();
         state.phase = TaskState::Ended;
         state.progress = Progress::Over;
         state.since = self.core.clock.now();

@@ -1,0 +1,72 @@
+//! What the controller is configured with.
+
+use super::{AdmissionPolicy, SlotSpec};
+use crate::group::check_name;
+use crate::runtime_error::InvalidOption;
+
+/// How many submissions may wait.
+///
+/// # Examples
+/// ```
+/// use taskvisor::{ControllerConfig, Supervisor, SupervisorConfig};
+///
+/// let controller = ControllerConfig { slot_capacity: 10, ..ControllerConfig::default() };
+/// let supervisor = Supervisor::builder(SupervisorConfig::default()).with_controller(controller).build();
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControllerConfig {
+    /// How many submissions may wait in all slots together. [`submit`](crate::SupervisorHandle::submit) waits while there
+    /// are as many. Default: 1024.
+    pub queue_capacity: usize,
+    /// How many submissions may wait in the queue of a slot that does not set it; one that replaces the running task
+    /// waits beside the queue. More are rejected as full. Default: 100.
+    pub slot_capacity: usize,
+}
+
+impl Default for ControllerConfig {
+    fn default() -> Self {
+        Self { queue_capacity: 1024, slot_capacity: 100 }
+    }
+}
+
+/// All that a controller is set up with.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct ControllerSetup {
+    pub(crate) config: ControllerConfig,
+    pub(crate) slots: Vec<SlotSpec>,
+}
+
+impl ControllerSetup {
+    /// What a submission to that slot asks for that asks for nothing.
+    pub(crate) fn admission(&self, name: &str) -> AdmissionPolicy {
+        self.slots.iter().find(|slot| slot.name() == name).map(SlotSpec::admission).unwrap_or_default()
+    }
+
+    pub(crate) fn check(&self) -> Result<(), InvalidOption> {
+        let ControllerConfig { queue_capacity, slot_capacity } = self.config;
+        for (option, capacity) in [("queue_capacity", queue_capacity), ("slot_capacity", slot_capacity)] {
+            if capacity == 0 {
+                return Err(zero("controller".into(), option));
+            }
+        }
+        for (position, slot) in self.slots.iter().enumerate() {
+            check_name("a slot", slot.name())?;
+            if slot.capacity() == Some(0) {
+                return Err(zero(format!("slot `{}`", slot.name()), "capacity"));
+            }
+            if self.slots[..position].iter().any(|earlier| earlier.name() == slot.name()) {
+                return Err(InvalidOption {
+                    subject: format!("slot `{}`", slot.name()),
+                    option: "name",
+                    value: "declared twice".into(),
+                    expected: "one slot of each name",
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn zero(subject: String, option: &'static str) -> InvalidOption {
+    InvalidOption { subject, option, value: "0".into(), expected: "at least 1" }
+}
