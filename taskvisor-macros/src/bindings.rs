@@ -32,7 +32,8 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
         Purpose::Factor => typed(quote_spanned!(span=> ::core::primitive::f64)),
         Purpose::Switch => typed(quote_spanned!(span=> ::core::primitive::bool)),
         Purpose::Config => typed(quote_spanned!(span=> #private::SupervisorConfig)),
-        Purpose::Text | Purpose::Subscriber => quote_spanned!(span=> let #local = #expr;),
+        Purpose::Controller if cfg!(feature = "controller") => typed(quote_spanned!(span=> #private::ControllerConfig)),
+        Purpose::Text | Purpose::Subscriber | Purpose::Controller => quote_spanned!(span=> let #local = #expr;),
         Purpose::Spec => quote_spanned!(span=> let #local = #convert(#expr);),
         // Consumed where it stands, so that the iterator may borrow from temporaries.
         Purpose::Specs => quote_spanned! {span=>

@@ -171,6 +171,8 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `tasks` | list in brackets | none | the tasks, below |
 /// | `strategy` | a word, below | `one_for_one` | who restarts when a task or group fails, and how often |
 /// | `subscribers` | list in brackets | none | who gets the events, by value or in an `Arc` |
+/// | `slots` | list in brackets | none | the admission slots, below; with the feature `controller` |
+/// | `controller` | `ControllerConfig` | its default | how many submissions may wait; with the feature `controller` |
 /// | `name` | string | `"root"` | the name of the tree |
 /// | `config` | `SupervisorConfig` | its default | the config, of which the keys below override fields |
 /// | `grace` | duration | `"60s"` | how long a shutdown may take, past which tasks are aborted |
@@ -264,6 +266,16 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 ///   ready.
 ///
 /// With a limit, as in `one_for_all(max_restarts = 5, within = "60s")`, one failure more in that time fails the group.
+///
+/// # Slots
+/// A slot runs what is submitted to it, one task at a time: `slot(deploy)`, or `slot(deploy, admission = .., capacity = ..)`.
+/// In the tree that is returned `tree.slots.deploy` is its `SlotHandle`, with `submit`, `queue`, `replace`,
+/// `drop_if_running` and `cancel_all`. A tree with slots runs until a shutdown. This needs the feature `controller`.
+///
+/// | option | takes | default | what it does |
+/// |---|---|---|---|
+/// | `admission` | `"queue"`, `"replace"`, `"drop_if_running"` | `"queue"` | what `submit` does while the slot is busy: wait its turn, take the place of the task that runs, or give up |
+/// | `capacity` | number | the controller's `slot_capacity` | how many may wait in the queue |
 ///
 /// # Order
 /// `after = [store, migrate]` in `task(..)` or `group(..)` names entries of the same list that stand before, by their

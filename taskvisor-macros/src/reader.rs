@@ -57,6 +57,7 @@ pub(crate) enum Purpose {
     Switch,
     Text,
     Config,
+    Controller,
     Subscriber,
     Spec,
     Specs,

@@ -11,6 +11,9 @@ pub use std::string::String;
 pub use std::sync::Arc;
 pub use std::time::Duration;
 
+#[cfg(feature = "controller")]
+pub use crate::{AdmissionPolicy, ControllerConfig, SlotHandle, SlotSpec};
+
 pub use crate::result::{IntoTaskResult, TaskArg};
 pub use crate::{
     BackoffPolicy, BoxTaskFuture, CancellationToken, ChildHandle, FromContext, Group, GroupHandle, IntoTaskSpec,
@@ -26,4 +29,46 @@ pub fn boxed<F: Future<Output = Result<(), TaskError>> + Send + 'static>(future:
 /// Stands in for the attempt of a task that did not compile.
 pub fn detached_task() -> BoxTaskFuture {
     boxed(async { Err(TaskError::Canceled) })
+}
+
+/// Stands in for the handle of a slot where there are none: the macro says so, and nothing else is to be wrong.
+#[cfg(not(feature = "controller"))]
+#[derive(Debug, Clone, Copy)]
+pub struct SlotHandle;
+
+#[cfg(not(feature = "controller"))]
+#[expect(clippy::unused_async, missing_docs, reason = "it has the shape of the real one")]
+impl SlotHandle {
+    pub async fn submit<T>(&self, _: T) -> Result<crate::TaskHandle, crate::RuntimeError> {
+        Err(crate::RuntimeError::ShuttingDown)
+    }
+
+    pub async fn queue<T>(&self, task: T) -> Result<crate::TaskHandle, crate::RuntimeError> {
+        self.submit(task).await
+    }
+
+    pub async fn replace<T>(&self, task: T) -> Result<crate::TaskHandle, crate::RuntimeError> {
+        self.submit(task).await
+    }
+
+    pub async fn drop_if_running<T>(&self, task: T) -> Result<crate::TaskHandle, crate::RuntimeError> {
+        self.submit(task).await
+    }
+
+    pub fn try_submit<T>(&self, _: T) -> Result<crate::TaskHandle, crate::RuntimeError> {
+        Err(crate::RuntimeError::ShuttingDown)
+    }
+
+    pub async fn cancel_all(&self) -> Result<usize, crate::RuntimeError> {
+        Ok(0)
+    }
+
+    #[expect(clippy::len_without_is_empty, reason = "as the real one")]
+    pub fn len(&self) -> usize {
+        0
+    }
+
+    pub fn is_idle(&self) -> bool {
+        true
+    }
 }

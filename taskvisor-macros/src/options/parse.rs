@@ -148,11 +148,13 @@ pub(crate) const IN_BACKOFF: &Misplaced = &[
 
 pub(crate) const IN_SUPERVISE: &Misplaced = &[
     ("config", "it is a key of `supervise!`"),
+    ("controller", "it is a key of `supervise!`"),
     ("defaults", "it is a key of `supervise!`"),
     ("drain", "it is a key of `supervise!`"),
     ("grace", "it is a key of `supervise!`"),
     ("max_concurrent", "it is a key of `supervise!`"),
     ("signals", "it is a key of `supervise!`"),
+    ("slots", "it is a key of `supervise!`"),
     ("subscribers", "it is a key of `supervise!`"),
 ];
 

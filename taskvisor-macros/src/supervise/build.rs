@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::Attribute;
 
-use super::{Child, ChildKind, Declaration, Group, Label, Strategy, order};
+use super::{Child, ChildKind, Declaration, Group, Label, Strategy, order, slot};
 use crate::options::{duration, plain};
 
 /// Statements that bind `builder`, with all that the tree is made of.
@@ -19,12 +19,14 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
         let (value, cfgs) = (&subscriber.value, &subscriber.cfgs);
         quote!(#(#cfgs)* let builder = builder.subscriber(#value);)
     });
+    let slots = slot::expand(declaration, private);
     let builder = Ident::new("builder", Span::call_site());
     let children = Children { parent: &builder, depth: 0, cfgs: &[], private }.expand(&declaration.root);
     quote! {
         #config
         let #builder = #private::Tree::builder(config) #name #strategy;
         #(#subscribers)*
+        #slots
         #children
     }
 }

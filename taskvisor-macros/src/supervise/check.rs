@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use proc_macro2::Ident;
 
-use super::{Child, ChildKind, Declaration, Group, Label, order};
+use super::{Child, ChildKind, Declaration, Group, Label, order, slot};
 use crate::errors::Errors;
 use crate::options::{Options, Place, check_name};
 
@@ -14,6 +14,7 @@ pub(super) fn check(declaration: &Declaration, errors: &mut Errors) {
     if let Some(defaults) = &declaration.defaults {
         defaults.check(Place::Defaults, errors);
     }
+    slot::check(declaration, slot::ENABLED, errors);
     check_group(&declaration.root, &[], errors);
 }
 

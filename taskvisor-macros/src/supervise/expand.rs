@@ -13,7 +13,7 @@ pub(super) fn expand(declaration: &Declaration, reader: &Reader) -> TokenStream 
     let errors = reader.errors.to_compile_errors();
     let lets = bindings::expand(&reader.bindings, &private);
     let statements = build::expand(declaration, &private);
-    let (items, value) = handles::expand(&declaration.root, &private);
+    let (items, value) = handles::expand(declaration, &private);
     quote!({
         #errors
         #lets

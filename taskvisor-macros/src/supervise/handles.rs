@@ -5,14 +5,17 @@ use std::collections::HashSet;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 use syn::Attribute;
+use syn::ext::IdentExt;
 
-use super::{Child, ChildKind, Group};
+use super::{Child, ChildKind, Declaration, Group, Slot};
 use crate::path::hygienic;
 
 /// The structs for the tree and each group in it, and the expression that makes the tree's of the local `tree`.
-pub(super) fn expand(root: &Group, private: &TokenStream) -> (TokenStream, TokenStream) {
+pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> (TokenStream, TokenStream) {
     let mut handles = Handles { private, items: TokenStream::new(), taken: HashSet::new() };
-    let value = handles.place(&Place::root(private), root);
+    let mut root = Place::root(private);
+    root.slots = handles.slots(&declaration.slots);
+    let value = handles.place(&root, &declaration.root);
     (handles.items, value)
 }
 
@@ -37,6 +40,13 @@ struct Place {
     /// `#[cfg(..)]` of its entry, and of the groups that it is in.
     cfgs: Vec<Attribute>,
     attribute: Option<TokenStream>,
+    slots: Option<Slots>,
+}
+
+/// The field for the slots, and its value.
+struct Slots {
+    declared: TokenStream,
+    value: TokenStream,
 }
 
 impl Place {
@@ -51,6 +61,7 @@ impl Place {
             target: quote!(#private::Tree),
             cfgs: Vec::new(),
             attribute: Some(quote!(#[must_use = #must_use])),
+            slots: None,
         }
     }
 
@@ -64,6 +75,7 @@ impl Place {
             target: quote!(#private::GroupHandle),
             cfgs,
             attribute: None,
+            slots: None,
         }
     }
 }
@@ -80,8 +92,8 @@ impl Handles<'_> {
             match &child.kind {
                 ChildKind::Spread(_) => {}
                 ChildKind::Task(_) => task_fields
-                    .add(child, &cfgs, || (quote!(#private::ChildHandle), quote!(#handle.child(#child_name)))),
-                ChildKind::Group(inner) => group_fields.add(child, &cfgs, || {
+                    .add_child(child, &cfgs, || (quote!(#private::ChildHandle), quote!(#handle.child(#child_name)))),
+                ChildKind::Group(inner) => group_fields.add_child(child, &cfgs, || {
                     let suffix = self.suffix(&place.suffix, child);
                     let place = Place::group(suffix, cfgs.clone(), private);
                     let value = self.place(&place, inner);
@@ -92,19 +104,41 @@ impl Handles<'_> {
         }
         self.add_structs(place, &task_fields, &group_fields);
         let (task_values, group_values) = (task_fields.values, group_fields.values);
+        let slots = place.slots.as_ref().map(|slots| &slots.value);
         quote! {
             #name {
                 tasks: #tasks { #(#task_values),* },
                 groups: #groups { #(#group_values),* },
+                #slots
                 #handle,
             }
         }
+    }
+
+    /// The struct for the slots, if there are any.
+    fn slots(&mut self, slots: &[Slot]) -> Option<Slots> {
+        if slots.is_empty() {
+            return None;
+        }
+        let private = self.private;
+        let mut fields = Fields::default();
+        for slot in slots {
+            let make = || (quote!(#private::SlotHandle), slot.handle(private));
+            fields.add(&slot.name, slot.cfgs.is_empty(), &slot.cfgs, make);
+        }
+        let Fields { declared, values, .. } = fields;
+        self.items.extend(quote! {
+            #[derive(::core::fmt::Debug)]
+            struct Slots { #(#declared),* }
+        });
+        Some(Slots { declared: quote!(pub slots: Slots,), value: quote!(slots: Slots { #(#values),* },) })
     }
 
     fn add_structs(&mut self, place: &Place, task_fields: &Fields, group_fields: &Fields) {
         let private = self.private;
         let Place { name, tasks, groups, handle, target, cfgs, attribute, .. } = place;
         let (task_fields, group_fields) = (&task_fields.declared, &group_fields.declared);
+        let slots = place.slots.as_ref().map(|slots| &slots.declared);
         self.items.extend(quote! {
             #(#cfgs)*
             #attribute
@@ -112,6 +146,7 @@ impl Handles<'_> {
             struct #name {
                 pub tasks: #tasks,
                 pub groups: #groups,
+                #slots
                 #handle: #target,
             }
 
@@ -163,12 +198,22 @@ struct Fields {
 
 impl Fields {
     /// Adds a field for the child, of a type and with a value, if it has a label.
-    fn add(&mut self, child: &Child, cfgs: &[Attribute], make: impl FnOnce() -> (TokenStream, TokenStream)) {
-        let (Some(field), Some(text)) = (child.label.field(), child.label.text()) else {
-            return;
-        };
+    fn add_child(&mut self, child: &Child, cfgs: &[Attribute], make: impl FnOnce() -> (TokenStream, TokenStream)) {
+        if let Some(label) = child.label.field() {
+            self.add(label, child.cfgs.is_empty(), cfgs, make);
+        }
+    }
+
+    /// A field that is `unconditional` is the only one of its name.
+    fn add(
+        &mut self,
+        field: &Ident,
+        unconditional: bool,
+        cfgs: &[Attribute],
+        make: impl FnOnce() -> (TokenStream, TokenStream),
+    ) {
         // A repeated field was reported, unless only one of them is compiled.
-        if !self.seen.insert(text) && child.cfgs.is_empty() {
+        if !self.seen.insert(field.unraw().to_string()) && unconditional {
             return;
         }
         let (ty, value) = make();

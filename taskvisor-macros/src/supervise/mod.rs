@@ -8,6 +8,7 @@ mod group;
 mod handles;
 mod order;
 mod parse;
+mod slot;
 mod strategy;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, LitStr, Path};
 
+use self::slot::Slot;
 use self::strategy::Strategy;
 use crate::options::Options;
 use crate::reader::{Given, Reader};
@@ -42,6 +44,10 @@ struct Declaration {
     signals: Option<Given<bool>>,
     defaults: Option<Options>,
     subscribers: Vec<Subscriber>,
+    /// The local that holds the controller's config, and its key.
+    controller: Option<(Ident, Ident)>,
+    slots: Vec<Slot>,
+    slots_key: Option<Ident>,
     root: Group,
 }
 

@@ -33,6 +33,16 @@ const KEYS: Table<Declaration> = Table {
                 }
             }),
         ),
+        &Key::new(
+            "controller",
+            "controller = ControllerConfig::default()",
+            Read::Value(|declaration, key, value, reader| {
+                if !reader.is_unreadable(value) {
+                    declaration.controller = Some((key.clone(), reader.bind(Purpose::Controller, value)));
+                }
+            }),
+        ),
+        &Key::SLOTS,
         &Key::new("grace", "grace = \"30s\"", Read::Duration(|declaration| &mut declaration.grace)),
         &Key::new("drain", "drain = \"5s\"", Read::Duration(|declaration| &mut declaration.drain)),
         &Key::new("max_concurrent", "max_concurrent = 4", Read::Usize(|declaration| &mut declaration.max_concurrent)),
@@ -61,6 +71,15 @@ const KEYS: Table<Declaration> = Table {
             ("stop_timeout", "write `defaults(stop_timeout = ..)`"),
             ("max_retries", "write `defaults(max_retries = ..)`"),
             ("backoff", "write `defaults(backoff(..))`"),
+            ("slot", "slots stand in `slots = [..]`"),
+            (
+                "queue_capacity",
+                "write `controller = ControllerConfig { queue_capacity: .., ..ControllerConfig::default() }`",
+            ),
+            (
+                "slot_capacity",
+                "write `controller = ControllerConfig { slot_capacity: .., ..ControllerConfig::default() }`",
+            ),
             ("task", "tasks stand in `tasks = [..]`"),
             ("group", "groups stand in `tasks = [..]`, as `label = group(..)`"),
             ("groups", "groups stand in `tasks = [..]`, as `label = group(..)`"),

@@ -235,3 +235,21 @@ fn order_goes_backwards_only() {
     let (_, errors) = expand_tree(quote!(tasks = [a = ping {}, b = group(tasks = [task(ping {}, after = [a])])]));
     assert!(errors.iter().any(|error| error.starts_with("`a` is not in this group")), "{errors:?}");
 }
+
+#[test]
+fn slots_have_fields_also_those_that_are_wrong() {
+    let (expanded, errors) = expand_tree(quote!(
+        slots = [slot(deploy, admission = "replace"), slot(zero, capacity = 0), slot(half, capacity = )],
+    ));
+    assert_eq!(fields_of("Slots", &expanded), ["deploy", "zero", "half"]);
+    assert!(errors.iter().any(|error| error.starts_with("`capacity` must be at least 1")), "{errors:?}");
+    let (expanded, _) = expand_tree(quote!(tasks = []));
+    assert!(!expanded.contains("Slots"), "{expanded}");
+}
+
+#[test]
+fn slots_need_their_feature() {
+    let (_, errors) = expand_tree(quote!(controller = config, slots = [slot(deploy)]));
+    let of_feature = errors.iter().filter(|error| error.contains("needs the feature `controller`")).count();
+    assert_eq!(of_feature, if cfg!(feature = "controller") { 0 } else { 2 }, "{errors:?}");
+}

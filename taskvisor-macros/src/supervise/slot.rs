@@ -1,0 +1,178 @@
+//! `slots = [slot(deploy, admission = "replace", capacity = 5)]`: the admission slots of the tree.
+
+use std::collections::HashMap;
+
+use proc_macro2::{Ident, TokenStream};
+use quote::quote;
+use syn::ext::IdentExt;
+use syn::{Attribute, Expr};
+
+use super::{Declaration, entry};
+use crate::argument::{self, as_ident, peel};
+use crate::errors::Errors;
+use crate::options::plain;
+use crate::reader::{Given, Reader};
+use crate::table::{Key, Read, Table};
+
+/// Whether taskvisor has slots.
+pub(super) const ENABLED: bool = cfg!(feature = "controller");
+
+/// A slot as declared.
+pub(super) struct Slot {
+    pub(super) name: Ident,
+    pub(super) cfgs: Vec<Attribute>,
+    options: Options,
+}
+
+#[derive(Default)]
+struct Options {
+    admission: Option<Given<Admission>>,
+    capacity: Option<Given<usize>>,
+}
+
+/// What becomes of a task that is submitted while the slot is busy.
+#[derive(Clone, Copy)]
+enum Admission {
+    Queue,
+    Replace,
+    DropIfRunning,
+}
+
+const WORDS: &[(&str, Admission)] =
+    &[("queue", Admission::Queue), ("replace", Admission::Replace), ("drop_if_running", Admission::DropIfRunning)];
+
+const OPTIONS: Table<Options> = Table {
+    noun: "slot option",
+    keys: &[
+        &Key::new(
+            "admission",
+            "admission = \"queue\"",
+            Read::Value(|options, key, value, reader| {
+                options.admission = Some(Given::new(key, reader.word(key, value, WORDS)));
+            }),
+        ),
+        &Key::new("capacity", "capacity = 100", Read::Usize(|options| &mut options.capacity)),
+    ],
+    misplaced: &[&[
+        ("policy", "write `admission = ..`"),
+        ("slot_capacity", "write `capacity = ..`"),
+        ("queue_capacity", "it is a field of `controller = ControllerConfig { .. }`; the slot has `capacity = ..`"),
+        ("max_concurrent", "a slot runs one task at a time"),
+    ]],
+};
+
+impl Key<Declaration> {
+    pub(super) const SLOTS: Self = Self::new(
+        "slots",
+        "slots = [slot(..)]",
+        Read::Value(|declaration, key, value, reader| {
+            declaration.slots_key = Some(key.clone());
+            if let Some(name) = as_ident(value) {
+                return reader.errors.push(value, format!("`slots` is a list: write `slots = [slot({name})]`"));
+            }
+            for expr in reader.elements(key, value) {
+                declaration.slots.extend(read(expr, reader));
+            }
+        }),
+    );
+}
+
+fn read(expr: &Expr, reader: &mut Reader) -> Option<Slot> {
+    if reader.is_unreadable(expr) {
+        return None;
+    }
+    let (expr, cfgs) = entry::split_cfgs(expr, reader);
+    let Some(list) = argument::call_of(&expr, "slot") else {
+        let message = match as_ident(&expr) {
+            Some(name) => format!("write `slot({name})`"),
+            None => "a slot is declared as `slot(name)`, or `slot(name, admission = \"replace\", capacity = 5)`".into(),
+        };
+        reader.errors.push(&expr, message);
+        return None;
+    };
+    reader.cfgs.clone_from(&cfgs);
+    let mut options = Options::default();
+    OPTIONS.read(list.iter().skip(1), &mut options, reader);
+    reader.cfgs.clear();
+    let name = list.first().and_then(as_ident);
+    if name.is_none() {
+        match list.first() {
+            None => reader.errors.push(&expr, "`slot(..)` starts with its name, as in `slot(deploy)`"),
+            Some(first) if reader.is_unreadable(first) => {}
+            Some(first) => {
+                let message = match peel(first) {
+                    Expr::Assign(_) => "`slot(..)` starts with its name, as in `slot(deploy, capacity = 5)`",
+                    _ => "the name of a slot is a bare name, as in `slot(deploy)`",
+                };
+                reader.errors.push(first, message);
+            }
+        }
+    }
+    name.map(|name| Slot { name, cfgs, options })
+}
+
+/// What makes no sense in the slots. `enabled` is whether taskvisor has them.
+pub(super) fn check(declaration: &Declaration, enabled: bool, errors: &mut Errors) {
+    let keys = [declaration.slots_key.as_ref(), declaration.controller.as_ref().map(|(key, _)| key)];
+    if !enabled {
+        for key in keys.into_iter().flatten() {
+            let message = format!(
+                "`{key}` needs the feature `controller`: write `taskvisor = {{ .., features = [\"controller\"] }}`"
+            );
+            errors.push(key, message);
+        }
+    }
+    let mut seen: HashMap<String, &Ident> = HashMap::new();
+    for slot in &declaration.slots {
+        let name = &slot.name;
+        if let Some((0, at)) = slot.options.capacity.as_ref().and_then(Given::known) {
+            errors.push(at, "`capacity` must be at least 1: a slot that nobody may wait in is one with `admission = \"drop_if_running\"`");
+        }
+        // Of slots under `#[cfg(..)]`, one may stand in for another.
+        if !slot.cfgs.is_empty() {
+            continue;
+        }
+        if let Some(first) = seen.get(&name.unraw().to_string()) {
+            errors.push(name, format!("two slots are called `{name}`, keep one"));
+            errors.push(first, format!("the first `{name}` is here"));
+        } else {
+            seen.insert(name.unraw().to_string(), name);
+        }
+    }
+}
+
+/// The statements that declare the slots to the local `builder`, if taskvisor has them.
+pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenStream {
+    if !ENABLED {
+        return TokenStream::new();
+    }
+    let config = declaration.controller.iter().map(|(_, config)| quote!(let builder = builder.controller(#config);));
+    let slots = declaration.slots.iter().map(|slot| {
+        let Slot { cfgs, options, .. } = slot;
+        let name = slot.text();
+        let admission = options.admission.as_ref().and_then(Given::known).map(|(admission, _)| {
+            let variant = match admission {
+                Admission::Queue => quote!(Queue),
+                Admission::Replace => quote!(Replace),
+                Admission::DropIfRunning => quote!(DropIfRunning),
+            };
+            quote!(.with_admission(#private::AdmissionPolicy::#variant))
+        });
+        let capacity = plain(options.capacity.as_ref()).map(|capacity| quote!(.with_capacity(#capacity)));
+        quote!(#(#cfgs)* let builder = builder.slot(#private::SlotSpec::new(#name) #admission #capacity);)
+    });
+    config.chain(slots).collect()
+}
+
+impl Slot {
+    /// The name as text.
+    fn text(&self) -> String {
+        self.name.unraw().to_string()
+    }
+
+    /// The handle, from the local `tree`.
+    pub(super) fn handle(&self, private: &TokenStream) -> TokenStream {
+        let name = self.text();
+        if ENABLED { quote!(tree.slot(#name)) } else { quote!(#private::SlotHandle) }
+    }
+}

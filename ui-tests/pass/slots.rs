@@ -1,0 +1,74 @@
+//! Slots: declared by the macro as by the builder, and used through their handles.
+#![deny(missing_docs, clippy::pedantic, unused)]
+
+use std::time::Duration;
+
+use taskvisor::prelude::*;
+use taskvisor::Tree;
+
+#[task]
+async fn deploy(ctx: TaskContext, version: u32) {
+    let _ = version;
+    ctx.cancelled().await;
+}
+
+fn capacity() -> usize {
+    2
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let tree = supervise!(
+        signals = false,
+        controller = ControllerConfig { slot_capacity: 1, ..ControllerConfig::default() },
+        slots = [
+            slot(deploy, admission = "replace"),
+            slot(uploads, capacity = capacity()),
+            slot(reports, admission = "drop_if_running", capacity = 5),
+            slot(plain),
+            slot(r#loop, admission = "queue"),
+            #[cfg(any())]
+            slot(absent),
+        ],
+    );
+    let built = Tree::builder(SupervisorConfig::default())
+        .controller(ControllerConfig { slot_capacity: 1, ..ControllerConfig::default() })
+        .slot(SlotSpec::new("deploy").with_admission(AdmissionPolicy::Replace))
+        .slot(SlotSpec::new("uploads").with_capacity(2))
+        .slot(SlotSpec::new("reports").with_admission(AdmissionPolicy::DropIfRunning).with_capacity(5))
+        .slot(SlotSpec::new("plain"))
+        .slot(SlotSpec::new("loop"))
+        .build();
+
+    let slots = [&tree.slots.deploy, &tree.slots.uploads, &tree.slots.reports, &tree.slots.plain, &tree.slots.r#loop];
+    for slot in slots {
+        assert_eq!(slot.admission(), built.slot(slot.name()).admission(), "{}", slot.name());
+        // How many a slot takes until it is full says what its capacity is.
+        let (mut of_macro, mut of_builder) = (0, 0);
+        let built = built.slot(slot.name());
+        for version in 0..10 {
+            let made = slot.queue(deploy::spec(version).with_name(format!("{}-{version}", slot.name()))).await?;
+            of_macro += u32::from(!is_rejected(&made));
+            let made = built.queue(deploy::spec(version).with_name(format!("{}-{version}", slot.name()))).await?;
+            of_builder += u32::from(!is_rejected(&made));
+        }
+        assert_eq!(of_macro, of_builder, "{}", slot.name());
+        assert_eq!(slot.len(), built.len());
+        assert_eq!(slot.cancel_all().await?, usize::try_from(of_macro)?);
+        assert!(slot.is_idle());
+    }
+
+    let first = tree.slots.deploy.submit(deploy { version: 1 }).await?;
+    let second = tree.slots.deploy.submit(deploy { version: 2 }).await?;
+    assert!(matches!(first.outcome().await, TaskOutcome::Canceled { .. }));
+    assert!(second.cancel().await?);
+    let rejected = tree.slots.reports.submit(deploy { version: 1 }).await?;
+    let rejected = (tree.slots.reports.try_submit(deploy { version: 2 })?, rejected).0;
+    assert!(matches!(rejected.outcome().await, TaskOutcome::Rejected { reason: RejectReason::Busy }));
+    tree.run_until(tokio::time::sleep(Duration::from_millis(1))).await?;
+    Ok(())
+}
+
+fn is_rejected(task: &TaskHandle) -> bool {
+    task.status().state == taskvisor::TaskState::Ended
+}
