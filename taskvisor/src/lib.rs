@@ -76,7 +76,7 @@ mod tree;
 #[path = "private.rs"]
 pub mod __private;
 
-#[cfg(all(doctest, feature = "macros"))]
+#[cfg(all(doctest, feature = "macros", feature = "controller"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 

@@ -1,7 +1,6 @@
 //! What the controller is configured with.
 
 use super::{AdmissionPolicy, SlotSpec};
-use crate::group::check_name;
 use crate::runtime_error::InvalidOption;
 
 /// How many submissions may wait.
@@ -50,7 +49,7 @@ impl ControllerSetup {
             }
         }
         for (position, slot) in self.slots.iter().enumerate() {
-            check_name("a slot", slot.name())?;
+            check_slot_name(slot.name())?;
             if slot.capacity() == Some(0) {
                 return Err(zero(format!("slot `{}`", slot.name()), "capacity"));
             }
@@ -69,4 +68,17 @@ impl ControllerSetup {
 
 fn zero(subject: String, option: &'static str) -> InvalidOption {
     InvalidOption { subject, option, value: "0".into(), expected: "at least 1" }
+}
+
+/// Any name will do, also one that looks like a path.
+pub(crate) fn check_slot_name(name: &str) -> Result<(), InvalidOption> {
+    if name.is_empty() {
+        return Err(InvalidOption {
+            subject: "a slot".into(),
+            option: "name",
+            value: "\"\"".into(),
+            expected: "a name that is not empty",
+        });
+    }
+    Ok(())
 }

@@ -10,7 +10,7 @@ mod slot_test;
 mod spec;
 
 pub use config::ControllerConfig;
-pub(crate) use config::ControllerSetup;
+pub(crate) use config::{ControllerSetup, check_slot_name};
 pub use error::ControllerError;
 pub use handle::SlotHandle;
 pub use policy::AdmissionPolicy;

@@ -15,9 +15,10 @@ use super::cell::{Bound, Cell, Finished, Origin, Tie};
 use super::core::{Admitted, Core, announce};
 use super::registry::{Admission, Registry, shrink};
 use super::tree::check_no_siblings;
-use crate::controller::{AdmissionPolicy, ControllerError, ControllerSetup, ControllerSpec, Decision, Phase, Slot};
+use crate::controller::{
+    AdmissionPolicy, ControllerError, ControllerSetup, ControllerSpec, Decision, Phase, Slot, check_slot_name,
+};
 use crate::events::{Event, EventKind};
-use crate::group::check_name;
 use crate::outcome::{RejectReason, TaskOutcome};
 use crate::runtime_error::RuntimeError;
 
@@ -117,7 +118,7 @@ impl Core {
         check_no_siblings(&spec)?;
         let admitted = self.admit(spec).map_err(refused)?;
         let slot = slot.unwrap_or_else(|| Arc::clone(&admitted.name));
-        check_name("a slot", &slot)?;
+        check_slot_name(&slot)?;
         Ok(Submission { admission, slot, admitted, runtime })
     }
 

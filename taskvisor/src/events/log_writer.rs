@@ -14,7 +14,7 @@ use crate::sync::lock;
 /// characters are escaped, so that no task can forge a line.
 ///
 /// ```text
-/// 08:15:30.123 TaskFailed          ping attempt=3 reason="connection refused"
+/// 08:15:30.123 TaskFailed               ping attempt=3 reason="connection refused"
 /// ```
 ///
 /// Meant for development: it writes while the event is delivered. What cannot be written is dropped.
@@ -73,7 +73,7 @@ fn line(event: &Event) -> String {
 }
 
 fn write_line(line: &mut String, event: &Event) -> fmt::Result {
-    write!(line, "{} {:<19}", time_of_day(event.at), event.kind.as_str())?;
+    write!(line, "{} {:<24}", time_of_day(event.at), event.kind.as_str())?;
     if let Some(task) = &event.task {
         write!(line, " {}", task.escape_debug())?;
     }
@@ -85,8 +85,11 @@ fn write_line(line: &mut String, event: &Event) -> fmt::Result {
             write!(line, " {key}={ms}ms")?;
         }
     }
+    if let Some(slot) = &event.slot {
+        write!(line, " slot={}", slot.escape_debug())?;
+    }
     if let Some(count) = event.count {
-        write!(line, " count={count}")?;
+        write!(line, " {}={count}", if event.slot.is_some() { "waiting" } else { "count" })?;
     }
     match &event.reason {
         Some(reason) => write!(line, " reason={:?}", reason.as_str()),
@@ -117,9 +120,19 @@ mod tests {
         };
         assert_eq!(
             line(&event),
-            "08:15:30.123 TaskFailed          pi\\nng attempt=3 reason=\"refused\\r\\nTaskRemoved \\\"x\\\"\"\n"
+            "08:15:30.123 TaskFailed               pi\\nng attempt=3 reason=\"refused\\r\\nTaskRemoved \\\"x\\\"\"\n"
+        );
+        let of_slot = Event {
+            at: UNIX_EPOCH,
+            slot: Some("a\nb".into()),
+            count: Some(2),
+            ..Event::about(EventKind::ControllerSlotTransition, &Arc::from("up")).because("idle -> running")
+        };
+        assert_eq!(
+            line(&of_slot),
+            "00:00:00.000 ControllerSlotTransition up slot=a\\nb waiting=2 reason=\"idle -> running\"\n"
         );
         let bare = Event { at: UNIX_EPOCH, delay_ms: Some(100), ..Event::new(EventKind::BackoffScheduled) };
-        assert_eq!(line(&bare), "00:00:00.000 BackoffScheduled    delay=100ms\n");
+        assert_eq!(line(&bare), "00:00:00.000 BackoffScheduled         delay=100ms\n");
     }
 }
