@@ -86,6 +86,12 @@ impl TaskHandle {
         self.0.trigger()
     }
 
+    /// How it ended, if that is known by now.
+    #[must_use]
+    pub fn try_outcome(&self) -> Option<TaskOutcome> {
+        self.0.try_outcome()
+    }
+
     /// Waits for the end and tells how it came.
     ///
     /// # Cancel safety

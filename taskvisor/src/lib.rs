@@ -122,7 +122,7 @@ pub mod prelude {
     pub use crate::{
         BackoffPolicy, CancellationToken, Event, EventKind, Group, JitterPolicy, Ready, RejectReason, RestartPolicy,
         RuntimeError, Strategy, Subscribe, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskHandle,
-        TaskOutcome, TaskRef, TaskSpec,
+        TaskOutcome, TaskRef, TaskSpec, TaskState, TaskStatus,
     };
     #[cfg(feature = "macros")]
     pub use crate::{supervise, task};

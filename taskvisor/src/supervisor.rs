@@ -236,8 +236,9 @@ impl SupervisorHandle {
     /// [`Rejected`](crate::TaskOutcome::Rejected), and says why. While it waits it is [`Queued`](crate::TaskState::Queued),
     /// and can be cancelled by its handle; its name is not registered before it starts.
     ///
-    /// Waits for room if it is one more to wait, and as many wait in all slots together as the controller's
-    /// [`queue_capacity`](ControllerConfig::queue_capacity) allows, first come, first served.
+    /// If it would have to wait in a queue, and as many do as the controller's
+    /// [`queue_capacity`](ControllerConfig::queue_capacity) allows, it waits in line for a place, first come, first served,
+    /// and in each slot in that order.
     ///
     /// # Errors
     /// [`InvalidOption`](ControllerError::InvalidOption), [`ShuttingDown`](ControllerError::ShuttingDown),

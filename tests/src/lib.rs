@@ -20,13 +20,15 @@ pub struct Seen {
     pub task: Option<String>,
     /// To which registration.
     pub id: Option<TaskId>,
+    /// In which slot.
+    pub slot: Option<String>,
     /// In which attempt.
     pub attempt: Option<u32>,
     /// Why.
     pub reason: Option<String>,
     /// How long the wait is, in milliseconds.
     pub delay_ms: Option<u64>,
-    /// How many were lost, or panicked.
+    /// How many were lost, panicked, or wait in the slot.
     pub count: Option<u64>,
     /// The order.
     pub seq: u64,
@@ -73,6 +75,7 @@ impl Subscribe for Recorder {
             kind: event.kind,
             task: event.task.as_deref().map(str::to_owned),
             id: event.id,
+            slot: event.slot.as_deref().map(str::to_owned),
             attempt: event.attempt,
             reason: event.reason.as_deref().map(str::to_owned),
             delay_ms: event.delay_ms,

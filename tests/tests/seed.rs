@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use taskvisor::{
-    BackoffPolicy, CancellationToken, Event, EventKind, JitterPolicy, RestartPolicy, Subscribe, Supervisor,
-    SupervisorConfig, TaskError, TaskFn, TaskRef, TaskSpec,
+    BackoffPolicy, CancellationToken, ControllerConfig, ControllerSpec, Event, EventKind, JitterPolicy, RestartPolicy,
+    Subscribe, Supervisor, SupervisorConfig, TaskError, TaskFn, TaskRef, TaskSpec,
 };
 use tests::{FAIL, OK, Script, Step, ms, secs, supervisor};
 use tokio::time::Instant;
@@ -198,5 +198,27 @@ fn configuration() -> Anyhow {
     assert_eq!((table.grace, table.timeout, table.max_concurrent), (secs(60), Duration::ZERO, 0));
     assert_eq!((table.bus_capacity, table.restart), (1024, RestartPolicy::OnFailure));
     assert_eq!((table.backoff.first, table.backoff.max, table.backoff.factor), (ms(100), secs(30), 1.0));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn controller() -> Anyhow {
+    let cfg = SupervisorConfig::default();
+    let (replaced, replacing, dropped) = (Script::new([Step::Wait]), Script::new([OK]), Script::new([OK]));
+
+    let sup = Supervisor::builder(cfg).with_controller(ControllerConfig::default()).build();
+
+    // Submit with admission policy
+    let spec = replaced.spec("task-name");
+    sup.submit(ControllerSpec::queue(spec)).await?;
+    tests::settle().await;
+    let spec = replacing.spec("task-name");
+    sup.submit(ControllerSpec::replace(spec)).await?;
+    let spec = dropped.spec("task-name");
+    sup.submit(ControllerSpec::drop_if_running(spec)).await?;
+
+    tests::settle().await;
+    assert_eq!([replaced, replacing, dropped].map(|script| script.attempts()), [1, 1, 0]);
+    assert!(sup.list_tasks().await.is_empty(), "the first was told to stop, and made way for the second");
     Ok(())
 }

@@ -14,11 +14,15 @@ use crate::runtime_error::InvalidOption;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControllerConfig {
-    /// How many submissions may wait in all slots together. [`submit`](crate::SupervisorHandle::submit) waits while there
-    /// are as many. Default: 1024.
+    /// How many submissions may wait in the queues of all slots together; [`submit`] waits in line while there are as
+    /// many. One that replaces waits beside the queues, and one whose slot is idle not at all: how many run at a time is
+    /// [`max_concurrent`]. Default: 1024.
+    ///
+    /// [`submit`]: crate::SupervisorHandle::submit
+    /// [`max_concurrent`]: crate::SupervisorConfig::max_concurrent
     pub queue_capacity: usize,
-    /// How many submissions may wait in the queue of a slot that does not set it; one that replaces the running task
-    /// waits beside the queue. More are rejected as full. Default: 100.
+    /// How many submissions may wait in the queue of a slot that does not set it. More are rejected as full, whether or
+    /// not there is room in all. Default: 100.
     pub slot_capacity: usize,
 }
 

@@ -62,13 +62,6 @@ pub(crate) enum Decision {
     Full,
 }
 
-impl Decision {
-    /// Whether one more waits then.
-    pub(crate) fn needs_room(self) -> bool {
-        matches!(self, Self::Wait | Self::Replace { displaces: false, .. })
-    }
-}
-
 impl<J> Default for Slot<J> {
     fn default() -> Self {
         Self { owner: Owner::Nobody, next: None, queue: VecDeque::new() }
@@ -145,7 +138,12 @@ impl<J> Slot<J> {
         }
     }
 
-    /// How many wait.
+    /// How many wait in the queue.
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// How many wait, in the queue or before it.
     pub(crate) fn waiting(&self) -> usize {
         usize::from(self.next.is_some()) + self.queue.len()
     }

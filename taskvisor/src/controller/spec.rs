@@ -61,7 +61,8 @@ impl ControllerSpec {
         Self { admission, slot: None, spec: task.into_task_spec() }
     }
 
-    /// Submits to the slot of that name. It must not be empty.
+    /// Submits to the slot of that name, which can be anything but empty: a path, a key of a customer. Two things that are
+    /// not to share a slot need different names; mind what is lost where a name is made of a path that is no text.
     pub fn with_slot(mut self, name: impl Into<Arc<str>>) -> Self {
         self.slot = Some(name.into());
         self

@@ -77,6 +77,12 @@ pub(super) struct Admitted {
 impl Core {
     pub(crate) fn new(parts: Parts) -> Self {
         let invalid = parts.check().err();
+        #[cfg(feature = "controller")]
+        let controller = Controller::new(parts.controller);
+        #[cfg_attr(not(feature = "controller"), expect(unused_mut))]
+        let mut registry = Registry::default();
+        #[cfg(feature = "controller")]
+        controller.set_up(&mut registry);
         let Parts { config, subscribers, .. } = parts;
         let permits = match config.max_concurrent {
             0 => None,
@@ -88,12 +94,12 @@ impl Core {
             permits,
             clock: Clock::new(),
             has_timers: AtomicBool::new(false),
-            registry: Mutex::default(),
+            registry: Mutex::new(registry),
             vacant: Notify::new(),
             verdict: Verdict::default(),
             readiness: Readiness::default(),
             #[cfg(feature = "controller")]
-            controller: Controller::new(parts.controller),
+            controller,
             config,
         }
     }
@@ -212,7 +218,7 @@ impl Core {
         drop(gone);
         cell.report(|index| Note::Ended(index, end));
         #[cfg(feature = "controller")]
-        self.carry_out(aftermath);
+        aftermath.carry_out();
         if vacant {
             self.is_vacant(over);
         }

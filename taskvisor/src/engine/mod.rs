@@ -13,6 +13,8 @@ mod decision;
 mod group;
 mod guards;
 mod helpers;
+#[cfg(feature = "controller")]
+mod line;
 mod look;
 mod registry;
 mod run;

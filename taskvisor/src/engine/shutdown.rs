@@ -91,7 +91,7 @@ impl Core {
             let aftermath = Aftermath::of_shutdown(&mut registry);
             drop(registry);
             #[cfg(feature = "controller")]
-            self.close_slots(aftermath);
+            aftermath.carry_out();
         }
         let driver = Driver { core: Arc::clone(self), next };
         match runtime {

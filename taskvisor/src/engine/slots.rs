@@ -5,14 +5,16 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::actor::Actor;
 use super::cell::{Bound, Cell, Finished, Origin, Tie};
 use super::core::{Admitted, Core, announce};
+use super::line::{Line, Wakers};
 use super::registry::{Admission, Registry, shrink};
 use super::tree::check_no_siblings;
 use crate::controller::{
@@ -20,19 +22,26 @@ use crate::controller::{
 };
 use crate::events::{Event, EventKind};
 use crate::outcome::{RejectReason, TaskOutcome};
+use crate::panics::{catch, drop_caught};
 use crate::runtime_error::RuntimeError;
+
+const SLOT_TRANSITION: EventKind = EventKind::ControllerSlotTransition;
 
 /// What holds for all slots, and does not change.
 pub(super) struct Controller {
     setup: ControllerSetup,
     /// The slots that were declared with a capacity.
     capacities: HashMap<Arc<str>, usize>,
-    /// For those that wait, in all slots together.
-    room: Semaphore,
 }
 
-/// The slots that are busy. One that is idle is not there.
-pub(super) type Slots = HashMap<Arc<str>, Slot<Job>>;
+/// The slots, under the registry's lock.
+#[derive(Default)]
+pub(super) struct Slots {
+    /// One that is idle is not there.
+    busy: HashMap<Arc<str>, Slot<Job>>,
+    /// For a place in the queue of any.
+    line: Line,
+}
 
 /// A submission in its slot.
 pub(super) struct Job {
@@ -51,8 +60,14 @@ struct Submission {
 
 enum Offer {
     Taken(Arc<Cell>),
-    /// More would wait than may.
+    /// It would wait in a queue, and has no place there.
     NoRoom(Box<Submission>),
+}
+
+/// A place in line, which is left when this is dropped.
+struct InLine<'a> {
+    core: &'a Core,
+    ticket: Option<u64>,
 }
 
 /// What is left to do once the registry's lock is released: it wakes tasks, or drops what is the user's.
@@ -62,15 +77,21 @@ pub(super) struct Aftermath {
     start: Option<Job>,
     stop: Option<Arc<Cell>>,
     over: Vec<(Arc<Cell>, Finished)>,
-    /// How many wait no more.
-    room: usize,
+    wakers: Wakers,
 }
 
 impl Controller {
     pub(super) fn new(setup: ControllerSetup) -> Self {
         let capacities = setup.slots.iter().filter_map(|slot| Some((slot.name().into(), slot.capacity()?))).collect();
-        let room = Semaphore::new(setup.config.queue_capacity.min(Semaphore::MAX_PERMITS));
-        Self { setup, capacities, room }
+        Self { setup, capacities }
+    }
+
+    pub(super) fn set_up(&self, registry: &mut Registry) {
+        registry.slots.line = Line::new(self.setup.config.queue_capacity);
+    }
+
+    fn capacity(&self, slot: &str) -> usize {
+        self.capacities.get(slot).copied().unwrap_or(self.setup.config.slot_capacity)
     }
 
     /// Whether slots were declared, which wait for work.
@@ -85,24 +106,26 @@ impl Core {
         self.controller.setup.admission(slot)
     }
 
-    /// Submits a task; waits while as many wait as may.
+    /// Submits a task; waits in line if it has to wait in a queue, and they are full.
     pub(crate) async fn submit(self: &Arc<Self>, spec: ControllerSpec) -> Result<Arc<Cell>, ControllerError> {
-        let mut submission = self.check_submission(spec)?;
-        let mut room = None;
-        loop {
-            match self.offer(submission, room)? {
-                Offer::Taken(cell) => return Ok(cell),
+        let mut submission = Some(self.check_submission(spec)?);
+        let mut line = InLine { core: self, ticket: None };
+        poll_fn(|cx| {
+            let Some(offered) = submission.take() else { return Poll::Pending };
+            match self.offer(offered, &mut line.ticket, Some(cx.waker()))? {
+                Offer::Taken(cell) => Poll::Ready(Ok(cell)),
                 Offer::NoRoom(refused) => {
-                    submission = *refused;
-                    room = Some(self.controller.room.acquire().await.map_err(|_| ControllerError::ShuttingDown)?);
+                    submission = Some(*refused);
+                    Poll::Pending
                 }
             }
-        }
+        })
+        .await
     }
 
-    /// Submits a task, unless as many wait as may.
+    /// Submits a task, unless it would have to wait in line.
     pub(crate) fn try_submit(self: &Arc<Self>, spec: ControllerSpec) -> Result<Arc<Cell>, ControllerError> {
-        match self.offer(self.check_submission(spec)?, None)? {
+        match self.offer(self.check_submission(spec)?, &mut None, None)? {
             Offer::Taken(cell) => Ok(cell),
             Offer::NoRoom(_) => Err(ControllerError::Full { capacity: self.controller.setup.config.queue_capacity }),
         }
@@ -122,32 +145,46 @@ impl Core {
         Ok(Submission { admission, slot, admitted, runtime })
     }
 
-    /// Decides on a submission. `room` is for one that waits.
+    /// Decides on a submission. One that must wait in line does if it has a waker.
     fn offer(
         self: &Arc<Self>,
         submission: Submission,
-        mut room: Option<SemaphorePermit<'_>>,
+        ticket: &mut Option<u64>,
+        waker: Option<&Waker>,
     ) -> Result<Offer, ControllerError> {
+        let waker = waker.cloned();
+        let mut aftermath = Aftermath::default();
         let mut registry = self.registry();
         if registry.admission != Admission::Open {
             return Err(ControllerError::ShuttingDown);
         }
         let Submission { admission, slot: name, .. } = &submission;
-        let capacity = self.controller.capacities.get(name).copied();
-        let capacity = capacity.unwrap_or(self.controller.setup.config.slot_capacity);
-        let decision = registry.slots.get(name).map_or(Decision::Start, |slot| slot.decide(*admission, capacity));
-        if decision.needs_room() {
-            let Some(room) = room.take().or_else(|| self.controller.room.try_acquire().ok()) else {
-                return Ok(Offer::NoRoom(Box::new(submission)));
-            };
-            room.forget();
+        let Slots { busy, line } = &mut registry.slots;
+        let capacity = self.controller.capacity(name);
+        let decision = busy.get(name).map_or(Decision::Start, |slot| slot.decide(*admission, capacity));
+        let is_first = *admission != AdmissionPolicy::Queue || line.is_first(name, *ticket);
+        let goes = match decision {
+            Decision::Start => is_first,
+            Decision::Wait => is_first && line.has_place(*ticket),
+            Decision::Replace { .. } | Decision::Busy | Decision::Full => true,
+        };
+        let wakers = &mut aftermath.wakers;
+        match (decision, ticket.as_ref(), waker) {
+            (_, _, Some(waker)) if !goes => *ticket = Some(line.wait(name, *ticket, waker, wakers)),
+            _ if !goes => {}
+            (Decision::Wait, ..) => line.enter(ticket.take(), wakers),
+            _ => ticket.take().into_iter().for_each(|ticket| line.leave(ticket, wakers)),
+        }
+        if !goes {
+            drop(registry);
+            return Ok(Offer::NoRoom(Box::new(submission)));
         }
         let Submission { slot: name, admitted, runtime, .. } = submission;
+        self.bus.start(&runtime);
         let cell = self.cell(&mut registry, admitted, Origin::Added, Some(Tie::Slot(name)));
-        let mut aftermath = Aftermath::default();
         self.enter(&mut registry, Job { cell: Arc::clone(&cell), runtime }, decision, &mut aftermath);
         drop(registry);
-        self.carry_out(aftermath);
+        aftermath.carry_out();
         Ok(Offer::Taken(cell))
     }
 
@@ -208,8 +245,7 @@ impl Core {
         let mut aftermath = Aftermath::default();
         let Some(name) = owner.slot() else { return aftermath };
         let phase = registry.slot(name).phase();
-        while let Some(job) = registry.slot(name).release() {
-            aftermath.room += 1;
+        while let Some(job) = registry.slots.take(name, Slot::release, &mut aftermath.wakers).flatten() {
             if let Some(reason) = registry.refusal(&job.cell) {
                 aftermath.reject(registry, job.cell, reason);
                 continue;
@@ -218,9 +254,10 @@ impl Core {
             self.start(registry, job, phase, &mut aftermath);
             return aftermath;
         }
-        registry.slots.remove(name);
-        shrink(&mut registry.slots);
-        owner.tell_transition(0, phase, Phase::Idle);
+        registry.slots.busy.remove(name);
+        shrink(&mut registry.slots.busy);
+        registry.slots.line.wake_first(name, &mut aftermath.wakers);
+        self.tell_idle(name, phase);
         aftermath
     }
 
@@ -229,11 +266,12 @@ impl Core {
         let Some(name) = cell.slot() else { return false };
         let mut aftermath = Aftermath::default();
         let mut registry = self.registry();
-        let slot = registry.slots.get_mut(name);
-        let Some(job) = slot.and_then(|slot| slot.withdraw(|job| job.cell.id() == cell.id())) else { return false };
+        let is = |job: &Job| job.cell.id() == cell.id();
+        let taken = registry.slots.take(name, |slot| slot.withdraw(is), &mut aftermath.wakers).flatten();
+        let Some(job) = taken else { return false };
         aftermath.withdraw(&registry, job, requested);
         drop(registry);
-        self.carry_out(aftermath);
+        aftermath.carry_out();
         true
     }
 
@@ -241,49 +279,55 @@ impl Core {
     pub(crate) fn clear_slot(&self, name: &str) -> (usize, Option<Arc<Cell>>) {
         let mut aftermath = Aftermath::default();
         let mut registry = self.registry();
-        let Some(slot) = registry.slots.get_mut(name) else { return (0, None) };
-        let owner = slot.owner().map(|owner| Arc::clone(&owner.cell));
-        for job in slot.withdraw_all() {
+        let owner = registry.slots.busy.get(name).and_then(Slot::owner).map(|owner| Arc::clone(&owner.cell));
+        let waiting = registry.slots.take(name, Slot::withdraw_all, &mut aftermath.wakers);
+        for job in waiting.into_iter().flatten() {
             aftermath.withdraw(&registry, job, true);
         }
         drop(registry);
         let withdrawn = aftermath.over.len();
-        self.carry_out(aftermath);
+        aftermath.carry_out();
         (withdrawn, owner)
     }
 
     /// How many submissions a slot has.
     pub(crate) fn slot_len(&self, name: &str) -> usize {
-        self.registry().slots.get(name).map_or(0, |slot| 1 + slot.waiting())
+        self.registry().slots.busy.get(name).map_or(0, |slot| 1 + slot.waiting())
     }
 
-    /// Nobody waits for room any more.
-    pub(super) fn close_slots(&self, aftermath: Aftermath) {
-        self.controller.room.close();
-        self.carry_out(aftermath);
+    /// The slot of that name is idle.
+    fn tell_idle(&self, name: &Arc<str>, from: Phase) {
+        if self.bus.is_active() {
+            let event = Event { slot: Some(Arc::clone(name)), count: Some(0), ..Event::new(SLOT_TRANSITION) };
+            self.bus.publish(event.because(format!("{from} -> {}", Phase::Idle)));
+        }
     }
+}
 
-    /// Does what is left to do, with no lock held.
-    pub(super) fn carry_out(&self, aftermath: Aftermath) {
-        let Aftermath { start, stop, over, room } = aftermath;
-        if room > 0 {
-            self.controller.room.add_permits(room);
-        }
-        for (cell, finished) in over {
-            cell.finished(finished);
-        }
-        if let Some(owner) = stop {
-            owner.stop(Bound::within(owner.stop_bound()), true);
-        }
-        if let Some(job) = start {
-            spawn(job);
+impl Slots {
+    /// Takes somebody out of a slot. A place in the queue that is free then goes to the first in line.
+    fn take<T>(&mut self, slot: &str, take: impl FnOnce(&mut Slot<Job>) -> T, wakers: &mut Wakers) -> Option<T> {
+        let slot = self.busy.get_mut(slot)?;
+        let before = slot.queued();
+        let taken = take(slot);
+        self.line.free(before - slot.queued(), wakers);
+        Some(taken)
+    }
+}
+
+impl Drop for InLine<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            let mut aftermath = Aftermath::default();
+            self.core.registry().slots.line.leave(ticket, &mut aftermath.wakers);
+            aftermath.carry_out();
         }
     }
 }
 
 impl Registry {
     fn slot(&mut self, name: &Arc<str>) -> &mut Slot<Job> {
-        self.slots.entry(Arc::clone(name)).or_default()
+        self.slots.busy.entry(Arc::clone(name)).or_default()
     }
 
     /// Why a task cannot be registered now, if it cannot.
@@ -295,15 +339,34 @@ impl Registry {
 }
 
 impl Aftermath {
+    /// Does what is left to do, with no lock held.
+    pub(super) fn carry_out(self) {
+        let Self { start, stop, over, wakers } = self;
+        for waker in wakers {
+            let _ = catch(|| waker.wake());
+        }
+        if let Some(owner) = stop {
+            owner.stop(Bound::within(owner.stop_bound()), true);
+        }
+        if let Some(job) = start {
+            spawn(job);
+        }
+        for (cell, finished) in over {
+            cell.finished(finished);
+            // Perhaps the last to know the user's task, and its drop is the user's.
+            let _ = drop_caught(cell);
+        }
+    }
+
     /// Rejects all that wait, in the order of their submission: the supervisor shuts down.
     pub(super) fn of_shutdown(registry: &mut Registry) -> Self {
         let mut aftermath = Self::default();
-        let mut waiting: Vec<_> = registry.slots.values_mut().flat_map(Slot::withdraw_all).collect();
+        let mut waiting: Vec<_> = registry.slots.busy.values_mut().flat_map(Slot::withdraw_all).collect();
         waiting.sort_unstable_by_key(|job| job.cell.id());
         for job in waiting {
-            aftermath.room += 1;
             aftermath.reject(registry, job.cell, RejectReason::ShuttingDown);
         }
+        registry.slots.line.wake_all(&mut aftermath.wakers);
         aftermath
     }
 
@@ -315,7 +378,6 @@ impl Aftermath {
 
     /// As `reject`, for one that was told to stop while it waited.
     fn withdraw(&mut self, registry: &Registry, job: Job, requested: bool) {
-        self.room += 1;
         if requested {
             job.cell.announce(EventKind::TaskRemoveRequested);
         }
@@ -323,7 +385,7 @@ impl Aftermath {
     }
 
     fn end(&mut self, registry: &Registry, cell: Arc<Cell>, outcome: TaskOutcome, why: &str) {
-        let waiting = cell.slot().and_then(|name| registry.slots.get(name)).map_or(0, Slot::waiting);
+        let waiting = cell.slot().and_then(|name| registry.slots.busy.get(name)).map_or(0, Slot::waiting);
         let finished = cell.finish_by(outcome, || {
             cell.tell_slot(EventKind::ControllerRejected, waiting, |event| event.because(why));
         });
@@ -339,7 +401,7 @@ impl Cell {
     }
 
     fn tell_transition(&self, waiting: usize, from: Phase, to: Phase) {
-        self.tell_slot(EventKind::ControllerSlotTransition, waiting, |event| event.because(format!("{from} -> {to}")));
+        self.tell_slot(SLOT_TRANSITION, waiting, |event| event.because(format!("{from} -> {to}")));
     }
 }
 

@@ -46,8 +46,9 @@ pub enum EventKind {
     /// A submission will not run. `reason` is `busy`, `full`, `superseded`, `shutting_down`, `refused`, or `canceled`
     /// where it was told to stop while it waited; `slot` is where, `count` how many wait there now.
     ControllerRejected,
-    /// A slot goes from one state to another, which `reason` says, as in `idle -> running`; `task` is its owner, `count`
-    /// says how many wait in it now. From `running` or `stopping` to `running` the owner changes.
+    /// A slot goes from one state to another, which `reason` says, as in `idle -> running`; `slot` is which, `task` its
+    /// owner unless it is idle now, `count` how many wait in it now. It is `stopping` when its owner is told to make way,
+    /// and not when that is cancelled; to `running` from `running` or `stopping` the owner changes.
     ControllerSlotTransition,
     /// A subscriber panicked; `task` is its name, `count` says how often in this burst.
     SubscriberPanicked,

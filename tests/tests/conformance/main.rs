@@ -10,5 +10,6 @@ mod f_control;
 mod g_nesting;
 mod h_significant;
 mod i_events;
+mod j_controller;
 mod journal;
 mod look;

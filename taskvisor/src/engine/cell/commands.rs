@@ -160,6 +160,10 @@ impl Cell {
         self.changed.notify_waiters();
     }
 
+    pub(crate) fn try_outcome(&self) -> Option<TaskOutcome> {
+        self.lock().outcome.clone()
+    }
+
     pub(crate) async fn outcome(&self) -> TaskOutcome {
         self.when(|state| state.outcome.clone()).await
     }
