@@ -8,8 +8,8 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
 /// How an attempt ended when it did not end in success.
 ///
-/// Every variant except [`Fatal`](Self::Fatal) and [`Canceled`](Self::Canceled) is *retryable*: the restart policy
-/// decides whether the task runs again.
+/// Every variant except [`Fatal`](Self::Fatal), [`Permanent`](Self::Permanent) and [`Canceled`](Self::Canceled) is
+/// *retryable*: the restart policy decides whether the task runs again.
 ///
 /// # Examples
 /// ```
@@ -47,6 +47,10 @@ pub enum TaskError {
     /// A failure with its original error. Labelled and retried like [`Fail`](Self::Fail); formatted only when read.
     #[error(transparent)]
     Error(BoxError),
+    /// A failure that no retry can mend, with its original error. Labelled and treated like [`Fatal`](Self::Fatal);
+    /// formatted only when read.
+    #[error(transparent)]
+    Permanent(BoxError),
     /// The attempt panicked while its future was built, polled or dropped. Retryable.
     #[error("panicked: {message}")]
     Panicked {
@@ -68,13 +72,36 @@ impl TaskError {
         Self::Error(error.into())
     }
 
+    /// Wraps an error that no retry can mend.
+    ///
+    /// ```
+    /// use taskvisor::TaskError;
+    ///
+    /// let error = TaskError::permanent(std::io::Error::other("no such volume"));
+    /// assert!(error.is_fatal());
+    /// assert_eq!(error.to_string(), "no such volume");
+    /// ```
+    pub fn permanent(error: impl Into<BoxError>) -> Self {
+        Self::Permanent(error.into())
+    }
+
+    /// The same error, not to be retried. A panic stays one, and giving up stays no error.
+    pub(crate) fn into_permanent(self) -> Self {
+        match self {
+            Self::Fail { reason } => Self::Fatal { reason },
+            Self::Timeout { .. } => Self::Fatal { reason: self.to_string() },
+            Self::Error(error) => Self::Permanent(error),
+            Self::Fatal { .. } | Self::Permanent(_) | Self::Canceled | Self::Panicked { .. } => self,
+        }
+    }
+
     /// A short, stable name of the kind of error, for metrics and logs.
     #[must_use]
     pub const fn as_label(&self) -> &'static str {
         match self {
             Self::Fail { .. } | Self::Error(_) => "task_failed",
             Self::Timeout { .. } => "task_timeout",
-            Self::Fatal { .. } => "task_fatal",
+            Self::Fatal { .. } | Self::Permanent(_) => "task_fatal",
             Self::Canceled => "task_canceled",
             Self::Panicked { .. } => "task_panicked",
         }
@@ -83,12 +110,12 @@ impl TaskError {
     /// Whether a restart policy may run the task again after this.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
-        !matches!(self, Self::Fatal { .. } | Self::Canceled)
+        !matches!(self, Self::Fatal { .. } | Self::Permanent(_) | Self::Canceled)
     }
 
     /// Whether this ends the task for good under any restart policy.
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
-        matches!(self, Self::Fatal { .. })
+        matches!(self, Self::Fatal { .. } | Self::Permanent(_))
     }
 }

@@ -46,7 +46,7 @@ pub enum TaskOutcome {
         /// How many failures in a row there were.
         failures: u32,
     },
-    /// It failed with [`TaskError::Fatal`].
+    /// It failed with an error that [is fatal](TaskError::is_fatal).
     Fatal {
         /// What it failed with.
         error: Arc<TaskError>,
