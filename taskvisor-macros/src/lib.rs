@@ -23,7 +23,7 @@ mod tests;
 
 use proc_macro::TokenStream;
 
-/// Makes an async function a task: a unit of work that can be supervised.
+/// Makes a function a task: a unit of work that can be supervised.
 ///
 /// The function stays as written, and can be called. Beside it comes a struct of the same name, with one public field
 /// for each argument, that
@@ -74,9 +74,11 @@ use proc_macro::TokenStream;
 /// | `ready` | `"start"`, `"signal"`, `"completed"` | `"start"` | what makes the task ready: an attempt has begun, or has called `ready()` on its `TaskContext`, or the task has ended in success |
 /// | `watchdog` | duration | none | how long an attempt may go without `heartbeat()` on its `TaskContext`; past it, it has timed out |
 /// | `max_retries` | number | unlimited | how many failures in a row are retried |
+/// | `retry_if` | path of a function | all are | which failures are retried: it gets `&E` and returns `bool`. Where it says false the task ends as fatal, with the error as `TaskError::Permanent` |
 /// | `backoff` | list, below | see below | the wait before a retry |
 /// | `critical` | alone, or `true` or `false` | `false` | its end in failure, for good, fails its group |
 /// | `significant` | alone, or `true` or `false` | `false` | its end in success, for good, ends its group; not with `"always"` |
+/// | `blocking` | alone, or `true` or `false` | `false` | the function is not async, and runs on a thread of its own, below |
 /// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
 ///
 /// `backoff(..)` is one unit: what is not given in it is the default, and not inherited.
@@ -108,6 +110,38 @@ use proc_macro::TokenStream;
 /// }
 ///
 /// assert_eq!(poll::spec("http://localhost".into()).every(), Some(POLL));
+/// ```
+///
+/// # Functions that block
+/// With `blocking` each attempt runs on Tokio's blocking pool. Such an attempt cannot be dropped once it runs: told to
+/// stop, or past its timeout, it goes on until it returns, and for that long the task keeps its name and its permit, and
+/// no next attempt begins. Past the `stop_timeout` its outcome is *aborted*. So let a long one take a `TaskContext` or a
+/// `CancellationToken`, and look at it. An attempt that still waits for a thread of the pool ends at once.
+///
+/// ```
+/// use std::io;
+/// use std::path::PathBuf;
+/// use taskvisor::prelude::*;
+///
+/// fn is_transient(error: &io::Error) -> bool {
+///     error.kind() == io::ErrorKind::Interrupted
+/// }
+///
+/// #[task(blocking, retry_if = is_transient)]
+/// fn remove(ctx: TaskContext, files: Vec<PathBuf>) -> io::Result<()> {
+///     for file in files.iter().take_while(|_| !ctx.is_cancelled()) {
+///         std::fs::remove_file(file)?;
+///     }
+///     Ok(())
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), RuntimeError> {
+/// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
+/// let task = supervisor.add_task(remove { files: vec!["/no/such/file".into()] }).await?;
+/// assert!(matches!(task.outcome().await, TaskOutcome::Fatal { .. }));
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Errors
@@ -188,8 +222,8 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 /// - `ping { .. }`, `ping::spec(..)` or a variable: the field has that name, the task its own.
 /// - Any other expression that is `Into<TaskSpec>`: a task without a field.
 /// - `label = entry`: the label is the field, and the name of the task.
-/// - `task(entry, ..)`: the entry, with options of `#[task]` that replace those it has, except `crate`. `restart` with
-///   its `interval`, and `backoff(..)`, are replaced as a whole. `critical` and `significant` can be added, and not taken
+/// - `task(entry, ..)`: the entry, with options of `#[task]` that replace those it has, except `crate`, `blocking` and
+///   `retry_if`. `restart` with its `interval`, and `backoff(..)`, are replaced as a whole. `critical` and `significant` can be added, and not taken
 ///   back. `after`, below, stands here only.
 /// - `label = group(..)`: a group, below.
 /// - `..iterator`: the tasks of an iterator, without fields.

@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::blocking::Job;
 use crate::engine::Cell;
 use crate::error::TaskError;
+use crate::panics::catch;
 use crate::status::TaskId;
 use crate::supervisor::SupervisorHandle;
 
@@ -105,6 +107,14 @@ impl TaskContext {
                 let token = detached.token.clone();
                 tokio::spawn(async move { token.run_until_cancelled(future).await });
             }
+        }
+    }
+
+    /// Makes a job that is waited for as a helper is, and cannot be aborted. Its panic is its error.
+    pub(crate) fn job(&self, work: impl FnOnce() -> Result<(), TaskError> + Send + 'static) -> Job {
+        match &self.0 {
+            Kind::Attempt { cell, attempt } => cell.job(*attempt, work),
+            Kind::Detached(_) => Box::new(|| catch(work).unwrap_or_else(Err)),
         }
     }
 

@@ -32,7 +32,7 @@
 //! `stop_timeout`, or what is left of the supervisor's grace, to end; past that it is aborted. A task that takes no
 //! context is dropped at once. A result that was taken before the task was told stands; after it the task is *canceled*,
 //! with its error or panic kept. A task that blocks its thread cannot be stopped by anyone: its outcome is *aborted*, and
-//! its name stays taken until it really ends.
+//! its name stays taken until it really ends. So it is with one under `#[task(blocking)]`, which has a thread of its own.
 //!
 //! # Runtimes
 //! Works on Tokio's current-thread and multi-thread runtimes, with time enabled, and IO where `run` listens for signals.
@@ -43,6 +43,7 @@
 //! `macros` (default): `#[task]` and `supervise!`. `controller`: admission slots, as `ControllerSpec` and `SlotHandle`.
 //! `logging`: `LogWriter`.
 
+mod blocking;
 mod child;
 mod config;
 mod context;

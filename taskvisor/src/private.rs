@@ -14,7 +14,8 @@ pub use std::time::Duration;
 #[cfg(feature = "controller")]
 pub use crate::{AdmissionPolicy, ControllerConfig, SlotHandle, SlotSpec};
 
-pub use crate::result::{IntoTaskResult, TaskArg};
+pub use crate::blocking::blocking;
+pub use crate::result::{Fallible, IntoTaskResult, TaskArg};
 pub use crate::{
     BackoffPolicy, BoxTaskFuture, CancellationToken, ChildHandle, FromContext, Group, GroupHandle, IntoTaskSpec,
     JitterPolicy, Ready, RestartPolicy, Strategy, SupervisorConfig, Task, TaskContext, TaskError, TaskRef, TaskSpec,

@@ -31,6 +31,35 @@ impl<E: IntoTaskError> IntoTaskResult for Result<(), E> {
     }
 }
 
+/// What a function under `#[task(retry_if = ..)]` may return: `Result<(), E>`, as in [`IntoTaskResult`].
+#[diagnostic::on_unimplemented(
+    message = "a supervised task with `retry_if` cannot return `{Self}`",
+    label = "expected `Result<(), E>`",
+    note = "`E` may be `TaskError`, `String`, `&'static str`, a boxed error, or any `std::error::Error + Send + Sync`"
+)]
+pub trait Fallible {
+    /// What it fails with.
+    type Error;
+
+    /// Turns what the function returned into the result of the attempt; what `retry_if` denies is not to be retried.
+    ///
+    /// # Errors
+    /// The error that was returned, as a [`TaskError`].
+    fn into_task_result_if(self, retry_if: fn(&Self::Error) -> bool) -> Result<(), TaskError>;
+}
+
+impl<E: IntoTaskError> Fallible for Result<(), E> {
+    type Error = E;
+
+    fn into_task_result_if(self, retry_if: fn(&E) -> bool) -> Result<(), TaskError> {
+        self.map_err(|error| {
+            let retries = retry_if(&error);
+            let error = error.into_task_error();
+            if retries { error } else { error.into_permanent() }
+        })
+    }
+}
+
 /// What a task may fail with.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an error that a task can fail with",
@@ -97,5 +126,41 @@ mod tests {
         assert_eq!(label(Err(String::from("owned"))), Some(("task_failed", "owned".into())));
         assert_eq!(label(Err(BoxError::from("boxed"))), Some(("task_failed", "boxed".into())));
         assert_eq!(label(Err(std::io::Error::other("io"))), Some(("task_failed", "io".into())));
+    }
+
+    #[test]
+    fn what_is_not_to_be_retried_keeps_its_error_and_what_is_no_failure_its_meaning() {
+        fn once<E: IntoTaskError>(error: E) -> TaskError {
+            Err(error).into_task_result_if(|_| false).unwrap_err()
+        }
+        let io = once(std::io::Error::other("io"));
+        assert_eq!((io.as_label(), io.is_fatal(), io.is_retryable()), ("task_fatal", true, false));
+        assert!(matches!(&io, TaskError::Permanent(error) if error.is::<std::io::Error>()));
+        assert_eq!(io.to_string(), "io");
+        assert!(matches!(once("plain"), TaskError::Permanent(error) if error.to_string() == "plain"));
+        assert!(matches!(once(String::from("owned")), TaskError::Permanent(_)));
+        assert!(matches!(once(BoxError::from("boxed")), TaskError::Permanent(_)));
+        let fail = TaskError::Fail { reason: "down".into() };
+        assert!(matches!(once(fail), TaskError::Fatal { reason } if reason == "down"));
+        let timeout = || TaskError::Timeout { timeout: std::time::Duration::from_secs(1) };
+        let text = timeout().to_string();
+        assert!(matches!(once(timeout()), TaskError::Fatal { reason } if reason == text));
+        assert!(matches!(once(BoxError::from(timeout())), TaskError::Fatal { .. }));
+        assert!(matches!(once(TaskError::error("wrapped")), TaskError::Permanent(_)));
+        assert!(matches!(once(TaskError::permanent("for good")), TaskError::Permanent(_)));
+        assert!(matches!(once(TaskError::Fatal { reason: "x".into() }), TaskError::Fatal { .. }));
+        assert!(matches!(once(TaskError::Canceled), TaskError::Canceled));
+        assert!(matches!(once(TaskError::Panicked { message: "x".into() }), TaskError::Panicked { .. }));
+    }
+
+    #[test]
+    fn what_is_to_be_retried_stays_as_it_is() {
+        let always = |error: std::io::Error| Err::<(), _>(error).into_task_result_if(|_| true);
+        assert!(matches!(always(std::io::Error::other("io")), Err(TaskError::Error(_))));
+        assert!(Ok::<(), String>(()).into_task_result_if(|_| false).is_ok());
+        // The error that the function sees is the user's own.
+        let seen = Err::<(), _>(std::io::Error::from(std::io::ErrorKind::NotFound))
+            .into_task_result_if(|error| error.kind() != std::io::ErrorKind::NotFound);
+        assert!(matches!(seen, Err(TaskError::Permanent(_))));
     }
 }

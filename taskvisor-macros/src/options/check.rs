@@ -26,6 +26,7 @@ impl Options {
             // As defaults they stand beside `never`: for the tasks with a policy of their own.
             self.check_never(errors);
         }
+        self.check_no_retries(errors);
         self.check_zeros(place, errors);
         if let Some(backoff) = &self.backoff {
             backoff.check(errors);
@@ -76,8 +77,15 @@ impl Options {
             return;
         }
         let backoff = self.backoff.as_ref().map(|backoff| &backoff.key);
-        for key in [key(self.max_retries.as_ref()), backoff].into_iter().flatten() {
+        let keys = [key(self.max_retries.as_ref()), backoff, key(self.retry_if.as_ref())];
+        for key in keys.into_iter().flatten() {
             errors.push(key, format!("`{key}` has no effect with `restart = \"never\"`: nothing is retried"));
+        }
+    }
+
+    fn check_no_retries(&self, errors: &mut Errors) {
+        if let (Some(retry_if), Some((0, _))) = (&self.retry_if, self.max_retries.as_ref().and_then(Given::known)) {
+            errors.push(&retry_if.key, "`retry_if` has no effect with `max_retries = 0`: nothing is retried");
         }
     }
 

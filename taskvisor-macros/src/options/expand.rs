@@ -127,7 +127,7 @@ impl Backoff {
 }
 
 /// Whether a flag is given, and not as `false`.
-pub(super) fn is_set(flag: Option<&Given<bool>>) -> bool {
+pub(crate) fn is_set(flag: Option<&Given<bool>>) -> bool {
     matches!(flag.and_then(Given::known), Some((true, _)))
 }
 

@@ -8,13 +8,13 @@ mod parse;
 use std::time::Duration;
 
 use proc_macro2::Ident;
-use syn::{LitStr, Path};
+use syn::{ExprPath, LitStr, Path};
 
 use crate::reader::Given;
 
 pub(crate) use check::{check_name, zero};
-pub(crate) use expand::{duration, plain};
-pub(crate) use parse::{IN_BACKOFF, IN_SUPERVISE, OF_EACH_TASK, parse_crate};
+pub(crate) use expand::{duration, is_set, plain};
+pub(crate) use parse::{IN_BACKOFF, IN_SUPERVISE, OF_EACH_TASK, OF_FUNCTION, parse_crate};
 
 /// Where the options stand, which decides which of them there are.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,9 @@ pub(crate) struct Options {
     pub(crate) max_retries: Option<Given<u32>>,
     pub(crate) critical: Option<Given<bool>>,
     pub(crate) significant: Option<Given<bool>>,
+    pub(crate) blocking: Option<Given<bool>>,
+    /// The function that says whether a failure is retried.
+    pub(crate) retry_if: Option<Given<ExprPath>>,
     /// The earlier siblings that must be ready first, as written.
     pub(crate) after: Vec<Ident>,
     pub(crate) backoff: Option<Backoff>,

@@ -1,10 +1,11 @@
 //! The tables of options, one row an option.
 
-use syn::{Expr, Ident, Lit, Path};
+use quote::ToTokens;
+use syn::{Expr, ExprPath, Ident, Lit, Path};
 
 use super::{Backoff, Jitter, Options, Place, Ready, Restart};
 use crate::argument::{as_ident, peel};
-use crate::reader::{Given, Reader};
+use crate::reader::{Given, Reader, Value};
 use crate::table::{Key, Misplaced, Read, Table};
 
 /// The rows that a list of several kinds can have.
@@ -72,6 +73,15 @@ const READY: Key<Options> = Key::new(
     }),
 );
 
+const BLOCKING: Key<Options> = Key::new("blocking", "blocking", Read::Flag(|options| &mut options.blocking));
+const RETRY_IF: Key<Options> = Key::new(
+    "retry_if",
+    "retry_if = is_transient",
+    Read::Value(|options, key, value, reader| {
+        options.retry_if = Some(Given::new(key, parse_function(key, value, reader)));
+    }),
+);
+
 const OF_ATTRIBUTE: Table<Options> = Table {
     noun: "option",
     keys: &[
@@ -85,9 +95,11 @@ const OF_ATTRIBUTE: Table<Options> = Table {
         &READY,
         &WATCHDOG,
         &Key::MAX_RETRIES,
+        &RETRY_IF,
         &Key::BACKOFF,
         &Key::CRITICAL,
         &Key::SIGNIFICANT,
+        &BLOCKING,
         &CONSTANT_NAME,
         &CRATE,
     ],
@@ -122,6 +134,7 @@ const OF_ENTRY: Table<Options> = Table {
         IN_BACKOFF,
         IN_SUPERVISE,
         IN_GROUP,
+        OF_FUNCTION,
         &[("crate", "it is an option of `#[task]` and a key of `supervise!`")],
     ],
 };
@@ -134,6 +147,7 @@ const OF_DEFAULTS: Table<Options> = Table {
         IN_SUPERVISE,
         IN_GROUP,
         OF_EACH_TASK,
+        OF_FUNCTION,
         &[("name", "each task has its own"), ("after", "each task has its own, in `task(..)`")],
     ],
 };
@@ -170,6 +184,12 @@ pub(crate) const OF_EACH_TASK: &Misplaced = &[
     ("watchdog", "each task has its own, in `#[task(..)]` or `task(..)`"),
     ("critical", "each task has its own, in `#[task(..)]` or `task(..)`"),
     ("significant", "each task has its own, in `#[task(..)]` or `task(..)`"),
+];
+
+/// Options that say what the function is.
+pub(crate) const OF_FUNCTION: &Misplaced = &[
+    ("blocking", "it is an option of `#[task]`, for a function that is not async"),
+    ("retry_if", "it is an option of `#[task]`, where the type of the error is known"),
 ];
 
 const BACKOFF_FIELDS: Table<Backoff> = Table {
@@ -221,6 +241,28 @@ fn parse_after(key: &Ident, value: &Expr, reader: &mut Reader) -> Vec<Ident> {
         }
     }
     names
+}
+
+/// The path of a function.
+fn parse_function(key: &Ident, value: &Expr, reader: &mut Reader) -> Value<ExprPath> {
+    if reader.is_unreadable(value) {
+        return Value::Refused;
+    }
+    let message = match peel(value) {
+        Expr::Path(path) => return Value::Known(path.clone(), path.to_token_stream()),
+        Expr::Closure(_) => format!("`{key}` is the path of a function, and no closure: write `{key} = is_transient`"),
+        Expr::Call(call) => {
+            let function = call.func.to_token_stream();
+            format!("`{key}` is the path of a function, which is not called here: write `{key} = {function}`")
+        }
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Str(text) => format!("`{key}` is a path, without quotes: write `{key} = {}`", text.value()),
+            _ => format!("`{key}` is the path of a function: write for example `{key} = is_transient`"),
+        },
+        _ => format!("`{key}` is the path of a function: write for example `{key} = is_transient`"),
+    };
+    reader.errors.push(value, message);
+    Value::Refused
 }
 
 /// The path to taskvisor, as a string or bare.

@@ -2,7 +2,7 @@
 
 use super::{ChildKind, Group, entry};
 use crate::argument::List;
-use crate::options::{IN_BACKOFF, IN_SUPERVISE, OF_EACH_TASK, Options};
+use crate::options::{IN_BACKOFF, IN_SUPERVISE, OF_EACH_TASK, OF_FUNCTION, Options};
 use crate::reader::Reader;
 use crate::table::{Key, Read, Table};
 
@@ -31,6 +31,7 @@ const OF_GROUP: Table<Declared> = Table {
             ("stop_timeout", "each task has its own, in `#[task(..)]` or `task(..)`"),
         ],
         OF_EACH_TASK,
+        OF_FUNCTION,
     ],
 };
 

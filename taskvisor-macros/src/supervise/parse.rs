@@ -6,7 +6,7 @@ use syn::Expr;
 use super::group::IN_LIMIT;
 use super::{Declaration, Group, Subscriber, entry};
 use crate::argument::{self, peel};
-use crate::options::{OF_EACH_TASK, Options, Place, parse_crate};
+use crate::options::{OF_EACH_TASK, OF_FUNCTION, Options, Place, parse_crate};
 use crate::reader::{Purpose, Reader};
 use crate::table::{Key, Read, Table};
 
@@ -86,6 +86,7 @@ const KEYS: Table<Declaration> = Table {
             ("after", "it is an option of `task(..)` and `group(..)`"),
         ],
         OF_EACH_TASK,
+        OF_FUNCTION,
     ],
 };
 

@@ -3,11 +3,11 @@
 use proc_macro2::Ident;
 use quote::{ToTokens, format_ident};
 use syn::spanned::Spanned;
-use syn::{FnArg, Pat, PatType, Safety, Signature, Type};
+use syn::{FnArg, Pat, PatType, ReturnType, Safety, Signature, Type};
 
 use super::{Field, Function, Shape, types};
 use crate::errors::Errors;
-use crate::options::{Options, Ready};
+use crate::options::{Options, Ready, is_set};
 use crate::path::hygienic;
 use crate::reader::Given;
 
@@ -15,7 +15,8 @@ use crate::reader::Given;
 pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors) -> Shape {
     let signature = &function.signature;
     check_context(signature, options, errors);
-    check_qualifiers(signature, errors);
+    check_qualifiers(signature, options, errors);
+    check_retry_if(signature, options, errors);
     let is_generic = check_generics(signature, errors);
     let mut shape = Shape { context: None, fields: Vec::new(), is_free: check_free(signature, errors) };
     for (position, argument) in signature.inputs.iter().enumerate() {
@@ -35,10 +36,12 @@ pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors)
     shape
 }
 
-fn check_qualifiers(signature: &Signature, errors: &mut Errors) {
+fn check_qualifiers(signature: &Signature, options: &Options, errors: &mut Errors) {
+    let blocking = options.blocking.as_ref().filter(|_| is_set(options.blocking.as_ref()));
+    let form = if blocking.is_some() { "fn" } else { "async fn" };
     let refuse = |at: &dyn ToTokens, what: &str, errors: &mut Errors| {
         let at = at.to_token_stream();
-        errors.push(&at, format!("a task cannot be {what}: write `async fn {}`", signature.ident));
+        errors.push(&at, format!("a task cannot be {what}: write `{form} {}`", signature.ident));
     };
     if let Some(token) = &signature.constness {
         refuse(token, "`const`", errors);
@@ -52,9 +55,20 @@ fn check_qualifiers(signature: &Signature, errors: &mut Errors) {
     if let Some(variadic) = &signature.variadic {
         errors.push(variadic, "a task cannot be variadic");
     }
-    if signature.asyncness.is_none() && signature.constness.is_none() {
-        let message = format!("a task is asynchronous: write `async fn {}`", signature.ident);
-        errors.push(&signature.fn_token, message);
+    match (blocking, &signature.asyncness) {
+        (Some(blocking), Some(_)) => {
+            let message = "`blocking` is for a function that is not async, and runs on a thread of its own: leave out \
+                           `blocking`, or `async`";
+            errors.push(&blocking.key, message);
+        }
+        (None, None) if signature.constness.is_none() => {
+            let message = format!(
+                "a task is asynchronous: write `async fn {}`, or `#[task(blocking)]` if it blocks its thread",
+                signature.ident
+            );
+            errors.push(&signature.fn_token, message);
+        }
+        _ => {}
     }
 }
 
@@ -76,6 +90,22 @@ fn check_context(signature: &Signature, options: &Options, errors: &mut Errors) 
     if let Some((Ready::Signal, at)) = options.ready.as_ref().and_then(Given::known) {
         let message = format!("`ready = \"signal\"` needs a `TaskContext`, to call its `ready()`: {advice}");
         errors.push(at, message);
+    }
+}
+
+/// What asks about failures needs some.
+fn check_retry_if(signature: &Signature, options: &Options, errors: &mut Errors) {
+    let fails = match &signature.output {
+        ReturnType::Default => false,
+        ReturnType::Type(_, ty) => match &**ty {
+            Type::Tuple(tuple) => !tuple.elems.is_empty(),
+            Type::Never(_) => false,
+            _ => true,
+        },
+    };
+    if let (Some(retry_if), false) = (&options.retry_if, fails) {
+        let message = "`retry_if` asks about the error of a failure, and this task has none: return `Result<(), E>`";
+        errors.push(&retry_if.key, message);
     }
 }
 

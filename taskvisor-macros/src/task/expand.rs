@@ -9,7 +9,7 @@ use syn::{ReturnType, Type};
 use super::types::find_word;
 use super::{Field, Function, Shape};
 use crate::bindings;
-use crate::options::Options;
+use crate::options::{Options, is_set, plain};
 use crate::path::{self, hygienic, located};
 use crate::reader::Binding;
 
@@ -100,7 +100,8 @@ impl Generated<'_> {
 
     fn impl_task(&self) -> TokenStream {
         let Self { private, name, .. } = self;
-        let takes_context = self.shape.context.is_some();
+        // A thread cannot be dropped: it is given time as well.
+        let takes_context = self.shape.context.is_some() || self.is_blocking();
         let context = Ident::new("context", hygienic(name.span()));
         let attempt = self.attempt(&context);
         // `spawn` goes through a trait object, so that a field that is not `Send` is not reported
@@ -129,6 +130,10 @@ impl Generated<'_> {
         }
     }
 
+    fn is_blocking(&self) -> bool {
+        is_set(self.options.blocking.as_ref())
+    }
+
     /// The body of one attempt: clones of the fields, and a future that calls the function.
     fn attempt(&self, context: &Ident) -> TokenStream {
         let Self { private, name, .. } = self;
@@ -136,15 +141,13 @@ impl Generated<'_> {
         let this = Ident::new("this", span);
         let mut arguments: Vec<Ident> = Vec::new();
         let mut clones = TokenStream::new();
-        if let Some(ty) = &self.shape.context {
-            let at = hygienic(ty.span());
-            clones.extend(quote_spanned! {at=>
-                let #context = <#ty as #private::FromContext>::from_context(#context);
-            });
+        let from_context = if let Some(ty) = &self.shape.context {
             arguments.push(context.clone());
+            let at = hygienic(ty.span());
+            quote_spanned!(at=> let #context = <#ty as #private::FromContext>::from_context(#context);)
         } else {
-            clones.extend(quote!(let _ = #context;));
-        }
+            quote!(let _ = #context;)
+        };
         for (position, (field, ty)) in self.fields().enumerate() {
             let local = format_ident!("argument{position}", span = span);
             let at = hygienic(ty.span());
@@ -154,10 +157,16 @@ impl Generated<'_> {
             arguments.push(local);
         }
         let function = &self.function.signature.ident;
-        let outcome = self.outcome(&quote!(#function(#(#arguments),*)));
+        let call = quote!(#function(#(#arguments),*));
         // Spanned at the function, as the future that is not `Send` is that of the function.
         let private = located(private, span);
-        let future = quote_spanned!(span=> #private::boxed(async move { #outcome }));
+        let future = if self.is_blocking() {
+            let outcome = self.outcome(&call);
+            quote_spanned!(span=> #private::blocking(#context, move |#context| { #from_context #outcome }))
+        } else {
+            let outcome = self.outcome(&quote!(#call.await));
+            quote_spanned!(span=> { #from_context #private::boxed(async move { #outcome }) })
+        };
         quote! {
             let #this = self;
             #clones
@@ -165,22 +174,24 @@ impl Generated<'_> {
         }
     }
 
-    /// Awaits the call and turns what it returns into the result of the attempt.
-    fn outcome(&self, call: &TokenStream) -> TokenStream {
+    /// Turns what the function returned into the result of the attempt.
+    fn outcome(&self, returned: &TokenStream) -> TokenStream {
         let Self { private, .. } = self;
+        let (of_trait, method) = match plain(self.options.retry_if.as_ref()) {
+            None => (quote!(IntoTaskResult), quote!(into_task_result(#returned))),
+            Some(retry_if) => (quote!(Fallible), quote!(into_task_result_if(#returned, #retry_if))),
+        };
         match &self.function.signature.output {
-            ReturnType::Default => quote!(<() as #private::IntoTaskResult>::into_task_result(#call.await)),
+            ReturnType::Default => quote!(<() as #private::#of_trait>::#method),
             ReturnType::Type(_, ty) => {
                 let span = hygienic(ty.span());
                 match &**ty {
                     // On stable, `!` cannot be named here.
-                    Type::Never(_) => quote!(match #call.await {}),
+                    Type::Never(_) => quote!(match #returned {}),
                     ty if find_word(ty.to_token_stream(), "impl").is_some() => {
-                        quote_spanned!(span=> #private::IntoTaskResult::into_task_result(#call.await))
+                        quote_spanned!(span=> #private::#of_trait::#method)
                     }
-                    ty => quote_spanned! {span=>
-                        <#ty as #private::IntoTaskResult>::into_task_result(#call.await)
-                    },
+                    ty => quote_spanned!(span=> <#ty as #private::#of_trait>::#method),
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! The futures that an attempt has beside it.
+//! What an attempt has beside it: futures, and what it does on a thread of its own.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::cell::Cell;
 use super::current::Current;
 use crate::error::TaskError;
-use crate::panics::contained;
+use crate::panics::{catch, contained};
 
 /// The helpers of the present attempt.
 #[derive(Default)]
@@ -27,17 +27,30 @@ pub(super) struct Helper {
     running: Running,
 }
 
-struct Running(Arc<Cell>);
+/// The end of the attempt waits until this is dropped.
+pub(super) struct Running(Arc<Cell>);
+
+impl Running {
+    pub(super) fn new(cell: Arc<Cell>) -> Self {
+        Self(cell)
+    }
+
+    /// Runs what blocks its thread, as a part of the task.
+    pub(super) fn run(self, work: impl FnOnce() -> Result<(), TaskError>) -> Result<(), TaskError> {
+        let _current = Current::enter(self.0.id(), self.0.core());
+        catch(work).unwrap_or_else(Err)
+    }
+}
 
 impl Helper {
-    pub(super) fn new<F>(future: F, abort: CancellationToken, cell: Arc<Cell>) -> Self
+    pub(super) fn new<F>(future: F, abort: CancellationToken, running: Running) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let until_aborted = async move {
             abort.run_until_cancelled(future).await;
         };
-        Self { future: Box::pin(contained(Box::pin(until_aborted))), running: Running(cell) }
+        Self { future: Box::pin(contained(Box::pin(until_aborted))), running }
     }
 }
 

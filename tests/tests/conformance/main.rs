@@ -3,6 +3,7 @@
 
 mod a_start;
 mod b_restart;
+mod blocking;
 mod c_limits;
 mod d_strategies;
 mod e_stop;
@@ -13,3 +14,4 @@ mod i_events;
 mod j_controller;
 mod journal;
 mod look;
+mod retry_if;

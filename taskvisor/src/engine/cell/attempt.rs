@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::super::helpers::Helper;
+use super::super::helpers::{Helper, Running};
 use super::{Cell, Progress};
+use crate::blocking::Job;
 use crate::error::TaskError;
 
 impl Cell {
@@ -30,19 +31,34 @@ impl Cell {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let abort = {
-            let mut state = self.lock();
-            if state.attempt != attempt || state.progress != Progress::Running {
-                return;
-            }
-            let helpers = state.helpers.get_or_insert_default();
-            helpers.running += 1;
-            helpers.abort.clone()
-        };
-        let helper = Helper::new(future, abort, Arc::clone(self));
+        let Some((running, abort)) = self.joined(attempt) else { return };
+        let helper = Helper::new(future, abort, running);
         if let Ok(runtime) = self.core.runtime() {
             runtime.spawn(helper);
         }
+    }
+
+    /// Makes a job that is joined when the attempt ends. Nothing can end it once it runs.
+    pub(crate) fn job(
+        self: &Arc<Self>,
+        attempt: u32,
+        work: impl FnOnce() -> Result<(), TaskError> + Send + 'static,
+    ) -> Job {
+        match self.joined(attempt) {
+            Some((running, _)) => Box::new(move || running.run(work)),
+            None => Box::new(|| Err(TaskError::Canceled)),
+        }
+    }
+
+    /// Counts one more for which the end of the attempt waits, unless the attempt has ended.
+    fn joined(self: &Arc<Self>, attempt: u32) -> Option<(Running, CancellationToken)> {
+        let mut state = self.lock();
+        if state.attempt != attempt || state.progress != Progress::Running {
+            return None;
+        }
+        let helpers = state.helpers.get_or_insert_default();
+        helpers.running += 1;
+        Some((Running::new(Arc::clone(self)), helpers.abort.clone()))
     }
 
     pub(in crate::engine) fn helper_panicked(&self, panic: TaskError) {
