@@ -56,7 +56,8 @@ use proc_macro::TokenStream;
 /// arguments are owned, and `Clone + Send + Sync`.
 ///
 /// # What it returns
-/// `()`, or `Result<(), E>`, where `E` is `TaskError`, any error, a boxed error, `String` or `&'static str`.
+/// `()`, or `Result<(), E>`, where `E` is `TaskError`, any error, a boxed error, `String` or `&'static str`. With the
+/// feature `anyhow` a `TaskError` inside an `anyhow::Error` keeps its meaning.
 ///
 /// # Options
 /// What is not given is inherited from the supervisor's config when the task is registered.

@@ -41,7 +41,8 @@
 //!
 //! # Features
 //! `macros` (default): `#[task]` and `supervise!`. `controller`: admission slots, as `ControllerSpec` and `SlotHandle`.
-//! `logging`: `LogWriter`.
+//! `logging`: `LogWriter`. `anyhow`: a [`TaskError`] inside an `anyhow::Error` keeps its meaning; without it, an
+//! `anyhow::Error` is an error like others.
 
 mod blocking;
 mod child;

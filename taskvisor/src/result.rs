@@ -80,11 +80,29 @@ impl<E: Into<BoxError> + Send + 'static> IntoTaskError for E {
         if let Some(own) = (&mut error as &mut dyn Any).downcast_mut::<Option<TaskError>>() {
             return own.take().unwrap_or(TaskError::Canceled);
         }
+        #[cfg(feature = "anyhow")]
+        if let Some(error) = (&mut error as &mut dyn Any).downcast_mut::<Option<anyhow::Error>>() {
+            return error.take().map_or(TaskError::Canceled, of_anyhow);
+        }
         let Some(error) = error else { return TaskError::Canceled };
         match error.into().downcast::<TaskError>() {
             Ok(own) => *own,
             Err(other) => TaskError::Error(other),
         }
+    }
+}
+
+/// A [`TaskError`] in it keeps its meaning. Under a context that is a matter of whether it is retried: as what it is, the
+/// error keeps the context.
+#[cfg(feature = "anyhow")]
+fn of_anyhow(error: anyhow::Error) -> TaskError {
+    match error.downcast_ref::<TaskError>() {
+        Some(_) if error.chain().next().is_some_and(<dyn std::error::Error>::is::<TaskError>) => {
+            error.downcast().unwrap_or_else(|error| TaskError::Error(error.into()))
+        }
+        Some(TaskError::Canceled) => TaskError::Canceled,
+        Some(own) if own.is_fatal() => TaskError::Permanent(error.into()),
+        _ => TaskError::Error(error.into()),
     }
 }
 
@@ -151,6 +169,35 @@ mod tests {
         assert!(matches!(once(TaskError::Fatal { reason: "x".into() }), TaskError::Fatal { .. }));
         assert!(matches!(once(TaskError::Canceled), TaskError::Canceled));
         assert!(matches!(once(TaskError::Panicked { message: "x".into() }), TaskError::Panicked { .. }));
+    }
+
+    #[test]
+    fn an_anyhow_error_is_an_error_like_others() {
+        let error = anyhow::anyhow!("down").context("asking");
+        let Err(TaskError::Error(error)) = Err::<(), _>(error).into_task_result() else { panic!("no error") };
+        assert_eq!(error.to_string(), "asking");
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("down"));
+        let io = anyhow::Error::from(std::io::Error::other("io"));
+        assert_eq!(label(Err(io)), Some(("task_failed", "io".into())));
+    }
+
+    #[cfg(feature = "anyhow")]
+    #[test]
+    fn a_task_error_in_an_anyhow_error_keeps_its_meaning() {
+        let label = |error: anyhow::Error| label(Err(error)).unwrap();
+        let fatal = || anyhow::Error::from(TaskError::Fatal { reason: "no such table".into() });
+        let timeout = || TaskError::Timeout { timeout: std::time::Duration::from_secs(1) };
+        assert_eq!(label(fatal()), ("task_fatal", "no such table".into()));
+        assert_eq!(label(timeout().into()).0, "task_timeout");
+        assert_eq!(label(TaskError::Canceled.into()).0, "task_canceled");
+        // Under a context, or as one.
+        assert_eq!(label(fatal().context("migrating")), ("task_fatal", "migrating".into()));
+        assert_eq!(label(fatal().context("migrating").context("starting")), ("task_fatal", "starting".into()));
+        assert_eq!(label(anyhow::anyhow!("x").context(TaskError::Canceled)).0, "task_canceled");
+        assert_eq!(label(anyhow::Error::from(TaskError::Canceled).context("leaving")).0, "task_canceled");
+        assert_eq!(label(anyhow::Error::from(timeout()).context("asking")), ("task_failed", "asking".into()));
+        let TaskError::Permanent(error) = fatal().context("migrating").into_task_error() else { panic!("not fatal") };
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("no such table"));
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl Options {
             word("ready", self.ready.as_ref(), Ready::WORDS),
             time("watchdog", self.watchdog.as_ref()),
             line("max_retries", self.max_retries.as_ref(), u32::to_string),
-            line("retry_if", self.retry_if.as_ref(), |path| text(path)),
+            line("retry_if", self.retry_if.as_ref(), text),
             flag("critical", self.critical.as_ref()),
             flag("significant", self.significant.as_ref()),
             flag("blocking", self.blocking.as_ref()),
