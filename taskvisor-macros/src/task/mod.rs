@@ -90,10 +90,11 @@ impl Function {
 
 impl ToTokens for Function {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        // Being `async` is what the macro asks for.
-        if self.signature.asyncness.is_some() {
-            tokens.extend(quote!(#[allow(clippy::unused_async)]));
-        }
+        // Being `async`, or else to own the arguments, is what the macro asks for.
+        tokens.extend(match self.signature.asyncness {
+            Some(_) => quote!(#[allow(clippy::unused_async)]),
+            None => quote!(#[allow(clippy::needless_pass_by_value)]),
+        });
         for attribute in &self.attributes {
             attribute.to_tokens(tokens);
         }

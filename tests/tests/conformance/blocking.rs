@@ -111,7 +111,7 @@ async fn aborted(spec: TaskSpec, held: &mut Held, supervisor: &Supervisor) -> Re
     Ok(handle)
 }
 
-fn is_taken(result: Result<taskvisor::TaskHandle>) -> bool {
+fn is_taken(result: &Result<taskvisor::TaskHandle>) -> bool {
     matches!(result, Err(RuntimeError::TaskAlreadyExists { .. }))
 }
 
@@ -185,7 +185,7 @@ async fn one_without_a_context_has_its_name_until_it_returns() -> Result {
     settle().await;
     // then
     assert_eq!(task.status().state, TaskState::Stopping);
-    assert!(is_taken(supervisor.add_task(deaf { pool: pool.clone() }).await));
+    assert!(is_taken(&supervisor.add_task(deaf { pool: pool.clone() }).await));
     held.go(|| Ok(()));
     let outcome = task.outcome().await;
     assert!(matches!(outcome, TaskOutcome::Canceled { error: None }), "{outcome}");
@@ -207,7 +207,7 @@ async fn one_that_is_aborted_has_its_name_until_it_returns() -> Result {
     let outcome = task.outcome().await;
     assert!(matches!(outcome, TaskOutcome::Aborted { error: None }), "{outcome}");
     assert!(supervisor.is_alive("deaf").await);
-    assert!(is_taken(supervisor.add_task(deaf { pool }).await));
+    assert!(is_taken(&supervisor.add_task(deaf { pool }).await));
     assert_eq!(recorder.count(EventKind::TaskRemoved), 0);
     // and
     held.go(|| Err(TaskError::Fail { reason: "too late".into() }));
