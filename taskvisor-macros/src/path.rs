@@ -1,12 +1,17 @@
 //! How generated code names things: paths, and spans for names of its own.
 
 use proc_macro2::{Group, Span, TokenStream, TokenTree};
-use quote::quote;
+use quote::{ToTokens, quote};
 use syn::Path;
 
 /// `::taskvisor::__private`, or that of the crate given with `crate = ".."`.
 pub(crate) fn private(krate: Option<&Path>) -> TokenStream {
     krate.map_or_else(|| quote!(::taskvisor::__private), |krate| quote!(#krate::__private))
+}
+
+/// The path as one would write it.
+pub(crate) fn text(path: &impl ToTokens) -> String {
+    path.to_token_stream().to_string().replace(" :: ", "::")
 }
 
 /// A span that points at the user's code, for names that cannot meet the user's.

@@ -17,6 +17,25 @@ async fn value() -> Result<u32, String> {
     Ok(5)
 }
 
+#[task(retry_if = is_transient)]
+async fn asked() -> u32 {
+    5
+}
+
+#[task(blocking, retry_if = is_transient)]
+fn asked_blocking() -> Result<(), u32> {
+    Err(5)
+}
+
+fn is_transient(error: &u32) -> bool {
+    *error == 0
+}
+
+#[task(blocking)]
+fn blocking_number() -> u32 {
+    5
+}
+
 #[task]
 async fn optional() -> Option<()> {
     None

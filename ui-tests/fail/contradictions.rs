@@ -50,6 +50,29 @@ async fn zeros(ctx: TaskContext) {
     let _ = ctx;
 }
 
+fn is_transient(error: &String) -> bool {
+    !error.is_empty()
+}
+
+#[task(restart = "never", retry_if = is_transient)]
+async fn never_asked() -> Result<(), String> {
+    Ok(())
+}
+
+#[task(max_retries = 0, retry_if = is_transient)]
+async fn none_to_ask_for() -> Result<(), String> {
+    Ok(())
+}
+
+#[task(retry_if = is_transient)]
+async fn cannot_fail() {}
+
+#[task(blocking, retry_if = is_transient)]
+fn cannot_fail_either() -> () {}
+
+#[task(blocking, watchdog = "1s", ready = "signal")]
+fn blocking_without_context() {}
+
 // A context that is refused is one error.
 #[task(watchdog = "10s")]
 async fn borrowed(ctx: &TaskContext) {

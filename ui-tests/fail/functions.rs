@@ -13,6 +13,20 @@ fn blocking(number: u8) -> u8 {
 #[task]
 const fn constant() {}
 
+#[task(blocking)]
+const fn blocking_constant() {}
+
+#[task(blocking)]
+async fn blocking_async() {}
+
+#[task(blocking = false)]
+fn not_blocking() {}
+
+#[task(blocking)]
+fn blocking_borrow(text: &str) {
+    let _ = text;
+}
+
 #[task]
 async unsafe fn unsafely() {}
 
@@ -81,11 +95,15 @@ impl Service {
 #[tokio::main]
 async fn main() {
     let _: u8 = blocking(1);
+    blocking_async().await;
+    not_blocking();
     references("", &[], &mut HashMap::new()).await;
     let text = String::from("text");
     let tree = supervise!(
         tasks = [
             blocking { number: 1 },
+            blocking_async {},
+            not_blocking {},
             generic { value: 1, array: [0; 4] },
             borrowing { text: &text },
             references::spec(text.as_str(), &[1], &mut HashMap::<u8, u8>::new()),

@@ -29,6 +29,9 @@ async fn of_other_places() {}
 #[task(critcal, significant("x"), critical, redy = "signal", critical = true, start = "5s")]
 async fn flags() {}
 
+#[task(bloking, retry_on = is_transient, blocking("x"), retry_if)]
+fn of_functions() {}
+
 #[task(crate = 5)]
 async fn no_path() {}
 
@@ -43,11 +46,13 @@ fn main() {
         timeout = "5s",
         stratergy = one_for_one,
         critical,
-        defaults(name = "x", every = "1s", timout = "5s", crate = "x", critical, after = [], ready = "start"),
+        defaults(name = "x", every = "1s", timout = "5s", crate = "x", critical, after = [], ready = "start", blocking),
         subscriber = [],
         tasks = [
             task(misspelt {}, timout = "5s", crate = "x", jitter = "equal", timeout = "1s", timeout = "2s"),
             task(far_off {}, strategy = one_for_one, tasks = [], "5s"),
+            task(flags {}, blocking, retry_if = is_transient),
+            store = group(tasks = [], blocking, retry_if = is_transient),
         ],
         5,
     );

@@ -44,6 +44,26 @@ async fn other_states() {}
 #[task(ready = Ready::Signal, start_timeout = 30, watchdog = "10")]
 async fn paths() {}
 
+#[task(retry_if = |error| true)]
+async fn closure() -> Result<(), String> {
+    Ok(())
+}
+
+#[task(retry_if = "is_transient")]
+async fn quoted() -> Result<(), String> {
+    Ok(())
+}
+
+#[task(retry_if = std::io::Error::is_transient())]
+async fn called() -> Result<(), String> {
+    Ok(())
+}
+
+#[task(retry_if = true, blocking = "yes")]
+fn switched() -> Result<(), String> {
+    Ok(())
+}
+
 #[task(name = "a/b")]
 async fn path_name() {}
 

@@ -25,6 +25,17 @@ pub mod no_prelude {
         ::std::result::Result::Ok(())
     }
 
+    fn is_transient(text: &::std::string::String) -> ::std::primitive::bool {
+        text.is_empty()
+    }
+
+    /// On a thread of its own.
+    #[::taskvisor::task(blocking, retry_if = is_transient)]
+    pub fn block(context: ::taskvisor::CancellationToken) -> ::std::result::Result<(), ::std::string::String> {
+        let _ = context;
+        ::std::result::Result::Ok(())
+    }
+
     /// With a context.
     #[::taskvisor::task(ready = "signal", start_timeout = "1s", watchdog = "1s", critical, significant)]
     pub async fn serve(context: ::taskvisor::TaskContext, port: u16) {
@@ -43,6 +54,7 @@ pub mod no_prelude {
             subscribers = [],
             tasks = [
                 ping { client: Client },
+                block {},
                 other = task(serve { port: 1 }, timeout = "1s", after = [ping]),
                 group = group(
                     strategy = rest_for_one(max_restarts = 1 + 1, within = ::std::time::Duration::from_secs(1)),
@@ -122,6 +134,15 @@ mod shadowed {
         ::std::result::Result::Err(text)
     }
 
+    fn is_transient(text: &::std::string::String) -> ::core::primitive::bool {
+        text.is_empty()
+    }
+
+    #[task(retry_if = is_transient, blocking)]
+    pub(crate) fn check(text: ::std::string::String) -> ::std::result::Result<(), ::std::string::String> {
+        ::std::result::Result::Err(text)
+    }
+
     #[task]
     pub(crate) async fn pong(context: ::taskvisor::TaskContext) {
         let _ = context;
@@ -137,6 +158,7 @@ mod shadowed {
             strategy = one_for_all(max_restarts = 1 + 1, within = "1s"),
             tasks = [
                 ping { text: ::std::string::String::new() },
+                check { text: ::std::string::String::new() },
                 store = group(
                     strategy = one_for_one(max_restarts = 1 + 1, within = "1s"),
                     tasks = [pong {}, last = task(pong {}, ready = "start", watchdog = "1s", after = [pong])],
@@ -221,6 +243,13 @@ pub mod other_paths {
     #[renamed::task(crate = renamed)]
     pub async fn by_path(number: u8) {
         let _ = number;
+    }
+
+    /// On a thread of its own.
+    #[renamed::task(crate = renamed, blocking, retry_if = renamed::TaskError::is_retryable)]
+    pub fn block(number: u8) -> Result<(), renamed::TaskError> {
+        let _ = number;
+        Ok(())
     }
 
     /// A tree.

@@ -45,6 +45,19 @@ pub async fn old(number: u8) {
     let _ = number;
 }
 
+fn is_transient(error: &TaskError) -> bool {
+    error.is_retryable()
+}
+
+/// Blocks, with what it owns.
+///
+/// # Errors
+/// Never.
+#[task(blocking, retry_if = is_transient, name = "blocks")]
+pub fn block(token: CancellationToken, text: String) -> Result<(), TaskError> {
+    if token.is_cancelled() || text.is_empty() { Err(TaskError::Canceled) } else { Ok(()) }
+}
+
 #[task(restart = "never")]
 async fn private() {
     tokio::task::yield_now().await;
@@ -67,6 +80,7 @@ fn what_is_generated_is_clean() {
             wait { text: text.clone(), number: 1 },
             task(many::spec(1, 2, 3, 4, 5, 6, 7, text), timeout = POLL),
             other = private {},
+            block { text: "text".into() },
             store = group(
                 strategy = rest_for_one(max_restarts = 5, within = POLL),
                 tasks = [private {}, inner = group(tasks = [last = private {}])],

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use quote::ToTokens;
-use syn::ExprPath;
-
 use super::{Backoff, Jitter, Options, Ready, Restart};
-use crate::duration;
 use crate::reader::{Given, Value};
+use crate::{duration, path};
 
 impl Options {
     /// One line of Markdown for each option that is given.
@@ -23,7 +20,7 @@ impl Options {
             word("ready", self.ready.as_ref(), Ready::WORDS),
             time("watchdog", self.watchdog.as_ref()),
             line("max_retries", self.max_retries.as_ref(), u32::to_string),
-            line("retry_if", self.retry_if.as_ref(), text),
+            line("retry_if", self.retry_if.as_ref(), |path| format!("`{}`", path::text(path))),
             flag("critical", self.critical.as_ref()),
             flag("significant", self.significant.as_ref()),
             flag("blocking", self.blocking.as_ref()),
@@ -60,11 +57,6 @@ fn word<W: Copy + PartialEq>(name: &str, given: Option<&Given<W>>, words: &[(&st
         let written = words.iter().find(|(_, word)| word == value);
         written.map_or("", |(written, _)| written).to_owned()
     })
-}
-
-/// The path as written, without the spaces between its tokens.
-fn text(path: &ExprPath) -> String {
-    format!("`{}`", path.to_token_stream().to_string().replace(" :: ", "::"))
 }
 
 fn flag(name: &str, given: Option<&Given<bool>>) -> Option<String> {

@@ -5,6 +5,7 @@ use syn::{Expr, ExprPath, Ident, Lit, Path};
 
 use super::{Backoff, Jitter, Options, Place, Ready, Restart};
 use crate::argument::{as_ident, peel};
+use crate::path;
 use crate::reader::{Given, Reader, Value};
 use crate::table::{Key, Misplaced, Read, Table};
 
@@ -252,7 +253,7 @@ fn parse_function(key: &Ident, value: &Expr, reader: &mut Reader) -> Value<ExprP
         Expr::Path(path) => return Value::Known(path.clone(), path.to_token_stream()),
         Expr::Closure(_) => format!("`{key}` is the path of a function, and no closure: write `{key} = is_transient`"),
         Expr::Call(call) => {
-            let function = call.func.to_token_stream();
+            let function = path::text(&call.func);
             format!("`{key}` is the path of a function, which is not called here: write `{key} = {function}`")
         }
         Expr::Lit(literal) => match &literal.lit {

@@ -9,7 +9,7 @@ use super::{Field, Function, Shape, types};
 use crate::errors::Errors;
 use crate::options::{Options, Ready, is_set};
 use crate::path::hygienic;
-use crate::reader::Given;
+use crate::reader::{Given, Value};
 
 /// Reports all that keeps the function from being a task, and gives the shape of its struct.
 pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors) -> Shape {
@@ -61,7 +61,7 @@ fn check_qualifiers(signature: &Signature, options: &Options, errors: &mut Error
                            `blocking`, or `async`";
             errors.push(&blocking.key, message);
         }
-        (None, None) if signature.constness.is_none() => {
+        (None, None) if signature.constness.is_none() && !is_refused(options.blocking.as_ref()) => {
             let message = format!(
                 "a task is asynchronous: write `async fn {}`, or `#[task(blocking)]` if it blocks its thread",
                 signature.ident
@@ -70,6 +70,11 @@ fn check_qualifiers(signature: &Signature, options: &Options, errors: &mut Error
         }
         _ => {}
     }
+}
+
+/// Whether the option could not be read, which was reported.
+fn is_refused<T>(given: Option<&Given<T>>) -> bool {
+    given.is_some_and(|given| matches!(given.value, Value::Refused))
 }
 
 /// Options by which the task is to call its context. One that is at the wrong place is another error.

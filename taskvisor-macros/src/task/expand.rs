@@ -177,23 +177,41 @@ impl Generated<'_> {
     /// Turns what the function returned into the result of the attempt.
     fn outcome(&self, returned: &TokenStream) -> TokenStream {
         let Self { private, .. } = self;
-        let (of_trait, method) = match plain(self.options.retry_if.as_ref()) {
-            None => (quote!(IntoTaskResult), quote!(into_task_result(#returned))),
-            Some(retry_if) => (quote!(Fallible), quote!(into_task_result_if(#returned, #retry_if))),
-        };
+        if let Some(retry_if) = plain(self.options.retry_if.as_ref()) {
+            return self.outcome_if(returned, &retry_if);
+        }
         match &self.function.signature.output {
-            ReturnType::Default => quote!(<() as #private::#of_trait>::#method),
+            ReturnType::Default => quote!(<() as #private::IntoTaskResult>::into_task_result(#returned)),
             ReturnType::Type(_, ty) => {
                 let span = hygienic(ty.span());
                 match &**ty {
                     // On stable, `!` cannot be named here.
                     Type::Never(_) => quote!(match #returned {}),
                     ty if find_word(ty.to_token_stream(), "impl").is_some() => {
-                        quote_spanned!(span=> #private::#of_trait::#method)
+                        quote_spanned!(span=> #private::IntoTaskResult::into_task_result(#returned))
                     }
-                    ty => quote_spanned!(span=> <#ty as #private::#of_trait>::#method),
+                    ty => quote_spanned! {span=>
+                        <#ty as #private::IntoTaskResult>::into_task_result(#returned)
+                    },
                 }
             }
+        }
+    }
+
+    /// The same, where a failure is shown to the function `retry_if`.
+    fn outcome_if(&self, returned: &TokenStream, retry_if: &TokenStream) -> TokenStream {
+        let Self { private, .. } = self;
+        match &self.function.signature.output {
+            ReturnType::Type(_, ty) if find_word(ty.to_token_stream(), "impl").is_none() => {
+                let span = hygienic(ty.span());
+                let private = located(private, span);
+                // Of that very type, so that another function is reported at its path.
+                quote_spanned! {span=>
+                    let retry_if: fn(&<#ty as #private::Fallible>::Error) -> ::core::primitive::bool = #retry_if;
+                    <#ty as #private::Fallible>::into_task_result_if(#returned, retry_if)
+                }
+            }
+            _ => quote!(#private::Fallible::into_task_result_if(#returned, #retry_if)),
         }
     }
 

@@ -91,9 +91,10 @@ impl Function {
 impl ToTokens for Function {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         // Being `async`, or else to own the arguments, is what the macro asks for.
-        tokens.extend(match self.signature.asyncness {
-            Some(_) => quote!(#[allow(clippy::unused_async)]),
-            None => quote!(#[allow(clippy::needless_pass_by_value)]),
+        tokens.extend(if self.signature.asyncness.is_some() {
+            quote!(#[allow(clippy::unused_async)])
+        } else {
+            quote!(#[allow(clippy::needless_pass_by_value)])
         });
         for attribute in &self.attributes {
             attribute.to_tokens(tokens);

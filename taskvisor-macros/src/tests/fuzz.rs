@@ -89,7 +89,7 @@ const WORDS: &[&str] = &[
 const SEEDS: &[&str] = &[
     "name = \"x\", restart = \"always\", interval = \"1h30m\", timeout = POLL, max_retries = 3, \
      backoff(first = \"1s\", factor = 2.0, jitter = \"full\", reset_after = \"60s\"), ready = \"signal\", \
-     watchdog = \"1s\", critical, significant = false, crate = \"a::b\"",
+     watchdog = \"1s\", critical, significant = false, blocking, retry_if = a::b, crate = \"a::b\"",
     "name = \"x\", grace = \"5s\", config = c(), defaults(timeout = \"5s\", backoff(max = \"1s\")), \
      subscribers = [a, b.c()], tasks = [ping { a, b: c }, x = task(pong {}, every = \"1s\"), ..many.iter(), \
      #[cfg(a)] y]",

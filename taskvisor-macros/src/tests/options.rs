@@ -35,6 +35,8 @@ fn each_option_is_read() {
             watchdog = "6s",
             critical,
             significant = false,
+            blocking,
+            retry_if = a::is_transient,
             max_retries = 5,
             backoff(first = "6s", max = "7s", factor = 8, jitter = "full", reset_after = "9s"),
             crate = "a::b",
@@ -49,6 +51,8 @@ fn each_option_is_read() {
     assert_eq!(known(options.watchdog.as_ref()), Some(Duration::from_secs(6)));
     assert_eq!(known(options.critical.as_ref()), Some(true));
     assert_eq!(known(options.significant.as_ref()), Some(false));
+    assert_eq!(known(options.blocking.as_ref()), Some(true));
+    assert!(options.retry_if.is_some_and(|path| path.known().is_some()));
     assert_eq!(known(options.max_retries.as_ref()), Some(5));
     let backoff = options.backoff.unwrap();
     assert_eq!(known(backoff.factor.as_ref()), Some(8.0));
@@ -110,9 +114,35 @@ fn what_waits_for_success_is_not_always() {
 }
 
 #[test]
+fn what_is_asked_about_retries_is_a_function_and_there_are_some() {
+    for (tokens, expected) in [
+        (quote!(retry_if = is_transient), 0),
+        (quote!(retry_if = <E as Transient>::is_transient, max_retries = 1), 0),
+        (quote!(retry_if = is_transient, max_retries = RETRIES), 0),
+        (quote!(retry_if = |error| true), 1),
+        (quote!(retry_if = "is_transient"), 1),
+        (quote!(retry_if = is_transient(x)), 1),
+        (quote!(retry_if = 5), 1),
+        (quote!(retry_if = a + b), 1),
+        (quote!(retry_if = is_transient, restart = "never"), 1),
+        (quote!(retry_if = is_transient, max_retries = 0), 1),
+        (quote!(max_retries = 0), 0),
+    ] {
+        let text = tokens.to_string();
+        let (_, errors) = read(Place::Attribute, tokens);
+        assert_eq!(errors.len(), expected, "{text}: {errors:#?}");
+        assert!(errors.iter().all(|error| error.contains("`retry_if`")), "{text}: {errors:#?}");
+    }
+}
+
+#[test]
 fn the_place_decides_what_there_is() {
     for (place, tokens) in [
         (Place::Entry, quote!(crate = "x")),
+        (Place::Entry, quote!(blocking)),
+        (Place::Entry, quote!(retry_if = x)),
+        (Place::Defaults, quote!(blocking)),
+        (Place::Defaults, quote!(retry_if = x)),
         (Place::Defaults, quote!(name = "x")),
         (Place::Defaults, quote!(every = "1s")),
         (Place::Defaults, quote!(initial_delay = "1s")),

@@ -161,6 +161,91 @@ fn signals_and_heartbeats_need_a_context() {
 }
 
 #[test]
+fn a_function_is_async_or_blocking() {
+    for (options, item, expected) in [
+        (
+            quote!(blocking),
+            quote!(
+                fn ping(a: u8) {}
+            ),
+            None,
+        ),
+        (
+            quote!(),
+            quote!(
+                fn ping(a: u8) {}
+            ),
+            Some("`#[task(blocking)]`"),
+        ),
+        (
+            quote!(blocking = false),
+            quote!(
+                fn ping(a: u8) {}
+            ),
+            Some("`#[task(blocking)]`"),
+        ),
+        (
+            quote!(blocking),
+            quote!(
+                async fn ping(a: u8) {}
+            ),
+            Some("leave out `blocking`, or `async`"),
+        ),
+        (
+            quote!(blocking = "yes"),
+            quote!(
+                fn ping(a: u8) {}
+            ),
+            Some("`true` or `false`"),
+        ),
+        (
+            quote!(blocking),
+            quote!(
+                unsafe fn ping(a: u8) {}
+            ),
+            Some("write `fn ping`"),
+        ),
+        (
+            quote!(retry_if = x),
+            quote!(
+                async fn ping(a: u8) {}
+            ),
+            Some("return `Result<(), E>`"),
+        ),
+        (
+            quote!(retry_if = x),
+            quote!(
+                async fn ping(a: u8) -> () {}
+            ),
+            Some("return `Result<(), E>`"),
+        ),
+        (
+            quote!(retry_if = x),
+            quote!(
+                async fn ping(a: u8) -> ! {}
+            ),
+            Some("return `Result<(), E>`"),
+        ),
+        (
+            quote!(retry_if = x),
+            quote!(
+                async fn ping(a: u8) -> Outcome {}
+            ),
+            None,
+        ),
+    ] {
+        let (expanded, errors) = expand_with(options, item.clone());
+        match expected {
+            None => assert!(errors.is_empty(), "{item}: {errors:#?}"),
+            Some(part) => {
+                assert!(matches!(&*errors, [only] if only.contains(part)), "{item}: {errors:#?}");
+            }
+        }
+        assert!(expanded.contains("struct ping"), "{expanded}");
+    }
+}
+
+#[test]
 fn conditions_stand_on_every_item() {
     let (expanded, _) = expand_with(
         quote!(),
