@@ -229,6 +229,9 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 /// - `label = group(..)`: a group, below.
 /// - `..iterator`: the tasks of an iterator, without fields.
 ///
+/// The names in one list must differ. Where they are written in the list, or are those of `#[task]` structs as in
+/// `ping { .. }`, two that are the same do not compile; other entries are looked at when the tree starts.
+///
 /// `#[cfg(..)]` can stand before an entry. Expressions are evaluated once, in the order written, before anything is built.
 ///
 /// # Groups

@@ -58,6 +58,7 @@ mod group;
 mod group_handle;
 mod handle;
 mod health;
+mod names;
 mod outcome;
 mod panics;
 mod policy;

@@ -15,6 +15,7 @@ pub use std::time::Duration;
 pub use crate::{AdmissionPolicy, ControllerConfig, SlotHandle, SlotSpec};
 
 pub use crate::blocking::blocking;
+pub use crate::names::{Named, OfNamed, OfNameless, name_of, refuse_repeated, repeated};
 pub use crate::result::{Fallible, IntoTaskResult, TaskArg};
 pub use crate::{
     BackoffPolicy, BoxTaskFuture, CancellationToken, ChildHandle, FromContext, Group, GroupHandle, IntoTaskSpec,

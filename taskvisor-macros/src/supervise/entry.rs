@@ -4,7 +4,7 @@ use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Attribute, Expr, ExprRange, Path, RangeLimits};
 
-use super::{Child, ChildKind, Label, group};
+use super::{Child, ChildKind, Label, group, names};
 use crate::argument::{self, List, as_ident, peel};
 use crate::options::{Options, Place};
 use crate::reader::{Purpose, Reader};
@@ -31,7 +31,13 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
                 reader.errors.push(label, message);
             }
             let kind = ChildKind::Spread(read_spread(range, reader)?);
-            return Some(Child { label: Label::None, kind, options: Options::default(), cfgs: Vec::new() });
+            return Some(Child {
+                label: Label::None,
+                kind,
+                options: Options::default(),
+                literal_type: None,
+                cfgs: Vec::new(),
+            });
         }
     }
     let expr = without_task(expr, reader);
@@ -43,7 +49,7 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
         reader.errors.push(&first_token(expr), "a group needs a label, which is its name: write `label = group(..)`");
     }
     let (kind, options) = group::read(list, reader);
-    Some(Child { label: field.map_or(Label::None, Label::Given), kind, options, cfgs: Vec::new() })
+    Some(Child { label: field.map_or(Label::None, Label::Given), kind, options, literal_type: None, cfgs: Vec::new() })
 }
 
 /// `group(..)` of `task(group(..))`, which is reported.
@@ -87,7 +93,8 @@ fn read_task(label: Option<Ident>, expr: &Expr, reader: &mut Reader) -> Child {
     };
     let spec = task.filter(|task| !reader.is_unreadable(task)).map(|task| reader.bind(Purpose::Spec, task));
     let options = options.map_or_else(Options::default, |list| Options::parse(Place::Entry, list, reader));
-    Child { label, kind: ChildKind::Task(spec), options, cfgs: Vec::new() }
+    let literal_type = task.and_then(names::literal_type);
+    Child { label, kind: ChildKind::Task(spec), options, literal_type, cfgs: Vec::new() }
 }
 
 /// What `task(..)` starts with.

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{Declaration, build, handles};
+use super::{Declaration, build, handles, names};
 use crate::reader::Reader;
 use crate::{bindings, path};
 
@@ -14,8 +14,10 @@ pub(super) fn expand(declaration: &Declaration, reader: &Reader) -> TokenStream 
     let lets = bindings::expand(&reader.bindings, &private);
     let statements = build::expand(declaration, &private);
     let (items, value) = handles::expand(declaration, &private);
+    let checks = reader.errors.is_empty().then(|| names::expand(&declaration.root, &[], &private));
     quote!({
         #errors
+        #checks
         #lets
         {
             #items

@@ -6,6 +6,7 @@ mod entry;
 mod expand;
 mod group;
 mod handles;
+mod names;
 mod order;
 mod parse;
 mod slot;
@@ -69,6 +70,8 @@ struct Child {
     label: Label,
     kind: ChildKind,
     options: Options,
+    /// The type that the entry is a struct literal of, if that may have a `NAME`.
+    literal_type: Option<Path>,
     /// `#[cfg(..)]` before the entry.
     cfgs: Vec<Attribute>,
 }

@@ -24,7 +24,13 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
         bindings,
     };
     let item_struct = generated.item_struct();
-    let impls = [generated.impl_inherent(), generated.impl_debug(), generated.impl_task(), generated.impl_from()];
+    let impls = [
+        generated.impl_inherent(),
+        generated.impl_named(),
+        generated.impl_debug(),
+        generated.impl_task(),
+        generated.impl_from(),
+    ];
     let (conditions, deprecation, allowance) = (function.conditions(), function.deprecation(), function.allowance());
     quote! {
         #function
@@ -79,6 +85,15 @@ impl Generated<'_> {
                 pub fn spec(#(#fields: #types),*) -> #private::TaskSpec {
                     <#private::TaskSpec as #private::From<Self>>::from(Self { #(#fields),* })
                 }
+            }
+        }
+    }
+
+    fn impl_named(&self) -> TokenStream {
+        let Self { private, name, .. } = self;
+        quote! {
+            impl #private::Named for #name {
+                const NAME: &'static #private::str = #name::NAME;
             }
         }
     }

@@ -19,6 +19,7 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
     let title = name.unraw().to_string();
     let constant = function.constant_name(options);
     let Fields { names, types, parameters } = Fields::of(shape, &name);
+    let units = parameters.iter().map(|_| quote!(()));
     // The user's expressions stay in use, and are checked for errors of their own.
     let locals: Vec<&Ident> = bindings.iter().map(|binding| &binding.local).collect();
     let bindings = bindings::expand(bindings, &private);
@@ -35,6 +36,12 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
                 pub fn spec(#(#names: #types),*) -> #private::TaskSpec {
                     <#private::TaskSpec as #private::From<Self>>::from(Self { #(#names),* })
                 }
+            }
+        },
+        quote! {
+            // For one type, so that it is known which is meant where nothing else says so.
+            impl #private::Named for #name<#(#units),*> {
+                const NAME: &'static #private::str = #constant;
             }
         },
         quote! {
