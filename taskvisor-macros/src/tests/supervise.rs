@@ -253,3 +253,50 @@ fn slots_need_their_feature() {
     let of_feature = errors.iter().filter(|error| error.contains("needs the feature `controller`")).count();
     assert_eq!(of_feature, if cfg!(feature = "controller") { 0 } else { 2 }, "{errors:?}");
 }
+
+#[test]
+fn names_that_only_the_compiler_knows_are_compared_in_each_list() {
+    for (tasks, compared) in [
+        (quote!(ping {}, pong {}), vec!["2usize"]),
+        (quote!(ping {}, path::r#loop { a, ..b }, third = anything()), vec!["3usize"]),
+        (quote!(ping {}, store = group(tasks = [ping {}, pong {}, pang {}])), vec!["2usize", "3usize"]),
+        (quote!(task(x(), name = "a"), task(y(), name = "b")), vec!["2usize"]),
+        // One has nothing to be compared with, and labels were compared before.
+        (quote!(ping {}), vec![]),
+        (quote!(a = ping {}, b = pong {}, c = group(tasks = [])), vec![]),
+        // Nothing is known of these.
+        (quote!(ping {}, Ping {}, ping::<A> {}, <A as B>::ping {}, pang::spec(), variable, ..many), vec![]),
+        (quote!(ping {}, task(pong {}, name = computed())), vec![]),
+        // What is wrong was reported.
+        (quote!(ping {}, pong {}, task(pang {}, timout = "1s")), vec![]),
+    ] {
+        let text = tasks.to_string();
+        let expanded = expand(quote!(tasks = [#tasks])).to_string();
+        let lists = expanded.split("const NAMES").skip(1);
+        let counts: Vec<&str> = lists.filter_map(|list| list.split([';', ']']).nth(1)).map(str::trim).collect();
+        assert_eq!(counts, compared, "{text}");
+    }
+}
+
+#[test]
+fn conditions_stand_on_names_as_well() {
+    let expanded = expand(quote!(
+        tasks = [
+            ping {},
+            #[cfg(a)]
+            pong {},
+            #[cfg(b)]
+            store = group(
+                tasks = [
+                    #[cfg(c)]
+                    ping {},
+                    pong {},
+                ]
+            )
+        ]
+    ));
+    let expanded = expanded.to_string();
+    assert!(expanded.contains("# [cfg (a)] { names [1usize] ="), "{expanded}");
+    assert!(expanded.contains("# [cfg (b)] # [cfg (c)] { names [0usize] ="), "{expanded}");
+    assert!(expanded.contains("# [cfg (b)] const _"), "{expanded}");
+}
