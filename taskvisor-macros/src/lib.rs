@@ -11,6 +11,7 @@ mod argument;
 mod bindings;
 mod duration;
 mod errors;
+mod function;
 mod options;
 mod path;
 mod reader;
