@@ -11,12 +11,23 @@ pub use std::string::String;
 pub use std::sync::Arc;
 pub use std::time::Duration;
 
+use std::pin::Pin;
+
+pub use crate::events::SubscriberState;
 pub use crate::result::{IntoTaskResult, TaskArg};
 pub use crate::{
-    BackoffPolicy, BoxTaskFuture, CancellationToken, ChildHandle, FromContext, Group, GroupHandle, IntoTaskSpec,
-    JitterPolicy, Ready, RestartPolicy, Strategy, SupervisorConfig, Task, TaskContext, TaskError, TaskRef, TaskSpec,
-    Tree, TreeBuilder,
+    BackoffPolicy, BoxTaskFuture, CancellationToken, ChildHandle, Event, FromContext, Group, GroupHandle, IntoTaskSpec,
+    JitterPolicy, Ready, RestartPolicy, Strategy, Subscribe, SupervisorConfig, Task, TaskContext, TaskError, TaskRef,
+    TaskSpec, Tree, TreeBuilder,
 };
+
+/// The future in which a subscriber takes an event.
+pub type Delivery<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// Boxes the future in which a subscriber takes an event.
+pub fn boxed_delivery<'a, F: Future<Output = ()> + Send + 'a>(future: F) -> Delivery<'a> {
+    Box::pin(future)
+}
 
 /// Boxes the future of an attempt.
 pub fn boxed<F: Future<Output = Result<(), TaskError>> + Send + 'static>(future: F) -> BoxTaskFuture {

@@ -72,3 +72,22 @@ impl IntoSubscriber for Arc<dyn Subscribe> {
         self
     }
 }
+
+/// An argument of a function under `#[subscriber]`: cloned for each event.
+#[diagnostic::on_unimplemented(
+    message = "the state of a subscriber must be `Clone + Send + Sync + 'static`, and `{Self}` is not",
+    label = "cloned for each event",
+    note = "wrap it in an `Arc`, or derive `Clone`"
+)]
+pub trait SubscriberState: Sized {
+    /// The copy that goes with the next event.
+    #[must_use]
+    fn for_event(&self) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Send + Sync + 'static> SubscriberState for T {
+    fn for_event(&self) -> Self {
+        self.clone()
+    }
+}
