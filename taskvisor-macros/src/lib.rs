@@ -18,6 +18,7 @@ mod reader;
 mod subscriber;
 mod suggest;
 mod supervise;
+mod supervisor;
 mod table;
 mod task;
 #[cfg(test)]
@@ -338,4 +339,70 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn supervise(input: TokenStream) -> TokenStream {
     supervise::expand(input.into()).into()
+}
+
+/// Declares a tree that is needed by name: for a field, an argument, or another module.
+///
+/// The function ends with `supervise!(..)`, and returns a type that is made here: a struct beside the function, as
+/// visible as that, with what every tree has. The types of its fields begin with its name, as `AppTasks`, `AppGroups`
+/// and `AppGroupStore` do.
+///
+/// ```
+/// use std::time::Duration;
+/// use taskvisor::prelude::*;
+///
+/// mod tree {
+///     use taskvisor::prelude::*;
+///
+///     #[task(restart = "always", interval = "10s")]
+///     async fn ping(address: String) {
+///         println!("ping {address}");
+///     }
+///
+///     /// All that the program does.
+///     #[supervisor]
+///     pub fn app(host: &str) -> App {
+///         let address = format!("{host}:80");
+///         supervise!(
+///             grace = "5s",
+///             tasks = [ping { address }, store = group(tasks = [ping { address: host.to_owned() }])],
+///         )
+///     }
+/// }
+///
+/// struct Service {
+///     app: tree::App,
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), RuntimeError> {
+/// let service = Service { app: tree::app("localhost") };
+/// assert_eq!(service.app.groups.store.tasks.ping.name(), "store/ping");
+/// service.app.run_until(tokio::time::sleep(Duration::from_millis(10))).await
+/// # }
+/// ```
+///
+/// The function can be `async` and generic, and do anything before the tree. It returns the tree itself, and no `Result`
+/// with it: what can fail is done before, and passed as an argument.
+///
+/// # Options
+///
+/// | option | takes | default | what it does |
+/// |---|---|---|---|
+/// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
+///
+/// # Errors
+/// Those of `supervise!`, and the function and the type are there all the same.
+///
+/// ```compile_fail
+/// use taskvisor::prelude::*;
+///
+/// #[supervisor]
+/// fn app() -> App {
+///     supervise!(); // the tree is what the function returns: leave out this `;`
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn supervisor(options: TokenStream, item: TokenStream) -> TokenStream {
+    supervisor::expand(options.into(), item.into()).into()
 }

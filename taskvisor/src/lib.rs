@@ -105,7 +105,7 @@ pub use strategy::Strategy;
 pub use supervisor::{Supervisor, SupervisorBuilder, SupervisorHandle};
 pub use task::{BoxTaskFuture, Task, TaskFn, TaskRef};
 #[cfg(feature = "macros")]
-pub use taskvisor_macros::{subscriber, supervise, task};
+pub use taskvisor_macros::{subscriber, supervise, supervisor, task};
 pub use tree::{Tree, TreeBuilder};
 
 /// What most programs need.
@@ -118,5 +118,5 @@ pub mod prelude {
         TaskRef, TaskSpec,
     };
     #[cfg(feature = "macros")]
-    pub use crate::{subscriber, supervise, task};
+    pub use crate::{subscriber, supervise, supervisor, task};
 }

@@ -1,27 +1,24 @@
-//! The declaration as an expression that is the tree.
+//! The declaration as an expression that is the tree, and the structs that it is made of.
 
-use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{Declaration, build, handles};
+use super::{Declaration, Expanded, Names, build, handles};
 use crate::reader::Reader;
 use crate::{bindings, path};
 
-/// The user's expressions come first, where none of our items is in scope.
-pub(super) fn expand(declaration: &Declaration, reader: &Reader) -> TokenStream {
+pub(super) fn expand(declaration: &Declaration, names: &Names, reader: &Reader) -> Expanded {
     let private = path::private(declaration.krate.as_ref());
     let errors = reader.errors.to_compile_errors();
     let lets = bindings::expand(&reader.bindings, &private);
     let statements = build::expand(declaration, &private);
-    let (items, value) = handles::expand(&declaration.root, &private);
-    quote!({
-        #errors
-        #lets
-        {
-            #items
+    let (items, value) = handles::expand(&declaration.root, names, &private);
+    Expanded {
+        items,
+        lets: quote!(#errors #lets),
+        value: quote!({
             #statements
             let tree = builder.build();
             #value
-        }
-    })
+        }),
+    }
 }

@@ -1,0 +1,105 @@
+//! What the function returns: a name for the struct of the tree.
+
+use proc_macro2::Ident;
+use quote::{ToTokens, format_ident};
+use syn::ext::IdentExt;
+use syn::{GenericArgument, Path, PathArguments, ReturnType, Signature, Type};
+
+use crate::errors::Errors;
+use crate::function::find_word;
+
+/// The name that the struct gets.
+pub(super) enum Returned {
+    /// As the function says.
+    Name(Ident),
+    /// Our guess: the function says nothing.
+    Nothing(Ident),
+    /// Our guess: what the function says was refused.
+    Refused(Ident),
+    /// Our guess: the function says `impl Trait`, which the tree may well be.
+    Opaque(Ident),
+}
+
+impl Returned {
+    pub(super) fn of(signature: &Signature, errors: &mut Errors) -> Self {
+        let ReturnType::Type(_, ty) = &signature.output else {
+            let name = camel_case(&signature.ident);
+            let message = format!("the tree needs a type, which is made here: write `-> {name}`");
+            errors.push(&signature.ident, message);
+            return Self::Nothing(name);
+        };
+        let ty = peel(ty);
+        if let Some(name) = plain_name(ty) {
+            return Self::Name(name);
+        }
+        let name = name_in(ty).unwrap_or_else(|| camel_case(&signature.ident));
+        let message = match ty {
+            Type::Path(path) if path.path.segments.len() > 1 => {
+                format!("the type of the tree is made beside the function: write `-> {name}`")
+            }
+            _ => format!("the function returns the tree itself, of a type that is made here: write `-> {name}`"),
+        };
+        errors.push(ty, message);
+        if find_word(ty.to_token_stream(), "impl").is_some() { Self::Opaque(name) } else { Self::Refused(name) }
+    }
+
+    pub(super) fn name(&self) -> &Ident {
+        match self {
+            Self::Name(name) | Self::Nothing(name) | Self::Refused(name) | Self::Opaque(name) => name,
+        }
+    }
+}
+
+/// The type as a lone name.
+fn plain_name(ty: &Type) -> Option<Ident> {
+    match ty {
+        Type::Path(path) if path.qself.is_none() => path.path.get_ident().cloned(),
+        _ => None,
+    }
+}
+
+/// The name that was probably meant: `App` of `Result<App, E>`, `&App` and `path::App`.
+fn name_in(ty: &Type) -> Option<Ident> {
+    let name = match peel(ty) {
+        Type::Path(path) => first_argument(&path.path).map_or_else(|| last_name(&path.path), name_in),
+        Type::Reference(reference) => name_in(&reference.elem),
+        _ => None,
+    };
+    name.filter(|name| !["Tree", "Supervisor", "Self"].iter().any(|taken| name == taken))
+}
+
+fn first_argument(path: &Path) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else {
+        return None;
+    };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
+}
+
+fn last_name(path: &Path) -> Option<Ident> {
+    path.segments.last().map(|segment| segment.ident.clone())
+}
+
+/// `MyApp` for `my_app`.
+fn camel_case(name: &Ident) -> Ident {
+    let capitalized = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect::<String>()
+    };
+    let name_of_tree: String = name.unraw().to_string().split('_').map(capitalized).collect();
+    match syn::parse_str::<Ident>(&name_of_tree) {
+        Ok(_) => format_ident!("{name_of_tree}", span = name.span()),
+        Err(_) => format_ident!("App", span = name.span()),
+    }
+}
+
+/// The type without the invisible groups that `macro_rules!` puts around its fragments.
+fn peel(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => peel(&group.elem),
+        Type::Paren(paren) => peel(&paren.elem),
+        ty => ty,
+    }
+}
