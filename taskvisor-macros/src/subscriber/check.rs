@@ -26,13 +26,14 @@ pub(super) fn check(function: &Function, errors: &mut Errors) -> Shape {
     let is_free = function::check_free(signature, Kind::Subscriber.noun(), errors);
     check_output(signature, errors);
     let mut shape = Shape { event: None, state: Vec::new(), is_free };
-    if signature.inputs.is_empty() {
+    let arguments = signature.inputs.iter().filter_map(|argument| match argument {
+        FnArg::Typed(argument) => Some(argument),
+        FnArg::Receiver(_) => None,
+    });
+    if arguments.clone().next().is_none() && is_free {
         errors.push(&signature.ident, "a subscriber is given the event: make `event: &Event` the first argument");
     }
-    for (position, argument) in signature.inputs.iter().enumerate() {
-        let FnArg::Typed(argument) = argument else {
-            continue;
-        };
+    for (position, argument) in arguments.enumerate() {
         match (position, as_event(argument)) {
             (0, First::Event) => {
                 function::check_attributes(argument, Kind::Subscriber, errors);

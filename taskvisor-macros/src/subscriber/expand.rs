@@ -96,7 +96,9 @@ fn impl_subscribe(
         arguments.push(local);
     }
     // Where the argument is no `&Event`, that is said at its type.
-    let event = quote_spanned!(at=> let #given: #event = #taken;);
+    let mut taken_there = taken.clone();
+    taken_there.set_span(at);
+    let event = quote_spanned!(at=> let #given: #event = #taken_there;);
     let call = &function.signature.ident;
     // Spanned at the function, as the future that is not `Send` is that of the function.
     let located = located(private, span);

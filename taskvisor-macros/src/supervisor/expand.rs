@@ -60,7 +60,7 @@ fn end_of(body: &Group) -> TokenStream {
 fn with_tree(body: &Group, call: Option<Call>, returned: &Returned, tree: Expanded) -> TokenStream {
     let Some(call) = call else {
         let stand_in = match returned {
-            Returned::Name(_) | Returned::Nothing(_) => never_after(&body.to_token_stream()),
+            Returned::Name(_) | Returned::Assumed(_) => never_after(&body.to_token_stream()),
             Returned::Refused(_) | Returned::Opaque(_) => body.stream(),
         };
         return call::in_group(body, stand_in);
@@ -88,10 +88,11 @@ fn never_after(tokens: &TokenStream) -> TokenStream {
     }
 }
 
-/// The signature, with the name that we made up if there is no other.
+/// The signature, without the `const` that was refused, and with the name that we assume if it has none.
 fn with_output(signature: &Signature, returned: &Returned) -> Signature {
     let mut signature = signature.clone();
-    if let Returned::Nothing(name) = returned {
+    signature.constness = None;
+    if let Returned::Assumed(name) = returned {
         let ty = Type::Path(TypePath { attrs: Vec::new(), qself: None, path: name.clone().into() });
         signature.output = ReturnType::Type(Token![->](name.span()), Box::new(ty));
     }

@@ -12,8 +12,8 @@ use crate::function::find_word;
 pub(super) enum Returned {
     /// As the function says.
     Name(Ident),
-    /// Our guess: the function says nothing.
-    Nothing(Ident),
+    /// Our guess, in place of what the function says: nothing, or a name with arguments.
+    Assumed(Ident),
     /// Our guess: what the function says was refused.
     Refused(Ident),
     /// Our guess: the function says `impl Trait`, which the tree may well be.
@@ -26,7 +26,7 @@ impl Returned {
             let name = camel_case(&signature.ident);
             let message = format!("the tree needs a type, which is made here: write `-> {name}`");
             errors.push(&signature.ident, message);
-            return Self::Nothing(name);
+            return Self::Assumed(name);
         };
         let ty = peel(ty);
         if let Some(name) = plain_name(ty) {
@@ -40,15 +40,27 @@ impl Returned {
             _ => format!("the function returns the tree itself, of a type that is made here: write `-> {name}`"),
         };
         errors.push(ty, message);
-        if find_word(ty.to_token_stream(), "impl").is_some() { Self::Opaque(name) } else { Self::Refused(name) }
+        match ty {
+            Type::Path(path) if path.path.segments.len() == 1 && last_name(&path.path).as_ref() == Some(&name) => {
+                Self::Assumed(name)
+            }
+            _ if find_word(ty.to_token_stream(), "impl").is_some() => Self::Opaque(name),
+            _ => Self::Refused(name),
+        }
     }
 
     pub(super) fn name(&self) -> &Ident {
         match self {
-            Self::Name(name) | Self::Nothing(name) | Self::Refused(name) | Self::Opaque(name) => name,
+            Self::Name(name) | Self::Assumed(name) | Self::Refused(name) | Self::Opaque(name) => name,
         }
     }
 }
+
+/// What people put around the tree.
+const AROUND: [&str; 5] = ["Result", "Option", "Box", "Arc", "Rc"];
+
+/// What is there already, and may be in scope.
+const TAKEN: [&str; 5] = ["Tree", "TreeBuilder", "Supervisor", "SupervisorHandle", "Self"];
 
 /// The type as a lone name.
 fn plain_name(ty: &Type) -> Option<Ident> {
@@ -61,11 +73,14 @@ fn plain_name(ty: &Type) -> Option<Ident> {
 /// The name that was probably meant: `App` of `Result<App, E>`, `&App` and `path::App`.
 fn name_in(ty: &Type) -> Option<Ident> {
     let name = match peel(ty) {
-        Type::Path(path) => first_argument(&path.path).map_or_else(|| last_name(&path.path), name_in),
+        Type::Path(path) => match last_name(&path.path)? {
+            around if AROUND.iter().any(|known| around == known) => name_in(first_argument(&path.path)?),
+            name => Some(name),
+        },
         Type::Reference(reference) => name_in(&reference.elem),
         _ => None,
     };
-    name.filter(|name| !["Tree", "Supervisor", "Self"].iter().any(|taken| name == taken))
+    name.filter(|name| !TAKEN.iter().any(|taken| name == taken))
 }
 
 fn first_argument(path: &Path) -> Option<&Type> {
