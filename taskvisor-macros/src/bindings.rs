@@ -1,7 +1,9 @@
 //! `let`s that evaluate the user's expressions, each once and in the order written.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::Expr;
+use syn::parse::Parser;
 
 use crate::path::located;
 use crate::reader::{Binding, Purpose};
@@ -35,13 +37,24 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
         Purpose::Text | Purpose::Subscriber => quote_spanned!(span=> let #local = #expr;),
         Purpose::Spec => quote_spanned!(span=> let #local = #convert(#expr);),
         // Consumed where it stands, so that the iterator may borrow from temporaries.
-        Purpose::Specs => quote_spanned! {span=>
-            let #local = {
-                let mut specs = ::std::vec::Vec::<#private::TaskSpec>::new();
-                #[allow(for_loops_over_fallibles)]
-                for spec in #expr { specs.push(#convert(spec)); }
-                specs
-            };
-        },
+        Purpose::Specs => {
+            let iterator = iterator(expr);
+            quote_spanned! {span=>
+                let #local = {
+                    let mut specs = ::std::vec::Vec::<#private::TaskSpec>::new();
+                    #[allow(for_loops_over_fallibles)]
+                    for spec in #iterator { specs.push(#convert(spec)); }
+                    specs
+                };
+            }
+        }
+    }
+}
+
+/// The expression as one that a `for` iterates: a struct literal needs parentheses there.
+fn iterator(expr: &Expr) -> TokenStream {
+    match Expr::parse_without_eager_brace.parse2(expr.to_token_stream()) {
+        Ok(_) => expr.to_token_stream(),
+        Err(_) => quote!((#expr)),
     }
 }

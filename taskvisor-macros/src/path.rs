@@ -1,12 +1,17 @@
 //! How generated code names things: paths, and spans for names of its own.
 
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
-use quote::quote;
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::Path;
 
 /// `::taskvisor::__private`, or that of the crate given with `crate = ".."`.
 pub(crate) fn private(krate: Option<&Path>) -> TokenStream {
     krate.map_or_else(|| quote!(::taskvisor::__private), |krate| quote!(#krate::__private))
+}
+
+/// Whether an item or a field can be called that: `self`, `Self` and other keywords are none.
+pub(crate) fn is_name(ident: &Ident) -> bool {
+    syn::parse2::<Ident>(ident.to_token_stream()).is_ok()
 }
 
 /// A span that points at the user's code, for names that cannot meet the user's.

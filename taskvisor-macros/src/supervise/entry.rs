@@ -7,6 +7,7 @@ use syn::{Attribute, Expr, ExprRange, Path, RangeLimits};
 use super::{Child, ChildKind, Label, group};
 use crate::argument::{self, List, as_ident, peel};
 use crate::options::{Options, Place};
+use crate::path::is_name;
 use crate::reader::{Purpose, Reader};
 
 /// Reads an entry. What is wrong with it is reported, and its field is kept if it has one.
@@ -59,7 +60,7 @@ fn without_task<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
 }
 
 fn read_label(label: &Expr, reader: &mut Reader) -> Option<Ident> {
-    let ident = as_ident(label);
+    let ident = as_ident(label).filter(is_name);
     if ident.is_none() {
         reader.errors.push(label, "a label is a plain name, as in `label = ping { .. }`");
     }
@@ -116,7 +117,7 @@ fn derived_label(expr: &Expr, reader: &Reader) -> Label {
         },
         _ => None,
     };
-    derived.map_or(Label::None, Label::Derived)
+    derived.filter(is_name).map_or(Label::None, Label::Derived)
 }
 
 /// `group` of `group(..)`.

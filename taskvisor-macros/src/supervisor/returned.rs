@@ -7,6 +7,7 @@ use syn::{GenericArgument, Path, PathArguments, ReturnType, Signature, Type};
 
 use crate::errors::Errors;
 use crate::function::find_word;
+use crate::path::is_name;
 
 /// The name that the struct gets.
 pub(super) enum Returned {
@@ -65,7 +66,7 @@ const TAKEN: [&str; 5] = ["Tree", "TreeBuilder", "Supervisor", "SupervisorHandle
 /// The type as a lone name.
 fn plain_name(ty: &Type) -> Option<Ident> {
     match ty {
-        Type::Path(path) if path.qself.is_none() => path.path.get_ident().cloned(),
+        Type::Path(path) if path.qself.is_none() => path.path.get_ident().filter(|name| is_name(name)).cloned(),
         _ => None,
     }
 }
@@ -80,7 +81,7 @@ fn name_in(ty: &Type) -> Option<Ident> {
         Type::Reference(reference) => name_in(&reference.elem),
         _ => None,
     };
-    name.filter(|name| !TAKEN.iter().any(|taken| name == taken))
+    name.filter(|name| is_name(name) && !TAKEN.iter().any(|taken| name == taken))
 }
 
 fn first_argument(path: &Path) -> Option<&Type> {
@@ -104,6 +105,7 @@ fn camel_case(name: &Ident) -> Ident {
         letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect::<String>()
     };
     let name_of_tree: String = name.unraw().to_string().split('_').map(capitalized).collect();
+    // Nothing is left of a name such as `_1` that a type could have.
     match syn::parse_str::<Ident>(&name_of_tree) {
         Ok(_) => format_ident!("{name_of_tree}", span = name.span()),
         Err(_) => format_ident!("App", span = name.span()),
