@@ -53,8 +53,7 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
 
 /// The expression as one that a `for` iterates: a struct literal needs parentheses there.
 fn iterator(expr: &Expr) -> TokenStream {
-    match Expr::parse_without_eager_brace.parse2(expr.to_token_stream()) {
-        Ok(_) => expr.to_token_stream(),
-        Err(_) => quote!((#expr)),
-    }
+    let expr = expr.to_token_stream();
+    let is_plain = Expr::parse_without_eager_brace.parse2(expr.clone()).is_ok();
+    if is_plain { expr } else { quote!((#expr)) }
 }

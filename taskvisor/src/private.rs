@@ -34,6 +34,16 @@ pub fn boxed<F: Future<Output = Result<(), TaskError>> + Send + 'static>(future:
     Box::pin(future)
 }
 
+/// An attempt of a task that has no supervisor.
+pub fn spawn(task: &dyn Task, token: CancellationToken) -> BoxTaskFuture {
+    task.attempt(TaskContext::detached(task.name(), token))
+}
+
+/// The name in a spec, for those who still need it when the spec is gone.
+pub fn name_of(spec: &TaskSpec) -> String {
+    spec.name().to_owned()
+}
+
 /// Stands in for the attempt of a task that did not compile.
 pub fn detached_task() -> BoxTaskFuture {
     boxed(async { Err(TaskError::Canceled) })

@@ -88,9 +88,7 @@ impl Generated<'_> {
                 }
 
                 fn spawn(&self, token: #private::CancellationToken) -> #private::BoxTaskFuture {
-                    let context = #private::TaskContext::detached(Self::NAME, token);
-                    let task: &dyn #private::Task = self;
-                    #private::Task::attempt(task, context)
+                    #private::spawn(self, token)
                 }
 
                 fn attempt(&self, #context: #private::TaskContext) -> #private::BoxTaskFuture {
