@@ -4,6 +4,7 @@
 //! - A [`TaskSpec`] says when it runs again ([`RestartPolicy`]), how long it waits ([`BackoffPolicy`]) and how long it
 //!   may take.
 //! - A [`Supervisor`] runs tasks, and a [`Tree`] is one that was declared with its tasks, by `supervise!` or its builder.
+//!   `#[supervisor]` names its type.
 //! - A [`Group`] has tasks and groups that start, fail and stop together, by its [`Strategy`].
 //! - A [`TaskHandle`] controls one registration and tells its [`TaskOutcome`]; a [`Subscribe`]r hears every [`Event`].
 //!
@@ -40,7 +41,7 @@
 //! Every `Duration` is legal, `Duration::MAX` included: what is longer than a year never comes.
 //!
 //! # Features
-//! `macros` (default): `#[task]` and `supervise!`. `logging`: `LogWriter`.
+//! `macros` (default): `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]`. `logging`: `LogWriter`.
 
 mod child;
 mod config;

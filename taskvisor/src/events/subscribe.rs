@@ -13,6 +13,8 @@ use super::Event;
 /// [`SubscriberOverflow`](crate::EventKind::SubscriberOverflow) or
 /// [`SubscriberPanicked`](crate::EventKind::SubscriberPanicked).
 ///
+/// `#[subscriber]` makes one of an async function.
+///
 /// # Examples
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
