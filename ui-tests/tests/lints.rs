@@ -76,10 +76,7 @@ pub fn app(text: String) -> App {
     let one = Arc::default();
     supervise!(
         subscribers = [look { one, two: text }, glance {}],
-        tasks = [
-            unused = private {},
-            store = group(tasks = [private {}, inner = group(tasks = [last = private {}])]),
-        ],
+        tasks = [unused = private {}, store = group(tasks = [private {}, inner = group(tasks = [last = private {}])])],
     )
 }
 

@@ -1,13 +1,15 @@
 //! The structs beside the function, and the function with the tree in place of the call.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
 use syn::{Block, Path, ReturnType, Signature, Stmt, Token, Type, TypePath};
 
 use super::call::{self, Call, Position};
 use super::returned::Returned;
 use crate::errors::Errors;
 use crate::function::{self, Function};
+use crate::path::hygienic;
 use crate::supervise::{self, Expanded, Names};
 
 pub(super) fn expand(function: &Function, krate: Option<&Path>, errors: &mut Errors) -> TokenStream {
@@ -66,13 +68,9 @@ fn with_tree(body: &Group, call: Option<Call>, returned: &Returned, tree: Expand
         return call::in_group(body, stand_in);
     };
     let (path, Expanded { lets, value, .. }) = (&call.path, tree);
-    // The import keeps those in use that lead to the macro.
-    let tree = quote!({
-        #[allow(unused_imports)]
-        use #path as _;
-        #lets
-        #value
-    });
+    // Keeps the imports in use that lead to the macro, and says at the path if there is no such macro.
+    let import = quote_spanned!(hygienic(path.span())=> #[allow(unused_imports)] use #path as _;);
+    let tree = quote!({ #import #lets #value });
     match (call.position(), returned) {
         (Position::Elsewhere, _) => call.replaced(tree),
         (_, Returned::Refused(_)) => call.replaced_at_end(never_after(&tree)),

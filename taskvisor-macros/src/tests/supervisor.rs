@@ -73,129 +73,24 @@ fn the_call_is_found_by_its_last_segment() {
 #[test]
 fn what_is_refused_has_the_shape_all_the_same() {
     for (item, name) in [
-        (
-            quote!(
-                fn my_app() {
-                    supervise!(tasks = [ping {}])
-                }
-            ),
-            "MyApp",
-        ),
-        (
-            quote!(
-                fn _1() {
-                    supervise!(tasks = [ping {}])
-                }
-            ),
-            "App",
-        ),
-        (
-            quote!(
-                fn app() -> Result<A, E> {
-                    Ok(supervise!(tasks = [ping {}]))
-                }
-            ),
-            "A",
-        ),
-        (
-            quote!(
-                fn app() -> Option<Arc<A>> {
-                    supervise!(tasks = [ping {}])
-                }
-            ),
-            "A",
-        ),
-        (
-            quote!(
-                fn app() -> a::A {
-                    supervise!(tasks = [ping {}])
-                }
-            ),
-            "A",
-        ),
-        (
-            quote!(
-                fn app() -> A<u8> {
-                    supervise!(tasks = [ping {}])
-                }
-            ),
-            "A",
-        ),
-        (
-            quote!(
-                fn app() -> &'static A {
-                    supervise!(tasks = [ping {}])
-                }
-            ),
-            "A",
-        ),
-        (
-            quote!(
-                fn app() -> taskvisor::Tree {
-                    supervise!(tasks = [ping {}])
-                }
-            ),
-            "App",
-        ),
-        (
-            quote!(
-                fn app() -> impl Deref {
-                    supervise!(tasks = [ping {}])
-                }
-            ),
-            "App",
-        ),
-        (
-            quote!(
-                fn app() -> self {
-                    supervise!(tasks = [ping {}])
-                }
-            ),
-            "App",
-        ),
-        (
-            quote!(
-                fn app() -> () {
-                    supervise!(tasks = [ping {}])
-                }
-            ),
-            "App",
-        ),
-        (
-            quote!(
-                fn app() -> App {
-                    supervise!(tasks = [ping {}]);
-                }
-            ),
-            "App",
-        ),
-        (
-            quote!(
-                fn app() -> App {
-                    let tree = supervise!(tasks = [ping {}]);
-                    tree
-                }
-            ),
-            "App",
-        ),
-        (
-            quote!(
-                const fn app() -> App {
-                    supervise!(tasks = [ping {}])
-                }
-            ),
-            "App",
-        ),
-        (
-            quote!(
-                fn app() -> App {
-                    supervise!(tasks = [ping {}], taks = [])
-                }
-            ),
-            "App",
-        ),
+        ("fn my_app() { TREE }", "MyApp"),
+        ("fn _1() { TREE }", "App"),
+        ("fn app() -> Result<A, E> { Ok(TREE) }", "A"),
+        ("fn app() -> Option<Arc<A>> { TREE }", "A"),
+        ("fn app() -> a::A { TREE }", "A"),
+        ("fn app() -> A<u8> { TREE }", "A"),
+        ("fn app() -> &'static A { TREE }", "A"),
+        ("fn app() -> taskvisor::Tree { TREE }", "App"),
+        ("fn app() -> impl Deref { TREE }", "App"),
+        ("fn app() -> self { TREE }", "App"),
+        ("fn app() -> () { TREE }", "App"),
+        ("fn app() -> App { TREE; }", "App"),
+        ("fn app() -> App { let tree = TREE; tree }", "App"),
+        ("const fn app() -> App { TREE }", "App"),
+        ("fn app() -> App { supervise!(tasks = [ping {}], taks = []) }", "App"),
     ] {
-        let (expanded, errors) = expand_item(item.clone());
+        let item = item.replace("TREE", "supervise!(tasks = [ping {}])");
+        let (expanded, errors) = expand_item(item.parse().unwrap());
         assert!((1..=2).contains(&errors.len()), "{item}: {errors:#?}");
         assert!(expanded.contains(&format!("struct {name} {{")), "{name}: {expanded}");
         assert!(expanded.contains("pub ping :"), "{expanded}");
