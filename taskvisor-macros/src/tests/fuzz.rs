@@ -119,15 +119,18 @@ const FUNCTIONS: &[&str] = &[
     "#[cfg(a)] async fn app<T: X>(t: T) -> Result<App, E> where T: Y { Ok(supervise!(grace = \"1s\", tasks = [])) }",
 ];
 
-/// Declarations of trees.
+/// Declarations of trees, in small pieces: most of the time goes into what comes out.
 const TREES: &[&str] = &[
-    "name = \"x\", grace = \"5s\", config = c(), subscribers = [a, b.c()], signals = false, max_concurrent = 4",
-    "defaults(timeout = \"5s\", backoff(max = \"1s\")), drain = D, tasks = [ping { a, b: c }, ..many.iter()]",
-    "tasks = [x = task(pong {}, every = \"1s\", after = [y]), #[cfg(a)] ping::spec(1)], crate = a::b",
-    "strategy = one_for_all(max_restarts = 5, within = W), tasks = [ping {}, store = group(tasks = [ping {}])]",
-    "tasks = [ping {}, #[cfg(a)] r#type = group(after = [ping], critical = false, tasks = [..many])]",
-    "tasks = [store = group(strategy = rest_for_one(max_restarts = n, within = \"60s\"), restart = \"never\")]",
-    "tasks = [a = group(tasks = [b = group(tasks = [], significant, backoff(first = \"1s\"))])]",
+    "name = \"x\", grace = \"5s\", config = c()",
+    "subscribers = [a, b.c()], signals = false, max_concurrent = 4",
+    "defaults(timeout = \"5s\", backoff(max = \"1s\")), drain = D",
+    "tasks = [ping { a, b: c }, ..many.iter()], crate = a::b",
+    "tasks = [x = task(pong {}, every = \"1s\", after = [y])]",
+    "tasks = [#[cfg(a)] ping::spec(1), y]",
+    "strategy = one_for_all(max_restarts = 5, within = W)",
+    "tasks = [ping {}, #[cfg(a)] r#type = group(after = [ping], critical = false)]",
+    "tasks = [store = group(strategy = rest_for_one(max_restarts = n, within = \"60s\"))]",
+    "tasks = [a = group(tasks = [b = group(restart = \"never\", significant, backoff(first = \"1s\"))])]",
 ];
 
 /// Tokens that were read once, as reading them is most of the work.
