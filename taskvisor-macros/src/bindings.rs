@@ -1,7 +1,9 @@
 //! `let`s that evaluate the user's expressions, each once and in the order written.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::Expr;
+use syn::parse::Parser;
 
 use crate::path::located;
 use crate::reader::{Binding, Purpose};
@@ -36,13 +38,23 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
         Purpose::Text | Purpose::Subscriber | Purpose::Controller => quote_spanned!(span=> let #local = #expr;),
         Purpose::Spec => quote_spanned!(span=> let #local = #convert(#expr);),
         // Consumed where it stands, so that the iterator may borrow from temporaries.
-        Purpose::Specs => quote_spanned! {span=>
-            let #local = {
-                let mut specs = ::std::vec::Vec::<#private::TaskSpec>::new();
-                #[allow(for_loops_over_fallibles)]
-                for spec in #expr { specs.push(#convert(spec)); }
-                specs
-            };
-        },
+        Purpose::Specs => {
+            let iterator = iterator(expr);
+            quote_spanned! {span=>
+                let #local = {
+                    let mut specs = ::std::vec::Vec::<#private::TaskSpec>::new();
+                    #[allow(for_loops_over_fallibles)]
+                    for spec in #iterator { specs.push(#convert(spec)); }
+                    specs
+                };
+            }
+        }
     }
+}
+
+/// The expression as one that a `for` iterates: a struct literal needs parentheses there.
+fn iterator(expr: &Expr) -> TokenStream {
+    let expr = expr.to_token_stream();
+    let is_plain = Expr::parse_without_eager_brace.parse2(expr.clone()).is_ok();
+    if is_plain { expr } else { quote!((#expr)) }
 }

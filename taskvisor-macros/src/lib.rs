@@ -1,4 +1,4 @@
-//! The macros of taskvisor: `#[task]` and `supervise!`. Use them through `taskvisor`, which re-exports them.
+//! The macros of taskvisor: `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]`. Use them through `taskvisor`, which re-exports them.
 //!
 //! Each macro is a pipeline of parse, check and expand, over one table-driven reader of options (`table`, `reader`) that
 //! gathers all errors of an invocation (`errors`) and the user's expressions in written order (`bindings`).
@@ -11,11 +11,14 @@ mod argument;
 mod bindings;
 mod duration;
 mod errors;
+mod function;
 mod options;
 mod path;
 mod reader;
+mod subscriber;
 mod suggest;
 mod supervise;
+mod supervisor;
 mod table;
 mod task;
 #[cfg(test)]
@@ -158,6 +161,71 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
     task::expand(options.into(), item.into()).into()
+}
+
+/// Makes an async function a subscriber: one that is told what happens.
+///
+/// The function stays as written, and can be called. Beside it comes a struct of the same name, with one public field
+/// for each argument after the event, that
+/// - implements `Subscribe`: each event calls the function with clones of the fields;
+/// - has `name::NAME`.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use std::time::Duration;
+/// use taskvisor::prelude::*;
+///
+/// #[subscriber]
+/// async fn count_starts(event: &Event, counter: Arc<AtomicU64>) {
+///     if event.kind == EventKind::TaskStarting {
+///         counter.fetch_add(1, Ordering::Relaxed);
+///     }
+/// }
+///
+/// #[task]
+/// async fn migrate() {}
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), RuntimeError> {
+/// let counter = Arc::new(AtomicU64::new(0));
+/// let tree = supervise!(
+///     subscribers = [count_starts { counter: Arc::clone(&counter) }],
+///     tasks = [migrate {}],
+/// );
+/// tree.run().await?;
+/// assert_eq!(counter.load(Ordering::Relaxed), 1);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The first argument is the event, `&Event`. The others are owned, and `Clone + Send + Sync`: share what changes in an
+/// `Arc`. The function returns nothing, and the next event is handed over when it has returned.
+///
+/// # Options
+///
+/// | option | takes | default | what it does |
+/// |---|---|---|---|
+/// | `name` | string | the function's name | what reports about the subscriber name it by |
+/// | `queue` | number, at least 1 | `1024` | how many events may wait for it while it is behind; the newest are lost beyond that |
+/// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
+///
+/// `name` takes a constant; `queue` a literal, or any expression, which is evaluated when the supervisor is built.
+///
+/// # Errors
+/// As those of `#[task]`.
+///
+/// ```compile_fail
+/// use taskvisor::prelude::*;
+///
+/// #[subscriber(queu = 16)] // unknown option `queu`, did you mean `queue`?
+/// async fn print(event: &Event) {
+///     println!("{event:?}");
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
+    subscriber::expand(options.into(), item.into()).into()
 }
 
 /// Declares a tree of tasks and groups, with a typed handle for each.
@@ -321,4 +389,70 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro]
 pub fn supervise(input: TokenStream) -> TokenStream {
     supervise::expand(input.into()).into()
+}
+
+/// Declares a tree that is needed by name: for a field, an argument, or another module.
+///
+/// The function ends with `supervise!(..)`, and returns a type that is made here: a struct beside the function, as
+/// visible as that, with what every tree has. The types of its fields begin with its name, as `AppTasks`, `AppGroups`
+/// and `AppGroupStore` do.
+///
+/// ```
+/// use std::time::Duration;
+/// use taskvisor::prelude::*;
+///
+/// mod tree {
+///     use taskvisor::prelude::*;
+///
+///     #[task(restart = "always", interval = "10s")]
+///     async fn ping(address: String) {
+///         println!("ping {address}");
+///     }
+///
+///     /// All that the program does.
+///     #[supervisor]
+///     pub fn app(host: &str) -> App {
+///         let address = format!("{host}:80");
+///         supervise!(
+///             grace = "5s",
+///             tasks = [ping { address }, store = group(tasks = [ping { address: host.to_owned() }])],
+///         )
+///     }
+/// }
+///
+/// struct Service {
+///     app: tree::App,
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), RuntimeError> {
+/// let service = Service { app: tree::app("localhost") };
+/// assert_eq!(service.app.groups.store.tasks.ping.name(), "store/ping");
+/// service.app.run_until(tokio::time::sleep(Duration::from_millis(10))).await
+/// # }
+/// ```
+///
+/// The function can be `async` and generic, and do anything before the tree. It returns the tree itself, and no `Result`
+/// with it: what can fail is done before, and passed as an argument.
+///
+/// # Options
+///
+/// | option | takes | default | what it does |
+/// |---|---|---|---|
+/// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
+///
+/// # Errors
+/// Those of `supervise!`, and the function and the type are there all the same.
+///
+/// ```compile_fail
+/// use taskvisor::prelude::*;
+///
+/// #[supervisor]
+/// fn app() -> App {
+///     supervise!(); // the tree is what the function returns: leave out this `;`
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn supervisor(options: TokenStream, item: TokenStream) -> TokenStream {
+    supervisor::expand(options.into(), item.into()).into()
 }

@@ -1,6 +1,6 @@
 //! How generated code names things: paths, and spans for names of its own.
 
-use proc_macro2::{Group, Span, TokenStream, TokenTree};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::Path;
 
@@ -12,6 +12,11 @@ pub(crate) fn private(krate: Option<&Path>) -> TokenStream {
 /// The path as one would write it.
 pub(crate) fn text(path: &impl ToTokens) -> String {
     path.to_token_stream().to_string().replace(" :: ", "::")
+}
+
+/// Whether an item or a field can be called that: `self`, `Self` and other keywords are none.
+pub(crate) fn is_name(ident: &Ident) -> bool {
+    syn::parse2::<Ident>(ident.to_token_stream()).is_ok()
 }
 
 /// A span that points at the user's code, for names that cannot meet the user's.

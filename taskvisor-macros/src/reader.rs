@@ -85,8 +85,13 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// Whether this is a piece that the parser has already reported.
-    pub(crate) fn is_unreadable(&self, expr: &Expr) -> bool {
+    pub(crate) fn is_unread(&self, expr: &Expr) -> bool {
         self.recovered && matches!(expr, Expr::Verbatim(_))
+    }
+
+    /// Whether the parser has already reported this, or something in it.
+    pub(crate) fn is_unreadable(&self, expr: &Expr) -> bool {
+        self.recovered && syn::parse2::<Expr>(expr.to_token_stream()).is_err()
     }
 
     /// The elements of a list in brackets.

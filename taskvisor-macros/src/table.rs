@@ -95,7 +95,7 @@ impl<T> Table<T> {
     pub(crate) fn read<'a>(&self, list: impl IntoIterator<Item = &'a Expr>, target: &mut T, reader: &mut Reader) {
         let mut seen: Vec<Ident> = Vec::new();
         for argument in list {
-            if reader.is_unreadable(argument) {
+            if reader.is_unread(argument) {
                 continue;
             }
             if let Some(attribute) = argument::attributes(argument).first() {

@@ -4,6 +4,7 @@
 //! - A [`TaskSpec`] says when it runs again ([`RestartPolicy`]), how long it waits ([`BackoffPolicy`]) and how long it
 //!   may take.
 //! - A [`Supervisor`] runs tasks, and a [`Tree`] is one that was declared with its tasks, by `supervise!` or its builder.
+//!   `#[supervisor]` names its type.
 //! - A [`Group`] has tasks and groups that start, fail and stop together, by its [`Strategy`].
 //! - A [`TaskHandle`] controls one registration and tells its [`TaskOutcome`]; a [`Subscribe`]r hears every [`Event`].
 //!
@@ -40,9 +41,9 @@
 //! Every `Duration` is legal, `Duration::MAX` included: what is longer than a year never comes.
 //!
 //! # Features
-//! `macros` (default): `#[task]` and `supervise!`. `controller`: admission slots, as `ControllerSpec` and `SlotHandle`.
-//! `logging`: `LogWriter`. `anyhow`: a [`TaskError`] inside an `anyhow::Error` keeps its meaning; without it, an
-//! `anyhow::Error` is an error like others.
+//! `macros` (default): `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]`. `controller`: admission slots, as
+//! `ControllerSpec` and `SlotHandle`. `logging`: `LogWriter`. `anyhow`: a [`TaskError`] inside an `anyhow::Error` keeps its
+//! meaning; without it, an `anyhow::Error` is an error like others.
 
 mod blocking;
 mod child;
@@ -113,7 +114,7 @@ pub use strategy::Strategy;
 pub use supervisor::{Supervisor, SupervisorBuilder, SupervisorHandle};
 pub use task::{BoxTaskFuture, Task, TaskFn, TaskRef};
 #[cfg(feature = "macros")]
-pub use taskvisor_macros::{supervise, task};
+pub use taskvisor_macros::{subscriber, supervise, supervisor, task};
 pub use tree::{Tree, TreeBuilder};
 
 /// What most programs need.
@@ -128,5 +129,5 @@ pub mod prelude {
         TaskOutcome, TaskRef, TaskSpec, TaskState, TaskStatus,
     };
     #[cfg(feature = "macros")]
-    pub use crate::{supervise, task};
+    pub use crate::{subscriber, supervise, supervisor, task};
 }

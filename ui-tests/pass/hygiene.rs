@@ -42,6 +42,21 @@ pub mod no_prelude {
         let _ = (context, port);
     }
 
+    /// A subscriber.
+    #[::taskvisor::subscriber(name = "listener", queue = 1 + 1)]
+    pub async fn listen(event: &::taskvisor::Event, client: Client) {
+        let _ = (event, client);
+    }
+
+    /// A tree by name.
+    #[::taskvisor::supervisor]
+    pub fn app(client: Client) -> App {
+        ::taskvisor::supervise!(
+            subscribers = [listen { client: ::std::clone::Clone::clone(&client) }],
+            tasks = [ping { client }, group = group(tasks = [other = serve { port: 1 }], after = [ping])],
+        )
+    }
+
     /// A tree of them.
     pub fn tree() -> usize {
         let tree = ::taskvisor::supervise!(
@@ -70,7 +85,8 @@ pub mod no_prelude {
             ],
         );
         let inner = tree.groups.group.groups.inner.tasks.serve.name();
-        inner.len() + tree.tasks.other.name().len() + tree.tasks.ping.name().len()
+        let app = app(Client).groups.group.tasks.other.name().len();
+        app + inner.len() + tree.tasks.other.name().len() + tree.tasks.ping.name().len()
     }
 }
 
@@ -79,7 +95,7 @@ mod shadowed {
     #![allow(dead_code, non_camel_case_types, clippy::pedantic)]
     #![allow(missing_debug_implementations)]
 
-    use taskvisor::{supervise, task};
+    use taskvisor::{subscriber, supervise, supervisor, task};
 
     pub(crate) struct Result;
     pub(crate) struct Ok;
@@ -102,6 +118,11 @@ mod shadowed {
     pub(crate) struct GroupStore;
     pub(crate) struct TasksOfStore;
     pub(crate) struct GroupsOfStore;
+    pub(crate) struct Event;
+    pub(crate) struct Subscribe;
+    pub(crate) struct Delivery;
+    pub(crate) struct Future;
+    pub(crate) struct Pin;
     pub(crate) struct Ready;
     pub(crate) struct Strategy;
     pub(crate) struct str;
@@ -148,6 +169,19 @@ mod shadowed {
         let _ = context;
     }
 
+    #[subscriber(queue = 1 + 1)]
+    pub(crate) async fn listen(event: &::taskvisor::Event, text: ::std::string::String) {
+        let _ = (event, text);
+    }
+
+    #[supervisor]
+    pub(crate) fn app(text: ::std::string::String) -> App {
+        supervise!(
+            subscribers = [listen { text: ::std::clone::Clone::clone(&text) }],
+            tasks = [ping { text }, store = group(tasks = [pong {}])],
+        )
+    }
+
     pub(crate) fn tree() -> ::std::string::String {
         let tree = supervise!(
             name = "shadowed",
@@ -167,7 +201,8 @@ mod shadowed {
                 ..[ping::spec(::std::string::String::new())],
             ],
         );
-        tree.groups.store.name().to_owned() + tree.tasks.ping.name()
+        let app = app(::std::string::String::new());
+        tree.groups.store.name().to_owned() + tree.tasks.ping.name() + app.tasks.ping.name()
     }
 }
 
@@ -224,6 +259,56 @@ macro_rules! group_of {
     };
 }
 
+macro_rules! define_subscriber {
+    ($name:ident, $event:ident: $of:ty, $argument:ident: $type:ty, $queue:expr) => {
+        /// Made by a macro.
+        #[taskvisor::subscriber(queue = $queue)]
+        pub async fn $name($event: $of, $argument: $type) {
+            let _ = ($event, $argument);
+        }
+    };
+}
+define_subscriber!(listen, event: &taskvisor::Event, number: u8, 4 + 4);
+
+macro_rules! define_subscriber_whole {
+    ($name:ident) => {
+        #[taskvisor::subscriber]
+        async fn $name(event: &taskvisor::Event, inner: u8) {
+            let _ = (event, inner);
+        }
+    };
+}
+
+macro_rules! define_tree {
+    ($function:ident, $name:ident, $($entry:expr),*) => {
+        /// Made by a macro.
+        #[taskvisor::supervisor]
+        pub fn $function() -> $name {
+            taskvisor::supervise!(tasks = [$($entry),*])
+        }
+    };
+}
+define_tree!(made, Made, first { number: 1 }, store = group(tasks = [first { number: 2 }]));
+
+macro_rules! define_tree_of_parts {
+    ($function:ident, $type:ty, $body:block) => {
+        #[taskvisor::supervisor]
+        fn $function() -> $type $body
+    };
+    ($function:ident = $tree:expr) => {
+        #[taskvisor::supervisor]
+        fn $function() -> OfExpression {
+            let _ = 1;
+            $tree
+        }
+    };
+}
+define_tree_of_parts!(of_parts, OfParts, {
+    let number = 1;
+    taskvisor::supervise!(tasks = [first { number }])
+});
+define_tree_of_parts!(of_expression = taskvisor::supervise!(tasks = [first { number: 1 }]));
+
 /// Under another name, through a re-export.
 pub mod reexport {
     pub use ::taskvisor as visor;
@@ -252,8 +337,27 @@ pub mod other_paths {
         Ok(())
     }
 
+    /// A subscriber.
+    #[renamed::subscriber(crate = renamed)]
+    pub async fn listen(event: &renamed::Event) {
+        let _ = event;
+    }
+
+    /// A tree by name, which says where taskvisor is.
+    #[renamed::supervisor(crate = "crate::reexport::visor")]
+    pub fn by_attribute() -> ByAttribute {
+        renamed::supervise!(subscribers = [listen {}], tasks = [store = group(tasks = [by_path { number: 2 }])])
+    }
+
+    /// A tree by name, whose call says where taskvisor is.
+    #[renamed::supervisor]
+    pub fn by_call() -> ByCall {
+        crate::reexport::visor::supervise!(crate = renamed, tasks = [by_path { number: 2 }])
+    }
+
     /// A tree.
     pub fn tree() -> usize {
+        assert_eq!(by_attribute().groups.store.tasks.by_path.name().len(), by_call().tasks.by_path.name().len() + 6);
         let tree = renamed::supervise!(
             crate = renamed,
             tasks = [by_string { number: 1 }, store = group(tasks = [by_path { number: 2 }], after = [by_string])],
@@ -264,8 +368,12 @@ pub mod other_paths {
 
 fn main() {
     define_whole!(second);
+    define_subscriber_whole!(listen_too);
+    let _ = taskvisor::supervise!(subscribers = [listen { number: 1 }, listen_too { inner: 1 }]);
+    assert_eq!(made().groups.store.tasks.first.name(), "store/first");
+    assert_eq!(of_parts().tasks.first.name(), of_expression().tasks.first.name());
     no_prelude::tree();
-    assert_eq!(shadowed::tree(), "storeping");
+    assert_eq!(shadowed::tree(), "storepingping");
     other_paths::tree();
 
     let tree = tree_of!("3s", first { number: 1 }, second { inner: 2 });

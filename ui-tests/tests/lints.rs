@@ -3,6 +3,8 @@
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub, unnameable_types)]
 #![deny(rust_2018_idioms, nonstandard_style, unused_qualifications, single_use_lifetimes)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use taskvisor::prelude::*;
@@ -66,6 +68,43 @@ async fn private() {
 #[task(restart = "always", ready = "signal", start_timeout = "5s", watchdog = POLL, critical)]
 async fn steady(ctx: TaskContext) {
     ctx.cancelled().await;
+}
+
+/// Looks, with a queue and state.
+#[subscriber(name = "looker", queue = 16)]
+pub async fn look(event: &Event, one: Arc<AtomicU64>, two: String) {
+    tokio::task::yield_now().await;
+    one.fetch_add(event.seq, Ordering::Relaxed);
+    drop(two);
+}
+
+#[subscriber]
+async fn glance(event: &Event) {
+    let _ = event;
+}
+
+/// A tree by name, of which nobody looks at much.
+#[supervisor]
+pub fn app(text: String) -> App {
+    let one = Arc::default();
+    supervise!(
+        subscribers = [look { one, two: text }, glance {}],
+        slots = [slot(jobs, capacity = 5)],
+        tasks = [unused = private {}, store = group(tasks = [private {}, inner = group(tasks = [last = private {}])])],
+    )
+}
+
+#[supervisor]
+async fn hidden() -> Hidden {
+    tokio::task::yield_now().await;
+    supervise!(tasks = [private {}, store = group(tasks = [private {}])])
+}
+
+#[tokio::test]
+async fn a_named_tree_is_clean() {
+    assert_eq!(app("text".to_owned()).groups.store.name(), "store");
+    assert!(app("text".to_owned()).slots.jobs.is_idle());
+    assert_eq!(hidden().await.name(), "root");
 }
 
 #[test]

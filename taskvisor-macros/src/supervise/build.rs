@@ -96,9 +96,7 @@ impl Children<'_> {
         let keep_name = child.name_local().map(|local| {
             quote! {
                 #(#cfgs)*
-                let #local = <#private::String as #private::From<&#private::str>>::from(
-                    #private::TaskSpec::name(&spec),
-                );
+                let #local = #private::name_in(&spec);
             }
         });
         quote! {

@@ -4,9 +4,10 @@ use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Attribute, Expr, ExprRange, Path, RangeLimits};
 
-use super::{Child, ChildKind, Label, group, names};
+use super::{Child, ChildKind, Label, group, repeated};
 use crate::argument::{self, List, as_ident, peel};
 use crate::options::{Options, Place};
+use crate::path::is_name;
 use crate::reader::{Purpose, Reader};
 
 /// Reads an entry. What is wrong with it is reported, and its field is kept if it has one.
@@ -65,7 +66,7 @@ fn without_task<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
 }
 
 fn read_label(label: &Expr, reader: &mut Reader) -> Option<Ident> {
-    let ident = as_ident(label);
+    let ident = as_ident(label).filter(is_name);
     if ident.is_none() {
         reader.errors.push(label, "a label is a plain name, as in `label = ping { .. }`");
     }
@@ -93,7 +94,7 @@ fn read_task(label: Option<Ident>, expr: &Expr, reader: &mut Reader) -> Child {
     };
     let spec = task.filter(|task| !reader.is_unreadable(task)).map(|task| reader.bind(Purpose::Spec, task));
     let options = options.map_or_else(Options::default, |list| Options::parse(Place::Entry, list, reader));
-    let literal_type = task.and_then(names::literal_type);
+    let literal_type = task.and_then(repeated::literal_type);
     Child { label, kind: ChildKind::Task(spec), options, literal_type, cfgs: Vec::new() }
 }
 
@@ -123,7 +124,7 @@ fn derived_label(expr: &Expr, reader: &Reader) -> Label {
         },
         _ => None,
     };
-    derived.map_or(Label::None, Label::Derived)
+    derived.filter(is_name).map_or(Label::None, Label::Derived)
 }
 
 /// `group` of `group(..)`.

@@ -7,19 +7,20 @@ use quote::{format_ident, quote};
 use syn::Attribute;
 use syn::ext::IdentExt;
 
-use super::{Child, ChildKind, Declaration, Group, Slot};
+use super::{Child, ChildKind, Declaration, Group, Names, Slot};
 use crate::path::hygienic;
 
 /// The structs for the tree and each group in it, and the expression that makes the tree's of the local `tree`.
-pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> (TokenStream, TokenStream) {
-    let mut handles = Handles { private, items: TokenStream::new(), taken: HashSet::new() };
-    let mut root = Place::root(private);
+pub(super) fn expand(declaration: &Declaration, names: &Names, private: &TokenStream) -> (TokenStream, TokenStream) {
+    let mut handles = Handles { names, private, items: TokenStream::new(), taken: HashSet::new() };
+    let mut root = Place::root(names, private);
     root.slots = handles.slots(&declaration.slots);
     let value = handles.place(&root, &declaration.root);
     (handles.items, value)
 }
 
 struct Handles<'a> {
+    names: &'a Names,
     private: &'a TokenStream,
     items: TokenStream,
     /// The suffixes that are in use.
@@ -40,6 +41,8 @@ struct Place {
     /// `#[cfg(..)]` of its entry, and of the groups that it is in.
     cfgs: Vec<Attribute>,
     attribute: Option<TokenStream>,
+    /// What it is, for its documentation.
+    title: String,
     slots: Option<Slots>,
 }
 
@@ -50,31 +53,33 @@ struct Slots {
 }
 
 impl Place {
-    fn root(private: &TokenStream) -> Self {
+    fn root(names: &Names, private: &TokenStream) -> Self {
         let must_use = "the tasks of a tree run once it does, with `run`, `run_until` or `start`";
         Self {
-            name: format_ident!("Tree"),
-            tasks: format_ident!("Tasks"),
-            groups: format_ident!("Groups"),
+            name: names.root(),
+            tasks: names.of("Tasks"),
+            groups: names.of("Groups"),
             suffix: String::new(),
             handle: format_ident!("tree"),
             target: quote!(#private::Tree),
-            cfgs: Vec::new(),
+            cfgs: names.cfgs(),
             attribute: Some(quote!(#[must_use = #must_use])),
+            title: "{}".to_owned(),
             slots: None,
         }
     }
 
-    fn group(suffix: String, cfgs: Vec<Attribute>, private: &TokenStream) -> Self {
+    fn group(label: &str, suffix: String, cfgs: Vec<Attribute>, names: &Names, private: &TokenStream) -> Self {
         Self {
-            name: format_ident!("Group{suffix}"),
-            tasks: format_ident!("TasksOf{suffix}"),
-            groups: format_ident!("GroupsOf{suffix}"),
+            name: names.of(&format!("Group{suffix}")),
+            tasks: names.of(&format!("TasksOf{suffix}")),
+            groups: names.of(&format!("GroupsOf{suffix}")),
             suffix,
             handle: format_ident!("group"),
             target: quote!(#private::GroupHandle),
             cfgs,
             attribute: None,
+            title: format!("the group `{label}` in {{}}"),
             slots: None,
         }
     }
@@ -83,9 +88,9 @@ impl Place {
 impl Handles<'_> {
     /// Adds the structs of a place, and gives the expression that makes the place of the local that holds its handle.
     fn place(&mut self, place: &Place, group: &Group) -> TokenStream {
-        let private = self.private;
+        let (names, private) = (self.names, self.private);
         let Place { name, tasks, groups, handle, .. } = place;
-        let (mut task_fields, mut group_fields) = (Fields::default(), Fields::default());
+        let (mut task_fields, mut group_fields) = (Fields::new(names, "task"), Fields::new(names, "group"));
         for child in &group.children {
             let cfgs = [&*place.cfgs, &child.cfgs].concat();
             let child_name = child.name();
@@ -95,7 +100,8 @@ impl Handles<'_> {
                     .add_child(child, &cfgs, || (quote!(#private::ChildHandle), quote!(#handle.child(#child_name)))),
                 ChildKind::Group(inner) => group_fields.add_child(child, &cfgs, || {
                     let suffix = self.suffix(&place.suffix, child);
-                    let place = Place::group(suffix, cfgs.clone(), private);
+                    let label = child.label.text().unwrap_or_default();
+                    let place = Place::group(&label, suffix, cfgs.clone(), names, private);
                     let value = self.place(&place, inner);
                     let (ty, local) = (place.name, place.handle);
                     (quote!(#ty), quote!({ let #local = #handle.group(#child_name); #value }))
@@ -120,43 +126,57 @@ impl Handles<'_> {
         if slots.is_empty() {
             return None;
         }
-        let private = self.private;
-        let mut fields = Fields::default();
+        let (private, names) = (self.private, self.names);
+        let mut fields = Fields::new(names, "slot");
         for slot in slots {
             let make = || (quote!(#private::SlotHandle), slot.handle(private));
             fields.add(&slot.name, slot.cfgs.is_empty(), &slot.cfgs, make);
         }
         let Fields { declared, values, .. } = fields;
-        self.items.extend(quote! {
-            #[derive(::core::fmt::Debug)]
-            struct Slots { #(#declared),* }
-        });
-        Some(Slots { declared: quote!(pub slots: Slots,), value: quote!(slots: Slots { #(#values),* },) })
-    }
-
-    fn add_structs(&mut self, place: &Place, task_fields: &Fields, group_fields: &Fields) {
-        let private = self.private;
-        let Place { name, tasks, groups, handle, target, cfgs, attribute, .. } = place;
-        let (task_fields, group_fields) = (&task_fields.declared, &group_fields.declared);
-        let slots = place.slots.as_ref().map(|slots| &slots.declared);
+        let (name, visibility, cfgs) = (names.of("Slots"), names.visibility(), names.cfgs());
+        let doc = names.doc("A handle for each slot of {}.");
         self.items.extend(quote! {
             #(#cfgs)*
+            #doc
+            #[derive(::core::fmt::Debug)]
+            #visibility struct #name { #(#declared),* }
+        });
+        Some(Slots { declared: quote!(#doc pub slots: #name,), value: quote!(slots: #name { #(#values),* },) })
+    }
+
+    fn add_structs(&mut self, place: &Place, task_fields: &Fields<'_>, group_fields: &Fields<'_>) {
+        let private = self.private;
+        let Place { name, tasks, groups, handle, target, cfgs, attribute, title, .. } = place;
+        let (task_fields, group_fields) = (&task_fields.declared, &group_fields.declared);
+        let slots = place.slots.as_ref().map(|slots| &slots.declared);
+        let visibility = self.names.visibility();
+        let doc = |text: &str| self.names.doc(&text.replace("TITLE", title));
+        let of_place = doc("Handles for TITLE.");
+        let of_tasks = doc("A handle for each task of TITLE.");
+        let of_groups = doc("A handle for each group of TITLE.");
+        self.items.extend(quote! {
+            #(#cfgs)*
+            #of_place
             #attribute
             #[derive(::core::fmt::Debug)]
-            struct #name {
+            #visibility struct #name {
+                #of_tasks
                 pub tasks: #tasks,
+                #of_groups
                 pub groups: #groups,
                 #slots
                 #handle: #target,
             }
 
             #(#cfgs)*
+            #of_tasks
             #[derive(::core::fmt::Debug)]
-            struct #tasks { #(#task_fields),* }
+            #visibility struct #tasks { #(#task_fields),* }
 
             #(#cfgs)*
+            #of_groups
             #[derive(::core::fmt::Debug)]
-            struct #groups { #(#group_fields),* }
+            #visibility struct #groups { #(#group_fields),* }
 
             #(#cfgs)*
             impl #private::Deref for #name {
@@ -189,14 +209,19 @@ impl Handles<'_> {
 }
 
 /// The fields of a struct, and their values.
-#[derive(Default)]
-struct Fields {
+struct Fields<'a> {
+    names: &'a Names,
+    noun: &'a str,
     declared: Vec<TokenStream>,
     values: Vec<TokenStream>,
     seen: HashSet<String>,
 }
 
-impl Fields {
+impl<'a> Fields<'a> {
+    fn new(names: &'a Names, noun: &'a str) -> Self {
+        Self { names, noun, declared: Vec::new(), values: Vec::new(), seen: HashSet::new() }
+    }
+
     /// Adds a field for the child, of a type and with a value, if it has a label.
     fn add_child(&mut self, child: &Child, cfgs: &[Attribute], make: impl FnOnce() -> (TokenStream, TokenStream)) {
         if let Some(label) = child.label.field() {
@@ -212,6 +237,7 @@ impl Fields {
         cfgs: &[Attribute],
         make: impl FnOnce() -> (TokenStream, TokenStream),
     ) {
+        let doc = self.names.doc(&format!("The {} `{}`.", self.noun, field.unraw()));
         // A repeated field was reported, unless only one of them is compiled.
         if !self.seen.insert(field.unraw().to_string()) && unconditional {
             return;
@@ -220,7 +246,7 @@ impl Fields {
         // As one that a macro made, the field may be named like a type, and go unused.
         let mut field = field.clone();
         field.set_span(hygienic(field.span()));
-        self.declared.push(quote!(#(#cfgs)* pub #field: #ty));
+        self.declared.push(quote!(#(#cfgs)* #doc pub #field: #ty));
         self.values.push(quote!(#(#cfgs)* #field: #value));
     }
 }

@@ -9,6 +9,7 @@ mod handles;
 mod names;
 mod order;
 mod parse;
+mod repeated;
 mod slot;
 mod strategy;
 
@@ -19,6 +20,7 @@ use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, LitStr, Path};
 
+pub(crate) use self::names::Names;
 use self::slot::Slot;
 use self::strategy::Strategy;
 use crate::options::Options;
@@ -26,10 +28,28 @@ use crate::reader::{Given, Reader};
 
 /// The whole of the macro: an expression that is the tree.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
+    let Expanded { items, lets, value } = expand_as(input, &Names::inner(), None);
+    quote!({ #lets { #items #value } })
+}
+
+/// What a declaration comes to.
+pub(crate) struct Expanded {
+    /// The structs.
+    pub(crate) items: TokenStream,
+    /// The errors, and the user's expressions in the order written. They come first, where the structs are not yet in
+    /// scope if they are items of the expression.
+    pub(crate) lets: TokenStream,
+    /// The tree.
+    pub(crate) value: TokenStream,
+}
+
+/// The parts, with structs of these names. `krate` is where taskvisor is, if the declaration does not say.
+pub(crate) fn expand_as(input: TokenStream, names: &Names, krate: Option<&Path>) -> Expanded {
     let mut reader = Reader::default();
-    let declaration = Declaration::parse(input, &mut reader);
+    let mut declaration = Declaration::parse(input, &mut reader);
+    declaration.krate = declaration.krate.or_else(|| krate.cloned());
     check::check(&declaration, &mut reader.errors);
-    expand::expand(&declaration, &reader)
+    expand::expand(&declaration, names, &reader)
 }
 
 /// A tree as declared.

@@ -1,102 +1,67 @@
-//! Names of siblings that only the compiler knows, as constants: they must differ as well.
+//! What the structs of a tree are called, and who sees them.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
-use syn::{Attribute, Expr, Path, PathArguments};
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+use syn::ext::IdentExt;
+use syn::{Attribute, Visibility};
 
-use super::{Child, ChildKind, Group, Label};
-use crate::argument::peel;
-use crate::path::{hygienic, located};
-use crate::reader::{Given, Value};
-
-/// The type of an entry that is a struct literal as `#[task]` makes its structs: without generics, and with a name of a
-/// function.
-pub(super) fn literal_type(entry: &Expr) -> Option<Path> {
-    let Expr::Struct(literal) = peel(entry) else { return None };
-    let name = literal.path.segments.last()?.ident.to_string();
-    let looks_like_a_function = !name.trim_start_matches("r#").starts_with(char::is_uppercase);
-    let is_plain = literal.path.segments.iter().all(|segment| matches!(segment.arguments, PathArguments::None));
-    (literal.qself.is_none() && is_plain && looks_like_a_function).then(|| literal.path.clone())
+/// How a tree names its structs.
+pub(crate) struct Names {
+    /// The struct of the tree itself.
+    root: Ident,
+    /// What the names of all others begin with.
+    prefix: String,
+    visibility: TokenStream,
+    /// `#[cfg(..)]` of the whole tree.
+    cfgs: Vec<Attribute>,
+    /// What the documentation says that the tree is; none for structs that nobody else sees.
+    title: Option<String>,
 }
 
-/// The items that refuse two names that are the same, for the tree and each group in it.
-pub(super) fn expand(group: &Group, outer: &[Attribute], private: &TokenStream) -> TokenStream {
-    let named: Vec<Sibling<'_>> = group.children.iter().filter_map(Sibling::of).collect();
-    // Labels alone were compared before.
-    let is_open = named.len() > 1 && named.iter().any(|sibling| !sibling.is_label);
-    let mut items = if is_open { check(&named, outer, private) } else { TokenStream::new() };
-    for child in &group.children {
-        if let ChildKind::Group(inner) = &child.kind {
-            items.extend(expand(inner, &[outer, &child.cfgs].concat(), private));
+impl Names {
+    /// Structs inside the expression, that cannot be named outside.
+    pub(super) fn inner() -> Self {
+        Self {
+            root: format_ident!("Tree"),
+            prefix: String::new(),
+            visibility: TokenStream::new(),
+            cfgs: Vec::new(),
+            title: None,
         }
     }
-    items
-}
 
-/// A child of a known name.
-struct Sibling<'a> {
-    name: Name<'a>,
-    is_label: bool,
-    at: Span,
-    cfgs: &'a [Attribute],
-}
-
-enum Name<'a> {
-    Text(TokenStream),
-    OfType(&'a Path),
-}
-
-impl<'a> Sibling<'a> {
-    fn of(child: &'a Child) -> Option<Self> {
-        let is_label = matches!(child.label, Label::Given(_));
-        let (name, at) = match (&child.label, child.options.name.as_ref().map(|given: &Given<_>| &given.value)) {
-            (Label::Given(label), _) => (Name::Text(child.name()), label.span()),
-            (_, Some(Value::Known(name, at))) => (Name::Text(name.to_token_stream()), at.span()),
-            (_, Some(_)) => return None,
-            (_, None) => {
-                let path = child.literal_type.as_ref()?;
-                (Name::OfType(path), path.segments.last()?.ident.span())
-            }
-        };
-        Some(Self { name, is_label, at, cfgs: &child.cfgs })
+    /// Structs that begin with `root`, beside the function of that name.
+    pub(crate) fn beside(function: &Ident, root: &Ident, visibility: &Visibility, cfgs: Vec<Attribute>) -> Self {
+        let function = function.unraw();
+        Self {
+            root: root.clone(),
+            prefix: root.unraw().to_string(),
+            visibility: visibility.to_token_stream(),
+            cfgs,
+            title: Some(format!("the tree that [`{function}`](fn@{function}) declares")),
+        }
     }
-}
 
-/// A constant that fails to evaluate for each sibling with the name of an earlier one.
-fn check(named: &[Sibling<'_>], outer: &[Attribute], private: &TokenStream) -> TokenStream {
-    let (count, slots) = (named.len(), named.len() * 2);
-    let entries = named.iter().enumerate().map(|(index, Sibling { name, cfgs, .. })| {
-        let name = match name {
-            Name::Text(text) => text.clone(),
-            Name::OfType(path) => name_of(path, private),
-        };
-        quote!(#(#outer)* #(#cfgs)* { names[#index] = #name; })
-    });
-    let checks = named.iter().enumerate().skip(1).map(|(index, Sibling { at, cfgs, .. })| {
-        let span = hygienic(*at);
-        let private = located(private, span);
-        let check = quote_spanned!(span=> #private::refuse_repeated(REPEATED[#index], NAMES[#index]));
-        quote!(#(#outer)* #(#cfgs)* const _: () = #check;)
-    });
-    quote!({
-        #[allow(deprecated, unreachable_patterns, unused_mut)]
-        const NAMES: [&#private::str; #count] = {
-            use #private::{OfNamed as _, OfNameless as _};
-            let mut names = [""; #count];
-            #(#entries)*
-            names
-        };
-        const REPEATED: [::core::primitive::bool; #count] = #private::repeated::<#count, #slots>(&NAMES);
-        #(#checks)*
-    })
-}
+    pub(super) fn root(&self) -> Ident {
+        self.root.clone()
+    }
 
-/// The name of the type, found by a pattern: one that is wrong is the error that the literal is, and reported once. The
-/// rest is for variants of an enum.
-fn name_of(path: &Path, private: &TokenStream) -> TokenStream {
-    let span = hygienic(path.span());
-    let private = located(private, span);
-    let entry = Ident::new("entry", span);
-    quote_spanned!(span=> #private::name_of(|#entry @ (#path { .. } | _)| (&#entry).taskvisor_name()))
+    pub(super) fn visibility(&self) -> &TokenStream {
+        &self.visibility
+    }
+
+    pub(super) fn cfgs(&self) -> Vec<Attribute> {
+        self.cfgs.clone()
+    }
+
+    /// `AppTasks` for `Tasks`.
+    pub(super) fn of(&self, name: &str) -> Ident {
+        format_ident!("{}{name}", self.prefix, span = self.root.span())
+    }
+
+    /// `#[doc = ".."]`, where there is someone to read it. `{}` in the text is the tree.
+    pub(super) fn doc(&self, text: &str) -> Option<TokenStream> {
+        let text = text.replace("{}", self.title.as_ref()?);
+        Some(quote!(#[doc = #text]))
+    }
 }

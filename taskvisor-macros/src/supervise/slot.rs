@@ -78,7 +78,7 @@ impl Key<Declaration> {
 }
 
 fn read(expr: &Expr, reader: &mut Reader) -> Option<Slot> {
-    if reader.is_unreadable(expr) {
+    if reader.is_unread(expr) {
         return None;
     }
     let (expr, cfgs) = entry::split_cfgs(expr, reader);
@@ -98,7 +98,7 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Slot> {
     if name.is_none() {
         match list.first() {
             None => reader.errors.push(&expr, "`slot(..)` starts with its name, as in `slot(deploy)`"),
-            Some(first) if reader.is_unreadable(first) => {}
+            Some(first) if reader.is_unread(first) => {}
             Some(first) => {
                 let message = match peel(first) {
                     Expr::Assign(_) => "`slot(..)` starts with its name, as in `slot(deploy, capacity = 5)`",

@@ -56,7 +56,7 @@ impl<T: AsMut<Group>> Key<T> {
 
 impl Strategy {
     fn parse(value: &Expr, reader: &mut Reader) -> Option<Self> {
-        if reader.is_unreadable(value) {
+        if reader.is_unread(value) {
             return None;
         }
         let (word, list) = match argument::form(value) {

@@ -2,13 +2,12 @@
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
-use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{ReturnType, Type};
 
-use super::types::find_word;
-use super::{Field, Function, Shape};
+use super::Shape;
 use crate::bindings;
+use crate::function::{self, Function, find_word};
 use crate::options::{Options, is_set, plain};
 use crate::path::{self, hygienic, located};
 use crate::reader::Binding;
@@ -27,7 +26,7 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
     let impls = [
         generated.impl_inherent(),
         generated.impl_named(),
-        generated.impl_debug(),
+        function.impl_debug(),
         generated.impl_task(),
         generated.impl_from(),
     ];
@@ -50,27 +49,18 @@ struct Generated<'a> {
 
 impl Generated<'_> {
     fn item_struct(&self) -> TokenStream {
-        let Self { name, .. } = self;
-        let visibility = &self.function.visibility;
-        let title = name.unraw();
+        let title = self.function.title();
         let doc = format!(
             "The task [`{title}`](fn@{title}) as a value, with a field for each argument. Each attempt \
              gets clones of them.\n\n{}",
             self.options.describe()
         );
-        let fields = self.fields().map(|(field, ty)| {
-            let doc = format!("The argument `{}`.", field.unraw());
-            quote!(#[doc = #doc] pub #field: #ty)
-        });
-        quote! {
-            #[doc = #doc]
-            #visibility struct #name { #(#fields),* }
-        }
+        self.function.item_struct(&doc, self.fields())
     }
 
     fn impl_inherent(&self) -> TokenStream {
         let Self { private, name, .. } = self;
-        let constant = self.function.constant_name(self.options);
+        let constant = self.function.constant_name(self.options.name.as_ref());
         let (fields, types): (Vec<_>, Vec<_>) = self.fields().unzip();
         // Whether there are too many was decided on the function.
         let allow = (fields.len() > 7).then(|| quote!(#[allow(clippy::too_many_arguments)]));
@@ -98,21 +88,6 @@ impl Generated<'_> {
         }
     }
 
-    fn impl_debug(&self) -> TokenStream {
-        let Self { name, .. } = self;
-        let title = name.unraw().to_string();
-        quote! {
-            #[automatically_derived]
-            impl ::core::fmt::Debug for #name {
-                fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                    ::core::fmt::DebugStruct::finish_non_exhaustive(
-                        &mut ::core::fmt::Formatter::debug_struct(formatter, #title),
-                    )
-                }
-            }
-        }
-    }
-
     fn impl_task(&self) -> TokenStream {
         let Self { private, name, .. } = self;
         // A thread cannot be dropped: it is given time as well.
@@ -129,9 +104,7 @@ impl Generated<'_> {
                 }
 
                 fn spawn(&self, token: #private::CancellationToken) -> #private::BoxTaskFuture {
-                    let context = #private::TaskContext::detached(Self::NAME, token);
-                    let task: &dyn #private::Task = self;
-                    #private::Task::attempt(task, context)
+                    #private::spawn(self, token)
                 }
 
                 fn attempt(&self, #context: #private::TaskContext) -> #private::BoxTaskFuture {
@@ -248,7 +221,6 @@ impl Generated<'_> {
 
     /// The fields. Each has a type, else the fallback is what is expanded.
     fn fields(&self) -> impl Iterator<Item = (&Ident, &Type)> {
-        let fields = self.shape.fields.iter();
-        fields.filter_map(|Field { name, ty }| Some((name, ty.as_ref()?)))
+        function::typed(&self.shape.fields)
     }
 }

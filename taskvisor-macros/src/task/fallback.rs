@@ -2,32 +2,31 @@
 //! needs to turn red over.
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident, quote};
-use syn::ext::IdentExt;
+use quote::quote;
 
-use super::{Function, Shape};
+use super::Shape;
 use crate::bindings;
+use crate::function::{Fallback, Function};
 use crate::options::Options;
-use crate::path::{self, hygienic};
+use crate::path;
 use crate::reader::Binding;
 
 /// The struct with its `spec`, `NAME` and traits, which never run.
 pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bindings: &[Binding]) -> TokenStream {
     let private = path::private(options.krate.as_ref());
     let name = function.struct_name();
-    let visibility = &function.visibility;
-    let title = name.unraw().to_string();
-    let constant = function.constant_name(options);
-    let Fields { names, types, parameters } = Fields::of(shape, &name);
+    let title = function.title();
+    let constant = function.constant_name(options.name.as_ref());
+    let fallback = Fallback::of(&shape.fields, &name);
+    let Fallback { names, types, parameters } = &fallback;
     let units = parameters.iter().map(|_| quote!(()));
     // The user's expressions stay in use, and are checked for errors of their own.
     let locals: Vec<&Ident> = bindings.iter().map(|binding| &binding.local).collect();
     let bindings = bindings::expand(bindings, &private);
+    let [item_struct, impl_debug] = fallback.items(function);
     let items = [
-        quote! {
-            #[doc(hidden)]
-            #visibility struct #name<#(#parameters),*> { #(pub #names: #types),* }
-        },
+        item_struct,
+        impl_debug,
         quote! {
             impl<#(#parameters),*> #name<#(#parameters),*> {
                 pub const NAME: &'static #private::str = #constant;
@@ -44,14 +43,7 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
                 const NAME: &'static #private::str = #constant;
             }
         },
-        quote! {
-            impl<#(#parameters),*> ::core::fmt::Debug for #name<#(#parameters),*> {
-                fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                    ::core::fmt::Formatter::write_str(formatter, #title)
-                }
-            }
-        },
-        impl_task(&quote!(#name<#(#parameters),*>), &parameters, &private),
+        impl_task(&quote!(#name<#(#parameters),*>), parameters, &private),
         quote! {
             impl<#(#parameters),*> #private::From<#name<#(#parameters),*>> for #private::TaskSpec {
                 fn from(_: #name<#(#parameters),*>) -> Self {
@@ -88,28 +80,5 @@ fn impl_task(name: &TokenStream, parameters: &[Ident], private: &TokenStream) ->
                 #private::detached_task()
             }
         }
-    }
-}
-
-/// The fields, with a type parameter for each whose type was refused: it takes whatever is given.
-struct Fields {
-    names: Vec<Ident>,
-    types: Vec<TokenStream>,
-    parameters: Vec<Ident>,
-}
-
-impl Fields {
-    fn of(shape: &Shape, name: &Ident) -> Self {
-        let mut fields = Self { names: Vec::new(), types: Vec::new(), parameters: Vec::new() };
-        for (position, field) in shape.fields.iter().enumerate() {
-            fields.names.push(field.name.clone());
-            let ty = field.ty.as_ref().map(ToTokens::to_token_stream);
-            fields.types.push(ty.unwrap_or_else(|| {
-                let parameter = format_ident!("Any{position}", span = hygienic(name.span()));
-                fields.parameters.push(parameter.clone());
-                parameter.to_token_stream()
-            }));
-        }
-        fields
     }
 }

@@ -1,8 +1,16 @@
-//! Random and mutated token streams: no parser panics, and what comes out are tokens.
+//! Random and mutated token streams: no parser panics, and what comes out is Rust, or has errors.
+//!
+//! `FUZZ_SEED=..` repeats the rounds from that one on, `FUZZ_ROUNDS=..` says how many.
+
+use std::panic::catch_unwind;
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
-const ROUNDS: u64 = 5_000;
+use super::flatten;
+use crate::function::Function;
+
+/// For each macro.
+const ROUNDS: u64 = 25_000;
 
 const WORDS: &[&str] = &[
     "task",
@@ -18,6 +26,10 @@ const WORDS: &[&str] = &[
     "jitter",
     "defaults",
     "tasks",
+    "slots",
+    "slot",
+    "admission",
+    "capacity",
     "group",
     "strategy",
     "one_for_one",
@@ -45,6 +57,13 @@ const WORDS: &[&str] = &[
     "ping",
     "spec",
     "TaskContext",
+    "subscriber",
+    "supervise",
+    "supervise ! ( )",
+    "queue",
+    "Event",
+    "App",
+    "let x = 1 ;",
     "_",
     "r#type",
     "'a",
@@ -86,34 +105,68 @@ const WORDS: &[&str] = &[
     "340282366920938463463374607431768211456",
 ];
 
-const SEEDS: &[&str] = &[
-    "name = \"x\", restart = \"always\", interval = \"1h30m\", timeout = POLL, max_retries = 3, \
-     backoff(first = \"1s\", factor = 2.0, jitter = \"full\", reset_after = \"60s\"), ready = \"signal\", \
-     watchdog = \"1s\", critical, significant = false, blocking, retry_if = a::b, crate = \"a::b\"",
-    "name = \"x\", grace = \"5s\", config = c(), defaults(timeout = \"5s\", backoff(max = \"1s\")), \
-     subscribers = [a, b.c()], tasks = [ping { a, b: c }, x = task(pong {}, every = \"1s\"), ..many.iter(), \
-     #[cfg(a)] y]",
-    "strategy = one_for_all(max_restarts = 5, within = W), tasks = [ping {}, #[cfg(a)] store = group(\
-     strategy = rest_for_one(max_restarts = n, within = \"60s\"), tasks = [ping {}, r#type = group(tasks = [], \
-     after = [ping]), ..many], after = [ping], restart = \"never\", backoff(first = \"1s\"), critical = false, \
-     significant), task(pong {}, after = [store, ping])]",
+/// Options of attributes.
+const OPTIONS: &[&str] = &[
+    "name = \"x\", restart = \"always\", interval = \"1h30m\", timeout = POLL, max_retries = 3",
+    "backoff(first = \"1s\", factor = 2.0, jitter = \"full\", reset_after = \"60s\"), ready = \"signal\"",
+    "watchdog = \"1s\", critical, significant = false, blocking, retry_if = a::b, crate = \"a::b\"",
+    "name = NAME, queue = 16, crate = a::b",
+];
+
+/// Functions under attributes.
+const FUNCTIONS: &[&str] = &[
     "#[doc = \"x\"] pub(crate) async fn ping(ctx: TaskContext, a: Vec<Option<&'static str>>, mut b: fn(&u8)) \
      -> Result<(), Error> { body. }",
     "async fn ping<'a, T: X, const N: usize>((a, b): (u8, &str), _: [T; N], c: impl Fn(&u8), d: Cow<'_, str>) {}",
+    "#[cfg(a)] pub async fn listen(event: &Event, state: Arc<u8>, other: &'static str) { body; }",
+    "pub fn app(db: Pool) -> App { let x = 1; a::supervise!(tasks = [ping {}, store = group(tasks = [pong {}])]) }",
+    "#[cfg(a)] async fn app<T: X>(t: T) -> Result<App, E> where T: Y { Ok(supervise!(grace = \"1s\", tasks = [])) }",
 ];
 
-/// A linear congruential generator, so that a failure can be repeated from its seed.
-struct Random(u64);
+/// Declarations of trees, in small pieces: most of the time goes into what comes out.
+const TREES: &[&str] = &[
+    "name = \"x\", grace = \"5s\", config = c()",
+    "subscribers = [a, b.c()], signals = false, max_concurrent = 4",
+    "defaults(timeout = \"5s\", backoff(max = \"1s\")), drain = D",
+    "tasks = [ping { a, b: c }, ..many.iter()], crate = a::b",
+    "tasks = [x = task(pong {}, every = \"1s\", after = [y])]",
+    "tasks = [#[cfg(a)] ping::spec(1), y]",
+    "controller = c, slots = [slot(a, admission = \"replace\"), #[cfg(b)] slot(r#type, capacity = N)]",
+    "strategy = one_for_all(max_restarts = 5, within = W)",
+    "tasks = [ping {}, #[cfg(a)] r#type = group(after = [ping], critical = false)]",
+    "tasks = [store = group(strategy = rest_for_one(max_restarts = n, within = \"60s\"))]",
+    "tasks = [a = group(tasks = [b = group(restart = \"never\", significant, backoff(first = \"1s\"))])]",
+];
 
-impl Random {
+/// Tokens that were read once, as reading them is most of the work.
+struct Samples {
+    words: Vec<TokenStream>,
+    options: Vec<TokenStream>,
+    functions: Vec<TokenStream>,
+    trees: Vec<TokenStream>,
+}
+
+impl Samples {
+    fn new() -> Self {
+        let read = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
+        Self { words: read(WORDS), options: read(OPTIONS), functions: read(FUNCTIONS), trees: read(TREES) }
+    }
+}
+
+/// A linear congruential generator, so that a failure can be repeated from its seed.
+struct Random<'a> {
+    state: u64,
+    words: &'a [TokenStream],
+}
+
+impl Random<'_> {
     fn below(&mut self, bound: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap_or(0) % bound.max(1)
+        self.state = self.state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.state >> 33).unwrap_or(0) % bound.max(1)
     }
 
     fn word(&mut self) -> TokenStream {
-        let word = WORDS.get(self.below(WORDS.len())).copied().unwrap_or_default();
-        word.parse().unwrap_or_default()
+        self.words[self.below(self.words.len())].clone()
     }
 
     fn stream(&mut self, depth: usize) -> TokenStream {
@@ -158,27 +211,62 @@ impl Random {
             .collect()
     }
 
-    fn input(&mut self) -> TokenStream {
-        if self.below(4) == 0 {
+    fn input(&mut self, samples: &[TokenStream]) -> TokenStream {
+        if self.below(8) == 0 {
             return self.stream(3);
         }
-        let seed = SEEDS.get(self.below(SEEDS.len())).copied().unwrap_or_default();
-        self.mutate(seed.parse().unwrap_or_default())
+        let sample = samples[self.below(samples.len())].clone();
+        self.mutate(sample)
     }
 }
 
-#[test]
-fn no_input_panics() {
-    for seed in 0..ROUNDS {
-        let mut random = Random(seed);
-        let (options, item, tree) = (random.input(), random.input(), random.input());
-        let texts = [options.to_string(), item.to_string(), tree.to_string()];
-        let outcome = std::panic::catch_unwind(|| {
-            let options: TokenStream = options.clone();
-            drop(crate::task::expand(options, item.clone()));
-            syn::parse2::<syn::Expr>(crate::supervise::expand(tree.clone())).is_ok()
-        });
-        let texts = texts.join("\n");
-        assert!(outcome.is_ok(), "seed {seed} panics:\n{texts}");
+/// Draws inputs for a macro, and says whether what the macro makes of them is as it should be.
+type Round = fn(&mut Random<'_>, &Samples) -> bool;
+
+fn fuzz(round: Round) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
+    let start = number("FUZZ_SEED").unwrap_or(0);
+    let samples = Samples::new();
+    for seed in start..start + number("FUZZ_ROUNDS").unwrap_or(ROUNDS) {
+        let random = || Random { state: seed, words: &samples.words };
+        let outcome = catch_unwind(|| round(&mut random(), &samples));
+        assert!(matches!(outcome, Ok(true)), "FUZZ_SEED={seed}");
     }
+}
+
+fn fuzz_attribute(
+    random: &mut Random<'_>,
+    samples: &Samples,
+    expand: fn(TokenStream, TokenStream) -> TokenStream,
+) -> bool {
+    let (options, item) = (random.input(&samples.options), random.input(&samples.functions));
+    is_sound(item.clone(), expand(options, item))
+}
+
+/// Whether the expansion of an attribute is Rust if the function was, and else has errors. A body may stay half-typed.
+fn is_sound(item: TokenStream, expanded: TokenStream) -> bool {
+    if syn::parse2::<syn::ItemFn>(item.clone()).is_ok() {
+        return syn::parse2::<syn::File>(expanded).is_ok();
+    }
+    syn::parse2::<Function>(item).is_ok() || flatten(expanded).iter().any(|token| token == "compile_error")
+}
+
+#[test]
+fn no_input_of_task_panics() {
+    fuzz(|random, samples| fuzz_attribute(random, samples, crate::task::expand));
+}
+
+#[test]
+fn no_input_of_subscriber_panics() {
+    fuzz(|random, samples| fuzz_attribute(random, samples, crate::subscriber::expand));
+}
+
+#[test]
+fn no_input_of_supervisor_panics() {
+    fuzz(|random, samples| fuzz_attribute(random, samples, crate::supervisor::expand));
+}
+
+#[test]
+fn no_input_of_supervise_panics() {
+    fuzz(|random, samples| syn::parse2::<syn::Expr>(crate::supervise::expand(random.input(&samples.trees))).is_ok());
 }

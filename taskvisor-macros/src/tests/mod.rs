@@ -3,8 +3,10 @@
 mod duration;
 mod fuzz;
 mod options;
+mod subscriber;
 mod suggest;
 mod supervise;
+mod supervisor;
 mod task;
 
 use proc_macro2::TokenStream;

@@ -66,6 +66,37 @@ fn a_half_typed_entry_keeps_its_field_and_all_others() {
 }
 
 #[test]
+fn what_holds_an_unread_piece_is_left_out() {
+    let (expanded, errors) = expand_tree(quote!(
+        grace = time(a b),
+        config = where (),
+        tasks = [called = call(a b), deep = group(tasks = [ping { a. }], after = [ping.]), pong {}],
+    ));
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!(fields(&expanded), ["called", "pong"]);
+    assert!(!expanded.contains("a b"), "{expanded}");
+}
+
+#[test]
+fn keywords_are_no_fields() {
+    let (expanded, errors) = expand_tree(quote!(tasks = [Self {}, self, half dyn {}, ping {}]));
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert_eq!(fields(&expanded), ["ping"]);
+    let (_, errors) = expand_tree(quote!(tasks = [self = ping {}]));
+    assert_eq!(errors.len(), 1, "{errors:?}");
+}
+
+#[test]
+fn a_struct_literal_can_be_iterated() {
+    let (expanded, errors) = expand_tree(quote!(tasks = [..Shards { from: 1 }, ..shards.iter()]));
+    assert!(errors.is_empty(), "{errors:?}");
+    assert!(
+        expanded.contains("in (Shards { from : 1 }) {") && expanded.contains("in shards . iter () {"),
+        "{expanded}"
+    );
+}
+
+#[test]
 fn labels_collide_unless_conditional() {
     let (expanded, errors) = expand_tree(quote!(tasks = [ping {}, ping {}, r#ping = pong {}]));
     assert_eq!(errors.len(), 4, "{errors:?}");

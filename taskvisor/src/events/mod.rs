@@ -12,4 +12,4 @@ pub(crate) use event::millis;
 pub use event::{Event, EventKind, Reason};
 #[cfg(feature = "logging")]
 pub use log_writer::LogWriter;
-pub use subscribe::{IntoSubscriber, Subscribe};
+pub use subscribe::{IntoSubscriber, Subscribe, SubscriberState};

@@ -13,6 +13,8 @@ use super::Event;
 /// [`SubscriberOverflow`](crate::EventKind::SubscriberOverflow) or
 /// [`SubscriberPanicked`](crate::EventKind::SubscriberPanicked).
 ///
+/// `#[subscriber]` makes one of an async function.
+///
 /// # Examples
 /// ```
 /// use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,5 +72,24 @@ impl<T: Subscribe> IntoSubscriber for Arc<T> {
 impl IntoSubscriber for Arc<dyn Subscribe> {
     fn into_subscriber(self) -> Arc<dyn Subscribe> {
         self
+    }
+}
+
+/// An argument of a function under `#[subscriber]`: cloned for each event.
+#[diagnostic::on_unimplemented(
+    message = "the state of a subscriber must be `Clone + Send + Sync + 'static`, and `{Self}` is not",
+    label = "cloned for each event",
+    note = "wrap it in an `Arc`, or derive `Clone`"
+)]
+pub trait SubscriberState: Sized {
+    /// The copy that goes with the next event.
+    #[must_use]
+    fn for_event(&self) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Send + Sync + 'static> SubscriberState for T {
+    fn for_event(&self) -> Self {
+        self.clone()
     }
 }

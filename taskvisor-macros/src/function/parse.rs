@@ -13,14 +13,14 @@ impl Parse for Function {
         let visibility = input.parse()?;
         let signature = input.parse()?;
         if input.peek(Token![;]) {
-            return Err(input.error("a task needs a body"));
+            return Err(input.error("the function needs a body"));
         }
         Ok(Self { attributes, visibility, signature, body: input.parse::<TokenTree>()?.into_token_stream() })
     }
 }
 
-/// The error for an item that is no function with a body.
-pub(super) fn not_a_function(item: &TokenStream, error: syn::Error) -> syn::Error {
+/// The error for an item that is no function with a body: `expected` says what the attribute stands on.
+pub(crate) fn not_a_function(item: &TokenStream, error: syn::Error, expected: &str) -> syn::Error {
     let is_function = item.clone().into_iter().any(|tree| match tree {
         TokenTree::Ident(word) => word == "fn",
         _ => false,
@@ -28,5 +28,5 @@ pub(super) fn not_a_function(item: &TokenStream, error: syn::Error) -> syn::Erro
     if is_function {
         return error;
     }
-    syn::Error::new_spanned(item, "`#[task]` stands on an `async fn`")
+    syn::Error::new_spanned(item, expected)
 }

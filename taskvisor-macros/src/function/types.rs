@@ -6,23 +6,25 @@ use syn::{
     AngleBracketedGenericArguments, GenericArgument, Lifetime, Path, PathArguments, Type, TypeParamBound, TypeReference,
 };
 
+use super::Kind;
+
 /// Whether the type is `TaskContext` or `CancellationToken`, by the last segment of its path.
-pub(super) fn is_context(ty: &Type) -> bool {
+pub(crate) fn is_context(ty: &Type) -> bool {
     matches!(last_ident(ty).as_deref(), Some("TaskContext" | "CancellationToken"))
 }
 
 /// All that keeps the type from being that of a field: where, and what would be right.
-pub(super) fn problems(ty: &Type) -> Vec<(TokenStream, String)> {
-    let mut problems = Problems::default();
-    if last_ident(ty).as_deref() == Some("TaskContext") {
+pub(super) fn problems(ty: &Type, kind: Kind) -> Vec<(TokenStream, String)> {
+    let mut problems = Problems { kind, found: Vec::new() };
+    if kind == Kind::Task && last_ident(ty).as_deref() == Some("TaskContext") {
         problems.push(ty, "`TaskContext` comes first: make it the first argument".to_owned());
     }
     problems.visit(ty);
     problems.found
 }
 
-#[derive(Default)]
 struct Problems {
+    kind: Kind,
     found: Vec<(TokenStream, String)>,
 }
 
@@ -35,12 +37,13 @@ impl Problems {
         match ty {
             Type::Array(array) => self.visit(&array.elem),
             Type::Group(group) => self.visit(&group.elem),
-            Type::ImplTrait(_) => self.push(
-                ty,
-                "a task cannot take `impl Trait`, as the type of a field has a name: write a type, or \
-                 `Arc<dyn ..>`"
-                    .to_owned(),
-            ),
+            Type::ImplTrait(_) => {
+                let noun = self.kind.noun();
+                let message = format!(
+                    "a {noun} cannot take `impl Trait`, as the type of a field has a name: write a type, or `Arc<dyn ..>`"
+                );
+                self.push(ty, message);
+            }
             Type::Paren(paren) => self.visit(&paren.elem),
             Type::Path(path) => self.visit_path(&path.path),
             Type::Ptr(pointer) => self.visit(&pointer.elem),
@@ -67,7 +70,7 @@ impl Problems {
             (Type::Slice(_), _) => "a `Vec` or an `Arc<[..]>`".to_owned(),
             _ => "an owned value, or share it in an `Arc`".to_owned(),
         };
-        let message = format!("a task owns its arguments, which outlive this borrow: take {instead}");
+        let message = format!("{}: take {instead}", self.owns());
         self.push(reference, message);
     }
 
@@ -104,14 +107,21 @@ impl Problems {
     /// Named lifetimes are the function's own, and reported with its generics.
     fn visit_lifetime(&mut self, lifetime: &Lifetime) {
         if lifetime.ident == "_" {
-            let message = "a task owns its arguments, which outlive this borrow: write `'static`";
-            self.push(lifetime, message.to_owned());
+            let message = format!("{}: write `'static`", self.owns());
+            self.push(lifetime, message);
+        }
+    }
+
+    fn owns(&self) -> &'static str {
+        match self.kind {
+            Kind::Task => "a task owns its arguments, which outlive this borrow",
+            Kind::Subscriber => "a subscriber owns its state, which outlives this borrow",
         }
     }
 }
 
 /// The first place where that word stands, at any depth.
-pub(super) fn find_word(tokens: TokenStream, word: &str) -> Option<Ident> {
+pub(crate) fn find_word(tokens: TokenStream, word: &str) -> Option<Ident> {
     tokens.into_iter().find_map(|tree| match tree {
         TokenTree::Ident(ident) => (ident == word).then_some(ident),
         TokenTree::Group(group) => find_word(group.stream(), word),
@@ -119,7 +129,8 @@ pub(super) fn find_word(tokens: TokenStream, word: &str) -> Option<Ident> {
     })
 }
 
-fn last_ident(ty: &Type) -> Option<String> {
+/// The last segment of the type's path, if it is a path.
+pub(crate) fn last_ident(ty: &Type) -> Option<String> {
     match ty {
         Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),
         Type::Group(group) => last_ident(&group.elem),

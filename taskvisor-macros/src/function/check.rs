@@ -1,0 +1,146 @@
+//! What a function must be to be a value as well, that is given to the supervisor.
+
+use proc_macro2::Ident;
+use quote::{ToTokens, format_ident};
+use syn::spanned::Spanned;
+use syn::{FnArg, GenericParam, Pat, PatType, Safety, Signature, Type};
+
+use super::{Field, Kind, types};
+use crate::errors::Errors;
+use crate::path::hygienic;
+
+/// Reports words before `fn` that cannot stand there.
+pub(crate) fn check_qualifiers(signature: &Signature, kind: Kind, form: &str, errors: &mut Errors) {
+    let noun = kind.noun();
+    let refuse = |at: &dyn ToTokens, what: &str, errors: &mut Errors| {
+        let at = at.to_token_stream();
+        errors.push(&at, format!("a {noun} cannot be {what}: write `{form} {}`", signature.ident));
+    };
+    if let Some(token) = &signature.constness {
+        refuse(token, "`const`", errors);
+    }
+    if let Safety::Unsafe(token) = &signature.safety {
+        refuse(token, "`unsafe`", errors);
+    }
+    if let Some(abi) = &signature.abi {
+        refuse(abi, "`extern`", errors);
+    }
+    if let Some(variadic) = &signature.variadic {
+        errors.push(variadic, format!("a {noun} cannot be variadic"));
+    }
+}
+
+/// Reports a function that is not `async`.
+pub(crate) fn check_async(signature: &Signature, kind: Kind, errors: &mut Errors) {
+    if signature.asyncness.is_none() && signature.constness.is_none() {
+        let message = format!("a {} is asynchronous: write `async fn {}`", kind.noun(), signature.ident);
+        errors.push(&signature.fn_token, message);
+    }
+}
+
+/// Whether the function has generics, which are refused.
+pub(crate) fn check_generics(signature: &Signature, kind: Kind, errors: &mut Errors) -> bool {
+    let generics = &signature.generics;
+    let noun = kind.noun();
+    for parameter in &generics.params {
+        let (at, message) = match parameter {
+            GenericParam::Type(parameter) => (
+                parameter.ident.to_token_stream(),
+                format!(
+                    "a {noun} cannot be generic, as its struct stands for one {noun}: replace `{}` by a type, or by \
+                     `Arc<dyn ..>`",
+                    parameter.ident
+                ),
+            ),
+            GenericParam::Const(parameter) => (
+                parameter.ident.to_token_stream(),
+                format!(
+                    "a {noun} cannot be generic, as its struct stands for one {noun}: make `{}` an argument",
+                    parameter.ident
+                ),
+            ),
+            GenericParam::Lifetime(parameter) => {
+                let lifetime = &parameter.lifetime;
+                let message = match kind {
+                    Kind::Task => format!(
+                        "a task owns what it uses, for as long as it is supervised: replace `{lifetime}` by `'static`, \
+                         or pass owned values"
+                    ),
+                    Kind::Subscriber => format!(
+                        "a subscriber borrows the event only, which needs no lifetime: leave out `{lifetime}`, and \
+                         pass owned values"
+                    ),
+                };
+                (parameter.to_token_stream(), message)
+            }
+        };
+        errors.push(&at, message);
+    }
+    !generics.params.is_empty()
+}
+
+/// Whether the function is free, as far as the signature shows. A method is refused.
+pub(crate) fn check_free(signature: &Signature, noun: &str, errors: &mut Errors) -> bool {
+    let message =
+        format!("a {noun} is a free function: move it out of the `impl`, and pass what it needs as arguments");
+    if let Some(FnArg::Receiver(receiver)) = signature.inputs.first() {
+        errors.push(&receiver.self_token, message);
+        return false;
+    }
+    match types::find_word(signature.to_token_stream(), "Self") {
+        Some(found) => {
+            errors.push(&found, message);
+            false
+        }
+        None => true,
+    }
+}
+
+/// The field of an argument. What keeps it from being one is reported.
+pub(crate) fn read_field(
+    position: usize,
+    argument: &PatType,
+    kind: Kind,
+    is_generic: bool,
+    errors: &mut Errors,
+) -> Field {
+    let name = check_name(position, argument, kind, errors);
+    let is_storable = check_type(&argument.ty, kind, errors);
+    check_attributes(argument, kind, errors);
+    Field { name, ty: (is_storable && !is_generic).then(|| (*argument.ty).clone()) }
+}
+
+/// The name of the field, made up if the argument has none.
+fn check_name(position: usize, argument: &PatType, kind: Kind, errors: &mut Errors) -> Ident {
+    match &*argument.pat {
+        Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => name.ident.clone(),
+        pattern => {
+            let message =
+                format!("an argument of a {} needs a plain name, which becomes the name of a field", kind.noun());
+            errors.push(pattern, message);
+            format_ident!("argument{position}", span = hygienic(pattern.span()))
+        }
+    }
+}
+
+/// Whether a field can have the type of the argument.
+fn check_type(ty: &Type, kind: Kind, errors: &mut Errors) -> bool {
+    let found = types::problems(ty, kind);
+    for (at, message) in &found {
+        errors.push(at, message);
+    }
+    found.is_empty()
+}
+
+/// Reports an argument that is not always there.
+pub(crate) fn check_attributes(argument: &PatType, kind: Kind, errors: &mut Errors) {
+    let conditional = argument
+        .attrs
+        .iter()
+        .find(|attribute| attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr"));
+    if let Some(attribute) = conditional {
+        let message =
+            format!("an argument of a {} cannot be conditional: put `#[cfg(..)]` on the function", kind.noun());
+        errors.push(attribute, message);
+    }
+}

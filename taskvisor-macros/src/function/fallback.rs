@@ -1,0 +1,49 @@
+//! The struct beside a function that was refused, so that nothing else needs to turn red over it.
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, format_ident, quote};
+
+use super::{Field, Function};
+use crate::path::hygienic;
+
+/// The fields, with a type parameter for each whose type was refused: it takes whatever is given.
+pub(crate) struct Fallback {
+    pub(crate) names: Vec<Ident>,
+    pub(crate) types: Vec<TokenStream>,
+    pub(crate) parameters: Vec<Ident>,
+}
+
+impl Fallback {
+    pub(crate) fn of(fields: &[Field], name: &Ident) -> Self {
+        let mut fallback = Self { names: Vec::new(), types: Vec::new(), parameters: Vec::new() };
+        for (position, field) in fields.iter().enumerate() {
+            fallback.names.push(field.name.clone());
+            let ty = field.ty.as_ref().map(ToTokens::to_token_stream);
+            fallback.types.push(ty.unwrap_or_else(|| {
+                let parameter = format_ident!("Any{position}", span = hygienic(name.span()));
+                fallback.parameters.push(parameter.clone());
+                parameter.to_token_stream()
+            }));
+        }
+        fallback
+    }
+
+    /// The struct and its `Debug`.
+    pub(crate) fn items(&self, function: &Function) -> [TokenStream; 2] {
+        let Self { names, types, parameters } = self;
+        let (visibility, name, title) = (&function.visibility, function.struct_name(), function.title());
+        [
+            quote! {
+                #[doc(hidden)]
+                #visibility struct #name<#(#parameters),*> { #(pub #names: #types),* }
+            },
+            quote! {
+                impl<#(#parameters),*> ::core::fmt::Debug for #name<#(#parameters),*> {
+                    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                        ::core::fmt::Formatter::write_str(formatter, #title)
+                    }
+                }
+            },
+        ]
+    }
+}

@@ -1,0 +1,147 @@
+//! An async function under `#[task]` or `#[subscriber]`: it stays as written, and becomes a struct beside it, with a
+//! field for each argument.
+
+mod check;
+mod fallback;
+mod parse;
+mod types;
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
+use syn::{Attribute, LitStr, Signature, Type, Visibility};
+
+pub(crate) use self::check::{check_async, check_attributes, check_free, check_generics, check_qualifiers, read_field};
+pub(crate) use self::fallback::Fallback;
+pub(crate) use self::parse::not_a_function;
+pub(crate) use self::types::{find_word, is_context, last_ident};
+use crate::path::hygienic;
+use crate::reader::{Given, Value};
+
+/// What the function is made.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Task,
+    Subscriber,
+}
+
+impl Kind {
+    pub(crate) fn noun(self) -> &'static str {
+        match self {
+            Self::Task => "task",
+            Self::Subscriber => "subscriber",
+        }
+    }
+}
+
+/// The function as written. The body stays raw, so that a half-typed one never fails the macro.
+pub(crate) struct Function {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) visibility: Visibility,
+    pub(crate) signature: Signature,
+    pub(crate) body: TokenStream,
+}
+
+impl Function {
+    /// The name of the struct. As one that a macro made, it may be in snake case.
+    pub(crate) fn struct_name(&self) -> Ident {
+        let mut name = self.signature.ident.clone();
+        name.set_span(hygienic(name.span()));
+        name
+    }
+
+    /// The name in plain text, without `r#`.
+    pub(crate) fn title(&self) -> String {
+        self.signature.ident.unraw().to_string()
+    }
+
+    /// The expression for `NAME`: the name that was given, else that of the function.
+    pub(crate) fn constant_name(&self, name: Option<&Given<LitStr>>) -> TokenStream {
+        match name.map(|given| &given.value) {
+            Some(Value::Known(name, _)) => name.to_token_stream(),
+            Some(Value::Constant(name)) => name.to_token_stream(),
+            _ => self.title().to_token_stream(),
+        }
+    }
+
+    /// `#[cfg(..)]`, which must stand on every item that is generated.
+    pub(crate) fn conditions(&self) -> TokenStream {
+        self.attributes_named("cfg").collect()
+    }
+
+    /// `#[deprecated]`, which must stand on the struct.
+    pub(crate) fn deprecation(&self) -> TokenStream {
+        self.attributes_named("deprecated").collect()
+    }
+
+    /// Allows the other items to use a struct and a function that are deprecated.
+    pub(crate) fn allowance(&self) -> TokenStream {
+        self.attributes_named("deprecated").map(|_| quote!(#[allow(deprecated)])).collect()
+    }
+
+    fn attributes_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = TokenStream> + 'a {
+        let named = self.attributes.iter().filter(move |attribute| attribute.path().is_ident(name));
+        named.map(ToTokens::to_token_stream)
+    }
+
+    /// The struct, with a public field for each argument.
+    pub(crate) fn item_struct<'a>(
+        &self,
+        doc: &str,
+        fields: impl Iterator<Item = (&'a Ident, &'a Type)>,
+    ) -> TokenStream {
+        let (visibility, name) = (&self.visibility, self.struct_name());
+        let fields = fields.map(|(field, ty)| {
+            let doc = format!("The argument `{}`.", field.unraw());
+            quote!(#[doc = #doc] pub #field: #ty)
+        });
+        quote! {
+            #[doc = #doc]
+            #visibility struct #name { #(#fields),* }
+        }
+    }
+
+    /// `Debug` for the struct, which asks nothing of its fields.
+    pub(crate) fn impl_debug(&self) -> TokenStream {
+        let (name, title) = (self.struct_name(), self.title());
+        quote! {
+            #[automatically_derived]
+            impl ::core::fmt::Debug for #name {
+                fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                    ::core::fmt::DebugStruct::finish_non_exhaustive(
+                        &mut ::core::fmt::Formatter::debug_struct(formatter, #title),
+                    )
+                }
+            }
+        }
+    }
+}
+
+impl ToTokens for Function {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        // Being `async`, or else to own the arguments, is what the macro asks for.
+        tokens.extend(if self.signature.asyncness.is_some() {
+            quote!(#[allow(clippy::unused_async)])
+        } else {
+            quote!(#[allow(clippy::needless_pass_by_value)])
+        });
+        for attribute in &self.attributes {
+            attribute.to_tokens(tokens);
+        }
+        self.visibility.to_tokens(tokens);
+        self.signature.to_tokens(tokens);
+        self.body.to_tokens(tokens);
+    }
+}
+
+/// An argument that becomes a field.
+pub(crate) struct Field {
+    pub(crate) name: Ident,
+    /// None if a field cannot have the type of the argument, which was reported.
+    pub(crate) ty: Option<Type>,
+}
+
+/// The fields, where each has its type.
+pub(crate) fn typed(fields: &[Field]) -> impl Iterator<Item = (&Ident, &Type)> {
+    fields.iter().filter_map(|Field { name, ty }| Some((name, ty.as_ref()?)))
+}

@@ -1,0 +1,53 @@
+//! What stands beside a function that was refused: items of the same names that nothing else
+//! needs to turn red over.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::expand::queue_capacity;
+use super::{Options, Shape};
+use crate::function::{Fallback, Function};
+use crate::path;
+use crate::reader::Binding;
+
+/// The struct with its `NAME` and `Subscribe`, which never hears of anything.
+pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bindings: &[Binding]) -> TokenStream {
+    let private = path::private(options.krate.as_ref());
+    let name = function.struct_name();
+    let constant = function.constant_name(options.name.as_ref());
+    let queue = queue_capacity(options, bindings, &private);
+    let fallback = Fallback::of(&shape.state, &name);
+    let parameters = &fallback.parameters;
+    let [item_struct, impl_debug] = fallback.items(function);
+    let items = [
+        item_struct,
+        impl_debug,
+        quote! {
+            impl<#(#parameters),*> #name<#(#parameters),*> {
+                pub const NAME: &'static #private::str = #constant;
+            }
+        },
+        quote! {
+            impl<#(#parameters),*> #private::Subscribe for #name<#(#parameters),*>
+            where
+                Self: ::core::marker::Send + ::core::marker::Sync + 'static,
+            {
+                fn on_event<'this, 'event, 'delivery>(
+                    &'this self,
+                    _: &'event #private::Event,
+                ) -> #private::Delivery<'delivery>
+                where
+                    'this: 'delivery,
+                    'event: 'delivery,
+                    Self: 'delivery,
+                {
+                    #private::boxed_delivery(async {})
+                }
+
+                #queue
+            }
+        },
+    ];
+    let conditions = function.conditions();
+    quote!(#(#conditions #[allow(deprecated)] #items)*)
+}

@@ -1,0 +1,57 @@
+//! `#[subscriber(..)]`: parse, check, expand.
+
+mod check;
+mod expand;
+mod fallback;
+mod parse;
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::{LitStr, Path, Type};
+
+use crate::argument;
+use crate::function::{self, Field, Function};
+use crate::reader::{Given, Reader};
+
+/// The whole of the attribute: its options and the function that it stands on.
+pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
+    let mut reader = Reader::default();
+    let list = argument::parse_list(options, &mut reader);
+    let options = Options::parse(&list, &mut reader);
+    check::check_options(&options, &mut reader.errors);
+
+    let function = match syn::parse2::<Function>(item.clone()) {
+        Ok(function) => function,
+        Err(error) => {
+            let expected = "`#[subscriber]` stands on an `async fn`";
+            reader.errors.push_error(function::not_a_function(&item, error, expected));
+            return [item, reader.errors.to_compile_errors()].into_iter().collect();
+        }
+    };
+    let shape = check::check(&function, &mut reader.errors);
+    if let (true, Some(event)) = (reader.errors.is_empty(), &shape.event) {
+        return expand::expand(&function, event, &shape.state, &options, &reader.bindings);
+    }
+    let mut tokens = function.to_token_stream();
+    if shape.is_free {
+        tokens.extend(fallback::expand(&function, &shape, &options, &reader.bindings));
+    }
+    tokens.extend(reader.errors.to_compile_errors());
+    tokens
+}
+
+#[derive(Default)]
+struct Options {
+    krate: Option<Path>,
+    name: Option<Given<LitStr>>,
+    queue: Option<Given<usize>>,
+}
+
+/// What the arguments say about the struct.
+struct Shape {
+    /// The type of the first argument, as written; none if it was refused.
+    event: Option<Type>,
+    state: Vec<Field>,
+    /// Not a method: items can stand beside the function.
+    is_free: bool,
+}

@@ -1,0 +1,112 @@
+//! The structs beside the function, and the function with the tree in place of the call.
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{Block, Path, ReturnType, Signature, Stmt, Token, Type, TypePath};
+
+use super::call::{self, Call, Position};
+use super::returned::Returned;
+use crate::errors::Errors;
+use crate::function::{self, Function};
+use crate::path::hygienic;
+use crate::supervise::{self, Expanded, Names};
+
+pub(super) fn expand(function: &Function, krate: Option<&Path>, errors: &mut Errors) -> TokenStream {
+    let signature = &function.signature;
+    let is_free = function::check_free(signature, "supervisor", errors);
+    if let Some(constant) = &signature.constness {
+        errors.push(constant, "a tree is built when the program runs: leave out `const`");
+    }
+    let (true, Some(body)) = (is_free, block(&function.body)) else {
+        let function = written(function, signature, &function.body);
+        return [function, errors.to_compile_errors()].into_iter().collect();
+    };
+    let returned = Returned::of(signature, errors);
+    let call = Call::find(&body);
+    check_end(&body, call.as_ref(), errors);
+
+    let cfgs = function.attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")).cloned().collect();
+    let names = Names::beside(&signature.ident, returned.name(), &function.visibility, cfgs);
+    let input = call.as_ref().map(|call| call.input.clone()).unwrap_or_default();
+    let tree = supervise::expand_as(input, &names, krate);
+    let items = tree.items.clone();
+    let function = written(function, &with_output(signature, &returned), &with_tree(&body, call, &returned, tree));
+    let errors = errors.to_compile_errors();
+    quote!(#items #function #errors)
+}
+
+/// Reports a body that does not end with the tree.
+fn check_end(body: &Group, call: Option<&Call>, errors: &mut Errors) {
+    let message = "the tree is what the function returns: end it with `supervise!(..)`";
+    match call.map(Call::position) {
+        Some(Position::End) => {}
+        Some(Position::BeforeSemicolon(semicolon)) => {
+            errors.push(&semicolon, "the tree is what the function returns: leave out this `;`");
+        }
+        Some(Position::Elsewhere) | None => errors.push(&end_of(body), message),
+    }
+}
+
+/// The last expression, or the brace that closes the body.
+fn end_of(body: &Group) -> TokenStream {
+    let block = syn::parse2::<Block>(TokenTree::Group(body.clone()).into());
+    match block.ok().and_then(|mut block| block.stmts.pop()) {
+        Some(Stmt::Expr(last, None)) => last.into_token_stream(),
+        Some(Stmt::Macro(last)) if last.semi_token.is_none() => last.into_token_stream(),
+        _ => Token![;](body.span_close()).into_token_stream(),
+    }
+}
+
+/// The body with the tree in place of the call.
+fn with_tree(body: &Group, call: Option<Call>, returned: &Returned, tree: Expanded) -> TokenStream {
+    let Some(call) = call else {
+        let stand_in = match returned {
+            Returned::Name(_) | Returned::Assumed(_) => never_after(&body.to_token_stream()),
+            Returned::Refused(_) | Returned::Opaque(_) => body.stream(),
+        };
+        return call::in_group(body, stand_in);
+    };
+    let (path, Expanded { lets, value, .. }) = (&call.path, tree);
+    // Keeps the imports in use that lead to the macro, and says at the path if there is no such macro.
+    let import = quote_spanned!(hygienic(path.span())=> #[allow(unused_imports)] use #path as _;);
+    let tree = quote!({ #import #lets #value });
+    match (call.position(), returned) {
+        (Position::Elsewhere, _) => call.replaced(tree),
+        (_, Returned::Refused(_)) => call.replaced_at_end(never_after(&tree)),
+        _ => call.replaced_at_end(tree),
+    }
+}
+
+/// What fits any type that the function may have.
+fn never_after(tokens: &TokenStream) -> TokenStream {
+    quote! {
+        let _ = #tokens;
+        ::core::unreachable!()
+    }
+}
+
+/// The signature, without the `const` that was refused, and with the name that we assume if it has none.
+fn with_output(signature: &Signature, returned: &Returned) -> Signature {
+    let mut signature = signature.clone();
+    signature.constness = None;
+    if let Returned::Assumed(name) = returned {
+        let ty = Type::Path(TypePath { attrs: Vec::new(), qself: None, path: name.clone().into() });
+        signature.output = ReturnType::Type(Token![->](name.span()), Box::new(ty));
+    }
+    signature
+}
+
+fn written(function: &Function, signature: &Signature, body: &TokenStream) -> TokenStream {
+    let Function { attributes, visibility, .. } = function;
+    quote!(#(#attributes)* #visibility #signature #body)
+}
+
+/// The braces, without the invisible groups that `macro_rules!` puts around its fragments.
+fn block(body: &TokenStream) -> Option<Group> {
+    match body.clone().into_iter().next()? {
+        TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some(group),
+        TokenTree::Group(group) if group.delimiter() == Delimiter::None => block(&group.stream()),
+        _ => None,
+    }
+}

@@ -1,0 +1,28 @@
+//! `#[supervisor]`: a tree that is needed by name. The structs that `supervise!` puts into its expression stand beside
+//! the function, and the tree's own is called what the function returns.
+
+mod call;
+mod expand;
+mod parse;
+mod returned;
+
+use proc_macro2::TokenStream;
+
+use crate::argument;
+use crate::function::{self, Function};
+use crate::reader::Reader;
+
+/// The whole of the attribute: its options and the function that it stands on.
+pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
+    let mut reader = Reader::default();
+    let list = argument::parse_list(options, &mut reader);
+    let krate = parse::read(&list, &mut reader);
+    match syn::parse2::<Function>(item.clone()) {
+        Ok(function) => expand::expand(&function, krate.as_ref(), &mut reader.errors),
+        Err(error) => {
+            let expected = "`#[supervisor]` stands on a function that ends with `supervise!(..)`";
+            reader.errors.push_error(function::not_a_function(&item, error, expected));
+            [item, reader.errors.to_compile_errors()].into_iter().collect()
+        }
+    }
+}

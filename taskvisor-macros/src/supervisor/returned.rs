@@ -1,0 +1,122 @@
+//! What the function returns: a name for the struct of the tree.
+
+use proc_macro2::Ident;
+use quote::{ToTokens, format_ident};
+use syn::ext::IdentExt;
+use syn::{GenericArgument, Path, PathArguments, ReturnType, Signature, Type};
+
+use crate::errors::Errors;
+use crate::function::find_word;
+use crate::path::is_name;
+
+/// The name that the struct gets.
+pub(super) enum Returned {
+    /// As the function says.
+    Name(Ident),
+    /// Our guess, in place of what the function says: nothing, or a name with arguments.
+    Assumed(Ident),
+    /// Our guess: what the function says was refused.
+    Refused(Ident),
+    /// Our guess: the function says `impl Trait`, which the tree may well be.
+    Opaque(Ident),
+}
+
+impl Returned {
+    pub(super) fn of(signature: &Signature, errors: &mut Errors) -> Self {
+        let ReturnType::Type(_, ty) = &signature.output else {
+            let name = camel_case(&signature.ident);
+            let message = format!("the tree needs a type, which is made here: write `-> {name}`");
+            errors.push(&signature.ident, message);
+            return Self::Assumed(name);
+        };
+        let ty = peel(ty);
+        if let Some(name) = plain_name(ty) {
+            return Self::Name(name);
+        }
+        let name = name_in(ty).unwrap_or_else(|| camel_case(&signature.ident));
+        let message = match ty {
+            Type::Path(path) if path.path.segments.len() > 1 => {
+                format!("the type of the tree is made beside the function: write `-> {name}`")
+            }
+            _ => format!("the function returns the tree itself, of a type that is made here: write `-> {name}`"),
+        };
+        errors.push(ty, message);
+        match ty {
+            Type::Path(path) if path.path.segments.len() == 1 && last_name(&path.path).as_ref() == Some(&name) => {
+                Self::Assumed(name)
+            }
+            _ if find_word(ty.to_token_stream(), "impl").is_some() => Self::Opaque(name),
+            _ => Self::Refused(name),
+        }
+    }
+
+    pub(super) fn name(&self) -> &Ident {
+        match self {
+            Self::Name(name) | Self::Assumed(name) | Self::Refused(name) | Self::Opaque(name) => name,
+        }
+    }
+}
+
+/// What people put around the tree.
+const AROUND: [&str; 5] = ["Result", "Option", "Box", "Arc", "Rc"];
+
+/// What is there already, and may be in scope.
+const TAKEN: [&str; 5] = ["Tree", "TreeBuilder", "Supervisor", "SupervisorHandle", "Self"];
+
+/// The type as a lone name.
+fn plain_name(ty: &Type) -> Option<Ident> {
+    match ty {
+        Type::Path(path) if path.qself.is_none() => path.path.get_ident().filter(|name| is_name(name)).cloned(),
+        _ => None,
+    }
+}
+
+/// The name that was probably meant: `App` of `Result<App, E>`, `&App` and `path::App`.
+fn name_in(ty: &Type) -> Option<Ident> {
+    let name = match peel(ty) {
+        Type::Path(path) => match last_name(&path.path)? {
+            around if AROUND.iter().any(|known| around == known) => name_in(first_argument(&path.path)?),
+            name => Some(name),
+        },
+        Type::Reference(reference) => name_in(&reference.elem),
+        _ => None,
+    };
+    name.filter(|name| is_name(name) && !TAKEN.iter().any(|taken| name == taken))
+}
+
+fn first_argument(path: &Path) -> Option<&Type> {
+    let PathArguments::AngleBracketed(arguments) = &path.segments.last()?.arguments else {
+        return None;
+    };
+    arguments.args.iter().find_map(|argument| match argument {
+        GenericArgument::Type(ty) => Some(ty),
+        _ => None,
+    })
+}
+
+fn last_name(path: &Path) -> Option<Ident> {
+    path.segments.last().map(|segment| segment.ident.clone())
+}
+
+/// `MyApp` for `my_app`.
+fn camel_case(name: &Ident) -> Ident {
+    let capitalized = |word: &str| {
+        let mut letters = word.chars();
+        letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect::<String>()
+    };
+    let name_of_tree: String = name.unraw().to_string().split('_').map(capitalized).collect();
+    // Nothing is left of a name such as `_1` that a type could have.
+    match syn::parse_str::<Ident>(&name_of_tree) {
+        Ok(_) => format_ident!("{name_of_tree}", span = name.span()),
+        Err(_) => format_ident!("App", span = name.span()),
+    }
+}
+
+/// The type without the invisible groups that `macro_rules!` puts around its fragments.
+fn peel(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => peel(&group.elem),
+        Type::Paren(paren) => peel(&paren.elem),
+        ty => ty,
+    }
+}
