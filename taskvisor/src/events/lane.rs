@@ -110,7 +110,7 @@ impl Lane {
     /// Takes it all, whether there is room or not; but not without end.
     pub(super) fn insist(&mut self, events: &Arc<Vec<Event>>) {
         self.offered = events.last().map_or(self.offered, |event| event.seq);
-        if self.backlog() > 2 * self.capacity + 16 {
+        if self.backlog() > self.capacity.saturating_mul(2).saturating_add(16) {
             return;
         }
         self.queue.push_back((Arc::clone(events), events.len()));
@@ -202,6 +202,15 @@ mod tests {
         assert_eq!(lane.take().unwrap().events().len(), 100);
         lane.offer(&events(101, 3));
         assert_eq!(lane.take_lost(), Some(3), "now it is behind");
+    }
+
+    #[test]
+    fn one_of_any_capacity_takes_a_report() {
+        for capacity in [1, usize::MAX] {
+            let mut lane = Lane::new(capacity);
+            lane.insist(&events(1, 1));
+            assert_eq!(lane.take().unwrap().events().len(), 1);
+        }
     }
 
     #[test]
