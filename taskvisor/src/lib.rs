@@ -96,7 +96,7 @@ pub use engine::Shutdown;
 pub use error::{BoxError, TaskError};
 #[cfg(feature = "logging")]
 pub use events::LogWriter;
-pub use events::{Event, EventKind, IntoSubscriber, Reason, Subscribe};
+pub use events::{Event, EventKind, EventStream, IntoSubscriber, Lagged, Reason, Subscribe};
 pub use failure::{FailureChain, FailureLink};
 pub use group::Group;
 pub use group_handle::GroupHandle;

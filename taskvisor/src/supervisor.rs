@@ -12,7 +12,7 @@ use crate::config::SupervisorConfig;
 #[cfg(feature = "controller")]
 use crate::controller::{ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
 use crate::engine::{Cell, Core, Parts, Shutdown};
-use crate::events::Subscribe;
+use crate::events::{EventStream, Subscribe};
 use crate::group::Group;
 use crate::handle::TaskHandle;
 use crate::health::Health;
@@ -330,6 +330,11 @@ impl SupervisorHandle {
     #[must_use]
     pub fn snapshot(&self) -> Vec<String> {
         self.names_of(Cell::is_alive)
+    }
+
+    /// What happens from now on, as a stream: filtered, if it is told to, and with what was lost reported.
+    pub fn events(&self) -> EventStream {
+        self.core.events()
     }
 
     /// Whether all is live and ready, and who is not.

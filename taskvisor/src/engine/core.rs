@@ -20,7 +20,7 @@ use super::tree::check_no_siblings;
 use crate::config::SupervisorConfig;
 #[cfg(feature = "controller")]
 use crate::controller::ControllerSetup;
-use crate::events::{Bus, EventKind, Subscribe};
+use crate::events::{Bus, EventKind, EventStream, Subscribe};
 use crate::group::check_name;
 use crate::outcome::TaskOutcome;
 use crate::panics::catch;
@@ -230,6 +230,15 @@ impl Core {
         if over {
             self.bus.close();
         }
+    }
+
+    pub(crate) fn events(&self) -> EventStream {
+        let stream = EventStream::new(Arc::clone(&self.bus));
+        // Without a runtime it starts with the first attempt.
+        if let Ok(runtime) = self.runtime() {
+            self.bus.start(&runtime);
+        }
+        stream
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Arc<Cell>> {

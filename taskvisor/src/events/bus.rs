@@ -10,7 +10,7 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
@@ -35,6 +35,8 @@ pub(crate) struct Bus {
     subscribers: Vec<Arc<dyn Subscribe>>,
     names: Vec<Arc<str>>,
     capacity: usize,
+    /// How many streams there are.
+    streams: AtomicUsize,
     /// Whether a queue is half full, so that the next attempts give way.
     congested: AtomicBool,
     started: AtomicBool,
@@ -56,9 +58,24 @@ struct Open {
 }
 
 struct Lanes {
+    /// One for each subscriber.
     all: Vec<Lane>,
+    streams: Vec<StreamLane>,
     giving_way: Vec<Waker>,
     closed: bool,
+}
+
+/// The lane of a stream, which somebody reads who may not.
+struct StreamLane {
+    id: u64,
+    lane: Lane,
+    waker: Option<Waker>,
+}
+
+impl Lanes {
+    fn each(&mut self) -> impl Iterator<Item = &mut Lane> {
+        self.all.iter_mut().chain(self.streams.iter_mut().map(|stream| &mut stream.lane))
+    }
 }
 
 impl Open {
@@ -73,11 +90,12 @@ impl Bus {
         let lanes = subscribers.iter().map(|subscriber| Lane::new(subscriber.queue_capacity())).collect();
         Self {
             capacity,
+            streams: AtomicUsize::new(0),
             congested: AtomicBool::new(false),
             started: AtomicBool::new(false),
             open: Mutex::new(Open { seq: 0, events: Vec::new(), lost: 0, closed: false }),
             relay: Notify::new(),
-            lanes: Mutex::new(Lanes { all: lanes, giving_way: Vec::new(), closed: false }),
+            lanes: Mutex::new(Lanes { all: lanes, streams: Vec::new(), giving_way: Vec::new(), closed: false }),
             bells: subscribers.iter().map(|_| Notify::new()).collect(),
             delivered: Notify::new(),
             names: subscribers.iter().map(|subscriber| subscriber.name().into()).collect(),
@@ -87,7 +105,7 @@ impl Bus {
 
     /// Whether anybody listens. Where nobody does, no event is even made.
     pub(crate) fn is_active(&self) -> bool {
-        !self.subscribers.is_empty()
+        !self.subscribers.is_empty() || self.streams.load(Ordering::Relaxed) > 0
     }
 
     /// Starts the relay and the workers, unless they run.
@@ -145,7 +163,7 @@ impl Bus {
             event.seq = open.next();
             let (before, sure) = (Arc::new(before), Arc::new(vec![event]));
             let mut lanes = lock(&self.lanes);
-            for lane in &mut lanes.all {
+            for lane in lanes.each() {
                 lane.offer(&before);
                 lane.lose(lost);
                 lane.insist(&sure);
@@ -161,7 +179,64 @@ impl Bus {
     /// Lets the relay and the workers end once they have delivered everything.
     pub(crate) fn close(&self) {
         lock(&self.open).closed = true;
-        self.relay.notify_one();
+        if self.started.load(Ordering::Acquire) {
+            self.relay.notify_one();
+        } else {
+            // There is no relay that would say so.
+            lock(&self.lanes).closed = true;
+            self.ring();
+        }
+    }
+
+    /// A lane for a stream, which gets all that is published from now on.
+    pub(super) fn open_stream(&self, capacity: usize) -> (u64, u64) {
+        let open = lock(&self.open);
+        let mut lanes = lock(&self.lanes);
+        let id = lanes.streams.last().map_or(0, |stream| stream.id + 1);
+        lanes.streams.push(StreamLane { id, lane: Lane::new(capacity), waker: None });
+        self.streams.store(lanes.streams.len(), Ordering::Relaxed);
+        (id, open.seq)
+    }
+
+    pub(super) fn resize_stream(&self, id: u64, capacity: usize) {
+        if let Some(stream) = lock(&self.lanes).streams.iter_mut().find(|stream| stream.id == id) {
+            stream.lane.resize(capacity);
+        }
+    }
+
+    pub(super) fn close_stream(&self, id: u64) {
+        let mut lanes = lock(&self.lanes);
+        let position = lanes.streams.iter().position(|stream| stream.id == id);
+        let gone = position.map(|position| lanes.streams.remove(position));
+        self.streams.store(lanes.streams.len(), Ordering::Relaxed);
+        if self.is_congested() && !self.note_congestion(&lanes) {
+            wake(lanes);
+        } else {
+            drop(lanes);
+        }
+        let _ = drop_caught(gone);
+    }
+
+    /// What is next in the lane of a stream.
+    pub(super) fn poll_stream(&self, id: u64, cx: &mut Context<'_>) -> Poll<Option<Result<Batch, u64>>> {
+        let mut waker = Some(cx.waker().clone());
+        let mut lanes = lock(&self.lanes);
+        let closed = lanes.closed;
+        let Some(stream) = lanes.streams.iter_mut().find(|stream| stream.id == id) else { return Poll::Ready(None) };
+        let next = match stream.lane.take() {
+            Some(batch) => Some(Ok(batch)),
+            None => stream.lane.take_lost().map(Err),
+        };
+        if next.is_none() && !closed {
+            std::mem::swap(&mut stream.waker, &mut waker);
+        }
+        if self.is_congested() && !self.note_congestion(&lanes) {
+            wake(lanes);
+        }
+        match next {
+            None if !closed => Poll::Pending,
+            next => Poll::Ready(next),
+        }
     }
 
     /// Moves what is open into the lanes. Whether there was anything, and whether no more will come.
@@ -172,7 +247,7 @@ impl Bus {
         let mut lanes = lock(&self.lanes);
         drop(open);
         if !events.is_empty() {
-            for lane in &mut lanes.all {
+            for lane in lanes.each() {
                 lane.offer(&events);
                 lane.lose(lost);
             }
@@ -190,13 +265,19 @@ impl Bus {
         (shared, closed)
     }
 
-    /// Wakes the workers.
+    /// Wakes the workers, and those who read a stream.
     fn ring(&self) {
         self.bells.iter().for_each(Notify::notify_one);
+        if self.streams.load(Ordering::Relaxed) > 0 {
+            let readers: Vec<_> =
+                lock(&self.lanes).streams.iter_mut().filter_map(|stream| stream.waker.take()).collect();
+            readers.into_iter().for_each(Waker::wake);
+        }
     }
 
     fn note_congestion(&self, lanes: &Lanes) -> bool {
-        let congested = lanes.all.iter().any(Lane::is_congested);
+        let streams = lanes.streams.iter().map(|stream| &stream.lane);
+        let congested = lanes.all.iter().chain(streams).any(Lane::is_congested);
         self.congested.store(congested, Ordering::Relaxed);
         congested
     }
@@ -220,7 +301,7 @@ impl Bus {
     pub(crate) fn stop_giving_way(&self) {
         let mut lanes = lock(&self.lanes);
         let now = Instant::now();
-        lanes.all.iter_mut().for_each(|lane| lane.was_waited_for(now));
+        lanes.each().for_each(|lane| lane.was_waited_for(now));
         self.note_congestion(&lanes);
     }
 

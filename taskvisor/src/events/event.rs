@@ -83,6 +83,11 @@ impl EventKind {
         }
     }
 
+    /// A bit of its own, for sets of kinds.
+    pub(crate) const fn bit(self) -> u64 {
+        1 << self as u64
+    }
+
     /// Whether this reports on a subscriber, and so never causes another report.
     pub(crate) const fn is_diagnostic(self) -> bool {
         matches!(self, Self::SubscriberPanicked | Self::SubscriberOverflow)
@@ -96,7 +101,7 @@ impl fmt::Display for EventKind {
 }
 
 /// One thing that happened.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Event {
     /// What happened.

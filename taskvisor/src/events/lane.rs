@@ -65,6 +65,10 @@ impl Lane {
         }
     }
 
+    pub(super) fn resize(&mut self, capacity: usize) {
+        self.capacity = capacity;
+    }
+
     fn backlog(&self) -> usize {
         self.queued + self.in_hand - self.done.load(Ordering::Relaxed).min(self.in_hand)
     }

@@ -5,6 +5,7 @@ mod event;
 mod lane;
 #[cfg(feature = "logging")]
 mod log_writer;
+mod stream;
 mod subscribe;
 
 pub(crate) use bus::Bus;
@@ -12,4 +13,5 @@ pub(crate) use event::millis;
 pub use event::{Event, EventKind, Reason};
 #[cfg(feature = "logging")]
 pub use log_writer::LogWriter;
+pub use stream::{EventStream, Lagged};
 pub use subscribe::{IntoSubscriber, Subscribe, SubscriberState};

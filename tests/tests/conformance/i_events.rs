@@ -1,6 +1,7 @@
 //! I. Events and subscribers.
 
 mod sequences;
+mod streams;
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
