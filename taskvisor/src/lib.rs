@@ -41,7 +41,7 @@
 //!
 //! # Features
 //! `macros` (default): `#[task]` and `supervise!`. `controller`: admission slots, as `ControllerSpec` and `SlotHandle`.
-//! `logging`: `LogWriter`.
+//! `logging`: `LogWriter`. `test-util`: the module `test`, for the tests of your own trees.
 
 mod child;
 mod config;
@@ -70,13 +70,15 @@ mod strategy;
 mod supervisor;
 mod sync;
 mod task;
+#[cfg(feature = "test-util")]
+pub mod test;
 mod tree;
 
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
 
-#[cfg(all(doctest, feature = "macros", feature = "controller"))]
+#[cfg(all(doctest, feature = "macros", feature = "controller", feature = "test-util"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 

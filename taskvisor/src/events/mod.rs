@@ -6,6 +6,8 @@ mod lane;
 #[cfg(feature = "logging")]
 mod log_writer;
 mod subscribe;
+#[cfg(feature = "test-util")]
+pub(crate) mod tap;
 
 pub(crate) use bus::Bus;
 pub(crate) use event::millis;

@@ -1,0 +1,22 @@
+//! The test kit for users: `taskvisor::test`.
+
+mod recorder;
+mod script;
+
+use std::future::Future;
+
+use taskvisor::{SupervisorConfig, TaskSpec, Tree};
+
+/// The message of the panic that ends `future`.
+async fn panic_of(future: impl Future<Output = ()> + Send + 'static) -> String {
+    let panic = tokio::spawn(future).await.expect_err("it did not panic").into_panic();
+    match panic.downcast::<String>() {
+        Ok(message) => *message,
+        Err(panic) => panic.downcast::<&str>().expect("a message").to_string(),
+    }
+}
+
+/// A flat tree of these tasks.
+fn tree(tasks: impl IntoIterator<Item = TaskSpec>) -> Tree {
+    Tree::builder(SupervisorConfig::default()).tasks(tasks).build()
+}
