@@ -13,6 +13,8 @@ mod decision;
 mod group;
 mod guards;
 mod helpers;
+#[cfg(feature = "test-util")]
+mod kit;
 mod look;
 mod registry;
 mod run;

@@ -1,8 +1,9 @@
-//! For the tests of your own trees, behind the feature `test-util`: what happened, and tasks that
-//! follow a script.
+//! For the tests of your own trees, behind the feature `test-util`: what happened, tasks that follow a
+//! script, and jitter by a seed.
 //!
 //! - A [`Recorder`] hears every event of a supervisor, and [expects](EventSequence::expect) sequences of them.
 //! - A [`Script`] stands in for a real task: its attempts succeed, fail, panic or hang as it says.
+//! - [`seed_jitter`](crate::SupervisorHandle::seed_jitter) makes the delays of a supervisor reproducible.
 //!
 //! Made for paused time, where an hour passes at once when nobody has anything else to do:
 //! `#[tokio::test(start_paused = true)]`. Give your crate the feature for its tests only:
@@ -44,6 +45,7 @@
 //! blocking pool counts as no time at all. `std::time::Instant` and `SystemTime` stay real.
 
 mod expectation;
+mod jitter;
 mod journal;
 mod recorded;
 mod recorder;

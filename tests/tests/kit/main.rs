@@ -1,11 +1,12 @@
 //! The test kit for users: `taskvisor::test`.
 
+mod jitter;
 mod recorder;
 mod script;
 
 use std::future::Future;
 
-use taskvisor::{SupervisorConfig, TaskSpec, Tree};
+use taskvisor::{BackoffPolicy, JitterPolicy, SupervisorConfig, TaskSpec, Tree};
 
 /// The message of the panic that ends `future`.
 async fn panic_of(future: impl Future<Output = ()> + Send + 'static) -> String {
@@ -19,4 +20,9 @@ async fn panic_of(future: impl Future<Output = ()> + Send + 'static) -> String {
 /// A flat tree of these tasks.
 fn tree(tasks: impl IntoIterator<Item = TaskSpec>) -> Tree {
     Tree::builder(SupervisorConfig::default()).tasks(tasks).build()
+}
+
+/// The widest jitter around a constant delay.
+fn full(delay: std::time::Duration) -> BackoffPolicy {
+    BackoffPolicy { first: delay, max: delay, factor: 1.0, jitter: JitterPolicy::Full }
 }

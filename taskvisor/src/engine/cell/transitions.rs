@@ -173,6 +173,10 @@ impl Cell {
         let Concluded { lived, ticks, untold: late } = *attempt;
         let (told, streak) = (state.told, state.streak);
         let mut next = decide(&Facts { settings: &self.settings, told, late, streak, lived, ticks }, ending);
+        #[cfg(feature = "test-util")]
+        {
+            next = self.core.kit.redrawn(next, &self.settings.backoff, &self.name, state.attempt);
+        }
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
             error.clone_from(&state.last_error);
         }
