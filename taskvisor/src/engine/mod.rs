@@ -27,4 +27,6 @@ mod tree;
 pub(crate) use cell::Cell;
 pub(crate) use core::{Core, Parts};
 pub(crate) use group::GroupCell;
+#[cfg(feature = "test-util")]
+pub(crate) use kit::mix;
 pub use shutdown::Shutdown;

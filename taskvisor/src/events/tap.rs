@@ -23,10 +23,16 @@ impl Taps {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Lets `tap` hear what is published from now on, until the supervisor is dropped.
+    /// Lets `tap` hear what is published from now on, until it is closed or the supervisor is dropped.
     pub(crate) fn open(&self, tap: Arc<dyn Tap>) {
         lock(&self.taps).push(tap);
         self.open.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn close(&self, tap: &Arc<dyn Tap>) {
+        let mut taps = lock(&self.taps);
+        taps.retain(|open| !Arc::ptr_eq(open, tap));
+        self.open.store(!taps.is_empty(), Ordering::Relaxed);
     }
 
     pub(super) fn hear(&self, event: &Event) {

@@ -1,9 +1,10 @@
-//! For the tests of your own trees, behind the feature `test-util`: what happened, tasks that follow a
-//! script, and jitter by a seed.
+//! For the tests of your own trees, behind the feature `test-util`: what happened, tasks that follow a script, jitter by
+//! a seed, and simulations.
 //!
 //! - A [`Recorder`] hears every event of a supervisor, and [expects](EventSequence::expect) sequences of them.
 //! - A [`Script`] stands in for a real task: its attempts succeed, fail, panic or hang as it says.
 //! - [`seed_jitter`](crate::SupervisorHandle::seed_jitter) makes the delays of a supervisor reproducible.
+//! - [`Tree::simulate`](crate::Tree::simulate) strikes the tasks of a tree with crashes, panics and hangs.
 //!
 //! Made for paused time, where an hour passes at once when nobody has anything else to do:
 //! `#[tokio::test(start_paused = true)]`. Give your crate the feature for its tests only:
@@ -45,13 +46,20 @@
 //! blocking pool counts as no time at all. `std::time::Instant` and `SystemTime` stay real.
 
 mod expectation;
+mod fault;
 mod jitter;
 mod journal;
 mod recorded;
 mod recorder;
 mod script;
+mod simulation;
+mod strikes;
 
 pub use expectation::{EventSequence, ExpectedEvent};
+pub use fault::{Fault, FaultKind};
 pub use recorded::RecordedEvent;
 pub use recorder::Recorder;
 pub use script::{Script, ScriptTally};
+pub use simulation::{Simulation, SimulationReport};
+
+pub(crate) use fault::FaultLog;

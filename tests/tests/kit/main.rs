@@ -3,6 +3,7 @@
 mod jitter;
 mod recorder;
 mod script;
+mod simulation;
 
 use std::future::Future;
 

@@ -106,6 +106,8 @@ impl Cell {
         state.phase = TaskState::Running;
         let ready = std::mem::take(&mut state.unready);
         let attempt = state.attempt;
+        #[cfg(feature = "test-util")]
+        self.note_fault(&state);
         self.publish_attempt(&state, EventKind::TaskStarting, |event| event);
         drop(state);
         if passes {
