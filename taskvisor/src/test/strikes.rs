@@ -63,7 +63,7 @@ enum Aim {
     At(Duration, FaultKind),
     /// Some moment within the next attempt.
     Within(FaultKind),
-    /// That moment within the attempt that runs.
+    /// That moment, whatever it finds: within the attempt that runs, unless that is shorter than it was taken to be.
     Midst(Duration, FaultKind),
 }
 
@@ -95,10 +95,6 @@ impl Strikes {
     pub(super) fn ends(&mut self, now: Duration) {
         if let Some(began) = self.began.take() {
             self.longest = self.longest.max(now.saturating_sub(began));
-        }
-        if let Aim::Midst(at, kind) = self.aim {
-            // It was shorter than that: the fault is for the begin of the next.
-            self.aim = Aim::Midst(at.min(now), kind);
         }
     }
 
