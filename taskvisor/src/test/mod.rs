@@ -51,15 +51,20 @@ mod jitter;
 mod journal;
 mod recorded;
 mod recorder;
+mod report;
 mod script;
+mod sequence;
 mod simulation;
+mod storm;
 mod strikes;
 
-pub use expectation::{EventSequence, ExpectedEvent};
+pub use expectation::ExpectedEvent;
 pub use fault::{Fault, FaultKind};
 pub use recorded::RecordedEvent;
 pub use recorder::Recorder;
+pub use report::SimulationReport;
 pub use script::{Script, ScriptTally};
-pub use simulation::{Simulation, SimulationReport};
+pub use sequence::EventSequence;
+pub use simulation::Simulation;
 
 pub(crate) use fault::FaultLog;

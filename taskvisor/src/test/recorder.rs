@@ -49,7 +49,7 @@ impl Recorder {
     }
 
     /// A recorder of a supervisor that is built already: `Recorder::attach(tree.supervisor())`. Attached before the
-    /// start, it hears everything.
+    /// start, it hears everything; it stays attached as long as the supervisor is there.
     #[must_use]
     pub fn attach(supervisor: &SupervisorHandle) -> Self {
         let recorder = Self::new();

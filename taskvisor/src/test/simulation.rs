@@ -1,31 +1,25 @@
 //! Faults at random, by a seed, on paused time.
 
-use std::collections::BTreeMap;
 use std::fmt;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::Location;
-use std::pin::pin;
-use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::journal::Journal;
-use super::strikes::{Rates, Strikes};
-use super::{Fault, FaultKind, FaultLog, RecordedEvent};
-use crate::engine::{Core, mix};
-use crate::events::EventKind;
-use crate::events::tap::Tap;
+use super::storm::Storm;
+use super::strikes::Rates;
+use super::{FaultKind, SimulationReport};
 use crate::group::{ChildSpec, Group};
 use crate::tree::Tree;
 
 impl Tree {
     /// Prepares a simulation: the tasks of this tree, as it is, are struck by crashes, panics and hangs at random moments
-    /// of paused time. The same seed gives the same faults, and the same run, jitter included.
+    /// of paused time. The same seed gives the same faults, and the same run, jitter included, as long as your tasks do
+    /// not draw lots themselves: by real IO or threads, by `select!` without `biased`, by the order of a `HashMap`.
     ///
     /// What must hold afterwards is yours to check. A simulation finds what only shows when things fail: a wrong
-    /// strategy, a missing `after`, a task that never comes back, limits that are too tight, a hang that no timeout or
+    /// strategy, a missing `after`, a task that never comes back, limits that are missing or too tight, a hang that no timeout or
     /// watchdog notices, and what an attempt leaves behind when it is dropped where it is, such as a lock file, a counter
     /// that is not put back, or half of a record. It does not find what takes two threads at once, a task that blocks its
     /// thread, the loss of the whole process, or a wrong answer from a real service: faults end attempts, they do not
@@ -55,6 +49,7 @@ impl Tree {
     ///     let store = Group::rest_for_one("store").task(pool {});
     ///     Tree::builder(config).group(store).task(serve::spec().with_after(["store"])).build()
     /// }
+    ///
     /// // In a test: #[tokio::test(start_paused = true)]
     /// #[tokio::main(flavor = "current_thread", start_paused = true)]
     /// async fn main() -> Result<(), RuntimeError> {
@@ -87,9 +82,9 @@ impl Tree {
 #[must_use = "nothing is simulated yet"]
 pub struct Simulation<'a> {
     tree: &'a Tree,
-    seed: u64,
+    pub(super) seed: u64,
     tasks: Vec<String>,
-    rates: Rates,
+    pub(super) rates: Rates,
 }
 
 impl Simulation<'_> {
@@ -106,6 +101,7 @@ impl Simulation<'_> {
     }
 
     /// Attempts are dropped where they are, while the thread unwinds as of a panic. The panic hook is not called.
+    /// If something in the attempt panics as it is dropped then, that ends the process, as it would after a real panic.
     pub fn panics_every(self, mean: Duration) -> Self {
         self.rate(FaultKind::Panic, mean)
     }
@@ -168,7 +164,7 @@ impl Simulation<'_> {
         declares(&self.tree.root, path) || self.tree.supervisor().core().paths().iter().any(|task| is_in(task, path))
     }
 
-    fn aims_at(&self, task: &str) -> bool {
+    pub(super) fn aims_at(&self, task: &str) -> bool {
         self.tasks.is_empty() || self.tasks.iter().any(|path| is_in(task, path))
     }
 }
@@ -193,153 +189,6 @@ fn time_is_paused() -> bool {
         std::hint::spin_loop();
     }
     virt.elapsed().is_zero()
-}
-
-/// A simulation under way. Dropped, it lets the tree be.
-struct Storm<'a> {
-    core: &'a Arc<Core>,
-    simulation: &'a Simulation<'a>,
-    start: Instant,
-    journal: Arc<Journal>,
-    seen: usize,
-    log: Arc<FaultLog>,
-    /// By path, so that what is due at one moment strikes in a fixed order.
-    strikes: BTreeMap<Arc<str>, Strikes>,
-}
-
-impl<'a> Storm<'a> {
-    fn new(core: &'a Arc<Core>, simulation: &'a Simulation<'a>) -> Self {
-        let start = Instant::now();
-        let journal = Arc::new(Journal::new());
-        core.bus.taps.open(journal.clone());
-        Self { core, simulation, start, journal, seen: 0, log: FaultLog::new(start), strikes: BTreeMap::new() }
-    }
-
-    async fn rage(&mut self, time: Duration) {
-        let core = self.core;
-        let mut over = pin!(core.verdict());
-        self.core.paths().into_iter().for_each(|path| self.target(path));
-        loop {
-            self.catch_up();
-            let now = self.start.elapsed();
-            if now >= time {
-                return;
-            }
-            self.strike(now);
-            let next = self.strikes.values().filter_map(Strikes::due).fold(time, Duration::min);
-            let mut grows = pin!(self.journal.grows_beyond(self.seen));
-            let wait = poll_fn(|cx| {
-                if over.as_mut().poll(cx).is_ready() {
-                    return Poll::Ready(true);
-                }
-                grows.as_mut().poll(cx).map(|()| false)
-            });
-            let ended = match self.start.checked_add(next) {
-                Some(next) => timeout_at(next, wait).await.unwrap_or(false),
-                None => wait.await,
-            };
-            if ended {
-                return;
-            }
-        }
-    }
-
-    fn target(&mut self, path: Arc<str>) {
-        if self.simulation.aims_at(&path) && !self.strikes.contains_key(&path) {
-            let random = fastrand::Rng::with_seed(mix(self.simulation.seed, &path));
-            let strikes = Strikes::new(self.simulation.rates.clone(), random, self.start.elapsed());
-            self.strikes.insert(path, strikes);
-        }
-    }
-
-    /// Learns from the events what runs.
-    fn catch_up(&mut self) {
-        for event in self.journal.since(self.seen) {
-            self.seen += 1;
-            let Some(path) = event.task else { continue };
-            if event.kind == EventKind::TaskAdded {
-                self.target(path);
-            } else if let Some(strikes) = self.strikes.get_mut(&path) {
-                match event.kind {
-                    EventKind::TaskStarting => strikes.begins(event.at),
-                    EventKind::TaskStopped | EventKind::TaskFailed => strikes.ends(event.at),
-                    _ => {}
-                }
-            }
-        }
-    }
-
-    /// Sends the faults that are due.
-    fn strike(&mut self, now: Duration) {
-        for (path, strikes) in &mut self.strikes {
-            if strikes.due().is_some_and(|due| due <= now) {
-                if let Some(kind) = strikes.strike(now, self.core.has_attempt(path)) {
-                    self.core.strike(path, kind, &self.log);
-                }
-            }
-        }
-    }
-
-    fn report(&self) -> SimulationReport {
-        SimulationReport {
-            seed: self.simulation.seed,
-            lasted: self.start.elapsed(),
-            faults: self.log.take(),
-            events: self.journal.since(0),
-        }
-    }
-}
-
-impl Drop for Storm<'_> {
-    fn drop(&mut self) {
-        let tap: Arc<dyn Tap> = self.journal.clone();
-        self.core.bus.taps.close(&tap);
-        self.core.spare_all();
-    }
-}
-
-/// What a simulation did, and what came of it. Two of one seed and tree are equal. `Display` has the seed and the faults,
-/// for the message of an assertion.
-#[derive(Debug, Clone, PartialEq)]
-pub struct SimulationReport {
-    seed: u64,
-    lasted: Duration,
-    faults: Vec<Fault>,
-    events: Vec<RecordedEvent>,
-}
-
-impl SimulationReport {
-    /// The seed, to repeat it with.
-    #[must_use]
-    pub fn seed(&self) -> u64 {
-        self.seed
-    }
-
-    /// How long it went on: as long as it was to, unless a shutdown ended it.
-    #[must_use]
-    pub fn lasted(&self) -> Duration {
-        self.lasted
-    }
-
-    /// The faults that struck, in order.
-    #[must_use]
-    pub fn faults(&self) -> &[Fault] {
-        &self.faults
-    }
-
-    /// What happened meanwhile, in order.
-    #[must_use]
-    pub fn events(&self) -> &[RecordedEvent] {
-        &self.events
-    }
-}
-
-impl fmt::Display for SimulationReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seed, count) = (self.seed, self.faults.len());
-        write!(f, "simulation with seed {seed}: {count} faults in {:?}", self.lasted)?;
-        self.faults.iter().try_for_each(|fault| write!(f, "\n    {fault}"))
-    }
 }
 
 impl fmt::Debug for Simulation<'_> {
