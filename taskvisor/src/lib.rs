@@ -41,9 +41,12 @@
 //! Every `Duration` is legal, `Duration::MAX` included: what is longer than a year never comes.
 //!
 //! # Features
-//! `macros` (default): `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]`. `controller`: admission slots, as
-//! `ControllerSpec` and `SlotHandle`. `logging`: `LogWriter`. `anyhow`: a [`TaskError`] inside an `anyhow::Error` keeps its
-//! meaning; without it, an `anyhow::Error` is an error like others.
+//! - `macros` (default): `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]`.
+//! - `controller`: admission slots, as `ControllerSpec` and `SlotHandle`.
+//! - `logging`: `LogWriter`.
+//! - `anyhow`: a [`TaskError`] inside an `anyhow::Error` keeps its meaning; without it, an `anyhow::Error` is an error like
+//!   others.
+//! - `test-util`: the module `test`, for the tests of your own trees.
 
 mod blocking;
 mod child;
@@ -74,13 +77,15 @@ mod strategy;
 mod supervisor;
 mod sync;
 mod task;
+#[cfg(feature = "test-util")]
+pub mod test;
 mod tree;
 
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
 
-#[cfg(all(doctest, feature = "macros", feature = "controller"))]
+#[cfg(all(doctest, feature = "macros", feature = "controller", feature = "test-util"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 

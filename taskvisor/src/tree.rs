@@ -42,7 +42,7 @@ use crate::supervisor::{Supervisor, SupervisorBuilder, exit};
 #[must_use = "a tree stops its tasks when it is dropped"]
 pub struct Tree {
     supervisor: Arc<Supervisor>,
-    root: Group,
+    pub(crate) root: Group,
     started: AtomicBool,
 }
 

@@ -47,6 +47,8 @@ pub(crate) struct Core {
     pub(super) readiness: Readiness,
     #[cfg(feature = "controller")]
     pub(super) controller: Controller,
+    #[cfg(feature = "test-util")]
+    pub(crate) kit: super::kit::Kit,
 }
 
 /// Whether every task of the first batch has begun.
@@ -100,6 +102,8 @@ impl Core {
             readiness: Readiness::default(),
             #[cfg(feature = "controller")]
             controller,
+            #[cfg(feature = "test-util")]
+            kit: super::kit::Kit::default(),
             config,
         }
     }

@@ -13,6 +13,8 @@ mod decision;
 mod group;
 mod guards;
 mod helpers;
+#[cfg(feature = "test-util")]
+mod kit;
 #[cfg(feature = "controller")]
 mod line;
 mod look;
@@ -27,4 +29,6 @@ mod tree;
 pub(crate) use cell::Cell;
 pub(crate) use core::{Core, Parts};
 pub(crate) use group::GroupCell;
+#[cfg(feature = "test-util")]
+pub(crate) use kit::mix;
 pub use shutdown::Shutdown;

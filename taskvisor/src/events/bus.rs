@@ -46,6 +46,8 @@ pub(crate) struct Bus {
     lanes: Mutex<Lanes>,
     bells: Vec<Notify>,
     delivered: Notify,
+    #[cfg(feature = "test-util")]
+    pub(crate) taps: super::tap::Taps,
 }
 
 /// What is not in the lanes yet.
@@ -100,11 +102,17 @@ impl Bus {
             delivered: Notify::new(),
             names: subscribers.iter().map(|subscriber| subscriber.name().into()).collect(),
             subscribers,
+            #[cfg(feature = "test-util")]
+            taps: super::tap::Taps::default(),
         }
     }
 
     /// Whether anybody listens. Where nobody does, no event is even made.
     pub(crate) fn is_active(&self) -> bool {
+        #[cfg(feature = "test-util")]
+        if self.taps.are_open() {
+            return true;
+        }
         !self.subscribers.is_empty() || self.streams.load(Ordering::Relaxed) > 0
     }
 
@@ -133,6 +141,8 @@ impl Bus {
         let first = {
             let mut open = lock(&self.open);
             event.seq = open.next();
+            #[cfg(feature = "test-util")]
+            self.taps.hear(&event);
             if !self.started.load(Ordering::Relaxed) {
                 // Its runtime is gone. The event's error is not dropped here: the caller has it too.
                 return;
@@ -161,6 +171,8 @@ impl Bus {
             let before = std::mem::take(&mut open.events);
             let lost = std::mem::take(&mut open.lost);
             event.seq = open.next();
+            #[cfg(feature = "test-util")]
+            self.taps.hear(&event);
             let (before, sure) = (Arc::new(before), Arc::new(vec![event]));
             let mut lanes = lock(&self.lanes);
             for lane in lanes.each() {

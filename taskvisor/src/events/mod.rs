@@ -7,6 +7,8 @@ mod lane;
 mod log_writer;
 mod stream;
 mod subscribe;
+#[cfg(feature = "test-util")]
+pub(crate) mod tap;
 
 pub(crate) use bus::Bus;
 pub(crate) use event::millis;

@@ -71,6 +71,12 @@ impl BackoffPolicy {
     /// [`JitterPolicy::Full`] can make zero out of a `first` that is not zero.
     #[must_use]
     pub fn next(&self, attempt: u32) -> Duration {
+        self.next_by(attempt, |low, high| fastrand::u128(low..=high))
+    }
+
+    /// As `next`, drawing evenly from `low` to `high` by `draw`.
+    pub(crate) fn next_by(&self, attempt: u32, draw: impl FnOnce(u128, u128) -> u128) -> Duration {
+        let draw = |low, high| if low >= high { low } else { draw(low, high) };
         let base = self.first.min(self.max).as_nanos();
         let max = self.max.as_nanos();
         let delay = grow(base, self.factor, attempt, max);
@@ -96,10 +102,6 @@ fn grow(base: u128, factor: f64, attempt: u32, max: u128) -> u128 {
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "`as` saturates, and it is positive")]
     let nanos = grown.ceil() as u128;
     nanos.clamp(1.min(max), max)
-}
-
-fn draw(low: u128, high: u128) -> u128 {
-    if low >= high { low } else { fastrand::u128(low..=high) }
 }
 
 fn from_nanos(nanos: u128) -> Duration {

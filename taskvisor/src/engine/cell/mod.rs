@@ -6,6 +6,8 @@
 mod attempt;
 mod bound;
 mod commands;
+#[cfg(feature = "test-util")]
+mod fault;
 mod gate;
 mod transitions;
 
@@ -130,6 +132,9 @@ pub(in crate::engine) struct State {
     beat: Option<Box<Instant>>,
     last_error: Option<Arc<TaskError>>,
     outcome: Option<TaskOutcome>,
+    /// What strikes the present attempt, or the next if there is none.
+    #[cfg(feature = "test-util")]
+    fault: Option<Box<super::kit::Strike>>,
 }
 
 /// How far the present attempt is.
@@ -181,6 +186,8 @@ impl Cell {
                 beat: None,
                 last_error: None,
                 outcome: None,
+                #[cfg(feature = "test-util")]
+                fault: None,
             }),
             changed: Notify::new(),
             origin,

@@ -106,6 +106,8 @@ impl Cell {
         state.phase = TaskState::Running;
         let ready = std::mem::take(&mut state.unready);
         let attempt = state.attempt;
+        #[cfg(feature = "test-util")]
+        self.note_fault(&state);
         self.publish_attempt(&state, EventKind::TaskStarting, |event| event);
         drop(state);
         if passes {
@@ -173,6 +175,10 @@ impl Cell {
         let Concluded { lived, ticks, untold: late } = *attempt;
         let (told, streak) = (state.told, state.streak);
         let mut next = decide(&Facts { settings: &self.settings, told, late, streak, lived, ticks }, ending);
+        #[cfg(feature = "test-util")]
+        {
+            next = self.core.kit.redrawn(next, &self.settings.backoff, &self.name, state.attempt);
+        }
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
             error.clone_from(&state.last_error);
         }

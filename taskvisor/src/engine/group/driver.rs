@@ -338,7 +338,10 @@ impl Driver {
             lived: Some(lived),
             ticks: None,
         };
-        match decide(&facts, ending) {
+        let next = decide(&facts, ending);
+        #[cfg(feature = "test-util")]
+        let next = self.group.core.kit.redrawn(next, &self.settings.backoff, self.group.path(), self.group.restarts());
+        match next {
             Next::End(outcome) => Follow::End(outcome),
             Next::Repeat(delay) => {
                 self.streak = 0;

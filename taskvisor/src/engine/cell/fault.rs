@@ -1,0 +1,37 @@
+//! Faults that the test kit sends to attempts.
+
+use std::sync::atomic::Ordering;
+
+use super::super::kit::Strike;
+use super::{Cell, Progress, State};
+
+impl Cell {
+    /// Strikes the running attempt, or the next at its very begin.
+    pub(in crate::engine) fn send_fault(&self, strike: Strike) {
+        let mut state = self.lock();
+        if state.progress == Progress::Over {
+            return;
+        }
+        state.fault = Some(Box::new(strike));
+        if state.progress == Progress::Running {
+            self.wake(state, None);
+        }
+    }
+
+    /// An attempt begins: a fault that waits for it is news.
+    pub(super) fn note_fault(&self, state: &State) {
+        if state.fault.is_some() {
+            self.news.store(true, Ordering::Relaxed);
+        }
+    }
+
+    pub(in crate::engine) fn take_fault(&self) -> Option<(Box<Strike>, u32)> {
+        let mut state = self.lock();
+        let attempt = state.attempt;
+        state.fault.take().map(|strike| (strike, attempt))
+    }
+
+    pub(in crate::engine) fn spare(&self) {
+        self.lock().fault = None;
+    }
+}

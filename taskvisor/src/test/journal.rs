@@ -1,0 +1,54 @@
+//! What was heard, in order.
+
+use std::pin::pin;
+use std::sync::Mutex;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::RecordedEvent;
+use crate::events::Event;
+use crate::events::tap::Tap;
+use crate::sync::lock;
+
+/// All that was heard, and a bell for those who wait for more.
+pub(super) struct Journal {
+    start: Instant,
+    events: Mutex<Vec<RecordedEvent>>,
+    changed: Notify,
+}
+
+impl Journal {
+    pub(super) fn new() -> Self {
+        Self { start: Instant::now(), events: Mutex::default(), changed: Notify::new() }
+    }
+
+    pub(super) fn note(&self, event: &Event) {
+        let recorded = RecordedEvent::new(event, self.start.elapsed());
+        lock(&self.events).push(recorded);
+        self.changed.notify_waiters();
+    }
+
+    /// The events from number `from` on.
+    pub(super) fn since(&self, from: usize) -> Vec<RecordedEvent> {
+        lock(&self.events).get(from..).unwrap_or_default().to_vec()
+    }
+
+    /// Waits until there are more events than the first `seen`.
+    pub(super) async fn grows_beyond(&self, seen: usize) {
+        loop {
+            let mut changed = pin!(self.changed.notified());
+            changed.as_mut().enable();
+            if lock(&self.events).len() > seen {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+impl Tap for Journal {
+    fn hear(&self, event: &Event) {
+        self.note(event);
+    }
+}
