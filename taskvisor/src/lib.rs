@@ -59,6 +59,7 @@ mod health;
 mod outcome;
 mod panics;
 mod policy;
+mod probe;
 mod ready;
 mod result;
 mod runtime_error;
@@ -70,6 +71,7 @@ mod strategy;
 mod supervisor;
 mod sync;
 mod task;
+mod timestamp;
 mod tree;
 
 #[doc(hidden)]
@@ -100,6 +102,7 @@ pub use handle::TaskHandle;
 pub use health::{Health, Problem, Unwell};
 pub use outcome::{RejectReason, TaskOutcome};
 pub use policy::{BackoffPolicy, JitterPolicy, RestartPolicy};
+pub use probe::Probe;
 pub use ready::Ready;
 pub use result::{IntoTaskError, IntoTaskResult};
 pub use runtime_error::{InvalidOption, RuntimeError};

@@ -12,3 +12,4 @@ mod h_significant;
 mod i_events;
 mod journal;
 mod look;
+mod probes;
