@@ -92,9 +92,9 @@ pub use context::{FromContext, TaskContext};
 pub use controller::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
 pub use engine::Shutdown;
 pub use error::{BoxError, TaskError};
-#[cfg(feature = "logging")]
-pub use events::LogWriter;
 pub use events::{Event, EventKind, IntoSubscriber, Reason, Subscribe};
+#[cfg(feature = "logging")]
+pub use events::{LogLevel, LogWriter};
 pub use failure::{FailureChain, FailureLink};
 pub use group::Group;
 pub use group_handle::GroupHandle;
@@ -118,8 +118,6 @@ pub use tree::{Tree, TreeBuilder};
 
 /// What most programs need.
 pub mod prelude {
-    #[cfg(feature = "logging")]
-    pub use crate::LogWriter;
     #[cfg(feature = "controller")]
     pub use crate::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
     pub use crate::{
@@ -127,6 +125,8 @@ pub mod prelude {
         RuntimeError, Strategy, Subscribe, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskHandle,
         TaskOutcome, TaskRef, TaskSpec,
     };
+    #[cfg(feature = "logging")]
+    pub use crate::{LogLevel, LogWriter};
     #[cfg(feature = "macros")]
     pub use crate::{supervise, task};
 }

@@ -4,12 +4,16 @@ mod bus;
 mod event;
 mod lane;
 #[cfg(feature = "logging")]
+mod level;
+#[cfg(feature = "logging")]
 mod log_writer;
 mod subscribe;
 
 pub(crate) use bus::Bus;
 pub(crate) use event::millis;
 pub use event::{Event, EventKind, Reason};
+#[cfg(feature = "logging")]
+pub use level::LogLevel;
 #[cfg(feature = "logging")]
 pub use log_writer::LogWriter;
 pub use subscribe::{IntoSubscriber, Subscribe};
