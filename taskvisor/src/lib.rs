@@ -41,7 +41,7 @@
 //!
 //! # Features
 //! `macros` (default): `#[task]` and `supervise!`. `controller`: admission slots, as `ControllerSpec` and `SlotHandle`.
-//! `logging`: `LogWriter`.
+//! `logging`: `LogWriter`. `serde`: events, outcomes, health and snapshots as data.
 
 mod child;
 mod config;
@@ -56,6 +56,8 @@ mod group;
 mod group_handle;
 mod handle;
 mod health;
+#[cfg(feature = "serde")]
+pub mod json;
 mod outcome;
 mod panics;
 mod policy;
