@@ -41,7 +41,7 @@
 //!
 //! # Features
 //! `macros` (default): `#[task]` and `supervise!`. `controller`: admission slots, as `ControllerSpec` and `SlotHandle`.
-//! `logging`: `LogWriter`. `serde`: events, outcomes, health and snapshots as data.
+//! `logging`: `LogWriter`. `serde`: events, outcomes, health and snapshots as data. `systemd`: `systemd::notify`.
 
 mod child;
 mod config;
@@ -72,6 +72,8 @@ mod status;
 mod strategy;
 mod supervisor;
 mod sync;
+#[cfg(all(feature = "systemd", unix))]
+pub mod systemd;
 mod task;
 mod timestamp;
 mod tree;
@@ -80,7 +82,7 @@ mod tree;
 #[path = "private.rs"]
 pub mod __private;
 
-#[cfg(all(doctest, feature = "macros", feature = "controller"))]
+#[cfg(all(doctest, feature = "macros", feature = "controller", feature = "systemd", unix))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 

@@ -92,6 +92,7 @@ impl Core {
             drop(registry);
             #[cfg(feature = "controller")]
             self.close_slots(aftermath);
+            self.readiness.changed.notify_waiters();
         }
         let driver = Driver { core: Arc::clone(self), next };
         match runtime {
