@@ -60,7 +60,8 @@ const EXTENSION: Duration = Duration::from_secs(10);
 /// `NotifyAccess=all`. A program that speaks to systemd as well is best started without: `env_remove("NOTIFY_SOCKET")`.
 ///
 /// It spawns nothing, and does not keep the supervisor alive. Messages are sent from where it is polled, and wait where
-/// systemd's socket is full, as those of `sd_notify(3)` do; one that cannot be sent is dropped.
+/// systemd's socket is full, as those of `sd_notify(3)` do; one that cannot be sent is dropped. The socket has to be a
+/// path, as systemd's is: the abstract ones of Linux, with `@`, are not reached.
 ///
 /// # Cancel safety
 /// Dropping the future ends the messages, and so the watchdog's.

@@ -92,6 +92,7 @@ impl Core {
             drop(registry);
             #[cfg(feature = "controller")]
             self.close_slots(aftermath);
+            // For those who look from outside: it is not ready any more.
             self.readiness.changed.notify_waiters();
         }
         let driver = Driver { core: Arc::clone(self), next };
