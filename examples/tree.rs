@@ -27,7 +27,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use taskvisor::prelude::*;
-use taskvisor::{Health, Tree};
+use taskvisor::{Probe, Tree};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
@@ -561,31 +561,26 @@ async fn answer(mut stream: TcpStream, view: &View) -> io::Result<()> {
     let request = String::from_utf8_lossy(&request);
     let mut words = request.split_ascii_whitespace();
     let (status, body) = match (words.next(), words.next()) {
-        (Some("GET"), Some(path)) => {
-            view.look(|tree| page(path, tree)).unwrap_or(("503 Service Unavailable", String::new()))
-        }
-        _ => ("405 Method Not Allowed", "only GET\n".to_owned()),
+        (Some("GET"), Some(path)) => view.look(|tree| page(path, tree)).unwrap_or((503, String::new())),
+        _ => (405, "only GET\n".to_owned()),
     };
+    // The reason phrase may be empty.
     let head = format!(
-        "HTTP/1.1 {status}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        "HTTP/1.1 {status} \r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        Probe::CONTENT_TYPE,
         body.len()
     );
     stream.write_all((head + &body).as_bytes()).await?;
     stream.shutdown().await
 }
 
-fn page(path: &str, tree: &Tree) -> (&'static str, String) {
-    let report = |well: bool, health: &Health| {
-        let unwell = health.not_live.iter().chain(&health.not_ready);
-        let lines = unwell.map(|who| format!("{}: {}", who.path, who.problem)).collect::<Vec<_>>().join("\n");
-        if well { ("200 OK", "ok\n".to_owned()) } else { ("503 Service Unavailable", format!("no\n{lines}\n")) }
-    };
-    let health = tree.health();
+fn page(path: &str, tree: &Tree) -> (u16, String) {
+    let of = |probe: Probe| (probe.status, probe.body);
     match path {
-        "/livez" => report(health.is_live(), &health),
-        "/readyz" => report(health.is_ready(), &health),
-        "/tree" => ("200 OK", tree.snapshot().to_string()),
-        _ => ("404 Not Found", "there are /livez, /readyz and /tree\n".to_owned()),
+        "/livez" => of(tree.health().livez()),
+        "/readyz" => of(tree.health().readyz()),
+        "/tree" => (200, tree.snapshot().to_string()),
+        _ => (404, "there are /livez, /readyz and /tree\n".to_owned()),
     }
 }
 
@@ -598,7 +593,7 @@ async fn get(addr: SocketAddr, path: &str) -> io::Result<String> {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).await?;
         let (head, body) = answer.split_once("\r\n\r\n").ok_or(io::ErrorKind::UnexpectedEof)?;
-        let status = head.lines().next().unwrap_or_default().trim_start_matches("HTTP/1.1 ");
+        let status = head.lines().next().unwrap_or_default().trim_start_matches("HTTP/1.1 ").trim_end();
         Ok(format!("{status}\n{body}"))
     };
     // Longer than a server that hangs takes to be replaced.

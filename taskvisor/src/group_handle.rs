@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::child::ChildHandle;
 use crate::engine::{Core, GroupCell};
 use crate::handle::TaskHandle;
-use crate::health::Health;
+use crate::health::{Health, Phase};
 use crate::outcome::TaskOutcome;
 use crate::runtime_error::RuntimeError;
 use crate::spec::IntoTaskSpec;
@@ -56,7 +56,9 @@ impl GroupHandle {
     #[must_use]
     pub fn health(&self) -> Health {
         let mut health = self.core.health(&format!("{}/", self.path));
-        health.stopped |= self.current().is_none();
+        if self.current().is_none() {
+            health.phase = Phase::Stopped;
+        }
         health
     }
 

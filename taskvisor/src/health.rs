@@ -3,12 +3,15 @@
 use std::fmt;
 use std::time::SystemTime;
 
+use crate::snapshot::shortened;
 use crate::status::TaskState;
+use crate::timestamp::Rfc3339;
 
-/// The health of a tree at one moment: what `/livez` and `/readyz` ask for.
+/// The health of a tree at one moment: what [`/livez`](Self::livez) and [`/readyz`](Self::readyz) ask for.
 ///
 /// *Live*: it has not stopped or failed, and no attempt is past its watchdog or its stop deadline. *Ready*: it has
-/// started, takes tasks, and every task has an attempt that is [ready](crate::Ready), or has ended.
+/// started, takes tasks, and every task has an attempt that is [ready](crate::Ready), or has ended. A tree whose tasks
+/// have all ended, without a shutdown, is both: it takes tasks.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Health {
@@ -16,8 +19,19 @@ pub struct Health {
     pub not_live: Vec<Unwell>,
     /// The tasks that are not ready.
     pub not_ready: Vec<Unwell>,
-    pub(crate) stopped: bool,
-    pub(crate) closing: bool,
+    pub(crate) phase: Phase,
+    /// How many tasks there are.
+    pub(crate) tasks: usize,
+}
+
+/// How far the whole has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Phase {
+    NotStarted,
+    #[default]
+    Open,
+    ShuttingDown,
+    Stopped,
 }
 
 /// A task that is not well.
@@ -48,13 +62,31 @@ impl Health {
     /// Whether restarting the process would help no one.
     #[must_use]
     pub fn is_live(&self) -> bool {
-        !self.stopped && self.not_live.is_empty()
+        self.phase != Phase::Stopped && self.not_live.is_empty()
     }
 
     /// Whether there is anybody to send work to.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        !self.stopped && !self.closing && self.not_ready.is_empty()
+        self.phase == Phase::Open && self.not_ready.is_empty()
+    }
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NotStarted => "not started",
+            Self::Open => "running",
+            Self::ShuttingDown => "shutting down",
+            Self::Stopped => "stopped",
+        })
+    }
+}
+
+impl fmt::Display for Unwell {
+    /// One line, whatever the path holds: `store/pool: not ready: backoff, since 2026-11-23T08:15:30Z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}, since {:.0}", shortened(&self.path, PATH), self.problem, Rfc3339(self.since))
     }
 }
 
@@ -67,3 +99,6 @@ impl fmt::Display for Problem {
         }
     }
 }
+
+/// What a line has room for, of a path.
+const PATH: usize = 100;

@@ -44,6 +44,8 @@
 //! - `macros` (default): `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]`.
 //! - `controller`: admission slots, as `ControllerSpec` and `SlotHandle`.
 //! - `logging`: `LogWriter`.
+//! - `serde`: events, outcomes, health and snapshots as data; see the module `json`.
+//! - `systemd`: `systemd::notify`.
 //! - `anyhow`: a [`TaskError`] inside an `anyhow::Error` keeps its meaning; without it, an `anyhow::Error` is an error like
 //!   others.
 //! - `test-util`: the module `test`, for the tests of your own trees.
@@ -62,10 +64,13 @@ mod group;
 mod group_handle;
 mod handle;
 mod health;
+#[cfg(feature = "serde")]
+pub mod json;
 mod names;
 mod outcome;
 mod panics;
 mod policy;
+mod probe;
 mod ready;
 mod result;
 mod runtime_error;
@@ -76,16 +81,19 @@ mod status;
 mod strategy;
 mod supervisor;
 mod sync;
+#[cfg(all(feature = "systemd", unix))]
+pub mod systemd;
 mod task;
 #[cfg(feature = "test-util")]
 pub mod test;
+mod timestamp;
 mod tree;
 
 #[doc(hidden)]
 #[path = "private.rs"]
 pub mod __private;
 
-#[cfg(all(doctest, feature = "macros", feature = "controller", feature = "test-util"))]
+#[cfg(all(doctest, feature = "macros", feature = "controller", feature = "systemd", feature = "test-util", unix))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
@@ -99,9 +107,9 @@ pub use context::{FromContext, TaskContext};
 pub use controller::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
 pub use engine::Shutdown;
 pub use error::{BoxError, TaskError};
-#[cfg(feature = "logging")]
-pub use events::LogWriter;
 pub use events::{Event, EventKind, EventStream, IntoSubscriber, Lagged, Reason, Subscribe};
+#[cfg(feature = "logging")]
+pub use events::{LogLevel, LogWriter};
 pub use failure::{FailureChain, FailureLink};
 pub use group::Group;
 pub use group_handle::GroupHandle;
@@ -109,6 +117,7 @@ pub use handle::TaskHandle;
 pub use health::{Health, Problem, Unwell};
 pub use outcome::{RejectReason, TaskOutcome};
 pub use policy::{BackoffPolicy, JitterPolicy, RestartPolicy};
+pub use probe::Probe;
 pub use ready::Ready;
 pub use result::{IntoTaskError, IntoTaskResult};
 pub use runtime_error::{InvalidOption, RuntimeError};
@@ -124,8 +133,6 @@ pub use tree::{Tree, TreeBuilder};
 
 /// What most programs need.
 pub mod prelude {
-    #[cfg(feature = "logging")]
-    pub use crate::LogWriter;
     #[cfg(feature = "controller")]
     pub use crate::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
     pub use crate::{
@@ -133,6 +140,8 @@ pub mod prelude {
         RuntimeError, Strategy, Subscribe, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskHandle,
         TaskOutcome, TaskRef, TaskSpec, TaskState, TaskStatus,
     };
+    #[cfg(feature = "logging")]
+    pub use crate::{LogLevel, LogWriter};
     #[cfg(feature = "macros")]
     pub use crate::{subscriber, supervise, supervisor, task};
 }

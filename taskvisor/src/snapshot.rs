@@ -158,9 +158,9 @@ impl fmt::Display for Age {
     }
 }
 
-/// An error in at most so many characters.
-fn shortened(error: &str, most: usize) -> String {
-    let escaped: Vec<char> = error.escape_debug().collect();
+/// A text on one line, in at most so many characters.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    let escaped: Vec<char> = text.escape_debug().take(most + 1).collect();
     if escaped.len() <= most {
         return escaped.into_iter().collect();
     }

@@ -287,6 +287,18 @@ impl Core {
         self.readiness.changed.notify_waiters();
     }
 
+    /// Whether the first batch or tree has been ready.
+    #[cfg(all(feature = "systemd", unix))]
+    pub(crate) fn was_ready(&self) -> bool {
+        self.readiness.ready.load(Ordering::Acquire)
+    }
+
+    /// Rings when that changes, and when a shutdown begins or is over.
+    #[cfg(all(feature = "systemd", unix))]
+    pub(crate) fn news(&self) -> tokio::sync::futures::Notified<'_> {
+        self.readiness.changed.notified()
+    }
+
     pub(crate) async fn wait_ready(&self) {
         loop {
             let mut changed = std::pin::pin!(self.readiness.changed.notified());

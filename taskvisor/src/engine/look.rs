@@ -7,7 +7,7 @@ use super::core::Core;
 use super::group::{GroupCell, Member};
 use super::registry::Admission;
 use crate::group::{ChildSpec, Group};
-use crate::health::{Health, Problem, Unwell};
+use crate::health::{Health, Phase, Problem, Unwell};
 use crate::snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
 use crate::status::TaskState;
 
@@ -105,6 +105,7 @@ impl Core {
         let (admission, started) = (self.registry().admission, self.readiness_is_claimed());
         let mut cells = self.cells();
         cells.retain(|cell| within.is_empty() || cell.name().starts_with(within));
+        health.tasks = cells.len();
         for cell in cells {
             let unwell =
                 |problem| Unwell { path: cell.name().to_string(), problem, since: self.clock.time(cell.since()) };
@@ -115,8 +116,12 @@ impl Core {
                 health.not_ready.push(unwell(Problem::NotReady(cell.status().state)));
             }
         }
-        health.stopped = admission == Admission::Closed;
-        health.closing = !started || admission != Admission::Open;
+        health.phase = match admission {
+            Admission::Open if !started => Phase::NotStarted,
+            Admission::Open => Phase::Open,
+            Admission::Closing | Admission::Stopping => Phase::ShuttingDown,
+            Admission::Closed => Phase::Stopped,
+        };
         health
     }
 }

@@ -92,6 +92,8 @@ impl Core {
             drop(registry);
             #[cfg(feature = "controller")]
             aftermath.carry_out();
+            // For those who look from outside: it is not ready any more.
+            self.readiness.changed.notify_waiters();
         }
         let driver = Driver { core: Arc::clone(self), next };
         match runtime {

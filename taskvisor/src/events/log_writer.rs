@@ -1,53 +1,108 @@
 //! Events as lines of text.
 
+use std::env;
+use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 
-use super::{Event, Subscribe};
+use super::{Event, LogLevel, Subscribe};
 use crate::sync::lock;
+use crate::timestamp::TimeOfDay;
 
-/// A subscriber that writes one line an event: UTC time of day, kind, task, and what is known beside it. Control
-/// characters are escaped, so that no task can forge a line.
+/// A subscriber that writes one line an event: time of day (UTC), level, kind, task, and what is known beside it.
 ///
 /// ```text
-/// 08:15:30.123 TaskFailed               ping attempt=3 reason="connection refused"
+/// 08:15:30.123 WARN  TaskFailed               store/pool           attempt=3 reason="connection refused"
+/// 08:15:30.123 DEBUG BackoffScheduled         store/pool           attempt=3 delay=400ms
+/// 08:15:31.007 INFO  ShutdownRequested                             reason="SIGTERM"
 /// ```
 ///
-/// Meant for development: it writes while the event is delivered. What cannot be written is dropped.
+/// Control characters are escaped and names with spaces quoted, so that no task can forge a line or what is in it. A
+/// name that is longer than its column moves what follows in its own line only.
+///
+/// It writes each line at once, while the event is delivered. A terminal or pipe that takes no more holds up the thread
+/// of the runtime that delivers, which is the only one of a current-thread runtime; where that can happen, write to a
+/// file or to a writer with a thread of its own. What cannot be written, as to a closed standard error, is dropped.
 ///
 /// # Examples
 /// ```
-/// use taskvisor::{LogWriter, Supervisor, SupervisorConfig};
 /// use std::sync::Arc;
+/// use taskvisor::{LogLevel, LogWriter, Supervisor, SupervisorConfig};
 ///
+/// // Everything, to standard error, in colour on a terminal.
 /// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![Arc::new(LogWriter::default())]);
+///
+/// // What goes wrong, to standard output.
+/// let writer = LogWriter::new(std::io::stdout()).with_colors_on_terminal().with_level(LogLevel::Warn);
+/// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![Arc::new(writer)]);
 /// ```
-pub struct LogWriter<W = io::Stdout> {
+pub struct LogWriter<W = io::Stderr> {
     writer: Mutex<W>,
+    level: LogLevel,
+    colors: bool,
 }
 
 impl Default for LogWriter {
-    /// Writes to standard output.
+    /// Writes all events to standard error, [in colour on a terminal](Self::with_colors_on_terminal).
     fn default() -> Self {
-        Self::new(io::stdout())
+        Self::new(io::stderr()).with_colors_on_terminal()
     }
 }
 
 impl<W: Write + Send + 'static> LogWriter<W> {
-    /// Writes to `writer`.
+    /// Writes all events to `writer`, without colours.
     pub const fn new(writer: W) -> Self {
-        Self { writer: Mutex::new(writer) }
+        Self { writer: Mutex::new(writer), level: LogLevel::Debug, colors: false }
     }
+
+    /// Writes only events of this level and above. Default: [`LogLevel::Debug`], all.
+    #[must_use]
+    pub fn with_level(self, level: LogLevel) -> Self {
+        Self { level, ..self }
+    }
+
+    /// Colours the level, and dims the time, wherever it writes to.
+    #[must_use]
+    pub fn with_colors(self) -> Self {
+        Self { colors: true, ..self }
+    }
+
+    /// As [`with_colors`](Self::with_colors), if the writer is a terminal, and the environment variable
+    /// [`NO_COLOR`](https://no-color.org) is not set or empty.
+    #[must_use]
+    pub fn with_colors_on_terminal(mut self) -> Self
+    where
+        W: IsTerminal,
+    {
+        let terminal = lock(&self.writer).is_terminal();
+        self.colors = wants_colors(terminal, env::var_os("NO_COLOR").as_deref());
+        self
+    }
+
+    fn line(&self, event: &Event) -> String {
+        let mut line = String::with_capacity(128);
+        // Writing to a string cannot fail.
+        let _ = write_line(&mut line, event, self.colors);
+        line.truncate(line.trim_end_matches(' ').len());
+        line.push('\n');
+        line
+    }
+}
+
+fn wants_colors(terminal: bool, no_color: Option<&OsStr>) -> bool {
+    terminal && no_color.is_none_or(OsStr::is_empty)
 }
 
 #[async_trait]
 impl<W: Write + Send + 'static> Subscribe for LogWriter<W> {
     async fn on_event(&self, event: &Event) {
-        let line = line(event);
+        if LogLevel::of(event) < self.level {
+            return;
+        }
+        let line = self.line(event);
         let mut writer = lock(&self.writer);
         // There is nobody to tell that telling failed.
         let _ = writer.write_all(line.as_bytes()).and_then(|()| writer.flush());
@@ -60,23 +115,24 @@ impl<W: Write + Send + 'static> Subscribe for LogWriter<W> {
 
 impl<W> fmt::Debug for LogWriter<W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LogWriter").finish_non_exhaustive()
+        f.debug_struct("LogWriter").field("level", &self.level).field("colors", &self.colors).finish_non_exhaustive()
     }
 }
 
-fn line(event: &Event) -> String {
-    let mut line = String::with_capacity(96);
-    // Writing to a string cannot fail.
-    let _ = write_line(&mut line, event);
-    line.push('\n');
-    line
-}
-
-fn write_line(line: &mut String, event: &Event) -> fmt::Result {
-    write!(line, "{} {:<24}", time_of_day(event.at), event.kind.as_str())?;
-    if let Some(task) = &event.task {
-        write!(line, " {}", task.escape_debug())?;
+fn write_line(line: &mut String, event: &Event, colors: bool) -> fmt::Result {
+    let (time, level) = (TimeOfDay(event.at), LogLevel::of(event));
+    if colors {
+        let color = match level {
+            LogLevel::Error => 31,
+            LogLevel::Warn => 33,
+            LogLevel::Info => 32,
+            LogLevel::Debug => 34,
+        };
+        write!(line, "\x1b[2m{time}\x1b[0m \x1b[{color}m{level:<5}\x1b[0m")?;
+    } else {
+        write!(line, "{time} {level:<5}")?;
     }
+    write!(line, " {:<24} {:<20}", event.kind.as_str(), event.task.as_deref().map(name).unwrap_or_default())?;
     if let Some(attempt) = event.attempt {
         write!(line, " attempt={attempt}")?;
     }
@@ -86,7 +142,7 @@ fn write_line(line: &mut String, event: &Event) -> fmt::Result {
         }
     }
     if let Some(slot) = &event.slot {
-        write!(line, " slot={}", slot.escape_debug())?;
+        write!(line, " slot={}", name(slot))?;
     }
     if let Some(count) = event.count {
         write!(line, " {}={count}", if event.slot.is_some() { "waiting" } else { "count" })?;
@@ -97,42 +153,117 @@ fn write_line(line: &mut String, event: &Event) -> fmt::Result {
     }
 }
 
-fn time_of_day(at: SystemTime) -> String {
-    let since = at.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let (seconds, millis) = (since.as_secs() % 86_400, since.subsec_millis());
-    format!("{:02}:{:02}:{:02}.{millis:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+/// A name as one word, or quoted.
+fn name(name: &str) -> String {
+    let forges = |c: char| c.is_whitespace() || matches!(c, '=' | '"');
+    if name.contains(forges) { format!("{name:?}") } else { name.escape_debug().to_string() }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
     use crate::EventKind;
 
+    fn event(kind: EventKind, task: &str) -> Event {
+        Event { at: UNIX_EPOCH + Duration::from_millis(29_730_123), ..Event::about(kind, &Arc::from(task)) }
+    }
+
+    fn line(event: &Event) -> String {
+        LogWriter::new(io::sink()).line(event)
+    }
+
     #[test]
-    fn one_escaped_line_an_event() {
-        let event = Event {
+    fn the_lines_are_aligned() {
+        let failed = Event { attempt: Some(3), ..event(EventKind::TaskFailed, "store/pool") }.because("refused");
+        let waits = Event {
             attempt: Some(3),
-            at: UNIX_EPOCH + Duration::from_millis(29_730_123),
-            ..Event::about(EventKind::TaskFailed, &Arc::from("pi\nng")).because("refused\r\nTaskRemoved \"x\"")
+            delay_ms: Some(400),
+            ..event(EventKind::BackoffScheduled, "a-name-longer-than-its-column")
         };
-        assert_eq!(
-            line(&event),
-            "08:15:30.123 TaskFailed               pi\\nng attempt=3 reason=\"refused\\r\\nTaskRemoved \\\"x\\\"\"\n"
-        );
-        let of_slot = Event {
-            at: UNIX_EPOCH,
-            slot: Some("a\nb".into()),
+        let late = Event { timeout_ms: Some(5000), ..event(EventKind::TimeoutHit, "ping") };
+        let moves = Event {
+            slot: Some("up".into()),
             count: Some(2),
-            ..Event::about(EventKind::ControllerSlotTransition, &Arc::from("up")).because("idle -> running")
+            ..event(EventKind::ControllerSlotTransition, "up").because("idle -> running")
         };
+        let lost = Event { count: Some(7), ..event(EventKind::SubscriberOverflow, "metrics") };
+        let over = Event { task: None, ..event(EventKind::ShutdownRequested, "").because("SIGTERM") };
+        let done = Event { task: None, ..event(EventKind::AllStoppedWithinGrace, "") };
+        let lines: String = [failed, waits, late, moves, lost, over, done].iter().map(line).collect();
         assert_eq!(
-            line(&of_slot),
-            "00:00:00.000 ControllerSlotTransition up slot=a\\nb waiting=2 reason=\"idle -> running\"\n"
+            lines,
+            r#"08:15:30.123 WARN  TaskFailed               store/pool           attempt=3 reason="refused"
+08:15:30.123 DEBUG BackoffScheduled         a-name-longer-than-its-column attempt=3 delay=400ms
+08:15:30.123 WARN  TimeoutHit               ping                 timeout=5000ms
+08:15:30.123 DEBUG ControllerSlotTransition up                   slot=up waiting=2 reason="idle -> running"
+08:15:30.123 WARN  SubscriberOverflow       metrics              count=7
+08:15:30.123 INFO  ShutdownRequested                             reason="SIGTERM"
+08:15:30.123 INFO  AllStoppedWithinGrace
+"#
         );
-        let bare = Event { at: UNIX_EPOCH, delay_ms: Some(100), ..Event::new(EventKind::BackoffScheduled) };
-        assert_eq!(line(&bare), "00:00:00.000 BackoffScheduled         delay=100ms\n");
+    }
+
+    #[test]
+    fn no_task_can_forge_a_line_or_what_is_in_it() {
+        let failed = event(EventKind::TaskFailed, "pi\u{1b}[2Kng").because("refused\r\nTaskRemoved \"x\" \u{1b}[0m");
+        assert_eq!(
+            line(&failed),
+            "08:15:30.123 WARN  TaskFailed               pi\\u{1b}[2Kng        \
+             reason=\"refused\\r\\nTaskRemoved \\\"x\\\" \\u{1b}[0m\"\n"
+        );
+        for (forged, written) in
+            [("x attempt=9", r#""x attempt=9""#), ("x\ny", r#""x\ny""#), ("x\u{2028}y", r#""x\u{2028}y""#)]
+        {
+            let event = Event { slot: Some(forged.into()), ..event(EventKind::ControllerSubmitted, forged) };
+            let line = line(&event);
+            assert!(line.contains(&format!(" {written} ")), "{line}");
+            assert!(line.ends_with(&format!(" slot={written}\n")), "{line}");
+            assert_eq!(line.lines().count(), 1);
+        }
+    }
+
+    #[test]
+    fn colors_surround_the_level_and_are_on_terminals_only() {
+        let writer = LogWriter::new(io::sink()).with_colors();
+        assert_eq!(
+            writer.line(&event(EventKind::ActorDead, "x")),
+            "\x1b[2m08:15:30.123\x1b[0m \x1b[31mERROR\x1b[0m ActorDead                x\n"
+        );
+        assert!(wants_colors(true, None) && wants_colors(true, Some(OsStr::new(""))));
+        assert!(!wants_colors(true, Some(OsStr::new("0"))) && !wants_colors(false, None));
+        let file = std::fs::File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
+        assert!(!LogWriter::new(file).with_colors_on_terminal().colors, "a file is no terminal");
+    }
+
+    /// Fails whatever is written.
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_closed_output_is_no_harm() {
+        LogWriter::new(Closed).on_event(&event(EventKind::TaskFailed, "x")).await;
+    }
+
+    #[tokio::test]
+    async fn what_is_below_the_level_is_not_written() {
+        let writer = LogWriter::new(Vec::new()).with_level(LogLevel::Warn);
+        let exhausted = || event(EventKind::ActorExhausted, "x");
+        for event in [exhausted(), exhausted().because("refused"), event(EventKind::BackoffScheduled, "x")] {
+            writer.on_event(&event).await;
+        }
+        let written = String::from_utf8(writer.writer.into_inner().unwrap()).unwrap();
+        assert_eq!(written, "08:15:30.123 ERROR ActorExhausted           x                    reason=\"refused\"\n");
     }
 }

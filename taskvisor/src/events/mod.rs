@@ -4,6 +4,8 @@ mod bus;
 mod event;
 mod lane;
 #[cfg(feature = "logging")]
+mod level;
+#[cfg(feature = "logging")]
 mod log_writer;
 mod stream;
 mod subscribe;
@@ -13,6 +15,8 @@ pub(crate) mod tap;
 pub(crate) use bus::Bus;
 pub(crate) use event::millis;
 pub use event::{Event, EventKind, Reason};
+#[cfg(feature = "logging")]
+pub use level::LogLevel;
 #[cfg(feature = "logging")]
 pub use log_writer::LogWriter;
 pub use stream::{EventStream, Lagged};

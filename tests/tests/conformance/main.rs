@@ -14,4 +14,5 @@ mod i_events;
 mod j_controller;
 mod journal;
 mod look;
+mod probes;
 mod retry_if;

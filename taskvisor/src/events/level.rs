@@ -1,0 +1,77 @@
+//! How much an event matters to who reads a log.
+
+use std::fmt;
+
+use super::{Event, EventKind};
+
+/// How much an event matters to who reads a log; the more, the greater.
+///
+/// | level | events |
+/// |---|---|
+/// | [`Error`](Self::Error) | `ActorDead`, `ActorExhausted` with a reason, `GraceExceeded` |
+/// | [`Warn`](Self::Warn) | `TaskFailed`, `TimeoutHit`, `ControllerRejected`, `SubscriberPanicked`, `SubscriberOverflow` |
+/// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskStopped`, `ActorExhausted` without a reason, `TaskRemoved`, `ShutdownRequested`, `AllStoppedWithinGrace` |
+/// | [`Debug`](Self::Debug) | `TaskAddRequested`, `TaskRemoveRequested`, `BackoffScheduled`, `ControllerSubmitted`, `ControllerSlotTransition` |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum LogLevel {
+    /// How things come about.
+    Debug,
+    /// What happens.
+    Info,
+    /// What went wrong, and is mended or made up for.
+    Warn,
+    /// What stays wrong.
+    Error,
+}
+
+impl LogLevel {
+    /// The level of an event.
+    ///
+    /// ```
+    /// use taskvisor::{Event, EventKind, LogLevel};
+    ///
+    /// assert_eq!(LogLevel::of(&Event::new(EventKind::TaskFailed)), LogLevel::Warn);
+    /// assert!(LogLevel::Warn < LogLevel::Error);
+    /// ```
+    #[must_use]
+    pub const fn of(event: &Event) -> Self {
+        match event.kind {
+            // It completed, unless there is a reason.
+            EventKind::ActorExhausted if event.reason.is_none() => Self::Info,
+            EventKind::ActorDead | EventKind::ActorExhausted | EventKind::GraceExceeded => Self::Error,
+            EventKind::TaskFailed
+            | EventKind::TimeoutHit
+            | EventKind::ControllerRejected
+            | EventKind::SubscriberPanicked
+            | EventKind::SubscriberOverflow => Self::Warn,
+            EventKind::TaskAdded
+            | EventKind::TaskStarting
+            | EventKind::TaskStopped
+            | EventKind::TaskRemoved
+            | EventKind::ShutdownRequested
+            | EventKind::AllStoppedWithinGrace => Self::Info,
+            EventKind::TaskAddRequested
+            | EventKind::TaskRemoveRequested
+            | EventKind::BackoffScheduled
+            | EventKind::ControllerSubmitted
+            | EventKind::ControllerSlotTransition => Self::Debug,
+        }
+    }
+
+    /// The level's name, in capitals as logs have it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Debug => "DEBUG",
+            Self::Info => "INFO",
+            Self::Warn => "WARN",
+            Self::Error => "ERROR",
+        }
+    }
+}
+
+impl fmt::Display for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -1,0 +1,35 @@
+//! A process that tells systemd how it is. Its one task is ready once a line comes in, and takes a while to stop; it
+//! prints `ready` when the tree is, and `told` when there is nothing more to tell.
+
+use std::time::Duration;
+
+use taskvisor::{Ready, RuntimeError, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, Tree};
+
+fn serve() -> TaskSpec {
+    let task = TaskFn::arc("serve", |ctx: TaskContext| async move {
+        let line = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new()));
+        line.await.map_err(TaskError::error)?.map_err(TaskError::error)?;
+        ctx.ready();
+        ctx.cancelled().await;
+        Err(TaskError::Canceled)
+    });
+    TaskSpec::inherit(task).with_ready(Ready::Signal)
+}
+
+#[tokio::main(worker_threads = 2)]
+async fn main() -> Result<(), RuntimeError> {
+    let config = SupervisorConfig { drain: Duration::from_millis(100), ..SupervisorConfig::default() };
+    let tree = Tree::builder(config).task(serve()).build();
+    #[cfg(unix)]
+    let telling = tokio::spawn(taskvisor::systemd::notify(tree.supervisor()));
+    let ready = async {
+        tree.wait_ready().await;
+        println!("ready");
+    };
+    let result = tokio::join!(ready, tree.run()).1;
+    #[cfg(unix)]
+    if telling.await.is_ok() {
+        println!("told");
+    }
+    result
+}

@@ -1,0 +1,157 @@
+//! The serialized form, as its documentation shows it.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde_json::{Value, json, to_value};
+use taskvisor::{
+    Event, EventKind, Group, RejectReason, RuntimeError, SupervisorConfig, TaskError, TaskId, TaskOutcome, TaskState,
+    TaskStatus, Tree, TreeSnapshot,
+};
+use tests::{FAIL, OK, Script, constant, cooperative, secs, settle, supervisor};
+
+/// The examples under a heading of the documentation.
+fn documented(heading: &str) -> VecDeque<Value> {
+    let text = include_str!("../../taskvisor/src/json.md");
+    let (_, section) = text.split_once(&format!("\n# `{heading}`\n")).expect("there is such a heading");
+    let section = section.split("\n# ").next().unwrap();
+    let blocks = section.split("```json\n").skip(1).map(|block| block.split("```").next().unwrap());
+    blocks.map(|block| serde_json::from_str(block).unwrap()).collect()
+}
+
+/// 2026-11-23T08:15:30.123Z
+fn then() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_millis(1_795_421_730_123)
+}
+
+#[derive(Debug)]
+struct Unreadable(std::io::Error);
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot read the catalogue")
+    }
+}
+
+impl Error for Unreadable {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+async fn an_id() -> TaskId {
+    supervisor().add_task(Script::new([OK]).spec("x")).await.unwrap().id()
+}
+
+#[tokio::test]
+async fn events() {
+    let mut documented = documented("Event");
+    let mut failed = Event::new(EventKind::TaskFailed);
+    (failed.seq, failed.at, failed.task, failed.attempt) = (17, then(), Some("store/pool".into()), Some(3));
+    failed.id = Some(an_id().await);
+    let refused = TaskError::error(Unreadable(std::io::Error::other("connection refused")));
+    failed.reason = Some(Arc::new(refused).into());
+    let mut expected = documented.pop_front().unwrap();
+    expected["id"] = json!(failed.id.unwrap().to_string().parse::<u64>().unwrap());
+    assert_eq!(to_value(&failed).unwrap(), expected);
+    assert!(serde_json::to_string(&failed).unwrap().starts_with(r#"{"kind":"TaskFailed","seq":17,"at":"2026-"#));
+
+    let mut moves = Event::new(EventKind::ControllerSlotTransition);
+    (moves.seq, moves.at) = (18, then() + Duration::from_millis(1));
+    (moves.task, moves.slot) = (Some("deploy".into()), Some("deploy".into()));
+    (moves.id, moves.count, moves.reason) = (failed.id, Some(2), Some("idle -> running".into()));
+    let mut expected = documented.pop_front().unwrap();
+    expected["id"] = to_value(moves.id).unwrap();
+    assert_eq!(to_value(&moves).unwrap(), expected);
+    assert!(documented.is_empty(), "an example that is not tested");
+
+    let mut waits = Event::new(EventKind::BackoffScheduled);
+    (waits.at, waits.delay_ms, waits.timeout_ms) = (then(), Some(400), Some(5));
+    let expected = json!({
+        "kind": "BackoffScheduled", "seq": 0, "at": "2026-11-23T08:15:30.123Z", "delay_ms": 400, "timeout_ms": 5,
+    });
+    assert_eq!(to_value(&waits).unwrap(), expected);
+}
+
+#[test]
+fn outcomes() {
+    let fail = |reason: &str| Arc::new(TaskError::Fail { reason: reason.into() });
+    let taken = Arc::new(RuntimeError::TaskAlreadyExists { name: "deploy".into() });
+    let refused = RejectReason::Refused { error: taken };
+    let documented: Vec<_> = documented("TaskOutcome").into();
+    let shown = [
+        TaskOutcome::Completed,
+        TaskOutcome::Exhausted { error: Arc::new(TaskError::Timeout { timeout: secs(5) }), failures: 4 },
+        TaskOutcome::Rejected { reason: refused.clone() },
+    ];
+    assert_eq!(shown.map(|outcome| to_value(outcome).unwrap()).to_vec(), documented);
+
+    let mut alone = documented[2].clone();
+    alone.as_object_mut().unwrap().remove("outcome");
+    assert_eq!(to_value(refused).unwrap(), alone);
+    assert_eq!(to_value(RejectReason::Busy).unwrap(), json!({ "reason": "busy" }));
+
+    let error = json!({ "label": "task_failed", "message": "no" });
+    for (outcome, expected) in [
+        (TaskOutcome::Canceled { error: None }, json!({ "outcome": "canceled" })),
+        (TaskOutcome::Canceled { error: Some(fail("no")) }, json!({ "outcome": "canceled", "error": error })),
+        (TaskOutcome::Failed { error: fail("no") }, json!({ "outcome": "failed", "error": error })),
+        (TaskOutcome::Aborted { error: None }, json!({ "outcome": "aborted" })),
+    ] {
+        assert_eq!(to_value(outcome).unwrap(), expected);
+    }
+}
+
+/// A tree of one task that fails and one that waits for it.
+async fn tree() -> Tree {
+    let pool = Script::new([FAIL]).spec("pool").with_backoff(constant(secs(50))).with_ready(taskvisor::Ready::Signal);
+    let tree = Tree::builder(SupervisorConfig::default())
+        .name("app")
+        .task(pool)
+        .task(cooperative("serve").with_after(["pool"]))
+        .build();
+    tree.start().await.unwrap();
+    settle().await;
+    tree
+}
+
+#[tokio::test(start_paused = true)]
+async fn statuses() {
+    let failing = Script::new([FAIL]).spec("x").with_backoff(constant(secs(10)));
+    let supervisor = supervisor();
+    let task = supervisor.add_task(failing).await.unwrap();
+    tokio::time::sleep(secs(15)).await;
+    let mut status: TaskStatus = task.status();
+    status.last_error = Some(Arc::new(TaskError::Fail { reason: "connection refused".into() }));
+    assert_eq!(to_value(status).unwrap(), documented("TaskStatus")[0]);
+    assert_eq!(to_value(TaskState::Queued).unwrap(), json!("queued"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn health() {
+    let tree = Tree::builder(SupervisorConfig::default())
+        .group(Group::one_for_one("store").task(Script::new([FAIL]).spec("pool").with_backoff(constant(secs(50)))))
+        .build();
+    tree.start().await.unwrap();
+    settle().await;
+    let mut health = tree.health();
+    health.not_ready[0].since = then();
+    assert_eq!(to_value(&health).unwrap(), documented("Health")[0]);
+    health.not_ready[0].problem = taskvisor::Problem::PastStop;
+    let unwell = json!({ "path": "store/pool", "problem": "past_stop", "since": "2026-11-23T08:15:30.123Z" });
+    assert_eq!(to_value(&health.not_ready[0]).unwrap(), unwell);
+}
+
+#[tokio::test(start_paused = true)]
+async fn snapshots() {
+    let tree = tree().await;
+    let mut snapshot: TreeSnapshot = tree.snapshot();
+    for child in &mut snapshot.root.children {
+        child.since = child.since.map(|_| then());
+        child.last_error = child.last_error.take().map(|_| "connection refused".into());
+    }
+    assert_eq!(to_value(&snapshot).unwrap(), documented("TreeSnapshot")[0]);
+}

@@ -1,0 +1,158 @@
+//! What a process tells systemd, on a socket as systemd's.
+#![cfg(unix)]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+
+use tests::secs;
+
+/// The end of systemd. It reads all the time, as a sender waits while the socket is full.
+struct Manager {
+    directory: PathBuf,
+    lines: Receiver<String>,
+}
+
+impl Manager {
+    fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("taskvisor-systemd-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let directory = std::env::temp_dir().join(name);
+        std::fs::create_dir(&directory).unwrap();
+        let socket = UnixDatagram::bind(directory.join("notify")).unwrap();
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length) = socket.recv(&mut buffer) {
+                for line in String::from_utf8_lossy(&buffer[..length]).lines() {
+                    let _ = sender.send(line.to_owned());
+                }
+            }
+        });
+        Self { directory, lines }
+    }
+
+    fn service(&self) -> Command {
+        let mut command = service();
+        command.env("NOTIFY_SOCKET", self.directory.join("notify"));
+        command
+    }
+
+    /// What is told up to this.
+    fn until(&self, wanted: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        while lines.last().is_none_or(|line| line != wanted) {
+            lines.push(
+                self.lines.recv_timeout(secs(60)).unwrap_or_else(|_| panic!("{wanted:?} is not told: {lines:?}")),
+            );
+        }
+        lines
+    }
+}
+
+impl Drop for Manager {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn service() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_notifier"));
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+        command.env_remove(name);
+    }
+    command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+}
+
+/// A process that is gone with the test.
+struct Service {
+    process: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Service {
+    fn start(mut command: Command) -> Self {
+        let mut process = command.spawn().unwrap();
+        let (stdin, stdout) = (process.stdin.take().unwrap(), process.stdout.take().unwrap());
+        Self { process, stdin, stdout: BufReader::new(stdout) }
+    }
+
+    fn become_ready(&mut self) {
+        self.stdin.write_all(b"\n").unwrap();
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+    }
+
+    fn stop(mut self) {
+        let kill = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+        let mut rest = String::new();
+        self.stdout.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "told\n");
+        assert!(self.process.wait().unwrap().success());
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn systemd_hears_of_the_start_the_watchdog_and_the_end() {
+    let manager = Manager::new();
+    let mut command = manager.service();
+    command.env("WATCHDOG_USEC", "200000");
+    let mut service = Service::start(command);
+
+    let mut told = manager.until("STATUS=0 of 1 ready; not ready: serve (running)");
+    assert_eq!(told[0], "WATCHDOG=1", "also while it starts");
+    assert!(!told.contains(&"READY=1".to_owned()), "{told:?}");
+    service.become_ready();
+    told = manager.until("READY=1");
+    for _ in 0..2 {
+        told.extend(manager.until("WATCHDOG=1"));
+    }
+    assert!(told.contains(&"STATUS=1 of 1 ready".to_owned()), "{told:?}");
+    service.stop();
+    told.extend(manager.until("STATUS=stopped"));
+
+    let stopping = told.iter().position(|line| line == "STOPPING=1").unwrap();
+    assert_eq!(told[stopping + 1], "EXTEND_TIMEOUT_USEC=10000000");
+    assert!(told[stopping..].contains(&"STATUS=shutting down, 1 left".to_owned()), "{told:?}");
+    let once = told.iter().filter(|line| matches!(&***line, "READY=1" | "STOPPING=1"));
+    assert_eq!(once.collect::<Vec<_>>(), ["READY=1", "STOPPING=1"]);
+}
+
+#[test]
+fn the_watchdog_of_another_process_is_not_fed() {
+    let manager = Manager::new();
+    let mut command = manager.service();
+    command.env("WATCHDOG_USEC", "1000").env("WATCHDOG_PID", "1");
+    let mut service = Service::start(command);
+    service.become_ready();
+    service.stop();
+    let told = manager.until("STATUS=stopped");
+    assert!(!told.contains(&"WATCHDOG=1".to_owned()), "{told:?}");
+}
+
+#[test]
+fn a_service_runs_as_well_without_systemd() {
+    let gone = Manager::new().directory.join("notify");
+    let mut commands = [service(), service(), service()];
+    commands[1].env("NOTIFY_SOCKET", "");
+    commands[2].env("NOTIFY_SOCKET", gone);
+    for command in commands {
+        let mut service = Service::start(command);
+        service.become_ready();
+        service.stop();
+    }
+}
