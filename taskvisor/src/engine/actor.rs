@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::PollSemaphore;
@@ -16,6 +17,7 @@ use super::current::Current;
 use super::decision::{Ending, Next, Told};
 use super::group::Note;
 use super::guards::Guards;
+use super::observe::{self, Observed};
 use crate::context::TaskContext;
 use crate::error::TaskError;
 use crate::outcome::TaskOutcome;
@@ -34,6 +36,7 @@ pub(super) struct Actor {
     finished: bool,
     guards: Option<Box<Guards>>,
     ticks: Option<Box<Ticks>>,
+    observed: Observed,
 }
 
 enum Step {
@@ -101,7 +104,14 @@ impl Permit {
 }
 
 impl Actor {
-    pub(super) fn new(cell: Arc<Cell>) -> Self {
+    /// Spawns the actor of a task that was registered.
+    pub(super) fn spawn(cell: Arc<Cell>, runtime: &Handle) {
+        observe::added(&cell);
+        let name = Arc::clone(cell.name());
+        observe::spawn(runtime, &name, Self::new(cell));
+    }
+
+    fn new(cell: Arc<Cell>) -> Self {
         let permit = Permit::of(&cell);
         let guards = Guards::of(&cell);
         let takes_context = catch(|| cell.task().takes_context()).unwrap_or(true);
@@ -114,6 +124,7 @@ impl Actor {
             finished: false,
             guards,
             ticks: None,
+            observed: Observed::default(),
         }
     }
 
@@ -230,8 +241,9 @@ impl Actor {
             let first = self.ticks.as_ref().map_or(started, |ticks| ticks.first);
             self.ticks = Some(Box::new(Ticks { first, started }));
         }
-        let context = TaskContext::new(Arc::clone(&self.cell), attempt);
-        match catch(|| self.cell.task().attempt(context)) {
+        self.observed.begin(&self.cell, attempt);
+        let context = TaskContext::new(Arc::clone(&self.cell), attempt, self.observed.span());
+        match self.observed.within(|| catch(|| self.cell.task().attempt(context))) {
             Ok(future) => self.step = Step::Attempt(Attempt { future, began: None, lived: None, cut: Cut::Not }),
             Err(panic) => self.attempt_ended(Ending::Result(Err(panic)), None, Cut::Not),
         }
@@ -246,7 +258,7 @@ impl Actor {
             }
         }
         let Step::Attempt(attempt) = &mut self.step else { return Poll::Ready(()) };
-        let ended = match catch(|| attempt.future.as_mut().poll(cx)) {
+        let ended = match self.observed.within(|| catch(|| attempt.future.as_mut().poll(cx))) {
             Ok(Poll::Pending) => None,
             Ok(Poll::Ready(result)) => Some(result),
             Err(panic) => Some(Err(panic)),
@@ -326,6 +338,7 @@ impl Actor {
         if !self.cell.time_out(timeout) {
             return;
         }
+        self.observed.timed_out(&self.cell, timeout);
         let window = self.cell.window();
         if self.takes_context && !window.is_zero() {
             attempt.cut(Cut::TimedOut(timeout));
@@ -352,7 +365,7 @@ impl Actor {
             (other, _) => other,
         };
         let lived = attempt.lived.or_else(|| attempt.age());
-        let ending = match drop_caught(attempt.future) {
+        let ending = match self.observed.within(|| drop_caught(attempt.future)) {
             Ok(()) => ending,
             Err(panic) => ending.with_panic(panic),
         };
@@ -406,11 +419,13 @@ impl Actor {
     /// Goes on after an attempt. Its ending comes back if it has helpers that have not ended.
     fn conclude(&mut self, ending: Ending, lived: Option<Duration>, untold: bool) -> Option<(Ending, bool)> {
         let ticks = self.ticks.as_ref().map(|ticks| (ticks.started - ticks.first, ticks.first.elapsed()));
+        let aborted = matches!(ending, Ending::Aborted);
         let concluded = self.cell.conclude(ending, &Concluded { lived, ticks, untold });
         let next = match concluded {
             Ok(next) => next,
             Err(joining) => return Some(joining),
         };
+        self.observed.concluded(&self.cell, &next, aborted);
         if let Some(permit) = &mut self.permit {
             permit.held = None;
         }
@@ -455,6 +470,7 @@ impl Actor {
         self.step = Step::Over;
         self.finished = true;
         self.permit = None;
+        self.observed.ended(&self.cell, &outcome);
         self.cell.core().remove(&self.cell, outcome);
     }
 }
@@ -510,7 +526,8 @@ impl Future for Actor {
 impl Drop for Actor {
     /// The runtime goes away, and the attempt with it.
     fn drop(&mut self) {
-        let _ = drop_caught(std::mem::replace(&mut self.step, Step::Over));
+        let step = std::mem::replace(&mut self.step, Step::Over);
+        let _ = self.observed.within(|| drop_caught(step));
         if !self.finished {
             self.finish(TaskOutcome::Aborted { error: None });
         }

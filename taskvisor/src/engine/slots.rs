@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::actor::Actor;
 use super::cell::{Bound, Cell, Finished, Origin, Tie};
 use super::core::{Admitted, Core, announce};
+use super::observe;
 use super::registry::{Admission, Registry, shrink};
 use super::tree::check_no_siblings;
 use crate::controller::{
@@ -80,6 +81,12 @@ impl Controller {
 }
 
 impl Core {
+    /// Whether there is a declared slot of that name.
+    #[cfg(feature = "metrics")]
+    pub(super) fn is_declared_slot(&self, name: &str) -> bool {
+        self.controller.setup.slots.iter().any(|slot| slot.name() == name)
+    }
+
     /// What the slot of that name does with a submission that does not say.
     pub(crate) fn admission_of(&self, slot: &str) -> AdmissionPolicy {
         self.controller.setup.admission(slot)
@@ -147,6 +154,7 @@ impl Core {
         let mut aftermath = Aftermath::default();
         self.enter(&mut registry, Job { cell: Arc::clone(&cell), runtime }, decision, &mut aftermath);
         drop(registry);
+        observe::submitted(&cell, decision.needs_room());
         self.carry_out(aftermath);
         Ok(Offer::Taken(cell))
     }
@@ -268,8 +276,10 @@ impl Core {
         let Aftermath { start, stop, over, room } = aftermath;
         if room > 0 {
             self.controller.room.add_permits(room);
+            observe::wait_no_more(room);
         }
         for (cell, finished) in over {
+            observe::not_run(&cell);
             cell.finished(finished);
         }
         if let Some(owner) = stop {
@@ -361,7 +371,7 @@ fn spawn(job: Job) {
         }
     });
     while let Some(Job { cell, runtime }) = job.take() {
-        runtime.spawn(Actor::new(cell));
+        Actor::spawn(cell, &runtime);
         job = NEXT.try_with(|next| next.borrow_mut().as_mut().and_then(Vec::pop)).ok().flatten();
     }
     if nested == Ok(false) {

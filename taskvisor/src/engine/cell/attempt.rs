@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::super::helpers::Helper;
+use super::super::observe::{self, SpanRef};
 use super::{Cell, Progress};
 use crate::error::TaskError;
 
@@ -26,7 +27,7 @@ impl Cell {
         token
     }
 
-    pub(crate) fn spawn_helper<F>(self: &Arc<Self>, attempt: u32, future: F)
+    pub(crate) fn spawn_helper<F>(self: &Arc<Self>, attempt: u32, span: &SpanRef, future: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -39,9 +40,10 @@ impl Cell {
             helpers.running += 1;
             helpers.abort.clone()
         };
-        let helper = Helper::new(future, abort, Arc::clone(self));
+        // It counts by now, so the attempt's span is not closed before it ends.
+        let helper = Helper::new(future, abort, span.upgrade(), Arc::clone(self));
         if let Ok(runtime) = self.core.runtime() {
-            runtime.spawn(helper);
+            observe::spawn(&runtime, &self.name, helper);
         }
     }
 
