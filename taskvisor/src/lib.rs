@@ -41,7 +41,9 @@
 //!
 //! # Features
 //! `macros` (default): `#[task]` and `supervise!`. `controller`: admission slots, as `ControllerSpec` and `SlotHandle`.
-//! `logging`: `LogWriter`.
+//! `logging`: `LogWriter`. `tracing` and `metrics`: see below.
+//!
+#![doc = include_str!("observing.md")]
 
 mod child;
 mod config;
