@@ -243,7 +243,10 @@ impl Actor {
         }
         self.observed.begin(&self.cell, attempt);
         let context = TaskContext::new(Arc::clone(&self.cell), attempt, self.observed.span());
-        match self.observed.within(|| catch(|| self.cell.task().attempt(context))) {
+        let in_span = self.observed.in_span();
+        let built = catch(|| self.cell.task().attempt(context));
+        in_span.exit();
+        match built {
             Ok(future) => self.step = Step::Attempt(Attempt { future, began: None, lived: None, cut: Cut::Not }),
             Err(panic) => self.attempt_ended(Ending::Result(Err(panic)), None, Cut::Not),
         }
@@ -258,7 +261,10 @@ impl Actor {
             }
         }
         let Step::Attempt(attempt) = &mut self.step else { return Poll::Ready(()) };
-        let ended = match self.observed.within(|| catch(|| attempt.future.as_mut().poll(cx))) {
+        let in_span = self.observed.in_span();
+        let polled = catch(|| attempt.future.as_mut().poll(cx));
+        in_span.exit();
+        let ended = match polled {
             Ok(Poll::Pending) => None,
             Ok(Poll::Ready(result)) => Some(result),
             Err(panic) => Some(Err(panic)),
@@ -365,7 +371,10 @@ impl Actor {
             (other, _) => other,
         };
         let lived = attempt.lived.or_else(|| attempt.age());
-        let ending = match self.observed.within(|| drop_caught(attempt.future)) {
+        let in_span = self.observed.in_span();
+        let dropped = drop_caught(attempt.future);
+        in_span.exit();
+        let ending = match dropped {
             Ok(()) => ending,
             Err(panic) => ending.with_panic(panic),
         };
@@ -526,8 +535,9 @@ impl Future for Actor {
 impl Drop for Actor {
     /// The runtime goes away, and the attempt with it.
     fn drop(&mut self) {
-        let step = std::mem::replace(&mut self.step, Step::Over);
-        let _ = self.observed.within(|| drop_caught(step));
+        let in_span = self.observed.in_span();
+        let _ = drop_caught(std::mem::replace(&mut self.step, Step::Over));
+        in_span.exit();
         if !self.finished {
             self.finish(TaskOutcome::Aborted { error: None });
         }

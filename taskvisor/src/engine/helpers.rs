@@ -51,7 +51,10 @@ impl Future for Helper {
         let Self { future, span, running } = &mut *self;
         let Some(future) = future else { return Poll::Ready(()) };
         let _current = Current::enter(running.0.id(), running.0.core());
-        span.within(|| future.as_mut().poll(cx)).map(|result| {
+        let in_span = span.enter();
+        let polled = future.as_mut().poll(cx);
+        in_span.exit();
+        polled.map(|result| {
             if let Err(panic) = result {
                 running.0.helper_panicked(panic);
             }
@@ -61,8 +64,8 @@ impl Future for Helper {
 
 impl Drop for Helper {
     fn drop(&mut self) {
-        let future = self.future.take();
-        let _ = self.span.within(|| drop_caught(future));
+        let _in_span = self.span.enter();
+        let _ = drop_caught(self.future.take());
     }
 }
 

@@ -41,13 +41,14 @@ impl Observed {
         self.span.downgrade()
     }
 
-    /// Runs code of the attempt's in its span. `f` contains its panics.
-    pub(super) fn within<T>(&self, f: impl FnOnce() -> T) -> T {
-        self.span.within(f)
+    /// Enters the span of the attempt, if there is one, until what is given back is dropped.
+    pub(super) fn in_span(&self) -> trace::InSpan<'_> {
+        self.span.enter()
     }
 
     pub(super) fn timed_out(&self, cell: &Cell, timeout: Duration) {
-        self.within(|| trace::timed_out(cell, timeout));
+        let _in_span = self.in_span();
+        trace::timed_out(cell, timeout);
     }
 
     /// The attempt is over, its helpers included. Where that ends the registration, `ended` follows.
@@ -57,7 +58,9 @@ impl Observed {
             meter::backoff(cell, *delay);
         }
         if !matches!(next, Next::End(_)) {
-            self.within(|| trace::concluded(cell, next));
+            let in_span = self.in_span();
+            trace::concluded(cell, next);
+            in_span.exit();
             self.span.close();
         }
     }
@@ -65,7 +68,9 @@ impl Observed {
     /// The registration is over, and so is the attempt, if there is one.
     pub(super) fn ended(&mut self, cell: &Cell, outcome: &TaskOutcome) {
         self.stopwatch.stop(cell, "aborted");
-        self.within(|| trace::ended(cell, outcome));
+        let in_span = self.in_span();
+        trace::ended(cell, outcome);
+        in_span.exit();
         self.span.close();
     }
 }

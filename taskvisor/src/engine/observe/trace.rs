@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tracing::level_filters::LevelFilter;
+use tracing::span::Entered;
 use tracing::{Level, Span};
 
 use super::super::cell::Cell;
@@ -29,6 +30,9 @@ const WARNED: u32 = 3;
 #[derive(Default)]
 pub(crate) struct AttemptSpan(Option<Arc<Span>>);
 
+/// The span is entered as long as this is there.
+pub(crate) struct InSpan<'a>(Option<Entered<'a>>);
+
 /// The span of an attempt, without keeping it open.
 #[derive(Clone, Default)]
 pub(crate) struct SpanRef(Weak<Span>);
@@ -38,18 +42,32 @@ impl AttemptSpan {
         SpanRef(self.0.as_ref().map(Arc::downgrade).unwrap_or_default())
     }
 
-    /// Runs `f`, which contains its panics, in the span.
-    pub(crate) fn within<T>(&self, f: impl FnOnce() -> T) -> T {
-        let Some(span) = &self.0 else { return f() };
-        let entered = catch(|| span.enter());
-        let result = f();
-        let _ = drop_caught(entered);
-        result
+    /// Enters the span on this thread, until what is given back is dropped: never across an await.
+    pub(crate) fn enter(&self) -> InSpan<'_> {
+        InSpan(self.0.as_deref().and_then(enter))
     }
 
     pub(crate) fn close(&mut self) {
         if let Some(span) = self.0.take() {
             let _ = drop_caught(span);
+        }
+    }
+}
+
+/// `None` if the subscriber panics.
+#[cold]
+fn enter(span: &Span) -> Option<Entered<'_>> {
+    catch(|| span.enter()).ok()
+}
+
+impl InSpan<'_> {
+    pub(crate) fn exit(self) {}
+}
+
+impl Drop for InSpan<'_> {
+    fn drop(&mut self) {
+        if let Some(entered) = self.0.take() {
+            let _ = drop_caught(entered);
         }
     }
 }
@@ -66,10 +84,19 @@ impl SpanRef {
     }
 }
 
+/// Whether there may be a subscriber that wants to know anything at all.
+fn is_listened_to() -> bool {
+    LevelFilter::current() != LevelFilter::OFF
+}
+
 /// Calls the subscriber, unless there is none.
 fn tell(f: impl FnOnce()) {
-    if LevelFilter::current() != LevelFilter::OFF {
+    #[cold]
+    fn call(f: impl FnOnce()) {
         let _ = catch(f);
+    }
+    if is_listened_to() {
+        call(f);
     }
 }
 
@@ -98,9 +125,11 @@ fn level_of_end(outcome: &TaskOutcome) -> Level {
 }
 
 pub(super) fn begin(cell: &Cell, attempt: u32) -> AttemptSpan {
-    if LevelFilter::current() == LevelFilter::OFF {
-        return AttemptSpan::default();
-    }
+    if is_listened_to() { open(cell, attempt) } else { AttemptSpan::default() }
+}
+
+#[cold]
+fn open(cell: &Cell, attempt: u32) -> AttemptSpan {
     // No child of what happens to be entered on this thread.
     let span = catch(|| {
         tracing::info_span!(
@@ -114,9 +143,9 @@ pub(super) fn begin(cell: &Cell, attempt: u32) -> AttemptSpan {
         )
     });
     let span = AttemptSpan(span.ok().filter(|span| !span.is_disabled()).map(Arc::new));
-    span.within(|| {
-        tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "attempt started"));
-    });
+    let entered = span.enter();
+    tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "attempt started"));
+    entered.exit();
     span
 }
 
