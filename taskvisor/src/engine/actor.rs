@@ -107,8 +107,7 @@ impl Actor {
     /// Spawns the actor of a task that was registered.
     pub(super) fn spawn(cell: Arc<Cell>, runtime: &Handle) {
         observe::added(&cell);
-        let name = Arc::clone(cell.name());
-        observe::spawn(runtime, &name, Self::new(cell));
+        observe::spawn(runtime, Self::new(cell), |actor| Arc::clone(actor.cell.name()));
     }
 
     fn new(cell: Arc<Cell>) -> Self {
@@ -245,7 +244,7 @@ impl Actor {
         let context = TaskContext::new(Arc::clone(&self.cell), attempt, self.observed.span());
         let in_span = self.observed.in_span();
         let built = catch(|| self.cell.task().attempt(context));
-        in_span.exit();
+        drop(in_span);
         match built {
             Ok(future) => self.step = Step::Attempt(Attempt { future, began: None, lived: None, cut: Cut::Not }),
             Err(panic) => self.attempt_ended(Ending::Result(Err(panic)), None, Cut::Not),
@@ -263,7 +262,7 @@ impl Actor {
         let Step::Attempt(attempt) = &mut self.step else { return Poll::Ready(()) };
         let in_span = self.observed.in_span();
         let polled = catch(|| attempt.future.as_mut().poll(cx));
-        in_span.exit();
+        drop(in_span);
         let ended = match polled {
             Ok(Poll::Pending) => None,
             Ok(Poll::Ready(result)) => Some(result),
@@ -373,7 +372,7 @@ impl Actor {
         let lived = attempt.lived.or_else(|| attempt.age());
         let in_span = self.observed.in_span();
         let dropped = drop_caught(attempt.future);
-        in_span.exit();
+        drop(in_span);
         let ending = match dropped {
             Ok(()) => ending,
             Err(panic) => ending.with_panic(panic),
@@ -537,7 +536,7 @@ impl Drop for Actor {
     fn drop(&mut self) {
         let in_span = self.observed.in_span();
         let _ = drop_caught(std::mem::replace(&mut self.step, Step::Over));
-        in_span.exit();
+        drop(in_span);
         if !self.finished {
             self.finish(TaskOutcome::Aborted { error: None });
         }

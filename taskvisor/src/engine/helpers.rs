@@ -53,7 +53,7 @@ impl Future for Helper {
         let _current = Current::enter(running.0.id(), running.0.core());
         let in_span = span.enter();
         let polled = future.as_mut().poll(cx);
-        in_span.exit();
+        drop(in_span);
         polled.map(|result| {
             if let Err(panic) = result {
                 running.0.helper_panicked(panic);

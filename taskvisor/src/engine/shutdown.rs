@@ -100,7 +100,7 @@ impl Core {
         let driver = Driver { core: Arc::clone(self), next };
         match runtime {
             Some(runtime) => {
-                observe::spawn(&runtime, "shutdown", driver.drive(drain));
+                observe::spawn(&runtime, driver.drive(drain), |_| "shutdown".into());
             }
             // Never used on a runtime: there is nothing to stop, and nobody to tell.
             None => drop(driver),
@@ -269,7 +269,7 @@ impl Drop for Driver {
         }
         if let Some(next) = self.next.take() {
             let driver = Self { core: Arc::clone(&self.core), next: None };
-            observe::spawn(&next, "shutdown", driver.drive(Duration::ZERO));
+            observe::spawn(&next, driver.drive(Duration::ZERO), |_| "shutdown".into());
             return;
         }
         for cell in self.core.cells() {

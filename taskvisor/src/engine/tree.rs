@@ -329,8 +329,8 @@ impl Registered {
             Actor::spawn(cell, runtime);
         }
         for group in self.groups {
-            let path = Arc::clone(group.path());
-            observe::spawn(runtime, if path.is_empty() { "root" } else { &path }, drive(group));
+            let name = Arc::clone(group.shown_path());
+            observe::spawn(runtime, drive(group), |_| name);
         }
     }
 }

@@ -372,3 +372,28 @@ fn the_runtime_may_end_before_the_attempt() {
     assert!(farewells.iter().all(|entry| entry.span.as_deref() == Some("t#1")));
     assert_eq!(entries.iter().filter(|entry| entry.what == What::Closed).count(), 1);
 }
+
+/// For tokio-console, with `RUSTFLAGS="--cfg tokio_unstable"`.
+#[cfg(tokio_unstable)]
+#[test]
+fn what_is_spawned_has_a_name() {
+    let log = Log::default();
+    let task = TaskFn::arc("t", |ctx: TaskContext| async move {
+        ctx.spawn(async {});
+        Ok(())
+    });
+    let group = Group::one_for_one("g").task(TaskSpec::inherit(task));
+    let tree = Tree::builder(SupervisorConfig::default()).name("app").group(group).build();
+    log.during(|| {
+        run(async {
+            tree.start().await.unwrap();
+            tree.child("g/t").outcome().await.unwrap();
+            tree.shutdown().await.unwrap();
+        });
+    });
+    let opened = log.entries().into_iter().filter(|entry| entry.what == What::Opened);
+    let mut names: Vec<_> = opened.map(|entry| entry.field("task.name").to_owned()).collect();
+    names.retain(|name| !name.is_empty());
+    names.sort_unstable();
+    assert_eq!(names, ["app", "g", "g/t", "g/t", "shutdown"]);
+}

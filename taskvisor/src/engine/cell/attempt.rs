@@ -43,7 +43,7 @@ impl Cell {
         // It counts by now, so the attempt's span is not closed before it ends.
         let helper = Helper::new(future, abort, span.upgrade(), Arc::clone(self));
         if let Ok(runtime) = self.core.runtime() {
-            observe::spawn(&runtime, &self.name, helper);
+            observe::spawn(&runtime, helper, |_| Arc::clone(&self.name));
         }
     }
 

@@ -60,7 +60,7 @@ impl Observed {
         if !matches!(next, Next::End(_)) {
             let in_span = self.in_span();
             trace::concluded(cell, next);
-            in_span.exit();
+            drop(in_span);
             self.span.close();
         }
     }
@@ -70,7 +70,7 @@ impl Observed {
         self.stopwatch.stop(cell, "aborted");
         let in_span = self.in_span();
         trace::ended(cell, outcome);
-        in_span.exit();
+        drop(in_span);
         self.span.close();
     }
 }
@@ -146,6 +146,9 @@ pub(super) fn shutdown_over(result: &Result<(), RuntimeError>) {
 }
 
 /// Spawns a future of the engine's, under the name that tokio-console shows.
-pub(super) fn spawn<F: Future<Output = ()> + Send + 'static>(runtime: &Handle, name: &str, future: F) {
-    trace::spawn(runtime, name, future);
+pub(super) fn spawn<F>(runtime: &Handle, future: F, name: impl FnOnce(&F) -> Arc<str>)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    trace::spawn(runtime, future, name);
 }

@@ -60,10 +60,6 @@ fn enter(span: &Span) -> Option<Entered<'_>> {
     catch(|| span.enter()).ok()
 }
 
-impl InSpan<'_> {
-    pub(crate) fn exit(self) {}
-}
-
 impl Drop for InSpan<'_> {
     fn drop(&mut self) {
         if let Some(entered) = self.0.take() {
@@ -145,7 +141,7 @@ fn open(cell: &Cell, attempt: u32) -> AttemptSpan {
     let span = AttemptSpan(span.ok().filter(|span| !span.is_disabled()).map(Arc::new));
     let entered = span.enter();
     tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "attempt started"));
-    entered.exit();
+    drop(entered);
     span
 }
 
@@ -253,9 +249,15 @@ pub(super) fn shutdown_over(result: &Result<(), RuntimeError>) {
 }
 
 /// A runtime that takes no more tasks drops the future, here as there.
-pub(super) fn spawn<F: Future<Output = ()> + Send + 'static>(runtime: &Handle, name: &str, future: F) {
+pub(super) fn spawn<F>(runtime: &Handle, future: F, name: impl FnOnce(&F) -> Arc<str>)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     #[cfg(tokio_unstable)]
-    let _ = tokio::task::Builder::new().name(name).spawn_on(future, runtime);
+    {
+        let name = name(&future);
+        let _ = tokio::task::Builder::new().name(&name).spawn_on(future, runtime);
+    }
     #[cfg(not(tokio_unstable))]
     {
         let _ = name;

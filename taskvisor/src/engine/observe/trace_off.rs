@@ -19,8 +19,8 @@ pub(crate) struct AttemptSpan;
 
 pub(crate) struct InSpan<'a>(PhantomData<&'a ()>);
 
-impl InSpan<'_> {
-    pub(crate) fn exit(self) {}
+impl Drop for InSpan<'_> {
+    fn drop(&mut self) {}
 }
 
 #[derive(Clone, Default)]
@@ -71,6 +71,9 @@ pub(super) fn shutdown_requested(_: &str) {}
 
 pub(super) fn shutdown_over(_: &Result<(), RuntimeError>) {}
 
-pub(super) fn spawn<F: Future<Output = ()> + Send + 'static>(runtime: &Handle, _: &str, future: F) {
+pub(super) fn spawn<F>(runtime: &Handle, future: F, _: impl FnOnce(&F) -> Arc<str>)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     runtime.spawn(future);
 }
