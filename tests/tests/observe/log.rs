@@ -124,7 +124,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
             _ => metadata.name().to_owned(),
         };
         let span = ctx.span(id).unwrap();
-        span.extensions_mut().insert(Name(name.clone()));
+        // Tokio has spans of its own, for tokio-console.
+        if !metadata.target().starts_with("tokio") {
+            span.extensions_mut().insert(Name(name.clone()));
+        }
         let parent = span.parent().and_then(|parent| name_of(&parent.id(), &ctx));
         self.push_with(What::Opened, Some(name), parent, *metadata.level(), metadata.target(), fields);
     }
