@@ -339,6 +339,19 @@ fn groups_and_slots_tell_as_well() {
 }
 
 #[test]
+fn what_is_dropped_before_its_end_is_dropped_in_the_span() {
+    let log = Log::default();
+    let task = TaskFn::arc("t", |_: TaskContext| async {
+        let _farewell = Farewell("t#1".into());
+        std::future::pending().await
+    });
+    let spec = TaskSpec::inherit(task).with_stop_timeout(ms(1));
+    assert_eq!(log.during(|| run(end_of(&log, "t", spec, true))).1, "aborted");
+    let farewell = log.entries().into_iter().find(|entry| entry.message() == "dropped").unwrap();
+    assert_eq!(farewell.span.as_deref(), Some("t#1"));
+}
+
+#[test]
 fn the_runtime_may_end_before_the_attempt() {
     let log = Log::default();
     let dropped = Arc::new(AtomicU32::new(0));
