@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use crate::blocking::Job;
-use crate::engine::Cell;
+use crate::engine::{Cell, SpanRef};
 use crate::error::TaskError;
 use crate::panics::catch;
 use crate::status::TaskId;
@@ -36,7 +36,7 @@ pub struct TaskContext(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    Attempt { cell: Arc<Cell>, attempt: u32 },
+    Attempt { cell: Arc<Cell>, attempt: u32, span: SpanRef },
     Detached(Arc<Detached>),
 }
 
@@ -47,8 +47,8 @@ struct Detached {
 }
 
 impl TaskContext {
-    pub(crate) fn new(cell: Arc<Cell>, attempt: u32) -> Self {
-        Self(Kind::Attempt { cell, attempt })
+    pub(crate) fn new(cell: Arc<Cell>, attempt: u32, span: SpanRef) -> Self {
+        Self(Kind::Attempt { cell, attempt, span })
     }
 
     /// A context outside any supervisor, as a test of a task wants it: the first attempt, which ends when `token` is
@@ -62,7 +62,7 @@ impl TaskContext {
     #[must_use]
     pub fn token(&self) -> CancellationToken {
         match &self.0 {
-            Kind::Attempt { cell, attempt } => cell.token(*attempt),
+            Kind::Attempt { cell, attempt, .. } => cell.token(*attempt),
             Kind::Detached(detached) => detached.token.clone(),
         }
     }
@@ -79,7 +79,7 @@ impl TaskContext {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         match &self.0 {
-            Kind::Attempt { cell, attempt } => cell.is_cancelled(*attempt),
+            Kind::Attempt { cell, attempt, .. } => cell.is_cancelled(*attempt),
             Kind::Detached(detached) => detached.token.is_cancelled(),
         }
     }
@@ -102,7 +102,7 @@ impl TaskContext {
     /// On a detached context, if there is no Tokio runtime.
     pub fn spawn<F: Future<Output = ()> + Send + 'static>(&self, future: F) {
         match &self.0 {
-            Kind::Attempt { cell, attempt } => cell.spawn_helper(*attempt, future),
+            Kind::Attempt { cell, attempt, span } => cell.spawn_helper(*attempt, span, future),
             Kind::Detached(detached) => {
                 let token = detached.token.clone();
                 tokio::spawn(async move { token.run_until_cancelled(future).await });
@@ -113,7 +113,7 @@ impl TaskContext {
     /// Makes a job that is waited for as a helper is, and cannot be aborted. Its panic is its error.
     pub(crate) fn job(&self, work: impl FnOnce() -> Result<(), TaskError> + Send + 'static) -> Job {
         match &self.0 {
-            Kind::Attempt { cell, attempt } => cell.job(*attempt, work),
+            Kind::Attempt { cell, attempt, span } => cell.job(*attempt, span, work),
             Kind::Detached(_) => Box::new(|| catch(work).unwrap_or_else(Err)),
         }
     }
@@ -154,14 +154,14 @@ impl TaskContext {
     /// Says that the attempt is ready: for a task with [`Ready::Signal`](crate::Ready::Signal), those that are after it
     /// start. No effect on others, and once the attempt has ended.
     pub fn ready(&self) {
-        if let Kind::Attempt { cell, attempt } = &self.0 {
+        if let Kind::Attempt { cell, attempt, .. } = &self.0 {
             cell.signal_ready(*attempt);
         }
     }
 
     /// Gives a sign of life, for a task with a [`watchdog`](crate::TaskSpec::with_watchdog). No effect on others.
     pub fn heartbeat(&self) {
-        if let Kind::Attempt { cell, attempt } = &self.0 {
+        if let Kind::Attempt { cell, attempt, .. } = &self.0 {
             cell.beat(*attempt);
         }
     }

@@ -44,11 +44,15 @@
 //! - `macros` (default): `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]`.
 //! - `controller`: admission slots, as `ControllerSpec` and `SlotHandle`.
 //! - `logging`: `LogWriter`.
+//! - `tracing`: a span for each attempt, and a line for each change, below.
+//! - `metrics`: counters, gauges and histograms through the `metrics` facade, below.
 //! - `serde`: events, outcomes, health and snapshots as data; see the module `json`.
 //! - `systemd`: `systemd::notify`.
 //! - `anyhow`: a [`TaskError`] inside an `anyhow::Error` keeps its meaning; without it, an `anyhow::Error` is an error like
 //!   others.
 //! - `test-util`: the module `test`, for the tests of your own trees.
+//!
+#![doc = include_str!("observing.md")]
 
 mod blocking;
 mod child;

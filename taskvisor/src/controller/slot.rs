@@ -62,6 +62,13 @@ pub(crate) enum Decision {
     Full,
 }
 
+impl Decision {
+    /// Whether one more waits then.
+    pub(crate) fn is_to_wait(self) -> bool {
+        matches!(self, Self::Wait | Self::Replace { displaces: false, .. })
+    }
+}
+
 impl<J> Default for Slot<J> {
     fn default() -> Self {
         Self { owner: Owner::Nobody, next: None, queue: VecDeque::new() }

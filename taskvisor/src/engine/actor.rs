@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tokio_util::sync::PollSemaphore;
@@ -19,6 +20,7 @@ use super::current::Current;
 use super::decision::{Ending, Next, Told};
 use super::group::Note;
 use super::guards::Guards;
+use super::observe::{self, Observed};
 use crate::context::TaskContext;
 use crate::error::TaskError;
 use crate::outcome::TaskOutcome;
@@ -37,6 +39,7 @@ pub(super) struct Actor {
     finished: bool,
     guards: Option<Box<Guards>>,
     ticks: Option<Box<Ticks>>,
+    observed: Observed,
 }
 
 enum Step {
@@ -104,7 +107,13 @@ impl Permit {
 }
 
 impl Actor {
-    pub(super) fn new(cell: Arc<Cell>) -> Self {
+    /// Spawns the actor of a task that was registered.
+    pub(super) fn spawn(cell: Arc<Cell>, runtime: &Handle) {
+        observe::added(&cell);
+        observe::spawn(runtime, Self::new(cell), |actor| Arc::clone(actor.cell.name()));
+    }
+
+    fn new(cell: Arc<Cell>) -> Self {
         let permit = Permit::of(&cell);
         let guards = Guards::of(&cell);
         let takes_context = catch(|| cell.task().takes_context()).unwrap_or(true);
@@ -117,6 +126,7 @@ impl Actor {
             finished: false,
             guards,
             ticks: None,
+            observed: Observed::default(),
         }
     }
 
@@ -233,8 +243,12 @@ impl Actor {
             let first = self.ticks.as_ref().map_or(started, |ticks| ticks.first);
             self.ticks = Some(Box::new(Ticks { first, started }));
         }
-        let context = TaskContext::new(Arc::clone(&self.cell), attempt);
-        match catch(|| self.cell.task().attempt(context)) {
+        self.observed.begin(&self.cell, attempt);
+        let context = TaskContext::new(Arc::clone(&self.cell), attempt, self.observed.span());
+        let in_span = self.observed.in_span();
+        let built = catch(|| self.cell.task().attempt(context));
+        drop(in_span);
+        match built {
             Ok(future) => self.step = Step::Attempt(Attempt { future, began: None, lived: None, cut: Cut::Not }),
             Err(panic) => self.attempt_ended(Ending::Result(Err(panic)), None, Cut::Not),
         }
@@ -253,7 +267,10 @@ impl Actor {
             }
         }
         let Step::Attempt(attempt) = &mut self.step else { return Poll::Ready(()) };
-        let ended = match catch(|| attempt.future.as_mut().poll(cx)) {
+        let in_span = self.observed.in_span();
+        let polled = catch(|| attempt.future.as_mut().poll(cx));
+        drop(in_span);
+        let ended = match polled {
             Ok(Poll::Pending) => None,
             Ok(Poll::Ready(result)) => Some(result),
             Err(panic) => Some(Err(panic)),
@@ -333,6 +350,7 @@ impl Actor {
         if !self.cell.time_out(timeout) {
             return;
         }
+        self.observed.timed_out(&self.cell, timeout);
         let window = self.cell.window();
         if self.takes_context && !window.is_zero() {
             attempt.cut(Cut::TimedOut(timeout));
@@ -359,7 +377,10 @@ impl Actor {
             (other, _) => other,
         };
         let lived = attempt.lived.or_else(|| attempt.age());
-        let ending = match drop_caught(attempt.future) {
+        let in_span = self.observed.in_span();
+        let dropped = drop_caught(attempt.future);
+        drop(in_span);
+        let ending = match dropped {
             Ok(()) => ending,
             Err(panic) => ending.with_panic(panic),
         };
@@ -413,11 +434,13 @@ impl Actor {
     /// Goes on after an attempt. Its ending comes back if it has helpers that have not ended.
     fn conclude(&mut self, ending: Ending, lived: Option<Duration>, untold: bool) -> Option<(Ending, bool)> {
         let ticks = self.ticks.as_ref().map(|ticks| (ticks.started - ticks.first, ticks.first.elapsed()));
+        let aborted = matches!(ending, Ending::Aborted);
         let concluded = self.cell.conclude(ending, &Concluded { lived, ticks, untold });
         let next = match concluded {
             Ok(next) => next,
             Err(joining) => return Some(joining),
         };
+        self.observed.concluded(&self.cell, &next, aborted);
         if let Some(permit) = &mut self.permit {
             permit.held = None;
         }
@@ -462,6 +485,7 @@ impl Actor {
         self.step = Step::Over;
         self.finished = true;
         self.permit = None;
+        self.observed.ended(&self.cell, &outcome);
         self.cell.core().remove(&self.cell, outcome);
     }
 }
@@ -517,7 +541,9 @@ impl Future for Actor {
 impl Drop for Actor {
     /// The runtime goes away, and the attempt with it.
     fn drop(&mut self) {
+        let in_span = self.observed.in_span();
         let _ = drop_caught(std::mem::replace(&mut self.step, Step::Over));
+        drop(in_span);
         if !self.finished {
             self.finish(TaskOutcome::Aborted { error: None });
         }

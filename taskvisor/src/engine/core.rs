@@ -12,6 +12,7 @@ use super::actor::Actor;
 use super::cell::{Cell, Origin, Tie};
 use super::clock::Clock;
 use super::group::Note;
+use super::observe;
 use super::registry::{Admission, Registry};
 use super::shutdown::Verdict;
 #[cfg(feature = "controller")]
@@ -156,6 +157,7 @@ impl Core {
             // A runtime can be without them, which shows only in a panic.
             catch(|| drop(sleep(Duration::ZERO))).map_err(|_| RuntimeError::NoRuntime)?;
             self.has_timers.store(true, Ordering::Relaxed);
+            observe::first_use();
         }
         Ok(runtime)
     }
@@ -186,7 +188,7 @@ impl Core {
         registry.insert(&cell);
         announce(&cell);
         drop(registry);
-        runtime.spawn(Actor::new(Arc::clone(&cell)));
+        Actor::spawn(Arc::clone(&cell), &runtime);
         Ok(cell)
     }
 
@@ -214,6 +216,7 @@ impl Core {
         let vacant = registry.is_empty();
         let over = registry.admission == Admission::Closed;
         drop(registry);
+        observe::removed(cell);
         if finished.unready {
             self.one_is_ready();
         }

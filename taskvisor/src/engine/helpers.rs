@@ -9,8 +9,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::cell::Cell;
 use super::current::Current;
+use super::observe::AttemptSpan;
 use crate::error::TaskError;
-use crate::panics::{catch, contained};
+use crate::panics::{catch, contained, drop_caught};
+use crate::task::BoxTaskFuture;
 
 /// The helpers of the present attempt.
 #[derive(Default)]
@@ -22,8 +24,9 @@ pub(super) struct Helpers {
 
 /// One helper. It counts as running until its future is dropped.
 pub(super) struct Helper {
-    // Dropped in this order.
-    future: Pin<Box<dyn Future<Output = Result<(), TaskError>> + Send>>,
+    future: Option<BoxTaskFuture>,
+    // Dropped in this order: once it no longer counts, the actor closes the span.
+    span: AttemptSpan,
     running: Running,
 }
 
@@ -43,14 +46,14 @@ impl Running {
 }
 
 impl Helper {
-    pub(super) fn new<F>(future: F, abort: CancellationToken, running: Running) -> Self
+    pub(super) fn new<F>(future: F, abort: CancellationToken, span: AttemptSpan, running: Running) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let until_aborted = async move {
             abort.run_until_cancelled(future).await;
         };
-        Self { future: Box::pin(contained(Box::pin(until_aborted))), running }
+        Self { future: Some(Box::pin(contained(Box::pin(until_aborted)))), span, running }
     }
 }
 
@@ -58,12 +61,24 @@ impl Future for Helper {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let _current = Current::enter(self.running.0.id(), self.running.0.core());
-        self.future.as_mut().poll(cx).map(|result| {
+        let Self { future, span, running } = &mut *self;
+        let Some(future) = future else { return Poll::Ready(()) };
+        let _current = Current::enter(running.0.id(), running.0.core());
+        let in_span = span.enter();
+        let polled = future.as_mut().poll(cx);
+        drop(in_span);
+        polled.map(|result| {
             if let Err(panic) = result {
-                self.running.0.helper_panicked(panic);
+                running.0.helper_panicked(panic);
             }
         })
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        let _in_span = self.span.enter();
+        let _ = drop_caught(self.future.take());
     }
 }
 

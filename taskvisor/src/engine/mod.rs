@@ -18,6 +18,7 @@ mod kit;
 #[cfg(feature = "controller")]
 mod line;
 mod look;
+mod observe;
 mod registry;
 mod run;
 mod shutdown;
@@ -31,4 +32,5 @@ pub(crate) use core::{Core, Parts};
 pub(crate) use group::GroupCell;
 #[cfg(feature = "test-util")]
 pub(crate) use kit::mix;
+pub(crate) use observe::{SpanRef, lost};
 pub use shutdown::Shutdown;

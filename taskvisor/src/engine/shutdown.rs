@@ -16,6 +16,7 @@ use super::alarm::deadline;
 use super::cell::{ABORT, Bound};
 use super::core::Core;
 use super::current::Current;
+use super::observe;
 use super::registry::Admission;
 #[cfg(feature = "controller")]
 use super::slots::Aftermath;
@@ -95,10 +96,13 @@ impl Core {
             // For those who look from outside: it is not ready any more.
             self.readiness.changed.notify_waiters();
         }
+        if runtime.is_some() {
+            observe::shutdown_requested(why);
+        }
         let driver = Driver { core: Arc::clone(self), next };
         match runtime {
             Some(runtime) => {
-                runtime.spawn(driver.drive(drain));
+                observe::spawn(&runtime, driver.drive(drain), |_| "shutdown".into());
             }
             // Never used on a runtime: there is nothing to stop, and nobody to tell.
             None => drop(driver),
@@ -208,6 +212,7 @@ impl Driver {
             // Forced once more, it does not even wait for them.
             until(core.bus.flush(), core.verdict.force.notified(), core.config.drain_timeout).await;
         }
+        observe::shutdown_over(&result);
         core.close(result);
     }
 
@@ -266,7 +271,7 @@ impl Drop for Driver {
         }
         if let Some(next) = self.next.take() {
             let driver = Self { core: Arc::clone(&self.core), next: None };
-            next.spawn(driver.drive(Duration::ZERO));
+            observe::spawn(&next, driver.drive(Duration::ZERO), |_| "shutdown".into());
             return;
         }
         for cell in self.core.cells() {
@@ -274,6 +279,7 @@ impl Drop for Driver {
         }
         let left = self.core.cells().iter().map(|cell| (cell.id(), Arc::clone(cell.name()))).collect();
         let result = self.judge(left);
+        observe::shutdown_over(&result);
         self.core.close(result);
     }
 }

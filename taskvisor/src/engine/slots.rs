@@ -15,6 +15,7 @@ use super::actor::Actor;
 use super::cell::{Bound, Cell, Finished, Origin, Tie};
 use super::core::{Admitted, Core, announce};
 use super::line::{Line, Wakers};
+use super::observe;
 use super::registry::{Admission, Registry, shrink};
 use super::tree::check_no_siblings;
 use crate::controller::{
@@ -78,6 +79,8 @@ pub(super) struct Aftermath {
     stop: Option<Arc<Cell>>,
     over: Vec<(Arc<Cell>, Finished)>,
     wakers: Wakers,
+    /// How many left the queues and places before them.
+    wait_no_more: usize,
 }
 
 impl Controller {
@@ -101,6 +104,12 @@ impl Controller {
 }
 
 impl Core {
+    /// Whether there is a declared slot of that name.
+    #[cfg(feature = "metrics")]
+    pub(super) fn is_declared_slot(&self, name: &str) -> bool {
+        self.controller.setup.slots.iter().any(|slot| slot.name() == name)
+    }
+
     /// What the slot of that name does with a submission that does not say.
     pub(crate) fn admission_of(&self, slot: &str) -> AdmissionPolicy {
         self.controller.setup.admission(slot)
@@ -184,6 +193,7 @@ impl Core {
         let cell = self.cell(&mut registry, admitted, Origin::Added, Some(Tie::Slot(name)));
         self.enter(&mut registry, Job { cell: Arc::clone(&cell), runtime }, decision, &mut aftermath);
         drop(registry);
+        observe::submitted(&cell, decision.is_to_wait());
         aftermath.carry_out();
         Ok(Offer::Taken(cell))
     }
@@ -245,7 +255,7 @@ impl Core {
         let mut aftermath = Aftermath::default();
         let Some(name) = owner.slot() else { return aftermath };
         let phase = registry.slot(name).phase();
-        while let Some(job) = registry.slots.take(name, Slot::release, &mut aftermath.wakers).flatten() {
+        while let Some(job) = registry.slots.take(name, Slot::release, &mut aftermath).flatten() {
             if let Some(reason) = registry.refusal(&job.cell) {
                 aftermath.reject(registry, job.cell, reason);
                 continue;
@@ -267,7 +277,7 @@ impl Core {
         let mut aftermath = Aftermath::default();
         let mut registry = self.registry();
         let is = |job: &Job| job.cell.id() == cell.id();
-        let taken = registry.slots.take(name, |slot| slot.withdraw(is), &mut aftermath.wakers).flatten();
+        let taken = registry.slots.take(name, |slot| slot.withdraw(is), &mut aftermath).flatten();
         let Some(job) = taken else { return false };
         aftermath.withdraw(&registry, job, requested);
         drop(registry);
@@ -280,7 +290,7 @@ impl Core {
         let mut aftermath = Aftermath::default();
         let mut registry = self.registry();
         let owner = registry.slots.busy.get(name).and_then(Slot::owner).map(|owner| Arc::clone(&owner.cell));
-        let waiting = registry.slots.take(name, Slot::withdraw_all, &mut aftermath.wakers);
+        let waiting = registry.slots.take(name, Slot::withdraw_all, &mut aftermath);
         for job in waiting.into_iter().flatten() {
             aftermath.withdraw(&registry, job, true);
         }
@@ -306,11 +316,12 @@ impl Core {
 
 impl Slots {
     /// Takes somebody out of a slot. A place in the queue that is free then goes to the first in line.
-    fn take<T>(&mut self, slot: &str, take: impl FnOnce(&mut Slot<Job>) -> T, wakers: &mut Wakers) -> Option<T> {
+    fn take<T>(&mut self, slot: &str, take: impl FnOnce(&mut Slot<Job>) -> T, aftermath: &mut Aftermath) -> Option<T> {
         let slot = self.busy.get_mut(slot)?;
-        let before = slot.queued();
+        let (queued, waiting) = (slot.queued(), slot.waiting());
         let taken = take(slot);
-        self.line.free(before - slot.queued(), wakers);
+        aftermath.wait_no_more += waiting - slot.waiting();
+        self.line.free(queued - slot.queued(), &mut aftermath.wakers);
         Some(taken)
     }
 }
@@ -341,7 +352,10 @@ impl Registry {
 impl Aftermath {
     /// Does what is left to do, with no lock held.
     pub(super) fn carry_out(self) {
-        let Self { start, stop, over, wakers } = self;
+        let Self { start, stop, over, wakers, wait_no_more } = self;
+        if wait_no_more > 0 {
+            observe::wait_no_more(wait_no_more);
+        }
         for waker in wakers {
             let _ = catch(|| waker.wake());
         }
@@ -352,6 +366,7 @@ impl Aftermath {
             spawn(job);
         }
         for (cell, finished) in over {
+            observe::not_run(&cell);
             cell.finished(finished);
             // Perhaps the last to know the user's task, and its drop is the user's.
             let _ = drop_caught(cell);
@@ -363,6 +378,7 @@ impl Aftermath {
         let mut aftermath = Self::default();
         let mut waiting: Vec<_> = registry.slots.busy.values_mut().flat_map(Slot::withdraw_all).collect();
         waiting.sort_unstable_by_key(|job| job.cell.id());
+        aftermath.wait_no_more = waiting.len();
         for job in waiting {
             aftermath.reject(registry, job.cell, RejectReason::ShuttingDown);
         }
@@ -423,7 +439,7 @@ fn spawn(job: Job) {
         }
     });
     while let Some(Job { cell, runtime }) = job.take() {
-        runtime.spawn(Actor::new(cell));
+        Actor::spawn(cell, &runtime);
         job = NEXT.try_with(|next| next.borrow_mut().as_mut().and_then(Vec::pop)).ok().flatten();
     }
     if nested == Ok(false) {

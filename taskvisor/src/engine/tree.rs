@@ -11,6 +11,7 @@ use super::actor::Actor;
 use super::cell::{self, Cell, Origin, Tie};
 use super::core::{Admitted, Core, announce};
 use super::group::{GroupCell, Member, Place, drive};
+use super::observe;
 use super::registry::{Admission, Registry};
 use crate::failure::FailureChain;
 use crate::group::{ChildSpec, Group};
@@ -134,7 +135,7 @@ impl Core {
         })?;
         announce(&cell);
         drop(registry);
-        runtime.spawn(Actor::new(Arc::clone(&cell)));
+        Actor::spawn(Arc::clone(&cell), &runtime);
         Ok(cell)
     }
 
@@ -325,10 +326,11 @@ impl AdmittedGroup {
 impl Registered {
     fn spawn(self, runtime: &Handle) {
         for cell in self.cells {
-            runtime.spawn(Actor::new(cell));
+            Actor::spawn(cell, runtime);
         }
         for group in self.groups {
-            runtime.spawn(drive(group));
+            let name = Arc::clone(group.shown_path());
+            observe::spawn(runtime, drive(group), |_| name);
         }
     }
 }

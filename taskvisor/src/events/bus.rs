@@ -367,6 +367,7 @@ impl Bus {
     fn report_lost(&self, lane: usize) {
         let lost = lock(&self.lanes).all[lane].take_lost();
         if let Some(lost) = lost {
+            crate::engine::lost(&self.names[lane], lost);
             let reason = format!("queue full, lost {lost} events");
             self.report(EventKind::SubscriberOverflow, lane, lost, reason);
         }

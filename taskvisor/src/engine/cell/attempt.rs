@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::super::helpers::{Helper, Running};
+use super::super::observe::{self, SpanRef};
 use super::{Cell, Progress};
 use crate::blocking::Job;
 use crate::error::TaskError;
@@ -27,14 +28,15 @@ impl Cell {
         token
     }
 
-    pub(crate) fn spawn_helper<F>(self: &Arc<Self>, attempt: u32, future: F)
+    pub(crate) fn spawn_helper<F>(self: &Arc<Self>, attempt: u32, span: &SpanRef, future: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
         let Some((running, abort)) = self.joined(attempt) else { return };
-        let helper = Helper::new(future, abort, running);
+        // It counts by now, so the attempt's span is not closed before it ends.
+        let helper = Helper::new(future, abort, span.upgrade(), running);
         if let Ok(runtime) = self.core.runtime() {
-            runtime.spawn(helper);
+            observe::spawn(&runtime, helper, |_| Arc::clone(&self.name));
         }
     }
 
@@ -42,10 +44,21 @@ impl Cell {
     pub(crate) fn job(
         self: &Arc<Self>,
         attempt: u32,
+        span: &SpanRef,
         work: impl FnOnce() -> Result<(), TaskError> + Send + 'static,
     ) -> Job {
         match self.joined(attempt) {
-            Some((running, _)) => Box::new(move || running.run(work)),
+            Some((running, _)) => {
+                // Dropped in this order, run or not: once it no longer counts, the actor closes the span.
+                let parts = (work, span.upgrade(), running);
+                Box::new(move || {
+                    let (work, span, running) = parts;
+                    running.run(move || {
+                        let _in_span = span.enter();
+                        work()
+                    })
+                })
+            }
             None => Box::new(|| Err(TaskError::Canceled)),
         }
     }

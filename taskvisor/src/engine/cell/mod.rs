@@ -203,6 +203,18 @@ impl Cell {
         &self.name
     }
 
+    /// Its name in its group.
+    #[cfg(feature = "tracing")]
+    pub(in crate::engine) fn own_name(&self) -> &str {
+        self.name.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The outcome, if it is known.
+    #[cfg(all(feature = "controller", feature = "tracing"))]
+    pub(in crate::engine) fn known_outcome(&self) -> Option<TaskOutcome> {
+        self.lock().outcome.clone()
+    }
+
     pub(crate) fn task(&self) -> &TaskRef {
         &self.task
     }

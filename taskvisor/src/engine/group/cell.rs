@@ -101,6 +101,11 @@ impl GroupCell {
         &self.path
     }
 
+    /// The path; at the root, where it is empty, the name.
+    pub(in crate::engine) fn shown_path(&self) -> &Arc<str> {
+        if self.path.is_empty() { &self.spec.name } else { &self.path }
+    }
+
     pub(crate) fn spec(&self) -> &Group {
         &self.spec
     }

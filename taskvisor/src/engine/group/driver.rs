@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout_at};
 use super::super::alarm::deadline;
 use super::super::cell::Bound;
 use super::super::decision::{Ending, Facts, Next, Told, decide};
+use super::super::observe;
 use super::cell::{GroupCell, Member, Message, Place};
 use super::plan::{Action, Child, End, Index, Note, Plan, Why};
 use super::window::Limit;
@@ -348,8 +349,9 @@ impl Driver {
                 self.group.set_state(TaskState::Interval);
                 Follow::Wait(delay)
             }
-            Next::Retry { delay, streak, .. } => {
+            Next::Retry { error, delay, streak } => {
                 self.streak = streak;
+                observe::group_failed(&self.group, &error, streak, delay);
                 self.group.set_state(TaskState::Backoff);
                 if self.group.place.as_ref().is_some_and(|place| place.managed) {
                     self.tell_parent(|index| Note::Failed(index, delay));
@@ -376,9 +378,8 @@ impl Driver {
             Why::Limit(index) => (index, self.group.spec.limit),
             Why::Lost(index) => (index, None),
         };
-        let path = if self.group.path().is_empty() { &self.group.spec.name } else { self.group.path() };
         let below = self.group.member(index).map(|member| member.failure());
-        let failure = FailureChain::above(below, path, limit);
+        let failure = FailureChain::above(below, self.group.shown_path(), limit);
         self.group.set_failure(failure.clone());
         Some(failure)
     }
@@ -417,6 +418,7 @@ impl Driver {
             return;
         }
         let end = End::of(Some(&outcome));
+        observe::group_ended(&self.group, &outcome);
         self.group.core.remove_group(&self.group, outcome);
         self.tell_parent(|index| Note::Ended(index, end));
     }

@@ -1,0 +1,15 @@
+//! What a `tracing` subscriber and a `metrics` recorder are shown.
+
+mod log;
+mod metrics;
+mod spans;
+mod trouble;
+
+use std::future::Future;
+
+use tokio::runtime::Builder;
+
+/// Runs a future on this thread, with paused time.
+fn run<F: Future>(future: F) -> F::Output {
+    Builder::new_current_thread().enable_all().start_paused(true).build().unwrap().block_on(future)
+}

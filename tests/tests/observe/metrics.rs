@@ -1,0 +1,361 @@
+//! What is counted, and under which labels.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics_util::MetricKind;
+use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use taskvisor::{
+    ControllerSpec, Event, Group, RestartPolicy, SlotSpec, Subscribe, Supervisor, SupervisorConfig, TaskContext,
+    TaskError, TaskFn, TaskSpec, Tree,
+};
+use tests::{FAIL, OK, PANIC, Script, Step, constant, cooperative, deaf, ms, secs, settle, supervisor};
+use tokio::time::sleep;
+
+use super::run;
+
+/// What was recorded, by name and labels as in `name{label=value}`.
+#[derive(Default)]
+struct Recorded {
+    numbers: BTreeMap<String, f64>,
+    histograms: BTreeMap<String, Vec<f64>>,
+}
+
+impl Recorded {
+    /// Adds what came since: a look takes it out of the recorder.
+    fn look(&mut self, snapshotter: &Snapshotter) {
+        for (key, _, _, value) in snapshotter.snapshot().into_vec() {
+            let labels: Vec<_> = key.key().labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
+            let name = format!("{}{{{}}}", key.key().name(), labels.join(","));
+            match value {
+                DebugValue::Counter(count) => {
+                    *self.numbers.entry(name).or_default() += f64::from(u32::try_from(count).unwrap());
+                }
+                DebugValue::Gauge(change) => *self.numbers.entry(name).or_default() += change.into_inner(),
+                DebugValue::Histogram(values) => {
+                    self.histograms.entry(name).or_default().extend(values.into_iter().map(Into::<f64>::into));
+                }
+            }
+        }
+    }
+
+    /// A counter or gauge; whole, as all that we count.
+    #[expect(clippy::cast_possible_truncation, reason = "the tests count to thousands")]
+    fn number(&self, name: &str) -> Option<i64> {
+        self.numbers.get(name).map(|number| number.round() as i64)
+    }
+
+    fn histogram(&self, name: &str) -> Vec<f64> {
+        self.histograms.get(name).cloned().unwrap_or_default()
+    }
+
+    fn series(&self) -> usize {
+        self.numbers.len() + self.histograms.len()
+    }
+
+    /// The values that a label has, anywhere.
+    fn values_of(&self, label: &str) -> BTreeSet<String> {
+        let names = self.numbers.keys().chain(self.histograms.keys());
+        let value = |name: &String| {
+            let (_, labels) = name.trim_end_matches('}').split_once('{')?;
+            let value = labels.split(',').find_map(|pair| pair.strip_prefix(label)?.strip_prefix('='))?;
+            Some(value.to_owned())
+        };
+        names.filter_map(value).collect()
+    }
+}
+
+/// Runs a future with a recorder; the snapshotter looks into it meanwhile.
+fn watched<F: Future<Output = ()>>(test: impl FnOnce(Snapshotter) -> F) -> Recorded {
+    let recorder = DebuggingRecorder::new();
+    metrics::with_local_recorder(&recorder, || run(test(recorder.snapshotter())));
+    let mut rest = Recorded::default();
+    rest.look(&recorder.snapshotter());
+    rest
+}
+
+/// Runs one declared task to its end, and gives what was recorded.
+fn of_task(spec: TaskSpec) -> Recorded {
+    let tree = Tree::builder(SupervisorConfig { signals: false, ..SupervisorConfig::default() }).task(spec).build();
+    watched(|_| async move { tree.run().await.unwrap() })
+}
+
+fn attempts(recorded: &Recorded) -> Vec<(String, i64)> {
+    let counters = recorded.numbers.keys().filter_map(|name| {
+        let outcome = name.strip_prefix("taskvisor_attempts_total{task=t,outcome=")?.trim_end_matches('}');
+        Some((outcome.to_owned(), recorded.number(name)?))
+    });
+    counters.collect()
+}
+
+#[test]
+fn attempts_are_counted_by_outcome() {
+    let once = |step: Step| Script::new([step]).spec("t").with_restart(RestartPolicy::Never);
+    let silent = once(Step::Deaf).with_timeout(secs(1)).with_stop_timeout(Duration::ZERO);
+    for (spec, outcome) in [
+        (once(OK), "completed"),
+        (once(FAIL), "failed"),
+        (once(PANIC), "panicked"),
+        (once(Step::Fatal), "fatal"),
+        (once(Step::Cancel), "canceled"),
+        (silent, "timeout"),
+    ] {
+        let recorded = of_task(spec);
+        assert_eq!(attempts(&recorded), [(outcome.to_owned(), 1)]);
+        assert_eq!(recorded.number("taskvisor_running{task=t}"), Some(0), "{outcome}");
+        assert_eq!(recorded.histogram("taskvisor_attempt_duration_seconds{task=t}").len(), 1, "{outcome}");
+        assert_eq!(recorded.number("taskvisor_restarts_total{task=t}"), None, "{outcome}");
+    }
+}
+
+#[test]
+fn what_was_told_to_stop_is_canceled_or_aborted() {
+    for (spec, outcome) in [(cooperative("t"), "canceled"), (deaf("t").with_stop_timeout(secs(1)), "aborted")] {
+        let tree = Tree::builder(SupervisorConfig::default()).task(spec).build();
+        let recorded = watched(|snapshotter| async move {
+            tree.start().await.unwrap();
+            sleep(secs(2)).await;
+            let mut meanwhile = Recorded::default();
+            meanwhile.look(&snapshotter);
+            assert_eq!(meanwhile.number("taskvisor_running{task=t}"), Some(1));
+            assert_eq!(attempts(&meanwhile), []);
+            tree.child("t").cancel().await.unwrap();
+            tree.shutdown().await.unwrap();
+        });
+        assert_eq!(attempts(&recorded), [(outcome.to_owned(), 1)]);
+        assert_eq!(recorded.number("taskvisor_running{task=t}"), Some(-1), "since the look");
+        let lived = recorded.histogram("taskvisor_attempt_duration_seconds{task=t}");
+        assert_eq!(lived, [if outcome == "canceled" { 2.0 } else { 3.0 }]);
+    }
+}
+
+#[test]
+fn an_attempt_that_was_aborted_for_a_restart_is_aborted() {
+    let tree = Tree::builder(SupervisorConfig::default()).task(deaf("t").with_stop_timeout(secs(1))).build();
+    let recorded = watched(|_| async move {
+        tree.start().await.unwrap();
+        settle().await;
+        tree.child("t").restart();
+        sleep(secs(2)).await;
+        // It does not stop this time either.
+        assert!(tree.shutdown().await.is_err());
+    });
+    assert_eq!(attempts(&recorded), [("aborted".to_owned(), 2)]);
+}
+
+#[test]
+fn restarts_backoff_and_durations_add_up() {
+    let steps = [Step::Fail(ms(500)), Step::Fail(ms(250)), Step::Succeed(secs(1))];
+    let recorded = of_task(Script::new(steps).spec("t").with_backoff(constant(ms(200))));
+    assert_eq!(attempts(&recorded), [("completed".to_owned(), 1), ("failed".to_owned(), 2)]);
+    assert_eq!(recorded.number("taskvisor_restarts_total{task=t}"), Some(2));
+    assert_eq!(recorded.histogram("taskvisor_backoff_seconds{task=t}"), [0.2, 0.2]);
+    assert_eq!(recorded.histogram("taskvisor_attempt_duration_seconds{task=t}"), [0.5, 0.25, 1.0]);
+    assert_eq!(recorded.number("taskvisor_running{task=t}"), Some(0));
+}
+
+#[test]
+fn a_start_that_timed_out_before_it_began_is_no_attempt() {
+    let config = SupervisorConfig { max_concurrent: 1, ..SupervisorConfig::default() };
+    let late = cooperative("t").with_ready(taskvisor::Ready::Signal).with_start_timeout(secs(1));
+    let tree = Tree::builder(config).task(cooperative("other")).task(late.with_restart(RestartPolicy::Never)).build();
+    let recorded = watched(|_| async move {
+        tree.start().await.unwrap();
+        tree.child("t").outcome().await.unwrap();
+        tree.shutdown().await.unwrap();
+    });
+    assert_eq!(attempts(&recorded), []);
+    assert_eq!(recorded.number("taskvisor_running{task=t}"), None);
+}
+
+#[test]
+fn slots_tell_how_many_they_have_and_how_many_wait() {
+    let tree = Tree::builder(SupervisorConfig::default())
+        .slot(SlotSpec::new("uploads").with_capacity(2))
+        .slot(SlotSpec::new("deploy"))
+        .build();
+    let recorded = watched(|snapshotter| async move {
+        tree.start().await.unwrap();
+        let mut now = Recorded::default();
+        let mut seen = |uploads: Option<i64>, deploy: Option<i64>, other: Option<i64>, queued: Option<i64>| {
+            now.look(&snapshotter);
+            let depth = |slot: &str| now.number(&format!("taskvisor_slot_depth{{slot={slot}}}"));
+            assert_eq!((depth("uploads"), depth("deploy"), depth("other")), (uploads, deploy, other));
+            assert_eq!(now.number("taskvisor_queued{}"), queued);
+        };
+        let (uploads, deploy) = (tree.slot("uploads"), tree.slot("deploy"));
+        for name in ["a", "b", "c"] {
+            uploads.queue(cooperative(name)).await.unwrap();
+        }
+        seen(Some(3), None, None, Some(2));
+        uploads.queue(cooperative("full")).await.unwrap().outcome().await;
+        uploads.drop_if_running(cooperative("busy")).await.unwrap().outcome().await;
+        seen(Some(3), None, None, Some(2));
+
+        deploy.replace(cooperative("first")).await.unwrap();
+        settle().await;
+        seen(Some(3), Some(1), None, Some(2));
+        let second = deploy.replace(cooperative("second")).await.unwrap();
+        let third = deploy.replace(cooperative("third")).await.unwrap();
+        seen(Some(3), Some(2), None, Some(3));
+        second.outcome().await;
+        settle().await;
+        seen(Some(3), Some(1), None, Some(2));
+        assert_eq!(third.status().state.to_string(), "running");
+
+        let own = ControllerSpec::queue(cooperative("x")).with_slot("a slot of its own");
+        tree.supervisor().submit(own).await.unwrap();
+        seen(Some(3), Some(1), Some(1), Some(2));
+        tree.supervisor().cancel("a").await.unwrap();
+        settle().await;
+        seen(Some(2), Some(1), Some(1), Some(1));
+        uploads.cancel_all().await.unwrap();
+        seen(Some(0), Some(1), Some(1), Some(0));
+        for name in ["d", "e"] {
+            uploads.queue(cooperative(name)).await.unwrap();
+        }
+        tree.shutdown().await.unwrap();
+        seen(Some(0), Some(0), Some(0), Some(0));
+    });
+    assert!(recorded.numbers.values().all(|number| number.abs() < 0.5), "nothing happens after the end");
+}
+
+/// With no interval, paused time would stand still.
+const OFTEN: RestartPolicy = RestartPolicy::Always { interval: Some(ms(1)) };
+
+struct Slow;
+
+#[async_trait::async_trait]
+impl Subscribe for Slow {
+    async fn on_event(&self, _: &Event) {
+        sleep(secs(1)).await;
+    }
+
+    fn name(&self) -> &'static str {
+        "slow"
+    }
+
+    fn queue_capacity(&self) -> usize {
+        2
+    }
+}
+
+#[test]
+fn events_that_a_subscriber_loses_are_counted() {
+    let listener = tests::Recorder::new();
+    let subscribers: Vec<Arc<dyn Subscribe>> = vec![Arc::new(Slow), listener.clone()];
+    let config = SupervisorConfig { drain_timeout: secs(3600), ..SupervisorConfig::default() };
+    let supervisor = Supervisor::new(config, subscribers);
+    let script = Script::new([OK]);
+    let recorded = watched(|_| async move {
+        supervisor.add_task(script.spec("t").with_restart(OFTEN)).await.unwrap();
+        sleep(ms(500)).await;
+        supervisor.shutdown().await.unwrap();
+    });
+    let lost = listener.seen().iter().filter_map(|seen| seen.count).sum::<u64>();
+    assert!(lost > 0);
+    let counted = recorded.number("taskvisor_subscriber_lost_events_total{subscriber=slow}");
+    assert_eq!(counted, i64::try_from(lost).ok(), "as many as were reported");
+    assert_eq!(recorded.values_of("subscriber").len(), 1, "the other lost none");
+}
+
+#[test]
+fn ten_thousand_dynamic_tasks_make_a_handful_of_series() {
+    let group = Group::one_for_one("pool").task(cooperative("own"));
+    let tree = Tree::builder(SupervisorConfig::default()).task(cooperative("t")).group(group).build();
+    let recorded = watched(|_| async move {
+        tree.start().await.unwrap();
+        settle().await;
+        let ok = Script::new([OK]);
+        for n in 0..10_000_u32 {
+            let name = format!("job-{n}");
+            let spec = ok.spec(&name);
+            match n % 3 {
+                0 => tree.supervisor().add_task(spec).await.unwrap(),
+                1 => tree.group("pool").add_task(spec).await.unwrap(),
+                _ => tree.supervisor().submit(ControllerSpec::queue(spec).with_slot(name)).await.unwrap(),
+            }
+            .outcome()
+            .await;
+        }
+        tree.shutdown().await.unwrap();
+    });
+    assert_eq!(recorded.number("taskvisor_attempts_total{task=dynamic,outcome=completed}"), Some(6_667));
+    assert_eq!(recorded.number("taskvisor_attempts_total{task=pool,outcome=completed}"), Some(3_333));
+    assert_eq!(recorded.values_of("task"), ["dynamic", "pool", "pool/own", "t"].map(str::to_owned).into());
+    assert_eq!(recorded.values_of("slot"), ["other".to_owned()].into());
+    assert!(recorded.series() < 20, "{}", recorded.series());
+    assert_eq!(recorded.number("taskvisor_slot_depth{slot=other}"), Some(0));
+}
+
+/// The rows of the table of metrics: name, type, unit, labels.
+fn documented() -> Vec<(String, String, String, BTreeSet<String>)> {
+    let rows =
+        include_str!("../../../taskvisor/src/observing.md").lines().filter(|line| line.starts_with("| `taskvisor_"));
+    let cell = |cells: &[&str], n: usize| cells[n].trim().trim_matches('`').to_owned();
+    let row = |line: &str| {
+        let cells: Vec<_> = line.split('|').collect();
+        let labels = cells[4].split(',').map(|label| label.trim().trim_matches('`').to_owned());
+        (cell(&cells, 1), cell(&cells, 2), cell(&cells, 3), labels.filter(|label| !label.is_empty()).collect())
+    };
+    rows.map(row).collect()
+}
+
+#[test]
+fn the_table_of_metrics_is_true() {
+    let recorder = DebuggingRecorder::new();
+    let snapshotter = recorder.snapshotter();
+    metrics::with_local_recorder(&recorder, || {
+        run(async {
+            let builder =
+                Supervisor::builder(SupervisorConfig { drain_timeout: secs(3600), ..SupervisorConfig::default() });
+            let supervisor = builder.with_subscribers(vec![Arc::new(Slow)]).build();
+            let script = Script::new([FAIL, OK]);
+            for name in ["first", "second"] {
+                let job = ControllerSpec::queue(script.spec(name)).with_slot("slot");
+                supervisor.submit(job).await.unwrap();
+            }
+            supervisor.add_task(Script::new([OK]).spec("t").with_restart(OFTEN)).await.unwrap();
+            sleep(secs(1)).await;
+            supervisor.shutdown().await.unwrap();
+        });
+    });
+    let used: BTreeSet<_> = snapshotter
+        .snapshot()
+        .into_vec()
+        .into_iter()
+        .map(|(key, unit, description, _)| {
+            let name = key.key().name().to_owned();
+            let kind = match key.kind() {
+                MetricKind::Counter => "counter",
+                MetricKind::Gauge => "gauge",
+                MetricKind::Histogram => "histogram",
+            };
+            assert!(description.is_some(), "{name} is described");
+            let labels: BTreeSet<_> = key.key().labels().map(|label| label.key().to_owned()).collect();
+            (name, kind.to_owned(), unit.unwrap().as_str().to_owned(), labels)
+        })
+        .collect();
+    assert_eq!(used, documented().into_iter().collect());
+    assert_eq!(documented().len(), used.len(), "each once");
+}
+
+#[test]
+fn a_recorder_that_comes_late_is_told_from_then_on() {
+    let supervisor = supervisor();
+    let task = TaskFn::arc("t", |_: TaskContext| async {
+        sleep(secs(1)).await;
+        Err(TaskError::Fail { reason: "again".into() })
+    });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        supervisor.add_task(TaskSpec::inherit(task).with_backoff(constant(secs(1)))).await.unwrap();
+        sleep(ms(1500)).await;
+    });
+    let recorder = DebuggingRecorder::new();
+    metrics::with_local_recorder(&recorder, || runtime.block_on(async { sleep(secs(4)).await }));
+    let mut seen = Recorded::default();
+    seen.look(&recorder.snapshotter());
+    assert_eq!(seen.number("taskvisor_attempts_total{task=dynamic,outcome=failed}"), Some(2));
+}

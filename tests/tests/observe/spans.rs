@@ -1,0 +1,413 @@
+//! Spans of attempts, and the lines about what happens.
+
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+
+use taskvisor::{
+    ControllerSpec, Group, RestartPolicy, RuntimeError, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn,
+    TaskSpec, Tree,
+};
+use tests::{ALWAYS, FAIL, OK, Script, Step, constant, cooperative, deaf, ms, secs, settle, supervisor};
+use tokio::time::sleep;
+use tracing::{Level, info};
+
+use super::log::{Entry, Log, What};
+use super::run;
+
+/// Logs when it is dropped.
+struct Farewell(String);
+
+impl Drop for Farewell {
+    fn drop(&mut self) {
+        info!(of = self.0, "dropped");
+    }
+}
+
+/// Goes on on another thread.
+async fn move_to_another_thread() {
+    // One at a time: each blocks a thread, and there are two.
+    static MOVES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+    let first = std::thread::current().id();
+    let _moves = MOVES.lock().await;
+    while std::thread::current().id() == first {
+        // Blocks this thread, so that the other steals what is queued here.
+        let moved = Arc::new(AtomicBool::new(false));
+        let seen = Arc::clone(&moved);
+        tokio::spawn(async move {
+            while !seen.load(Ordering::SeqCst) {
+                std::thread::yield_now();
+            }
+        });
+        let mut turn = false;
+        poll_fn(|cx| {
+            if std::mem::replace(&mut turn, true) {
+                return Poll::Ready(());
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await;
+        moved.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Logs while it is built, polled and dropped, and so does its helper.
+fn talkative(name: &'static str) -> TaskSpec {
+    let task = TaskFn::arc(name, move |ctx: TaskContext| {
+        let me = format!("{name}#{}", ctx.attempt());
+        info!(of = me, "built");
+        async move {
+            let _farewell = Farewell(me.clone());
+            let of = me.clone();
+            ctx.spawn(async move {
+                let _farewell = Farewell(of.clone());
+                info!(of, "helps");
+                move_to_another_thread().await;
+                info!(of, "helps elsewhere");
+            });
+            info!(of = me, "polled");
+            move_to_another_thread().await;
+            info!(of = me, "polled elsewhere");
+            if ctx.attempt() < 5 { Err(TaskError::Fail { reason: "again".into() }) } else { Ok(()) }
+        }
+    });
+    TaskSpec::inherit(task).with_backoff(constant(ms(1)))
+}
+
+#[test]
+fn what_a_task_logs_is_in_the_span_of_its_attempt_on_any_thread() {
+    let log = Log::default();
+    // The only test that needs it on threads that it does not know.
+    tracing::subscriber::set_global_default(log.subscriber()).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let result = runtime.block_on(async {
+        let config = SupervisorConfig { signals: false, ..SupervisorConfig::default() };
+        Supervisor::new(config, vec![]).run(vec![talkative("left"), talkative("right")]).await
+    });
+    assert!(result.is_ok());
+
+    let own: Vec<_> = log.entries().into_iter().filter(|entry| !entry.field("of").is_empty()).collect();
+    for entry in &own {
+        assert_eq!(entry.span.as_deref(), Some(entry.field("of")), "{entry:?}");
+    }
+    for task in ["left", "right"] {
+        for attempt in 1..=5 {
+            let span = format!("{task}#{attempt}");
+            let said: Vec<_> = own.iter().filter(|entry| entry.field("of") == span).collect();
+            for (message, times) in [
+                ("built", 1),
+                ("polled", 1),
+                ("polled elsewhere", 1),
+                ("helps", 1),
+                ("helps elsewhere", 1),
+                ("dropped", 2),
+            ] {
+                assert_eq!(said.iter().filter(|entry| entry.message() == message).count(), times, "{span} {message}");
+            }
+            let thread = |message: &str| said.iter().find(|entry| entry.message() == message).unwrap().thread;
+            assert_ne!(thread("polled"), thread("polled elsewhere"));
+            let count = |what| {
+                log.entries().iter().filter(|entry| entry.what == what && entry.span.as_deref() == Some(&span)).count()
+            };
+            assert_eq!(count(What::Entered), count(What::Exited), "{span}");
+            assert_eq!((count(What::Opened), count(What::Closed)), (1, 1), "{span}");
+        }
+    }
+}
+
+fn position(entries: &[Entry], is: impl Fn(&Entry) -> bool) -> usize {
+    entries.iter().position(is).expect("it was told")
+}
+
+#[test]
+fn a_span_is_closed_once_when_the_attempt_and_its_helpers_have_ended() {
+    let log = Log::default();
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let contexts = Arc::clone(&kept);
+    let task = TaskFn::arc("t", move |ctx: TaskContext| {
+        // A context that outlives its attempt does not keep the span open.
+        contexts.lock().unwrap().push(ctx.clone());
+        async move {
+            let attempt = ctx.attempt();
+            ctx.spawn(async move {
+                sleep(secs(1)).await;
+                info!(attempt, "the helper ends");
+            });
+            if attempt < 3 { Err(TaskError::Fail { reason: "again".into() }) } else { Ok(()) }
+        }
+    });
+    let group = Group::one_for_one("g").task(TaskSpec::inherit(task));
+    let tree = Tree::builder(SupervisorConfig { signals: false, ..SupervisorConfig::default() }).group(group).build();
+    let around = || info_span_around(|| run(tree.run()));
+    assert!(log.during(around).is_ok());
+
+    let entries = log.entries();
+    for attempt in 1..=3 {
+        let span = format!("g/t#{attempt}");
+        let of =
+            |what| move |entry: &Entry| entry.what == what && entry.span.as_deref() == Some(&*format!("g/t#{attempt}"));
+        for what in [What::Opened, What::Closed] {
+            assert_eq!(entries.iter().filter(|entry| of(what)(entry)).count(), 1, "{span} {what:?}");
+        }
+        let opened = &entries[position(&entries, of(What::Opened))];
+        assert_eq!((opened.field("task"), opened.field("path")), ("t", "g/t"));
+        assert_eq!(opened.field("attempt"), attempt.to_string());
+        assert_eq!(opened.field("id"), kept.lock().unwrap()[0].id().to_string());
+        assert_eq!((opened.level, &*opened.target, &opened.parent), (Level::INFO, "taskvisor", &None));
+
+        let closed = position(&entries, of(What::Closed));
+        let helped = position(&entries, |entry| {
+            entry.message() == "the helper ends" && entry.field("attempt") == attempt.to_string()
+        });
+        assert!(helped < closed, "{span}: the helper is part of the attempt");
+        assert_eq!(entries[helped].span.as_ref(), Some(&span));
+        assert!(entries[closed + 1..].iter().all(|entry| entry.span.as_ref() != Some(&span)), "{span} is over");
+        if attempt < 3 {
+            let next = position(&entries, |entry| entry.span == Some(format!("g/t#{}", attempt + 1)));
+            assert!(closed < next, "{span} is closed before the next is opened");
+        }
+    }
+    assert_eq!(kept.lock().unwrap().len(), 3);
+}
+
+/// Runs `f` in a span, as a program does that enters one around its runtime.
+fn info_span_around<T>(f: impl FnOnce() -> T) -> T {
+    tracing::info_span!("main").in_scope(f)
+}
+
+#[test]
+fn failures_in_a_row_get_louder() {
+    let log = Log::default();
+    let steps = [FAIL, FAIL, FAIL, FAIL, FAIL, OK, FAIL, Step::Fatal];
+    let script = Script::new(steps);
+    let spec = script.spec("t").with_restart(ALWAYS).with_backoff(constant(secs(1)));
+    let outcome = log.during(|| run(async { supervisor().add_task(spec).await.unwrap().outcome().await }));
+    assert_eq!(outcome.as_label(), "fatal");
+
+    let failed: Vec<_> = log.lines_of("t").into_iter().filter(|entry| entry.message() == "attempt failed").collect();
+    let levels: Vec<_> = failed.iter().map(|entry| (entry.level, entry.field("failures").to_owned())).collect();
+    let expected =
+        [(Level::WARN, "1"), (Level::WARN, "2"), (Level::WARN, "3"), (Level::ERROR, "4"), (Level::ERROR, "5")]
+            .into_iter()
+            .chain([(Level::WARN, "1")])
+            .map(|(level, failures)| (level, failures.to_owned()));
+    assert_eq!(levels, expected.collect::<Vec<_>>(), "a success begins anew");
+    assert_eq!((failed[1].field("error"), failed[1].field("kind")), ("failure 2", "task_failed"));
+    assert_eq!(failed[1].span.as_deref(), Some("t#2"));
+
+    let ended = log.lines_of("t").into_iter().find(|entry| entry.message() == "task ended").unwrap();
+    assert_eq!((ended.level, ended.field("outcome"), ended.field("error")), (Level::ERROR, "fatal", "fatal"));
+    assert_eq!(ended.span.as_deref(), Some("t#8"));
+}
+
+/// The level and outcome of the line `task ended`, and the span that it is in.
+async fn end_of(log: &Log, name: &str, spec: TaskSpec, cancel: bool) -> (Level, String, Option<String>) {
+    let supervisor = supervisor();
+    let handle = supervisor.add_task(spec.with_name(name)).await.unwrap();
+    settle().await;
+    if cancel {
+        let _ = handle.cancel().await;
+    }
+    handle.outcome().await;
+    let lines = log.lines_of(name);
+    assert_eq!(lines[0].message(), "task added");
+    assert_eq!(lines.last().unwrap().message(), "task removed");
+    let ended: Vec<_> = lines.into_iter().filter(|entry| entry.message() == "task ended").collect();
+    assert_eq!(ended.len(), 1, "{name}");
+    (ended[0].level, ended[0].field("outcome").to_owned(), ended[0].span.clone())
+}
+
+#[test]
+fn every_end_has_its_level() {
+    let log = Log::default();
+    log.during(|| {
+        run(async {
+            let once = |script: Step| Script::new([script]).spec("t").with_restart(RestartPolicy::Never);
+            let exhausted = once(FAIL).with_restart(RestartPolicy::OnFailure).with_max_retries(0);
+            let waiting = once(FAIL).with_restart(RestartPolicy::OnFailure).with_backoff(constant(secs(9)));
+            let stubborn = deaf("t").with_stop_timeout(ms(1));
+            for (name, spec, cancel, level, outcome, span) in [
+                ("completed", once(OK), false, Level::INFO, "completed", Some("completed#1")),
+                ("failed", once(FAIL), false, Level::ERROR, "failed", Some("failed#1")),
+                ("panicked", once(tests::PANIC), false, Level::ERROR, "panicked", Some("panicked#1")),
+                ("fatal", once(Step::Fatal), false, Level::ERROR, "fatal", Some("fatal#1")),
+                ("exhausted", exhausted, false, Level::ERROR, "exhausted", Some("exhausted#1")),
+                ("canceled", cooperative("t"), true, Level::INFO, "canceled", Some("canceled#1")),
+                ("aborted", stubborn, true, Level::WARN, "aborted", Some("aborted#1")),
+                ("waiting", waiting, true, Level::INFO, "canceled", None),
+            ] {
+                let end = end_of(&log, name, spec, cancel).await;
+                assert_eq!(end, (level, outcome.to_owned(), span.map(str::to_owned)), "{name}");
+            }
+        });
+    });
+}
+
+#[test]
+fn each_change_is_told_once_and_in_order() {
+    let log = Log::default();
+    let script = Script::new([Step::Deaf, OK, Step::Fatal]);
+    let spec = script.spec("t").with_restart(ALWAYS).with_timeout(secs(1)).with_stop_timeout(secs(1));
+    let tree = Tree::builder(SupervisorConfig::default()).task(spec.with_backoff(constant(secs(2)))).build();
+    log.during(|| {
+        run(async {
+            tree.start().await?;
+            tree.child("t").outcome().await;
+            tree.shutdown().await
+        })
+    })
+    .unwrap();
+
+    let told: Vec<_> = log.levels_of("t");
+    let told: Vec<_> = told.iter().map(|(level, message)| (*level, message.as_str())).collect();
+    assert_eq!(
+        told,
+        [
+            (Level::DEBUG, "task added"),
+            (Level::DEBUG, "attempt started"),
+            (Level::INFO, "timeout hit"),
+            (Level::WARN, "attempt failed"),
+            (Level::DEBUG, "backoff"),
+            (Level::DEBUG, "attempt started"),
+            (Level::DEBUG, "attempt completed"),
+            (Level::DEBUG, "attempt started"),
+            (Level::ERROR, "task ended"),
+            (Level::DEBUG, "task removed"),
+        ]
+    );
+    let field = |message: &str, name: &str| {
+        let entry = log.lines_of("t").into_iter().find(|entry| entry.message() == message);
+        entry.unwrap().field(name).to_owned()
+    };
+    assert_eq!(field("timeout hit", "timeout"), "1s");
+    assert_eq!(field("attempt failed", "kind"), "task_timeout");
+    assert_eq!(field("backoff", "delay"), "2s");
+    let others: Vec<_> = log.lines_of("").into_iter().map(|entry| (entry.level, entry.message().to_owned())).collect();
+    let others: Vec<_> = others.iter().map(|(level, message)| (*level, message.as_str())).collect();
+    assert_eq!(others, [(Level::INFO, "shutdown requested"), (Level::INFO, "shutdown complete")]);
+}
+
+#[test]
+fn a_shutdown_that_fails_says_whom_it_left() {
+    let log = Log::default();
+    let config = SupervisorConfig { grace: ms(10), ..SupervisorConfig::default() };
+    let result = log.during(|| {
+        run(async {
+            let supervisor = Supervisor::new(config, vec![]);
+            supervisor.add_task(deaf("mule")).await?;
+            settle().await;
+            supervisor.shutdown().await
+        })
+    });
+    assert!(matches!(result, Err(RuntimeError::GraceExceeded { .. })));
+    let last = log.lines_of("").pop().unwrap();
+    assert_eq!((last.level, last.message()), (Level::ERROR, "shutdown failed"));
+    assert!(last.field("error").contains("mule"), "{last:?}");
+}
+
+#[test]
+fn groups_and_slots_tell_as_well() {
+    let log = Log::default();
+    let failing = Script::new([FAIL]).spec("f").with_restart(RestartPolicy::Never).critical();
+    let group = Group::one_for_one("g").task(failing).max_retries(1).backoff(constant(secs(1))).not_critical();
+    let tree = Tree::builder(SupervisorConfig::default()).name("app").group(group).task(cooperative("t")).build();
+    log.during(|| {
+        run(async {
+            tree.start().await.unwrap();
+            sleep(secs(5)).await;
+            let owner = tree.supervisor().submit(ControllerSpec::queue(cooperative("owner")).with_slot("s")).await;
+            let dropped = ControllerSpec::drop_if_running(cooperative("dropped")).with_slot("s");
+            tree.supervisor().submit(dropped).await.unwrap().outcome().await;
+            assert!(owner.is_ok());
+            tree.shutdown().await.unwrap();
+        });
+    });
+
+    let group = log.levels_of("g");
+    let group: Vec<_> = group.iter().map(|(level, message)| (*level, message.as_str())).collect();
+    assert_eq!(group, [(Level::WARN, "group failed"), (Level::ERROR, "group ended")]);
+    assert_eq!(log.levels_of("app"), [(Level::INFO, "group ended".to_owned())]);
+    let dropped = log.lines_of("dropped").pop().unwrap();
+    assert_eq!(
+        (dropped.message(), dropped.field("slot"), dropped.field("reason")),
+        ("submission not run", "s", "busy")
+    );
+    let last = log.lines_of("").pop().unwrap();
+    assert_eq!(last.message(), "shutdown complete");
+}
+
+#[test]
+fn what_is_dropped_before_its_end_is_dropped_in_the_span() {
+    let log = Log::default();
+    let task = TaskFn::arc("t", |_: TaskContext| async {
+        let _farewell = Farewell("t#1".into());
+        std::future::pending().await
+    });
+    let spec = TaskSpec::inherit(task).with_stop_timeout(ms(1));
+    assert_eq!(log.during(|| run(end_of(&log, "t", spec, true))).1, "aborted");
+    let farewell = log.entries().into_iter().find(|entry| entry.message() == "dropped").unwrap();
+    assert_eq!(farewell.span.as_deref(), Some("t#1"));
+}
+
+#[test]
+fn the_runtime_may_end_before_the_attempt() {
+    let log = Log::default();
+    let dropped = Arc::new(AtomicU32::new(0));
+    log.during(|| {
+        let supervisor = supervisor();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let handle = runtime.block_on(async {
+            let count = Arc::clone(&dropped);
+            let task = TaskFn::arc("t", move |ctx: TaskContext| {
+                let farewell = Farewell("t#1".into());
+                count.fetch_add(1, Ordering::SeqCst);
+                async move {
+                    ctx.spawn(async move {
+                        let _farewell = Farewell("t#1".into());
+                        std::future::pending::<()>().await;
+                    });
+                    let _farewell = farewell;
+                    std::future::pending().await
+                }
+            });
+            let handle = supervisor.add_task(TaskSpec::inherit(task)).await.unwrap();
+            settle().await;
+            handle
+        });
+        drop(runtime);
+        assert_eq!(handle.status().state.to_string(), "ended");
+    });
+    let entries = log.entries();
+    let farewells: Vec<_> = entries.iter().filter(|entry| entry.message() == "dropped").collect();
+    assert_eq!(farewells.len(), 2);
+    assert!(farewells.iter().all(|entry| entry.span.as_deref() == Some("t#1")));
+    let closed = entries.iter().filter(|entry| entry.what == What::Closed && entry.span.as_deref() == Some("t#1"));
+    assert_eq!(closed.count(), 1);
+}
+
+/// For tokio-console, with `RUSTFLAGS="--cfg tokio_unstable"`.
+#[cfg(tokio_unstable)]
+#[test]
+fn what_is_spawned_has_a_name() {
+    let log = Log::default();
+    let task = TaskFn::arc("t", |ctx: TaskContext| async move {
+        ctx.spawn(async {});
+        Ok(())
+    });
+    let group = Group::one_for_one("g").task(TaskSpec::inherit(task));
+    let tree = Tree::builder(SupervisorConfig::default()).name("app").group(group).build();
+    log.during(|| {
+        run(async {
+            tree.start().await.unwrap();
+            tree.child("g/t").outcome().await.unwrap();
+            tree.shutdown().await.unwrap();
+        });
+    });
+    let opened = log.entries().into_iter().filter(|entry| entry.what == What::Opened);
+    let mut names: Vec<_> = opened.map(|entry| entry.field("task.name").to_owned()).collect();
+    names.retain(|name| !name.is_empty());
+    names.sort_unstable();
+    assert_eq!(names, ["app", "g", "g/t", "g/t", "shutdown"]);
+}
