@@ -26,13 +26,13 @@ const CAPACITY: usize = 1024;
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
-/// use taskvisor::{EventKind, Supervisor, SupervisorConfig, TaskContext, TaskFn, TaskSpec};
+/// use taskvisor::{EventKind, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec};
 ///
 /// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
 /// let mut failures = supervisor.events().of_kinds([EventKind::TaskFailed]).within("import");
 ///
 /// let import = TaskFn::arc("import", |ctx: TaskContext| async move {
-///     if ctx.attempt() == 1 { Err("no such file".into()) } else { Ok(()) }
+///     if ctx.attempt() == 1 { Err(TaskError::Fail { reason: "no such file".into() }) } else { Ok(()) }
 /// });
 /// supervisor.add_task(TaskSpec::inherit(import)).await?;
 ///
