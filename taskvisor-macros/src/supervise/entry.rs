@@ -42,15 +42,15 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
         }
     }
     let expr = without_task(expr, reader);
-    let field = label.and_then(|label| read_label(label, reader));
+    let given = label.map(|label| read_label(label, reader));
     let Some(list) = argument::call_of(expr, "group") else {
-        return Some(read_task(field, expr, reader));
+        return Some(read_task(given, expr, reader));
     };
     if label.is_none() {
         reader.errors.push(&first_token(expr), "a group needs a label, which is its name: write `label = group(..)`");
     }
     let (kind, options) = group::read(list, reader);
-    Some(Child { label: field.map_or(Label::None, Label::Given), kind, options, literal_type: None, cfgs: Vec::new() })
+    Some(Child { label: given.unwrap_or(Label::None), kind, options, literal_type: None, cfgs: Vec::new() })
 }
 
 /// `group(..)` of `task(group(..))`, which is reported.
@@ -65,12 +65,13 @@ fn without_task<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
     }
 }
 
-fn read_label(label: &Expr, reader: &mut Reader) -> Option<Ident> {
+/// The label before the `=`; none if it was refused, so that it collides with nothing.
+fn read_label(label: &Expr, reader: &mut Reader) -> Label {
     let ident = as_ident(label).filter(is_name);
     if ident.is_none() {
         reader.errors.push(label, "a label is a plain name, as in `label = ping { .. }`");
     }
-    ident
+    ident.map_or(Label::None, Label::Given)
 }
 
 fn read_spread(range: &ExprRange, reader: &mut Reader) -> Option<Ident> {
@@ -82,13 +83,13 @@ fn read_spread(range: &ExprRange, reader: &mut Reader) -> Option<Ident> {
     is_readable.then(|| reader.bind(Purpose::Specs, specs))
 }
 
-fn read_task(label: Option<Ident>, expr: &Expr, reader: &mut Reader) -> Child {
+fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
     let (task, options) = match argument::call_of(expr, "task") {
         Some(list) => (inner_task(expr, list, reader), Some(list.iter().skip(1))),
         None => (Some(expr), None),
     };
-    let label = match (label, task) {
-        (Some(label), _) => Label::Given(label),
+    let label = match (given, task) {
+        (Some(given), _) => given,
         (None, Some(task)) => derived_label(task, reader),
         (None, None) => Label::None,
     };

@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod conditional;
 mod entry;
 mod expand;
 mod group;
@@ -49,7 +50,9 @@ pub(crate) fn expand_as(input: TokenStream, names: &Names, krate: Option<&Path>)
     let mut declaration = Declaration::parse(input, &mut reader);
     declaration.krate = declaration.krate.or_else(|| krate.cloned());
     check::check(&declaration, &mut reader.errors);
-    expand::expand(&declaration, names, &reader)
+    let conditional = conditional::expand(&mut declaration);
+    let Expanded { items, lets, value } = expand::expand(&declaration, names, &reader);
+    Expanded { items, lets: quote!(#conditional #lets), value }
 }
 
 /// A tree as declared.
