@@ -11,6 +11,7 @@ use super::{Declaration, entry};
 use crate::argument::{self, as_ident, peel};
 use crate::errors::Errors;
 use crate::options::plain;
+use crate::path::is_name;
 use crate::reader::{Given, Reader};
 use crate::table::{Key, Read, Table};
 
@@ -94,7 +95,7 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Slot> {
     let mut options = Options::default();
     OPTIONS.read(list.iter().skip(1), &mut options, reader);
     reader.cfgs.clear();
-    let name = list.first().and_then(as_ident);
+    let name = list.first().and_then(as_ident).filter(is_name);
     if name.is_none() {
         match list.first() {
             None => reader.errors.push(&expr, "`slot(..)` starts with its name, as in `slot(deploy)`"),
