@@ -5,6 +5,8 @@ mod expand;
 mod fallback;
 mod parse;
 
+#[cfg(test)]
+pub(crate) use self::parse::names;
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{LitStr, Path, Type};

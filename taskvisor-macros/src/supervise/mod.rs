@@ -55,6 +55,12 @@ pub(crate) fn expand_as(input: TokenStream, names: &Names, krate: Option<&Path>)
     Expanded { items, lets: quote!(#conditional #lets), value }
 }
 
+/// The keys of the macro, and the options of `group(..)`, of a limit and of `slot(..)`.
+#[cfg(test)]
+pub(crate) fn names() -> [Vec<&'static str>; 4] {
+    [parse::names(), group::names(), strategy::names(), slot::names()]
+}
+
 /// A tree as declared.
 #[derive(Default)]
 struct Declaration {

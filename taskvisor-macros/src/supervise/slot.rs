@@ -182,3 +182,8 @@ impl Slot {
         if ENABLED { quote!(tree.slot(#name)) } else { quote!(#private::SlotHandle) }
     }
 }
+
+#[cfg(test)]
+pub(super) fn names() -> Vec<&'static str> {
+    OPTIONS.names()
+}

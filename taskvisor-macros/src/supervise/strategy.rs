@@ -144,3 +144,8 @@ fn expected(value: &Expr) -> String {
         None => format!("`strategy` is {}, without quotes", suggest::list(known(), '`')),
     }
 }
+
+#[cfg(test)]
+pub(super) fn names() -> Vec<&'static str> {
+    LIMIT.names()
+}

@@ -6,6 +6,8 @@ mod expand;
 mod parse;
 mod returned;
 
+#[cfg(test)]
+pub(crate) use self::parse::names;
 use proc_macro2::TokenStream;
 
 use crate::argument;

@@ -1,7 +1,10 @@
 //! The parsers and checks, on token streams.
 
+mod docs;
 mod duration;
 mod fuzz;
+mod markdown;
+mod mistakes;
 mod options;
 mod subscriber;
 mod suggest;
