@@ -1,5 +1,6 @@
 //! The parsers and checks, on token streams.
 
+mod compared;
 mod docs;
 mod duration;
 mod fuzz;
