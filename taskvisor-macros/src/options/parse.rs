@@ -214,7 +214,7 @@ const BACKOFF_FIELDS: Table<Backoff> = Table {
 impl Options {
     /// Reads the options of one list, by the table of its place.
     pub(crate) fn parse<'a>(place: Place, list: impl IntoIterator<Item = &'a Expr>, reader: &mut Reader) -> Self {
-        let mut options = Self::default();
+        let mut options = Self { is_partial: reader.recovered, ..Self::default() };
         place.table().read(list, &mut options, reader);
         options
     }

@@ -41,7 +41,7 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
             });
         }
     }
-    let expr = without_task(expr, reader);
+    let expr = without_task(without_spread(expr, reader), reader);
     let given = label.map(|label| read_label(label, reader));
     let Some(list) = argument::call_of(expr, "group") else {
         return Some(read_task(given, expr, reader));
@@ -51,6 +51,17 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
     }
     let (kind, options) = group::read(list, reader);
     Some(Child { label: given.unwrap_or(Label::None), kind, options, literal_type: None, cfgs: Vec::new() })
+}
+
+/// `ping {}` of `ping {} ..iterator`, where a comma is missing, which is reported.
+fn without_spread<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
+    match peel(expr) {
+        Expr::Range(ExprRange { start: Some(entry), limits, end: Some(_), .. }) => {
+            reader.errors.push(limits, "no range is a task: write a `,` before `..iterator`");
+            entry
+        }
+        _ => expr,
+    }
 }
 
 /// `group(..)` of `task(group(..))`, which is reported.

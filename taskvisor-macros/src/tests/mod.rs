@@ -12,6 +12,7 @@ mod suggest;
 mod supervise;
 mod supervisor;
 mod task;
+mod typing;
 
 use proc_macro2::TokenStream;
 
