@@ -62,7 +62,9 @@ fn check_unique<'a>(child: &'a Child, seen: &mut HashMap<String, &'a Ident>, err
         return;
     };
     if let Some(first) = seen.get(&text) {
-        repeated(first, field).into_iter().for_each(|error| errors.push_error(error));
+        for error in repeated(first, field) {
+            errors.push_error(error);
+        }
     } else {
         seen.insert(text, field);
     }

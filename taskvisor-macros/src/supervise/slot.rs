@@ -134,7 +134,9 @@ pub(super) fn check(declaration: &Declaration, enabled: bool, errors: &mut Error
             continue;
         }
         if let Some(first) = seen.get(&name.unraw().to_string()) {
-            repeated(first, name).into_iter().for_each(|error| errors.push_error(error));
+            for error in repeated(first, name) {
+                errors.push_error(error);
+            }
         } else {
             seen.insert(name.unraw().to_string(), name);
         }

@@ -49,7 +49,9 @@ impl Given {
                     }
                 }
                 ("tasks" | "slots", Form::Value(Expr::Array(array))) => {
-                    array.elems.iter().for_each(|entry| self.entry(entry));
+                    for entry in &array.elems {
+                        self.entry(entry);
+                    }
                 }
                 _ => {}
             }
@@ -78,7 +80,9 @@ fn list(tokens: TokenStream) -> Vec<Expr> {
 #[test]
 fn each_option_is_compared_with_what_is_written_by_hand() {
     let mut given = Given::default();
-    FILES.iter().for_each(|file| given.read(file.parse().unwrap()));
+    for file in FILES {
+        given.read(file.parse().unwrap());
+    }
     let [keys, of_group, of_limit, of_slot] = crate::supervise::names();
     for (kind, names) in [
         ("#[task]", Place::Attribute.names()),
