@@ -41,6 +41,7 @@ async fn main() {
             named = task(ping {}, name = "named"),
             #[allow(unused)]
             attributed = ping {},
+            pair = (ping {}, timeout = "5s"),
         ],
         subscribers = [..specs()],
     );

@@ -104,10 +104,21 @@ fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
         (None, Some(task)) => derived_label(task, reader),
         (None, None) => Label::None,
     };
+    let task = task.filter(|task| !is_tuple(task, reader));
     let spec = task.filter(|task| !reader.is_unreadable(task)).map(|task| reader.bind(Purpose::Spec, task));
     let options = options.map_or_else(Options::default, |list| Options::parse(Place::Entry, list, reader));
     let literal_type = task.and_then(repeated::literal_type);
     Child { label, kind: ChildKind::Task(spec), options, literal_type, cfgs: Vec::new() }
+}
+
+/// Whether the word before a list is missing, which is reported.
+fn is_tuple(expr: &Expr, reader: &mut Reader) -> bool {
+    let is_tuple = matches!(peel(expr), Expr::Tuple(_));
+    if is_tuple {
+        let message = "a list is no task: write `task(..)`, or `group(..)` after its label";
+        reader.errors.push(&first_token(expr), message);
+    }
+    is_tuple
 }
 
 /// What `task(..)` starts with.
@@ -139,7 +150,7 @@ fn derived_label(expr: &Expr, reader: &Reader) -> Label {
     derived.filter(is_name).map_or(Label::None, Label::Derived)
 }
 
-/// `group` of `group(..)`.
+/// `group` of `group(..)`, or all of what is one group.
 fn first_token(expr: &Expr) -> TokenStream {
     expr.to_token_stream().into_iter().take(1).collect()
 }
