@@ -22,6 +22,7 @@ async fn main() {
             slot(),
             slot(capacity = 5),
             slot("quoted"),
+            slot(self),
             unwrapped,
             other(thing),
             #[cfg(all())]

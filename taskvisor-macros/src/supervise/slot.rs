@@ -102,6 +102,7 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Slot> {
             Some(first) if reader.is_unread(first) => {}
             Some(first) => {
                 let message = match peel(first) {
+                    Expr::Path(_) if as_ident(first).is_some() => "a keyword cannot be the name of a slot",
                     Expr::Assign(_) => "`slot(..)` starts with its name, as in `slot(deploy, capacity = 5)`",
                     _ => "the name of a slot is a bare name, as in `slot(deploy)`",
                 };

@@ -70,6 +70,11 @@ fn with_tree(body: &Group, call: Option<Call>, returned: &Returned, tree: Expand
     let (path, Expanded { lets, value, .. }) = (&call.path, tree);
     // Keeps the imports in use that lead to the macro, and says at the path if there is no such macro.
     let import = quote_spanned!(hygienic(path.span())=> #[allow(unused_imports)] use #path as _;);
+    // One through `Self` leads to none.
+    let import = syn::parse2::<syn::ItemUse>(import).map_or_else(
+        |_| syn::Error::new_spanned(path, "no macro has this path").to_compile_error(),
+        |import| quote!(#import),
+    );
     let tree = quote!({ #import #lets #value });
     match (call.position(), returned) {
         (Position::Elsewhere, _) => call.replaced(tree),
