@@ -313,7 +313,7 @@ fn slots_have_fields_also_those_that_are_wrong() {
     assert!(!expanded.contains("Slots"), "{expanded}");
     let (expanded, errors) = expand_tree(quote!(slots = [slot(crate)]));
     assert!(!expanded.contains("Slots"), "{expanded}");
-    assert!(errors.iter().any(|error| error.starts_with("the name of a slot is a bare name")), "{errors:?}");
+    assert!(errors.iter().any(|error| error.starts_with("a keyword cannot be the name of a slot")), "{errors:?}");
 }
 
 #[test]
