@@ -1,7 +1,6 @@
 //! Argument lists: what stands between the parentheses, as `key = value`, `key(list)` or a word.
 
-use proc_macro2::{Delimiter, Ident, Spacing, TokenStream, TokenTree};
-use syn::parse::discouraged::Speculative;
+use proc_macro2::{Delimiter, Group, Ident, Spacing, TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, Token};
@@ -85,11 +84,12 @@ pub(crate) fn parse_list(tokens: TokenStream, reader: &mut Reader) -> Vec<Expr> 
     }
 }
 
-/// An error at the end of the input points at the whole invocation: the last token says more.
+/// An error at the end of the input points at the whole invocation: the last token says more. After a comma the list may
+/// end, so the error is at the end of a group in it.
 fn at_last_token(error: syn::Error, tokens: &TokenStream) -> syn::Error {
     let message = error.to_string();
     match tokens.clone().into_iter().last() {
-        Some(TokenTree::Punct(last)) if message.starts_with("unexpected end of input") => {
+        Some(TokenTree::Punct(last)) if last.as_char() != ',' && message.starts_with("unexpected end of input") => {
             syn::Error::new(last.span(), message)
         }
         _ => error,
@@ -109,20 +109,34 @@ fn recover_list(tokens: TokenStream) -> Vec<Expr> {
     read.parse2(tokens).unwrap_or_default()
 }
 
-/// The expression up to the next comma, or all tokens up to it.
+/// The expression up to the next comma, or all tokens up to it or to where one is missing.
 fn recover_element(input: ParseStream<'_>) -> syn::Result<Expr> {
     let ahead = input.fork();
-    if let Ok(expr) = ahead.parse::<Expr>() {
-        if ahead.is_empty() || ahead.peek(Token![,]) {
-            input.advance_to(&ahead);
-            return Ok(expr);
+    let is_expr = ahead.parse::<Expr>().is_ok() && (ahead.is_empty() || ahead.peek(Token![,]));
+    let mut tokens: Vec<TokenTree> = Vec::new();
+    while !input.is_empty() {
+        let is_over = if is_expr {
+            input.cursor() == ahead.cursor()
+        } else {
+            input.peek(Token![,]) || (starts_argument(input) && tokens.last().is_some_and(ends_value))
+        };
+        if is_over {
+            break;
         }
+        tokens.push(input.parse()?);
     }
-    let mut unread = TokenStream::new();
-    while !input.is_empty() && !input.peek(Token![,]) {
-        unread.extend([input.parse::<TokenTree>()?]);
-    }
-    Ok(recover(unread))
+    // Once more, as groups may hold more than the expression has read.
+    Ok(recover(tokens.into_iter().collect()))
+}
+
+/// Whether `key = ..` comes next.
+fn starts_argument(input: ParseStream<'_>) -> bool {
+    input.peek(syn::Ident) && input.peek2(Token![=]) && !input.peek2(Token![==]) && !input.peek2(Token![=>])
+}
+
+/// Whether a comma can stand after this.
+fn ends_value(tree: &TokenTree) -> bool {
+    matches!(tree, TokenTree::Group(_) | TokenTree::Literal(_) | TokenTree::Ident(_))
 }
 
 fn recover(tokens: TokenStream) -> Expr {
@@ -149,13 +163,26 @@ fn recover(tokens: TokenStream) -> Expr {
                 args: recover_list(list.stream()).into_iter().collect(),
             })
         }
-        [TokenTree::Group(list)] if list.delimiter() == Delimiter::Bracket => Expr::Array(syn::ExprArray {
-            attrs: Vec::new(),
-            bracket_token: syn::token::Bracket(list.span()),
-            elems: recover_list(list.stream()).into_iter().collect(),
-        }),
+        // As `key = [..]`.
+        [TokenTree::Ident(key), TokenTree::Group(list)] if list.delimiter() == Delimiter::Bracket => {
+            Expr::Assign(syn::ExprAssign {
+                attrs: Vec::new(),
+                left: Box::new(path(key)),
+                eq_token: syn::token::Eq(list.span()),
+                right: Box::new(array(list)),
+            })
+        }
+        [TokenTree::Group(list)] if list.delimiter() == Delimiter::Bracket => array(list),
         _ => Expr::Verbatim(tokens),
     }
+}
+
+fn array(list: &Group) -> Expr {
+    Expr::Array(syn::ExprArray {
+        attrs: Vec::new(),
+        bracket_token: syn::token::Bracket(list.span()),
+        elems: recover_list(list.stream()).into_iter().collect(),
+    })
 }
 
 fn path(ident: &Ident) -> Expr {

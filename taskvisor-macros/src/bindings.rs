@@ -35,7 +35,11 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
         Purpose::Switch => typed(quote_spanned!(span=> ::core::primitive::bool)),
         Purpose::Config => typed(quote_spanned!(span=> #private::SupervisorConfig)),
         Purpose::Controller if cfg!(feature = "controller") => typed(quote_spanned!(span=> #private::ControllerConfig)),
-        Purpose::Text | Purpose::Subscriber | Purpose::Controller => quote_spanned!(span=> let #local = #expr;),
+        Purpose::Controller => quote_spanned!(span=> let #local = #expr;),
+        Purpose::Text => quote_spanned! {span=>
+            let #local = #private::Into::<#private::Arc<#private::str>>::into(#expr);
+        },
+        Purpose::Subscriber => quote_spanned!(span=> let #local = #private::IntoSubscriber::into_subscriber(#expr);),
         Purpose::Spec => quote_spanned!(span=> let #local = #convert(#expr);),
         // Consumed where it stands, so that the iterator may borrow from temporaries.
         Purpose::Specs => {

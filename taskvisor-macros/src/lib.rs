@@ -158,6 +158,7 @@ use proc_macro::TokenStream;
 /// #[task(restrat = "always")] // unknown option `restrat`, did you mean `restart`?
 /// async fn sweep() {}
 /// ```
+#[doc = include_str!("mistakes/task.md")]
 #[proc_macro_attribute]
 pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
     task::expand(options.into(), item.into()).into()
@@ -223,6 +224,7 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 ///     println!("{event:?}");
 /// }
 /// ```
+#[doc = include_str!("mistakes/subscriber.md")]
 #[proc_macro_attribute]
 pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
     subscriber::expand(options.into(), item.into()).into()
@@ -282,7 +284,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `drain` | duration | `"0s"` | how long tasks go on once a shutdown is requested |
 /// | `max_concurrent` | number | unlimited | how many attempts run at a time |
 /// | `signals` | `true` or `false` | `true` | whether `run` shuts down on SIGINT and SIGTERM |
-/// | `defaults` | list of options | the config's | `restart`, `interval`, `timeout`, `stop_timeout`, `start_timeout`, `max_retries`, `backoff(..)` for the tasks that leave them out |
+/// | `defaults` | list of options, below | the config's | what the tasks that leave them out inherit |
 /// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
 ///
 /// Durations and numbers are written as in `#[task]`.
@@ -291,11 +293,35 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// - `ping { .. }`, `ping::spec(..)` or a variable: the field has that name, the task its own.
 /// - Any other expression that is `Into<TaskSpec>`: a task without a field.
 /// - `label = entry`: the label is the field, and the name of the task.
-/// - `task(entry, ..)`: the entry, with options of `#[task]` that replace those it has, except `crate`, `blocking` and
-///   `retry_if`. `restart` with its `interval`, and `backoff(..)`, are replaced as a whole. `critical` and `significant` can be added, and not taken
-///   back. `after`, below, stands here only.
+/// - `task(entry, ..)`: the entry, with options that replace those it has. `restart` with its `interval`, and
+///   `backoff(..)`, are replaced as a whole. `critical` and `significant` can be added, and not taken back.
 /// - `label = group(..)`: a group, below.
 /// - `..iterator`: the tasks of an iterator, without fields.
+///
+/// What can be given where; what the options of tasks mean is said at `#[task]`:
+///
+/// | option | `#[task(..)]` | `task(..)` | `group(..)` | `defaults(..)` |
+/// |---|---|---|---|---|
+/// | `restart` | yes | yes | yes | yes |
+/// | `interval` | yes | yes | - | yes |
+/// | `every` | yes | yes | - | - |
+/// | `initial_delay` | yes | yes | - | - |
+/// | `timeout` | yes | yes | - | yes |
+/// | `stop_timeout` | yes | yes | - | yes |
+/// | `start_timeout` | yes | yes | - | yes |
+/// | `ready` | yes | yes | - | - |
+/// | `watchdog` | yes | yes | - | - |
+/// | `max_retries` | yes | yes | yes | yes |
+/// | `backoff` | yes | yes | yes | yes |
+/// | `critical` | yes | yes | yes | - |
+/// | `significant` | yes | yes | yes | - |
+/// | `name` | yes | yes | - | - |
+/// | `blocking` | yes | - | - | - |
+/// | `retry_if` | yes | - | - | - |
+/// | `crate` | yes | - | - | - |
+/// | `after` | - | yes | yes | - |
+/// | `strategy` | - | - | yes | - |
+/// | `tasks` | - | - | yes | - |
 ///
 /// The names in one list must differ. Where they are written in the list, or are those of `#[task]` structs as in
 /// `ping { .. }`, two that are the same do not compile; other entries are looked at when the tree starts.
@@ -373,6 +399,11 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// With a limit, as in `one_for_all(max_restarts = 5, within = "60s")`, one failure more in that time fails the group.
 ///
+/// | of the limit | takes | what it does |
+/// |---|---|---|
+/// | `max_restarts` | number | how many failures are followed by a restart |
+/// | `within` | duration | the time in which they are counted |
+///
 /// # Slots
 /// A slot runs what is submitted to it, one task at a time: `slot(deploy)`, or `slot(deploy, admission = .., capacity = ..)`.
 /// In the tree that is returned `tree.slots.deploy` is its `SlotHandle`, with `submit`, `queue`, `replace`,
@@ -386,6 +417,11 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # Order
 /// `after = [store, migrate]` in `task(..)` or `group(..)` names entries of the same list that stand before, by their
 /// field. What is after others starts when they are ready, and stops before they do. The rest starts and stops together.
+///
+/// # Errors
+/// Each mistake is an error at its token, all of an invocation at once, and the tree is there all the same. Those in the
+/// options of tasks are told as by `#[task]`.
+#[doc = include_str!("mistakes/supervise.md")]
 #[proc_macro]
 pub fn supervise(input: TokenStream) -> TokenStream {
     supervise::expand(input.into()).into()
@@ -452,6 +488,7 @@ pub fn supervise(input: TokenStream) -> TokenStream {
 ///     supervise!(); // the tree is what the function returns: leave out this `;`
 /// }
 /// ```
+#[doc = include_str!("mistakes/supervisor.md")]
 #[proc_macro_attribute]
 pub fn supervisor(options: TokenStream, item: TokenStream) -> TokenStream {
     supervisor::expand(options.into(), item.into()).into()

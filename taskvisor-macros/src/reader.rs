@@ -38,6 +38,11 @@ impl<T> Given<T> {
         Self { key: key.clone(), value }
     }
 
+    /// Whether it could not be read, which was reported.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.value, Value::Refused)
+    }
+
     /// The literal value and where it stands.
     pub(crate) fn known(&self) -> Option<(&T, &TokenStream)> {
         match &self.value {

@@ -121,6 +121,12 @@ impl<T> Table<T> {
         }
     }
 
+    /// What there is, for the tests of the documentation.
+    #[cfg(test)]
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.keys.iter().map(|row| row.name).collect()
+    }
+
     fn expected(&self) -> String {
         let usage = self.keys.first().map_or("key = value", |row| row.usage);
         format!("expected {} {}, for example `{usage}`", self.article(), self.noun)

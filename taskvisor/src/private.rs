@@ -19,11 +19,11 @@ pub use crate::{AdmissionPolicy, ControllerConfig, SlotHandle, SlotSpec};
 pub use crate::blocking::blocking;
 pub use crate::events::SubscriberState;
 pub use crate::names::{Named, OfNamed, OfNameless, name_of, refuse_repeated, repeated};
-pub use crate::result::{Fallible, IntoTaskResult, TaskArg};
+pub use crate::result::{Fallible, IntoTaskResult, TaskArg, outcome_if};
 pub use crate::{
-    BackoffPolicy, BoxTaskFuture, CancellationToken, ChildHandle, Event, FromContext, Group, GroupHandle, IntoTaskSpec,
-    JitterPolicy, Ready, RestartPolicy, Strategy, Subscribe, SupervisorConfig, Task, TaskContext, TaskError, TaskRef,
-    TaskSpec, Tree, TreeBuilder,
+    BackoffPolicy, BoxTaskFuture, CancellationToken, ChildHandle, Event, FromContext, Group, GroupHandle,
+    IntoSubscriber, IntoTaskSpec, JitterPolicy, Ready, RestartPolicy, Strategy, Subscribe, SupervisorConfig, Task,
+    TaskContext, TaskError, TaskRef, TaskSpec, Tree, TreeBuilder,
 };
 
 /// The future in which a subscriber takes an event.

@@ -60,6 +60,14 @@ impl<E: IntoTaskError> Fallible for Result<(), E> {
     }
 }
 
+/// The result of an attempt, where `retry_if` says of each failure whether it is retried.
+///
+/// # Errors
+/// The error that was returned, as a [`TaskError`].
+pub fn outcome_if<R: Fallible<Error = E>, E>(returned: R, retry_if: fn(&E) -> bool) -> Result<(), TaskError> {
+    returned.into_task_result_if(retry_if)
+}
+
 /// What a task may fail with.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an error that a task can fail with",

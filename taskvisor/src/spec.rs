@@ -270,7 +270,11 @@ impl TaskSpec {
 
 impl fmt::Debug for TaskSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskSpec").field("name", &self.name()).field("set", &self.overrides).finish_non_exhaustive()
+        f.debug_struct("TaskSpec")
+            .field("name", &self.name())
+            .field("set", &self.overrides)
+            .field("after", &self.after)
+            .finish_non_exhaustive()
     }
 }
 

@@ -158,7 +158,10 @@ impl Tree {
 
 impl fmt::Debug for Tree {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tree").field("root", &self.root).finish_non_exhaustive()
+        f.debug_struct("Tree")
+            .field("config", &self.supervisor.core().config)
+            .field("root", &self.root)
+            .finish_non_exhaustive()
     }
 }
 

@@ -41,10 +41,39 @@ async fn main() {
             named = task(ping {}, name = "named"),
             #[allow(unused)]
             attributed = ping {},
+            pair = (ping {}, timeout = "5s"),
         ],
         subscribers = [..specs()],
     );
     tree.tasks.named.cancel().await.ok();
     tree.tasks.attributed.cancel().await.ok();
     tree.tasks.empty.cancel().await.ok();
+
+    // Of entries under `#[cfg(..)]` one may stand in for another, if not both are there.
+    let tree = supervise!(
+        tasks = [
+            #[cfg(all())]
+            ping {},
+            ping {},
+            #[cfg(all())]
+            twice = ping {},
+            #[cfg(not(any()))]
+            twice = pong { number: 1 },
+            #[cfg(any())]
+            thrice = missing {},
+            thrice = ping {},
+            #[cfg(any())]
+            thrice = missing {},
+            #[cfg(all())]
+            store = group(tasks = [ping {}, #[cfg(all())] ping {}]),
+            #[cfg(all())]
+            store = ping {},
+            #[cfg(any())]
+            absent = group(tasks = [ping {}, #[cfg(all())] ping {}]),
+        ],
+    );
+    tree.tasks.ping.cancel().await.ok();
+    tree.tasks.twice.cancel().await.ok();
+    tree.tasks.thrice.cancel().await.ok();
+    tree.groups.store.tasks.ping.cancel().await.ok();
 }

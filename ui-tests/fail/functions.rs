@@ -76,6 +76,11 @@ async fn context_last(number: u8, context: TaskContext) {
 #[task]
 async fn conditional(#[cfg(test)] number: u8) {}
 
+#[task(restart = "always")]
+/// Another function is about to be written above.
+#[task]
+async fn twice() {}
+
 #[task]
 struct NoFunction;
 
@@ -109,6 +114,7 @@ async fn main() {
             references::spec(text.as_str(), &[1], &mut HashMap::<u8, u8>::new()),
             nameless { value: text.clone() },
             patterns::spec((1, 2), 3, 4, 5),
+            twice {},
         ],
     );
     tree.tasks.generic.cancel().await.ok();

@@ -46,6 +46,22 @@ async fn main() {
             open = group(tasks = ),
         ],
     );
+    // A comma or a word is missing.
+    let other = supervise!(
+        grace = "5s"
+        tasks = [
+            value_missing {}
+            store = group(strategy = one_for_all(max_restarts = ), tasks = [ping { number: 1 }]),
+            task(in_backoff {}, = "always", interval = "1s", after = [value_missing]),
+        ],
+    );
+    let last = supervise!(
+        slots = [slot(deploy, capacity = )],
+        tasks = [task(value_missing {}, timeout = "5s") ..Vec::<TaskSpec>::new()],
+    );
+    last.tasks.value_missing.cancel().await.ok();
+    other.groups.store.tasks.ping.cancel().await.ok();
+    other.tasks.in_backoff.cancel().await.ok();
     tree.groups.store.tasks.pool.cancel().await.ok();
     tree.groups.store.groups.inner.tasks.value_missing.cancel().await.ok();
     tree.groups.store.tasks.last.cancel().await.ok();

@@ -27,6 +27,10 @@ async fn main() {
             other(thing),
             #[cfg(all())]
             slot(here),
+            slot(here),
+            #[cfg(any())]
+            slot(there),
+            slot(there),
             #[must_use]
             slot(attribute),
         ],
@@ -39,6 +43,7 @@ async fn main() {
     tree.slots.misspelt.replace(ping {}).await.ok();
     tree.slots.repeated.drop_if_running(ping {}).await.ok();
     tree.slots.here.cancel_all().await.ok();
+    tree.slots.there.cancel_all().await.ok();
     let _ = supervise!(slots = deploy, tasks = [ping {}]);
     let _ = supervise!(slots(deploy), controller(queue_capacity = 5), tasks = [ping {}]);
 }

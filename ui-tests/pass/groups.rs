@@ -149,15 +149,22 @@ fn conditions_hold_for_all_that_is_in_a_group() {
             other = missing {},
             #[cfg(all())]
             other = pool { size: 2 },
+            #[cfg(any())]
+            other = missing {},
+            #[cfg(any())]
+            third = missing {},
+            third = pool { size: 4 },
             last = group(tasks = [pool { size: 3 }], after = [absent, one, other]),
             task(serve {}, after = [absent]),
         ],
     );
     assert_eq!(tree.groups.one.tasks.pool.name(), "one/pool");
     assert_eq!(tree.groups.last.tasks.pool.name(), "last/pool");
+    assert_eq!(tree.tasks.third.name(), "third");
     let built = Tree::builder(SupervisorConfig::default())
         .group(Group::one_for_one("one").task(pool::spec(1)))
         .task(pool::spec(2).with_name("other"))
+        .task(pool::spec(4).with_name("third"))
         .group(Group::one_for_one("last").task(pool::spec(3)).after(["one", "other"]))
         .task(serve::spec())
         .build();

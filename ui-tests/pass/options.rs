@@ -1,6 +1,7 @@
-//! Every option of `#[task]`, against the spec that the setters make.
+//! Every option of `#[task]`, against the spec that the setters make. A test of the macros says which is missing here.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use taskvisor::prelude::*;
@@ -71,6 +72,20 @@ async fn without_jitter() {}
 #[task(backoff())]
 async fn default_backoff() {}
 
+fn is_transient(error: &String) -> bool {
+    error == "busy"
+}
+
+#[task(retry_if = is_transient, max_retries = 1, backoff(first = "1ms"))]
+async fn asked(error: &'static str) -> Result<(), String> {
+    Err(error.to_owned())
+}
+
+#[task(blocking, crate = "taskvisor")]
+fn blocked(threads: Arc<Mutex<Vec<ThreadId>>>) {
+    threads.lock().unwrap().push(thread::current().id());
+}
+
 fn assert_same(made: &TaskSpec, expected: &TaskSpec) {
     assert_eq!(made.name(), expected.name());
     assert_eq!(made.restart(), expected.restart());
@@ -89,7 +104,42 @@ fn assert_same(made: &TaskSpec, expected: &TaskSpec) {
     assert_eq!(made.is_significant(), expected.is_significant());
 }
 
-fn main() {
+/// The options that say what an attempt is: seen in what comes of it.
+async fn assert_same_outcomes() -> Result<(), RuntimeError> {
+    let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
+    let by_hand = |error: &'static str| {
+        let task = TaskFn::arc("by_hand", move |_: TaskContext| async move {
+            Err(if error == "busy" { TaskError::error(error) } else { TaskError::permanent(error) })
+        });
+        let backoff = BackoffPolicy { first: Duration::from_millis(1), ..BackoffPolicy::default() };
+        TaskSpec::inherit(task).with_max_retries(1).with_backoff(backoff)
+    };
+    let mut labels = Vec::new();
+    for error in ["busy", "gone"] {
+        let made = supervisor.add_task(asked { error }).await?.outcome().await;
+        let expected = supervisor.add_task(by_hand(error)).await?.outcome().await;
+        assert_eq!(made.to_string(), expected.to_string());
+        labels.push(made.to_string());
+    }
+    assert_ne!(labels[0].replace("busy", "gone"), labels[1]);
+
+    let threads = Arc::new(Mutex::new(Vec::new()));
+    supervisor.add_task(blocked { threads: Arc::clone(&threads) }).await?.outcome().await;
+    let seen = Arc::clone(&threads);
+    let by_hand = TaskFn::arc("by_hand", move |_: TaskContext| {
+        let threads = Arc::clone(&seen);
+        let look = move || threads.lock().unwrap().push(thread::current().id());
+        async { tokio::task::spawn_blocking(look).await.map_err(TaskError::error) }
+    });
+    supervisor.add_task(TaskSpec::inherit(by_hand)).await?.outcome().await;
+    let threads = threads.lock().unwrap();
+    assert!(threads.len() == 2 && threads.iter().all(|&id| id != thread::current().id()), "{threads:?}");
+    Ok(())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    assert_same_outcomes().await.unwrap();
     assert_same(&plain::spec(), &TaskSpec::inherit(Arc::new(plain {})));
     assert_same(
         &literals::spec(),

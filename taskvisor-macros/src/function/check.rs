@@ -3,7 +3,7 @@
 use proc_macro2::Ident;
 use quote::{ToTokens, format_ident};
 use syn::spanned::Spanned;
-use syn::{FnArg, GenericParam, Pat, PatType, Safety, Signature, Type};
+use syn::{Attribute, FnArg, GenericParam, Pat, PatType, Safety, Signature, Type};
 
 use super::{Field, Kind, types};
 use crate::errors::Errors;
@@ -28,6 +28,17 @@ pub(crate) fn check_qualifiers(signature: &Signature, kind: Kind, form: &str, er
     if let Some(variadic) = &signature.variadic {
         errors.push(variadic, format!("a {noun} cannot be variadic"));
     }
+}
+
+/// Whether another attribute makes the function what it is, too: one that is put above it while its own is yet to come.
+pub(crate) fn check_alone(attributes: &[Attribute], errors: &mut Errors) -> bool {
+    const OURS: [&str; 3] = ["task", "subscriber", "supervisor"];
+    let last = |attribute: &Attribute| attribute.path().segments.last().map(|segment| segment.ident.clone());
+    let Some(other) = attributes.iter().filter_map(last).find(|name| OURS.iter().any(|ours| name == ours)) else {
+        return true;
+    };
+    errors.push(&other, format!("there is another attribute like `#[{other}]` above: a function has one, keep one"));
+    false
 }
 
 /// Reports a function that is not `async`.

@@ -11,7 +11,9 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, LitStr, Signature, Type, Visibility};
 
-pub(crate) use self::check::{check_async, check_attributes, check_free, check_generics, check_qualifiers, read_field};
+pub(crate) use self::check::{
+    check_alone, check_async, check_attributes, check_free, check_generics, check_qualifiers, read_field,
+};
 pub(crate) use self::fallback::Fallback;
 pub(crate) use self::parse::not_a_function;
 pub(crate) use self::types::{find_word, is_context, last_ident};

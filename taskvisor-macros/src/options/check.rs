@@ -9,7 +9,7 @@ use super::expand::is_set;
 use super::{Backoff, Options, Place, Ready, Restart};
 use crate::duration;
 use crate::errors::Errors;
-use crate::reader::{Given, Value};
+use crate::reader::Given;
 
 impl Options {
     /// Reports every contradiction and every value that makes no sense.
@@ -47,8 +47,8 @@ impl Options {
             errors.push(interval, "`interval` is given here");
         }
         // A word that could not be read was reported, and may have meant `always`.
-        let refused = self.restart.as_ref().is_some_and(|given| matches!(given.value, Value::Refused));
-        if refused || self.restart_word() == Some(Restart::Always) {
+        let refused = self.restart.as_ref().is_some_and(Given::is_refused);
+        if refused || self.is_partial || self.restart_word() == Some(Restart::Always) {
             return;
         }
         for key in keys.into_iter().flatten() {

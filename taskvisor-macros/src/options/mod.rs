@@ -50,6 +50,8 @@ pub(crate) struct Options {
     /// The earlier siblings that must be ready first, as written.
     pub(crate) after: Vec<Ident>,
     pub(crate) backoff: Option<Backoff>,
+    /// Something in the invocation could not be read, and may be what is missing here.
+    pub(crate) is_partial: bool,
 }
 
 /// `backoff(..)`, one unit: a field that is not given takes its documented default.

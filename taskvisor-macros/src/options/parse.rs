@@ -214,14 +214,31 @@ const BACKOFF_FIELDS: Table<Backoff> = Table {
 impl Options {
     /// Reads the options of one list, by the table of its place.
     pub(crate) fn parse<'a>(place: Place, list: impl IntoIterator<Item = &'a Expr>, reader: &mut Reader) -> Self {
-        let table = match place {
-            Place::Attribute => &OF_ATTRIBUTE,
-            Place::Entry => &OF_ENTRY,
-            Place::Defaults => &OF_DEFAULTS,
-        };
-        let mut options = Self::default();
-        table.read(list, &mut options, reader);
+        let mut options = Self { is_partial: reader.recovered, ..Self::default() };
+        place.table().read(list, &mut options, reader);
         options
+    }
+}
+
+impl Place {
+    fn table(self) -> &'static Table<Options> {
+        match self {
+            Self::Attribute => &OF_ATTRIBUTE,
+            Self::Entry => &OF_ENTRY,
+            Self::Defaults => &OF_DEFAULTS,
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn names(self) -> Vec<&'static str> {
+        self.table().names()
+    }
+}
+
+#[cfg(test)]
+impl Backoff {
+    pub(crate) fn names() -> Vec<&'static str> {
+        BACKOFF_FIELDS.names()
     }
 }
 

@@ -5,6 +5,8 @@ mod expand;
 mod fallback;
 mod parse;
 
+#[cfg(test)]
+pub(crate) use self::parse::names;
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::{LitStr, Path, Type};
@@ -28,6 +30,9 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
             return [item, reader.errors.to_compile_errors()].into_iter().collect();
         }
     };
+    if !function::check_alone(&function.attributes, &mut reader.errors) {
+        return [item, reader.errors.to_compile_errors()].into_iter().collect();
+    }
     let shape = check::check(&function, &mut reader.errors);
     if let (true, Some(event)) = (reader.errors.is_empty(), &shape.event) {
         return expand::expand(&function, event, &shape.state, &options, &reader.bindings);

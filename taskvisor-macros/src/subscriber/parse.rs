@@ -27,6 +27,11 @@ const OPTIONS: Table<Options> = Table {
     misplaced: &[&[("queue_capacity", "write `queue = ..`"), ("capacity", "write `queue = ..`")]],
 };
 
+#[cfg(test)]
+pub(crate) fn names() -> Vec<&'static str> {
+    OPTIONS.names()
+}
+
 impl Options {
     pub(super) fn parse<'a>(list: impl IntoIterator<Item = &'a Expr>, reader: &mut Reader) -> Self {
         let mut options = Self::default();

@@ -56,16 +56,22 @@ fn check_flags(options: &Options, errors: &mut Errors) {
     }
 }
 
-/// Whether the child is the first of its name in the group. Of entries under `#[cfg(..)]`, one may stand in for another.
+/// Whether the child is the first of its name in the group. Of those under `#[cfg(..)]`, the compiler knows.
 fn check_unique<'a>(child: &'a Child, seen: &mut HashMap<String, &'a Ident>, errors: &mut Errors) {
     let (Some(field), Some(text), true) = (child.label.field(), child.label.text(), child.cfgs.is_empty()) else {
         return;
     };
     if let Some(first) = seen.get(&text) {
-        let message = format!("two entries go by `{field}` here: give this one a label of its own, as in `other = ..`");
-        errors.push(field, message);
-        errors.push(first, format!("the first `{field}` is here"));
+        for error in repeated(first, field) {
+            errors.push_error(error);
+        }
     } else {
         seen.insert(text, field);
     }
+}
+
+/// Says that a second entry goes by the same field, and where the first is.
+pub(super) fn repeated(first: &Ident, second: &Ident) -> [syn::Error; 2] {
+    let message = format!("two entries go by `{second}` here: give this one a label of its own, as in `other = ..`");
+    [syn::Error::new_spanned(second, message), syn::Error::new_spanned(first, format!("the first `{second}` is here"))]
 }

@@ -41,16 +41,27 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
             });
         }
     }
-    let expr = without_task(expr, reader);
-    let field = label.and_then(|label| read_label(label, reader));
+    let expr = without_task(without_spread(expr, reader), reader);
+    let given = label.map(|label| read_label(label, reader));
     let Some(list) = argument::call_of(expr, "group") else {
-        return Some(read_task(field, expr, reader));
+        return Some(read_task(given, expr, reader));
     };
     if label.is_none() {
         reader.errors.push(&first_token(expr), "a group needs a label, which is its name: write `label = group(..)`");
     }
     let (kind, options) = group::read(list, reader);
-    Some(Child { label: field.map_or(Label::None, Label::Given), kind, options, literal_type: None, cfgs: Vec::new() })
+    Some(Child { label: given.unwrap_or(Label::None), kind, options, literal_type: None, cfgs: Vec::new() })
+}
+
+/// `ping {}` of `ping {} ..iterator`, where a comma is missing, which is reported.
+fn without_spread<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
+    match peel(expr) {
+        Expr::Range(ExprRange { start: Some(entry), limits, end: Some(_), .. }) => {
+            reader.errors.push(limits, "no range is a task: write a `,` before `..iterator`");
+            entry
+        }
+        _ => expr,
+    }
 }
 
 /// `group(..)` of `task(group(..))`, which is reported.
@@ -65,12 +76,13 @@ fn without_task<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
     }
 }
 
-fn read_label(label: &Expr, reader: &mut Reader) -> Option<Ident> {
+/// The label before the `=`; none if it was refused, so that it collides with nothing.
+fn read_label(label: &Expr, reader: &mut Reader) -> Label {
     let ident = as_ident(label).filter(is_name);
     if ident.is_none() {
         reader.errors.push(label, "a label is a plain name, as in `label = ping { .. }`");
     }
-    ident
+    ident.map_or(Label::None, Label::Given)
 }
 
 fn read_spread(range: &ExprRange, reader: &mut Reader) -> Option<Ident> {
@@ -82,20 +94,31 @@ fn read_spread(range: &ExprRange, reader: &mut Reader) -> Option<Ident> {
     is_readable.then(|| reader.bind(Purpose::Specs, specs))
 }
 
-fn read_task(label: Option<Ident>, expr: &Expr, reader: &mut Reader) -> Child {
+fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
     let (task, options) = match argument::call_of(expr, "task") {
         Some(list) => (inner_task(expr, list, reader), Some(list.iter().skip(1))),
         None => (Some(expr), None),
     };
-    let label = match (label, task) {
-        (Some(label), _) => Label::Given(label),
+    let label = match (given, task) {
+        (Some(given), _) => given,
         (None, Some(task)) => derived_label(task, reader),
         (None, None) => Label::None,
     };
+    let task = task.filter(|task| !is_tuple(task, reader));
     let spec = task.filter(|task| !reader.is_unreadable(task)).map(|task| reader.bind(Purpose::Spec, task));
     let options = options.map_or_else(Options::default, |list| Options::parse(Place::Entry, list, reader));
     let literal_type = task.and_then(repeated::literal_type);
     Child { label, kind: ChildKind::Task(spec), options, literal_type, cfgs: Vec::new() }
+}
+
+/// Whether the word before a list is missing, which is reported.
+fn is_tuple(expr: &Expr, reader: &mut Reader) -> bool {
+    let is_tuple = matches!(peel(expr), Expr::Tuple(_));
+    if is_tuple {
+        let message = "a list is no task: write `task(..)`, or `group(..)` after its label";
+        reader.errors.push(&first_token(expr), message);
+    }
+    is_tuple
 }
 
 /// What `task(..)` starts with.
@@ -127,7 +150,7 @@ fn derived_label(expr: &Expr, reader: &Reader) -> Label {
     derived.filter(is_name).map_or(Label::None, Label::Derived)
 }
 
-/// `group` of `group(..)`.
+/// `group` of `group(..)`, or all of what is one group.
 fn first_token(expr: &Expr) -> TokenStream {
     expr.to_token_stream().into_iter().take(1).collect()
 }

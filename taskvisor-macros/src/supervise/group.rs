@@ -78,3 +78,8 @@ pub(super) fn read(list: &List, reader: &mut Reader) -> (ChildKind, Options) {
     OF_GROUP.read(list, &mut declared, reader);
     (ChildKind::Group(declared.group), declared.options)
 }
+
+#[cfg(test)]
+pub(super) fn names() -> Vec<&'static str> {
+    OF_GROUP.names()
+}

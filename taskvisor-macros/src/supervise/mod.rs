@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod conditional;
 mod entry;
 mod expand;
 mod group;
@@ -49,7 +50,15 @@ pub(crate) fn expand_as(input: TokenStream, names: &Names, krate: Option<&Path>)
     let mut declaration = Declaration::parse(input, &mut reader);
     declaration.krate = declaration.krate.or_else(|| krate.cloned());
     check::check(&declaration, &mut reader.errors);
-    expand::expand(&declaration, names, &reader)
+    let conditional = conditional::expand(&mut declaration);
+    let Expanded { items, lets, value } = expand::expand(&declaration, names, &reader);
+    Expanded { items, lets: quote!(#conditional #lets), value }
+}
+
+/// The keys of the macro, and the options of `group(..)`, of a limit and of `slot(..)`.
+#[cfg(test)]
+pub(crate) fn names() -> [Vec<&'static str>; 4] {
+    [parse::names(), group::names(), strategy::names(), slot::names()]
 }
 
 /// A tree as declared.

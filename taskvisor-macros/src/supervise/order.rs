@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 
-use super::{Child, ChildKind, Group, Label};
+use super::{Child, ChildKind, Group};
 use crate::errors::Errors;
 use crate::suggest;
 
@@ -58,7 +58,7 @@ fn refusal(children: &[Child], position: usize, outer: &[&Group], name: &Ident) 
         return Some(format!("`{name}` is not in this group: `after` names entries that stand before this one in it"));
     }
     // What could not be read may have that name, and was reported.
-    if earlier().any(|sibling| matches!((&sibling.label, &sibling.kind), (Label::None, ChildKind::Task(None)))) {
+    if earlier().any(|sibling| matches!(sibling.kind, ChildKind::Task(None))) {
         return None;
     }
     let labels: Vec<String> = earlier().filter_map(|sibling| sibling.label.text()).collect();

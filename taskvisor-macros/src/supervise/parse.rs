@@ -119,3 +119,8 @@ fn subscriber(expr: &Expr, reader: &mut Reader) -> Option<Subscriber> {
     reader.cfgs.clear();
     Some(Subscriber { value, cfgs })
 }
+
+#[cfg(test)]
+pub(super) fn names() -> Vec<&'static str> {
+    KEYS.names()
+}

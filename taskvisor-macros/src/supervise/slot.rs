@@ -130,17 +130,24 @@ pub(super) fn check(declaration: &Declaration, enabled: bool, errors: &mut Error
         if let Some((0, at)) = slot.options.capacity.as_ref().and_then(Given::known) {
             errors.push(at, "`capacity` must be at least 1: a slot that nobody may wait in is one with `admission = \"drop_if_running\"`");
         }
-        // Of slots under `#[cfg(..)]`, one may stand in for another.
+        // Of those under `#[cfg(..)]`, the compiler knows.
         if !slot.cfgs.is_empty() {
             continue;
         }
         if let Some(first) = seen.get(&name.unraw().to_string()) {
-            errors.push(name, format!("two slots are called `{name}`, keep one"));
-            errors.push(first, format!("the first `{name}` is here"));
+            for error in repeated(first, name) {
+                errors.push_error(error);
+            }
         } else {
             seen.insert(name.unraw().to_string(), name);
         }
     }
+}
+
+/// Says that a second slot has the same name, and where the first is.
+pub(super) fn repeated(first: &Ident, second: &Ident) -> [syn::Error; 2] {
+    let message = format!("two slots are called `{second}`, keep one");
+    [syn::Error::new_spanned(second, message), syn::Error::new_spanned(first, format!("the first `{second}` is here"))]
 }
 
 /// The statements that declare the slots to the local `builder`, if taskvisor has them.
@@ -177,4 +184,9 @@ impl Slot {
         let name = self.text();
         if ENABLED { quote!(tree.slot(#name)) } else { quote!(#private::SlotHandle) }
     }
+}
+
+#[cfg(test)]
+pub(super) fn names() -> Vec<&'static str> {
+    OPTIONS.names()
 }

@@ -70,7 +70,11 @@ impl Strategy {
         let mut limit = Limit::default();
         if let Some(list) = list {
             LIMIT.read(list, &mut limit, reader);
-            limit.check(&word, list, &mut reader.errors);
+            limit.check(&mut reader.errors);
+            // What could not be read may be what is missing.
+            if !reader.recovered {
+                limit.check_both(&word, list, &mut reader.errors);
+            }
         }
         let kind = WORDS.iter().find(|(name, _)| word == name);
         if kind.is_none() {
@@ -97,10 +101,13 @@ impl Strategy {
 }
 
 impl Limit {
-    fn check(&self, word: &Ident, list: &List, errors: &mut Errors) {
+    fn check(&self, errors: &mut Errors) {
         if let Some(at) = zero(self.within.as_ref()) {
             errors.push(at, "`within` must be longer than zero: it is the time in which failures are counted");
         }
+    }
+
+    fn check_both(&self, word: &Ident, list: &List, errors: &mut Errors) {
         let lacks = |key: &Ident, other: &str| {
             format!("`{key}` needs `{other}` beside it, as in `{word}(max_restarts = 5, within = \"60s\")`")
         };
@@ -143,4 +150,9 @@ fn expected(value: &Expr) -> String {
         Some(meant) => format!("`strategy` is a bare word: write `strategy = {meant}`"),
         None => format!("`strategy` is {}, without quotes", suggest::list(known(), '`')),
     }
+}
+
+#[cfg(test)]
+pub(super) fn names() -> Vec<&'static str> {
+    LIMIT.names()
 }

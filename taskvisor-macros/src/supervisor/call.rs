@@ -1,6 +1,7 @@
 //! The call of `supervise!` in the body of a function, of which all else stays as written.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use quote::quote;
 
 /// The last `supervise!(..)` in a body, by whichever path.
 pub(super) struct Call {
@@ -85,7 +86,9 @@ fn call_at(trees: &[TokenTree], name: usize) -> Option<(Call, usize, usize)> {
         return None;
     };
     let start = path_start(trees, name);
-    let path = trees.iter().take(name + 1).skip(start).cloned().collect();
+    let path: TokenStream = trees.iter().take(name + 1).skip(start).cloned().collect();
+    // Of others, as `Self::supervise!`, the compiler says what is wrong.
+    syn::parse2::<syn::ItemUse>(quote!(use #path as _;)).ok()?;
     Some((Call { path, input: input.stream(), around: Vec::new() }, start, name + 3))
 }
 

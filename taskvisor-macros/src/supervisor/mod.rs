@@ -6,6 +6,8 @@ mod expand;
 mod parse;
 mod returned;
 
+#[cfg(test)]
+pub(crate) use self::parse::names;
 use proc_macro2::TokenStream;
 
 use crate::argument;
@@ -18,6 +20,9 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let list = argument::parse_list(options, &mut reader);
     let krate = parse::read(&list, &mut reader);
     match syn::parse2::<Function>(item.clone()) {
+        Ok(function) if !function::check_alone(&function.attributes, &mut reader.errors) => {
+            [item, reader.errors.to_compile_errors()].into_iter().collect()
+        }
         Ok(function) => expand::expand(&function, krate.as_ref(), &mut reader.errors),
         Err(error) => {
             let expected = "`#[supervisor]` stands on a function that ends with `supervise!(..)`";

@@ -29,3 +29,8 @@ pub(super) fn read<'a>(list: impl IntoIterator<Item = &'a Expr>, reader: &mut Re
     OPTIONS.read(list, &mut krate, reader);
     krate
 }
+
+#[cfg(test)]
+pub(crate) fn names() -> Vec<&'static str> {
+    OPTIONS.names()
+}

@@ -7,7 +7,7 @@ use super::Shape;
 use crate::errors::Errors;
 use crate::function::{self, Function, Kind};
 use crate::options::{Options, Ready, is_set};
-use crate::reader::{Given, Value};
+use crate::reader::Given;
 
 /// Reports all that keeps the function from being a task, and gives the shape of its struct.
 pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors) -> Shape {
@@ -42,7 +42,7 @@ fn check_asyncness(signature: &Signature, options: &Options, errors: &mut Errors
                            `blocking`, or `async`";
             errors.push(&blocking.key, message);
         }
-        (None, None) if signature.constness.is_none() && !is_refused(options.blocking.as_ref()) => {
+        (None, None) if signature.constness.is_none() && !options.blocking.as_ref().is_some_and(Given::is_refused) => {
             let message = format!(
                 "a task is asynchronous: write `async fn {}`, or `#[task(blocking)]` if it blocks its thread",
                 signature.ident
@@ -51,11 +51,6 @@ fn check_asyncness(signature: &Signature, options: &Options, errors: &mut Errors
         }
         _ => {}
     }
-}
-
-/// Whether the option could not be read, which was reported.
-fn is_refused<T>(given: Option<&Given<T>>) -> bool {
-    given.is_some_and(|given| matches!(given.value, Value::Refused))
 }
 
 /// Options by which the task is to call its context. One that is at the wrong place is another error.

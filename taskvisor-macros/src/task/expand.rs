@@ -196,7 +196,7 @@ impl Generated<'_> {
                 // Of that very type, so that another function is reported at its path.
                 quote_spanned! {span=>
                     let retry_if: fn(&<#ty as #private::Fallible>::Error) -> ::core::primitive::bool = #retry_if;
-                    <#ty as #private::Fallible>::into_task_result_if(#returned, retry_if)
+                    #private::outcome_if::<#ty, _>(#returned, retry_if)
                 }
             }
             _ => quote!(#private::Fallible::into_task_result_if(#returned, #retry_if)),

@@ -27,6 +27,9 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
             return [item, reader.errors.to_compile_errors()].into_iter().collect();
         }
     };
+    if !function::check_alone(&function.attributes, &mut reader.errors) {
+        return [item, reader.errors.to_compile_errors()].into_iter().collect();
+    }
     let shape = check::check(&function, &options, &mut reader.errors);
     if reader.errors.is_empty() {
         return expand::expand(&function, &shape, &options, &reader.bindings);

@@ -1,13 +1,18 @@
 //! The parsers and checks, on token streams.
 
+mod compared;
+mod docs;
 mod duration;
 mod fuzz;
+mod markdown;
+mod mistakes;
 mod options;
 mod subscriber;
 mod suggest;
 mod supervise;
 mod supervisor;
 mod task;
+mod typing;
 
 use proc_macro2::TokenStream;
 

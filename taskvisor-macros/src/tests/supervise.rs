@@ -97,19 +97,53 @@ fn a_struct_literal_can_be_iterated() {
 }
 
 #[test]
-fn labels_collide_unless_conditional() {
+fn labels_collide() {
     let (expanded, errors) = expand_tree(quote!(tasks = [ping {}, ping {}, r#ping = pong {}]));
     assert_eq!(errors.len(), 4, "{errors:?}");
     assert_eq!(fields(&expanded), ["ping"]);
-    let (_, errors) = expand_tree(quote!(
+}
+
+#[test]
+fn conditional_entries_collide_where_both_are_there() {
+    let (expanded, _) = expand_tree(quote!(
         tasks = [
             #[cfg(a)]
             ping {},
-            #[cfg(not(a))]
-            ping {}
-        ]
+            #[cfg(b)]
+            ping {},
+            store = group(
+                tasks = [
+                    pong {},
+                    #[cfg(c)]
+                    pong {}
+                ]
+            ),
+            #[cfg(any())]
+            store = group(tasks = []),
+            #[cfg(d)]
+            inner = group(
+                tasks = [
+                    #[cfg(e)]
+                    pong {},
+                    pong {}
+                ]
+            ),
+        ],
     ));
-    assert!(errors.is_empty(), "{errors:?}");
+    for expected in [
+        "# [cfg (a)] # [cfg (b)] :: core :: compile_error ! { \"two entries go by `ping`",
+        "# [cfg (c)] :: core :: compile_error ! { \"two entries go by `pong`",
+        "# [cfg (any ())] :: core :: compile_error ! { \"two entries go by `store`",
+        "# [cfg (d)] # [cfg (e)] :: core :: compile_error ! { \"two entries go by `pong`",
+        "# [cfg (a)] pub ping : ",
+        "# [cfg (b)] # [cfg (not (all (all (a))))] pub ping : ",
+        "{ pub pong : ",
+        "# [cfg (c)] # [cfg (not (all ()))] pub pong : ",
+        "# [cfg (d)] # [cfg (not (all (all (e))))] pub pong : ",
+    ] {
+        assert!(expanded.contains(expected), "{expected} is not in {expanded}");
+    }
+    assert_eq!(expanded.matches("two entries go by").count(), 4, "{expanded}");
 }
 
 #[test]
@@ -244,7 +278,8 @@ fn order_goes_backwards_only() {
             task(ping {}, after = [store, r#two]),
         ],
     ));
-    assert!(errors.is_empty(), "{errors:?}");
+    // Where both of one name are there, which they never are.
+    assert!(errors.iter().all(|error| error.contains("`one`")), "{errors:?}");
     for (after, expected) in [
         (quote!(a), "`a` cannot come after itself"),
         (quote!(last), "`last` comes later"),
@@ -276,6 +311,9 @@ fn slots_have_fields_also_those_that_are_wrong() {
     assert!(errors.iter().any(|error| error.starts_with("`capacity` must be at least 1")), "{errors:?}");
     let (expanded, _) = expand_tree(quote!(tasks = []));
     assert!(!expanded.contains("Slots"), "{expanded}");
+    let (expanded, errors) = expand_tree(quote!(slots = [slot(crate)]));
+    assert!(!expanded.contains("Slots"), "{expanded}");
+    assert!(errors.iter().any(|error| error.starts_with("a keyword cannot be the name of a slot")), "{errors:?}");
 }
 
 #[test]

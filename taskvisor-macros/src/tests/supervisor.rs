@@ -56,6 +56,7 @@ fn the_call_is_found_by_its_last_segment() {
         (quote!(supervise!(); other!()), false),
         (quote!(other!(supervise!())), false),
         (quote!(supervise::other!()), false),
+        (quote!(Self::supervise!()), false),
         (quote!({ supervise!() }), false),
         (quote!(), false),
     ] {

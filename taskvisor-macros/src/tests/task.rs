@@ -246,6 +246,28 @@ fn a_function_is_async_or_blocking() {
 }
 
 #[test]
+fn only_one_attribute_makes_a_function_a_task() {
+    for item in [
+        quote!(
+            #[task(restart = "always")]
+            async fn ping() {}
+        ),
+        quote!(
+            #[doc = "x"]
+            #[taskvisor::subscriber]
+            async fn ping() {}
+        ),
+    ] {
+        for expand in [expand, crate::subscriber::expand, crate::supervisor::expand] {
+            let expanded = expand(quote!(), item.clone());
+            assert_eq!(messages(&expanded).len(), 1, "{expanded}");
+            assert!(expanded.to_string().starts_with(&item.to_string()), "{expanded}");
+            assert!(!expanded.to_string().contains("struct"), "{expanded}");
+        }
+    }
+}
+
+#[test]
 fn conditions_stand_on_every_item() {
     let (expanded, _) = expand_with(
         quote!(),

@@ -52,17 +52,24 @@ pub trait Subscribe: Send + Sync + 'static {
 }
 
 /// A subscriber by value or shared.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a subscriber",
+    label = "not a subscriber",
+    note = "the subscriber beside a function under `#[subscriber]` is a struct: write `name {{ .. }}`"
+)]
 pub trait IntoSubscriber {
     /// The shared subscriber.
     fn into_subscriber(self) -> Arc<dyn Subscribe>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Subscribe> IntoSubscriber for T {
     fn into_subscriber(self) -> Arc<dyn Subscribe> {
         Arc::new(self)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<T: Subscribe> IntoSubscriber for Arc<T> {
     fn into_subscriber(self) -> Arc<dyn Subscribe> {
         self

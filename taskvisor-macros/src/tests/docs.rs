@@ -1,0 +1,66 @@
+//! The tables in the documentation have the options that the parser reads, and no others.
+
+use std::collections::BTreeSet;
+
+use super::markdown::{Table, code, tables};
+use crate::options::{Backoff, Place};
+
+const LIB: &str = include_str!("../lib.rs");
+const README: &str = include_str!("../../../README.md");
+
+/// The tables in the documentation of a macro.
+fn tables_of(name: &str) -> Vec<Table> {
+    let (before, _) = LIB.split_once(&format!("\npub fn {name}(")).unwrap();
+    let (_, docs) = before.rsplit_once("\n}\n").unwrap_or(("", before));
+    tables(&docs.lines().filter_map(|line| line.strip_prefix("///")).collect::<Vec<_>>().join("\n"))
+}
+
+fn assert_documented(documented: &[String], read: &[&str], what: &str) {
+    let as_set: BTreeSet<&str> = documented.iter().map(String::as_str).collect();
+    assert_eq!(as_set, read.iter().copied().collect(), "{what}");
+    assert_eq!(as_set.len(), documented.len(), "{what}: one is there twice");
+}
+
+#[test]
+fn each_option_of_the_attributes_is_documented() {
+    let [options, backoff] = &*tables_of("task") else { panic!("two tables of `#[task]`") };
+    assert_documented(&options.names(), &Place::Attribute.names(), "`#[task]`");
+    assert_documented(&backoff.names(), &Backoff::names(), "`backoff(..)`");
+    let [options] = &*tables_of("subscriber") else { panic!("one table of `#[subscriber]`") };
+    assert_documented(&options.names(), &crate::subscriber::names(), "`#[subscriber]`");
+    let [options] = &*tables_of("supervisor") else { panic!("one table of `#[supervisor]`") };
+    assert_documented(&options.names(), &crate::supervisor::names(), "`#[supervisor]`");
+}
+
+#[test]
+fn each_key_and_option_of_a_tree_is_documented() {
+    let [keys, places, of_group, of_limit, of_slot] = &*tables_of("supervise") else { panic!("tables of a tree") };
+    let [key_names, group_names, limit_names, slot_names] = crate::supervise::names();
+    assert_documented(&keys.names(), &key_names, "`supervise!`");
+    assert_documented(&of_group.names(), &group_names, "`group(..)`");
+    assert_documented(&of_limit.names(), &limit_names, "the limit");
+    assert_documented(&of_slot.names(), &slot_names, "`slot(..)`");
+    let columns = [
+        ("`#[task(..)]`", Place::Attribute.names()),
+        ("`task(..)`", Place::Entry.names()),
+        ("`group(..)`", group_names),
+        ("`defaults(..)`", Place::Defaults.names()),
+    ];
+    assert_eq!(places.header.len(), columns.len() + 1);
+    for (column, (title, names)) in columns.iter().enumerate().map(|(index, column)| (index + 1, column)) {
+        assert_eq!(places.header[column], *title);
+        let given = places.rows.iter().zip(places.names()).filter(|(row, _)| row[column] == "yes");
+        assert_documented(&given.map(|(_, name)| name).collect::<Vec<_>>(), names, title);
+        assert!(places.rows.iter().all(|row| matches!(&*row[column], "yes" | "-")), "{title}");
+    }
+}
+
+#[test]
+fn the_readme_names_each_option_of_a_task() {
+    let tables = tables(README);
+    let options = tables.iter().find(|table| table.header == ["option", "meaning", "default"]).unwrap();
+    assert_documented(&options.names(), &Place::Attribute.names(), "the README");
+    let backoff = options.rows.iter().flat_map(|row| code(&row[0])).find_map(|code| code.strip_prefix("backoff("));
+    let fields: Vec<String> = backoff.unwrap().trim_end_matches(')').split(", ").map(str::to_owned).collect();
+    assert_documented(&fields, &Backoff::names(), "the README");
+}

@@ -1,0 +1,81 @@
+//! The messages in the documentation are those that the macros give.
+
+use proc_macro2::{TokenStream, TokenTree};
+
+use super::markdown::{Table, code, tables};
+use super::messages;
+
+const PAGES: [(&str, &str); 4] = [
+    ("task", include_str!("../mistakes/task.md")),
+    ("subscriber", include_str!("../mistakes/subscriber.md")),
+    ("supervise", include_str!("../mistakes/supervise.md")),
+    ("supervisor", include_str!("../mistakes/supervisor.md")),
+];
+
+/// What the compiler says where only it can, which other tests compare.
+const SAID: [&str; 7] = [
+    include_str!("../../../ui-tests/fail-rustc/arguments.stderr"),
+    include_str!("../../../ui-tests/fail-rustc/expressions.stderr"),
+    include_str!("../../../ui-tests/fail-rustc/handles.stderr"),
+    include_str!("../../../ui-tests/fail-rustc/in_impl.stderr"),
+    include_str!("../../../ui-tests/fail-rustc/names.stderr"),
+    include_str!("../../../ui-tests/fail-rustc/outcomes.stderr"),
+    include_str!("../../../ui-tests/fail-rustc/subscribers.stderr"),
+];
+
+/// What the macros say of the code in a row; none if nothing here can tell.
+fn said(table: &Table, code: &str) -> Option<Vec<String>> {
+    let expanded = match &*table.header[0] {
+        "in `#[task(..)]`" => {
+            on_function(&format!("#[task({code})] async fn ping(ctx: TaskContext) -> Result<(), String> {{}}"))
+        }
+        "in `#[subscriber(..)]`" => on_function(&format!("#[subscriber({code})] async fn listen(event: &Event) {{}}")),
+        "a function" if code.ends_with(['}', ';']) => on_function(code),
+        "a function" => on_function(&format!("{code} {{}}")),
+        "in `supervise!(..)`" => in_tree(code),
+        "in `tasks = [..]`" => in_tree(&format!("tasks = [{code}]")),
+        "in `slots = [..]`" if cfg!(feature = "controller") => in_tree(&format!("slots = [{code}]")),
+        "in `supervise!(..)`, without the feature `controller`" if cfg!(not(feature = "controller")) => in_tree(code),
+        "in `slots = [..]`" | "in `supervise!(..)`, without the feature `controller`" => return None,
+        other => panic!("a table that nobody compares: {other}"),
+    };
+    Some(messages(&expanded))
+}
+
+fn in_tree(code: &str) -> TokenStream {
+    crate::supervise::expand(code.parse().unwrap())
+}
+
+/// Expands the attribute that the code begins with.
+fn on_function(code: &str) -> TokenStream {
+    let mut tokens = code.parse::<TokenStream>().unwrap().into_iter();
+    let Some(TokenTree::Group(attribute)) = tokens.nth(1) else { panic!("no attribute: {code}") };
+    let mut attribute = attribute.stream().into_iter();
+    let name = attribute.next().unwrap().to_string();
+    let options = match attribute.next() {
+        Some(TokenTree::Group(options)) => options.stream(),
+        _ => TokenStream::new(),
+    };
+    match &*name {
+        "task" => crate::task::expand(options, tokens.collect()),
+        "subscriber" => crate::subscriber::expand(options, tokens.collect()),
+        "supervisor" => crate::supervisor::expand(options, tokens.collect()),
+        _ => panic!("no such attribute: {code}"),
+    }
+}
+
+#[test]
+fn each_mistake_gets_the_message_that_is_documented() {
+    for (page, text) in PAGES {
+        for table in tables(text) {
+            for row in &table.rows {
+                let [mistake, message] = &**row else { panic!("{page}: no row of two cells: {row:?}") };
+                if table.header[1] == "what it says" {
+                    assert!(SAID.iter().any(|said| said.contains(message)), "{page}: nobody says {message}");
+                } else if let Some(said) = said(&table, code(mistake)[0]) {
+                    assert_eq!(said.join("<br>"), *message, "{page}: {mistake}");
+                }
+            }
+        }
+    }
+}

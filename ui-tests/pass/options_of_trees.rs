@@ -1,0 +1,182 @@
+//! Every option of `#[subscriber]` and `task(..)`, `group(..)` and `defaults(..)`, and every key of `supervise!`, against
+//! what is written by hand. A test of the macros says which is missing here. Slots are compared in a file of their own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use taskvisor::prelude::*;
+use taskvisor::{Group, JitterPolicy, Ready, Strategy, Tree};
+
+#[task]
+async fn ping() {}
+
+#[task]
+async fn poll() {}
+
+#[task(restart = "always", ready = "signal", watchdog = "1s")]
+async fn serve(ctx: TaskContext) {
+    ctx.cancelled().await;
+}
+
+#[subscriber(name = "ear", queue = 16, crate = "taskvisor")]
+async fn listen(_event: &Event, held: Arc<()>) {
+    drop(held);
+}
+
+struct ByHand(Arc<()>);
+
+#[taskvisor::async_trait]
+impl Subscribe for ByHand {
+    async fn on_event(&self, _event: &Event) {
+        drop(Arc::clone(&self.0));
+    }
+
+    fn name(&self) -> &str {
+        "ear"
+    }
+
+    fn queue_capacity(&self) -> usize {
+        16
+    }
+}
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
+    supervise!(
+        name = "app",
+        config = SupervisorConfig { bus_capacity: 17, ..SupervisorConfig::default() },
+        grace = "11s",
+        drain = "12s",
+        max_concurrent = 13,
+        signals = false,
+        strategy = rest_for_one(max_restarts = 14, within = "15s"),
+        defaults(
+            restart = "always",
+            interval = "16s",
+            timeout = "17s",
+            stop_timeout = "18s",
+            start_timeout = "19s",
+            max_retries = 20,
+            backoff(first = "21s", max = "22s", factor = 2.3, jitter = "full", reset_after = "24s"),
+        ),
+        subscribers = [listen { held }],
+        crate = taskvisor,
+        tasks = [
+            ping {},
+            task(
+                poll {},
+                name = "often",
+                restart = "always",
+                every = "31s",
+                initial_delay = "32s",
+                timeout = "33s",
+                stop_timeout = "34s",
+                start_timeout = "35s",
+                max_retries = 36,
+                backoff(first = "37s", max = "38s", factor = 3.9, jitter = "equal", reset_after = "40s"),
+                critical,
+                after = [ping],
+            ),
+            task(serve {}, restart = "on_failure", ready = "completed", watchdog = "41s", significant),
+            again = task(ping {}, restart = "always", interval = "42s"),
+            store = group(
+                strategy = one_for_all(max_restarts = 51, within = "52s"),
+                tasks = [task(ping {}, restart = "never", ready = "signal")],
+                after = [ping, serve],
+                restart = "never",
+                critical = false,
+                significant,
+            ),
+            last = group(
+                restart = "on_failure",
+                max_retries = 61,
+                backoff(first = "62s", max = "63s", factor = 6.4, jitter = "decorrelated", reset_after = "65s"),
+            ),
+        ],
+    )
+}
+
+fn built(held: Arc<()>) -> Tree {
+    let config = SupervisorConfig {
+        bus_capacity: 17,
+        grace: seconds(11),
+        drain: seconds(12),
+        max_concurrent: 13,
+        signals: false,
+        restart: RestartPolicy::Always { interval: Some(seconds(16)) },
+        timeout: seconds(17),
+        stop_timeout: Some(seconds(18)),
+        start_timeout: seconds(19),
+        max_retries: Some(20),
+        backoff: BackoffPolicy { first: seconds(21), max: seconds(22), factor: 2.3, jitter: JitterPolicy::Full },
+        reset_after: Some(seconds(24)),
+        ..SupervisorConfig::default()
+    };
+    let often = poll::spec()
+        .with_name("often")
+        .with_restart(RestartPolicy::Always { interval: None })
+        .with_every(seconds(31))
+        .with_initial_delay(seconds(32))
+        .with_timeout(seconds(33))
+        .with_stop_timeout(seconds(34))
+        .with_start_timeout(seconds(35))
+        .with_max_retries(36)
+        .with_backoff(BackoffPolicy {
+            first: seconds(37),
+            max: seconds(38),
+            factor: 3.9,
+            jitter: JitterPolicy::Equal,
+        })
+        .with_reset_after(seconds(40))
+        .critical()
+        .with_after(["ping"]);
+    let serve = serve::spec()
+        .with_restart(RestartPolicy::OnFailure)
+        .with_ready(Ready::Completed)
+        .with_watchdog(seconds(41))
+        .significant();
+    let again = ping::spec().with_name("again").with_restart(RestartPolicy::Always { interval: Some(seconds(42)) });
+    let store = Group::new("store", Strategy::OneForAll)
+        .limit(51, seconds(52))
+        .task(ping::spec().with_restart(RestartPolicy::Never).with_ready(Ready::Signal))
+        .after(["ping", "serve"])
+        .restart(RestartPolicy::Never)
+        .not_critical()
+        .significant();
+    let last = Group::new("last", Strategy::OneForOne)
+        .restart(RestartPolicy::OnFailure)
+        .max_retries(61)
+        .backoff(BackoffPolicy {
+            first: seconds(62),
+            max: seconds(63),
+            factor: 6.4,
+            jitter: JitterPolicy::Decorrelated,
+        })
+        .reset_after(seconds(65));
+    Tree::builder(config)
+        .name("app")
+        .strategy(Strategy::RestForOne)
+        .limit(14, seconds(15))
+        .subscriber(ByHand(held))
+        .task(ping::spec())
+        .task(often)
+        .task(serve)
+        .task(again)
+        .group(store)
+        .group(last)
+        .build()
+}
+
+fn main() {
+    let (of_macro, of_builder) = (Arc::new(()), Arc::new(()));
+    let (made, built) = (made(Arc::clone(&of_macro)), built(Arc::clone(&of_builder)));
+    assert_eq!(format!("{:#?}", *made), format!("{built:#?}"));
+    // Each tree holds its subscriber.
+    assert_eq!((Arc::strong_count(&of_macro), Arc::strong_count(&of_builder)), (2, 2));
+
+    let (of_macro, by_hand) = (listen { held: Arc::default() }, ByHand(Arc::default()));
+    assert_eq!((of_macro.name(), of_macro.queue_capacity()), (by_hand.name(), by_hand.queue_capacity()));
+}
