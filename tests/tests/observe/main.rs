@@ -1,5 +1,6 @@
 //! What a `tracing` subscriber and a `metrics` recorder are shown.
 
+mod blocking;
 mod log;
 mod metrics;
 mod spans;
