@@ -4,6 +4,7 @@ mod blocking;
 mod log;
 mod metrics;
 mod spans;
+mod together;
 mod trouble;
 
 use std::future::Future;

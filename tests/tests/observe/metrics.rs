@@ -17,9 +17,9 @@ use super::run;
 
 /// What was recorded, by name and labels as in `name{label=value}`.
 #[derive(Default)]
-struct Recorded {
-    numbers: BTreeMap<String, f64>,
-    histograms: BTreeMap<String, Vec<f64>>,
+pub(crate) struct Recorded {
+    pub(crate) numbers: BTreeMap<String, f64>,
+    pub(crate) histograms: BTreeMap<String, Vec<f64>>,
 }
 
 impl Recorded {
@@ -42,7 +42,7 @@ impl Recorded {
 
     /// A counter or gauge; whole, as all that we count.
     #[expect(clippy::cast_possible_truncation, reason = "the tests count to thousands")]
-    fn number(&self, name: &str) -> Option<i64> {
+    pub(crate) fn number(&self, name: &str) -> Option<i64> {
         self.numbers.get(name).map(|number| number.round() as i64)
     }
 
@@ -67,7 +67,7 @@ impl Recorded {
 }
 
 /// Runs a future with a recorder; the snapshotter looks into it meanwhile.
-fn watched<F: Future<Output = ()>>(test: impl FnOnce(Snapshotter) -> F) -> Recorded {
+pub(crate) fn watched<F: Future<Output = ()>>(test: impl FnOnce(Snapshotter) -> F) -> Recorded {
     let recorder = DebuggingRecorder::new();
     metrics::with_local_recorder(&recorder, || run(test(recorder.snapshotter())));
     let mut rest = Recorded::default();
