@@ -70,14 +70,14 @@ fn spans(log: &Log) -> Attempts {
 }
 
 /// Of the metrics: `name` is a counter with an outcome, or a histogram.
-fn metered(recorded: &Recorded) -> [Attempts; 2] {
+fn metered(figures: &Recorded) -> [Attempts; 2] {
     let task = |name: &str| name.split("task=").nth(1)?.split([',', '}']).next().map(str::to_owned);
     let mut counted = Attempts::new();
-    for name in recorded.numbers.keys().filter(|name| name.starts_with("taskvisor_attempts_total")) {
-        *counted.entry(task(name).unwrap()).or_default() += usize::try_from(recorded.number(name).unwrap()).unwrap();
+    for name in figures.numbers.keys().filter(|name| name.starts_with("taskvisor_attempts_total")) {
+        *counted.entry(task(name).unwrap()).or_default() += usize::try_from(figures.number(name).unwrap()).unwrap();
     }
     let durations =
-        recorded.histograms.iter().filter(|(name, _)| name.starts_with("taskvisor_attempt_duration_seconds"));
+        figures.histograms.iter().filter(|(name, _)| name.starts_with("taskvisor_attempt_duration_seconds"));
     [counted, durations.map(|(name, values)| (task(name).unwrap(), values.len())).collect()]
 }
 
@@ -124,7 +124,7 @@ fn all_agree_on_the_number_of_attempts() {
     let (mut streamed, mut snapshot) = (Vec::new(), Attempts::new());
 
     // when
-    let recorded = log.during(|| {
+    let figures = log.during(|| {
         watched(|_| async {
             tree.start().await.unwrap();
             let spec = job.spec("job").with_restart(RestartPolicy::OnFailure).with_max_retries(1);
@@ -154,11 +154,11 @@ fn all_agree_on_the_number_of_attempts() {
     let mut labelled = ran.clone();
     let jobs = labelled.remove("job").unwrap();
     labelled.insert("dynamic".into(), jobs);
-    for metered in metered(&recorded) {
+    for metered in metered(&figures) {
         assert_eq!(metered, labelled, "the metrics");
     }
     for (path, attempts) in &labelled {
-        let restarts = recorded.number(&format!("taskvisor_restarts_total{{task={path}}}")).unwrap_or(0);
+        let restarts = figures.number(&format!("taskvisor_restarts_total{{task={path}}}")).unwrap_or(0);
         assert_eq!(usize::try_from(restarts), Ok(attempts - 1), "{path}");
     }
 
