@@ -81,6 +81,8 @@ fn the_span_of_one_that_cannot_be_stopped_is_open_until_it_has_returned() -> Res
     let (go, going) = mpsc::channel();
     let spec = grind::spec(begun, Arc::new(Mutex::new(going))).with_restart(RestartPolicy::Never);
     run_logged(&log, async {
+        // Dropped with this, so that a test that fails lets the thread go.
+        let go = go;
         let config = SupervisorConfig { grace: secs(1), ..SupervisorConfig::default() };
         let supervisor = Supervisor::new(config, vec![]);
         let task = supervisor.add_task(spec).await?;
