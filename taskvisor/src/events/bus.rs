@@ -265,6 +265,7 @@ impl Bus {
             }
             self.note_congestion(&lanes);
         }
+        let lossy = lanes.all.iter().any(Lane::has_uncounted);
         lanes.closed = closed && events.is_empty();
         if self.is_congested() {
             drop(lanes);
@@ -274,6 +275,9 @@ impl Bus {
         // The errors in what no lane had room for are the user's, and so is their drop.
         let shared = !events.is_empty();
         let _ = drop_caught(events);
+        if lossy {
+            self.count_lost();
+        }
         (shared, closed)
     }
 
@@ -367,9 +371,19 @@ impl Bus {
     fn report_lost(&self, lane: usize) {
         let lost = lock(&self.lanes).all[lane].take_lost();
         if let Some(lost) = lost {
-            crate::engine::lost(&self.names[lane], lost);
+            self.count_lost();
             let reason = format!("queue full, lost {lost} events");
             self.report(EventKind::SubscriberOverflow, lane, lost, reason);
+        }
+    }
+
+    /// Tells the metrics what was lost since, with no lock held.
+    fn count_lost(&self) {
+        for (lane, name) in self.names.iter().enumerate() {
+            let lost = lock(&self.lanes).all[lane].take_uncounted();
+            if lost > 0 {
+                crate::engine::lost(name, lost);
+            }
         }
     }
 

@@ -42,6 +42,8 @@ pub(super) struct Lane {
     newest: u64,
     delivered: u64,
     lost: u64,
+    /// What of all that was lost is not in the metrics yet.
+    uncounted: u64,
     /// Since when attempts give way to it.
     waited_for: Option<Instant>,
     /// They did so for long, and no longer do until it has caught up.
@@ -60,6 +62,7 @@ impl Lane {
             newest: 0,
             delivered: 0,
             lost: 0,
+            uncounted: 0,
             waited_for: None,
             stalled: false,
         }
@@ -98,7 +101,7 @@ impl Lane {
         };
         let len = events.len().min(room);
         let lost = events[len..].iter().filter(|event| !event.kind.is_diagnostic()).count();
-        self.lost += lost as u64;
+        self.lose(lost as u64);
         self.offered = events.last().map_or(self.offered, |event| event.seq);
         if len > 0 {
             self.queue.push_back((Arc::clone(events), len));
@@ -106,9 +109,10 @@ impl Lane {
         }
     }
 
-    /// Counts what was lost before it could be offered.
+    /// Notes what was lost; what is not offered may have been lost before.
     pub(super) fn lose(&mut self, lost: u64) {
         self.lost += lost;
+        self.uncounted += lost;
     }
 
     /// Takes it all, whether there is room or not; but not without end.
@@ -143,6 +147,15 @@ impl Lane {
         (lost > 0).then_some(lost)
     }
 
+    pub(super) fn has_uncounted(&self) -> bool {
+        self.uncounted > 0
+    }
+
+    /// As `take_lost`, for the metrics: they count a loss when it happens, a report comes at the end of a burst.
+    pub(super) fn take_uncounted(&mut self) -> u64 {
+        std::mem::take(&mut self.uncounted)
+    }
+
     /// Whether every event up to `seq` was delivered or lost.
     pub(super) fn has_delivered(&self, seq: u64) -> bool {
         self.delivered >= seq || (self.offered >= seq && self.queued == 0 && self.in_hand == 0)
@@ -166,6 +179,9 @@ mod tests {
         lane.offer(&events(4, 3));
         assert_eq!(lane.take_lost(), Some(2));
         assert_eq!(lane.take_lost(), None);
+        lane.lose(1);
+        assert_eq!((lane.take_uncounted(), lane.has_uncounted()), (3, false));
+        assert_eq!(lane.take_lost(), Some(1));
 
         let first = lane.take().unwrap();
         assert_eq!(first.events().len(), 3);

@@ -1,8 +1,10 @@
 //! What a `tracing` subscriber and a `metrics` recorder are shown.
 
+mod blocking;
 mod log;
 mod metrics;
 mod spans;
+mod together;
 mod trouble;
 
 use std::future::Future;

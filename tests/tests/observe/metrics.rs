@@ -7,8 +7,8 @@ use std::time::Duration;
 use metrics_util::MetricKind;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use taskvisor::{
-    ControllerSpec, Event, Group, RestartPolicy, SlotSpec, Subscribe, Supervisor, SupervisorConfig, TaskContext,
-    TaskError, TaskFn, TaskSpec, Tree,
+    ControllerSpec, Event, EventKind, Group, RestartPolicy, SlotSpec, Subscribe, Supervisor, SupervisorConfig,
+    TaskContext, TaskError, TaskFn, TaskSpec, Tree,
 };
 use tests::{FAIL, OK, PANIC, Script, Step, constant, cooperative, deaf, ms, secs, settle, supervisor};
 use tokio::time::sleep;
@@ -17,9 +17,9 @@ use super::run;
 
 /// What was recorded, by name and labels as in `name{label=value}`.
 #[derive(Default)]
-struct Recorded {
-    numbers: BTreeMap<String, f64>,
-    histograms: BTreeMap<String, Vec<f64>>,
+pub(crate) struct Recorded {
+    pub(crate) numbers: BTreeMap<String, f64>,
+    pub(crate) histograms: BTreeMap<String, Vec<f64>>,
 }
 
 impl Recorded {
@@ -42,7 +42,7 @@ impl Recorded {
 
     /// A counter or gauge; whole, as all that we count.
     #[expect(clippy::cast_possible_truncation, reason = "the tests count to thousands")]
-    fn number(&self, name: &str) -> Option<i64> {
+    pub(crate) fn number(&self, name: &str) -> Option<i64> {
         self.numbers.get(name).map(|number| number.round() as i64)
     }
 
@@ -67,7 +67,7 @@ impl Recorded {
 }
 
 /// Runs a future with a recorder; the snapshotter looks into it meanwhile.
-fn watched<F: Future<Output = ()>>(test: impl FnOnce(Snapshotter) -> F) -> Recorded {
+pub(crate) fn watched<F: Future<Output = ()>>(test: impl FnOnce(Snapshotter) -> F) -> Recorded {
     let recorder = DebuggingRecorder::new();
     metrics::with_local_recorder(&recorder, || run(test(recorder.snapshotter())));
     let mut rest = Recorded::default();
@@ -258,6 +258,27 @@ fn events_that_a_subscriber_loses_are_counted() {
     let counted = recorded.number("taskvisor_subscriber_lost_events_total{subscriber=slow}");
     assert_eq!(counted, i64::try_from(lost).ok(), "as many as were reported");
     assert_eq!(recorded.values_of("subscriber").len(), 1, "the other lost none");
+}
+
+#[test]
+fn what_a_subscriber_loses_is_counted_while_it_is_still_behind() {
+    let config = SupervisorConfig { drain_timeout: secs(3600), ..SupervisorConfig::default() };
+    let listener = tests::Recorder::new();
+    let supervisor = Supervisor::new(config, vec![Arc::new(Slow), listener.clone()]);
+    let lost = "taskvisor_subscriber_lost_events_total{subscriber=slow}";
+    let mut seen = Recorded::default();
+    let (heard, early) = (Arc::clone(&listener), &mut seen);
+    let rest = watched(|snapshotter| async move {
+        supervisor.add_task(Script::new([OK]).spec("t").with_restart(OFTEN)).await.unwrap();
+        sleep(ms(500)).await;
+        assert_eq!(heard.count(EventKind::SubscriberOverflow), 0, "it has not caught up");
+        early.look(&snapshotter);
+        supervisor.shutdown().await.unwrap();
+    });
+    let (early, late) = (seen.number(lost).unwrap_or(0), rest.number(lost).unwrap_or(0));
+    assert!(early > 0);
+    let reported = listener.seen().iter().filter_map(|seen| seen.count).sum::<u64>();
+    assert_eq!(u64::try_from(early + late), Ok(reported), "none of them twice");
 }
 
 #[test]

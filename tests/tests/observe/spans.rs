@@ -17,7 +17,7 @@ use super::log::{Entry, Log, What};
 use super::run;
 
 /// Logs when it is dropped.
-struct Farewell(String);
+pub(crate) struct Farewell(pub(crate) String);
 
 impl Drop for Farewell {
     fn drop(&mut self) {

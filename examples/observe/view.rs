@@ -1,0 +1,26 @@
+//! The tree, for the tasks in it.
+
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock, Weak};
+
+use taskvisor::Tree;
+
+/// Shows a tree to its own tasks. It does not own it: they would keep themselves running.
+#[derive(Clone, Default)]
+pub(crate) struct View(Arc<OnceLock<Weak<dyn Deref<Target = Tree> + Send + Sync>>>);
+
+impl View {
+    /// Shows this tree.
+    pub(crate) fn of<T: Deref<Target = Tree> + Send + Sync + 'static>(&self, tree: T) -> Arc<T> {
+        let tree = Arc::new(tree);
+        let seen: Weak<T> = Arc::downgrade(&tree);
+        let _ = self.0.set(seen);
+        tree
+    }
+
+    /// `None` before there is a tree, and after.
+    pub(crate) fn look<T>(&self, f: impl FnOnce(&Tree) -> T) -> Option<T> {
+        let tree = self.0.get()?.upgrade()?;
+        Some(f(&tree))
+    }
+}
