@@ -155,3 +155,71 @@ async fn snapshots() {
     }
     assert_eq!(to_value(&snapshot).unwrap(), documented("TreeSnapshot")[0]);
 }
+
+#[test]
+fn labels_are_stable() {
+    use EventKind as Kind;
+    let kinds = [
+        (Kind::TaskStarting, "TaskStarting"),
+        (Kind::TaskStopped, "TaskStopped"),
+        (Kind::TaskFailed, "TaskFailed"),
+        (Kind::TimeoutHit, "TimeoutHit"),
+        (Kind::BackoffScheduled, "BackoffScheduled"),
+        (Kind::ActorExhausted, "ActorExhausted"),
+        (Kind::ActorDead, "ActorDead"),
+        (Kind::TaskAdded, "TaskAdded"),
+        (Kind::TaskRemoved, "TaskRemoved"),
+        (Kind::TaskAddRequested, "TaskAddRequested"),
+        (Kind::TaskRemoveRequested, "TaskRemoveRequested"),
+        (Kind::ShutdownRequested, "ShutdownRequested"),
+        (Kind::AllStoppedWithinGrace, "AllStoppedWithinGrace"),
+        (Kind::GraceExceeded, "GraceExceeded"),
+        (Kind::ControllerSubmitted, "ControllerSubmitted"),
+        (Kind::ControllerRejected, "ControllerRejected"),
+        (Kind::ControllerSlotTransition, "ControllerSlotTransition"),
+        (Kind::SubscriberPanicked, "SubscriberPanicked"),
+        (Kind::SubscriberOverflow, "SubscriberOverflow"),
+    ];
+    for (kind, label) in kinds {
+        assert_eq!(to_value(kind).unwrap(), json!(label));
+    }
+    let states = [
+        (TaskState::Queued, "queued"),
+        (TaskState::Delayed, "delayed"),
+        (TaskState::Pending, "pending"),
+        (TaskState::Running, "running"),
+        (TaskState::Backoff, "backoff"),
+        (TaskState::Interval, "interval"),
+        (TaskState::Stopping, "stopping"),
+        (TaskState::Ended, "ended"),
+    ];
+    for (state, label) in states {
+        assert_eq!(to_value(state).unwrap(), json!(label));
+    }
+    let error = Arc::new(TaskError::Canceled);
+    let outcomes = [
+        (TaskOutcome::Completed, "completed"),
+        (TaskOutcome::Canceled { error: None }, "canceled"),
+        (TaskOutcome::Failed { error: error.clone() }, "failed"),
+        (TaskOutcome::Exhausted { error: error.clone(), failures: 1 }, "exhausted"),
+        (TaskOutcome::Fatal { error: error.clone() }, "fatal"),
+        (TaskOutcome::Panicked { error }, "panicked"),
+        (TaskOutcome::Aborted { error: None }, "aborted"),
+        (TaskOutcome::Rejected { reason: RejectReason::Busy }, "rejected"),
+    ];
+    for (outcome, label) in outcomes {
+        assert_eq!(to_value(&outcome).unwrap()["outcome"], json!(label), "{outcome:?}");
+    }
+    let refused = RejectReason::Refused { error: Arc::new(RuntimeError::ShuttingDown) };
+    let reasons = [
+        (RejectReason::Busy, "busy"),
+        (RejectReason::Superseded, "superseded"),
+        (RejectReason::Full, "full"),
+        (RejectReason::ShuttingDown, "shutting_down"),
+        (refused, "refused"),
+    ];
+    for (reason, label) in reasons {
+        let text = to_value(TaskOutcome::Rejected { reason }).unwrap().to_string();
+        assert!(text.contains(&format!("\"{label}\"")), "{text}");
+    }
+}

@@ -131,7 +131,7 @@ impl Cell {
     fn is_well(&self) -> bool {
         let state = self.lock();
         match state.phase() {
-            TaskState::Running | TaskState::Interval => state.is_ready(),
+            TaskState::Running | TaskState::Interval | TaskState::Pending => state.is_ready(),
             TaskState::Ended => true,
             _ => false,
         }

@@ -217,3 +217,40 @@ async fn a_tree_that_is_over_is_remembered_by_its_owner_and_then_freed() -> Resu
     assert_eq!(std::sync::Arc::strong_count(&recorder), 1, "the supervisor is freed, and its subscribers with it");
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_periodic_task_stays_ready_while_its_next_attempt_waits_for_a_permit() -> Result<(), RuntimeError> {
+    let config = SupervisorConfig { max_concurrent: 1, ..SupervisorConfig::default() };
+    let every_second = RestartPolicy::Always { interval: Some(secs(1)) };
+    let tree = Tree::builder(config)
+        .task(Script::new([tests::OK]).spec("poll").with_restart(every_second))
+        .task(cooperative("daemon").with_initial_delay(ms(500)))
+        .build();
+    tree.start().await?;
+    sleep(ms(700)).await;
+    assert!(tree.health().is_ready());
+
+    sleep(secs(1)).await;
+
+    let poll = tree.child("poll");
+    assert_eq!(poll.status().unwrap().state, TaskState::Pending);
+    assert!(tree.health().is_ready(), "it was ready, and does nothing but wait");
+    assert!(!poll.restart() || poll.status().unwrap().state == TaskState::Pending);
+    tree.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_task_that_has_not_begun_or_is_told_to_begin_anew_is_not_ready() -> Result<(), RuntimeError> {
+    let config = SupervisorConfig { max_concurrent: 1, ..SupervisorConfig::default() };
+    let tree = Tree::builder(config).task(cooperative("daemon")).task(cooperative("waits")).build();
+    tree.start().await?;
+    settle().await;
+    let unready = |tree: &Tree| tree.health().not_ready.iter().map(|unwell| unwell.path.clone()).collect::<Vec<_>>();
+    assert_eq!(unready(&tree), ["waits"]);
+
+    // Its permit goes to the other, and it is the last to begin.
+    assert!(tree.child("daemon").restart());
+    settle().await;
+    assert_eq!(unready(&tree), ["daemon"]);
+    tree.shutdown().await
+}

@@ -202,11 +202,13 @@ impl Cell {
             }
             Next::Hold(error) => {
                 state.phase = TaskState::Pending;
+                state.ready = false;
                 state.told = Told::Nothing;
                 std::mem::replace(&mut state.last_error, error.clone())
             }
             Next::Restart(error) => {
                 state.phase = TaskState::Pending;
+                state.ready = false;
                 state.streak = 0;
                 std::mem::replace(&mut state.last_error, error.clone())
             }
