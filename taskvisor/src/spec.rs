@@ -33,6 +33,13 @@ use crate::task::{Task, TaskRef};
 pub struct TaskSpec {
     task: TaskRef,
     name: Option<Arc<str>>,
+    /// Most specs of a program say little or nothing, and all are handed from call to call.
+    said: Option<Arc<Said>>,
+}
+
+/// What a spec says beyond its task and name.
+#[derive(Debug, Clone, Default)]
+struct Said {
     overrides: Overrides,
     after: Vec<Arc<str>>,
 }
@@ -53,7 +60,7 @@ impl TaskSpec {
     /// A spec that sets nothing: all is inherited from the supervisor that the task is registered with.
     #[must_use]
     pub fn inherit(task: TaskRef) -> Self {
-        Self { task, name: None, overrides: Overrides::default(), after: Vec::new() }
+        Self { task, name: None, said: None }
     }
 
     /// The task.
@@ -125,17 +132,17 @@ impl TaskSpec {
 
     /// The names of the siblings that must be ready before the task starts. Default: none.
     pub fn after(&self) -> &[Arc<str>] {
-        &self.after
+        self.said.as_ref().map_or(&[], |said| &said.after)
     }
 
     /// Whether the end of the task in failure fails its group. Default: false.
     pub fn is_critical(&self) -> bool {
-        self.overrides.critical
+        self.said.as_ref().is_some_and(|said| said.overrides.critical)
     }
 
     /// Whether the end of the task in success ends its group. Default: false.
     pub fn is_significant(&self) -> bool {
-        self.overrides.significant
+        self.said.as_ref().is_some_and(|said| said.overrides.significant)
     }
 
     /// Registers the task under another name. It must not be empty, and have no `/`, which parts a path.
@@ -148,7 +155,7 @@ impl TaskSpec {
     /// Sets when the task runs again.
     #[must_use]
     pub fn with_restart(mut self, restart: RestartPolicy) -> Self {
-        self.overrides.restart = Some(restart);
+        self.say().overrides.restart = Some(restart);
         self
     }
 
@@ -156,35 +163,35 @@ impl TaskSpec {
     /// [`RestartPolicy::Always`] without an interval, and must not be zero. Failures wait for the backoff instead.
     #[must_use]
     pub fn with_every(mut self, every: Duration) -> Self {
-        self.overrides.every = Some(every);
+        self.say().overrides.every = Some(every);
         self
     }
 
     /// Sets a pause before the first attempt.
     #[must_use]
     pub fn with_initial_delay(mut self, delay: Duration) -> Self {
-        self.overrides.initial_delay = Some(delay);
+        self.say().overrides.initial_delay = Some(delay);
         self
     }
 
     /// Sets the pause after a failure.
     #[must_use]
     pub fn with_backoff(mut self, backoff: BackoffPolicy) -> Self {
-        self.overrides.backoff = Some(backoff);
+        self.say().overrides.backoff = Some(backoff);
         self
     }
 
     /// Sets how long an attempt must have lived for its failure to count as the first again.
     #[must_use]
     pub fn with_reset_after(mut self, lived: Duration) -> Self {
-        self.overrides.reset_after = Some(lived);
+        self.say().overrides.reset_after = Some(lived);
         self
     }
 
     /// Sets how many failures in a row are retried; past that the task ends as exhausted.
     #[must_use]
     pub fn with_max_retries(mut self, retries: u32) -> Self {
-        self.overrides.max_retries = Some(retries);
+        self.say().overrides.max_retries = Some(retries);
         self
     }
 
@@ -192,7 +199,7 @@ impl TaskSpec {
     /// one with a context or token is told, and has its `stop_timeout`, or the smaller of 5 s and the grace, to clean up.
     #[must_use]
     pub fn with_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.overrides.timeout = Some(timeout.into().unwrap_or_default());
+        self.say().overrides.timeout = Some(timeout.into().unwrap_or_default());
         self
     }
 
@@ -200,14 +207,14 @@ impl TaskSpec {
     /// aborted. Zero aborts at once.
     #[must_use]
     pub fn with_stop_timeout(mut self, timeout: Duration) -> Self {
-        self.overrides.stop_timeout = Some(timeout);
+        self.say().overrides.stop_timeout = Some(timeout);
         self
     }
 
     /// Sets when the task counts as ready.
     #[must_use]
     pub fn with_ready(mut self, ready: Ready) -> Self {
-        self.overrides.ready = ready;
+        self.say().overrides.ready = ready;
         self
     }
 
@@ -216,7 +223,7 @@ impl TaskSpec {
     /// [`Ready::Signal`], and to those that others are after. Must not be zero.
     #[must_use]
     pub fn with_start_timeout(mut self, timeout: Duration) -> Self {
-        self.overrides.start_timeout = Some(timeout);
+        self.say().overrides.start_timeout = Some(timeout);
         self
     }
 
@@ -224,21 +231,21 @@ impl TaskSpec {
     /// one that exceeded its timeout. Must not be zero.
     #[must_use]
     pub fn with_watchdog(mut self, silence: Duration) -> Self {
-        self.overrides.watchdog = Some(silence);
+        self.say().overrides.watchdog = Some(silence);
         self
     }
 
     /// Starts the task when these siblings, declared before it in its group, are ready, and stops it before them.
     #[must_use]
     pub fn with_after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
-        self.after.extend(names.into_iter().map(Into::into));
+        self.say().after.extend(names.into_iter().map(Into::into));
         self
     }
 
     /// The group needs this task: it fails if the task ends for good neither completed nor canceled.
     #[must_use]
     pub fn critical(mut self) -> Self {
-        self.overrides.critical = true;
+        self.say().overrides.critical = true;
         self
     }
 
@@ -246,16 +253,33 @@ impl TaskSpec {
     /// policy `Always`.
     #[must_use]
     pub fn significant(mut self) -> Self {
-        self.overrides.significant = true;
+        self.say().overrides.significant = true;
         self
     }
 
+    fn say(&mut self) -> &mut Said {
+        Arc::make_mut(self.said.get_or_insert_default())
+    }
+
+    fn overrides(&self) -> Overrides {
+        self.said.as_ref().map(|said| said.overrides).unwrap_or_default()
+    }
+
+    /// Whether it inherits everything.
+    pub(crate) fn says_nothing(&self) -> bool {
+        self.said.is_none()
+    }
+
     pub(crate) fn resolve(&self, config: &SupervisorConfig) -> Settings {
-        self.overrides.resolve(config)
+        self.overrides().resolve(config)
     }
 
     pub(crate) fn resolved(task: TaskRef, name: Arc<str>, settings: &Settings) -> Self {
-        Self { task, name: Some(name), overrides: Overrides::of(settings), after: Vec::new() }
+        Self {
+            task,
+            name: Some(name),
+            said: Some(Arc::new(Said { overrides: Overrides::of(settings), after: Vec::new() })),
+        }
     }
 
     pub(crate) fn into_parts(self) -> (TaskRef, Arc<str>) {
@@ -264,7 +288,7 @@ impl TaskSpec {
     }
 
     fn settings(&self) -> Settings {
-        self.overrides.resolve(&SupervisorConfig::default())
+        self.overrides().resolve(&SupervisorConfig::default())
     }
 }
 
@@ -272,8 +296,8 @@ impl fmt::Debug for TaskSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskSpec")
             .field("name", &self.name())
-            .field("set", &self.overrides)
-            .field("after", &self.after)
+            .field("set", &self.overrides())
+            .field("after", &self.after())
             .finish_non_exhaustive()
     }
 }

@@ -26,7 +26,7 @@ use crate::group::check_name;
 use crate::outcome::TaskOutcome;
 use crate::panics::catch;
 use crate::runtime_error::{InvalidOption, RuntimeError};
-use crate::settings::Settings;
+use crate::settings::{Overrides, Settings};
 use crate::spec::TaskSpec;
 use crate::sync::lock;
 use crate::task::TaskRef;
@@ -35,6 +35,8 @@ use crate::task::TaskRef;
 /// user's runs or is dropped.
 pub(crate) struct Core {
     pub(crate) config: SupervisorConfig,
+    /// The settings of a task that says nothing.
+    inherited: Arc<Settings>,
     pub(crate) bus: Arc<Bus>,
     pub(crate) permits: Option<Arc<Semaphore>>,
     pub(super) clock: Clock,
@@ -74,7 +76,7 @@ pub(crate) struct Parts {
 pub(super) struct Admitted {
     pub(super) task: TaskRef,
     pub(super) name: Arc<str>,
-    pub(super) settings: Settings,
+    pub(super) settings: Arc<Settings>,
 }
 
 impl Core {
@@ -93,6 +95,7 @@ impl Core {
         };
         Self {
             invalid,
+            inherited: Arc::new(Overrides::default().resolve(&config)),
             bus: Arc::new(Bus::new(subscribers, config.bus_capacity)),
             permits,
             clock: Clock::new(),
@@ -163,7 +166,11 @@ impl Core {
     }
 
     pub(super) fn admit(&self, spec: TaskSpec) -> Result<Admitted, RuntimeError> {
-        let settings = spec.resolve(&self.config);
+        let settings = if spec.says_nothing() {
+            Arc::clone(&self.inherited)
+        } else {
+            Arc::new(spec.resolve(&self.config))
+        };
         let (task, name) = spec.into_parts();
         check_name("a task", &name)?;
         settings.check(&name)?;

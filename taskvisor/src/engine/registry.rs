@@ -90,10 +90,11 @@ impl Registry {
         cells
     }
 
-    pub(super) fn share(&mut self, settings: Settings) -> Arc<Settings> {
+    pub(super) fn share(&mut self, settings: Arc<Settings>) -> Arc<Settings> {
         match &self.shared {
-            Some(shared) if **shared == settings => Arc::clone(shared),
-            _ => Arc::clone(self.shared.insert(Arc::new(settings))),
+            Some(shared) if Arc::ptr_eq(shared, &settings) => settings,
+            Some(shared) if **shared == *settings => Arc::clone(shared),
+            _ => Arc::clone(self.shared.insert(settings)),
         }
     }
 }
