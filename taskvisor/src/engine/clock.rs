@@ -19,12 +19,7 @@ impl Clock {
     }
 
     pub(super) fn at(&self, instant: Instant) -> Ticks {
-        let since = instant.saturating_duration_since(self.0);
-        Ticks::try_from(since.as_millis() / 10).unwrap_or(Ticks::MAX)
-    }
-
-    pub(super) fn after(&self, time: Duration) -> Ticks {
-        self.now().saturating_add(Ticks::try_from(time.as_millis() / 10).unwrap_or(Ticks::MAX))
+        ticks(instant.saturating_duration_since(self.0))
     }
 
     /// The time of day.
@@ -32,4 +27,9 @@ impl Clock {
         let age = Duration::from_millis(u64::from(self.now().saturating_sub(ticks)) * 10);
         SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH)
     }
+}
+
+pub(super) fn ticks(time: Duration) -> Ticks {
+    let ticks = time.as_secs().saturating_mul(100).saturating_add(u64::from(time.subsec_millis() / 10));
+    Ticks::try_from(ticks).unwrap_or(Ticks::MAX)
 }

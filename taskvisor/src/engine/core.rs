@@ -166,11 +166,8 @@ impl Core {
     }
 
     pub(super) fn admit(&self, spec: TaskSpec) -> Result<Admitted, RuntimeError> {
-        let settings = if spec.says_nothing() {
-            Arc::clone(&self.inherited)
-        } else {
-            Arc::new(spec.resolve(&self.config))
-        };
+        let settings =
+            if spec.says_nothing() { Arc::clone(&self.inherited) } else { Arc::new(spec.resolve(&self.config)) };
         let (task, name) = spec.into_parts();
         check_name("a task", &name)?;
         settings.check(&name)?;

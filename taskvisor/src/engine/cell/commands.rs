@@ -1,13 +1,16 @@
 //! What others want of a task: stop, restart, trigger, and how it ended.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use super::super::alarm::deadline;
+use super::super::clock::ticks;
 use super::super::current::Current;
 use super::super::decision::Told;
 use super::super::group::Note;
@@ -38,10 +41,7 @@ impl Cell {
             self.announce(EventKind::TaskRemoveRequested);
         }
         state.tell(Told::Stop, bound);
-        if let Bound::Within(time) = bound {
-            state.stop_by = state.stop_by.min(self.core.clock.after(time));
-        }
-        self.interrupt(state);
+        self.interrupt(state, bound);
         Some(first)
     }
 
@@ -61,7 +61,7 @@ impl Cell {
             self.skip_wait(state);
         } else {
             state.tell(Told::Restart, Bound::within(self.stop_bound()));
-            self.interrupt(state);
+            self.interrupt(state, Bound::Open);
         }
         true
     }
@@ -86,11 +86,16 @@ impl Cell {
         }
     }
 
-    /// Cancels the token of the running attempt, if there is one, and wakes the actor.
-    pub(super) fn interrupt(&self, mut state: MutexGuard<'_, State>) {
+    /// Cancels the token of the running attempt, if there is one, and wakes the actor. It should have stopped within
+    /// the bound.
+    pub(super) fn interrupt(&self, mut state: MutexGuard<'_, State>, bound: Bound) {
         let token = if matches!(state.progress, Progress::Running | Progress::Joining) {
+            let now = self.core.clock.now();
             if state.phase != TaskState::Stopping {
-                state.since = self.core.clock.now();
+                state.since = now;
+            }
+            if let Bound::Within(time) = bound {
+                state.stop_by = state.stop_by.min(now.saturating_add(ticks(time)));
             }
             state.phase = TaskState::Stopping;
             state.cancelled = true;
@@ -156,7 +161,7 @@ impl Cell {
         }
         state.outcome = Some(TaskOutcome::Aborted { error: state.last_error.clone() });
         state.tell(Told::Stop, Bound::Now);
-        self.interrupt(state);
+        self.interrupt(state, Bound::Now);
         self.changed.notify_waiters();
     }
 
@@ -169,6 +174,10 @@ impl Cell {
     }
 
     async fn ended_within(&self, time: Duration) -> bool {
+        // Most end in the next turn of the scheduler: a timer is made for those only that do not.
+        if self.ends_in_this_turn().await {
+            return true;
+        }
         match deadline(time) {
             None => {
                 self.ended().await;
@@ -176,6 +185,20 @@ impl Cell {
             }
             Some(deadline) => self.core.timeout_at(deadline, self.ended()).await.is_ok(),
         }
+    }
+
+    async fn ends_in_this_turn(&self) -> bool {
+        let mut turns = 0;
+        poll_fn(|cx| {
+            turns += 1;
+            let ended = self.lock().phase == TaskState::Ended;
+            if ended || turns > 1 {
+                return Poll::Ready(ended);
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await
     }
 
     pub(in crate::engine) async fn ended(&self) {

@@ -47,7 +47,7 @@ impl Cell {
         }
         state.gate = Gate::Shut;
         state.tell(Told::Hold, bound);
-        self.interrupt(state);
+        self.interrupt(state, Bound::Open);
     }
 
     /// A task that has no attempt does as it was told.

@@ -285,7 +285,10 @@ impl Cell {
         publish();
         state.phase = TaskState::Ended;
         state.progress = Progress::Over;
-        state.since = self.core.clock.now();
+        if !self.was_added() {
+            // Of a place in a tree it is shown since when it has ended.
+            state.since = self.core.clock.now();
+        }
         state.cancelled = true;
         let spare = if state.outcome.is_some() { Some(outcome) } else { state.outcome.replace(outcome) };
         Finished {
