@@ -48,6 +48,23 @@ pub(crate) struct Settings {
 }
 
 impl Overrides {
+    /// Nothing is set.
+    pub(crate) const NONE: Self = Self {
+        restart: None,
+        every: None,
+        initial_delay: None,
+        backoff: None,
+        reset_after: None,
+        max_retries: None,
+        timeout: None,
+        stop_timeout: None,
+        ready: Ready::Start,
+        start_timeout: None,
+        watchdog: None,
+        critical: false,
+        significant: false,
+    };
+
     pub(crate) fn resolve(&self, config: &SupervisorConfig) -> Settings {
         let backoff = self.backoff.unwrap_or(config.backoff);
         Settings {

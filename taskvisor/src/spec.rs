@@ -261,17 +261,8 @@ impl TaskSpec {
         Arc::make_mut(self.said.get_or_insert_default())
     }
 
-    fn overrides(&self) -> Overrides {
-        self.said.as_ref().map(|said| said.overrides).unwrap_or_default()
-    }
-
-    /// Whether it inherits everything.
-    pub(crate) fn says_nothing(&self) -> bool {
-        self.said.is_none()
-    }
-
-    pub(crate) fn resolve(&self, config: &SupervisorConfig) -> Settings {
-        self.overrides().resolve(config)
+    pub(crate) fn overrides(&self) -> &Overrides {
+        self.said.as_ref().map_or(&Overrides::NONE, |said| &said.overrides)
     }
 
     pub(crate) fn resolved(task: TaskRef, name: Arc<str>, settings: &Settings) -> Self {
@@ -296,7 +287,7 @@ impl fmt::Debug for TaskSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskSpec")
             .field("name", &self.name())
-            .field("set", &self.overrides())
+            .field("set", self.overrides())
             .field("after", &self.after())
             .finish_non_exhaustive()
     }

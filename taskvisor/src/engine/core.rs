@@ -35,8 +35,7 @@ use crate::task::TaskRef;
 /// user's runs or is dropped.
 pub(crate) struct Core {
     pub(crate) config: SupervisorConfig,
-    /// The settings of a task that says nothing.
-    inherited: Arc<Settings>,
+    newest: Mutex<Newest>,
     pub(crate) bus: Arc<Bus>,
     pub(crate) permits: Option<Arc<Semaphore>>,
     pub(super) clock: Clock,
@@ -72,6 +71,12 @@ pub(crate) struct Parts {
     pub(crate) controller: ControllerSetup,
 }
 
+/// What the newest spec said, and what came of it: most tasks of a program say the same, and share their settings.
+struct Newest {
+    overrides: Overrides,
+    settings: Arc<Settings>,
+}
+
 /// A spec, checked and resolved.
 pub(super) struct Admitted {
     pub(super) task: TaskRef,
@@ -95,7 +100,10 @@ impl Core {
         };
         Self {
             invalid,
-            inherited: Arc::new(Overrides::default().resolve(&config)),
+            newest: Mutex::new(Newest {
+                overrides: Overrides::NONE,
+                settings: Arc::new(Overrides::NONE.resolve(&config)),
+            }),
             bus: Arc::new(Bus::new(subscribers, config.bus_capacity)),
             permits,
             clock: Clock::new(),
@@ -165,12 +173,26 @@ impl Core {
         Ok(runtime)
     }
 
+    /// The settings that a task runs by, unless they make no sense.
+    fn settle(&self, overrides: &Overrides, name: &str) -> Result<Arc<Settings>, InvalidOption> {
+        {
+            let newest = lock(&self.newest);
+            if newest.overrides == *overrides {
+                return Ok(Arc::clone(&newest.settings));
+            }
+        }
+        let settings = overrides.resolve(&self.config);
+        settings.check(name)?;
+        let settings = Arc::new(settings);
+        *lock(&self.newest) = Newest { overrides: *overrides, settings: Arc::clone(&settings) };
+        Ok(settings)
+    }
+
     pub(super) fn admit(&self, spec: TaskSpec) -> Result<Admitted, RuntimeError> {
-        let settings =
-            if spec.says_nothing() { Arc::clone(&self.inherited) } else { Arc::new(spec.resolve(&self.config)) };
+        let overrides = *spec.overrides();
         let (task, name) = spec.into_parts();
         check_name("a task", &name)?;
-        settings.check(&name)?;
+        let settings = self.settle(&overrides, &name)?;
         Ok(Admitted { task, name, settings })
     }
 
@@ -188,7 +210,7 @@ impl Core {
         }
         registry.settle(&runtime);
         self.bus.start(&runtime);
-        let cell = self.cell(&mut registry, admitted, Origin::Added, None);
+        let cell = self.cell(admitted, Origin::Added, None);
         registry.insert(&cell);
         announce(&cell);
         drop(registry);
@@ -196,15 +218,9 @@ impl Core {
         Ok(cell)
     }
 
-    pub(super) fn cell(
-        self: &Arc<Self>,
-        registry: &mut Registry,
-        admitted: Admitted,
-        origin: Origin,
-        tie: Option<Tie>,
-    ) -> Arc<Cell> {
+    pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Tie>) -> Arc<Cell> {
         let Admitted { task, name, settings } = admitted;
-        Arc::new(Cell::new(task, name, registry.share(settings), Arc::clone(self), origin, tie))
+        Arc::new(Cell::new(task, name, settings, Arc::clone(self), origin, tie))
     }
 
     /// Ends a registration: frees its name, and settles its outcome unless that is known already.

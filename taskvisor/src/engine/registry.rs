@@ -7,7 +7,6 @@ use tokio::runtime::Handle;
 
 use super::cell::Cell;
 use super::group::GroupCell;
-use crate::settings::Settings;
 use crate::status::TaskId;
 
 #[derive(Default)]
@@ -25,8 +24,6 @@ pub(super) struct Registry {
     pub(super) admission: Admission,
     /// A `run` is going on.
     pub(super) running: bool,
-    /// The settings of the newest registration: most tasks of a program share theirs.
-    shared: Option<Arc<Settings>>,
     /// What was aborted since the shutdown began.
     pub(super) aborted: Vec<(TaskId, Arc<str>)>,
 }
@@ -88,14 +85,6 @@ impl Registry {
         let mut cells: Vec<_> = self.names.values().cloned().collect();
         cells.sort_unstable_by_key(|cell| cell.id());
         cells
-    }
-
-    pub(super) fn share(&mut self, settings: Arc<Settings>) -> Arc<Settings> {
-        match &self.shared {
-            Some(shared) if Arc::ptr_eq(shared, &settings) => settings,
-            Some(shared) if **shared == *settings => Arc::clone(shared),
-            _ => Arc::clone(self.shared.insert(settings)),
-        }
     }
 }
 

@@ -190,7 +190,7 @@ impl Core {
         }
         let Submission { slot: name, admitted, runtime, .. } = submission;
         self.bus.start(&runtime);
-        let cell = self.cell(&mut registry, admitted, Origin::Added, Some(Tie::Slot(name)));
+        let cell = self.cell(admitted, Origin::Added, Some(Tie::Slot(name)));
         self.enter(&mut registry, Job { cell: Arc::clone(&cell), runtime }, decision, &mut aftermath);
         drop(registry);
         observe::submitted(&cell, decision.is_to_wait());

@@ -129,7 +129,7 @@ impl Core {
         let cell = group.adopt(closed, |index| {
             let tie =
                 Tie::Group(cell::Member { group: Arc::clone(group), index, managed: group.manages(), awaited: false });
-            let cell = self.cell(&mut registry, admitted, Origin::Added, Some(tie));
+            let cell = self.cell(admitted, Origin::Added, Some(tie));
             registry.insert(&cell);
             cell
         })?;
@@ -245,7 +245,7 @@ impl Core {
     ) {
         for child in root.children {
             if let AdmittedChild::Task(task) = child {
-                let cell = self.cell(registry, task, Origin::Declared { unready }, None);
+                let cell = self.cell(task, Origin::Declared { unready }, None);
                 registered.before.extend(registry.insert_declared(&cell));
                 registered.cells.push(cell);
             }
@@ -291,7 +291,7 @@ impl Core {
                 AdmittedChild::Task(task) => {
                     let awaited = awaited[index];
                     let tie = Tie::Group(cell::Member { group: Arc::clone(group), index, managed, awaited });
-                    let cell = self.cell(registry, task, Origin::Declared { unready: false }, Some(tie));
+                    let cell = self.cell(task, Origin::Declared { unready: false }, Some(tie));
                     registered.before.extend(registry.insert_declared(&cell));
                     registered.cells.push(Arc::clone(&cell));
                     Member::Task(cell)
