@@ -200,18 +200,14 @@ impl Core {
     pub(crate) fn add(self: &Arc<Self>, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
         let runtime = self.prepare()?;
         check_no_siblings(&spec)?;
-        let admitted = self.admit(spec)?;
+        let cell = self.cell(self.admit(spec)?, Origin::Added, None);
         let mut registry = self.registry();
         if registry.admission != Admission::Open {
             return Err(RuntimeError::ShuttingDown);
         }
-        if registry.is_taken(&admitted.name) {
-            return Err(RuntimeError::TaskAlreadyExists { name: admitted.name.to_string() });
-        }
         registry.settle(&runtime);
         self.bus.start(&runtime);
-        let cell = self.cell(admitted, Origin::Added, None);
-        registry.insert(&cell);
+        registry.enter(&cell)?;
         announce(&cell);
         drop(registry);
         Actor::spawn(Arc::clone(&cell), &runtime);

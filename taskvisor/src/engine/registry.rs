@@ -1,12 +1,14 @@
 //! Who is there: the truth about which names are taken.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
 use super::cell::Cell;
 use super::group::GroupCell;
+use crate::runtime_error::RuntimeError;
 use crate::status::TaskId;
 
 #[derive(Default)]
@@ -60,6 +62,17 @@ impl Registry {
     /// Enters a cell under its name, which is free.
     pub(super) fn insert(&mut self, cell: &Arc<Cell>) {
         self.names.insert(Arc::clone(cell.name()), Arc::clone(cell));
+    }
+
+    /// As `insert`, unless the name is taken.
+    pub(super) fn enter(&mut self, cell: &Arc<Cell>) -> Result<(), RuntimeError> {
+        let name = cell.name();
+        let place = match self.names.entry(Arc::clone(name)) {
+            Entry::Vacant(place) if !self.groups.contains_key(name) => place,
+            _ => return Err(RuntimeError::TaskAlreadyExists { name: name.to_string() }),
+        };
+        place.insert(Arc::clone(cell));
+        Ok(())
     }
 
     #[must_use = "it holds the user's task, and is dropped with no lock held"]

@@ -102,7 +102,7 @@ impl Core {
         let driver = Driver { core: Arc::clone(self), next };
         match runtime {
             Some(runtime) => {
-                observe::spawn(&runtime, driver.drive(drain), |_| "shutdown".into());
+                observe::spawn(&runtime, Box::pin(driver.drive(drain)), |_| "shutdown".into());
             }
             // Never used on a runtime: there is nothing to stop, and nobody to tell.
             None => drop(driver),
@@ -271,7 +271,7 @@ impl Drop for Driver {
         }
         if let Some(next) = self.next.take() {
             let driver = Self { core: Arc::clone(&self.core), next: None };
-            observe::spawn(&next, driver.drive(Duration::ZERO), |_| "shutdown".into());
+            observe::spawn(&next, Box::pin(driver.drive(Duration::ZERO)), |_| "shutdown".into());
             return;
         }
         for cell in self.core.cells() {

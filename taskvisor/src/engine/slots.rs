@@ -401,9 +401,12 @@ impl Aftermath {
     }
 
     fn end(&mut self, registry: &Registry, cell: Arc<Cell>, outcome: TaskOutcome, why: &str) {
-        let waiting = cell.slot().and_then(|name| registry.slots.busy.get(name)).map_or(0, Slot::waiting);
         let finished = cell.finish_by(outcome, || {
-            cell.tell_slot(EventKind::ControllerRejected, waiting, |event| event.because(why));
+            if cell.core().bus.is_active() {
+                let slot = cell.slot().and_then(|name| registry.slots.busy.get(name));
+                let waiting = slot.map_or(0, Slot::waiting);
+                cell.tell_slot(EventKind::ControllerRejected, waiting, |event| event.because(why));
+            }
         });
         self.over.push((cell, finished));
     }

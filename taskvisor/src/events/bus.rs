@@ -18,10 +18,10 @@ use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::delivery::deliver;
 use super::lane::{Batch, Lane};
 use super::{Event, EventKind, Subscribe};
-use crate::error::TaskError;
-use crate::panics::{catch, contained, drop_caught};
+use crate::panics::drop_caught;
 use crate::sync::lock;
 
 /// The relay waits no longer for publishers once this many events came together, or after this many turns.
@@ -430,27 +430,13 @@ async fn relay(relay: Relay) {
 async fn work(bus: Arc<Bus>, lane: usize) {
     let subscriber = &*bus.subscribers[lane];
     while let Some(batch) = bus.next(lane).await {
-        let mut panics = 0;
-        let mut message = None;
-        for event in batch.events() {
-            let panicked = deliver(subscriber, event).await.err();
-            batch.one_done();
-            if !event.kind.is_diagnostic() {
-                panics += u64::from(panicked.is_some());
-                message = panicked.or(message);
-            }
-        }
-        if let Some(message) = message {
+        if let Some((panics, message)) = deliver(subscriber, &batch).await {
             bus.report(EventKind::SubscriberPanicked, lane, panics, message.to_string());
         }
         // Errors of the user's are dropped with the batch.
         let _ = drop_caught(batch);
         give_way().await;
     }
-}
-
-async fn deliver(subscriber: &dyn Subscribe, event: &Event) -> Result<(), TaskError> {
-    contained(catch(|| subscriber.on_event(event))?).await
 }
 
 /// Lets other tasks run, without a turn of the driver.

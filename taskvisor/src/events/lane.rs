@@ -26,7 +26,8 @@ impl Batch {
     }
 
     pub(super) fn one_done(&self) {
-        self.done.fetch_add(1, Ordering::Relaxed);
+        // Nobody else adds to it while this batch is in hand.
+        self.done.store(self.done.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 }
 

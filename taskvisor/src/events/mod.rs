@@ -1,6 +1,7 @@
 //! Events: what is told to subscribers, and how it gets to them. Nothing in the engine reads them back.
 
 mod bus;
+mod delivery;
 mod event;
 mod lane;
 #[cfg(feature = "logging")]
