@@ -274,7 +274,7 @@ impl TaskSpec {
     }
 
     pub(crate) fn into_parts(self) -> (TaskRef, Arc<str>) {
-        let name = self.name.unwrap_or_else(|| self.task.name().into());
+        let name = self.name.unwrap_or_else(|| self.task.shared_name());
         (self.task, name)
     }
 

@@ -48,6 +48,12 @@ pub trait Task: Send + Sync + 'static {
     /// The name that the task is registered under, unless its spec or a label says otherwise.
     fn name(&self) -> &str;
 
+    /// The name, shared where it can be.
+    #[doc(hidden)]
+    fn shared_name(&self) -> Arc<str> {
+        self.name().into()
+    }
+
     /// Starts an attempt that stops when `ctx` is cancelled.
     fn spawn(&self, ctx: CancellationToken) -> BoxTaskFuture;
 
@@ -79,7 +85,7 @@ pub trait Task: Send + Sync + 'static {
 /// });
 /// ```
 pub struct TaskFn<F, C = CancellationToken> {
-    name: Box<str>,
+    name: Arc<str>,
     start: F,
     context: PhantomData<fn(C)>,
 }
@@ -109,6 +115,10 @@ where
 {
     fn name(&self) -> &str {
         &self.name
+    }
+
+    fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.name)
     }
 
     fn spawn(&self, ctx: CancellationToken) -> BoxTaskFuture {

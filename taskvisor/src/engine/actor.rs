@@ -59,32 +59,42 @@ enum Step {
     },
     Attempt(Attempt),
     /// The attempt has ended, its helpers have not.
-    Join {
-        ending: Ending,
-        lived: Option<Duration>,
-        /// It had been told nothing when it ended.
-        untold: bool,
-    },
+    Join(Box<Joining>),
     Over,
+}
+
+/// The attempt has ended, its helpers have not.
+struct Joining {
+    ending: Ending,
+    lived: Option<Duration>,
+    /// It had been told nothing when it ended.
+    untold: bool,
 }
 
 struct Attempt {
     future: BoxTaskFuture,
     /// When it was first seen to take longer than one poll.
     began: Option<Instant>,
-    /// How long it lived until it was cut.
-    lived: Option<Duration>,
     cut: Cut,
+    /// More of a cut that is the attempt's own doing; kept apart, as most have none.
+    misdeed: Option<Box<Misdeed>>,
 }
 
 /// Why the attempt's token is cancelled before its end.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Cut {
     Not,
-    /// It took longer than this, at large or to become ready, or was silent for longer.
-    TimedOut(Duration),
+    /// It took longer than it may, at large or to become ready, or was silent for longer.
+    TimedOut,
     HelperPanicked,
     Told,
+}
+
+struct Misdeed {
+    /// The time that it exceeded, if it did.
+    timeout: Duration,
+    /// How long it lived until it was cut.
+    lived: Option<Duration>,
 }
 
 /// A place among those that may run at once.
@@ -249,7 +259,7 @@ impl Actor {
         let built = catch(|| self.cell.task().attempt(context));
         drop(in_span);
         match built {
-            Ok(future) => self.step = Step::Attempt(Attempt { future, began: None, lived: None, cut: Cut::Not }),
+            Ok(future) => self.step = Step::Attempt(Attempt { future, began: None, cut: Cut::Not, misdeed: None }),
             Err(panic) => self.attempt_ended(Ending::Result(Err(panic)), None, Cut::Not),
         }
     }
@@ -307,7 +317,7 @@ impl Actor {
         let Step::Attempt(attempt) = &mut self.step else { return None };
         if news.told == Told::Nothing {
             if news.helper_panicked && attempt.cut == Cut::Not {
-                attempt.cut(Cut::HelperPanicked);
+                attempt.cut(Cut::HelperPanicked, Duration::ZERO);
                 self.alarm.set(self.cell.window());
             }
             return None;
@@ -320,7 +330,7 @@ impl Actor {
         }
         // An attempt that is cleaning up already keeps the deadline of that, unless it is given less time.
         if attempt.cut == Cut::Not {
-            attempt.cut(Cut::Told);
+            attempt.cut = Cut::Told;
             self.alarm.clear();
         }
         if let Some(Bound::Within(bound)) = news.bound {
@@ -336,7 +346,7 @@ impl Actor {
             (Cut::Not, Some(timeout)) => self.exceeds(timeout),
             (Cut::Told, _) => self.end_attempt(Ending::Aborted),
             // What it did wrong is known; that it did not clean up either is no news.
-            (Cut::TimedOut(_) | Cut::HelperPanicked | Cut::Not, _) => {
+            (Cut::TimedOut | Cut::HelperPanicked | Cut::Not, _) => {
                 self.cell.abort_helpers();
                 self.end_attempt(Ending::Dropped);
             }
@@ -353,7 +363,7 @@ impl Actor {
         self.observed.timed_out(&self.cell, timeout);
         let window = self.cell.window();
         if self.takes_context && !window.is_zero() {
-            attempt.cut(Cut::TimedOut(timeout));
+            attempt.cut(Cut::TimedOut, timeout);
             self.alarm.set(window);
         } else {
             self.end_attempt(Ending::Result(Err(TaskError::Timeout { timeout })));
@@ -363,10 +373,12 @@ impl Actor {
     /// Drops the attempt's future and settles what it ended with.
     fn end_attempt(&mut self, ending: Ending) {
         let Step::Attempt(attempt) = std::mem::replace(&mut self.step, Step::Over) else { return };
+        let misdeed = attempt.misdeed.as_deref();
         let ending = match (ending, attempt.cut) {
             (Ending::Aborted, _) => Ending::Aborted,
             // Whatever it returned: it had timed out, or its helper had panicked, which is concluded with.
-            (other, Cut::TimedOut(timeout)) => {
+            (other, Cut::TimedOut) => {
+                let timeout = misdeed.map(|misdeed| misdeed.timeout).unwrap_or_default();
                 let _ = drop_caught(other);
                 Ending::Result(Err(TaskError::Timeout { timeout }))
             }
@@ -376,7 +388,7 @@ impl Actor {
             }
             (other, _) => other,
         };
-        let lived = attempt.lived.or_else(|| attempt.age());
+        let lived = misdeed.map_or_else(|| attempt.age(), |misdeed| misdeed.lived);
         let in_span = self.observed.in_span();
         let dropped = drop_caught(attempt.future);
         drop(in_span);
@@ -399,7 +411,7 @@ impl Actor {
         } else if cut == Cut::Not {
             self.alarm.set(window);
         }
-        self.step = Step::Join { ending, lived, untold };
+        self.step = Step::Join(Box::new(Joining { ending, lived, untold }));
     }
 
     fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -413,9 +425,10 @@ impl Actor {
         if self.cell.has_helpers() {
             ready!(self.alarm.poll(cx));
             self.abort_helpers();
-        } else if let Step::Join { ending, lived, untold } = std::mem::replace(&mut self.step, Step::Over) {
+        } else if let Step::Join(joining) = std::mem::replace(&mut self.step, Step::Over) {
+            let Joining { ending, lived, untold } = *joining;
             if let Some((ending, untold)) = self.conclude(ending, lived, untold) {
-                self.step = Step::Join { ending, lived, untold };
+                self.step = Step::Join(Box::new(Joining { ending, lived, untold }));
             }
         }
         Poll::Ready(())
@@ -423,10 +436,10 @@ impl Actor {
 
     fn abort_helpers(&mut self) {
         self.cell.abort_helpers();
-        if let Step::Join { ending, untold, .. } = &mut self.step {
+        if let Step::Join(joining) = &mut self.step {
             // A result that was taken before the task was told stands; only its helpers did not stop in time.
-            if !*untold && self.cell.is_told() {
-                let _ = drop_caught(std::mem::replace(ending, Ending::Aborted));
+            if !joining.untold && self.cell.is_told() {
+                let _ = drop_caught(std::mem::replace(&mut joining.ending, Ending::Aborted));
             }
         }
     }
@@ -496,8 +509,8 @@ impl Attempt {
         self.began.map(|began| began.elapsed())
     }
 
-    fn cut(&mut self, cut: Cut) {
-        self.lived = self.age();
+    fn cut(&mut self, cut: Cut, timeout: Duration) {
+        self.misdeed = Some(Box::new(Misdeed { timeout, lived: self.age() }));
         self.cut = cut;
     }
 }
@@ -531,7 +544,7 @@ impl Future for Actor {
                 }
                 Step::Due { gave_way } => ready!(actor.poll_due(cx, gave_way)),
                 Step::Attempt(_) => ready!(actor.poll_attempt(cx)),
-                Step::Join { .. } => ready!(actor.poll_join(cx)),
+                Step::Join(_) => ready!(actor.poll_join(cx)),
                 Step::Over => return Poll::Ready(()),
             }
         }
