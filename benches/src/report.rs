@@ -36,7 +36,11 @@ pub(crate) fn print(lines: &[Line], options: &Options) {
         }
     }
     let missed = lines.iter().filter(|line| !line.passed).count();
-    println!("\n{} bars, {missed} missed; {} samples each.\n\n{NOTES}", lines.len(), options.samples);
+    println!(
+        "\n{} bars, {missed} missed; {} samples each, of peers at most 3.\n\n{NOTES}",
+        lines.len(),
+        options.samples
+    );
 }
 
 fn header(peers: &[&&str]) -> Vec<String> {
