@@ -9,6 +9,7 @@ use crate::Result;
 use crate::case::{Bar, Measure};
 use crate::options::{FLOOR, OURS, Options};
 use crate::run::{Figure, Line, Samples};
+use crate::sampler::Sample;
 use crate::statistics::Spread;
 
 /// What must be known to read the table.
@@ -116,7 +117,7 @@ pub(crate) fn write_json(lines: &[Line], samples: &Samples, options: &Options, f
                 "size": load.size,
                 "counted": counted,
                 "contender": contender,
-                "samples": samples.iter().map(|sample| sample.values()).collect::<Vec<_>>(),
+                "samples": samples.iter().map(Sample::values).collect::<Vec<_>>(),
             })
         })
         .collect();

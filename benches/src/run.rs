@@ -69,7 +69,7 @@ impl Samples {
 
 fn take_all(cases: &[Case], options: &Options) -> Result<Samples> {
     let peers = options.contenders.iter().any(|name| ![FLOOR, OURS].contains(name));
-    let mut samples = Samples::default();
+    let mut taken = Samples::default();
     for counts in [false, true] {
         let loads = loads_of(cases, counts);
         if loads.is_empty() {
@@ -81,10 +81,10 @@ fn take_all(cases: &[Case], options: &Options) -> Result<Samples> {
         let rounds = if counts { options.samples.min(2) } else { options.samples };
         for load in loads {
             eprintln!("{} {} {}", load.work, load.runtime, load.size);
-            take(&sampler, load, counts, rounds, options, &mut samples)?;
+            take(&sampler, load, counts, rounds, options, &mut taken)?;
         }
     }
-    Ok(samples)
+    Ok(taken)
 }
 
 /// Each load once.
@@ -108,7 +108,7 @@ fn take(
     counts: bool,
     rounds: usize,
     options: &Options,
-    samples: &mut Samples,
+    taken: &mut Samples,
 ) -> Result<()> {
     let mut out = HashSet::new();
     for round in 0..rounds {
@@ -118,12 +118,12 @@ fn take(
                 continue;
             }
             match sampler.take(load.work, contender, load.runtime, size_for(load, contender, options.quick)) {
-                Ok(Some(sample)) => samples.0.entry((load, counts, contender)).or_default().push(sample),
+                Ok(Some(sample)) => taken.0.entry((load, counts, contender)).or_default().push(sample),
                 Ok(None) => drop(out.insert(contender)),
                 Err(error) if is_judged => return Err(error),
                 Err(error) => {
                     eprintln!("{contender} is left out of {} {}: {error}", load.work, load.runtime);
-                    samples.0.remove(&(load, counts, contender));
+                    taken.0.remove(&(load, counts, contender));
                     out.insert(contender);
                 }
             }

@@ -130,13 +130,13 @@ impl Contender for Floor {
     async fn deliver(&self, size: u64, subscribers: u64) -> Measured {
         let name: Arc<str> = "task".into();
         let seen = Arc::new(AtomicU64::new(0));
-        let callbacks: Vec<Box<dyn Fn(&Event) + Send>> = (0..subscribers)
+        let callbacks: Vec<Callback> = (0..subscribers)
             .map(|_| {
                 let seen = Arc::clone(&seen);
                 Box::new(move |event: &Event| {
                     black_box(event);
                     seen.fetch_add(1, Ordering::Relaxed);
-                }) as Box<dyn Fn(&Event) + Send>
+                }) as Callback
             })
             .collect();
         let meter = Meter::start();
@@ -233,6 +233,8 @@ impl Contender for Floor {
 
 type Job = Box<dyn FnOnce() + Send>;
 
+type Callback = Box<dyn Fn(&Event) + Send>;
+
 /// As large as an event with what one is asked for.
 struct Event {
     #[expect(dead_code, reason = "written for its cost")]
@@ -245,6 +247,7 @@ struct Event {
     rest: [u64; 8],
 }
 
+#[expect(clippy::unused_async, reason = "an attempt is a future")]
 async fn attempt(failures: &Countdown) -> Result<(), String> {
     if failures.take() { Err("boom".to_owned()) } else { Ok(()) }
 }

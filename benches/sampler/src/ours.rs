@@ -249,6 +249,7 @@ fn supervisor(subscribers: u64) -> (Arc<Supervisor>, Arc<AtomicU64>) {
 }
 
 /// Fails as long as there are failures left.
+#[expect(clippy::unused_async, reason = "an attempt is a future")]
 async fn attempt(failures: Arc<Countdown>) -> Result<(), TaskError> {
     if failures.take() { Err(boom()) } else { Ok(()) }
 }

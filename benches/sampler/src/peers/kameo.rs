@@ -103,7 +103,7 @@ impl Contender for Kameo {
 async fn supervise(root: &ActorRef<Root>, job: Job) -> ActorRef<Worker> {
     Worker::supervise(root, job)
         .restart_policy(RestartPolicy::Transient)
-        .restart_limit(u32::MAX, Duration::from_secs(3600))
+        .restart_limit(u32::MAX, Duration::from_hours(1))
         .spawn()
         .await
 }

@@ -38,7 +38,7 @@ impl Contender for Ractor {
         let mut children = Vec::new();
         for number in 0..size {
             let job = Job::Once { left: Arc::clone(&left) };
-            children.push(Actor::spawn_linked(name(number), Worker, job, root.get_cell()).await?.1);
+            children.push(Actor::spawn_linked(Some(name(number)), Worker, job, root.get_cell()).await?.1);
         }
         for child in children {
             child.await?;
@@ -63,7 +63,7 @@ impl Contender for Ractor {
         let meter = Meter::start();
         for number in others..others + size {
             let job = Job::Wait { started: Arc::clone(&endless) };
-            let (actor, ended) = Actor::spawn_linked(name(number), Worker, job, root.get_cell()).await?;
+            let (actor, ended) = Actor::spawn_linked(Some(name(number)), Worker, job, root.get_cell()).await?;
             actor.stop(None);
             ended.await?;
         }
@@ -91,7 +91,7 @@ impl Contender for Ractor {
         for _ in 0..size {
             let (root, ended) = Actor::spawn(None, Root, None).await?;
             let job = Job::Once { left: Arc::clone(&left) };
-            Actor::spawn_linked(name(0), Worker, job, root.get_cell()).await?.1.await?;
+            Actor::spawn_linked(Some(name(0)), Worker, job, root.get_cell()).await?.1.await?;
             root.stop(None);
             ended.await?;
         }
@@ -99,8 +99,8 @@ impl Contender for Ractor {
     }
 }
 
-fn name(number: u64) -> Option<String> {
-    Some(format!("task-{number}"))
+fn name(number: u64) -> String {
+    format!("task-{number}")
 }
 
 async fn root() -> Result<ActorRef<()>, SpawnErr> {
@@ -111,7 +111,7 @@ async fn start_waiting(size: u64, root: &ActorRef<()>) -> Result<(), Box<dyn Err
     let started = Countdown::new(size);
     for number in 0..size {
         let job = Job::Wait { started: Arc::clone(&started) };
-        Actor::spawn_linked(name(number), Worker, job, root.get_cell()).await?;
+        Actor::spawn_linked(Some(name(number)), Worker, job, root.get_cell()).await?;
     }
     started.wait().await;
     Ok(())

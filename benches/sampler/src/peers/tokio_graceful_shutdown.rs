@@ -119,7 +119,7 @@ impl Contender for TokioGracefulShutdown {
     }
 }
 
-const GRACE: Duration = Duration::from_secs(60);
+const GRACE: Duration = Duration::from_mins(1);
 
 type Nested = tokio_graceful_shutdown::NestedSubsystem;
 
