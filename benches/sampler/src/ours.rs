@@ -220,7 +220,7 @@ impl Contender for Taskvisor {
         let sample = meter.finish(attempts.load(Ordering::Relaxed));
         supervisor.shutdown().await?;
         tokio::time::sleep(Duration::from_millis(100)).await;
-        // Requested and added before the first attempt, stopped or not and removed after the last; three each between.
+        // Started, failed and scheduled with each attempt; requested, added and removed once.
         let least = attempts.load(Ordering::Relaxed) * EVENTS_A_RESTART + size * 3;
         Ok(Some(sample.with_heard(heard.load(Ordering::Relaxed), least)))
     }
