@@ -1,0 +1,59 @@
+//! Who is measured.
+
+use std::error::Error;
+use std::future::Future;
+
+use crate::sample::Sample;
+use crate::work::Slot;
+
+/// A sample, or `None` where the contender cannot do that work.
+pub(crate) type Measured = Result<Option<Sample>, Box<dyn Error + Send + Sync>>;
+
+/// Does each work of [`Work`](crate::work::Work) in its own way, and measures it.
+///
+/// What a contender does not implement it cannot do.
+pub(crate) trait Contender: Send + Sync + 'static {
+    fn restart(&self, _size: u64, _takes_token: bool, _subscribers: u64) -> impl Future<Output = Measured> + Send {
+        async { Ok(None) }
+    }
+
+    fn once(&self, _size: u64) -> impl Future<Output = Measured> + Send {
+        async { Ok(None) }
+    }
+
+    fn idle(&self, _size: u64, _takes_token: bool) -> impl Future<Output = Measured> + Send {
+        async { Ok(None) }
+    }
+
+    fn cancel(&self, _size: u64, _others: u64) -> impl Future<Output = Measured> + Send {
+        async { Ok(None) }
+    }
+
+    fn stop(&self, _size: u64) -> impl Future<Output = Measured> + Send {
+        async { Ok(None) }
+    }
+
+    fn deliver(&self, _size: u64, _subscribers: u64) -> impl Future<Output = Measured> + Send {
+        async { Ok(None) }
+    }
+
+    fn burst(&self, _size: u64, _tasks: u64) -> impl Future<Output = Measured> + Send {
+        async { Ok(None) }
+    }
+
+    fn slot(&self, _size: u64, _slot: Slot) -> impl Future<Output = Measured> + Send {
+        async { Ok(None) }
+    }
+
+    fn poll(&self, _size: u64) -> impl Future<Output = Measured> + Send {
+        async { Ok(None) }
+    }
+
+    fn lifecycle(&self, _size: u64) -> impl Future<Output = Measured> + Send {
+        async { Ok(None) }
+    }
+
+    fn backoff(&self, _size: u64, _seconds: u64) -> impl Future<Output = Measured> + Send {
+        async { Ok(None) }
+    }
+}

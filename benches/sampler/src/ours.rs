@@ -1,0 +1,323 @@
+//! This crate, through its public API only.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use taskvisor::{
+    BackoffPolicy, BoxTaskFuture, CancellationToken, ControllerConfig, ControllerSpec, Event, JitterPolicy,
+    RestartPolicy, Subscribe, Supervisor, SupervisorConfig, Task, TaskContext, TaskError, TaskFn, TaskRef, TaskSpec,
+};
+
+use crate::contender::{Contender, Measured};
+use crate::countdown::{Countdown, PollAgain};
+use crate::sample::Meter;
+use crate::work::Slot;
+
+/// Ours.
+pub(crate) struct Taskvisor;
+
+impl Contender for Taskvisor {
+    async fn restart(&self, size: u64, takes_token: bool, subscribers: u64) -> Measured {
+        let (supervisor, heard) = supervisor(subscribers);
+        let failures = Countdown::new(size);
+        let task: TaskRef = if takes_token {
+            TaskFn::arc("task", move |_: CancellationToken| attempt(Arc::clone(&failures)))
+        } else {
+            Arc::new(Plain(move || attempt(Arc::clone(&failures))))
+        };
+        let meter = Meter::start();
+        supervisor.run_until(vec![TaskSpec::inherit(task)], std::future::pending()).await?;
+        let sample = meter.finish(size);
+        Ok(Some(sample.with_heard(heard.load(Ordering::Relaxed), events_of(size) * subscribers)))
+    }
+
+    async fn once(&self, size: u64) -> Measured {
+        let (supervisor, _) = supervisor(0);
+        let left = Countdown::new(size);
+        let meter = Meter::start();
+        let mut handles = Vec::new();
+        for number in 0..size {
+            handles.push(supervisor.add_task(job(&left).with_name(format!("task-{number}"))).await?);
+        }
+        for handle in handles {
+            handle.outcome().await;
+        }
+        Ok(Some(meter.finish(size)))
+    }
+
+    async fn idle(&self, size: u64, takes_token: bool) -> Measured {
+        let (supervisor, _) = supervisor(0);
+        let started = Countdown::new(size);
+        let meter = Meter::start();
+        for number in 0..size {
+            let name = format!("task-{number}");
+            if takes_token {
+                supervisor.add_task(waiting(name, &started)).await?;
+            } else {
+                let started = Arc::clone(&started);
+                let task = Plain(move || {
+                    let started = Arc::clone(&started);
+                    async move {
+                        started.finish();
+                        drop(started);
+                        std::future::pending().await
+                    }
+                });
+                supervisor.add_task(TaskSpec::inherit(Arc::new(task)).with_name(name)).await?;
+            }
+        }
+        started.wait().await;
+        Ok(Some(meter.finish(size)))
+    }
+
+    async fn cancel(&self, size: u64, others: u64) -> Measured {
+        let (supervisor, _) = supervisor(0);
+        let started = Countdown::new(others);
+        for number in 0..others {
+            supervisor.add_task(waiting(format!("other-{number}"), &started)).await?;
+        }
+        started.wait().await;
+        let endless = Countdown::endless();
+        let meter = Meter::start();
+        for number in 0..size {
+            let handle = supervisor.add_task(waiting(format!("task-{number}"), &endless)).await?;
+            handle.cancel().await?;
+        }
+        Ok(Some(meter.finish(size)))
+    }
+
+    async fn stop(&self, size: u64) -> Measured {
+        let (supervisor, _) = supervisor(0);
+        let started = Countdown::new(size);
+        for number in 0..size {
+            supervisor.add_task(waiting(format!("task-{number}"), &started)).await?;
+        }
+        started.wait().await;
+        let meter = Meter::start();
+        supervisor.shutdown().await?;
+        Ok(Some(meter.finish(size)))
+    }
+
+    /// What restarts that are heard cost beyond those that are not.
+    async fn deliver(&self, size: u64, subscribers: u64) -> Measured {
+        let restarts = size / EVENTS_A_RESTART;
+        let deaf = self.restart(restarts, false, 0).await?;
+        let heard = self.restart(restarts, false, subscribers).await?;
+        Ok(deaf.zip(heard).map(|(deaf, heard)| heard.beyond(&deaf, restarts * EVENTS_A_RESTART)))
+    }
+
+    async fn burst(&self, size: u64, tasks: u64) -> Measured {
+        let (supervisor, heard) = supervisor(1);
+        let restarts = size / EVENTS_A_RESTART / tasks;
+        let specs = (0..tasks).map(|number| {
+            let failures = Countdown::new(restarts);
+            let task = Plain(move || attempt(Arc::clone(&failures)));
+            TaskSpec::inherit(Arc::new(task)).with_name(format!("task-{number}"))
+        });
+        let meter = Meter::start();
+        supervisor.run_until(specs.collect(), std::future::pending()).await?;
+        let events = events_of(restarts) * tasks;
+        let sample = meter.finish(events);
+        Ok(Some(sample.with_heard(heard.load(Ordering::Relaxed), events)))
+    }
+
+    async fn slot(&self, size: u64, slot: Slot) -> Measured {
+        let controller = ControllerConfig { queue_capacity: 1 << 20, slot_capacity: 1 << 20 };
+        let supervisor = Supervisor::builder(config()).with_controller(controller).build();
+        let name: Arc<str> = "slot".into();
+        match slot {
+            Slot::Drop | Slot::Replace => {
+                let endless = Countdown::endless();
+                let owner = ControllerSpec::queue(waiting("owner".to_owned(), &endless));
+                supervisor.submit(owner.with_slot(Arc::clone(&name))).await?;
+                let spec = waiting("next".to_owned(), &endless);
+                let meter = Meter::start();
+                for _ in 0..size {
+                    let submission = match slot {
+                        Slot::Drop => ControllerSpec::drop_if_running(spec.clone()),
+                        _ => ControllerSpec::replace(spec.clone()),
+                    };
+                    supervisor.submit(submission.with_slot(Arc::clone(&name))).await?;
+                }
+                Ok(Some(meter.finish(size)))
+            }
+            Slot::Queue => {
+                let left = Countdown::new(size);
+                let meter = Meter::start();
+                let mut handles = Vec::new();
+                for number in 0..size {
+                    let spec = job(&left).with_name(format!("task-{number}"));
+                    handles.push(supervisor.submit(ControllerSpec::queue(spec).with_slot(Arc::clone(&name))).await?);
+                    if handles.len() == QUEUED {
+                        for handle in handles.drain(..) {
+                            handle.outcome().await;
+                        }
+                    }
+                }
+                for handle in handles {
+                    handle.outcome().await;
+                }
+                Ok(Some(meter.finish(size)))
+            }
+            Slot::Distinct => {
+                let left = Countdown::new(size);
+                let meter = Meter::start();
+                let mut handles = Vec::new();
+                for number in 0..size {
+                    let spec = job(&left).with_name(format!("slot-{number}"));
+                    handles.push(supervisor.submit(ControllerSpec::queue(spec)).await?);
+                }
+                for handle in handles {
+                    handle.outcome().await;
+                }
+                Ok(Some(meter.finish(size)))
+            }
+        }
+    }
+
+    async fn poll(&self, size: u64) -> Measured {
+        let (supervisor, _) = supervisor(0);
+        let task = Plain(move || async move {
+            for _ in 0..size {
+                PollAgain::default().await;
+            }
+            Ok(())
+        });
+        let meter = Meter::start();
+        supervisor.add_task(TaskSpec::inherit(Arc::new(task))).await?.outcome().await;
+        Ok(Some(meter.finish(size)))
+    }
+
+    async fn lifecycle(&self, size: u64) -> Measured {
+        let left = Countdown::endless();
+        let meter = Meter::start();
+        for _ in 0..size {
+            let (supervisor, _) = supervisor(0);
+            supervisor.add_task(job(&left)).await?.outcome().await;
+            supervisor.shutdown().await?;
+        }
+        Ok(Some(meter.finish(size)))
+    }
+
+    async fn backoff(&self, size: u64, seconds: u64) -> Measured {
+        let heard = Arc::new(AtomicU64::new(0));
+        let backoff =
+            BackoffPolicy { first: Duration::from_secs(1), jitter: JitterPolicy::Equal, ..BackoffPolicy::default() };
+        let config = SupervisorConfig { backoff, ..config() };
+        let supervisor = Supervisor::new(config, vec![Arc::new(Listener { heard: Arc::clone(&heard) })]);
+        let attempts = Arc::new(AtomicU64::new(0));
+        let meter = Meter::start();
+        for number in 0..size {
+            let attempts = Arc::clone(&attempts);
+            let task = Plain(move || {
+                attempts.fetch_add(1, Ordering::Relaxed);
+                async { Err(boom()) }
+            });
+            supervisor.add_task(TaskSpec::inherit(Arc::new(task)).with_name(format!("task-{number}"))).await?;
+        }
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let sample = meter.finish(attempts.load(Ordering::Relaxed));
+        supervisor.shutdown().await?;
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        // Started, failed and scheduled with each attempt; requested, added and removed once.
+        let least = attempts.load(Ordering::Relaxed) * EVENTS_A_RESTART + size * 3;
+        Ok(Some(sample.with_heard(heard.load(Ordering::Relaxed), least)))
+    }
+}
+
+/// Failed, scheduled, started.
+const EVENTS_A_RESTART: u64 = 3;
+
+/// How many submissions wait in one slot at most.
+const QUEUED: usize = 100;
+
+/// Of a task that fails as often, then completes: requested, added, started, the restarts, stopped, exhausted, removed.
+fn events_of(restarts: u64) -> u64 {
+    restarts * EVENTS_A_RESTART + 6
+}
+
+fn config() -> SupervisorConfig {
+    let backoff = BackoffPolicy { first: Duration::ZERO, ..BackoffPolicy::default() };
+    SupervisorConfig { backoff, ..SupervisorConfig::default() }
+}
+
+fn supervisor(subscribers: u64) -> (Arc<Supervisor>, Arc<AtomicU64>) {
+    let heard = Arc::new(AtomicU64::new(0));
+    let listener = |_| Arc::new(Listener { heard: Arc::clone(&heard) }) as Arc<dyn Subscribe>;
+    (Supervisor::new(config(), (0..subscribers).map(listener).collect()), heard)
+}
+
+/// Fails as long as there are failures left.
+#[expect(clippy::unused_async, reason = "an attempt is a future")]
+async fn attempt(failures: Arc<Countdown>) -> Result<(), TaskError> {
+    if failures.take() { Err(boom()) } else { Ok(()) }
+}
+
+fn boom() -> TaskError {
+    TaskError::Fail { reason: "boom".to_owned() }
+}
+
+/// Ends at once.
+fn job(left: &Arc<Countdown>) -> TaskSpec {
+    let left = Arc::clone(left);
+    let task = Plain(move || {
+        let left = Arc::clone(&left);
+        async move {
+            left.finish();
+            Ok(())
+        }
+    });
+    TaskSpec::inherit(Arc::new(task)).with_restart(RestartPolicy::Never)
+}
+
+/// Waits to be told to stop.
+fn waiting(name: String, started: &Arc<Countdown>) -> TaskSpec {
+    let started = Arc::clone(started);
+    TaskSpec::inherit(TaskFn::arc(name, move |token: CancellationToken| {
+        let started = Arc::clone(&started);
+        async move {
+            started.finish();
+            drop(started);
+            token.cancelled().await;
+            Err(TaskError::Canceled)
+        }
+    }))
+}
+
+/// A task that takes no context, as `#[task]` makes one of a function without.
+struct Plain<F>(F);
+
+impl<F, Fut> Task for Plain<F>
+where
+    F: Fn() -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Result<(), TaskError>> + Send + 'static,
+{
+    fn name(&self) -> &'static str {
+        "task"
+    }
+
+    fn spawn(&self, _: CancellationToken) -> BoxTaskFuture {
+        Box::pin((self.0)())
+    }
+
+    fn attempt(&self, _: TaskContext) -> BoxTaskFuture {
+        Box::pin((self.0)())
+    }
+
+    fn takes_context(&self) -> bool {
+        false
+    }
+}
+
+/// Counts what it hears.
+struct Listener {
+    heard: Arc<AtomicU64>,
+}
+
+#[async_trait::async_trait]
+impl Subscribe for Listener {
+    async fn on_event(&self, _: &Event) {
+        self.heard.fetch_add(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,188 @@
+//! `kameo` 0.22.
+//!
+//! A task is an actor that works when it starts; one that fails does so on a message that it sends to itself, as a failure
+//! to start is not restarted. Names are those of its global registry. The restart limit is lifted. No events, no slots.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kameo::actor::{Actor, ActorRef, Spawn};
+use kameo::error::Infallible;
+use kameo::message::{Context, Message};
+use kameo::supervision::RestartPolicy;
+
+use crate::contender::{Contender, Measured};
+use crate::countdown::{Countdown, PollAgain};
+use crate::sample::Meter;
+
+pub(crate) struct Kameo;
+
+impl Contender for Kameo {
+    /// An actor is told to stop by its mailbox: there is no token to give.
+    async fn restart(&self, size: u64, _takes_token: bool, subscribers: u64) -> Measured {
+        if subscribers > 0 {
+            return Ok(None);
+        }
+        let (failures, done) = (Countdown::new(size), Countdown::new(1));
+        let root = Root::spawn(Root);
+        let meter = Meter::start();
+        supervise(&root, Job::Fail { failures, done: Arc::clone(&done) }).await;
+        done.wait().await;
+        let sample = meter.finish(size);
+        root.kill();
+        Ok(Some(sample))
+    }
+
+    async fn once(&self, size: u64) -> Measured {
+        let left = Countdown::new(size);
+        let meter = Meter::start();
+        let mut workers = Vec::new();
+        for number in 0..size {
+            workers.push(start(number, Job::Once { left: Arc::clone(&left) })?);
+        }
+        for worker in workers {
+            worker.wait_for_shutdown().await;
+        }
+        Ok(Some(meter.finish(size)))
+    }
+
+    async fn idle(&self, size: u64, _takes_token: bool) -> Measured {
+        let meter = Meter::start();
+        let workers = start_waiting(size).await?;
+        let sample = meter.finish(size);
+        drop(workers);
+        Ok(Some(sample))
+    }
+
+    async fn cancel(&self, size: u64, others: u64) -> Measured {
+        let others_alive = start_waiting(others).await?;
+        let endless = Countdown::endless();
+        let meter = Meter::start();
+        for number in others..others + size {
+            let worker = start(number, Job::Wait { started: Arc::clone(&endless) })?;
+            worker.stop_gracefully().await?;
+            worker.wait_for_shutdown().await;
+        }
+        let sample = meter.finish(size);
+        drop(others_alive);
+        Ok(Some(sample))
+    }
+
+    async fn stop(&self, size: u64) -> Measured {
+        let workers = start_waiting(size).await?;
+        let meter = Meter::start();
+        for worker in &workers {
+            worker.stop_gracefully().await?;
+        }
+        for worker in &workers {
+            worker.wait_for_shutdown().await;
+        }
+        Ok(Some(meter.finish(size)))
+    }
+
+    async fn poll(&self, size: u64) -> Measured {
+        let meter = Meter::start();
+        start(0, Job::Poll { polls: size })?.wait_for_shutdown().await;
+        Ok(Some(meter.finish(size)))
+    }
+
+    async fn lifecycle(&self, size: u64) -> Measured {
+        let left = Countdown::endless();
+        let meter = Meter::start();
+        for _ in 0..size {
+            let root = Root::spawn(Root);
+            supervise(&root, Job::Once { left: Arc::clone(&left) }).await.wait_for_shutdown().await;
+            root.stop_gracefully().await?;
+            root.wait_for_shutdown().await;
+        }
+        Ok(Some(meter.finish(size)))
+    }
+}
+
+async fn supervise(root: &ActorRef<Root>, job: Job) -> ActorRef<Worker> {
+    Worker::supervise(root, job)
+        .restart_policy(RestartPolicy::Transient)
+        .restart_limit(u32::MAX, Duration::from_hours(1))
+        .spawn()
+        .await
+}
+
+fn start(number: u64, job: Job) -> Result<ActorRef<Worker>, Box<dyn Error + Send + Sync>> {
+    let worker = Worker::spawn(job);
+    worker.register(format!("task-{number}"))?;
+    Ok(worker)
+}
+
+async fn start_waiting(size: u64) -> Result<Vec<ActorRef<Worker>>, Box<dyn Error + Send + Sync>> {
+    let started = Countdown::new(size);
+    let mut workers = Vec::new();
+    for number in 0..size {
+        workers.push(start(number, Job::Wait { started: Arc::clone(&started) })?);
+    }
+    started.wait().await;
+    Ok(workers)
+}
+
+struct Root;
+
+impl Actor for Root {
+    type Args = Self;
+    type Error = Infallible;
+
+    async fn on_start(root: Self, _: ActorRef<Self>) -> Result<Self, Infallible> {
+        Ok(root)
+    }
+}
+
+#[derive(Clone)]
+enum Job {
+    Fail { failures: Arc<Countdown>, done: Arc<Countdown> },
+    Once { left: Arc<Countdown> },
+    Wait { started: Arc<Countdown> },
+    Poll { polls: u64 },
+}
+
+struct Worker {
+    job: Job,
+}
+
+impl Actor for Worker {
+    type Args = Job;
+    type Error = Infallible;
+
+    async fn on_start(job: Job, worker: ActorRef<Self>) -> Result<Self, Infallible> {
+        match &job {
+            Job::Fail { .. } => drop(worker.tell(Attempt).try_send()),
+            Job::Once { left } => {
+                left.finish();
+                // Its mailbox is its own and empty.
+                let _ = worker.stop_gracefully().await;
+            }
+            Job::Wait { started } => started.finish(),
+            Job::Poll { polls } => {
+                for _ in 0..*polls {
+                    PollAgain::default().await;
+                }
+                let _ = worker.stop_gracefully().await;
+            }
+        }
+        Ok(Self { job })
+    }
+}
+
+struct Attempt;
+
+impl Message<Attempt> for Worker {
+    type Reply = Result<(), String>;
+
+    async fn handle(&mut self, _: Attempt, _: &mut Context<Self, Self::Reply>) -> Self::Reply {
+        if let Job::Fail { failures, done } = &self.job {
+            if failures.take() {
+                return Err("boom".to_owned());
+            }
+            done.finish();
+        }
+        Ok(())
+    }
+}

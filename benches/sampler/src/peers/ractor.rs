@@ -1,0 +1,189 @@
+//! `ractor` 0.16.
+//!
+//! A task is an actor that works when it starts and takes no messages. Restarting is what a supervisor writes: on the
+//! report of a failure it spawns the child again. Names are those of its global registry. No events, no slots.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+
+use crate::contender::{Contender, Measured};
+use crate::countdown::{Countdown, PollAgain};
+use crate::sample::Meter;
+
+pub(crate) struct Ractor;
+
+impl Contender for Ractor {
+    /// An actor is told to stop by its mailbox: there is no token to give.
+    async fn restart(&self, size: u64, _takes_token: bool, subscribers: u64) -> Measured {
+        if subscribers > 0 {
+            return Ok(None);
+        }
+        let (failures, done) = (Countdown::new(size), Countdown::new(1));
+        let job = Job::Fail { failures, done: Arc::clone(&done) };
+        let meter = Meter::start();
+        let (root, ended) = Actor::spawn(None, Root, Some(job)).await?;
+        done.wait().await;
+        let sample = meter.finish(size);
+        root.stop(None);
+        ended.await?;
+        Ok(Some(sample))
+    }
+
+    async fn once(&self, size: u64) -> Measured {
+        let (root, ended) = Actor::spawn(None, Root, None).await?;
+        let left = Countdown::new(size);
+        let meter = Meter::start();
+        let mut children = Vec::new();
+        for number in 0..size {
+            let job = Job::Once { left: Arc::clone(&left) };
+            children.push(Actor::spawn_linked(Some(name(number)), Worker, job, root.get_cell()).await?.1);
+        }
+        for child in children {
+            child.await?;
+        }
+        let sample = meter.finish(size);
+        root.stop(None);
+        ended.await?;
+        Ok(Some(sample))
+    }
+
+    async fn idle(&self, size: u64, _takes_token: bool) -> Measured {
+        let root = root().await?;
+        let meter = Meter::start();
+        start_waiting(size, &root).await?;
+        Ok(Some(meter.finish(size)))
+    }
+
+    async fn cancel(&self, size: u64, others: u64) -> Measured {
+        let root = root().await?;
+        start_waiting(others, &root).await?;
+        let endless = Countdown::endless();
+        let meter = Meter::start();
+        for number in others..others + size {
+            let job = Job::Wait { started: Arc::clone(&endless) };
+            let (actor, ended) = Actor::spawn_linked(Some(name(number)), Worker, job, root.get_cell()).await?;
+            actor.stop(None);
+            ended.await?;
+        }
+        Ok(Some(meter.finish(size)))
+    }
+
+    async fn stop(&self, size: u64) -> Measured {
+        let root = root().await?;
+        start_waiting(size, &root).await?;
+        let meter = Meter::start();
+        root.stop_children_and_wait(None, None).await;
+        Ok(Some(meter.finish(size)))
+    }
+
+    async fn poll(&self, size: u64) -> Measured {
+        let meter = Meter::start();
+        let (_, ended) = Actor::spawn(None, Worker, Job::Poll { polls: size }).await?;
+        ended.await?;
+        Ok(Some(meter.finish(size)))
+    }
+
+    async fn lifecycle(&self, size: u64) -> Measured {
+        let left = Countdown::endless();
+        let meter = Meter::start();
+        for _ in 0..size {
+            let (root, ended) = Actor::spawn(None, Root, None).await?;
+            let job = Job::Once { left: Arc::clone(&left) };
+            Actor::spawn_linked(Some(name(0)), Worker, job, root.get_cell()).await?.1.await?;
+            root.stop(None);
+            ended.await?;
+        }
+        Ok(Some(meter.finish(size)))
+    }
+}
+
+fn name(number: u64) -> String {
+    format!("task-{number}")
+}
+
+async fn root() -> Result<ActorRef<()>, SpawnErr> {
+    Actor::spawn(None, Root, None).await.map(|(root, _)| root)
+}
+
+async fn start_waiting(size: u64, root: &ActorRef<()>) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let started = Countdown::new(size);
+    for number in 0..size {
+        let job = Job::Wait { started: Arc::clone(&started) };
+        Actor::spawn_linked(Some(name(number)), Worker, job, root.get_cell()).await?;
+    }
+    started.wait().await;
+    Ok(())
+}
+
+/// Restarts its job when that has failed.
+struct Root;
+
+impl Actor for Root {
+    type Msg = ();
+    type State = Option<Job>;
+    type Arguments = Option<Job>;
+
+    async fn pre_start(&self, root: ActorRef<()>, job: Option<Job>) -> Result<Option<Job>, ActorProcessingErr> {
+        if let Some(job) = &job {
+            Actor::spawn_linked(None, Worker, job.clone(), root.get_cell()).await?;
+        }
+        Ok(job)
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        root: ActorRef<()>,
+        event: SupervisionEvent,
+        job: &mut Option<Job>,
+    ) -> Result<(), ActorProcessingErr> {
+        if let (SupervisionEvent::ActorFailed(..), Some(job)) = (event, job) {
+            Actor::spawn_linked(None, Worker, job.clone(), root.get_cell()).await?;
+        }
+        Ok(())
+    }
+}
+
+#[derive(Clone)]
+enum Job {
+    Fail { failures: Arc<Countdown>, done: Arc<Countdown> },
+    Once { left: Arc<Countdown> },
+    Wait { started: Arc<Countdown> },
+    Poll { polls: u64 },
+}
+
+struct Worker;
+
+impl Actor for Worker {
+    type Msg = ();
+    type State = Job;
+    type Arguments = Job;
+
+    async fn pre_start(&self, _: ActorRef<()>, job: Job) -> Result<Job, ActorProcessingErr> {
+        Ok(job)
+    }
+
+    async fn post_start(&self, worker: ActorRef<()>, job: &mut Job) -> Result<(), ActorProcessingErr> {
+        match job {
+            Job::Fail { failures, done } => {
+                if failures.take() {
+                    return Err("boom".into());
+                }
+                done.finish();
+            }
+            Job::Once { left } => {
+                left.finish();
+                worker.stop(None);
+            }
+            Job::Wait { started } => started.finish(),
+            Job::Poll { polls } => {
+                for _ in 0..*polls {
+                    PollAgain::default().await;
+                }
+                worker.stop(None);
+            }
+        }
+        Ok(())
+    }
+}

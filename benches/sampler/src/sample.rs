@@ -1,0 +1,120 @@
+//! What a work cost.
+
+use std::fmt;
+use std::fs;
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::memory::Memory;
+
+/// Started before the work, finished after it.
+pub(crate) struct Meter {
+    threads: u64,
+    resident: u64,
+    memory: Memory,
+    cpu: Duration,
+    wall: Instant,
+}
+
+impl Meter {
+    pub(crate) fn start() -> Self {
+        Self {
+            threads: threads(),
+            resident: resident_bytes(),
+            memory: Memory::now(),
+            cpu: cpu_time(),
+            wall: Instant::now(),
+        }
+    }
+
+    /// The cost since the start, of as many operations.
+    pub(crate) fn finish(self, operations: u64) -> Sample {
+        let wall = self.wall.elapsed();
+        let cpu = cpu_time().saturating_sub(self.cpu);
+        let memory = Memory::now();
+        Sample {
+            operations,
+            wall,
+            cpu,
+            allocations: memory.allocations - self.memory.allocations,
+            bytes: memory.live_bytes - self.memory.live_bytes,
+            blocks: memory.live_blocks - self.memory.live_blocks,
+            resident: resident_bytes().saturating_sub(self.resident),
+            threads: threads().saturating_sub(self.threads),
+            lost: 0,
+            expected: 0,
+        }
+    }
+}
+
+/// The cost of all operations together.
+#[derive(Debug, Clone)]
+pub(crate) struct Sample {
+    operations: u64,
+    wall: Duration,
+    cpu: Duration,
+    allocations: u64,
+    /// Allocated and not freed, as are `blocks`.
+    bytes: i64,
+    blocks: i64,
+    /// The memory that the system gave the process.
+    resident: u64,
+    /// Threads that the work has left behind.
+    threads: u64,
+    /// Events that never arrived, of as many expected.
+    lost: u64,
+    expected: u64,
+}
+
+impl Sample {
+    /// With what was heard, of as many events as there were.
+    pub(crate) fn with_heard(self, heard: u64, expected: u64) -> Self {
+        Self { lost: expected.saturating_sub(heard), expected, ..self }
+    }
+
+    /// What this cost more than `base`, spread over as many operations.
+    pub(crate) fn beyond(self, base: &Self, operations: u64) -> Self {
+        Self {
+            operations,
+            wall: self.wall.saturating_sub(base.wall),
+            cpu: self.cpu.saturating_sub(base.cpu),
+            allocations: self.allocations.saturating_sub(base.allocations),
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for Sample {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "operations {}", self.operations)?;
+        writeln!(f, "wall {}", self.wall.as_nanos())?;
+        writeln!(f, "cpu {}", self.cpu.as_nanos())?;
+        writeln!(f, "allocations {}", self.allocations)?;
+        writeln!(f, "bytes {}", self.bytes)?;
+        writeln!(f, "blocks {}", self.blocks)?;
+        writeln!(f, "resident {}", self.resident)?;
+        writeln!(f, "threads {}", self.threads)?;
+        writeln!(f, "lost {}", self.lost)?;
+        writeln!(f, "expected {}", self.expected)
+    }
+}
+
+/// Of all threads of this process.
+fn cpu_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    let (seconds, nanoseconds) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
+    Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds)
+}
+
+/// Zero where there is no `/proc`.
+fn threads() -> u64 {
+    fs::read_dir("/proc/self/task").map_or(0, |threads| threads.count() as u64)
+}
+
+/// Zero where there is no `/proc`.
+fn resident_bytes() -> u64 {
+    let statistics = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = statistics.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);
+    pages * 4096
+}

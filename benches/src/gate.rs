@@ -1,0 +1,169 @@
+//! A gate that does not depend on the machine: instructions and allocations of an operation, against recorded figures.
+//!
+//! What a process does before and after is taken away by measuring N and 2N operations.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::Result;
+use crate::options::OURS;
+use crate::sampler::{Sampler, Variant};
+
+/// What is counted, and how often it is done.
+const WORKS: [(&str, u64); 11] = [
+    ("restart", 4_000),
+    ("restart-token", 4_000),
+    ("once", 2_000),
+    ("idle-token", 2_000),
+    ("cancel-0", 2_000),
+    ("restart-1", 4_000),
+    ("restart-8", 2_000),
+    ("slot-drop", 4_000),
+    ("slot-replace", 4_000),
+    ("slot-queue", 2_000),
+    ("slot-distinct", 2_000),
+];
+
+/// Room for another allocator, another compiler, and hash seeds.
+const MORE_INSTRUCTIONS: f64 = 1.05;
+const MORE_ALLOCATIONS: f64 = 1.02;
+
+/// What an operation takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Figures {
+    /// None where `valgrind` is missing.
+    instructions: Option<f64>,
+    allocations: f64,
+}
+
+/// Whether nothing takes more than what is recorded; `record` makes what is measured the record.
+pub(crate) fn check(record: bool) -> Result<bool> {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("gate.txt");
+    let counts_instructions = has_valgrind();
+    if record && !counts_instructions {
+        return Err("recording needs valgrind".into());
+    }
+    if !counts_instructions {
+        println!("valgrind is not installed: allocations only");
+    }
+    let measured = measure(counts_instructions)?;
+    if record {
+        fs::write(&file, to_text(&measured)).map_err(|error| format!("{}: {error}", file.display()))?;
+    }
+    let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let recorded = from_text(&text)?;
+    Ok(compare(&measured, &recorded))
+}
+
+fn has_valgrind() -> bool {
+    Command::new("valgrind").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok()
+}
+
+fn measure(counts_instructions: bool) -> Result<Vec<(String, Figures)>> {
+    let counting = Sampler::build(Variant { counts: true, peers: false })?;
+    let plain = Sampler::build(Variant { counts: false, peers: false })?;
+    let mut measured = Vec::new();
+    for (work, size) in WORKS {
+        let allocations = |size| -> Result<f64> {
+            let sample = counting.take(work, OURS, "ct", size)?.ok_or_else(|| format!("`{work}` is not done"))?;
+            Ok(sample.get("allocations"))
+        };
+        let instructions = if counts_instructions {
+            let [once, twice] = [plain.instructions(work, OURS, size)?, plain.instructions(work, OURS, size * 2)?];
+            Some((twice - once) / size as f64)
+        } else {
+            None
+        };
+        let allocations = (allocations(size * 2)? - allocations(size)?) / size as f64;
+        measured.push((work.to_owned(), Figures { instructions, allocations }));
+    }
+    Ok(measured)
+}
+
+fn compare(measured: &[(String, Figures)], recorded: &[(String, Figures)]) -> bool {
+    println!("{:<16} {:>12} {:>12} {:>12} {:>12}", "", "instructions", "recorded", "allocations", "recorded");
+    let mut passed = true;
+    for (work, now) in measured {
+        let Some((_, before)) = recorded.iter().find(|(name, _)| name == work) else {
+            println!("{work:<16} has no record: --gate --record");
+            passed = false;
+            continue;
+        };
+        let more = exceeds(*now, *before);
+        passed &= !more;
+        let shown = |count: Option<f64>| count.map_or_else(|| "-".to_owned(), |count| format!("{count:.0}"));
+        println!(
+            "{work:<16} {:>12} {:>12} {:>12.2} {:>12.2}{}",
+            shown(now.instructions),
+            shown(before.instructions),
+            now.allocations,
+            before.allocations,
+            if more { "  MORE" } else { "" }
+        );
+    }
+    passed
+}
+
+fn exceeds(now: Figures, before: Figures) -> bool {
+    let instructions = now.instructions.zip(before.instructions);
+    instructions.is_some_and(|(now, before)| now > before * MORE_INSTRUCTIONS)
+        || now.allocations > before.allocations * MORE_ALLOCATIONS + 0.01
+}
+
+fn to_text(measured: &[(String, Figures)]) -> String {
+    let mut text =
+        "# Work, instructions and allocations of an operation. `cargo run --release -p benches -- --gate --record`\n"
+            .to_owned();
+    for (work, figures) in measured {
+        let instructions = figures.instructions.unwrap_or_default();
+        // Writing to a string never fails.
+        let _ = writeln!(text, "{work} {instructions:.0} {:.2}", figures.allocations);
+    }
+    text
+}
+
+fn from_text(text: &str) -> Result<Vec<(String, Figures)>> {
+    let lines = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    lines
+        .map(|line| {
+            let mut words = line.split_whitespace();
+            let figures = |work: &str, instructions: &str, allocations: &str| {
+                let instructions = Some(instructions.parse().ok()?);
+                Some((work.to_owned(), Figures { instructions, allocations: allocations.parse().ok()? }))
+            };
+            match (words.next(), words.next(), words.next()) {
+                (Some(work), Some(instructions), Some(allocations)) => figures(work, instructions, allocations),
+                _ => None,
+            }
+            .ok_or_else(|| format!("gate.txt: `{line}` is not WORK INSTRUCTIONS ALLOCATIONS").into())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Figures, exceeds, from_text, to_text};
+
+    fn figures(instructions: f64, allocations: f64) -> Figures {
+        Figures { instructions: Some(instructions), allocations }
+    }
+
+    #[test]
+    fn a_record_reads_as_it_was_written() {
+        let measured = vec![("once".to_owned(), figures(4000.0, 8.25))];
+        assert_eq!(from_text(&to_text(&measured)).unwrap(), measured);
+        let error = from_text("once 4000").unwrap_err().to_string();
+        assert_eq!(error, "gate.txt: `once 4000` is not WORK INSTRUCTIONS ALLOCATIONS");
+    }
+
+    #[test]
+    fn only_more_than_the_room_fails() {
+        let before = figures(1000.0, 3.0);
+        assert!(!exceeds(figures(1040.0, 3.0), before));
+        assert!(exceeds(figures(1060.0, 3.0), before));
+        assert!(exceeds(figures(900.0, 3.5), before));
+        assert!(!exceeds(Figures { instructions: None, allocations: 2.0 }, before));
+    }
+}

@@ -1,0 +1,186 @@
+//! Takes the samples and judges them.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::Result;
+use crate::case::{Bar, Case, Load, Measure, cases};
+use crate::options::{FLOOR, OURS, Options};
+use crate::report;
+use crate::sampler::{Sample, Sampler, Variant};
+use crate::statistics::Spread;
+
+/// What is known of one line of the table.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) case: Case,
+    /// What each contender needs; none for one that cannot do it.
+    pub(crate) values: Vec<(&'static str, Option<Figure>)>,
+    /// What the bar is held against.
+    pub(crate) judged: f64,
+    pub(crate) passed: bool,
+}
+
+/// What one contender needs.
+#[derive(Debug, Clone)]
+pub(crate) struct Figure {
+    pub(crate) value: Spread,
+    /// Of what the floor needed in the same round, by the same measure.
+    pub(crate) ratio: Option<Spread>,
+    /// The same by real time.
+    pub(crate) wall_ratio: Option<Spread>,
+    /// The part of all events that was lost at worst.
+    pub(crate) lost: f64,
+}
+
+/// All samples, in the order of the rounds.
+#[derive(Debug, Default)]
+pub(crate) struct Samples(HashMap<(Load, bool, &'static str), Vec<Sample>>);
+
+/// Takes, judges and reports all that was asked for. True if every bar is met.
+pub(crate) fn compare(options: &Options) -> Result<bool> {
+    let chosen: Vec<Case> = cases().into_iter().filter(|case| options.rows.contains(&case.row)).collect();
+    let samples = take_all(&chosen, options)?;
+    let lines: Vec<Line> = chosen.iter().filter_map(|case| judge(*case, &samples, options)).collect();
+    report::print(&lines, options);
+    if let Some(file) = &options.json {
+        report::write_json(&lines, &samples, options, file)?;
+    }
+    Ok(lines.iter().all(|line| line.passed))
+}
+
+impl Samples {
+    pub(crate) fn of(&self, load: Load, measure: Measure, contender: &'static str) -> &[Sample] {
+        self.0.get(&(load, measure.is_counted(), contender)).map_or(&[], Vec::as_slice)
+    }
+
+    pub(crate) fn all(&self) -> impl Iterator<Item = (Load, bool, &'static str, &[Sample])> {
+        self.0.iter().map(|((load, counted, contender), samples)| (*load, *counted, *contender, samples.as_slice()))
+    }
+
+    fn values(&self, load: Load, measure: Measure, contender: &'static str) -> Vec<f64> {
+        self.of(load, measure, contender).iter().map(|sample| sample.value(measure)).collect()
+    }
+
+    /// Of two contenders, round by round.
+    fn ratios(&self, load: Load, measure: Measure, contender: &'static str, to: &'static str) -> Vec<f64> {
+        divide(&self.values(load, measure, contender), &self.values(load, measure, to))
+    }
+}
+
+fn take_all(cases: &[Case], options: &Options) -> Result<Samples> {
+    let peers = options.contenders.iter().any(|name| ![FLOOR, OURS].contains(name));
+    let mut taken = Samples::default();
+    for counts in [false, true] {
+        let loads = loads_of(cases, counts);
+        if loads.is_empty() {
+            continue;
+        }
+        eprintln!("building the sampler{}", if counts { " that counts" } else { "" });
+        let sampler = Sampler::build(Variant { counts, peers })?;
+        // Counts hardly differ from round to round.
+        let rounds = if counts { options.samples.min(2) } else { options.samples };
+        for load in loads {
+            eprintln!("{} {} {}", load.work, load.runtime, load.size);
+            take(&sampler, load, counts, rounds, options, &mut taken)?;
+        }
+    }
+    Ok(taken)
+}
+
+/// Each load once.
+fn loads_of(cases: &[Case], counts: bool) -> Vec<Load> {
+    let mut seen = HashSet::new();
+    let wanted = cases.iter().filter(|case| case.measure.is_counted() == counts);
+    let loads = wanted.flat_map(|case| match case.bar {
+        Bar::OfSmall { small, .. } | Bar::GrowthOfFloor { small, .. } => vec![small, case.load],
+        Bar::OfFloor(_) | Bar::AtMost(_) => vec![case.load],
+    });
+    loads.filter(|load| seen.insert(*load)).collect()
+}
+
+/// How many rounds peers take part in: no bar hangs on their last digit.
+const PEER_ROUNDS: usize = 3;
+
+/// All contenders, in turn, round by round. A peer that fails once is out of it; the floor and ours must not.
+fn take(
+    sampler: &Sampler,
+    load: Load,
+    counts: bool,
+    rounds: usize,
+    options: &Options,
+    taken: &mut Samples,
+) -> Result<()> {
+    let mut out = HashSet::new();
+    for round in 0..rounds {
+        for contender in options.contenders.iter().copied() {
+            let is_judged = [FLOOR, OURS].contains(&contender);
+            if out.contains(contender) || (!is_judged && round >= PEER_ROUNDS) {
+                continue;
+            }
+            match sampler.take(load.work, contender, load.runtime, size_for(load, contender, options.quick)) {
+                Ok(Some(sample)) => taken.0.entry((load, counts, contender)).or_default().push(sample),
+                Ok(None) => drop(out.insert(contender)),
+                Err(error) if is_judged => return Err(error),
+                Err(error) => {
+                    eprintln!("{contender} is left out of {} {}: {error}", load.work, load.runtime);
+                    taken.0.remove(&(load, counts, contender));
+                    out.insert(contender);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How often a contender does it: peers less, where that changes nothing but the time of the whole run.
+fn size_for(load: Load, contender: &str, quick: bool) -> u64 {
+    let less = match (contender, load.work) {
+        _ if load.fixed => 1,
+        (FLOOR | OURS, _) => 1,
+        // Its zero delay is a timer's: over a millisecond.
+        ("task-supervisor", "restart" | "restart-token") => 1_000,
+        // It starts and joins threads.
+        ("taskvisor-0.9", "lifecycle") => 100,
+        _ => 10,
+    };
+    let quick = if quick && !load.fixed { 10 } else { 1 };
+    (load.size / less / quick).max(100)
+}
+
+fn judge(case: Case, samples: &Samples, options: &Options) -> Option<Line> {
+    let Case { load, measure, .. } = case;
+    let figure = |contender| {
+        let taken = samples.of(load, measure, contender);
+        let ratio = |measure| Spread::of(samples.ratios(load, measure, contender, FLOOR));
+        Some(Figure {
+            value: Spread::of(samples.values(load, measure, contender))?,
+            ratio: measure.is_time().then(|| ratio(measure)).flatten(),
+            wall_ratio: measure.is_time().then(|| ratio(Measure::Wall)).flatten(),
+            lost: taken.iter().map(|sample| sample.get("lost") / sample.get("expected").max(1.0)).fold(0.0, f64::max),
+        })
+    };
+    let values: Vec<_> = options.contenders.iter().map(|contender| (*contender, figure(*contender))).collect();
+    let growth = |small, contender| {
+        divide(&samples.values(load, measure, contender), &samples.values(small, measure, contender))
+    };
+    let (judged, most) = match case.bar {
+        Bar::OfFloor(most) => (median(samples.ratios(load, measure, OURS, FLOOR))?, most),
+        Bar::AtMost(most) if measure.is_worst() => {
+            (samples.values(load, measure, OURS).into_iter().reduce(f64::max)?, most)
+        }
+        Bar::AtMost(most) => (median(samples.values(load, measure, OURS))?, most),
+        Bar::OfSmall { small, most } => (median(growth(small, OURS))?, most),
+        Bar::GrowthOfFloor { small, most } => (median(divide(&growth(small, OURS), &growth(small, FLOOR)))?, most),
+    };
+    // What the start and the end of a sample allocate is no part of an operation.
+    let judged = if measure.is_counted() { (judged * 100.0).round() / 100.0 } else { judged };
+    Some(Line { case, values, judged, passed: judged <= most })
+}
+
+fn median(values: Vec<f64>) -> Option<f64> {
+    Spread::of(values).map(|spread| spread.median)
+}
+
+fn divide(values: &[f64], by: &[f64]) -> Vec<f64> {
+    values.iter().zip(by).filter(|(_, by)| **by > 0.0).map(|(value, by)| value / by).collect()
+}
