@@ -34,8 +34,9 @@ pub(super) struct Stopwatch(Option<Instant>);
 
 impl Stopwatch {
     /// The attempt has ended, unless it had.
-    pub(super) fn stop(&mut self, cell: &Cell, outcome: &'static str) {
+    pub(super) fn stop(&mut self, cell: &Cell, outcome: impl FnOnce() -> &'static str) {
         let Some(began) = self.0.take() else { return };
+        let outcome = outcome();
         let (lived, task) = (began.elapsed().as_secs_f64(), task_label(cell));
         tell(|| gauge!(RUNNING, "task" => task.clone()).decrement(1.0));
         tell(|| histogram!(DURATION, "task" => task.clone()).record(lived));

@@ -9,7 +9,7 @@ pub(super) struct Stopwatch;
 
 #[expect(clippy::unused_self, reason = "it has the shape of the real one")]
 impl Stopwatch {
-    pub(super) fn stop(&mut self, _: &Cell, _: &'static str) {}
+    pub(super) fn stop(&mut self, _: &Cell, _: impl FnOnce() -> &'static str) {}
 }
 
 pub(super) fn describe() {}

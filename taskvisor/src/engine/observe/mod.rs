@@ -53,7 +53,7 @@ impl Observed {
 
     /// The attempt is over, its helpers included. Where that ends the registration, `ended` follows.
     pub(super) fn concluded(&mut self, cell: &Cell, next: &Next, aborted: bool) {
-        self.stopwatch.stop(cell, attempt_label(next, aborted));
+        self.stopwatch.stop(cell, || attempt_label(next, aborted));
         if let Next::Retry { delay, .. } = next {
             meter::backoff(cell, *delay);
         }
@@ -67,7 +67,7 @@ impl Observed {
 
     /// The registration is over, and so is the attempt, if there is one.
     pub(super) fn ended(&mut self, cell: &Cell, outcome: &TaskOutcome) {
-        self.stopwatch.stop(cell, "aborted");
+        self.stopwatch.stop(cell, || "aborted");
         let in_span = self.in_span();
         trace::ended(cell, outcome);
         drop(in_span);
