@@ -307,6 +307,9 @@ impl Actor {
                 return Poll::Ready(());
             }
         }
+        if !self.alarm.is_armed() {
+            return Poll::Pending;
+        }
         ready!(self.alarm.poll(cx));
         self.time_is_up();
         Poll::Ready(())

@@ -1,7 +1,9 @@
 //! Who is there: the truth about which names are taken.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -12,8 +14,9 @@ use crate::runtime_error::RuntimeError;
 use crate::status::TaskId;
 
 #[derive(Default)]
+#[expect(clippy::zero_sized_map_values, reason = "a set gives no place to look a name up once")]
 pub(super) struct Registry {
-    names: HashMap<Arc<str>, Arc<Cell>>,
+    names: HashMap<ByName, ()>,
     pub(super) groups: HashMap<Arc<str>, Arc<GroupCell>>,
     pub(super) roots: Vec<Arc<GroupCell>>,
     /// For a declared tree: the newest registration of each place, also when it has ended.
@@ -30,6 +33,29 @@ pub(super) struct Registry {
     pub(super) aborted: Vec<(TaskId, Arc<str>)>,
 }
 
+/// A cell under its own name, which need not be kept twice.
+struct ByName(Arc<Cell>);
+
+impl Borrow<str> for ByName {
+    fn borrow(&self) -> &str {
+        self.0.name()
+    }
+}
+
+impl Hash for ByName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self.0.name()).hash(state);
+    }
+}
+
+impl PartialEq for ByName {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.name() == other.0.name()
+    }
+}
+
+impl Eq for ByName {}
+
 /// Whether tasks are taken.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
@@ -45,7 +71,7 @@ pub(super) enum Admission {
 
 impl Registry {
     pub(super) fn get(&self, name: &str) -> Option<&Arc<Cell>> {
-        self.names.get(name)
+        self.names.get_key_value(name).map(|(ByName(cell), ())| cell)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -61,25 +87,25 @@ impl Registry {
 
     /// Enters a cell under its name, which is free.
     pub(super) fn insert(&mut self, cell: &Arc<Cell>) {
-        self.names.insert(Arc::clone(cell.name()), Arc::clone(cell));
+        self.names.insert(ByName(Arc::clone(cell)), ());
     }
 
     /// As `insert`, unless the name is taken.
     pub(super) fn enter(&mut self, cell: &Arc<Cell>) -> Result<(), RuntimeError> {
         let name = cell.name();
-        let place = match self.names.entry(Arc::clone(name)) {
+        let place = match self.names.entry(ByName(Arc::clone(cell))) {
             Entry::Vacant(place) if !self.groups.contains_key(name) => place,
             _ => return Err(RuntimeError::TaskAlreadyExists { name: name.to_string() }),
         };
-        place.insert(Arc::clone(cell));
+        place.insert(());
         Ok(())
     }
 
     #[must_use = "it holds the user's task, and is dropped with no lock held"]
     pub(super) fn remove(&mut self, cell: &Cell) -> Option<Arc<Cell>> {
-        let gone = self.names.remove(cell.name());
+        let gone = self.names.remove_entry(&**cell.name());
         shrink(&mut self.names);
-        gone
+        gone.map(|(ByName(cell), ())| cell)
     }
 
     /// Enters a cell of a declared tree, whose name was seen to be free.
@@ -95,14 +121,14 @@ impl Registry {
 
     /// In the order of registration.
     pub(super) fn cells(&self) -> Vec<Arc<Cell>> {
-        let mut cells: Vec<_> = self.names.values().cloned().collect();
+        let mut cells: Vec<_> = self.names.keys().map(|ByName(cell)| Arc::clone(cell)).collect();
         cells.sort_unstable_by_key(|cell| cell.id());
         cells
     }
 }
 
 /// Gives memory back once most of what a map held is gone.
-pub(super) fn shrink<V>(map: &mut HashMap<Arc<str>, V>) {
+pub(super) fn shrink<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
     const KEPT: usize = 64;
     if map.capacity() > KEPT && map.len() < map.capacity() / 8 {
         map.shrink_to(map.len() * 2);

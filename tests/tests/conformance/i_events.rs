@@ -508,3 +508,46 @@ async fn i08_events_of_a_supervisor_that_never_had_a_task_arrive_too() -> Result
     assert_eq!(recorder.kinds(), [EventKind::ShutdownRequested, EventKind::AllStoppedWithinGrace]);
     Ok(())
 }
+
+/// Panics when its future is polled, and again when that is dropped.
+#[derive(Default)]
+struct PanicsTwice(AtomicU64);
+
+struct Bomb;
+
+impl Future for Bomb {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<()> {
+        panic!("polled")
+    }
+}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("dropped")
+    }
+}
+
+impl Subscribe for PanicsTwice {
+    fn on_event<'a, 'e, 'f>(&'a self, _: &'e Event) -> Pin<Box<dyn Future<Output = ()> + Send + 'f>>
+    where
+        'a: 'f,
+        'e: 'f,
+    {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Box::pin(Bomb)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn i02_a_future_that_panics_in_its_poll_and_in_its_drop_ends_nothing() -> Result {
+    let (bombs, recorder) = (Arc::new(PanicsTwice::default()), Recorder::new());
+    let supervisor = Supervisor::new(SupervisorConfig::default(), vec![bombs.clone(), recorder.clone()]);
+    add_sleepers(&supervisor, 0..10).await?;
+    supervisor.shutdown().await?;
+    let others = recorder.seen().iter().filter(|seen| !is_diagnostic(seen.kind)).count() as u64;
+    assert!(bombs.0.load(Ordering::SeqCst) >= others, "it was called for each event");
+    assert!(recorder.count(EventKind::SubscriberPanicked) > 0);
+    Ok(())
+}
