@@ -349,7 +349,8 @@ impl SupervisorHandle {
         self.core.get(name).map(TaskHandle::new)
     }
 
-    /// Waits until an attempt of each task of the first batch has begun, or the supervisor has stopped.
+    /// Waits until the first batch or tree is ready, or the supervisor has stopped: each task has begun an attempt, or, if
+    /// it says so, has signalled that it is ready or has completed.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.

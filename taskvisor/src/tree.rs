@@ -150,7 +150,8 @@ impl Tree {
         self.supervisor.shutdown()
     }
 
-    /// Waits until an attempt of each declared task has begun, or the supervisor has stopped.
+    /// Waits until the tree is ready, or the supervisor has stopped; see
+    /// [`SupervisorHandle::wait_ready`](crate::SupervisorHandle::wait_ready).
     pub async fn wait_ready(&self) {
         self.supervisor.wait_ready().await;
     }

@@ -1,5 +1,7 @@
 //! The Tokio task that drives one registration: it waits, runs an attempt in place, and does what the decision says.
 
+mod attempt;
+mod permit;
 #[cfg(feature = "test-util")]
 mod strike;
 
@@ -10,10 +12,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
-use tokio_util::sync::PollSemaphore;
 
+use self::attempt::{Attempt, Cut, Joining};
+use self::permit::Permit;
 use super::alarm::Alarm;
 use super::cell::{Bound, Cell, Concluded, News, Parked};
 use super::current::Current;
@@ -25,7 +27,6 @@ use crate::context::TaskContext;
 use crate::error::TaskError;
 use crate::outcome::TaskOutcome;
 use crate::panics::{catch, drop_caught};
-use crate::task::BoxTaskFuture;
 
 /// How long the start of an attempt gives way to subscribers that have a lot to catch up with.
 const GIVE_WAY: Duration = Duration::from_millis(1);
@@ -63,57 +64,10 @@ enum Step {
     Over,
 }
 
-/// The attempt has ended, its helpers have not.
-struct Joining {
-    ending: Ending,
-    lived: Option<Duration>,
-    /// It had been told nothing when it ended.
-    untold: bool,
-}
-
-struct Attempt {
-    future: BoxTaskFuture,
-    /// When it was first seen to take longer than one poll.
-    began: Option<Instant>,
-    cut: Cut,
-    /// More of a cut that is the attempt's own doing; kept apart, as most have none.
-    misdeed: Option<Box<Misdeed>>,
-}
-
-/// Why the attempt's token is cancelled before its end.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Cut {
-    Not,
-    /// It took longer than it may, at large or to become ready, or was silent for longer.
-    TimedOut,
-    HelperPanicked,
-    Told,
-}
-
-struct Misdeed {
-    /// The time that it exceeded, if it did.
-    timeout: Duration,
-    /// How long it lived until it was cut.
-    lived: Option<Duration>,
-}
-
-/// A place among those that may run at once.
-struct Permit {
-    semaphore: PollSemaphore,
-    held: Option<OwnedSemaphorePermit>,
-}
-
 /// A fixed rate.
 struct Ticks {
     first: Instant,
     started: Instant,
-}
-
-impl Permit {
-    fn of(cell: &Cell) -> Option<Box<Self>> {
-        let permits = cell.core().permits.as_ref()?;
-        Some(Box::new(Self { semaphore: PollSemaphore::new(Arc::clone(permits)), held: None }))
-    }
 }
 
 impl Actor {
@@ -259,7 +213,7 @@ impl Actor {
         let built = catch(|| self.cell.task().attempt(context));
         drop(in_span);
         match built {
-            Ok(future) => self.step = Step::Attempt(Attempt { future, began: None, cut: Cut::Not, misdeed: None }),
+            Ok(future) => self.step = Step::Attempt(Attempt::new(future)),
             Err(panic) => self.attempt_ended(Ending::Result(Err(panic)), None, Cut::Not),
         }
     }
@@ -503,18 +457,6 @@ impl Actor {
         self.permit = None;
         self.observed.ended(&self.cell, &outcome);
         self.cell.core().remove(&self.cell, outcome);
-    }
-}
-
-impl Attempt {
-    /// How long it has lived; `None` if it ended in its first poll.
-    fn age(&self) -> Option<Duration> {
-        self.began.map(|began| began.elapsed())
-    }
-
-    fn cut(&mut self, cut: Cut, timeout: Duration) {
-        self.misdeed = Some(Box::new(Misdeed { timeout, lived: self.age() }));
-        self.cut = cut;
     }
 }
 
