@@ -238,7 +238,7 @@ impl SupervisorHandle {
     ///
     /// If it would have to wait in a queue, and as many do as the controller's
     /// [`queue_capacity`](ControllerConfig::queue_capacity) allows, it waits in line for a place, first come, first served,
-    /// and in each slot in that order.
+    /// and in each slot in that order. While it waits, poll it or drop it: it holds up those after it in its slot.
     ///
     /// # Errors
     /// [`InvalidOption`](ControllerError::InvalidOption), [`ShuttingDown`](ControllerError::ShuttingDown),

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod permit;
+mod step;
 #[cfg(feature = "test-util")]
 mod strike;
 
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 
 use self::attempt::{Attempt, Cut, Joining};
 use self::permit::Permit;
+use self::step::Step;
 use super::alarm::Alarm;
 use super::cell::{Bound, Cell, Concluded, News, Parked};
 use super::current::Current;
@@ -41,27 +43,6 @@ pub(super) struct Actor {
     guards: Option<Box<Guards>>,
     ticks: Option<Box<Ticks>>,
     observed: Observed,
-}
-
-enum Step {
-    /// Spawned, not polled yet.
-    New,
-    /// The group decides when the next attempt is due; after a failure it may wait for its backoff then.
-    Parked {
-        backoff: Option<Duration>,
-    },
-    /// The next attempt waits for the alarm.
-    Wait,
-    /// The next attempt is due after a turn of the scheduler, so that a task that ends at once starves nobody.
-    Yield,
-    /// The next attempt is due.
-    Due {
-        gave_way: bool,
-    },
-    Attempt(Attempt),
-    /// The attempt has ended, its helpers have not.
-    Join(Box<Joining>),
-    Over,
 }
 
 /// A fixed rate.
