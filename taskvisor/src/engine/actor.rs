@@ -200,14 +200,17 @@ impl Actor {
     }
 
     fn poll_attempt(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut limit = None;
         if self.cell.has_news() {
             let news = self.cell.take_news();
             if let Some(ending) = self.heed(&news) {
                 self.end_attempt(ending);
                 return Poll::Ready(());
             }
+            limit = news.bound.and_then(Bound::time);
             #[cfg(feature = "test-util")]
             if self.is_struck() {
+                self.limit(limit);
                 return Poll::Ready(());
             }
         }
@@ -215,15 +218,20 @@ impl Actor {
         let in_span = self.observed.in_span();
         let polled = catch(|| attempt.future.as_mut().poll(cx));
         drop(in_span);
-        let ended = match polled {
-            Ok(Poll::Pending) => None,
-            Ok(Poll::Ready(result)) => Some(result),
-            Err(panic) => Some(Err(panic)),
+        let result = match polled {
+            Ok(Poll::Pending) => return self.poll_pending(limit, cx),
+            Ok(Poll::Ready(result)) => result,
+            Err(panic) => Err(panic),
         };
-        if let Some(result) = ended {
-            self.end_attempt(Ending::Result(result));
-            return Poll::Ready(());
-        }
+        self.end_attempt(Ending::Result(result));
+        self.limit(limit);
+        Poll::Ready(())
+    }
+
+    /// Looks after an attempt that goes on.
+    fn poll_pending(&mut self, limit: Option<Duration>, cx: &mut Context<'_>) -> Poll<()> {
+        self.limit(limit);
+        let Step::Attempt(attempt) = &mut self.step else { return Poll::Ready(()) };
         if attempt.began.is_none() {
             let now = Instant::now();
             attempt.began = Some(now);
@@ -271,10 +279,15 @@ impl Actor {
             attempt.cut = Cut::Told;
             self.alarm.clear();
         }
-        if let Some(Bound::Within(bound)) = news.bound {
-            self.alarm.set_sooner(bound);
-        }
         None
+    }
+
+    /// Gives what is left of the attempt so much time. Looked at after a turn of it: most end as soon as they are told to,
+    /// and need no alarm.
+    fn limit(&mut self, limit: Option<Duration>) {
+        if let (Step::Attempt(_) | Step::Join(_), Some(limit)) = (&self.step, limit) {
+            self.alarm.set_sooner(limit);
+        }
     }
 
     /// The alarm rang while an attempt ran: its timeout, or the end of its clean-up.
@@ -326,7 +339,12 @@ impl Actor {
             }
             (other, _) => other,
         };
-        let lived = misdeed.map_or_else(|| attempt.age(), |misdeed| misdeed.lived);
+        let lived = match (misdeed, attempt.cut) {
+            (Some(misdeed), _) => misdeed.lived,
+            // It does not count how long that lived which is told to stop.
+            (None, Cut::Told) => None,
+            (None, _) => attempt.age(),
+        };
         let in_span = self.observed.in_span();
         let dropped = drop_caught(attempt.future);
         drop(in_span);
@@ -446,7 +464,7 @@ impl Future for Actor {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let actor = &mut *self;
-        let _current = Current::enter(actor.cell.id(), actor.cell.core());
+        let _current = Current::enter(&actor.cell);
         loop {
             match actor.step {
                 Step::New => {
@@ -460,6 +478,9 @@ impl Future for Actor {
                         actor.alarm.set(delay);
                         Step::Wait
                     };
+                    if !matches!(actor.step, Step::Due { .. }) {
+                        actor.cell.waits();
+                    }
                 }
                 Step::Parked { backoff } => ready!(actor.poll_parked(backoff)),
                 Step::Wait => ready!(actor.poll_wait(cx)),
@@ -468,7 +489,12 @@ impl Future for Actor {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Step::Due { gave_way } => ready!(actor.poll_due(cx, gave_way)),
+                Step::Due { gave_way } => {
+                    if actor.poll_due(cx, gave_way).is_pending() {
+                        actor.cell.waits();
+                        return Poll::Pending;
+                    }
+                }
                 Step::Attempt(_) => ready!(actor.poll_attempt(cx)),
                 Step::Join(_) => ready!(actor.poll_join(cx)),
                 Step::Over => return Poll::Ready(()),

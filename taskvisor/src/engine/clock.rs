@@ -14,6 +14,10 @@ impl Clock {
         Self(Instant::now())
     }
 
+    pub(super) fn start(&self) -> Instant {
+        self.0
+    }
+
     pub(super) fn now(&self) -> Ticks {
         self.at(Instant::now())
     }
@@ -22,7 +26,7 @@ impl Clock {
         ticks(instant.saturating_duration_since(self.0))
     }
 
-    /// The time of day.
+    /// The time of day; that of now for what is in the future.
     pub(super) fn time(&self, ticks: Ticks) -> SystemTime {
         let age = Duration::from_millis(u64::from(self.now().saturating_sub(ticks)) * 10);
         SystemTime::now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH)

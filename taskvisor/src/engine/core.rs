@@ -2,11 +2,10 @@
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
-use tokio::time::{Instant, Timeout, sleep, timeout_at};
+use tokio::time::{Instant, Timeout, sleep_until, timeout_at};
 
 use super::actor::Actor;
 use super::cell::{Cell, Origin, Tie};
@@ -35,7 +34,7 @@ use crate::task::TaskRef;
 /// user's runs or is dropped.
 pub(crate) struct Core {
     pub(crate) config: SupervisorConfig,
-    newest: Mutex<Newest>,
+    newest: Mutex<Option<Newest>>,
     pub(crate) bus: Arc<Bus>,
     pub(crate) permits: Option<Arc<Semaphore>>,
     pub(super) clock: Clock,
@@ -43,7 +42,7 @@ pub(crate) struct Core {
     /// The runtime was seen to have timers.
     has_timers: AtomicBool,
     registry: Mutex<Registry>,
-    /// The registry became empty.
+    /// The registry became empty, or what was added beside the tree is gone from it.
     pub(super) vacant: Notify,
     pub(super) verdict: Verdict,
     pub(super) readiness: Readiness,
@@ -100,10 +99,7 @@ impl Core {
         };
         Self {
             invalid,
-            newest: Mutex::new(Newest {
-                overrides: Overrides::NONE,
-                settings: Arc::new(Overrides::NONE.resolve(&config)),
-            }),
+            newest: Mutex::new(None),
             bus: Arc::new(Bus::new(subscribers, config.bus_capacity)),
             permits,
             clock: Clock::new(),
@@ -166,7 +162,7 @@ impl Core {
         let runtime = self.runtime()?;
         if !self.has_timers.load(Ordering::Relaxed) {
             // A runtime can be without them, which shows only in a panic.
-            catch(|| drop(sleep(Duration::ZERO))).map_err(|_| RuntimeError::NoRuntime)?;
+            catch(|| drop(sleep_until(self.clock.start()))).map_err(|_| RuntimeError::NoRuntime)?;
             self.has_timers.store(true, Ordering::Relaxed);
             observe::first_use();
         }
@@ -175,8 +171,7 @@ impl Core {
 
     /// The settings that a task runs by, unless they make no sense.
     fn settle(&self, overrides: &Overrides, name: &str) -> Result<Arc<Settings>, InvalidOption> {
-        {
-            let newest = lock(&self.newest);
+        if let Some(newest) = &*lock(&self.newest) {
             if newest.overrides == *overrides {
                 return Ok(Arc::clone(&newest.settings));
             }
@@ -184,15 +179,14 @@ impl Core {
         let settings = overrides.resolve(&self.config);
         settings.check(name)?;
         let settings = Arc::new(settings);
-        *lock(&self.newest) = Newest { overrides: *overrides, settings: Arc::clone(&settings) };
+        *lock(&self.newest) = Some(Newest { overrides: *overrides, settings: Arc::clone(&settings) });
         Ok(settings)
     }
 
     pub(super) fn admit(&self, spec: TaskSpec) -> Result<Admitted, RuntimeError> {
-        let overrides = *spec.overrides();
+        check_name("a task", spec.name())?;
+        let settings = self.settle(spec.overrides(), spec.name())?;
         let (task, name) = spec.into_parts();
-        check_name("a task", &name)?;
-        let settings = self.settle(&overrides, &name)?;
         Ok(Admitted { task, name, settings })
     }
 
@@ -225,12 +219,12 @@ impl Core {
         let gone = registry.remove(cell);
         let finished = cell.finish(outcome);
         #[cfg(feature = "controller")]
-        let aftermath = self.hand_over(&mut registry, cell);
+        let aftermath = cell.slot().is_some().then(|| self.hand_over(&mut registry, cell));
         if finished.aborted && matches!(registry.admission, Admission::Closing | Admission::Stopping) {
             registry.aborted.push((cell.id(), Arc::clone(cell.name())));
         }
-        let vacant = registry.is_empty();
-        let over = registry.admission == Admission::Closed;
+        let vacant = registry.is_empty() || (cell.is_beside_tree() && registry.has_tree_only());
+        let over = registry.is_over();
         drop(registry);
         observe::removed(cell);
         if finished.unready {
@@ -241,13 +235,15 @@ impl Core {
         drop(gone);
         cell.report(|index| Note::Ended(index, end));
         #[cfg(feature = "controller")]
-        aftermath.carry_out();
+        if let Some(aftermath) = aftermath {
+            aftermath.carry_out();
+        }
         if vacant {
             self.is_vacant(over);
         }
     }
 
-    /// The last registration has ended.
+    /// The last registration has ended, or the last beside the tree.
     pub(super) fn is_vacant(&self, over: bool) {
         self.vacant.notify_waiters();
         if over {

@@ -1,36 +1,53 @@
 //! Which task is being polled on this thread, so that a task that waits for itself can be told.
 
-use std::cell::Cell;
+use std::cell::Cell as Shared;
+use std::ptr;
 use std::sync::Arc;
 
+use super::cell::Cell;
 use super::core::Core;
-use crate::status::TaskId;
+
+/// Where the cell of a task and its supervisor are; zero for none.
+struct Place {
+    cell: Shared<usize>,
+    core: Shared<usize>,
+}
 
 thread_local! {
-    static CURRENT: Cell<Option<(TaskId, usize)>> = const { Cell::new(None) };
+    static CURRENT: Place = const { Place { cell: Shared::new(0), core: Shared::new(0) } };
 }
 
 /// Until this is dropped, the task is the one that is polled.
-pub(super) struct Current(Option<(TaskId, usize)>);
+pub(super) struct Current {
+    cell_before: usize,
+    core_before: usize,
+}
 
 impl Current {
-    pub(super) fn enter(task: TaskId, core: &Arc<Core>) -> Self {
-        Self(CURRENT.replace(Some((task, Arc::as_ptr(core).addr()))))
+    pub(super) fn enter(cell: &Cell) -> Self {
+        let core = Arc::as_ptr(cell.core()).addr();
+        CURRENT.with(|current| Self {
+            cell_before: current.cell.replace(ptr::from_ref(cell).addr()),
+            core_before: current.core.replace(core),
+        })
     }
 
     /// Whether this very task is being polled.
-    pub(super) fn is(task: TaskId) -> bool {
-        CURRENT.get().is_some_and(|(current, _)| current == task)
+    pub(super) fn is(cell: &Cell) -> bool {
+        CURRENT.with(|current| current.cell.get() == ptr::from_ref(cell).addr())
     }
 
     /// Whether a task of this supervisor is being polled.
     pub(super) fn is_of(core: &Arc<Core>) -> bool {
-        CURRENT.get().is_some_and(|(_, current)| current == Arc::as_ptr(core).addr())
+        CURRENT.with(|current| current.core.get() == Arc::as_ptr(core).addr())
     }
 }
 
 impl Drop for Current {
     fn drop(&mut self) {
-        CURRENT.set(self.0);
+        CURRENT.with(|current| {
+            current.cell.set(self.cell_before);
+            current.core.set(self.core_before);
+        });
     }
 }

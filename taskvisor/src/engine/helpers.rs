@@ -40,7 +40,7 @@ impl Running {
 
     /// Runs what blocks its thread, as a part of the task.
     pub(super) fn run(self, work: impl FnOnce() -> Result<(), TaskError>) -> Result<(), TaskError> {
-        let _current = Current::enter(self.0.id(), self.0.core());
+        let _current = Current::enter(&self.0);
         catch(work).unwrap_or_else(Err)
     }
 }
@@ -63,7 +63,7 @@ impl Future for Helper {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { future, span, running } = &mut *self;
         let Some(future) = future else { return Poll::Ready(()) };
-        let _current = Current::enter(running.0.id(), running.0.core());
+        let _current = Current::enter(&running.0);
         let in_span = span.enter();
         let polled = future.as_mut().poll(cx);
         drop(in_span);

@@ -18,6 +18,7 @@ mod kit;
 #[cfg(feature = "controller")]
 mod line;
 mod look;
+mod names;
 mod observe;
 mod registry;
 mod run;

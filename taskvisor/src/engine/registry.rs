@@ -1,22 +1,22 @@
 //! Who is there: the truth about which names are taken.
 
-use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
 use super::cell::Cell;
 use super::group::GroupCell;
+use super::names::Names;
 use crate::runtime_error::RuntimeError;
 use crate::status::TaskId;
 
 #[derive(Default)]
-#[expect(clippy::zero_sized_map_values, reason = "a set gives no place to look a name up once")]
 pub(super) struct Registry {
-    names: HashMap<ByName, ()>,
+    names: Names,
+    /// How many of them were added at runtime, to no group.
+    added: usize,
     pub(super) groups: HashMap<Arc<str>, Arc<GroupCell>>,
     pub(super) roots: Vec<Arc<GroupCell>>,
     /// For a declared tree: the newest registration of each place, also when it has ended.
@@ -33,29 +33,6 @@ pub(super) struct Registry {
     pub(super) aborted: Vec<(TaskId, Arc<str>)>,
 }
 
-/// A cell under its own name, which need not be kept twice.
-struct ByName(Arc<Cell>);
-
-impl Borrow<str> for ByName {
-    fn borrow(&self) -> &str {
-        self.0.name()
-    }
-}
-
-impl Hash for ByName {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        (**self.0.name()).hash(state);
-    }
-}
-
-impl PartialEq for ByName {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.name() == other.0.name()
-    }
-}
-
-impl Eq for ByName {}
-
 /// Whether tasks are taken.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
@@ -71,11 +48,16 @@ pub(super) enum Admission {
 
 impl Registry {
     pub(super) fn get(&self, name: &str) -> Option<&Arc<Cell>> {
-        self.names.get_key_value(name).map(|(ByName(cell), ())| cell)
+        self.names.get(name)
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.names.is_empty() && self.groups.is_empty() && self.roots.is_empty()
+    }
+
+    /// Whether nothing is left, and nothing will come.
+    pub(super) fn is_over(&self) -> bool {
+        self.admission == Admission::Closed && self.is_empty()
     }
 
     /// Notes where the tasks run, if there is none yet.
@@ -87,25 +69,30 @@ impl Registry {
 
     /// Enters a cell under its name, which is free.
     pub(super) fn insert(&mut self, cell: &Arc<Cell>) {
-        self.names.insert(ByName(Arc::clone(cell)), ());
+        let entered = self.names.enter(cell);
+        self.added += usize::from(entered && cell.is_beside_tree());
     }
 
     /// As `insert`, unless the name is taken.
     pub(super) fn enter(&mut self, cell: &Arc<Cell>) -> Result<(), RuntimeError> {
         let name = cell.name();
-        let place = match self.names.entry(ByName(Arc::clone(cell))) {
-            Entry::Vacant(place) if !self.groups.contains_key(name) => place,
-            _ => return Err(RuntimeError::TaskAlreadyExists { name: name.to_string() }),
-        };
-        place.insert(());
+        if self.groups.contains_key(name) || !self.names.enter(cell) {
+            return Err(RuntimeError::TaskAlreadyExists { name: name.to_string() });
+        }
+        self.added += usize::from(cell.is_beside_tree());
         Ok(())
     }
 
     #[must_use = "it holds the user's task, and is dropped with no lock held"]
     pub(super) fn remove(&mut self, cell: &Cell) -> Option<Arc<Cell>> {
-        let gone = self.names.remove_entry(&**cell.name());
-        shrink(&mut self.names);
-        gone.map(|(ByName(cell), ())| cell)
+        let gone = self.names.remove(cell);
+        self.added -= usize::from(gone.as_ref().is_some_and(|gone| gone.is_beside_tree()));
+        gone
+    }
+
+    /// Whether nothing is left that was added beside the tree.
+    pub(super) fn has_tree_only(&self) -> bool {
+        self.added == 0
     }
 
     /// Enters a cell of a declared tree, whose name was seen to be free.
@@ -116,19 +103,19 @@ impl Registry {
 
     /// Whether a task or group has this path.
     pub(super) fn is_taken(&self, path: &str) -> bool {
-        self.names.contains_key(path) || self.groups.contains_key(path)
+        self.names.get(path).is_some() || self.groups.contains_key(path)
     }
 
     /// In the order of registration.
     pub(super) fn cells(&self) -> Vec<Arc<Cell>> {
-        let mut cells: Vec<_> = self.names.keys().map(|ByName(cell)| Arc::clone(cell)).collect();
-        cells.sort_unstable_by_key(|cell| cell.id());
+        let mut cells: Vec<_> = self.names.iter().cloned().collect();
+        cells.sort_by_cached_key(|cell| cell.id());
         cells
     }
 }
 
 /// Gives memory back once most of what a map held is gone.
-pub(super) fn shrink<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
+pub(super) fn shrink<K: Eq + Hash, V, S: BuildHasher>(map: &mut HashMap<K, V, S>) {
     const KEPT: usize = 64;
     if map.capacity() > KEPT && map.len() < map.capacity() / 8 {
         map.shrink_to(map.len() * 2);

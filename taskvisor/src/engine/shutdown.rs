@@ -17,7 +17,7 @@ use super::cell::{ABORT, Bound};
 use super::core::Core;
 use super::current::Current;
 use super::observe;
-use super::registry::Admission;
+use super::registry::{Admission, Registry};
 #[cfg(feature = "controller")]
 use super::slots::Aftermath;
 use crate::events::{Event, EventKind};
@@ -76,7 +76,7 @@ impl Core {
         let home = self.home();
         let next = home.clone().filter(|home| here.as_ref().is_some_and(|here| here.id() != home.id()));
         let runtime = here.or(home);
-        {
+        let idle = {
             let mut registry = self.registry();
             if registry.admission != Admission::Open {
                 return;
@@ -90,22 +90,24 @@ impl Core {
             }
             #[cfg(feature = "controller")]
             let aftermath = Aftermath::of_shutdown(&mut registry);
+            let vacant = registry.is_empty();
             drop(registry);
             #[cfg(feature = "controller")]
             aftermath.carry_out();
             // For those who look from outside: it is not ready any more.
             self.readiness.changed.notify_waiters();
-        }
+            vacant && !self.bus.is_active()
+        };
         if runtime.is_some() {
             observe::shutdown_requested(why);
         }
-        let driver = Driver { core: Arc::clone(self), next };
         match runtime {
-            Some(runtime) => {
+            Some(runtime) if !idle => {
+                let driver = Driver { core: Arc::clone(self), next };
                 observe::spawn(&runtime, Box::pin(driver.drive(drain)), |_| "shutdown".into());
             }
-            // Never used on a runtime: there is nothing to stop, and nobody to tell.
-            None => drop(driver),
+            // There is nothing to stop, and nobody to tell.
+            _ => drop(Driver { core: Arc::clone(self), next: None }),
         }
     }
 
@@ -117,6 +119,9 @@ impl Core {
 
     /// Waits for the result of a shutdown that was requested or will be.
     pub(crate) async fn verdict(&self) -> Result<(), RuntimeError> {
+        if let Some(result) = lock(&self.verdict.result).clone() {
+            return result;
+        }
         loop {
             let mut given = pin!(self.verdict.given.notified());
             given.as_mut().enable();
@@ -149,25 +154,30 @@ impl Core {
 
     /// Gives the verdict.
     pub(super) fn close(&self, result: Result<(), RuntimeError>) {
-        let vacant = {
+        let over = {
             let mut registry = self.registry();
             registry.admission = Admission::Closed;
-            registry.is_empty()
+            registry.is_over()
         };
         lock(&self.verdict.result).get_or_insert(result);
         self.verdict.given.notify_waiters();
         self.stopped();
-        if vacant {
+        if over {
             self.bus.close();
         }
     }
 
     /// Waits until no task is registered.
     pub(super) async fn vacant(&self) {
+        self.gone(Registry::is_empty).await;
+    }
+
+    /// Waits until those are gone that it asks for.
+    async fn gone(&self, are_gone: impl Fn(&Registry) -> bool) {
         loop {
             let mut vacant = pin!(self.vacant.notified());
             vacant.as_mut().enable();
-            if self.registry().is_empty() {
+            if are_gone(&self.registry()) {
                 return;
             }
             vacant.await;
@@ -228,12 +238,10 @@ impl Driver {
             roots.iter().map(|root| root.spec().layers()).max().unwrap_or(0).max(u32::from(!declared.is_empty()));
         let began = Instant::now();
         let share = if layers == 0 { Bound::Open } else { Bound::within(grace / (layers + 1)) };
-        for cell in &added {
+        for cell in added {
             cell.stop(cell.bound_of_stop(share), false);
         }
-        for cell in added {
-            cell.ended().await;
-        }
+        core.gone(Registry::has_tree_only).await;
         for cell in declared {
             cell.stop(cell.bound_of_stop(Bound::Open), false);
         }

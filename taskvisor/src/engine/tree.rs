@@ -195,7 +195,7 @@ impl Core {
             Some(root) => Some(registry.roots.swap_remove(root)),
             None => registry.groups.remove(group.path()),
         };
-        let (vacant, over) = (registry.is_empty(), registry.admission == Admission::Closed);
+        let (vacant, over) = (registry.is_empty(), registry.is_over());
         drop(registry);
         group.finish(outcome);
         drop(gone);

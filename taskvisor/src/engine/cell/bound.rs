@@ -17,6 +17,14 @@ impl Bound {
         if time.is_zero() { Self::Now } else { Self::Within(time) }
     }
 
+    /// The time that is left, where there is any and it is known.
+    pub(in crate::engine) fn time(self) -> Option<Duration> {
+        match self {
+            Self::Within(time) => Some(time),
+            Self::Now | Self::Open => None,
+        }
+    }
+
     pub(super) fn tighter(self, other: Self) -> Self {
         match (self, other) {
             (Self::Now, _) | (_, Self::Now) => Self::Now,

@@ -139,7 +139,7 @@ impl Cell {
     /// was the first to tell it.
     pub(crate) async fn cancel(&self, within: Duration) -> Result<bool, RuntimeError> {
         let Some(first) = self.stop(Bound::within(within), true) else { return Ok(false) };
-        if Current::is(self.id) {
+        if Current::is(self) {
             return Ok(first);
         }
         if !self.ended_within(within).await {
@@ -206,6 +206,9 @@ impl Cell {
     }
 
     async fn when<T>(&self, look: impl Fn(&State) -> Option<T>) -> T {
+        if let Some(found) = look(&self.lock()) {
+            return found;
+        }
         loop {
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();

@@ -25,6 +25,7 @@ use super::core::Core;
 use super::decision::Told;
 use super::group::{GroupCell, Index};
 use super::helpers::Helpers;
+use super::names;
 use crate::error::TaskError;
 use crate::events::{Event, EventKind};
 use crate::health::Problem;
@@ -47,6 +48,8 @@ pub(super) const ABORT: Duration = Duration::from_millis(100);
 pub(crate) struct Cell {
     id: TaskId,
     name: Arc<str>,
+    /// The hash of the name.
+    hash: u32,
     task: TaskRef,
     settings: Arc<Settings>,
     core: Arc<Core>,
@@ -116,7 +119,7 @@ pub(in crate::engine) struct State {
     unready: bool,
     progress: Progress,
     gate: Gate,
-    /// Since when it does what it does, by the supervisor's clock.
+    /// Since when it does what it does, by the supervisor's clock; at the end of time while it is about to do something.
     since: Ticks,
     /// When it should have stopped, once told to; at the end of time if nobody said.
     stop_by: Ticks,
@@ -158,10 +161,10 @@ impl Cell {
         origin: Origin,
         tie: Option<Tie>,
     ) -> Self {
-        let core_clock = core.clock.now();
         let phase = first_phase(&settings);
         Self {
             id: TaskId::next(),
+            hash: names::hash(&name),
             name,
             task,
             settings,
@@ -175,7 +178,7 @@ impl Cell {
                 unready: origin == Origin::Declared { unready: true },
                 progress: Progress::Idle,
                 gate: if matches!(tie, Some(Tie::Group(_))) { Gate::Shut } else { Gate::Open },
-                since: core_clock,
+                since: Ticks::MAX,
                 stop_by: Ticks::MAX,
                 ready: false,
                 cancelled: false,
@@ -201,6 +204,11 @@ impl Cell {
 
     pub(crate) fn name(&self) -> &Arc<str> {
         &self.name
+    }
+
+    /// The hash of its name.
+    pub(in crate::engine) fn hash(&self) -> u32 {
+        self.hash
     }
 
     /// Its name in its group.
@@ -271,6 +279,11 @@ impl Cell {
         self.origin == Origin::Added
     }
 
+    /// Whether it was added at runtime, to no group.
+    pub(in crate::engine) fn is_beside_tree(&self) -> bool {
+        self.was_added() && self.member().is_none()
+    }
+
     pub(in crate::engine) fn member(&self) -> Option<&Member> {
         match self.tie.as_deref() {
             Some(Tie::Group(member)) => Some(member),
@@ -290,7 +303,9 @@ impl Cell {
     /// It waits in its slot.
     #[cfg(feature = "controller")]
     pub(in crate::engine) fn wait_in_slot(&self) {
-        self.lock().phase = TaskState::Queued;
+        let mut state = self.lock();
+        state.phase = TaskState::Queued;
+        state.since = self.core.clock.now();
     }
 
     /// It waits in its slot no more.
@@ -298,7 +313,7 @@ impl Cell {
     pub(in crate::engine) fn leave_slot(&self) {
         let mut state = self.lock();
         state.phase = first_phase(&self.settings);
-        state.since = self.core.clock.now();
+        state.since = Ticks::MAX;
     }
 
     pub(in crate::engine) fn lock(&self) -> MutexGuard<'_, State> {

@@ -58,6 +58,14 @@ impl Cell {
         self.lock().waker = Some(waker.clone());
     }
 
+    /// It is not about to begin, but waits.
+    pub(in crate::engine) fn waits(&self) {
+        let mut state = self.lock();
+        if state.since == Ticks::MAX {
+            state.since = self.core.clock.now();
+        }
+    }
+
     pub(in crate::engine) fn has_news(&self) -> bool {
         self.news.load(Ordering::Acquire)
     }
