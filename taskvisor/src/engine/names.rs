@@ -61,9 +61,12 @@ impl Names {
     /// Takes out who has the name of this cell.
     pub(super) fn remove(&mut self, cell: &Cell) -> Option<Arc<Cell>> {
         let key: &dyn Named = cell;
-        let gone = self.0.remove_entry(key);
+        self.0.remove_entry(key).map(|(ByName(cell), ())| cell)
+    }
+
+    /// Gives memory back once most that there were are gone.
+    pub(super) fn shrink(&mut self) {
         shrink(&mut self.0);
-        gone.map(|(ByName(cell), ())| cell)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Arc<Cell>> {

@@ -238,8 +238,9 @@ impl Driver {
             roots.iter().map(|root| root.spec().layers()).max().unwrap_or(0).max(u32::from(!declared.is_empty()));
         let began = Instant::now();
         let share = if layers == 0 { Bound::Open } else { Bound::within(grace / (layers + 1)) };
+        let now = Some(core.clock.now());
         for cell in added {
-            cell.stop(cell.bound_of_stop(share), false);
+            cell.stop_at(now, cell.bound_of_stop(share), false);
         }
         core.gone(Registry::has_tree_only).await;
         for cell in declared {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::super::alarm::deadline;
-use super::super::clock::ticks;
+use super::super::clock::{Ticks, ticks};
 use super::super::current::Current;
 use super::super::decision::Told;
 use super::super::group::Note;
@@ -23,6 +23,11 @@ use crate::status::TaskState;
 impl Cell {
     /// Tells the task to stop. Whether this call was the first to do so; `None` if it has ended.
     pub(crate) fn stop(&self, bound: Bound, requested: bool) -> Option<bool> {
+        self.stop_at(None, bound, requested)
+    }
+
+    /// As `stop`, where many are told at once and the time is known.
+    pub(in crate::engine) fn stop_at(&self, now: Option<Ticks>, bound: Bound, requested: bool) -> Option<bool> {
         let mut state = self.lock();
         #[cfg(feature = "controller")]
         if state.phase == TaskState::Queued {
@@ -41,7 +46,7 @@ impl Cell {
             self.announce(EventKind::TaskRemoveRequested);
         }
         state.tell(Told::Stop, bound);
-        self.interrupt(state, bound);
+        self.interrupt_at(now, state, bound);
         Some(first)
     }
 
@@ -88,9 +93,13 @@ impl Cell {
 
     /// Cancels the token of the running attempt, if there is one, and wakes the actor. It should have stopped within
     /// the bound.
-    pub(super) fn interrupt(&self, mut state: MutexGuard<'_, State>, bound: Bound) {
+    pub(super) fn interrupt(&self, state: MutexGuard<'_, State>, bound: Bound) {
+        self.interrupt_at(None, state, bound);
+    }
+
+    fn interrupt_at(&self, now: Option<Ticks>, mut state: MutexGuard<'_, State>, bound: Bound) {
         let token = if matches!(state.progress, Progress::Running | Progress::Joining) {
-            let now = self.core.clock.now();
+            let now = now.unwrap_or_else(|| self.core.clock.now());
             if state.phase != TaskState::Stopping {
                 state.since = now;
             }
