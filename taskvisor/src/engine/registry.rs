@@ -55,6 +55,12 @@ impl Registry {
         self.names.is_empty() && self.groups.is_empty() && self.roots.is_empty()
     }
 
+    /// The shutdown is over.
+    pub(super) fn close(&mut self) {
+        self.admission = Admission::Closed;
+        self.names.shrink();
+    }
+
     /// Whether nothing is left, and nothing will come.
     pub(super) fn is_over(&self) -> bool {
         self.admission == Admission::Closed && self.is_empty()

@@ -156,7 +156,7 @@ impl Core {
     pub(super) fn close(&self, result: Result<(), RuntimeError>) {
         let over = {
             let mut registry = self.registry();
-            registry.admission = Admission::Closed;
+            registry.close();
             registry.is_over()
         };
         lock(&self.verdict.result).get_or_insert(result);

@@ -261,28 +261,34 @@ async fn b13_a_helper_can_cancel_its_own_task() -> Result<(), RuntimeError> {
 
 #[tokio::test(start_paused = true)]
 async fn b13_a_stop_does_not_wait_for_a_helper_past_its_bound() -> Result<(), RuntimeError> {
-    let (supervisor, dropped) = (supervisor(), Dropped::default());
-    let noted = dropped.clone();
-    let spec = task("parent", move |ctx: TaskContext| {
-        let stays = noted.note();
-        async move {
-            ctx.spawn(async move {
-                let _stays = stays;
-                pending::<()>().await;
-            });
-            ctx.cancelled().await;
-            Ok(())
+    for is_waited_for in [true, false] {
+        let (supervisor, dropped) = (supervisor(), Dropped::default());
+        let noted = dropped.clone();
+        let spec = task("parent", move |ctx: TaskContext| {
+            let stays = noted.note();
+            async move {
+                ctx.spawn(async move {
+                    let _stays = stays;
+                    pending::<()>().await;
+                });
+                ctx.cancelled().await;
+                Ok(())
+            }
+        });
+        let handle = supervisor.add_task(spec.with_stop_timeout(secs(2))).await?;
+        settle().await;
+        let start = Instant::now();
+
+        if is_waited_for {
+            assert!(handle.cancel().await?);
+        } else {
+            supervisor.remove_task("parent").await?;
         }
-    });
-    let handle = supervisor.add_task(spec.with_stop_timeout(secs(2))).await?;
-    settle().await;
-    let start = Instant::now();
 
-    assert!(handle.cancel().await?);
-
-    assert_eq!(start.elapsed(), secs(2));
-    assert!(dropped.is_noted());
-    assert!(matches!(handle.outcome().await, TaskOutcome::Aborted { .. }));
+        assert!(matches!(handle.outcome().await, TaskOutcome::Aborted { .. }));
+        assert_eq!(start.elapsed(), secs(2));
+        assert!(dropped.is_noted());
+    }
     Ok(())
 }
 
