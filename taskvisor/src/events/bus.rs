@@ -54,6 +54,8 @@ pub(crate) struct Bus {
 struct Open {
     seq: u64,
     events: Vec<Event>,
+    /// How many came together the last time, and so the room that is made for the next.
+    usual: usize,
     /// What could not be kept.
     lost: u64,
     closed: bool,
@@ -95,7 +97,7 @@ impl Bus {
             streams: AtomicUsize::new(0),
             congested: AtomicBool::new(false),
             started: AtomicBool::new(false),
-            open: Mutex::new(Open { seq: 0, events: Vec::new(), lost: 0, closed: false }),
+            open: Mutex::new(Open { seq: 0, events: Vec::new(), usual: 0, lost: 0, closed: false }),
             relay: Notify::new(),
             lanes: Mutex::new(Lanes { all: lanes, streams: Vec::new(), giving_way: Vec::new(), closed: false }),
             bells: subscribers.iter().map(|_| Notify::new()).collect(),
@@ -151,6 +153,10 @@ impl Bus {
                 // The relay has had no turn for long. The event's error is not dropped here: the caller has it too.
                 open.lost += u64::from(!event.kind.is_diagnostic());
                 return;
+            }
+            if open.events.is_empty() {
+                let usual = open.usual;
+                open.events.reserve(usual);
             }
             open.events.push(event);
             let len = open.events.len();
@@ -256,6 +262,7 @@ impl Bus {
         let mut open = lock(&self.open);
         let (events, closed) = (Arc::new(std::mem::take(&mut open.events)), open.closed);
         let lost = std::mem::take(&mut open.lost);
+        open.usual = events.len().min(BATCH);
         let mut lanes = lock(&self.lanes);
         drop(open);
         if !events.is_empty() {
@@ -435,7 +442,10 @@ async fn work(bus: Arc<Bus>, lane: usize) {
         }
         // Errors of the user's are dropped with the batch.
         let _ = drop_caught(batch);
-        give_way().await;
+        // Where nothing is next, it waits, and others have their turn all the same.
+        if !lock(&bus.lanes).all[lane].is_empty() {
+            give_way().await;
+        }
     }
 }
 

@@ -1,23 +1,25 @@
 //! The last step of an event: into a subscriber.
 
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::slice;
 use std::task::{Context, Poll, ready};
 
-use super::Subscribe;
 use super::lane::Batch;
+use super::{Event, Subscribe};
 use crate::error::TaskError;
 use crate::panics::{catch, drop_caught};
 
 /// Delivers a batch. How often the subscriber panicked over it, and how at last, if it did.
 pub(super) async fn deliver(subscriber: &dyn Subscribe, batch: &Batch) -> Option<(u64, TaskError)> {
-    let mut delivery = Delivery { subscriber, batch, taken: 0, current: None };
+    let mut delivery = Delivery { batch, rest: batch.events().iter(), unfinished: None };
     let mut panics = 0;
     let mut last = None;
     poll_fn(|cx| {
         loop {
             // One catch for many events; after a panic it goes on with the next.
-            let panic = match catch(|| delivery.poll(cx)) {
+            let panic = match catch(|| subscriber.__deliver(&mut delivery, cx)) {
                 Ok(poll) => return poll,
                 Err(panic) => panic,
             };
@@ -31,36 +33,225 @@ pub(super) async fn deliver(subscriber: &dyn Subscribe, batch: &Batch) -> Option
     last.map(|last| (panics, last))
 }
 
+/// The future in which a subscriber takes an event.
+type Taking<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
 /// A batch on its way to a subscriber.
-struct Delivery<'a> {
-    subscriber: &'a dyn Subscribe,
+pub struct Delivery<'a> {
     batch: &'a Batch,
-    /// How many events the subscriber was given.
-    taken: usize,
-    /// The subscriber's future for the last of these. Kept here, so that a panic in it does not drop it while unwinding.
-    current: Option<Pin<Box<dyn Future<Output = ()> + Send + 'a>>>,
+    /// What the subscriber was not given yet.
+    rest: slice::Iter<'a, Event>,
+    /// The subscriber's future for the last event that it was given, unless that is done.
+    unfinished: Option<Taking<'a>>,
 }
 
-impl Delivery<'_> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        loop {
-            if self.current.is_none() {
-                let Some(event) = self.batch.events().get(self.taken) else { return Poll::Ready(()) };
-                self.taken += 1;
-                self.current = Some(self.subscriber.on_event(event));
+impl<'a> Delivery<'a> {
+    /// Gives the subscriber one event after the other, until it waits in one.
+    ///
+    /// It is compiled for each type of subscriber: where the future is inlined and cannot panic, its box is never made.
+    #[inline]
+    pub(super) fn poll(&mut self, on_event: impl Fn(&'a Event) -> Taking<'a>, cx: &mut Context<'_>) -> Poll<()> {
+        ready!(self.resume(cx));
+        for event in self.rest.by_ref() {
+            let mut first = FirstPoll { future: Some(on_event(event)), unfinished: &mut self.unfinished };
+            if let Some(future) = &mut first.future {
+                ready!(future.as_mut().poll(cx));
             }
-            if let Some(current) = &mut self.current {
-                ready!(current.as_mut().poll(cx));
-            }
-            drop(self.current.take());
+            drop(first.future.take());
             self.batch.one_done();
         }
+        Poll::Ready(())
+    }
+
+    /// Goes on with the event that the subscriber waits in, if it does.
+    fn resume(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(future) = &mut self.unfinished {
+            ready!(future.as_mut().poll(cx));
+            drop(self.unfinished.take());
+            self.batch.one_done();
+        }
+        Poll::Ready(())
     }
 
     /// The subscriber panicked over the last event. Whether that is to be reported.
     fn give_up(&mut self) -> bool {
-        let _ = drop_caught(self.current.take());
+        let _ = drop_caught(self.unfinished.take());
         self.batch.one_done();
-        self.batch.events().get(self.taken - 1).is_some_and(|event| !event.kind.is_diagnostic())
+        let given = self.batch.events().len() - self.rest.len();
+        self.batch.events().get(given - 1).is_some_and(|event| !event.kind.is_diagnostic())
+    }
+}
+
+impl fmt::Debug for Delivery<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Delivery").field("rest", &self.rest.len()).finish_non_exhaustive()
+    }
+}
+
+/// A future in its first poll. It is kept unless that ends it: to be polled again, or, after a panic, to be dropped when
+/// nothing unwinds any more.
+struct FirstPoll<'a, 'b> {
+    future: Option<Taking<'a>>,
+    unfinished: &'b mut Option<Taking<'a>>,
+}
+
+impl Drop for FirstPoll<'_, '_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(future) = self.future.take() {
+            *self.unfinished = Some(future);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::{Arc, Mutex};
+    use std::task::Waker;
+
+    use async_trait::async_trait;
+
+    use super::super::lane::Lane;
+    use super::*;
+    use crate::EventKind;
+    use crate::sync::lock;
+
+    /// What a subscriber does with one event.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Act {
+        Takes,
+        Waits,
+        Refuses,
+        Panics,
+        WaitsAndPanics,
+        PanicsInDrop,
+        PanicsTwice,
+    }
+    use Act::{Panics, PanicsInDrop, PanicsTwice, Refuses, Takes, Waits, WaitsAndPanics};
+
+    /// Does with each event what is said at its `seq`. Notes those that it took, and those whose future was dropped.
+    struct Scripted {
+        acts: Vec<Act>,
+        taken: Mutex<Vec<u64>>,
+        dropped: Mutex<Vec<u64>>,
+    }
+
+    impl Subscribe for Scripted {
+        fn on_event<'a, 'e, 'f>(&'a self, event: &'e Event) -> Taking<'f>
+        where
+            'a: 'f,
+            'e: 'f,
+        {
+            let act = self.acts[usize::try_from(event.seq).unwrap()];
+            assert_ne!(act, Refuses);
+            Box::pin(Step { script: self, seq: event.seq, act, waited: false })
+        }
+    }
+
+    struct Step<'a> {
+        script: &'a Scripted,
+        seq: u64,
+        act: Act,
+        waited: bool,
+    }
+
+    impl Future for Step<'_> {
+        type Output = ();
+
+        fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+            if matches!(self.act, Waits | WaitsAndPanics) && !std::mem::replace(&mut self.waited, true) {
+                return Poll::Pending;
+            }
+            assert!(!matches!(self.act, Panics | WaitsAndPanics | PanicsTwice), "polled");
+            lock(&self.script.taken).push(self.seq);
+            Poll::Ready(())
+        }
+    }
+
+    impl Drop for Step<'_> {
+        fn drop(&mut self) {
+            lock(&self.script.dropped).push(self.seq);
+            assert!(!matches!(self.act, PanicsInDrop | PanicsTwice), "dropped");
+        }
+    }
+
+    /// Hands on what it hears.
+    struct Wraps(Arc<dyn Subscribe>);
+
+    #[async_trait]
+    impl Subscribe for Wraps {
+        async fn on_event(&self, event: &Event) {
+            self.0.on_event(event).await;
+        }
+    }
+
+    fn events(n: usize) -> Arc<Vec<Event>> {
+        Arc::new((0..n as u64).map(|seq| Event { seq, ..Event::new(EventKind::TaskStarting) }).collect())
+    }
+
+    /// Delivers a batch of these. Gives the script, the report, and how many events were done at each wait.
+    fn deliver_all(acts: &[Act], wrapped: bool) -> (Arc<Scripted>, Option<(u64, TaskError)>, Vec<usize>) {
+        let script = Arc::new(Scripted { acts: acts.to_vec(), taken: Mutex::default(), dropped: Mutex::default() });
+        let subscriber: Arc<dyn Subscribe> = if wrapped { Arc::new(Wraps(script.clone())) } else { script.clone() };
+        let mut lane = Lane::new(acts.len());
+        lane.offer(&events(acts.len()));
+        let batch = lane.take().unwrap();
+        let mut waits = Vec::new();
+        let report = {
+            let mut delivery = pin!(deliver(&*subscriber, &batch));
+            loop {
+                match delivery.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(report) => break report,
+                    Poll::Pending => waits.push(acts.len() - lane.backlog()),
+                }
+            }
+        };
+        assert_eq!(lane.backlog(), 0, "each was counted once");
+        (script, report, waits)
+    }
+
+    #[test]
+    fn one_that_waits_takes_events_in_order_and_those_before_are_done() {
+        for wrapped in [false, true] {
+            let (script, report, waits) = deliver_all(&[Takes, Takes, Waits, Takes, Waits, Waits, Takes], wrapped);
+            assert_eq!(*lock(&script.taken), [0, 1, 2, 3, 4, 5, 6]);
+            assert_eq!(*lock(&script.dropped), [0, 1, 2, 3, 4, 5, 6]);
+            assert_eq!(waits, [2, 4, 5]);
+            assert!(report.is_none());
+        }
+    }
+
+    #[test]
+    fn it_goes_on_after_each_panic() {
+        let acts = [Refuses, Takes, Panics, Panics, WaitsAndPanics, Waits, PanicsInDrop, Takes];
+        for wrapped in [false, true] {
+            let (script, report, waits) = deliver_all(&acts, wrapped);
+            assert_eq!(*lock(&script.taken), [1, 5, 6, 7]);
+            assert_eq!(*lock(&script.dropped), [1, 2, 3, 4, 5, 6, 7], "each future is dropped, once");
+            assert_eq!(waits, [4, 5]);
+            let (panics, last) = report.unwrap();
+            assert_eq!((panics, last.to_string().as_str()), (5, "panicked: dropped"));
+        }
+    }
+
+    #[test]
+    fn a_future_that_panicked_is_not_dropped_while_unwinding() {
+        let (script, report, _) = deliver_all(&[Takes, PanicsTwice, PanicsTwice, Takes], false);
+        assert_eq!(*lock(&script.taken), [0, 3]);
+        assert_eq!(*lock(&script.dropped), [0, 1, 2, 3]);
+        let (panics, last) = report.unwrap();
+        assert_eq!((panics, last.to_string().as_str()), (2, "panicked: polled"));
+    }
+
+    #[test]
+    fn panics_over_reports_are_not_reported() {
+        let report = Event::new(EventKind::SubscriberPanicked);
+        let script = Scripted { acts: vec![Panics], taken: Mutex::default(), dropped: Mutex::default() };
+        let mut lane = Lane::new(1);
+        lane.offer(&Arc::new(vec![report]));
+        let batch = lane.take().unwrap();
+        let delivery = pin!(deliver(&script, &batch));
+        assert!(matches!(delivery.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(None)));
     }
 }

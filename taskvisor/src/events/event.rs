@@ -132,6 +132,11 @@ impl Event {
     /// An event of this kind, of now, about nothing in particular. Useful to test a subscriber.
     #[must_use]
     pub fn new(kind: EventKind) -> Self {
+        Self::of(kind, SystemTime::now())
+    }
+
+    /// As `new`, of that time.
+    pub(crate) const fn of(kind: EventKind, at: SystemTime) -> Self {
         Self {
             kind,
             task: None,
@@ -143,7 +148,7 @@ impl Event {
             timeout_ms: None,
             count: None,
             seq: 0,
-            at: SystemTime::now(),
+            at,
         }
     }
 

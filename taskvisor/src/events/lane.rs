@@ -73,7 +73,7 @@ impl Lane {
         self.capacity = capacity;
     }
 
-    fn backlog(&self) -> usize {
+    pub(super) fn backlog(&self) -> usize {
         self.queued + self.in_hand - self.done.load(Ordering::Relaxed).min(self.in_hand)
     }
 
@@ -140,6 +140,11 @@ impl Lane {
         self.in_hand = len;
         self.newest = events[len - 1].seq;
         Some(Batch { events, len, done: Arc::clone(&self.done) })
+    }
+
+    /// Whether there is no next batch.
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
     }
 
     /// The number of events lost since this was last asked.

@@ -1,10 +1,12 @@
 //! Who is told.
 
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use async_trait::async_trait;
 
 use super::Event;
+use super::delivery::Delivery;
 
 /// Is told what happens.
 ///
@@ -48,6 +50,14 @@ pub trait Subscribe: Send + Sync + 'static {
     /// caught up takes all that came together. Default: 1024. Zero is refused when the supervisor starts.
     fn queue_capacity(&self) -> usize {
         1024
+    }
+
+    /// Takes events until it has to wait in one. Not part of the API.
+    ///
+    /// Provided here so that there is one for each type: it is called for a batch, and calls `on_event` directly.
+    #[doc(hidden)]
+    fn __deliver<'a>(&'a self, delivery: &mut Delivery<'a>, cx: &mut Context<'_>) -> Poll<()> {
+        delivery.poll(|event| self.on_event(event), cx)
     }
 }
 

@@ -14,7 +14,7 @@ mod transitions;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -320,9 +320,14 @@ impl Cell {
         lock(&self.state)
     }
 
-    pub(in crate::engine) fn publish(&self, event: impl FnOnce(Event) -> Event, kind: EventKind) {
+    /// An event about this registration.
+    fn event(&self, kind: EventKind, at: SystemTime) -> Event {
+        Event { id: Some(self.id), task: Some(Arc::clone(&self.name)), ..Event::of(kind, at) }
+    }
+
+    pub(in crate::engine) fn publish(&self, more: impl FnOnce(Event) -> Event, kind: EventKind) {
         if self.core.bus.is_active() {
-            self.core.bus.publish(event(Event { id: Some(self.id), ..Event::about(kind, &self.name) }));
+            self.core.bus.publish(more(self.event(kind, SystemTime::now())));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -234,50 +234,47 @@ impl Cell {
     }
 
     fn publish_end(&self, state: &State, next: &Next, aborted: bool) {
-        if !self.core.bus.is_active() {
+        let bus = &self.core.bus;
+        if !bus.is_active() {
             return;
         }
-        let stopped = || self.publish_attempt(state, EventKind::TaskStopped, |event| event);
-        let failed = |error: &Arc<TaskError>| {
-            self.publish_attempt(state, EventKind::TaskFailed, |event| event.because(Arc::clone(error)));
-        };
-        let wait = |delay| {
-            let delay_ms = Some(millis(delay));
-            self.publish_attempt(state, EventKind::BackoffScheduled, |event| Event { delay_ms, ..event });
-        };
+        // It is one step, and has one time.
+        let at = SystemTime::now();
+        let event = |kind| Event { attempt: Some(state.attempt), ..self.event(kind, at) };
+        let failed = |error: &Arc<TaskError>| event(EventKind::TaskFailed).because(Arc::clone(error));
+        let wait = |delay| Event { delay_ms: Some(millis(delay)), ..event(EventKind::BackoffScheduled) };
         match next {
-            _ if aborted => {
-                self.publish_attempt(state, EventKind::TaskFailed, |event| {
-                    event.because("aborted: did not stop in time")
-                });
-            }
+            _ if aborted => bus.publish(event(EventKind::TaskFailed).because("aborted: did not stop in time")),
             Next::Restart(error) | Next::Hold(error) | Next::End(TaskOutcome::Canceled { error }) => {
                 // With a reason, so that it can be told from a success.
-                self.publish_attempt(state, EventKind::TaskStopped, |event| match error {
-                    Some(error) => event.because(Arc::clone(error)),
-                    None => event.because("canceled"),
+                let stopped = event(EventKind::TaskStopped);
+                bus.publish(match error {
+                    Some(error) => stopped.because(Arc::clone(error)),
+                    None => stopped.because("canceled"),
                 });
             }
             Next::Repeat(delay) => {
-                stopped();
-                wait(*delay);
+                bus.publish(event(EventKind::TaskStopped));
+                bus.publish(wait(*delay));
             }
             Next::Retry { error, delay, .. } => {
-                failed(error);
-                wait(*delay);
+                bus.publish(failed(error));
+                bus.publish(wait(*delay));
             }
             Next::End(TaskOutcome::Completed) => {
-                stopped();
-                self.publish_attempt(state, EventKind::ActorExhausted, |event| event);
+                bus.publish(event(EventKind::TaskStopped));
+                bus.publish(event(EventKind::ActorExhausted));
             }
             Next::End(outcome) => {
-                outcome.error().into_iter().for_each(failed);
                 let fatal = matches!(outcome, TaskOutcome::Fatal { .. });
-                let kind = if fatal { EventKind::ActorDead } else { EventKind::ActorExhausted };
-                self.publish_attempt(state, kind, |event| match outcome.error() {
-                    Some(error) => event.because(Arc::clone(error)),
-                    None => event,
-                });
+                let over = event(if fatal { EventKind::ActorDead } else { EventKind::ActorExhausted });
+                match outcome.error() {
+                    Some(error) => {
+                        bus.publish(failed(error));
+                        bus.publish(over.because(Arc::clone(error)));
+                    }
+                    None => bus.publish(over),
+                }
             }
         }
     }
