@@ -70,9 +70,10 @@ pub(crate) struct Parts {
     pub(crate) controller: ControllerSetup,
 }
 
-/// What the newest spec said, and what came of it: most tasks of a program say the same, and share their settings.
+/// What the newest spec said, if anything, and what came of it: most tasks of a program say the same, and share their
+/// settings.
 struct Newest {
-    overrides: Overrides,
+    overrides: Option<Overrides>,
     settings: Arc<Settings>,
 }
 
@@ -170,16 +171,16 @@ impl Core {
     }
 
     /// The settings that a task runs by, unless they make no sense.
-    fn settle(&self, overrides: &Overrides, name: &str) -> Result<Arc<Settings>, InvalidOption> {
+    fn settle(&self, overrides: Option<&Overrides>, name: &str) -> Result<Arc<Settings>, InvalidOption> {
         if let Some(newest) = &*lock(&self.newest) {
-            if newest.overrides == *overrides {
+            if newest.overrides.as_ref() == overrides {
                 return Ok(Arc::clone(&newest.settings));
             }
         }
-        let settings = overrides.resolve(&self.config);
+        let settings = overrides.unwrap_or(&Overrides::NONE).resolve(&self.config);
         settings.check(name)?;
         let settings = Arc::new(settings);
-        *lock(&self.newest) = Some(Newest { overrides: *overrides, settings: Arc::clone(&settings) });
+        *lock(&self.newest) = Some(Newest { overrides: overrides.copied(), settings: Arc::clone(&settings) });
         Ok(settings)
     }
 

@@ -228,8 +228,10 @@ impl Cell {
         state.stop_by = Ticks::MAX;
         drop(state);
         cancel(token);
-        // The errors are the user's, and so is their drop.
-        let _ = drop_caught((last, unheard));
+        if last.is_some() || unheard.is_some() {
+            // The errors are the user's, and so is their drop.
+            let _ = drop_caught((last, unheard));
+        }
         Ok(next)
     }
 
@@ -309,7 +311,9 @@ impl Cell {
     /// Tells those who wait that the registration has ended. Called with no lock held.
     pub(in crate::engine) fn finished(&self, finished: Finished) {
         cancel(finished.token);
-        let _ = drop_caught(finished.spare);
+        if finished.spare.is_some() {
+            let _ = drop_caught(finished.spare);
+        }
         let _ = crate::panics::catch(|| self.changed.notify_waiters());
     }
 }
