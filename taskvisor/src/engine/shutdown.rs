@@ -119,17 +119,22 @@ impl Core {
 
     /// Waits for the result of a shutdown that was requested or will be.
     pub(crate) async fn verdict(&self) -> Result<(), RuntimeError> {
-        if let Some(result) = lock(&self.verdict.result).clone() {
-            return result;
-        }
         loop {
+            if let Some(result) = self.given_verdict() {
+                return result;
+            }
             let mut given = pin!(self.verdict.given.notified());
             given.as_mut().enable();
-            if let Some(result) = lock(&self.verdict.result).clone() {
+            // Once more, as it may have come before it was listened for.
+            if let Some(result) = self.given_verdict() {
                 return result;
             }
             given.await;
         }
+    }
+
+    fn given_verdict(&self) -> Option<Result<(), RuntimeError>> {
+        lock(&self.verdict.result).clone()
     }
 
     pub(crate) fn shutdown(self: &Arc<Self>, why: &str) -> Shutdown {
@@ -255,8 +260,10 @@ impl Driver {
     /// Names what was aborted, at the deadline or before it.
     fn judge(&self, mut stuck: Vec<(TaskId, Arc<str>)>) -> Result<(), RuntimeError> {
         stuck.append(&mut self.core.registry().aborted);
-        stuck.sort_unstable();
-        stuck.dedup();
+        if !stuck.is_empty() {
+            stuck.sort_unstable();
+            stuck.dedup();
+        }
         let stuck: Vec<_> = stuck.into_iter().map(|(_, name)| name.to_string()).collect();
         if let Some(chain) = lock(&self.core.verdict.failure).take() {
             return Err(if chain.ends_by_limit() {
@@ -283,11 +290,12 @@ impl Drop for Driver {
             observe::spawn(&next, Box::pin(driver.drive(Duration::ZERO)), |_| "shutdown".into());
             return;
         }
-        for cell in self.core.cells() {
+        let cells = self.core.cells();
+        for cell in &cells {
             cell.stop(Bound::Now, false);
         }
-        let left = self.core.cells().iter().map(|cell| (cell.id(), Arc::clone(cell.name()))).collect();
-        let result = self.judge(left);
+        let left = cells.iter().filter(|cell| cell.try_outcome().is_none());
+        let result = self.judge(left.map(|cell| (cell.id(), Arc::clone(cell.name()))).collect());
         observe::shutdown_over(&result);
         self.core.close(result);
     }

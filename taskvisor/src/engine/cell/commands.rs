@@ -215,12 +215,13 @@ impl Cell {
     }
 
     async fn when<T>(&self, look: impl Fn(&State) -> Option<T>) -> T {
-        if let Some(found) = look(&self.lock()) {
-            return found;
-        }
         loop {
+            if let Some(found) = look(&self.lock()) {
+                return found;
+            }
             let mut changed = pin!(self.changed.notified());
             changed.as_mut().enable();
+            // Once more, as it may have come before it was listened for.
             if let Some(found) = look(&self.lock()) {
                 return found;
             }
