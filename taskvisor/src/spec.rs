@@ -261,8 +261,9 @@ impl TaskSpec {
         Arc::make_mut(self.said.get_or_insert_default())
     }
 
-    pub(crate) fn overrides(&self) -> &Overrides {
-        self.said.as_ref().map_or(&Overrides::NONE, |said| &said.overrides)
+    /// What is set, if anything is.
+    pub(crate) fn overrides(&self) -> Option<&Overrides> {
+        self.said.as_ref().map(|said| &said.overrides)
     }
 
     pub(crate) fn resolved(task: TaskRef, name: Arc<str>, settings: &Settings) -> Self {
@@ -273,13 +274,17 @@ impl TaskSpec {
         }
     }
 
-    pub(crate) fn into_parts(self) -> (TaskRef, Arc<str>) {
-        let name = self.name.unwrap_or_else(|| self.task.shared_name());
-        (self.task, name)
+    /// The name that the task is registered under: to be asked for once.
+    pub(crate) fn take_name(&mut self) -> Arc<str> {
+        self.name.take().unwrap_or_else(|| self.task.shared_name())
+    }
+
+    pub(crate) fn into_task(self) -> TaskRef {
+        self.task
     }
 
     fn settings(&self) -> Settings {
-        self.overrides().resolve(&SupervisorConfig::default())
+        self.overrides().unwrap_or(&Overrides::NONE).resolve(&SupervisorConfig::default())
     }
 }
 
@@ -287,7 +292,7 @@ impl fmt::Debug for TaskSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskSpec")
             .field("name", &self.name())
-            .field("set", self.overrides())
+            .field("set", self.overrides().unwrap_or(&Overrides::NONE))
             .field("after", &self.after())
             .finish_non_exhaustive()
     }

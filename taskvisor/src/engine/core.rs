@@ -35,6 +35,8 @@ use crate::task::TaskRef;
 /// user's runs or is dropped.
 pub(crate) struct Core {
     pub(crate) config: SupervisorConfig,
+    /// Of those specs that say nothing.
+    plain: Arc<Settings>,
     newest: Mutex<Newest>,
     pub(crate) bus: Arc<Bus>,
     pub(crate) permits: Option<Arc<Semaphore>>,
@@ -98,12 +100,11 @@ impl Core {
             0 => None,
             n => Some(Arc::new(Semaphore::new(n.min(Semaphore::MAX_PERMITS)))),
         };
+        let plain = Arc::new(Overrides::NONE.resolve(&config));
         Self {
             invalid,
-            newest: Mutex::new(Newest {
-                overrides: Overrides::NONE,
-                settings: Arc::new(Overrides::NONE.resolve(&config)),
-            }),
+            newest: Mutex::new(Newest { overrides: Overrides::NONE, settings: Arc::clone(&plain) }),
+            plain,
             bus: Arc::new(Bus::new(subscribers, config.bus_capacity)),
             permits,
             clock: Clock::new(),
@@ -174,7 +175,8 @@ impl Core {
     }
 
     /// The settings that a task runs by, unless they make no sense.
-    fn settle(&self, overrides: &Overrides, name: &str) -> Result<Arc<Settings>, InvalidOption> {
+    fn settle(&self, overrides: Option<&Overrides>, name: &str) -> Result<Arc<Settings>, InvalidOption> {
+        let Some(overrides) = overrides else { return Ok(Arc::clone(&self.plain)) };
         {
             let newest = lock(&self.newest);
             if newest.overrides == *overrides {
@@ -188,19 +190,18 @@ impl Core {
         Ok(settings)
     }
 
-    pub(super) fn admit(&self, spec: TaskSpec) -> Result<Admitted, RuntimeError> {
-        let overrides = *spec.overrides();
-        let (task, name) = spec.into_parts();
+    pub(super) fn admit(&self, mut spec: TaskSpec) -> Result<Admitted, RuntimeError> {
+        let name = spec.take_name();
         check_name("a task", &name)?;
-        let settings = self.settle(&overrides, &name)?;
-        Ok(Admitted { task, name, settings })
+        let settings = self.settle(spec.overrides(), &name)?;
+        Ok(Admitted { task: spec.into_task(), name, settings })
     }
 
     /// Registers and starts one task.
     pub(crate) fn add(self: &Arc<Self>, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
         let runtime = self.prepare()?;
         check_no_siblings(&spec)?;
-        let cell = self.cell(self.admit(spec)?, Origin::Added, None);
+        let cell = self.cell(self.admit(spec)?, Origin::Added, Tie::Group(None));
         let mut registry = self.registry();
         if registry.admission != Admission::Open {
             return Err(RuntimeError::ShuttingDown);
@@ -214,7 +215,7 @@ impl Core {
         Ok(cell)
     }
 
-    pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Tie>) -> Arc<Cell> {
+    pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Tie) -> Arc<Cell> {
         let Admitted { task, name, settings } = admitted;
         Arc::new(Cell::new(task, name, settings, Arc::clone(self), origin, tie))
     }
@@ -225,7 +226,7 @@ impl Core {
         let gone = registry.remove(cell);
         let finished = cell.finish(outcome);
         #[cfg(feature = "controller")]
-        let aftermath = self.hand_over(&mut registry, cell);
+        let aftermath = cell.slot().map(|slot| self.hand_over(&mut registry, slot));
         if finished.aborted && matches!(registry.admission, Admission::Closing | Admission::Stopping) {
             registry.aborted.push((cell.id(), Arc::clone(cell.name())));
         }
@@ -241,7 +242,9 @@ impl Core {
         drop(gone);
         cell.report(|index| Note::Ended(index, end));
         #[cfg(feature = "controller")]
-        aftermath.carry_out();
+        if let Some(aftermath) = aftermath {
+            aftermath.carry_out();
+        }
         if vacant {
             self.is_vacant(over);
         }

@@ -14,9 +14,8 @@ use crate::runtime_error::RuntimeError;
 use crate::status::TaskId;
 
 #[derive(Default)]
-#[expect(clippy::zero_sized_map_values, reason = "a set gives no place to look a name up once")]
 pub(super) struct Registry {
-    names: HashMap<ByName, ()>,
+    pub(super) names: Names,
     pub(super) groups: HashMap<Arc<str>, Arc<GroupCell>>,
     pub(super) roots: Vec<Arc<GroupCell>>,
     /// For a declared tree: the newest registration of each place, also when it has ended.
@@ -31,6 +30,17 @@ pub(super) struct Registry {
     pub(super) running: bool,
     /// What was aborted since the shutdown began.
     pub(super) aborted: Vec<(TaskId, Arc<str>)>,
+}
+
+/// The tasks that are registered.
+#[derive(Default)]
+#[expect(clippy::zero_sized_map_values, reason = "a set gives no place to look a name up once")]
+pub(super) struct Names(HashMap<ByName, ()>);
+
+impl Names {
+    pub(super) fn get(&self, name: &str) -> Option<&Arc<Cell>> {
+        self.0.get_key_value(name).map(|(ByName(cell), ())| cell)
+    }
 }
 
 /// A cell under its own name, which need not be kept twice.
@@ -71,11 +81,11 @@ pub(super) enum Admission {
 
 impl Registry {
     pub(super) fn get(&self, name: &str) -> Option<&Arc<Cell>> {
-        self.names.get_key_value(name).map(|(ByName(cell), ())| cell)
+        self.names.get(name)
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.groups.is_empty() && self.roots.is_empty()
+        self.names.0.is_empty() && self.groups.is_empty() && self.roots.is_empty()
     }
 
     /// Notes where the tasks run, if there is none yet.
@@ -87,13 +97,13 @@ impl Registry {
 
     /// Enters a cell under its name, which is free.
     pub(super) fn insert(&mut self, cell: &Arc<Cell>) {
-        self.names.insert(ByName(Arc::clone(cell)), ());
+        self.names.0.insert(ByName(Arc::clone(cell)), ());
     }
 
     /// As `insert`, unless the name is taken.
     pub(super) fn enter(&mut self, cell: &Arc<Cell>) -> Result<(), RuntimeError> {
         let name = cell.name();
-        let place = match self.names.entry(ByName(Arc::clone(cell))) {
+        let place = match self.names.0.entry(ByName(Arc::clone(cell))) {
             Entry::Vacant(place) if !self.groups.contains_key(name) => place,
             _ => return Err(RuntimeError::TaskAlreadyExists { name: name.to_string() }),
         };
@@ -103,8 +113,8 @@ impl Registry {
 
     #[must_use = "it holds the user's task, and is dropped with no lock held"]
     pub(super) fn remove(&mut self, cell: &Cell) -> Option<Arc<Cell>> {
-        let gone = self.names.remove_entry(&**cell.name());
-        shrink(&mut self.names);
+        let gone = self.names.0.remove_entry(&**cell.name());
+        shrink(&mut self.names.0);
         gone.map(|(ByName(cell), ())| cell)
     }
 
@@ -116,12 +126,12 @@ impl Registry {
 
     /// Whether a task or group has this path.
     pub(super) fn is_taken(&self, path: &str) -> bool {
-        self.names.contains_key(path) || self.groups.contains_key(path)
+        self.names.0.contains_key(path) || self.groups.contains_key(path)
     }
 
     /// In the order of registration.
     pub(super) fn cells(&self) -> Vec<Arc<Cell>> {
-        let mut cells: Vec<_> = self.names.keys().map(|ByName(cell)| Arc::clone(cell)).collect();
+        let mut cells: Vec<_> = self.names.0.keys().map(|ByName(cell)| Arc::clone(cell)).collect();
         cells.sort_unstable_by_key(|cell| cell.id());
         cells
     }

@@ -36,8 +36,6 @@ use crate::task::TaskRef;
 
 pub(super) use bound::Bound;
 pub(super) use gate::Parked;
-#[cfg(feature = "controller")]
-pub(super) use transitions::Finished;
 pub(super) use transitions::{Concluded, News};
 
 /// How long an abort may take to show, once it is due: the scheduler has to get to it.
@@ -56,7 +54,7 @@ pub(crate) struct Cell {
     /// The outcome is known, or the registration has ended.
     changed: Notify,
     origin: Origin,
-    tie: Option<Box<Tie>>,
+    tie: Tie,
 }
 
 impl State {
@@ -80,8 +78,8 @@ pub(in crate::engine) enum Origin {
 
 /// Who else decides when it starts.
 pub(in crate::engine) enum Tie {
-    /// A group that looks after it.
-    Group(Member),
+    /// A group that looks after it, if one does.
+    Group(Option<Box<Member>>),
     /// The slot that it was submitted to.
     #[cfg(feature = "controller")]
     Slot(Arc<str>),
@@ -156,10 +154,16 @@ impl Cell {
         settings: Arc<Settings>,
         core: Arc<Core>,
         origin: Origin,
-        tie: Option<Tie>,
+        tie: Tie,
     ) -> Self {
-        let core_clock = core.clock.now();
-        let phase = first_phase(&settings);
+        let (phase, since, gate) = match &tie {
+            Tie::Group(group) => {
+                let gate = if group.is_some() { Gate::Shut } else { Gate::Open };
+                (first_phase(&settings), core.clock.now(), gate)
+            }
+            #[cfg(feature = "controller")]
+            Tie::Slot(_) => (TaskState::Queued, Ticks::MIN, Gate::Open),
+        };
         Self {
             id: TaskId::next(),
             name,
@@ -174,8 +178,8 @@ impl Cell {
                 streak: 0,
                 unready: origin == Origin::Declared { unready: true },
                 progress: Progress::Idle,
-                gate: if matches!(tie, Some(Tie::Group(_))) { Gate::Shut } else { Gate::Open },
-                since: core_clock,
+                gate,
+                since,
                 stop_by: Ticks::MAX,
                 ready: false,
                 cancelled: false,
@@ -191,7 +195,7 @@ impl Cell {
             }),
             changed: Notify::new(),
             origin,
-            tie: tie.map(Box::new),
+            tie,
         }
     }
 
@@ -272,28 +276,23 @@ impl Cell {
     }
 
     pub(in crate::engine) fn member(&self) -> Option<&Member> {
-        match self.tie.as_deref() {
-            Some(Tie::Group(member)) => Some(member),
-            _ => None,
+        match &self.tie {
+            Tie::Group(member) => member.as_deref(),
+            #[cfg(feature = "controller")]
+            Tie::Slot(_) => None,
         }
     }
 
     /// The slot that it was submitted to.
     #[cfg(feature = "controller")]
     pub(in crate::engine) fn slot(&self) -> Option<&Arc<str>> {
-        match self.tie.as_deref() {
-            Some(Tie::Slot(slot)) => Some(slot),
-            _ => None,
+        match &self.tie {
+            Tie::Slot(slot) => Some(slot),
+            Tie::Group(_) => None,
         }
     }
 
-    /// It waits in its slot.
-    #[cfg(feature = "controller")]
-    pub(in crate::engine) fn wait_in_slot(&self) {
-        self.lock().phase = TaskState::Queued;
-    }
-
-    /// It waits in its slot no more.
+    /// It waits in its slot no more, but owns it.
     #[cfg(feature = "controller")]
     pub(in crate::engine) fn leave_slot(&self) {
         let mut state = self.lock();
