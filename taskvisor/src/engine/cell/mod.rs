@@ -162,6 +162,7 @@ impl Cell {
                 (first_phase(&settings), core.clock.now(), gate)
             }
             #[cfg(feature = "controller")]
+            // Nobody looks at when it was submitted; `leave_slot` says since when it is due.
             Tie::Slot(_) => (TaskState::Queued, Ticks::MIN, Gate::Open),
         };
         Self {
