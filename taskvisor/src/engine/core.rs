@@ -1,7 +1,7 @@
 //! What all parts of one supervisor share.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -36,7 +36,7 @@ use crate::task::TaskRef;
 pub(crate) struct Core {
     pub(crate) config: SupervisorConfig,
     /// Of those specs that say nothing.
-    plain: Arc<Settings>,
+    plain: OnceLock<Arc<Settings>>,
     newest: Mutex<Newest>,
     pub(crate) bus: Arc<Bus>,
     pub(crate) permits: Option<Arc<Semaphore>>,
@@ -100,11 +100,13 @@ impl Core {
             0 => None,
             n => Some(Arc::new(Semaphore::new(n.min(Semaphore::MAX_PERMITS)))),
         };
-        let plain = Arc::new(Overrides::NONE.resolve(&config));
         Self {
             invalid,
-            newest: Mutex::new(Newest { overrides: Overrides::NONE, settings: Arc::clone(&plain) }),
-            plain,
+            plain: OnceLock::new(),
+            newest: Mutex::new(Newest {
+                overrides: Overrides::NONE,
+                settings: Arc::new(Overrides::NONE.resolve(&config)),
+            }),
             bus: Arc::new(Bus::new(subscribers, config.bus_capacity)),
             permits,
             clock: Clock::new(),
@@ -176,7 +178,10 @@ impl Core {
 
     /// The settings that a task runs by, unless they make no sense.
     fn settle(&self, overrides: Option<&Overrides>, name: &str) -> Result<Arc<Settings>, InvalidOption> {
-        let Some(overrides) = overrides else { return Ok(Arc::clone(&self.plain)) };
+        let Some(overrides) = overrides else {
+            let plain = || Arc::new(Overrides::NONE.resolve(&self.config));
+            return Ok(Arc::clone(self.plain.get_or_init(plain)));
+        };
         {
             let newest = lock(&self.newest);
             if newest.overrides == *overrides {
@@ -201,7 +206,7 @@ impl Core {
     pub(crate) fn add(self: &Arc<Self>, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
         let runtime = self.prepare()?;
         check_no_siblings(&spec)?;
-        let cell = self.cell(self.admit(spec)?, Origin::Added, Tie::Group(None));
+        let cell = self.cell(self.admit(spec)?, Origin::Added, None);
         let mut registry = self.registry();
         if registry.admission != Admission::Open {
             return Err(RuntimeError::ShuttingDown);
@@ -215,7 +220,7 @@ impl Core {
         Ok(cell)
     }
 
-    pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Tie) -> Arc<Cell> {
+    pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Arc<Tie>>) -> Arc<Cell> {
         let Admitted { task, name, settings } = admitted;
         Arc::new(Cell::new(task, name, settings, Arc::clone(self), origin, tie))
     }

@@ -196,7 +196,8 @@ impl Core {
         }
         let Submission { slot: name, admitted, runtime, .. } = submission;
         self.bus.start(&runtime);
-        let cell = self.cell(admitted, Origin::Added, Tie::Slot(name));
+        let tie = tie(name, &admitted.name, slot.as_deref());
+        let cell = self.cell(admitted, Origin::Submitted, tie);
         let rejection = decision.rejection();
         let is_rejected = rejection.is_some();
         match (slot, rejection) {
@@ -281,6 +282,15 @@ impl Core {
     }
 }
 
+/// What ties a task to a slot, which has another name: what ties the slot's owner.
+fn tie(name: Arc<str>, task: &Arc<str>, slot: Option<&Slot<Arc<Cell>, Job>>) -> Option<Arc<Tie>> {
+    if name == *task {
+        return None;
+    }
+    let shared = slot.and_then(Slot::owner).and_then(|owner| owner.tie()).cloned();
+    shared.or_else(|| Some(Arc::new(Tie::Slot(name))))
+}
+
 /// A new submission becomes the owner of a slot that is idle, if its name is free.
 fn start_idle(registry: &mut Registry, job: Job, aftermath: &mut Aftermath) {
     let cell = &job.cell;
@@ -288,7 +298,7 @@ fn start_idle(registry: &mut Registry, job: Job, aftermath: &mut Aftermath) {
     if let Err(error) = registry.enter(cell) {
         return aftermath.reject(job.cell, 0, RejectReason::Refused { error: Arc::new(error) });
     }
-    if let Some(name) = cell.slot().filter(|name| *name != cell.name()) {
+    if let Some(Tie::Slot(name)) = cell.tie().map(Arc::as_ref) {
         registry.slots.busy.insert(Arc::clone(name), Slot::of(Arc::clone(cell)));
     }
     cell.tell_slot(EventKind::ControllerSubmitted, 0, |event| event);
@@ -327,7 +337,7 @@ fn start(job: Job, waiting: usize, from: Phase, aftermath: &mut Aftermath) {
 
 /// The owner of a slot that has its name.
 fn own_slot<'a>(names: &'a Names, name: &str) -> Option<&'a Arc<Cell>> {
-    names.get(name).filter(|cell| cell.slot() == Some(cell.name()))
+    names.get(name).filter(|cell| cell.slot().is_some() && cell.tie().is_none())
 }
 
 impl Slots {

@@ -128,7 +128,7 @@ impl Core {
         let closed = RuntimeError::GroupNotRunning { name: group.path().to_string() };
         let cell = group.adopt(closed, |index| {
             let member = cell::Member { group: Arc::clone(group), index, managed: group.manages(), awaited: false };
-            let cell = self.cell(admitted, Origin::Added, Tie::Group(Some(Box::new(member))));
+            let cell = self.cell(admitted, Origin::Added, Some(Arc::new(Tie::Group(member))));
             registry.insert(&cell);
             cell
         })?;
@@ -244,7 +244,7 @@ impl Core {
     ) {
         for child in root.children {
             if let AdmittedChild::Task(task) = child {
-                let cell = self.cell(task, Origin::Declared { unready }, Tie::Group(None));
+                let cell = self.cell(task, Origin::Declared { unready }, None);
                 registered.before.extend(registry.insert_declared(&cell));
                 registered.cells.push(cell);
             }
@@ -290,8 +290,8 @@ impl Core {
                 AdmittedChild::Task(task) => {
                     let awaited = awaited[index];
                     let member = cell::Member { group: Arc::clone(group), index, managed, awaited };
-                    let tie = Tie::Group(Some(Box::new(member)));
-                    let cell = self.cell(task, Origin::Declared { unready: false }, tie);
+                    let tie = Arc::new(Tie::Group(member));
+                    let cell = self.cell(task, Origin::Declared { unready: false }, Some(tie));
                     registered.before.extend(registry.insert_declared(&cell));
                     registered.cells.push(Arc::clone(&cell));
                     Member::Task(cell)

@@ -54,7 +54,7 @@ pub(crate) struct Cell {
     /// The outcome is known, or the registration has ended.
     changed: Notify,
     origin: Origin,
-    tie: Tie,
+    tie: Option<Arc<Tie>>,
 }
 
 impl State {
@@ -74,12 +74,15 @@ pub(in crate::engine) enum Origin {
     Declared { unready: bool },
     /// At runtime.
     Added,
+    /// At runtime, to a slot: the one of its own name, unless it is tied to another.
+    #[cfg(feature = "controller")]
+    Submitted,
 }
 
 /// Who else decides when it starts.
 pub(in crate::engine) enum Tie {
-    /// A group that looks after it, if one does.
-    Group(Option<Box<Member>>),
+    /// A group that looks after it.
+    Group(Member),
     /// The slot that it was submitted to.
     #[cfg(feature = "controller")]
     Slot(Arc<str>),
@@ -154,16 +157,13 @@ impl Cell {
         settings: Arc<Settings>,
         core: Arc<Core>,
         origin: Origin,
-        tie: Tie,
+        tie: Option<Arc<Tie>>,
     ) -> Self {
-        let (phase, since, gate) = match &tie {
-            Tie::Group(group) => {
-                let gate = if group.is_some() { Gate::Shut } else { Gate::Open };
-                (first_phase(&settings), core.clock.now(), gate)
-            }
-            #[cfg(feature = "controller")]
+        let (phase, since) = match origin {
             // Nobody looks at when it was submitted; `leave_slot` says since when it is due.
-            Tie::Slot(_) => (TaskState::Queued, Ticks::MIN, Gate::Open),
+            #[cfg(feature = "controller")]
+            Origin::Submitted => (TaskState::Queued, Ticks::MIN),
+            _ => (first_phase(&settings), core.clock.now()),
         };
         Self {
             id: TaskId::next(),
@@ -179,7 +179,7 @@ impl Cell {
                 streak: 0,
                 unready: origin == Origin::Declared { unready: true },
                 progress: Progress::Idle,
-                gate,
+                gate: if matches!(tie.as_deref(), Some(Tie::Group(_))) { Gate::Shut } else { Gate::Open },
                 since,
                 stop_by: Ticks::MAX,
                 ready: false,
@@ -273,24 +273,30 @@ impl Cell {
     }
 
     pub(in crate::engine) fn was_added(&self) -> bool {
-        self.origin == Origin::Added
+        !matches!(self.origin, Origin::Declared { .. })
     }
 
     pub(in crate::engine) fn member(&self) -> Option<&Member> {
-        match &self.tie {
-            Tie::Group(member) => member.as_deref(),
-            #[cfg(feature = "controller")]
-            Tie::Slot(_) => None,
+        match self.tie.as_deref() {
+            Some(Tie::Group(member)) => Some(member),
+            _ => None,
         }
     }
 
     /// The slot that it was submitted to.
     #[cfg(feature = "controller")]
     pub(in crate::engine) fn slot(&self) -> Option<&Arc<str>> {
-        match &self.tie {
-            Tie::Slot(slot) => Some(slot),
-            Tie::Group(_) => None,
+        match (self.origin, self.tie.as_deref()) {
+            (_, Some(Tie::Slot(slot))) => Some(slot),
+            (Origin::Submitted, None) => Some(&self.name),
+            _ => None,
         }
+    }
+
+    /// What ties it to its slot, for others of that slot to share; nothing if the slot has its name.
+    #[cfg(feature = "controller")]
+    pub(in crate::engine) fn tie(&self) -> Option<&Arc<Tie>> {
+        self.tie.as_ref()
     }
 
     /// It waits in its slot no more, but owns it.
