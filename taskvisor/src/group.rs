@@ -295,7 +295,7 @@ impl Group {
 pub(crate) fn check_name(subject: &str, name: &str) -> Result<(), InvalidOption> {
     let expected = match name {
         "" => "a name that is not empty",
-        name if name.contains('/') => "a name without `/`, which parts a path",
+        name if name.bytes().any(|byte| byte == b'/') => "a name without `/`, which parts a path",
         _ => return Ok(()),
     };
     Err(InvalidOption { subject: subject.into(), option: "name", value: format!("{name:?}"), expected })

@@ -39,8 +39,8 @@ pub struct TaskSpec {
 
 /// What a spec says beyond its task and name.
 #[derive(Debug, Clone, Default)]
-struct Said {
-    overrides: Overrides,
+pub(crate) struct Said {
+    pub(crate) overrides: Overrides,
     after: Vec<Arc<str>>,
 }
 
@@ -261,9 +261,12 @@ impl TaskSpec {
         Arc::make_mut(self.said.get_or_insert_default())
     }
 
-    /// What it sets, if anything.
-    pub(crate) fn overrides(&self) -> Option<&Overrides> {
-        self.said.as_ref().map(|said| &said.overrides)
+    pub(crate) fn said(&self) -> Option<&Arc<Said>> {
+        self.said.as_ref()
+    }
+
+    fn overrides(&self) -> &Overrides {
+        self.said.as_ref().map_or(&Overrides::NONE, |said| &said.overrides)
     }
 
     pub(crate) fn resolved(task: TaskRef, name: Arc<str>, settings: &Settings) -> Self {
@@ -274,13 +277,17 @@ impl TaskSpec {
         }
     }
 
-    pub(crate) fn into_parts(self) -> (TaskRef, Arc<str>) {
-        let name = self.name.unwrap_or_else(|| self.task.shared_name());
-        (self.task, name)
+    /// The name that the task is registered under: to be asked for once.
+    pub(crate) fn take_name(&mut self) -> Arc<str> {
+        self.name.take().unwrap_or_else(|| self.task.shared_name())
+    }
+
+    pub(crate) fn into_task(self) -> TaskRef {
+        self.task
     }
 
     fn settings(&self) -> Settings {
-        self.overrides().unwrap_or(&Overrides::NONE).resolve(&SupervisorConfig::default())
+        self.overrides().resolve(&SupervisorConfig::default())
     }
 }
 
@@ -288,7 +295,7 @@ impl fmt::Debug for TaskSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskSpec")
             .field("name", &self.name())
-            .field("set", self.overrides().unwrap_or(&Overrides::NONE))
+            .field("set", self.overrides())
             .field("after", &self.after())
             .finish_non_exhaustive()
     }

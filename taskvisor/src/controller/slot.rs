@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use super::AdmissionPolicy;
+use crate::outcome::RejectReason;
 
-/// A slot, and the jobs that it has.
+/// A slot: its owner, and the jobs that wait.
 ///
 /// ```text
 /// idle --submit--> running --replace--> stopping
@@ -13,19 +14,19 @@ use super::AdmissionPolicy;
 ///   '---- release, nobody waits -----------'      with somebody who waits: running again
 /// ```
 #[derive(Debug)]
-pub(crate) struct Slot<J> {
-    owner: Owner<J>,
+pub(crate) struct Slot<O, J> {
+    owner: Owner<O>,
     /// Came to replace the owner, and goes before the queue.
     next: Option<J>,
     queue: VecDeque<J>,
 }
 
 #[derive(Debug)]
-enum Owner<J> {
+enum Owner<O> {
     Nobody,
-    Running(J),
+    Running(O),
     /// Was told to stop, to make way.
-    Stopping(J),
+    Stopping(O),
 }
 
 /// What a slot does, without with whom.
@@ -63,19 +64,33 @@ pub(crate) enum Decision {
 }
 
 impl Decision {
+    /// Why the submission will not run, if that is decided.
+    pub(crate) fn rejection(self) -> Option<RejectReason> {
+        match self {
+            Self::Busy => Some(RejectReason::Busy),
+            Self::Full => Some(RejectReason::Full),
+            Self::Start | Self::Wait | Self::Replace { .. } => None,
+        }
+    }
+
     /// Whether one more waits then.
     pub(crate) fn is_to_wait(self) -> bool {
         matches!(self, Self::Wait | Self::Replace { displaces: false, .. })
     }
 }
 
-impl<J> Default for Slot<J> {
+impl<O, J> Default for Slot<O, J> {
     fn default() -> Self {
         Self { owner: Owner::Nobody, next: None, queue: VecDeque::new() }
     }
 }
 
-impl<J> Slot<J> {
+impl<O, J> Slot<O, J> {
+    /// A slot that somebody owns, where nobody waits.
+    pub(crate) fn of(owner: O) -> Self {
+        Self { owner: Owner::Running(owner), ..Self::default() }
+    }
+
     /// What becomes of a submission, if up to `capacity` may wait in the queue.
     pub(crate) fn decide(&self, admission: AdmissionPolicy, capacity: usize) -> Decision {
         let stops = match self.owner {
@@ -91,9 +106,9 @@ impl<J> Slot<J> {
         }
     }
 
-    /// The job owns the slot, which is idle.
-    pub(crate) fn start(&mut self, job: J) {
-        self.owner = Owner::Running(job);
+    /// Somebody owns the slot, which is idle.
+    pub(crate) fn start(&mut self, owner: O) {
+        self.owner = Owner::Running(owner);
     }
 
     /// The job waits at the end of the queue.
@@ -126,11 +141,11 @@ impl<J> Slot<J> {
     }
 
     /// Takes out all that wait, in their order.
-    pub(crate) fn withdraw_all(&mut self) -> impl Iterator<Item = J> + use<J> {
+    pub(crate) fn withdraw_all(&mut self) -> impl Iterator<Item = J> + use<O, J> {
         self.next.take().into_iter().chain(std::mem::take(&mut self.queue))
     }
 
-    pub(crate) fn owner(&self) -> Option<&J> {
+    pub(crate) fn owner(&self) -> Option<&O> {
         match &self.owner {
             Owner::Nobody => None,
             Owner::Running(owner) | Owner::Stopping(owner) => Some(owner),

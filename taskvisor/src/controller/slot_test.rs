@@ -77,7 +77,7 @@ impl Model {
 }
 
 /// Does with the slot what the engine does. Gives the decision, and the one that it displaced.
-fn submit(slot: &mut Slot<u64>, job: u64, admission: AdmissionPolicy, capacity: usize) -> (Decision, Option<u64>) {
+fn submit(slot: &mut Slot<u64, u64>, job: u64, admission: AdmissionPolicy, capacity: usize) -> (Decision, Option<u64>) {
     let decision = slot.decide(admission, capacity);
     let displaced = match decision {
         Decision::Start => {
@@ -102,7 +102,7 @@ fn a_slot_does_as_its_model_over_a_million_steps() {
     let mut steps = 0;
     let mut kinds = HashMap::new();
     while steps < STEPS {
-        let (mut slot, mut model) = (Slot::default(), Model::default());
+        let (mut slot, mut model) = (Slot::<u64, u64>::default(), Model::default());
         let capacity = random.usize(1..6);
         let mut submitted = 0;
         for _ in 0..random.usize(1..400) {

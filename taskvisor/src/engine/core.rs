@@ -1,7 +1,7 @@
 //! What all parts of one supervisor share.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore};
@@ -26,7 +26,7 @@ use crate::outcome::TaskOutcome;
 use crate::panics::catch;
 use crate::runtime_error::{InvalidOption, RuntimeError};
 use crate::settings::{Overrides, Settings};
-use crate::spec::TaskSpec;
+use crate::spec::{Said, TaskSpec};
 use crate::sync::lock;
 use crate::task::TaskRef;
 
@@ -34,6 +34,8 @@ use crate::task::TaskRef;
 /// user's runs or is dropped.
 pub(crate) struct Core {
     pub(crate) config: SupervisorConfig,
+    /// Of those specs that say nothing.
+    plain: OnceLock<Arc<Settings>>,
     newest: Mutex<Option<Newest>>,
     pub(crate) bus: Arc<Bus>,
     pub(crate) permits: Option<Arc<Semaphore>>,
@@ -70,10 +72,9 @@ pub(crate) struct Parts {
     pub(crate) controller: ControllerSetup,
 }
 
-/// What the newest spec said, if anything, and what came of it: most tasks of a program say the same, and share their
-/// settings.
+/// What the newest spec said, and what came of it: most tasks of a program say the same, and share their settings.
 struct Newest {
-    overrides: Option<Overrides>,
+    said: Arc<Said>,
     settings: Arc<Settings>,
 }
 
@@ -100,6 +101,7 @@ impl Core {
         };
         Self {
             invalid,
+            plain: OnceLock::new(),
             newest: Mutex::new(None),
             bus: Arc::new(Bus::new(subscribers, config.bus_capacity)),
             permits,
@@ -171,24 +173,29 @@ impl Core {
     }
 
     /// The settings that a task runs by, unless they make no sense.
-    fn settle(&self, overrides: Option<&Overrides>, name: &str) -> Result<Arc<Settings>, InvalidOption> {
+    fn settle(&self, said: Option<&Arc<Said>>, name: &str) -> Result<Arc<Settings>, InvalidOption> {
+        let Some(said) = said else {
+            let plain = || Arc::new(Overrides::NONE.resolve(&self.config));
+            return Ok(Arc::clone(self.plain.get_or_init(plain)));
+        };
         if let Some(newest) = &*lock(&self.newest) {
-            if newest.overrides.as_ref() == overrides {
+            if newest.said.overrides == said.overrides {
                 return Ok(Arc::clone(&newest.settings));
             }
         }
-        let settings = overrides.unwrap_or(&Overrides::NONE).resolve(&self.config);
+        let settings = said.overrides.resolve(&self.config);
         settings.check(name)?;
         let settings = Arc::new(settings);
-        *lock(&self.newest) = Some(Newest { overrides: overrides.copied(), settings: Arc::clone(&settings) });
+        let newest = Newest { said: Arc::clone(said), settings: Arc::clone(&settings) };
+        *lock(&self.newest) = Some(newest);
         Ok(settings)
     }
 
-    pub(super) fn admit(&self, spec: TaskSpec) -> Result<Admitted, RuntimeError> {
-        check_name("a task", spec.name())?;
-        let settings = self.settle(spec.overrides(), spec.name())?;
-        let (task, name) = spec.into_parts();
-        Ok(Admitted { task, name, settings })
+    pub(super) fn admit(&self, mut spec: TaskSpec) -> Result<Admitted, RuntimeError> {
+        let name = spec.take_name();
+        check_name("a task", &name)?;
+        let settings = self.settle(spec.said(), &name)?;
+        Ok(Admitted { task: spec.into_task(), name, settings })
     }
 
     /// Registers and starts one task.
@@ -209,7 +216,7 @@ impl Core {
         Ok(cell)
     }
 
-    pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Tie>) -> Arc<Cell> {
+    pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Arc<Tie>>) -> Arc<Cell> {
         let Admitted { task, name, settings } = admitted;
         Arc::new(Cell::new(task, name, settings, Arc::clone(self), origin, tie))
     }
@@ -220,7 +227,7 @@ impl Core {
         let gone = registry.remove(cell);
         let finished = cell.finish(outcome);
         #[cfg(feature = "controller")]
-        let aftermath = cell.slot().is_some().then(|| self.hand_over(&mut registry, cell));
+        let aftermath = cell.slot().map(|slot| self.hand_over(&mut registry, slot));
         if finished.aborted && matches!(registry.admission, Admission::Closing | Admission::Stopping) {
             registry.aborted.push((cell.id(), Arc::clone(cell.name())));
         }

@@ -22,7 +22,7 @@ impl Core {
 
     fn is_declared(&self, cell: &Arc<Cell>) -> bool {
         let registry = self.registry();
-        let declared = registry.places.as_ref().is_some_and(|places| places.contains_key(cell.name()));
+        let declared = registry.places.as_ref().is_some_and(|places| places.tasks.contains_key(cell.name()));
         cell.member().is_some() || declared
     }
 

@@ -29,12 +29,12 @@ trait Named {
 #[derive(Default)]
 struct Hashed(u64);
 
-/// The hash of a name, keyed so that nobody can choose names that collide.
+/// The hash of a name, keyed so that nobody can choose names that collide. Never zero.
 pub(super) fn hash(name: &str) -> u32 {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     #[expect(clippy::cast_possible_truncation, reason = "half of it is enough for any number of names")]
     let half = KEY.hash_one(name) as u32;
-    half
+    half.max(1)
 }
 
 impl Names {

@@ -14,14 +14,13 @@ use crate::status::TaskId;
 
 #[derive(Default)]
 pub(super) struct Registry {
-    names: Names,
+    pub(super) names: Names,
     /// How many of them were added at runtime, to no group.
     added: usize,
     pub(super) groups: HashMap<Arc<str>, Arc<GroupCell>>,
     pub(super) roots: Vec<Arc<GroupCell>>,
-    /// For a declared tree: the newest registration of each place, also when it has ended.
-    pub(super) places: Option<HashMap<Arc<str>, Arc<Cell>>>,
-    pub(super) group_places: HashMap<Arc<str>, Arc<GroupCell>>,
+    /// For a declared tree.
+    pub(super) places: Option<Box<Places>>,
     #[cfg(feature = "controller")]
     pub(super) slots: super::slots::Slots,
     /// The runtime of the oldest registration, or of the last one that there was.
@@ -31,6 +30,13 @@ pub(super) struct Registry {
     pub(super) running: bool,
     /// What was aborted since the shutdown began.
     pub(super) aborted: Vec<(TaskId, Arc<str>)>,
+}
+
+/// The newest registration of each place in a declared tree, also when it has ended.
+#[derive(Default)]
+pub(super) struct Places {
+    pub(super) tasks: HashMap<Arc<str>, Arc<Cell>>,
+    pub(super) groups: HashMap<Arc<str>, Arc<GroupCell>>,
 }
 
 /// Whether tasks are taken.
@@ -107,7 +113,7 @@ impl Registry {
     /// Enters a cell of a declared tree, whose name was seen to be free.
     pub(super) fn insert_declared(&mut self, cell: &Arc<Cell>) -> Option<Arc<Cell>> {
         self.insert(cell);
-        self.places.as_mut().and_then(|places| places.insert(Arc::clone(cell.name()), Arc::clone(cell)))
+        self.places.as_mut().and_then(|places| places.tasks.insert(Arc::clone(cell.name()), Arc::clone(cell)))
     }
 
     /// Whether a task or group has this path.

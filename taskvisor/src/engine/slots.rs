@@ -2,9 +2,13 @@
 //!
 //! A submission has its cell from the start. While it waits its phase is `Queued`, and its name is not registered; it
 //! leaves that phase under the registry's lock only. Its slot is busy until [`Core::remove`], the physical end.
+//!
+//! Most slots are those of one task, which has their name, and nobody waits there: such a slot is not kept, as the
+//! registry knows its owner by that name.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -12,9 +16,10 @@ use std::task::{Poll, Waker};
 use tokio::runtime::Handle;
 
 use super::actor::Actor;
-use super::cell::{Bound, Cell, Finished, Origin, Tie};
+use super::cell::{Bound, Cell, Origin, Tie};
 use super::core::{Admitted, Core, announce};
 use super::line::{Line, Wakers};
+use super::names::Names;
 use super::observe;
 use super::registry::{Admission, Registry, shrink};
 use super::tree::check_no_siblings;
@@ -38,13 +43,13 @@ pub(super) struct Controller {
 /// The slots, under the registry's lock.
 #[derive(Default)]
 pub(super) struct Slots {
-    /// One that is idle is not there.
-    busy: HashMap<Arc<str>, Slot<Job>>,
+    /// One that is idle is not there, nor need be one whose owner has its name.
+    busy: HashMap<Arc<str>, Slot<Arc<Cell>, Job>>,
     /// For a place in the queue of any.
     line: Line,
 }
 
-/// A submission in its slot.
+/// A submission that waits in its slot, or starts.
 pub(super) struct Job {
     cell: Arc<Cell>,
     /// Where it was submitted, and runs.
@@ -59,12 +64,6 @@ struct Submission {
     runtime: Handle,
 }
 
-enum Offer {
-    Taken(Arc<Cell>),
-    /// It would wait in a queue, and has no place there.
-    NoRoom(Box<Submission>),
-}
-
 /// A place in line, which is left when this is dropped.
 struct InLine<'a> {
     core: &'a Core,
@@ -77,7 +76,9 @@ struct InLine<'a> {
 pub(super) struct Aftermath {
     start: Option<Job>,
     stop: Option<Arc<Cell>>,
-    over: Vec<(Arc<Cell>, Finished)>,
+    /// The last that will not run, and those before it: it is mostly one.
+    last_over: Option<Arc<Cell>>,
+    over: Vec<Arc<Cell>>,
     wakers: Wakers,
     /// How many left the queues and places before them.
     wait_no_more: usize,
@@ -120,24 +121,20 @@ impl Core {
         let mut submission = Some(self.check_submission(spec)?);
         let mut line = InLine { core: self, ticket: None };
         poll_fn(|cx| {
-            let Some(offered) = submission.take() else { return Poll::Pending };
-            match self.offer(offered, &mut line.ticket, Some(cx.waker()))? {
-                Offer::Taken(cell) => Poll::Ready(Ok(cell)),
-                Offer::NoRoom(refused) => {
-                    submission = Some(*refused);
-                    Poll::Pending
-                }
+            let mut taken = self.offer(&mut submission, &mut line.ticket, None)?;
+            if taken.is_none() {
+                // A waker is the user's, and cloned with no lock held: for those who need it, who ask again.
+                taken = self.offer(&mut submission, &mut line.ticket, Some(cx.waker().clone()))?;
             }
+            taken.map_or(Poll::Pending, |cell| Poll::Ready(Ok(cell)))
         })
         .await
     }
 
     /// Submits a task, unless it would have to wait in line.
     pub(crate) fn try_submit(self: &Arc<Self>, spec: ControllerSpec) -> Result<Arc<Cell>, ControllerError> {
-        match self.offer(self.check_submission(spec)?, &mut None, None)? {
-            Offer::Taken(cell) => Ok(cell),
-            Offer::NoRoom(_) => Err(ControllerError::Full { capacity: self.controller.setup.config.queue_capacity }),
-        }
+        let taken = self.offer(&mut Some(self.check_submission(spec)?), &mut None, None)?;
+        taken.ok_or(ControllerError::Full { capacity: self.controller.setup.config.queue_capacity })
     }
 
     fn check_submission(&self, spec: ControllerSpec) -> Result<Submission, ControllerError> {
@@ -154,23 +151,30 @@ impl Core {
         Ok(Submission { admission, slot, admitted, runtime })
     }
 
-    /// Decides on a submission. One that must wait in line does if it has a waker.
+    /// Decides on a submission and takes it, unless it has to wait in line: which it does if it has a waker.
     fn offer(
         self: &Arc<Self>,
-        submission: Submission,
+        offered: &mut Option<Submission>,
         ticket: &mut Option<u64>,
-        waker: Option<&Waker>,
-    ) -> Result<Offer, ControllerError> {
-        let waker = waker.cloned();
+        waker: Option<Waker>,
+    ) -> Result<Option<Arc<Cell>>, ControllerError> {
+        let Some(submission) = offered.take() else { return Ok(None) };
+        let Submission { admission, slot: name, .. } = &submission;
         let mut aftermath = Aftermath::default();
         let mut registry = self.registry();
         if registry.admission != Admission::Open {
             return Err(ControllerError::ShuttingDown);
         }
-        let Submission { admission, slot: name, .. } = &submission;
-        let Slots { busy, line } = &mut registry.slots;
+        let Registry { names, slots: Slots { busy, line }, .. } = &mut *registry;
+        let mut slot = busy.get_mut(name);
+        if slot.is_none() {
+            // It may be busy, and not kept; now that somebody comes, it is.
+            if let Some(owner) = own_slot(names, name) {
+                slot = Some(busy.entry(Arc::clone(name)).or_insert(Slot::of(Arc::clone(owner))));
+            }
+        }
         let capacity = self.controller.capacity(name);
-        let decision = busy.get(name).map_or(Decision::Start, |slot| slot.decide(*admission, capacity));
+        let decision = slot.as_ref().map_or(Decision::Start, |slot| slot.decide(*admission, capacity));
         let is_first = *admission != AdmissionPolicy::Queue || line.is_first(name, *ticket);
         let goes = match decision {
             Decision::Start => is_first,
@@ -178,94 +182,56 @@ impl Core {
             Decision::Replace { .. } | Decision::Busy | Decision::Full => true,
         };
         let wakers = &mut aftermath.wakers;
-        match (decision, ticket.as_ref(), waker) {
-            (_, _, Some(waker)) if !goes => *ticket = Some(line.wait(name, *ticket, waker, wakers)),
-            _ if !goes => {}
-            (Decision::Wait, ..) => line.enter(ticket.take(), wakers),
-            _ => ticket.take().into_iter().for_each(|ticket| line.leave(ticket, wakers)),
-        }
         if !goes {
+            if let Some(waker) = waker {
+                *ticket = Some(line.wait(name, *ticket, waker, wakers));
+            }
             drop(registry);
-            return Ok(Offer::NoRoom(Box::new(submission)));
+            *offered = Some(submission);
+            return Ok(None);
+        }
+        if decision == Decision::Wait {
+            line.enter(ticket.take(), wakers);
+        } else if let Some(ticket) = ticket.take() {
+            line.leave(ticket, wakers);
         }
         let Submission { slot: name, admitted, runtime, .. } = submission;
         self.bus.start(&runtime);
-        let cell = self.cell(admitted, Origin::Added, Some(Tie::Slot(name)));
-        self.enter(&mut registry, Job { cell: Arc::clone(&cell), runtime }, decision, &mut aftermath);
+        let tie = tie(name, &admitted.name, slot.as_deref());
+        let cell = self.cell(admitted, Origin::Submitted, tie);
+        let rejection = decision.rejection();
+        let is_rejected = rejection.is_some();
+        match (slot, rejection) {
+            // Nobody has it yet, and waits for its end.
+            (Some(slot), Some(reason)) => cell.reject(reason, slot.waiting()),
+            (Some(slot), None) => join(slot, Job { cell: Arc::clone(&cell), runtime }, decision, &mut aftermath),
+            (None, _) => start_idle(&mut registry, Job { cell: Arc::clone(&cell), runtime }, &mut aftermath),
+        }
         drop(registry);
         observe::submitted(&cell, decision.is_to_wait());
-        aftermath.carry_out();
-        Ok(Offer::Taken(cell))
-    }
-
-    /// Does with a new submission as was decided.
-    fn enter(&self, registry: &mut Registry, job: Job, decision: Decision, aftermath: &mut Aftermath) {
-        let cell = Arc::clone(&job.cell);
-        let Some(name) = cell.slot() else { return };
-        match decision {
-            Decision::Start => {
-                if let Some(reason) = registry.refusal(&cell) {
-                    return aftermath.reject(registry, cell, reason);
-                }
-                cell.tell_slot(EventKind::ControllerSubmitted, 0, |event| event);
-                self.start(registry, job, Phase::Idle, aftermath);
-            }
-            Decision::Wait => {
-                cell.wait_in_slot();
-                let slot = registry.slot(name);
-                slot.wait(job);
-                cell.tell_slot(EventKind::ControllerSubmitted, slot.waiting(), |event| event);
-            }
-            Decision::Replace { stops, .. } => {
-                cell.wait_in_slot();
-                let slot = registry.slot(name);
-                let displaced = slot.replace(job);
-                let waiting = slot.waiting();
-                let owner = slot.owner().filter(|_| stops).map(|owner| Arc::clone(&owner.cell));
-                cell.tell_slot(EventKind::ControllerSubmitted, waiting, |event| event);
-                if let Some(displaced) = displaced {
-                    aftermath.reject(registry, displaced.cell, RejectReason::Superseded);
-                }
-                if let Some(owner) = &owner {
-                    owner.tell_transition(waiting, Phase::Running, Phase::Stopping);
-                }
-                aftermath.stop = owner;
-            }
-            Decision::Busy => aftermath.reject(registry, cell, RejectReason::Busy),
-            Decision::Full => aftermath.reject(registry, cell, RejectReason::Full),
+        if is_rejected {
+            observe::not_run(&cell);
         }
-    }
-
-    /// The job becomes the owner of its slot. Its name is free.
-    fn start(&self, registry: &mut Registry, job: Job, from: Phase, aftermath: &mut Aftermath) {
-        let cell = &job.cell;
-        let Some(name) = cell.slot() else { return };
-        registry.settle(&job.runtime);
-        self.bus.start(&job.runtime);
-        registry.insert(cell);
-        let slot = registry.slot(name);
-        slot.start(Job { cell: Arc::clone(cell), runtime: job.runtime.clone() });
-        cell.tell_transition(slot.waiting(), from, Phase::Running);
-        announce(cell);
-        aftermath.start = Some(job);
+        aftermath.carry_out();
+        Ok(Some(cell))
     }
 
     /// The owner of a slot has physically ended, and its name is free: the next that can be started is.
-    pub(super) fn hand_over(&self, registry: &mut Registry, owner: &Cell) -> Aftermath {
+    pub(super) fn hand_over(&self, registry: &mut Registry, name: &Arc<str>) -> Aftermath {
         let mut aftermath = Aftermath::default();
-        let Some(name) = owner.slot() else { return aftermath };
-        let phase = registry.slot(name).phase();
-        while let Some(job) = registry.slots.take(name, Slot::release, &mut aftermath).flatten() {
-            if let Some(reason) = registry.refusal(&job.cell) {
-                aftermath.reject(registry, job.cell, reason);
-                continue;
+        let (phase, mut next) = registry.slots.release(name, &mut aftermath);
+        while let Some((job, waiting)) = next {
+            registry.settle(&job.runtime);
+            self.bus.start(&job.runtime);
+            match registry.enter(&job.cell) {
+                Ok(()) => {
+                    start(job, waiting, phase, &mut aftermath);
+                    return aftermath;
+                }
+                Err(error) => aftermath.reject(job.cell, waiting, RejectReason::Refused { error: Arc::new(error) }),
             }
-            job.cell.leave_slot();
-            self.start(registry, job, phase, &mut aftermath);
-            return aftermath;
+            next = registry.slots.release(name, &mut aftermath).1;
         }
-        registry.slots.busy.remove(name);
-        shrink(&mut registry.slots.busy);
         registry.slots.line.wake_first(name, &mut aftermath.wakers);
         self.tell_idle(name, phase);
         aftermath
@@ -277,9 +243,9 @@ impl Core {
         let mut aftermath = Aftermath::default();
         let mut registry = self.registry();
         let is = |job: &Job| job.cell.id() == cell.id();
-        let taken = registry.slots.take(name, |slot| slot.withdraw(is), &mut aftermath).flatten();
-        let Some(job) = taken else { return false };
-        aftermath.withdraw(&registry, job, requested);
+        let taken = registry.slots.take(name, |slot| Some((slot.withdraw(is)?, slot.waiting())), &mut aftermath);
+        let Some((job, waiting)) = taken.flatten() else { return false };
+        aftermath.withdraw(job, waiting, requested);
         drop(registry);
         aftermath.carry_out();
         true
@@ -289,20 +255,23 @@ impl Core {
     pub(crate) fn clear_slot(&self, name: &str) -> (usize, Option<Arc<Cell>>) {
         let mut aftermath = Aftermath::default();
         let mut registry = self.registry();
-        let owner = registry.slots.busy.get(name).and_then(Slot::owner).map(|owner| Arc::clone(&owner.cell));
+        let owner = registry.owner_of(name).cloned();
         let waiting = registry.slots.take(name, Slot::withdraw_all, &mut aftermath);
+        let mut withdrawn = 0;
         for job in waiting.into_iter().flatten() {
-            aftermath.withdraw(&registry, job, true);
+            aftermath.withdraw(job, 0, true);
+            withdrawn += 1;
         }
         drop(registry);
-        let withdrawn = aftermath.over.len();
         aftermath.carry_out();
         (withdrawn, owner)
     }
 
     /// How many submissions a slot has.
     pub(crate) fn slot_len(&self, name: &str) -> usize {
-        self.registry().slots.busy.get(name).map_or(0, |slot| 1 + slot.waiting())
+        let registry = self.registry();
+        let waiting = registry.slots.busy.get(name).map_or(0, Slot::waiting);
+        waiting + usize::from(registry.owner_of(name).is_some())
     }
 
     /// The slot of that name is idle.
@@ -314,15 +283,100 @@ impl Core {
     }
 }
 
+/// What ties a task to a slot, which has another name: what ties the slot's owner.
+fn tie(name: Arc<str>, task: &Arc<str>, slot: Option<&Slot<Arc<Cell>, Job>>) -> Option<Arc<Tie>> {
+    if name == *task {
+        return None;
+    }
+    let shared = slot.and_then(Slot::owner).and_then(|owner| owner.tie()).cloned();
+    shared.or_else(|| Some(Arc::new(Tie::Slot(name))))
+}
+
+/// A new submission becomes the owner of a slot that is idle, if its name is free.
+fn start_idle(registry: &mut Registry, job: Job, aftermath: &mut Aftermath) {
+    let cell = &job.cell;
+    registry.settle(&job.runtime);
+    if let Err(error) = registry.enter(cell) {
+        return aftermath.reject(job.cell, 0, RejectReason::Refused { error: Arc::new(error) });
+    }
+    if let Some(Tie::Slot(name)) = cell.tie().map(Arc::as_ref) {
+        registry.slots.busy.insert(Arc::clone(name), Slot::of(Arc::clone(cell)));
+    }
+    cell.tell_slot(EventKind::ControllerSubmitted, 0, |event| event);
+    start(job, 0, Phase::Idle, aftermath);
+}
+
+/// A new submission waits in a slot that is busy, or is to replace its owner. The registry's lock is held.
+fn join(slot: &mut Slot<Arc<Cell>, Job>, job: Job, decision: Decision, aftermath: &mut Aftermath) {
+    let cell = Arc::clone(&job.cell);
+    let displaced = if matches!(decision, Decision::Replace { .. }) {
+        slot.replace(job)
+    } else {
+        slot.wait(job);
+        None
+    };
+    let waiting = slot.waiting();
+    cell.tell_slot(EventKind::ControllerSubmitted, waiting, |event| event);
+    if let Some(displaced) = displaced {
+        aftermath.reject(displaced.cell, waiting, RejectReason::Superseded);
+    }
+    if matches!(decision, Decision::Replace { stops: true, .. }) {
+        aftermath.stop = slot.owner().cloned();
+        if let Some(owner) = slot.owner() {
+            owner.tell_transition(waiting, Phase::Running, Phase::Stopping);
+        }
+    }
+}
+
+/// A submission owns its slot now, and its name is registered. The registry's lock is held.
+fn start(job: Job, waiting: usize, from: Phase, aftermath: &mut Aftermath) {
+    job.cell.leave_slot();
+    job.cell.tell_transition(waiting, from, Phase::Running);
+    announce(&job.cell);
+    aftermath.start = Some(job);
+}
+
+/// The owner of a slot that has its name.
+fn own_slot<'a>(names: &'a Names, name: &str) -> Option<&'a Arc<Cell>> {
+    names.get(name).filter(|cell| cell.slot().is_some() && cell.tie().is_none())
+}
+
 impl Slots {
-    /// Takes somebody out of a slot. A place in the queue that is free then goes to the first in line.
-    fn take<T>(&mut self, slot: &str, take: impl FnOnce(&mut Slot<Job>) -> T, aftermath: &mut Aftermath) -> Option<T> {
+    /// Takes those out of a slot that wait. A place in the queue that is free then goes to the first in line.
+    fn take<T>(
+        &mut self,
+        slot: &str,
+        take: impl FnOnce(&mut Slot<Arc<Cell>, Job>) -> T,
+        aftermath: &mut Aftermath,
+    ) -> Option<T> {
         let slot = self.busy.get_mut(slot)?;
         let (queued, waiting) = (slot.queued(), slot.waiting());
         let taken = take(slot);
         aftermath.wait_no_more += waiting - slot.waiting();
         self.line.free(queued - slot.queued(), &mut aftermath.wakers);
         Some(taken)
+    }
+
+    /// The owner of a slot has ended. What the slot did, and the next, with how many wait then: it is the owner now. If
+    /// there is none, the slot is idle.
+    fn release(&mut self, name: &Arc<str>, aftermath: &mut Aftermath) -> (Phase, Option<(Job, usize)>) {
+        const NOT_KEPT: (Phase, Option<(Job, usize)>) = (Phase::Running, None);
+        if self.busy.is_empty() {
+            return NOT_KEPT;
+        }
+        let Entry::Occupied(mut place) = self.busy.entry(Arc::clone(name)) else { return NOT_KEPT };
+        let slot = place.get_mut();
+        let (phase, queued) = (slot.phase(), slot.queued());
+        let Some(job) = slot.release() else {
+            place.remove();
+            shrink(&mut self.busy);
+            return (phase, None);
+        };
+        slot.start(Arc::clone(&job.cell));
+        let waiting = slot.waiting();
+        aftermath.wait_no_more += 1;
+        self.line.free(queued - slot.queued(), &mut aftermath.wakers);
+        (phase, Some((job, waiting)))
     }
 }
 
@@ -337,22 +391,16 @@ impl Drop for InLine<'_> {
 }
 
 impl Registry {
-    fn slot(&mut self, name: &Arc<str>) -> &mut Slot<Job> {
-        self.slots.busy.entry(Arc::clone(name)).or_default()
-    }
-
-    /// Why a task cannot be registered now, if it cannot.
-    fn refusal(&self, cell: &Cell) -> Option<RejectReason> {
-        let name = cell.name();
-        let error = || RuntimeError::TaskAlreadyExists { name: name.to_string() };
-        self.is_taken(name).then(|| RejectReason::Refused { error: Arc::new(error()) })
+    /// Who owns the slot of that name.
+    fn owner_of(&self, slot: &str) -> Option<&Arc<Cell>> {
+        self.slots.busy.get(slot).and_then(Slot::owner).or_else(|| own_slot(&self.names, slot))
     }
 }
 
 impl Aftermath {
     /// Does what is left to do, with no lock held.
     pub(super) fn carry_out(self) {
-        let Self { start, stop, over, wakers, wait_no_more } = self;
+        let Self { start, stop, last_over, over, wakers, wait_no_more } = self;
         if wait_no_more > 0 {
             observe::wait_no_more(wait_no_more);
         }
@@ -365,9 +413,9 @@ impl Aftermath {
         if let Some(job) = start {
             spawn(job);
         }
-        for (cell, finished) in over {
+        for cell in over.into_iter().chain(last_over) {
             observe::not_run(&cell);
-            cell.finished(finished);
+            cell.tell_over();
             // Perhaps the last to know the user's task, and its drop is the user's.
             let _ = drop_caught(cell);
         }
@@ -380,39 +428,43 @@ impl Aftermath {
         waiting.sort_unstable_by_key(|job| job.cell.id());
         aftermath.wait_no_more = waiting.len();
         for job in waiting {
-            aftermath.reject(registry, job.cell, RejectReason::ShuttingDown);
+            aftermath.reject(job.cell, 0, RejectReason::ShuttingDown);
         }
         registry.slots.line.wake_all(&mut aftermath.wakers);
         aftermath
     }
 
-    /// A submission will not run. The registry's lock is held.
-    fn reject(&mut self, registry: &Registry, cell: Arc<Cell>, reason: RejectReason) {
-        let why = reason.as_label();
-        self.end(registry, cell, TaskOutcome::Rejected { reason }, why);
+    /// A submission that waits, or was to start, will not run. The registry's lock is held.
+    fn reject(&mut self, cell: Arc<Cell>, waiting: usize, reason: RejectReason) {
+        cell.reject(reason, waiting);
+        self.is_over(cell);
     }
 
     /// As `reject`, for one that was told to stop while it waited.
-    fn withdraw(&mut self, registry: &Registry, job: Job, requested: bool) {
+    fn withdraw(&mut self, job: Job, waiting: usize, requested: bool) {
         if requested {
             job.cell.announce(EventKind::TaskRemoveRequested);
         }
-        self.end(registry, job.cell, TaskOutcome::Canceled { error: None }, "canceled");
+        job.cell.end_unstarted(TaskOutcome::Canceled { error: None }, waiting, "canceled");
+        self.is_over(job.cell);
     }
 
-    fn end(&mut self, registry: &Registry, cell: Arc<Cell>, outcome: TaskOutcome, why: &str) {
-        let finished = cell.finish_by(outcome, || {
-            if cell.core().bus.is_active() {
-                let slot = cell.slot().and_then(|name| registry.slots.busy.get(name));
-                let waiting = slot.map_or(0, Slot::waiting);
-                cell.tell_slot(EventKind::ControllerRejected, waiting, |event| event.because(why));
-            }
-        });
-        self.over.push((cell, finished));
+    fn is_over(&mut self, cell: Arc<Cell>) {
+        self.over.extend(self.last_over.replace(cell));
     }
 }
 
 impl Cell {
+    fn reject(&self, reason: RejectReason, waiting: usize) {
+        let why = reason.as_label();
+        self.end_unstarted(TaskOutcome::Rejected { reason }, waiting, why);
+    }
+
+    fn end_unstarted(&self, outcome: TaskOutcome, waiting: usize, why: &str) {
+        let publish = || self.tell_slot(EventKind::ControllerRejected, waiting, |event| event.because(why));
+        self.finish_unstarted(outcome, publish);
+    }
+
     /// Publishes an event about the slot of the task. The registry's lock is held.
     fn tell_slot(&self, kind: EventKind, waiting: usize, more: impl FnOnce(Event) -> Event) {
         let count = u64::try_from(waiting).ok();

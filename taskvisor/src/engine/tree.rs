@@ -127,9 +127,8 @@ impl Core {
         }
         let closed = RuntimeError::GroupNotRunning { name: group.path().to_string() };
         let cell = group.adopt(closed, |index| {
-            let tie =
-                Tie::Group(cell::Member { group: Arc::clone(group), index, managed: group.manages(), awaited: false });
-            let cell = self.cell(admitted, Origin::Added, Some(tie));
+            let member = cell::Member { group: Arc::clone(group), index, managed: group.manages(), awaited: false };
+            let cell = self.cell(admitted, Origin::Added, Some(Arc::new(Tie::Group(member))));
             registry.insert(&cell);
             cell
         })?;
@@ -146,23 +145,22 @@ impl Core {
 
     /// Lets go of them: they know their supervisor, which would never be freed.
     pub(crate) fn forget_places(&self) {
-        let mut registry = self.registry();
-        let gone = (registry.places.take(), std::mem::take(&mut registry.group_places));
-        drop(registry);
+        let gone = self.registry().places.take();
         drop(gone);
     }
 
     /// The newest registration of a place, also when it has ended.
     pub(crate) fn place(&self, path: &str) -> Option<Arc<Cell>> {
         let registry = self.registry();
-        let place = registry.places.as_ref().and_then(|places| places.get(path));
+        let place = registry.places.as_ref().and_then(|places| places.tasks.get(path));
         place.or_else(|| registry.get(path)).cloned()
     }
 
     /// The newest registration of a group, also when it has ended; empty is the path of the root.
     pub(crate) fn group_place(&self, path: &str) -> Option<Arc<GroupCell>> {
         let registry = self.registry();
-        registry.group_places.get(path).or_else(|| registry.groups.get(path)).cloned()
+        let place = registry.places.as_ref().and_then(|places| places.groups.get(path));
+        place.or_else(|| registry.groups.get(path)).cloned()
     }
 
     /// As `place`, but waits for the tree to start.
@@ -266,8 +264,8 @@ impl Core {
         } else {
             registry.groups.insert(Arc::clone(&path), Arc::clone(&group));
         }
-        if registry.places.is_some() {
-            registered.groups_before.extend(registry.group_places.insert(path, Arc::clone(&group)));
+        if let Some(places) = &mut registry.places {
+            registered.groups_before.extend(places.groups.insert(path, Arc::clone(&group)));
         }
         let _none = self.register_children(registry, &group, children, registered);
         registered.groups.push(Arc::clone(&group));
@@ -290,7 +288,8 @@ impl Core {
             members.push(match child {
                 AdmittedChild::Task(task) => {
                     let awaited = awaited[index];
-                    let tie = Tie::Group(cell::Member { group: Arc::clone(group), index, managed, awaited });
+                    let member = cell::Member { group: Arc::clone(group), index, managed, awaited };
+                    let tie = Arc::new(Tie::Group(member));
                     let cell = self.cell(task, Origin::Declared { unready: false }, Some(tie));
                     registered.before.extend(registry.insert_declared(&cell));
                     registered.cells.push(Arc::clone(&cell));

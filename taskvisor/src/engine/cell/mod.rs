@@ -11,7 +11,7 @@ mod fault;
 mod gate;
 mod transitions;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
@@ -37,8 +37,6 @@ use crate::task::TaskRef;
 
 pub(super) use bound::Bound;
 pub(super) use gate::Parked;
-#[cfg(feature = "controller")]
-pub(super) use transitions::Finished;
 pub(super) use transitions::{Concluded, News};
 
 /// How long an abort may take to show, once it is due: the scheduler has to get to it.
@@ -48,8 +46,8 @@ pub(super) const ABORT: Duration = Duration::from_millis(100);
 pub(crate) struct Cell {
     id: TaskId,
     name: Arc<str>,
-    /// The hash of the name.
-    hash: u32,
+    /// The hash of the name; zero until somebody asks for it.
+    hash: AtomicU32,
     task: TaskRef,
     settings: Arc<Settings>,
     core: Arc<Core>,
@@ -59,7 +57,7 @@ pub(crate) struct Cell {
     /// The outcome is known, or the registration has ended.
     changed: Notify,
     origin: Origin,
-    tie: Option<Box<Tie>>,
+    tie: Option<Arc<Tie>>,
 }
 
 impl State {
@@ -79,6 +77,9 @@ pub(in crate::engine) enum Origin {
     Declared { unready: bool },
     /// At runtime.
     Added,
+    /// At runtime, to a slot: the one of its own name, unless it is tied to another.
+    #[cfg(feature = "controller")]
+    Submitted,
 }
 
 /// Who else decides when it starts.
@@ -159,12 +160,16 @@ impl Cell {
         settings: Arc<Settings>,
         core: Arc<Core>,
         origin: Origin,
-        tie: Option<Tie>,
+        tie: Option<Arc<Tie>>,
     ) -> Self {
-        let phase = first_phase(&settings);
+        let phase = match origin {
+            #[cfg(feature = "controller")]
+            Origin::Submitted => TaskState::Queued,
+            _ => first_phase(&settings),
+        };
         Self {
             id: TaskId::next(),
-            hash: names::hash(&name),
+            hash: AtomicU32::new(0),
             name,
             task,
             settings,
@@ -177,7 +182,7 @@ impl Cell {
                 streak: 0,
                 unready: origin == Origin::Declared { unready: true },
                 progress: Progress::Idle,
-                gate: if matches!(tie, Some(Tie::Group(_))) { Gate::Shut } else { Gate::Open },
+                gate: if matches!(tie.as_deref(), Some(Tie::Group(_))) { Gate::Shut } else { Gate::Open },
                 since: Ticks::MAX,
                 stop_by: Ticks::MAX,
                 ready: false,
@@ -194,7 +199,7 @@ impl Cell {
             }),
             changed: Notify::new(),
             origin,
-            tie: tie.map(Box::new),
+            tie,
         }
     }
 
@@ -208,7 +213,13 @@ impl Cell {
 
     /// The hash of its name.
     pub(in crate::engine) fn hash(&self) -> u32 {
-        self.hash
+        let known = self.hash.load(Ordering::Relaxed);
+        if known != 0 {
+            return known;
+        }
+        let hash = names::hash(&self.name);
+        self.hash.store(hash, Ordering::Relaxed);
+        hash
     }
 
     /// Its name in its group.
@@ -276,7 +287,7 @@ impl Cell {
     }
 
     pub(in crate::engine) fn was_added(&self) -> bool {
-        self.origin == Origin::Added
+        !matches!(self.origin, Origin::Declared { .. })
     }
 
     /// Whether it was added at runtime, to no group.
@@ -294,21 +305,20 @@ impl Cell {
     /// The slot that it was submitted to.
     #[cfg(feature = "controller")]
     pub(in crate::engine) fn slot(&self) -> Option<&Arc<str>> {
-        match self.tie.as_deref() {
-            Some(Tie::Slot(slot)) => Some(slot),
+        match (self.origin, self.tie.as_deref()) {
+            (_, Some(Tie::Slot(slot))) => Some(slot),
+            (Origin::Submitted, None) => Some(&self.name),
             _ => None,
         }
     }
 
-    /// It waits in its slot.
+    /// What ties it to its slot, for others of that slot to share; nothing if the slot has its name.
     #[cfg(feature = "controller")]
-    pub(in crate::engine) fn wait_in_slot(&self) {
-        let mut state = self.lock();
-        state.phase = TaskState::Queued;
-        state.since = self.core.clock.now();
+    pub(in crate::engine) fn tie(&self) -> Option<&Arc<Tie>> {
+        self.tie.as_ref()
     }
 
-    /// It waits in its slot no more.
+    /// It waits in its slot no more, but owns it.
     #[cfg(feature = "controller")]
     pub(in crate::engine) fn leave_slot(&self) {
         let mut state = self.lock();

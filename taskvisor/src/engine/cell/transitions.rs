@@ -283,13 +283,8 @@ impl Cell {
 
     /// The registration is over. The caller holds the registry's lock and has freed the name.
     pub(in crate::engine) fn finish(&self, outcome: TaskOutcome) -> Finished {
-        self.finish_by(outcome, || self.announce(EventKind::TaskRemoved))
-    }
-
-    /// As `finish`, with what listeners are told of it.
-    pub(in crate::engine) fn finish_by(&self, outcome: TaskOutcome, publish: impl FnOnce()) -> Finished {
         let mut state = self.lock();
-        publish();
+        self.announce(EventKind::TaskRemoved);
         state.phase = TaskState::Ended;
         state.progress = Progress::Over;
         if !self.was_added() {
@@ -314,6 +309,22 @@ impl Cell {
         if finished.spare.is_some() {
             let _ = drop_caught(finished.spare);
         }
+        self.tell_over();
+    }
+
+    /// A submission that waits in its slot will not run. The caller holds the registry's lock, and calls `tell_over`
+    /// without.
+    #[cfg(feature = "controller")]
+    pub(in crate::engine) fn finish_unstarted(&self, outcome: TaskOutcome, publish: impl FnOnce()) {
+        let mut state = self.lock();
+        publish();
+        state.phase = TaskState::Ended;
+        state.progress = Progress::Over;
+        state.cancelled = true;
+        state.outcome = Some(outcome);
+    }
+
+    pub(in crate::engine) fn tell_over(&self) {
         let _ = crate::panics::catch(|| self.changed.notify_waiters());
     }
 }

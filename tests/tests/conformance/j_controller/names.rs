@@ -43,6 +43,49 @@ async fn j06_a_slot_is_the_tasks_own_unless_it_says_otherwise() -> Result {
 }
 
 #[tokio::test(start_paused = true)]
+async fn j06_others_come_to_the_slot_of_a_task_that_has_its_name() -> Result {
+    // given
+    let supervisor = supervisor();
+    let script = Script::new([Step::Succeed(secs(1))]);
+    let slot = supervisor.slot("x");
+    let own = supervisor.submit(ControllerSpec::drop_if_running(script.spec("x"))).await?;
+    assert_eq!(slot.len(), 1);
+    // then
+    assert_eq!(end_of(&slot.drop_if_running(script.spec("a")).await?).await, "busy");
+    assert_eq!(end_of(&supervisor.submit(ControllerSpec::drop_if_running(script.spec("x"))).await?).await, "busy");
+    let other = slot.queue(script.spec("a")).await?;
+    let waits = supervisor.submit(ControllerSpec::queue(script.spec("x"))).await?;
+    assert_eq!(slot.len(), 3);
+    assert_eq!(ends_of(&[own, other]).await, ["completed", "completed"]);
+    settle().await;
+    assert_eq!((slot.len(), waits.status().state), (1, TaskState::Running));
+    // Its owner has its name again, and makes way for another.
+    let other = slot.replace(script.spec("a")).await?;
+    assert_eq!(ends_of(&[waits, other]).await, ["canceled", "completed"]);
+    assert!(slot.is_idle());
+    assert_eq!(script.most(), 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn j06_the_slot_of_a_task_that_has_its_name_is_cancelled_and_made_way_in() -> Result {
+    let supervisor = supervisor();
+    let slot = supervisor.slot("x");
+    for waiting in [0, 1] {
+        let own = supervisor.submit(ControllerSpec::queue(cooperative("x"))).await?;
+        super::queue_all(&slot, &cooperative("a"), waiting).await?;
+        assert_eq!(slot.cancel_all().await?, 1 + waiting);
+        assert_eq!(end_of(&own).await, "canceled");
+        assert!(slot.is_idle());
+    }
+    let own = supervisor.submit(ControllerSpec::queue(cooperative("x"))).await?;
+    let next = supervisor.submit(ControllerSpec::replace(Script::new([OK]).spec("x"))).await?;
+    assert_eq!(ends_of(&[own, next]).await, ["canceled", "completed"]);
+    assert!(slot.is_idle());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn j06_one_name_in_two_slots_runs_once() -> Result {
     let supervisor = supervisor();
     let script = Script::new([Step::Succeed(secs(1))]);

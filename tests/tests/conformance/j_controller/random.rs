@@ -16,6 +16,7 @@ use tests::{Recorder, constant, ms};
 
 use super::{label, surely};
 
+/// Slots have names that tasks have as well.
 const SLOTS: usize = 3;
 const NAMES: usize = 5;
 const MEMBERS: usize = 4;
@@ -102,7 +103,7 @@ impl World {
         let act = ACTS[random.usize(0..ACTS.len())];
         let spec = task(format!("n{}", random.usize(0..NAMES)), act, Some(Arc::clone(&self.running[slot])), two);
         let policies = [AdmissionPolicy::Queue, AdmissionPolicy::Replace, AdmissionPolicy::DropIfRunning];
-        let spec = ControllerSpec::new(policies[random.usize(0..3)], spec).with_slot(format!("s{slot}"));
+        let spec = ControllerSpec::new(policies[random.usize(0..3)], spec).with_slot(format!("n{slot}"));
         let submitted =
             if random.bool() { self.supervisor.try_submit(spec) } else { surely(self.supervisor.submit(spec)).await };
         match submitted {
@@ -151,7 +152,7 @@ impl World {
                         Err(error) => assert!(matches!(error, RuntimeError::ShuttingDown), "{error}"),
                     }
                 }
-                14 => drop(surely(self.supervisor.slot(&format!("s{}", random.usize(0..SLOTS))).cancel_all()).await),
+                14 => drop(surely(self.supervisor.slot(&format!("n{}", random.usize(0..SLOTS))).cancel_all()).await),
                 _ => tokio::task::yield_now().await,
             }
         }
@@ -162,7 +163,7 @@ impl World {
         let mut random = Rng::with_seed(seed);
         while !self.over.load(Ordering::SeqCst) {
             tokio::time::sleep(ms(1)).await;
-            let slot = self.supervisor.slot(&format!("s{}", random.usize(0..SLOTS)));
+            let slot = self.supervisor.slot(&format!("n{}", random.usize(0..SLOTS)));
             surely(slot.cancel_all()).await.unwrap();
             let _ = surely(self.supervisor.cancel(&format!("n{}", random.usize(0..NAMES)))).await;
         }
@@ -213,7 +214,7 @@ async fn round(seed: u64) {
         surely(added.outcome()).await;
     }
     assert!(!two.load(Ordering::SeqCst), "two at once");
-    assert!((0..SLOTS).all(|slot| world.supervisor.slot(&format!("s{slot}")).is_idle()));
+    assert!((0..SLOTS).all(|slot| world.supervisor.slot(&format!("n{slot}")).is_idle()));
     story::check(&recorder.seen(), &ends);
 }
 

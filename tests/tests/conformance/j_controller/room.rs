@@ -1,6 +1,10 @@
 //! Room in all queues together, and those that wait for it.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
 
 use taskvisor::{ControllerError, ControllerSpec, RuntimeError, Supervisor, TaskHandle, TaskState};
 use tests::{OK, Script, cooperative, deaf, secs, settle};
@@ -203,6 +207,52 @@ async fn j01_dropping_one_that_waits_for_room_loses_none() -> Result {
     assert!(owner.cancel().await?);
     supervisor.submit(queued(cooperative("x"))).await?;
     assert_eq!(take_all(&supervisor).len(), ROOM);
+    Ok(())
+}
+
+/// A waker that looks at the slot when it is woken and when it is dropped, and counts the latter.
+struct Looks(Arc<Supervisor>, Arc<AtomicUsize>);
+
+impl Wake for Looks {
+    fn wake(self: Arc<Self>) {
+        assert!(!self.0.slot("s").is_idle());
+    }
+}
+
+impl Drop for Looks {
+    fn drop(&mut self) {
+        assert!(!self.0.slot("s").is_idle());
+        self.1.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn j01_the_waker_of_one_that_waits_for_room_finds_no_lock_held() -> Result {
+    // given one that waits
+    let (supervisor, _) = controlled(1, 100);
+    let dropped = Arc::new(AtomicUsize::new(0));
+    let poll = |submit: std::pin::Pin<&mut dyn Future<Output = Submitted>>| {
+        let waker = Waker::from(Arc::new(Looks(Arc::clone(&supervisor), Arc::clone(&dropped))));
+        submit.poll(&mut Context::from_waker(&waker)).is_ready()
+    };
+    supervisor.submit(queued(cooperative("x"))).await?;
+    let taken = supervisor.submit(queued(cooperative("x"))).await?;
+    let mut submit = pin!(supervisor.submit(queued(cooperative("y"))));
+    // then its last waker is kept alone
+    for before in 0..3 {
+        assert!(!poll(submit.as_mut()));
+        assert_eq!(dropped.load(Ordering::SeqCst), before);
+    }
+    assert!(taken.cancel().await?);
+    assert_eq!(dropped.load(Ordering::SeqCst), 3, "it was woken");
+    assert!(poll(submit.as_mut()));
+    assert_eq!(dropped.load(Ordering::SeqCst), 4);
+    // and one that waits no more
+    {
+        let mut submit = pin!(supervisor.submit(queued(cooperative("z"))));
+        assert!(!poll(submit.as_mut()));
+    }
+    assert_eq!(dropped.load(Ordering::SeqCst), 5);
     Ok(())
 }
 
