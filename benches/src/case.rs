@@ -87,6 +87,10 @@ const fn often(work: &'static str, size: u64) -> Load {
     Load { work, runtime: "ct", size, fixed: false }
 }
 
+const fn often_on_two(work: &'static str, size: u64) -> Load {
+    Load { runtime: "mt", ..often(work, size) }
+}
+
 const fn exactly(work: &'static str, runtime: &'static str, size: u64) -> Load {
     Load { work, runtime, size, fixed: true }
 }
@@ -135,8 +139,9 @@ pub(crate) fn cases() -> Vec<Case> {
         case("C4", "idle task, with a token", idle_token, Blocks, AtMost(7.0)),
         case("C4", "idle task, no token", idle, Bytes, AtMost(800.0)),
         case("C4", "idle task, no token", idle, Blocks, AtMost(7.0)),
-        case("C5", "add, cancel, wait", cancel, Cpu, OfFloor(1.6)),
-        case("C5", "among 100k others", cancel_among, Cpu, OfSmall { small: cancel, most: 1.7 }),
+        case("C5", "add, cancel, wait, ct", cancel, Cpu, OfFloor(1.6)),
+        case("C5", "add, cancel, wait, mt", often_on_two("cancel-0", 50_000), Wall, OfFloor(1.6)),
+        case("C5", "among 100k others, ct", cancel_among, Cpu, OfSmall { small: cancel, most: 1.7 }),
         case("C6", "stop, 10k, ct", stop("ct", 10_000), Cpu, OfFloor(4.0)),
         case("C6", "stop, 100k, ct", stop("ct", 100_000), Cpu, OfFloor(4.0)),
         case(
@@ -158,8 +163,10 @@ pub(crate) fn cases() -> Vec<Case> {
         case("C9", "slot: replace", often("slot-replace", 300_000), Cpu, AtMost(250.0)),
         case("C9", "slot: queue to outcome", often("slot-queue", 100_000), Cpu, AtMost(1_500.0)),
         case("C9", "10k slots", exactly("slot-distinct", "ct", 10_000), Cpu, AtMost(2_000.0)),
-        case("C10", "poll", often("poll", 3_000_000), Cpu, OfFloor(1.15)),
-        case("C11", "start to shutdown", often("lifecycle", 50_000), Cpu, OfFloor(4.0)),
-        case("C11", "start to shutdown", often("lifecycle", 50_000), Threads, AtMost(0.0)),
+        case("C10", "poll, ct", often("poll", 3_000_000), Cpu, OfFloor(1.15)),
+        case("C10", "poll, mt", often_on_two("poll", 3_000_000), Wall, OfFloor(1.15)),
+        case("C11", "start to shutdown, ct", often("lifecycle", 50_000), Cpu, OfFloor(4.0)),
+        case("C11", "start to shutdown, mt", often_on_two("lifecycle", 50_000), Wall, OfFloor(4.0)),
+        case("C11", "start to shutdown, ct", often("lifecycle", 50_000), Threads, AtMost(0.0)),
     ]
 }
