@@ -16,7 +16,7 @@ use super::alarm::deadline;
 use super::cell::{ABORT, Bound};
 use super::core::Core;
 use super::current::Current;
-use super::observe;
+use super::observe::{self, Background};
 use super::registry::Admission;
 #[cfg(feature = "controller")]
 use super::slots::Aftermath;
@@ -102,7 +102,7 @@ impl Core {
         let driver = Driver { core: Arc::clone(self), next };
         match runtime {
             Some(runtime) => {
-                observe::spawn(&runtime, Box::pin(driver.drive(drain)), |_| "shutdown".into());
+                driver.spawn(&runtime, drain);
             }
             // Never used on a runtime: there is nothing to stop, and nobody to tell.
             None => drop(driver),
@@ -183,15 +183,20 @@ struct Driver {
 }
 
 impl Driver {
+    fn spawn(self, runtime: &Handle, drain: Duration) {
+        let driving: Background = Box::pin(self.drive(drain));
+        observe::spawn(runtime, driving, |_| "shutdown".into());
+    }
+
     async fn drive(self, drain: Duration) {
         let core = &self.core;
         if !drain.is_zero() {
-            until(core.vacant(), core.forced(), drain).await;
+            until(pin!(core.vacant()), pin!(core.forced()), drain).await;
         }
         let grace = core.config.grace;
         core.registry().admission = Admission::Stopping;
         let mut stuck = Vec::new();
-        if !until(self.stop_all(grace), core.forced(), grace).await {
+        if !until(pin!(self.stop_all(grace)), pin!(core.forced()), grace).await {
             core.roots().iter().for_each(|root| root.stop(Bound::Now));
             for cell in core.cells() {
                 cell.stop(Bound::Now, false);
@@ -210,7 +215,7 @@ impl Driver {
                 Err(error) => Event::new(EventKind::GraceExceeded).because(error.to_string()),
             });
             // Forced once more, it does not even wait for them.
-            until(core.bus.flush(), core.verdict.force.notified(), core.config.drain_timeout).await;
+            until(pin!(core.bus.flush()), pin!(core.verdict.force.notified()), core.config.drain_timeout).await;
         }
         observe::shutdown_over(&result);
         core.close(result);
@@ -271,7 +276,7 @@ impl Drop for Driver {
         }
         if let Some(next) = self.next.take() {
             let driver = Self { core: Arc::clone(&self.core), next: None };
-            observe::spawn(&next, Box::pin(driver.drive(Duration::ZERO)), |_| "shutdown".into());
+            driver.spawn(&next, Duration::ZERO);
             return;
         }
         for cell in self.core.cells() {
@@ -284,9 +289,10 @@ impl Drop for Driver {
     }
 }
 
+type Waited<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;
+
 /// Waits for `done`, but not past `end` and not longer than `time`. Whether it is done.
-async fn until(done: impl Future<Output = ()>, end: impl Future<Output = ()>, time: Duration) -> bool {
-    let (mut done, mut end) = (pin!(done), pin!(end));
+async fn until(mut done: Waited<'_>, mut end: Waited<'_>, time: Duration) -> bool {
     let either = std::future::poll_fn(|cx| {
         if done.as_mut().poll(cx).is_ready() {
             return Poll::Ready(true);

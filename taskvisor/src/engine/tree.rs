@@ -11,7 +11,7 @@ use super::actor::Actor;
 use super::cell::{self, Cell, Origin, Tie};
 use super::core::{Admitted, Core, announce};
 use super::group::{GroupCell, Member, Place, drive};
-use super::observe;
+use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
 use crate::failure::FailureChain;
 use crate::group::{ChildSpec, Group};
@@ -330,7 +330,8 @@ impl Registered {
         }
         for group in self.groups {
             let name = Arc::clone(group.shown_path());
-            observe::spawn(runtime, drive(group), |_| name);
+            let driving: Background = Box::pin(drive(group));
+            observe::spawn(runtime, driving, |_| name);
         }
     }
 }
