@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::SupervisorConfig;
+use crate::engine::{Drive, drive};
 use crate::policy::{BackoffPolicy, RestartPolicy};
 use crate::ready::Ready;
 use crate::runtime_error::InvalidOption;
@@ -50,6 +51,8 @@ pub struct Group {
     pub(crate) max_retries: Option<u32>,
     pub(crate) critical: bool,
     pub(crate) significant: bool,
+    /// What looks after its children together, unless it is plain. Each setter that can make it not plain sets this.
+    pub(crate) driver: Option<Drive>,
 }
 
 /// A child of a group, as it was declared.
@@ -108,9 +111,14 @@ impl fmt::Debug for ChildSpec {
 impl Group {
     /// A group of this name and strategy, critical, restarted on failure, without limit.
     pub fn new(name: impl Into<Arc<str>>, strategy: Strategy) -> Self {
+        Self { strategy, driver: Some(drive), ..Self::root(name.into()) }
+    }
+
+    /// The root of a tree, plain as yet.
+    pub(crate) fn root(name: Arc<str>) -> Self {
         Self {
-            name: name.into(),
-            strategy,
+            name,
+            strategy: Strategy::OneForOne,
             limit: None,
             children: Vec::new(),
             after: Vec::new(),
@@ -120,6 +128,7 @@ impl Group {
             max_retries: None,
             critical: true,
             significant: false,
+            driver: None,
         }
     }
 
@@ -142,23 +151,30 @@ impl Group {
     /// of several siblings counts once. `within` must not be zero. Default: no limit.
     pub fn limit(mut self, max_restarts: u32, within: Duration) -> Self {
         self.limit = Some((max_restarts, within));
+        self.driver = Some(drive);
         self
     }
 
     /// Adds a task.
     pub fn task(mut self, task: impl IntoTaskSpec) -> Self {
-        self.children.push(ChildSpec::Task(task.into_task_spec()));
+        self.push(task.into_task_spec());
         self
     }
 
     /// Adds tasks.
     pub fn tasks(mut self, tasks: impl IntoIterator<Item = impl IntoTaskSpec>) -> Self {
-        self.children.extend(tasks.into_iter().map(|task| ChildSpec::Task(task.into_task_spec())));
+        tasks.into_iter().for_each(|task| self.push(task.into_task_spec()));
         self
+    }
+
+    fn push(&mut self, task: TaskSpec) {
+        self.driver = self.driver.or(task.driver());
+        self.children.push(ChildSpec::Task(task));
     }
 
     /// Adds a group.
     pub fn group(mut self, group: Self) -> Self {
+        self.driver = self.driver.or(group.driver);
         self.children.push(ChildSpec::Group(group));
         self
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::SupervisorConfig;
+use crate::engine::{Drive, drive};
 use crate::policy::{BackoffPolicy, RestartPolicy};
 use crate::ready::Ready;
 use crate::settings::{Overrides, Settings};
@@ -42,6 +43,8 @@ pub struct TaskSpec {
 struct Said {
     overrides: Overrides,
     after: Vec<Arc<str>>,
+    /// What looks after the task and its siblings together, if something was said that can take that.
+    driver: Option<Drive>,
 }
 
 impl TaskSpec {
@@ -214,7 +217,9 @@ impl TaskSpec {
     /// Sets when the task counts as ready.
     #[must_use]
     pub fn with_ready(mut self, ready: Ready) -> Self {
-        self.say().overrides.ready = ready;
+        let said = self.say();
+        said.overrides.ready = ready;
+        said.driver = Some(drive);
         self
     }
 
@@ -238,14 +243,18 @@ impl TaskSpec {
     /// Starts the task when these siblings, declared before it in its group, are ready, and stops it before them.
     #[must_use]
     pub fn with_after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
-        self.say().after.extend(names.into_iter().map(Into::into));
+        let said = self.say();
+        said.after.extend(names.into_iter().map(Into::into));
+        said.driver = Some(drive);
         self
     }
 
     /// The group needs this task: it fails if the task ends for good neither completed nor canceled.
     #[must_use]
     pub fn critical(mut self) -> Self {
-        self.say().overrides.critical = true;
+        let said = self.say();
+        said.overrides.critical = true;
+        said.driver = Some(drive);
         self
     }
 
@@ -253,7 +262,9 @@ impl TaskSpec {
     /// policy `Always`.
     #[must_use]
     pub fn significant(mut self) -> Self {
-        self.say().overrides.significant = true;
+        let said = self.say();
+        said.overrides.significant = true;
+        said.driver = Some(drive);
         self
     }
 
@@ -269,8 +280,12 @@ impl TaskSpec {
         Self {
             task,
             name: Some(name),
-            said: Some(Arc::new(Said { overrides: Overrides::of(settings), after: Vec::new() })),
+            said: Some(Arc::new(Said { overrides: Overrides::of(settings), after: Vec::new(), driver: Some(drive) })),
         }
+    }
+
+    pub(crate) fn driver(&self) -> Option<Drive> {
+        self.said.as_ref().and_then(|said| said.driver)
     }
 
     pub(crate) fn into_parts(self) -> (TaskRef, Arc<str>) {
