@@ -201,31 +201,32 @@ impl TreeBuilder {
 
     /// Adds a task.
     pub fn task(mut self, task: impl IntoTaskSpec) -> Self {
-        self.root = self.root.task(task);
+        self.root.add_task(task.into_task_spec());
         self
     }
 
     /// Sets who is restarted when a child of the root fails. Default: only that child.
     pub fn strategy(mut self, strategy: Strategy) -> Self {
-        self.root = Group { strategy, driver: Some(drive), ..self.root };
+        self.root.strategy = strategy;
+        self.root.driver = Some(drive);
         self
     }
 
     /// Limits the failures in the root; see [`Group::limit`].
     pub fn limit(mut self, max_restarts: u32, within: Duration) -> Self {
-        self.root = self.root.limit(max_restarts, within);
+        self.root.set_limit(max_restarts, within);
         self
     }
 
     /// Adds a group.
     pub fn group(mut self, group: Group) -> Self {
-        self.root = self.root.group(group);
+        self.root.add_group(group);
         self
     }
 
     /// Adds tasks.
     pub fn tasks(mut self, tasks: impl IntoIterator<Item = impl IntoTaskSpec>) -> Self {
-        self.root = self.root.tasks(tasks);
+        tasks.into_iter().for_each(|task| self.root.add_task(task.into_task_spec()));
         self
     }
 

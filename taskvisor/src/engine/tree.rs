@@ -21,15 +21,15 @@ use crate::spec::TaskSpec;
 use crate::strategy::Strategy;
 
 /// A group whose tasks are checked and resolved.
-struct AdmittedGroup {
-    spec: Group,
+struct AdmittedGroup<'a> {
+    spec: &'a Group,
     path: Arc<str>,
-    children: Vec<AdmittedChild>,
+    children: Vec<AdmittedChild<'a>>,
 }
 
-enum AdmittedChild {
+enum AdmittedChild<'a> {
     Task(Admitted),
-    Group(AdmittedGroup),
+    Group(AdmittedGroup<'a>),
 }
 
 /// What was registered and is to be spawned.
@@ -214,7 +214,12 @@ impl Core {
         self.shut_down(&why, self.config.drain);
     }
 
-    fn admit_group(&self, spec: &Group, path: Arc<str>, is_root: bool) -> Result<AdmittedGroup, RuntimeError> {
+    fn admit_group<'a>(
+        &self,
+        spec: &'a Group,
+        path: Arc<str>,
+        is_root: bool,
+    ) -> Result<AdmittedGroup<'a>, RuntimeError> {
         spec.check(is_root)?;
         let mut names = HashSet::new();
         let mut children = Vec::with_capacity(spec.children.len());
@@ -232,14 +237,14 @@ impl Core {
                 }
             });
         }
-        Ok(AdmittedGroup { spec: spec.clone(), path, children })
+        Ok(AdmittedGroup { spec, path, children })
     }
 
     /// Registers tasks that nobody looks after together.
     fn register_plain(
         self: &Arc<Self>,
         registry: &mut Registry,
-        root: AdmittedGroup,
+        root: AdmittedGroup<'_>,
         unready: bool,
         registered: &mut Registered,
     ) {
@@ -255,12 +260,12 @@ impl Core {
     fn register_group(
         self: &Arc<Self>,
         registry: &mut Registry,
-        admitted: AdmittedGroup,
+        admitted: AdmittedGroup<'_>,
         place: Option<Place>,
         registered: &mut Registered,
     ) -> Arc<GroupCell> {
         let AdmittedGroup { spec, path, children } = admitted;
-        let group = GroupCell::new(Arc::clone(&path), spec, Arc::clone(self), place);
+        let group = GroupCell::new(Arc::clone(&path), spec.clone(), Arc::clone(self), place);
         if group.place.is_none() {
             registry.roots.push(Arc::clone(&group));
         } else {
@@ -279,7 +284,7 @@ impl Core {
         self: &Arc<Self>,
         registry: &mut Registry,
         group: &Arc<GroupCell>,
-        children: Vec<AdmittedChild>,
+        children: Vec<AdmittedChild<'_>>,
         registered: &mut Registered,
     ) -> Vec<Member> {
         let managed = group.manages();
@@ -306,7 +311,7 @@ impl Core {
     }
 }
 
-impl AdmittedGroup {
+impl AdmittedGroup<'_> {
     /// The paths of all that is in it.
     fn paths(&self) -> Vec<Arc<str>> {
         let mut paths = Vec::new();
