@@ -243,7 +243,7 @@ impl Group {
             }
         }
         if let Some(backoff) = &self.backoff {
-            check_backoff(backoff, subject)?;
+            check_backoff(backoff, &subject)?;
         }
         if self.significant && matches!(self.restart, RestartPolicy::Always { .. }) {
             return invalid("significant", "set".into(), "a group that can end: not the restart policy `Always`");

@@ -1,16 +1,16 @@
 //! A `run`: stays until every registration has ended, or a shutdown has.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
 use tokio::runtime::Handle;
-use tokio::time::timeout;
 
 use super::core::Core;
 use super::registry::Admission;
+use super::shutdown::until;
 use super::signals::Signals;
 use crate::panics::catch;
 use crate::runtime_error::RuntimeError;
@@ -53,7 +53,7 @@ impl Core {
                 return;
             }
             if !self.is_open() {
-                return std::future::pending().await;
+                return pending().await;
             }
         }
     }
@@ -121,7 +121,7 @@ impl Running {
             End::Natural => {
                 self.over = true;
                 // The supervisor goes on, and so do its subscribers: there is nobody to tell that they are late.
-                let _ = timeout(self.core.config.drain_timeout, self.core.bus.flush()).await;
+                until(pin!(self.core.bus.flush()), pin!(pending()), self.core.config.drain_timeout).await;
                 Ok(())
             }
         }

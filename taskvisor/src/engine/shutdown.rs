@@ -1,7 +1,7 @@
 //! The one shutdown of a supervisor, shared by all who ask for it.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::alarm::deadline;
 use super::cell::{ABORT, Bound};
@@ -202,7 +202,7 @@ impl Driver {
                 cell.stop(Bound::Now, false);
             }
             // What can be aborted is given the time to show it, so that it is gone when `run` returns.
-            let _ = timeout(ABORT, core.vacant()).await;
+            until(pin!(core.vacant()), pin!(pending()), ABORT).await;
             for cell in core.cells() {
                 cell.declare_aborted();
                 stuck.push((cell.id(), Arc::clone(cell.name())));
@@ -289,10 +289,10 @@ impl Drop for Driver {
     }
 }
 
-type Waited<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;
+pub(super) type Waited<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;
 
 /// Waits for `done`, but not past `end` and not longer than `time`. Whether it is done.
-async fn until(mut done: Waited<'_>, mut end: Waited<'_>, time: Duration) -> bool {
+pub(super) async fn until(mut done: Waited<'_>, mut end: Waited<'_>, time: Duration) -> bool {
     let either = std::future::poll_fn(|cx| {
         if done.as_mut().poll(cx).is_ready() {
             return Poll::Ready(true);

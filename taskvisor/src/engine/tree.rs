@@ -1,6 +1,6 @@
 //! Registering a declared tree: whole or not at all.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -221,10 +221,10 @@ impl Core {
         is_root: bool,
     ) -> Result<AdmittedGroup<'a>, RuntimeError> {
         spec.check(is_root)?;
-        let mut names = HashSet::new();
+        let mut places = HashMap::new();
         let mut children = Vec::with_capacity(spec.children.len());
-        for child in &spec.children {
-            if !names.insert(child.name()) {
+        for (place, child) in spec.children.iter().enumerate() {
+            if places.insert(child.name(), place).is_some() {
                 return Err(RuntimeError::TaskAlreadyExists { name: join(&path, child.name()).to_string() });
             }
             children.push(match child {

@@ -305,20 +305,21 @@ impl Cell {
         lock(&self.state)
     }
 
-    pub(in crate::engine) fn publish(&self, event: impl FnOnce(Event) -> Event, kind: EventKind) {
-        if self.core.bus.is_active() {
-            self.core.bus.publish(event(Event { id: Some(self.id), ..Event::about(kind, &self.name) }));
-        }
+    /// An event about the registration. Made where somebody listens, and nowhere else.
+    pub(in crate::engine) fn event(&self, kind: EventKind) -> Event {
+        Event { id: Some(self.id), ..Event::about(kind, &self.name) }
+    }
+
+    /// An event about the present attempt.
+    fn event_of_attempt(&self, state: &State, kind: EventKind) -> Event {
+        Event { attempt: Some(state.attempt), ..self.event(kind) }
     }
 
     /// Publishes an event about the registration as a whole.
     pub(in crate::engine) fn announce(&self, kind: EventKind) {
-        self.publish(|event| event, kind);
-    }
-
-    /// Publishes an event about the present attempt.
-    fn publish_attempt(&self, state: &State, kind: EventKind, more: impl FnOnce(Event) -> Event) {
-        self.publish(|event| more(Event { attempt: Some(state.attempt), ..event }), kind);
+        if self.core.bus.is_active() {
+            self.core.bus.publish(self.event(kind));
+        }
     }
 }
 

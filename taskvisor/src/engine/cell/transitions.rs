@@ -108,7 +108,9 @@ impl Cell {
         let attempt = state.attempt;
         #[cfg(feature = "test-util")]
         self.note_fault(&state);
-        self.publish_attempt(&state, EventKind::TaskStarting, |event| event);
+        if self.core.bus.is_active() {
+            self.core.bus.publish(self.event_of_attempt(&state, EventKind::TaskStarting));
+        }
         drop(state);
         if passes {
             self.report(Note::Ready);
@@ -125,8 +127,10 @@ impl Cell {
         if state.told != Told::Nothing {
             return false;
         }
-        let timeout_ms = Some(millis(timeout));
-        self.publish_attempt(&state, EventKind::TimeoutHit, |event| Event { timeout_ms, ..event });
+        if self.core.bus.is_active() {
+            let timeout_ms = Some(millis(timeout));
+            self.core.bus.publish(Event { timeout_ms, ..self.event_of_attempt(&state, EventKind::TimeoutHit) });
+        }
         state.cancelled = true;
         let token = state.token.take();
         drop(state);
@@ -226,49 +230,44 @@ impl Cell {
     }
 
     fn publish_end(&self, state: &State, next: &Next, aborted: bool) {
-        if !self.core.bus.is_active() {
+        let bus = &self.core.bus;
+        if !bus.is_active() {
             return;
         }
-        let stopped = || self.publish_attempt(state, EventKind::TaskStopped, |event| event);
-        let failed = |error: &Arc<TaskError>| {
-            self.publish_attempt(state, EventKind::TaskFailed, |event| event.because(Arc::clone(error)));
-        };
-        let wait = |delay| {
-            let delay_ms = Some(millis(delay));
-            self.publish_attempt(state, EventKind::BackoffScheduled, |event| Event { delay_ms, ..event });
+        let event = |kind| self.event_of_attempt(state, kind);
+        let failed = |error: &Arc<TaskError>| bus.publish(event(EventKind::TaskFailed).because(Arc::clone(error)));
+        let waits = |delay| {
+            bus.publish(Event { delay_ms: Some(millis(delay)), ..event(EventKind::BackoffScheduled) });
         };
         match next {
-            _ if aborted => {
-                self.publish_attempt(state, EventKind::TaskFailed, |event| {
-                    event.because("aborted: did not stop in time")
-                });
-            }
+            _ if aborted => bus.publish(event(EventKind::TaskFailed).because("aborted: did not stop in time")),
             Next::Restart(error) | Next::Hold(error) | Next::End(TaskOutcome::Canceled { error }) => {
                 // With a reason, so that it can be told from a success.
-                self.publish_attempt(state, EventKind::TaskStopped, |event| match error {
-                    Some(error) => event.because(Arc::clone(error)),
-                    None => event.because("canceled"),
+                let stopped = event(EventKind::TaskStopped);
+                bus.publish(match error {
+                    Some(error) => stopped.because(Arc::clone(error)),
+                    None => stopped.because("canceled"),
                 });
             }
             Next::Repeat(delay) => {
-                stopped();
-                wait(*delay);
+                bus.publish(event(EventKind::TaskStopped));
+                waits(*delay);
             }
             Next::Retry { error, delay, .. } => {
                 failed(error);
-                wait(*delay);
+                waits(*delay);
             }
             Next::End(TaskOutcome::Completed) => {
-                stopped();
-                self.publish_attempt(state, EventKind::ActorExhausted, |event| event);
+                bus.publish(event(EventKind::TaskStopped));
+                bus.publish(event(EventKind::ActorExhausted));
             }
             Next::End(outcome) => {
                 outcome.error().into_iter().for_each(failed);
                 let fatal = matches!(outcome, TaskOutcome::Fatal { .. });
-                let kind = if fatal { EventKind::ActorDead } else { EventKind::ActorExhausted };
-                self.publish_attempt(state, kind, |event| match outcome.error() {
-                    Some(error) => event.because(Arc::clone(error)),
-                    None => event,
+                let over = event(if fatal { EventKind::ActorDead } else { EventKind::ActorExhausted });
+                bus.publish(match outcome.error() {
+                    Some(error) => over.because(Arc::clone(error)),
+                    None => over,
                 });
             }
         }
