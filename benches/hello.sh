@@ -80,6 +80,10 @@ edition = \"2024\"
 tokio = { version = \"1\", features = [\"full\"] }
 $(dependency_of "$1")
 
+# As those from a registry are built, of which taskvisor would be one.
+[profile.dev.package.\"*\"]
+incremental = false
+
 [workspace]" >"$crates/$1/Cargo.toml"
     "$1" >"$crates/$1/src/main.rs"
     cargo fetch --quiet --manifest-path "$crates/$1/Cargo.toml"
