@@ -99,8 +99,8 @@ fn keep<V>(slot: &mut Option<Given<V>>, key: &Ident, value: Value<V>) {
 impl<T> Table<T> {
     /// Reads every argument of `list` into `target`. What is wrong with one leaves the others be.
     pub(crate) fn read<'a>(&self, list: impl IntoIterator<Item = &'a Expr>, target: &mut T, reader: &mut Reader) {
-        let rows = self.keys.iter().map(|key| key.row).collect();
-        let mut rows = Rows { noun: self.noun, rows, misplaced: self.misplaced, seen: Vec::new() };
+        let all = self.keys.iter().map(|key| key.row).collect();
+        let mut rows = Rows { noun: self.noun, all, misplaced: self.misplaced, seen: Vec::new() };
         for argument in list {
             let found = rows.find(argument, reader);
             if let Some((row, key, form)) = found.and_then(|(at, key, form)| Some((self.keys.get(at)?, key, form))) {
@@ -119,7 +119,7 @@ impl<T> Table<T> {
 /// The rows of a table, and which of them a list has given already.
 struct Rows {
     noun: &'static str,
-    rows: Vec<Row>,
+    all: Vec<Row>,
     misplaced: &'static [&'static Misplaced],
     seen: Vec<Ident>,
 }
@@ -139,7 +139,7 @@ impl Rows {
             reader.errors.push(argument, self.expected());
             return None;
         };
-        let Some(row) = self.rows.iter().position(|row| key == row.name) else {
+        let Some(row) = self.all.iter().position(|row| key == row.name) else {
             reader.errors.push(&key, self.unknown(&key.to_string()));
             return None;
         };
@@ -153,7 +153,7 @@ impl Rows {
     }
 
     fn expected(&self) -> String {
-        let usage = self.rows.first().map_or("key = value", |row| row.usage);
+        let usage = self.all.first().map_or("key = value", |row| row.usage);
         format!("expected {} {}, for example `{usage}`", self.article(), self.noun)
     }
 
@@ -162,7 +162,7 @@ impl Rows {
         if let Some((_, instead)) = self.misplaced.iter().copied().flatten().find(|(name, _)| *name == key) {
             return format!("`{key}` cannot be given here: {instead}");
         }
-        let known = || self.rows.iter().map(|row| row.name);
+        let known = || self.all.iter().map(|row| row.name);
         match suggest::closest(key, known()) {
             Some(meant) => format!("unknown {noun} `{key}`, did you mean `{meant}`?"),
             None => format!("unknown {noun} `{key}`, expected {}", suggest::list(known(), '`')),

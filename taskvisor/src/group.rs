@@ -342,6 +342,6 @@ impl fmt::Debug for Group {
             .field("critical", &self.critical)
             .field("significant", &self.significant)
             .field("children", &self.children)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
