@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::SupervisorConfig;
-use crate::engine::{Drive, drive};
 use crate::policy::{BackoffPolicy, RestartPolicy};
 use crate::ready::Ready;
 use crate::runtime_error::InvalidOption;
@@ -51,8 +50,6 @@ pub struct Group {
     pub(crate) max_retries: Option<u32>,
     pub(crate) critical: bool,
     pub(crate) significant: bool,
-    /// What looks after its children together, unless it is plain. Each setter that can make it not plain sets this.
-    pub(crate) driver: Option<Drive>,
 }
 
 /// A child of a group, as it was declared.
@@ -111,14 +108,9 @@ impl fmt::Debug for ChildSpec {
 impl Group {
     /// A group of this name and strategy, critical, restarted on failure, without limit.
     pub fn new(name: impl Into<Arc<str>>, strategy: Strategy) -> Self {
-        Self { strategy, driver: Some(drive), ..Self::root(name.into()) }
-    }
-
-    /// The root of a tree, plain as yet.
-    pub(crate) fn root(name: Arc<str>) -> Self {
         Self {
-            name,
-            strategy: Strategy::OneForOne,
+            name: name.into(),
+            strategy,
             limit: None,
             children: Vec::new(),
             after: Vec::new(),
@@ -128,7 +120,6 @@ impl Group {
             max_retries: None,
             critical: true,
             significant: false,
-            driver: None,
         }
     }
 
@@ -156,7 +147,6 @@ impl Group {
 
     pub(crate) fn set_limit(&mut self, max_restarts: u32, within: Duration) {
         self.limit = Some((max_restarts, within));
-        self.driver = Some(drive);
     }
 
     /// Adds a task.
@@ -172,7 +162,6 @@ impl Group {
     }
 
     pub(crate) fn add_task(&mut self, task: TaskSpec) {
-        self.driver = self.driver.or(task.driver());
         self.children.push(ChildSpec::Task(task));
     }
 
@@ -183,7 +172,6 @@ impl Group {
     }
 
     pub(crate) fn add_group(&mut self, group: Self) {
-        self.driver = self.driver.or(group.driver);
         self.children.push(ChildSpec::Group(group));
     }
 

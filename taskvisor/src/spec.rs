@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::SupervisorConfig;
-use crate::engine::{Drive, drive};
 use crate::policy::{BackoffPolicy, RestartPolicy};
 use crate::ready::Ready;
 use crate::settings::{Overrides, Settings};
@@ -43,8 +42,6 @@ pub struct TaskSpec {
 struct Said {
     overrides: Overrides,
     after: Vec<Arc<str>>,
-    /// What looks after the task and its siblings together, if something was said that can take that.
-    driver: Option<Drive>,
 }
 
 impl TaskSpec {
@@ -217,9 +214,7 @@ impl TaskSpec {
     /// Sets when the task counts as ready.
     #[must_use]
     pub fn with_ready(mut self, ready: Ready) -> Self {
-        let said = self.say();
-        said.overrides.ready = ready;
-        said.driver = Some(drive);
+        self.say().overrides.ready = ready;
         self
     }
 
@@ -243,18 +238,14 @@ impl TaskSpec {
     /// Starts the task when these siblings, declared before it in its group, are ready, and stops it before them.
     #[must_use]
     pub fn with_after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
-        let said = self.say();
-        said.after.extend(names.into_iter().map(Into::into));
-        said.driver = Some(drive);
+        self.say().after.extend(names.into_iter().map(Into::into));
         self
     }
 
     /// The group needs this task: it fails if the task ends for good neither completed nor canceled.
     #[must_use]
     pub fn critical(mut self) -> Self {
-        let said = self.say();
-        said.overrides.critical = true;
-        said.driver = Some(drive);
+        self.say().overrides.critical = true;
         self
     }
 
@@ -262,9 +253,7 @@ impl TaskSpec {
     /// policy `Always`.
     #[must_use]
     pub fn significant(mut self) -> Self {
-        let said = self.say();
-        said.overrides.significant = true;
-        said.driver = Some(drive);
+        self.say().overrides.significant = true;
         self
     }
 
@@ -280,12 +269,8 @@ impl TaskSpec {
         Self {
             task,
             name: Some(name),
-            said: Some(Arc::new(Said { overrides: Overrides::of(settings), after: Vec::new(), driver: Some(drive) })),
+            said: Some(Arc::new(Said { overrides: Overrides::of(settings), after: Vec::new() })),
         }
-    }
-
-    pub(crate) fn driver(&self) -> Option<Drive> {
-        self.said.as_ref().and_then(|said| said.driver)
     }
 
     pub(crate) fn into_parts(self) -> (TaskRef, Arc<str>) {

@@ -96,7 +96,7 @@ impl Supervisor {
     }
 
     fn claim(&self, specs: Vec<TaskSpec>, signals: bool) -> Result<Running, RuntimeError> {
-        let root = Group::root("root".into()).tasks(specs);
+        let root = Group::one_for_one("root").tasks(specs);
         self.core.claim(signals)?.start_with(|core| core.add_tree(&root, None))
     }
 

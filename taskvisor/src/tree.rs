@@ -10,7 +10,7 @@ use crate::child::ChildHandle;
 use crate::config::SupervisorConfig;
 #[cfg(feature = "controller")]
 use crate::controller::{ControllerConfig, SlotHandle, SlotSpec};
-use crate::engine::{Running, Shutdown, drive};
+use crate::engine::{Running, Shutdown};
 use crate::events::IntoSubscriber;
 use crate::group::Group;
 use crate::group_handle::GroupHandle;
@@ -49,7 +49,7 @@ pub struct Tree {
 impl Tree {
     /// Declares a tree.
     pub fn builder(config: SupervisorConfig) -> TreeBuilder {
-        TreeBuilder { supervisor: Supervisor::builder(config), root: Group::root("root".into()) }
+        TreeBuilder { supervisor: Supervisor::builder(config), root: Group::one_for_one("root") }
     }
 
     /// The tree's name. Default: `root`.
@@ -208,7 +208,6 @@ impl TreeBuilder {
     /// Sets who is restarted when a child of the root fails. Default: only that child.
     pub fn strategy(mut self, strategy: Strategy) -> Self {
         self.root.strategy = strategy;
-        self.root.driver = Some(drive);
         self
     }
 

@@ -29,7 +29,7 @@ mod tree;
 
 pub(crate) use cell::Cell;
 pub(crate) use core::{Core, Parts};
-pub(crate) use group::{Drive, GroupCell, drive};
+pub(crate) use group::GroupCell;
 #[cfg(feature = "test-util")]
 pub(crate) use kit::mix;
 pub(crate) use observe::{Background, SpanRef, lost};

@@ -10,8 +10,8 @@ use tokio::runtime::Handle;
 use super::actor::Actor;
 use super::cell::{self, Cell, Origin, Tie};
 use super::core::{Admitted, Core, announce};
-use super::group::{GroupCell, Member, Place};
-use super::observe;
+use super::group::{GroupCell, Member, Place, drive};
+use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
 use crate::failure::FailureChain;
 use crate::group::{ChildSpec, Group};
@@ -335,9 +335,8 @@ impl Registered {
         }
         for group in self.groups {
             let name = Arc::clone(group.shown_path());
-            if let Some(drive) = group.spec().driver {
-                observe::spawn(runtime, drive(group), |_| name);
-            }
+            let driving: Background = Box::pin(drive(group));
+            observe::spawn(runtime, driving, |_| name);
         }
     }
 }
