@@ -14,6 +14,10 @@ pub(crate) struct Errors {
 impl Errors {
     /// Reports `message` at the tokens it is about.
     pub(crate) fn push(&mut self, at: &impl ToTokens, message: impl Display) {
+        self.push_at(at.to_token_stream(), message.to_string());
+    }
+
+    fn push_at(&mut self, at: TokenStream, message: String) {
         self.found.push(syn::Error::new_spanned(at, message));
     }
 

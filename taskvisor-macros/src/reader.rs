@@ -189,19 +189,28 @@ impl Reader {
 
     /// One of a few words, in quotes.
     pub(crate) fn word<W: Copy>(&mut self, key: &Ident, expr: &Expr, words: &[(&str, W)]) -> Value<W> {
-        if self.is_unreadable(expr) {
-            return Value::Refused;
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        match self.place_of_word(key, expr, &known).and_then(|place| words.get(place)) {
+            Some((_, word)) => Value::Known(*word, expr.to_token_stream()),
+            None => Value::Refused,
         }
-        let known = || words.iter().map(|(word, _)| *word);
-        let expected = || suggest::list(known(), '"');
+    }
+
+    /// Which of the words was given.
+    fn place_of_word(&mut self, key: &Ident, expr: &Expr, known: &[&str]) -> Option<usize> {
+        if self.is_unreadable(expr) {
+            return None;
+        }
+        let closest = |written: &str| suggest::closest(written, known.iter().copied());
+        let expected = || suggest::list(known.iter().copied(), '"');
         let message = match peel(expr) {
             Expr::Lit(literal) => match &literal.lit {
                 Lit::Str(text) => {
                     let text = text.value();
-                    if let Some((_, word)) = words.iter().find(|(word, _)| *word == text) {
-                        return Value::Known(*word, expr.to_token_stream());
+                    if let Some(place) = known.iter().position(|word| *word == text) {
+                        return Some(place);
                     }
-                    match suggest::closest(&text, known()) {
+                    match closest(&text) {
                         Some(meant) => {
                             format!("unknown `{key}` \"{text}\", did you mean \"{meant}\"?")
                         }
@@ -213,7 +222,7 @@ impl Reader {
             Expr::Path(path) => {
                 let last = path.path.segments.last();
                 let written = last.map(|segment| segment.ident.to_string()).unwrap_or_default();
-                match suggest::closest(&written, known()) {
+                match closest(&written) {
                     Some(meant) => format!("`{key}` is a word in quotes: write `{key} = \"{meant}\"`"),
                     None => format!("`{key}` is {}, in quotes", expected()),
                 }
@@ -221,7 +230,7 @@ impl Reader {
             _ => format!("`{key}` is {}, in quotes", expected()),
         };
         self.errors.push(expr, message);
-        Value::Refused
+        None
     }
 
     /// A literal is read now, `-literal` by `negative`; any other expression is bound.

@@ -2,8 +2,11 @@
 
 /// The known word that was most likely meant, if one is near enough.
 pub(crate) fn closest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    closest_of(written, &known.into_iter().collect::<Vec<_>>())
+}
+
+fn closest_of<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     let written = written.to_lowercase();
-    let known: Vec<&str> = known.into_iter().collect();
     let allowed = match written.chars().count() {
         0..=1 => 0,
         2..=4 => 1,
@@ -15,7 +18,7 @@ pub(crate) fn closest<'k>(written: &str, known: impl IntoIterator<Item = &'k str
         .filter(|(distance, _)| *distance <= allowed)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, word)| word)
-        .or_else(|| only_with_part(&written, &known))
+        .or_else(|| only_with_part(&written, known))
 }
 
 /// `delay` for `initial_delay`: the one known word of which `written` is a part.
@@ -29,7 +32,11 @@ fn only_with_part<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
 
 /// The words as a list to choose from, each in the given quotes.
 pub(crate) fn list<'k>(known: impl IntoIterator<Item = &'k str>, quote: char) -> String {
-    let quoted: Vec<String> = known.into_iter().map(|word| format!("{quote}{word}{quote}")).collect();
+    list_of(&known.into_iter().collect::<Vec<_>>(), quote)
+}
+
+fn list_of(known: &[&str], quote: char) -> String {
+    let quoted: Vec<String> = known.iter().map(|word| format!("{quote}{word}{quote}")).collect();
     match quoted.as_slice() {
         [] => String::new(),
         [only] => only.clone(),

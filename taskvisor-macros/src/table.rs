@@ -40,10 +40,16 @@ pub(crate) enum Read<T> {
 
 /// One row: a key, how to write it, and how it is read.
 pub(crate) struct Key<T> {
-    pub(crate) name: &'static str,
+    row: Row,
+    read: Read<T>,
+}
+
+/// What a row says, whatever it is read into.
+#[derive(Clone, Copy)]
+struct Row {
+    name: &'static str,
     /// What the user should have written, for messages.
-    pub(crate) usage: &'static str,
-    pub(crate) read: Read<T>,
+    usage: &'static str,
 }
 
 /// Keys of other lists that people write here, each with what to do instead.
@@ -59,7 +65,7 @@ pub(crate) struct Table<T: 'static> {
 
 impl<T> Key<T> {
     pub(crate) const fn new(name: &'static str, usage: &'static str, read: Read<T>) -> Self {
-        Self { name, usage, read }
+        Self { row: Row { name, usage }, read }
     }
 
     fn read(&self, key: &Ident, form: &Form<'_>, target: &mut T, reader: &mut Reader) {
@@ -80,7 +86,7 @@ impl<T> Key<T> {
                     Read::Flag(_) => "takes no list",
                     _ => "takes a value",
                 };
-                reader.errors.push(key, format!("`{key}` {kind}: `{}`", self.usage));
+                reader.errors.push(key, format!("`{key}` {kind}: `{}`", self.row.usage));
             }
         }
     }
@@ -93,42 +99,61 @@ fn keep<V>(slot: &mut Option<Given<V>>, key: &Ident, value: Value<V>) {
 impl<T> Table<T> {
     /// Reads every argument of `list` into `target`. What is wrong with one leaves the others be.
     pub(crate) fn read<'a>(&self, list: impl IntoIterator<Item = &'a Expr>, target: &mut T, reader: &mut Reader) {
-        let mut seen: Vec<Ident> = Vec::new();
+        let all = self.keys.iter().map(|key| key.row).collect();
+        let mut rows = Rows { noun: self.noun, all, misplaced: self.misplaced, seen: Vec::new() };
         for argument in list {
-            if reader.is_unread(argument) {
-                continue;
+            let found = rows.find(argument, reader);
+            if let Some((row, key, form)) = found.and_then(|(at, key, form)| Some((self.keys.get(at)?, key, form))) {
+                row.read(&key, &form, target, reader);
             }
-            if let Some(attribute) = argument::attributes(argument).first() {
-                let message = format!("no attribute can stand before {} {}", self.article(), self.noun);
-                reader.errors.push(attribute, message);
-                continue;
-            }
-            let Some((key, form)) = argument::form(argument) else {
-                reader.errors.push(argument, self.expected());
-                continue;
-            };
-            let Some(row) = self.keys.iter().find(|row| key == row.name) else {
-                reader.errors.push(&key, self.unknown(&key.to_string()));
-                continue;
-            };
-            if let Some(first) = seen.iter().find(|first| **first == key) {
-                let message = format!("`{key}` is given twice, keep one");
-                reader.errors.push_repeated(first, &key, message);
-                continue;
-            }
-            row.read(&key, &form, target, reader);
-            seen.push(key);
         }
     }
 
     /// What there is, for the tests of the documentation.
     #[cfg(test)]
     pub(crate) fn names(&self) -> Vec<&'static str> {
-        self.keys.iter().map(|row| row.name).collect()
+        self.keys.iter().map(|key| key.row.name).collect()
+    }
+}
+
+/// The rows of a table, and which of them a list has given already.
+struct Rows {
+    noun: &'static str,
+    all: Vec<Row>,
+    misplaced: &'static [&'static Misplaced],
+    seen: Vec<Ident>,
+}
+
+impl Rows {
+    /// The place of the row that is to read the argument, unless something is wrong with that.
+    fn find<'a>(&mut self, argument: &'a Expr, reader: &mut Reader) -> Option<(usize, Ident, Form<'a>)> {
+        if reader.is_unread(argument) {
+            return None;
+        }
+        if let Some(attribute) = argument::attributes(argument).first() {
+            let message = format!("no attribute can stand before {} {}", self.article(), self.noun);
+            reader.errors.push(attribute, message);
+            return None;
+        }
+        let Some((key, form)) = argument::form(argument) else {
+            reader.errors.push(argument, self.expected());
+            return None;
+        };
+        let Some(row) = self.all.iter().position(|row| key == row.name) else {
+            reader.errors.push(&key, self.unknown(&key.to_string()));
+            return None;
+        };
+        if let Some(first) = self.seen.iter().find(|first| **first == key) {
+            let message = format!("`{key}` is given twice, keep one");
+            reader.errors.push_repeated(first, &key, message);
+            return None;
+        }
+        self.seen.push(key.clone());
+        Some((row, key, form))
     }
 
     fn expected(&self) -> String {
-        let usage = self.keys.first().map_or("key = value", |row| row.usage);
+        let usage = self.all.first().map_or("key = value", |row| row.usage);
         format!("expected {} {}, for example `{usage}`", self.article(), self.noun)
     }
 
@@ -137,7 +162,7 @@ impl<T> Table<T> {
         if let Some((_, instead)) = self.misplaced.iter().copied().flatten().find(|(name, _)| *name == key) {
             return format!("`{key}` cannot be given here: {instead}");
         }
-        let known = || self.keys.iter().map(|row| row.name);
+        let known = || self.all.iter().map(|row| row.name);
         match suggest::closest(key, known()) {
             Some(meant) => format!("unknown {noun} `{key}`, did you mean `{meant}`?"),
             None => format!("unknown {noun} `{key}`, expected {}", suggest::list(known(), '`')),

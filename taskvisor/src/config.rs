@@ -90,6 +90,6 @@ impl SupervisorConfig {
                 expected: "a time longer than zero",
             });
         }
-        check_backoff(&self.backoff, || "config".into())
+        check_backoff(&self.backoff, &|| "config".into())
     }
 }

@@ -141,26 +141,38 @@ impl Group {
     /// At most `max_restarts` failures within any span of `within`; one more, and the group stops and fails. A restart
     /// of several siblings counts once. `within` must not be zero. Default: no limit.
     pub fn limit(mut self, max_restarts: u32, within: Duration) -> Self {
-        self.limit = Some((max_restarts, within));
+        self.set_limit(max_restarts, within);
         self
+    }
+
+    pub(crate) fn set_limit(&mut self, max_restarts: u32, within: Duration) {
+        self.limit = Some((max_restarts, within));
     }
 
     /// Adds a task.
     pub fn task(mut self, task: impl IntoTaskSpec) -> Self {
-        self.children.push(ChildSpec::Task(task.into_task_spec()));
+        self.add_task(task.into_task_spec());
         self
     }
 
     /// Adds tasks.
     pub fn tasks(mut self, tasks: impl IntoIterator<Item = impl IntoTaskSpec>) -> Self {
-        self.children.extend(tasks.into_iter().map(|task| ChildSpec::Task(task.into_task_spec())));
+        tasks.into_iter().for_each(|task| self.add_task(task.into_task_spec()));
         self
+    }
+
+    pub(crate) fn add_task(&mut self, task: TaskSpec) {
+        self.children.push(ChildSpec::Task(task));
     }
 
     /// Adds a group.
     pub fn group(mut self, group: Self) -> Self {
-        self.children.push(ChildSpec::Group(group));
+        self.add_group(group);
         self
+    }
+
+    pub(crate) fn add_group(&mut self, group: Self) {
+        self.children.push(ChildSpec::Group(group));
     }
 
     /// Starts the group when these siblings, declared before it, are ready, and stops it before them.
@@ -219,7 +231,7 @@ impl Group {
             }
         }
         if let Some(backoff) = &self.backoff {
-            check_backoff(backoff, subject)?;
+            check_backoff(backoff, &subject)?;
         }
         if self.significant && matches!(self.restart, RestartPolicy::Always { .. }) {
             return invalid("significant", "set".into(), "a group that can end: not the restart policy `Always`");
@@ -246,10 +258,13 @@ impl Group {
         let edges = self.children.iter().enumerate().map(|(index, child)| {
             let named = child.after().iter().filter_map(|name| places.get(&**name).copied());
             let chain = (self.strategy == Strategy::RestForOne && index > 0).then(|| index - 1);
-            let mut earlier: Vec<_> = named.chain(chain).filter(|earlier| *earlier < index).collect();
-            earlier.sort_unstable();
-            earlier.dedup();
-            earlier
+            let mut sorted = Vec::new();
+            for earlier in named.chain(chain).filter(|earlier| *earlier < index) {
+                if let Err(position) = sorted.binary_search(&earlier) {
+                    sorted.insert(position, earlier);
+                }
+            }
+            sorted
         });
         edges.collect()
     }
@@ -315,6 +330,6 @@ impl fmt::Debug for Group {
             .field("critical", &self.critical)
             .field("significant", &self.significant)
             .field("children", &self.children)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -108,7 +108,7 @@ impl Settings {
     pub(crate) fn check(&self, name: &str) -> Result<(), InvalidOption> {
         let subject = || format!("task `{name}`");
         let invalid = |option, value, expected| Err(InvalidOption { subject: subject(), option, value, expected });
-        check_backoff(&self.backoff, subject)?;
+        check_backoff(&self.backoff, &subject)?;
         if self.watchdog.is_some_and(|watchdog| watchdog.is_zero()) {
             return invalid("watchdog", "0ns".into(), "a silence longer than zero");
         }
@@ -136,7 +136,7 @@ impl Settings {
     }
 }
 
-pub(crate) fn check_backoff(backoff: &BackoffPolicy, subject: impl Fn() -> String) -> Result<(), InvalidOption> {
+pub(crate) fn check_backoff(backoff: &BackoffPolicy, subject: &dyn Fn() -> String) -> Result<(), InvalidOption> {
     let BackoffPolicy { first, max, factor, .. } = *backoff;
     if !factor.is_finite() || factor < 0.0 {
         return Err(InvalidOption {

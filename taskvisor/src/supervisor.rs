@@ -1,7 +1,7 @@
 //! The supervisor: owner, and handles that are none.
 
 use std::fmt;
-use std::future::{Future, pending};
+use std::future::Future;
 use std::io::{self, Write as _};
 use std::ops::Deref;
 use std::process;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::config::SupervisorConfig;
 #[cfg(feature = "controller")]
 use crate::controller::{ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
-use crate::engine::{Cell, Core, Parts, Shutdown};
+use crate::engine::{Cell, Core, Parts, Running, Shutdown};
 use crate::events::{EventStream, Subscribe};
 use crate::group::Group;
 use crate::handle::TaskHandle;
@@ -79,12 +79,8 @@ impl Supervisor {
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
     pub async fn run(&self, specs: Vec<TaskSpec>) -> Result<(), RuntimeError> {
-        let core = &self.handle.core;
         let stays = specs.is_empty();
-        core.claim(core.config.signals)?
-            .start_with(|core| core.add_tree(&Group::one_for_one("root").tasks(specs), None))?
-            .wait(stays, pending())
-            .await
+        self.claim(specs, self.core.config.signals)?.wait(stays).await
     }
 
     /// As [`run`](Self::run), but listens to `future` instead of signals: when it is done, a shutdown is requested.
@@ -96,12 +92,12 @@ impl Supervisor {
     /// Dropping the future requests a shutdown.
     pub async fn run_until(&self, specs: Vec<TaskSpec>, future: impl Future<Output = ()>) -> Result<(), RuntimeError> {
         let stays = specs.is_empty();
-        self.handle
-            .core
-            .claim(false)?
-            .start_with(|core| core.add_tree(&Group::one_for_one("root").tasks(specs), None))?
-            .wait(stays, future)
-            .await
+        self.claim(specs, false)?.wait_until(stays, future).await
+    }
+
+    fn claim(&self, specs: Vec<TaskSpec>, signals: bool) -> Result<Running, RuntimeError> {
+        let root = Group::one_for_one("root").tasks(specs);
+        self.core.claim(signals)?.start_with(|core| core.add_tree(&root, None))
     }
 
     /// As [`run`](Self::run), and ends the process: with status 0, or with status 1 and the error on standard error.
@@ -400,6 +396,8 @@ impl fmt::Debug for SupervisorHandle {
 
 #[cfg(test)]
 mod tests {
+    use std::future::pending;
+
     use super::*;
     use crate::{ChildHandle, Tree};
 

@@ -1,7 +1,7 @@
 //! A supervisor with the tasks that it was declared with.
 
 use std::fmt;
-use std::future::{Future, pending};
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::child::ChildHandle;
 use crate::config::SupervisorConfig;
 #[cfg(feature = "controller")]
 use crate::controller::{ControllerConfig, SlotHandle, SlotSpec};
-use crate::engine::Shutdown;
+use crate::engine::{Running, Shutdown};
 use crate::events::IntoSubscriber;
 use crate::group::Group;
 use crate::group_handle::GroupHandle;
@@ -121,7 +121,7 @@ impl Tree {
     /// Dropping the future requests a shutdown.
     pub async fn run(&self) -> Result<(), RuntimeError> {
         let signals = self.supervisor.core().config.signals;
-        self.run_with(signals, pending()).await
+        self.claim(signals)?.wait(self.root.children.is_empty()).await
     }
 
     /// As [`run`](Self::run), but listens to `future` instead of signals: when it is done, a shutdown is requested.
@@ -132,12 +132,11 @@ impl Tree {
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
     pub async fn run_until(&self, future: impl Future<Output = ()>) -> Result<(), RuntimeError> {
-        self.run_with(false, future).await
+        self.claim(false)?.wait_until(self.root.children.is_empty(), future).await
     }
 
-    async fn run_with(&self, signals: bool, until: impl Future<Output = ()>) -> Result<(), RuntimeError> {
-        let running = self.supervisor.core().claim(signals)?.start_with(|_| self.start_once())?;
-        running.wait(self.root.children.is_empty(), until).await
+    fn claim(&self, signals: bool) -> Result<Running, RuntimeError> {
+        self.supervisor.core().claim(signals)?.start_with(|_| self.start_once())
     }
 
     /// As [`run`](Self::run), and ends the process: with status 0, or with status 1 and the error on standard error.
@@ -202,7 +201,7 @@ impl TreeBuilder {
 
     /// Adds a task.
     pub fn task(mut self, task: impl IntoTaskSpec) -> Self {
-        self.root = self.root.task(task);
+        self.root.add_task(task.into_task_spec());
         self
     }
 
@@ -214,19 +213,19 @@ impl TreeBuilder {
 
     /// Limits the failures in the root; see [`Group::limit`].
     pub fn limit(mut self, max_restarts: u32, within: Duration) -> Self {
-        self.root = self.root.limit(max_restarts, within);
+        self.root.set_limit(max_restarts, within);
         self
     }
 
     /// Adds a group.
     pub fn group(mut self, group: Group) -> Self {
-        self.root = self.root.group(group);
+        self.root.add_group(group);
         self
     }
 
     /// Adds tasks.
     pub fn tasks(mut self, tasks: impl IntoIterator<Item = impl IntoTaskSpec>) -> Self {
-        self.root = self.root.tasks(tasks);
+        tasks.into_iter().for_each(|task| self.root.add_task(task.into_task_spec()));
         self
     }
 

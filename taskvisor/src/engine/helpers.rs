@@ -9,10 +9,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::cell::Cell;
 use super::current::Current;
-use super::observe::AttemptSpan;
+use super::observe::{AttemptSpan, Background};
 use crate::error::TaskError;
-use crate::panics::{catch, contained, drop_caught};
-use crate::task::BoxTaskFuture;
+use crate::panics::{catch, drop_caught};
 
 /// The helpers of the present attempt.
 #[derive(Default)]
@@ -24,7 +23,7 @@ pub(super) struct Helpers {
 
 /// One helper. It counts as running until its future is dropped.
 pub(super) struct Helper {
-    future: Option<BoxTaskFuture>,
+    future: Option<Background>,
     // Dropped in this order: once it no longer counts, the actor closes the span.
     span: AttemptSpan,
     running: Running,
@@ -53,7 +52,7 @@ impl Helper {
         let until_aborted = async move {
             abort.run_until_cancelled(future).await;
         };
-        Self { future: Some(Box::pin(contained(Box::pin(until_aborted)))), span, running }
+        Self { future: Some(Box::pin(until_aborted)), span, running }
     }
 }
 
@@ -62,16 +61,20 @@ impl Future for Helper {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { future, span, running } = &mut *self;
-        let Some(future) = future else { return Poll::Ready(()) };
+        let Some(present) = future else { return Poll::Ready(()) };
         let _current = Current::enter(&running.0);
         let in_span = span.enter();
-        let polled = future.as_mut().poll(cx);
+        let ended = match catch(|| present.as_mut().poll(cx)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(())) => Ok(()),
+            Err(panic) => Err(panic),
+        };
+        let ended = ended.and(drop_caught(future.take()));
         drop(in_span);
-        polled.map(|result| {
-            if let Err(panic) = result {
-                running.0.helper_panicked(panic);
-            }
-        })
+        if let Err(panic) = ended {
+            running.0.helper_panicked(panic);
+        }
+        Poll::Ready(())
     }
 }
 

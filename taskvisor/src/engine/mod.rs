@@ -33,5 +33,6 @@ pub(crate) use core::{Core, Parts};
 pub(crate) use group::GroupCell;
 #[cfg(feature = "test-util")]
 pub(crate) use kit::mix;
-pub(crate) use observe::{SpanRef, lost};
+pub(crate) use observe::{Background, SpanRef, lost};
+pub(crate) use run::Running;
 pub use shutdown::Shutdown;

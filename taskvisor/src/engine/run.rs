@@ -1,16 +1,16 @@
 //! A `run`: stays until every registration has ended, or a shutdown has.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 
 use tokio::runtime::Handle;
-use tokio::time::timeout;
 
 use super::core::Core;
 use super::registry::Admission;
+use super::shutdown::until;
 use super::signals::Signals;
 use crate::panics::catch;
 use crate::runtime_error::RuntimeError;
@@ -21,6 +21,9 @@ pub(crate) struct Running {
     signals: Option<Signals>,
     over: bool,
 }
+
+/// A `run` under way. Boxed, as it is part of the `main` of the user's, where it is compiled.
+pub(crate) type Run = Pin<Box<dyn Future<Output = Result<(), RuntimeError>> + Send>>;
 
 /// What ended a `run`.
 enum End {
@@ -50,7 +53,7 @@ impl Core {
                 return;
             }
             if !self.is_open() {
-                return std::future::pending().await;
+                return pending().await;
             }
         }
     }
@@ -88,10 +91,29 @@ impl Running {
         }
     }
 
-    /// Waits for the end. A run that `stays` has none but the shutdown, which `until` requests.
-    pub(crate) async fn wait(mut self, stays: bool, until: impl Future<Output = ()>) -> Result<(), RuntimeError> {
-        let end = self.end(stays, until).await;
-        match end {
+    /// Waits for the end. A run that `stays` has none but the shutdown.
+    pub(crate) fn wait(self, stays: bool) -> Run {
+        Box::pin(self.until_end(stays))
+    }
+
+    /// As `wait`, but requests the shutdown once `until` is done.
+    pub(crate) async fn wait_until(self, stays: bool, until: impl Future<Output = ()>) -> Result<(), RuntimeError> {
+        let core = Arc::clone(&self.core);
+        let mut run = self.wait(stays);
+        let mut until = pin!(until);
+        let mut waits = true;
+        poll_fn(|cx| {
+            if waits && until.as_mut().poll(cx).is_ready() {
+                waits = false;
+                core.shut_down("run_until", core.config.drain);
+            }
+            run.as_mut().poll(cx)
+        })
+        .await
+    }
+
+    async fn until_end(mut self, stays: bool) -> Result<(), RuntimeError> {
+        match self.end(stays).await {
             End::Verdict(result) => {
                 self.release();
                 result
@@ -99,20 +121,18 @@ impl Running {
             End::Natural => {
                 self.over = true;
                 // The supervisor goes on, and so do its subscribers: there is nobody to tell that they are late.
-                let _ = timeout(self.core.config.drain_timeout, self.core.bus.flush()).await;
+                until(pin!(self.core.bus.flush()), pin!(pending()), self.core.config.drain_timeout).await;
                 Ok(())
             }
         }
     }
 
-    async fn end(&mut self, stays: bool, until: impl Future<Output = ()>) -> End {
+    async fn end(&mut self, stays: bool) -> End {
         let core = &self.core;
         #[cfg(feature = "controller")]
         let stays = stays || core.controller.has_slots();
         let mut natural = pin!(core.natural_end());
         let mut verdict = pin!(core.verdict());
-        let mut until = pin!(until);
-        let mut waits = true;
         let mut signaled = false;
         poll_fn(|cx| {
             while let Some(Poll::Ready(signal)) = self.signals.as_mut().map(|signals| signals.poll(cx)) {
@@ -121,10 +141,6 @@ impl Running {
                 } else {
                     core.shut_down(signal, core.config.drain);
                 }
-            }
-            if waits && until.as_mut().poll(cx).is_ready() {
-                waits = false;
-                core.shut_down("run_until", core.config.drain);
             }
             if let Poll::Ready(result) = verdict.as_mut().poll(cx) {
                 return Poll::Ready(End::Verdict(result));

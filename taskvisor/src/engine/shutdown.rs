@@ -1,7 +1,7 @@
 //! The one shutdown of a supervisor, shared by all who ask for it.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::alarm::deadline;
 use super::cell::{ABORT, Bound};
 use super::core::Core;
 use super::current::Current;
-use super::observe;
+use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
 #[cfg(feature = "controller")]
 use super::slots::Aftermath;
@@ -102,10 +102,7 @@ impl Core {
             observe::shutdown_requested(why);
         }
         match runtime {
-            Some(runtime) if !idle => {
-                let driver = Driver { core: Arc::clone(self), next };
-                observe::spawn(&runtime, Box::pin(driver.drive(drain)), |_| "shutdown".into());
-            }
+            Some(runtime) if !idle => Driver { core: Arc::clone(self), next }.spawn(&runtime, drain),
             // There is nothing to stop, and nobody to tell.
             _ => drop(Driver { core: Arc::clone(self), next: None }),
         }
@@ -198,21 +195,26 @@ struct Driver {
 }
 
 impl Driver {
+    fn spawn(self, runtime: &Handle, drain: Duration) {
+        let driving: Background = Box::pin(self.drive(drain));
+        observe::spawn(runtime, driving, |_| "shutdown".into());
+    }
+
     async fn drive(self, drain: Duration) {
         let core = &self.core;
         if !drain.is_zero() {
-            until(core.vacant(), core.forced(), drain).await;
+            until(pin!(core.vacant()), pin!(core.forced()), drain).await;
         }
         let grace = core.config.grace;
         core.registry().admission = Admission::Stopping;
         let mut stuck = Vec::new();
-        if !until(self.stop_all(grace), core.forced(), grace).await {
+        if !until(pin!(self.stop_all(grace)), pin!(core.forced()), grace).await {
             core.roots().iter().for_each(|root| root.stop(Bound::Now));
             for cell in core.cells() {
                 cell.stop(Bound::Now, false);
             }
             // What can be aborted is given the time to show it, so that it is gone when `run` returns.
-            let _ = timeout(ABORT, core.vacant()).await;
+            until(pin!(core.vacant()), pin!(pending()), ABORT).await;
             for cell in core.cells() {
                 cell.declare_aborted();
                 stuck.push((cell.id(), Arc::clone(cell.name())));
@@ -225,7 +227,7 @@ impl Driver {
                 Err(error) => Event::new(EventKind::GraceExceeded).because(error.to_string()),
             });
             // Forced once more, it does not even wait for them.
-            until(core.bus.flush(), core.verdict.force.notified(), core.config.drain_timeout).await;
+            until(pin!(core.bus.flush()), pin!(core.verdict.force.notified()), core.config.drain_timeout).await;
         }
         observe::shutdown_over(&result);
         core.close(result);
@@ -287,7 +289,7 @@ impl Drop for Driver {
         }
         if let Some(next) = self.next.take() {
             let driver = Self { core: Arc::clone(&self.core), next: None };
-            observe::spawn(&next, Box::pin(driver.drive(Duration::ZERO)), |_| "shutdown".into());
+            driver.spawn(&next, Duration::ZERO);
             return;
         }
         let cells = self.core.cells();
@@ -301,9 +303,10 @@ impl Drop for Driver {
     }
 }
 
+pub(super) type Waited<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;
+
 /// Waits for `done`, but not past `end` and not longer than `time`. Whether it is done.
-async fn until(done: impl Future<Output = ()>, end: impl Future<Output = ()>, time: Duration) -> bool {
-    let (mut done, mut end) = (pin!(done), pin!(end));
+pub(super) async fn until(mut done: Waited<'_>, mut end: Waited<'_>, time: Duration) -> bool {
     let either = std::future::poll_fn(|cx| {
         if done.as_mut().poll(cx).is_ready() {
             return Poll::Ready(true);

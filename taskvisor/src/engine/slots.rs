@@ -468,7 +468,10 @@ impl Cell {
     /// Publishes an event about the slot of the task. The registry's lock is held.
     fn tell_slot(&self, kind: EventKind, waiting: usize, more: impl FnOnce(Event) -> Event) {
         let count = u64::try_from(waiting).ok();
-        self.publish(|event| more(Event { slot: self.slot().cloned(), count, ..event }), kind);
+        let bus = &self.core().bus;
+        if bus.is_active() {
+            bus.publish(more(Event { slot: self.slot().cloned(), count, ..self.event(kind) }));
+        }
     }
 
     fn tell_transition(&self, waiting: usize, from: Phase, to: Phase) {

@@ -1,6 +1,6 @@
 //! Registering a declared tree: whole or not at all.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use super::actor::Actor;
 use super::cell::{self, Cell, Origin, Tie};
 use super::core::{Admitted, Core, announce};
 use super::group::{GroupCell, Member, Place, drive};
-use super::observe;
+use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
 use crate::failure::FailureChain;
 use crate::group::{ChildSpec, Group};
@@ -21,15 +21,15 @@ use crate::spec::TaskSpec;
 use crate::strategy::Strategy;
 
 /// A group whose tasks are checked and resolved.
-struct AdmittedGroup {
-    spec: Group,
+struct AdmittedGroup<'a> {
+    spec: &'a Group,
     path: Arc<str>,
-    children: Vec<AdmittedChild>,
+    children: Vec<AdmittedChild<'a>>,
 }
 
-enum AdmittedChild {
+enum AdmittedChild<'a> {
     Task(Admitted),
-    Group(AdmittedGroup),
+    Group(AdmittedGroup<'a>),
 }
 
 /// What was registered and is to be spawned.
@@ -212,12 +212,17 @@ impl Core {
         self.shut_down(&why, self.config.drain);
     }
 
-    fn admit_group(&self, spec: &Group, path: Arc<str>, is_root: bool) -> Result<AdmittedGroup, RuntimeError> {
+    fn admit_group<'a>(
+        &self,
+        spec: &'a Group,
+        path: Arc<str>,
+        is_root: bool,
+    ) -> Result<AdmittedGroup<'a>, RuntimeError> {
         spec.check(is_root)?;
-        let mut names = HashSet::new();
+        let mut places = HashMap::new();
         let mut children = Vec::with_capacity(spec.children.len());
-        for child in &spec.children {
-            if !names.insert(child.name()) {
+        for (place, child) in spec.children.iter().enumerate() {
+            if places.insert(child.name(), place).is_some() {
                 return Err(RuntimeError::TaskAlreadyExists { name: join(&path, child.name()).to_string() });
             }
             children.push(match child {
@@ -230,14 +235,14 @@ impl Core {
                 }
             });
         }
-        Ok(AdmittedGroup { spec: spec.clone(), path, children })
+        Ok(AdmittedGroup { spec, path, children })
     }
 
     /// Registers tasks that nobody looks after together.
     fn register_plain(
         self: &Arc<Self>,
         registry: &mut Registry,
-        root: AdmittedGroup,
+        root: AdmittedGroup<'_>,
         unready: bool,
         registered: &mut Registered,
     ) {
@@ -253,12 +258,12 @@ impl Core {
     fn register_group(
         self: &Arc<Self>,
         registry: &mut Registry,
-        admitted: AdmittedGroup,
+        admitted: AdmittedGroup<'_>,
         place: Option<Place>,
         registered: &mut Registered,
     ) -> Arc<GroupCell> {
         let AdmittedGroup { spec, path, children } = admitted;
-        let group = GroupCell::new(Arc::clone(&path), spec, Arc::clone(self), place);
+        let group = GroupCell::new(Arc::clone(&path), spec.clone(), Arc::clone(self), place);
         if group.place.is_none() {
             registry.roots.push(Arc::clone(&group));
         } else {
@@ -277,7 +282,7 @@ impl Core {
         self: &Arc<Self>,
         registry: &mut Registry,
         group: &Arc<GroupCell>,
-        children: Vec<AdmittedChild>,
+        children: Vec<AdmittedChild<'_>>,
         registered: &mut Registered,
     ) -> Vec<Member> {
         let managed = group.manages();
@@ -305,7 +310,7 @@ impl Core {
     }
 }
 
-impl AdmittedGroup {
+impl AdmittedGroup<'_> {
     /// The paths of all that is in it.
     fn paths(&self) -> Vec<Arc<str>> {
         let mut paths = Vec::new();
@@ -329,7 +334,8 @@ impl Registered {
         }
         for group in self.groups {
             let name = Arc::clone(group.shown_path());
-            observe::spawn(runtime, drive(group), |_| name);
+            let driving: Background = Box::pin(drive(group));
+            observe::spawn(runtime, driving, |_| name);
         }
     }
 }

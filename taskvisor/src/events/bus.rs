@@ -21,6 +21,7 @@ use tokio::time::Instant;
 use super::delivery::deliver;
 use super::lane::{Batch, Lane};
 use super::{Event, EventKind, Subscribe};
+use crate::engine::Background;
 use crate::panics::drop_caught;
 use crate::sync::lock;
 
@@ -124,9 +125,11 @@ impl Bus {
             return;
         }
         for lane in 0..self.subscribers.len() {
-            runtime.spawn(work(Arc::clone(self), lane));
+            let working: Background = Box::pin(work(Arc::clone(self), lane));
+            runtime.spawn(working);
         }
-        runtime.spawn(relay(Relay(Arc::clone(self))));
+        let relaying: Background = Box::pin(relay(Relay(Arc::clone(self))));
+        runtime.spawn(relaying);
     }
 
     /// As `start`, on the runtime of the caller: the one that it ran on may be gone.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::super::helpers::{Helper, Running};
-use super::super::observe::{self, SpanRef};
+use super::super::observe::{self, Background, SpanRef};
 use super::{Cell, Progress};
 use crate::blocking::Job;
 use crate::error::TaskError;
@@ -34,7 +34,7 @@ impl Cell {
     {
         let Some((running, abort)) = self.joined(attempt) else { return };
         // It counts by now, so the attempt's span is not closed before it ends.
-        let helper = Helper::new(future, abort, span.upgrade(), running);
+        let helper: Background = Box::pin(Helper::new(future, abort, span.upgrade(), running));
         if let Ok(runtime) = self.core.runtime() {
             observe::spawn(&runtime, helper, |_| Arc::clone(&self.name));
         }

@@ -330,25 +330,25 @@ impl Cell {
         lock(&self.state)
     }
 
-    /// An event about this registration.
-    fn event(&self, kind: EventKind, at: SystemTime) -> Event {
+    /// An event about the registration, of now. Made where somebody listens, and nowhere else.
+    pub(in crate::engine) fn event(&self, kind: EventKind) -> Event {
+        self.event_at(kind, SystemTime::now())
+    }
+
+    fn event_at(&self, kind: EventKind, at: SystemTime) -> Event {
         Event { id: Some(self.id), task: Some(Arc::clone(&self.name)), ..Event::of(kind, at) }
     }
 
-    pub(in crate::engine) fn publish(&self, more: impl FnOnce(Event) -> Event, kind: EventKind) {
-        if self.core.bus.is_active() {
-            self.core.bus.publish(more(self.event(kind, SystemTime::now())));
-        }
+    /// An event about the present attempt.
+    fn event_of_attempt(&self, state: &State, kind: EventKind) -> Event {
+        Event { attempt: Some(state.attempt), ..self.event(kind) }
     }
 
     /// Publishes an event about the registration as a whole.
     pub(in crate::engine) fn announce(&self, kind: EventKind) {
-        self.publish(|event| event, kind);
-    }
-
-    /// Publishes an event about the present attempt.
-    fn publish_attempt(&self, state: &State, kind: EventKind, more: impl FnOnce(Event) -> Event) {
-        self.publish(|event| more(Event { attempt: Some(state.attempt), ..event }), kind);
+        if self.core.bus.is_active() {
+            self.core.bus.publish(self.event(kind));
+        }
     }
 }
 

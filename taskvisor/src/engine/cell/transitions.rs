@@ -116,7 +116,9 @@ impl Cell {
         let attempt = state.attempt;
         #[cfg(feature = "test-util")]
         self.note_fault(&state);
-        self.publish_attempt(&state, EventKind::TaskStarting, |event| event);
+        if self.core.bus.is_active() {
+            self.core.bus.publish(self.event_of_attempt(&state, EventKind::TaskStarting));
+        }
         drop(state);
         if passes {
             self.report(Note::Ready);
@@ -133,8 +135,10 @@ impl Cell {
         if state.told != Told::Nothing {
             return false;
         }
-        let timeout_ms = Some(millis(timeout));
-        self.publish_attempt(&state, EventKind::TimeoutHit, |event| Event { timeout_ms, ..event });
+        if self.core.bus.is_active() {
+            let timeout_ms = Some(millis(timeout));
+            self.core.bus.publish(Event { timeout_ms, ..self.event_of_attempt(&state, EventKind::TimeoutHit) });
+        }
         state.cancelled = true;
         let token = state.token.take();
         drop(state);
@@ -242,7 +246,7 @@ impl Cell {
         }
         // It is one step, and has one time.
         let at = SystemTime::now();
-        let event = |kind| Event { attempt: Some(state.attempt), ..self.event(kind, at) };
+        let event = |kind| Event { attempt: Some(state.attempt), ..self.event_at(kind, at) };
         let failed = |error: &Arc<TaskError>| event(EventKind::TaskFailed).because(Arc::clone(error));
         let wait = |delay| Event { delay_ms: Some(millis(delay)), ..event(EventKind::BackoffScheduled) };
         match next {

@@ -8,6 +8,7 @@ mod meter;
 #[cfg_attr(not(feature = "tracing"), path = "trace_off.rs")]
 mod trace;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -144,6 +145,9 @@ pub(super) fn shutdown_requested(why: &str) {
 pub(super) fn shutdown_over(result: &Result<(), RuntimeError>) {
     trace::shutdown_over(result);
 }
+
+/// What the engine runs beside the actors, in one type: of each that is spawned Tokio's task is compiled anew.
+pub(crate) type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Spawns a future of the engine's, under the name that tokio-console shows.
 pub(super) fn spawn<F>(runtime: &Handle, future: F, name: impl FnOnce(&F) -> Arc<str>)
