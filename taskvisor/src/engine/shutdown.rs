@@ -23,7 +23,7 @@ use super::slots::Aftermath;
 use crate::events::{Event, EventKind};
 use crate::failure::FailureChain;
 use crate::runtime_error::RuntimeError;
-use crate::status::TaskId;
+use crate::status::{TaskId, TaskState};
 use crate::sync::lock;
 
 /// How the shutdown went, once it has.
@@ -294,7 +294,7 @@ impl Drop for Driver {
         for cell in &cells {
             cell.stop(Bound::Now, false);
         }
-        let left = cells.iter().filter(|cell| cell.try_outcome().is_none());
+        let left = cells.iter().filter(|cell| cell.lock().phase() != TaskState::Ended);
         let result = self.judge(left.map(|cell| (cell.id(), Arc::clone(cell.name()))).collect());
         observe::shutdown_over(&result);
         self.core.close(result);
