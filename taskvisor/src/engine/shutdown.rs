@@ -22,6 +22,7 @@ use super::registry::{Admission, Registry};
 use super::slots::Aftermath;
 use crate::events::{Event, EventKind};
 use crate::failure::FailureChain;
+use crate::panics::catch;
 use crate::runtime_error::RuntimeError;
 use crate::status::{TaskId, TaskState};
 use crate::sync::lock;
@@ -165,8 +166,9 @@ impl Core {
             registry.is_over()
         };
         lock(&self.verdict.result).get_or_insert(result);
-        self.verdict.given.notify_waiters();
-        self.stopped();
+        // It may be the caller of `shutdown`, or the owner's drop, that wakes the user's wakers here.
+        let _ = catch(|| self.verdict.given.notify_waiters());
+        let _ = catch(|| self.stopped());
         if over {
             self.bus.close();
         }

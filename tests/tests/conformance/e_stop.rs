@@ -821,6 +821,27 @@ async fn e12_an_aborted_task_whose_drop_panics_leaves_name_and_permit() -> Resul
     Ok(())
 }
 
+/// A waker that panics.
+struct Rude;
+
+impl std::task::Wake for Rude {
+    fn wake(self: Arc<Self>) {
+        panic!("woken");
+    }
+}
+
+#[tokio::test]
+async fn e12_a_panic_in_the_waker_of_one_who_waits_for_the_verdict_is_contained() -> Result {
+    // given
+    let supervisor = supervisor();
+    let mut run = Box::pin(supervisor.run_until(vec![], std::future::pending()));
+    let waker = std::task::Waker::from(Arc::new(Rude));
+    assert!(run.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+    // then
+    supervisor.shutdown().await?;
+    run.await
+}
+
 /// An error that panics when it is dropped.
 #[derive(Debug)]
 struct Rotten(#[allow(dead_code, reason = "dropped")] Bomb);
