@@ -735,7 +735,9 @@ fn e11_a_task_that_a_cancel_gave_up_on_is_named_though_the_runtime_goes_away() {
     assert!(runtime.block_on(supervisor.cancel_with_timeout("stuck", ms(10))).is_err());
     assert!(matches!(runtime.block_on(task.outcome()), TaskOutcome::Aborted { error: None }));
     // when
-    let shutdown = runtime.block_on(async { supervisor.shutdown() });
+    let entered = runtime.enter();
+    let shutdown = supervisor.shutdown();
+    drop(entered);
     runtime.shutdown_background();
     // then
     let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
