@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use self::attempt::{Attempt, Cut, Joining};
 use self::permit::Permit;
 use self::step::Step;
-use super::alarm::Alarm;
+use super::alarm::{Alarm, deadline};
 use super::cell::{Bound, Cell, Concluded, News, Parked};
 use super::current::Current;
 use super::decision::{Ending, Next, Told};
@@ -207,7 +207,7 @@ impl Actor {
                 self.end_attempt(ending);
                 return Poll::Ready(());
             }
-            limit = news.bound.and_then(Bound::time);
+            limit = news.bound.and_then(Bound::time).and_then(deadline);
             #[cfg(feature = "test-util")]
             if self.is_struck() {
                 self.limit(limit);
@@ -229,7 +229,7 @@ impl Actor {
     }
 
     /// Looks after an attempt that goes on.
-    fn poll_pending(&mut self, limit: Option<Duration>, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_pending(&mut self, limit: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
         self.limit(limit);
         let Step::Attempt(attempt) = &mut self.step else { return Poll::Ready(()) };
         if attempt.began.is_none() {
@@ -282,11 +282,11 @@ impl Actor {
         None
     }
 
-    /// Gives what is left of the attempt so much time. Looked at after a turn of it: most end as soon as they are told to,
-    /// and need no alarm.
-    fn limit(&mut self, limit: Option<Duration>) {
+    /// Gives what is left of the attempt until then. Looked at after a turn of it, which counts: most end as soon as they
+    /// are told to, and need no alarm.
+    fn limit(&mut self, limit: Option<Instant>) {
         if let (Step::Attempt(_) | Step::Join(_), Some(limit)) = (&self.step, limit) {
-            self.alarm.set_sooner(limit);
+            self.alarm.set_sooner_at(limit);
         }
     }
 

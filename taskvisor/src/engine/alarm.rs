@@ -33,7 +33,13 @@ impl Alarm {
 
     /// Sets it, unless it rings before that anyway.
     pub(crate) fn set_sooner(&mut self, after: Duration) {
-        let Some(deadline) = deadline(after) else { return };
+        if let Some(deadline) = deadline(after) {
+            self.set_sooner_at(deadline);
+        }
+    }
+
+    /// As `set_sooner`, for a deadline.
+    pub(crate) fn set_sooner_at(&mut self, deadline: Instant) {
         match &self.sleep {
             Some(sleep) if self.armed && sleep.deadline() <= deadline => {}
             _ => self.set_at(deadline),

@@ -98,7 +98,8 @@ impl Registry {
     #[must_use = "it holds the user's task, and is dropped with no lock held"]
     pub(super) fn remove(&mut self, cell: &Cell) -> Option<Arc<Cell>> {
         let gone = self.names.remove(cell);
-        if self.admission == Admission::Open {
+        // While all is stopped that is left to `close`.
+        if matches!(self.admission, Admission::Open | Admission::Closed) {
             self.names.shrink();
         }
         self.added -= usize::from(gone.as_ref().is_some_and(|gone| gone.is_beside_tree()));

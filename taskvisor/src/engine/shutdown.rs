@@ -22,8 +22,9 @@ use super::registry::{Admission, Registry};
 use super::slots::Aftermath;
 use crate::events::{Event, EventKind};
 use crate::failure::FailureChain;
+use crate::panics::catch;
 use crate::runtime_error::RuntimeError;
-use crate::status::TaskId;
+use crate::status::{TaskId, TaskState};
 use crate::sync::lock;
 
 /// How the shutdown went, once it has.
@@ -162,8 +163,9 @@ impl Core {
             registry.is_over()
         };
         lock(&self.verdict.result).get_or_insert(result);
-        self.verdict.given.notify_waiters();
-        self.stopped();
+        // It may be the caller of `shutdown`, or the owner's drop, that wakes the user's wakers here.
+        let _ = catch(|| self.verdict.given.notify_waiters());
+        let _ = catch(|| self.stopped());
         if over {
             self.bus.close();
         }
@@ -296,7 +298,7 @@ impl Drop for Driver {
         for cell in &cells {
             cell.stop(Bound::Now, false);
         }
-        let left = cells.iter().filter(|cell| cell.try_outcome().is_none());
+        let left = cells.iter().filter(|cell| cell.lock().phase() != TaskState::Ended);
         let result = self.judge(left.map(|cell| (cell.id(), Arc::clone(cell.name()))).collect());
         observe::shutdown_over(&result);
         self.core.close(result);

@@ -725,6 +725,27 @@ async fn e11_a_task_that_a_cancel_gave_up_on_is_named_by_the_shutdown() -> Resul
     Ok(())
 }
 
+#[test]
+fn e11_a_task_that_a_cancel_gave_up_on_is_named_though_the_runtime_goes_away() {
+    // given
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let (supervisor, blocker) = (supervisor(), Blocker::new("stuck"));
+    let task = runtime.block_on(supervisor.add_task(blocker.spec.clone())).unwrap();
+    blocker.wait_until_blocked();
+    assert!(runtime.block_on(supervisor.cancel_with_timeout("stuck", ms(10))).is_err());
+    assert!(matches!(runtime.block_on(task.outcome()), TaskOutcome::Aborted { error: None }));
+    // when
+    let entered = runtime.enter();
+    let shutdown = supervisor.shutdown();
+    drop(entered);
+    runtime.shutdown_background();
+    // then
+    let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let result = other.block_on(async { tokio::time::timeout(FOREVER, shutdown).await.expect("hangs") });
+    blocker.release.send(()).unwrap();
+    assert_eq!(stuck(result), ["stuck"]);
+}
+
 /// Panics when it is dropped.
 struct Bomb;
 
@@ -740,6 +761,30 @@ fn explosive(name: &str) -> TaskSpec {
         let _bomb = Bomb;
         std::future::pending().await
     }))
+}
+
+/// Blocks its thread for a while when it is told to stop, and does not end then.
+fn blocks_when_told(name: &str, time: Duration) -> TaskSpec {
+    TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| async move {
+        ctx.cancelled().await;
+        std::thread::sleep(time);
+        std::future::pending().await
+    }))
+}
+
+#[tokio::test]
+async fn e01_what_a_task_blocks_its_thread_for_is_a_part_of_its_stop_timeout() -> Result {
+    // given
+    let supervisor = supervisor();
+    let task = supervisor.add_task(blocks_when_told("blocks", secs(1)).with_stop_timeout(ms(900))).await?;
+    settle().await;
+    // when
+    let start = Instant::now();
+    supervisor.remove_task("blocks").await?;
+    // then
+    assert!(matches!(task.outcome().await, TaskOutcome::Aborted { error: None }));
+    assert!(start.elapsed() < ms(1500), "{:?}", start.elapsed());
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -776,6 +821,27 @@ async fn e12_an_aborted_task_whose_drop_panics_leaves_name_and_permit() -> Resul
     settle().await;
     assert!(supervisor.is_alive("bomb").await);
     Ok(())
+}
+
+/// A waker that panics.
+struct Rude;
+
+impl std::task::Wake for Rude {
+    fn wake(self: Arc<Self>) {
+        panic!("woken");
+    }
+}
+
+#[tokio::test]
+async fn e12_a_panic_in_the_waker_of_one_who_waits_for_the_verdict_is_contained() -> Result {
+    // given
+    let supervisor = supervisor();
+    let mut run = Box::pin(supervisor.run_until(vec![], std::future::pending()));
+    let waker = std::task::Waker::from(Arc::new(Rude));
+    assert!(run.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
+    // then
+    supervisor.shutdown().await?;
+    run.await
 }
 
 /// An error that panics when it is dropped.
