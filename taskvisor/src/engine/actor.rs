@@ -1,6 +1,7 @@
 //! The Tokio task that drives one registration: it waits, runs an attempt in place, and does what the decision says.
 
 mod attempt;
+mod join;
 mod permit;
 mod step;
 #[cfg(feature = "test-util")]
@@ -368,36 +369,6 @@ impl Actor {
             self.alarm.set(window);
         }
         self.step = Step::Join(Box::new(Joining { ending, lived, untold }));
-    }
-
-    fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.cell.has_news() {
-            match self.cell.take_news().bound {
-                Some(Bound::Now) => self.abort_helpers(),
-                Some(Bound::Within(bound)) => self.alarm.set_sooner(bound),
-                _ => {}
-            }
-        }
-        if self.cell.has_helpers() {
-            ready!(self.alarm.poll(cx));
-            self.abort_helpers();
-        } else if let Step::Join(joining) = std::mem::replace(&mut self.step, Step::Over) {
-            let Joining { ending, lived, untold } = *joining;
-            if let Some((ending, untold)) = self.conclude(ending, lived, untold) {
-                self.step = Step::Join(Box::new(Joining { ending, lived, untold }));
-            }
-        }
-        Poll::Ready(())
-    }
-
-    fn abort_helpers(&mut self) {
-        self.cell.abort_helpers();
-        if let Step::Join(joining) = &mut self.step {
-            // A result that was taken before the task was told stands; only its helpers did not stop in time.
-            if !joining.untold && self.cell.is_told() {
-                let _ = drop_caught(std::mem::replace(&mut joining.ending, Ending::Aborted));
-            }
-        }
     }
 
     /// Goes on after an attempt. Its ending comes back if it has helpers that have not ended.

@@ -6,7 +6,8 @@
 //! Most slots are those of one task, which has their name, and nobody waits there: such a slot is not kept, as the
 //! registry knows its owner by that name.
 
-use std::cell::RefCell;
+mod aftermath;
+
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::future::poll_fn;
@@ -15,10 +16,9 @@ use std::task::{Poll, Waker};
 
 use tokio::runtime::Handle;
 
-use super::actor::Actor;
-use super::cell::{Bound, Cell, Origin, Tie};
+use super::cell::{Cell, Origin, Tie};
 use super::core::{Admitted, Core, announce};
-use super::line::{Line, Wakers};
+use super::line::Line;
 use super::names::Names;
 use super::observe;
 use super::registry::{Admission, Registry, shrink};
@@ -28,8 +28,9 @@ use crate::controller::{
 };
 use crate::events::{Event, EventKind};
 use crate::outcome::{RejectReason, TaskOutcome};
-use crate::panics::{catch, drop_caught};
 use crate::runtime_error::RuntimeError;
+
+pub(super) use self::aftermath::Aftermath;
 
 const SLOT_TRANSITION: EventKind = EventKind::ControllerSlotTransition;
 
@@ -68,20 +69,6 @@ struct Submission {
 struct InLine<'a> {
     core: &'a Core,
     ticket: Option<u64>,
-}
-
-/// What is left to do once the registry's lock is released: it wakes tasks, or drops what is the user's.
-#[derive(Default)]
-#[must_use]
-pub(super) struct Aftermath {
-    start: Option<Job>,
-    stop: Option<Arc<Cell>>,
-    /// The last that will not run, and those before it: it is mostly one.
-    last_over: Option<Arc<Cell>>,
-    over: Vec<Arc<Cell>>,
-    wakers: Wakers,
-    /// How many left the queues and places before them.
-    wait_no_more: usize,
 }
 
 impl Controller {
@@ -397,63 +384,6 @@ impl Registry {
     }
 }
 
-impl Aftermath {
-    /// Does what is left to do, with no lock held.
-    pub(super) fn carry_out(self) {
-        let Self { start, stop, last_over, over, wakers, wait_no_more } = self;
-        if wait_no_more > 0 {
-            observe::wait_no_more(wait_no_more);
-        }
-        for waker in wakers {
-            let _ = catch(|| waker.wake());
-        }
-        if let Some(owner) = stop {
-            owner.stop(Bound::within(owner.stop_bound()), true);
-        }
-        if let Some(job) = start {
-            spawn(job);
-        }
-        for cell in over.into_iter().chain(last_over) {
-            observe::not_run(&cell);
-            cell.tell_over();
-            // Perhaps the last to know the user's task, and its drop is the user's.
-            let _ = drop_caught(cell);
-        }
-    }
-
-    /// Rejects all that wait, in the order of their submission: the supervisor shuts down.
-    pub(super) fn of_shutdown(registry: &mut Registry) -> Self {
-        let mut aftermath = Self::default();
-        let mut waiting: Vec<_> = registry.slots.busy.values_mut().flat_map(Slot::withdraw_all).collect();
-        waiting.sort_unstable_by_key(|job| job.cell.id());
-        aftermath.wait_no_more = waiting.len();
-        for job in waiting {
-            aftermath.reject(job.cell, 0, RejectReason::ShuttingDown);
-        }
-        registry.slots.line.wake_all(&mut aftermath.wakers);
-        aftermath
-    }
-
-    /// A submission that waits, or was to start, will not run. The registry's lock is held.
-    fn reject(&mut self, cell: Arc<Cell>, waiting: usize, reason: RejectReason) {
-        cell.reject(reason, waiting);
-        self.is_over(cell);
-    }
-
-    /// As `reject`, for one that was told to stop while it waited.
-    fn withdraw(&mut self, job: Job, waiting: usize, requested: bool) {
-        if requested {
-            job.cell.announce(EventKind::TaskRemoveRequested);
-        }
-        job.cell.end_unstarted(TaskOutcome::Canceled { error: None }, waiting, "canceled");
-        self.is_over(job.cell);
-    }
-
-    fn is_over(&mut self, cell: Arc<Cell>) {
-        self.over.extend(self.last_over.replace(cell));
-    }
-}
-
 impl Cell {
     fn reject(&self, reason: RejectReason, waiting: usize) {
         let why = reason.as_label();
@@ -476,31 +406,5 @@ impl Cell {
 
     fn tell_transition(&self, waiting: usize, from: Phase, to: Phase) {
         self.tell_slot(SLOT_TRANSITION, waiting, |event| event.because(format!("{from} -> {to}")));
-    }
-}
-
-/// Spawns the actor of an owner. A runtime that is gone drops it at once, which hands the slot over to the next, and so
-/// on: they are spawned one after another, not one within another.
-fn spawn(job: Job) {
-    thread_local! {
-        static NEXT: RefCell<Option<Vec<Job>>> = const { RefCell::new(None) };
-    }
-    let mut job = Some(job);
-    let nested = NEXT.try_with(|next| match &mut *next.borrow_mut() {
-        Some(next) => {
-            next.extend(job.take());
-            true
-        }
-        none => {
-            *none = Some(Vec::new());
-            false
-        }
-    });
-    while let Some(Job { cell, runtime }) = job.take() {
-        Actor::spawn(cell, &runtime);
-        job = NEXT.try_with(|next| next.borrow_mut().as_mut().and_then(Vec::pop)).ok().flatten();
-    }
-    if nested == Ok(false) {
-        let _ = NEXT.try_with(|next| next.borrow_mut().take());
     }
 }
