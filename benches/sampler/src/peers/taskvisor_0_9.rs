@@ -4,7 +4,6 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use taskvisor_0_9::{
@@ -14,7 +13,7 @@ use taskvisor_0_9::{
 
 use crate::contender::{Contender, Measured};
 use crate::countdown::{Countdown, PollAgain};
-use crate::sample::Meter;
+use crate::sample::{Heard, Meter};
 use crate::work::Slot;
 
 /// The registry's.
@@ -28,8 +27,7 @@ impl Contender for Taskvisor09 {
         let meter = Meter::start();
         supervisor.run_until(vec![spec], std::future::pending::<()>()).await?;
         let sample = meter.finish(size);
-        let events = size * EVENTS_A_RESTART * subscribers;
-        Ok(Some(sample.with_heard(heard.load(Ordering::Relaxed), events)))
+        Ok(Some(sample.with_each_heard(&heard, events_of(size))?))
     }
 
     async fn once(&self, size: u64) -> Measured {
@@ -105,9 +103,8 @@ impl Contender for Taskvisor09 {
         let specs = (0..tasks).map(|number| failing(&format!("task-{number}"), restarts)).collect();
         let meter = Meter::start();
         supervisor.run_until(specs, std::future::pending::<()>()).await?;
-        let events = restarts * EVENTS_A_RESTART * tasks;
-        let sample = meter.finish(events);
-        Ok(Some(sample.with_heard(heard.load(Ordering::Relaxed), events)))
+        let events = events_of(restarts) * tasks;
+        Ok(Some(meter.finish(events).with_each_heard(&heard, events)?))
     }
 
     /// A submission is not watched where nobody waits for it.
@@ -203,6 +200,11 @@ const EVENTS_A_RESTART: u64 = 3;
 /// How many submissions wait in one slot at most.
 const QUEUED: usize = 100;
 
+/// Of those that are counted: the first start, and the restarts.
+fn events_of(restarts: u64) -> u64 {
+    restarts * EVENTS_A_RESTART + 1
+}
+
 fn config() -> SupervisorConfig {
     SupervisorConfig::default()
         .with_max_registered_tasks(None)
@@ -210,10 +212,11 @@ fn config() -> SupervisorConfig {
         .with_registry_queue_capacity(NonZeroUsize::MIN.saturating_add(1 << 16))
 }
 
-fn supervisor(subscribers: u64) -> (Arc<Supervisor>, Arc<AtomicU64>) {
-    let heard = Arc::new(AtomicU64::new(0));
-    let listener = |_| Arc::new(Listener { heard: Arc::clone(&heard) }) as Arc<dyn Subscribe>;
-    (Supervisor::new(config(), (0..subscribers).map(listener).collect()), heard)
+/// With what each subscriber hears.
+fn supervisor(subscribers: u64) -> (Arc<Supervisor>, Vec<Heard>) {
+    let heard: Vec<_> = (0..subscribers).map(|_| Heard::default()).collect();
+    let listener = |heard: &Heard| Arc::new(Listener { heard: heard.clone() }) as Arc<dyn Subscribe>;
+    (Supervisor::new(config(), heard.iter().map(listener).collect()), heard)
 }
 
 fn serve() -> Result<SupervisorHandle, taskvisor_0_9::RuntimeError> {
@@ -257,13 +260,13 @@ fn waiting(name: String, started: &Arc<Countdown>) -> TaskSpec {
 
 /// Counts what it hears of restarts.
 struct Listener {
-    heard: Arc<AtomicU64>,
+    heard: Heard,
 }
 
 impl Subscribe for Listener {
     fn on_event(&self, event: &Event) {
         if matches!(event.kind, EventKind::AttemptFailed | EventKind::BackoffScheduled | EventKind::AttemptStarting) {
-            self.heard.fetch_add(1, Ordering::Relaxed);
+            self.heard.one();
         }
     }
 }
