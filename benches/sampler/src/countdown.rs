@@ -42,12 +42,22 @@ impl Countdown {
         }
     }
 
+    /// An error if something is left: for after the meter.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        check("left", self.left.load(Ordering::Acquire), 0)
+    }
+
     /// Waits until all are done. For one waiter, and a count above zero.
     pub(crate) async fn wait(&self) {
         if self.left.load(Ordering::Acquire) > 0 {
             self.done.notified().await;
         }
     }
+}
+
+/// An error if there were not as many as there should have been, so that nothing is cheap because it was not done.
+pub(crate) fn check(what: &str, were: u64, expected: u64) -> Result<(), String> {
+    if were == expected { Ok(()) } else { Err(format!("{were} were {what}, not {expected}")) }
 }
 
 /// Pending once, having woken its own task: one more poll, and nothing of the runtime's driver.

@@ -25,7 +25,8 @@ impl Contender for Floor {
     /// A loop that awaits the attempt and yields after a failure, in one task. The error is a `String`, as everywhere.
     /// No token, no catch, no status; subscribers hear nothing.
     async fn restart(&self, size: u64, _takes_token: bool, _subscribers: u64) -> Measured {
-        let failures = Countdown::new(size);
+        let left = Countdown::new(size);
+        let failures = Arc::clone(&left);
         let meter = Meter::start();
         tokio::spawn(async move {
             while attempt(&failures).await.is_err() {
@@ -33,7 +34,9 @@ impl Contender for Floor {
             }
         })
         .await?;
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        left.check()?;
+        Ok(Some(sample))
     }
 
     /// A registry by name under a lock, with a child token each; the task takes its name out when it ends. The outcomes
@@ -49,25 +52,29 @@ impl Contender for Floor {
             let (left, registry) = (Arc::clone(&left), Arc::clone(&registry));
             tracker.spawn(async move {
                 left.finish();
-                lock(&registry).remove(&name);
+                let token = lock(&registry).remove(&name);
+                // Without the lock.
+                drop(token);
             });
         }
         tracker.close();
         tracker.wait().await;
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        left.check()?;
+        Ok(Some(sample))
     }
 
     /// A task, a child token and an entry of a registry by name, with the join handle. No spec, no state, no outcome.
-    /// Without a token the task waits for nothing and is aborted.
+    /// Without a token the task waits for nothing, and only an abort through the join handle would end it.
     async fn idle(&self, size: u64, takes_token: bool) -> Measured {
         let started = Countdown::new(size);
         let root = CancellationToken::new();
         let meter = Meter::start();
-        let mut registry: HashMap<Arc<str>, (CancellationToken, JoinHandle<()>)> = HashMap::new();
+        let mut registry: HashMap<Arc<str>, (Option<CancellationToken>, JoinHandle<()>)> = HashMap::new();
         for number in 0..size {
             let name: Arc<str> = format!("task-{number}").into();
-            let (token, started) = (root.child_token(), Arc::clone(&started));
-            let wait = takes_token.then(|| token.clone());
+            let (token, started) = (takes_token.then(|| root.child_token()), Arc::clone(&started));
+            let wait = token.clone();
             let task = tokio::spawn(async move {
                 started.finish();
                 drop(started);

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use taskvisor::{
     BackoffPolicy, BoxTaskFuture, CancellationToken, ControllerConfig, ControllerSpec, Event, EventKind, JitterPolicy,
-    RestartPolicy, Subscribe, Supervisor, SupervisorConfig, Task, TaskContext, TaskError, TaskFn, TaskRef, TaskSpec,
+    RejectReason, RestartPolicy, Subscribe, Supervisor, SupervisorConfig, Task, TaskContext, TaskError, TaskFn,
+    TaskOutcome, TaskRef, TaskSpec,
 };
 
 use crate::contender::{Contender, Measured};
-use crate::countdown::{Countdown, PollAgain};
+use crate::countdown::{Countdown, PollAgain, check};
 use crate::sample::{Heard, Meter};
 use crate::work::Slot;
 
@@ -20,7 +21,8 @@ pub(crate) struct Taskvisor;
 impl Contender for Taskvisor {
     async fn restart(&self, size: u64, takes_token: bool, subscribers: u64) -> Measured {
         let (supervisor, heard) = supervisor(subscribers);
-        let failures = Countdown::new(size);
+        let left = Countdown::new(size);
+        let failures = Arc::clone(&left);
         let task: TaskRef = if takes_token {
             TaskFn::arc("task", move |_: CancellationToken| attempt(Arc::clone(&failures)))
         } else {
@@ -29,6 +31,7 @@ impl Contender for Taskvisor {
         let meter = Meter::start();
         supervisor.run_until(vec![TaskSpec::inherit(task)], std::future::pending()).await?;
         let sample = meter.finish(size);
+        left.check()?;
         Ok(Some(sample.with_each_heard(&heard, events_of(size))?))
     }
 
@@ -40,10 +43,13 @@ impl Contender for Taskvisor {
         for number in 0..size {
             handles.push(supervisor.add_task(job(&left).with_name(format!("task-{number}"))).await?);
         }
+        let mut completed = 0;
         for handle in handles {
-            handle.outcome().await;
+            completed += u64::from(is_completed(&handle.outcome().await));
         }
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        check("completed", completed, size)?;
+        Ok(Some(sample))
     }
 
     async fn idle(&self, size: u64, takes_token: bool) -> Measured {
@@ -79,12 +85,15 @@ impl Contender for Taskvisor {
         }
         started.wait().await;
         let endless = Countdown::endless();
+        let mut cancelled = 0;
         let meter = Meter::start();
         for number in 0..size {
             let handle = supervisor.add_task(waiting(format!("task-{number}"), &endless)).await?;
-            handle.cancel().await?;
+            cancelled += u64::from(handle.cancel().await?);
         }
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        check("cancelled", cancelled, size)?;
+        Ok(Some(sample))
     }
 
     async fn stop(&self, size: u64) -> Measured {
@@ -131,33 +140,53 @@ impl Contender for Taskvisor {
                 let owner = ControllerSpec::queue(waiting("owner".to_owned(), &endless));
                 supervisor.submit(owner.with_slot(Arc::clone(&name))).await?;
                 let spec = waiting("next".to_owned(), &endless);
-                let meter = Meter::start();
-                for _ in 0..size {
+                let submission = || {
                     let submission = match slot {
                         Slot::Drop => ControllerSpec::drop_if_running(spec.clone()),
                         _ => ControllerSpec::replace(spec.clone()),
                     };
-                    supervisor.submit(submission.with_slot(Arc::clone(&name))).await?;
+                    submission.with_slot(Arc::clone(&name))
+                };
+                let mut looked_at = Vec::new();
+                let meter = Meter::start();
+                for number in 0..size {
+                    let handle = supervisor.submit(submission()).await?;
+                    if number % LOOKED_AT == 0 {
+                        looked_at.push(handle);
+                    }
                 }
-                Ok(Some(meter.finish(size)))
+                let sample = meter.finish(size);
+                // Takes the place of the last.
+                supervisor.submit(submission()).await?;
+                for handle in looked_at {
+                    match (slot, handle.outcome().await) {
+                        (Slot::Drop, TaskOutcome::Rejected { reason: RejectReason::Busy })
+                        | (Slot::Replace, TaskOutcome::Rejected { reason: RejectReason::Superseded }) => {}
+                        (_, outcome) => return Err(format!("a submission to the busy slot was {outcome}").into()),
+                    }
+                }
+                Ok(Some(sample))
             }
             Slot::Queue => {
                 let left = Countdown::new(size);
                 let meter = Meter::start();
                 let mut handles = Vec::new();
+                let mut completed = 0;
                 for number in 0..size {
                     let spec = job(&left).with_name(format!("task-{number}"));
                     handles.push(supervisor.submit(ControllerSpec::queue(spec).with_slot(Arc::clone(&name))).await?);
                     if handles.len() == QUEUED {
                         for handle in handles.drain(..) {
-                            handle.outcome().await;
+                            completed += u64::from(is_completed(&handle.outcome().await));
                         }
                     }
                 }
                 for handle in handles {
-                    handle.outcome().await;
+                    completed += u64::from(is_completed(&handle.outcome().await));
                 }
-                Ok(Some(meter.finish(size)))
+                let sample = meter.finish(size);
+                check("completed", completed, size)?;
+                Ok(Some(sample))
             }
             Slot::Distinct => {
                 let left = Countdown::new(size);
@@ -167,10 +196,13 @@ impl Contender for Taskvisor {
                     let spec = job(&left).with_name(format!("slot-{number}"));
                     handles.push(supervisor.submit(ControllerSpec::queue(spec)).await?);
                 }
+                let mut completed = 0;
                 for handle in handles {
-                    handle.outcome().await;
+                    completed += u64::from(is_completed(&handle.outcome().await));
                 }
-                Ok(Some(meter.finish(size)))
+                let sample = meter.finish(size);
+                check("completed", completed, size)?;
+                Ok(Some(sample))
             }
         }
     }
@@ -184,19 +216,25 @@ impl Contender for Taskvisor {
             Ok(())
         });
         let meter = Meter::start();
-        supervisor.add_task(TaskSpec::inherit(Arc::new(task))).await?.outcome().await;
-        Ok(Some(meter.finish(size)))
+        let outcome = supervisor.add_task(TaskSpec::inherit(Arc::new(task))).await?.outcome().await;
+        let sample = meter.finish(size);
+        check("completed", u64::from(is_completed(&outcome)), 1)?;
+        Ok(Some(sample))
     }
 
     async fn lifecycle(&self, size: u64) -> Measured {
-        let left = Countdown::endless();
+        let left = Countdown::new(size);
+        let mut completed = 0;
         let meter = Meter::start();
         for _ in 0..size {
             let (supervisor, _) = supervisor(0);
-            supervisor.add_task(job(&left)).await?.outcome().await;
+            completed += u64::from(is_completed(&supervisor.add_task(job(&left)).await?.outcome().await));
             supervisor.shutdown().await?;
         }
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        check("completed", completed, size)?;
+        left.check()?;
+        Ok(Some(sample))
     }
 
     async fn backoff(&self, size: u64, seconds: u64) -> Measured {
@@ -219,15 +257,18 @@ impl Contender for Taskvisor {
         let sample = meter.finish(attempts.load(Ordering::Relaxed));
         supervisor.shutdown().await?;
         tokio::time::sleep(Duration::from_millis(100)).await;
-        // Started, failed and scheduled with each attempt; requested, added and removed once; the shutdown and its end.
-        // An attempt that the shutdown meets is not scheduled again, so that few may seem lost that never were.
-        let most = attempts.load(Ordering::Relaxed) * EVENTS_A_RESTART + size * 3 + 2;
-        Ok(Some(sample.with_each_heard(&[heard], most)?))
+        // Started, failed and scheduled with each attempt; requested, added and removed once. The shutdown has events of
+        // its own, but an attempt that it meets is not scheduled again.
+        let least = attempts.load(Ordering::Relaxed) * EVENTS_A_RESTART + size * 3;
+        Ok(Some(sample.with_heard(heard.count(), least)))
     }
 }
 
 /// Failed, scheduled, started.
 const EVENTS_A_RESTART: u64 = 3;
+
+/// The outcome of each so-manieth submission to a busy slot is looked at, so that the handles of few are kept.
+const LOOKED_AT: u64 = 1_000;
 
 /// How many submissions wait in one slot at most.
 const QUEUED: usize = 100;
@@ -235,6 +276,10 @@ const QUEUED: usize = 100;
 /// Of a task that fails as often, then completes: requested, added, started, the restarts, stopped, exhausted, removed.
 fn events_of(restarts: u64) -> u64 {
     restarts * EVENTS_A_RESTART + 6
+}
+
+fn is_completed(outcome: &TaskOutcome) -> bool {
+    matches!(outcome, TaskOutcome::Completed)
 }
 
 fn config() -> SupervisorConfig {

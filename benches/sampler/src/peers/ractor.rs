@@ -44,6 +44,7 @@ impl Contender for Ractor {
             child.await?;
         }
         let sample = meter.finish(size);
+        left.check()?;
         root.stop(None);
         ended.await?;
         Ok(Some(sample))
@@ -86,7 +87,7 @@ impl Contender for Ractor {
     }
 
     async fn lifecycle(&self, size: u64) -> Measured {
-        let left = Countdown::endless();
+        let left = Countdown::new(size);
         let meter = Meter::start();
         for _ in 0..size {
             let (root, ended) = Actor::spawn(None, Root, None).await?;
@@ -95,7 +96,9 @@ impl Contender for Ractor {
             root.stop(None);
             ended.await?;
         }
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        left.check()?;
+        Ok(Some(sample))
     }
 }
 

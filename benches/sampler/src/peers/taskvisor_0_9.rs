@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use taskvisor_0_9::{
     BackoffPolicy, ControllerConfig, ControllerSpec, Event, EventKind, RestartPolicy, Subscribe, Supervisor,
-    SupervisorConfig, SupervisorHandle, TaskContext, TaskError, TaskFn, TaskRef, TaskSpec,
+    SupervisorConfig, SupervisorHandle, TaskContext, TaskError, TaskFn, TaskOutcome, TaskRef, TaskSpec,
 };
 
 use crate::contender::{Contender, Measured};
-use crate::countdown::{Countdown, PollAgain};
+use crate::countdown::{Countdown, PollAgain, check};
 use crate::sample::{Heard, Meter};
 use crate::work::Slot;
 
@@ -38,10 +38,12 @@ impl Contender for Taskvisor09 {
         for number in 0..size {
             waiters.push(handle.add(job(format!("task-{number}"), &left)).watch().execute().await?);
         }
+        let mut completed = 0;
         for waiter in waiters {
-            waiter.wait().await?;
+            completed += u64::from(is_completed(&waiter.wait().await?));
         }
         let sample = meter.finish(size);
+        check("completed", completed, size)?;
         handle.shutdown().await?;
         Ok(Some(sample))
     }
@@ -67,12 +69,14 @@ impl Contender for Taskvisor09 {
         }
         started.wait().await;
         let endless = Countdown::endless();
+        let mut cancelled = 0;
         let meter = Meter::start();
         for number in 0..size {
             let id = handle.add(waiting(format!("task-{number}"), &endless)).await?;
-            handle.cancel(id).execute().await?;
+            cancelled += u64::from(handle.cancel(id).execute().await?);
         }
         let sample = meter.finish(size);
+        check("cancelled", cancelled, size)?;
         handle.shutdown().await?;
         Ok(Some(sample))
     }
@@ -135,32 +139,38 @@ impl Contender for Taskvisor09 {
                 let left = Countdown::new(size);
                 let meter = Meter::start();
                 let mut waiters = Vec::new();
+                let mut completed = 0;
                 for number in 0..size {
                     let submission = ControllerSpec::queue(job(format!("task-{number}"), &left));
                     waiters.push(handle.submit(submission.with_slot(Arc::clone(&name))).watch().execute().await?);
                     if waiters.len() == QUEUED {
                         for waiter in waiters.drain(..) {
-                            waiter.wait().await?;
+                            completed += u64::from(is_completed(&waiter.wait().await?));
                         }
                     }
                 }
                 for waiter in waiters {
-                    waiter.wait().await?;
+                    completed += u64::from(is_completed(&waiter.wait().await?));
                 }
-                meter.finish(size)
+                let sample = meter.finish(size);
+                check("completed", completed, size)?;
+                sample
             }
             Slot::Distinct => {
                 let left = Countdown::new(size);
                 let meter = Meter::start();
                 let mut waiters = Vec::new();
+                let mut completed = 0;
                 for number in 0..size {
                     let submission = ControllerSpec::queue(job(format!("slot-{number}"), &left));
                     waiters.push(handle.submit(submission).watch().execute().await?);
                 }
                 for waiter in waiters {
-                    waiter.wait().await?;
+                    completed += u64::from(is_completed(&waiter.wait().await?));
                 }
-                meter.finish(size)
+                let sample = meter.finish(size);
+                check("completed", completed, size)?;
+                sample
             }
         };
         handle.shutdown().await?;
@@ -176,21 +186,24 @@ impl Contender for Taskvisor09 {
             Ok(())
         });
         let meter = Meter::start();
-        handle.add(TaskSpec::once("task", task)).watch().execute().await?.wait().await?;
+        let outcome = handle.add(TaskSpec::once("task", task)).watch().execute().await?.wait().await?;
         let sample = meter.finish(size);
+        check("completed", u64::from(is_completed(&outcome)), 1)?;
         handle.shutdown().await?;
         Ok(Some(sample))
     }
 
     async fn lifecycle(&self, size: u64) -> Measured {
-        let left = Countdown::endless();
+        let left = Countdown::new(size);
         let meter = Meter::start();
         for _ in 0..size {
             let handle = serve()?;
             handle.add(job("task".to_owned(), &left)).watch().execute().await?.wait().await?;
             handle.shutdown().await?;
         }
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        left.check()?;
+        Ok(Some(sample))
     }
 }
 
@@ -203,6 +216,10 @@ const QUEUED: usize = 100;
 /// Of those that are counted: the first start, and the restarts.
 fn events_of(restarts: u64) -> u64 {
     restarts * EVENTS_A_RESTART + 1
+}
+
+fn is_completed(outcome: &TaskOutcome) -> bool {
+    matches!(outcome, TaskOutcome::Completed)
 }
 
 fn config() -> SupervisorConfig {

@@ -30,7 +30,9 @@ impl Contender for TokioGracefulShutdown {
                 for subsystem in started {
                     subsystem.join().await?;
                 }
-                Ok(meter.finish(size))
+                let sample = meter.finish(size);
+                left.check()?;
+                Ok(sample)
             })
         })
         .await
@@ -107,15 +109,17 @@ impl Contender for TokioGracefulShutdown {
 
     async fn lifecycle(&self, size: u64) -> Measured {
         let meter = Meter::start();
-        let left = Countdown::endless();
+        let left = Countdown::new(size);
         for _ in 0..size {
-            let left = Arc::clone(&left);
+            let job_left = Arc::clone(&left);
             let toplevel = Toplevel::new(async move |root: &mut SubsystemHandle| {
-                start_job(root, "task".to_owned(), &left);
+                start_job(root, "task".to_owned(), &job_left);
             });
             toplevel.handle_shutdown_requests(GRACE).await?;
         }
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        left.check()?;
+        Ok(Some(sample))
     }
 }
 
