@@ -20,6 +20,16 @@ impl Countdown {
         Arc::new(Self { left: AtomicU64::new(count), done: Notify::new() })
     }
 
+    /// Of tasks that are to be cancelled: as many as that where each must have started by then, else endless.
+    pub(crate) fn of_started(count: u64, must_start: bool) -> Arc<Self> {
+        if must_start { Self::new(count) } else { Self::endless() }
+    }
+
+    /// An error if some had to start and did not: for after the meter.
+    pub(crate) fn check_started(&self, must_start: bool) -> Result<(), String> {
+        if must_start { self.check() } else { Ok(()) }
+    }
+
     /// One that never comes to an end.
     pub(crate) fn endless() -> Arc<Self> {
         Self::new(u64::MAX)

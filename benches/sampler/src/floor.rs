@@ -41,7 +41,7 @@ impl Contender for Floor {
 
     /// A registry by name under a lock, with a child token each; the task takes its name out when it ends. The outcomes
     /// are waited for together, by a tracker: none is kept.
-    async fn once(&self, size: u64) -> Measured {
+    async fn once(&self, size: u64, _takes_token: bool) -> Measured {
         let meter = Meter::start();
         let registry: Arc<Mutex<HashMap<Arc<str>, CancellationToken>>> = Arc::default();
         let (root, tracker, left) = (CancellationToken::new(), TaskTracker::new(), Countdown::new(size));
@@ -91,9 +91,9 @@ impl Contender for Floor {
         Ok(Some(sample))
     }
 
-    /// Spawn, cancel, join, with a child token and a tracker. No name and so no registry; the others have a task and a
-    /// token each.
-    async fn cancel(&self, size: u64, others: u64) -> Measured {
+    /// Spawn, cancel, join, with a child token and a tracker; a yield after the spawn where the task must have started. No
+    /// name and so no registry; the others have a task and a token each.
+    async fn cancel(&self, size: u64, others: u64, has_started: bool) -> Measured {
         let (root, tracker, started) = (CancellationToken::new(), TaskTracker::new(), Countdown::new(others));
         for _ in 0..others {
             let (token, started) = (root.child_token(), Arc::clone(&started));
@@ -103,15 +103,28 @@ impl Contender for Floor {
             });
         }
         started.wait().await;
+        let begun = Countdown::of_started(size, has_started);
         let meter = Meter::start();
         for _ in 0..size {
             let token = root.child_token();
             let told = token.clone();
-            let task = tracker.spawn(async move { told.cancelled().await });
+            let task = if has_started {
+                let begun = Arc::clone(&begun);
+                let task = tracker.spawn(async move {
+                    begun.finish();
+                    told.cancelled().await;
+                });
+                yield_now().await;
+                task
+            } else {
+                tracker.spawn(async move { told.cancelled().await })
+            };
             token.cancel();
             task.await?;
         }
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        begun.check_started(has_started)?;
+        Ok(Some(sample))
     }
 
     /// One token for all, one tracker. No task can be stopped alone, none has a name, a deadline or an outcome.

@@ -9,6 +9,7 @@ use taskvisor::{
     RejectReason, RestartPolicy, Subscribe, Supervisor, SupervisorConfig, Task, TaskContext, TaskError, TaskFn,
     TaskOutcome, TaskRef, TaskSpec,
 };
+use tokio::task::yield_now;
 
 use crate::contender::{Contender, Measured};
 use crate::countdown::{Countdown, PollAgain, check};
@@ -35,13 +36,14 @@ impl Contender for Taskvisor {
         Ok(Some(sample.with_each_heard(&heard, events_of(size))?))
     }
 
-    async fn once(&self, size: u64) -> Measured {
+    async fn once(&self, size: u64, takes_token: bool) -> Measured {
         let (supervisor, _) = supervisor(0);
         let left = Countdown::new(size);
         let meter = Meter::start();
         let mut handles = Vec::new();
         for number in 0..size {
-            handles.push(supervisor.add_task(job(&left).with_name(format!("task-{number}"))).await?);
+            let spec = if takes_token { job_with_token(&left) } else { job(&left) };
+            handles.push(supervisor.add_task(spec.with_name(format!("task-{number}"))).await?);
         }
         let mut completed = 0;
         for handle in handles {
@@ -77,21 +79,25 @@ impl Contender for Taskvisor {
         Ok(Some(meter.finish(size)))
     }
 
-    async fn cancel(&self, size: u64, others: u64) -> Measured {
+    async fn cancel(&self, size: u64, others: u64, has_started: bool) -> Measured {
         let (supervisor, _) = supervisor(0);
         let started = Countdown::new(others);
         for number in 0..others {
             supervisor.add_task(waiting(format!("other-{number}"), &started)).await?;
         }
         started.wait().await;
-        let endless = Countdown::endless();
+        let begun = Countdown::of_started(size, has_started);
         let mut cancelled = 0;
         let meter = Meter::start();
         for number in 0..size {
-            let handle = supervisor.add_task(waiting(format!("task-{number}"), &endless)).await?;
+            let handle = supervisor.add_task(waiting(format!("task-{number}"), &begun)).await?;
+            if has_started {
+                yield_now().await;
+            }
             cancelled += u64::from(handle.cancel().await?);
         }
         let sample = meter.finish(size);
+        begun.check_started(has_started)?;
         check("cancelled", cancelled, size)?;
         Ok(Some(sample))
     }
@@ -315,6 +321,19 @@ fn job(left: &Arc<Countdown>) -> TaskSpec {
         }
     });
     TaskSpec::inherit(Arc::new(task)).with_restart(RestartPolicy::Never)
+}
+
+/// Ends at once, and has a token that it does not look at.
+fn job_with_token(left: &Arc<Countdown>) -> TaskSpec {
+    let left = Arc::clone(left);
+    let task = TaskFn::arc("task", move |_: CancellationToken| {
+        let left = Arc::clone(&left);
+        async move {
+            left.finish();
+            Ok(())
+        }
+    });
+    TaskSpec::inherit(task).with_restart(RestartPolicy::Never)
 }
 
 /// Waits to be told to stop.

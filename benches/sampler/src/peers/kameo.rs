@@ -11,6 +11,7 @@ use kameo::actor::{Actor, ActorRef, Spawn};
 use kameo::error::Infallible;
 use kameo::message::{Context, Message};
 use kameo::supervision::RestartPolicy;
+use tokio::task::yield_now;
 
 use crate::contender::{Contender, Measured};
 use crate::countdown::{Countdown, PollAgain};
@@ -34,7 +35,7 @@ impl Contender for Kameo {
         Ok(Some(sample))
     }
 
-    async fn once(&self, size: u64) -> Measured {
+    async fn once(&self, size: u64, _takes_token: bool) -> Measured {
         let left = Countdown::new(size);
         let meter = Meter::start();
         let mut workers = Vec::new();
@@ -62,16 +63,20 @@ impl Contender for Kameo {
         Ok(Some(sample))
     }
 
-    async fn cancel(&self, size: u64, others: u64) -> Measured {
+    async fn cancel(&self, size: u64, others: u64, has_started: bool) -> Measured {
         let others_alive = start_waiting(others).await;
-        let endless = Countdown::endless();
+        let begun = Countdown::of_started(size, has_started);
         let meter = Meter::start();
         for _ in 0..size {
-            let worker = Worker::spawn(Job::Wait { started: Arc::clone(&endless) });
+            let worker = Worker::spawn(Job::Wait { started: Arc::clone(&begun) });
+            if has_started {
+                yield_now().await;
+            }
             worker.stop_gracefully().await?;
             worker.wait_for_shutdown().await;
         }
         let sample = meter.finish(size);
+        begun.check_started(has_started)?;
         drop(others_alive);
         Ok(Some(sample))
     }

@@ -10,6 +10,7 @@ use taskvisor_0_9::{
     BackoffPolicy, ControllerConfig, ControllerSpec, Event, EventKind, RestartPolicy, Subscribe, Supervisor,
     SupervisorConfig, SupervisorHandle, TaskContext, TaskError, TaskFn, TaskOutcome, TaskRef, TaskSpec,
 };
+use tokio::task::yield_now;
 
 use crate::contender::{Contender, Measured};
 use crate::countdown::{Countdown, PollAgain, check};
@@ -30,7 +31,7 @@ impl Contender for Taskvisor09 {
         Ok(Some(sample.with_each_heard(&heard, events_of(size))?))
     }
 
-    async fn once(&self, size: u64) -> Measured {
+    async fn once(&self, size: u64, _takes_token: bool) -> Measured {
         let handle = serve()?;
         let left = Countdown::new(size);
         let meter = Meter::start();
@@ -61,21 +62,25 @@ impl Contender for Taskvisor09 {
         Ok(Some(sample))
     }
 
-    async fn cancel(&self, size: u64, others: u64) -> Measured {
+    async fn cancel(&self, size: u64, others: u64, has_started: bool) -> Measured {
         let handle = serve()?;
         let started = Countdown::new(others);
         for number in 0..others {
             handle.add(waiting(format!("other-{number}"), &started)).await?;
         }
         started.wait().await;
-        let endless = Countdown::endless();
+        let begun = Countdown::of_started(size, has_started);
         let mut cancelled = 0;
         let meter = Meter::start();
         for number in 0..size {
-            let id = handle.add(waiting(format!("task-{number}"), &endless)).await?;
+            let id = handle.add(waiting(format!("task-{number}"), &begun)).await?;
+            if has_started {
+                yield_now().await;
+            }
             cancelled += u64::from(handle.cancel(id).execute().await?);
         }
         let sample = meter.finish(size);
+        begun.check_started(has_started)?;
         check("cancelled", cancelled, size)?;
         handle.shutdown().await?;
         Ok(Some(sample))

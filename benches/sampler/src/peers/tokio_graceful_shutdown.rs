@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 use tokio_graceful_shutdown::{SubsystemBuilder, SubsystemHandle, Toplevel};
 
 use crate::contender::{Contender, Measured};
@@ -18,7 +19,7 @@ use crate::sample::{Meter, Sample};
 pub(crate) struct TokioGracefulShutdown;
 
 impl Contender for TokioGracefulShutdown {
-    async fn once(&self, size: u64) -> Measured {
+    async fn once(&self, size: u64, _takes_token: bool) -> Measured {
         within(move |root| {
             Box::pin(async move {
                 let left = Countdown::new(size);
@@ -53,7 +54,7 @@ impl Contender for TokioGracefulShutdown {
         .await
     }
 
-    async fn cancel(&self, size: u64, others: u64) -> Measured {
+    async fn cancel(&self, size: u64, others: u64, has_started: bool) -> Measured {
         within(move |root| {
             Box::pin(async move {
                 let started = Countdown::new(others);
@@ -61,14 +62,19 @@ impl Contender for TokioGracefulShutdown {
                     start_waiting(root, format!("other-{number}"), &started);
                 }
                 started.wait().await;
-                let endless = Countdown::endless();
+                let begun = Countdown::of_started(size, has_started);
                 let meter = Meter::start();
                 for number in 0..size {
-                    let subsystem = start_waiting(root, format!("task-{number}"), &endless);
+                    let subsystem = start_waiting(root, format!("task-{number}"), &begun);
+                    if has_started {
+                        yield_now().await;
+                    }
                     subsystem.initiate_shutdown();
                     subsystem.join().await?;
                 }
-                Ok(meter.finish(size))
+                let sample = meter.finish(size);
+                begun.check_started(has_started)?;
+                Ok(sample)
             })
         })
         .await
