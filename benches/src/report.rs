@@ -20,9 +20,9 @@ or left behind is the worst sample's. Growth is judged by quotients of medians: 
 of the same rounds first; of C5 among others by C5 alone.
 Peers: `taskvisor` 0.9 has its limits on tasks, ownership and slots lifted, as the limits of our controller are;
 `task-supervisor` and `kameo` their limit of restarts. The backoff is zero for all that have one; that of `task-supervisor`
-is a timer of 1 ms then. Tasks without a context, ours, are what `#[task]` makes of a function that takes none.
-`tokio-graceful-shutdown` ends by itself in C11, when its task has. Where only the time of the run changes, peers do a tenth
-of the work or less. `-`: cannot do it, or not judged.";
+is a timer of 1 ms then. Tasks of ours and of the floor without a token take no context: what `#[task]` makes of a function
+that takes none. `tokio-graceful-shutdown` ends by itself in C11, when its task has. Where only the time of the
+run changes, peers do a tenth of the work or less. `-`: cannot do it, or not judged.";
 
 /// The table, as Markdown.
 pub(crate) fn print(lines: &[Line], options: &Options) {

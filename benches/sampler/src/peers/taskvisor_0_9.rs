@@ -24,10 +24,12 @@ impl Contender for Taskvisor09 {
     /// Every attempt is given a context.
     async fn restart(&self, size: u64, _takes_token: bool, subscribers: u64) -> Measured {
         let (supervisor, heard) = supervisor(subscribers);
-        let spec = failing("task", size);
+        let left = Countdown::new(size);
+        let spec = failing("task", &left);
         let meter = Meter::start();
         supervisor.run_until(vec![spec], std::future::pending::<()>()).await?;
         let sample = meter.finish(size);
+        left.check()?;
         Ok(Some(sample.with_each_heard(&heard, events_of(size))?))
     }
 
@@ -109,7 +111,7 @@ impl Contender for Taskvisor09 {
     async fn burst(&self, size: u64, tasks: u64) -> Measured {
         let (supervisor, heard) = supervisor(1);
         let restarts = size / EVENTS_A_RESTART / tasks;
-        let specs = (0..tasks).map(|number| failing(&format!("task-{number}"), restarts)).collect();
+        let specs = (0..tasks).map(|number| failing(&format!("task-{number}"), &Countdown::new(restarts))).collect();
         let meter = Meter::start();
         supervisor.run_until(specs, std::future::pending::<()>()).await?;
         let events = events_of(restarts) * tasks;
@@ -130,15 +132,23 @@ impl Contender for Taskvisor09 {
                 let owner = ControllerSpec::queue(waiting("owner".to_owned(), &endless));
                 handle.submit(owner.with_slot(Arc::clone(&name))).execute().await?;
                 let spec = waiting("next".to_owned(), &endless);
-                let meter = Meter::start();
-                for _ in 0..size {
+                let submission = || {
                     let submission = match slot {
                         Slot::Drop => ControllerSpec::drop_if_running(spec.clone()),
                         _ => ControllerSpec::replace(spec.clone()),
                     };
-                    handle.submit(submission.with_slot(Arc::clone(&name))).execute().await?;
+                    submission.with_slot(Arc::clone(&name))
+                };
+                let meter = Meter::start();
+                for _ in 0..size {
+                    handle.submit(submission()).execute().await?;
                 }
-                meter.finish(size)
+                let sample = meter.finish(size);
+                if slot == Slot::Drop {
+                    let outcome = handle.submit(submission()).watch().execute().await?.wait().await?;
+                    check("rejected", u64::from(matches!(outcome, TaskOutcome::Rejected { .. })), 1)?;
+                }
+                sample
             }
             Slot::Queue => {
                 let left = Countdown::new(size);
@@ -245,8 +255,8 @@ fn serve() -> Result<SupervisorHandle, taskvisor_0_9::RuntimeError> {
     supervisor(0).0.serve()
 }
 
-fn failing(name: &str, failures: u64) -> TaskSpec {
-    let failures = Countdown::new(failures);
+fn failing(name: &str, failures: &Arc<Countdown>) -> TaskSpec {
+    let failures = Arc::clone(failures);
     let task: TaskRef = TaskFn::arc(move |_: TaskContext| {
         let failures = Arc::clone(&failures);
         async move { if failures.take() { Err(TaskError::fail("boom")) } else { Ok(()) } }
