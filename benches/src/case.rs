@@ -49,10 +49,19 @@ pub(crate) enum Bar {
     OfFloor(f64),
     /// At most so much.
     AtMost(f64),
-    /// At most as many times what an operation costs under `small`.
+    /// Nothing: it is shown, and not judged.
+    None,
+    /// At most as many times what an operation costs under `small`, by the medians: the two are not taken in turn.
     OfSmall { small: Load, most: f64 },
-    /// The same, divided by what the floor grows: what is linear is near 1.
+    /// The same of the median ratios to the floor, which are of the same rounds: what is linear is near 1.
     GrowthOfFloor { small: Load, most: f64 },
+}
+
+impl Bar {
+    /// Whether it is about how two loads compare, and not about what one costs.
+    pub(crate) fn is_growth(self) -> bool {
+        matches!(self, Self::OfSmall { .. } | Self::GrowthOfFloor { .. })
+    }
 }
 
 impl Measure {
@@ -125,6 +134,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case("C2", "restart, 8 subscribers", heard_by_8, Cpu, OfFloor(2.5)),
         case("C2", "restart, 8 subscribers", heard_by_8, Lost, AtMost(0.0)),
         case("C3", "add to outcome, 10k, ct", once("ct", 10_000), Cpu, OfFloor(1.5)),
+        case("C3", "add to outcome, with a token, 10k, ct", exactly("once-token", "ct", 10_000), Cpu, Bar::None),
         case("C3", "add to outcome, 100k, ct", once("ct", 100_000), Cpu, OfFloor(1.5)),
         case(
             "C3",
@@ -141,6 +151,7 @@ pub(crate) fn cases() -> Vec<Case> {
         case("C4", "idle task, no token", idle, Blocks, AtMost(7.0)),
         case("C5", "add, cancel, wait, ct", cancel, Cpu, OfFloor(1.6)),
         case("C5", "add, cancel, wait, mt", often_on_two("cancel-0", 50_000), Wall, OfFloor(1.6)),
+        case("C5", "started, cancel, wait, ct", often("cancel-started-0", 50_000), Cpu, Bar::None),
         case("C5", "among 100k others, ct", cancel_among, Cpu, OfSmall { small: cancel, most: 1.7 }),
         case("C6", "stop, 10k, ct", stop("ct", 10_000), Cpu, OfFloor(4.0)),
         case("C6", "stop, 100k, ct", stop("ct", 100_000), Cpu, OfFloor(4.0)),
@@ -154,7 +165,9 @@ pub(crate) fn cases() -> Vec<Case> {
         case("C6", "stop, 10k, mt", stop("mt", 10_000), Wall, OfFloor(2.2)),
         case("C6", "stop, 100k, mt", stop("mt", 100_000), Wall, OfFloor(2.2)),
         case("C7", "deliver to 1", often("deliver-1", 900_000), Cpu, AtMost(150.0)),
+        case("C7", "deliver to 1", often("deliver-1", 900_000), Lost, AtMost(0.0)),
         case("C7", "deliver to 8", often("deliver-8", 600_000), Cpu, AtMost(250.0)),
+        case("C7", "deliver to 8", often("deliver-8", 600_000), Lost, AtMost(0.0)),
         case("C8", "burst of 1 task, ct", burst("burst-1", "ct"), Lost, AtMost(0.0)),
         case("C8", "burst of 16 tasks, ct", burst("burst-16", "ct"), Lost, AtMost(0.0)),
         case("C8", "burst of 1 task, mt", burst("burst-1", "mt"), Lost, AtMost(0.0)),

@@ -16,9 +16,13 @@ use crate::statistics::Spread;
 const NOTES: &str = "\
 Times are for one operation, medians of the samples; `of floor` is the median of the ratios round by round, with its
 quartiles, by processor time on one thread (ct) and by real time on two (mt); `by wall` is always by real time. What is lost
-or left behind is the worst sample's. Growth is judged against the same at a tenth of the tasks, divided by the floor's.
-Peers: `taskvisor` 0.9 has its limits on tasks, ownership and slots lifted; `task-supervisor` and `kameo` their limit of
-restarts; where only the time of the run changes, peers do a tenth of the work or less. `-`: cannot do it.";
+or left behind is the worst sample's. Growth is judged by quotients of medians: of 100k by 10k, each divided by the floor's
+of the same rounds first; of C5 among others by C5 alone.
+Peers: `taskvisor` 0.9 has its limits on tasks, ownership and slots lifted, as the limits of our controller are;
+`task-supervisor` and `kameo` their limit of restarts. The backoff is zero for all that have one; that of `task-supervisor`
+is a timer of 1 ms then. Tasks of ours and of the floor without a token take no context: what `#[task]` makes of a function
+that takes none. `tokio-graceful-shutdown` ends by itself in C11, when its task has. Where only the time of the
+run changes, peers do a tenth of the work or less. `-`: cannot do it, or not judged.";
 
 /// The table, as Markdown.
 pub(crate) fn print(lines: &[Line], options: &Options) {
@@ -36,12 +40,9 @@ pub(crate) fn print(lines: &[Line], options: &Options) {
             println!("| {} |", rules.join(" | "));
         }
     }
+    let bars = lines.iter().filter(|line| line.judged.is_some()).count();
     let missed = lines.iter().filter(|line| !line.passed).count();
-    println!(
-        "\n{} bars, {missed} missed; {} samples each, of peers at most 3.\n\n{NOTES}",
-        lines.len(),
-        options.samples
-    );
+    println!("\n{bars} bars, {missed} missed; {} samples each, of peers at most 3.\n\n{NOTES}", options.samples);
 }
 
 fn header(peers: &[&&str]) -> Vec<String> {
@@ -54,31 +55,36 @@ fn row(line: &Line) -> Vec<String> {
     let of = |name| line.values.iter().find(|(contender, _)| *contender == name).and_then(|(_, value)| value.as_ref());
     let cell = |figure: Option<&Figure>| figure.map_or_else(|| "-".to_owned(), |figure| value(figure, measure));
     let ours = of(OURS);
-    let (bar, judged) = bar(line);
+    // The columns of ratios are about what one load costs.
+    let compared = ours.filter(|_| !line.case.bar.is_growth());
+    let (bar, judged, verdict) = verdict(line);
     let mut row = vec![
         line.case.row.to_owned(),
         line.case.label.to_owned(),
         measure.unit().to_owned(),
         cell(of(FLOOR)),
         cell(ours),
-        ours.and_then(|ours| ours.ratio).map_or_else(|| "-".to_owned(), ratio),
-        ours.and_then(|ours| ours.wall_ratio).map_or_else(|| "-".to_owned(), |wall| format!("{:.2}x", wall.median)),
+        compared.and_then(|ours| ours.ratio).map_or_else(|| "-".to_owned(), ratio),
+        compared.and_then(|ours| ours.wall_ratio).map_or_else(|| "-".to_owned(), |wall| format!("{:.2}x", wall.median)),
         bar,
         judged,
-        if line.passed { "ok" } else { "MISSED" }.to_owned(),
+        verdict,
     ];
     let peers = line.values.iter().filter(|(name, _)| ![FLOOR, OURS].contains(name));
-    row.extend(peers.map(|(_, figure)| peer(figure.as_ref(), measure)));
+    row.extend(peers.map(|(_, figure)| peer(figure.as_ref().filter(|_| !line.case.bar.is_growth()), measure)));
     row
 }
 
-fn bar(line: &Line) -> (String, String) {
-    match line.case.bar {
-        Bar::OfFloor(most) | Bar::OfSmall { most, .. } | Bar::GrowthOfFloor { most, .. } => {
-            (format!("<= {most:.2}x"), format!("{:.2}x", line.judged))
+/// The bar, what is held against it, and what comes of it.
+fn verdict(line: &Line) -> (String, String, String) {
+    let (bar, judged) = match (line.case.bar, line.judged) {
+        (Bar::OfFloor(most) | Bar::OfSmall { most, .. } | Bar::GrowthOfFloor { most, .. }, Some(judged)) => {
+            (format!("<= {most:.2}x"), format!("{judged:.2}x"))
         }
-        Bar::AtMost(most) => (format!("<= {most:.0}"), amount(line.judged)),
-    }
+        (Bar::AtMost(most), Some(judged)) => (format!("<= {most:.0}"), amount(judged)),
+        (_, None) | (Bar::None, _) => return ("-".to_owned(), "-".to_owned(), "-".to_owned()),
+    };
+    (bar, judged, if line.passed { "ok" } else { "MISSED" }.to_owned())
 }
 
 fn ratio(spread: Spread) -> String {
@@ -131,7 +137,7 @@ pub(crate) fn write_json(lines: &[Line], samples: &Samples, options: &Options, f
 }
 
 fn line_json(line: &Line) -> Value {
-    let (bar, _) = bar(line);
+    let (bar, ..) = verdict(line);
     let figures: Vec<Value> = line.values.iter().map(|(name, figure)| figure_json(name, figure.as_ref())).collect();
     json!({
         "row": line.case.row,
@@ -139,7 +145,7 @@ fn line_json(line: &Line) -> Value {
         "unit": line.case.measure.unit(),
         "bar": bar,
         "judged": line.judged,
-        "passed": line.passed,
+        "passed": line.judged.map(|_| line.passed),
         "contenders": figures,
     })
 }

@@ -15,8 +15,8 @@ pub(crate) struct Line {
     pub(crate) case: Case,
     /// What each contender needs; none for one that cannot do it.
     pub(crate) values: Vec<(&'static str, Option<Figure>)>,
-    /// What the bar is held against.
-    pub(crate) judged: f64,
+    /// What the bar is held against; none where there is no bar.
+    pub(crate) judged: Option<f64>,
     pub(crate) passed: bool,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct Samples(HashMap<(Load, bool, &'static str), Vec<Sample>>);
 pub(crate) fn compare(options: &Options) -> Result<bool> {
     let chosen: Vec<Case> = cases().into_iter().filter(|case| options.rows.contains(&case.row)).collect();
     let samples = take_all(&chosen, options)?;
-    let lines: Vec<Line> = chosen.iter().filter_map(|case| judge(*case, &samples, options)).collect();
+    let lines = chosen.iter().map(|case| judge(*case, &samples, options)).collect::<Result<Vec<Line>>>()?;
     report::print(&lines, options);
     if let Some(file) = &options.json {
         report::write_json(&lines, &samples, options, file)?;
@@ -93,7 +93,7 @@ fn loads_of(cases: &[Case], counts: bool) -> Vec<Load> {
     let wanted = cases.iter().filter(|case| case.measure.is_counted() == counts);
     let loads = wanted.flat_map(|case| match case.bar {
         Bar::OfSmall { small, .. } | Bar::GrowthOfFloor { small, .. } => vec![small, case.load],
-        Bar::OfFloor(_) | Bar::AtMost(_) => vec![case.load],
+        Bar::OfFloor(_) | Bar::AtMost(_) | Bar::None => vec![case.load],
     });
     loads.filter(|load| seen.insert(*load)).collect()
 }
@@ -101,7 +101,8 @@ fn loads_of(cases: &[Case], counts: bool) -> Vec<Load> {
 /// How many rounds peers take part in: no bar hangs on their last digit.
 const PEER_ROUNDS: usize = 3;
 
-/// All contenders, in turn, round by round. A peer that fails once is out of it; the floor and ours must not.
+/// All contenders, in turn, round by round, each round beginning with another. A peer that fails once is out of it; the
+/// floor and ours must not, and ours must do all.
 fn take(
     sampler: &Sampler,
     load: Load,
@@ -112,13 +113,15 @@ fn take(
 ) -> Result<()> {
     let mut out = HashSet::new();
     for round in 0..rounds {
-        for contender in options.contenders.iter().copied() {
+        let count = options.contenders.len();
+        for contender in options.contenders.iter().copied().cycle().skip(round % count).take(count) {
             let is_judged = [FLOOR, OURS].contains(&contender);
             if out.contains(contender) || (!is_judged && round >= PEER_ROUNDS) {
                 continue;
             }
             match sampler.take(load.work, contender, load.runtime, size_for(load, contender, options.quick)) {
                 Ok(Some(sample)) => taken.0.entry((load, counts, contender)).or_default().push(sample),
+                Ok(None) if contender == OURS => return Err(format!("{OURS} cannot do `{}`", load.work).into()),
                 Ok(None) => drop(out.insert(contender)),
                 Err(error) if is_judged => return Err(error),
                 Err(error) => {
@@ -147,7 +150,8 @@ fn size_for(load: Load, contender: &str, quick: bool) -> u64 {
     (load.size / less / quick).max(100)
 }
 
-fn judge(case: Case, samples: &Samples, options: &Options) -> Option<Line> {
+/// A line without what its bar is held against is an error, as it would be missed by nobody.
+fn judge(case: Case, samples: &Samples, options: &Options) -> Result<Line> {
     let Case { load, measure, .. } = case;
     let figure = |contender| {
         let taken = samples.of(load, measure, contender);
@@ -160,21 +164,25 @@ fn judge(case: Case, samples: &Samples, options: &Options) -> Option<Line> {
         })
     };
     let values: Vec<_> = options.contenders.iter().map(|contender| (*contender, figure(*contender))).collect();
-    let growth = |small, contender| {
-        divide(&samples.values(load, measure, contender), &samples.values(small, measure, contender))
-    };
+    let ratio = |load| median(samples.ratios(load, measure, OURS, FLOOR));
+    let value = |load| median(samples.values(load, measure, OURS));
+    let quotient = |large: Option<f64>, small: Option<f64>| Some(large? / small.filter(|small| *small > 0.0)?);
     let (judged, most) = match case.bar {
-        Bar::OfFloor(most) => (median(samples.ratios(load, measure, OURS, FLOOR))?, most),
+        Bar::OfFloor(most) => (ratio(load), most),
         Bar::AtMost(most) if measure.is_worst() => {
-            (samples.values(load, measure, OURS).into_iter().reduce(f64::max)?, most)
+            (samples.values(load, measure, OURS).into_iter().reduce(f64::max), most)
         }
-        Bar::AtMost(most) => (median(samples.values(load, measure, OURS))?, most),
-        Bar::OfSmall { small, most } => (median(growth(small, OURS))?, most),
-        Bar::GrowthOfFloor { small, most } => (median(divide(&growth(small, OURS), &growth(small, FLOOR)))?, most),
+        Bar::AtMost(most) => (value(load), most),
+        Bar::OfSmall { small, most } => (quotient(value(load), value(small)), most),
+        Bar::GrowthOfFloor { small, most } => (quotient(ratio(load), ratio(small)), most),
+        Bar::None => return Ok(Line { case, values, judged: None, passed: true }),
+    };
+    let Some(judged) = judged else {
+        return Err(format!("{} {}: nothing to judge by", case.row, case.label).into());
     };
     // What the start and the end of a sample allocate is no part of an operation.
     let judged = if measure.is_counted() { (judged * 100.0).round() / 100.0 } else { judged };
-    Some(Line { case, values, judged, passed: judged <= most })
+    Ok(Line { case, values, judged: Some(judged), passed: judged <= most })
 }
 
 fn median(values: Vec<f64>) -> Option<f64> {

@@ -17,7 +17,7 @@ pub(crate) trait Contender: Send + Sync + 'static {
         async { Ok(None) }
     }
 
-    fn once(&self, _size: u64) -> impl Future<Output = Measured> + Send {
+    fn once(&self, _size: u64, _takes_token: bool) -> impl Future<Output = Measured> + Send {
         async { Ok(None) }
     }
 
@@ -25,7 +25,7 @@ pub(crate) trait Contender: Send + Sync + 'static {
         async { Ok(None) }
     }
 
-    fn cancel(&self, _size: u64, _others: u64) -> impl Future<Output = Measured> + Send {
+    fn cancel(&self, _size: u64, _others: u64, _has_started: bool) -> impl Future<Output = Measured> + Send {
         async { Ok(None) }
     }
 

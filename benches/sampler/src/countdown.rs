@@ -20,6 +20,16 @@ impl Countdown {
         Arc::new(Self { left: AtomicU64::new(count), done: Notify::new() })
     }
 
+    /// Of tasks that are to be cancelled: as many as that where each must have started by then, else endless.
+    pub(crate) fn of_started(count: u64, must_start: bool) -> Arc<Self> {
+        if must_start { Self::new(count) } else { Self::endless() }
+    }
+
+    /// An error if some had to start and did not: for after the meter.
+    pub(crate) fn check_started(&self, must_start: bool) -> Result<(), String> {
+        if must_start { self.check() } else { Ok(()) }
+    }
+
     /// One that never comes to an end.
     pub(crate) fn endless() -> Arc<Self> {
         Self::new(u64::MAX)
@@ -42,12 +52,22 @@ impl Countdown {
         }
     }
 
+    /// An error if something is left: for after the meter.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        check("left", self.left.load(Ordering::Acquire), 0)
+    }
+
     /// Waits until all are done. For one waiter, and a count above zero.
     pub(crate) async fn wait(&self) {
         if self.left.load(Ordering::Acquire) > 0 {
             self.done.notified().await;
         }
     }
+}
+
+/// An error if there were not as many as there should have been, so that nothing is cheap because it was not done.
+pub(crate) fn check(what: &str, were: u64, expected: u64) -> Result<(), String> {
+    if were == expected { Ok(()) } else { Err(format!("{were} were {what}, not {expected}")) }
 }
 
 /// Pending once, having woken its own task: one more poll, and nothing of the runtime's driver.

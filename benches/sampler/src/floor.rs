@@ -25,7 +25,8 @@ impl Contender for Floor {
     /// A loop that awaits the attempt and yields after a failure, in one task. The error is a `String`, as everywhere.
     /// No token, no catch, no status; subscribers hear nothing.
     async fn restart(&self, size: u64, _takes_token: bool, _subscribers: u64) -> Measured {
-        let failures = Countdown::new(size);
+        let left = Countdown::new(size);
+        let failures = Arc::clone(&left);
         let meter = Meter::start();
         tokio::spawn(async move {
             while attempt(&failures).await.is_err() {
@@ -33,12 +34,14 @@ impl Contender for Floor {
             }
         })
         .await?;
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        left.check()?;
+        Ok(Some(sample))
     }
 
     /// A registry by name under a lock, with a child token each; the task takes its name out when it ends. The outcomes
     /// are waited for together, by a tracker: none is kept.
-    async fn once(&self, size: u64) -> Measured {
+    async fn once(&self, size: u64, _takes_token: bool) -> Measured {
         let meter = Meter::start();
         let registry: Arc<Mutex<HashMap<Arc<str>, CancellationToken>>> = Arc::default();
         let (root, tracker, left) = (CancellationToken::new(), TaskTracker::new(), Countdown::new(size));
@@ -49,25 +52,29 @@ impl Contender for Floor {
             let (left, registry) = (Arc::clone(&left), Arc::clone(&registry));
             tracker.spawn(async move {
                 left.finish();
-                lock(&registry).remove(&name);
+                let token = lock(&registry).remove(&name);
+                // Without the lock.
+                drop(token);
             });
         }
         tracker.close();
         tracker.wait().await;
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        left.check()?;
+        Ok(Some(sample))
     }
 
     /// A task, a child token and an entry of a registry by name, with the join handle. No spec, no state, no outcome.
-    /// Without a token the task waits for nothing and is aborted.
+    /// Without a token the task waits for nothing, and only an abort through the join handle would end it.
     async fn idle(&self, size: u64, takes_token: bool) -> Measured {
         let started = Countdown::new(size);
         let root = CancellationToken::new();
         let meter = Meter::start();
-        let mut registry: HashMap<Arc<str>, (CancellationToken, JoinHandle<()>)> = HashMap::new();
+        let mut registry: HashMap<Arc<str>, (Option<CancellationToken>, JoinHandle<()>)> = HashMap::new();
         for number in 0..size {
             let name: Arc<str> = format!("task-{number}").into();
-            let (token, started) = (root.child_token(), Arc::clone(&started));
-            let wait = takes_token.then(|| token.clone());
+            let (token, started) = (takes_token.then(|| root.child_token()), Arc::clone(&started));
+            let wait = token.clone();
             let task = tokio::spawn(async move {
                 started.finish();
                 drop(started);
@@ -84,9 +91,9 @@ impl Contender for Floor {
         Ok(Some(sample))
     }
 
-    /// Spawn, cancel, join, with a child token and a tracker. No name and so no registry; the others have a task and a
-    /// token each.
-    async fn cancel(&self, size: u64, others: u64) -> Measured {
+    /// Spawn, cancel, join, with a child token and a tracker; a yield after the spawn where the task must have started. No
+    /// name and so no registry; the others have a task and a token each.
+    async fn cancel(&self, size: u64, others: u64, has_started: bool) -> Measured {
         let (root, tracker, started) = (CancellationToken::new(), TaskTracker::new(), Countdown::new(others));
         for _ in 0..others {
             let (token, started) = (root.child_token(), Arc::clone(&started));
@@ -96,15 +103,28 @@ impl Contender for Floor {
             });
         }
         started.wait().await;
+        let begun = Countdown::of_started(size, has_started);
         let meter = Meter::start();
         for _ in 0..size {
             let token = root.child_token();
             let told = token.clone();
-            let task = tracker.spawn(async move { told.cancelled().await });
+            let task = if has_started {
+                let begun = Arc::clone(&begun);
+                let task = tracker.spawn(async move {
+                    begun.finish();
+                    told.cancelled().await;
+                });
+                yield_now().await;
+                task
+            } else {
+                tracker.spawn(async move { told.cancelled().await })
+            };
             token.cancel();
             task.await?;
         }
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        begun.check_started(has_started)?;
+        Ok(Some(sample))
     }
 
     /// One token for all, one tracker. No task can be stopped alone, none has a name, a deadline or an outcome.

@@ -5,13 +5,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use taskvisor::{
-    BackoffPolicy, BoxTaskFuture, CancellationToken, ControllerConfig, ControllerSpec, Event, JitterPolicy,
-    RestartPolicy, Subscribe, Supervisor, SupervisorConfig, Task, TaskContext, TaskError, TaskFn, TaskRef, TaskSpec,
+    BackoffPolicy, BoxTaskFuture, CancellationToken, ControllerConfig, ControllerSpec, Event, EventKind, JitterPolicy,
+    RejectReason, RestartPolicy, Subscribe, Supervisor, SupervisorConfig, Task, TaskContext, TaskError, TaskFn,
+    TaskOutcome, TaskRef, TaskSpec,
 };
+use tokio::task::yield_now;
 
 use crate::contender::{Contender, Measured};
-use crate::countdown::{Countdown, PollAgain};
-use crate::sample::Meter;
+use crate::countdown::{Countdown, PollAgain, check};
+use crate::sample::{Heard, Meter};
 use crate::work::Slot;
 
 /// Ours.
@@ -20,7 +22,8 @@ pub(crate) struct Taskvisor;
 impl Contender for Taskvisor {
     async fn restart(&self, size: u64, takes_token: bool, subscribers: u64) -> Measured {
         let (supervisor, heard) = supervisor(subscribers);
-        let failures = Countdown::new(size);
+        let left = Countdown::new(size);
+        let failures = Arc::clone(&left);
         let task: TaskRef = if takes_token {
             TaskFn::arc("task", move |_: CancellationToken| attempt(Arc::clone(&failures)))
         } else {
@@ -29,21 +32,26 @@ impl Contender for Taskvisor {
         let meter = Meter::start();
         supervisor.run_until(vec![TaskSpec::inherit(task)], std::future::pending()).await?;
         let sample = meter.finish(size);
-        Ok(Some(sample.with_heard(heard.load(Ordering::Relaxed), events_of(size) * subscribers)))
+        left.check()?;
+        Ok(Some(sample.with_each_heard(&heard, events_of(size))?))
     }
 
-    async fn once(&self, size: u64) -> Measured {
+    async fn once(&self, size: u64, takes_token: bool) -> Measured {
         let (supervisor, _) = supervisor(0);
         let left = Countdown::new(size);
         let meter = Meter::start();
         let mut handles = Vec::new();
         for number in 0..size {
-            handles.push(supervisor.add_task(job(&left).with_name(format!("task-{number}"))).await?);
+            let spec = if takes_token { job_with_token(&left) } else { job(&left) };
+            handles.push(supervisor.add_task(spec.with_name(format!("task-{number}"))).await?);
         }
+        let mut completed = 0;
         for handle in handles {
-            handle.outcome().await;
+            completed += u64::from(is_completed(&handle.outcome().await));
         }
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        check("completed", completed, size)?;
+        Ok(Some(sample))
     }
 
     async fn idle(&self, size: u64, takes_token: bool) -> Measured {
@@ -71,20 +79,27 @@ impl Contender for Taskvisor {
         Ok(Some(meter.finish(size)))
     }
 
-    async fn cancel(&self, size: u64, others: u64) -> Measured {
+    async fn cancel(&self, size: u64, others: u64, has_started: bool) -> Measured {
         let (supervisor, _) = supervisor(0);
         let started = Countdown::new(others);
         for number in 0..others {
             supervisor.add_task(waiting(format!("other-{number}"), &started)).await?;
         }
         started.wait().await;
-        let endless = Countdown::endless();
+        let begun = Countdown::of_started(size, has_started);
+        let mut cancelled = 0;
         let meter = Meter::start();
         for number in 0..size {
-            let handle = supervisor.add_task(waiting(format!("task-{number}"), &endless)).await?;
-            handle.cancel().await?;
+            let handle = supervisor.add_task(waiting(format!("task-{number}"), &begun)).await?;
+            if has_started {
+                yield_now().await;
+            }
+            cancelled += u64::from(handle.cancel().await?);
         }
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        begun.check_started(has_started)?;
+        check("cancelled", cancelled, size)?;
+        Ok(Some(sample))
     }
 
     async fn stop(&self, size: u64) -> Measured {
@@ -118,8 +133,7 @@ impl Contender for Taskvisor {
         let meter = Meter::start();
         supervisor.run_until(specs.collect(), std::future::pending()).await?;
         let events = events_of(restarts) * tasks;
-        let sample = meter.finish(events);
-        Ok(Some(sample.with_heard(heard.load(Ordering::Relaxed), events)))
+        Ok(Some(meter.finish(events).with_each_heard(&heard, events)?))
     }
 
     async fn slot(&self, size: u64, slot: Slot) -> Measured {
@@ -132,33 +146,53 @@ impl Contender for Taskvisor {
                 let owner = ControllerSpec::queue(waiting("owner".to_owned(), &endless));
                 supervisor.submit(owner.with_slot(Arc::clone(&name))).await?;
                 let spec = waiting("next".to_owned(), &endless);
-                let meter = Meter::start();
-                for _ in 0..size {
+                let submission = || {
                     let submission = match slot {
                         Slot::Drop => ControllerSpec::drop_if_running(spec.clone()),
                         _ => ControllerSpec::replace(spec.clone()),
                     };
-                    supervisor.submit(submission.with_slot(Arc::clone(&name))).await?;
+                    submission.with_slot(Arc::clone(&name))
+                };
+                let mut looked_at = Vec::new();
+                let meter = Meter::start();
+                for number in 0..size {
+                    let handle = supervisor.submit(submission()).await?;
+                    if number % LOOKED_AT == 0 {
+                        looked_at.push(handle);
+                    }
                 }
-                Ok(Some(meter.finish(size)))
+                let sample = meter.finish(size);
+                // Takes the place of the last.
+                supervisor.submit(submission()).await?;
+                for handle in looked_at {
+                    match (slot, handle.outcome().await) {
+                        (Slot::Drop, TaskOutcome::Rejected { reason: RejectReason::Busy })
+                        | (Slot::Replace, TaskOutcome::Rejected { reason: RejectReason::Superseded }) => {}
+                        (_, outcome) => return Err(format!("a submission to the busy slot was {outcome}").into()),
+                    }
+                }
+                Ok(Some(sample))
             }
             Slot::Queue => {
                 let left = Countdown::new(size);
                 let meter = Meter::start();
                 let mut handles = Vec::new();
+                let mut completed = 0;
                 for number in 0..size {
                     let spec = job(&left).with_name(format!("task-{number}"));
                     handles.push(supervisor.submit(ControllerSpec::queue(spec).with_slot(Arc::clone(&name))).await?);
                     if handles.len() == QUEUED {
                         for handle in handles.drain(..) {
-                            handle.outcome().await;
+                            completed += u64::from(is_completed(&handle.outcome().await));
                         }
                     }
                 }
                 for handle in handles {
-                    handle.outcome().await;
+                    completed += u64::from(is_completed(&handle.outcome().await));
                 }
-                Ok(Some(meter.finish(size)))
+                let sample = meter.finish(size);
+                check("completed", completed, size)?;
+                Ok(Some(sample))
             }
             Slot::Distinct => {
                 let left = Countdown::new(size);
@@ -168,10 +202,13 @@ impl Contender for Taskvisor {
                     let spec = job(&left).with_name(format!("slot-{number}"));
                     handles.push(supervisor.submit(ControllerSpec::queue(spec)).await?);
                 }
+                let mut completed = 0;
                 for handle in handles {
-                    handle.outcome().await;
+                    completed += u64::from(is_completed(&handle.outcome().await));
                 }
-                Ok(Some(meter.finish(size)))
+                let sample = meter.finish(size);
+                check("completed", completed, size)?;
+                Ok(Some(sample))
             }
         }
     }
@@ -185,27 +222,33 @@ impl Contender for Taskvisor {
             Ok(())
         });
         let meter = Meter::start();
-        supervisor.add_task(TaskSpec::inherit(Arc::new(task))).await?.outcome().await;
-        Ok(Some(meter.finish(size)))
+        let outcome = supervisor.add_task(TaskSpec::inherit(Arc::new(task))).await?.outcome().await;
+        let sample = meter.finish(size);
+        check("completed", u64::from(is_completed(&outcome)), 1)?;
+        Ok(Some(sample))
     }
 
     async fn lifecycle(&self, size: u64) -> Measured {
-        let left = Countdown::endless();
+        let left = Countdown::new(size);
+        let mut completed = 0;
         let meter = Meter::start();
         for _ in 0..size {
             let (supervisor, _) = supervisor(0);
-            supervisor.add_task(job(&left)).await?.outcome().await;
+            completed += u64::from(is_completed(&supervisor.add_task(job(&left)).await?.outcome().await));
             supervisor.shutdown().await?;
         }
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        check("completed", completed, size)?;
+        left.check()?;
+        Ok(Some(sample))
     }
 
     async fn backoff(&self, size: u64, seconds: u64) -> Measured {
-        let heard = Arc::new(AtomicU64::new(0));
+        let heard = Heard::default();
         let backoff =
             BackoffPolicy { first: Duration::from_secs(1), jitter: JitterPolicy::Equal, ..BackoffPolicy::default() };
         let config = SupervisorConfig { backoff, ..config() };
-        let supervisor = Supervisor::new(config, vec![Arc::new(Listener { heard: Arc::clone(&heard) })]);
+        let supervisor = Supervisor::new(config, vec![Arc::new(Listener { heard: heard.clone() })]);
         let attempts = Arc::new(AtomicU64::new(0));
         let meter = Meter::start();
         for number in 0..size {
@@ -220,14 +263,18 @@ impl Contender for Taskvisor {
         let sample = meter.finish(attempts.load(Ordering::Relaxed));
         supervisor.shutdown().await?;
         tokio::time::sleep(Duration::from_millis(100)).await;
-        // Started, failed and scheduled with each attempt; requested, added and removed once.
+        // Started, failed and scheduled with each attempt; requested, added and removed once. The shutdown has events of
+        // its own, but an attempt that it meets is not scheduled again.
         let least = attempts.load(Ordering::Relaxed) * EVENTS_A_RESTART + size * 3;
-        Ok(Some(sample.with_heard(heard.load(Ordering::Relaxed), least)))
+        Ok(Some(sample.with_heard(heard.count(), least)))
     }
 }
 
 /// Failed, scheduled, started.
 const EVENTS_A_RESTART: u64 = 3;
+
+/// The outcome of each so-manieth submission to a busy slot is looked at, so that the handles of few are kept.
+const LOOKED_AT: u64 = 1_000;
 
 /// How many submissions wait in one slot at most.
 const QUEUED: usize = 100;
@@ -237,15 +284,20 @@ fn events_of(restarts: u64) -> u64 {
     restarts * EVENTS_A_RESTART + 6
 }
 
+fn is_completed(outcome: &TaskOutcome) -> bool {
+    matches!(outcome, TaskOutcome::Completed)
+}
+
 fn config() -> SupervisorConfig {
     let backoff = BackoffPolicy { first: Duration::ZERO, ..BackoffPolicy::default() };
     SupervisorConfig { backoff, ..SupervisorConfig::default() }
 }
 
-fn supervisor(subscribers: u64) -> (Arc<Supervisor>, Arc<AtomicU64>) {
-    let heard = Arc::new(AtomicU64::new(0));
-    let listener = |_| Arc::new(Listener { heard: Arc::clone(&heard) }) as Arc<dyn Subscribe>;
-    (Supervisor::new(config(), (0..subscribers).map(listener).collect()), heard)
+/// With what each subscriber hears.
+fn supervisor(subscribers: u64) -> (Arc<Supervisor>, Vec<Heard>) {
+    let heard: Vec<_> = (0..subscribers).map(|_| Heard::default()).collect();
+    let listener = |heard: &Heard| Arc::new(Listener { heard: heard.clone() }) as Arc<dyn Subscribe>;
+    (Supervisor::new(config(), heard.iter().map(listener).collect()), heard)
 }
 
 /// Fails as long as there are failures left.
@@ -269,6 +321,19 @@ fn job(left: &Arc<Countdown>) -> TaskSpec {
         }
     });
     TaskSpec::inherit(Arc::new(task)).with_restart(RestartPolicy::Never)
+}
+
+/// Ends at once, and has a token that it does not look at.
+fn job_with_token(left: &Arc<Countdown>) -> TaskSpec {
+    let left = Arc::clone(left);
+    let task = TaskFn::arc("task", move |_: CancellationToken| {
+        let left = Arc::clone(&left);
+        async move {
+            left.finish();
+            Ok(())
+        }
+    });
+    TaskSpec::inherit(task).with_restart(RestartPolicy::Never)
 }
 
 /// Waits to be told to stop.
@@ -310,14 +375,16 @@ where
     }
 }
 
-/// Counts what it hears.
+/// Counts what it hears, but for reports about subscribers: those come when something was lost.
 struct Listener {
-    heard: Arc<AtomicU64>,
+    heard: Heard,
 }
 
 #[async_trait::async_trait]
 impl Subscribe for Listener {
-    async fn on_event(&self, _: &Event) {
-        self.heard.fetch_add(1, Ordering::Relaxed);
+    async fn on_event(&self, event: &Event) {
+        if !matches!(event.kind, EventKind::SubscriberOverflow | EventKind::SubscriberPanicked) {
+            self.heard.one();
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -73,6 +75,16 @@ impl Sample {
         Self { lost: expected.saturating_sub(heard), expected, ..self }
     }
 
+    /// With what each listener heard, of as many events as there were for it: what one lost, no other makes up for.
+    pub(crate) fn with_each_heard(self, heard: &[Heard], events: u64) -> Result<Self, String> {
+        let heard: Vec<u64> = heard.iter().map(Heard::count).collect();
+        if let Some(most) = heard.iter().max().filter(|most| **most > events) {
+            return Err(format!("{most} events were heard, where there were {events}"));
+        }
+        let lost = heard.iter().map(|heard| events - heard).sum();
+        Ok(Self { lost, expected: events * heard.len() as u64, ..self })
+    }
+
     /// What this cost more than `base`, spread over as many operations.
     pub(crate) fn beyond(self, base: &Self, operations: u64) -> Self {
         Self {
@@ -82,6 +94,20 @@ impl Sample {
             allocations: self.allocations.saturating_sub(base.allocations),
             ..self
         }
+    }
+}
+
+/// How many events one listener has heard.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Heard(Arc<AtomicU64>);
+
+impl Heard {
+    pub(crate) fn one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

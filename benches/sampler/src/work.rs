@@ -8,11 +8,11 @@ pub(crate) enum Work {
     /// A task fails and is restarted at once, heard by as many subscribers.
     Restart { takes_token: bool, subscribers: u64 },
     /// Tasks that end at once are added; their outcomes are waited for.
-    Once,
+    Once { takes_token: bool },
     /// Tasks are started that wait to be told to stop; what they hold is counted.
     Idle { takes_token: bool },
-    /// A task is added, cancelled and waited for while as many others are alive.
-    Cancel { others: u64 },
+    /// A task is added, cancelled and waited for while as many others are alive; it has started by then, or may not have.
+    Cancel { others: u64, has_started: bool },
     /// Waiting tasks are told to stop, all at once.
     Stop,
     /// An event goes from where it happens to as many subscribers.
@@ -50,10 +50,12 @@ impl Work {
         match word {
             "restart" => Ok(Self::Restart { takes_token: false, subscribers: number }),
             "restart-token" => Ok(Self::Restart { takes_token: true, subscribers: number }),
-            "once" => Ok(Self::Once),
+            "once" => Ok(Self::Once { takes_token: false }),
+            "once-token" => Ok(Self::Once { takes_token: true }),
             "idle" => Ok(Self::Idle { takes_token: false }),
             "idle-token" => Ok(Self::Idle { takes_token: true }),
-            "cancel" => Ok(Self::Cancel { others: number }),
+            "cancel" => Ok(Self::Cancel { others: number, has_started: false }),
+            "cancel-started" => Ok(Self::Cancel { others: number, has_started: true }),
             "stop" => Ok(Self::Stop),
             "deliver" => Ok(Self::Deliver { subscribers: number }),
             "burst" => Ok(Self::Burst { tasks: number.max(1) }),
@@ -71,9 +73,9 @@ impl Work {
     pub(crate) async fn run(self, contender: &impl Contender, size: u64) -> Measured {
         match self {
             Self::Restart { takes_token, subscribers } => contender.restart(size, takes_token, subscribers).await,
-            Self::Once => contender.once(size).await,
+            Self::Once { takes_token } => contender.once(size, takes_token).await,
             Self::Idle { takes_token } => contender.idle(size, takes_token).await,
-            Self::Cancel { others } => contender.cancel(size, others).await,
+            Self::Cancel { others, has_started } => contender.cancel(size, others, has_started).await,
             Self::Stop => contender.stop(size).await,
             Self::Deliver { subscribers } => contender.deliver(size, subscribers).await,
             Self::Burst { tasks } => contender.burst(size, tasks).await,

@@ -1,7 +1,7 @@
 //! `kameo` 0.22.
 //!
 //! A task is an actor that works when it starts; one that fails does so on a message that it sends to itself, as a failure
-//! to start is not restarted. Names are those of its global registry. The restart limit is lifted. No events, no slots.
+//! to start is not restarted. Names are those of its global registry, where the row is about names. The restart limit is lifted. No events, no slots.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -11,6 +11,7 @@ use kameo::actor::{Actor, ActorRef, Spawn};
 use kameo::error::Infallible;
 use kameo::message::{Context, Message};
 use kameo::supervision::RestartPolicy;
+use tokio::task::yield_now;
 
 use crate::contender::{Contender, Measured};
 use crate::countdown::{Countdown, PollAgain};
@@ -34,7 +35,7 @@ impl Contender for Kameo {
         Ok(Some(sample))
     }
 
-    async fn once(&self, size: u64) -> Measured {
+    async fn once(&self, size: u64, _takes_token: bool) -> Measured {
         let left = Countdown::new(size);
         let meter = Meter::start();
         let mut workers = Vec::new();
@@ -44,33 +45,44 @@ impl Contender for Kameo {
         for worker in workers {
             worker.wait_for_shutdown().await;
         }
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        left.check()?;
+        Ok(Some(sample))
     }
 
     async fn idle(&self, size: u64, _takes_token: bool) -> Measured {
         let meter = Meter::start();
-        let workers = start_waiting(size).await?;
+        let started = Countdown::new(size);
+        let mut workers = Vec::new();
+        for number in 0..size {
+            workers.push(start(number, Job::Wait { started: Arc::clone(&started) })?);
+        }
+        started.wait().await;
         let sample = meter.finish(size);
         drop(workers);
         Ok(Some(sample))
     }
 
-    async fn cancel(&self, size: u64, others: u64) -> Measured {
-        let others_alive = start_waiting(others).await?;
-        let endless = Countdown::endless();
+    async fn cancel(&self, size: u64, others: u64, has_started: bool) -> Measured {
+        let others_alive = start_waiting(others).await;
+        let begun = Countdown::of_started(size, has_started);
         let meter = Meter::start();
-        for number in others..others + size {
-            let worker = start(number, Job::Wait { started: Arc::clone(&endless) })?;
+        for _ in 0..size {
+            let worker = Worker::spawn(Job::Wait { started: Arc::clone(&begun) });
+            if has_started {
+                yield_now().await;
+            }
             worker.stop_gracefully().await?;
             worker.wait_for_shutdown().await;
         }
         let sample = meter.finish(size);
+        begun.check_started(has_started)?;
         drop(others_alive);
         Ok(Some(sample))
     }
 
     async fn stop(&self, size: u64) -> Measured {
-        let workers = start_waiting(size).await?;
+        let workers = start_waiting(size).await;
         let meter = Meter::start();
         for worker in &workers {
             worker.stop_gracefully().await?;
@@ -83,12 +95,12 @@ impl Contender for Kameo {
 
     async fn poll(&self, size: u64) -> Measured {
         let meter = Meter::start();
-        start(0, Job::Poll { polls: size })?.wait_for_shutdown().await;
+        Worker::spawn(Job::Poll { polls: size }).wait_for_shutdown().await;
         Ok(Some(meter.finish(size)))
     }
 
     async fn lifecycle(&self, size: u64) -> Measured {
-        let left = Countdown::endless();
+        let left = Countdown::new(size);
         let meter = Meter::start();
         for _ in 0..size {
             let root = Root::spawn(Root);
@@ -96,7 +108,9 @@ impl Contender for Kameo {
             root.stop_gracefully().await?;
             root.wait_for_shutdown().await;
         }
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        left.check()?;
+        Ok(Some(sample))
     }
 }
 
@@ -108,20 +122,20 @@ async fn supervise(root: &ActorRef<Root>, job: Job) -> ActorRef<Worker> {
         .await
 }
 
+/// With a name, for the rows that are about names. Its registry looks at all names to take one out, so that the end of
+/// many takes time by the square of their number.
 fn start(number: u64, job: Job) -> Result<ActorRef<Worker>, Box<dyn Error + Send + Sync>> {
     let worker = Worker::spawn(job);
     worker.register(format!("task-{number}"))?;
     Ok(worker)
 }
 
-async fn start_waiting(size: u64) -> Result<Vec<ActorRef<Worker>>, Box<dyn Error + Send + Sync>> {
+/// Without names.
+async fn start_waiting(size: u64) -> Vec<ActorRef<Worker>> {
     let started = Countdown::new(size);
-    let mut workers = Vec::new();
-    for number in 0..size {
-        workers.push(start(number, Job::Wait { started: Arc::clone(&started) })?);
-    }
+    let workers = (0..size).map(|_| Worker::spawn(Job::Wait { started: Arc::clone(&started) })).collect();
     started.wait().await;
-    Ok(workers)
+    workers
 }
 
 struct Root;

@@ -7,6 +7,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use ractor::{Actor, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+use tokio::task::yield_now;
 
 use crate::contender::{Contender, Measured};
 use crate::countdown::{Countdown, PollAgain};
@@ -31,7 +32,7 @@ impl Contender for Ractor {
         Ok(Some(sample))
     }
 
-    async fn once(&self, size: u64) -> Measured {
+    async fn once(&self, size: u64, _takes_token: bool) -> Measured {
         let (root, ended) = Actor::spawn(None, Root, None).await?;
         let left = Countdown::new(size);
         let meter = Meter::start();
@@ -44,6 +45,7 @@ impl Contender for Ractor {
             child.await?;
         }
         let sample = meter.finish(size);
+        left.check()?;
         root.stop(None);
         ended.await?;
         Ok(Some(sample))
@@ -56,18 +58,23 @@ impl Contender for Ractor {
         Ok(Some(meter.finish(size)))
     }
 
-    async fn cancel(&self, size: u64, others: u64) -> Measured {
+    async fn cancel(&self, size: u64, others: u64, has_started: bool) -> Measured {
         let root = root().await?;
         start_waiting(others, &root).await?;
-        let endless = Countdown::endless();
+        let begun = Countdown::of_started(size, has_started);
         let meter = Meter::start();
         for number in others..others + size {
-            let job = Job::Wait { started: Arc::clone(&endless) };
+            let job = Job::Wait { started: Arc::clone(&begun) };
             let (actor, ended) = Actor::spawn_linked(Some(name(number)), Worker, job, root.get_cell()).await?;
+            if has_started {
+                yield_now().await;
+            }
             actor.stop(None);
             ended.await?;
         }
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        begun.check_started(has_started)?;
+        Ok(Some(sample))
     }
 
     async fn stop(&self, size: u64) -> Measured {
@@ -86,7 +93,7 @@ impl Contender for Ractor {
     }
 
     async fn lifecycle(&self, size: u64) -> Measured {
-        let left = Countdown::endless();
+        let left = Countdown::new(size);
         let meter = Meter::start();
         for _ in 0..size {
             let (root, ended) = Actor::spawn(None, Root, None).await?;
@@ -95,7 +102,9 @@ impl Contender for Ractor {
             root.stop(None);
             ended.await?;
         }
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        left.check()?;
+        Ok(Some(sample))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `task-supervisor` 0.5.
 //!
 //! Restarts without limit and without delay. It reports that a task has completed by its status only, so one-shot tasks
-//! are waited for by a countdown of their own and then by that status. No events, no slots.
+//! are waited for by a countdown of their own, and many of them then by the status of the last. No events, no slots.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -32,7 +32,7 @@ impl Contender for TaskSupervisor {
         Ok(Some(sample))
     }
 
-    async fn once(&self, size: u64) -> Measured {
+    async fn once(&self, size: u64, _takes_token: bool) -> Measured {
         let supervisor = supervisor();
         let left = Countdown::new(size);
         let meter = Meter::start();
@@ -62,21 +62,25 @@ impl Contender for TaskSupervisor {
     }
 
     /// A task that was killed stays in the registry.
-    async fn cancel(&self, size: u64, others: u64) -> Measured {
+    async fn cancel(&self, size: u64, others: u64, has_started: bool) -> Measured {
         let supervisor = supervisor();
         let started = Countdown::new(others);
         for number in 0..others {
             supervisor.add_task(&format!("other-{number}"), Waiting { started: Arc::clone(&started) }).await?;
         }
         started.wait().await;
-        let started = Countdown::endless();
+        let started = Countdown::of_started(size, has_started);
         let meter = Meter::start();
         for number in 0..size {
             let name = format!("task-{number}");
             supervisor.add_task(&name, Waiting { started: Arc::clone(&started) }).await?;
+            if has_started {
+                yield_now().await;
+            }
             supervisor.kill_task(&name).await?;
         }
         let sample = meter.finish(size);
+        started.check_started(has_started)?;
         supervisor.shutdown().await?;
         Ok(Some(sample))
     }
@@ -105,12 +109,12 @@ impl Contender for TaskSupervisor {
     }
 
     async fn lifecycle(&self, size: u64) -> Measured {
-        let left = Countdown::endless();
         let meter = Meter::start();
         for _ in 0..size {
             let supervisor = supervisor();
+            let left = Countdown::new(1);
             supervisor.add_task("task", Job { left: Arc::clone(&left) }).await?;
-            completed(&supervisor, "task").await?;
+            left.wait().await;
             supervisor.shutdown().await?;
         }
         Ok(Some(meter.finish(size)))

@@ -4,17 +4,17 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use taskvisor_0_9::{
     BackoffPolicy, ControllerConfig, ControllerSpec, Event, EventKind, RestartPolicy, Subscribe, Supervisor,
-    SupervisorConfig, SupervisorHandle, TaskContext, TaskError, TaskFn, TaskRef, TaskSpec,
+    SupervisorConfig, SupervisorHandle, TaskContext, TaskError, TaskFn, TaskOutcome, TaskRef, TaskSpec,
 };
+use tokio::task::yield_now;
 
 use crate::contender::{Contender, Measured};
-use crate::countdown::{Countdown, PollAgain};
-use crate::sample::Meter;
+use crate::countdown::{Countdown, PollAgain, check};
+use crate::sample::{Heard, Meter};
 use crate::work::Slot;
 
 /// The registry's.
@@ -24,15 +24,16 @@ impl Contender for Taskvisor09 {
     /// Every attempt is given a context.
     async fn restart(&self, size: u64, _takes_token: bool, subscribers: u64) -> Measured {
         let (supervisor, heard) = supervisor(subscribers);
-        let spec = failing("task", size);
+        let left = Countdown::new(size);
+        let spec = failing("task", &left);
         let meter = Meter::start();
         supervisor.run_until(vec![spec], std::future::pending::<()>()).await?;
         let sample = meter.finish(size);
-        let events = size * EVENTS_A_RESTART * subscribers;
-        Ok(Some(sample.with_heard(heard.load(Ordering::Relaxed), events)))
+        left.check()?;
+        Ok(Some(sample.with_each_heard(&heard, events_of(size))?))
     }
 
-    async fn once(&self, size: u64) -> Measured {
+    async fn once(&self, size: u64, _takes_token: bool) -> Measured {
         let handle = serve()?;
         let left = Countdown::new(size);
         let meter = Meter::start();
@@ -40,10 +41,12 @@ impl Contender for Taskvisor09 {
         for number in 0..size {
             waiters.push(handle.add(job(format!("task-{number}"), &left)).watch().execute().await?);
         }
+        let mut completed = 0;
         for waiter in waiters {
-            waiter.wait().await?;
+            completed += u64::from(is_completed(&waiter.wait().await?));
         }
         let sample = meter.finish(size);
+        check("completed", completed, size)?;
         handle.shutdown().await?;
         Ok(Some(sample))
     }
@@ -61,20 +64,26 @@ impl Contender for Taskvisor09 {
         Ok(Some(sample))
     }
 
-    async fn cancel(&self, size: u64, others: u64) -> Measured {
+    async fn cancel(&self, size: u64, others: u64, has_started: bool) -> Measured {
         let handle = serve()?;
         let started = Countdown::new(others);
         for number in 0..others {
             handle.add(waiting(format!("other-{number}"), &started)).await?;
         }
         started.wait().await;
-        let endless = Countdown::endless();
+        let begun = Countdown::of_started(size, has_started);
+        let mut cancelled = 0;
         let meter = Meter::start();
         for number in 0..size {
-            let id = handle.add(waiting(format!("task-{number}"), &endless)).await?;
-            handle.cancel(id).execute().await?;
+            let id = handle.add(waiting(format!("task-{number}"), &begun)).await?;
+            if has_started {
+                yield_now().await;
+            }
+            cancelled += u64::from(handle.cancel(id).execute().await?);
         }
         let sample = meter.finish(size);
+        begun.check_started(has_started)?;
+        check("cancelled", cancelled, size)?;
         handle.shutdown().await?;
         Ok(Some(sample))
     }
@@ -102,12 +111,11 @@ impl Contender for Taskvisor09 {
     async fn burst(&self, size: u64, tasks: u64) -> Measured {
         let (supervisor, heard) = supervisor(1);
         let restarts = size / EVENTS_A_RESTART / tasks;
-        let specs = (0..tasks).map(|number| failing(&format!("task-{number}"), restarts)).collect();
+        let specs = (0..tasks).map(|number| failing(&format!("task-{number}"), &Countdown::new(restarts))).collect();
         let meter = Meter::start();
         supervisor.run_until(specs, std::future::pending::<()>()).await?;
-        let events = restarts * EVENTS_A_RESTART * tasks;
-        let sample = meter.finish(events);
-        Ok(Some(sample.with_heard(heard.load(Ordering::Relaxed), events)))
+        let events = events_of(restarts) * tasks;
+        Ok(Some(meter.finish(events).with_each_heard(&heard, events)?))
     }
 
     /// A submission is not watched where nobody waits for it.
@@ -124,46 +132,60 @@ impl Contender for Taskvisor09 {
                 let owner = ControllerSpec::queue(waiting("owner".to_owned(), &endless));
                 handle.submit(owner.with_slot(Arc::clone(&name))).execute().await?;
                 let spec = waiting("next".to_owned(), &endless);
-                let meter = Meter::start();
-                for _ in 0..size {
+                let submission = || {
                     let submission = match slot {
                         Slot::Drop => ControllerSpec::drop_if_running(spec.clone()),
                         _ => ControllerSpec::replace(spec.clone()),
                     };
-                    handle.submit(submission.with_slot(Arc::clone(&name))).execute().await?;
+                    submission.with_slot(Arc::clone(&name))
+                };
+                let meter = Meter::start();
+                for _ in 0..size {
+                    handle.submit(submission()).execute().await?;
                 }
-                meter.finish(size)
+                let sample = meter.finish(size);
+                if slot == Slot::Drop {
+                    let outcome = handle.submit(submission()).watch().execute().await?.wait().await?;
+                    check("rejected", u64::from(matches!(outcome, TaskOutcome::Rejected { .. })), 1)?;
+                }
+                sample
             }
             Slot::Queue => {
                 let left = Countdown::new(size);
                 let meter = Meter::start();
                 let mut waiters = Vec::new();
+                let mut completed = 0;
                 for number in 0..size {
                     let submission = ControllerSpec::queue(job(format!("task-{number}"), &left));
                     waiters.push(handle.submit(submission.with_slot(Arc::clone(&name))).watch().execute().await?);
                     if waiters.len() == QUEUED {
                         for waiter in waiters.drain(..) {
-                            waiter.wait().await?;
+                            completed += u64::from(is_completed(&waiter.wait().await?));
                         }
                     }
                 }
                 for waiter in waiters {
-                    waiter.wait().await?;
+                    completed += u64::from(is_completed(&waiter.wait().await?));
                 }
-                meter.finish(size)
+                let sample = meter.finish(size);
+                check("completed", completed, size)?;
+                sample
             }
             Slot::Distinct => {
                 let left = Countdown::new(size);
                 let meter = Meter::start();
                 let mut waiters = Vec::new();
+                let mut completed = 0;
                 for number in 0..size {
                     let submission = ControllerSpec::queue(job(format!("slot-{number}"), &left));
                     waiters.push(handle.submit(submission).watch().execute().await?);
                 }
                 for waiter in waiters {
-                    waiter.wait().await?;
+                    completed += u64::from(is_completed(&waiter.wait().await?));
                 }
-                meter.finish(size)
+                let sample = meter.finish(size);
+                check("completed", completed, size)?;
+                sample
             }
         };
         handle.shutdown().await?;
@@ -179,21 +201,24 @@ impl Contender for Taskvisor09 {
             Ok(())
         });
         let meter = Meter::start();
-        handle.add(TaskSpec::once("task", task)).watch().execute().await?.wait().await?;
+        let outcome = handle.add(TaskSpec::once("task", task)).watch().execute().await?.wait().await?;
         let sample = meter.finish(size);
+        check("completed", u64::from(is_completed(&outcome)), 1)?;
         handle.shutdown().await?;
         Ok(Some(sample))
     }
 
     async fn lifecycle(&self, size: u64) -> Measured {
-        let left = Countdown::endless();
+        let left = Countdown::new(size);
         let meter = Meter::start();
         for _ in 0..size {
             let handle = serve()?;
             handle.add(job("task".to_owned(), &left)).watch().execute().await?.wait().await?;
             handle.shutdown().await?;
         }
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        left.check()?;
+        Ok(Some(sample))
     }
 }
 
@@ -203,6 +228,15 @@ const EVENTS_A_RESTART: u64 = 3;
 /// How many submissions wait in one slot at most.
 const QUEUED: usize = 100;
 
+/// Of those that are counted: the first start, and the restarts.
+fn events_of(restarts: u64) -> u64 {
+    restarts * EVENTS_A_RESTART + 1
+}
+
+fn is_completed(outcome: &TaskOutcome) -> bool {
+    matches!(outcome, TaskOutcome::Completed)
+}
+
 fn config() -> SupervisorConfig {
     SupervisorConfig::default()
         .with_max_registered_tasks(None)
@@ -210,18 +244,19 @@ fn config() -> SupervisorConfig {
         .with_registry_queue_capacity(NonZeroUsize::MIN.saturating_add(1 << 16))
 }
 
-fn supervisor(subscribers: u64) -> (Arc<Supervisor>, Arc<AtomicU64>) {
-    let heard = Arc::new(AtomicU64::new(0));
-    let listener = |_| Arc::new(Listener { heard: Arc::clone(&heard) }) as Arc<dyn Subscribe>;
-    (Supervisor::new(config(), (0..subscribers).map(listener).collect()), heard)
+/// With what each subscriber hears.
+fn supervisor(subscribers: u64) -> (Arc<Supervisor>, Vec<Heard>) {
+    let heard: Vec<_> = (0..subscribers).map(|_| Heard::default()).collect();
+    let listener = |heard: &Heard| Arc::new(Listener { heard: heard.clone() }) as Arc<dyn Subscribe>;
+    (Supervisor::new(config(), heard.iter().map(listener).collect()), heard)
 }
 
 fn serve() -> Result<SupervisorHandle, taskvisor_0_9::RuntimeError> {
     supervisor(0).0.serve()
 }
 
-fn failing(name: &str, failures: u64) -> TaskSpec {
-    let failures = Countdown::new(failures);
+fn failing(name: &str, failures: &Arc<Countdown>) -> TaskSpec {
+    let failures = Arc::clone(failures);
     let task: TaskRef = TaskFn::arc(move |_: TaskContext| {
         let failures = Arc::clone(&failures);
         async move { if failures.take() { Err(TaskError::fail("boom")) } else { Ok(()) } }
@@ -257,13 +292,13 @@ fn waiting(name: String, started: &Arc<Countdown>) -> TaskSpec {
 
 /// Counts what it hears of restarts.
 struct Listener {
-    heard: Arc<AtomicU64>,
+    heard: Heard,
 }
 
 impl Subscribe for Listener {
     fn on_event(&self, event: &Event) {
         if matches!(event.kind, EventKind::AttemptFailed | EventKind::BackoffScheduled | EventKind::AttemptStarting) {
-            self.heard.fetch_add(1, Ordering::Relaxed);
+            self.heard.one();
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio::task::yield_now;
 use tokio_graceful_shutdown::{SubsystemBuilder, SubsystemHandle, Toplevel};
 
 use crate::contender::{Contender, Measured};
@@ -18,7 +19,7 @@ use crate::sample::{Meter, Sample};
 pub(crate) struct TokioGracefulShutdown;
 
 impl Contender for TokioGracefulShutdown {
-    async fn once(&self, size: u64) -> Measured {
+    async fn once(&self, size: u64, _takes_token: bool) -> Measured {
         within(move |root| {
             Box::pin(async move {
                 let left = Countdown::new(size);
@@ -30,7 +31,9 @@ impl Contender for TokioGracefulShutdown {
                 for subsystem in started {
                     subsystem.join().await?;
                 }
-                Ok(meter.finish(size))
+                let sample = meter.finish(size);
+                left.check()?;
+                Ok(sample)
             })
         })
         .await
@@ -51,7 +54,7 @@ impl Contender for TokioGracefulShutdown {
         .await
     }
 
-    async fn cancel(&self, size: u64, others: u64) -> Measured {
+    async fn cancel(&self, size: u64, others: u64, has_started: bool) -> Measured {
         within(move |root| {
             Box::pin(async move {
                 let started = Countdown::new(others);
@@ -59,14 +62,19 @@ impl Contender for TokioGracefulShutdown {
                     start_waiting(root, format!("other-{number}"), &started);
                 }
                 started.wait().await;
-                let endless = Countdown::endless();
+                let begun = Countdown::of_started(size, has_started);
                 let meter = Meter::start();
                 for number in 0..size {
-                    let subsystem = start_waiting(root, format!("task-{number}"), &endless);
+                    let subsystem = start_waiting(root, format!("task-{number}"), &begun);
+                    if has_started {
+                        yield_now().await;
+                    }
                     subsystem.initiate_shutdown();
                     subsystem.join().await?;
                 }
-                Ok(meter.finish(size))
+                let sample = meter.finish(size);
+                begun.check_started(has_started)?;
+                Ok(sample)
             })
         })
         .await
@@ -107,15 +115,17 @@ impl Contender for TokioGracefulShutdown {
 
     async fn lifecycle(&self, size: u64) -> Measured {
         let meter = Meter::start();
-        let left = Countdown::endless();
+        let left = Countdown::new(size);
         for _ in 0..size {
-            let left = Arc::clone(&left);
+            let job_left = Arc::clone(&left);
             let toplevel = Toplevel::new(async move |root: &mut SubsystemHandle| {
-                start_job(root, "task".to_owned(), &left);
+                start_job(root, "task".to_owned(), &job_left);
             });
             toplevel.handle_shutdown_requests(GRACE).await?;
         }
-        Ok(Some(meter.finish(size)))
+        let sample = meter.finish(size);
+        left.check()?;
+        Ok(Some(sample))
     }
 }
 
