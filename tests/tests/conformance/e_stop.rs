@@ -1,17 +1,20 @@
 //! E. Stop.
 
+mod blocked;
+mod panics;
+#[cfg(unix)]
+mod signals;
 mod trees;
 
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::Arc;
 use std::time::Duration;
 
 use taskvisor::{
-    CancellationToken, EventKind, RestartPolicy, RuntimeError, Supervisor, SupervisorConfig, TaskContext, TaskError,
-    TaskFn, TaskHandle, TaskOutcome, TaskSpec, TaskState, Tree,
+    EventKind, RestartPolicy, RuntimeError, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskHandle,
+    TaskOutcome, TaskSpec, TaskState, Tree,
 };
 use tests::{
-    ALWAYS, FAIL, OK, Recorder, Script, Step, constant, cooperative, deaf, ms, recorded, recorded_with, secs, settle,
-    supervisor,
+    ALWAYS, FAIL, OK, Script, Step, constant, cooperative, deaf, ms, recorded, recorded_with, secs, settle, supervisor,
 };
 use tokio::time::Instant;
 
@@ -90,6 +93,26 @@ async fn e01_run_gives_the_verdict_and_a_stop_in_time_is_ok() {
     assert!(result.is_ok());
     assert_eq!(start.elapsed(), secs(5));
     assert_eq!(recorder.kinds().last(), Some(&EventKind::AllStoppedWithinGrace));
+}
+
+#[tokio::test(start_paused = true)]
+async fn e01_what_a_task_blocks_its_thread_for_is_a_part_of_its_stop_timeout() -> Result {
+    let supervisor = supervisor();
+    let task = TaskFn::arc("blocks", |ctx: TaskContext| async move {
+        ctx.cancelled().await;
+        // Time passes within one turn, as if it blocked its thread for as long.
+        tokio::time::advance(secs(2)).await;
+        std::future::pending().await
+    });
+    let handle = supervisor.add_task(TaskSpec::inherit(task).with_stop_timeout(secs(1))).await?;
+    settle().await;
+    let start = Instant::now();
+
+    supervisor.remove_task("blocks").await?;
+
+    assert!(matches!(handle.outcome().await, TaskOutcome::Aborted { error: None }));
+    assert_eq!(start.elapsed(), secs(2), "no second more is given");
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
@@ -437,451 +460,6 @@ fn e09_a_shutdown_that_was_requested_on_another_runtime_outlives_it() {
     let outcome = own.block_on(async { tokio::time::timeout(secs(5), task.outcome()).await });
     assert!(matches!(outcome, Ok(TaskOutcome::Canceled { error: None })), "{outcome:?}");
     assert!(own.block_on(supervisor.shutdown()).is_ok());
-}
-
-#[cfg(unix)]
-mod signals {
-    use std::io::{BufRead, BufReader, Read};
-    use std::process::{Child, ChildStdout, Command, Stdio};
-    use std::time::Instant;
-
-    use super::{Duration, FOREVER, ms};
-
-    const LONG: &str = "86400000";
-
-    /// A supervisor in a process of its own.
-    struct Victim {
-        process: Child,
-        stdout: BufReader<ChildStdout>,
-    }
-
-    /// How it ended.
-    struct Ended {
-        status: Option<i32>,
-        stdout: String,
-        stderr: String,
-        after: Duration,
-    }
-
-    impl Victim {
-        /// Starts it, and waits until its tasks run.
-        fn start(arguments: &[&str]) -> Self {
-            let mut process = Command::new(env!("CARGO_BIN_EXE_victim"))
-                .args(arguments)
-                .stdout(Stdio::piped())
-                .stderr(Stdio::piped())
-                .spawn()
-                .unwrap();
-            let stdout = BufReader::new(process.stdout.take().unwrap());
-            let mut victim = Self { process, stdout };
-            assert_eq!(victim.line(), "ready\n");
-            victim
-        }
-
-        fn line(&mut self) -> String {
-            let mut line = String::new();
-            self.stdout.read_line(&mut line).unwrap();
-            line
-        }
-
-        fn signal(&self, signal: &str) {
-            let kill = Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap();
-            assert!(kill.success());
-        }
-
-        /// Waits for its end, and how long that takes.
-        fn wait(mut self) -> Ended {
-            let start = Instant::now();
-            let status = loop {
-                match self.process.try_wait().unwrap() {
-                    Some(status) => break status,
-                    None if start.elapsed() < FOREVER => std::thread::sleep(ms(2)),
-                    None => panic!("does not end"),
-                }
-            };
-            let (after, mut stdout, mut stderr) = (start.elapsed(), String::new(), String::new());
-            self.stdout.read_to_string(&mut stdout).unwrap();
-            self.process.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
-            Ended { status: status.code(), stdout, stderr, after }
-        }
-    }
-
-    impl Drop for Victim {
-        fn drop(&mut self) {
-            let _ = self.process.kill();
-            let _ = self.process.wait();
-        }
-    }
-
-    #[test]
-    fn e10_a_signal_stops_cooperative_tasks_and_the_process_ends_well() {
-        for (signal, name) in [("-INT", "SIGINT"), ("-TERM", "SIGTERM")] {
-            for how in ["return", "exit"] {
-                let victim = Victim::start(&[LONG, how, "cooperative"]);
-                victim.signal(signal);
-                let ended = victim.wait();
-                assert_eq!(ended.status, Some(0), "{}", ended.stderr);
-                let mut lines: Vec<_> = ended.stdout.lines().collect();
-                lines.sort_unstable();
-                assert_eq!(lines, ["cleaned up", &format!("stopping because of {name}")]);
-                assert_eq!(ended.stderr, "");
-            }
-        }
-    }
-
-    #[test]
-    fn e10_a_deaf_task_fails_the_process_after_the_grace() {
-        for signal in ["-INT", "-TERM"] {
-            let victim = Victim::start(&["300", "return", "cooperative", "deaf"]);
-            let start = Instant::now();
-            victim.signal(signal);
-            let ended = victim.wait();
-            assert_eq!(ended.status, Some(1));
-            assert!(start.elapsed() >= ms(300), "before its grace, after {:?}", ended.after);
-            assert!(ended.stderr.contains(r#"stuck: ["deaf"]"#), "{}", ended.stderr);
-            assert!(ended.stdout.contains("cleaned up"));
-        }
-    }
-
-    #[test]
-    fn e10_two_signals_end_it_at_once() {
-        for signals in [["-INT", "-INT"], ["-TERM", "-TERM"], ["-INT", "-TERM"]] {
-            let mut victim = Victim::start(&[LONG, "return", "deaf"]);
-            victim.signal(signals[0]);
-            assert!(victim.line().starts_with("stopping"));
-            victim.signal(signals[1]);
-            let ended = victim.wait();
-            assert_eq!(ended.status, Some(1), "a day has not passed");
-            assert!(ended.stderr.contains(r#"stuck: ["deaf"]"#), "{}", ended.stderr);
-        }
-    }
-
-    fn ends_though_it_blocks(task: &str) {
-        let victim = Victim::start(&["100", "exit", task]);
-        victim.signal("-TERM");
-        let ended = victim.wait();
-        assert_eq!(ended.status, Some(1));
-        assert_eq!(ended.stderr, format!("Error: 1 task not stopped in time (grace 100ms): {task}\n"));
-    }
-
-    #[test]
-    fn e10_run_to_exit_does_not_wait_for_a_blocked_thread() {
-        ends_though_it_blocks("blocking");
-    }
-
-    #[test]
-    fn e10_a_signal_is_heard_though_a_task_blocks_its_thread_after_a_wait() {
-        ends_though_it_blocks("blocking-later");
-    }
-}
-
-/// A task that blocks its thread.
-struct Blocker {
-    spec: TaskSpec,
-    blocked: mpsc::Receiver<()>,
-    release: mpsc::Sender<()>,
-}
-
-impl Blocker {
-    fn new(name: &str) -> Self {
-        let (enter, blocked) = mpsc::channel();
-        let (release, released) = mpsc::channel();
-        let shared = Arc::new((Mutex::new(enter), Mutex::new(released)));
-        let task = TaskFn::arc(name, move |_: TaskContext| {
-            let shared = Arc::clone(&shared);
-            async move {
-                shared.0.lock().unwrap().send(()).unwrap();
-                let _ = shared.1.lock().unwrap().recv();
-                Ok(())
-            }
-        });
-        Self { spec: TaskSpec::inherit(task), blocked, release }
-    }
-
-    fn wait_until_blocked(&self) {
-        self.blocked.recv_timeout(FOREVER).unwrap();
-    }
-}
-
-/// Looks again and again until it is so.
-async fn eventually(what: &str, is_so: impl AsyncFn() -> bool) {
-    let look = async {
-        while !is_so().await {
-            tokio::time::sleep(ms(1)).await;
-        }
-    };
-    assert!(tokio::time::timeout(FOREVER, look).await.is_ok(), "never: {what}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn e11_run_returns_though_a_task_blocks_its_thread_and_its_name_waits_for_the_real_end() {
-    // given
-    let supervisor = Supervisor::new(with_grace(ms(100)), vec![]);
-    let Blocker { spec, blocked, release } = Blocker::new("stuck");
-    let until = async {
-        while blocked.try_recv().is_err() {
-            tokio::time::sleep(ms(1)).await;
-        }
-    };
-    // when
-    let batch = vec![spec, cooperative("polite")];
-    let result = tokio::time::timeout(FOREVER, supervisor.run_until(batch, until)).await.expect("hangs");
-    // then
-    assert_eq!(stuck(result), ["stuck"]);
-    let task = supervisor.task("stuck").expect("its name is its own until it really ends");
-    assert!(matches!(task.outcome().await, TaskOutcome::Aborted { error: None }), "known before the end");
-    assert_eq!(supervisor.list_tasks().await, ["stuck"]);
-    assert_eq!(task.status().state, TaskState::Stopping);
-    assert!(!task.restart() && !task.trigger());
-    // when
-    release.send(()).unwrap();
-    // then
-    eventually("the name is free", async || supervisor.list_tasks().await.is_empty()).await;
-    assert_eq!(task.status().state, TaskState::Ended);
-    assert!(matches!(task.outcome().await, TaskOutcome::Aborted { error: None }), "it resolved once");
-}
-
-/// Runs a task that blocks its thread after a wait, which `start` may cut short, and looks at what is told. On a thread
-/// of its own: where the runtime's timers stand still no timeout of it helps.
-fn blocks_after_a_wait(wait: Duration, start: fn(&TaskHandle) -> bool) {
-    let (done, is_done) = mpsc::channel();
-    let Blocker { spec, blocked, release } = Blocker::new("stuck");
-    std::thread::spawn(move || {
-        // given
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let recorder = Recorder::new();
-        let supervisor = Supervisor::new(with_grace(ms(100)), vec![recorder.clone()]);
-        let task = runtime.block_on(supervisor.add_task(spec.with_initial_delay(wait))).unwrap();
-        // All is quiet, so that it is the blocked thread that has to wake who delivers.
-        std::thread::sleep(ms(50));
-        start(&task);
-        blocked.recv_timeout(FOREVER).unwrap();
-        // when
-        let result = runtime.block_on(supervisor.shutdown());
-        // then
-        assert_eq!(stuck(result), ["stuck"]);
-        let told = [EventKind::TaskAddRequested, EventKind::TaskAdded, EventKind::TaskStarting];
-        assert_eq!(recorder.kinds_of("stuck"), told, "told before the verdict, and no more");
-        assert_eq!(recorder.kinds().last(), Some(&EventKind::GraceExceeded));
-        // when
-        release.send(()).unwrap();
-        // then
-        let removed = async || recorder.count(EventKind::TaskRemoved) == 1;
-        runtime.block_on(eventually("it is removed", removed));
-        assert_eq!(recorder.kinds().last(), Some(&EventKind::TaskRemoved));
-        done.send(()).unwrap();
-    });
-    assert!(is_done.recv_timeout(FOREVER / 4).is_ok(), "it hangs, or has panicked");
-}
-
-#[test]
-fn e11_subscribers_hear_the_verdict_while_a_task_blocks_its_thread_and_its_removal_later() {
-    blocks_after_a_wait(secs(3600), TaskHandle::trigger);
-}
-
-#[test]
-fn e11_a_task_that_blocks_its_thread_when_its_wait_is_over_does_not_stop_the_clock() {
-    blocks_after_a_wait(ms(10), |_| true);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn e11_a_cancel_of_a_blocked_task_times_out_and_name_and_permit_stay_taken() -> Result {
-    // given
-    let config = SupervisorConfig { max_concurrent: 1, ..SupervisorConfig::default() };
-    let supervisor = Supervisor::new(config, vec![]);
-    let blocker = Blocker::new("stuck");
-    let task = supervisor.add_task(blocker.spec.clone()).await?;
-    blocker.wait_until_blocked();
-    // when
-    let canceled = supervisor.cancel_with_timeout("stuck", ms(50)).await;
-    // then
-    let Err(RuntimeError::TaskRemoveTimeout { name, timeout }) = canceled else { panic!("{canceled:?}") };
-    assert_eq!((name.as_str(), timeout), ("stuck", ms(50)));
-    assert!(matches!(task.outcome().await, TaskOutcome::Aborted { error: None }));
-    let again = supervisor.add_task(cooperative("stuck")).await;
-    assert!(matches!(again, Err(RuntimeError::TaskAlreadyExists { .. })));
-    let next = supervisor.add_task(cooperative("next")).await?;
-    tokio::time::sleep(ms(50)).await;
-    assert_eq!((next.status().state, next.status().attempt), (TaskState::Pending, 0), "the permit is taken");
-    // when
-    blocker.release.send(()).unwrap();
-    // then
-    eventually("the permit is free", async || next.status().state == TaskState::Running).await;
-    assert_eq!(supervisor.list_tasks().await, ["next"]);
-    assert!(supervisor.add_task(cooperative("stuck")).await.is_ok());
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn e11_a_task_that_a_cancel_gave_up_on_is_named_by_the_shutdown() -> Result {
-    let supervisor = Supervisor::new(with_grace(ms(50)), vec![]);
-    let blocker = Blocker::new("stuck");
-    let task = supervisor.add_task(blocker.spec.clone()).await?;
-    blocker.wait_until_blocked();
-    assert!(task.cancel().await.is_err());
-    let result = tokio::time::timeout(FOREVER, supervisor.shutdown()).await.expect("hangs");
-    blocker.release.send(()).unwrap();
-    assert_eq!(stuck(result), ["stuck"]);
-    Ok(())
-}
-
-#[test]
-fn e11_a_task_that_a_cancel_gave_up_on_is_named_though_the_runtime_goes_away() {
-    // given
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let (supervisor, blocker) = (supervisor(), Blocker::new("stuck"));
-    let task = runtime.block_on(supervisor.add_task(blocker.spec.clone())).unwrap();
-    blocker.wait_until_blocked();
-    assert!(runtime.block_on(supervisor.cancel_with_timeout("stuck", ms(10))).is_err());
-    assert!(matches!(runtime.block_on(task.outcome()), TaskOutcome::Aborted { error: None }));
-    // when
-    let entered = runtime.enter();
-    let shutdown = supervisor.shutdown();
-    drop(entered);
-    runtime.shutdown_background();
-    // then
-    let other = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let result = other.block_on(async { tokio::time::timeout(FOREVER, shutdown).await.expect("hangs") });
-    blocker.release.send(()).unwrap();
-    assert_eq!(stuck(result), ["stuck"]);
-}
-
-/// Panics when it is dropped.
-struct Bomb;
-
-impl Drop for Bomb {
-    fn drop(&mut self) {
-        assert!(std::thread::panicking(), "boom");
-    }
-}
-
-/// A task whose futures panic when they are dropped before their end.
-fn explosive(name: &str) -> TaskSpec {
-    TaskSpec::inherit(TaskFn::arc(name, |_: TaskContext| async {
-        let _bomb = Bomb;
-        std::future::pending().await
-    }))
-}
-
-/// Blocks its thread for a while when it is told to stop, and does not end then.
-fn blocks_when_told(name: &str, time: Duration) -> TaskSpec {
-    TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| async move {
-        ctx.cancelled().await;
-        std::thread::sleep(time);
-        std::future::pending().await
-    }))
-}
-
-#[tokio::test]
-async fn e01_what_a_task_blocks_its_thread_for_is_a_part_of_its_stop_timeout() -> Result {
-    // given
-    let supervisor = supervisor();
-    let task = supervisor.add_task(blocks_when_told("blocks", secs(1)).with_stop_timeout(ms(900))).await?;
-    settle().await;
-    // when
-    let start = Instant::now();
-    supervisor.remove_task("blocks").await?;
-    // then
-    assert!(matches!(task.outcome().await, TaskOutcome::Aborted { error: None }));
-    assert!(start.elapsed() < ms(1500), "{:?}", start.elapsed());
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn e12_a_panic_in_the_drop_of_an_aborted_future_is_contained() -> Result {
-    // given
-    let (supervisor, recorder) = recorded();
-    let bomb = supervisor.add_task(explosive("bomb").with_stop_timeout(secs(1))).await?;
-    let polite = supervisor.add_task(answers("polite", secs(2), || Ok(()))).await?;
-    settle().await;
-    // when
-    let start = Instant::now();
-    let result = supervisor.shutdown().await;
-    // then
-    assert_eq!(stuck(result), ["bomb"]);
-    assert_eq!(start.elapsed(), secs(2));
-    assert!(matches!(bomb.outcome().await, TaskOutcome::Aborted { .. }));
-    assert!(matches!(polite.outcome().await, TaskOutcome::Canceled { error: None }));
-    assert_eq!(
-        recorder.kinds_of("bomb")[2..],
-        [EventKind::TaskStarting, EventKind::TaskFailed, EventKind::TaskRemoved]
-    );
-    assert!(supervisor.list_tasks().await.is_empty());
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn e12_an_aborted_task_whose_drop_panics_leaves_name_and_permit() -> Result {
-    let config = SupervisorConfig { max_concurrent: 1, ..SupervisorConfig::default() };
-    let (supervisor, _) = recorded_with(config);
-    supervisor.add_task(explosive("bomb")).await?;
-    settle().await;
-    assert!(supervisor.cancel_with_timeout("bomb", Duration::ZERO).await?);
-    supervisor.add_task(cooperative("bomb")).await?;
-    settle().await;
-    assert!(supervisor.is_alive("bomb").await);
-    Ok(())
-}
-
-/// A waker that panics.
-struct Rude;
-
-impl std::task::Wake for Rude {
-    fn wake(self: Arc<Self>) {
-        panic!("woken");
-    }
-}
-
-#[tokio::test]
-async fn e12_a_panic_in_the_waker_of_one_who_waits_for_the_verdict_is_contained() -> Result {
-    // given
-    let supervisor = supervisor();
-    let mut run = Box::pin(supervisor.run_until(vec![], std::future::pending()));
-    let waker = std::task::Waker::from(Arc::new(Rude));
-    assert!(run.as_mut().poll(&mut std::task::Context::from_waker(&waker)).is_pending());
-    // then
-    supervisor.shutdown().await?;
-    run.await
-}
-
-/// An error that panics when it is dropped.
-#[derive(Debug)]
-struct Rotten(#[allow(dead_code, reason = "dropped")] Bomb);
-
-impl std::fmt::Display for Rotten {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("rotten")
-    }
-}
-
-impl std::error::Error for Rotten {}
-
-impl std::fmt::Debug for Bomb {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Bomb")
-    }
-}
-
-#[tokio::test(start_paused = true)]
-async fn e12_a_panic_in_the_drop_of_an_error_is_contained() -> Result {
-    // given
-    let supervisor = supervisor();
-    let rotten = TaskFn::arc("rotten", |token: CancellationToken| async move {
-        token.cancelled().await;
-        Err(TaskError::error(Rotten(Bomb)))
-    });
-    let task = supervisor.add_task(TaskSpec::inherit(rotten)).await?;
-    settle().await;
-    // when
-    assert!(task.restart());
-    settle().await;
-    // then
-    assert_eq!((task.status().state, task.status().attempt), (TaskState::Running, 2));
-    // The error of the outcome is ours to drop.
-    assert!(task.cancel().await?);
-    std::mem::forget((task.outcome().await, task));
-    assert!(supervisor.list_tasks().await.is_empty());
-    Ok(())
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,134 @@
+//! Signals, to a process of its own.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Instant;
+
+use super::{Duration, FOREVER, ms};
+
+const LONG: &str = "86400000";
+
+/// A supervisor in a process of its own.
+struct Victim {
+    process: Child,
+    stdout: BufReader<ChildStdout>,
+}
+
+/// How it ended.
+struct Ended {
+    status: Option<i32>,
+    stdout: String,
+    stderr: String,
+    after: Duration,
+}
+
+impl Victim {
+    /// Starts it, and waits until its tasks run.
+    fn start(arguments: &[&str]) -> Self {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_victim"))
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(process.stdout.take().unwrap());
+        let mut victim = Self { process, stdout };
+        assert_eq!(victim.line(), "ready\n");
+        victim
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        line
+    }
+
+    fn signal(&self, signal: &str) {
+        let kill = Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap();
+        assert!(kill.success());
+    }
+
+    /// Waits for its end, and how long that takes.
+    fn wait(mut self) -> Ended {
+        let start = Instant::now();
+        let status = loop {
+            match self.process.try_wait().unwrap() {
+                Some(status) => break status,
+                None if start.elapsed() < FOREVER => std::thread::sleep(ms(2)),
+                None => panic!("does not end"),
+            }
+        };
+        let (after, mut stdout, mut stderr) = (start.elapsed(), String::new(), String::new());
+        self.stdout.read_to_string(&mut stdout).unwrap();
+        self.process.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+        Ended { status: status.code(), stdout, stderr, after }
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn e10_a_signal_stops_cooperative_tasks_and_the_process_ends_well() {
+    for (signal, name) in [("-INT", "SIGINT"), ("-TERM", "SIGTERM")] {
+        for how in ["return", "exit"] {
+            let victim = Victim::start(&[LONG, how, "cooperative"]);
+            victim.signal(signal);
+            let ended = victim.wait();
+            assert_eq!(ended.status, Some(0), "{}", ended.stderr);
+            let mut lines: Vec<_> = ended.stdout.lines().collect();
+            lines.sort_unstable();
+            assert_eq!(lines, ["cleaned up", &format!("stopping because of {name}")]);
+            assert_eq!(ended.stderr, "");
+        }
+    }
+}
+
+#[test]
+fn e10_a_deaf_task_fails_the_process_after_the_grace() {
+    for signal in ["-INT", "-TERM"] {
+        let victim = Victim::start(&["300", "return", "cooperative", "deaf"]);
+        let start = Instant::now();
+        victim.signal(signal);
+        let ended = victim.wait();
+        assert_eq!(ended.status, Some(1));
+        assert!(start.elapsed() >= ms(300), "before its grace, after {:?}", ended.after);
+        assert!(ended.stderr.contains(r#"stuck: ["deaf"]"#), "{}", ended.stderr);
+        assert!(ended.stdout.contains("cleaned up"));
+    }
+}
+
+#[test]
+fn e10_two_signals_end_it_at_once() {
+    for signals in [["-INT", "-INT"], ["-TERM", "-TERM"], ["-INT", "-TERM"]] {
+        let mut victim = Victim::start(&[LONG, "return", "deaf"]);
+        victim.signal(signals[0]);
+        assert!(victim.line().starts_with("stopping"));
+        victim.signal(signals[1]);
+        let ended = victim.wait();
+        assert_eq!(ended.status, Some(1), "a day has not passed");
+        assert!(ended.stderr.contains(r#"stuck: ["deaf"]"#), "{}", ended.stderr);
+    }
+}
+
+fn ends_though_it_blocks(task: &str) {
+    let victim = Victim::start(&["100", "exit", task]);
+    victim.signal("-TERM");
+    let ended = victim.wait();
+    assert_eq!(ended.status, Some(1));
+    assert_eq!(ended.stderr, format!("Error: 1 task not stopped in time (grace 100ms): {task}\n"));
+}
+
+#[test]
+fn e10_run_to_exit_does_not_wait_for_a_blocked_thread() {
+    ends_though_it_blocks("blocking");
+}
+
+#[test]
+fn e10_a_signal_is_heard_though_a_task_blocks_its_thread_after_a_wait() {
+    ends_though_it_blocks("blocking-later");
+}
