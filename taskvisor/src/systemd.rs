@@ -27,7 +27,6 @@
 
 use std::env;
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -83,8 +82,7 @@ async fn tell(core: &Core, watchdog: Option<Duration>, mut send: impl FnMut(&[No
     let mut said = Said::default();
     let mut pulse = watchdog.map(Pulse::new);
     loop {
-        let mut news = pin!(core.news());
-        news.as_mut().enable();
+        let news = core.news();
         let health = core.health("");
         let stopped = health.phase == Phase::Stopped;
         let status = if stopped { last_status(&core.verdict().await) } else { status(&health) };

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, Timeout, sleep_until, timeout_at};
 
 use super::actor::Actor;
@@ -27,7 +27,7 @@ use crate::panics::catch;
 use crate::runtime_error::{InvalidOption, RuntimeError};
 use crate::settings::{Overrides, Settings};
 use crate::spec::{Said, TaskSpec};
-use crate::sync::lock;
+use crate::sync::{Waiters, lock};
 use crate::task::TaskRef;
 
 /// The state of one supervisor. Locks are taken in the order registry, cell, bus; none is held while anything of the
@@ -45,7 +45,7 @@ pub(crate) struct Core {
     has_timers: AtomicBool,
     registry: Mutex<Registry>,
     /// The registry became empty, or what was added beside the tree is gone from it.
-    pub(super) vacant: Notify,
+    pub(super) vacant: Waiters,
     pub(super) verdict: Verdict,
     pub(super) readiness: Readiness,
     #[cfg(feature = "controller")]
@@ -60,7 +60,7 @@ pub(super) struct Readiness {
     pub(super) batch: AtomicBool,
     ready: AtomicBool,
     pub(super) missing: AtomicUsize,
-    pub(super) changed: Notify,
+    pub(super) changed: Waiters,
 }
 
 /// What a supervisor is built of.
@@ -108,7 +108,7 @@ impl Core {
             clock: Clock::new(),
             has_timers: AtomicBool::new(false),
             registry: Mutex::new(registry),
-            vacant: Notify::new(),
+            vacant: Waiters::default(),
             verdict: Verdict::default(),
             readiness: Readiness::default(),
             #[cfg(feature = "controller")]
@@ -253,7 +253,7 @@ impl Core {
 
     /// The last registration has ended, or the last beside the tree.
     pub(super) fn is_vacant(&self, over: bool) {
-        self.vacant.notify_waiters();
+        self.vacant.wake();
         if over {
             self.bus.close();
         }
@@ -302,12 +302,12 @@ impl Core {
 
     pub(super) fn set_ready(&self) {
         self.readiness.ready.store(true, Ordering::Release);
-        self.readiness.changed.notify_waiters();
+        self.readiness.changed.wake();
     }
 
     /// Lets those go who wait for a readiness that will not come.
     pub(super) fn stopped(&self) {
-        self.readiness.changed.notify_waiters();
+        self.readiness.changed.wake();
     }
 
     /// Whether the first batch or tree has been ready.
@@ -318,20 +318,13 @@ impl Core {
 
     /// Rings when that changes, and when a shutdown begins or is over.
     #[cfg(all(feature = "systemd", unix))]
-    pub(crate) fn news(&self) -> tokio::sync::futures::Notified<'_> {
-        self.readiness.changed.notified()
+    pub(crate) fn news(&self) -> impl Future<Output = ()> + '_ {
+        self.readiness.changed.next_ring(self.readiness.changed.rings())
     }
 
     pub(crate) async fn wait_ready(&self) {
-        loop {
-            let mut changed = std::pin::pin!(self.readiness.changed.notified());
-            changed.as_mut().enable();
-            let stopped = self.registry().admission == Admission::Closed;
-            if stopped || self.readiness.ready.load(Ordering::Acquire) {
-                return;
-            }
-            changed.await;
-        }
+        let over = || self.readiness.ready.load(Ordering::Acquire) || self.registry().admission == Admission::Closed;
+        self.readiness.changed.wait(|| over().then_some(())).await;
     }
 }
 

@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::alarm::deadline;
@@ -22,10 +21,9 @@ use super::registry::{Admission, Registry};
 use super::slots::Aftermath;
 use crate::events::{Event, EventKind};
 use crate::failure::FailureChain;
-use crate::panics::catch;
 use crate::runtime_error::RuntimeError;
 use crate::status::{TaskId, TaskState};
-use crate::sync::lock;
+use crate::sync::{Waiters, lock};
 
 /// How the shutdown went, once it has.
 #[derive(Default)]
@@ -33,9 +31,9 @@ pub(super) struct Verdict {
     result: Mutex<Option<Result<(), RuntimeError>>>,
     /// Why the tree failed, if it did.
     failure: Mutex<Option<FailureChain>>,
-    given: Notify,
+    given: Waiters,
     forced: AtomicBool,
-    force: Notify,
+    force: Waiters,
 }
 
 impl Verdict {
@@ -96,7 +94,7 @@ impl Core {
             #[cfg(feature = "controller")]
             aftermath.carry_out();
             // For those who look from outside: it is not ready any more.
-            self.readiness.changed.notify_waiters();
+            self.readiness.changed.wake();
             vacant && !self.bus.is_active()
         };
         if runtime.is_some() {
@@ -112,23 +110,12 @@ impl Core {
     /// Aborts what has not stopped yet.
     pub(crate) fn force(&self) {
         self.verdict.forced.store(true, Ordering::Release);
-        self.verdict.force.notify_waiters();
+        self.verdict.force.wake();
     }
 
     /// Waits for the result of a shutdown that was requested or will be.
     pub(crate) async fn verdict(&self) -> Result<(), RuntimeError> {
-        loop {
-            if let Some(result) = self.given_verdict() {
-                return result;
-            }
-            let mut given = pin!(self.verdict.given.notified());
-            given.as_mut().enable();
-            // Once more, as it may have come before it was listened for.
-            if let Some(result) = self.given_verdict() {
-                return result;
-            }
-            given.await;
-        }
+        self.verdict.given.wait(|| self.given_verdict()).await
     }
 
     fn given_verdict(&self) -> Option<Result<(), RuntimeError>> {
@@ -145,14 +132,7 @@ impl Core {
     }
 
     async fn forced(&self) {
-        loop {
-            let mut force = pin!(self.verdict.force.notified());
-            force.as_mut().enable();
-            if self.verdict.forced.load(Ordering::Acquire) {
-                return;
-            }
-            force.await;
-        }
+        self.verdict.force.wait(|| self.verdict.forced.load(Ordering::Acquire).then_some(())).await;
     }
 
     /// Gives the verdict.
@@ -163,9 +143,8 @@ impl Core {
             registry.is_over()
         };
         lock(&self.verdict.result).get_or_insert(result);
-        // It may be the caller of `shutdown`, or the owner's drop, that wakes the user's wakers here.
-        let _ = catch(|| self.verdict.given.notify_waiters());
-        let _ = catch(|| self.stopped());
+        self.verdict.given.wake();
+        self.stopped();
         if over {
             self.bus.close();
         }
@@ -178,14 +157,7 @@ impl Core {
 
     /// Waits until those are gone that it asks for.
     async fn gone(&self, are_gone: impl Fn(&Registry) -> bool) {
-        loop {
-            let mut vacant = pin!(self.vacant.notified());
-            vacant.as_mut().enable();
-            if are_gone(&self.registry()) {
-                return;
-            }
-            vacant.await;
-        }
+        self.vacant.wait(|| are_gone(&self.registry()).then_some(())).await;
     }
 }
 
@@ -229,7 +201,8 @@ impl Driver {
                 Err(error) => Event::new(EventKind::GraceExceeded).because(error.to_string()),
             });
             // Forced once more, it does not even wait for them.
-            until(pin!(core.bus.flush()), pin!(core.verdict.force.notified()), core.config.drain_timeout).await;
+            let force = &core.verdict.force;
+            until(pin!(core.bus.flush()), pin!(force.next_ring(force.rings())), core.config.drain_timeout).await;
         }
         observe::shutdown_over(&result);
         core.close(result);

@@ -1,7 +1,6 @@
 //! Registering a declared tree: whole or not at all.
 
 use std::collections::HashMap;
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -78,7 +77,7 @@ impl Core {
             self.readiness.missing.store(registered.cells.len(), Ordering::Relaxed);
         }
         drop(registry);
-        self.readiness.changed.notify_waiters();
+        self.readiness.changed.wake();
         if first && plain && registered.cells.is_empty() {
             self.set_ready();
         }
@@ -165,16 +164,12 @@ impl Core {
 
     /// As `place`, but waits for the tree to start.
     pub(crate) async fn place_once_started(&self, path: &str) -> Option<Arc<Cell>> {
-        loop {
-            let mut changed = pin!(self.readiness.changed.notified());
-            changed.as_mut().enable();
+        let look = || {
             let started = self.readiness.batch.load(Ordering::Relaxed);
             let place = self.place(path);
-            if place.is_some() || started || self.registry().admission == Admission::Closed {
-                return place;
-            }
-            changed.await;
-        }
+            (place.is_some() || started || self.registry().admission == Admission::Closed).then_some(place)
+        };
+        self.readiness.changed.wait(look).await
     }
 
     /// The roots of what was declared: that of the tree, and those of batches with an order.

@@ -1,7 +1,6 @@
 //! What others want of a task: stop, restart, trigger, and how it ended.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -17,6 +16,7 @@ use super::super::group::Note;
 use super::{ABORT, Bound, Cell, Gate, Progress, State, cancel};
 use crate::events::EventKind;
 use crate::outcome::TaskOutcome;
+use crate::panics::drop_caught;
 use crate::runtime_error::RuntimeError;
 use crate::status::TaskState;
 
@@ -171,7 +171,7 @@ impl Cell {
         state.outcome = Some(TaskOutcome::Aborted { error: state.last_error.clone() });
         state.tell(Told::Stop, Bound::Now);
         self.interrupt(state, Bound::Now);
-        self.changed.notify_waiters();
+        self.tell_over();
     }
 
     pub(crate) fn try_outcome(&self) -> Option<TaskOutcome> {
@@ -215,17 +215,35 @@ impl Cell {
     }
 
     async fn when<T>(&self, look: impl Fn(&State) -> Option<T>) -> T {
-        loop {
-            if let Some(found) = look(&self.lock()) {
-                return found;
+        let mut place = Waiting { cell: self, id: None };
+        poll_fn(|cx| {
+            // Cloned without the lock: the waker is the user's.
+            let waker = cx.waker().clone();
+            let mut state = self.lock();
+            if let Some(found) = look(&state) {
+                drop(state);
+                return Poll::Ready(found);
             }
-            let mut changed = pin!(self.changed.notified());
-            changed.as_mut().enable();
-            // Once more, as it may have come before it was listened for.
-            if let Some(found) = look(&self.lock()) {
-                return found;
-            }
-            changed.await;
+            let replaced = state.waiting.register(&mut place.id, waker);
+            drop(state);
+            drop(replaced);
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// One that waits for something of a cell; it is forgotten when this is dropped.
+struct Waiting<'a> {
+    cell: &'a Cell,
+    id: Option<u32>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            let gone = self.cell.lock().waiting.deregister(id);
+            let _ = drop_caught(gone);
         }
     }
 }

@@ -16,7 +16,6 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -32,7 +31,7 @@ use crate::health::Problem;
 use crate::outcome::TaskOutcome;
 use crate::settings::Settings;
 use crate::status::{TaskId, TaskState, TaskStatus};
-use crate::sync::lock;
+use crate::sync::{WaitList, lock};
 use crate::task::TaskRef;
 
 pub(super) use bound::Bound;
@@ -54,8 +53,6 @@ pub(crate) struct Cell {
     /// Set when there is news for the actor, so that it need not lock to find out that there is none.
     news: AtomicBool,
     state: Mutex<State>,
-    /// The outcome is known, or the registration has ended.
-    changed: Notify,
     origin: Origin,
     tie: Option<Arc<Tie>>,
 }
@@ -136,6 +133,8 @@ pub(in crate::engine) struct State {
     beat: Option<Box<Instant>>,
     last_error: Option<Arc<TaskError>>,
     outcome: Option<TaskOutcome>,
+    /// Those who wait for the outcome, or for the end of the registration.
+    waiting: WaitList,
     /// What strikes the present attempt, or the next if there is none.
     #[cfg(feature = "test-util")]
     fault: Option<Box<super::kit::Strike>>,
@@ -194,10 +193,10 @@ impl Cell {
                 beat: None,
                 last_error: None,
                 outcome: None,
+                waiting: WaitList::default(),
                 #[cfg(feature = "test-util")]
                 fault: None,
             }),
-            changed: Notify::new(),
             origin,
             tie,
         }

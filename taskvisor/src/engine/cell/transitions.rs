@@ -329,6 +329,7 @@ impl Cell {
     }
 
     pub(in crate::engine) fn tell_over(&self) {
-        let _ = crate::panics::catch(|| self.changed.notify_waiters());
+        let waiting = self.lock().waiting.take();
+        waiting.wake();
     }
 }

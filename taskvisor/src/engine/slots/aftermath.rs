@@ -12,7 +12,8 @@ use super::Job;
 use crate::controller::Slot;
 use crate::events::EventKind;
 use crate::outcome::{RejectReason, TaskOutcome};
-use crate::panics::{catch, drop_caught};
+use crate::panics::drop_caught;
+use crate::sync::wake_caught;
 
 /// What is left to do once the registry's lock is released: it wakes tasks, or drops what is the user's.
 #[derive(Default)]
@@ -36,7 +37,7 @@ impl Aftermath {
             observe::wait_no_more(wait_no_more);
         }
         for waker in wakers {
-            let _ = catch(|| waker.wake());
+            wake_caught(waker);
         }
         if let Some(owner) = stop {
             owner.stop(Bound::within(owner.stop_bound()), true);

@@ -1,0 +1,216 @@
+//! The wakers of the futures that wait for one condition.
+//!
+//! Unlike `tokio::sync::Notify`, each waker is called on its own inside [`catch`]: one that panics cannot take the
+//! wake-up of another with it.
+
+use std::future::poll_fn;
+use std::mem;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::{Poll, Waker};
+
+use super::lock;
+use crate::panics::catch;
+
+/// Wakers by registration. Plain data, for use under a lock that exists already.
+///
+/// The first is kept in place, as most conditions have one waiter: it takes no allocation.
+#[derive(Default)]
+pub(crate) struct WaitList {
+    last: u32,
+    first_id: u32,
+    first: Option<Waker>,
+    #[expect(clippy::box_collection, reason = "a cell has one of these, and mostly none of it")]
+    more: Option<Box<Vec<(u32, Waker)>>>,
+}
+
+impl WaitList {
+    /// Registers a waker, or renews the registration of `id`. Returns a waker that is replaced, to be dropped without
+    /// a lock.
+    #[must_use = "a waker is dropped with no lock held"]
+    pub(crate) fn register(&mut self, id: &mut Option<u32>, waker: Waker) -> Option<Waker> {
+        if let Some(known) = id.and_then(|id| self.find(id)) {
+            return Some(mem::replace(known, waker));
+        }
+        self.last = self.last.wrapping_add(1);
+        *id = Some(self.last);
+        if self.first.is_none() {
+            self.first_id = self.last;
+            return self.first.replace(waker);
+        }
+        self.more.get_or_insert_default().push((self.last, waker));
+        None
+    }
+
+    fn find(&mut self, id: u32) -> Option<&mut Waker> {
+        if self.first_id == id && self.first.is_some() {
+            return self.first.as_mut();
+        }
+        self.more.as_mut()?.iter_mut().find(|(other, _)| *other == id).map(|(_, waker)| waker)
+    }
+
+    /// Ends a registration. Returns its waker, to be dropped without a lock.
+    #[must_use = "a waker is dropped with no lock held"]
+    pub(crate) fn deregister(&mut self, id: u32) -> Option<Waker> {
+        if self.first_id == id && self.first.is_some() {
+            return self.first.take();
+        }
+        let more = self.more.as_mut()?;
+        let position = more.iter().position(|(other, _)| *other == id)?;
+        let (_, waker) = more.swap_remove(position);
+        if more.is_empty() {
+            self.more = None;
+        }
+        Some(waker)
+    }
+
+    /// Takes all wakers out, to be woken without a lock. Later registrations get ids of their own.
+    pub(crate) fn take(&mut self) -> Self {
+        Self { last: self.last, first_id: self.first_id, first: self.first.take(), more: self.more.take() }
+    }
+
+    /// Wakes all, in the order of their registration. Called with no lock held.
+    pub(crate) fn wake(self) {
+        if let Some(first) = self.first {
+            wake_caught(first);
+        }
+        if let Some(more) = self.more {
+            more.into_iter().for_each(|(_, waker)| wake_caught(waker));
+        }
+    }
+}
+
+/// Wakes one waker of the user's; a panic of it ends here.
+pub(crate) fn wake_caught(waker: Waker) {
+    let _ = catch(|| waker.wake());
+}
+
+/// A [`WaitList`] with a lock of its own, which is a leaf: nothing else is locked under it.
+#[derive(Default)]
+pub(crate) struct Waiters {
+    list: Mutex<WaitList>,
+    rings: AtomicU32,
+}
+
+impl Waiters {
+    /// Waits until `look` finds something. It is asked again after each [`wake`](Self::wake), and once more after the
+    /// waker is registered, so that no change is missed.
+    pub(crate) async fn wait<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
+        let mut place = Registration { waiters: self, id: None };
+        poll_fn(|cx| {
+            if let Some(found) = look() {
+                return Poll::Ready(found);
+            }
+            let waker = cx.waker().clone();
+            drop(lock(&self.list).register(&mut place.id, waker));
+            look().map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+
+    /// How often [`wake`](Self::wake) was called, to wait for the next call of it.
+    pub(crate) fn rings(&self) -> u32 {
+        self.rings.load(Ordering::Acquire)
+    }
+
+    /// Waits for a call of [`wake`](Self::wake) after `rings` was read.
+    pub(crate) async fn next_ring(&self, rings: u32) {
+        self.wait(|| (self.rings() != rings).then_some(())).await;
+    }
+
+    /// Wakes all that wait. Called with no lock held.
+    pub(crate) fn wake(&self) {
+        self.rings.fetch_add(1, Ordering::AcqRel);
+        let all = lock(&self.list).take();
+        all.wake();
+    }
+}
+
+/// A registration, which ends when this is dropped.
+struct Registration<'a> {
+    waiters: &'a Waiters,
+    id: Option<u32>,
+}
+
+impl Drop for Registration<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            let gone = lock(&self.waiters.list).deregister(id);
+            let _ = catch(|| drop(gone));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
+    use std::task::{Context, Wake};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Counter {
+        woken: AtomicUsize,
+        panics: bool,
+    }
+
+    impl Wake for Counter {
+        fn wake(self: Arc<Self>) {
+            self.woken.fetch_add(1, Ordering::Relaxed);
+            assert!(!self.panics, "a waker");
+        }
+    }
+
+    #[test]
+    fn a_waker_that_panics_takes_no_wake_up_with_it() {
+        let waiters = Waiters::default();
+        let wakers: Vec<_> =
+            (0..5).map(|index| Arc::new(Counter { panics: index % 2 == 0, ..Counter::default() })).collect();
+        let mut waits: Vec<_> = wakers.iter().map(|_| Box::pin(waiters.wait(|| None::<()>))).collect();
+        for (wait, counter) in waits.iter_mut().zip(&wakers) {
+            let waker = Waker::from(Arc::clone(counter));
+            assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        waiters.wake();
+        assert!(wakers.iter().all(|counter| counter.woken.load(Ordering::Relaxed) == 1));
+    }
+
+    #[test]
+    fn a_registration_from_before_a_wake_replaces_nobody() {
+        let waiters = Waiters::default();
+        let (old, new) = (Arc::new(Counter::default()), Arc::new(Counter::default()));
+        let mut early = pin!(waiters.wait(|| None::<()>));
+        let old_waker = Waker::from(Arc::clone(&old));
+        assert!(early.as_mut().poll(&mut Context::from_waker(&old_waker)).is_pending());
+        waiters.wake();
+        let mut late = pin!(waiters.wait(|| None::<()>));
+        let new_waker = Waker::from(Arc::clone(&new));
+        assert!(late.as_mut().poll(&mut Context::from_waker(&new_waker)).is_pending());
+        assert!(early.as_mut().poll(&mut Context::from_waker(&old_waker)).is_pending());
+        waiters.wake();
+        assert_eq!((old.woken.load(Ordering::Relaxed), new.woken.load(Ordering::Relaxed)), (2, 1));
+    }
+
+    #[test]
+    fn a_change_between_two_looks_is_seen_and_a_dropped_wait_is_forgotten() {
+        let waiters = Waiters::default();
+        let changed = AtomicBool::new(false);
+        let counter = Arc::new(Counter::default());
+        let waker = Waker::from(Arc::clone(&counter));
+        {
+            let mut looks = 0;
+            let mut wait = pin!(waiters.wait(|| {
+                looks += 1;
+                (looks > 1).then_some(looks)
+            }));
+            assert_eq!(wait.as_mut().poll(&mut Context::from_waker(&waker)), Poll::Ready(2));
+            let mut wait = pin!(waiters.wait(|| changed.load(Ordering::Relaxed).then_some(())));
+            assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        }
+        waiters.wake();
+        assert_eq!(counter.woken.load(Ordering::Relaxed), 0);
+    }
+}
