@@ -11,6 +11,7 @@ use crate::engine::{Cell, SpanRef};
 use crate::error::TaskError;
 use crate::panics::catch;
 use crate::status::TaskId;
+use crate::stop_reason::StopReason;
 use crate::supervisor::SupervisorHandle;
 
 /// The context of one attempt: when to stop, who it is, and its helpers.
@@ -36,7 +37,7 @@ pub struct TaskContext(Kind);
 
 #[derive(Clone)]
 enum Kind {
-    Attempt { cell: Arc<Cell>, attempt: u32, span: SpanRef },
+    Attempt { cell: Arc<Cell>, attempt: u64, span: SpanRef },
     Detached(Arc<Detached>),
 }
 
@@ -47,7 +48,7 @@ struct Detached {
 }
 
 impl TaskContext {
-    pub(crate) fn new(cell: Arc<Cell>, attempt: u32, span: SpanRef) -> Self {
+    pub(crate) fn new(cell: Arc<Cell>, attempt: u64, span: SpanRef) -> Self {
         Self(Kind::Attempt { cell, attempt, span })
     }
 
@@ -134,10 +135,30 @@ impl TaskContext {
         }
     }
 
-    /// The number of the attempt, counted from 1 and never reset.
+    /// Why the attempt was requested to stop; `None` before that. A final attempt, which begins because a stop was
+    /// requested ([`TaskSpec::with_final_attempt`](crate::TaskSpec::with_final_attempt)), knows by this that it is one: it
+    /// has a reason, and is not cancelled.
+    #[must_use]
+    pub fn stop_reason(&self) -> Option<StopReason> {
+        match &self.0 {
+            Kind::Attempt { cell, attempt, .. } => cell.stop_reason(*attempt),
+            Kind::Detached(detached) => detached.token.is_cancelled().then_some(StopReason::Canceled),
+        }
+    }
+
+    /// Reports progress: the failures in a row before this attempt are forgotten, so that the next failure waits for the
+    /// first backoff again, and `max_retries` counts anew. For a consumer that fails now and then, but gets its work
+    /// done in between. No effect once the attempt has ended.
+    pub fn progress(&self) {
+        if let Kind::Attempt { cell, attempt, .. } = &self.0 {
+            cell.progress(*attempt);
+        }
+    }
+
+    /// The number of the attempt, counted from 1 and never reset; it stays at [`u32::MAX`] once it is there.
     pub fn attempt(&self) -> u32 {
         match &self.0 {
-            Kind::Attempt { attempt, .. } => *attempt,
+            Kind::Attempt { attempt, .. } => u32::try_from(*attempt).unwrap_or(u32::MAX),
             Kind::Detached(_) => 1,
         }
     }

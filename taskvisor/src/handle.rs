@@ -1,13 +1,18 @@
 //! Handles of tasks.
 
 use std::fmt;
+use std::future::ready;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::engine::Cell;
+use crate::error::TaskError;
 use crate::outcome::TaskOutcome;
 use crate::runtime_error::RuntimeError;
 use crate::spec::TaskSpec;
 use crate::status::{TaskId, TaskStatus};
+use crate::task::{BoxTaskFuture, Task};
 
 /// One registration of a task: what it does, how it ended, and what it is to do.
 ///
@@ -51,10 +56,13 @@ impl TaskHandle {
         self.0.name()
     }
 
-    /// What the registration runs by, with all that it inherited.
+    /// What the registration runs by, with all that it inherited. The value of the task is dropped when its registration
+    /// has ended; the spec then holds a stand-in of the same name, which fails if it is run.
     #[must_use]
     pub fn spec(&self) -> TaskSpec {
-        TaskSpec::resolved(Arc::clone(self.0.task()), Arc::clone(self.0.name()), self.0.settings())
+        let name = self.0.name();
+        let task = self.0.task().unwrap_or_else(|| Arc::new(Gone(Arc::clone(name))));
+        TaskSpec::resolved(task, Arc::clone(name), self.0.settings())
     }
 
     /// What the task is doing.
@@ -98,6 +106,20 @@ impl TaskHandle {
     /// Dropping the future loses nothing.
     pub async fn outcome(&self) -> TaskOutcome {
         self.0.outcome().await
+    }
+}
+
+/// Stands for a task whose registration has ended.
+struct Gone(Arc<str>);
+
+impl Task for Gone {
+    fn name(&self) -> &str {
+        &self.0
+    }
+
+    fn spawn(&self, _: CancellationToken) -> BoxTaskFuture {
+        let reason = format!("the registration of `{}` has ended, and the task is dropped", self.0);
+        Box::pin(ready(Err(TaskError::Fatal { reason })))
     }
 }
 

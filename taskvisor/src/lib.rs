@@ -82,6 +82,7 @@ mod settings;
 mod snapshot;
 mod spec;
 mod status;
+mod stop_reason;
 mod strategy;
 mod supervisor;
 mod sync;
@@ -128,6 +129,7 @@ pub use runtime_error::{InvalidOption, RuntimeError};
 pub use snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
 pub use spec::{IntoTaskSpec, TaskSpec};
 pub use status::{TaskId, TaskState, TaskStatus};
+pub use stop_reason::StopReason;
 pub use strategy::Strategy;
 pub use supervisor::{Supervisor, SupervisorBuilder, SupervisorHandle};
 pub use task::{BoxTaskFuture, Task, TaskFn, TaskRef};
@@ -141,8 +143,8 @@ pub mod prelude {
     pub use crate::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
     pub use crate::{
         BackoffPolicy, CancellationToken, Event, EventKind, Group, JitterPolicy, Ready, RejectReason, RestartPolicy,
-        RuntimeError, Strategy, Subscribe, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskHandle,
-        TaskOutcome, TaskRef, TaskSpec, TaskState, TaskStatus,
+        RuntimeError, StopReason, Strategy, Subscribe, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn,
+        TaskHandle, TaskOutcome, TaskRef, TaskSpec, TaskState, TaskStatus,
     };
     #[cfg(feature = "logging")]
     pub use crate::{LogLevel, LogWriter};

@@ -27,6 +27,7 @@ pub(crate) struct Overrides {
     pub(crate) watchdog: Option<Duration>,
     pub(crate) critical: bool,
     pub(crate) significant: bool,
+    pub(crate) final_attempt: bool,
 }
 
 /// The settings that a registration runs by. Equal ones are shared between registrations.
@@ -45,6 +46,7 @@ pub(crate) struct Settings {
     pub(crate) watchdog: Option<Duration>,
     pub(crate) critical: bool,
     pub(crate) significant: bool,
+    pub(crate) final_attempt: bool,
 }
 
 impl Overrides {
@@ -63,6 +65,7 @@ impl Overrides {
         watchdog: None,
         critical: false,
         significant: false,
+        final_attempt: false,
     };
 
     pub(crate) fn resolve(&self, config: &SupervisorConfig) -> Settings {
@@ -81,6 +84,7 @@ impl Overrides {
             watchdog: self.watchdog,
             critical: self.critical,
             significant: self.significant,
+            final_attempt: self.final_attempt,
         }
     }
 
@@ -100,6 +104,7 @@ impl Overrides {
             watchdog: settings.watchdog,
             critical: settings.critical,
             significant: settings.significant,
+            final_attempt: settings.final_attempt,
         }
     }
 }

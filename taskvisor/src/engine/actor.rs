@@ -16,20 +16,22 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use self::attempt::{Attempt, Cut, Joining};
+use self::attempt::{Attempt, Joining};
 use self::permit::Permit;
 use self::step::Step;
 use super::alarm::{Alarm, deadline};
-use super::cell::{Bound, Cell, Concluded, News, Parked};
+use super::cell::{Bound, Cell, shown};
 use super::current::Current;
-use super::decision::{Ending, Next, Told};
+use super::decision::{Ending, Next};
 use super::group::Note;
 use super::guards::Guards;
+use super::machine::{Conclusion, Cut, Heed, Measured, Report, Turn};
 use super::observe::{self, Observed};
 use crate::context::TaskContext;
 use crate::error::TaskError;
 use crate::outcome::TaskOutcome;
 use crate::panics::{catch, drop_caught};
+use crate::policy::Ticks;
 
 /// How long the start of an attempt gives way to subscribers that have a lot to catch up with.
 const GIVE_WAY: Duration = Duration::from_millis(1);
@@ -39,17 +41,27 @@ pub(super) struct Actor {
     step: Step,
     alarm: Alarm,
     permit: Option<Box<Permit>>,
+    /// Known from the first attempt on.
     takes_context: bool,
     finished: bool,
     guards: Option<Box<Guards>>,
-    ticks: Option<Box<Ticks>>,
+    grid: Option<Box<Grid>>,
     observed: Observed,
 }
 
 /// A fixed rate.
-struct Ticks {
+struct Grid {
     first: Instant,
+    /// The tick that the present or next attempt is due at, after the first.
+    due: Duration,
+    /// When the present attempt started.
     started: Instant,
+}
+
+impl Grid {
+    fn ticks(&self) -> Ticks {
+        Ticks { due: self.due, started: self.started - self.first, ended: self.first.elapsed() }
+    }
 }
 
 impl Actor {
@@ -62,86 +74,65 @@ impl Actor {
     fn new(cell: Arc<Cell>) -> Self {
         let permit = Permit::of(&cell);
         let guards = Guards::of(&cell);
-        let takes_context = catch(|| cell.task().takes_context()).unwrap_or(true);
         Self {
             cell,
             step: Step::New,
             alarm: Alarm::default(),
             permit,
-            takes_context,
+            takes_context: true,
             finished: false,
             guards,
-            ticks: None,
+            grid: None,
             observed: Observed::default(),
         }
     }
 
-    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.cell.has_news() {
-            let news = self.cell.take_news();
-            if self.heeds_while_waiting(news.told) {
-                return Poll::Ready(());
+    /// Does what the machine says while no attempt runs; `delay` is that of the wait.
+    fn look(&mut self, delay: Duration) {
+        match self.cell.turn() {
+            Turn::Over => self.finish(TaskOutcome::Canceled { error: None }),
+            Turn::Parked => {
+                self.alarm.clear();
+                // Neither a place in the queue of permits nor the limit of a start is kept while its group holds it.
+                self.permit = Permit::of(&self.cell);
+                if let Some(guards) = &mut self.guards {
+                    guards.attempt_is_over();
+                }
+                self.step = Step::Waiting { delay };
             }
-            if news.due {
+            Turn::Due => {
                 self.alarm.clear();
                 self.step = Step::Due { gave_way: false };
+            }
+            Turn::Waits => {
+                if !self.alarm.is_armed() {
+                    self.alarm.set(delay);
+                }
+                self.step = Step::Waiting { delay };
+            }
+        }
+    }
+
+    fn poll_waiting(&mut self, delay: Duration, cx: &mut Context<'_>) -> Poll<()> {
+        if self.cell.has_news() {
+            self.look(delay);
+            if !matches!(self.step, Step::Waiting { .. }) {
                 return Poll::Ready(());
             }
         }
+        // Never ready while parked, as it is not set then.
         ready!(self.alarm.poll(cx));
-        self.cell.due();
+        self.cell.waited();
         // Not in this turn, which is the driver's: an attempt that blocks its thread would take timers and signals with
         // it, where another thread is free to turn the driver.
         self.step = Step::Yield;
         Poll::Ready(())
     }
 
-    /// Does what it was told while no attempt runs.
-    fn heeds_while_waiting(&mut self, told: Told) -> bool {
-        match told {
-            Told::Stop => self.finish(TaskOutcome::Canceled { error: None }),
-            Told::Hold => match self.cell.park() {
-                Parked::Over => self.finish(TaskOutcome::Canceled { error: None }),
-                Parked::Waits => {
-                    self.alarm.clear();
-                    // Not even a place in the queue is kept.
-                    self.permit = Permit::of(&self.cell);
-                    self.step = Step::Parked { backoff: None };
-                }
-            },
-            Told::Nothing | Told::Restart => return false,
-        }
-        true
-    }
-
-    fn poll_parked(&mut self, backoff: Option<Duration>) -> Poll<()> {
-        if self.cell.has_news() {
-            let told = self.cell.take_news().told;
-            if self.heeds_while_waiting(told) {
-                return Poll::Ready(());
-            }
-        }
-        if self.cell.is_shut() {
-            return Poll::Pending;
-        }
-        self.step = match backoff {
-            None if self.cell.is_delayed() => {
-                self.alarm.set(self.cell.settings().initial_delay);
-                Step::Wait
-            }
-            Some(delay) if self.cell.is_backing_off() && !delay.is_zero() => {
-                self.alarm.set(delay);
-                Step::Wait
-            }
-            _ => Step::Yield,
-        };
-        Poll::Ready(())
-    }
-
     fn poll_due(&mut self, cx: &mut Context<'_>, gave_way: bool) -> Poll<()> {
         if self.cell.has_news() {
-            let told = self.cell.take_news().told;
-            if self.heeds_while_waiting(told) {
+            self.look(Duration::ZERO);
+            if !matches!(self.step, Step::Due { .. }) {
                 return Poll::Ready(());
             }
         }
@@ -177,56 +168,69 @@ impl Actor {
     }
 
     fn begin(&mut self) {
-        let attempt = match self.cell.begin() {
-            Ok(attempt) => attempt,
-            Err(told) => {
-                self.heeds_while_waiting(told);
-                return;
-            }
-        };
+        let Some((task, attempt)) = self.cell.begin() else { return self.look(Duration::ZERO) };
         if self.cell.settings().every.is_some() {
-            let started = Instant::now();
-            let first = self.ticks.as_ref().map_or(started, |ticks| ticks.first);
-            self.ticks = Some(Box::new(Ticks { first, started }));
+            self.begin_on_grid();
         }
-        self.observed.begin(&self.cell, attempt);
+        self.observed.begin(&self.cell, shown(attempt));
         let context = TaskContext::new(Arc::clone(&self.cell), attempt, self.observed.span());
         let in_span = self.observed.in_span();
-        let built = catch(|| self.cell.task().attempt(context));
+        let built = catch(|| {
+            if attempt == 1 {
+                self.takes_context = task.takes_context();
+            }
+            task.attempt(context)
+        });
         drop(in_span);
+        // Not the last reference: the registration has not ended.
+        drop(task);
         match built {
             Ok(future) => self.step = Step::Attempt(Attempt::new(future)),
             Err(panic) => self.attempt_ended(Ending::Result(Err(panic)), None, Cut::Not),
         }
     }
 
+    fn begin_on_grid(&mut self) {
+        let started = Instant::now();
+        match &mut self.grid {
+            Some(grid) => grid.started = started,
+            None => self.grid = Some(Box::new(Grid { first: started, due: Duration::ZERO, started })),
+        }
+    }
+
     fn poll_attempt(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut limit = None;
         if self.cell.has_news() {
-            let news = self.cell.take_news();
-            if let Some(ending) = self.heed(&news) {
-                self.end_attempt(ending);
-                return Poll::Ready(());
+            let (heed, bound) = self.cell.heed(self.takes_context);
+            match heed {
+                Heed::GoOn => {}
+                Heed::CleanUp(cut) => self.clean_up(cut),
+                Heed::End(ending) => {
+                    self.end_attempt(ending);
+                    return Poll::Ready(());
+                }
             }
-            limit = news.bound.and_then(Bound::time).and_then(deadline);
+            limit = bound.and_then(Bound::time).and_then(deadline);
             #[cfg(feature = "test-util")]
             if self.is_struck() {
                 self.limit(limit);
                 return Poll::Ready(());
             }
         }
-        let Step::Attempt(attempt) = &mut self.step else { return Poll::Ready(()) };
-        let in_span = self.observed.in_span();
-        let polled = catch(|| attempt.future.as_mut().poll(cx));
-        drop(in_span);
-        let result = match polled {
-            Ok(Poll::Pending) => return self.poll_pending(limit, cx),
-            Ok(Poll::Ready(result)) => result,
-            Err(panic) => Err(panic),
-        };
-        self.end_attempt(Ending::Result(result));
-        self.limit(limit);
-        Poll::Ready(())
+        match self.poll_future(cx) {
+            Poll::Pending => self.poll_pending(limit, cx),
+            Poll::Ready(result) => {
+                self.end_attempt(Ending::Result(result));
+                self.limit(limit);
+                Poll::Ready(())
+            }
+        }
+    }
+
+    fn poll_future(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
+        let Step::Attempt(attempt) = &mut self.step else { return Poll::Pending };
+        let _in_span = self.observed.in_span();
+        catch(|| attempt.future.as_mut().poll(cx)).unwrap_or_else(|panic| Poll::Ready(Err(panic)))
     }
 
     /// Looks after an attempt that goes on.
@@ -244,59 +248,54 @@ impl Actor {
                 self.alarm.set(timeout);
             }
         }
-        let cut = attempt.cut;
-        if let (Cut::Not, Some(guards)) = (cut, &mut self.guards) {
-            if let Poll::Ready(exceeded) = guards.poll(&self.cell, cx) {
-                self.exceeds(exceeded);
-                return Poll::Ready(());
-            }
+        let exceeded = match (attempt.cut, &mut self.guards) {
+            (Cut::Not, Some(guards)) => guards.poll(&self.cell, cx),
+            _ => Poll::Pending,
+        };
+        if let Poll::Ready(limit) = exceeded {
+            self.exceeds(limit, cx);
+            return Poll::Ready(());
         }
         if !self.alarm.is_armed() {
             return Poll::Pending;
         }
         ready!(self.alarm.poll(cx));
-        self.time_is_up();
+        self.time_is_up(cx);
         Poll::Ready(())
     }
 
-    /// Does what the attempt's cell says; an ending ends the attempt here and now.
-    fn heed(&mut self, news: &News) -> Option<Ending> {
-        let Step::Attempt(attempt) = &mut self.step else { return None };
-        if news.told == Told::Nothing {
-            if news.helper_panicked && attempt.cut == Cut::Not {
-                attempt.cut(Cut::HelperPanicked, Duration::ZERO);
-                self.alarm.set(self.cell.window());
-            }
-            return None;
-        }
-        if news.bound == Some(Bound::Now) {
-            return Some(if self.takes_context { Ending::Aborted } else { Ending::Dropped });
-        }
-        if !self.takes_context {
-            return Some(Ending::Dropped);
-        }
-        // An attempt that is cleaning up already keeps the deadline of that, unless it is given less time.
-        if attempt.cut == Cut::Not {
-            attempt.cut = Cut::Told;
+    /// Gives the attempt time to end by itself.
+    fn clean_up(&mut self, cut: Cut) {
+        let Step::Attempt(attempt) = &mut self.step else { return };
+        if cut == Cut::HelperPanicked {
+            attempt.cut(cut, Duration::ZERO);
+            self.alarm.set(self.cell.window());
+        } else {
+            // How long it may take comes with the request.
+            attempt.cut = cut;
             self.alarm.clear();
         }
-        None
     }
 
     /// Gives what is left of the attempt until then. Looked at after a turn of it, which counts: most end as soon as they
-    /// are told to, and need no alarm.
+    /// are requested to, and need no alarm.
     fn limit(&mut self, limit: Option<Instant>) {
-        if let (Step::Attempt(_) | Step::Join(_), Some(limit)) = (&self.step, limit) {
+        let Some(limit) = limit else { return };
+        if let Step::Attempt(attempt) = &mut self.step {
+            attempt.limited |= self.alarm.set_sooner_at(limit);
+        } else if let Step::Join(_) = &self.step {
             self.alarm.set_sooner_at(limit);
         }
     }
 
     /// The alarm rang while an attempt ran: its timeout, or the end of its clean-up.
-    fn time_is_up(&mut self) {
+    fn time_is_up(&mut self, cx: &mut Context<'_>) {
         let Step::Attempt(attempt) = &mut self.step else { return };
         match (attempt.cut, self.cell.settings().timeout) {
-            (Cut::Not, Some(timeout)) => self.exceeds(timeout),
-            (Cut::Told, _) => self.end_attempt(Ending::Aborted),
+            // The final attempt, which began after the stop was requested, used up the time of the stop.
+            (Cut::Not, _) if attempt.limited => self.end_attempt(Ending::Aborted),
+            (Cut::Not, Some(timeout)) => self.exceeds(timeout, cx),
+            (Cut::Requested, _) => self.end_attempt(Ending::Aborted),
             // What it did wrong is known; that it did not clean up either is no news.
             (Cut::TimedOut | Cut::HelperPanicked | Cut::Not, _) => {
                 self.cell.abort_helpers();
@@ -305,11 +304,15 @@ impl Actor {
         }
     }
 
-    /// The attempt exceeds a limit: it is told, and may clean up.
-    fn exceeds(&mut self, timeout: Duration) {
+    /// The attempt exceeds a limit: it is cancelled, and may clean up.
+    fn exceeds(&mut self, timeout: Duration, cx: &mut Context<'_>) {
+        // The attempt may have become ready in this very turn, after it was polled: completion wins a tie.
+        if let Poll::Ready(result) = self.poll_future(cx) {
+            return self.end_attempt(Ending::Result(result));
+        }
         let Step::Attempt(attempt) = &mut self.step else { return };
-        // Told to stop in the meantime: the news is on its way.
-        if !self.cell.time_out(timeout) {
+        // Something was requested in the meantime: the news is on its way.
+        if !self.cell.exceed(timeout) {
             return;
         }
         self.observed.timed_out(&self.cell, timeout);
@@ -342,8 +345,8 @@ impl Actor {
         };
         let lived = match (misdeed, attempt.cut) {
             (Some(misdeed), _) => misdeed.lived,
-            // It does not count how long that lived which is told to stop.
-            (None, Cut::Told) => None,
+            // How long an attempt lived that was requested to stop does not count.
+            (None, Cut::Requested) => None,
             (None, _) => attempt.age(),
         };
         let in_span = self.observed.in_span();
@@ -359,26 +362,25 @@ impl Actor {
         self.attempt_ended(ending, lived, attempt.cut);
     }
 
-    /// The attempt's future is gone: waits for its helpers, or goes on.
+    /// The attempt's future is dropped: waits for its helpers, or goes on.
     fn attempt_ended(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
-        let Some((ending, untold)) = self.conclude(ending, lived, false) else { return };
+        let Some(ending) = self.conclude(ending, lived) else { return };
         let window = self.cell.window();
         if matches!(ending, Ending::Aborted) || (cut == Cut::Not && window.is_zero()) {
             self.cell.abort_helpers();
         } else if cut == Cut::Not {
             self.alarm.set(window);
         }
-        self.step = Step::Join(Box::new(Joining { ending, lived, untold }));
+        self.step = Step::Join(Box::new(Joining { ending, lived }));
     }
 
     /// Goes on after an attempt. Its ending comes back if it has helpers that have not ended.
-    fn conclude(&mut self, ending: Ending, lived: Option<Duration>, untold: bool) -> Option<(Ending, bool)> {
-        let ticks = self.ticks.as_ref().map(|ticks| (ticks.started - ticks.first, ticks.first.elapsed()));
+    fn conclude(&mut self, ending: Ending, lived: Option<Duration>) -> Option<Ending> {
+        let ticks = self.grid.as_ref().map(|grid| grid.ticks());
         let aborted = matches!(ending, Ending::Aborted);
-        let concluded = self.cell.conclude(ending, &Concluded { lived, ticks, untold });
-        let next = match concluded {
-            Ok(next) => next,
-            Err(joining) => return Some(joining),
+        let next = match self.cell.conclude(ending, Measured { lived, ticks, has_helpers: false }) {
+            Conclusion::Next(next) => next,
+            Conclusion::Join(ending) => return Some(ending),
         };
         self.observed.concluded(&self.cell, &next, aborted);
         if let Some(permit) = &mut self.permit {
@@ -395,13 +397,13 @@ impl Actor {
             }
             Next::Hold(error) => {
                 let _ = drop_caught(error);
-                self.step = Step::Parked { backoff: None };
-                self.cell.report(Note::Held);
+                self.step = Step::Waiting { delay: Duration::ZERO };
+                self.cell.report(Report::Held);
                 return None;
             }
             Next::Retry { delay, .. } if self.cell.is_managed() => {
-                self.step = Step::Parked { backoff: Some(delay) };
-                self.cell.report(|index| Note::Failed(index, delay));
+                self.step = Step::Waiting { delay };
+                self.cell.tell_group(|index| Note::Failed(index, delay));
                 return None;
             }
             Next::Restart(error) => {
@@ -409,14 +411,20 @@ impl Actor {
                 let _ = drop_caught(error);
                 Duration::ZERO
             }
-            Next::Repeat(delay) | Next::Retry { delay, .. } => delay,
+            Next::Repeat(delay) => {
+                if let (Some(grid), Some(every), Some(ticks)) = (&mut self.grid, self.cell.settings().every, ticks) {
+                    grid.due = ticks.next(every);
+                }
+                delay
+            }
+            Next::Retry { delay, .. } => delay,
         };
         // A zero delay does not touch the timer.
         self.step = if delay.is_zero() {
             Step::Yield
         } else {
             self.alarm.set(delay);
-            Step::Wait
+            Step::Waiting { delay }
         };
         None
     }
@@ -440,21 +448,12 @@ impl Future for Actor {
             match actor.step {
                 Step::New => {
                     actor.cell.listen(cx.waker());
-                    let delay = actor.cell.settings().initial_delay;
-                    actor.step = if actor.cell.is_shut() {
-                        Step::Parked { backoff: None }
-                    } else if delay.is_zero() {
-                        Step::Due { gave_way: false }
-                    } else {
-                        actor.alarm.set(delay);
-                        Step::Wait
-                    };
-                    if !matches!(actor.step, Step::Due { .. }) {
+                    actor.look(actor.cell.settings().initial_delay);
+                    if matches!(actor.step, Step::Waiting { .. }) {
                         actor.cell.waits();
                     }
                 }
-                Step::Parked { backoff } => ready!(actor.poll_parked(backoff)),
-                Step::Wait => ready!(actor.poll_wait(cx)),
+                Step::Waiting { delay } => ready!(actor.poll_waiting(delay, cx)),
                 Step::Yield => {
                     actor.step = Step::Due { gave_way: false };
                     cx.waker().wake_by_ref();
@@ -481,6 +480,7 @@ impl Drop for Actor {
         let _ = drop_caught(std::mem::replace(&mut self.step, Step::Over));
         drop(in_span);
         if !self.finished {
+            self.cell.drop_task();
             self.finish(TaskOutcome::Aborted { error: None });
         }
     }

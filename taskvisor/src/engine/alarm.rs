@@ -39,11 +39,13 @@ impl Alarm {
     }
 
     /// As `set_sooner`, for a deadline.
-    pub(crate) fn set_sooner_at(&mut self, deadline: Instant) {
-        match &self.sleep {
-            Some(sleep) if self.armed && sleep.deadline() <= deadline => {}
-            _ => self.set_at(deadline),
+    /// Whether it was set.
+    pub(crate) fn set_sooner_at(&mut self, deadline: Instant) -> bool {
+        let sooner = self.sleep.as_ref().is_none_or(|sleep| !self.armed || deadline < sleep.deadline());
+        if sooner {
+            self.set_at(deadline);
         }
+        sooner
     }
 
     fn set_at(&mut self, deadline: Instant) {

@@ -17,6 +17,7 @@ use super::shutdown::Verdict;
 #[cfg(feature = "controller")]
 use super::slots::Controller;
 use super::tree::check_no_siblings;
+use super::waits::Waits;
 use crate::config::SupervisorConfig;
 #[cfg(feature = "controller")]
 use crate::controller::ControllerSetup;
@@ -47,6 +48,9 @@ pub(crate) struct Core {
     /// The registry became empty, or what was added beside the tree is gone from it.
     pub(super) vacant: Waiters,
     pub(super) verdict: Verdict,
+    pub(super) waits: Waits,
+    /// A shutdown was requested.
+    pub(super) stopping: AtomicBool,
     pub(super) readiness: Readiness,
     #[cfg(feature = "controller")]
     pub(super) controller: Controller,
@@ -110,6 +114,8 @@ impl Core {
             registry: Mutex::new(registry),
             vacant: Waiters::default(),
             verdict: Verdict::default(),
+            waits: Waits::default(),
+            stopping: AtomicBool::new(false),
             readiness: Readiness::default(),
             #[cfg(feature = "controller")]
             controller,
@@ -140,6 +146,11 @@ impl Core {
     /// Whether no shutdown was requested.
     pub(super) fn is_open(&self) -> bool {
         self.registry().admission == Admission::Open
+    }
+
+    /// Whether a shutdown was requested.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
     }
 
     /// The runtime of the caller; else the one that the tasks run on.
@@ -239,9 +250,9 @@ impl Core {
             self.one_is_ready();
         }
         let end = finished.end;
-        cell.finished(finished);
+        finished.carry_out();
         drop(gone);
-        cell.report(|index| Note::Ended(index, end));
+        cell.tell_group(|index| Note::Ended(index, end));
         #[cfg(feature = "controller")]
         if let Some(aftermath) = aftermath {
             aftermath.carry_out();

@@ -32,9 +32,9 @@ impl Current {
         })
     }
 
-    /// Whether this very task is being polled.
-    pub(super) fn is(cell: &Cell) -> bool {
-        CURRENT.with(|current| current.cell.get() == ptr::from_ref(cell).addr())
+    /// The address of the cell of the task of this supervisor that is being polled.
+    pub(super) fn of(core: &Core) -> Option<usize> {
+        CURRENT.with(|current| (current.core.get() == ptr::from_ref(core).addr()).then(|| current.cell.get()))
     }
 
     /// Whether a task of this supervisor is being polled.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use crate::error::TaskError;
 use crate::outcome::TaskOutcome;
-use crate::policy::{RestartPolicy, next_tick};
+use crate::policy::{RestartPolicy, Ticks};
 use crate::settings::Settings;
 
-/// What a registration was told from outside. A stop is never taken back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Told {
+/// What was requested of a registration from outside. A stop is never taken back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Request {
     Nothing,
     Restart,
     /// To end the attempt and wait to be started again with its siblings.
@@ -42,15 +42,15 @@ impl Ending {
 /// What is known when an attempt has ended.
 pub(super) struct Facts<'a> {
     pub(super) settings: &'a Settings,
-    pub(super) told: Told,
-    /// It was told after the attempt had ended, while helpers were waited for.
+    pub(super) request: Request,
+    /// It was requested after the attempt had ended, while helpers were waited for.
     pub(super) late: bool,
     /// Failures in a row before this attempt.
     pub(super) streak: u32,
     /// How long the attempt lived; `None` if it ended in its first poll.
     pub(super) lived: Option<Duration>,
-    /// For a fixed rate: when the attempt started and ended, after the first tick.
-    pub(super) ticks: Option<(Duration, Duration)>,
+    /// For a fixed rate.
+    pub(super) ticks: Option<Ticks>,
 }
 
 /// What to do about it.
@@ -71,14 +71,24 @@ pub(super) enum Next {
 impl Facts<'_> {
     /// Whether it is to be started again with its siblings. One that runs once is not.
     fn comes_back(&self) -> bool {
-        self.told == Told::Hold && self.settings.restart != RestartPolicy::Never
+        self.request == Request::Hold && self.settings.restart != RestartPolicy::Never
+    }
+
+    /// The failures in a row before this attempt; none if it lived long enough.
+    fn streak_before(&self) -> u32 {
+        let healthy = self.lived.is_some_and(|lived| lived >= self.settings.reset_after);
+        if healthy { 0 } else { self.streak }
+    }
+
+    fn exhausts(&self, streak: u32) -> bool {
+        self.settings.max_retries.is_some_and(|retries| streak > retries)
     }
 }
 
 pub(super) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
-    if facts.told >= Told::Hold && facts.late {
+    if facts.request >= Request::Hold && facts.late {
         // The result was taken before, and stands; only what would have come next does not come.
-        return match decide(&Facts { told: Told::Nothing, ..*facts }, ending) {
+        return match decide(&Facts { request: Request::Nothing, ..*facts }, ending) {
             Next::End(outcome) => Next::End(outcome),
             Next::Retry { error, .. } if facts.comes_back() => Next::Hold(Some(error)),
             _ if facts.comes_back() => Next::Hold(None),
@@ -86,15 +96,15 @@ pub(super) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
             Next::Repeat(_) | Next::Restart(_) | Next::Hold(_) => Next::End(TaskOutcome::Canceled { error: None }),
         };
     }
-    let result = match (facts.told, ending) {
-        (Told::Nothing, Ending::Result(result)) => result,
-        (Told::Nothing, Ending::Dropped) => Err(TaskError::Canceled),
-        (Told::Hold, ending) if facts.comes_back() => return Next::Hold(error_of(ending)),
-        (Told::Restart, ending) => return Next::Restart(error_of(ending)),
+    let result = match (facts.request, ending) {
+        (Request::Nothing, Ending::Result(result)) => result,
+        (Request::Nothing, Ending::Dropped) => Err(TaskError::Canceled),
+        (Request::Hold, ending) if facts.comes_back() => return Next::Hold(error_of(ending)),
+        (Request::Restart, ending) => return Next::Restart(error_of(ending)),
         (_, Ending::Aborted) => {
             return Next::End(TaskOutcome::Aborted { error: None });
         }
-        (Told::Stop | Told::Hold, ending) => return Next::End(TaskOutcome::Canceled { error: error_of(ending) }),
+        (Request::Stop | Request::Hold, ending) => return Next::End(TaskOutcome::Canceled { error: error_of(ending) }),
     };
     match result {
         Ok(()) => after_success(facts),
@@ -104,11 +114,29 @@ pub(super) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
     }
 }
 
+/// Whether [`decide`] would end the registration.
+pub(super) fn is_final(facts: &Facts<'_>, ending: &Ending) -> bool {
+    let result = match (facts.request, ending) {
+        (Request::Restart, _) => return false,
+        (Request::Hold | Request::Stop, _) => return !facts.comes_back(),
+        (Request::Nothing, Ending::Dropped | Ending::Aborted) => return true,
+        (Request::Nothing, Ending::Result(result)) => result,
+    };
+    match result {
+        Ok(()) => !matches!(facts.settings.restart, RestartPolicy::Always { .. }),
+        Err(error) => {
+            !error.is_retryable()
+                || facts.settings.restart == RestartPolicy::Never
+                || facts.exhausts(facts.streak_before().saturating_add(1))
+        }
+    }
+}
+
 fn after_success(facts: &Facts<'_>) -> Next {
     match (facts.settings.restart, facts.settings.every, facts.ticks) {
         (RestartPolicy::Never | RestartPolicy::OnFailure, ..) => Next::End(TaskOutcome::Completed),
-        (RestartPolicy::Always { .. }, Some(every), Some((started, ended))) => {
-            Next::Repeat(next_tick(every, started, ended))
+        (RestartPolicy::Always { .. }, Some(every), Some(ticks)) => {
+            Next::Repeat(ticks.next(every).saturating_sub(ticks.ended))
         }
         (RestartPolicy::Always { interval }, ..) => Next::Repeat(interval.unwrap_or_default()),
     }
@@ -122,10 +150,9 @@ fn after_failure(facts: &Facts<'_>, error: Arc<TaskError>) -> Next {
             _ => TaskOutcome::Failed { error },
         });
     }
-    let healthy = facts.lived.is_some_and(|lived| lived >= settings.reset_after);
-    let before = if healthy { 0 } else { facts.streak };
+    let before = facts.streak_before();
     let streak = before.saturating_add(1);
-    if settings.max_retries.is_some_and(|retries| streak > retries) {
+    if facts.exhausts(streak) {
         return Next::End(TaskOutcome::Exhausted { error, failures: streak });
     }
     Next::Retry { error, delay: settings.backoff.next(before), streak }
@@ -149,8 +176,8 @@ mod tests {
         overrides.resolve(&SupervisorConfig::default())
     }
 
-    fn facts(settings: &Settings, told: Told, streak: u32) -> Facts<'_> {
-        Facts { settings, told, late: false, streak, lived: None, ticks: None }
+    fn facts(settings: &Settings, request: Request, streak: u32) -> Facts<'_> {
+        Facts { settings, request, late: false, streak, lived: None, ticks: None }
     }
 
     fn fail() -> Ending {
@@ -161,13 +188,13 @@ mod tests {
     fn what_was_told_outranks_the_result() {
         for restart in [RestartPolicy::Never, RestartPolicy::OnFailure, RestartPolicy::Always { interval: None }] {
             let settings = settings(restart, Some(0));
-            let stop = facts(&settings, Told::Stop, 0);
+            let stop = facts(&settings, Request::Stop, 0);
             assert!(matches!(decide(&stop, fail()), Next::End(TaskOutcome::Canceled { error: Some(_) })));
             for ending in [Ending::Result(Ok(())), Ending::Dropped, Ending::Result(Err(TaskError::Canceled))] {
                 assert!(matches!(decide(&stop, ending), Next::End(TaskOutcome::Canceled { error: None })));
             }
             assert!(matches!(decide(&stop, Ending::Aborted), Next::End(TaskOutcome::Aborted { .. })));
-            let restart = facts(&settings, Told::Restart, 9);
+            let restart = facts(&settings, Request::Restart, 9);
             assert!(matches!(decide(&restart, fail()), Next::Restart(Some(_))));
             assert!(matches!(decide(&restart, Ending::Aborted), Next::Restart(None)));
         }
@@ -177,7 +204,7 @@ mod tests {
     fn exactly_max_retries_are_allowed() {
         let settings = settings(RestartPolicy::OnFailure, Some(2));
         for (streak, ends) in [(0, false), (1, false), (2, true)] {
-            let next = decide(&facts(&settings, Told::Nothing, streak), fail());
+            let next = decide(&facts(&settings, Request::Nothing, streak), fail());
             assert_eq!(matches!(next, Next::End(TaskOutcome::Exhausted { failures: 3, .. })), ends, "{streak}");
         }
     }
@@ -185,7 +212,7 @@ mod tests {
     #[test]
     fn a_long_life_starts_the_streak_again_and_a_shorter_one_does_not() {
         let settings = settings(RestartPolicy::OnFailure, None);
-        let after = |lived| Facts { lived: Some(lived), ..facts(&settings, Told::Nothing, 7) };
+        let after = |lived| Facts { lived: Some(lived), ..facts(&settings, Request::Nothing, 7) };
         let long = decide(&after(settings.reset_after), fail());
         assert!(matches!(long, Next::Retry { streak: 1, .. }));
         let short = decide(&after(settings.reset_after.saturating_sub(Duration::from_nanos(1))), fail());

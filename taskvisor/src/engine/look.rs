@@ -130,8 +130,8 @@ impl Cell {
     /// Whether the present attempt is ready, or the task does nothing but wait after one that was.
     fn is_well(&self) -> bool {
         let state = self.lock();
-        match state.phase() {
-            TaskState::Running | TaskState::Interval | TaskState::Pending => state.is_ready(),
+        match state.machine().state() {
+            TaskState::Running | TaskState::Interval | TaskState::Pending => state.machine().is_ready(),
             TaskState::Ended => true,
             _ => false,
         }

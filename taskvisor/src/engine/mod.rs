@@ -18,7 +18,9 @@ mod kit;
 #[cfg(feature = "controller")]
 mod line;
 mod look;
+mod machine;
 mod names;
+mod news;
 mod observe;
 mod registry;
 mod run;
@@ -27,6 +29,7 @@ mod signals;
 #[cfg(feature = "controller")]
 mod slots;
 mod tree;
+mod waits;
 
 pub(crate) use cell::Cell;
 pub(crate) use core::{Core, Parts};

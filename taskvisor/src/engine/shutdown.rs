@@ -15,6 +15,7 @@ use super::alarm::deadline;
 use super::cell::{ABORT, Bound};
 use super::core::Core;
 use super::current::Current;
+use super::machine::Stage;
 use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
 #[cfg(feature = "controller")]
@@ -22,7 +23,8 @@ use super::slots::Aftermath;
 use crate::events::{Event, EventKind};
 use crate::failure::FailureChain;
 use crate::runtime_error::RuntimeError;
-use crate::status::{TaskId, TaskState};
+use crate::status::TaskId;
+use crate::stop_reason::StopReason;
 use crate::sync::{Waiters, lock};
 
 /// How the shutdown went, once it has.
@@ -81,6 +83,7 @@ impl Core {
                 return;
             }
             registry.admission = Admission::Closing;
+            self.stopping.store(true, Ordering::Relaxed);
             if let Some(runtime) = &runtime {
                 self.bus.start(runtime);
                 if self.bus.is_active() {
@@ -185,7 +188,7 @@ impl Driver {
         if !until(pin!(self.stop_all(grace)), pin!(core.forced()), grace).await {
             core.roots().iter().for_each(|root| root.stop(Bound::Now));
             for cell in core.cells() {
-                cell.stop(Bound::Now, false);
+                cell.stop(Bound::Now, StopReason::Shutdown);
             }
             // What can be aborted is given the time to show it, so that it is gone when `run` returns.
             until(pin!(core.vacant()), pin!(pending()), ABORT).await;
@@ -222,11 +225,11 @@ impl Driver {
         let share = if layers == 0 { Bound::Open } else { Bound::within(grace / (layers + 1)) };
         let now = Some(core.clock.now());
         for cell in added {
-            cell.stop_at(now, cell.bound_of_stop(share), false);
+            cell.stop_at(now, cell.bound_of_stop(share), StopReason::Shutdown);
         }
         core.gone(Registry::has_tree_only).await;
         for cell in declared {
-            cell.stop(cell.bound_of_stop(Bound::Open), false);
+            cell.stop(cell.bound_of_stop(Bound::Open), StopReason::Shutdown);
         }
         for root in roots {
             root.stop(Bound::within(grace.saturating_sub(began.elapsed())));
@@ -269,9 +272,9 @@ impl Drop for Driver {
         }
         let cells = self.core.cells();
         for cell in &cells {
-            cell.stop(Bound::Now, false);
+            cell.stop(Bound::Now, StopReason::Shutdown);
         }
-        let left = cells.iter().filter(|cell| cell.lock().phase() != TaskState::Ended);
+        let left = cells.iter().filter(|cell| cell.lock().machine().stage() != Stage::Ended);
         let result = self.judge(left.map(|cell| (cell.id(), Arc::clone(cell.name()))).collect());
         observe::shutdown_over(&result);
         self.core.close(result);

@@ -2,43 +2,93 @@
 
 use std::time::Duration;
 
-/// How long to wait for the next tick of a fixed rate, when an attempt `started` and `ended` that long after the first
-/// tick. Ticks that passed while the attempt ran are skipped; the one that falls due just now is not.
-pub(crate) fn next_tick(every: Duration, started: Duration, ended: Duration) -> Duration {
-    let period = every.as_nanos().max(1);
-    let (started, ended) = (started.as_nanos(), ended.as_nanos());
-    let next = (started / period + 1).max(ended.div_ceil(period));
-    let wait = next.saturating_mul(period).saturating_sub(ended);
-    Duration::from_nanos(u64::try_from(wait).unwrap_or(u64::MAX))
+/// An attempt that starts later than this after its tick was not held up by timers alone: it counts as the last tick
+/// before its start.
+const LATE: Duration = Duration::from_millis(5);
+
+/// The times of one attempt at a fixed rate, since the first tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ticks {
+    /// The tick that the attempt was due at.
+    pub(crate) due: Duration,
+    pub(crate) started: Duration,
+    pub(crate) ended: Duration,
+}
+
+impl Ticks {
+    /// The tick of the next attempt; it may have passed already. Ticks that passed while the attempt ran are skipped.
+    ///
+    /// A start that is late by no more than the resolution of timers counts from its tick, so that the rate is kept
+    /// however short the period is.
+    pub(crate) fn next(self, every: Duration) -> Duration {
+        let period = every.as_nanos().max(1);
+        let (due, started) = (self.due.as_nanos(), self.started.as_nanos());
+        let floor = |time: u128| time / period * period;
+        let counted =
+            if started < due { floor(started) } else { floor(started.saturating_sub(LATE.as_nanos())).max(due) };
+        let ended = counted + self.ended.as_nanos().saturating_sub(started);
+        let next = (counted / period + 1).max(ended.div_ceil(period)).saturating_mul(period);
+        let seconds = u64::try_from(next / 1_000_000_000).unwrap_or(u64::MAX);
+        Duration::new(seconds, u32::try_from(next % 1_000_000_000).unwrap_or_default())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn wait(every: Duration, due: Duration, started: Duration, ended: Duration) -> Duration {
+        Ticks { due, started, ended }.next(every).saturating_sub(ended)
+    }
+
     #[test]
     fn keeps_to_the_grid_and_skips_what_was_missed() {
         let ms = Duration::from_millis;
-        for (started, ended, wait) in [
-            (0, 300, 700),
-            (0, 0, 1000),
-            (0, 1000, 0),
-            (1000, 1300, 700),
-            (2000, 4500, 500),
-            (2000, 5000, 0),
-            (1001, 1301, 699),
-            (1500, 1600, 400),
+        for (due, started, ended, expected) in [
+            (0, 0, 300, 700),
+            (0, 0, 0, 1000),
+            (0, 0, 1000, 0),
+            (1000, 1000, 1300, 700),
+            (2000, 2000, 4500, 500),
+            (2000, 2000, 5000, 0),
+            (1000, 1001, 1301, 699),
+            (1000, 1500, 1600, 400),
+            // Started late by a timer: its run counts from the tick.
+            (0, 4, 1004, 0),
+            // Triggered early: the grid stays.
+            (5000, 4200, 4300, 700),
+            // After a failure and its backoff.
+            (0, 2300, 2400, 600),
+            // The machine was suspended: no burst.
+            (3000, 3_600_005_000, 3_600_005_100, 900),
         ] {
-            assert_eq!(next_tick(ms(1000), ms(started), ms(ended)), ms(wait), "{started} to {ended}");
+            assert_eq!(wait(ms(1000), ms(due), ms(started), ms(ended)), ms(expected), "{started} to {ended}");
         }
+    }
+
+    #[test]
+    fn k5h_a_short_period_keeps_its_rate_with_timers_that_are_late() {
+        let ms = Duration::from_millis(1);
+        let late = Duration::from_micros(1_050);
+        let (mut due, mut now, mut starts) = (Duration::ZERO, Duration::ZERO, 0);
+        while now < Duration::from_secs(1) {
+            let started = now;
+            starts += 1;
+            now += Duration::from_micros(10);
+            due = Ticks { due, started, ended: now }.next(ms);
+            // What has passed is begun at once; a timer rings late.
+            now = if due <= now { now } else { due + late };
+        }
+        assert!((995..=1005).contains(&starts), "{starts}");
     }
 
     #[test]
     fn is_total() {
         for every in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
             for at in [Duration::ZERO, Duration::from_nanos(1), Duration::MAX] {
-                let _ = next_tick(every, Duration::ZERO, at);
-                let _ = next_tick(every, at, at);
+                let _ = Ticks { due: Duration::ZERO, started: Duration::ZERO, ended: at }.next(every);
+                let _ = Ticks { due: at, started: at, ended: at }.next(every);
+                let _ = Ticks { due: at, started: Duration::ZERO, ended: at }.next(every);
             }
         }
     }

@@ -5,5 +5,5 @@ mod cadence;
 mod restart;
 
 pub use backoff::{BackoffPolicy, JitterPolicy};
-pub(crate) use cadence::next_tick;
+pub(crate) use cadence::Ticks;
 pub use restart::RestartPolicy;

@@ -4,6 +4,7 @@
 
 mod waiters;
 
+pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 #[cfg(feature = "controller")]

@@ -5,33 +5,25 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::decision::Ending;
+use super::super::machine::Cut;
 use crate::task::BoxTaskFuture;
 
 /// The attempt has ended, its helpers have not.
 pub(super) struct Joining {
     pub(super) ending: Ending,
     pub(super) lived: Option<Duration>,
-    /// It had been told nothing when it ended.
-    pub(super) untold: bool,
 }
 
 pub(super) struct Attempt {
     pub(super) future: BoxTaskFuture,
     /// When it was first seen to take longer than one poll.
     pub(super) began: Option<Instant>,
+    /// What the machine said last.
     pub(super) cut: Cut,
+    /// The alarm is that of a stop, whatever the cut.
+    pub(super) limited: bool,
     /// More of a cut that is the attempt's own doing; kept apart, as most have none.
     pub(super) misdeed: Option<Box<Misdeed>>,
-}
-
-/// Why the attempt's token is cancelled before its end.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Cut {
-    Not,
-    /// It took longer than it may, at large or to become ready, or was silent for longer.
-    TimedOut,
-    HelperPanicked,
-    Told,
 }
 
 pub(super) struct Misdeed {
@@ -43,7 +35,7 @@ pub(super) struct Misdeed {
 
 impl Attempt {
     pub(super) fn new(future: BoxTaskFuture) -> Self {
-        Self { future, began: None, cut: Cut::Not, misdeed: None }
+        Self { future, began: None, cut: Cut::Not, limited: false, misdeed: None }
     }
 
     /// How long it has lived; `None` if it ended in its first poll.

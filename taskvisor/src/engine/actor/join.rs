@@ -12,7 +12,7 @@ use crate::panics::drop_caught;
 impl Actor {
     pub(super) fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.cell.has_news() {
-            match self.cell.take_news().bound {
+            match self.cell.take_bound() {
                 Some(Bound::Now) => self.abort_helpers(),
                 Some(Bound::Within(bound)) => self.alarm.set_sooner(bound),
                 _ => {}
@@ -22,9 +22,9 @@ impl Actor {
             ready!(self.alarm.poll(cx));
             self.abort_helpers();
         } else if let Step::Join(joining) = std::mem::replace(&mut self.step, Step::Over) {
-            let Joining { ending, lived, untold } = *joining;
-            if let Some((ending, untold)) = self.conclude(ending, lived, untold) {
-                self.step = Step::Join(Box::new(Joining { ending, lived, untold }));
+            let Joining { ending, lived } = *joining;
+            if let Some(ending) = self.conclude(ending, lived) {
+                self.step = Step::Join(Box::new(Joining { ending, lived }));
             }
         }
         Poll::Ready(())
@@ -33,8 +33,8 @@ impl Actor {
     fn abort_helpers(&mut self) {
         self.cell.abort_helpers();
         if let Step::Join(joining) = &mut self.step {
-            // A result that was taken before the task was told stands; only its helpers did not stop in time.
-            if !joining.untold && self.cell.is_told() {
+            // A result that was taken before the request stands; only its helpers did not stop in time.
+            if !self.cell.has_result() && self.cell.is_asked() {
                 let _ = drop_caught(std::mem::replace(&mut joining.ending, Ending::Aborted));
             }
         }

@@ -7,19 +7,29 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::helpers::{Helper, Running};
 use super::super::observe::{self, Background, SpanRef};
-use super::{Cell, Progress};
+use super::{Bound, Cell};
 use crate::blocking::Job;
 use crate::error::TaskError;
+use crate::stop_reason::StopReason;
 
 impl Cell {
-    pub(crate) fn is_cancelled(&self, attempt: u32) -> bool {
+    /// Whether the attempt was requested to stop, or its token was cancelled otherwise.
+    pub(crate) fn is_cancelled(&self, attempt: u64) -> bool {
         let state = self.lock();
-        state.attempt != attempt || state.cancelled
+        state.machine.attempt() != attempt
+            || state.machine.is_cancelled()
+            || state.token.as_ref().is_some_and(CancellationToken::is_cancelled)
     }
 
-    pub(crate) fn token(&self, attempt: u32) -> CancellationToken {
+    /// Why the attempt was requested to stop; of the final attempt, why it is the final one.
+    pub(crate) fn stop_reason(&self, attempt: u64) -> Option<StopReason> {
+        let state = self.lock();
+        state.why.filter(|_| state.machine.attempt() == attempt)
+    }
+
+    pub(crate) fn token(&self, attempt: u64) -> CancellationToken {
         let mut state = self.lock();
-        if state.attempt == attempt && !state.cancelled {
+        if state.machine.attempt() == attempt && !state.machine.is_cancelled() {
             return state.token.get_or_insert_default().clone();
         }
         drop(state);
@@ -28,7 +38,7 @@ impl Cell {
         token
     }
 
-    pub(crate) fn spawn_helper<F>(self: &Arc<Self>, attempt: u32, span: &SpanRef, future: F)
+    pub(crate) fn spawn_helper<F>(self: &Arc<Self>, attempt: u64, span: &SpanRef, future: F)
     where
         F: Future<Output = ()> + Send + 'static,
     {
@@ -43,7 +53,7 @@ impl Cell {
     /// Makes a job that is joined when the attempt ends. Nothing can end it once it runs.
     pub(crate) fn job(
         self: &Arc<Self>,
-        attempt: u32,
+        attempt: u64,
         span: &SpanRef,
         work: impl FnOnce() -> Result<(), TaskError> + Send + 'static,
     ) -> Job {
@@ -64,9 +74,9 @@ impl Cell {
     }
 
     /// Counts one more for which the end of the attempt waits, unless the attempt has ended.
-    fn joined(self: &Arc<Self>, attempt: u32) -> Option<(Running, CancellationToken)> {
+    fn joined(self: &Arc<Self>, attempt: u64) -> Option<(Running, CancellationToken)> {
         let mut state = self.lock();
-        if state.attempt != attempt || state.progress != Progress::Running {
+        if !state.machine.is_running(attempt) {
             return None;
         }
         let helpers = state.helpers.get_or_insert_default();
@@ -77,19 +87,23 @@ impl Cell {
     pub(in crate::engine) fn helper_panicked(&self, panic: TaskError) {
         let mut state = self.lock();
         let Some(helpers) = &mut state.helpers else { return };
-        helpers.panic.get_or_insert(panic);
-        state.cancelled = true;
-        let token = state.token.take();
+        if helpers.panic.is_some() {
+            return;
+        }
+        helpers.panic = Some(panic);
+        state.why = state.why.max(Some(StopReason::HelperPanicked));
+        let effects = state.machine.helper_panicked();
+        let token = if effects.interrupts { state.token.take() } else { None };
         self.wake(state, token);
     }
 
     pub(in crate::engine) fn helper_ended(&self) {
         let mut state = self.lock();
-        if let Some(helpers) = &mut state.helpers {
-            helpers.running -= 1;
-            if helpers.running == 0 && state.progress == Progress::Joining {
-                self.wake(state, None);
-            }
+        let Some(helpers) = &mut state.helpers else { return };
+        helpers.running -= 1;
+        if helpers.running == 0 {
+            let effects = state.machine.helpers_ended();
+            self.carry_out(None, state, Bound::Open, effects);
         }
     }
 }

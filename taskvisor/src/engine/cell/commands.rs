@@ -1,8 +1,7 @@
 //! What others want of a task: stop, restart, trigger, and how it ended.
 
 use std::future::poll_fn;
-use std::sync::MutexGuard;
-use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -10,113 +9,104 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::alarm::deadline;
 use super::super::clock::{Ticks, ticks};
-use super::super::current::Current;
-use super::super::decision::Told;
-use super::super::group::Note;
-use super::{ABORT, Bound, Cell, Gate, Progress, State, cancel};
+use super::super::decision::Request;
+use super::super::machine::{Effects, Stage};
+use super::super::waits::Target;
+use super::{ABORT, Bound, Cell, State, cancel};
 use crate::events::EventKind;
 use crate::outcome::TaskOutcome;
 use crate::panics::drop_caught;
 use crate::runtime_error::RuntimeError;
-use crate::status::TaskState;
+use crate::stop_reason::StopReason;
 
 impl Cell {
-    /// Tells the task to stop. Whether this call was the first to do so; `None` if it has ended.
-    pub(crate) fn stop(&self, bound: Bound, requested: bool) -> Option<bool> {
-        self.stop_at(None, bound, requested)
+    /// Requests the task to stop. Whether this call was the first to do so; `None` if it has ended.
+    pub(crate) fn stop(&self, bound: Bound, why: StopReason) -> Option<bool> {
+        self.stop_at(None, bound, why)
     }
 
-    /// As `stop`, where many are told at once and the time is known.
-    pub(in crate::engine) fn stop_at(&self, now: Option<Ticks>, bound: Bound, requested: bool) -> Option<bool> {
+    /// As `stop`, where many are requested at once and the time is known.
+    pub(in crate::engine) fn stop_at(&self, now: Option<Ticks>, bound: Bound, why: StopReason) -> Option<bool> {
+        let by_name = matches!(why, StopReason::Canceled | StopReason::Replaced);
         let mut state = self.lock();
         #[cfg(feature = "controller")]
-        if state.phase == TaskState::Queued {
+        if state.machine.stage() == Stage::Queued {
             drop(state);
-            if self.core.withdraw(self, requested) {
+            if self.core.withdraw(self, by_name) {
                 return Some(true);
             }
             // Its turn came in the meantime, or it was withdrawn.
             state = self.lock();
         }
-        if state.phase == TaskState::Ended {
+        if state.machine.stage() == Stage::Ended {
             return None;
         }
-        let first = state.told != Told::Stop;
-        if first && requested {
+        let first = state.machine.request() != Request::Stop;
+        if first && by_name {
             self.announce(EventKind::TaskRemoveRequested);
         }
-        state.tell(Told::Stop, bound);
-        self.interrupt_at(now, state, bound);
+        state.tighten(bound, why);
+        let effects = state.machine.stop(&self.settings, bound == Bound::Now);
+        self.carry_out(now, state, bound, effects);
         Some(first)
     }
 
-    /// Tells the task to stop, and does not wait.
+    /// Requests the task to stop, and does not wait.
     pub(crate) fn remove(&self) {
-        self.stop(Bound::within(self.stop_bound()), true);
+        self.stop(Bound::within(self.stop_bound()), StopReason::Canceled);
     }
 
-    /// Ends a wait, or the running attempt, and begins anew.
+    /// Ends a wait, or the running attempt, and begins anew. False where no attempt will follow.
     pub(crate) fn restart(&self) -> bool {
         let mut state = self.lock();
-        if state.progress == Progress::Over || state.told == Told::Stop || state.phase == TaskState::Queued {
-            return false;
+        let Some(effects) = state.machine.restart() else { return false };
+        if effects.interrupts {
+            state.tighten(Bound::within(self.stop_bound()), StopReason::Restart);
         }
-        state.streak = 0;
-        if state.progress == Progress::Idle {
-            self.skip_wait(state);
-        } else {
-            state.tell(Told::Restart, Bound::within(self.stop_bound()));
-            self.interrupt(state, Bound::Open);
-        }
+        self.carry_out(None, state, Bound::Open, effects);
         true
     }
 
     /// Ends a wait for an initial delay, an interval or a backoff. Whether there was one.
     pub(crate) fn trigger(&self) -> bool {
-        let state = self.lock();
-        let waits = matches!(state.phase, TaskState::Delayed | TaskState::Backoff | TaskState::Interval);
-        if waits && state.told != Told::Stop {
-            self.skip_wait(state);
-            return true;
-        }
-        false
+        let mut state = self.lock();
+        let Some(effects) = state.machine.trigger() else { return false };
+        self.carry_out(None, state, Bound::Open, effects);
+        true
     }
 
-    fn skip_wait(&self, mut state: MutexGuard<'_, State>) {
-        state.phase = TaskState::Pending;
-        let waits = state.gate == Gate::Shut;
-        self.wake(state, None);
-        if waits {
-            self.report(|_| Note::Skip);
-        }
-    }
-
-    /// Cancels the token of the running attempt, if there is one, and wakes the actor. It should have stopped within
-    /// the bound.
-    pub(super) fn interrupt(&self, state: MutexGuard<'_, State>, bound: Bound) {
-        self.interrupt_at(None, state, bound);
-    }
-
-    fn interrupt_at(&self, now: Option<Ticks>, mut state: MutexGuard<'_, State>, bound: Bound) {
-        let token = if matches!(state.progress, Progress::Running | Progress::Joining) {
+    /// Does what a command asks for, and releases the lock first. A running attempt should stop within the bound.
+    pub(super) fn carry_out(
+        &self,
+        now: Option<Ticks>,
+        mut state: MutexGuard<'_, State>,
+        bound: Bound,
+        effects: Effects,
+    ) {
+        let mut token = None;
+        if effects.interrupts {
             let now = now.unwrap_or_else(|| self.core.clock.now());
-            if state.phase != TaskState::Stopping {
+            if effects.is_first {
                 state.since = now;
             }
             if let Bound::Within(time) = bound {
                 state.stop_by = state.stop_by.min(now.saturating_add(ticks(time)));
             }
-            state.phase = TaskState::Stopping;
-            state.cancelled = true;
-            state.token.take()
+            token = state.token.take();
+        }
+        if effects.wakes {
+            self.wake(state, token);
         } else {
-            None
-        };
-        self.wake(state, token);
+            drop(state);
+        }
+        if let Some(report) = effects.report {
+            self.report(report);
+        }
     }
 
+    /// Raises the news, and wakes the actor once the lock is released.
     pub(super) fn wake(&self, state: MutexGuard<'_, State>, token: Option<CancellationToken>) {
-        self.news.store(true, Ordering::Release);
+        self.news.raise();
         let waker = state.waker.clone();
         drop(state);
         cancel(token);
@@ -146,14 +136,12 @@ impl Cell {
 
     /// Tells the task to stop and waits until it has ended, unless it is the task itself that asks. Whether this call
     /// was the first to tell it.
-    pub(crate) async fn cancel(&self, within: Duration) -> Result<bool, RuntimeError> {
-        let Some(first) = self.stop(Bound::within(within), true) else { return Ok(false) };
-        if Current::is(self) {
-            return Ok(first);
-        }
+    pub(crate) async fn cancel(self: &Arc<Self>, within: Duration) -> Result<bool, RuntimeError> {
+        let Some(first) = self.stop(Bound::within(within), StopReason::Canceled) else { return Ok(false) };
+        let Some(_wait) = self.core.enter_wait(|| Target::Task(Arc::clone(self))) else { return Ok(first) };
         if !self.ended_within(within).await {
             // The bound may have been counted from a bit later, or the attempt keeps the deadline of its clean-up.
-            self.stop(Bound::Now, false);
+            self.stop(Bound::Now, StopReason::Canceled);
             if !self.ended_within(ABORT).await {
                 self.declare_aborted();
                 return Err(RuntimeError::TaskRemoveTimeout { name: self.name.to_string(), timeout: within });
@@ -169,9 +157,10 @@ impl Cell {
             return;
         }
         state.outcome = Some(TaskOutcome::Aborted { error: state.last_error.clone() });
-        state.tell(Told::Stop, Bound::Now);
-        self.interrupt(state, Bound::Now);
-        self.tell_over();
+        state.tighten(Bound::Now, StopReason::Canceled);
+        let effects = state.machine.stop(&self.settings, true);
+        self.carry_out(None, state, Bound::Now, effects);
+        self.wake_waiting();
     }
 
     pub(crate) fn try_outcome(&self) -> Option<TaskOutcome> {
@@ -200,7 +189,7 @@ impl Cell {
         let mut turns = 0;
         poll_fn(|cx| {
             turns += 1;
-            let ended = self.lock().phase == TaskState::Ended;
+            let ended = self.lock().machine.stage() == Stage::Ended;
             if ended || turns > 1 {
                 return Poll::Ready(ended);
             }
@@ -211,7 +200,7 @@ impl Cell {
     }
 
     pub(in crate::engine) async fn ended(&self) {
-        self.when(|state| (state.phase == TaskState::Ended).then_some(())).await;
+        self.when(|state| (state.machine.stage() == Stage::Ended).then_some(())).await;
     }
 
     async fn when<T>(&self, look: impl Fn(&State) -> Option<T>) -> T {
@@ -249,8 +238,8 @@ impl Drop for Waiting<'_> {
 }
 
 impl State {
-    pub(super) fn tell(&mut self, told: Told, bound: Bound) {
-        self.told = self.told.max(told);
+    pub(super) fn tighten(&mut self, bound: Bound, why: StopReason) {
+        self.why = self.why.max(Some(why));
         self.bound = Some(self.bound.map_or(bound, |other| other.tighter(bound)));
     }
 }

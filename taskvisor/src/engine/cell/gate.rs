@@ -4,85 +4,63 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::decision::Told;
 use super::super::group::Note;
-use super::{Bound, Cell, Gate, Member, Progress};
-use crate::policy::RestartPolicy;
-use crate::ready::Ready;
-use crate::status::TaskState;
-
-/// What comes of a task that was told to hold.
-pub(in crate::engine) enum Parked {
-    Waits,
-    /// It runs once, and that was it.
-    Over,
-}
+use super::super::machine::{Report, Stage, Wait};
+use super::{Bound, Cell, Member};
+use crate::stop_reason::StopReason;
 
 impl Cell {
     /// Opens the gate: the next attempt is due.
     pub(in crate::engine) fn release(&self) {
         let mut state = self.lock();
-        if state.told == Told::Hold {
-            state.told = Told::Nothing;
-        }
-        state.gate = Gate::Open;
-        if matches!(state.phase, TaskState::Backoff | TaskState::Interval) {
-            state.phase = TaskState::Pending;
-        }
-        self.wake(state, None);
+        let effects = state.machine.release();
+        self.carry_out(None, state, Bound::Open, effects);
     }
 
     /// Opens the gate to a task that failed: the next attempt waits for its backoff.
     pub(in crate::engine) fn resume(&self) {
         let mut state = self.lock();
-        state.gate = Gate::Open;
-        self.wake(state, None);
+        let effects = state.machine.resume();
+        self.carry_out(None, state, Bound::Open, effects);
     }
 
-    /// Tells the task to end its attempt and to wait to be released.
+    /// Requests the task to end its attempt and to wait to be released.
     pub(in crate::engine) fn hold(&self, bound: Bound) {
         let mut state = self.lock();
-        if state.told == Told::Stop || state.progress == Progress::Over {
-            return;
+        let effects = state.machine.hold();
+        if effects.wakes {
+            state.tighten(bound, StopReason::SiblingRestart);
         }
-        state.gate = Gate::Shut;
-        state.tell(Told::Hold, bound);
-        self.interrupt(state, Bound::Open);
+        self.carry_out(None, state, Bound::Open, effects);
     }
 
-    /// A task that has no attempt does as it was told.
-    pub(in crate::engine) fn park(&self) -> Parked {
-        if self.settings.restart == RestartPolicy::Never {
-            return Parked::Over;
-        }
-        let mut state = self.lock();
-        if state.told == Told::Hold {
-            state.told = Told::Nothing;
-            if state.phase != TaskState::Delayed {
-                state.phase = TaskState::Pending;
-            }
-        }
-        drop(state);
-        self.report(Note::Held);
-        Parked::Waits
-    }
-
-    pub(in crate::engine) fn is_shut(&self) -> bool {
-        self.lock().gate == Gate::Shut
-    }
-
-    /// Whether the first attempt waits for the initial delay.
-    pub(in crate::engine) fn is_delayed(&self) -> bool {
-        self.lock().phase == TaskState::Delayed
+    /// Lets no further attempt begin; one that runs goes on until it is requested to stop.
+    #[allow(dead_code)]
+    pub(in crate::engine) fn retire(&self) {
+        self.lock().machine.retire();
     }
 
     /// Whether a failed task waits for its backoff before it begins again.
     pub(in crate::engine) fn is_backing_off(&self) -> bool {
-        self.lock().phase == TaskState::Backoff
+        self.lock().machine.stage() == Stage::Waiting(Wait::Backoff)
+    }
+
+    /// Why a stop of its group stops it.
+    pub(in crate::engine) fn reason_of_group(&self) -> StopReason {
+        if self.core.is_stopping() { StopReason::Shutdown } else { StopReason::GroupStopped }
+    }
+
+    /// Reports to the group what the machine says.
+    pub(in crate::engine) fn report(&self, report: Report) {
+        self.tell_group(|index| match report {
+            Report::Ready => Note::Ready(index),
+            Report::Held => Note::Held(index),
+            Report::Skip => Note::Skip,
+        });
     }
 
     /// Tells the group, if there is one.
-    pub(in crate::engine) fn report(&self, note: impl FnOnce(super::Index) -> Note) {
+    pub(in crate::engine) fn tell_group(&self, note: impl FnOnce(super::Index) -> Note) {
         if let Some(Member { group, index, .. }) = self.member() {
             group.note_of(self.id, *index, note(*index));
         }
@@ -93,7 +71,7 @@ impl Cell {
     }
 
     pub(in crate::engine) fn is_ready(&self) -> bool {
-        self.lock().ready
+        self.lock().machine.is_ready()
     }
 
     /// An attempt with a watchdog goes on: from now it must give signs of life.
@@ -102,9 +80,9 @@ impl Cell {
     }
 
     /// The attempt gives a sign of life.
-    pub(crate) fn beat(&self, attempt: u32) {
+    pub(crate) fn beat(&self, attempt: u64) {
         let mut state = self.lock();
-        if state.attempt == attempt {
+        if state.machine.attempt() == attempt {
             if let Some(beat) = &mut state.beat {
                 **beat = Instant::now();
             }
@@ -117,20 +95,14 @@ impl Cell {
     }
 
     /// The attempt says that it is ready.
-    pub(crate) fn signal_ready(&self, attempt: u32) {
+    pub(crate) fn signal_ready(&self, attempt: u64) {
         let mut state = self.lock();
-        let signals = self.settings.ready == Ready::Signal;
-        if !signals || state.attempt != attempt || state.progress != Progress::Running || state.ready {
-            return;
-        }
-        state.ready = true;
-        let passes = state.gate == Gate::Open;
-        if passes {
-            state.gate = Gate::Passed;
-        }
-        self.wake(state, None);
-        if passes {
-            self.report(Note::Ready);
-        }
+        let effects = state.machine.signal_ready(&self.settings, attempt);
+        self.carry_out(None, state, Bound::Open, effects);
+    }
+
+    /// The attempt made progress: the failures before it are forgotten.
+    pub(crate) fn progress(&self, attempt: u64) {
+        self.lock().machine.progress(attempt);
     }
 }

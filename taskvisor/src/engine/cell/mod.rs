@@ -11,7 +11,7 @@ mod fault;
 mod gate;
 mod transitions;
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
@@ -21,22 +21,23 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::Ticks;
 use super::core::Core;
-use super::decision::Told;
 use super::group::{GroupCell, Index};
 use super::helpers::Helpers;
+use super::machine::{Gate, Machine, Rules};
 use super::names;
+use super::news::News;
 use crate::error::TaskError;
 use crate::events::{Event, EventKind};
 use crate::health::Problem;
 use crate::outcome::TaskOutcome;
+use crate::panics::drop_caught;
 use crate::settings::Settings;
 use crate::status::{TaskId, TaskState, TaskStatus};
+use crate::stop_reason::StopReason;
 use crate::sync::{WaitList, lock};
 use crate::task::TaskRef;
 
 pub(super) use bound::Bound;
-pub(super) use gate::Parked;
-pub(super) use transitions::{Concluded, News};
 
 /// How long an abort may take to show, once it is due: the scheduler has to get to it.
 pub(super) const ABORT: Duration = Duration::from_millis(100);
@@ -47,23 +48,17 @@ pub(crate) struct Cell {
     name: Arc<str>,
     /// The hash of the name; zero until somebody asks for it.
     hash: AtomicU32,
-    task: TaskRef,
     settings: Arc<Settings>,
     core: Arc<Core>,
-    /// Set when there is news for the actor, so that it need not lock to find out that there is none.
-    news: AtomicBool,
+    news: News,
     state: Mutex<State>,
     origin: Origin,
     tie: Option<Arc<Tie>>,
 }
 
 impl State {
-    pub(in crate::engine) fn phase(&self) -> TaskState {
-        self.phase
-    }
-
-    pub(in crate::engine) fn is_ready(&self) -> bool {
-        self.ready
+    pub(in crate::engine) fn machine(&self) -> &Machine {
+        &self.machine
     }
 }
 
@@ -98,34 +93,18 @@ pub(in crate::engine) struct Member {
     pub(in crate::engine) awaited: bool,
 }
 
-/// Whether the group lets the next attempt begin.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Gate {
-    Shut,
-    Open,
-    /// Open, and it was ready since.
-    Passed,
-}
-
+/// What the lock of a cell guards. It is taken after the registry's and a group's, and before the bus's; while it is
+/// held, nothing of the user's runs or is dropped.
 pub(in crate::engine) struct State {
-    phase: TaskState,
-    told: Told,
+    machine: Machine,
+    /// How long the attempt may take to end, once that was requested; until the actor has seen it.
     bound: Option<Bound>,
-    /// Failures in a row.
-    streak: u32,
-    /// It counts for the readiness of its batch, and no attempt has begun.
-    unready: bool,
-    progress: Progress,
-    gate: Gate,
     /// Since when it does what it does, by the supervisor's clock; at the end of time while it is about to do something.
     since: Ticks,
-    /// When it should have stopped, once told to; at the end of time if nobody said.
+    /// When it should have stopped, once requested to; at the end of time if nobody said.
     stop_by: Ticks,
-    /// The present attempt is ready.
-    ready: bool,
-    /// The attempt's token is cancelled.
-    cancelled: bool,
-    attempt: u32,
+    why: Option<StopReason>,
+    /// The actor's.
     waker: Option<Waker>,
     token: Option<CancellationToken>,
     helpers: Option<Box<Helpers>>,
@@ -135,21 +114,11 @@ pub(in crate::engine) struct State {
     outcome: Option<TaskOutcome>,
     /// Those who wait for the outcome, or for the end of the registration.
     waiting: WaitList,
+    /// Until the registration has ended.
+    task: Option<TaskRef>,
     /// What strikes the present attempt, or the next if there is none.
     #[cfg(feature = "test-util")]
     fault: Option<Box<super::kit::Strike>>,
-}
-
-/// How far the present attempt is.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Progress {
-    /// There is none.
-    Idle,
-    Running,
-    /// Its future is gone, its helpers are not.
-    Joining,
-    /// There is none, and there will be none.
-    Over,
 }
 
 impl Cell {
@@ -161,32 +130,23 @@ impl Cell {
         origin: Origin,
         tie: Option<Arc<Tie>>,
     ) -> Self {
-        let phase = match origin {
-            #[cfg(feature = "controller")]
-            Origin::Submitted => TaskState::Queued,
-            _ => first_phase(&settings),
-        };
+        #[cfg(feature = "controller")]
+        let queued = origin == Origin::Submitted;
+        #[cfg(not(feature = "controller"))]
+        let queued = false;
+        let gate = if matches!(tie.as_deref(), Some(Tie::Group(_))) { Gate::Shut } else { Gate::Open };
+        let unready = origin == Origin::Declared { unready: true };
         Self {
             id: TaskId::next(),
             hash: AtomicU32::new(0),
             name,
-            task,
-            settings,
-            core,
-            news: AtomicBool::new(false),
+            news: News::default(),
             state: Mutex::new(State {
-                phase,
-                told: Told::Nothing,
+                machine: Machine::new(&settings, queued, gate, unready),
                 bound: None,
-                streak: 0,
-                unready: origin == Origin::Declared { unready: true },
-                progress: Progress::Idle,
-                gate: if matches!(tie.as_deref(), Some(Tie::Group(_))) { Gate::Shut } else { Gate::Open },
                 since: Ticks::MAX,
                 stop_by: Ticks::MAX,
-                ready: false,
-                cancelled: false,
-                attempt: 0,
+                why: None,
                 waker: None,
                 token: None,
                 helpers: None,
@@ -194,9 +154,12 @@ impl Cell {
                 last_error: None,
                 outcome: None,
                 waiting: WaitList::default(),
+                task: Some(task),
                 #[cfg(feature = "test-util")]
                 fault: None,
             }),
+            settings,
+            core,
             origin,
             tie,
         }
@@ -233,8 +196,13 @@ impl Cell {
         self.lock().outcome.clone()
     }
 
-    pub(crate) fn task(&self) -> &TaskRef {
-        &self.task
+    /// The task, until the registration has ended.
+    pub(crate) fn task(&self) -> Option<TaskRef> {
+        self.lock().task.clone()
+    }
+
+    pub(in crate::engine) fn rules(&self) -> Rules<'_> {
+        Rules { settings: &self.settings, managed: self.is_managed() }
     }
 
     pub(crate) fn settings(&self) -> &Arc<Settings> {
@@ -248,10 +216,10 @@ impl Cell {
     pub(crate) fn status(&self) -> TaskStatus {
         let state = self.lock();
         TaskStatus {
-            state: state.phase,
-            attempt: state.attempt,
-            restarts: state.attempt.saturating_sub(1),
-            failures: state.streak,
+            state: state.machine.state(),
+            attempt: shown(state.machine.attempt()),
+            restarts: shown(state.machine.attempt().saturating_sub(1)),
+            failures: state.machine.streak(),
             last_error: state.last_error.clone(),
         }
     }
@@ -269,11 +237,12 @@ impl Cell {
     pub(in crate::engine) fn overdue(&self) -> Option<Problem> {
         let now = self.core.clock.now();
         let state = self.lock();
-        if state.phase == TaskState::Stopping && now > state.stop_by {
+        let shown = state.machine.state();
+        if shown == TaskState::Stopping && now > state.stop_by {
             return Some(Problem::PastStop);
         }
         let silence = state.beat.as_ref().map(|beat| beat.elapsed());
-        let watchdog = self.settings.watchdog.filter(|_| state.phase == TaskState::Running);
+        let watchdog = self.settings.watchdog.filter(|_| shown == TaskState::Running);
         match (silence, watchdog) {
             (Some(silence), Some(allowed)) if silence > allowed => Some(Problem::Silent),
             _ => None,
@@ -282,7 +251,7 @@ impl Cell {
 
     /// Whether an attempt is under way.
     pub(crate) fn is_alive(&self) -> bool {
-        matches!(self.lock().progress, Progress::Running | Progress::Joining)
+        self.lock().machine.is_alive()
     }
 
     pub(in crate::engine) fn was_added(&self) -> bool {
@@ -321,7 +290,7 @@ impl Cell {
     #[cfg(feature = "controller")]
     pub(in crate::engine) fn leave_slot(&self) {
         let mut state = self.lock();
-        state.phase = first_phase(&self.settings);
+        state.machine.leave_slot(&self.settings);
         state.since = Ticks::MAX;
     }
 
@@ -340,7 +309,7 @@ impl Cell {
 
     /// An event about the present attempt.
     fn event_of_attempt(&self, state: &State, kind: EventKind) -> Event {
-        Event { attempt: Some(state.attempt), ..self.event(kind) }
+        Event { attempt: Some(shown(state.machine.attempt())), ..self.event(kind) }
     }
 
     /// Publishes an event about the registration as a whole.
@@ -351,14 +320,28 @@ impl Cell {
     }
 }
 
-/// What a task does before its first attempt.
-fn first_phase(settings: &Settings) -> TaskState {
-    if settings.initial_delay.is_zero() { TaskState::Pending } else { TaskState::Delayed }
+/// The number of an attempt, as people see it.
+pub(in crate::engine) fn shown(attempt: u64) -> u32 {
+    u32::try_from(attempt).unwrap_or(u32::MAX)
 }
 
 fn cancel(token: Option<CancellationToken>) {
     if let Some(token) = token {
         // Wakes the user's wakers.
         let _ = crate::panics::catch(|| token.cancel());
+    }
+}
+
+impl Drop for State {
+    /// The last handle may be dropped anywhere: what is the user's is dropped inside the fence.
+    fn drop(&mut self) {
+        let has_error = self.last_error.is_some() || self.outcome.as_ref().is_some_and(|it| it.error().is_some());
+        if has_error {
+            let _ = drop_caught(self.outcome.take());
+            let _ = drop_caught(self.last_error.take());
+        }
+        if self.task.is_some() {
+            let _ = drop_caught(self.task.take());
+        }
     }
 }

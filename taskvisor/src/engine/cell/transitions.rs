@@ -1,7 +1,6 @@
 //! What the actor makes of an attempt: its begin, its end, and what follows.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
@@ -10,37 +9,17 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::clock::Ticks;
-use super::super::decision::{Ending, Facts, Next, Told, decide};
-use super::super::group::{End, Note};
-use super::{Bound, Cell, Gate, Progress, State, cancel};
+use super::super::decision::{Ending, Next, Request};
+use super::super::group::End;
+use super::super::machine::{Conclusion, Heed, Measured, Stage, Turn, Wait};
+use super::{Bound, Cell, State, cancel, shown};
 use crate::error::TaskError;
-use crate::events::{Event, EventKind, millis};
+use crate::events::{Event, EventKind, Reason, millis};
 use crate::outcome::TaskOutcome;
 use crate::panics::drop_caught;
-use crate::ready::Ready;
-use crate::status::TaskState;
-
-/// What an actor finds when it looks for news.
-pub(in crate::engine) struct News {
-    pub(in crate::engine) told: Told,
-    pub(in crate::engine) bound: Option<Bound>,
-    /// The next attempt is due, whatever it waits for.
-    pub(in crate::engine) due: bool,
-    pub(in crate::engine) helper_panicked: bool,
-}
-
-/// What the actor knows of the attempt that has ended.
-pub(in crate::engine) struct Concluded {
-    pub(in crate::engine) lived: Option<Duration>,
-    pub(in crate::engine) ticks: Option<(Duration, Duration)>,
-    /// Its helpers were waited for since, and it had been told nothing before that.
-    pub(in crate::engine) untold: bool,
-}
-
-/// A wait that is over at once is none.
-fn waits(phase: TaskState, delay: Duration) -> TaskState {
-    if delay.is_zero() { TaskState::Pending } else { phase }
-}
+use crate::stop_reason::StopReason;
+use crate::sync::WaitList;
+use crate::task::TaskRef;
 
 /// What is left to do, or to drop, when the registration has ended.
 pub(in crate::engine) struct Finished {
@@ -50,7 +29,19 @@ pub(in crate::engine) struct Finished {
     /// What the outcome would have been, had it not been declared before.
     spare: Option<TaskOutcome>,
     _waker: Option<Waker>,
+    waiting: WaitList,
     token: Option<CancellationToken>,
+}
+
+impl Finished {
+    /// Does what is left to do. Called with no lock held.
+    pub(in crate::engine) fn carry_out(self) {
+        cancel(self.token);
+        if self.spare.is_some() {
+            let _ = drop_caught(self.spare);
+        }
+        self.waiting.wake();
+    }
 }
 
 impl Cell {
@@ -67,87 +58,110 @@ impl Cell {
     }
 
     pub(in crate::engine) fn has_news(&self) -> bool {
-        self.news.load(Ordering::Acquire)
+        self.news.is_raised()
     }
 
-    pub(in crate::engine) fn take_news(&self) -> News {
+    /// What an actor that runs no attempt is to do.
+    pub(in crate::engine) fn turn(&self) -> Turn {
         let mut state = self.lock();
-        self.news.store(false, Ordering::Relaxed);
-        News {
-            told: state.told,
-            bound: state.bound.take(),
-            due: state.phase == TaskState::Pending,
-            helper_panicked: state.helpers.as_ref().is_some_and(|helpers| helpers.panic.is_some()),
+        self.news.take();
+        let (turn, report) = state.machine.turn(&self.settings);
+        if turn == Turn::Over {
+            let task = state.task.take();
+            drop(state);
+            let _ = drop_caught(task);
+            return turn;
         }
+        drop(state);
+        if let Some(report) = report {
+            self.report(report);
+        }
+        turn
+    }
+
+    /// What an actor that runs an attempt is to do, and how long the attempt may take to end.
+    pub(in crate::engine) fn heed(&self, takes_context: bool) -> (Heed, Option<Bound>) {
+        let mut state = self.lock();
+        self.news.take();
+        let bound = state.bound.take();
+        let helper_panicked = state.helpers.as_ref().is_some_and(|helpers| helpers.panic.is_some());
+        (state.machine.heed(takes_context, bound == Some(Bound::Now), helper_panicked), bound)
+    }
+
+    /// How long the helpers of an attempt may take to end, if that was requested since.
+    pub(in crate::engine) fn take_bound(&self) -> Option<Bound> {
+        let mut state = self.lock();
+        self.news.take();
+        state.bound.take()
     }
 
     /// The attempt takes longer than one poll.
     pub(in crate::engine) fn lasts_since(&self, began: Instant) {
         let mut state = self.lock();
-        if state.told == Told::Nothing {
+        if state.machine.request() == Request::Nothing {
             state.since = self.core.clock.at(began);
         }
     }
 
-    /// The wait is over.
-    pub(in crate::engine) fn due(&self) {
-        self.lock().phase = TaskState::Pending;
+    /// The delay of the wait has passed.
+    pub(in crate::engine) fn waited(&self) {
+        self.lock().machine.waited();
     }
 
-    /// Begins an attempt and gives its number, unless the task was told otherwise.
-    pub(in crate::engine) fn begin(&self) -> Result<u32, Told> {
+    /// Begins an attempt and gives the task and the attempt's number, unless something else was requested.
+    pub(in crate::engine) fn begin(&self) -> Option<(TaskRef, u64)> {
         self.core.bus.start_here();
         let mut state = self.lock();
-        if state.told >= Told::Hold {
-            return Err(state.told);
+        let task = state.task.clone()?;
+        let (unready, report) = state.machine.begin(&self.settings)?;
+        if state.machine.is_final_attempt() {
+            // How long it may take is news for the actor.
+            self.news.raise();
+        } else {
+            state.bound = None;
+            state.why = None;
         }
-        state.told = Told::Nothing;
-        state.bound = None;
-        state.progress = Progress::Running;
-        state.cancelled = false;
-        state.attempt = state.attempt.saturating_add(1);
-        state.ready = self.settings.ready == Ready::Start;
-        let passes = state.ready && state.gate == Gate::Open;
-        if passes {
-            state.gate = Gate::Passed;
-        }
-        state.phase = TaskState::Running;
-        let ready = std::mem::take(&mut state.unready);
-        let attempt = state.attempt;
+        let attempt = state.machine.attempt();
         #[cfg(feature = "test-util")]
         self.note_fault(&state);
         if self.core.bus.is_active() {
             self.core.bus.publish(self.event_of_attempt(&state, EventKind::TaskStarting));
         }
         drop(state);
-        if passes {
-            self.report(Note::Ready);
+        if let Some(report) = report {
+            self.report(report);
         }
-        if ready {
+        if unready {
             self.core.one_is_ready();
         }
-        Ok(attempt)
+        Some((task, attempt))
     }
 
-    /// The attempt exceeded its timeout, unless it was told to stop before.
-    pub(in crate::engine) fn time_out(&self, timeout: Duration) -> bool {
+    /// The attempt exceeded a limit. False if something was requested of it before.
+    pub(in crate::engine) fn exceed(&self, timeout: Duration) -> bool {
         let mut state = self.lock();
-        if state.told != Told::Nothing {
+        if !state.machine.exceed() {
             return false;
         }
+        state.why = state.why.max(Some(StopReason::Timeout));
         if self.core.bus.is_active() {
             let timeout_ms = Some(millis(timeout));
             self.core.bus.publish(Event { timeout_ms, ..self.event_of_attempt(&state, EventKind::TimeoutHit) });
         }
-        state.cancelled = true;
         let token = state.token.take();
         drop(state);
         cancel(token);
         true
     }
 
-    pub(in crate::engine) fn is_told(&self) -> bool {
-        self.lock().told != Told::Nothing
+    /// Whether anything is requested of the task.
+    pub(in crate::engine) fn is_asked(&self) -> bool {
+        self.lock().machine.request() != Request::Nothing
+    }
+
+    /// Whether the attempt had ended before anything was requested, and its result stands.
+    pub(in crate::engine) fn has_result(&self) -> bool {
+        matches!(self.lock().machine.stage(), Stage::Joining { unasked: true, .. })
     }
 
     pub(in crate::engine) fn has_helpers(&self) -> bool {
@@ -161,82 +175,64 @@ impl Cell {
         }
     }
 
-    /// The attempt's future is gone: decides what follows, in one step with looking at what the task was told. While
-    /// the attempt has helpers the ending is given back, to be concluded when they are gone.
-    pub(in crate::engine) fn conclude(&self, ending: Ending, attempt: &Concluded) -> Result<Next, (Ending, bool)> {
+    /// The attempt's future is dropped: decides what follows, in one step with looking at what was requested. While the
+    /// attempt has helpers the ending is handed back, to be concluded when they have ended.
+    pub(in crate::engine) fn conclude(&self, ending: Ending, mut measured: Measured) -> Conclusion {
         let mut state = self.lock();
-        state.cancelled = true;
         let token = state.token.take();
-        if state.helpers.as_ref().is_some_and(|helpers| helpers.running > 0) {
-            state.progress = Progress::Joining;
-            let untold = attempt.untold || state.told == Told::Nothing;
-            drop(state);
-            cancel(token);
-            return Err((ending, untold));
+        measured.has_helpers = state.helpers.as_ref().is_some_and(|helpers| helpers.running > 0);
+        let (mut ending, mut unheard) = (ending, None);
+        if !measured.has_helpers {
+            if state.outcome.is_some() {
+                // The outcome was declared while the attempt could not be stopped: what it came to is no news.
+                unheard = Some(std::mem::replace(&mut ending, Ending::Aborted));
+            }
+            if let Some(panic) = state.helpers.take().and_then(|helpers| helpers.panic) {
+                ending = ending.with_panic(panic);
+            }
         }
-        // The outcome was declared while the attempt could not be stopped: what it came to is no news.
-        let (ending, unheard) = match ending {
-            ending if state.outcome.is_some() => (Ending::Aborted, Some(ending)),
-            ending => (ending, None),
-        };
-        let ending = match state.helpers.take().and_then(|helpers| helpers.panic) {
-            Some(panic) => ending.with_panic(panic),
-            None => ending,
-        };
         let aborted = matches!(ending, Ending::Aborted);
-        let Concluded { lived, ticks, untold: late } = *attempt;
-        let (told, streak) = (state.told, state.streak);
-        let mut next = decide(&Facts { settings: &self.settings, told, late, streak, lived, ticks }, ending);
         #[cfg(feature = "test-util")]
-        {
-            next = self.core.kit.redrawn(next, &self.settings.backoff, &self.name, state.attempt);
-        }
+        let number = shown(state.machine.attempt());
+        let adjust = |next| {
+            #[cfg(feature = "test-util")]
+            let next = self.core.kit.redrawn(next, &self.settings.backoff, &self.name, number);
+            next
+        };
+        let mut next = match state.machine.conclude(self.rules(), ending, &measured, adjust) {
+            Conclusion::Next(next) => next,
+            join @ Conclusion::Join(_) => {
+                drop(state);
+                cancel(token);
+                return join;
+            }
+        };
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
             error.clone_from(&state.last_error);
         }
         self.publish_end(&state, &next, aborted);
-        let over = matches!(next, Next::End(_));
-        state.progress = if over { Progress::Over } else { Progress::Idle };
         let last = match &next {
-            Next::Retry { error, streak, delay } => {
-                state.ready = false;
-                if self.is_managed() {
-                    state.gate = Gate::Shut;
-                }
-                state.phase = if self.is_managed() { TaskState::Backoff } else { waits(TaskState::Backoff, *delay) };
-                state.streak = *streak;
-                state.last_error.replace(Arc::clone(error))
-            }
-            Next::Repeat(delay) => {
-                state.phase = waits(TaskState::Interval, *delay);
-                state.streak = 0;
-                state.last_error.take()
-            }
-            Next::Hold(error) => {
-                state.phase = TaskState::Pending;
-                state.ready = false;
-                state.told = Told::Nothing;
-                std::mem::replace(&mut state.last_error, error.clone())
-            }
-            Next::Restart(error) => {
-                state.phase = TaskState::Pending;
-                state.ready = false;
-                state.streak = 0;
-                std::mem::replace(&mut state.last_error, error.clone())
-            }
+            Next::Retry { error, .. } => state.last_error.replace(Arc::clone(error)),
+            Next::Repeat(_) => state.last_error.take(),
+            Next::Hold(error) | Next::Restart(error) => std::mem::replace(&mut state.last_error, error.clone()),
             Next::End(outcome) => outcome.error().cloned().and_then(|error| state.last_error.replace(error)),
         };
-        if matches!(state.phase, TaskState::Backoff | TaskState::Interval) {
+        if matches!(state.machine.stage(), Stage::Waiting(Wait::Backoff | Wait::Interval)) {
             state.since = self.core.clock.now();
         }
         state.stop_by = Ticks::MAX;
+        // A part of the task's end: what it holds is gone when its outcome is known, and handles do not keep it.
+        let task = if matches!(next, Next::End(_)) { state.task.take() } else { None };
         drop(state);
         cancel(token);
+        if task.is_some() {
+            let _ = drop_caught(task);
+        }
         if last.is_some() || unheard.is_some() {
             // The errors are the user's, and so is their drop.
             let _ = drop_caught((last, unheard));
         }
-        Ok(next)
+        Conclusion::Next(next)
     }
 
     fn publish_end(&self, state: &State, next: &Next, aborted: bool) {
@@ -246,9 +242,14 @@ impl Cell {
         }
         // It is one step, and has one time.
         let at = SystemTime::now();
-        let event = |kind| Event { attempt: Some(state.attempt), ..self.event_at(kind, at) };
+        let event = |kind| Event { attempt: Some(shown(state.machine.attempt())), ..self.event_at(kind, at) };
         let failed = |error: &Arc<TaskError>| event(EventKind::TaskFailed).because(Arc::clone(error));
-        let wait = |delay| Event { delay_ms: Some(millis(delay)), ..event(EventKind::BackoffScheduled) };
+        let wait = |delay: Duration, why: Reason| {
+            // A pause of zero is none.
+            if !delay.is_zero() {
+                bus.publish(Event { delay_ms: Some(millis(delay)), ..event(EventKind::BackoffScheduled) }.because(why));
+            }
+        };
         match next {
             _ if aborted => bus.publish(event(EventKind::TaskFailed).because("aborted: did not stop in time")),
             Next::Restart(error) | Next::Hold(error) | Next::End(TaskOutcome::Canceled { error }) => {
@@ -261,11 +262,11 @@ impl Cell {
             }
             Next::Repeat(delay) => {
                 bus.publish(event(EventKind::TaskStopped));
-                bus.publish(wait(*delay));
+                wait(*delay, "interval".into());
             }
             Next::Retry { error, delay, .. } => {
                 bus.publish(failed(error));
-                bus.publish(wait(*delay));
+                wait(*delay, Arc::clone(error).into());
             }
             Next::End(TaskOutcome::Completed) => {
                 bus.publish(event(EventKind::TaskStopped));
@@ -289,31 +290,21 @@ impl Cell {
     pub(in crate::engine) fn finish(&self, outcome: TaskOutcome) -> Finished {
         let mut state = self.lock();
         self.announce(EventKind::TaskRemoved);
-        state.phase = TaskState::Ended;
-        state.progress = Progress::Over;
+        let unready = state.machine.end();
         if !self.was_added() {
             // Of a place in a tree it is shown since when it has ended.
             state.since = self.core.clock.now();
         }
-        state.cancelled = true;
         let spare = if state.outcome.is_some() { Some(outcome) } else { state.outcome.replace(outcome) };
         Finished {
             end: End::of(state.outcome.as_ref()),
             aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })),
             spare,
-            unready: std::mem::take(&mut state.unready),
+            unready,
             _waker: state.waker.take(),
+            waiting: state.waiting.take(),
             token: state.token.take(),
         }
-    }
-
-    /// Tells those who wait that the registration has ended. Called with no lock held.
-    pub(in crate::engine) fn finished(&self, finished: Finished) {
-        cancel(finished.token);
-        if finished.spare.is_some() {
-            let _ = drop_caught(finished.spare);
-        }
-        self.tell_over();
     }
 
     /// A submission that waits in its slot will not run. The caller holds the registry's lock, and calls `tell_over`
@@ -322,13 +313,28 @@ impl Cell {
     pub(in crate::engine) fn finish_unstarted(&self, outcome: TaskOutcome, publish: impl FnOnce()) {
         let mut state = self.lock();
         publish();
-        state.phase = TaskState::Ended;
-        state.progress = Progress::Over;
-        state.cancelled = true;
+        state.machine.end();
         state.outcome = Some(outcome);
     }
 
+    /// A submission will not run: drops its task, and wakes those who wait. Called with no lock held.
+    #[cfg(feature = "controller")]
     pub(in crate::engine) fn tell_over(&self) {
+        let (task, waiting) = {
+            let mut state = self.lock();
+            (state.task.take(), state.waiting.take())
+        };
+        let _ = drop_caught(task);
+        waiting.wake();
+    }
+
+    /// Drops the value of the task. Called with no lock held.
+    pub(in crate::engine) fn drop_task(&self) {
+        let task = self.lock().task.take();
+        let _ = drop_caught(task);
+    }
+
+    pub(in crate::engine) fn wake_waiting(&self) {
         let waiting = self.lock().waiting.take();
         waiting.wake();
     }

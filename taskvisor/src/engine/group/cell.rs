@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::super::alarm::deadline;
 use super::super::cell::{ABORT, Bound, Cell};
 use super::super::core::Core;
+use super::super::waits::Target;
 use super::plan::{Child, Index, Note};
 use crate::failure::FailureChain;
 use crate::group::Group;
@@ -150,9 +151,11 @@ impl GroupCell {
     }
 
     /// Stops the group for good, within the supervisor's grace.
-    pub(crate) async fn cancel(&self) -> Result<(), RuntimeError> {
+    pub(crate) async fn cancel(self: &Arc<Self>) -> Result<(), RuntimeError> {
         let grace = self.core.config.grace;
         self.stop(Bound::within(grace));
+        // A task of the group, or one that the group waits for, would wait for itself.
+        let Some(_wait) = self.core.enter_wait(|| Target::Group(Arc::clone(self))) else { return Ok(()) };
         let ended = async { drop(self.outcome().await) };
         match deadline(grace.saturating_add(ABORT)) {
             None => ended.await,
@@ -315,7 +318,7 @@ impl Member {
     pub(super) fn stop(&self, bound: Bound) {
         match self {
             Self::Task(cell) => {
-                cell.stop(cell.bound_of_stop(bound), false);
+                cell.stop(cell.bound_of_stop(bound), cell.reason_of_group());
             }
             Self::Group(group) => group.send(Message::Stop(bound)),
         }

@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::super::alarm::deadline;
 use super::super::cell::Bound;
-use super::super::decision::{Ending, Facts, Next, Told, decide};
+use super::super::decision::{Ending, Facts, Next, Request, decide};
 use super::super::observe;
 use super::cell::{GroupCell, Member, Message, Place};
 use super::plan::{Action, Child, End, Index, Note, Plan, Why};
@@ -26,7 +26,7 @@ pub(in crate::engine) async fn drive(group: Arc<GroupCell>) {
     let mut driver = Driver {
         group,
         settings,
-        told: Told::Nothing,
+        told: Request::Nothing,
         stop_by: None,
         streak: 0,
         fresh: true,
@@ -40,7 +40,7 @@ pub(in crate::engine) async fn drive(group: Arc<GroupCell>) {
 struct Driver {
     group: Arc<GroupCell>,
     settings: Settings,
-    told: Told,
+    told: Request,
     /// When the present stop is to be over. `None` within it: whoever told comes back.
     stop_by: Option<StopBy>,
     /// Failures in a row.
@@ -102,14 +102,14 @@ impl Driver {
         loop {
             let due = until.is_some_and(|until| until.is_some_and(|until| until <= Instant::now()));
             if !shut && (due || until.is_none()) {
-                self.told = Told::Nothing;
+                self.told = Request::Nothing;
                 return Woken::Due;
             }
             match self.message(until.flatten()).await {
                 Some(message @ Message::Note(Note::Ended(..))) if self.fresh => self.early.push(message),
                 None | Some(Message::Note(_) | Message::Add(_)) => {}
                 Some(Message::Stop(_)) => {
-                    self.told = Told::Stop;
+                    self.told = Request::Stop;
                     return self.dissolve().await;
                 }
                 Some(Message::Release) => (shut, until) = (false, None),
@@ -120,7 +120,7 @@ impl Driver {
                     if self.settings.restart == RestartPolicy::Never {
                         return self.dissolve().await;
                     }
-                    self.told = Told::Hold;
+                    self.told = Request::Hold;
                     shut = true;
                     until = None;
                     self.tell_parent(Note::Held);
@@ -163,13 +163,13 @@ impl Driver {
         let start = Instant::now();
         let mut until = None;
         let mut held = None;
-        (self.told, self.stop_by) = (Told::Nothing, None);
+        (self.told, self.stop_by) = (Request::Nothing, None);
         self.group.begins();
         self.group.take_again(std::mem::take(&mut self.early));
         let mut actions = plan.start();
         let mut was_ready = false;
         loop {
-            if self.group.place.is_none() && self.told == Told::Nothing && held.is_none() {
+            if self.group.place.is_none() && self.told == Request::Nothing && held.is_none() {
                 if let Some(why) = plan.stops() {
                     // The root does not stop by itself: that is a shutdown.
                     self.group.core.tree_stops(self.failure(why));
@@ -204,14 +204,14 @@ impl Driver {
                 }
                 Some(Message::Note(note)) => self.note(&mut plan, note, now),
                 Some(Message::Add(child)) => plan.add(child).1,
-                Some(Message::Stop(bound)) => self.told_to_stop(Told::Stop, bound, &mut plan, now),
-                Some(Message::Hold(bound)) => self.told_to_stop(Told::Hold, bound, &mut plan, now),
+                Some(Message::Stop(bound)) => self.told_to_stop(Request::Stop, bound, &mut plan, now),
+                Some(Message::Hold(bound)) => self.told_to_stop(Request::Hold, bound, &mut plan, now),
                 Some(Message::Restart) => {
-                    self.told_to_stop(Told::Restart, Bound::within(self.group.core.config.grace), &mut plan, now)
+                    self.told_to_stop(Request::Restart, Bound::within(self.group.core.config.grace), &mut plan, now)
                 }
                 Some(Message::Release | Message::Resume) => Vec::new(),
             };
-            if self.told != Told::Nothing {
+            if self.told != Request::Nothing {
                 if let Some(before) = held.take() {
                     actions = before.into_iter().chain(actions).collect();
                 }
@@ -239,7 +239,7 @@ impl Driver {
         matches!(self.group.member(index), Some(Member::Task(cell)) if !cell.is_backing_off())
     }
 
-    fn told_to_stop(&mut self, told: Told, bound: Bound, plan: &mut Plan, now: Duration) -> Vec<Action> {
+    fn told_to_stop(&mut self, told: Request, bound: Bound, plan: &mut Plan, now: Duration) -> Vec<Action> {
         self.told = self.told.max(told);
         self.group.set_state(TaskState::Stopping);
         let earlier = |at: Instant| match self.stop_by {
@@ -268,7 +268,7 @@ impl Driver {
                     *until = deadline(delay);
                 }
                 Action::Start(index) => {
-                    if self.told == Told::Nothing {
+                    if self.told == Request::Nothing {
                         self.stop_by = None;
                     }
                     self.with(index, Member::release);
@@ -312,20 +312,20 @@ impl Driver {
     /// Decides what follows a run.
     fn follow(&mut self, why: Why, lived: Duration) -> Follow {
         match self.told {
-            Told::Stop => return Follow::End(TaskOutcome::Canceled { error: None }),
-            Told::Restart => {
+            Request::Stop => return Follow::End(TaskOutcome::Canceled { error: None }),
+            Request::Restart => {
                 self.streak = 0;
                 return Follow::Again;
             }
-            Told::Hold if self.settings.restart == RestartPolicy::Never => {
+            Request::Hold if self.settings.restart == RestartPolicy::Never => {
                 return Follow::End(TaskOutcome::Canceled { error: None });
             }
-            Told::Hold => {
+            Request::Hold => {
                 self.group.set_state(TaskState::Pending);
                 self.tell_parent(Note::Held);
                 return Follow::Park(None);
             }
-            Told::Nothing => {}
+            Request::Nothing => {}
         }
         if self.group.place.is_none() {
             return Follow::End(self.root_ended(why));
@@ -333,7 +333,7 @@ impl Driver {
         let ending = Ending::Result(self.failure(why).map_or(Ok(()), |chain| Err(TaskError::error(chain))));
         let facts = Facts {
             settings: &self.settings,
-            told: Told::Nothing,
+            request: Request::Nothing,
             late: false,
             streak: self.streak,
             lived: Some(lived),

@@ -13,6 +13,7 @@ use crate::controller::Slot;
 use crate::events::EventKind;
 use crate::outcome::{RejectReason, TaskOutcome};
 use crate::panics::drop_caught;
+use crate::stop_reason::StopReason;
 use crate::sync::wake_caught;
 
 /// What is left to do once the registry's lock is released: it wakes tasks, or drops what is the user's.
@@ -40,7 +41,7 @@ impl Aftermath {
             wake_caught(waker);
         }
         if let Some(owner) = stop {
-            owner.stop(Bound::within(owner.stop_bound()), true);
+            owner.stop(Bound::within(owner.stop_bound()), StopReason::Replaced);
         }
         if let Some(job) = start {
             spawn(job);

@@ -90,12 +90,12 @@ async fn j05_a_shutdown_survives_tasks_that_panic_when_dropped() -> Result {
 }
 
 #[tokio::test(start_paused = true)]
-async fn j03_a_busy_task_that_panics_when_dropped_is_dropped_with_its_handle() -> Result {
+async fn j03_a_busy_task_that_panics_when_dropped_disturbs_nobody() -> Result {
     let (supervisor, _) = controlled(1024, 100);
     let owner = supervisor.submit(queued(cooperative("x"))).await?;
     let busy: TaskHandle = supervisor.submit(ControllerSpec::drop_if_running(bomb("y")).with_slot("s")).await?;
     assert_eq!(end_of(&busy).await, "busy");
-    assert!(tokio::spawn(async move { drop(busy) }).await.is_err(), "it is the caller's by then");
+    drop(busy);
     settle().await;
     assert_eq!(owner.status().state, TaskState::Running);
     Ok(())

@@ -1,0 +1,59 @@
+//! Why an attempt is requested to stop.
+
+use std::fmt;
+
+/// Why an attempt was requested to stop, in ascending rank: a later request replaces the reason only if it ranks higher.
+///
+/// [`TaskContext::stop_reason`](crate::TaskContext::stop_reason) tells it to the attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum StopReason {
+    /// The attempt exceeded its timeout, its start timeout or its watchdog.
+    Timeout,
+    /// A helper of the attempt panicked.
+    HelperPanicked,
+    /// [`TaskHandle::restart`](crate::TaskHandle::restart) was called.
+    Restart,
+    /// A sibling failed, and the task is restarted with it.
+    SiblingRestart,
+    /// Its group stops, or is restarted as a whole.
+    GroupStopped,
+    /// A newer submission takes its place in its slot.
+    Replaced,
+    /// It was canceled or removed, by name or through its handle.
+    Canceled,
+    /// The supervisor shuts down.
+    Shutdown,
+}
+
+impl StopReason {
+    /// A short, stable name of the reason, for metrics and logs.
+    #[must_use]
+    pub const fn as_label(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::HelperPanicked => "helper_panicked",
+            Self::Restart => "restart",
+            Self::SiblingRestart => "sibling_restart",
+            Self::GroupStopped => "group_stopped",
+            Self::Replaced => "replaced",
+            Self::Canceled => "canceled",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+impl fmt::Display for StopReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Timeout => "a limit was exceeded",
+            Self::HelperPanicked => "a helper panicked",
+            Self::Restart => "restart",
+            Self::SiblingRestart => "restart with a sibling",
+            Self::GroupStopped => "its group stops",
+            Self::Replaced => "replaced in its slot",
+            Self::Canceled => "canceled",
+            Self::Shutdown => "shutdown",
+        })
+    }
+}
