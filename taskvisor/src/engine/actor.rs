@@ -448,7 +448,12 @@ impl Future for Actor {
             match actor.step {
                 Step::New => {
                     actor.cell.listen(cx.waker());
-                    actor.look(actor.cell.settings().initial_delay);
+                    let delay = actor.cell.settings().initial_delay;
+                    if delay.is_zero() && actor.cell.member().is_none() && !actor.cell.has_news() {
+                        actor.step = Step::Due { gave_way: false };
+                        continue;
+                    }
+                    actor.look(delay);
                     if matches!(actor.step, Step::Waiting { .. }) {
                         actor.cell.waits();
                     }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::cell::Cell;
@@ -13,12 +14,17 @@ use super::observe::{AttemptSpan, Background};
 use crate::error::TaskError;
 use crate::panics::{catch, drop_caught};
 
-/// The helpers of the present attempt.
+/// What few attempts have: helpers, and a watchdog.
 #[derive(Default)]
-pub(super) struct Helpers {
+pub(super) struct Aside {
+    /// How many helpers run.
     pub(super) running: usize,
-    pub(super) abort: CancellationToken,
+    /// Aborts them.
+    pub(super) abort: Option<CancellationToken>,
+    /// The first panic of a helper.
     pub(super) panic: Option<TaskError>,
+    /// When the attempt gave its last sign of life.
+    pub(super) beat: Option<Instant>,
 }
 
 /// One helper. It counts as running until its future is dropped.

@@ -16,6 +16,7 @@ use crate::policy::{RestartPolicy, Ticks};
 use crate::ready::Ready;
 use crate::settings::Settings;
 use crate::status::TaskState;
+use crate::stop_reason::StopReason;
 
 /// Where a registration is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,6 +93,8 @@ pub(super) struct Machine {
     cancelled: bool,
     /// The present or next attempt is the final one, which began after the stop was requested.
     last: bool,
+    /// Why the attempt is requested to stop.
+    why: Option<StopReason>,
     /// Failures in a row.
     streak: u32,
     /// The number of the present or last attempt. It identifies the attempt, and so must not wrap or saturate.
@@ -172,6 +175,7 @@ impl Machine {
             unready,
             cancelled: false,
             last: false,
+            why: None,
             streak: 0,
             attempt: 0,
         }
@@ -199,6 +203,15 @@ impl Machine {
 
     pub(super) fn is_cancelled(&self) -> bool {
         self.cancelled
+    }
+
+    pub(super) fn why(&self) -> Option<StopReason> {
+        self.why
+    }
+
+    /// Notes why the attempt is requested to stop; the highest reason stands.
+    pub(super) fn because(&mut self, why: StopReason) {
+        self.why = self.why.max(Some(why));
     }
 
     pub(super) fn is_final_attempt(&self) -> bool {
@@ -350,6 +363,7 @@ impl Machine {
         Effects { interrupts, is_first: before == Request::Nothing, ..WAKES }
     }
 
+    #[inline]
     fn pass(&mut self) -> Option<Report> {
         let passes = self.ready && self.gate == Gate::Open;
         if passes {
@@ -361,6 +375,7 @@ impl Machine {
     // The actor's inputs while no attempt runs.
 
     /// What to do next, and what the group is told of it.
+    #[inline]
     pub(super) fn turn(&mut self, settings: &Settings) -> (Turn, Option<Report>) {
         let Stage::Waiting(wait) = &mut self.stage else { return (Turn::Parked, None) };
         let mut report = None;
@@ -399,6 +414,7 @@ impl Machine {
 
     /// Begins an attempt, unless something else was requested since: [`turn`](Self::turn) says what then. Returns
     /// whether the attempt is the first of a batch that counts it.
+    #[inline]
     pub(super) fn begin(&mut self, settings: &Settings) -> Option<(bool, Option<Report>)> {
         let asked = self.request >= Request::Hold && !self.last;
         if asked || self.gate == Gate::Shut || self.stage != Stage::Waiting(Wait::Due) {
@@ -406,6 +422,7 @@ impl Machine {
         }
         if !self.last {
             self.request = Request::Nothing;
+            self.why = None;
         }
         self.stage = Stage::Running(Cut::Not);
         self.cancelled = false;
@@ -448,6 +465,7 @@ impl Machine {
 
     /// The attempt's future is dropped, or the helpers of the attempt have ended, or a start has failed that never
     /// began. `adjust` may draw the delay of a retry anew.
+    #[inline]
     pub(super) fn conclude(
         &mut self,
         rules: Rules<'_>,
@@ -478,6 +496,7 @@ impl Machine {
         Conclusion::Next(next)
     }
 
+    #[inline]
     fn follow(&mut self, rules: Rules<'_>, next: &Next) {
         let timed = |wait, delay: Duration| Stage::Waiting(if delay.is_zero() { Wait::Due } else { wait });
         match *next {

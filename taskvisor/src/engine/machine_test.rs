@@ -283,9 +283,12 @@ impl Play<'_> {
             COMMANDS.into_iter().for_each(|command| self.command(node, command));
             match node.machine.stage {
                 Stage::Queued => {
-                    let mut started = node;
-                    started.machine.leave_slot(self.settings());
-                    self.reach(started);
+                    #[cfg(feature = "controller")]
+                    {
+                        let mut started = node;
+                        started.machine.leave_slot(self.settings());
+                        self.reach(started);
+                    }
                 }
                 Stage::Waiting(_) => self.waits(node),
                 Stage::Running(_) => self.runs(node),
@@ -377,7 +380,7 @@ fn every_input_in_every_reachable_state() {
             play.explore();
             states += play.reached.len();
             steps += play.steps;
-            assert!(play.reached.iter().any(|node| node.machine.stage == Stage::Ended));
+            assert!(queued || play.reached.iter().any(|node| node.machine.stage == Stage::Ended));
         }
     }
     println!("{states} states, {steps} steps");

@@ -76,8 +76,13 @@ impl BackoffPolicy {
 
     /// As `next`, drawing evenly from `low` to `high` by `draw`.
     pub(crate) fn next_by(&self, attempt: u32, draw: impl FnOnce(u128, u128) -> u128) -> Duration {
+        let first = self.first.min(self.max);
+        let stays = attempt == 0 || self.factor.to_bits() == 1.0_f64.to_bits();
+        if stays && self.jitter == JitterPolicy::None {
+            return first;
+        }
         let draw = |low, high| if low >= high { low } else { draw(low, high) };
-        let base = self.first.min(self.max).as_nanos();
+        let base = first.as_nanos();
         let max = self.max.as_nanos();
         let delay = grow(base, self.factor, attempt, max);
         let drawn = match self.jitter {

@@ -24,7 +24,7 @@ impl Cell {
     /// Why the attempt was requested to stop; of the final attempt, why it is the final one.
     pub(crate) fn stop_reason(&self, attempt: u64) -> Option<StopReason> {
         let state = self.lock();
-        state.why.filter(|_| state.machine.attempt() == attempt)
+        state.machine.why().filter(|_| state.machine.attempt() == attempt)
     }
 
     pub(crate) fn token(&self, attempt: u64) -> CancellationToken {
@@ -79,19 +79,20 @@ impl Cell {
         if !state.machine.is_running(attempt) {
             return None;
         }
-        let helpers = state.helpers.get_or_insert_default();
-        helpers.running += 1;
-        Some((Running::new(Arc::clone(self)), helpers.abort.clone()))
+        let aside = state.aside.get_or_insert_default();
+        aside.running += 1;
+        let abort = aside.abort.get_or_insert_default().clone();
+        Some((Running::new(Arc::clone(self)), abort))
     }
 
     pub(in crate::engine) fn helper_panicked(&self, panic: TaskError) {
         let mut state = self.lock();
-        let Some(helpers) = &mut state.helpers else { return };
-        if helpers.panic.is_some() {
+        let Some(aside) = &mut state.aside else { return };
+        if aside.panic.is_some() {
             return;
         }
-        helpers.panic = Some(panic);
-        state.why = state.why.max(Some(StopReason::HelperPanicked));
+        aside.panic = Some(panic);
+        state.machine.because(StopReason::HelperPanicked);
         let effects = state.machine.helper_panicked();
         let token = if effects.interrupts { state.token.take() } else { None };
         self.wake(state, token);
@@ -99,9 +100,9 @@ impl Cell {
 
     pub(in crate::engine) fn helper_ended(&self) {
         let mut state = self.lock();
-        let Some(helpers) = &mut state.helpers else { return };
-        helpers.running -= 1;
-        if helpers.running == 0 {
+        let Some(aside) = &mut state.aside else { return };
+        aside.running -= 1;
+        if aside.running == 0 {
             let effects = state.machine.helpers_ended();
             self.carry_out(None, state, Bound::Open, effects);
         }

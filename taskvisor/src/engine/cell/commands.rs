@@ -239,7 +239,7 @@ impl Drop for Waiting<'_> {
 
 impl State {
     pub(super) fn tighten(&mut self, bound: Bound, why: StopReason) {
-        self.why = self.why.max(Some(why));
+        self.machine.because(why);
         self.bound = Some(self.bound.map_or(bound, |other| other.tighter(bound)));
     }
 }

@@ -76,22 +76,22 @@ impl Cell {
 
     /// An attempt with a watchdog goes on: from now it must give signs of life.
     pub(in crate::engine) fn beat_first(&self) {
-        self.lock().beat = Some(Box::new(Instant::now()));
+        self.lock().aside.get_or_insert_default().beat = Some(Instant::now());
     }
 
     /// The attempt gives a sign of life.
     pub(crate) fn beat(&self, attempt: u64) {
         let mut state = self.lock();
         if state.machine.attempt() == attempt {
-            if let Some(beat) = &mut state.beat {
-                **beat = Instant::now();
+            if let Some(beat) = state.aside.as_mut().and_then(|aside| aside.beat.as_mut()) {
+                *beat = Instant::now();
             }
         }
     }
 
     /// For how long the attempt has given no sign of life.
     pub(in crate::engine) fn silence(&self) -> Duration {
-        self.lock().beat.as_ref().map_or(Duration::ZERO, |beat| beat.elapsed())
+        self.lock().aside.as_ref().and_then(|aside| aside.beat).map_or(Duration::ZERO, |beat| beat.elapsed())
     }
 
     /// The attempt says that it is ready.

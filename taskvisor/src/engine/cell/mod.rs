@@ -16,13 +16,12 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::clock::Ticks;
 use super::core::Core;
 use super::group::{GroupCell, Index};
-use super::helpers::Helpers;
+use super::helpers::Aside;
 use super::machine::{Gate, Machine, Rules};
 use super::names;
 use super::news::News;
@@ -33,7 +32,6 @@ use crate::outcome::TaskOutcome;
 use crate::panics::drop_caught;
 use crate::settings::Settings;
 use crate::status::{TaskId, TaskState, TaskStatus};
-use crate::stop_reason::StopReason;
 use crate::sync::{WaitList, lock};
 use crate::task::TaskRef;
 
@@ -103,13 +101,10 @@ pub(in crate::engine) struct State {
     since: Ticks,
     /// When it should have stopped, once requested to; at the end of time if nobody said.
     stop_by: Ticks,
-    why: Option<StopReason>,
     /// The actor's.
     waker: Option<Waker>,
     token: Option<CancellationToken>,
-    helpers: Option<Box<Helpers>>,
-    /// When the attempt gave its last sign of life; only with a watchdog.
-    beat: Option<Box<Instant>>,
+    aside: Option<Box<Aside>>,
     last_error: Option<Arc<TaskError>>,
     outcome: Option<TaskOutcome>,
     /// Those who wait for the outcome, or for the end of the registration.
@@ -146,11 +141,9 @@ impl Cell {
                 bound: None,
                 since: Ticks::MAX,
                 stop_by: Ticks::MAX,
-                why: None,
                 waker: None,
                 token: None,
-                helpers: None,
-                beat: None,
+                aside: None,
                 last_error: None,
                 outcome: None,
                 waiting: WaitList::default(),
@@ -241,7 +234,7 @@ impl Cell {
         if shown == TaskState::Stopping && now > state.stop_by {
             return Some(Problem::PastStop);
         }
-        let silence = state.beat.as_ref().map(|beat| beat.elapsed());
+        let silence = state.aside.as_ref().and_then(|aside| aside.beat).map(|beat| beat.elapsed());
         let watchdog = self.settings.watchdog.filter(|_| shown == TaskState::Running);
         match (silence, watchdog) {
             (Some(silence), Some(allowed)) if silence > allowed => Some(Problem::Silent),

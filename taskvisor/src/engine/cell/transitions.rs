@@ -84,7 +84,7 @@ impl Cell {
         let mut state = self.lock();
         self.news.take();
         let bound = state.bound.take();
-        let helper_panicked = state.helpers.as_ref().is_some_and(|helpers| helpers.panic.is_some());
+        let helper_panicked = state.aside.as_ref().is_some_and(|aside| aside.panic.is_some());
         (state.machine.heed(takes_context, bound == Some(Bound::Now), helper_panicked), bound)
     }
 
@@ -119,7 +119,6 @@ impl Cell {
             self.news.raise();
         } else {
             state.bound = None;
-            state.why = None;
         }
         let attempt = state.machine.attempt();
         #[cfg(feature = "test-util")]
@@ -143,7 +142,7 @@ impl Cell {
         if !state.machine.exceed() {
             return false;
         }
-        state.why = state.why.max(Some(StopReason::Timeout));
+        state.machine.because(StopReason::Timeout);
         if self.core.bus.is_active() {
             let timeout_ms = Some(millis(timeout));
             self.core.bus.publish(Event { timeout_ms, ..self.event_of_attempt(&state, EventKind::TimeoutHit) });
@@ -165,11 +164,11 @@ impl Cell {
     }
 
     pub(in crate::engine) fn has_helpers(&self) -> bool {
-        self.lock().helpers.as_ref().is_some_and(|helpers| helpers.running > 0)
+        self.lock().aside.as_ref().is_some_and(|aside| aside.running > 0)
     }
 
     pub(in crate::engine) fn abort_helpers(&self) {
-        let abort = self.lock().helpers.as_ref().map(|helpers| helpers.abort.clone());
+        let abort = self.lock().aside.as_ref().and_then(|aside| aside.abort.clone());
         if let Some(abort) = abort {
             abort.cancel();
         }
@@ -180,14 +179,14 @@ impl Cell {
     pub(in crate::engine) fn conclude(&self, ending: Ending, mut measured: Measured) -> Conclusion {
         let mut state = self.lock();
         let token = state.token.take();
-        measured.has_helpers = state.helpers.as_ref().is_some_and(|helpers| helpers.running > 0);
+        measured.has_helpers = state.aside.as_ref().is_some_and(|aside| aside.running > 0);
         let (mut ending, mut unheard) = (ending, None);
         if !measured.has_helpers {
             if state.outcome.is_some() {
                 // The outcome was declared while the attempt could not be stopped: what it came to is no news.
                 unheard = Some(std::mem::replace(&mut ending, Ending::Aborted));
             }
-            if let Some(panic) = state.helpers.take().and_then(|helpers| helpers.panic) {
+            if let Some(panic) = state.aside.take().and_then(|aside| aside.panic) {
                 ending = ending.with_panic(panic);
             }
         }
