@@ -293,15 +293,25 @@ impl Actor {
         let Step::Attempt(attempt) = &mut self.step else { return };
         match (attempt.cut, self.cell.settings().timeout) {
             // The final attempt, which began after the stop was requested, used up the time of the stop.
-            (Cut::Not, _) if attempt.limited => self.end_attempt(Ending::Aborted),
+            (Cut::Not, _) if attempt.limited => self.abort(cx),
             (Cut::Not, Some(timeout)) => self.exceeds(timeout, cx),
-            (Cut::Requested, _) => self.end_attempt(Ending::Aborted),
+            (Cut::Requested, _) => self.abort(cx),
             // What it did wrong is known; that it did not clean up either is no news.
             (Cut::TimedOut | Cut::HelperPanicked | Cut::Not, _) => {
                 self.cell.abort_helpers();
                 self.end_attempt(Ending::Dropped);
             }
         }
+    }
+
+    /// The time of a stop is up.
+    fn abort(&mut self, cx: &mut Context<'_>) {
+        // As with a timeout, completion wins a tie.
+        let ending = match self.poll_future(cx) {
+            Poll::Ready(result) => Ending::Result(result),
+            Poll::Pending => Ending::Aborted,
+        };
+        self.end_attempt(ending);
     }
 
     /// The attempt exceeds a limit: it is cancelled, and may clean up.

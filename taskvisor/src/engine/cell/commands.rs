@@ -210,7 +210,9 @@ impl Cell {
             let waker = cx.waker().clone();
             let mut state = self.lock();
             if let Some(found) = look(&state) {
+                let gone = place.id.take().and_then(|id| state.waiting.deregister(id));
                 drop(state);
+                drop(gone);
                 return Poll::Ready(found);
             }
             let replaced = state.waiting.register(&mut place.id, waker);

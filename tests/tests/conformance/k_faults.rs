@@ -1,0 +1,3 @@
+//! K: faults that were found by pressing on what stood, by kind.
+
+mod tasks;

@@ -1,0 +1,111 @@
+//! The final attempt of a task that waits, and the bound of a clean-up.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use taskvisor::{
+    EventKind, RuntimeError, StopReason, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskOutcome,
+    TaskSpec, TaskState,
+};
+use tests::{FAIL, Script, Step, constant, recorded, secs, settle, supervisor};
+use tokio::time::{Instant, sleep};
+
+type Result = std::result::Result<(), RuntimeError>;
+
+/// An outbox whose relay sends one message an attempt, and fails in between.
+#[tokio::test(start_paused = true)]
+async fn k6d_a_task_in_backoff_has_a_final_attempt_when_it_is_requested_to_stop() -> Result {
+    let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
+    let outbox = Arc::new(Mutex::new(vec![1, 2, 3]));
+    let (of_task, reasons) = (Arc::clone(&outbox), Arc::new(Mutex::new(Vec::new())));
+    let seen = Arc::clone(&reasons);
+    let relay = TaskFn::arc("relay", move |ctx: TaskContext| {
+        let (outbox, seen) = (Arc::clone(&of_task), Arc::clone(&seen));
+        async move {
+            seen.lock().unwrap().push((ctx.attempt(), ctx.stop_reason(), ctx.is_cancelled()));
+            if ctx.attempt() == 1 {
+                return Err(TaskError::Fail { reason: "the broker is down".into() });
+            }
+            sleep(secs(1)).await;
+            outbox.lock().unwrap().clear();
+            Ok(())
+        }
+    });
+    let spec = TaskSpec::inherit(relay).with_backoff(constant(secs(3600))).with_final_attempt();
+    let handle = supervisor.add_task(spec).await?;
+    sleep(secs(5)).await;
+    assert_eq!(handle.status().state, TaskState::Backoff);
+    let start = Instant::now();
+    supervisor.shutdown().await?;
+    assert_eq!(start.elapsed(), secs(1));
+    assert!(outbox.lock().unwrap().is_empty());
+    assert_eq!(*reasons.lock().unwrap(), [(1, None, false), (2, Some(StopReason::Shutdown), false)]);
+    assert!(matches!(handle.outcome().await, TaskOutcome::Canceled { error: None }));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn k6d_a_final_attempt_is_bounded_and_there_is_one_only() -> Result {
+    let (supervisor, recorder) = recorded();
+    let script = Script::new([FAIL, Step::Deaf]);
+    let spec = script.spec("x").with_backoff(constant(secs(3600))).with_stop_timeout(secs(7)).with_final_attempt();
+    let handle = supervisor.add_task(spec).await?;
+    settle().await;
+    let start = Instant::now();
+    assert!(handle.cancel().await?);
+    assert_eq!((start.elapsed(), script.attempts()), (secs(7), 2));
+    assert!(matches!(handle.outcome().await, TaskOutcome::Aborted { .. }));
+    assert_eq!(recorder.kinds_of("x").last(), Some(&EventKind::TaskRemoved));
+
+    // One that fails is not retried, one that runs is the last itself, and without time there is none.
+    let script = Script::new([FAIL, FAIL]);
+    let spec = |name: &str| script.spec(name).with_backoff(constant(secs(3600))).with_final_attempt();
+    let handle = supervisor.add_task(spec("y")).await?;
+    settle().await;
+    assert!(handle.cancel().await?);
+    assert!(matches!(handle.outcome().await, TaskOutcome::Canceled { error: Some(_) }));
+    assert_eq!(script.attempts(), 2);
+    let waits = Script::new([Step::Wait]);
+    let handle = supervisor.add_task(waits.spec("z").with_final_attempt()).await?;
+    settle().await;
+    assert!(handle.cancel().await?);
+    assert_eq!(waits.attempts(), 1);
+    let script = Script::new([FAIL, FAIL]);
+    let handle = supervisor.add_task(script.spec("now").with_backoff(constant(secs(3600))).with_final_attempt()).await?;
+    settle().await;
+    assert!(supervisor.cancel_with_timeout("now", Duration::ZERO).await?);
+    assert!(matches!(handle.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert_eq!(script.attempts(), 1);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn k6d_the_final_attempt_keeps_its_own_timeout() -> Result {
+    let (supervisor, recorder) = recorded();
+    let script = Script::new([FAIL, Step::Deaf]);
+    let spec = script.spec("x").with_backoff(constant(secs(3600))).with_timeout(secs(2)).with_final_attempt();
+    let handle = supervisor.add_task(spec.with_cleanup(secs(1))).await?;
+    settle().await;
+    let start = Instant::now();
+    assert!(handle.cancel().await?);
+    assert_eq!(start.elapsed(), secs(3));
+    assert_eq!(recorder.count(EventKind::TimeoutHit), 1);
+    let outcome = handle.outcome().await;
+    assert!(matches!(&outcome, TaskOutcome::Canceled { error: Some(error) } if error.as_label() == "task_timeout"));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn k6f_the_clean_up_after_a_timeout_has_a_bound_of_its_own() -> Result {
+    let supervisor = supervisor();
+    let script = Script::new([Step::Deaf]);
+    let start = Instant::now();
+    let spec = script.spec("x").with_timeout(secs(10)).with_cleanup(secs(2)).with_stop_timeout(secs(30));
+    let handle = supervisor.add_task(spec.with_backoff(constant(secs(1)))).await?;
+    sleep(secs(14)).await;
+    assert_eq!(script.begun_ms(start), [0, 13_000]);
+    let stop = Instant::now();
+    assert!(handle.cancel().await?);
+    assert_eq!(stop.elapsed(), secs(30));
+    Ok(())
+}
