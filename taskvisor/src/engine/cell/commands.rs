@@ -204,15 +204,15 @@ impl Cell {
     }
 
     async fn when<T>(&self, look: impl Fn(&State) -> Option<T>) -> T {
+        if let Some(found) = look(&self.lock()) {
+            return found;
+        }
         let mut place = Waiting { cell: self, id: None };
         poll_fn(|cx| {
             // Cloned without the lock: the waker is the user's.
             let waker = cx.waker().clone();
             let mut state = self.lock();
             if let Some(found) = look(&state) {
-                let gone = place.id.take().and_then(|id| state.waiting.deregister(id));
-                drop(state);
-                drop(gone);
                 return Poll::Ready(found);
             }
             let replaced = state.waiting.register(&mut place.id, waker);
