@@ -3,9 +3,12 @@
 //! The models of the engine's protocols put their own primitives in place of these.
 
 mod waiters;
+#[cfg(test)]
+mod waiters_test;
 
-pub(crate) use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+pub(crate) use std::sync::{Mutex, MutexGuard};
 
 #[cfg(feature = "controller")]
 pub(crate) use waiters::wake_caught;

@@ -1,0 +1,13 @@
+//! What the engine's `sync` module offers, over loom's primitives.
+
+#[path = "../../taskvisor/src/sync/waiters.rs"]
+mod waiters;
+
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
+
+pub(crate) use waiters::{WaitList, Waiters};
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap()
+}
