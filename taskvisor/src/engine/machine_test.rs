@@ -215,7 +215,9 @@ impl Play<'_> {
         assert!(!exceeds || before.machine.request == Request::Nothing || before.machine.last);
         self.reach(exceeded);
         for has_helpers in [false, true] {
-            endings().into_iter().for_each(|ending| self.concludes(before, ending, has_helpers));
+            for ending in endings() {
+                self.concludes(before, ending, has_helpers);
+            }
         }
     }
 
@@ -256,7 +258,7 @@ impl Play<'_> {
         for _ in 0..6 {
             let machine = &mut node.machine;
             match machine.stage {
-                Stage::Queued => return,
+                Stage::Queued | Stage::Ended => return,
                 Stage::Waiting(_) => {
                     let (turn, _) = machine.turn(self.settings());
                     match turn {
@@ -272,7 +274,6 @@ impl Play<'_> {
                 Stage::Over => {
                     machine.end();
                 }
-                Stage::Ended => return,
             }
         }
         panic!("no end: {node:?}");
@@ -280,7 +281,9 @@ impl Play<'_> {
 
     fn explore(&mut self) {
         while let Some(node) = self.open.pop() {
-            COMMANDS.into_iter().for_each(|command| self.command(node, command));
+            for command in COMMANDS {
+                self.command(node, command);
+            }
             match node.machine.stage {
                 Stage::Queued => {
                     #[cfg(feature = "controller")]
