@@ -23,9 +23,8 @@ impl Ticks {
     pub(crate) fn next(self, every: Duration) -> Duration {
         let period = every.as_nanos().max(1);
         let (due, started) = (self.due.as_nanos(), self.started.as_nanos());
-        let floor = |time: u128| time / period * period;
-        let counted =
-            if started < due { floor(started) } else { floor(started.saturating_sub(LATE.as_nanos())).max(due) };
+        let is_punctual = started >= due && started - due <= LATE.as_nanos();
+        let counted = if is_punctual { due } else { started / period * period };
         let ended = counted + self.ended.as_nanos().saturating_sub(started);
         let next = (counted / period + 1).max(ended.div_ceil(period)).saturating_mul(period);
         let seconds = u64::try_from(next / 1_000_000_000).unwrap_or(u64::MAX);
