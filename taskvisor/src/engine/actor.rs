@@ -180,7 +180,11 @@ impl Actor {
         let attempt = match self.cell.begin() {
             Ok(attempt) => attempt,
             Err(told) => {
-                self.heeds_while_waiting(told);
+                if !self.heeds_while_waiting(told) {
+                    // Its gate was shut for good: it waits to be stopped.
+                    self.permit = Permit::of(&self.cell);
+                    self.step = Step::Parked { backoff: None };
+                }
                 return;
             }
         };
@@ -269,7 +273,7 @@ impl Actor {
             }
             return None;
         }
-        if news.bound == Some(Bound::Now) {
+        if matches!(news.bound, Some(Bound::Now(_))) {
             return Some(if self.takes_context { Ending::Aborted } else { Ending::Dropped });
         }
         if !self.takes_context {
@@ -401,7 +405,7 @@ impl Actor {
             }
             Next::Retry { delay, .. } if self.cell.is_managed() => {
                 self.step = Step::Parked { backoff: Some(delay) };
-                self.cell.report(|index| Note::Failed(index, delay));
+                self.cell.report(Note::Failed(delay));
                 return None;
             }
             Next::Restart(error) => {

@@ -17,7 +17,7 @@ use super::{ABORT, Bound, Cell, Gate, Progress, State, cancel};
 use crate::events::EventKind;
 use crate::outcome::TaskOutcome;
 use crate::panics::drop_caught;
-use crate::runtime_error::RuntimeError;
+use crate::runtime_error::{RuntimeError, StopLimit};
 use crate::status::TaskState;
 
 impl Cell {
@@ -52,7 +52,7 @@ impl Cell {
 
     /// Tells the task to stop, and does not wait.
     pub(crate) fn remove(&self) {
-        self.stop(Bound::within(self.stop_bound()), true);
+        self.stop(self.own_bound(self.stop_bound()), true);
     }
 
     /// Ends a wait, or the running attempt, and begins anew.
@@ -65,7 +65,7 @@ impl Cell {
         if state.progress == Progress::Idle {
             self.skip_wait(state);
         } else {
-            state.tell(Told::Restart, Bound::within(self.stop_bound()));
+            state.tell(Told::Restart, self.own_bound(self.stop_bound()));
             self.interrupt(state, Bound::Open);
         }
         true
@@ -87,7 +87,7 @@ impl Cell {
         let waits = state.gate == Gate::Shut;
         self.wake(state, None);
         if waits {
-            self.report(|_| Note::Skip);
+            self.report(Note::Skip);
         }
     }
 
@@ -103,8 +103,16 @@ impl Cell {
             if state.phase != TaskState::Stopping {
                 state.since = now;
             }
-            if let Bound::Within(time) = bound {
-                state.stop_by = state.stop_by.min(now.saturating_add(ticks(time)));
+            if let Bound::Within(time, limit) = bound {
+                let stop_by = now.saturating_add(ticks(time));
+                if stop_by < state.stop_by {
+                    (state.stop_by, state.limit) = (stop_by, limit);
+                }
+            }
+            if let Bound::Now(limit) = bound {
+                if now < state.stop_by {
+                    state.limit = limit;
+                }
             }
             state.phase = TaskState::Stopping;
             state.cancelled = true;
@@ -130,12 +138,10 @@ impl Cell {
         self.settings.stop_timeout.unwrap_or(self.core.config.grace)
     }
 
-    /// What is left of the time that its group has, and no more than its own `stop_timeout`.
-    pub(in crate::engine) fn bound_of_stop(&self, bound: Bound) -> Bound {
-        match self.settings.stop_timeout {
-            Some(timeout) => bound.tighter(Bound::within(timeout)),
-            None => bound,
-        }
+    /// A stop by name or handle, which has as much time as it says.
+    fn own_bound(&self, within: Duration) -> Bound {
+        let is_own = self.settings.stop_timeout.is_some();
+        Bound::within(within, if is_own { StopLimit::StopTimeout } else { StopLimit::Grace })
     }
 
     /// How long the clean-up after a timeout may take.
@@ -147,13 +153,13 @@ impl Cell {
     /// Tells the task to stop and waits until it has ended, unless it is the task itself that asks. Whether this call
     /// was the first to tell it.
     pub(crate) async fn cancel(&self, within: Duration) -> Result<bool, RuntimeError> {
-        let Some(first) = self.stop(Bound::within(within), true) else { return Ok(false) };
+        let Some(first) = self.stop(self.own_bound(within), true) else { return Ok(false) };
         if Current::is(self) {
             return Ok(first);
         }
         if !self.ended_within(within).await {
             // The bound may have been counted from a bit later, or the attempt keeps the deadline of its clean-up.
-            self.stop(Bound::Now, false);
+            self.stop(Bound::Now(StopLimit::Grace), false);
             if !self.ended_within(ABORT).await {
                 self.declare_aborted();
                 return Err(RuntimeError::TaskRemoveTimeout { name: self.name.to_string(), timeout: within });
@@ -169,8 +175,8 @@ impl Cell {
             return;
         }
         state.outcome = Some(TaskOutcome::Aborted { error: state.last_error.clone() });
-        state.tell(Told::Stop, Bound::Now);
-        self.interrupt(state, Bound::Now);
+        state.tell(Told::Stop, Bound::Now(StopLimit::Grace));
+        self.interrupt(state, Bound::Now(StopLimit::Grace));
         self.tell_over();
     }
 

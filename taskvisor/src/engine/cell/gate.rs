@@ -1,11 +1,12 @@
 //! What a group wants of a task in it, and what it is told of it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::super::decision::Told;
-use super::super::group::Note;
+use super::super::group::{Epoch, Note};
 use super::{Bound, Cell, Gate, Member, Progress};
 use crate::policy::RestartPolicy;
 use crate::ready::Ready;
@@ -20,8 +21,9 @@ pub(in crate::engine) enum Parked {
 
 impl Cell {
     /// Opens the gate: the next attempt is due.
-    pub(in crate::engine) fn release(&self) {
+    pub(in crate::engine) fn release(&self, epoch: Epoch) {
         let mut state = self.lock();
+        self.set_epoch(epoch);
         if state.told == Told::Hold {
             state.told = Told::Nothing;
         }
@@ -33,21 +35,39 @@ impl Cell {
     }
 
     /// Opens the gate to a task that failed: the next attempt waits for its backoff.
-    pub(in crate::engine) fn resume(&self) {
+    pub(in crate::engine) fn resume(&self, epoch: Epoch) {
         let mut state = self.lock();
+        self.set_epoch(epoch);
         state.gate = Gate::Open;
         self.wake(state, None);
     }
 
     /// Tells the task to end its attempt and to wait to be released.
-    pub(in crate::engine) fn hold(&self, bound: Bound) {
+    pub(in crate::engine) fn hold(&self, epoch: Epoch, bound: Bound) {
         let mut state = self.lock();
         if state.told == Told::Stop || state.progress == Progress::Over {
             return;
         }
+        self.set_epoch(epoch);
         state.gate = Gate::Shut;
         state.tell(Told::Hold, bound);
         self.interrupt(state, Bound::Open);
+    }
+
+    /// Lets no further attempt begin. One that runs goes on until it is requested to stop, and so does a wait.
+    pub(in crate::engine) fn retire(&self) {
+        self.lock().gate = Gate::Shut;
+    }
+
+    /// The last start or stop that the group requested.
+    pub(super) fn epoch(&self) -> Epoch {
+        self.member().map_or(0, |member| member.epoch.load(Ordering::Relaxed))
+    }
+
+    fn set_epoch(&self, epoch: Epoch) {
+        if let Some(member) = self.member() {
+            member.epoch.store(epoch, Ordering::Relaxed);
+        }
     }
 
     /// A task that has no attempt does as it was told.
@@ -62,8 +82,9 @@ impl Cell {
                 state.phase = TaskState::Pending;
             }
         }
+        let epoch = self.epoch();
         drop(state);
-        self.report(Note::Held);
+        self.report_of(epoch, Note::Held);
         Parked::Waits
     }
 
@@ -82,9 +103,14 @@ impl Cell {
     }
 
     /// Tells the group, if there is one.
-    pub(in crate::engine) fn report(&self, note: impl FnOnce(super::Index) -> Note) {
-        if let Some(Member { group, index, .. }) = self.member() {
-            group.note_of(self.id, *index, note(*index));
+    pub(in crate::engine) fn report(&self, note: Note) {
+        self.report_of(self.epoch(), note);
+    }
+
+    /// Tells the group of something that came of this start or stop.
+    pub(super) fn report_of(&self, epoch: Epoch, note: Note) {
+        if let Some(Member { group, key, .. }) = self.member() {
+            group.note_of(self.id, *key, epoch, note);
         }
     }
 
@@ -128,9 +154,10 @@ impl Cell {
         if passes {
             state.gate = Gate::Passed;
         }
+        let epoch = self.epoch();
         self.wake(state, None);
         if passes {
-            self.report(Note::Ready);
+            self.report_of(epoch, Note::Ready);
         }
     }
 }

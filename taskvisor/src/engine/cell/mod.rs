@@ -22,19 +22,20 @@ use tokio_util::sync::CancellationToken;
 use super::clock::Ticks;
 use super::core::Core;
 use super::decision::Told;
-use super::group::{GroupCell, Index};
+use super::group::{GroupCell, Key};
 use super::helpers::Helpers;
 use super::names;
 use crate::error::TaskError;
 use crate::events::{Event, EventKind};
 use crate::health::Problem;
 use crate::outcome::TaskOutcome;
+use crate::runtime_error::StopLimit;
 use crate::settings::Settings;
 use crate::status::{TaskId, TaskState, TaskStatus};
 use crate::sync::{WaitList, lock};
 use crate::task::TaskRef;
 
-pub(super) use bound::Bound;
+pub(super) use bound::{Bound, StopBy};
 pub(super) use gate::Parked;
 pub(super) use transitions::{Concluded, News};
 
@@ -65,6 +66,11 @@ impl State {
     pub(in crate::engine) fn is_ready(&self) -> bool {
         self.ready
     }
+
+    /// Which bound it exceeded, if it was aborted.
+    pub(in crate::engine) fn limit(&self) -> StopLimit {
+        self.limit
+    }
 }
 
 /// How a registration came to be.
@@ -91,7 +97,9 @@ pub(in crate::engine) enum Tie {
 /// The place of a registration in its group.
 pub(in crate::engine) struct Member {
     pub(in crate::engine) group: Arc<GroupCell>,
-    pub(in crate::engine) index: Index,
+    pub(in crate::engine) key: Key,
+    /// The last start or stop that the group requested. Changed under the cell's lock.
+    pub(in crate::engine) epoch: AtomicU32,
     /// Its failures are the group's to decide on.
     pub(in crate::engine) managed: bool,
     /// Others are after it.
@@ -121,6 +129,8 @@ pub(in crate::engine) struct State {
     since: Ticks,
     /// When it should have stopped, once told to; at the end of time if nobody said.
     stop_by: Ticks,
+    /// Which bound that is.
+    limit: StopLimit,
     /// The present attempt is ready.
     ready: bool,
     /// The attempt's token is cancelled.
@@ -184,6 +194,7 @@ impl Cell {
                 gate: if matches!(tie.as_deref(), Some(Tie::Group(_))) { Gate::Shut } else { Gate::Open },
                 since: Ticks::MAX,
                 stop_by: Ticks::MAX,
+                limit: StopLimit::Grace,
                 ready: false,
                 cancelled: false,
                 attempt: 0,

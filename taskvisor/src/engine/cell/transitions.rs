@@ -18,6 +18,7 @@ use crate::events::{Event, EventKind, millis};
 use crate::outcome::TaskOutcome;
 use crate::panics::drop_caught;
 use crate::ready::Ready;
+use crate::runtime_error::StopLimit;
 use crate::status::TaskState;
 
 /// What an actor finds when it looks for news.
@@ -45,7 +46,8 @@ fn waits(phase: TaskState, delay: Duration) -> TaskState {
 /// What is left to do, or to drop, when the registration has ended.
 pub(in crate::engine) struct Finished {
     pub(in crate::engine) end: End,
-    pub(in crate::engine) aborted: bool,
+    /// If it was aborted, by which bound.
+    pub(in crate::engine) aborted: Option<StopLimit>,
     pub(in crate::engine) unready: bool,
     /// What the outcome would have been, had it not been declared before.
     spare: Option<TaskOutcome>,
@@ -98,7 +100,7 @@ impl Cell {
     pub(in crate::engine) fn begin(&self) -> Result<u32, Told> {
         self.core.bus.start_here();
         let mut state = self.lock();
-        if state.told >= Told::Hold {
+        if state.told >= Told::Hold || state.gate == Gate::Shut {
             return Err(state.told);
         }
         state.told = Told::Nothing;
@@ -113,7 +115,7 @@ impl Cell {
         }
         state.phase = TaskState::Running;
         let ready = std::mem::take(&mut state.unready);
-        let attempt = state.attempt;
+        let (attempt, epoch) = (state.attempt, if passes { self.epoch() } else { 0 });
         #[cfg(feature = "test-util")]
         self.note_fault(&state);
         if self.core.bus.is_active() {
@@ -121,7 +123,7 @@ impl Cell {
         }
         drop(state);
         if passes {
-            self.report(Note::Ready);
+            self.report_of(epoch, Note::Ready);
         }
         if ready {
             self.core.one_is_ready();
@@ -299,7 +301,7 @@ impl Cell {
         let spare = if state.outcome.is_some() { Some(outcome) } else { state.outcome.replace(outcome) };
         Finished {
             end: End::of(state.outcome.as_ref()),
-            aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })),
+            aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })).then_some(state.limit),
             spare,
             unready: std::mem::take(&mut state.unready),
             _waker: state.waker.take(),
