@@ -1,15 +1,12 @@
 //! The declaration of a group.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::SupervisorConfig;
+use crate::declaration::Declared;
 use crate::policy::{BackoffPolicy, RestartPolicy};
-use crate::ready::Ready;
 use crate::runtime_error::InvalidOption;
-use crate::settings::{Overrides, Settings, check_backoff};
 use crate::spec::{IntoTaskSpec, TaskSpec};
 use crate::strategy::Strategy;
 
@@ -50,50 +47,15 @@ pub struct Group {
     pub(crate) max_retries: Option<u32>,
     pub(crate) critical: bool,
     pub(crate) significant: bool,
+    /// How many groups are nested, this one included.
+    depth: u32,
 }
 
-/// A child of a group, as it was declared.
+/// A child of a group, as it was declared. A group is in its shared form by then, so that nothing recurses.
 #[derive(Clone)]
 pub(crate) enum ChildSpec {
     Task(TaskSpec),
-    Group(Group),
-}
-
-impl ChildSpec {
-    pub(crate) fn name(&self) -> &str {
-        match self {
-            Self::Task(spec) => spec.name(),
-            Self::Group(group) => &group.name,
-        }
-    }
-
-    pub(crate) fn after(&self) -> &[Arc<str>] {
-        match self {
-            Self::Task(spec) => spec.after(),
-            Self::Group(group) => &group.after,
-        }
-    }
-
-    pub(crate) fn is_critical(&self) -> bool {
-        match self {
-            Self::Task(spec) => spec.is_critical(),
-            Self::Group(group) => group.critical,
-        }
-    }
-
-    pub(crate) fn is_significant(&self) -> bool {
-        match self {
-            Self::Task(spec) => spec.is_significant(),
-            Self::Group(group) => group.significant,
-        }
-    }
-
-    fn layers(&self) -> u32 {
-        match self {
-            Self::Task(_) => 1,
-            Self::Group(group) => group.layers(),
-        }
-    }
+    Group(Arc<Declared>),
 }
 
 impl fmt::Debug for ChildSpec {
@@ -120,6 +82,7 @@ impl Group {
             max_retries: None,
             critical: true,
             significant: false,
+            depth: 1,
         }
     }
 
@@ -172,7 +135,8 @@ impl Group {
     }
 
     pub(crate) fn add_group(&mut self, group: Self) {
-        self.children.push(ChildSpec::Group(group));
+        self.depth = self.depth.max(group.depth.saturating_add(1));
+        self.children.push(ChildSpec::Group(Arc::new(Declared::new(group))));
     }
 
     /// Starts the group when these siblings, declared before it, are ready, and stops it before them.
@@ -218,92 +182,9 @@ impl Group {
         self
     }
 
-    /// Checks what is the group's own. The name of a root has no rules.
-    pub(crate) fn check(&self, is_root: bool) -> Result<(), InvalidOption> {
-        let subject = || format!("group `{}`", self.name);
-        let invalid = |option, value, expected| Err(InvalidOption { subject: subject(), option, value, expected });
-        if !is_root {
-            check_name("a group", &self.name)?;
-        }
-        if let Some((_, within)) = self.limit {
-            if within.is_zero() {
-                return invalid("limit.within", "0ns".into(), "a time longer than zero");
-            }
-        }
-        if let Some(backoff) = &self.backoff {
-            check_backoff(backoff, &subject)?;
-        }
-        if self.significant && matches!(self.restart, RestartPolicy::Always { .. }) {
-            return invalid("significant", "set".into(), "a group that can end: not the restart policy `Always`");
-        }
-        for (index, child) in self.children.iter().enumerate() {
-            for after in child.after() {
-                if !self.children[..index].iter().any(|earlier| *earlier.name() == **after) {
-                    return Err(InvalidOption {
-                        subject: format!("`{}`", child.name()),
-                        option: "after",
-                        value: format!("`{after}`"),
-                        expected: "the name of a sibling that is declared before it",
-                    });
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// For each child the earlier siblings that it is after, by their place.
-    pub(crate) fn edges(&self) -> Vec<Vec<usize>> {
-        let places: HashMap<&str, usize> =
-            self.children.iter().enumerate().map(|(index, child)| (child.name(), index)).collect();
-        let edges = self.children.iter().enumerate().map(|(index, child)| {
-            let named = child.after().iter().filter_map(|name| places.get(&**name).copied());
-            let chain = (self.strategy == Strategy::RestForOne && index > 0).then(|| index - 1);
-            let mut sorted = Vec::new();
-            for earlier in named.chain(chain).filter(|earlier| *earlier < index) {
-                if let Err(position) = sorted.binary_search(&earlier) {
-                    sorted.insert(position, earlier);
-                }
-            }
-            sorted
-        });
-        edges.collect()
-    }
-
-    /// How many layers a stop has, one after another.
-    pub(crate) fn layers(&self) -> u32 {
-        let mut layers: Vec<u32> = Vec::with_capacity(self.children.len());
-        for (child, earlier) in self.children.iter().zip(self.edges()) {
-            let below = earlier.into_iter().map(|earlier| layers[earlier]).max().unwrap_or(0);
-            layers.push(below + child.layers());
-        }
-        layers.into_iter().max().unwrap_or(1).max(1)
-    }
-
-    /// What the group itself runs by, as a child.
-    pub(crate) fn settings(&self, config: &SupervisorConfig) -> Settings {
-        let overrides = Overrides {
-            restart: Some(self.restart),
-            backoff: self.backoff,
-            reset_after: self.reset_after,
-            max_retries: self.max_retries,
-            ..Overrides::default()
-        };
-        overrides.resolve(config)
-    }
-
-    /// Whether its children need somebody to look after them together: a flat group of independent tasks does not.
-    pub(crate) fn is_plain(&self) -> bool {
-        self.strategy == Strategy::OneForOne
-            && self.limit.is_none()
-            && self.children.iter().all(|child| match child {
-                ChildSpec::Group(_) => false,
-                ChildSpec::Task(spec) => {
-                    spec.after().is_empty()
-                        && !spec.is_critical()
-                        && !spec.is_significant()
-                        && spec.ready() == Ready::Start
-                }
-            })
+    /// How many groups are nested, this one included.
+    pub(crate) fn depth(&self) -> u32 {
+        self.depth
     }
 }
 

@@ -60,6 +60,7 @@ mod config;
 mod context;
 #[cfg(feature = "controller")]
 mod controller;
+mod declaration;
 mod engine;
 mod error;
 mod events;
@@ -125,7 +126,7 @@ pub use policy::{BackoffPolicy, JitterPolicy, RestartPolicy};
 pub use probe::Probe;
 pub use ready::Ready;
 pub use result::{IntoTaskError, IntoTaskResult};
-pub use runtime_error::{InvalidOption, RuntimeError};
+pub use runtime_error::{InvalidOption, RuntimeError, StopLimit};
 pub use snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
 pub use spec::{IntoTaskSpec, TaskSpec};
 pub use status::{TaskId, TaskState, TaskStatus};

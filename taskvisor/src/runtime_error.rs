@@ -13,17 +13,31 @@ use crate::failure::FailureChain;
 #[non_exhaustive]
 pub enum RuntimeError {
     /// Tasks were still running when the shutdown's grace, or their own `stop_timeout`, was over. They were aborted.
-    #[error("{} not stopped in time (grace {grace:?}): {}", count(stuck.len()), stuck.join(", "))]
+    #[error("{} not stopped in time (grace {grace:?}): {}", count(stuck.len()), with_limits(stuck, limits))]
     GraceExceeded {
         /// The grace period of the shutdown.
         grace: Duration,
         /// The paths of exactly the tasks that had to be aborted, in the order of their registration.
         stuck: Vec<String>,
+        /// For each of them the bound that it exceeded.
+        limits: Vec<StopLimit>,
     },
     /// The name belongs to another task until that one's last attempt has physically ended.
     #[error("a task named `{name}` is already registered")]
     TaskAlreadyExists {
         /// The name that was asked for.
+        name: String,
+    },
+    /// The name belongs to a group until that has ended.
+    #[error("a group named `{name}` is already registered")]
+    GroupAlreadyExists {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// The name is that of a group, where a task was expected.
+    #[error("`{name}` is a group and no task: call `group({name:?}).cancel()` on the tree")]
+    IsGroup {
+        /// The path that was asked for.
         name: String,
     },
     /// No task of this name is registered.
@@ -94,6 +108,15 @@ fn count(tasks: usize) -> String {
     }
 }
 
+fn with_limits(stuck: &[String], limits: &[StopLimit]) -> String {
+    let limits = limits.iter().copied().chain(std::iter::repeat(StopLimit::Grace));
+    let shown = stuck.iter().zip(limits).map(|(path, limit)| match limit.as_text() {
+        Some(limit) => format!("{path} ({limit})"),
+        None => path.clone(),
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
 fn left(stuck: &[String]) -> String {
     if stuck.is_empty() { String::new() } else { format!("; not stopped in time: {}", stuck.join(", ")) }
 }
@@ -105,6 +128,8 @@ impl RuntimeError {
         match self {
             Self::GraceExceeded { .. } => "runtime_grace_exceeded",
             Self::TaskAlreadyExists { .. } => "runtime_task_already_exists",
+            Self::GroupAlreadyExists { .. } => "runtime_group_already_exists",
+            Self::IsGroup { .. } => "runtime_is_group",
             Self::TaskNotFound { .. } => "runtime_task_not_found",
             Self::TaskRemoveTimeout { .. } => "runtime_task_remove_timeout",
             Self::GroupNotRunning { .. } => "runtime_group_not_running",
@@ -116,6 +141,32 @@ impl RuntimeError {
             Self::QueueFull { .. } => "runtime_queue_full",
             Self::Signals(_) => "runtime_signals",
             Self::InvalidOption(_) => "runtime_invalid_option",
+        }
+    }
+}
+
+/// Which bound a task exceeded that had to be aborted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum StopLimit {
+    /// Its own `stop_timeout`, or that of the config.
+    StopTimeout,
+    /// The share of its layer: the rest of the grace was for those that stop after it.
+    Share,
+    /// The grace of the shutdown.
+    Grace,
+    /// None: the shutdown was forced.
+    Forced,
+}
+
+impl StopLimit {
+    /// What is added to a path, unless it is what is expected.
+    fn as_text(self) -> Option<&'static str> {
+        match self {
+            Self::StopTimeout => Some("past its `stop_timeout`"),
+            Self::Share => Some("past the share of its layer"),
+            Self::Grace => None,
+            Self::Forced => Some("forced"),
         }
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::config::SupervisorConfig;
 #[cfg(feature = "controller")]
 use crate::controller::{ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
+use crate::declaration::Declared;
 use crate::engine::{Cell, Core, Parts, Running, Shutdown};
 use crate::events::{EventStream, Subscribe};
 use crate::group::Group;
@@ -96,7 +97,7 @@ impl Supervisor {
     }
 
     fn claim(&self, specs: Vec<TaskSpec>, signals: bool) -> Result<Running, RuntimeError> {
-        let root = Group::one_for_one("root").tasks(specs);
+        let root = Arc::new(Declared::new(Group::one_for_one("root").tasks(specs)));
         self.core.claim(signals)?.start_with(|core| core.add_tree(&root, None))
     }
 

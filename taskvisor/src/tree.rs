@@ -10,6 +10,7 @@ use crate::child::ChildHandle;
 use crate::config::SupervisorConfig;
 #[cfg(feature = "controller")]
 use crate::controller::{ControllerConfig, SlotHandle, SlotSpec};
+use crate::declaration::Declared;
 use crate::engine::{Running, Shutdown};
 use crate::events::IntoSubscriber;
 use crate::group::Group;
@@ -42,7 +43,7 @@ use crate::supervisor::{Supervisor, SupervisorBuilder, exit};
 #[must_use = "a tree stops its tasks when it is dropped"]
 pub struct Tree {
     supervisor: Arc<Supervisor>,
-    pub(crate) root: Group,
+    pub(crate) root: Arc<Declared>,
     started: AtomicBool,
 }
 
@@ -68,7 +69,7 @@ impl Tree {
         ChildHandle::new(path.into(), Arc::clone(self.supervisor.core()))
     }
 
-    /// The group of that path in the tree, whether it is there or not.
+    /// The group of that path in the tree, whether it is there or not. The empty path is that of the root.
     #[must_use]
     pub fn group(&self, path: &str) -> GroupHandle {
         GroupHandle::new(path.into(), Arc::clone(self.supervisor.core()))
@@ -243,7 +244,7 @@ impl TreeBuilder {
     pub fn build(self) -> Tree {
         let supervisor = self.supervisor.build();
         supervisor.core().keep_places();
-        Tree { supervisor, root: self.root, started: AtomicBool::new(false) }
+        Tree { supervisor, root: Arc::new(Declared::new(self.root)), started: AtomicBool::new(false) }
     }
 }
 

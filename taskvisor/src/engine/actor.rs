@@ -25,7 +25,7 @@ use super::current::Current;
 use super::decision::{Ending, Next};
 use super::group::Note;
 use super::guards::Guards;
-use super::machine::{Conclusion, Cut, Heed, Measured, Report, Turn};
+use super::machine::{Conclusion, Cut, Heed, Measured, Turn};
 use super::observe::{self, Observed};
 use crate::context::TaskContext;
 use crate::error::TaskError;
@@ -408,12 +408,12 @@ impl Actor {
             Next::Hold(error) => {
                 let _ = drop_caught(error);
                 self.step = Step::Waiting { delay: Duration::ZERO };
-                self.cell.report(Report::Held);
+                self.cell.tell_group(Note::Held);
                 return None;
             }
             Next::Retry { delay, .. } if self.cell.is_managed() => {
                 self.step = Step::Waiting { delay };
-                self.cell.tell_group(|index| Note::Failed(index, delay));
+                self.cell.tell_group(Note::Failed(delay));
                 return None;
             }
             Next::Restart(error) => {

@@ -24,7 +24,7 @@ use crate::controller::ControllerSetup;
 use crate::events::{Bus, EventKind, EventStream, Subscribe};
 use crate::group::check_name;
 use crate::outcome::TaskOutcome;
-use crate::panics::catch;
+use crate::panics::{catch, drop_caught};
 use crate::runtime_error::{InvalidOption, RuntimeError};
 use crate::settings::{Overrides, Settings};
 use crate::spec::{Said, TaskSpec};
@@ -221,8 +221,12 @@ impl Core {
         registry.settle(&runtime);
         self.bus.start(&runtime);
         registry.enter(&cell)?;
+        let before = registry.take_place(&cell);
         announce(&cell);
         drop(registry);
+        if before.is_some() {
+            let _ = drop_caught(before);
+        }
         Actor::spawn(Arc::clone(&cell), &runtime);
         Ok(cell)
     }
@@ -239,8 +243,8 @@ impl Core {
         let finished = cell.finish(outcome);
         #[cfg(feature = "controller")]
         let aftermath = cell.slot().map(|slot| self.hand_over(&mut registry, slot));
-        if finished.aborted && matches!(registry.admission, Admission::Closing | Admission::Stopping) {
-            registry.aborted.push((cell.id(), Arc::clone(cell.name())));
+        if let (Some(limit), Admission::Closing | Admission::Stopping) = (finished.aborted, registry.admission) {
+            registry.aborted.push((cell.id(), Arc::clone(cell.name()), limit));
         }
         let vacant = registry.is_empty() || (cell.is_beside_tree() && registry.has_tree_only());
         let over = registry.is_over();
@@ -252,7 +256,7 @@ impl Core {
         let end = finished.end;
         finished.carry_out();
         drop(gone);
-        cell.tell_group(|index| Note::Ended(index, end));
+        cell.tell_group(Note::Ended(end));
         #[cfg(feature = "controller")]
         if let Some(aftermath) = aftermath {
             aftermath.carry_out();
@@ -291,13 +295,16 @@ impl Core {
             (Admission::Closed, _) | (Admission::Closing | Admission::Stopping, None) => {
                 Err(RuntimeError::ShuttingDown)
             }
+            (_, None) if registry.groups.contains_key(name) => Err(RuntimeError::IsGroup { name: name.to_owned() }),
             (_, found) => Ok(found.cloned()),
         }
     }
 
     /// In the order of registration.
     pub(crate) fn cells(&self) -> Vec<Arc<Cell>> {
-        self.registry().cells()
+        let mut cells = self.registry().cells();
+        cells.sort_unstable_by_key(|cell| cell.id());
+        cells
     }
 
     /// Whether a batch or tree was started.

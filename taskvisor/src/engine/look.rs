@@ -4,75 +4,102 @@ use std::sync::Arc;
 
 use super::cell::Cell;
 use super::core::Core;
-use super::group::{GroupCell, Member};
+use super::group::{Key, Member};
 use super::registry::Admission;
-use crate::group::{ChildSpec, Group};
+use crate::declaration::Declared;
+use crate::error::TaskError;
 use crate::health::{Health, Phase, Problem, Unwell};
+use crate::panics::{catch, drop_caught};
 use crate::snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
 use crate::status::TaskState;
 
 impl Core {
     /// The declared tree as it is now, with what was added beside it.
-    pub(crate) fn snapshot(&self, root: &Group) -> TreeSnapshot {
-        let mut node = self.group_node(root, "");
-        let added = self.cells().into_iter().filter(|cell| !self.is_declared(cell));
-        node.children.extend(added.map(|cell| self.task_node(&cell, cell.name(), Vec::new())));
+    pub(crate) fn snapshot(&self, root: &Arc<Declared>) -> TreeSnapshot {
+        let mut node = self.declared_node(root);
+        let mut cells = self.cells();
+        {
+            let registry = self.registry();
+            let places = registry.places.as_deref();
+            let is_declared = |cell: &Cell| places.is_some_and(|places| places.tasks.contains_key(cell.name()));
+            cells.retain(|cell| cell.member().is_none() && !is_declared(cell));
+        }
+        node.children.extend(cells.iter().map(|cell| self.task_node(cell, cell.name(), Vec::new())));
+        cells.into_iter().for_each(|cell| drop(drop_caught(cell)));
         TreeSnapshot { root: node }
     }
 
-    fn is_declared(&self, cell: &Arc<Cell>) -> bool {
-        let registry = self.registry();
-        let declared = registry.places.as_ref().is_some_and(|places| places.tasks.contains_key(cell.name()));
-        cell.member().is_some() || declared
-    }
-
-    fn group_node(&self, spec: &Group, path: &str) -> NodeSnapshot {
-        let group = self.group_place(path);
-        let children = spec.children.iter().map(|child| {
-            let path = if path.is_empty() { child.name().to_owned() } else { format!("{path}/{}", child.name()) };
-            match child {
-                ChildSpec::Group(group) => self.group_node(group, &path),
-                ChildSpec::Task(task) => {
-                    let after = task.after().iter().map(ToString::to_string).collect();
-                    match self.place(&path) {
-                        Some(cell) => self.task_node(&cell, task.name(), after),
-                        None => NodeSnapshot::pending(task.name(), &path, NodeKind::Task, after),
-                    }
+    /// What was declared, group by group, without recursion.
+    fn declared_node(&self, root: &Arc<Declared>) -> NodeSnapshot {
+        let mut open: Vec<(NodeSnapshot, &Arc<Declared>, usize)> = Vec::new();
+        let mut next = Some((root, self.group_node(root, "")));
+        loop {
+            if let Some((group, node)) = next.take() {
+                open.push((node, group, 0));
+            }
+            let Some((node, group, place)) = open.last_mut() else { return self.group_node(root, "") };
+            let Some(child) = group.children.get(*place) else {
+                let Some((mut node, group, _)) = open.pop() else { continue };
+                self.fill_group(&mut node, group);
+                match open.last_mut() {
+                    Some((parent, ..)) => parent.children.push(node),
+                    None => return node,
+                }
+                continue;
+            };
+            *place += 1;
+            let path =
+                if node.path.is_empty() { child.name.to_string() } else { format!("{}/{}", node.path, child.name) };
+            match &child.group {
+                Some(group) => next = Some((group, self.group_node(group, &path))),
+                None => {
+                    let after = child.after.iter().map(ToString::to_string).collect();
+                    let child = match self.place(&path) {
+                        Some(cell) => {
+                            let task = self.task_node(&cell, &child.name, after);
+                            let _ = drop_caught(cell);
+                            task
+                        }
+                        None => NodeSnapshot::pending(&child.name, &path, NodeKind::Task, after),
+                    };
+                    node.children.push(child);
                 }
             }
-        });
-        let mut node = NodeSnapshot::pending(
-            &spec.name,
-            path,
-            NodeKind::Group(spec.strategy),
-            spec.after.iter().map(ToString::to_string).collect(),
-        );
-        node.children = children.collect();
-        if let Some(group) = group {
-            self.fill_group(&mut node, spec, &group);
-        } else if path.is_empty() {
-            node.state = self.plain_state();
-        } else if self.readiness_is_claimed() {
-            node.state = TaskState::Ended;
         }
-        node
     }
 
-    fn fill_group(&self, node: &mut NodeSnapshot, spec: &Group, group: &GroupCell) {
-        (node.state, node.restarts) = (group.state(), group.restarts());
-        node.last_error = group.failed_with();
-        let added = group.members().into_iter().skip(spec.children.len());
-        node.children.extend(added.filter_map(|member| match member {
-            Member::Task(cell) if cell.status().state != TaskState::Ended => {
-                let name = cell.name().rsplit('/').next().unwrap_or_default().to_owned();
-                Some(self.task_node(&cell, &name, Vec::new()))
+    fn group_node(&self, group: &Declared, path: &str) -> NodeSnapshot {
+        let after = group.after.iter().map(ToString::to_string).collect();
+        NodeSnapshot::pending(&group.name, path, NodeKind::Group(group.strategy), after)
+    }
+
+    /// What is known of a group that is registered, or was, and what was added to it.
+    fn fill_group(&self, node: &mut NodeSnapshot, declared: &Declared) {
+        let Some(group) = self.group_place(&node.path) else {
+            if node.path.is_empty() {
+                node.state = self.plain_state();
+            } else if self.readiness_is_claimed() {
+                node.state = TaskState::Ended;
             }
-            _ => None,
-        }));
+            return;
+        };
+        (node.state, node.restarts) = (group.state(), group.restarts());
+        node.last_error = group.failed_with().map(|text| text.to_string());
+        let first_added = declared.children.len() as Key;
+        for (key, member) in group.members() {
+            if let (true, Member::Task(cell)) = (key >= first_added, &member) {
+                let name = cell.name().rsplit('/').next().unwrap_or_default();
+                // One that has the place of a declared child is shown there.
+                if cell.status().state != TaskState::Ended && declared.place(name).is_none() {
+                    node.children.push(self.task_node(cell, name, Vec::new()));
+                }
+            }
+            let _ = drop_caught(member);
+        }
     }
 
-    /// What a root does that nobody looks after.
-    fn plain_state(&self) -> TaskState {
+    /// What a root does that has no driver.
+    pub(crate) fn plain_state(&self) -> TaskState {
         let registry = self.registry();
         match registry.admission {
             Admission::Open if !self.readiness_is_claimed() => TaskState::Pending,
@@ -92,7 +119,7 @@ impl Core {
             state: status.state,
             attempt: status.attempt,
             restarts: status.restarts,
-            last_error: status.last_error.map(|error| error.to_string()),
+            last_error: status.last_error.map(text_of),
             since: Some(self.clock.time(since)),
             after,
             children: Vec::new(),
@@ -124,6 +151,13 @@ impl Core {
         };
         health
     }
+}
+
+/// An error of the user's in words: its text and its drop are the user's.
+fn text_of(error: Arc<TaskError>) -> String {
+    let text = catch(|| error.to_string()).unwrap_or_else(|panic| panic.to_string());
+    let _ = drop_caught(error);
+    text
 }
 
 impl Cell {

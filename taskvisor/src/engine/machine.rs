@@ -323,7 +323,6 @@ impl Machine {
     }
 
     /// Lets no further attempt begin; one that runs goes on.
-    #[allow(dead_code)]
     pub(super) fn retire(&mut self) {
         if !self.last {
             self.gate = Gate::Shut;

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use super::cell::Cell;
 use super::group::GroupCell;
 use super::names::Names;
-use crate::runtime_error::RuntimeError;
+use crate::runtime_error::{RuntimeError, StopLimit};
 use crate::status::TaskId;
 
 #[derive(Default)]
@@ -29,7 +29,7 @@ pub(super) struct Registry {
     /// A `run` is going on.
     pub(super) running: bool,
     /// What was aborted since the shutdown began.
-    pub(super) aborted: Vec<(TaskId, Arc<str>)>,
+    pub(super) aborted: Vec<(TaskId, Arc<str>, StopLimit)>,
 }
 
 /// The newest registration of each place in a declared tree, also when it has ended.
@@ -89,7 +89,7 @@ impl Registry {
     pub(super) fn enter(&mut self, cell: &Arc<Cell>) -> Result<(), RuntimeError> {
         let name = cell.name();
         if self.groups.contains_key(name) || !self.names.enter(cell) {
-            return Err(RuntimeError::TaskAlreadyExists { name: name.to_string() });
+            return Err(self.taken(name));
         }
         self.added += usize::from(cell.is_beside_tree());
         Ok(())
@@ -122,11 +122,27 @@ impl Registry {
         self.names.get(path).is_some() || self.groups.contains_key(path)
     }
 
-    /// In the order of registration.
+    /// Why a path cannot be registered that is taken.
+    pub(super) fn taken(&self, path: &str) -> RuntimeError {
+        let name = path.to_owned();
+        if self.groups.contains_key(path) {
+            RuntimeError::GroupAlreadyExists { name }
+        } else {
+            RuntimeError::TaskAlreadyExists { name }
+        }
+    }
+
+    /// In no order: the caller sorts them with no lock held.
     pub(super) fn cells(&self) -> Vec<Arc<Cell>> {
-        let mut cells: Vec<_> = self.names.iter().cloned().collect();
-        cells.sort_by_cached_key(|cell| cell.id());
-        cells
+        self.names.iter().cloned().collect()
+    }
+
+    /// The newest registration of a declared place is this one from now on. Gives the one before, to be dropped with no
+    /// lock held.
+    #[must_use = "it holds the user's task"]
+    pub(super) fn take_place(&mut self, cell: &Arc<Cell>) -> Option<Arc<Cell>> {
+        let place = self.places.as_mut()?.tasks.get_mut(cell.name())?;
+        Some(std::mem::replace(place, Arc::clone(cell)))
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};
 
 use super::alarm::deadline;
-use super::cell::{ABORT, Bound};
+use super::cell::{ABORT, Bound, StopBy};
 use super::core::Core;
 use super::current::Current;
 use super::machine::Stage;
@@ -22,7 +22,7 @@ use super::registry::{Admission, Registry};
 use super::slots::Aftermath;
 use crate::events::{Event, EventKind};
 use crate::failure::FailureChain;
-use crate::runtime_error::RuntimeError;
+use crate::runtime_error::{RuntimeError, StopLimit};
 use crate::status::TaskId;
 use crate::stop_reason::StopReason;
 use crate::sync::{Waiters, lock};
@@ -186,15 +186,21 @@ impl Driver {
         core.registry().admission = Admission::Stopping;
         let mut stuck = Vec::new();
         if !until(pin!(self.stop_all(grace)), pin!(core.forced()), grace).await {
-            core.roots().iter().for_each(|root| root.stop(Bound::Now));
+            let limit = match core.verdict.forced.load(Ordering::Acquire) {
+                true => StopLimit::Forced,
+                false => StopLimit::Grace,
+            };
+            for root in core.roots() {
+                root.stop(StopBy::now(limit));
+            }
             for cell in core.cells() {
-                cell.stop(Bound::Now, StopReason::Shutdown);
+                cell.stop(Bound::Now(limit), StopReason::Shutdown);
             }
             // What can be aborted is given the time to show it, so that it is gone when `run` returns.
             until(pin!(core.vacant()), pin!(pending()), ABORT).await;
             for cell in core.cells() {
                 cell.declare_aborted();
-                stuck.push((cell.id(), Arc::clone(cell.name())));
+                stuck.push((cell.id(), Arc::clone(cell.name()), cell.lock().limit()));
             }
         }
         let result = self.judge(stuck);
@@ -219,32 +225,45 @@ impl Driver {
         for cell in core.cells().into_iter().filter(|cell| cell.member().is_none()) {
             if cell.was_added() { added.push(cell) } else { declared.push(cell) }
         }
-        let layers =
-            roots.iter().map(|root| root.spec().layers()).max().unwrap_or(0).max(u32::from(!declared.is_empty()));
-        let began = Instant::now();
-        let share = if layers == 0 { Bound::Open } else { Bound::within(grace / (layers + 1)) };
-        let now = Some(core.clock.now());
+        let layers = roots.iter().map(|root| root.declared().layers);
+        let layers = layers.max().unwrap_or(0).max(u32::from(!declared.is_empty()));
+        let by = StopBy::within(grace);
+        let first = by.share(Instant::now(), layers, grace);
+        let mut share = Duration::ZERO;
+        let now = (Instant::now(), Some(core.clock.now()));
         for cell in added {
-            cell.stop_at(now, cell.bound_of_stop(share), StopReason::Shutdown);
+            // Where nothing is left to stop after it, this comes back to abort it: it needs no alarm of its own.
+            let bound = match (layers, cell.settings().stop_timeout) {
+                (0, None) => Bound::Open,
+                (_, timeout) => first.bound(now.0, timeout),
+            };
+            share = share.max(bound.time().unwrap_or_default());
+            cell.stop_at(now.1, bound, StopReason::Shutdown);
         }
-        core.gone(Registry::has_tree_only).await;
+        // What ignores its abort is not waited for any longer than its share.
+        let gone = pin!(core.gone(Registry::has_tree_only));
+        let limit = if layers == 0 { Duration::MAX } else { share.saturating_add(ABORT) };
+        until(gone, pin!(pending()), limit).await;
+        let now = Instant::now();
         for cell in declared {
-            cell.stop(cell.bound_of_stop(Bound::Open), StopReason::Shutdown);
+            let timeout = cell.settings().stop_timeout;
+            cell.stop(if timeout.is_none() { Bound::Open } else { by.bound(now, timeout) }, StopReason::Shutdown);
         }
         for root in roots {
-            root.stop(Bound::within(grace.saturating_sub(began.elapsed())));
+            root.stop(by);
         }
         core.vacant().await;
     }
 
     /// Names what was aborted, at the deadline or before it.
-    fn judge(&self, mut stuck: Vec<(TaskId, Arc<str>)>) -> Result<(), RuntimeError> {
+    fn judge(&self, mut stuck: Vec<(TaskId, Arc<str>, StopLimit)>) -> Result<(), RuntimeError> {
         stuck.append(&mut self.core.registry().aborted);
         if !stuck.is_empty() {
             stuck.sort_unstable();
-            stuck.dedup();
+            stuck.dedup_by_key(|(id, ..)| *id);
         }
-        let stuck: Vec<_> = stuck.into_iter().map(|(_, name)| name.to_string()).collect();
+        let (stuck, limits): (Vec<_>, Vec<_>) =
+            stuck.into_iter().map(|(_, name, limit)| (name.to_string(), limit)).unzip();
         if let Some(chain) = lock(&self.core.verdict.failure).take() {
             return Err(if chain.ends_by_limit() {
                 RuntimeError::IntensityExceeded { chain, stuck }
@@ -255,7 +274,7 @@ impl Driver {
         if stuck.is_empty() {
             return Ok(());
         }
-        Err(RuntimeError::GraceExceeded { grace: self.core.config.grace, stuck })
+        Err(RuntimeError::GraceExceeded { grace: self.core.config.grace, stuck, limits })
     }
 }
 
@@ -272,10 +291,11 @@ impl Drop for Driver {
         }
         let cells = self.core.cells();
         for cell in &cells {
-            cell.stop(Bound::Now, StopReason::Shutdown);
+            cell.stop(Bound::Now(StopLimit::Grace), StopReason::Shutdown);
         }
         let left = cells.iter().filter(|cell| cell.lock().machine().stage() != Stage::Ended);
-        let result = self.judge(left.map(|cell| (cell.id(), Arc::clone(cell.name()))).collect());
+        let left = left.map(|cell| (cell.id(), Arc::clone(cell.name()), StopLimit::Grace));
+        let result = self.judge(left.collect());
         observe::shutdown_over(&result);
         self.core.close(result);
     }

@@ -1,63 +1,94 @@
 //! Registering a declared tree: whole or not at all.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, MutexGuard};
 
 use tokio::runtime::Handle;
+use tokio::task::yield_now;
 
 use super::actor::Actor;
 use super::cell::{self, Cell, Origin, Tie};
 use super::core::{Admitted, Core, announce};
-use super::group::{GroupCell, Member, Place, drive};
+use super::group::{GroupCell, Key, Member, Place, Refused, drive};
 use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
+use crate::declaration::Declared;
 use crate::failure::FailureChain;
-use crate::group::{ChildSpec, Group};
 use crate::outcome::TaskOutcome;
+use crate::panics::{catch, drop_caught};
 use crate::runtime_error::{InvalidOption, RuntimeError};
 use crate::spec::TaskSpec;
-use crate::strategy::Strategy;
 
-/// A group whose tasks are checked and resolved.
-struct AdmittedGroup<'a> {
-    spec: &'a Group,
-    path: Arc<str>,
-    children: Vec<AdmittedChild<'a>>,
-}
-
-enum AdmittedChild<'a> {
-    Task(Admitted),
-    Group(AdmittedGroup<'a>),
-}
-
-/// What was registered and is to be spawned.
+/// A tree whose tasks are checked and resolved, flat: its groups, each after the one that it is in, and what is in them,
+/// in the order of declaration.
 #[derive(Default)]
-struct Registered {
-    cells: Vec<Arc<Cell>>,
-    groups: Vec<Arc<GroupCell>>,
+struct AdmittedTree {
+    groups: Vec<AdmittedGroup>,
+    children: Vec<AdmittedChild>,
+}
+
+struct AdmittedGroup {
+    declared: Arc<Declared>,
+    path: Arc<str>,
+}
+
+struct AdmittedChild {
+    /// The group that it is in, and its place there.
+    group: usize,
+    place: usize,
+    what: What,
+}
+
+enum What {
+    Task(Admitted),
+    /// The group of that place among the groups.
+    Group(usize),
+}
+
+/// What was registered and is to be spawned: at the latest when this is dropped.
+pub(super) struct Registered {
+    runtime: Handle,
+    cells: VecDeque<Arc<Cell>>,
+    groups: VecDeque<Arc<GroupCell>>,
     /// Whose places they take: dropped with no lock held.
     before: Vec<Arc<Cell>>,
     groups_before: Vec<Arc<GroupCell>>,
+    members_before: Vec<Option<Member>>,
 }
 
 impl Core {
     /// Registers and starts a tree.
     ///
     /// What was started `once` is not started again.
-    pub(crate) fn add_tree(self: &Arc<Self>, root: &Group, once: Option<&AtomicBool>) -> Result<(), RuntimeError> {
+    pub(crate) fn add_tree(
+        self: &Arc<Self>,
+        root: &Arc<Declared>,
+        once: Option<&AtomicBool>,
+    ) -> Result<(), RuntimeError> {
         let runtime = self.prepare()?;
-        let admitted = self.admit_group(root, "".into(), true)?;
-        let plain = root.is_plain();
-        let mut registry = self.registry();
-        if once.is_some_and(|started| started.load(Ordering::Relaxed)) {
+        let is_started = || once.is_some_and(|started| started.load(Ordering::Relaxed));
+        if is_started() {
             return Ok(());
         }
-        if registry.admission != Admission::Open {
-            return Err(RuntimeError::ShuttingDown);
+        let admitted = match self.admit_tree(root, "".into(), true) {
+            // Started in the meantime: its tasks may not be kept any more.
+            Err(_) if is_started() => return Ok(()),
+            admitted => admitted?,
+        };
+        let plain = root.is_plain();
+        let mut registered = Registered::on(&runtime);
+        let mut registry = self.registry();
+        if is_started() {
+            return admitted.refused(registry, Ok(()));
         }
-        if let Some(taken) = admitted.paths().into_iter().find(|path| registry.is_taken(path)) {
-            return Err(RuntimeError::TaskAlreadyExists { name: taken.to_string() });
+        if registry.admission != Admission::Open {
+            return admitted.refused(registry, Err(RuntimeError::ShuttingDown));
+        }
+        let taken = admitted.paths().find(|path| registry.is_taken(path)).map(|path| registry.taken(path));
+        if let Some(taken) = taken {
+            return admitted.refused(registry, Err(taken));
         }
         if let Some(started) = once {
             started.store(true, Ordering::Relaxed);
@@ -65,74 +96,111 @@ impl Core {
         registry.settle(&runtime);
         self.bus.start(&runtime);
         let first = !self.readiness.batch.swap(true, Ordering::Relaxed);
-        let mut registered = Registered::default();
-        let root = if plain {
+        let root_cell = if plain {
             self.register_plain(&mut registry, admitted, first, &mut registered);
             None
         } else {
-            Some(self.register_group(&mut registry, admitted, None, &mut registered))
+            let AdmittedTree { groups, children } = admitted;
+            let group = |group: &AdmittedGroup| {
+                let (path, declared) = (Arc::clone(&group.path), Arc::clone(&group.declared));
+                Arc::new(GroupCell::new(path, declared, Arc::clone(self), None, &runtime))
+            };
+            let root = groups.first().map(group);
+            if let Some(root) = &root {
+                registry.roots.push(Arc::clone(root));
+                registered.enter_group(&mut registry, root);
+                self.register(&mut registry, root, groups, children, &mut registered);
+                registered.groups.push_back(Arc::clone(root));
+            }
+            root
         };
         registered.cells.iter().for_each(announce);
+        let count = registered.cells.len();
         if first && plain {
-            self.readiness.missing.store(registered.cells.len(), Ordering::Relaxed);
+            self.readiness.missing.store(count, Ordering::Relaxed);
         }
         drop(registry);
         self.readiness.changed.wake();
-        if first && plain && registered.cells.is_empty() {
+        if plain {
+            // It is not started again.
+            root.forget_tasks();
+        }
+        if first && plain && count == 0 {
             self.set_ready();
         }
-        registered.spawn(&runtime);
-        if let Some(root) = root {
-            root.release();
+        registered.spawn();
+        if let Some(root) = root_cell {
+            root.release(0);
         }
         Ok(())
     }
 
     /// Checks all that can be checked of a tree that has not started.
-    pub(crate) fn check_tree(&self, root: &Group) -> Result<(), RuntimeError> {
+    pub(crate) fn check_tree(&self, root: &Arc<Declared>) -> Result<(), RuntimeError> {
         self.check()?;
-        self.admit_group(root, "".into(), true).map(drop)
-    }
-
-    /// Registers the children of a group that is started again.
-    pub(super) fn register_again(self: &Arc<Self>, group: &Arc<GroupCell>) -> Result<(), RuntimeError> {
-        let runtime = self.runtime()?;
-        let admitted = self.admit_group(group.spec(), Arc::clone(group.path()), group.place.is_none())?;
-        let mut registry = self.registry();
-        if !matches!(registry.admission, Admission::Open | Admission::Closing) {
-            return Err(RuntimeError::ShuttingDown);
-        }
-        let mut registered = Registered::default();
-        let before = self.register_children(&mut registry, group, admitted.children, &mut registered);
-        registered.cells.iter().for_each(announce);
-        drop(registry);
-        drop(before);
-        registered.spawn(&runtime);
+        let admitted = self.admit_tree(root, "".into(), true)?;
+        let _ = drop_caught(admitted);
         Ok(())
     }
 
-    /// Adds a task to a group that is up.
+    /// Registers the children of a group that is started again. Nothing is registered before this is done.
+    pub(super) async fn register_again(self: &Arc<Self>, group: &Arc<GroupCell>) -> Result<Registered, RuntimeError> {
+        let runtime = self.runtime()?;
+        // Of a large group even this gives way.
+        yield_now().await;
+        let admitted = self.admit_tree(group.declared(), Arc::clone(group.path()), group.place.is_none())?;
+        let mut registered = Registered::on(&runtime);
+        let mut registry = self.registry();
+        if !matches!(registry.admission, Admission::Open | Admission::Closing) {
+            return admitted.refused(registry, Err(RuntimeError::ShuttingDown));
+        }
+        let AdmittedTree { groups, children } = admitted;
+        self.register(&mut registry, group, groups, children, &mut registered);
+        registered.cells.iter().for_each(announce);
+        drop(registry);
+        Ok(registered)
+    }
+
+    /// Adds a task to a group.
     pub(crate) fn add_to(self: &Arc<Self>, group: &Arc<GroupCell>, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
         let runtime = self.prepare()?;
-        check_no_siblings(&spec)?;
+        check_not_after(&spec)?;
         let mut admitted = self.admit(spec)?;
         admitted.name = join(group.path(), &admitted.name);
-        let mut registry = self.registry();
-        if registry.admission != Admission::Open {
-            return Err(RuntimeError::ShuttingDown);
-        }
-        if registry.is_taken(&admitted.name) {
-            return Err(RuntimeError::TaskAlreadyExists { name: admitted.name.to_string() });
-        }
-        let closed = RuntimeError::GroupNotRunning { name: group.path().to_string() };
-        let cell = group.adopt(closed, |index| {
-            let member = cell::Member { group: Arc::clone(group), index, managed: group.manages(), awaited: false };
-            let cell = self.cell(admitted, Origin::Added, Some(Arc::new(Tie::Group(member))));
-            registry.insert(&cell);
-            cell
-        })?;
-        announce(&cell);
-        drop(registry);
+        let name = Arc::clone(&admitted.name);
+        let own_name = name.rsplit('/').next().unwrap_or_default();
+        let mut offered = Some(admitted);
+        let mut before = None;
+        let added = {
+            let mut registry = self.registry();
+            if registry.admission != Admission::Open {
+                Err(RuntimeError::ShuttingDown)
+            } else if registry.is_taken(&name) {
+                Err(registry.taken(&name))
+            } else {
+                let (managed, awaited) = (group.declared().manages(), false);
+                let make = |admitted, key| {
+                    let epoch = AtomicU32::new(0);
+                    let member = cell::Member { group: Arc::clone(group), key, epoch, managed, awaited };
+                    let cell = self.cell(admitted, Origin::Added, Some(Arc::new(Tie::Group(member))));
+                    registry.insert(&cell);
+                    before = registry.take_place(&cell);
+                    cell
+                };
+                let adopted = group.adopt(own_name, &runtime, &mut offered, make);
+                if let Ok(cell) = &adopted {
+                    announce(cell);
+                }
+                adopted.map_err(|refused| match refused {
+                    Refused::Closed => RuntimeError::GroupNotRunning { name: group.shown_path().to_string() },
+                    Refused::Taken => RuntimeError::TaskAlreadyExists { name: name.to_string() },
+                })
+            }
+        };
+        // Dropped with no lock held, and inside the fence: they hold tasks of the user's.
+        let _ = drop_caught(offered);
+        let _ = drop_caught(before);
+        let cell = added?;
         Actor::spawn(Arc::clone(&cell), &runtime);
         Ok(cell)
     }
@@ -177,6 +245,13 @@ impl Core {
         self.registry().roots.clone()
     }
 
+    /// The root of the declared tree, if it has a driver and has not ended.
+    pub(crate) fn root(&self) -> Option<Arc<GroupCell>> {
+        let registry = self.registry();
+        let root = registry.places.as_ref()?.groups.get("")?;
+        registry.roots.iter().find(|other| Arc::ptr_eq(other, root)).cloned()
+    }
+
     pub(crate) fn group(&self, path: &str) -> Option<Arc<GroupCell>> {
         self.registry().groups.get(path).cloned()
     }
@@ -200,150 +275,223 @@ impl Core {
     /// The root is to stop: in failure, or because what it was there for is done.
     pub(super) fn tree_stops(self: &Arc<Self>, failure: Option<FailureChain>) {
         let why = match &failure {
-            Some(failure) => failure.to_string(),
+            // Its error is the user's, and so is the text of that.
+            Some(failure) => catch(|| failure.to_string()).unwrap_or_else(|panic| panic.to_string()),
             None => "a significant task completed".into(),
         };
-        self.verdict.fail(failure);
+        // Kept here, so that no error is dropped under the lock of the verdict.
+        self.verdict.fail(failure.clone());
+        let _ = drop_caught(failure);
         self.shut_down(&why, self.config.drain);
     }
 
-    fn admit_group<'a>(
+    fn admit_tree(&self, root: &Arc<Declared>, path: Arc<str>, is_root: bool) -> Result<AdmittedTree, RuntimeError> {
+        let mut admitted = AdmittedTree::default();
+        match self.admit_groups(root, path, is_root, &mut admitted) {
+            Ok(()) => Ok(admitted),
+            Err(error) => {
+                let _ = drop_caught(admitted);
+                Err(error)
+            }
+        }
+    }
+
+    /// Walks the tree in the order of declaration, without recursion.
+    fn admit_groups(
         &self,
-        spec: &'a Group,
+        root: &Arc<Declared>,
         path: Arc<str>,
         is_root: bool,
-    ) -> Result<AdmittedGroup<'a>, RuntimeError> {
-        spec.check(is_root)?;
-        let mut places = HashMap::new();
-        let mut children = Vec::with_capacity(spec.children.len());
-        for (place, child) in spec.children.iter().enumerate() {
-            if places.insert(child.name(), place).is_some() {
-                return Err(RuntimeError::TaskAlreadyExists { name: join(&path, child.name()).to_string() });
+        admitted: &mut AdmittedTree,
+    ) -> Result<(), RuntimeError> {
+        root.check(is_root)?;
+        root.check_depth()?;
+        admitted.groups.push(AdmittedGroup { declared: Arc::clone(root), path });
+        let mut walk = vec![(0, 0)];
+        while let Some((group, place)) = walk.pop() {
+            let AdmittedGroup { declared, path } = &admitted.groups[group];
+            let (declared, path) = (Arc::clone(declared), Arc::clone(path));
+            let Some(child) = declared.children.get(place) else { continue };
+            walk.push((group, place + 1));
+            if declared.place(&child.name) != Some(place) {
+                return Err(RuntimeError::TaskAlreadyExists { name: join(&path, &child.name).to_string() });
             }
-            children.push(match child {
-                ChildSpec::Task(spec) => {
-                    let admitted = self.admit(spec.clone())?;
-                    AdmittedChild::Task(Admitted { name: join(&path, &admitted.name), ..admitted })
-                }
-                ChildSpec::Group(group) => {
-                    AdmittedChild::Group(self.admit_group(group, join(&path, &group.name), false)?)
-                }
-            });
+            let what = if let Some(inner) = &child.group {
+                inner.check(false)?;
+                admitted.groups.push(AdmittedGroup { declared: Arc::clone(inner), path: join(&path, &inner.name) });
+                walk.push((admitted.groups.len() - 1, 0));
+                What::Group(admitted.groups.len() - 1)
+            } else {
+                let Some(spec) = declared.task(place) else { return Err(RuntimeError::ShuttingDown) };
+                let task = self.admit(spec)?;
+                What::Task(Admitted { name: join(&path, &task.name), ..task })
+            };
+            admitted.children.push(AdmittedChild { group, place, what });
         }
-        Ok(AdmittedGroup { spec, path, children })
+        Ok(())
     }
 
     /// Registers tasks that nobody looks after together.
     fn register_plain(
         self: &Arc<Self>,
         registry: &mut Registry,
-        root: AdmittedGroup<'_>,
+        root: AdmittedTree,
         unready: bool,
         registered: &mut Registered,
     ) {
         for child in root.children {
-            if let AdmittedChild::Task(task) = child {
+            if let What::Task(task) = child.what {
                 let cell = self.cell(task, Origin::Declared { unready }, None);
-                registered.before.extend(registry.insert_declared(&cell));
-                registered.cells.push(cell);
+                registered.enter(registry, cell);
             }
         }
     }
 
-    fn register_group(
-        self: &Arc<Self>,
-        registry: &mut Registry,
-        admitted: AdmittedGroup<'_>,
-        place: Option<Place>,
-        registered: &mut Registered,
-    ) -> Arc<GroupCell> {
-        let AdmittedGroup { spec, path, children } = admitted;
-        let group = GroupCell::new(Arc::clone(&path), spec.clone(), Arc::clone(self), place);
-        if group.place.is_none() {
-            registry.roots.push(Arc::clone(&group));
-        } else {
-            registry.groups.insert(Arc::clone(&path), Arc::clone(&group));
-        }
-        if let Some(places) = &mut registry.places {
-            registered.groups_before.extend(places.groups.insert(path, Arc::clone(&group)));
-        }
-        let _none = self.register_children(registry, &group, children, registered);
-        registered.groups.push(Arc::clone(&group));
-        group
-    }
-
-    #[must_use = "it holds tasks of the user's, and is dropped with no lock held"]
-    fn register_children(
+    /// Registers what is in a group that is registered.
+    fn register(
         self: &Arc<Self>,
         registry: &mut Registry,
         group: &Arc<GroupCell>,
-        children: Vec<AdmittedChild<'_>>,
+        groups: Vec<AdmittedGroup>,
+        children: Vec<AdmittedChild>,
         registered: &mut Registered,
-    ) -> Vec<Member> {
-        let managed = group.manages();
-        let mut awaited = vec![false; children.len()];
-        group.spec().edges().into_iter().flatten().for_each(|earlier| awaited[earlier] = true);
-        let mut members = Vec::with_capacity(children.len());
-        for (index, child) in children.into_iter().enumerate() {
-            members.push(match child {
-                AdmittedChild::Task(task) => {
-                    let awaited = awaited[index];
-                    let member = cell::Member { group: Arc::clone(group), index, managed, awaited };
-                    let tie = Arc::new(Tie::Group(member));
-                    let cell = self.cell(task, Origin::Declared { unready: false }, Some(tie));
-                    registered.before.extend(registry.insert_declared(&cell));
-                    registered.cells.push(Arc::clone(&cell));
-                    Member::Task(cell)
+    ) {
+        let mut members: Vec<Vec<Option<Member>>> =
+            groups.iter().map(|group| vec![None; group.declared.children.len()]).collect();
+        let mut cells = vec![Arc::clone(group)];
+        for AdmittedChild { group, place, what } in children {
+            let parent = Arc::clone(&cells[group]);
+            let (key, managed) = (place as Key, parent.declared().manages());
+            let member = match what {
+                What::Task(task) => {
+                    let awaited = !parent.declared().order.later(place).is_empty();
+                    let member = cell::Member { group: parent, key, epoch: AtomicU32::new(0), managed, awaited };
+                    let cell = self.cell(task, Origin::Declared { unready: false }, Some(Arc::new(Tie::Group(member))));
+                    Member::Task(registered.enter(registry, cell))
                 }
-                AdmittedChild::Group(child) => {
-                    let place = Place { parent: Arc::clone(group), index, managed };
-                    Member::Group(self.register_group(registry, child, Some(place), registered))
+                What::Group(inner) => {
+                    let AdmittedGroup { declared, path } = &groups[inner];
+                    let (place, core) = (Some(Place { parent, key, managed }), Arc::clone(self));
+                    let cell = GroupCell::new(Arc::clone(path), Arc::clone(declared), core, place, &registered.runtime);
+                    let cell = Arc::new(cell);
+                    registry.groups.insert(Arc::clone(path), Arc::clone(&cell));
+                    registered.enter_group(registry, &cell);
+                    cells.push(Arc::clone(&cell));
+                    Member::Group(cell)
                 }
-            });
+            };
+            members[group][place] = Some(member);
         }
-        group.set_members(members)
+        for (cell, members) in cells.iter().zip(members) {
+            registered.members_before.extend(cell.set_members(members));
+        }
+        // Those inside are spawned before those outside; the outermost is the caller's.
+        cells.reverse();
+        cells.pop();
+        registered.groups.extend(cells);
     }
 }
 
-impl AdmittedGroup<'_> {
+impl AdmittedTree {
     /// The paths of all that is in it.
-    fn paths(&self) -> Vec<Arc<str>> {
-        let mut paths = Vec::new();
-        for child in &self.children {
-            match child {
-                AdmittedChild::Task(task) => paths.push(Arc::clone(&task.name)),
-                AdmittedChild::Group(group) => {
-                    paths.push(Arc::clone(&group.path));
-                    paths.extend(group.paths());
-                }
-            }
-        }
-        paths
+    fn paths(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.children.iter().map(|child| match &child.what {
+            What::Task(task) => &task.name,
+            What::Group(group) => &self.groups[*group].path,
+        })
+    }
+
+    /// It is not registered: it holds tasks of the user's, and is dropped with no lock held.
+    fn refused<T>(
+        self,
+        registry: MutexGuard<'_, Registry>,
+        answer: Result<T, RuntimeError>,
+    ) -> Result<T, RuntimeError> {
+        drop(registry);
+        let _ = drop_caught(self);
+        answer
     }
 }
 
 impl Registered {
-    fn spawn(self, runtime: &Handle) {
-        for cell in self.cells {
-            Actor::spawn(cell, runtime);
+    fn on(runtime: &Handle) -> Self {
+        Self {
+            runtime: runtime.clone(),
+            cells: VecDeque::new(),
+            groups: VecDeque::new(),
+            before: Vec::new(),
+            groups_before: Vec::new(),
+            members_before: Vec::new(),
         }
-        for group in self.groups {
-            let name = Arc::clone(group.shown_path());
-            let driving: Background = Box::pin(drive(group));
-            observe::spawn(runtime, driving, |_| name);
+    }
+
+    fn enter(&mut self, registry: &mut Registry, cell: Arc<Cell>) -> Arc<Cell> {
+        self.before.extend(registry.insert_declared(&cell));
+        self.cells.push_back(Arc::clone(&cell));
+        cell
+    }
+
+    fn enter_group(&mut self, registry: &mut Registry, group: &Arc<GroupCell>) {
+        if let Some(places) = &mut registry.places {
+            self.groups_before.extend(places.groups.insert(Arc::clone(group.path()), Arc::clone(group)));
+        }
+    }
+
+    fn spawn_next(&mut self) -> bool {
+        if let Some(cell) = self.cells.pop_front() {
+            Actor::spawn(cell, &self.runtime);
+            return true;
+        }
+        let Some(group) = self.groups.pop_front() else { return false };
+        let name = Arc::clone(group.shown_path());
+        let driving: Background = Box::pin(drive(group));
+        observe::spawn(&self.runtime, driving, |_| name);
+        true
+    }
+
+    fn spawn(mut self) {
+        while self.spawn_next() {}
+    }
+
+    /// As `spawn`, and gives way in between.
+    pub(super) async fn spawn_by_turns(mut self) {
+        let mut spawned = 0;
+        while self.spawn_next() {
+            spawned += 1;
+            if spawned % 256 == 0 {
+                yield_now().await;
+            }
         }
     }
 }
 
-impl GroupCell {
-    /// Whether failures of the children are decided on here.
-    fn manages(&self) -> bool {
-        self.spec().strategy != Strategy::OneForOne || self.spec().limit.is_some()
+impl Drop for Registered {
+    fn drop(&mut self) {
+        while self.spawn_next() {}
+        let before = (mem::take(&mut self.before), mem::take(&mut self.groups_before));
+        before.0.into_iter().for_each(|cell| drop(drop_caught(cell)));
+        before.1.into_iter().for_each(|group| drop(drop_caught(group)));
+        mem::take(&mut self.members_before).into_iter().for_each(|member| drop(drop_caught(member)));
     }
 }
 
-/// A task that is added at runtime has no siblings to be after, and no declared group to be needed by.
+/// A task that is added beside the tree, or submitted, has no siblings to be after, and no group that needs it.
 pub(super) fn check_no_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
+    let is_set = |option| InvalidOption {
+        subject: format!("task `{}`", spec.name()),
+        option,
+        value: "set".into(),
+        expected: "a task in a group: declare it in a tree, or add it with `GroupHandle::add_task`",
+    };
+    match (spec.is_critical(), spec.is_significant()) {
+        (true, _) => Err(is_set("critical")),
+        (_, true) => Err(is_set("significant")),
+        _ => check_not_after(spec),
+    }
+}
+
+/// A task that is added at runtime has no siblings to be after.
+fn check_not_after(spec: &TaskSpec) -> Result<(), InvalidOption> {
     let Some(after) = spec.after().first() else { return Ok(()) };
     Err(InvalidOption {
         subject: format!("task `{}`", spec.name()),

@@ -91,7 +91,7 @@ impl Target {
             Self::Group(group) => {
                 let mut groups = vec![Arc::clone(group)];
                 while let Some(group) = groups.pop() {
-                    for member in group.members() {
+                    for (_, member) in group.members() {
                         match member {
                             Member::Task(cell) if address(&cell) == task => return true,
                             Member::Task(_) => {}

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::storm::Storm;
 use super::strikes::Rates;
 use super::{FaultKind, SimulationReport};
-use crate::group::{ChildSpec, Group};
+use crate::declaration::Declared;
 use crate::tree::Tree;
 
 impl Tree {
@@ -174,12 +174,17 @@ fn is_in(task: &str, path: &str) -> bool {
     task.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-fn declares(group: &Group, path: &str) -> bool {
-    group.children.iter().any(|child| match (path.strip_prefix(child.name()), child) {
-        (Some(""), _) => true,
-        (Some(rest), ChildSpec::Group(group)) => rest.strip_prefix('/').is_some_and(|rest| declares(group, rest)),
-        _ => false,
-    })
+fn declares(group: &Declared, path: &str) -> bool {
+    let mut group = group;
+    let mut names = path.split('/').peekable();
+    while let Some(child) = names.next().and_then(|name| Some(&group.children[group.place(name)?])) {
+        match (names.peek(), &child.group) {
+            (None, _) => return true,
+            (Some(_), Some(inner)) => group = inner,
+            (Some(_), None) => return false,
+        }
+    }
+    false
 }
 
 /// Tokio does not say whether its clock is paused; one that does not move while real time passes is.

@@ -13,8 +13,8 @@ impl Actor {
     pub(super) fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.cell.has_news() {
             match self.cell.take_bound() {
-                Some(Bound::Now) => self.abort_helpers(),
-                Some(Bound::Within(bound)) => self.alarm.set_sooner(bound),
+                Some(Bound::Now(_)) => self.abort_helpers(),
+                Some(Bound::Within(bound, _)) => self.alarm.set_sooner(bound),
                 _ => {}
             }
         }

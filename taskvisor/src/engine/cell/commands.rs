@@ -16,7 +16,7 @@ use super::{ABORT, Bound, Cell, State, cancel};
 use crate::events::EventKind;
 use crate::outcome::TaskOutcome;
 use crate::panics::drop_caught;
-use crate::runtime_error::RuntimeError;
+use crate::runtime_error::{RuntimeError, StopLimit};
 use crate::stop_reason::StopReason;
 
 impl Cell {
@@ -46,14 +46,14 @@ impl Cell {
             self.announce(EventKind::TaskRemoveRequested);
         }
         state.tighten(bound, why);
-        let effects = state.machine.stop(&self.settings, bound == Bound::Now);
+        let effects = state.machine.stop(&self.settings, matches!(bound, Bound::Now(_)));
         self.carry_out(now, state, bound, effects);
         Some(first)
     }
 
     /// Requests the task to stop, and does not wait.
     pub(crate) fn remove(&self) {
-        self.stop(Bound::within(self.stop_bound()), StopReason::Canceled);
+        self.stop(self.own_bound(self.stop_bound()), StopReason::Canceled);
     }
 
     /// Ends a wait, or the running attempt, and begins anew. False where no attempt will follow.
@@ -61,7 +61,7 @@ impl Cell {
         let mut state = self.lock();
         let Some(effects) = state.machine.restart() else { return false };
         if effects.interrupts {
-            state.tighten(Bound::within(self.stop_bound()), StopReason::Restart);
+            state.tighten(self.own_bound(self.stop_bound()), StopReason::Restart);
         }
         self.carry_out(None, state, Bound::Open, effects);
         true
@@ -84,13 +84,22 @@ impl Cell {
         effects: Effects,
     ) {
         let mut token = None;
+        // Before the lock is released: what it reports came of this start or stop.
+        let epoch = if effects.report.is_some() { self.epoch() } else { 0 };
         if effects.interrupts {
             let now = now.unwrap_or_else(|| self.core.clock.now());
             if effects.is_first {
                 state.since = now;
             }
-            if let Bound::Within(time) = bound {
-                state.stop_by = state.stop_by.min(now.saturating_add(ticks(time)));
+            match bound {
+                Bound::Within(time, limit) => {
+                    let stop_by = now.saturating_add(ticks(time));
+                    if stop_by < state.stop_by {
+                        (state.stop_by, state.limit) = (stop_by, limit);
+                    }
+                }
+                Bound::Now(limit) if now < state.stop_by => state.limit = limit,
+                Bound::Now(_) | Bound::Open => {}
             }
             token = state.token.take();
         }
@@ -100,7 +109,7 @@ impl Cell {
             drop(state);
         }
         if let Some(report) = effects.report {
-            self.report(report);
+            self.report(epoch, report);
         }
     }
 
@@ -120,12 +129,10 @@ impl Cell {
         self.settings.stop_timeout.unwrap_or(self.core.config.grace)
     }
 
-    /// What is left of the time that its group has, and no more than its own `stop_timeout`.
-    pub(in crate::engine) fn bound_of_stop(&self, bound: Bound) -> Bound {
-        match self.settings.stop_timeout {
-            Some(timeout) => bound.tighter(Bound::within(timeout)),
-            None => bound,
-        }
+    /// The bound of a stop by name or handle, which has as much time as it says.
+    pub(in crate::engine) fn own_bound(&self, within: Duration) -> Bound {
+        let is_own = self.settings.stop_timeout.is_some();
+        Bound::within(within, if is_own { StopLimit::StopTimeout } else { StopLimit::Grace })
     }
 
     /// How long the clean-up after a timeout may take.
@@ -137,11 +144,11 @@ impl Cell {
     /// Tells the task to stop and waits until it has ended, unless it is the task itself that asks. Whether this call
     /// was the first to tell it.
     pub(crate) async fn cancel(self: &Arc<Self>, within: Duration) -> Result<bool, RuntimeError> {
-        let Some(first) = self.stop(Bound::within(within), StopReason::Canceled) else { return Ok(false) };
+        let Some(first) = self.stop(self.own_bound(within), StopReason::Canceled) else { return Ok(false) };
         let Some(_wait) = self.core.enter_wait(|| Target::Task(Arc::clone(self))) else { return Ok(first) };
         if !self.ended_within(within).await {
             // The bound may have been counted from a bit later, or the attempt keeps the deadline of its clean-up.
-            self.stop(Bound::Now, StopReason::Canceled);
+            self.stop(Bound::Now(StopLimit::Grace), StopReason::Canceled);
             if !self.ended_within(ABORT).await {
                 self.declare_aborted();
                 return Err(RuntimeError::TaskRemoveTimeout { name: self.name.to_string(), timeout: within });
@@ -157,9 +164,9 @@ impl Cell {
             return;
         }
         state.outcome = Some(TaskOutcome::Aborted { error: state.last_error.clone() });
-        state.tighten(Bound::Now, StopReason::Canceled);
+        state.tighten(Bound::Now(StopLimit::Grace), StopReason::Canceled);
         let effects = state.machine.stop(&self.settings, true);
-        self.carry_out(None, state, Bound::Now, effects);
+        self.carry_out(None, state, Bound::Now(StopLimit::Grace), effects);
         self.wake_waiting();
     }
 

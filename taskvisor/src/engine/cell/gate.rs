@@ -1,41 +1,44 @@
 //! What a group wants of a task in it, and what it is told of it.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::group::Note;
+use super::super::group::{Epoch, Note};
 use super::super::machine::{Report, Stage, Wait};
 use super::{Bound, Cell, Member};
 use crate::stop_reason::StopReason;
 
 impl Cell {
     /// Opens the gate: the next attempt is due.
-    pub(in crate::engine) fn release(&self) {
+    pub(in crate::engine) fn release(&self, epoch: Epoch) {
         let mut state = self.lock();
+        self.set_epoch(epoch);
         let effects = state.machine.release();
         self.carry_out(None, state, Bound::Open, effects);
     }
 
     /// Opens the gate to a task that failed: the next attempt waits for its backoff.
-    pub(in crate::engine) fn resume(&self) {
+    pub(in crate::engine) fn resume(&self, epoch: Epoch) {
         let mut state = self.lock();
+        self.set_epoch(epoch);
         let effects = state.machine.resume();
         self.carry_out(None, state, Bound::Open, effects);
     }
 
     /// Requests the task to end its attempt and to wait to be released.
-    pub(in crate::engine) fn hold(&self, bound: Bound) {
+    pub(in crate::engine) fn hold(&self, epoch: Epoch, bound: Bound) {
         let mut state = self.lock();
         let effects = state.machine.hold();
         if effects.wakes {
+            self.set_epoch(epoch);
             state.tighten(bound, StopReason::SiblingRestart);
         }
         self.carry_out(None, state, Bound::Open, effects);
     }
 
     /// Lets no further attempt begin; one that runs goes on until it is requested to stop.
-    #[allow(dead_code)]
     pub(in crate::engine) fn retire(&self) {
         self.lock().machine.retire();
     }
@@ -50,19 +53,36 @@ impl Cell {
         if self.core.is_stopping() { StopReason::Shutdown } else { StopReason::GroupStopped }
     }
 
+    /// The last start or stop that the group requested. Read under the cell's lock where what comes of it is decided.
+    pub(in crate::engine) fn epoch(&self) -> Epoch {
+        self.member().map_or(0, |member| member.epoch.load(Ordering::Relaxed))
+    }
+
+    fn set_epoch(&self, epoch: Epoch) {
+        if let Some(member) = self.member() {
+            member.epoch.store(epoch, Ordering::Relaxed);
+        }
+    }
+
     /// Reports to the group what the machine says.
-    pub(in crate::engine) fn report(&self, report: Report) {
-        self.tell_group(|index| match report {
-            Report::Ready => Note::Ready(index),
-            Report::Held => Note::Held(index),
+    pub(in crate::engine) fn report(&self, epoch: Epoch, report: Report) {
+        let note = match report {
+            Report::Ready => Note::Ready,
+            Report::Held => Note::Held,
             Report::Skip => Note::Skip,
-        });
+        };
+        self.tell_group_of(epoch, note);
     }
 
     /// Tells the group, if there is one.
-    pub(in crate::engine) fn tell_group(&self, note: impl FnOnce(super::Index) -> Note) {
-        if let Some(Member { group, index, .. }) = self.member() {
-            group.note_of(self.id, *index, note(*index));
+    pub(in crate::engine) fn tell_group(&self, note: Note) {
+        self.tell_group_of(self.epoch(), note);
+    }
+
+    /// Tells the group of something that came of this start or stop.
+    pub(in crate::engine) fn tell_group_of(&self, epoch: Epoch, note: Note) {
+        if let Some(Member { group, key, .. }) = self.member() {
+            group.note_of(self.id, *key, epoch, note);
         }
     }
 

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::clock::Ticks;
 use super::core::Core;
-use super::group::{GroupCell, Index};
+use super::group::{GroupCell, Key};
 use super::helpers::Aside;
 use super::machine::{Gate, Machine, Rules};
 use super::names;
@@ -30,12 +30,13 @@ use crate::events::{Event, EventKind};
 use crate::health::Problem;
 use crate::outcome::TaskOutcome;
 use crate::panics::drop_caught;
+use crate::runtime_error::StopLimit;
 use crate::settings::Settings;
 use crate::status::{TaskId, TaskState, TaskStatus};
 use crate::sync::{WaitList, lock};
 use crate::task::TaskRef;
 
-pub(super) use bound::Bound;
+pub(super) use bound::{Bound, StopBy};
 
 /// How long an abort may take to show, once it is due: the scheduler has to get to it.
 pub(super) const ABORT: Duration = Duration::from_millis(100);
@@ -57,6 +58,11 @@ pub(crate) struct Cell {
 impl State {
     pub(in crate::engine) fn machine(&self) -> &Machine {
         &self.machine
+    }
+
+    /// Which bound the task exceeded, if it was aborted.
+    pub(in crate::engine) fn limit(&self) -> StopLimit {
+        self.limit
     }
 }
 
@@ -84,7 +90,9 @@ pub(in crate::engine) enum Tie {
 /// The place of a registration in its group.
 pub(in crate::engine) struct Member {
     pub(in crate::engine) group: Arc<GroupCell>,
-    pub(in crate::engine) index: Index,
+    pub(in crate::engine) key: Key,
+    /// The last start or stop that the group requested. Changed under the cell's lock.
+    pub(in crate::engine) epoch: AtomicU32,
     /// Its failures are the group's to decide on.
     pub(in crate::engine) managed: bool,
     /// Others are after it.
@@ -101,6 +109,8 @@ pub(in crate::engine) struct State {
     since: Ticks,
     /// When it should have stopped, once requested to; at the end of time if nobody said.
     stop_by: Ticks,
+    /// Which bound that is.
+    limit: StopLimit,
     /// The actor's.
     waker: Option<Waker>,
     token: Option<CancellationToken>,
@@ -141,6 +151,7 @@ impl Cell {
                 bound: None,
                 since: Ticks::MAX,
                 stop_by: Ticks::MAX,
+                limit: StopLimit::Grace,
                 waker: None,
                 token: None,
                 aside: None,

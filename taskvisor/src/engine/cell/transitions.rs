@@ -17,6 +17,7 @@ use crate::error::TaskError;
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::outcome::TaskOutcome;
 use crate::panics::drop_caught;
+use crate::runtime_error::StopLimit;
 use crate::stop_reason::StopReason;
 use crate::sync::WaitList;
 use crate::task::TaskRef;
@@ -24,7 +25,8 @@ use crate::task::TaskRef;
 /// What is left to do, or to drop, when the registration has ended.
 pub(in crate::engine) struct Finished {
     pub(in crate::engine) end: End,
-    pub(in crate::engine) aborted: bool,
+    /// If it was aborted, by which bound.
+    pub(in crate::engine) aborted: Option<StopLimit>,
     pub(in crate::engine) unready: bool,
     /// What the outcome would have been, had it not been declared before.
     spare: Option<TaskOutcome>,
@@ -72,9 +74,10 @@ impl Cell {
             let _ = drop_caught(task);
             return turn;
         }
+        let epoch = if report.is_some() { self.epoch() } else { 0 };
         drop(state);
         if let Some(report) = report {
-            self.report(report);
+            self.report(epoch, report);
         }
         turn
     }
@@ -85,7 +88,7 @@ impl Cell {
         self.news.take();
         let bound = state.bound.take();
         let helper_panicked = state.aside.as_ref().is_some_and(|aside| aside.panic.is_some());
-        (state.machine.heed(takes_context, bound == Some(Bound::Now), helper_panicked), bound)
+        (state.machine.heed(takes_context, matches!(bound, Some(Bound::Now(_))), helper_panicked), bound)
     }
 
     /// How long the helpers of an attempt may take to end, if that was requested since.
@@ -121,6 +124,7 @@ impl Cell {
             state.bound = None;
         }
         let attempt = state.machine.attempt();
+        let epoch = if report.is_some() { self.epoch() } else { 0 };
         #[cfg(feature = "test-util")]
         self.note_fault(&state);
         if self.core.bus.is_active() {
@@ -128,7 +132,7 @@ impl Cell {
         }
         drop(state);
         if let Some(report) = report {
-            self.report(report);
+            self.report(epoch, report);
         }
         if unready {
             self.core.one_is_ready();
@@ -297,7 +301,7 @@ impl Cell {
         let spare = if state.outcome.is_some() { Some(outcome) } else { state.outcome.replace(outcome) };
         Finished {
             end: End::of(state.outcome.as_ref()),
-            aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })),
+            aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })).then_some(state.limit),
             spare,
             unready,
             _waker: state.waker.take(),

@@ -1,349 +1,378 @@
-//! The Tokio task that carries a group's plan out.
+//! The Tokio task that carries out what a group's machine says: one loop over one mailbox.
 
+use std::collections::{BTreeMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::alarm::deadline;
-use super::super::cell::Bound;
+use super::super::cell::StopBy;
 use super::super::decision::{Ending, Facts, Next, Request, decide};
-use super::super::observe;
-use super::cell::{GroupCell, Member, Message, Place};
-use super::plan::{Action, Child, End, Index, Note, Plan, Why};
+use super::super::observe::{self, Background};
+use super::cell::{GroupCell, Message, Place};
+use super::machine::{Action, Follow, Input, Machine, Rules};
+use super::member::Member;
+use super::plan::{self, Note, Why};
+use super::slots::{Child, Epoch, Key};
 use super::window::Limit;
+use crate::declaration::Declared;
 use crate::error::TaskError;
 use crate::failure::FailureChain;
-use crate::group::{ChildSpec, Group};
 use crate::outcome::TaskOutcome;
+use crate::panics::{catch, drop_caught};
 use crate::policy::RestartPolicy;
+use crate::runtime_error::StopLimit;
 use crate::settings::Settings;
 use crate::status::TaskState;
 
+/// After so many actions, or so much time, the driver gives way to other tasks.
+const ACTIONS: usize = 256;
+const TURN: Duration = Duration::from_millis(1);
+
 /// Drives a group until it is over.
 pub(in crate::engine) async fn drive(group: Arc<GroupCell>) {
-    let settings = group.spec.settings(&group.core.config);
-    let mut driver = Driver {
-        group,
-        settings,
-        told: Request::Nothing,
-        stop_by: None,
-        streak: 0,
-        fresh: true,
-        early: Vec::new(),
-        over: false,
-    };
-    let outcome = driver.live().await;
-    driver.end(outcome);
+    go_on(Live::new(group)).await;
 }
 
+/// Drives a group, wherever it is. A panic of the driver ends the group in good order.
+fn go_on(live: Live) -> Background {
+    let group = Arc::clone(&live.group);
+    let in_turn = Arc::new(AtomicBool::new(false));
+    let driver = Driver { live: Some(Box::new(live)), in_turn: Arc::clone(&in_turn) };
+    let mut driving: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(driver.run());
+    Box::pin(async move {
+        let panicked = poll_fn(|cx| {
+            in_turn.store(true, Ordering::Relaxed);
+            let polled = catch(|| driving.as_mut().poll(cx));
+            in_turn.store(false, Ordering::Relaxed);
+            match polled {
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(())) => Poll::Ready(None),
+                Err(panic) => Poll::Ready(Some(panic)),
+            }
+        })
+        .await;
+        if let Some(panic) = panicked {
+            Collapse { group, over: false }.run(panic).await;
+        }
+    })
+}
+
+/// The state of a driver, which goes on elsewhere if its runtime ends.
 struct Driver {
+    live: Option<Box<Live>>,
+    /// Whether it is being polled: dropped then, it has panicked.
+    in_turn: Arc<AtomicBool>,
+}
+
+struct Live {
     group: Arc<GroupCell>,
+    machine: Machine,
     settings: Settings,
-    told: Request,
-    /// When the present stop is to be over. `None` within it: whoever told comes back.
-    stop_by: Option<StopBy>,
+    /// Where the time of machine and plan begins.
+    start: Instant,
+    /// When the present run began.
+    began: Instant,
     /// Failures in a row.
     streak: u32,
-    /// The children that are registered have not been started yet.
-    fresh: bool,
-    /// What they told since.
-    early: Vec<Message>,
-    over: bool,
-}
-
-#[derive(Clone, Copy)]
-enum StopBy {
-    Now,
-    At(Instant),
-    Open,
-}
-
-/// What ended a wait.
-enum Woken {
-    Due,
-    Over,
+    /// By when the present stop is to be over.
+    stop_by: Option<StopBy>,
+    /// When those that were requested to stop are given up on.
+    given_up: BTreeMap<Instant, Vec<(Key, Epoch)>>,
+    messages: VecDeque<Message>,
+    actions: VecDeque<Action>,
+    /// What it ends with, once that is known.
+    outcome: Option<TaskOutcome>,
+    /// The names of the declared children are kept for the next run.
+    reserved: bool,
 }
 
 impl Driver {
-    /// Waits for the gate, runs, and again, until it is over for good.
-    async fn live(&mut self) -> TaskOutcome {
-        let mut backoff = None;
-        loop {
-            if let Woken::Over = self.wait(backoff.take(), true).await {
-                return TaskOutcome::Canceled { error: None };
+    async fn run(mut self) {
+        if let Some(live) = &mut self.live {
+            live.run().await;
+        }
+        self.live = None;
+    }
+}
+
+impl Drop for Driver {
+    /// The runtime goes away.
+    fn drop(&mut self) {
+        let Some(live) = self.live.take() else { return };
+        if self.in_turn.load(Ordering::Relaxed) {
+            let _ = drop_caught(live);
+            return;
+        }
+        match live.group.next_runtime() {
+            Some(next) => {
+                let name = Arc::clone(live.group.shown_path());
+                live.group.settle(next.id());
+                observe::spawn(&next, go_on(*live), |_| name);
             }
-            loop {
-                if !self.prepare() {
-                    return TaskOutcome::Canceled { error: None };
-                }
-                let began = Instant::now();
-                let why = self.run().await;
-                match self.follow(why, began.elapsed()) {
-                    Follow::End(outcome) => return outcome,
-                    Follow::Again => {}
-                    Follow::Wait(delay) => {
-                        if let Woken::Over = self.wait(Some(delay), false).await {
-                            return TaskOutcome::Canceled { error: None };
-                        }
-                    }
-                    Follow::Park(delay) => {
-                        backoff = delay;
-                        break;
-                    }
-                }
+            None => {
+                let (group, gate) = (Arc::clone(&live.group), live.machine.gate());
+                let _ = drop_caught(live);
+                group.orphan(gate);
             }
         }
     }
+}
 
-    /// Waits until the group is due: by its gate, or by its own backoff.
-    async fn wait(&mut self, delay: Option<Duration>, mut shut: bool) -> Woken {
-        let mut until = if shut { None } else { delay.map(deadline) };
-        loop {
-            let due = until.is_some_and(|until| until.is_some_and(|until| until <= Instant::now()));
-            if !shut && (due || until.is_none()) {
-                self.told = Request::Nothing;
-                return Woken::Due;
-            }
-            match self.message(until.flatten()).await {
-                Some(message @ Message::Note(Note::Ended(..))) if self.fresh => self.early.push(message),
-                None | Some(Message::Note(_) | Message::Add(_)) => {}
-                Some(Message::Stop(_)) => {
-                    self.told = Request::Stop;
-                    return self.dissolve().await;
-                }
-                Some(Message::Release) => (shut, until) = (false, None),
-                Some(Message::Resume) => (shut, until) = (false, delay.map(deadline)),
-                Some(Message::Restart) if !shut => until = None,
-                Some(Message::Restart) => self.tell_parent(|_| Note::Skip),
-                Some(Message::Hold(_)) => {
-                    if self.settings.restart == RestartPolicy::Never {
-                        return self.dissolve().await;
-                    }
-                    self.told = Request::Hold;
-                    shut = true;
-                    until = None;
-                    self.tell_parent(Note::Held);
-                }
-            }
-        }
-    }
-
-    /// Ends the children that were registered and never started.
-    async fn dissolve(&mut self) -> Woken {
-        if self.fresh {
-            let members = self.group.members();
-            for member in &members {
-                member.stop(Bound::Now);
-            }
-            self.all_ended(members.len() - self.early.len()).await;
-        }
-        Woken::Over
-    }
-
-    /// Waits until so many children have ended.
-    async fn all_ended(&self, mut left: usize) {
-        while left > 0 {
-            if let Some(Message::Note(Note::Ended(..))) = self.message(None).await {
-                left -= 1;
-            }
-        }
-    }
-
-    /// Sees to it that the children are registered. False if there is a shutdown.
-    fn prepare(&mut self) -> bool {
-        let fresh = std::mem::take(&mut self.fresh);
-        fresh || self.group.core.register_again(&self.group).is_ok()
-    }
-
-    /// Runs the plan from the first start to the last end.
-    async fn run(&mut self) -> Why {
-        let limit = self.group.spec.limit.map(|(max, within)| Limit { max, within });
-        let mut plan = Plan::new(self.group.spec.strategy, limit, children(&self.group.spec));
+impl Live {
+    fn new(group: Arc<GroupCell>) -> Self {
+        let settings = group.declared.settings(&group.core.config);
+        let machine = Machine::new(rules(&group.declared, group.place.is_none(), settings.restart));
         let start = Instant::now();
-        let mut until = None;
-        let mut held = None;
-        (self.told, self.stop_by) = (Request::Nothing, None);
-        self.group.begins();
-        self.group.take_again(std::mem::take(&mut self.early));
-        let mut actions = plan.start();
-        let mut was_ready = false;
+        Self {
+            group,
+            machine,
+            settings,
+            start,
+            began: start,
+            streak: 0,
+            stop_by: None,
+            given_up: BTreeMap::new(),
+            messages: VecDeque::new(),
+            actions: VecDeque::new(),
+            outcome: None,
+            reserved: false,
+        }
+    }
+
+    async fn run(&mut self) {
+        let (mut done, mut turn) = (0, Instant::now());
         loop {
-            if self.group.place.is_none() && self.told == Request::Nothing && held.is_none() {
-                if let Some(why) = plan.stops() {
-                    // The root does not stop by itself: that is a shutdown.
-                    self.group.core.tree_stops(self.failure(why));
-                    held = Some(Vec::new());
-                }
+            done += 1;
+            if done % ACTIONS == 0 || (done % 16 == 0 && turn.elapsed() >= TURN) {
+                yield_now().await;
+                turn = Instant::now();
             }
-            if let Some(held) = &mut held {
-                held.append(&mut actions);
-            }
-            if let Some(why) = self.act(&plan, std::mem::take(&mut actions), &mut until) {
-                let orphans = self.group.close();
-                for orphan in &orphans {
-                    orphan.stop(Bound::Now);
+            if let Some(action) = self.actions.front().copied() {
+                if action == Action::Register {
+                    self.register().await;
+                    continue;
                 }
-                self.all_ended(orphans.len()).await;
-                if why == Why::Completed && !was_ready {
-                    self.readiness(true);
+                self.actions.pop_front();
+                if action == Action::End {
+                    return self.end();
                 }
-                return why;
-            }
-            if plan.is_ready() != was_ready {
-                was_ready = !was_ready;
-                self.readiness(was_ready);
-            }
-            self.group.set_open(plan.is_open());
-            let message = self.message(until).await;
-            let now = start.elapsed();
-            actions = match message {
-                None => {
-                    until = None;
-                    plan.note(Note::Waited, now)
-                }
-                Some(Message::Note(note)) => self.note(&mut plan, note, now),
-                Some(Message::Add(child)) => plan.add(child).1,
-                Some(Message::Stop(bound)) => self.told_to_stop(Request::Stop, bound, &mut plan, now),
-                Some(Message::Hold(bound)) => self.told_to_stop(Request::Hold, bound, &mut plan, now),
-                Some(Message::Restart) => {
-                    self.told_to_stop(Request::Restart, Bound::within(self.group.core.config.grace), &mut plan, now)
-                }
-                Some(Message::Release | Message::Resume) => Vec::new(),
-            };
-            if self.told != Request::Nothing {
-                if let Some(before) = held.take() {
-                    actions = before.into_iter().chain(actions).collect();
+                self.carry_out(action);
+            } else if let Some(message) = self.messages.pop_front() {
+                self.handle(message);
+            } else {
+                self.group.receive(&mut self.messages);
+                if self.messages.is_empty() {
+                    self.wait().await;
+                    turn = Instant::now();
                 }
             }
         }
     }
 
-    fn note(&self, plan: &mut Plan, note: Note, now: Duration) -> Vec<Action> {
-        match note {
-            Note::Ended(index, _) => {
-                let actions = plan.note(note, now);
-                // Who is lost is asked why.
-                if plan.stops() != Some(Why::Lost(index)) {
-                    self.group.forget(index);
+    /// Waits for a message, or for the time that something is due.
+    async fn wait(&mut self) {
+        let machine = self.machine.wakes_at().and_then(|at| deadline(at.saturating_sub(self.now())));
+        let given_up = self.given_up.first_key_value().map(|(at, _)| *at);
+        let until = machine.into_iter().chain(given_up).min();
+        let group = Arc::clone(&self.group);
+        let bell = group.bell.notified();
+        match until {
+            None => return bell.await,
+            Some(until) if until > Instant::now() => {
+                if timeout_at(until, bell).await.is_ok() {
+                    return;
                 }
-                actions
             }
-            // It may have been told not to wait since.
-            Note::Failed(index, _) if self.is_skipped(index) => plan.note(Note::Failed(index, Duration::ZERO), now),
-            note => plan.note(note, now),
+            Some(_) => {}
+        }
+        let now = Instant::now();
+        while let Some(entry) = self.given_up.first_entry().filter(|entry| *entry.key() <= now) {
+            for (key, epoch) in entry.remove() {
+                let next = self.machine.handle(Input::Note { key, epoch, note: Note::GivenUp }, self.now());
+                self.takes(next);
+            }
+        }
+        let next = self.machine.wake(self.now());
+        self.takes(next);
+    }
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Takes what the machine says to do: after what it said before.
+    fn takes(&mut self, actions: Vec<Action>) {
+        self.actions.extend(actions);
+        if self.reserved == self.machine.takes_now() {
+            self.reserved = !self.reserved;
+            if self.reserved {
+                self.group.reserve();
+            }
         }
     }
 
-    fn is_skipped(&self, index: Index) -> bool {
-        matches!(self.group.member(index), Some(Member::Task(cell)) if !cell.is_backing_off())
-    }
-
-    fn told_to_stop(&mut self, told: Request, bound: Bound, plan: &mut Plan, now: Duration) -> Vec<Action> {
-        self.told = self.told.max(told);
-        self.group.set_state(TaskState::Stopping);
-        let earlier = |at: Instant| match self.stop_by {
-            Some(StopBy::At(other)) => StopBy::At(other.min(at)),
-            Some(StopBy::Now) => StopBy::Now,
-            _ => StopBy::At(at),
-        };
-        self.stop_by = Some(match bound {
-            Bound::Now => StopBy::Now,
-            Bound::Within(time) => deadline(time).map_or(StopBy::Open, earlier),
-            Bound::Open => self.stop_by.unwrap_or(StopBy::Open),
-        });
-        if bound == Bound::Now {
-            self.group.members().iter().for_each(|member| member.stop(Bound::Now));
+    fn handle(&mut self, Message { mut input, by }: Message) {
+        if let Some(by) = by {
+            self.stop_by = Some(self.stop_by.filter(|_| self.machine.is_told()).map_or(by, |before| before.sooner(by)));
         }
-        plan.note(Note::Stop, now)
+        match &mut input {
+            Input::Note { key, note: Note::Failed(delay), .. } => {
+                // It may have been told not to wait since.
+                let is_skipped = |member: &Member| matches!(member, Member::Task(cell) if !cell.is_backing_off());
+                if self.with(*key, is_skipped) == Some(true) {
+                    *delay = Duration::ZERO;
+                }
+            }
+            Input::Stop | Input::Hold(_) => {
+                if by.is_some_and(|by| by.is_over(Instant::now())) {
+                    self.abort();
+                }
+            }
+            _ => {}
+        }
+        let next = self.machine.handle(input, self.now());
+        if let Input::Note { key, note: Note::Ended(_), .. } = input {
+            // A child that the group was lost by is asked why.
+            if !self.machine.is_lost(key) {
+                self.group.forget(key);
+            }
+        }
+        self.takes(next);
     }
 
-    /// Carries out what the plan says; its end, if that is what it says.
-    fn act(&mut self, plan: &Plan, actions: Vec<Action>, until: &mut Option<Instant>) -> Option<Why> {
-        for action in actions {
-            match action {
-                Action::Over(why) => return Some(why),
-                Action::Wait(delay) => {
+    /// Aborts all that runs.
+    fn abort(&self) {
+        let by = self.stop_by.unwrap_or_else(|| StopBy::now(StopLimit::Grace));
+        for (_, member) in self.group.members() {
+            member.stop(by, Instant::now());
+            member.release_reference();
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Plan(action) => self.carry_out_plan(action),
+            Action::Begin => {
+                (self.began, self.stop_by) = (Instant::now(), None);
+                self.given_up.clear();
+                self.group.begins();
+            }
+            Action::Stopping { for_good } => {
+                self.group.set_state(TaskState::Stopping);
+                if for_good {
+                    self.group.close(false);
+                    self.group.forget_tasks();
+                }
+            }
+            Action::Report(note) => self.report(note),
+            Action::Parked => self.group.set_state(TaskState::Pending),
+            Action::Conclude(why) => self.conclude(why),
+            Action::Forgive => self.streak = 0,
+            Action::Register | Action::End => {}
+        }
+    }
+
+    fn carry_out_plan(&mut self, action: plan::Action) {
+        match action {
+            plan::Action::Start(key, epoch) => drop(self.with(key, |member| member.release(epoch))),
+            plan::Action::Resume(key, epoch) => drop(self.with(key, |member| member.resume(epoch))),
+            plan::Action::Retire(key) => drop(self.with(key, Member::retire)),
+            plan::Action::Hold(key, epoch, below) => {
+                self.stop(key, epoch, below, |member, by, now| member.hold(epoch, by, now));
+            }
+            plan::Action::Stop(key, epoch, below) => self.stop(key, epoch, below, Member::stop),
+            plan::Action::Begin => {
+                self.given_up.clear();
+                if !self.machine.is_told() {
                     self.stop_by = None;
-                    *until = deadline(delay);
-                }
-                Action::Start(index) => {
-                    if self.told == Request::Nothing {
-                        self.stop_by = None;
-                    }
-                    self.with(index, Member::release);
-                }
-                Action::Resume(index) => self.with(index, Member::resume),
-                Action::Hold(index) => {
-                    let bound = self.share(plan, index);
-                    self.with(index, |member| member.hold(bound));
-                }
-                Action::Stop(index) => {
-                    let bound = self.share(plan, index);
-                    self.with(index, |member| member.stop(bound));
                 }
             }
-        }
-        None
-    }
-
-    fn with(&self, index: Index, act: impl FnOnce(&Member)) {
-        if let Some(member) = self.group.member(index) {
-            act(&member);
+            plan::Action::Ask(why) => {
+                let failure = self.failure(why);
+                self.group.core.tree_stops(failure);
+            }
+            plan::Action::Wait(_) | plan::Action::GivenUp | plan::Action::Over(_) => {}
         }
     }
 
-    /// The part of the remaining time that a child has: as many layers as it has of those that are still to stop.
-    fn share(&mut self, plan: &Plan, index: Index) -> Bound {
+    fn with<T>(&self, key: Key, act: impl FnOnce(&Member) -> T) -> Option<T> {
+        let member = self.group.member(key)?;
+        let result = act(&member);
+        member.release_reference();
+        Some(result)
+    }
+
+    fn stop(
+        &mut self,
+        key: Key,
+        epoch: Epoch,
+        below: u32,
+        request: impl FnOnce(&Member, StopBy, Instant) -> Option<Instant>,
+    ) {
         let grace = self.group.core.config.grace;
-        let stop_by = *self.stop_by.get_or_insert_with(|| deadline(grace).map_or(StopBy::Open, StopBy::At));
-        let inside = |index: Index| self.group.member(index).map_or(1, |member| member.layers());
-        match stop_by {
-            StopBy::Now => Bound::Now,
-            StopBy::Open => Bound::Open,
-            StopBy::At(at) => {
-                let remaining = at.saturating_duration_since(Instant::now());
-                let (own, all) = (inside(index), plan.layers(index, &inside));
-                Bound::within(remaining.mul_f64(f64::from(own) / f64::from(all.max(1))))
-            }
+        let now = Instant::now();
+        let by = self.stop_by.get_or_insert_with(|| StopBy::within(grace)).share(now, below, grace);
+        let given_up_at = self.with(key, |member| request(member, by, now)).flatten();
+        // Of the last layer of a root nobody needs to know.
+        if let (Some(at), true) = (given_up_at, below > 0 || self.group.place.is_some()) {
+            self.given_up.entry(at).or_default().push((key, epoch));
         }
     }
 
-    /// Decides what follows a run.
-    fn follow(&mut self, why: Why, lived: Duration) -> Follow {
-        match self.told {
-            Request::Stop => return Follow::End(TaskOutcome::Canceled { error: None }),
-            Request::Restart => {
-                self.streak = 0;
-                return Follow::Again;
+    fn report(&self, note: Note) {
+        match &self.group.place {
+            Some(Place { parent, key, .. }) => {
+                if parent.note_of_group(&self.group, *key, self.machine.gate(), note) {
+                    parent.end_of_orphans();
+                }
             }
-            Request::Hold if self.settings.restart == RestartPolicy::Never => {
-                return Follow::End(TaskOutcome::Canceled { error: None });
-            }
-            Request::Hold => {
-                self.group.set_state(TaskState::Pending);
-                self.tell_parent(Note::Held);
-                return Follow::Park(None);
-            }
-            Request::Nothing => {}
+            None if note == Note::Ready => self.group.core.set_ready(),
+            None => {}
         }
+    }
+
+    /// Decides what follows a run that is over by itself.
+    fn conclude(&mut self, why: Why) {
+        let follow = self.decide(why);
+        let is_refused = follow == Follow::End && !self.group.close(why == Why::Completed);
+        let follow = if is_refused { Follow::GoOn } else { follow };
+        if follow != Follow::End {
+            self.outcome = None;
+        }
+        let next = self.machine.follow(follow, self.now());
+        self.takes(next);
+    }
+
+    fn decide(&mut self, why: Why) -> Follow {
+        let failure = self.failure(why);
         if self.group.place.is_none() {
-            return Follow::End(self.root_ended(why));
+            self.outcome = Some(self.root_ended(failure));
+            return Follow::End;
         }
-        let ending = Ending::Result(self.failure(why).map_or(Ok(()), |chain| Err(TaskError::error(chain))));
         let facts = Facts {
             settings: &self.settings,
             request: Request::Nothing,
             late: false,
             streak: self.streak,
-            lived: Some(lived),
+            lived: Some(self.began.elapsed()),
             ticks: None,
         };
+        let ending = Ending::Result(failure.map_or(Ok(()), |chain| Err(TaskError::error(chain))));
         let next = decide(&facts, ending);
         #[cfg(feature = "test-util")]
         let next = self.group.core.kit.redrawn(next, &self.settings.backoff, self.group.path(), self.group.restarts());
         match next {
-            Next::End(outcome) => Follow::End(outcome),
+            Next::End(outcome) => {
+                self.outcome = Some(outcome);
+                Follow::End
+            }
             Next::Repeat(delay) => {
                 self.streak = 0;
                 self.group.set_state(TaskState::Interval);
@@ -352,99 +381,132 @@ impl Driver {
             Next::Retry { error, delay, streak } => {
                 self.streak = streak;
                 observe::group_failed(&self.group, &error, streak, delay);
+                let _ = drop_caught(error);
                 self.group.set_state(TaskState::Backoff);
                 if self.group.place.as_ref().is_some_and(|place| place.managed) {
-                    self.tell_parent(|index| Note::Failed(index, delay));
-                    Follow::Park(Some(delay))
+                    Follow::Park(delay)
                 } else {
                     Follow::Wait(delay)
                 }
             }
-            Next::Restart(_) | Next::Hold(_) => Follow::Again,
+            Next::Restart(_) | Next::Hold(_) => Follow::Wait(Duration::ZERO),
         }
     }
 
     /// The root is not restarted: its failure is the supervisor's.
-    fn root_ended(&self, why: Why) -> TaskOutcome {
-        let Some(failure) = self.failure(why) else { return TaskOutcome::Completed };
+    fn root_ended(&self, failure: Option<FailureChain>) -> TaskOutcome {
+        let Some(failure) = failure else { return TaskOutcome::Completed };
         self.group.core.tree_stops(Some(failure.clone()));
         TaskOutcome::Failed { error: Arc::new(TaskError::error(failure)) }
     }
 
     /// What made the group fail, from leaf to here.
     fn failure(&self, why: Why) -> Option<FailureChain> {
-        let (index, limit) = match why {
-            Why::Completed | Why::Told => return None,
-            Why::Limit(index) => (index, self.group.spec.limit),
-            Why::Lost(index) => (index, None),
+        let (key, limit) = match why {
+            Why::Completed | Why::Significant | Why::Told => return None,
+            Why::Limit(key) => (key, self.group.declared.limit),
+            Why::Lost(key) => (key, None),
         };
-        let below = self.group.member(index).map(|member| member.failure());
+        let below = self.with(key, Member::failure);
         let failure = FailureChain::above(below, self.group.shown_path(), limit);
         self.group.set_failure(failure.clone());
         Some(failure)
     }
 
-    fn readiness(&self, ready: bool) {
-        if ready {
-            self.tell_parent(Note::Ready);
-            if self.group.place.is_none() {
-                self.group.core.set_ready();
-            }
+    /// Registers the declared children of a run, unless there is a shutdown.
+    async fn register(&mut self) {
+        let registered = self.group.core.register_again(&self.group).await;
+        // From here on the run goes on wherever the driver does.
+        self.actions.pop_front();
+        self.reserved = false;
+        let next = self.machine.registered(registered.is_ok(), self.now());
+        self.takes(next);
+        if let Ok(registered) = registered {
+            registered.spawn_by_turns().await;
         }
     }
 
-    fn tell_parent(&self, note: impl FnOnce(Index) -> Note) {
-        if let Some(Place { parent, index, .. }) = &self.group.place {
-            parent.note(note(*index));
+    fn end(&mut self) {
+        let outcome = self.outcome.take().unwrap_or(TaskOutcome::Canceled { error: None });
+        if let Some(parent) = self.group.end(outcome, self.machine.gate()) {
+            parent.end_of_orphans();
         }
-    }
-
-    /// The next message; `None` when the time has come.
-    async fn message(&self, until: Option<Instant>) -> Option<Message> {
-        loop {
-            let bell = self.group.bell.notified();
-            if let Some(message) = self.group.receive() {
-                return Some(message);
-            }
-            match until {
-                None => bell.await,
-                Some(until) => timeout_at(until, bell).await.ok()?,
-            }
-        }
-    }
-
-    fn end(&mut self, outcome: TaskOutcome) {
-        if std::mem::replace(&mut self.over, true) {
-            return;
-        }
-        let end = End::of(Some(&outcome));
-        observe::group_ended(&self.group, &outcome);
-        self.group.core.remove_group(&self.group, outcome);
-        self.tell_parent(|index| Note::Ended(index, end));
     }
 }
 
-impl Drop for Driver {
-    /// The runtime goes away, and the group with it.
-    fn drop(&mut self) {
-        self.end(TaskOutcome::Aborted { error: None });
-    }
-}
-
-enum Follow {
-    End(TaskOutcome),
-    Again,
-    Wait(Duration),
-    /// The parent decides when it goes on; after a failure it may wait for its backoff then.
-    Park(Option<Duration>),
-}
-
-/// The children as the plan knows them.
-fn children(spec: &Group) -> Vec<Child> {
-    let child = |(child, after): (&ChildSpec, Vec<Index>)| Child {
-        after,
-        critical: child.is_critical(),
-        significant: child.is_significant(),
+fn rules(declared: &Declared, is_root: bool, restart: RestartPolicy) -> Rules {
+    let child = |child: &crate::declaration::DeclaredChild| Child {
+        critical: child.critical,
+        significant: child.significant,
+        layers: child.layers(),
     };
-    spec.children.iter().zip(spec.edges()).map(child).collect()
+    Rules {
+        strategy: declared.strategy,
+        limit: declared.limit.map(|(max, within)| Limit { max, within }),
+        order: Arc::clone(&declared.order),
+        children: declared.children.iter().map(child).collect(),
+        is_root,
+        runs_once: restart == RestartPolicy::Never,
+    }
+}
+
+/// The end of a group whose driver has panicked: all of it stops, and then it has failed with that panic.
+struct Collapse {
+    group: Arc<GroupCell>,
+    over: bool,
+}
+
+impl Collapse {
+    async fn run(mut self, panic: TaskError) {
+        let group = Arc::clone(&self.group);
+        group.close(false);
+        let mut left = BTreeMap::new();
+        for (key, member) in group.members() {
+            member.stop(StopBy::within(group.core.config.grace), Instant::now());
+            left.insert(key, member);
+        }
+        // What had ended before is not reported any more.
+        left.retain(|_, member| !member.has_ended());
+        let mut messages = VecDeque::new();
+        while !left.is_empty() {
+            let bell = group.bell.notified();
+            group.receive(&mut messages);
+            let is_quiet = messages.is_empty();
+            for Message { input, by } in messages.drain(..) {
+                match (input, by) {
+                    (Input::Stop | Input::Hold(_), Some(by)) => {
+                        for member in left.values() {
+                            member.stop(by, Instant::now());
+                        }
+                    }
+                    (Input::Note { key, note: Note::Ended(_), .. }, _) => {
+                        left.remove(&key).into_iter().for_each(Member::release_reference);
+                    }
+                    _ => {}
+                }
+            }
+            if is_quiet {
+                bell.await;
+            }
+        }
+        self.over = true;
+        let error = Arc::new(panic);
+        let failure = FailureChain::leaf(group.shown_path(), Some(Arc::clone(&error)));
+        group.set_failure(failure.clone());
+        if group.place.is_none() {
+            group.core.tree_stops(Some(failure));
+        }
+        let outcome = TaskOutcome::Panicked { error };
+        if let Some(parent) = group.end(outcome, 0) {
+            parent.end_of_orphans();
+        }
+    }
+}
+
+impl Drop for Collapse {
+    fn drop(&mut self) {
+        if !self.over {
+            self.group.orphan(0);
+        }
+    }
 }

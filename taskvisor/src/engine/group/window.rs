@@ -25,7 +25,9 @@ impl Window {
     /// Counts a failure. Whether the limit is exceeded.
     pub(crate) fn hit(&mut self, now: Duration) -> bool {
         let within = self.limit.within;
-        self.hits.retain(|hit| now.saturating_sub(*hit) <= within);
+        while self.hits.front().is_some_and(|hit| now.saturating_sub(*hit) > within) {
+            self.hits.pop_front();
+        }
         self.hits.push_back(now);
         self.hits.len() > usize::try_from(self.limit.max).unwrap_or(usize::MAX)
     }

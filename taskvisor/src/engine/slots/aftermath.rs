@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use super::super::actor::Actor;
-use super::super::cell::{Bound, Cell};
+use super::super::cell::Cell;
 use super::super::line::Wakers;
 use super::super::observe;
 use super::super::registry::Registry;
@@ -41,7 +41,7 @@ impl Aftermath {
             wake_caught(waker);
         }
         if let Some(owner) = stop {
-            owner.stop(Bound::within(owner.stop_bound()), StopReason::Replaced);
+            owner.stop(owner.own_bound(owner.stop_bound()), StopReason::Replaced);
         }
         if let Some(job) = start {
             spawn(job);
