@@ -50,6 +50,8 @@ pub struct Group {
     pub(crate) max_retries: Option<u32>,
     pub(crate) critical: bool,
     pub(crate) significant: bool,
+    /// The states of its tasks count for the readiness of the whole.
+    pub(crate) readiness: bool,
 }
 
 /// A child of a group, as it was declared.
@@ -120,6 +122,7 @@ impl Group {
             max_retries: None,
             critical: true,
             significant: false,
+            readiness: true,
         }
     }
 
@@ -215,6 +218,14 @@ impl Group {
     /// Stops the parent cleanly when the group ends for good in success.
     pub fn significant(mut self) -> Self {
         self.significant = true;
+        self
+    }
+
+    /// Keeps the states of its tasks out of the readiness of the service, those of groups within included:
+    /// [`Health`](crate::Health) names them and stays ready. See
+    /// [`TaskSpec::without_readiness`](crate::TaskSpec::without_readiness).
+    pub fn without_readiness(mut self) -> Self {
+        self.readiness = false;
         self
     }
 
@@ -329,6 +340,7 @@ impl fmt::Debug for Group {
             .field("max_retries", &self.max_retries)
             .field("critical", &self.critical)
             .field("significant", &self.significant)
+            .field("readiness", &self.readiness)
             .field("children", &self.children)
             .finish_non_exhaustive()
     }

@@ -1,0 +1,3 @@
+//! K. Faults that probes found in what stood.
+
+mod answers;
