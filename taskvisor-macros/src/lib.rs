@@ -74,6 +74,7 @@ use proc_macro::TokenStream;
 /// | `initial_delay` | duration | none | the wait before the first run |
 /// | `timeout` | duration | none | how long an attempt may take |
 /// | `stop_timeout` | duration | what is left of `grace` | how long the task may take to end once told to |
+/// | `cleanup` | duration | the `stop_timeout`, else the smaller of 5 s and `grace` | how long the clean-up after a timeout may take |
 /// | `start_timeout` | duration | `"60s"` | how long a start may take, if the task is ready by signal or others are after it |
 /// | `ready` | `"start"`, `"signal"`, `"completed"` | `"start"` | what makes the task ready: an attempt has begun, or has called `ready()` on its `TaskContext`, or the task has ended in success |
 /// | `watchdog` | duration | none | how long an attempt may go without `heartbeat()` on its `TaskContext`; past it, it has timed out |
@@ -82,6 +83,9 @@ use proc_macro::TokenStream;
 /// | `backoff` | list, below | see below | the wait before a retry |
 /// | `critical` | alone, or `true` or `false` | `false` | its end in failure, for good, fails its group |
 /// | `significant` | alone, or `true` or `false` | `false` | its end in success, for good, ends its group; not with `"always"` |
+/// | `final_attempt` | alone, or `true` or `false` | `false` | a stop that is requested while the task waits begins one more attempt; not with `"never"` |
+/// | `readiness` | `true` or `false` | `true` | its state counts for the readiness of the service: with `false`, health names it and stays ready |
+/// | `metric_label` | string | its path; `dynamic` for a task that is added at runtime | the label `task` in metrics |
 /// | `blocking` | alone, or `true` or `false` | `false` | the function is not async, and runs on a thread of its own, below |
 /// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
 ///
@@ -294,7 +298,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// - Any other expression that is `Into<TaskSpec>`: a task without a field.
 /// - `label = entry`: the label is the field, and the name of the task.
 /// - `task(entry, ..)`: the entry, with options that replace those it has. `restart` with its `interval`, and
-///   `backoff(..)`, are replaced as a whole. `critical` and `significant` can be added, and not taken back.
+///   `backoff(..)`, are replaced as a whole. `critical`, `significant`, `final_attempt` and `readiness = false` can be added,
+///   and not taken back.
 /// - `label = group(..)`: a group, below.
 /// - `..iterator`: the tasks of an iterator, without fields.
 ///
@@ -308,6 +313,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `initial_delay` | yes | yes | - | - |
 /// | `timeout` | yes | yes | - | yes |
 /// | `stop_timeout` | yes | yes | - | yes |
+/// | `cleanup` | yes | yes | - | yes |
 /// | `start_timeout` | yes | yes | - | yes |
 /// | `ready` | yes | yes | - | - |
 /// | `watchdog` | yes | yes | - | - |
@@ -315,6 +321,9 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `backoff` | yes | yes | yes | yes |
 /// | `critical` | yes | yes | yes | - |
 /// | `significant` | yes | yes | yes | - |
+/// | `final_attempt` | yes | yes | - | - |
+/// | `readiness` | yes | yes | yes | - |
+/// | `metric_label` | yes | yes | - | - |
 /// | `name` | yes | yes | - | - |
 /// | `blocking` | yes | - | - | - |
 /// | `retry_if` | yes | - | - | - |
@@ -390,6 +399,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `backoff` | list, as in `#[task]` | the config's | the wait before the group is started again |
 /// | `critical` | `true` or `false` | `true` | its end in failure, for good, fails the group that it is in |
 /// | `significant` | alone, or `true` or `false` | `false` | its end in success, for good, ends the group that it is in; not with `"always"` |
+/// | `readiness` | `true` or `false` | `true` | the states of its tasks count for the readiness of the service |
 ///
 /// # Strategies
 /// - `one_for_one`: what fails restarts alone.

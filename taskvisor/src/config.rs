@@ -30,6 +30,11 @@ pub struct SupervisorConfig {
     /// How long a task may take to end once told to, for tasks that set nothing. Default: `None`, what is left of
     /// [`grace`](Self::grace).
     pub stop_timeout: Option<Duration>,
+    /// How long the clean-up after a timeout may take, for tasks that set nothing: see [`TaskSpec::with_cleanup`].
+    /// Default: `None`, the task's stop timeout, or the smaller of 5 s and [`grace`](Self::grace) where it has none.
+    ///
+    /// [`TaskSpec::with_cleanup`]: crate::TaskSpec::with_cleanup
+    pub cleanup: Option<Duration>,
     /// How long a start may take, for tasks that set nothing: see [`TaskSpec::with_start_timeout`]. Default: 60 s.
     ///
     /// [`TaskSpec::with_start_timeout`]: crate::TaskSpec::with_start_timeout
@@ -60,6 +65,7 @@ impl Default for SupervisorConfig {
             drain_timeout: Duration::from_secs(5),
             timeout: Duration::ZERO,
             stop_timeout: None,
+            cleanup: None,
             start_timeout: Duration::from_secs(60),
             max_concurrent: 0,
             bus_capacity: 1024,

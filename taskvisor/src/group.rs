@@ -49,6 +49,8 @@ pub struct Group {
     pub(crate) significant: bool,
     /// How many groups are nested, this one included.
     depth: u32,
+    /// The states of its tasks count for the readiness of the whole.
+    pub(crate) readiness: bool,
 }
 
 /// A child of a group, as it was declared. A group is in its shared form by then, so that nothing recurses.
@@ -83,6 +85,7 @@ impl Group {
             critical: true,
             significant: false,
             depth: 1,
+            readiness: true,
         }
     }
 
@@ -182,6 +185,14 @@ impl Group {
         self
     }
 
+    /// Keeps the states of its tasks out of the readiness of the service, those of groups within included:
+    /// [`Health`](crate::Health) names them and stays ready. See
+    /// [`TaskSpec::without_readiness`](crate::TaskSpec::without_readiness).
+    pub fn without_readiness(mut self) -> Self {
+        self.readiness = false;
+        self
+    }
+
     /// How many groups are nested, this one included.
     pub(crate) fn depth(&self) -> u32 {
         self.depth
@@ -210,6 +221,7 @@ impl fmt::Debug for Group {
             .field("max_retries", &self.max_retries)
             .field("critical", &self.critical)
             .field("significant", &self.significant)
+            .field("readiness", &self.readiness)
             .field("children", &self.children)
             .finish_non_exhaustive()
     }

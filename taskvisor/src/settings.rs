@@ -1,5 +1,6 @@
 //! What a spec says, made whole by what the config says.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::SupervisorConfig;
@@ -12,6 +13,7 @@ const RESET_AFTER: Duration = Duration::from_secs(10);
 
 /// What was set on a spec; the rest is inherited at registration.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct Overrides {
     pub(crate) restart: Option<RestartPolicy>,
     pub(crate) every: Option<Duration>,
@@ -22,16 +24,19 @@ pub(crate) struct Overrides {
     /// Zero is a spec that says: no timeout.
     pub(crate) timeout: Option<Duration>,
     pub(crate) stop_timeout: Option<Duration>,
+    pub(crate) cleanup: Option<Duration>,
     pub(crate) ready: Ready,
     pub(crate) start_timeout: Option<Duration>,
     pub(crate) watchdog: Option<Duration>,
     pub(crate) critical: bool,
     pub(crate) significant: bool,
     pub(crate) final_attempt: bool,
+    pub(crate) without_readiness: bool,
 }
 
 /// The settings that a registration runs by. Equal ones are shared between registrations.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub(crate) struct Settings {
     pub(crate) restart: RestartPolicy,
     pub(crate) every: Option<Duration>,
@@ -41,12 +46,19 @@ pub(crate) struct Settings {
     pub(crate) max_retries: Option<u32>,
     pub(crate) timeout: Option<Duration>,
     pub(crate) stop_timeout: Option<Duration>,
+    /// How long the clean-up after a timeout may take. `None` if neither the task nor the config says.
+    pub(crate) cleanup: Option<Duration>,
     pub(crate) ready: Ready,
     pub(crate) start_timeout: Duration,
     pub(crate) watchdog: Option<Duration>,
     pub(crate) critical: bool,
     pub(crate) significant: bool,
+    /// A stop that finds the task waiting begins one more attempt.
     pub(crate) final_attempt: bool,
+    /// Its state counts for the readiness of the whole.
+    pub(crate) readiness: bool,
+    /// What metrics name it by, if not by its place in the tree.
+    pub(crate) metric_label: Option<Arc<str>>,
 }
 
 impl Overrides {
@@ -60,12 +72,14 @@ impl Overrides {
         max_retries: None,
         timeout: None,
         stop_timeout: None,
+        cleanup: None,
         ready: Ready::Start,
         start_timeout: None,
         watchdog: None,
         critical: false,
         significant: false,
         final_attempt: false,
+        without_readiness: false,
     };
 
     pub(crate) fn resolve(&self, config: &SupervisorConfig) -> Settings {
@@ -79,12 +93,15 @@ impl Overrides {
             max_retries: self.max_retries.or(config.max_retries),
             timeout: Some(self.timeout.unwrap_or(config.timeout)).filter(|timeout| !timeout.is_zero()),
             stop_timeout: self.stop_timeout.or(config.stop_timeout),
+            cleanup: self.cleanup.or(config.cleanup),
             ready: self.ready,
             start_timeout: self.start_timeout.unwrap_or(config.start_timeout),
             watchdog: self.watchdog,
             critical: self.critical,
             significant: self.significant,
             final_attempt: self.final_attempt,
+            readiness: !self.without_readiness,
+            metric_label: None,
         }
     }
 
@@ -99,12 +116,14 @@ impl Overrides {
             max_retries: settings.max_retries,
             timeout: Some(settings.timeout.unwrap_or_default()),
             stop_timeout: settings.stop_timeout,
+            cleanup: settings.cleanup,
             ready: settings.ready,
             start_timeout: Some(settings.start_timeout),
             watchdog: settings.watchdog,
             critical: settings.critical,
             significant: settings.significant,
             final_attempt: settings.final_attempt,
+            without_readiness: !settings.readiness,
         }
     }
 }
@@ -119,6 +138,12 @@ impl Settings {
         }
         if self.start_timeout.is_zero() {
             return invalid("start_timeout", "0ns".into(), "a time longer than zero");
+        }
+        if self.metric_label.as_deref() == Some("") {
+            return invalid("metric_label", "\"\"".into(), "a label that is not empty");
+        }
+        if self.final_attempt && self.restart == RestartPolicy::Never {
+            return invalid("final_attempt", "set".into(), "a task that runs again: not the restart policy `Never`");
         }
         if matches!(self.restart, RestartPolicy::Always { .. }) {
             if self.significant {

@@ -41,7 +41,19 @@ pub struct TaskSpec {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Said {
     pub(crate) overrides: Overrides,
+    metric_label: Option<Arc<str>>,
     after: Vec<Arc<str>>,
+}
+
+impl Said {
+    /// Whether tasks of these two specs run by the same settings, under the same config.
+    pub(crate) fn has_settings_of(&self, other: &Self) -> bool {
+        self.overrides == other.overrides && self.metric_label == other.metric_label
+    }
+
+    pub(crate) fn resolve(&self, config: &SupervisorConfig) -> Settings {
+        Settings { metric_label: self.metric_label.clone(), ..self.overrides.resolve(config) }
+    }
 }
 
 impl TaskSpec {
@@ -109,10 +121,15 @@ impl TaskSpec {
         self.settings().timeout
     }
 
-    /// How long the task may take to end once told to. Default: `None`, what is left of the supervisor's grace; after a
-    /// timeout the smaller of 5 s and the grace.
+    /// How long the task may take to end once requested to stop. Default: `None`, what is left of the supervisor's grace.
     pub fn stop_timeout(&self) -> Option<Duration> {
         self.settings().stop_timeout
+    }
+
+    /// How long the clean-up after a timeout may take. Default: `None`, the stop timeout, or the smaller of 5 s and the
+    /// supervisor's grace where there is none.
+    pub fn cleanup(&self) -> Option<Duration> {
+        self.settings().cleanup
     }
 
     /// When the task counts as ready. Default: [`Ready::Start`].
@@ -143,6 +160,22 @@ impl TaskSpec {
     /// Whether the end of the task in success ends its group. Default: false.
     pub fn is_significant(&self) -> bool {
         self.said.as_ref().is_some_and(|said| said.overrides.significant)
+    }
+
+    /// Whether a stop that finds the task waiting begins one more attempt. Default: false.
+    pub fn has_final_attempt(&self) -> bool {
+        self.said.as_ref().is_some_and(|said| said.overrides.final_attempt)
+    }
+
+    /// Whether the state of the task counts for the readiness of the service. Default: true.
+    pub fn has_readiness(&self) -> bool {
+        self.said.as_ref().is_none_or(|said| !said.overrides.without_readiness)
+    }
+
+    /// The value of the label `task` in metrics. Default: `None`, the path of a declared task; for a task that was added
+    /// at runtime that of its group, or `dynamic`.
+    pub fn metric_label(&self) -> Option<&str> {
+        self.said.as_ref().and_then(|said| said.metric_label.as_deref())
     }
 
     /// Registers the task under another name. It must not be empty, and have no `/`, which parts a path.
@@ -196,18 +229,27 @@ impl TaskSpec {
     }
 
     /// Sets how long an attempt may run; `None` and zero are no timeout. Past it an attempt without a context is dropped;
-    /// one with a context or token is told, and has its `stop_timeout`, or the smaller of 5 s and the grace, to clean up.
+    /// one with a context or token is requested to stop, and has the time of [`with_cleanup`](Self::with_cleanup).
     #[must_use]
     pub fn with_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.say().overrides.timeout = Some(timeout.into().unwrap_or_default());
         self
     }
 
-    /// Sets how long the task may take to end once told to, be it by a stop or by a timeout; past it the attempt is
-    /// aborted. Zero aborts at once.
+    /// Sets how long the task may take to end once requested to stop; past it the attempt is aborted. Zero aborts at once.
+    /// Also bounds the clean-up after a timeout, unless [`with_cleanup`](Self::with_cleanup) does.
     #[must_use]
     pub fn with_stop_timeout(mut self, timeout: Duration) -> Self {
         self.say().overrides.stop_timeout = Some(timeout);
+        self
+    }
+
+    /// Sets how long the clean-up after a timeout, an exceeded watchdog or start timeout, or the panic of a helper may take;
+    /// past it the attempt is dropped. Zero drops it at once. Default: the `stop_timeout`, or the smaller of 5 s and the
+    /// supervisor's grace where there is none.
+    #[must_use]
+    pub fn with_cleanup(mut self, time: Duration) -> Self {
+        self.say().overrides.cleanup = Some(time);
         self
     }
 
@@ -257,6 +299,33 @@ impl TaskSpec {
         self
     }
 
+    /// Begins one more attempt when a stop is requested while the task waits: for its backoff, its interval or its initial
+    /// delay. A task that works off a queue so gets a last turn. The attempt finds the reason of the stop in its context,
+    /// and is bounded as any other that is requested to stop. Not with the restart policy `Never`.
+    #[must_use]
+    pub fn with_final_attempt(mut self) -> Self {
+        self.say().overrides.final_attempt = true;
+        self
+    }
+
+    /// Keeps the state of the task out of the readiness of the service: while it waits for its backoff, or after it ended
+    /// in failure, [`Health`](crate::Health) names it and stays ready. For tasks that the service can do without for a
+    /// while.
+    #[must_use]
+    pub fn without_readiness(mut self) -> Self {
+        self.say().overrides.without_readiness = true;
+        self
+    }
+
+    /// Sets the value of the label `task` in metrics. For tasks that are added at runtime, which by default share the label
+    /// of their group, or `dynamic`: there are as many series as there are labels, so give one to a kind of tasks and not
+    /// to each. Must not be empty. Without effect unless the feature `metrics` is on.
+    #[must_use]
+    pub fn with_metric_label(mut self, label: impl Into<Arc<str>>) -> Self {
+        self.say().metric_label = Some(label.into());
+        self
+    }
+
     fn say(&mut self) -> &mut Said {
         Arc::make_mut(self.said.get_or_insert_default())
     }
@@ -273,7 +342,11 @@ impl TaskSpec {
         Self {
             task,
             name: Some(name),
-            said: Some(Arc::new(Said { overrides: Overrides::of(settings), after: Vec::new() })),
+            said: Some(Arc::new(Said {
+                overrides: Overrides::of(settings),
+                metric_label: settings.metric_label.clone(),
+                after: Vec::new(),
+            })),
         }
     }
 
@@ -296,6 +369,7 @@ impl fmt::Debug for TaskSpec {
         f.debug_struct("TaskSpec")
             .field("name", &self.name())
             .field("set", self.overrides())
+            .field("metric_label", &self.metric_label())
             .field("after", &self.after())
             .finish_non_exhaustive()
     }

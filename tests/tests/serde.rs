@@ -177,6 +177,7 @@ fn labels_are_stable() {
         (Kind::ControllerSubmitted, "ControllerSubmitted"),
         (Kind::ControllerRejected, "ControllerRejected"),
         (Kind::ControllerSlotTransition, "ControllerSlotTransition"),
+        (Kind::Warning, "Warning"),
         (Kind::SubscriberPanicked, "SubscriberPanicked"),
         (Kind::SubscriberOverflow, "SubscriberOverflow"),
     ];

@@ -18,6 +18,12 @@ async fn all_three() {}
 #[task(restart = "never", max_retries = 3, backoff(factor = 2.0))]
 async fn never_retried() {}
 
+#[task(restart = "never", final_attempt, cleanup = "1s")]
+async fn one_only() {}
+
+#[task(restart = "never", final_attempt = false, readiness = true)]
+async fn none_more() {}
+
 #[task(backoff(first = "1m", max = "10s"))]
 async fn first_past_max() {}
 
@@ -85,10 +91,10 @@ fn main() {
         defaults(restart = "never", max_retries = 3, interval = "10s"),
         tasks = [
             task(interval_alone {}, interval = "10s"),
-            task(never_retried {}, restart = "never", backoff(first = "1s")),
+            task(never_retried {}, restart = "never", backoff(first = "1s"), final_attempt),
             task(without_context {}, restart = "always", ready = "completed", significant, watchdog = "0s"),
             with_token { number: 1 },
-            task(no_contradiction {}, critical = false, significant = false),
+            task(no_contradiction {}, critical = false, significant = false, final_attempt = false, readiness = true),
         ],
     );
 }

@@ -29,6 +29,9 @@ async fn of_other_places() {}
 #[task(critcal, significant("x"), critical, redy = "signal", critical = true, start = "5s")]
 async fn flags() {}
 
+#[task(clean_up = "5s", final_atempt, readines = false, metric_lable = "x", readiness("x"), cleanup)]
+async fn of_operation() {}
+
 #[task(bloking, retry_on = is_transient, blocking("x"), retry_if)]
 fn of_functions() {}
 
@@ -44,15 +47,17 @@ fn main() {
         grace = "5s",
         grace = "6s",
         timeout = "5s",
+        cleanup = "5s",
+        readiness = false,
         stratergy = one_for_one,
         critical,
-        defaults(name = "x", every = "1s", timout = "5s", crate = "x", critical, after = [], ready = "start", blocking),
+        defaults(name = "x", every = "1s", timout = "5s", crate = "x", critical, after = [], ready = "start", blocking, final_attempt, readiness = false, metric_label = "x"),
         subscriber = [],
         tasks = [
             task(misspelt {}, timout = "5s", crate = "x", jitter = "equal", timeout = "1s", timeout = "2s"),
             task(far_off {}, strategy = one_for_one, tasks = [], "5s"),
             task(flags {}, blocking, retry_if = is_transient),
-            store = group(tasks = [], blocking, retry_if = is_transient),
+            store = group(tasks = [], blocking, retry_if = is_transient, cleanup = "1s", final_attempt, metric_label = "x"),
         ],
         5,
     );

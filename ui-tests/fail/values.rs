@@ -70,6 +70,12 @@ async fn path_name() {}
 #[task(name = "")]
 async fn empty_name() {}
 
+#[task(metric_label = "", cleanup = 5, readiness = "no", final_attempt = 1)]
+async fn of_operation() {}
+
+#[task(metric_label = 5, readiness = cfg!(test), final_attempt = 1 > 0, cleanup = "-1s")]
+async fn more_of_operation() {}
+
 #[task(name = 5)]
 async fn number_name() {}
 

@@ -20,6 +20,8 @@ async fn plain() {}
     initial_delay = "250ms",
     timeout = "1.5s",
     stop_timeout = "0s",
+    cleanup = "2s",
+    metric_label = "literal",
     max_retries = 3,
     backoff(
         first = "10us",
@@ -38,12 +40,14 @@ async fn literals() {}
     initial_delay = Duration::from_secs(1),
     timeout = POLL,
     stop_timeout = { POLL },
+    cleanup = POLL,
+    metric_label = format!("{NAME}-{}", 1),
     max_retries = u32::MAX - 1,
     backoff(first = POLL, max = POLL, factor = f64::from(2_u8), reset_after = POLL),
 )]
 async fn expressions() {}
 
-#[task(ready = "start", critical, significant = true)]
+#[task(ready = "start", critical, significant = true, final_attempt, readiness = false)]
 async fn flags() {}
 
 #[task(ready = "signal", start_timeout = "90s", watchdog = POLL, critical = true, significant)]
@@ -51,7 +55,7 @@ async fn signalled(ctx: TaskContext) {
     ctx.cancelled().await;
 }
 
-#[task(ready = "completed", critical = false, significant = false)]
+#[task(ready = "completed", critical = false, significant = false, final_attempt = false, readiness = true)]
 async fn completed() {}
 
 #[task(restart = "never", timeout = Duration::ZERO)]
@@ -93,6 +97,7 @@ fn assert_same(made: &TaskSpec, expected: &TaskSpec) {
     assert_eq!(made.initial_delay(), expected.initial_delay());
     assert_eq!(made.timeout(), expected.timeout());
     assert_eq!(made.stop_timeout(), expected.stop_timeout());
+    assert_eq!(made.cleanup(), expected.cleanup());
     assert_eq!(made.max_retries(), expected.max_retries());
     assert_eq!(made.backoff(), expected.backoff());
     assert_eq!(made.reset_after(), expected.reset_after());
@@ -102,6 +107,9 @@ fn assert_same(made: &TaskSpec, expected: &TaskSpec) {
     assert_eq!(made.after(), expected.after());
     assert_eq!(made.is_critical(), expected.is_critical());
     assert_eq!(made.is_significant(), expected.is_significant());
+    assert_eq!(made.has_final_attempt(), expected.has_final_attempt());
+    assert_eq!(made.has_readiness(), expected.has_readiness());
+    assert_eq!(made.metric_label(), expected.metric_label());
 }
 
 /// The options that say what an attempt is: seen in what comes of it.
@@ -151,6 +159,8 @@ async fn main() {
             .with_initial_delay(Duration::from_millis(250))
             .with_timeout(Duration::from_millis(1500))
             .with_stop_timeout(Duration::ZERO)
+            .with_cleanup(Duration::from_secs(2))
+            .with_metric_label("literal")
             .with_max_retries(3)
             .with_backoff(BackoffPolicy {
                 first: Duration::from_micros(10),
@@ -169,6 +179,8 @@ async fn main() {
             .with_initial_delay(Duration::from_secs(1))
             .with_timeout(POLL)
             .with_stop_timeout(POLL)
+            .with_cleanup(POLL)
+            .with_metric_label("by_constant-1")
             .with_max_retries(u32::MAX - 1)
             .with_backoff(BackoffPolicy {
                 first: POLL,
@@ -179,7 +191,12 @@ async fn main() {
             .with_reset_after(POLL),
     );
     let base = |name: &'static str| TaskSpec::inherit(Arc::new(plain {})).with_name(name);
-    assert_same(&flags::spec(), &base("flags").with_ready(Ready::Start).critical().significant());
+    assert_same(&flags::spec(), &base("flags")
+            .with_ready(Ready::Start)
+            .critical()
+            .significant()
+            .with_final_attempt()
+            .without_readiness());
     assert_same(
         &signalled::spec(),
         &base("signalled")

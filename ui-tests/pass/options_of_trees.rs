@@ -58,6 +58,7 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
             interval = "16s",
             timeout = "17s",
             stop_timeout = "18s",
+            cleanup = "18500ms",
             start_timeout = "19s",
             max_retries = 20,
             backoff(first = "21s", max = "22s", factor = 2.3, jitter = "full", reset_after = "24s"),
@@ -74,6 +75,10 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
                 initial_delay = "32s",
                 timeout = "33s",
                 stop_timeout = "34s",
+                cleanup = "34500ms",
+                metric_label = format!("{}", 34),
+                final_attempt,
+                readiness = false,
                 start_timeout = "35s",
                 max_retries = 36,
                 backoff(first = "37s", max = "38s", factor = 3.9, jitter = "equal", reset_after = "40s"),
@@ -89,6 +94,7 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
                 restart = "never",
                 critical = false,
                 significant,
+                readiness = false,
             ),
             last = group(
                 restart = "on_failure",
@@ -109,6 +115,7 @@ fn built(held: Arc<()>) -> Tree {
         restart: RestartPolicy::Always { interval: Some(seconds(16)) },
         timeout: seconds(17),
         stop_timeout: Some(seconds(18)),
+        cleanup: Some(Duration::from_millis(18_500)),
         start_timeout: seconds(19),
         max_retries: Some(20),
         backoff: BackoffPolicy { first: seconds(21), max: seconds(22), factor: 2.3, jitter: JitterPolicy::Full },
@@ -122,6 +129,10 @@ fn built(held: Arc<()>) -> Tree {
         .with_initial_delay(seconds(32))
         .with_timeout(seconds(33))
         .with_stop_timeout(seconds(34))
+        .with_cleanup(Duration::from_millis(34_500))
+        .with_metric_label("34")
+        .with_final_attempt()
+        .without_readiness()
         .with_start_timeout(seconds(35))
         .with_max_retries(36)
         .with_backoff(BackoffPolicy {
@@ -145,7 +156,8 @@ fn built(held: Arc<()>) -> Tree {
         .after(["ping", "serve"])
         .restart(RestartPolicy::Never)
         .not_critical()
-        .significant();
+        .significant()
+        .without_readiness();
     let last = Group::new("last", Strategy::OneForOne)
         .restart(RestartPolicy::OnFailure)
         .max_retries(61)

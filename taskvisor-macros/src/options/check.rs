@@ -27,6 +27,11 @@ impl Options {
             self.check_never(errors);
         }
         self.check_no_retries(errors);
+        if let Some((label, at)) = self.metric_label.as_ref().and_then(Given::known) {
+            if label.value().is_empty() {
+                errors.push(at, "`metric_label` is empty: write what metrics should name the task by");
+            }
+        }
         self.check_zeros(place, errors);
         if let Some(backoff) = &self.backoff {
             backoff.check(errors);
@@ -80,6 +85,11 @@ impl Options {
         let keys = [key(self.max_retries.as_ref()), backoff, key(self.retry_if.as_ref())];
         for key in keys.into_iter().flatten() {
             errors.push(key, format!("`{key}` has no effect with `restart = \"never\"`: nothing is retried"));
+        }
+        if let (Some(last), true) = (&self.final_attempt, is_set(self.final_attempt.as_ref())) {
+            let message = "`final_attempt` adds an attempt to those of a task that runs again, and with \
+                           `restart = \"never\"` there is one only";
+            errors.push(&last.key, message);
         }
     }
 

@@ -16,6 +16,7 @@ impl Options {
             time("initial_delay", self.initial_delay.as_ref()),
             time("timeout", self.timeout.as_ref()),
             time("stop_timeout", self.stop_timeout.as_ref()),
+            time("cleanup", self.cleanup.as_ref()),
             time("start_timeout", self.start_timeout.as_ref()),
             word("ready", self.ready.as_ref(), Ready::WORDS),
             time("watchdog", self.watchdog.as_ref()),
@@ -23,6 +24,9 @@ impl Options {
             line("retry_if", self.retry_if.as_ref(), |path| format!("`{}`", path::text(path))),
             flag("critical", self.critical.as_ref()),
             flag("significant", self.significant.as_ref()),
+            flag("final_attempt", self.final_attempt.as_ref()),
+            flag("readiness", self.readiness.as_ref()),
+            line("metric_label", self.metric_label.as_ref(), |label| format!("`{}`", label.value())),
             flag("blocking", self.blocking.as_ref()),
         ];
         if let Some(backoff) = &self.backoff {

@@ -19,9 +19,14 @@ impl Options {
         call(quote!(with_initial_delay), duration(self.initial_delay.as_ref(), private));
         call(quote!(with_timeout), duration(self.timeout.as_ref(), private));
         call(quote!(with_stop_timeout), duration(self.stop_timeout.as_ref(), private));
+        call(quote!(with_cleanup), duration(self.cleanup.as_ref(), private));
         call(quote!(with_start_timeout), duration(self.start_timeout.as_ref(), private));
         call(quote!(with_watchdog), duration(self.watchdog.as_ref(), private));
         call(quote!(with_ready), self.ready_when(private));
+        call(quote!(with_metric_label), plain(self.metric_label.as_ref()));
+        if is_set(self.final_attempt.as_ref()) {
+            calls.extend(quote!(.with_final_attempt()));
+        }
         if is_set(self.critical.as_ref()) {
             calls.extend(quote!(.critical()));
         }
@@ -31,7 +36,7 @@ impl Options {
     /// `.restart(..).not_critical()`: a call for each option that a group is given.
     pub(crate) fn of_group(&self, private: &TokenStream) -> TokenStream {
         let mut calls = self.of_child("", private);
-        if let Some((false, _)) = self.critical.as_ref().and_then(Given::known) {
+        if is_denied(self.critical.as_ref()) {
             calls.extend(quote!(.not_critical()));
         }
         calls
@@ -53,6 +58,9 @@ impl Options {
         if is_set(self.significant.as_ref()) {
             calls.extend(quote!(.significant()));
         }
+        if is_denied(self.readiness.as_ref()) {
+            calls.extend(quote!(.without_readiness()));
+        }
         calls
     }
 
@@ -66,6 +74,7 @@ impl Options {
         assign(quote!(restart), self.restart_policy(private));
         assign(quote!(timeout), duration(self.timeout.as_ref(), private));
         assign(quote!(stop_timeout), some(duration(self.stop_timeout.as_ref(), private)));
+        assign(quote!(cleanup), some(duration(self.cleanup.as_ref(), private)));
         assign(quote!(start_timeout), duration(self.start_timeout.as_ref(), private));
         assign(quote!(max_retries), some(plain(self.max_retries.as_ref())));
         if let Some(backoff) = &self.backoff {
@@ -129,6 +138,11 @@ impl Backoff {
 /// Whether a flag is given, and not as `false`.
 pub(crate) fn is_set(flag: Option<&Given<bool>>) -> bool {
     matches!(flag.and_then(Given::known), Some((true, _)))
+}
+
+/// Whether a flag is given as `false`.
+fn is_denied(flag: Option<&Given<bool>>) -> bool {
+    matches!(flag.and_then(Given::known), Some((false, _)))
 }
 
 /// The duration as exact seconds and nanoseconds, or the local that holds it.

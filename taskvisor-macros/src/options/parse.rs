@@ -30,6 +30,8 @@ impl<T: AsMut<Options>> Key<T> {
         Self::new("critical", "critical", Read::Flag(|target| &mut target.as_mut().critical));
     pub(crate) const MAX_RETRIES: Self =
         Self::new("max_retries", "max_retries = 5", Read::U32(|target| &mut target.as_mut().max_retries));
+    pub(crate) const READINESS: Self =
+        Self::new("readiness", "readiness = false", Read::Flag(|target| &mut target.as_mut().readiness));
     pub(crate) const RESTART: Self = Self::new(
         "restart",
         "restart = \"always\"",
@@ -62,6 +64,7 @@ const INITIAL_DELAY: Key<Options> =
 const TIMEOUT: Key<Options> = Key::new("timeout", "timeout = \"5s\"", Read::Duration(|options| &mut options.timeout));
 const STOP_TIMEOUT: Key<Options> =
     Key::new("stop_timeout", "stop_timeout = \"5s\"", Read::Duration(|options| &mut options.stop_timeout));
+const CLEANUP: Key<Options> = Key::new("cleanup", "cleanup = \"5s\"", Read::Duration(|options| &mut options.cleanup));
 const START_TIMEOUT: Key<Options> =
     Key::new("start_timeout", "start_timeout = \"30s\"", Read::Duration(|options| &mut options.start_timeout));
 const WATCHDOG: Key<Options> =
@@ -73,6 +76,10 @@ const READY: Key<Options> = Key::new(
         options.ready = Some(Given::new(key, reader.word(key, value, Ready::WORDS)));
     }),
 );
+const FINAL_ATTEMPT: Key<Options> =
+    Key::new("final_attempt", "final_attempt", Read::Flag(|options| &mut options.final_attempt));
+const METRIC_LABEL: Key<Options> =
+    Key::new("metric_label", "metric_label = \"..\"", Read::Text(|options| &mut options.metric_label));
 
 const BLOCKING: Key<Options> = Key::new("blocking", "blocking", Read::Flag(|options| &mut options.blocking));
 const RETRY_IF: Key<Options> = Key::new(
@@ -92,6 +99,7 @@ const OF_ATTRIBUTE: Table<Options> = Table {
         &INITIAL_DELAY,
         &TIMEOUT,
         &STOP_TIMEOUT,
+        &CLEANUP,
         &START_TIMEOUT,
         &READY,
         &WATCHDOG,
@@ -100,6 +108,9 @@ const OF_ATTRIBUTE: Table<Options> = Table {
         &Key::BACKOFF,
         &Key::CRITICAL,
         &Key::SIGNIFICANT,
+        &FINAL_ATTEMPT,
+        &Key::READINESS,
+        &METRIC_LABEL,
         &BLOCKING,
         &CONSTANT_NAME,
         &CRATE,
@@ -121,6 +132,7 @@ const OF_ENTRY: Table<Options> = Table {
         &INITIAL_DELAY,
         &TIMEOUT,
         &STOP_TIMEOUT,
+        &CLEANUP,
         &START_TIMEOUT,
         &READY,
         &WATCHDOG,
@@ -129,6 +141,9 @@ const OF_ENTRY: Table<Options> = Table {
         &Key::AFTER,
         &Key::CRITICAL,
         &Key::SIGNIFICANT,
+        &FINAL_ATTEMPT,
+        &Key::READINESS,
+        &METRIC_LABEL,
         &NAME,
     ],
     misplaced: &[
@@ -142,7 +157,16 @@ const OF_ENTRY: Table<Options> = Table {
 
 const OF_DEFAULTS: Table<Options> = Table {
     noun: "default",
-    keys: &[&Key::RESTART, &INTERVAL, &TIMEOUT, &STOP_TIMEOUT, &START_TIMEOUT, &Key::MAX_RETRIES, &Key::BACKOFF],
+    keys: &[
+        &Key::RESTART,
+        &INTERVAL,
+        &TIMEOUT,
+        &STOP_TIMEOUT,
+        &CLEANUP,
+        &START_TIMEOUT,
+        &Key::MAX_RETRIES,
+        &Key::BACKOFF,
+    ],
     misplaced: &[
         IN_BACKOFF,
         IN_SUPERVISE,
@@ -185,6 +209,9 @@ pub(crate) const OF_EACH_TASK: &Misplaced = &[
     ("watchdog", "each task has its own, in `#[task(..)]` or `task(..)`"),
     ("critical", "each task has its own, in `#[task(..)]` or `task(..)`"),
     ("significant", "each task has its own, in `#[task(..)]` or `task(..)`"),
+    ("final_attempt", "each task has its own, in `#[task(..)]` or `task(..)`"),
+    ("readiness", "each task has its own, in `#[task(..)]` or `task(..)`"),
+    ("metric_label", "each task has its own, in `#[task(..)]` or `task(..)`"),
 ];
 
 /// Options that say what the function is.

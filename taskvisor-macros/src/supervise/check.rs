@@ -7,6 +7,7 @@ use proc_macro2::Ident;
 use super::{Child, ChildKind, Declaration, Group, Label, order, slot};
 use crate::errors::Errors;
 use crate::options::{Options, Place, check_name};
+use crate::reader::Given;
 
 /// Reports everything in the declaration that makes no sense.
 pub(super) fn check(declaration: &Declaration, errors: &mut Errors) {
@@ -44,7 +45,7 @@ fn check_label(child: &Child, errors: &mut Errors) {
 
 /// No call takes back what a spec says, and a spec that does not say it needs none.
 fn check_flags(options: &Options, errors: &mut Errors) {
-    for flag in [&options.critical, &options.significant].into_iter().flatten() {
+    for flag in [&options.critical, &options.significant, &options.final_attempt].into_iter().flatten() {
         if let Some((false, at)) = flag.known() {
             let key = &flag.key;
             let message = format!(
@@ -53,6 +54,11 @@ fn check_flags(options: &Options, errors: &mut Errors) {
             );
             errors.push(at, message);
         }
+    }
+    if let Some((true, at)) = options.readiness.as_ref().and_then(Given::known) {
+        let message = "`readiness = true` cannot take back what `#[task(readiness = false)]` says: give `readiness = false` \
+                       in `task(..)` only, where it is meant";
+        errors.push(at, message);
     }
 }
 

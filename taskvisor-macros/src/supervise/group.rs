@@ -17,6 +17,7 @@ const OF_GROUP: Table<Declared> = Table {
         &Key::BACKOFF,
         &Key::CRITICAL,
         &Key::SIGNIFICANT,
+        &Key::READINESS,
     ],
     misplaced: &[
         IN_LIMIT,
@@ -28,6 +29,7 @@ const OF_GROUP: Table<Declared> = Table {
             ("interval", "a group that restarts does so at once, or after its `backoff`"),
             ("timeout", "each task has its own, in `#[task(..)]` or `task(..)`"),
             ("start_timeout", "each task has its own, in `#[task(..)]` or `task(..)`"),
+            ("cleanup", "each task has its own, in `#[task(..)]` or `task(..)`"),
             ("stop_timeout", "each task has its own, in `#[task(..)]` or `task(..)`"),
         ],
         OF_EACH_TASK,

@@ -69,6 +69,7 @@ const KEYS: Table<Declaration> = Table {
             ("timeout", "write `defaults(timeout = ..)`"),
             ("start_timeout", "write `defaults(start_timeout = ..)`"),
             ("stop_timeout", "write `defaults(stop_timeout = ..)`"),
+            ("cleanup", "write `defaults(cleanup = ..)`"),
             ("max_retries", "write `defaults(max_retries = ..)`"),
             ("backoff", "write `defaults(backoff(..))`"),
             ("slot", "slots stand in `slots = [..]`"),

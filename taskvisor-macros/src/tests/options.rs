@@ -30,6 +30,10 @@ fn each_option_is_read() {
             initial_delay = "2s",
             timeout = "3s",
             stop_timeout = "4s",
+            cleanup = "4500ms",
+            final_attempt,
+            readiness = false,
+            metric_label = "label",
             start_timeout = "5s",
             ready = "signal",
             watchdog = "6s",
@@ -47,6 +51,10 @@ fn each_option_is_read() {
     assert_eq!(known(options.initial_delay.as_ref()), Some(Duration::from_secs(2)));
     assert_eq!(known(options.timeout.as_ref()), Some(Duration::from_secs(3)));
     assert_eq!(known(options.stop_timeout.as_ref()), Some(Duration::from_secs(4)));
+    assert_eq!(known(options.cleanup.as_ref()), Some(Duration::from_millis(4500)));
+    assert_eq!(known(options.final_attempt.as_ref()), Some(true));
+    assert_eq!(known(options.readiness.as_ref()), Some(false));
+    assert!(options.metric_label.is_some_and(|label| label.known().is_some()));
     assert_eq!(known(options.start_timeout.as_ref()), Some(Duration::from_secs(5)));
     assert_eq!(known(options.watchdog.as_ref()), Some(Duration::from_secs(6)));
     assert_eq!(known(options.critical.as_ref()), Some(true));

@@ -50,6 +50,9 @@ pub enum EventKind {
     /// owner unless it is idle now, `count` how many wait in it now. It is `stopping` when its owner is told to make way,
     /// and not when that is cancelled; to `running` from `running` or `stopping` the owner changes.
     ControllerSlotTransition,
+    /// Something goes on that somebody should look at, before it becomes a failure; `reason` says what, and what is
+    /// missing.
+    Warning,
     /// A subscriber panicked; `task` is its name, `count` says how often in this burst.
     SubscriberPanicked,
     /// A subscriber's queue was full; `task` is its name, `count` says how many events it lost in this burst.
@@ -78,6 +81,7 @@ impl EventKind {
             Self::ControllerSubmitted => "ControllerSubmitted",
             Self::ControllerRejected => "ControllerRejected",
             Self::ControllerSlotTransition => "ControllerSlotTransition",
+            Self::Warning => "Warning",
             Self::SubscriberPanicked => "SubscriberPanicked",
             Self::SubscriberOverflow => "SubscriberOverflow",
         }

@@ -9,7 +9,7 @@ use super::{Event, EventKind};
 /// | level | events |
 /// |---|---|
 /// | [`Error`](Self::Error) | `ActorDead`, `ActorExhausted` with a reason, `GraceExceeded` |
-/// | [`Warn`](Self::Warn) | `TaskFailed`, `TimeoutHit`, `ControllerRejected`, `SubscriberPanicked`, `SubscriberOverflow` |
+/// | [`Warn`](Self::Warn) | `TaskFailed`, `TimeoutHit`, `ControllerRejected`, `Warning`, `SubscriberPanicked`, `SubscriberOverflow` |
 /// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskStopped`, `ActorExhausted` without a reason, `TaskRemoved`, `ShutdownRequested`, `AllStoppedWithinGrace` |
 /// | [`Debug`](Self::Debug) | `TaskAddRequested`, `TaskRemoveRequested`, `BackoffScheduled`, `ControllerSubmitted`, `ControllerSlotTransition` |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +42,7 @@ impl LogLevel {
             EventKind::TaskFailed
             | EventKind::TimeoutHit
             | EventKind::ControllerRejected
+            | EventKind::Warning
             | EventKind::SubscriberPanicked
             | EventKind::SubscriberOverflow => Self::Warn,
             EventKind::TaskAdded

@@ -282,6 +282,20 @@ fn what_a_subscriber_loses_is_counted_while_it_is_still_behind() {
 }
 
 #[test]
+fn k6j_a_task_that_is_added_at_runtime_has_the_label_that_was_given() {
+    let recorded = watched(|_| async {
+        let supervisor = supervisor();
+        for name in ["a", "b", "c"] {
+            let spec = Script::new([OK]).spec(name);
+            let spec = if name == "c" { spec } else { spec.with_metric_label("upload") };
+            supervisor.add_task(spec).await.unwrap().outcome().await;
+        }
+    });
+    assert_eq!(recorded.number("taskvisor_attempts_total{task=upload,outcome=completed}"), Some(2));
+    assert_eq!(recorded.values_of("task"), ["dynamic", "upload"].map(str::to_owned).into());
+}
+
+#[test]
 fn ten_thousand_dynamic_tasks_make_a_handful_of_series() {
     let group = Group::one_for_one("pool").task(cooperative("own"));
     let tree = Tree::builder(SupervisorConfig::default()).task(cooperative("t")).group(group).build();

@@ -138,7 +138,7 @@ impl Cell {
     /// How long the clean-up after a timeout may take.
     pub(in crate::engine) fn window(&self) -> Duration {
         const WINDOW: Duration = Duration::from_secs(5);
-        self.settings.stop_timeout.unwrap_or(WINDOW.min(self.core.config.grace))
+        self.settings.cleanup.or(self.settings.stop_timeout).unwrap_or(WINDOW.min(self.core.config.grace))
     }
 
     /// Tells the task to stop and waits until it has ended, unless it is the task itself that asks. Whether this call

@@ -49,8 +49,12 @@ fn tell(f: impl FnOnce()) {
     let _ = catch(f);
 }
 
-/// The path of a declared task; for others that of their group. So there are no more series than the tree has places.
+/// The label that was given. Else the path of a declared task; for others that of their group. So there are no more
+/// series than the tree has places, and labels that were given.
 fn task_label(cell: &Cell) -> SharedString {
+    if let Some(label) = &cell.settings().metric_label {
+        return label.clone().into();
+    }
     let group = || cell.member().map(|member| member.group.path()).filter(|path| !path.is_empty());
     match Some(cell.name()).filter(|_| !cell.was_added()).or_else(group) {
         Some(path) => path.clone().into(),

@@ -71,7 +71,8 @@ async fn k6d_a_final_attempt_is_bounded_and_there_is_one_only() -> Result {
     assert!(handle.cancel().await?);
     assert_eq!(waits.attempts(), 1);
     let script = Script::new([FAIL, FAIL]);
-    let handle = supervisor.add_task(script.spec("now").with_backoff(constant(secs(3600))).with_final_attempt()).await?;
+    let handle =
+        supervisor.add_task(script.spec("now").with_backoff(constant(secs(3600))).with_final_attempt()).await?;
     settle().await;
     assert!(supervisor.cancel_with_timeout("now", Duration::ZERO).await?);
     assert!(matches!(handle.outcome().await, TaskOutcome::Canceled { error: None }));
