@@ -254,7 +254,9 @@ impl Declared {
 
     /// Whether its children need no driver: a flat group of independent tasks.
     pub(crate) fn is_plain(&self) -> bool {
-        self.strategy == Strategy::OneForOne && self.limit.is_none() && self.children.iter().all(DeclaredChild::is_plain)
+        self.strategy == Strategy::OneForOne
+            && self.limit.is_none()
+            && self.children.iter().all(DeclaredChild::is_plain)
     }
 
     /// Whether it decides on the failures of its children, which otherwise restart by themselves.

@@ -48,7 +48,8 @@ impl Core {
                 continue;
             };
             *place += 1;
-            let path = if node.path.is_empty() { child.name.to_string() } else { format!("{}/{}", node.path, child.name) };
+            let path =
+                if node.path.is_empty() { child.name.to_string() } else { format!("{}/{}", node.path, child.name) };
             match &child.group {
                 Some(group) => next = Some((group, self.group_node(group, &path))),
                 None => {

@@ -372,8 +372,7 @@ impl Core {
                 What::Group(inner) => {
                     let AdmittedGroup { declared, path } = &groups[inner];
                     let (place, core) = (Some(Place { parent, key, managed }), Arc::clone(self));
-                    let cell =
-                        GroupCell::new(Arc::clone(path), Arc::clone(declared), core, place, &registered.runtime);
+                    let cell = GroupCell::new(Arc::clone(path), Arc::clone(declared), core, place, &registered.runtime);
                     let cell = Arc::new(cell);
                     registry.groups.insert(Arc::clone(path), Arc::clone(&cell));
                     registered.enter_group(registry, &cell);
@@ -403,7 +402,11 @@ impl AdmittedTree {
     }
 
     /// It is not registered: it holds tasks of the user's, and is dropped with no lock held.
-    fn refused<T>(self, registry: MutexGuard<'_, Registry>, answer: Result<T, RuntimeError>) -> Result<T, RuntimeError> {
+    fn refused<T>(
+        self,
+        registry: MutexGuard<'_, Registry>,
+        answer: Result<T, RuntimeError>,
+    ) -> Result<T, RuntimeError> {
         drop(registry);
         let _ = drop_caught(self);
         answer

@@ -34,7 +34,13 @@ impl Bound {
         match (self, other) {
             (Self::Now(_), _) | (Self::Within(..), Self::Open) | (Self::Open, Self::Open) => self,
             (_, Self::Now(_)) | (Self::Open, Self::Within(..)) => other,
-            (Self::Within(a, _), Self::Within(b, _)) => if a <= b { self } else { other },
+            (Self::Within(a, _), Self::Within(b, _)) => {
+                if a <= b {
+                    self
+                } else {
+                    other
+                }
+            }
         }
     }
 }

@@ -33,9 +33,17 @@ pub(super) struct Rules {
 /// What a group is told.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Input {
-    Note { key: Key, epoch: Epoch, note: Note },
+    Note {
+        key: Key,
+        epoch: Epoch,
+        note: Note,
+    },
     /// A child was added. One that has the name of a declared child can be part of the present run only.
-    Add { key: Key, child: Child, takes_place: bool },
+    Add {
+        key: Key,
+        child: Child,
+        takes_place: bool,
+    },
     /// The gate is open: the group starts.
     Release(Epoch),
     /// The gate is open to a group that failed: it starts after its backoff.
@@ -86,7 +94,9 @@ pub(super) enum Follow {
 enum State {
     /// Behind its gate; after a failure it may wait for its backoff once that opens.
     Parked(Option<Duration>),
-    Waiting { until: Duration },
+    Waiting {
+        until: Duration,
+    },
     /// Its declared children are being registered.
     Registering,
     Running(Box<Run>),

@@ -136,7 +136,8 @@ impl Slots {
     /// The children from one on, in order.
     pub(super) fn from(&self, first: Key) -> impl DoubleEndedIterator<Item = (Key, &Slot)> {
         let start = usize::try_from(first).unwrap_or(usize::MAX).min(self.declared.len());
-        let declared = self.declared[start..].iter().enumerate().map(move |(index, slot)| ((start + index) as Key, slot));
+        let declared =
+            self.declared[start..].iter().enumerate().map(move |(index, slot)| ((start + index) as Key, slot));
         declared.chain(self.added.range(first..).map(|(key, slot)| (*key, slot)))
     }
 
