@@ -1,0 +1,3 @@
+//! Faults that were found, by their ids: what is right now.
+
+mod groups;
