@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::TaskError;
+use crate::panics::drop_caught;
 
 /// How a failure made its way up, from the leaf to the group that failed last.
 #[derive(Debug, Clone)]
@@ -73,5 +74,14 @@ impl fmt::Display for FailureChain {
 impl Error for FailureChain {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_ref().map(|error| &**error as &(dyn Error + 'static))
+    }
+}
+
+impl Drop for FailureChain {
+    /// The error is the user's, and so is its drop, which can happen anywhere: with a group, or with a verdict.
+    fn drop(&mut self) {
+        if self.source.is_some() {
+            let _ = drop_caught(self.source.take());
+        }
     }
 }

@@ -246,6 +246,7 @@ impl Actor {
             }
             if let (Cut::Not, Some(timeout)) = (attempt.cut, self.cell.settings().timeout) {
                 self.alarm.set(timeout);
+                self.alarm.set_sooner_than(attempt.stop_by());
             }
         }
         let exceeded = match (attempt.cut, &mut self.guards) {
@@ -270,6 +271,7 @@ impl Actor {
         if cut == Cut::HelperPanicked {
             attempt.cut(cut, Duration::ZERO);
             self.alarm.set(self.cell.window());
+            self.alarm.set_sooner_than(attempt.stop_by());
         } else {
             // How long it may take comes with the request.
             attempt.cut = cut;
@@ -282,7 +284,10 @@ impl Actor {
     fn limit(&mut self, limit: Option<Instant>) {
         let Some(limit) = limit else { return };
         if let Step::Attempt(attempt) = &mut self.step {
-            attempt.limited |= self.alarm.set_sooner_at(limit);
+            if attempt.cut == Cut::Not {
+                attempt.aside.get_or_insert_default().stop_by = Some(limit);
+            }
+            self.alarm.set_sooner_at(limit);
         } else if let Step::Join(_) = &self.step {
             self.alarm.set_sooner_at(limit);
         }
@@ -291,9 +296,10 @@ impl Actor {
     /// The alarm rang while an attempt ran: its timeout, or the end of its clean-up.
     fn time_is_up(&mut self, cx: &mut Context<'_>) {
         let Step::Attempt(attempt) = &mut self.step else { return };
+        if attempt.stop_by().is_some_and(|stop_by| stop_by <= Instant::now()) {
+            return self.abort(cx);
+        }
         match (attempt.cut, self.cell.settings().timeout) {
-            // The final attempt, which began after the stop was requested, used up the time of the stop.
-            (Cut::Not, _) if attempt.limited => self.abort(cx),
             (Cut::Not, Some(timeout)) => self.exceeds(timeout, cx),
             (Cut::Requested, _) => self.abort(cx),
             // What it did wrong is known; that it did not clean up either is no news.
@@ -330,6 +336,7 @@ impl Actor {
         if self.takes_context && !window.is_zero() {
             attempt.cut(Cut::TimedOut, timeout);
             self.alarm.set(window);
+            self.alarm.set_sooner_than(attempt.stop_by());
         } else {
             self.end_attempt(Ending::Result(Err(TaskError::Timeout { timeout })));
         }
@@ -338,12 +345,12 @@ impl Actor {
     /// Drops the attempt's future and settles what it ended with.
     fn end_attempt(&mut self, ending: Ending) {
         let Step::Attempt(attempt) = std::mem::replace(&mut self.step, Step::Over) else { return };
-        let misdeed = attempt.misdeed.as_deref();
+        let violation = attempt.violation();
         let ending = match (ending, attempt.cut) {
             (Ending::Aborted, _) => Ending::Aborted,
             // Whatever it returned: it had timed out, or its helper had panicked, which is concluded with.
             (other, Cut::TimedOut) => {
-                let timeout = misdeed.map(|misdeed| misdeed.timeout).unwrap_or_default();
+                let timeout = violation.map(|(timeout, _)| timeout).unwrap_or_default();
                 let _ = drop_caught(other);
                 Ending::Result(Err(TaskError::Timeout { timeout }))
             }
@@ -353,8 +360,8 @@ impl Actor {
             }
             (other, _) => other,
         };
-        let lived = match (misdeed, attempt.cut) {
-            (Some(misdeed), _) => misdeed.lived,
+        let lived = match (violation, attempt.cut) {
+            (Some((_, lived)), _) => lived,
             // How long an attempt lived that was requested to stop does not count.
             (None, Cut::Requested) => None,
             (None, _) => attempt.age(),

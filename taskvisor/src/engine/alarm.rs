@@ -38,14 +38,18 @@ impl Alarm {
         }
     }
 
+    /// As `set_sooner`, for a deadline if there is one.
+    pub(crate) fn set_sooner_than(&mut self, deadline: Option<Instant>) {
+        if let Some(deadline) = deadline {
+            self.set_sooner_at(deadline);
+        }
+    }
+
     /// As `set_sooner`, for a deadline.
-    /// Whether it was set.
-    pub(crate) fn set_sooner_at(&mut self, deadline: Instant) -> bool {
-        let sooner = self.sleep.as_ref().is_none_or(|sleep| !self.armed || deadline < sleep.deadline());
-        if sooner {
+    pub(crate) fn set_sooner_at(&mut self, deadline: Instant) {
+        if self.sleep.as_ref().is_none_or(|sleep| !self.armed || deadline < sleep.deadline()) {
             self.set_at(deadline);
         }
-        sooner
     }
 
     fn set_at(&mut self, deadline: Instant) {

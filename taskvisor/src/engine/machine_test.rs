@@ -87,7 +87,7 @@ impl Play<'_> {
     }
 
     fn command(&mut self, before: Node, command: Command) {
-        let settings = *self.settings();
+        let settings = self.settings().clone();
         let mut after = before;
         let machine = &mut after.machine;
         let attempt = machine.attempt;
@@ -151,7 +151,7 @@ impl Play<'_> {
     }
 
     fn waits(&mut self, before: Node) {
-        let settings = *self.settings();
+        let settings = self.settings().clone();
         let mut after = before;
         let (turn, report) = after.machine.turn(&settings);
         let machine = &after.machine;
@@ -393,7 +393,7 @@ fn every_input_in_every_reachable_state() {
 #[test]
 fn the_numbers_of_attempts_never_repeat() {
     // K5r: they were 32 bits wide and saturated, so that a stale context would have counted as the present one.
-    let settings = all_settings()[0];
+    let settings = all_settings().remove(0);
     let mut machine = Machine::new(&settings, false, Gate::Open, false);
     machine.attempt = u64::from(u32::MAX);
     assert!(machine.begin(&settings).is_some());

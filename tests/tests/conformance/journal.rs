@@ -35,6 +35,11 @@ impl Journal {
         std::mem::take(&mut *self.entries.lock().unwrap())
     }
 
+    /// How much was written since the last look.
+    pub(crate) fn len_so_far(&self) -> usize {
+        self.entries.lock().unwrap().len()
+    }
+
     /// A child with a backoff of one second that takes 100 ms to stop.
     pub(crate) fn child(&self, name: &'static str) -> (TaskSpec, Poke) {
         self.slow(name, ms(100))

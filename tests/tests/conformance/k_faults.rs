@@ -1,5 +1,6 @@
 //! K: faults that were found by pressing on what stood, by kind.
 
 mod answers;
+mod groups;
 mod last_turn;
 mod tasks;

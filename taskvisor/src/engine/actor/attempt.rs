@@ -20,22 +20,22 @@ pub(super) struct Attempt {
     pub(super) began: Option<Instant>,
     /// What the machine said last.
     pub(super) cut: Cut,
-    /// The alarm is that of a stop, whatever the cut.
-    pub(super) limited: bool,
-    /// More of a cut that is the attempt's own doing; kept apart, as most have none.
-    pub(super) misdeed: Option<Box<Misdeed>>,
+    /// What few attempts have.
+    pub(super) aside: Option<Box<Aside>>,
 }
 
-pub(super) struct Misdeed {
-    /// The time that it exceeded, if it did.
-    pub(super) timeout: Duration,
-    /// How long it lived until it was cut.
-    pub(super) lived: Option<Duration>,
+/// Kept apart, as most attempts have none of it.
+#[derive(Default)]
+pub(super) struct Aside {
+    /// A violation: the time that the attempt exceeded, and how long it lived until it was cut.
+    pub(super) violation: Option<(Duration, Option<Duration>)>,
+    /// When a final attempt is aborted, which began after the stop was requested.
+    pub(super) stop_by: Option<Instant>,
 }
 
 impl Attempt {
     pub(super) fn new(future: BoxTaskFuture) -> Self {
-        Self { future, began: None, cut: Cut::Not, limited: false, misdeed: None }
+        Self { future, began: None, cut: Cut::Not, aside: None }
     }
 
     /// How long it has lived; `None` if it ended in its first poll.
@@ -43,8 +43,17 @@ impl Attempt {
         self.began.map(|began| began.elapsed())
     }
 
+    pub(super) fn violation(&self) -> Option<(Duration, Option<Duration>)> {
+        self.aside.as_ref().and_then(|aside| aside.violation)
+    }
+
+    pub(super) fn stop_by(&self) -> Option<Instant> {
+        self.aside.as_ref().and_then(|aside| aside.stop_by)
+    }
+
     pub(super) fn cut(&mut self, cut: Cut, timeout: Duration) {
-        self.misdeed = Some(Box::new(Misdeed { timeout, lived: self.age() }));
+        let lived = self.age();
+        self.aside.get_or_insert_default().violation = Some((timeout, lived));
         self.cut = cut;
     }
 }

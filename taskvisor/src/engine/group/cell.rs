@@ -202,10 +202,15 @@ impl GroupCell {
 
     /// Stops the group for good. Whether this was the first request.
     pub(in crate::engine) fn stop(&self, by: StopBy) -> bool {
+        self.stop_of(None, by)
+    }
+
+    /// As `stop`, where the parent requests it.
+    pub(super) fn stop_of(&self, epoch: Option<Epoch>, by: StopBy) -> bool {
         let mut inbox = self.lock();
         let first = inbox.state != TaskState::Ended && !mem::replace(&mut inbox.members.stopped, true);
         inbox.open = false;
-        self.ring(inbox, Input::Stop, Some(by));
+        self.ring(inbox, Input::Stop(epoch), Some(by));
         first
     }
 

@@ -230,7 +230,7 @@ impl Live {
                     *delay = Duration::ZERO;
                 }
             }
-            Input::Stop | Input::Hold(_) => {
+            Input::Stop(_) | Input::Hold(_) => {
                 if by.is_some_and(|by| by.is_over(Instant::now())) {
                     self.abort();
                 }
@@ -251,7 +251,7 @@ impl Live {
     fn abort(&self) {
         let by = self.stop_by.unwrap_or_else(|| StopBy::now(StopLimit::Grace));
         for (_, member) in self.group.members() {
-            member.stop(by, Instant::now());
+            member.stop(None, by, Instant::now());
             member.release_reference();
         }
     }
@@ -287,7 +287,9 @@ impl Live {
             plan::Action::Hold(key, epoch, below) => {
                 self.stop(key, epoch, below, |member, by, now| member.hold(epoch, by, now));
             }
-            plan::Action::Stop(key, epoch, below) => self.stop(key, epoch, below, Member::stop),
+            plan::Action::Stop(key, epoch, below) => {
+                self.stop(key, epoch, below, |member, by, now| member.stop(Some(epoch), by, now));
+            }
             plan::Action::Begin => {
                 self.given_up.clear();
                 if !self.machine.is_told() {
@@ -462,7 +464,7 @@ impl Collapse {
         group.close(false);
         let mut left = BTreeMap::new();
         for (key, member) in group.members() {
-            member.stop(StopBy::within(group.core.config.grace), Instant::now());
+            member.stop(None, StopBy::within(group.core.config.grace), Instant::now());
             left.insert(key, member);
         }
         // What had ended before is not reported any more.
@@ -474,9 +476,9 @@ impl Collapse {
             let is_quiet = messages.is_empty();
             for Message { input, by } in messages.drain(..) {
                 match (input, by) {
-                    (Input::Stop | Input::Hold(_), Some(by)) => {
+                    (Input::Stop(_) | Input::Hold(_), Some(by)) => {
                         for member in left.values() {
-                            member.stop(by, Instant::now());
+                            member.stop(None, by, Instant::now());
                         }
                     }
                     (Input::Note { key, note: Note::Ended(_), .. }, _) => {

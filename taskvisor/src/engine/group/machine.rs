@@ -52,7 +52,8 @@ pub(super) enum Input {
     Hold(Epoch),
     /// No attempt is to begin any more: the group is stopped soon.
     Retire,
-    Stop,
+    /// The group stops for good, as its parent or somebody else requested.
+    Stop(Option<Epoch>),
     /// The group stops and starts again.
     Restart,
 }
@@ -207,7 +208,10 @@ impl Machine {
                 self.hold(now, &mut actions);
             }
             Input::Retire => self.retire(now, &mut actions),
-            Input::Stop => self.stop(now, &mut actions),
+            Input::Stop(epoch) => {
+                self.gate = epoch.unwrap_or(self.gate);
+                self.stop(now, &mut actions);
+            }
             Input::Restart => self.restart(now, &mut actions),
         }
         actions

@@ -99,7 +99,7 @@ impl Member {
     }
 
     /// Requests it to stop for good. Gives the same.
-    pub(super) fn stop(&self, by: StopBy, now: Instant) -> Option<Instant> {
+    pub(super) fn stop(&self, epoch: Option<Epoch>, by: StopBy, now: Instant) -> Option<Instant> {
         match self {
             Self::Task(cell) => {
                 let bound = by.bound(now, cell.settings().stop_timeout);
@@ -107,7 +107,7 @@ impl Member {
                 given_up_at(bound, now)
             }
             Self::Group(group) => {
-                group.stop(by);
+                group.stop_of(epoch, by);
                 None
             }
         }

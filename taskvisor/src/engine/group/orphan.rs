@@ -43,7 +43,7 @@ impl GroupCell {
         let (by, now) = (StopBy::now(StopLimit::Grace), Instant::now());
         for (key, member) in self.members() {
             self.orphans(|orphans| orphans.as_mut().is_some_and(|orphans| orphans.left.insert(key)));
-            member.stop(by, now);
+            member.stop(None, by, now);
             // One that had ended before it was entered is not reported any more.
             if member.has_ended() {
                 self.orphans(|orphans| orphans.as_mut().is_some_and(|orphans| orphans.ended(key)));

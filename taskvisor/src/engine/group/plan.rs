@@ -276,7 +276,7 @@ impl Plan {
             Note::Ended(end) => self.ended(key, end),
             Note::Skip => self.skip(),
             // Of an earlier start or stop.
-            Note::Ready | Note::Failed(_) | Note::Held | Note::GivenUp => {}
+            Note::Ready | Note::Failed(_) | Note::Held | Note::GivenUp => return Vec::new(),
         }
         self.proceed(now)
     }
@@ -575,8 +575,43 @@ impl Plan {
 
     fn start_again(&mut self) {
         if let Mode::Restarting(restart) = std::mem::replace(&mut self.mode, Mode::Up) {
+            self.count_unmet(restart.first);
             let down = self.slots.from(restart.first).filter(|(_, slot)| slot.place == Place::Down);
             self.startable.extend(down.map(|(key, _)| key));
+        }
+    }
+
+    /// From which child on nothing is started, so that nobody needs to know what lets it start: each would change with
+    /// every sibling that stops.
+    fn unknown_from(&self) -> Key {
+        match &self.mode {
+            Mode::Restarting(restart) => restart.first,
+            Mode::Stopping(_) | Mode::Over => 0,
+            Mode::Up | Mode::Asking(_) => Key::MAX,
+        }
+    }
+
+    /// Counts what keeps those from `first` on from starting, which was not kept while they were stopped.
+    fn count_unmet(&mut self, first: Key) {
+        let start = self.slots.declared(first).unwrap_or(self.slots.declared.len());
+        for index in start..self.slots.declared.len() {
+            let earlier = self.order.earlier(index);
+            #[cfg(test)]
+            {
+                self.steps += 1 + earlier.len() as u64;
+            }
+            let closed = earlier.iter().filter(|earlier| !self.slots.declared[**earlier as usize].passes());
+            self.slots.declared[index].unmet = u32::try_from(closed.count()).unwrap_or(u32::MAX);
+        }
+        if !self.is_chain() {
+            return;
+        }
+        let added = self.slots.added.range(first..).next().map(|(key, _)| *key);
+        let before = added.and_then(|key| self.slots.before_added(key)).and_then(|before| self.slots.get(before));
+        let mut closed = before.is_some_and(|before| !before.passes());
+        for slot in self.slots.added.range_mut(first..).map(|(_, slot)| slot) {
+            slot.unmet = u32::from(closed);
+            closed = !slot.passes();
         }
     }
 
@@ -607,7 +642,7 @@ impl Plan {
                 self.stoppable.push(key);
             }
         }
-        if before.0 != after.0 {
+        if before.0 != after.0 && key < self.unknown_from() {
             self.passes_changed(key, after.0);
         }
         if before.1 != after.1 {
@@ -620,13 +655,15 @@ impl Plan {
 
     /// A child lets those after it start from now on, or does not any more.
     fn passes_changed(&mut self, key: Key, passes: bool) {
+        let unknown_from = self.unknown_from();
         let mut changed = vec![key];
         while let Some(key) = changed.pop() {
             let place = self.slots.declared(key);
             let declared = place.map_or(&[][..], |index| self.order.later(index));
             let is_last = place.is_none_or(|index| index + 1 == self.slots.declared.len());
             let added = if self.is_chain() && is_last { self.slots.next_added(key) } else { None };
-            for later in declared.iter().map(|later| Key::from(*later)).chain(added) {
+            let later = declared.iter().map(|later| Key::from(*later)).chain(added);
+            for later in later.take_while(|later| *later < unknown_from) {
                 #[cfg(test)]
                 {
                     self.steps += 1;

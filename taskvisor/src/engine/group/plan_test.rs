@@ -1,8 +1,16 @@
-//! Random trees and random failures, played without a runtime.
+//! Random trees and random failures, played without a runtime, and compared with a reference that looks at all
+//! children each time.
+
+#[path = "plan_reference.rs"]
+mod reference;
 
 use super::*;
 
 const TREES: u64 = 12_000;
+
+fn count_of(key: Key) -> usize {
+    usize::try_from(key).unwrap()
+}
 
 /// A child as the play has it, apart from what the plan believes.
 struct Actor {
@@ -13,6 +21,12 @@ struct Actor {
     never: bool,
     retries: u32,
     ends: u32,
+    /// The last start or stop that it knows of.
+    epoch: Epoch,
+    /// Nobody waits for it any more.
+    given_up: bool,
+    /// It was declared, and not added.
+    declared: bool,
     group: Option<Group>,
 }
 
@@ -30,6 +44,9 @@ enum State {
 struct Group {
     plan: Plan,
     declared: Vec<Child>,
+    after: Vec<Vec<u32>>,
+    order: Arc<Order>,
+    retired: bool,
     strategy: Strategy,
     limit: Option<Limit>,
     actors: Vec<Actor>,
@@ -50,23 +67,33 @@ impl Group {
         let strategy = [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne][random.usize(..3)];
         let limit =
             random.bool().then(|| Limit { max: random.u32(..4), within: Duration::from_secs(random.u64(1..20)) });
-        let declared: Vec<Child> = (0..random.usize(1..6))
-            .map(|index| Child {
-                after: (0..index).filter(|_| random.u8(..3) == 0).collect(),
-                critical: random.u8(..4) == 0,
-                significant: random.u8(..8) == 0,
+        let count = random.usize(1..6);
+        let chain = |index: usize| (strategy == Strategy::RestForOne && index > 0).then(|| index - 1);
+        let after: Vec<Vec<u32>> = (0..count)
+            .map(|index| {
+                let mut after: Vec<usize> = (0..index).filter(|_| random.u8(..3) == 0).collect();
+                after.extend(chain(index));
+                after.sort_unstable();
+                after.dedup();
+                after.into_iter().map(|earlier| u32::try_from(earlier).unwrap()).collect()
             })
+            .collect();
+        let declared: Vec<Child> = (0..count)
+            .map(|_| Child { critical: random.u8(..4) == 0, significant: random.u8(..8) == 0, layers: 1 })
             .collect();
         let mut actors = Vec::new();
         for _ in &declared {
             let group = (depth > 0 && play.random.u8(..4) == 0).then(|| Self::random(play, depth - 1));
             let never = group.is_none() && play.random.u8(..6) == 0;
-            let retries = play.random.u32(1..6);
-            actors.push(Actor { state: State::Idle, ready: false, never, retries, ends: 0, group });
+            actors.push(Actor { never, group, declared: true, ..Actor::new(play) });
         }
+        let order = Arc::new(Order::new(count, |index| after[index].clone()));
         Self {
-            plan: Plan::new(strategy, limit, declared.clone()),
+            plan: Plan::new(strategy, limit, &order, &declared, 0),
             declared,
+            after,
+            order,
+            retired: false,
             strategy,
             limit,
             actors,
@@ -79,46 +106,96 @@ impl Group {
     /// A new run: the children are registered anew.
     fn start(&mut self, now: Duration) {
         assert!(self.actors.iter().all(|actor| matches!(actor.state, State::Idle | State::Over(_))));
-        self.plan = Plan::new(self.strategy, self.limit, self.declared.clone());
-        (self.waits, self.runs, self.over) = (false, true, None);
+        self.plan = Plan::new(self.strategy, self.limit, &self.order, &self.declared, self.plan.epoch());
+        (self.waits, self.runs, self.over, self.retired) = (false, true, None, false);
+        self.actors.truncate(self.declared.len());
         for actor in &mut self.actors {
-            (actor.state, actor.ready, actor.ends) = (State::Idle, false, 0);
+            (actor.state, actor.ready, actor.ends, actor.given_up) = (State::Idle, false, 0, false);
         }
-        let actions = self.plan.start();
+        let actions = self.plan.proceed(now);
         self.act(actions, now);
     }
 
-    fn note(&mut self, note: Note, now: Duration) {
-        let actions = self.plan.note(note, now);
+    fn note(&mut self, index: usize, note: Note, now: Duration) {
+        let actions = self.plan.note(index as Key, self.actors[index].epoch, note, now);
         self.act(actions, now);
+    }
+
+    fn stop(&mut self, now: Duration) {
+        let actions = self.plan.stop(now);
+        self.act(actions, now);
+    }
+
+    fn retire(&mut self, now: Duration) {
+        self.retired = true;
+        let actions = self.plan.retire(now);
+        self.act(actions, now);
+    }
+
+    /// A child is added to the end.
+    fn add(&mut self, play: &mut Play) {
+        let key = self.actors.len() as Key;
+        let child = Child { critical: play.random.u8(..8) == 0, significant: play.random.u8(..12) == 0, layers: 1 };
+        self.actors.push(Actor::new(play));
+        self.plan.add(key, child);
+        let actions = self.plan.proceed(play.now);
+        self.act(actions, play.now);
     }
 
     fn act(&mut self, actions: Vec<Action>, now: Duration) {
         for action in actions {
             assert_eq!(self.over, None, "{action:?} after the end");
             match action {
-                Action::Start(index) => self.starts(index, now),
-                Action::Resume(index) => {
-                    assert_eq!(self.strategy, Strategy::OneForOne);
-                    self.actors[index].begins(now);
+                Action::Start(key, epoch) => {
+                    assert!(!self.retired, "started while it is being stopped");
+                    self.actors[count_of(key)].epoch = epoch;
+                    self.starts(count_of(key), now);
                 }
-                Action::Hold(index) | Action::Stop(index) => self.stops(index, action, now),
-                Action::Wait(_) => self.waits = true,
+                Action::Resume(key, epoch) => {
+                    assert!(!self.retired, "started while it is being stopped");
+                    assert_eq!(self.strategy, Strategy::OneForOne);
+                    self.actors[count_of(key)].epoch = epoch;
+                    self.actors[count_of(key)].begins(now);
+                }
+                Action::Hold(key, epoch, _) | Action::Stop(key, epoch, _) => {
+                    self.actors[count_of(key)].epoch = epoch;
+                    self.stops(count_of(key), action, now);
+                }
+                Action::Retire(key) => {
+                    let actor = &mut self.actors[count_of(key)];
+                    assert_eq!(actor.state, State::Runs);
+                    if let Some(group) = actor.group.as_mut().filter(|group| group.runs) {
+                        group.retire(now);
+                    }
+                }
+                Action::Wait(delay) => {
+                    assert!(!delay.is_zero());
+                    self.waits = true;
+                }
+                Action::Begin | Action::GivenUp => {}
+                Action::Ask(_) => panic!("no root"),
                 Action::Over(why) => {
                     assert!(self.actors.iter().all(|actor| matches!(actor.state, State::Over(_))), "{why:?} too early");
                     (self.runs, self.over) = (false, Some(why));
                 }
             }
         }
+        reference::check(&self.plan);
     }
 
-    fn edges(&self, index: Index) -> Vec<Index> {
-        let chain = (self.strategy == Strategy::RestForOne && index > 0).then(|| index - 1);
-        self.declared[index].after.iter().copied().chain(chain).collect()
+    fn edges(&self, index: usize) -> Vec<usize> {
+        if let Some(after) = self.after.get(index) {
+            return after.iter().map(|earlier| *earlier as usize).collect();
+        }
+        // One that was added and has ended is not there any more.
+        let is_there =
+            |before: &usize| *before < self.after.len() || !matches!(self.actors[*before].state, State::Over(_));
+        let before = (0..index).rev().find(is_there);
+        before.filter(|_| self.strategy == Strategy::RestForOne).into_iter().collect()
     }
 
     /// All that are after a child, be it through others.
-    fn above(&self, index: Index) -> Vec<Index> {
+    fn above(&self, index: usize) -> Vec<usize> {
         let mut above = vec![false; self.actors.len()];
         above[index] = true;
         for later in index + 1..above.len() {
@@ -127,26 +204,32 @@ impl Group {
         (index + 1..above.len()).filter(|later| above[*later]).collect()
     }
 
-    fn starts(&mut self, index: Index, now: Duration) {
+    /// Whether what is after a child may start. That it was needed, and failed, shows in the group.
+    fn passes(&self, index: usize) -> bool {
+        match self.actors[index].state {
+            State::Over(_) => self.edges(index).into_iter().all(|earlier| self.passes(earlier)),
+            _ => self.actors[index].ready,
+        }
+    }
+
+    fn starts(&mut self, index: usize, now: Duration) {
         for earlier in self.edges(index) {
-            let actor = &self.actors[earlier];
-            let open = actor.ready || matches!(actor.state, State::Over(End::Completed | End::Canceled));
-            assert!(open, "{index} starts before {earlier} is ready: {:?}", actor.state);
+            assert!(self.passes(earlier), "{index} starts before {earlier}: {:?}", self.actors[earlier].state);
         }
         assert!(!self.waits || self.strategy == Strategy::RestForOne, "started while the group waits");
         self.actors[index].ready = false;
         self.actors[index].begins(now);
     }
 
-    fn stops(&mut self, index: Index, action: Action, now: Duration) {
+    fn stops(&mut self, index: usize, action: Action, now: Duration) {
         for later in self.above(index) {
-            let state = self.actors[later].state;
+            let Actor { state, given_up, .. } = self.actors[later];
             assert!(
-                !matches!(state, State::Runs | State::Holds | State::Stops),
+                given_up || !matches!(state, State::Runs | State::Holds | State::Stops),
                 "{index} stops before {later}: {state:?}"
             );
         }
-        let hold = matches!(action, Action::Hold(_));
+        let hold = matches!(action, Action::Hold(..));
         let actor = &mut self.actors[index];
         actor.ready = false;
         match actor.state {
@@ -156,13 +239,13 @@ impl Group {
         }
         if let Some(group) = &mut actor.group {
             if group.runs {
-                group.note(Note::Stop, now);
+                group.stop(now);
             }
         }
     }
 
     /// Everything that could happen next, here and below.
-    fn happenings(&self, path: &mut Vec<Index>, all: &mut Vec<Vec<Index>>) {
+    fn happenings(&self, path: &mut Vec<usize>, all: &mut Vec<Vec<usize>>) {
         for (index, actor) in self.actors.iter().enumerate() {
             path.push(index);
             match (&actor.group, actor.state) {
@@ -180,80 +263,136 @@ impl Group {
     }
 
     /// Lets one of them happen.
-    fn happens(&mut self, path: &[Index], play: &mut Play, calm: bool) {
+    fn happens(&mut self, path: &[usize], play: &mut Play, calm: bool) {
         let now = play.now;
         let (index, rest) = (path[0], &path[1..]);
         if index == usize::MAX {
             self.waits = false;
-            return self.note(Note::Waited, now);
+            let actions = self.plan.waited(now);
+            return self.act(actions, now);
         }
+        self.meddle(index, play, calm);
         if !rest.is_empty() {
             let group = self.actors[index].group.as_mut().unwrap();
             group.happens(rest, play, calm);
             let ready = group.over.is_none() && group.plan.is_ready();
             if ready && !self.actors[index].ready && self.actors[index].state == State::Runs {
                 self.actors[index].ready = true;
-                self.note(Note::Ready(index), now);
+                self.note(index, Note::Ready, now);
             }
             return;
         }
-        let note = self.actors[index].happens(index, play, calm);
-        self.note(note, now);
+        let actor = &self.actors[index];
+        if matches!(actor.state, State::Over(_) | State::Idle) || actor.group.as_ref().is_some_and(|group| group.runs) {
+            // By what was meddled with.
+            return;
+        }
+        let needed = actor.declared && !actor.ready && self.is_waited_for(index);
+        let was_open = self.plan.is_open();
+        let note = self.actors[index].happens(play, calm);
+        self.note(index, note, now);
+        if needed && was_open && note == Note::Ended(End::Failed) {
+            assert!(!self.plan.is_open(), "{index} was waited for, and failed");
+        }
+    }
+
+    /// Whether a declared child that has not ended is after this one, be it through others that have.
+    fn is_waited_for(&self, index: usize) -> bool {
+        (index + 1..self.after.len()).any(|later| {
+            self.edges(later).contains(&index)
+                && (!matches!(self.actors[later].state, State::Over(_)) || self.is_waited_for(later))
+        })
+    }
+
+    /// What else may happen at any time: a child is added, one is given up on, a report comes late.
+    fn meddle(&mut self, index: usize, play: &mut Play, calm: bool) {
+        let now = play.now;
+        match play.random.u8(..40) {
+            0..6 if self.plan.is_open() && !self.retired && !calm => self.add(play),
+            6..12 => {
+                let epoch = self.actors[index].epoch.wrapping_sub(1 + play.random.u32(..3));
+                let before = format!("{:?}", self.plan.slots);
+                for note in [Note::Ready, Note::Held, Note::Failed(Duration::ZERO), Note::GivenUp] {
+                    assert_eq!(self.plan.note(index as Key, epoch, note, now), [], "a late {note:?}");
+                }
+                assert_eq!(before, format!("{:?}", self.plan.slots));
+            }
+            12..18 if matches!(self.actors[index].state, State::Holds | State::Stops) => {
+                self.actors[index].given_up = true;
+                self.note(index, Note::GivenUp, now);
+            }
+            _ => {}
+        }
     }
 }
 
 impl Actor {
+    fn new(play: &mut Play) -> Self {
+        Self {
+            state: State::Idle,
+            ready: false,
+            never: play.random.u8(..6) == 0,
+            retries: play.random.u32(1..6),
+            ends: 0,
+            epoch: 0,
+            given_up: false,
+            declared: false,
+            group: None,
+        }
+    }
+
     fn begins(&mut self, now: Duration) {
         assert_eq!(self.state, State::Idle, "two runs of one child at once");
         self.state = State::Runs;
+        self.given_up = false;
         if let Some(group) = &mut self.group {
             group.start(now);
         }
     }
 
-    fn ends(&mut self, index: Index, end: End) -> Note {
+    fn ends(&mut self, end: End) -> Note {
         self.ends += 1;
         assert_eq!(self.ends, 1, "it ends once");
         self.state = State::Over(end);
-        Note::Ended(index, end)
+        Note::Ended(end)
     }
 
-    fn happens(&mut self, index: Index, play: &mut Play, calm: bool) -> Note {
+    fn happens(&mut self, play: &mut Play, calm: bool) -> Note {
         let lost = self.group.as_ref().and_then(|group| group.over);
         match self.state {
-            State::Holds if self.never => self.ends(index, End::Canceled),
+            State::Holds if self.never => self.ends(End::Canceled),
             State::Holds => {
                 self.state = State::Idle;
-                Note::Held(index)
+                Note::Held
             }
-            State::Stops | State::Dissolves => self.ends(index, End::Canceled),
+            State::Stops | State::Dissolves => self.ends(End::Canceled),
             State::Runs if self.group.is_some() => match lost {
-                Some(Why::Completed) => self.ends(index, End::Completed),
-                Some(Why::Limit(_) | Why::Lost(_)) => self.fails(index, play),
+                Some(Why::Completed | Why::Significant) => self.ends(End::Completed),
+                Some(Why::Limit(_) | Why::Lost(_)) => self.fails(play),
                 other => panic!("a group that runs is over: {other:?}"),
             },
             State::Runs if !self.ready && (calm || play.random.bool()) => {
                 self.ready = true;
-                Note::Ready(index)
+                Note::Ready
             }
             State::Runs => match play.random.u8(..8) {
-                0 | 1 => self.ends(index, End::Completed),
-                2 => self.ends(index, End::Canceled),
-                3 => self.ends(index, End::Failed),
-                _ if self.never => self.ends(index, End::Failed),
-                _ => self.fails(index, play),
+                0 | 1 => self.ends(End::Completed),
+                2 => self.ends(End::Canceled),
+                3 => self.ends(End::Failed),
+                _ if self.never => self.ends(End::Failed),
+                _ => self.fails(play),
             },
             other => panic!("nothing happens to one that is {other:?}"),
         }
     }
 
-    fn fails(&mut self, index: Index, play: &mut Play) -> Note {
+    fn fails(&mut self, play: &mut Play) -> Note {
         if self.retries == 0 {
-            return self.ends(index, End::Failed);
+            return self.ends(End::Failed);
         }
         self.retries -= 1;
         self.state = State::Idle;
-        Note::Failed(index, Duration::from_millis(play.random.u64(..3) * 100))
+        Note::Failed(Duration::from_millis(play.random.u64(..3) * 100))
     }
 }
 
@@ -267,8 +406,11 @@ fn random_trees_keep_their_order_and_lose_nobody() {
         root.start(play.now);
         let stop_after = play.random.usize(..80);
         for step in 0.. {
+            if step + 5 == stop_after && tree % 4 == 0 && root.over.is_none() {
+                root.retire(play.now);
+            }
             if step == stop_after && root.over.is_none() {
-                root.note(Note::Stop, play.now);
+                root.stop(play.now);
             }
             if root.over.is_some() {
                 break;
@@ -286,4 +428,295 @@ fn random_trees_keep_their_order_and_lose_nobody() {
         }
         assert!(root.actors.iter().all(|actor| actor.ends == 1), "tree {tree} of seed {seed}");
     }
+}
+
+/// A plan of so many children, without limit.
+fn plan(strategy: Strategy, count: usize, after: impl Fn(usize) -> Vec<u32>) -> Plan {
+    let order = Arc::new(Order::new(count, after));
+    Plan::new(strategy, None, &order, &vec![Child::default(); count], 0)
+}
+
+fn chain(index: usize) -> Vec<u32> {
+    u32::try_from(index).unwrap().checked_sub(1).into_iter().collect()
+}
+
+/// Carries out all that a plan says, with children that do as they are told at once, until it has nothing to say.
+fn obey(plan: &mut Plan, actions: Vec<Action>) -> Vec<Action> {
+    let (mut queue, mut done) = (std::collections::VecDeque::from(actions), Vec::new());
+    while let Some(action) = queue.pop_front() {
+        done.push(action);
+        let next = match action {
+            Action::Start(key, epoch) => plan.note(key, epoch, Note::Ready, Duration::ZERO),
+            Action::Hold(key, epoch, _) => plan.note(key, epoch, Note::Held, Duration::ZERO),
+            Action::Stop(key, epoch, _) => plan.note(key, epoch, Note::Ended(End::Canceled), Duration::ZERO),
+            _ => Vec::new(),
+        };
+        queue.extend(next);
+    }
+    done
+}
+
+fn start(plan: &mut Plan) -> Vec<Action> {
+    let actions = plan.proceed(Duration::ZERO);
+    obey(plan, actions)
+}
+
+fn epoch_of(actions: &[Action], wanted: Key) -> Epoch {
+    let epochs = actions.iter().filter_map(|action| match action {
+        Action::Start(key, epoch) | Action::Hold(key, epoch, _) if *key == wanted => Some(*epoch),
+        _ => None,
+    });
+    epochs.last().unwrap()
+}
+
+/// What is done with each child of a group of so many costs so many looks.
+fn steps_of_a_life(strategy: Strategy, count: usize, after: impl Fn(usize) -> Vec<u32>) -> u64 {
+    let mut plan = plan(strategy, count, after);
+    let started = start(&mut plan);
+    assert!(plan.is_ready());
+    let restarted = plan.note(0, epoch_of(&started, 0), Note::Failed(Duration::ZERO), Duration::ZERO);
+    obey(&mut plan, restarted);
+    assert!(plan.is_ready());
+    let stopped = plan.stop(Duration::ZERO);
+    let done = obey(&mut plan, stopped);
+    assert_eq!(done.last(), Some(&Action::Over(Why::Told)));
+    plan.steps
+}
+
+#[test]
+fn k1b_start_restart_and_stop_are_linear() {
+    for strategy in [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne] {
+        for ordered in [false, true] {
+            let after = |index| if ordered || strategy == Strategy::RestForOne { chain(index) } else { Vec::new() };
+            let [small, large] = [1_000, 8_000].map(|count| steps_of_a_life(strategy, count, after));
+            assert!(large <= small * 8 + 64, "{strategy:?}: {small} steps for 1,000, {large} for 8,000");
+            assert!(large <= 16 * 8_000, "{strategy:?}: {large}");
+        }
+    }
+    // One that many are after, and one that is after many.
+    let hub = |index| {
+        if index == 4_000 {
+            (0..4_000).collect()
+        } else if index > 4_000 {
+            vec![4_000]
+        } else {
+            Vec::new()
+        }
+    };
+    let steps = steps_of_a_life(Strategy::OneForAll, 8_000, hub);
+    assert!(steps <= 16 * 8_000, "{steps}");
+}
+
+#[test]
+fn k1a_an_added_child_that_has_ended_leaves_nothing() {
+    for strategy in [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne] {
+        let mut plan = plan(strategy, 3, |index| if strategy == Strategy::RestForOne { chain(index) } else { vec![] });
+        start(&mut plan);
+        let before = plan.steps;
+        for key in 3..25_003 {
+            plan.add(key, Child::default());
+            let actions = plan.proceed(Duration::ZERO);
+            assert!(matches!(actions[..], [Action::Start(started, _)] if started == key));
+            assert_eq!(plan.note(key, 0, Note::Ended(End::Completed), Duration::ZERO), []);
+            assert!(plan.slots.added.is_empty());
+        }
+        let room = plan.startable.capacity() + plan.stoppable.capacity() + plan.actions.capacity();
+        assert!(room < 64 && plan.steps - before <= 4 * 25_000, "{strategy:?}: {room}, {} steps", plan.steps - before);
+    }
+}
+
+#[test]
+fn k2c_a_report_of_an_earlier_start_or_stop_is_none() {
+    let now = Duration::ZERO;
+    let mut plan = plan(Strategy::OneForAll, 2, |_| Vec::new());
+    let first = plan.proceed(now);
+    let (a, b) = (epoch_of(&first, 0), epoch_of(&first, 1));
+    plan.note(1, b, Note::Ready, now);
+    let held = plan.note(0, a, Note::Failed(Duration::from_secs(1)), now);
+    let hold = epoch_of(&held, 1);
+    // Of the start before.
+    assert_eq!(plan.note(1, b, Note::Failed(now), now), []);
+    assert_eq!(plan.note(1, b, Note::Held, now), []);
+    assert_eq!(plan.note(1, hold, Note::Held, now), [Action::Wait(Duration::from_secs(1))]);
+    let again = plan.waited(now + Duration::from_secs(1));
+    assert!(matches!(again[..], [Action::Start(0, _), Action::Start(1, _)]));
+    // Of the hold before.
+    assert_eq!(plan.note(1, hold, Note::Held, now), []);
+    assert_eq!(plan.note(0, a, Note::Ready, now), []);
+    assert!(!plan.is_ready());
+    // Of one that is not there.
+    assert_eq!(plan.note(99, 1, Note::Ready, now), []);
+    assert_eq!(plan.note(99, 1, Note::Ended(End::Failed), now), []);
+}
+
+#[test]
+fn k2d_the_end_of_the_failed_child_ends_the_wait_for_it() {
+    let (now, hour) = (Duration::ZERO, Duration::from_secs(3600));
+    let mut plan = plan(Strategy::OneForAll, 2, |_| Vec::new());
+    let started = start(&mut plan);
+    let held = plan.note(0, epoch_of(&started, 0), Note::Failed(hour), now);
+    assert_eq!(obey(&mut plan, held).last(), Some(&Action::Wait(hour)));
+    let next = plan.note(0, 0, Note::Ended(End::Canceled), now);
+    assert!(matches!(next[..], [Action::Start(1, _)]), "{next:?}");
+}
+
+/// Of two that failed, the wait is that of the one that is left; what has passed of it counts.
+#[test]
+fn k2d_the_wait_is_that_of_those_that_are_left() {
+    let (now, seconds) = (Duration::ZERO, Duration::from_secs);
+    for cancelled in [0, 1] {
+        let mut plan = plan(Strategy::RestForOne, 3, chain);
+        let started = start(&mut plan);
+        let first = plan.note(1, epoch_of(&started, 1), Note::Failed(seconds(10)), now);
+        obey(&mut plan, first);
+        let second = plan.note(0, epoch_of(&started, 0), Note::Failed(seconds(4)), now);
+        assert_eq!(obey(&mut plan, second).last(), Some(&Action::Wait(seconds(10))), "the longest");
+        let next = plan.note(cancelled, 0, Note::Ended(End::Canceled), seconds(3));
+        match cancelled {
+            0 => assert_eq!(next, []),
+            _ => assert_eq!(next, [Action::Wait(seconds(1))]),
+        }
+        let due = if cancelled == 0 { seconds(10) } else { seconds(4) };
+        assert!(matches!(plan.waited(due)[..], [Action::Start(..)]));
+    }
+}
+
+#[test]
+fn k2e_an_added_child_that_failed_before_it_was_ready_holds_up_nobody() {
+    let now = Duration::ZERO;
+    let mut plan = plan(Strategy::RestForOne, 1, chain);
+    start(&mut plan);
+    for (key, later_first) in [(1, false), (3, true)] {
+        let add = |plan: &mut Plan, key| {
+            plan.add(key, Child::default());
+            plan.proceed(now)
+        };
+        assert!(matches!(add(&mut plan, key)[..], [Action::Start(..)]));
+        let mut next = if later_first { add(&mut plan, key + 1) } else { Vec::new() };
+        next.extend(plan.note(key, 0, Note::Ended(End::Failed), now));
+        if !later_first {
+            next = add(&mut plan, key + 1);
+        }
+        assert!(matches!(next[..], [Action::Start(later, _)] if later == key + 1), "{next:?}");
+        assert!(plan.is_open());
+        obey(&mut plan, next);
+    }
+}
+
+/// The same of a declared one that nobody declared waits for.
+#[test]
+fn k2e_the_last_declared_child_holds_up_no_added_one() {
+    let now = Duration::ZERO;
+    let mut plan = plan(Strategy::RestForOne, 1, chain);
+    plan.proceed(now);
+    plan.add(1, Child::default());
+    assert_eq!(plan.proceed(now), []);
+    let next = plan.note(0, 0, Note::Ended(End::Failed), now);
+    assert!(matches!(next[..], [Action::Start(1, _)]), "{next:?}");
+}
+
+#[test]
+fn k2h_those_that_stop_later_begin_no_further_attempt() {
+    let now = Duration::ZERO;
+    let mut plan = plan(Strategy::OneForOne, 3, chain);
+    start(&mut plan);
+    let stop = plan.stop(now);
+    assert!(
+        matches!(stop[..], [Action::Begin, Action::Retire(1), Action::Retire(0), Action::Stop(2, _, 2)]),
+        "{stop:?}"
+    );
+}
+
+/// In a group that is to be stopped a failure restarts nobody.
+#[test]
+fn k2h_a_retired_group_restarts_nobody() {
+    let now = Duration::ZERO;
+    let mut plan = plan(Strategy::OneForAll, 2, |_| Vec::new());
+    let started = start(&mut plan);
+    assert_eq!(plan.retire(now), [Action::Retire(0), Action::Retire(1)]);
+    assert_eq!(plan.note(0, epoch_of(&started, 0), Note::Failed(now), now), []);
+    let stop = plan.stop(now);
+    assert!(matches!(stop[..], [Action::Begin, Action::Stop(1, ..), Action::Stop(0, ..)]), "{stop:?}");
+    assert_eq!(obey(&mut plan, stop).last(), Some(&Action::Over(Why::Told)));
+}
+
+#[test]
+fn k3b_a_child_that_is_given_up_on_holds_up_nobody() {
+    let now = Duration::ZERO;
+    let mut plan = plan(Strategy::RestForOne, 2, chain);
+    start(&mut plan);
+    let stop = plan.stop(now);
+    let Some(Action::Stop(1, epoch, 1)) = stop.last() else { panic!("{stop:?}") };
+    let next = plan.note(1, *epoch, Note::GivenUp, now);
+    let [Action::Stop(0, _, 0)] = next[..] else { panic!("{next:?}") };
+    assert_eq!(plan.note(0, 0, Note::Ended(End::Canceled), now), [Action::GivenUp]);
+    assert_eq!(plan.note(1, 0, Note::Ended(End::Aborted), now), [Action::Over(Why::Told)]);
+}
+
+/// K5s: of two failures during a restart the longer backoff counts.
+#[test]
+fn k5s_a_wider_restart_waits_for_the_longest_backoff() {
+    for (first, second) in [(3, 8), (8, 3)] {
+        let (now, [first, second]) = (Duration::ZERO, [first, second].map(Duration::from_secs));
+        let mut plan = plan(Strategy::RestForOne, 3, chain);
+        let started = start(&mut plan);
+        plan.note(2, epoch_of(&started, 2), Note::Failed(first), now);
+        let next = plan.note(0, epoch_of(&started, 0), Note::Failed(second), now);
+        assert_eq!(obey(&mut plan, next).last(), Some(&Action::Wait(first.max(second))));
+    }
+}
+
+/// K5s: the first reason of a stop stands, unless a failure comes after one that is none.
+#[test]
+fn k5s_the_earlier_reason_of_a_stop_stands() {
+    let now = Duration::ZERO;
+    let critical = Child { critical: true, ..Child::default() };
+    let order = Arc::new(Order::default());
+    for told_first in [false, true] {
+        let mut plan = Plan::new(Strategy::OneForOne, None, &order, &[critical; 3], 0);
+        start(&mut plan);
+        if told_first {
+            plan.stop(now);
+        }
+        plan.note(0, 0, Note::Ended(End::Failed), now);
+        plan.note(1, 0, Note::Ended(End::Failed), now);
+        plan.stop(now);
+        assert!(plan.is_lost(0) && !plan.is_lost(1));
+        assert_eq!(plan.note(2, 0, Note::Ended(End::Canceled), now), [Action::Over(Why::Lost(0))]);
+    }
+}
+
+/// K5s: the order goes through a child that has ended, and no further.
+#[test]
+fn k5s_one_that_has_ended_passes_only_what_it_is_after() {
+    let now = Duration::ZERO;
+    let mut plan = plan(Strategy::OneForAll, 3, chain);
+    let started = start(&mut plan);
+    plan.note(1, 0, Note::Ended(End::Completed), now);
+    let held = plan.note(2, epoch_of(&started, 2), Note::Failed(now), now);
+    let Some(Action::Hold(0, epoch, _)) = held.last() else { panic!("{held:?}") };
+    let next = plan.note(0, *epoch, Note::Held, now);
+    let [Action::Start(0, epoch)] = next[..] else { panic!("{next:?}") };
+    assert!(matches!(plan.note(0, epoch, Note::Ready, now)[..], [Action::Start(2, _)]));
+}
+
+#[test]
+fn k6a_layers_are_counted_once_for_each_stop() {
+    let mut diamond = plan(Strategy::OneForOne, 4, |index| [vec![], vec![0], vec![0], vec![1, 2]][index].clone());
+    start(&mut diamond);
+    let stop = diamond.stop(Duration::ZERO);
+    let layers: Vec<_> = obey(&mut diamond, stop)
+        .into_iter()
+        .filter_map(|action| if let Action::Stop(key, _, below) = action { Some((key, below)) } else { None })
+        .collect();
+    assert_eq!(layers, [(3, 2), (2, 1), (1, 1), (0, 0)]);
+    // A restart that grows downwards counts from where it begins.
+    let mut chained = plan(Strategy::RestForOne, 5, chain);
+    let started = start(&mut chained);
+    let first = chained.note(3, epoch_of(&started, 3), Note::Failed(Duration::ZERO), Duration::ZERO);
+    assert!(matches!(first[..], [Action::Begin, Action::Hold(4, _, 0)]), "{first:?}");
+    let second = chained.note(1, epoch_of(&started, 1), Note::Failed(Duration::ZERO), Duration::ZERO);
+    assert_eq!(second, []);
+    let next = chained.note(4, epoch_of(&first, 4), Note::Held, Duration::ZERO);
+    assert!(matches!(next[..], [Action::Hold(2, _, 0)]), "{next:?}");
 }

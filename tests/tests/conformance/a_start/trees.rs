@@ -105,7 +105,7 @@ async fn a05_a_task_cannot_have_the_name_of_a_group() -> Result<(), RuntimeError
     let tree = Tree::builder(SupervisorConfig::default()).group(Group::one_for_one("g").task(cooperative("a"))).build();
     tree.start().await?;
     let error = tree.supervisor().add_task(cooperative("g")).await.unwrap_err();
-    assert!(matches!(&error, RuntimeError::TaskAlreadyExists { name } if name == "g"), "{error}");
+    assert!(matches!(&error, RuntimeError::GroupAlreadyExists { name } if name == "g"), "{error}");
     tree.shutdown().await
 }
 

@@ -23,7 +23,7 @@ async fn e05_one_deadline_covers_nested_groups_and_pending_removals() -> Result 
         .build();
     tree.start().await?;
     tree.wait_ready().await;
-    let late = tree.group("outer").add_task(deaf("late").with_stop_timeout(secs(100))).await?;
+    let late = tree.group("outer").add_task(deaf("late").with_stop_timeout(secs(4))).await?;
     sleep(secs(1)).await;
     tree.supervisor().remove_task("removed").await?;
     sleep(secs(2)).await;
@@ -31,7 +31,7 @@ async fn e05_one_deadline_covers_nested_groups_and_pending_removals() -> Result 
     let start = Instant::now();
     let result = tree.shutdown().await;
 
-    // `removed` has had two of its eight seconds; the others share the grace by layers.
+    // `removed` has had two of its eight seconds; `late` has four, and `rude` what is left then.
     assert_eq!(start.elapsed(), secs(8));
     assert_eq!(stuck(result), ["outer/inner/rude", "removed", "outer/late"]);
     assert!(matches!(late.outcome().await, TaskOutcome::Aborted { .. }));
@@ -48,8 +48,8 @@ async fn e05_one_deadline_covers_nested_groups_and_pending_removals() -> Result 
 async fn e14_each_layer_gets_its_share_of_the_grace() -> Result {
     for nested in [false, true] {
         let journal = Journal::new();
-        let (first, _) = journal.slow("first", ms(2_900));
-        let (second, _) = journal.slow("second", ms(2_900));
+        let (first, _) = journal.slow("first", ms(800));
+        let (second, _) = journal.slow("second", ms(800));
         let (third, _) = journal.slow("third", secs(1000));
         let builder = Tree::builder(with_grace(secs(9)));
         let tree = if nested {
@@ -66,7 +66,7 @@ async fn e14_each_layer_gets_its_share_of_the_grace() -> Result {
         assert_eq!(stuck(result), [if nested { "inner/third" } else { "third" }]);
         let timed = journal.timed();
         let timed: Vec<_> = timed.iter().map(|(at, what)| (*at, what.as_str())).collect();
-        assert_eq!(timed, [(4_000, "!third"), (6_900, "-second"), (9_800, "-first")]);
+        assert_eq!(timed, [(8_200, "!third"), (9_000, "-second"), (9_800, "-first")]);
     }
     Ok(())
 }

@@ -104,7 +104,7 @@ async fn a11_a_tree_without_declared_slots_returns_after_the_last_submission() -
 #[tokio::test(start_paused = true)]
 async fn a11_an_exhausted_owner_fails_nobody() -> Result {
     let supervisor = supervisor();
-    let owner = supervisor.slot("s").queue(Script::new([Step::Fatal]).spec("x").critical()).await?;
+    let owner = supervisor.slot("s").queue(Script::new([Step::Fatal]).spec("x")).await?;
     let result: std::result::Result<(), RuntimeError> =
         supervisor.run(vec![Script::new([Step::Succeed(secs(1))]).spec("y")]).await;
     assert_eq!(end_of(&owner).await, "fatal");

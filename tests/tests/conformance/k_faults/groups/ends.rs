@@ -1,0 +1,267 @@
+//! What is the user's in a group, and the end of drivers.
+
+use std::error::Error;
+use std::fmt;
+use std::future::pending;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use taskvisor::{
+    Group, RuntimeError, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec, TaskState, Tree,
+};
+use tests::{constant, cooperative, ms, secs, settle};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::sleep;
+
+use super::{Result, tree};
+
+/// An error that panics whenever it can.
+struct Bomb {
+    shown: bool,
+    dropped: bool,
+}
+
+impl fmt::Debug for Bomb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Bomb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        assert!(!self.shown, "shown");
+        f.write_str("bomb")
+    }
+}
+
+impl Error for Bomb {}
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(!self.dropped || std::thread::panicking(), "dropped");
+    }
+}
+
+/// A task that fails with a bomb, as long as it is told to, and counts how many of it run.
+fn bomber(name: &str, fails: &Arc<AtomicBool>, running: &Arc<AtomicUsize>, shown: bool, dropped: bool) -> TaskSpec {
+    let (fails, running) = (Arc::clone(fails), Arc::clone(running));
+    let task = TaskFn::arc(name, move |ctx: TaskContext| {
+        let (fails, running) = (Arc::clone(&fails), Counted::new(&running));
+        async move {
+            let _running = running;
+            sleep(secs(1)).await;
+            if fails.load(Ordering::Relaxed) {
+                return Err(TaskError::error(Bomb { shown, dropped }));
+            }
+            ctx.cancelled().await;
+            Ok(())
+        }
+    });
+    TaskSpec::inherit(task).with_max_retries(0)
+}
+
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn counted(name: &str, running: &Arc<AtomicUsize>) -> TaskSpec {
+    let running = Arc::clone(running);
+    let task = TaskFn::arc(name, move |ctx: TaskContext| {
+        let running = Counted::new(&running);
+        async move {
+            let _running = running;
+            ctx.cancelled().await;
+            Ok(())
+        }
+    });
+    TaskSpec::inherit(task)
+}
+
+#[tokio::test(start_paused = true)]
+async fn k4e_errors_that_panic_kill_no_driver() -> Result {
+    for (shown, dropped) in [(true, false), (false, true), (true, true)] {
+        let (fails, running) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
+        let group = Group::one_for_all("g")
+            .backoff(constant(secs(1)))
+            .task(bomber("bomber", &fails, &running, shown, dropped).critical())
+            .task(counted("other", &running));
+        let tree = tree(group);
+        tree.start().await?;
+        for _ in 0..3 {
+            sleep(ms(1_900)).await;
+            assert!(tree.snapshot().to_string().contains("one_for_all"));
+        }
+        fails.store(false, Ordering::Relaxed);
+        sleep(secs(10)).await;
+        assert_eq!(tree.group("g").status(), Some(TaskState::Running));
+        assert_eq!(running.load(Ordering::Relaxed), 2, "each runs once");
+        tree.shutdown().await?;
+        assert_eq!(running.load(Ordering::Relaxed), 0);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn k4c_a_critical_error_that_cannot_be_shown_ends_the_tree() {
+    let (fails, running) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
+    let tree = Tree::builder(SupervisorConfig::default())
+        .task(bomber("bomber", &fails, &running, true, false).critical())
+        .task(counted("other", &running))
+        .build();
+    let error = tree.run_until(pending()).await.unwrap_err();
+    assert_eq!(error.as_label(), "runtime_failed");
+    assert_eq!(running.load(Ordering::Relaxed), 0);
+}
+
+/// A value that panics when it is dropped.
+struct Fuse(Arc<AtomicUsize>);
+
+impl Drop for Fuse {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        assert!(std::thread::panicking(), "dropped");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn k4e_tasks_that_panic_when_they_are_dropped_kill_no_driver() -> Result {
+    let (running, dropped) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let tree = tree(Group::one_for_all("g").task(counted("a", &running)));
+    tree.start().await?;
+    for _ in 0..3 {
+        let fuse = Fuse(Arc::clone(&dropped));
+        let task = TaskFn::arc("x", move |_: TaskContext| {
+            let _fuse = &fuse;
+            async { Ok(()) }
+        });
+        let outcome = tree.group("g").add_task(TaskSpec::inherit(task)).await?.outcome().await;
+        assert!(outcome.is_completed());
+        settle().await;
+        tree.group("g").restart();
+        sleep(secs(1)).await;
+        assert_eq!((tree.group("g").status(), running.load(Ordering::Relaxed)), (Some(TaskState::Running), 1));
+    }
+    assert_eq!(dropped.load(Ordering::Relaxed), 3);
+    tree.shutdown().await?;
+    assert_eq!(running.load(Ordering::Relaxed), 0);
+    Ok(())
+}
+
+/// A value that looks at the tree when it is dropped.
+struct Looks(Arc<OnceLock<Tree>>, Arc<AtomicUsize>);
+
+impl Drop for Looks {
+    fn drop(&mut self) {
+        if let Some(tree) = self.0.get() {
+            assert!(!tree.snapshot().to_string().is_empty());
+            assert!(tree.supervisor().snapshot().len() < 100);
+            self.1.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn k4c_a_task_that_is_refused_is_dropped_with_no_lock_held() -> Result {
+    let place: Arc<OnceLock<Tree>> = Arc::default();
+    let looked = Arc::new(AtomicUsize::new(0));
+    let looks = || {
+        let looks = Looks(Arc::clone(&place), Arc::clone(&looked));
+        TaskSpec::inherit(TaskFn::arc("x", move |_: TaskContext| {
+            let _looks = &looks;
+            async { Ok(()) }
+        }))
+    };
+    let tree = Tree::builder(SupervisorConfig::default())
+        .task(cooperative("a"))
+        .group(Group::one_for_one("g").task(cooperative("b")))
+        .group(Group::one_for_one("x").task(cooperative("c")))
+        .build();
+    let tree = place.get_or_init(|| tree);
+    tree.start().await?;
+    sleep(secs(1)).await;
+    // Refused for its name, then taken, and then because its group stops or has ended.
+    assert!(matches!(tree.supervisor().add_task(looks()).await, Err(RuntimeError::GroupAlreadyExists { .. })));
+    assert!(tree.group("g").add_task(looks()).await.is_ok());
+    settle().await;
+    let group = tree.group("g");
+    let (cancel, add) = tokio::join!(group.cancel(), group.add_task(looks()));
+    assert!(cancel? && add.is_err());
+    assert!(group.add_task(looks()).await.is_err());
+    assert_eq!(looked.load(Ordering::Relaxed), 4);
+    tree.shutdown().await
+}
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
+}
+
+/// Waits for what happens on other threads.
+fn wait_for(what: impl Fn() -> bool) {
+    while !what() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// A driver whose runtime ends takes its members with it, and tells its parent only then.
+#[test]
+fn k4e_a_group_ends_with_its_runtime_and_after_its_members() {
+    let running = Arc::new(AtomicUsize::new(0));
+    for workers in [0, 2] {
+        let runtime = match workers {
+            0 => Builder::new_current_thread().enable_all().build().unwrap(),
+            n => Builder::new_multi_thread().worker_threads(n).enable_all().build().unwrap(),
+        };
+        let inner = Group::rest_for_one("inner").task(counted("a", &running)).task(counted("b", &running));
+        let tree = tree(Group::one_for_all("g").task(counted("c", &running)).group(inner));
+        runtime.block_on(async {
+            tree.start().await.unwrap();
+            tree.wait_ready().await;
+        });
+        drop(runtime);
+        assert_eq!(running.load(Ordering::Relaxed), 0);
+        assert_eq!([tree.group("g/inner").status(), tree.group("g").status()], [Some(TaskState::Ended); 2]);
+        let other = self::runtime();
+        assert!(other.block_on(tree.supervisor().list_tasks()).is_empty());
+    }
+}
+
+/// A member that was added from another runtime is looked after there when the driver's own has ended.
+#[test]
+fn k5p_a_group_goes_on_where_its_members_are() {
+    let (first, second) = (runtime(), runtime());
+    let running = Arc::new(AtomicUsize::new(0));
+    let inner = Group::one_for_one("inner").task(cooperative("a"));
+    let tree = Tree::builder(SupervisorConfig::default()).group(Group::one_for_one("g").group(inner)).build();
+    first.block_on(async {
+        tree.start().await.unwrap();
+        tree.wait_ready().await;
+    });
+    let member = second.block_on(tree.group("g/inner").add_task(counted("x", &running))).unwrap();
+    wait_for(|| running.load(Ordering::Relaxed) == 1);
+    drop(first);
+    // The group knows it, and takes more.
+    wait_for(|| tree.group("g/inner").child("a").status().unwrap().state == TaskState::Ended);
+    assert_eq!((running.load(Ordering::Relaxed), tree.group("g/inner").status()), (1, Some(TaskState::Running)));
+    let more = second.block_on(tree.group("g/inner").add_task(counted("y", &running))).unwrap();
+    wait_for(|| running.load(Ordering::Relaxed) == 2);
+    assert!(second.block_on(tree.group("g/inner").cancel()).unwrap());
+    assert_eq!(running.load(Ordering::Relaxed), 0);
+    for handle in [member, more] {
+        let outcome = second.block_on(handle.outcome());
+        assert!(matches!(outcome, TaskOutcome::Canceled { .. }), "{outcome}");
+    }
+    let _ = second.block_on(tree.shutdown());
+    assert_eq!([tree.group("g").status(), tree.group("").status()], [Some(TaskState::Ended); 2]);
+}
