@@ -172,7 +172,7 @@ impl SupervisorBuilder {
     /// The supervisor. An invalid config is the error of the first use.
     #[must_use]
     pub fn build(self) -> Arc<Supervisor> {
-        Arc::new(Supervisor { handle: SupervisorHandle::new(Arc::new(Core::new(self.parts))) })
+        Arc::new(Supervisor { handle: SupervisorHandle::new(Core::shared(self.parts)) })
     }
 
     /// The supervisor, unless its config is invalid.

@@ -10,6 +10,26 @@ pub(crate) struct Rfc3339(pub(crate) SystemTime);
 /// The time of day in UTC, as in `08:15:30.123`.
 pub(crate) struct TimeOfDay(pub(crate) SystemTime);
 
+/// The time of day. With the feature `test-util` it goes with Tokio's clock, which can be paused, from the first call on.
+#[cfg(not(feature = "test-util"))]
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+#[cfg(feature = "test-util")]
+pub(crate) fn now() -> SystemTime {
+    use std::sync::LazyLock;
+    use std::time::Instant;
+
+    static START: LazyLock<(SystemTime, Instant)> = LazyLock::new(|| (SystemTime::now(), Instant::now()));
+    let (time, start) = *START;
+    let now = tokio::time::Instant::now().into_std();
+    match now.checked_duration_since(start) {
+        Some(since) => time + since,
+        None => time.checked_sub(start - now).unwrap_or(UNIX_EPOCH),
+    }
+}
+
 const DAY: u64 = 86_400;
 /// The last second of the year 9999.
 const LAST: u64 = 253_402_300_799;

@@ -21,7 +21,7 @@ use super::waits::Waits;
 use crate::config::SupervisorConfig;
 #[cfg(feature = "controller")]
 use crate::controller::ControllerSetup;
-use crate::events::{Bus, EventKind, EventStream, Subscribe};
+use crate::events::{Bus, EventKind, EventStream, Introduced, Subscribe};
 use crate::group::check_name;
 use crate::outcome::TaskOutcome;
 use crate::panics::{catch, drop_caught};
@@ -90,8 +90,9 @@ pub(super) struct Admitted {
 }
 
 impl Core {
-    pub(crate) fn new(parts: Parts) -> Self {
-        let invalid = parts.check().err();
+    fn new(parts: Parts) -> Self {
+        let introduced: Vec<_> = parts.subscribers.iter().map(|subscriber| Introduced::of(&**subscriber)).collect();
+        let invalid = parts.check(&introduced).err();
         #[cfg(feature = "controller")]
         let controller = Controller::new(parts.controller);
         #[cfg_attr(not(feature = "controller"), expect(unused_mut))]
@@ -107,7 +108,7 @@ impl Core {
             invalid,
             plain: OnceLock::new(),
             newest: Mutex::new(None),
-            bus: Arc::new(Bus::new(subscribers, config.bus_capacity)),
+            bus: Arc::new(Bus::new(subscribers, introduced, config.bus_capacity)),
             permits,
             clock: Clock::new(),
             has_timers: AtomicBool::new(false),
@@ -125,9 +126,16 @@ impl Core {
         }
     }
 
+    /// A new supervisor's.
+    pub(crate) fn shared(parts: Parts) -> Arc<Self> {
+        let core = Arc::new(Self::new(parts));
+        core.bus.belongs_to(Arc::as_ptr(&core).addr());
+        core
+    }
+
     /// A supervisor that is over before it began.
     pub(crate) fn closed() -> Arc<Self> {
-        let core = Arc::new(Self::new(Parts::default()));
+        let core = Self::shared(Parts::default());
         core.close(Ok(()));
         core
     }
@@ -352,18 +360,19 @@ pub(super) fn announce(cell: &Arc<Cell>) {
 }
 
 impl Parts {
-    fn check(&self) -> Result<(), InvalidOption> {
+    fn check(&self, introduced: &[Introduced]) -> Result<(), InvalidOption> {
         self.config.check()?;
         #[cfg(feature = "controller")]
         self.controller.check()?;
-        match self.subscribers.iter().find(|subscriber| subscriber.queue_capacity() == 0) {
-            None => Ok(()),
-            Some(subscriber) => Err(InvalidOption {
-                subject: format!("subscriber `{}`", subscriber.name()),
-                option: "queue_capacity",
-                value: "0".into(),
-                expected: "at least 1",
-            }),
-        }
+        let Some(one) = introduced.iter().find(|one| one.capacity.is_none_or(|capacity| capacity == 0)) else {
+            return Ok(());
+        };
+        let (option, value) = match one.capacity {
+            Some(_) => ("queue_capacity", "0"),
+            None => ("name` or `queue_capacity", "a panic"),
+        };
+        let subject = format!("subscriber `{}`", one.name);
+        let expected = if one.capacity.is_some() { "at least 1" } else { "a value" };
+        Err(InvalidOption { subject, option, value: value.into(), expected })
     }
 }

@@ -18,12 +18,17 @@ thread_local! {
 }
 
 /// Until this is dropped, the task is the one that is polled.
-pub(super) struct Current {
+pub(crate) struct Current {
     cell_before: usize,
     core_before: usize,
 }
 
 impl Current {
+    /// A part of the supervisor whose core is at this address is polled, which is no task.
+    pub(crate) fn enter_part_of(core: usize) -> Self {
+        CURRENT.with(|current| Self { cell_before: current.cell.replace(0), core_before: current.core.replace(core) })
+    }
+
     pub(super) fn enter(cell: &Cell) -> Self {
         let core = Arc::as_ptr(cell.core()).addr();
         CURRENT.with(|current| Self {
@@ -34,10 +39,12 @@ impl Current {
 
     /// The address of the cell of the task of this supervisor that is being polled.
     pub(super) fn of(core: &Core) -> Option<usize> {
-        CURRENT.with(|current| (current.core.get() == ptr::from_ref(core).addr()).then(|| current.cell.get()))
+        CURRENT
+            .with(|current| (current.core.get() == ptr::from_ref(core).addr()).then(|| current.cell.get()))
+            .filter(|cell| *cell != 0)
     }
 
-    /// Whether a task of this supervisor is being polled.
+    /// Whether a task or a subscriber of this supervisor is being polled.
     pub(super) fn is_of(core: &Arc<Core>) -> bool {
         CURRENT.with(|current| current.core.get() == Arc::as_ptr(core).addr())
     }

@@ -33,6 +33,7 @@ mod waits;
 
 pub(crate) use cell::Cell;
 pub(crate) use core::{Core, Parts};
+pub(crate) use current::Current;
 pub(crate) use group::GroupCell;
 #[cfg(feature = "test-util")]
 pub(crate) use kit::mix;

@@ -9,21 +9,22 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::bell::Bell;
+use super::crew::Crew;
 use super::delivery::deliver;
-use super::lane::{Batch, Lane};
+use super::lane::{Batch, Lane, Next};
+use super::queue::{Published, Queue, Taken};
 use super::{Event, EventKind, Subscribe};
 use crate::engine::Background;
-use crate::panics::drop_caught;
-use crate::sync::lock;
+use crate::panics::{catch, drop_caught};
+use crate::sync::{Waiters, lock, wake_caught};
 
 /// The relay waits no longer for publishers once this many events came together, or after this many turns.
 const BATCH: usize = 64;
@@ -40,26 +41,33 @@ pub(crate) struct Bus {
     streams: AtomicUsize,
     /// Whether a queue is half full, so that the next attempts give way.
     congested: AtomicBool,
-    started: AtomicBool,
-    open: Mutex<Open>,
-    relay: Notify,
+    crew: Crew,
+    open: Queue<Event>,
+    relay: Bell,
     /// Locked after `open` where both are.
     lanes: Mutex<Lanes>,
-    bells: Vec<Notify>,
-    delivered: Notify,
+    bells: Vec<Bell>,
+    delivered: Waiters,
+    /// Where the core of the supervisor is, so that a subscriber that waits for it can be told.
+    owner: AtomicUsize,
     #[cfg(feature = "test-util")]
     pub(crate) taps: super::tap::Taps,
 }
 
-/// What is not in the lanes yet.
-struct Open {
-    seq: u64,
-    events: Vec<Event>,
-    /// How many came together the last time, and so the room that is made for the next.
-    usual: usize,
-    /// What could not be kept.
-    lost: u64,
-    closed: bool,
+/// What a subscriber says of itself, asked once.
+pub(crate) struct Introduced {
+    pub(crate) name: Arc<str>,
+    /// `None` if it panicked over its name or capacity.
+    pub(crate) capacity: Option<usize>,
+}
+
+impl Introduced {
+    pub(crate) fn of(subscriber: &dyn Subscribe) -> Self {
+        let name = catch(|| Arc::from(subscriber.name()));
+        let capacity = catch(|| subscriber.queue_capacity());
+        let capacity = capacity.ok().filter(|_| name.is_ok());
+        Self { name: name.unwrap_or_else(|_| "subscriber".into()), capacity }
+    }
 }
 
 struct Lanes {
@@ -78,36 +86,41 @@ struct StreamLane {
 }
 
 impl Lanes {
+    /// The streams are kept in the order of their ids.
+    fn stream(&mut self, id: u64) -> Option<&mut StreamLane> {
+        let position = self.streams.binary_search_by_key(&id, |stream| stream.id).ok()?;
+        self.streams.get_mut(position)
+    }
+
     fn each(&mut self) -> impl Iterator<Item = &mut Lane> {
         self.all.iter_mut().chain(self.streams.iter_mut().map(|stream| &mut stream.lane))
     }
 }
 
-impl Open {
-    fn next(&mut self) -> u64 {
-        self.seq += 1;
-        self.seq
-    }
-}
-
 impl Bus {
-    pub(crate) fn new(subscribers: Vec<Arc<dyn Subscribe>>, capacity: usize) -> Self {
-        let lanes = subscribers.iter().map(|subscriber| Lane::new(subscriber.queue_capacity())).collect();
+    pub(crate) fn new(subscribers: Vec<Arc<dyn Subscribe>>, introduced: Vec<Introduced>, capacity: usize) -> Self {
+        let lanes = introduced.iter().map(|one| Lane::new(one.capacity.unwrap_or(1))).collect();
         Self {
             capacity,
             streams: AtomicUsize::new(0),
             congested: AtomicBool::new(false),
-            started: AtomicBool::new(false),
-            open: Mutex::new(Open { seq: 0, events: Vec::new(), usual: 0, lost: 0, closed: false }),
-            relay: Notify::new(),
+            crew: Crew::new(subscribers.len() + 1),
+            open: Queue::new(),
+            relay: Bell::default(),
             lanes: Mutex::new(Lanes { all: lanes, streams: Vec::new(), giving_way: Vec::new(), closed: false }),
-            bells: subscribers.iter().map(|_| Notify::new()).collect(),
-            delivered: Notify::new(),
-            names: subscribers.iter().map(|subscriber| subscriber.name().into()).collect(),
+            bells: subscribers.iter().map(|_| Bell::default()).collect(),
+            delivered: Waiters::default(),
+            owner: AtomicUsize::new(0),
+            names: introduced.into_iter().map(|one| one.name).collect(),
             subscribers,
             #[cfg(feature = "test-util")]
             taps: super::tap::Taps::default(),
         }
+    }
+
+    /// Notes where the core of the supervisor is.
+    pub(crate) fn belongs_to(&self, core: usize) {
+        self.owner.store(core, Ordering::Relaxed);
     }
 
     /// Whether anybody listens. Where nobody does, no event is even made.
@@ -119,22 +132,24 @@ impl Bus {
         !self.subscribers.is_empty() || self.streams.load(Ordering::Relaxed) > 0
     }
 
-    /// Starts the relay and the workers, unless they run.
+    /// Starts the relay and the workers that do not run. Once closed, nobody is started any more.
     pub(crate) fn start(self: &Arc<Self>, runtime: &Handle) {
-        if !self.is_active() || self.started.load(Ordering::Relaxed) || self.started.swap(true, Ordering::AcqRel) {
+        if !self.is_active() || self.crew.is_complete() || self.open.is_closed() {
             return;
         }
-        for lane in 0..self.subscribers.len() {
-            let working: Background = Box::pin(work(Arc::clone(self), lane));
-            runtime.spawn(working);
+        for place in self.crew.claim() {
+            let member = Member { bus: Arc::clone(self), place };
+            let delivering: Background = match place {
+                RELAY => Box::pin(relay(member)),
+                worker => Box::pin(work(member, worker - 1)),
+            };
+            runtime.spawn(delivering);
         }
-        let relaying: Background = Box::pin(relay(Relay(Arc::clone(self))));
-        runtime.spawn(relaying);
     }
 
     /// As `start`, on the runtime of the caller: the one that it ran on may be gone.
     pub(crate) fn start_here(self: &Arc<Self>) {
-        if self.is_active() && !self.started.load(Ordering::Relaxed) {
+        if self.is_active() && !self.crew.is_complete() {
             if let Ok(runtime) = Handle::try_current() {
                 self.start(&runtime);
             }
@@ -143,67 +158,58 @@ impl Bus {
 
     /// Tells the subscribers. Short, never waits; can be called under another lock.
     pub(crate) fn publish(&self, mut event: Event) {
-        let first = {
-            let mut open = lock(&self.open);
-            event.seq = open.next();
-            #[cfg(feature = "test-util")]
-            self.taps.hear(&event);
-            if !self.started.load(Ordering::Relaxed) {
-                // Its runtime is gone. The event's error is not dropped here: the caller has it too.
-                return;
-            }
-            if open.events.len() >= self.capacity.max(BURST) {
-                // The relay has had no turn for long. The event's error is not dropped here: the caller has it too.
-                open.lost += u64::from(!event.kind.is_diagnostic());
-                return;
-            }
-            if open.events.is_empty() {
-                let usual = open.usual;
-                open.events.reserve(usual);
-            }
-            open.events.push(event);
-            let len = open.events.len();
-            if len * 2 >= self.capacity {
-                self.congested.store(true, Ordering::Relaxed);
-            }
-            len == 1
-        };
-        if first {
-            self.relay.notify_one();
+        let counts = !event.kind.is_diagnostic();
+        // The bus keeps what comes together before the relay has a turn.
+        let published = self.open.publish(
+            self.capacity.max(BURST),
+            counts,
+            || self.crew.is_complete(),
+            |seq| {
+                event.seq = seq;
+                #[cfg(feature = "test-util")]
+                self.taps.hear(&event);
+                event
+            },
+        );
+        let Published::Waits(len) = published else { return };
+        if len * 2 >= self.capacity {
+            self.congested.store(true, Ordering::Relaxed);
+        }
+        // The first since the relay looked has to wake it.
+        if len == 1 {
+            self.relay.ring();
         }
     }
 
     /// As `publish`, but is not lost to those that are behind. For what comes rarely: reports, and the verdict.
     pub(crate) fn publish_surely(&self, mut event: Event) {
-        let (before, sure) = {
-            let mut open = lock(&self.open);
-            let before = std::mem::take(&mut open.events);
-            let lost = std::mem::take(&mut open.lost);
-            event.seq = open.next();
+        let spare = self.open.take(BATCH, |taken, seq| {
+            *seq += 1;
+            event.seq = *seq;
             #[cfg(feature = "test-util")]
             self.taps.hear(&event);
-            let (before, sure) = (Arc::new(before), Arc::new(vec![event]));
+            let (before, sure) = (Arc::new(taken.events), Arc::new(vec![event]));
             let mut lanes = lock(&self.lanes);
             for lane in lanes.each() {
                 lane.offer(&before);
-                lane.lose(lost);
+                lane.lose(taken.lost);
                 lane.insist(&sure);
             }
             self.note_congestion(&lanes);
             (before, sure)
-        };
-        let _ = drop_caught((before, sure));
-        self.relay.notify_one();
+        });
+        let _ = drop_caught(spare);
+        self.relay.ring();
         self.ring();
     }
 
     /// Lets the relay and the workers end once they have delivered everything.
     pub(crate) fn close(&self) {
-        lock(&self.open).closed = true;
-        if self.started.load(Ordering::Acquire) {
-            self.relay.notify_one();
+        self.open.close();
+        if self.crew.is_complete() {
+            self.relay.ring();
         } else {
-            // There is no relay that would say so.
+            // There may be no relay that would say so.
             lock(&self.lanes).closed = true;
             self.ring();
         }
@@ -211,24 +217,25 @@ impl Bus {
 
     /// A lane for a stream, which gets all that is published from now on.
     pub(super) fn open_stream(&self, capacity: usize) -> (u64, u64) {
-        let open = lock(&self.open);
-        let mut lanes = lock(&self.lanes);
-        let id = lanes.streams.last().map_or(0, |stream| stream.id + 1);
-        lanes.streams.push(StreamLane { id, lane: Lane::new(capacity), waker: None });
-        self.streams.store(lanes.streams.len(), Ordering::Relaxed);
-        (id, open.seq)
+        self.open.at(|seq| {
+            let mut lanes = lock(&self.lanes);
+            let id = lanes.streams.last().map_or(0, |stream| stream.id + 1);
+            lanes.streams.push(StreamLane { id, lane: Lane::marking_losses(capacity), waker: None });
+            self.streams.store(lanes.streams.len(), Ordering::Relaxed);
+            (id, seq)
+        })
     }
 
     pub(super) fn resize_stream(&self, id: u64, capacity: usize) {
-        if let Some(stream) = lock(&self.lanes).streams.iter_mut().find(|stream| stream.id == id) {
+        if let Some(stream) = lock(&self.lanes).stream(id) {
             stream.lane.resize(capacity);
         }
     }
 
     pub(super) fn close_stream(&self, id: u64) {
         let mut lanes = lock(&self.lanes);
-        let position = lanes.streams.iter().position(|stream| stream.id == id);
-        let gone = position.map(|position| lanes.streams.remove(position));
+        let position = lanes.streams.binary_search_by_key(&id, |stream| stream.id);
+        let gone = position.ok().map(|position| lanes.streams.remove(position));
         self.streams.store(lanes.streams.len(), Ordering::Relaxed);
         if self.is_congested() && !self.note_congestion(&lanes) {
             wake(lanes);
@@ -239,48 +246,48 @@ impl Bus {
     }
 
     /// What is next in the lane of a stream.
-    pub(super) fn poll_stream(&self, id: u64, cx: &mut Context<'_>) -> Poll<Option<Result<Batch, u64>>> {
+    pub(super) fn poll_stream(&self, id: u64, cx: &mut Context<'_>) -> Poll<Option<Next>> {
         let mut waker = Some(cx.waker().clone());
         let mut lanes = lock(&self.lanes);
         let closed = lanes.closed;
-        let Some(stream) = lanes.streams.iter_mut().find(|stream| stream.id == id) else { return Poll::Ready(None) };
-        let next = match stream.lane.take() {
-            Some(batch) => Some(Ok(batch)),
-            None => stream.lane.take_lost().map(Err),
-        };
-        if next.is_none() && !closed {
-            std::mem::swap(&mut stream.waker, &mut waker);
-        }
+        let next = lanes.stream(id).map(|stream| {
+            let next = stream.lane.take_next();
+            if next.is_none() && !closed {
+                std::mem::swap(&mut stream.waker, &mut waker);
+            }
+            next
+        });
         if self.is_congested() && !self.note_congestion(&lanes) {
             wake(lanes);
+        } else {
+            drop(lanes);
         }
+        // The waker of the last poll, or the present one: either is the user's.
+        let _ = drop_caught(waker);
         match next {
-            None if !closed => Poll::Pending,
-            next => Poll::Ready(next),
+            Some(None) if !closed => Poll::Pending,
+            next => Poll::Ready(next.flatten()),
         }
     }
 
     /// Moves what is open into the lanes. Whether there was anything, and whether no more will come.
     fn share(&self) -> (bool, bool) {
-        let mut open = lock(&self.open);
-        let (events, closed) = (Arc::new(std::mem::take(&mut open.events)), open.closed);
-        let lost = std::mem::take(&mut open.lost);
-        open.usual = events.len().min(BATCH);
-        let mut lanes = lock(&self.lanes);
-        drop(open);
-        if !events.is_empty() {
-            for lane in lanes.each() {
-                lane.offer(&events);
-                lane.lose(lost);
+        let (events, closed, lossy) = self.open.take(BATCH, |Taken { events, lost, closed, .. }, _| {
+            let events = Arc::new(events);
+            let mut lanes = lock(&self.lanes);
+            if !events.is_empty() {
+                for lane in lanes.each() {
+                    lane.offer(&events);
+                    lane.lose(lost);
+                }
+                self.note_congestion(&lanes);
             }
-            self.note_congestion(&lanes);
-        }
-        let lossy = lanes.all.iter().any(Lane::has_uncounted);
-        lanes.closed = closed && events.is_empty();
-        if self.is_congested() {
-            drop(lanes);
-        } else {
-            wake(lanes);
+            lanes.closed = closed && events.is_empty();
+            let lossy = lanes.all.iter().any(Lane::has_uncounted);
+            (events, closed, lossy)
+        });
+        if !self.is_congested() {
+            wake(lock(&self.lanes));
         }
         // The errors in what no lane had room for are the user's, and so is their drop.
         let shared = !events.is_empty();
@@ -293,11 +300,11 @@ impl Bus {
 
     /// Wakes the workers, and those who read a stream.
     fn ring(&self) {
-        self.bells.iter().for_each(Notify::notify_one);
+        self.bells.iter().for_each(Bell::ring);
         if self.streams.load(Ordering::Relaxed) > 0 {
             let readers: Vec<_> =
                 lock(&self.lanes).streams.iter_mut().filter_map(|stream| stream.waker.take()).collect();
-            readers.into_iter().for_each(Waker::wake);
+            readers.into_iter().for_each(wake_caught);
         }
     }
 
@@ -313,8 +320,9 @@ impl Bus {
         if !self.is_congested() {
             return Poll::Ready(());
         }
+        let waker = cx.waker().clone();
         let mut lanes = lock(&self.lanes);
-        lanes.giving_way.push(cx.waker().clone());
+        lanes.giving_way.push(waker);
         // Looked at again under the lock, so that a wake that was on its way is not missed.
         if self.is_congested() { Poll::Pending } else { Poll::Ready(()) }
     }
@@ -333,30 +341,23 @@ impl Bus {
 
     /// Waits until the subscribers have taken every event published so far.
     pub(crate) async fn flush(&self) {
-        if !self.is_active() || !self.started.load(Ordering::Acquire) {
+        if !self.is_active() || !self.crew.is_complete() {
             return;
         }
         for lane in 0..self.subscribers.len() {
             self.report_lost(lane);
         }
-        let last = lock(&self.open).seq;
+        let last = self.open.seq();
         // The relay may be queued behind a task that blocks its thread.
         self.share();
         self.ring();
-        loop {
-            let mut moved = pin!(self.delivered.notified());
-            moved.as_mut().enable();
-            if lock(&self.lanes).all.iter().all(|lane| lane.has_delivered(last)) {
-                return;
-            }
-            moved.await;
-        }
+        let is_done = || lock(&self.lanes).all.iter().all(|lane| lane.has_delivered(last));
+        self.delivered.wait(|| is_done().then_some(())).await;
     }
 
     /// Takes the worker's next batch, now that the last one is done.
     async fn next(&self, lane: usize) -> Option<Batch> {
         loop {
-            let bell = self.bells[lane].notified();
             let (batch, closed) = {
                 let mut lanes = lock(&self.lanes);
                 let batch = lanes.all[lane].take();
@@ -366,7 +367,7 @@ impl Bus {
                 }
                 (batch, closed)
             };
-            self.delivered.notify_waiters();
+            self.delivered.wake();
             if batch.is_some() {
                 return batch;
             }
@@ -374,7 +375,7 @@ impl Bus {
             if closed {
                 return None;
             }
-            bell.await;
+            self.bells[lane].heard().await;
         }
     }
 
@@ -406,17 +407,16 @@ impl Bus {
 fn wake(mut lanes: std::sync::MutexGuard<'_, Lanes>) {
     let waiting = std::mem::take(&mut lanes.giving_way);
     drop(lanes);
-    waiting.into_iter().for_each(Waker::wake);
+    waiting.into_iter().for_each(wake_caught);
 }
 
 /// Moves events from `open` to the lanes.
-async fn relay(relay: Relay) {
-    let bus = &relay.0;
+async fn relay(member: Member) {
+    let bus = &member.bus;
     loop {
-        let bell = bus.relay.notified();
         let mut seen = 0;
         for _ in 0..TURNS {
-            let len = lock(&bus.open).events.len();
+            let len = bus.open.len();
             if len == seen || len >= BATCH {
                 break;
             }
@@ -431,16 +431,18 @@ async fn relay(relay: Relay) {
         if shared {
             give_way().await;
         } else {
-            bell.await;
+            bus.relay.heard().await;
         }
     }
 }
 
 /// Delivers to one subscriber.
-async fn work(bus: Arc<Bus>, lane: usize) {
+async fn work(member: Member, lane: usize) {
+    let bus = &member.bus;
     let subscriber = &*bus.subscribers[lane];
+    let owner = bus.owner.load(Ordering::Relaxed);
     while let Some(batch) = bus.next(lane).await {
-        if let Some((panics, message)) = deliver(subscriber, &batch).await {
+        if let Some((panics, message)) = deliver(subscriber, &batch, owner).await {
             bus.report(EventKind::SubscriberPanicked, lane, panics, message.to_string());
         }
         // Errors of the user's are dropped with the batch.
@@ -465,12 +467,18 @@ async fn give_way() {
     .await;
 }
 
-/// The relay runs as long as this is there.
-struct Relay(Arc<Bus>);
+/// The place of the relay among those who deliver; those of the workers follow.
+const RELAY: usize = 0;
 
-impl Drop for Relay {
+/// One who delivers. Its place is free again when this is dropped, however it ends.
+struct Member {
+    bus: Arc<Bus>,
+    place: usize,
+}
+
+impl Drop for Member {
     fn drop(&mut self) {
-        self.0.started.store(false, Ordering::Release);
+        self.bus.crew.leave(self.place);
     }
 }
 

@@ -8,15 +8,19 @@ use std::task::{Context, Poll, ready};
 
 use super::lane::Batch;
 use super::{Event, Subscribe};
+use crate::engine::Current;
 use crate::error::TaskError;
 use crate::panics::{catch, drop_caught};
 
 /// Delivers a batch. How often the subscriber panicked over it, and how at last, if it did.
-pub(super) async fn deliver(subscriber: &dyn Subscribe, batch: &Batch) -> Option<(u64, TaskError)> {
+///
+/// While it takes events, the subscriber counts as a part of the supervisor whose core is at `owner`.
+pub(super) async fn deliver(subscriber: &dyn Subscribe, batch: &Batch, owner: usize) -> Option<(u64, TaskError)> {
     let mut delivery = Delivery { batch, rest: batch.events().iter(), unfinished: None };
     let mut panics = 0;
     let mut last = None;
     poll_fn(|cx| {
+        let _current = Current::enter_part_of(owner);
         loop {
             // One catch for many events; after a panic it goes on with the next.
             let panic = match catch(|| subscriber.__deliver(&mut delivery, cx)) {
@@ -199,7 +203,7 @@ mod tests {
         let batch = lane.take().unwrap();
         let mut waits = Vec::new();
         let report = {
-            let mut delivery = pin!(deliver(&*subscriber, &batch));
+            let mut delivery = pin!(deliver(&*subscriber, &batch, 0));
             loop {
                 match delivery.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
                     Poll::Ready(report) => break report,
@@ -251,7 +255,7 @@ mod tests {
         let mut lane = Lane::new(1);
         lane.offer(&Arc::new(vec![report]));
         let batch = lane.take().unwrap();
-        let delivery = pin!(deliver(&script, &batch));
+        let delivery = pin!(deliver(&script, &batch, 0));
         assert!(matches!(delivery.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(None)));
     }
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use crate::error::TaskError;
 use crate::panics::drop_caught;
 use crate::status::TaskId;
+use crate::timestamp::now;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -128,7 +129,7 @@ pub struct Event {
     pub count: Option<u64>,
     /// Grows from event to event, for each subscriber.
     pub seq: u64,
-    /// When it happened.
+    /// When it happened. With the feature `test-util` this follows Tokio's clock, so that it advances with paused time.
     pub at: SystemTime,
 }
 
@@ -136,7 +137,7 @@ impl Event {
     /// An event of this kind, of now, about nothing in particular. Useful to test a subscriber.
     #[must_use]
     pub fn new(kind: EventKind) -> Self {
-        Self::of(kind, SystemTime::now())
+        Self::of(kind, now())
     }
 
     /// As `new`, of that time.

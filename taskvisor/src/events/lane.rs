@@ -31,10 +31,26 @@ impl Batch {
     }
 }
 
+/// What a reader takes next.
+pub(super) enum Next {
+    Batch(Batch),
+    /// So many events were lost here.
+    Lost(u64),
+}
+
+/// One entry of a lane.
+enum Entry {
+    /// The first so many of these events.
+    Events(Arc<Vec<Event>>, usize),
+    Lost(u64),
+}
+
 /// What waits for one subscriber, and what it has lost.
 pub(super) struct Lane {
     capacity: usize,
-    queue: VecDeque<(Arc<Vec<Event>>, usize)>,
+    queue: VecDeque<Entry>,
+    /// Losses are entered where they happened; else they are counted, for a report at the end of a burst.
+    marks_losses: bool,
     queued: usize,
     in_hand: usize,
     done: Arc<AtomicUsize>,
@@ -56,6 +72,7 @@ impl Lane {
         Self {
             capacity,
             queue: VecDeque::new(),
+            marks_losses: false,
             queued: 0,
             in_hand: 0,
             done: Arc::default(),
@@ -67,6 +84,11 @@ impl Lane {
             waited_for: None,
             stalled: false,
         }
+    }
+
+    /// A lane whose reader is told of losses in the place where they happened.
+    pub(super) fn marking_losses(capacity: usize) -> Self {
+        Self { marks_losses: true, ..Self::new(capacity) }
     }
 
     pub(super) fn resize(&mut self, capacity: usize) {
@@ -101,13 +123,21 @@ impl Lane {
             backlog => self.capacity.saturating_sub(backlog),
         };
         let len = events.len().min(room);
-        let lost = events[len..].iter().filter(|event| !event.kind.is_diagnostic()).count();
-        self.lose(lost as u64);
         self.offered = events.last().map_or(self.offered, |event| event.seq);
         if len > 0 {
-            self.queue.push_back((Arc::clone(events), len));
-            self.queued += len;
+            self.enter(events, len);
         }
+        let lost = events[len..].iter().filter(|event| !event.kind.is_diagnostic()).count();
+        self.lose(lost as u64);
+    }
+
+    fn enter(&mut self, events: &Arc<Vec<Event>>, len: usize) {
+        if self.marks_losses && self.lost > 0 {
+            // They were lost before these.
+            self.queue.push_back(Entry::Lost(std::mem::take(&mut self.lost)));
+        }
+        self.queue.push_back(Entry::Events(Arc::clone(events), len));
+        self.queued += len;
     }
 
     /// Notes what was lost; what is not offered may have been lost before.
@@ -122,12 +152,25 @@ impl Lane {
         if self.backlog() > self.capacity.saturating_mul(2).saturating_add(16) {
             return;
         }
-        self.queue.push_back((Arc::clone(events), events.len()));
-        self.queued += events.len();
+        self.enter(events, events.len());
     }
 
     /// Hands over the next batch; the one before is done.
     pub(super) fn take(&mut self) -> Option<Batch> {
+        loop {
+            match self.take_entry()? {
+                Next::Batch(batch) => return Some(batch),
+                Next::Lost(lost) => self.lost += lost,
+            }
+        }
+    }
+
+    /// As `take`, with what was lost in its place.
+    pub(super) fn take_next(&mut self) -> Option<Next> {
+        self.take_entry().or_else(|| self.take_lost().map(Next::Lost))
+    }
+
+    fn take_entry(&mut self) -> Option<Next> {
         self.done.store(0, Ordering::Relaxed);
         self.delivered = self.newest;
         self.in_hand = 0;
@@ -135,11 +178,14 @@ impl Lane {
             self.waited_for = None;
             self.stalled = false;
         }
-        let (events, len) = self.queue.pop_front()?;
+        let (events, len) = match self.queue.pop_front()? {
+            Entry::Events(events, len) => (events, len),
+            Entry::Lost(lost) => return Some(Next::Lost(lost)),
+        };
         self.queued -= len;
         self.in_hand = len;
         self.newest = events[len - 1].seq;
-        Some(Batch { events, len, done: Arc::clone(&self.done) })
+        Some(Next::Batch(Batch { events, len, done: Arc::clone(&self.done) }))
     }
 
     /// Whether there is no next batch.

@@ -1,6 +1,8 @@
 //! Events: what is told to subscribers, and how it gets to them. Nothing in the engine reads them back.
 
+mod bell;
 mod bus;
+mod crew;
 mod delivery;
 mod event;
 mod lane;
@@ -8,12 +10,13 @@ mod lane;
 mod level;
 #[cfg(feature = "logging")]
 mod log_writer;
+mod queue;
 mod stream;
 mod subscribe;
 #[cfg(feature = "test-util")]
 pub(crate) mod tap;
 
-pub(crate) use bus::Bus;
+pub(crate) use bus::{Bus, Introduced};
 pub(crate) use event::millis;
 pub use event::{Event, EventKind, Reason};
 #[cfg(feature = "logging")]

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 use super::bus::Bus;
-use super::lane::Batch;
+use super::lane::{Batch, Next};
 use super::{Event, EventKind};
 use crate::panics::drop_caught;
 
@@ -127,8 +127,8 @@ impl EventStream {
             let _ = drop_caught(self.batch.take());
             match ready!(self.bus.poll_stream(self.id, cx)) {
                 None => return Poll::Ready(None),
-                Some(Err(count)) => return Poll::Ready(Some(Err(Lagged { count }))),
-                Some(Ok(batch)) => (self.batch, self.read) = (Some(batch), 0),
+                Some(Next::Lost(count)) => return Poll::Ready(Some(Err(Lagged { count }))),
+                Some(Next::Batch(batch)) => (self.batch, self.read) = (Some(batch), 0),
             }
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::super::alarm::deadline;
-use super::super::clock::{Ticks, ticks};
+use super::super::clock::{Ticks, after};
 use super::super::decision::Request;
 use super::super::machine::{Effects, Stage};
 use super::super::waits::Target;
@@ -93,7 +93,7 @@ impl Cell {
             }
             match bound {
                 Bound::Within(time, limit) => {
-                    let stop_by = now.saturating_add(ticks(time));
+                    let stop_by = after(now, time);
                     if stop_by < state.stop_by {
                         (state.stop_by, state.limit) = (stop_by, limit);
                     }

@@ -35,6 +35,7 @@ use crate::settings::Settings;
 use crate::status::{TaskId, TaskState, TaskStatus};
 use crate::sync::{WaitList, lock};
 use crate::task::TaskRef;
+use crate::timestamp::now;
 
 pub(super) use bound::{Bound, StopBy};
 
@@ -304,7 +305,7 @@ impl Cell {
 
     /// An event about the registration, of now. Made where somebody listens, and nowhere else.
     pub(in crate::engine) fn event(&self, kind: EventKind) -> Event {
-        self.event_at(kind, SystemTime::now())
+        self.event_at(kind, now())
     }
 
     fn event_at(&self, kind: EventKind, at: SystemTime) -> Event {

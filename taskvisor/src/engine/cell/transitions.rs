@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -21,6 +21,7 @@ use crate::runtime_error::StopLimit;
 use crate::stop_reason::StopReason;
 use crate::sync::WaitList;
 use crate::task::TaskRef;
+use crate::timestamp::now;
 
 /// What is left to do, or to drop, when the registration has ended.
 pub(in crate::engine) struct Finished {
@@ -244,7 +245,7 @@ impl Cell {
             return;
         }
         // It is one step, and has one time.
-        let at = SystemTime::now();
+        let at = now();
         let event = |kind| Event { attempt: Some(shown(state.machine.attempt())), ..self.event_at(kind, at) };
         let failed = |error: &Arc<TaskError>| event(EventKind::TaskFailed).because(Arc::clone(error));
         let wait = |delay: Duration, why: Reason| {
