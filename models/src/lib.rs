@@ -12,7 +12,17 @@ mod sync;
 #[path = "../../taskvisor/src/engine/news.rs"]
 mod news;
 
+mod events;
+
 #[cfg(test)]
 mod news_model;
 #[cfg(test)]
 mod waiters_model;
+
+/// Explores every order in which the threads can run that takes a thread its turn away at most three times.
+#[cfg(test)]
+fn explore(run: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(run);
+}

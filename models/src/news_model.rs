@@ -47,7 +47,7 @@ fn poll(cell: &Cell, seen: u32) -> u32 {
 }
 
 fn explore(poll: fn(&Cell, u32) -> u32, command: fn(&Cell)) {
-    loom::model(move || {
+    crate::explore(move || {
         let cell = Arc::new(Cell::default());
         let commanders: Vec<_> = (0..COMMANDS)
             .map(|_| {

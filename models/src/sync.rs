@@ -3,7 +3,7 @@
 #[path = "../../taskvisor/src/sync/waiters.rs"]
 mod waiters;
 
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 pub(crate) use loom::sync::{Arc, Mutex, MutexGuard};
 
 pub(crate) use waiters::{WaitList, Waiters};

@@ -25,7 +25,7 @@ impl Wake for Woken {
 }
 
 fn explore(fulfil: fn(&Shared)) {
-    loom::model(move || {
+    crate::explore(move || {
         let shared = Arc::new(Shared::default());
         let other = {
             let shared = Arc::clone(&shared);

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::status::TaskState;
 use crate::strategy::Strategy;
+use crate::timestamp::now;
 
 /// A tree at one moment. `Display` is a tree of text.
 #[derive(Debug, Clone)]
@@ -77,7 +78,7 @@ impl NodeSnapshot {
             parts.push(format!("restarts={}", self.restarts));
         }
         if let Some(since) = self.since {
-            parts.push(Age(since.elapsed().unwrap_or_default()).to_string());
+            parts.push(Age(now().duration_since(since).unwrap_or_default()).to_string());
         }
         if let Some(error) = &self.last_error {
             let taken: usize = parts.iter().map(|part| part.chars().count() + 1).sum();

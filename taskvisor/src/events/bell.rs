@@ -16,7 +16,7 @@ pub(super) struct Bell {
 impl Bell {
     /// Rings, with what it is rung for in place already.
     pub(super) fn ring(&self) {
-        self.rung.store(true, Ordering::SeqCst);
+        self.rung.swap(true, Ordering::SeqCst);
         let listener = lock(&self.listener).take();
         if let Some(listener) = listener {
             listener.wake();

@@ -29,7 +29,7 @@ impl Crew {
 
     /// Leaves a place.
     pub(super) fn leave(&self, place: usize) {
-        self.places[place].store(false, Ordering::Release);
+        self.places[place].swap(false, Ordering::AcqRel);
         self.free.fetch_add(1, Ordering::AcqRel);
     }
 }
