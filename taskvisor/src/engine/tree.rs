@@ -13,7 +13,7 @@ use super::cell::{self, Cell, Origin, Tie};
 use super::core::{Admitted, Core, announce};
 use super::group::{GroupCell, Key, Member, Place, Refused, drive};
 use super::observe::{self, Background};
-use super::registry::{Admission, Registry};
+use super::registry::{Admission, Places, Registry};
 use crate::declaration::Declared;
 use crate::failure::FailureChain;
 use crate::outcome::TaskOutcome;
@@ -213,7 +213,10 @@ impl Core {
     /// Lets go of them: they know their supervisor, which would never be freed.
     pub(crate) fn forget_places(&self) {
         let gone = self.registry().places.take();
-        drop(gone);
+        let Some(gone) = gone else { return };
+        let Places { tasks, groups } = *gone;
+        tasks.into_values().for_each(|cell| drop(drop_caught(cell)));
+        groups.into_values().for_each(|group| drop(drop_caught(group)));
     }
 
     /// The newest registration of a place, also when it has ended.
@@ -266,7 +269,7 @@ impl Core {
         let (vacant, over) = (registry.is_empty(), registry.is_over());
         drop(registry);
         group.finish(outcome);
-        drop(gone);
+        let _ = drop_caught(gone);
         if vacant {
             self.is_vacant(over);
         }

@@ -419,3 +419,16 @@ impl GroupCell {
         self.changed.wait(|| self.lock().outcome.clone()).await
     }
 }
+
+impl Drop for GroupCell {
+    /// The errors of the user's are dropped inside the fence.
+    fn drop(&mut self) {
+        let (failure, outcome) = {
+            let mut inbox = self.lock();
+            (inbox.failure.take(), inbox.outcome.take())
+        };
+        if failure.is_some() || outcome.is_some() {
+            let _ = drop_caught((failure, outcome));
+        }
+    }
+}

@@ -512,3 +512,7 @@ impl Drop for Collapse {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "driver_test.rs"]
+mod tests;
