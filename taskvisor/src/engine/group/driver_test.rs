@@ -35,24 +35,40 @@ fn tree(running: &Arc<AtomicUsize>, critical: bool) -> Tree {
 
 #[tokio::test(start_paused = true)]
 async fn k4e_a_panic_of_a_driver_ends_its_group_after_all_in_it() {
-    for path in ["g", "g/inner"] {
-        let running = Arc::new(AtomicUsize::new(0));
-        let tree = tree(&running, true);
-        let (group, root) = (tree.group(path), tree.supervisor().core().clone());
-        let run = tokio::spawn(async move { tree.run_until(pending()).await });
-        sleep(Duration::from_secs(1)).await;
+    let running = Arc::new(AtomicUsize::new(0));
+    let tree = tree(&running, true);
+    let (group, core) = (tree.group("g"), tree.supervisor().core().clone());
+    let run = tokio::spawn(async move { tree.run_until(pending()).await });
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(running.load(Ordering::Relaxed), 4);
+    core.group("g").unwrap().send(Input::Panic, None);
+    let outcome = group.outcome().await.unwrap();
+    assert!(matches!(outcome, TaskOutcome::Panicked { .. }), "{outcome}");
+    assert_eq!(running.load(Ordering::Relaxed), 1);
+    let error = run.await.unwrap().unwrap_err();
+    let RuntimeError::Failed { chain, stuck, .. } = &error else { panic!("{error}") };
+    assert_eq!(chain.links()[0].path, "g");
+    assert!(error.to_string().contains("a fault of the driver") && stuck.is_empty(), "{error}");
+    assert_eq!(running.load(Ordering::Relaxed), 0);
+}
+
+/// The parent starts again after it, and nothing runs twice.
+#[tokio::test(start_paused = true)]
+async fn k4e_nothing_runs_twice_after_a_panic_of_a_driver() -> Result<(), RuntimeError> {
+    let running = Arc::new(AtomicUsize::new(0));
+    let tree = tree(&running, true);
+    tree.start().await?;
+    sleep(Duration::from_secs(1)).await;
+    for _ in 0..3 {
+        let inner = tree.supervisor().core().group("g/inner").unwrap();
+        inner.send(Input::Panic, None);
+        assert!(matches!(inner.outcome().await, TaskOutcome::Panicked { .. }));
+        sleep(Duration::from_secs(60)).await;
         assert_eq!(running.load(Ordering::Relaxed), 4);
-        root.group(path).unwrap().send(Input::Panic, None);
-        let outcome = group.outcome().await.unwrap();
-        assert!(matches!(outcome, TaskOutcome::Panicked { .. }), "{outcome}");
-        // What was in it is gone; the rest goes on to its end.
-        assert!(running.load(Ordering::Relaxed) <= 2);
-        let error = run.await.unwrap().unwrap_err();
-        let RuntimeError::Failed { chain, stuck, .. } = &error else { panic!("{error}") };
-        assert_eq!(chain.links()[0].path, path);
-        assert!(error.to_string().contains("a fault of the driver") && stuck.is_empty(), "{error}");
-        assert_eq!(running.load(Ordering::Relaxed), 0);
     }
+    tree.shutdown().await?;
+    assert_eq!(running.load(Ordering::Relaxed), 0);
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
