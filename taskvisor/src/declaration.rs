@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::config::SupervisorConfig;
 use crate::group::{ChildSpec, Group, check_name};
-use crate::panics::{catch, drop_caught};
+use crate::panics::{catch, drop_each};
 use crate::policy::{BackoffPolicy, RestartPolicy};
 use crate::ready::Ready;
 use crate::runtime_error::InvalidOption;
@@ -92,7 +92,9 @@ impl Order {
             list.retain(|earlier| (*earlier as usize) < place);
             list.sort_unstable();
             list.dedup();
-            list.iter().for_each(|earlier| counts[*earlier as usize + 1] += 1);
+            for earlier in &list {
+                counts[*earlier as usize + 1] += 1;
+            }
             places.extend(list);
             starts.push(short(places.len()));
         }
@@ -146,7 +148,7 @@ impl Declared {
             for after in &child.after {
                 match places.get(&**after) {
                     Some(at) if (*at as usize) < place => earlier.push(*at),
-                    _ => unknown = unknown.take().or_else(|| Some(child.unknown(after))),
+                    _ => unknown = unknown.take().or_else(|| Some(Box::new(child.unknown(after)))),
                 }
             }
             if strategy == Strategy::RestForOne {
@@ -194,7 +196,7 @@ impl Declared {
         let mut groups = vec![self];
         while let Some(group) = groups.pop() {
             let tasks = lock(&group.tasks).take();
-            tasks.into_iter().flatten().for_each(|task| drop(drop_caught(task)));
+            drop_each(tasks.into_iter().flatten());
             groups.extend(group.groups());
         }
     }
@@ -321,13 +323,13 @@ impl DeclaredChild {
         self.ready_at_start && self.after.is_empty() && !self.critical && !self.significant && self.group.is_none()
     }
 
-    fn unknown(&self, after: &str) -> Box<InvalidOption> {
-        Box::new(InvalidOption {
+    fn unknown(&self, after: &str) -> InvalidOption {
+        InvalidOption {
             subject: format!("`{}`", self.name),
             option: "after",
             value: format!("`{after}`"),
             expected: "the name of a sibling that is declared before it",
-        })
+        }
     }
 }
 
@@ -336,7 +338,7 @@ impl Drop for Declared {
     fn drop(&mut self) {
         let mut groups: Vec<_> = mem::take(&mut self.children).into_iter().filter_map(|child| child.group).collect();
         let tasks = lock(&self.tasks).take();
-        tasks.into_iter().flatten().for_each(|task| drop(drop_caught(task)));
+        drop_each(tasks.into_iter().flatten());
         while let Some(group) = groups.pop() {
             if let Some(mut group) = Arc::into_inner(group) {
                 groups.extend(mem::take(&mut group.children).into_iter().filter_map(|child| child.group));

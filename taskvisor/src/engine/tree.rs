@@ -17,7 +17,7 @@ use super::registry::{Admission, Places, Registry};
 use crate::declaration::Declared;
 use crate::failure::FailureChain;
 use crate::outcome::TaskOutcome;
-use crate::panics::{catch, drop_caught};
+use crate::panics::{catch, drop_caught, drop_each};
 use crate::runtime_error::{InvalidOption, RuntimeError};
 use crate::spec::TaskSpec;
 
@@ -109,7 +109,7 @@ impl Core {
             if let Some(root) = &root {
                 registry.roots.push(Arc::clone(root));
                 registered.enter_group(&mut registry, root);
-                self.register(&mut registry, root, groups, children, &mut registered);
+                self.register(&mut registry, root, &groups, children, &mut registered);
                 registered.groups.push_back(Arc::clone(root));
             }
             root
@@ -155,7 +155,7 @@ impl Core {
             return admitted.refused(registry, Err(RuntimeError::ShuttingDown));
         }
         let AdmittedTree { groups, children } = admitted;
-        self.register(&mut registry, group, groups, children, &mut registered);
+        self.register(&mut registry, group, &groups, children, &mut registered);
         registered.cells.iter().for_each(announce);
         drop(registry);
         Ok(registered)
@@ -215,8 +215,8 @@ impl Core {
         let gone = self.registry().places.take();
         let Some(gone) = gone else { return };
         let Places { tasks, groups } = *gone;
-        tasks.into_values().for_each(|cell| drop(drop_caught(cell)));
-        groups.into_values().for_each(|group| drop(drop_caught(group)));
+        drop_each(tasks.into_values());
+        drop_each(groups.into_values());
     }
 
     /// The newest registration of a place, also when it has ended.
@@ -355,7 +355,7 @@ impl Core {
         self: &Arc<Self>,
         registry: &mut Registry,
         group: &Arc<GroupCell>,
-        groups: Vec<AdmittedGroup>,
+        groups: &[AdmittedGroup],
         children: Vec<AdmittedChild>,
         registered: &mut Registered,
     ) {
@@ -471,10 +471,9 @@ impl Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         while self.spawn_next() {}
-        let before = (mem::take(&mut self.before), mem::take(&mut self.groups_before));
-        before.0.into_iter().for_each(|cell| drop(drop_caught(cell)));
-        before.1.into_iter().for_each(|group| drop(drop_caught(group)));
-        mem::take(&mut self.members_before).into_iter().for_each(|member| drop(drop_caught(member)));
+        drop_each(mem::take(&mut self.before));
+        drop_each(mem::take(&mut self.groups_before));
+        drop_each(mem::take(&mut self.members_before));
     }
 }
 

@@ -21,7 +21,7 @@ use super::slots::{Child, Epoch, Key};
 use crate::declaration::Declared;
 use crate::failure::FailureChain;
 use crate::outcome::TaskOutcome;
-use crate::panics::{catch, drop_caught};
+use crate::panics::{catch, drop_caught, drop_each};
 use crate::runtime_error::RuntimeError;
 use crate::status::{TaskId, TaskState};
 use crate::sync::{Waiters, lock};
@@ -410,7 +410,7 @@ impl GroupCell {
         };
         let (messages, members, elsewhere, spare) = gone;
         drop((messages, elsewhere));
-        members.into_iter().for_each(|member| drop(drop_caught(member)));
+        drop_each(members);
         let _ = drop_caught(spare);
         self.changed.wake();
     }
