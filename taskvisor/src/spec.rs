@@ -203,8 +203,9 @@ impl TaskSpec {
         self
     }
 
-    /// Sets how long the task may take to end once told to, be it by a stop or by a timeout; past it the attempt is
-    /// aborted. Zero aborts at once.
+    /// Sets how long the task may take to end once it is requested to, be it by a stop or by a timeout; past it the attempt
+    /// is aborted. Zero aborts at once. In a shutdown the task has this time whole, whatever the
+    /// [share](SupervisorConfig::grace) of its layer is, as long as the grace lasts.
     #[must_use]
     pub fn with_stop_timeout(mut self, timeout: Duration) -> Self {
         self.say().overrides.stop_timeout = Some(timeout);

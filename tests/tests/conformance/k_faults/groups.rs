@@ -272,7 +272,11 @@ async fn k2h_nothing_restarts_once_its_group_is_being_stopped() -> Result {
         let shutdown = tree.shutdown();
         sleep(ms(50)).await;
         // `b` takes 100 ms to stop.
-        if always { poke.succeed() } else { poke.fail() }
+        if always {
+            poke.succeed()
+        } else {
+            poke.fail()
+        }
         shutdown.await?;
         assert_eq!(journal.take(), ["-a", "-b"]);
     }

@@ -52,8 +52,12 @@ async fn k5b_a_place_speaks_of_the_newest_registration_at_its_path() -> Result {
         [root[0].state, root[1].children[0].state]
     };
     assert_eq!(states(&snapshot), [TaskState::Running; 2], "{snapshot}");
-    let names = |node: &taskvisor::NodeSnapshot| node.children.iter().map(|child| child.name.clone()).collect::<Vec<_>>();
-    assert_eq!((names(&snapshot.root), names(&snapshot.root.children[1])), (vec!["a".into(), "g".into()], vec!["a".into(), "b".into()]));
+    let names =
+        |node: &taskvisor::NodeSnapshot| node.children.iter().map(|child| child.name.clone()).collect::<Vec<_>>();
+    assert_eq!(
+        (names(&snapshot.root), names(&snapshot.root.children[1])),
+        (vec!["a".into(), "g".into()], vec!["a".into(), "b".into()])
+    );
     // Also when that has ended.
     for handle in &added {
         assert!(handle.cancel().await?);
@@ -92,8 +96,10 @@ async fn k5f_the_name_of_a_group_is_called_that() -> Result {
 #[tokio::test]
 async fn k5f_the_empty_path_is_the_root() -> Result {
     let flat = Tree::builder(SupervisorConfig::default()).task(cooperative("a")).build();
-    let ordered =
-        Tree::builder(SupervisorConfig::default()).task(cooperative("a")).task(cooperative("b").with_after(["a"])).build();
+    let ordered = Tree::builder(SupervisorConfig::default())
+        .task(cooperative("a"))
+        .task(cooperative("b").with_after(["a"]))
+        .build();
     for tree in [flat, ordered] {
         let root = tree.group("");
         assert_eq!((root.name(), root.status()), ("", None));

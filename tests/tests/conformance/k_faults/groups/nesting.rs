@@ -67,7 +67,8 @@ fn k1c_more_are_refused_with_the_depth_that_is_allowed() {
             let refused = Tree::builder(SupervisorConfig::default()).group(group).try_build().unwrap_err();
             let RuntimeError::InvalidOption(invalid) = &refused else { panic!("{refused}") };
             // The root counts.
-            let text = format!("group `root`: `depth` is {} groups nested in each other, expected at most 1024", depth + 1);
+            let text =
+                format!("group `root`: `depth` is {} groups nested in each other, expected at most 1024", depth + 1);
             assert_eq!(invalid.to_string(), text);
         }
     });

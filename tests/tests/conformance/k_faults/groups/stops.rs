@@ -24,8 +24,7 @@ async fn k6a_a_stop_timeout_that_was_said_is_kept_whole() -> Result {
     let [(first, _), (second, _)] = ["first", "second"].map(|name| journal.slow(name, ms(300)));
     let (third, _) = journal.slow("third", ms(7_900));
     let third = third.with_stop_timeout(secs(8)).with_after(["second"]);
-    let tree =
-        Tree::builder(with_grace(secs(9))).task(first).task(second.with_after(["first"])).task(third).build();
+    let tree = Tree::builder(with_grace(secs(9))).task(first).task(second.with_after(["first"])).task(third).build();
     tree.start().await?;
     tree.wait_ready().await;
     sleep(secs(1)).await;
@@ -145,7 +144,8 @@ fn k3b_a_layer_that_ignores_its_abort_does_not_eat_the_grace() {
         let builder = Tree::builder(with_grace(secs(20)));
         let third = third.with_stop_timeout(ms(50));
         let tree = if nested {
-            let inner = Group::rest_for_one("inner").after(["first"]).task(second).group(Group::one_for_one("g").task(third));
+            let inner =
+                Group::rest_for_one("inner").after(["first"]).task(second).group(Group::one_for_one("g").task(third));
             builder.task(first).group(inner).build()
         } else {
             builder.task(first).task(second.with_after(["first"])).task(third.with_after(["second"])).build()
