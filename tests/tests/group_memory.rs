@@ -10,7 +10,7 @@ use tests::{OK, Script, cooperative, settle};
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-const TASKS: usize = 5_000;
+const TASKS: usize = 1_500;
 
 fn live() -> usize {
     let stats = ALLOCATOR.stats();

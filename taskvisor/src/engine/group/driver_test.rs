@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::super::machine::Input;
+use super::super::plan::Note;
 use crate::{Group, RuntimeError, SupervisorConfig, TaskContext, TaskFn, TaskOutcome, TaskSpec, Tree};
 
 /// A task that counts how many of it run, and takes a second to stop.
@@ -116,4 +117,20 @@ async fn k4e_a_forced_shutdown_ends_a_collapse() {
     drop(tree.supervisor().shutdown_now().await);
     assert!(start.elapsed() < Duration::from_millis(200));
     assert!(matches!(group.outcome().await, TaskOutcome::Panicked { .. }));
+}
+
+/// K5s: a child that was requested to begin at once, before its failure is heard of, is not waited for.
+#[tokio::test(start_paused = true)]
+async fn k5s_a_failure_that_was_skipped_waits_for_nothing() -> Result<(), RuntimeError> {
+    let running = Arc::new(AtomicUsize::new(0));
+    let group = Group::one_for_all("g").task(counted("a", &running)).task(counted("b", &running));
+    let tree = Tree::builder(SupervisorConfig::default()).group(group).build();
+    tree.start().await?;
+    sleep(Duration::from_secs(1)).await;
+    // Of its first start; it does not back off, as it runs again by now.
+    let failed = Note::Failed(Duration::from_secs(3600));
+    tree.supervisor().core().group("g").unwrap().send(Input::Note { key: 0, epoch: 1, note: failed }, None);
+    sleep(Duration::from_secs(10)).await;
+    assert_eq!(tree.group("g").child("b").status().unwrap().attempt, 2);
+    tree.shutdown().await
 }
