@@ -11,20 +11,46 @@ use crate::Result;
 use crate::options::OURS;
 use crate::sampler::{Sampler, Variant};
 
-/// What is counted, and how often it is done.
-const WORKS: [(&str, u64); 11] = [
-    ("restart", 4_000),
-    ("restart-token", 4_000),
-    ("once", 2_000),
-    ("idle-token", 2_000),
-    ("cancel-0", 2_000),
-    ("restart-1", 4_000),
-    ("restart-8", 2_000),
-    ("slot-drop", 4_000),
-    ("slot-replace", 4_000),
-    ("slot-queue", 2_000),
-    ("slot-distinct", 2_000),
+/// A line of the gate, the work that is counted for it, and how often it is done.
+const WORKS: [(&str, &str, u64); 22] = [
+    ("restart", "restart", 4_000),
+    ("restart-token", "restart-token", 4_000),
+    ("once", "once", 2_000),
+    ("idle-token", "idle-token", 2_000),
+    ("cancel-0", "cancel-0", 2_000),
+    ("restart-1", "restart-1", 4_000),
+    ("restart-8", "restart-8", 2_000),
+    ("slot-drop", "slot-drop", 4_000),
+    ("slot-replace", "slot-replace", 4_000),
+    ("slot-queue", "slot-queue", 2_000),
+    ("slot-distinct", "slot-distinct", 2_000),
+    ("group-start-1k", "group-start", 1_000),
+    ("group-start-8k", "group-start", 8_000),
+    ("group-stop-1k", "group-stop", 1_000),
+    ("group-stop-8k", "group-stop", 8_000),
+    ("group-restart-1k", "group-restart", 1_000),
+    ("group-restart-8k", "group-restart", 8_000),
+    ("group-cancel-1k", "group-cancel", 1_000),
+    ("group-cancel-8k", "group-cancel", 8_000),
+    ("group-add", "group-add", 2_000),
+    ("plain-start-8k", "plain-start", 8_000),
+    ("plain-stop-8k", "plain-stop", 8_000),
 ];
+
+/// What a line may take in instructions, as a multiple of another: groups are linear, and cost little beyond a root that
+/// has no driver. A life includes the start.
+const RATIOS: [(&str, &str, f64); 7] = [
+    ("group-start-8k", "group-start-1k", 1.3),
+    ("group-stop-8k", "group-stop-1k", 1.3),
+    ("group-restart-8k", "group-restart-1k", 1.3),
+    ("group-cancel-8k", "group-cancel-1k", 1.3),
+    ("group-start-8k", "plain-start-8k", 2.0),
+    ("group-stop-8k", "plain-stop-8k", 2.0),
+    ("group-cancel-8k", "plain-stop-8k", 2.0),
+];
+
+/// Of an operation of this work nothing stays.
+const LEAVES_NOTHING: (&str, u64) = ("group-add", 2_000);
 
 /// Room for another allocator, another compiler, and hash seeds.
 const MORE_INSTRUCTIONS: f64 = 1.05;
@@ -54,7 +80,7 @@ pub(crate) fn check(record: bool) -> Result<bool> {
     }
     let text = fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let recorded = from_text(&text)?;
-    Ok(compare(&measured, &recorded))
+    Ok(compare(&measured, &recorded) & keep_ratios(&measured) & leaves_nothing()?)
 }
 
 fn has_valgrind() -> bool {
@@ -65,7 +91,7 @@ fn measure(counts_instructions: bool) -> Result<Vec<(String, Figures)>> {
     let counting = Sampler::build(Variant { counts: true, peers: false })?;
     let plain = Sampler::build(Variant { counts: false, peers: false })?;
     let mut measured = Vec::new();
-    for (work, size) in WORKS {
+    for (line, work, size) in WORKS {
         let allocations = |size| -> Result<f64> {
             let sample = counting.take(work, OURS, "ct", size)?.ok_or_else(|| format!("`{work}` is not done"))?;
             Ok(sample.get("allocations"))
@@ -77,9 +103,42 @@ fn measure(counts_instructions: bool) -> Result<Vec<(String, Figures)>> {
             None
         };
         let allocations = (allocations(size * 2)? - allocations(size)?) / size as f64;
-        measured.push((work.to_owned(), Figures { instructions, allocations }));
+        measured.push((line.to_owned(), Figures { instructions, allocations }));
     }
     Ok(measured)
+}
+
+/// Whether no line takes more than its multiple of another.
+fn keep_ratios(measured: &[(String, Figures)]) -> bool {
+    let instructions =
+        |line: &str| measured.iter().find(|(name, _)| name == line).and_then(|(_, figures)| figures.instructions);
+    let mut kept = true;
+    for (line, other, most) in RATIOS {
+        let Some((count, base)) = instructions(line).zip(instructions(other)) else { continue };
+        let exceeds = count > base * most;
+        kept &= !exceeds;
+        println!(
+            "{line:<16} is {:.2} times {other}, at most {most}{}",
+            count / base,
+            if exceeds { "  MORE" } else { "" }
+        );
+    }
+    kept
+}
+
+/// Whether an operation leaves no byte behind.
+fn leaves_nothing() -> Result<bool> {
+    let (work, size) = LEAVES_NOTHING;
+    let counting = Sampler::build(Variant { counts: true, peers: false })?;
+    let bytes = |size| -> Result<f64> {
+        let sample = counting.take(work, OURS, "ct", size)?.ok_or_else(|| format!("`{work}` is not done"))?;
+        Ok(sample.get("bytes"))
+    };
+    let left = (bytes(size * 2)? - bytes(size)?) / size as f64;
+    // A table that has grown to its size is no growth.
+    let nothing = left < 0.05;
+    println!("{work:<16} leaves {left:.3} bytes{}", if nothing { "" } else { "  MORE" });
+    Ok(nothing)
 }
 
 fn compare(measured: &[(String, Figures)], recorded: &[(String, Figures)]) -> bool {

@@ -16,6 +16,13 @@ pub(crate) fn drop_caught<T>(value: T) -> Result<(), TaskError> {
     catch(|| drop(value))
 }
 
+/// Drops values of the user's, one by one: a panic of one does not keep the others.
+pub(crate) fn drop_each<T>(values: impl IntoIterator<Item = T>) {
+    for value in values {
+        let _ = drop_caught(value);
+    }
+}
+
 fn message(payload: Box<dyn Any + Send>) -> String {
     let payload = match payload.downcast::<String>() {
         Ok(text) => return *text,

@@ -236,8 +236,9 @@ impl TaskSpec {
         self
     }
 
-    /// Sets how long the task may take to end once requested to stop; past it the attempt is aborted. Zero aborts at once.
-    /// Also bounds the clean-up after a timeout, unless [`with_cleanup`](Self::with_cleanup) does.
+    /// Sets how long the task may take to end once it is requested to stop; past it the attempt is aborted. Zero aborts at
+    /// once. In a shutdown the task has this time whole, whatever the [share](SupervisorConfig::grace) of its layer is, as
+    /// long as the grace lasts. Also bounds the clean-up after a timeout, unless [`with_cleanup`](Self::with_cleanup) does.
     #[must_use]
     pub fn with_stop_timeout(mut self, timeout: Duration) -> Self {
         self.say().overrides.stop_timeout = Some(timeout);

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::future::Future;
 
 use crate::sample::Sample;
-use crate::work::Slot;
+use crate::work::{GroupLife, Slot};
 
 /// A sample, or `None` where the contender cannot do that work.
 pub(crate) type Measured = Result<Option<Sample>, Box<dyn Error + Send + Sync>>;
@@ -42,6 +42,10 @@ pub(crate) trait Contender: Send + Sync + 'static {
     }
 
     fn slot(&self, _size: u64, _slot: Slot) -> impl Future<Output = Measured> + Send {
+        async { Ok(None) }
+    }
+
+    fn group(&self, _size: u64, _life: GroupLife) -> impl Future<Output = Measured> + Send {
         async { Ok(None) }
     }
 

@@ -5,16 +5,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use taskvisor::{
-    BackoffPolicy, BoxTaskFuture, CancellationToken, ControllerConfig, ControllerSpec, Event, EventKind, JitterPolicy,
-    RejectReason, RestartPolicy, Subscribe, Supervisor, SupervisorConfig, Task, TaskContext, TaskError, TaskFn,
-    TaskOutcome, TaskRef, TaskSpec,
+    BackoffPolicy, BoxTaskFuture, CancellationToken, ControllerConfig, ControllerSpec, Event, EventKind, Group,
+    JitterPolicy, RejectReason, RestartPolicy, Subscribe, Supervisor, SupervisorConfig, Task, TaskContext, TaskError,
+    TaskFn, TaskOutcome, TaskRef, TaskSpec, Tree,
 };
 use tokio::task::yield_now;
 
 use crate::contender::{Contender, Measured};
 use crate::countdown::{Countdown, PollAgain, check};
 use crate::sample::{Heard, Meter};
-use crate::work::Slot;
+use crate::work::{GroupLife, Slot};
 
 /// Ours.
 pub(crate) struct Taskvisor;
@@ -228,6 +228,40 @@ impl Contender for Taskvisor {
         Ok(Some(sample))
     }
 
+    async fn group(&self, size: u64, life: GroupLife) -> Measured {
+        let started = Arc::new(AtomicU64::new(0));
+        let children = if life == GroupLife::Add { 1 } else { size };
+        let specs = (0..children).map(|number| counted(format!("task-{number}"), &started));
+        let builder = Tree::builder(config());
+        let tree = match life {
+            GroupLife::PlainStart | GroupLife::PlainStop => builder.tasks(specs).build(),
+            _ => builder.group(Group::one_for_all("group").tasks(specs)).build(),
+        };
+        let meter = Meter::start();
+        tree.start().await?;
+        all_started(&started, children).await;
+        let group = tree.group("group");
+        match life {
+            GroupLife::Start | GroupLife::PlainStart => {}
+            GroupLife::Stop | GroupLife::PlainStop => tree.shutdown().await?,
+            GroupLife::Cancel => check("cancelled", u64::from(group.cancel().await?), 1)?,
+            GroupLife::Restart => {
+                check("restarted", u64::from(group.restart()), 1)?;
+                all_started(&started, 2 * children).await;
+            }
+            GroupLife::Add => {
+                let left = Countdown::new(size);
+                let mut completed = 0;
+                for number in 0..size {
+                    let handle = group.add_task(job(&left).with_name(format!("job-{number}"))).await?;
+                    completed += u64::from(is_completed(&handle.outcome().await));
+                }
+                check("completed", completed, size)?;
+            }
+        }
+        Ok(Some(meter.finish(size)))
+    }
+
     async fn lifecycle(&self, size: u64) -> Measured {
         let left = Countdown::new(size);
         let mut completed = 0;
@@ -348,6 +382,25 @@ fn waiting(name: String, started: &Arc<Countdown>) -> TaskSpec {
             Err(TaskError::Canceled)
         }
     }))
+}
+
+/// Waits to be requested to stop, and counts how often it starts.
+fn counted(name: String, started: &Arc<AtomicU64>) -> TaskSpec {
+    let started = Arc::clone(started);
+    TaskSpec::inherit(TaskFn::arc(name, move |token: CancellationToken| {
+        started.fetch_add(1, Ordering::Relaxed);
+        async move {
+            token.cancelled().await;
+            Err(TaskError::Canceled)
+        }
+    }))
+}
+
+/// Waits for so many starts.
+async fn all_started(started: &AtomicU64, count: u64) {
+    while started.load(Ordering::Relaxed) < count {
+        yield_now().await;
+    }
 }
 
 /// A task that takes no context, as `#[task]` makes one of a function without.

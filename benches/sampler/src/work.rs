@@ -21,6 +21,8 @@ pub(crate) enum Work {
     Burst { tasks: u64 },
     /// A submission to a slot that is busy, or to one that takes it.
     Slot(Slot),
+    /// A group of as many children, or as many tasks that are added to one.
+    Group(GroupLife),
     /// One poll of an attempt that goes on.
     Poll,
     /// A supervisor is made, runs one task and is shut down.
@@ -38,6 +40,25 @@ pub(crate) enum Slot {
     Queue,
     /// Each a slot of its own, until all have run.
     Distinct,
+}
+
+/// What becomes of a group, from its start on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GroupLife {
+    /// It starts.
+    Start,
+    /// It starts, and stops in a shutdown.
+    Stop,
+    /// It starts, and is restarted.
+    Restart,
+    /// It starts, and is cancelled.
+    Cancel,
+    /// Short tasks are added to it, one after another.
+    Add,
+    /// A root without a driver starts.
+    PlainStart,
+    /// A root without a driver starts, and stops.
+    PlainStop,
 }
 
 impl Work {
@@ -63,6 +84,13 @@ impl Work {
             "slot-replace" => Ok(Self::Slot(Slot::Replace)),
             "slot-queue" => Ok(Self::Slot(Slot::Queue)),
             "slot-distinct" => Ok(Self::Slot(Slot::Distinct)),
+            "group-start" => Ok(Self::Group(GroupLife::Start)),
+            "group-stop" => Ok(Self::Group(GroupLife::Stop)),
+            "group-restart" => Ok(Self::Group(GroupLife::Restart)),
+            "group-cancel" => Ok(Self::Group(GroupLife::Cancel)),
+            "group-add" => Ok(Self::Group(GroupLife::Add)),
+            "plain-start" => Ok(Self::Group(GroupLife::PlainStart)),
+            "plain-stop" => Ok(Self::Group(GroupLife::PlainStop)),
             "poll" => Ok(Self::Poll),
             "lifecycle" => Ok(Self::Lifecycle),
             "backoff" => Ok(Self::Backoff { seconds: number.max(1) }),
@@ -80,6 +108,7 @@ impl Work {
             Self::Deliver { subscribers } => contender.deliver(size, subscribers).await,
             Self::Burst { tasks } => contender.burst(size, tasks).await,
             Self::Slot(slot) => contender.slot(size, slot).await,
+            Self::Group(life) => contender.group(size, life).await,
             Self::Poll => contender.poll(size).await,
             Self::Lifecycle => contender.lifecycle(size).await,
             Self::Backoff { seconds } => contender.backoff(size, seconds).await,

@@ -9,7 +9,7 @@ use super::registry::Admission;
 use crate::declaration::Declared;
 use crate::error::TaskError;
 use crate::health::{Health, Phase, Problem, Unwell};
-use crate::panics::{catch, drop_caught};
+use crate::panics::{catch, drop_caught, drop_each};
 use crate::snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
 use crate::status::TaskState;
 
@@ -25,19 +25,19 @@ impl Core {
             cells.retain(|cell| cell.member().is_none() && !is_declared(cell));
         }
         node.children.extend(cells.iter().map(|cell| self.task_node(cell, cell.name(), Vec::new())));
-        cells.into_iter().for_each(|cell| drop(drop_caught(cell)));
+        drop_each(cells);
         TreeSnapshot { root: node }
     }
 
     /// What was declared, group by group, without recursion.
     fn declared_node(&self, root: &Arc<Declared>) -> NodeSnapshot {
         let mut open: Vec<(NodeSnapshot, &Arc<Declared>, usize)> = Vec::new();
-        let mut next = Some((root, self.group_node(root, "")));
+        let mut next = Some((root, group_node(root, "")));
         loop {
             if let Some((group, node)) = next.take() {
                 open.push((node, group, 0));
             }
-            let Some((node, group, place)) = open.last_mut() else { return self.group_node(root, "") };
+            let Some((node, group, place)) = open.last_mut() else { return group_node(root, "") };
             let Some(child) = group.children.get(*place) else {
                 let Some((mut node, group, _)) = open.pop() else { continue };
                 self.fill_group(&mut node, group);
@@ -50,27 +50,21 @@ impl Core {
             *place += 1;
             let path =
                 if node.path.is_empty() { child.name.to_string() } else { format!("{}/{}", node.path, child.name) };
-            match &child.group {
-                Some(group) => next = Some((group, self.group_node(group, &path))),
-                None => {
-                    let after = child.after.iter().map(ToString::to_string).collect();
-                    let child = match self.place(&path) {
-                        Some(cell) => {
-                            let task = self.task_node(&cell, &child.name, after);
-                            let _ = drop_caught(cell);
-                            task
-                        }
-                        None => NodeSnapshot::pending(&child.name, &path, NodeKind::Task, after),
-                    };
-                    node.children.push(child);
-                }
+            if let Some(group) = &child.group {
+                next = Some((group, group_node(group, &path)));
+                continue;
             }
+            let after = child.after.iter().map(ToString::to_string).collect();
+            let child = match self.place(&path) {
+                Some(cell) => {
+                    let task = self.task_node(&cell, &child.name, after);
+                    let _ = drop_caught(cell);
+                    task
+                }
+                None => NodeSnapshot::pending(&child.name, &path, NodeKind::Task, after),
+            };
+            node.children.push(child);
         }
-    }
-
-    fn group_node(&self, group: &Declared, path: &str) -> NodeSnapshot {
-        let after = group.after.iter().map(ToString::to_string).collect();
-        NodeSnapshot::pending(&group.name, path, NodeKind::Group(group.strategy), after)
     }
 
     /// What is known of a group that is registered, or was, and what was added to it.
@@ -151,6 +145,12 @@ impl Core {
         };
         health
     }
+}
+
+/// A group of which nothing is known yet but its declaration.
+fn group_node(group: &Declared, path: &str) -> NodeSnapshot {
+    let after = group.after.iter().map(ToString::to_string).collect();
+    NodeSnapshot::pending(&group.name, path, NodeKind::Group(group.strategy), after)
 }
 
 /// An error of the user's in words: its text and its drop are the user's.

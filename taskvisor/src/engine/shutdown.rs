@@ -186,10 +186,8 @@ impl Driver {
         core.registry().admission = Admission::Stopping;
         let mut stuck = Vec::new();
         if !until(pin!(self.stop_all(grace)), pin!(core.forced()), grace).await {
-            let limit = match core.verdict.forced.load(Ordering::Acquire) {
-                true => StopLimit::Forced,
-                false => StopLimit::Grace,
-            };
+            let is_forced = core.verdict.forced.load(Ordering::Acquire);
+            let limit = if is_forced { StopLimit::Forced } else { StopLimit::Grace };
             for root in core.roots() {
                 root.stop(StopBy::now(limit));
             }

@@ -13,11 +13,11 @@ use super::cell::{self, Cell, Origin, Tie};
 use super::core::{Admitted, Core, announce};
 use super::group::{GroupCell, Key, Member, Place, Refused, drive};
 use super::observe::{self, Background};
-use super::registry::{Admission, Registry};
+use super::registry::{Admission, Places, Registry};
 use crate::declaration::Declared;
 use crate::failure::FailureChain;
 use crate::outcome::TaskOutcome;
-use crate::panics::{catch, drop_caught};
+use crate::panics::{catch, drop_caught, drop_each};
 use crate::runtime_error::{InvalidOption, RuntimeError};
 use crate::spec::TaskSpec;
 
@@ -109,7 +109,7 @@ impl Core {
             if let Some(root) = &root {
                 registry.roots.push(Arc::clone(root));
                 registered.enter_group(&mut registry, root);
-                self.register(&mut registry, root, groups, children, &mut registered);
+                self.register(&mut registry, root, &groups, children, &mut registered);
                 registered.groups.push_back(Arc::clone(root));
             }
             root
@@ -155,7 +155,7 @@ impl Core {
             return admitted.refused(registry, Err(RuntimeError::ShuttingDown));
         }
         let AdmittedTree { groups, children } = admitted;
-        self.register(&mut registry, group, groups, children, &mut registered);
+        self.register(&mut registry, group, &groups, children, &mut registered);
         registered.cells.iter().for_each(announce);
         drop(registry);
         Ok(registered)
@@ -213,7 +213,10 @@ impl Core {
     /// Lets go of them: they know their supervisor, which would never be freed.
     pub(crate) fn forget_places(&self) {
         let gone = self.registry().places.take();
-        drop(gone);
+        let Some(gone) = gone else { return };
+        let Places { tasks, groups } = *gone;
+        drop_each(tasks.into_values());
+        drop_each(groups.into_values());
     }
 
     /// The newest registration of a place, also when it has ended.
@@ -266,7 +269,7 @@ impl Core {
         let (vacant, over) = (registry.is_empty(), registry.is_over());
         drop(registry);
         group.finish(outcome);
-        drop(gone);
+        let _ = drop_caught(gone);
         if vacant {
             self.is_vacant(over);
         }
@@ -352,7 +355,7 @@ impl Core {
         self: &Arc<Self>,
         registry: &mut Registry,
         group: &Arc<GroupCell>,
-        groups: Vec<AdmittedGroup>,
+        groups: &[AdmittedGroup],
         children: Vec<AdmittedChild>,
         registered: &mut Registered,
     ) {
@@ -468,10 +471,9 @@ impl Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         while self.spawn_next() {}
-        let before = (mem::take(&mut self.before), mem::take(&mut self.groups_before));
-        before.0.into_iter().for_each(|cell| drop(drop_caught(cell)));
-        before.1.into_iter().for_each(|group| drop(drop_caught(group)));
-        mem::take(&mut self.members_before).into_iter().for_each(|member| drop(drop_caught(member)));
+        drop_each(mem::take(&mut self.before));
+        drop_each(mem::take(&mut self.groups_before));
+        drop_each(mem::take(&mut self.members_before));
     }
 }
 

@@ -32,7 +32,7 @@ impl Bound {
 
     pub(super) fn tighter(self, other: Self) -> Self {
         match (self, other) {
-            (Self::Now(_), _) | (Self::Within(..), Self::Open) | (Self::Open, Self::Open) => self,
+            (Self::Now(_), _) | (Self::Within(..) | Self::Open, Self::Open) => self,
             (_, Self::Now(_)) | (Self::Open, Self::Within(..)) => other,
             (Self::Within(a, _), Self::Within(b, _)) => {
                 if a <= b {

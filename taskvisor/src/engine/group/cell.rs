@@ -22,7 +22,7 @@ use super::slots::{Child, Epoch, Key};
 use crate::declaration::Declared;
 use crate::failure::FailureChain;
 use crate::outcome::TaskOutcome;
-use crate::panics::{catch, drop_caught};
+use crate::panics::{catch, drop_caught, drop_each};
 use crate::runtime_error::RuntimeError;
 use crate::status::{TaskId, TaskState};
 use crate::sync::{Waiters, lock};
@@ -413,12 +413,25 @@ impl GroupCell {
         };
         let (messages, members, elsewhere, spare) = gone;
         drop((messages, elsewhere));
-        members.into_iter().for_each(|member| drop(drop_caught(member)));
+        drop_each(members);
         let _ = drop_caught(spare);
         self.changed.wake();
     }
 
     pub(crate) async fn outcome(&self) -> TaskOutcome {
         self.changed.wait(|| self.lock().outcome.clone()).await
+    }
+}
+
+impl Drop for GroupCell {
+    /// The errors of the user's are dropped inside the fence.
+    fn drop(&mut self) {
+        let (failure, outcome) = {
+            let mut inbox = self.lock();
+            (inbox.failure.take(), inbox.outcome.take())
+        };
+        if failure.is_some() || outcome.is_some() {
+            let _ = drop_caught((failure, outcome));
+        }
     }
 }

@@ -110,17 +110,14 @@ impl Drop for Driver {
             let _ = drop_caught(live);
             return;
         }
-        match live.group.next_runtime() {
-            Some(next) => {
-                let name = Arc::clone(live.group.shown_path());
-                live.group.settle(next.id());
-                observe::spawn(&next, go_on(*live), |_| name);
-            }
-            None => {
-                let (group, gate) = (Arc::clone(&live.group), live.machine.gate());
-                let _ = drop_caught(live);
-                group.orphan(gate);
-            }
+        if let Some(next) = live.group.next_runtime() {
+            let name = Arc::clone(live.group.shown_path());
+            live.group.settle(next.id());
+            observe::spawn(&next, go_on(*live), |_| name);
+        } else {
+            let (group, gate) = (Arc::clone(&live.group), live.machine.gate());
+            let _ = drop_caught(live);
+            group.orphan(gate);
         }
     }
 }
@@ -230,11 +227,7 @@ impl Live {
                     *delay = Duration::ZERO;
                 }
             }
-            Input::Stop(_) | Input::Hold(_) => {
-                if by.is_some_and(|by| by.is_over(Instant::now())) {
-                    self.abort();
-                }
-            }
+            Input::Stop(_) | Input::Hold(_) if by.is_some_and(|by| by.is_over(Instant::now())) => self.abort(),
             _ => {}
         }
         let next = self.machine.handle(input, self.now());
@@ -329,14 +322,14 @@ impl Live {
     }
 
     fn report(&self, note: Note) {
-        match &self.group.place {
-            Some(Place { parent, key, .. }) => {
-                if parent.note_of_group(&self.group, *key, self.machine.gate(), note) {
-                    parent.end_of_orphans();
-                }
+        let Some(Place { parent, key, .. }) = &self.group.place else {
+            if note == Note::Ready {
+                self.group.core.set_ready();
             }
-            None if note == Note::Ready => self.group.core.set_ready(),
-            None => {}
+            return;
+        };
+        if parent.note_of_group(&self.group, *key, self.machine.gate(), note) {
+            parent.end_of_orphans();
         }
     }
 
@@ -512,3 +505,7 @@ impl Drop for Collapse {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "driver_test.rs"]
+mod tests;

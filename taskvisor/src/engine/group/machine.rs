@@ -56,6 +56,8 @@ pub(super) enum Input {
     Stop(Option<Epoch>),
     /// The group stops and starts again.
     Restart,
+    #[cfg(test)]
+    Panic,
 }
 
 /// What is to be done, in this order.
@@ -213,6 +215,8 @@ impl Machine {
                 self.stop(now, &mut actions);
             }
             Input::Restart => self.restart(now, &mut actions),
+            #[cfg(test)]
+            Input::Panic => panic!("a fault of the driver"),
         }
         actions
     }

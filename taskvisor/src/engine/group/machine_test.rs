@@ -1,1 +1,249 @@
+//! A group in each of its states, without a runtime.
 
+use super::*;
+
+const NOW: Duration = Duration::ZERO;
+const SECOND: Duration = Duration::from_secs(1);
+
+fn machine(children: usize) -> Machine {
+    of(Rules {
+        strategy: Strategy::OneForAll,
+        limit: None,
+        order: Arc::default(),
+        children: vec![Child::default(); children],
+        is_root: false,
+        runs_once: false,
+    })
+}
+
+fn of(rules: Rules) -> Machine {
+    Machine::new(rules)
+}
+
+fn add(key: Key) -> Input {
+    Input::Add { key, child: Child::default(), takes_place: false }
+}
+
+fn ended(key: Key, end: End) -> Input {
+    Input::Note { key, epoch: 0, note: Note::Ended(end) }
+}
+
+fn is_stop(action: &Action, wanted: Key) -> bool {
+    matches!(action, Action::Plan(plan::Action::Stop(key, ..)) if *key == wanted)
+}
+
+fn started(actions: &[Action]) -> Vec<Key> {
+    let start = |action: &Action| match action {
+        Action::Plan(plan::Action::Start(key, _)) => Some(*key),
+        _ => None,
+    };
+    actions.iter().filter_map(start).collect()
+}
+
+/// Ends each child that is to be stopped, until nothing is left to do.
+fn obey(machine: &mut Machine, actions: Vec<Action>) -> Vec<Action> {
+    let (mut queue, mut done) = (std::collections::VecDeque::from(actions), Vec::new());
+    while let Some(action) = queue.pop_front() {
+        done.push(action);
+        if let Action::Plan(plan::Action::Stop(key, ..)) = action {
+            queue.extend(machine.handle(ended(key, End::Canceled), NOW));
+        }
+    }
+    done
+}
+
+fn running(children: usize) -> Machine {
+    let mut machine = machine(children);
+    machine.handle(Input::Release(1), NOW);
+    machine
+}
+
+/// A group that has failed, and waits for its parent.
+fn failed() -> Machine {
+    let mut machine = of(Rules {
+        strategy: Strategy::OneForOne,
+        limit: None,
+        order: Arc::default(),
+        children: vec![Child { critical: true, ..Child::default() }],
+        is_root: false,
+        runs_once: false,
+    });
+    machine.handle(Input::Release(1), NOW);
+    let over = machine.handle(ended(0, End::Failed), NOW);
+    assert_eq!(over.last(), Some(&Action::Conclude(Why::Lost(0))));
+    assert_eq!(machine.follow(Follow::Park(SECOND), NOW), [Action::Report(Note::Failed(SECOND))]);
+    machine
+}
+
+#[test]
+fn k2a_what_is_added_before_the_start_starts_with_the_others() {
+    let mut machine = machine(2);
+    assert!(machine.takes_now());
+    assert_eq!(machine.handle(add(2), NOW), []);
+    assert_eq!(machine.handle(add(3), NOW), []);
+    // It may have ended by then, and so may a declared one.
+    assert_eq!(machine.handle(ended(3, End::Canceled), NOW), []);
+    assert_eq!(machine.handle(ended(0, End::Canceled), NOW), []);
+    assert_eq!(started(&machine.handle(Input::Release(1), NOW)), [1, 2]);
+}
+
+#[test]
+fn k2a_what_is_added_between_two_runs_is_part_of_the_next() {
+    let mut machine = failed();
+    assert!(!machine.takes_now(), "the names of the declared children are taken");
+    assert_eq!(machine.handle(add(1), NOW), []);
+    assert_eq!(machine.handle(Input::Resume(2), NOW), []);
+    assert_eq!(machine.handle(add(2), NOW), []);
+    assert_eq!(machine.handle(ended(2, End::Canceled), NOW), []);
+    assert_eq!(machine.wakes_at(), Some(SECOND));
+    assert_eq!(machine.wake(SECOND / 2), []);
+    assert_eq!(machine.wake(SECOND), [Action::Register]);
+    assert_eq!(machine.handle(add(3), SECOND), []);
+    assert_eq!(started(&machine.registered(true, SECOND)), [0, 1, 3]);
+    assert!(machine.takes_now());
+}
+
+#[test]
+fn k2a_what_is_added_while_it_stops_to_start_again_is_part_of_the_next_run() {
+    let mut machine = running(1);
+    let stop = machine.handle(Input::Restart, NOW);
+    assert_eq!(stop[0], Action::Stopping { for_good: false });
+    assert_eq!(machine.handle(add(1), NOW), []);
+    let done = obey(&mut machine, stop);
+    assert_eq!(done[done.len() - 2..], [Action::Forgive, Action::Register]);
+    assert_eq!(started(&machine.registered(true, NOW)), [0, 1]);
+}
+
+/// What has the name of a declared child is in its way, if it comes just as the names were taken again.
+#[test]
+fn k2a_what_has_the_name_of_a_declared_child_makes_place_for_it() {
+    let mut machine = failed();
+    let stop = machine.handle(Input::Add { key: 1, child: Child::default(), takes_place: true }, NOW);
+    assert!(matches!(stop[..], [ref stop] if is_stop(stop, 1)), "{stop:?}");
+    let mut running = running(1);
+    let start = running.handle(Input::Add { key: 1, child: Child::default(), takes_place: true }, NOW);
+    assert_eq!(started(&start), [1]);
+}
+
+#[test]
+fn k2b_a_stop_is_heeded_in_every_state() {
+    let mut machines = vec![machine(2), running(2), failed()];
+    let mut waiting = failed();
+    waiting.handle(Input::Resume(2), NOW);
+    machines.push(waiting);
+    let mut stopping = running(2);
+    stopping.handle(Input::Hold(2), NOW);
+    machines.push(stopping);
+    for (number, mut machine) in machines.into_iter().enumerate() {
+        machine.handle(add(9), NOW);
+        let stop = machine.handle(Input::Stop(None), NOW);
+        assert!(stop.contains(&Action::Stopping { for_good: true }), "{number}: {stop:?}");
+        // Those that were requested to stop before end now.
+        let mut done = obey(&mut machine, stop);
+        for key in [0, 1] {
+            done.extend(machine.handle(ended(key, End::Canceled), NOW));
+        }
+        let done = obey(&mut machine, done);
+        assert!(done.iter().any(|action| is_stop(action, 9)), "{number}: {done:?}");
+        assert_eq!(done.iter().filter(|action| **action == Action::End).count(), 1, "{number}: {done:?}");
+        // And nothing after that.
+        for input in [add(10), Input::Restart, Input::Hold(7), Input::Release(8), Input::Stop(None), Input::Retire] {
+            assert_eq!(machine.handle(input, NOW), [], "{number}: {input:?}");
+        }
+    }
+}
+
+#[test]
+fn k2b_a_group_that_ends_stops_what_was_added_for_the_next_run() {
+    let mut machine = running(1);
+    machine.handle(Input::Restart, NOW);
+    machine.handle(add(1), NOW);
+    // The restart is outranked.
+    machine.handle(Input::Stop(None), NOW);
+    let over = machine.handle(ended(0, End::Canceled), NOW);
+    assert!(over.iter().any(|action| is_stop(action, 1)) && !over.contains(&Action::End), "{over:?}");
+    assert_eq!(machine.handle(ended(1, End::Canceled), NOW), [Action::End]);
+}
+
+#[test]
+fn k2h_a_group_that_is_to_be_stopped_does_not_begin_again() {
+    for retired_first in [true, false] {
+        let mut machine = failed();
+        if retired_first {
+            machine.handle(Input::Retire, NOW);
+        }
+        machine.handle(Input::Resume(2), NOW);
+        machine.handle(Input::Retire, NOW);
+        assert_eq!(machine.wake(SECOND), [], "{retired_first}");
+    }
+    let mut waits = running(1);
+    waits.handle(Input::Retire, NOW);
+    waits.handle(ended(0, End::Completed), NOW);
+    assert_eq!(waits.follow(Follow::Wait(NOW), NOW), []);
+    assert_eq!(waits.wakes_at(), None);
+}
+
+/// K5s: its parent waits for nobody's sake.
+#[test]
+fn k5s_a_restart_of_a_parked_group_skips_the_wait_of_its_parent() {
+    let mut machine = failed();
+    assert_eq!(machine.handle(Input::Restart, NOW), [Action::Report(Note::Skip)]);
+    // One that waits itself begins at once.
+    machine.handle(Input::Resume(2), NOW);
+    assert_eq!(machine.handle(Input::Restart, NOW), [Action::Register]);
+}
+
+#[test]
+fn k5s_a_hold_is_answered_in_every_state() {
+    let mut parked = failed();
+    assert_eq!(parked.handle(Input::Hold(2), NOW), [Action::Parked, Action::Report(Note::Held)]);
+    assert_eq!(parked.gate(), 2);
+    // The backoff is over with that.
+    assert_eq!(parked.handle(Input::Resume(3), NOW), [Action::Register]);
+    let mut running = running(1);
+    let held = running.handle(Input::Hold(2), NOW);
+    let held = obey(&mut running, held);
+    assert_eq!(held[held.len() - 2..], [Action::Parked, Action::Report(Note::Held)]);
+    // A group that runs once ends with it.
+    let rules = Rules {
+        strategy: Strategy::OneForOne,
+        limit: None,
+        order: Arc::default(),
+        children: vec![Child::default()],
+        is_root: false,
+        runs_once: true,
+    };
+    let mut once = of(rules);
+    let held = once.handle(Input::Hold(1), NOW);
+    assert_eq!(obey(&mut once, held).last(), Some(&Action::End));
+}
+
+#[test]
+fn k2a_a_child_that_comes_as_the_last_one_ends_is_started() {
+    let mut machine = running(1);
+    let over = machine.handle(ended(0, End::Completed), NOW);
+    assert_eq!(over[..], [Action::Report(Note::Ready), Action::Conclude(Why::Completed)]);
+    assert_eq!(machine.follow(Follow::GoOn, NOW), []);
+    assert_eq!(started(&machine.handle(add(1), NOW)), [1]);
+    let over = machine.handle(ended(1, End::Completed), NOW);
+    assert_eq!(over.last(), Some(&Action::Conclude(Why::Completed)));
+    assert_eq!(machine.follow(Follow::End, NOW), [Action::Stopping { for_good: true }, Action::End]);
+}
+
+/// K3e: a root that has lost a child it needs is over as soon as nothing of it is left.
+#[test]
+fn k3e_a_root_that_is_over_does_not_wait_for_its_shutdown() {
+    let rules = Rules {
+        strategy: Strategy::OneForOne,
+        limit: None,
+        order: Arc::default(),
+        children: vec![Child { critical: true, ..Child::default() }, Child::default()],
+        is_root: true,
+        runs_once: false,
+    };
+    let mut root = of(rules);
+    root.handle(Input::Release(0), NOW);
+    let asks = root.handle(ended(0, End::Failed), NOW);
+    assert_eq!(asks, [Action::Plan(plan::Action::Ask(Why::Lost(0)))]);
+    assert_eq!(root.handle(ended(1, End::Completed), NOW), [Action::Conclude(Why::Lost(0))]);
+}

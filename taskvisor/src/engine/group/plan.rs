@@ -131,6 +131,7 @@ impl Restart {
 
 /// The state of one run of a group.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Plan {
     strategy: Strategy,
     window: Option<Window>,
@@ -367,12 +368,12 @@ impl Plan {
 
     /// Stops those from `first` on, to start them again.
     fn restart(&mut self, first: Key, cause: (Key, Duration)) {
-        let mut restart = match std::mem::replace(&mut self.mode, Mode::Up) {
-            Mode::Restarting(restart) => restart,
-            _ => {
-                self.actions.push(Action::Begin);
-                Restart { first: Key::MAX, causes: Vec::new(), running: 0, since: None, until: None }
-            }
+        let before = std::mem::replace(&mut self.mode, Mode::Up);
+        let mut restart = if let Mode::Restarting(restart) = before {
+            restart
+        } else {
+            self.actions.push(Action::Begin);
+            Restart { first: Key::MAX, causes: Vec::new(), running: 0, since: None, until: None }
         };
         let end = std::mem::replace(&mut restart.first, first);
         restart.causes.push(cause);
@@ -393,17 +394,16 @@ impl Plan {
 
     /// Counts the layers of a stop of those from `first` on, up to `end`, from which they are counted already.
     fn survey(&mut self, first: Key, end: Key) {
-        if end != Key::MAX {
-            // Only of a chain a part can be stopped, and it grows downwards.
-            let layers: i64 =
-                self.slots.from(first).take_while(|(key, _)| *key < end).map(|(_, slot)| slot.layers()).sum();
-            self.base -= layers;
-        } else {
+        if end == Key::MAX {
             self.base = 0;
+        } else {
+            // Only of a chain a part can be stopped, and it grows downwards.
+            let grown = self.slots.from(first).take_while(|(key, _)| *key < end);
+            self.base -= grown.map(|(_, slot)| slot.layers()).sum::<i64>();
         }
         let mut altitude = self.base;
         if self.is_chain() {
-            for (_, slot) in self.slots.from_mut(first).take_while(|(key, _)| *key < end) {
+            for (_, slot) in self.slots.mut_from(first).take_while(|(key, _)| *key < end) {
                 slot.altitude = altitude;
                 altitude += slot.layers();
             }
@@ -569,7 +569,7 @@ impl Plan {
             self.start_again();
             self.proceed_up();
         } else if restart.until.replace(due) != Some(due) {
-            self.actions.push(Action::Wait(due - now));
+            self.actions.push(Action::Wait(due.saturating_sub(now)));
         }
     }
 

@@ -13,6 +13,7 @@ fn count_of(key: Key) -> usize {
 }
 
 /// A child as the play has it, apart from what the plan believes.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Actor {
     state: State,
     /// It was ready since its gate was last opened.
@@ -466,7 +467,7 @@ fn epoch_of(actions: &[Action], wanted: Key) -> Epoch {
         Action::Start(key, epoch) | Action::Hold(key, epoch, _) if *key == wanted => Some(*epoch),
         _ => None,
     });
-    epochs.last().unwrap()
+    epochs.max().unwrap()
 }
 
 /// What is done with each child of a group of so many costs so many looks.
@@ -494,14 +495,10 @@ fn k1b_start_restart_and_stop_are_linear() {
         }
     }
     // One that many are after, and one that is after many.
-    let hub = |index| {
-        if index == 4_000 {
-            (0..4_000).collect()
-        } else if index > 4_000 {
-            vec![4_000]
-        } else {
-            Vec::new()
-        }
+    let hub = |index: usize| match index {
+        4_000 => (0..4_000).collect(),
+        4_001.. => vec![4_000],
+        _ => Vec::new(),
     };
     let steps = steps_of_a_life(Strategy::OneForAll, 8_000, hub);
     assert!(steps <= 16 * 8_000, "{steps}");
@@ -533,15 +530,15 @@ fn k2c_a_report_of_an_earlier_start_or_stop_is_none() {
     let (a, b) = (epoch_of(&first, 0), epoch_of(&first, 1));
     plan.note(1, b, Note::Ready, now);
     let held = plan.note(0, a, Note::Failed(Duration::from_secs(1)), now);
-    let hold = epoch_of(&held, 1);
+    let second = epoch_of(&held, 1);
     // Of the start before.
     assert_eq!(plan.note(1, b, Note::Failed(now), now), []);
     assert_eq!(plan.note(1, b, Note::Held, now), []);
-    assert_eq!(plan.note(1, hold, Note::Held, now), [Action::Wait(Duration::from_secs(1))]);
+    assert_eq!(plan.note(1, second, Note::Held, now), [Action::Wait(Duration::from_secs(1))]);
     let again = plan.waited(now + Duration::from_secs(1));
     assert!(matches!(again[..], [Action::Start(0, _), Action::Start(1, _)]));
     // Of the hold before.
-    assert_eq!(plan.note(1, hold, Note::Held, now), []);
+    assert_eq!(plan.note(1, second, Note::Held, now), []);
     assert_eq!(plan.note(0, a, Note::Ready, now), []);
     assert!(!plan.is_ready());
     // Of one that is not there.

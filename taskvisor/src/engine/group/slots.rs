@@ -141,7 +141,7 @@ impl Slots {
         declared.chain(self.added.range(first..).map(|(key, slot)| (*key, slot)))
     }
 
-    pub(super) fn from_mut(&mut self, first: Key) -> impl DoubleEndedIterator<Item = (Key, &mut Slot)> {
+    pub(super) fn mut_from(&mut self, first: Key) -> impl DoubleEndedIterator<Item = (Key, &mut Slot)> {
         let start = usize::try_from(first).unwrap_or(usize::MAX).min(self.declared.len());
         let declared =
             self.declared[start..].iter_mut().enumerate().map(move |(index, slot)| ((start + index) as Key, slot));

@@ -146,8 +146,8 @@ async fn k4e_tasks_that_panic_when_they_are_dropped_kill_no_driver() -> Result {
             let _fuse = &fuse;
             async { Ok(()) }
         });
-        let outcome = tree.group("g").add_task(TaskSpec::inherit(task)).await?.outcome().await;
-        assert!(outcome.is_completed());
+        // The handle is not the last that refers to it.
+        drop(tree.group("g").add_task(TaskSpec::inherit(task)).await?);
         settle().await;
         tree.group("g").restart();
         sleep(secs(1)).await;
