@@ -6,6 +6,7 @@ use super::cell::Cell;
 use super::core::Core;
 use super::group::{GroupCell, Member};
 use super::registry::Admission;
+use crate::causes::into_line;
 use crate::group::{ChildSpec, Group};
 use crate::health::{Health, Phase, Problem, Unwell};
 use crate::snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
@@ -92,7 +93,7 @@ impl Core {
             state: status.state,
             attempt: status.attempt,
             restarts: status.restarts,
-            last_error: status.last_error.map(|error| error.to_string()),
+            last_error: status.last_error.map(into_line),
             since: Some(self.clock.time(since)),
             after,
             children: Vec::new(),

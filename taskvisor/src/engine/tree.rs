@@ -12,6 +12,7 @@ use super::core::{Admitted, Core, announce};
 use super::group::{GroupCell, Member, Place, drive};
 use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
+use crate::causes::one_line;
 use crate::failure::FailureChain;
 use crate::group::{ChildSpec, Group};
 use crate::outcome::TaskOutcome;
@@ -200,7 +201,7 @@ impl Core {
     /// The root is to stop: in failure, or because what it was there for is done.
     pub(super) fn tree_stops(self: &Arc<Self>, failure: Option<FailureChain>) {
         let why = match &failure {
-            Some(failure) => failure.to_string(),
+            Some(failure) => one_line(failure),
             None => "a significant task completed".into(),
         };
         self.verdict.fail(failure);

@@ -10,9 +10,11 @@ use super::super::alarm::deadline;
 use super::super::cell::{ABORT, Bound, Cell};
 use super::super::core::Core;
 use super::plan::{Child, Index, Note};
+use crate::causes::one_line;
 use crate::failure::FailureChain;
 use crate::group::Group;
 use crate::outcome::TaskOutcome;
+use crate::panics::drop_caught;
 use crate::runtime_error::RuntimeError;
 use crate::status::{TaskId, TaskState};
 use crate::sync::lock;
@@ -184,7 +186,11 @@ impl GroupCell {
 
     /// How it failed last, in words.
     pub(crate) fn failed_with(&self) -> Option<String> {
-        self.lock().failure.as_ref().map(ToString::to_string)
+        // The error in it is the user's: formatted and dropped with no lock held.
+        let failure = self.lock().failure.clone()?;
+        let line = one_line(&failure);
+        let _ = drop_caught(failure);
+        Some(line)
     }
 
     /// A run begins.
