@@ -5,10 +5,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::causes::one_line;
 use crate::error::TaskError;
 use crate::panics::drop_caught;
 
 /// How a failure made its way up, from the leaf to the group that failed last.
+///
+/// Its `source()` is what the leaf failed with: where a [`TaskError`] wraps an error, that error.
 #[derive(Debug, Clone)]
 pub struct FailureChain {
     links: Vec<FailureLink>,
@@ -54,6 +57,7 @@ impl FailureChain {
     }
 }
 
+/// `{}` is how the failure made its way; `{:#}` says as well what the leaf failed with.
 impl fmt::Display for FailureChain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, link) in self.links.iter().enumerate() {
@@ -63,8 +67,8 @@ impl fmt::Display for FailureChain {
                 (_, Some((max, within))) => write!(f, ", `{path}` exceeded {max} restarts within {within:?}")?,
                 (_, None) => write!(f, ", which `{path}` needs")?,
             }
-            if let (0, Some(source)) = (index, &self.source) {
-                write!(f, " ({source})")?;
+            if let (0, true, Some(source)) = (index, f.alternate(), &self.source) {
+                write!(f, " ({})", one_line(&**source))?;
             }
         }
         Ok(())
@@ -73,7 +77,7 @@ impl fmt::Display for FailureChain {
 
 impl Error for FailureChain {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.source.as_ref().map(|error| &**error as &(dyn Error + 'static))
+        self.source.as_ref().map(|error| error.unwrapped())
     }
 }
 

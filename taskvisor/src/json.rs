@@ -1,11 +1,11 @@
 #![doc = include_str!("json.md")]
 
 use std::error::Error;
-use std::iter::successors;
 use std::time::SystemTime;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
+use crate::causes::{messages, one_line};
 use crate::error::TaskError;
 use crate::events::{Event, EventKind, Reason};
 use crate::health::{Health, Problem, Unwell};
@@ -67,11 +67,11 @@ fn list<T>(items: &[T]) -> Option<&[T]> {
 
 /// An error with its label.
 fn error<S: Serializer>(serializer: S, error: &(dyn Error + 'static), label: &str) -> Result<S::Ok, S::Error> {
-    let sources: Vec<_> = successors(error.source(), |&error| error.source()).map(ToString::to_string).collect();
+    let messages = messages(error);
     fields!(serializer, "Error", {
         label: Some(label),
-        message: Some(error.to_string()),
-        sources: list(&sources),
+        message: messages.first(),
+        sources: list(messages.get(1..).unwrap_or_default()),
     })
 }
 
@@ -151,7 +151,7 @@ impl Serialize for TaskStatus {
             attempt: Some(self.attempt),
             restarts: Some(self.restarts),
             failures: Some(self.failures),
-            last_error: self.last_error.as_ref().map(ToString::to_string),
+            last_error: self.last_error.as_ref().map(|error| one_line(&**error)),
         })
     }
 }

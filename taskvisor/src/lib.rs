@@ -55,6 +55,7 @@
 #![doc = include_str!("observing.md")]
 
 mod blocking;
+mod causes;
 mod child;
 mod config;
 mod context;

@@ -108,7 +108,7 @@ impl fmt::Display for RejectReason {
             Self::Superseded => f.write_str("superseded by a later one"),
             Self::Full => f.write_str("the queue of its slot is full"),
             Self::ShuttingDown => f.write_str("the supervisor is shutting down"),
-            Self::Refused { error } => error.fmt(f),
+            Self::Refused { error } => write!(f, "{error:#}"),
         }
     }
 }
@@ -148,17 +148,18 @@ impl TaskOutcome {
         }
     }
 
-    /// What caused the outcome, in the form that error reporters take: the task's [`error`](Self::error), or why a
-    /// submission was refused.
+    /// What caused the outcome, in the form that error reporters take: what the task failed with, or why a submission was
+    /// refused. Of a [`TaskError`] that wraps an error it is that error: [`error`](Self::error) gives the wrapper.
     #[must_use]
     pub fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Rejected { reason: RejectReason::Refused { error } } => Some(&**error),
-            _ => self.error().map(|error| &**error as &(dyn Error + 'static)),
+            _ => self.error().map(|error| error.unwrapped()),
         }
     }
 }
 
+/// One line: what became of the task, and what it failed with, its causes included.
 impl fmt::Display for TaskOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_label())?;
@@ -167,7 +168,11 @@ impl fmt::Display for TaskOutcome {
         }
         match (self, self.error()) {
             (Self::Rejected { reason }, _) => write!(f, ": {reason}"),
-            (_, Some(error)) => write!(f, ": {error}"),
+            (Self::Panicked { .. }, Some(error)) => match &**error {
+                TaskError::Panicked { message } => write!(f, ": {message}"),
+                error => write!(f, ": {error:#}"),
+            },
+            (_, Some(error)) => write!(f, ": {error:#}"),
             _ => Ok(()),
         }
     }

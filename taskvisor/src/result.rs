@@ -5,7 +5,8 @@ use std::any::Any;
 use crate::error::{BoxError, TaskError};
 
 /// What a function under `#[task]` may return: `()`, or `Result<(), E>` with any error, `String`, `&'static str` or
-/// boxed error. A [`TaskError`], boxed or not, keeps its meaning; others become [`TaskError::Error`].
+/// boxed error. A [`TaskError`], boxed or not, keeps its meaning; others become [`TaskError::Error`]. With the feature
+/// `anyhow` the error in an `anyhow::Error` is found by `downcast_ref` in the chain; without, that of anyhow is.
 #[diagnostic::on_unimplemented(
     message = "a supervised task cannot return `{Self}`",
     label = "expected `()` or `Result<(), E>`",
@@ -106,12 +107,18 @@ impl<E: Into<BoxError> + Send + 'static> IntoTaskError for E {
 fn of_anyhow(error: anyhow::Error) -> TaskError {
     match error.downcast_ref::<TaskError>() {
         Some(_) if error.chain().next().is_some_and(<dyn std::error::Error>::is::<TaskError>) => {
-            error.downcast().unwrap_or_else(|error| TaskError::Error(error.into()))
+            error.downcast().unwrap_or_else(|error| TaskError::Error(boxed(error)))
         }
         Some(TaskError::Canceled) => TaskError::Canceled,
-        Some(own) if own.is_fatal() => TaskError::Permanent(error.into()),
-        _ => TaskError::Error(error.into()),
+        Some(own) if own.is_fatal() => TaskError::Permanent(boxed(error)),
+        _ => TaskError::Error(boxed(error)),
     }
+}
+
+/// The user's own error, as which it can be found; what `into` gives is of a type of anyhow's.
+#[cfg(feature = "anyhow")]
+fn boxed(error: anyhow::Error) -> BoxError {
+    error.reallocate_into_boxed_dyn_error_without_backtrace()
 }
 
 /// An argument of a function under `#[task]`: cloned for each attempt.
@@ -138,7 +145,7 @@ mod tests {
     use super::*;
 
     fn label<R: IntoTaskResult>(result: R) -> Option<(&'static str, String)> {
-        result.into_task_result().err().map(|error| (error.as_label(), error.to_string()))
+        result.into_task_result().err().map(|error| (error.as_label(), crate::causes::messages(&error).swap_remove(0)))
     }
 
     #[test]
@@ -162,7 +169,7 @@ mod tests {
         let io = once(std::io::Error::other("io"));
         assert_eq!((io.as_label(), io.is_fatal(), io.is_retryable()), ("task_fatal", true, false));
         assert!(matches!(&io, TaskError::Permanent(error) if error.is::<std::io::Error>()));
-        assert_eq!(io.to_string(), "io");
+        assert_eq!(format!("{io:#}"), "io");
         assert!(matches!(once("plain"), TaskError::Permanent(error) if error.to_string() == "plain"));
         assert!(matches!(once(String::from("owned")), TaskError::Permanent(_)));
         assert!(matches!(once(BoxError::from("boxed")), TaskError::Permanent(_)));
@@ -187,6 +194,20 @@ mod tests {
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("down"));
         let io = anyhow::Error::from(std::io::Error::other("io"));
         assert_eq!(label(Err(io)), Some(("task_failed", "io".into())));
+    }
+
+    #[cfg(feature = "anyhow")]
+    #[test]
+    fn k5a_the_error_in_an_anyhow_error_is_found_once() {
+        use std::error::Error;
+        use std::iter::successors;
+
+        let io = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        for error in [anyhow::Error::from(io()), anyhow::Error::from(io()).context("asking").context("syncing")] {
+            let error = error.into_task_error();
+            let chain = successors(Some(&error as &(dyn Error + 'static)), |&error| error.source());
+            assert_eq!(chain.filter(|error| error.is::<std::io::Error>()).count(), 1);
+        }
     }
 
     #[cfg(feature = "anyhow")]

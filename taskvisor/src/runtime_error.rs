@@ -1,19 +1,27 @@
 //! What a supervisor can refuse or report.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::causes::one_line;
 use crate::error::TaskError;
 use crate::failure::FailureChain;
 
 /// Why a supervisor refused a call, or how its run ended badly.
-#[derive(Debug, Clone, thiserror::Error)]
+///
+/// `{}` says what the supervisor knows, and [`source`](Error::source) gives what caused it, such as the error that a task
+/// returned. `{:#}` and `{:?}` give both in one line, so that a `main` that returns it reads well:
+///
+/// ```text
+/// Error: `sync` failed (connection refused), which `root` needs
+/// ```
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum RuntimeError {
     /// Tasks were still running when the shutdown's grace, or their own `stop_timeout`, was over. They were aborted.
-    #[error("{} not stopped in time (grace {grace:?}): {}", count(stuck.len()), with_limits(stuck, limits))]
     GraceExceeded {
         /// The grace period of the shutdown.
         grace: Duration,
@@ -23,31 +31,26 @@ pub enum RuntimeError {
         limits: Vec<StopLimit>,
     },
     /// The name belongs to another task until that one's last attempt has physically ended.
-    #[error("a task named `{name}` is already registered")]
     TaskAlreadyExists {
         /// The name that was asked for.
         name: String,
     },
     /// The name belongs to a group until that has ended.
-    #[error("a group named `{name}` is already registered")]
     GroupAlreadyExists {
         /// The name that was asked for.
         name: String,
     },
     /// The name is that of a group, where a task was expected.
-    #[error("`{name}` is a group and no task: call `group({name:?}).cancel()` on the tree")]
     IsGroup {
         /// The path that was asked for.
         name: String,
     },
     /// No task of this name is registered.
-    #[error("no task named `{name}` is registered")]
     TaskNotFound {
         /// The name that was asked for.
         name: String,
     },
     /// A task did not end within its bound, and could not be aborted either: it blocks its thread.
-    #[error("task `{name}` was told to stop, but still runs after {timeout:?}")]
     TaskRemoveTimeout {
         /// The task's name.
         name: String,
@@ -55,13 +58,11 @@ pub enum RuntimeError {
         timeout: Duration,
     },
     /// The group of that path has ended, is stopping, or has not started.
-    #[error("group `{name}` is not running")]
     GroupNotRunning {
         /// The path that was asked for.
         name: String,
     },
     /// The tree failed: a task or group that it needs ended in failure.
-    #[error("{chain}{}", left(stuck))]
     Failed {
         /// How the failure made its way up, the leaf first.
         chain: FailureChain,
@@ -71,7 +72,6 @@ pub enum RuntimeError {
         stuck: Vec<String>,
     },
     /// The root failed more often than its limit allows.
-    #[error("{chain}{}", left(stuck))]
     IntensityExceeded {
         /// How the failure made its way up, the leaf first.
         chain: FailureChain,
@@ -79,25 +79,19 @@ pub enum RuntimeError {
         stuck: Vec<String>,
     },
     /// `run` was called while an earlier `run` of the same supervisor was going on.
-    #[error("this supervisor is already running")]
     AlreadyRunning,
     /// The supervisor is shutting down or has been shut down.
-    #[error("the supervisor is shutting down")]
     ShuttingDown,
     /// The supervisor was used for the first time outside a Tokio runtime.
-    #[error("no Tokio runtime: call this from a task or a thread of a Tokio runtime with time enabled")]
     NoRuntime,
     /// As many submissions wait in slots as the controller allows.
-    #[error("the controller's queue is full: {capacity} submissions wait already")]
     QueueFull {
         /// The controller's `queue_capacity`.
         capacity: usize,
     },
     /// The operating system refused to tell of signals.
-    #[error("cannot listen for signals: {0}")]
-    Signals(#[source] Arc<io::Error>),
+    Signals(Arc<io::Error>),
     /// A spec or a config holds a value that makes no sense.
-    #[error(transparent)]
     InvalidOption(Arc<InvalidOption>),
 }
 
@@ -119,6 +113,60 @@ fn with_limits(stuck: &[String], limits: &[StopLimit]) -> String {
 
 fn left(stuck: &[String]) -> String {
     if stuck.is_empty() { String::new() } else { format!("; not stopped in time: {}", stuck.join(", ")) }
+}
+
+impl fmt::Display for RuntimeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GraceExceeded { grace, stuck, limits } => {
+                let shown = with_limits(stuck, limits);
+                write!(f, "{} not stopped in time (grace {grace:?}): {shown}", count(stuck.len()))
+            }
+            Self::GroupAlreadyExists { name } => write!(f, "a group named `{name}` is already registered"),
+            Self::IsGroup { name } => {
+                write!(f, "`{name}` is a group and no task: call `group({name:?}).cancel()` on the tree")
+            }
+            Self::TaskAlreadyExists { name } => write!(f, "a task named `{name}` is already registered"),
+            Self::TaskNotFound { name } => write!(f, "no task named `{name}` is registered"),
+            Self::TaskRemoveTimeout { name, timeout } => {
+                write!(f, "task `{name}` was told to stop, but still runs after {timeout:?}")
+            }
+            Self::GroupNotRunning { name } => write!(f, "group `{name}` is not running"),
+            Self::Failed { chain, stuck, .. } | Self::IntensityExceeded { chain, stuck } => {
+                chain.fmt(f)?;
+                f.write_str(&left(stuck))
+            }
+            Self::AlreadyRunning => f.write_str("this supervisor is already running"),
+            Self::ShuttingDown => f.write_str("the supervisor is shutting down"),
+            Self::NoRuntime => {
+                f.write_str("no Tokio runtime: call this from a task or a thread of a Tokio runtime with time enabled")
+            }
+            Self::QueueFull { capacity } => {
+                write!(f, "the controller's queue is full: {capacity} submissions wait already")
+            }
+            Self::Signals(error) if f.alternate() => write!(f, "cannot listen for signals: {}", one_line(&**error)),
+            Self::Signals(_) => f.write_str("cannot listen for signals"),
+            Self::InvalidOption(invalid) => invalid.fmt(f),
+        }
+    }
+}
+
+/// As `{:#}`: the error with its causes in one line.
+impl fmt::Debug for RuntimeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:#}")
+    }
+}
+
+impl Error for RuntimeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Failed { source: Some(source), .. } => Some(source.unwrapped()),
+            Self::Failed { chain, .. } | Self::IntensityExceeded { chain, .. } => chain.source(),
+            Self::Signals(error) => Some(&**error),
+            _ => None,
+        }
+    }
 }
 
 impl RuntimeError {

@@ -113,7 +113,7 @@ pub(crate) fn exit(result: Result<(), RuntimeError>) -> ! {
         Ok(()) => process::exit(0),
         Err(error) => {
             // A closed standard error is no reason to end otherwise.
-            let _ = writeln!(io::stderr(), "Error: {error}");
+            let _ = writeln!(io::stderr(), "Error: {error:#}");
             process::exit(1);
         }
     }

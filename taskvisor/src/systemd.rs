@@ -33,6 +33,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 use tokio::time::{Instant, timeout_at};
 
+use crate::causes::one_line;
 use crate::engine::Core;
 use crate::health::{Health, Phase, Problem, Unwell};
 use crate::runtime_error::RuntimeError;
@@ -173,7 +174,7 @@ fn status(health: &Health) -> String {
 fn last_status(verdict: &Result<(), RuntimeError>) -> String {
     match verdict {
         Ok(()) => "stopped".to_owned(),
-        Err(error) => format!("stopped: {}", shortened(&error.to_string(), 200)),
+        Err(error) => format!("stopped: {}", shortened(&one_line(error), 200)),
     }
 }
 

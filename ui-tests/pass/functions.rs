@@ -205,7 +205,7 @@ async fn main() {
     assert_eq!(error_of(with_token { counter: &COUNTER }).await, "none");
     assert_eq!(COUNTER.load(Ordering::SeqCst), 1);
     assert_eq!(error_of(failing { this: 1, context: 2, task: 3 }).await, "permanent: 6");
-    assert_eq!(error_of(endless {}).await, "task_panicked: panicked: the end");
+    assert_eq!(error_of(endless {}).await, "task_panicked: the end");
     assert_eq!(error_of(with_path {}).await, "none");
     assert_eq!(error_of(not_send {}).await, "none");
     assert_eq!(error_of(not_blocking {}).await, "none");

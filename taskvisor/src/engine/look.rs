@@ -6,10 +6,10 @@ use super::cell::Cell;
 use super::core::Core;
 use super::group::{Key, Member};
 use super::registry::Admission;
+use crate::causes::into_line;
 use crate::declaration::Declared;
-use crate::error::TaskError;
 use crate::health::{Health, Phase, Problem, Unwell};
-use crate::panics::{catch, drop_caught, drop_each};
+use crate::panics::{drop_caught, drop_each};
 use crate::snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
 use crate::status::TaskState;
 
@@ -113,7 +113,7 @@ impl Core {
             state: status.state,
             attempt: status.attempt,
             restarts: status.restarts,
-            last_error: status.last_error.map(text_of),
+            last_error: status.last_error.map(into_line),
             since: Some(self.clock.time(since)),
             after,
             children: Vec::new(),
@@ -151,13 +151,6 @@ impl Core {
 fn group_node(group: &Declared, path: &str) -> NodeSnapshot {
     let after = group.after.iter().map(ToString::to_string).collect();
     NodeSnapshot::pending(&group.name, path, NodeKind::Group(group.strategy), after)
-}
-
-/// An error of the user's in words: its text and its drop are the user's.
-fn text_of(error: Arc<TaskError>) -> String {
-    let text = catch(|| error.to_string()).unwrap_or_else(|panic| panic.to_string());
-    let _ = drop_caught(error);
-    text
 }
 
 impl Cell {

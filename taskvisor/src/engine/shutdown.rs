@@ -20,6 +20,7 @@ use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
 #[cfg(feature = "controller")]
 use super::slots::Aftermath;
+use crate::causes::one_line;
 use crate::events::{Event, EventKind};
 use crate::failure::FailureChain;
 use crate::runtime_error::{RuntimeError, StopLimit};
@@ -205,7 +206,7 @@ impl Driver {
         if core.bus.is_active() {
             core.bus.publish_surely(match &result {
                 Ok(()) => Event::new(EventKind::AllStoppedWithinGrace),
-                Err(error) => Event::new(EventKind::GraceExceeded).because(error.to_string()),
+                Err(error) => Event::new(EventKind::GraceExceeded).because(one_line(error)),
             });
             // Forced once more, it does not even wait for them.
             let force = &core.verdict.force;

@@ -14,10 +14,11 @@ use super::core::{Admitted, Core, announce};
 use super::group::{GroupCell, Key, Member, Place, Refused, drive};
 use super::observe::{self, Background};
 use super::registry::{Admission, Places, Registry};
+use crate::causes::one_line;
 use crate::declaration::Declared;
 use crate::failure::FailureChain;
 use crate::outcome::TaskOutcome;
-use crate::panics::{catch, drop_caught, drop_each};
+use crate::panics::{drop_caught, drop_each};
 use crate::runtime_error::{InvalidOption, RuntimeError};
 use crate::spec::TaskSpec;
 
@@ -278,8 +279,7 @@ impl Core {
     /// The root is to stop: in failure, or because what it was there for is done.
     pub(super) fn tree_stops(self: &Arc<Self>, failure: Option<FailureChain>) {
         let why = match &failure {
-            // Its error is the user's, and so is the text of that.
-            Some(failure) => catch(|| failure.to_string()).unwrap_or_else(|panic| panic.to_string()),
+            Some(failure) => one_line(failure),
             None => "a significant task completed".into(),
         };
         // Kept here, so that no error is dropped under the lock of the verdict.

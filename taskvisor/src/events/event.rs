@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
+use crate::causes::one_line;
 use crate::error::TaskError;
 use crate::panics::drop_caught;
 use crate::status::TaskId;
@@ -194,7 +195,12 @@ impl Reason {
     /// The reason in words.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        self.text.get_or_init(|| self.error.as_ref().map(ToString::to_string).unwrap_or_default().into())
+        if let Some(text) = self.text.get() {
+            return text;
+        }
+        // Formatted before the cell is entered: others who read it are not to wait for code of the user's.
+        let text = self.error.as_ref().map(|error| one_line(&**error)).unwrap_or_default();
+        self.text.get_or_init(|| text.into())
     }
 }
 

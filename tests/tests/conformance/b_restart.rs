@@ -182,7 +182,7 @@ async fn b05_never_ends_whatever_happens_and_frees_the_name_at_once() -> Result<
         (FAIL, "failed", "failed: failure 1"),
         (Step::Fail(secs(3600)), "failed", "failed: failure 1"),
         (Step::Wait, "failed", "failed: timed out after 7200s"),
-        (PANIC, "panicked", "panicked: panicked: panic 1"),
+        (PANIC, "panicked", "panicked: panic 1"),
         (Step::Fatal, "fatal", "fatal: fatal"),
         (Step::Cancel, "canceled", "canceled"),
     ] {

@@ -214,7 +214,7 @@ async fn g05_the_chain_of_a_root_failure_names_leaf_groups_and_limits() {
     assert_eq!(source.as_ref().unwrap().to_string(), "poked");
     assert_eq!(*stuck, [""; 0]);
     assert_eq!(
-        error.to_string(),
+        format!("{error:#}"),
         "`outer/inner/leaf` failed (poked), `outer/inner` exceeded 1 restarts within 60s, \
          `outer` exceeded 0 restarts within 60s, which `app` needs"
     );

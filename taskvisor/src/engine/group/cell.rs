@@ -19,10 +19,11 @@ use super::member::{Member, Members};
 use super::orphan::Orphans;
 use super::plan::Note;
 use super::slots::{Child, Epoch, Key};
+use crate::causes::one_line;
 use crate::declaration::Declared;
 use crate::failure::FailureChain;
 use crate::outcome::TaskOutcome;
-use crate::panics::{catch, drop_caught, drop_each};
+use crate::panics::{drop_caught, drop_each};
 use crate::runtime_error::RuntimeError;
 use crate::status::{TaskId, TaskState};
 use crate::sync::{Waiters, lock};
@@ -262,7 +263,7 @@ impl GroupCell {
 
     /// Formats the failure once, inside the fence, and keeps both.
     pub(super) fn set_failure(&self, failure: FailureChain) {
-        let text = catch(|| failure.to_string()).unwrap_or_else(|panic| panic.to_string());
+        let text = one_line(&failure);
         let before = self.lock().failure.replace((failure, text.into()));
         let _ = drop_caught(before);
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tracing::field::{DisplayValue, display};
 use tracing::level_filters::LevelFilter;
 use tracing::span::Entered;
 use tracing::{Level, Span};
@@ -14,6 +15,7 @@ use tracing::{Level, Span};
 use super::super::cell::Cell;
 use super::super::decision::Next;
 use super::super::group::GroupCell;
+use crate::causes::one_line;
 use crate::error::TaskError;
 #[cfg(feature = "controller")]
 use crate::outcome::RejectReason;
@@ -108,6 +110,11 @@ macro_rules! event_at {
     };
 }
 
+/// The error in one line, formatted before the subscriber has it: inside the fence, and under none of its locks.
+fn shown(error: &Arc<TaskError>) -> DisplayValue<String> {
+    display(one_line(&**error))
+}
+
 fn level_of_failure(failures: u32) -> Level {
     if failures > WARNED { Level::ERROR } else { Level::WARN }
 }
@@ -158,7 +165,7 @@ pub(super) fn concluded(cell: &Cell, next: &Next) {
                 level_of_failure(*streak),
                 path,
                 %id,
-                error = %error,
+                error = shown(error),
                 kind = error.as_label(),
                 failures = streak,
                 "attempt failed"
@@ -167,7 +174,7 @@ pub(super) fn concluded(cell: &Cell, next: &Next) {
         }
         Next::Repeat(delay) => tracing::debug!(target: TARGET, path, %id, ?delay, "attempt completed"),
         Next::Restart(error) | Next::Hold(error) => {
-            let error = error.as_ref().map(tracing::field::display);
+            let error = error.as_ref().map(shown);
             tracing::debug!(target: TARGET, path, %id, error, "attempt stopped, to start again");
         }
         // Told by `ended`.
@@ -184,7 +191,7 @@ pub(super) fn ended(cell: &Cell, outcome: &TaskOutcome) {
             path,
             %id,
             outcome = outcome.as_label(),
-            error = outcome.error().map(tracing::field::display),
+            error = outcome.error().map(shown),
             failures,
             "task ended"
         );
@@ -217,7 +224,7 @@ pub(super) fn group_failed(group: &GroupCell, error: &Arc<TaskError>, failures: 
         event_at!(
             level_of_failure(failures),
             path = &**group.shown_path(),
-            error = %error,
+            error = shown(error),
             failures,
             ?delay,
             "group failed"
@@ -231,7 +238,7 @@ pub(super) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) {
             level_of_end(outcome),
             path = &**group.shown_path(),
             outcome = outcome.as_label(),
-            error = outcome.error().map(tracing::field::display),
+            error = outcome.error().map(shown),
             "group ended"
         );
     });
@@ -244,7 +251,9 @@ pub(super) fn shutdown_requested(why: &str) {
 pub(super) fn shutdown_over(result: &Result<(), RuntimeError>) {
     tell(|| match result {
         Ok(()) => tracing::info!(target: TARGET, "shutdown complete"),
-        Err(error) => tracing::error!(target: TARGET, error = %error, kind = error.as_label(), "shutdown failed"),
+        Err(error) => {
+            tracing::error!(target: TARGET, error = %one_line(error), kind = error.as_label(), "shutdown failed");
+        }
     });
 }
 

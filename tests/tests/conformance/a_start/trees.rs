@@ -28,7 +28,7 @@ async fn a02_a_critical_child_of_the_root_that_never_gets_ready_fails_the_tree()
     assert_eq!(chain.links().iter().map(|link| link.path.as_str()).collect::<Vec<_>>(), ["c3", "root"]);
     assert_eq!(source.as_ref().unwrap().to_string(), "poked");
     assert_eq!(*stuck, [""; 0]);
-    assert_eq!(error.to_string(), "`c3` failed (poked), which `root` needs");
+    assert_eq!(format!("{error:#}"), "`c3` failed (poked), which `root` needs");
     let timed = journal.timed();
     let timed: Vec<_> = timed.iter().map(|(at, what)| (*at, what.as_str())).collect();
     let expected = [

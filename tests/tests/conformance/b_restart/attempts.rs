@@ -145,7 +145,7 @@ where
 #[tokio::test(start_paused = true)]
 async fn b13_a_panic_of_a_helper_is_the_attempts_failure() {
     let supervised = |ended: (String, Duration)| (ended.0, ended.1.as_secs());
-    let panicked = |after| ("panicked: panicked: helper".to_owned(), after);
+    let panicked = |after| ("panicked: helper".to_owned(), after);
 
     let ended = end_with_panicking_helper(|ctx: TaskContext| async move {
         ctx.cancelled().await;
@@ -178,7 +178,7 @@ async fn b13_what_an_attempt_answers_to_the_panic_of_its_helper_does_not_hide_it
             answer()
         })
         .await;
-        assert_eq!((ended.as_str(), after), ("panicked: panicked: helper", secs(1)), "it answered {:?}", answer());
+        assert_eq!((ended.as_str(), after), ("panicked: helper", secs(1)), "it answered {:?}", answer());
     }
 }
 

@@ -158,5 +158,8 @@ async fn e05_the_failure_of_the_tree_outranks_the_grace() {
     let error = run.await.unwrap().unwrap_err();
     let RuntimeError::Failed { stuck, .. } = &error else { panic!("{error}") };
     assert_eq!(*stuck, ["rude"]);
-    assert_eq!(error.to_string(), "`critical` failed (poked for good), which `root` needs; not stopped in time: rude");
+    assert_eq!(
+        format!("{error:#}"),
+        "`critical` failed (poked for good), which `root` needs; not stopped in time: rude"
+    );
 }

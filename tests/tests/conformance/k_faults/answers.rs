@@ -1,7 +1,16 @@
 //! Errors, health, options and warnings.
 
-use taskvisor::{RestartPolicy, RuntimeError, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec};
-use tests::{constant, cooperative, ms, secs, supervisor};
+use std::error::Error;
+use std::fmt;
+use std::iter::successors;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use taskvisor::{
+    EventKind, Group, RestartPolicy, RuntimeError, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskOutcome,
+    TaskSpec, Tree,
+};
+use tests::{PANIC, Recorder, Script, constant, cooperative, ms, recorded, secs, settle, supervisor};
 use tokio::time::{Instant, sleep};
 
 type Result = std::result::Result<(), RuntimeError>;
@@ -61,4 +70,204 @@ async fn k6j_a_metric_label_is_not_empty_and_part_of_what_the_task_runs_by() -> 
         assert_eq!(supervisor.add_task(spec).await?.spec().metric_label(), label);
     }
     Ok(())
+}
+
+/// An error as users write it: its message, and its cause beside it.
+#[derive(Debug)]
+struct SyncFailed(std::io::Error);
+
+impl fmt::Display for SyncFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("sync failed")
+    }
+}
+
+impl Error for SyncFailed {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
+}
+
+fn sync_failed() -> SyncFailed {
+    SyncFailed(std::io::Error::other("connection refused"))
+}
+
+fn failing(name: &str, error: fn() -> TaskError) -> TaskSpec {
+    TaskSpec::inherit(TaskFn::arc(name, move |_: TaskContext| async move { Err(error()) }))
+}
+
+/// Asserts that the user's own error is in the chain once, and that whoever prints the chain prints nothing twice.
+#[track_caller]
+fn assert_tells_all_once(start: &(dyn Error + 'static)) {
+    let chain: Vec<_> = successors(Some(start), |&error| error.source()).collect();
+    let found = chain.iter().filter_map(|error| error.downcast_ref::<SyncFailed>()).count();
+    let messages: Vec<String> = chain.iter().map(ToString::to_string).collect();
+    assert_eq!(found, 1, "{messages:?}");
+    for message in ["sync failed", "connection refused"] {
+        let times: usize = messages.iter().map(|text| text.matches(message).count()).sum();
+        assert_eq!(times, 1, "{messages:?}");
+    }
+    for (index, message) in messages.iter().enumerate() {
+        assert!(!messages[index + 1..].iter().any(|later| message.contains(&**later)), "{messages:?}");
+    }
+}
+
+const LINE: &str = "sync failed: connection refused";
+
+#[tokio::test(start_paused = true)]
+async fn k5a_every_answer_has_the_users_own_error_once() -> Result {
+    let (supervisor, recorder) = recorded();
+    let error = || TaskError::error(sync_failed());
+    let permanent = || TaskError::permanent(sync_failed());
+    for (spec, outcome) in [
+        (failing("failed", error).with_restart(RestartPolicy::Never), "failed"),
+        (failing("exhausted", error).with_max_retries(0), "exhausted after 1 failure"),
+        (failing("fatal", permanent), "fatal"),
+    ] {
+        let task = supervisor.add_task(spec).await?;
+        let ended = task.outcome().await;
+        assert_eq!(ended.to_string(), format!("{outcome}: {LINE}"));
+        assert_tells_all_once(ended.source().unwrap());
+        assert_tells_all_once(&**ended.error().unwrap());
+        assert_tells_all_once(&**task.status().last_error.as_ref().unwrap());
+    }
+    settle().await;
+    let reasons: Vec<_> = recorder.seen().into_iter().filter_map(|seen| seen.reason).collect();
+    assert_eq!(reasons, [LINE; 6], "that of the failure, and that of the end");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn k5a_the_context_hands_out_the_last_error() -> Result {
+    let seen = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&seen);
+    let task = TaskFn::arc("a", move |ctx: TaskContext| {
+        let flag = Arc::clone(&flag);
+        async move {
+            match ctx.last_error() {
+                None => Err(TaskError::error(sync_failed())),
+                Some(error) => {
+                    assert_tells_all_once(&*error);
+                    flag.store(true, Ordering::Relaxed);
+                    Ok(())
+                }
+            }
+        }
+    });
+    assert!(supervisor().add_task(TaskSpec::inherit(task)).await?.outcome().await.is_completed());
+    assert!(seen.load(Ordering::Relaxed));
+    Ok(())
+}
+
+/// A tree that fails at its root: by a critical task, by a group that lost one, and by its limit.
+fn failing_trees() -> [(Tree, &'static str); 3] {
+    let error = || TaskError::error(sync_failed());
+    let tree = || Tree::builder(SupervisorConfig::default());
+    let sync = failing("sync", error).with_max_retries(0);
+    let group = Group::one_for_one("store").max_retries(0).task(sync.clone().critical());
+    let in_limit = failing("sync", error).with_backoff(constant(ms(1)));
+    [
+        (tree().task(sync.critical()).build(), "`sync` failed (sync failed: connection refused), which `root` needs"),
+        (
+            tree().group(group).build(),
+            "`store/sync` failed (sync failed: connection refused), which `store` needs, which `root` needs",
+        ),
+        (
+            tree().limit(1, secs(60)).task(in_limit).build(),
+            "`sync` failed (sync failed: connection refused), `root` exceeded 1 restarts within 60s",
+        ),
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn k5a_what_run_returns_has_the_users_own_error_once() {
+    for (tree, _) in failing_trees() {
+        let error = tree.run_until(std::future::pending()).await.unwrap_err();
+        assert_tells_all_once(&error);
+        let (RuntimeError::Failed { chain, .. } | RuntimeError::IntensityExceeded { chain, .. }) = &error else {
+            panic!("{error}")
+        };
+        assert_tells_all_once(chain);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn k5l_what_main_returns_reads_well() {
+    for (tree, expected) in failing_trees() {
+        let error = tree.run_until(std::future::pending()).await.unwrap_err();
+        assert_eq!(format!("{error:?}"), expected);
+        assert_eq!(format!("{error:#}"), expected);
+        assert_eq!(format!("{error:#?}"), expected);
+        let text = format!("{error}");
+        assert!(!text.contains("sync failed"), "{text}");
+        // A reporter that prints what is displayed and then its causes.
+        let reported = successors(error.source(), |&error| error.source())
+            .fold(text, |text, error| format!("{text}\ncaused by: {error}"));
+        assert_eq!(reported.matches("connection refused").count(), 1, "{reported}");
+    }
+    let missing = RuntimeError::TaskNotFound { name: "x".into() };
+    assert_eq!(format!("{missing:?}"), missing.to_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn k5f_a_panic_is_said_once() -> Result {
+    let supervisor = supervisor();
+    let script = Script::new([PANIC]);
+    let once = supervisor.add_task(script.spec("once").with_restart(RestartPolicy::Never)).await?;
+    assert_eq!(once.outcome().await.to_string(), "panicked: panic 1");
+    let spent = supervisor.add_task(Script::new([PANIC]).spec("spent").with_max_retries(0)).await?;
+    assert_eq!(spent.outcome().await.to_string(), "exhausted after 1 failure: panicked: panic 1");
+    Ok(())
+}
+
+/// An error whose message cannot be made.
+#[derive(Debug)]
+struct Unspeakable;
+
+impl fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("no words")
+    }
+}
+
+impl Error for Unspeakable {}
+
+const STAND_IN: &str = "an error that panicked when it was formatted: panicked: no words";
+
+#[tokio::test(start_paused = true)]
+async fn k4c_an_error_whose_display_panics_is_replaced_in_every_text() {
+    let recorder = Recorder::new();
+    let retried = failing("retried", || TaskError::error(Unspeakable)).with_backoff(constant(secs(60)));
+    let dead = failing("dead", || TaskError::permanent(Unspeakable));
+    let tree = Tree::builder(SupervisorConfig::default())
+        .subscriber(recorder.clone())
+        .task(retried)
+        .task(dead)
+        .group(
+            Group::one_for_one("g")
+                .max_retries(0)
+                .not_critical()
+                .task(cooperative("other"))
+                .task(failing("needed", || TaskError::error(Unspeakable)).with_max_retries(0).critical()),
+        )
+        .build();
+    tree.start().await.unwrap();
+    settle().await;
+
+    let shown = tree.snapshot();
+    let last_error = |at: usize| shown.root.children[at].last_error.clone().unwrap();
+    assert_eq!((last_error(0), last_error(1)), (STAND_IN.to_owned(), STAND_IN.to_owned()));
+    assert_eq!(last_error(2), format!("`g/needed` failed ({STAND_IN}), which `g` needs"));
+    let outcome = tree.child("dead").outcome().await.unwrap();
+    assert_eq!(outcome.to_string(), format!("fatal: {STAND_IN}"));
+    assert!(recorder.seen().iter().filter(|seen| seen.kind == EventKind::TaskFailed).count() >= 3);
+    tree.shutdown().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn k4c_a_tree_whose_error_cannot_be_formatted_fails_all_the_same() {
+    let spec = failing("a", || TaskError::error(Unspeakable)).with_max_retries(0).critical();
+    let tree = Tree::builder(SupervisorConfig::default()).task(spec).build();
+    let error = tree.run_until(std::future::pending()).await.unwrap_err();
+    assert_eq!(format!("{error:?}"), format!("`a` failed ({STAND_IN}), which `root` needs"));
 }
