@@ -20,6 +20,15 @@ pub enum RuntimeError {
         /// The paths of exactly the tasks that had to be aborted, in the order of their registration.
         stuck: Vec<String>,
     },
+    /// Tasks were still running when the shutdown was forced, or when their own `stop_timeout` was over. They were
+    /// aborted.
+    #[error("{} aborted, as the shutdown was forced after {after:?}: {}", count(stuck.len()), stuck.join(", "))]
+    ShutdownForced {
+        /// How long after the request the shutdown was forced.
+        after: Duration,
+        /// The paths of exactly the tasks that had to be aborted, in the order of their registration.
+        stuck: Vec<String>,
+    },
     /// The name belongs to another task until that one's last attempt has physically ended.
     #[error("a task named `{name}` is already registered")]
     TaskAlreadyExists {
@@ -94,16 +103,28 @@ fn count(tasks: usize) -> String {
     }
 }
 
-fn left(stuck: &[String]) -> String {
+pub(crate) fn left(stuck: &[String]) -> String {
     if stuck.is_empty() { String::new() } else { format!("; not stopped in time: {}", stuck.join(", ")) }
 }
 
 impl RuntimeError {
+    /// What had to be aborted.
+    pub(crate) fn stuck(&self) -> &[String] {
+        match self {
+            Self::GraceExceeded { stuck, .. }
+            | Self::ShutdownForced { stuck, .. }
+            | Self::Failed { stuck, .. }
+            | Self::IntensityExceeded { stuck, .. } => stuck,
+            _ => &[],
+        }
+    }
+
     /// A short, stable name of the kind of error, for metrics and logs.
     #[must_use]
     pub const fn as_label(&self) -> &'static str {
         match self {
             Self::GraceExceeded { .. } => "runtime_grace_exceeded",
+            Self::ShutdownForced { .. } => "runtime_shutdown_forced",
             Self::TaskAlreadyExists { .. } => "runtime_task_already_exists",
             Self::TaskNotFound { .. } => "runtime_task_not_found",
             Self::TaskRemoveTimeout { .. } => "runtime_task_remove_timeout",

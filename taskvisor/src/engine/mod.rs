@@ -22,11 +22,16 @@ mod names;
 mod observe;
 mod registry;
 mod run;
+mod share;
 mod shutdown;
 mod signals;
 #[cfg(feature = "controller")]
 mod slots;
+mod stopper;
 mod tree;
+mod turns;
+mod verdict;
+mod watch;
 
 pub(crate) use cell::Cell;
 pub(crate) use core::{Core, Parts};

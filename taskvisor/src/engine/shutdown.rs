@@ -1,48 +1,61 @@
-//! The one shutdown of a supervisor, shared by all who ask for it.
+//! The one shutdown of a supervisor, shared by all that ask for it.
 
 use std::fmt;
-use std::future::{Future, pending};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::alarm::deadline;
-use super::cell::{ABORT, Bound};
 use super::core::Core;
 use super::current::Current;
-use super::observe::{self, Background};
-use super::registry::{Admission, Registry};
+use super::observe;
+use super::registry::Admission;
 #[cfg(feature = "controller")]
 use super::slots::Aftermath;
-use crate::events::{Event, EventKind};
+use super::stopper::{Request, Stopper};
+use super::verdict::Verdict;
+use crate::events::{Event, EventKind, Reason};
 use crate::failure::FailureChain;
+use crate::panics::{catch, drop_caught};
 use crate::runtime_error::RuntimeError;
 use crate::status::{TaskId, TaskState};
-use crate::sync::{Waiters, lock};
+use crate::sync::lock;
 
-/// How the shutdown went, once it has.
+/// What a shutdown came to.
+pub(super) type ShutdownResult = Result<(), RuntimeError>;
+
+/// The state of the shutdown.
 #[derive(Default)]
-pub(super) struct Verdict {
-    result: Mutex<Option<Result<(), RuntimeError>>>,
-    /// Why the tree failed, if it did.
-    failure: Mutex<Option<FailureChain>>,
-    given: Waiters,
-    forced: AtomicBool,
-    force: Waiters,
+pub(super) struct Stop {
+    pub(super) verdict: Verdict<ShutdownResult>,
+    /// Why the tree failed, if it did. A leaf: nothing is locked, formatted or dropped under it.
+    failure: Mutex<Option<Failure>>,
+    /// When the shutdown was requested.
+    requested: Mutex<Option<Instant>>,
+    /// What is left after the abort is waited for no more.
+    gave_up: AtomicBool,
 }
 
-impl Verdict {
-    /// Notes why the tree fails; the first reason stands.
-    pub(super) fn fail(&self, failure: Option<FailureChain>) {
-        if let Some(failure) = failure {
-            lock(&self.failure).get_or_insert(failure);
-        }
-    }
+/// Why a tree failed.
+#[derive(Clone)]
+struct Failure {
+    chain: FailureChain,
+    /// The chain in words, formatted where a panic of the user's `Display` does no harm.
+    text: Arc<str>,
+}
+
+/// How a shutdown ended whose tasks did not all stop.
+#[derive(Clone, Copy)]
+pub(super) enum Cut {
+    /// The grace was over.
+    Grace,
+    /// So long after the request it was forced.
+    Forced(Duration),
 }
 
 /// A shutdown that was requested. It goes on whether this is awaited or not; all who await it get one result. A task of
@@ -51,10 +64,10 @@ impl Verdict {
 ///
 /// # Cancel safety
 /// Dropping it does not take the request back.
-pub struct Shutdown(Pin<Box<dyn Future<Output = Result<(), RuntimeError>> + Send>>);
+pub struct Shutdown(Pin<Box<dyn Future<Output = ShutdownResult> + Send>>);
 
 impl Future for Shutdown {
-    type Output = Result<(), RuntimeError>;
+    type Output = ShutdownResult;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(cx)
@@ -70,18 +83,17 @@ impl fmt::Debug for Shutdown {
 impl Core {
     /// Requests the shutdown, unless that was done.
     pub(crate) fn shut_down(self: &Arc<Self>, why: &str, drain: Duration) {
-        // On the caller's runtime, which runs now; should it end first, where the tasks are.
         let here = Handle::try_current().ok();
         let home = self.home();
-        let next = home.clone().filter(|home| here.as_ref().is_some_and(|here| here.id() != home.id()));
-        let runtime = here.or(home);
-        let idle = {
+        let runtime = here.as_ref().or(home.as_ref());
+        let (nothing_to_do, is_run) = {
             let mut registry = self.registry();
             if registry.admission != Admission::Open {
                 return;
             }
             registry.admission = Admission::Closing;
-            if let Some(runtime) = &runtime {
+            *lock(&self.stop.requested) = Some(Instant::now());
+            if let Some(runtime) = runtime {
                 self.bus.start(runtime);
                 if self.bus.is_active() {
                     self.bus.publish(Event::new(EventKind::ShutdownRequested).because(why));
@@ -89,37 +101,34 @@ impl Core {
             }
             #[cfg(feature = "controller")]
             let aftermath = Aftermath::of_shutdown(&mut registry);
-            let vacant = registry.is_empty();
+            let (vacant, is_run) = (registry.is_empty(), registry.running);
             drop(registry);
             #[cfg(feature = "controller")]
             aftermath.carry_out();
             // For those who look from outside: it is not ready any more.
             self.readiness.changed.wake();
-            vacant && !self.bus.is_active()
+            (vacant && !self.bus.is_active(), is_run)
         };
         if runtime.is_some() {
             observe::shutdown_requested(why);
         }
-        match runtime {
-            Some(runtime) if !idle => Driver { core: Arc::clone(self), next }.spawn(&runtime, drain),
-            // There is nothing to stop, and nobody to tell.
-            _ => drop(Driver { core: Arc::clone(self), next: None }),
-        }
+        Stopper::start(self, Request { here, home, drain, nothing_to_do, is_run });
     }
 
     /// Aborts what has not stopped yet.
-    pub(crate) fn force(&self) {
-        self.verdict.forced.store(true, Ordering::Release);
-        self.verdict.force.wake();
+    pub(crate) fn force(&self, why: &str) {
+        let requested = *lock(&self.stop.requested);
+        let after = requested.map_or(Duration::ZERO, |requested| requested.elapsed());
+        self.stop.verdict.force(after, || {
+            if self.bus.is_active() {
+                self.bus.publish(Event::new(EventKind::ShutdownForced).because(why));
+            }
+        });
     }
 
     /// Waits for the result of a shutdown that was requested or will be.
-    pub(crate) async fn verdict(&self) -> Result<(), RuntimeError> {
-        self.verdict.given.wait(|| self.given_verdict()).await
-    }
-
-    fn given_verdict(&self) -> Option<Result<(), RuntimeError>> {
-        lock(&self.verdict.result).clone()
+    pub(crate) async fn verdict(&self) -> ShutdownResult {
+        self.stop.verdict.wait().await
     }
 
     pub(crate) fn shutdown(self: &Arc<Self>, why: &str) -> Shutdown {
@@ -131,118 +140,70 @@ impl Core {
         }))
     }
 
-    async fn forced(&self) {
-        self.verdict.force.wait(|| self.verdict.forced.load(Ordering::Acquire).then_some(())).await;
+    /// The root is to stop: in failure, or because its purpose is fulfilled.
+    pub(super) fn tree_stops(self: &Arc<Self>, failure: Option<FailureChain>) {
+        let why = match failure {
+            None => "a significant task completed".into(),
+            Some(chain) => self.stop.fail(chain),
+        };
+        self.shut_down(&why, self.config.drain);
     }
 
-    /// Gives the verdict.
-    pub(super) fn close(&self, result: Result<(), RuntimeError>) {
+    /// Whether the shutdown has given up on the tasks that are left.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.stop.gave_up.load(Ordering::Acquire)
+    }
+
+    pub(super) fn give_up(&self) {
+        self.stop.gave_up.store(true, Ordering::Release);
+    }
+
+    /// Gives a verdict at once, unless there is one, or one is on its way: what runs the tasks is gone.
+    pub(super) fn abandon(&self) {
+        let cells = self.cells();
+        for cell in &cells {
+            cell.stop(super::cell::Bound::Now, false);
+        }
+        let left = cells.iter().filter(|cell| cell.lock().phase() != TaskState::Ended);
+        let stuck = left.map(|cell| (cell.id(), Arc::clone(cell.name()))).collect();
+        self.close(|| self.judge(stuck, Cut::Grace));
+        // Of those that have ended since, the tasks are dropped here.
+        cells.into_iter().for_each(|cell| drop(drop_caught(cell)));
+    }
+
+    /// Gives the verdict, unless there is one, or one is on its way.
+    pub(super) fn close(&self, result: impl FnOnce() -> ShutdownResult) {
+        if let Some(judge) = self.stop.verdict.judge() {
+            let result = result();
+            observe::shutdown_over(&result);
+            self.close_with(|| judge.give(result));
+        }
+    }
+
+    /// As `close`, with a verdict that is ready.
+    pub(super) fn close_with(&self, give: impl FnOnce()) {
         let over = {
             let mut registry = self.registry();
             registry.close();
             registry.is_over()
         };
-        lock(&self.verdict.result).get_or_insert(result);
-        self.verdict.given.wake();
+        give();
         self.stopped();
         if over {
             self.bus.close();
         }
     }
 
-    /// Waits until no task is registered.
-    pub(super) async fn vacant(&self) {
-        self.gone(Registry::is_empty).await;
-    }
-
-    /// Waits until those are gone that it asks for.
-    async fn gone(&self, are_gone: impl Fn(&Registry) -> bool) {
-        self.vacant.wait(|| are_gone(&self.registry()).then_some(())).await;
-    }
-}
-
-/// Carries the shutdown out; dropped before its end, it leaves the verdict that holds then.
-struct Driver {
-    core: Arc<Core>,
-    /// Where it goes on if its runtime ends before it does.
-    next: Option<Handle>,
-}
-
-impl Driver {
-    fn spawn(self, runtime: &Handle, drain: Duration) {
-        let driving: Background = Box::pin(self.drive(drain));
-        observe::spawn(runtime, driving, |_| "shutdown".into());
-    }
-
-    async fn drive(self, drain: Duration) {
-        let core = &self.core;
-        if !drain.is_zero() {
-            until(pin!(core.vacant()), pin!(core.forced()), drain).await;
-        }
-        let grace = core.config.grace;
-        core.registry().admission = Admission::Stopping;
-        let mut stuck = Vec::new();
-        if !until(pin!(self.stop_all(grace)), pin!(core.forced()), grace).await {
-            core.roots().iter().for_each(|root| root.stop(Bound::Now));
-            for cell in core.cells() {
-                cell.stop(Bound::Now, false);
-            }
-            // What can be aborted is given the time to show it, so that it is gone when `run` returns.
-            until(pin!(core.vacant()), pin!(pending()), ABORT).await;
-            for cell in core.cells() {
-                cell.declare_aborted();
-                stuck.push((cell.id(), Arc::clone(cell.name())));
-            }
-        }
-        let result = self.judge(stuck);
-        if core.bus.is_active() {
-            core.bus.publish_surely(match &result {
-                Ok(()) => Event::new(EventKind::AllStoppedWithinGrace),
-                Err(error) => Event::new(EventKind::GraceExceeded).because(error.to_string()),
-            });
-            // Forced once more, it does not even wait for them.
-            let force = &core.verdict.force;
-            until(pin!(core.bus.flush()), pin!(force.next_ring(force.rings())), core.config.drain_timeout).await;
-        }
-        observe::shutdown_over(&result);
-        core.close(result);
-    }
-
-    /// What was added at runtime stops before the declared tree, and both share the grace.
-    async fn stop_all(&self, grace: Duration) {
-        let core = &self.core;
-        let roots = core.roots();
-        let (mut added, mut declared) = (Vec::new(), Vec::new());
-        for cell in core.cells().into_iter().filter(|cell| cell.member().is_none()) {
-            if cell.was_added() { added.push(cell) } else { declared.push(cell) }
-        }
-        let layers =
-            roots.iter().map(|root| root.spec().layers()).max().unwrap_or(0).max(u32::from(!declared.is_empty()));
-        let began = Instant::now();
-        let share = if layers == 0 { Bound::Open } else { Bound::within(grace / (layers + 1)) };
-        let now = Some(core.clock.now());
-        for cell in added {
-            cell.stop_at(now, cell.bound_of_stop(share), false);
-        }
-        core.gone(Registry::has_tree_only).await;
-        for cell in declared {
-            cell.stop(cell.bound_of_stop(Bound::Open), false);
-        }
-        for root in roots {
-            root.stop(Bound::within(grace.saturating_sub(began.elapsed())));
-        }
-        core.vacant().await;
-    }
-
     /// Names what was aborted, at the deadline or before it.
-    fn judge(&self, mut stuck: Vec<(TaskId, Arc<str>)>) -> Result<(), RuntimeError> {
-        stuck.append(&mut self.core.registry().aborted);
+    pub(super) fn judge(&self, mut stuck: Vec<(TaskId, Arc<str>)>, cut: Cut) -> ShutdownResult {
+        stuck.extend_from_slice(&self.registry().aborted);
         if !stuck.is_empty() {
             stuck.sort_unstable();
             stuck.dedup();
         }
         let stuck: Vec<_> = stuck.into_iter().map(|(_, name)| name.to_string()).collect();
-        if let Some(chain) = lock(&self.core.verdict.failure).take() {
+        let failure = lock(&self.stop.failure).clone();
+        if let Some(Failure { chain, .. }) = failure {
             return Err(if chain.ends_by_limit() {
                 RuntimeError::IntensityExceeded { chain, stuck }
             } else {
@@ -252,44 +213,64 @@ impl Driver {
         if stuck.is_empty() {
             return Ok(());
         }
-        Err(RuntimeError::GraceExceeded { grace: self.core.config.grace, stuck })
+        Err(match cut {
+            Cut::Grace => RuntimeError::GraceExceeded { grace: self.config.grace, stuck },
+            Cut::Forced(after) => RuntimeError::ShutdownForced { after, stuck },
+        })
+    }
+
+    /// The event that tells the verdict: what had to be aborted decides on its kind, and a failure is its reason.
+    pub(super) fn event_of(&self, result: &ShutdownResult) -> Event {
+        let failure = lock(&self.stop.failure).as_ref().map(|failure| Arc::clone(&failure.text));
+        let stuck: &[String] = match result {
+            Ok(()) => &[],
+            Err(error) => error.stuck(),
+        };
+        let kind = if stuck.is_empty() { EventKind::AllStoppedWithinGrace } else { EventKind::GraceExceeded };
+        let reason = match (failure, result) {
+            (Some(failure), _) => Some(format!("{failure}{}", crate::runtime_error::left(stuck))),
+            (None, Err(error)) => Some(error.to_string()),
+            (None, Ok(())) => None,
+        };
+        let event = Event::new(kind);
+        match reason {
+            Some(reason) => event.because(Reason::from(reason)),
+            None => event,
+        }
     }
 }
 
-impl Drop for Driver {
+impl Core {
+    /// Waits until no task is registered.
+    pub(super) async fn vacant(&self) {
+        self.vacant.wait(|| self.registry().is_empty().then_some(())).await;
+    }
+}
+
+impl Stop {
+    /// Notes why the tree fails, in words as well; the first reason stands.
+    fn fail(&self, chain: FailureChain) -> String {
+        // The error is the user's, and so is its `Display`: it is formatted once, and never again.
+        let text = catch(|| chain.to_string()).unwrap_or_else(|_| in_short(&chain));
+        let failure = Failure { chain, text: text.as_str().into() };
+        let spare = {
+            let mut place = lock(&self.failure);
+            if place.is_none() { place.replace(failure) } else { Some(failure) }
+        };
+        let _ = drop_caught(spare);
+        text
+    }
+}
+
+/// The chain without the error.
+fn in_short(chain: &FailureChain) -> String {
+    let paths: Vec<_> = chain.links().iter().map(|link| format!("`{}`", link.path)).collect();
+    format!("{} failed", paths.join(", "))
+}
+
+impl Drop for Stop {
+    /// The error is the user's, and so is its drop.
     fn drop(&mut self) {
-        let over = lock(&self.core.verdict.result).is_some();
-        if over {
-            return;
-        }
-        if let Some(next) = self.next.take() {
-            let driver = Self { core: Arc::clone(&self.core), next: None };
-            driver.spawn(&next, Duration::ZERO);
-            return;
-        }
-        let cells = self.core.cells();
-        for cell in &cells {
-            cell.stop(Bound::Now, false);
-        }
-        let left = cells.iter().filter(|cell| cell.lock().phase() != TaskState::Ended);
-        let result = self.judge(left.map(|cell| (cell.id(), Arc::clone(cell.name()))).collect());
-        observe::shutdown_over(&result);
-        self.core.close(result);
-    }
-}
-
-pub(super) type Waited<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;
-
-/// Waits for `done`, but not past `end` and not longer than `time`. Whether it is done.
-pub(super) async fn until(mut done: Waited<'_>, mut end: Waited<'_>, time: Duration) -> bool {
-    let either = std::future::poll_fn(|cx| {
-        if done.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(true);
-        }
-        end.as_mut().poll(cx).map(|()| false)
-    });
-    match deadline(time) {
-        None => either.await,
-        Some(deadline) => timeout_at(deadline, either).await.unwrap_or(false),
+        let _ = drop_caught(lock(&self.failure).take());
     }
 }

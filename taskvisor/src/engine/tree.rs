@@ -12,7 +12,6 @@ use super::core::{Admitted, Core, announce};
 use super::group::{GroupCell, Member, Place, drive};
 use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
-use crate::failure::FailureChain;
 use crate::group::{ChildSpec, Group};
 use crate::outcome::TaskOutcome;
 use crate::runtime_error::{InvalidOption, RuntimeError};
@@ -50,11 +49,11 @@ impl Core {
         let admitted = self.admit_group(root, "".into(), true)?;
         let plain = root.is_plain();
         let mut registry = self.registry();
-        if once.is_some_and(|started| started.load(Ordering::Relaxed)) {
-            return Ok(());
-        }
         if registry.admission != Admission::Open {
             return Err(RuntimeError::ShuttingDown);
+        }
+        if once.is_some_and(|started| started.load(Ordering::Relaxed)) {
+            return Ok(());
         }
         if let Some(taken) = admitted.paths().into_iter().find(|path| registry.is_taken(path)) {
             return Err(RuntimeError::TaskAlreadyExists { name: taken.to_string() });
@@ -188,23 +187,13 @@ impl Core {
             Some(root) => Some(registry.roots.swap_remove(root)),
             None => registry.groups.remove(group.path()),
         };
-        let (vacant, over) = (registry.is_empty(), registry.is_over());
+        let (vacant, over) = (registry.is_drained(), registry.is_over());
         drop(registry);
         group.finish(outcome);
         drop(gone);
         if vacant {
             self.is_vacant(over);
         }
-    }
-
-    /// The root is to stop: in failure, or because what it was there for is done.
-    pub(super) fn tree_stops(self: &Arc<Self>, failure: Option<FailureChain>) {
-        let why = match &failure {
-            Some(failure) => failure.to_string(),
-            None => "a significant task completed".into(),
-        };
-        self.verdict.fail(failure);
-        self.shut_down(&why, self.config.drain);
     }
 
     fn admit_group<'a>(

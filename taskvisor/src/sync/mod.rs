@@ -4,7 +4,9 @@
 
 mod waiters;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
+
+pub(crate) use std::sync::Mutex;
 
 #[cfg(feature = "controller")]
 pub(crate) use waiters::wake_caught;
