@@ -38,7 +38,7 @@ mod tests {
         assert_eq!(share(secs(10), secs(10), 2_000), secs(5));
         assert_eq!(share(secs(1), secs(60), 3), Duration::from_millis(500));
         assert_eq!(share(Duration::ZERO, secs(60), 3), Duration::ZERO);
-        assert_eq!(share(Duration::MAX, Duration::MAX, u32::MAX), Duration::MAX - secs(u64::from(u32::MAX)));
+        assert_eq!(share(Duration::MAX, Duration::MAX, 1), secs(u64::MAX - 1) + Duration::from_nanos(999_999_999));
     }
 
     #[test]

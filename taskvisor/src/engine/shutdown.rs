@@ -168,7 +168,9 @@ impl Core {
         let stuck = left.map(|cell| (cell.id(), Arc::clone(cell.name()))).collect();
         self.close(|| self.judge(stuck, Cut::Grace));
         // Of those that have ended since, the tasks are dropped here.
-        cells.into_iter().for_each(|cell| drop(drop_caught(cell)));
+        for cell in cells {
+            let _ = drop_caught(cell);
+        }
     }
 
     /// Gives the verdict, unless there is one, or one is on its way.

@@ -249,7 +249,7 @@ impl Lifeline {
         let sentinel = Sentinel(Arc::downgrade(core));
         let waiting: Background = Box::pin(async move {
             let _sentinel = sentinel;
-            pending().await
+            pending::<()>().await;
         });
         Self(home.spawn(waiting).abort_handle())
     }

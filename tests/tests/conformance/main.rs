@@ -13,6 +13,7 @@ mod h_significant;
 mod i_events;
 mod j_controller;
 mod journal;
+mod k_faults;
 mod look;
 mod probes;
 mod retry_if;

@@ -1,0 +1,3 @@
+//! K. Faults that were found, each with the right value.
+
+mod stop;
