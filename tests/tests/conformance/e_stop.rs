@@ -3,7 +3,7 @@
 mod blocked;
 mod panics;
 #[cfg(unix)]
-mod signals;
+pub(crate) mod signals;
 mod trees;
 
 use std::sync::Arc;
