@@ -32,6 +32,7 @@ use crate::panics::catch;
 use crate::runtime_error::{InvalidOption, RuntimeError};
 use crate::settings::{Overrides, Settings};
 use crate::spec::{Said, TaskSpec};
+use crate::status::TaskState;
 use crate::sync::{Waiters, lock};
 use crate::task::TaskRef;
 
@@ -66,6 +67,14 @@ pub(super) struct Readiness {
     ready: AtomicBool,
     pub(super) missing: AtomicUsize,
     pub(super) changed: Waiters,
+}
+
+impl Readiness {
+    /// The first batch was not started.
+    pub(super) fn reset(&self) {
+        self.ready.store(false, Ordering::Release);
+        self.batch.store(false, Ordering::Relaxed);
+    }
 }
 
 /// What a supervisor is built of.
@@ -235,7 +244,7 @@ impl Core {
         announce(&cell);
         drop(registry);
         Actor::spawn(Arc::clone(&cell), &runtime);
-        Ok(cell)
+        if was_refused(&cell) { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
     }
 
     pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Arc<Tie>>) -> Arc<Cell> {
@@ -351,9 +360,15 @@ impl Core {
 }
 
 /// Whether the runtime takes tasks: one that was shut down drops them at once.
-fn is_alive(runtime: &Handle) -> bool {
+pub(super) fn is_alive(runtime: &Handle) -> bool {
     let probe = pin!(runtime.spawn(async {}));
     !matches!(probe.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
+}
+
+/// Whether a task that was just spawned has ended without an attempt, as its runtime was shut down before.
+pub(super) fn was_refused(cell: &Cell) -> bool {
+    let ended = cell.lock().phase() == TaskState::Ended;
+    ended && cell.status().attempt == 0 && matches!(cell.try_outcome(), Some(TaskOutcome::Aborted { .. }))
 }
 
 pub(super) fn announce(cell: &Arc<Cell>) {

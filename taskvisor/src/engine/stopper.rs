@@ -58,22 +58,27 @@ impl Stopper {
     /// Starts the shutdown that was requested.
     pub(super) fn start(core: &Arc<Core>, request: Request) {
         let Request { here, home, drain, nothing_to_do, is_run } = request;
-        let in_task = try_id().is_some();
         let elsewhere = matches!((&here, &home), (Some(here), Some(home)) if here.id() != home.id());
         let Some(runtime) = here.or_else(|| home.clone()) else { return core.abandon() };
         // What wakes a `run` must not be a worker that goes on with user code in this turn.
-        if nothing_to_do && !(is_run && in_task && has_workers(&runtime)) {
+        let is_held_up = try_id().is_some() && has_workers(&runtime);
+        if nothing_to_do && !(is_run && is_held_up) {
             return core.abandon();
         }
         let home = home.unwrap_or_else(|| runtime.clone());
         let mut stopper = Self { core: Arc::clone(core), home, trial: None, lifeline: None, watch: None };
         if elsewhere || has_workers(&runtime) {
-            if !elsewhere && !in_task && drain.is_zero() && !core.bus.is_active() {
+            if !elsewhere && drain.is_zero() && !core.bus.is_active() {
                 let route = Route::default();
                 stopper.trial = Some((route.clone(), TURNS));
                 let mobile = Mobile::new(Box::pin(stopper.drive(drain)), route);
                 let driving: Background = Box::pin(mobile);
-                return observe::spawn(&runtime, driving, |_| "shutdown".into());
+                observe::spawn(&runtime, driving, |_| "shutdown".into());
+                if is_held_up {
+                    // A worker keeps what it spawned last to itself, and this one may block in this turn.
+                    runtime.spawn(async {});
+                }
+                return;
             }
             if let Some(watch) = Watch::get() {
                 return stopper.spawn_on(watch, drain);

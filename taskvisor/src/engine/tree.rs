@@ -8,12 +8,13 @@ use tokio::runtime::Handle;
 
 use super::actor::Actor;
 use super::cell::{self, Cell, Origin, Tie};
-use super::core::{Admitted, Core, announce};
+use super::core::{Admitted, Core, announce, is_alive, was_refused};
 use super::group::{GroupCell, Member, Place, drive};
 use super::observe::{self, Background};
-use super::registry::{Admission, Registry};
+use super::registry::{Admission, Places, Registry};
 use crate::group::{ChildSpec, Group};
 use crate::outcome::TaskOutcome;
+use crate::panics::drop_caught;
 use crate::runtime_error::{InvalidOption, RuntimeError};
 use crate::spec::TaskSpec;
 use crate::strategy::Strategy;
@@ -48,6 +49,9 @@ impl Core {
         let runtime = self.prepare()?;
         let admitted = self.admit_group(root, "".into(), true)?;
         let plain = root.is_plain();
+        if !plain && !is_alive(&runtime) {
+            return Err(RuntimeError::NoRuntime);
+        }
         let mut registry = self.registry();
         if registry.admission != Admission::Open {
             return Err(RuntimeError::ShuttingDown);
@@ -80,9 +84,19 @@ impl Core {
         if first && plain && registered.cells.is_empty() {
             self.set_ready();
         }
+        let last = registered.cells.last().cloned();
         registered.spawn(&runtime);
         if let Some(root) = root {
             root.release();
+        } else if last.is_some_and(|last| was_refused(&last)) {
+            // Nothing of it has run: it can be started on another runtime.
+            if first {
+                self.readiness.reset();
+            }
+            if let Some(started) = once {
+                started.store(false, Ordering::Relaxed);
+            }
+            return Err(RuntimeError::NoRuntime);
         }
         Ok(())
     }
@@ -130,10 +144,11 @@ impl Core {
             registry.insert(&cell);
             cell
         })?;
+        registry.settle(&runtime);
         announce(&cell);
         drop(registry);
         Actor::spawn(Arc::clone(&cell), &runtime);
-        Ok(cell)
+        if was_refused(&cell) { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
     }
 
     /// From now on the places of the declared tasks are kept.
@@ -143,8 +158,14 @@ impl Core {
 
     /// Lets go of them: they know their supervisor, which would never be freed.
     pub(crate) fn forget_places(&self) {
-        let gone = self.registry().places.take();
-        drop(gone);
+        let Some(gone) = self.registry().places.take() else { return };
+        let Places { tasks, groups } = *gone;
+        for task in tasks.into_values() {
+            let _ = drop_caught(task);
+        }
+        for group in groups.into_values() {
+            let _ = drop_caught(group);
+        }
     }
 
     /// The newest registration of a place, also when it has ended.

@@ -22,7 +22,7 @@ use super::delivery::deliver;
 use super::lane::{Batch, Lane};
 use super::{Event, EventKind, Subscribe};
 use crate::engine::Background;
-use crate::panics::drop_caught;
+use crate::panics::{Fenced, drop_caught};
 use crate::sync::lock;
 
 /// The relay waits no longer for publishers once this many events came together, or after this many turns.
@@ -33,7 +33,7 @@ const TURNS: usize = 16;
 const BURST: usize = 65_536;
 
 pub(crate) struct Bus {
-    subscribers: Vec<Arc<dyn Subscribe>>,
+    subscribers: Vec<Fenced<Arc<dyn Subscribe>>>,
     names: Vec<Arc<str>>,
     capacity: usize,
     /// How many streams there are.
@@ -104,7 +104,7 @@ impl Bus {
             bells: subscribers.iter().map(|_| Notify::new()).collect(),
             delivered: Notify::new(),
             names: subscribers.iter().map(|subscriber| subscriber.name().into()).collect(),
-            subscribers,
+            subscribers: subscribers.into_iter().map(Fenced::new).collect(),
             #[cfg(feature = "test-util")]
             taps: super::tap::Taps::default(),
         }
@@ -438,7 +438,7 @@ async fn relay(relay: Relay) {
 
 /// Delivers to one subscriber.
 async fn work(bus: Arc<Bus>, lane: usize) {
-    let subscriber = &*bus.subscribers[lane];
+    let subscriber = &**bus.subscribers[lane];
     while let Some(batch) = bus.next(lane).await {
         if let Some((panics, message)) = deliver(subscriber, &batch).await {
             bus.report(EventKind::SubscriberPanicked, lane, panics, message.to_string());

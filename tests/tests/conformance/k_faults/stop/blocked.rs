@@ -25,14 +25,14 @@ fn wait<T: Send + 'static>(runtime: &Runtime, future: impl Future<Output = T> + 
     receiver.recv_timeout(FOREVER).expect("hangs")
 }
 
-/// Runs a scenario, and expects it to be over while so many threads are blocked: those of the tasks `0`, `1`, ..
-fn while_blocked<F>(blocked: usize, scenario: impl Fn(Arc<Barrier>) -> F)
+/// Runs a scenario, in turns beside no other task and beside two, and expects it to be over while so many threads are blocked: those of the tasks `0`, `1`, ..
+fn while_blocked<F>(blocked: usize, scenario: impl Fn(Arc<Barrier>, usize) -> F)
 where
     F: Future<Output = Result> + Send + 'static,
 {
     for round in 0..ROUNDS {
         let (runtime, barrier) = (four_workers(), Barrier::new());
-        let result = wait(&runtime, scenario(Arc::clone(&barrier)));
+        let result = wait(&runtime, scenario(Arc::clone(&barrier), round % 2 * 2));
         assert_eq!(barrier.counts(), (blocked, 0), "round {round}: blocked, and blocked no more");
         barrier.open();
         let expected: Vec<_> = (0..blocked).map(|n| n.to_string()).collect();
@@ -41,10 +41,10 @@ where
     }
 }
 
-/// So many tasks that block their thread, and two others.
-fn specs(blocked: usize, spec: impl Fn(&str) -> TaskSpec) -> Vec<TaskSpec> {
+/// So many tasks that block their thread, and so many others.
+fn specs(blocked: usize, others: usize, spec: impl Fn(&str) -> TaskSpec) -> Vec<TaskSpec> {
     let specs = (0..blocked).map(|n| spec(&n.to_string()));
-    specs.chain(["polite", "nice"].map(cooperative)).collect()
+    specs.chain((0..others).map(|n| cooperative(&format!("other-{n}")))).collect()
 }
 
 /// A `run_until` that is over soon.
@@ -55,8 +55,11 @@ async fn run(supervisor: Arc<Supervisor>, specs: Vec<TaskSpec>) -> Result {
 #[test]
 fn k3c_run_returns_at_the_deadline_though_cleanups_block_their_threads() {
     for blocked in [1, 3] {
-        while_blocked(blocked, |barrier| {
-            run(Supervisor::new(with_grace(ms(100)), vec![]), specs(blocked, |name| cleanup_blocks(name, &barrier)))
+        while_blocked(blocked, |barrier, others| {
+            run(
+                Supervisor::new(with_grace(ms(100)), vec![]),
+                specs(blocked, others, |name| cleanup_blocks(name, &barrier)),
+            )
         });
     }
 }
@@ -64,10 +67,10 @@ fn k3c_run_returns_at_the_deadline_though_cleanups_block_their_threads() {
 #[test]
 fn k3c_run_returns_at_the_deadline_though_it_is_a_task_beside_blocked_ones() {
     for (blocked, listened) in [(1, false), (1, true), (2, false), (2, true)] {
-        while_blocked(blocked, |barrier| {
+        while_blocked(blocked, |barrier, others| {
             let config = SupervisorConfig { signals: false, ..with_grace(ms(100)) };
             let supervisor = Supervisor::new(config, if listened { vec![Recorder::new()] } else { vec![] });
-            let specs = specs(blocked, |name| cleanup_blocks(name, &barrier));
+            let specs = specs(blocked, others, |name| cleanup_blocks(name, &barrier));
             async move {
                 let handle = supervisor.handle();
                 let run = tokio::spawn(async move { supervisor.run(specs).await });
@@ -82,9 +85,9 @@ fn k3c_run_returns_at_the_deadline_though_it_is_a_task_beside_blocked_ones() {
 #[test]
 fn k3c_run_until_returns_at_the_deadline_though_it_is_a_task_beside_blocked_ones() {
     for blocked in [1, 2] {
-        while_blocked(blocked, |barrier| {
+        while_blocked(blocked, |barrier, others| {
             let supervisor = Supervisor::new(with_grace(ms(100)), vec![]);
-            let specs = specs(blocked, |name| cleanup_blocks(name, &barrier));
+            let specs = specs(blocked, others, |name| cleanup_blocks(name, &barrier));
             async { tokio::spawn(run(supervisor, specs)).await.unwrap() }
         });
     }
@@ -93,8 +96,9 @@ fn k3c_run_until_returns_at_the_deadline_though_it_is_a_task_beside_blocked_ones
 #[test]
 fn k3c_run_returns_though_the_drop_of_an_aborted_future_blocks() {
     for spawned in [false, true] {
-        while_blocked(1, |barrier| {
-            let run = run(Supervisor::new(with_grace(ms(100)), vec![]), specs(1, |name| drop_blocks(name, &barrier)));
+        while_blocked(1, |barrier, others| {
+            let run =
+                run(Supervisor::new(with_grace(ms(100)), vec![]), specs(1, others, |name| drop_blocks(name, &barrier)));
             async move { if spawned { tokio::spawn(run).await.unwrap() } else { run.await } }
         });
     }
@@ -102,10 +106,10 @@ fn k3c_run_returns_though_the_drop_of_an_aborted_future_blocks() {
 
 #[test]
 fn k3c_run_returns_though_the_drop_of_a_future_blocks_that_had_a_deadline_of_its_own() {
-    while_blocked(1, |barrier| {
+    while_blocked(1, |barrier, others| {
         let run = run(
             Supervisor::new(with_grace(ms(200)), vec![]),
-            specs(1, |name| drop_blocks(name, &barrier).with_stop_timeout(ms(50))),
+            specs(1, others, |name| drop_blocks(name, &barrier).with_stop_timeout(ms(50))),
         );
         async { tokio::spawn(run).await.unwrap() }
     });
@@ -114,7 +118,7 @@ fn k3c_run_returns_though_the_drop_of_a_future_blocks_that_had_a_deadline_of_its
 #[test]
 fn k3c_run_returns_though_the_task_that_requested_the_shutdown_blocks_in_that_turn() {
     for first_turn in [true, false] {
-        while_blocked(1, |barrier| {
+        while_blocked(1, |barrier, _| {
             let supervisor = Supervisor::new(with_grace(ms(100)), vec![]);
             let task = TaskFn::arc("0", move |ctx: TaskContext| {
                 let barrier = Arc::clone(&barrier);
@@ -234,6 +238,7 @@ fn value_blocks(check: impl Fn(Result)) {
         });
         let run = async move { supervisor.run_until(vec![TaskSpec::inherit(task)], sleep(ms(10))).await };
         let result = wait(&runtime, run);
+        barrier.wait_until_entered();
         assert_eq!(barrier.counts(), (1, 0), "round {round}");
         barrier.open();
         check(result);

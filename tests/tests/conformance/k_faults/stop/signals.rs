@@ -2,7 +2,7 @@
 
 use crate::e_stop::signals::{LONG, Victim};
 
-const ROUNDS: usize = 8;
+const ROUNDS: usize = 4;
 const HOWS: [&str; 3] = ["exit", "spawned", "spawned-quiet"];
 
 /// The process does not end before `run` has returned: the thread is blocked for ever.
