@@ -66,7 +66,12 @@ impl Stopper {
             return core.abandon();
         }
         let home = home.unwrap_or_else(|| runtime.clone());
-        let mut stopper = Self { core: Arc::clone(core), home, trial: None, lifeline: None, watch: None };
+        let mut stopper = Self { core: Arc::clone(core), home: home.clone(), trial: None, lifeline: None, watch: None };
+        if elsewhere && !has_workers(&home) {
+            // With its clock, unless nobody drives it.
+            stopper.spawn(&home, drain);
+            return see_to_the_end(core, drain);
+        }
         if elsewhere || has_workers(&runtime) {
             if !elsewhere && drain.is_zero() && !core.bus.is_active() {
                 let route = Route::default();
@@ -240,6 +245,25 @@ impl Drop for Stopper {
         }
         self.core.abandon();
     }
+}
+
+/// Gives the verdict if it is not given when all its time has passed.
+fn see_to_the_end(core: &Arc<Core>, drain: Duration) {
+    const SPARE: Duration = Duration::from_secs(1);
+    if core.stop.verdict.is_given() {
+        return;
+    }
+    let Some(watch) = Watch::get() else { return };
+    let (runtime, core) = (watch.runtime().clone(), Arc::clone(core));
+    let time = drain.saturating_add(core.config.grace).saturating_add(core.config.drain_timeout).saturating_add(SPARE);
+    let waiting: Background = Box::pin(async move {
+        let _watch = watch;
+        let given = pin!(async { drop(core.verdict().await) });
+        if !until(given, pin!(pending()), deadline(time)).await {
+            core.abandon();
+        }
+    });
+    runtime.spawn(waiting);
 }
 
 /// A task on the runtime of the tasks, to learn of its end: while that lasts, a blocked thread of it holds what it ran,

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use taskvisor::{ControllerError, ControllerSpec, RuntimeError, Supervisor, TaskOutcome, TaskState, Tree};
+use taskvisor::{ControllerError, ControllerSpec, RuntimeError, Shutdown, Supervisor, TaskOutcome, TaskState, Tree};
 use tests::{cooperative, ms, secs, supervisor};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
@@ -25,6 +25,13 @@ fn at_once<T>(future: impl Future<Output = T>) -> T {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("it waits"),
     }
+}
+
+/// A shutdown that is not awaited yet.
+struct Requested(Shutdown);
+
+fn requested(supervisor: &Supervisor) -> impl Future<Output = Requested> {
+    std::future::poll_fn(|_| Poll::Ready(Requested(supervisor.shutdown())))
 }
 
 fn is_no_runtime<T>(result: &std::result::Result<T, RuntimeError>) -> bool {
@@ -97,7 +104,7 @@ fn k5e_a_runtime_that_is_gone_takes_no_task_of_another_with_it() {
             let shutdown = if requested_on_another_thread {
                 supervisor.shutdown()
             } else {
-                second.block_on(async { supervisor.shutdown() })
+                second.block_on(requested(&supervisor)).0
             };
             let result = second.block_on(async { timeout(FOREVER, shutdown).await.expect("hangs") });
             assert!(result.is_ok(), "{result:?}");
@@ -116,7 +123,7 @@ fn k5e_a_runtime_that_goes_during_the_shutdown_takes_no_task_of_another_with_it(
         is_running(&supervisor, "second").await;
         task
     });
-    let shutdown = first.block_on(async { supervisor.shutdown() });
+    let shutdown = first.block_on(requested(&supervisor)).0;
     drop(first);
     let result = second.block_on(async { timeout(FOREVER, shutdown).await.expect("hangs") });
     assert_eq!(super::stuck(result), ["first"]);
@@ -129,13 +136,13 @@ fn k5e_a_shutdown_ends_with_the_runtime_of_its_tasks() {
     let shutdown = runtime.block_on(async {
         supervisor.add_task(tests::deaf("deaf")).await.unwrap();
         is_running(&supervisor, "deaf").await;
-        let shutdown = supervisor.shutdown();
+        let shutdown = requested(&supervisor).await;
         // It is no trial any more.
         sleep(ms(20)).await;
         shutdown
     });
     drop(runtime);
-    let result = one_thread().block_on(async { timeout(FOREVER, shutdown).await.expect("hangs") });
+    let result = one_thread().block_on(async { timeout(FOREVER, shutdown.0).await.expect("hangs") });
     assert_eq!(super::stuck(result), ["deaf"]);
 }
 
@@ -150,6 +157,14 @@ fn k5p_a_shutdown_requested_on_a_runtime_that_nobody_drives_happens() -> Result 
     let outcome = own.block_on(async { timeout(FOREVER, task.outcome()).await.expect("hangs") });
     assert!(matches!(outcome, TaskOutcome::Canceled { .. }));
     own.block_on(async { timeout(FOREVER, shutdown).await.expect("hangs") })
+}
+
+#[test]
+fn k5p_a_shutdown_of_tasks_that_nobody_drives_ends_with_the_grace() {
+    let (idle, supervisor) = (one_thread(), Supervisor::new(with_grace(ms(50)), vec![]));
+    idle.block_on(supervisor.add_task(cooperative("task"))).unwrap();
+    let result = workers().block_on(async { timeout(FOREVER, supervisor.shutdown()).await.expect("hangs") });
+    assert_eq!(super::stuck(result), ["task"]);
 }
 
 #[test]
