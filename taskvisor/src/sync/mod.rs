@@ -7,6 +7,7 @@ mod waiters;
 use std::sync::{MutexGuard, PoisonError};
 
 pub(crate) use std::sync::Mutex;
+pub(crate) use std::sync::atomic::{AtomicU32, Ordering};
 
 #[cfg(feature = "controller")]
 pub(crate) use waiters::wake_caught;

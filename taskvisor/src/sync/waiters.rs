@@ -5,11 +5,9 @@
 
 use std::future::poll_fn;
 use std::mem;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Poll, Waker};
 
-use super::lock;
+use super::{AtomicU32, Mutex, Ordering, lock};
 use crate::panics::catch;
 
 /// Wakers by registration. Plain data, for use under a lock that exists already.

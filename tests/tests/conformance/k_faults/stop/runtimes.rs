@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use taskvisor::{ControllerError, ControllerSpec, RuntimeError, Shutdown, Supervisor, TaskOutcome, TaskState, Tree};
+use taskvisor::{ControllerError, ControllerSpec, RuntimeError, Shutdown, Supervisor, SupervisorConfig, TaskOutcome, TaskState, Tree};
 use tests::{cooperative, ms, secs, supervisor};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
@@ -161,7 +161,8 @@ fn k5p_a_shutdown_requested_on_a_runtime_that_nobody_drives_happens() -> Result 
 
 #[test]
 fn k5p_a_shutdown_of_tasks_that_nobody_drives_ends_with_the_grace() {
-    let (idle, supervisor) = (one_thread(), Supervisor::new(with_grace(ms(50)), vec![]));
+    let config = SupervisorConfig { drain_timeout: ms(0), ..with_grace(ms(50)) };
+    let (idle, supervisor) = (one_thread(), Supervisor::new(config, vec![]));
     idle.block_on(supervisor.add_task(cooperative("task"))).unwrap();
     let result = workers().block_on(async { timeout(FOREVER, supervisor.shutdown()).await.expect("hangs") });
     assert_eq!(super::stuck(result), ["task"]);
