@@ -12,7 +12,11 @@ mod sync;
 #[path = "../../taskvisor/src/engine/news.rs"]
 mod news;
 
+#[path = "../../taskvisor/src/engine/verdict.rs"]
+mod shipped_verdict;
+
 mod events;
+pub mod verdict;
 
 #[cfg(test)]
 mod news_model;

@@ -1,9 +1,11 @@
-//! Loom aborts a run by a panic of its own, so nothing is caught here.
+//! Stands for the engine's `panics`.
 
-pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, ()> {
-    Ok(f())
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> std::thread::Result<T> {
+    catch_unwind(AssertUnwindSafe(f))
 }
 
-pub(crate) fn drop_caught<T>(value: T) -> Result<(), ()> {
+pub(crate) fn drop_caught<T>(value: T) -> std::thread::Result<()> {
     catch(|| drop(value))
 }

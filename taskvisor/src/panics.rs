@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::mem;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::TaskError;
@@ -20,6 +21,42 @@ pub(crate) fn drop_caught<T>(value: T) -> Result<(), TaskError> {
 pub(crate) fn drop_each<T>(values: impl IntoIterator<Item = T>) {
     for value in values {
         let _ = drop_caught(value);
+    }
+}
+
+/// A value of the user's. A panic in its drop is contained, so that it can be a part of anything that is dropped.
+#[derive(Clone)]
+pub(crate) struct Fenced<T>(Option<T>);
+
+impl<T> Fenced<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Some(value))
+    }
+
+    pub(crate) fn into_inner(mut self) -> T {
+        match self.0.take() {
+            Some(value) => value,
+            None => unreachable!("it is taken once"),
+        }
+    }
+}
+
+impl<T> Deref for Fenced<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        match &self.0 {
+            Some(value) => value,
+            None => unreachable!("it is taken with `self`"),
+        }
+    }
+}
+
+impl<T> Drop for Fenced<T> {
+    fn drop(&mut self) {
+        if let Some(value) = self.0.take() {
+            let _ = drop_caught(value);
+        }
     }
 }
 

@@ -30,6 +30,14 @@ pub enum RuntimeError {
         /// For each of them the bound that it exceeded.
         limits: Vec<StopLimit>,
     },
+    /// Tasks were still running when the shutdown was forced, or when their own `stop_timeout` was over. They were
+    /// aborted.
+    ShutdownForced {
+        /// How long after the request the shutdown was forced.
+        after: Duration,
+        /// The paths of exactly the tasks that had to be aborted, in the order of their registration.
+        stuck: Vec<String>,
+    },
     /// The name belongs to another task until that one's last attempt has physically ended.
     TaskAlreadyExists {
         /// The name that was asked for.
@@ -111,7 +119,7 @@ fn with_limits(stuck: &[String], limits: &[StopLimit]) -> String {
     shown.collect::<Vec<_>>().join(", ")
 }
 
-fn left(stuck: &[String]) -> String {
+pub(crate) fn left(stuck: &[String]) -> String {
     if stuck.is_empty() { String::new() } else { format!("; not stopped in time: {}", stuck.join(", ")) }
 }
 
@@ -121,6 +129,10 @@ impl fmt::Display for RuntimeError {
             Self::GraceExceeded { grace, stuck, limits } => {
                 let shown = with_limits(stuck, limits);
                 write!(f, "{} not stopped in time (grace {grace:?}): {shown}", count(stuck.len()))
+            }
+            Self::ShutdownForced { after, stuck } => {
+                let aborted = count(stuck.len());
+                write!(f, "{aborted} aborted, as the shutdown was forced after {after:?}: {}", stuck.join(", "))
             }
             Self::GroupAlreadyExists { name } => write!(f, "a group named `{name}` is already registered"),
             Self::IsGroup { name } => {
@@ -170,11 +182,23 @@ impl Error for RuntimeError {
 }
 
 impl RuntimeError {
+    /// What had to be aborted.
+    pub(crate) fn stuck(&self) -> &[String] {
+        match self {
+            Self::GraceExceeded { stuck, .. }
+            | Self::ShutdownForced { stuck, .. }
+            | Self::Failed { stuck, .. }
+            | Self::IntensityExceeded { stuck, .. } => stuck,
+            _ => &[],
+        }
+    }
+
     /// A short, stable name of the kind of error, for metrics and logs.
     #[must_use]
     pub const fn as_label(&self) -> &'static str {
         match self {
             Self::GraceExceeded { .. } => "runtime_grace_exceeded",
+            Self::ShutdownForced { .. } => "runtime_shutdown_forced",
             Self::TaskAlreadyExists { .. } => "runtime_task_already_exists",
             Self::GroupAlreadyExists { .. } => "runtime_group_already_exists",
             Self::IsGroup { .. } => "runtime_is_group",

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::SupervisorConfig;
+use crate::panics::Fenced;
 use crate::policy::{BackoffPolicy, RestartPolicy};
 use crate::ready::Ready;
 use crate::settings::{Overrides, Settings};
@@ -31,7 +32,7 @@ use crate::task::{Task, TaskRef};
 /// ```
 #[derive(Clone)]
 pub struct TaskSpec {
-    task: TaskRef,
+    task: Fenced<TaskRef>,
     name: Option<Arc<str>>,
     /// Most specs of a program say little or nothing, and all are handed from call to call.
     said: Option<Arc<Said>>,
@@ -72,7 +73,7 @@ impl TaskSpec {
     /// A spec that sets nothing: all is inherited from the supervisor that the task is registered with.
     #[must_use]
     pub fn inherit(task: TaskRef) -> Self {
-        Self { task, name: None, said: None }
+        Self { task: Fenced::new(task), name: None, said: None }
     }
 
     /// The task.
@@ -341,7 +342,7 @@ impl TaskSpec {
 
     pub(crate) fn resolved(task: TaskRef, name: Arc<str>, settings: &Settings) -> Self {
         Self {
-            task,
+            task: Fenced::new(task),
             name: Some(name),
             said: Some(Arc::new(Said {
                 overrides: Overrides::of(settings),
@@ -357,7 +358,7 @@ impl TaskSpec {
     }
 
     pub(crate) fn into_task(self) -> TaskRef {
-        self.task
+        self.task.into_inner()
     }
 
     fn settings(&self) -> Settings {

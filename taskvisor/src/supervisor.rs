@@ -75,7 +75,8 @@ impl Supervisor {
     /// Before anything has started: [`InvalidOption`](RuntimeError::InvalidOption),
     /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists), [`AlreadyRunning`](RuntimeError::AlreadyRunning),
     /// [`ShuttingDown`](RuntimeError::ShuttingDown), [`NoRuntime`](RuntimeError::NoRuntime),
-    /// [`Signals`](RuntimeError::Signals). Afterwards: [`GraceExceeded`](RuntimeError::GraceExceeded).
+    /// [`Signals`](RuntimeError::Signals). Afterwards: [`GraceExceeded`](RuntimeError::GraceExceeded),
+    /// [`ShutdownForced`](RuntimeError::ShutdownForced).
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
@@ -361,7 +362,7 @@ impl SupervisorHandle {
     /// [`ShuttingDown`](RuntimeError::ShuttingDown) at once.
     ///
     /// # Errors
-    /// When awaited: [`GraceExceeded`](RuntimeError::GraceExceeded).
+    /// When awaited: [`GraceExceeded`](RuntimeError::GraceExceeded), [`ShutdownForced`](RuntimeError::ShutdownForced).
     pub fn shutdown(&self) -> Shutdown {
         self.core.shutdown("shutdown()")
     }
@@ -370,10 +371,10 @@ impl SupervisorHandle {
     /// hastens a shutdown that goes on already.
     ///
     /// # Errors
-    /// When awaited: [`GraceExceeded`](RuntimeError::GraceExceeded).
+    /// When awaited: [`ShutdownForced`](RuntimeError::ShutdownForced).
     pub fn shutdown_now(&self) -> Shutdown {
         let shutdown = self.core.shutdown("shutdown_now()");
-        self.core.force();
+        self.core.force("shutdown_now()");
         shutdown
     }
 

@@ -1,23 +1,29 @@
 //! What all parts of one supervisor share.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::task::{Context, Poll, Waker};
 
-use tokio::runtime::Handle;
+use tokio::runtime::{self, Handle};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, Timeout, sleep_until, timeout_at};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::actor::Actor;
 use super::cell::{Cell, Origin, Tie};
 use super::clock::Clock;
 use super::group::Note;
+use super::machine::Stage;
 use super::observe;
 use super::registry::{Admission, Registry};
-use super::shutdown::Verdict;
+use super::shutdown::Stop;
 #[cfg(feature = "controller")]
 use super::slots::Controller;
 use super::tree::check_no_siblings;
+use super::turns::{TURNS, within};
 use super::waits::Waits;
+use super::watch::{Watch, has_workers};
 use crate::config::SupervisorConfig;
 #[cfg(feature = "controller")]
 use crate::controller::ControllerSetup;
@@ -42,15 +48,15 @@ pub(crate) struct Core {
     pub(crate) permits: Option<Arc<Semaphore>>,
     pub(super) clock: Clock,
     invalid: Option<InvalidOption>,
-    /// The runtime was seen to have timers.
-    has_timers: AtomicBool,
+    /// The first runtime that was seen to have timers.
+    timed: OnceLock<runtime::Id>,
     registry: Mutex<Registry>,
     /// The registry became empty, or what was added beside the tree is gone from it.
     pub(super) vacant: Waiters,
-    pub(super) verdict: Verdict,
     pub(super) waits: Waits,
     /// A shutdown was requested.
     pub(super) stopping: AtomicBool,
+    pub(super) stop: Stop,
     pub(super) readiness: Readiness,
     #[cfg(feature = "controller")]
     pub(super) controller: Controller,
@@ -65,6 +71,14 @@ pub(super) struct Readiness {
     ready: AtomicBool,
     pub(super) missing: AtomicUsize,
     pub(super) changed: Waiters,
+}
+
+impl Readiness {
+    /// The first batch was not started.
+    pub(super) fn reset(&self) {
+        self.ready.store(false, Ordering::Release);
+        self.batch.store(false, Ordering::Relaxed);
+    }
 }
 
 /// What a supervisor is built of.
@@ -111,12 +125,12 @@ impl Core {
             bus: Arc::new(Bus::new(subscribers, introduced, config.bus_capacity)),
             permits,
             clock: Clock::new(),
-            has_timers: AtomicBool::new(false),
+            timed: OnceLock::new(),
             registry: Mutex::new(registry),
             vacant: Waiters::default(),
-            verdict: Verdict::default(),
             waits: Waits::default(),
             stopping: AtomicBool::new(false),
+            stop: Stop::default(),
             readiness: Readiness::default(),
             #[cfg(feature = "controller")]
             controller,
@@ -136,7 +150,7 @@ impl Core {
     /// A supervisor that is over before it began.
     pub(crate) fn closed() -> Arc<Self> {
         let core = Self::shared(Parts::default());
-        core.close(Ok(()));
+        core.close(|| Ok(()));
         core
     }
 
@@ -163,7 +177,7 @@ impl Core {
 
     /// The runtime of the caller; else the one that the tasks run on.
     pub(super) fn runtime(&self) -> Result<Handle, RuntimeError> {
-        Handle::try_current().or_else(|_| self.home().ok_or(RuntimeError::NoRuntime))
+        Handle::try_current().or_else(|_| self.home().filter(is_alive).ok_or(RuntimeError::NoRuntime))
     }
 
     /// The runtime that the tasks run on: that of the oldest.
@@ -171,22 +185,39 @@ impl Core {
         self.registry().home.clone()
     }
 
-    /// A deadline for `future`, wherever it is polled.
-    pub(super) fn timeout_at<F: Future>(&self, deadline: Instant, future: F) -> Timeout<F> {
+    /// A deadline for the end of a stop, wherever it is polled. It is watched over where no worker can hold it up, if
+    /// it takes more than a few turns.
+    pub(super) async fn timeout_at<F: Future>(&self, deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
+        let mut future = pin!(future);
         let runtime = self.runtime().ok();
-        let _entered = runtime.as_ref().map(Handle::enter);
-        timeout_at(deadline, future)
+        let mut watch = None;
+        if runtime.as_ref().is_some_and(has_workers) {
+            if let Some(output) = within(TURNS, future.as_mut()).await {
+                return Ok(output);
+            }
+            watch = Watch::get();
+        }
+        let timed = {
+            let _entered = watch.as_ref().map(Watch::runtime).or(runtime.as_ref()).map(Handle::enter);
+            timeout_at(deadline, future)
+        };
+        timed.await
     }
 
     /// What it takes to run tasks: the config is valid, and there is a runtime with timers.
     pub(super) fn prepare(&self) -> Result<Handle, RuntimeError> {
         self.check()?;
         let runtime = self.runtime()?;
-        if !self.has_timers.load(Ordering::Relaxed) {
+        if self.timed.get() != Some(&runtime.id()) {
             // A runtime can be without them, which shows only in a panic.
-            catch(|| drop(sleep_until(self.clock.start()))).map_err(|_| RuntimeError::NoRuntime)?;
-            self.has_timers.store(true, Ordering::Relaxed);
-            observe::first_use();
+            let check = || {
+                let _entered = runtime.enter();
+                drop(sleep_until(self.clock.start()));
+            };
+            catch(check).map_err(|_| RuntimeError::NoRuntime)?;
+            if self.timed.set(runtime.id()).is_ok() {
+                observe::first_use();
+            }
         }
         Ok(runtime)
     }
@@ -236,7 +267,7 @@ impl Core {
             let _ = drop_caught(before);
         }
         Actor::spawn(Arc::clone(&cell), &runtime);
-        Ok(cell)
+        if was_refused(&cell) { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
     }
 
     pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Arc<Tie>>) -> Arc<Cell> {
@@ -254,7 +285,7 @@ impl Core {
         if let (Some(limit), Admission::Closing | Admission::Stopping) = (finished.aborted, registry.admission) {
             registry.aborted.push((cell.id(), Arc::clone(cell.name()), limit));
         }
-        let vacant = registry.is_empty() || (cell.is_beside_tree() && registry.has_tree_only());
+        let vacant = registry.is_drained() || (cell.is_beside_tree() && registry.has_tree_only());
         let over = registry.is_over();
         drop(registry);
         observe::removed(cell);
@@ -352,6 +383,18 @@ impl Core {
         let over = || self.readiness.ready.load(Ordering::Acquire) || self.registry().admission == Admission::Closed;
         self.readiness.changed.wait(|| over().then_some(())).await;
     }
+}
+
+/// Whether the runtime takes tasks: one that was shut down drops them at once.
+pub(super) fn is_alive(runtime: &Handle) -> bool {
+    let probe = pin!(runtime.spawn(async {}));
+    !matches!(probe.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
+}
+
+/// Whether a task that was just spawned has ended without an attempt, as its runtime was shut down before.
+pub(super) fn was_refused(cell: &Cell) -> bool {
+    let ended = cell.lock().machine().stage() == Stage::Ended;
+    ended && cell.status().attempt == 0 && matches!(cell.try_outcome(), Some(TaskOutcome::Aborted { .. }))
 }
 
 pub(super) fn announce(cell: &Arc<Cell>) {

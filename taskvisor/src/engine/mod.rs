@@ -28,8 +28,12 @@ mod shutdown;
 mod signals;
 #[cfg(feature = "controller")]
 mod slots;
+mod stopper;
 mod tree;
+mod turns;
+mod verdict;
 mod waits;
+mod watch;
 
 pub(crate) use cell::Cell;
 pub(crate) use core::{Core, Parts};

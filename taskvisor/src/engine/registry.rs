@@ -25,6 +25,8 @@ pub(super) struct Registry {
     pub(super) slots: super::slots::Slots,
     /// The runtime of the oldest registration, or of the last one that there was.
     pub(super) home: Option<Handle>,
+    /// Tasks were registered on another runtime since.
+    scattered: bool,
     pub(super) admission: Admission,
     /// A `run` is going on.
     pub(super) running: bool,
@@ -74,9 +76,23 @@ impl Registry {
 
     /// Notes where the tasks run, if there is none yet.
     pub(super) fn settle(&mut self, runtime: &Handle) {
-        if self.is_empty() {
-            self.home = Some(runtime.clone());
+        match &self.home {
+            Some(home) if !self.is_empty() => self.scattered |= home.id() != runtime.id(),
+            _ => {
+                self.home = Some(runtime.clone());
+                self.scattered = false;
+            }
         }
+    }
+
+    /// Whether what is left can live on another runtime than that of the oldest.
+    pub(super) fn lives_elsewhere(&self) -> bool {
+        self.scattered && !self.is_empty()
+    }
+
+    /// Whether nothing is left that has work to finish: a root of a tree has none without children.
+    pub(super) fn is_drained(&self) -> bool {
+        self.names.is_empty() && self.groups.is_empty()
     }
 
     /// Enters a cell under its name, which is free.

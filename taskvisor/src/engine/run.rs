@@ -8,10 +8,11 @@ use std::task::Poll;
 
 use tokio::runtime::Handle;
 
+use super::alarm::deadline;
 use super::core::Core;
 use super::registry::Admission;
-use super::shutdown::until;
 use super::signals::Signals;
+use super::stopper::until;
 use crate::panics::catch;
 use crate::runtime_error::RuntimeError;
 
@@ -121,7 +122,8 @@ impl Running {
             End::Natural => {
                 self.over = true;
                 // The supervisor goes on, and so do its subscribers: there is nobody to tell that they are late.
-                until(pin!(self.core.bus.flush()), pin!(pending()), self.core.config.drain_timeout).await;
+                let by = deadline(self.core.config.drain_timeout);
+                until(pin!(self.core.bus.flush()), pin!(pending()), by).await;
                 Ok(())
             }
         }
@@ -137,7 +139,7 @@ impl Running {
         poll_fn(|cx| {
             while let Some(Poll::Ready(signal)) = self.signals.as_mut().map(|signals| signals.poll(cx)) {
                 if std::mem::replace(&mut signaled, true) {
-                    core.force();
+                    core.force(signal);
                 } else {
                     core.shut_down(signal, core.config.drain);
                 }

@@ -1,51 +1,68 @@
-//! The one shutdown of a supervisor, shared by all who ask for it.
+//! The one shutdown of a supervisor, shared by all that ask for it.
 
 use std::fmt;
-use std::future::{Future, pending};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
-use super::alarm::deadline;
-use super::cell::{ABORT, Bound, StopBy};
+use super::cell::Bound;
 use super::core::Core;
 use super::current::Current;
 use super::machine::Stage;
-use super::observe::{self, Background};
-use super::registry::{Admission, Registry};
+use super::observe;
+use super::registry::Admission;
 #[cfg(feature = "controller")]
 use super::slots::Aftermath;
+use super::stopper::{Request, Stopper};
+use super::verdict::Verdict;
 use crate::causes::one_line;
-use crate::events::{Event, EventKind};
+use crate::events::{Event, EventKind, Reason};
 use crate::failure::FailureChain;
+use crate::panics::drop_caught;
 use crate::runtime_error::{RuntimeError, StopLimit};
 use crate::status::TaskId;
 use crate::stop_reason::StopReason;
-use crate::sync::{Waiters, lock};
+use crate::sync::lock;
 
-/// How the shutdown went, once it has.
+/// A task that was aborted, and the bound that it exceeded.
+pub(super) type Stuck = (TaskId, Arc<str>, StopLimit);
+
+/// What a shutdown came to.
+pub(super) type ShutdownResult = Result<(), RuntimeError>;
+
+/// The state of the shutdown.
 #[derive(Default)]
-pub(super) struct Verdict {
-    result: Mutex<Option<Result<(), RuntimeError>>>,
-    /// Why the tree failed, if it did.
-    failure: Mutex<Option<FailureChain>>,
-    given: Waiters,
-    forced: AtomicBool,
-    force: Waiters,
+pub(super) struct Stop {
+    pub(super) verdict: Verdict<ShutdownResult>,
+    /// Why the tree failed, if it did. A leaf: nothing is locked, formatted or dropped under it.
+    failure: Mutex<Option<Failure>>,
+    /// When the shutdown was requested.
+    requested: Mutex<Option<Instant>>,
+    /// What is left after the abort is waited for no more.
+    gave_up: AtomicBool,
 }
 
-impl Verdict {
-    /// Notes why the tree fails; the first reason stands.
-    pub(super) fn fail(&self, failure: Option<FailureChain>) {
-        if let Some(failure) = failure {
-            lock(&self.failure).get_or_insert(failure);
-        }
-    }
+/// Why a tree failed.
+#[derive(Clone)]
+struct Failure {
+    chain: FailureChain,
+    /// The chain in words, formatted where a panic of the user's `Display` does no harm.
+    text: Arc<str>,
+}
+
+/// How a shutdown ended whose tasks did not all stop.
+#[derive(Clone, Copy)]
+pub(super) enum Cut {
+    /// The grace was over.
+    Grace,
+    /// So long after the request it was forced.
+    Forced(Duration),
 }
 
 /// A shutdown that was requested. It goes on whether this is awaited or not; all who await it get one result. A task of
@@ -54,10 +71,10 @@ impl Verdict {
 ///
 /// # Cancel safety
 /// Dropping it does not take the request back.
-pub struct Shutdown(Pin<Box<dyn Future<Output = Result<(), RuntimeError>> + Send>>);
+pub struct Shutdown(Pin<Box<dyn Future<Output = ShutdownResult> + Send>>);
 
 impl Future for Shutdown {
-    type Output = Result<(), RuntimeError>;
+    type Output = ShutdownResult;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.0.as_mut().poll(cx)
@@ -73,19 +90,18 @@ impl fmt::Debug for Shutdown {
 impl Core {
     /// Requests the shutdown, unless that was done.
     pub(crate) fn shut_down(self: &Arc<Self>, why: &str, drain: Duration) {
-        // On the caller's runtime, which runs now; should it end first, where the tasks are.
         let here = Handle::try_current().ok();
         let home = self.home();
-        let next = home.clone().filter(|home| here.as_ref().is_some_and(|here| here.id() != home.id()));
-        let runtime = here.or(home);
-        let idle = {
+        let runtime = here.as_ref().or(home.as_ref());
+        let (nothing_to_do, is_run) = {
             let mut registry = self.registry();
             if registry.admission != Admission::Open {
                 return;
             }
             registry.admission = Admission::Closing;
             self.stopping.store(true, Ordering::Relaxed);
-            if let Some(runtime) = &runtime {
+            *lock(&self.stop.requested) = Some(Instant::now());
+            if let Some(runtime) = runtime {
                 self.bus.start(runtime);
                 if self.bus.is_active() {
                     self.bus.publish(Event::new(EventKind::ShutdownRequested).because(why));
@@ -93,37 +109,34 @@ impl Core {
             }
             #[cfg(feature = "controller")]
             let aftermath = Aftermath::of_shutdown(&mut registry);
-            let vacant = registry.is_empty();
+            let (vacant, is_run) = (registry.is_empty(), registry.running);
             drop(registry);
             #[cfg(feature = "controller")]
             aftermath.carry_out();
             // For those who look from outside: it is not ready any more.
             self.readiness.changed.wake();
-            vacant && !self.bus.is_active()
+            (vacant && !self.bus.is_active(), is_run)
         };
         if runtime.is_some() {
             observe::shutdown_requested(why);
         }
-        match runtime {
-            Some(runtime) if !idle => Driver { core: Arc::clone(self), next }.spawn(&runtime, drain),
-            // There is nothing to stop, and nobody to tell.
-            _ => drop(Driver { core: Arc::clone(self), next: None }),
-        }
+        Stopper::start(self, Request { here, home, drain, nothing_to_do, is_run });
     }
 
     /// Aborts what has not stopped yet.
-    pub(crate) fn force(&self) {
-        self.verdict.forced.store(true, Ordering::Release);
-        self.verdict.force.wake();
+    pub(crate) fn force(&self, why: &str) {
+        let requested = *lock(&self.stop.requested);
+        let after = requested.map_or(Duration::ZERO, |requested| requested.elapsed());
+        self.stop.verdict.force(after, || {
+            if self.bus.is_active() {
+                self.bus.publish(Event::new(EventKind::ShutdownForced).because(why));
+            }
+        });
     }
 
     /// Waits for the result of a shutdown that was requested or will be.
-    pub(crate) async fn verdict(&self) -> Result<(), RuntimeError> {
-        self.verdict.given.wait(|| self.given_verdict()).await
-    }
-
-    fn given_verdict(&self) -> Option<Result<(), RuntimeError>> {
-        lock(&self.verdict.result).clone()
+    pub(crate) async fn verdict(&self) -> ShutdownResult {
+        self.stop.verdict.wait().await
     }
 
     pub(crate) fn shutdown(self: &Arc<Self>, why: &str) -> Shutdown {
@@ -135,135 +148,73 @@ impl Core {
         }))
     }
 
-    async fn forced(&self) {
-        self.verdict.force.wait(|| self.verdict.forced.load(Ordering::Acquire).then_some(())).await;
+    /// The root is to stop: in failure, or because its purpose is fulfilled.
+    pub(super) fn tree_stops(self: &Arc<Self>, failure: Option<FailureChain>) {
+        let why = match failure {
+            None => "a significant task completed".into(),
+            Some(chain) => self.stop.fail(chain),
+        };
+        self.shut_down(&why, self.config.drain);
     }
 
-    /// Gives the verdict.
-    pub(super) fn close(&self, result: Result<(), RuntimeError>) {
+    /// Whether the shutdown has given up on the tasks that are left.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.stop.gave_up.load(Ordering::Acquire)
+    }
+
+    pub(super) fn give_up(&self) {
+        self.stop.gave_up.store(true, Ordering::Release);
+    }
+
+    /// Gives a verdict at once, unless there is one, or one is on its way: what runs the tasks is gone.
+    pub(super) fn abandon(&self) {
+        let cells = self.cells();
+        for cell in &cells {
+            cell.stop(Bound::Now(StopLimit::Grace), StopReason::Shutdown);
+        }
+        let left = cells.iter().filter(|cell| cell.lock().machine().stage() != Stage::Ended);
+        let stuck = left.map(|cell| (cell.id(), Arc::clone(cell.name()), StopLimit::Grace)).collect();
+        self.close(|| self.judge(stuck, Cut::Grace));
+        // Of those that have ended since, the tasks are dropped here.
+        for cell in cells {
+            let _ = drop_caught(cell);
+        }
+    }
+
+    /// Gives the verdict, unless there is one, or one is on its way.
+    pub(super) fn close(&self, result: impl FnOnce() -> ShutdownResult) {
+        if let Some(judge) = self.stop.verdict.judge() {
+            let result = result();
+            observe::shutdown_over(&result);
+            self.close_with(|| judge.give(result));
+        }
+    }
+
+    /// As `close`, with a verdict that is ready.
+    pub(super) fn close_with(&self, give: impl FnOnce()) {
         let over = {
             let mut registry = self.registry();
             registry.close();
             registry.is_over()
         };
-        lock(&self.verdict.result).get_or_insert(result);
-        self.verdict.given.wake();
+        give();
         self.stopped();
         if over {
             self.bus.close();
         }
     }
 
-    /// Waits until no task is registered.
-    pub(super) async fn vacant(&self) {
-        self.gone(Registry::is_empty).await;
-    }
-
-    /// Waits until those are gone that it asks for.
-    async fn gone(&self, are_gone: impl Fn(&Registry) -> bool) {
-        self.vacant.wait(|| are_gone(&self.registry()).then_some(())).await;
-    }
-}
-
-/// Carries the shutdown out; dropped before its end, it leaves the verdict that holds then.
-struct Driver {
-    core: Arc<Core>,
-    /// Where it goes on if its runtime ends before it does.
-    next: Option<Handle>,
-}
-
-impl Driver {
-    fn spawn(self, runtime: &Handle, drain: Duration) {
-        let driving: Background = Box::pin(self.drive(drain));
-        observe::spawn(runtime, driving, |_| "shutdown".into());
-    }
-
-    async fn drive(self, drain: Duration) {
-        let core = &self.core;
-        if !drain.is_zero() {
-            until(pin!(core.vacant()), pin!(core.forced()), drain).await;
-        }
-        let grace = core.config.grace;
-        core.registry().admission = Admission::Stopping;
-        let mut stuck = Vec::new();
-        if !until(pin!(self.stop_all(grace)), pin!(core.forced()), grace).await {
-            let is_forced = core.verdict.forced.load(Ordering::Acquire);
-            let limit = if is_forced { StopLimit::Forced } else { StopLimit::Grace };
-            for root in core.roots() {
-                root.stop(StopBy::now(limit));
-            }
-            for cell in core.cells() {
-                cell.stop(Bound::Now(limit), StopReason::Shutdown);
-            }
-            // What can be aborted is given the time to show it, so that it is gone when `run` returns.
-            until(pin!(core.vacant()), pin!(pending()), ABORT).await;
-            for cell in core.cells() {
-                cell.declare_aborted();
-                stuck.push((cell.id(), Arc::clone(cell.name()), cell.lock().limit()));
-            }
-        }
-        let result = self.judge(stuck);
-        if core.bus.is_active() {
-            core.bus.publish_surely(match &result {
-                Ok(()) => Event::new(EventKind::AllStoppedWithinGrace),
-                Err(error) => Event::new(EventKind::GraceExceeded).because(one_line(error)),
-            });
-            // Forced once more, it does not even wait for them.
-            let force = &core.verdict.force;
-            until(pin!(core.bus.flush()), pin!(force.next_ring(force.rings())), core.config.drain_timeout).await;
-        }
-        observe::shutdown_over(&result);
-        core.close(result);
-    }
-
-    /// What was added at runtime stops before the declared tree, and both share the grace.
-    async fn stop_all(&self, grace: Duration) {
-        let core = &self.core;
-        let roots = core.roots();
-        let (mut added, mut declared) = (Vec::new(), Vec::new());
-        for cell in core.cells().into_iter().filter(|cell| cell.member().is_none()) {
-            if cell.was_added() { added.push(cell) } else { declared.push(cell) }
-        }
-        let layers = roots.iter().map(|root| root.declared().layers);
-        let layers = layers.max().unwrap_or(0).max(u32::from(!declared.is_empty()));
-        let by = StopBy::within(grace);
-        let first = by.share(Instant::now(), layers, grace);
-        let mut share = Duration::ZERO;
-        let now = (Instant::now(), Some(core.clock.now()));
-        for cell in added {
-            // Where nothing is left to stop after it, this comes back to abort it: it needs no alarm of its own.
-            let bound = match (layers, cell.settings().stop_timeout) {
-                (0, None) => Bound::Open,
-                (_, timeout) => first.bound(now.0, timeout),
-            };
-            share = share.max(bound.time().unwrap_or_default());
-            cell.stop_at(now.1, bound, StopReason::Shutdown);
-        }
-        // What ignores its abort is not waited for any longer than its share.
-        let gone = pin!(core.gone(Registry::has_tree_only));
-        let limit = if layers == 0 { Duration::MAX } else { share.saturating_add(ABORT) };
-        until(gone, pin!(pending()), limit).await;
-        let now = Instant::now();
-        for cell in declared {
-            let timeout = cell.settings().stop_timeout;
-            cell.stop(if timeout.is_none() { Bound::Open } else { by.bound(now, timeout) }, StopReason::Shutdown);
-        }
-        for root in roots {
-            root.stop(by);
-        }
-        core.vacant().await;
-    }
-
     /// Names what was aborted, at the deadline or before it.
-    fn judge(&self, mut stuck: Vec<(TaskId, Arc<str>, StopLimit)>) -> Result<(), RuntimeError> {
-        stuck.append(&mut self.core.registry().aborted);
+    pub(super) fn judge(&self, mut stuck: Vec<Stuck>, cut: Cut) -> ShutdownResult {
+        stuck.extend_from_slice(&self.registry().aborted);
         if !stuck.is_empty() {
             stuck.sort_unstable();
             stuck.dedup_by_key(|(id, ..)| *id);
         }
         let (stuck, limits): (Vec<_>, Vec<_>) =
             stuck.into_iter().map(|(_, name, limit)| (name.to_string(), limit)).unzip();
-        if let Some(chain) = lock(&self.core.verdict.failure).take() {
+        let failure = lock(&self.stop.failure).clone();
+        if let Some(Failure { chain, .. }) = failure {
             return Err(if chain.ends_by_limit() {
                 RuntimeError::IntensityExceeded { chain, stuck }
             } else {
@@ -273,45 +224,58 @@ impl Driver {
         if stuck.is_empty() {
             return Ok(());
         }
-        Err(RuntimeError::GraceExceeded { grace: self.core.config.grace, stuck, limits })
+        Err(match cut {
+            Cut::Grace => RuntimeError::GraceExceeded { grace: self.config.grace, stuck, limits },
+            Cut::Forced(after) => RuntimeError::ShutdownForced { after, stuck },
+        })
+    }
+
+    /// The event that tells the verdict: what had to be aborted decides on its kind, and a failure is its reason.
+    pub(super) fn event_of(&self, result: &ShutdownResult) -> Event {
+        let failure = lock(&self.stop.failure).as_ref().map(|failure| Arc::clone(&failure.text));
+        let stuck: &[String] = match result {
+            Ok(()) => &[],
+            Err(error) => error.stuck(),
+        };
+        let kind = if stuck.is_empty() { EventKind::AllStoppedWithinGrace } else { EventKind::GraceExceeded };
+        let reason = match (failure, result) {
+            (Some(failure), _) => Some(format!("{failure}{}", crate::runtime_error::left(stuck))),
+            (None, Err(error)) => Some(one_line(error)),
+            (None, Ok(())) => None,
+        };
+        let event = Event::new(kind);
+        match reason {
+            Some(reason) => event.because(Reason::from(reason)),
+            None => event,
+        }
     }
 }
 
-impl Drop for Driver {
+impl Core {
+    /// Waits until no task is registered.
+    pub(super) async fn vacant(&self) {
+        self.vacant.wait(|| self.registry().is_empty().then_some(())).await;
+    }
+}
+
+impl Stop {
+    /// Notes why the tree fails, in words as well; the first reason stands.
+    fn fail(&self, chain: FailureChain) -> String {
+        // The error is the user's, and so is its `Display`: it is formatted once, and never again.
+        let text = one_line(&chain);
+        let failure = Failure { chain, text: text.as_str().into() };
+        let spare = {
+            let mut place = lock(&self.failure);
+            if place.is_none() { place.replace(failure) } else { Some(failure) }
+        };
+        let _ = drop_caught(spare);
+        text
+    }
+}
+
+impl Drop for Stop {
+    /// The error is the user's, and so is its drop.
     fn drop(&mut self) {
-        let over = lock(&self.core.verdict.result).is_some();
-        if over {
-            return;
-        }
-        if let Some(next) = self.next.take() {
-            let driver = Self { core: Arc::clone(&self.core), next: None };
-            driver.spawn(&next, Duration::ZERO);
-            return;
-        }
-        let cells = self.core.cells();
-        for cell in &cells {
-            cell.stop(Bound::Now(StopLimit::Grace), StopReason::Shutdown);
-        }
-        let left = cells.iter().filter(|cell| cell.lock().machine().stage() != Stage::Ended);
-        let left = left.map(|cell| (cell.id(), Arc::clone(cell.name()), StopLimit::Grace));
-        let result = self.judge(left.collect());
-        observe::shutdown_over(&result);
-        self.core.close(result);
-    }
-}
-
-pub(super) type Waited<'a> = Pin<&'a mut (dyn Future<Output = ()> + Send)>;
-
-/// Waits for `done`, but not past `end` and not longer than `time`. Whether it is done.
-pub(super) async fn until(mut done: Waited<'_>, mut end: Waited<'_>, time: Duration) -> bool {
-    let either = std::future::poll_fn(|cx| {
-        if done.as_mut().poll(cx).is_ready() {
-            return Poll::Ready(true);
-        }
-        end.as_mut().poll(cx).map(|()| false)
-    });
-    match deadline(time) {
-        None => either.await,
-        Some(deadline) => timeout_at(deadline, either).await.unwrap_or(false),
+        let _ = drop_caught(lock(&self.failure).take());
     }
 }

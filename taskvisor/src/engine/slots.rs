@@ -17,7 +17,7 @@ use std::task::{Poll, Waker};
 use tokio::runtime::Handle;
 
 use super::cell::{Cell, Origin, Tie};
-use super::core::{Admitted, Core, announce};
+use super::core::{Admitted, Core, announce, was_refused};
 use super::line::Line;
 use super::names::Names;
 use super::observe;
@@ -200,7 +200,7 @@ impl Core {
             observe::not_run(&cell);
         }
         aftermath.carry_out();
-        Ok(Some(cell))
+        if was_refused(&cell) { Err(ControllerError::NoRuntime) } else { Ok(Some(cell)) }
     }
 
     /// The owner of a slot has physically ended, and its name is free: the next that can be started is.

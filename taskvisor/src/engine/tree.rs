@@ -10,13 +10,11 @@ use tokio::task::yield_now;
 
 use super::actor::Actor;
 use super::cell::{self, Cell, Origin, Tie};
-use super::core::{Admitted, Core, announce};
+use super::core::{Admitted, Core, announce, is_alive, was_refused};
 use super::group::{GroupCell, Key, Member, Place, Refused, drive};
 use super::observe::{self, Background};
 use super::registry::{Admission, Places, Registry};
-use crate::causes::one_line;
 use crate::declaration::Declared;
-use crate::failure::FailureChain;
 use crate::outcome::TaskOutcome;
 use crate::panics::{drop_caught, drop_each};
 use crate::runtime_error::{InvalidOption, RuntimeError};
@@ -71,21 +69,25 @@ impl Core {
         let runtime = self.prepare()?;
         let is_started = || once.is_some_and(|started| started.load(Ordering::Relaxed));
         if is_started() {
-            return Ok(());
+            // One answer after a shutdown, whether it was started or not.
+            return if self.is_open() { Ok(()) } else { Err(RuntimeError::ShuttingDown) };
+        }
+        let plain = root.is_plain();
+        if !plain && !is_alive(&runtime) {
+            return Err(RuntimeError::NoRuntime);
         }
         let admitted = match self.admit_tree(root, "".into(), true) {
             // Started in the meantime: its tasks may not be kept any more.
             Err(_) if is_started() => return Ok(()),
             admitted => admitted?,
         };
-        let plain = root.is_plain();
         let mut registered = Registered::on(&runtime);
         let mut registry = self.registry();
-        if is_started() {
-            return admitted.refused(registry, Ok(()));
-        }
         if registry.admission != Admission::Open {
             return admitted.refused(registry, Err(RuntimeError::ShuttingDown));
+        }
+        if is_started() {
+            return admitted.refused(registry, Ok(()));
         }
         let taken = admitted.paths().find(|path| registry.is_taken(path)).map(|path| registry.taken(path));
         if let Some(taken) = taken {
@@ -122,16 +124,25 @@ impl Core {
         }
         drop(registry);
         self.readiness.changed.wake();
-        if plain {
-            // It is not started again.
-            root.forget_tasks();
-        }
         if first && plain && count == 0 {
             self.set_ready();
         }
+        let last = registered.cells.back().cloned();
         registered.spawn();
         if let Some(root) = root_cell {
             root.release(0);
+        } else if last.is_some_and(|last| was_refused(&last)) {
+            // Nothing of it has run: it can be started on another runtime.
+            if first {
+                self.readiness.reset();
+            }
+            if let Some(started) = once {
+                started.store(false, Ordering::Relaxed);
+            }
+            return Err(RuntimeError::NoRuntime);
+        } else {
+            // It is not started again.
+            root.forget_tasks();
         }
         Ok(())
     }
@@ -203,7 +214,7 @@ impl Core {
         let _ = drop_caught(before);
         let cell = added?;
         Actor::spawn(Arc::clone(&cell), &runtime);
-        Ok(cell)
+        if was_refused(&cell) { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
     }
 
     /// From now on the places of the declared tasks are kept.
@@ -267,25 +278,13 @@ impl Core {
             Some(root) => Some(registry.roots.swap_remove(root)),
             None => registry.groups.remove(group.path()),
         };
-        let (vacant, over) = (registry.is_empty(), registry.is_over());
+        let (vacant, over) = (registry.is_drained(), registry.is_over());
         drop(registry);
         group.finish(outcome);
         let _ = drop_caught(gone);
         if vacant {
             self.is_vacant(over);
         }
-    }
-
-    /// The root is to stop: in failure, or because what it was there for is done.
-    pub(super) fn tree_stops(self: &Arc<Self>, failure: Option<FailureChain>) {
-        let why = match &failure {
-            Some(failure) => one_line(failure),
-            None => "a significant task completed".into(),
-        };
-        // Kept here, so that no error is dropped under the lock of the verdict.
-        self.verdict.fail(failure.clone());
-        let _ = drop_caught(failure);
-        self.shut_down(&why, self.config.drain);
     }
 
     fn admit_tree(&self, root: &Arc<Declared>, path: Arc<str>, is_root: bool) -> Result<AdmittedTree, RuntimeError> {

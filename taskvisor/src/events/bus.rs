@@ -23,7 +23,7 @@ use super::lane::{Batch, Lane, Next};
 use super::queue::{Published, Queue, Taken};
 use super::{Event, EventKind, Subscribe};
 use crate::engine::Background;
-use crate::panics::{catch, drop_caught};
+use crate::panics::{Fenced, catch, drop_caught};
 use crate::sync::{Waiters, lock, wake_caught};
 
 /// The relay waits no longer for publishers once this many events came together, or after this many turns.
@@ -34,7 +34,7 @@ const TURNS: usize = 16;
 const BURST: usize = 65_536;
 
 pub(crate) struct Bus {
-    subscribers: Vec<Arc<dyn Subscribe>>,
+    subscribers: Vec<Fenced<Arc<dyn Subscribe>>>,
     names: Vec<Arc<str>>,
     capacity: usize,
     /// How many streams there are.
@@ -112,7 +112,7 @@ impl Bus {
             delivered: Waiters::default(),
             owner: AtomicUsize::new(0),
             names: introduced.into_iter().map(|one| one.name).collect(),
-            subscribers,
+            subscribers: subscribers.into_iter().map(Fenced::new).collect(),
             #[cfg(feature = "test-util")]
             taps: super::tap::Taps::default(),
         }
@@ -439,7 +439,7 @@ async fn relay(member: Member) {
 /// Delivers to one subscriber.
 async fn work(member: Member, lane: usize) {
     let bus = &member.bus;
-    let subscriber = &*bus.subscribers[lane];
+    let subscriber = &**bus.subscribers[lane];
     let owner = bus.owner.load(Ordering::Relaxed);
     while let Some(batch) = bus.next(lane).await {
         if let Some((panics, message)) = deliver(subscriber, &batch, owner).await {

@@ -39,9 +39,12 @@ pub enum EventKind {
     TaskRemoveRequested,
     /// A shutdown was requested; `reason` says by whom.
     ShutdownRequested,
-    /// Every task stopped in the time that it was given.
+    /// A shutdown was forced, by a second signal or by `shutdown_now`; `reason` says by which. Tasks that have not stopped
+    /// are aborted.
+    ShutdownForced,
+    /// Every task stopped in the time that it was given; `reason` is why the tree failed, if it did.
     AllStoppedWithinGrace,
-    /// Some tasks had to be aborted; `reason` names them.
+    /// Some tasks had to be aborted; `reason` names them, and says why the tree failed, if it did.
     GraceExceeded,
     /// A submission was taken: its task starts at once, or waits. `slot` is where, `count` how many wait there now.
     ControllerSubmitted,
@@ -78,6 +81,7 @@ impl EventKind {
             Self::TaskAddRequested => "TaskAddRequested",
             Self::TaskRemoveRequested => "TaskRemoveRequested",
             Self::ShutdownRequested => "ShutdownRequested",
+            Self::ShutdownForced => "ShutdownForced",
             Self::AllStoppedWithinGrace => "AllStoppedWithinGrace",
             Self::GraceExceeded => "GraceExceeded",
             Self::ControllerSubmitted => "ControllerSubmitted",

@@ -8,9 +8,9 @@ use super::{Event, EventKind};
 ///
 /// | level | events |
 /// |---|---|
-/// | [`Error`](Self::Error) | `ActorDead`, `ActorExhausted` with a reason, `GraceExceeded` |
-/// | [`Warn`](Self::Warn) | `TaskFailed`, `TimeoutHit`, `ControllerRejected`, `Warning`, `SubscriberPanicked`, `SubscriberOverflow` |
-/// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskStopped`, `ActorExhausted` without a reason, `TaskRemoved`, `ShutdownRequested`, `AllStoppedWithinGrace` |
+/// | [`Error`](Self::Error) | `ActorDead`, `ActorExhausted` and `AllStoppedWithinGrace` with a reason, `GraceExceeded` |
+/// | [`Warn`](Self::Warn) | `TaskFailed`, `TimeoutHit`, `ShutdownForced`, `ControllerRejected`, `SubscriberPanicked`, `SubscriberOverflow` |
+/// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskStopped`, `ActorExhausted` without a reason, `TaskRemoved`, `ShutdownRequested`, `AllStoppedWithinGrace` without a reason |
 /// | [`Debug`](Self::Debug) | `TaskAddRequested`, `TaskRemoveRequested`, `BackoffScheduled`, `ControllerSubmitted`, `ControllerSlotTransition` |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogLevel {
@@ -36,11 +36,15 @@ impl LogLevel {
     #[must_use]
     pub const fn of(event: &Event) -> Self {
         match event.kind {
-            // It completed, unless there is a reason.
-            EventKind::ActorExhausted if event.reason.is_none() => Self::Info,
-            EventKind::ActorDead | EventKind::ActorExhausted | EventKind::GraceExceeded => Self::Error,
+            // It completed, or all is well, unless there is a reason.
+            EventKind::ActorExhausted | EventKind::AllStoppedWithinGrace if event.reason.is_none() => Self::Info,
+            EventKind::ActorDead
+            | EventKind::ActorExhausted
+            | EventKind::AllStoppedWithinGrace
+            | EventKind::GraceExceeded => Self::Error,
             EventKind::TaskFailed
             | EventKind::TimeoutHit
+            | EventKind::ShutdownForced
             | EventKind::ControllerRejected
             | EventKind::Warning
             | EventKind::SubscriberPanicked
@@ -49,8 +53,7 @@ impl LogLevel {
             | EventKind::TaskStarting
             | EventKind::TaskStopped
             | EventKind::TaskRemoved
-            | EventKind::ShutdownRequested
-            | EventKind::AllStoppedWithinGrace => Self::Info,
+            | EventKind::ShutdownRequested => Self::Info,
             EventKind::TaskAddRequested
             | EventKind::TaskRemoveRequested
             | EventKind::BackoffScheduled

@@ -2,8 +2,11 @@
 //! returned.
 //!
 //! ```text
-//! victim <grace in ms> <return|exit> <cooperative|deaf|blocking|blocking-later>..
+//! victim <grace in ms> <return|exit|spawned|spawned-quiet> <task>..
 //! ```
+//! A task is one of `cooperative`, `deaf`, `blocking`, `blocking-later`, `cleanup-blocks`, `drop-blocks`. `spawned` runs
+//! the supervisor in a task; `quiet` without a subscriber.
+//!
 //! It prints `ready` when the tasks have begun, and `stopping` when a shutdown was requested.
 
 use std::sync::Arc;
@@ -24,6 +27,20 @@ impl Subscribe for Announcer {
     }
 }
 
+struct BlocksInDrop;
+
+impl Drop for BlocksInDrop {
+    fn drop(&mut self) {
+        block();
+    }
+}
+
+fn block() {
+    loop {
+        std::thread::park();
+    }
+}
+
 fn spec(kind: String) -> TaskSpec {
     let delay = Duration::from_millis(if kind.ends_with("later") { 50 } else { 0 });
     let task = TaskFn::arc(kind.clone(), move |ctx: TaskContext| {
@@ -34,9 +51,16 @@ fn spec(kind: String) -> TaskSpec {
                     ctx.cancelled().await;
                     println!("cleaned up");
                 }
-                "blocking" | "blocking-later" => loop {
-                    std::thread::park();
-                },
+                "blocking" | "blocking-later" => block(),
+                "cleanup-blocks" => {
+                    ctx.cancelled().await;
+                    println!("blocked");
+                    block();
+                }
+                "drop-blocks" => {
+                    let _blocks = BlocksInDrop;
+                    std::future::pending::<()>().await;
+                }
                 _ => std::future::pending().await,
             }
             Err(TaskError::Canceled)
@@ -49,18 +73,24 @@ fn spec(kind: String) -> TaskSpec {
 async fn main() -> Result<(), RuntimeError> {
     let mut arguments = std::env::args().skip(1);
     let grace = arguments.next().and_then(|grace| grace.parse().ok()).expect("the grace in milliseconds");
-    let exits = arguments.next().expect("`return` or `exit`") == "exit";
+    let how = arguments.next().expect("how it runs");
     let specs = arguments.map(spec).collect();
 
     let config = SupervisorConfig { grace: Duration::from_millis(grace), ..SupervisorConfig::default() };
-    let supervisor = Supervisor::new(config, vec![Arc::new(Announcer)]);
+    let subscribers: Vec<Arc<dyn Subscribe>> = if how.ends_with("quiet") { vec![] } else { vec![Arc::new(Announcer)] };
+    let supervisor = Supervisor::new(config, subscribers);
     let ready = async {
         supervisor.wait_ready().await;
         println!("ready");
     };
-    if exits {
-        tokio::join!(ready, supervisor.run_to_exit(specs)).1
-    } else {
-        tokio::join!(ready, supervisor.run(specs)).1
+    match how.as_str() {
+        "exit" => tokio::join!(ready, supervisor.run_to_exit(specs)).1,
+        "return" => tokio::join!(ready, supervisor.run(specs)).1,
+        _ => {
+            let run = Arc::clone(&supervisor);
+            tokio::spawn(async move { run.run_to_exit(specs).await });
+            ready.await;
+            std::future::pending().await
+        }
     }
 }

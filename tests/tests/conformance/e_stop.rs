@@ -3,7 +3,7 @@
 mod blocked;
 mod panics;
 #[cfg(unix)]
-mod signals;
+pub(crate) mod signals;
 mod trees;
 
 use std::sync::Arc;
@@ -35,6 +35,14 @@ fn stuck(result: Result) -> Vec<String> {
     match result {
         Err(RuntimeError::GraceExceeded { stuck, .. }) => stuck,
         other => panic!("expected GraceExceeded, not {other:?}"),
+    }
+}
+
+/// The names in the verdict of a shutdown that was forced.
+fn forced(result: Result) -> Vec<String> {
+    match result {
+        Err(RuntimeError::ShutdownForced { stuck, .. }) => stuck,
+        other => panic!("expected ShutdownForced, not {other:?}"),
     }
 }
 
@@ -407,10 +415,10 @@ async fn e09_shutdown_now_hastens_the_shutdown_that_goes_on() {
     };
     // when
     let batch = vec![cooperative("polite"), deaf("rude"), answers("slow", secs(100), || Ok(()))];
-    let (result, forced) = tokio::join!(supervisor.run_until(batch, std::future::pending()), force);
+    let (result, asked) = tokio::join!(supervisor.run_until(batch, std::future::pending()), force);
     // then
     assert_eq!(start.elapsed(), secs(5));
-    assert_eq!([stuck(result), stuck(forced)], [["rude", "slow"]; 2]);
+    assert_eq!([forced(result), forced(asked)], [["rude", "slow"]; 2]);
     assert_eq!(recorder.count(EventKind::ShutdownRequested), 1);
     assert_eq!(recorder.kinds_of("slow")[3..], [EventKind::TaskFailed, EventKind::TaskRemoved]);
 }
@@ -424,8 +432,8 @@ async fn e09_shutdown_now_cuts_the_drain_short() -> Result {
     let start = Instant::now();
     let first = supervisor.shutdown();
     tokio::time::sleep(secs(1)).await;
-    assert_eq!(stuck(supervisor.shutdown_now().await), ["rude"]);
-    assert_eq!(stuck(first.await), ["rude"]);
+    assert_eq!(forced(supervisor.shutdown_now().await), ["rude"]);
+    assert_eq!(forced(first.await), ["rude"]);
     assert_eq!(start.elapsed(), secs(1));
     assert!(matches!(rude.outcome().await, TaskOutcome::Aborted { error: None }));
     Ok(())

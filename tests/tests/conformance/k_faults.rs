@@ -4,4 +4,5 @@ mod answers;
 mod events;
 mod groups;
 mod last_turn;
+mod stop;
 mod tasks;

@@ -183,12 +183,14 @@ impl Cell {
         if self.ends_in_this_turn().await {
             return true;
         }
+        // A shutdown that has given the task up waits no longer, and nor does this.
+        let ended = self.when(|state| match state.machine.stage() {
+            Stage::Ended => Some(true),
+            _ => (state.outcome.is_some() && self.core.has_given_up()).then_some(false),
+        });
         match deadline(time) {
-            None => {
-                self.ended().await;
-                true
-            }
-            Some(deadline) => self.core.timeout_at(deadline, self.ended()).await.is_ok(),
+            None => ended.await,
+            Some(deadline) => self.core.timeout_at(deadline, ended).await.unwrap_or(false),
         }
     }
 
@@ -204,10 +206,6 @@ impl Cell {
             Poll::Pending
         })
         .await
-    }
-
-    pub(in crate::engine) async fn ended(&self) {
-        self.when(|state| (state.machine.stage() == Stage::Ended).then_some(())).await;
     }
 
     async fn when<T>(&self, look: impl Fn(&State) -> Option<T>) -> T {

@@ -6,25 +6,25 @@ use std::time::Instant;
 
 use super::{Duration, FOREVER, ms};
 
-const LONG: &str = "86400000";
+pub(crate) const LONG: &str = "86400000";
 
 /// A supervisor in a process of its own.
-struct Victim {
+pub(crate) struct Victim {
     process: Child,
     stdout: BufReader<ChildStdout>,
 }
 
 /// How it ended.
-struct Ended {
-    status: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub(crate) struct Ended {
+    pub(crate) status: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
     after: Duration,
 }
 
 impl Victim {
     /// Starts it, and waits until its tasks run.
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_victim"))
             .args(arguments)
             .stdout(Stdio::piped())
@@ -37,19 +37,19 @@ impl Victim {
         victim
     }
 
-    fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         line
     }
 
-    fn signal(&self, signal: &str) {
+    pub(crate) fn signal(&self, signal: &str) {
         let kill = Command::new("kill").args([signal, &self.process.id().to_string()]).status().unwrap();
         assert!(kill.success());
     }
 
     /// Waits for its end, and how long that takes.
-    fn wait(mut self) -> Ended {
+    pub(crate) fn wait(mut self) -> Ended {
         let start = Instant::now();
         let status = loop {
             match self.process.try_wait().unwrap() {

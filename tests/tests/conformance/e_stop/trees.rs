@@ -7,7 +7,7 @@ use taskvisor::{EventKind, Group, RuntimeError, SupervisorConfig, TaskOutcome, T
 use tests::{Recorder, deaf, ms, secs};
 use tokio::time::{Instant, sleep};
 
-use super::{Result, stuck, with_grace};
+use super::{Result, forced, stuck, with_grace};
 use crate::journal::Journal;
 
 #[tokio::test(start_paused = true)]
@@ -138,10 +138,10 @@ async fn e09_a_forced_shutdown_of_a_tree_aborts_every_layer_at_once() -> Result 
     let shutdown = tree.shutdown();
     sleep(secs(1)).await;
     let start = Instant::now();
-    let forced = tree.supervisor().shutdown_now().await;
+    let now = tree.supervisor().shutdown_now().await;
     assert_eq!(start.elapsed(), ms(0));
-    assert_eq!(stuck(forced), ["g/a", "g/b", "g/c"]);
-    assert_eq!(stuck(shutdown.await), ["g/a", "g/b", "g/c"]);
+    assert_eq!(forced(now), ["g/a", "g/b", "g/c"]);
+    assert_eq!(forced(shutdown.await), ["g/a", "g/b", "g/c"]);
     assert_eq!(journal.take().len(), 3);
     Ok(())
 }

@@ -1,0 +1,110 @@
+//! Stopping: who may be held up by whom, and what the verdict says.
+
+mod answers;
+mod blocked;
+mod runtimes;
+#[cfg(unix)]
+mod signals;
+
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
+use taskvisor::{RuntimeError, SupervisorConfig, TaskContext, TaskFn, TaskSpec};
+use tests::secs;
+
+type Result = std::result::Result<(), RuntimeError>;
+
+/// What takes this long on real time will not come.
+const FOREVER: Duration = secs(60);
+
+fn with_grace(grace: Duration) -> SupervisorConfig {
+    SupervisorConfig { grace, ..SupervisorConfig::default() }
+}
+
+/// The names in a verdict of stragglers.
+fn stuck(result: Result) -> Vec<String> {
+    match result {
+        Err(RuntimeError::GraceExceeded { stuck, .. }) => stuck,
+        other => panic!("expected GraceExceeded, not {other:?}"),
+    }
+}
+
+/// Blocks the threads that come to it until it is opened.
+#[derive(Default)]
+struct Barrier {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    open: bool,
+    entered: usize,
+    left: usize,
+}
+
+impl Barrier {
+    fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Blocks, for ten seconds at most: where nothing opens it, what waited for this thread comes too late.
+    fn block(&self) {
+        let mut state = self.state.lock().unwrap();
+        state.entered += 1;
+        self.changed.notify_all();
+        let (mut state, _) = self.changed.wait_timeout_while(state, secs(10), |state| !state.open).unwrap();
+        state.left += 1;
+    }
+
+    fn wait_until_entered(&self) {
+        let state = self.state.lock().unwrap();
+        let (_state, waited) = self.changed.wait_timeout_while(state, FOREVER, |state| state.entered == 0).unwrap();
+        assert!(!waited.timed_out(), "nobody came");
+    }
+
+    /// How many are blocked, and how many were.
+    fn counts(&self) -> (usize, usize) {
+        let state = self.state.lock().unwrap();
+        (state.entered - state.left, state.left)
+    }
+
+    fn open(&self) {
+        self.state.lock().unwrap().open = true;
+        self.changed.notify_all();
+    }
+}
+
+/// A task whose cleanup blocks its thread.
+fn cleanup_blocks(name: &str, barrier: &Arc<Barrier>) -> TaskSpec {
+    let barrier = Arc::clone(barrier);
+    TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| {
+        let barrier = Arc::clone(&barrier);
+        async move {
+            ctx.cancelled().await;
+            barrier.block();
+            Ok(())
+        }
+    }))
+}
+
+/// Blocks its thread when it is dropped.
+struct BlocksInDrop(Arc<Barrier>);
+
+impl Drop for BlocksInDrop {
+    fn drop(&mut self) {
+        self.0.block();
+    }
+}
+
+/// A task that ignores its token, and whose future blocks its thread when it is dropped.
+fn drop_blocks(name: &str, barrier: &Arc<Barrier>) -> TaskSpec {
+    let barrier = Arc::clone(barrier);
+    TaskSpec::inherit(TaskFn::arc(name, move |_: TaskContext| {
+        let held = BlocksInDrop(Arc::clone(&barrier));
+        async move {
+            let _held = held;
+            std::future::pending().await
+        }
+    }))
+}

@@ -1,0 +1,355 @@
+//! What a shutdown says and does, on paused time.
+
+use std::fmt;
+use std::future::{Future, pending};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Wake, Waker};
+use std::time::Duration;
+
+use taskvisor::{
+    CancellationToken, Event, EventKind, Group, LogLevel, RestartPolicy, RuntimeError, Subscribe, Supervisor,
+    SupervisorConfig, Task, TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec, Tree,
+};
+use tests::{FAIL, OK, Recorder, Script, constant, cooperative, deaf, ms, recorded_with, secs, settle, supervisor};
+use tokio::time::{Instant, sleep};
+
+use super::{Barrier, FOREVER, Result, cleanup_blocks, stuck, with_grace};
+use crate::journal::Journal;
+
+fn is_shutting_down<T>(result: &std::result::Result<T, RuntimeError>) -> bool {
+    matches!(result, Err(RuntimeError::ShuttingDown))
+}
+
+fn fatal(name: &str) -> TaskSpec {
+    let error = || TaskError::Fatal { reason: "dead".into() };
+    TaskSpec::inherit(TaskFn::arc(name, move |_: TaskContext| async move { Err(error()) })).critical()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn k3b_a_layer_that_is_past_its_share_is_given_up_on_and_the_next_is_requested() {
+    // given
+    let barrier = Barrier::new();
+    let polite = TaskFn::arc("polite", |ctx: TaskContext| async move {
+        ctx.cancelled().await;
+        sleep(ms(5)).await;
+        Ok(())
+    });
+    let tree = Tree::builder(with_grace(ms(2000))).task(TaskSpec::inherit(polite)).build();
+    tree.start().await.unwrap();
+    tree.wait_ready().await;
+    let polite = tree.supervisor().task("polite").unwrap();
+    tree.supervisor().add_task(cleanup_blocks("stuck", &barrier)).await.unwrap();
+    sleep(ms(20)).await;
+    // when
+    let result = tokio::time::timeout(FOREVER, tree.shutdown()).await.expect("hangs");
+    // then
+    assert_eq!(barrier.counts(), (1, 0));
+    barrier.open();
+    assert_eq!(stuck(result), ["stuck"]);
+    assert!(matches!(polite.outcome().await, TaskOutcome::Canceled { .. }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn k3b_tasks_that_were_added_have_what_is_left_but_a_reserve_and_their_own_time_whole() -> Result {
+    for (stop_timeout, expected) in [(None, ms(8_100)), (Some(ms(8_800)), ms(8_800)), (Some(ms(10)), ms(10))] {
+        let tree = Tree::builder(with_grace(secs(9))).task(cooperative("polite")).build();
+        tree.start().await?;
+        let added = match stop_timeout {
+            Some(timeout) => deaf("added").with_stop_timeout(timeout),
+            None => deaf("added"),
+        };
+        tree.supervisor().add_task(added).await?;
+        settle().await;
+        let start = Instant::now();
+        assert_eq!(stuck(tree.shutdown().await), ["added"]);
+        assert_eq!(start.elapsed(), expected);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn k3e_a_drain_ends_when_no_child_is_left() {
+    let config = || SupervisorConfig { drain: secs(3600), ..with_grace(secs(3600)) };
+    let group = |task| Group::one_for_one("g").restart(RestartPolicy::Never).task(task);
+    let trees = [
+        Tree::builder(config()).task(fatal("a")).build(),
+        Tree::builder(config()).group(group(fatal("a"))).build(),
+        Tree::builder(config())
+            .task(fatal("a"))
+            .group(Group::one_for_all("g").task(Script::new([OK]).spec("b")))
+            .build(),
+    ];
+    for tree in trees {
+        let start = Instant::now();
+        let result = tree.run_until(pending()).await;
+        assert!(matches!(result, Err(RuntimeError::Failed { .. })), "{result:?}");
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+}
+
+/// Panics when it is dropped, unless the thread panics already.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking(), "boom");
+    }
+}
+
+struct Explosive(#[allow(dead_code, reason = "dropped")] Bomb);
+
+#[async_trait::async_trait]
+impl Subscribe for Explosive {
+    async fn on_event(&self, _: &Event) {}
+}
+
+impl Task for Explosive {
+    fn name(&self) -> &'static str {
+        "explosive"
+    }
+
+    fn spawn(&self, _: CancellationToken) -> taskvisor::BoxTaskFuture {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[tokio::test]
+async fn k4a_what_is_dropped_with_a_supervisor_or_a_tree_does_not_panic() -> Result {
+    let bombs = || (0..2).map(|_| Arc::new(Explosive(Bomb)) as Arc<dyn Subscribe>).collect::<Vec<_>>();
+    let spec = |name: &'static str| TaskSpec::inherit(Arc::new(Explosive(Bomb))).with_name(name);
+    // A supervisor that was not used, one that was, and those that outlive it.
+    drop(Supervisor::new(SupervisorConfig::default(), bombs()));
+    let supervisor = Supervisor::new(SupervisorConfig::default(), bombs());
+    supervisor.add_task(cooperative("polite")).await?;
+    supervisor.shutdown().await?;
+    drop(supervisor);
+    settle().await;
+    let supervisor = Supervisor::new(SupervisorConfig::default(), bombs());
+    let (handle, stream) = (supervisor.handle(), supervisor.events());
+    drop(supervisor);
+    drop(handle);
+    drop(stream);
+    // A tree that was not started, and one that was.
+    let builder = || {
+        let group = Group::rest_for_one("g").task(spec("c")).task(spec("d"));
+        Tree::builder(SupervisorConfig::default()).task(spec("a")).task(spec("b")).group(group)
+    };
+    drop(builder().build());
+    drop(builder());
+    Ok(())
+}
+
+/// Counts how often it is woken, and may panic then.
+#[derive(Default)]
+struct Counter {
+    woken: AtomicUsize,
+    panics: bool,
+}
+
+impl Wake for Counter {
+    fn wake(self: Arc<Self>) {
+        self.woken.fetch_add(1, Ordering::Relaxed);
+        assert!(!self.panics, "woken");
+    }
+}
+
+fn wakers() -> Vec<Arc<Counter>> {
+    [true, false, true, false].map(|panics| Arc::new(Counter { panics, ..Counter::default() })).into()
+}
+
+fn poll<F: Future + Unpin>(future: &mut F, counter: &Arc<Counter>) -> bool {
+    pin!(future).poll(&mut Context::from_waker(&Waker::from(Arc::clone(counter)))).is_ready()
+}
+
+#[tokio::test]
+async fn k4f_wakers_that_panic_take_no_wake_up_of_a_verdict_with_them() -> Result {
+    let supervisor = supervisor();
+    supervisor.add_task(cooperative("polite")).await?;
+    let counters = wakers();
+    let mut waits: Vec<_> = counters.iter().map(|_| Box::pin(supervisor.shutdown())).collect();
+    for (wait, counter) in waits.iter_mut().zip(&counters) {
+        assert!(!poll(wait, counter));
+    }
+    supervisor.shutdown().await?;
+    assert!(counters.iter().all(|counter| counter.woken.load(Ordering::Relaxed) > 0));
+    for wait in waits {
+        wait.await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn k5q_wakers_that_panic_take_no_wake_up_of_a_readiness_and_no_call_with_them() -> Result {
+    let tree = Tree::builder(SupervisorConfig::default()).task(cooperative("polite")).build();
+    let counters = wakers();
+    let mut waits: Vec<_> = counters.iter().map(|_| Box::pin(tree.wait_ready())).collect();
+    for (wait, counter) in waits.iter_mut().zip(&counters) {
+        assert!(!poll(wait, counter));
+    }
+    tree.start().await?;
+    for (wait, counter) in waits.iter_mut().zip(&counters) {
+        assert!(counter.woken.load(Ordering::Relaxed) > 0);
+        poll(wait, counter);
+    }
+    settle().await;
+    for wait in waits {
+        wait.await;
+    }
+    // A shutdown wakes them as well.
+    let supervisor = supervisor();
+    let mut wait = Box::pin(supervisor.wait_ready());
+    assert!(!poll(&mut wait, &counters[0]));
+    supervisor.shutdown().await?;
+    wait.await;
+    tree.shutdown().await
+}
+
+/// Panics when it is formatted once more than so often.
+#[derive(Debug)]
+struct Rude(AtomicUsize);
+
+impl fmt::Display for Rude {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left = self.0.load(Ordering::Relaxed);
+        assert!(left > 0, "formatted");
+        self.0.store(left - 1, Ordering::Relaxed);
+        f.write_str("rude")
+    }
+}
+
+impl std::error::Error for Rude {}
+
+#[tokio::test(start_paused = true)]
+async fn k5q_a_failed_tree_fails_its_run_however_often_its_error_can_be_formatted() {
+    for (times, group) in (0..4).flat_map(|times| [(times, false), (times, true)]) {
+        let task =
+            TaskFn::arc(
+                "rude",
+                move |_: TaskContext| async move { Err(TaskError::error(Rude(AtomicUsize::new(times)))) },
+            );
+        let spec = TaskSpec::inherit(task).with_restart(RestartPolicy::Never).critical();
+        let builder = Tree::builder(SupervisorConfig::default());
+        let tree = if group {
+            builder.group(Group::one_for_one("g").restart(RestartPolicy::Never).task(spec))
+        } else {
+            builder.task(spec)
+        }
+        .build();
+        let result = tokio::time::timeout(secs(3600), tree.run_until(pending())).await;
+        assert!(matches!(result, Ok(Err(RuntimeError::Failed { .. }))), "formatted {times} times, in a group: {group}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn k5g_after_a_shutdown_there_is_one_answer() -> Result {
+    for started in [false, true] {
+        let tree = Tree::builder(with_grace(secs(1))).task(cooperative("polite")).build();
+        if started {
+            tree.start().await?;
+        }
+        let shutdown = tree.shutdown();
+        for over in [false, true] {
+            if over {
+                tree.supervisor().shutdown().await?;
+            }
+            assert!(is_shutting_down(&tree.start().await), "{started} {over}");
+            assert!(is_shutting_down(&tree.run().await), "{started} {over}");
+            assert!(is_shutting_down(&tree.run_until(pending()).await), "{started} {over}");
+            assert!(is_shutting_down(&tree.supervisor().run(vec![]).await), "{started} {over}");
+        }
+        shutdown.await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn k5m_a_failed_tree_of_which_nothing_was_aborted_says_that_all_stopped() {
+    let recorder = Recorder::new();
+    let tree = Tree::builder(with_grace(secs(1)))
+        .subscriber(Arc::clone(&recorder))
+        .task(cooperative("polite"))
+        .task(fatal("a"))
+        .build();
+    assert!(matches!(tree.run_until(pending()).await, Err(RuntimeError::Failed { .. })));
+    let seen = recorder.seen();
+    let last = seen.last().unwrap();
+    assert_eq!(last.kind, EventKind::AllStoppedWithinGrace);
+    assert_eq!(last.reason.as_deref(), Some("`a` failed (dead), which `root` needs"));
+    assert_eq!(recorder.count(EventKind::GraceExceeded), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn k5m_a_failed_tree_of_which_something_was_aborted_says_so() {
+    let recorder = Recorder::new();
+    let tree = Tree::builder(with_grace(secs(1)))
+        .subscriber(Arc::clone(&recorder))
+        .task(deaf("deaf"))
+        .task(fatal("a"))
+        .build();
+    assert!(matches!(tree.run_until(pending()).await, Err(RuntimeError::Failed { .. })));
+    let seen = recorder.seen();
+    let last = seen.last().unwrap();
+    assert_eq!(last.kind, EventKind::GraceExceeded);
+    let reason = "`a` failed (dead), which `root` needs; not stopped in time: deaf";
+    assert_eq!(last.reason.as_deref(), Some(reason));
+}
+
+#[test]
+fn k5m_an_end_in_failure_is_no_less_of_an_error_for_being_in_time() {
+    assert_eq!(LogLevel::of(&Event::new(EventKind::AllStoppedWithinGrace)), LogLevel::Info);
+    assert_eq!(LogLevel::of(&Event::new(EventKind::ShutdownForced)), LogLevel::Warn);
+}
+
+#[tokio::test(start_paused = true)]
+async fn k5m_a_forced_shutdown_has_an_event_and_says_after_how_long_and_names_what_was_aborted() -> Result {
+    let (supervisor, recorder) = recorded_with(with_grace(secs(20)));
+    supervisor.add_task(deaf("deaf")).await?;
+    supervisor.add_task(cooperative("polite")).await?;
+    supervisor.add_task(Script::new([FAIL]).spec("waits").with_backoff(constant(secs(9)))).await?;
+    settle().await;
+    let first = supervisor.shutdown();
+    sleep(ms(400)).await;
+    let (second, third) = (supervisor.shutdown_now(), supervisor.shutdown_now());
+    for shutdown in [first, second, third] {
+        let error = shutdown.await.unwrap_err();
+        assert_eq!(error.to_string(), "1 task aborted, as the shutdown was forced after 400ms: deaf");
+        assert_eq!(error.as_label(), "runtime_shutdown_forced");
+        let RuntimeError::ShutdownForced { after, stuck } = error else { panic!("{error:?}") };
+        assert_eq!((after, stuck), (ms(400), vec!["deaf".to_owned()]));
+    }
+    let seen = recorder.seen();
+    let forced: Vec<_> = seen.iter().filter(|seen| seen.kind == EventKind::ShutdownForced).collect();
+    assert_eq!(forced.len(), 1);
+    assert_eq!(forced[0].reason.as_deref(), Some("shutdown_now()"));
+    assert_eq!(seen.last().map(|seen| seen.kind), Some(EventKind::GraceExceeded));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn k5m_a_forced_shutdown_of_layers_names_those_that_were_aborted() -> Result {
+    let journal = Journal::new();
+    let names = ["a", "b"];
+    let group =
+        names.into_iter().fold(Group::rest_for_one("g"), |group, name| group.task(journal.slow(name, secs(5)).0));
+    let tree = Tree::builder(with_grace(secs(20))).group(group).build();
+    tree.start().await?;
+    tree.wait_ready().await;
+    drop(tree.shutdown());
+    sleep(ms(400)).await;
+    let error = tree.supervisor().shutdown_now().await.unwrap_err();
+    assert_eq!(error.to_string(), "2 tasks aborted, as the shutdown was forced after 400ms: g/a, g/b");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn k5m_to_force_a_shutdown_that_is_over_changes_and_publishes_nothing() -> Result {
+    let (supervisor, recorder) = recorded_with(with_grace(secs(20)));
+    supervisor.add_task(cooperative("polite")).await?;
+    settle().await;
+    supervisor.shutdown().await?;
+    supervisor.shutdown_now().await?;
+    assert_eq!(recorder.count(EventKind::ShutdownForced), 0);
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! K5: supervisors whose tasks live on several runtimes, or on one that is gone.
+
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use taskvisor::{
+    ControllerError, ControllerSpec, RuntimeError, Shutdown, Supervisor, SupervisorConfig, TaskOutcome, TaskState, Tree,
+};
+use tests::{cooperative, ms, secs, supervisor};
+use tokio::runtime::{Builder, Runtime};
+use tokio::time::{sleep, timeout};
+
+use super::{FOREVER, Result, with_grace};
+
+fn one_thread() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn workers() -> Runtime {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+/// Polls once, on no runtime.
+fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("it waits"),
+    }
+}
+
+/// A shutdown that is not awaited yet.
+struct Requested(Shutdown);
+
+fn requested(supervisor: &Supervisor) -> impl Future<Output = Requested> {
+    std::future::poll_fn(|_| Poll::Ready(Requested(supervisor.shutdown())))
+}
+
+fn is_no_runtime<T>(result: &std::result::Result<T, RuntimeError>) -> bool {
+    matches!(result, Err(RuntimeError::NoRuntime))
+}
+
+#[test]
+fn k5e_calls_after_their_runtime_is_gone_say_that_there_is_none() {
+    for runtime in [one_thread(), workers()] {
+        let supervisor = supervisor();
+        let first = runtime.block_on(supervisor.add_task(cooperative("first"))).unwrap();
+        let handle = runtime.handle().clone();
+        drop(runtime);
+        assert!(matches!(at_once(first.outcome()), TaskOutcome::Aborted { .. }));
+        let tree = Tree::builder(with_grace(secs(1))).task(cooperative("declared")).build();
+        let ordered = Tree::builder(with_grace(secs(1)))
+            .task(cooperative("declared"))
+            .task(cooperative("after").with_after(["declared"]))
+            .build();
+        for entered in [false, true] {
+            let _entered = entered.then(|| handle.enter());
+            assert!(is_no_runtime(&at_once(supervisor.add_task(cooperative("late")))), "entered: {entered}");
+            let submitted = supervisor.try_submit(ControllerSpec::queue(cooperative("job")));
+            assert!(matches!(submitted, Err(ControllerError::NoRuntime)), "entered: {entered}");
+            assert!(at_once(supervisor.list_tasks()).is_empty());
+            assert!(is_no_runtime(&at_once(tree.start())) && is_no_runtime(&at_once(ordered.start())));
+        }
+        // They can be used on another.
+        let other = one_thread();
+        other.block_on(async {
+            supervisor.add_task(cooperative("late")).await.unwrap();
+            for tree in [tree, ordered] {
+                tree.start().await.unwrap();
+                tree.wait_ready().await;
+                assert!(tree.supervisor().is_alive("declared").await);
+                tree.shutdown().await.unwrap();
+            }
+            supervisor.shutdown().await.unwrap();
+        });
+    }
+}
+
+/// A task that takes a moment to stop.
+fn slow(name: &str) -> taskvisor::TaskSpec {
+    taskvisor::TaskSpec::inherit(taskvisor::TaskFn::arc(name, |ctx: taskvisor::TaskContext| async move {
+        ctx.cancelled().await;
+        sleep(ms(20)).await;
+        Ok(())
+    }))
+}
+
+async fn is_running(supervisor: &Supervisor, name: &str) {
+    while supervisor.task(name).is_none_or(|task| task.status().state != TaskState::Running) {
+        sleep(ms(1)).await;
+    }
+}
+
+#[test]
+fn k5e_a_runtime_that_is_gone_takes_no_task_of_another_with_it() {
+    for requested_on_another_thread in [false, true] {
+        for (first, second) in [(one_thread(), workers()), (workers(), one_thread()), (workers(), workers())] {
+            let supervisor = supervisor();
+            first.block_on(supervisor.add_task(cooperative("first"))).unwrap();
+            let task = second.block_on(async {
+                let task = supervisor.add_task(slow("second")).await.unwrap();
+                is_running(&supervisor, "second").await;
+                task
+            });
+            drop(first);
+            let shutdown = if requested_on_another_thread {
+                supervisor.shutdown()
+            } else {
+                second.block_on(requested(&supervisor)).0
+            };
+            let result = second.block_on(async { timeout(FOREVER, shutdown).await.expect("hangs") });
+            assert!(result.is_ok(), "{result:?}");
+            assert!(matches!(at_once(task.outcome()), TaskOutcome::Canceled { .. }));
+        }
+    }
+}
+
+/// It was requested there, and is a task of it.
+#[test]
+fn k5e_a_runtime_that_goes_during_the_shutdown_takes_no_task_of_another_with_it() {
+    let (first, second, supervisor) = (one_thread(), workers(), supervisor());
+    first.block_on(supervisor.add_task(slow("first"))).unwrap();
+    let task = second.block_on(async {
+        let task = supervisor.add_task(slow("second")).await.unwrap();
+        is_running(&supervisor, "second").await;
+        task
+    });
+    let shutdown = first.block_on(requested(&supervisor)).0;
+    drop(first);
+    let result = second.block_on(async { timeout(FOREVER, shutdown).await.expect("hangs") });
+    assert_eq!(super::stuck(result), ["first"]);
+    assert!(matches!(at_once(task.outcome()), TaskOutcome::Canceled { .. }));
+}
+
+#[test]
+fn k5e_a_shutdown_ends_with_the_runtime_of_its_tasks() {
+    let (runtime, supervisor) = (workers(), Supervisor::new(with_grace(secs(3600)), vec![]));
+    let shutdown = runtime.block_on(async {
+        supervisor.add_task(tests::deaf("deaf")).await.unwrap();
+        is_running(&supervisor, "deaf").await;
+        let shutdown = requested(&supervisor).await;
+        // It is no trial any more.
+        sleep(ms(20)).await;
+        shutdown
+    });
+    drop(runtime);
+    let result = one_thread().block_on(async { timeout(FOREVER, shutdown.0).await.expect("hangs") });
+    assert_eq!(super::stuck(result), ["deaf"]);
+}
+
+#[test]
+fn k5p_a_shutdown_requested_on_a_runtime_that_nobody_drives_happens() -> Result {
+    let (idle, own, supervisor) = (one_thread(), workers(), supervisor());
+    let task = own.block_on(supervisor.add_task(slow("task")))?;
+    own.block_on(is_running(&supervisor, "task"));
+    let entered = idle.enter();
+    let shutdown = supervisor.shutdown();
+    drop(entered);
+    let outcome = own.block_on(async { timeout(FOREVER, task.outcome()).await.expect("hangs") });
+    assert!(matches!(outcome, TaskOutcome::Canceled { .. }));
+    own.block_on(async { timeout(FOREVER, shutdown).await.expect("hangs") })
+}
+
+#[test]
+fn k5p_a_shutdown_of_tasks_that_nobody_drives_ends_with_the_grace() {
+    let config = SupervisorConfig { drain_timeout: ms(0), ..with_grace(ms(50)) };
+    let (idle, supervisor) = (one_thread(), Supervisor::new(config, vec![]));
+    idle.block_on(supervisor.add_task(cooperative("task"))).unwrap();
+    let result = workers().block_on(async { timeout(FOREVER, supervisor.shutdown()).await.expect("hangs") });
+    assert_eq!(super::stuck(result), ["task"]);
+}
+
+#[test]
+fn k5p_each_runtime_needs_timers_of_its_own() {
+    let (timed, supervisor) = (one_thread(), supervisor());
+    let bare = Builder::new_current_thread().build().unwrap();
+    assert!(is_no_runtime(&bare.block_on(supervisor.add_task(cooperative("early")))));
+    timed.block_on(supervisor.add_task(cooperative("task"))).unwrap();
+    assert!(is_no_runtime(&bare.block_on(supervisor.add_task(cooperative("late")))));
+    let workers = workers();
+    workers.block_on(supervisor.add_task(cooperative("other"))).unwrap();
+    let names = timed.block_on(supervisor.list_tasks());
+    assert_eq!(names, ["other", "task"]);
+}

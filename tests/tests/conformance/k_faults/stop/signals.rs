@@ -1,0 +1,36 @@
+//! K3 and K5: signals to a process of its own.
+
+use crate::e_stop::signals::{LONG, Victim};
+
+const ROUNDS: usize = 4;
+const HOWS: [&str; 3] = ["exit", "spawned", "spawned-quiet"];
+
+/// The process does not end before `run` has returned: the thread is blocked for ever.
+#[test]
+fn k3c_a_signal_ends_a_run_though_the_stop_blocks_a_thread() {
+    for (how, task) in HOWS.into_iter().flat_map(|how| [(how, "cleanup-blocks"), (how, "drop-blocks")]) {
+        for _ in 0..ROUNDS {
+            let victim = Victim::start(&["100", how, task]);
+            victim.signal("-TERM");
+            let ended = victim.wait();
+            assert_eq!(ended.status, Some(1), "{how} {task}");
+            assert_eq!(ended.stderr, format!("Error: 1 task not stopped in time (grace 100ms): {task}\n"));
+        }
+    }
+}
+
+#[test]
+fn k3c_a_second_signal_is_heard_though_the_stop_blocks_a_thread() {
+    for how in HOWS {
+        for _ in 0..ROUNDS {
+            let mut victim = Victim::start(&[LONG, how, "cleanup-blocks", "deaf"]);
+            victim.signal("-TERM");
+            while victim.line() != "blocked\n" {}
+            victim.signal("-TERM");
+            let ended = victim.wait();
+            assert_eq!(ended.status, Some(1), "{how}: a day has not passed");
+            let names = ended.stderr.strip_prefix("Error: 2 tasks aborted, as the shutdown was forced after ");
+            assert!(names.is_some_and(|names| names.ends_with(": cleanup-blocks, deaf\n")), "{}", ended.stderr);
+        }
+    }
+}
