@@ -413,7 +413,7 @@ mod tests {
     fn keeps(name: &str, value: &Arc<()>) -> TaskSpec {
         let value = Arc::clone(value);
         TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| {
-            let _value = &value;
+            drop(Arc::clone(&value));
             async move {
                 ctx.cancelled().await;
                 Ok(())

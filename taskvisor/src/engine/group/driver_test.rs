@@ -49,7 +49,7 @@ async fn k4e_a_panic_of_a_driver_ends_its_group_after_all_in_it() {
     let error = run.await.unwrap().unwrap_err();
     let RuntimeError::Failed { chain, stuck, .. } = &error else { panic!("{error}") };
     assert_eq!(chain.links()[0].path, "g");
-    assert!(error.to_string().contains("a fault of the driver") && stuck.is_empty(), "{error}");
+    assert!(format!("{error:#}").contains("a fault of the driver") && stuck.is_empty(), "{error}");
     assert_eq!(running.load(Ordering::Relaxed), 0);
 }
 
@@ -99,7 +99,7 @@ async fn k4e_a_panic_of_the_root_s_driver_ends_the_tree() {
     sleep(Duration::from_secs(1)).await;
     core.root().unwrap().send(Input::Panic, None);
     let error = run.await.unwrap().unwrap_err();
-    assert!(error.to_string().contains("a fault of the driver"), "{error}");
+    assert!(format!("{error:#}").contains("a fault of the driver"), "{error}");
     assert_eq!(running.load(Ordering::Relaxed), 0);
 }
 

@@ -111,7 +111,7 @@ fn e10_two_signals_end_it_at_once() {
         victim.signal(signals[1]);
         let ended = victim.wait();
         assert_eq!(ended.status, Some(1), "a day has not passed");
-        assert!(ended.stderr.contains("1 task not stopped in time (grace "), "{}", ended.stderr);
+        assert!(ended.stderr.contains("1 task aborted, as the shutdown was forced after"), "{}", ended.stderr);
     }
 }
 

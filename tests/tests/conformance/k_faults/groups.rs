@@ -273,9 +273,9 @@ async fn k2h_nothing_restarts_once_its_group_is_being_stopped() -> Result {
         sleep(ms(50)).await;
         // `b` takes 100 ms to stop.
         if always {
-            poke.succeed()
+            poke.succeed();
         } else {
-            poke.fail()
+            poke.fail();
         }
         shutdown.await?;
         assert_eq!(journal.take(), ["-a", "-b"]);

@@ -262,6 +262,6 @@ fn k5p_a_group_goes_on_where_its_members_are() {
         let outcome = second.block_on(handle.outcome());
         assert!(matches!(outcome, TaskOutcome::Canceled { .. }), "{outcome}");
     }
-    let _ = second.block_on(tree.shutdown());
+    second.block_on(async { tree.shutdown().await }).unwrap();
     assert_eq!([tree.group("g").status(), tree.group("").status()], [Some(TaskState::Ended); 2]);
 }
