@@ -55,7 +55,7 @@ impl GroupHandle {
     /// Whether the group is live and ready, and who is not. A group that is not there is neither.
     #[must_use]
     pub fn health(&self) -> Health {
-        let mut health = self.core.health(&format!("{}/", self.path));
+        let mut health = self.core.health(&self.path);
         if self.current().is_none() {
             health.phase = Phase::Stopped;
         }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, Timeout, sleep_until, timeout_at};
 use super::actor::Actor;
 use super::cell::{Cell, Origin, Tie};
 use super::clock::Clock;
+use super::failures::Failures;
 use super::group::Note;
 use super::observe;
 use super::registry::{Admission, Registry};
@@ -48,6 +49,7 @@ pub(crate) struct Core {
     pub(super) vacant: Waiters,
     pub(super) verdict: Verdict,
     pub(super) readiness: Readiness,
+    pub(super) failures: Failures,
     #[cfg(feature = "controller")]
     pub(super) controller: Controller,
     #[cfg(feature = "test-util")]
@@ -111,6 +113,7 @@ impl Core {
             vacant: Waiters::default(),
             verdict: Verdict::default(),
             readiness: Readiness::default(),
+            failures: Failures::default(),
             #[cfg(feature = "controller")]
             controller,
             #[cfg(feature = "test-util")]
@@ -225,6 +228,7 @@ impl Core {
     pub(super) fn remove(&self, cell: &Arc<Cell>, outcome: TaskOutcome) {
         let mut registry = self.registry();
         let gone = registry.remove(cell);
+        let forgotten = self.note_end(cell, &outcome);
         let finished = cell.finish(outcome);
         #[cfg(feature = "controller")]
         let aftermath = cell.slot().map(|slot| self.hand_over(&mut registry, slot));
@@ -234,6 +238,7 @@ impl Core {
         let vacant = registry.is_empty() || (cell.is_beside_tree() && registry.has_tree_only());
         let over = registry.is_over();
         drop(registry);
+        drop(forgotten);
         observe::removed(cell);
         if finished.unready {
             self.one_is_ready();

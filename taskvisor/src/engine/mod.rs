@@ -10,6 +10,7 @@ mod clock;
 mod core;
 mod current;
 mod decision;
+mod failures;
 mod group;
 mod guards;
 mod helpers;
@@ -27,6 +28,7 @@ mod signals;
 #[cfg(feature = "controller")]
 mod slots;
 mod tree;
+mod warnings;
 
 pub(crate) use cell::Cell;
 pub(crate) use core::{Core, Parts};

@@ -74,12 +74,14 @@ impl Core {
             Some(self.register_group(&mut registry, admitted, None, &mut registered))
         };
         registered.cells.iter().for_each(announce);
+        let mut missing = 0;
         if first && plain {
-            self.readiness.missing.store(registered.cells.len(), Ordering::Relaxed);
+            missing = registered.cells.iter().filter(|cell| cell.is_unready()).count();
+            self.readiness.missing.store(missing, Ordering::Relaxed);
         }
         drop(registry);
         self.readiness.changed.wake();
-        if first && plain && registered.cells.is_empty() {
+        if first && plain && missing == 0 {
             self.set_ready();
         }
         registered.spawn(&runtime);
@@ -108,6 +110,7 @@ impl Core {
         registered.cells.iter().for_each(announce);
         drop(registry);
         drop(before);
+        self.forget_within(group);
         registered.spawn(&runtime);
         Ok(())
     }
@@ -190,7 +193,9 @@ impl Core {
             None => registry.groups.remove(group.path()),
         };
         let (vacant, over) = (registry.is_empty(), registry.is_over());
+        let forgotten = self.note_group_end(group, &outcome);
         drop(registry);
+        drop(forgotten);
         group.finish(outcome);
         drop(gone);
         if vacant {
@@ -244,7 +249,9 @@ impl Core {
     ) {
         for child in root.children {
             if let AdmittedChild::Task(task) = child {
-                let cell = self.cell(task, Origin::Declared { unready }, None);
+                // One that waits for its time, or does not count, is not waited for.
+                let counts = task.settings.readiness && task.settings.initial_delay.is_zero();
+                let cell = self.cell(task, Origin::Declared { unready: unready && counts }, None);
                 registered.before.extend(registry.insert_declared(&cell));
                 registered.cells.push(cell);
             }

@@ -1,3 +1,4 @@
 //! K. Faults that probes found in what stood.
 
 mod answers;
+mod readiness;

@@ -65,6 +65,11 @@ impl State {
     pub(in crate::engine) fn is_ready(&self) -> bool {
         self.ready
     }
+
+    /// It does nothing but wait for its time, and for no other task.
+    pub(in crate::engine) fn waits_for_its_time(&self) -> bool {
+        self.phase == TaskState::Interval || (self.phase == TaskState::Delayed && self.gate != Gate::Shut)
+    }
 }
 
 /// How a registration came to be.
@@ -278,6 +283,16 @@ impl Cell {
             (Some(silence), Some(allowed)) if silence > allowed => Some(Problem::Silent),
             _ => None,
         }
+    }
+
+    /// Whether the outcome was settled as aborted before the registration has ended.
+    pub(in crate::engine) fn is_declared_aborted(&self) -> bool {
+        self.lock().outcome.is_some()
+    }
+
+    /// Whether the readiness of its batch waits for it.
+    pub(in crate::engine) fn is_unready(&self) -> bool {
+        self.lock().unready
     }
 
     /// Whether an attempt is under way.

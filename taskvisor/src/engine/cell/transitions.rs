@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::clock::Ticks;
 use super::super::decision::{Ending, Facts, Next, Told, decide};
 use super::super::group::{End, Note};
+use super::super::warnings;
 use super::{Bound, Cell, Gate, Progress, State, cancel};
 use crate::error::TaskError;
 use crate::events::{Event, EventKind, millis};
@@ -263,8 +264,12 @@ impl Cell {
                 bus.publish(event(EventKind::TaskStopped));
                 bus.publish(wait(*delay));
             }
-            Next::Retry { error, delay, .. } => {
+            Next::Retry { error, delay, streak } => {
                 bus.publish(failed(error));
+                if let Some(warning) = warnings::of_retries(self.settings.critical, self.settings.max_retries, *streak)
+                {
+                    bus.publish(event(EventKind::Warning).because(warning));
+                }
                 bus.publish(wait(*delay));
             }
             Next::End(TaskOutcome::Completed) => {

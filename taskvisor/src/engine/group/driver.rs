@@ -9,6 +9,7 @@ use super::super::alarm::deadline;
 use super::super::cell::Bound;
 use super::super::decision::{Ending, Facts, Next, Told, decide};
 use super::super::observe;
+use super::super::warnings::of_retries;
 use super::cell::{GroupCell, Member, Message, Place};
 use super::plan::{Action, Child, End, Index, Note, Plan, Why};
 use super::window::Limit;
@@ -352,6 +353,9 @@ impl Driver {
             Next::Retry { error, delay, streak } => {
                 self.streak = streak;
                 observe::group_failed(&self.group, &error, streak, delay);
+                if let Some(warning) = of_retries(self.group.spec.critical, self.settings.max_retries, streak) {
+                    self.group.core.warn(self.group.path(), warning);
+                }
                 self.group.set_state(TaskState::Backoff);
                 if self.group.place.as_ref().is_some_and(|place| place.managed) {
                     self.tell_parent(|index| Note::Failed(index, delay));

@@ -244,6 +244,10 @@ pub(super) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) {
     });
 }
 
+pub(super) fn warned(path: &str, reason: &str) {
+    tell(|| tracing::warn!(target: TARGET, path, reason, "warning"));
+}
+
 pub(super) fn shutdown_requested(why: &str) {
     tell(|| tracing::info!(target: TARGET, reason = why, "shutdown requested"));
 }

@@ -67,6 +67,8 @@ pub(super) fn group_failed(_: &GroupCell, _: &Arc<TaskError>, _: u32, _: Duratio
 
 pub(super) fn group_ended(_: &GroupCell, _: &TaskOutcome) {}
 
+pub(super) fn warned(_: &str, _: &str) {}
+
 pub(super) fn shutdown_requested(_: &str) {}
 
 pub(super) fn shutdown_over(_: &Result<(), RuntimeError>) {}
