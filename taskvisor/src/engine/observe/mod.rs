@@ -65,7 +65,7 @@ impl Observed {
             if let Next::Retry { streak, .. } = next {
                 let settings = cell.settings();
                 if let Some(warning) = of_retries(settings.critical, settings.max_retries, *streak) {
-                    trace::warned(cell.name(), warning);
+                    trace::warned(cell.name(), Some(cell.id()), warning);
                 }
             }
             drop(in_span);
@@ -146,7 +146,7 @@ pub(super) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) {
 }
 
 pub(super) fn warned(path: &str, reason: &str) {
-    trace::warned(path, reason);
+    trace::warned(path, None, reason);
 }
 
 pub(super) fn shutdown_requested(why: &str) {
