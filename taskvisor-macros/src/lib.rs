@@ -178,7 +178,6 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 /// use std::sync::Arc;
 /// use std::sync::atomic::{AtomicU64, Ordering};
-/// use std::time::Duration;
 /// use taskvisor::prelude::*;
 ///
 /// #[subscriber]

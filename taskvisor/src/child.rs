@@ -63,6 +63,11 @@ impl ChildHandle {
         self.current().is_some_and(|task| task.trigger())
     }
 
+    /// Lets health be ready again after a task at this place ended in failure; see [`TaskHandle::acknowledge`].
+    pub fn acknowledge(&self) -> bool {
+        self.core.acknowledge(&self.path)
+    }
+
     /// Waits for the end of the newest registration that there is when this is called, and tells how it came; before the
     /// tree has started it waits for that first. `None` if the tree was shut down unstarted, or has no such place.
     ///

@@ -33,8 +33,10 @@ pub(crate) struct Declared {
     backoff: Option<BackoffPolicy>,
     reset_after: Option<Duration>,
     max_retries: Option<u32>,
-    critical: bool,
+    pub(crate) critical: bool,
     significant: bool,
+    /// The states of its tasks count for the readiness of the whole.
+    pub(crate) readiness: bool,
     pub(crate) children: Vec<DeclaredChild>,
     pub(crate) order: Arc<Order>,
     /// The children sorted by name, without the later ones of equal names.
@@ -169,6 +171,7 @@ impl Declared {
             reset_after: group.reset_after,
             max_retries: group.max_retries,
             critical: group.critical,
+            readiness: group.readiness,
             significant: group.significant,
             order: Arc::new(order),
             by_name,

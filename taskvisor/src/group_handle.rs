@@ -73,7 +73,7 @@ impl GroupHandle {
         if self.is_root() {
             return self.core.health("");
         }
-        let mut health = self.core.health(&format!("{}/", self.path));
+        let mut health = self.core.health(&self.path);
         if self.current().is_none() {
             health.phase = Phase::Stopped;
         }

@@ -17,7 +17,7 @@ use crate::task::{BoxTaskFuture, Task};
 /// One registration of a task: what it does, how it ended, and what it is to do.
 ///
 /// A handle speaks of the registration that it was made for and of no other, even if the name is taken again. Dropping
-/// it does nothing. Every verb returns false once the registration has ended.
+/// it does nothing. Every verb but [`acknowledge`](Self::acknowledge) returns false once the registration has ended.
 ///
 /// # Examples
 /// ```
@@ -92,6 +92,12 @@ impl TaskHandle {
     /// Ends the wait for an initial delay, an interval or a backoff. False if the task is not in one.
     pub fn trigger(&self) -> bool {
         self.0.trigger()
+    }
+
+    /// Lets [`Health`](crate::Health) be ready again after this registration ended in failure. False if it did not, or if
+    /// that was acknowledged before, or is past since a new registration has the path.
+    pub fn acknowledge(&self) -> bool {
+        self.0.core().acknowledge_task(&self.0)
     }
 
     /// How it ended, if that is known by now.

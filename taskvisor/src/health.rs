@@ -12,6 +12,16 @@ use crate::timestamp::Rfc3339;
 /// *Live*: it has not stopped or failed, and no attempt is past its watchdog or its stop deadline. *Ready*: it has
 /// started, takes tasks, and every task has an attempt that is [ready](crate::Ready), or has ended. A tree whose tasks
 /// have all ended, without a shutdown, is both: it takes tasks.
+///
+/// A task that waits for its time, an initial delay or an interval, is ready. One that ended in failure is not, and so is
+/// a group: by fatal error, with no retry left, or by failure or panic under the restart policy `Never`. It is named until
+/// a new registration has its path, its group is started again or stopped, or it is acknowledged, by
+/// [`SupervisorHandle::acknowledge`](crate::SupervisorHandle::acknowledge) or
+/// [`TaskHandle::acknowledge`](crate::TaskHandle::acknowledge). Tasks of slots are not: the outcome of a submission tells.
+/// 1,024 are known by their path; of more it is known how many there are, until all is acknowledged.
+///
+/// A task or group may say that its state does not count
+/// ([`TaskSpec::without_readiness`](crate::TaskSpec::without_readiness)): it is named, and the tree stays ready.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Health {
@@ -19,6 +29,10 @@ pub struct Health {
     pub not_live: Vec<Unwell>,
     /// The tasks that are not ready.
     pub not_ready: Vec<Unwell>,
+    /// The tasks that are not ready, and do not count.
+    pub not_counted: Vec<Unwell>,
+    /// How many more ended in failure than are known by their path.
+    pub(crate) more: usize,
     pub(crate) phase: Phase,
     /// How many tasks there are.
     pub(crate) tasks: usize,
@@ -44,6 +58,8 @@ pub struct Unwell {
     pub problem: Problem,
     /// Since when it does what it does.
     pub since: SystemTime,
+    /// What it failed with, in one line, if it [ended in failure](Problem::Failed).
+    pub error: Option<String>,
 }
 
 /// What is wrong with a task.
@@ -56,19 +72,25 @@ pub enum Problem {
     PastStop,
     /// It is not ready: it does this instead, or runs and has not said that it is.
     NotReady(TaskState),
+    /// It has ended in failure: it is not retried.
+    Failed,
 }
 
 impl Health {
-    /// Whether restarting the process would help no one.
+    /// Returns `true` if the tree passes its liveness check.
     #[must_use]
     pub fn is_live(&self) -> bool {
         self.phase != Phase::Stopped && self.not_live.is_empty()
     }
 
-    /// Whether there is anybody to send work to.
+    /// Returns `true` if the tree passes its readiness check.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.phase == Phase::Open && self.not_ready.is_empty()
+        self.phase == Phase::Open && self.not_ready.is_empty() && self.more == 0
+    }
+
+    pub(crate) fn add(&mut self, counts: bool, unwell: Unwell) {
+        if counts { self.not_ready.push(unwell) } else { self.not_counted.push(unwell) }
     }
 }
 
@@ -86,7 +108,11 @@ impl fmt::Display for Phase {
 impl fmt::Display for Unwell {
     /// One line, whatever the path holds: `store/pool: not ready: backoff, since 2026-11-23T08:15:30Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}, since {:.0}", shortened(&self.path, PATH), self.problem, Rfc3339(self.since))
+        write!(f, "{}: {}", shortened(&self.path, PATH), self.problem)?;
+        if let Some(error) = &self.error {
+            write!(f, ": {}", shortened(error, ERROR))?;
+        }
+        write!(f, ", since {:.0}", Rfc3339(self.since))
     }
 }
 
@@ -96,9 +122,11 @@ impl fmt::Display for Problem {
             Self::Silent => f.write_str("silent for longer than its watchdog allows"),
             Self::PastStop => f.write_str("past its stop deadline"),
             Self::NotReady(state) => write!(f, "not ready: {state}"),
+            Self::Failed => f.write_str("failed"),
         }
     }
 }
 
-/// What a line has room for, of a path.
+/// What a line has room for, of a path and of an error.
 const PATH: usize = 100;
+const ERROR: usize = 200;

@@ -163,6 +163,7 @@ impl Serialize for Health {
             ready: Some(self.is_ready()),
             not_live: list(&self.not_live),
             not_ready: list(&self.not_ready),
+            not_counted: list(&self.not_counted),
         })
     }
 }
@@ -173,11 +174,13 @@ impl Serialize for Unwell {
             Problem::Silent => ("silent", None),
             Problem::PastStop => ("past_stop", None),
             Problem::NotReady(state) => ("not_ready", Some(state)),
+            Problem::Failed => ("failed", None),
         };
         fields!(serializer, "Unwell", {
             path: Some(&self.path),
             problem: Some(label),
             state: instead,
+            error: self.error.as_ref(),
             since: Some(Time(self.since)),
         })
     }

@@ -6,13 +6,16 @@ use crate::health::{Health, Phase, Unwell};
 
 /// The answer to `/livez` or `/readyz`, for any web server: a status and a body of plain text.
 ///
-/// The body is `ok` in one line; or what is not the case, then the tree's own reason if it has one, then who is not, a
-/// line each, with what is wrong and since when (UTC). It holds at most 32 of them, and how many more there are.
+/// The body begins with a line that is `ok`, or what is not the case; then come the tree's own reason if it has one, who is
+/// not, a line each, with what is wrong and since when (UTC), and for `/readyz` who is not and does not count. It holds at
+/// most 32 of them, and how many more there are.
 ///
 /// ```text
 /// not ready
 /// store/pool: not ready: backoff, since 2026-11-23T08:15:30Z
 /// serve: not ready: pending, since 2026-11-23T08:15:28Z
+/// sync: failed: cannot read the catalogue: connection refused, since 2026-11-23T07:59:02Z
+/// does not count: relay: not ready: backoff, since 2026-11-23T08:15:29Z
 /// ```
 ///
 /// | the tree | `/livez` | `/readyz` |
@@ -20,10 +23,13 @@ use crate::health::{Health, Phase, Unwell};
 /// | has not started, or starts | 200 | 503 |
 /// | is up | 200 | 200 |
 /// | has a task in backoff, or not ready yet | 200 | 503 |
+/// | has a task that waits for an interval or initial delay | 200 | 200 |
+/// | has a task or group that ended in failure, until that is [acknowledged](crate::Health) | 200 | 503 |
+/// | has such a task with `readiness = false` | 200 | 200 |
 /// | has an attempt past its watchdog or stop deadline | 503 | as its tasks are |
 /// | drains and shuts down | 200 | 503, from the moment it is requested |
 /// | has stopped or failed | 503 | 503 |
-/// | has only tasks that ended, with no shutdown | 200 | 200 |
+/// | has only tasks that ended and did not fail, with no shutdown | 200 | 200 |
 ///
 /// # Examples
 /// ```
@@ -53,29 +59,43 @@ pub struct Probe {
 
 /// How many a body names.
 const NAMED: usize = 32;
+/// How long a body gets, in bytes; room is left for one more line.
+const LONGEST: usize = 16 * 1024 - 100;
 
 impl Probe {
     /// What the body is, for the header `Content-Type`.
     pub const CONTENT_TYPE: &'static str = "text/plain; charset=utf-8";
 
-    fn ok() -> Self {
-        Self { status: 200, body: "ok\n".to_owned() }
-    }
-
-    fn unavailable(what: &str, whole: Option<Phase>, unwell: &[Unwell]) -> Self {
-        let mut body = format!("{what}\n");
-        // Writing to a string cannot fail.
+    fn new(status: u16, first: &str, whole: Option<Phase>) -> Self {
+        let mut body = format!("{first}\n");
         if let Some(phase) = whole {
+            // Writing to a string cannot fail.
             let _ = writeln!(body, "{phase}");
         }
-        for one in unwell.iter().take(NAMED) {
-            let _ = writeln!(body, "{one}");
-        }
-        if unwell.len() > NAMED {
-            let _ = writeln!(body, "and {} more", unwell.len() - NAMED);
-        }
-        Self { status: 503, body }
+        Self { status, body }
     }
+
+    /// Names as many as there is room for, and says how many more there are.
+    fn naming(mut self, lines: impl IntoIterator<Item = String>, unnamed: usize) -> Self {
+        let (mut named, mut more) = (0, unnamed);
+        for line in lines {
+            if named == NAMED || self.body.len() + line.len() >= LONGEST {
+                more += 1;
+                continue;
+            }
+            named += 1;
+            self.body.push_str(&line);
+            self.body.push('\n');
+        }
+        if more > 0 {
+            let _ = writeln!(self.body, "and {more} more");
+        }
+        self
+    }
+}
+
+fn lines(unwell: &[Unwell]) -> impl Iterator<Item = String> + '_ {
+    unwell.iter().map(ToString::to_string)
 }
 
 impl Health {
@@ -83,19 +103,20 @@ impl Health {
     #[must_use]
     pub fn livez(&self) -> Probe {
         if self.is_live() {
-            return Probe::ok();
+            return Probe::new(200, "ok", None);
         }
         let whole = Some(self.phase).filter(|phase| *phase == Phase::Stopped);
-        Probe::unavailable("not live", whole, &self.not_live)
+        Probe::new(503, "not live", whole).naming(lines(&self.not_live), 0)
     }
 
     /// The answer to `/readyz`: status 503 asks for no more work.
     #[must_use]
     pub fn readyz(&self) -> Probe {
+        let without = self.not_counted.iter().map(|one| format!("does not count: {one}"));
         if self.is_ready() {
-            return Probe::ok();
+            return Probe::new(200, "ok", None).naming(without, 0);
         }
         let whole = Some(self.phase).filter(|phase| *phase != Phase::Open);
-        Probe::unavailable("not ready", whole, &self.not_ready)
+        Probe::new(503, "not ready", whole).naming(lines(&self.not_ready).chain(without), self.more)
     }
 }

@@ -248,7 +248,7 @@ impl StopLimit {
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
-/// use taskvisor::{BackoffPolicy, RuntimeError, Supervisor, SupervisorConfig, TaskError, TaskFn, TaskSpec};
+/// use taskvisor::{BackoffPolicy, RuntimeError, Supervisor, SupervisorConfig, TaskFn, TaskSpec};
 ///
 /// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
 /// let task = TaskFn::arc("sync", |_: taskvisor::TaskContext| async { Ok(()) });

@@ -31,7 +31,7 @@ pub struct NodeSnapshot {
     pub attempt: u32,
     /// How many attempts or runs began after the first.
     pub restarts: u32,
-    /// What it failed with last.
+    /// What it failed with last, with its causes in one line.
     pub last_error: Option<String>,
     /// Since when it does what it does. `None` for groups, and before the start.
     pub since: Option<SystemTime>,

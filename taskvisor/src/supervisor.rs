@@ -265,7 +265,8 @@ impl SupervisorHandle {
         SlotHandle::new(name, Arc::clone(&self.core))
     }
 
-    /// Tells the task of that path to stop, and returns.
+    /// Tells the task of that path to stop, and returns. If it has ended in failure, [`health`](Self::health) names it no
+    /// longer.
     ///
     /// # Errors
     /// [`TaskNotFound`](RuntimeError::TaskNotFound), [`ShuttingDown`](RuntimeError::ShuttingDown) after a shutdown.
@@ -273,13 +274,12 @@ impl SupervisorHandle {
     /// # Cancel safety
     /// It is done in one step when first polled.
     pub async fn remove_task(&self, name: &str) -> Result<(), RuntimeError> {
-        match self.core.find(name)? {
-            Some(cell) => {
-                cell.remove();
-                Ok(())
-            }
-            None => Err(RuntimeError::TaskNotFound { name: name.to_owned() }),
-        }
+        let Some(cell) = self.core.find(name)? else {
+            self.core.forget_failure(name);
+            return Err(RuntimeError::TaskNotFound { name: name.to_owned() });
+        };
+        cell.remove();
+        Ok(())
     }
 
     /// Tells the task of that path to stop and waits until it has ended and its name is free. True for the call that
@@ -339,6 +339,12 @@ impl SupervisorHandle {
     #[must_use]
     pub fn health(&self) -> Health {
         self.core.health("")
+    }
+
+    /// Lets [`health`](Self::health) be ready again after the task or group of that path, or anything in that group, ended
+    /// in failure; an empty path is that of all. False if none did, or if that was acknowledged before.
+    pub fn acknowledge(&self, path: &str) -> bool {
+        self.core.acknowledge(path)
     }
 
     /// The present registration of that path.

@@ -162,10 +162,14 @@ impl Said {
 
 /// How it is, in one short line.
 fn status(health: &Health) -> String {
-    let (tasks, unready) = (health.tasks, health.not_ready.len());
+    let tasks = health.tasks + health.more;
+    let ready = health.tasks - health.not_ready.len() - health.not_counted.len();
     let stuck = who("stuck", &health.not_live);
     match health.phase {
-        Phase::Open => format!("{} of {tasks} ready{stuck}{}", tasks - unready, who("not ready", &health.not_ready)),
+        Phase::Open => {
+            let unready = who("not ready", &health.not_ready);
+            format!("{ready} of {tasks} ready{stuck}{unready}{}", who("does not count", &health.not_counted))
+        }
         Phase::ShuttingDown => format!("shutting down, {tasks} left{stuck}"),
         phase => phase.to_string(),
     }
@@ -188,6 +192,10 @@ fn who(what: &str, unwell: &[Unwell]) -> String {
         let path = shortened(&one.path, 60);
         match one.problem {
             Problem::NotReady(state) => format!("{path} ({state})"),
+            Problem::Failed => {
+                let error = shortened(one.error.as_deref().unwrap_or_default(), 60);
+                format!("{path} (failed: {error})")
+            }
             Problem::Silent | Problem::PastStop => path,
         }
     };
@@ -307,9 +315,25 @@ mod tests {
     #[test]
     fn a_status_names_a_few() {
         let since = std::time::SystemTime::UNIX_EPOCH;
-        let stuck = |n| Unwell { path: format!("t{n}"), problem: Problem::Silent, since };
+        let stuck = |n| Unwell { path: format!("t{n}"), problem: Problem::Silent, since, error: None };
         let health = Health { tasks: 5, not_live: (0..4).map(stuck).collect(), ..Health::default() };
         assert_eq!(status(&health), "5 of 5 ready; stuck: t0, t1, t2 and 1 more");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn k6c_a_status_says_who_ended_in_failure_and_who_does_not_count() {
+        let fatal = |name: &str| {
+            TaskSpec::inherit(TaskFn::arc(name, |_: TaskContext| async {
+                Err(TaskError::Fatal { reason: "no such\nvolume".into() })
+            }))
+        };
+        let tree = tree([fatal("import"), fatal("relay").without_readiness(), slow("serve", 0, 0)]);
+        tree.start().await.unwrap();
+        sleep(Duration::from_millis(1)).await;
+        let expected = "1 of 3 ready; not ready: import (failed: no such\\nvolume); does not count: relay (failed: no \
+                        such\\nvolume)";
+        assert_eq!(status(&tree.health()), expected);
+        tree.shutdown().await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

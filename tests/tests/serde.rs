@@ -143,6 +143,12 @@ async fn health() {
     health.not_ready[0].problem = taskvisor::Problem::PastStop;
     let unwell = json!({ "path": "store/pool", "problem": "past_stop", "since": "2026-11-23T08:15:30.123Z" });
     assert_eq!(to_value(&health.not_ready[0]).unwrap(), unwell);
+    health.not_ready[0].path = "sync".into();
+    health.not_ready[0].problem = taskvisor::Problem::Failed;
+    health.not_ready[0].error = Some("connection refused".into());
+    assert_eq!(to_value(&health.not_ready[0]).unwrap(), documented("Health")[1]);
+    health.not_counted = std::mem::take(&mut health.not_ready);
+    assert_eq!(to_value(&health).unwrap()["not_counted"][0], documented("Health")[1]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use super::actor::Actor;
 use super::cell::{Cell, Origin, Tie};
 use super::clock::Clock;
+use super::failures::Failures;
 use super::group::Note;
 use super::machine::Stage;
 use super::observe;
@@ -58,6 +59,7 @@ pub(crate) struct Core {
     pub(super) stopping: AtomicBool,
     pub(super) stop: Stop,
     pub(super) readiness: Readiness,
+    pub(super) failures: Failures,
     #[cfg(feature = "controller")]
     pub(super) controller: Controller,
     #[cfg(feature = "test-util")]
@@ -132,6 +134,7 @@ impl Core {
             stopping: AtomicBool::new(false),
             stop: Stop::default(),
             readiness: Readiness::default(),
+            failures: Failures::default(),
             #[cfg(feature = "controller")]
             controller,
             #[cfg(feature = "test-util")]
@@ -279,6 +282,7 @@ impl Core {
     pub(super) fn remove(&self, cell: &Arc<Cell>, outcome: TaskOutcome) {
         let mut registry = self.registry();
         let gone = registry.remove(cell);
+        let forgotten = self.note_end(cell, &outcome);
         let finished = cell.finish(outcome);
         #[cfg(feature = "controller")]
         let aftermath = cell.slot().map(|slot| self.hand_over(&mut registry, slot));
@@ -288,6 +292,7 @@ impl Core {
         let vacant = registry.is_drained() || (cell.is_beside_tree() && registry.has_tree_only());
         let over = registry.is_over();
         drop(registry);
+        drop(forgotten);
         observe::removed(cell);
         if finished.unready {
             self.one_is_ready();

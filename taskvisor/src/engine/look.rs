@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::cell::Cell;
 use super::core::Core;
+use super::failures::{Failure, is_within};
 use super::group::{Key, Member};
 use super::registry::Admission;
 use crate::causes::into_line;
@@ -120,25 +121,34 @@ impl Core {
         }
     }
 
-    /// Who is not well.
+    /// Who is not well, of all or of what is in a group.
     pub(crate) fn health(&self, within: &str) -> Health {
         let mut health = Health::default();
-        let (admission, started) = (self.registry().admission, self.readiness_is_claimed());
-        let mut cells = self.cells();
-        cells.retain(|cell| within.is_empty() || cell.name().starts_with(within));
-        health.tasks = cells.len();
+        let registry = self.registry();
+        let (admission, mut cells) = (registry.admission, registry.cells());
+        let is_over = admission == Admission::Closed;
+        let is_listed = |path: &str| !is_over && is_within(path, within) && !registry.is_taken(path);
+        let (failures, more) = self.failures.list(is_listed);
+        drop(registry);
+        cells.retain(|cell| is_within(cell.name(), within));
+        health.tasks = cells.len() + failures.len();
+        health.more = if within.is_empty() { more } else { 0 };
+        for (path, Failure { error, since, counts, .. }) in failures {
+            let (path, since) = (path.to_string(), self.clock.time(since));
+            health.add(counts, Unwell { path, problem: Problem::Failed, since, error: Some(into_line(error)) });
+        }
         for cell in cells {
-            let unwell =
-                |problem| Unwell { path: cell.name().to_string(), problem, since: self.clock.time(cell.since()) };
+            let since = || self.clock.time(cell.since());
+            let unwell = |problem| Unwell { path: cell.name().to_string(), problem, since: since(), error: None };
             if let Some(problem) = cell.overdue() {
                 health.not_live.push(unwell(problem));
             }
             if !cell.is_well() {
-                health.not_ready.push(unwell(Problem::NotReady(cell.status().state)));
+                health.add(cell.counts_for_readiness(), unwell(Problem::NotReady(cell.status().state)));
             }
         }
         health.phase = match admission {
-            Admission::Open if !started => Phase::NotStarted,
+            Admission::Open if !self.readiness_is_claimed() => Phase::NotStarted,
             Admission::Open => Phase::Open,
             Admission::Closing | Admission::Stopping => Phase::ShuttingDown,
             Admission::Closed => Phase::Stopped,
@@ -154,13 +164,13 @@ fn group_node(group: &Declared, path: &str) -> NodeSnapshot {
 }
 
 impl Cell {
-    /// Whether the present attempt is ready, or the task does nothing but wait after one that was.
+    /// Whether the present attempt is ready, or the task waits for its time.
     fn is_well(&self) -> bool {
         let state = self.lock();
         match state.machine().state() {
-            TaskState::Running | TaskState::Interval | TaskState::Pending => state.machine().is_ready(),
+            TaskState::Running | TaskState::Pending => state.machine().is_ready(),
             TaskState::Ended => true,
-            _ => false,
+            _ => state.machine().waits_for_its_time(),
         }
     }
 }

@@ -201,6 +201,20 @@ impl Machine {
         self.ready
     }
 
+    /// Whether the readiness of its batch waits for it.
+    pub(super) fn is_unready(&self) -> bool {
+        self.unready
+    }
+
+    /// Whether the task waits for its time only, and for no other task.
+    pub(super) fn waits_for_its_time(&self) -> bool {
+        match self.stage {
+            Stage::Waiting(Wait::Interval) => true,
+            Stage::Waiting(Wait::Delay) => self.gate != Gate::Shut,
+            _ => false,
+        }
+    }
+
     pub(super) fn is_cancelled(&self) -> bool {
         self.cancelled
     }

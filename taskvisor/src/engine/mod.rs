@@ -10,6 +10,7 @@ mod clock;
 mod core;
 mod current;
 mod decision;
+mod failures;
 mod group;
 mod guards;
 mod helpers;
@@ -33,6 +34,7 @@ mod tree;
 mod turns;
 mod verdict;
 mod waits;
+mod warnings;
 mod watch;
 
 pub(crate) use cell::Cell;

@@ -118,13 +118,14 @@ impl Core {
             root
         };
         registered.cells.iter().for_each(announce);
-        let count = registered.cells.len();
+        let mut missing = 0;
         if first && plain {
-            self.readiness.missing.store(count, Ordering::Relaxed);
+            missing = registered.cells.iter().filter(|cell| cell.is_unready()).count();
+            self.readiness.missing.store(missing, Ordering::Relaxed);
         }
         drop(registry);
         self.readiness.changed.wake();
-        if first && plain && count == 0 {
+        if first && plain && missing == 0 {
             self.set_ready();
         }
         let last = registered.cells.back().cloned();
@@ -170,6 +171,7 @@ impl Core {
         self.register(&mut registry, group, &groups, children, &mut registered);
         registered.cells.iter().for_each(announce);
         drop(registry);
+        self.forget_within(group);
         Ok(registered)
     }
 
@@ -279,7 +281,9 @@ impl Core {
             None => registry.groups.remove(group.path()),
         };
         let (vacant, over) = (registry.is_drained(), registry.is_over());
+        let forgotten = self.note_group_end(group, &outcome);
         drop(registry);
+        drop(forgotten);
         group.finish(outcome);
         let _ = drop_caught(gone);
         if vacant {
@@ -343,7 +347,9 @@ impl Core {
     ) {
         for child in root.children {
             if let What::Task(task) = child.what {
-                let cell = self.cell(task, Origin::Declared { unready }, None);
+                // One that waits for its time, or does not count, is not waited for.
+                let counts = task.settings.readiness && task.settings.initial_delay.is_zero();
+                let cell = self.cell(task, Origin::Declared { unready: unready && counts }, None);
                 registered.enter(registry, cell);
             }
         }

@@ -34,14 +34,14 @@ const CAPACITY: usize = 1024;
 /// let import = TaskFn::arc("import", |ctx: TaskContext| async move {
 ///     if ctx.attempt() == 1 { Err(TaskError::Fail { reason: "no such file".into() }) } else { Ok(()) }
 /// });
-/// supervisor.add_task(TaskSpec::inherit(import)).await?;
+/// supervisor.add_task(TaskSpec::inherit(import)).await?.outcome().await;
+/// # supervisor.shutdown().await?;
 ///
 /// while let Some(event) = failures.next().await {
 ///     match event {
 ///         Ok(event) => println!("{:?}: {:?}", event.task, event.reason),
 ///         Err(lagged) => println!("{lagged}"),
 ///     }
-/// #   break;
 /// }
 /// # Ok(())
 /// # }

@@ -7,11 +7,12 @@
 //! - [`Tree::simulate`](crate::Tree::simulate) strikes the tasks of a tree with crashes, panics and hangs.
 //!
 //! Made for paused time, where an hour passes at once when nobody has anything else to do:
-//! `#[tokio::test(start_paused = true)]`. Give your crate the feature for its tests only:
+//! `#[tokio::test(start_paused = true)]`. Give your crate the feature for its tests only; as taskvisor is not published yet, by
+//! the path of a clone:
 //!
 //! ```toml
 //! [dev-dependencies]
-//! taskvisor = { version = "0.1", features = ["test-util"] }
+//! taskvisor = { path = "<clone>/taskvisor", features = ["test-util"] }
 //! tokio = { version = "1", features = ["full", "test-util"] }
 //! ```
 //!

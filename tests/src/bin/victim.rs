@@ -15,6 +15,7 @@ use std::time::Duration;
 use taskvisor::{
     Event, EventKind, RuntimeError, Subscribe, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec,
 };
+use tokio::sync::Semaphore;
 
 struct Announcer;
 
@@ -41,11 +42,12 @@ fn block() {
     }
 }
 
-fn spec(kind: String) -> TaskSpec {
+fn spec(kind: String, begun: Arc<Semaphore>) -> TaskSpec {
     let delay = Duration::from_millis(if kind.ends_with("later") { 50 } else { 0 });
     let task = TaskFn::arc(kind.clone(), move |ctx: TaskContext| {
-        let kind = kind.clone();
+        let (kind, begun) = (kind.clone(), Arc::clone(&begun));
         async move {
+            begun.add_permits(1);
             match kind.as_str() {
                 "cooperative" => {
                     ctx.cancelled().await;
@@ -74,13 +76,16 @@ async fn main() -> Result<(), RuntimeError> {
     let mut arguments = std::env::args().skip(1);
     let grace = arguments.next().and_then(|grace| grace.parse().ok()).expect("the grace in milliseconds");
     let how = arguments.next().expect("how it runs");
-    let specs = arguments.map(spec).collect();
+    let begun = Arc::new(Semaphore::new(0));
+    let specs: Vec<TaskSpec> = arguments.map(|kind| spec(kind, Arc::clone(&begun))).collect();
+    let count = u32::try_from(specs.len()).expect("a few");
 
     let config = SupervisorConfig { grace: Duration::from_millis(grace), ..SupervisorConfig::default() };
     let subscribers: Vec<Arc<dyn Subscribe>> = if how.ends_with("quiet") { vec![] } else { vec![Arc::new(Announcer)] };
     let supervisor = Supervisor::new(config, subscribers);
     let ready = async {
-        supervisor.wait_ready().await;
+        // Readiness does not wait for those that begin later.
+        let _ = begun.acquire_many(count).await;
         println!("ready");
     };
     match how.as_str() {

@@ -236,13 +236,13 @@ fn a08_building_outside_a_runtime_works_and_so_does_shutting_down() {
 
 #[tokio::test(start_paused = true)]
 async fn a09_wait_ready_returns_when_called_before_during_and_after_start() {
-    let supervisor = supervisor();
+    let supervisor = Supervisor::new(SupervisorConfig { max_concurrent: 1, ..SupervisorConfig::default() }, vec![]);
     let start = Instant::now();
     let ready = || async {
         supervisor.wait_ready().await;
         start.elapsed()
     };
-    let batch = vec![cooperative("at_once"), cooperative("later").with_initial_delay(secs(3))];
+    let batch = vec![Script::new([Step::Succeed(secs(3))]).spec("at_once"), cooperative("later")];
 
     let (result, before, during, after) = tokio::join!(
         async {

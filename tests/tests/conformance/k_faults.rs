@@ -4,5 +4,6 @@ mod answers;
 mod events;
 mod groups;
 mod last_turn;
+mod readiness;
 mod stop;
 mod tasks;

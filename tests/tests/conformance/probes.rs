@@ -1,7 +1,5 @@
 //! The answers to `/livez` and `/readyz`.
 
-use std::time::Duration;
-
 use taskvisor::{Group, Probe, Ready, RuntimeError, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, Tree};
 use tests::{ALWAYS, FAIL, OK, Script, Step, constant, deaf, ms, secs, settle};
 use tokio::time::sleep;
@@ -119,7 +117,7 @@ async fn a_stuck_task_is_not_live() -> Result<(), RuntimeError> {
 
 #[tokio::test(start_paused = true)]
 async fn a_body_is_short_however_many_are_not_well() -> Result<(), RuntimeError> {
-    let slow = |n: u32| deaf(&format!("{n}-{}", "ü".repeat(1000))).with_initial_delay(Duration::MAX);
+    let slow = |n: u32| deaf(&format!("{n}-{}", "ü".repeat(1000))).with_ready(Ready::Signal);
     let tree = Tree::builder(SupervisorConfig::default()).tasks((0..1000).map(slow)).build();
     tree.start().await?;
     settle().await;

@@ -411,3 +411,57 @@ fn what_is_spawned_has_a_name() {
     names.sort_unstable();
     assert_eq!(names, ["app", "g", "g/t", "g/t", "shutdown"]);
 }
+
+#[test]
+fn k6i_what_is_critical_and_retried_without_end_is_warned_of_in_the_log() {
+    let log = Log::default();
+    log.during(|| {
+        run(async {
+            let failing = Script::new([FAIL]).spec("busy").with_restart(ALWAYS).with_backoff(constant(ms(1)));
+            let tree = Tree::builder(SupervisorConfig::default()).task(failing.critical()).build();
+            tree.start().await.unwrap();
+            sleep(secs(1)).await;
+            tree.shutdown().await.unwrap();
+        });
+    });
+    let warnings: Vec<_> = log.lines_of("busy").into_iter().filter(|line| line.message() == "warning").collect();
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(warnings[0].level, Level::WARN);
+    assert!(warnings[0].field("reason").contains("`critical` needs `max_retries`"));
+    assert_eq!(warnings[0].span.as_deref(), Some("busy#10"));
+}
+
+#[test]
+fn k5l_an_error_is_in_one_line_and_one_that_cannot_be_formatted_is_replaced() {
+    #[derive(Debug)]
+    struct Unspeakable;
+    impl std::fmt::Display for Unspeakable {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("no words")
+        }
+    }
+    impl std::error::Error for Unspeakable {}
+
+    let log = Log::default();
+    log.during(|| {
+        run(async {
+            let supervisor = supervisor();
+            let fails = |name: &str, error: fn() -> TaskError| {
+                let task = TaskFn::arc(name, move |_: TaskContext| async move { Err(error()) });
+                TaskSpec::inherit(task).with_restart(RestartPolicy::Never)
+            };
+            for spec in [
+                fails("io", || TaskError::error(std::io::Error::other("disk full"))),
+                fails("mute", || TaskError::error(Unspeakable)),
+            ] {
+                supervisor.add_task(spec).await.unwrap().outcome().await;
+            }
+        });
+    });
+    let error = |path: &str| {
+        let lines = log.lines_of(path);
+        lines.iter().find(|line| line.message() == "task ended").expect("it is told").field("error").to_owned()
+    };
+    assert_eq!(error("io"), "disk full");
+    assert_eq!(error("mute"), "an error that panicked when it was formatted: panicked: no words");
+}

@@ -254,6 +254,16 @@ impl Cell {
         }
     }
 
+    /// Whether the outcome was settled as aborted before the registration has ended.
+    pub(in crate::engine) fn is_declared_aborted(&self) -> bool {
+        self.lock().outcome.is_some()
+    }
+
+    /// Whether the readiness of its batch waits for it.
+    pub(in crate::engine) fn is_unready(&self) -> bool {
+        self.lock().machine.is_unready()
+    }
+
     /// Whether an attempt is under way.
     pub(crate) fn is_alive(&self) -> bool {
         self.lock().machine.is_alive()

@@ -12,6 +12,7 @@ use super::super::clock::Ticks;
 use super::super::decision::{Ending, Next, Request};
 use super::super::group::End;
 use super::super::machine::{Conclusion, Heed, Measured, Stage, Turn, Wait};
+use super::super::warnings;
 use super::{Bound, Cell, State, cancel, shown};
 use crate::error::TaskError;
 use crate::events::{Event, EventKind, Reason, millis};
@@ -268,8 +269,12 @@ impl Cell {
                 bus.publish(event(EventKind::TaskStopped));
                 wait(*delay, "interval".into());
             }
-            Next::Retry { error, delay, .. } => {
+            Next::Retry { error, delay, streak } => {
                 bus.publish(failed(error));
+                if let Some(warning) = warnings::of_retries(self.settings.critical, self.settings.max_retries, *streak)
+                {
+                    bus.publish(event(EventKind::Warning).because(warning));
+                }
                 wait(*delay, Arc::clone(error).into());
             }
             Next::End(TaskOutcome::Completed) => {

@@ -15,6 +15,7 @@ use super::super::alarm::deadline;
 use super::super::cell::StopBy;
 use super::super::decision::{Ending, Facts, Next, Request, decide};
 use super::super::observe::{self, Background};
+use super::super::warnings::of_retries;
 use super::cell::{GroupCell, Message, Place};
 use super::machine::{Action, Follow, Input, Machine, Rules};
 use super::member::Member;
@@ -377,6 +378,9 @@ impl Live {
                 self.streak = streak;
                 observe::group_failed(&self.group, &error, streak, delay);
                 let _ = drop_caught(error);
+                if let Some(warning) = of_retries(self.group.declared().critical, self.settings.max_retries, streak) {
+                    self.group.core.warn(self.group.path(), warning);
+                }
                 self.group.set_state(TaskState::Backoff);
                 if self.group.place.as_ref().is_some_and(|place| place.managed) {
                     Follow::Park(delay)

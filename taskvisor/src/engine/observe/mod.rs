@@ -17,6 +17,7 @@ use tokio::runtime::Handle;
 use super::cell::Cell;
 use super::decision::Next;
 use super::group::GroupCell;
+use super::warnings::of_retries;
 use crate::error::TaskError;
 use crate::outcome::TaskOutcome;
 use crate::runtime_error::RuntimeError;
@@ -61,6 +62,12 @@ impl Observed {
         if !matches!(next, Next::End(_)) {
             let in_span = self.in_span();
             trace::concluded(cell, next);
+            if let Next::Retry { streak, .. } = next {
+                let settings = cell.settings();
+                if let Some(warning) = of_retries(settings.critical, settings.max_retries, *streak) {
+                    trace::warned(cell.name(), Some(cell.id()), warning);
+                }
+            }
             drop(in_span);
             self.span.close();
         }
@@ -136,6 +143,10 @@ pub(super) fn group_failed(group: &GroupCell, error: &Arc<TaskError>, failures: 
 
 pub(super) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) {
     trace::group_ended(group, outcome);
+}
+
+pub(super) fn warned(path: &str, reason: &str) {
+    trace::warned(path, None, reason);
 }
 
 pub(super) fn shutdown_requested(why: &str) {

@@ -22,6 +22,7 @@ use crate::outcome::RejectReason;
 use crate::outcome::TaskOutcome;
 use crate::panics::{catch, drop_caught};
 use crate::runtime_error::RuntimeError;
+use crate::status::TaskId;
 
 const TARGET: &str = "taskvisor";
 
@@ -242,6 +243,10 @@ pub(super) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) {
             "group ended"
         );
     });
+}
+
+pub(super) fn warned(path: &str, id: Option<TaskId>, reason: &str) {
+    tell(|| tracing::warn!(target: TARGET, path, id = id.map(display), reason, "warning"));
 }
 
 pub(super) fn shutdown_requested(why: &str) {

@@ -13,6 +13,7 @@ use super::super::group::GroupCell;
 use crate::error::TaskError;
 use crate::outcome::TaskOutcome;
 use crate::runtime_error::RuntimeError;
+use crate::status::TaskId;
 
 #[derive(Default)]
 pub(crate) struct AttemptSpan;
@@ -66,6 +67,8 @@ pub(super) fn not_run(_: &Cell) {}
 pub(super) fn group_failed(_: &GroupCell, _: &Arc<TaskError>, _: u32, _: Duration) {}
 
 pub(super) fn group_ended(_: &GroupCell, _: &TaskOutcome) {}
+
+pub(super) fn warned(_: &str, _: Option<TaskId>, _: &str) {}
 
 pub(super) fn shutdown_requested(_: &str) {}
 
