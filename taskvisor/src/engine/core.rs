@@ -214,11 +214,12 @@ impl Core {
         let runtime = self.prepare()?;
         check_no_siblings(&spec)?;
         let cell = self.cell(self.admit(spec)?, Origin::Added, None);
+        let mut home = None;
         let mut registry = self.registry();
         if registry.admission != Admission::Open {
             return Err(RuntimeError::ShuttingDown);
         }
-        registry.settle(&runtime);
+        registry.settle(&runtime, &mut home);
         self.bus.start(&runtime);
         registry.enter(&cell)?;
         let before = registry.take_place(&cell);
@@ -246,7 +247,7 @@ impl Core {
         if let (Some(limit), Admission::Closing | Admission::Stopping) = (finished.aborted, registry.admission) {
             registry.aborted.push((cell.id(), Arc::clone(cell.name()), limit));
         }
-        let vacant = registry.is_empty() || (cell.is_beside_tree() && registry.has_tree_only());
+        let vacant = registry.ends_layer(cell.is_beside_tree());
         let over = registry.is_over();
         drop(registry);
         observe::removed(cell);
@@ -259,7 +260,7 @@ impl Core {
         cell.tell_group(Note::Ended(end));
         #[cfg(feature = "controller")]
         if let Some(aftermath) = aftermath {
-            aftermath.carry_out();
+            aftermath.carry_out(cell.core());
         }
         if vacant {
             self.is_vacant(over);

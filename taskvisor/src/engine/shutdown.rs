@@ -18,8 +18,6 @@ use super::current::Current;
 use super::machine::Stage;
 use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
-#[cfg(feature = "controller")]
-use super::slots::Aftermath;
 use crate::events::{Event, EventKind};
 use crate::failure::FailureChain;
 use crate::runtime_error::{RuntimeError, StopLimit};
@@ -82,7 +80,8 @@ impl Core {
             if registry.admission != Admission::Open {
                 return;
             }
-            registry.admission = Admission::Closing;
+            // Without a drain that is over when it begins.
+            registry.admission = if drain.is_zero() { Admission::Stopping } else { Admission::Closing };
             self.stopping.store(true, Ordering::Relaxed);
             if let Some(runtime) = &runtime {
                 self.bus.start(runtime);
@@ -91,11 +90,11 @@ impl Core {
                 }
             }
             #[cfg(feature = "controller")]
-            let aftermath = Aftermath::of_shutdown(&mut registry);
+            let aftermath = registry.narrow_intake();
             let vacant = registry.is_empty();
             drop(registry);
             #[cfg(feature = "controller")]
-            aftermath.carry_out();
+            aftermath.carry_out(self);
             // For those who look from outside: it is not ready any more.
             self.readiness.changed.wake();
             vacant && !self.bus.is_active()
@@ -183,13 +182,14 @@ impl Driver {
             until(pin!(core.vacant()), pin!(core.forced()), drain).await;
         }
         let grace = core.config.grace;
-        core.registry().admission = Admission::Stopping;
+        self.end_drain();
         let mut stuck = Vec::new();
         if !until(pin!(self.stop_all(grace)), pin!(core.forced()), grace).await {
             let limit = match core.verdict.forced.load(Ordering::Acquire) {
                 true => StopLimit::Forced,
                 false => StopLimit::Grace,
             };
+            self.release_relied();
             for root in core.roots() {
                 root.stop(StopBy::now(limit));
             }
@@ -217,16 +217,48 @@ impl Driver {
         core.close(result);
     }
 
-    /// What was added at runtime stops before the declared tree, and both share the grace.
+    /// From now on tasks are requested to stop: what waits in slots is rejected, but in those that a task of the tree is
+    /// after.
+    fn end_drain(&self) {
+        let mut registry = self.core.registry();
+        registry.admission = Admission::Stopping;
+        #[cfg(feature = "controller")]
+        {
+            let aftermath = registry.narrow_intake();
+            drop(registry);
+            aftermath.carry_out(&self.core);
+        }
+    }
+
+    /// Slots that tasks of the tree are after take nothing any more, and what waits there is rejected.
+    fn release_relied(&self) {
+        #[cfg(feature = "controller")]
+        {
+            let aftermath = self.core.registry().release_relied();
+            aftermath.carry_out(&self.core);
+        }
+    }
+
+    /// What was added at runtime stops before the declared tree, slots that a task of the tree is after stop last, and
+    /// all share the grace.
     async fn stop_all(&self, grace: Duration) {
         let core = &self.core;
         let roots = core.roots();
         let (mut added, mut declared) = (Vec::new(), Vec::new());
-        for cell in core.cells().into_iter().filter(|cell| cell.member().is_none()) {
-            if cell.was_added() { added.push(cell) } else { declared.push(cell) }
+        let cells = core.cells();
+        let (relied, later) = {
+            let registry = core.registry();
+            (registry.has_relied(), cells.iter().map(|cell| registry.is_relied(cell)).collect::<Vec<_>>())
+        };
+        for (cell, later) in cells.into_iter().zip(later) {
+            match (cell.member(), cell.was_added()) {
+                (None, true) if !later => added.push(cell),
+                (None, false) => declared.push(cell),
+                _ => {}
+            }
         }
         let layers = roots.iter().map(|root| root.declared().layers);
-        let layers = layers.max().unwrap_or(0).max(u32::from(!declared.is_empty()));
+        let layers = layers.max().unwrap_or(0).max(u32::from(!declared.is_empty())) + u32::from(relied);
         let by = StopBy::within(grace);
         let first = by.share(Instant::now(), layers, grace);
         let mut share = Duration::ZERO;
@@ -245,14 +277,41 @@ impl Driver {
         let limit = if layers == 0 { Duration::MAX } else { share.saturating_add(ABORT) };
         until(gone, pin!(pending()), limit).await;
         let now = Instant::now();
+        let tree_by = by.share(now, u32::from(relied), grace);
         for cell in declared {
+            let timeout = cell.settings().stop_timeout;
+            let is_open = timeout.is_none() && !relied;
+            cell.stop(if is_open { Bound::Open } else { tree_by.bound(now, timeout) }, StopReason::Shutdown);
+        }
+        for root in roots {
+            root.stop(tree_by);
+        }
+        if relied {
+            self.stop_relied(by, tree_by).await;
+        }
+        core.vacant().await;
+    }
+
+    /// Waits for the end of the tree, then stops the slots that tasks of it were after.
+    async fn stop_relied(&self, by: StopBy, tree_by: StopBy) {
+        let core = &self.core;
+        let now = Instant::now();
+        let tree = core.cells().into_iter().filter(|cell| !cell.is_beside_tree());
+        let timeouts = tree.map(|cell| cell.settings().stop_timeout).chain([None]);
+        let limit = timeouts.map(|timeout| match tree_by.bound(now, timeout) {
+            Bound::Open => Duration::MAX,
+            bound => bound.time().unwrap_or_default().saturating_add(ABORT),
+        });
+        // As with what was added: what ignores its abort is not waited for any longer.
+        let gone = pin!(core.gone(Registry::has_relied_only));
+        let limit = limit.max().unwrap_or_default();
+        until(gone, pin!(pending()), limit).await;
+        self.release_relied();
+        let now = Instant::now();
+        for cell in core.cells().into_iter().filter(|cell| cell.is_beside_tree()) {
             let timeout = cell.settings().stop_timeout;
             cell.stop(if timeout.is_none() { Bound::Open } else { by.bound(now, timeout) }, StopReason::Shutdown);
         }
-        for root in roots {
-            root.stop(by);
-        }
-        core.vacant().await;
     }
 
     /// Names what was aborted, at the deadline or before it.
@@ -289,6 +348,7 @@ impl Drop for Driver {
             driver.spawn(&next, Duration::ZERO);
             return;
         }
+        self.release_relied();
         let cells = self.core.cells();
         for cell in &cells {
             cell.stop(Bound::Now(StopLimit::Grace), StopReason::Shutdown);

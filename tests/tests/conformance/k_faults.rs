@@ -3,4 +3,5 @@
 mod answers;
 mod groups;
 mod last_turn;
+mod slots;
 mod tasks;
