@@ -56,6 +56,11 @@ pub enum Problem {
     PastStop,
     /// It is not ready: it does this instead, or runs and has not said that it is.
     NotReady(TaskState),
+    /// It is not ready: its attempt is due, and has waited for a permit for longer than 10 s.
+    AwaitsPermit {
+        /// How many attempts may run at once: the [`max_concurrent`](crate::SupervisorConfig::max_concurrent).
+        limit: usize,
+    },
 }
 
 impl Health {
@@ -96,6 +101,9 @@ impl fmt::Display for Problem {
             Self::Silent => f.write_str("silent for longer than its watchdog allows"),
             Self::PastStop => f.write_str("past its stop deadline"),
             Self::NotReady(state) => write!(f, "not ready: {state}"),
+            Self::AwaitsPermit { limit } => {
+                write!(f, "not ready: pending, all permits are held (max_concurrent = {limit})")
+            }
         }
     }
 }

@@ -173,6 +173,7 @@ impl Serialize for Unwell {
             Problem::Silent => ("silent", None),
             Problem::PastStop => ("past_stop", None),
             Problem::NotReady(state) => ("not_ready", Some(state)),
+            Problem::AwaitsPermit { .. } => ("awaits_permit", Some(TaskState::Pending)),
         };
         fields!(serializer, "Unwell", {
             path: Some(&self.path),

@@ -20,6 +20,7 @@ use crate::health::{Health, Phase, Unwell};
 /// | has not started, or starts | 200 | 503 |
 /// | is up | 200 | 200 |
 /// | has a task in backoff, or not ready yet | 200 | 503 |
+/// | has a task that has waited for a permit of `max_concurrent` for 10 s | 200 | 503 |
 /// | has an attempt past its watchdog or stop deadline | 503 | as its tasks are |
 /// | drains and shuts down | 200 | 503, from the moment it is requested |
 /// | has stopped or failed | 503 | 503 |

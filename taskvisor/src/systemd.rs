@@ -187,6 +187,7 @@ fn who(what: &str, unwell: &[Unwell]) -> String {
         let path = shortened(&one.path, 60);
         match one.problem {
             Problem::NotReady(state) => format!("{path} ({state})"),
+            Problem::AwaitsPermit { .. } => format!("{path} (awaits a permit)"),
             Problem::Silent | Problem::PastStop => path,
         }
     };

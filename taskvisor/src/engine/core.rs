@@ -4,7 +4,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
 use tokio::time::{Instant, Timeout, sleep_until, timeout_at};
 
 use super::actor::Actor;
@@ -12,6 +11,7 @@ use super::cell::{Cell, Origin, Tie};
 use super::clock::Clock;
 use super::group::Note;
 use super::observe;
+use super::permits::Permits;
 use super::registry::{Admission, Registry};
 use super::shutdown::Verdict;
 #[cfg(feature = "controller")]
@@ -39,7 +39,7 @@ pub(crate) struct Core {
     plain: OnceLock<Arc<Settings>>,
     newest: Mutex<Option<Newest>>,
     pub(crate) bus: Arc<Bus>,
-    pub(crate) permits: Option<Arc<Semaphore>>,
+    pub(crate) permits: Option<Arc<Permits>>,
     pub(super) clock: Clock,
     invalid: Option<InvalidOption>,
     /// The runtime was seen to have timers.
@@ -99,10 +99,7 @@ impl Core {
         #[cfg(feature = "controller")]
         controller.set_up(&mut registry);
         let Parts { config, subscribers, .. } = parts;
-        let permits = match config.max_concurrent {
-            0 => None,
-            n => Some(Arc::new(Semaphore::new(n.min(Semaphore::MAX_PERMITS)))),
-        };
+        let permits = Permits::new(config.max_concurrent);
         Self {
             invalid,
             plain: OnceLock::new(),

@@ -133,13 +133,20 @@ impl Core {
         let mut cells = self.cells();
         cells.retain(|cell| within.is_empty() || cell.name().starts_with(within));
         health.tasks = cells.len();
+        let permits = self.permits.as_ref().map(|permits| (permits.limit(), permits.overdue()));
+        let awaited = |cell: &Cell| match &permits {
+            Some((limit, overdue)) if overdue.contains(&cell.id()) => Some(Problem::AwaitsPermit { limit: *limit }),
+            _ => None,
+        };
         for cell in cells {
             let unwell =
                 |problem| Unwell { path: cell.name().to_string(), problem, since: self.clock.time(cell.since()) };
             if let Some(problem) = cell.overdue() {
                 health.not_live.push(unwell(problem));
             }
-            if !cell.is_well() {
+            if let Some(problem) = awaited(&cell) {
+                health.not_ready.push(unwell(problem));
+            } else if !cell.is_well() {
                 health.not_ready.push(unwell(Problem::NotReady(cell.status().state)));
             }
         }

@@ -10,9 +10,7 @@ use std::sync::PoisonError;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 pub(crate) use std::sync::{Mutex, MutexGuard};
 
-#[cfg(feature = "controller")]
-pub(crate) use waiters::wake_caught;
-pub(crate) use waiters::{WaitList, Waiters};
+pub(crate) use waiters::{WaitList, Waiters, wake_caught};
 
 /// Locks the mutex. No user code runs under a lock of this crate, so the data is whole even after a panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

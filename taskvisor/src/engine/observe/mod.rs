@@ -99,6 +99,11 @@ pub(super) fn added(cell: &Cell) {
     trace::added(cell);
 }
 
+/// Something about a task is to be looked at.
+pub(super) fn warned(cell: &Cell, reason: &str) {
+    trace::warned(cell, reason);
+}
+
 /// A registration has ended.
 pub(super) fn removed(cell: &Cell) {
     trace::removed(cell);

@@ -195,6 +195,10 @@ pub(super) fn added(cell: &Cell) {
     tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "task added"));
 }
 
+pub(super) fn warned(cell: &Cell, reason: &str) {
+    tell(|| tracing::warn!(target: TARGET, path = &**cell.name(), id = %cell.id(), reason, "warning"));
+}
+
 pub(super) fn removed(cell: &Cell) {
     tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "task removed"));
 }

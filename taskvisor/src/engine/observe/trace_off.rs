@@ -58,6 +58,8 @@ pub(super) fn ended(_: &Cell, _: &TaskOutcome) {}
 
 pub(super) fn added(_: &Cell) {}
 
+pub(super) fn warned(_: &Cell, _: &str) {}
+
 pub(super) fn removed(_: &Cell) {}
 
 #[cfg(feature = "controller")]

@@ -1,6 +1,7 @@
 //! K: slots, and permits.
 
 mod line;
+mod permits;
 mod shutdown;
 
 use std::future::Future;

@@ -283,3 +283,49 @@ async fn k6h_a_helper_of_a_task_submits_as_the_task_does() -> Result {
     assert!(["completed", "canceled"].contains(&end), "{end}: it was taken");
     Ok(())
 }
+
+mod declared {
+    use taskvisor::prelude::*;
+
+    /// Hands its final report to a slot.
+    #[task]
+    pub(super) async fn reports(ctx: TaskContext, slot: &'static str) {
+        ctx.cancelled().await;
+        let report = TaskFn::arc("report", |_: TaskContext| async { Ok(()) });
+        let outcome = match ctx.supervisor().slot(slot).submit(report).await {
+            Ok(report) => report.outcome().await.is_completed(),
+            Err(_) => false,
+        };
+        assert_eq!(outcome, slot == "final_report");
+    }
+}
+
+/// As the builder does, so does the macro.
+#[tokio::test(start_paused = true)]
+async fn k6h_entries_of_the_macro_can_be_after_slots() -> Result {
+    use declared::reports;
+
+    let tree = taskvisor::supervise!(
+        slots = [slot(final_report), slot(other)],
+        tasks = [
+            task(reports { slot: "final_report" }, after = [final_report], restart = "never"),
+            refused = task(reports { slot: "other" }, after = [reports, final_report], restart = "never"),
+            group = group(
+                after = [final_report],
+                tasks = [inside = task(reports { slot: "final_report" }, restart = "never")],
+            ),
+        ],
+    );
+    tree.start().await?;
+    settle().await;
+    let handles = [tree.tasks.reports.clone(), tree.tasks.refused.clone(), tree.groups.group.tasks.inside.clone()];
+    let outcomes = handles.map(|handle| tokio::spawn(async move { handle.outcome().await }));
+    settle().await;
+    surely(tree.shutdown()).await?;
+    for outcome in outcomes {
+        // Requested to stop, they end as canceled: with no error, as no assertion failed.
+        let outcome = surely(outcome).await?.unwrap();
+        assert!(outcome.error().is_none(), "{outcome}");
+    }
+    Ok(())
+}
