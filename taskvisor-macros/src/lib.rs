@@ -427,6 +427,9 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// `after = [store, migrate]` in `task(..)` or `group(..)` names entries of the same list that stand before, by their
 /// field. What is after others starts when they are ready, and stops before they do. The rest starts and stops together.
 ///
+/// In the list of the tree itself, it can name slots as well: `after = [reports]` where `slots = [slot(reports)]` is given.
+/// That slot outlives the tree, and takes submissions of the entry until it has stopped; see `TaskSpec::with_after`.
+///
 /// # Errors
 /// Each mistake is an error at its token, all of an invocation at once, and the tree is there all the same. Those in the
 /// options of tasks are told as by `#[task]`.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::config::SupervisorConfig;
+use crate::engine::Core;
 use crate::group::{ChildSpec, Group, check_name};
 use crate::panics::{catch, drop_each};
 use crate::policy::{BackoffPolicy, RestartPolicy};
@@ -45,7 +46,8 @@ pub(crate) struct Declared {
     pub(crate) layers: u32,
     /// How many groups are nested, this one included.
     depth: u32,
-    unknown: Option<Box<InvalidOption>>,
+    /// Names in an `after` that are none of an earlier sibling: the places of the children, and the names.
+    unknown: Vec<(u32, Arc<str>)>,
     /// The tasks, by the place of the child; `None` once they are not needed any more. A leaf: nothing is locked and
     /// nothing of the user's is dropped under this lock.
     tasks: Mutex<Option<Vec<Option<TaskSpec>>>>,
@@ -143,14 +145,14 @@ impl Declared {
             tasks.push(task);
         }
         let places = places(&children);
-        let mut unknown = None;
+        let mut unknown = Vec::new();
         let order = Order::new(children.len(), |place| {
             let child = &children[place];
             let mut earlier = Vec::new();
             for after in &child.after {
                 match places.get(&**after) {
                     Some(at) if (*at as usize) < place => earlier.push(*at),
-                    _ => unknown = unknown.take().or_else(|| Some(Box::new(child.unknown(after)))),
+                    _ => unknown.push((short(place), Arc::clone(after))),
                 }
             }
             if strategy == Strategy::RestForOne {
@@ -208,8 +210,16 @@ impl Declared {
         self.children.iter().filter_map(|child| child.group.as_deref())
     }
 
-    /// Checks what is the group's own. The name of a root has no rules.
-    pub(crate) fn check(&self, is_root: bool) -> Result<(), InvalidOption> {
+    /// The slots that children of the root are after, each with the name of the child. Known once it was checked.
+    #[cfg(feature = "controller")]
+    pub(crate) fn slots_after(&self) -> impl Iterator<Item = (Arc<str>, Arc<str>)> + '_ {
+        let child = |place: u32| Arc::clone(&self.children[place as usize].name);
+        self.unknown.iter().map(move |(place, slot)| (Arc::clone(slot), child(*place)))
+    }
+
+    /// Checks what is the group's own. The name of a root has no rules, and its children can be after slots.
+    pub(crate) fn check(&self, root_of: Option<&Core>) -> Result<(), InvalidOption> {
+        let is_root = root_of.is_some();
         let subject = || format!("group `{}`", self.name);
         let invalid = |option, value, expected| Err(InvalidOption { subject: subject(), option, value, expected });
         if !is_root {
@@ -226,8 +236,9 @@ impl Declared {
         if self.significant && matches!(self.restart, RestartPolicy::Always { .. }) {
             return invalid("significant", "set".into(), "a group that can end: not the restart policy `Always`");
         }
-        match &self.unknown {
-            Some(unknown) => Err(InvalidOption::clone(unknown)),
+        let is_slot = |name: &str| root_of.is_some_and(|core| core.is_declared_slot(name));
+        match self.unknown.iter().find(|(_, name)| !is_slot(name)) {
+            Some((place, name)) => Err(self.children[*place as usize].unknown(name, is_root)),
             None => Ok(()),
         }
     }
@@ -326,13 +337,13 @@ impl DeclaredChild {
         self.ready_at_start && self.after.is_empty() && !self.critical && !self.significant && self.group.is_none()
     }
 
-    fn unknown(&self, after: &str) -> InvalidOption {
-        InvalidOption {
-            subject: format!("`{}`", self.name),
-            option: "after",
-            value: format!("`{after}`"),
-            expected: "the name of a sibling that is declared before it",
-        }
+    fn unknown(&self, after: &str, in_root: bool) -> InvalidOption {
+        let expected = if in_root && cfg!(feature = "controller") {
+            "the name of a sibling that is declared before it, or of a declared slot"
+        } else {
+            "the name of a sibling that is declared before it"
+        };
+        InvalidOption { subject: format!("`{}`", self.name), option: "after", value: format!("`{after}`"), expected }
     }
 }
 

@@ -74,6 +74,11 @@ pub enum Problem {
     NotReady(TaskState),
     /// It has ended in failure: it is not retried.
     Failed,
+    /// It is not ready: its attempt is due, and has waited for a permit for longer than 10 s.
+    AwaitsPermit {
+        /// How many attempts may run at once: the [`max_concurrent`](crate::SupervisorConfig::max_concurrent).
+        limit: usize,
+    },
 }
 
 impl Health {
@@ -123,6 +128,9 @@ impl fmt::Display for Problem {
             Self::PastStop => f.write_str("past its stop deadline"),
             Self::NotReady(state) => write!(f, "not ready: {state}"),
             Self::Failed => f.write_str("failed"),
+            Self::AwaitsPermit { limit } => {
+                write!(f, "not ready: pending, all permits are held (max_concurrent = {limit})")
+            }
         }
     }
 }

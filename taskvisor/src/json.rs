@@ -175,6 +175,7 @@ impl Serialize for Unwell {
             Problem::PastStop => ("past_stop", None),
             Problem::NotReady(state) => ("not_ready", Some(state)),
             Problem::Failed => ("failed", None),
+            Problem::AwaitsPermit { .. } => ("awaits_permit", Some(TaskState::Pending)),
         };
         fields!(serializer, "Unwell", {
             path: Some(&self.path),

@@ -26,6 +26,7 @@ use crate::health::{Health, Phase, Unwell};
 /// | has a task that waits for an interval or initial delay | 200 | 200 |
 /// | has a task or group that ended in failure, until that is [acknowledged](crate::Health) | 200 | 503 |
 /// | has such a task with `readiness = false` | 200 | 200 |
+/// | has a task that has waited for a permit of `max_concurrent` for 10 s | 200 | 503 |
 /// | has an attempt past its watchdog or stop deadline | 503 | as its tasks are |
 /// | drains and shuts down | 200 | 503, from the moment it is requested |
 /// | has stopped or failed | 503 | 503 |

@@ -236,7 +236,11 @@ impl SupervisorHandle {
     ///
     /// If it would have to wait in a queue, and as many do as the controller's
     /// [`queue_capacity`](ControllerConfig::queue_capacity) allows, it waits in line for a place, first come, first served,
-    /// and in each slot in that order. While it waits, poll it or drop it: it holds up those after it in its slot.
+    /// and in each slot in that order. Woken for its turn, it is to be polled: after 100 ms at the latest the next one has
+    /// the turn instead, until it is polled again.
+    ///
+    /// During the drain of a shutdown, [declared](crate::SlotSpec) slots take submissions. After the drain, only those
+    /// that stand in the [`after`](TaskSpec::with_after) of the task that submits do.
     ///
     /// # Errors
     /// [`InvalidOption`](ControllerError::InvalidOption), [`ShuttingDown`](ControllerError::ShuttingDown),
@@ -362,8 +366,8 @@ impl SupervisorHandle {
         self.core.wait_ready().await;
     }
 
-    /// Requests a shutdown, which goes on whether the result is awaited or not: no task is taken any more, the drain
-    /// passes, then tasks are told to stop, and those that have not when the grace is over are aborted. All callers
+    /// Requests a shutdown, which goes on whether the result is awaited or not: no task is taken any more, but in slots that
+    /// are declared; the drain passes, then tasks are told to stop, and those that have not when the grace is over are aborted. All callers
     /// share one shutdown and its result. A task may request it, but cannot wait for its own end: it gets
     /// [`ShuttingDown`](RuntimeError::ShuttingDown) at once.
     ///

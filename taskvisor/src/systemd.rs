@@ -196,6 +196,7 @@ fn who(what: &str, unwell: &[Unwell]) -> String {
                 let error = shortened(one.error.as_deref().unwrap_or_default(), 60);
                 format!("{path} (failed: {error})")
             }
+            Problem::AwaitsPermit { .. } => format!("{path} (awaits a permit)"),
             Problem::Silent | Problem::PastStop => path,
         }
     };

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::Attribute;
 
-use super::{Child, ChildKind, Declaration, Group, Label, Strategy, order, slot};
+use super::{Child, ChildKind, Declaration, Group, Label, Slot, Strategy, order, slot};
 use crate::options::{duration, plain};
 
 /// Statements that bind `builder`, with all that the tree is made of.
@@ -21,7 +21,8 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
     });
     let slots = slot::expand(declaration, private);
     let builder = Ident::new("builder", Span::call_site());
-    let children = Children { parent: &builder, depth: 0, cfgs: &[], private }.expand(&declaration.root);
+    let children = Children { parent: &builder, depth: 0, cfgs: &[], slots: &declaration.slots, private };
+    let children = children.expand(&declaration.root);
     quote! {
         #config
         let #builder = #private::Tree::builder(config) #name #strategy;
@@ -64,6 +65,8 @@ struct Children<'a> {
     depth: usize,
     /// `#[cfg(..)]` of the groups around.
     cfgs: &'a [Attribute],
+    /// The slots that they can be after.
+    slots: &'a [Slot],
     private: &'a TokenStream,
 }
 
@@ -73,7 +76,7 @@ impl Children<'_> {
         let mut statements = TokenStream::new();
         for (position, child) in group.children.iter().enumerate() {
             let cfgs = [self.cfgs, &child.cfgs].concat();
-            let after = order::names(&group.children, position, private);
+            let after = order::names(&group.children, position, self.slots, private);
             statements.extend(match &child.kind {
                 ChildKind::Task(None) => continue,
                 ChildKind::Task(Some(spec)) => self.task(child, spec, after, &cfgs),
@@ -116,7 +119,7 @@ impl Children<'_> {
         let limit = group.strategy.as_ref().and_then(|strategy| strategy.limit(private));
         let setters = child.options.of_group(private);
         let after = after.map(|after| quote!(.after(#after)));
-        let children = Children { parent: &local, depth: depth + 1, cfgs, private }.expand(group);
+        let children = Children { parent: &local, depth: depth + 1, cfgs, slots: &[], private }.expand(group);
         quote! {
             #(#cfgs)*
             let #local = #private::Group::new(#name, #strategy) #limit #setters #after;

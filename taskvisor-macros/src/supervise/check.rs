@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use proc_macro2::Ident;
 
-use super::{Child, ChildKind, Declaration, Group, Label, order, slot};
+use super::{Child, ChildKind, Declaration, Group, Label, Slot, order, slot};
 use crate::errors::Errors;
 use crate::options::{Options, Place, check_name};
 use crate::reader::Given;
@@ -16,11 +16,11 @@ pub(super) fn check(declaration: &Declaration, errors: &mut Errors) {
         defaults.check(Place::Defaults, errors);
     }
     slot::check(declaration, slot::ENABLED, errors);
-    check_group(&declaration.root, &[], errors);
+    check_group(&declaration.root, &[], &declaration.slots, errors);
 }
 
 /// `outer` are the groups that this one is in.
-fn check_group(group: &Group, outer: &[&Group], errors: &mut Errors) {
+fn check_group(group: &Group, outer: &[&Group], slots: &[Slot], errors: &mut Errors) {
     let mut seen: HashMap<String, &Ident> = HashMap::new();
     for (position, child) in group.children.iter().enumerate() {
         child.options.check(Place::Entry, errors);
@@ -29,9 +29,9 @@ fn check_group(group: &Group, outer: &[&Group], errors: &mut Errors) {
         if let ChildKind::Task(_) = &child.kind {
             check_flags(&child.options, errors);
         }
-        order::check(&group.children, position, outer, errors);
+        order::check(&group.children, position, outer, slots, errors);
         if let ChildKind::Group(inner) = &child.kind {
-            check_group(inner, &[outer, &[group]].concat(), errors);
+            check_group(inner, &[outer, &[group]].concat(), slots, errors);
         }
     }
 }

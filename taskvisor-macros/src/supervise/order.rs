@@ -1,15 +1,16 @@
-//! `after = [..]`: which siblings a child waits for.
+//! `after = [..]`: which siblings a child waits for, and which slots outlive it.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 
-use super::{Child, ChildKind, Group};
+use super::{Child, ChildKind, Group, Slot};
 use crate::errors::Errors;
 use crate::suggest;
 
-/// Reports each name in the `after` of a child that is none of an earlier sibling. `outer` are the groups around.
-pub(super) fn check(children: &[Child], position: usize, outer: &[&Group], errors: &mut Errors) {
+/// Reports each name in the `after` of a child that is none of an earlier sibling, nor, in the tree itself, of a slot.
+/// `outer` are the groups around.
+pub(super) fn check(children: &[Child], position: usize, outer: &[&Group], slots: &[Slot], errors: &mut Errors) {
     let Some(child) = children.get(position) else {
         return;
     };
@@ -17,21 +18,25 @@ pub(super) fn check(children: &[Child], position: usize, outer: &[&Group], error
         if let Some(first) = child.options.after.iter().take(index).find(|first| first.unraw() == name.unraw()) {
             errors.push_repeated(first, name, format!("`{name}` is given twice, keep one"));
         } else if named(children.iter().take(position), name).next().is_none() {
-            if let Some(message) = refusal(children, position, outer, name) {
+            if let Some(message) = refusal(children, position, outer, slots, name) {
                 errors.push(name, message);
             }
         }
     }
 }
 
-/// The names that the siblings in the `after` of a child are registered under, if it has one.
-pub(super) fn names(children: &[Child], position: usize, private: &TokenStream) -> Option<TokenStream> {
+/// The names that the siblings in the `after` of a child are registered under, and those of slots, if it has one.
+pub(super) fn names(children: &[Child], position: usize, slots: &[Slot], private: &TokenStream) -> Option<TokenStream> {
     let after = children.get(position).map(|child| &child.options.after).filter(|after| !after.is_empty())?;
     let siblings = after.iter().flat_map(|name| named(children.iter().take(position), name));
-    let names = siblings.map(|sibling| {
-        let (name, cfgs) = (sibling.name(), &sibling.cfgs);
-        quote!(#(#cfgs)* #name)
+    let siblings = siblings.map(|sibling| (sibling.name(), &sibling.cfgs));
+    let is_sibling = |name: &Ident| named(children.iter().take(position), name).next().is_some();
+    let slots = after.iter().filter(|name| !is_sibling(name)).flat_map(|name| slots_named(slots, name));
+    let slots = slots.map(|slot| {
+        let name = slot.text();
+        (quote!(#name), &slot.cfgs)
     });
+    let names = siblings.chain(slots).map(|(name, cfgs)| quote!(#(#cfgs)* #name));
     // As a slice, so that its type is known when none of the siblings is compiled.
     Some(quote!(<[&#private::str]>::to_vec(&[#(#names),*])))
 }
@@ -42,9 +47,22 @@ fn named<'a>(children: impl IntoIterator<Item = &'a Child>, name: &Ident) -> imp
     children.into_iter().filter(move |child| child.label.text().as_ref() == Some(&name))
 }
 
-/// Why the name is none of an earlier sibling.
-fn refusal(children: &[Child], position: usize, outer: &[&Group], name: &Ident) -> Option<String> {
+/// The slots of that name: several only under `#[cfg(..)]`.
+fn slots_named<'a>(slots: &'a [Slot], name: &Ident) -> impl Iterator<Item = &'a Slot> {
+    let name = name.unraw().to_string();
+    slots.iter().filter(move |slot| slot.text() == name)
+}
+
+/// Why the name is none of an earlier sibling, nor of a slot.
+fn refusal(children: &[Child], position: usize, outer: &[&Group], slots: &[Slot], name: &Ident) -> Option<String> {
     let earlier = || children.iter().take(position);
+    if slots_named(slots, name).next().is_some() {
+        return (!outer.is_empty()).then(|| {
+            format!(
+                "`{name}` is a slot: only entries of the tree itself can come after it, so give `after` to the group"
+            )
+        });
+    }
     if named(children.get(position), name).next().is_some() {
         return Some(format!("`{name}` cannot come after itself"));
     }
@@ -61,7 +79,10 @@ fn refusal(children: &[Child], position: usize, outer: &[&Group], name: &Ident) 
     if earlier().any(|sibling| matches!(sibling.kind, ChildKind::Task(None))) {
         return None;
     }
-    let labels: Vec<String> = earlier().filter_map(|sibling| sibling.label.text()).collect();
+    let mut labels: Vec<String> = earlier().filter_map(|sibling| sibling.label.text()).collect();
+    if outer.is_empty() {
+        labels.extend(slots.iter().map(Slot::text));
+    }
     let known = || labels.iter().map(String::as_str);
     Some(match suggest::closest(&name.unraw().to_string(), known()) {
         Some(meant) => format!("no entry before this one is called `{name}`, did you mean `{meant}`?"),

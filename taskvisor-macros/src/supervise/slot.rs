@@ -175,7 +175,7 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
 
 impl Slot {
     /// The name as text.
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         self.name.unraw().to_string()
     }
 

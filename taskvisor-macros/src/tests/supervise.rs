@@ -369,3 +369,35 @@ fn conditions_stand_on_names_as_well() {
     assert!(expanded.contains("# [cfg (b)] # [cfg (c)] { names [0usize] ="), "{expanded}");
     assert!(expanded.contains("# [cfg (b)] const _"), "{expanded}");
 }
+
+#[cfg(feature = "controller")]
+#[test]
+fn k6h_entries_of_the_tree_can_come_after_slots() {
+    let (expanded, errors) = expand_tree(quote!(
+        slots = [
+            slot(reports),
+            #[cfg(unix)]
+            slot(deploys)
+        ],
+        tasks = [
+            ping {},
+            task(pong {}, after = [ping, reports, deploys]),
+            store = group(after = [reports], tasks = [pool {}]),
+        ],
+    ));
+    assert!(errors.is_empty(), "{errors:?}");
+    assert!(
+        expanded.contains(r#"("reports") , # [cfg (unix)] "deploys""#)
+            || expanded.contains(r#""reports" , # [cfg (unix)] "deploys""#),
+        "{expanded}"
+    );
+    let (_, errors) = expand_tree(quote!(
+        slots = [slot(reports)],
+        tasks = [task(ping {}, after = [report]), store = group(tasks = [task(pool {}, after = [reports])]),],
+    ));
+    let expected = [
+        "no entry before this one is called `report`, did you mean `reports`?",
+        "`reports` is a slot: only entries of the tree itself can come after it, so give `after` to the group",
+    ];
+    assert_eq!(errors, expected);
+}

@@ -88,7 +88,12 @@ impl ControllerSpec {
     }
 }
 
-/// A slot as declared: its name, what a submission asks for that asks for nothing, and how many may wait.
+/// A slot as declared: its name, the admission policy of submissions that set none, and how many may wait.
+///
+/// A declared slot takes submissions during the [`drain`](crate::SupervisorConfig::drain) of a shutdown, as others do not.
+/// Its tasks then stop before the tree does, and what waits is rejected when the drain is over. A slot that a child of the
+/// tree is [`after`](TaskSpec::with_after) outlives the tree: it takes submissions of that child until the child has
+/// terminated, as for a final report, and stops last.
 ///
 /// # Examples
 /// ```

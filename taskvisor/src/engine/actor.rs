@@ -2,7 +2,6 @@
 
 mod attempt;
 mod join;
-mod permit;
 mod step;
 #[cfg(feature = "test-util")]
 mod strike;
@@ -17,7 +16,6 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use self::attempt::{Attempt, Joining};
-use self::permit::Permit;
 use self::step::Step;
 use super::alarm::{Alarm, deadline};
 use super::cell::{Bound, Cell, shown};
@@ -27,6 +25,7 @@ use super::group::Note;
 use super::guards::Guards;
 use super::machine::{Conclusion, Cut, Heed, Measured, Turn};
 use super::observe::{self, Observed};
+use super::permits::Permit;
 use crate::context::TaskContext;
 use crate::error::TaskError;
 use crate::outcome::TaskOutcome;
@@ -159,9 +158,7 @@ impl Actor {
         }
         self.alarm.clear();
         if let Some(permit) = &mut self.permit {
-            if permit.held.is_none() {
-                permit.held = ready!(permit.semaphore.poll_acquire(cx));
-            }
+            ready!(permit.poll(&self.cell, cx));
         }
         self.begin();
         Poll::Ready(())
@@ -401,7 +398,7 @@ impl Actor {
         };
         self.observed.concluded(&self.cell, &next, aborted);
         if let Some(permit) = &mut self.permit {
-            permit.held = None;
+            permit.release();
         }
         if let Some(guards) = &mut self.guards {
             guards.attempt_is_over();

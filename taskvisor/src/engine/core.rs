@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::{self, Handle};
-use tokio::sync::Semaphore;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -17,6 +16,7 @@ use super::failures::Failures;
 use super::group::Note;
 use super::machine::Stage;
 use super::observe;
+use super::permits::Permits;
 use super::registry::{Admission, Registry};
 use super::shutdown::Stop;
 #[cfg(feature = "controller")]
@@ -46,7 +46,7 @@ pub(crate) struct Core {
     plain: OnceLock<Arc<Settings>>,
     newest: Mutex<Option<Newest>>,
     pub(crate) bus: Arc<Bus>,
-    pub(crate) permits: Option<Arc<Semaphore>>,
+    pub(crate) permits: Option<Arc<Permits>>,
     pub(super) clock: Clock,
     invalid: Option<InvalidOption>,
     /// The first runtime that was seen to have timers.
@@ -116,10 +116,7 @@ impl Core {
         #[cfg(feature = "controller")]
         controller.set_up(&mut registry);
         let Parts { config, subscribers, .. } = parts;
-        let permits = match config.max_concurrent {
-            0 => None,
-            n => Some(Arc::new(Semaphore::new(n.min(Semaphore::MAX_PERMITS)))),
-        };
+        let permits = Permits::new(config.max_concurrent);
         Self {
             invalid,
             plain: OnceLock::new(),
@@ -256,11 +253,12 @@ impl Core {
         let runtime = self.prepare()?;
         check_no_siblings(&spec)?;
         let cell = self.cell(self.admit(spec)?, Origin::Added, None);
+        let mut home = None;
         let mut registry = self.registry();
         if registry.admission != Admission::Open {
             return Err(RuntimeError::ShuttingDown);
         }
-        registry.settle(&runtime);
+        registry.settle(&runtime, &mut home);
         self.bus.start(&runtime);
         registry.enter(&cell)?;
         let before = registry.take_place(&cell);
@@ -289,7 +287,7 @@ impl Core {
         if let (Some(limit), Admission::Closing | Admission::Stopping) = (finished.aborted, registry.admission) {
             registry.aborted.push((cell.id(), Arc::clone(cell.name()), limit));
         }
-        let vacant = registry.is_drained() || (cell.is_beside_tree() && registry.has_tree_only());
+        let vacant = registry.is_drained() || registry.ends_layer(cell.is_beside_tree());
         let over = registry.is_over();
         drop(registry);
         drop(forgotten);
@@ -303,7 +301,7 @@ impl Core {
         cell.tell_group(Note::Ended(end));
         #[cfg(feature = "controller")]
         if let Some(aftermath) = aftermath {
-            aftermath.carry_out();
+            aftermath.carry_out(cell.core());
         }
         if vacant {
             self.is_vacant(over);

@@ -137,13 +137,20 @@ impl Core {
             let (path, since) = (path.to_string(), self.clock.time(since));
             health.add(counts, Unwell { path, problem: Problem::Failed, since, error: Some(into_line(error)) });
         }
+        let permits = self.permits.as_ref().map(|permits| (permits.limit(), permits.overdue()));
+        let awaited = |cell: &Cell| match &permits {
+            Some((limit, overdue)) if overdue.contains(&cell.id()) => Some(Problem::AwaitsPermit { limit: *limit }),
+            _ => None,
+        };
         for cell in cells {
             let since = || self.clock.time(cell.since());
             let unwell = |problem| Unwell { path: cell.name().to_string(), problem, since: since(), error: None };
             if let Some(problem) = cell.overdue() {
                 health.not_live.push(unwell(problem));
             }
-            if !cell.is_well() {
+            if let Some(problem) = awaited(&cell) {
+                health.add(cell.counts_for_readiness(), unwell(problem));
+            } else if !cell.is_well() {
                 health.add(cell.counts_for_readiness(), unwell(Problem::NotReady(cell.status().state)));
             }
         }

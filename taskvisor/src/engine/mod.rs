@@ -23,6 +23,7 @@ mod machine;
 mod names;
 mod news;
 mod observe;
+mod permits;
 mod registry;
 mod run;
 mod shutdown;

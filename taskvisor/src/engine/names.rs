@@ -47,6 +47,10 @@ impl Names {
         self.0.is_empty()
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Enters a cell, unless its name is taken. Whether it did.
     pub(super) fn enter(&mut self, cell: &Arc<Cell>) -> bool {
         match self.0.entry(ByName(Arc::clone(cell))) {

@@ -74,12 +74,14 @@ impl Registry {
         self.admission == Admission::Closed && self.is_empty()
     }
 
-    /// Notes where the tasks run, if there is none yet.
-    pub(super) fn settle(&mut self, runtime: &Handle) {
+    /// Notes where the tasks run, if there is none yet. The runtime that was noted before is to be dropped with no lock
+    /// held: it may be the last that knows of it.
+    pub(super) fn settle(&mut self, runtime: &Handle, before: &mut Option<Handle>) {
         match &self.home {
             Some(home) if !self.is_empty() => self.scattered |= home.id() != runtime.id(),
+            Some(home) if home.id() == runtime.id() => self.scattered = false,
             _ => {
-                self.home = Some(runtime.clone());
+                *before = self.home.replace(runtime.clone());
                 self.scattered = false;
             }
         }
@@ -122,9 +124,19 @@ impl Registry {
         gone
     }
 
-    /// Whether nothing is left that was added beside the tree.
+    /// Whether nothing is left that was added beside the tree, but what stops after it.
     pub(super) fn has_tree_only(&self) -> bool {
-        self.added == 0
+        self.added == self.relied_owners()
+    }
+
+    /// Whether nothing is left of the tree, and what stops after it may still run.
+    pub(super) fn has_relied_only(&self) -> bool {
+        self.has_relied() && self.roots.is_empty() && self.groups.is_empty() && self.names.len() == self.added
+    }
+
+    /// Whether a layer that the shutdown waits for is gone, now that this is: something beside the tree, or in it.
+    pub(super) fn ends_layer(&self, is_beside_tree: bool) -> bool {
+        self.is_empty() || if is_beside_tree { self.has_tree_only() } else { self.has_relied_only() }
     }
 
     /// Enters a cell of a declared tree, whose name was seen to be free.
@@ -167,5 +179,30 @@ pub(super) fn shrink<K: Eq + Hash, V, S: BuildHasher>(map: &mut HashMap<K, V, S>
     const KEPT: usize = 64;
     if map.capacity() > KEPT && map.len() < map.capacity() / 8 {
         map.shrink_to(map.len() * 2);
+    }
+}
+
+/// There are no slots.
+#[cfg(not(feature = "controller"))]
+#[expect(clippy::unused_self, reason = "it has the shape of the real one")]
+impl Registry {
+    fn relied_owners(&self) -> usize {
+        0
+    }
+
+    pub(super) fn has_relied(&self) -> bool {
+        false
+    }
+
+    pub(super) fn is_relied(&self, _: &Cell) -> bool {
+        false
+    }
+}
+
+#[cfg(not(feature = "controller"))]
+#[expect(clippy::unused_self, reason = "it has the shape of the real one")]
+impl super::Core {
+    pub(crate) fn is_declared_slot(&self, _: &str) -> bool {
+        false
     }
 }

@@ -17,8 +17,6 @@ use super::current::Current;
 use super::machine::Stage;
 use super::observe;
 use super::registry::Admission;
-#[cfg(feature = "controller")]
-use super::slots::Aftermath;
 use super::stopper::{Request, Stopper};
 use super::verdict::Verdict;
 use crate::causes::one_line;
@@ -98,7 +96,8 @@ impl Core {
             if registry.admission != Admission::Open {
                 return;
             }
-            registry.admission = Admission::Closing;
+            // Without a drain that is over when it begins.
+            registry.admission = if drain.is_zero() { Admission::Stopping } else { Admission::Closing };
             self.stopping.store(true, Ordering::Relaxed);
             *lock(&self.stop.requested) = Some(Instant::now());
             if let Some(runtime) = runtime {
@@ -108,11 +107,11 @@ impl Core {
                 }
             }
             #[cfg(feature = "controller")]
-            let aftermath = Aftermath::of_shutdown(&mut registry);
+            let aftermath = registry.narrow_intake();
             let (vacant, is_run) = (registry.is_empty(), registry.running);
             drop(registry);
             #[cfg(feature = "controller")]
-            aftermath.carry_out();
+            aftermath.carry_out(self);
             // For those who look from outside: it is not ready any more.
             self.readiness.changed.wake();
             (vacant && !self.bus.is_active(), is_run)

@@ -7,28 +7,25 @@
 //! registry knows its owner by that name.
 
 mod aftermath;
+mod intake;
+mod submission;
+mod usher;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
 
 use tokio::runtime::Handle;
 
-use super::cell::{Cell, Origin, Tie};
-use super::core::{Admitted, Core, announce, was_refused};
+use self::intake::Relied;
+use super::cell::{Cell, Tie};
+use super::core::{Core, announce};
 use super::line::Line;
 use super::names::Names;
-use super::observe;
-use super::registry::{Admission, Registry, shrink};
-use super::tree::check_no_siblings;
-use crate::controller::{
-    AdmissionPolicy, ControllerError, ControllerSetup, ControllerSpec, Decision, Phase, Slot, check_slot_name,
-};
+use super::registry::{Registry, shrink};
+use crate::controller::{AdmissionPolicy, ControllerSetup, Decision, Phase, Slot};
 use crate::events::{Event, EventKind};
 use crate::outcome::{RejectReason, TaskOutcome};
-use crate::runtime_error::RuntimeError;
 
 pub(super) use self::aftermath::Aftermath;
 
@@ -48,6 +45,8 @@ pub(super) struct Slots {
     busy: HashMap<Arc<str>, Slot<Arc<Cell>, Job>>,
     /// For a place in the queue of any.
     line: Line,
+    /// The slots that tasks of the tree are after.
+    relied: Vec<Relied>,
 }
 
 /// A submission that waits in its slot, or starts.
@@ -55,20 +54,6 @@ pub(super) struct Job {
     cell: Arc<Cell>,
     /// Where it was submitted, and runs.
     runtime: Handle,
-}
-
-/// A submission that is checked, and not decided on.
-struct Submission {
-    admission: AdmissionPolicy,
-    slot: Arc<str>,
-    admitted: Admitted,
-    runtime: Handle,
-}
-
-/// A place in line, which is left when this is dropped.
-struct InLine<'a> {
-    core: &'a Core,
-    ticket: Option<u64>,
 }
 
 impl Controller {
@@ -93,8 +78,7 @@ impl Controller {
 
 impl Core {
     /// Whether there is a declared slot of that name.
-    #[cfg(feature = "metrics")]
-    pub(super) fn is_declared_slot(&self, name: &str) -> bool {
+    pub(crate) fn is_declared_slot(&self, name: &str) -> bool {
         self.controller.setup.slots.iter().any(|slot| slot.name() == name)
     }
 
@@ -103,123 +87,23 @@ impl Core {
         self.controller.setup.admission(slot)
     }
 
-    /// Submits a task; waits in line if it has to wait in a queue, and they are full.
-    pub(crate) async fn submit(self: &Arc<Self>, spec: ControllerSpec) -> Result<Arc<Cell>, ControllerError> {
-        let mut submission = Some(self.check_submission(spec)?);
-        let mut line = InLine { core: self, ticket: None };
-        poll_fn(|cx| {
-            let mut taken = self.offer(&mut submission, &mut line.ticket, None)?;
-            if taken.is_none() {
-                // A waker is the user's, and cloned with no lock held: for those who need it, who ask again.
-                taken = self.offer(&mut submission, &mut line.ticket, Some(cx.waker().clone()))?;
-            }
-            taken.map_or(Poll::Pending, |cell| Poll::Ready(Ok(cell)))
-        })
-        .await
-    }
-
-    /// Submits a task, unless it would have to wait in line.
-    pub(crate) fn try_submit(self: &Arc<Self>, spec: ControllerSpec) -> Result<Arc<Cell>, ControllerError> {
-        let taken = self.offer(&mut Some(self.check_submission(spec)?), &mut None, None)?;
-        taken.ok_or(ControllerError::Full { capacity: self.controller.setup.config.queue_capacity })
-    }
-
-    fn check_submission(&self, spec: ControllerSpec) -> Result<Submission, ControllerError> {
-        let refused = |error| match error {
-            RuntimeError::InvalidOption(invalid) => ControllerError::InvalidOption(invalid),
-            _ => ControllerError::NoRuntime,
-        };
-        let runtime = self.prepare().map_err(refused)?;
-        let (admission, slot, spec) = spec.into_parts();
-        check_no_siblings(&spec)?;
-        let admitted = self.admit(spec).map_err(refused)?;
-        let slot = slot.unwrap_or_else(|| Arc::clone(&admitted.name));
-        check_slot_name(&slot)?;
-        Ok(Submission { admission, slot, admitted, runtime })
-    }
-
-    /// Decides on a submission and takes it, unless it has to wait in line: which it does if it has a waker.
-    fn offer(
-        self: &Arc<Self>,
-        offered: &mut Option<Submission>,
-        ticket: &mut Option<u64>,
-        waker: Option<Waker>,
-    ) -> Result<Option<Arc<Cell>>, ControllerError> {
-        let Some(submission) = offered.take() else { return Ok(None) };
-        let Submission { admission, slot: name, .. } = &submission;
-        let mut aftermath = Aftermath::default();
-        let mut registry = self.registry();
-        if registry.admission != Admission::Open {
-            return Err(ControllerError::ShuttingDown);
-        }
-        let Registry { names, slots: Slots { busy, line }, .. } = &mut *registry;
-        let mut slot = busy.get_mut(name);
-        if slot.is_none() {
-            // It may be busy, and not kept; now that somebody comes, it is.
-            if let Some(owner) = own_slot(names, name) {
-                slot = Some(busy.entry(Arc::clone(name)).or_insert(Slot::of(Arc::clone(owner))));
-            }
-        }
-        let capacity = self.controller.capacity(name);
-        let decision = slot.as_ref().map_or(Decision::Start, |slot| slot.decide(*admission, capacity));
-        let is_first = *admission != AdmissionPolicy::Queue || line.is_first(name, *ticket);
-        let goes = match decision {
-            Decision::Start => is_first,
-            Decision::Wait => is_first && line.has_place(*ticket),
-            Decision::Replace { .. } | Decision::Busy | Decision::Full => true,
-        };
-        let wakers = &mut aftermath.wakers;
-        if !goes {
-            if let Some(waker) = waker {
-                *ticket = Some(line.wait(name, *ticket, waker, wakers));
-            }
-            drop(registry);
-            *offered = Some(submission);
-            return Ok(None);
-        }
-        if decision == Decision::Wait {
-            line.enter(ticket.take(), wakers);
-        } else if let Some(ticket) = ticket.take() {
-            line.leave(ticket, wakers);
-        }
-        let Submission { slot: name, admitted, runtime, .. } = submission;
-        self.bus.start(&runtime);
-        let tie = tie(name, &admitted.name, slot.as_deref());
-        let cell = self.cell(admitted, Origin::Submitted, tie);
-        let rejection = decision.rejection();
-        let is_rejected = rejection.is_some();
-        match (slot, rejection) {
-            // Nobody has it yet, and waits for its end.
-            (Some(slot), Some(reason)) => cell.reject(reason, slot.waiting()),
-            (Some(slot), None) => join(slot, Job { cell: Arc::clone(&cell), runtime }, decision, &mut aftermath),
-            (None, _) => start_idle(&mut registry, Job { cell: Arc::clone(&cell), runtime }, &mut aftermath),
-        }
-        drop(registry);
-        observe::submitted(&cell, decision.is_to_wait());
-        if is_rejected {
-            observe::not_run(&cell);
-        }
-        aftermath.carry_out();
-        if was_refused(&cell) { Err(ControllerError::NoRuntime) } else { Ok(Some(cell)) }
-    }
-
     /// The owner of a slot has physically ended, and its name is free: the next that can be started is.
     pub(super) fn hand_over(&self, registry: &mut Registry, name: &Arc<str>) -> Aftermath {
         let mut aftermath = Aftermath::default();
         let (phase, mut next) = registry.slots.release(name, &mut aftermath);
         while let Some((job, waiting)) = next {
-            registry.settle(&job.runtime);
+            registry.settle(&job.runtime, &mut aftermath.home);
             self.bus.start(&job.runtime);
             match registry.enter(&job.cell) {
                 Ok(()) => {
                     start(job, waiting, phase, &mut aftermath);
                     return aftermath;
                 }
-                Err(error) => aftermath.reject(job.cell, waiting, RejectReason::Refused { error: Arc::new(error) }),
+                Err(error) => aftermath.reject(job, waiting, RejectReason::Refused { error: Arc::new(error) }),
             }
             next = registry.slots.release(name, &mut aftermath).1;
         }
-        registry.slots.line.wake_first(name, &mut aftermath.wakers);
+        registry.slots.line.call_first(name, &mut aftermath.calls);
         self.tell_idle(name, phase);
         aftermath
     }
@@ -234,12 +118,12 @@ impl Core {
         let Some((job, waiting)) = taken.flatten() else { return false };
         aftermath.withdraw(job, waiting, requested);
         drop(registry);
-        aftermath.carry_out();
+        aftermath.carry_out(cell.core());
         true
     }
 
     /// Takes out all that wait in a slot. How many, and who owns the slot.
-    pub(crate) fn clear_slot(&self, name: &str) -> (usize, Option<Arc<Cell>>) {
+    pub(crate) fn clear_slot(self: &Arc<Self>, name: &str) -> (usize, Option<Arc<Cell>>) {
         let mut aftermath = Aftermath::default();
         let mut registry = self.registry();
         let owner = registry.owner_of(name).cloned();
@@ -250,7 +134,7 @@ impl Core {
             withdrawn += 1;
         }
         drop(registry);
-        aftermath.carry_out();
+        aftermath.carry_out(self);
         (withdrawn, owner)
     }
 
@@ -282,9 +166,9 @@ fn tie(name: Arc<str>, task: &Arc<str>, slot: Option<&Slot<Arc<Cell>, Job>>) -> 
 /// A new submission becomes the owner of a slot that is idle, if its name is free.
 fn start_idle(registry: &mut Registry, job: Job, aftermath: &mut Aftermath) {
     let cell = &job.cell;
-    registry.settle(&job.runtime);
+    registry.settle(&job.runtime, &mut aftermath.home);
     if let Err(error) = registry.enter(cell) {
-        return aftermath.reject(job.cell, 0, RejectReason::Refused { error: Arc::new(error) });
+        return aftermath.reject(job, 0, RejectReason::Refused { error: Arc::new(error) });
     }
     if let Some(Tie::Slot(name)) = cell.tie().map(Arc::as_ref) {
         registry.slots.busy.insert(Arc::clone(name), Slot::of(Arc::clone(cell)));
@@ -305,7 +189,7 @@ fn join(slot: &mut Slot<Arc<Cell>, Job>, job: Job, decision: Decision, aftermath
     let waiting = slot.waiting();
     cell.tell_slot(EventKind::ControllerSubmitted, waiting, |event| event);
     if let Some(displaced) = displaced {
-        aftermath.reject(displaced.cell, waiting, RejectReason::Superseded);
+        aftermath.reject(displaced, waiting, RejectReason::Superseded);
     }
     if matches!(decision, Decision::Replace { stops: true, .. }) {
         aftermath.stop = slot.owner().cloned();
@@ -340,7 +224,7 @@ impl Slots {
         let (queued, waiting) = (slot.queued(), slot.waiting());
         let taken = take(slot);
         aftermath.wait_no_more += waiting - slot.waiting();
-        self.line.free(queued - slot.queued(), &mut aftermath.wakers);
+        self.line.free(queued - slot.queued(), &mut aftermath.calls);
         Some(taken)
     }
 
@@ -362,18 +246,8 @@ impl Slots {
         slot.start(Arc::clone(&job.cell));
         let waiting = slot.waiting();
         aftermath.wait_no_more += 1;
-        self.line.free(queued - slot.queued(), &mut aftermath.wakers);
+        self.line.free(queued - slot.queued(), &mut aftermath.calls);
         (phase, Some((job, waiting)))
-    }
-}
-
-impl Drop for InLine<'_> {
-    fn drop(&mut self) {
-        if let Some(ticket) = self.ticket {
-            let mut aftermath = Aftermath::default();
-            self.core.registry().slots.line.leave(ticket, &mut aftermath.wakers);
-            aftermath.carry_out();
-        }
     }
 }
 

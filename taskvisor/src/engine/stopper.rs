@@ -110,13 +110,14 @@ impl Stopper {
         if !drain.is_zero() {
             self.wait(Registry::is_drained, deadline(drain), core.stop.verdict.interrupted()).await;
         }
-        core.registry().admission = Admission::Stopping;
+        self.end_drain();
         let (mut stuck, mut cut) = (Vec::new(), Cut::Grace);
         if !self.stop_all().await {
             let mut limit = StopLimit::Grace;
             if let Some(after) = core.stop.verdict.forced() {
                 (cut, limit) = (Cut::Forced(after), StopLimit::Forced);
             }
+            self.release_relied();
             for root in core.roots() {
                 root.stop(StopBy::now(limit));
             }
@@ -149,21 +150,54 @@ impl Stopper {
         core.close_with(|| judge.give(result));
     }
 
+    /// From now on tasks are requested to stop. What waits in slots is rejected, but in those that a task of the tree is
+    /// after.
+    fn end_drain(&self) {
+        let mut registry = self.core.registry();
+        registry.admission = Admission::Stopping;
+        #[cfg(feature = "controller")]
+        {
+            let aftermath = registry.narrow_intake();
+            drop(registry);
+            aftermath.carry_out(&self.core);
+        }
+    }
+
+    /// Slots that tasks of the tree are after take nothing any more, and what waits there is rejected.
+    #[cfg_attr(not(feature = "controller"), expect(clippy::unused_self, reason = "there are no slots"))]
+    fn release_relied(&self) {
+        #[cfg(feature = "controller")]
+        {
+            let aftermath = self.core.registry().release_relied();
+            aftermath.carry_out(&self.core);
+        }
+    }
+
     /// Requests all to stop, and waits until they have, within the grace. What was added at runtime stops before the
-    /// declared tree, and has its share of the grace. Returns whether all have stopped.
+    /// declared tree, slots that a task of the tree is after stop last, and each layer has its share of the grace. Returns
+    /// whether all have stopped.
     async fn stop_all(&mut self) -> bool {
         let core = Arc::clone(&self.core);
         let (grace, began) = (core.config.grace, Instant::now());
         let roots = core.roots();
         let (mut added, mut declared) = (Vec::new(), Vec::new());
-        for cell in core.cells().into_iter().filter(|cell| cell.member().is_none()) {
-            if cell.was_added() { added.push(cell) } else { declared.push(cell) }
+        let cells = core.cells();
+        let (relied, later) = {
+            let registry = core.registry();
+            (registry.has_relied(), cells.iter().map(|cell| registry.is_relied(cell)).collect::<Vec<_>>())
+        };
+        for (cell, later) in cells.into_iter().zip(later) {
+            match (cell.member(), cell.was_added()) {
+                (None, true) if !later => added.push(cell),
+                (None, false) => declared.push(cell),
+                _ => release(cell),
+            }
         }
         if let Some((_, turns)) = &mut self.trial {
             *turns += added.len() + declared.len();
         }
         let layers = roots.iter().map(|root| root.declared().layers);
-        let layers = layers.max().unwrap_or(0).max(u32::from(!declared.is_empty()));
+        let layers = layers.max().unwrap_or(0).max(u32::from(!declared.is_empty())) + u32::from(relied);
         let by = StopBy::within(grace);
         let first = by.share(began, layers, grace);
         let (now, mut longest) = (Some(core.clock.now()), Duration::ZERO);
@@ -185,18 +219,52 @@ impl Stopper {
             let given_up = deadline(longest.saturating_add(abort).saturating_sub(began.elapsed()));
             self.wait(Registry::has_tree_only, given_up, core.stop.verdict.interrupted()).await;
         }
+        let now = Instant::now();
+        let tree_by = by.share(now, u32::from(relied), grace);
         for (index, cell) in declared.into_iter().enumerate() {
             let timeout = cell.settings().stop_timeout;
-            let bound = if timeout.is_none() { Bound::Open } else { by.bound(Instant::now(), timeout) };
+            let is_open = timeout.is_none() && !relied;
+            let bound = if is_open { Bound::Open } else { tree_by.bound(now, timeout) };
             cell.stop(bound, StopReason::Shutdown);
             release(cell);
             give_way(index).await;
         }
-        let left = grace.saturating_sub(began.elapsed());
         for root in roots {
-            root.stop(by);
+            root.stop(tree_by);
         }
+        if relied {
+            self.stop_relied(by, tree_by).await;
+        }
+        let left = grace.saturating_sub(began.elapsed());
         self.wait(Registry::is_empty, deadline(left), core.stop.verdict.interrupted()).await
+    }
+
+    /// Waits for the end of the tree, then stops the slots that tasks of it were after.
+    async fn stop_relied(&mut self, by: StopBy, tree_by: StopBy) {
+        let core = Arc::clone(&self.core);
+        let now = Instant::now();
+        let mut longest = Some(Duration::ZERO);
+        for cell in core.cells() {
+            if !cell.is_beside_tree() {
+                let bound = tree_by.bound(now, cell.settings().stop_timeout);
+                let time = if bound == Bound::Open { None } else { Some(bound.time().unwrap_or_default()) };
+                longest = longest.zip(time).map(|(longest, time)| longest.max(time));
+            }
+            release(cell);
+        }
+        // As with what was added: what ignores its abort is not waited for any longer.
+        let given_up = longest.and_then(|longest| deadline(longest.saturating_add(ABORT)));
+        self.wait(Registry::has_relied_only, given_up, core.stop.verdict.interrupted()).await;
+        self.release_relied();
+        let now = Instant::now();
+        for cell in core.cells() {
+            if cell.is_beside_tree() {
+                let timeout = cell.settings().stop_timeout;
+                let bound = if timeout.is_none() { Bound::Open } else { by.bound(now, timeout) };
+                cell.stop(bound, StopReason::Shutdown);
+            }
+            release(cell);
+        }
     }
 
     /// Waits until it is so, but not past `end` nor the deadline. Returns whether it is so.

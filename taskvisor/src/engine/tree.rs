@@ -82,6 +82,7 @@ impl Core {
             admitted => admitted?,
         };
         let mut registered = Registered::on(&runtime);
+        let mut home = None;
         let mut registry = self.registry();
         if registry.admission != Admission::Open {
             return admitted.refused(registry, Err(RuntimeError::ShuttingDown));
@@ -96,7 +97,9 @@ impl Core {
         if let Some(started) = once {
             started.store(true, Ordering::Relaxed);
         }
-        registry.settle(&runtime);
+        #[cfg(feature = "controller")]
+        registry.rely(root.slots_after());
+        registry.settle(&runtime, &mut home);
         self.bus.start(&runtime);
         let first = !self.readiness.batch.swap(true, Ordering::Relaxed);
         let root_cell = if plain {
@@ -280,7 +283,7 @@ impl Core {
             Some(root) => Some(registry.roots.swap_remove(root)),
             None => registry.groups.remove(group.path()),
         };
-        let (vacant, over) = (registry.is_drained(), registry.is_over());
+        let (vacant, over) = (registry.is_drained() || registry.ends_layer(false), registry.is_over());
         let forgotten = self.note_group_end(group, &outcome);
         drop(registry);
         drop(forgotten);
@@ -310,7 +313,7 @@ impl Core {
         is_root: bool,
         admitted: &mut AdmittedTree,
     ) -> Result<(), RuntimeError> {
-        root.check(is_root)?;
+        root.check(is_root.then_some(self))?;
         root.check_depth()?;
         admitted.groups.push(AdmittedGroup { declared: Arc::clone(root), path });
         let mut walk = vec![(0, 0)];
@@ -323,7 +326,7 @@ impl Core {
                 return Err(RuntimeError::TaskAlreadyExists { name: join(&path, &child.name).to_string() });
             }
             let what = if let Some(inner) = &child.group {
-                inner.check(false)?;
+                inner.check(None)?;
                 admitted.groups.push(AdmittedGroup { declared: Arc::clone(inner), path: join(&path, &inner.name) });
                 walk.push((admitted.groups.len() - 1, 0));
                 What::Group(admitted.groups.len() - 1)

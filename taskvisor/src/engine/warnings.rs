@@ -22,6 +22,6 @@ impl Core {
         if self.bus.is_active() {
             self.bus.publish(Event::about(EventKind::Warning, path).because(reason));
         }
-        observe::warned(path, reason);
+        observe::warned(path, None, reason);
     }
 }

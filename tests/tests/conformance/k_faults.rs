@@ -5,5 +5,6 @@ mod events;
 mod groups;
 mod last_turn;
 mod readiness;
+mod slots;
 mod stop;
 mod tasks;

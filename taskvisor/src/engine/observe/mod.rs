@@ -21,6 +21,7 @@ use super::warnings::of_retries;
 use crate::error::TaskError;
 use crate::outcome::TaskOutcome;
 use crate::runtime_error::RuntimeError;
+use crate::status::TaskId;
 
 pub(crate) use meter::lost;
 pub(crate) use trace::{AttemptSpan, SpanRef};
@@ -145,8 +146,9 @@ pub(super) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) {
     trace::group_ended(group, outcome);
 }
 
-pub(super) fn warned(path: &str, reason: &str) {
-    trace::warned(path, None, reason);
+/// Something about a task or group is to be looked at.
+pub(super) fn warned(path: &str, id: Option<TaskId>, reason: &str) {
+    trace::warned(path, id, reason);
 }
 
 pub(super) fn shutdown_requested(why: &str) {

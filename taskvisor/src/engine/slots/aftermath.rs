@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
+use tokio::runtime::Handle;
+
 use super::super::actor::Actor;
 use super::super::cell::Cell;
-use super::super::line::Wakers;
+use super::super::core::Core;
+use super::super::line::Calls;
 use super::super::observe;
-use super::super::registry::Registry;
-use super::Job;
-use crate::controller::Slot;
+use super::{Job, usher};
 use crate::events::EventKind;
 use crate::outcome::{RejectReason, TaskOutcome};
 use crate::panics::drop_caught;
@@ -23,54 +24,56 @@ pub(in crate::engine) struct Aftermath {
     pub(super) start: Option<Job>,
     pub(super) stop: Option<Arc<Cell>>,
     /// The last that will not run, and those before it: it is mostly one.
-    last_over: Option<Arc<Cell>>,
-    over: Vec<Arc<Cell>>,
-    pub(super) wakers: Wakers,
+    last_over: Option<Job>,
+    over: Vec<Job>,
+    /// To be dropped, and nothing else.
+    pub(super) spare: Option<Job>,
+    /// The runtime that was noted before.
+    pub(super) home: Option<Handle>,
+    pub(super) calls: Calls,
     /// How many left the queues and places before them.
     pub(super) wait_no_more: usize,
 }
 
 impl Aftermath {
     /// Does what is left to do, with no lock held.
-    pub(in crate::engine) fn carry_out(self) {
-        let Self { start, stop, last_over, over, wakers, wait_no_more } = self;
+    pub(in crate::engine) fn carry_out(self, core: &Arc<Core>) {
+        let Self { start, stop, last_over, over, spare, home, calls, wait_no_more } = self;
+        let Calls { woken, dropped, watch } = calls;
         if wait_no_more > 0 {
             observe::wait_no_more(wait_no_more);
         }
-        for waker in wakers {
+        for waker in woken {
             wake_caught(waker);
+        }
+        for waker in dropped {
+            let _ = drop_caught(waker);
+        }
+        if watch {
+            usher::watch(core);
         }
         if let Some(owner) = stop {
             owner.stop(owner.own_bound(owner.stop_bound()), StopReason::Replaced);
+            let _ = drop_caught(owner);
         }
         if let Some(job) = start {
             spawn(job);
         }
-        for cell in over.into_iter().chain(last_over) {
-            observe::not_run(&cell);
-            cell.tell_over();
-            // Perhaps the last to know the user's task, and its drop is the user's.
-            let _ = drop_caught(cell);
+        for job in over.into_iter().chain(last_over) {
+            observe::not_run(&job.cell);
+            job.cell.tell_over();
+            // Perhaps the last to know the runtime, which is then freed here.
+            let _ = drop_caught(job);
         }
-    }
-
-    /// Rejects all that wait, in the order of their submission: the supervisor shuts down.
-    pub(in crate::engine) fn of_shutdown(registry: &mut Registry) -> Self {
-        let mut aftermath = Self::default();
-        let mut waiting: Vec<_> = registry.slots.busy.values_mut().flat_map(Slot::withdraw_all).collect();
-        waiting.sort_unstable_by_key(|job| job.cell.id());
-        aftermath.wait_no_more = waiting.len();
-        for job in waiting {
-            aftermath.reject(job.cell, 0, RejectReason::ShuttingDown);
+        if spare.is_some() || home.is_some() {
+            let _ = drop_caught((spare, home));
         }
-        registry.slots.line.wake_all(&mut aftermath.wakers);
-        aftermath
     }
 
     /// A submission that waits, or was to start, will not run. The registry's lock is held.
-    pub(super) fn reject(&mut self, cell: Arc<Cell>, waiting: usize, reason: RejectReason) {
-        cell.reject(reason, waiting);
-        self.is_over(cell);
+    pub(super) fn reject(&mut self, job: Job, waiting: usize, reason: RejectReason) {
+        job.cell.reject(reason, waiting);
+        self.is_over(job);
     }
 
     /// As `reject`, for one that was told to stop while it waited.
@@ -79,11 +82,11 @@ impl Aftermath {
             job.cell.announce(EventKind::TaskRemoveRequested);
         }
         job.cell.end_unstarted(TaskOutcome::Canceled { error: None }, waiting, "canceled");
-        self.is_over(job.cell);
+        self.is_over(job);
     }
 
-    fn is_over(&mut self, cell: Arc<Cell>) {
-        self.over.extend(self.last_over.replace(cell));
+    fn is_over(&mut self, job: Job) {
+        self.over.extend(self.last_over.replace(job));
     }
 }
 

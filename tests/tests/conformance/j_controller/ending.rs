@@ -41,22 +41,25 @@ async fn j05_shutdown_resolves_every_queued_submission_and_run_returns() -> Resu
     Ok(())
 }
 
+/// What was submitted before the shutdown has its turn as long as the drain lasts; then what waits is rejected.
 #[tokio::test(start_paused = true)]
-async fn j05_a_drain_rejects_at_once_and_lets_the_owner_go_on() -> Result {
+async fn j05_a_drain_lets_the_queue_go_on_and_rejects_what_waits_when_it_is_over() -> Result {
     let config = SupervisorConfig { drain: secs(10), ..SupervisorConfig::default() };
     let (supervisor, _) = controlled_with(config, 1024, 100);
     let slot = supervisor.slot("s");
-    let owner = slot.queue(Script::new([Step::Succeed(secs(5))]).spec("x")).await?;
+    let script = Script::new([Step::Succeed(secs(4))]);
+    let handles = queue_all(&slot, &script.spec("x"), 4).await?;
     let other = supervisor.slot("t").queue(cooperative("y")).await?;
-    let waits = slot.queue(cooperative("x")).await?;
     let start = Instant::now();
     let shutdown = supervisor.shutdown();
-    assert_eq!((end_of(&waits).await, start.elapsed()), ("shutting_down", secs(0)));
-    assert!(matches!(slot.submit(cooperative("x")).await, Err(ControllerError::ShuttingDown)));
-    assert_eq!((end_of(&owner).await, start.elapsed()), ("completed", secs(5)));
-    assert!(slot.is_idle());
+    assert!(matches!(slot.submit(cooperative("x")).await, Err(ControllerError::ShuttingDown)), "it is not declared");
+    assert_eq!((end_of(&handles[1]).await, start.elapsed()), ("completed", secs(8)));
+    assert_eq!((end_of(&handles[3]).await, start.elapsed()), ("shutting_down", secs(10)));
     assert_eq!((end_of(&other).await, start.elapsed()), ("canceled", secs(10)));
-    shutdown.await
+    shutdown.await?;
+    assert_eq!(ends_of(&handles).await, ["completed", "completed", "canceled", "shutting_down"]);
+    assert!(slot.is_idle());
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
