@@ -257,6 +257,7 @@ impl Drop for Waiting<'_> {
 impl State {
     pub(super) fn tell(&mut self, told: Told, bound: Bound) {
         self.told = self.told.max(told);
-        self.bound = Some(self.bound.map_or(bound, |other| other.tighter(bound)));
+        let tighter = self.bound.map_or(bound, |other| other.with(self.limit).tighter(bound));
+        self.bound = Some(tighter.into());
     }
 }

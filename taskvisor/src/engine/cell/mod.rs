@@ -35,6 +35,7 @@ use crate::status::{TaskId, TaskState, TaskStatus};
 use crate::sync::{WaitList, lock};
 use crate::task::TaskRef;
 
+use bound::Allowed;
 pub(super) use bound::{Bound, StopBy};
 pub(super) use gate::Parked;
 pub(super) use transitions::{Concluded, News};
@@ -118,7 +119,7 @@ enum Gate {
 pub(in crate::engine) struct State {
     phase: TaskState,
     told: Told,
-    bound: Option<Bound>,
+    bound: Option<Allowed>,
     /// Failures in a row.
     streak: u32,
     /// It counts for the readiness of its batch, and no attempt has begun.

@@ -77,7 +77,7 @@ impl Cell {
         self.news.store(false, Ordering::Relaxed);
         News {
             told: state.told,
-            bound: state.bound.take(),
+            bound: state.bound.take().map(|bound| bound.with(state.limit)),
             due: state.phase == TaskState::Pending,
             helper_panicked: state.helpers.as_ref().is_some_and(|helpers| helpers.panic.is_some()),
         }
