@@ -232,13 +232,15 @@ impl Driver {
                 (0, None) => Bound::Open,
                 (_, timeout) => first.bound(now.0, timeout),
             };
-            share = share.max(bound.time().unwrap_or_default());
+            share = share.max(match bound {
+                Bound::Open => Duration::MAX,
+                bound => bound.time().unwrap_or_default(),
+            });
             cell.stop_at(now.1, bound, false);
         }
         // What ignores its abort is not waited for any longer than its share.
         let gone = pin!(core.gone(Registry::has_tree_only));
-        let limit = if layers == 0 { Duration::MAX } else { share.saturating_add(ABORT) };
-        until(gone, pin!(pending()), limit).await;
+        until(gone, pin!(pending()), share.saturating_add(ABORT)).await;
         let now = Instant::now();
         for cell in declared {
             let timeout = cell.settings().stop_timeout;
