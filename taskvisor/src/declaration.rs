@@ -427,9 +427,10 @@ mod tests {
     fn keeps(name: &str, value: &Arc<()>) -> TaskSpec {
         let value = Arc::clone(value);
         TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| {
-            drop(Arc::clone(&value));
+            let value = Arc::clone(&value);
             async move {
                 ctx.cancelled().await;
+                drop(value);
                 Ok(())
             }
         }))

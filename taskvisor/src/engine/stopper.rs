@@ -208,7 +208,10 @@ impl Stopper {
                 (0, None) => Bound::Open,
                 (_, timeout) => first.bound(began, timeout),
             };
-            longest = longest.max(bound.time().unwrap_or_default());
+            longest = longest.max(match bound {
+                Bound::Open => Duration::MAX,
+                bound => bound.time().unwrap_or_default(),
+            });
             cell.stop_at(now, bound, StopReason::Shutdown);
             release(cell);
             give_way(index).await;

@@ -247,6 +247,7 @@ impl Drop for Waiting<'_> {
 impl State {
     pub(super) fn tighten(&mut self, bound: Bound, why: StopReason) {
         self.machine.because(why);
-        self.bound = Some(self.bound.map_or(bound, |other| other.tighter(bound)));
+        let tighter = self.bound.map_or(bound, |other| other.with(self.limit).tighter(bound));
+        self.bound = Some(tighter.into());
     }
 }

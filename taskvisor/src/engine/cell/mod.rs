@@ -37,6 +37,7 @@ use crate::sync::{WaitList, lock};
 use crate::task::TaskRef;
 use crate::timestamp::now;
 
+use bound::Allowed;
 pub(super) use bound::{Bound, StopBy};
 
 /// How long an abort may take to show, once it is due: the scheduler has to get to it.
@@ -105,7 +106,7 @@ pub(in crate::engine) struct Member {
 pub(in crate::engine) struct State {
     machine: Machine,
     /// How long the attempt may take to end, once that was requested; until the actor has seen it.
-    bound: Option<Bound>,
+    bound: Option<Allowed>,
     /// Since when it does what it does, by the supervisor's clock; at the end of time while it is about to do something.
     since: Ticks,
     /// When it should have stopped, once requested to; at the end of time if nobody said.

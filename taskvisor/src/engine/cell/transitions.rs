@@ -88,7 +88,7 @@ impl Cell {
     pub(in crate::engine) fn heed(&self, takes_context: bool) -> (Heed, Option<Bound>) {
         let mut state = self.lock();
         self.news.take();
-        let bound = state.bound.take();
+        let bound = state.bound.take().map(|bound| bound.with(state.limit));
         let helper_panicked = state.aside.as_ref().is_some_and(|aside| aside.panic.is_some());
         (state.machine.heed(takes_context, matches!(bound, Some(Bound::Now(_))), helper_panicked), bound)
     }
@@ -97,7 +97,8 @@ impl Cell {
     pub(in crate::engine) fn take_bound(&self) -> Option<Bound> {
         let mut state = self.lock();
         self.news.take();
-        state.bound.take()
+        let limit = state.limit;
+        state.bound.take().map(|bound| bound.with(limit))
     }
 
     /// The attempt takes longer than one poll.

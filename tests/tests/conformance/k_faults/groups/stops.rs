@@ -118,6 +118,22 @@ async fn k6a_added_tasks_leave_the_tree_its_reserve() -> Result {
     Ok(())
 }
 
+/// A grace without end is one for each layer.
+#[tokio::test(start_paused = true)]
+async fn k6a_a_grace_without_end_has_no_shares() -> Result {
+    let journal = Journal::new();
+    let [(a, _), (b, _), (added, _)] = ["a", "b", "added"].map(|name| journal.slow(name, secs(100_000)));
+    let tree = Tree::builder(with_grace(std::time::Duration::MAX)).task(a).task(b.with_after(["a"])).build();
+    tree.start().await?;
+    tree.wait_ready().await;
+    tree.supervisor().add_task(added).await?;
+    sleep(secs(1)).await;
+    journal.take();
+    tree.shutdown().await?;
+    assert_eq!(journal.take(), ["-added", "-b", "-a"]);
+    Ok(())
+}
+
 /// A task that blocks its thread, whatever it is told, until this is dropped.
 fn blocked(name: &'static str) -> (TaskSpec, mpsc::Sender<()>) {
     let (free, wait) = mpsc::channel::<()>();
