@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::decision::{Ending, Facts, Next, Request, decide, is_final};
 use crate::policy::{RestartPolicy, Ticks};
 use crate::ready::Ready;
+use crate::runtime_error::StopLimit;
 use crate::settings::Settings;
 use crate::status::TaskState;
 use crate::stop_reason::StopReason;
@@ -95,6 +96,8 @@ pub(super) struct Machine {
     last: bool,
     /// Why the attempt is requested to stop.
     why: Option<StopReason>,
+    /// Which bound the stop has.
+    limit: StopLimit,
     /// Failures in a row.
     streak: u32,
     /// The number of the present or last attempt. It identifies the attempt, and so must not wrap or saturate.
@@ -176,6 +179,7 @@ impl Machine {
             cancelled: false,
             last: false,
             why: None,
+            limit: StopLimit::Grace,
             streak: 0,
             attempt: 0,
         }
@@ -217,6 +221,15 @@ impl Machine {
 
     pub(super) fn is_cancelled(&self) -> bool {
         self.cancelled
+    }
+
+    /// Which bound the attempt exceeded, if it was aborted.
+    pub(super) fn limit(&self) -> StopLimit {
+        self.limit
+    }
+
+    pub(super) fn set_limit(&mut self, limit: StopLimit) {
+        self.limit = limit;
     }
 
     pub(super) fn why(&self) -> Option<StopReason> {

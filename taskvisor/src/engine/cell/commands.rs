@@ -95,10 +95,11 @@ impl Cell {
                 Bound::Within(time, limit) => {
                     let stop_by = after(now, time);
                     if stop_by < state.stop_by {
-                        (state.stop_by, state.limit) = (stop_by, limit);
+                        state.stop_by = stop_by;
+                        state.machine.set_limit(limit);
                     }
                 }
-                Bound::Now(limit) if now < state.stop_by => state.limit = limit,
+                Bound::Now(limit) if now < state.stop_by => state.machine.set_limit(limit),
                 Bound::Now(_) | Bound::Open => {}
             }
             token = state.token.take();
@@ -247,7 +248,7 @@ impl Drop for Waiting<'_> {
 impl State {
     pub(super) fn tighten(&mut self, bound: Bound, why: StopReason) {
         self.machine.because(why);
-        let tighter = self.bound.map_or(bound, |other| other.with(self.limit).tighter(bound));
+        let tighter = self.bound.map_or(bound, |other| other.with(self.machine.limit()).tighter(bound));
         self.bound = Some(tighter.into());
     }
 }

@@ -64,7 +64,7 @@ impl State {
 
     /// Which bound the task exceeded, if it was aborted.
     pub(in crate::engine) fn limit(&self) -> StopLimit {
-        self.limit
+        self.machine.limit()
     }
 }
 
@@ -111,8 +111,6 @@ pub(in crate::engine) struct State {
     since: Ticks,
     /// When it should have stopped, once requested to; at the end of time if nobody said.
     stop_by: Ticks,
-    /// Which bound that is.
-    limit: StopLimit,
     /// The actor's.
     waker: Option<Waker>,
     token: Option<CancellationToken>,
@@ -153,7 +151,6 @@ impl Cell {
                 bound: None,
                 since: Ticks::MAX,
                 stop_by: Ticks::MAX,
-                limit: StopLimit::Grace,
                 waker: None,
                 token: None,
                 aside: None,

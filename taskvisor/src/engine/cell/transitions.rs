@@ -88,7 +88,7 @@ impl Cell {
     pub(in crate::engine) fn heed(&self, takes_context: bool) -> (Heed, Option<Bound>) {
         let mut state = self.lock();
         self.news.take();
-        let bound = state.bound.take().map(|bound| bound.with(state.limit));
+        let bound = state.bound.take().map(|bound| bound.with(state.machine.limit()));
         let helper_panicked = state.aside.as_ref().is_some_and(|aside| aside.panic.is_some());
         (state.machine.heed(takes_context, matches!(bound, Some(Bound::Now(_))), helper_panicked), bound)
     }
@@ -97,7 +97,7 @@ impl Cell {
     pub(in crate::engine) fn take_bound(&self) -> Option<Bound> {
         let mut state = self.lock();
         self.news.take();
-        let limit = state.limit;
+        let limit = state.machine.limit();
         state.bound.take().map(|bound| bound.with(limit))
     }
 
@@ -308,7 +308,7 @@ impl Cell {
         let spare = if state.outcome.is_some() { Some(outcome) } else { state.outcome.replace(outcome) };
         Finished {
             end: End::of(state.outcome.as_ref()),
-            aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })).then_some(state.limit),
+            aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })).then_some(state.machine.limit()),
             spare,
             unready,
             _waker: state.waker.take(),
