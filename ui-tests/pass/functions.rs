@@ -173,8 +173,8 @@ fn not_send() {
 
 async fn error_of(task: impl Task) -> String {
     match task.spawn(CancellationToken::new()).await {
-        Err(error @ TaskError::Permanent(_)) => format!("permanent: {error}"),
-        Err(error) => format!("{}: {error}", error.as_label()),
+        Err(error @ TaskError::Permanent(_)) => format!("permanent: {error:#}"),
+        Err(error) => format!("{}: {error:#}", error.as_label()),
         Ok(()) => "none".to_owned(),
     }
 }
@@ -205,7 +205,7 @@ async fn main() {
     assert_eq!(error_of(with_token { counter: &COUNTER }).await, "none");
     assert_eq!(COUNTER.load(Ordering::SeqCst), 1);
     assert_eq!(error_of(failing { this: 1, context: 2, task: 3 }).await, "permanent: 6");
-    assert_eq!(error_of(endless {}).await, "task_panicked: the end");
+    assert_eq!(error_of(endless {}).await, "task_panicked: panicked: the end");
     assert_eq!(error_of(with_path {}).await, "none");
     assert_eq!(error_of(not_send {}).await, "none");
     assert_eq!(error_of(not_blocking {}).await, "none");

@@ -131,7 +131,7 @@ async fn run(task: impl Into<TaskSpec>, task_again: impl Task) -> Result<(), Tas
 }
 
 fn show(value: impl Display) -> String {
-    value.to_string()
+    format!("{value:#}")
 }
 
 #[tokio::main]

@@ -129,12 +129,18 @@ fn failed_with(outcome: &TaskOutcome) -> Option<&Arc<TaskError>> {
 
 impl Core {
     /// A registration of a task is about to end. A task of a slot ends as its submission does, whose outcome tells.
-    pub(super) fn note_end(&self, cell: &Cell, outcome: &TaskOutcome) -> Forgotten {
+    pub(super) fn note_end(&self, cell: &Cell, outcome: &TaskOutcome) -> Option<Forgotten> {
+        let error = failed_with(outcome);
+        (error.is_some() || self.failures.any.load(Ordering::Relaxed)).then(|| self.note_end_of(cell, error))
+    }
+
+    #[cold]
+    fn note_end_of(&self, cell: &Cell, error: Option<&Arc<TaskError>>) -> Forgotten {
         #[cfg(feature = "controller")]
         let is_job = cell.slot().is_some();
         #[cfg(not(feature = "controller"))]
         let is_job = false;
-        let failure = failed_with(outcome).filter(|_| !is_job && !cell.is_declared_aborted()).map(|error| Failure {
+        let failure = error.filter(|_| !is_job && !cell.is_declared_aborted()).map(|error| Failure {
             id: Some(cell.id()),
             error: Arc::clone(error),
             since: self.clock.now(),
