@@ -131,6 +131,7 @@ impl Core {
         let (failures, more) = self.failures.list(is_listed);
         drop(registry);
         cells.retain(|cell| is_within(cell.name(), within));
+        cells.sort_unstable_by_key(|cell| cell.id());
         health.tasks = cells.len() + failures.len();
         health.more = if within.is_empty() { more } else { 0 };
         for (path, Failure { error, since, counts, .. }) in failures {

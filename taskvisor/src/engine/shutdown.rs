@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::cell::Bound;
+use super::cell::{Bound, StopBy};
 use super::core::Core;
 use super::current::Current;
 use super::machine::Stage;
@@ -167,6 +167,9 @@ impl Core {
 
     /// Gives a verdict at once, unless there is one, or one is on its way: what runs the tasks is gone.
     pub(super) fn abandon(&self) {
+        for root in self.roots() {
+            root.stop(StopBy::now(StopLimit::Grace));
+        }
         let cells = self.cells();
         for cell in &cells {
             cell.stop(Bound::Now(StopLimit::Grace), StopReason::Shutdown);

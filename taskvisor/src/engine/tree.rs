@@ -187,7 +187,7 @@ impl Core {
         let name = Arc::clone(&admitted.name);
         let own_name = name.rsplit('/').next().unwrap_or_default();
         let mut offered = Some(admitted);
-        let mut before = None;
+        let (mut before, mut home) = (None, None);
         let added = {
             let mut registry = self.registry();
             if registry.admission != Admission::Open {
@@ -206,6 +206,7 @@ impl Core {
                 };
                 let adopted = group.adopt(own_name, &runtime, &mut offered, make);
                 if let Ok(cell) = &adopted {
+                    registry.settle(&runtime, &mut home);
                     announce(cell);
                 }
                 adopted.map_err(|refused| match refused {
@@ -216,7 +217,7 @@ impl Core {
         };
         // Dropped with no lock held, and inside the fence: they hold tasks of the user's.
         let _ = drop_caught(offered);
-        let _ = drop_caught(before);
+        let _ = drop_caught((before, home));
         let cell = added?;
         Actor::spawn(Arc::clone(&cell), &runtime);
         if was_refused(&cell) { Err(RuntimeError::NoRuntime) } else { Ok(cell) }

@@ -190,7 +190,8 @@ async fn k6h_every_submission_resolves_once_at_each_end() -> Result {
             drop(tree.supervisor().shutdown_now());
         }
         let error = surely(shutdown).await.unwrap_err();
-        assert!(matches!(error, RuntimeError::GraceExceeded { .. }), "{error}");
+        let expected = if forced { "runtime_shutdown_forced" } else { "runtime_grace_exceeded" };
+        assert_eq!(error.as_label(), expected, "{error}");
         assert_eq!((end_of(&owner).await, end_of(&waits).await), ("aborted", "shutting_down"), "{forced}");
         settle().await;
         assert_eq!(recorder.count(EventKind::ControllerRejected), 2, "{forced}");
