@@ -54,11 +54,14 @@ pub(crate) struct Declared {
 }
 
 /// A child of a group, without its task.
+#[expect(clippy::struct_excessive_bools, reason = "they are options of a declaration")]
 pub(crate) struct DeclaredChild {
     pub(crate) name: Arc<str>,
     pub(crate) after: Vec<Arc<str>>,
     pub(crate) critical: bool,
     pub(crate) significant: bool,
+    /// Its state counts for the readiness of its group.
+    pub(crate) readiness: bool,
     /// It counts as ready when its first attempt begins.
     ready_at_start: bool,
     pub(crate) group: Option<Arc<Declared>>,
@@ -309,6 +312,7 @@ impl DeclaredChild {
                     after: spec.after().to_vec(),
                     critical: spec.is_critical(),
                     significant: spec.is_significant(),
+                    readiness: spec.has_readiness(),
                     ready_at_start: spec.ready() == Ready::Start,
                     group: None,
                 };
@@ -320,6 +324,7 @@ impl DeclaredChild {
                     after: group.after.clone(),
                     critical: group.critical,
                     significant: group.significant,
+                    readiness: group.readiness,
                     ready_at_start: false,
                     group: Some(group),
                 };

@@ -120,6 +120,8 @@ pub(super) struct Effects {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Report {
     Ready,
+    /// The task was started, and waits for its time.
+    Delayed,
     /// The task has stopped, and can be started again.
     Held,
     /// A wait of the group for this task is to end.
@@ -330,7 +332,8 @@ impl Machine {
         if matches!(self.stage, Stage::Waiting(Wait::Backoff | Wait::Interval)) {
             self.stage = Stage::Waiting(Wait::Due);
         }
-        WAKES
+        let is_delayed = self.stage == Stage::Waiting(Wait::Delay) && self.request == Request::Nothing;
+        Effects { report: is_delayed.then_some(Report::Delayed), ..WAKES }
     }
 
     /// Opens the gate to a task that failed: the next attempt waits for its backoff.

@@ -68,6 +68,7 @@ impl Cell {
     pub(in crate::engine) fn report(&self, epoch: Epoch, report: Report) {
         let note = match report {
             Report::Ready => Note::Ready,
+            Report::Delayed => Note::Delayed,
             Report::Held => Note::Held,
             Report::Skip => Note::Skip,
         };

@@ -349,7 +349,12 @@ impl GroupCell {
             inbox.elsewhere.insert(key, runtime.clone());
         }
         let settings = cell.settings();
-        let child = Child { critical: settings.critical, significant: settings.significant, layers: 1 };
+        let child = Child {
+            critical: settings.critical,
+            significant: settings.significant,
+            layers: 1,
+            uncounted: !settings.readiness,
+        };
         self.ring(inbox, Input::Add { key, child, takes_place: place.is_some() }, None);
         if is_elsewhere {
             self.tell_above(runtime);

@@ -324,7 +324,7 @@ impl Live {
 
     fn report(&self, note: Note) {
         let Some(Place { parent, key, .. }) = &self.group.place else {
-            if note == Note::Ready {
+            if matches!(note, Note::Ready | Note::Delayed) {
                 self.group.core.set_ready();
             }
             return;
@@ -438,6 +438,7 @@ fn rules(declared: &Declared, is_root: bool, restart: RestartPolicy) -> Rules {
         critical: child.critical,
         significant: child.significant,
         layers: child.layers(),
+        uncounted: !child.readiness,
     };
     Rules {
         strategy: declared.strategy,

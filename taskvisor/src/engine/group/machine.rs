@@ -113,6 +113,8 @@ struct Run {
     /// When the wait of the plan is over.
     until: Option<Duration>,
     was_ready: bool,
+    /// It was ready, but for children that wait for their time.
+    counted_as_ready: bool,
 }
 
 /// Why a run is being stopped. What outranks comes later.
@@ -332,7 +334,7 @@ impl Machine {
         self.told = Told::Nothing;
         actions.push(Action::Begin);
         let planned = plan.proceed(now);
-        self.state = State::Running(Box::new(Run { plan, until: None, was_ready: false }));
+        self.state = State::Running(Box::new(Run { plan, until: None, was_ready: false, counted_as_ready: false }));
         self.planned(planned, now, actions);
     }
 
@@ -409,10 +411,13 @@ impl Machine {
         }
         self.epoch = run.plan.epoch();
         let is_ready = run.plan.is_ready() || matches!(over, Some(Why::Completed | Why::Significant));
+        let counts_as_ready = is_ready || run.plan.counts_as_ready();
         if is_ready && !run.was_ready {
             actions.push(Action::Report(Note::Ready));
+        } else if counts_as_ready && !run.counted_as_ready {
+            actions.push(Action::Report(Note::Delayed));
         }
-        run.was_ready = is_ready;
+        (run.was_ready, run.counted_as_ready) = (is_ready, counts_as_ready);
         let Some(why) = over else { return };
         match self.told {
             Told::Nothing => actions.push(Action::Conclude(why)),

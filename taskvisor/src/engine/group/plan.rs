@@ -41,6 +41,8 @@ impl End {
 pub(crate) enum Note {
     /// It was started, and is ready.
     Ready,
+    /// It was started, and waits for its time: it counts as ready, but those after it wait for its attempt.
+    Delayed,
     /// It failed, is stopped, and would be started again after this time.
     Failed(Duration),
     /// It was requested to hold, is stopped, and can be started again.
@@ -146,8 +148,10 @@ pub(crate) struct Plan {
     retired: bool,
     /// How many have not ended.
     left: usize,
-    /// How many are neither ready nor have ended.
+    /// How many are neither ready nor have ended, but for those that do not count.
     unready: usize,
+    /// How many of those do not wait for their time either.
+    awaited: usize,
     /// How many of those left are given up on.
     given_up: usize,
     gave_up: bool,
@@ -185,7 +189,8 @@ impl Plan {
             is_root: false,
             retired: false,
             left: declared.len(),
-            unready: declared.len(),
+            unready: declared.iter().filter(|slot| slot.is_unready()).count(),
+            awaited: declared.iter().filter(|slot| slot.is_awaited()).count(),
             given_up: 0,
             gave_up: false,
             base: 0,
@@ -214,7 +219,8 @@ impl Plan {
         let unmet = before.and_then(|before| self.slots.get(before)).is_some_and(|before| !before.passes());
         self.slots.added.insert(key, Slot::new(child, u32::from(unmet), 0));
         self.left += 1;
-        self.unready += 1;
+        self.unready += usize::from(!child.uncounted);
+        self.awaited += usize::from(!child.uncounted);
         self.startable.push(key);
     }
 
@@ -271,13 +277,14 @@ impl Plan {
         let current = slot.epoch == epoch;
         match note {
             Note::Ready if current && slot.place == Place::Starting => self.set(key, Place::Ready),
+            Note::Delayed if current && slot.place == Place::Starting => self.set_delayed(key),
             Note::Failed(delay) if current => self.failed(key, delay, now),
             Note::Held if current && slot.place == Place::Holding => self.set(key, Place::Down),
             Note::GivenUp if current => self.give_up(key),
             Note::Ended(end) => self.ended(key, end),
             Note::Skip => self.skip(),
             // Of an earlier start or stop.
-            Note::Ready | Note::Failed(_) | Note::Held | Note::GivenUp => return Vec::new(),
+            Note::Ready | Note::Delayed | Note::Failed(_) | Note::Held | Note::GivenUp => return Vec::new(),
         }
         self.proceed(now)
     }
@@ -313,6 +320,11 @@ impl Plan {
     /// Whether children are taken.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.mode, Mode::Up | Mode::Restarting(_) | Mode::Asking(_))
+    }
+
+    /// Whether every child that has not ended is ready, or waits for its time.
+    pub(crate) fn counts_as_ready(&self) -> bool {
+        matches!(self.mode, Mode::Up) && self.awaited == 0
     }
 
     /// Whether every child that has not ended is ready.
@@ -615,20 +627,29 @@ impl Plan {
         }
     }
 
+    /// A child that was started waits for its time.
+    fn set_delayed(&mut self, key: Key) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        self.awaited -= usize::from(slot.is_awaited());
+        slot.delayed = true;
+    }
+
     /// Moves a child to another place, and tells its neighbors in the order.
     fn set(&mut self, key: Key, place: Place) {
         let Some(slot) = self.slots.get_mut(key) else { return };
-        let before = (slot.passes(), slot.holds(), slot.waits(), slot.runs(), unready(slot.place));
+        let before = (slot.passes(), slot.holds(), slot.waits(), slot.runs(), slot.is_unready(), slot.is_awaited());
         let ends = place == Place::Ended && slot.place != Place::Ended;
         slot.place = place;
+        slot.delayed = false;
         if slot.given_up && !matches!(place, Place::Holding | Place::Stopping) {
             slot.given_up = false;
             self.given_up -= 1;
         }
-        let after = (slot.passes(), slot.holds(), slot.waits(), slot.runs(), unready(slot.place));
+        let after = (slot.passes(), slot.holds(), slot.waits(), slot.runs(), slot.is_unready(), slot.is_awaited());
         let (unmet, dependents) = (slot.unmet, slot.dependents);
         self.left -= usize::from(ends);
         self.unready = self.unready + usize::from(after.4) - usize::from(before.4);
+        self.awaited = self.awaited + usize::from(after.5) - usize::from(before.5);
         if let Mode::Restarting(restart) = &mut self.mode {
             if key >= restart.first {
                 restart.running = restart.running + usize::from(after.3) - usize::from(before.3);
@@ -724,10 +745,6 @@ impl Plan {
             }
         }
     }
-}
-
-fn unready(place: Place) -> bool {
-    !matches!(place, Place::Ready | Place::Ended)
 }
 
 fn count(places: &[u32]) -> u32 {

@@ -80,7 +80,12 @@ impl Group {
             })
             .collect();
         let declared: Vec<Child> = (0..count)
-            .map(|_| Child { critical: random.u8(..4) == 0, significant: random.u8(..8) == 0, layers: 1 })
+            .map(|_| Child {
+                critical: random.u8(..4) == 0,
+                significant: random.u8(..8) == 0,
+                layers: 1,
+                uncounted: false,
+            })
             .collect();
         let mut actors = Vec::new();
         for _ in &declared {
@@ -136,7 +141,12 @@ impl Group {
     /// A child is added to the end.
     fn add(&mut self, play: &mut Play) {
         let key = self.actors.len() as Key;
-        let child = Child { critical: play.random.u8(..8) == 0, significant: play.random.u8(..12) == 0, layers: 1 };
+        let child = Child {
+            critical: play.random.u8(..8) == 0,
+            significant: play.random.u8(..12) == 0,
+            layers: 1,
+            uncounted: false,
+        };
         self.actors.push(Actor::new(play));
         self.plan.add(key, child);
         let actions = self.plan.proceed(play.now);

@@ -19,6 +19,8 @@ pub(crate) struct Child {
     pub(crate) significant: bool,
     /// How many layers a stop of it has, if more than one.
     pub(crate) layers: u32,
+    /// Its state does not count for the readiness of its group.
+    pub(crate) uncounted: bool,
 }
 
 /// Where a child is.
@@ -43,6 +45,8 @@ pub(super) enum Place {
 pub(super) struct Slot {
     pub(super) child: Child,
     pub(super) place: Place,
+    /// It was started, and waits for its time.
+    pub(super) delayed: bool,
     /// Its stop took longer than it may: what it is after does not wait for it any longer.
     pub(super) given_up: bool,
     pub(super) epoch: Epoch,
@@ -58,11 +62,31 @@ pub(super) struct Slot {
 
 impl Slot {
     pub(super) fn new(child: Child, unmet: u32, waiting: u32) -> Self {
-        Self { child, place: Place::Down, given_up: false, epoch: 0, unmet, dependents: 0, waiting, altitude: 0 }
+        Self {
+            child,
+            place: Place::Down,
+            delayed: false,
+            given_up: false,
+            epoch: 0,
+            unmet,
+            dependents: 0,
+            waiting,
+            altitude: 0,
+        }
     }
 
     pub(super) fn is_up(&self) -> bool {
         matches!(self.place, Place::Starting | Place::Ready)
+    }
+
+    /// Whether its group is not ready because of it.
+    pub(super) fn is_unready(&self) -> bool {
+        !self.child.uncounted && !matches!(self.place, Place::Ready | Place::Ended)
+    }
+
+    /// Whether its group is not ready because of it, where one that waits for its time counts as ready.
+    pub(super) fn is_awaited(&self) -> bool {
+        self.is_unready() && !self.delayed
     }
 
     /// Whether something of it may run.

@@ -352,3 +352,47 @@ async fn k6g_progress_resets_the_streak() -> Result {
     assert_eq!(handle.status().failures, 1);
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn k6b_a_group_is_ready_while_a_child_waits_for_its_time_and_those_after_it_wait() -> Result {
+    let nightly = Script::new([Step::Wait]);
+    let late = Script::new([Step::Wait]);
+    let inner = Group::one_for_all("inner").task(nightly.spec("nightly").with_initial_delay(secs(600)));
+    let ready = Tree::builder(SupervisorConfig::default())
+        .group(Group::rest_for_one("outer").task(cooperative("pool")).group(inner.clone()))
+        .build();
+    let start = Instant::now();
+    ready.start().await?;
+    ready.wait_ready().await;
+    assert_eq!((start.elapsed(), nightly.attempts()), (Duration::ZERO, 0));
+    assert!(ready.health().is_ready(), "{:?}", ready.health());
+    ready.shutdown().await?;
+
+    let waits =
+        Tree::builder(SupervisorConfig::default()).group(inner).task(late.spec("late").with_after(["inner"])).build();
+    let start = Instant::now();
+    waits.start().await?;
+    sleep(secs(599)).await;
+    assert_eq!(late.attempts(), 0, "the gate waits for the attempt");
+    waits.wait_ready().await;
+    assert_eq!((start.elapsed(), late.attempts()), (secs(600), 1));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn k6c_a_group_is_ready_without_a_child_that_does_not_count() -> Result {
+    let relay = TaskFn::arc("relay", |ctx: TaskContext| async move {
+        ctx.cancelled().await;
+        Ok(())
+    });
+    let relay = TaskSpec::inherit(relay).with_ready(Ready::Signal).with_start_timeout(secs(3600)).without_readiness();
+    let tree = Tree::builder(SupervisorConfig::default())
+        .group(Group::one_for_all("g").task(cooperative("pool")).task(relay))
+        .build();
+    let start = Instant::now();
+    tree.start().await?;
+    tree.wait_ready().await;
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    assert!(tree.health().is_ready());
+    Ok(())
+}
