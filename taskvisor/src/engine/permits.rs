@@ -1,6 +1,7 @@
 //! How many attempts may run at once, if that is limited: first come, first served, and who holds the permits.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
 use std::mem;
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
@@ -191,7 +192,8 @@ impl Permits {
             let mut reason =
                 format!("waits for {permits} (max_concurrent) for {} s; held by {held_by}", PATIENCE.as_secs());
             if others > 0 {
-                reason += &format!("; {others} more tasks wait as long");
+                // Writing to a string cannot fail.
+                let _ = write!(reason, "; {others} more tasks wait as long");
             }
             if cell.warn_pending(&reason) {
                 observe::warned(&cell, &reason);

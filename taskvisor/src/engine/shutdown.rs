@@ -231,6 +231,7 @@ impl Driver {
     }
 
     /// Slots that tasks of the tree are after take nothing any more, and what waits there is rejected.
+    #[cfg_attr(not(feature = "controller"), expect(clippy::unused_self, reason = "there are no slots"))]
     fn release_relied(&self) {
         #[cfg(feature = "controller")]
         {

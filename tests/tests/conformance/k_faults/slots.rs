@@ -104,9 +104,7 @@ struct Bomb;
 
 impl Drop for Bomb {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            panic!("the drop of a task");
-        }
+        assert!(std::thread::panicking(), "the drop of a task");
     }
 }
 
