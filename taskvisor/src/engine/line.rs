@@ -46,11 +46,26 @@ enum Turn {
 /// What is to be done once no lock is held.
 #[derive(Default)]
 pub(super) struct Calls {
-    pub(super) woken: Vec<Waker>,
-    /// Wakers that are not needed any more: they are the user's.
-    pub(super) dropped: Vec<Waker>,
+    pub(super) wakers: Vec<Call>,
     /// Somebody is to look for those that do not come.
     pub(super) watch: bool,
+}
+
+/// What is to be done with a waker, which is the user's.
+pub(super) enum Call {
+    Wake(Waker),
+    /// It is not needed any more.
+    Drop(Waker),
+}
+
+impl Calls {
+    pub(super) fn are_any(&self) -> bool {
+        !self.wakers.is_empty() || self.watch
+    }
+
+    fn wake(&mut self, waker: Option<Waker>) {
+        self.wakers.extend(waker.map(Call::Wake));
+    }
 }
 
 impl Ticket {
@@ -99,7 +114,7 @@ impl Line {
         if let Some(position) = ticket.and_then(|id| self.position(id)) {
             let known = &mut self.tickets[position];
             if let Turn::Waits(Some(before)) = mem::replace(&mut known.turn, Turn::Waits(Some(waker))) {
-                calls.dropped.push(before);
+                calls.wakers.push(Call::Drop(before));
             }
             return known.id;
         }
@@ -114,7 +129,7 @@ impl Line {
         let Some(gone) = self.position(ticket).and_then(|position| self.tickets.remove(position)) else { return };
         self.kept -= usize::from(gone.has_place);
         if let Turn::Waits(Some(waker)) = gone.turn {
-            calls.dropped.push(waker);
+            calls.wakers.push(Call::Drop(waker));
         }
         self.call_first(&gone.slot, calls);
         self.let_in(calls);
@@ -150,7 +165,7 @@ impl Line {
     pub(super) fn wake_all(&mut self, calls: &mut Calls) {
         for ticket in &mut self.tickets {
             if let Turn::Waits(waker) = &mut ticket.turn {
-                calls.woken.extend(waker.take());
+                calls.wake(waker.take());
             }
         }
     }
@@ -196,7 +211,7 @@ impl Ticket {
     /// Its turn has come.
     fn call(&mut self, round: u64, calls: &mut Calls) {
         if let Turn::Waits(waker) = &mut self.turn {
-            calls.woken.extend(waker.take());
+            calls.wake(waker.take());
             self.turn = Turn::Called(round);
         }
     }
@@ -212,6 +227,12 @@ mod tests {
 
     fn waits(line: &mut Line, name: &str, ticket: Option<u64>) -> u64 {
         line.wait(&slot(name), ticket, Waker::noop().clone(), &mut Calls::default())
+    }
+
+    /// How many are to be woken, and how many dropped.
+    fn counts(calls: &Calls) -> (usize, usize) {
+        let woken = calls.wakers.iter().filter(|call| matches!(call, Call::Wake(_))).count();
+        (woken, calls.wakers.len() - woken)
     }
 
     /// A line with room for one, which is taken.
@@ -230,10 +251,10 @@ mod tests {
         let a = waits(&mut line, "a", None);
         let b = waits(&mut line, "b", None);
         assert_eq!(line.wait(&slot("a"), Some(a), Waker::noop().clone(), &mut calls), a);
-        assert_eq!((calls.woken.len(), calls.dropped.len()), (0, 1), "the one that was replaced");
+        assert_eq!(counts(&calls), (0, 1), "the one that was replaced");
 
         line.free(1, &mut calls);
-        assert_eq!((calls.woken.len(), calls.watch), (1, true));
+        assert_eq!((counts(&calls), calls.watch), ((1, 1), true));
         assert!(line.has_place(Some(a)) && !line.has_place(Some(b)) && !line.has_place(None));
         // One that gives up leaves its place to the next.
         line.leave(a, &mut calls);
@@ -253,7 +274,7 @@ mod tests {
         assert!(line.is_first("a", Some(first)) && line.is_first("b", None));
         assert!(!line.is_first("a", Some(second)) && !line.is_first("a", None));
         line.leave(first, &mut calls);
-        assert_eq!((calls.woken.len(), calls.dropped.len()), (1, 1), "the next, and its own");
+        assert_eq!(counts(&calls), (1, 1), "the next, and its own");
         assert!(line.is_first("a", Some(second)));
     }
 
@@ -266,7 +287,7 @@ mod tests {
         assert!(line.pass_over(&mut calls) && line.has_place(Some(a)), "it has the time between two rounds at least");
         assert!(line.pass_over(&mut calls), "the next is called");
         assert!(line.has_place(Some(b)) && !line.has_place(Some(a)) && line.is_first("a", Some(c)));
-        assert_eq!(calls.woken.len(), 3, "each once: the place, and the next of its slot");
+        assert_eq!(counts(&calls).0, 3, "each once: the place, and the next of its slot");
         // Polled again it is where it was.
         waits(&mut line, "a", Some(a));
         assert!(line.is_first("a", Some(a)) && !line.is_first("a", Some(c)));

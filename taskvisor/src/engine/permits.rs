@@ -192,6 +192,7 @@ impl Permits {
             let mut reason =
                 format!("waits for {permits} (max_concurrent) for {} s; held by {held_by}", PATIENCE.as_secs());
             if others > 0 {
+                // Writing to a string cannot fail.
                 let _ = write!(reason, "; {others} more tasks wait as long");
             }
             if cell.warn_pending(&reason) {

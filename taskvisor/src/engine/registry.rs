@@ -126,7 +126,7 @@ impl Registry {
 
     /// Whether nothing is left that was added beside the tree, but what stops after it.
     pub(super) fn has_tree_only(&self) -> bool {
-        self.added == self.relied_owners()
+        self.added == 0 || (self.has_relied() && self.added == self.relied_owners())
     }
 
     /// Whether nothing is left of the tree, and what stops after it may still run.

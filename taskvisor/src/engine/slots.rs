@@ -92,7 +92,7 @@ impl Core {
         let mut aftermath = Aftermath::default();
         let (phase, mut next) = registry.slots.release(name, &mut aftermath);
         while let Some((job, waiting)) = next {
-            registry.settle(&job.runtime, &mut aftermath.home);
+            aftermath.settle(registry, &job.runtime);
             self.bus.start(&job.runtime);
             match registry.enter(&job.cell) {
                 Ok(()) => {
@@ -166,7 +166,7 @@ fn tie(name: Arc<str>, task: &Arc<str>, slot: Option<&Slot<Arc<Cell>, Job>>) -> 
 /// A new submission becomes the owner of a slot that is idle, if its name is free.
 fn start_idle(registry: &mut Registry, job: Job, aftermath: &mut Aftermath) {
     let cell = &job.cell;
-    registry.settle(&job.runtime, &mut aftermath.home);
+    aftermath.settle(registry, &job.runtime);
     if let Err(error) = registry.enter(cell) {
         return aftermath.reject(job, 0, RejectReason::Refused { error: Arc::new(error) });
     }

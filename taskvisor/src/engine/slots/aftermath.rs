@@ -1,6 +1,7 @@
 //! What follows a step of the slots, once the lock is released.
 
 use std::cell::RefCell;
+use std::mem;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -8,8 +9,9 @@ use tokio::runtime::Handle;
 use super::super::actor::Actor;
 use super::super::cell::Cell;
 use super::super::core::Core;
-use super::super::line::Calls;
+use super::super::line::{Call, Calls};
 use super::super::observe;
+use super::super::registry::Registry;
 use super::{Job, usher};
 use crate::events::EventKind;
 use crate::outcome::{RejectReason, TaskOutcome};
@@ -23,50 +25,54 @@ use crate::sync::wake_caught;
 pub(in crate::engine) struct Aftermath {
     pub(super) start: Option<Job>,
     pub(super) stop: Option<Arc<Cell>>,
-    /// The last that will not run, and those before it: it is mostly one.
+    /// The last that will not run: it is mostly one.
     last_over: Option<Job>,
-    over: Vec<Job>,
-    /// To be dropped, and nothing else.
-    pub(super) spare: Option<Job>,
-    /// The runtime that was noted before.
-    pub(super) home: Option<Handle>,
+    rare: Option<Box<Rare>>,
     pub(super) calls: Calls,
     /// How many left the queues and places before them.
     pub(super) wait_no_more: usize,
 }
 
+/// What there mostly is none of.
+#[derive(Default)]
+struct Rare {
+    /// Those that will not run, before the last.
+    over: Vec<Job>,
+    /// The runtime that was noted before.
+    home: Option<Handle>,
+}
+
 impl Aftermath {
     /// Does what is left to do, with no lock held.
-    pub(in crate::engine) fn carry_out(self, core: &Arc<Core>) {
-        let Self { start, stop, last_over, over, spare, home, calls, wait_no_more } = self;
-        let Calls { woken, dropped, watch } = calls;
-        if wait_no_more > 0 {
-            observe::wait_no_more(wait_no_more);
+    pub(in crate::engine) fn carry_out(mut self, core: &Arc<Core>) {
+        if self.wait_no_more > 0 {
+            observe::wait_no_more(self.wait_no_more);
         }
-        for waker in woken {
-            wake_caught(waker);
+        if self.calls.are_any() {
+            mem::take(&mut self.calls).carry_out(core);
         }
-        for waker in dropped {
-            let _ = drop_caught(waker);
-        }
-        if watch {
-            usher::watch(core);
-        }
-        if let Some(owner) = stop {
+        if let Some(owner) = self.stop.take() {
             owner.stop(owner.own_bound(owner.stop_bound()), StopReason::Replaced);
             let _ = drop_caught(owner);
         }
-        if let Some(job) = start {
+        if let Some(job) = self.start.take() {
             spawn(job);
         }
-        for job in over.into_iter().chain(last_over) {
-            observe::not_run(&job.cell);
-            job.cell.tell_over();
-            // Perhaps the last to know the runtime, which is then freed here.
-            let _ = drop_caught(job);
+        if let Some(rare) = self.rare.take() {
+            rare.over.into_iter().for_each(tell_over);
+            let _ = drop_caught(rare.home);
         }
-        if spare.is_some() || home.is_some() {
-            let _ = drop_caught((spare, home));
+        if let Some(job) = self.last_over.take() {
+            tell_over(job);
+        }
+    }
+
+    /// The runtime where the tasks run is noted; the one that was noted before is dropped later.
+    pub(super) fn settle(&mut self, registry: &mut Registry, runtime: &Handle) {
+        let mut before = None;
+        registry.settle(runtime, &mut before);
+        if before.is_some() {
+            self.rare.get_or_insert_default().home = before;
         }
     }
 
@@ -86,7 +92,32 @@ impl Aftermath {
     }
 
     fn is_over(&mut self, job: Job) {
-        self.over.extend(self.last_over.replace(job));
+        if let Some(before) = self.last_over.replace(job) {
+            self.rare.get_or_insert_default().over.push(before);
+        }
+    }
+}
+
+/// A submission will not run, and does not wait any more.
+fn tell_over(job: Job) {
+    observe::not_run(&job.cell);
+    job.cell.tell_over();
+    // Perhaps the last to know the runtime, which is then freed here.
+    let _ = drop_caught(job);
+}
+
+impl Calls {
+    #[cold]
+    fn carry_out(self, core: &Arc<Core>) {
+        for call in self.wakers {
+            match call {
+                Call::Wake(waker) => wake_caught(waker),
+                Call::Drop(waker) => drop(drop_caught(waker)),
+            }
+        }
+        if self.watch {
+            usher::watch(core);
+        }
     }
 }
 

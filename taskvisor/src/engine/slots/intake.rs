@@ -23,6 +23,7 @@ pub(super) struct Relied {
 
 impl Core {
     /// Whether that slot takes submissions now, from this caller.
+    #[cold]
     pub(super) fn takes_submissions(&self, registry: &Registry, slot: &str) -> bool {
         match registry.admission {
             Admission::Open => true,

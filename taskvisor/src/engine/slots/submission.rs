@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use super::super::cell::{Cell, Origin};
 use super::super::core::{Admitted, Core, was_refused};
 use super::super::observe;
-use super::super::registry::Registry;
+use super::super::registry::{Admission, Registry};
 use super::super::tree::check_no_siblings;
 use super::{Aftermath, Job, Slots, join, own_slot, start_idle, tie};
 use crate::controller::{AdmissionPolicy, ControllerError, ControllerSpec, Decision, Slot, check_slot_name};
@@ -93,7 +93,7 @@ impl<'a> Offer<'a> {
         let Submission { admission, slot: name, .. } = &submission;
         let mut aftermath = Aftermath::default();
         let mut registry = core.registry();
-        if !core.takes_submissions(&registry, name) {
+        if registry.admission != Admission::Open && !core.takes_submissions(&registry, name) {
             drop(registry);
             *offered = Some(submission);
             return Err(ControllerError::ShuttingDown);
@@ -135,16 +135,22 @@ impl<'a> Offer<'a> {
         let cell = core.cell(admitted, Origin::Submitted, tie);
         let rejection = decision.rejection();
         let is_rejected = rejection.is_some();
-        let job = Job { cell: Arc::clone(&cell), runtime };
-        match (slot, rejection) {
-            // Nobody has it yet, and waits for its end.
+        // One that is not needed is dropped with no lock held: it may be the last that knows of its runtime.
+        let _unused = match (slot, rejection) {
             (Some(slot), Some(reason)) => {
+                // Nobody has it yet, and waits for its end.
                 cell.reject(reason, slot.waiting());
-                aftermath.spare = Some(job);
+                Some(runtime)
             }
-            (Some(slot), None) => join(slot, job, decision, &mut aftermath),
-            (None, _) => start_idle(&mut registry, job, &mut aftermath),
-        }
+            (Some(slot), None) => {
+                join(slot, Job { cell: Arc::clone(&cell), runtime }, decision, &mut aftermath);
+                None
+            }
+            (None, _) => {
+                start_idle(&mut registry, Job { cell: Arc::clone(&cell), runtime }, &mut aftermath);
+                None
+            }
+        };
         drop(registry);
         observe::submitted(&cell, decision.is_to_wait());
         if is_rejected {
