@@ -200,7 +200,7 @@ impl Core {
             observe::not_run(&cell);
         }
         aftermath.carry_out();
-        if was_refused(&cell) { Err(ControllerError::NoRuntime) } else { Ok(Some(cell)) }
+        if decision == Decision::Start && was_refused(&cell) { Err(ControllerError::NoRuntime) } else { Ok(Some(cell)) }
     }
 
     /// The owner of a slot has physically ended, and its name is free: the next that can be started is.

@@ -4,7 +4,9 @@ use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use taskvisor::{ControllerError, ControllerSpec, RuntimeError, Shutdown, Supervisor, SupervisorConfig, TaskOutcome, TaskState, Tree};
+use taskvisor::{
+    ControllerError, ControllerSpec, RuntimeError, Shutdown, Supervisor, SupervisorConfig, TaskOutcome, TaskState, Tree,
+};
 use tests::{cooperative, ms, secs, supervisor};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
