@@ -192,7 +192,7 @@ impl Core {
         if self.timed.get() != Some(&runtime.id()) {
             // A runtime can be without them, which shows only in a panic.
             let check = || {
-                let _entered = runtime.enter();
+                let _entered = Handle::try_current().is_err().then(|| runtime.enter());
                 drop(sleep_until(self.clock.start()));
             };
             catch(check).map_err(|_| RuntimeError::NoRuntime)?;

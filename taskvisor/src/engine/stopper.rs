@@ -10,10 +10,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::task::{AbortHandle, try_id, yield_now};
+use tokio::task::{AbortHandle, try_id};
 use tokio::time::{Instant, timeout_at};
 
-use super::alarm::deadline;
+use super::alarm::{deadline, deadline_from};
 use super::cell::{ABORT, Bound};
 use super::core::Core;
 use super::observe::{self, Background};
@@ -28,16 +28,13 @@ use crate::panics::drop_caught;
 /// is blocked, another one takes them over then.
 const PULSE: Duration = Duration::from_millis(20);
 
-/// How many tasks are requested to stop before others have a turn.
-const BATCH: usize = 1_000;
-
 /// Carries the shutdown out; dropped before its end, it leaves the verdict that holds then.
 pub(super) struct Stopper {
     core: Arc<Core>,
     /// The runtime of the tasks.
     home: Handle,
-    /// It has not left that runtime yet, and stays there for so many turns.
-    trial: Option<(Route, usize)>,
+    /// It has not left that runtime yet.
+    trial: Option<Route>,
     lifeline: Option<Lifeline>,
     /// Dropped last: timers are made there.
     watch: Option<Watch>,
@@ -75,7 +72,7 @@ impl Stopper {
         if elsewhere || has_workers(&runtime) {
             if !elsewhere && drain.is_zero() && !core.bus.is_active() {
                 let route = Route::default();
-                stopper.trial = Some((route.clone(), TURNS));
+                stopper.trial = Some(route.clone());
                 let mobile = Mobile::new(Box::pin(stopper.drive(drain)), route);
                 let driving: Background = Box::pin(mobile);
                 observe::spawn(&runtime, driving, |_| "shutdown".into());
@@ -116,10 +113,9 @@ impl Stopper {
                 cut = Cut::Forced(after);
             }
             core.roots().iter().for_each(|root| root.stop(Bound::Now));
-            for (index, cell) in core.cells().into_iter().enumerate() {
+            for cell in core.cells() {
                 cell.stop(Bound::Now, false);
                 release(cell);
-                give_way(index).await;
             }
             // What can be aborted is given the time to show it, so that it is gone when `run` returns.
             self.wait(Registry::is_empty, deadline(ABORT), pending()).await;
@@ -155,15 +151,12 @@ impl Stopper {
         for cell in core.cells().into_iter().filter(|cell| cell.member().is_none()) {
             if cell.was_added() { added.push(cell) } else { declared.push(cell) }
         }
-        if let Some((_, turns)) = &mut self.trial {
-            *turns += added.len() + declared.len();
-        }
         let layers =
             roots.iter().map(|root| root.spec().layers()).max().unwrap_or(0).max(u32::from(!declared.is_empty()));
         let share = share(grace, grace, layers);
-        let (now, mut longest) = (Some(core.clock.now()), Duration::ZERO);
+        let (now, mut longest) = (Some(core.clock.at(began)), Duration::ZERO);
         let is_first = !added.is_empty() && layers > 0;
-        for (index, cell) in added.into_iter().enumerate() {
+        for cell in added {
             let bound = if layers == 0 {
                 cell.bound_of_stop(Bound::Open)
             } else {
@@ -173,7 +166,6 @@ impl Stopper {
             };
             cell.stop_at(now, bound, false);
             release(cell);
-            give_way(index).await;
         }
         if is_first {
             // Past its share it is aborted; what does not show that either is given up on.
@@ -181,16 +173,14 @@ impl Stopper {
             let by = deadline(longest.saturating_add(abort).saturating_sub(began.elapsed()));
             self.wait(Registry::has_tree_only, by, core.stop.verdict.interrupted()).await;
         }
-        for (index, cell) in declared.into_iter().enumerate() {
+        for cell in declared {
             cell.stop(cell.bound_of_stop(Bound::Open), false);
             release(cell);
-            give_way(index).await;
         }
-        let left = grace.saturating_sub(began.elapsed());
         for root in roots {
-            root.stop(Bound::within(left));
+            root.stop(Bound::within(grace.saturating_sub(began.elapsed())));
         }
-        self.wait(Registry::is_empty, deadline(left), core.stop.verdict.interrupted()).await
+        self.wait(Registry::is_empty, deadline_from(began, grace), core.stop.verdict.interrupted()).await
     }
 
     /// Waits until it is so, but not past `end` nor the deadline. Returns whether it is so.
@@ -198,8 +188,8 @@ impl Stopper {
         let core = Arc::clone(&self.core);
         let mut done = pin!(core.vacant.wait(|| is_so(&core.registry()).then_some(())));
         let mut end = pin!(end);
-        if let Some((_, turns)) = &self.trial {
-            let tried = within(*turns, pin!(either(done.as_mut(), end.as_mut()))).await;
+        if self.trial.is_some() {
+            let tried = within(TURNS, pin!(either(done.as_mut(), end.as_mut()))).await;
             match tried {
                 Some(done) => return done,
                 None => self.leave().await,
@@ -221,7 +211,7 @@ impl Stopper {
 
     /// Leaves for the watch, if it has not.
     async fn leave(&mut self) {
-        let Some((route, _)) = self.trial.take() else { return };
+        let Some(route) = self.trial.take() else { return };
         if let Some(watch) = Watch::get() {
             self.lifeline = Some(Lifeline::new(&self.core, &self.home));
             let runtime = self.watch.insert(watch).runtime().clone();
@@ -302,12 +292,6 @@ impl Drop for Sentinel {
 /// What it holds may be the last of a task of the user's.
 fn release(cell: Arc<super::cell::Cell>) {
     let _ = drop_caught(cell);
-}
-
-async fn give_way(index: usize) {
-    if index % BATCH == BATCH - 1 {
-        yield_now().await;
-    }
 }
 
 /// Waits for either; whether it was the first.
