@@ -68,8 +68,12 @@ impl Supervisor {
     /// live and may run again.
     ///
     /// SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows) request a shutdown; a second one aborts what is left. This
-    /// needs a runtime with IO enabled; see [`SupervisorConfig::signals`]. As Tokio does, it leaves the signals'
-    /// handlers in place afterwards.
+    /// needs a runtime with IO enabled; see [`SupervisorConfig::signals`].
+    ///
+    /// Tokio keeps the handlers of these signals for the rest of the process. After a `run` that ended by itself, Ctrl+C
+    /// does nothing unless the program listens to it: end with [`run_to_exit`](Self::run_to_exit), or listen with
+    /// `tokio::signal::ctrl_c` where the program goes on, or set `signals` to `false` and request the shutdown from a
+    /// listener of your own with [`run_until`](Self::run_until).
     ///
     /// # Errors
     /// Before anything has started: [`InvalidOption`](RuntimeError::InvalidOption),

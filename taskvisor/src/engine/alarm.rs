@@ -16,6 +16,11 @@ pub(crate) fn deadline(after: Duration) -> Option<Instant> {
     if after >= NEVER { None } else { Instant::now().checked_add(after) }
 }
 
+/// As `deadline`, counted from `start`.
+pub(crate) fn deadline_from(start: Instant, after: Duration) -> Option<Instant> {
+    if after >= NEVER { None } else { start.checked_add(after) }
+}
+
 /// A timer that is made when it is first set, and used again.
 #[derive(Default)]
 pub(crate) struct Alarm {

@@ -14,7 +14,6 @@ use super::cell::{Cell, Origin, Tie};
 use super::clock::Clock;
 use super::failures::Failures;
 use super::group::Note;
-use super::machine::Stage;
 use super::observe;
 use super::permits::Permits;
 use super::registry::{Admission, Registry};
@@ -211,7 +210,7 @@ impl Core {
         if self.timed.get() != Some(&runtime.id()) {
             // A runtime can be without them, which shows only in a panic.
             let check = || {
-                let _entered = runtime.enter();
+                let _entered = Handle::try_current().is_err().then(|| runtime.enter());
                 drop(sleep_until(self.clock.start()));
             };
             catch(check).map_err(|_| RuntimeError::NoRuntime)?;
@@ -396,8 +395,7 @@ pub(super) fn is_alive(runtime: &Handle) -> bool {
 
 /// Whether a task that was just spawned has ended without an attempt, as its runtime was shut down before.
 pub(super) fn was_refused(cell: &Cell) -> bool {
-    let ended = cell.lock().machine().stage() == Stage::Ended;
-    ended && cell.status().attempt == 0 && matches!(cell.try_outcome(), Some(TaskOutcome::Aborted { .. }))
+    cell.lock().ended_unbegun()
 }
 
 pub(super) fn announce(cell: &Arc<Cell>) {

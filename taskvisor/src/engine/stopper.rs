@@ -10,11 +10,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::task::{AbortHandle, try_id, yield_now};
+use tokio::task::{AbortHandle, try_id};
 use tokio::time::{Instant, timeout_at};
 
-use super::alarm::deadline;
-use super::cell::{ABORT, Bound, StopBy};
+use super::alarm::{deadline, deadline_from};
+use super::cell::{ABORT, Bound, Cell, StopBy};
 use super::core::Core;
 use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
@@ -29,16 +29,13 @@ use crate::stop_reason::StopReason;
 /// is blocked, another one takes them over then.
 const PULSE: Duration = Duration::from_millis(20);
 
-/// How many tasks are requested to stop before others have a turn.
-const BATCH: usize = 1_000;
-
 /// Carries the shutdown out; dropped before its end, it leaves the verdict that holds then.
 pub(super) struct Stopper {
     core: Arc<Core>,
     /// The runtime of the tasks.
     home: Handle,
-    /// It has not left that runtime yet, and stays there for so many turns.
-    trial: Option<(Route, usize)>,
+    /// It has not left that runtime yet.
+    trial: Option<Route>,
     lifeline: Option<Lifeline>,
     /// Dropped last: timers are made there.
     watch: Option<Watch>,
@@ -76,7 +73,7 @@ impl Stopper {
         if elsewhere || has_workers(&runtime) {
             if !elsewhere && drain.is_zero() && !core.bus.is_active() {
                 let route = Route::default();
-                stopper.trial = Some((route.clone(), TURNS));
+                stopper.trial = Some(route.clone());
                 let mobile = Mobile::new(Box::pin(stopper.drive(drain)), route);
                 let driving: Background = Box::pin(mobile);
                 observe::spawn(&runtime, driving, |_| "shutdown".into());
@@ -121,10 +118,9 @@ impl Stopper {
             for root in core.roots() {
                 root.stop(StopBy::now(limit));
             }
-            for (index, cell) in core.cells().into_iter().enumerate() {
+            for cell in core.cells() {
                 cell.stop(Bound::Now(limit), StopReason::Shutdown);
                 release(cell);
-                give_way(index).await;
             }
             // What can be aborted is given the time to show it, so that it is gone when `run` returns.
             self.wait(Registry::is_empty, deadline(ABORT), pending()).await;
@@ -182,27 +178,22 @@ impl Stopper {
         let roots = core.roots();
         let (mut added, mut declared) = (Vec::new(), Vec::new());
         let cells = core.cells();
-        let (relied, later) = {
-            let registry = core.registry();
-            (registry.has_relied(), cells.iter().map(|cell| registry.is_relied(cell)).collect::<Vec<_>>())
-        };
-        for (cell, later) in cells.into_iter().zip(later) {
+        let relied = core.registry().has_relied();
+        let stops_last = |cell: &Arc<Cell>| relied && core.registry().is_relied(cell);
+        for cell in cells {
             match (cell.member(), cell.was_added()) {
-                (None, true) if !later => added.push(cell),
+                (None, true) if !stops_last(&cell) => added.push(cell),
                 (None, false) => declared.push(cell),
                 _ => release(cell),
             }
-        }
-        if let Some((_, turns)) = &mut self.trial {
-            *turns += added.len() + declared.len();
         }
         let layers = roots.iter().map(|root| root.declared().layers);
         let layers = layers.max().unwrap_or(0).max(u32::from(!declared.is_empty())) + u32::from(relied);
         let by = StopBy::within(grace);
         let first = by.share(began, layers, grace);
-        let (now, mut longest) = (Some(core.clock.now()), Duration::ZERO);
+        let (now, mut longest) = (Some(core.clock.at(began)), Duration::ZERO);
         let is_first = !added.is_empty() && layers > 0;
-        for (index, cell) in added.into_iter().enumerate() {
+        for cell in added {
             // Where nothing is left to stop after it, this comes back to abort it: it needs no alarm of its own.
             let bound = match (layers, cell.settings().stop_timeout) {
                 (0, None) => Bound::Open,
@@ -214,7 +205,6 @@ impl Stopper {
             });
             cell.stop_at(now, bound, StopReason::Shutdown);
             release(cell);
-            give_way(index).await;
         }
         if is_first {
             // Past its share it is aborted; what does not show that either is given up on.
@@ -224,13 +214,12 @@ impl Stopper {
         }
         let now = Instant::now();
         let tree_by = by.share(now, u32::from(relied), grace);
-        for (index, cell) in declared.into_iter().enumerate() {
+        for cell in declared {
             let timeout = cell.settings().stop_timeout;
             let is_open = timeout.is_none() && !relied;
             let bound = if is_open { Bound::Open } else { tree_by.bound(now, timeout) };
             cell.stop(bound, StopReason::Shutdown);
             release(cell);
-            give_way(index).await;
         }
         for root in roots {
             root.stop(tree_by);
@@ -238,8 +227,7 @@ impl Stopper {
         if relied {
             self.stop_relied(by, tree_by).await;
         }
-        let left = grace.saturating_sub(began.elapsed());
-        self.wait(Registry::is_empty, deadline(left), core.stop.verdict.interrupted()).await
+        self.wait(Registry::is_empty, deadline_from(began, grace), core.stop.verdict.interrupted()).await
     }
 
     /// Waits for the end of the tree, then stops the slots that tasks of it were after.
@@ -275,8 +263,8 @@ impl Stopper {
         let core = Arc::clone(&self.core);
         let mut done = pin!(core.vacant.wait(|| is_so(&core.registry()).then_some(())));
         let mut end = pin!(end);
-        if let Some((_, turns)) = &self.trial {
-            let tried = within(*turns, pin!(either(done.as_mut(), end.as_mut()))).await;
+        if self.trial.is_some() {
+            let tried = within(TURNS, pin!(either(done.as_mut(), end.as_mut()))).await;
             match tried {
                 Some(done) => return done,
                 None => self.leave().await,
@@ -298,7 +286,7 @@ impl Stopper {
 
     /// Leaves for the watch, if it has not.
     async fn leave(&mut self) {
-        let Some((route, _)) = self.trial.take() else { return };
+        let Some(route) = self.trial.take() else { return };
         if let Some(watch) = Watch::get() {
             self.lifeline = Some(Lifeline::new(&self.core, &self.home));
             let runtime = self.watch.insert(watch).runtime().clone();
@@ -377,14 +365,8 @@ impl Drop for Sentinel {
 }
 
 /// What it holds may be the last of a task of the user's.
-fn release(cell: Arc<super::cell::Cell>) {
+fn release(cell: Arc<Cell>) {
     let _ = drop_caught(cell);
-}
-
-async fn give_way(index: usize) {
-    if index % BATCH == BATCH - 1 {
-        yield_now().await;
-    }
 }
 
 /// Waits for either; whether it was the first.

@@ -22,7 +22,7 @@ use super::clock::Ticks;
 use super::core::Core;
 use super::group::{GroupCell, Key};
 use super::helpers::Aside;
-use super::machine::{Gate, Machine, Rules};
+use super::machine::{Gate, Machine, Rules, Stage};
 use super::names;
 use super::news::News;
 use crate::error::TaskError;
@@ -60,6 +60,13 @@ pub(crate) struct Cell {
 impl State {
     pub(in crate::engine) fn machine(&self) -> &Machine {
         &self.machine
+    }
+
+    /// Whether the registration was aborted before an attempt began.
+    pub(in crate::engine) fn ended_unbegun(&self) -> bool {
+        self.machine.stage() == Stage::Ended
+            && self.machine.attempt() == 0
+            && matches!(self.outcome, Some(TaskOutcome::Aborted { .. }))
     }
 
     /// Which bound the task exceeded, if it was aborted.

@@ -157,7 +157,7 @@ impl<'a> Offer<'a> {
             observe::not_run(&cell);
         }
         aftermath.carry_out(core);
-        if was_refused(&cell) { Err(ControllerError::NoRuntime) } else { Ok(Some(cell)) }
+        if decision == Decision::Start && was_refused(&cell) { Err(ControllerError::NoRuntime) } else { Ok(Some(cell)) }
     }
 }
 
