@@ -92,18 +92,20 @@ fn measure(counts_instructions: bool) -> Result<Vec<(String, Figures)>> {
     let plain = Sampler::build(Variant { counts: false, peers: false })?;
     let mut measured = Vec::new();
     for (line, work, size) in WORKS {
-        let allocations = |size| -> Result<f64> {
-            let sample = counting.take(work, OURS, "ct", size)?.ok_or_else(|| format!("`{work}` is not done"))?;
-            Ok(sample.get("allocations"))
-        };
-        let instructions = if counts_instructions {
-            let [once, twice] = [plain.instructions(work, OURS, size)?, plain.instructions(work, OURS, size * 2)?];
-            Some((twice - once) / size as f64)
+        let figures = if counts_instructions {
+            let [once, twice] = [plain.counted(work, OURS, size)?, plain.counted(work, OURS, size * 2)?];
+            Figures {
+                instructions: Some((twice.instructions - once.instructions) / size as f64),
+                allocations: (twice.allocations - once.allocations) / size as f64,
+            }
         } else {
-            None
+            let allocations = |size| -> Result<f64> {
+                let sample = counting.take(work, OURS, "ct", size)?.ok_or_else(|| format!("`{work}` is not done"))?;
+                Ok(sample.get("allocations"))
+            };
+            Figures { instructions: None, allocations: (allocations(size * 2)? - allocations(size)?) / size as f64 }
         };
-        let allocations = (allocations(size * 2)? - allocations(size)?) / size as f64;
-        measured.push((line.to_owned(), Figures { instructions, allocations }));
+        measured.push((line.to_owned(), figures));
     }
     Ok(measured)
 }

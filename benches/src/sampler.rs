@@ -1,6 +1,6 @@
 //! The program that takes the samples: how it is built and called.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::env;
 use std::fs;
 use std::path::PathBuf;
@@ -66,15 +66,21 @@ impl Sampler {
         Sample::parse(&String::from_utf8_lossy(&output.stdout))
     }
 
-    /// How many instructions all of a sample takes, start and end of the process included, by `callgrind`.
-    pub(crate) fn instructions(&self, work: &str, contender: &str, size: u64) -> Result<f64> {
+    /// How many instructions and allocations all of a sample takes, start and end of the process included, by
+    /// `callgrind`: of the very program that is measured otherwise, where the compiler removes what it removes there.
+    pub(crate) fn counted(&self, work: &str, contender: &str, size: u64) -> Result<Counted> {
+        let profile = self.program.with_extension(format!("{work}-{size}.callgrind"));
         let mut valgrind = Command::new("valgrind");
-        valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]).arg(&self.program);
+        valgrind.arg("--tool=callgrind").arg(format!("--callgrind-out-file={}", profile.display())).arg(&self.program);
         let output = Self::call(valgrind.args(arguments(work, contender, "ct", size)))?;
         let told = String::from_utf8_lossy(&output.stderr);
         let collected = told.lines().find_map(|line| line.split_once("Collected : "));
         let count = collected.and_then(|(_, count)| count.trim().parse().ok());
-        count.ok_or_else(|| format!("callgrind says nothing of instructions:\n{told}").into())
+        let instructions = count.ok_or_else(|| format!("callgrind says nothing of instructions:\n{told}"))?;
+        let calls = fs::read_to_string(&profile).map_err(|error| format!("{}: {error}", profile.display()))?;
+        // What is left of it is of no use.
+        let _ = fs::remove_file(&profile);
+        Ok(Counted { instructions, allocations: allocations(&calls) })
     }
 
     fn call(command: &mut Command) -> Result<Output> {
@@ -142,6 +148,48 @@ impl Sample {
     }
 }
 
+/// What `callgrind` counts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counted {
+    pub(crate) instructions: f64,
+    pub(crate) allocations: f64,
+}
+
+/// The calls of the allocator in a profile of `callgrind`, which names a function where it is called first and has its
+/// number only after that.
+fn allocations(profile: &str) -> f64 {
+    const ALLOCATORS: [&str; 3] = ["__rdl_alloc", "__rdl_alloc_zeroed", "__rdl_realloc"];
+    let mut numbers = HashSet::new();
+    let (mut is_allocator, mut count) = (false, 0.0);
+    for line in profile.lines() {
+        let named = line.strip_prefix("cfn=").or_else(|| line.strip_prefix("fn="));
+        if let Some((number, name)) = named.and_then(|name| name.split_once(") ")) {
+            if ALLOCATORS.iter().any(|allocator| name.rsplit("::").next() == Some(allocator)) {
+                numbers.insert(number.to_owned());
+            }
+        }
+        if let Some(called) = line.strip_prefix("cfn=") {
+            is_allocator = called.split(')').next().is_some_and(|number| numbers.contains(number));
+        } else if let Some(calls) = line.strip_prefix("calls=") {
+            let calls = calls.split(' ').next().and_then(|calls| calls.parse().ok()).unwrap_or(0.0);
+            count += if is_allocator { calls } else { 0.0 };
+        }
+    }
+    count
+}
+
 fn arguments(work: &str, contender: &str, runtime: &str, size: u64) -> [String; 4] {
     [work.to_owned(), contender.to_owned(), runtime.to_owned(), size.to_string()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::allocations;
+
+    #[test]
+    fn the_calls_of_the_allocator_are_added_up() {
+        let profile = "fn=(1) main\ncfn=(2) __rustc::__rdl_alloc\ncalls=3 0\n1 30\ncfn=(3) other\ncalls=9 0\n1 9\n\
+                       fn=(4) more\ncfn=(2)\ncalls=4 0\n1 4\nfn=(5) __rdl_realloc\n1 1\nfn=(1)\ncfn=(5)\ncalls=1 0\n";
+        assert!((allocations(profile) - 8.0).abs() < f64::EPSILON);
+    }
 }

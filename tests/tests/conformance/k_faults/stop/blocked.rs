@@ -252,7 +252,6 @@ fn k3f_a_task_whose_drop_blocks_does_not_hold_the_shutdown() {
 }
 
 #[test]
-#[ignore = "the value is dropped after the registration has ended, and not as a part of its end"]
 fn k3f_a_task_whose_drop_blocks_is_named() {
     value_blocks(|result| assert_eq!(stuck(result), ["stuck"]));
 }
