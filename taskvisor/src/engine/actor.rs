@@ -392,7 +392,7 @@ impl Actor {
     fn conclude(&mut self, ending: Ending, lived: Option<Duration>) -> Option<Ending> {
         let ticks = self.grid.as_ref().map(|grid| grid.ticks());
         let aborted = matches!(ending, Ending::Aborted);
-        let next = match self.cell.conclude(ending, Measured { lived, ticks, has_helpers: false }) {
+        let next = match self.cell.conclude(ending, Measured { lived, ticks: ticks.as_ref(), has_helpers: false }) {
             Conclusion::Next(next) => next,
             Conclusion::Join(ending) => return Some(ending),
         };
@@ -426,7 +426,7 @@ impl Actor {
                 Duration::ZERO
             }
             Next::Repeat(delay) => {
-                if let (Some(grid), Some(every), Some(ticks)) = (&mut self.grid, self.cell.settings().every, ticks) {
+                if let (Some(grid), Some(every), Some(ticks)) = (&mut self.grid, self.cell.settings().every, &ticks) {
                     grid.due = ticks.next(every);
                 }
                 delay

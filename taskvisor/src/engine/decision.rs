@@ -50,7 +50,7 @@ pub(super) struct Facts<'a> {
     /// How long the attempt lived; `None` if it ended in its first poll.
     pub(super) lived: Option<Duration>,
     /// For a fixed rate.
-    pub(super) ticks: Option<Ticks>,
+    pub(super) ticks: Option<&'a Ticks>,
 }
 
 /// What to do about it.

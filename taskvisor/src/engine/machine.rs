@@ -161,11 +161,11 @@ pub(super) enum Conclusion {
 
 /// What the actor knows of an attempt that has ended.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Measured {
+pub(super) struct Measured<'a> {
     /// How long it lived; `None` if it ended in its first poll, or was requested to stop.
     pub(super) lived: Option<Duration>,
     /// For a fixed rate.
-    pub(super) ticks: Option<Ticks>,
+    pub(super) ticks: Option<&'a Ticks>,
     /// Helpers of it still run.
     pub(super) has_helpers: bool,
 }
@@ -499,7 +499,7 @@ impl Machine {
         &mut self,
         rules: Rules<'_>,
         ending: Ending,
-        measured: &Measured,
+        measured: &Measured<'_>,
         adjust: impl FnOnce(Next) -> Next,
     ) -> Conclusion {
         self.cancelled = true;

@@ -183,7 +183,7 @@ impl Cell {
 
     /// The attempt's future is dropped: decides what follows, in one step with looking at what was requested. While the
     /// attempt has helpers the ending is handed back, to be concluded when they have ended.
-    pub(in crate::engine) fn conclude(&self, ending: Ending, mut measured: Measured) -> Conclusion {
+    pub(in crate::engine) fn conclude(&self, ending: Ending, mut measured: Measured<'_>) -> Conclusion {
         let mut state = self.lock();
         let token = state.token.take();
         measured.has_helpers = state.aside.as_ref().is_some_and(|aside| aside.running > 0);
