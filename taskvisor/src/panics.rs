@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use crate::error::TaskError;
 
 /// Runs `f`; a panic becomes an error. What `f` touched is dropped afterwards and never used again.
+#[inline]
 pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, TaskError> {
     catch_unwind(AssertUnwindSafe(f)).map_err(|payload| TaskError::Panicked { message: message(payload) })
 }
@@ -33,6 +34,7 @@ impl<T> Fenced<T> {
         Self(Some(value))
     }
 
+    #[inline]
     pub(crate) fn into_inner(mut self) -> T {
         match self.0.take() {
             Some(value) => value,

@@ -48,6 +48,7 @@ pub(crate) struct Said {
 
 impl Said {
     /// Whether tasks of these two specs run by the same settings, under the same config.
+    #[inline]
     pub(crate) fn has_settings_of(&self, other: &Self) -> bool {
         self.overrides == other.overrides && self.metric_label == other.metric_label
     }
@@ -340,6 +341,14 @@ impl TaskSpec {
         self.said.as_ref()
     }
 
+    /// Whether it says something that means nothing outside of a group.
+    #[inline]
+    pub(crate) fn is_for_groups(&self) -> bool {
+        self.said.as_ref().is_some_and(|said| {
+            said.overrides.critical | said.overrides.significant | !said.after.is_empty()
+        })
+    }
+
     fn overrides(&self) -> &Overrides {
         self.said.as_ref().map_or(&Overrides::NONE, |said| &said.overrides)
     }
@@ -361,6 +370,7 @@ impl TaskSpec {
         self.name.take().unwrap_or_else(|| self.task.shared_name())
     }
 
+    #[inline]
     pub(crate) fn into_task(self) -> TaskRef {
         self.task.into_inner()
     }

@@ -398,6 +398,7 @@ pub(super) fn was_refused(cell: &Cell) -> bool {
     cell.lock().ended_unbegun()
 }
 
+#[inline]
 pub(super) fn announce(cell: &Arc<Cell>) {
     cell.announce(EventKind::TaskAddRequested);
     cell.announce(EventKind::TaskAdded);

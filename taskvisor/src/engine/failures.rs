@@ -129,6 +129,7 @@ fn failed_with(outcome: &TaskOutcome) -> Option<&Arc<TaskError>> {
 
 impl Core {
     /// A registration of a task is about to end. A task of a slot ends as its submission does, whose outcome tells.
+    #[inline]
     pub(super) fn note_end(&self, cell: &Cell, outcome: &TaskOutcome) -> Option<Forgotten> {
         let error = failed_with(outcome);
         (error.is_some() || self.failures.any.load(Ordering::Relaxed)).then(|| self.note_end_of(cell, error))

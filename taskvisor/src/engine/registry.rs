@@ -76,14 +76,20 @@ impl Registry {
 
     /// Notes where the tasks run, if there is none yet. The runtime that was noted before is to be dropped with no lock
     /// held: it may be the last that knows of it.
+    #[inline]
     pub(super) fn settle(&mut self, runtime: &Handle, before: &mut Option<Handle>) {
-        match &self.home {
-            Some(home) if !self.is_empty() => self.scattered |= home.id() != runtime.id(),
-            Some(home) if home.id() == runtime.id() => self.scattered = false,
-            _ => {
-                *before = self.home.replace(runtime.clone());
-                self.scattered = false;
-            }
+        if self.home.as_ref().is_some_and(|home| home.id() == runtime.id()) {
+            self.scattered = self.lives_elsewhere();
+        } else {
+            self.settle_elsewhere(runtime, before);
+        }
+    }
+
+    #[cold]
+    fn settle_elsewhere(&mut self, runtime: &Handle, before: &mut Option<Handle>) {
+        self.scattered = self.home.is_some() && !self.is_empty();
+        if !self.scattered {
+            *before = self.home.replace(runtime.clone());
         }
     }
 
@@ -168,6 +174,7 @@ impl Registry {
     /// The newest registration of a declared place is this one from now on. Gives the one before, to be dropped with no
     /// lock held.
     #[must_use = "it holds the user's task"]
+    #[inline]
     pub(super) fn take_place(&mut self, cell: &Arc<Cell>) -> Option<Arc<Cell>> {
         let place = self.places.as_mut()?.tasks.get_mut(cell.name())?;
         Some(std::mem::replace(place, Arc::clone(cell)))

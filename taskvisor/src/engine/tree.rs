@@ -487,7 +487,13 @@ impl Drop for Registered {
 }
 
 /// A task that is added beside the tree, or submitted, has no siblings to be after, and no group that needs it.
+#[inline]
 pub(super) fn check_no_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
+    if spec.is_for_groups() { refuse_siblings(spec) } else { Ok(()) }
+}
+
+#[cold]
+fn refuse_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
     let is_set = |option| InvalidOption {
         subject: format!("task `{}`", spec.name()),
         option,

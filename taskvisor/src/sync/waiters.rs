@@ -68,6 +68,7 @@ impl WaitList {
     }
 
     /// Wakes all, in the order of their registration. Called with no lock held.
+    #[inline]
     pub(crate) fn wake(self) {
         if let Some(first) = self.first {
             wake_caught(first);

@@ -333,6 +333,7 @@ impl Cell {
     }
 
     /// Publishes an event about the registration as a whole.
+    #[inline]
     pub(in crate::engine) fn announce(&self, kind: EventKind) {
         if self.core.bus.is_active() {
             self.core.bus.publish(self.event(kind));

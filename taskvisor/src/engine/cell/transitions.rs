@@ -39,6 +39,7 @@ pub(in crate::engine) struct Finished {
 
 impl Finished {
     /// Does what is left to do. Called with no lock held.
+    #[inline]
     pub(in crate::engine) fn carry_out(self) {
         cancel(self.token);
         if self.spare.is_some() {

@@ -82,6 +82,7 @@ fn refuse<T>(refused: impl Sized, error: ControllerError) -> Result<T, Controlle
 }
 
 impl<'a> Offer<'a> {
+    #[inline]
     fn new(core: &'a Arc<Core>, spec: ControllerSpec) -> Result<Self, ControllerError> {
         Ok(Self { core, submission: Some(core.check_submission(spec)?), ticket: None })
     }
@@ -162,15 +163,24 @@ impl<'a> Offer<'a> {
 }
 
 impl Drop for Offer<'_> {
+    #[inline]
     fn drop(&mut self) {
+        if self.submission.is_some() || self.ticket.is_some() {
+            self.withdraw();
+        }
+    }
+}
+
+impl Offer<'_> {
+    /// It was not taken, and will not be.
+    #[cold]
+    fn withdraw(&mut self) {
         if let Some(ticket) = self.ticket {
             let mut aftermath = Aftermath::default();
             self.core.registry().slots.line.leave(ticket, &mut aftermath.calls);
             aftermath.carry_out(self.core);
         }
-        if self.submission.is_some() {
-            // It holds the user's task.
-            let _ = drop_caught(self.submission.take());
-        }
+        // It holds the user's task.
+        let _ = drop_caught(self.submission.take());
     }
 }
