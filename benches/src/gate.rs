@@ -37,8 +37,8 @@ const WORKS: [(&str, &str, u64); 22] = [
     ("plain-stop-8k", "plain-stop", 8_000),
 ];
 
-/// What a line may take in instructions, as a multiple of another: groups are linear, and cost little beyond a root that
-/// has no driver. A life includes the start.
+/// What a line may take in instructions, as a multiple of another: groups are linear, and cost little beyond a root
+/// that has no driver. A life includes the start.
 const RATIOS: [(&str, &str, f64); 7] = [
     ("group-start-8k", "group-start-1k", 1.3),
     ("group-stop-8k", "group-stop-1k", 1.3),

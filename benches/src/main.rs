@@ -1,6 +1,7 @@
 //! What taskvisor costs, beside a hand-written floor and its peers: one command, one run.
 //!
-//! Each sample is a process of its own, of the `sampler` beside this crate; see `README.md` for how to run and to read it.
+//! Each sample is a process of its own, of the `sampler` beside this crate; see `README.md` for how to run and to read
+//! it.
 #![allow(clippy::cast_precision_loss, reason = "counts and nanoseconds stay far below 2^52")]
 
 mod case;

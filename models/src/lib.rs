@@ -1,8 +1,8 @@
 //! Models of the engine's protocols between threads.
 //!
-//! The files of the engine that hold a protocol are included here as they are; `crate::sync`, which they take their locks
-//! and atomics from, gives them loom's instead of std's. Each model explores every order in which its threads can run,
-//! and has a twin with a planted bug that must be found.
+//! The files of the engine that hold a protocol are included here as they are; `crate::sync`, which they take their
+//! locks and atomics from, gives them loom's instead of std's. Each model explores every order in which its threads can
+//! run, and has a twin with a planted bug that must be found.
 
 #![allow(dead_code, unused_imports, reason = "a model uses a part of what a file offers")]
 

@@ -84,8 +84,8 @@ pub(crate) fn parse_list(tokens: TokenStream, reader: &mut Reader) -> Vec<Expr> 
     }
 }
 
-/// An error at the end of the input points at the whole invocation: the last token says more. After a comma the list may
-/// end, so the error is at the end of a group in it.
+/// An error at the end of the input points at the whole invocation: the last token says more. After a comma the list
+/// may end, so the error is at the end of a group in it.
 fn at_last_token(error: syn::Error, tokens: &TokenStream) -> syn::Error {
     let message = error.to_string();
     match tokens.clone().into_iter().last() {

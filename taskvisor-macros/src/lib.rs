@@ -1,7 +1,8 @@
-//! The macros of taskvisor: `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]`. Use them through `taskvisor`, which re-exports them.
+//! The macros of taskvisor: `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]`. Use them through `taskvisor`,
+//! which re-exports them.
 //!
-//! Each macro is a pipeline of parse, check and expand, over one table-driven reader of options (`table`, `reader`) that
-//! gathers all errors of an invocation (`errors`) and the user's expressions in written order (`bindings`).
+//! Each macro is a pipeline of parse, check and expand, over one table-driven reader of options (`table`, `reader`)
+//! that gathers all errors of an invocation (`errors`) and the user's expressions in written order (`bindings`).
 #![cfg_attr(
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::indexing_slicing)
@@ -54,9 +55,9 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// # Arguments
-/// A first argument of type `TaskContext` or `CancellationToken` is the attempt's own and no field. With one, the task is
-/// asked to stop and has time to clean up; without one, the attempt is dropped when the task is told to stop. All other
-/// arguments are owned, and `Clone + Send + Sync`.
+/// A first argument of type `TaskContext` or `CancellationToken` is the attempt's own and no field. With one, the task
+/// is asked to stop and has time to clean up; without one, the attempt is dropped when the task is told to stop. All
+/// other arguments are owned, and `Clone + Send + Sync`.
 ///
 /// # What it returns
 /// `()`, or `Result<(), E>`, where `E` is `TaskError`, any error, a boxed error, `String` or `&'static str`. With the
@@ -99,11 +100,11 @@ use proc_macro::TokenStream;
 /// | `jitter` | `"none"`, `"full"`, `"equal"`, `"decorrelated"` | `"none"` | how the waits are spread |
 /// | `reset_after` | duration | the larger of `max` and 10 s | an attempt that lived this long starts over from `first` |
 ///
-/// A duration is a string such as `"250ms"`, `"1.5s"` or `"1h30m"`, in the units `ns`, `us`, `ms`, `s`, `m`, `h` and `d`,
-/// or any expression of type `Duration`. A number is a literal or any expression. Literals are checked when the program is
-/// compiled, and expressions are evaluated each time that a spec is made; what is wrong with those is a typed error when
-/// the task is registered. `name` takes a constant. `watchdog` and `ready = "signal"` need a `TaskContext`, and
-/// `ready = "completed"` a task that ends: not `"always"`.
+/// A duration is a string such as `"250ms"`, `"1.5s"` or `"1h30m"`, in the units `ns`, `us`, `ms`, `s`, `m`, `h` and
+/// `d`, or any expression of type `Duration`. A number is a literal or any expression. Literals are checked when the
+/// program is compiled, and expressions are evaluated each time that a spec is made; what is wrong with those is a
+/// typed error when the task is registered. `name` takes a constant. `watchdog` and `ready = "signal"` need a
+/// `TaskContext`, and `ready = "completed"` a task that ends: not `"always"`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -122,9 +123,9 @@ use proc_macro::TokenStream;
 ///
 /// # Functions that block
 /// With `blocking` each attempt runs on Tokio's blocking pool. Such an attempt cannot be dropped once it runs: told to
-/// stop, or past its timeout, it goes on until it returns, and for that long the task keeps its name and its permit, and
-/// no next attempt begins. Past the `stop_timeout` its outcome is *aborted*. So let a long one take a `TaskContext` or a
-/// `CancellationToken`, and look at it. An attempt that still waits for a thread of the pool ends at once.
+/// stop, or past its timeout, it goes on until it returns, and for that long the task keeps its name and its permit,
+/// and no next attempt begins. Past the `stop_timeout` its outcome is *aborted*. So let a long one take a `TaskContext`
+/// or a `CancellationToken`, and look at it. An attempt that still waits for a thread of the pool ends at once.
 ///
 /// ```
 /// use std::io;
@@ -153,8 +154,8 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// # Errors
-/// Each mistake is an error at its token, all of an invocation at once, and the function and the struct are there all the
-/// same.
+/// Each mistake is an error at its token, all of an invocation at once, and the function and the struct are there all
+/// the same.
 ///
 /// ```compile_fail
 /// use taskvisor::prelude::*;
@@ -236,8 +237,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Declares a tree of tasks and groups, with a typed handle for each.
 ///
 /// It lowers to `Tree::builder` and nothing else, never fails, and starts nothing. What it returns dereferences to
-/// `Tree`, for `run`, `run_until`, `start` and `shutdown`, and has a field `tasks` with a `ChildHandle` for each task, and a
-/// field `groups` with all of a group for each group: a wrong name does not compile.
+/// `Tree`, for `run`, `run_until`, `start` and `shutdown`, and has a field `tasks` with a `ChildHandle` for each task,
+/// and a field `groups` with all of a group for each group: a wrong name does not compile.
 ///
 /// ```
 /// use std::time::Duration;
@@ -334,12 +335,13 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// The names in one list must differ. Where they are written in the list, or are those of `#[task]` structs as in
 /// `ping { .. }`, two that are the same do not compile; other entries are looked at when the tree starts.
 ///
-/// `#[cfg(..)]` can stand before an entry. Expressions are evaluated once, in the order written, before anything is built.
+/// `#[cfg(..)]` can stand before an entry. Expressions are evaluated once, in the order written, before anything is
+/// built.
 ///
 /// # Groups
-/// A group holds tasks and groups that start, fail and stop together. It has a label, which is its name. In the tree that
-/// is returned, `tree.groups.store` dereferences to the `GroupHandle` of `store`, and has fields `tasks` and `groups` of
-/// its own.
+/// A group holds tasks and groups that start, fail and stop together. It has a label, which is its name. In the tree
+/// that is returned, `tree.groups.store` dereferences to the `GroupHandle` of `store`, and has fields `tasks` and
+/// `groups` of its own.
 ///
 /// ```
 /// use std::time::Duration;
@@ -414,8 +416,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `within` | duration | the time in which they are counted |
 ///
 /// # Slots
-/// A slot runs what is submitted to it, one task at a time: `slot(deploy)`, or `slot(deploy, admission = .., capacity = ..)`.
-/// In the tree that is returned `tree.slots.deploy` is its `SlotHandle`, with `submit`, `queue`, `replace`,
+/// A slot runs what is submitted to it, one task at a time: `slot(deploy)`, or `slot(deploy, admission = .., capacity =
+/// ..)`. In the tree that is returned `tree.slots.deploy` is its `SlotHandle`, with `submit`, `queue`, `replace`,
 /// `drop_if_running` and `cancel_all`. A tree with slots runs until a shutdown. This needs the feature `controller`.
 ///
 /// | option | takes | default | what it does |
@@ -425,14 +427,16 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// # Order
 /// `after = [store, migrate]` in `task(..)` or `group(..)` names entries of the same list that stand before, by their
-/// field. What is after others starts when they are ready, and stops before they do. The rest starts and stops together.
+/// field. What is after others starts when they are ready, and stops before they do. The rest starts and stops
+/// together.
 ///
-/// In the list of the tree itself, it can name slots as well: `after = [reports]` where `slots = [slot(reports)]` is given.
-/// That slot outlives the tree, and takes submissions of the entry until it has stopped; see `TaskSpec::with_after`.
+/// In the list of the tree itself, it can name slots as well: `after = [reports]` where `slots = [slot(reports)]` is
+/// given. That slot outlives the tree, and takes submissions of the entry until it has stopped; see
+/// `TaskSpec::with_after`.
 ///
 /// # Errors
-/// Each mistake is an error at its token, all of an invocation at once, and the tree is there all the same. Those in the
-/// options of tasks are told as by `#[task]`.
+/// Each mistake is an error at its token, all of an invocation at once, and the tree is there all the same. Those in
+/// the options of tasks are told as by `#[task]`.
 #[doc = include_str!("mistakes/supervise.md")]
 #[proc_macro]
 pub fn supervise(input: TokenStream) -> TokenStream {
@@ -480,8 +484,8 @@ pub fn supervise(input: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// The function can be `async` and generic, and do anything before the tree. It returns the tree itself, and no `Result`
-/// with it: what can fail is done before, and passed as an argument.
+/// The function can be `async` and generic, and do anything before the tree. It returns the tree itself, and no
+/// `Result` with it: what can fail is done before, and passed as an argument.
 ///
 /// # Options
 ///

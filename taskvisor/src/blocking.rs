@@ -14,8 +14,8 @@ pub(crate) type Job = Box<dyn FnOnce() -> Result<(), TaskError> + Send>;
 
 /// The attempt of a task that blocks its thread.
 ///
-/// Nothing can end `work` once it runs: it has its context to notice that it is to stop. Dropping the future ends only a
-/// job that still waits for a thread.
+/// Nothing can end `work` once it runs: it has its context to notice that it is to stop. Dropping the future ends only
+/// a job that still waits for a thread.
 pub fn blocking<F>(context: TaskContext, work: F) -> BoxTaskFuture
 where
     F: FnOnce(TaskContext) -> Result<(), TaskError> + Send + 'static,

@@ -68,8 +68,8 @@ impl ChildHandle {
         self.core.acknowledge(&self.path)
     }
 
-    /// Waits for the end of the newest registration that there is when this is called, and tells how it came; before the
-    /// tree has started it waits for that first. `None` if the tree was shut down unstarted, or has no such place.
+    /// Waits for the end of the newest registration that there is when this is called, and tells how it came; before
+    /// the tree has started it waits for that first. `None` if the tree was shut down unstarted, or has no such place.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.

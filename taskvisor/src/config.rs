@@ -18,10 +18,11 @@ use crate::settings::check_backoff;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct SupervisorConfig {
-    /// How long all tasks together may take to stop on shutdown. Layers that stop one after another share it: a layer may
-    /// use all that is left but a reserve for each layer after it, of the smaller of 1 s and a tenth of the grace; the
-    /// reserves are at most half of what is left. A task with a [`stop_timeout`](Self::stop_timeout) has that, as long as
-    /// the grace lasts. What is past its share is aborted, and the next layer is requested to stop. Default: 60 s.
+    /// How long all tasks together may take to stop on shutdown. Layers that stop one after another share it: a layer
+    /// may use all that is left but a reserve for each layer after it, of the smaller of 1 s and a tenth of the grace;
+    /// the reserves are at most half of what is left. A task with a [`stop_timeout`](Self::stop_timeout) has that, as
+    /// long as the grace lasts. What is past its share is aborted, and the next layer is requested to stop. Default: 60
+    /// s.
     pub grace: Duration,
     /// How long tasks go on after a shutdown was requested, so that load balancers notice. Default: zero.
     pub drain: Duration,
@@ -29,8 +30,8 @@ pub struct SupervisorConfig {
     pub drain_timeout: Duration,
     /// The timeout of an attempt, for tasks that set none; zero is none. Default: zero.
     pub timeout: Duration,
-    /// How long a task may take to end once it is requested to, for tasks that set nothing. Default: `None`, the share of
-    /// its layer of the [`grace`](Self::grace).
+    /// How long a task may take to end once it is requested to, for tasks that set nothing. Default: `None`, the share
+    /// of its layer of the [`grace`](Self::grace).
     pub stop_timeout: Option<Duration>,
     /// How long the clean-up after a timeout may take, for tasks that set nothing: see [`TaskSpec::with_cleanup`].
     /// Default: `None`, the task's stop timeout, or the smaller of 5 s and [`grace`](Self::grace) where it has none.

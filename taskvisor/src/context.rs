@@ -17,8 +17,8 @@ use crate::supervisor::SupervisorHandle;
 /// The context of one attempt: when to stop, who it is, and its helpers.
 ///
 /// Clones are cheap and speak of the same attempt; they keep no task running and own no supervisor. Take a context or
-/// token only to watch it: an attempt that has one is given time to clean up, after a timeout as well. Once the attempt has ended, its context is
-/// cancelled for good.
+/// token only to watch it: an attempt that has one is given time to clean up, after a timeout as well. Once the attempt
+/// has ended, its context is cancelled for good.
 ///
 /// # Examples
 /// ```
@@ -85,7 +85,8 @@ impl TaskContext {
         }
     }
 
-    /// Runs `future` until it is done, which gives `Some`, or the attempt is cancelled, which drops it and gives `None`.
+    /// Runs `future` until it is done, which gives `Some`, or the attempt is cancelled, which drops it and gives
+    /// `None`.
     ///
     /// # Cancel safety
     /// As that of `future`.
@@ -136,8 +137,8 @@ impl TaskContext {
     }
 
     /// Why the attempt was requested to stop; `None` before that. A final attempt, which begins because a stop was
-    /// requested ([`TaskSpec::with_final_attempt`](crate::TaskSpec::with_final_attempt)), knows by this that it is one: it
-    /// has a reason, and is not cancelled.
+    /// requested ([`TaskSpec::with_final_attempt`](crate::TaskSpec::with_final_attempt)), knows by this that it is one:
+    /// it has a reason, and is not cancelled.
     #[must_use]
     pub fn stop_reason(&self) -> Option<StopReason> {
         match &self.0 {
@@ -146,9 +147,9 @@ impl TaskContext {
         }
     }
 
-    /// Reports progress: the failures in a row before this attempt are forgotten, so that the next failure waits for the
-    /// first backoff again, and `max_retries` counts anew. For a consumer that fails now and then, but gets its work
-    /// done in between. No effect once the attempt has ended.
+    /// Reports progress: the failures in a row before this attempt are forgotten, so that the next failure waits for
+    /// the first backoff again, and `max_retries` counts anew. For a consumer that fails now and then, but gets its
+    /// work done in between. No effect once the attempt has ended.
     pub fn progress(&self) {
         if let Kind::Attempt { cell, attempt, .. } = &self.0 {
             cell.progress(*attempt);

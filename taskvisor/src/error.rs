@@ -18,7 +18,8 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 /// As everywhere in this crate, `{}` says what the error itself knows, and [`source`](Error::source) gives what caused
 /// it: a reporter that prints the chain prints each message once. [`Error`](Self::Error) and
 /// [`Permanent`](Self::Permanent) know only that the attempt failed; their source is the original error, where
-/// `downcast_ref` finds it. `{:#}` gives the error with its causes in one line, as events, logs, snapshots and health do.
+/// `downcast_ref` finds it. `{:#}` gives the error with its causes in one line, as events, logs, snapshots and health
+/// do.
 ///
 /// ```
 /// use std::error::Error;

@@ -142,8 +142,8 @@ impl Group {
         self.children.push(ChildSpec::Group(Arc::new(Declared::new(group))));
     }
 
-    /// Starts the group when these siblings, declared before it, are ready, and stops it before them. In the tree itself it
-    /// can name slots, for all tasks in it; see [`TaskSpec::with_after`](crate::TaskSpec::with_after).
+    /// Starts the group when these siblings, declared before it, are ready, and stops it before them. In the tree
+    /// itself it can name slots, for all tasks in it; see [`TaskSpec::with_after`](crate::TaskSpec::with_after).
     pub fn after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
         self.after.extend(names.into_iter().map(Into::into));
         self

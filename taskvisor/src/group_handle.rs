@@ -15,8 +15,8 @@ use crate::status::TaskState;
 /// A group in a tree. Each call acts on the group that is at the path when it is made; where there is none, verbs
 /// return false and looks return `None`. Looks find one that has ended as well. Dropping the handle does nothing.
 ///
-/// The empty path is the root. Tasks can be added to it, and it has children, a status and a health; but it is stopped by
-/// a shutdown only, and never restarted: [`cancel`](Self::cancel) and [`restart`](Self::restart) return false.
+/// The empty path is the root. Tasks can be added to it, and it has children, a status and a health; but it is stopped
+/// by a shutdown only, and never restarted: [`cancel`](Self::cancel) and [`restart`](Self::restart) return false.
 #[derive(Clone)]
 pub struct GroupHandle {
     path: Arc<str>,
@@ -83,13 +83,13 @@ impl GroupHandle {
     /// Adds a task to the group, after those that it has. It restarts with its siblings, and is gone when the group
     /// itself is restarted.
     ///
-    /// While the group waits for its own start, is held, or is being restarted, the task is registered and waits for the
-    /// next run. In a group that is `rest_for_one` it waits until those before it are ready. It needs none of them: one
-    /// that ends is passed, however it ended, and no end of an added task holds up those that are added after it.
+    /// While the group waits for its own start, is held, or is being restarted, the task is registered and waits for
+    /// the next run. In a group that is `rest_for_one` it waits until those before it are ready. It needs none of them:
+    /// one that ends is passed, however it ended, and no end of an added task holds up those that are added after it.
     ///
     /// # Errors
-    /// [`GroupNotRunning`](RuntimeError::GroupNotRunning) before the tree has started, and once the group is being stopped
-    /// for good or has ended; and those of [`SupervisorHandle::add_task`](crate::SupervisorHandle::add_task).
+    /// [`GroupNotRunning`](RuntimeError::GroupNotRunning) before the tree has started, and once the group is being
+    /// stopped for good or has ended; and those of [`SupervisorHandle::add_task`](crate::SupervisorHandle::add_task).
     ///
     /// # Cancel safety
     /// It is done in one step when first polled.
@@ -105,7 +105,8 @@ impl GroupHandle {
     }
 
     /// Requests the group to stop for good, its children in order, and waits until it has. True for the call that
-    /// requested it first; false, after the same wait, for others, and at once if it is not there.
+    /// requested it first; false, after the same wait, for others, and at once if it is not there. Called by a task in
+    /// the group, or by one that such a task waits for, it does not wait.
     ///
     /// # Errors
     /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if a task in it blocks its thread past the supervisor's
@@ -120,8 +121,8 @@ impl GroupHandle {
         }
     }
 
-    /// Stops the group and starts it again, with the children that it was declared with; counts no failure. A group that
-    /// waits for its backoff starts at once. False if it is not there, or is being stopped for good.
+    /// Stops the group and starts it again, with the children that it was declared with; counts no failure. A group
+    /// that waits for its backoff starts at once. False if it is not there, or is being stopped for good.
     pub fn restart(&self) -> bool {
         !self.is_root() && self.current().is_some_and(|group| group.restart())
     }

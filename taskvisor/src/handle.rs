@@ -56,8 +56,8 @@ impl TaskHandle {
         self.0.name()
     }
 
-    /// What the registration runs by, with all that it inherited. The value of the task is dropped when its registration
-    /// has ended; the spec then holds a stand-in of the same name, which fails if it is run.
+    /// What the registration runs by, with all that it inherited. The value of the task is dropped when its
+    /// registration has ended; the spec then holds a stand-in of the same name, which fails if it is run.
     #[must_use]
     pub fn spec(&self) -> TaskSpec {
         let name = self.0.name();
@@ -71,7 +71,8 @@ impl TaskHandle {
     }
 
     /// Tells the task to stop and waits until it has. True for the call that told it first; false, after the same
-    /// wait, for others, and at once if it has ended. Called by the task itself it does not wait.
+    /// wait, for others, and at once if it has ended. Called by the task itself, or by one that it waits for in such a
+    /// call, it does not wait.
     ///
     /// # Errors
     /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if it blocks its thread past its `stop_timeout`, or the
@@ -94,8 +95,8 @@ impl TaskHandle {
         self.0.trigger()
     }
 
-    /// Lets [`Health`](crate::Health) be ready again after this registration ended in failure. False if it did not, or if
-    /// that was acknowledged before, or is past since a new registration has the path.
+    /// Lets [`Health`](crate::Health) be ready again after this registration ended in failure. False if it did not, or
+    /// if that was acknowledged before, or is past since a new registration has the path.
     pub fn acknowledge(&self) -> bool {
         self.0.core().acknowledge_task(&self.0)
     }

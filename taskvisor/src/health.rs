@@ -13,12 +13,12 @@ use crate::timestamp::Rfc3339;
 /// started, takes tasks, and every task has an attempt that is [ready](crate::Ready), or has ended. A tree whose tasks
 /// have all ended, without a shutdown, is both: it takes tasks.
 ///
-/// A task that waits for its time, an initial delay or an interval, is ready. One that ended in failure is not, and so is
-/// a group: by fatal error, with no retry left, or by failure or panic under the restart policy `Never`. It is named until
-/// a new registration has its path, its group is started again or stopped, or it is acknowledged, by
+/// A task that waits for its time, an initial delay or an interval, is ready. One that ended in failure is not, and so
+/// is a group: by fatal error, with no retry left, or by failure or panic under the restart policy `Never`. It is named
+/// until a new registration has its path, its group is started again or stopped, or it is acknowledged, by
 /// [`SupervisorHandle::acknowledge`](crate::SupervisorHandle::acknowledge) or
-/// [`TaskHandle::acknowledge`](crate::TaskHandle::acknowledge). Tasks of slots are not: the outcome of a submission tells.
-/// 1,024 are known by their path; of more it is known how many there are, until all is acknowledged.
+/// [`TaskHandle::acknowledge`](crate::TaskHandle::acknowledge). Tasks of slots are not: the outcome of a submission
+/// tells. 1,024 are known by their path; of more it is known how many there are, until all is acknowledged.
 ///
 /// A task or group may say that its state does not count
 /// ([`TaskSpec::without_readiness`](crate::TaskSpec::without_readiness)): it is named, and the tree stays ready.

@@ -31,14 +31,15 @@
 //! # Stopping
 //! A task is told to stop by a cancel, a removal, a restart or a shutdown. Its token is cancelled then, and it has its
 //! `stop_timeout`, or what is left of the supervisor's grace, to end; past that it is aborted. A task that takes no
-//! context is dropped at once. A result that was taken before the task was told stands; after it the task is *canceled*,
-//! with its error or panic kept. A task that blocks its thread cannot be stopped by anyone: its outcome is *aborted*, and
-//! its name stays taken until it really ends. So it is with one under `#[task(blocking)]`, which has a thread of its own.
+//! context is dropped at once. A result that was taken before the task was told stands; after it the task is
+//! *canceled*, with its error or panic kept. A task that blocks its thread cannot be stopped by anyone: its outcome is
+//! *aborted*, and its name stays taken until it really ends. So it is with one under `#[task(blocking)]`, which has a
+//! thread of its own.
 //!
 //! # Runtimes
-//! Works on Tokio's current-thread and multi-thread runtimes, with time enabled, and IO where `run` listens for signals.
-//! A task lives and dies with the runtime that it was added on; subscribers and the shutdown run on one of those.
-//! Every `Duration` is legal, `Duration::MAX` included: what is longer than a year never comes.
+//! Works on Tokio's current-thread and multi-thread runtimes, with time enabled, and IO where `run` listens for
+//! signals. A task lives and dies with the runtime that it was added on; subscribers and the shutdown run on one of
+//! those. Every `Duration` is legal, `Duration::MAX` included: what is longer than a year never comes.
 //!
 //! # Features
 //! - `macros` (default): `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]`.

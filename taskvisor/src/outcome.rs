@@ -16,8 +16,8 @@ use crate::runtime_error::RuntimeError;
 /// use taskvisor::{Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec};
 ///
 /// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
-/// let task = TaskFn::arc("import", |_: TaskContext| async { Err(TaskError::Fatal { reason: "no such file".into() }) });
-/// let outcome = supervisor.add_task(TaskSpec::inherit(task)).await?.outcome().await;
+/// let task = TaskFn::arc("import", |_: TaskContext| async { Err(TaskError::Fatal { reason: "no such file".into() })
+/// }); let outcome = supervisor.add_task(TaskSpec::inherit(task)).await?.outcome().await;
 ///
 /// assert!(matches!(outcome, TaskOutcome::Fatal { .. }));
 /// assert_eq!(outcome.to_string(), "fatal: no such file");
@@ -148,8 +148,8 @@ impl TaskOutcome {
         }
     }
 
-    /// What caused the outcome, in the form that error reporters take: what the task failed with, or why a submission was
-    /// refused. Of a [`TaskError`] that wraps an error it is that error: [`error`](Self::error) gives the wrapper.
+    /// What caused the outcome, in the form that error reporters take: what the task failed with, or why a submission
+    /// was refused. Of a [`TaskError`] that wraps an error it is that error: [`error`](Self::error) gives the wrapper.
     #[must_use]
     pub fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {

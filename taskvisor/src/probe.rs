@@ -6,9 +6,9 @@ use crate::health::{Health, Phase, Unwell};
 
 /// The answer to `/livez` or `/readyz`, for any web server: a status and a body of plain text.
 ///
-/// The body begins with a line that is `ok`, or what is not the case; then come the tree's own reason if it has one, who is
-/// not, a line each, with what is wrong and since when (UTC), and for `/readyz` who is not and does not count. It holds at
-/// most 32 of them, and how many more there are.
+/// The body begins with a line that is `ok`, or what is not the case; then come the tree's own reason if it has one,
+/// who is not, a line each, with what is wrong and since when (UTC), and for `/readyz` who is not and does not count.
+/// It holds at most 32 of them, and how many more there are.
 ///
 /// ```text
 /// not ready

@@ -101,8 +101,8 @@ impl<E: Into<BoxError> + Send + 'static> IntoTaskError for E {
     }
 }
 
-/// A [`TaskError`] in it keeps its meaning. Under a context that is a matter of whether it is retried: as what it is, the
-/// error keeps the context.
+/// A [`TaskError`] in it keeps its meaning. Under a context that is a matter of whether it is retried: as what it is,
+/// the error keeps the context.
 #[cfg(feature = "anyhow")]
 fn of_anyhow(error: anyhow::Error) -> TaskError {
     match error.downcast_ref::<TaskError>() {

@@ -12,8 +12,8 @@ use crate::failure::FailureChain;
 
 /// Why a supervisor refused a call, or how its run ended badly.
 ///
-/// `{}` says what the supervisor knows, and [`source`](Error::source) gives what caused it, such as the error that a task
-/// returned. `{:#}` and `{:?}` give both in one line, so that a `main` that returns it reads well:
+/// `{}` says what the supervisor knows, and [`source`](Error::source) gives what caused it, such as the error that a
+/// task returned. `{:#}` and `{:?}` give both in one line, so that a `main` that returns it reads well:
 ///
 /// ```text
 /// Error: `sync` failed (connection refused), which `root` needs

@@ -123,7 +123,8 @@ impl TaskSpec {
         self.settings().timeout
     }
 
-    /// How long the task may take to end once requested to stop. Default: `None`, what is left of the supervisor's grace.
+    /// How long the task may take to end once requested to stop. Default: `None`, what is left of the supervisor's
+    /// grace.
     pub fn stop_timeout(&self) -> Option<Duration> {
         self.settings().stop_timeout
     }
@@ -174,8 +175,8 @@ impl TaskSpec {
         self.said.as_ref().is_none_or(|said| !said.overrides.without_readiness)
     }
 
-    /// The value of the label `task` in metrics. Default: `None`, the path of a declared task; for a task that was added
-    /// at runtime that of its group, or `dynamic`.
+    /// The value of the label `task` in metrics. Default: `None`, the path of a declared task; for a task that was
+    /// added at runtime that of its group, or `dynamic`.
     pub fn metric_label(&self) -> Option<&str> {
         self.said.as_ref().and_then(|said| said.metric_label.as_deref())
     }
@@ -230,26 +231,28 @@ impl TaskSpec {
         self
     }
 
-    /// Sets how long an attempt may run; `None` and zero are no timeout. Past it an attempt without a context is dropped;
-    /// one with a context or token is requested to stop, and has the time of [`with_cleanup`](Self::with_cleanup).
+    /// Sets how long an attempt may run; `None` and zero are no timeout. Past it an attempt without a context is
+    /// dropped; one with a context or token is requested to stop, and has the time of
+    /// [`with_cleanup`](Self::with_cleanup).
     #[must_use]
     pub fn with_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.say().overrides.timeout = Some(timeout.into().unwrap_or_default());
         self
     }
 
-    /// Sets how long the task may take to end once it is requested to stop; past it the attempt is aborted. Zero aborts at
-    /// once. In a shutdown the task has this time whole, whatever the [share](SupervisorConfig::grace) of its layer is, as
-    /// long as the grace lasts. Also bounds the clean-up after a timeout, unless [`with_cleanup`](Self::with_cleanup) does.
+    /// Sets how long the task may take to end once it is requested to stop; past it the attempt is aborted. Zero aborts
+    /// at once. In a shutdown the task has this time whole, whatever the [share](SupervisorConfig::grace) of its layer
+    /// is, as long as the grace lasts. Also bounds the clean-up after a timeout, unless
+    /// [`with_cleanup`](Self::with_cleanup) does.
     #[must_use]
     pub fn with_stop_timeout(mut self, timeout: Duration) -> Self {
         self.say().overrides.stop_timeout = Some(timeout);
         self
     }
 
-    /// Sets how long the clean-up after a timeout, an exceeded watchdog or start timeout, or the panic of a helper may take;
-    /// past it the attempt is dropped. Zero drops it at once. Default: the `stop_timeout`, or the smaller of 5 s and the
-    /// supervisor's grace where there is none.
+    /// Sets how long the clean-up after a timeout, an exceeded watchdog or start timeout, or the panic of a helper may
+    /// take; past it the attempt is dropped. Zero drops it at once. Default: the `stop_timeout`, or the smaller of 5 s
+    /// and the supervisor's grace where there is none.
     #[must_use]
     pub fn with_cleanup(mut self, time: Duration) -> Self {
         self.say().overrides.cleanup = Some(time);
@@ -263,9 +266,9 @@ impl TaskSpec {
         self
     }
 
-    /// Sets how long a start may take, from when it is due until the task is ready, the wait for a permit included; past
-    /// it that start has failed with [`TaskError::Timeout`](crate::TaskError::Timeout). Applies to tasks that are ready by
-    /// [`Ready::Signal`], and to those that others are after. Must not be zero.
+    /// Sets how long a start may take, from when it is due until the task is ready, the wait for a permit included;
+    /// past it that start has failed with [`TaskError::Timeout`](crate::TaskError::Timeout). Applies to tasks that are
+    /// ready by [`Ready::Signal`], and to those that others are after. Must not be zero.
     #[must_use]
     pub fn with_start_timeout(mut self, timeout: Duration) -> Self {
         self.say().overrides.start_timeout = Some(timeout);
@@ -282,9 +285,9 @@ impl TaskSpec {
 
     /// Starts the task when these siblings, declared before it in its group, are ready, and stops it before them.
     ///
-    /// In the tree itself it can name slots that are [declared](crate::SlotSpec) as well, where no sibling before it has
-    /// the name. Such a slot is not waited for at the start; it stops when the whole tree has terminated, and until then
-    /// takes submissions of this task, also while the task cleans up.
+    /// In the tree itself it can name slots that are [declared](crate::SlotSpec) as well, where no sibling before it
+    /// has the name. Such a slot is not waited for at the start; it stops when the whole tree has terminated, and until
+    /// then takes submissions of this task, also while the task cleans up.
     #[must_use]
     pub fn with_after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
         self.say().after.extend(names.into_iter().map(Into::into));
@@ -306,27 +309,27 @@ impl TaskSpec {
         self
     }
 
-    /// Begins one more attempt when a stop is requested while the task waits: for its backoff, its interval or its initial
-    /// delay. A task that works off a queue so gets a last turn. The attempt finds the reason of the stop in its context,
-    /// and is bounded as any other that is requested to stop. Not with the restart policy `Never`.
+    /// Begins one more attempt when a stop is requested while the task waits: for its backoff, its interval or its
+    /// initial delay. A task that works off a queue so gets a last turn. The attempt finds the reason of the stop in
+    /// its context, and is bounded as any other that is requested to stop. Not with the restart policy `Never`.
     #[must_use]
     pub fn with_final_attempt(mut self) -> Self {
         self.say().overrides.final_attempt = true;
         self
     }
 
-    /// Keeps the state of the task out of the readiness of the service: while it waits for its backoff, or after it ended
-    /// in failure, [`Health`](crate::Health) names it and stays ready. For tasks that the service can do without for a
-    /// while.
+    /// Keeps the state of the task out of the readiness of the service: while it waits for its backoff, or after it
+    /// ended in failure, [`Health`](crate::Health) names it and stays ready. For tasks that the service can do without
+    /// for a while.
     #[must_use]
     pub fn without_readiness(mut self) -> Self {
         self.say().overrides.without_readiness = true;
         self
     }
 
-    /// Sets the value of the label `task` in metrics. For tasks that are added at runtime, which by default share the label
-    /// of their group, or `dynamic`: there are as many series as there are labels, so give one to a kind of tasks and not
-    /// to each. Must not be empty. Without effect unless the feature `metrics` is on.
+    /// Sets the value of the label `task` in metrics. For tasks that are added at runtime, which by default share the
+    /// label of their group, or `dynamic`: there are as many series as there are labels, so give one to a kind of tasks
+    /// and not to each. Must not be empty. Without effect unless the feature `metrics` is on.
     #[must_use]
     pub fn with_metric_label(mut self, label: impl Into<Arc<str>>) -> Self {
         self.say().metric_label = Some(label.into());
@@ -344,9 +347,9 @@ impl TaskSpec {
     /// Whether it says something that means nothing outside of a group.
     #[inline]
     pub(crate) fn is_for_groups(&self) -> bool {
-        self.said.as_ref().is_some_and(|said| {
-            said.overrides.critical | said.overrides.significant | !said.after.is_empty()
-        })
+        self.said
+            .as_ref()
+            .is_some_and(|said| said.overrides.critical | said.overrides.significant | !said.after.is_empty())
     }
 
     fn overrides(&self) -> &Overrides {

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-/// Why an attempt was requested to stop, in ascending rank: a later request replaces the reason only if it ranks higher.
+/// Why an attempt was requested to stop, in ascending rank: a later request replaces the reason only if it ranks
+/// higher.
 ///
 /// [`TaskContext::stop_reason`](crate::TaskContext::stop_reason) tells it to the attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

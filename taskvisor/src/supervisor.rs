@@ -70,10 +70,10 @@ impl Supervisor {
     /// SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows) request a shutdown; a second one aborts what is left. This
     /// needs a runtime with IO enabled; see [`SupervisorConfig::signals`].
     ///
-    /// Tokio keeps the handlers of these signals for the rest of the process. After a `run` that ended by itself, Ctrl+C
-    /// does nothing unless the program listens to it: end with [`run_to_exit`](Self::run_to_exit), or listen with
-    /// `tokio::signal::ctrl_c` where the program goes on, or set `signals` to `false` and request the shutdown from a
-    /// listener of your own with [`run_until`](Self::run_until).
+    /// Tokio keeps the handlers of these signals for the rest of the process. After a `run` that ended by itself,
+    /// Ctrl+C does nothing unless the program listens to it: end with [`run_to_exit`](Self::run_to_exit), or listen
+    /// with `tokio::signal::ctrl_c` where the program goes on, or set `signals` to `false` and request the shutdown
+    /// from a listener of your own with [`run_until`](Self::run_until).
     ///
     /// # Errors
     /// Before anything has started: [`InvalidOption`](RuntimeError::InvalidOption),
@@ -235,13 +235,14 @@ impl SupervisorHandle {
 
     /// Submits a task to its slot, which starts it at once if it is idle, and else does what the submission says. What
     /// comes of it is the handle's [outcome](crate::TaskOutcome): one that never runs is
-    /// [`Rejected`](crate::TaskOutcome::Rejected), and says why. While it waits it is [`Queued`](crate::TaskState::Queued),
-    /// and can be cancelled by its handle; its name is not registered before it starts.
+    /// [`Rejected`](crate::TaskOutcome::Rejected), and says why. While it waits it is
+    /// [`Queued`](crate::TaskState::Queued), and can be cancelled by its handle; its name is not registered before it
+    /// starts.
     ///
     /// If it would have to wait in a queue, and as many do as the controller's
-    /// [`queue_capacity`](ControllerConfig::queue_capacity) allows, it waits in line for a place, first come, first served,
-    /// and in each slot in that order. Woken for its turn, it is to be polled: after 100 ms at the latest the next one has
-    /// the turn instead, until it is polled again.
+    /// [`queue_capacity`](ControllerConfig::queue_capacity) allows, it waits in line for a place, first come, first
+    /// served, and in each slot in that order. Woken for its turn, it is to be polled: after 100 ms at the latest the
+    /// next one has the turn instead, until it is polled again.
     ///
     /// During the drain of a shutdown, [declared](crate::SlotSpec) slots take submissions. After the drain, only those
     /// that stand in the [`after`](TaskSpec::with_after) of the task that submits do.
@@ -273,8 +274,8 @@ impl SupervisorHandle {
         SlotHandle::new(name, Arc::clone(&self.core))
     }
 
-    /// Tells the task of that path to stop, and returns. If it has ended in failure, [`health`](Self::health) names it no
-    /// longer.
+    /// Tells the task of that path to stop, and returns. If it has ended in failure, [`health`](Self::health) names it
+    /// no longer.
     ///
     /// # Errors
     /// [`TaskNotFound`](RuntimeError::TaskNotFound), [`ShuttingDown`](RuntimeError::ShuttingDown) after a shutdown.
@@ -292,7 +293,7 @@ impl SupervisorHandle {
 
     /// Tells the task of that path to stop and waits until it has ended and its name is free. True for the call that
     /// told it first; false, after the same wait, for others, and at once if there is no such task. Called by the task
-    /// itself it does not wait.
+    /// itself, or by one that it waits for in such a call, it does not wait.
     ///
     /// # Errors
     /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if the task blocks its thread past its `stop_timeout`, or
@@ -349,8 +350,8 @@ impl SupervisorHandle {
         self.core.health("")
     }
 
-    /// Lets [`health`](Self::health) be ready again after the task or group of that path, or anything in that group, ended
-    /// in failure; an empty path is that of all. False if none did, or if that was acknowledged before.
+    /// Lets [`health`](Self::health) be ready again after the task or group of that path, or anything in that group,
+    /// ended in failure; an empty path is that of all. False if none did, or if that was acknowledged before.
     pub fn acknowledge(&self, path: &str) -> bool {
         self.core.acknowledge(path)
     }
@@ -361,8 +362,8 @@ impl SupervisorHandle {
         self.core.get(name).map(TaskHandle::new)
     }
 
-    /// Waits until the first batch or tree is ready, or the supervisor has stopped: each task has begun an attempt, or, if
-    /// it says so, has signalled that it is ready or has completed.
+    /// Waits until the first batch or tree is ready, or the supervisor has stopped: each task has begun an attempt, or,
+    /// if it says so, has signalled that it is ready or has completed.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
@@ -370,10 +371,10 @@ impl SupervisorHandle {
         self.core.wait_ready().await;
     }
 
-    /// Requests a shutdown, which goes on whether the result is awaited or not: no task is taken any more, but in slots that
-    /// are declared; the drain passes, then tasks are told to stop, and those that have not when the grace is over are aborted. All callers
-    /// share one shutdown and its result. A task may request it, but cannot wait for its own end: it gets
-    /// [`ShuttingDown`](RuntimeError::ShuttingDown) at once.
+    /// Requests a shutdown, which goes on whether the result is awaited or not: no task is taken any more, but in slots
+    /// that are declared; the drain passes, then tasks are told to stop, and those that have not when the grace is over
+    /// are aborted. All callers share one shutdown and its result. A task may request it, but cannot wait for its own
+    /// end: it gets [`ShuttingDown`](RuntimeError::ShuttingDown) at once.
     ///
     /// # Errors
     /// When awaited: [`GraceExceeded`](RuntimeError::GraceExceeded), [`ShutdownForced`](RuntimeError::ShutdownForced).

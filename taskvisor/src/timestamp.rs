@@ -3,14 +3,15 @@
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A time in UTC, as RFC 3339 writes it: `2026-11-23T08:15:30.123Z`. With `{:.0}` it has no milliseconds. What is before
-/// the year 1970 or after 9999 becomes the nearest that is not.
+/// A time in UTC, as RFC 3339 writes it: `2026-11-23T08:15:30.123Z`. With `{:.0}` it has no milliseconds. What is
+/// before the year 1970 or after 9999 becomes the nearest that is not.
 pub(crate) struct Rfc3339(pub(crate) SystemTime);
 
 /// The time of day in UTC, as in `08:15:30.123`.
 pub(crate) struct TimeOfDay(pub(crate) SystemTime);
 
-/// The time of day. With the feature `test-util` it goes with Tokio's clock, which can be paused, from the first call on.
+/// The time of day. With the feature `test-util` it goes with Tokio's clock, which can be paused, from the first call
+/// on.
 #[cfg(not(feature = "test-util"))]
 pub(crate) fn now() -> SystemTime {
     SystemTime::now()

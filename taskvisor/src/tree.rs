@@ -24,8 +24,8 @@ use crate::supervisor::{Supervisor, SupervisorBuilder, exit};
 
 /// A declared tree: what `supervise!` returns, and what its builder builds.
 ///
-/// Nothing runs until [`start`](Self::start) or [`run`](Self::run). The tree owns its supervisor: when both it and every
-/// `Arc` of the supervisor are dropped, every task is told to stop.
+/// Nothing runs until [`start`](Self::start) or [`run`](Self::run). The tree owns its supervisor: when both it and
+/// every `Arc` of the supervisor are dropped, every task is told to stop.
 ///
 /// # Examples
 /// ```

@@ -1,5 +1,5 @@
-//! K1a. A task that comes to a group and goes leaves no memory behind. A binary of its own: every byte of the process is
-//! counted.
+//! K1a. A task that comes to a group and goes leaves no memory behind. A binary of its own: every byte of the process
+//! is counted.
 
 use std::alloc::System;
 

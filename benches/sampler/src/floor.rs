@@ -91,8 +91,8 @@ impl Contender for Floor {
         Ok(Some(sample))
     }
 
-    /// Spawn, cancel, join, with a child token and a tracker; a yield after the spawn where the task must have started. No
-    /// name and so no registry; the others have a task and a token each.
+    /// Spawn, cancel, join, with a child token and a tracker; a yield after the spawn where the task must have started.
+    /// No name and so no registry; the others have a task and a token each.
     async fn cancel(&self, size: u64, others: u64, has_started: bool) -> Measured {
         let (root, tracker, started) = (CancellationToken::new(), TaskTracker::new(), Countdown::new(others));
         for _ in 0..others {

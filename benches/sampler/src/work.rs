@@ -11,7 +11,8 @@ pub(crate) enum Work {
     Once { takes_token: bool },
     /// Tasks are started that wait to be told to stop; what they hold is counted.
     Idle { takes_token: bool },
-    /// A task is added, cancelled and waited for while as many others are alive; it has started by then, or may not have.
+    /// A task is added, cancelled and waited for while as many others are alive; it has started by then, or may not
+    /// have.
     Cancel { others: u64, has_started: bool },
     /// Waiting tasks are told to stop, all at once.
     Stop,

@@ -15,8 +15,8 @@ use crate::runtime_error::InvalidOption;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControllerConfig {
     /// How many submissions may wait in the queues of all slots together; [`submit`] waits in line while there are as
-    /// many. One that replaces waits beside the queues, and one whose slot is idle not at all: how many run at a time is
-    /// [`max_concurrent`]. Default: 1024.
+    /// many. One that replaces waits beside the queues, and one whose slot is idle not at all: how many run at a time
+    /// is [`max_concurrent`]. Default: 1024.
     ///
     /// [`submit`]: crate::SupervisorHandle::submit
     /// [`max_concurrent`]: crate::SupervisorConfig::max_concurrent

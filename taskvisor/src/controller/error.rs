@@ -9,8 +9,8 @@ use crate::runtime_error::{InvalidOption, RuntimeError};
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ControllerError {
-    /// As many submissions wait as `queue_capacity` allows. Only [`try_submit`](crate::SupervisorHandle::try_submit) says
-    /// so, where [`submit`](crate::SupervisorHandle::submit) waits.
+    /// As many submissions wait as `queue_capacity` allows. Only [`try_submit`](crate::SupervisorHandle::try_submit)
+    /// says so, where [`submit`](crate::SupervisorHandle::submit) waits.
     #[error("the controller's queue is full: {capacity} submissions wait already")]
     Full {
         /// The controller's `queue_capacity`.

@@ -7,8 +7,8 @@ use crate::spec::{IntoTaskSpec, TaskSpec};
 
 /// A task to be submitted to a slot.
 ///
-/// The slot is the one of the task's name, unless [`with_slot`](Self::with_slot) says otherwise: tasks of different names
-/// that share a slot never run at once. A slot need not be declared.
+/// The slot is the one of the task's name, unless [`with_slot`](Self::with_slot) says otherwise: tasks of different
+/// names that share a slot never run at once. A slot need not be declared.
 ///
 /// # Examples
 /// ```
@@ -61,8 +61,8 @@ impl ControllerSpec {
         Self { admission, slot: None, spec: task.into_task_spec() }
     }
 
-    /// Submits to the slot of that name, which can be anything but empty: a path, a key of a customer. Two things that are
-    /// not to share a slot need different names; mind what is lost where a name is made of a path that is no text.
+    /// Submits to the slot of that name, which can be anything but empty: a path, a key of a customer. Two things that
+    /// are not to share a slot need different names; mind what is lost where a name is made of a path that is no text.
     pub fn with_slot(mut self, name: impl Into<Arc<str>>) -> Self {
         self.slot = Some(name.into());
         self
@@ -90,10 +90,10 @@ impl ControllerSpec {
 
 /// A slot as declared: its name, the admission policy of submissions that set none, and how many may wait.
 ///
-/// A declared slot takes submissions during the [`drain`](crate::SupervisorConfig::drain) of a shutdown, as others do not.
-/// Its tasks then stop before the tree does, and what waits is rejected when the drain is over. A slot that a child of the
-/// tree is [`after`](TaskSpec::with_after) outlives the tree: it takes submissions of that child until the child has
-/// terminated, as for a final report, and stops last.
+/// A declared slot takes submissions during the [`drain`](crate::SupervisorConfig::drain) of a shutdown, as others do
+/// not. Its tasks then stop before the tree does, and what waits is rejected when the drain is over. A slot that a
+/// child of the tree is [`after`](TaskSpec::with_after) outlives the tree: it takes submissions of that child until the
+/// child has terminated, as for a final report, and stops last.
 ///
 /// # Examples
 /// ```

@@ -276,8 +276,8 @@ impl Actor {
         }
     }
 
-    /// Gives what is left of the attempt until then. Looked at after a turn of it, which counts: most end as soon as they
-    /// are requested to, and need no alarm.
+    /// Gives what is left of the attempt until then. Looked at after a turn of it, which counts: most end as soon as
+    /// they are requested to, and need no alarm.
     fn limit(&mut self, limit: Option<Instant>) {
         let Some(limit) = limit else { return };
         if let Step::Attempt(attempt) = &mut self.step {

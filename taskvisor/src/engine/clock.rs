@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 use crate::timestamp;
 
-/// A time since the supervisor was built: hundredths of a second in the first 248 days, whole seconds after that, for 68
-/// years. Later times are greater. [`Ticks::MAX`] is no time.
+/// A time since the supervisor was built: hundredths of a second in the first 248 days, whole seconds after that, for
+/// 68 years. Later times are greater. [`Ticks::MAX`] is no time.
 pub(super) type Ticks = u32;
 
 /// From here on a tick is a second.

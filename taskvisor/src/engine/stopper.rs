@@ -1,7 +1,8 @@
 //! Carries a shutdown out: requests the stops, waits, aborts, and gives the verdict.
 //!
-//! On a current-thread runtime it is a task of that runtime. On one with workers it belongs on the [watch](Watch), which
-//! no user code can hold up; but a stop that is over in a few turns is not worth a thread, and is tried in place first.
+//! On a current-thread runtime it is a task of that runtime. On one with workers it belongs on the [watch](Watch),
+//! which no user code can hold up; but a stop that is over in a few turns is not worth a thread, and is tried in place
+//! first.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
@@ -25,8 +26,8 @@ use crate::panics::drop_caught;
 use crate::runtime_error::StopLimit;
 use crate::stop_reason::StopReason;
 
-/// How often the runtime of the tasks is given a turn from outside during a stop: where the worker that drove its timers
-/// is blocked, another one takes them over then.
+/// How often the runtime of the tasks is given a turn from outside during a stop: where the worker that drove its
+/// timers is blocked, another one takes them over then.
 const PULSE: Duration = Duration::from_millis(20);
 
 /// Carries the shutdown out; dropped before its end, it leaves the verdict that holds then.
@@ -146,8 +147,8 @@ impl Stopper {
         core.close_with(|| judge.give(result));
     }
 
-    /// From now on tasks are requested to stop. What waits in slots is rejected, but in those that a task of the tree is
-    /// after.
+    /// From now on tasks are requested to stop. What waits in slots is rejected, but in those that a task of the tree
+    /// is after.
     fn end_drain(&self) {
         let mut registry = self.core.registry();
         registry.admission = Admission::Stopping;
@@ -170,8 +171,8 @@ impl Stopper {
     }
 
     /// Requests all to stop, and waits until they have, within the grace. What was added at runtime stops before the
-    /// declared tree, slots that a task of the tree is after stop last, and each layer has its share of the grace. Returns
-    /// whether all have stopped.
+    /// declared tree, slots that a task of the tree is after stop last, and each layer has its share of the grace.
+    /// Returns whether all have stopped.
     async fn stop_all(&mut self) -> bool {
         let core = Arc::clone(&self.core);
         let (grace, began) = (core.config.grace, Instant::now());

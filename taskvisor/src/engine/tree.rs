@@ -20,8 +20,8 @@ use crate::panics::{drop_caught, drop_each};
 use crate::runtime_error::{InvalidOption, RuntimeError};
 use crate::spec::TaskSpec;
 
-/// A tree whose tasks are checked and resolved, flat: its groups, each after the one that it is in, and what is in them,
-/// in the order of declaration.
+/// A tree whose tasks are checked and resolved, flat: its groups, each after the one that it is in, and what is in
+/// them, in the order of declaration.
 #[derive(Default)]
 struct AdmittedTree {
     groups: Vec<AdmittedGroup>,

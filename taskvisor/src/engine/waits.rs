@@ -1,7 +1,7 @@
 //! Which tasks wait for the end of which tasks and groups.
 //!
-//! A task that waits for its own end, directly or through others, would wait until the grace is over. Each wait of a task
-//! is noted here while it lasts; one that would close a ring is not begun.
+//! A task that waits for its own end, directly or through others, would wait until the grace is over. Each wait of a
+//! task is noted here while it lasts; one that would close a ring is not begun.
 
 use std::ptr;
 use std::sync::{Arc, Mutex};

@@ -92,8 +92,8 @@ impl fmt::Debug for Delivery<'_> {
     }
 }
 
-/// A future in its first poll. It is kept unless that ends it: to be polled again, or, after a panic, to be dropped when
-/// nothing unwinds any more.
+/// A future in its first poll. It is kept unless that ends it: to be polled again, or, after a panic, to be dropped
+/// when nothing unwinds any more.
 struct FirstPoll<'a, 'b> {
     future: Option<Taking<'a>>,
     unfinished: &'b mut Option<Taking<'a>>,

@@ -25,7 +25,8 @@ pub enum EventKind {
     TimeoutHit,
     /// The next attempt waits, after a failure or a success; `delay_ms` says how long.
     BackoffScheduled,
-    /// The restart policy asks for no other attempt: the task completed, or it failed with `reason` and no retry is left.
+    /// The restart policy asks for no other attempt: the task completed, or it failed with `reason` and no retry is
+    /// left.
     ActorExhausted,
     /// A fatal error ended the task; `reason` is the error.
     ActorDead,
@@ -39,8 +40,8 @@ pub enum EventKind {
     TaskRemoveRequested,
     /// A shutdown was requested; `reason` says by whom.
     ShutdownRequested,
-    /// A shutdown was forced, by a second signal or by `shutdown_now`; `reason` says by which. Tasks that have not stopped
-    /// are aborted.
+    /// A shutdown was forced, by a second signal or by `shutdown_now`; `reason` says by which. Tasks that have not
+    /// stopped are aborted.
     ShutdownForced,
     /// Every task stopped in the time that it was given; `reason` is why the tree failed, if it did.
     AllStoppedWithinGrace,
@@ -52,8 +53,8 @@ pub enum EventKind {
     /// where it was told to stop while it waited; `slot` is where, `count` how many wait there now.
     ControllerRejected,
     /// A slot goes from one state to another, which `reason` says, as in `idle -> running`; `slot` is which, `task` its
-    /// owner unless it is idle now, `count` how many wait in it now. It is `stopping` when its owner is told to make way,
-    /// and not when that is cancelled; to `running` from `running` or `stopping` the owner changes.
+    /// owner unless it is idle now, `count` how many wait in it now. It is `stopping` when its owner is told to make
+    /// way, and not when that is cancelled; to `running` from `running` or `stopping` the owner changes.
     ControllerSlotTransition,
     /// Something goes on that somebody should look at, before it becomes a failure; `reason` says what, and what is
     /// missing.

@@ -105,7 +105,8 @@ impl<W: Write + Send + 'static> Subscribe for LogWriter<W> {
             return;
         }
         let line = self.line(event);
-        // Written as `eprint!` and `print!` do, so that the capture of a test has it. They panic where they cannot write.
+        // Written as `eprint!` and `print!` do, so that the capture of a test has it. They panic where they cannot
+        // write.
         if TypeId::of::<W>() == TypeId::of::<io::Stderr>() {
             let _ = catch(|| eprint!("{line}"));
             return;

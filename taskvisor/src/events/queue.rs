@@ -95,8 +95,8 @@ impl<T> Queue<T> {
         lock(&self.open).closed
     }
 
-    /// Takes all, and hands it to `share`, with the number of the newest, before anything else is published: what is taken first is
-    /// shared first.
+    /// Takes all, and hands it to `share`, with the number of the newest, before anything else is published: what is
+    /// taken first is shared first.
     pub(super) fn take<R>(&self, usual: usize, share: impl FnOnce(Taken<T>, &mut u64) -> R) -> R {
         let mut open = lock(&self.open);
         let events = mem::take(&mut open.events);

@@ -54,8 +54,8 @@ pub trait Subscribe: Send + Sync + 'static {
 
     /// Takes events until it has to wait in one. Not part of the API.
     ///
-    /// Provided here so that there is one for each type: it is called for a batch, and calls `on_event` directly. Inline, so
-    /// that it is compiled beside the type, where `on_event` can be inlined in turn.
+    /// Provided here so that there is one for each type: it is called for a batch, and calls `on_event` directly.
+    /// Inline, so that it is compiled beside the type, where `on_event` can be inlined in turn.
     #[doc(hidden)]
     #[inline]
     fn __deliver<'a>(&'a self, delivery: &mut Delivery<'a>, cx: &mut Context<'_>) -> Poll<()> {

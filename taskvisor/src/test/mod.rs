@@ -1,5 +1,5 @@
-//! For the tests of your own trees, behind the feature `test-util`: what happened, tasks that follow a script, jitter by
-//! a seed, and simulations.
+//! For the tests of your own trees, behind the feature `test-util`: what happened, tasks that follow a script, jitter
+//! by a seed, and simulations.
 //!
 //! - A [`Recorder`] hears every event of a supervisor, and [expects](EventSequence::expect) sequences of them.
 //! - A [`Script`] stands in for a real task: its attempts succeed, fail, panic or hang as it says.
@@ -7,8 +7,8 @@
 //! - [`Tree::simulate`](crate::Tree::simulate) strikes the tasks of a tree with crashes, panics and hangs.
 //!
 //! Made for paused time, where an hour passes at once when nobody has anything else to do:
-//! `#[tokio::test(start_paused = true)]`. Give your crate the feature for its tests only; as taskvisor is not published yet, by
-//! the path of a clone:
+//! `#[tokio::test(start_paused = true)]`. Give your crate the feature for its tests only; as taskvisor is not published
+//! yet, by the path of a clone:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -43,8 +43,8 @@
 //! # Time
 //! On a paused clock your tasks' timers are virtual, and their IO is not: a runtime that waits for a socket only has
 //! nothing to do, so the clock goes on to the next timer, and timeouts ring before the answer is there. Test with fakes
-//! that answer at once or after a `sleep`, or with in-memory streams such as `tokio::io::duplex`; what blocks or uses the
-//! blocking pool counts as no time at all. `std::time::Instant` and `SystemTime` stay real.
+//! that answer at once or after a `sleep`, or with in-memory streams such as `tokio::io::duplex`; what blocks or uses
+//! the blocking pool counts as no time at all. `std::time::Instant` and `SystemTime` stay real.
 
 mod expectation;
 mod fault;

@@ -16,9 +16,9 @@ const ROOM: usize = usize::MAX / 8;
 /// Records every event, and lets a test expect them.
 ///
 /// [Attach](Self::attach) it to a supervisor or tree that is built elsewhere, which is to be tested as it is: it hears
-/// each event in the step that publishes it, and misses none from then on. Or make it a [`new`](Self::new) one and put a
-/// clone among the `subscribers`: its queue takes all that comes, and it hears what has been delivered. Clones share what
-/// is recorded.
+/// each event in the step that publishes it, and misses none from then on. Or make it a [`new`](Self::new) one and put
+/// a clone among the `subscribers`: its queue takes all that comes, and it hears what has been delivered. Clones share
+/// what is recorded.
 ///
 /// # Examples
 /// ```

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{Fault, RecordedEvent};
 
-/// What a simulation did, and what came of it. Two of one seed and tree are equal. `Display` has the seed and the faults,
-/// for the message of an assertion.
+/// What a simulation did, and what came of it. Two of one seed and tree are equal. `Display` has the seed and the
+/// faults, for the message of an assertion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimulationReport {
     pub(super) seed: u64,

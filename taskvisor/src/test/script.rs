@@ -18,9 +18,9 @@ use crate::task::{BoxTaskFuture, Task};
 ///
 /// What an attempt does is written in the order in which it does it: any number of steps ([`runs`](Self::runs),
 /// [`becomes_ready`](Self::becomes_ready), [`beats`](Self::beats), ..), then how it ends ([`succeeds`](Self::succeeds),
-/// [`fails`](Self::fails), [`hangs`](Self::hangs), ..), which closes the attempt; the next step belongs to the next one.
-/// Past the end of the script, attempts [wait](Self::waits), unless it [repeats its last](Self::repeats_last) attempt or
-/// [starts over](Self::starts_over); so does a last one that has no end.
+/// [`fails`](Self::fails), [`hangs`](Self::hangs), ..), which closes the attempt; the next step belongs to the next
+/// one. Past the end of the script, attempts [wait](Self::waits), unless it [repeats its last](Self::repeats_last)
+/// attempt or [starts over](Self::starts_over); so does a last one that has no end.
 ///
 /// Clones share the [`tally`](Self::tally): keep one, and give the tree another. A script is a
 /// [`Task`] that takes a context, and converts into a [`TaskSpec`] that inherits all.

@@ -15,9 +15,9 @@ use crate::events::EventKind;
 /// How long an expectation waits for what does not come.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The events of one task, or of all, one after another: what was expected is behind it, and the next expectation goes on
-/// from there. Made by [`Recorder::of`](super::Recorder::of) and [`Recorder::all`](super::Recorder::all), each at the
-/// first event.
+/// The events of one task, or of all, one after another: what was expected is behind it, and the next expectation goes
+/// on from there. Made by [`Recorder::of`](super::Recorder::of) and [`Recorder::all`](super::Recorder::all), each at
+/// the first event.
 #[derive(Clone)]
 #[must_use = "nothing is expected yet"]
 pub struct EventSequence {

@@ -14,16 +14,17 @@ use crate::declaration::Declared;
 use crate::tree::Tree;
 
 impl Tree {
-    /// Prepares a simulation: the tasks of this tree, as it is, are struck by crashes, panics and hangs at random moments
-    /// of paused time. The same seed gives the same faults, and the same run, jitter included, as long as your tasks do
-    /// not draw lots themselves: by real IO or threads, by `select!` without `biased`, by the order of a `HashMap`.
+    /// Prepares a simulation: the tasks of this tree, as it is, are struck by crashes, panics and hangs at random
+    /// moments of paused time. The same seed gives the same faults, and the same run, jitter included, as long as your
+    /// tasks do not draw lots themselves: by real IO or threads, by `select!` without `biased`, by the order of a
+    /// `HashMap`.
     ///
     /// What must hold afterwards is yours to check. A simulation finds what only shows when things fail: a wrong
-    /// strategy, a missing `after`, a task that never comes back, limits that are missing or too tight, a hang that no timeout or
-    /// watchdog notices, and what an attempt leaves behind when it is dropped where it is, such as a lock file, a counter
-    /// that is not put back, or half of a record. It does not find what takes two threads at once, a task that blocks its
-    /// thread, the loss of the whole process, or a wrong answer from a real service: faults end attempts, they do not
-    /// change what a task reads.
+    /// strategy, a missing `after`, a task that never comes back, limits that are missing or too tight, a hang that no
+    /// timeout or watchdog notices, and what an attempt leaves behind when it is dropped where it is, such as a lock
+    /// file, a counter that is not put back, or half of a record. It does not find what takes two threads at once, a
+    /// task that blocks its thread, the loss of the whole process, or a wrong answer from a real service: faults end
+    /// attempts, they do not change what a task reads.
     ///
     /// # Examples
     /// ```
@@ -76,8 +77,9 @@ impl Tree {
 /// A simulation that is being prepared; see [`Tree::simulate`].
 ///
 /// Each `.._every` names a kind of fault and how much time passes between two of it in one task, on average; the times
-/// are drawn from an exponential distribution. Below 1 ms counts as 1 ms. With none named it is a crash every 30 s and a
-/// panic every 2 min. What strikes while no attempt runs is for the next: for its very begin, or for a moment within it.
+/// are drawn from an exponential distribution. Below 1 ms counts as 1 ms. With none named it is a crash every 30 s and
+/// a panic every 2 min. What strikes while no attempt runs is for the next: for its very begin, or for a moment within
+/// it.
 #[derive(Clone)]
 #[must_use = "nothing is simulated yet"]
 pub struct Simulation<'a> {
@@ -107,8 +109,8 @@ impl Simulation<'_> {
     }
 
     /// Attempts are not polled any more and ignore their token, until their timeout, watchdog or stop deadline drops
-    /// them. A task that has neither timeout nor watchdog hangs until it is told to stop, or another fault strikes it; so
-    /// it does after the simulation.
+    /// them. A task that has neither timeout nor watchdog hangs until it is told to stop, or another fault strikes it;
+    /// so it does after the simulation.
     pub fn hangs_every(self, mean: Duration) -> Self {
         self.rate(FaultKind::Hang, mean)
     }

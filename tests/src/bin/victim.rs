@@ -4,8 +4,8 @@
 //! ```text
 //! victim <grace in ms> <return|exit|spawned|spawned-quiet> <task>..
 //! ```
-//! A task is one of `cooperative`, `deaf`, `blocking`, `blocking-later`, `cleanup-blocks`, `drop-blocks`. `spawned` runs
-//! the supervisor in a task; `quiet` without a subscriber.
+//! A task is one of `cooperative`, `deaf`, `blocking`, `blocking-later`, `cleanup-blocks`, `drop-blocks`. `spawned`
+//! runs the supervisor in a task; `quiet` without a subscriber.
 //!
 //! It prints `ready` when the tasks have begun, and `stopping` when a shutdown was requested.
 

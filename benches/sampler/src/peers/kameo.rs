@@ -1,7 +1,8 @@
 //! `kameo` 0.22.
 //!
-//! A task is an actor that works when it starts; one that fails does so on a message that it sends to itself, as a failure
-//! to start is not restarted. Names are those of its global registry, where the row is about names. The restart limit is lifted. No events, no slots.
+//! A task is an actor that works when it starts; one that fails does so on a message that it sends to itself, as a
+//! failure to start is not restarted. Names are those of its global registry, where the row is about names. The restart
+//! limit is lifted. No events, no slots.
 
 use std::error::Error;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! `tokio-graceful-shutdown` 0.20.
 //!
-//! It restarts nothing, so there is no row of restarts. Subsystems are started in one root subsystem, which is driven from
-//! outside through its handle. No events, no slots, no registry by name.
+//! It restarts nothing, so there is no row of restarts. Subsystems are started in one root subsystem, which is driven
+//! from outside through its handle. No events, no slots, no registry by name.
 
 use std::error::Error;
 use std::pin::Pin;

@@ -101,8 +101,8 @@ impl StopBy {
         self.end.is_some_and(|end| end <= now)
     }
 
-    /// The part of it for one layer, if so many stop after it. All of it but a reserve of the smaller of 1 s and a tenth
-    /// of `grace` for each; the reserves are at most half of what is left.
+    /// The part of it for one layer, if so many stop after it. All of it but a reserve of the smaller of 1 s and a
+    /// tenth of `grace` for each; the reserves are at most half of what is left.
     pub(in crate::engine) fn share(self, now: Instant, below: u32, grace: Duration) -> Self {
         let (Some(share), true) = (self.share, below > 0) else { return self };
         let left = share.saturating_duration_since(now);

@@ -114,7 +114,8 @@ pub(in crate::engine) struct State {
     machine: Machine,
     /// How long the attempt may take to end, once that was requested; until the actor has seen it.
     bound: Option<Allowed>,
-    /// Since when it does what it does, by the supervisor's clock; at the end of time while it is about to do something.
+    /// Since when it does what it does, by the supervisor's clock; at the end of time while it is about to do
+    /// something.
     since: Ticks,
     /// When it should have stopped, once requested to; at the end of time if nobody said.
     stop_by: Ticks,

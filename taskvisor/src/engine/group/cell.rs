@@ -284,7 +284,8 @@ impl GroupCell {
         self.lock().reserved = true;
     }
 
-    /// Takes no more children, unless some were taken that the driver does not know of yet, and `if_idle` asks for that.
+    /// Takes no more children, unless some were taken that the driver does not know of yet, and `if_idle` asks for
+    /// that.
     pub(super) fn close(&self, if_idle: bool) -> bool {
         let mut inbox = self.lock();
         let adds = |message: &Message| matches!(message.input, Input::Add { .. });
@@ -376,8 +377,8 @@ impl GroupCell {
         self.lock().home = Some(runtime);
     }
 
-    /// Drops the tasks that are kept to be started again: the group is not. Those of a group in a group are kept, as that
-    /// one may be started again, and this one with it. Called with no lock held.
+    /// Drops the tasks that are kept to be started again: the group is not. Those of a group in a group are kept, as
+    /// that one may be started again, and this one with it. Called with no lock held.
     pub(super) fn forget_tasks(&self) {
         if self.place.as_ref().is_none_or(|place| place.parent.place.is_none()) {
             self.declared.forget_tasks();

@@ -1,5 +1,5 @@
-//! What a group does about what it is told, in every state that it can be in. Plain data: inputs and time go in, actions
-//! come out, and the driver carries them out.
+//! What a group does about what it is told, in every state that it can be in. Plain data: inputs and time go in,
+//! actions come out, and the driver carries them out.
 //!
 //! ```text
 //!            Release          over, retried        due

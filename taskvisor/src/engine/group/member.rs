@@ -82,8 +82,8 @@ impl Member {
         }
     }
 
-    /// Requests it to stop, to be started again. Gives when it is given up on, where that is known here: what a group gives
-    /// up on it tells itself, as a task in it may have more time than its share.
+    /// Requests it to stop, to be started again. Gives when it is given up on, where that is known here: what a group
+    /// gives up on it tells itself, as a task in it may have more time than its share.
     pub(super) fn hold(&self, epoch: Epoch, by: StopBy, now: Instant) -> Option<Instant> {
         match self {
             Self::Task(cell) => {

@@ -247,7 +247,8 @@ async fn k5d_a_token_that_the_task_cancels_itself_and_its_context_say_the_same()
 
 #[tokio::test(start_paused = true)]
 async fn k5h_completion_wins_a_tie_with_the_timeout() -> Result {
-    // The attempt is ready at its second poll, which nothing asks for: it is looked at once more before it has timed out.
+    // The attempt is ready at its second poll, which nothing asks for: it is looked at once more before it has timed
+    // out.
     struct Late(bool);
     impl std::future::Future for Late {
         type Output = std::result::Result<(), TaskError>;

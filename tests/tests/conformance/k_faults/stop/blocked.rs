@@ -1,5 +1,5 @@
-//! K3: deadlines are kept while a worker is blocked and another is free. Each is done eight times, as the order in which
-//! workers take tasks differs.
+//! K3: deadlines are kept while a worker is blocked and another is free. Each is done eight times, as the order in
+//! which workers take tasks differs.
 
 use std::future::Future;
 use std::sync::{Arc, mpsc};
@@ -25,7 +25,8 @@ fn wait<T: Send + 'static>(runtime: &Runtime, future: impl Future<Output = T> + 
     receiver.recv_timeout(FOREVER).expect("hangs")
 }
 
-/// Runs a scenario, in turns beside no other task and beside two, and expects it to be over while so many threads are blocked: those of the tasks `0`, `1`, ..
+/// Runs a scenario, in turns beside no other task and beside two, and expects it to be over while so many threads are
+/// blocked: those of the tasks `0`, `1`, ..
 fn while_blocked<F>(blocked: usize, scenario: impl Fn(Arc<Barrier>, usize) -> F)
 where
     F: Future<Output = Result> + Send + 'static,
