@@ -18,15 +18,16 @@ impl Core {
     /// The declared tree as it is now, with what was added beside it.
     pub(crate) fn snapshot(&self, root: &Arc<Declared>) -> TreeSnapshot {
         let mut node = self.declared_node(root);
-        let mut cells = self.cells();
-        {
+        let cells = self.cells();
+        // The last reference to a cell is not dropped under the lock: it may hold an error of the user's.
+        let (beside, shown): (Vec<_>, Vec<_>) = {
             let registry = self.registry();
             let places = registry.places.as_deref();
             let is_declared = |cell: &Cell| places.is_some_and(|places| places.tasks.contains_key(cell.name()));
-            cells.retain(|cell| cell.member().is_none() && !is_declared(cell));
-        }
-        node.children.extend(cells.iter().map(|cell| self.task_node(cell, cell.name(), Vec::new())));
-        drop_each(cells);
+            cells.into_iter().partition(|cell| cell.member().is_none() && !is_declared(cell))
+        };
+        node.children.extend(beside.iter().map(|cell| self.task_node(cell, cell.name(), Vec::new())));
+        drop_each(beside.into_iter().chain(shown));
         TreeSnapshot { root: node }
     }
 

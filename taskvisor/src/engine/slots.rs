@@ -96,7 +96,7 @@ impl Core {
             self.bus.start(&job.runtime);
             match registry.enter(&job.cell) {
                 Ok(()) => {
-                    start(job, waiting, phase, &mut aftermath);
+                    start(registry, job, waiting, phase, &mut aftermath);
                     return aftermath;
                 }
                 Err(error) => aftermath.reject(job, waiting, RejectReason::Refused { error: Arc::new(error) }),
@@ -174,7 +174,7 @@ fn start_idle(registry: &mut Registry, job: Job, aftermath: &mut Aftermath) {
         registry.slots.busy.insert(Arc::clone(name), Slot::of(Arc::clone(cell)));
     }
     cell.tell_slot(EventKind::ControllerSubmitted, 0, |event| event);
-    start(job, 0, Phase::Idle, aftermath);
+    start(registry, job, 0, Phase::Idle, aftermath);
 }
 
 /// A new submission waits in a slot that is busy, or is to replace its owner. The registry's lock is held.
@@ -200,7 +200,8 @@ fn join(slot: &mut Slot<Arc<Cell>, Job>, job: Job, decision: Decision, aftermath
 }
 
 /// A submission owns its slot now, and its name is registered. The registry's lock is held.
-fn start(job: Job, waiting: usize, from: Phase, aftermath: &mut Aftermath) {
+fn start(registry: &mut Registry, job: Job, waiting: usize, from: Phase, aftermath: &mut Aftermath) {
+    aftermath.take_place(registry, &job.cell);
     job.cell.leave_slot();
     job.cell.tell_transition(waiting, from, Phase::Running);
     announce(&job.cell);

@@ -40,6 +40,8 @@ struct Rare {
     over: Vec<Job>,
     /// The runtime that was noted before.
     home: Option<Handle>,
+    /// Who had the place in the tree that the one to start has now.
+    displaced: Option<Arc<Cell>>,
 }
 
 impl Aftermath {
@@ -60,7 +62,7 @@ impl Aftermath {
         }
         if let Some(rare) = self.rare.take() {
             rare.over.into_iter().for_each(tell_over);
-            let _ = drop_caught(rare.home);
+            let _ = drop_caught((rare.home, rare.displaced));
         }
         if let Some(job) = self.last_over.take() {
             tell_over(job);
@@ -73,6 +75,14 @@ impl Aftermath {
         registry.settle(runtime, &mut before);
         if before.is_some() {
             self.rare.get_or_insert_default().home = before;
+        }
+    }
+
+    /// The one to start has the name of a place in the tree, maybe.
+    pub(super) fn take_place(&mut self, registry: &mut Registry, cell: &Arc<Cell>) {
+        let displaced = registry.take_place(cell);
+        if displaced.is_some() {
+            self.rare.get_or_insert_default().displaced = displaced;
         }
     }
 

@@ -65,6 +65,35 @@ async fn k3a_a_task_in_a_slot_that_awaits_the_shutdown_gets_an_answer_at_once() 
     Ok(())
 }
 
+/// A submission takes the place in the tree that has its name, whether it starts at once or after another.
+#[tokio::test(start_paused = true)]
+async fn k5b_a_place_speaks_of_the_submission_that_has_its_name() -> Result {
+    let builder = Tree::builder(SupervisorConfig::default()).slot(taskvisor::SlotSpec::new("s"));
+    let tree = builder.task(tests::Script::new([tests::OK]).spec("a")).build();
+    tree.start().await?;
+    settle().await;
+    let place = tree.child("a");
+    assert_eq!(place.status().unwrap().state, taskvisor::TaskState::Ended);
+    let slot = tree.slot("s");
+    for own in [true, false] {
+        let first = if own { None } else { Some(slot.queue(tests::cooperative("x")).await?) };
+        let submitted = slot.queue(tests::cooperative("a")).await?;
+        if let Some(first) = first {
+            assert_ne!(place.status().unwrap().state, taskvisor::TaskState::Running, "it waits");
+            assert!(first.cancel().await?);
+        }
+        settle().await;
+        assert_eq!(place.current().unwrap().id(), submitted.id());
+        assert_eq!(tree.snapshot().root.children[0].state, taskvisor::TaskState::Running);
+        assert!(place.cancel().await?);
+        assert_eq!(
+            (surely(place.outcome()).await.unwrap().as_label(), end_of(&submitted).await),
+            ("canceled", "canceled")
+        );
+    }
+    Ok(())
+}
+
 /// By the handle of its slot, by its own handle and by its name: a task that cancels itself does not wait for itself.
 #[tokio::test(start_paused = true)]
 async fn k3a_a_task_in_a_slot_that_cancels_itself_gets_an_answer_at_once() -> Result {
