@@ -9,7 +9,7 @@ mod ledger;
 mod puppet;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use taskvisor::{RuntimeError, Supervisor, SupervisorConfig};
 use tests::{Recorder, secs};
@@ -56,16 +56,17 @@ async fn one_round(seed: u64, operations: u64) -> u64 {
     let config = SupervisorConfig { grace: secs(60), ..SupervisorConfig::default() };
     let supervisor = Supervisor::new(config, vec![recorder.clone()]);
     let stopping = Arc::new(AtomicBool::new(false));
-    let each = operations / DRIVERS as u64;
+    // Of all together: they need not be equally fast.
+    let steps = Arc::new(AtomicU64::new(0));
 
     let mut drivers = tokio::task::JoinSet::new();
     for number in 0..DRIVERS {
         let mut driver = Driver::new(seed, number, Arc::clone(&supervisor), Arc::clone(&stopping));
         // The last one shuts the supervisor down while the others are busy.
-        let last = if number == DRIVERS - 1 { each * 19 / 20 } else { each };
-        let (supervisor, stopping) = (Arc::clone(&supervisor), Arc::clone(&stopping));
+        let end = if number == DRIVERS - 1 { operations * 19 / 20 } else { operations };
+        let (supervisor, stopping, steps) = (Arc::clone(&supervisor), Arc::clone(&stopping), Arc::clone(&steps));
         drivers.spawn(async move {
-            for _ in 0..last {
+            while steps.fetch_add(1, Ordering::Relaxed) < end {
                 driver.step().await;
             }
             if number == DRIVERS - 1 {
