@@ -391,8 +391,8 @@ fn every_input_in_every_reachable_state() {
 }
 
 #[test]
-fn the_numbers_of_attempts_never_repeat() {
-    // K5r: they were 32 bits wide and saturated, so that a stale context would have counted as the present one.
+fn k5r_the_numbers_of_attempts_never_repeat() {
+    // They were 32 bits wide and saturated, so that a stale context would have counted as the present one.
     let settings = all_settings().remove(0);
     let mut machine = Machine::new(&settings, false, Gate::Open, false);
     machine.attempt = u64::from(u32::MAX);

@@ -34,3 +34,11 @@ fn k3c_a_second_signal_is_heard_though_the_stop_blocks_a_thread() {
         }
     }
 }
+
+/// Tokio keeps its handlers: there is nothing to give back, and the README says so, and what to do.
+#[test]
+fn k5k_the_readme_says_that_ctrl_c_stays_caught_after_a_run() {
+    let readme = include_str!("../../../../../README.md").split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = "where the program goes on after a `run` that ended by itself, it has to listen to Ctrl+C";
+    assert!(readme.contains(said));
+}
