@@ -69,6 +69,18 @@ mod events;
 mod failure;
 mod group;
 mod group_handle;
+// Rustdoc shows it with any features; its code needs these to run.
+#[cfg(any(
+    all(doc, not(doctest)),
+    all(
+        doctest,
+        feature = "macros",
+        feature = "controller",
+        feature = "logging",
+        feature = "test-util"
+    )
+))]
+pub mod guide;
 mod handle;
 mod health;
 #[cfg(feature = "serde")]
