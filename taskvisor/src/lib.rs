@@ -72,13 +72,7 @@ mod group_handle;
 // Rustdoc shows it with any features; its code needs these to run.
 #[cfg(any(
     all(doc, not(doctest)),
-    all(
-        doctest,
-        feature = "macros",
-        feature = "controller",
-        feature = "logging",
-        feature = "test-util"
-    )
+    all(doctest, feature = "macros", feature = "controller", feature = "logging", feature = "test-util")
 ))]
 pub mod guide;
 mod handle;
