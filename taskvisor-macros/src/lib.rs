@@ -74,7 +74,7 @@ use proc_macro::TokenStream;
 /// | `every` | duration | - | starts at a fixed rate, skipping what was missed; needs `"always"` |
 /// | `initial_delay` | duration | none | the wait before the first run |
 /// | `timeout` | duration | none | how long an attempt may take |
-/// | `stop_timeout` | duration | what is left of `grace` | how long the task may take to end once told to |
+/// | `stop_timeout` | duration | its share of what is left of `grace` | how long the task may take to end once told to |
 /// | `cleanup` | duration | the `stop_timeout`, else the smaller of 5 s and `grace` | how long the clean-up after a timeout may take |
 /// | `start_timeout` | duration | `"60s"` | how long a start may take, if the task is ready by signal or others are after it |
 /// | `ready` | `"start"`, `"signal"`, `"completed"` | `"start"` | what makes the task ready: an attempt has begun, or has called `ready()` on its `TaskContext`, or the task has ended in success |

@@ -8,6 +8,8 @@
 //! - A [`Group`] has tasks and groups that start, fail and stop together, by its [`Strategy`].
 //! - A [`TaskHandle`] controls one registration and tells its [`TaskOutcome`]; a [`Subscribe`]r hears every [`Event`].
 //!
+//! The [`guide`] explains these one by one, from a first service to a checklist before production.
+//!
 //! # Examples
 //! ```
 //! use taskvisor::prelude::*;

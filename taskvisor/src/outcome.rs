@@ -16,8 +16,10 @@ use crate::runtime_error::RuntimeError;
 /// use taskvisor::{Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec};
 ///
 /// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
-/// let task = TaskFn::arc("import", |_: TaskContext| async { Err(TaskError::Fatal { reason: "no such file".into() })
-/// }); let outcome = supervisor.add_task(TaskSpec::inherit(task)).await?.outcome().await;
+/// let task = TaskFn::arc("import", |_: TaskContext| async {
+///     Err(TaskError::Fatal { reason: "no such file".into() })
+/// });
+/// let outcome = supervisor.add_task(TaskSpec::inherit(task)).await?.outcome().await;
 ///
 /// assert!(matches!(outcome, TaskOutcome::Fatal { .. }));
 /// assert_eq!(outcome.to_string(), "fatal: no such file");

@@ -285,9 +285,9 @@ impl TaskSpec {
 
     /// Starts the task when these siblings, declared before it in its group, are ready, and stops it before them.
     ///
-    /// In the tree itself it can name slots that are [declared](crate::SlotSpec) as well, where no sibling before it
-    /// has the name. Such a slot is not waited for at the start; it stops when the whole tree has terminated, and until
-    /// then takes submissions of this task, also while the task cleans up.
+    /// In the tree itself it can name slots that are declared as well, where no sibling before it has the name. Such a
+    /// slot is not waited for at the start; it stops when the whole tree has terminated, and until then takes
+    /// submissions of this task, also while the task cleans up.
     #[must_use]
     pub fn with_after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
         self.say().after.extend(names.into_iter().map(Into::into));
