@@ -1,12 +1,33 @@
-//! The parts of the bus that threads share.
+//! The bus, without its subscribers: the files that ship.
 
 #[path = "../../taskvisor/src/events/bell.rs"]
 pub(crate) mod bell;
 #[path = "../../taskvisor/src/events/crew.rs"]
 pub(crate) mod crew;
-#[path = "../../taskvisor/src/events/queue.rs"]
-pub(crate) mod queue;
+#[path = "../../taskvisor/src/events/duty.rs"]
+pub(crate) mod duty;
+#[path = "../../taskvisor/src/events/exchange.rs"]
+pub(crate) mod exchange;
+#[path = "../../taskvisor/src/events/lane.rs"]
+pub(crate) mod lane;
+#[path = "../../taskvisor/src/events/open.rs"]
+pub(crate) mod open;
 
-#[cfg(test)]
-#[path = "events_model.rs"]
-mod model;
+#[path = "bus_model.rs"]
+pub mod model;
+
+/// As much of an event as the bus looks at.
+#[derive(Debug, Clone)]
+pub struct Event {
+    pub seq: u64,
+    pub kind: EventKind,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct EventKind;
+
+impl EventKind {
+    pub(crate) fn is_diagnostic(self) -> bool {
+        false
+    }
+}

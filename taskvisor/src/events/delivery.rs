@@ -86,6 +86,16 @@ impl<'a> Delivery<'a> {
     }
 }
 
+/// The worker may go away while the subscriber waits in an event: it does not get that one again.
+impl Drop for Delivery<'_> {
+    fn drop(&mut self) {
+        if let Some(unfinished) = self.unfinished.take() {
+            let _ = drop_caught(unfinished);
+            self.batch.one_done();
+        }
+    }
+}
+
 impl fmt::Debug for Delivery<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Delivery").field("rest", &self.rest.len()).finish_non_exhaustive()
@@ -116,7 +126,7 @@ mod tests {
 
     use async_trait::async_trait;
 
-    use super::super::lane::Lane;
+    use super::super::lane::{Lane, Next};
     use super::*;
     use crate::EventKind;
     use crate::sync::lock;
@@ -200,7 +210,7 @@ mod tests {
         let subscriber: Arc<dyn Subscribe> = if wrapped { Arc::new(Wraps(script.clone())) } else { script.clone() };
         let mut lane = Lane::new(acts.len());
         lane.offer(&events(acts.len()));
-        let batch = lane.take().unwrap();
+        let Some(Next::Events(batch)) = lane.take() else { panic!("no events") };
         let mut waits = Vec::new();
         let report = {
             let mut delivery = pin!(deliver(&*subscriber, &batch, 0));
@@ -254,7 +264,7 @@ mod tests {
         let script = Scripted { acts: vec![Panics], taken: Mutex::default(), dropped: Mutex::default() };
         let mut lane = Lane::new(1);
         lane.offer(&Arc::new(vec![report]));
-        let batch = lane.take().unwrap();
+        let Some(Next::Events(batch)) = lane.take() else { panic!("no events") };
         let delivery = pin!(deliver(&script, &batch, 0));
         assert!(matches!(delivery.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(None)));
     }

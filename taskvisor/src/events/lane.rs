@@ -1,28 +1,29 @@
-//! One subscriber's queue, as plain data.
+//! One reader's queue, as plain data. The reader is the worker of a subscriber, or a stream.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Event;
+use crate::sync::{AtomicUsize, Ordering};
 
 /// For how long attempts give way to one that does not catch up.
 const STALLED: Duration = Duration::from_millis(100);
 
-/// Events that several lanes share; a lane may have had room for the first `len` only.
+/// Events that several lanes share; a lane has those in this range of them.
 pub(super) struct Batch {
     events: Arc<Vec<Event>>,
-    len: usize,
-    /// How many of them the worker is done with.
+    from: usize,
+    to: usize,
+    /// How many of the range the reader is done with.
     done: Arc<AtomicUsize>,
 }
 
 impl Batch {
     pub(super) fn events(&self) -> &[Event] {
-        &self.events[..self.len]
+        &self.events[self.from..self.to]
     }
 
     pub(super) fn one_done(&self) {
@@ -31,26 +32,37 @@ impl Batch {
     }
 }
 
-/// What a reader takes next.
+/// What a reader finds in its lane.
 pub(super) enum Next {
-    Batch(Batch),
-    /// So many events were lost here.
+    Events(Batch),
+    /// So many events were lost.
     Lost(u64),
+    /// Nothing comes any more.
+    Over,
 }
 
-/// One entry of a lane.
 enum Entry {
-    /// The first so many of these events.
-    Events(Arc<Vec<Event>>, usize),
-    Lost(u64),
+    Events {
+        events: Arc<Vec<Event>>,
+        from: usize,
+        to: usize,
+    },
+    /// So many events were lost here.
+    Gap(u64),
 }
 
-/// What waits for one subscriber, and what it has lost.
+/// When a reader is told of a loss.
+enum Lost {
+    /// Once it has all that waits: of so many.
+    AtTheEnd(u64),
+    /// In the place where they would have come, by a [`Entry::Gap`].
+    InPlace,
+}
+
+/// What waits for one reader, and what it has lost.
 pub(super) struct Lane {
     capacity: usize,
     queue: VecDeque<Entry>,
-    /// Losses are entered where they happened; else they are counted, for a report at the end of a burst.
-    marks_losses: bool,
     queued: usize,
     in_hand: usize,
     done: Arc<AtomicUsize>,
@@ -58,9 +70,12 @@ pub(super) struct Lane {
     offered: u64,
     newest: u64,
     delivered: u64,
-    lost: u64,
+    lost: Lost,
     /// What of all that was lost is not in the metrics yet.
     uncounted: u64,
+    closed: bool,
+    /// What was last said of its congestion.
+    congested: bool,
     /// Since when attempts give way to it.
     waited_for: Option<Instant>,
     /// They did so for long, and no longer do until it has caught up.
@@ -68,27 +83,29 @@ pub(super) struct Lane {
 }
 
 impl Lane {
+    /// The lane of a subscriber, which is told once a burst how much it lost.
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             capacity,
             queue: VecDeque::new(),
-            marks_losses: false,
             queued: 0,
             in_hand: 0,
-            done: Arc::default(),
+            done: Arc::new(AtomicUsize::new(0)),
             offered: 0,
             newest: 0,
             delivered: 0,
-            lost: 0,
+            lost: Lost::AtTheEnd(0),
             uncounted: 0,
+            closed: false,
+            congested: false,
             waited_for: None,
             stalled: false,
         }
     }
 
-    /// A lane whose reader is told of losses in the place where they happened.
-    pub(super) fn marking_losses(capacity: usize) -> Self {
-        Self { marks_losses: true, ..Self::new(capacity) }
+    /// The lane of a stream, which is told of a loss in the place where it was.
+    pub(super) fn of_stream(capacity: usize, closed: bool) -> Self {
+        Self { lost: Lost::InPlace, closed, ..Self::new(capacity) }
     }
 
     pub(super) fn resize(&mut self, capacity: usize) {
@@ -107,6 +124,12 @@ impl Lane {
         !self.stalled && self.is_behind()
     }
 
+    /// Whether it is congested now, if that was otherwise when this was last asked.
+    pub(super) fn turns_congested(&mut self) -> Option<bool> {
+        let congested = self.is_congested();
+        (std::mem::replace(&mut self.congested, congested) != congested).then_some(congested)
+    }
+
     /// An attempt has given way to it in vain.
     pub(super) fn was_waited_for(&mut self, now: Instant) {
         if self.is_congested() {
@@ -115,62 +138,51 @@ impl Lane {
         }
     }
 
-    /// Takes what there is room for; the newest are lost. Who has caught up takes all that came together, however much
-    /// that is: it had no chance to take it earlier.
+    /// Takes what there is room for; the newest are lost. A reader that has caught up takes all that came together,
+    /// however much that is: it had no chance to take it earlier.
     pub(super) fn offer(&mut self, events: &Arc<Vec<Event>>) {
         let room = match self.backlog() {
             0 => events.len(),
             backlog => self.capacity.saturating_sub(backlog),
         };
         let len = events.len().min(room);
-        self.offered = events.last().map_or(self.offered, |event| event.seq);
-        if len > 0 {
-            self.enter(events, len);
+        self.push(events, len);
+        if len < events.len() {
+            let lost = events[len..].iter().filter(|event| !event.kind.is_diagnostic()).count();
+            self.lose(lost as u64);
         }
-        let lost = events[len..].iter().filter(|event| !event.kind.is_diagnostic()).count();
-        self.lose(lost as u64);
-    }
-
-    fn enter(&mut self, events: &Arc<Vec<Event>>, len: usize) {
-        if self.marks_losses && self.lost > 0 {
-            // They were lost before these.
-            self.queue.push_back(Entry::Lost(std::mem::take(&mut self.lost)));
-        }
-        self.queue.push_back(Entry::Events(Arc::clone(events), len));
-        self.queued += len;
-    }
-
-    /// Notes what was lost; what is not offered may have been lost before.
-    pub(super) fn lose(&mut self, lost: u64) {
-        self.lost += lost;
-        self.uncounted += lost;
     }
 
     /// Takes it all, whether there is room or not; but not without end.
     pub(super) fn insist(&mut self, events: &Arc<Vec<Event>>) {
+        let most = self.capacity.saturating_mul(2).saturating_add(16);
+        self.push(events, if self.backlog() > most { 0 } else { events.len() });
+    }
+
+    /// Takes the first `len` of what is offered.
+    fn push(&mut self, events: &Arc<Vec<Event>>, len: usize) {
         self.offered = events.last().map_or(self.offered, |event| event.seq);
-        if self.backlog() > self.capacity.saturating_mul(2).saturating_add(16) {
+        if len > 0 {
+            self.queue.push_back(Entry::Events { events: Arc::clone(events), from: 0, to: len });
+            self.queued += len;
+        }
+    }
+
+    /// Notes what was lost after all that was offered; what is not offered may have been lost before.
+    pub(super) fn lose(&mut self, lost: u64) {
+        if lost == 0 {
             return;
         }
-        self.enter(events, events.len());
-    }
-
-    /// Hands over the next batch; the one before is done.
-    pub(super) fn take(&mut self) -> Option<Batch> {
-        loop {
-            match self.take_entry()? {
-                Next::Batch(batch) => return Some(batch),
-                Next::Lost(lost) => self.lost += lost,
-            }
+        self.uncounted += lost;
+        match (&mut self.lost, self.queue.back_mut()) {
+            (Lost::AtTheEnd(all), _) => *all += lost,
+            (Lost::InPlace, Some(Entry::Gap(gap))) => *gap += lost,
+            (Lost::InPlace, _) => self.queue.push_back(Entry::Gap(lost)),
         }
     }
 
-    /// As `take`, with what was lost in its place.
-    pub(super) fn take_next(&mut self) -> Option<Next> {
-        self.take_entry().or_else(|| self.take_lost().map(Next::Lost))
-    }
-
-    fn take_entry(&mut self) -> Option<Next> {
+    /// Hands over what is next; the batch before is done.
+    pub(super) fn take(&mut self) -> Option<Next> {
         self.done.store(0, Ordering::Relaxed);
         self.delivered = self.newest;
         self.in_hand = 0;
@@ -178,25 +190,62 @@ impl Lane {
             self.waited_for = None;
             self.stalled = false;
         }
-        let (events, len) = match self.queue.pop_front()? {
-            Entry::Events(events, len) => (events, len),
-            Entry::Lost(lost) => return Some(Next::Lost(lost)),
-        };
-        self.queued -= len;
-        self.in_hand = len;
-        self.newest = events[len - 1].seq;
-        Some(Next::Batch(Batch { events, len, done: Arc::clone(&self.done) }))
+        match self.queue.pop_front() {
+            Some(Entry::Events { events, from, to }) => {
+                self.queued -= to - from;
+                self.in_hand = to - from;
+                self.newest = events[to - 1].seq;
+                Some(Next::Events(Batch { events, from, to, done: Arc::clone(&self.done) }))
+            }
+            Some(Entry::Gap(lost)) => Some(Next::Lost(lost)),
+            None => match self.take_lost() {
+                Some(lost) => Some(Next::Lost(lost)),
+                None => self.closed.then_some(Next::Over),
+            },
+        }
     }
 
-    /// Whether there is no next batch.
+    /// Takes back what the reader did not come to before it went away. What is left of it is dropped with no lock held.
+    #[must_use = "errors of the user's are dropped with it, with no lock held"]
+    pub(super) fn put_back(&mut self, batch: Batch) -> Option<Batch> {
+        let Batch { from, to, .. } = batch;
+        let next = (from + self.done.swap(0, Ordering::Relaxed)).min(to);
+        if next > from {
+            self.delivered = batch.events[next - 1].seq;
+        }
+        self.newest = self.delivered;
+        self.in_hand = 0;
+        if next == to {
+            return Some(batch);
+        }
+        self.queue.push_front(Entry::Events { events: batch.events, from: next, to });
+        self.queued += to - next;
+        None
+    }
+
+    /// Whether there is nothing next.
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
+    /// Takes out all that waits, to be dropped with no lock held.
+    #[must_use = "errors of the user's are dropped with it, with no lock held"]
+    pub(super) fn clear(&mut self) -> impl Sized + use<> {
+        self.queued = 0;
+        std::mem::take(&mut self.queue)
+    }
+
+    /// Nothing comes any more but reports about subscribers.
+    pub(super) fn close(&mut self) {
+        self.closed = true;
+    }
+
     /// The number of events lost since this was last asked.
     pub(super) fn take_lost(&mut self) -> Option<u64> {
-        let lost = std::mem::take(&mut self.lost);
-        (lost > 0).then_some(lost)
+        match &mut self.lost {
+            Lost::AtTheEnd(0) | Lost::InPlace => None,
+            Lost::AtTheEnd(lost) => Some(std::mem::take(lost)),
+        }
     }
 
     pub(super) fn has_uncounted(&self) -> bool {
@@ -224,6 +273,17 @@ mod tests {
         Arc::new((from..from + n).map(|seq| Event { seq, ..Event::new(kind) }).collect())
     }
 
+    fn batch(lane: &mut Lane) -> Option<Batch> {
+        match lane.take() {
+            Some(Next::Events(batch)) => Some(batch),
+            _ => None,
+        }
+    }
+
+    fn seqs(batch: &Batch) -> Vec<u64> {
+        batch.events().iter().map(|event| event.seq).collect()
+    }
+
     #[test]
     fn keeps_the_oldest_and_counts_the_rest() {
         let mut lane = Lane::new(4);
@@ -235,13 +295,13 @@ mod tests {
         assert_eq!((lane.take_uncounted(), lane.has_uncounted()), (3, false));
         assert_eq!(lane.take_lost(), Some(1));
 
-        let first = lane.take().unwrap();
+        let first = batch(&mut lane).unwrap();
         assert_eq!(first.events().len(), 3);
         first.one_done();
         lane.offer(&events(7, 3));
         assert_eq!(lane.take_lost(), Some(2), "one was done, so there was room for one");
-        assert_eq!(lane.take().unwrap().events()[0].seq, 4);
-        assert_eq!(lane.take().unwrap().events()[0].seq, 7);
+        assert_eq!(batch(&mut lane).unwrap().events()[0].seq, 4);
+        assert_eq!(batch(&mut lane).unwrap().events()[0].seq, 7);
         assert!(!lane.has_delivered(9));
         assert!(lane.take().is_none());
         assert!(lane.has_delivered(9));
@@ -271,7 +331,7 @@ mod tests {
     fn one_that_has_caught_up_takes_a_burst_whole() {
         let mut lane = Lane::new(2);
         lane.offer(&events(1, 100));
-        assert_eq!(lane.take().unwrap().events().len(), 100);
+        assert_eq!(batch(&mut lane).unwrap().events().len(), 100);
         lane.offer(&events(101, 3));
         assert_eq!(lane.take_lost(), Some(3), "now it is behind");
     }
@@ -281,7 +341,7 @@ mod tests {
         for capacity in [1, usize::MAX] {
             let mut lane = Lane::new(capacity);
             lane.insist(&events(1, 1));
-            assert_eq!(lane.take().unwrap().events().len(), 1);
+            assert_eq!(batch(&mut lane).unwrap().events().len(), 1);
         }
     }
 
@@ -291,5 +351,51 @@ mod tests {
         lane.offer(&events(1, 1));
         lane.offer(&Arc::new(vec![Event::new(EventKind::SubscriberOverflow)]));
         assert_eq!(lane.take_lost(), None);
+    }
+
+    #[test]
+    fn k5i_a_stream_is_told_of_a_loss_in_its_place() {
+        for (mut lane, told) in
+            [(Lane::of_stream(4, false), "1 2 3 4 lost:2 7 lost:3 11"), (Lane::new(4), "1 2 3 4 7 11 lost:5")]
+        {
+            lane.offer(&events(1, 3));
+            lane.offer(&events(4, 2));
+            lane.lose(1);
+            let first = batch(&mut lane).unwrap();
+            let mut heard: Vec<_> = seqs(&first).iter().map(u64::to_string).collect();
+            (0..3).for_each(|_| first.one_done());
+            lane.resize(2);
+            lane.offer(&events(7, 2));
+            lane.lose(2);
+            lane.resize(4);
+            lane.offer(&events(11, 1));
+            lane.close();
+            loop {
+                match lane.take().unwrap() {
+                    Next::Events(batch) => heard.extend(seqs(&batch).iter().map(u64::to_string)),
+                    Next::Lost(lost) => heard.push(format!("lost:{lost}")),
+                    Next::Over => break,
+                }
+            }
+            assert_eq!(heard.join(" "), told);
+            assert_eq!((lane.take_uncounted(), lane.backlog()), (5, 0));
+        }
+    }
+
+    #[test]
+    fn k5q_what_a_worker_did_not_come_to_is_next_for_another() {
+        let mut lane = Lane::new(8);
+        lane.offer(&events(1, 3));
+        lane.offer(&events(4, 2));
+        for (given, next) in [(1, vec![2, 3]), (0, vec![2, 3]), (2, vec![4, 5]), (1, vec![5])] {
+            let first = batch(&mut lane).unwrap();
+            (0..given).for_each(|_| first.one_done());
+            drop(lane.put_back(first));
+            assert_eq!(lane.backlog(), 6 - usize::try_from(next[0]).unwrap());
+            assert!(lane.has_delivered(next[0] - 1) && !lane.has_delivered(next[0]));
+            let second = batch(&mut lane).unwrap();
+            assert_eq!(seqs(&second), next);
+            drop(lane.put_back(second));
+        }
     }
 }

@@ -4,13 +4,15 @@ mod bell;
 mod bus;
 mod crew;
 mod delivery;
+mod duty;
 mod event;
+mod exchange;
 mod lane;
 #[cfg(feature = "logging")]
 mod level;
 #[cfg(feature = "logging")]
 mod log_writer;
-mod queue;
+mod open;
 mod stream;
 mod subscribe;
 #[cfg(feature = "test-util")]

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 
 use super::bus::Bus;
+use super::exchange::Outlet;
 use super::lane::{Batch, Next};
 use super::{Event, EventKind};
 use crate::panics::drop_caught;
@@ -49,9 +50,7 @@ const CAPACITY: usize = 1024;
 #[must_use = "a stream does nothing unless it is read"]
 pub struct EventStream {
     bus: Arc<Bus>,
-    id: u64,
-    /// The newest event from before it was made.
-    since: u64,
+    outlet: Arc<Outlet>,
     batch: Option<Batch>,
     /// How many of the batch were read.
     read: usize,
@@ -76,8 +75,8 @@ pub struct Lagged {
 
 impl EventStream {
     pub(crate) fn new(bus: Arc<Bus>) -> Self {
-        let (id, since) = bus.open_stream(CAPACITY);
-        Self { bus, id, since, batch: None, read: 0, filter: Filter::default() }
+        let outlet = bus.exchange().open_stream(CAPACITY);
+        Self { bus, outlet, batch: None, read: 0, filter: Filter::default() }
     }
 
     /// Lets through events of these kinds only.
@@ -96,7 +95,7 @@ impl EventStream {
     /// Sets how many events may wait while the stream is behind; the newest are lost beyond that. At least 1 does.
     /// Default: 1024.
     pub fn with_capacity(self, capacity: usize) -> Self {
-        self.bus.resize_stream(self.id, capacity.max(1));
+        self.bus.exchange().resize_stream(&self.outlet, capacity.max(1));
         self
     }
 
@@ -113,22 +112,22 @@ impl EventStream {
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Lagged>>> {
         loop {
-            while let Some(event) = self.batch.as_ref().and_then(|batch| batch.events().get(self.read)) {
+            while let Some(batch) = &self.batch {
+                let Some(event) = batch.events().get(self.read) else { break };
                 self.read += 1;
-                let wanted = (event.seq > self.since && self.filter.lets_through(event)).then(|| event.clone());
-                if let Some(batch) = &self.batch {
-                    batch.one_done();
-                }
-                if wanted.is_some() {
-                    return Poll::Ready(wanted.map(Ok));
+                batch.one_done();
+                if self.filter.lets_through(event) {
+                    return Poll::Ready(Some(Ok(event.clone())));
                 }
             }
-            // Errors of the user's are dropped with the batch.
-            let _ = drop_caught(self.batch.take());
-            match ready!(self.bus.poll_stream(self.id, cx)) {
-                None => return Poll::Ready(None),
-                Some(Next::Lost(count)) => return Poll::Ready(Some(Err(Lagged { count }))),
-                Some(Next::Batch(batch)) => (self.batch, self.read) = (Some(batch), 0),
+            if self.batch.is_some() {
+                // Errors of the user's are dropped with the batch.
+                let _ = drop_caught(self.batch.take());
+            }
+            match ready!(self.bus.exchange().poll_next(&self.outlet, cx)) {
+                Next::Over => return Poll::Ready(None),
+                Next::Lost(count) => return Poll::Ready(Some(Err(Lagged { count }))),
+                Next::Events(batch) => (self.batch, self.read) = (Some(batch), 0),
             }
         }
     }
@@ -144,7 +143,7 @@ impl Stream for EventStream {
 
 impl Drop for EventStream {
     fn drop(&mut self) {
-        self.bus.close_stream(self.id);
+        self.bus.exchange().close_stream(&self.outlet);
         let _ = drop_caught(self.batch.take());
     }
 }

@@ -1,0 +1,135 @@
+//! Writes copies of the bus with one planted bug each, for the models to find.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::path::Path;
+use std::{env, fs};
+
+const FILES: [&str; 6] = ["bell", "crew", "duty", "exchange", "lane", "open"];
+
+/// The name of a copy, and what is replaced in it: file, text, replacement.
+type Mutant = (&'static str, &'static [(&'static str, &'static str, &'static str)]);
+
+const MUTANTS: [Mutant; 10] = [
+    // The relay is woken before there is something to share.
+    (
+        "ring_before_push",
+        &[
+            (
+                "exchange",
+                "        let first = {\n            let mut open = lock(&self.open);",
+                "        if lock(&self.open).len() == 0 {\n            self.relay.ring();\n        }\n        \
+                 {\n            let mut open = lock(&self.open);",
+            ),
+            (
+                "exchange",
+                "            open.len() == 1\n        };\n        if first {\n            self.relay.ring();\n        }\n",
+                "        };\n",
+            ),
+        ],
+    ),
+    // A ring between the look and the registration of the waker is missed.
+    ("no_second_look", &[("bell", "if self.hear() { Poll::Ready(()) } else { Poll::Pending }", "Poll::Pending")]),
+    // What was open is shared after something that was published later.
+    (
+        "sharers_overtake",
+        &[(
+            "exchange",
+            "        let streams = lock(&self.streams);\n        drop(open);\n        let (any, events)",
+            "        drop(open);\n        let streams = lock(&self.streams);\n        let (any, events)",
+        )],
+    ),
+    // What is published before the end is in the lanes only if the relay was there.
+    (
+        "close_without_sharing",
+        &[(
+            "exchange",
+            "        let shared = self.share_and(Open::close, Lane::close);\n",
+            "        lock(&self.open).close();\n        let shared = Shared::default();\n        \
+             self.workers.iter().for_each(|outlet| lock(&outlet.lane).close());\n        self.shared(&[]);\n",
+        )],
+    ),
+    // Two look at a free place before one has taken it.
+    (
+        "claim_in_two_steps",
+        &[(
+            "crew",
+            "!self.places[*place].swap(true, Ordering::AcqRel)",
+            "!self.places[*place].load(Ordering::Acquire) && {\n            \
+             self.places[*place].store(true, Ordering::Release);\n            true\n        }",
+        )],
+    ),
+    // A worker that dies takes what it had in hand with it.
+    (
+        "batch_dies_too",
+        &[("duty", "            exchange.put_back(lane, batch);\n", "            let _ = (lane, batch);\n")],
+    ),
+    // A place is given away while the last one who held it still has a batch.
+    (
+        "place_left_too_early",
+        &[
+            (
+                "duty",
+                "        let exchange = self.host.as_ref();\n        if let (Some(lane)",
+                "        let exchange = self.host.as_ref();\n        exchange.crew().leave(self.place);\n        \
+             if let (Some(lane)",
+            ),
+            ("duty", "        exchange.crew().leave(self.place);\n        // Whoever", "        // Whoever"),
+        ],
+    ),
+    // A stream that is opened lets what is published later overtake what it takes from `open`.
+    (
+        "stream_overtakes",
+        &[(
+            "exchange",
+            "        let mut streams = lock(&self.streams);\n        drop(open);\n",
+            "        drop(open);\n        let mut streams = lock(&self.streams);\n",
+        )],
+    ),
+    // A flush that begins while the worker looks for it is missed.
+    (
+        "flush_looked_for_too_early",
+        &[
+            (
+                "exchange",
+                "        let (next, calm) = {\n",
+                "        let is_waited_for = self.flushes.load(Ordering::Relaxed) > 0;\n        let (next, calm) = {\n",
+            ),
+            (
+                "exchange",
+                "        self.note_delivery();\n        next\n",
+                "        if is_waited_for {\n            self.note_delivery();\n        }\n        next\n",
+            ),
+        ],
+    ),
+    // An attempt that gives way misses that there is room again.
+    (
+        "no_second_look_for_room",
+        &[("exchange", "if self.is_congested() { Poll::Pending } else { Poll::Ready(()) }", "Poll::Pending")],
+    ),
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let events = Path::new("../taskvisor/src/events");
+    println!("cargo::rerun-if-changed={}", events.display());
+    println!("cargo::rerun-if-changed=src/bus_model.rs");
+    let mut out = String::new();
+    for (name, replacements) in MUTANTS {
+        writeln!(out, "pub mod {name} {{\n    pub use crate::events::{{Event, EventKind}};")?;
+        for file in FILES {
+            let mut text = fs::read_to_string(events.join(file).with_extension("rs"))?;
+            for (_, from, to) in replacements.iter().filter(|(of, ..)| *of == file) {
+                if text.matches(from).count() != 1 {
+                    return Err(format!("{name}: {file}.rs has not one place that reads\n{from}").into());
+                }
+                text = text.replace(from, to);
+            }
+            // Its own tests are not for here.
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            writeln!(out, "pub(crate) mod {file} {{\n{text}\n}}")?;
+        }
+        writeln!(out, "pub mod model {{\n{}\n}}\n}}", fs::read_to_string("src/bus_model.rs")?)?;
+    }
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("mutants.rs"), out)?;
+    Ok(())
+}

@@ -1,0 +1,318 @@
+//! What is published reaches each reader once and in order, whenever it sleeps, ends or dies.
+//!
+//! Relay, worker and other readers are tasks: each is polled by a thread of its own for as long as it is woken, and by the
+//! main thread once the others have ended. One that is not woken then sleeps for good.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Wake, Waker};
+
+use loom::thread;
+
+use super::duty::Duty;
+use super::exchange::Exchange;
+use super::lane::Next;
+use super::{Event, EventKind};
+use crate::sync::{Mutex, lock};
+
+type Held = Duty<Arc<Exchange>>;
+
+/// Room for this many: more than any model publishes.
+const ROOM: usize = 64;
+
+const WRONG: &str = "an event is lost, doubled or out of order";
+
+/// Runs every interleaving with at most two preemptions, which finds what there is to find in practice.
+fn check(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(2);
+    builder.check(model);
+}
+
+/// The task is to be polled.
+struct Scheduled(Mutex<bool>);
+
+impl Wake for Scheduled {
+    fn wake(self: Arc<Self>) {
+        *lock(&self.0) = true;
+    }
+}
+
+struct Task {
+    /// None once it has ended.
+    future: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    scheduled: Arc<Scheduled>,
+}
+
+impl Task {
+    fn new(future: impl Future<Output = ()> + 'static) -> Self {
+        Self { future: Some(Box::pin(future)), scheduled: Arc::new(Scheduled(Mutex::new(true))) }
+    }
+
+    /// Polls it until it sleeps or ends. Returns whether it had to be polled.
+    fn run(&mut self) -> bool {
+        let waker = Waker::from(Arc::clone(&self.scheduled));
+        let mut polled = false;
+        while self.future.is_some() && std::mem::take(&mut *lock(&self.scheduled.0)) {
+            polled = true;
+            let mut cx = Context::from_waker(&waker);
+            if self.future.as_mut().is_some_and(|future| future.as_mut().poll(&mut cx).is_ready()) {
+                self.future = None;
+            }
+        }
+        polled
+    }
+
+    fn beside(mut self) -> thread::JoinHandle<Self> {
+        thread::spawn(move || {
+            self.run();
+            self
+        })
+    }
+
+    fn is_over(&self) -> bool {
+        self.future.is_none()
+    }
+}
+
+/// Runs the tasks until all sleep or have ended.
+fn settle<const N: usize>(mut tasks: [&mut Task; N]) {
+    while tasks.iter_mut().any(|task| task.run()) {}
+}
+
+/// What a reader took. Not loom's: it is looked at when the reader does nothing.
+#[derive(Clone, Default)]
+struct Taken(Arc<std::sync::Mutex<Vec<u64>>>);
+
+impl Taken {
+    fn push(&self, seq: u64) {
+        self.0.lock().unwrap().push(seq);
+    }
+
+    fn get(&self) -> Vec<u64> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+/// A bus of one subscriber.
+fn exchange() -> Arc<Exchange> {
+    Arc::new(Exchange::new([ROOM].into_iter(), ROOM))
+}
+
+/// Takes both places: the relay's, and that of the worker.
+fn crew(exchange: &Arc<Exchange>) -> (Held, Held) {
+    let mut duties = Duty::claim(exchange).into_iter();
+    (duties.next().unwrap(), duties.next().unwrap())
+}
+
+fn publish(exchange: &Exchange) {
+    exchange.publish(Event { seq: 0, kind: EventKind }, |_| ());
+}
+
+fn beside<T: 'static>(
+    exchange: &Arc<Exchange>,
+    act: impl FnOnce(&Arc<Exchange>) -> T + 'static,
+) -> thread::JoinHandle<T> {
+    let exchange = Arc::clone(exchange);
+    thread::spawn(move || act(&exchange))
+}
+
+/// It waits for no publisher: the turns of a scheduler tell nothing here.
+fn relay(duty: Held) -> Task {
+    Task::new(duty.relay(0, |_, _| ()))
+}
+
+/// Takes all that comes, or the first event only, to die over it.
+fn worker(mut duty: Held, taken: &Taken, dies: bool) -> Task {
+    let taken = taken.clone();
+    Task::new(async move {
+        while let Some(next) = duty.next().await {
+            assert_eq!(next, Ok(()), "{WRONG}");
+            for event in duty.batch().unwrap().events() {
+                taken.push(event.seq);
+                duty.batch().unwrap().one_done();
+                if dies {
+                    return;
+                }
+            }
+            drop(duty.take_batch());
+        }
+    })
+}
+
+/// Two publish while the relay and the worker are about to sleep: each event is delivered without any other that would
+/// wake them.
+pub fn every_event_is_delivered_once_and_in_order() {
+    check(|| {
+        let (exchange, taken) = (exchange(), Taken::default());
+        let (first, second) = crew(&exchange);
+        let relay = relay(first).beside();
+        let worker = worker(second, &taken, false).beside();
+        let publisher = beside(&exchange, |exchange| publish(exchange));
+        publish(&exchange);
+        publisher.join().unwrap();
+        let (mut relay, mut worker) = (relay.join().unwrap(), worker.join().unwrap());
+        settle([&mut relay, &mut worker]);
+        assert_eq!(taken.get(), [1, 2], "{WRONG}");
+        exchange.close();
+        settle([&mut relay, &mut worker]);
+        assert!(relay.is_over() && worker.is_over());
+    });
+}
+
+/// The end races with the relay: all that was published before it is delivered, nothing after it, and both end.
+pub fn all_that_is_published_before_the_end_is_delivered() {
+    check(|| {
+        let (exchange, taken) = (exchange(), Taken::default());
+        let (first, second) = crew(&exchange);
+        let relay = relay(first).beside();
+        let worker = worker(second, &taken, false).beside();
+        publish(&exchange);
+        publish(&exchange);
+        exchange.close();
+        publish(&exchange);
+        let (mut relay, mut worker) = (relay.join().unwrap(), worker.join().unwrap());
+        settle([&mut relay, &mut worker]);
+        assert_eq!(taken.get(), [1, 2], "{WRONG}");
+        assert!(relay.is_over() && worker.is_over(), "one who delivers does not end");
+        assert!(Duty::claim(&exchange).is_empty(), "those who are done are replaced");
+    });
+}
+
+/// A stream is opened while others publish and share: it has all that comes after it was opened, and the worker has all.
+pub fn a_stream_has_all_from_its_beginning_on() {
+    check(|| {
+        let (exchange, taken) = (exchange(), Taken::default());
+        let (_first, second) = crew(&exchange);
+        publish(&exchange);
+        let publisher = beside(&exchange, |exchange| {
+            publish(exchange);
+            exchange.share();
+        });
+        let before = exchange.last();
+        let stream = exchange.open_stream(ROOM);
+        let since = exchange.last();
+        let reads = {
+            let (exchange, stream, taken) = (Arc::clone(&exchange), Arc::clone(&stream), taken.clone());
+            async move {
+                loop {
+                    match poll_fn(|cx| exchange.poll_next(&stream, cx)).await {
+                        Next::Events(batch) => batch.events().iter().for_each(|event| taken.push(event.seq)),
+                        Next::Lost(_) => panic!("{WRONG}"),
+                        Next::Over => return,
+                    }
+                }
+            }
+        };
+        let mut reader = Task::new(reads);
+        reader.run();
+        publisher.join().unwrap();
+        settle([&mut reader]);
+        let all = |first: u64| (first + 1..=2).collect::<Vec<_>>();
+        assert!((before..=since).any(|first| taken.get() == all(first)), "{WRONG}");
+        let heard = Taken::default();
+        settle([&mut worker(second, &heard, false)]);
+        assert_eq!(heard.get(), [1, 2], "{WRONG}");
+        exchange.close_stream(&stream);
+    });
+}
+
+/// Of two that start the crew, each place is taken by one.
+pub fn two_starters_make_one_crew() {
+    check(|| {
+        let exchange = exchange();
+        let other = beside(&exchange, Duty::claim);
+        let mut duties = Duty::claim(&exchange);
+        duties.extend(other.join().unwrap());
+        assert_eq!(duties.len(), 2, "a place is taken twice, or not at all");
+        assert!(exchange.crew().is_complete());
+    });
+}
+
+/// The relay dies when it has shared something, while an event is published, and two start who is missing: one takes
+/// over, and nothing is lost.
+pub fn a_relay_that_dies_is_replaced_by_one() {
+    check(|| {
+        let (exchange, taken) = (exchange(), Taken::default());
+        let (first, second) = crew(&exchange);
+        publish(&exchange);
+        let mut dying = relay(first);
+        let dying = thread::spawn(move || {
+            dying.run();
+            drop(dying);
+        });
+        let other = beside(&exchange, |exchange| {
+            publish(exchange);
+            Duty::claim(exchange)
+        });
+        let mut duties = Duty::claim(&exchange);
+        dying.join().unwrap();
+        duties.extend(other.join().unwrap());
+        duties.extend(Duty::claim(&exchange));
+        assert_eq!(duties.len(), 1, "a place is taken twice, or not at all");
+        let (mut relay, mut worker) = (relay(duties.remove(0)), worker(second, &taken, false));
+        settle([&mut relay, &mut worker]);
+        assert_eq!(taken.get(), [1, 2], "{WRONG}");
+    });
+}
+
+/// A worker dies in the middle of a batch, while another takes over: it goes on with what the first did not come to.
+pub fn a_worker_that_dies_leaves_the_rest_to_the_next() {
+    check(|| {
+        let (exchange, taken) = (exchange(), Taken::default());
+        let (_first, second) = crew(&exchange);
+        publish(&exchange);
+        publish(&exchange);
+        exchange.share();
+        let dying = worker(second, &taken, true).beside();
+        // It goes on beside the death of the first, if it is early enough.
+        let mut next: Vec<_> = Duty::claim(&exchange).into_iter().map(|duty| worker(duty, &taken, false)).collect();
+        for worker in &mut next {
+            worker.run();
+        }
+        dying.join().unwrap();
+        next.extend(Duty::claim(&exchange).into_iter().map(|duty| worker(duty, &taken, false)));
+        assert_eq!(next.len(), 1, "a place is taken twice, or not at all");
+        settle([&mut next[0]]);
+        assert_eq!(taken.get(), [1, 2], "{WRONG}");
+    });
+}
+
+/// An attempt gives way until the worker has taken what waits: it is woken.
+pub fn one_that_gives_way_is_woken() {
+    check(|| {
+        let (exchange, taken) = (Arc::new(Exchange::new([2].into_iter(), ROOM)), Taken::default());
+        let (_first, second) = crew(&exchange);
+        publish(&exchange);
+        exchange.share();
+        assert!(exchange.is_congested());
+        let worker = worker(second, &taken, false).beside();
+        let gives_way = Arc::clone(&exchange);
+        let mut attempt = Task::new(async move { poll_fn(|cx| gives_way.poll_room(cx)).await });
+        attempt.run();
+        let mut worker = worker.join().unwrap();
+        settle([&mut worker, &mut attempt]);
+        assert!(attempt.is_over(), "it gives way for good");
+    });
+}
+
+/// A flush ends once the worker has all, however its looks and the takes of the worker fall together.
+pub fn a_flush_ends_when_all_is_delivered() {
+    check(|| {
+        let (exchange, taken) = (exchange(), Taken::default());
+        let (_first, second) = crew(&exchange);
+        // It sleeps, so that it takes no look more than it has to.
+        let mut worker = worker(second, &taken, false);
+        worker.run();
+        publish(&exchange);
+        exchange.share();
+        let worker = worker.beside();
+        let flushes = Arc::clone(&exchange);
+        let mut flush = Task::new(async move { flushes.delivered(1, || false).await });
+        flush.run();
+        let mut worker = worker.join().unwrap();
+        settle([&mut worker, &mut flush]);
+        assert!(flush.is_over(), "it waits for what was delivered");
+    });
+}

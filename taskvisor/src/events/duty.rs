@@ -1,0 +1,125 @@
+//! What the relay and the workers do, and what they leave behind when they go away.
+
+use std::future::poll_fn;
+use std::task::Poll;
+
+use super::exchange::{Exchange, Shared};
+use super::lane::{Batch, Next};
+use super::open::BATCH;
+
+/// The place of the relay in the crew; those of the workers follow.
+const RELAY: usize = 0;
+
+/// A place in the crew, held until this is dropped: by a panic, or by the end of its runtime. Then another may take it
+/// over. Once all is done it is not given back.
+pub(super) struct Duty<H: AsRef<Exchange>> {
+    host: H,
+    place: usize,
+    /// What the worker is at.
+    batch: Option<Batch>,
+    is_over: bool,
+}
+
+impl<H: AsRef<Exchange>> Duty<H> {
+    /// Takes the places that are free.
+    pub(super) fn claim(host: &H) -> Vec<Self>
+    where
+        H: Clone,
+    {
+        let claimed = host.as_ref().crew().claim();
+        claimed.into_iter().map(|place| Self { host: host.clone(), place, batch: None, is_over: false }).collect()
+    }
+
+    pub(super) fn host(&self) -> &H {
+        &self.host
+    }
+
+    /// The lane of a worker. The relay has none.
+    pub(super) fn lane(&self) -> Option<usize> {
+        self.place.checked_sub(RELAY + 1)
+    }
+
+    /// What the worker is at.
+    pub(super) fn batch(&self) -> Option<&Batch> {
+        self.batch.as_ref()
+    }
+
+    /// The worker is done with what it was at.
+    pub(super) fn take_batch(&mut self) -> Option<Batch> {
+        self.batch.take()
+    }
+
+    /// The work of the relay. It lets `open` grow for up to `turns` turns while publishers are busy, so that one wake
+    /// serves many events.
+    pub(super) async fn relay(mut self, turns: usize, after: impl Fn(&H, Shared)) {
+        let exchange = self.host.as_ref();
+        loop {
+            let mut seen = 0;
+            for _ in 0..turns {
+                let len = exchange.open_len();
+                if len == seen || len >= BATCH {
+                    break;
+                }
+                seen = len;
+                give_way().await;
+            }
+            exchange.hear_relay();
+            let shared = exchange.share();
+            after(&self.host, shared);
+            if shared.closed {
+                break;
+            }
+            if shared.any {
+                give_way().await;
+            } else {
+                poll_fn(|cx| exchange.poll_relay(cx)).await;
+            }
+        }
+        self.is_over = true;
+    }
+
+    /// What is next for a worker: a batch, which it has from now on, or how many events were lost, or nothing any more.
+    pub(super) async fn next(&mut self) -> Option<Result<(), u64>> {
+        let exchange = self.host.as_ref();
+        let outlet = exchange.worker(self.lane()?);
+        match poll_fn(|cx| exchange.poll_next(outlet, cx)).await {
+            Next::Events(batch) => {
+                self.batch = Some(batch);
+                Some(Ok(()))
+            }
+            Next::Lost(lost) => Some(Err(lost)),
+            Next::Over => {
+                self.is_over = true;
+                None
+            }
+        }
+    }
+}
+
+impl<H: AsRef<Exchange>> Drop for Duty<H> {
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        let exchange = self.host.as_ref();
+        if let (Some(lane), Some(batch)) = (self.lane(), self.batch.take()) {
+            exchange.put_back(lane, batch);
+        }
+        exchange.crew().leave(self.place);
+        // Whoever waits for its work looks for another.
+        exchange.note_delivery();
+    }
+}
+
+/// Lets other tasks run, without a turn of the driver.
+pub(super) async fn give_way() {
+    let mut turn = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut turn, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
