@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 
@@ -45,6 +46,8 @@ pub struct LogWriter<W = io::Stderr> {
     writer: Mutex<W>,
     level: LogLevel,
     colors: bool,
+    /// `eprint!` or `print!` could not write.
+    cannot_print: AtomicBool,
 }
 
 impl Default for LogWriter {
@@ -57,7 +60,7 @@ impl Default for LogWriter {
 impl<W: Write + Send + 'static> LogWriter<W> {
     /// Writes all events to `writer`, without colours.
     pub const fn new(writer: W) -> Self {
-        Self { writer: Mutex::new(writer), level: LogLevel::Debug, colors: false }
+        Self { writer: Mutex::new(writer), level: LogLevel::Debug, colors: false, cannot_print: AtomicBool::new(false) }
     }
 
     /// Writes only events of this level and above. Default: [`LogLevel::Debug`], all.
@@ -94,6 +97,27 @@ impl<W: Write + Send + 'static> LogWriter<W> {
     }
 }
 
+impl<W: 'static> LogWriter<W> {
+    /// Writes to standard error or output as `eprint!` and `print!` do, so that the capture of a test has it.
+    ///
+    /// They panic where they cannot write. That is tried once, as each panic runs the panic hook, and not at all where a
+    /// panic ends the process.
+    fn print(&self, line: &str) -> bool {
+        let (standard_error, standard_output) = (TypeId::of::<io::Stderr>(), TypeId::of::<io::Stdout>());
+        let print: fn(&str) = match TypeId::of::<W>() {
+            _ if cfg!(panic = "abort") || self.cannot_print.load(Ordering::Relaxed) => return false,
+            writer if writer == standard_error => |line| eprint!("{line}"),
+            writer if writer == standard_output => |line| print!("{line}"),
+            _ => return false,
+        };
+        let printed = catch(|| print(line)).is_ok();
+        if !printed {
+            self.cannot_print.store(true, Ordering::Relaxed);
+        }
+        printed
+    }
+}
+
 fn wants_colors(terminal: bool, no_color: Option<&OsStr>) -> bool {
     terminal && no_color.is_none_or(OsStr::is_empty)
 }
@@ -105,14 +129,7 @@ impl<W: Write + Send + 'static> Subscribe for LogWriter<W> {
             return;
         }
         let line = self.line(event);
-        // Written as `eprint!` and `print!` do, so that the capture of a test has it. They panic where they cannot
-        // write.
-        if TypeId::of::<W>() == TypeId::of::<io::Stderr>() {
-            let _ = catch(|| eprint!("{line}"));
-            return;
-        }
-        if TypeId::of::<W>() == TypeId::of::<io::Stdout>() {
-            let _ = catch(|| print!("{line}"));
+        if self.print(&line) {
             return;
         }
         let mut writer = lock(&self.writer);

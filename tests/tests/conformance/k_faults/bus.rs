@@ -2,13 +2,14 @@
 
 use std::future::pending;
 use std::pin::pin;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use taskvisor::{
-    Event, EventKind, EventStream, RuntimeError, Subscribe, Supervisor, SupervisorConfig, SupervisorHandle,
+    Event, EventKind, EventStream, LogWriter, RuntimeError, Subscribe, Supervisor, SupervisorConfig, SupervisorHandle,
 };
 use tests::{FAIL, OK, Recorder, Script, constant, cooperative, ms, recorded, secs, settle, supervisor};
 use tokio::runtime::{Builder, Runtime};
@@ -267,4 +268,38 @@ async fn k5i_a_stream_after_the_end_starts_no_second_worker() -> Result {
     tokio::time::sleep(secs(60)).await;
     careful.had_all_once(8);
     Ok(())
+}
+
+/// How the test below runs itself.
+const CHILD: &str = "TASKVISOR_TEST_CLOSED_STDERR";
+
+#[test]
+fn k5n_a_closed_standard_error_costs_one_panic_and_no_more() {
+    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    if std::env::var_os(CHILD).is_some() {
+        std::panic::set_hook(Box::new(|_| {
+            PANICS.fetch_add(1, Ordering::SeqCst);
+        }));
+        // By then the other end is gone.
+        std::io::read_to_string(std::io::stdin()).unwrap();
+        runtime().block_on(async {
+            let writer = LogWriter::default();
+            for _ in 0..100 {
+                writer.on_event(&Event::new(EventKind::TaskFailed)).await;
+            }
+        });
+        std::process::exit(if PANICS.load(Ordering::SeqCst) == 1 { 0 } else { 7 });
+    }
+    let name = "k_faults::bus::k5n_a_closed_standard_error_costs_one_panic_and_no_more";
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture", "--test-threads=1"])
+        .env(CHILD, "1")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stderr.take());
+    drop(child.stdin.take());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
 }
