@@ -446,7 +446,7 @@ impl Actor {
     fn finish(&mut self, outcome: TaskOutcome) {
         self.step = Step::Over;
         self.finished = true;
-        self.permit = None;
+        drop(self.permit.take());
         self.observed.ended(&self.cell, &outcome);
         self.cell.core().remove(&self.cell, outcome);
     }
@@ -495,9 +495,11 @@ impl Future for Actor {
 impl Drop for Actor {
     /// The runtime goes away, and the attempt with it.
     fn drop(&mut self) {
-        let in_span = self.observed.in_span();
-        let _ = drop_caught(std::mem::replace(&mut self.step, Step::Over));
-        drop(in_span);
+        if !matches!(self.step, Step::Over) {
+            let in_span = self.observed.in_span();
+            let _ = drop_caught(std::mem::replace(&mut self.step, Step::Over));
+            drop(in_span);
+        }
         if !self.finished {
             self.cell.drop_task();
             self.finish(TaskOutcome::Aborted { error: None });

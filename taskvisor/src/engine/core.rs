@@ -175,8 +175,14 @@ impl Core {
     }
 
     /// The runtime of the caller; else the one that the tasks run on.
+    #[inline]
     pub(super) fn runtime(&self) -> Result<Handle, RuntimeError> {
-        Handle::try_current().or_else(|_| self.home().filter(is_alive).ok_or(RuntimeError::NoRuntime))
+        Handle::try_current().or_else(|_| self.living_home())
+    }
+
+    #[cold]
+    fn living_home(&self) -> Result<Handle, RuntimeError> {
+        self.home().filter(is_alive).ok_or(RuntimeError::NoRuntime)
     }
 
     /// The runtime that the tasks run on: that of the oldest.

@@ -76,8 +76,11 @@ impl Cell {
     }
 
     /// Tells the group, if there is one.
+    #[inline]
     pub(in crate::engine) fn tell_group(&self, note: Note) {
-        self.tell_group_of(self.epoch(), note);
+        if self.member().is_some() {
+            self.tell_group_of(self.epoch(), note);
+        }
     }
 
     /// Tells the group of something that came of this start or stop.
