@@ -8,20 +8,20 @@ use crate::sync::{AtomicBool, Ordering};
 
 /// Set while there is something in the cell that the actor has not seen.
 #[derive(Default)]
-pub(in crate::runtime) struct News(AtomicBool);
+pub(super) struct News(AtomicBool);
 
 impl News {
     /// There is news. Called under the lock of the cell; the caller wakes the actor once that is released.
-    pub(in crate::runtime) fn raise(&self) {
+    pub(super) fn raise(&self) {
         self.0.store(true, Ordering::Release);
     }
 
-    pub(in crate::runtime) fn is_raised(&self) -> bool {
+    pub(super) fn is_raised(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 
     /// The actor looks at the cell now. Called under its lock.
-    pub(in crate::runtime) fn take(&self) {
+    pub(super) fn take(&self) {
         self.0.store(false, Ordering::Relaxed);
     }
 }
