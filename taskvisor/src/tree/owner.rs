@@ -1,4 +1,4 @@
-//! A supervisor with the tasks that it was declared with.
+//! `Tree`, a supervisor with its declared tasks, and its builder.
 
 use std::fmt;
 use std::future::Future;
@@ -19,10 +19,10 @@ use crate::slots::{ControllerConfig, SlotHandle, SlotSpec};
 use crate::supervisor::{RuntimeError, Supervisor, SupervisorBuilder, SupervisorConfig, exit};
 use crate::task::IntoTaskSpec;
 
-/// A declared tree: what `supervise!` returns, and what its builder builds.
+/// A declared tree. `supervise!` and [`Tree::builder`] create it.
 ///
-/// Nothing runs until [`start`](Self::start) or [`run`](Self::run). The tree owns its supervisor: when both it and
-/// every `Arc` of the supervisor are dropped, every task is told to stop.
+/// Nothing runs until [`start`](Self::start) or [`run`](Self::run). The tree owns its supervisor: when the tree and
+/// every `Arc` of the supervisor are dropped, every task is requested to stop.
 ///
 /// # Examples
 /// ```
@@ -45,53 +45,53 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Declares a tree.
+    /// Returns a builder of a tree.
     pub fn builder(config: SupervisorConfig) -> TreeBuilder {
         TreeBuilder { supervisor: Supervisor::builder(config), root: Group::one_for_one("root") }
     }
 
-    /// The tree's name. Default: `root`.
+    /// Returns the name of the tree. Default: `root`.
     pub fn name(&self) -> &str {
         &self.root.name
     }
 
-    /// The supervisor that runs the tree.
+    /// Returns the supervisor that runs the tree.
     pub fn supervisor(&self) -> &Arc<Supervisor> {
         &self.supervisor
     }
 
-    /// The place of that path in the tree, whether a task is there or not.
+    /// Returns a handle of the place at `path`. There need not be a task.
     #[must_use]
     pub fn child(&self, path: &str) -> ChildHandle {
         ChildHandle::new(path.into(), Arc::clone(self.supervisor.core()))
     }
 
-    /// The group of that path in the tree, whether it is there or not. The empty path is that of the root.
+    /// Returns a handle of the group at `path`. The group need not exist. The empty path is the root.
     #[must_use]
     pub fn group(&self, path: &str) -> GroupHandle {
         GroupHandle::new(path.into(), Arc::clone(self.supervisor.core()))
     }
 
-    /// The slot of that name, whether it was declared or not.
+    /// Returns the slot of that name. The slot need not be declared.
     #[cfg(feature = "controller")]
     #[must_use]
     pub fn slot(&self, name: &str) -> SlotHandle {
         self.supervisor.slot(name)
     }
 
-    /// Whether the tree is live and ready, and who is not.
+    /// Returns the health of the tree: whether it is live and ready, and the tasks that are not.
     #[must_use]
     pub fn health(&self) -> Health {
         self.supervisor.health()
     }
 
-    /// The tree as it is now, with the tasks that were added to it.
+    /// Returns a snapshot of the tree, with the tasks that were added at run time.
     #[must_use]
     pub fn snapshot(&self) -> TreeSnapshot {
         self.supervisor.core().snapshot(&self.root)
     }
 
-    /// Starts the declared tasks, and returns. Once it has succeeded, further calls do nothing.
+    /// Starts the declared tasks, and returns. After a successful start, further calls do nothing.
     ///
     /// # Errors
     /// Before anything has started: [`InvalidOption`](RuntimeError::InvalidOption),
@@ -99,7 +99,7 @@ impl Tree {
     /// [`NoRuntime`](RuntimeError::NoRuntime).
     ///
     /// # Cancel safety
-    /// It is done in one step when first polled.
+    /// The call takes effect when it is first polled, and never waits.
     #[expect(clippy::unused_async, reason = "it may come to wait")]
     pub async fn start(&self) -> Result<(), RuntimeError> {
         self.start_once()
@@ -113,7 +113,7 @@ impl Tree {
     /// [`Supervisor::run`] does.
     ///
     /// # Errors
-    /// Those of [`Supervisor::run`].
+    /// The errors of [`Supervisor::run`].
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
@@ -122,10 +122,10 @@ impl Tree {
         self.claim(signals)?.wait(self.root.children.is_empty()).await
     }
 
-    /// As [`run`](Self::run), but listens to `future` instead of signals: when it is done, a shutdown is requested.
+    /// Like [`run`](Self::run), but requests a shutdown when `future` completes, and listens to no signals.
     ///
     /// # Errors
-    /// Those of [`Supervisor::run`].
+    /// The errors of [`Supervisor::run`].
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
@@ -137,7 +137,8 @@ impl Tree {
         self.supervisor.core().claim(signals)?.start_with(|_| self.start_once())
     }
 
-    /// As [`run`](Self::run), and ends the process: with status 0, or with status 1 and the error on standard error.
+    /// Like [`run`](Self::run), and then ends the process: with status 0, or with status 1 and the error on standard
+    /// error.
     pub async fn run_to_exit(&self) -> ! {
         exit(self.run().await)
     }
@@ -163,7 +164,7 @@ impl fmt::Debug for Tree {
     }
 }
 
-/// Declares a [`Tree`].
+/// Builds a [`Tree`].
 #[must_use = "nothing is built yet"]
 pub struct TreeBuilder {
     supervisor: SupervisorBuilder,
@@ -171,7 +172,7 @@ pub struct TreeBuilder {
 }
 
 impl TreeBuilder {
-    /// Names the tree.
+    /// Sets the name of the tree.
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.root.name = name.into();
         self
@@ -183,14 +184,15 @@ impl TreeBuilder {
         self
     }
 
-    /// Sets how many submissions may wait in slots. Default: [`ControllerConfig::default`].
+    /// Sets the limits of waiting submissions. Default: [`ControllerConfig::default`].
     #[cfg(feature = "controller")]
     pub fn controller(mut self, config: ControllerConfig) -> Self {
         self.supervisor = self.supervisor.with_controller(config);
         self
     }
 
-    /// Declares a slot. [`run`](Tree::run) stays until a shutdown then, as more may be submitted to it.
+    /// Declares a slot. With a declared slot, [`run`](Tree::run) waits for a shutdown, because more tasks can be
+    /// submitted.
     #[cfg(feature = "controller")]
     pub fn slot(mut self, slot: SlotSpec) -> Self {
         self.supervisor = self.supervisor.with_slot(slot);
@@ -203,7 +205,7 @@ impl TreeBuilder {
         self
     }
 
-    /// Sets who is restarted when a child of the root fails. Default: only that child.
+    /// Sets the restart strategy of the root. Default: [`Strategy::OneForOne`].
     pub fn strategy(mut self, strategy: Strategy) -> Self {
         self.root.strategy = strategy;
         self
@@ -227,7 +229,7 @@ impl TreeBuilder {
         self
     }
 
-    /// The tree, unless something in it is invalid.
+    /// Builds the tree and checks it.
     ///
     /// # Errors
     /// [`InvalidOption`](RuntimeError::InvalidOption), [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists).
@@ -237,7 +239,7 @@ impl TreeBuilder {
         Ok(tree)
     }
 
-    /// The tree. What is invalid in it is the error of [`Tree::start`].
+    /// Builds the tree. If it is invalid, [`Tree::start`] returns the error.
     pub fn build(self) -> Tree {
         let supervisor = self.supervisor.build();
         supervisor.core().keep_places();

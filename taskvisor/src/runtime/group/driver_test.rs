@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use super::super::plan::Note;
 use super::super::machine::Input;
+use super::super::plan::Note;
 use crate::{Group, RuntimeError, SupervisorConfig, TaskContext, TaskFn, TaskOutcome, TaskSpec, Tree};
 
 /// A task that counts how many of it run, and takes a second to stop.
