@@ -123,7 +123,7 @@ pub use context::{FromContext, TaskContext};
 pub use controller::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
 pub use engine::Shutdown;
 pub use error::{BoxError, TaskError};
-pub use events::{Event, EventKind, EventStream, IntoSubscriber, Lagged, Reason, Subscribe};
+pub use events::{Event, EventData, EventKind, EventStream, IntoSubscriber, Lagged, Reason, Subscribe};
 #[cfg(feature = "logging")]
 pub use events::{LogLevel, LogWriter};
 pub use failure::{FailureChain, FailureLink};
@@ -153,9 +153,9 @@ pub mod prelude {
     #[cfg(feature = "controller")]
     pub use crate::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
     pub use crate::{
-        BackoffPolicy, CancellationToken, Event, EventKind, Group, JitterPolicy, Ready, RejectReason, RestartPolicy,
-        RuntimeError, StopReason, Strategy, Subscribe, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn,
-        TaskHandle, TaskOutcome, TaskRef, TaskSpec, TaskState, TaskStatus,
+        BackoffPolicy, CancellationToken, Event, EventData, EventKind, Group, JitterPolicy, Probe, Ready, RejectReason,
+        RestartPolicy, RuntimeError, StopReason, Strategy, Subscribe, Supervisor, SupervisorConfig, SupervisorHandle,
+        TaskContext, TaskError, TaskFn, TaskHandle, TaskOutcome, TaskRef, TaskSpec, TaskState, TaskStatus, Tree,
     };
     #[cfg(feature = "logging")]
     pub use crate::{LogLevel, LogWriter};
