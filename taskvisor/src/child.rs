@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::engine::Core;
+use crate::group::last_segment;
 use crate::handle::TaskHandle;
 use crate::outcome::TaskOutcome;
 use crate::runtime_error::RuntimeError;
@@ -22,9 +23,14 @@ impl ChildHandle {
         Self { path, core }
     }
 
-    /// The path of the place; at the root that is the task's name.
-    pub fn name(&self) -> &str {
+    /// The path of the place, from the root of its tree. At the root it is the [`name`](Self::name).
+    pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The name of the place among its siblings: the last segment of its [`path`](Self::path).
+    pub fn name(&self) -> &str {
+        last_segment(&self.path)
     }
 
     /// The newest registration of the place, also when it has ended. `None` before the tree has started.
@@ -81,6 +87,6 @@ impl ChildHandle {
 
 impl fmt::Debug for ChildHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChildHandle").field("name", &self.path).finish_non_exhaustive()
+        f.debug_struct("ChildHandle").field("path", &self.path).finish_non_exhaustive()
     }
 }

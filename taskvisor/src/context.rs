@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::blocking::Job;
 use crate::engine::{Cell, SpanRef};
 use crate::error::TaskError;
+use crate::group::last_segment;
 use crate::panics::catch;
 use crate::status::TaskId;
 use crate::stop_reason::StopReason;
@@ -43,7 +44,7 @@ enum Kind {
 
 struct Detached {
     id: TaskId,
-    name: Arc<str>,
+    path: Arc<str>,
     token: CancellationToken,
 }
 
@@ -52,10 +53,10 @@ impl TaskContext {
         Self(Kind::Attempt { cell, attempt, span })
     }
 
-    /// A context outside any supervisor, as a test of a task wants it: the first attempt, which ends when `token` is
-    /// cancelled.
-    pub fn detached(name: impl Into<Arc<str>>, token: CancellationToken) -> Self {
-        Self(Kind::Detached(Arc::new(Detached { id: TaskId::next(), name: name.into(), token })))
+    /// A context outside any supervisor, as a test of a task wants it: the first attempt of the task of that path, which
+    /// ends when `token` is cancelled.
+    pub fn detached(path: impl Into<Arc<str>>, token: CancellationToken) -> Self {
+        Self(Kind::Detached(Arc::new(Detached { id: TaskId::next(), path: path.into(), token })))
     }
 
     /// The attempt's token: cancelled when the attempt is told to stop, and when it ends. Hand it to what must stop
@@ -120,12 +121,18 @@ impl TaskContext {
         }
     }
 
-    /// The task's path in its tree; at the root that is its name.
-    pub fn name(&self) -> &str {
+    /// The path of the task, from the root of its tree: what events and calls by name use. At the root it is the
+    /// [`name`](Self::name).
+    pub fn path(&self) -> &str {
         match &self.0 {
             Kind::Attempt { cell, .. } => cell.name(),
-            Kind::Detached(detached) => &detached.name,
+            Kind::Detached(detached) => &detached.path,
         }
+    }
+
+    /// The name of the task among its siblings: the last segment of its [`path`](Self::path).
+    pub fn name(&self) -> &str {
+        last_segment(self.path())
     }
 
     /// The registration.
@@ -204,7 +211,7 @@ impl TaskContext {
 impl fmt::Debug for TaskContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskContext")
-            .field("name", &self.name())
+            .field("path", &self.path())
             .field("attempt", &self.attempt())
             .finish_non_exhaustive()
     }

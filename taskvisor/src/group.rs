@@ -31,7 +31,7 @@ use crate::strategy::Strategy;
 ///     .group(store)
 ///     .task(task("serve").with_after(["store"]).critical())
 ///     .build();
-/// assert_eq!(tree.group("store").child("pool").name(), "store/pool");
+/// assert_eq!(tree.group("store").child("pool").path(), "store/pool");
 /// ```
 #[derive(Clone)]
 #[must_use = "a group does nothing until it is part of a tree"]
@@ -198,6 +198,11 @@ impl Group {
     pub(crate) fn depth(&self) -> u32 {
         self.depth
     }
+}
+
+/// The name at the end of a path.
+pub(crate) fn last_segment(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 pub(crate) fn check_name(subject: &str, name: &str) -> Result<(), InvalidOption> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::child::ChildHandle;
 use crate::engine::{Core, GroupCell};
+use crate::group::last_segment;
 use crate::handle::TaskHandle;
 use crate::health::{Health, Phase};
 use crate::outcome::TaskOutcome;
@@ -28,9 +29,14 @@ impl GroupHandle {
         Self { path, core }
     }
 
-    /// The path of the group.
-    pub fn name(&self) -> &str {
+    /// The path of the group, from the root of its tree. That of the root is empty.
+    pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The name of the group among its siblings: the last segment of its [`path`](Self::path).
+    pub fn name(&self) -> &str {
+        last_segment(&self.path)
     }
 
     fn current(&self) -> Option<Arc<GroupCell>> {
@@ -142,6 +148,6 @@ impl GroupHandle {
 
 impl fmt::Debug for GroupHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GroupHandle").field("name", &self.path).finish_non_exhaustive()
+        f.debug_struct("GroupHandle").field("path", &self.path).finish_non_exhaustive()
     }
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::Cell;
 use crate::error::TaskError;
+use crate::group::last_segment;
 use crate::outcome::TaskOutcome;
 use crate::runtime_error::RuntimeError;
 use crate::spec::TaskSpec;
@@ -51,18 +52,24 @@ impl TaskHandle {
         self.0.id()
     }
 
-    /// The path under which the task is registered; at the root that is its name.
-    pub fn name(&self) -> &str {
+    /// The path of the task, from the root of its tree: what events and calls by name use. At the root it is the
+    /// [`name`](Self::name).
+    pub fn path(&self) -> &str {
         self.0.name()
+    }
+
+    /// The name of the task among its siblings: the last segment of its [`path`](Self::path).
+    pub fn name(&self) -> &str {
+        last_segment(self.path())
     }
 
     /// What the registration runs by, with all that it inherited. The value of the task is dropped when its
     /// registration has ended; the spec then holds a stand-in of the same name, which fails if it is run.
     #[must_use]
     pub fn spec(&self) -> TaskSpec {
-        let name = self.0.name();
-        let task = self.0.task().unwrap_or_else(|| Arc::new(Gone(Arc::clone(name))));
-        TaskSpec::resolved(task, Arc::clone(name), self.0.settings())
+        let name: Arc<str> = self.name().into();
+        let task = self.0.task().unwrap_or_else(|| Arc::new(Gone(Arc::clone(&name))));
+        TaskSpec::resolved(task, name, self.0.settings())
     }
 
     /// What the task is doing.
@@ -132,6 +139,6 @@ impl Task for Gone {
 
 impl fmt::Debug for TaskHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskHandle").field("id", &self.id()).field("name", &self.name()).finish_non_exhaustive()
+        f.debug_struct("TaskHandle").field("id", &self.id()).field("path", &self.path()).finish_non_exhaustive()
     }
 }

@@ -9,6 +9,7 @@ use super::group::{Key, Member};
 use super::registry::Admission;
 use crate::causes::into_line;
 use crate::declaration::Declared;
+use crate::group::last_segment;
 use crate::health::{Health, Phase, Problem, Unwell};
 use crate::panics::{drop_caught, drop_each};
 use crate::snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
@@ -84,7 +85,7 @@ impl Core {
         let first_added = declared.children.len() as Key;
         for (key, member) in group.members() {
             if let (true, Member::Task(cell)) = (key >= first_added, &member) {
-                let name = cell.name().rsplit('/').next().unwrap_or_default();
+                let name = last_segment(cell.name());
                 // One that has the place of a declared child is shown there.
                 if cell.status().state != TaskState::Ended && declared.place(name).is_none() {
                     node.children.push(self.task_node(cell, name, Vec::new()));

@@ -15,6 +15,7 @@ use super::group::{GroupCell, Key, Member, Place, Refused, drive};
 use super::observe::{self, Background};
 use super::registry::{Admission, Places, Registry};
 use crate::declaration::Declared;
+use crate::group::last_segment;
 use crate::outcome::TaskOutcome;
 use crate::panics::{drop_caught, drop_each};
 use crate::runtime_error::{InvalidOption, RuntimeError};
@@ -185,7 +186,7 @@ impl Core {
         let mut admitted = self.admit(spec)?;
         admitted.name = join(group.path(), &admitted.name);
         let name = Arc::clone(&admitted.name);
-        let own_name = name.rsplit('/').next().unwrap_or_default();
+        let own_name = last_segment(&name);
         let mut offered = Some(admitted);
         let (mut before, mut home) = (None, None);
         let added = {

@@ -69,7 +69,7 @@ async fn g02_a_group_past_its_limit_is_restarted_with_its_static_children() -> R
         assert!(matches!(extra.outcome().await, TaskOutcome::Canceled { error: None }));
         for before in &before {
             assert_eq!(before.status().state, TaskState::Ended);
-            let now = tree.child(before.name()).current().unwrap();
+            let now = tree.child(before.path()).current().unwrap();
             assert_ne!(now.id(), before.id());
             assert_eq!(now.status().attempt, 1);
         }

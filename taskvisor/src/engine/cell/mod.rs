@@ -198,7 +198,7 @@ impl Cell {
     /// Its name in its group.
     #[cfg(feature = "tracing")]
     pub(in crate::engine) fn own_name(&self) -> &str {
-        self.name.rsplit('/').next().unwrap_or_default()
+        crate::group::last_segment(&self.name)
     }
 
     /// The outcome, if it is known.

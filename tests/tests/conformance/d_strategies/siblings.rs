@@ -82,7 +82,7 @@ async fn d03_dynamic_children_restart_with_their_siblings_in_order() -> Result<(
     tree.wait_ready().await;
     let x = tree.group("g").add_task(x).await?;
     let y = tree.group("g").add_task(y).await?;
-    assert_eq!((x.name(), y.name()), ("g/x", "g/y"));
+    assert_eq!((x.path(), y.path(), y.name()), ("g/x", "g/y", "y"));
     sleep(secs(1)).await;
     assert_eq!(journal.take(), ["+a", "+b", "+x", "+y"]);
     poke.fail();
