@@ -57,7 +57,7 @@ pub enum EventData<'a> {
     TaskFailed {
         /// The path of the task.
         task: &'a str,
-        /// The attempt, counted from 1.
+        /// The attempt, counted from 1; 0 if the start failed before any attempt began.
         attempt: u32,
         /// What it failed with. An attempt that was aborted has no [`error`](Reason::error).
         reason: &'a Reason,
@@ -77,7 +77,7 @@ pub enum EventData<'a> {
     BackoffScheduled {
         /// The path of the task.
         task: &'a str,
-        /// The attempt that ended, counted from 1.
+        /// The attempt that ended, counted from 1; 0 if the start failed before any attempt began.
         attempt: u32,
         /// How long the next attempt waits, rounded down to milliseconds.
         delay: Duration,
@@ -90,7 +90,7 @@ pub enum EventData<'a> {
     ActorExhausted {
         /// The path of the task.
         task: &'a str,
-        /// The last attempt, counted from 1.
+        /// The last attempt, counted from 1; 0 if the start failed before any attempt began.
         attempt: u32,
         /// `None` if the task completed; else what it failed with.
         reason: Option<&'a Reason>,

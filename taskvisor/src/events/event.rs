@@ -126,7 +126,7 @@ pub struct Event {
     pub id: Option<TaskId>,
     /// The slot that it happened in.
     pub slot: Option<Arc<str>>,
-    /// The attempt, counted from 1.
+    /// The attempt, counted from 1; 0 if a start failed before any attempt began.
     pub attempt: Option<u32>,
     /// Why, in words.
     pub reason: Option<Reason>,

@@ -35,7 +35,7 @@ impl Answers {
                 if let Ok(handle) = &submitted {
                     handle.outcome().await;
                 }
-                answers.0.lock().unwrap().push((ctx.name().to_owned(), submitted));
+                answers.0.lock().unwrap().push((ctx.path().to_owned(), submitted));
                 Ok::<(), TaskError>(())
             }
         }))
