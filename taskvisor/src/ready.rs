@@ -5,6 +5,7 @@
 /// What a task was ready for once stays open to those that are after it while it restarts by itself; a restart with its
 /// siblings, or of its group, closes it again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Ready {
     /// When an attempt has begun.
     #[default]

@@ -22,6 +22,7 @@ use crate::failure::FailureChain;
 #[non_exhaustive]
 pub enum RuntimeError {
     /// Tasks were still running when the shutdown's grace, or their own `stop_timeout`, was over. They were aborted.
+    #[non_exhaustive]
     GraceExceeded {
         /// The grace period of the shutdown.
         grace: Duration,
@@ -32,6 +33,7 @@ pub enum RuntimeError {
     },
     /// Tasks were still running when the shutdown was forced, or when their own `stop_timeout` was over. They were
     /// aborted.
+    #[non_exhaustive]
     ShutdownForced {
         /// How long after the request the shutdown was forced.
         after: Duration,

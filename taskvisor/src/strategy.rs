@@ -4,6 +4,7 @@ use std::fmt;
 
 /// Who is restarted when a child of a group fails. Named as in Erlang/OTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Strategy {
     /// Only that child.
     #[default]

@@ -96,7 +96,7 @@ async fn k6a_a_forced_shutdown_is_said_to_be_forced() -> Result {
     let shutdown = tree.shutdown();
     sleep(secs(1)).await;
     drop(tree.supervisor().shutdown_now());
-    let Err(RuntimeError::ShutdownForced { after, stuck }) = shutdown.await else { panic!() };
+    let Err(RuntimeError::ShutdownForced { after, stuck, .. }) = shutdown.await else { panic!() };
     assert_eq!((after, stuck), (secs(1), vec!["a".to_owned(), "b".to_owned()]));
     Ok(())
 }

@@ -316,7 +316,7 @@ async fn k5m_a_forced_shutdown_has_an_event_and_says_after_how_long_and_names_wh
         let error = shutdown.await.unwrap_err();
         assert_eq!(error.to_string(), "1 task aborted, as the shutdown was forced after 400ms: deaf");
         assert_eq!(error.as_label(), "runtime_shutdown_forced");
-        let RuntimeError::ShutdownForced { after, stuck } = error else { panic!("{error:?}") };
+        let RuntimeError::ShutdownForced { after, stuck, .. } = error else { panic!("{error:?}") };
         assert_eq!((after, stuck), (ms(400), vec!["deaf".to_owned()]));
     }
     let seen = recorder.seen();
