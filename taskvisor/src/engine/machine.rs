@@ -92,6 +92,8 @@ pub(super) struct Machine {
     unready: bool,
     /// The token of the present attempt is cancelled.
     cancelled: bool,
+    /// Its group stops in order and lets no further attempt begin.
+    retired: bool,
     /// The present or next attempt is the final one, which began after the stop was requested.
     last: bool,
     /// Why the attempt is requested to stop.
@@ -179,6 +181,7 @@ impl Machine {
             ready: false,
             unready,
             cancelled: false,
+            retired: false,
             last: false,
             why: None,
             limit: StopLimit::Grace,
@@ -300,7 +303,7 @@ impl Machine {
     pub(super) fn restart(&mut self) -> Option<Effects> {
         match self.stage {
             Stage::Queued | Stage::Over | Stage::Ended | Stage::Joining { ends: true, .. } => return None,
-            _ if self.request == Request::Stop => return None,
+            _ if self.request == Request::Stop || self.retired => return None,
             _ => self.streak = 0,
         }
         if matches!(self.stage, Stage::Waiting(_)) {
@@ -314,7 +317,7 @@ impl Machine {
     /// Ends a wait for time. `None` where there is none.
     pub(super) fn trigger(&mut self) -> Option<Effects> {
         let waits = matches!(self.stage, Stage::Waiting(Wait::Delay | Wait::Backoff | Wait::Interval));
-        (waits && self.request != Request::Stop).then(|| self.skip_wait())
+        (waits && self.request != Request::Stop && !self.retired).then(|| self.skip_wait())
     }
 
     fn skip_wait(&mut self) -> Effects {
@@ -354,6 +357,7 @@ impl Machine {
 
     /// Lets no further attempt begin; one that runs goes on.
     pub(super) fn retire(&mut self) {
+        self.retired = true;
         if !self.last {
             self.gate = Gate::Shut;
         }
