@@ -114,9 +114,12 @@ impl GroupHandle {
     /// requested it first; false, after the same wait, for others, and at once if it is not there. Called by a task in
     /// the group, or by one that such a task waits for, it does not wait.
     ///
+    /// The group has the supervisor's grace. Within it, each task has its own `stop_timeout`, or else the
+    /// [share](crate::SupervisorConfig::grace) of its layer. A task that is past its time is aborted.
+    ///
     /// # Errors
-    /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if a task in it blocks its thread past the supervisor's
-    /// grace.
+    /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout), with the path of the group, if it has not ended 100 ms
+    /// after the grace: a task in it blocks its thread.
     ///
     /// # Cancel safety
     /// Once polled the group is requested to stop, whether this is polled on or not.

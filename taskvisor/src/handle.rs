@@ -81,6 +81,10 @@ impl TaskHandle {
     /// wait, for others, and at once if it has ended. Called by the task itself, or by one that it waits for in such a
     /// call, it does not wait.
     ///
+    /// A task that does not end in time is aborted: its [outcome](Self::outcome) is
+    /// [`Aborted`](TaskOutcome::Aborted) then, and not canceled, which fails the group of a
+    /// [critical](TaskSpec::critical) task.
+    ///
     /// # Errors
     /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if it blocks its thread past its `stop_timeout`, or the
     /// supervisor's grace where it has none.
@@ -92,7 +96,7 @@ impl TaskHandle {
     }
 
     /// Begins anew: ends a wait or the running attempt, counts no failure, and forgets the failures before. False if
-    /// the task has ended, was told to stop, or waits in a slot.
+    /// the task has ended, was told to stop, waits in a slot, or is in a group that stops and lets it begin no more.
     pub fn restart(&self) -> bool {
         self.0.restart()
     }

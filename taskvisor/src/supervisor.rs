@@ -108,6 +108,9 @@ impl Supervisor {
 
     /// As [`run`](Self::run), and ends the process: with status 0, or with status 1 and the error on standard error.
     /// Does not wait for threads that a task blocks, as returning from `main` would.
+    ///
+    /// # Cancel safety
+    /// Dropping the future requests a shutdown, and does not end the process.
     pub async fn run_to_exit(&self, specs: Vec<TaskSpec>) -> ! {
         exit(self.run(specs).await)
     }
@@ -324,11 +327,17 @@ impl SupervisorHandle {
     }
 
     /// Whether an attempt of the task of that path is under way.
+    ///
+    /// # Cancel safety
+    /// It is done in one step when first polled.
     pub async fn is_alive(&self, name: &str) -> bool {
         self.core.get(name).is_some_and(|cell| cell.is_alive())
     }
 
     /// The paths of all registered tasks, sorted.
+    ///
+    /// # Cancel safety
+    /// It is done in one step when first polled.
     pub async fn list_tasks(&self) -> Vec<String> {
         self.names()
     }

@@ -94,7 +94,8 @@ impl Tree {
         self.supervisor.core().snapshot(&self.root)
     }
 
-    /// Starts the declared tasks, and returns. Once it has succeeded, further calls do nothing.
+    /// Starts the declared tasks, and returns. Once it has succeeded, further calls do nothing and return `Ok`, also
+    /// when the tasks have ended since: a tree starts once.
     ///
     /// # Errors
     /// Before anything has started: [`InvalidOption`](RuntimeError::InvalidOption),
@@ -113,7 +114,8 @@ impl Tree {
     }
 
     /// [Starts](Self::start) the tree and waits until every registration has ended or a shutdown is over, as
-    /// [`Supervisor::run`] does.
+    /// [`Supervisor::run`] does. Once the declared tasks have ended by themselves, a further call runs none of them: it
+    /// waits for what was added since, and returns `Ok` at once if that is nothing.
     ///
     /// # Errors
     /// Those of [`Supervisor::run`].
@@ -141,17 +143,26 @@ impl Tree {
     }
 
     /// As [`run`](Self::run), and ends the process: with status 0, or with status 1 and the error on standard error.
+    ///
+    /// # Cancel safety
+    /// Dropping the future requests a shutdown, and does not end the process.
     pub async fn run_to_exit(&self) -> ! {
         exit(self.run().await)
     }
 
     /// Requests a shutdown; see [`SupervisorHandle::shutdown`](crate::SupervisorHandle::shutdown).
+    ///
+    /// # Errors
+    /// As [`SupervisorHandle::shutdown`](crate::SupervisorHandle::shutdown).
     pub fn shutdown(&self) -> Shutdown {
         self.supervisor.shutdown()
     }
 
     /// Waits until the tree is ready, or the supervisor has stopped; see
     /// [`SupervisorHandle::wait_ready`](crate::SupervisorHandle::wait_ready).
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn wait_ready(&self) {
         self.supervisor.wait_ready().await;
     }
