@@ -9,10 +9,10 @@
 mod panics;
 mod sync;
 
-#[path = "../../taskvisor/src/engine/news.rs"]
+#[path = "../../taskvisor/src/runtime/task/news.rs"]
 mod news;
 
-#[path = "../../taskvisor/src/engine/verdict.rs"]
+#[path = "../../taskvisor/src/runtime/shutdown/verdict.rs"]
 mod shipped_verdict;
 
 // Not where their own tests would be compiled, which run without a model.

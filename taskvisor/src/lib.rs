@@ -57,108 +57,71 @@
 //!
 #![doc = include_str!("observing.md")]
 
-mod blocking;
-mod causes;
-mod child;
-mod config;
-mod context;
-#[cfg(feature = "controller")]
-mod controller;
-mod declaration;
-mod engine;
-mod error;
 mod events;
-mod failure;
-mod group;
-mod group_handle;
 // Rustdoc shows it with any features; its code needs these to run.
 #[cfg(any(
     all(doc, not(doctest)),
     all(doctest, feature = "macros", feature = "controller", feature = "logging", feature = "test-util")
 ))]
 pub mod guide;
-mod handle;
-mod health;
-#[cfg(feature = "serde")]
-pub mod json;
-mod names;
-mod outcome;
+mod inspect;
 mod panics;
 mod policy;
-mod probe;
-mod ready;
-mod result;
-mod runtime_error;
-mod settings;
-mod snapshot;
-mod spec;
-mod status;
-mod stop_reason;
-mod strategy;
+pub mod prelude;
+mod runtime;
+#[cfg(feature = "controller")]
+mod slots;
 mod supervisor;
 mod sync;
-#[cfg(all(feature = "systemd", unix))]
-pub mod systemd;
 mod task;
 #[cfg(feature = "test-util")]
 pub mod test;
-mod timestamp;
 mod tree;
 
 #[doc(hidden)]
-#[path = "private.rs"]
+#[path = "macro_support/mod.rs"]
 pub mod __private;
 
 #[cfg(all(doctest, feature = "macros", feature = "controller", feature = "systemd", feature = "test-util", unix))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 
+#[cfg(feature = "serde")]
+pub use inspect::json;
+#[cfg(all(feature = "systemd", unix))]
+pub use inspect::systemd;
+
 pub use async_trait::async_trait;
 pub use tokio_util::sync::CancellationToken;
 
-pub use child::ChildHandle;
-pub use config::SupervisorConfig;
-pub use context::{FromContext, TaskContext};
-#[cfg(feature = "controller")]
-pub use controller::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
-pub use engine::Shutdown;
-pub use error::{BoxError, TaskError};
 pub use events::{Event, EventData, EventKind, EventStream, IntoSubscriber, Lagged, Reason, Subscribe};
 #[cfg(feature = "logging")]
 pub use events::{LogLevel, LogWriter};
-pub use failure::{FailureChain, FailureLink};
-pub use group::Group;
-pub use group_handle::GroupHandle;
-pub use handle::TaskHandle;
-pub use health::{Health, Problem, Unwell};
-pub use outcome::{RejectReason, TaskOutcome};
+pub use inspect::Probe;
+pub use inspect::{Health, Problem, Unwell};
+pub use inspect::{NodeKind, NodeSnapshot, TreeSnapshot};
+pub use inspect::{RejectReason, TaskOutcome};
+pub use inspect::{TaskId, TaskState, TaskStatus};
+pub use policy::Ready;
 pub use policy::{BackoffPolicy, JitterPolicy, RestartPolicy};
-pub use probe::Probe;
-pub use ready::Ready;
-pub use result::{IntoTaskError, IntoTaskResult};
-pub use runtime_error::{InvalidOption, RuntimeError, StopLimit};
-pub use snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
-pub use spec::{IntoTaskSpec, TaskSpec};
-pub use status::{TaskId, TaskState, TaskStatus};
-pub use stop_reason::StopReason;
-pub use strategy::Strategy;
+pub use runtime::Shutdown;
+#[cfg(feature = "controller")]
+pub use slots::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
+pub use supervisor::SupervisorConfig;
+pub use supervisor::{InvalidOption, RuntimeError, StopLimit};
 pub use supervisor::{Supervisor, SupervisorBuilder, SupervisorHandle};
+pub use task::StopReason;
+pub use task::TaskHandle;
+pub use task::{BoxError, TaskError};
 pub use task::{BoxTaskFuture, Task, TaskFn, TaskRef};
+pub use task::{FromContext, TaskContext};
+pub use task::{IntoTaskError, IntoTaskResult};
+pub use task::{IntoTaskSpec, TaskSpec};
 #[cfg(feature = "macros")]
 pub use taskvisor_macros::{subscriber, supervise, supervisor, task};
+pub use tree::ChildHandle;
+pub use tree::Group;
+pub use tree::GroupHandle;
+pub use tree::Strategy;
+pub use tree::{FailureChain, FailureLink};
 pub use tree::{Tree, TreeBuilder};
-
-/// What most programs need.
-pub mod prelude {
-    #[cfg(feature = "controller")]
-    pub use crate::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
-    pub use crate::{
-        BackoffPolicy, CancellationToken, Event, EventData, EventKind, Group, JitterPolicy, Probe, Ready, RejectReason,
-        RestartPolicy, RuntimeError, StopReason, Strategy, Subscribe, Supervisor, SupervisorConfig, SupervisorHandle,
-        TaskContext, TaskError, TaskFn, TaskHandle, TaskOutcome, TaskRef, TaskSpec, TaskState, TaskStatus, Tree,
-    };
-    #[cfg(feature = "logging")]
-    pub use crate::{LogLevel, LogWriter};
-    #[cfg(feature = "macros")]
-    pub use crate::{subscriber, supervise, supervisor, task};
-}

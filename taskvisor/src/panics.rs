@@ -5,7 +5,7 @@ use std::mem;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::error::TaskError;
+use crate::task::TaskError;
 
 /// Runs `f`; a panic becomes an error. What `f` touched is dropped afterwards and never used again.
 #[inline]

@@ -15,7 +15,7 @@ use tests::{FAIL, OK, Script, constant, cooperative, secs, settle, supervisor};
 
 /// The examples under a heading of the documentation.
 fn documented(heading: &str) -> VecDeque<Value> {
-    let text = include_str!("../../taskvisor/src/json.md");
+    let text = include_str!("../../taskvisor/src/inspect/json.md");
     let (_, section) = text.split_once(&format!("\n# `{heading}`\n")).expect("there is such a heading");
     let section = section.split("\n# ").next().unwrap();
     let blocks = section.split("```json\n").skip(1).map(|block| block.split("```").next().unwrap());

@@ -22,8 +22,8 @@ use super::delivery::deliver;
 use super::duty::{Duty, give_way};
 use super::exchange::{Exchange, Shared};
 use super::{Event, EventKind, Subscribe};
-use crate::engine::Background;
 use crate::panics::{Fenced, catch, drop_caught};
+use crate::runtime::Background;
 
 /// The relay waits no longer for publishers after this many turns.
 const TURNS: usize = 16;
@@ -186,7 +186,7 @@ impl Bus {
         for (lane, name) in self.names.iter().enumerate() {
             let lost = self.exchange.take_uncounted(lane);
             if lost > 0 {
-                crate::engine::lost(name, lost);
+                crate::runtime::lost(name, lost);
             }
         }
     }

@@ -8,9 +8,9 @@ use std::task::{Context, Poll, ready};
 
 use super::lane::Batch;
 use super::{Event, Subscribe};
-use crate::engine::Current;
-use crate::error::TaskError;
 use crate::panics::{catch, drop_caught};
+use crate::runtime::Current;
+use crate::task::TaskError;
 
 /// Delivers a batch. How often the subscriber panicked over it, and how at last, if it did.
 ///

@@ -5,11 +5,9 @@ use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use crate::causes::one_line;
-use crate::error::TaskError;
+use crate::inspect::{TaskId, now, one_line};
 use crate::panics::drop_caught;
-use crate::status::TaskId;
-use crate::timestamp::now;
+use crate::task::TaskError;
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 
 use super::{Event, LogLevel, Subscribe};
+use crate::inspect::TimeOfDay;
 use crate::panics::catch;
 use crate::sync::lock;
-use crate::timestamp::TimeOfDay;
 
 /// A subscriber that writes one line an event: time of day (UTC), level, kind, task, and what is known beside it.
 ///

@@ -17,7 +17,7 @@ mod open;
 mod stream;
 mod subscribe;
 #[cfg(feature = "test-util")]
-pub(crate) mod tap;
+mod tap;
 
 pub(crate) use bus::{Bus, Introduced};
 pub use data::EventData;
@@ -29,3 +29,5 @@ pub use level::LogLevel;
 pub use log_writer::LogWriter;
 pub use stream::{EventStream, Lagged};
 pub use subscribe::{IntoSubscriber, Subscribe, SubscriberState};
+#[cfg(feature = "test-util")]
+pub(crate) use tap::Tap;

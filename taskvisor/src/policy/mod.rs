@@ -1,9 +1,16 @@
-//! Policies: plain values that say when a task runs again, and how long to wait before it does.
+//! Policies: plain values that say when a task runs again, when it is ready, and how long it may take.
+//!
+//! `restart`, `backoff` and `ready` are public values. `settings` has what a spec sets and what comes of it under the
+//! configuration of a supervisor. `schedule` computes the ticks of a fixed rate. All of it is pure: time is passed in.
 
 mod backoff;
-mod cadence;
+mod ready;
 mod restart;
+mod schedule;
+mod settings;
 
 pub use backoff::{BackoffPolicy, JitterPolicy};
-pub(crate) use cadence::Ticks;
+pub use ready::Ready;
 pub use restart::RestartPolicy;
+pub(crate) use schedule::Ticks;
+pub(crate) use settings::{Overrides, Settings, check_backoff};

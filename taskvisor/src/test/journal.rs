@@ -7,8 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::RecordedEvent;
-use crate::events::Event;
-use crate::events::tap::Tap;
+use crate::events::{Event, Tap};
 use crate::sync::lock;
 
 /// All that was heard, and a bell for those who wait for more.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::events::{Event, EventKind, Reason};
-use crate::status::TaskId;
+use crate::inspect::TaskId;
 
 /// One event, as a [`Recorder`](super::Recorder) keeps it.
 ///

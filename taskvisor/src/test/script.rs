@@ -8,11 +8,9 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use self::play::{Act, Counted, End, Step, play};
-use crate::context::TaskContext;
-use crate::spec::TaskSpec;
 use crate::sync::lock;
-use crate::task::{BoxTaskFuture, Task};
+use crate::task::{BoxTaskFuture, Task, TaskContext, TaskSpec};
+use play::{Act, Counted, End, Step, play};
 
 /// A task whose attempts do what a script says, one after another.
 ///

@@ -10,8 +10,7 @@ use tokio::time::Instant;
 use super::storm::Storm;
 use super::strikes::Rates;
 use super::{FaultKind, SimulationReport};
-use crate::declaration::Declared;
-use crate::tree::Tree;
+use crate::tree::{Declared, Tree};
 
 impl Tree {
     /// Prepares a simulation: the tasks of this tree, as it is, are struck by crashes, panics and hangs at random

@@ -12,9 +12,8 @@ use tokio::time::{Instant, timeout_at};
 use super::journal::Journal;
 use super::strikes::Strikes;
 use super::{FaultLog, Simulation, SimulationReport};
-use crate::engine::{Core, mix};
-use crate::events::EventKind;
-use crate::events::tap::Tap;
+use crate::events::{EventKind, Tap};
+use crate::runtime::{Core, mix};
 
 /// A simulation under way. Dropped, it lets the tree be.
 pub(super) struct Storm<'a> {

@@ -59,13 +59,18 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// What a `pub use` makes public: the item itself, or, of another crate or in a module beside it, the import.
+    /// What a `pub use` makes public: an item or module of the crate itself, or the import of what is listed elsewhere.
     fn import(&mut self, module: &'a Module, import: &Import, path: &str, conditions: &[String]) {
         let Import { name, path: target } = import;
         assert!(name != "*", "`pub use {}::*` hides what is public", target.join("::"));
         let is_again = target.len() == 2 && target[0] == "crate";
-        match self.source.resolve(module, target) {
-            Some((home, item)) if !is_again => self.item(home, item, path, Some(name), conditions),
+        match (self.source.resolve(module, target), self.source.module(&[&module.path[..], target].concat())) {
+            (Some((home, item)), _) if !is_again => self.item(home, item, path, Some(name), conditions),
+            (None, Some(found)) => {
+                let path = format!("{path}::{name}");
+                self.add(&path, &format!("pub mod {path}"), &[conditions]);
+                self.module(found, &path, conditions);
+            }
             _ => {
                 let name = format!("{path}::{name}");
                 self.add(&name, &format!("pub use {name} = {}", target.join("::")), &[conditions]);

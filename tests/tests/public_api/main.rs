@@ -50,7 +50,7 @@ mod policy;
 pub mod extra { pub fn more(of: u32) {} fn own() {} }
 #[doc(hidden)]
 pub mod private { pub fn hidden() {} }
-pub use policy::{Policy, Options, Run};
+pub use policy::{Policy, Options, Run, inner};
 pub use other::Thing;
 #[cfg(test)]
 mod tests {}
@@ -69,6 +69,7 @@ impl Options {
     pub(crate) fn own(&self) {}
 }
 impl<'a> From<&'a str> for Options { fn from(_: &'a str) -> Self { todo!() } }
+pub mod inner { pub async fn notify() {} }
 pub trait Run: Send { fn run(&self); fn name(&self) -> &str { \"\" } }
 impl<T: Send> Run for Vec<T> { fn run(&self) {} }
 ";
@@ -103,6 +104,8 @@ fn it::Run::run(&self)
 pub use it::Thing = other::Thing
 pub mod it::extra // feature = \"extra\"
 pub fn it::extra::more(of: u32) // feature = \"extra\"
+pub mod it::inner
+pub async fn it::inner::notify()
 ";
     assert_eq!(api_of(LIB, POLICY), expected);
 }

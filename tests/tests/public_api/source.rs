@@ -1,6 +1,6 @@
 //! The source of a crate: its modules, and what a name in one of them stands for.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use proc_macro2::Ident;
 use quote::ToTokens;
@@ -54,15 +54,17 @@ impl Source {
                 continue;
             }
             let name = module.ident.to_string();
-            let below = folder.join(&name);
-            let items = match &module.content {
-                Some((_, items)) => items.clone(),
-                None => {
-                    let files: [PathBuf; 2] = match path_of(&module.attrs) {
-                        Some(file) => [folder.join(&file), folder.join(&file)],
-                        None => [folder.join(format!("{name}.rs")), below.join("mod.rs")],
-                    };
-                    parse(&files.iter().find_map(|file| read(file)).unwrap_or_else(|| panic!("no module {files:?}")))
+            let given = path_of(&module.attrs).map(|file| folder.join(file));
+            let below = match &given {
+                Some(file) => file.parent().expect("a folder").to_owned(),
+                None => folder.join(&name),
+            };
+            let items = match (&module.content, given) {
+                (Some((_, items)), _) => items.clone(),
+                (None, Some(file)) => parse(&read(&file).unwrap_or_else(|| panic!("no {file:?}"))),
+                (None, None) => {
+                    let files = [folder.join(format!("{name}.rs")), below.join("mod.rs")];
+                    parse(&files.iter().find_map(|file| read(file)).unwrap_or_else(|| panic!("none of {files:?}")))
                 }
             };
             let path = [&path[..], &[name]].concat();

@@ -9,9 +9,8 @@ use std::time::Duration;
 use tokio::time::{sleep, timeout};
 
 use super::ScriptTally;
-use crate::context::TaskContext;
-use crate::error::TaskError;
 use crate::sync::lock;
+use crate::task::{TaskContext, TaskError};
 
 /// What one attempt does.
 #[derive(Debug, Clone)]

@@ -1,0 +1,137 @@
+//! An error and its causes as text.
+//!
+//! Formatting an error of the user's runs their code, and so does asking it for its source: both happen inside the
+//! fence, and what panics is replaced by a text that says so. Call these with no lock held.
+
+use std::error::Error;
+use std::iter::successors;
+use std::sync::Arc;
+
+use crate::panics::{catch, drop_caught};
+use crate::supervisor::RuntimeError;
+use crate::task::TaskError;
+use crate::tree::FailureChain;
+
+/// A chain that is longer goes in a circle.
+const MOST: usize = 32;
+
+/// The messages of an error and its causes, the nearest first. A [`TaskError`] that only wraps an error has none.
+#[cfg(any(test, feature = "serde"))]
+pub(crate) fn messages(error: &(dyn Error + 'static)) -> Vec<String> {
+    chain(error).map(message).collect()
+}
+
+/// An error and its causes in one line, each once: `sync failed: connection refused`.
+pub(crate) fn one_line(error: &(dyn Error + 'static)) -> String {
+    let mut line = String::new();
+    for error in chain(error) {
+        // The crate's own errors about trees name the cause where it belongs.
+        let whole = error.is::<FailureChain>() || error.is::<RuntimeError>();
+        let message = if whole { format!("{error:#}") } else { message(error) };
+        // Many an error names its cause in its own message.
+        let named = line.strip_suffix(&*message).is_some_and(|rest| rest.is_empty() || rest.ends_with(": "));
+        let is_new = !message.is_empty() && !named;
+        if is_new && !line.is_empty() {
+            line.push_str(": ");
+        }
+        if is_new {
+            line.push_str(&message);
+        }
+        if whole {
+            break;
+        }
+    }
+    line
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    successors(Some(unwrapped(error)), |&error| catch(|| error.source()).ok().flatten().map(unwrapped)).take(MOST)
+}
+
+/// As [`one_line`], and lets go of the error, which may be the last to hold it.
+pub(crate) fn into_line(error: Arc<TaskError>) -> String {
+    let line = one_line(&*error);
+    let _ = drop_caught(error);
+    line
+}
+
+fn message(error: &(dyn Error + 'static)) -> String {
+    catch(|| error.to_string()).unwrap_or_else(|panic| format!("an error that panicked when it was formatted: {panic}"))
+}
+
+fn unwrapped<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    match error.downcast_ref::<TaskError>() {
+        Some(wrapper) => wrapper.unwrapped(),
+        None => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Link(&'static str, Option<Box<Link>>);
+
+    impl fmt::Display for Link {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            assert_ne!(self.0, "bomb", "poked");
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Link {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_ref().map(|below| &**below as &(dyn Error + 'static))
+        }
+    }
+
+    fn chain(links: &[&'static str]) -> Link {
+        let (first, rest) = links.split_first().unwrap();
+        Link(first, (!rest.is_empty()).then(|| Box::new(chain(rest))))
+    }
+
+    #[test]
+    fn k5l_each_cause_is_there_once() {
+        for (links, expected) in [
+            (&["sync failed", "connection refused"][..], "sync failed: connection refused"),
+            (&["sync failed: connection refused", "connection refused"], "sync failed: connection refused"),
+            (&["refused", "refused", "refused"], "refused"),
+            (&["code 11", "1"], "code 11: 1"),
+            (&["", "refused"], "refused"),
+            (&["refused", ""], "refused"),
+        ] {
+            assert_eq!(one_line(&chain(links)), expected);
+            assert_eq!(one_line(&TaskError::error(chain(links))), expected);
+        }
+        assert_eq!(messages(&TaskError::permanent(chain(&["a", "b"]))), ["a", "b"]);
+        assert_eq!(one_line(&TaskError::Fail { reason: "down".into() }), "down");
+    }
+
+    #[test]
+    fn k4c_what_panics_is_replaced() {
+        let line = one_line(&TaskError::error(chain(&["sync failed", "bomb", "connection refused"])));
+        assert!(line.starts_with("sync failed: an error that panicked when it was formatted: "), "{line}");
+        assert!(line.ends_with(": connection refused"), "{line}");
+    }
+
+    #[test]
+    fn a_chain_without_end_is_cut() {
+        #[derive(Debug)]
+        struct Circle;
+        impl fmt::Display for Circle {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("again")
+            }
+        }
+        impl Error for Circle {
+            fn source(&self) -> Option<&(dyn Error + 'static)> {
+                Some(self)
+            }
+        }
+        assert_eq!(messages(&Circle).len(), MOST);
+        assert_eq!(one_line(&Circle), "again");
+    }
+}

@@ -1,0 +1,30 @@
+//! What can be learned of a running supervisor: states, outcomes, health and snapshots, and forms of them.
+//!
+//! Everything here is plain data that `runtime::inspect` makes on request. `json`, `probe` and `systemd` are forms of that
+//! data for other systems. Nothing in the runtime reads it back.
+
+mod causes;
+mod health;
+#[cfg(feature = "serde")]
+pub mod json;
+mod outcome;
+mod probe;
+mod snapshot;
+mod status;
+#[cfg(all(feature = "systemd", unix))]
+pub mod systemd;
+mod timestamp;
+
+#[cfg(test)]
+pub(crate) use causes::messages;
+pub(crate) use causes::{into_line, one_line};
+pub(crate) use health::Phase;
+pub use health::{Health, Problem, Unwell};
+pub use outcome::{RejectReason, TaskOutcome};
+pub use probe::Probe;
+pub(crate) use snapshot::shortened;
+pub use snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
+pub use status::{TaskId, TaskState, TaskStatus};
+#[cfg(feature = "logging")]
+pub(crate) use timestamp::TimeOfDay;
+pub(crate) use timestamp::now;

@@ -1,0 +1,123 @@
+//! Answers to the probes of an orchestrator.
+
+use std::fmt::Write as _;
+
+use super::health::{Health, Phase, Unwell};
+
+/// The answer to `/livez` or `/readyz`, for any web server: a status and a body of plain text.
+///
+/// The body begins with a line that is `ok`, or what is not the case; then come the tree's own reason if it has one,
+/// who is not, a line each, with what is wrong and since when (UTC), and for `/readyz` who is not and does not count.
+/// It holds at most 32 of them, and how many more there are.
+///
+/// ```text
+/// not ready
+/// store/pool: not ready: backoff, since 2026-11-23T08:15:30Z
+/// serve: not ready: pending, since 2026-11-23T08:15:28Z
+/// sync: failed: cannot read the catalogue: connection refused, since 2026-11-23T07:59:02Z
+/// does not count: relay: not ready: backoff, since 2026-11-23T08:15:29Z
+/// ```
+///
+/// | the tree | `/livez` | `/readyz` |
+/// |---|---|---|
+/// | has not started, or starts | 200 | 503 |
+/// | is up | 200 | 200 |
+/// | has a task in backoff, or not ready yet | 200 | 503 |
+/// | has a task that waits for an interval or initial delay | 200 | 200 |
+/// | has a task or group that ended in failure, until that is [acknowledged](crate::Health) | 200 | 503 |
+/// | has such a task with `readiness = false` | 200 | 200 |
+/// | has a task that has waited for a permit of `max_concurrent` for 10 s | 200 | 503 |
+/// | has an attempt past its watchdog or stop deadline | 503 | as its tasks are |
+/// | drains and shuts down | 200 | 503, from the moment it is requested |
+/// | has stopped or failed | 503 | 503 |
+/// | has only tasks that ended and did not fail, with no shutdown | 200 | 200 |
+///
+/// # Examples
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), taskvisor::RuntimeError> {
+/// use taskvisor::{Probe, SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
+///
+/// let migrate = TaskFn::arc("migrate", |_: TaskContext| async { Ok(()) });
+/// let tree = Tree::builder(SupervisorConfig::default()).task(TaskSpec::inherit(migrate)).build();
+/// assert_eq!(tree.health().readyz().body, "not ready\nnot started\n");
+///
+/// tree.start().await?;
+/// tree.wait_ready().await;
+/// let Probe { status, body, .. } = tree.health().readyz();
+/// assert_eq!((status, &*body, Probe::CONTENT_TYPE), (200, "ok\n", "text/plain; charset=utf-8"));
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Probe {
+    /// The status of the response: 200, or 503.
+    pub status: u16,
+    /// The body of the response, at most 16 KiB.
+    pub body: String,
+}
+
+/// How many a body names.
+const NAMED: usize = 32;
+/// How long a body gets, in bytes; room is left for one more line.
+const LONGEST: usize = 16 * 1024 - 100;
+
+impl Probe {
+    /// What the body is, for the header `Content-Type`.
+    pub const CONTENT_TYPE: &'static str = "text/plain; charset=utf-8";
+
+    fn new(status: u16, first: &str, whole: Option<Phase>) -> Self {
+        let mut body = format!("{first}\n");
+        if let Some(phase) = whole {
+            // Writing to a string cannot fail.
+            let _ = writeln!(body, "{phase}");
+        }
+        Self { status, body }
+    }
+
+    /// Names as many as there is room for, and says how many more there are.
+    fn naming(mut self, lines: impl IntoIterator<Item = String>, unnamed: usize) -> Self {
+        let (mut named, mut more) = (0, unnamed);
+        for line in lines {
+            if named == NAMED || self.body.len() + line.len() >= LONGEST {
+                more += 1;
+                continue;
+            }
+            named += 1;
+            self.body.push_str(&line);
+            self.body.push('\n');
+        }
+        if more > 0 {
+            let _ = writeln!(self.body, "and {more} more");
+        }
+        self
+    }
+}
+
+fn lines(unwell: &[Unwell]) -> impl Iterator<Item = String> + '_ {
+    unwell.iter().map(ToString::to_string)
+}
+
+impl Health {
+    /// The answer to `/livez`: status 503 asks for a restart of the process.
+    #[must_use]
+    pub fn livez(&self) -> Probe {
+        if self.is_live() {
+            return Probe::new(200, "ok", None);
+        }
+        let whole = Some(self.phase).filter(|phase| *phase == Phase::Stopped);
+        Probe::new(503, "not live", whole).naming(lines(&self.not_live), 0)
+    }
+
+    /// The answer to `/readyz`: status 503 asks for no more work.
+    #[must_use]
+    pub fn readyz(&self) -> Probe {
+        let without = self.not_counted.iter().map(|one| format!("does not count: {one}"));
+        if self.is_ready() {
+            return Probe::new(200, "ok", None).naming(without, 0);
+        }
+        let whole = Some(self.phase).filter(|phase| *phase != Phase::Open);
+        Probe::new(503, "not ready", whole).naming(lines(&self.not_ready).chain(without), self.more)
+    }
+}

@@ -1,0 +1,175 @@
+//! A tree as data.
+
+use std::fmt::{self, Write as _};
+use std::time::{Duration, SystemTime};
+
+use super::status::TaskState;
+use super::timestamp::now;
+use crate::tree::Strategy;
+
+/// A tree at one moment. `Display` is a tree of text.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct TreeSnapshot {
+    /// The root.
+    pub root: NodeSnapshot,
+}
+
+/// A task or group at one moment.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct NodeSnapshot {
+    /// Its name among its siblings.
+    pub name: String,
+    /// Its path; empty at the root.
+    pub path: String,
+    /// What it is.
+    pub kind: NodeKind,
+    /// What it does.
+    pub state: TaskState,
+    /// The number of the present or last attempt, from 1; 0 before the first, and for groups.
+    pub attempt: u32,
+    /// How many attempts or runs began after the first.
+    pub restarts: u32,
+    /// What it failed with last, with its causes in one line.
+    pub last_error: Option<String>,
+    /// Since when it does what it does. `None` for groups, and before the start.
+    pub since: Option<SystemTime>,
+    /// The siblings that it was declared to be after.
+    pub after: Vec<String>,
+    /// The children of a group, in the order of declaration, then those that were added.
+    pub children: Vec<NodeSnapshot>,
+}
+
+/// What a node is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NodeKind {
+    /// A task.
+    Task,
+    /// A group of this strategy.
+    Group(Strategy),
+}
+
+impl NodeSnapshot {
+    pub(crate) fn pending(name: &str, path: &str, kind: NodeKind, after: Vec<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            kind,
+            state: TaskState::Pending,
+            attempt: 0,
+            restarts: 0,
+            last_error: None,
+            since: None,
+            after,
+            children: Vec::new(),
+        }
+    }
+
+    /// What stands beside the tree's branches, in at most this many columns.
+    fn line(&self, label: &str) -> String {
+        let mut parts = vec![format!("{label:<28}"), format!("{:<9}", self.state)];
+        match self.kind {
+            NodeKind::Group(strategy) => parts.push(strategy.to_string()),
+            NodeKind::Task if self.attempt > 0 => parts.push(format!("#{}", self.attempt)),
+            NodeKind::Task => {}
+        }
+        if self.restarts > 0 {
+            parts.push(format!("restarts={}", self.restarts));
+        }
+        if let Some(since) = self.since {
+            parts.push(Age(now().duration_since(since).unwrap_or_default()).to_string());
+        }
+        if let Some(error) = &self.last_error {
+            let taken: usize = parts.iter().map(|part| part.chars().count() + 1).sum();
+            let room = COLUMNS.saturating_sub(taken + 2).max(LEAST);
+            parts.push(format!("\"{}\"", shortened(error, room)));
+        }
+        parts.join(" ")
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, prefix: &str, branch: &str) -> fmt::Result {
+        let label = format!("{prefix}{branch}{}", self.name.escape_debug());
+        writeln!(f, "{}", self.line(&label).trim_end())?;
+        let below = match branch {
+            "" => String::new(),
+            "└─ " => format!("{prefix}   "),
+            _ => format!("{prefix}│  "),
+        };
+        for (index, child) in self.children.iter().enumerate() {
+            let last = index + 1 == self.children.len();
+            child.write(f, &below, if last { "└─ " } else { "├─ " })?;
+        }
+        Ok(())
+    }
+
+    fn write_mermaid(&self, out: &mut String, next: &mut usize) -> usize {
+        let id = *next;
+        *next += 1;
+        let label = format!("{}: {}", self.name, self.state).replace('"', "#quot;");
+        // Writing to a string cannot fail.
+        let _ = match self.kind {
+            NodeKind::Group(_) => writeln!(out, "    n{id}[[\"{label}\"]]"),
+            NodeKind::Task => writeln!(out, "    n{id}[\"{label}\"]"),
+        };
+        let mut ids = Vec::new();
+        for child in &self.children {
+            let child_id = child.write_mermaid(out, next);
+            let _ = writeln!(out, "    n{id} --> n{child_id}");
+            for after in &child.after {
+                let earlier = ids.iter().find(|(name, _)| *name == after);
+                if let Some((_, earlier)) = earlier {
+                    let _ = writeln!(out, "    n{earlier} -.-> n{child_id}");
+                }
+            }
+            ids.push((&child.name, child_id));
+        }
+        id
+    }
+}
+
+impl TreeSnapshot {
+    /// The tree as a Mermaid flowchart: groups as double boxes, `after` as dotted arrows.
+    #[must_use]
+    pub fn to_mermaid(&self) -> String {
+        let mut out = String::from("flowchart TD\n");
+        self.root.write_mermaid(&mut out, &mut 0);
+        out
+    }
+}
+
+impl fmt::Display for TreeSnapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.root.write(f, "", "")
+    }
+}
+
+/// How long something lasts, in its two largest units.
+struct Age(Duration);
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        match seconds {
+            0..60 => write!(f, "{seconds}s"),
+            60..3600 => write!(f, "{}m{:02}s", seconds / 60, seconds % 60),
+            3600..86_400 => write!(f, "{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+            _ => write!(f, "{}d{:02}h", seconds / 86_400, seconds / 3600 % 24),
+        }
+    }
+}
+
+/// A text on one line, in at most so many characters.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    let escaped: Vec<char> = text.escape_debug().take(most + 1).collect();
+    if escaped.len() <= most {
+        return escaped.into_iter().collect();
+    }
+    let kept = escaped.into_iter().take(most.saturating_sub(1));
+    kept.chain(['…']).collect()
+}
+
+/// The width of a terminal, and what an error has of it at least.
+const COLUMNS: usize = 80;
+const LEAST: usize = 12;

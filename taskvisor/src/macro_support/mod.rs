@@ -1,0 +1,101 @@
+//! What generated code names. Not part of the API.
+//!
+//! The macros expand to paths into this module, so that a user's own `Option` or `Box` does not change what they mean.
+//! `named` refuses equal names among siblings at compile time.
+
+mod named;
+
+pub use std::convert::{From, Into};
+pub use std::default::Default;
+pub use std::fmt;
+pub use std::iter::IntoIterator;
+pub use std::ops::Deref;
+pub use std::option::Option;
+pub use std::primitive::{str, u32, u64};
+pub use std::string::String;
+pub use std::sync::Arc;
+pub use std::time::Duration;
+
+use std::pin::Pin;
+
+#[cfg(feature = "controller")]
+pub use crate::{AdmissionPolicy, ControllerConfig, SlotHandle, SlotSpec};
+
+pub use crate::events::SubscriberState;
+pub use crate::task::{Fallible, IntoTaskResult, TaskArg, blocking, outcome_if};
+pub use crate::{
+    BackoffPolicy, BoxTaskFuture, CancellationToken, ChildHandle, Event, FromContext, Group, GroupHandle,
+    IntoSubscriber, IntoTaskSpec, JitterPolicy, Ready, RestartPolicy, Strategy, Subscribe, SupervisorConfig, Task,
+    TaskContext, TaskError, TaskRef, TaskSpec, Tree, TreeBuilder,
+};
+pub use named::{Named, OfNamed, OfNameless, name_of, refuse_repeated, repeated};
+
+/// The future in which a subscriber takes an event.
+pub type Delivery<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// Boxes the future in which a subscriber takes an event.
+pub fn boxed_delivery<'a, F: Future<Output = ()> + Send + 'a>(future: F) -> Delivery<'a> {
+    Box::pin(future)
+}
+
+/// Boxes the future of an attempt.
+pub fn boxed<F: Future<Output = Result<(), TaskError>> + Send + 'static>(future: F) -> BoxTaskFuture {
+    Box::pin(future)
+}
+
+/// An attempt of a task that has no supervisor.
+pub fn spawn(task: &dyn Task, token: CancellationToken) -> BoxTaskFuture {
+    task.attempt(TaskContext::detached(task.name(), token))
+}
+
+/// The name in a spec, for those who still need it when the spec is gone.
+pub fn name_in(spec: &TaskSpec) -> String {
+    spec.name().to_owned()
+}
+
+/// Stands in for the attempt of a task that did not compile.
+pub fn detached_task() -> BoxTaskFuture {
+    boxed(async { Err(TaskError::Canceled) })
+}
+
+/// Stands in for the handle of a slot where there are none: the macro says so, and nothing else is to be wrong.
+#[cfg(not(feature = "controller"))]
+#[derive(Debug, Clone, Copy)]
+pub struct SlotHandle;
+
+#[cfg(not(feature = "controller"))]
+#[expect(clippy::unused_async, missing_docs, reason = "it has the shape of the real one")]
+impl SlotHandle {
+    pub async fn submit<T>(&self, _: T) -> Result<crate::TaskHandle, crate::RuntimeError> {
+        Err(crate::RuntimeError::ShuttingDown)
+    }
+
+    pub async fn queue<T>(&self, task: T) -> Result<crate::TaskHandle, crate::RuntimeError> {
+        self.submit(task).await
+    }
+
+    pub async fn replace<T>(&self, task: T) -> Result<crate::TaskHandle, crate::RuntimeError> {
+        self.submit(task).await
+    }
+
+    pub async fn drop_if_running<T>(&self, task: T) -> Result<crate::TaskHandle, crate::RuntimeError> {
+        self.submit(task).await
+    }
+
+    pub fn try_submit<T>(&self, _: T) -> Result<crate::TaskHandle, crate::RuntimeError> {
+        Err(crate::RuntimeError::ShuttingDown)
+    }
+
+    pub async fn cancel_all(&self) -> Result<usize, crate::RuntimeError> {
+        Ok(0)
+    }
+
+    #[expect(clippy::len_without_is_empty, reason = "as the real one")]
+    pub fn len(&self) -> usize {
+        0
+    }
+
+    pub fn is_idle(&self) -> bool {
+        true
+    }
+}

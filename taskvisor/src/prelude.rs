@@ -1,0 +1,13 @@
+//! What most programs need.
+
+#[cfg(feature = "controller")]
+pub use crate::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
+pub use crate::{
+    BackoffPolicy, CancellationToken, Event, EventData, EventKind, Group, JitterPolicy, Probe, Ready, RejectReason,
+    RestartPolicy, RuntimeError, StopReason, Strategy, Subscribe, Supervisor, SupervisorConfig, SupervisorHandle,
+    TaskContext, TaskError, TaskFn, TaskHandle, TaskOutcome, TaskRef, TaskSpec, TaskState, TaskStatus, Tree,
+};
+#[cfg(feature = "logging")]
+pub use crate::{LogLevel, LogWriter};
+#[cfg(feature = "macros")]
+pub use crate::{subscriber, supervise, supervisor, task};

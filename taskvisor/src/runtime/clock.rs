@@ -1,0 +1,84 @@
+//! A coarse clock, for what people look at.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+use crate::inspect::now;
+
+/// A time since the supervisor was built: hundredths of a second in the first 248 days, whole seconds after that, for
+/// 68 years. Later times are greater. [`Ticks::MAX`] is no time.
+pub(super) type Ticks = u32;
+
+/// From here on a tick is a second.
+const COARSE: Ticks = 1 << 31;
+const COARSE_AFTER: Duration = Duration::from_millis(COARSE as u64 * 10);
+
+pub(crate) struct Clock(Instant);
+
+impl Clock {
+    pub(super) fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(super) fn start(&self) -> Instant {
+        self.0
+    }
+
+    pub(super) fn now(&self) -> Ticks {
+        self.at(Instant::now())
+    }
+
+    pub(super) fn at(&self, instant: Instant) -> Ticks {
+        ticks(instant.saturating_duration_since(self.0))
+    }
+
+    /// The time of day; that of now for what is in the future.
+    pub(super) fn time(&self, ticks: Ticks) -> SystemTime {
+        let age = self.0.elapsed().saturating_sub(duration(ticks));
+        now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+}
+
+/// So long after these ticks.
+pub(super) fn after(now: Ticks, time: Duration) -> Ticks {
+    ticks(duration(now).saturating_add(time))
+}
+
+fn ticks(time: Duration) -> Ticks {
+    match time.checked_sub(COARSE_AFTER) {
+        None => {
+            let hundredths = time.as_secs() * 100 + u64::from(time.subsec_millis() / 10);
+            Ticks::try_from(hundredths).unwrap_or(COARSE)
+        }
+        Some(more) => Ticks::try_from(more.as_secs()).unwrap_or(COARSE).saturating_add(COARSE).min(Ticks::MAX - 1),
+    }
+}
+
+fn duration(ticks: Ticks) -> Duration {
+    match ticks.checked_sub(COARSE) {
+        None => Duration::from_millis(u64::from(ticks) * 10),
+        Some(more) => COARSE_AFTER + Duration::from_secs(u64::from(more)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn k5i_the_clock_goes_on_for_decades() {
+        const DAY: u64 = 86_400;
+        let mut last = 0;
+        for day in [0, 1, 100, 247, 248, 249, 250, 497, 498, 1_000, 10_000, 24_000] {
+            let time = Duration::from_secs(day * DAY + 3);
+            let at = ticks(time);
+            assert!(day == 0 || at > last, "{day}");
+            last = at;
+            assert!(duration(at).abs_diff(time) < Duration::from_secs(1), "{day}");
+            let later = after(at, Duration::from_secs(DAY));
+            assert!(duration(later).abs_diff(time + Duration::from_secs(DAY)) < Duration::from_secs(2), "{day}");
+        }
+        assert!(ticks(Duration::MAX) < Ticks::MAX && after(last, Duration::MAX) < Ticks::MAX);
+    }
+}

@@ -1,0 +1,424 @@
+//! What all parts of one supervisor share.
+
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::task::{Context, Poll, Waker};
+
+use tokio::runtime::{self, Handle};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use super::clock::Clock;
+use super::failures::Failures;
+use super::group::Note;
+use super::observe;
+use super::permits::Permits;
+use super::registration::check_no_siblings;
+use super::registry::{Admission, Registry};
+use super::shutdown::{Stop, TURNS, Watch, has_workers, within};
+#[cfg(feature = "controller")]
+use super::slots::Controller;
+use super::task::{Actor, Cell, Origin, Tie};
+use super::waits::Waits;
+use crate::events::{Bus, EventKind, EventStream, Introduced, Subscribe};
+use crate::inspect::TaskOutcome;
+use crate::panics::{catch, drop_caught};
+use crate::policy::{Overrides, Settings};
+#[cfg(feature = "controller")]
+use crate::slots::ControllerSetup;
+use crate::supervisor::{InvalidOption, RuntimeError, SupervisorConfig};
+use crate::sync::{Waiters, lock};
+use crate::task::{Said, TaskRef, TaskSpec};
+use crate::tree::check_name;
+
+/// The state of one supervisor. Locks are taken in the order registry, cell, bus; none is held while anything of the
+/// user's runs or is dropped.
+pub(crate) struct Core {
+    pub(crate) config: SupervisorConfig,
+    /// Of those specs that say nothing.
+    plain: OnceLock<Arc<Settings>>,
+    newest: Mutex<Option<Newest>>,
+    pub(crate) bus: Arc<Bus>,
+    pub(crate) permits: Option<Arc<Permits>>,
+    pub(super) clock: Clock,
+    invalid: Option<InvalidOption>,
+    /// The first runtime that was seen to have timers.
+    timed: OnceLock<runtime::Id>,
+    registry: Mutex<Registry>,
+    /// The registry became empty, or what was added beside the tree is gone from it.
+    pub(super) vacant: Waiters,
+    pub(super) waits: Waits,
+    /// A shutdown was requested.
+    pub(super) stopping: AtomicBool,
+    pub(super) stop: Stop,
+    pub(super) readiness: Readiness,
+    pub(super) failures: Failures,
+    #[cfg(feature = "controller")]
+    pub(super) controller: Controller,
+    #[cfg(feature = "test-util")]
+    pub(crate) kit: super::test_hooks::Kit,
+}
+
+/// Whether every task of the first batch has begun.
+#[derive(Default)]
+pub(super) struct Readiness {
+    pub(super) batch: AtomicBool,
+    ready: AtomicBool,
+    pub(super) missing: AtomicUsize,
+    pub(super) changed: Waiters,
+}
+
+impl Readiness {
+    /// The first batch was not started.
+    pub(super) fn reset(&self) {
+        self.ready.store(false, Ordering::Release);
+        self.batch.store(false, Ordering::Relaxed);
+    }
+}
+
+/// What a supervisor is built of.
+#[derive(Default)]
+pub(crate) struct Parts {
+    pub(crate) config: SupervisorConfig,
+    pub(crate) subscribers: Vec<Arc<dyn Subscribe>>,
+    #[cfg(feature = "controller")]
+    pub(crate) controller: ControllerSetup,
+}
+
+/// What the newest spec said, and what came of it: most tasks of a program say the same, and share their settings.
+struct Newest {
+    said: Arc<Said>,
+    settings: Arc<Settings>,
+}
+
+/// A spec, checked and resolved.
+pub(super) struct Admitted {
+    pub(super) task: TaskRef,
+    pub(super) name: Arc<str>,
+    pub(super) settings: Arc<Settings>,
+}
+
+impl Core {
+    fn new(parts: Parts) -> Self {
+        let introduced: Vec<_> = parts.subscribers.iter().map(|subscriber| Introduced::of(&**subscriber)).collect();
+        let invalid = parts.check(&introduced).err();
+        #[cfg(feature = "controller")]
+        let controller = Controller::new(parts.controller);
+        #[cfg_attr(not(feature = "controller"), expect(unused_mut))]
+        let mut registry = Registry::default();
+        #[cfg(feature = "controller")]
+        controller.set_up(&mut registry);
+        let Parts { config, subscribers, .. } = parts;
+        let permits = Permits::new(config.max_concurrent);
+        Self {
+            invalid,
+            plain: OnceLock::new(),
+            newest: Mutex::new(None),
+            bus: Arc::new(Bus::new(subscribers, introduced, config.bus_capacity)),
+            permits,
+            clock: Clock::new(),
+            timed: OnceLock::new(),
+            registry: Mutex::new(registry),
+            vacant: Waiters::default(),
+            waits: Waits::default(),
+            stopping: AtomicBool::new(false),
+            stop: Stop::default(),
+            readiness: Readiness::default(),
+            failures: Failures::default(),
+            #[cfg(feature = "controller")]
+            controller,
+            #[cfg(feature = "test-util")]
+            kit: super::test_hooks::Kit::default(),
+            config,
+        }
+    }
+
+    /// A new supervisor's.
+    pub(crate) fn shared(parts: Parts) -> Arc<Self> {
+        let core = Arc::new(Self::new(parts));
+        core.bus.belongs_to(Arc::as_ptr(&core).addr());
+        core
+    }
+
+    /// A supervisor that is over before it began.
+    pub(crate) fn closed() -> Arc<Self> {
+        let core = Self::shared(Parts::default());
+        core.close(|| Ok(()));
+        core
+    }
+
+    pub(crate) fn check(&self) -> Result<(), RuntimeError> {
+        match &self.invalid {
+            None => Ok(()),
+            Some(invalid) => Err(invalid.clone().into()),
+        }
+    }
+
+    pub(super) fn registry(&self) -> MutexGuard<'_, Registry> {
+        lock(&self.registry)
+    }
+
+    /// Whether no shutdown was requested.
+    pub(super) fn is_open(&self) -> bool {
+        self.registry().admission == Admission::Open
+    }
+
+    /// Whether a shutdown was requested.
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// The runtime of the caller; else the one that the tasks run on.
+    #[inline]
+    pub(super) fn runtime(&self) -> Result<Handle, RuntimeError> {
+        Handle::try_current().or_else(|_| self.living_home())
+    }
+
+    #[cold]
+    fn living_home(&self) -> Result<Handle, RuntimeError> {
+        self.home().filter(is_alive).ok_or(RuntimeError::NoRuntime)
+    }
+
+    /// The runtime that the tasks run on: that of the oldest.
+    pub(super) fn home(&self) -> Option<Handle> {
+        self.registry().home.clone()
+    }
+
+    /// A deadline for the end of a stop, wherever it is polled. It is watched over where no worker can hold it up, if
+    /// it takes more than a few turns.
+    pub(super) async fn timeout_at<F: Future>(&self, deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
+        let mut future = pin!(future);
+        let runtime = self.runtime().ok();
+        let mut watch = None;
+        if runtime.as_ref().is_some_and(has_workers) {
+            if let Some(output) = within(TURNS, future.as_mut()).await {
+                return Ok(output);
+            }
+            watch = Watch::get();
+        }
+        let timed = {
+            let _entered = watch.as_ref().map(Watch::runtime).or(runtime.as_ref()).map(Handle::enter);
+            timeout_at(deadline, future)
+        };
+        timed.await
+    }
+
+    /// What it takes to run tasks: the config is valid, and there is a runtime with timers.
+    pub(super) fn prepare(&self) -> Result<Handle, RuntimeError> {
+        self.check()?;
+        let runtime = self.runtime()?;
+        if self.timed.get() != Some(&runtime.id()) {
+            // A runtime can be without them, which shows only in a panic.
+            let check = || {
+                let _entered = Handle::try_current().is_err().then(|| runtime.enter());
+                drop(sleep_until(self.clock.start()));
+            };
+            catch(check).map_err(|_| RuntimeError::NoRuntime)?;
+            if self.timed.set(runtime.id()).is_ok() {
+                observe::first_use();
+            }
+        }
+        Ok(runtime)
+    }
+
+    /// The settings that a task runs by, unless they make no sense.
+    fn settle(&self, said: Option<&Arc<Said>>, name: &str) -> Result<Arc<Settings>, InvalidOption> {
+        let Some(said) = said else {
+            let plain = || Arc::new(Overrides::NONE.resolve(&self.config));
+            return Ok(Arc::clone(self.plain.get_or_init(plain)));
+        };
+        if let Some(newest) = &*lock(&self.newest) {
+            if newest.said.has_settings_of(said) {
+                return Ok(Arc::clone(&newest.settings));
+            }
+        }
+        let settings = said.resolve(&self.config);
+        settings.check(name)?;
+        let settings = Arc::new(settings);
+        let newest = Newest { said: Arc::clone(said), settings: Arc::clone(&settings) };
+        *lock(&self.newest) = Some(newest);
+        Ok(settings)
+    }
+
+    pub(super) fn admit(&self, mut spec: TaskSpec) -> Result<Admitted, RuntimeError> {
+        let name = spec.take_name();
+        check_name("a task", &name)?;
+        let settings = self.settle(spec.said(), &name)?;
+        Ok(Admitted { task: spec.into_task(), name, settings })
+    }
+
+    /// Registers and starts one task.
+    pub(crate) fn add(self: &Arc<Self>, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
+        let runtime = self.prepare()?;
+        check_no_siblings(&spec)?;
+        let cell = self.cell(self.admit(spec)?, Origin::Added, None);
+        let mut home = None;
+        let mut registry = self.registry();
+        if registry.admission != Admission::Open {
+            return Err(RuntimeError::ShuttingDown);
+        }
+        registry.settle(&runtime, &mut home);
+        self.bus.start(&runtime);
+        registry.enter(&cell)?;
+        let before = registry.take_place(&cell);
+        announce(&cell);
+        drop(registry);
+        if before.is_some() {
+            let _ = drop_caught(before);
+        }
+        Actor::spawn(Arc::clone(&cell), &runtime);
+        if was_refused(&cell) { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
+    }
+
+    pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Arc<Tie>>) -> Arc<Cell> {
+        let Admitted { task, name, settings } = admitted;
+        Arc::new(Cell::new(task, name, settings, Arc::clone(self), origin, tie))
+    }
+
+    /// Ends a registration: frees its name, and settles its outcome unless that is known already.
+    pub(super) fn remove(&self, cell: &Arc<Cell>, outcome: TaskOutcome) {
+        let mut registry = self.registry();
+        let gone = registry.remove(cell);
+        let forgotten = self.note_end(cell, &outcome);
+        let finished = cell.finish(outcome);
+        #[cfg(feature = "controller")]
+        let aftermath = cell.slot().map(|slot| self.hand_over(&mut registry, slot));
+        if let (Some(limit), Admission::Closing | Admission::Stopping) = (finished.aborted, registry.admission) {
+            registry.aborted.push((cell.id(), Arc::clone(cell.name()), limit));
+        }
+        let vacant = registry.is_drained() || registry.ends_layer(cell.is_beside_tree());
+        let over = registry.is_over();
+        drop(registry);
+        drop(forgotten);
+        observe::removed(cell);
+        if finished.unready {
+            self.one_is_ready();
+        }
+        let end = finished.end;
+        finished.carry_out();
+        drop(gone);
+        cell.tell_group(Note::Ended(end));
+        #[cfg(feature = "controller")]
+        if let Some(aftermath) = aftermath {
+            aftermath.carry_out(cell.core());
+        }
+        if vacant {
+            self.is_vacant(over);
+        }
+    }
+
+    /// The last registration has ended, or the last beside the tree.
+    pub(super) fn is_vacant(&self, over: bool) {
+        self.vacant.wake();
+        if over {
+            self.bus.close();
+        }
+    }
+
+    pub(crate) fn events(&self) -> EventStream {
+        let stream = EventStream::new(Arc::clone(&self.bus));
+        // Without a runtime it starts with the first attempt.
+        if let Ok(runtime) = self.runtime() {
+            self.bus.start(&runtime);
+        }
+        stream
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Cell>> {
+        self.registry().get(name).cloned()
+    }
+
+    /// The cell of that name, for a call that acts on it.
+    pub(crate) fn find(&self, name: &str) -> Result<Option<Arc<Cell>>, RuntimeError> {
+        self.check()?;
+        let registry = self.registry();
+        match (registry.admission, registry.get(name)) {
+            (Admission::Closed, _) | (Admission::Closing | Admission::Stopping, None) => {
+                Err(RuntimeError::ShuttingDown)
+            }
+            (_, None) if registry.groups.contains_key(name) => Err(RuntimeError::IsGroup { name: name.to_owned() }),
+            (_, found) => Ok(found.cloned()),
+        }
+    }
+
+    /// In the order of registration.
+    pub(crate) fn cells(&self) -> Vec<Arc<Cell>> {
+        let mut cells = self.registry().cells();
+        cells.sort_unstable_by_key(|cell| cell.id());
+        cells
+    }
+
+    /// Whether a batch or tree was started.
+    pub(super) fn readiness_is_claimed(&self) -> bool {
+        self.readiness.batch.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn one_is_ready(&self) {
+        if self.readiness.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.set_ready();
+        }
+    }
+
+    pub(super) fn set_ready(&self) {
+        self.readiness.ready.store(true, Ordering::Release);
+        self.readiness.changed.wake();
+    }
+
+    /// Lets those go who wait for a readiness that will not come.
+    pub(super) fn stopped(&self) {
+        self.readiness.changed.wake();
+    }
+
+    /// Whether the first batch or tree has been ready.
+    #[cfg(all(feature = "systemd", unix))]
+    pub(crate) fn was_ready(&self) -> bool {
+        self.readiness.ready.load(Ordering::Acquire)
+    }
+
+    /// Rings when that changes, and when a shutdown begins or is over.
+    #[cfg(all(feature = "systemd", unix))]
+    pub(crate) fn news(&self) -> impl Future<Output = ()> + '_ {
+        self.readiness.changed.next_ring(self.readiness.changed.rings())
+    }
+
+    pub(crate) async fn wait_ready(&self) {
+        let over = || self.readiness.ready.load(Ordering::Acquire) || self.registry().admission == Admission::Closed;
+        self.readiness.changed.wait(|| over().then_some(())).await;
+    }
+}
+
+/// Whether the runtime takes tasks: one that was shut down drops them at once.
+pub(super) fn is_alive(runtime: &Handle) -> bool {
+    let probe = pin!(runtime.spawn(async {}));
+    !matches!(probe.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
+}
+
+/// Whether a task that was just spawned has ended without an attempt, as its runtime was shut down before.
+pub(super) fn was_refused(cell: &Cell) -> bool {
+    cell.lock().ended_unbegun()
+}
+
+#[inline]
+pub(super) fn announce(cell: &Arc<Cell>) {
+    cell.announce(EventKind::TaskAddRequested);
+    cell.announce(EventKind::TaskAdded);
+}
+
+impl Parts {
+    fn check(&self, introduced: &[Introduced]) -> Result<(), InvalidOption> {
+        self.config.check()?;
+        #[cfg(feature = "controller")]
+        self.controller.check()?;
+        let Some(one) = introduced.iter().find(|one| one.capacity.is_none_or(|capacity| capacity == 0)) else {
+            return Ok(());
+        };
+        let (option, value) = match one.capacity {
+            Some(_) => ("queue_capacity", "0"),
+            None => ("name` or `queue_capacity", "a panic"),
+        };
+        let subject = format!("subscriber `{}`", one.name);
+        let expected = if one.capacity.is_some() { "at least 1" } else { "a value" };
+        Err(InvalidOption { subject, option, value: value.into(), expected })
+    }
+}

@@ -1,0 +1,512 @@
+//! The Tokio task that carries out what a group's machine says: one loop over one mailbox.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::task::yield_now;
+use tokio::time::{Instant, timeout_at};
+
+use super::super::observe::{self, Background};
+use super::super::task::{Ending, Facts, Next, Request, StopBy, decide};
+use super::super::timer::deadline;
+use super::super::warnings::of_retries;
+use super::cell::{GroupCell, Message, Place};
+use super::children::{Child, Epoch, Key};
+use super::machine::{Action, Follow, Input, Machine, Rules};
+use super::member::Member;
+use super::plan::{self, Note, Why};
+use super::window::Limit;
+use crate::inspect::{TaskOutcome, TaskState};
+use crate::panics::{catch, drop_caught};
+use crate::policy::{RestartPolicy, Settings};
+use crate::supervisor::StopLimit;
+use crate::task::TaskError;
+use crate::tree::{Declared, FailureChain};
+
+/// After so many actions, or so much time, the driver gives way to other tasks.
+const ACTIONS: usize = 256;
+const TURN: Duration = Duration::from_millis(1);
+
+/// Drives a group until it is over.
+pub(in crate::runtime) async fn drive(group: Arc<GroupCell>) {
+    go_on(Live::new(group)).await;
+}
+
+/// Drives a group, wherever it is. A panic of the driver ends the group in good order.
+fn go_on(live: Live) -> Background {
+    let group = Arc::clone(&live.group);
+    let in_turn = Arc::new(AtomicBool::new(false));
+    let driver = Driver { live: Some(Box::new(live)), in_turn: Arc::clone(&in_turn) };
+    let mut driving: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(driver.run());
+    Box::pin(async move {
+        let panicked = poll_fn(|cx| {
+            in_turn.store(true, Ordering::Relaxed);
+            let polled = catch(|| driving.as_mut().poll(cx));
+            in_turn.store(false, Ordering::Relaxed);
+            match polled {
+                Ok(Poll::Pending) => Poll::Pending,
+                Ok(Poll::Ready(())) => Poll::Ready(None),
+                Err(panic) => Poll::Ready(Some(panic)),
+            }
+        })
+        .await;
+        if let Some(panic) = panicked {
+            Collapse { group, over: false }.run(panic).await;
+        }
+    })
+}
+
+/// The state of a driver, which goes on elsewhere if its runtime ends.
+struct Driver {
+    live: Option<Box<Live>>,
+    /// Whether it is being polled: dropped then, it has panicked.
+    in_turn: Arc<AtomicBool>,
+}
+
+struct Live {
+    group: Arc<GroupCell>,
+    machine: Machine,
+    settings: Settings,
+    /// Where the time of machine and plan begins.
+    start: Instant,
+    /// When the present run began.
+    began: Instant,
+    /// Failures in a row.
+    streak: u32,
+    /// By when the present stop is to be over.
+    stop_by: Option<StopBy>,
+    /// When those that were requested to stop are given up on.
+    given_up: BTreeMap<Instant, Vec<(Key, Epoch)>>,
+    messages: VecDeque<Message>,
+    actions: VecDeque<Action>,
+    /// What it ends with, once that is known.
+    outcome: Option<TaskOutcome>,
+    /// The names of the declared children are kept for the next run.
+    reserved: bool,
+}
+
+impl Driver {
+    async fn run(mut self) {
+        if let Some(live) = &mut self.live {
+            live.run().await;
+        }
+        self.live = None;
+    }
+}
+
+impl Drop for Driver {
+    /// The runtime goes away.
+    fn drop(&mut self) {
+        let Some(live) = self.live.take() else { return };
+        if self.in_turn.load(Ordering::Relaxed) {
+            let _ = drop_caught(live);
+            return;
+        }
+        if let Some(next) = live.group.next_runtime() {
+            let name = Arc::clone(live.group.shown_path());
+            live.group.settle(next.id());
+            observe::spawn(&next, go_on(*live), |_| name);
+        } else {
+            let (group, gate) = (Arc::clone(&live.group), live.machine.gate());
+            let _ = drop_caught(live);
+            group.orphan(gate);
+        }
+    }
+}
+
+impl Live {
+    fn new(group: Arc<GroupCell>) -> Self {
+        let settings = group.declared.settings(&group.core.config);
+        let machine = Machine::new(rules(&group.declared, group.place.is_none(), settings.restart));
+        let start = Instant::now();
+        Self {
+            group,
+            machine,
+            settings,
+            start,
+            began: start,
+            streak: 0,
+            stop_by: None,
+            given_up: BTreeMap::new(),
+            messages: VecDeque::new(),
+            actions: VecDeque::new(),
+            outcome: None,
+            reserved: false,
+        }
+    }
+
+    async fn run(&mut self) {
+        let (mut done, mut turn) = (0, Instant::now());
+        loop {
+            done += 1;
+            if done % ACTIONS == 0 || (done % 16 == 0 && turn.elapsed() >= TURN) {
+                yield_now().await;
+                turn = Instant::now();
+            }
+            if let Some(action) = self.actions.front().copied() {
+                if action == Action::Register {
+                    self.register().await;
+                    continue;
+                }
+                self.actions.pop_front();
+                if action == Action::End {
+                    return self.end();
+                }
+                self.carry_out(action);
+            } else if let Some(message) = self.messages.pop_front() {
+                self.handle(message);
+            } else {
+                self.group.receive(&mut self.messages);
+                if self.messages.is_empty() {
+                    self.wait().await;
+                    turn = Instant::now();
+                }
+            }
+        }
+    }
+
+    /// Waits for a message, or for the time that something is due.
+    async fn wait(&mut self) {
+        let machine = self.machine.wakes_at().and_then(|at| deadline(at.saturating_sub(self.now())));
+        let given_up = self.given_up.first_key_value().map(|(at, _)| *at);
+        let until = machine.into_iter().chain(given_up).min();
+        let group = Arc::clone(&self.group);
+        let bell = group.bell.notified();
+        match until {
+            None => return bell.await,
+            Some(until) if until > Instant::now() => {
+                if timeout_at(until, bell).await.is_ok() {
+                    return;
+                }
+            }
+            Some(_) => {}
+        }
+        let now = Instant::now();
+        while let Some(entry) = self.given_up.first_entry().filter(|entry| *entry.key() <= now) {
+            for (key, epoch) in entry.remove() {
+                let next = self.machine.handle(Input::Note { key, epoch, note: Note::GivenUp }, self.now());
+                self.takes(next);
+            }
+        }
+        let next = self.machine.wake(self.now());
+        self.takes(next);
+    }
+
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    /// Takes what the machine says to do: after what it said before.
+    fn takes(&mut self, actions: Vec<Action>) {
+        self.actions.extend(actions);
+        if self.reserved == self.machine.takes_now() {
+            self.reserved = !self.reserved;
+            if self.reserved {
+                self.group.reserve();
+            }
+        }
+    }
+
+    fn handle(&mut self, Message { mut input, by }: Message) {
+        if let Some(by) = by {
+            self.stop_by = Some(self.stop_by.filter(|_| self.machine.is_told()).map_or(by, |before| before.sooner(by)));
+        }
+        match &mut input {
+            Input::Note { key, note: Note::Failed(delay), .. } => {
+                // It may have been told not to wait since.
+                let is_skipped = |member: &Member| matches!(member, Member::Task(cell) if !cell.is_backing_off());
+                if self.with(*key, is_skipped) == Some(true) {
+                    *delay = Duration::ZERO;
+                }
+            }
+            Input::Stop(_) | Input::Hold(_) if by.is_some_and(|by| by.is_over(Instant::now())) => self.abort(),
+            _ => {}
+        }
+        let next = self.machine.handle(input, self.now());
+        if let Input::Note { key, note: Note::Ended(_), .. } = input {
+            // A child that the group was lost by is asked why.
+            if !self.machine.is_lost(key) {
+                self.group.forget(key);
+            }
+        }
+        self.takes(next);
+    }
+
+    /// Aborts all that runs.
+    fn abort(&self) {
+        let by = self.stop_by.unwrap_or_else(|| StopBy::now(StopLimit::Grace));
+        for (_, member) in self.group.members() {
+            member.stop(None, by, Instant::now());
+            member.release_reference();
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Plan(action) => self.carry_out_plan(action),
+            Action::Begin => {
+                (self.began, self.stop_by) = (Instant::now(), None);
+                self.given_up.clear();
+                self.group.begins();
+            }
+            Action::Stopping { for_good } => {
+                self.group.set_state(TaskState::Stopping);
+                if for_good {
+                    self.group.close(false);
+                    self.group.forget_tasks();
+                }
+            }
+            Action::Report(note) => self.report(note),
+            Action::Parked => self.group.set_state(TaskState::Pending),
+            Action::Conclude(why) => self.conclude(why),
+            Action::Forgive => self.streak = 0,
+            Action::Register | Action::End => {}
+        }
+    }
+
+    fn carry_out_plan(&mut self, action: plan::Action) {
+        match action {
+            plan::Action::Start(key, epoch) => drop(self.with(key, |member| member.release(epoch))),
+            plan::Action::Resume(key, epoch) => drop(self.with(key, |member| member.resume(epoch))),
+            plan::Action::Retire(key) => drop(self.with(key, Member::retire)),
+            plan::Action::Hold(key, epoch, below) => {
+                self.stop(key, epoch, below, |member, by, now| member.hold(epoch, by, now));
+            }
+            plan::Action::Stop(key, epoch, below) => {
+                self.stop(key, epoch, below, |member, by, now| member.stop(Some(epoch), by, now));
+            }
+            plan::Action::Begin => {
+                self.given_up.clear();
+                if !self.machine.is_told() {
+                    self.stop_by = None;
+                }
+            }
+            plan::Action::Ask(why) => {
+                let failure = self.failure(why);
+                self.group.core.tree_stops(failure);
+            }
+            plan::Action::Wait(_) | plan::Action::GivenUp | plan::Action::Over(_) => {}
+        }
+    }
+
+    fn with<T>(&self, key: Key, act: impl FnOnce(&Member) -> T) -> Option<T> {
+        let member = self.group.member(key)?;
+        let result = act(&member);
+        member.release_reference();
+        Some(result)
+    }
+
+    fn stop(
+        &mut self,
+        key: Key,
+        epoch: Epoch,
+        below: u32,
+        request: impl FnOnce(&Member, StopBy, Instant) -> Option<Instant>,
+    ) {
+        let grace = self.group.core.config.grace;
+        let now = Instant::now();
+        let by = self.stop_by.get_or_insert_with(|| StopBy::within(grace)).share(now, below, grace);
+        let given_up_at = self.with(key, |member| request(member, by, now)).flatten();
+        // Of the last layer of a root nobody needs to know.
+        if let (Some(at), true) = (given_up_at, below > 0 || self.group.place.is_some()) {
+            self.given_up.entry(at).or_default().push((key, epoch));
+        }
+    }
+
+    fn report(&self, note: Note) {
+        let Some(Place { parent, key, .. }) = &self.group.place else {
+            if matches!(note, Note::Ready | Note::Delayed) {
+                self.group.core.set_ready();
+            }
+            return;
+        };
+        if parent.note_of_group(&self.group, *key, self.machine.gate(), note) {
+            parent.end_of_orphans();
+        }
+    }
+
+    /// Decides what follows a run that is over by itself.
+    fn conclude(&mut self, why: Why) {
+        let follow = self.decide(why);
+        let is_refused = follow == Follow::End && !self.group.close(why == Why::Completed);
+        let follow = if is_refused { Follow::GoOn } else { follow };
+        if follow != Follow::End {
+            self.outcome = None;
+        }
+        let next = self.machine.follow(follow, self.now());
+        self.takes(next);
+    }
+
+    fn decide(&mut self, why: Why) -> Follow {
+        let failure = self.failure(why);
+        if self.group.place.is_none() {
+            self.outcome = Some(self.root_ended(failure));
+            return Follow::End;
+        }
+        let facts = Facts {
+            settings: &self.settings,
+            request: Request::Nothing,
+            late: false,
+            streak: self.streak,
+            lived: Some(self.began.elapsed()),
+            ticks: None,
+        };
+        let ending = Ending::Result(failure.map_or(Ok(()), |chain| Err(TaskError::error(chain))));
+        let next = decide(&facts, ending);
+        #[cfg(feature = "test-util")]
+        let next = self.group.core.kit.redrawn(next, &self.settings.backoff, self.group.path(), self.group.restarts());
+        match next {
+            Next::End(outcome) => {
+                self.outcome = Some(outcome);
+                Follow::End
+            }
+            Next::Repeat(delay) => {
+                self.streak = 0;
+                self.group.set_state(TaskState::Interval);
+                Follow::Wait(delay)
+            }
+            Next::Retry { error, delay, streak } => {
+                self.streak = streak;
+                observe::group_failed(&self.group, &error, streak, delay);
+                let _ = drop_caught(error);
+                if let Some(warning) = of_retries(self.group.declared().critical, self.settings.max_retries, streak) {
+                    self.group.core.warn(self.group.path(), warning);
+                }
+                self.group.set_state(TaskState::Backoff);
+                if self.group.place.as_ref().is_some_and(|place| place.managed) {
+                    Follow::Park(delay)
+                } else {
+                    Follow::Wait(delay)
+                }
+            }
+            Next::Restart(_) | Next::Hold(_) => Follow::Wait(Duration::ZERO),
+        }
+    }
+
+    /// The root is not restarted: its failure is the supervisor's.
+    fn root_ended(&self, failure: Option<FailureChain>) -> TaskOutcome {
+        let Some(failure) = failure else { return TaskOutcome::Completed };
+        self.group.core.tree_stops(Some(failure.clone()));
+        TaskOutcome::Failed { error: Arc::new(TaskError::error(failure)) }
+    }
+
+    /// What made the group fail, from leaf to here.
+    fn failure(&self, why: Why) -> Option<FailureChain> {
+        let (key, limit) = match why {
+            Why::Completed | Why::Significant | Why::Told => return None,
+            Why::Limit(key) => (key, self.group.declared.limit),
+            Why::Lost(key) => (key, None),
+        };
+        let below = self.with(key, Member::failure);
+        let failure = FailureChain::above(below, self.group.shown_path(), limit);
+        self.group.set_failure(failure.clone());
+        Some(failure)
+    }
+
+    /// Registers the declared children of a run, unless there is a shutdown.
+    async fn register(&mut self) {
+        let registered = self.group.core.register_again(&self.group).await;
+        // From here on the run goes on wherever the driver does.
+        self.actions.pop_front();
+        self.reserved = false;
+        let next = self.machine.registered(registered.is_ok(), self.now());
+        self.takes(next);
+        if let Ok(registered) = registered {
+            registered.spawn_by_turns().await;
+        }
+    }
+
+    fn end(&mut self) {
+        let outcome = self.outcome.take().unwrap_or(TaskOutcome::Canceled { error: None });
+        if let Some(parent) = self.group.end(outcome, self.machine.gate()) {
+            parent.end_of_orphans();
+        }
+    }
+}
+
+fn rules(declared: &Declared, is_root: bool, restart: RestartPolicy) -> Rules {
+    let child = |child: &crate::tree::DeclaredChild| Child {
+        critical: child.critical,
+        significant: child.significant,
+        layers: child.layers(),
+        uncounted: !child.readiness,
+    };
+    Rules {
+        strategy: declared.strategy,
+        limit: declared.limit.map(|(max, within)| Limit { max, within }),
+        order: Arc::clone(&declared.order),
+        children: declared.children.iter().map(child).collect(),
+        is_root,
+        runs_once: restart == RestartPolicy::Never,
+    }
+}
+
+/// The end of a group whose driver has panicked: all of it stops, and then it has failed with that panic.
+struct Collapse {
+    group: Arc<GroupCell>,
+    over: bool,
+}
+
+impl Collapse {
+    async fn run(mut self, panic: TaskError) {
+        let group = Arc::clone(&self.group);
+        group.close(false);
+        let mut left = BTreeMap::new();
+        for (key, member) in group.members() {
+            member.stop(None, StopBy::within(group.core.config.grace), Instant::now());
+            left.insert(key, member);
+        }
+        // What had ended before is not reported any more.
+        left.retain(|_, member| !member.has_ended());
+        let mut messages = VecDeque::new();
+        while !left.is_empty() {
+            let bell = group.bell.notified();
+            group.receive(&mut messages);
+            let is_quiet = messages.is_empty();
+            for Message { input, by } in messages.drain(..) {
+                match (input, by) {
+                    (Input::Stop(_) | Input::Hold(_), Some(by)) => {
+                        for member in left.values() {
+                            member.stop(None, by, Instant::now());
+                        }
+                    }
+                    (Input::Note { key, note: Note::Ended(_), .. }, _) => {
+                        left.remove(&key).into_iter().for_each(Member::release_reference);
+                    }
+                    _ => {}
+                }
+            }
+            if is_quiet {
+                bell.await;
+            }
+        }
+        self.over = true;
+        let error = Arc::new(panic);
+        let failure = FailureChain::leaf(group.shown_path(), Some(Arc::clone(&error)));
+        group.set_failure(failure.clone());
+        if group.place.is_none() {
+            group.core.tree_stops(Some(failure));
+        }
+        let outcome = TaskOutcome::Panicked { error };
+        if let Some(parent) = group.end(outcome, 0) {
+            parent.end_of_orphans();
+        }
+    }
+}
+
+impl Drop for Collapse {
+    fn drop(&mut self) {
+        if !self.over {
+            self.group.orphan(0);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "driver_test.rs"]
+mod tests;

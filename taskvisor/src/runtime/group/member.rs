@@ -1,0 +1,149 @@
+//! The children of a group as they are registered.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::super::task::{ABORT, Bound, Cell, Stage, StopBy};
+use super::cell::GroupCell;
+use super::children::{Epoch, Key};
+use crate::inspect::TaskState;
+use crate::panics::drop_caught;
+use crate::tree::FailureChain;
+
+/// A child of a group, as it is registered.
+#[derive(Clone)]
+pub(in crate::runtime) enum Member {
+    Task(Arc<Cell>),
+    Group(Arc<GroupCell>),
+}
+
+/// The present registrations of the declared children, and of those that were added and have not ended.
+pub(super) struct Members {
+    pub(super) declared: Vec<Option<Member>>,
+    added: BTreeMap<Key, Member>,
+    next: Key,
+    /// The group was requested to stop for good.
+    pub(super) stopped: bool,
+}
+
+impl Members {
+    pub(super) fn new(declared: usize) -> Self {
+        Self { declared: Vec::new(), added: BTreeMap::new(), next: declared as Key, stopped: false }
+    }
+
+    pub(super) fn next_key(&mut self) -> Key {
+        let key = self.next;
+        self.next += 1;
+        key
+    }
+
+    pub(super) fn add(&mut self, key: Key, member: Member) {
+        self.added.insert(key, member);
+    }
+
+    pub(super) fn remove_added(&mut self, key: Key) -> Option<Member> {
+        self.added.remove(&key)
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&Member> {
+        match usize::try_from(key).ok().and_then(|index| self.declared.get(index)) {
+            Some(member) => member.as_ref(),
+            None => self.added.get(&key),
+        }
+    }
+
+    /// In order.
+    pub(super) fn all(&self) -> Vec<(Key, Member)> {
+        let declared = (0..).zip(&self.declared).filter_map(|(key, member)| Some((key, member.clone()?)));
+        declared.chain(self.added.iter().map(|(key, member)| (*key, member.clone()))).collect()
+    }
+
+    pub(super) fn take(&mut self) -> Vec<Member> {
+        let declared = std::mem::take(&mut self.declared).into_iter().flatten();
+        declared.chain(std::mem::take(&mut self.added).into_values()).collect()
+    }
+}
+
+impl Member {
+    pub(super) fn release(&self, epoch: Epoch) {
+        match self {
+            Self::Task(cell) => cell.release(epoch),
+            Self::Group(group) => group.release(epoch),
+        }
+    }
+
+    pub(super) fn resume(&self, epoch: Epoch) {
+        match self {
+            Self::Task(cell) => cell.resume(epoch),
+            Self::Group(group) => group.resume(epoch),
+        }
+    }
+
+    /// Requests it to stop, to be started again. Gives when it is given up on, where that is known here: what a group
+    /// gives up on it tells itself, as a task in it may have more time than its share.
+    pub(super) fn hold(&self, epoch: Epoch, by: StopBy, now: Instant) -> Option<Instant> {
+        match self {
+            Self::Task(cell) => {
+                let bound = by.bound(now, cell.settings().stop_timeout);
+                cell.hold(epoch, bound);
+                given_up_at(bound, now)
+            }
+            Self::Group(group) => {
+                group.hold(epoch, by);
+                None
+            }
+        }
+    }
+
+    /// Requests it to stop for good. Gives the same.
+    pub(super) fn stop(&self, epoch: Option<Epoch>, by: StopBy, now: Instant) -> Option<Instant> {
+        match self {
+            Self::Task(cell) => {
+                let bound = by.bound(now, cell.settings().stop_timeout);
+                cell.stop(bound, cell.reason_of_group());
+                given_up_at(bound, now)
+            }
+            Self::Group(group) => {
+                group.stop_of(epoch, by);
+                None
+            }
+        }
+    }
+
+    /// Lets it begin no further attempt.
+    pub(super) fn retire(&self) {
+        match self {
+            Self::Task(cell) => cell.retire(),
+            Self::Group(group) => group.retire(),
+        }
+    }
+
+    /// How it failed last.
+    pub(super) fn failure(&self) -> FailureChain {
+        match self {
+            Self::Task(cell) => FailureChain::of_task(cell.name(), cell.last_error(), cell.is_aborted()),
+            Self::Group(group) => group.failure().unwrap_or_else(|| FailureChain::leaf(group.path(), None)),
+        }
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        match self {
+            Self::Task(cell) => cell.lock().machine().stage() == Stage::Ended,
+            Self::Group(group) => group.state() == TaskState::Ended,
+        }
+    }
+
+    /// Drops it: it may be the last that refers to a task of the user's.
+    pub(super) fn release_reference(self) {
+        let _ = drop_caught(self);
+    }
+}
+
+fn given_up_at(bound: Bound, now: Instant) -> Option<Instant> {
+    match bound {
+        Bound::Open => None,
+        _ => now.checked_add(bound.time().unwrap_or_default() + ABORT),
+    }
+}

@@ -1,0 +1,755 @@
+//! What a group does next: which children stop, which start, in which order. Plain data, driven by notes, answering
+//! with actions.
+//!
+//! A note costs as much as the edges of the order that it touches: each child knows how many of those before it keep it
+//! from starting, and how many of those after it keep it from stopping. Only the begin of a stop or restart, and the
+//! start after it, look at every child concerned.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::children::{Child, Epoch, Key, Place, Slot, Slots};
+use super::window::{Limit, Window};
+use crate::inspect::TaskOutcome;
+use crate::tree::{Order, Strategy};
+
+/// How a child ended for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    Completed,
+    Canceled,
+    Failed,
+    /// It did not stop when it was requested to. Lost to its group like one that failed, unless the group requested it.
+    Aborted,
+}
+
+impl End {
+    pub(crate) fn of(outcome: Option<&TaskOutcome>) -> Self {
+        match outcome {
+            Some(TaskOutcome::Completed) => Self::Completed,
+            Some(TaskOutcome::Canceled { .. }) => Self::Canceled,
+            Some(TaskOutcome::Aborted { .. }) => Self::Aborted,
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// What a child reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// It was started, and is ready.
+    Ready,
+    /// It was started, and waits for its time: it counts as ready, but those after it wait for its attempt.
+    Delayed,
+    /// It failed, is stopped, and would be started again after this time.
+    Failed(Duration),
+    /// It was requested to hold, is stopped, and can be started again.
+    Held,
+    /// It ended for good.
+    Ended(End),
+    /// It was requested to begin at once, while it waits for its group.
+    Skip,
+    /// A group that stops, and cannot be made to stop sooner: what is left of it ignores its abort.
+    GivenUp,
+}
+
+/// What is to be done, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Start a child; its gate is open.
+    Start(Key, Epoch),
+    /// Let a failed child start again by itself after its own backoff.
+    Resume(Key, Epoch),
+    /// Stop a child, to start it again. So many layers stop after it.
+    Hold(Key, Epoch, u32),
+    /// Let a child begin no further attempt: it is stopped when those after it have.
+    Retire(Key),
+    /// Stop a child for good. So many layers stop after it.
+    Stop(Key, Epoch, u32),
+    /// A stop or restart begins, with a time of its own.
+    Begin,
+    /// Come back after this time.
+    Wait(Duration),
+    /// What is left of the group ignores its abort.
+    GivenUp,
+    /// The root is to stop: that is a shutdown, and not its own to decide.
+    Ask(Why),
+    /// The group is over.
+    Over(Why),
+}
+
+/// Why a group is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    /// Every child has ended.
+    Completed,
+    /// A significant child has ended in success.
+    Significant,
+    /// It was requested to stop.
+    Told,
+    /// This child failed more often than the limit allows.
+    Limit(Key),
+    /// This child ended in failure, and the group needs it.
+    Lost(Key),
+}
+
+impl Why {
+    fn is_failure(self) -> bool {
+        matches!(self, Self::Limit(_) | Self::Lost(_))
+    }
+}
+
+#[derive(Debug)]
+enum Mode {
+    Up,
+    Restarting(Restart),
+    /// The root goes on, without restarts, until the shutdown gets to it.
+    Asking(Why),
+    Stopping(Why),
+    Over,
+}
+
+/// Those from `first` on are stopped, and then started again after the longest delay of those that failed.
+#[derive(Debug)]
+struct Restart {
+    first: Key,
+    /// Those that failed, the last declared first, with their backoffs.
+    causes: Vec<(Key, Duration)>,
+    /// How many still run.
+    running: usize,
+    /// When all had stopped.
+    since: Option<Duration>,
+    /// The end of the wait that was asked for.
+    until: Option<Duration>,
+}
+
+impl Restart {
+    fn delay(&self) -> Duration {
+        self.causes.iter().map(|(_, delay)| *delay).max().unwrap_or_default()
+    }
+}
+
+/// The state of one run of a group.
+#[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+pub(crate) struct Plan {
+    strategy: Strategy,
+    window: Option<Window>,
+    order: Arc<Order>,
+    slots: Slots,
+    mode: Mode,
+    epoch: Epoch,
+    /// A group without declared children stays until it is requested to stop.
+    stays: bool,
+    is_root: bool,
+    /// No attempt begins any more: what the group is part of is being stopped.
+    retired: bool,
+    /// How many have not ended.
+    left: usize,
+    /// How many are neither ready nor have ended, but for those that do not count.
+    unready: usize,
+    /// How many of those do not wait for their time either.
+    awaited: usize,
+    /// How many of those left are given up on.
+    given_up: usize,
+    gave_up: bool,
+    /// Where the altitudes of the present stop begin.
+    base: i64,
+    /// Those that may have to start or stop, as something changed for them.
+    startable: Vec<Key>,
+    stoppable: Vec<Key>,
+    actions: Vec<Action>,
+    /// How many children and edges were looked at.
+    #[cfg(test)]
+    pub(super) steps: u64,
+}
+
+impl Plan {
+    /// A plan in which nothing has started, with epochs above `epoch`. In `rest_for_one` the order has each child after
+    /// the one before it.
+    pub(crate) fn new(
+        strategy: Strategy,
+        limit: Option<Limit>,
+        order: &Arc<Order>,
+        children: &[Child],
+        epoch: Epoch,
+    ) -> Self {
+        let slot =
+            |(index, child): (usize, &Child)| Slot::new(*child, count(order.earlier(index)), count(order.later(index)));
+        let declared: Vec<_> = children.iter().enumerate().map(slot).collect();
+        Self {
+            strategy,
+            window: limit.map(Window::new),
+            order: Arc::clone(order),
+            mode: Mode::Up,
+            epoch,
+            stays: declared.is_empty(),
+            is_root: false,
+            retired: false,
+            left: declared.len(),
+            unready: declared.iter().filter(|slot| slot.is_unready()).count(),
+            awaited: declared.iter().filter(|slot| slot.is_awaited()).count(),
+            given_up: 0,
+            gave_up: false,
+            base: 0,
+            startable: (0..declared.len() as Key).collect(),
+            stoppable: Vec::new(),
+            actions: Vec::new(),
+            slots: Slots { declared, added: BTreeMap::new() },
+            #[cfg(test)]
+            steps: children.len() as u64,
+        }
+    }
+
+    /// The plan of a root, which does not stop by itself.
+    pub(crate) fn of_root(self) -> Self {
+        Self { is_root: true, ..self }
+    }
+
+    /// The last epoch that was given.
+    pub(crate) fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Adds a child to the end. It starts with the others, or at once if they are up.
+    pub(crate) fn add(&mut self, key: Key, child: Child) {
+        let before = if self.is_chain() { self.slots.before_added(key) } else { None };
+        let unmet = before.and_then(|before| self.slots.get(before)).is_some_and(|before| !before.passes());
+        self.slots.added.insert(key, Slot::new(child, u32::from(unmet), 0));
+        self.left += 1;
+        self.unready += usize::from(!child.uncounted);
+        self.awaited += usize::from(!child.uncounted);
+        self.startable.push(key);
+    }
+
+    /// A child ended before it was started.
+    pub(crate) fn ended_early(&mut self, key: Key, end: End) {
+        self.ended(key, end);
+    }
+
+    /// Does what can be done at `now`, and says what is to be done.
+    pub(crate) fn proceed(&mut self, now: Duration) -> Vec<Action> {
+        match &self.mode {
+            Mode::Up => self.proceed_up(),
+            Mode::Restarting(restart) => {
+                let first = restart.first;
+                self.stop_due();
+                // Those before go on meanwhile.
+                self.start_due(first);
+                self.wait_if_stopped(now);
+            }
+            Mode::Asking(why) => {
+                let why = *why;
+                self.startable.clear();
+                self.stoppable.clear();
+                if self.left == 0 {
+                    self.is_over(why);
+                }
+            }
+            Mode::Stopping(why) => {
+                let why = *why;
+                self.startable.clear();
+                self.stop_due();
+                if self.left == 0 {
+                    self.is_over(why);
+                } else if self.given_up == self.left && !std::mem::replace(&mut self.gave_up, true) {
+                    self.actions.push(Action::GivenUp);
+                }
+            }
+            Mode::Over => {}
+        }
+        std::mem::take(&mut self.actions)
+    }
+
+    fn proceed_up(&mut self) {
+        self.stoppable.clear();
+        self.start_due(Key::MAX);
+        if self.left == 0 && !self.stays {
+            self.is_over(Why::Completed);
+        }
+    }
+
+    /// Takes a note of a child, and says what to do about it.
+    pub(crate) fn note(&mut self, key: Key, epoch: Epoch, note: Note, now: Duration) -> Vec<Action> {
+        let Some(slot) = self.slots.get(key) else { return Vec::new() };
+        let current = slot.epoch == epoch;
+        match note {
+            Note::Ready if current && slot.place == Place::Starting => self.set(key, Place::Ready),
+            Note::Delayed if current && slot.place == Place::Starting => self.set_delayed(key),
+            Note::Failed(delay) if current => self.failed(key, delay, now),
+            Note::Held if current && slot.place == Place::Holding => self.set(key, Place::Down),
+            Note::GivenUp if current => self.give_up(key),
+            Note::Ended(end) => self.ended(key, end),
+            Note::Skip => self.skip(),
+            // Of an earlier start or stop.
+            Note::Ready | Note::Delayed | Note::Failed(_) | Note::Held | Note::GivenUp => return Vec::new(),
+        }
+        self.proceed(now)
+    }
+
+    /// The time of the last `Action::Wait` has passed.
+    pub(crate) fn waited(&mut self, now: Duration) -> Vec<Action> {
+        if let Mode::Restarting(Restart { since: Some(_), .. }) = self.mode {
+            self.start_again();
+        }
+        self.proceed(now)
+    }
+
+    /// The group is requested to stop.
+    pub(crate) fn stop(&mut self, now: Duration) -> Vec<Action> {
+        self.stop_because(Why::Told);
+        self.proceed(now)
+    }
+
+    /// No attempt is to begin any more: those that run go on until they are stopped.
+    pub(crate) fn retire(&mut self, now: Duration) -> Vec<Action> {
+        if !std::mem::replace(&mut self.retired, true) {
+            let up = self.slots.from(0).filter(|(_, slot)| slot.is_up()).map(|(key, _)| Action::Retire(key));
+            self.actions.extend(up);
+        }
+        self.proceed(now)
+    }
+
+    /// A child was added just as the last had ended: the run goes on.
+    pub(crate) fn go_on(&mut self) {
+        self.mode = Mode::Up;
+    }
+
+    /// Whether children are taken.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.mode, Mode::Up | Mode::Restarting(_) | Mode::Asking(_))
+    }
+
+    /// Whether every child that has not ended is ready, or waits for its time.
+    pub(crate) fn counts_as_ready(&self) -> bool {
+        matches!(self.mode, Mode::Up) && self.awaited == 0
+    }
+
+    /// Whether every child that has not ended is ready.
+    pub(crate) fn is_ready(&self) -> bool {
+        matches!(self.mode, Mode::Up) && self.unready == 0
+    }
+
+    /// Whether the group stops because of this child.
+    pub(crate) fn is_lost(&self, key: Key) -> bool {
+        matches!(self.mode, Mode::Stopping(Why::Lost(lost)) | Mode::Asking(Why::Lost(lost)) if lost == key)
+    }
+
+    fn is_chain(&self) -> bool {
+        self.strategy == Strategy::RestForOne
+    }
+
+    fn next_epoch(&mut self, key: Key) -> Epoch {
+        self.epoch = self.epoch.wrapping_add(1);
+        let epoch = self.epoch;
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.epoch = epoch;
+        }
+        epoch
+    }
+
+    fn failed(&mut self, key: Key, delay: Duration, now: Duration) {
+        let Some(slot) = self.slots.get(key) else { return };
+        if !slot.is_up() && slot.place != Place::Holding {
+            return;
+        }
+        let counts = match &self.mode {
+            Mode::Up => true,
+            // One that is being stopped is part of the restart already; one before it is not.
+            Mode::Restarting(restart) => key < restart.first,
+            Mode::Asking(_) | Mode::Stopping(_) | Mode::Over => false,
+        };
+        if !counts || self.retired {
+            return self.set(key, Place::Down);
+        }
+        if self.window.as_mut().is_some_and(|window| window.hit(now)) {
+            self.set(key, Place::Down);
+            return self.stop_because(Why::Limit(key));
+        }
+        if self.strategy == Strategy::OneForOne {
+            // Its place stays as it is: those after it stay released.
+            let epoch = self.next_epoch(key);
+            return self.actions.push(Action::Resume(key, epoch));
+        }
+        self.set(key, Place::Down);
+        let first = if self.is_chain() { key } else { 0 };
+        self.restart(first, (key, delay));
+    }
+
+    /// Stops those from `first` on, to start them again.
+    fn restart(&mut self, first: Key, cause: (Key, Duration)) {
+        let before = std::mem::replace(&mut self.mode, Mode::Up);
+        let mut restart = if let Mode::Restarting(restart) = before {
+            restart
+        } else {
+            self.actions.push(Action::Begin);
+            Restart { first: Key::MAX, causes: Vec::new(), running: 0, since: None, until: None }
+        };
+        let end = std::mem::replace(&mut restart.first, first);
+        restart.causes.push(cause);
+        (restart.since, restart.until) = (None, None);
+        self.survey(first, end);
+        for (key, slot) in self.slots.from(first).take_while(|(key, _)| *key < end) {
+            #[cfg(test)]
+            {
+                self.steps += 1;
+            }
+            restart.running += usize::from(slot.runs());
+            if slot.is_up() && slot.dependents == 0 {
+                self.stoppable.push(key);
+            }
+        }
+        self.mode = Mode::Restarting(restart);
+    }
+
+    /// Counts the layers of a stop of those from `first` on, up to `end`, from which they are counted already.
+    fn survey(&mut self, first: Key, end: Key) {
+        if end == Key::MAX {
+            self.base = 0;
+        } else {
+            // Only of a chain a part can be stopped, and it grows downwards.
+            let grown = self.slots.from(first).take_while(|(key, _)| *key < end);
+            self.base -= grown.map(|(_, slot)| slot.layers()).sum::<i64>();
+        }
+        let mut altitude = self.base;
+        if self.is_chain() {
+            for (_, slot) in self.slots.mut_from(first).take_while(|(key, _)| *key < end) {
+                slot.altitude = altitude;
+                altitude += slot.layers();
+            }
+            return;
+        }
+        // In the order of declaration, so that what a child is after is known before it. The order goes through those
+        // that do not run.
+        for index in 0..self.slots.declared.len() {
+            let declared = &self.slots.declared;
+            let below = self.order.earlier(index).iter().map(|earlier| &declared[*earlier as usize]);
+            self.slots.declared[index].altitude =
+                below.map(|earlier| earlier.altitude + earlier.layers()).max().unwrap_or(altitude);
+        }
+        self.slots.added.values_mut().for_each(|slot| slot.altitude = altitude);
+    }
+
+    fn ended(&mut self, key: Key, end: End) {
+        let Some(slot) = self.slots.get(key) else { return };
+        if slot.place == Place::Ended {
+            return;
+        }
+        let requested = matches!(slot.place, Place::Holding | Place::Stopping | Place::Dissolving);
+        let failed = end == End::Failed || (end == End::Aborted && !requested);
+        // What was added is after those before it, but needs none of them: only declared ones count as waiting.
+        let needed = slot.child.critical || (slot.place != Place::Ready && slot.waiting > 0);
+        let significant = slot.child.significant && end == End::Completed;
+        self.set(key, Place::Ended);
+        if self.slots.declared(key).is_none() {
+            // By now the order goes through it, so that nothing changes for the others.
+            self.slots.added.remove(&key);
+        }
+        if let Mode::Restarting(restart) = &mut self.mode {
+            if let Ok(cause) = restart.causes.binary_search_by(|(cause, _)| key.cmp(cause)) {
+                restart.causes.remove(cause);
+            }
+        }
+        if failed && needed {
+            self.stop_because(Why::Lost(key));
+        } else if significant {
+            self.stop_because(Why::Significant);
+        }
+    }
+
+    fn skip(&mut self) {
+        if let Mode::Restarting(restart) = &mut self.mode {
+            restart.causes.clear();
+        }
+    }
+
+    fn give_up(&mut self, key: Key) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        if slot.given_up || !matches!(slot.place, Place::Holding | Place::Stopping) {
+            return;
+        }
+        let held = slot.holds();
+        slot.given_up = true;
+        let holds = slot.holds();
+        self.given_up += 1;
+        if held != holds {
+            self.holds_changed(key, holds);
+        }
+    }
+
+    /// The first reason stands, but a failure outranks the others.
+    fn stop_because(&mut self, why: Why) {
+        let (before, stops) = match self.mode {
+            Mode::Asking(before) => (Some(before), false),
+            Mode::Stopping(before) => (Some(before), true),
+            Mode::Over => return,
+            Mode::Up | Mode::Restarting(_) => (None, false),
+        };
+        let reason = match before {
+            Some(before) if before.is_failure() || !why.is_failure() => before,
+            _ => why,
+        };
+        if self.is_root && !stops && why != Why::Told {
+            if before != Some(reason) {
+                self.actions.push(Action::Ask(reason));
+            }
+            self.mode = Mode::Asking(reason);
+            return;
+        }
+        self.mode = Mode::Stopping(reason);
+        if !stops {
+            self.begin_stop();
+        }
+    }
+
+    fn begin_stop(&mut self) {
+        self.actions.push(Action::Begin);
+        self.survey(0, Key::MAX);
+        for (key, slot) in self.slots.from(0).rev() {
+            #[cfg(test)]
+            {
+                self.steps += 1;
+            }
+            if slot.dependents == 0 {
+                self.stoppable.push(key);
+            } else if slot.is_up() && !self.retired {
+                self.actions.push(Action::Retire(key));
+            }
+        }
+        self.retired = true;
+    }
+
+    fn is_over(&mut self, why: Why) {
+        self.mode = Mode::Over;
+        self.actions.push(Action::Over(why));
+    }
+
+    /// Starts those that can be, of those before `end`.
+    fn start_due(&mut self, end: Key) {
+        let mut due = std::mem::take(&mut self.startable);
+        due.sort_unstable();
+        for key in due.drain(..) {
+            let Some(slot) = self.slots.get(key) else { continue };
+            if slot.place == Place::Down && slot.unmet == 0 && key < end && !self.retired {
+                self.set(key, Place::Starting);
+                let epoch = self.next_epoch(key);
+                self.actions.push(Action::Start(key, epoch));
+            }
+        }
+        // Starting makes nothing else startable: its room is kept.
+        self.startable = due;
+    }
+
+    /// Stops those that can be: nothing that must stop before them runs.
+    fn stop_due(&mut self) {
+        let mut due = std::mem::take(&mut self.stoppable);
+        due.sort_unstable_by(|a, b| b.cmp(a));
+        for key in due.drain(..) {
+            let Some(slot) = self.slots.get(key) else { continue };
+            if slot.dependents > 0 {
+                continue;
+            }
+            let below = u32::try_from(slot.altitude - self.base).unwrap_or(0);
+            match (&self.mode, slot.place) {
+                (Mode::Restarting(restart), Place::Starting | Place::Ready) if key >= restart.first => {
+                    self.set(key, Place::Holding);
+                    let epoch = self.next_epoch(key);
+                    self.actions.push(Action::Hold(key, epoch, below));
+                }
+                (Mode::Stopping(_), Place::Starting | Place::Ready | Place::Holding | Place::Down) => {
+                    let place = if slot.place == Place::Down { Place::Dissolving } else { Place::Stopping };
+                    self.set(key, place);
+                    let epoch = self.next_epoch(key);
+                    self.actions.push(Action::Stop(key, epoch, below));
+                }
+                _ => {}
+            }
+        }
+        self.stoppable = due;
+    }
+
+    /// Waits for the backoff of those that failed, once all that is to be stopped is.
+    fn wait_if_stopped(&mut self, now: Duration) {
+        let Mode::Restarting(restart) = &mut self.mode else { return };
+        if restart.running > 0 {
+            return;
+        }
+        let due = restart.since.get_or_insert(now).saturating_add(restart.delay());
+        if due <= now {
+            self.start_again();
+            self.proceed_up();
+        } else if restart.until.replace(due) != Some(due) {
+            self.actions.push(Action::Wait(due.saturating_sub(now)));
+        }
+    }
+
+    fn start_again(&mut self) {
+        if let Mode::Restarting(restart) = std::mem::replace(&mut self.mode, Mode::Up) {
+            self.count_unmet(restart.first);
+            let down = self.slots.from(restart.first).filter(|(_, slot)| slot.place == Place::Down);
+            self.startable.extend(down.map(|(key, _)| key));
+        }
+    }
+
+    /// From which child on nothing is started, so that nobody needs to know what lets it start: each would change with
+    /// every sibling that stops.
+    fn unknown_from(&self) -> Key {
+        match &self.mode {
+            Mode::Restarting(restart) => restart.first,
+            Mode::Stopping(_) | Mode::Over => 0,
+            Mode::Up | Mode::Asking(_) => Key::MAX,
+        }
+    }
+
+    /// Counts what keeps those from `first` on from starting, which was not kept while they were stopped.
+    fn count_unmet(&mut self, first: Key) {
+        let start = self.slots.declared(first).unwrap_or(self.slots.declared.len());
+        for index in start..self.slots.declared.len() {
+            let earlier = self.order.earlier(index);
+            #[cfg(test)]
+            {
+                self.steps += 1 + earlier.len() as u64;
+            }
+            let closed = earlier.iter().filter(|earlier| !self.slots.declared[**earlier as usize].passes());
+            self.slots.declared[index].unmet = u32::try_from(closed.count()).unwrap_or(u32::MAX);
+        }
+        if !self.is_chain() {
+            return;
+        }
+        let added = self.slots.added.range(first..).next().map(|(key, _)| *key);
+        let before = added.and_then(|key| self.slots.before_added(key)).and_then(|before| self.slots.get(before));
+        let mut closed = before.is_some_and(|before| !before.passes());
+        for slot in self.slots.added.range_mut(first..).map(|(_, slot)| slot) {
+            slot.unmet = u32::from(closed);
+            closed = !slot.passes();
+        }
+    }
+
+    /// A child that was started waits for its time.
+    fn set_delayed(&mut self, key: Key) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        self.awaited -= usize::from(slot.is_awaited());
+        slot.delayed = true;
+    }
+
+    /// Moves a child to another place, and tells its neighbors in the order.
+    fn set(&mut self, key: Key, place: Place) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        let before = (slot.passes(), slot.holds(), slot.waits(), slot.runs(), slot.is_unready(), slot.is_awaited());
+        let ends = place == Place::Ended && slot.place != Place::Ended;
+        slot.place = place;
+        slot.delayed = false;
+        if slot.given_up && !matches!(place, Place::Holding | Place::Stopping) {
+            slot.given_up = false;
+            self.given_up -= 1;
+        }
+        let after = (slot.passes(), slot.holds(), slot.waits(), slot.runs(), slot.is_unready(), slot.is_awaited());
+        let (unmet, dependents) = (slot.unmet, slot.dependents);
+        self.left -= usize::from(ends);
+        self.unready = self.unready + usize::from(after.4) - usize::from(before.4);
+        self.awaited = self.awaited + usize::from(after.5) - usize::from(before.5);
+        if let Mode::Restarting(restart) = &mut self.mode {
+            if key >= restart.first {
+                restart.running = restart.running + usize::from(after.3) - usize::from(before.3);
+            }
+        }
+        if place == Place::Down {
+            if unmet == 0 {
+                self.startable.push(key);
+            }
+            if dependents == 0 {
+                self.stoppable.push(key);
+            }
+        }
+        if before.0 != after.0 && key < self.unknown_from() {
+            self.passes_changed(key, after.0);
+        }
+        if before.1 != after.1 {
+            self.holds_changed(key, after.1);
+        }
+        if before.2 && !after.2 {
+            self.waits_no_more(key);
+        }
+    }
+
+    /// A child lets those after it start from now on, or does not any more.
+    fn passes_changed(&mut self, key: Key, passes: bool) {
+        let unknown_from = self.unknown_from();
+        let mut changed = vec![key];
+        while let Some(key) = changed.pop() {
+            let place = self.slots.declared(key);
+            let declared = place.map_or(&[][..], |index| self.order.later(index));
+            let is_last = place.is_none_or(|index| index + 1 == self.slots.declared.len());
+            let added = if self.is_chain() && is_last { self.slots.next_added(key) } else { None };
+            let later = declared.iter().map(|later| Key::from(*later)).chain(added);
+            for later in later.take_while(|later| *later < unknown_from) {
+                #[cfg(test)]
+                {
+                    self.steps += 1;
+                }
+                let Some(slot) = self.slots.get_mut(later) else { continue };
+                let before = slot.passes();
+                slot.unmet = if passes { slot.unmet - 1 } else { slot.unmet + 1 };
+                if slot.unmet == 0 && slot.place == Place::Down {
+                    self.startable.push(later);
+                }
+                if before != slot.passes() {
+                    changed.push(later);
+                }
+            }
+        }
+    }
+
+    /// A child keeps those that it is after from stopping, or does not any more.
+    fn holds_changed(&mut self, key: Key, holds: bool) {
+        let mut changed = vec![key];
+        while let Some(key) = changed.pop() {
+            let place = self.slots.declared(key);
+            let declared = place.map_or(&[][..], |index| self.order.earlier(index));
+            let added = if self.is_chain() && place.is_none() { self.slots.before_added(key) } else { None };
+            for earlier in declared.iter().map(|earlier| Key::from(*earlier)).chain(added) {
+                #[cfg(test)]
+                {
+                    self.steps += 1;
+                }
+                let Some(slot) = self.slots.get_mut(earlier) else { continue };
+                let before = slot.holds();
+                slot.dependents = if holds { slot.dependents + 1 } else { slot.dependents - 1 };
+                if slot.dependents == 0 {
+                    self.stoppable.push(earlier);
+                }
+                if before != slot.holds() {
+                    changed.push(earlier);
+                }
+            }
+        }
+    }
+
+    /// Neither a declared child nor what is after it waits for those before it any more.
+    fn waits_no_more(&mut self, key: Key) {
+        let mut changed = vec![key];
+        while let Some(key) = changed.pop() {
+            let Some(index) = self.slots.declared(key) else { continue };
+            for earlier in self.order.earlier(index) {
+                #[cfg(test)]
+                {
+                    self.steps += 1;
+                }
+                let slot = &mut self.slots.declared[*earlier as usize];
+                slot.waiting -= 1;
+                if !slot.waits() {
+                    changed.push(Key::from(*earlier));
+                }
+            }
+        }
+    }
+}
+
+fn count(places: &[u32]) -> u32 {
+    u32::try_from(places.len()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+#[path = "plan_test.rs"]
+mod tests;

@@ -1,0 +1,182 @@
+//! Looking at a tree: its health, and the tree as data.
+
+use std::sync::Arc;
+
+use super::core::Core;
+use super::failures::{Failure, is_within};
+use super::group::{Key, Member};
+use super::registry::Admission;
+use super::task::Cell;
+use crate::inspect::{Health, NodeKind, NodeSnapshot, Phase, Problem, TaskState, TreeSnapshot, Unwell, into_line};
+use crate::panics::{drop_caught, drop_each};
+use crate::tree::{Declared, last_segment};
+
+impl Core {
+    /// The declared tree as it is now, with what was added beside it.
+    pub(crate) fn snapshot(&self, root: &Arc<Declared>) -> TreeSnapshot {
+        let mut node = self.declared_node(root);
+        let cells = self.cells();
+        // The last reference to a cell is not dropped under the lock: it may hold an error of the user's.
+        let (beside, shown): (Vec<_>, Vec<_>) = {
+            let registry = self.registry();
+            let places = registry.places.as_deref();
+            let is_declared = |cell: &Cell| places.is_some_and(|places| places.tasks.contains_key(cell.name()));
+            cells.into_iter().partition(|cell| cell.member().is_none() && !is_declared(cell))
+        };
+        node.children.extend(beside.iter().map(|cell| self.task_node(cell, cell.name(), Vec::new())));
+        drop_each(beside.into_iter().chain(shown));
+        TreeSnapshot { root: node }
+    }
+
+    /// What was declared, group by group, without recursion.
+    fn declared_node(&self, root: &Arc<Declared>) -> NodeSnapshot {
+        let mut open: Vec<(NodeSnapshot, &Arc<Declared>, usize)> = Vec::new();
+        let mut next = Some((root, group_node(root, "")));
+        loop {
+            if let Some((group, node)) = next.take() {
+                open.push((node, group, 0));
+            }
+            let Some((node, group, place)) = open.last_mut() else { return group_node(root, "") };
+            let Some(child) = group.children.get(*place) else {
+                let Some((mut node, group, _)) = open.pop() else { continue };
+                self.fill_group(&mut node, group);
+                match open.last_mut() {
+                    Some((parent, ..)) => parent.children.push(node),
+                    None => return node,
+                }
+                continue;
+            };
+            *place += 1;
+            let path =
+                if node.path.is_empty() { child.name.to_string() } else { format!("{}/{}", node.path, child.name) };
+            if let Some(group) = &child.group {
+                next = Some((group, group_node(group, &path)));
+                continue;
+            }
+            let after = child.after.iter().map(ToString::to_string).collect();
+            let child = match self.place(&path) {
+                Some(cell) => {
+                    let task = self.task_node(&cell, &child.name, after);
+                    let _ = drop_caught(cell);
+                    task
+                }
+                None => NodeSnapshot::pending(&child.name, &path, NodeKind::Task, after),
+            };
+            node.children.push(child);
+        }
+    }
+
+    /// What is known of a group that is registered, or was, and what was added to it.
+    fn fill_group(&self, node: &mut NodeSnapshot, declared: &Declared) {
+        let Some(group) = self.group_place(&node.path) else {
+            if node.path.is_empty() {
+                node.state = self.plain_state();
+            } else if self.readiness_is_claimed() {
+                node.state = TaskState::Ended;
+            }
+            return;
+        };
+        (node.state, node.restarts) = (group.state(), group.restarts());
+        node.last_error = group.failed_with().map(|text| text.to_string());
+        let first_added = declared.children.len() as Key;
+        for (key, member) in group.members() {
+            if let (true, Member::Task(cell)) = (key >= first_added, &member) {
+                let name = last_segment(cell.name());
+                // One that has the place of a declared child is shown there.
+                if cell.status().state != TaskState::Ended && declared.place(name).is_none() {
+                    node.children.push(self.task_node(cell, name, Vec::new()));
+                }
+            }
+            let _ = drop_caught(member);
+        }
+    }
+
+    /// What a root does that has no driver.
+    pub(crate) fn plain_state(&self) -> TaskState {
+        let registry = self.registry();
+        match registry.admission {
+            Admission::Open if !self.readiness_is_claimed() => TaskState::Pending,
+            Admission::Open if registry.is_empty() => TaskState::Ended,
+            Admission::Open => TaskState::Running,
+            Admission::Closing | Admission::Stopping => TaskState::Stopping,
+            Admission::Closed => TaskState::Ended,
+        }
+    }
+
+    fn task_node(&self, cell: &Cell, name: &str, after: Vec<String>) -> NodeSnapshot {
+        let (status, since) = (cell.status(), cell.since());
+        NodeSnapshot {
+            name: name.to_owned(),
+            path: cell.name().to_string(),
+            kind: NodeKind::Task,
+            state: status.state,
+            attempt: status.attempt,
+            restarts: status.restarts,
+            last_error: status.last_error.map(into_line),
+            since: Some(self.clock.time(since)),
+            after,
+            children: Vec::new(),
+        }
+    }
+
+    /// Who is not well, of all or of what is in a group.
+    pub(crate) fn health(&self, within: &str) -> Health {
+        let mut health = Health::default();
+        let registry = self.registry();
+        let (admission, mut cells) = (registry.admission, registry.cells());
+        let is_over = admission == Admission::Closed;
+        let is_listed = |path: &str| !is_over && is_within(path, within) && !registry.is_taken(path);
+        let (failures, more) = self.failures.list(is_listed);
+        drop(registry);
+        cells.retain(|cell| is_within(cell.name(), within));
+        cells.sort_unstable_by_key(|cell| cell.id());
+        health.tasks = cells.len() + failures.len();
+        health.more = if within.is_empty() { more } else { 0 };
+        for (path, Failure { error, since, counts, .. }) in failures {
+            let (path, since) = (path.to_string(), self.clock.time(since));
+            health.add(counts, Unwell { path, problem: Problem::Failed, since, error: Some(into_line(error)) });
+        }
+        let permits = self.permits.as_ref().map(|permits| (permits.limit(), permits.overdue()));
+        let awaited = |cell: &Cell| match &permits {
+            Some((limit, overdue)) if overdue.contains(&cell.id()) => Some(Problem::AwaitsPermit { limit: *limit }),
+            _ => None,
+        };
+        for cell in cells {
+            let since = || self.clock.time(cell.since());
+            let unwell = |problem| Unwell { path: cell.name().to_string(), problem, since: since(), error: None };
+            if let Some(problem) = cell.overdue() {
+                health.not_live.push(unwell(problem));
+            }
+            if let Some(problem) = awaited(&cell) {
+                health.add(cell.counts_for_readiness(), unwell(problem));
+            } else if !cell.is_well() {
+                health.add(cell.counts_for_readiness(), unwell(Problem::NotReady(cell.status().state)));
+            }
+        }
+        health.phase = match admission {
+            Admission::Open if !self.readiness_is_claimed() => Phase::NotStarted,
+            Admission::Open => Phase::Open,
+            Admission::Closing | Admission::Stopping => Phase::ShuttingDown,
+            Admission::Closed => Phase::Stopped,
+        };
+        health
+    }
+}
+
+/// A group of which nothing is known yet but its declaration.
+fn group_node(group: &Declared, path: &str) -> NodeSnapshot {
+    let after = group.after.iter().map(ToString::to_string).collect();
+    NodeSnapshot::pending(&group.name, path, NodeKind::Group(group.strategy), after)
+}
+
+impl Cell {
+    /// Whether the present attempt is ready, or the task waits for its time.
+    fn is_well(&self) -> bool {
+        let state = self.lock();
+        match state.machine().state() {
+            TaskState::Running | TaskState::Pending => state.machine().is_ready(),
+            TaskState::Ended => true,
+            _ => state.machine().waits_for_its_time(),
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! The engine that runs a supervisor.
+//!
+//! `core` is what all parts of one supervisor share; `registry` maps names to registrations; `registration` starts a
+//! declared tree. `task`, `group`, `slots` and `shutdown` each have a pure machine or plan and the Tokio tasks that drive
+//! it. `observe` is the only part that calls `tracing` and `metrics`. Other modules use `Core`, `Cell` and `GroupCell`.
+
+mod by_name;
+mod clock;
+mod core;
+mod failures;
+mod group;
+mod inspect;
+mod observe;
+mod permits;
+mod reentrancy;
+mod registration;
+mod registry;
+mod run;
+mod shutdown;
+#[cfg(feature = "controller")]
+mod slots;
+mod task;
+#[cfg(feature = "test-util")]
+mod test_hooks;
+mod timer;
+mod waits;
+mod warnings;
+
+pub(crate) use core::{Core, Parts};
+pub(crate) use group::GroupCell;
+pub(crate) use observe::{Background, SpanRef, lost};
+pub(crate) use reentrancy::Current;
+pub(crate) use run::Running;
+pub use shutdown::Shutdown;
+pub(crate) use task::Cell;
+#[cfg(feature = "test-util")]
+pub(crate) use test_hooks::mix;

@@ -1,0 +1,122 @@
+//! What a `metrics` recorder is told.
+//!
+//! Handles are looked up each time: a recorder may be installed after a task has begun, and a task keeps no memory for
+//! what nobody records. The values of labels are shared with the task, so that a lookup allocates only its key.
+
+use std::time::Duration;
+
+use metrics::{SharedString, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use tokio::time::Instant;
+
+use super::super::task::Cell;
+use crate::panics::catch;
+
+const ATTEMPTS: &str = "taskvisor_attempts_total";
+const DURATION: &str = "taskvisor_attempt_duration_seconds";
+const RESTARTS: &str = "taskvisor_restarts_total";
+const BACKOFF: &str = "taskvisor_backoff_seconds";
+const RUNNING: &str = "taskvisor_running";
+#[cfg(feature = "controller")]
+const QUEUED: &str = "taskvisor_queued";
+#[cfg(feature = "controller")]
+const SLOT_DEPTH: &str = "taskvisor_slot_depth";
+const LOST: &str = "taskvisor_subscriber_lost_events_total";
+
+/// The tasks that have no place in a declared tree, in one series.
+const DYNAMIC: &str = "dynamic";
+/// The slots that were not declared, in one series.
+#[cfg(feature = "controller")]
+const OTHER: &str = "other";
+
+/// When the present attempt began, if there is one.
+#[derive(Default)]
+pub(super) struct Stopwatch(Option<Instant>);
+
+impl Stopwatch {
+    /// The attempt has ended, unless it had.
+    pub(super) fn stop(&mut self, cell: &Cell, outcome: impl FnOnce() -> &'static str) {
+        let Some(began) = self.0.take() else { return };
+        let outcome = outcome();
+        let (lived, task) = (began.elapsed().as_secs_f64(), task_label(cell));
+        tell(|| gauge!(RUNNING, "task" => task.clone()).decrement(1.0));
+        tell(|| histogram!(DURATION, "task" => task.clone()).record(lived));
+        tell(|| counter!(ATTEMPTS, "task" => task, "outcome" => outcome).increment(1));
+    }
+}
+
+/// Calls the recorder. One that panics misses this, and nothing else.
+fn tell(f: impl FnOnce()) {
+    let _ = catch(f);
+}
+
+/// The label that was given. Else the path of a declared task; for others that of their group. So there are no more
+/// series than the tree has places, and labels that were given.
+fn task_label(cell: &Cell) -> SharedString {
+    if let Some(label) = &cell.settings().metric_label {
+        return label.clone().into();
+    }
+    let group = || cell.member().map(|member| member.group.path()).filter(|path| !path.is_empty());
+    match Some(cell.name()).filter(|_| !cell.was_added()).or_else(group) {
+        Some(path) => path.clone().into(),
+        None => SharedString::const_str(DYNAMIC),
+    }
+}
+
+#[cfg(feature = "controller")]
+fn slot_label(slot: &std::sync::Arc<str>, cell: &Cell) -> SharedString {
+    if cell.core().is_declared_slot(slot) { slot.clone().into() } else { SharedString::const_str(OTHER) }
+}
+
+pub(super) fn describe() {
+    tell(|| {
+        describe_counter!(ATTEMPTS, Unit::Count, "Attempts that have ended, by outcome.");
+        describe_histogram!(DURATION, Unit::Seconds, "How long attempts took, their helpers included.");
+        describe_counter!(RESTARTS, Unit::Count, "Attempts that began after the first of their task.");
+        describe_histogram!(BACKOFF, Unit::Seconds, "How long failed tasks wait before they begin again.");
+        describe_gauge!(RUNNING, Unit::Count, "Attempts under way.");
+        #[cfg(feature = "controller")]
+        describe_gauge!(QUEUED, Unit::Count, "Submissions that wait, in all slots.");
+        #[cfg(feature = "controller")]
+        describe_gauge!(SLOT_DEPTH, Unit::Count, "Submissions that a slot has, its owner included.");
+        describe_counter!(LOST, Unit::Count, "Events that a subscriber lost because its queue was full.");
+    });
+}
+
+pub(super) fn begin(cell: &Cell, attempt: u32) -> Stopwatch {
+    let task = task_label(cell);
+    if attempt > 1 {
+        tell(|| counter!(RESTARTS, "task" => task.clone()).increment(1));
+    }
+    tell(|| gauge!(RUNNING, "task" => task).increment(1.0));
+    Stopwatch(Some(Instant::now()))
+}
+
+pub(super) fn backoff(cell: &Cell, delay: Duration) {
+    tell(|| histogram!(BACKOFF, "task" => task_label(cell)).record(delay.as_secs_f64()));
+}
+
+#[cfg(feature = "controller")]
+pub(super) fn queued(change: f64) {
+    tell(|| gauge!(QUEUED).increment(change));
+}
+
+#[cfg(feature = "controller")]
+pub(super) fn entered_slot(cell: &Cell) {
+    change_slot(cell, 1.0);
+}
+
+#[cfg(feature = "controller")]
+pub(super) fn left_slot(cell: &Cell) {
+    change_slot(cell, -1.0);
+}
+
+#[cfg(feature = "controller")]
+fn change_slot(cell: &Cell, change: f64) {
+    if let Some(slot) = cell.slot() {
+        tell(|| gauge!(SLOT_DEPTH, "slot" => slot_label(slot, cell)).increment(change));
+    }
+}
+
+pub(crate) fn lost(subscriber: &std::sync::Arc<str>, count: u64) {
+    tell(|| counter!(LOST, "subscriber" => subscriber.clone()).increment(count));
+}

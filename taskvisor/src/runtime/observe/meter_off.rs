@@ -1,0 +1,32 @@
+//! The feature `metrics` is off: nothing is counted.
+
+use std::time::Duration;
+
+use super::super::task::Cell;
+
+#[derive(Default)]
+pub(super) struct Stopwatch;
+
+#[expect(clippy::unused_self, reason = "it has the shape of the real one")]
+impl Stopwatch {
+    pub(super) fn stop(&mut self, _: &Cell, _: impl FnOnce() -> &'static str) {}
+}
+
+pub(super) fn describe() {}
+
+pub(super) fn begin(_: &Cell, _: u32) -> Stopwatch {
+    Stopwatch
+}
+
+pub(super) fn backoff(_: &Cell, _: Duration) {}
+
+#[cfg(feature = "controller")]
+pub(super) fn queued(_: f64) {}
+
+#[cfg(feature = "controller")]
+pub(super) fn entered_slot(_: &Cell) {}
+
+#[cfg(feature = "controller")]
+pub(super) fn left_slot(_: &Cell) {}
+
+pub(crate) fn lost(_: &std::sync::Arc<str>, _: u64) {}

@@ -1,0 +1,169 @@
+//! What the engine shows of itself, apart from events: to a `tracing` subscriber, and to a `metrics` recorder.
+//!
+//! Both are code of the user's: they are called with no lock held, and their panics are contained. Where a feature is
+//! off, its half is made of functions that do nothing.
+
+#[cfg_attr(not(feature = "metrics"), path = "meter_off.rs")]
+mod meter;
+#[cfg_attr(not(feature = "tracing"), path = "trace_off.rs")]
+mod trace;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::group::GroupCell;
+use super::task::{Cell, Next};
+use super::warnings::of_retries;
+use crate::inspect::{TaskId, TaskOutcome};
+use crate::supervisor::RuntimeError;
+use crate::task::TaskError;
+
+pub(crate) use meter::lost;
+pub(crate) use trace::{AttemptSpan, SpanRef};
+
+/// What is seen of the attempts of one actor.
+#[derive(Default)]
+pub(super) struct Observed {
+    span: AttemptSpan,
+    stopwatch: meter::Stopwatch,
+}
+
+impl Observed {
+    pub(super) fn begin(&mut self, cell: &Cell, attempt: u32) {
+        self.stopwatch = meter::begin(cell, attempt);
+        self.span = trace::begin(cell, attempt);
+    }
+
+    /// The span of the attempt, for its helpers.
+    pub(super) fn span(&self) -> SpanRef {
+        self.span.downgrade()
+    }
+
+    /// Enters the span of the attempt, if there is one, until what is given back is dropped.
+    pub(super) fn in_span(&self) -> trace::InSpan<'_> {
+        self.span.enter()
+    }
+
+    pub(super) fn timed_out(&self, cell: &Cell, timeout: Duration) {
+        let _in_span = self.in_span();
+        trace::timed_out(cell, timeout);
+    }
+
+    /// The attempt is over, its helpers included. Where that ends the registration, `ended` follows.
+    pub(super) fn concluded(&mut self, cell: &Cell, next: &Next, aborted: bool) {
+        self.stopwatch.stop(cell, || attempt_label(next, aborted));
+        if let Next::Retry { delay, .. } = next {
+            meter::backoff(cell, *delay);
+        }
+        if !matches!(next, Next::End(_)) {
+            let in_span = self.in_span();
+            trace::concluded(cell, next);
+            if let Next::Retry { streak, .. } = next {
+                let settings = cell.settings();
+                if let Some(warning) = of_retries(settings.critical, settings.max_retries, *streak) {
+                    trace::warned(cell.name(), Some(cell.id()), warning);
+                }
+            }
+            drop(in_span);
+            self.span.close();
+        }
+    }
+
+    /// The registration is over, and so is the attempt, if there is one.
+    pub(super) fn ended(&mut self, cell: &Cell, outcome: &TaskOutcome) {
+        self.stopwatch.stop(cell, || "aborted");
+        let in_span = self.in_span();
+        trace::ended(cell, outcome);
+        drop(in_span);
+        self.span.close();
+    }
+}
+
+/// How an attempt ended, in a word.
+fn attempt_label(next: &Next, aborted: bool) -> &'static str {
+    let failed = |error: &TaskError| error.as_label().trim_start_matches("task_");
+    match next {
+        _ if aborted => "aborted",
+        Next::Repeat(_) => "completed",
+        Next::Restart(_) | Next::Hold(_) => "canceled",
+        Next::Retry { error, .. } => failed(error),
+        Next::End(outcome @ (TaskOutcome::Canceled { .. } | TaskOutcome::Aborted { .. })) => outcome.as_label(),
+        Next::End(outcome) => outcome.error().map_or("completed", |error| failed(error)),
+    }
+}
+
+/// A supervisor is used for the first time.
+pub(super) fn first_use() {
+    meter::describe();
+}
+
+/// A task is registered, and about to be spawned.
+pub(super) fn added(cell: &Cell) {
+    trace::added(cell);
+}
+
+/// A registration has ended.
+pub(super) fn removed(cell: &Cell) {
+    trace::removed(cell);
+    #[cfg(feature = "controller")]
+    meter::left_slot(cell);
+}
+
+/// A submission was taken, be it to be rejected; it may be one more that waits.
+#[cfg(feature = "controller")]
+pub(super) fn submitted(cell: &Cell, waits: bool) {
+    meter::entered_slot(cell);
+    if waits {
+        meter::queued(1.0);
+    }
+}
+
+/// A submission has ended without having run.
+#[cfg(feature = "controller")]
+pub(super) fn not_run(cell: &Cell) {
+    trace::not_run(cell);
+    meter::left_slot(cell);
+}
+
+/// So many submissions wait no more.
+#[cfg(feature = "controller")]
+pub(super) fn wait_no_more(count: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "there is no memory for so many")]
+    meter::queued(-(count as f64));
+}
+
+/// A group failed, and is started again.
+pub(super) fn group_failed(group: &GroupCell, error: &Arc<TaskError>, failures: u32, delay: Duration) {
+    trace::group_failed(group, error, failures, delay);
+}
+
+pub(super) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) {
+    trace::group_ended(group, outcome);
+}
+
+/// Something about a task or group is to be looked at.
+pub(super) fn warned(path: &str, id: Option<TaskId>, reason: &str) {
+    trace::warned(path, id, reason);
+}
+
+pub(super) fn shutdown_requested(why: &str) {
+    trace::shutdown_requested(why);
+}
+
+pub(super) fn shutdown_over(result: &Result<(), RuntimeError>) {
+    trace::shutdown_over(result);
+}
+
+/// What the engine runs beside the actors, in one type: of each that is spawned Tokio's task is compiled anew.
+pub(crate) type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Spawns a future of the engine's, under the name that tokio-console shows.
+pub(super) fn spawn<F>(runtime: &Handle, future: F, name: impl FnOnce(&F) -> Arc<str>)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    trace::spawn(runtime, future, name);
+}

@@ -1,0 +1,60 @@
+//! Which task is being polled on this thread, so that a task that waits for itself can be told.
+
+use std::cell::Cell as Shared;
+use std::ptr;
+use std::sync::Arc;
+
+use super::core::Core;
+use super::task::Cell;
+
+/// Where the cell of a task and its supervisor are; zero for none.
+struct Place {
+    cell: Shared<usize>,
+    core: Shared<usize>,
+}
+
+thread_local! {
+    static CURRENT: Place = const { Place { cell: Shared::new(0), core: Shared::new(0) } };
+}
+
+/// Until this is dropped, the task is the one that is polled.
+pub(crate) struct Current {
+    cell_before: usize,
+    core_before: usize,
+}
+
+impl Current {
+    /// A part of the supervisor whose core is at this address is polled, which is no task.
+    pub(crate) fn enter_part_of(core: usize) -> Self {
+        CURRENT.with(|current| Self { cell_before: current.cell.replace(0), core_before: current.core.replace(core) })
+    }
+
+    pub(super) fn enter(cell: &Cell) -> Self {
+        let core = Arc::as_ptr(cell.core()).addr();
+        CURRENT.with(|current| Self {
+            cell_before: current.cell.replace(ptr::from_ref(cell).addr()),
+            core_before: current.core.replace(core),
+        })
+    }
+
+    /// The address of the cell of the task of this supervisor that is being polled.
+    pub(super) fn of(core: &Core) -> Option<usize> {
+        CURRENT
+            .with(|current| (current.core.get() == ptr::from_ref(core).addr()).then(|| current.cell.get()))
+            .filter(|cell| *cell != 0)
+    }
+
+    /// Whether a task or a subscriber of this supervisor is being polled.
+    pub(super) fn is_of(core: &Arc<Core>) -> bool {
+        CURRENT.with(|current| current.core.get() == Arc::as_ptr(core).addr())
+    }
+}
+
+impl Drop for Current {
+    fn drop(&mut self) {
+        CURRENT.with(|current| {
+            current.cell.set(self.cell_before);
+            current.core.set(self.core_before);
+        });
+    }
+}

@@ -1,0 +1,522 @@
+//! Registering a declared tree: whole or not at all.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, MutexGuard};
+
+use tokio::runtime::Handle;
+use tokio::task::yield_now;
+
+use super::core::{Admitted, Core, announce, is_alive, was_refused};
+use super::group::{GroupCell, Key, Member, Place, Refused, drive};
+use super::observe::{self, Background};
+use super::registry::{Admission, Places, Registry};
+use super::task::{Actor, Cell, Membership, Origin, Tie};
+use crate::inspect::TaskOutcome;
+use crate::panics::{drop_caught, drop_each};
+use crate::supervisor::{InvalidOption, RuntimeError};
+use crate::task::TaskSpec;
+use crate::tree::{Declared, last_segment};
+
+/// A tree whose tasks are checked and resolved, flat: its groups, each after the one that it is in, and what is in
+/// them, in the order of declaration.
+#[derive(Default)]
+struct AdmittedTree {
+    groups: Vec<AdmittedGroup>,
+    children: Vec<AdmittedChild>,
+}
+
+struct AdmittedGroup {
+    declared: Arc<Declared>,
+    path: Arc<str>,
+}
+
+struct AdmittedChild {
+    /// The group that it is in, and its place there.
+    group: usize,
+    place: usize,
+    what: What,
+}
+
+enum What {
+    Task(Admitted),
+    /// The group of that place among the groups.
+    Group(usize),
+}
+
+/// What was registered and is to be spawned: at the latest when this is dropped.
+pub(super) struct Registered {
+    runtime: Handle,
+    cells: VecDeque<Arc<Cell>>,
+    groups: VecDeque<Arc<GroupCell>>,
+    /// Whose places they take: dropped with no lock held.
+    before: Vec<Arc<Cell>>,
+    groups_before: Vec<Arc<GroupCell>>,
+    members_before: Vec<Option<Member>>,
+}
+
+impl Core {
+    /// Registers and starts a tree.
+    ///
+    /// What was started `once` is not started again.
+    pub(crate) fn add_tree(
+        self: &Arc<Self>,
+        root: &Arc<Declared>,
+        once: Option<&AtomicBool>,
+    ) -> Result<(), RuntimeError> {
+        let runtime = self.prepare()?;
+        let is_started = || once.is_some_and(|started| started.load(Ordering::Relaxed));
+        if is_started() {
+            // One answer after a shutdown, whether it was started or not.
+            return if self.is_open() { Ok(()) } else { Err(RuntimeError::ShuttingDown) };
+        }
+        let plain = root.is_plain();
+        if !plain && !is_alive(&runtime) {
+            return Err(RuntimeError::NoRuntime);
+        }
+        let admitted = match self.admit_tree(root, "".into(), true) {
+            // Started in the meantime: its tasks may not be kept any more.
+            Err(_) if is_started() => return Ok(()),
+            admitted => admitted?,
+        };
+        let mut registered = Registered::on(&runtime);
+        let mut home = None;
+        let mut registry = self.registry();
+        if registry.admission != Admission::Open {
+            return admitted.refused(registry, Err(RuntimeError::ShuttingDown));
+        }
+        if is_started() {
+            return admitted.refused(registry, Ok(()));
+        }
+        let taken = admitted.paths().find(|path| registry.is_taken(path)).map(|path| registry.taken(path));
+        if let Some(taken) = taken {
+            return admitted.refused(registry, Err(taken));
+        }
+        if let Some(started) = once {
+            started.store(true, Ordering::Relaxed);
+        }
+        #[cfg(feature = "controller")]
+        registry.rely(root.slots_after());
+        registry.settle(&runtime, &mut home);
+        self.bus.start(&runtime);
+        let first = !self.readiness.batch.swap(true, Ordering::Relaxed);
+        let root_cell = if plain {
+            self.register_plain(&mut registry, admitted, first, &mut registered);
+            None
+        } else {
+            let AdmittedTree { groups, children } = admitted;
+            let group = |group: &AdmittedGroup| {
+                let (path, declared) = (Arc::clone(&group.path), Arc::clone(&group.declared));
+                Arc::new(GroupCell::new(path, declared, Arc::clone(self), None, &runtime))
+            };
+            let root = groups.first().map(group);
+            if let Some(root) = &root {
+                registry.roots.push(Arc::clone(root));
+                registered.enter_group(&mut registry, root);
+                self.register(&mut registry, root, &groups, children, &mut registered);
+                registered.groups.push_back(Arc::clone(root));
+            }
+            root
+        };
+        registered.cells.iter().for_each(announce);
+        let mut missing = 0;
+        if first && plain {
+            missing = registered.cells.iter().filter(|cell| cell.is_unready()).count();
+            self.readiness.missing.store(missing, Ordering::Relaxed);
+        }
+        drop(registry);
+        self.readiness.changed.wake();
+        if first && plain && missing == 0 {
+            self.set_ready();
+        }
+        let last = registered.cells.back().cloned();
+        registered.spawn();
+        if let Some(root) = root_cell {
+            root.release(0);
+        } else if last.is_some_and(|last| was_refused(&last)) {
+            // Nothing of it has run: it can be started on another runtime.
+            if first {
+                self.readiness.reset();
+            }
+            if let Some(started) = once {
+                started.store(false, Ordering::Relaxed);
+            }
+            return Err(RuntimeError::NoRuntime);
+        } else {
+            // It is not started again.
+            root.forget_tasks();
+        }
+        Ok(())
+    }
+
+    /// Checks all that can be checked of a tree that has not started.
+    pub(crate) fn check_tree(&self, root: &Arc<Declared>) -> Result<(), RuntimeError> {
+        self.check()?;
+        let admitted = self.admit_tree(root, "".into(), true)?;
+        let _ = drop_caught(admitted);
+        Ok(())
+    }
+
+    /// Registers the children of a group that is started again. Nothing is registered before this is done.
+    pub(super) async fn register_again(self: &Arc<Self>, group: &Arc<GroupCell>) -> Result<Registered, RuntimeError> {
+        let runtime = self.runtime()?;
+        // Of a large group even this gives way.
+        yield_now().await;
+        let admitted = self.admit_tree(group.declared(), Arc::clone(group.path()), group.place.is_none())?;
+        let mut registered = Registered::on(&runtime);
+        let mut registry = self.registry();
+        if !matches!(registry.admission, Admission::Open | Admission::Closing) {
+            return admitted.refused(registry, Err(RuntimeError::ShuttingDown));
+        }
+        let AdmittedTree { groups, children } = admitted;
+        self.register(&mut registry, group, &groups, children, &mut registered);
+        registered.cells.iter().for_each(announce);
+        drop(registry);
+        self.forget_within(group);
+        Ok(registered)
+    }
+
+    /// Adds a task to a group.
+    pub(crate) fn add_to(self: &Arc<Self>, group: &Arc<GroupCell>, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
+        let runtime = self.prepare()?;
+        check_not_after(&spec)?;
+        let mut admitted = self.admit(spec)?;
+        admitted.name = join(group.path(), &admitted.name);
+        let name = Arc::clone(&admitted.name);
+        let own_name = last_segment(&name);
+        let mut offered = Some(admitted);
+        let (mut before, mut home) = (None, None);
+        let added = {
+            let mut registry = self.registry();
+            if registry.admission != Admission::Open {
+                Err(RuntimeError::ShuttingDown)
+            } else if registry.is_taken(&name) {
+                Err(registry.taken(&name))
+            } else {
+                let (managed, awaited) = (group.declared().manages(), false);
+                let make = |admitted, key| {
+                    let epoch = AtomicU32::new(0);
+                    let member = Membership { group: Arc::clone(group), key, epoch, managed, awaited };
+                    let cell = self.cell(admitted, Origin::Added, Some(Arc::new(Tie::Group(member))));
+                    registry.insert(&cell);
+                    before = registry.take_place(&cell);
+                    cell
+                };
+                let adopted = group.adopt(own_name, &runtime, &mut offered, make);
+                if let Ok(cell) = &adopted {
+                    registry.settle(&runtime, &mut home);
+                    announce(cell);
+                }
+                adopted.map_err(|refused| match refused {
+                    Refused::Closed => RuntimeError::GroupNotRunning { name: group.shown_path().to_string() },
+                    Refused::Taken => RuntimeError::TaskAlreadyExists { name: name.to_string() },
+                })
+            }
+        };
+        // Dropped with no lock held, and inside the fence: they hold tasks of the user's.
+        let _ = drop_caught(offered);
+        let _ = drop_caught((before, home));
+        let cell = added?;
+        Actor::spawn(Arc::clone(&cell), &runtime);
+        if was_refused(&cell) { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
+    }
+
+    /// From now on the places of the declared tasks are kept.
+    pub(crate) fn keep_places(&self) {
+        self.registry().places.get_or_insert_default();
+    }
+
+    /// Lets go of them: they know their supervisor, which would never be freed.
+    pub(crate) fn forget_places(&self) {
+        let gone = self.registry().places.take();
+        let Some(gone) = gone else { return };
+        let Places { tasks, groups } = *gone;
+        drop_each(tasks.into_values());
+        drop_each(groups.into_values());
+    }
+
+    /// The newest registration of a place, also when it has ended.
+    pub(crate) fn place(&self, path: &str) -> Option<Arc<Cell>> {
+        let registry = self.registry();
+        let place = registry.places.as_ref().and_then(|places| places.tasks.get(path));
+        place.or_else(|| registry.get(path)).cloned()
+    }
+
+    /// The newest registration of a group, also when it has ended; empty is the path of the root.
+    pub(crate) fn group_place(&self, path: &str) -> Option<Arc<GroupCell>> {
+        let registry = self.registry();
+        let place = registry.places.as_ref().and_then(|places| places.groups.get(path));
+        place.or_else(|| registry.groups.get(path)).cloned()
+    }
+
+    /// As `place`, but waits for the tree to start.
+    pub(crate) async fn place_once_started(&self, path: &str) -> Option<Arc<Cell>> {
+        let look = || {
+            let started = self.readiness.batch.load(Ordering::Relaxed);
+            let place = self.place(path);
+            (place.is_some() || started || self.registry().admission == Admission::Closed).then_some(place)
+        };
+        self.readiness.changed.wait(look).await
+    }
+
+    /// The roots of what was declared: that of the tree, and those of batches with an order.
+    pub(super) fn roots(&self) -> Vec<Arc<GroupCell>> {
+        self.registry().roots.clone()
+    }
+
+    /// The root of the declared tree, if it has a driver and has not ended.
+    pub(crate) fn root(&self) -> Option<Arc<GroupCell>> {
+        let registry = self.registry();
+        let root = registry.places.as_ref()?.groups.get("")?;
+        registry.roots.iter().find(|other| Arc::ptr_eq(other, root)).cloned()
+    }
+
+    pub(crate) fn group(&self, path: &str) -> Option<Arc<GroupCell>> {
+        self.registry().groups.get(path).cloned()
+    }
+
+    /// Ends a group for good.
+    pub(super) fn remove_group(&self, group: &Arc<GroupCell>, outcome: TaskOutcome) {
+        let mut registry = self.registry();
+        let gone = match registry.roots.iter().position(|root| Arc::ptr_eq(root, group)) {
+            Some(root) => Some(registry.roots.swap_remove(root)),
+            None => registry.groups.remove(group.path()),
+        };
+        let (vacant, over) = (registry.is_drained() || registry.ends_layer(false), registry.is_over());
+        let forgotten = self.note_group_end(group, &outcome);
+        drop(registry);
+        drop(forgotten);
+        group.finish(outcome);
+        let _ = drop_caught(gone);
+        if vacant {
+            self.is_vacant(over);
+        }
+    }
+
+    fn admit_tree(&self, root: &Arc<Declared>, path: Arc<str>, is_root: bool) -> Result<AdmittedTree, RuntimeError> {
+        let mut admitted = AdmittedTree::default();
+        match self.admit_groups(root, path, is_root, &mut admitted) {
+            Ok(()) => Ok(admitted),
+            Err(error) => {
+                let _ = drop_caught(admitted);
+                Err(error)
+            }
+        }
+    }
+
+    /// Walks the tree in the order of declaration, without recursion.
+    fn admit_groups(
+        &self,
+        root: &Arc<Declared>,
+        path: Arc<str>,
+        is_root: bool,
+        admitted: &mut AdmittedTree,
+    ) -> Result<(), RuntimeError> {
+        root.check(is_root.then_some(self))?;
+        root.check_depth()?;
+        admitted.groups.push(AdmittedGroup { declared: Arc::clone(root), path });
+        let mut walk = vec![(0, 0)];
+        while let Some((group, place)) = walk.pop() {
+            let AdmittedGroup { declared, path } = &admitted.groups[group];
+            let (declared, path) = (Arc::clone(declared), Arc::clone(path));
+            let Some(child) = declared.children.get(place) else { continue };
+            walk.push((group, place + 1));
+            if declared.place(&child.name) != Some(place) {
+                return Err(RuntimeError::TaskAlreadyExists { name: join(&path, &child.name).to_string() });
+            }
+            let what = if let Some(inner) = &child.group {
+                inner.check(None)?;
+                admitted.groups.push(AdmittedGroup { declared: Arc::clone(inner), path: join(&path, &inner.name) });
+                walk.push((admitted.groups.len() - 1, 0));
+                What::Group(admitted.groups.len() - 1)
+            } else {
+                let Some(spec) = declared.task(place) else { return Err(RuntimeError::ShuttingDown) };
+                let task = self.admit(spec)?;
+                What::Task(Admitted { name: join(&path, &task.name), ..task })
+            };
+            admitted.children.push(AdmittedChild { group, place, what });
+        }
+        Ok(())
+    }
+
+    /// Registers tasks that nobody looks after together.
+    fn register_plain(
+        self: &Arc<Self>,
+        registry: &mut Registry,
+        root: AdmittedTree,
+        unready: bool,
+        registered: &mut Registered,
+    ) {
+        for child in root.children {
+            if let What::Task(task) = child.what {
+                // One that waits for its time, or does not count, is not waited for.
+                let counts = task.settings.readiness && task.settings.initial_delay.is_zero();
+                let cell = self.cell(task, Origin::Declared { unready: unready && counts }, None);
+                registered.enter(registry, cell);
+            }
+        }
+    }
+
+    /// Registers what is in a group that is registered.
+    fn register(
+        self: &Arc<Self>,
+        registry: &mut Registry,
+        group: &Arc<GroupCell>,
+        groups: &[AdmittedGroup],
+        children: Vec<AdmittedChild>,
+        registered: &mut Registered,
+    ) {
+        let mut members: Vec<Vec<Option<Member>>> =
+            groups.iter().map(|group| vec![None; group.declared.children.len()]).collect();
+        let mut cells = vec![Arc::clone(group)];
+        for AdmittedChild { group, place, what } in children {
+            let parent = Arc::clone(&cells[group]);
+            let (key, managed) = (place as Key, parent.declared().manages());
+            let member = match what {
+                What::Task(task) => {
+                    let awaited = !parent.declared().order.later(place).is_empty();
+                    let member = Membership { group: parent, key, epoch: AtomicU32::new(0), managed, awaited };
+                    let cell = self.cell(task, Origin::Declared { unready: false }, Some(Arc::new(Tie::Group(member))));
+                    Member::Task(registered.enter(registry, cell))
+                }
+                What::Group(inner) => {
+                    let AdmittedGroup { declared, path } = &groups[inner];
+                    let (place, core) = (Some(Place { parent, key, managed }), Arc::clone(self));
+                    let cell = GroupCell::new(Arc::clone(path), Arc::clone(declared), core, place, &registered.runtime);
+                    let cell = Arc::new(cell);
+                    registry.groups.insert(Arc::clone(path), Arc::clone(&cell));
+                    registered.enter_group(registry, &cell);
+                    cells.push(Arc::clone(&cell));
+                    Member::Group(cell)
+                }
+            };
+            members[group][place] = Some(member);
+        }
+        for (cell, members) in cells.iter().zip(members) {
+            registered.members_before.extend(cell.set_members(members));
+        }
+        // Those inside are spawned before those outside; the outermost is the caller's.
+        cells.reverse();
+        cells.pop();
+        registered.groups.extend(cells);
+    }
+}
+
+impl AdmittedTree {
+    /// The paths of all that is in it.
+    fn paths(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.children.iter().map(|child| match &child.what {
+            What::Task(task) => &task.name,
+            What::Group(group) => &self.groups[*group].path,
+        })
+    }
+
+    /// It is not registered: it holds tasks of the user's, and is dropped with no lock held.
+    fn refused<T>(
+        self,
+        registry: MutexGuard<'_, Registry>,
+        answer: Result<T, RuntimeError>,
+    ) -> Result<T, RuntimeError> {
+        drop(registry);
+        let _ = drop_caught(self);
+        answer
+    }
+}
+
+impl Registered {
+    fn on(runtime: &Handle) -> Self {
+        Self {
+            runtime: runtime.clone(),
+            cells: VecDeque::new(),
+            groups: VecDeque::new(),
+            before: Vec::new(),
+            groups_before: Vec::new(),
+            members_before: Vec::new(),
+        }
+    }
+
+    fn enter(&mut self, registry: &mut Registry, cell: Arc<Cell>) -> Arc<Cell> {
+        self.before.extend(registry.insert_declared(&cell));
+        self.cells.push_back(Arc::clone(&cell));
+        cell
+    }
+
+    fn enter_group(&mut self, registry: &mut Registry, group: &Arc<GroupCell>) {
+        if let Some(places) = &mut registry.places {
+            self.groups_before.extend(places.groups.insert(Arc::clone(group.path()), Arc::clone(group)));
+        }
+    }
+
+    fn spawn_next(&mut self) -> bool {
+        if let Some(cell) = self.cells.pop_front() {
+            Actor::spawn(cell, &self.runtime);
+            return true;
+        }
+        let Some(group) = self.groups.pop_front() else { return false };
+        let name = Arc::clone(group.shown_path());
+        let driving: Background = Box::pin(drive(group));
+        observe::spawn(&self.runtime, driving, |_| name);
+        true
+    }
+
+    fn spawn(mut self) {
+        while self.spawn_next() {}
+    }
+
+    /// As `spawn`, and gives way in between.
+    pub(super) async fn spawn_by_turns(mut self) {
+        let mut spawned = 0;
+        while self.spawn_next() {
+            spawned += 1;
+            if spawned % 256 == 0 {
+                yield_now().await;
+            }
+        }
+    }
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        while self.spawn_next() {}
+        drop_each(mem::take(&mut self.before));
+        drop_each(mem::take(&mut self.groups_before));
+        drop_each(mem::take(&mut self.members_before));
+    }
+}
+
+/// A task that is added beside the tree, or submitted, has no siblings to be after, and no group that needs it.
+#[inline]
+pub(super) fn check_no_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
+    if spec.is_for_groups() { refuse_siblings(spec) } else { Ok(()) }
+}
+
+#[cold]
+fn refuse_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
+    let is_set = |option| InvalidOption {
+        subject: format!("task `{}`", spec.name()),
+        option,
+        value: "set".into(),
+        expected: "a task in a group: declare it in a tree, or add it with `GroupHandle::add_task`",
+    };
+    match (spec.is_critical(), spec.is_significant()) {
+        (true, _) => Err(is_set("critical")),
+        (_, true) => Err(is_set("significant")),
+        _ => check_not_after(spec),
+    }
+}
+
+/// A task that is added at runtime has no siblings to be after.
+fn check_not_after(spec: &TaskSpec) -> Result<(), InvalidOption> {
+    let Some(after) = spec.after().first() else { return Ok(()) };
+    Err(InvalidOption {
+        subject: format!("task `{}`", spec.name()),
+        option: "after",
+        value: format!("`{after}`"),
+        expected: "no siblings: a task that is added at runtime starts at once",
+    })
+}
+
+fn join(path: &str, name: &str) -> Arc<str> {
+    if path.is_empty() { name.into() } else { format!("{path}/{name}").into() }
+}

@@ -1,0 +1,19 @@
+//! The one shutdown of a supervisor.
+//!
+//! `request` is the state that all callers share, `verdict` the result, which is given once. `stopper` is the Tokio task
+//! that stops the tree; `watch` is the thread that it moves to when workers may be blocked. `signals` requests a shutdown
+//! on SIGTERM and SIGINT. Other modules use `Stop` and `Watch`.
+
+mod request;
+mod signals;
+mod stopper;
+mod turns;
+mod verdict;
+mod watch;
+
+pub use request::Shutdown;
+pub(super) use request::Stop;
+pub(super) use signals::Signals;
+pub(super) use stopper::until;
+pub(super) use turns::{TURNS, within};
+pub(super) use watch::{Watch, has_workers};

@@ -1,0 +1,186 @@
+//! Submitting: a submission is checked, then offered to its slot until it is taken or refused.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+
+use tokio::runtime::Handle;
+
+use super::super::core::{Admitted, Core, was_refused};
+use super::super::observe;
+use super::super::registration::check_no_siblings;
+use super::super::registry::{Admission, Registry};
+use super::super::task::{Cell, Origin};
+use super::manager::{Aftermath, Job, Slots, join, own_slot, start_idle, tie};
+use crate::panics::drop_caught;
+use crate::slots::{AdmissionPolicy, ControllerError, ControllerSpec, Decision, Slot, check_slot_name};
+use crate::supervisor::RuntimeError;
+
+/// A submission that is checked, and not decided on.
+struct Submission {
+    admission: AdmissionPolicy,
+    slot: Arc<str>,
+    admitted: Admitted,
+    runtime: Handle,
+}
+
+/// A submission on its way to its slot, and its ticket where it waits in line. Dropped before it was taken, it leaves
+/// the line.
+struct Offer<'a> {
+    core: &'a Arc<Core>,
+    submission: Option<Submission>,
+    ticket: Option<u64>,
+}
+
+impl Core {
+    /// Submits a task; waits in line if it has to wait in a queue, and they are full.
+    pub(crate) async fn submit(self: &Arc<Self>, spec: ControllerSpec) -> Result<Arc<Cell>, ControllerError> {
+        let mut offer = Offer::new(self, spec)?;
+        poll_fn(|cx| {
+            let mut taken = offer.make(None)?;
+            if taken.is_none() {
+                // A waker is the user's, and cloned with no lock held: for those who need it, who ask again.
+                taken = offer.make(Some(cx.waker().clone()))?;
+            }
+            taken.map_or(Poll::Pending, |cell| Poll::Ready(Ok(cell)))
+        })
+        .await
+    }
+
+    /// Submits a task, unless it would have to wait in line.
+    pub(crate) fn try_submit(self: &Arc<Self>, spec: ControllerSpec) -> Result<Arc<Cell>, ControllerError> {
+        let taken = Offer::new(self, spec)?.make(None)?;
+        taken.ok_or(ControllerError::Full { capacity: self.controller.setup.config.queue_capacity })
+    }
+
+    fn check_submission(&self, spec: ControllerSpec) -> Result<Submission, ControllerError> {
+        let refused = |error| match error {
+            RuntimeError::InvalidOption(invalid) => ControllerError::InvalidOption(invalid),
+            _ => ControllerError::NoRuntime,
+        };
+        let runtime = match self.prepare() {
+            Ok(runtime) => runtime,
+            Err(error) => return refuse(spec, refused(error)),
+        };
+        let (admission, slot, spec) = spec.into_parts();
+        if let Err(invalid) = check_no_siblings(&spec) {
+            return refuse(spec, invalid.into());
+        }
+        let admitted = self.admit(spec).map_err(refused)?;
+        let slot = slot.unwrap_or_else(|| Arc::clone(&admitted.name));
+        if let Err(invalid) = check_slot_name(&slot) {
+            return refuse(admitted, invalid.into());
+        }
+        Ok(Submission { admission, slot, admitted, runtime })
+    }
+}
+
+/// What is refused holds the user's task, whose drop may panic.
+fn refuse<T>(refused: impl Sized, error: ControllerError) -> Result<T, ControllerError> {
+    let _ = drop_caught(refused);
+    Err(error)
+}
+
+impl<'a> Offer<'a> {
+    #[inline]
+    fn new(core: &'a Arc<Core>, spec: ControllerSpec) -> Result<Self, ControllerError> {
+        Ok(Self { core, submission: Some(core.check_submission(spec)?), ticket: None })
+    }
+
+    /// Decides on the submission and takes it, unless it has to wait in line: which it does if it has a waker.
+    fn make(&mut self, waker: Option<Waker>) -> Result<Option<Arc<Cell>>, ControllerError> {
+        let Self { core, submission: offered, ticket } = self;
+        let Some(submission) = offered.take() else { return Ok(None) };
+        let Submission { admission, slot: name, .. } = &submission;
+        let mut aftermath = Aftermath::default();
+        let mut registry = core.registry();
+        if registry.admission != Admission::Open && !core.takes_submissions(&registry, name) {
+            drop(registry);
+            *offered = Some(submission);
+            return Err(ControllerError::ShuttingDown);
+        }
+        let Registry { names, slots: Slots { busy, line, .. }, .. } = &mut *registry;
+        let mut slot = busy.get_mut(name);
+        if slot.is_none() {
+            // It may be busy, and not kept; now that somebody comes, it is.
+            if let Some(owner) = own_slot(names, name) {
+                slot = Some(busy.entry(Arc::clone(name)).or_insert(Slot::of(Arc::clone(owner))));
+            }
+        }
+        let capacity = core.controller.capacity(name);
+        let decision = slot.as_ref().map_or(Decision::Start, |slot| slot.decide(*admission, capacity));
+        let is_first = *admission != AdmissionPolicy::Queue || line.is_first(name, *ticket);
+        let goes = match decision {
+            Decision::Start => is_first,
+            Decision::Wait => is_first && line.has_place(*ticket),
+            Decision::Replace { .. } | Decision::Busy | Decision::Full => true,
+        };
+        let calls = &mut aftermath.calls;
+        if !goes {
+            if let Some(waker) = waker {
+                *ticket = Some(line.wait(name, *ticket, waker, calls));
+            }
+            drop(registry);
+            *offered = Some(submission);
+            aftermath.carry_out(core);
+            return Ok(None);
+        }
+        if decision == Decision::Wait {
+            line.enter(ticket.take(), calls);
+        } else if let Some(ticket) = ticket.take() {
+            line.leave(ticket, calls);
+        }
+        let Submission { slot: name, admitted, runtime, .. } = submission;
+        core.bus.start(&runtime);
+        let tie = tie(name, &admitted.name, slot.as_deref());
+        let cell = core.cell(admitted, Origin::Submitted, tie);
+        let rejection = decision.rejection();
+        let is_rejected = rejection.is_some();
+        // One that is not needed is dropped with no lock held: it may be the last that knows of its runtime.
+        let _unused = match (slot, rejection) {
+            (Some(slot), Some(reason)) => {
+                // Nobody has it yet, and waits for its end.
+                cell.reject(reason, slot.waiting());
+                Some(runtime)
+            }
+            (Some(slot), None) => {
+                join(slot, Job { cell: Arc::clone(&cell), runtime }, decision, &mut aftermath);
+                None
+            }
+            (None, _) => {
+                start_idle(&mut registry, Job { cell: Arc::clone(&cell), runtime }, &mut aftermath);
+                None
+            }
+        };
+        drop(registry);
+        observe::submitted(&cell, decision.is_to_wait());
+        if is_rejected {
+            observe::not_run(&cell);
+        }
+        aftermath.carry_out(core);
+        if decision == Decision::Start && was_refused(&cell) { Err(ControllerError::NoRuntime) } else { Ok(Some(cell)) }
+    }
+}
+
+impl Drop for Offer<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.submission.is_some() || self.ticket.is_some() {
+            self.withdraw();
+        }
+    }
+}
+
+impl Offer<'_> {
+    /// It was not taken, and will not be.
+    #[cold]
+    fn withdraw(&mut self) {
+        if let Some(ticket) = self.ticket {
+            let mut aftermath = Aftermath::default();
+            self.core.registry().slots.line.leave(ticket, &mut aftermath.calls);
+            aftermath.carry_out(self.core);
+        }
+        // It holds the user's task.
+        let _ = drop_caught(self.submission.take());
+    }
+}

@@ -1,0 +1,328 @@
+//! The submissions that wait for room, first come, first served: plain data.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::Arc;
+use std::task::Waker;
+
+/// How many wait in the queues of all slots, and which submissions wait in line for a place there.
+///
+/// A place that becomes free is kept for the first in line, and its future is woken. A future that is not polled after
+/// that loses its turn to the next (see [`pass_over`](Self::pass_over)): it holds up nobody for good. Its position it
+/// keeps, for when it is polled again.
+#[derive(Default)]
+pub(in crate::runtime) struct Line {
+    capacity: usize,
+    /// How many wait in queues.
+    queued: usize,
+    /// How many places are kept for those in line whose turn has come.
+    kept: usize,
+    tickets: VecDeque<Ticket>,
+    next: u64,
+    /// How often it was looked for those that did not come.
+    round: u64,
+    /// Somebody looks for them.
+    watched: bool,
+}
+
+struct Ticket {
+    id: u64,
+    slot: Arc<str>,
+    /// A place is kept for it.
+    has_place: bool,
+    turn: Turn,
+}
+
+/// What the future of a ticket does.
+enum Turn {
+    /// It was polled, and waits. Without a waker it was woken to look for itself.
+    Waits(Option<Waker>),
+    /// It was woken in this round, as its turn has come, and was not polled since.
+    Called(u64),
+    /// It did not come when it was called: the others no longer wait for it.
+    Late,
+}
+
+/// What is to be done once no lock is held.
+#[derive(Default)]
+pub(in crate::runtime) struct Calls {
+    pub(in crate::runtime) wakers: Vec<Call>,
+    /// Somebody is to look for those that do not come.
+    pub(in crate::runtime) watch: bool,
+}
+
+/// What is to be done with a waker, which is the user's.
+pub(in crate::runtime) enum Call {
+    Wake(Waker),
+    /// It is not needed any more.
+    Drop(Waker),
+}
+
+impl Calls {
+    pub(in crate::runtime) fn are_any(&self) -> bool {
+        !self.wakers.is_empty() || self.watch
+    }
+
+    fn wake(&mut self, waker: Option<Waker>) {
+        self.wakers.extend(waker.map(Call::Wake));
+    }
+}
+
+impl Ticket {
+    fn is_late(&self) -> bool {
+        matches!(self.turn, Turn::Late)
+    }
+}
+
+impl Line {
+    pub(in crate::runtime) fn new(capacity: usize) -> Self {
+        Self { capacity, ..Self::default() }
+    }
+
+    /// Whether nobody of that slot is before this one in line, or before the end of it.
+    pub(in crate::runtime) fn is_first(&self, slot: &str, ticket: Option<u64>) -> bool {
+        let mut before = self.tickets.iter().take_while(|other| ticket != Some(other.id));
+        !before.any(|other| !other.is_late() && *other.slot == *slot)
+    }
+
+    /// Whether there is a place in a queue, be it kept or free.
+    pub(in crate::runtime) fn has_place(&self, ticket: Option<u64>) -> bool {
+        if self.queued + self.kept < self.capacity {
+            return true;
+        }
+        let Some(id) = ticket else { return false };
+        self.place_for(id).is_some()
+    }
+
+    /// The ticket whose place this one takes: its own, or that of a later one of its slot, which came before it when it
+    /// was late.
+    fn place_for(&self, id: u64) -> Option<usize> {
+        let position = self.position(id)?;
+        let slot = &self.tickets[position].slot;
+        let mut own = self.tickets.iter().enumerate().skip(position).filter(|(_, other)| *other.slot == **slot);
+        own.find(|(_, other)| other.has_place).map(|(position, _)| position)
+    }
+
+    fn position(&self, id: u64) -> Option<usize> {
+        self.tickets.binary_search_by_key(&id, |ticket| ticket.id).ok()
+    }
+
+    /// Waits in line, from now on or still.
+    pub(in crate::runtime) fn wait(
+        &mut self,
+        slot: &Arc<str>,
+        ticket: Option<u64>,
+        waker: Waker,
+        calls: &mut Calls,
+    ) -> u64 {
+        calls.watch |= !self.watched && self.tickets.iter().any(|other| matches!(other.turn, Turn::Called(_)));
+        self.watched |= calls.watch;
+        if let Some(position) = ticket.and_then(|id| self.position(id)) {
+            let known = &mut self.tickets[position];
+            if let Turn::Waits(Some(before)) = mem::replace(&mut known.turn, Turn::Waits(Some(waker))) {
+                calls.wakers.push(Call::Drop(before));
+            }
+            return known.id;
+        }
+        self.next += 1;
+        let turn = Turn::Waits(Some(waker));
+        self.tickets.push_back(Ticket { id: self.next, slot: Arc::clone(slot), has_place: false, turn });
+        self.next
+    }
+
+    /// Somebody leaves the line: submitted, or not any more.
+    pub(in crate::runtime) fn leave(&mut self, ticket: u64, calls: &mut Calls) {
+        let Some(gone) = self.position(ticket).and_then(|position| self.tickets.remove(position)) else { return };
+        self.kept -= usize::from(gone.has_place);
+        if let Turn::Waits(Some(waker)) = gone.turn {
+            calls.wakers.push(Call::Drop(waker));
+        }
+        self.call_first(&gone.slot, calls);
+        self.let_in(calls);
+    }
+
+    /// One more waits in a queue, and not in line.
+    pub(in crate::runtime) fn enter(&mut self, ticket: Option<u64>, calls: &mut Calls) {
+        self.queued += 1;
+        let Some(ticket) = ticket else { return };
+        if let Some(position) = self.place_for(ticket) {
+            self.tickets[position].has_place = false;
+            self.kept -= 1;
+        }
+        self.leave(ticket, calls);
+    }
+
+    /// So many wait in a queue no more.
+    pub(in crate::runtime) fn free(&mut self, places: usize, calls: &mut Calls) {
+        self.queued -= places;
+        self.let_in(calls);
+    }
+
+    /// The slot is idle, or its line is shorter: its first needs no place in the queue, or may take the one it has.
+    pub(in crate::runtime) fn call_first(&mut self, slot: &str, calls: &mut Calls) {
+        let round = self.round;
+        if let Some(first) = self.tickets.iter_mut().find(|other| !other.is_late() && *other.slot == *slot) {
+            first.call(round, calls);
+            calls.watch |= !mem::replace(&mut self.watched, true);
+        }
+    }
+
+    /// Wakes all that wait, to look for themselves.
+    pub(in crate::runtime) fn wake_all(&mut self, calls: &mut Calls) {
+        for ticket in &mut self.tickets {
+            if let Turn::Waits(waker) = &mut ticket.turn {
+                calls.wake(waker.take());
+            }
+        }
+    }
+
+    /// Passes over those that were called before the last round, and were not polled since. Whether there may be more.
+    pub(in crate::runtime) fn pass_over(&mut self, calls: &mut Calls) -> bool {
+        let mut slots = Vec::new();
+        for ticket in &mut self.tickets {
+            if matches!(ticket.turn, Turn::Called(round) if round < self.round) {
+                ticket.turn = Turn::Late;
+                self.kept -= usize::from(mem::take(&mut ticket.has_place));
+                slots.push(Arc::clone(&ticket.slot));
+            }
+        }
+        self.round += 1;
+        for slot in slots {
+            self.call_first(&slot, calls);
+        }
+        self.let_in(calls);
+        self.watched = self.tickets.iter().any(|ticket| matches!(ticket.turn, Turn::Called(_)));
+        self.watched
+    }
+
+    /// Nobody looks for those that do not come, until the next is called, or one more waits.
+    pub(in crate::runtime) fn unwatched(&mut self) {
+        self.watched = false;
+    }
+
+    /// Keeps the places that there are for those that are first.
+    fn let_in(&mut self, calls: &mut Calls) {
+        let free = self.capacity.saturating_sub(self.queued + self.kept);
+        let round = self.round;
+        for ticket in self.tickets.iter_mut().filter(|ticket| !ticket.has_place && !ticket.is_late()).take(free) {
+            ticket.has_place = true;
+            self.kept += 1;
+            ticket.call(round, calls);
+            calls.watch |= !mem::replace(&mut self.watched, true);
+        }
+    }
+}
+
+impl Ticket {
+    /// Its turn has come.
+    fn call(&mut self, round: u64, calls: &mut Calls) {
+        if let Turn::Waits(waker) = &mut self.turn {
+            calls.wake(waker.take());
+            self.turn = Turn::Called(round);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slot(name: &str) -> Arc<str> {
+        name.into()
+    }
+
+    fn waits(line: &mut Line, name: &str, ticket: Option<u64>) -> u64 {
+        line.wait(&slot(name), ticket, Waker::noop().clone(), &mut Calls::default())
+    }
+
+    /// How many are to be woken, and how many dropped.
+    fn counts(calls: &Calls) -> (usize, usize) {
+        let woken = calls.wakers.iter().filter(|call| matches!(call, Call::Wake(_))).count();
+        (woken, calls.wakers.len() - woken)
+    }
+
+    /// A line with room for one, which is taken.
+    fn full() -> Line {
+        let mut line = Line::new(1);
+        assert!(line.has_place(None));
+        line.enter(None, &mut Calls::default());
+        assert!(!line.has_place(None));
+        line
+    }
+
+    #[test]
+    fn places_go_to_those_that_came_first() {
+        let mut line = full();
+        let mut calls = Calls::default();
+        let a = waits(&mut line, "a", None);
+        let b = waits(&mut line, "b", None);
+        assert_eq!(line.wait(&slot("a"), Some(a), Waker::noop().clone(), &mut calls), a);
+        assert_eq!(counts(&calls), (0, 1), "the one that was replaced");
+
+        line.free(1, &mut calls);
+        assert_eq!((counts(&calls), calls.watch), ((1, 1), true));
+        assert!(line.has_place(Some(a)) && !line.has_place(Some(b)) && !line.has_place(None));
+        // One that gives up leaves its place to the next.
+        line.leave(a, &mut calls);
+        assert!(line.has_place(Some(b)) && !line.has_place(None));
+        line.enter(Some(b), &mut calls);
+        assert!(!line.has_place(None));
+        line.free(1, &mut calls);
+        assert!(line.has_place(None));
+    }
+
+    #[test]
+    fn nobody_overtakes_in_its_slot() {
+        let mut line = full();
+        let mut calls = Calls::default();
+        let first = waits(&mut line, "a", None);
+        let second = waits(&mut line, "a", None);
+        assert!(line.is_first("a", Some(first)) && line.is_first("b", None));
+        assert!(!line.is_first("a", Some(second)) && !line.is_first("a", None));
+        line.leave(first, &mut calls);
+        assert_eq!(counts(&calls), (1, 1), "the next, and its own");
+        assert!(line.is_first("a", Some(second)));
+    }
+
+    #[test]
+    fn k5i_one_that_is_called_and_not_polled_loses_its_turn_and_keeps_its_position() {
+        let mut line = full();
+        let mut calls = Calls::default();
+        let [a, b, c] = ["a", "b", "a"].map(|name| waits(&mut line, name, None));
+        line.free(1, &mut calls);
+        assert!(line.pass_over(&mut calls) && line.has_place(Some(a)), "it has the time between two rounds at least");
+        assert!(line.pass_over(&mut calls), "the next is called");
+        assert!(line.has_place(Some(b)) && !line.has_place(Some(a)) && line.is_first("a", Some(c)));
+        assert_eq!(counts(&calls).0, 3, "each once: the place, and the next of its slot");
+        // Polled again it is where it was.
+        waits(&mut line, "a", Some(a));
+        assert!(line.is_first("a", Some(a)) && !line.is_first("a", Some(c)));
+        line.enter(Some(b), &mut calls);
+        line.free(1, &mut calls);
+        assert!(line.has_place(Some(a)) && !line.has_place(None));
+        line.enter(Some(a), &mut calls);
+        line.leave(c, &mut calls);
+        assert!(!line.pass_over(&mut calls), "nobody is in line");
+        assert_eq!((line.queued, line.kept, line.watched), (1, 0, false));
+    }
+
+    #[test]
+    fn k5i_one_that_comes_late_takes_the_place_of_a_later_one_of_its_slot() {
+        let mut line = full();
+        let mut calls = Calls::default();
+        let [a, b] = ["a", "a"].map(|name| waits(&mut line, name, None));
+        line.free(1, &mut calls);
+        line.pass_over(&mut calls);
+        line.pass_over(&mut calls);
+        assert!(line.has_place(Some(b)) && line.is_first("a", Some(b)));
+        // The first is polled before the second.
+        assert!(line.has_place(Some(a)) && line.is_first("a", Some(a)));
+        line.enter(Some(a), &mut calls);
+        assert_eq!((line.queued, line.kept), (1, 0));
+        assert!(!line.has_place(Some(b)));
+        waits(&mut line, "a", Some(b));
+        line.free(1, &mut calls);
+        line.enter(Some(b), &mut calls);
+        assert_eq!((line.queued, line.kept, line.tickets.len()), (1, 0, 0));
+    }
+}

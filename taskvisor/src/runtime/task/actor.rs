@@ -1,0 +1,507 @@
+//! The Tokio task that drives one registration: it waits, runs an attempt in place, and does what the decision says.
+
+mod attempt;
+mod join;
+mod step;
+#[cfg(feature = "test-util")]
+mod strike;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use super::super::group::Note;
+use super::super::observe::{self, Observed};
+use super::super::permits::Permit;
+use super::super::reentrancy::Current;
+use super::super::timer::{Alarm, deadline};
+use super::cell::{Bound, Cell, shown};
+use super::decision::{Ending, Next};
+use super::guards::Guards;
+use super::machine::{Conclusion, Cut, Heed, Measured, Turn};
+use crate::inspect::TaskOutcome;
+use crate::panics::{catch, drop_caught};
+use crate::policy::Ticks;
+use crate::task::{TaskContext, TaskError};
+use attempt::{Attempt, Joining};
+use step::Step;
+
+/// How long the start of an attempt gives way to subscribers that have a lot to catch up with.
+const GIVE_WAY: Duration = Duration::from_millis(1);
+
+pub(in crate::runtime) struct Actor {
+    cell: Arc<Cell>,
+    step: Step,
+    alarm: Alarm,
+    permit: Option<Box<Permit>>,
+    /// Known from the first attempt on.
+    takes_context: bool,
+    finished: bool,
+    guards: Option<Box<Guards>>,
+    grid: Option<Box<Grid>>,
+    observed: Observed,
+}
+
+/// A fixed rate.
+struct Grid {
+    first: Instant,
+    /// The tick that the present or next attempt is due at, after the first.
+    due: Duration,
+    /// When the present attempt started.
+    started: Instant,
+}
+
+impl Grid {
+    fn ticks(&self) -> Ticks {
+        Ticks { due: self.due, started: self.started - self.first, ended: self.first.elapsed() }
+    }
+}
+
+impl Actor {
+    /// Spawns the actor of a task that was registered.
+    pub(in crate::runtime) fn spawn(cell: Arc<Cell>, runtime: &Handle) {
+        observe::added(&cell);
+        observe::spawn(runtime, Self::new(cell), |actor| Arc::clone(actor.cell.name()));
+    }
+
+    fn new(cell: Arc<Cell>) -> Self {
+        let permit = Permit::of(&cell);
+        let guards = Guards::of(&cell);
+        Self {
+            cell,
+            step: Step::New,
+            alarm: Alarm::default(),
+            permit,
+            takes_context: true,
+            finished: false,
+            guards,
+            grid: None,
+            observed: Observed::default(),
+        }
+    }
+
+    /// Does what the machine says while no attempt runs; `delay` is that of the wait.
+    fn look(&mut self, delay: Duration) {
+        match self.cell.turn() {
+            Turn::Over => self.finish(TaskOutcome::Canceled { error: None }),
+            Turn::Parked => {
+                self.alarm.clear();
+                // Neither a place in the queue of permits nor the limit of a start is kept while its group holds it.
+                self.permit = Permit::of(&self.cell);
+                if let Some(guards) = &mut self.guards {
+                    guards.attempt_is_over();
+                }
+                self.step = Step::Waiting { delay };
+            }
+            Turn::Due => {
+                self.alarm.clear();
+                self.step = Step::Due { gave_way: false };
+            }
+            Turn::Waits => {
+                if !self.alarm.is_armed() {
+                    self.alarm.set(delay);
+                }
+                self.step = Step::Waiting { delay };
+            }
+        }
+    }
+
+    fn poll_waiting(&mut self, delay: Duration, cx: &mut Context<'_>) -> Poll<()> {
+        if self.cell.has_news() {
+            self.look(delay);
+            if !matches!(self.step, Step::Waiting { .. }) {
+                return Poll::Ready(());
+            }
+        }
+        // Never ready while parked, as it is not set then.
+        ready!(self.alarm.poll(cx));
+        self.cell.waited();
+        // Not in this turn, which is the driver's: an attempt that blocks its thread would take timers and signals with
+        // it, where another thread is free to turn the driver.
+        self.step = Step::Yield;
+        Poll::Ready(())
+    }
+
+    fn poll_due(&mut self, cx: &mut Context<'_>, gave_way: bool) -> Poll<()> {
+        if self.cell.has_news() {
+            self.look(Duration::ZERO);
+            if !matches!(self.step, Step::Due { .. }) {
+                return Poll::Ready(());
+            }
+        }
+        if let Some(guards) = &mut self.guards {
+            guards.start_is_due(&self.cell);
+            if let Poll::Ready(timeout) = guards.poll_start(&self.cell, cx) {
+                // It never began, and has failed all the same.
+                self.permit = Permit::of(&self.cell);
+                self.attempt_ended(Ending::Result(Err(TaskError::Timeout { timeout })), None, Cut::Not);
+                return Poll::Ready(());
+            }
+        }
+        let bus = &self.cell.core().bus;
+        if bus.is_congested() && (!gave_way || self.alarm.is_armed()) {
+            if !gave_way {
+                self.alarm.set(GIVE_WAY);
+                self.step = Step::Due { gave_way: true };
+            }
+            if self.alarm.poll(cx).is_ready() {
+                bus.stop_giving_way();
+            } else {
+                ready!(bus.poll_room(cx));
+            }
+        }
+        self.alarm.clear();
+        if let Some(permit) = &mut self.permit {
+            ready!(permit.poll(&self.cell, cx));
+        }
+        self.begin();
+        Poll::Ready(())
+    }
+
+    fn begin(&mut self) {
+        let Some((task, attempt)) = self.cell.begin() else { return self.look(Duration::ZERO) };
+        if self.cell.settings().every.is_some() {
+            self.begin_on_grid();
+        }
+        self.observed.begin(&self.cell, shown(attempt));
+        let context = TaskContext::new(Arc::clone(&self.cell), attempt, self.observed.span());
+        let in_span = self.observed.in_span();
+        let built = catch(|| {
+            if attempt == 1 {
+                self.takes_context = task.takes_context();
+            }
+            task.attempt(context)
+        });
+        drop(in_span);
+        // Not the last reference: the registration has not ended.
+        drop(task);
+        match built {
+            Ok(future) => self.step = Step::Attempt(Attempt::new(future)),
+            Err(panic) => self.attempt_ended(Ending::Result(Err(panic)), None, Cut::Not),
+        }
+    }
+
+    fn begin_on_grid(&mut self) {
+        let started = Instant::now();
+        match &mut self.grid {
+            Some(grid) => grid.started = started,
+            None => self.grid = Some(Box::new(Grid { first: started, due: Duration::ZERO, started })),
+        }
+    }
+
+    fn poll_attempt(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut limit = None;
+        if self.cell.has_news() {
+            let (heed, bound) = self.cell.heed(self.takes_context);
+            match heed {
+                Heed::GoOn => {}
+                Heed::CleanUp(cut) => self.clean_up(cut),
+                Heed::End(ending) => {
+                    self.end_attempt(ending);
+                    return Poll::Ready(());
+                }
+            }
+            limit = bound.and_then(Bound::time).and_then(deadline);
+            #[cfg(feature = "test-util")]
+            if self.is_struck() {
+                self.limit(limit);
+                return Poll::Ready(());
+            }
+        }
+        match self.poll_future(cx) {
+            Poll::Pending => self.poll_pending(limit, cx),
+            Poll::Ready(result) => {
+                self.end_attempt(Ending::Result(result));
+                self.limit(limit);
+                Poll::Ready(())
+            }
+        }
+    }
+
+    fn poll_future(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), TaskError>> {
+        let Step::Attempt(attempt) = &mut self.step else { return Poll::Pending };
+        let _in_span = self.observed.in_span();
+        catch(|| attempt.future.as_mut().poll(cx)).unwrap_or_else(|panic| Poll::Ready(Err(panic)))
+    }
+
+    /// Looks after an attempt that goes on.
+    fn poll_pending(&mut self, limit: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+        self.limit(limit);
+        let Step::Attempt(attempt) = &mut self.step else { return Poll::Ready(()) };
+        if attempt.began.is_none() {
+            let now = Instant::now();
+            attempt.began = Some(now);
+            self.cell.lasts_since(now);
+            if let Some(guards) = &mut self.guards {
+                guards.attempt_goes_on(&self.cell);
+            }
+            if let (Cut::Not, Some(timeout)) = (attempt.cut, self.cell.settings().timeout) {
+                self.alarm.set(timeout);
+                self.alarm.set_sooner_than(attempt.stop_by());
+            }
+        }
+        let exceeded = match (attempt.cut, &mut self.guards) {
+            (Cut::Not, Some(guards)) => guards.poll(&self.cell, cx),
+            _ => Poll::Pending,
+        };
+        if let Poll::Ready(limit) = exceeded {
+            self.exceeds(limit, cx);
+            return Poll::Ready(());
+        }
+        if !self.alarm.is_armed() {
+            return Poll::Pending;
+        }
+        ready!(self.alarm.poll(cx));
+        self.time_is_up(cx);
+        Poll::Ready(())
+    }
+
+    /// Gives the attempt time to end by itself.
+    fn clean_up(&mut self, cut: Cut) {
+        let Step::Attempt(attempt) = &mut self.step else { return };
+        if cut == Cut::HelperPanicked {
+            attempt.cut(cut, Duration::ZERO);
+            self.alarm.set(self.cell.window());
+            self.alarm.set_sooner_than(attempt.stop_by());
+        } else {
+            // How long it may take comes with the request.
+            attempt.cut = cut;
+            self.alarm.clear();
+        }
+    }
+
+    /// Gives what is left of the attempt until then. Looked at after a turn of it, which counts: most end as soon as
+    /// they are requested to, and need no alarm.
+    fn limit(&mut self, limit: Option<Instant>) {
+        let Some(limit) = limit else { return };
+        if let Step::Attempt(attempt) = &mut self.step {
+            if attempt.cut == Cut::Not {
+                attempt.aside.get_or_insert_default().stop_by = Some(limit);
+            }
+            self.alarm.set_sooner_at(limit);
+        } else if let Step::Join(_) = &self.step {
+            self.alarm.set_sooner_at(limit);
+        }
+    }
+
+    /// The alarm rang while an attempt ran: its timeout, or the end of its clean-up.
+    fn time_is_up(&mut self, cx: &mut Context<'_>) {
+        let Step::Attempt(attempt) = &mut self.step else { return };
+        if attempt.stop_by().is_some_and(|stop_by| stop_by <= Instant::now()) {
+            return self.abort(cx);
+        }
+        match (attempt.cut, self.cell.settings().timeout) {
+            (Cut::Not, Some(timeout)) => self.exceeds(timeout, cx),
+            (Cut::Requested, _) => self.abort(cx),
+            // What it did wrong is known; that it did not clean up either is no news.
+            (Cut::TimedOut | Cut::HelperPanicked | Cut::Not, _) => {
+                self.cell.abort_helpers();
+                self.end_attempt(Ending::Dropped);
+            }
+        }
+    }
+
+    /// The time of a stop is up.
+    fn abort(&mut self, cx: &mut Context<'_>) {
+        // As with a timeout, completion wins a tie.
+        let ending = match self.poll_future(cx) {
+            Poll::Ready(result) => Ending::Result(result),
+            Poll::Pending => Ending::Aborted,
+        };
+        self.end_attempt(ending);
+    }
+
+    /// The attempt exceeds a limit: it is cancelled, and may clean up.
+    fn exceeds(&mut self, timeout: Duration, cx: &mut Context<'_>) {
+        // The attempt may have become ready in this very turn, after it was polled: completion wins a tie.
+        if let Poll::Ready(result) = self.poll_future(cx) {
+            return self.end_attempt(Ending::Result(result));
+        }
+        let Step::Attempt(attempt) = &mut self.step else { return };
+        // Something was requested in the meantime: the news is on its way.
+        if !self.cell.exceed(timeout) {
+            return;
+        }
+        self.observed.timed_out(&self.cell, timeout);
+        let window = self.cell.window();
+        if self.takes_context && !window.is_zero() {
+            attempt.cut(Cut::TimedOut, timeout);
+            self.alarm.set(window);
+            self.alarm.set_sooner_than(attempt.stop_by());
+        } else {
+            self.end_attempt(Ending::Result(Err(TaskError::Timeout { timeout })));
+        }
+    }
+
+    /// Drops the attempt's future and settles what it ended with.
+    fn end_attempt(&mut self, ending: Ending) {
+        let Step::Attempt(attempt) = std::mem::replace(&mut self.step, Step::Over) else { return };
+        let violation = attempt.violation();
+        let ending = match (ending, attempt.cut) {
+            (Ending::Aborted, _) => Ending::Aborted,
+            // Whatever it returned: it had timed out, or its helper had panicked, which is concluded with.
+            (other, Cut::TimedOut) => {
+                let timeout = violation.map(|(timeout, _)| timeout).unwrap_or_default();
+                let _ = drop_caught(other);
+                Ending::Result(Err(TaskError::Timeout { timeout }))
+            }
+            (other, Cut::HelperPanicked) => {
+                let _ = drop_caught(other);
+                Ending::Dropped
+            }
+            (other, _) => other,
+        };
+        let lived = match (violation, attempt.cut) {
+            (Some((_, lived)), _) => lived,
+            // How long an attempt lived that was requested to stop does not count.
+            (None, Cut::Requested) => None,
+            (None, _) => attempt.age(),
+        };
+        let in_span = self.observed.in_span();
+        let dropped = drop_caught(attempt.future);
+        drop(in_span);
+        let ending = match dropped {
+            Ok(()) => ending,
+            Err(panic) => ending.with_panic(panic),
+        };
+        if attempt.cut == Cut::Not {
+            self.alarm.clear();
+        }
+        self.attempt_ended(ending, lived, attempt.cut);
+    }
+
+    /// The attempt's future is dropped: waits for its helpers, or goes on.
+    fn attempt_ended(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
+        let Some(ending) = self.conclude(ending, lived) else { return };
+        let window = self.cell.window();
+        if matches!(ending, Ending::Aborted) || (cut == Cut::Not && window.is_zero()) {
+            self.cell.abort_helpers();
+        } else if cut == Cut::Not {
+            self.alarm.set(window);
+        }
+        self.step = Step::Join(Box::new(Joining { ending, lived }));
+    }
+
+    /// Goes on after an attempt. Its ending comes back if it has helpers that have not ended.
+    fn conclude(&mut self, ending: Ending, lived: Option<Duration>) -> Option<Ending> {
+        let ticks = self.grid.as_ref().map(|grid| grid.ticks());
+        let aborted = matches!(ending, Ending::Aborted);
+        let next = match self.cell.conclude(ending, Measured { lived, ticks: ticks.as_ref(), has_helpers: false }) {
+            Conclusion::Next(next) => next,
+            Conclusion::Join(ending) => return Some(ending),
+        };
+        self.observed.concluded(&self.cell, &next, aborted);
+        if let Some(permit) = &mut self.permit {
+            permit.release();
+        }
+        if let Some(guards) = &mut self.guards {
+            guards.attempt_is_over();
+        }
+        self.alarm.clear();
+        let delay = match next {
+            Next::End(outcome) => {
+                self.finish(outcome);
+                return None;
+            }
+            Next::Hold(error) => {
+                let _ = drop_caught(error);
+                self.step = Step::Waiting { delay: Duration::ZERO };
+                self.cell.tell_group(Note::Held);
+                return None;
+            }
+            Next::Retry { delay, .. } if self.cell.is_managed() => {
+                self.step = Step::Waiting { delay };
+                self.cell.tell_group(Note::Failed(delay));
+                return None;
+            }
+            Next::Restart(error) => {
+                // The error is the user's, and so is its drop.
+                let _ = drop_caught(error);
+                Duration::ZERO
+            }
+            Next::Repeat(delay) => {
+                if let (Some(grid), Some(every), Some(ticks)) = (&mut self.grid, self.cell.settings().every, &ticks) {
+                    grid.due = ticks.next(every);
+                }
+                delay
+            }
+            Next::Retry { delay, .. } => delay,
+        };
+        // A zero delay does not touch the timer.
+        self.step = if delay.is_zero() {
+            Step::Yield
+        } else {
+            self.alarm.set(delay);
+            Step::Waiting { delay }
+        };
+        None
+    }
+
+    fn finish(&mut self, outcome: TaskOutcome) {
+        self.step = Step::Over;
+        self.finished = true;
+        drop(self.permit.take());
+        self.observed.ended(&self.cell, &outcome);
+        self.cell.core().remove(&self.cell, outcome);
+    }
+}
+
+impl Future for Actor {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let actor = &mut *self;
+        let _current = Current::enter(&actor.cell);
+        loop {
+            match actor.step {
+                Step::New => {
+                    actor.cell.listen(cx.waker());
+                    let delay = actor.cell.settings().initial_delay;
+                    if delay.is_zero() && actor.cell.member().is_none() && !actor.cell.has_news() {
+                        actor.step = Step::Due { gave_way: false };
+                        continue;
+                    }
+                    actor.look(delay);
+                    if matches!(actor.step, Step::Waiting { .. }) {
+                        actor.cell.waits();
+                    }
+                }
+                Step::Waiting { delay } => ready!(actor.poll_waiting(delay, cx)),
+                Step::Yield => {
+                    actor.step = Step::Due { gave_way: false };
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Step::Due { gave_way } => {
+                    if actor.poll_due(cx, gave_way).is_pending() {
+                        actor.cell.waits();
+                        return Poll::Pending;
+                    }
+                }
+                Step::Attempt(_) => ready!(actor.poll_attempt(cx)),
+                Step::Join(_) => ready!(actor.poll_join(cx)),
+                Step::Over => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+impl Drop for Actor {
+    /// The runtime goes away, and the attempt with it.
+    fn drop(&mut self) {
+        if !matches!(self.step, Step::Over) {
+            let in_span = self.observed.in_span();
+            let _ = drop_caught(std::mem::replace(&mut self.step, Step::Over));
+            drop(in_span);
+        }
+        if !self.finished {
+            self.cell.drop_task();
+            self.finish(TaskOutcome::Aborted { error: None });
+        }
+    }
+}

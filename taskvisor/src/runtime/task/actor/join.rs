@@ -1,0 +1,42 @@
+//! The wait for the helpers of an attempt that has ended.
+
+use std::task::{Context, Poll, ready};
+
+use super::super::cell::Bound;
+use super::super::decision::Ending;
+use super::Actor;
+use super::attempt::Joining;
+use super::step::Step;
+use crate::panics::drop_caught;
+
+impl Actor {
+    pub(in crate::runtime) fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.cell.has_news() {
+            match self.cell.take_bound() {
+                Some(Bound::Now(_)) => self.abort_helpers(),
+                Some(Bound::Within(bound, _)) => self.alarm.set_sooner(bound),
+                _ => {}
+            }
+        }
+        if self.cell.has_helpers() {
+            ready!(self.alarm.poll(cx));
+            self.abort_helpers();
+        } else if let Step::Join(joining) = std::mem::replace(&mut self.step, Step::Over) {
+            let Joining { ending, lived } = *joining;
+            if let Some(ending) = self.conclude(ending, lived) {
+                self.step = Step::Join(Box::new(Joining { ending, lived }));
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn abort_helpers(&mut self) {
+        self.cell.abort_helpers();
+        if let Step::Join(joining) = &mut self.step {
+            // A result that was taken before the request stands; only its helpers did not stop in time.
+            if !self.cell.has_result() && self.cell.is_asked() {
+                let _ = drop_caught(std::mem::replace(&mut joining.ending, Ending::Aborted));
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! A fault of the test kit strikes the running attempt.
+
+use std::future::pending;
+use std::mem;
+use std::panic::resume_unwind;
+
+use super::super::decision::Ending;
+use super::{Actor, Attempt, Step};
+use crate::panics::catch;
+use crate::task::{BoxTaskFuture, TaskError};
+use crate::test::FaultKind;
+
+impl Actor {
+    /// Whether a fault has struck the attempt.
+    pub(in crate::runtime) fn is_struck(&mut self) -> bool {
+        let Step::Attempt(attempt) = &mut self.step else { return false };
+        let Some((strike, number)) = self.cell.take_fault() else { return false };
+        strike.log.note(strike.kind, self.cell.name(), number);
+        let error = match strike.kind {
+            FaultKind::Hang => {
+                attempt.hang();
+                return true;
+            }
+            FaultKind::Crash => TaskError::Fail { reason: "simulated crash".into() },
+            FaultKind::Fatal => TaskError::Fatal { reason: "simulated fatal error".into() },
+            FaultKind::Panic => attempt.panic(),
+        };
+        self.end_attempt(Ending::Result(Err(error)));
+        true
+    }
+}
+
+impl Attempt {
+    fn take_future(&mut self) -> BoxTaskFuture {
+        mem::replace(&mut self.future, Box::pin(pending()))
+    }
+
+    /// It is not polled any more, and holds what it holds until it is dropped.
+    fn hang(&mut self) {
+        let future = self.take_future();
+        self.future = Box::pin(async move {
+            let _held = future;
+            pending().await
+        });
+    }
+
+    /// Drops the future the way a panic in it does: while its thread unwinds. The panic hook is not called: it would
+    /// print what is no failure of the test.
+    fn panic(&mut self) -> TaskError {
+        let future = self.take_future();
+        let unwound = catch(|| {
+            let _dropped = future;
+            resume_unwind(Box::new("simulated panic"));
+        });
+        unwound.err().unwrap_or(TaskError::Panicked { message: "simulated panic".into() })
+    }
+}

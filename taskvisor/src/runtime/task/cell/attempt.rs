@@ -1,0 +1,108 @@
+//! What the present attempt asks of its cell, through its context.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::super::helpers::{Helper, Running};
+use super::{Bound, Cell};
+use crate::runtime::observe::{self, Background, SpanRef};
+use crate::task::{Job, StopReason, TaskError};
+
+impl Cell {
+    /// Whether the attempt was requested to stop, or its token was cancelled otherwise.
+    pub(crate) fn is_cancelled(&self, attempt: u64) -> bool {
+        let state = self.lock();
+        state.machine.attempt() != attempt
+            || state.machine.is_cancelled()
+            || state.token.as_ref().is_some_and(CancellationToken::is_cancelled)
+    }
+
+    /// Why the attempt was requested to stop; of the final attempt, why it is the final one.
+    pub(crate) fn stop_reason(&self, attempt: u64) -> Option<StopReason> {
+        let state = self.lock();
+        state.machine.why().filter(|_| state.machine.attempt() == attempt)
+    }
+
+    pub(crate) fn token(&self, attempt: u64) -> CancellationToken {
+        let mut state = self.lock();
+        if state.machine.attempt() == attempt && !state.machine.is_cancelled() {
+            return state.token.get_or_insert_default().clone();
+        }
+        drop(state);
+        let token = CancellationToken::new();
+        token.cancel();
+        token
+    }
+
+    pub(crate) fn spawn_helper<F>(self: &Arc<Self>, attempt: u64, span: &SpanRef, future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let Some((running, abort)) = self.joined(attempt) else { return };
+        // It counts by now, so the attempt's span is not closed before it ends.
+        let helper: Background = Box::pin(Helper::new(future, abort, span.upgrade(), running));
+        if let Ok(runtime) = self.core.runtime() {
+            observe::spawn(&runtime, helper, |_| Arc::clone(&self.name));
+        }
+    }
+
+    /// Makes a job that is joined when the attempt ends. Nothing can end it once it runs.
+    pub(crate) fn job(
+        self: &Arc<Self>,
+        attempt: u64,
+        span: &SpanRef,
+        work: impl FnOnce() -> Result<(), TaskError> + Send + 'static,
+    ) -> Job {
+        match self.joined(attempt) {
+            Some((running, _)) => {
+                // Dropped in this order, run or not: once it no longer counts, the actor closes the span.
+                let parts = (work, span.upgrade(), running);
+                Box::new(move || {
+                    let (work, span, running) = parts;
+                    running.run(move || {
+                        let _in_span = span.enter();
+                        work()
+                    })
+                })
+            }
+            None => Box::new(|| Err(TaskError::Canceled)),
+        }
+    }
+
+    /// Counts one more for which the end of the attempt waits, unless the attempt has ended.
+    fn joined(self: &Arc<Self>, attempt: u64) -> Option<(Running, CancellationToken)> {
+        let mut state = self.lock();
+        if !state.machine.is_running(attempt) {
+            return None;
+        }
+        let aside = state.aside.get_or_insert_default();
+        aside.running += 1;
+        let abort = aside.abort.get_or_insert_default().clone();
+        Some((Running::new(Arc::clone(self)), abort))
+    }
+
+    pub(in crate::runtime) fn helper_panicked(&self, panic: TaskError) {
+        let mut state = self.lock();
+        let Some(aside) = &mut state.aside else { return };
+        if aside.panic.is_some() {
+            return;
+        }
+        aside.panic = Some(panic);
+        state.machine.because(StopReason::HelperPanicked);
+        let effects = state.machine.helper_panicked();
+        let token = if effects.interrupts { state.token.take() } else { None };
+        self.wake(state, token);
+    }
+
+    pub(in crate::runtime) fn helper_ended(&self) {
+        let mut state = self.lock();
+        let Some(aside) = &mut state.aside else { return };
+        aside.running -= 1;
+        if aside.running == 0 {
+            let effects = state.machine.helpers_ended();
+            self.carry_out(None, state, Bound::Open, effects);
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! How long an attempt may take to end, and which bound that is.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::runtime::timer::deadline;
+use crate::supervisor::StopLimit;
+
+/// How long the present attempt may take to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// No time at all.
+    Now(StopLimit),
+    Within(Duration, StopLimit),
+    /// Until whoever requested the stop comes back and aborts it.
+    Open,
+}
+
+/// A bound without its kind, as a cell keeps it: together they would take eight bytes more of each task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::runtime) enum Allowed {
+    Now,
+    Within(Duration),
+    Open,
+}
+
+impl Allowed {
+    pub(in crate::runtime) fn with(self, limit: StopLimit) -> Bound {
+        match self {
+            Self::Now => Bound::Now(limit),
+            Self::Within(time) => Bound::Within(time, limit),
+            Self::Open => Bound::Open,
+        }
+    }
+}
+
+impl From<Bound> for Allowed {
+    fn from(bound: Bound) -> Self {
+        match bound {
+            Bound::Now(_) => Self::Now,
+            Bound::Within(time, _) => Self::Within(time),
+            Bound::Open => Self::Open,
+        }
+    }
+}
+
+impl Bound {
+    pub(crate) fn within(time: Duration, limit: StopLimit) -> Self {
+        if time.is_zero() { Self::Now(limit) } else { Self::Within(time, limit) }
+    }
+
+    /// The time that is left, where there is any and it is known.
+    pub(in crate::runtime) fn time(self) -> Option<Duration> {
+        match self {
+            Self::Within(time, _) => Some(time),
+            Self::Now(_) | Self::Open => None,
+        }
+    }
+
+    pub(in crate::runtime) fn tighter(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Now(_), _) | (Self::Within(..) | Self::Open, Self::Open) => self,
+            (_, Self::Now(_)) | (Self::Open, Self::Within(..)) => other,
+            (Self::Within(a, _), Self::Within(b, _)) => {
+                if a <= b {
+                    self
+                } else {
+                    other
+                }
+            }
+        }
+    }
+}
+
+/// Until when what is requested to stop may take: its share of the time, and the whole, of which an explicit
+/// `stop_timeout` may use what it says. `None` is a time that never comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StopBy {
+    share: Option<Instant>,
+    end: Option<Instant>,
+    /// What it means to exceed the share.
+    limit: StopLimit,
+}
+
+impl StopBy {
+    /// All of so much time from now on.
+    pub(crate) fn within(time: Duration) -> Self {
+        let end = deadline(time);
+        Self { share: end, end, limit: StopLimit::Grace }
+    }
+
+    /// At once.
+    pub(crate) fn now(limit: StopLimit) -> Self {
+        let now = Some(Instant::now());
+        Self { share: now, end: now, limit }
+    }
+
+    /// Whether there is no time left at all.
+    pub(in crate::runtime) fn is_over(&self, now: Instant) -> bool {
+        self.end.is_some_and(|end| end <= now)
+    }
+
+    /// The part of it for one layer, if so many stop after it. All of it but a reserve of the smaller of 1 s and a
+    /// tenth of `grace` for each; the reserves are at most half of what is left.
+    pub(in crate::runtime) fn share(self, now: Instant, below: u32, grace: Duration) -> Self {
+        let (Some(share), true) = (self.share, below > 0) else { return self };
+        let left = share.saturating_duration_since(now);
+        let reserve = reserve(left, below, grace);
+        Self { share: Some(share - reserve), end: self.end, limit: StopLimit::Share }
+    }
+
+    /// The bound of a task that is requested to stop now.
+    pub(in crate::runtime) fn bound(self, now: Instant, stop_timeout: Option<Duration>) -> Bound {
+        let left = |at: Option<Instant>| at.map(|at| at.saturating_duration_since(now));
+        match (stop_timeout, left(self.end), left(self.share)) {
+            (Some(timeout), Some(end), _) if end <= timeout => Bound::within(end, self.limit.of_end()),
+            (Some(timeout), ..) => Bound::within(timeout, StopLimit::StopTimeout),
+            (None, _, Some(share)) => Bound::within(share, self.limit),
+            (None, _, None) => Bound::Open,
+        }
+    }
+
+    /// The sooner of two requests.
+    pub(in crate::runtime) fn sooner(self, other: Self) -> Self {
+        let ends = |by: &Self| (by.end.is_none(), by.end);
+        if ends(&other) < ends(&self) { other } else { self }
+    }
+}
+
+fn reserve(left: Duration, below: u32, grace: Duration) -> Duration {
+    (grace / 10).min(Duration::from_secs(1)).saturating_mul(below).min(left / 2)
+}
+
+impl StopLimit {
+    /// What it means to exceed the end, where this is what it means to exceed the share.
+    fn of_end(self) -> Self {
+        if self == Self::Share { Self::Grace } else { self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn left(by: StopBy, now: Instant) -> Duration {
+        by.share.unwrap() - now
+    }
+
+    fn all(now: Instant, time: Duration) -> StopBy {
+        StopBy { share: Some(now + time), end: Some(now + time), limit: StopLimit::Grace }
+    }
+
+    #[test]
+    fn k6a_a_layer_leaves_a_reserve_for_each_after_it() {
+        let now = Instant::now();
+        let by = all(now, 9 * SECOND);
+        assert_eq!(left(by.share(now, 0, 9 * SECOND), now), 9 * SECOND);
+        assert_eq!(left(by.share(now, 2, 9 * SECOND), now), Duration::from_millis(7_200));
+        // At most a second each, and at most half in all.
+        assert_eq!(left(all(now, 60 * SECOND).share(now, 3, 60 * SECOND), now), 57 * SECOND);
+        assert_eq!(left(all(now, 60 * SECOND).share(now, 2_000, 60 * SECOND), now), 30 * SECOND);
+    }
+
+    #[test]
+    fn k6a_an_inner_group_divides_its_share() {
+        let now = Instant::now();
+        let outer = all(now, 9 * SECOND).share(now, 1, 9 * SECOND);
+        assert_eq!(left(outer.share(now, 1, 9 * SECOND), now), Duration::from_millis(7_200));
+    }
+
+    #[test]
+    fn k6a_what_was_said_is_kept_as_long_as_the_grace_lasts() {
+        let now = Instant::now();
+        let by = all(now, 9 * SECOND).share(now, 2, 9 * SECOND);
+        assert_eq!(by.bound(now, Some(8 * SECOND)), Bound::Within(8 * SECOND, StopLimit::StopTimeout));
+        assert_eq!(by.bound(now, Some(10 * SECOND)), Bound::Within(9 * SECOND, StopLimit::Grace));
+        assert_eq!(by.bound(now, Some(Duration::ZERO)), Bound::Now(StopLimit::StopTimeout));
+        assert_eq!(by.bound(now, None), Bound::Within(Duration::from_millis(7_200), StopLimit::Share));
+        assert_eq!(StopBy::within(Duration::MAX).bound(now, None), Bound::Open);
+    }
+
+    #[test]
+    fn k6a_the_sooner_of_two_requests_stands() {
+        let now = Instant::now();
+        let (short, long, never) = (all(now, SECOND), all(now, 2 * SECOND), StopBy::within(Duration::MAX));
+        for (a, b) in [(short, long), (long, short), (short, never), (never, short)] {
+            assert_eq!(a.sooner(b), short);
+        }
+    }
+
+    #[test]
+    fn k6a_the_tighter_bound_keeps_its_kind() {
+        let timeout = Bound::Within(SECOND, StopLimit::StopTimeout);
+        let grace = Bound::Within(2 * SECOND, StopLimit::Grace);
+        for (a, b) in [(timeout, grace), (grace, timeout), (timeout, Bound::Open), (Bound::Open, timeout)] {
+            assert_eq!(a.tighter(b), timeout);
+        }
+        let forced = Bound::Now(StopLimit::Forced);
+        assert_eq!(timeout.tighter(forced), forced);
+        assert_eq!(forced.tighter(Bound::Now(StopLimit::Grace)), forced);
+    }
+}

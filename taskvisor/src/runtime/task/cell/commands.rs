@@ -1,0 +1,258 @@
+//! What others want of a task: stop, restart, trigger, and how it ended.
+
+use std::future::poll_fn;
+use std::sync::{Arc, MutexGuard};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::super::decision::Request;
+use super::super::machine::{Effects, Stage};
+use super::{ABORT, Bound, Cell, State, cancel};
+use crate::events::EventKind;
+use crate::inspect::TaskOutcome;
+use crate::panics::drop_caught;
+use crate::runtime::clock::{Ticks, after};
+use crate::runtime::timer::deadline;
+use crate::runtime::waits::Target;
+use crate::supervisor::{RuntimeError, StopLimit};
+use crate::task::StopReason;
+
+impl Cell {
+    /// Requests the task to stop. Whether this call was the first to do so; `None` if it has ended.
+    pub(crate) fn stop(&self, bound: Bound, why: StopReason) -> Option<bool> {
+        self.stop_at(None, bound, why)
+    }
+
+    /// As `stop`, where many are requested at once and the time is known.
+    pub(in crate::runtime) fn stop_at(&self, now: Option<Ticks>, bound: Bound, why: StopReason) -> Option<bool> {
+        let by_name = matches!(why, StopReason::Canceled | StopReason::Replaced);
+        let mut state = self.lock();
+        #[cfg(feature = "controller")]
+        if state.machine.stage() == Stage::Queued {
+            drop(state);
+            if self.core.withdraw(self, by_name) {
+                return Some(true);
+            }
+            // Its turn came in the meantime, or it was withdrawn.
+            state = self.lock();
+        }
+        if state.machine.stage() == Stage::Ended {
+            return None;
+        }
+        let first = state.machine.request() != Request::Stop;
+        if first && by_name {
+            self.announce(EventKind::TaskRemoveRequested);
+        }
+        state.tighten(bound, why);
+        let effects = state.machine.stop(&self.settings, matches!(bound, Bound::Now(_)));
+        self.carry_out(now, state, bound, effects);
+        Some(first)
+    }
+
+    /// Requests the task to stop, and does not wait.
+    pub(crate) fn remove(&self) {
+        self.stop(self.own_bound(self.stop_bound()), StopReason::Canceled);
+    }
+
+    /// Ends a wait, or the running attempt, and begins anew. False where no attempt will follow.
+    pub(crate) fn restart(&self) -> bool {
+        let mut state = self.lock();
+        let Some(effects) = state.machine.restart() else { return false };
+        if effects.interrupts {
+            state.tighten(self.own_bound(self.stop_bound()), StopReason::Restart);
+        }
+        self.carry_out(None, state, Bound::Open, effects);
+        true
+    }
+
+    /// Ends a wait for an initial delay, an interval or a backoff. Whether there was one.
+    pub(crate) fn trigger(&self) -> bool {
+        let mut state = self.lock();
+        let Some(effects) = state.machine.trigger() else { return false };
+        self.carry_out(None, state, Bound::Open, effects);
+        true
+    }
+
+    /// Does what a command asks for, and releases the lock first. A running attempt should stop within the bound.
+    pub(in crate::runtime) fn carry_out(
+        &self,
+        now: Option<Ticks>,
+        mut state: MutexGuard<'_, State>,
+        bound: Bound,
+        effects: Effects,
+    ) {
+        let mut token = None;
+        // Before the lock is released: what it reports came of this start or stop.
+        let epoch = if effects.report.is_some() { self.epoch() } else { 0 };
+        if effects.interrupts {
+            let now = now.unwrap_or_else(|| self.core.clock.now());
+            if effects.is_first {
+                state.since = now;
+            }
+            match bound {
+                Bound::Within(time, limit) => {
+                    let stop_by = after(now, time);
+                    if stop_by < state.stop_by {
+                        state.stop_by = stop_by;
+                        state.machine.set_limit(limit);
+                    }
+                }
+                Bound::Now(limit) if now < state.stop_by => state.machine.set_limit(limit),
+                Bound::Now(_) | Bound::Open => {}
+            }
+            token = state.token.take();
+        }
+        if effects.wakes {
+            self.wake(state, token);
+        } else {
+            drop(state);
+        }
+        if let Some(report) = effects.report {
+            self.report(epoch, report);
+        }
+    }
+
+    /// Raises the news, and wakes the actor once the lock is released.
+    pub(in crate::runtime) fn wake(&self, state: MutexGuard<'_, State>, token: Option<CancellationToken>) {
+        self.news.raise();
+        let waker = state.waker.clone();
+        drop(state);
+        cancel(token);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// How long a stop by name or handle waits.
+    pub(crate) fn stop_bound(&self) -> Duration {
+        self.settings.stop_timeout.unwrap_or(self.core.config.grace)
+    }
+
+    /// The bound of a stop by name or handle, which has as much time as it says.
+    pub(in crate::runtime) fn own_bound(&self, within: Duration) -> Bound {
+        let is_own = self.settings.stop_timeout.is_some();
+        Bound::within(within, if is_own { StopLimit::StopTimeout } else { StopLimit::Grace })
+    }
+
+    /// How long the clean-up after a timeout may take.
+    pub(in crate::runtime) fn window(&self) -> Duration {
+        const WINDOW: Duration = Duration::from_secs(5);
+        self.settings.cleanup.or(self.settings.stop_timeout).unwrap_or(WINDOW.min(self.core.config.grace))
+    }
+
+    /// Tells the task to stop and waits until it has ended, unless it is the task itself that asks. Whether this call
+    /// was the first to tell it.
+    pub(crate) async fn cancel(self: &Arc<Self>, within: Duration) -> Result<bool, RuntimeError> {
+        let Some(first) = self.stop(self.own_bound(within), StopReason::Canceled) else { return Ok(false) };
+        let Some(_wait) = self.core.enter_wait(|| Target::Task(Arc::clone(self))) else { return Ok(first) };
+        if !self.ended_within(within).await {
+            // The bound may have been counted from a bit later, or the attempt keeps the deadline of its clean-up.
+            self.stop(Bound::Now(StopLimit::Grace), StopReason::Canceled);
+            if !self.ended_within(ABORT).await {
+                self.declare_aborted();
+                return Err(RuntimeError::TaskRemoveTimeout { name: self.name.to_string(), timeout: within });
+            }
+        }
+        Ok(first)
+    }
+
+    /// The time is up, and the attempt cannot be ended: the outcome is settled, unless it was before.
+    pub(in crate::runtime) fn declare_aborted(&self) {
+        let mut state = self.lock();
+        if state.outcome.is_some() {
+            return;
+        }
+        state.outcome = Some(TaskOutcome::Aborted { error: state.last_error.clone() });
+        state.tighten(Bound::Now(StopLimit::Grace), StopReason::Canceled);
+        let effects = state.machine.stop(&self.settings, true);
+        self.carry_out(None, state, Bound::Now(StopLimit::Grace), effects);
+        self.wake_waiting();
+    }
+
+    pub(crate) fn try_outcome(&self) -> Option<TaskOutcome> {
+        self.lock().outcome.clone()
+    }
+
+    pub(in crate::runtime) fn is_aborted(&self) -> bool {
+        matches!(self.lock().outcome, Some(TaskOutcome::Aborted { .. }))
+    }
+
+    pub(crate) async fn outcome(&self) -> TaskOutcome {
+        self.when(|state| state.outcome.clone()).await
+    }
+
+    async fn ended_within(&self, time: Duration) -> bool {
+        // Most end in the next turn of the scheduler: a timer is made for those only that do not.
+        if self.ends_in_this_turn().await {
+            return true;
+        }
+        // A shutdown that has given the task up waits no longer, and nor does this.
+        let ended = self.when(|state| match state.machine.stage() {
+            Stage::Ended => Some(true),
+            _ => (state.outcome.is_some() && self.core.has_given_up()).then_some(false),
+        });
+        match deadline(time) {
+            None => ended.await,
+            Some(deadline) => self.core.timeout_at(deadline, ended).await.unwrap_or(false),
+        }
+    }
+
+    async fn ends_in_this_turn(&self) -> bool {
+        let mut turns = 0;
+        poll_fn(|cx| {
+            turns += 1;
+            let ended = self.lock().machine.stage() == Stage::Ended;
+            if ended || turns > 1 {
+                return Poll::Ready(ended);
+            }
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+        .await
+    }
+
+    async fn when<T>(&self, look: impl Fn(&State) -> Option<T>) -> T {
+        if let Some(found) = look(&self.lock()) {
+            return found;
+        }
+        let mut place = Waiting { cell: self, id: None };
+        poll_fn(|cx| {
+            // Cloned without the lock: the waker is the user's.
+            let waker = cx.waker().clone();
+            let mut state = self.lock();
+            if let Some(found) = look(&state) {
+                return Poll::Ready(found);
+            }
+            let replaced = state.waiting.register(&mut place.id, waker);
+            drop(state);
+            drop(replaced);
+            Poll::Pending
+        })
+        .await
+    }
+}
+
+/// One that waits for something of a cell; it is forgotten when this is dropped.
+struct Waiting<'a> {
+    cell: &'a Cell,
+    id: Option<u32>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(id) = self.id {
+            let gone = self.cell.lock().waiting.deregister(id);
+            let _ = drop_caught(gone);
+        }
+    }
+}
+
+impl State {
+    pub(in crate::runtime) fn tighten(&mut self, bound: Bound, why: StopReason) {
+        self.machine.because(why);
+        let tighter = self.bound.map_or(bound, |other| other.with(self.machine.limit()).tighter(bound));
+        self.bound = Some(tighter.into());
+    }
+}

@@ -1,0 +1,36 @@
+//! Faults that the test kit sends to attempts.
+
+use super::super::machine::Stage;
+use super::{Cell, State};
+use crate::runtime::test_hooks::Strike;
+
+impl Cell {
+    /// Strikes the running attempt, or the next at its very begin.
+    pub(in crate::runtime) fn send_fault(&self, strike: Strike) {
+        let mut state = self.lock();
+        if matches!(state.machine.stage(), Stage::Over | Stage::Ended) {
+            return;
+        }
+        state.fault = Some(Box::new(strike));
+        if matches!(state.machine.stage(), Stage::Running(_)) {
+            self.wake(state, None);
+        }
+    }
+
+    /// An attempt begins: a fault that waits for it is news.
+    pub(in crate::runtime) fn note_fault(&self, state: &State) {
+        if state.fault.is_some() {
+            self.news.raise();
+        }
+    }
+
+    pub(in crate::runtime) fn take_fault(&self) -> Option<(Box<Strike>, u32)> {
+        let mut state = self.lock();
+        let attempt = super::shown(state.machine.attempt());
+        state.fault.take().map(|strike| (strike, attempt))
+    }
+
+    pub(in crate::runtime) fn spare(&self) {
+        self.lock().fault = None;
+    }
+}

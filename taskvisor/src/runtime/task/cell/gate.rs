@@ -1,0 +1,132 @@
+//! What a group wants of a task in it, and what it is told of it.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::machine::{Report, Stage, Wait};
+use super::{Bound, Cell, Membership};
+use crate::runtime::group::{Epoch, Note};
+use crate::task::StopReason;
+
+impl Cell {
+    /// Opens the gate: the next attempt is due.
+    pub(in crate::runtime) fn release(&self, epoch: Epoch) {
+        let mut state = self.lock();
+        self.set_epoch(epoch);
+        let effects = state.machine.release();
+        self.carry_out(None, state, Bound::Open, effects);
+    }
+
+    /// Opens the gate to a task that failed: the next attempt waits for its backoff.
+    pub(in crate::runtime) fn resume(&self, epoch: Epoch) {
+        let mut state = self.lock();
+        self.set_epoch(epoch);
+        let effects = state.machine.resume();
+        self.carry_out(None, state, Bound::Open, effects);
+    }
+
+    /// Requests the task to end its attempt and to wait to be released.
+    pub(in crate::runtime) fn hold(&self, epoch: Epoch, bound: Bound) {
+        let mut state = self.lock();
+        let effects = state.machine.hold();
+        if effects.wakes {
+            self.set_epoch(epoch);
+            state.tighten(bound, StopReason::SiblingRestart);
+        }
+        self.carry_out(None, state, Bound::Open, effects);
+    }
+
+    /// Lets no further attempt begin; one that runs goes on until it is requested to stop.
+    pub(in crate::runtime) fn retire(&self) {
+        self.lock().machine.retire();
+    }
+
+    /// Whether a failed task waits for its backoff before it begins again.
+    pub(in crate::runtime) fn is_backing_off(&self) -> bool {
+        self.lock().machine.stage() == Stage::Waiting(Wait::Backoff)
+    }
+
+    /// Why a stop of its group stops it.
+    pub(in crate::runtime) fn reason_of_group(&self) -> StopReason {
+        if self.core.is_stopping() { StopReason::Shutdown } else { StopReason::GroupStopped }
+    }
+
+    /// The last start or stop that the group requested. Read under the cell's lock where what comes of it is decided.
+    pub(in crate::runtime) fn epoch(&self) -> Epoch {
+        self.member().map_or(0, |member| member.epoch.load(Ordering::Relaxed))
+    }
+
+    fn set_epoch(&self, epoch: Epoch) {
+        if let Some(member) = self.member() {
+            member.epoch.store(epoch, Ordering::Relaxed);
+        }
+    }
+
+    /// Reports to the group what the machine says.
+    pub(in crate::runtime) fn report(&self, epoch: Epoch, report: Report) {
+        let note = match report {
+            Report::Ready => Note::Ready,
+            Report::Delayed => Note::Delayed,
+            Report::Held => Note::Held,
+            Report::Skip => Note::Skip,
+        };
+        self.tell_group_of(epoch, note);
+    }
+
+    /// Tells the group, if there is one.
+    #[inline]
+    pub(in crate::runtime) fn tell_group(&self, note: Note) {
+        if self.member().is_some() {
+            self.tell_group_of(self.epoch(), note);
+        }
+    }
+
+    /// Tells the group of something that came of this start or stop.
+    pub(in crate::runtime) fn tell_group_of(&self, epoch: Epoch, note: Note) {
+        if let Some(Membership { group, key, .. }) = self.member() {
+            group.note_of(self.id, *key, epoch, note);
+        }
+    }
+
+    pub(in crate::runtime) fn is_managed(&self) -> bool {
+        self.member().is_some_and(|member| member.managed)
+    }
+
+    pub(in crate::runtime) fn is_ready(&self) -> bool {
+        self.lock().machine.is_ready()
+    }
+
+    /// An attempt with a watchdog goes on: from now it must give signs of life.
+    pub(in crate::runtime) fn beat_first(&self) {
+        self.lock().aside.get_or_insert_default().beat = Some(Instant::now());
+    }
+
+    /// The attempt gives a sign of life.
+    pub(crate) fn beat(&self, attempt: u64) {
+        let mut state = self.lock();
+        if state.machine.attempt() == attempt {
+            if let Some(beat) = state.aside.as_mut().and_then(|aside| aside.beat.as_mut()) {
+                *beat = Instant::now();
+            }
+        }
+    }
+
+    /// For how long the attempt has given no sign of life.
+    pub(in crate::runtime) fn silence(&self) -> Duration {
+        self.lock().aside.as_ref().and_then(|aside| aside.beat).map_or(Duration::ZERO, |beat| beat.elapsed())
+    }
+
+    /// The attempt says that it is ready.
+    pub(crate) fn signal_ready(&self, attempt: u64) {
+        let mut state = self.lock();
+        let effects = state.machine.signal_ready(&self.settings, attempt);
+        self.carry_out(None, state, Bound::Open, effects);
+    }
+
+    /// The attempt made progress: the failures before it are forgotten.
+    pub(crate) fn progress(&self, attempt: u64) {
+        self.lock().machine.progress(attempt);
+    }
+}

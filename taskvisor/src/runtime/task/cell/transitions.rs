@@ -1,0 +1,349 @@
+//! What the actor makes of an attempt: its begin, its end, and what follows.
+
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use tokio_util::sync::CancellationToken;
+
+use super::super::decision::{Ending, Next, Request};
+use super::super::machine::{Conclusion, Heed, Measured, Stage, Turn, Wait};
+use super::{Bound, Cell, State, cancel, shown};
+use crate::events::{Event, EventKind, Reason, millis};
+use crate::inspect::{TaskOutcome, now};
+use crate::panics::drop_caught;
+use crate::runtime::clock::Ticks;
+use crate::runtime::group::End;
+use crate::runtime::warnings;
+use crate::supervisor::StopLimit;
+use crate::sync::WaitList;
+use crate::task::{StopReason, TaskError, TaskRef};
+
+/// What is left to do, or to drop, when the registration has ended.
+pub(in crate::runtime) struct Finished {
+    pub(in crate::runtime) end: End,
+    /// If it was aborted, by which bound.
+    pub(in crate::runtime) aborted: Option<StopLimit>,
+    pub(in crate::runtime) unready: bool,
+    /// What the outcome would have been, had it not been declared before.
+    spare: Option<TaskOutcome>,
+    _waker: Option<Waker>,
+    waiting: WaitList,
+    token: Option<CancellationToken>,
+}
+
+impl Finished {
+    /// Does what is left to do. Called with no lock held.
+    #[inline]
+    pub(in crate::runtime) fn carry_out(self) {
+        cancel(self.token);
+        if self.spare.is_some() {
+            let _ = drop_caught(self.spare);
+        }
+        self.waiting.wake();
+    }
+}
+
+impl Cell {
+    pub(in crate::runtime) fn listen(&self, waker: &Waker) {
+        self.lock().waker = Some(waker.clone());
+    }
+
+    /// It is not about to begin, but waits.
+    pub(in crate::runtime) fn waits(&self) {
+        let mut state = self.lock();
+        if state.since == Ticks::MAX {
+            state.since = self.core.clock.now();
+        }
+    }
+
+    pub(in crate::runtime) fn has_news(&self) -> bool {
+        self.news.is_raised()
+    }
+
+    /// What an actor that runs no attempt is to do.
+    pub(in crate::runtime) fn turn(&self) -> Turn {
+        let mut state = self.lock();
+        self.news.take();
+        let (turn, report) = state.machine.turn(&self.settings);
+        if turn == Turn::Over {
+            let task = state.task.take();
+            drop(state);
+            let _ = drop_caught(task);
+            return turn;
+        }
+        let epoch = if report.is_some() { self.epoch() } else { 0 };
+        drop(state);
+        if let Some(report) = report {
+            self.report(epoch, report);
+        }
+        turn
+    }
+
+    /// What an actor that runs an attempt is to do, and how long the attempt may take to end.
+    pub(in crate::runtime) fn heed(&self, takes_context: bool) -> (Heed, Option<Bound>) {
+        let mut state = self.lock();
+        self.news.take();
+        let bound = state.bound.take().map(|bound| bound.with(state.machine.limit()));
+        let helper_panicked = state.aside.as_ref().is_some_and(|aside| aside.panic.is_some());
+        (state.machine.heed(takes_context, matches!(bound, Some(Bound::Now(_))), helper_panicked), bound)
+    }
+
+    /// How long the helpers of an attempt may take to end, if that was requested since.
+    pub(in crate::runtime) fn take_bound(&self) -> Option<Bound> {
+        let mut state = self.lock();
+        self.news.take();
+        let limit = state.machine.limit();
+        state.bound.take().map(|bound| bound.with(limit))
+    }
+
+    /// The attempt takes longer than one poll.
+    pub(in crate::runtime) fn lasts_since(&self, began: Instant) {
+        let mut state = self.lock();
+        if state.machine.request() == Request::Nothing {
+            state.since = self.core.clock.at(began);
+        }
+    }
+
+    /// The delay of the wait has passed.
+    pub(in crate::runtime) fn waited(&self) {
+        self.lock().machine.waited();
+    }
+
+    /// Begins an attempt and gives the task and the attempt's number, unless something else was requested.
+    pub(in crate::runtime) fn begin(&self) -> Option<(TaskRef, u64)> {
+        self.core.bus.start_here();
+        let mut state = self.lock();
+        let task = state.task.clone()?;
+        let (unready, report) = state.machine.begin(&self.settings)?;
+        if state.machine.is_final_attempt() {
+            // How long it may take is news for the actor.
+            self.news.raise();
+        } else {
+            state.bound = None;
+        }
+        let attempt = state.machine.attempt();
+        let epoch = if report.is_some() { self.epoch() } else { 0 };
+        #[cfg(feature = "test-util")]
+        self.note_fault(&state);
+        if self.core.bus.is_active() {
+            self.core.bus.publish(self.event_of_attempt(&state, EventKind::TaskStarting));
+        }
+        drop(state);
+        if let Some(report) = report {
+            self.report(epoch, report);
+        }
+        if unready {
+            self.core.one_is_ready();
+        }
+        Some((task, attempt))
+    }
+
+    /// The attempt exceeded a limit. False if something was requested of it before.
+    pub(in crate::runtime) fn exceed(&self, timeout: Duration) -> bool {
+        let mut state = self.lock();
+        if !state.machine.exceed() {
+            return false;
+        }
+        state.machine.because(StopReason::Timeout);
+        if self.core.bus.is_active() {
+            let timeout_ms = Some(millis(timeout));
+            self.core.bus.publish(Event { timeout_ms, ..self.event_of_attempt(&state, EventKind::TimeoutHit) });
+        }
+        let token = state.token.take();
+        drop(state);
+        cancel(token);
+        true
+    }
+
+    /// Whether anything is requested of the task.
+    pub(in crate::runtime) fn is_asked(&self) -> bool {
+        self.lock().machine.request() != Request::Nothing
+    }
+
+    /// Whether the attempt had ended before anything was requested, and its result stands.
+    pub(in crate::runtime) fn has_result(&self) -> bool {
+        matches!(self.lock().machine.stage(), Stage::Joining { unasked: true, .. })
+    }
+
+    pub(in crate::runtime) fn has_helpers(&self) -> bool {
+        self.lock().aside.as_ref().is_some_and(|aside| aside.running > 0)
+    }
+
+    pub(in crate::runtime) fn abort_helpers(&self) {
+        let abort = self.lock().aside.as_ref().and_then(|aside| aside.abort.clone());
+        if let Some(abort) = abort {
+            abort.cancel();
+        }
+    }
+
+    /// The attempt's future is dropped: decides what follows, in one step with looking at what was requested. While the
+    /// attempt has helpers the ending is handed back, to be concluded when they have ended.
+    pub(in crate::runtime) fn conclude(&self, ending: Ending, mut measured: Measured<'_>) -> Conclusion {
+        let mut state = self.lock();
+        let token = state.token.take();
+        measured.has_helpers = state.aside.as_ref().is_some_and(|aside| aside.running > 0);
+        let (mut ending, mut unheard) = (ending, None);
+        if !measured.has_helpers {
+            if state.outcome.is_some() {
+                // The outcome was declared while the attempt could not be stopped: what it came to is no news.
+                unheard = Some(std::mem::replace(&mut ending, Ending::Aborted));
+            }
+            if let Some(panic) = state.aside.take().and_then(|aside| aside.panic) {
+                ending = ending.with_panic(panic);
+            }
+        }
+        let aborted = matches!(ending, Ending::Aborted);
+        #[cfg(feature = "test-util")]
+        let number = shown(state.machine.attempt());
+        let adjust = |next| {
+            #[cfg(feature = "test-util")]
+            let next = self.core.kit.redrawn(next, &self.settings.backoff, &self.name, number);
+            next
+        };
+        let mut next = match state.machine.conclude(self.rules(), ending, &measured, adjust) {
+            Conclusion::Next(next) => next,
+            join @ Conclusion::Join(_) => {
+                drop(state);
+                cancel(token);
+                return join;
+            }
+        };
+        if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
+            error.clone_from(&state.last_error);
+        }
+        self.publish_end(&state, &next, aborted);
+        let last = match &next {
+            Next::Retry { error, .. } => state.last_error.replace(Arc::clone(error)),
+            Next::Repeat(_) => state.last_error.take(),
+            Next::Hold(error) | Next::Restart(error) => std::mem::replace(&mut state.last_error, error.clone()),
+            Next::End(outcome) => outcome.error().cloned().and_then(|error| state.last_error.replace(error)),
+        };
+        if matches!(state.machine.stage(), Stage::Waiting(Wait::Backoff | Wait::Interval)) {
+            state.since = self.core.clock.now();
+        }
+        state.stop_by = Ticks::MAX;
+        // A part of the task's end: what it holds is gone when its outcome is known, and handles do not keep it.
+        let task = if matches!(next, Next::End(_)) { state.task.take() } else { None };
+        drop(state);
+        cancel(token);
+        if task.is_some() {
+            let _ = drop_caught(task);
+        }
+        if last.is_some() || unheard.is_some() {
+            // The errors are the user's, and so is their drop.
+            let _ = drop_caught((last, unheard));
+        }
+        Conclusion::Next(next)
+    }
+
+    fn publish_end(&self, state: &State, next: &Next, aborted: bool) {
+        let bus = &self.core.bus;
+        if !bus.is_active() {
+            return;
+        }
+        // It is one step, and has one time.
+        let at = now();
+        let event = |kind| Event { attempt: Some(shown(state.machine.attempt())), ..self.event_at(kind, at) };
+        let failed = |error: &Arc<TaskError>| event(EventKind::TaskFailed).because(Arc::clone(error));
+        let wait = |delay: Duration, why: Reason| {
+            // A pause of zero is none.
+            if !delay.is_zero() {
+                bus.publish(Event { delay_ms: Some(millis(delay)), ..event(EventKind::BackoffScheduled) }.because(why));
+            }
+        };
+        match next {
+            _ if aborted => bus.publish(event(EventKind::TaskFailed).because("aborted: did not stop in time")),
+            Next::Restart(error) | Next::Hold(error) | Next::End(TaskOutcome::Canceled { error }) => {
+                // With a reason, so that it can be told from a success.
+                let stopped = event(EventKind::TaskStopped);
+                bus.publish(match error {
+                    Some(error) => stopped.because(Arc::clone(error)),
+                    None => stopped.because("canceled"),
+                });
+            }
+            Next::Repeat(delay) => {
+                bus.publish(event(EventKind::TaskStopped));
+                wait(*delay, "interval".into());
+            }
+            Next::Retry { error, delay, streak } => {
+                bus.publish(failed(error));
+                if let Some(warning) = warnings::of_retries(self.settings.critical, self.settings.max_retries, *streak)
+                {
+                    bus.publish(event(EventKind::Warning).because(warning));
+                }
+                wait(*delay, Arc::clone(error).into());
+            }
+            Next::End(TaskOutcome::Completed) => {
+                bus.publish(event(EventKind::TaskStopped));
+                bus.publish(event(EventKind::ActorExhausted));
+            }
+            Next::End(outcome) => {
+                let fatal = matches!(outcome, TaskOutcome::Fatal { .. });
+                let over = event(if fatal { EventKind::ActorDead } else { EventKind::ActorExhausted });
+                match outcome.error() {
+                    Some(error) => {
+                        bus.publish(failed(error));
+                        bus.publish(over.because(Arc::clone(error)));
+                    }
+                    None => bus.publish(over),
+                }
+            }
+        }
+    }
+
+    /// The registration is over. The caller holds the registry's lock and has freed the name.
+    pub(in crate::runtime) fn finish(&self, outcome: TaskOutcome) -> Finished {
+        let mut state = self.lock();
+        self.announce(EventKind::TaskRemoved);
+        let unready = state.machine.end();
+        if !self.was_added() {
+            // Of a place in a tree it is shown since when it has ended.
+            state.since = self.core.clock.now();
+        }
+        let spare = if state.outcome.is_some() { Some(outcome) } else { state.outcome.replace(outcome) };
+        Finished {
+            end: End::of(state.outcome.as_ref()),
+            aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })).then_some(state.machine.limit()),
+            spare,
+            unready,
+            _waker: state.waker.take(),
+            waiting: state.waiting.take(),
+            token: state.token.take(),
+        }
+    }
+
+    /// A submission that waits in its slot will not run. The caller holds the registry's lock, and calls `tell_over`
+    /// without.
+    #[cfg(feature = "controller")]
+    pub(in crate::runtime) fn finish_unstarted(&self, outcome: TaskOutcome, publish: impl FnOnce()) {
+        let mut state = self.lock();
+        publish();
+        state.machine.end();
+        state.outcome = Some(outcome);
+    }
+
+    /// A submission will not run: drops its task, and wakes those who wait. Called with no lock held.
+    #[cfg(feature = "controller")]
+    pub(in crate::runtime) fn tell_over(&self) {
+        let (task, waiting) = {
+            let mut state = self.lock();
+            (state.task.take(), state.waiting.take())
+        };
+        let _ = drop_caught(task);
+        waiting.wake();
+    }
+
+    /// Drops the value of the task. Called with no lock held.
+    pub(in crate::runtime) fn drop_task(&self) {
+        let task = self.lock().task.take();
+        let _ = drop_caught(task);
+    }
+
+    pub(in crate::runtime) fn wake_waiting(&self) {
+        let waiting = self.lock().waiting.take();
+        waiting.wake();
+    }
+}

@@ -1,0 +1,98 @@
+//! What an attempt has beside it: futures, and what it does on a thread of its own.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::super::observe::{AttemptSpan, Background};
+use super::super::reentrancy::Current;
+use super::cell::Cell;
+use crate::panics::{catch, drop_caught};
+use crate::task::TaskError;
+
+/// What few attempts have: helpers, and a watchdog.
+#[derive(Default)]
+pub(in crate::runtime) struct Aside {
+    /// How many helpers run.
+    pub(in crate::runtime) running: usize,
+    /// Aborts them.
+    pub(in crate::runtime) abort: Option<CancellationToken>,
+    /// The first panic of a helper.
+    pub(in crate::runtime) panic: Option<TaskError>,
+    /// When the attempt gave its last sign of life.
+    pub(in crate::runtime) beat: Option<Instant>,
+}
+
+/// One helper. It counts as running until its future is dropped.
+pub(in crate::runtime) struct Helper {
+    future: Option<Background>,
+    // Dropped in this order: once it no longer counts, the actor closes the span.
+    span: AttemptSpan,
+    running: Running,
+}
+
+/// The end of the attempt waits until this is dropped.
+pub(in crate::runtime) struct Running(Arc<Cell>);
+
+impl Running {
+    pub(in crate::runtime) fn new(cell: Arc<Cell>) -> Self {
+        Self(cell)
+    }
+
+    /// Runs what blocks its thread, as a part of the task.
+    pub(in crate::runtime) fn run(self, work: impl FnOnce() -> Result<(), TaskError>) -> Result<(), TaskError> {
+        let _current = Current::enter(&self.0);
+        catch(work).unwrap_or_else(Err)
+    }
+}
+
+impl Helper {
+    pub(in crate::runtime) fn new<F>(future: F, abort: CancellationToken, span: AttemptSpan, running: Running) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let until_aborted = async move {
+            abort.run_until_cancelled(future).await;
+        };
+        Self { future: Some(Box::pin(until_aborted)), span, running }
+    }
+}
+
+impl Future for Helper {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Self { future, span, running } = &mut *self;
+        let Some(present) = future else { return Poll::Ready(()) };
+        let _current = Current::enter(&running.0);
+        let in_span = span.enter();
+        let ended = match catch(|| present.as_mut().poll(cx)) {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(())) => Ok(()),
+            Err(panic) => Err(panic),
+        };
+        let ended = ended.and(drop_caught(future.take()));
+        drop(in_span);
+        if let Err(panic) = ended {
+            running.0.helper_panicked(panic);
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        let _in_span = self.span.enter();
+        let _ = drop_caught(self.future.take());
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.helper_ended();
+    }
+}

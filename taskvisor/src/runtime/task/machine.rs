@@ -1,0 +1,582 @@
+//! The states of one registration and what may follow each: plain data.
+//!
+//! ```text
+//! Queued -> Waiting -> Running -> Joining -> Waiting | Over -> Ended
+//!              ^          '--------------------^
+//!              '-- Delay, Backoff, Interval, Due
+//! ```
+//! Commands from outside and the actor's reports on the attempt are inputs; what is to be done about them is returned.
+//! The machine reads no clock and knows no runtime: delays and deadlines are kept by the actor, which reports when one
+//! has passed. It lives in the cell of the registration, under its lock.
+
+use std::time::Duration;
+
+use super::decision::{Ending, Facts, Next, Request, decide, is_final};
+use crate::inspect::TaskState;
+use crate::policy::{Ready, RestartPolicy, Settings, Ticks};
+use crate::supervisor::StopLimit;
+use crate::task::StopReason;
+
+/// Where a registration is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::runtime) enum Stage {
+    /// It was submitted to a slot, and waits there.
+    Queued,
+    /// No attempt runs; the next one waits.
+    Waiting(Wait),
+    /// An attempt runs.
+    Running(Cut),
+    /// The attempt's future is dropped, its helpers still run.
+    Joining {
+        /// Nothing had been requested when the attempt ended, so its result stands.
+        unasked: bool,
+        /// No other attempt follows.
+        ends: bool,
+    },
+    /// No attempt runs, and none will. The name is still taken.
+    Over,
+    /// The registration has ended.
+    Ended,
+}
+
+/// What the next attempt waits for, once its gate is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::runtime) enum Wait {
+    /// The initial delay.
+    Delay,
+    Backoff,
+    Interval,
+    /// A turn of the scheduler, and a permit where attempts are limited.
+    Due,
+}
+
+/// Why the attempt's token is cancelled before the attempt has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::runtime) enum Cut {
+    Not,
+    /// The attempt exceeded its timeout, its start timeout or its watchdog.
+    TimedOut,
+    HelperPanicked,
+    /// It was requested to stop, to hold or to restart.
+    Requested,
+}
+
+/// Whether the group lets the next attempt begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::runtime) enum Gate {
+    Shut,
+    Open,
+    /// Open, and the task has been ready since.
+    Passed,
+}
+
+/// What holds for all attempts of a registration.
+#[derive(Clone, Copy)]
+pub(in crate::runtime) struct Rules<'a> {
+    pub(in crate::runtime) settings: &'a Settings,
+    /// Its group decides when the task runs again after a failure.
+    pub(in crate::runtime) managed: bool,
+}
+
+/// The state of one registration.
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other and of the stage")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::runtime) struct Machine {
+    stage: Stage,
+    request: Request,
+    gate: Gate,
+    ready: bool,
+    /// It counts for the readiness of its batch, and no attempt has begun.
+    unready: bool,
+    /// The token of the present attempt is cancelled.
+    cancelled: bool,
+    /// Its group stops in order and lets no further attempt begin.
+    retired: bool,
+    /// The present or next attempt is the final one, which began after the stop was requested.
+    last: bool,
+    /// Why the attempt is requested to stop.
+    why: Option<StopReason>,
+    /// Which bound the stop has.
+    limit: StopLimit,
+    /// Failures in a row.
+    streak: u32,
+    /// The number of the present or last attempt. It identifies the attempt, and so must not wrap or saturate.
+    attempt: u64,
+}
+
+/// What a command asks for, once the lock is released.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::runtime) struct Effects {
+    /// The actor has to look at the machine.
+    pub(in crate::runtime) wakes: bool,
+    /// The token of the attempt is to be cancelled.
+    pub(in crate::runtime) interrupts: bool,
+    /// The attempt is asked to end for the first time.
+    pub(in crate::runtime) is_first: bool,
+    pub(in crate::runtime) report: Option<Report>,
+}
+
+/// What the group of a task is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::runtime) enum Report {
+    Ready,
+    /// The task was started, and waits for its time.
+    Delayed,
+    /// The task has stopped, and can be started again.
+    Held,
+    /// A wait of the group for this task is to end.
+    Skip,
+}
+
+/// What an actor that runs no attempt is to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::runtime) enum Turn {
+    /// End the registration: it was requested to stop.
+    Over,
+    /// Wait for the gate.
+    Parked,
+    /// Wait for the delay of the wait.
+    Waits,
+    /// Begin the next attempt.
+    Due,
+}
+
+/// What an actor that runs an attempt is to do.
+#[derive(Debug)]
+pub(in crate::runtime) enum Heed {
+    GoOn,
+    /// Let the attempt clean up.
+    CleanUp(Cut),
+    /// Drop the attempt.
+    End(Ending),
+}
+
+/// What follows when the future of an attempt is dropped, or its helpers have ended.
+#[derive(Debug)]
+pub(in crate::runtime) enum Conclusion {
+    /// Wait for the helpers; the ending is handed back then.
+    Join(Ending),
+    Next(Next),
+}
+
+/// What the actor knows of an attempt that has ended.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::runtime) struct Measured<'a> {
+    /// How long it lived; `None` if it ended in its first poll, or was requested to stop.
+    pub(in crate::runtime) lived: Option<Duration>,
+    /// For a fixed rate.
+    pub(in crate::runtime) ticks: Option<&'a Ticks>,
+    /// Helpers of it still run.
+    pub(in crate::runtime) has_helpers: bool,
+}
+
+impl Machine {
+    pub(in crate::runtime) fn new(settings: &Settings, queued: bool, gate: Gate, unready: bool) -> Self {
+        Self {
+            stage: if queued { Stage::Queued } else { first_stage(settings) },
+            request: Request::Nothing,
+            gate,
+            ready: false,
+            unready,
+            cancelled: false,
+            retired: false,
+            last: false,
+            why: None,
+            limit: StopLimit::Grace,
+            streak: 0,
+            attempt: 0,
+        }
+    }
+
+    pub(in crate::runtime) fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    pub(in crate::runtime) fn request(&self) -> Request {
+        self.request
+    }
+
+    pub(in crate::runtime) fn attempt(&self) -> u64 {
+        self.attempt
+    }
+
+    pub(in crate::runtime) fn streak(&self) -> u32 {
+        self.streak
+    }
+
+    pub(in crate::runtime) fn is_ready(&self) -> bool {
+        self.ready
+    }
+
+    /// Whether the readiness of its batch waits for it.
+    pub(in crate::runtime) fn is_unready(&self) -> bool {
+        self.unready
+    }
+
+    /// Whether the task waits for its time only, and for no other task.
+    pub(in crate::runtime) fn waits_for_its_time(&self) -> bool {
+        match self.stage {
+            Stage::Waiting(Wait::Interval) => true,
+            Stage::Waiting(Wait::Delay) => self.gate != Gate::Shut,
+            _ => false,
+        }
+    }
+
+    pub(in crate::runtime) fn is_cancelled(&self) -> bool {
+        self.cancelled
+    }
+
+    /// Which bound the attempt exceeded, if it was aborted.
+    pub(in crate::runtime) fn limit(&self) -> StopLimit {
+        self.limit
+    }
+
+    pub(in crate::runtime) fn set_limit(&mut self, limit: StopLimit) {
+        self.limit = limit;
+    }
+
+    pub(in crate::runtime) fn why(&self) -> Option<StopReason> {
+        self.why
+    }
+
+    /// Notes why the attempt is requested to stop; the highest reason stands.
+    pub(in crate::runtime) fn because(&mut self, why: StopReason) {
+        self.why = self.why.max(Some(why));
+    }
+
+    pub(in crate::runtime) fn is_final_attempt(&self) -> bool {
+        self.last
+    }
+
+    /// An attempt is under way, or its helpers are.
+    pub(in crate::runtime) fn is_alive(&self) -> bool {
+        matches!(self.stage, Stage::Running(_) | Stage::Joining { .. })
+    }
+
+    pub(in crate::runtime) fn is_running(&self, attempt: u64) -> bool {
+        self.attempt == attempt && matches!(self.stage, Stage::Running(_))
+    }
+
+    /// What is shown of it.
+    pub(in crate::runtime) fn state(&self) -> TaskState {
+        match self.stage {
+            Stage::Queued => TaskState::Queued,
+            Stage::Waiting(Wait::Delay) => TaskState::Delayed,
+            Stage::Waiting(Wait::Backoff) => TaskState::Backoff,
+            Stage::Waiting(Wait::Interval) => TaskState::Interval,
+            Stage::Waiting(Wait::Due) => TaskState::Pending,
+            Stage::Running(_) | Stage::Joining { .. } if self.request == Request::Nothing || self.last => {
+                TaskState::Running
+            }
+            Stage::Running(_) | Stage::Joining { .. } | Stage::Over => TaskState::Stopping,
+            Stage::Ended => TaskState::Ended,
+        }
+    }
+
+    // Commands.
+
+    /// The turn of a submission has come.
+    #[cfg(feature = "controller")]
+    pub(in crate::runtime) fn leave_slot(&mut self, settings: &Settings) {
+        self.stage = first_stage(settings);
+    }
+
+    /// Requests the task to stop for good; `at_once` leaves it no time. Whether that was requested before shows in
+    /// [`request`](Self::request).
+    pub(in crate::runtime) fn stop(&mut self, settings: &Settings, at_once: bool) -> Effects {
+        let before = self.request;
+        if at_once || matches!(self.stage, Stage::Over | Stage::Ended) {
+            self.last &= self.is_alive();
+        } else if before != Request::Stop && settings.final_attempt && self.gate != Gate::Shut {
+            if let Stage::Waiting(wait) = &mut self.stage {
+                *wait = Wait::Due;
+                self.last = true;
+            }
+        }
+        self.request = Request::Stop;
+        self.interrupt(before, at_once)
+    }
+
+    /// Ends a wait, or the running attempt, and begins anew. `None` where no attempt will follow.
+    pub(in crate::runtime) fn restart(&mut self) -> Option<Effects> {
+        match self.stage {
+            Stage::Queued | Stage::Over | Stage::Ended | Stage::Joining { ends: true, .. } => return None,
+            _ if self.request == Request::Stop || self.retired => return None,
+            _ => self.streak = 0,
+        }
+        if matches!(self.stage, Stage::Waiting(_)) {
+            return Some(self.skip_wait());
+        }
+        let before = self.request;
+        self.request = before.max(Request::Restart);
+        Some(self.interrupt(before, false))
+    }
+
+    /// Ends a wait for time. `None` where there is none.
+    pub(in crate::runtime) fn trigger(&mut self) -> Option<Effects> {
+        let waits = matches!(self.stage, Stage::Waiting(Wait::Delay | Wait::Backoff | Wait::Interval));
+        (waits && self.request != Request::Stop && !self.retired).then(|| self.skip_wait())
+    }
+
+    fn skip_wait(&mut self) -> Effects {
+        self.stage = Stage::Waiting(Wait::Due);
+        let report = (self.gate == Gate::Shut).then_some(Report::Skip);
+        Effects { wakes: true, report, ..Effects::default() }
+    }
+
+    /// Opens the gate: the next attempt is due.
+    pub(in crate::runtime) fn release(&mut self) -> Effects {
+        if self.request == Request::Hold {
+            self.request = Request::Nothing;
+        }
+        self.gate = Gate::Open;
+        if matches!(self.stage, Stage::Waiting(Wait::Backoff | Wait::Interval)) {
+            self.stage = Stage::Waiting(Wait::Due);
+        }
+        let is_delayed = self.stage == Stage::Waiting(Wait::Delay) && self.request == Request::Nothing;
+        Effects { report: is_delayed.then_some(Report::Delayed), ..WAKES }
+    }
+
+    /// Opens the gate to a task that failed: the next attempt waits for its backoff.
+    pub(in crate::runtime) fn resume(&mut self) -> Effects {
+        self.gate = Gate::Open;
+        WAKES
+    }
+
+    /// Requests the task to end its attempt and to wait to be released.
+    pub(in crate::runtime) fn hold(&mut self) -> Effects {
+        if self.request == Request::Stop || matches!(self.stage, Stage::Over | Stage::Ended) {
+            return Effects::default();
+        }
+        self.gate = Gate::Shut;
+        let before = std::mem::replace(&mut self.request, Request::Hold);
+        self.interrupt(before, false)
+    }
+
+    /// Lets no further attempt begin; one that runs goes on.
+    pub(in crate::runtime) fn retire(&mut self) {
+        self.retired = true;
+        if !self.last {
+            self.gate = Gate::Shut;
+        }
+    }
+
+    /// The running attempt reports that it is ready.
+    pub(in crate::runtime) fn signal_ready(&mut self, settings: &Settings, attempt: u64) -> Effects {
+        if settings.ready != Ready::Signal || !self.is_running(attempt) || self.ready {
+            return Effects::default();
+        }
+        self.ready = true;
+        Effects { report: self.pass(), ..WAKES }
+    }
+
+    /// The attempt made progress: failures before it no longer count.
+    pub(in crate::runtime) fn progress(&mut self, attempt: u64) {
+        if self.is_running(attempt) {
+            self.streak = 0;
+        }
+    }
+
+    /// A helper of the attempt panicked.
+    pub(in crate::runtime) fn helper_panicked(&mut self) -> Effects {
+        self.cancelled = true;
+        Effects { interrupts: true, ..WAKES }
+    }
+
+    /// The last helper has ended.
+    pub(in crate::runtime) fn helpers_ended(&self) -> Effects {
+        Effects { wakes: matches!(self.stage, Stage::Joining { .. }), ..Effects::default() }
+    }
+
+    fn interrupt(&mut self, before: Request, at_once: bool) -> Effects {
+        let interrupts = self.is_alive() && (at_once || !self.last);
+        self.cancelled |= interrupts;
+        Effects { interrupts, is_first: before == Request::Nothing, ..WAKES }
+    }
+
+    #[inline]
+    fn pass(&mut self) -> Option<Report> {
+        let passes = self.ready && self.gate == Gate::Open;
+        if passes {
+            self.gate = Gate::Passed;
+        }
+        passes.then_some(Report::Ready)
+    }
+
+    // The actor's inputs while no attempt runs.
+
+    /// What to do next, and what the group is told of it.
+    #[inline]
+    pub(in crate::runtime) fn turn(&mut self, settings: &Settings) -> (Turn, Option<Report>) {
+        let Stage::Waiting(wait) = &mut self.stage else { return (Turn::Parked, None) };
+        let mut report = None;
+        match self.request {
+            Request::Stop if !self.last => {
+                self.stage = Stage::Over;
+                return (Turn::Over, None);
+            }
+            Request::Hold if settings.restart == RestartPolicy::Never => {
+                self.stage = Stage::Over;
+                return (Turn::Over, None);
+            }
+            Request::Hold => {
+                self.request = Request::Nothing;
+                if *wait != Wait::Delay {
+                    *wait = Wait::Due;
+                }
+                report = Some(Report::Held);
+            }
+            _ => {}
+        }
+        let turn = match (self.gate, *wait) {
+            (Gate::Shut, _) => Turn::Parked,
+            (_, Wait::Due) => Turn::Due,
+            _ => Turn::Waits,
+        };
+        (turn, report)
+    }
+
+    /// The delay of the wait has passed.
+    pub(in crate::runtime) fn waited(&mut self) {
+        if let Stage::Waiting(wait) = &mut self.stage {
+            *wait = Wait::Due;
+        }
+    }
+
+    /// Begins an attempt, unless something else was requested since: [`turn`](Self::turn) says what then. Returns
+    /// whether the attempt is the first of a batch that counts it.
+    #[inline]
+    pub(in crate::runtime) fn begin(&mut self, settings: &Settings) -> Option<(bool, Option<Report>)> {
+        let asked = self.request >= Request::Hold && !self.last;
+        if asked || self.gate == Gate::Shut || self.stage != Stage::Waiting(Wait::Due) {
+            return None;
+        }
+        if !self.last {
+            self.request = Request::Nothing;
+            self.why = None;
+        }
+        self.stage = Stage::Running(Cut::Not);
+        self.cancelled = false;
+        self.attempt += 1;
+        self.ready = settings.ready == Ready::Start;
+        Some((std::mem::take(&mut self.unready), self.pass()))
+    }
+
+    // The actor's inputs while an attempt runs.
+
+    /// What was requested of the running attempt; `at_once` leaves it no time.
+    pub(in crate::runtime) fn heed(&mut self, takes_context: bool, at_once: bool, helper_panicked: bool) -> Heed {
+        let Stage::Running(cut) = &mut self.stage else { return Heed::GoOn };
+        let asked = self.request != Request::Nothing;
+        if asked && at_once {
+            return Heed::End(if takes_context { Ending::Aborted } else { Ending::Dropped });
+        }
+        if asked && !self.last && !takes_context {
+            return Heed::End(Ending::Dropped);
+        }
+        *cut = match *cut {
+            Cut::Not if asked && !self.last => Cut::Requested,
+            Cut::Not if helper_panicked => Cut::HelperPanicked,
+            _ => return Heed::GoOn,
+        };
+        Heed::CleanUp(*cut)
+    }
+
+    /// The attempt exceeds a limit. False if something was requested of it before.
+    pub(in crate::runtime) fn exceed(&mut self) -> bool {
+        match &mut self.stage {
+            Stage::Running(cut @ Cut::Not) if self.request == Request::Nothing || self.last => {
+                *cut = Cut::TimedOut;
+                self.cancelled = true;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// The attempt's future is dropped, or the helpers of the attempt have ended, or a start has failed that never
+    /// began. `adjust` may draw the delay of a retry anew.
+    #[inline]
+    pub(in crate::runtime) fn conclude(
+        &mut self,
+        rules: Rules<'_>,
+        ending: Ending,
+        measured: &Measured<'_>,
+        adjust: impl FnOnce(Next) -> Next,
+    ) -> Conclusion {
+        self.cancelled = true;
+        let Measured { lived, ticks, has_helpers } = *measured;
+        let mut facts = Facts {
+            settings: rules.settings,
+            request: self.request,
+            late: matches!(self.stage, Stage::Joining { unasked: true, .. }),
+            streak: self.streak,
+            lived,
+            ticks,
+        };
+        if has_helpers {
+            let unasked = facts.late || self.request == Request::Nothing;
+            facts.late = unasked;
+            // A panic of a helper will make a failure of an ending that was none.
+            let panicked = matches!(self.stage, Stage::Running(Cut::HelperPanicked));
+            self.stage = Stage::Joining { unasked, ends: !panicked && is_final(&facts, &ending) };
+            return Conclusion::Join(ending);
+        }
+        let next = adjust(decide(&facts, ending));
+        self.follow(rules, &next);
+        Conclusion::Next(next)
+    }
+
+    #[inline]
+    fn follow(&mut self, rules: Rules<'_>, next: &Next) {
+        let timed = |wait, delay: Duration| Stage::Waiting(if delay.is_zero() { Wait::Due } else { wait });
+        match *next {
+            Next::End(_) => {
+                self.stage = Stage::Over;
+                return;
+            }
+            Next::Retry { streak, .. } if rules.managed => {
+                self.streak = streak;
+                self.gate = Gate::Shut;
+                self.stage = Stage::Waiting(Wait::Backoff);
+            }
+            Next::Retry { streak, delay, .. } => {
+                self.streak = streak;
+                self.stage = timed(Wait::Backoff, delay);
+            }
+            Next::Repeat(delay) => {
+                self.streak = 0;
+                self.stage = timed(Wait::Interval, delay);
+                return;
+            }
+            Next::Hold(_) => {
+                self.stage = Stage::Waiting(Wait::Due);
+                self.request = Request::Nothing;
+            }
+            Next::Restart(_) => {
+                self.stage = Stage::Waiting(Wait::Due);
+                self.request = Request::Nothing;
+                self.streak = 0;
+            }
+        }
+        self.ready = false;
+    }
+
+    /// The registration has ended. Returns whether it still counted as unready.
+    pub(in crate::runtime) fn end(&mut self) -> bool {
+        self.stage = Stage::Ended;
+        self.cancelled = true;
+        std::mem::take(&mut self.unready)
+    }
+}
+
+const WAKES: Effects = Effects { wakes: true, interrupts: false, is_first: false, report: None };
+
+/// What a task waits for before its first attempt.
+fn first_stage(settings: &Settings) -> Stage {
+    Stage::Waiting(if settings.initial_delay.is_zero() { Wait::Due } else { Wait::Delay })
+}
+
+#[cfg(test)]
+#[path = "machine_test.rs"]
+mod tests;

@@ -1,0 +1,417 @@
+//! Every input in every reachable state, for every kind of settings.
+
+use std::collections::HashSet;
+
+use super::*;
+use crate::inspect::TaskOutcome;
+use crate::policy::Overrides;
+use crate::supervisor::SupervisorConfig;
+use crate::task::TaskError;
+
+/// A state of the machine, with what has happened on the way that the machine need not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Node {
+    machine: Machine,
+    /// How many attempts began after a stop was requested.
+    begun_after_stop: u8,
+    /// Whether the group waits for a `Held`.
+    owes_held: bool,
+    /// The result that was taken ends the registration, whatever comes.
+    must_end: bool,
+}
+
+struct Play<'a> {
+    rules: Rules<'a>,
+    reached: HashSet<Node>,
+    open: Vec<Node>,
+    steps: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Command {
+    Stop { at_once: bool },
+    Restart,
+    Trigger,
+    Release,
+    Resume,
+    Hold,
+    Retire,
+    Ready { stale: bool },
+    Progress,
+    HelperPanicked,
+    HelpersEnded,
+}
+
+const COMMANDS: [Command; 13] = [
+    Command::Stop { at_once: false },
+    Command::Stop { at_once: true },
+    Command::Restart,
+    Command::Trigger,
+    Command::Release,
+    Command::Resume,
+    Command::Hold,
+    Command::Retire,
+    Command::Ready { stale: false },
+    Command::Ready { stale: true },
+    Command::Progress,
+    Command::HelperPanicked,
+    Command::HelpersEnded,
+];
+
+fn endings() -> [Ending; 7] {
+    let fail = |reason: &str| Err(TaskError::Fail { reason: reason.into() });
+    [
+        Ending::Result(Ok(())),
+        Ending::Result(fail("x")),
+        Ending::Result(Err(TaskError::Fatal { reason: "x".into() })),
+        Ending::Result(Err(TaskError::Canceled)),
+        Ending::Result(Err(TaskError::Panicked { message: "x".into() })),
+        Ending::Dropped,
+        Ending::Aborted,
+    ]
+}
+
+impl Play<'_> {
+    fn settings(&self) -> &Settings {
+        self.rules.settings
+    }
+
+    /// Keeps the numbers small, so that the states are finitely many.
+    fn reach(&mut self, mut node: Node) {
+        node.machine.attempt = node.machine.attempt.min(2);
+        node.machine.streak = node.machine.streak.min(3);
+        self.steps += 1;
+        if self.reached.insert(node) {
+            self.open.push(node);
+        }
+    }
+
+    fn command(&mut self, before: Node, command: Command) {
+        let settings = self.settings().clone();
+        let mut after = before;
+        let machine = &mut after.machine;
+        let attempt = machine.attempt;
+        let is_over = matches!(before.machine.stage, Stage::Over | Stage::Ended);
+        let effects = match command {
+            // A queued submission is withdrawn from its slot instead.
+            Command::Stop { .. } if before.machine.stage == Stage::Queued => return,
+            Command::Stop { at_once } => machine.stop(&settings, at_once),
+            Command::Restart => {
+                let effects = machine.restart();
+                let refuses = is_over
+                    || before.must_end
+                    || before.machine.request == Request::Stop
+                    || before.machine.retired
+                    || before.machine.stage == Stage::Queued;
+                assert_eq!(effects.is_none(), refuses, "{before:?}");
+                effects.unwrap_or_default()
+            }
+            Command::Trigger => {
+                let effects = machine.trigger();
+                let may = matches!(before.machine.stage, Stage::Waiting(_)) && !before.machine.retired;
+                assert!(effects.is_none() || may, "{before:?}");
+                effects.unwrap_or_default()
+            }
+            // A group opens the gate of a child only after it has heard that it holds.
+            Command::Release | Command::Resume if before.owes_held => return,
+            Command::Release => machine.release(),
+            Command::Resume => machine.resume(),
+            Command::Hold => {
+                after.owes_held = !is_over && before.machine.request != Request::Stop;
+                after.machine.hold()
+            }
+            Command::Retire => {
+                machine.retire();
+                Effects::default()
+            }
+            Command::Ready { stale } => machine.signal_ready(&settings, attempt.wrapping_sub(u64::from(stale))),
+            Command::Progress => {
+                machine.progress(attempt);
+                Effects::default()
+            }
+            Command::HelperPanicked if !before.machine.is_alive() => return,
+            Command::HelperPanicked => machine.helper_panicked(),
+            Command::HelpersEnded => machine.helpers_ended(),
+        };
+        let machine = &after.machine;
+        assert_eq!(is_over, matches!(machine.stage, Stage::Over | Stage::Ended), "{command:?} in {before:?}");
+        assert!(machine.request >= before.machine.request || matches!(command, Command::Release), "{command:?}");
+        assert!(before.machine.request != Request::Stop || machine.request == Request::Stop, "a stop is taken back");
+        assert!(!effects.interrupts || machine.cancelled, "{command:?} in {before:?}");
+        assert!(!effects.interrupts || effects.wakes);
+        assert_eq!(machine.attempt, attempt, "a command begins no attempt");
+        if effects.report == Some(Report::Ready) {
+            assert!(before.machine.gate == Gate::Open && machine.gate == Gate::Passed && machine.ready);
+        }
+        if matches!(command, Command::Stop { at_once: true }) && matches!(machine.stage, Stage::Waiting(_)) {
+            assert!(!machine.last, "an attempt would begin though there is no time for it: {before:?}");
+        }
+        if machine.request == Request::Stop {
+            after.owes_held = false;
+        }
+        self.reach(after);
+    }
+
+    fn waits(&mut self, before: Node) {
+        let settings = self.settings().clone();
+        let mut after = before;
+        let (turn, report) = after.machine.turn(&settings);
+        let machine = &after.machine;
+        if report == Some(Report::Held) {
+            assert!(before.owes_held && turn == Turn::Parked);
+            after.owes_held = false;
+        }
+        match turn {
+            Turn::Over => {
+                assert!(machine.stage == Stage::Over && before.machine.request >= Request::Hold);
+                after.owes_held = false;
+            }
+            Turn::Parked => assert_eq!(machine.gate, Gate::Shut),
+            Turn::Waits | Turn::Due => {
+                assert_ne!(machine.gate, Gate::Shut);
+                assert!(machine.request != Request::Stop || machine.last, "{before:?}");
+                assert!(machine.request != Request::Hold);
+            }
+        }
+        self.reach(after);
+        if turn == Turn::Waits {
+            let mut waited = after;
+            waited.machine.waited();
+            self.reach(waited);
+        }
+        // Between the turn and the begin everything may have come: it is tried in every state.
+        let mut begun = before;
+        let Some((_, report)) = begun.machine.begin(&settings) else { return };
+        assert_ne!(before.machine.gate, Gate::Shut, "{before:?}");
+        assert!(before.machine.request != Request::Hold, "{before:?}");
+        assert_eq!(begun.machine.attempt, before.machine.attempt + 1);
+        assert_eq!(report.is_some(), before.machine.gate == Gate::Open && settings.ready == Ready::Start);
+        assert!(!begun.machine.cancelled);
+        if before.machine.request == Request::Stop {
+            begun.begun_after_stop += 1;
+            assert!(settings.final_attempt && begun.begun_after_stop == 1, "{before:?}");
+        }
+        self.reach(begun);
+    }
+
+    fn runs(&mut self, before: Node) {
+        for (takes_context, at_once, panicked) in
+            (0..8).map(|bits| (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0 && before.machine.cancelled))
+        {
+            let mut after = before;
+            match after.machine.heed(takes_context, at_once, panicked) {
+                Heed::End(Ending::Aborted) => assert!(takes_context && at_once),
+                Heed::End(ending) => {
+                    assert!(matches!(ending, Ending::Dropped) && !takes_context);
+                    assert_ne!(before.machine.request, Request::Nothing);
+                }
+                Heed::CleanUp(Cut::Requested) => assert!(before.machine.request != Request::Nothing && takes_context),
+                Heed::CleanUp(cut) => assert!(cut == Cut::HelperPanicked && panicked),
+                Heed::GoOn => {}
+            }
+            self.reach(after);
+        }
+        let mut exceeded = before;
+        let exceeds = exceeded.machine.exceed();
+        assert!(!exceeds || exceeded.machine.cancelled);
+        assert!(!exceeds || before.machine.request == Request::Nothing || before.machine.last);
+        self.reach(exceeded);
+        for has_helpers in [false, true] {
+            for ending in endings() {
+                self.concludes(before, ending, has_helpers);
+            }
+        }
+    }
+
+    fn concludes(&mut self, before: Node, ending: Ending, has_helpers: bool) {
+        let mut after = before;
+        let measured = Measured { has_helpers, ..Measured::default() };
+        match after.machine.conclude(self.rules, ending, &measured, |next| next) {
+            Conclusion::Join(_) => {
+                assert!(has_helpers);
+                let Stage::Joining { unasked, ends } = after.machine.stage else { panic!("{before:?}") };
+                assert!(unasked || before.machine.request != Request::Nothing);
+                after.must_end = ends;
+            }
+            Conclusion::Next(next) => {
+                let ends = matches!(next, Next::End(_));
+                assert_eq!(ends, after.machine.stage == Stage::Over);
+                assert!(ends || before.machine.request != Request::Stop, "{before:?}");
+                match next {
+                    Next::Hold(_) => {
+                        assert!(before.owes_held && after.machine.gate == Gate::Shut);
+                        after.owes_held = false;
+                    }
+                    Next::Retry { .. } => assert!(!self.rules.managed || after.machine.gate == Gate::Shut),
+                    _ => {}
+                }
+                // Whatever follows, no group waits for what will not come.
+                assert!(!ends || !matches!(after.machine.stage, Stage::Waiting(_)));
+                after.owes_held &= !ends;
+                after.must_end = false;
+            }
+        }
+        assert!(after.machine.cancelled);
+        self.reach(after);
+    }
+
+    /// From where a stop was requested the actor alone comes to the end, and begins at most one attempt.
+    fn comes_to_an_end(&self, mut node: Node) {
+        for _ in 0..6 {
+            let machine = &mut node.machine;
+            match machine.stage {
+                Stage::Queued | Stage::Ended => return,
+                Stage::Waiting(_) => {
+                    let (turn, _) = machine.turn(self.settings());
+                    match turn {
+                        Turn::Over => {}
+                        Turn::Due => assert!(machine.begin(self.settings()).is_some(), "{node:?}"),
+                        Turn::Waits | Turn::Parked => panic!("{turn:?} after a stop: {node:?}"),
+                    }
+                }
+                Stage::Running(_) | Stage::Joining { .. } => {
+                    let measured = Measured::default();
+                    machine.conclude(self.rules, Ending::Result(Ok(())), &measured, |next| next);
+                }
+                Stage::Over => {
+                    machine.end();
+                }
+            }
+        }
+        panic!("no end: {node:?}");
+    }
+
+    fn explore(&mut self) {
+        while let Some(node) = self.open.pop() {
+            for command in COMMANDS {
+                self.command(node, command);
+            }
+            match node.machine.stage {
+                Stage::Queued => {
+                    #[cfg(feature = "controller")]
+                    {
+                        let mut started = node;
+                        started.machine.leave_slot(self.settings());
+                        self.reach(started);
+                    }
+                }
+                Stage::Waiting(_) => self.waits(node),
+                Stage::Running(_) => self.runs(node),
+                Stage::Joining { unasked, ends } => {
+                    for ending in endings() {
+                        // The ending is the one that it joined with.
+                        let mut machine = node.machine;
+                        machine.request = if unasked { Request::Nothing } else { machine.request };
+                        let facts = Facts {
+                            settings: self.settings(),
+                            request: machine.request,
+                            late: unasked,
+                            streak: machine.streak,
+                            lived: None,
+                            ticks: None,
+                        };
+                        if ends == is_final(&facts, &ending) {
+                            self.joins(node, ending, ends);
+                        }
+                    }
+                }
+                Stage::Over => {
+                    let mut ended = node;
+                    ended.machine.end();
+                    self.reach(ended);
+                }
+                Stage::Ended => {}
+            }
+            if node.machine.request == Request::Stop {
+                self.comes_to_an_end(node);
+            }
+        }
+    }
+
+    fn joins(&mut self, node: Node, ending: Ending, ends: bool) {
+        if ends {
+            let mut after = node;
+            let concluded = after.machine.conclude(self.rules, ending, &Measured::default(), |next| next);
+            assert!(matches!(concluded, Conclusion::Next(Next::End(_))), "a result that ends is run again: {node:?}");
+            after.owes_held = false;
+            after.must_end = false;
+            self.reach(after);
+        } else {
+            self.concludes(node, ending, false);
+        }
+    }
+}
+
+/// All settings that make a difference.
+fn all_settings() -> Vec<Settings> {
+    let mut all = Vec::new();
+    for restart in [RestartPolicy::Never, RestartPolicy::OnFailure, RestartPolicy::Always { interval: None }] {
+        for interval in [None, Some(Duration::from_secs(1))] {
+            for bits in 0..16 {
+                let restart = match restart {
+                    RestartPolicy::Always { .. } => RestartPolicy::Always { interval },
+                    other => other,
+                };
+                let overrides = Overrides {
+                    restart: Some(restart),
+                    max_retries: (bits & 1 != 0).then_some(1),
+                    ready: if bits & 2 != 0 { Ready::Signal } else { Ready::Start },
+                    initial_delay: (bits & 4 != 0).then_some(Duration::from_secs(1)),
+                    final_attempt: bits & 8 != 0,
+                    ..Overrides::default()
+                };
+                all.push(overrides.resolve(&SupervisorConfig::default()));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_input_in_every_reachable_state() {
+    let (mut states, mut steps) = (0, 0);
+    for settings in all_settings() {
+        for (managed, gate, queued) in [
+            (false, Gate::Open, false),
+            (false, Gate::Open, true),
+            (false, Gate::Shut, false),
+            (true, Gate::Shut, false),
+        ] {
+            let machine = Machine::new(&settings, queued, gate, true);
+            let start = Node { machine, begun_after_stop: 0, owes_held: false, must_end: false };
+            let rules = Rules { settings: &settings, managed };
+            let mut play = Play { rules, reached: HashSet::new(), open: Vec::new(), steps: 0 };
+            play.reach(start);
+            play.explore();
+            states += play.reached.len();
+            steps += play.steps;
+            assert!(queued || play.reached.iter().any(|node| node.machine.stage == Stage::Ended));
+        }
+    }
+    println!("{states} states, {steps} steps");
+    assert!(states > 10_000, "{states}");
+}
+
+#[test]
+fn k5r_the_numbers_of_attempts_never_repeat() {
+    // They were 32 bits wide and saturated, so that a stale context would have counted as the present one.
+    let settings = all_settings().remove(0);
+    let mut machine = Machine::new(&settings, false, Gate::Open, false);
+    machine.attempt = u64::from(u32::MAX);
+    assert!(machine.begin(&settings).is_some());
+    assert!(machine.is_running(u64::from(u32::MAX) + 1) && !machine.is_running(u64::from(u32::MAX)));
+}
+
+#[test]
+fn k5i_a_restart_while_helpers_are_joined_does_not_run_a_taken_success_again() {
+    let settings = Overrides::default().resolve(&SupervisorConfig::default());
+    let rules = Rules { settings: &settings, managed: false };
+    let mut machine = Machine::new(&settings, false, Gate::Open, false);
+    assert!(machine.begin(&settings).is_some());
+    let joins = Measured { has_helpers: true, ..Measured::default() };
+    let joined = machine.conclude(rules, Ending::Result(Ok(())), &joins, |next| next);
+    assert!(matches!(joined, Conclusion::Join(_)));
+    assert!(machine.restart().is_none());
+    let ended = machine.conclude(rules, Ending::Result(Ok(())), &Measured::default(), |next| next);
+    assert!(matches!(ended, Conclusion::Next(Next::End(TaskOutcome::Completed))));
+}

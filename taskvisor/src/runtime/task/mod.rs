@@ -1,0 +1,19 @@
+//! One registration of a task while it lives.
+//!
+//! `machine` and `decision` are pure: every state of a task and what may follow it. `cell` is the shared state, behind one
+//! lock, that commands are written to. `actor` is the Tokio task that drives one cell; `guards` and `helpers` belong to
+//! its attempts. Other modules use `Cell` and spawn an `Actor`.
+
+mod actor;
+mod cell;
+mod decision;
+mod guards;
+mod helpers;
+mod machine;
+mod news;
+
+pub(super) use actor::Actor;
+pub(crate) use cell::Cell;
+pub(super) use cell::{ABORT, Bound, Membership, Origin, StopBy, Tie};
+pub(super) use decision::{Ending, Facts, Next, Request, decide};
+pub(super) use machine::Stage;

@@ -1,0 +1,86 @@
+//! What the test kit asks of the engine: jitter by a seed, and faults that strike attempts.
+
+use std::hash::{Hash, Hasher};
+use std::sync::{Arc, Mutex};
+
+use super::core::Core;
+use super::task::Next;
+use crate::policy::BackoffPolicy;
+use crate::sync::lock;
+use crate::test::{FaultKind, FaultLog};
+
+/// A supervisor's part of the test kit.
+#[derive(Default)]
+pub(crate) struct Kit {
+    seed: Mutex<Option<u64>>,
+}
+
+/// A fault on its way to an attempt, and where it is noted when it strikes.
+pub(crate) struct Strike {
+    pub(crate) kind: FaultKind,
+    pub(crate) log: Arc<FaultLog>,
+}
+
+impl Kit {
+    pub(crate) fn seed(&self, seed: u64) {
+        *lock(&self.seed) = Some(seed);
+    }
+
+    /// Draws the delay of a retry anew, by the seed if there is one.
+    ///
+    /// It follows from the seed, the path and a number alone: neither the order in which tasks fail nor the thread
+    /// that they run on changes what is drawn.
+    pub(super) fn redrawn(&self, mut next: Next, backoff: &BackoffPolicy, path: &str, number: u32) -> Next {
+        if let (Next::Retry { delay, streak, .. }, Some(seed)) = (&mut next, *lock(&self.seed)) {
+            let mut random = fastrand::Rng::with_seed(mix(seed, (path, number)));
+            *delay = backoff.next_by(streak.saturating_sub(1), |low, high| random.u128(low..=high));
+        }
+        next
+    }
+}
+
+/// A seed of its own for `what`; the same in each process.
+pub(crate) fn mix(seed: u64, what: impl Hash) -> u64 {
+    let mut hasher = Fnv(seed ^ 0xcbf2_9ce4_8422_2325);
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// FNV-1a: std's own hasher may change from release to release, and seeds are written down.
+struct Fnv(u64);
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+impl Core {
+    /// Sends a fault to the task of that path: to its running attempt, or to its next. False if it is not there.
+    pub(crate) fn strike(&self, path: &str, kind: FaultKind, log: &Arc<FaultLog>) -> bool {
+        let Some(cell) = self.get(path) else { return false };
+        cell.send_fault(Strike { kind, log: Arc::clone(log) });
+        true
+    }
+
+    /// Takes back the faults that have not struck.
+    pub(crate) fn spare_all(&self) {
+        self.cells().iter().for_each(|cell| cell.spare());
+    }
+
+    /// The paths of the registered tasks, in the order of registration.
+    pub(crate) fn paths(&self) -> Vec<Arc<str>> {
+        self.cells().iter().map(|cell| Arc::clone(cell.name())).collect()
+    }
+
+    /// Whether an attempt of the task of that path is under way.
+    pub(crate) fn has_attempt(&self, path: &str) -> bool {
+        self.get(path).is_some_and(|cell| cell.is_alive())
+    }
+}

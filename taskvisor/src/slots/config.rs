@@ -1,0 +1,88 @@
+//! What the controller is configured with.
+
+use super::{AdmissionPolicy, SlotSpec};
+use crate::supervisor::InvalidOption;
+
+/// How many submissions may wait.
+///
+/// # Examples
+/// ```
+/// use taskvisor::{ControllerConfig, Supervisor, SupervisorConfig};
+///
+/// let controller = ControllerConfig { slot_capacity: 10, ..ControllerConfig::default() };
+/// let supervisor = Supervisor::builder(SupervisorConfig::default()).with_controller(controller).build();
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ControllerConfig {
+    /// How many submissions may wait in the queues of all slots together; [`submit`] waits in line while there are as
+    /// many. One that replaces waits beside the queues, and one whose slot is idle not at all: how many run at a time
+    /// is [`max_concurrent`]. Default: 1024.
+    ///
+    /// [`submit`]: crate::SupervisorHandle::submit
+    /// [`max_concurrent`]: crate::SupervisorConfig::max_concurrent
+    pub queue_capacity: usize,
+    /// How many submissions may wait in the queue of a slot that does not set it. More are rejected as full, whether or
+    /// not there is room in all. Default: 100.
+    pub slot_capacity: usize,
+}
+
+impl Default for ControllerConfig {
+    fn default() -> Self {
+        Self { queue_capacity: 1024, slot_capacity: 100 }
+    }
+}
+
+/// All that a controller is set up with.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct ControllerSetup {
+    pub(crate) config: ControllerConfig,
+    pub(crate) slots: Vec<SlotSpec>,
+}
+
+impl ControllerSetup {
+    /// What a submission to that slot asks for that asks for nothing.
+    pub(crate) fn admission(&self, name: &str) -> AdmissionPolicy {
+        self.slots.iter().find(|slot| slot.name() == name).map(SlotSpec::admission).unwrap_or_default()
+    }
+
+    pub(crate) fn check(&self) -> Result<(), InvalidOption> {
+        let ControllerConfig { queue_capacity, slot_capacity } = self.config;
+        for (option, capacity) in [("queue_capacity", queue_capacity), ("slot_capacity", slot_capacity)] {
+            if capacity == 0 {
+                return Err(zero("controller".into(), option));
+            }
+        }
+        for (position, slot) in self.slots.iter().enumerate() {
+            check_slot_name(slot.name())?;
+            if slot.capacity() == Some(0) {
+                return Err(zero(format!("slot `{}`", slot.name()), "capacity"));
+            }
+            if self.slots[..position].iter().any(|earlier| earlier.name() == slot.name()) {
+                return Err(InvalidOption {
+                    subject: format!("slot `{}`", slot.name()),
+                    option: "name",
+                    value: "declared twice".into(),
+                    expected: "one slot of each name",
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn zero(subject: String, option: &'static str) -> InvalidOption {
+    InvalidOption { subject, option, value: "0".into(), expected: "at least 1" }
+}
+
+/// Any name will do, also one that looks like a path.
+pub(crate) fn check_slot_name(name: &str) -> Result<(), InvalidOption> {
+    if name.is_empty() {
+        return Err(InvalidOption {
+            subject: "a slot".into(),
+            option: "name",
+            value: "\"\"".into(),
+            expected: "a name that is not empty",
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Why a submission was not taken.
+
+use std::sync::Arc;
+
+use crate::supervisor::{InvalidOption, RuntimeError};
+
+/// Why a submission was not even taken: there is no handle, and no event. What its slot makes of one that was taken is
+/// its [outcome](crate::TaskOutcome::Rejected).
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControllerError {
+    /// As many submissions wait as `queue_capacity` allows. Only [`try_submit`](crate::SupervisorHandle::try_submit)
+    /// says so, where [`submit`](crate::SupervisorHandle::submit) waits.
+    #[error("the controller's queue is full: {capacity} submissions wait already")]
+    Full {
+        /// The controller's `queue_capacity`.
+        capacity: usize,
+    },
+    /// The supervisor is shutting down or has been shut down.
+    #[error("the supervisor is shutting down")]
+    ShuttingDown,
+    /// The supervisor was used for the first time outside a Tokio runtime.
+    #[error("no Tokio runtime: call this from a task or a thread of a Tokio runtime with time enabled")]
+    NoRuntime,
+    /// A spec or a config holds a value that makes no sense.
+    #[error(transparent)]
+    InvalidOption(Arc<InvalidOption>),
+}
+
+impl ControllerError {
+    /// A short, stable name of the kind of error, for metrics and logs.
+    #[must_use]
+    pub const fn as_label(&self) -> &'static str {
+        match self {
+            Self::Full { .. } => "controller_full",
+            Self::ShuttingDown => "controller_shutting_down",
+            Self::NoRuntime => "controller_no_tokio_runtime",
+            Self::InvalidOption(_) => "controller_invalid_option",
+        }
+    }
+}
+
+/// For a `main` that returns a [`RuntimeError`] and submits.
+impl From<ControllerError> for RuntimeError {
+    fn from(error: ControllerError) -> Self {
+        match error {
+            ControllerError::Full { capacity } => Self::QueueFull { capacity },
+            ControllerError::ShuttingDown => Self::ShuttingDown,
+            ControllerError::NoRuntime => Self::NoRuntime,
+            ControllerError::InvalidOption(invalid) => Self::InvalidOption(invalid),
+        }
+    }
+}
+
+impl From<InvalidOption> for ControllerError {
+    fn from(invalid: InvalidOption) -> Self {
+        Self::InvalidOption(Arc::new(invalid))
+    }
+}

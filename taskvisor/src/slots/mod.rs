@@ -1,0 +1,22 @@
+//! Admission slots: what happens to a task that is submitted while another task of its slot still runs.
+//!
+//! `spec`, `config`, `handle` and `error` are public API. `machine` decides for one slot and is pure: no lock, no clock, no
+//! runtime. `runtime::slots` carries its decisions out.
+
+mod admission;
+mod config;
+mod error;
+mod handle;
+mod machine;
+#[cfg(test)]
+mod machine_test;
+mod spec;
+
+pub use admission::AdmissionPolicy;
+pub use config::ControllerConfig;
+pub(crate) use config::{ControllerSetup, check_slot_name};
+pub use error::ControllerError;
+pub use handle::SlotHandle;
+pub use spec::{ControllerSpec, SlotSpec};
+
+pub(crate) use machine::{Decision, Phase, Slot};

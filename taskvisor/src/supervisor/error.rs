@@ -1,0 +1,289 @@
+//! What a supervisor can refuse or report.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::inspect::one_line;
+use crate::task::TaskError;
+use crate::tree::FailureChain;
+
+/// Why a supervisor refused a call, or how its run ended badly.
+///
+/// `{}` says what the supervisor knows, and [`source`](Error::source) gives what caused it, such as the error that a
+/// task returned. `{:#}` and `{:?}` give both in one line, so that a `main` that returns it reads well:
+///
+/// ```text
+/// Error: `sync` failed (connection refused), which `root` needs
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub enum RuntimeError {
+    /// Tasks were still running when the shutdown's grace, or their own `stop_timeout`, was over. They were aborted.
+    #[non_exhaustive]
+    GraceExceeded {
+        /// The grace period of the shutdown.
+        grace: Duration,
+        /// The paths of exactly the tasks that had to be aborted, in the order of their registration.
+        stuck: Vec<String>,
+        /// For each of them the bound that it exceeded.
+        limits: Vec<StopLimit>,
+    },
+    /// Tasks were still running when the shutdown was forced, or when their own `stop_timeout` was over. They were
+    /// aborted.
+    #[non_exhaustive]
+    ShutdownForced {
+        /// How long after the request the shutdown was forced.
+        after: Duration,
+        /// The paths of exactly the tasks that had to be aborted, in the order of their registration.
+        stuck: Vec<String>,
+    },
+    /// The name belongs to another task until that one's last attempt has physically ended.
+    TaskAlreadyExists {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// The name belongs to a group until that has ended.
+    GroupAlreadyExists {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// The name is that of a group, where a task was expected.
+    IsGroup {
+        /// The path that was asked for.
+        name: String,
+    },
+    /// No task of this name is registered.
+    TaskNotFound {
+        /// The name that was asked for.
+        name: String,
+    },
+    /// A task did not end within its bound, and could not be aborted either: it blocks its thread.
+    TaskRemoveTimeout {
+        /// The task's name.
+        name: String,
+        /// How long the call waited before the abort.
+        timeout: Duration,
+    },
+    /// The group of that path has ended, is stopping, or has not started.
+    GroupNotRunning {
+        /// The path that was asked for.
+        name: String,
+    },
+    /// The tree failed: a task or group that it needs ended in failure.
+    Failed {
+        /// How the failure made its way up, the leaf first.
+        chain: FailureChain,
+        /// What the leaf failed with.
+        source: Option<Arc<TaskError>>,
+        /// What had to be aborted during the shutdown.
+        stuck: Vec<String>,
+    },
+    /// The root failed more often than its limit allows.
+    IntensityExceeded {
+        /// How the failure made its way up, the leaf first.
+        chain: FailureChain,
+        /// What had to be aborted during the shutdown.
+        stuck: Vec<String>,
+    },
+    /// `run` was called while an earlier `run` of the same supervisor was going on.
+    AlreadyRunning,
+    /// The supervisor is shutting down or has been shut down.
+    ShuttingDown,
+    /// The supervisor was used for the first time outside a Tokio runtime.
+    NoRuntime,
+    /// As many submissions wait in slots as the controller allows.
+    QueueFull {
+        /// The controller's `queue_capacity`.
+        capacity: usize,
+    },
+    /// The operating system refused to tell of signals.
+    Signals(Arc<io::Error>),
+    /// A spec or a config holds a value that makes no sense.
+    InvalidOption(Arc<InvalidOption>),
+}
+
+fn count(tasks: usize) -> String {
+    match tasks {
+        1 => "1 task".into(),
+        n => format!("{n} tasks"),
+    }
+}
+
+fn with_limits(stuck: &[String], limits: &[StopLimit]) -> String {
+    let limits = limits.iter().copied().chain(std::iter::repeat(StopLimit::Grace));
+    let shown = stuck.iter().zip(limits).map(|(path, limit)| match limit.as_text() {
+        Some(limit) => format!("{path} ({limit})"),
+        None => path.clone(),
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+pub(crate) fn left(stuck: &[String]) -> String {
+    if stuck.is_empty() { String::new() } else { format!("; not stopped in time: {}", stuck.join(", ")) }
+}
+
+impl fmt::Display for RuntimeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::GraceExceeded { grace, stuck, limits } => {
+                let shown = with_limits(stuck, limits);
+                write!(f, "{} not stopped in time (grace {grace:?}): {shown}", count(stuck.len()))
+            }
+            Self::ShutdownForced { after, stuck } => {
+                let aborted = count(stuck.len());
+                write!(f, "{aborted} aborted, as the shutdown was forced after {after:?}: {}", stuck.join(", "))
+            }
+            Self::GroupAlreadyExists { name } => write!(f, "a group named `{name}` is already registered"),
+            Self::IsGroup { name } => {
+                write!(f, "`{name}` is a group and no task: call `group({name:?}).cancel()` on the tree")
+            }
+            Self::TaskAlreadyExists { name } => write!(f, "a task named `{name}` is already registered"),
+            Self::TaskNotFound { name } => write!(f, "no task named `{name}` is registered"),
+            Self::TaskRemoveTimeout { name, timeout } => {
+                write!(f, "task `{name}` was told to stop, but still runs after {timeout:?}")
+            }
+            Self::GroupNotRunning { name } => write!(f, "group `{name}` is not running"),
+            Self::Failed { chain, stuck, .. } | Self::IntensityExceeded { chain, stuck } => {
+                chain.fmt(f)?;
+                f.write_str(&left(stuck))
+            }
+            Self::AlreadyRunning => f.write_str("this supervisor is already running"),
+            Self::ShuttingDown => f.write_str("the supervisor is shutting down"),
+            Self::NoRuntime => {
+                f.write_str("no Tokio runtime: call this from a task or a thread of a Tokio runtime with time enabled")
+            }
+            Self::QueueFull { capacity } => {
+                write!(f, "the controller's queue is full: {capacity} submissions wait already")
+            }
+            Self::Signals(error) if f.alternate() => write!(f, "cannot listen for signals: {}", one_line(&**error)),
+            Self::Signals(_) => f.write_str("cannot listen for signals"),
+            Self::InvalidOption(invalid) => invalid.fmt(f),
+        }
+    }
+}
+
+/// As `{:#}`: the error with its causes in one line.
+impl fmt::Debug for RuntimeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:#}")
+    }
+}
+
+impl Error for RuntimeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Failed { source: Some(source), .. } => Some(source.unwrapped()),
+            Self::Failed { chain, .. } | Self::IntensityExceeded { chain, .. } => chain.source(),
+            Self::Signals(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+impl RuntimeError {
+    /// What had to be aborted.
+    pub(crate) fn stuck(&self) -> &[String] {
+        match self {
+            Self::GraceExceeded { stuck, .. }
+            | Self::ShutdownForced { stuck, .. }
+            | Self::Failed { stuck, .. }
+            | Self::IntensityExceeded { stuck, .. } => stuck,
+            _ => &[],
+        }
+    }
+
+    /// A short, stable name of the kind of error, for metrics and logs.
+    #[must_use]
+    pub const fn as_label(&self) -> &'static str {
+        match self {
+            Self::GraceExceeded { .. } => "runtime_grace_exceeded",
+            Self::ShutdownForced { .. } => "runtime_shutdown_forced",
+            Self::TaskAlreadyExists { .. } => "runtime_task_already_exists",
+            Self::GroupAlreadyExists { .. } => "runtime_group_already_exists",
+            Self::IsGroup { .. } => "runtime_is_group",
+            Self::TaskNotFound { .. } => "runtime_task_not_found",
+            Self::TaskRemoveTimeout { .. } => "runtime_task_remove_timeout",
+            Self::GroupNotRunning { .. } => "runtime_group_not_running",
+            Self::Failed { .. } => "runtime_failed",
+            Self::IntensityExceeded { .. } => "runtime_intensity_exceeded",
+            Self::AlreadyRunning => "runtime_already_running",
+            Self::ShuttingDown => "runtime_shutting_down",
+            Self::NoRuntime => "runtime_no_tokio_runtime",
+            Self::QueueFull { .. } => "runtime_queue_full",
+            Self::Signals(_) => "runtime_signals",
+            Self::InvalidOption(_) => "runtime_invalid_option",
+        }
+    }
+}
+
+/// Which bound a task exceeded that had to be aborted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum StopLimit {
+    /// Its own `stop_timeout`, or that of the config.
+    StopTimeout,
+    /// The share of its layer: the rest of the grace was for those that stop after it.
+    Share,
+    /// The grace of the shutdown.
+    Grace,
+    /// None: the shutdown was forced.
+    Forced,
+}
+
+impl StopLimit {
+    /// What is added to a path, unless it is what is expected.
+    fn as_text(self) -> Option<&'static str> {
+        match self {
+            Self::StopTimeout => Some("past its `stop_timeout`"),
+            Self::Share => Some("past the share of its layer"),
+            Self::Grace => None,
+            Self::Forced => Some("forced"),
+        }
+    }
+}
+
+/// A value of a spec or a config that makes no sense: whose, which, and what would be right.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use taskvisor::{BackoffPolicy, RuntimeError, Supervisor, SupervisorConfig, TaskFn, TaskSpec};
+///
+/// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
+/// let task = TaskFn::arc("sync", |_: taskvisor::TaskContext| async { Ok(()) });
+/// let spec = TaskSpec::inherit(task).with_backoff(BackoffPolicy { factor: f64::NAN, ..BackoffPolicy::default() });
+///
+/// let Err(RuntimeError::InvalidOption(invalid)) = supervisor.add_task(spec).await else { panic!() };
+/// assert_eq!(invalid.to_string(), "task `sync`: `backoff.factor` is NaN, expected a finite number of at least 0");
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InvalidOption {
+    /// Whose option it is: a task with its name, or the config.
+    pub subject: String,
+    /// The option.
+    pub option: &'static str,
+    /// The value that was given.
+    pub value: String,
+    /// What would be right.
+    pub expected: &'static str,
+}
+
+impl fmt::Display for InvalidOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { subject, option, value, expected } = self;
+        write!(f, "{subject}: `{option}` is {value}, expected {expected}")
+    }
+}
+
+impl std::error::Error for InvalidOption {}
+
+impl From<InvalidOption> for RuntimeError {
+    fn from(invalid: InvalidOption) -> Self {
+        Self::InvalidOption(Arc::new(invalid))
+    }
+}

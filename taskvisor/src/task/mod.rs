@@ -1,0 +1,25 @@
+//! Tasks: what a user writes and hands to a supervisor.
+//!
+//! `definition` has the `Task` trait, `spec` a task with its options, `context` what an attempt receives, `error` and
+//! `result` what an attempt returns, `handle` the handle of one registration. All of it is public API or data for it; the
+//! state of a running task lives in `runtime::task`.
+
+mod blocking;
+mod context;
+mod definition;
+mod error;
+mod handle;
+mod result;
+mod spec;
+mod stop_reason;
+
+pub(crate) use blocking::Job;
+pub use blocking::blocking;
+pub use context::{FromContext, TaskContext};
+pub use definition::{BoxTaskFuture, Task, TaskFn, TaskRef};
+pub use error::{BoxError, TaskError};
+pub use handle::TaskHandle;
+pub use result::{Fallible, IntoTaskError, IntoTaskResult, TaskArg, outcome_if};
+pub(crate) use spec::Said;
+pub use spec::{IntoTaskSpec, TaskSpec};
+pub use stop_reason::StopReason;

@@ -1,0 +1,242 @@
+//! What an async function may return to be a task, and what it may take.
+
+use std::any::Any;
+
+use super::error::{BoxError, TaskError};
+
+/// What a function under `#[task]` may return: `()`, or `Result<(), E>` with any error, `String`, `&'static str` or
+/// boxed error. A [`TaskError`], boxed or not, keeps its meaning; others become [`TaskError::Error`]. With the feature
+/// `anyhow` the error in an `anyhow::Error` is found by `downcast_ref` in the chain; without, that of anyhow is.
+#[diagnostic::on_unimplemented(
+    message = "a supervised task cannot return `{Self}`",
+    label = "expected `()` or `Result<(), E>`",
+    note = "`E` may be `TaskError`, `String`, `&'static str`, a boxed error, or any `std::error::Error + Send + Sync`"
+)]
+pub trait IntoTaskResult {
+    /// Turns what the function returned into the result of the attempt.
+    ///
+    /// # Errors
+    /// The error that was returned, as a [`TaskError`].
+    fn into_task_result(self) -> Result<(), TaskError>;
+}
+
+impl IntoTaskResult for () {
+    fn into_task_result(self) -> Result<(), TaskError> {
+        Ok(())
+    }
+}
+
+impl<E: IntoTaskError> IntoTaskResult for Result<(), E> {
+    fn into_task_result(self) -> Result<(), TaskError> {
+        self.map_err(E::into_task_error)
+    }
+}
+
+/// What a function under `#[task(retry_if = ..)]` may return: `Result<(), E>`, as in [`IntoTaskResult`].
+#[diagnostic::on_unimplemented(
+    message = "a supervised task with `retry_if` cannot return `{Self}`",
+    label = "expected `Result<(), E>`",
+    note = "`E` may be `TaskError`, `String`, `&'static str`, a boxed error, or any `std::error::Error + Send + Sync`"
+)]
+pub trait Fallible {
+    /// What it fails with.
+    type Error;
+
+    /// Turns what the function returned into the result of the attempt; what `retry_if` denies is not to be retried.
+    ///
+    /// # Errors
+    /// The error that was returned, as a [`TaskError`].
+    fn into_task_result_if(self, retry_if: fn(&Self::Error) -> bool) -> Result<(), TaskError>;
+}
+
+impl<E: IntoTaskError> Fallible for Result<(), E> {
+    type Error = E;
+
+    fn into_task_result_if(self, retry_if: fn(&E) -> bool) -> Result<(), TaskError> {
+        self.map_err(|error| {
+            let retries = retry_if(&error);
+            let error = error.into_task_error();
+            if retries { error } else { error.into_permanent() }
+        })
+    }
+}
+
+/// The result of an attempt, where `retry_if` says of each failure whether it is retried.
+///
+/// # Errors
+/// The error that was returned, as a [`TaskError`].
+pub fn outcome_if<R: Fallible<Error = E>, E>(returned: R, retry_if: fn(&E) -> bool) -> Result<(), TaskError> {
+    returned.into_task_result_if(retry_if)
+}
+
+/// What a task may fail with.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an error that a task can fail with",
+    label = "not an error type",
+    note = "a task returns `()` or `Result<(), E>`, where `E` is `TaskError`, `String`, `&'static str`, a boxed error, \
+            or any `std::error::Error + Send + Sync + 'static`"
+)]
+pub trait IntoTaskError {
+    /// Turns the error into a [`TaskError`].
+    fn into_task_error(self) -> TaskError;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxError> + Send + 'static> IntoTaskError for E {
+    fn into_task_error(self) -> TaskError {
+        // Asked before it is boxed, so that the usual `TaskError` costs no allocation.
+        let mut error = Some(self);
+        if let Some(own) = (&mut error as &mut dyn Any).downcast_mut::<Option<TaskError>>() {
+            return own.take().unwrap_or(TaskError::Canceled);
+        }
+        #[cfg(feature = "anyhow")]
+        if let Some(error) = (&mut error as &mut dyn Any).downcast_mut::<Option<anyhow::Error>>() {
+            return error.take().map_or(TaskError::Canceled, of_anyhow);
+        }
+        let Some(error) = error else { return TaskError::Canceled };
+        match error.into().downcast::<TaskError>() {
+            Ok(own) => *own,
+            Err(other) => TaskError::Error(other),
+        }
+    }
+}
+
+/// A [`TaskError`] in it keeps its meaning. Under a context that is a matter of whether it is retried: as what it is,
+/// the error keeps the context.
+#[cfg(feature = "anyhow")]
+fn of_anyhow(error: anyhow::Error) -> TaskError {
+    match error.downcast_ref::<TaskError>() {
+        Some(_) if error.chain().next().is_some_and(<dyn std::error::Error>::is::<TaskError>) => {
+            error.downcast().unwrap_or_else(|error| TaskError::Error(boxed(error)))
+        }
+        Some(TaskError::Canceled) => TaskError::Canceled,
+        Some(own) if own.is_fatal() => TaskError::Permanent(boxed(error)),
+        _ => TaskError::Error(boxed(error)),
+    }
+}
+
+/// The user's own error, as which it can be found; what `into` gives is of a type of anyhow's.
+#[cfg(feature = "anyhow")]
+fn boxed(error: anyhow::Error) -> BoxError {
+    error.reallocate_into_boxed_dyn_error_without_backtrace()
+}
+
+/// An argument of a function under `#[task]`: cloned for each attempt.
+#[diagnostic::on_unimplemented(
+    message = "an argument of a task must be `Clone + Send + Sync + 'static`, and `{Self}` is not",
+    label = "cloned for each attempt",
+    note = "wrap it in an `Arc`, or derive `Clone`"
+)]
+pub trait TaskArg: Sized {
+    /// The copy that the next attempt owns.
+    #[must_use]
+    fn for_attempt(&self) -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Clone + Send + Sync + 'static> TaskArg for T {
+    fn for_attempt(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn label<R: IntoTaskResult>(result: R) -> Option<(&'static str, String)> {
+        result.into_task_result().err().map(|error| (error.as_label(), crate::inspect::messages(&error).swap_remove(0)))
+    }
+
+    #[test]
+    fn every_allowed_return_type_keeps_its_meaning() {
+        let fatal = || TaskError::Fatal { reason: "no such table".into() };
+        assert_eq!(label(()), None);
+        assert_eq!(label(Ok::<(), std::convert::Infallible>(())), None);
+        assert_eq!(label(Err(fatal())), Some(("task_fatal", "no such table".into())));
+        assert_eq!(label(Err(BoxError::from(fatal()))), Some(("task_fatal", "no such table".into())));
+        assert_eq!(label(Err("plain")), Some(("task_failed", "plain".into())));
+        assert_eq!(label(Err(String::from("owned"))), Some(("task_failed", "owned".into())));
+        assert_eq!(label(Err(BoxError::from("boxed"))), Some(("task_failed", "boxed".into())));
+        assert_eq!(label(Err(std::io::Error::other("io"))), Some(("task_failed", "io".into())));
+    }
+
+    #[test]
+    fn what_is_not_to_be_retried_keeps_its_error_and_what_is_no_failure_its_meaning() {
+        fn once<E: IntoTaskError>(error: E) -> TaskError {
+            Err(error).into_task_result_if(|_| false).unwrap_err()
+        }
+        let io = once(std::io::Error::other("io"));
+        assert_eq!((io.as_label(), io.is_fatal(), io.is_retryable()), ("task_fatal", true, false));
+        assert!(matches!(&io, TaskError::Permanent(error) if error.is::<std::io::Error>()));
+        assert_eq!(format!("{io:#}"), "io");
+        assert!(matches!(once("plain"), TaskError::Permanent(error) if error.to_string() == "plain"));
+        assert!(matches!(once(String::from("owned")), TaskError::Permanent(_)));
+        assert!(matches!(once(BoxError::from("boxed")), TaskError::Permanent(_)));
+        let fail = TaskError::Fail { reason: "down".into() };
+        assert!(matches!(once(fail), TaskError::Fatal { reason } if reason == "down"));
+        let timeout = || TaskError::Timeout { timeout: std::time::Duration::from_secs(1) };
+        let text = timeout().to_string();
+        assert!(matches!(once(timeout()), TaskError::Fatal { reason } if reason == text));
+        assert!(matches!(once(BoxError::from(timeout())), TaskError::Fatal { .. }));
+        assert!(matches!(once(TaskError::error("wrapped")), TaskError::Permanent(_)));
+        assert!(matches!(once(TaskError::permanent("for good")), TaskError::Permanent(_)));
+        assert!(matches!(once(TaskError::Fatal { reason: "x".into() }), TaskError::Fatal { .. }));
+        assert!(matches!(once(TaskError::Canceled), TaskError::Canceled));
+        assert!(matches!(once(TaskError::Panicked { message: "x".into() }), TaskError::Panicked { .. }));
+    }
+
+    #[test]
+    fn an_anyhow_error_is_an_error_like_others() {
+        let error = anyhow::anyhow!("down").context("asking");
+        let Err(TaskError::Error(error)) = Err::<(), _>(error).into_task_result() else { panic!("no error") };
+        assert_eq!(error.to_string(), "asking");
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("down"));
+        let io = anyhow::Error::from(std::io::Error::other("io"));
+        assert_eq!(label(Err(io)), Some(("task_failed", "io".into())));
+    }
+
+    #[cfg(feature = "anyhow")]
+    #[test]
+    fn k5a_the_error_in_an_anyhow_error_is_found_once() {
+        use std::error::Error;
+        use std::iter::successors;
+
+        let io = || std::io::Error::from(std::io::ErrorKind::NotFound);
+        for error in [anyhow::Error::from(io()), anyhow::Error::from(io()).context("asking").context("syncing")] {
+            let error = error.into_task_error();
+            let chain = successors(Some(&error as &(dyn Error + 'static)), |&error| error.source());
+            assert_eq!(chain.filter(|error| error.is::<std::io::Error>()).count(), 1);
+        }
+    }
+
+    #[cfg(feature = "anyhow")]
+    #[test]
+    fn a_task_error_in_an_anyhow_error_keeps_its_meaning() {
+        let label = |error: anyhow::Error| label(Err(error)).unwrap();
+        let fatal = || anyhow::Error::from(TaskError::Fatal { reason: "no such table".into() });
+        let timeout = || TaskError::Timeout { timeout: std::time::Duration::from_secs(1) };
+        assert_eq!(label(fatal()), ("task_fatal", "no such table".into()));
+        assert_eq!(label(timeout().into()).0, "task_timeout");
+        assert_eq!(label(TaskError::Canceled.into()).0, "task_canceled");
+        // Under a context, or as one.
+        assert_eq!(label(fatal().context("migrating")), ("task_fatal", "migrating".into()));
+        assert_eq!(label(fatal().context("migrating").context("starting")), ("task_fatal", "starting".into()));
+        assert_eq!(label(anyhow::anyhow!("x").context(TaskError::Canceled)).0, "task_canceled");
+        assert_eq!(label(anyhow::Error::from(TaskError::Canceled).context("leaving")).0, "task_canceled");
+        assert_eq!(label(anyhow::Error::from(timeout()).context("asking")), ("task_failed", "asking".into()));
+        let TaskError::Permanent(error) = fatal().context("migrating").into_task_error() else { panic!("not fatal") };
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("no such table"));
+    }
+
+    #[test]
+    fn what_is_to_be_retried_stays_as_it_is() {
+        let always = |error: std::io::Error| Err::<(), _>(error).into_task_result_if(|_| true);
+        assert!(matches!(always(std::io::Error::other("io")), Err(TaskError::Error(_))));
+        assert!(Ok::<(), String>(()).into_task_result_if(|_| false).is_ok());
+        // The error that the function sees is the user's own.
+        let seen = Err::<(), _>(std::io::Error::from(std::io::ErrorKind::NotFound))
+            .into_task_result_if(|error| error.kind() != std::io::ErrorKind::NotFound);
+        assert!(matches!(seen, Err(TaskError::Permanent(_))));
+    }
+}

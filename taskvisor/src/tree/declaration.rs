@@ -1,0 +1,527 @@
+//! A declared group in the form that its registrations share.
+//!
+//! Names, order and options stay as long as anything refers to the group. The tasks themselves are kept only for as
+//! long as the group can be started again: see [`Declared::forget_tasks`].
+
+use std::collections::HashMap;
+use std::fmt;
+use std::mem;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use super::group::{ChildSpec, Group, check_name};
+use super::strategy::Strategy;
+use crate::panics::{catch, drop_each};
+use crate::policy::{BackoffPolicy, Overrides, Ready, RestartPolicy, Settings, check_backoff};
+use crate::runtime::Core;
+use crate::supervisor::{InvalidOption, SupervisorConfig};
+use crate::sync::lock;
+use crate::task::TaskSpec;
+
+/// How many groups may be nested in each other. Snapshots nest as deep, and they are dropped and cloned level by level.
+pub(crate) const MAX_DEPTH: u32 = 1_024;
+
+/// A group as it was declared.
+pub(crate) struct Declared {
+    pub(crate) name: Arc<str>,
+    pub(crate) strategy: Strategy,
+    pub(crate) limit: Option<(u32, Duration)>,
+    pub(crate) after: Vec<Arc<str>>,
+    restart: RestartPolicy,
+    backoff: Option<BackoffPolicy>,
+    reset_after: Option<Duration>,
+    max_retries: Option<u32>,
+    pub(crate) critical: bool,
+    significant: bool,
+    /// The states of its tasks count for the readiness of the whole.
+    pub(crate) readiness: bool,
+    pub(crate) children: Vec<DeclaredChild>,
+    pub(crate) order: Arc<Order>,
+    /// The children sorted by name, without the later ones of equal names.
+    by_name: Vec<u32>,
+    /// How many layers a stop has, one after another.
+    pub(crate) layers: u32,
+    /// How many groups are nested, this one included.
+    depth: u32,
+    /// Names in an `after` that are none of an earlier sibling: the places of the children, and the names.
+    unknown: Vec<(u32, Arc<str>)>,
+    /// The tasks, by the place of the child; `None` once they are not needed any more. A leaf: nothing is locked and
+    /// nothing of the user's is dropped under this lock.
+    tasks: Mutex<Option<Vec<Option<TaskSpec>>>>,
+}
+
+/// A child of a group, without its task.
+#[expect(clippy::struct_excessive_bools, reason = "they are options of a declaration")]
+pub(crate) struct DeclaredChild {
+    pub(crate) name: Arc<str>,
+    pub(crate) after: Vec<Arc<str>>,
+    pub(crate) critical: bool,
+    pub(crate) significant: bool,
+    /// Its state counts for the readiness of its group.
+    pub(crate) readiness: bool,
+    /// It counts as ready when its first attempt begins.
+    ready_at_start: bool,
+    pub(crate) group: Option<Arc<Declared>>,
+}
+
+/// Which earlier siblings each child is after, and which later ones are after it, by their places.
+#[derive(Debug, Default)]
+pub(crate) struct Order {
+    earlier: Edges,
+    later: Edges,
+}
+
+/// Lists of places in one allocation; no allocation if all are empty.
+#[derive(Debug, Default)]
+struct Edges {
+    starts: Vec<u32>,
+    places: Vec<u32>,
+}
+
+impl Edges {
+    fn of(&self, place: usize) -> &[u32] {
+        match self.starts.get(place..place + 2) {
+            Some([start, end]) => &self.places[*start as usize..*end as usize],
+            _ => &[],
+        }
+    }
+}
+
+impl Order {
+    /// The order of so many children; `earlier` says for each what it is after.
+    pub(crate) fn new(count: usize, mut earlier: impl FnMut(usize) -> Vec<u32>) -> Self {
+        let (mut starts, mut places, mut counts) = (vec![0_u32], Vec::new(), vec![0_u32; count + 1]);
+        for place in 0..count {
+            let mut list = earlier(place);
+            list.retain(|earlier| (*earlier as usize) < place);
+            list.sort_unstable();
+            list.dedup();
+            for earlier in &list {
+                counts[*earlier as usize + 1] += 1;
+            }
+            places.extend(list);
+            starts.push(short(places.len()));
+        }
+        if places.is_empty() {
+            return Self::default();
+        }
+        for place in 0..count {
+            counts[place + 1] += counts[place];
+        }
+        let (mut next, mut later) = (counts.clone(), vec![0_u32; places.len()]);
+        let earlier = Edges { starts, places };
+        for place in 0..count {
+            for before in earlier.of(place) {
+                let position = &mut next[*before as usize];
+                later[*position as usize] = short(place);
+                *position += 1;
+            }
+        }
+        Self { earlier, later: Edges { starts: counts, places: later } }
+    }
+
+    pub(crate) fn earlier(&self, place: usize) -> &[u32] {
+        self.earlier.of(place)
+    }
+
+    pub(crate) fn later(&self, place: usize) -> &[u32] {
+        self.later.of(place)
+    }
+}
+
+fn short(place: usize) -> u32 {
+    u32::try_from(place).unwrap_or(u32::MAX)
+}
+
+impl Declared {
+    /// Asks each task for its name, once.
+    pub(crate) fn new(group: Group) -> Self {
+        let depth = group.depth();
+        let Group { name, strategy, limit, children: specs, after, restart, backoff, .. } = group;
+        let (mut children, mut tasks) = (Vec::with_capacity(specs.len()), Vec::with_capacity(specs.len()));
+        for spec in specs {
+            let (child, task) = DeclaredChild::new(spec);
+            children.push(child);
+            tasks.push(task);
+        }
+        let places = places(&children);
+        let mut unknown = Vec::new();
+        let order = Order::new(children.len(), |place| {
+            let child = &children[place];
+            let mut earlier = Vec::new();
+            for after in &child.after {
+                match places.get(&**after) {
+                    Some(at) if (*at as usize) < place => earlier.push(*at),
+                    _ => unknown.push((short(place), Arc::clone(after))),
+                }
+            }
+            if strategy == Strategy::RestForOne {
+                earlier.extend(short(place).checked_sub(1));
+            }
+            earlier
+        });
+        let layers = layers(&children, &order);
+        let mut by_name: Vec<u32> = places.into_values().collect();
+        by_name.sort_unstable_by(|a, b| children[*a as usize].name.cmp(&children[*b as usize].name));
+        Self {
+            name,
+            strategy,
+            limit,
+            after,
+            restart,
+            backoff,
+            reset_after: group.reset_after,
+            max_retries: group.max_retries,
+            critical: group.critical,
+            readiness: group.readiness,
+            significant: group.significant,
+            order: Arc::new(order),
+            by_name,
+            layers,
+            depth,
+            unknown,
+            tasks: Mutex::new(Some(tasks)),
+            children,
+        }
+    }
+
+    /// The place of the child of that name.
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
+        let found = self.by_name.binary_search_by(|place| (*self.children[*place as usize].name).cmp(name));
+        found.ok().map(|found| self.by_name[found] as usize)
+    }
+
+    /// The task of a child, unless it is a group or not kept any more.
+    pub(crate) fn task(&self, place: usize) -> Option<TaskSpec> {
+        lock(&self.tasks).as_ref()?.get(place)?.clone()
+    }
+
+    /// Drops the tasks of this group and of those in it: they are not started again. Called with no lock held.
+    pub(crate) fn forget_tasks(&self) {
+        let mut groups = vec![self];
+        while let Some(group) = groups.pop() {
+            let tasks = lock(&group.tasks).take();
+            drop_each(tasks.into_iter().flatten());
+            groups.extend(group.groups());
+        }
+    }
+
+    fn groups(&self) -> impl Iterator<Item = &Self> {
+        self.children.iter().filter_map(|child| child.group.as_deref())
+    }
+
+    /// The slots that children of the root are after, each with the name of the child. Known once it was checked.
+    #[cfg(feature = "controller")]
+    pub(crate) fn slots_after(&self) -> impl Iterator<Item = (Arc<str>, Arc<str>)> + '_ {
+        let child = |place: u32| Arc::clone(&self.children[place as usize].name);
+        self.unknown.iter().map(move |(place, slot)| (Arc::clone(slot), child(*place)))
+    }
+
+    /// Checks what is the group's own. The name of a root has no rules, and its children can be after slots.
+    pub(crate) fn check(&self, root_of: Option<&Core>) -> Result<(), InvalidOption> {
+        let is_root = root_of.is_some();
+        let subject = || format!("group `{}`", self.name);
+        let invalid = |option, value, expected| Err(InvalidOption { subject: subject(), option, value, expected });
+        if !is_root {
+            check_name("a group", &self.name)?;
+        }
+        if let Some((_, within)) = self.limit {
+            if within.is_zero() {
+                return invalid("limit.within", "0ns".into(), "a time longer than zero");
+            }
+        }
+        if let Some(backoff) = &self.backoff {
+            check_backoff(backoff, &subject)?;
+        }
+        if self.significant && matches!(self.restart, RestartPolicy::Always { .. }) {
+            return invalid("significant", "set".into(), "a group that can end: not the restart policy `Always`");
+        }
+        let is_slot = |name: &str| root_of.is_some_and(|core| core.is_declared_slot(name));
+        match self.unknown.iter().find(|(_, name)| !is_slot(name)) {
+            Some((place, name)) => Err(self.children[*place as usize].unknown(name, is_root)),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks how deep groups are nested below the root.
+    pub(crate) fn check_depth(&self) -> Result<(), InvalidOption> {
+        if self.depth <= MAX_DEPTH {
+            return Ok(());
+        }
+        Err(InvalidOption {
+            subject: format!("group `{}`", self.name),
+            option: "depth",
+            value: format!("{} groups nested in each other", self.depth),
+            expected: "at most 1024",
+        })
+    }
+
+    /// What the group itself runs by, as a child.
+    pub(crate) fn settings(&self, config: &SupervisorConfig) -> Settings {
+        let overrides = Overrides {
+            restart: Some(self.restart),
+            backoff: self.backoff,
+            reset_after: self.reset_after,
+            max_retries: self.max_retries,
+            ..Overrides::default()
+        };
+        overrides.resolve(config)
+    }
+
+    /// Whether its children need no driver: a flat group of independent tasks.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.strategy == Strategy::OneForOne
+            && self.limit.is_none()
+            && self.children.iter().all(DeclaredChild::is_plain)
+    }
+
+    /// Whether it decides on the failures of its children, which otherwise restart by themselves.
+    pub(crate) fn manages(&self) -> bool {
+        self.strategy != Strategy::OneForOne || self.limit.is_some()
+    }
+}
+
+fn places(children: &[DeclaredChild]) -> HashMap<&str, u32> {
+    let mut places = HashMap::with_capacity(children.len());
+    for (place, child) in children.iter().enumerate() {
+        places.entry(&*child.name).or_insert(short(place));
+    }
+    places
+}
+
+fn layers(children: &[DeclaredChild], order: &Order) -> u32 {
+    let mut layers: Vec<u32> = Vec::with_capacity(children.len());
+    for (place, child) in children.iter().enumerate() {
+        let below = order.earlier(place).iter().map(|earlier| layers[*earlier as usize]).max().unwrap_or(0);
+        layers.push(below.saturating_add(child.layers()));
+    }
+    layers.into_iter().max().unwrap_or(1).max(1)
+}
+
+impl DeclaredChild {
+    fn new(spec: ChildSpec) -> (Self, Option<TaskSpec>) {
+        match spec {
+            ChildSpec::Task(mut spec) => {
+                // The task's own name comes from the user's code. One that panics is one without a name.
+                let name = catch(|| spec.take_name()).unwrap_or_else(|_| "".into());
+                let child = Self {
+                    name: Arc::clone(&name),
+                    after: spec.after().to_vec(),
+                    critical: spec.is_critical(),
+                    significant: spec.is_significant(),
+                    readiness: spec.has_readiness(),
+                    ready_at_start: spec.ready() == Ready::Start,
+                    group: None,
+                };
+                (child, Some(spec.with_name(name)))
+            }
+            ChildSpec::Group(group) => {
+                let child = Self {
+                    name: Arc::clone(&group.name),
+                    after: group.after.clone(),
+                    critical: group.critical,
+                    significant: group.significant,
+                    readiness: group.readiness,
+                    ready_at_start: false,
+                    group: Some(group),
+                };
+                (child, None)
+            }
+        }
+    }
+
+    /// How many layers a stop of it has.
+    pub(crate) fn layers(&self) -> u32 {
+        self.group.as_ref().map_or(1, |group| group.layers)
+    }
+
+    fn is_plain(&self) -> bool {
+        self.ready_at_start && self.after.is_empty() && !self.critical && !self.significant && self.group.is_none()
+    }
+
+    fn unknown(&self, after: &str, in_root: bool) -> InvalidOption {
+        let expected = if in_root && cfg!(feature = "controller") {
+            "the name of a sibling that is declared before it, or of a declared slot"
+        } else {
+            "the name of a sibling that is declared before it"
+        };
+        InvalidOption { subject: format!("`{}`", self.name), option: "after", value: format!("`{after}`"), expected }
+    }
+}
+
+impl Drop for Declared {
+    /// Level by level without recursion, and the tasks inside the fence.
+    fn drop(&mut self) {
+        let mut groups: Vec<_> = mem::take(&mut self.children).into_iter().filter_map(|child| child.group).collect();
+        let tasks = lock(&self.tasks).take();
+        drop_each(tasks.into_iter().flatten());
+        while let Some(group) = groups.pop() {
+            if let Some(mut group) = Arc::into_inner(group) {
+                groups.extend(mem::take(&mut group.children).into_iter().filter_map(|child| child.group));
+            }
+        }
+    }
+}
+
+/// How many levels `Debug` shows.
+const SHOWN: u32 = 16;
+
+impl fmt::Debug for Declared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Shown { group: self, levels: SHOWN }.fmt(f)
+    }
+}
+
+/// A group with so many of the levels below it.
+struct Shown<'a> {
+    group: &'a Declared,
+    levels: u32,
+}
+
+struct Children<'a> {
+    group: &'a Declared,
+    levels: u32,
+}
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { group, levels } = *self;
+        let mut shown = f.debug_struct("Group");
+        shown.field("name", &group.name);
+        if levels == 0 {
+            return shown.finish_non_exhaustive();
+        }
+        shown
+            .field("strategy", &group.strategy)
+            .field("limit", &group.limit)
+            .field("after", &group.after)
+            .field("restart", &group.restart)
+            .field("backoff", &group.backoff)
+            .field("reset_after", &group.reset_after)
+            .field("max_retries", &group.max_retries)
+            .field("critical", &group.critical)
+            .field("significant", &group.significant)
+            .field("children", &Children { group, levels })
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Children<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut list = f.debug_list();
+        for (place, child) in self.group.children.iter().enumerate() {
+            match (&child.group, self.group.task(place)) {
+                (Some(group), _) => list.entry(&Shown { group, levels: self.levels - 1 }),
+                (None, Some(task)) => list.entry(&task),
+                (None, None) => list.entry(&child.name),
+            };
+        }
+        list.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RuntimeError, SupervisorConfig, TaskContext, TaskFn, Tree};
+
+    /// A task that keeps a reference, and counts with it.
+    fn keeps(name: &str, value: &Arc<()>) -> TaskSpec {
+        let value = Arc::clone(value);
+        TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| {
+            let value = Arc::clone(&value);
+            async move {
+                ctx.cancelled().await;
+                drop(value);
+                Ok(())
+            }
+        }))
+    }
+
+    fn declared(value: &Arc<()>) -> Group {
+        let inner = Group::rest_for_one("inner").task(keeps("b", value)).task(keeps("c", value));
+        Group::one_for_all("g").task(keeps("a", value)).group(inner)
+    }
+
+    #[test]
+    fn k4d_what_is_kept_to_be_started_again_can_be_forgotten() {
+        let value = Arc::new(());
+        let group = Declared::new(declared(&value));
+        assert_eq!(Arc::strong_count(&value), 4);
+        group.forget_tasks();
+        assert_eq!(Arc::strong_count(&value), 1);
+        // Names and order stay.
+        assert_eq!((group.place("a"), group.place("inner"), group.layers), (Some(0), Some(1), 2));
+        assert!(group.task(0).is_none() && format!("{group:?}").contains("\"c\""));
+    }
+
+    #[test]
+    fn k4d_dropping_a_declaration_drops_each_task_once() {
+        let value = Arc::new(());
+        drop(Declared::new(declared(&value)));
+        assert_eq!(Arc::strong_count(&value), 1);
+    }
+
+    fn tree(value: &Arc<()>) -> Tree {
+        Tree::builder(SupervisorConfig::default()).group(declared(value)).build()
+    }
+
+    fn keeps_tasks(tree: &Tree) -> [bool; 2] {
+        let group = tree.root.children[0].group.as_ref().unwrap();
+        let inner = group.children[1].group.as_ref().unwrap();
+        [group.task(0).is_some(), inner.task(0).is_some()]
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn k4d_a_shutdown_forgets_what_groups_keep_to_be_started_again() -> Result<(), RuntimeError> {
+        let value = Arc::new(());
+        let tree = tree(&value);
+        tree.start().await?;
+        tree.wait_ready().await;
+        assert_eq!(keeps_tasks(&tree), [true; 2]);
+        // It may be started again with the group that it is in.
+        assert!(tree.group("g/inner").cancel().await?);
+        assert_eq!(keeps_tasks(&tree), [true; 2]);
+        assert!(tree.group("g").restart());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(tree.health().is_ready() && tree.group("g/inner").status().is_some());
+        tree.shutdown().await?;
+        assert_eq!(keeps_tasks(&tree), [false; 2]);
+        assert_eq!(tree.snapshot().root.children[0].children.len(), 2);
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn k4d_a_stop_for_good_forgets_them_as_well() -> Result<(), RuntimeError> {
+        let value = Arc::new(());
+        let tree = tree(&value);
+        tree.start().await?;
+        assert!(tree.group("g").cancel().await?);
+        assert_eq!(keeps_tasks(&tree), [false; 2]);
+        tree.shutdown().await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn k4d_a_plain_root_keeps_no_tasks_once_it_has_started() -> Result<(), RuntimeError> {
+        let value = Arc::new(());
+        let tree = Tree::builder(SupervisorConfig::default()).task(keeps("a", &value)).build();
+        assert!(tree.root.task(0).is_some());
+        tree.start().await?;
+        assert!(tree.root.task(0).is_none());
+        tree.start().await?;
+        let run = tree.run_until(async { tokio::time::sleep(Duration::from_secs(1)).await });
+        run.await
+    }
+
+    /// A start that is refused can be tried again.
+    #[test]
+    fn k4d_a_start_that_was_refused_forgets_nothing() {
+        let value = Arc::new(());
+        let tree = Tree::builder(SupervisorConfig::default()).task(keeps("a", &value)).build();
+        let mut start = Box::pin(tree.start());
+        let waker = std::task::Waker::noop();
+        let polled = start.as_mut().poll(&mut std::task::Context::from_waker(waker));
+        assert!(matches!(polled, std::task::Poll::Ready(Err(RuntimeError::NoRuntime))));
+        assert!(tree.root.task(0).is_some());
+    }
+}

@@ -1,0 +1,234 @@
+//! The declaration of a group.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::declaration::Declared;
+use super::strategy::Strategy;
+use crate::policy::{BackoffPolicy, RestartPolicy};
+use crate::supervisor::InvalidOption;
+use crate::task::{IntoTaskSpec, TaskSpec};
+
+/// Tasks and groups that start, fail and stop together; itself a child of a tree or of another group.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use taskvisor::{Group, SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
+///
+/// let task = |name: &str| {
+///     TaskSpec::inherit(TaskFn::arc(name, |ctx: TaskContext| async move {
+///         ctx.cancelled().await;
+///         Ok(())
+///     }))
+/// };
+/// let store = Group::rest_for_one("store")
+///     .limit(5, Duration::from_secs(60))
+///     .task(task("pool"))
+///     .task(task("cache"));
+/// let tree = Tree::builder(SupervisorConfig::default())
+///     .group(store)
+///     .task(task("serve").with_after(["store"]).critical())
+///     .build();
+/// assert_eq!(tree.group("store").child("pool").path(), "store/pool");
+/// ```
+#[derive(Clone)]
+#[must_use = "a group does nothing until it is part of a tree"]
+pub struct Group {
+    pub(crate) name: Arc<str>,
+    pub(crate) strategy: Strategy,
+    pub(crate) limit: Option<(u32, Duration)>,
+    pub(crate) children: Vec<ChildSpec>,
+    pub(crate) after: Vec<Arc<str>>,
+    pub(crate) restart: RestartPolicy,
+    pub(crate) backoff: Option<BackoffPolicy>,
+    pub(crate) reset_after: Option<Duration>,
+    pub(crate) max_retries: Option<u32>,
+    pub(crate) critical: bool,
+    pub(crate) significant: bool,
+    /// How many groups are nested, this one included.
+    depth: u32,
+    /// The states of its tasks count for the readiness of the whole.
+    pub(crate) readiness: bool,
+}
+
+/// A child of a group, as it was declared. A group is in its shared form by then, so that nothing recurses.
+#[derive(Clone)]
+pub(crate) enum ChildSpec {
+    Task(TaskSpec),
+    Group(Arc<Declared>),
+}
+
+impl fmt::Debug for ChildSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Task(spec) => spec.fmt(f),
+            Self::Group(group) => group.fmt(f),
+        }
+    }
+}
+
+impl Group {
+    /// A group of this name and strategy, critical, restarted on failure, without limit.
+    pub fn new(name: impl Into<Arc<str>>, strategy: Strategy) -> Self {
+        Self {
+            name: name.into(),
+            strategy,
+            limit: None,
+            children: Vec::new(),
+            after: Vec::new(),
+            restart: RestartPolicy::OnFailure,
+            backoff: None,
+            reset_after: None,
+            max_retries: None,
+            critical: true,
+            significant: false,
+            depth: 1,
+            readiness: true,
+        }
+    }
+
+    /// A group in which each child restarts alone.
+    pub fn one_for_one(name: impl Into<Arc<str>>) -> Self {
+        Self::new(name, Strategy::OneForOne)
+    }
+
+    /// A group in which all children restart when one fails.
+    pub fn one_for_all(name: impl Into<Arc<str>>) -> Self {
+        Self::new(name, Strategy::OneForAll)
+    }
+
+    /// A group in which those declared after a child restart with it. Its children start one after another.
+    pub fn rest_for_one(name: impl Into<Arc<str>>) -> Self {
+        Self::new(name, Strategy::RestForOne)
+    }
+
+    /// At most `max_restarts` failures within any span of `within`; one more, and the group stops and fails. A restart
+    /// of several siblings counts once. `within` must not be zero. Default: no limit.
+    pub fn limit(mut self, max_restarts: u32, within: Duration) -> Self {
+        self.set_limit(max_restarts, within);
+        self
+    }
+
+    pub(crate) fn set_limit(&mut self, max_restarts: u32, within: Duration) {
+        self.limit = Some((max_restarts, within));
+    }
+
+    /// Adds a task.
+    pub fn task(mut self, task: impl IntoTaskSpec) -> Self {
+        self.add_task(task.into_task_spec());
+        self
+    }
+
+    /// Adds tasks.
+    pub fn tasks(mut self, tasks: impl IntoIterator<Item = impl IntoTaskSpec>) -> Self {
+        tasks.into_iter().for_each(|task| self.add_task(task.into_task_spec()));
+        self
+    }
+
+    pub(crate) fn add_task(&mut self, task: TaskSpec) {
+        self.children.push(ChildSpec::Task(task));
+    }
+
+    /// Adds a group.
+    pub fn group(mut self, group: Self) -> Self {
+        self.add_group(group);
+        self
+    }
+
+    pub(crate) fn add_group(&mut self, group: Self) {
+        self.depth = self.depth.max(group.depth.saturating_add(1));
+        self.children.push(ChildSpec::Group(Arc::new(Declared::new(group))));
+    }
+
+    /// Starts the group when these siblings, declared before it, are ready, and stops it before them. In the tree
+    /// itself it can name slots, for all tasks in it; see [`TaskSpec::with_after`](crate::TaskSpec::with_after).
+    pub fn after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
+        self.after.extend(names.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets when the group is started again after it has ended. Default: [`RestartPolicy::OnFailure`].
+    pub fn restart(mut self, restart: RestartPolicy) -> Self {
+        self.restart = restart;
+        self
+    }
+
+    /// Sets the pause after a failure of the group. Default: that of the supervisor's config.
+    pub fn backoff(mut self, backoff: BackoffPolicy) -> Self {
+        self.backoff = Some(backoff);
+        self
+    }
+
+    /// Sets how long the group must have lived for its failure to count as the first again. Default: the larger of
+    /// `backoff.max` and 10 s.
+    pub fn reset_after(mut self, lived: Duration) -> Self {
+        self.reset_after = Some(lived);
+        self
+    }
+
+    /// Sets how many failures of the group in a row are retried. Default: any number.
+    pub fn max_retries(mut self, retries: u32) -> Self {
+        self.max_retries = Some(retries);
+        self
+    }
+
+    /// Lets the parent live on when the group ends for good in failure. By default the parent fails as well.
+    pub fn not_critical(mut self) -> Self {
+        self.critical = false;
+        self
+    }
+
+    /// Stops the parent cleanly when the group ends for good in success.
+    pub fn significant(mut self) -> Self {
+        self.significant = true;
+        self
+    }
+
+    /// Keeps the states of its tasks out of the readiness of the service, those of groups within included:
+    /// [`Health`](crate::Health) names them and stays ready. See
+    /// [`TaskSpec::without_readiness`](crate::TaskSpec::without_readiness).
+    pub fn without_readiness(mut self) -> Self {
+        self.readiness = false;
+        self
+    }
+
+    /// How many groups are nested, this one included.
+    pub(crate) fn depth(&self) -> u32 {
+        self.depth
+    }
+}
+
+/// The name at the end of a path.
+pub(crate) fn last_segment(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+pub(crate) fn check_name(subject: &str, name: &str) -> Result<(), InvalidOption> {
+    let expected = match name {
+        "" => "a name that is not empty",
+        name if name.bytes().any(|byte| byte == b'/') => "a name without `/`, which parts a path",
+        _ => return Ok(()),
+    };
+    Err(InvalidOption { subject: subject.into(), option: "name", value: format!("{name:?}"), expected })
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group")
+            .field("name", &self.name)
+            .field("strategy", &self.strategy)
+            .field("limit", &self.limit)
+            .field("after", &self.after)
+            .field("restart", &self.restart)
+            .field("backoff", &self.backoff)
+            .field("reset_after", &self.reset_after)
+            .field("max_retries", &self.max_retries)
+            .field("critical", &self.critical)
+            .field("significant", &self.significant)
+            .field("readiness", &self.readiness)
+            .field("children", &self.children)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,21 @@
+//! Declared trees: builders of trees and groups, and handles to positions in a tree.
+//!
+//! A builder checks names and order and makes a `Declared`, which is plain data. `runtime::registration` starts it. Other
+//! modules use `Declared` and the handles; the builders are for users and for generated code.
+
+mod child_handle;
+mod declaration;
+mod failure;
+mod group;
+mod group_handle;
+mod owner;
+mod strategy;
+
+pub use child_handle::ChildHandle;
+pub(crate) use declaration::{Declared, DeclaredChild, Order};
+pub use failure::{FailureChain, FailureLink};
+pub use group::Group;
+pub(crate) use group::{check_name, last_segment};
+pub use group_handle::GroupHandle;
+pub use owner::{Tree, TreeBuilder};
+pub use strategy::Strategy;
