@@ -42,11 +42,14 @@ impl<'a> Api<'a> {
             match item {
                 Item::Use(item) if is_public(&item.vis) && !is_hidden(&item.attrs) => {
                     let own = [conditions, &conditions_of(&item.attrs)].concat();
-                    imports(&item.tree).iter().for_each(|import| self.import(module, import, path, &own));
+                    for import in imports(&item.tree) {
+                        self.import(module, &import, path, &own);
+                    }
                 }
                 Item::Mod(item) if is_public(&item.vis) && !is_hidden(&item.attrs) => {
                     let name = item.ident.to_string();
-                    let Some(child) = self.source.module(&[&module.path[..], &[name.clone()]].concat()) else {
+                    let Some(child) = self.source.module(&[&module.path[..], std::slice::from_ref(&name)].concat())
+                    else {
                         continue;
                     };
                     let own = conditions_of(&item.attrs);

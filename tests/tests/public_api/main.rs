@@ -10,6 +10,7 @@ mod api;
 mod source;
 mod text;
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::Path;
@@ -37,11 +38,10 @@ fn the_record_is_up_to_date() {
 
 /// The lines of one that the other does not have.
 fn changes(before: &str, after: &str) -> String {
-    let missing = |of: &str, other: &str, sign: &str| {
-        let other: std::collections::HashSet<_> = other.lines().collect();
-        of.lines().filter(|line| !other.contains(line)).map(|line| format!("{sign}{line}\n")).collect::<String>()
-    };
-    missing(before, after, "-") + &missing(after, before, "+")
+    let (old, new): (BTreeSet<_>, BTreeSet<_>) = (before.lines().collect(), after.lines().collect());
+    let signed = |sign: &'static str| move |line: &&str| [sign, line, "\n"].concat();
+    let removed = old.difference(&new).map(signed("-"));
+    removed.chain(new.difference(&old).map(signed("+"))).collect()
 }
 
 const LIB: &str = "

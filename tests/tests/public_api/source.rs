@@ -61,7 +61,7 @@ impl Source {
             };
             let items = match (&module.content, given) {
                 (Some((_, items)), _) => items.clone(),
-                (None, Some(file)) => parse(&read(&file).unwrap_or_else(|| panic!("no {file:?}"))),
+                (None, Some(file)) => parse(&read(&file).unwrap_or_else(|| panic!("no {}", file.display()))),
                 (None, None) => {
                     let files = [folder.join(format!("{name}.rs")), below.join("mod.rs")];
                     parse(&files.iter().find_map(|file| read(file)).unwrap_or_else(|| panic!("none of {files:?}")))

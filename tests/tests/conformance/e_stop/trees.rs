@@ -130,11 +130,12 @@ async fn e14_a_task_that_begins_no_more_attempts_is_not_begun_anew() -> Result {
 
 #[tokio::test(start_paused = true)]
 async fn e14_a_critical_task_that_is_aborted_is_named_as_such() -> Result {
-    let tree = Tree::builder(with_grace(secs(3))).group(Group::one_for_all("g").task(deaf("rude").critical())).build();
+    let group = Group::one_for_all("g").task(deaf("rude").critical()).max_retries(0);
+    let tree = Tree::builder(with_grace(secs(3))).group(group).build();
     tree.start().await?;
     settle().await;
     assert!(tree.child("g/rude").cancel().await?);
-    let failed = tree.run_until(pending()).await.unwrap_err();
+    let failed = tree.shutdown().await.unwrap_err();
     assert_eq!(
         failed.to_string(),
         "`g/rude` was aborted, as it did not stop in time, which `g` needs, which `root` needs"
