@@ -81,26 +81,26 @@ fn what_the_macro_says_the_builder_can_say() {
 fn built() -> Tree {
     let config = SupervisorConfig { start_timeout: Duration::from_secs(20), ..SupervisorConfig::default() };
     let replica = Group::one_for_all("replica")
-        .after(["pool", "mig"])
+        .with_after(["pool", "mig"])
         .not_critical()
         .task(pool::spec(3).with_ready(Ready::Start).with_start_timeout(WITHIN))
         .task(computed());
     let backoff = BackoffPolicy { first: Duration::from_secs(1), factor: 2.0, ..BackoffPolicy::default() };
     let store = Group::rest_for_one("store")
-        .limit(5, Duration::from_secs(60))
-        .after(["pool"])
-        .restart(RestartPolicy::Always { interval: None })
-        .backoff(backoff)
-        .reset_after(Duration::from_secs(120))
-        .max_retries(3)
+        .with_limit(5, Duration::from_secs(60))
+        .with_after(["pool"])
+        .with_restart(RestartPolicy::Always { interval: None })
+        .with_backoff(backoff)
+        .with_reset_after(Duration::from_secs(120))
+        .with_max_retries(3)
         .task(pool::spec(2))
         .task(migrate::spec())
         .group(replica)
         .task(serve::spec().with_after(["replica", "mig"]));
-    let last = Group::one_for_one("last").restart(RestartPolicy::OnFailure).significant().after(["store", "empty"]);
+    let last = Group::one_for_one("last").with_restart(RestartPolicy::OnFailure).significant().with_after(["store", "empty"]);
     Tree::builder(config)
-        .strategy(Strategy::OneForAll)
-        .limit(6, WITHIN)
+        .with_strategy(Strategy::OneForAll)
+        .with_limit(6, WITHIN)
         .task(pool::spec(1))
         .group(store)
         .group(Group::one_for_one("empty"))
@@ -165,7 +165,7 @@ fn conditions_hold_for_all_that_is_in_a_group() {
         .group(Group::one_for_one("one").task(pool::spec(1)))
         .task(pool::spec(2).with_name("other"))
         .task(pool::spec(4).with_name("third"))
-        .group(Group::one_for_one("last").task(pool::spec(3)).after(["one", "other"]))
+        .group(Group::one_for_one("last").task(pool::spec(3)).with_after(["one", "other"]))
         .task(serve::spec())
         .build();
     assert_eq!(format!("{:#?}", &*tree), format!("{built:#?}"));

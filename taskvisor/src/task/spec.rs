@@ -299,12 +299,24 @@ impl TaskSpec {
         self
     }
 
+    /// The group lives on if the task ends for good in failure. This is the default.
+    #[must_use]
+    pub fn not_critical(self) -> Self {
+        self.take_back(|said| said.critical = false)
+    }
+
     /// The group is there for this task: it stops cleanly when the task ends for good in success. Not with the restart
     /// policy `Always`.
     #[must_use]
     pub fn significant(mut self) -> Self {
         self.say().overrides.significant = true;
         self
+    }
+
+    /// The group lives on if the task ends for good in success. This is the default.
+    #[must_use]
+    pub fn not_significant(self) -> Self {
+        self.take_back(|said| said.significant = false)
     }
 
     /// Begins one more attempt when a stop is requested while the task waits: for its backoff, its interval or its
@@ -314,6 +326,18 @@ impl TaskSpec {
     pub fn with_final_attempt(mut self) -> Self {
         self.say().overrides.final_attempt = true;
         self
+    }
+
+    /// Begins no attempt when a stop is requested while the task waits. This is the default.
+    #[must_use]
+    pub fn without_final_attempt(self) -> Self {
+        self.take_back(|said| said.final_attempt = false)
+    }
+
+    /// Lets the state of the task count for the readiness of the service. This is the default.
+    #[must_use]
+    pub fn with_readiness(self) -> Self {
+        self.take_back(|said| said.without_readiness = false)
     }
 
     /// Keeps the state of the task out of the readiness of the service: while it waits for its backoff, or after it
@@ -336,6 +360,14 @@ impl TaskSpec {
 
     fn say(&mut self) -> &mut Said {
         Arc::make_mut(self.said.get_or_insert_default())
+    }
+
+    /// Takes back what was said. A spec that says nothing stays as it is.
+    fn take_back(mut self, what: impl FnOnce(&mut Overrides)) -> Self {
+        if self.said.is_some() {
+            what(&mut self.say().overrides);
+        }
+        self
     }
 
     pub(crate) fn said(&self) -> Option<&Arc<Said>> {

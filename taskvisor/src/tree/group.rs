@@ -24,7 +24,7 @@ use crate::task::{IntoTaskSpec, TaskSpec};
 ///     }))
 /// };
 /// let store = Group::rest_for_one("store")
-///     .limit(5, Duration::from_secs(60))
+///     .with_limit(5, Duration::from_secs(60))
 ///     .task(task("pool"))
 ///     .task(task("cache"));
 /// let tree = Tree::builder(SupervisorConfig::default())
@@ -106,7 +106,7 @@ impl Group {
 
     /// At most `max_restarts` failures within any span of `within`; one more, and the group stops and fails. A restart
     /// of several siblings counts once. `within` must not be zero. Default: no limit.
-    pub fn limit(mut self, max_restarts: u32, within: Duration) -> Self {
+    pub fn with_limit(mut self, max_restarts: u32, within: Duration) -> Self {
         self.set_limit(max_restarts, within);
         self
     }
@@ -144,33 +144,39 @@ impl Group {
 
     /// Starts the group when these siblings, declared before it, are ready, and stops it before them. In the tree
     /// itself it can name slots, for all tasks in it; see [`TaskSpec::with_after`](crate::TaskSpec::with_after).
-    pub fn after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
+    pub fn with_after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
         self.after.extend(names.into_iter().map(Into::into));
         self
     }
 
     /// Sets when the group is started again after it has ended. Default: [`RestartPolicy::OnFailure`].
-    pub fn restart(mut self, restart: RestartPolicy) -> Self {
+    pub fn with_restart(mut self, restart: RestartPolicy) -> Self {
         self.restart = restart;
         self
     }
 
     /// Sets the pause after a failure of the group. Default: that of the supervisor's config.
-    pub fn backoff(mut self, backoff: BackoffPolicy) -> Self {
+    pub fn with_backoff(mut self, backoff: BackoffPolicy) -> Self {
         self.backoff = Some(backoff);
         self
     }
 
     /// Sets how long the group must have lived for its failure to count as the first again. Default: the larger of
     /// `backoff.max` and 10 s.
-    pub fn reset_after(mut self, lived: Duration) -> Self {
+    pub fn with_reset_after(mut self, lived: Duration) -> Self {
         self.reset_after = Some(lived);
         self
     }
 
     /// Sets how many failures of the group in a row are retried. Default: any number.
-    pub fn max_retries(mut self, retries: u32) -> Self {
+    pub fn with_max_retries(mut self, retries: u32) -> Self {
         self.max_retries = Some(retries);
+        self
+    }
+
+    /// Fails the parent when the group ends for good in failure. This is the default.
+    pub fn critical(mut self) -> Self {
+        self.critical = true;
         self
     }
 
@@ -183,6 +189,18 @@ impl Group {
     /// Stops the parent cleanly when the group ends for good in success.
     pub fn significant(mut self) -> Self {
         self.significant = true;
+        self
+    }
+
+    /// Lets the parent live on when the group ends for good in success. This is the default.
+    pub fn not_significant(mut self) -> Self {
+        self.significant = false;
+        self
+    }
+
+    /// Lets the states of its tasks count for the readiness of the service. This is the default.
+    pub fn with_readiness(mut self) -> Self {
+        self.readiness = true;
         self
     }
 

@@ -33,7 +33,7 @@ use crate::task::IntoTaskSpec;
 /// async fn main() -> Result<(), taskvisor::RuntimeError> {
 ///     let task = TaskFn::arc("migrate", |_: TaskContext| async { Ok(()) });
 ///     let config = SupervisorConfig { grace: Duration::from_secs(10), ..SupervisorConfig::default() };
-///     let tree = Tree::builder(config).name("app").task(TaskSpec::inherit(task)).build();
+///     let tree = Tree::builder(config).with_name("app").task(TaskSpec::inherit(task)).build();
 ///     tree.run().await
 /// }
 /// ```
@@ -183,27 +183,27 @@ pub struct TreeBuilder {
 
 impl TreeBuilder {
     /// Names the tree.
-    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+    pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.root.name = name.into();
         self
     }
 
     /// Adds a subscriber, by value or shared.
-    pub fn subscriber(mut self, subscriber: impl IntoSubscriber) -> Self {
+    pub fn with_subscriber(mut self, subscriber: impl IntoSubscriber) -> Self {
         self.supervisor = self.supervisor.with_subscribers(vec![subscriber.into_subscriber()]);
         self
     }
 
     /// Sets how many submissions may wait in slots. Default: [`ControllerConfig::default`].
     #[cfg(feature = "controller")]
-    pub fn controller(mut self, config: ControllerConfig) -> Self {
+    pub fn with_controller(mut self, config: ControllerConfig) -> Self {
         self.supervisor = self.supervisor.with_controller(config);
         self
     }
 
     /// Declares a slot. [`run`](Tree::run) stays until a shutdown then, as more may be submitted to it.
     #[cfg(feature = "controller")]
-    pub fn slot(mut self, slot: SlotSpec) -> Self {
+    pub fn with_slot(mut self, slot: SlotSpec) -> Self {
         self.supervisor = self.supervisor.with_slot(slot);
         self
     }
@@ -215,13 +215,13 @@ impl TreeBuilder {
     }
 
     /// Sets who is restarted when a child of the root fails. Default: only that child.
-    pub fn strategy(mut self, strategy: Strategy) -> Self {
+    pub fn with_strategy(mut self, strategy: Strategy) -> Self {
         self.root.strategy = strategy;
         self
     }
 
-    /// Limits the failures in the root; see [`Group::limit`].
-    pub fn limit(mut self, max_restarts: u32, within: Duration) -> Self {
+    /// Limits the failures in the root; see [`Group::with_limit`].
+    pub fn with_limit(mut self, max_restarts: u32, within: Duration) -> Self {
         self.root.set_limit(max_restarts, within);
         self
     }

@@ -16,7 +16,7 @@ async fn e05_one_deadline_covers_nested_groups_and_pending_removals() -> Result 
     let [(a, _), (b, _)] = journal.children(["a", "b"]);
     let inner = Group::one_for_all("inner").task(b).task(deaf("rude"));
     let tree = Tree::builder(with_grace(secs(8)))
-        .subscriber(Arc::clone(&recorder))
+        .with_subscriber(Arc::clone(&recorder))
         .task(a)
         .group(Group::rest_for_one("outer").group(inner))
         .task(deaf("removed"))
@@ -53,7 +53,7 @@ async fn e14_each_layer_gets_its_share_of_the_grace() -> Result {
         let (third, _) = journal.slow("third", secs(1000));
         let builder = Tree::builder(with_grace(secs(9)));
         let tree = if nested {
-            let inner = Group::rest_for_one("inner").after(["first"]).task(second).task(third);
+            let inner = Group::rest_for_one("inner").with_after(["first"]).task(second).task(third);
             builder.task(first).group(inner).build()
         } else {
             builder.task(first).task(second.with_after(["first"])).task(third.with_after(["second"])).build()
@@ -130,7 +130,7 @@ async fn e14_a_task_that_begins_no_more_attempts_is_not_begun_anew() -> Result {
 
 #[tokio::test(start_paused = true)]
 async fn e14_a_critical_task_that_is_aborted_is_named_as_such() -> Result {
-    let group = Group::one_for_all("g").task(deaf("rude").critical()).max_retries(0);
+    let group = Group::one_for_all("g").task(deaf("rude").critical()).with_max_retries(0);
     let tree = Tree::builder(with_grace(secs(3))).group(group).build();
     tree.start().await?;
     settle().await;
