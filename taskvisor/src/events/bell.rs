@@ -7,8 +7,8 @@ use crate::sync::{AtomicBool, Mutex, Ordering, lock, wake_caught};
 
 /// A bell for one listener. A ring that nobody hears is kept for the next who listens; many are kept as one.
 ///
-/// The listener of a stream may have a waker of the user's. It is cloned, dropped and woken with no lock held, and a panic
-/// of its wake or drop ends here.
+/// The listener of a stream may have a waker of the user's. It is cloned, dropped and woken with no lock held, and a
+/// panic of its wake or drop ends here.
 #[derive(Default)]
 pub(super) struct Bell {
     rung: AtomicBool,

@@ -8,8 +8,8 @@
 //! fills its lane and nothing else.
 //!
 //! The [`Exchange`] moves the events. The bus spawns its relay and its workers, and knows the subscribers. There is one
-//! relay, and one worker for a lane, at any time. Should one go away, with its runtime or by a panic, the next that needs
-//! the bus spawns another, which goes on with what the first did not come to.
+//! relay, and one worker for a lane, at any time. Should one go away, with its runtime or by a panic, the next that
+//! needs the bus spawns another, which goes on with what the first did not come to.
 
 use std::fmt;
 use std::sync::Arc;

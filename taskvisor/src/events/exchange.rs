@@ -21,7 +21,8 @@ const CROWDED: usize = 1 << (usize::BITS - 1);
 /// What is published, and the lanes that it is shared into.
 ///
 /// Locks are taken in the order `open`, `streams`, a lane; each of the others is a leaf. Under all of them code of this
-/// module runs and nothing else, but for the taps of the test kit. Wakers are woken, and events dropped, with none held.
+/// module runs and nothing else, but for the taps of the test kit. Wakers are woken, and events dropped, with none
+/// held.
 pub(super) struct Exchange {
     /// Guards what is published and not shared yet.
     open: Mutex<Open>,

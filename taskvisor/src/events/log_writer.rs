@@ -100,8 +100,8 @@ impl<W: Write + Send + 'static> LogWriter<W> {
 impl<W: 'static> LogWriter<W> {
     /// Writes to standard error or output as `eprint!` and `print!` do, so that the capture of a test has it.
     ///
-    /// They panic where they cannot write. That is tried once, as each panic runs the panic hook, and not at all where a
-    /// panic ends the process.
+    /// They panic where they cannot write. That is tried once, as each panic runs the panic hook, and not at all where
+    /// a panic ends the process.
     fn print(&self, line: &str) -> bool {
         let (standard_error, standard_output) = (TypeId::of::<io::Stderr>(), TypeId::of::<io::Stdout>());
         let print: fn(&str) = match TypeId::of::<W>() {

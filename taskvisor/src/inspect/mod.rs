@@ -1,7 +1,7 @@
 //! What can be learned of a running supervisor: states, outcomes, health and snapshots, and forms of them.
 //!
-//! Everything here is plain data that `runtime::inspect` makes on request. `json`, `probe` and `systemd` are forms of that
-//! data for other systems. Nothing in the runtime reads it back.
+//! Everything here is plain data that `runtime::inspect` makes on request. `json`, `probe` and `systemd` are forms of
+//! that data for other systems. Nothing in the runtime reads it back.
 
 mod causes;
 mod health;

@@ -36,8 +36,8 @@ pub enum TaskState {
     Queued,
     /// The first attempt waits for the initial delay.
     Delayed,
-    /// An attempt is due, or waits for siblings that it is `after`; with `max_concurrent` it may wait for its permit. One
-    /// that does for 10 s is warned of, and [`Health`](crate::Health) names it.
+    /// An attempt is due, or waits for siblings that it is `after`; with `max_concurrent` it may wait for its permit.
+    /// One that does for 10 s is warned of, and [`Health`](crate::Health) names it.
     Pending,
     /// An attempt runs.
     Running,

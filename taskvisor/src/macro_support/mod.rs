@@ -1,4 +1,4 @@
-//! What generated code names. Not part of the API.
+//! The items that generated code refers to. Not part of the API.
 //!
 //! The macros expand to paths into this module, so that a user's own `Option` or `Box` does not change what they mean.
 //! `named` refuses equal names among siblings at compile time.
@@ -43,22 +43,22 @@ pub fn boxed<F: Future<Output = Result<(), TaskError>> + Send + 'static>(future:
     Box::pin(future)
 }
 
-/// An attempt of a task that has no supervisor.
+/// Returns the future of an attempt of a task without a supervisor.
 pub fn spawn(task: &dyn Task, token: CancellationToken) -> BoxTaskFuture {
     task.attempt(TaskContext::detached(task.name(), token))
 }
 
-/// The name in a spec, for those who still need it when the spec is gone.
+/// Returns the name in a spec, for code that needs it after the spec is moved.
 pub fn name_in(spec: &TaskSpec) -> String {
     spec.name().to_owned()
 }
 
-/// Stands in for the attempt of a task that did not compile.
+/// Replaces the attempt of a task that did not compile.
 pub fn detached_task() -> BoxTaskFuture {
     boxed(async { Err(TaskError::Canceled) })
 }
 
-/// Stands in for the handle of a slot where there are none: the macro says so, and nothing else is to be wrong.
+/// Replaces the handle of a slot without the feature `controller`, so that the only error is that of the macro.
 #[cfg(not(feature = "controller"))]
 #[derive(Debug, Clone, Copy)]
 pub struct SlotHandle;

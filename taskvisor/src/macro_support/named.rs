@@ -1,14 +1,14 @@
-//! Names that are known when the program is compiled, and must differ among siblings.
+//! Names that are known at compile time and must differ among siblings.
 
 use std::marker::PhantomData;
 
-/// A task whose name is known.
+/// A task whose name is known at compile time.
 pub trait Named {
     /// The name.
     const NAME: &'static str;
 }
 
-/// Stands in for the types whose names are not known.
+/// The type for tasks whose names are not known at compile time.
 #[derive(Debug)]
 pub struct Nameless;
 
@@ -16,9 +16,9 @@ impl Named for Nameless {
     const NAME: &'static str = "";
 }
 
-/// Of the two traits with this method, a call on a reference means this one where it can.
+/// The trait that method resolution prefers: it applies to types that are [`Named`].
 pub trait OfNamed {
-    /// The type that knows the name.
+    /// Returns the type that has the name.
     fn taskvisor_name(&self) -> PhantomData<Self>;
 }
 
@@ -28,9 +28,9 @@ impl<T: Named> OfNamed for T {
     }
 }
 
-/// What is left for types that are not [`Named`], which is one reference further away.
+/// The fallback for types that are not [`Named`]; it needs one more reference, so that method resolution tries it last.
 pub trait OfNameless {
-    /// The type that stands in.
+    /// Returns `Nameless`.
     fn taskvisor_name(&self) -> PhantomData<Nameless>;
 }
 
@@ -40,15 +40,15 @@ impl<T> OfNameless for &T {
     }
 }
 
-/// The name of the type that the function takes, or nothing. The function is there for its type, and never called.
+/// Returns the name of the type that the function takes, or an empty string. The function is never called.
 pub const fn name_of<T, N: Named>(_: fn(T) -> PhantomData<N>) -> &'static str {
     N::NAME
 }
 
-/// Which names are the same as an earlier one. `SLOTS` is twice as many as the names.
+/// Marks the names that repeat an earlier one. `SLOTS` is twice the number of names.
 pub const fn repeated<const N: usize, const SLOTS: usize>(names: &[&str; N]) -> [bool; N] {
     let mut repeated = [false; N];
-    // A hash table, so that the effort is in proportion to the names.
+    // A hash table, so that the effort is linear in the number of names.
     let mut slots = [N; SLOTS];
     let mut index = 0;
     while index < N {
@@ -69,10 +69,10 @@ pub const fn repeated<const N: usize, const SLOTS: usize>(names: &[&str; N]) -> 
     repeated
 }
 
-/// Refuses a name that an earlier sibling has.
+/// Rejects a name that an earlier sibling has.
 ///
 /// # Panics
-/// If it is repeated: when the program is compiled.
+/// If the name is repeated. This happens at compile time.
 #[track_caller]
 pub const fn refuse_repeated(repeated: bool, name: &str) {
     if !repeated {

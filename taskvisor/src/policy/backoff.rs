@@ -1,4 +1,4 @@
-//! How long to wait after a failure.
+//! The pause after a failure.
 
 use std::time::Duration;
 
@@ -26,11 +26,11 @@ use std::time::Duration;
 pub struct BackoffPolicy {
     /// The delay after the first failure. Default: 100 ms.
     pub first: Duration,
-    /// No delay is longer than this. Default: 30 s.
+    /// The longest delay. Default: 30 s.
     pub max: Duration,
-    /// What each further failure multiplies the delay by. Default: 1.0, which keeps it constant.
+    /// The factor by which each further failure multiplies the delay. Default: 1.0, a constant delay.
     pub factor: f64,
-    /// How the delay is spread. Default: not at all.
+    /// The random spread of the delay. Default: none.
     pub jitter: JitterPolicy,
 }
 
@@ -45,11 +45,11 @@ impl Default for BackoffPolicy {
     }
 }
 
-/// How a delay is spread, so that tasks that failed together do not retry together.
+/// The random spread of a delay, so that tasks that failed together do not retry together.
 ///
-/// With `delay` for what the policy gives without jitter. `Full`, `Equal` and `Decorrelated` are named after Marc
-/// Brooker's "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015); `Decorrelated` draws from the delay at
-/// hand where that article draws from the previous one, so that it needs no state and honours `factor`.
+/// `delay` is the delay of the policy without jitter. `Full`, `Equal` and `Decorrelated` are named after Marc
+/// Brooker's "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015); `Decorrelated` draws from the current
+/// delay where that article draws from the previous one, so that it needs no state and respects `factor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum JitterPolicy {
@@ -65,7 +65,7 @@ pub enum JitterPolicy {
 }
 
 impl BackoffPolicy {
-    /// The delay after the consecutive failure number `attempt`, counted from 0.
+    /// Returns the delay after the consecutive failure number `attempt`, counted from 0.
     ///
     /// Total: it gives a delay for every policy and number, never above `max`. A `first` above `max` counts as `max`, a
     /// factor that is negative or no number counts as 1. Results are rounded up to whole nanoseconds; only
@@ -75,7 +75,7 @@ impl BackoffPolicy {
         self.next_by(attempt, |low, high| fastrand::u128(low..=high))
     }
 
-    /// As `next`, drawing evenly from `low` to `high` by `draw`.
+    /// Like `next`, with `draw` as the uniform random draw between `low` and `high`.
     pub(crate) fn next_by(&self, attempt: u32, draw: impl FnOnce(u128, u128) -> u128) -> Duration {
         let first = self.first.min(self.max);
         let stays = attempt == 0 || self.factor.to_bits() == 1.0_f64.to_bits();

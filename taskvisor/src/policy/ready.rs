@@ -1,9 +1,9 @@
-//! When a task counts as ready.
+//! The readiness of a task.
 
-/// When a task counts as ready: what waits for it, and what asks for its health, goes by this.
+/// The condition under which a task is ready. Tasks that are after it wait for this, and its health depends on it.
 ///
-/// What a task was ready for once stays open to those that are after it while it restarts by itself; a restart with its
-/// siblings, or of its group, closes it again.
+/// Dependents stay released while a task restarts alone; a restart with its siblings, or of its group, makes them wait
+/// again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Ready {

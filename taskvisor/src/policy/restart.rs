@@ -1,8 +1,8 @@
-//! When a task runs again.
+//! The restart policy of a task.
 
 use std::time::Duration;
 
-/// Whether a task runs again after an attempt has ended.
+/// The restart policy of a task: whether it runs again after an attempt has ended.
 ///
 /// | policy | after success | after a retryable failure |
 /// |---|---|---|
@@ -20,10 +20,10 @@ pub enum RestartPolicy {
     /// Runs until an attempt succeeds.
     #[default]
     OnFailure,
-    /// Runs until it is told to stop.
+    /// Runs until a stop request.
     Always {
-        /// The pause from the end of a successful attempt to the start of the next. `None` and zero only give way to
-        /// the scheduler.
+        /// The pause from the end of a successful attempt to the start of the next. `None` and zero only yield to the
+        /// scheduler.
         interval: Option<Duration>,
     },
 }

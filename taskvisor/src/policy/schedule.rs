@@ -1,22 +1,22 @@
-//! The fixed rate of `every`.
+//! The ticks of the fixed rate of `every`.
 
 use std::time::Duration;
 
-/// An attempt that starts later than this after its tick was not held up by timers alone: it counts as the last tick
-/// before its start.
+/// The largest delay that timers alone explain. An attempt that starts later counts as the last tick before its start.
 const LATE: Duration = Duration::from_millis(5);
 
 /// The times of one attempt at a fixed rate, since the first tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticks {
-    /// The tick that the attempt was due at.
+    /// The tick at which the attempt was due.
     pub(crate) due: Duration,
     pub(crate) started: Duration,
     pub(crate) ended: Duration,
 }
 
 impl Ticks {
-    /// The tick of the next attempt; it may have passed already. Ticks that passed while the attempt ran are skipped.
+    /// Returns the tick of the next attempt, which may be in the past. Ticks that passed during the attempt are
+    /// skipped.
     ///
     /// A start that is late by no more than the resolution of timers counts from its tick, so that the rate is kept
     /// however short the period is.

@@ -1,7 +1,7 @@
 //! Admission slots: what happens to a task that is submitted while another task of its slot still runs.
 //!
-//! `spec`, `config`, `handle` and `error` are public API. `machine` decides for one slot and is pure: no lock, no clock, no
-//! runtime. `runtime::slots` carries its decisions out.
+//! `spec`, `config`, `handle` and `error` are public API. `machine` decides for one slot and is pure: no lock, no
+//! clock, no runtime. `runtime::slots` carries its decisions out.
 
 mod admission;
 mod config;

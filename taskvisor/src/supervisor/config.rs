@@ -1,11 +1,13 @@
-//! What a supervisor is configured with.
+//! The configuration of a supervisor.
 
 use std::time::Duration;
 
 use super::error::InvalidOption;
 use crate::policy::{BackoffPolicy, RestartPolicy, check_backoff};
 
-/// The settings of a supervisor, and what its tasks inherit where their spec says nothing.
+/// The configuration of a supervisor, and the defaults of its tasks.
+///
+/// A task inherits each option that its [`TaskSpec`](crate::TaskSpec) does not set.
 ///
 /// # Examples
 /// ```
@@ -17,45 +19,47 @@ use crate::policy::{BackoffPolicy, RestartPolicy, check_backoff};
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct SupervisorConfig {
-    /// How long all tasks together may take to stop on shutdown. Layers that stop one after another share it: a layer
-    /// may use all that is left but a reserve for each layer after it, of the smaller of 1 s and a tenth of the grace;
-    /// the reserves are at most half of what is left. A task with a [`stop_timeout`](Self::stop_timeout) has that, as
-    /// long as the grace lasts. What is past its share is aborted, and the next layer is requested to stop. Default: 60
-    /// s.
+    /// The time that all tasks together have to stop on shutdown. Default: 60 s.
+    ///
+    /// Layers that stop one after another share it. A layer may use the time that is left, minus a reserve for each
+    /// layer after it: the smaller of 1 s and a tenth of the grace. The reserves take at most half of the time that is
+    /// left. A task with a [`stop_timeout`](Self::stop_timeout) has that time as long as the grace lasts. A task that
+    /// exceeds its share is aborted, and the next layer is requested to stop.
     pub grace: Duration,
-    /// How long tasks go on after a shutdown was requested, so that load balancers notice. Default: zero.
+    /// The time between the request of a shutdown and the stop requests to tasks, so that load balancers notice.
+    /// Default: zero.
     pub drain: Duration,
-    /// How long `run` waits for subscribers to take the last events. Default: 5 s.
+    /// The time that `run` waits for subscribers to receive the last events. Default: 5 s.
     pub drain_timeout: Duration,
-    /// The timeout of an attempt, for tasks that set none; zero is none. Default: zero.
+    /// The timeout of an attempt, for tasks that set none. Zero means no timeout. Default: zero.
     pub timeout: Duration,
-    /// How long a task may take to end once it is requested to, for tasks that set nothing. Default: `None`, the share
-    /// of its layer of the [`grace`](Self::grace).
+    /// The time that a task has to end after a stop request, for tasks that set none. Default: `None`, the share of its
+    /// layer of the [`grace`](Self::grace).
     pub stop_timeout: Option<Duration>,
-    /// How long the clean-up after a timeout may take, for tasks that set nothing: see [`TaskSpec::with_cleanup`].
-    /// Default: `None`, the task's stop timeout, or the smaller of 5 s and [`grace`](Self::grace) where it has none.
+    /// The time of the clean-up after a timeout, for tasks that set none: see [`TaskSpec::with_cleanup`]. Default:
+    /// `None`, which is the stop timeout of the task, or the smaller of 5 s and [`grace`](Self::grace) if it has none.
     ///
     /// [`TaskSpec::with_cleanup`]: crate::TaskSpec::with_cleanup
     pub cleanup: Option<Duration>,
-    /// How long a start may take, for tasks that set nothing: see [`TaskSpec::with_start_timeout`]. Default: 60 s.
+    /// The time that a start may take, for tasks that set none: see [`TaskSpec::with_start_timeout`]. Default: 60 s.
     ///
     /// [`TaskSpec::with_start_timeout`]: crate::TaskSpec::with_start_timeout
     pub start_timeout: Duration,
-    /// How many attempts may run at once; zero is no limit. Default: zero.
+    /// The largest number of attempts that run at once. Zero means no limit. Default: zero.
     pub max_concurrent: usize,
-    /// How many events may wait to be handed to the subscribers' own queues: attempts begin to give way when it is half
-    /// of that. Default: 1024.
+    /// The number of events that may wait to be moved to the queues of the subscribers. The start of an attempt is
+    /// delayed by up to 1 ms while half of that number waits. Default: 1024.
     pub bus_capacity: usize,
     /// The restart policy of tasks that set none. Default: [`RestartPolicy::OnFailure`].
     pub restart: RestartPolicy,
     /// The backoff of tasks that set none. Default: 100 ms, constant, no jitter.
     pub backoff: BackoffPolicy,
-    /// How long an attempt must have lived for its failure to count as the first again, for tasks that set nothing.
+    /// The time that an attempt must have run for its failure to count as the first again, for tasks that set none.
     /// Default: `None`, the larger of the task's `backoff.max` and 10 s.
     pub reset_after: Option<Duration>,
-    /// How many failures in a row may be retried, for tasks that set nothing. Default: `None`, any number.
+    /// The number of consecutive failures that are retried, for tasks that set none. Default: `None`, no limit.
     pub max_retries: Option<u32>,
-    /// Whether `run` listens for SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows). Default: true.
+    /// If `true`, `run` listens for SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows). Default: true.
     pub signals: bool,
 }
 

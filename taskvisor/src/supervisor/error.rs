@@ -1,4 +1,4 @@
-//! What a supervisor can refuse or report.
+//! The errors of a supervisor.
 
 use std::error::Error;
 use std::fmt;
@@ -10,10 +10,10 @@ use crate::inspect::one_line;
 use crate::task::TaskError;
 use crate::tree::FailureChain;
 
-/// Why a supervisor refused a call, or how its run ended badly.
+/// The error of a call that the supervisor refused, or of a run that failed.
 ///
-/// `{}` says what the supervisor knows, and [`source`](Error::source) gives what caused it, such as the error that a
-/// task returned. `{:#}` and `{:?}` give both in one line, so that a `main` that returns it reads well:
+/// `{}` gives the message of this error only. [`source`](Error::source) gives its cause, such as the error that a task
+/// returned. `{:#}` and `{:?}` give the message and all causes in one line, for a `main` that returns this error:
 ///
 /// ```text
 /// Error: `sync` failed (connection refused), which `root` needs
@@ -21,87 +21,89 @@ use crate::tree::FailureChain;
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum RuntimeError {
-    /// Tasks were still running when the shutdown's grace, or their own `stop_timeout`, was over. They were aborted.
+    /// Tasks were still running at the end of the grace of the shutdown or of their own `stop_timeout`. They were
+    /// aborted.
     #[non_exhaustive]
     GraceExceeded {
         /// The grace period of the shutdown.
         grace: Duration,
         /// The paths of exactly the tasks that had to be aborted, in the order of their registration.
         stuck: Vec<String>,
-        /// For each of them the bound that it exceeded.
+        /// The limit that each of these tasks exceeded, in the same order.
         limits: Vec<StopLimit>,
     },
-    /// Tasks were still running when the shutdown was forced, or when their own `stop_timeout` was over. They were
+    /// Tasks were still running when the shutdown was forced, or at the end of their own `stop_timeout`. They were
     /// aborted.
     #[non_exhaustive]
     ShutdownForced {
-        /// How long after the request the shutdown was forced.
+        /// The time from the request of the shutdown until it was forced.
         after: Duration,
         /// The paths of exactly the tasks that had to be aborted, in the order of their registration.
         stuck: Vec<String>,
     },
-    /// The name belongs to another task until that one's last attempt has physically ended.
+    /// Another task has the name, until that task has terminated: its last attempt is dropped and its helpers are
+    /// joined.
     TaskAlreadyExists {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
     },
-    /// The name belongs to a group until that has ended.
+    /// A group has the name, until that group has ended.
     GroupAlreadyExists {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
     },
-    /// The name is that of a group, where a task was expected.
+    /// The path leads to a group where a task was expected.
     IsGroup {
-        /// The path that was asked for.
+        /// The requested path.
         name: String,
     },
     /// No task of this name is registered.
     TaskNotFound {
-        /// The name that was asked for.
+        /// The requested name.
         name: String,
     },
-    /// A task did not end within its bound, and could not be aborted either: it blocks its thread.
+    /// A task did not end within its time limit and could not be aborted, because it blocks its thread.
     TaskRemoveTimeout {
         /// The task's name.
         name: String,
-        /// How long the call waited before the abort.
+        /// The time that the call waited before the abort.
         timeout: Duration,
     },
     /// The group of that path has ended, is stopping, or has not started.
     GroupNotRunning {
-        /// The path that was asked for.
+        /// The requested path.
         name: String,
     },
-    /// The tree failed: a task or group that it needs ended in failure.
+    /// The tree failed, because a critical task or group ended in failure.
     Failed {
-        /// How the failure made its way up, the leaf first.
+        /// The path of the failure from the leaf up to the root.
         chain: FailureChain,
-        /// What the leaf failed with.
+        /// The error of the leaf.
         source: Option<Arc<TaskError>>,
-        /// What had to be aborted during the shutdown.
+        /// The tasks that had to be aborted during the shutdown.
         stuck: Vec<String>,
     },
     /// The root failed more often than its limit allows.
     IntensityExceeded {
-        /// How the failure made its way up, the leaf first.
+        /// The path of the failure from the leaf up to the root.
         chain: FailureChain,
-        /// What had to be aborted during the shutdown.
+        /// The tasks that had to be aborted during the shutdown.
         stuck: Vec<String>,
     },
-    /// `run` was called while an earlier `run` of the same supervisor was going on.
+    /// `run` was called while another `run` of the same supervisor was in progress.
     AlreadyRunning,
     /// The supervisor is shutting down or has been shut down.
     ShuttingDown,
-    /// The supervisor was used for the first time outside a Tokio runtime.
+    /// The call needs a Tokio runtime with timers, and there is none.
     NoRuntime,
-    /// As many submissions wait in slots as the controller allows.
+    /// The slots already hold as many waiting submissions as the controller allows.
     QueueFull {
         /// The controller's `queue_capacity`.
         capacity: usize,
     },
-    /// The operating system refused to tell of signals.
+    /// The operating system refused to install a signal handler.
     Signals(Arc<io::Error>),
-    /// A spec or a config holds a value that makes no sense.
+    /// A spec or a config holds an invalid value.
     InvalidOption(Arc<InvalidOption>),
 }
 
@@ -165,7 +167,7 @@ impl fmt::Display for RuntimeError {
     }
 }
 
-/// As `{:#}`: the error with its causes in one line.
+/// Writes the same text as `{:#}`: the error with its causes in one line.
 impl fmt::Debug for RuntimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self:#}")
@@ -184,7 +186,7 @@ impl Error for RuntimeError {
 }
 
 impl RuntimeError {
-    /// What had to be aborted.
+    /// The tasks that had to be aborted.
     pub(crate) fn stuck(&self) -> &[String] {
         match self {
             Self::GraceExceeded { stuck, .. }
@@ -195,7 +197,7 @@ impl RuntimeError {
         }
     }
 
-    /// A short, stable name of the kind of error, for metrics and logs.
+    /// Returns a short, stable name of the kind of error, for metrics and logs.
     #[must_use]
     pub const fn as_label(&self) -> &'static str {
         match self {
@@ -219,22 +221,22 @@ impl RuntimeError {
     }
 }
 
-/// Which bound a task exceeded that had to be aborted.
+/// The time limit that an aborted task exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum StopLimit {
     /// Its own `stop_timeout`, or that of the config.
     StopTimeout,
-    /// The share of its layer: the rest of the grace was for those that stop after it.
+    /// The share of its layer of the grace; the rest is reserved for the layers that stop later.
     Share,
     /// The grace of the shutdown.
     Grace,
-    /// None: the shutdown was forced.
+    /// No limit: the shutdown was forced.
     Forced,
 }
 
 impl StopLimit {
-    /// What is added to a path, unless it is what is expected.
+    /// Returns the text that follows a path in a message; empty for the usual limit.
     fn as_text(self) -> Option<&'static str> {
         match self {
             Self::StopTimeout => Some("past its `stop_timeout`"),
@@ -245,7 +247,7 @@ impl StopLimit {
     }
 }
 
-/// A value of a spec or a config that makes no sense: whose, which, and what would be right.
+/// An invalid value of a spec or a config: its owner, the option, the value, and what is expected instead.
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -263,13 +265,13 @@ impl StopLimit {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidOption {
-    /// Whose option it is: a task with its name, or the config.
+    /// The owner of the option: a task with its name, or the config.
     pub subject: String,
-    /// The option.
+    /// The name of the option.
     pub option: &'static str,
-    /// The value that was given.
+    /// The given value.
     pub value: String,
-    /// What would be right.
+    /// A description of valid values.
     pub expected: &'static str,
 }
 

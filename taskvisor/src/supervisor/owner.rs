@@ -1,4 +1,4 @@
-//! The supervisor: owner, and handles that are none.
+//! `Supervisor`, its builder and its non-owning handle.
 
 use std::fmt;
 use std::future::Future;
@@ -18,11 +18,11 @@ use crate::slots::{ControllerConfig, ControllerError, ControllerSpec, SlotHandle
 use crate::task::{IntoTaskSpec, TaskHandle, TaskSpec};
 use crate::tree::{Declared, Group};
 
-/// Runs tasks, restarts them by their policies, and stops them in good order.
+/// Runs tasks, restarts them according to their policies, and stops them in order.
 ///
-/// A supervisor is live as soon as it is built: tasks can be added before, during and without
-/// [`run`](Self::run). It derefs to a [`SupervisorHandle`], which has all calls but those of the owner. When the last
-/// `Arc` of it is dropped, every task is told to stop.
+/// A supervisor is live as soon as it is built: tasks can be added before, during and without [`run`](Self::run). It
+/// derefs to a [`SupervisorHandle`], which has all methods that do not need ownership. When the last `Arc` of a
+/// supervisor is dropped, every task is requested to stop.
 ///
 /// # Examples
 /// ```
@@ -43,30 +43,31 @@ pub struct Supervisor {
 }
 
 impl Supervisor {
-    /// A supervisor with its config and subscribers. Needs no runtime. An invalid config is the error of the first use.
+    /// Creates a supervisor. Needs no runtime. The first call that uses an invalid config returns the error.
     #[must_use]
     pub fn new(config: SupervisorConfig, subscribers: Vec<Arc<dyn Subscribe>>) -> Arc<Self> {
         Self::builder(config).with_subscribers(subscribers).build()
     }
 
-    /// Builds a supervisor step by step.
+    /// Returns a builder of a supervisor.
     #[must_use]
     pub fn builder(config: SupervisorConfig) -> SupervisorBuilder {
         SupervisorBuilder { parts: Parts { config, ..Parts::default() } }
     }
 
-    /// A handle that does not keep the supervisor alive.
+    /// Returns a non-owning handle. It does not keep the supervisor alive.
     #[must_use]
     pub fn handle(&self) -> SupervisorHandle {
         self.handle.clone()
     }
 
-    /// Starts `specs` together and waits until every registration has ended, counting tasks that were added meanwhile,
-    /// or until a shutdown is over. With no specs it waits for a shutdown. After a natural end the supervisor is still
-    /// live and may run again.
+    /// Starts `specs` together and waits until every registration has ended, or until a shutdown is over.
     ///
-    /// SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows) request a shutdown; a second one aborts what is left. This
-    /// needs a runtime with IO enabled; see [`SupervisorConfig::signals`].
+    /// Tasks that are added in the meantime count as well. Without specs it waits for a shutdown. If `run` ends because
+    /// every registration has ended, the supervisor is still live and can run again.
+    ///
+    /// SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows) request a shutdown; a second signal aborts the remaining
+    /// tasks. This needs a runtime with IO enabled; see [`SupervisorConfig::signals`].
     ///
     /// Tokio keeps the handlers of these signals for the rest of the process. After a `run` that ended by itself,
     /// Ctrl+C does nothing unless the program listens to it: end with [`run_to_exit`](Self::run_to_exit), or listen
@@ -87,7 +88,7 @@ impl Supervisor {
         self.claim(specs, self.core.config.signals)?.wait(stays).await
     }
 
-    /// As [`run`](Self::run), but listens to `future` instead of signals: when it is done, a shutdown is requested.
+    /// Like [`run`](Self::run), but requests a shutdown when `future` completes, and listens to no signals.
     ///
     /// # Errors
     /// As [`run`](Self::run).
@@ -104,11 +105,11 @@ impl Supervisor {
         self.core.claim(signals)?.start_with(|core| core.add_tree(&root, None))
     }
 
-    /// As [`run`](Self::run), and ends the process: with status 0, or with status 1 and the error on standard error.
-    /// Does not wait for threads that a task blocks, as returning from `main` would.
+    /// Like [`run`](Self::run), and then ends the process: with status 0, or with status 1 and the error on standard
+    /// error. It does not wait for blocked threads, as a return from `main` does.
     ///
     /// # Cancel safety
-    /// Dropping the future requests a shutdown, and does not end the process.
+    /// Dropping the future requests a shutdown. The process then goes on.
     pub async fn run_to_exit(&self, specs: Vec<TaskSpec>) -> ! {
         exit(self.run(specs).await)
     }
@@ -118,7 +119,7 @@ pub(crate) fn exit(result: Result<(), RuntimeError>) -> ! {
     match result {
         Ok(()) => process::exit(0),
         Err(error) => {
-            // A closed standard error is no reason to end otherwise.
+            // The exit status stays the same if standard error is closed.
             let _ = writeln!(io::stderr(), "Error: {error:#}");
             process::exit(1);
         }
@@ -159,7 +160,7 @@ impl SupervisorBuilder {
         self
     }
 
-    /// Sets how many submissions may wait in slots. Default: [`ControllerConfig::default`].
+    /// Sets the limits of waiting submissions. Default: [`ControllerConfig::default`].
     #[cfg(feature = "controller")]
     #[must_use]
     pub fn with_controller(mut self, config: ControllerConfig) -> Self {
@@ -167,7 +168,8 @@ impl SupervisorBuilder {
         self
     }
 
-    /// Declares a slot. [`run`](Supervisor::run) stays until a shutdown then, as more may be submitted to it.
+    /// Declares a slot. With a declared slot, [`run`](Supervisor::run) waits for a shutdown, because more tasks can be
+    /// submitted.
     #[cfg(feature = "controller")]
     #[must_use]
     pub fn with_slot(mut self, slot: SlotSpec) -> Self {
@@ -175,13 +177,13 @@ impl SupervisorBuilder {
         self
     }
 
-    /// The supervisor. An invalid config is the error of the first use.
+    /// Builds the supervisor. The first call that uses an invalid config returns the error.
     #[must_use]
     pub fn build(self) -> Arc<Supervisor> {
         Arc::new(Supervisor { handle: SupervisorHandle::new(Core::shared(self.parts)) })
     }
 
-    /// The supervisor, unless its config is invalid.
+    /// Builds the supervisor and checks its config.
     ///
     /// # Errors
     /// [`InvalidOption`](RuntimeError::InvalidOption).
@@ -198,9 +200,9 @@ impl fmt::Debug for SupervisorBuilder {
     }
 }
 
-/// The calls of a supervisor, for those who do not own it: tasks, subscribers, other threads.
+/// A non-owning handle of a supervisor, for tasks, subscribers and other threads.
 ///
-/// Clones are cheap. A handle does not keep the supervisor alive: once every owner is gone, its calls fail with
+/// Clones are cheap. A handle does not keep the supervisor alive: after the last owner is dropped, its calls fail with
 /// [`ShuttingDown`](RuntimeError::ShuttingDown).
 #[derive(Clone)]
 pub struct SupervisorHandle {
@@ -221,7 +223,7 @@ impl SupervisorHandle {
         &self.core
     }
 
-    /// Registers a task and starts it. `Ok` means that it is registered and listed, not that an attempt has begun.
+    /// Registers a task and starts it. `Ok` means that the task is registered, not that an attempt has begun.
     ///
     /// # Errors
     /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists), which changes nothing for the task that has the name;
@@ -229,60 +231,60 @@ impl SupervisorHandle {
     /// [`NoRuntime`](RuntimeError::NoRuntime).
     ///
     /// # Cancel safety
-    /// It is done in one step when first polled.
+    /// The call takes effect when it is first polled, and never waits.
     pub async fn add_task(&self, spec: impl IntoTaskSpec) -> Result<TaskHandle, RuntimeError> {
         self.core.add(spec.into_task_spec()).map(TaskHandle::new)
     }
 
-    /// Submits a task to its slot, which starts it at once if it is idle, and else does what the submission says. What
-    /// comes of it is the handle's [outcome](crate::TaskOutcome): one that never runs is
-    /// [`Rejected`](crate::TaskOutcome::Rejected), and says why. While it waits it is
-    /// [`Queued`](crate::TaskState::Queued), and can be cancelled by its handle; its name is not registered before it
-    /// starts.
+    /// Submits a task to its slot. An idle slot starts the task at once; a busy slot applies the admission policy of
+    /// the submission.
     ///
-    /// If it would have to wait in a queue, and as many do as the controller's
-    /// [`queue_capacity`](ControllerConfig::queue_capacity) allows, it waits in line for a place, first come, first
-    /// served, and in each slot in that order. Woken for its turn, it is to be polled: after 100 ms at the latest the
-    /// next one has the turn instead, until it is polled again.
+    /// The [outcome](crate::TaskOutcome) of the returned handle is the result. A task that never runs is
+    /// [`Rejected`](crate::TaskOutcome::Rejected) with a reason. While the task waits, its state is
+    /// [`Queued`](crate::TaskState::Queued) and its handle can cancel it. Its name is registered when it starts.
     ///
-    /// During the drain of a shutdown, [declared](crate::SlotSpec) slots take submissions. After the drain, only those
-    /// that stand in the [`after`](TaskSpec::with_after) of the task that submits do.
+    /// If the task has to wait in a queue and the controller's [`queue_capacity`](ControllerConfig::queue_capacity) is
+    /// used up, this call waits for room, first come, first served. A call that is woken for its turn must be polled
+    /// within 100 ms; otherwise the next call has the turn until this one is polled again.
+    ///
+    /// During the drain of a shutdown, [declared](crate::SlotSpec) slots accept submissions. After the drain, a slot
+    /// accepts submissions only from a task that names the slot in its [`after`](TaskSpec::with_after).
     ///
     /// # Errors
     /// [`InvalidOption`](ControllerError::InvalidOption), [`ShuttingDown`](ControllerError::ShuttingDown),
     /// [`NoRuntime`](ControllerError::NoRuntime).
     ///
     /// # Cancel safety
-    /// Until it is done, nothing is submitted.
+    /// Nothing is submitted until the call completes.
     #[cfg(feature = "controller")]
     pub async fn submit(&self, spec: ControllerSpec) -> Result<TaskHandle, ControllerError> {
         self.core.submit(spec).await.map(TaskHandle::new)
     }
 
-    /// As [`submit`](Self::submit), but does not wait for room.
+    /// Like [`submit`](Self::submit), but fails instead of waiting for room.
     ///
     /// # Errors
-    /// [`Full`](ControllerError::Full), and those of [`submit`](Self::submit).
+    /// [`Full`](ControllerError::Full), and the errors of [`submit`](Self::submit).
     #[cfg(feature = "controller")]
     pub fn try_submit(&self, spec: ControllerSpec) -> Result<TaskHandle, ControllerError> {
         self.core.try_submit(spec).map(TaskHandle::new)
     }
 
-    /// The slot of that name, whether it was declared or not.
+    /// Returns the slot of that name. The slot need not be declared.
     #[cfg(feature = "controller")]
     #[must_use]
     pub fn slot(&self, name: &str) -> SlotHandle {
         SlotHandle::new(name, Arc::clone(&self.core))
     }
 
-    /// Tells the task of that path to stop, and returns. If it has ended in failure, [`health`](Self::health) names it
-    /// no longer.
+    /// Requests the task at `path` to stop, and returns at once. If the task has ended in failure,
+    /// [`health`](Self::health) no longer reports it.
     ///
     /// # Errors
     /// [`TaskNotFound`](RuntimeError::TaskNotFound), [`ShuttingDown`](RuntimeError::ShuttingDown) after a shutdown.
     ///
     /// # Cancel safety
-    /// It is done in one step when first polled.
+    /// The call takes effect when it is first polled, and never waits.
     pub async fn remove_task(&self, name: &str) -> Result<(), RuntimeError> {
         let Some(cell) = self.core.find(name)? else {
             self.core.forget_failure(name);
@@ -292,17 +294,19 @@ impl SupervisorHandle {
         Ok(())
     }
 
-    /// Tells the task of that path to stop and waits until it has ended and its name is free. True for the call that
-    /// told it first; false, after the same wait, for others, and at once if there is no such task. Called by the task
-    /// itself, or by one that it waits for in such a call, it does not wait.
+    /// Requests the task at `path` to stop, and waits until it has terminated and its name is free.
+    ///
+    /// Returns `true` for the first request. Later calls wait as well and return `false`. If there is no such task, the
+    /// result is `false` at once. A call from the task itself, or from a task that it waits for in such a call, does
+    /// not wait.
     ///
     /// # Errors
-    /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if the task blocks its thread past its `stop_timeout`, or
-    /// the supervisor's grace where it has none; its outcome is *aborted* then, its name stays taken until it really
-    /// ends. [`ShuttingDown`](RuntimeError::ShuttingDown) after a shutdown.
+    /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if the task blocks its thread for longer than its
+    /// `stop_timeout`, or the supervisor's grace if it has none. Its outcome is *aborted* then, and its name stays
+    /// taken until it has terminated. [`ShuttingDown`](RuntimeError::ShuttingDown) after a shutdown.
     ///
     /// # Cancel safety
-    /// Once polled the task is told to stop, whether this is polled on or not.
+    /// The first poll requests the stop. Dropping the future after that only ends the wait.
     pub async fn cancel(&self, name: &str) -> Result<bool, RuntimeError> {
         match self.core.find(name)? {
             Some(cell) => cell.cancel(cell.stop_bound()).await,
@@ -310,7 +314,7 @@ impl SupervisorHandle {
         }
     }
 
-    /// As [`cancel`](Self::cancel), but aborts the task if it has not ended `within` that time.
+    /// Like [`cancel`](Self::cancel), but aborts the task if it has not ended after `within`.
     ///
     /// # Errors
     /// As [`cancel`](Self::cancel).
@@ -324,53 +328,56 @@ impl SupervisorHandle {
         }
     }
 
-    /// Whether an attempt of the task of that path is under way.
+    /// Returns `true` if an attempt of the task at `name` is running.
     ///
     /// # Cancel safety
-    /// It is done in one step when first polled.
+    /// The first poll does everything.
     pub async fn is_alive(&self, name: &str) -> bool {
         self.core.get(name).is_some_and(|cell| cell.is_alive())
     }
 
-    /// The paths of all registered tasks, sorted.
+    /// Returns the paths of all registered tasks, sorted.
     ///
     /// # Cancel safety
-    /// It is done in one step when first polled.
+    /// The first poll does everything.
     pub async fn list_tasks(&self) -> Vec<String> {
         self.names()
     }
 
-    /// The paths of the tasks that have an attempt under way, sorted.
+    /// Returns the paths of the tasks that have a running attempt, sorted.
     #[must_use]
     pub fn snapshot(&self) -> Vec<String> {
         self.names_of(Cell::is_alive)
     }
 
-    /// What happens from now on, as a stream: filtered, if it is told to, and with what was lost reported.
+    /// Returns a stream of all events from now on. The stream can be filtered, and reports lost events.
     pub fn events(&self) -> EventStream {
         self.core.events()
     }
 
-    /// Whether all is live and ready, and who is not.
+    /// Returns the health of the supervisor: whether it is live and ready, and the tasks that are not.
     #[must_use]
     pub fn health(&self) -> Health {
         self.core.health("")
     }
 
-    /// Lets [`health`](Self::health) be ready again after the task or group of that path, or anything in that group,
-    /// ended in failure; an empty path is that of all. False if none did, or if that was acknowledged before.
+    /// Acknowledges failures at `path`, so that [`health`](Self::health) can be ready again.
+    ///
+    /// It covers the task or group at `path` and everything in that group; an empty path covers all. Returns `false` if
+    /// there is no failure to acknowledge.
     pub fn acknowledge(&self, path: &str) -> bool {
         self.core.acknowledge(path)
     }
 
-    /// The present registration of that path.
+    /// Returns a handle of the current registration at that path.
     #[must_use]
     pub fn task(&self, name: &str) -> Option<TaskHandle> {
         self.core.get(name).map(TaskHandle::new)
     }
 
-    /// Waits until the first batch or tree is ready, or the supervisor has stopped: each task has begun an attempt, or,
-    /// if it says so, has signalled that it is ready or has completed.
+    /// Waits until the first batch or tree is ready, or the supervisor has stopped.
+    ///
+    /// A task is ready when its first attempt begins, or later if its [`Ready`](crate::Ready) option says so.
     ///
     /// # Cancel safety
     /// Dropping the future loses nothing.
@@ -378,10 +385,11 @@ impl SupervisorHandle {
         self.core.wait_ready().await;
     }
 
-    /// Requests a shutdown, which goes on whether the result is awaited or not: no task is taken any more, but in slots
-    /// that are declared; the drain passes, then tasks are told to stop, and those that have not when the grace is over
-    /// are aborted. All callers share one shutdown and its result. A task may request it, but cannot wait for its own
-    /// end: it gets [`ShuttingDown`](RuntimeError::ShuttingDown) at once.
+    /// Requests a shutdown. The shutdown proceeds even if the returned future is dropped.
+    ///
+    /// From then on, only declared slots accept tasks. After the drain, tasks are requested to stop; tasks that still
+    /// run at the end of the grace are aborted. All callers share one shutdown and its result. A task can request a
+    /// shutdown, but cannot wait for its own end: it gets [`ShuttingDown`](RuntimeError::ShuttingDown) at once.
     ///
     /// # Errors
     /// When awaited: [`GraceExceeded`](RuntimeError::GraceExceeded), [`ShutdownForced`](RuntimeError::ShutdownForced).
@@ -389,8 +397,8 @@ impl SupervisorHandle {
         self.core.shutdown("shutdown()")
     }
 
-    /// As [`shutdown`](Self::shutdown), but with no drain and no grace: what has not stopped is aborted at once. Also
-    /// hastens a shutdown that goes on already.
+    /// Like [`shutdown`](Self::shutdown), but without drain and grace: running tasks are aborted at once. It also
+    /// forces a shutdown that is already in progress.
     ///
     /// # Errors
     /// When awaited: [`ShutdownForced`](RuntimeError::ShutdownForced).

@@ -1,4 +1,4 @@
-//! Attempts that block their thread: they run on Tokio's blocking pool.
+//! Attempts that block their thread. They run on Tokio's blocking pool.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,13 +9,13 @@ use super::definition::BoxTaskFuture;
 use super::error::TaskError;
 use crate::sync::lock;
 
-/// What one attempt does on the pool. The attempt goes on until this has returned, or is dropped unrun.
+/// The closure of one attempt. The attempt ends when the closure has returned, or is dropped before it ran.
 pub(crate) type Job = Box<dyn FnOnce() -> Result<(), TaskError> + Send>;
 
-/// The attempt of a task that blocks its thread.
+/// Creates the attempt of a task that blocks its thread.
 ///
-/// Nothing can end `work` once it runs: it has its context to notice that it is to stop. Dropping the future ends only
-/// a job that still waits for a thread.
+/// `work` cannot be aborted once it runs; it reads stop requests from its context. Dropping the future only ends a job
+/// that still waits for a thread.
 pub fn blocking<F>(context: TaskContext, work: F) -> BoxTaskFuture
 where
     F: FnOnce(TaskContext) -> Result<(), TaskError> + Send + 'static,
@@ -32,7 +32,7 @@ where
     })
 }
 
-/// A job on the pool. It is taken back when this is dropped, unless a thread has taken it.
+/// A job on the pool. Dropping it withdraws the job, unless a thread has taken it.
 struct Pooled {
     job: Arc<Mutex<Option<Job>>>,
     handle: JoinHandle<Option<Result<(), TaskError>>>,
@@ -49,7 +49,7 @@ impl Pooled {
         Self { job, handle }
     }
 
-    /// Whether no thread has taken the job, and none will. A pool that is full may take long to look at an aborted one.
+    /// Returns `true` if no thread has taken the job and none will. A full pool can take long to remove an aborted job.
     fn take_back(&self) -> bool {
         let job = lock(&self.job).take();
         self.handle.abort();
@@ -63,7 +63,7 @@ impl Drop for Pooled {
     }
 }
 
-/// What the job came to. One that was never run belongs to a runtime that goes away.
+/// The result of a job. A job that never ran belongs to a runtime that shuts down.
 fn result_of(ended: Result<Option<Result<(), TaskError>>, JoinError>) -> Result<(), TaskError> {
     let lost = || Err(TaskError::Fail { reason: "the runtime has shut down".into() });
     ended.ok().flatten().unwrap_or_else(lost)

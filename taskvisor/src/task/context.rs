@@ -1,4 +1,4 @@
-//! What an attempt knows about itself, and can ask for.
+//! The context of an attempt.
 
 use std::fmt;
 use std::future::Future;
@@ -15,11 +15,11 @@ use crate::runtime::{Cell, SpanRef};
 use crate::supervisor::SupervisorHandle;
 use crate::tree::last_segment;
 
-/// The context of one attempt: when to stop, who it is, and its helpers.
+/// The context of one attempt: its stop request, its identity and its helpers.
 ///
-/// Clones are cheap and speak of the same attempt; they keep no task running and own no supervisor. Take a context or
-/// token only to watch it: an attempt that has one is given time to clean up, after a timeout as well. Once the attempt
-/// has ended, its context is cancelled for good.
+/// Clones are cheap and refer to the same attempt. They keep no task running and own no supervisor. Take a context or a
+/// token only to watch it: an attempt that takes one gets time to clean up, also after a timeout. When the attempt has
+/// ended, its context is canceled.
 ///
 /// # Examples
 /// ```
@@ -53,8 +53,8 @@ impl TaskContext {
         Self(Kind::Attempt { cell, attempt, span })
     }
 
-    /// A context outside any supervisor, as a test of a task wants it: the first attempt of the task of that path, which
-    /// ends when `token` is cancelled.
+    /// Creates a context without a supervisor, for a test of a task. It is the context of a first attempt of the task at
+    /// `path`, which ends when `token` is canceled.
     pub fn detached(path: impl Into<Arc<str>>, token: CancellationToken) -> Self {
         Self(Kind::Detached(Arc::new(Detached { id: TaskId::next(), path: path.into(), token })))
     }
@@ -223,9 +223,9 @@ mod sealed {
     impl Sealed for super::CancellationToken {}
 }
 
-/// What a task's first argument may be to be the attempt's own: a [`TaskContext`] or a [`CancellationToken`].
+/// A type that a task can take as its first argument: a [`TaskContext`] or a [`CancellationToken`].
 pub trait FromContext: sealed::Sealed + Sized + Send + 'static {
-    /// Takes what is wanted of the context.
+    /// Extracts the argument from the context.
     fn from_context(ctx: TaskContext) -> Self;
 }
 

@@ -1,4 +1,4 @@
-//! What can be supervised.
+//! The `Task` trait, and tasks made from closures.
 
 use std::fmt;
 use std::future::Future;
@@ -17,11 +17,10 @@ pub type BoxTaskFuture = Pin<Box<dyn Future<Output = Result<(), TaskError>> + Se
 /// A shared task.
 pub type TaskRef = Arc<dyn Task>;
 
-/// Something that can be run again and again: each attempt is a new future.
+/// A unit of work that a supervisor runs and restarts. Each attempt is a new future.
 ///
-/// [`TaskFn`] makes a task of a closure, and `#[task]` of an async function; implement the trait where neither fits.
-/// The engine calls [`attempt`](Self::attempt) and [`takes_context`](Self::takes_context); implement one of `spawn`
-/// and `attempt` in terms of the other.
+/// [`TaskFn`] makes a task from a closure, and `#[task]` from an async function. Implement the trait where neither
+/// fits. The runtime calls [`attempt`](Self::attempt) and [`takes_context`](Self::takes_context).
 ///
 /// # Examples
 /// ```
@@ -45,31 +44,32 @@ pub type TaskRef = Arc<dyn Task>;
 /// }
 /// ```
 pub trait Task: Send + Sync + 'static {
-    /// The name that the task is registered under, unless its spec or a label says otherwise.
+    /// Returns the name of the task. A spec or a label can replace it.
     fn name(&self) -> &str;
 
-    /// The name, shared where it can be.
+    /// Returns the name as an `Arc`, shared if the task has one.
     #[doc(hidden)]
     fn shared_name(&self) -> Arc<str> {
         self.name().into()
     }
 
-    /// Starts an attempt that stops when `ctx` is cancelled.
+    /// Creates the future of an attempt, which stops when `ctx` is canceled.
     fn spawn(&self, ctx: CancellationToken) -> BoxTaskFuture;
 
-    /// Starts an attempt with its full context. By default [`spawn`](Self::spawn) with the context's token.
+    /// Creates the future of an attempt with its context. Default: [`spawn`](Self::spawn) with the token of the
+    /// context.
     fn attempt(&self, ctx: TaskContext) -> BoxTaskFuture {
         self.spawn(ctx.token())
     }
 
-    /// Whether attempts watch their context or token. One that does not is dropped as soon as it is told to stop; one
-    /// that does is given time to clean up. Default: true.
+    /// Returns `true` if attempts watch their context or token. Such an attempt gets time to clean up after a stop
+    /// request; any other attempt is dropped at once. Default: `true`.
     fn takes_context(&self) -> bool {
         true
     }
 }
 
-/// A task made of a closure that takes a [`CancellationToken`] or a [`TaskContext`].
+/// A task made from a closure that takes a [`CancellationToken`] or a [`TaskContext`].
 ///
 /// # Examples
 /// ```
@@ -96,12 +96,12 @@ where
     C: FromContext,
     Fut: Future<Output = Result<(), TaskError>> + Send + 'static,
 {
-    /// Names a closure.
+    /// Creates a task from a name and a closure.
     pub fn new(name: impl Into<String>, start: F) -> Self {
         Self { name: name.into().into(), start, context: PhantomData }
     }
 
-    /// Names a closure and puts it in an `Arc`, which is a [`TaskRef`] where one is expected.
+    /// Creates a shared task from a name and a closure. The `Arc` coerces to [`TaskRef`].
     pub fn arc(name: impl Into<String>, start: F) -> Arc<Self> {
         Arc::new(Self::new(name, start))
     }

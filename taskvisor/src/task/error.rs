@@ -1,4 +1,4 @@
-//! What a task can fail with.
+//! The errors of a task.
 
 use std::error::Error;
 use std::fmt;
@@ -6,20 +6,19 @@ use std::time::Duration;
 
 use crate::inspect::one_line;
 
-/// Any error that can travel between threads.
+/// A boxed error that is `Send` and `Sync`.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// How an attempt ended when it did not end in success.
+/// The error of an attempt.
 ///
 /// Every variant except [`Fatal`](Self::Fatal), [`Permanent`](Self::Permanent) and [`Canceled`](Self::Canceled) is
 /// *retryable*: the restart policy decides whether the task runs again.
 ///
 /// # Display and source
-/// As everywhere in this crate, `{}` says what the error itself knows, and [`source`](Error::source) gives what caused
-/// it: a reporter that prints the chain prints each message once. [`Error`](Self::Error) and
-/// [`Permanent`](Self::Permanent) know only that the attempt failed; their source is the original error, where
-/// `downcast_ref` finds it. `{:#}` gives the error with its causes in one line, as events, logs, snapshots and health
-/// do.
+/// `{}` gives the message of this error only, and [`source`](Error::source) gives its cause, so that a reporter that
+/// prints the chain prints each message once. The message of [`Error`](Self::Error) and [`Permanent`](Self::Permanent)
+/// is general; their source is the original error, which `downcast_ref` finds. `{:#}` gives the error with its causes
+/// in one line, as in events, logs, snapshots and health.
 ///
 /// ```
 /// use std::error::Error;
@@ -44,37 +43,38 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TaskError {
-    /// A failure described in words. Retryable.
+    /// A failure with a description. Retryable.
     Fail {
-        /// What went wrong.
+        /// A description of the failure.
         reason: String,
     },
-    /// The attempt outlived its timeout. Set by the supervisor; retryable.
+    /// The attempt exceeded its timeout. Set by the supervisor. Retryable.
     Timeout {
-        /// The limit that was exceeded.
+        /// The exceeded limit.
         timeout: Duration,
     },
-    /// A failure that no retry can mend: the task ends for good, whatever its restart policy.
+    /// A failure that a retry cannot fix: the task ends for good under any restart policy.
     Fatal {
-        /// What went wrong.
+        /// A description of the failure.
         reason: String,
     },
-    /// The task gave up of its own accord or because it was told to stop. Not an error, never retried.
+    /// The task stopped by itself or after a stop request. Not a failure, and never retried.
     Canceled,
-    /// A failure with its original error. Labelled and retried like [`Fail`](Self::Fail); formatted only when read.
+    /// A failure with its original error. It has the label of [`Fail`](Self::Fail) and is retried like it. The error is
+    /// formatted only on demand.
     Error(BoxError),
-    /// A failure that no retry can mend, with its original error. Labelled and treated like [`Fatal`](Self::Fatal);
-    /// formatted only when read.
+    /// A failure that a retry cannot fix, with its original error. It has the label of [`Fatal`](Self::Fatal) and is
+    /// treated like it. The error is formatted only on demand.
     Permanent(BoxError),
     /// The attempt panicked while its future was built, polled or dropped. Retryable.
     Panicked {
-        /// The panic's message, or a stand-in where its payload was no string.
+        /// The message of the panic, or a fixed text if its payload is not a string.
         message: String,
     },
 }
 
 impl TaskError {
-    /// Wraps an error, to be retried.
+    /// Wraps a retryable error.
     ///
     /// ```
     /// use taskvisor::TaskError;
@@ -87,7 +87,7 @@ impl TaskError {
         Self::Error(error.into())
     }
 
-    /// Wraps an error that no retry can mend.
+    /// Wraps an error that a retry cannot fix.
     ///
     /// ```
     /// use taskvisor::TaskError;
@@ -100,7 +100,7 @@ impl TaskError {
         Self::Permanent(error.into())
     }
 
-    /// The error that is to be shown: the original error, where this only wraps it.
+    /// Returns the error to display: the original error if this one only wraps it.
     pub(crate) fn unwrapped(&self) -> &(dyn Error + 'static) {
         match self {
             Self::Error(error) | Self::Permanent(error) => &**error,
@@ -108,7 +108,7 @@ impl TaskError {
         }
     }
 
-    /// The same error, not to be retried. A panic stays one, and giving up stays no error.
+    /// Converts the error to one that is not retried. A panic and `Canceled` stay as they are.
     pub(crate) fn into_permanent(self) -> Self {
         match self {
             Self::Fail { reason } => Self::Fatal { reason },
@@ -118,7 +118,7 @@ impl TaskError {
         }
     }
 
-    /// A short, stable name of the kind of error, for metrics and logs.
+    /// Returns a short, stable name of the kind of error, for metrics and logs.
     #[must_use]
     pub const fn as_label(&self) -> &'static str {
         match self {
@@ -130,13 +130,13 @@ impl TaskError {
         }
     }
 
-    /// Whether a restart policy may run the task again after this.
+    /// Returns `true` if a restart policy may run the task again after this error.
     #[must_use]
     pub const fn is_retryable(&self) -> bool {
         !matches!(self, Self::Fatal { .. } | Self::Permanent(_) | Self::Canceled)
     }
 
-    /// Whether this ends the task for good under any restart policy.
+    /// Returns `true` if this error ends the task for good under any restart policy.
     #[must_use]
     pub const fn is_fatal(&self) -> bool {
         matches!(self, Self::Fatal { .. } | Self::Permanent(_))

@@ -1,4 +1,4 @@
-//! Handles of tasks.
+//! The handle of a registration.
 
 use std::fmt;
 use std::future::ready;
@@ -14,10 +14,10 @@ use crate::runtime::Cell;
 use crate::supervisor::RuntimeError;
 use crate::tree::last_segment;
 
-/// One registration of a task: what it does, how it ended, and what it is to do.
+/// A handle of one registration of a task: its status, its outcome and commands.
 ///
-/// A handle speaks of the registration that it was made for and of no other, even if the name is taken again. Dropping
-/// it does nothing. Every verb but [`acknowledge`](Self::acknowledge) returns false once the registration has ended.
+/// A handle refers to one registration only, even if the name is registered again later. Dropping it does nothing.
+/// Every command except [`acknowledge`](Self::acknowledge) returns `false` after the registration has ended.
 ///
 /// # Examples
 /// ```
@@ -46,24 +46,24 @@ impl TaskHandle {
         Self(cell)
     }
 
-    /// Identifies the registration.
+    /// Returns the id of the registration.
     pub fn id(&self) -> TaskId {
         self.0.id()
     }
 
-    /// The path of the task, from the root of its tree: what events and calls by name use. At the root it is the
-    /// [`name`](Self::name).
+    /// Returns the path of the task, from the root of the tree. Events and calls by name use it. For a
+    /// child of the root, it is the name.
     pub fn path(&self) -> &str {
         self.0.name()
     }
 
-    /// The name of the task among its siblings: the last segment of its [`path`](Self::path).
+    /// Returns the name of the task among its siblings: the last segment of its [`path`](Self::path).
     pub fn name(&self) -> &str {
         last_segment(self.path())
     }
 
-    /// What the registration runs by, with all that it inherited. The value of the task is dropped when its
-    /// registration has ended; the spec then holds a stand-in of the same name, which fails if it is run.
+    /// Returns the spec of the registration, with all inherited options. The task itself is dropped when the
+    /// registration has ended; the spec then holds a task of the same name that fails.
     #[must_use]
     pub fn spec(&self) -> TaskSpec {
         let name: Arc<str> = self.name().into();
@@ -71,7 +71,7 @@ impl TaskHandle {
         TaskSpec::resolved(task, name, self.0.settings())
     }
 
-    /// What the task is doing.
+    /// Returns the status of the task.
     pub fn status(&self) -> TaskStatus {
         self.0.status()
     }
@@ -89,44 +89,45 @@ impl TaskHandle {
     /// supervisor's grace where it has none.
     ///
     /// # Cancel safety
-    /// Once polled the task is told to stop, whether this is polled on or not.
+    /// The first poll requests the stop. Dropping the future after that only ends the wait.
     pub async fn cancel(&self) -> Result<bool, RuntimeError> {
         self.0.cancel(self.0.stop_bound()).await
     }
 
-    /// Begins anew: ends a wait or the running attempt, counts no failure, and forgets the failures before. False if
-    /// the task has ended, was told to stop, waits in a slot, or is in a group that stops and lets it begin no more.
+    /// Restarts the task: ends a wait or the running attempt, counts no failure, and resets the count of consecutive
+    /// failures. Returns `false` if the task has ended, was requested to stop, waits in a slot, or is in a group that
+    /// stops and starts no more attempts.
     pub fn restart(&self) -> bool {
         self.0.restart()
     }
 
-    /// Ends the wait for an initial delay, an interval or a backoff. False if the task is not in one.
+    /// Ends the wait for an initial delay, an interval or a backoff. Returns `false` if the task does not wait.
     pub fn trigger(&self) -> bool {
         self.0.trigger()
     }
 
-    /// Lets [`Health`](crate::Health) be ready again after this registration ended in failure. False if it did not, or
-    /// if that was acknowledged before, or is past since a new registration has the path.
+    /// Acknowledges that this registration ended in failure, so that [`Health`](crate::Health) can be ready again.
+    /// Returns `false` if there is no failure to acknowledge, or a new registration has the path.
     pub fn acknowledge(&self) -> bool {
         self.0.core().acknowledge_task(&self.0)
     }
 
-    /// How it ended, if that is known by now.
+    /// Returns the outcome if the task has ended.
     #[must_use]
     pub fn try_outcome(&self) -> Option<TaskOutcome> {
         self.0.try_outcome()
     }
 
-    /// Waits for the end and tells how it came.
+    /// Waits until the task has ended, and returns its outcome.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing.
+    /// Dropping the future has no effect.
     pub async fn outcome(&self) -> TaskOutcome {
         self.0.outcome().await
     }
 }
 
-/// Stands for a task whose registration has ended.
+/// Replaces a task whose registration has ended.
 struct Gone(Arc<str>);
 
 impl Task for Gone {

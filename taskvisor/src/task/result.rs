@@ -1,4 +1,4 @@
-//! What an async function may return to be a task, and what it may take.
+//! The return types and argument types of task functions.
 
 use std::any::Any;
 
@@ -13,10 +13,10 @@ use super::error::{BoxError, TaskError};
     note = "`E` may be `TaskError`, `String`, `&'static str`, a boxed error, or any `std::error::Error + Send + Sync`"
 )]
 pub trait IntoTaskResult {
-    /// Turns what the function returned into the result of the attempt.
+    /// Converts the return value of the function to the result of the attempt.
     ///
     /// # Errors
-    /// The error that was returned, as a [`TaskError`].
+    /// The returned error, as a [`TaskError`].
     fn into_task_result(self) -> Result<(), TaskError>;
 }
 
@@ -32,20 +32,21 @@ impl<E: IntoTaskError> IntoTaskResult for Result<(), E> {
     }
 }
 
-/// What a function under `#[task(retry_if = ..)]` may return: `Result<(), E>`, as in [`IntoTaskResult`].
+/// The return type of a function under `#[task(retry_if = ..)]`: `Result<(), E>`, as in [`IntoTaskResult`].
 #[diagnostic::on_unimplemented(
     message = "a supervised task with `retry_if` cannot return `{Self}`",
     label = "expected `Result<(), E>`",
     note = "`E` may be `TaskError`, `String`, `&'static str`, a boxed error, or any `std::error::Error + Send + Sync`"
 )]
 pub trait Fallible {
-    /// What it fails with.
+    /// The error type.
     type Error;
 
-    /// Turns what the function returned into the result of the attempt; what `retry_if` denies is not to be retried.
+    /// Converts the return value of the function to the result of the attempt. An error for which `retry_if` is `false`
+    /// is not retried.
     ///
     /// # Errors
-    /// The error that was returned, as a [`TaskError`].
+    /// The returned error, as a [`TaskError`].
     fn into_task_result_if(self, retry_if: fn(&Self::Error) -> bool) -> Result<(), TaskError>;
 }
 
@@ -61,15 +62,15 @@ impl<E: IntoTaskError> Fallible for Result<(), E> {
     }
 }
 
-/// The result of an attempt, where `retry_if` says of each failure whether it is retried.
+/// Returns the result of an attempt; `retry_if` decides for each error whether it is retried.
 ///
 /// # Errors
-/// The error that was returned, as a [`TaskError`].
+/// The returned error, as a [`TaskError`].
 pub fn outcome_if<R: Fallible<Error = E>, E>(returned: R, retry_if: fn(&E) -> bool) -> Result<(), TaskError> {
     returned.into_task_result_if(retry_if)
 }
 
-/// What a task may fail with.
+/// An error type of a task.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an error that a task can fail with",
     label = "not an error type",
@@ -77,14 +78,14 @@ pub fn outcome_if<R: Fallible<Error = E>, E>(returned: R, retry_if: fn(&E) -> bo
             or any `std::error::Error + Send + Sync + 'static`"
 )]
 pub trait IntoTaskError {
-    /// Turns the error into a [`TaskError`].
+    /// Converts the error to a [`TaskError`].
     fn into_task_error(self) -> TaskError;
 }
 
 #[diagnostic::do_not_recommend]
 impl<E: Into<BoxError> + Send + 'static> IntoTaskError for E {
     fn into_task_error(self) -> TaskError {
-        // Asked before it is boxed, so that the usual `TaskError` costs no allocation.
+        // Checked before the error is boxed, so that a plain `TaskError` needs no allocation.
         let mut error = Some(self);
         if let Some(own) = (&mut error as &mut dyn Any).downcast_mut::<Option<TaskError>>() {
             return own.take().unwrap_or(TaskError::Canceled);
@@ -128,7 +129,7 @@ fn boxed(error: anyhow::Error) -> BoxError {
     note = "wrap it in an `Arc`, or derive `Clone`"
 )]
 pub trait TaskArg: Sized {
-    /// The copy that the next attempt owns.
+    /// Returns the clone for the next attempt.
     #[must_use]
     fn for_attempt(&self) -> Self;
 }

@@ -1,4 +1,4 @@
-//! A task with what is said about it.
+//! A task with its options.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,10 +9,11 @@ use crate::panics::Fenced;
 use crate::policy::{BackoffPolicy, Overrides, Ready, RestartPolicy, Settings};
 use crate::supervisor::SupervisorConfig;
 
-/// A task, its name and its policies: what a supervisor is given to run.
+/// A task, its name and its options.
 ///
-/// What was never set is inherited from the [`SupervisorConfig`] when the task is registered. The getters give what was
-/// set, or the documented default; [`TaskHandle::spec`](crate::TaskHandle::spec) gives what the registration runs by.
+/// An option that is not set is inherited from the [`SupervisorConfig`] when the task is registered. The getters return
+/// the value that was set, or the documented default. [`TaskHandle::spec`](crate::TaskHandle::spec) returns the options
+/// of a registration, with all inherited values.
 ///
 /// # Examples
 /// ```

@@ -1,11 +1,10 @@
-//! Why an attempt is requested to stop.
+//! The reason of a stop request.
 
 use std::fmt;
 
-/// Why an attempt was requested to stop, in ascending rank: a later request replaces the reason only if it ranks
-/// higher.
+/// The reason of a stop request, in ascending rank. A later request replaces the reason only if its rank is higher.
 ///
-/// [`TaskContext::stop_reason`](crate::TaskContext::stop_reason) tells it to the attempt.
+/// An attempt reads it from [`TaskContext::stop_reason`](crate::TaskContext::stop_reason).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum StopReason {
@@ -17,9 +16,9 @@ pub enum StopReason {
     Restart,
     /// A sibling failed, and the task is restarted with it.
     SiblingRestart,
-    /// Its group stops, or is restarted as a whole.
+    /// Its group stops or restarts.
     GroupStopped,
-    /// A newer submission takes its place in its slot.
+    /// A newer submission replaces it in its slot.
     Replaced,
     /// It was canceled or removed, by name or through its handle.
     Canceled,
@@ -28,7 +27,7 @@ pub enum StopReason {
 }
 
 impl StopReason {
-    /// A short, stable name of the reason, for metrics and logs.
+    /// Returns a short, stable name of the reason, for metrics and logs.
     #[must_use]
     pub const fn as_label(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! Handles of places in a tree.
+//! The handle of a place in a tree.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,8 +9,10 @@ use crate::runtime::Core;
 use crate::supervisor::RuntimeError;
 use crate::task::TaskHandle;
 
-/// A place in a tree. Each call acts on the newest registration that there is when it is made, ended or not; before the
-/// tree has started there is none, and verbs return false, looks `None`. Dropping the handle does nothing.
+/// A handle of a place in a tree: a declared position for a task.
+///
+/// Each call acts on the newest registration at the place, even if that has ended. Before the tree has started there is
+/// no registration: commands return `false`, and queries return `None`. Dropping the handle does nothing.
 #[derive(Clone)]
 pub struct ChildHandle {
     path: Arc<str>,
@@ -22,29 +24,30 @@ impl ChildHandle {
         Self { path, core }
     }
 
-    /// The path of the place, from the root of its tree. At the root it is the [`name`](Self::name).
+    /// Returns the path of the place, from the root of the tree. For a child of the root, it is the
+    /// name.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The name of the place among its siblings: the last segment of its [`path`](Self::path).
+    /// Returns the name of the place among its siblings: the last segment of its [`path`](Self::path).
     pub fn name(&self) -> &str {
         last_segment(&self.path)
     }
 
-    /// The newest registration of the place, also when it has ended. `None` before the tree has started.
+    /// Returns the newest registration at the place, even if it has ended. `None` before the tree has started.
     #[must_use]
     pub fn current(&self) -> Option<TaskHandle> {
         self.core.place(&self.path).map(TaskHandle::new)
     }
 
-    /// What the task is doing.
+    /// Returns the status of the task.
     #[must_use]
     pub fn status(&self) -> Option<TaskStatus> {
         self.current().map(|task| task.status())
     }
 
-    /// Tells the task to stop and waits until it has; see [`TaskHandle::cancel`].
+    /// Requests the task to stop and waits until it has terminated; see [`TaskHandle::cancel`].
     ///
     /// # Errors
     /// As [`TaskHandle::cancel`].
@@ -58,26 +61,28 @@ impl ChildHandle {
         }
     }
 
-    /// Begins anew; see [`TaskHandle::restart`].
+    /// Restarts the task; see [`TaskHandle::restart`].
     pub fn restart(&self) -> bool {
         self.current().is_some_and(|task| task.restart())
     }
 
-    /// Ends a wait; see [`TaskHandle::trigger`].
+    /// Ends a wait for the next attempt; see [`TaskHandle::trigger`].
     pub fn trigger(&self) -> bool {
         self.current().is_some_and(|task| task.trigger())
     }
 
-    /// Lets health be ready again after a task at this place ended in failure; see [`TaskHandle::acknowledge`].
+    /// Acknowledges the failure of a task at this place; see [`TaskHandle::acknowledge`].
     pub fn acknowledge(&self) -> bool {
         self.core.acknowledge(&self.path)
     }
 
-    /// Waits for the end of the newest registration that there is when this is called, and tells how it came; before
-    /// the tree has started it waits for that first. `None` if the tree was shut down unstarted, or has no such place.
+    /// Waits until the newest registration has ended, and returns its outcome.
+    ///
+    /// If the tree has not started, the call first waits for that. `None` if the tree was shut down before it started,
+    /// or has no such place.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing.
+    /// Dropping the future has no effect.
     pub async fn outcome(&self) -> Option<TaskOutcome> {
         let cell = self.core.place_once_started(&self.path).await?;
         Some(cell.outcome().await)

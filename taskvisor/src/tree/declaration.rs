@@ -1,7 +1,7 @@
-//! A declared group in the form that its registrations share.
+//! The immutable form of a declared group, which all its registrations share.
 //!
-//! Names, order and options stay as long as anything refers to the group. The tasks themselves are kept only for as
-//! long as the group can be started again: see [`Declared::forget_tasks`].
+//! Names, order and options live as long as any reference to the group. The tasks themselves are dropped as soon as the
+//! group cannot start again: see [`Declared::forget_tasks`].
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,7 +18,7 @@ use crate::supervisor::{InvalidOption, SupervisorConfig};
 use crate::sync::lock;
 use crate::task::TaskSpec;
 
-/// How many groups may be nested in each other. Snapshots nest as deep, and they are dropped and cloned level by level.
+/// The largest depth of nested groups. Snapshots nest as deep, and are dropped and cloned level by level.
 pub(crate) const MAX_DEPTH: u32 = 1_024;
 
 /// A group as it was declared.
@@ -33,20 +33,22 @@ pub(crate) struct Declared {
     max_retries: Option<u32>,
     pub(crate) critical: bool,
     significant: bool,
-    /// The states of its tasks count for the readiness of the whole.
+    /// If `true`, the states of its tasks count for the readiness of the service.
     pub(crate) readiness: bool,
     pub(crate) children: Vec<DeclaredChild>,
     pub(crate) order: Arc<Order>,
     /// The children sorted by name, without the later ones of equal names.
     by_name: Vec<u32>,
-    /// How many layers a stop has, one after another.
+    /// The number of layers of a stop, one after another.
     pub(crate) layers: u32,
-    /// How many groups are nested, this one included.
+    /// The depth of nested groups, this one included.
     depth: u32,
-    /// Names in an `after` that are none of an earlier sibling: the places of the children, and the names.
+    /// Names in an `after` that no earlier sibling has, each with the place of the child.
     unknown: Vec<(u32, Arc<str>)>,
-    /// The tasks, by the place of the child; `None` once they are not needed any more. A leaf: nothing is locked and
-    /// nothing of the user's is dropped under this lock.
+    /// The tasks, by the place of the child; `None` after [`Declared::forget_tasks`].
+    ///
+    /// The lock guards this field only. It is a leaf: no other lock is taken and no user value is dropped under it, so
+    /// it cannot deadlock.
     tasks: Mutex<Option<Vec<Option<TaskSpec>>>>,
 }
 
@@ -57,14 +59,14 @@ pub(crate) struct DeclaredChild {
     pub(crate) after: Vec<Arc<str>>,
     pub(crate) critical: bool,
     pub(crate) significant: bool,
-    /// Its state counts for the readiness of its group.
+    /// If `true`, its state counts for the readiness of its group.
     pub(crate) readiness: bool,
-    /// It counts as ready when its first attempt begins.
+    /// If `true`, it is ready when its first attempt begins.
     ready_at_start: bool,
     pub(crate) group: Option<Arc<Declared>>,
 }
 
-/// Which earlier siblings each child is after, and which later ones are after it, by their places.
+/// The start order of siblings, by place: for each child the siblings that it is after, and those that are after it.
 #[derive(Debug, Default)]
 pub(crate) struct Order {
     earlier: Edges,
@@ -88,7 +90,7 @@ impl Edges {
 }
 
 impl Order {
-    /// The order of so many children; `earlier` says for each what it is after.
+    /// Builds the order of `n` children; `earlier` has for each child the siblings that it is after.
     pub(crate) fn new(count: usize, mut earlier: impl FnMut(usize) -> Vec<u32>) -> Self {
         let (mut starts, mut places, mut counts) = (vec![0_u32], Vec::new(), vec![0_u32; count + 1]);
         for place in 0..count {
@@ -134,7 +136,7 @@ fn short(place: usize) -> u32 {
 }
 
 impl Declared {
-    /// Asks each task for its name, once.
+    /// Reads the name of each task once.
     pub(crate) fn new(group: Group) -> Self {
         let depth = group.depth();
         let Group { name, strategy, limit, children: specs, after, restart, backoff, .. } = group;
@@ -185,18 +187,18 @@ impl Declared {
         }
     }
 
-    /// The place of the child of that name.
+    /// Returns the place of the child of that name.
     pub(crate) fn place(&self, name: &str) -> Option<usize> {
         let found = self.by_name.binary_search_by(|place| (*self.children[*place as usize].name).cmp(name));
         found.ok().map(|found| self.by_name[found] as usize)
     }
 
-    /// The task of a child, unless it is a group or not kept any more.
+    /// Returns the task of a child. `None` for a group, and after [`Declared::forget_tasks`].
     pub(crate) fn task(&self, place: usize) -> Option<TaskSpec> {
         lock(&self.tasks).as_ref()?.get(place)?.clone()
     }
 
-    /// Drops the tasks of this group and of those in it: they are not started again. Called with no lock held.
+    /// Drops the tasks of this group and of its nested groups, which cannot start again. Called with no lock held.
     pub(crate) fn forget_tasks(&self) {
         let mut groups = vec![self];
         while let Some(group) = groups.pop() {
@@ -210,14 +212,14 @@ impl Declared {
         self.children.iter().filter_map(|child| child.group.as_deref())
     }
 
-    /// The slots that children of the root are after, each with the name of the child. Known once it was checked.
+    /// Returns the slots that children of the root are after, each with the name of the child. Known after the check.
     #[cfg(feature = "controller")]
     pub(crate) fn slots_after(&self) -> impl Iterator<Item = (Arc<str>, Arc<str>)> + '_ {
         let child = |place: u32| Arc::clone(&self.children[place as usize].name);
         self.unknown.iter().map(move |(place, slot)| (Arc::clone(slot), child(*place)))
     }
 
-    /// Checks what is the group's own. The name of a root has no rules, and its children can be after slots.
+    /// Checks the options of the group itself. The name of a root is not checked, and its children can be after slots.
     pub(crate) fn check(&self, root_of: Option<&Core>) -> Result<(), InvalidOption> {
         let is_root = root_of.is_some();
         let subject = || format!("group `{}`", self.name);
@@ -256,7 +258,7 @@ impl Declared {
         })
     }
 
-    /// What the group itself runs by, as a child.
+    /// Returns the resolved policy of the group as a child.
     pub(crate) fn settings(&self, config: &SupervisorConfig) -> Settings {
         let overrides = Overrides {
             restart: Some(self.restart),
@@ -268,14 +270,14 @@ impl Declared {
         overrides.resolve(config)
     }
 
-    /// Whether its children need no driver: a flat group of independent tasks.
+    /// Returns `true` if its children need no driver: a flat group of independent tasks.
     pub(crate) fn is_plain(&self) -> bool {
         self.strategy == Strategy::OneForOne
             && self.limit.is_none()
             && self.children.iter().all(DeclaredChild::is_plain)
     }
 
-    /// Whether it decides on the failures of its children, which otherwise restart by themselves.
+    /// Returns `true` if the group decides on failures of its children. Otherwise each child restarts by itself.
     pub(crate) fn manages(&self) -> bool {
         self.strategy != Strategy::OneForOne || self.limit.is_some()
     }
@@ -302,7 +304,7 @@ impl DeclaredChild {
     fn new(spec: ChildSpec) -> (Self, Option<TaskSpec>) {
         match spec {
             ChildSpec::Task(mut spec) => {
-                // The task's own name comes from the user's code. One that panics is one without a name.
+                // `Task::name` is user code. A task whose name panics has no name.
                 let name = catch(|| spec.take_name()).unwrap_or_else(|_| "".into());
                 let child = Self {
                     name: Arc::clone(&name),
@@ -330,7 +332,7 @@ impl DeclaredChild {
         }
     }
 
-    /// How many layers a stop of it has.
+    /// Returns the number of layers of its stop.
     pub(crate) fn layers(&self) -> u32 {
         self.group.as_ref().map_or(1, |group| group.layers)
     }
@@ -350,7 +352,7 @@ impl DeclaredChild {
 }
 
 impl Drop for Declared {
-    /// Level by level without recursion, and the tasks inside the fence.
+    /// Drops level by level without recursion, and drops the tasks inside `panics::catch`.
     fn drop(&mut self) {
         let mut groups: Vec<_> = mem::take(&mut self.children).into_iter().filter_map(|child| child.group).collect();
         let tasks = lock(&self.tasks).take();
@@ -363,7 +365,7 @@ impl Drop for Declared {
     }
 }
 
-/// How many levels `Debug` shows.
+/// The number of levels that `Debug` shows.
 const SHOWN: u32 = 16;
 
 impl fmt::Debug for Declared {
@@ -372,7 +374,7 @@ impl fmt::Debug for Declared {
     }
 }
 
-/// A group with so many of the levels below it.
+/// A group with a limited number of levels below it, for `Debug`.
 struct Shown<'a> {
     group: &'a Declared,
     levels: u32,
@@ -450,7 +452,7 @@ mod tests {
         assert_eq!(Arc::strong_count(&value), 4);
         group.forget_tasks();
         assert_eq!(Arc::strong_count(&value), 1);
-        // Names and order stay.
+        // Names and order stay available.
         assert_eq!((group.place("a"), group.place("inner"), group.layers), (Some(0), Some(1), 2));
         assert!(group.task(0).is_none() && format!("{group:?}").contains("\"c\""));
     }

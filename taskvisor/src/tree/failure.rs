@@ -1,4 +1,4 @@
-//! How a failure made its way through a tree.
+//! The path of a failure through a tree.
 
 use std::error::Error;
 use std::fmt;
@@ -9,9 +9,9 @@ use crate::inspect::one_line;
 use crate::panics::drop_caught;
 use crate::task::TaskError;
 
-/// How a failure made its way up, from the leaf to the group that failed last.
+/// The path of a failure, from the leaf to the last group that failed.
 ///
-/// Its `source()` is what the leaf failed with: where a [`TaskError`] wraps an error, that error.
+/// Its `source()` is the error of the leaf. If a [`TaskError`] wraps an error, the source is the wrapped error.
 #[derive(Debug, Clone)]
 pub struct FailureChain {
     links: Vec<FailureLink>,
@@ -22,10 +22,10 @@ pub struct FailureChain {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FailureLink {
-    /// The path of the task or group; at the root its name.
+    /// The path of the task or group. For a child of the root, the path is its name.
     pub path: String,
-    /// For a group that failed more often than this: how many restarts it allows within which time. `None` for a task,
-    /// and for a group that failed because it needs the child before this link.
+    /// The limit that the group exceeded: the number of restarts, and the time. `None` for a task, and for a group that
+    /// failed because the previous link is critical to it.
     pub limit: Option<(u32, Duration)>,
     /// Whether this is a task that was aborted, because it did not stop in time. Its attempts need not have failed.
     pub aborted: bool,
@@ -46,13 +46,13 @@ impl FailureChain {
         chain
     }
 
-    /// The steps, the leaf first.
+    /// Returns the links, starting with the leaf.
     #[must_use]
     pub fn links(&self) -> &[FailureLink] {
         &self.links
     }
 
-    /// What the leaf failed with.
+    /// Returns the error of the leaf.
     #[must_use]
     pub fn error(&self) -> Option<&Arc<TaskError>> {
         self.source.as_ref()
@@ -63,7 +63,7 @@ impl FailureChain {
     }
 }
 
-/// `{}` is how the failure made its way; `{:#}` says as well what the leaf failed with.
+/// `{}` gives the path of the failure; `{:#}` also gives the error of the leaf.
 impl fmt::Display for FailureChain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, link) in self.links.iter().enumerate() {
@@ -89,7 +89,7 @@ impl Error for FailureChain {
 }
 
 impl Drop for FailureChain {
-    /// The error is the user's, and so is its drop, which can happen anywhere: with a group, or with a verdict.
+    /// Drops the user's error inside `panics::catch`, because the chain can be dropped anywhere.
     fn drop(&mut self) {
         if self.source.is_some() {
             let _ = drop_caught(self.source.take());

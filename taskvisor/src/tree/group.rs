@@ -10,7 +10,9 @@ use crate::policy::{BackoffPolicy, RestartPolicy};
 use crate::supervisor::InvalidOption;
 use crate::task::{IntoTaskSpec, TaskSpec};
 
-/// Tasks and groups that start, fail and stop together; itself a child of a tree or of another group.
+/// The declaration of a group: tasks and groups that start, fail and stop together.
+///
+/// A group is a child of a tree or of another group.
 ///
 /// # Examples
 /// ```
@@ -47,13 +49,13 @@ pub struct Group {
     pub(crate) max_retries: Option<u32>,
     pub(crate) critical: bool,
     pub(crate) significant: bool,
-    /// How many groups are nested, this one included.
+    /// The depth of nested groups, this one included.
     depth: u32,
-    /// The states of its tasks count for the readiness of the whole.
+    /// If `true`, the states of its tasks count for the readiness of the service.
     pub(crate) readiness: bool,
 }
 
-/// A child of a group, as it was declared. A group is in its shared form by then, so that nothing recurses.
+/// A declared child of a group. A nested group is already in its shared form, so that no walk recurses.
 #[derive(Clone)]
 pub(crate) enum ChildSpec {
     Task(TaskSpec),
@@ -70,7 +72,7 @@ impl fmt::Debug for ChildSpec {
 }
 
 impl Group {
-    /// A group of this name and strategy, critical, restarted on failure, without limit.
+    /// Declares a group of this name and strategy: critical, restarted on failure, without a limit.
     pub fn new(name: impl Into<Arc<str>>, strategy: Strategy) -> Self {
         Self {
             name: name.into(),
@@ -89,23 +91,25 @@ impl Group {
         }
     }
 
-    /// A group in which each child restarts alone.
+    /// Declares a group in which each child restarts alone.
     pub fn one_for_one(name: impl Into<Arc<str>>) -> Self {
         Self::new(name, Strategy::OneForOne)
     }
 
-    /// A group in which all children restart when one fails.
+    /// Declares a group in which all children restart when one fails.
     pub fn one_for_all(name: impl Into<Arc<str>>) -> Self {
         Self::new(name, Strategy::OneForAll)
     }
 
-    /// A group in which those declared after a child restart with it. Its children start one after another.
+    /// Declares a group in which the children declared after a failed child restart with it. Its children start one
+    /// after another.
     pub fn rest_for_one(name: impl Into<Arc<str>>) -> Self {
         Self::new(name, Strategy::RestForOne)
     }
 
-    /// At most `max_restarts` failures within any span of `within`; one more, and the group stops and fails. A restart
-    /// of several siblings counts once. `within` must not be zero. Default: no limit.
+    /// Limits the failures in the group to `max_restarts` within any span of `within`. One more failure stops the
+    /// group, and the group fails. A restart of several siblings counts once. `within` must not be zero. Default: no
+    /// limit.
     pub fn with_limit(mut self, max_restarts: u32, within: Duration) -> Self {
         self.set_limit(max_restarts, within);
         self
@@ -142,33 +146,34 @@ impl Group {
         self.children.push(ChildSpec::Group(Arc::new(Declared::new(group))));
     }
 
-    /// Starts the group when these siblings, declared before it, are ready, and stops it before them. In the tree
-    /// itself it can name slots, for all tasks in it; see [`TaskSpec::with_after`](crate::TaskSpec::with_after).
+    /// Starts the group when these siblings are ready, and stops it before them. The siblings must be declared before
+    /// it. A child of the root can also name slots, for all tasks in the group; see
+    /// [`TaskSpec::with_after`](crate::TaskSpec::with_after).
     pub fn with_after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
         self.after.extend(names.into_iter().map(Into::into));
         self
     }
 
-    /// Sets when the group is started again after it has ended. Default: [`RestartPolicy::OnFailure`].
+    /// Sets the restart policy of the group as a whole. Default: [`RestartPolicy::OnFailure`].
     pub fn with_restart(mut self, restart: RestartPolicy) -> Self {
         self.restart = restart;
         self
     }
 
-    /// Sets the pause after a failure of the group. Default: that of the supervisor's config.
+    /// Sets the backoff after a failure of the group. Default: the backoff of the supervisor's config.
     pub fn with_backoff(mut self, backoff: BackoffPolicy) -> Self {
         self.backoff = Some(backoff);
         self
     }
 
-    /// Sets how long the group must have lived for its failure to count as the first again. Default: the larger of
+    /// Sets the time that the group must have run for its failure to count as the first again. Default: the larger of
     /// `backoff.max` and 10 s.
     pub fn with_reset_after(mut self, lived: Duration) -> Self {
         self.reset_after = Some(lived);
         self
     }
 
-    /// Sets how many failures of the group in a row are retried. Default: any number.
+    /// Sets the number of consecutive failures of the group that are retried. Default: no limit.
     pub fn with_max_retries(mut self, retries: u32) -> Self {
         self.max_retries = Some(retries);
         self
@@ -180,39 +185,39 @@ impl Group {
         self
     }
 
-    /// Lets the parent live on when the group ends for good in failure. By default the parent fails as well.
+    /// Keeps the parent running when the group ends for good in failure. By default the parent fails as well.
     pub fn not_critical(mut self) -> Self {
         self.critical = false;
         self
     }
 
-    /// Stops the parent cleanly when the group ends for good in success.
+    /// Stops the parent, without a failure, when the group ends for good in success.
     pub fn significant(mut self) -> Self {
         self.significant = true;
         self
     }
 
-    /// Lets the parent live on when the group ends for good in success. This is the default.
+    /// Keeps the parent running when the group ends for good in success. This is the default.
     pub fn not_significant(mut self) -> Self {
         self.significant = false;
         self
     }
 
-    /// Lets the states of its tasks count for the readiness of the service. This is the default.
+    /// Counts the states of its tasks for the readiness of the service. This is the default.
     pub fn with_readiness(mut self) -> Self {
         self.readiness = true;
         self
     }
 
-    /// Keeps the states of its tasks out of the readiness of the service, those of groups within included:
-    /// [`Health`](crate::Health) names them and stays ready. See
+    /// Excludes the states of its tasks from the readiness of the service, also in nested groups.
+    /// [`Health`](crate::Health) reports them and stays ready. See
     /// [`TaskSpec::without_readiness`](crate::TaskSpec::without_readiness).
     pub fn without_readiness(mut self) -> Self {
         self.readiness = false;
         self
     }
 
-    /// How many groups are nested, this one included.
+    /// The depth of nested groups, this one included.
     pub(crate) fn depth(&self) -> u32 {
         self.depth
     }

@@ -1,4 +1,4 @@
-//! Handles of groups in a tree.
+//! The handle of a group in a tree.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,11 +10,14 @@ use crate::runtime::{Core, GroupCell};
 use crate::supervisor::RuntimeError;
 use crate::task::{IntoTaskSpec, TaskHandle};
 
-/// A group in a tree. Each call acts on the group that is at the path when it is made; where there is none, verbs
-/// return false and looks return `None`. Looks find one that has ended as well. Dropping the handle does nothing.
+/// A handle of a group in a tree.
 ///
-/// The empty path is the root. Tasks can be added to it, and it has children, a status and a health; but it is stopped
-/// by a shutdown only, and never restarted: [`cancel`](Self::cancel) and [`restart`](Self::restart) return false.
+/// Each call acts on the current group at the path. If there is none, commands return `false` and queries return
+/// `None`. Queries also find a group that has ended. Dropping the handle does nothing.
+///
+/// The empty path is the root. The root has children, a status and a health, and tasks can be added to it. Only a
+/// shutdown stops the root, and it never restarts: [`cancel`](Self::cancel) and [`restart`](Self::restart) return
+/// `false`.
 #[derive(Clone)]
 pub struct GroupHandle {
     path: Arc<str>,
@@ -26,12 +29,12 @@ impl GroupHandle {
         Self { path, core }
     }
 
-    /// The path of the group, from the root of its tree. That of the root is empty.
+    /// Returns the path of the group, from the root of the tree. The path of the root is empty.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The name of the group among its siblings: the last segment of its [`path`](Self::path).
+    /// Returns the name of the group among its siblings: the last segment of its [`path`](Self::path).
     pub fn name(&self) -> &str {
         last_segment(&self.path)
     }
@@ -48,19 +51,19 @@ impl GroupHandle {
         if self.is_root() { name.into() } else { format!("{}/{name}", self.path).into() }
     }
 
-    /// The task of that name in the group, whether it is there or not.
+    /// Returns a handle of the task of that name in the group. The task need not exist.
     #[must_use]
     pub fn child(&self, name: &str) -> ChildHandle {
         ChildHandle::new(self.path_of(name), Arc::clone(&self.core))
     }
 
-    /// The group of that name in the group, whether it is there or not.
+    /// Returns a handle of the group of that name in the group. The group need not exist.
     #[must_use]
     pub fn group(&self, name: &str) -> Self {
         Self::new(self.path_of(name), Arc::clone(&self.core))
     }
 
-    /// What the group is doing, or was at its end. `None` before the tree has started.
+    /// Returns the status of the group, or its last status if it has ended. `None` before the tree has started.
     #[must_use]
     pub fn status(&self) -> Option<TaskState> {
         match self.core.group_place(&self.path) {
@@ -70,7 +73,8 @@ impl GroupHandle {
         }
     }
 
-    /// Whether the group is live and ready, and who is not. A group that is not there is neither.
+    /// Returns the health of the group: whether it is live and ready, and the tasks that are not. A group that does not
+    /// exist is neither live nor ready.
     #[must_use]
     pub fn health(&self) -> Health {
         if self.is_root() {
@@ -83,19 +87,19 @@ impl GroupHandle {
         health
     }
 
-    /// Adds a task to the group, after those that it has. It restarts with its siblings, and is gone when the group
-    /// itself is restarted.
+    /// Adds a task to the group, as its last child. The task restarts with its siblings. It is removed when the group
+    /// itself restarts.
     ///
-    /// While the group waits for its own start, is held, or is being restarted, the task is registered and waits for
-    /// the next run. In a group that is `rest_for_one` it waits until those before it are ready. It needs none of them:
-    /// one that ends is passed, however it ended, and no end of an added task holds up those that are added after it.
+    /// While the group waits for its start, is held, or restarts, the task is registered and waits for the next run. In
+    /// a `rest_for_one` group the task waits until the earlier children are ready; a child that has ended, in success
+    /// or failure, is skipped.
     ///
     /// # Errors
-    /// [`GroupNotRunning`](RuntimeError::GroupNotRunning) before the tree has started, and once the group is being
-    /// stopped for good or has ended; and those of [`SupervisorHandle::add_task`](crate::SupervisorHandle::add_task).
+    /// [`GroupNotRunning`](RuntimeError::GroupNotRunning) before the tree has started, and when the group stops for
+    /// good or has ended; and the errors of [`SupervisorHandle::add_task`](crate::SupervisorHandle::add_task).
     ///
     /// # Cancel safety
-    /// It is done in one step when first polled.
+    /// The call takes effect when it is first polled, and never waits.
     #[expect(clippy::unused_async, reason = "as `SupervisorHandle::add_task`")]
     pub async fn add_task(&self, spec: impl IntoTaskSpec) -> Result<TaskHandle, RuntimeError> {
         match self.current() {
@@ -119,7 +123,7 @@ impl GroupHandle {
     /// after the grace: a task in it blocks its thread.
     ///
     /// # Cancel safety
-    /// Once polled the group is requested to stop, whether this is polled on or not.
+    /// The first poll requests the stop. Dropping the future after that only ends the wait.
     pub async fn cancel(&self) -> Result<bool, RuntimeError> {
         match self.current() {
             Some(group) if !self.is_root() => group.cancel().await,
@@ -127,17 +131,17 @@ impl GroupHandle {
         }
     }
 
-    /// Stops the group and starts it again, with the children that it was declared with; counts no failure. A group
-    /// that waits for its backoff starts at once. False if it is not there, or is being stopped for good.
+    /// Stops the group and starts it again with its declared children. This counts no failure. A group that waits for
+    /// its backoff starts at once. Returns `false` if the group does not exist or stops for good.
     pub fn restart(&self) -> bool {
         !self.is_root() && self.current().is_some_and(|group| group.restart())
     }
 
-    /// Waits for the end of the newest registration of the group, and tells how it came. `None` before the tree has
+    /// Waits until the newest registration of the group has ended, and returns its outcome. `None` before the tree has
     /// started.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing.
+    /// Dropping the future has no effect.
     pub async fn outcome(&self) -> Option<TaskOutcome> {
         match self.core.group_place(&self.path) {
             Some(group) => Some(group.outcome().await),

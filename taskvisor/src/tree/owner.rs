@@ -1,4 +1,4 @@
-//! A supervisor with the tasks that it was declared with.
+//! `Tree`, a supervisor with its declared tasks, and its builder.
 
 use std::fmt;
 use std::future::Future;
@@ -19,10 +19,10 @@ use crate::slots::{ControllerConfig, SlotHandle, SlotSpec};
 use crate::supervisor::{RuntimeError, Supervisor, SupervisorBuilder, SupervisorConfig, exit};
 use crate::task::IntoTaskSpec;
 
-/// A declared tree: what `supervise!` returns, and what its builder builds.
+/// A declared tree. `supervise!` and [`Tree::builder`] create it.
 ///
-/// Nothing runs until [`start`](Self::start) or [`run`](Self::run). The tree owns its supervisor: when both it and
-/// every `Arc` of the supervisor are dropped, every task is told to stop.
+/// Nothing runs until [`start`](Self::start) or [`run`](Self::run). The tree owns its supervisor: when the tree and
+/// every `Arc` of the supervisor are dropped, every task is requested to stop.
 ///
 /// # Examples
 /// ```
@@ -45,54 +45,54 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// Declares a tree.
+    /// Returns a builder of a tree.
     pub fn builder(config: SupervisorConfig) -> TreeBuilder {
         TreeBuilder { supervisor: Supervisor::builder(config), root: Group::one_for_one("root") }
     }
 
-    /// The tree's name. Default: `root`.
+    /// Returns the name of the tree. Default: `root`.
     pub fn name(&self) -> &str {
         &self.root.name
     }
 
-    /// The supervisor that runs the tree.
+    /// Returns the supervisor that runs the tree.
     pub fn supervisor(&self) -> &Arc<Supervisor> {
         &self.supervisor
     }
 
-    /// The place of that path in the tree, whether a task is there or not.
+    /// Returns a handle of the place at `path`. There need not be a task.
     #[must_use]
     pub fn child(&self, path: &str) -> ChildHandle {
         ChildHandle::new(path.into(), Arc::clone(self.supervisor.core()))
     }
 
-    /// The group of that path in the tree, whether it is there or not. The empty path is that of the root.
+    /// Returns a handle of the group at `path`. The group need not exist. The empty path is the root.
     #[must_use]
     pub fn group(&self, path: &str) -> GroupHandle {
         GroupHandle::new(path.into(), Arc::clone(self.supervisor.core()))
     }
 
-    /// The slot of that name, whether it was declared or not.
+    /// Returns the slot of that name. The slot need not be declared.
     #[cfg(feature = "controller")]
     #[must_use]
     pub fn slot(&self, name: &str) -> SlotHandle {
         self.supervisor.slot(name)
     }
 
-    /// Whether the tree is live and ready, and who is not.
+    /// Returns the health of the tree: whether it is live and ready, and the tasks that are not.
     #[must_use]
     pub fn health(&self) -> Health {
         self.supervisor.health()
     }
 
-    /// The tree as it is now, with the tasks that were added to it.
+    /// Returns a snapshot of the tree, with the tasks that were added at run time.
     #[must_use]
     pub fn snapshot(&self) -> TreeSnapshot {
         self.supervisor.core().snapshot(&self.root)
     }
 
-    /// Starts the declared tasks, and returns. Once it has succeeded, further calls do nothing and return `Ok`, also
-    /// when the tasks have ended since: a tree starts once.
+    /// Starts the declared tasks, and returns. After a successful start, further calls do nothing and
+    /// return `Ok`, even if the tasks have ended since.
     ///
     /// # Errors
     /// Before anything has started: [`InvalidOption`](RuntimeError::InvalidOption),
@@ -100,7 +100,7 @@ impl Tree {
     /// [`NoRuntime`](RuntimeError::NoRuntime).
     ///
     /// # Cancel safety
-    /// It is done in one step when first polled.
+    /// The call takes effect when it is first polled, and never waits.
     #[expect(clippy::unused_async, reason = "it may come to wait")]
     pub async fn start(&self) -> Result<(), RuntimeError> {
         self.start_once()
@@ -111,11 +111,11 @@ impl Tree {
     }
 
     /// [Starts](Self::start) the tree and waits until every registration has ended or a shutdown is over, as
-    /// [`Supervisor::run`] does. Once the declared tasks have ended by themselves, a further call runs none of them: it
-    /// waits for what was added since, and returns `Ok` at once if that is nothing.
+    /// [`Supervisor::run`] does. A tree starts once: after its tasks have ended, a further call waits only for tasks
+    /// that were added since, and returns `Ok` at once if there are none.
     ///
     /// # Errors
-    /// Those of [`Supervisor::run`].
+    /// The errors of [`Supervisor::run`].
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
@@ -124,10 +124,10 @@ impl Tree {
         self.claim(signals)?.wait(self.root.children.is_empty()).await
     }
 
-    /// As [`run`](Self::run), but listens to `future` instead of signals: when it is done, a shutdown is requested.
+    /// Like [`run`](Self::run), but requests a shutdown when `future` completes, and listens to no signals.
     ///
     /// # Errors
-    /// Those of [`Supervisor::run`].
+    /// The errors of [`Supervisor::run`].
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
@@ -139,10 +139,11 @@ impl Tree {
         self.supervisor.core().claim(signals)?.start_with(|_| self.start_once())
     }
 
-    /// As [`run`](Self::run), and ends the process: with status 0, or with status 1 and the error on standard error.
+    /// Like [`run`](Self::run), and then ends the process: with status 0, or with status 1 and the error on standard
+    /// error.
     ///
     /// # Cancel safety
-    /// Dropping the future requests a shutdown, and does not end the process.
+    /// Dropping the future requests a shutdown. The process then goes on.
     pub async fn run_to_exit(&self) -> ! {
         exit(self.run().await)
     }
@@ -174,7 +175,7 @@ impl fmt::Debug for Tree {
     }
 }
 
-/// Declares a [`Tree`].
+/// Builds a [`Tree`].
 #[must_use = "nothing is built yet"]
 pub struct TreeBuilder {
     supervisor: SupervisorBuilder,
@@ -182,7 +183,7 @@ pub struct TreeBuilder {
 }
 
 impl TreeBuilder {
-    /// Names the tree.
+    /// Sets the name of the tree.
     pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.root.name = name.into();
         self
@@ -194,14 +195,15 @@ impl TreeBuilder {
         self
     }
 
-    /// Sets how many submissions may wait in slots. Default: [`ControllerConfig::default`].
+    /// Sets the limits of waiting submissions. Default: [`ControllerConfig::default`].
     #[cfg(feature = "controller")]
     pub fn with_controller(mut self, config: ControllerConfig) -> Self {
         self.supervisor = self.supervisor.with_controller(config);
         self
     }
 
-    /// Declares a slot. [`run`](Tree::run) stays until a shutdown then, as more may be submitted to it.
+    /// Declares a slot. With a declared slot, [`run`](Tree::run) waits for a shutdown, because more tasks can be
+    /// submitted.
     #[cfg(feature = "controller")]
     pub fn with_slot(mut self, slot: SlotSpec) -> Self {
         self.supervisor = self.supervisor.with_slot(slot);
@@ -214,7 +216,7 @@ impl TreeBuilder {
         self
     }
 
-    /// Sets who is restarted when a child of the root fails. Default: only that child.
+    /// Sets the restart strategy of the root. Default: [`Strategy::OneForOne`].
     pub fn with_strategy(mut self, strategy: Strategy) -> Self {
         self.root.strategy = strategy;
         self
@@ -238,7 +240,7 @@ impl TreeBuilder {
         self
     }
 
-    /// The tree, unless something in it is invalid.
+    /// Builds the tree and checks it.
     ///
     /// # Errors
     /// [`InvalidOption`](RuntimeError::InvalidOption), [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists).
@@ -248,7 +250,7 @@ impl TreeBuilder {
         Ok(tree)
     }
 
-    /// The tree. What is invalid in it is the error of [`Tree::start`].
+    /// Builds the tree. If it is invalid, [`Tree::start`] returns the error.
     pub fn build(self) -> Tree {
         let supervisor = self.supervisor.build();
         supervisor.core().keep_places();

@@ -1,17 +1,17 @@
-//! Who is restarted when one of several siblings fails.
+//! The restart strategies of a group.
 
 use std::fmt;
 
-/// Who is restarted when a child of a group fails. Named as in Erlang/OTP.
+/// The restart strategy of a group: the children that restart when one child fails. The names are those of Erlang/OTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Strategy {
-    /// Only that child.
+    /// Only the failed child restarts.
     #[default]
     OneForOne,
-    /// All children.
+    /// All children restart.
     OneForAll,
-    /// That child and those declared after it, which start one after another.
+    /// The failed child and the children declared after it restart, one after another.
     RestForOne,
 }
 
