@@ -121,8 +121,8 @@ impl TaskContext {
         }
     }
 
-    /// The path of the task, from the root of its tree: what events and calls by name use. At the root it is the
-    /// [`name`](Self::name).
+    /// Returns the path of the task, from the root of the tree. Events and calls by name use it. For a child of the
+    /// root, it is the name.
     pub fn path(&self) -> &str {
         match &self.0 {
             Kind::Attempt { cell, .. } => cell.name(),
@@ -130,7 +130,7 @@ impl TaskContext {
         }
     }
 
-    /// The name of the task among its siblings: the last segment of its [`path`](Self::path).
+    /// Returns the name of the task among its siblings: the last segment of its [`path`](Self::path).
     pub fn name(&self) -> &str {
         last_segment(self.path())
     }

@@ -51,8 +51,8 @@ impl TaskHandle {
         self.0.id()
     }
 
-    /// Returns the path of the task, from the root of the tree. Events and calls by name use it. For a
-    /// child of the root, it is the name.
+    /// Returns the path of the task, from the root of the tree. Events and calls by name use it. For a child of the
+    /// root, it is the name.
     pub fn path(&self) -> &str {
         self.0.name()
     }
@@ -80,9 +80,8 @@ impl TaskHandle {
     /// wait, for others, and at once if it has ended. Called by the task itself, or by one that it waits for in such a
     /// call, it does not wait.
     ///
-    /// A task that does not end in time is aborted: its [outcome](Self::outcome) is
-    /// [`Aborted`](TaskOutcome::Aborted) then, and not canceled, which fails the group of a
-    /// [critical](TaskSpec::critical) task.
+    /// A task that does not end in time is aborted. Its [outcome](Self::outcome) is then
+    /// [`Aborted`](TaskOutcome::Aborted), which fails the group of a [critical](TaskSpec::critical) task.
     ///
     /// # Errors
     /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if it blocks its thread past its `stop_timeout`, or the

@@ -300,10 +300,10 @@ impl TaskSpec {
         self
     }
 
-    /// The group lives on if the task ends for good in failure. This is the default.
+    /// Keeps the group running if the task ends for good in failure. This is the default.
     #[must_use]
     pub fn not_critical(self) -> Self {
-        self.take_back(|said| said.critical = false)
+        self.unset(|said| said.critical = false)
     }
 
     /// The group is there for this task: it stops cleanly when the task ends for good in success. Not with the restart
@@ -314,10 +314,10 @@ impl TaskSpec {
         self
     }
 
-    /// The group lives on if the task ends for good in success. This is the default.
+    /// Keeps the group running if the task ends for good in success. This is the default.
     #[must_use]
     pub fn not_significant(self) -> Self {
-        self.take_back(|said| said.significant = false)
+        self.unset(|said| said.significant = false)
     }
 
     /// Begins one more attempt when a stop is requested while the task waits: for its backoff, its interval or its
@@ -332,13 +332,13 @@ impl TaskSpec {
     /// Begins no attempt when a stop is requested while the task waits. This is the default.
     #[must_use]
     pub fn without_final_attempt(self) -> Self {
-        self.take_back(|said| said.final_attempt = false)
+        self.unset(|said| said.final_attempt = false)
     }
 
-    /// Lets the state of the task count for the readiness of the service. This is the default.
+    /// Counts the state of the task for the readiness of the service. This is the default.
     #[must_use]
     pub fn with_readiness(self) -> Self {
-        self.take_back(|said| said.without_readiness = false)
+        self.unset(|said| said.without_readiness = false)
     }
 
     /// Keeps the state of the task out of the readiness of the service: while it waits for its backoff, or after it
@@ -363,8 +363,8 @@ impl TaskSpec {
         Arc::make_mut(self.said.get_or_insert_default())
     }
 
-    /// Takes back what was said. A spec that says nothing stays as it is.
-    fn take_back(mut self, what: impl FnOnce(&mut Overrides)) -> Self {
+    /// Unsets an option. A spec that sets nothing stays as it is.
+    fn unset(mut self, what: impl FnOnce(&mut Overrides)) -> Self {
         if self.said.is_some() {
             what(&mut self.say().overrides);
         }

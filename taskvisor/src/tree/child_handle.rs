@@ -24,8 +24,7 @@ impl ChildHandle {
         Self { path, core }
     }
 
-    /// Returns the path of the place, from the root of the tree. For a child of the root, it is the
-    /// name.
+    /// Returns the path of the place, from the root of the tree. For a child of the root, it is the name.
     pub fn path(&self) -> &str {
         &self.path
     }

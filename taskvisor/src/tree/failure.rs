@@ -27,7 +27,7 @@ pub struct FailureLink {
     /// The limit that the group exceeded: the number of restarts, and the time. `None` for a task, and for a group that
     /// failed because the previous link is critical to it.
     pub limit: Option<(u32, Duration)>,
-    /// Whether this is a task that was aborted, because it did not stop in time. Its attempts need not have failed.
+    /// `true` for a task that was aborted because it did not stop in time. Its attempts need not have failed.
     pub aborted: bool,
 }
 

@@ -119,8 +119,8 @@ impl GroupHandle {
     /// [share](crate::SupervisorConfig::grace) of its layer. A task that is past its time is aborted.
     ///
     /// # Errors
-    /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout), with the path of the group, if it has not ended 100 ms
-    /// after the grace: a task in it blocks its thread.
+    /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout), with the path of the group, if the group has not ended
+    /// 100 ms after the grace, because a task in it blocks its thread.
     ///
     /// # Cancel safety
     /// The first poll requests the stop. Dropping the future after that only ends the wait.

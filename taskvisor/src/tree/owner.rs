@@ -91,8 +91,8 @@ impl Tree {
         self.supervisor.core().snapshot(&self.root)
     }
 
-    /// Starts the declared tasks, and returns. After a successful start, further calls do nothing and
-    /// return `Ok`, even if the tasks have ended since.
+    /// Starts the declared tasks, and returns. After a successful start, further calls do nothing and return `Ok`,
+    /// even if the tasks have ended since.
     ///
     /// # Errors
     /// Before anything has started: [`InvalidOption`](RuntimeError::InvalidOption),
@@ -151,7 +151,7 @@ impl Tree {
     /// Requests a shutdown; see [`SupervisorHandle::shutdown`](crate::SupervisorHandle::shutdown).
     ///
     /// # Errors
-    /// As [`SupervisorHandle::shutdown`](crate::SupervisorHandle::shutdown).
+    /// The errors of [`SupervisorHandle::shutdown`](crate::SupervisorHandle::shutdown).
     pub fn shutdown(&self) -> Shutdown {
         self.supervisor.shutdown()
     }
