@@ -1,14 +1,14 @@
-//! Supervision for Tokio: background tasks that are restarted, timed out and stopped the way you said.
+//! A supervision library for Tokio: it restarts async tasks that fail, bounds them in time, and stops them in order.
 //!
-//! - A [`Task`] can be run again and again. `#[task]` makes one of an async function, [`TaskFn`] of a closure.
-//! - A [`TaskSpec`] says when it runs again ([`RestartPolicy`]), how long it waits ([`BackoffPolicy`]) and how long it
-//!   may take.
-//! - A [`Supervisor`] runs tasks, and a [`Tree`] is one that was declared with its tasks, by `supervise!` or its builder.
-//!   `#[supervisor]` names its type.
-//! - A [`Group`] has tasks and groups that start, fail and stop together, by its [`Strategy`].
-//! - A [`TaskHandle`] controls one registration and tells its [`TaskOutcome`]; a [`Subscribe`]r hears every [`Event`].
+//! - A [`Task`] is a unit of work that runs again and again. `#[task]` makes a task from an async function, [`TaskFn`]
+//!   from a closure.
+//! - A [`TaskSpec`] is a task with its options: the [`RestartPolicy`], the [`BackoffPolicy`], timeouts and more.
+//! - A [`Supervisor`] runs tasks. A [`Tree`] is a supervisor with declared tasks, made by `supervise!` or a builder.
+//!   `#[supervisor]` gives the type of a tree a name.
+//! - A [`Group`] holds tasks and groups that start, fail and stop together, according to its [`Strategy`].
+//! - A [`TaskHandle`] controls one registration and gives its [`TaskOutcome`]. A [`Subscribe`]r receives every [`Event`].
 //!
-//! The [`guide`] explains these one by one, from a first service to a checklist before production.
+//! The [`guide`] explains each subject, from a first service to a checklist before production.
 //!
 //! # Examples
 //! ```
@@ -31,17 +31,19 @@
 //! ```
 //!
 //! # Stopping
-//! A task is told to stop by a cancel, a removal, a restart or a shutdown. Its token is cancelled then, and it has its
-//! `stop_timeout`, or what is left of the supervisor's grace, to end; past that it is aborted. A task that takes no
-//! context is dropped at once. A result that was taken before the task was told stands; after it the task is
-//! *canceled*, with its error or panic kept. A task that blocks its thread cannot be stopped by anyone: its outcome is
-//! *aborted*, and its name stays taken until it really ends. So it is with one under `#[task(blocking)]`, which has a
-//! thread of its own.
+//! A cancel, a removal, a restart or a shutdown requests a task to stop. The request cancels the token of the attempt.
+//! The attempt then has its `stop_timeout` to end, or its share of the supervisor's grace; after that it is aborted. An
+//! attempt that takes no context is dropped at once.
+//!
+//! A result that the attempt returned before the request stands. After the request the outcome is *canceled*, with the
+//! error or panic of the attempt. Nothing can stop a task that blocks its thread: its outcome is *aborted*, and its
+//! name stays taken until it has terminated. The same holds for a task under `#[task(blocking)]`, which has a thread of
+//! its own.
 //!
 //! # Runtimes
-//! Works on Tokio's current-thread and multi-thread runtimes, with time enabled, and IO where `run` listens for
-//! signals. A task lives and dies with the runtime that it was added on; subscribers and the shutdown run on one of
-//! those. Every `Duration` is legal, `Duration::MAX` included: what is longer than a year never comes.
+//! taskvisor works on the current-thread and multi-thread runtimes of Tokio. It needs time enabled, and IO if `run`
+//! listens for signals. A task lives on the runtime that it was added on. Subscribers and the shutdown run on one of
+//! these runtimes. Every `Duration` is valid; a duration of more than a year never elapses.
 //!
 //! # Features
 //! - `macros` (default): `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]`.
@@ -82,7 +84,7 @@ mod tree;
 #[path = "macro_support/mod.rs"]
 pub mod __private;
 
-#[cfg(all(doctest, feature = "macros", feature = "controller", feature = "systemd", feature = "test-util", unix))]
+#[cfg(all(doctest, feature = "macros", feature = "logging"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::markdown::{Table, code, tables};
+use super::markdown::{Table, tables};
 use crate::options::{Backoff, Place};
 
 const LIB: &str = include_str!("../lib.rs");
-const README: &str = include_str!("../../../README.md");
 
 /// The tables in the documentation of a macro.
 fn tables_of(name: &str) -> Vec<Table> {
@@ -53,14 +52,4 @@ fn each_key_and_option_of_a_tree_is_documented() {
         assert_documented(&given.map(|(_, name)| name).collect::<Vec<_>>(), names, title);
         assert!(places.rows.iter().all(|row| matches!(&*row[column], "yes" | "-")), "{title}");
     }
-}
-
-#[test]
-fn the_readme_names_each_option_of_a_task() {
-    let tables = tables(README);
-    let options = tables.iter().find(|table| table.header == ["option", "meaning", "default"]).unwrap();
-    assert_documented(&options.names(), &Place::Attribute.names(), "the README");
-    let backoff = options.rows.iter().flat_map(|row| code(&row[0])).find_map(|code| code.strip_prefix("backoff("));
-    let fields: Vec<String> = backoff.unwrap().trim_end_matches(')').split(", ").map(str::to_owned).collect();
-    assert_documented(&fields, &Backoff::names(), "the README");
 }

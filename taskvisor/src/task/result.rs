@@ -4,9 +4,18 @@ use std::any::Any;
 
 use super::error::{BoxError, TaskError};
 
-/// What a function under `#[task]` may return: `()`, or `Result<(), E>` with any error, `String`, `&'static str` or
-/// boxed error. A [`TaskError`], boxed or not, keeps its meaning; others become [`TaskError::Error`]. With the feature
-/// `anyhow` the error in an `anyhow::Error` is found by `downcast_ref` in the chain; without, that of anyhow is.
+/// The return type of a function under `#[task]`: `()`, or `Result<(), E>`.
+///
+/// `E` is any error, `String`, `&'static str` or a boxed error. A [`TaskError`], boxed or not, keeps its meaning; any
+/// other error becomes [`TaskError::Error`]. With the feature `anyhow`, `downcast_ref` finds the error in an
+/// `anyhow::Error`; without it, it finds the `anyhow::Error`.
+///
+/// | return value | meaning |
+/// |---|---|
+/// | `()`, `Ok(())` | success: the [`RestartPolicy`](crate::RestartPolicy) decides whether the task runs again |
+/// | any other error, a panic, a timeout | failure: the task is retried after its backoff, if its policy allows it |
+/// | [`TaskError::Fatal`], [`TaskError::Permanent`], an error that `retry_if` rejects | failure: the task ends for good |
+/// | [`TaskError::Canceled`] | no failure: the task ends for good |
 #[diagnostic::on_unimplemented(
     message = "a supervised task cannot return `{Self}`",
     label = "expected `()` or `Result<(), E>`",
