@@ -58,7 +58,7 @@ async fn main() -> Result<(), RuntimeError> {
     println!("another cancel finds nothing: {}", supervisor.cancel(serve::NAME).await?);
 
     println!("\nremove {}, and do not wait", europe.name());
-    supervisor.remove_task(europe.name()).await?;
+    supervisor.remove_task(europe.path()).await?;
     println!("outcome: {}", europe.outcome().await);
     if let Err(unknown) = supervisor.remove_task("nobody").await {
         println!("refused: {unknown}");

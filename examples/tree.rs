@@ -200,7 +200,7 @@ async fn visit(
 
     chaos.end();
     outbox.close();
-    let others = |tree: &Tree| tree.health().not_ready.iter().any(|who| who.path != ctx.name());
+    let others = |tree: &Tree| tree.health().not_ready.iter().any(|who| who.path != ctx.path());
     let unsettled = || outbox.with(|it| !it.waiting.is_empty()) || view.look(others) == Some(true);
     let settled = async {
         while unsettled() {

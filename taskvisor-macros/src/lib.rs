@@ -298,8 +298,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// - Any other expression that is `Into<TaskSpec>`: a task without a field.
 /// - `label = entry`: the label is the field, and the name of the task.
 /// - `task(entry, ..)`: the entry, with options that replace those it has. `restart` with its `interval`, and
-///   `backoff(..)`, are replaced as a whole. `critical`, `significant`, `final_attempt` and `readiness = false` can be added,
-///   and not taken back.
+///   `backoff(..)`, are replaced as a whole. `critical = false`, `significant = false`, `final_attempt = false` and
+///   `readiness = true` take back what `#[task]` says.
 /// - `label = group(..)`: a group, below.
 /// - `..iterator`: the tasks of an iterator, without fields.
 ///
@@ -384,8 +384,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 ///         task(serve {}, after = [store]),
 ///     ],
 /// );
-/// assert_eq!(tree.groups.store.tasks.pool.name(), "store/pool");
-/// assert_eq!(tree.groups.store.groups.upkeep.name(), "store/upkeep");
+/// assert_eq!(tree.groups.store.tasks.pool.path(), "store/pool");
+/// assert_eq!(tree.groups.store.groups.upkeep.path(), "store/upkeep");
 /// tree.run_until(tokio::time::sleep(Duration::from_millis(10))).await
 /// # }
 /// ```
@@ -479,7 +479,7 @@ pub fn supervise(input: TokenStream) -> TokenStream {
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), RuntimeError> {
 /// let service = Service { app: tree::app("localhost") };
-/// assert_eq!(service.app.groups.store.tasks.ping.name(), "store/ping");
+/// assert_eq!(service.app.groups.store.tasks.ping.path(), "store/ping");
 /// service.app.run_until(tokio::time::sleep(Duration::from_millis(10))).await
 /// # }
 /// ```

@@ -96,7 +96,7 @@ pub use inspect::systemd;
 pub use async_trait::async_trait;
 pub use tokio_util::sync::CancellationToken;
 
-pub use events::{Event, EventKind, EventStream, IntoSubscriber, Lagged, Reason, Subscribe};
+pub use events::{Event, EventData, EventKind, EventStream, IntoSubscriber, Lagged, Reason, Subscribe};
 #[cfg(feature = "logging")]
 pub use events::{LogLevel, LogWriter};
 pub use inspect::Probe;

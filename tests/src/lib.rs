@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use taskvisor::{
-    BackoffPolicy, CancellationToken, Event, EventKind, JitterPolicy, RestartPolicy, Subscribe, Supervisor,
+    BackoffPolicy, CancellationToken, Event, EventData, EventKind, JitterPolicy, RestartPolicy, Subscribe, Supervisor,
     SupervisorConfig, TaskContext, TaskError, TaskFn, TaskId, TaskRef, TaskSpec,
 };
 use tokio::time::Instant;
@@ -32,6 +32,45 @@ pub struct Seen {
     pub count: Option<u64>,
     /// The order.
     pub seq: u64,
+    /// Whether it has all that events of its kind have.
+    pub is_complete: bool,
+}
+
+/// Whether the event has what events of its kind have, so that nothing in its data is made up.
+fn is_complete(event: &Event) -> bool {
+    let (attempt, count) = (event.attempt.is_some(), event.count.is_some());
+    match event.data() {
+        EventData::TaskStarting { task, attempt, .. } => !task.is_empty() && attempt > 0,
+        EventData::TaskStopped { task, .. } | EventData::ActorExhausted { task, .. } => !task.is_empty() && attempt,
+        EventData::TaskFailed { task, reason, .. } | EventData::ActorDead { task, reason, .. } => {
+            !task.is_empty() && attempt && !reason.is_empty()
+        }
+        EventData::TimeoutHit { task, .. } => !task.is_empty() && attempt && event.timeout().is_some(),
+        EventData::BackoffScheduled { task, reason, .. } => {
+            !task.is_empty() && attempt && !reason.is_empty() && event.delay().is_some()
+        }
+        EventData::TaskAdded { task, .. }
+        | EventData::TaskRemoved { task, .. }
+        | EventData::TaskAddRequested { task, .. }
+        | EventData::TaskRemoveRequested { task, .. } => !task.is_empty(),
+        EventData::ShutdownRequested { reason, .. }
+        | EventData::ShutdownForced { reason, .. }
+        | EventData::GraceExceeded { reason, .. }
+        | EventData::Warning { reason, .. } => !reason.is_empty(),
+        EventData::AllStoppedWithinGrace { .. } => true,
+        EventData::ControllerSubmitted { task, slot, .. } => !task.is_empty() && !slot.is_empty() && count,
+        EventData::ControllerRejected { task, slot, reason, .. } => {
+            !task.is_empty() && !slot.is_empty() && !reason.is_empty() && count
+        }
+        EventData::ControllerSlotTransition { slot, owner, from, to, .. } => {
+            !slot.is_empty() && !from.is_empty() && owner.is_some() == (to != "idle") && count
+        }
+        EventData::SubscriberPanicked { subscriber, reason, .. } => {
+            !subscriber.is_empty() && !reason.is_empty() && count
+        }
+        EventData::SubscriberOverflow { subscriber, .. } => !subscriber.is_empty() && count,
+        _ => false,
+    }
 }
 
 /// A subscriber that keeps all that it is told.
@@ -47,9 +86,13 @@ impl Recorder {
         Arc::default()
     }
 
-    /// All that was told, in order.
+    /// All that was told, in order. Each event has all that events of its kind have.
     pub fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+        let seen = self.seen.lock().unwrap().clone();
+        if let Some(incomplete) = seen.iter().find(|seen| !seen.is_complete) {
+            panic!("incomplete: {incomplete:?}");
+        }
+        seen
     }
 
     /// The kinds of the events about `task`, in order.
@@ -81,6 +124,7 @@ impl Subscribe for Recorder {
             delay_ms: event.delay_ms,
             count: event.count,
             seq: event.seq,
+            is_complete: is_complete(event),
         });
     }
 

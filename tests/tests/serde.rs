@@ -109,7 +109,7 @@ fn outcomes() {
 async fn tree() -> Tree {
     let pool = Script::new([FAIL]).spec("pool").with_backoff(constant(secs(50))).with_ready(taskvisor::Ready::Signal);
     let tree = Tree::builder(SupervisorConfig::default())
-        .name("app")
+        .with_name("app")
         .task(pool)
         .task(cooperative("serve").with_after(["pool"]))
         .build();

@@ -94,7 +94,6 @@ fn main() {
             task(never_retried {}, restart = "never", backoff(first = "1s"), final_attempt),
             task(without_context {}, restart = "always", ready = "completed", significant, watchdog = "0s"),
             with_token { number: 1 },
-            task(no_contradiction {}, critical = false, significant = false, final_attempt = false, readiness = true),
         ],
     );
 }

@@ -214,7 +214,7 @@ async fn main() {
     not_send();
     assert_eq!(failing(1, 2, 3), Err("6".to_owned()));
     let tree = supervise!(tasks = [sync_files::spec(vec![]), not_send {}, task(with_path {}, timeout = "1s")]);
-    assert_eq!(tree.tasks.sync_files.name(), "sync");
+    assert_eq!(tree.tasks.sync_files.path(), "sync");
     // A thread cannot be dropped: it is waited for.
     assert!(not_send {}.takes_context() && !not_blocking {}.takes_context());
 }

@@ -61,18 +61,18 @@ fn what_the_macro_says_the_builder_can_say() {
     let _: [&ChildHandle; 3] = [&tree.tasks.pool, &tree.tasks.r#type, &tree.groups.store.tasks.pool];
     let _: &GroupHandle = &tree.groups.store;
     let names = [
-        tree.groups.store.name(),
-        tree.groups.store.tasks.pool.name(),
-        tree.groups.store.tasks.migrate.name(),
-        tree.groups.store.groups.replica.name(),
-        tree.groups.store.groups.replica.tasks.pool.name(),
-        tree.groups.last.name(),
-        tree.tasks.serve.name(),
+        tree.groups.store.path(),
+        tree.groups.store.tasks.pool.path(),
+        tree.groups.store.tasks.migrate.path(),
+        tree.groups.store.groups.replica.path(),
+        tree.groups.store.groups.replica.tasks.pool.path(),
+        tree.groups.last.path(),
+        tree.tasks.serve.path(),
     ];
     let expected =
         ["store", "store/pool", "store/mig", "store/replica", "store/replica/pool", "last", "serve"];
     assert_eq!(names, expected);
-    assert_eq!(tree.groups.store.child("pool").name(), "store/pool");
+    assert_eq!(tree.groups.store.child("pool").path(), "store/pool");
     let shown = format!("{:?}", tree.groups);
     assert!(shown.starts_with("Groups { store: GroupStore { tasks: TasksOfStore { pool: "), "{shown}");
     assert_eq!(format!("{:#?}", &*tree), format!("{:#?}", built()));
@@ -81,26 +81,26 @@ fn what_the_macro_says_the_builder_can_say() {
 fn built() -> Tree {
     let config = SupervisorConfig { start_timeout: Duration::from_secs(20), ..SupervisorConfig::default() };
     let replica = Group::one_for_all("replica")
-        .after(["pool", "mig"])
+        .with_after(["pool", "mig"])
         .not_critical()
         .task(pool::spec(3).with_ready(Ready::Start).with_start_timeout(WITHIN))
         .task(computed());
     let backoff = BackoffPolicy { first: Duration::from_secs(1), factor: 2.0, ..BackoffPolicy::default() };
     let store = Group::rest_for_one("store")
-        .limit(5, Duration::from_secs(60))
-        .after(["pool"])
-        .restart(RestartPolicy::Always { interval: None })
-        .backoff(backoff)
-        .reset_after(Duration::from_secs(120))
-        .max_retries(3)
+        .with_limit(5, Duration::from_secs(60))
+        .with_after(["pool"])
+        .with_restart(RestartPolicy::Always { interval: None })
+        .with_backoff(backoff)
+        .with_reset_after(Duration::from_secs(120))
+        .with_max_retries(3)
         .task(pool::spec(2))
         .task(migrate::spec())
         .group(replica)
         .task(serve::spec().with_after(["replica", "mig"]));
-    let last = Group::one_for_one("last").restart(RestartPolicy::OnFailure).significant().after(["store", "empty"]);
+    let last = Group::one_for_one("last").with_restart(RestartPolicy::OnFailure).significant().with_after(["store", "empty"]);
     Tree::builder(config)
-        .strategy(Strategy::OneForAll)
-        .limit(6, WITHIN)
+        .with_strategy(Strategy::OneForAll)
+        .with_limit(6, WITHIN)
         .task(pool::spec(1))
         .group(store)
         .group(Group::one_for_one("empty"))
@@ -158,14 +158,14 @@ fn conditions_hold_for_all_that_is_in_a_group() {
             task(serve {}, after = [absent]),
         ],
     );
-    assert_eq!(tree.groups.one.tasks.pool.name(), "one/pool");
-    assert_eq!(tree.groups.last.tasks.pool.name(), "last/pool");
-    assert_eq!(tree.tasks.third.name(), "third");
+    assert_eq!(tree.groups.one.tasks.pool.path(), "one/pool");
+    assert_eq!(tree.groups.last.tasks.pool.path(), "last/pool");
+    assert_eq!(tree.tasks.third.path(), "third");
     let built = Tree::builder(SupervisorConfig::default())
         .group(Group::one_for_one("one").task(pool::spec(1)))
         .task(pool::spec(2).with_name("other"))
         .task(pool::spec(4).with_name("third"))
-        .group(Group::one_for_one("last").task(pool::spec(3)).after(["one", "other"]))
+        .group(Group::one_for_one("last").task(pool::spec(3)).with_after(["one", "other"]))
         .task(serve::spec())
         .build();
     assert_eq!(format!("{:#?}", &*tree), format!("{built:#?}"));
@@ -184,11 +184,11 @@ fn names_do_not_meet() {
             größe = group(tasks = [pool { size: 1 }]),
         ],
     );
-    assert_eq!(tree.groups.tasks.groups.groups.tasks.tree.name(), "tasks/groups/tree");
-    assert_eq!(tree.groups.tasks_groups.tasks.group.name(), "tasks_groups/group");
-    assert_eq!(tree.groups.r#type.groups.aB.tasks.serve.name(), "type/aB/serve");
-    assert_eq!(tree.groups._1.groups.__.tasks._2.name(), "_1/__/_2");
-    assert_eq!(tree.groups.größe.tasks.pool.name(), "größe/pool");
+    assert_eq!(tree.groups.tasks.groups.groups.tasks.tree.path(), "tasks/groups/tree");
+    assert_eq!(tree.groups.tasks_groups.tasks.group.path(), "tasks_groups/group");
+    assert_eq!(tree.groups.r#type.groups.aB.tasks.serve.path(), "type/aB/serve");
+    assert_eq!(tree.groups._1.groups.__.tasks._2.path(), "_1/__/_2");
+    assert_eq!(tree.groups.größe.tasks.pool.path(), "größe/pool");
 }
 
 fn main() {

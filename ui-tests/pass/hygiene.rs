@@ -84,9 +84,9 @@ pub mod no_prelude {
                 ..[serve::spec(2)],
             ],
         );
-        let inner = tree.groups.group.groups.inner.tasks.serve.name();
-        let app = app(Client).groups.group.tasks.other.name().len();
-        app + inner.len() + tree.tasks.other.name().len() + tree.tasks.ping.name().len()
+        let inner = tree.groups.group.groups.inner.tasks.serve.path();
+        let app = app(Client).groups.group.tasks.other.path().len();
+        app + inner.len() + tree.tasks.other.path().len() + tree.tasks.ping.path().len()
     }
 }
 
@@ -202,7 +202,7 @@ mod shadowed {
             ],
         );
         let app = app(::std::string::String::new());
-        tree.groups.store.name().to_owned() + tree.tasks.ping.name() + app.tasks.ping.name()
+        tree.groups.store.path().to_owned() + tree.tasks.ping.path() + app.tasks.ping.path()
     }
 }
 
@@ -357,12 +357,12 @@ pub mod other_paths {
 
     /// A tree.
     pub fn tree() -> usize {
-        assert_eq!(by_attribute().groups.store.tasks.by_path.name().len(), by_call().tasks.by_path.name().len() + 6);
+        assert_eq!(by_attribute().groups.store.tasks.by_path.path().len(), by_call().tasks.by_path.path().len() + 6);
         let tree = renamed::supervise!(
             crate = renamed,
             tasks = [by_string { number: 1 }, store = group(tasks = [by_path { number: 2 }], after = [by_string])],
         );
-        tree.groups.store.tasks.by_path.name().len()
+        tree.groups.store.tasks.by_path.path().len()
     }
 }
 
@@ -370,19 +370,19 @@ fn main() {
     define_whole!(second);
     define_subscriber_whole!(listen_too);
     let _ = taskvisor::supervise!(subscribers = [listen { number: 1 }, listen_too { inner: 1 }]);
-    assert_eq!(made().groups.store.tasks.first.name(), "store/first");
-    assert_eq!(of_parts().tasks.first.name(), of_expression().tasks.first.name());
+    assert_eq!(made().groups.store.tasks.first.path(), "store/first");
+    assert_eq!(of_parts().tasks.first.path(), of_expression().tasks.first.path());
     no_prelude::tree();
     assert_eq!(shadowed::tree(), "storepingping");
     other_paths::tree();
 
     let tree = tree_of!("3s", first { number: 1 }, second { inner: 2 });
-    assert_eq!(tree.tasks.first.name(), "first");
-    assert_eq!(tree.tasks.second.name(), "second");
+    assert_eq!(tree.tasks.first.path(), "first");
+    assert_eq!(tree.tasks.second.path(), "second");
     let tree = tree_of_names!(second);
-    assert_eq!(tree.tasks.second.name(), "second");
+    assert_eq!(tree.tasks.second.path(), "second");
     let tree = tree_of_labels!(a => second, b => second);
-    assert_eq!((tree.tasks.a.name(), tree.tasks.b.name()), ("a", "b"));
+    assert_eq!((tree.tasks.a.path(), tree.tasks.b.path()), ("a", "b"));
     let tree = group_of!(store, rest_for_one, 3, first, [first { number: 1 }, second { inner: 2 }]);
-    assert_eq!(tree.groups.store.tasks.second.name(), "store/second");
+    assert_eq!(tree.groups.store.tasks.second.path(), "store/second");
 }

@@ -119,7 +119,7 @@ impl Service {
                 inner::alias {},
             ]
         );
-        tree.tasks.ping.name().len()
+        tree.tasks.ping.path().len()
     }
 }
 
@@ -155,11 +155,11 @@ fn main() {
             same_name::spec().with_name("sixth"),
         ],
     );
-    assert_eq!(tree.tasks.second.name(), "second");
+    assert_eq!(tree.tasks.second.path(), "second");
     let tree = tree_of!(label, ping, inner::alias);
-    assert_eq!(tree.groups.label.name(), "label");
+    assert_eq!(tree.groups.label.path(), "label");
 
     #[allow(deprecated)]
     let tree = supervise!(tasks = [old {}, ping {}]);
-    assert_eq!(tree.tasks.old.name(), "old");
+    assert_eq!(tree.tasks.old.path(), "old");
 }

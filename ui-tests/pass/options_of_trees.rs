@@ -44,6 +44,9 @@ const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+#[task(critical, significant, final_attempt, readiness = false)]
+async fn needed() {}
+
 fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
     supervise!(
         name = "app",
@@ -86,6 +89,7 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
                 after = [ping],
             ),
             task(serve {}, restart = "on_failure", ready = "completed", watchdog = "41s", significant),
+            task(needed {}, critical = false, significant = false, final_attempt = false, readiness = true),
             again = task(ping {}, restart = "always", interval = "42s"),
             store = group(
                 strategy = one_for_all(max_restarts = 51, within = "52s"),
@@ -99,6 +103,9 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
             last = group(
                 restart = "on_failure",
                 max_retries = 61,
+                critical,
+                significant = false,
+                readiness = true,
                 backoff(first = "62s", max = "63s", factor = 6.4, jitter = "decorrelated", reset_after = "65s"),
             ),
         ],
@@ -149,33 +156,39 @@ fn built(held: Arc<()>) -> Tree {
         .with_ready(Ready::Completed)
         .with_watchdog(seconds(41))
         .significant();
+    let needed = needed::spec().not_critical().not_significant().without_final_attempt().with_readiness();
+    assert!(!needed.is_critical() && !needed.is_significant() && !needed.has_final_attempt() && needed.has_readiness());
     let again = ping::spec().with_name("again").with_restart(RestartPolicy::Always { interval: Some(seconds(42)) });
     let store = Group::new("store", Strategy::OneForAll)
-        .limit(51, seconds(52))
+        .with_limit(51, seconds(52))
         .task(ping::spec().with_restart(RestartPolicy::Never).with_ready(Ready::Signal))
-        .after(["ping", "serve"])
-        .restart(RestartPolicy::Never)
+        .with_after(["ping", "serve"])
+        .with_restart(RestartPolicy::Never)
         .not_critical()
         .significant()
         .without_readiness();
     let last = Group::new("last", Strategy::OneForOne)
-        .restart(RestartPolicy::OnFailure)
-        .max_retries(61)
-        .backoff(BackoffPolicy {
+        .with_restart(RestartPolicy::OnFailure)
+        .with_max_retries(61)
+        .with_backoff(BackoffPolicy {
             first: seconds(62),
             max: seconds(63),
             factor: 6.4,
             jitter: JitterPolicy::Decorrelated,
         })
-        .reset_after(seconds(65));
+        .with_reset_after(seconds(65))
+        .critical()
+        .not_significant()
+        .with_readiness();
     Tree::builder(config)
-        .name("app")
-        .strategy(Strategy::RestForOne)
-        .limit(14, seconds(15))
-        .subscriber(ByHand(held))
+        .with_name("app")
+        .with_strategy(Strategy::RestForOne)
+        .with_limit(14, seconds(15))
+        .with_subscriber(ByHand(held))
         .task(ping::spec())
         .task(often)
         .task(serve)
+        .task(needed)
         .task(again)
         .group(store)
         .group(last)

@@ -32,12 +32,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         ],
     );
     let built = Tree::builder(SupervisorConfig::default())
-        .controller(ControllerConfig { slot_capacity: 1, ..ControllerConfig::default() })
-        .slot(SlotSpec::new("deploy").with_admission(AdmissionPolicy::Replace))
-        .slot(SlotSpec::new("uploads").with_capacity(2))
-        .slot(SlotSpec::new("reports").with_admission(AdmissionPolicy::DropIfRunning).with_capacity(5))
-        .slot(SlotSpec::new("plain"))
-        .slot(SlotSpec::new("loop"))
+        .with_controller(ControllerConfig { slot_capacity: 1, ..ControllerConfig::default() })
+        .with_slot(SlotSpec::new("deploy").with_admission(AdmissionPolicy::Replace))
+        .with_slot(SlotSpec::new("uploads").with_capacity(2))
+        .with_slot(SlotSpec::new("reports").with_admission(AdmissionPolicy::DropIfRunning).with_capacity(5))
+        .with_slot(SlotSpec::new("plain"))
+        .with_slot(SlotSpec::new("loop"))
         .build();
 
     let slots = [&tree.slots.deploy, &tree.slots.uploads, &tree.slots.reports, &tree.slots.plain, &tree.slots.r#loop];

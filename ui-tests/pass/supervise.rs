@@ -101,15 +101,15 @@ async fn all() -> Result<(), TaskError> {
             ..[Custom],
         ],
     );
-    assert_eq!(tree.tasks.ping.name(), "ping");
-    assert_eq!(tree.tasks.second.name(), "second");
-    assert_eq!(tree.tasks.r#type.name(), "type");
-    assert_eq!(tree.tasks.poll.name(), "poll");
-    assert_eq!(tree.tasks.pong.name(), "ponger");
-    assert_eq!(tree.tasks.third.name(), "third");
-    assert_eq!(tree.tasks.renamed.name(), "renamed");
-    assert_eq!(tree.tasks.extra.name(), "extra name");
-    assert_eq!(tree.tasks.present.name(), "present");
+    assert_eq!(tree.tasks.ping.path(), "ping");
+    assert_eq!(tree.tasks.second.path(), "second");
+    assert_eq!(tree.tasks.r#type.path(), "type");
+    assert_eq!(tree.tasks.poll.path(), "poll");
+    assert_eq!(tree.tasks.pong.path(), "ponger");
+    assert_eq!(tree.tasks.third.path(), "third");
+    assert_eq!(tree.tasks.renamed.path(), "renamed");
+    assert_eq!(tree.tasks.extra.path(), "extra name");
+    assert_eq!(tree.tasks.present.path(), "present");
     let handle: &ChildHandle = &tree.tasks.ping;
     drop(handle.clone());
     let _: &Tree = &tree;

@@ -90,7 +90,7 @@ mod imported {
     }
 
     pub fn name() -> String {
-        private().tasks.ping.name().to_owned()
+        private().tasks.ping.path().to_owned()
     }
 }
 
@@ -110,7 +110,7 @@ impl Service {
 
 fn names(tasks: &trees::AppTasks, of_store: &trees::AppTasksOfStore, inner: &trees::AppGroupsOfStore) -> [String; 4] {
     let deep: &trees::AppGroupStoreType = &inner.r#type;
-    [&tasks.ping, &tasks.last, &of_store.pool, &deep.tasks.other_one].map(|task| task.name().to_owned())
+    [&tasks.ping, &tasks.last, &of_store.pool, &deep.tasks.other_one].map(|task| task.path().to_owned())
 }
 
 fn show(value: impl Display) -> String {
@@ -134,9 +134,9 @@ async fn all() -> Result<(), RuntimeError> {
     assert!(service.app.tasks.last.outcome().await.is_some_and(|outcome| outcome.is_completed()));
 
     let generic = trees::generic::<_, 1>("generic", "", 0..1).await;
-    assert_eq!((generic.name(), generic.tasks.text.name()), ("generic", "text"));
-    assert_eq!((imported::small().tasks.ping.name(), &*imported::name()), ("ping", "ping"));
-    assert_eq!(imported::present().groups.group.tasks.ping.name(), "group/ping");
+    assert_eq!((generic.name(), generic.tasks.text.path()), ("generic", "text"));
+    assert_eq!((imported::small().tasks.ping.path(), &*imported::name()), ("ping", "ping"));
+    assert_eq!(imported::present().groups.group.tasks.ping.path(), "group/ping");
     Ok(())
 }
 
@@ -148,7 +148,7 @@ fn in_a_function() {
     fn inner() -> Inner {
         supervise!(tasks = [local {}])
     }
-    assert_eq!(inner().tasks.local.name(), "local");
+    assert_eq!(inner().tasks.local.path(), "local");
 }
 
 #[tokio::main]

@@ -11,7 +11,7 @@ use crate::reader::{Given, Value};
 impl Options {
     /// `.with_restart(..).with_timeout(..)`: a call for each option that a task is given.
     pub(crate) fn of_task(&self, private: &TokenStream) -> TokenStream {
-        let mut calls = self.of_child("with_", private);
+        let mut calls = self.of_child(private);
         let mut call = |setter: TokenStream, value: Option<TokenStream>| {
             calls.extend(value.map(|value| quote!(.#setter(#value))));
         };
@@ -24,43 +24,25 @@ impl Options {
         call(quote!(with_watchdog), duration(self.watchdog.as_ref(), private));
         call(quote!(with_ready), self.ready_when(private));
         call(quote!(with_metric_label), plain(self.metric_label.as_ref()));
-        if is_set(self.final_attempt.as_ref()) {
-            calls.extend(quote!(.with_final_attempt()));
-        }
-        if is_set(self.critical.as_ref()) {
-            calls.extend(quote!(.critical()));
-        }
+        calls.extend(flag(self.final_attempt.as_ref(), "with_final_attempt", "without_final_attempt"));
         calls
     }
 
-    /// `.restart(..).not_critical()`: a call for each option that a group is given.
-    pub(crate) fn of_group(&self, private: &TokenStream) -> TokenStream {
-        let mut calls = self.of_child("", private);
-        if is_denied(self.critical.as_ref()) {
-            calls.extend(quote!(.not_critical()));
-        }
-        calls
-    }
-
-    /// The calls that a spec and a group both have.
-    fn of_child(&self, prefix: &str, private: &TokenStream) -> TokenStream {
+    /// `.with_restart(..).not_critical()`: a call for each option that a task and a group both have.
+    pub(crate) fn of_child(&self, private: &TokenStream) -> TokenStream {
         let mut calls = TokenStream::new();
-        let mut call = |setter: &str, value: Option<TokenStream>| {
-            let setter = format_ident!("{prefix}{setter}");
+        let mut call = |setter: TokenStream, value: Option<TokenStream>| {
             calls.extend(value.map(|value| quote!(.#setter(#value))));
         };
-        call("restart", self.restart_policy(private));
-        call("max_retries", plain(self.max_retries.as_ref()));
+        call(quote!(with_restart), self.restart_policy(private));
+        call(quote!(with_max_retries), plain(self.max_retries.as_ref()));
         if let Some(backoff) = &self.backoff {
-            call("backoff", Some(backoff.policy(private)));
-            call("reset_after", duration(backoff.reset_after.as_ref(), private));
+            call(quote!(with_backoff), Some(backoff.policy(private)));
+            call(quote!(with_reset_after), duration(backoff.reset_after.as_ref(), private));
         }
-        if is_set(self.significant.as_ref()) {
-            calls.extend(quote!(.significant()));
-        }
-        if is_denied(self.readiness.as_ref()) {
-            calls.extend(quote!(.without_readiness()));
-        }
+        calls.extend(flag(self.critical.as_ref(), "critical", "not_critical"));
+        calls.extend(flag(self.significant.as_ref(), "significant", "not_significant"));
+        calls.extend(flag(self.readiness.as_ref(), "with_readiness", "without_readiness"));
         calls
     }
 
@@ -140,9 +122,11 @@ pub(crate) fn is_set(flag: Option<&Given<bool>>) -> bool {
     matches!(flag.and_then(Given::known), Some((true, _)))
 }
 
-/// Whether a flag is given as `false`.
-fn is_denied(flag: Option<&Given<bool>>) -> bool {
-    matches!(flag.and_then(Given::known), Some((false, _)))
+/// The call that sets a flag, or the one that takes it back.
+fn flag(given: Option<&Given<bool>>, set: &str, unset: &str) -> Option<TokenStream> {
+    let (is_set, _) = given?.known()?;
+    let setter = format_ident!("{}", if *is_set { set } else { unset });
+    Some(quote!(.#setter()))
 }
 
 /// The duration as exact seconds and nanoseconds, or the local that holds it.

@@ -10,14 +10,14 @@ use crate::options::{duration, plain};
 /// Statements that bind `builder`, with all that the tree is made of.
 pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenStream {
     let config = config(declaration, private);
-    let name = plain(declaration.name.as_ref()).map(|name| quote!(.name(#name)));
+    let name = plain(declaration.name.as_ref()).map(|name| quote!(.with_name(#name)));
     let strategy = declaration.root.strategy.as_ref().map(|strategy| {
         let (variant, limit) = (Strategy::variant(Some(strategy), private), strategy.limit(private));
-        quote!(.strategy(#variant) #limit)
+        quote!(.with_strategy(#variant) #limit)
     });
     let subscribers = declaration.subscribers.iter().map(|subscriber| {
         let (value, cfgs) = (&subscriber.value, &subscriber.cfgs);
-        quote!(#(#cfgs)* let builder = builder.subscriber(#value);)
+        quote!(#(#cfgs)* let builder = builder.with_subscriber(#value);)
     });
     let slots = slot::expand(declaration, private);
     let builder = Ident::new("builder", Span::call_site());
@@ -117,8 +117,8 @@ impl Children<'_> {
         let name = child.label.text().unwrap_or_default();
         let strategy = Strategy::variant(group.strategy.as_ref(), private);
         let limit = group.strategy.as_ref().and_then(|strategy| strategy.limit(private));
-        let setters = child.options.of_group(private);
-        let after = after.map(|after| quote!(.after(#after)));
+        let setters = child.options.of_child(private);
+        let after = after.map(|after| quote!(.with_after(#after)));
         let children = Children { parent: &local, depth: depth + 1, cfgs, slots: &[], private }.expand(group);
         quote! {
             #(#cfgs)*

@@ -6,8 +6,7 @@ use proc_macro2::Ident;
 
 use super::{Child, ChildKind, Declaration, Group, Label, Slot, order, slot};
 use crate::errors::Errors;
-use crate::options::{Options, Place, check_name};
-use crate::reader::Given;
+use crate::options::{Place, check_name};
 
 /// Reports everything in the declaration that makes no sense.
 pub(super) fn check(declaration: &Declaration, errors: &mut Errors) {
@@ -26,9 +25,6 @@ fn check_group(group: &Group, outer: &[&Group], slots: &[Slot], errors: &mut Err
         child.options.check(Place::Entry, errors);
         check_label(child, errors);
         check_unique(child, &mut seen, errors);
-        if let ChildKind::Task(_) = &child.kind {
-            check_flags(&child.options, errors);
-        }
         order::check(&group.children, position, outer, slots, errors);
         if let ChildKind::Group(inner) = &child.kind {
             check_group(inner, &[outer, &[group]].concat(), slots, errors);
@@ -40,25 +36,6 @@ fn check_label(child: &Child, errors: &mut Errors) {
     if let (Label::Given(label), Some(name)) = (&child.label, &child.options.name) {
         let message = format!("the label `{label}` names this task already: leave one out");
         errors.push(&name.key, message);
-    }
-}
-
-/// No call takes back what a spec says, and a spec that does not say it needs none.
-fn check_flags(options: &Options, errors: &mut Errors) {
-    for flag in [&options.critical, &options.significant, &options.final_attempt].into_iter().flatten() {
-        if let Some((false, at)) = flag.known() {
-            let key = &flag.key;
-            let message = format!(
-                "`{key} = false` cannot take back what `#[task({key})]` says: give `{key}` in `task(..)` only, where it \
-                 is meant"
-            );
-            errors.push(at, message);
-        }
-    }
-    if let Some((true, at)) = options.readiness.as_ref().and_then(Given::known) {
-        let message = "`readiness = true` cannot take back what `#[task(readiness = false)]` says: give `readiness = false` \
-                       in `task(..)` only, where it is meant";
-        errors.push(at, message);
     }
 }
 

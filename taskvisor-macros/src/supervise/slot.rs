@@ -155,7 +155,8 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
     if !ENABLED {
         return TokenStream::new();
     }
-    let config = declaration.controller.iter().map(|(_, config)| quote!(let builder = builder.controller(#config);));
+    let config =
+        declaration.controller.iter().map(|(_, config)| quote!(let builder = builder.with_controller(#config);));
     let slots = declaration.slots.iter().map(|slot| {
         let Slot { cfgs, options, .. } = slot;
         let name = slot.text();
@@ -168,7 +169,7 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
             quote!(.with_admission(#private::AdmissionPolicy::#variant))
         });
         let capacity = plain(options.capacity.as_ref()).map(|capacity| quote!(.with_capacity(#capacity)));
-        quote!(#(#cfgs)* let builder = builder.slot(#private::SlotSpec::new(#name) #admission #capacity);)
+        quote!(#(#cfgs)* let builder = builder.with_slot(#private::SlotSpec::new(#name) #admission #capacity);)
     });
     config.chain(slots).collect()
 }

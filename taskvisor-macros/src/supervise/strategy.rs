@@ -92,11 +92,11 @@ impl Strategy {
         }
     }
 
-    /// `.limit(5, ..)`, if there is one.
+    /// `.with_limit(5, ..)`, if there is one.
     pub(super) fn limit(&self, private: &TokenStream) -> Option<TokenStream> {
         let max_restarts = plain(self.limit.max_restarts.as_ref())?;
         let within = duration(self.limit.within.as_ref(), private)?;
-        Some(quote!(.limit(#max_restarts, #within)))
+        Some(quote!(.with_limit(#max_restarts, #within)))
     }
 }
 

@@ -189,8 +189,8 @@ fn keys_override_fields_of_the_config() {
         "config . stop_timeout = :: taskvisor :: __private :: Option :: Some",
         "config . max_retries = :: taskvisor :: __private :: Option :: Some (3u32)",
         "config . reset_after = :: taskvisor :: __private :: Option :: Some",
-        "builder (config) . name (\"app\")",
-        "builder . subscriber (value1) ; let builder = builder . subscriber (value2)",
+        "builder (config) . with_name (\"app\")",
+        "builder . with_subscriber (value1) ; let builder = builder . with_subscriber (value2)",
     ] {
         assert!(expanded.contains(expected), "{expected} is not in {expanded}");
     }
@@ -250,11 +250,11 @@ fn groups_lower_to_the_builder() {
     assert!(errors.is_empty(), "{errors:?}");
     let expanded = expanded.replace(":: taskvisor :: __private :: ", "");
     for expected in [
-        ". strategy (Strategy :: OneForAll) . limit (1u32 , Duration :: new (1u64 , 0u32))",
-        "let group0 = Group :: new (\"store\" , Strategy :: RestForOne) . limit (value1 , Duration :: new (60u64 , 0u32)) \
-         . restart (RestartPolicy :: Never) . significant () . not_critical () \
-         . after (< [& str] > :: to_vec (& [& name_of_value0]))",
-        "let spec = value2 . with_ready (Ready :: Signal) . critical () ;",
+        ". with_strategy (Strategy :: OneForAll) . with_limit (1u32 , Duration :: new (1u64 , 0u32))",
+        "let group0 = Group :: new (\"store\" , Strategy :: RestForOne) . with_limit (value1 , Duration :: new (60u64 , 0u32)) \
+         . with_restart (RestartPolicy :: Never) . not_critical () . significant () \
+         . with_after (< [& str] > :: to_vec (& [& name_of_value0]))",
+        "let spec = value2 . critical () . with_ready (Ready :: Signal) ;",
         "let group0 = group0 . task (spec)",
         "let builder = builder . group (group0)",
         ". with_after (< [& str] > :: to_vec (& [\"store\"]))",

@@ -110,6 +110,9 @@ impl fmt::Display for EventKind {
 }
 
 /// One thing that happened.
+///
+/// Which of the fields are set follows from [`kind`](Self::kind); [`data`](Self::data) gives a variant for each kind
+/// with the fields that it has.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Event {
@@ -121,7 +124,7 @@ pub struct Event {
     pub id: Option<TaskId>,
     /// The slot that it happened in.
     pub slot: Option<Arc<str>>,
-    /// The attempt, counted from 1.
+    /// The attempt, counted from 1; 0 if a start failed before any attempt began.
     pub attempt: Option<u32>,
     /// Why, in words.
     pub reason: Option<Reason>,
@@ -161,6 +164,18 @@ impl Event {
         }
     }
 
+    /// How long the next attempt waits, rounded down to milliseconds: [`delay_ms`](Self::delay_ms) as a duration.
+    #[must_use]
+    pub fn delay(&self) -> Option<Duration> {
+        self.delay_ms.map(Duration::from_millis)
+    }
+
+    /// The timeout that was exceeded, rounded down to milliseconds: [`timeout_ms`](Self::timeout_ms) as a duration.
+    #[must_use]
+    pub fn timeout(&self) -> Option<Duration> {
+        self.timeout_ms.map(Duration::from_millis)
+    }
+
     /// The error behind the event, where there is one.
     #[must_use]
     pub fn error(&self) -> Option<&Arc<TaskError>> {
@@ -184,8 +199,8 @@ pub(crate) fn millis(duration: Duration) -> u64 {
 /// Why something happened. An error is formatted when it is first read, and only then.
 #[derive(Clone)]
 pub struct Reason {
-    error: Option<Arc<TaskError>>,
-    text: OnceLock<Box<str>>,
+    pub(super) error: Option<Arc<TaskError>>,
+    pub(super) text: OnceLock<Box<str>>,
 }
 
 impl Reason {

@@ -9,7 +9,7 @@ use super::{Event, EventKind};
 /// | level | events |
 /// |---|---|
 /// | [`Error`](Self::Error) | `ActorDead`, `ActorExhausted` and `AllStoppedWithinGrace` with a reason, `GraceExceeded` |
-/// | [`Warn`](Self::Warn) | `TaskFailed`, `TimeoutHit`, `ShutdownForced`, `ControllerRejected`, `SubscriberPanicked`, `SubscriberOverflow` |
+/// | [`Warn`](Self::Warn) | `TaskFailed`, `TimeoutHit`, `ShutdownForced`, `ControllerRejected`, `Warning`, `SubscriberPanicked`, `SubscriberOverflow` |
 /// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskStopped`, `ActorExhausted` without a reason, `TaskRemoved`, `ShutdownRequested`, `AllStoppedWithinGrace` without a reason |
 /// | [`Debug`](Self::Debug) | `TaskAddRequested`, `TaskRemoveRequested`, `BackoffScheduled`, `ControllerSubmitted`, `ControllerSlotTransition` |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -75,6 +75,12 @@ impl<W: Write + Send + 'static> LogWriter<W> {
         Self { colors: true, ..self }
     }
 
+    /// Writes without colors, wherever it writes to.
+    #[must_use]
+    pub fn without_colors(self) -> Self {
+        Self { colors: false, ..self }
+    }
+
     /// As [`with_colors`](Self::with_colors), if the writer is a terminal, and the environment variable
     /// [`NO_COLOR`](https://no-color.org) is not set or empty.
     #[must_use]

@@ -3,6 +3,7 @@
 mod bell;
 mod bus;
 mod crew;
+mod data;
 mod delivery;
 mod duty;
 mod event;
@@ -19,6 +20,7 @@ mod subscribe;
 mod tap;
 
 pub(crate) use bus::{Bus, Introduced};
+pub use data::EventData;
 pub(crate) use event::millis;
 pub use event::{Event, EventKind, Reason};
 #[cfg(feature = "logging")]

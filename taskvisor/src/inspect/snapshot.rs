@@ -43,6 +43,7 @@ pub struct NodeSnapshot {
 
 /// What a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum NodeKind {
     /// A task.
     Task,

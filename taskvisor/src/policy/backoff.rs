@@ -51,6 +51,7 @@ impl Default for BackoffPolicy {
 /// Brooker's "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015); `Decorrelated` draws from the current
 /// delay where that article draws from the previous one, so that it needs no state and respects `factor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum JitterPolicy {
     /// Exactly `delay`.
     #[default]

@@ -5,6 +5,7 @@
 /// Dependents stay released while a task restarts alone; a restart with its siblings, or of its group, makes them wait
 /// again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Ready {
     /// When an attempt has begun.
     #[default]

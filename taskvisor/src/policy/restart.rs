@@ -13,6 +13,7 @@ use std::time::Duration;
 /// [`TaskError::Fatal`](crate::TaskError::Fatal) and [`TaskError::Canceled`](crate::TaskError::Canceled) end a task
 /// under every policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum RestartPolicy {
     /// Runs once.
     Never,

@@ -9,7 +9,7 @@ use super::registry::Admission;
 use super::task::Cell;
 use crate::inspect::{Health, NodeKind, NodeSnapshot, Phase, Problem, TaskState, TreeSnapshot, Unwell, into_line};
 use crate::panics::{drop_caught, drop_each};
-use crate::tree::Declared;
+use crate::tree::{Declared, last_segment};
 
 impl Core {
     /// Builds a snapshot of the declared tree, with the tasks that were added beside it.
@@ -81,7 +81,7 @@ impl Core {
         let first_added = declared.children.len() as Key;
         for (key, member) in group.members() {
             if let (true, Member::Task(cell)) = (key >= first_added, &member) {
-                let name = cell.name().rsplit('/').next().unwrap_or_default();
+                let name = last_segment(cell.name());
                 // A task at the place of a declared child is shown there.
                 if cell.status().state != TaskState::Ended && declared.place(name).is_none() {
                     node.children.push(self.task_node(cell, name, Vec::new()));

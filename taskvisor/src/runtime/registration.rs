@@ -17,7 +17,7 @@ use crate::inspect::TaskOutcome;
 use crate::panics::{drop_caught, drop_each};
 use crate::supervisor::{InvalidOption, RuntimeError};
 use crate::task::TaskSpec;
-use crate::tree::Declared;
+use crate::tree::{Declared, last_segment};
 
 /// A checked and resolved tree as flat lists: its groups, each after its parent, and their children in the order of
 /// declaration.
@@ -184,7 +184,7 @@ impl Core {
         let mut admitted = self.admit(spec)?;
         admitted.name = join(group.path(), &admitted.name);
         let name = Arc::clone(&admitted.name);
-        let own_name = name.rsplit('/').next().unwrap_or_default();
+        let own_name = last_segment(&name);
         let mut offered = Some(admitted);
         let (mut before, mut home) = (None, None);
         let added = {

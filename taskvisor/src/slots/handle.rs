@@ -19,7 +19,7 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// use taskvisor::{SlotSpec, SupervisorConfig, TaskContext, TaskFn, Tree};
 ///
-/// let tree = Tree::builder(SupervisorConfig::default()).slot(SlotSpec::new("uploads")).build();
+/// let tree = Tree::builder(SupervisorConfig::default()).with_slot(SlotSpec::new("uploads")).build();
 /// let uploads = tree.slot("uploads");
 /// for name in ["a.txt", "b.txt"] {
 ///     let upload = TaskFn::arc(name, |_: TaskContext| async { Ok(()) });

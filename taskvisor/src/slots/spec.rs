@@ -100,8 +100,8 @@ impl ControllerSpec {
 /// use taskvisor::{AdmissionPolicy, SlotSpec, SupervisorConfig, Tree};
 ///
 /// let tree = Tree::builder(SupervisorConfig::default())
-///     .slot(SlotSpec::new("deploy").with_admission(AdmissionPolicy::Replace))
-///     .slot(SlotSpec::new("uploads").with_capacity(1000))
+///     .with_slot(SlotSpec::new("deploy").with_admission(AdmissionPolicy::Replace))
+///     .with_slot(SlotSpec::new("uploads").with_capacity(1000))
 ///     .build();
 /// assert!(tree.slot("deploy").is_idle());
 /// ```

@@ -23,6 +23,7 @@ use crate::tree::FailureChain;
 pub enum RuntimeError {
     /// Tasks were still running at the end of the grace of the shutdown or of their own `stop_timeout`. They were
     /// aborted.
+    #[non_exhaustive]
     GraceExceeded {
         /// The grace period of the shutdown.
         grace: Duration,
@@ -33,6 +34,7 @@ pub enum RuntimeError {
     },
     /// Tasks were still running when the shutdown was forced, or at the end of their own `stop_timeout`. They were
     /// aborted.
+    #[non_exhaustive]
     ShutdownForced {
         /// The time from the request of the shutdown until it was forced.
         after: Duration,

@@ -107,6 +107,9 @@ impl Supervisor {
 
     /// Like [`run`](Self::run), and then ends the process: with status 0, or with status 1 and the error on standard
     /// error. It does not wait for blocked threads, as a return from `main` does.
+    ///
+    /// # Cancel safety
+    /// Dropping the future requests a shutdown. The process then goes on.
     pub async fn run_to_exit(&self, specs: Vec<TaskSpec>) -> ! {
         exit(self.run(specs).await)
     }
@@ -326,11 +329,17 @@ impl SupervisorHandle {
     }
 
     /// Returns `true` if an attempt of the task at `name` is running.
+    ///
+    /// # Cancel safety
+    /// The first poll does everything.
     pub async fn is_alive(&self, name: &str) -> bool {
         self.core.get(name).is_some_and(|cell| cell.is_alive())
     }
 
     /// Returns the paths of all registered tasks, sorted.
+    ///
+    /// # Cancel safety
+    /// The first poll does everything.
     pub async fn list_tasks(&self) -> Vec<String> {
         self.names()
     }

@@ -13,6 +13,7 @@ use crate::inspect::TaskId;
 use crate::panics::catch;
 use crate::runtime::{Cell, SpanRef};
 use crate::supervisor::SupervisorHandle;
+use crate::tree::last_segment;
 
 /// The context of one attempt: its stop request, its identity and its helpers.
 ///
@@ -43,7 +44,7 @@ enum Kind {
 
 struct Detached {
     id: TaskId,
-    name: Arc<str>,
+    path: Arc<str>,
     token: CancellationToken,
 }
 
@@ -52,10 +53,10 @@ impl TaskContext {
         Self(Kind::Attempt { cell, attempt, span })
     }
 
-    /// Creates a context without a supervisor, for a test of a task. It is the context of a first attempt, which ends
-    /// when `token` is canceled.
-    pub fn detached(name: impl Into<Arc<str>>, token: CancellationToken) -> Self {
-        Self(Kind::Detached(Arc::new(Detached { id: TaskId::next(), name: name.into(), token })))
+    /// Creates a context without a supervisor, for a test of a task. It is the context of a first attempt of the task at
+    /// `path`, which ends when `token` is canceled.
+    pub fn detached(path: impl Into<Arc<str>>, token: CancellationToken) -> Self {
+        Self(Kind::Detached(Arc::new(Detached { id: TaskId::next(), path: path.into(), token })))
     }
 
     /// The attempt's token: cancelled when the attempt is told to stop, and when it ends. Hand it to what must stop
@@ -120,12 +121,18 @@ impl TaskContext {
         }
     }
 
-    /// The task's path in its tree; at the root that is its name.
-    pub fn name(&self) -> &str {
+    /// Returns the path of the task, from the root of the tree. Events and calls by name use it. For a child of the
+    /// root, it is the name.
+    pub fn path(&self) -> &str {
         match &self.0 {
             Kind::Attempt { cell, .. } => cell.name(),
-            Kind::Detached(detached) => &detached.name,
+            Kind::Detached(detached) => &detached.path,
         }
+    }
+
+    /// Returns the name of the task among its siblings: the last segment of its [`path`](Self::path).
+    pub fn name(&self) -> &str {
+        last_segment(self.path())
     }
 
     /// The registration.
@@ -204,7 +211,7 @@ impl TaskContext {
 impl fmt::Debug for TaskContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TaskContext")
-            .field("name", &self.name())
+            .field("path", &self.path())
             .field("attempt", &self.attempt())
             .finish_non_exhaustive()
     }

@@ -12,6 +12,7 @@ use super::spec::TaskSpec;
 use crate::inspect::{TaskId, TaskOutcome, TaskStatus};
 use crate::runtime::Cell;
 use crate::supervisor::RuntimeError;
+use crate::tree::last_segment;
 
 /// A handle of one registration of a task: its status, its outcome and commands.
 ///
@@ -50,18 +51,24 @@ impl TaskHandle {
         self.0.id()
     }
 
-    /// Returns the path of the task. For a child of the root, the path is its name.
-    pub fn name(&self) -> &str {
+    /// Returns the path of the task, from the root of the tree. Events and calls by name use it. For a child of the
+    /// root, it is the name.
+    pub fn path(&self) -> &str {
         self.0.name()
+    }
+
+    /// Returns the name of the task among its siblings: the last segment of its [`path`](Self::path).
+    pub fn name(&self) -> &str {
+        last_segment(self.path())
     }
 
     /// Returns the spec of the registration, with all inherited options. The task itself is dropped when the
     /// registration has ended; the spec then holds a task of the same name that fails.
     #[must_use]
     pub fn spec(&self) -> TaskSpec {
-        let name = self.0.name();
-        let task = self.0.task().unwrap_or_else(|| Arc::new(Gone(Arc::clone(name))));
-        TaskSpec::resolved(task, Arc::clone(name), self.0.settings())
+        let name: Arc<str> = self.name().into();
+        let task = self.0.task().unwrap_or_else(|| Arc::new(Gone(Arc::clone(&name))));
+        TaskSpec::resolved(task, name, self.0.settings())
     }
 
     /// Returns the status of the task.
@@ -72,6 +79,9 @@ impl TaskHandle {
     /// Tells the task to stop and waits until it has. True for the call that told it first; false, after the same
     /// wait, for others, and at once if it has ended. Called by the task itself, or by one that it waits for in such a
     /// call, it does not wait.
+    ///
+    /// A task that does not end in time is aborted. Its [outcome](Self::outcome) is then
+    /// [`Aborted`](TaskOutcome::Aborted), which fails the group of a [critical](TaskSpec::critical) task.
     ///
     /// # Errors
     /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if it blocks its thread past its `stop_timeout`, or the
@@ -84,7 +94,8 @@ impl TaskHandle {
     }
 
     /// Restarts the task: ends a wait or the running attempt, counts no failure, and resets the count of consecutive
-    /// failures. Returns `false` if the task has ended, was requested to stop, or waits in a slot.
+    /// failures. Returns `false` if the task has ended, was requested to stop, waits in a slot, or is in a group that
+    /// stops and starts no more attempts.
     pub fn restart(&self) -> bool {
         self.0.restart()
     }
@@ -131,6 +142,6 @@ impl Task for Gone {
 
 impl fmt::Debug for TaskHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskHandle").field("id", &self.id()).field("name", &self.name()).finish_non_exhaustive()
+        f.debug_struct("TaskHandle").field("id", &self.id()).field("path", &self.path()).finish_non_exhaustive()
     }
 }

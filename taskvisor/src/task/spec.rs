@@ -300,12 +300,24 @@ impl TaskSpec {
         self
     }
 
+    /// Keeps the group running if the task ends for good in failure. This is the default.
+    #[must_use]
+    pub fn not_critical(self) -> Self {
+        self.unset(|said| said.critical = false)
+    }
+
     /// The group is there for this task: it stops cleanly when the task ends for good in success. Not with the restart
     /// policy `Always`.
     #[must_use]
     pub fn significant(mut self) -> Self {
         self.say().overrides.significant = true;
         self
+    }
+
+    /// Keeps the group running if the task ends for good in success. This is the default.
+    #[must_use]
+    pub fn not_significant(self) -> Self {
+        self.unset(|said| said.significant = false)
     }
 
     /// Begins one more attempt when a stop is requested while the task waits: for its backoff, its interval or its
@@ -315,6 +327,18 @@ impl TaskSpec {
     pub fn with_final_attempt(mut self) -> Self {
         self.say().overrides.final_attempt = true;
         self
+    }
+
+    /// Begins no attempt when a stop is requested while the task waits. This is the default.
+    #[must_use]
+    pub fn without_final_attempt(self) -> Self {
+        self.unset(|said| said.final_attempt = false)
+    }
+
+    /// Counts the state of the task for the readiness of the service. This is the default.
+    #[must_use]
+    pub fn with_readiness(self) -> Self {
+        self.unset(|said| said.without_readiness = false)
     }
 
     /// Keeps the state of the task out of the readiness of the service: while it waits for its backoff, or after it
@@ -337,6 +361,14 @@ impl TaskSpec {
 
     fn say(&mut self) -> &mut Said {
         Arc::make_mut(self.said.get_or_insert_default())
+    }
+
+    /// Unsets an option. A spec that sets nothing stays as it is.
+    fn unset(mut self, what: impl FnOnce(&mut Overrides)) -> Self {
+        if self.said.is_some() {
+            what(&mut self.say().overrides);
+        }
+        self
     }
 
     pub(crate) fn said(&self) -> Option<&Arc<Said>> {

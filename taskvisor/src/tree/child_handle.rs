@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::group::last_segment;
 use crate::inspect::{TaskOutcome, TaskStatus};
 use crate::runtime::Core;
 use crate::supervisor::RuntimeError;
@@ -23,9 +24,14 @@ impl ChildHandle {
         Self { path, core }
     }
 
-    /// Returns the path of the place. For a child of the root, the path is the name of the task.
-    pub fn name(&self) -> &str {
+    /// Returns the path of the place, from the root of the tree. For a child of the root, it is the name.
+    pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Returns the name of the place among its siblings: the last segment of its [`path`](Self::path).
+    pub fn name(&self) -> &str {
+        last_segment(&self.path)
     }
 
     /// Returns the newest registration at the place, even if it has ended. `None` before the tree has started.
@@ -84,6 +90,6 @@ impl ChildHandle {
 
 impl fmt::Debug for ChildHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChildHandle").field("name", &self.path).finish_non_exhaustive()
+        f.debug_struct("ChildHandle").field("path", &self.path).finish_non_exhaustive()
     }
 }

@@ -27,16 +27,22 @@ pub struct FailureLink {
     /// The limit that the group exceeded: the number of restarts, and the time. `None` for a task, and for a group that
     /// failed because the previous link is critical to it.
     pub limit: Option<(u32, Duration)>,
+    /// `true` for a task that was aborted because it did not stop in time. Its attempts need not have failed.
+    pub aborted: bool,
 }
 
 impl FailureChain {
     pub(crate) fn leaf(path: &str, source: Option<Arc<TaskError>>) -> Self {
-        Self { links: vec![FailureLink { path: path.to_owned(), limit: None }], source }
+        Self::of_task(path, source, false)
+    }
+
+    pub(crate) fn of_task(path: &str, source: Option<Arc<TaskError>>, aborted: bool) -> Self {
+        Self { links: vec![FailureLink { path: path.to_owned(), limit: None, aborted }], source }
     }
 
     pub(crate) fn above(below: Option<Self>, path: &str, limit: Option<(u32, Duration)>) -> Self {
         let mut chain = below.unwrap_or(Self { links: Vec::new(), source: None });
-        chain.links.push(FailureLink { path: path.to_owned(), limit });
+        chain.links.push(FailureLink { path: path.to_owned(), limit, aborted: false });
         chain
     }
 
@@ -63,6 +69,7 @@ impl fmt::Display for FailureChain {
         for (index, link) in self.links.iter().enumerate() {
             let path = &link.path;
             match (index, link.limit) {
+                (0, None) if link.aborted => write!(f, "`{path}` was aborted, as it did not stop in time")?,
                 (0, None) => write!(f, "`{path}` failed")?,
                 (_, Some((max, within))) => write!(f, ", `{path}` exceeded {max} restarts within {within:?}")?,
                 (_, None) => write!(f, ", which `{path}` needs")?,

@@ -26,14 +26,14 @@ use crate::task::{IntoTaskSpec, TaskSpec};
 ///     }))
 /// };
 /// let store = Group::rest_for_one("store")
-///     .limit(5, Duration::from_secs(60))
+///     .with_limit(5, Duration::from_secs(60))
 ///     .task(task("pool"))
 ///     .task(task("cache"));
 /// let tree = Tree::builder(SupervisorConfig::default())
 ///     .group(store)
 ///     .task(task("serve").with_after(["store"]).critical())
 ///     .build();
-/// assert_eq!(tree.group("store").child("pool").name(), "store/pool");
+/// assert_eq!(tree.group("store").child("pool").path(), "store/pool");
 /// ```
 #[derive(Clone)]
 #[must_use = "a group does nothing until it is part of a tree"]
@@ -110,7 +110,7 @@ impl Group {
     /// Limits the failures in the group to `max_restarts` within any span of `within`. One more failure stops the
     /// group, and the group fails. A restart of several siblings counts once. `within` must not be zero. Default: no
     /// limit.
-    pub fn limit(mut self, max_restarts: u32, within: Duration) -> Self {
+    pub fn with_limit(mut self, max_restarts: u32, within: Duration) -> Self {
         self.set_limit(max_restarts, within);
         self
     }
@@ -149,33 +149,39 @@ impl Group {
     /// Starts the group when these siblings are ready, and stops it before them. The siblings must be declared before
     /// it. A child of the root can also name slots, for all tasks in the group; see
     /// [`TaskSpec::with_after`](crate::TaskSpec::with_after).
-    pub fn after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
+    pub fn with_after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
         self.after.extend(names.into_iter().map(Into::into));
         self
     }
 
     /// Sets the restart policy of the group as a whole. Default: [`RestartPolicy::OnFailure`].
-    pub fn restart(mut self, restart: RestartPolicy) -> Self {
+    pub fn with_restart(mut self, restart: RestartPolicy) -> Self {
         self.restart = restart;
         self
     }
 
     /// Sets the backoff after a failure of the group. Default: the backoff of the supervisor's config.
-    pub fn backoff(mut self, backoff: BackoffPolicy) -> Self {
+    pub fn with_backoff(mut self, backoff: BackoffPolicy) -> Self {
         self.backoff = Some(backoff);
         self
     }
 
     /// Sets the time that the group must have run for its failure to count as the first again. Default: the larger of
     /// `backoff.max` and 10 s.
-    pub fn reset_after(mut self, lived: Duration) -> Self {
+    pub fn with_reset_after(mut self, lived: Duration) -> Self {
         self.reset_after = Some(lived);
         self
     }
 
     /// Sets the number of consecutive failures of the group that are retried. Default: no limit.
-    pub fn max_retries(mut self, retries: u32) -> Self {
+    pub fn with_max_retries(mut self, retries: u32) -> Self {
         self.max_retries = Some(retries);
+        self
+    }
+
+    /// Fails the parent when the group ends for good in failure. This is the default.
+    pub fn critical(mut self) -> Self {
+        self.critical = true;
         self
     }
 
@@ -191,6 +197,18 @@ impl Group {
         self
     }
 
+    /// Keeps the parent running when the group ends for good in success. This is the default.
+    pub fn not_significant(mut self) -> Self {
+        self.significant = false;
+        self
+    }
+
+    /// Counts the states of its tasks for the readiness of the service. This is the default.
+    pub fn with_readiness(mut self) -> Self {
+        self.readiness = true;
+        self
+    }
+
     /// Excludes the states of its tasks from the readiness of the service, also in nested groups.
     /// [`Health`](crate::Health) reports them and stays ready. See
     /// [`TaskSpec::without_readiness`](crate::TaskSpec::without_readiness).
@@ -203,6 +221,11 @@ impl Group {
     pub(crate) fn depth(&self) -> u32 {
         self.depth
     }
+}
+
+/// The name at the end of a path.
+pub(crate) fn last_segment(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 pub(crate) fn check_name(subject: &str, name: &str) -> Result<(), InvalidOption> {

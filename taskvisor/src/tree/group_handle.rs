@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::child_handle::ChildHandle;
+use super::group::last_segment;
 use crate::inspect::{Health, Phase, TaskOutcome, TaskState};
 use crate::runtime::{Core, GroupCell};
 use crate::supervisor::RuntimeError;
@@ -28,9 +29,14 @@ impl GroupHandle {
         Self { path, core }
     }
 
-    /// Returns the path of the group.
-    pub fn name(&self) -> &str {
+    /// Returns the path of the group, from the root of the tree. The path of the root is empty.
+    pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Returns the name of the group among its siblings: the last segment of its [`path`](Self::path).
+    pub fn name(&self) -> &str {
+        last_segment(&self.path)
     }
 
     fn current(&self) -> Option<Arc<GroupCell>> {
@@ -109,9 +115,12 @@ impl GroupHandle {
     /// requested it first; false, after the same wait, for others, and at once if it is not there. Called by a task in
     /// the group, or by one that such a task waits for, it does not wait.
     ///
+    /// The group has the supervisor's grace. Within it, each task has its own `stop_timeout`, or else the
+    /// [share](crate::SupervisorConfig::grace) of its layer. A task that is past its time is aborted.
+    ///
     /// # Errors
-    /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if a task in it blocks its thread past the supervisor's
-    /// grace.
+    /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout), with the path of the group, if the group has not ended
+    /// 100 ms after the grace, because a task in it blocks its thread.
     ///
     /// # Cancel safety
     /// The first poll requests the stop. Dropping the future after that only ends the wait.
@@ -143,6 +152,6 @@ impl GroupHandle {
 
 impl fmt::Debug for GroupHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GroupHandle").field("name", &self.path).finish_non_exhaustive()
+        f.debug_struct("GroupHandle").field("path", &self.path).finish_non_exhaustive()
     }
 }

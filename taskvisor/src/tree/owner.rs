@@ -33,7 +33,7 @@ use crate::task::IntoTaskSpec;
 /// async fn main() -> Result<(), taskvisor::RuntimeError> {
 ///     let task = TaskFn::arc("migrate", |_: TaskContext| async { Ok(()) });
 ///     let config = SupervisorConfig { grace: Duration::from_secs(10), ..SupervisorConfig::default() };
-///     let tree = Tree::builder(config).name("app").task(TaskSpec::inherit(task)).build();
+///     let tree = Tree::builder(config).with_name("app").task(TaskSpec::inherit(task)).build();
 ///     tree.run().await
 /// }
 /// ```
@@ -91,7 +91,8 @@ impl Tree {
         self.supervisor.core().snapshot(&self.root)
     }
 
-    /// Starts the declared tasks, and returns. After a successful start, further calls do nothing.
+    /// Starts the declared tasks, and returns. After a successful start, further calls do nothing and return `Ok`,
+    /// even if the tasks have ended since.
     ///
     /// # Errors
     /// Before anything has started: [`InvalidOption`](RuntimeError::InvalidOption),
@@ -110,7 +111,8 @@ impl Tree {
     }
 
     /// [Starts](Self::start) the tree and waits until every registration has ended or a shutdown is over, as
-    /// [`Supervisor::run`] does.
+    /// [`Supervisor::run`] does. A tree starts once: after its tasks have ended, a further call waits only for tasks
+    /// that were added since, and returns `Ok` at once if there are none.
     ///
     /// # Errors
     /// The errors of [`Supervisor::run`].
@@ -139,17 +141,26 @@ impl Tree {
 
     /// Like [`run`](Self::run), and then ends the process: with status 0, or with status 1 and the error on standard
     /// error.
+    ///
+    /// # Cancel safety
+    /// Dropping the future requests a shutdown. The process then goes on.
     pub async fn run_to_exit(&self) -> ! {
         exit(self.run().await)
     }
 
     /// Requests a shutdown; see [`SupervisorHandle::shutdown`](crate::SupervisorHandle::shutdown).
+    ///
+    /// # Errors
+    /// The errors of [`SupervisorHandle::shutdown`](crate::SupervisorHandle::shutdown).
     pub fn shutdown(&self) -> Shutdown {
         self.supervisor.shutdown()
     }
 
     /// Waits until the tree is ready, or the supervisor has stopped; see
     /// [`SupervisorHandle::wait_ready`](crate::SupervisorHandle::wait_ready).
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
     pub async fn wait_ready(&self) {
         self.supervisor.wait_ready().await;
     }
@@ -173,20 +184,20 @@ pub struct TreeBuilder {
 
 impl TreeBuilder {
     /// Sets the name of the tree.
-    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+    pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.root.name = name.into();
         self
     }
 
     /// Adds a subscriber, by value or shared.
-    pub fn subscriber(mut self, subscriber: impl IntoSubscriber) -> Self {
+    pub fn with_subscriber(mut self, subscriber: impl IntoSubscriber) -> Self {
         self.supervisor = self.supervisor.with_subscribers(vec![subscriber.into_subscriber()]);
         self
     }
 
     /// Sets the limits of waiting submissions. Default: [`ControllerConfig::default`].
     #[cfg(feature = "controller")]
-    pub fn controller(mut self, config: ControllerConfig) -> Self {
+    pub fn with_controller(mut self, config: ControllerConfig) -> Self {
         self.supervisor = self.supervisor.with_controller(config);
         self
     }
@@ -194,7 +205,7 @@ impl TreeBuilder {
     /// Declares a slot. With a declared slot, [`run`](Tree::run) waits for a shutdown, because more tasks can be
     /// submitted.
     #[cfg(feature = "controller")]
-    pub fn slot(mut self, slot: SlotSpec) -> Self {
+    pub fn with_slot(mut self, slot: SlotSpec) -> Self {
         self.supervisor = self.supervisor.with_slot(slot);
         self
     }
@@ -206,13 +217,13 @@ impl TreeBuilder {
     }
 
     /// Sets the restart strategy of the root. Default: [`Strategy::OneForOne`].
-    pub fn strategy(mut self, strategy: Strategy) -> Self {
+    pub fn with_strategy(mut self, strategy: Strategy) -> Self {
         self.root.strategy = strategy;
         self
     }
 
-    /// Limits the failures in the root; see [`Group::limit`].
-    pub fn limit(mut self, max_restarts: u32, within: Duration) -> Self {
+    /// Limits the failures in the root; see [`Group::with_limit`].
+    pub fn with_limit(mut self, max_restarts: u32, within: Duration) -> Self {
         self.root.set_limit(max_restarts, within);
         self
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 /// The restart strategy of a group: the children that restart when one child fails. The names are those of Erlang/OTP.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
 pub enum Strategy {
     /// Only the failed child restarts.
     #[default]

@@ -62,7 +62,7 @@ fn two_workers() -> Runtime {
 #[tokio::test(start_paused = true)]
 async fn a01_an_empty_tree_starts_and_stops_when_it_is_told_to() {
     let recorder = Recorder::new();
-    let tree = Tree::builder(SupervisorConfig::default()).subscriber(recorder.clone()).build();
+    let tree = Tree::builder(SupervisorConfig::default()).with_subscriber(recorder.clone()).build();
     let start = Instant::now();
 
     let (result, ()) = tokio::join!(tree.run(), async {
@@ -92,7 +92,7 @@ async fn a05_two_equal_names_in_one_batch_start_nothing() {
     let script = Script::new([OK]);
     let (supervisor, recorder) = recorded();
     let batch = || vec![script.spec("a"), script.spec("twin"), script.spec("b"), script.spec("c").with_name("twin")];
-    let tree = Tree::builder(SupervisorConfig::default()).subscriber(recorder.clone()).tasks(batch()).build();
+    let tree = Tree::builder(SupervisorConfig::default()).with_subscriber(recorder.clone()).tasks(batch()).build();
 
     for result in [supervisor.run(batch()).await, tree.start().await, tree.run().await] {
         assert!(matches!(&result, Err(RuntimeError::TaskAlreadyExists { name }) if name == "twin"), "{result:?}");

@@ -18,7 +18,7 @@ fn tree(group: Group) -> (Tree, Arc<Recorder>) {
 
 fn tree_with(config: SupervisorConfig, group: Group) -> (Tree, Arc<Recorder>) {
     let recorder = Recorder::new();
-    (Tree::builder(config).subscriber(Arc::clone(&recorder)).group(group).build(), recorder)
+    (Tree::builder(config).with_subscriber(Arc::clone(&recorder)).group(group).build(), recorder)
 }
 
 /// Each registration was announced and removed exactly once, and none is left.
@@ -35,7 +35,7 @@ async fn d01_one_for_one_restarts_only_the_failed_one() -> Result<(), RuntimeErr
         let [(a, _), (b, poke), (c, _)] = journal.children(["a", "b", "c"]);
         let mut group = Group::one_for_one("g").task(a).task(b).task(c);
         if let Some(limit) = limit {
-            group = group.limit(limit, secs(60));
+            group = group.with_limit(limit, secs(60));
         }
         let (tree, recorder) = tree(group);
         tree.start().await?;
@@ -295,7 +295,7 @@ async fn d08_a_sibling_that_fails_while_being_stopped_is_not_counted() -> Result
     for make in [Group::one_for_all, Group::rest_for_one] {
         let journal = Journal::new();
         let [(a, first), (b, second)] = journal.children(["a", "b"]);
-        let (tree, recorder) = tree(make("g".to_owned()).limit(1, secs(3600)).max_retries(0).task(a).task(b));
+        let (tree, recorder) = tree(make("g".to_owned()).with_limit(1, secs(3600)).with_max_retries(0).task(a).task(b));
         tree.start().await?;
         sleep(secs(1)).await;
         journal.take();
@@ -318,7 +318,7 @@ async fn d08_a_sibling_that_fails_while_being_stopped_is_not_counted() -> Result
 async fn d08_two_that_fail_at_once_are_one_failure() -> Result<(), RuntimeError> {
     let journal = Journal::new();
     let [(a, first), (b, second), (c, _)] = journal.children(["a", "b", "c"]);
-    let (tree, _) = tree(Group::one_for_all("g").limit(1, secs(3600)).max_retries(0).task(a).task(b).task(c));
+    let (tree, _) = tree(Group::one_for_all("g").with_limit(1, secs(3600)).with_max_retries(0).task(a).task(b).task(c));
     tree.start().await?;
     sleep(secs(1)).await;
     journal.take();

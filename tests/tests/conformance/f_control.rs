@@ -514,7 +514,7 @@ async fn f13_a_task_adds_another_through_its_context() {
 async fn f13_a_task_removes_itself_and_goes_on_to_its_end() -> Result {
     let (supervisor, recorder) = recorded();
     let task = TaskFn::arc("x", |ctx: TaskContext| async move {
-        ctx.supervisor().remove_task(ctx.name()).await.map_err(TaskError::error)?;
+        ctx.supervisor().remove_task(ctx.path()).await.map_err(TaskError::error)?;
         assert!(ctx.is_cancelled());
         Ok(())
     });
@@ -532,8 +532,8 @@ async fn f13_a_task_cancels_itself_and_does_not_wait_for_its_own_end() -> Result
     let (supervisor, recorder) = recorded();
     let start = Instant::now();
     let cancels = TaskFn::arc("x", |ctx: TaskContext| async move {
-        let first = ctx.supervisor().cancel(ctx.name()).await;
-        let again = ctx.supervisor().task(ctx.name()).unwrap().cancel().await;
+        let first = ctx.supervisor().cancel(ctx.path()).await;
+        let again = ctx.supervisor().task(ctx.path()).unwrap().cancel().await;
         assert!(matches!((first, again), (Ok(true), Ok(false))));
         assert!(ctx.is_cancelled());
         tokio::time::sleep(secs(1)).await;

@@ -42,9 +42,10 @@ async fn g02_a_group_past_its_limit_is_restarted_with_its_static_children() -> R
     for strategy in [taskvisor::Strategy::OneForOne, taskvisor::Strategy::OneForAll, taskvisor::Strategy::RestForOne] {
         let (journal, recorder) = (Journal::new(), Recorder::new());
         let [(a, _), (b, poke), (extra, _), (other, _)] = journal.children(["a", "b", "extra", "other"]);
-        let inner = Group::new("inner", strategy).limit(0, secs(60)).backoff(constant(secs(2))).task(a).task(b);
+        let inner =
+            Group::new("inner", strategy).with_limit(0, secs(60)).with_backoff(constant(secs(2))).task(a).task(b);
         let tree = Tree::builder(SupervisorConfig::default())
-            .subscriber(Arc::clone(&recorder))
+            .with_subscriber(Arc::clone(&recorder))
             .task(other)
             .group(inner)
             .build();
@@ -69,7 +70,7 @@ async fn g02_a_group_past_its_limit_is_restarted_with_its_static_children() -> R
         assert!(matches!(extra.outcome().await, TaskOutcome::Canceled { error: None }));
         for before in &before {
             assert_eq!(before.status().state, TaskState::Ended);
-            let now = tree.child(before.name()).current().unwrap();
+            let now = tree.child(before.path()).current().unwrap();
             assert_ne!(now.id(), before.id());
             assert_eq!(now.status().attempt, 1);
         }
@@ -87,7 +88,7 @@ async fn g02_a_group_restart_by_hand_counts_no_failure_and_drops_dynamic_childre
     let journal = Journal::new();
     let [(a, _), (b, _), (extra, _)] = journal.children(["a", "b", "extra"]);
     let tree = Tree::builder(SupervisorConfig::default())
-        .group(Group::rest_for_one("g").max_retries(0).task(a).task(b))
+        .group(Group::rest_for_one("g").with_max_retries(0).task(a).task(b))
         .build();
     tree.start().await?;
     tree.wait_ready().await;
@@ -114,8 +115,9 @@ async fn g02_a_group_restart_by_hand_counts_no_failure_and_drops_dynamic_childre
 async fn g03_a_one_for_all_parent_restarts_all_when_a_group_in_it_fails() -> Result<(), RuntimeError> {
     let journal = Journal::new();
     let [(first, _), (x, poke), (y, _), (last, _)] = journal.children(["first", "x", "y", "last"]);
-    let inner = Group::rest_for_one("inner").limit(0, secs(60)).backoff(constant(secs(3))).task(x).task(y);
-    let outer = Group::one_for_all("outer").task(first).group(inner.after(["first"])).task(last.with_after(["inner"]));
+    let inner = Group::rest_for_one("inner").with_limit(0, secs(60)).with_backoff(constant(secs(3))).task(x).task(y);
+    let outer =
+        Group::one_for_all("outer").task(first).group(inner.with_after(["first"])).task(last.with_after(["inner"]));
     let tree = Tree::builder(SupervisorConfig::default()).group(outer).build();
     tree.start().await?;
     sleep(secs(1)).await;
@@ -178,7 +180,7 @@ async fn g04_a_group_is_stopped_after_all_its_children() -> Result<(), RuntimeEr
     let (base, _) = journal.child("base");
     let (x, _) = journal.slow("x", secs(1));
     let (y, _) = journal.slow("y", secs(3));
-    let inner = Group::one_for_one("inner").after(["base"]).task(x).task(y);
+    let inner = Group::one_for_one("inner").with_after(["base"]).task(x).task(y);
     let tree = Tree::builder(SupervisorConfig::default()).task(base).group(inner).build();
     tree.start().await?;
     sleep(secs(1)).await;
@@ -199,9 +201,9 @@ async fn g04_a_group_is_stopped_after_all_its_children() -> Result<(), RuntimeEr
 async fn g05_the_chain_of_a_root_failure_names_leaf_groups_and_limits() {
     let journal = Journal::new();
     let [(leaf, poke), (other, _)] = journal.children(["leaf", "other"]);
-    let inner = Group::one_for_all("inner").limit(1, secs(60)).backoff(constant(secs(1))).task(leaf);
-    let outer = Group::one_for_one("outer").limit(0, secs(60)).max_retries(0).group(inner);
-    let tree = Tree::builder(SupervisorConfig::default()).name("app").group(outer).task(other).build();
+    let inner = Group::one_for_all("inner").with_limit(1, secs(60)).with_backoff(constant(secs(1))).task(leaf);
+    let outer = Group::one_for_one("outer").with_limit(0, secs(60)).with_max_retries(0).group(inner);
+    let tree = Tree::builder(SupervisorConfig::default()).with_name("app").group(outer).task(other).build();
     let run = tokio::spawn(async move { tree.run_until(std::future::pending()).await });
     for _ in 0..2 {
         sleep(secs(5)).await;
@@ -227,8 +229,8 @@ async fn g05_the_limit_of_the_root() {
     let [(a, _), (b, poke)] = journal.children(["a", "b"]);
     let recorder = Recorder::new();
     let tree = Tree::builder(SupervisorConfig::default())
-        .subscriber(Arc::clone(&recorder))
-        .limit(1, secs(60))
+        .with_subscriber(Arc::clone(&recorder))
+        .with_limit(1, secs(60))
         .task(a)
         .task(b)
         .build();
@@ -254,11 +256,11 @@ async fn g06_a_critical_leaf_fails_each_group_on_its_way() {
     let [(leaf, poke), (side, _), (other, _)] = journal.children(["leaf", "side", "other"]);
     // The innermost is retried once, the next not at all, and so the root fails.
     let inner = Group::one_for_one("inner")
-        .max_retries(1)
-        .backoff(constant(secs(2)))
+        .with_max_retries(1)
+        .with_backoff(constant(secs(2)))
         .task(leaf.critical().with_max_retries(0))
         .task(side);
-    let outer = Group::one_for_one("outer").max_retries(0).group(inner);
+    let outer = Group::one_for_one("outer").with_max_retries(0).group(inner);
     let tree = Tree::builder(SupervisorConfig::default()).group(outer).task(other).build();
     let run = tokio::spawn(async move { tree.run_until(std::future::pending()).await });
     sleep(secs(1)).await;
@@ -281,7 +283,7 @@ async fn g06_a_critical_leaf_fails_each_group_on_its_way() {
 async fn g06_a_group_that_is_not_critical_ends_alone() -> Result<(), RuntimeError> {
     let journal = Journal::new();
     let [(leaf, poke), (other, _)] = journal.children(["leaf", "other"]);
-    let group = Group::one_for_one("g").not_critical().max_retries(0).task(leaf.critical());
+    let group = Group::one_for_one("g").not_critical().with_max_retries(0).task(leaf.critical());
     let tree = Tree::builder(SupervisorConfig::default()).group(group).task(other).build();
     tree.start().await?;
     sleep(secs(1)).await;
@@ -301,7 +303,7 @@ async fn g06_a_task_that_is_not_critical_restarts_nobody_when_it_ends_in_failure
     for make in [Group::one_for_one, Group::one_for_all, Group::rest_for_one] {
         let journal = Journal::new();
         let [(a, poke), (b, _)] = journal.children(["a", "b"]);
-        let group = make("g".to_owned()).limit(0, secs(1)).max_retries(0).task(a.with_max_retries(0)).task(b);
+        let group = make("g".to_owned()).with_limit(0, secs(1)).with_max_retries(0).task(a.with_max_retries(0)).task(b);
         let tree = Tree::builder(SupervisorConfig::default()).group(group).build();
         tree.start().await?;
         sleep(secs(1)).await;

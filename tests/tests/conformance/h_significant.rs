@@ -119,7 +119,8 @@ async fn h04_significant_with_always_is_refused() {
     let journal = Journal::new();
     let (a, _) = journal.child("a");
     let always = RestartPolicy::Always { interval: None };
-    let group = Group::one_for_one("g").restart(always).backoff(constant(secs(1))).significant().task(a.clone());
+    let group =
+        Group::one_for_one("g").with_restart(always).with_backoff(constant(secs(1))).significant().task(a.clone());
     for tree in [
         Tree::builder(SupervisorConfig::default()).group(group).build(),
         Tree::builder(SupervisorConfig::default()).task(a.with_restart(always).significant()).build(),

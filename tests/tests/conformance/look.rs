@@ -13,7 +13,7 @@ async fn d12_a_start_that_waits_for_a_permit_fails_past_its_timeout() -> Result<
     let recorder = Recorder::new();
     let awaited = cooperative("pool").with_start_timeout(secs(10)).with_restart(RestartPolicy::Never);
     let tree = Tree::builder(config)
-        .subscriber(recorder.clone())
+        .with_subscriber(recorder.clone())
         .task(cooperative("daemon"))
         .group(Group::one_for_one("g").task(awaited).task(cooperative("serve").with_after(["pool"])).not_critical())
         .build();
@@ -130,7 +130,7 @@ async fn an_attempt_past_its_watchdog_by_the_clock_is_not_live() -> Result<(), R
 async fn a_snapshot_is_the_tree_as_text_and_as_mermaid() -> Result<(), RuntimeError> {
     let flaky = Script::new([FAIL]).spec("cache").with_backoff(constant(secs(50))).with_restart(ALWAYS);
     let tree = Tree::builder(SupervisorConfig::default())
-        .name("app")
+        .with_name("app")
         .group(Group::one_for_one("store").task(cooperative("pool")).task(flaky))
         .task(cooperative("serve").with_after(["store"]))
         .build();
@@ -183,7 +183,8 @@ async fn what_was_added_stops_before_what_was_declared() -> Result<(), RuntimeEr
             Ok(())
         }))
     };
-    let tree = Tree::builder(SupervisorConfig::default()).subscriber(recorder.clone()).task(slow("declared")).build();
+    let tree =
+        Tree::builder(SupervisorConfig::default()).with_subscriber(recorder.clone()).task(slow("declared")).build();
     tree.start().await?;
     tree.supervisor().add_task(slow("added")).await?;
     settle().await;
@@ -200,7 +201,7 @@ async fn a_tree_that_is_over_is_remembered_by_its_owner_and_then_freed() -> Resu
     let recorder = Recorder::new();
     let job = Script::new([FAIL, tests::OK]).spec("job").with_backoff(constant(secs(1)));
     let tree = Tree::builder(SupervisorConfig::default())
-        .subscriber(recorder.clone())
+        .with_subscriber(recorder.clone())
         .group(Group::one_for_all("g").task(job))
         .build();
     let (job, group) = (tree.group("g").child("job"), tree.group("g"));

@@ -58,8 +58,8 @@ fn supervisors_do_not_share_a_seed() {
 async fn a_seed_reaches_the_backoff_of_groups() -> Result<(), RuntimeError> {
     let run = async |seed| -> Result<Vec<Duration>, RuntimeError> {
         let child = TaskSpec::from(Script::new("x").fails("boom").repeats_last()).with_backoff(constant(secs(1)));
-        let group = Group::one_for_one("g").limit(0, secs(60)).backoff(full(secs(1_000_000))).task(child);
-        let tree = Tree::builder(SupervisorConfig::default()).strategy(Strategy::OneForOne).group(group).build();
+        let group = Group::one_for_one("g").with_limit(0, secs(60)).with_backoff(full(secs(1_000_000))).task(child);
+        let tree = Tree::builder(SupervisorConfig::default()).with_strategy(Strategy::OneForOne).group(group).build();
         tree.supervisor().seed_jitter(seed);
         let recorder = Recorder::attach(tree.supervisor());
         tree.start().await?;

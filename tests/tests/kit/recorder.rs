@@ -49,7 +49,7 @@ async fn an_expectation_waits_for_what_is_to_come_and_goes_on_from_there() -> Re
 #[tokio::test(start_paused = true)]
 async fn a_subscribed_recorder_hears_the_same_as_one_that_is_attached() -> Result<(), RuntimeError> {
     let subscribed = Recorder::new();
-    let tree = Tree::builder(SupervisorConfig::default()).subscriber(subscribed.clone()).task(flaky()).build();
+    let tree = Tree::builder(SupervisorConfig::default()).with_subscriber(subscribed.clone()).task(flaky()).build();
     let attached = Recorder::attach(tree.supervisor());
     tree.run().await?;
     assert_eq!(attached.events().len(), 9);

@@ -32,7 +32,7 @@ fn job(name: &str) -> TaskSpec {
 fn app() -> Tree {
     let pool = Script::new("pool").runs(ms(300)).becomes_ready().beats_every(secs(1)).waits().repeats_last();
     let store = Group::rest_for_one("store")
-        .limit(50, MINUTE)
+        .with_limit(50, MINUTE)
         .task(TaskSpec::from(pool).with_ready(Ready::Signal).with_watchdog(secs(5)).with_stop_timeout(secs(1)))
         .task(TaskSpec::from(Script::new("migrate").runs(secs(1)).succeeds()).with_ready(Ready::Completed))
         .task(daemon("writer").with_backoff(full(secs(3))));

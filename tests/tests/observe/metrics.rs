@@ -172,8 +172,8 @@ fn a_start_that_timed_out_before_it_began_is_no_attempt() {
 #[test]
 fn slots_tell_how_many_they_have_and_how_many_wait() {
     let tree = Tree::builder(SupervisorConfig::default())
-        .slot(SlotSpec::new("uploads").with_capacity(2))
-        .slot(SlotSpec::new("deploy"))
+        .with_slot(SlotSpec::new("uploads").with_capacity(2))
+        .with_slot(SlotSpec::new("deploy"))
         .build();
     let recorded = watched(|snapshotter| async move {
         tree.start().await.unwrap();

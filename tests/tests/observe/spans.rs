@@ -311,8 +311,9 @@ fn a_shutdown_that_fails_says_whom_it_left() {
 fn groups_and_slots_tell_as_well() {
     let log = Log::default();
     let failing = Script::new([FAIL]).spec("f").with_restart(RestartPolicy::Never).critical();
-    let group = Group::one_for_one("g").task(failing).max_retries(1).backoff(constant(secs(1))).not_critical();
-    let tree = Tree::builder(SupervisorConfig::default()).name("app").group(group).task(cooperative("t")).build();
+    let group =
+        Group::one_for_one("g").task(failing).with_max_retries(1).with_backoff(constant(secs(1))).not_critical();
+    let tree = Tree::builder(SupervisorConfig::default()).with_name("app").group(group).task(cooperative("t")).build();
     log.during(|| {
         run(async {
             tree.start().await.unwrap();
@@ -397,7 +398,7 @@ fn what_is_spawned_has_a_name() {
         Ok(())
     });
     let group = Group::one_for_one("g").task(TaskSpec::inherit(task));
-    let tree = Tree::builder(SupervisorConfig::default()).name("app").group(group).build();
+    let tree = Tree::builder(SupervisorConfig::default()).with_name("app").group(group).build();
     log.during(|| {
         run(async {
             tree.start().await.unwrap();

@@ -103,10 +103,10 @@ fn all_agree_on_the_number_of_attempts() {
         [("flaky", &flaky), ("pair/leader", &leader), ("pair/follower", &follower), ("once", &once), ("job", &job)];
 
     let text = Text::default();
-    let pair = Group::rest_for_one("pair").limit(10, secs(60));
+    let pair = Group::rest_for_one("pair").with_limit(10, secs(60));
     let tree = Tree::builder(SupervisorConfig { signals: false, ..SupervisorConfig::default() })
-        .subscriber(LogWriter::new(text.clone()))
-        .slot(SlotSpec::new("jobs"))
+        .with_subscriber(LogWriter::new(text.clone()))
+        .with_slot(SlotSpec::new("jobs"))
         .task(
             flaky
                 .spec("flaky")

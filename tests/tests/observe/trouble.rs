@@ -98,7 +98,7 @@ const EXPECTED: [&str; 7] = ["completed", "exhausted", "completed", "completed",
 
 fn failing_group() -> Tree {
     let failing = Script::new([FAIL, FAIL, OK]).spec("f").with_restart(RestartPolicy::Never).critical();
-    let group = Group::one_for_all("g").task(failing).task(cooperative("sibling")).backoff(constant(ms(1)));
+    let group = Group::one_for_all("g").task(failing).task(cooperative("sibling")).with_backoff(constant(ms(1)));
     Tree::builder(SupervisorConfig::default()).group(group).task(cooperative("t")).build()
 }
 

@@ -90,6 +90,8 @@ pub(in crate::runtime) struct Machine {
     unready: bool,
     /// The reason why the token of the current attempt is canceled.
     cancelled: bool,
+    /// `true` if its group stops in order and prevents further attempts.
+    retired: bool,
     /// `true` if the current or next attempt is the final attempt, which begins after the stop request.
     last: bool,
     /// The reason of the stop request.
@@ -177,6 +179,7 @@ impl Machine {
             ready: false,
             unready,
             cancelled: false,
+            retired: false,
             last: false,
             why: None,
             limit: StopLimit::Grace,
@@ -298,7 +301,7 @@ impl Machine {
     pub(in crate::runtime) fn restart(&mut self) -> Option<Effects> {
         match self.stage {
             Stage::Queued | Stage::Over | Stage::Ended | Stage::Joining { ends: true, .. } => return None,
-            _ if self.request == Request::Stop => return None,
+            _ if self.request == Request::Stop || self.retired => return None,
             _ => self.streak = 0,
         }
         if matches!(self.stage, Stage::Waiting(_)) {
@@ -312,7 +315,7 @@ impl Machine {
     /// Ends a wait for a time. Returns `None` if there is none.
     pub(in crate::runtime) fn trigger(&mut self) -> Option<Effects> {
         let waits = matches!(self.stage, Stage::Waiting(Wait::Delay | Wait::Backoff | Wait::Interval));
-        (waits && self.request != Request::Stop).then(|| self.skip_wait())
+        (waits && self.request != Request::Stop && !self.retired).then(|| self.skip_wait())
     }
 
     fn skip_wait(&mut self) -> Effects {
@@ -352,6 +355,7 @@ impl Machine {
 
     /// Prevents further attempts. A running attempt continues.
     pub(in crate::runtime) fn retire(&mut self) {
+        self.retired = true;
         if !self.last {
             self.gate = Gate::Shut;
         }

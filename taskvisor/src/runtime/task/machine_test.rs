@@ -101,13 +101,15 @@ impl Play<'_> {
                 let refuses = is_over
                     || before.must_end
                     || before.machine.request == Request::Stop
+                    || before.machine.retired
                     || before.machine.stage == Stage::Queued;
                 assert_eq!(effects.is_none(), refuses, "{before:?}");
                 effects.unwrap_or_default()
             }
             Command::Trigger => {
                 let effects = machine.trigger();
-                assert!(effects.is_none() || matches!(before.machine.stage, Stage::Waiting(_)), "{before:?}");
+                let may = matches!(before.machine.stage, Stage::Waiting(_)) && !before.machine.retired;
+                assert!(effects.is_none() || may, "{before:?}");
                 effects.unwrap_or_default()
             }
             // A group opens the gate of a child only after it has heard that it holds.

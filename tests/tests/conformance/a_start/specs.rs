@@ -213,7 +213,7 @@ async fn a04_an_invalid_spec_is_the_same_typed_error_everywhere() {
         let good = Script::new([OK]);
         let (supervisor, recorder) = recorded();
         let batch = || vec![good.spec("first"), spec.clone(), good.spec("last")];
-        let tree = Tree::builder(SupervisorConfig::default()).subscriber(recorder.clone()).tasks(batch()).build();
+        let tree = Tree::builder(SupervisorConfig::default()).with_subscriber(recorder.clone()).tasks(batch()).build();
 
         assert_eq!(invalid(supervisor.add_task(spec.clone()).await), expected);
         assert_eq!(invalid(supervisor.run(batch()).await), expected);
@@ -260,7 +260,7 @@ async fn refused(config: SupervisorConfig, subscriber: Option<Arc<dyn Subscribe>
     let supervisor = Supervisor::new(config.clone(), subscribers());
     let builder = Supervisor::builder(config.clone()).with_subscribers(subscribers());
     let tree = Tree::builder(config).task(spec());
-    let tree = subscribers().into_iter().fold(tree, TreeBuilder::subscriber).build();
+    let tree = subscribers().into_iter().fold(tree, TreeBuilder::with_subscriber).build();
 
     let expected = invalid(builder.try_build());
     let said = [

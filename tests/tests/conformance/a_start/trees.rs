@@ -15,8 +15,8 @@ async fn a02_a_critical_child_of_the_root_that_never_gets_ready_fails_the_tree()
     let (journal, recorder) = (Journal::new(), Recorder::new());
     let [(c1, _), (c2, _), (c3, poke)] = journal.children(["c1", "c2", "c3"]);
     let tree = Tree::builder(SupervisorConfig::default())
-        .strategy(Strategy::RestForOne)
-        .subscriber(Arc::clone(&recorder))
+        .with_strategy(Strategy::RestForOne)
+        .with_subscriber(Arc::clone(&recorder))
         .task(c1)
         .task(c2)
         .task(c3.with_ready(Ready::Signal).critical().with_max_retries(2))
@@ -52,7 +52,7 @@ fn nested(depth: usize) -> Group {
     let innermost = Group::rest_for_one(format!("g{depth}")).task(cooperative("leaf"));
     (0..depth).rev().fold(innermost, |inner, level| {
         let strategy = [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne][level % 3];
-        Group::new(format!("g{level}"), strategy).limit(1, secs(1)).task(cooperative("leaf")).group(inner)
+        Group::new(format!("g{level}"), strategy).with_limit(1, secs(1)).task(cooperative("leaf")).group(inner)
     })
 }
 
@@ -61,7 +61,7 @@ async fn a07_a_hundred_nested_groups_started_and_shut_down() -> Result<(), Runti
     for wait in [None, Some(ms(0)), Some(secs(1))] {
         let recorder = Recorder::new();
         let tree =
-            Tree::builder(SupervisorConfig::default()).subscriber(Arc::clone(&recorder)).group(nested(99)).build();
+            Tree::builder(SupervisorConfig::default()).with_subscriber(Arc::clone(&recorder)).group(nested(99)).build();
         tree.start().await?;
         if let Some(wait) = wait {
             sleep(wait).await;
@@ -90,7 +90,7 @@ async fn a05_two_equal_names_among_siblings_start_nothing() {
     let recorder = Recorder::new();
     let same = Group::one_for_one("g").task(cooperative("a")).group(Group::one_for_one("a"));
     let tree = Tree::builder(SupervisorConfig::default())
-        .subscriber(Arc::clone(&recorder))
+        .with_subscriber(Arc::clone(&recorder))
         .task(cooperative("x"))
         .group(same)
         .build();
@@ -117,8 +117,8 @@ async fn a04_after_names_earlier_siblings_only() {
         Group::one_for_one("g").task(a().with_after(["b"])).task(b()),
         Group::one_for_one("g").task(a().with_after(["a"])),
         Group::one_for_one("g").task(a().with_after(["x"])),
-        Group::one_for_one("g").task(a()).after(["y"]),
-        Group::one_for_one("g").limit(1, ms(0)).task(a()),
+        Group::one_for_one("g").task(a()).with_after(["y"]),
+        Group::one_for_one("g").with_limit(1, ms(0)).task(a()),
         Group::one_for_one("").task(a()),
         Group::one_for_one("a/b").task(a()),
     ] {

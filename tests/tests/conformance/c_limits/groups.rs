@@ -24,8 +24,8 @@ fn limits(error: &RuntimeError) -> Vec<(String, Option<u32>)> {
 async fn c01_the_third_failure_stops_the_group_in_order_and_fails_it() {
     let (journal, recorder) = (Journal::new(), Recorder::new());
     let [(a, _), (b, poke), (c, _)] = journal.children(["a", "b", "c"]);
-    let group = Group::rest_for_one("g").limit(2, secs(3600)).max_retries(0).task(a).task(b).task(c);
-    let tree = Tree::builder(SupervisorConfig::default()).subscriber(Arc::clone(&recorder)).group(group).build();
+    let group = Group::rest_for_one("g").with_limit(2, secs(3600)).with_max_retries(0).task(a).task(b).task(c);
+    let tree = Tree::builder(SupervisorConfig::default()).with_subscriber(Arc::clone(&recorder)).group(group).build();
     let handle = tree.group("g");
     let run = tokio::spawn(async move { tree.run_until(pending()).await });
     sleep(secs(1)).await;
@@ -52,8 +52,8 @@ async fn c02_failures_further_apart_than_the_window_never_trip() -> Result<(), R
     for strategy in STRATEGIES {
         let child = Script::new([Step::Fail(ms(2_000))]);
         let group = Group::new("g", strategy)
-            .limit(1, secs(1))
-            .max_retries(0)
+            .with_limit(1, secs(1))
+            .with_max_retries(0)
             .task(child.spec("flaky").with_backoff(constant(ms(100))));
         let tree = Tree::builder(SupervisorConfig::default()).group(group).build();
         tree.start().await?;
@@ -70,8 +70,8 @@ async fn c03_exactly_the_limit_is_allowed() {
         for max in 0..4u32 {
             let (child, other) = (Script::new([Step::Fail(ms(10))]), Script::new([Step::Wait]));
             let group = Group::new("g", strategy)
-                .limit(max, secs(60))
-                .max_retries(0)
+                .with_limit(max, secs(60))
+                .with_max_retries(0)
                 .task(child.spec("flaky").with_backoff(constant(ms(10))))
                 .task(other.spec("other"));
             let tree = Tree::builder(SupervisorConfig::default()).group(group).build();
@@ -88,8 +88,8 @@ async fn c03_successful_repeats_and_restarts_by_hand_never_count() -> Result<(),
     for strategy in STRATEGIES {
         let (repeats, other) = (Script::new([Step::Succeed(ms(10))]), Script::new([Step::Wait]));
         let group = Group::new("g", strategy)
-            .limit(0, secs(3600))
-            .max_retries(0)
+            .with_limit(0, secs(3600))
+            .with_max_retries(0)
             .task(repeats.spec("repeats").with_restart(ALWAYS))
             .task(other.spec("other"));
         let tree = Tree::builder(SupervisorConfig::default()).group(group).build();
@@ -112,8 +112,9 @@ async fn c04_a_group_restart_counts_as_one_in_its_parent() {
     let journal = Journal::new();
     let [(x, poke), (y, _), (z, _), (side, _)] = journal.children(["x", "y", "z", "side"]);
     // Each failure of `x` fails the inner group, and restarts four tasks.
-    let inner = Group::one_for_all("inner").limit(0, secs(3600)).backoff(constant(secs(1))).task(x).task(y).task(z);
-    let outer = Group::one_for_all("outer").limit(2, secs(3600)).max_retries(0).group(inner).task(side);
+    let inner =
+        Group::one_for_all("inner").with_limit(0, secs(3600)).with_backoff(constant(secs(1))).task(x).task(y).task(z);
+    let outer = Group::one_for_all("outer").with_limit(2, secs(3600)).with_max_retries(0).group(inner).task(side);
     let tree = Tree::builder(SupervisorConfig::default()).group(outer).build();
     let run = tokio::spawn(async move { tree.run_until(pending()).await });
     for round in 1..=3 {
@@ -131,7 +132,7 @@ async fn c05_a_restart_whose_start_fails_counts_each_time() {
     for strategy in STRATEGIES {
         let journal = Journal::new();
         let [(a, _), (b, poke)] = journal.children(["a", "b"]);
-        let group = Group::new("g", strategy).limit(3, secs(3600)).max_retries(0).task(a).task(b);
+        let group = Group::new("g", strategy).with_limit(3, secs(3600)).with_max_retries(0).task(a).task(b);
         let tree = Tree::builder(SupervisorConfig::default()).group(group).build();
         // It works once, and then fails as soon as it begins.
         let run = tokio::spawn(async move { tree.run_until(pending()).await });
@@ -148,8 +149,8 @@ async fn c05_the_window_starts_anew_with_a_group_restart() -> Result<(), Runtime
     let child = Script::new([Step::Fail(secs(1))]);
     let never = Script::new([Step::Wait]);
     let group = Group::one_for_one("g")
-        .limit(1, secs(3600))
-        .backoff(constant(secs(10)))
+        .with_limit(1, secs(3600))
+        .with_backoff(constant(secs(10)))
         .task(child.spec("flaky").with_backoff(constant(secs(1))))
         .task(never.spec("never").with_restart(RestartPolicy::Never));
     let tree = Tree::builder(SupervisorConfig::default()).group(group).build();

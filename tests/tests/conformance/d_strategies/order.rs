@@ -162,7 +162,7 @@ async fn d11_one_that_fails_for_good_before_it_was_ready_fails_the_group() -> Re
     let journal = Journal::new();
     let [(migrate, poke), (serve, _), (other, _)] = journal.children(["migrate", "serve", "other"]);
     let group = Group::one_for_one("g")
-        .max_retries(0)
+        .with_max_retries(0)
         .task(migrate.with_ready(Ready::Completed))
         .task(serve.with_after(["migrate"]))
         .task(other);

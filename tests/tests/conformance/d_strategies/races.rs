@@ -65,9 +65,9 @@ fn erratic(name: &str, watch: &Arc<Watch>) -> TaskSpec {
 
 fn erratic_group(name: &str, watch: &Arc<Watch>) -> Group {
     let group = Group::new(name, STRATEGIES[fastrand::usize(..3)])
-        .backoff(constant(Duration::from_micros(fastrand::u64(0..3) * 200)))
-        .restart(RestartPolicy::OnFailure);
-    let group = if fastrand::bool() { group.limit(fastrand::u32(0..4), Duration::from_millis(5)) } else { group };
+        .with_backoff(constant(Duration::from_micros(fastrand::u64(0..3) * 200)))
+        .with_restart(RestartPolicy::OnFailure);
+    let group = if fastrand::bool() { group.with_limit(fastrand::u32(0..4), Duration::from_millis(5)) } else { group };
     (0..fastrand::u32(1..5)).fold(group, |group, index| {
         let mut spec = erratic(&format!("t{index}"), watch);
         if fastrand::u32(0..4) == 0 {
@@ -134,7 +134,7 @@ fn d08_groups_survive_everything_at_once() {
             let nested = erratic_group("outer", &watch).group(erratic_group("inner", &watch));
             let config = SupervisorConfig { grace: secs(20), signals: false, ..SupervisorConfig::default() };
             let tree = Tree::builder(config)
-                .subscriber(Arc::clone(&recorder))
+                .with_subscriber(Arc::clone(&recorder))
                 .group(nested)
                 .group(erratic_group("other", &watch).not_critical())
                 .build();

@@ -82,7 +82,7 @@ async fn d03_dynamic_children_restart_with_their_siblings_in_order() -> Result<(
     tree.wait_ready().await;
     let x = tree.group("g").add_task(x).await?;
     let y = tree.group("g").add_task(y).await?;
-    assert_eq!((x.name(), y.name()), ("g/x", "g/y"));
+    assert_eq!((x.path(), y.path(), y.name()), ("g/x", "g/y", "y"));
     sleep(secs(1)).await;
     assert_eq!(journal.take(), ["+a", "+b", "+x", "+y"]);
     poke.fail();
@@ -99,7 +99,8 @@ async fn d03_dynamic_children_restart_with_their_siblings_in_order() -> Result<(
 async fn d03_an_earlier_sibling_that_fails_during_a_restart_widens_it() -> Result<(), RuntimeError> {
     let journal = Journal::new();
     let [(a, _), (b, second), (c, first)] = journal.children(["a", "b", "c"]);
-    let (tree, _) = tree(Group::rest_for_one("g").limit(2, secs(3600)).max_retries(0).task(a).task(b).task(c));
+    let (tree, _) =
+        tree(Group::rest_for_one("g").with_limit(2, secs(3600)).with_max_retries(0).task(a).task(b).task(c));
     tree.start().await?;
     sleep(secs(1)).await;
     journal.take();
@@ -194,7 +195,7 @@ async fn d10_a_child_that_is_canceled_before_its_group_starts_is_accounted_for()
         let [(base, ready), (a, _), (b, _)] = journal.children(["base", "a", "b"]);
         let tree = Tree::builder(SupervisorConfig::default())
             .task(base.with_ready(Ready::Signal))
-            .group(Group::one_for_all("g").after(["base"]).task(a).task(b))
+            .group(Group::one_for_all("g").with_after(["base"]).task(a).task(b))
             .build();
         tree.start().await?;
         sleep(secs(1)).await;

@@ -3,8 +3,8 @@
 use std::future::pending;
 use std::sync::Arc;
 
-use taskvisor::{EventKind, Group, RuntimeError, SupervisorConfig, TaskOutcome, Tree};
-use tests::{Recorder, deaf, ms, secs};
+use taskvisor::{EventKind, Group, RestartPolicy, RuntimeError, SupervisorConfig, TaskOutcome, TaskState, Tree};
+use tests::{OK, Recorder, Script, deaf, ms, secs, settle};
 use tokio::time::{Instant, sleep};
 
 use super::{Result, forced, stuck, with_grace};
@@ -16,7 +16,7 @@ async fn e05_one_deadline_covers_nested_groups_and_pending_removals() -> Result 
     let [(a, _), (b, _)] = journal.children(["a", "b"]);
     let inner = Group::one_for_all("inner").task(b).task(deaf("rude"));
     let tree = Tree::builder(with_grace(secs(8)))
-        .subscriber(Arc::clone(&recorder))
+        .with_subscriber(Arc::clone(&recorder))
         .task(a)
         .group(Group::rest_for_one("outer").group(inner))
         .task(deaf("removed"))
@@ -53,7 +53,7 @@ async fn e14_each_layer_gets_its_share_of_the_grace() -> Result {
         let (third, _) = journal.slow("third", secs(1000));
         let builder = Tree::builder(with_grace(secs(9)));
         let tree = if nested {
-            let inner = Group::rest_for_one("inner").after(["first"]).task(second).task(third);
+            let inner = Group::rest_for_one("inner").with_after(["first"]).task(second).task(third);
             builder.task(first).group(inner).build()
         } else {
             builder.task(first).task(second.with_after(["first"])).task(third.with_after(["second"])).build()
@@ -101,6 +101,45 @@ async fn e14_tasks_that_were_added_stop_before_the_tree() -> Result {
     journal.take();
     tree.shutdown().await?;
     assert_eq!(journal.take(), ["-added", "-b", "-a"]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn e14_a_task_that_begins_no_more_attempts_is_not_begun_anew() -> Result {
+    let journal = Journal::new();
+    let [(first, _), (last, _)] = journal.children(["first", "last"]);
+    let waits = Script::new([OK]).spec("waits").with_restart(RestartPolicy::Always { interval: Some(secs(3600)) });
+    let tree = Tree::builder(with_grace(secs(9)))
+        .group(Group::one_for_one("g").task(first).task(waits).task(last.with_after(["first", "waits"])))
+        .build();
+    tree.start().await?;
+    tree.wait_ready().await;
+    sleep(secs(1)).await;
+    let shutdown = tree.shutdown();
+    settle().await;
+    // `last` stops; the others wait for it, and are not requested to stop yet.
+    let [first, waits] = ["g/first", "g/waits"].map(|path| tree.child(path));
+    assert_eq!(first.status().map(|status| status.state), Some(TaskState::Running));
+    assert_eq!(waits.status().map(|status| status.state), Some(TaskState::Interval));
+    for child in [&first, &waits] {
+        assert!(!child.restart(), "{}", child.path());
+        assert!(!child.trigger(), "{}", child.path());
+    }
+    shutdown.await
+}
+
+#[tokio::test(start_paused = true)]
+async fn e14_a_critical_task_that_is_aborted_is_named_as_such() -> Result {
+    let group = Group::one_for_all("g").task(deaf("rude").critical()).with_max_retries(0);
+    let tree = Tree::builder(with_grace(secs(3))).group(group).build();
+    tree.start().await?;
+    settle().await;
+    assert!(tree.child("g/rude").cancel().await?);
+    let failed = tree.shutdown().await.unwrap_err();
+    assert_eq!(
+        failed.to_string(),
+        "`g/rude` was aborted, as it did not stop in time, which `g` needs, which `root` needs"
+    );
     Ok(())
 }
 

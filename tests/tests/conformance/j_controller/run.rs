@@ -69,7 +69,7 @@ async fn a11_declared_slots_keep_run_up_until_shutdown() -> Result {
 #[tokio::test(start_paused = true)]
 async fn a11_a_tree_with_declared_slots_stays_up_until_shutdown() -> Result {
     for with_task in [false, true] {
-        let mut builder = Tree::builder(SupervisorConfig::default()).slot(SlotSpec::new("s"));
+        let mut builder = Tree::builder(SupervisorConfig::default()).with_slot(SlotSpec::new("s"));
         if with_task {
             builder = builder.task(Script::new([OK]).spec("y"));
         }

@@ -75,7 +75,7 @@ fn a04_what_is_wrong_with_a_controller_is_said() {
 
 #[tokio::test(start_paused = true)]
 async fn a04_a_tree_with_an_invalid_slot_is_refused() {
-    let build = || Tree::builder(SupervisorConfig::default()).slot(SlotSpec::new("s").with_capacity(0));
+    let build = || Tree::builder(SupervisorConfig::default()).with_slot(SlotSpec::new("s").with_capacity(0));
     assert_eq!(option_of(&build().try_build().unwrap_err()), "capacity");
     assert_eq!(option_of(&build().build().start().await.unwrap_err()), "capacity");
     assert_eq!(option_of(&build().build().run().await.unwrap_err()), "capacity");

@@ -164,7 +164,7 @@ fn failing_trees() -> [(Tree, &'static str); 3] {
     let error = || TaskError::error(sync_failed());
     let tree = || Tree::builder(SupervisorConfig::default());
     let sync = failing("sync", error).with_max_retries(0);
-    let group = Group::one_for_one("store").max_retries(0).task(sync.clone().critical());
+    let group = Group::one_for_one("store").with_max_retries(0).task(sync.clone().critical());
     let in_limit = failing("sync", error).with_backoff(constant(ms(1)));
     [
         (tree().task(sync.critical()).build(), "`sync` failed (sync failed: connection refused), which `root` needs"),
@@ -173,7 +173,7 @@ fn failing_trees() -> [(Tree, &'static str); 3] {
             "`store/sync` failed (sync failed: connection refused), which `store` needs, which `root` needs",
         ),
         (
-            tree().limit(1, secs(60)).task(in_limit).build(),
+            tree().with_limit(1, secs(60)).task(in_limit).build(),
             "`sync` failed (sync failed: connection refused), `root` exceeded 1 restarts within 60s",
         ),
     ]
@@ -240,12 +240,12 @@ async fn k4c_an_error_whose_display_panics_is_replaced_in_every_text() {
     let retried = failing("retried", || TaskError::error(Unspeakable)).with_backoff(constant(secs(60)));
     let dead = failing("dead", || TaskError::permanent(Unspeakable));
     let tree = Tree::builder(SupervisorConfig::default())
-        .subscriber(recorder.clone())
+        .with_subscriber(recorder.clone())
         .task(retried)
         .task(dead)
         .group(
             Group::one_for_one("g")
-                .max_retries(0)
+                .with_max_retries(0)
                 .not_critical()
                 .task(cooperative("other"))
                 .task(failing("needed", || TaskError::error(Unspeakable)).with_max_retries(0).critical()),

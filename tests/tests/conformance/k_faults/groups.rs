@@ -61,7 +61,7 @@ async fn k2a_added_tasks_wait_for_what_the_group_is_after() -> Result {
     let [(base, ready), (a, _), (x, _)] = journal.children(["base", "a", "x"]);
     let tree = Tree::builder(SupervisorConfig::default())
         .task(base.with_ready(Ready::Signal))
-        .group(Group::rest_for_one("g").after(["base"]).task(a))
+        .group(Group::rest_for_one("g").with_after(["base"]).task(a))
         .build();
     tree.start().await?;
     let x = tree.group("g").add_task(x).await?;
@@ -83,7 +83,7 @@ async fn k2a_added_tasks_wait_for_what_the_group_is_after() -> Result {
 async fn k2a_a_group_takes_tasks_during_its_backoff() -> Result {
     let journal = Journal::new();
     let [(a, poke), (before, _), (during, _), (gone, _)] = journal.children(["a", "before", "during", "gone"]);
-    let tree = tree(Group::one_for_all("g").limit(0, secs(60)).backoff(constant(secs(10))).task(a));
+    let tree = tree(Group::one_for_all("g").with_limit(0, secs(60)).with_backoff(constant(secs(10))).task(a));
     tree.start().await?;
     let before = tree.group("g").add_task(before).await?;
     sleep(secs(1)).await;
@@ -181,7 +181,7 @@ async fn k2b_a_task_and_a_cancel_that_come_while_a_group_fails_are_heeded() -> R
         let only = Script::new([Step::Fatal]);
         let tree = Tree::builder(SupervisorConfig::default())
             .task(cooperative("other"))
-            .group(Group::one_for_one("g").backoff(constant(secs(5))).task(only.spec("only").critical()))
+            .group(Group::one_for_one("g").with_backoff(constant(secs(5))).task(only.spec("only").critical()))
             .build();
         tree.start().await?;
         for _ in 0..turns {
@@ -338,7 +338,7 @@ async fn k1b_others_have_their_turns_while_a_large_group_stops() -> Result {
         });
         TaskSpec::inherit(task)
     };
-    let tree = tree(Group::one_for_one("g").limit(1, secs(1)).tasks((0..CHILDREN).map(child)));
+    let tree = tree(Group::one_for_one("g").with_limit(1, secs(1)).tasks((0..CHILDREN).map(child)));
     tree.start().await?;
     tree.wait_ready().await;
     while running.load(Ordering::Relaxed) < CHILDREN {

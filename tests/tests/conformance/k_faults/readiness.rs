@@ -196,7 +196,7 @@ async fn k6c_readiness_false_names_a_task_and_stays_ready() -> Result {
 async fn k6c_a_group_that_ended_in_failure_is_not_ready_until_it_is_acknowledged() -> Result {
     let failing = Script::new([FAIL]).spec("leaf").with_backoff(constant(ms(1)));
     let tree = Tree::builder(SupervisorConfig::default())
-        .group(Group::one_for_one("store").limit(1, secs(60)).max_retries(0).not_critical().task(failing))
+        .group(Group::one_for_one("store").with_limit(1, secs(60)).with_max_retries(0).not_critical().task(failing))
         .task(cooperative("serve"))
         .build();
     tree.start().await?;
@@ -313,7 +313,7 @@ async fn k6i_a_critical_task_that_is_retried_without_end_is_warned_of_once_a_str
     let always = |script: &Arc<Script>, name| script.spec(name).with_restart(ALWAYS).with_backoff(backoff);
     let other = Script::new([FAIL]);
     let tree = Tree::builder(SupervisorConfig::default())
-        .subscriber(recorder.clone())
+        .with_subscriber(recorder.clone())
         .task(always(&busy, "busy").critical())
         .task(always(&other, "bounded").critical().with_max_retries(100_000))
         .task(always(&other, "not_needed"))
@@ -332,11 +332,11 @@ async fn k6i_a_critical_task_that_is_retried_without_end_is_warned_of_once_a_str
 async fn k6i_a_group_that_is_retried_without_end_is_warned_of() -> Result {
     let recorder = Recorder::new();
     let leaf = || Script::new([FAIL]).spec("leaf").with_restart(RestartPolicy::Never).critical();
-    let group = |name: &str| Group::one_for_one(name).backoff(constant(ms(1))).task(leaf());
+    let group = |name: &str| Group::one_for_one(name).with_backoff(constant(ms(1))).task(leaf());
     let tree = Tree::builder(SupervisorConfig::default())
-        .subscriber(recorder.clone())
+        .with_subscriber(recorder.clone())
         .group(group("needed"))
-        .group(group("bounded").max_retries(100_000))
+        .group(group("bounded").with_max_retries(100_000))
         .group(group("not_needed").not_critical())
         .build();
     tree.start().await?;

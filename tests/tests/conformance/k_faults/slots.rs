@@ -39,7 +39,7 @@ fn controlled(queue_capacity: usize) -> Arc<Supervisor> {
 /// A task in a slot that stops the whole gets an answer at once, and ends by itself.
 #[tokio::test(start_paused = true)]
 async fn k3a_a_task_in_a_slot_that_awaits_the_shutdown_gets_an_answer_at_once() -> Result {
-    let tree = Arc::new(Tree::builder(SupervisorConfig::default()).slot(taskvisor::SlotSpec::new("s")).build());
+    let tree = Arc::new(Tree::builder(SupervisorConfig::default()).with_slot(taskvisor::SlotSpec::new("s")).build());
     let (sender, mut answers) = mpsc::unbounded_channel();
     let stops = TaskFn::arc("stops", {
         let tree = Arc::downgrade(&tree);
@@ -68,7 +68,7 @@ async fn k3a_a_task_in_a_slot_that_awaits_the_shutdown_gets_an_answer_at_once() 
 /// A submission takes the place in the tree that has its name, whether it starts at once or after another.
 #[tokio::test(start_paused = true)]
 async fn k5b_a_place_speaks_of_the_submission_that_has_its_name() -> Result {
-    let builder = Tree::builder(SupervisorConfig::default()).slot(taskvisor::SlotSpec::new("s"));
+    let builder = Tree::builder(SupervisorConfig::default()).with_slot(taskvisor::SlotSpec::new("s"));
     let tree = builder.task(tests::Script::new([tests::OK]).spec("a")).build();
     tree.start().await?;
     settle().await;

@@ -135,8 +135,8 @@ async fn it_finds_a_hang_that_nothing_limits() {
 async fn it_finds_a_limit_that_is_too_tight() {
     for (limit, survives) in [(1, false), (100, true)] {
         let group = Group::one_for_one("shards")
-            .limit(limit, MINUTE)
-            .max_retries(0)
+            .with_limit(limit, MINUTE)
+            .with_max_retries(0)
             .task(TaskSpec::from(Script::new("a").waits().repeats_last()))
             .task(TaskSpec::from(Script::new("b").waits().repeats_last()));
         let tree = Tree::builder(SupervisorConfig::default()).group(group).build();

@@ -175,6 +175,10 @@ impl Cell {
         self.lock().outcome.clone()
     }
 
+    pub(in crate::runtime) fn is_aborted(&self) -> bool {
+        matches!(self.lock().outcome, Some(TaskOutcome::Aborted { .. }))
+    }
+
     pub(crate) async fn outcome(&self) -> TaskOutcome {
         self.when(|state| state.outcome.clone()).await
     }

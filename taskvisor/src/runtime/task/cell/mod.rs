@@ -195,7 +195,7 @@ impl Cell {
     /// Returns its name within its group.
     #[cfg(feature = "tracing")]
     pub(in crate::runtime) fn own_name(&self) -> &str {
-        self.name.rsplit('/').next().unwrap_or_default()
+        crate::tree::last_segment(&self.name)
     }
 
     /// Returns the outcome, if it is set.

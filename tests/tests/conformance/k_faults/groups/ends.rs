@@ -94,7 +94,7 @@ async fn k4e_errors_that_panic_kill_no_driver() -> Result {
     for (shown, dropped) in [(true, false), (false, true), (true, true)] {
         let (fails, running) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
         let group = Group::one_for_all("g")
-            .backoff(constant(secs(1)))
+            .with_backoff(constant(secs(1)))
             .task(bomber("bomber", &fails, &running, shown, dropped).critical())
             .task(counted("other", &running));
         let tree = tree(group);

@@ -102,12 +102,12 @@ async fn k5f_the_empty_path_is_the_root() -> Result {
         .build();
     for tree in [flat, ordered] {
         let root = tree.group("");
-        assert_eq!((root.name(), root.status()), ("", None));
+        assert_eq!((root.path(), root.name(), root.status()), ("", "", None));
         assert!(matches!(root.add_task(cooperative("x")).await, Err(RuntimeError::GroupNotRunning { .. })));
         tree.start().await?;
         settle().await;
         assert_eq!(root.status(), Some(TaskState::Running));
-        assert_eq!((root.child("a").name(), root.group("g").name()), ("a", "g"));
+        assert_eq!((root.child("a").path(), root.group("g").path()), ("a", "g"));
         assert_eq!(root.child("a").status().unwrap().state, TaskState::Running);
         assert!(root.health().is_ready() && root.health().is_live());
         let x = root.add_task(cooperative("x")).await?;

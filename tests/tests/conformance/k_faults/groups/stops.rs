@@ -96,7 +96,7 @@ async fn k6a_a_forced_shutdown_is_said_to_be_forced() -> Result {
     let shutdown = tree.shutdown();
     sleep(secs(1)).await;
     drop(tree.supervisor().shutdown_now());
-    let Err(RuntimeError::ShutdownForced { after, stuck }) = shutdown.await else { panic!() };
+    let Err(RuntimeError::ShutdownForced { after, stuck, .. }) = shutdown.await else { panic!() };
     assert_eq!((after, stuck), (secs(1), vec!["a".to_owned(), "b".to_owned()]));
     Ok(())
 }
@@ -160,8 +160,10 @@ fn k3b_a_layer_that_ignores_its_abort_does_not_eat_the_grace() {
         let builder = Tree::builder(with_grace(secs(20)));
         let third = third.with_stop_timeout(ms(50));
         let tree = if nested {
-            let inner =
-                Group::rest_for_one("inner").after(["first"]).task(second).group(Group::one_for_one("g").task(third));
+            let inner = Group::rest_for_one("inner")
+                .with_after(["first"])
+                .task(second)
+                .group(Group::one_for_one("g").task(third));
             builder.task(first).group(inner).build()
         } else {
             builder.task(first).task(second.with_after(["first"])).task(third.with_after(["second"])).build()

@@ -16,7 +16,7 @@ type Submitted = std::result::Result<TaskHandle, ControllerError>;
 
 fn builder(drain: Duration) -> TreeBuilder {
     let config = SupervisorConfig { drain, grace: secs(20), ..SupervisorConfig::default() };
-    Tree::builder(config).slot(SlotSpec::new("reports")).slot(SlotSpec::new("deploys"))
+    Tree::builder(config).with_slot(SlotSpec::new("reports")).with_slot(SlotSpec::new("deploys"))
 }
 
 /// What tasks of the tree got when they submitted in their clean-up.
@@ -35,7 +35,7 @@ impl Answers {
                 if let Ok(handle) = &submitted {
                     handle.outcome().await;
                 }
-                answers.0.lock().unwrap().push((ctx.name().to_owned(), submitted));
+                answers.0.lock().unwrap().push((ctx.path().to_owned(), submitted));
                 Ok::<(), TaskError>(())
             }
         }))
@@ -61,7 +61,7 @@ impl Answers {
 #[tokio::test(start_paused = true)]
 async fn k6h_a_final_report_that_is_submitted_during_the_drain_runs() -> Result {
     let recorder = Recorder::new();
-    let tree = builder(secs(10)).subscriber(recorder.clone()).task(cooperative("serve")).build();
+    let tree = builder(secs(10)).with_subscriber(recorder.clone()).task(cooperative("serve")).build();
     tree.start().await?;
     settle().await;
     let shutdown = tree.shutdown();
@@ -113,7 +113,7 @@ async fn k6h_a_task_submits_in_its_clean_up_to_a_slot_that_it_is_after() -> Resu
             .task(answers.submits("after", "reports", &script).with_after(["reports"]))
             .task(answers.submits("other", "reports", &script))
             .task(answers.submits("elsewhere", "deploys", &script).with_after(["reports"]))
-            .group(Group::one_for_one("group").after(["reports"]).task(answers.submits("in", "reports", &script)))
+            .group(Group::one_for_one("group").with_after(["reports"]).task(answers.submits("in", "reports", &script)))
             .build();
         tree.start().await?;
         settle().await;
@@ -144,7 +144,7 @@ async fn k6h_slots_that_nobody_is_after_stop_before_the_tree_and_the_others_afte
         }))
     };
     let tree = builder(secs(0))
-        .subscriber(recorder.clone())
+        .with_subscriber(recorder.clone())
         .task(slow("first"))
         .task(slow("serve").with_after(["first", "reports"]))
         .build();
@@ -176,7 +176,7 @@ async fn k6h_every_submission_resolves_once_at_each_end() -> Result {
         let answers = Answers::default();
         let script = Script::new([Step::Deaf]);
         let tree = builder(secs(0))
-            .subscriber(recorder.clone())
+            .with_subscriber(recorder.clone())
             .task(answers.submits("after", "reports", &script).with_after(["reports"]))
             .build();
         tree.start().await?;
@@ -224,7 +224,7 @@ async fn k6h_a_name_in_after_is_a_sibling_or_a_slot_and_only_at_the_root() -> Re
 #[tokio::test(start_paused = true)]
 async fn k6h_those_in_line_wait_on_during_the_drain() -> Result {
     let controller = taskvisor::ControllerConfig { queue_capacity: 1, ..taskvisor::ControllerConfig::default() };
-    let tree = builder(secs(10)).controller(controller).task(cooperative("serve")).build();
+    let tree = builder(secs(10)).with_controller(controller).task(cooperative("serve")).build();
     tree.start().await?;
     let script = Script::new([Step::Succeed(secs(2))]);
     for _ in 0..2 {

@@ -72,7 +72,7 @@ async fn k3b_tasks_that_were_added_have_what_is_left_but_a_reserve_and_their_own
 #[tokio::test(start_paused = true)]
 async fn k3e_a_drain_ends_when_no_child_is_left() {
     let config = || SupervisorConfig { drain: secs(3600), ..with_grace(secs(3600)) };
-    let group = |task| Group::one_for_one("g").restart(RestartPolicy::Never).task(task);
+    let group = |task| Group::one_for_one("g").with_restart(RestartPolicy::Never).task(task);
     let trees = [
         Tree::builder(config()).task(fatal("a")).build(),
         Tree::builder(config()).group(group(fatal("a"))).build(),
@@ -232,7 +232,7 @@ async fn k5q_a_failed_tree_fails_its_run_however_often_its_error_can_be_formatte
         let spec = TaskSpec::inherit(task).with_restart(RestartPolicy::Never).critical();
         let builder = Tree::builder(SupervisorConfig::default());
         let tree = if group {
-            builder.group(Group::one_for_one("g").restart(RestartPolicy::Never).task(spec))
+            builder.group(Group::one_for_one("g").with_restart(RestartPolicy::Never).task(spec))
         } else {
             builder.task(spec)
         }
@@ -268,7 +268,7 @@ async fn k5g_after_a_shutdown_there_is_one_answer() -> Result {
 async fn k5m_a_failed_tree_of_which_nothing_was_aborted_says_that_all_stopped() {
     let recorder = Recorder::new();
     let tree = Tree::builder(with_grace(secs(1)))
-        .subscriber(Arc::clone(&recorder))
+        .with_subscriber(Arc::clone(&recorder))
         .task(cooperative("polite"))
         .task(fatal("a"))
         .build();
@@ -284,7 +284,7 @@ async fn k5m_a_failed_tree_of_which_nothing_was_aborted_says_that_all_stopped() 
 async fn k5m_a_failed_tree_of_which_something_was_aborted_says_so() {
     let recorder = Recorder::new();
     let tree = Tree::builder(with_grace(secs(1)))
-        .subscriber(Arc::clone(&recorder))
+        .with_subscriber(Arc::clone(&recorder))
         .task(deaf("deaf"))
         .task(fatal("a"))
         .build();
@@ -316,7 +316,7 @@ async fn k5m_a_forced_shutdown_has_an_event_and_says_after_how_long_and_names_wh
         let error = shutdown.await.unwrap_err();
         assert_eq!(error.to_string(), "1 task aborted, as the shutdown was forced after 400ms: deaf");
         assert_eq!(error.as_label(), "runtime_shutdown_forced");
-        let RuntimeError::ShutdownForced { after, stuck } = error else { panic!("{error:?}") };
+        let RuntimeError::ShutdownForced { after, stuck, .. } = error else { panic!("{error:?}") };
         assert_eq!((after, stuck), (ms(400), vec!["deaf".to_owned()]));
     }
     let seen = recorder.seen();

@@ -1,0 +1,348 @@
+//! What an event says, as one variant for each kind.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use super::{Event, EventKind, Reason};
+
+/// What an event says: a variant for each [`EventKind`], with the fields that events of this kind have.
+///
+/// [`Event::data`] gives it. It borrows from the event, and costs nothing where it is not asked for. What every event
+/// may have stays in [`Event`]: the [`id`](Event::id) of the registration, [`seq`](Event::seq) and [`at`](Event::at).
+///
+/// The events of a supervisor have all the fields of their kind. In one that was made by hand, by [`Event::new`], a
+/// text that was not set is empty, and a number or duration is zero.
+///
+/// # Examples
+/// ```
+/// use taskvisor::{Event, EventData, Subscribe};
+///
+/// struct Alerts;
+///
+/// #[async_trait::async_trait]
+/// impl Subscribe for Alerts {
+///     async fn on_event(&self, event: &Event) {
+///         match event.data() {
+///             EventData::TaskFailed { task, attempt, reason, .. } => println!("{task}: attempt {attempt}: {reason}"),
+///             EventData::BackoffScheduled { task, delay, .. } => println!("{task}: next attempt in {delay:?}"),
+///             EventData::ActorDead { task, reason, .. } => println!("{task} is not retried: {reason}"),
+///             _ => {}
+///         }
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum EventData<'a> {
+    /// An attempt begins.
+    #[non_exhaustive]
+    TaskStarting {
+        /// The path of the task.
+        task: &'a str,
+        /// The attempt, counted from 1.
+        attempt: u32,
+    },
+    /// An attempt ended in success, was requested to stop, or gave up.
+    #[non_exhaustive]
+    TaskStopped {
+        /// The path of the task.
+        task: &'a str,
+        /// The attempt, counted from 1.
+        attempt: u32,
+        /// `None` after a success; else what the attempt ended with.
+        reason: Option<&'a Reason>,
+    },
+    /// An attempt failed, or was aborted.
+    #[non_exhaustive]
+    TaskFailed {
+        /// The path of the task.
+        task: &'a str,
+        /// The attempt, counted from 1; 0 if the start failed before any attempt began.
+        attempt: u32,
+        /// What it failed with. An attempt that was aborted has no [`error`](Reason::error).
+        reason: &'a Reason,
+    },
+    /// An attempt exceeded its timeout.
+    #[non_exhaustive]
+    TimeoutHit {
+        /// The path of the task.
+        task: &'a str,
+        /// The attempt, counted from 1.
+        attempt: u32,
+        /// The timeout, rounded down to milliseconds.
+        timeout: Duration,
+    },
+    /// The next attempt waits.
+    #[non_exhaustive]
+    BackoffScheduled {
+        /// The path of the task.
+        task: &'a str,
+        /// The attempt that ended, counted from 1; 0 if the start failed before any attempt began.
+        attempt: u32,
+        /// How long the next attempt waits, rounded down to milliseconds.
+        delay: Duration,
+        /// The failure that the backoff follows. The wait for an interval, after a success, has no
+        /// [`error`](Reason::error).
+        reason: &'a Reason,
+    },
+    /// The restart policy asks for no other attempt.
+    #[non_exhaustive]
+    ActorExhausted {
+        /// The path of the task.
+        task: &'a str,
+        /// The last attempt, counted from 1; 0 if the start failed before any attempt began.
+        attempt: u32,
+        /// `None` if the task completed; else what it failed with.
+        reason: Option<&'a Reason>,
+    },
+    /// A fatal error ended the task.
+    #[non_exhaustive]
+    ActorDead {
+        /// The path of the task.
+        task: &'a str,
+        /// The last attempt, counted from 1.
+        attempt: u32,
+        /// The error.
+        reason: &'a Reason,
+    },
+    /// A task is registered.
+    #[non_exhaustive]
+    TaskAdded {
+        /// The path of the task.
+        task: &'a str,
+    },
+    /// A registration has ended and its name is free.
+    #[non_exhaustive]
+    TaskRemoved {
+        /// The path of the task.
+        task: &'a str,
+    },
+    /// A task is about to be registered.
+    #[non_exhaustive]
+    TaskAddRequested {
+        /// The path of the task.
+        task: &'a str,
+    },
+    /// A task was requested to stop, by name or through its handle.
+    #[non_exhaustive]
+    TaskRemoveRequested {
+        /// The path of the task.
+        task: &'a str,
+    },
+    /// A shutdown was requested.
+    #[non_exhaustive]
+    ShutdownRequested {
+        /// By whom.
+        reason: &'a Reason,
+    },
+    /// A shutdown was forced.
+    #[non_exhaustive]
+    ShutdownForced {
+        /// By whom.
+        reason: &'a Reason,
+    },
+    /// Every task stopped in the time that it was given.
+    #[non_exhaustive]
+    AllStoppedWithinGrace {
+        /// Why the tree failed, if it did.
+        reason: Option<&'a Reason>,
+    },
+    /// Some tasks had to be aborted.
+    #[non_exhaustive]
+    GraceExceeded {
+        /// Which tasks, and why the tree failed, if it did.
+        reason: &'a Reason,
+    },
+    /// A submission was taken.
+    #[non_exhaustive]
+    ControllerSubmitted {
+        /// The path of the task.
+        task: &'a str,
+        /// The name of the slot.
+        slot: &'a str,
+        /// How many wait in the slot now.
+        waiting: u64,
+    },
+    /// A submission will not run.
+    #[non_exhaustive]
+    ControllerRejected {
+        /// The path of the task.
+        task: &'a str,
+        /// The name of the slot.
+        slot: &'a str,
+        /// How many wait in the slot now.
+        waiting: u64,
+        /// Why: the label of a [`RejectReason`](crate::RejectReason::as_label), or `canceled`.
+        reason: &'a Reason,
+    },
+    /// A slot goes from one state to another, of `idle`, `running` and `stopping`.
+    #[non_exhaustive]
+    ControllerSlotTransition {
+        /// The name of the slot.
+        slot: &'a str,
+        /// The path of the task that owns the slot now. `None` if it is idle.
+        owner: Option<&'a str>,
+        /// The state before.
+        from: &'a str,
+        /// The state now.
+        to: &'a str,
+        /// How many wait in the slot now.
+        waiting: u64,
+    },
+    /// Something goes on that somebody should look at.
+    #[non_exhaustive]
+    Warning {
+        /// The path of the task or group; that of the root is empty.
+        task: &'a str,
+        /// What goes on, and what is missing.
+        reason: &'a Reason,
+    },
+    /// A subscriber panicked.
+    #[non_exhaustive]
+    SubscriberPanicked {
+        /// The name of the subscriber.
+        subscriber: &'a str,
+        /// How often it panicked in this burst.
+        count: u64,
+        /// The message of a panic.
+        reason: &'a Reason,
+    },
+    /// A subscriber's queue was full.
+    #[non_exhaustive]
+    SubscriberOverflow {
+        /// The name of the subscriber.
+        subscriber: &'a str,
+        /// How many events it lost in this burst.
+        lost: u64,
+    },
+}
+
+impl Event {
+    /// What the event says: a variant for each kind, with the fields that this kind has.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use taskvisor::{Event, EventData, EventKind};
+    ///
+    /// let mut event = Event::new(EventKind::TimeoutHit);
+    /// event.task = Some("sync".into());
+    /// event.attempt = Some(2);
+    /// event.timeout_ms = Some(500);
+    ///
+    /// let EventData::TimeoutHit { task, attempt, timeout, .. } = event.data() else { panic!() };
+    /// assert_eq!((task, attempt, timeout), ("sync", 2, Duration::from_millis(500)));
+    /// ```
+    #[must_use]
+    pub fn data(&self) -> EventData<'_> {
+        let task = self.task.as_deref().unwrap_or_default();
+        let slot = self.slot.as_deref().unwrap_or_default();
+        let attempt = self.attempt.unwrap_or_default();
+        let count = self.count.unwrap_or_default();
+        let because = self.reason.as_ref();
+        let reason = because.unwrap_or(&NO_REASON);
+        match self.kind {
+            EventKind::TaskStarting => EventData::TaskStarting { task, attempt },
+            EventKind::TaskStopped => EventData::TaskStopped { task, attempt, reason: because },
+            EventKind::TaskFailed => EventData::TaskFailed { task, attempt, reason },
+            EventKind::TimeoutHit => {
+                EventData::TimeoutHit { task, attempt, timeout: self.timeout().unwrap_or_default() }
+            }
+            EventKind::BackoffScheduled => {
+                EventData::BackoffScheduled { task, attempt, delay: self.delay().unwrap_or_default(), reason }
+            }
+            EventKind::ActorExhausted => EventData::ActorExhausted { task, attempt, reason: because },
+            EventKind::ActorDead => EventData::ActorDead { task, attempt, reason },
+            EventKind::TaskAdded => EventData::TaskAdded { task },
+            EventKind::TaskRemoved => EventData::TaskRemoved { task },
+            EventKind::TaskAddRequested => EventData::TaskAddRequested { task },
+            EventKind::TaskRemoveRequested => EventData::TaskRemoveRequested { task },
+            EventKind::ShutdownRequested => EventData::ShutdownRequested { reason },
+            EventKind::ShutdownForced => EventData::ShutdownForced { reason },
+            EventKind::AllStoppedWithinGrace => EventData::AllStoppedWithinGrace { reason: because },
+            EventKind::GraceExceeded => EventData::GraceExceeded { reason },
+            EventKind::ControllerSubmitted => EventData::ControllerSubmitted { task, slot, waiting: count },
+            EventKind::ControllerRejected => EventData::ControllerRejected { task, slot, waiting: count, reason },
+            EventKind::ControllerSlotTransition => {
+                let (from, to) = reason.split_once(" -> ").unwrap_or_default();
+                EventData::ControllerSlotTransition { slot, owner: self.task.as_deref(), from, to, waiting: count }
+            }
+            EventKind::Warning => EventData::Warning { task, reason },
+            EventKind::SubscriberPanicked => EventData::SubscriberPanicked { subscriber: task, count, reason },
+            EventKind::SubscriberOverflow => EventData::SubscriberOverflow { subscriber: task, lost: count },
+        }
+    }
+}
+
+/// Stands for the reason of an event that was made by hand and has none.
+static NO_REASON: Reason = Reason { error: None, text: OnceLock::new() };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An event of that kind with every field set.
+    fn full(kind: EventKind) -> Event {
+        let reason = if kind == EventKind::ControllerSlotTransition { "idle -> running" } else { "refused" };
+        Event {
+            task: Some("a/b".into()),
+            slot: Some("s".into()),
+            attempt: Some(3),
+            delay_ms: Some(400),
+            timeout_ms: Some(5000),
+            count: Some(7),
+            ..Event::new(kind).because(reason)
+        }
+    }
+
+    #[test]
+    fn each_kind_has_its_own_fields_and_no_others() {
+        let expected = [
+            (EventKind::TaskStarting, r#"TaskStarting { task: "a/b", attempt: 3 }"#),
+            (EventKind::TaskStopped, r#"TaskStopped { task: "a/b", attempt: 3, reason: Some("refused") }"#),
+            (EventKind::TaskFailed, r#"TaskFailed { task: "a/b", attempt: 3, reason: "refused" }"#),
+            (EventKind::TimeoutHit, r#"TimeoutHit { task: "a/b", attempt: 3, timeout: 5s }"#),
+            (
+                EventKind::BackoffScheduled,
+                r#"BackoffScheduled { task: "a/b", attempt: 3, delay: 400ms, reason: "refused" }"#,
+            ),
+            (EventKind::ActorExhausted, r#"ActorExhausted { task: "a/b", attempt: 3, reason: Some("refused") }"#),
+            (EventKind::ActorDead, r#"ActorDead { task: "a/b", attempt: 3, reason: "refused" }"#),
+            (EventKind::TaskAdded, r#"TaskAdded { task: "a/b" }"#),
+            (EventKind::TaskRemoved, r#"TaskRemoved { task: "a/b" }"#),
+            (EventKind::TaskAddRequested, r#"TaskAddRequested { task: "a/b" }"#),
+            (EventKind::TaskRemoveRequested, r#"TaskRemoveRequested { task: "a/b" }"#),
+            (EventKind::ShutdownRequested, r#"ShutdownRequested { reason: "refused" }"#),
+            (EventKind::ShutdownForced, r#"ShutdownForced { reason: "refused" }"#),
+            (EventKind::AllStoppedWithinGrace, r#"AllStoppedWithinGrace { reason: Some("refused") }"#),
+            (EventKind::GraceExceeded, r#"GraceExceeded { reason: "refused" }"#),
+            (EventKind::ControllerSubmitted, r#"ControllerSubmitted { task: "a/b", slot: "s", waiting: 7 }"#),
+            (
+                EventKind::ControllerRejected,
+                r#"ControllerRejected { task: "a/b", slot: "s", waiting: 7, reason: "refused" }"#,
+            ),
+            (
+                EventKind::ControllerSlotTransition,
+                r#"ControllerSlotTransition { slot: "s", owner: Some("a/b"), from: "idle", to: "running", waiting: 7 }"#,
+            ),
+            (EventKind::Warning, r#"Warning { task: "a/b", reason: "refused" }"#),
+            (EventKind::SubscriberPanicked, r#"SubscriberPanicked { subscriber: "a/b", count: 7, reason: "refused" }"#),
+            (EventKind::SubscriberOverflow, r#"SubscriberOverflow { subscriber: "a/b", lost: 7 }"#),
+        ];
+        for (kind, data) in expected {
+            assert_eq!(format!("{:?}", full(kind).data()), data);
+        }
+        // None is left out: kinds are numbered from 0, and `SubscriberOverflow` is the last.
+        assert_eq!(expected.len() as u64, EventKind::SubscriberOverflow as u64 + 1);
+    }
+
+    #[test]
+    fn what_was_not_set_is_empty() {
+        let event = Event::new(EventKind::ControllerSlotTransition);
+        let empty = r#"ControllerSlotTransition { slot: "", owner: None, from: "", to: "", waiting: 0 }"#;
+        assert_eq!(format!("{:?}", event.data()), empty);
+        let event = Event::new(EventKind::TaskFailed);
+        assert_eq!(format!("{:?}", event.data()), r#"TaskFailed { task: "", attempt: 0, reason: "" }"#);
+        let event = Event::new(EventKind::TimeoutHit);
+        assert_eq!((event.timeout(), event.delay()), (None, None));
+    }
+}

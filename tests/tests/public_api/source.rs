@@ -1,0 +1,190 @@
+//! The source of a crate: its modules, and what a name in one of them stands for.
+
+use std::path::Path;
+
+use proc_macro2::Ident;
+use quote::ToTokens;
+use syn::{Attribute, Item, Meta, UseTree, Visibility};
+
+use crate::text::compact;
+
+/// The modules of a crate, the root first.
+pub(crate) struct Source {
+    pub(crate) modules: Vec<Module>,
+}
+
+/// One module, with the conditions under which it is compiled.
+pub(crate) struct Module {
+    pub(crate) path: Vec<String>,
+    pub(crate) items: Vec<Item>,
+    pub(crate) conditions: Vec<String>,
+}
+
+/// An item, and the module that defines it.
+pub(crate) type Defined<'a> = (&'a Module, &'a Item);
+
+/// A name that a `use` brings into a module.
+pub(crate) struct Import {
+    pub(crate) name: String,
+    pub(crate) path: Vec<String>,
+}
+
+impl Source {
+    /// Loads the crate whose root is that file; `read` gives the text of a file, if there is one.
+    pub(crate) fn load(root: &Path, read: &dyn Fn(&Path) -> Option<String>) -> Self {
+        let mut source = Self { modules: Vec::new() };
+        let items = parse(&read(root).expect("the root of the crate"));
+        source.add(Vec::new(), items, Vec::new(), root.parent().expect("a folder"), read);
+        source
+    }
+
+    fn add(
+        &mut self,
+        path: Vec<String>,
+        items: Vec<Item>,
+        conditions: Vec<String>,
+        folder: &Path,
+        read: &dyn Fn(&Path) -> Option<String>,
+    ) {
+        let mut children = Vec::new();
+        for item in &items {
+            let Item::Mod(module) = item else { continue };
+            let own = conditions_of(&module.attrs);
+            if own.iter().any(|condition| condition == "test") {
+                continue;
+            }
+            let name = module.ident.to_string();
+            let given = path_of(&module.attrs).map(|file| folder.join(file));
+            let below = match &given {
+                Some(file) => file.parent().expect("a folder").to_owned(),
+                None => folder.join(&name),
+            };
+            let items = match (&module.content, given) {
+                (Some((_, items)), _) => items.clone(),
+                (None, Some(file)) => parse(&read(&file).unwrap_or_else(|| panic!("no {}", file.display()))),
+                (None, None) => {
+                    let files = [folder.join(format!("{name}.rs")), below.join("mod.rs")];
+                    parse(&files.iter().find_map(|file| read(file)).unwrap_or_else(|| panic!("none of {files:?}")))
+                }
+            };
+            let path = [&path[..], &[name]].concat();
+            children.push((path, items, [&conditions[..], &own[..]].concat(), below));
+        }
+        self.modules.push(Module { path, items, conditions });
+        for (path, items, conditions, folder) in children {
+            self.add(path, items, conditions, &folder, read);
+        }
+    }
+
+    pub(crate) fn module(&self, path: &[String]) -> Option<&Module> {
+        self.modules.iter().find(|module| module.path == path)
+    }
+
+    /// The item that a path stands for in `module`. `None` if that is in another crate, or a module.
+    pub(crate) fn resolve(&self, module: &Module, path: &[String]) -> Option<Defined<'_>> {
+        self.follow(module, path, 0)
+    }
+
+    fn follow(&self, module: &Module, path: &[String], depth: usize) -> Option<Defined<'_>> {
+        assert!(depth < 20, "{path:?} is defined by itself");
+        let (name, parents) = path.split_last()?;
+        let Some((first, between)) = parents.split_first() else { return self.named(module, name, depth) };
+        let mut at = match first.as_str() {
+            "crate" => Vec::new(),
+            "self" => module.path.clone(),
+            "super" => module.path[..module.path.len() - 1].to_vec(),
+            child => [&module.path[..], &[child.to_owned()]].concat(),
+        };
+        for segment in between {
+            if segment == "super" { drop(at.pop()) } else { at.push(segment.clone()) }
+        }
+        self.named(self.module(&at)?, name, depth)
+    }
+
+    /// The item that is defined or imported under a name in a module.
+    fn named(&self, module: &Module, name: &str, depth: usize) -> Option<Defined<'_>> {
+        let module = self.module(&module.path)?;
+        if let Some(item) = module.items.iter().find(|item| ident_of(item).is_some_and(|ident| ident == name)) {
+            return Some((module, item));
+        }
+        let imported =
+            module.items.iter().filter_map(|item| if let Item::Use(item) = item { Some(item) } else { None });
+        imported
+            .flat_map(|item| imports(&item.tree))
+            .filter(|import| import.name == name && import.path != [name])
+            .find_map(|import| self.follow(module, &import.path, depth + 1))
+    }
+}
+
+fn parse(text: &str) -> Vec<Item> {
+    syn::parse_file(text).expect("valid source").items
+}
+
+/// The names that a `use` brings in.
+pub(crate) fn imports(tree: &UseTree) -> Vec<Import> {
+    fn walk(tree: &UseTree, path: &mut Vec<String>, found: &mut Vec<Import>) {
+        let mut import = |name: &Ident, last: &Ident| {
+            let own = if last == "self" { Vec::new() } else { vec![last.to_string()] };
+            let path = [&path[..], &own[..]].concat();
+            let name = if name == "self" { path.last().cloned().unwrap_or_default() } else { name.to_string() };
+            found.push(Import { name, path });
+        };
+        match tree {
+            UseTree::Name(it) => import(&it.ident, &it.ident),
+            UseTree::Rename(it) => import(&it.rename, &it.ident),
+            UseTree::Path(it) => {
+                path.push(it.ident.to_string());
+                walk(&it.tree, path, found);
+                path.pop();
+            }
+            UseTree::Group(group) => group.items.iter().for_each(|tree| walk(tree, path, found)),
+            UseTree::Glob(_) => found.push(Import { name: "*".into(), path: path.clone() }),
+        }
+    }
+    let mut found = Vec::new();
+    walk(tree, &mut Vec::new(), &mut found);
+    found
+}
+
+/// The name of an item other than a module.
+fn ident_of(item: &Item) -> Option<&Ident> {
+    match item {
+        Item::Const(item) => Some(&item.ident),
+        Item::Enum(item) => Some(&item.ident),
+        Item::Fn(item) => Some(&item.sig.ident),
+        Item::Macro(item) => item.ident.as_ref(),
+        Item::Static(item) => Some(&item.ident),
+        Item::Struct(item) => Some(&item.ident),
+        Item::Trait(item) => Some(&item.ident),
+        Item::Type(item) => Some(&item.ident),
+        Item::Union(item) => Some(&item.ident),
+        _ => None,
+    }
+}
+
+pub(crate) fn is_public(visibility: &Visibility) -> bool {
+    matches!(visibility, Visibility::Public(_))
+}
+
+/// The conditions of its `#[cfg(..)]`.
+pub(crate) fn conditions_of(attrs: &[Attribute]) -> Vec<String> {
+    arguments(attrs, "cfg").collect()
+}
+
+pub(crate) fn is_hidden(attrs: &[Attribute]) -> bool {
+    arguments(attrs, "doc").any(|argument| argument == "hidden")
+}
+
+/// What stands in the parentheses of attributes of that name.
+pub(crate) fn arguments<'a>(attrs: &'a [Attribute], name: &'a str) -> impl Iterator<Item = String> + 'a {
+    attrs.iter().filter(move |attr| attr.path().is_ident(name)).filter_map(|attr| match &attr.meta {
+        Meta::List(list) => Some(compact(&list.tokens)),
+        _ => None,
+    })
+}
+
+fn path_of(attrs: &[Attribute]) -> Option<String> {
+    let attr = attrs.iter().find(|attr| attr.path().is_ident("path"))?;
+    let Meta::NameValue(pair) = &attr.meta else { return None };
+    Some(pair.value.to_token_stream().to_string().trim_matches('"').to_owned())
+}
