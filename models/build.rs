@@ -74,7 +74,7 @@ const MUTANTS: [Mutant; 10] = [
                 "        let exchange = self.host.as_ref();\n        exchange.crew().leave(self.place);\n        \
              if let (Some(lane)",
             ),
-            ("duty", "        exchange.crew().leave(self.place);\n        // Whoever", "        // Whoever"),
+            ("duty", "        exchange.crew().leave(self.place);\n        // Waiters", "        // Waiters"),
         ],
     ),
     // A stream that is opened lets what is published later overtake what it takes from `open`.
