@@ -1,6 +1,7 @@
-//! What can be learned of a running supervisor: states, outcomes, health and snapshots, and forms of them.
+//! The state of a running supervisor as data: statuses, outcomes, health and snapshots, and their forms for other
+//! systems.
 //!
-//! Everything here is plain data that `runtime::inspect` makes on request. `json`, `probe` and `systemd` are forms of
+//! Everything here is plain data that `runtime::inspect` creates on request. `json`, `probe` and `systemd` are forms of
 //! that data for other systems. Nothing in the runtime reads it back.
 
 mod causes;
