@@ -74,7 +74,7 @@ pub enum TaskOutcome {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum RejectReason {
-    /// Its slot was busy, under [`DropIfRunning`](crate::AdmissionPolicy::DropIfRunning).
+    /// Its slot was busy, under the admission policy `DropIfRunning`.
     Busy,
     /// It waited to replace the running task, and a later submission superseded it.
     Superseded,
