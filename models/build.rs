@@ -54,9 +54,9 @@ const MUTANTS: [Mutant; 10] = [
         "claim_in_two_steps",
         &[(
             "crew",
-            "!self.places[*place].swap(true, Ordering::AcqRel)",
-            "!self.places[*place].load(Ordering::Acquire) && {\n            \
-             self.places[*place].store(true, Ordering::Release);\n            true\n        }",
+            "!self.duties[*duty].swap(true, Ordering::AcqRel)",
+            "!self.duties[*duty].load(Ordering::Acquire) && {\n            \
+             self.duties[*duty].store(true, Ordering::Release);\n            true\n        }",
         )],
     ),
     // A worker that dies takes what it had in hand with it.
@@ -71,10 +71,10 @@ const MUTANTS: [Mutant; 10] = [
             (
                 "duty",
                 "        let exchange = self.host.as_ref();\n        if let (Some(lane)",
-                "        let exchange = self.host.as_ref();\n        exchange.crew().leave(self.place);\n        \
+                "        let exchange = self.host.as_ref();\n        exchange.crew().leave(self.index);\n        \
              if let (Some(lane)",
             ),
-            ("duty", "        exchange.crew().leave(self.place);\n        // Waiters", "        // Waiters"),
+            ("duty", "        exchange.crew().leave(self.index);\n        // Waiters", "        // Waiters"),
         ],
     ),
     // A stream that is opened lets what is published later overtake what it takes from `open`.

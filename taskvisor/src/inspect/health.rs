@@ -27,11 +27,11 @@ use super::timestamp::Rfc3339;
 #[non_exhaustive]
 pub struct Health {
     /// The attempts that are past a deadline.
-    pub not_live: Vec<Unwell>,
+    pub not_live: Vec<Unhealthy>,
     /// The tasks that are not ready.
-    pub not_ready: Vec<Unwell>,
+    pub not_ready: Vec<Unhealthy>,
     /// The tasks that are not ready and do not count.
-    pub not_counted: Vec<Unwell>,
+    pub not_counted: Vec<Unhealthy>,
     /// The number of failures that are not kept by path.
     pub(crate) more: usize,
     pub(crate) phase: Phase,
@@ -52,7 +52,7 @@ pub(crate) enum Phase {
 /// A task or group that is not healthy.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Unwell {
+pub struct Unhealthy {
     /// The path.
     pub path: String,
     /// The problem.
@@ -95,8 +95,8 @@ impl Health {
         self.phase == Phase::Open && self.not_ready.is_empty() && self.more == 0
     }
 
-    pub(crate) fn add(&mut self, counts: bool, unwell: Unwell) {
-        if counts { self.not_ready.push(unwell) } else { self.not_counted.push(unwell) }
+    pub(crate) fn add(&mut self, counts: bool, unhealthy: Unhealthy) {
+        if counts { self.not_ready.push(unhealthy) } else { self.not_counted.push(unhealthy) }
     }
 }
 
@@ -111,7 +111,7 @@ impl fmt::Display for Phase {
     }
 }
 
-impl fmt::Display for Unwell {
+impl fmt::Display for Unhealthy {
     /// Formats one line for any path: `store/pool: not ready: backoff, since 2026-11-23T08:15:30Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", shortened(&self.path, PATH), self.problem)?;

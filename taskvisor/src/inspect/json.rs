@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::causes::{messages, one_line};
-use super::health::{Health, Problem, Unwell};
+use super::health::{Health, Problem, Unhealthy};
 use super::outcome::{RejectReason, TaskOutcome};
 use super::snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
 use super::status::{TaskId, TaskState, TaskStatus};
@@ -168,7 +168,7 @@ impl Serialize for Health {
     }
 }
 
-impl Serialize for Unwell {
+impl Serialize for Unhealthy {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (label, instead) = match self.problem {
             Problem::Silent => ("silent", None),
@@ -177,7 +177,7 @@ impl Serialize for Unwell {
             Problem::Failed => ("failed", None),
             Problem::AwaitsPermit { .. } => ("awaits_permit", Some(TaskState::Pending)),
         };
-        fields!(serializer, "Unwell", {
+        fields!(serializer, "Unhealthy", {
             path: Some(&self.path),
             problem: Some(label),
             state: instead,

@@ -20,7 +20,7 @@ mod timestamp;
 pub(crate) use causes::messages;
 pub(crate) use causes::{into_line, one_line};
 pub(crate) use health::Phase;
-pub use health::{Health, Problem, Unwell};
+pub use health::{Health, Problem, Unhealthy};
 pub use outcome::{RejectReason, TaskOutcome};
 pub use probe::Probe;
 pub(crate) use snapshot::shortened;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::health::{Health, Phase, Unwell};
+use super::health::{Health, Phase, Unhealthy};
 
 /// The response to `/livez` or `/readyz`, for any web server: a status and a body of plain text.
 ///
@@ -95,8 +95,8 @@ impl Probe {
     }
 }
 
-fn lines(unwell: &[Unwell]) -> impl Iterator<Item = String> + '_ {
-    unwell.iter().map(ToString::to_string)
+fn lines(unhealthy: &[Unhealthy]) -> impl Iterator<Item = String> + '_ {
+    unhealthy.iter().map(ToString::to_string)
 }
 
 impl Health {

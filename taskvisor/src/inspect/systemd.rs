@@ -34,7 +34,7 @@ use sd_notify::NotifyState;
 use tokio::time::{Instant, timeout_at};
 
 use super::causes::one_line;
-use super::health::{Health, Phase, Problem, Unwell};
+use super::health::{Health, Phase, Problem, Unhealthy};
 use super::snapshot::shortened;
 use crate::runtime::Core;
 use crate::supervisor::{RuntimeError, SupervisorHandle};
@@ -95,7 +95,7 @@ async fn tell(core: &Core, watchdog: Option<Duration>, mut send: impl FnMut(&[No
         if stopped {
             return;
         }
-        let next = pulse.as_ref().map_or(now + TICK, |pulse| pulse.next_look(now));
+        let next = pulse.as_ref().map_or(now + TICK, |pulse| pulse.next_check(now));
         let _ = timeout_at(next, news).await;
     }
 }
@@ -120,7 +120,7 @@ impl Pulse {
     }
 
     /// A message that is overdue, because the tree is not live, is sent when that changes.
-    fn next_look(&self, now: Instant) -> Instant {
+    fn next_check(&self, now: Instant) -> Instant {
         let tick = now + TICK.min(self.period);
         if self.due > now { tick.min(self.due) } else { tick }
     }
@@ -182,12 +182,12 @@ fn last_status(verdict: &Result<(), RuntimeError>) -> String {
 }
 
 /// Formats the first few names.
-fn who(what: &str, unwell: &[Unwell]) -> String {
+fn who(what: &str, unhealthy: &[Unhealthy]) -> String {
     const NAMED: usize = 3;
-    if unwell.is_empty() {
+    if unhealthy.is_empty() {
         return String::new();
     }
-    let name = |one: &Unwell| {
+    let name = |one: &Unhealthy| {
         let path = shortened(&one.path, 60);
         match one.problem {
             Problem::NotReady(state) => format!("{path} ({state})"),
@@ -199,8 +199,8 @@ fn who(what: &str, unwell: &[Unwell]) -> String {
             Problem::Silent | Problem::PastStop => path,
         }
     };
-    let named = unwell.iter().take(NAMED).map(name).collect::<Vec<_>>().join(", ");
-    match unwell.len().saturating_sub(NAMED) {
+    let named = unhealthy.iter().take(NAMED).map(name).collect::<Vec<_>>().join(", ");
+    match unhealthy.len().saturating_sub(NAMED) {
         0 => format!("; {what}: {named}"),
         more => format!("; {what}: {named} and {more} more"),
     }
@@ -305,17 +305,17 @@ mod tests {
     fn a_beat_that_was_withheld_is_sent_as_soon_as_it_may_be() {
         let start = Instant::now();
         let mut pulse = Pulse { period: 10 * TICK, due: start };
-        assert_eq!(pulse.next_look(start), start + TICK, "not live, and so not even asked");
+        assert_eq!(pulse.next_check(start), start + TICK, "not live, and so not even asked");
         assert!(pulse.is_due(start + TICK) && !pulse.is_due(start + 2 * TICK));
-        assert_eq!(pulse.next_look(start + TICK * 21 / 2), start + 11 * TICK);
+        assert_eq!(pulse.next_check(start + TICK * 21 / 2), start + 11 * TICK);
         let short = Pulse { period: TICK / 4, due: start };
-        assert_eq!(short.next_look(start), start + TICK / 4);
+        assert_eq!(short.next_check(start), start + TICK / 4);
     }
 
     #[test]
     fn a_status_names_a_few() {
         let since = std::time::SystemTime::UNIX_EPOCH;
-        let stuck = |n| Unwell { path: format!("t{n}"), problem: Problem::Silent, since, error: None };
+        let stuck = |n| Unhealthy { path: format!("t{n}"), problem: Problem::Silent, since, error: None };
         let health = Health { tasks: 5, not_live: (0..4).map(stuck).collect(), ..Health::default() };
         assert_eq!(status(&health), "5 of 5 ready; stuck: t0, t1, t2 and 1 more");
     }

@@ -59,7 +59,7 @@ pub(crate) struct Core {
     #[cfg(feature = "controller")]
     pub(super) controller: Controller,
     #[cfg(feature = "test-util")]
-    pub(crate) kit: super::test_hooks::Kit,
+    pub(crate) test_hooks: super::test_hooks::TestHooks,
 }
 
 /// The readiness of the first batch or tree.
@@ -131,7 +131,7 @@ impl Core {
             #[cfg(feature = "controller")]
             controller,
             #[cfg(feature = "test-util")]
-            kit: super::test_hooks::Kit::default(),
+            test_hooks: super::test_hooks::TestHooks::default(),
             config,
         }
     }

@@ -3,15 +3,15 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::super::timer::Alarm;
+use super::super::timer::Timer;
 use super::cell::Cell;
 use crate::policy::Ready;
 
 /// The timers of the start timeout and the watchdog.
 #[derive(Default)]
 pub(in crate::runtime) struct Guards {
-    start: Alarm,
-    watch: Alarm,
+    start: Timer,
+    watch: Timer,
 }
 
 impl Guards {

@@ -200,7 +200,7 @@ impl Cell {
         let number = shown(state.machine.attempt());
         let adjust = |next| {
             #[cfg(feature = "test-util")]
-            let next = self.core.kit.redrawn(next, &self.settings.backoff, &self.name, number);
+            let next = self.core.test_hooks.redrawn(next, &self.settings.backoff, &self.name, number);
             next
         };
         let mut next = match state.machine.conclude(self.rules(), ending, &measured, adjust) {
