@@ -1,7 +1,7 @@
-//! The cells of a supervisor by their names.
+//! Maps names to cells.
 //!
-//! A cell is kept by its own name, which need not be kept twice, and knows the hash of that: a map that grows, and one
-//! that a cell leaves, look at no name.
+//! The key of a cell is its own name, so no name is stored twice. The cell caches the hash of its name: growth and
+//! removal never hash strings again.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
@@ -17,19 +17,19 @@ use super::task::Cell;
 #[expect(clippy::zero_sized_map_values, reason = "a set gives no place to look a name up once")]
 pub(super) struct Names(HashMap<ByName, (), BuildHasherDefault<Hashed>>);
 
-/// A cell under its own name.
+/// A cell whose key is its own name.
 struct ByName(Arc<Cell>);
 
-/// What is looked up: a name with its hash.
+/// A key for lookups: a name with its hash.
 trait Named {
     fn named(&self) -> (u32, &str);
 }
 
-/// A hasher of what is a hash already.
+/// A hasher for keys that are hashes already.
 #[derive(Default)]
 struct Hashed(u64);
 
-/// The hash of a name, keyed so that nobody can choose names that collide. Never zero.
+/// Returns the hash of a name, keyed against chosen collisions. Never zero.
 pub(super) fn hash(name: &str) -> u32 {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     #[expect(clippy::cast_possible_truncation, reason = "half of it is enough for any number of names")]
@@ -51,7 +51,7 @@ impl Names {
         self.0.len()
     }
 
-    /// Enters a cell, unless its name is taken. Whether it did.
+    /// Inserts a cell unless its name is taken. Returns `true` if it was inserted.
     pub(super) fn enter(&mut self, cell: &Arc<Cell>) -> bool {
         match self.0.entry(ByName(Arc::clone(cell))) {
             Entry::Vacant(place) => {
@@ -62,13 +62,13 @@ impl Names {
         }
     }
 
-    /// Takes out who has the name of this cell.
+    /// Removes the cell that has the name of this cell.
     pub(super) fn remove(&mut self, cell: &Cell) -> Option<Arc<Cell>> {
         let key: &dyn Named = cell;
         self.0.remove_entry(key).map(|(ByName(cell), ())| cell)
     }
 
-    /// Gives memory back once most that there were are gone.
+    /// Frees memory after most of the cells are removed.
     pub(super) fn shrink(&mut self) {
         shrink(&mut self.0);
     }
@@ -105,7 +105,7 @@ impl Hash for dyn Named + '_ {
 impl PartialEq for dyn Named + '_ {
     fn eq(&self, other: &Self) -> bool {
         let ((hash, name), (other_hash, other_name)) = (self.named(), other.named());
-        // A cell that is looked up by itself is found without a look at its name.
+        // A cell that is looked up by itself has the same pointer, and needs no comparison of strings.
         hash == other_hash && (ptr::eq(name, other_name) || name == other_name)
     }
 }
@@ -130,7 +130,7 @@ impl Hasher for Hashed {
     fn write(&mut self, _: &[u8]) {}
 
     fn write_u32(&mut self, hash: u32) {
-        // The map takes bits from both ends.
+        // The map uses bits from both ends.
         self.0 = u64::from(hash) << 32 | u64::from(hash);
     }
 

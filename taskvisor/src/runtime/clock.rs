@@ -1,4 +1,4 @@
-//! A coarse clock, for what people look at.
+//! A coarse clock, for times that are shown to people.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,10 +7,10 @@ use tokio::time::Instant;
 use crate::inspect::now;
 
 /// A time since the supervisor was built: hundredths of a second in the first 248 days, whole seconds after that, for
-/// 68 years. Later times are greater. [`Ticks::MAX`] is no time.
+/// 68 years. Later times are greater. [`Ticks::MAX`] means no time.
 pub(super) type Ticks = u32;
 
-/// From here on a tick is a second.
+/// From this value on a tick is a second.
 const COARSE: Ticks = 1 << 31;
 const COARSE_AFTER: Duration = Duration::from_millis(COARSE as u64 * 10);
 
@@ -33,14 +33,14 @@ impl Clock {
         ticks(instant.saturating_duration_since(self.0))
     }
 
-    /// The time of day; that of now for what is in the future.
+    /// Returns the time of day; the current time for a time in the future.
     pub(super) fn time(&self, ticks: Ticks) -> SystemTime {
         let age = self.0.elapsed().saturating_sub(duration(ticks));
         now().checked_sub(age).unwrap_or(SystemTime::UNIX_EPOCH)
     }
 }
 
-/// So long after these ticks.
+/// Returns the time `after` these ticks.
 pub(super) fn after(now: Ticks, time: Duration) -> Ticks {
     ticks(duration(now).saturating_add(time))
 }

@@ -1,4 +1,4 @@
-//! What all parts of one supervisor share.
+//! The state that all parts of one supervisor share.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -32,24 +32,26 @@ use crate::sync::{Waiters, lock};
 use crate::task::{Said, TaskRef, TaskSpec};
 use crate::tree::check_name;
 
-/// The state of one supervisor. Locks are taken in the order registry, cell, bus; none is held while anything of the
-/// user's runs or is dropped.
+/// The state of one supervisor.
+///
+/// Locks are taken in the order registry, mailbox of a group, cell, bus. No lock is held while user code runs or a user
+/// value is dropped.
 pub(crate) struct Core {
     pub(crate) config: SupervisorConfig,
-    /// Of those specs that say nothing.
+    /// The resolved policy of specs that set nothing.
     plain: OnceLock<Arc<Settings>>,
     newest: Mutex<Option<Newest>>,
     pub(crate) bus: Arc<Bus>,
     pub(crate) permits: Option<Arc<Permits>>,
     pub(super) clock: Clock,
     invalid: Option<InvalidOption>,
-    /// The first runtime that was seen to have timers.
+    /// The first runtime that was found to have timers.
     timed: OnceLock<runtime::Id>,
     registry: Mutex<Registry>,
-    /// The registry became empty, or what was added beside the tree is gone from it.
+    /// Signals that the registry became empty, or that the tasks added beside the tree have ended.
     pub(super) vacant: Waiters,
     pub(super) waits: Waits,
-    /// A shutdown was requested.
+    /// `true` after a shutdown was requested.
     pub(super) stopping: AtomicBool,
     pub(super) stop: Stop,
     pub(super) readiness: Readiness,
@@ -60,7 +62,7 @@ pub(crate) struct Core {
     pub(crate) kit: super::test_hooks::Kit,
 }
 
-/// Whether every task of the first batch has begun.
+/// The readiness of the first batch or tree.
 #[derive(Default)]
 pub(super) struct Readiness {
     pub(super) batch: AtomicBool,
@@ -70,14 +72,14 @@ pub(super) struct Readiness {
 }
 
 impl Readiness {
-    /// The first batch was not started.
+    /// Resets the readiness: the first batch was not started.
     pub(super) fn reset(&self) {
         self.ready.store(false, Ordering::Release);
         self.batch.store(false, Ordering::Relaxed);
     }
 }
 
-/// What a supervisor is built of.
+/// The parts that a supervisor is built from.
 #[derive(Default)]
 pub(crate) struct Parts {
     pub(crate) config: SupervisorConfig,
@@ -86,13 +88,13 @@ pub(crate) struct Parts {
     pub(crate) controller: ControllerSetup,
 }
 
-/// What the newest spec said, and what came of it: most tasks of a program say the same, and share their settings.
+/// The newest spec and its resolved policy. Most tasks of a program set the same options, and share their policy.
 struct Newest {
     said: Arc<Said>,
     settings: Arc<Settings>,
 }
 
-/// A spec, checked and resolved.
+/// A checked and resolved spec.
 pub(super) struct Admitted {
     pub(super) task: TaskRef,
     pub(super) name: Arc<str>,
@@ -134,14 +136,14 @@ impl Core {
         }
     }
 
-    /// A new supervisor's.
+    /// Creates the core of a new supervisor.
     pub(crate) fn shared(parts: Parts) -> Arc<Self> {
         let core = Arc::new(Self::new(parts));
         core.bus.belongs_to(Arc::as_ptr(&core).addr());
         core
     }
 
-    /// A supervisor that is over before it began.
+    /// Creates the core of a supervisor that is already closed.
     pub(crate) fn closed() -> Arc<Self> {
         let core = Self::shared(Parts::default());
         core.close(|| Ok(()));
@@ -159,17 +161,17 @@ impl Core {
         lock(&self.registry)
     }
 
-    /// Whether no shutdown was requested.
+    /// Returns `true` if no shutdown was requested.
     pub(super) fn is_open(&self) -> bool {
         self.registry().admission == Admission::Open
     }
 
-    /// Whether a shutdown was requested.
+    /// Returns `true` if a shutdown was requested.
     pub(super) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// The runtime of the caller; else the one that the tasks run on.
+    /// Returns the runtime of the caller, or else the runtime that the tasks run on.
     #[inline]
     pub(super) fn runtime(&self) -> Result<Handle, RuntimeError> {
         Handle::try_current().or_else(|_| self.living_home())
@@ -180,13 +182,13 @@ impl Core {
         self.home().filter(is_alive).ok_or(RuntimeError::NoRuntime)
     }
 
-    /// The runtime that the tasks run on: that of the oldest.
+    /// Returns the runtime that the tasks run on: the runtime of the oldest task.
     pub(super) fn home(&self) -> Option<Handle> {
         self.registry().home.clone()
     }
 
-    /// A deadline for the end of a stop, wherever it is polled. It is watched over where no worker can hold it up, if
-    /// it takes more than a few turns.
+    /// Runs `future` until a deadline, for the end of a stop. After a few turns, the deadline moves to the watch, which
+    /// no blocked worker can hold up.
     pub(super) async fn timeout_at<F: Future>(&self, deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
         let mut future = pin!(future);
         let runtime = self.runtime().ok();
@@ -204,12 +206,12 @@ impl Core {
         timed.await
     }
 
-    /// What it takes to run tasks: the config is valid, and there is a runtime with timers.
+    /// Checks that tasks can run: the config is valid, and there is a runtime with timers.
     pub(super) fn prepare(&self) -> Result<Handle, RuntimeError> {
         self.check()?;
         let runtime = self.runtime()?;
         if self.timed.get() != Some(&runtime.id()) {
-            // A runtime can be without them, which shows only in a panic.
+            // A runtime without timers shows only as a panic.
             let check = || {
                 let _entered = Handle::try_current().is_err().then(|| runtime.enter());
                 drop(sleep_until(self.clock.start()));
@@ -222,7 +224,7 @@ impl Core {
         Ok(runtime)
     }
 
-    /// The settings that a task runs by, unless they make no sense.
+    /// Resolves and checks the policy of a task.
     fn settle(&self, said: Option<&Arc<Said>>, name: &str) -> Result<Arc<Settings>, InvalidOption> {
         let Some(said) = said else {
             let plain = || Arc::new(Overrides::NONE.resolve(&self.config));
@@ -276,7 +278,7 @@ impl Core {
         Arc::new(Cell::new(task, name, settings, Arc::clone(self), origin, tie))
     }
 
-    /// Ends a registration: frees its name, and settles its outcome unless that is known already.
+    /// Ends a registration: frees its name, and sets its outcome unless it is already set.
     pub(super) fn remove(&self, cell: &Arc<Cell>, outcome: TaskOutcome) {
         let mut registry = self.registry();
         let gone = registry.remove(cell);
@@ -308,7 +310,7 @@ impl Core {
         }
     }
 
-    /// The last registration has ended, or the last beside the tree.
+    /// Handles the end of the last registration, or of the last one beside the tree.
     pub(super) fn is_vacant(&self, over: bool) {
         self.vacant.wake();
         if over {
@@ -318,7 +320,7 @@ impl Core {
 
     pub(crate) fn events(&self) -> EventStream {
         let stream = EventStream::new(Arc::clone(&self.bus));
-        // Without a runtime it starts with the first attempt.
+        // Without a runtime, the relay starts with the first attempt.
         if let Ok(runtime) = self.runtime() {
             self.bus.start(&runtime);
         }
@@ -329,7 +331,7 @@ impl Core {
         self.registry().get(name).cloned()
     }
 
-    /// The cell of that name, for a call that acts on it.
+    /// Returns the cell of that name, for a command.
     pub(crate) fn find(&self, name: &str) -> Result<Option<Arc<Cell>>, RuntimeError> {
         self.check()?;
         let registry = self.registry();
@@ -342,14 +344,14 @@ impl Core {
         }
     }
 
-    /// In the order of registration.
+    /// Returns all cells in the order of registration.
     pub(crate) fn cells(&self) -> Vec<Arc<Cell>> {
         let mut cells = self.registry().cells();
         cells.sort_unstable_by_key(|cell| cell.id());
         cells
     }
 
-    /// Whether a batch or tree was started.
+    /// Returns `true` if a batch or tree was started.
     pub(super) fn readiness_is_claimed(&self) -> bool {
         self.readiness.batch.load(Ordering::Relaxed)
     }
@@ -365,18 +367,18 @@ impl Core {
         self.readiness.changed.wake();
     }
 
-    /// Lets those go who wait for a readiness that will not come.
+    /// Releases the callers that wait for readiness.
     pub(super) fn stopped(&self) {
         self.readiness.changed.wake();
     }
 
-    /// Whether the first batch or tree has been ready.
+    /// Returns `true` if the first batch or tree has been ready.
     #[cfg(all(feature = "systemd", unix))]
     pub(crate) fn was_ready(&self) -> bool {
         self.readiness.ready.load(Ordering::Acquire)
     }
 
-    /// Rings when that changes, and when a shutdown begins or is over.
+    /// Completes when the readiness changes, and when a shutdown begins or ends.
     #[cfg(all(feature = "systemd", unix))]
     pub(crate) fn news(&self) -> impl Future<Output = ()> + '_ {
         self.readiness.changed.next_ring(self.readiness.changed.rings())
@@ -388,13 +390,13 @@ impl Core {
     }
 }
 
-/// Whether the runtime takes tasks: one that was shut down drops them at once.
+/// Returns `true` if the runtime accepts tasks. A runtime that was shut down drops them at once.
 pub(super) fn is_alive(runtime: &Handle) -> bool {
     let probe = pin!(runtime.spawn(async {}));
     !matches!(probe.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
 }
 
-/// Whether a task that was just spawned has ended without an attempt, as its runtime was shut down before.
+/// Returns `true` if a task that was just spawned has ended without an attempt, because its runtime was shut down.
 pub(super) fn was_refused(cell: &Cell) -> bool {
     cell.lock().ended_unbegun()
 }

@@ -1,8 +1,8 @@
-//! The tasks and groups that have ended in failure, until somebody sees to it.
+//! Tasks and groups that ended in failure and are not acknowledged.
 //!
-//! One that ended is in no registry, and a service that lost it is not well all the same. So it is remembered by its
-//! path, until a new registration of that path ends or is there, it is removed, or acknowledged. Nothing is kept, and
-//! nothing but a flag is looked at, as long as nothing fails.
+//! A registration that has ended is not in the registry, but its failure still counts for health. It is kept by path
+//! until a new registration of that path starts or ends, or until it is removed or acknowledged. While nothing fails,
+//! only a flag is read.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,25 +17,26 @@ use crate::panics::drop_caught;
 use crate::sync::lock;
 use crate::task::TaskError;
 
-/// So many are remembered by their path; of more it is known how many there are.
+/// The number of failures that are kept by path. Further failures are only counted.
 const MOST: usize = 1024;
 
-/// One that ended in failure.
+/// A registration that ended in failure.
 #[derive(Clone)]
 pub(super) struct Failure {
-    /// The registration; `None` of a group.
+    /// The id of the registration; `None` for a group.
     id: Option<TaskId>,
     pub(super) error: Arc<TaskError>,
     pub(super) since: Ticks,
-    /// It counts for the readiness of the whole.
+    /// If `true`, it counts for the readiness of the service.
     pub(super) counts: bool,
 }
 
 #[derive(Default)]
 pub(super) struct Failures {
-    /// There are some.
+    /// `true` if there are any failures.
     any: AtomicBool,
-    /// Taken under the registry's lock, or alone. The errors are the user's: they are dropped with no lock held.
+    /// Guards the failures. The lock is taken under the registry's lock or alone, and no other lock is taken under it.
+    /// User errors are dropped after it is released.
     known: Mutex<Known>,
 }
 
@@ -45,7 +46,7 @@ struct Known {
     more: usize,
 }
 
-/// What is forgotten, to be dropped with no lock held.
+/// Removed failures, to be dropped with no lock held.
 #[must_use = "it holds errors of the user's, and is dropped with no lock held"]
 #[derive(Default)]
 pub(super) struct Forgotten(Vec<Failure>);
@@ -59,7 +60,7 @@ impl Drop for Forgotten {
 }
 
 impl Failures {
-    /// A registration of that path has ended: in failure, or not.
+    /// Notes that a registration of that path has ended, in failure or not.
     fn note(&self, path: &Arc<str>, failure: Option<Failure>) -> Forgotten {
         if failure.is_none() && !self.any.load(Ordering::Relaxed) {
             return Forgotten::default();
@@ -77,7 +78,7 @@ impl Failures {
         Forgotten(before.into_iter().collect())
     }
 
-    /// Forgets what `which` says of path and registration.
+    /// Removes the failures for which `which` returns `true`.
     fn forget(&self, which: impl Fn(&str, Option<TaskId>) -> bool) -> Forgotten {
         if !self.any.load(Ordering::Relaxed) {
             return Forgotten::default();
@@ -92,14 +93,14 @@ impl Failures {
         Forgotten(forgotten.into_values().collect())
     }
 
-    /// Forgets those of which only the number is known.
+    /// Removes the failures that are only counted.
     fn forget_more(&self) -> bool {
         let mut known = lock(&self.known);
         self.any.store(!known.by_path.is_empty(), Ordering::Relaxed);
         std::mem::take(&mut known.more) > 0
     }
 
-    /// Those whose path `which` says, and how many more there are.
+    /// Returns the failures for which `which` returns `true`, and the number of those that are only counted.
     pub(super) fn list(&self, which: impl Fn(&str) -> bool) -> (Vec<(Arc<str>, Failure)>, usize) {
         if !self.any.load(Ordering::Relaxed) {
             return (Vec::new(), 0);
@@ -110,7 +111,7 @@ impl Failures {
     }
 }
 
-/// Whether the path is that of the group, or of something in it.
+/// Returns `true` if `path` is the path of the group or of something in it.
 pub(super) fn is_within(path: &str, group: &str) -> bool {
     let rest = path.strip_prefix(group);
     group.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
@@ -127,7 +128,7 @@ fn failed_with(outcome: &TaskOutcome) -> Option<&Arc<TaskError>> {
 }
 
 impl Core {
-    /// A registration of a task is about to end. A task of a slot ends as its submission does, whose outcome tells.
+    /// Notes the end of a task. A submission to a slot is not kept; its caller has the outcome.
     #[inline]
     pub(super) fn note_end(&self, cell: &Cell, outcome: &TaskOutcome) -> Option<Forgotten> {
         let error = failed_with(outcome);
@@ -149,7 +150,7 @@ impl Core {
         self.failures.note(cell.name(), failure)
     }
 
-    /// A group has ended for good. What ended in it before is forgotten if the group was stopped.
+    /// Notes that a group has ended for good. If it was stopped, the failures inside it are removed.
     pub(super) fn note_group_end(&self, group: &GroupCell, outcome: &TaskOutcome) -> Forgotten {
         if group.place.is_none() {
             return Forgotten::default();
@@ -166,24 +167,24 @@ impl Core {
         self.failures.note(group.path(), failure)
     }
 
-    /// The group is started again, and so is what ended in it.
+    /// Removes the failures of a group that starts again.
     pub(super) fn forget_within(&self, group: &GroupCell) {
         drop(self.failures.forget(|path, _| is_within(path, group.path())));
     }
 
-    /// Forgets that the task or group of that path, or what is in it, ended in failure. Whether it did.
+    /// Removes the failures of the task or group at `path` and inside it. Returns `true` if there was one.
     pub(crate) fn acknowledge(&self, path: &str) -> bool {
         let forgotten = self.failures.forget(|failed, _| is_within(failed, path));
         let more = path.is_empty() && self.failures.forget_more();
         more || !forgotten.0.is_empty()
     }
 
-    /// As `acknowledge`, of that path and no other.
+    /// Like `acknowledge`, for exactly that path.
     pub(crate) fn forget_failure(&self, path: &str) {
         drop(self.failures.forget(|failed, _| failed == path));
     }
 
-    /// As `acknowledge`, of one registration.
+    /// Like `acknowledge`, for one registration.
     pub(crate) fn acknowledge_task(&self, cell: &Cell) -> bool {
         !self.failures.forget(|_, id| id == Some(cell.id())).0.is_empty()
     }
@@ -196,7 +197,7 @@ impl Cell {
 }
 
 impl GroupCell {
-    /// Whether the group and those that it is in say so.
+    /// Returns `true` if the group and all groups around it count for readiness.
     pub(super) fn counts_for_readiness(&self) -> bool {
         let mut group = self;
         loop {

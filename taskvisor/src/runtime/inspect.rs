@@ -1,4 +1,4 @@
-//! Looking at a tree: its health, and the tree as data.
+//! Builds the health and the snapshot of a tree from its cells.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use crate::panics::{drop_caught, drop_each};
 use crate::tree::{Declared, last_segment};
 
 impl Core {
-    /// The declared tree as it is now, with what was added beside it.
+    /// Builds a snapshot of the declared tree, with the tasks that were added beside it.
     pub(crate) fn snapshot(&self, root: &Arc<Declared>) -> TreeSnapshot {
         let mut node = self.declared_node(root);
         let cells = self.cells();
-        // The last reference to a cell is not dropped under the lock: it may hold an error of the user's.
+        // The last reference to a cell can hold a user error, and is not dropped under the lock.
         let (beside, shown): (Vec<_>, Vec<_>) = {
             let registry = self.registry();
             let places = registry.places.as_deref();
@@ -28,7 +28,7 @@ impl Core {
         TreeSnapshot { root: node }
     }
 
-    /// What was declared, group by group, without recursion.
+    /// Builds the declared part, group by group, without recursion.
     fn declared_node(&self, root: &Arc<Declared>) -> NodeSnapshot {
         let mut open: Vec<(NodeSnapshot, &Arc<Declared>, usize)> = Vec::new();
         let mut next = Some((root, group_node(root, "")));
@@ -66,7 +66,7 @@ impl Core {
         }
     }
 
-    /// What is known of a group that is registered, or was, and what was added to it.
+    /// Builds the node of a group that is or was registered, and of the tasks that were added to it.
     fn fill_group(&self, node: &mut NodeSnapshot, declared: &Declared) {
         let Some(group) = self.group_place(&node.path) else {
             if node.path.is_empty() {
@@ -82,7 +82,7 @@ impl Core {
         for (key, member) in group.members() {
             if let (true, Member::Task(cell)) = (key >= first_added, &member) {
                 let name = last_segment(cell.name());
-                // One that has the place of a declared child is shown there.
+                // A task at the place of a declared child is shown there.
                 if cell.status().state != TaskState::Ended && declared.place(name).is_none() {
                     node.children.push(self.task_node(cell, name, Vec::new()));
                 }
@@ -91,7 +91,7 @@ impl Core {
         }
     }
 
-    /// What a root does that has no driver.
+    /// Returns the state of a root without a driver.
     pub(crate) fn plain_state(&self) -> TaskState {
         let registry = self.registry();
         match registry.admission {
@@ -119,7 +119,7 @@ impl Core {
         }
     }
 
-    /// Who is not well, of all or of what is in a group.
+    /// Returns the unhealthy tasks and groups, of the whole tree or of one group.
     pub(crate) fn health(&self, within: &str) -> Health {
         let mut health = Health::default();
         let registry = self.registry();
@@ -163,14 +163,14 @@ impl Core {
     }
 }
 
-/// A group of which nothing is known yet but its declaration.
+/// Builds the node of a group that was never registered.
 fn group_node(group: &Declared, path: &str) -> NodeSnapshot {
     let after = group.after.iter().map(ToString::to_string).collect();
     NodeSnapshot::pending(&group.name, path, NodeKind::Group(group.strategy), after)
 }
 
 impl Cell {
-    /// Whether the present attempt is ready, or the task waits for its time.
+    /// Returns `true` if the current attempt is ready, or the task waits for its next start.
     fn is_well(&self) -> bool {
         let state = self.lock();
         match state.machine().state() {

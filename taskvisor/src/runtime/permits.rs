@@ -1,4 +1,4 @@
-//! How many attempts may run at once, if that is limited: first come, first served, and who holds the permits.
+//! Permits for attempts, if `max_concurrent` limits them. They are granted in the order of requests.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -17,19 +17,20 @@ use crate::events::EventKind;
 use crate::inspect::{TaskId, TaskState, shortened};
 use crate::sync::{lock, wake_caught};
 
-/// A task that waits for longer is warned of, and is not ready.
+/// A task that waits for longer causes a warning, and is not ready.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// So many holders are named in a warning, and so many characters of each path.
+/// The number of holders that a warning names, and the number of characters of each path.
 const NAMED: usize = 8;
 const PATH: usize = 60;
 
-/// So many tasks are warned of at once; of more it is said how many there are.
+/// The number of tasks that are warned of at once. Further tasks are only counted.
 const WARNED: usize = 16;
 
 /// The permits of a supervisor.
 ///
-/// The lock is a leaf: under it nothing else is locked, woken or dropped.
+/// The lock guards the seats and the queue. It is a leaf: nothing else is locked, woken or dropped under it, so it
+/// cannot deadlock.
 pub(crate) struct Permits {
     limit: usize,
     state: Mutex<State>,
@@ -37,21 +38,21 @@ pub(crate) struct Permits {
 
 #[derive(Default)]
 struct State {
-    /// Those that hold a permit, and those that wait for one, by the place that they know.
+    /// The tasks that hold a permit or wait for one. Each task knows the index of its seat.
     seats: Vec<Option<Seat>>,
     free: Vec<usize>,
-    /// How many hold one.
+    /// The number of granted permits.
     held: usize,
-    /// The places of those that wait, by the order of their arrival.
+    /// The seats of waiting tasks, in the order of arrival.
     queue: BTreeMap<u64, usize>,
     last: u64,
-    /// Somebody looks for those that wait for long.
+    /// `true` while a [`Watch`] checks for tasks that wait for long.
     watched: bool,
 }
 
 struct Seat {
     cell: Arc<Cell>,
-    /// It waits; otherwise it holds a permit.
+    /// The wait, or `None` if the task holds a permit.
     wait: Option<Wait>,
 }
 
@@ -62,7 +63,7 @@ struct Wait {
     waker: Waker,
 }
 
-/// What a task has of the permits: nothing, a place in the queue, or a permit. Given back when this is dropped.
+/// The claim of a task: nothing, a seat in the queue, or a permit. Dropping it gives the claim back.
 pub(super) struct Permit {
     permits: Arc<Permits>,
     seat: Option<usize>,
@@ -76,7 +77,7 @@ struct Overdue {
 }
 
 impl Permits {
-    /// `None` where there is no limit.
+    /// Returns `None` if there is no limit.
     pub(super) fn new(limit: usize) -> Option<Arc<Self>> {
         (limit > 0).then(|| Arc::new(Self { limit, state: Mutex::default() }))
     }
@@ -85,7 +86,7 @@ impl Permits {
         self.limit
     }
 
-    /// The tasks that have waited for long.
+    /// Returns the tasks that have waited for long.
     pub(super) fn overdue(&self) -> HashSet<TaskId> {
         let now = Instant::now();
         let state = lock(&self.state);
@@ -98,7 +99,7 @@ impl Permits {
         let mut state = lock(&self.state);
         if let Some(wait) = seat.and_then(|seat| state.seats[seat].as_mut()).map(|seat| &mut seat.wait) {
             let Some(wait) = wait else { return Poll::Ready(()) };
-            // The waker of an actor is Tokio's, whichever the runtime.
+            // The waker of an actor always comes from Tokio.
             let before = (!wait.waker.will_wake(cx.waker())).then(|| mem::replace(&mut wait.waker, cx.waker().clone()));
             drop(state);
             drop(before);
@@ -123,7 +124,7 @@ impl Permits {
         Poll::Pending
     }
 
-    /// Gives a permit back, or a place in the queue up. The permit goes to the first that waits.
+    /// Releases a permit or a seat in the queue. A released permit goes to the first waiting task.
     fn leave(&self, place: usize) {
         let mut state = lock(&self.state);
         let Some(seat) = state.seats[place].take() else { return };
@@ -144,8 +145,7 @@ impl Permits {
         drop((seat, emptied));
     }
 
-    /// When the next is to be warned of; `None` where nobody waits without having been warned of, and nobody looks any
-    /// more.
+    /// Returns the time of the next warning. `None` if no task waits that was not warned of; the watch then ends.
     fn next_warning(&self) -> Option<Instant> {
         let mut state = lock(&self.state);
         let waits = state.queue.values().filter_map(|seat| state.seats[*seat].as_ref()?.wait.as_ref());
@@ -154,7 +154,7 @@ impl Permits {
         next.map(|since| since + PATIENCE)
     }
 
-    /// Those that are to be warned of now, and what holds them up.
+    /// Returns the tasks to warn of now, and the holders of the permits.
     fn take_overdue(&self) -> (Vec<Overdue>, Vec<Arc<str>>) {
         let now = Instant::now();
         let (mut overdue, mut others) = (Vec::<Overdue>::new(), 0);
@@ -211,7 +211,7 @@ impl State {
         self.seats.len() - 1
     }
 
-    /// Gives back the memory of many, once all are gone.
+    /// Frees the memory of many seats once all are empty.
     fn shrink(&mut self) -> Option<(Vec<Option<Seat>>, Vec<usize>)> {
         const KEPT: usize = 64;
         let is_large = self.seats.len() > KEPT && self.free.len() == self.seats.len();
@@ -219,7 +219,7 @@ impl State {
     }
 }
 
-/// The first of some paths, and how many more there are.
+/// Formats the first paths, and the number of the others.
 fn named(paths: &[Arc<str>]) -> String {
     let mut text: Vec<_> = paths.iter().take(NAMED).map(|path| format!("`{}`", shortened(path, PATH))).collect();
     if paths.len() > NAMED {
@@ -234,7 +234,7 @@ impl Permit {
         Some(Box::new(Self { permits: Arc::clone(permits), seat: None, held: false }))
     }
 
-    /// Ready once the task has a permit.
+    /// Returns `Ready` once the task has a permit.
     pub(super) fn poll(&mut self, cell: &Arc<Cell>, cx: &Context<'_>) -> Poll<()> {
         if !self.held {
             self.held = self.permits.poll(&mut self.seat, cell, cx).is_ready();
@@ -242,7 +242,7 @@ impl Permit {
         if self.held { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Gives the permit back, or the place in the queue up.
+    /// Releases the permit, or the seat in the queue.
     pub(super) fn release(&mut self) {
         self.held = false;
         if let Some(seat) = self.seat.take() {
@@ -258,7 +258,7 @@ impl Drop for Permit {
 }
 
 impl Cell {
-    /// Warns that the task waits, if it still does.
+    /// Publishes a warning if the task still waits.
     fn warn_pending(&self, reason: &str) -> bool {
         let state = self.lock();
         let is_pending = state.machine().state() == TaskState::Pending;
@@ -270,14 +270,14 @@ impl Cell {
     }
 }
 
-/// Looks for tasks that wait for long, as long as any wait.
+/// Checks for tasks that wait for long, while any task waits.
 struct Watch {
     core: Weak<Core>,
     is_over: bool,
 }
 
 impl Watch {
-    /// On the runtime of the caller, an actor.
+    /// Spawns the watch on the runtime of the caller, which is an actor.
     fn spawn(core: &Arc<Core>) {
         let watch = Self { core: Arc::downgrade(core), is_over: false };
         let Ok(runtime) = Handle::try_current() else { return };
@@ -301,7 +301,7 @@ impl Watch {
 }
 
 impl Drop for Watch {
-    /// With its runtime: the next that waits finds nobody who looks.
+    /// If the runtime ends, the next waiting task spawns a new watch.
     fn drop(&mut self) {
         if let Some(permits) = self.permits().filter(|_| !self.is_over) {
             lock(&permits.state).watched = false;

@@ -1,4 +1,4 @@
-//! Which task is being polled on this thread, so that a task that waits for itself can be told.
+//! The re-entrancy guard: which task is polled on this thread. It detects a task that waits for itself.
 
 use std::cell::Cell as Shared;
 use std::ptr;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::core::Core;
 use super::task::Cell;
 
-/// Where the cell of a task and its supervisor are; zero for none.
+/// The addresses of the cell of a task and of its supervisor; zero for none.
 struct Place {
     cell: Shared<usize>,
     core: Shared<usize>,
@@ -17,14 +17,14 @@ thread_local! {
     static CURRENT: Place = const { Place { cell: Shared::new(0), core: Shared::new(0) } };
 }
 
-/// Until this is dropped, the task is the one that is polled.
+/// Marks a task as the one that is polled, until it is dropped.
 pub(crate) struct Current {
     cell_before: usize,
     core_before: usize,
 }
 
 impl Current {
-    /// A part of the supervisor whose core is at this address is polled, which is no task.
+    /// Marks a part of the supervisor at this address as polled, which is not a task.
     pub(crate) fn enter_part_of(core: usize) -> Self {
         CURRENT.with(|current| Self { cell_before: current.cell.replace(0), core_before: current.core.replace(core) })
     }
@@ -37,14 +37,14 @@ impl Current {
         })
     }
 
-    /// The address of the cell of the task of this supervisor that is being polled.
+    /// Returns the address of the cell of the polled task, if it is a task of this supervisor.
     pub(super) fn of(core: &Core) -> Option<usize> {
         CURRENT
             .with(|current| (current.core.get() == ptr::from_ref(core).addr()).then(|| current.cell.get()))
             .filter(|cell| *cell != 0)
     }
 
-    /// Whether a task or a subscriber of this supervisor is being polled.
+    /// Returns `true` if a task or a subscriber of this supervisor is polled.
     pub(super) fn is_of(core: &Arc<Core>) -> bool {
         CURRENT.with(|current| current.core.get() == Arc::as_ptr(core).addr())
     }

@@ -1,4 +1,4 @@
-//! Registering a declared tree: whole or not at all.
+//! Registers a declared tree, completely or not at all.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -19,8 +19,8 @@ use crate::supervisor::{InvalidOption, RuntimeError};
 use crate::task::TaskSpec;
 use crate::tree::{Declared, last_segment};
 
-/// A tree whose tasks are checked and resolved, flat: its groups, each after the one that it is in, and what is in
-/// them, in the order of declaration.
+/// A checked and resolved tree as flat lists: its groups, each after its parent, and their children in the order of
+/// declaration.
 #[derive(Default)]
 struct AdmittedTree {
     groups: Vec<AdmittedGroup>,
@@ -33,7 +33,7 @@ struct AdmittedGroup {
 }
 
 struct AdmittedChild {
-    /// The group that it is in, and its place there.
+    /// The index of its group, and its place there.
     group: usize,
     place: usize,
     what: What,
@@ -41,16 +41,16 @@ struct AdmittedChild {
 
 enum What {
     Task(Admitted),
-    /// The group of that place among the groups.
+    /// The index of a nested group.
     Group(usize),
 }
 
-/// What was registered and is to be spawned: at the latest when this is dropped.
+/// Registered tasks and groups that are still to be spawned. Dropping it spawns them.
 pub(super) struct Registered {
     runtime: Handle,
     cells: VecDeque<Arc<Cell>>,
     groups: VecDeque<Arc<GroupCell>>,
-    /// Whose places they take: dropped with no lock held.
+    /// The previous registrations of their places, to be dropped with no lock held.
     before: Vec<Arc<Cell>>,
     groups_before: Vec<Arc<GroupCell>>,
     members_before: Vec<Option<Member>>,
@@ -59,7 +59,7 @@ pub(super) struct Registered {
 impl Core {
     /// Registers and starts a tree.
     ///
-    /// What was started `once` is not started again.
+    /// With `once`, the tree cannot be started again.
     pub(crate) fn add_tree(
         self: &Arc<Self>,
         root: &Arc<Declared>,
@@ -68,7 +68,7 @@ impl Core {
         let runtime = self.prepare()?;
         let is_started = || once.is_some_and(|started| started.load(Ordering::Relaxed));
         if is_started() {
-            // One answer after a shutdown, whether it was started or not.
+            // After a shutdown the answer is the same, whether the tree was started or not.
             return if self.is_open() { Ok(()) } else { Err(RuntimeError::ShuttingDown) };
         }
         let plain = root.is_plain();
@@ -76,7 +76,7 @@ impl Core {
             return Err(RuntimeError::NoRuntime);
         }
         let admitted = match self.admit_tree(root, "".into(), true) {
-            // Started in the meantime: its tasks may not be kept any more.
+            // The tree was started in the meantime, so its tasks may be dropped already.
             Err(_) if is_started() => return Ok(()),
             admitted => admitted?,
         };
@@ -135,7 +135,7 @@ impl Core {
         if let Some(root) = root_cell {
             root.release(0);
         } else if last.is_some_and(|last| was_refused(&last)) {
-            // Nothing of it has run: it can be started on another runtime.
+            // No task has run, so the tree can be started on another runtime.
             if first {
                 self.readiness.reset();
             }
@@ -144,13 +144,13 @@ impl Core {
             }
             return Err(RuntimeError::NoRuntime);
         } else {
-            // It is not started again.
+            // The tree cannot start again.
             root.forget_tasks();
         }
         Ok(())
     }
 
-    /// Checks all that can be checked of a tree that has not started.
+    /// Checks a tree that has not started.
     pub(crate) fn check_tree(&self, root: &Arc<Declared>) -> Result<(), RuntimeError> {
         self.check()?;
         let admitted = self.admit_tree(root, "".into(), true)?;
@@ -158,10 +158,10 @@ impl Core {
         Ok(())
     }
 
-    /// Registers the children of a group that is started again. Nothing is registered before this is done.
+    /// Registers the children of a group that starts again. Nothing is registered before the future completes.
     pub(super) async fn register_again(self: &Arc<Self>, group: &Arc<GroupCell>) -> Result<Registered, RuntimeError> {
         let runtime = self.runtime()?;
-        // Of a large group even this gives way.
+        // Yields in a large group.
         yield_now().await;
         let admitted = self.admit_tree(group.declared(), Arc::clone(group.path()), group.place.is_none())?;
         let mut registered = Registered::on(&runtime);
@@ -214,7 +214,7 @@ impl Core {
                 })
             }
         };
-        // Dropped with no lock held, and inside the fence: they hold tasks of the user's.
+        // Dropped with no lock held and inside `panics::catch`, because they hold user tasks.
         let _ = drop_caught(offered);
         let _ = drop_caught((before, home));
         let cell = added?;
@@ -222,12 +222,12 @@ impl Core {
         if was_refused(&cell) { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
     }
 
-    /// From now on the places of the declared tasks are kept.
+    /// Keeps the places of the declared tasks from now on.
     pub(crate) fn keep_places(&self) {
         self.registry().places.get_or_insert_default();
     }
 
-    /// Lets go of them: they know their supervisor, which would never be freed.
+    /// Drops the places. Their cells refer to the supervisor, which would never be freed otherwise.
     pub(crate) fn forget_places(&self) {
         let gone = self.registry().places.take();
         let Some(gone) = gone else { return };
@@ -236,21 +236,21 @@ impl Core {
         drop_each(groups.into_values());
     }
 
-    /// The newest registration of a place, also when it has ended.
+    /// Returns the newest registration at a place, even if it has ended.
     pub(crate) fn place(&self, path: &str) -> Option<Arc<Cell>> {
         let registry = self.registry();
         let place = registry.places.as_ref().and_then(|places| places.tasks.get(path));
         place.or_else(|| registry.get(path)).cloned()
     }
 
-    /// The newest registration of a group, also when it has ended; empty is the path of the root.
+    /// Returns the newest registration of a group, even if it has ended. The empty path is the root.
     pub(crate) fn group_place(&self, path: &str) -> Option<Arc<GroupCell>> {
         let registry = self.registry();
         let place = registry.places.as_ref().and_then(|places| places.groups.get(path));
         place.or_else(|| registry.groups.get(path)).cloned()
     }
 
-    /// As `place`, but waits for the tree to start.
+    /// Like `place`, but waits for the tree to start.
     pub(crate) async fn place_once_started(&self, path: &str) -> Option<Arc<Cell>> {
         let look = || {
             let started = self.readiness.batch.load(Ordering::Relaxed);
@@ -260,12 +260,12 @@ impl Core {
         self.readiness.changed.wait(look).await
     }
 
-    /// The roots of what was declared: that of the tree, and those of batches with an order.
+    /// Returns the roots: the root of the tree, and the roots of batches with an order.
     pub(super) fn roots(&self) -> Vec<Arc<GroupCell>> {
         self.registry().roots.clone()
     }
 
-    /// The root of the declared tree, if it has a driver and has not ended.
+    /// Returns the root of the declared tree if it has a driver and has not ended.
     pub(crate) fn root(&self) -> Option<Arc<GroupCell>> {
         let registry = self.registry();
         let root = registry.places.as_ref()?.groups.get("")?;
@@ -340,7 +340,7 @@ impl Core {
         Ok(())
     }
 
-    /// Registers tasks that nobody looks after together.
+    /// Registers tasks without a driver.
     fn register_plain(
         self: &Arc<Self>,
         registry: &mut Registry,
@@ -350,7 +350,7 @@ impl Core {
     ) {
         for child in root.children {
             if let What::Task(task) = child.what {
-                // One that waits for its time, or does not count, is not waited for.
+                // A task that waits for its first start, or does not count for readiness, is not waited for.
                 let counts = task.settings.readiness && task.settings.initial_delay.is_zero();
                 let cell = self.cell(task, Origin::Declared { unready: unready && counts }, None);
                 registered.enter(registry, cell);
@@ -358,7 +358,7 @@ impl Core {
         }
     }
 
-    /// Registers what is in a group that is registered.
+    /// Registers the children of a registered group.
     fn register(
         self: &Arc<Self>,
         registry: &mut Registry,
@@ -396,7 +396,7 @@ impl Core {
         for (cell, members) in cells.iter().zip(members) {
             registered.members_before.extend(cell.set_members(members));
         }
-        // Those inside are spawned before those outside; the outermost is the caller's.
+        // Nested groups are spawned before their parents. The caller spawns the outermost.
         cells.reverse();
         cells.pop();
         registered.groups.extend(cells);
@@ -404,7 +404,7 @@ impl Core {
 }
 
 impl AdmittedTree {
-    /// The paths of all that is in it.
+    /// Returns the paths of all tasks and groups in it.
     fn paths(&self) -> impl Iterator<Item = &Arc<str>> {
         self.children.iter().map(|child| match &child.what {
             What::Task(task) => &task.name,
@@ -412,7 +412,7 @@ impl AdmittedTree {
         })
     }
 
-    /// It is not registered: it holds tasks of the user's, and is dropped with no lock held.
+    /// Drops a tree that was not registered, with no lock held, because it holds user tasks.
     fn refused<T>(
         self,
         registry: MutexGuard<'_, Registry>,
@@ -464,7 +464,7 @@ impl Registered {
         while self.spawn_next() {}
     }
 
-    /// As `spawn`, and gives way in between.
+    /// Like `spawn`, but yields in between.
     pub(super) async fn spawn_by_turns(mut self) {
         let mut spawned = 0;
         while self.spawn_next() {
@@ -485,7 +485,8 @@ impl Drop for Registered {
     }
 }
 
-/// A task that is added beside the tree, or submitted, has no siblings to be after, and no group that needs it.
+/// Checks a task that is added beside the tree or submitted: it has no siblings to be after, and no group for which it
+/// can be critical or significant.
 #[inline]
 pub(super) fn check_no_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
     if spec.is_for_groups() { refuse_siblings(spec) } else { Ok(()) }
@@ -506,7 +507,7 @@ fn refuse_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
     }
 }
 
-/// A task that is added at runtime has no siblings to be after.
+/// Checks a task that is added at run time: it has no siblings to be after.
 fn check_not_after(spec: &TaskSpec) -> Result<(), InvalidOption> {
     let Some(after) = spec.after().first() else { return Ok(()) };
     Err(InvalidOption {

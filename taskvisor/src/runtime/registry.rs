@@ -1,4 +1,4 @@
-//! Who is there: the truth about which names are taken.
+//! Maps names to registrations.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
@@ -15,40 +15,40 @@ use crate::supervisor::{RuntimeError, StopLimit};
 #[derive(Default)]
 pub(super) struct Registry {
     pub(super) names: Names,
-    /// How many of them were added at runtime, to no group.
+    /// The number of tasks that were added at run time, outside of groups.
     added: usize,
     pub(super) groups: HashMap<Arc<str>, Arc<GroupCell>>,
     pub(super) roots: Vec<Arc<GroupCell>>,
-    /// For a declared tree.
+    /// The places of a declared tree.
     pub(super) places: Option<Box<Places>>,
     #[cfg(feature = "controller")]
     pub(super) slots: super::slots::Slots,
-    /// The runtime of the oldest registration, or of the last one that there was.
+    /// The runtime of the oldest registration, or of the last one if there is none.
     pub(super) home: Option<Handle>,
-    /// Tasks were registered on another runtime since.
+    /// `true` if tasks were registered on another runtime since.
     scattered: bool,
     pub(super) admission: Admission,
-    /// A `run` is going on.
+    /// `true` while a `run` is in progress.
     pub(super) running: bool,
-    /// What was aborted since the shutdown began.
+    /// The tasks that were aborted since the shutdown began.
     pub(super) aborted: Vec<(TaskId, Arc<str>, StopLimit)>,
 }
 
-/// The newest registration of each place in a declared tree, also when it has ended.
+/// The newest registration at each place of a declared tree, even if it has ended.
 #[derive(Default)]
 pub(super) struct Places {
     pub(super) tasks: HashMap<Arc<str>, Arc<Cell>>,
     pub(super) groups: HashMap<Arc<str>, Arc<GroupCell>>,
 }
 
-/// Whether tasks are taken.
+/// Whether tasks are accepted.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Admission {
     #[default]
     Open,
-    /// A shutdown was requested: nothing new is taken, but groups may restart while it drains.
+    /// A shutdown was requested: no new task is accepted, but groups may restart during the drain.
     Closing,
-    /// Tasks are told to stop.
+    /// The drain is over: tasks are requested to stop.
     Stopping,
     /// The shutdown is over.
     Closed,
@@ -69,13 +69,13 @@ impl Registry {
         self.names.shrink();
     }
 
-    /// Whether nothing is left, and nothing will come.
+    /// Returns `true` if nothing is registered and nothing can be.
     pub(super) fn is_over(&self) -> bool {
         self.admission == Admission::Closed && self.is_empty()
     }
 
-    /// Notes where the tasks run, if there is none yet. The runtime that was noted before is to be dropped with no lock
-    /// held: it may be the last that knows of it.
+    /// Notes the runtime of the tasks, if there is none. The previous runtime is dropped with no lock held, because
+    /// this may be its last handle.
     #[inline]
     pub(super) fn settle(&mut self, runtime: &Handle, before: &mut Option<Handle>) {
         if self.home.as_ref().is_some_and(|home| home.id() == runtime.id()) {
@@ -93,23 +93,23 @@ impl Registry {
         }
     }
 
-    /// Whether what is left can live on another runtime than that of the oldest.
+    /// Returns `true` if the remaining tasks can be on another runtime than the oldest.
     pub(super) fn lives_elsewhere(&self) -> bool {
         self.scattered && !self.is_empty()
     }
 
-    /// Whether nothing is left that has work to finish: a root of a tree has none without children.
+    /// Returns `true` if no task is left. The root of a tree without children does not count.
     pub(super) fn is_drained(&self) -> bool {
         self.names.is_empty() && self.groups.is_empty()
     }
 
-    /// Enters a cell under its name, which is free.
+    /// Inserts a cell. Its name is free.
     pub(super) fn insert(&mut self, cell: &Arc<Cell>) {
         let entered = self.names.enter(cell);
         self.added += usize::from(entered && cell.is_beside_tree());
     }
 
-    /// As `insert`, unless the name is taken.
+    /// Inserts a cell unless its name is taken.
     pub(super) fn enter(&mut self, cell: &Arc<Cell>) -> Result<(), RuntimeError> {
         let name = cell.name();
         if self.groups.contains_key(name) || !self.names.enter(cell) {
@@ -122,7 +122,7 @@ impl Registry {
     #[must_use = "it holds the user's task, and is dropped with no lock held"]
     pub(super) fn remove(&mut self, cell: &Cell) -> Option<Arc<Cell>> {
         let gone = self.names.remove(cell);
-        // While all is stopped that is left to `close`.
+        // During the stop, `close` does this.
         if matches!(self.admission, Admission::Open | Admission::Closed) {
             self.names.shrink();
         }
@@ -130,33 +130,34 @@ impl Registry {
         gone
     }
 
-    /// Whether nothing is left that was added beside the tree, but what stops after it.
+    /// Returns `true` if no task beside the tree is left, except tasks that stop after it.
     pub(super) fn has_tree_only(&self) -> bool {
         self.added == 0 || (self.has_relied() && self.added == self.relied_owners())
     }
 
-    /// Whether nothing is left of the tree, and what stops after it may still run.
+    /// Returns `true` if nothing of the tree is left. Tasks that stop after it may still run.
     pub(super) fn has_relied_only(&self) -> bool {
         self.has_relied() && self.roots.is_empty() && self.groups.is_empty() && self.names.len() == self.added
     }
 
-    /// Whether a layer that the shutdown waits for is gone, now that this is: something beside the tree, or in it.
+    /// Returns `true` if this end completes a layer that the shutdown waits for: the tasks beside the tree, or the
+    /// tree.
     pub(super) fn ends_layer(&self, is_beside_tree: bool) -> bool {
         self.is_empty() || if is_beside_tree { self.has_tree_only() } else { self.has_relied_only() }
     }
 
-    /// Enters a cell of a declared tree, whose name was seen to be free.
+    /// Inserts a cell of a declared tree, whose name was checked to be free.
     pub(super) fn insert_declared(&mut self, cell: &Arc<Cell>) -> Option<Arc<Cell>> {
         self.insert(cell);
         self.places.as_mut().and_then(|places| places.tasks.insert(Arc::clone(cell.name()), Arc::clone(cell)))
     }
 
-    /// Whether a task or group has this path.
+    /// Returns `true` if a task or group has this path.
     pub(super) fn is_taken(&self, path: &str) -> bool {
         self.names.get(path).is_some() || self.groups.contains_key(path)
     }
 
-    /// Why a path cannot be registered that is taken.
+    /// Returns the error for a path that is taken.
     pub(super) fn taken(&self, path: &str) -> RuntimeError {
         let name = path.to_owned();
         if self.groups.contains_key(path) {
@@ -166,13 +167,13 @@ impl Registry {
         }
     }
 
-    /// In no order: the caller sorts them with no lock held.
+    /// Returns all cells in no order. The caller sorts them with no lock held.
     pub(super) fn cells(&self) -> Vec<Arc<Cell>> {
         self.names.iter().cloned().collect()
     }
 
-    /// The newest registration of a declared place is this one from now on. Gives the one before, to be dropped with no
-    /// lock held.
+    /// Makes this the newest registration at its declared place. Returns the previous one, to be dropped with no lock
+    /// held.
     #[must_use = "it holds the user's task"]
     #[inline]
     pub(super) fn take_place(&mut self, cell: &Arc<Cell>) -> Option<Arc<Cell>> {
@@ -181,7 +182,7 @@ impl Registry {
     }
 }
 
-/// Gives memory back once most of what a map held is gone.
+/// Frees memory after most entries of a map are removed.
 pub(super) fn shrink<K: Eq + Hash, V, S: BuildHasher>(map: &mut HashMap<K, V, S>) {
     const KEPT: usize = 64;
     if map.capacity() > KEPT && map.len() < map.capacity() / 8 {

@@ -1,4 +1,4 @@
-//! A `run`: stays until every registration has ended, or a shutdown has.
+//! `run`: waits until every registration has ended, or a shutdown is over.
 
 use std::future::{Future, pending, poll_fn};
 use std::io;
@@ -15,17 +15,17 @@ use super::timer::deadline;
 use crate::panics::catch;
 use crate::supervisor::RuntimeError;
 
-/// The claim of one `run` on its supervisor. Dropped before the end, it requests a shutdown.
+/// The claim of one `run` on its supervisor. Dropping it before the end requests a shutdown.
 pub(crate) struct Running {
     core: Arc<Core>,
     signals: Option<Signals>,
     over: bool,
 }
 
-/// A `run` under way. Boxed, as it is part of the `main` of the user's, where it is compiled.
+/// The future of a `run`. Boxed, to compile it in this crate and not in the user's `main`.
 pub(crate) type Run = Pin<Box<dyn Future<Output = Result<(), RuntimeError>> + Send>>;
 
-/// What ended a `run`.
+/// The end of a `run`.
 enum End {
     /// No task is left.
     Natural,
@@ -33,7 +33,7 @@ enum End {
 }
 
 impl Core {
-    /// Claims the supervisor for a `run`, and listens for signals if it is to.
+    /// Claims the supervisor for a `run`, and listens for signals if `signals` is set.
     pub(crate) fn claim(self: &Arc<Self>, signals: bool) -> Result<Running, RuntimeError> {
         self.check()?;
         Handle::try_current().map_err(|_| RuntimeError::NoRuntime)?;
@@ -45,7 +45,7 @@ impl Core {
         Ok(Running { core: Arc::clone(self), signals, over: false })
     }
 
-    /// Waits until no task is left while no shutdown is under way, and ends the run in the same step.
+    /// Waits until no task is left and no shutdown is in progress, and ends the run in the same step.
     async fn natural_end(&self) {
         loop {
             self.vacant().await;
@@ -58,7 +58,7 @@ impl Core {
         }
     }
 
-    /// A shutdown ends the run with its verdict instead, when it has come to one.
+    /// Ends the run, unless a shutdown was requested: then the verdict of the shutdown ends it.
     fn end_run_if_vacant(&self) -> bool {
         let mut registry = self.registry();
         let ends = registry.is_empty() && registry.admission == Admission::Open;
@@ -69,14 +69,14 @@ impl Core {
     }
 }
 
-/// A runtime can be without IO, and so without signals, which shows only in a panic.
+/// A runtime without IO has no signals, which shows only as a panic.
 fn listen() -> Result<Signals, RuntimeError> {
     let listening = catch(Signals::listen).unwrap_or_else(|panic| Err(io::Error::other(panic)));
     listening.map_err(|error| RuntimeError::Signals(Arc::new(error)))
 }
 
 impl Running {
-    /// Starts what is to run; if that is refused, the claim ends and nothing else happens.
+    /// Starts the tasks. If the start is refused, the claim ends without any other effect.
     pub(crate) fn start_with(
         mut self,
         start: impl FnOnce(&Arc<Core>) -> Result<(), RuntimeError>,
@@ -91,12 +91,12 @@ impl Running {
         }
     }
 
-    /// Waits for the end. A run that `stays` has none but the shutdown.
+    /// Waits for the end. With `stays`, only a shutdown ends the run.
     pub(crate) fn wait(self, stays: bool) -> Run {
         Box::pin(self.until_end(stays))
     }
 
-    /// As `wait`, but requests the shutdown once `until` is done.
+    /// Like `wait`, but requests a shutdown when `until` completes.
     pub(crate) async fn wait_until(self, stays: bool, until: impl Future<Output = ()>) -> Result<(), RuntimeError> {
         let core = Arc::clone(&self.core);
         let mut run = self.wait(stays);
@@ -120,7 +120,7 @@ impl Running {
             }
             End::Natural => {
                 self.over = true;
-                // The supervisor goes on, and so do its subscribers: there is nobody to tell that they are late.
+                // The supervisor and its subscribers stay alive, so late subscribers are not an error.
                 let by = deadline(self.core.config.drain_timeout);
                 until(pin!(self.core.bus.flush()), pin!(pending()), by).await;
                 Ok(())

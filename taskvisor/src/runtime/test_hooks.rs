@@ -1,4 +1,4 @@
-//! What the test kit asks of the engine: jitter by a seed, and faults that strike attempts.
+//! Hooks for the test kit: seeded jitter, and faults that strike attempts.
 
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
@@ -9,13 +9,13 @@ use crate::policy::BackoffPolicy;
 use crate::sync::lock;
 use crate::test::{FaultKind, FaultLog};
 
-/// A supervisor's part of the test kit.
+/// The test hooks of one supervisor.
 #[derive(Default)]
 pub(crate) struct Kit {
     seed: Mutex<Option<u64>>,
 }
 
-/// A fault on its way to an attempt, and where it is noted when it strikes.
+/// A pending fault of an attempt, and the log that records it.
 pub(crate) struct Strike {
     pub(crate) kind: FaultKind,
     pub(crate) log: Arc<FaultLog>,
@@ -26,10 +26,9 @@ impl Kit {
         *lock(&self.seed) = Some(seed);
     }
 
-    /// Draws the delay of a retry anew, by the seed if there is one.
+    /// Draws the delay of a retry again, from the seed if there is one.
     ///
-    /// It follows from the seed, the path and a number alone: neither the order in which tasks fail nor the thread
-    /// that they run on changes what is drawn.
+    /// The result depends only on the seed, the path and a counter, and not on the order of failures or on threads.
     pub(super) fn redrawn(&self, mut next: Next, backoff: &BackoffPolicy, path: &str, number: u32) -> Next {
         if let (Next::Retry { delay, streak, .. }, Some(seed)) = (&mut next, *lock(&self.seed)) {
             let mut random = fastrand::Rng::with_seed(mix(seed, (path, number)));
@@ -39,7 +38,7 @@ impl Kit {
     }
 }
 
-/// A seed of its own for `what`; the same in each process.
+/// Derives a seed for `what`. It is the same in each process.
 pub(crate) fn mix(seed: u64, what: impl Hash) -> u64 {
     let mut hasher = Fnv(seed ^ 0xcbf2_9ce4_8422_2325);
     what.hash(&mut hasher);
@@ -62,24 +61,24 @@ impl Hasher for Fnv {
 }
 
 impl Core {
-    /// Sends a fault to the task of that path: to its running attempt, or to its next. False if it is not there.
+    /// Sends a fault to the running or next attempt of the task at `path`. Returns `false` if there is no such task.
     pub(crate) fn strike(&self, path: &str, kind: FaultKind, log: &Arc<FaultLog>) -> bool {
         let Some(cell) = self.get(path) else { return false };
         cell.send_fault(Strike { kind, log: Arc::clone(log) });
         true
     }
 
-    /// Takes back the faults that have not struck.
+    /// Withdraws all pending faults.
     pub(crate) fn spare_all(&self) {
         self.cells().iter().for_each(|cell| cell.spare());
     }
 
-    /// The paths of the registered tasks, in the order of registration.
+    /// Returns the paths of the registered tasks, in the order of registration.
     pub(crate) fn paths(&self) -> Vec<Arc<str>> {
         self.cells().iter().map(|cell| Arc::clone(cell.name())).collect()
     }
 
-    /// Whether an attempt of the task of that path is under way.
+    /// Returns `true` if an attempt of the task at `path` is running.
     pub(crate) fn has_attempt(&self, path: &str) -> bool {
         self.get(path).is_some_and(|cell| cell.is_alive())
     }

@@ -1,4 +1,4 @@
-//! The one timer of an actor.
+//! The timer of an actor.
 
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -8,20 +8,20 @@ use std::time::Duration;
 use tokio::task::coop::unconstrained;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Longer waits never end: Tokio's timer is made for less than that.
+/// A longer wait never ends. Tokio's timer is limited to less than this.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// `after` from now, unless that is too far away to ever come.
+/// Returns the instant `after` from now, or `None` if it is too far away.
 pub(crate) fn deadline(after: Duration) -> Option<Instant> {
     if after >= NEVER { None } else { Instant::now().checked_add(after) }
 }
 
-/// As `deadline`, counted from `start`.
+/// Like `deadline`, counted from `start`.
 pub(crate) fn deadline_from(start: Instant, after: Duration) -> Option<Instant> {
     if after >= NEVER { None } else { start.checked_add(after) }
 }
 
-/// A timer that is made when it is first set, and used again.
+/// A timer that is created when it is first set, and reused.
 #[derive(Default)]
 pub(crate) struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
@@ -36,21 +36,21 @@ impl Alarm {
         }
     }
 
-    /// Sets it, unless it rings before that anyway.
+    /// Sets the timer, unless it is already set to an earlier time.
     pub(crate) fn set_sooner(&mut self, after: Duration) {
         if let Some(deadline) = deadline(after) {
             self.set_sooner_at(deadline);
         }
     }
 
-    /// As `set_sooner`, for a deadline if there is one.
+    /// Like `set_sooner`, for an optional deadline.
     pub(crate) fn set_sooner_than(&mut self, deadline: Option<Instant>) {
         if let Some(deadline) = deadline {
             self.set_sooner_at(deadline);
         }
     }
 
-    /// As `set_sooner`, for a deadline.
+    /// Like `set_sooner`, for a deadline.
     pub(crate) fn set_sooner_at(&mut self, deadline: Instant) {
         if self.sleep.as_ref().is_none_or(|sleep| !self.armed || deadline < sleep.deadline()) {
             self.set_at(deadline);
@@ -73,10 +73,10 @@ impl Alarm {
         self.armed = false;
     }
 
-    /// Ready once when the time has come. Never ready while not set.
+    /// Returns `Ready` once the time is reached. Never ready while not set.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.sleep {
-            // A future that uses up the cooperative budget must not silence its own timeout.
+            // A future that uses up the cooperative budget must not suppress its own timeout.
             Some(sleep) if self.armed => pin!(unconstrained(sleep.as_mut())).poll(cx).map(|()| self.armed = false),
             _ => Poll::Pending,
         }

@@ -1,7 +1,7 @@
-//! Which tasks wait for the end of which tasks and groups.
+//! Records which tasks wait for the end of which tasks and groups.
 //!
-//! A task that waits for its own end, directly or through others, would wait until the grace is over. Each wait of a
-//! task is noted here while it lasts; one that would close a ring is not begun.
+//! A task that waits for its own end, directly or through other tasks, would wait until the grace is over. Each wait of
+//! a task is recorded here; a wait that would close a cycle is not begun.
 
 use std::ptr;
 use std::sync::{Arc, Mutex};
@@ -12,16 +12,18 @@ use super::reentrancy::Current;
 use super::task::Cell;
 use crate::sync::lock;
 
-/// What a task waits for the end of.
+/// The target of a wait.
 #[derive(Clone)]
 pub(super) enum Target {
     Task(Arc<Cell>),
     Group(Arc<GroupCell>),
 }
 
-/// The waits that last. Tasks are known by the addresses of their cells: a wait is a part of its task, and ends first.
+/// The current waits. Tasks are identified by the addresses of their cells; a wait is a part of its task, and ends
+/// first.
 ///
-/// The lock is a leaf: the list is copied before anything else is looked at.
+/// The lock guards the list of waits. It is a leaf: the list is copied before any other lock is taken, so it cannot
+/// deadlock.
 #[derive(Default)]
 pub(super) struct Waits(Mutex<List>);
 
@@ -38,19 +40,20 @@ struct Wait {
     target: Target,
 }
 
-/// A wait, which ends when this is dropped. `None` for a caller that is no task of the supervisor.
+/// A recorded wait, which ends when this is dropped. `None` for a caller that is not a task of the supervisor.
 pub(super) struct Entered<'a>(Option<(&'a Waits, u64)>);
 
 impl Core {
-    /// Begins a wait for the end of a target. `None` if the target, directly or through others, waits for the caller:
-    /// the caller must not wait then.
+    /// Begins a wait for the end of a target. Returns `None` if the target waits for the caller, directly or through
+    /// other tasks; the caller must not wait then.
     pub(super) fn enter_wait(&self, target: impl FnOnce() -> Target) -> Option<Entered<'_>> {
         let Some(waiter) = Current::of(self) else { return Some(Entered(None)) };
         let target = target();
         if target.contains(waiter) {
             return None;
         }
-        // Noted before it looks: of two that close a ring at once, at least one sees the other.
+        // The wait is recorded before the check: of two waits that close a cycle at the same time, at least one sees
+        // the other.
         let entered = self.waits.enter(waiter, target.clone());
         let closes_ring = self.waits.lead_back(waiter, target);
         (!closes_ring).then_some(entered)
@@ -66,7 +69,7 @@ impl Waits {
         Entered(Some((self, id)))
     }
 
-    /// Whether a chain of waits leads from something in the target to the waiter.
+    /// Returns `true` if a chain of waits leads from the target to the waiter.
     fn lead_back(&self, waiter: usize, target: Target) -> bool {
         let mut left = lock(&self.0).waits.clone();
         left.retain(|wait| wait.waiter != waiter);
@@ -84,7 +87,7 @@ impl Waits {
 }
 
 impl Target {
-    /// Whether the task is the target, or a part of it.
+    /// Returns `true` if the task is the target or a part of it.
     fn contains(&self, task: usize) -> bool {
         match self {
             Self::Task(cell) => address(cell) == task,

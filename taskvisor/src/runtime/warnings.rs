@@ -1,4 +1,4 @@
-//! Warnings: what goes on that somebody should look at before it becomes a failure.
+//! Warnings about conditions that can lead to a failure.
 
 use std::sync::Arc;
 
@@ -6,10 +6,11 @@ use super::core::Core;
 use super::observe;
 use crate::events::{Event, EventKind};
 
-/// So many failures in a row, and what is retried without end is worth a warning.
+/// The number of consecutive failures after which a task that is retried without a limit causes a warning.
 const TOO_MANY: u32 = 10;
 
-/// What to say of a task or group that is needed, fails and fails, and is retried without end. Said once in a streak.
+/// Returns the warning about a critical task or group that keeps failing and is retried without a limit. Returned once
+/// for each series of failures.
 pub(super) fn of_retries(critical: bool, max_retries: Option<u32>, failures: u32) -> Option<&'static str> {
     (critical && max_retries.is_none() && failures == TOO_MANY).then_some(
         "it has failed 10 times in a row, and is retried without end: `critical` needs `max_retries` to have an effect",
@@ -17,7 +18,7 @@ pub(super) fn of_retries(critical: bool, max_retries: Option<u32>, failures: u32
 }
 
 impl Core {
-    /// Tells listeners and the log, with no lock held.
+    /// Publishes the warning and logs it, with no lock held.
     pub(super) fn warn(&self, path: &Arc<str>, reason: &str) {
         if self.bus.is_active() {
             self.bus.publish(Event::about(EventKind::Warning, path).because(reason));

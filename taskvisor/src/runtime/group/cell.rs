@@ -1,7 +1,8 @@
-//! What others see of a group, and write to it.
+//! The shared state of a group, and its mailbox.
 //!
-//! Lock order: registry, a group's inbox, cell. No other inbox is locked under an inbox. Under it nothing of the user's
-//! runs or is dropped: members, failures and outcomes are handed out and dropped by the caller.
+//! The lock of the mailbox guards the messages and the children. It is taken after the registry's lock and before the
+//! lock of a cell. No second mailbox is locked under a mailbox, so the lock cannot deadlock. No user code runs and no
+//! user value is dropped under it: members, failures and outcomes are handed out, and the caller drops them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
@@ -27,36 +28,36 @@ use crate::tree::{Declared, FailureChain};
 
 /// One registration of a group.
 pub(crate) struct GroupCell {
-    /// The path; empty at the root.
+    /// The path. Empty for the root.
     path: Arc<str>,
     pub(super) declared: Arc<Declared>,
     pub(in crate::runtime) core: Arc<Core>,
     pub(in crate::runtime) place: Option<Place>,
     inbox: Mutex<Inbox>,
-    /// Rings when there are messages. Its only waiter is the driver.
+    /// Notified when there are messages. Its only waiter is the driver.
     pub(super) bell: Notify,
     changed: Waiters,
 }
 
-/// The place of a group in its parent.
+/// The position of a group in its parent.
 pub(in crate::runtime) struct Place {
     pub(in crate::runtime) parent: Arc<GroupCell>,
     pub(in crate::runtime) key: Key,
-    /// Its failures are the parent's to decide on.
+    /// `true` if the parent decides on its failures.
     pub(in crate::runtime) managed: bool,
 }
 
-/// What the driver of a group is told, and by when that is to be done if it is a stop.
+/// The messages to the driver of a group, and the deadline of a stop.
 pub(super) struct Message {
     pub(super) input: Input,
     pub(super) by: Option<StopBy>,
 }
 
-/// Why an added task is refused, if it is.
+/// The reason to refuse an added task.
 pub(in crate::runtime) enum Refused {
-    /// The group is being stopped for good, or has ended.
+    /// The group stops for good, or has ended.
     Closed,
-    /// The name is that of a declared child, which is started again soon.
+    /// A declared child has the name, and starts again soon.
     Taken,
 }
 
@@ -64,26 +65,26 @@ struct Inbox {
     messages: VecDeque<Message>,
     members: Members,
     state: TaskState,
-    /// How many runs began after the first.
+    /// The number of runs after the first.
     restarts: u32,
     began: bool,
-    /// Children are taken: until it is stopped for good.
+    /// `true` while children can be added: until the group stops for good.
     open: bool,
-    /// The declared children are to be registered anew: their names are taken.
+    /// `true` if the declared children are about to be registered again, so their names are taken.
     reserved: bool,
-    /// How it failed last, and that in words.
+    /// The last failure, and its text.
     failure: Option<(FailureChain, Arc<str>)>,
     outcome: Option<TaskOutcome>,
-    /// Where its driver runs.
+    /// The runtime of its driver.
     home: Option<runtime::Id>,
-    /// The runtimes of members that run elsewhere.
+    /// The runtimes of members on other runtimes.
     elsewhere: BTreeMap<Key, Handle>,
-    /// The driver is gone, and these members are waited for.
+    /// The members that are waited for after the driver is gone.
     orphans: Option<Orphans>,
 }
 
 impl GroupCell {
-    /// A group whose declared children are about to be registered.
+    /// Creates a group whose declared children are about to be registered.
     pub(in crate::runtime) fn new(
         path: Arc<str>,
         declared: Arc<Declared>,
@@ -119,7 +120,7 @@ impl GroupCell {
         &self.path
     }
 
-    /// The path; at the root, where it is empty, the name.
+    /// Returns the path, or the name of the root, whose path is empty.
     pub(in crate::runtime) fn shown_path(&self) -> &Arc<str> {
         if self.path.is_empty() { &self.declared.name } else { &self.path }
     }
@@ -145,13 +146,13 @@ impl GroupCell {
         self.ring(self.lock(), input, by);
     }
 
-    /// All that came since.
+    /// Takes all messages.
     pub(super) fn receive(&self, into: &mut VecDeque<Message>) {
         debug_assert!(into.is_empty(), "what was received before is handled first");
         mem::swap(&mut self.lock().messages, into);
     }
 
-    /// A task has something to report, unless its place is another's by now.
+    /// Sends a note of a task, unless another registration has its place by now.
     pub(in crate::runtime) fn note_of(self: &Arc<Self>, task: TaskId, key: Key, epoch: Epoch, note: Note) {
         let is_it = |member: &Member| matches!(member, Member::Task(cell) if cell.id() == task);
         if self.note_if(key, epoch, note, is_it) {
@@ -159,8 +160,8 @@ impl GroupCell {
         }
     }
 
-    /// A group in it has something to report. Whether the caller is to see to the [end](Self::end_of_orphans) of this
-    /// one.
+    /// Sends a note of a nested group. Returns `true` if the caller must call [`end_of_orphans`](Self::end_of_orphans)
+    /// for this group.
     #[must_use = "the end of a group is not told within that of another: groups nest deeply"]
     pub(super) fn note_of_group(&self, group: &Arc<Self>, key: Key, epoch: Epoch, note: Note) -> bool {
         let is_it = |member: &Member| matches!(member, Member::Group(other) if Arc::ptr_eq(other, group));
@@ -191,19 +192,19 @@ impl GroupCell {
         self.send(Input::Hold(epoch), Some(by));
     }
 
-    /// No attempt in it is to begin any more.
+    /// Prevents further attempts in the group.
     pub(super) fn retire(&self) {
         let mut inbox = self.lock();
         inbox.open = false;
         self.ring(inbox, Input::Retire, None);
     }
 
-    /// Stops the group for good. Whether this was the first request.
+    /// Stops the group for good. Returns `true` for the first request.
     pub(in crate::runtime) fn stop(&self, by: StopBy) -> bool {
         self.stop_of(None, by)
     }
 
-    /// As `stop`, where the parent requests it.
+    /// Like `stop`, for a request of the parent.
     pub(super) fn stop_of(&self, epoch: Option<Epoch>, by: StopBy) -> bool {
         let mut inbox = self.lock();
         let first = inbox.state != TaskState::Ended && !mem::replace(&mut inbox.members.stopped, true);
@@ -212,11 +213,11 @@ impl GroupCell {
         first
     }
 
-    /// Stops the group for good, within the supervisor's grace. Whether this was the first request.
+    /// Stops the group for good, within the supervisor's grace. Returns `true` for the first request.
     pub(crate) async fn cancel(self: &Arc<Self>) -> Result<bool, RuntimeError> {
         let grace = self.core.config.grace;
         let first = self.stop(StopBy::within(grace));
-        // A task of the group, or one that the group waits for, would wait for itself.
+        // A task of the group, or a task that the group waits for, would wait for itself.
         let Some(_wait) = self.core.enter_wait(|| Target::Group(Arc::clone(self))) else { return Ok(first) };
         let ended = async { drop(drop_caught(self.outcome().await)) };
         match deadline(grace.saturating_add(ABORT)) {
@@ -230,7 +231,7 @@ impl GroupCell {
         Ok(first)
     }
 
-    /// Stops the group and starts it again. False if it has ended or is being stopped for good.
+    /// Stops the group and starts it again. Returns `false` if it has ended or stops for good.
     pub(crate) fn restart(&self) -> bool {
         let inbox = self.lock();
         let restarts = inbox.open && inbox.state != TaskState::Ended;
@@ -248,17 +249,17 @@ impl GroupCell {
         self.lock().restarts
     }
 
-    /// How it failed last, in words.
+    /// Returns the text of the last failure.
     pub(crate) fn failed_with(&self) -> Option<Arc<str>> {
         self.lock().failure.as_ref().map(|(_, text)| Arc::clone(text))
     }
 
-    /// How it failed last.
+    /// Returns the last failure.
     pub(super) fn failure(&self) -> Option<FailureChain> {
         self.lock().failure.as_ref().map(|(chain, _)| chain.clone())
     }
 
-    /// Formats the failure once, inside the fence, and keeps both.
+    /// Formats the failure once, inside `panics::catch`, and keeps both.
     pub(super) fn set_failure(&self, failure: FailureChain) {
         let text = one_line(&failure);
         let before = self.lock().failure.replace((failure, text.into()));
@@ -276,13 +277,13 @@ impl GroupCell {
         self.lock().state = state;
     }
 
-    /// From now on the names of the declared children are taken, until they are registered anew.
+    /// Reserves the names of the declared children until they are registered again.
     pub(super) fn reserve(&self) {
         self.lock().reserved = true;
     }
 
-    /// Takes no more children, unless some were taken that the driver does not know of yet, and `if_idle` asks for
-    /// that.
+    /// Closes the group for new children. With `if_idle`, this fails if there are added children that the driver does
+    /// not know yet.
     pub(super) fn close(&self, if_idle: bool) -> bool {
         let mut inbox = self.lock();
         let adds = |message: &Message| matches!(message.input, Input::Add { .. });
@@ -301,8 +302,8 @@ impl GroupCell {
         self.lock().members.get(key).cloned()
     }
 
-    /// Takes the declared children that were registered. What was reported by those before them is dropped. Gives those
-    /// back, to be dropped with no lock held.
+    /// Sets the registered declared children, and drops the notes of the previous ones. Returns the previous ones, to
+    /// be dropped with no lock held.
     pub(in crate::runtime) fn set_members(&self, members: Vec<Option<Member>>) -> Vec<Option<Member>> {
         let mut inbox = self.lock();
         inbox.reserved = false;
@@ -311,7 +312,7 @@ impl GroupCell {
         mem::replace(&mut inbox.members.declared, members)
     }
 
-    /// Forgets a child that was added and has ended.
+    /// Removes an added child that has ended.
     pub(super) fn forget(&self, key: Key) {
         let (gone, handle) = {
             let mut inbox = self.lock();
@@ -321,8 +322,8 @@ impl GroupCell {
         let _ = drop_caught(gone);
     }
 
-    /// Takes what is `offered` as a child at the end, if children are taken; `make` is given it and its key. The caller
-    /// holds the registry's lock, and `make` runs nothing of the user's.
+    /// Adds `offered` as the last child, if children can be added; `make` creates it with its key. The caller holds the
+    /// registry's lock, and `make` runs no user code.
     pub(in crate::runtime) fn adopt<T>(
         &self,
         name: &str,
@@ -360,7 +361,7 @@ impl GroupCell {
         Ok(cell)
     }
 
-    /// The groups above go on there as well, should their own runtime end.
+    /// The groups above can move to that runtime too, if their own ends.
     fn tell_above(&self, runtime: &Handle) {
         let mut place = self.place.as_ref();
         while let Some(Place { parent, key, .. }) = place {
@@ -369,20 +370,20 @@ impl GroupCell {
         }
     }
 
-    /// The driver runs here from now on.
+    /// Notes the runtime of the driver.
     pub(super) fn settle(&self, runtime: runtime::Id) {
         self.lock().home = Some(runtime);
     }
 
-    /// Drops the tasks that are kept to be started again: the group is not. Those of a group in a group are kept, as
-    /// that one may be started again, and this one with it. Called with no lock held.
+    /// Drops the tasks that were kept for another start. Those of a nested group are kept, because it can start again
+    /// with its parent. Called with no lock held.
     pub(super) fn forget_tasks(&self) {
         if self.place.as_ref().is_none_or(|place| place.parent.place.is_none()) {
             self.declared.forget_tasks();
         }
     }
 
-    /// Another runtime on which members run, if there is one.
+    /// Returns another runtime on which members run, if there is one.
     pub(super) fn next_runtime(&self) -> Option<Handle> {
         let mut inbox = self.lock();
         let key = *inbox.elsewhere.first_key_value()?.0;
@@ -391,7 +392,7 @@ impl GroupCell {
         Some(next)
     }
 
-    /// The driver is gone: those members are waited for by whoever reports the end of the last.
+    /// Notes that the driver is gone. The last of these members to end then ends the group.
     pub(super) fn set_orphans(&self, orphans: Orphans) {
         let mut inbox = self.lock();
         inbox.open = false;
@@ -401,12 +402,12 @@ impl GroupCell {
         drop(messages);
     }
 
-    /// The members that are waited for without a driver.
+    /// Returns the members that are waited for without a driver.
     pub(super) fn orphans<T>(&self, look: impl FnOnce(&mut Option<Orphans>) -> T) -> T {
         look(&mut self.lock().orphans)
     }
 
-    /// The group is over: forgets its children, and tells those who wait.
+    /// Ends the group: removes its children, and wakes its waiters.
     pub(in crate::runtime) fn finish(&self, outcome: TaskOutcome) {
         let gone = {
             let mut inbox = self.lock();
@@ -428,7 +429,7 @@ impl GroupCell {
 }
 
 impl Drop for GroupCell {
-    /// The errors of the user's are dropped inside the fence.
+    /// Drops user errors inside `panics::catch`.
     fn drop(&mut self) {
         let (failure, outcome) = {
             let mut inbox = self.lock();

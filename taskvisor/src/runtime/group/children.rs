@@ -1,42 +1,42 @@
-//! The children of a group as its plan keeps them: by key, with their places and counters.
+//! The children of a group in its plan, by key, with their phases and counters.
 
 use std::collections::BTreeMap;
 
-/// Names a child of a group for good: the declared ones by their order, then one more for each that is added. No key is
-/// used twice within a registration of a group.
+/// Identifies a child of a group. Declared children have the keys of their order; each added child gets the next key.
+/// No key is used twice within a registration of a group.
 pub(crate) type Key = u64;
 
-/// Numbers the starts and stops of children, across the runs of a group. What a child reports carries the number of the
-/// last one that it knows of.
+/// Numbers the starts and stops of children across the runs of a group. A note of a child carries the epoch of the last
+/// start or stop that the child knows.
 pub(crate) type Epoch = u32;
 
-/// What the plan knows of a child from its declaration.
+/// The properties of a child from its declaration.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Child {
-    /// Its end in failure fails the group.
+    /// `true` if its end in failure fails the group.
     pub(crate) critical: bool,
-    /// Its end in success ends the group.
+    /// `true` if its end in success ends the group.
     pub(crate) significant: bool,
-    /// How many layers a stop of it has, if more than one.
+    /// The number of layers of its stop, beyond one.
     pub(crate) layers: u32,
-    /// Its state does not count for the readiness of its group.
+    /// `true` if its state does not count for the readiness of its group.
     pub(crate) uncounted: bool,
 }
 
-/// Where a child is.
+/// The phase of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// Not started, or stopped to be started again.
     Down,
-    /// Started, not ready yet.
+    /// Started, and not ready yet.
     Starting,
-    /// Started, and was ready since.
+    /// Started, and has been ready since.
     Ready,
     /// Requested to hold.
     Holding,
     /// Requested to stop for good.
     Stopping,
-    /// Requested to stop for good while it was down: nothing of it runs.
+    /// Requested to stop for good while it was down, so nothing of it runs.
     Dissolving,
     Ended,
 }
@@ -45,18 +45,18 @@ pub(super) enum Place {
 pub(super) struct Slot {
     pub(super) child: Child,
     pub(super) place: Place,
-    /// It was started, and waits for its time.
+    /// `true` if it was started and waits for its next start.
     pub(super) delayed: bool,
-    /// Its stop took longer than it may: what it is after does not wait for it any longer.
+    /// `true` if its stop exceeded its time: the children that it is after no longer wait for it.
     pub(super) given_up: bool,
     pub(super) epoch: Epoch,
-    /// How many of those that it is after do not let it start.
+    /// The number of children that it is after and that block its start.
     pub(super) unmet: u32,
-    /// How many of those after it must stop before it.
+    /// The number of children after it that must stop first.
     pub(super) dependents: u32,
-    /// How many declared ones after it have not ended.
+    /// The number of declared children after it that have not ended.
     pub(super) waiting: u32,
-    /// How many layers are below it in the present stop, counted from the plan's base.
+    /// The number of layers below it in the current stop, counted from the base of the plan.
     pub(super) altitude: i64,
 }
 
@@ -79,22 +79,22 @@ impl Slot {
         matches!(self.place, Place::Starting | Place::Ready)
     }
 
-    /// Whether its group is not ready because of it.
+    /// Returns `true` if the group is not ready because of this child.
     pub(super) fn is_unready(&self) -> bool {
         !self.child.uncounted && !matches!(self.place, Place::Ready | Place::Ended)
     }
 
-    /// Whether its group is not ready because of it, where one that waits for its time counts as ready.
+    /// Like `is_unready`, but a child that waits for its next start counts as ready.
     pub(super) fn is_awaited(&self) -> bool {
         self.is_unready() && !self.delayed
     }
 
-    /// Whether something of it may run.
+    /// Returns `true` if something of it may run.
     pub(super) fn runs(&self) -> bool {
         self.is_up() || matches!(self.place, Place::Holding | Place::Stopping)
     }
 
-    /// Whether those after it may start, as far as it is concerned: the order goes through those that have ended.
+    /// Returns `true` if it does not block the children after it. Ended children pass the order on.
     pub(super) fn passes(&self) -> bool {
         match self.place {
             Place::Ready => true,
@@ -103,23 +103,24 @@ impl Slot {
         }
     }
 
-    /// Whether what it is after must not stop yet, because of it or of those after it.
+    /// Returns `true` if the children that it is after must not stop yet, because of it or of children after it.
     pub(super) fn holds(&self) -> bool {
         (self.runs() && !self.given_up) || self.dependents > 0
     }
 
-    /// Whether a declared one that has not ended waits for what it is after, be it itself.
+    /// Returns `true` if a declared child that has not ended, this one or one after it, waits for the children that it
+    /// is after.
     pub(super) fn waits(&self) -> bool {
         self.place != Place::Ended || self.waiting > 0
     }
 
-    /// How many layers of a stop are its own.
+    /// Returns the number of its own layers of a stop.
     pub(super) fn layers(&self) -> i64 {
         if self.runs() { i64::from(self.child.layers.max(1)) } else { 0 }
     }
 }
 
-/// The declared children by their order, and those that were added and have not ended.
+/// The declared children in order, and the added children that have not ended.
 #[derive(Debug)]
 pub(super) struct Slots {
     pub(super) declared: Vec<Slot>,
@@ -127,7 +128,7 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    /// The index of a declared child.
+    /// Returns the index of a declared child.
     pub(super) fn declared(&self, key: Key) -> Option<usize> {
         usize::try_from(key).ok().filter(|index| *index < self.declared.len())
     }
@@ -146,18 +147,18 @@ impl Slots {
         }
     }
 
-    /// The child before one that was added, in order.
+    /// Returns the child before an added child.
     pub(super) fn before_added(&self, key: Key) -> Option<Key> {
         let added = self.added.range(..key).next_back().map(|(key, _)| *key);
         added.or_else(|| self.declared.len().checked_sub(1).map(|last| last as Key))
     }
 
-    /// The added child after this one, in order.
+    /// Returns the added child after this one.
     pub(super) fn next_added(&self, key: Key) -> Option<Key> {
         self.added.range(key + 1..).next().map(|(key, _)| *key)
     }
 
-    /// The children from one on, in order.
+    /// Returns the children from this one on, in order.
     pub(super) fn from(&self, first: Key) -> impl DoubleEndedIterator<Item = (Key, &Slot)> {
         let start = usize::try_from(first).unwrap_or(usize::MAX).min(self.declared.len());
         let declared =

@@ -1,4 +1,4 @@
-//! The Tokio task that carries out what a group's machine says: one loop over one mailbox.
+//! The Tokio task that carries out the actions of a group's machine: one loop over one mailbox.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, poll_fn};
@@ -28,16 +28,16 @@ use crate::supervisor::StopLimit;
 use crate::task::TaskError;
 use crate::tree::{Declared, FailureChain};
 
-/// After so many actions, or so much time, the driver gives way to other tasks.
+/// The driver yields to other tasks after this many actions, or this time.
 const ACTIONS: usize = 256;
 const TURN: Duration = Duration::from_millis(1);
 
-/// Drives a group until it is over.
+/// Spawns the driver of a group.
 pub(in crate::runtime) async fn drive(group: Arc<GroupCell>) {
     go_on(Live::new(group)).await;
 }
 
-/// Drives a group, wherever it is. A panic of the driver ends the group in good order.
+/// Drives a group until it ends. After a panic of the driver, the group still stops in order.
 fn go_on(live: Live) -> Background {
     let group = Arc::clone(&live.group);
     let in_turn = Arc::new(AtomicBool::new(false));
@@ -61,10 +61,10 @@ fn go_on(live: Live) -> Background {
     })
 }
 
-/// The state of a driver, which goes on elsewhere if its runtime ends.
+/// The state of a driver. It moves to another runtime if its own ends.
 struct Driver {
     live: Option<Box<Live>>,
-    /// Whether it is being polled: dropped then, it has panicked.
+    /// `true` while it is polled. If it is dropped then, it has panicked.
     in_turn: Arc<AtomicBool>,
 }
 
@@ -72,21 +72,21 @@ struct Live {
     group: Arc<GroupCell>,
     machine: Machine,
     settings: Settings,
-    /// Where the time of machine and plan begins.
+    /// The origin of the time of machine and plan.
     start: Instant,
-    /// When the present run began.
+    /// The begin of the current run.
     began: Instant,
-    /// Failures in a row.
+    /// The number of consecutive failures.
     streak: u32,
-    /// By when the present stop is to be over.
+    /// The deadline of the current stop.
     stop_by: Option<StopBy>,
-    /// When those that were requested to stop are given up on.
+    /// The times at which stopping children are no longer waited for.
     given_up: BTreeMap<Instant, Vec<(Key, Epoch)>>,
     messages: VecDeque<Message>,
     actions: VecDeque<Action>,
-    /// What it ends with, once that is known.
+    /// The outcome, if it is known.
     outcome: Option<TaskOutcome>,
-    /// The names of the declared children are kept for the next run.
+    /// `true` if the names of the declared children are kept for the next run.
     reserved: bool,
 }
 
@@ -100,7 +100,7 @@ impl Driver {
 }
 
 impl Drop for Driver {
-    /// The runtime goes away.
+    /// The runtime ends.
     fn drop(&mut self) {
         let Some(live) = self.live.take() else { return };
         if self.in_turn.load(Ordering::Relaxed) {
@@ -170,7 +170,7 @@ impl Live {
         }
     }
 
-    /// Waits for a message, or for the time that something is due.
+    /// Waits for a message, or for the next time at which something is due.
     async fn wait(&mut self) {
         let machine = self.machine.wakes_at().and_then(|at| deadline(at.saturating_sub(self.now())));
         let given_up = self.given_up.first_key_value().map(|(at, _)| *at);
@@ -201,7 +201,7 @@ impl Live {
         self.start.elapsed()
     }
 
-    /// Takes what the machine says to do: after what it said before.
+    /// Queues the actions of the machine.
     fn takes(&mut self, actions: Vec<Action>) {
         self.actions.extend(actions);
         if self.reserved == self.machine.takes_now() {
@@ -218,7 +218,7 @@ impl Live {
         }
         match &mut input {
             Input::Note { key, note: Note::Failed(delay), .. } => {
-                // It may have been told not to wait since.
+                // A later action may have removed the wait.
                 let is_skipped = |member: &Member| matches!(member, Member::Task(cell) if !cell.is_backing_off());
                 if self.with(*key, is_skipped) == Some(true) {
                     *delay = Duration::ZERO;
@@ -229,7 +229,7 @@ impl Live {
         }
         let next = self.machine.handle(input, self.now());
         if let Input::Note { key, note: Note::Ended(_), .. } = input {
-            // A child that the group was lost by is asked why.
+            // Reads the failure of the child that made the group fail.
             if !self.machine.is_lost(key) {
                 self.group.forget(key);
             }
@@ -237,7 +237,7 @@ impl Live {
         self.takes(next);
     }
 
-    /// Aborts all that runs.
+    /// Aborts all running children.
     fn abort(&self) {
         let by = self.stop_by.unwrap_or_else(|| StopBy::now(StopLimit::Grace));
         for (_, member) in self.group.members() {
@@ -312,7 +312,7 @@ impl Live {
         let now = Instant::now();
         let by = self.stop_by.get_or_insert_with(|| StopBy::within(grace)).share(now, below, grace);
         let given_up_at = self.with(key, |member| request(member, by, now)).flatten();
-        // Of the last layer of a root nobody needs to know.
+        // The last layer of a root needs no time limit here.
         if let (Some(at), true) = (given_up_at, below > 0 || self.group.place.is_some()) {
             self.given_up.entry(at).or_default().push((key, epoch));
         }
@@ -330,7 +330,7 @@ impl Live {
         }
     }
 
-    /// Decides what follows a run that is over by itself.
+    /// Decides what follows a run that has ended without a request.
     fn conclude(&mut self, why: Why) {
         let follow = self.decide(why);
         let is_refused = follow == Follow::End && !self.group.close(why == Why::Completed);
@@ -388,14 +388,14 @@ impl Live {
         }
     }
 
-    /// The root is not restarted: its failure is the supervisor's.
+    /// The root does not restart: its failure is the failure of the supervisor.
     fn root_ended(&self, failure: Option<FailureChain>) -> TaskOutcome {
         let Some(failure) = failure else { return TaskOutcome::Completed };
         self.group.core.tree_stops(Some(failure.clone()));
         TaskOutcome::Failed { error: Arc::new(TaskError::error(failure)) }
     }
 
-    /// What made the group fail, from leaf to here.
+    /// Returns the failure of the group, from the leaf to this group.
     fn failure(&self, why: Why) -> Option<FailureChain> {
         let (key, limit) = match why {
             Why::Completed | Why::Significant | Why::Told => return None,
@@ -408,10 +408,10 @@ impl Live {
         Some(failure)
     }
 
-    /// Registers the declared children of a run, unless there is a shutdown.
+    /// Registers the declared children for a run, unless a shutdown was requested.
     async fn register(&mut self) {
         let registered = self.group.core.register_again(&self.group).await;
-        // From here on the run goes on wherever the driver does.
+        // From here on the run moves with the driver.
         self.actions.pop_front();
         self.reserved = false;
         let next = self.machine.registered(registered.is_ok(), self.now());
@@ -446,7 +446,7 @@ fn rules(declared: &Declared, is_root: bool, restart: RestartPolicy) -> Rules {
     }
 }
 
-/// The end of a group whose driver has panicked: all of it stops, and then it has failed with that panic.
+/// Ends a group whose driver has panicked: all children stop, and then the group fails with that panic.
 struct Collapse {
     group: Arc<GroupCell>,
     over: bool,
@@ -461,7 +461,7 @@ impl Collapse {
             member.stop(None, StopBy::within(group.core.config.grace), Instant::now());
             left.insert(key, member);
         }
-        // What had ended before is not reported any more.
+        // Children that ended before send no more notes.
         left.retain(|_, member| !member.has_ended());
         let mut messages = VecDeque::new();
         while !left.is_empty() {

@@ -1,5 +1,5 @@
-//! What a group does about what it is told, in every state that it can be in. Plain data: inputs and time go in,
-//! actions come out, and the driver carries them out.
+//! The states of a group, and its actions for each input. Plain data: inputs and time go in, actions come out, and the
+//! driver carries them out.
 //!
 //! ```text
 //!            Release          over, retried        due
@@ -18,18 +18,18 @@ use super::plan::{self, End, Note, Plan, Why};
 use super::window::Limit;
 use crate::tree::{Order, Strategy};
 
-/// What does not change from run to run.
+/// The rules of a group for all runs.
 pub(super) struct Rules {
     pub(super) strategy: Strategy,
     pub(super) limit: Option<Limit>,
     pub(super) order: Arc<Order>,
     pub(super) children: Vec<Child>,
     pub(super) is_root: bool,
-    /// It ends when it is requested to hold, as one that is never started again.
+    /// `true` if a hold ends the group, because it never starts again.
     pub(super) runs_once: bool,
 }
 
-/// What a group is told.
+/// An input of the machine.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Input {
     Note {
@@ -37,21 +37,21 @@ pub(super) enum Input {
         epoch: Epoch,
         note: Note,
     },
-    /// A child was added. One that has the name of a declared child can be part of the present run only.
+    /// A child was added. A child with the name of a declared child can only be part of the current run.
     Add {
         key: Key,
         child: Child,
         takes_place: bool,
     },
-    /// The gate is open: the group starts.
+    /// The gate opens: the group starts.
     Release(Epoch),
-    /// The gate is open to a group that failed: it starts after its backoff.
+    /// The gate opens for a group that failed: it starts after its backoff.
     Resume(Epoch),
-    /// The group stops, to be started again by its parent.
+    /// The group stops, and its parent starts it again.
     Hold(Epoch),
-    /// No attempt is to begin any more: the group is stopped soon.
+    /// No further attempt may begin: the group is stopped soon.
     Retire,
-    /// The group stops for good, as its parent or somebody else requested.
+    /// The group stops for good.
     Stop(Option<Epoch>),
     /// The group stops and starts again.
     Restart,
@@ -59,42 +59,42 @@ pub(super) enum Input {
     Panic,
 }
 
-/// What is to be done, in this order.
+/// The actions of the machine, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
-    /// What the plan says of a child; never that the group is over.
+    /// An action of the plan for a child. Never the end of the group.
     Plan(plan::Action),
-    /// Register the declared children anew, then call [`Machine::registered`].
+    /// Register the declared children again, and then call [`Machine::registered`].
     Register,
     /// A run begins.
     Begin,
-    /// The group is being stopped; for good or not.
+    /// The group stops, for good or not.
     Stopping { for_good: bool },
-    /// Tell the parent.
+    /// Send a note to the parent.
     Report(Note),
-    /// It is parked, with nothing to wait for but its parent.
+    /// The group is parked, and waits only for its parent.
     Parked,
-    /// The run is over by itself: decide what follows, and call [`Machine::follow`].
+    /// The run has ended without a request: decide what follows, and call [`Machine::follow`].
     Conclude(Why),
-    /// The run was ended by a restart: forget the failures before.
+    /// A restart ended the run: reset the consecutive failures.
     Forgive,
-    /// It is over.
+    /// The group ends.
     End,
 }
 
-/// What follows a run.
+/// The decision about what follows a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Follow {
     End,
-    /// A child was added meanwhile: the run goes on.
+    /// A child was added in the meantime: the run continues.
     GoOn,
     Wait(Duration),
-    /// The parent decides when it starts again; it may wait for this backoff then.
+    /// The parent decides when the group starts again; it may then wait for this backoff.
     Park(Duration),
 }
 
 enum State {
-    /// Behind its gate; after a failure it may wait for its backoff once that opens.
+    /// Waits at its gate. After a failure, it may wait for its backoff when the gate opens.
     Parked(Option<Duration>),
     Waiting {
         until: Duration,
@@ -102,21 +102,21 @@ enum State {
     /// Its declared children are being registered.
     Registering,
     Running(Box<Run>),
-    /// It ends when so many children have.
+    /// It ends when this number of children has ended.
     Dissolving(usize),
     Over,
 }
 
 struct Run {
     plan: Plan,
-    /// When the wait of the plan is over.
+    /// The time at which the wait of the plan is over.
     until: Option<Duration>,
     was_ready: bool,
-    /// It was ready, but for children that wait for their time.
+    /// `true` if it was ready, except for children that wait for their next start.
     counted_as_ready: bool,
 }
 
-/// Why a run is being stopped. What outranks comes later.
+/// The request that stops a run, in ascending rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Told {
     Nothing,
@@ -130,19 +130,19 @@ pub(super) struct Machine {
     rules: Rules,
     state: State,
     told: Told,
-    /// What its parent requested last.
+    /// The epoch of the last request of the parent.
     gate: Epoch,
-    /// The last epoch that its children were given.
+    /// The last epoch of its children.
     epoch: Epoch,
     retired: bool,
-    /// The declared children that are registered have not been started yet; those of them that have ended.
+    /// The registered declared children that have ended before they were started.
     fresh: Option<Vec<(Key, End)>>,
-    /// Children that were added for the next run.
+    /// The children that were added for the next run.
     pending: BTreeMap<Key, Child>,
 }
 
 impl Machine {
-    /// A group whose children are registered, and that waits for its gate.
+    /// Creates a group whose children are registered, and that waits at its gate.
     pub(super) fn new(rules: Rules) -> Self {
         Self {
             rules,
@@ -160,7 +160,7 @@ impl Machine {
         self.gate
     }
 
-    /// When it wants to be woken, if nothing else happens.
+    /// Returns the next time at which [`wake`](Self::wake) must be called.
     pub(super) fn wakes_at(&self) -> Option<Duration> {
         match &self.state {
             State::Waiting { until } => Some(*until),
@@ -169,12 +169,12 @@ impl Machine {
         }
     }
 
-    /// Whether a child is what the run has failed with, and is asked why.
+    /// Returns `true` if the run has failed because of this child.
     pub(super) fn is_lost(&self, key: Key) -> bool {
         matches!(&self.state, State::Running(run) if run.plan.is_lost(key))
     }
 
-    /// Whether a child that is added now is part of the present run, or of the first.
+    /// Returns `true` if a child that is added now is part of the current or first run.
     pub(super) fn takes_now(&self) -> bool {
         match &self.state {
             State::Running(run) => run.plan.is_open() && self.told == Told::Nothing,
@@ -182,7 +182,7 @@ impl Machine {
         }
     }
 
-    /// Whether the present run is being stopped because that was requested.
+    /// Returns `true` if a request stops the current run.
     pub(super) fn is_told(&self) -> bool {
         self.told != Told::Nothing
     }
@@ -222,7 +222,7 @@ impl Machine {
         actions
     }
 
-    /// The time that [`wakes_at`](Self::wakes_at) gave has come.
+    /// The time of [`wakes_at`](Self::wakes_at) has been reached.
     pub(super) fn wake(&mut self, now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
         match &mut self.state {
@@ -237,7 +237,7 @@ impl Machine {
         actions
     }
 
-    /// The declared children were registered, or could not be, as there is a shutdown.
+    /// The declared children were registered, or a shutdown prevents it.
     pub(super) fn registered(&mut self, registered: bool, now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
         if registered {
@@ -248,7 +248,7 @@ impl Machine {
         actions
     }
 
-    /// What follows the run that was to be concluded.
+    /// Carries out the decision about what follows a run.
     pub(super) fn follow(&mut self, follow: Follow, now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
         match follow {
@@ -258,7 +258,7 @@ impl Machine {
                     run.plan.go_on();
                 }
             }
-            // It is stopped soon, and does not begin before that.
+            // The group is stopped soon, and does not start before.
             Follow::Wait(_) if self.retired => self.state = State::Parked(None),
             Follow::Wait(delay) => {
                 self.state = State::Waiting { until: now.saturating_add(delay) };
@@ -298,7 +298,7 @@ impl Machine {
             }
             State::Dissolving(left) => *left += 1,
             State::Over => return,
-            // For the next run.
+            // The child is for the next run.
             _ => {
                 self.pending.insert(key, child);
             }
@@ -317,7 +317,7 @@ impl Machine {
         }
     }
 
-    /// Begins a run with those that are registered.
+    /// Begins a run with the registered children.
     fn begin(&mut self, actions: &mut Vec<Action>, now: Duration) {
         let Rules { strategy, limit, order, children, is_root, .. } = &self.rules;
         let mut plan = Plan::new(*strategy, *limit, order, children, self.epoch);
@@ -390,13 +390,13 @@ impl Machine {
                 self.planned(planned, now, actions);
             }
             State::Waiting { .. } => self.due(actions, now),
-            // The parent waits, and need not.
+            // The parent waits for this group, and no longer has to.
             State::Parked(_) => actions.push(Action::Report(Note::Skip)),
             State::Registering | State::Dissolving(_) | State::Over => {}
         }
     }
 
-    /// Takes what the plan says, and what it means for the group.
+    /// Handles the actions of the plan, and their consequences for the group.
     fn planned(&mut self, planned: Vec<plan::Action>, now: Duration, actions: &mut Vec<Action>) {
         let State::Running(run) = &mut self.state else { return };
         let mut over = None;
@@ -436,7 +436,7 @@ impl Machine {
         }
     }
 
-    /// Ends what is registered and not part of a run, and then the group.
+    /// Stops the children that are not part of a run, and then ends the group.
     fn dissolve(&mut self, actions: &mut Vec<Action>) {
         actions.push(Action::Stopping { for_good: true });
         let pending = std::mem::take(&mut self.pending);

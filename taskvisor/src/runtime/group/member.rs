@@ -1,4 +1,4 @@
-//! The children of a group as they are registered.
+//! The registered children of a group.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,19 +12,19 @@ use crate::inspect::TaskState;
 use crate::panics::drop_caught;
 use crate::tree::FailureChain;
 
-/// A child of a group, as it is registered.
+/// A registered child of a group.
 #[derive(Clone)]
 pub(in crate::runtime) enum Member {
     Task(Arc<Cell>),
     Group(Arc<GroupCell>),
 }
 
-/// The present registrations of the declared children, and of those that were added and have not ended.
+/// The current registrations of the declared children, and of the added children that have not ended.
 pub(super) struct Members {
     pub(super) declared: Vec<Option<Member>>,
     added: BTreeMap<Key, Member>,
     next: Key,
-    /// The group was requested to stop for good.
+    /// `true` if the group was requested to stop for good.
     pub(super) stopped: bool,
 }
 
@@ -54,7 +54,7 @@ impl Members {
         }
     }
 
-    /// In order.
+    /// Returns the children in order.
     pub(super) fn all(&self) -> Vec<(Key, Member)> {
         let declared = (0..).zip(&self.declared).filter_map(|(key, member)| Some((key, member.clone()?)));
         declared.chain(self.added.iter().map(|(key, member)| (*key, member.clone()))).collect()
@@ -81,8 +81,8 @@ impl Member {
         }
     }
 
-    /// Requests it to stop, to be started again. Gives when it is given up on, where that is known here: what a group
-    /// gives up on it tells itself, as a task in it may have more time than its share.
+    /// Requests the child to hold. Returns the time at which it is no longer waited for, if it is known here; a nested
+    /// group reports that itself, because its tasks may have more time than its share.
     pub(super) fn hold(&self, epoch: Epoch, by: StopBy, now: Instant) -> Option<Instant> {
         match self {
             Self::Task(cell) => {
@@ -97,7 +97,7 @@ impl Member {
         }
     }
 
-    /// Requests it to stop for good. Gives the same.
+    /// Requests the child to stop for good. Returns the same time.
     pub(super) fn stop(&self, epoch: Option<Epoch>, by: StopBy, now: Instant) -> Option<Instant> {
         match self {
             Self::Task(cell) => {
@@ -112,7 +112,7 @@ impl Member {
         }
     }
 
-    /// Lets it begin no further attempt.
+    /// Prevents further attempts of the child.
     pub(super) fn retire(&self) {
         match self {
             Self::Task(cell) => cell.retire(),
@@ -120,7 +120,7 @@ impl Member {
         }
     }
 
-    /// How it failed last.
+    /// Returns the last failure.
     pub(super) fn failure(&self) -> FailureChain {
         match self {
             Self::Task(cell) => FailureChain::of_task(cell.name(), cell.last_error(), cell.is_aborted()),
@@ -135,7 +135,7 @@ impl Member {
         }
     }
 
-    /// Drops it: it may be the last that refers to a task of the user's.
+    /// Drops the member, which may hold the last reference to a user task.
     pub(super) fn release_reference(self) {
         let _ = drop_caught(self);
     }

@@ -1,8 +1,8 @@
-//! Groups: children that start, fail and stop together.
+//! The runtime of a group: children that start, fail and stop together.
 //!
-//! `machine` decides what a group does and `plan` what its children do, both without a runtime; `driver` carries that
-//! out, and `orphan` what is left if it cannot. `cell` is what others see of a group and write to it, `member` what the
-//! group writes to its children.
+//! `machine` decides for the group and `plan` for its children; both are pure. `driver` carries their actions out, and
+//! `orphan` ends a group whose driver is gone. `cell` is the shared state and the mailbox of a group, `member` a
+//! registered child. Other modules use `GroupCell`, and spawn a driver with `drive`.
 
 mod cell;
 mod children;

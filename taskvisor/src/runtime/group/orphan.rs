@@ -1,7 +1,7 @@
-//! A group without a driver: nothing in it is left to itself.
+//! Ends a group whose driver is gone.
 //!
-//! A driver that is dropped with its runtime goes on where other members run. Where there is no such runtime, its
-//! members are requested to stop at once, and the end of the last ends the group: whoever reports that ends it.
+//! A driver that is dropped with its runtime moves to a runtime of another member. If there is none, the members are
+//! requested to stop at once, and the note of the last end ends the group.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,17 +16,17 @@ use super::plan::{End, Note};
 use crate::inspect::TaskOutcome;
 use crate::supervisor::StopLimit;
 
-/// Members that are waited for without a driver.
+/// The members that are waited for without a driver.
 pub(super) struct Orphans {
     left: BTreeSet<Key>,
-    /// What the parent requested last.
+    /// The epoch of the last request of the parent.
     gate: Epoch,
-    /// All were requested to stop.
+    /// `true` if all were requested to stop.
     requested: bool,
 }
 
 impl Orphans {
-    /// Whether that was one of them.
+    /// Returns `true` if it was one of them.
     pub(super) fn ended(&mut self, key: Key) -> bool {
         self.left.remove(&key)
     }
@@ -37,14 +37,14 @@ impl Orphans {
 }
 
 impl GroupCell {
-    /// The driver is gone.
+    /// Notes that the driver is gone.
     pub(super) fn orphan(self: &Arc<Self>, gate: Epoch) {
         self.set_orphans(Orphans { left: BTreeSet::new(), gate, requested: false });
         let (by, now) = (StopBy::now(StopLimit::Grace), Instant::now());
         for (key, member) in self.members() {
             self.orphans(|orphans| orphans.as_mut().is_some_and(|orphans| orphans.left.insert(key)));
             member.stop(None, by, now);
-            // One that had ended before it was entered is not reported any more.
+            // A member that ended before it was entered sends no note.
             if member.has_ended() {
                 self.orphans(|orphans| orphans.as_mut().is_some_and(|orphans| orphans.ended(key)));
             }
@@ -54,7 +54,7 @@ impl GroupCell {
         self.end_of_orphans();
     }
 
-    /// Ends the group if its last member has ended; and those above it of which it was the last.
+    /// Ends the group if its last member has ended, and the groups above it for which it was the last.
     pub(super) fn end_of_orphans(self: &Arc<Self>) {
         let mut group = Arc::clone(self);
         loop {
@@ -68,7 +68,7 @@ impl GroupCell {
         }
     }
 
-    /// Ends the group for good, and tells its parent; gives that back if it has no driver either, to be looked after.
+    /// Ends the group for good, and sends a note to its parent. Returns the parent if it has no driver either.
     pub(super) fn end(self: &Arc<Self>, outcome: TaskOutcome, gate: Epoch) -> Option<Arc<Self>> {
         let end = End::of(Some(&outcome));
         self.forget_tasks();

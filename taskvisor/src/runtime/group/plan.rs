@@ -1,9 +1,8 @@
-//! What a group does next: which children stop, which start, in which order. Plain data, driven by notes, answering
-//! with actions.
+//! Decides which children of a group stop and start, and in which order. Plain data: notes go in, actions come out.
 //!
-//! A note costs as much as the edges of the order that it touches: each child knows how many of those before it keep it
-//! from starting, and how many of those after it keep it from stopping. Only the begin of a stop or restart, and the
-//! start after it, look at every child concerned.
+//! The cost of a note is linear in the edges of the order that it touches: each child counts the children before it
+//! that block its start, and the children after it that block its stop. Only the begin of a stop or restart, and the
+//! start after it, visit every affected child.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,13 +13,13 @@ use super::window::{Limit, Window};
 use crate::inspect::TaskOutcome;
 use crate::tree::{Order, Strategy};
 
-/// How a child ended for good.
+/// The final end of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum End {
     Completed,
     Canceled,
     Failed,
-    /// It did not stop when it was requested to. Lost to its group like one that failed, unless the group requested it.
+    /// It did not stop after a request. For its group this is a failure, unless the group requested the stop.
     Aborted,
 }
 
@@ -35,62 +34,62 @@ impl End {
     }
 }
 
-/// What a child reports.
+/// A report of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Note {
     /// It was started, and is ready.
     Ready,
-    /// It was started, and waits for its time: it counts as ready, but those after it wait for its attempt.
+    /// It was started, and waits for its next start. It counts as ready, but children after it wait for its attempt.
     Delayed,
-    /// It failed, is stopped, and would be started again after this time.
+    /// It failed and has stopped, and asks to be started again after this time.
     Failed(Duration),
-    /// It was requested to hold, is stopped, and can be started again.
+    /// It has stopped after a hold, and can be started again.
     Held,
     /// It ended for good.
     Ended(End),
-    /// It was requested to begin at once, while it waits for its group.
+    /// It was requested to begin at once while it waits for its group.
     Skip,
-    /// A group that stops, and cannot be made to stop sooner: what is left of it ignores its abort.
+    /// A nested group whose remaining tasks ignore their abort.
     GivenUp,
 }
 
-/// What is to be done, in this order.
+/// The actions of the plan, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
-    /// Start a child; its gate is open.
+    /// Start a child: open its gate.
     Start(Key, Epoch),
-    /// Let a failed child start again by itself after its own backoff.
+    /// Let a failed child start again after its own backoff.
     Resume(Key, Epoch),
-    /// Stop a child, to start it again. So many layers stop after it.
+    /// Stop a child to start it again; this number of layers stops after it.
     Hold(Key, Epoch, u32),
-    /// Let a child begin no further attempt: it is stopped when those after it have.
+    /// Prevent further attempts of a child, which stops when the children after it have stopped.
     Retire(Key),
-    /// Stop a child for good. So many layers stop after it.
+    /// Stop a child for good; this number of layers stops after it.
     Stop(Key, Epoch, u32),
-    /// A stop or restart begins, with a time of its own.
+    /// A stop or restart begins, with its own time limit.
     Begin,
-    /// Come back after this time.
+    /// Call [`Plan::waited`] after this time.
     Wait(Duration),
-    /// What is left of the group ignores its abort.
+    /// The remaining tasks of the group ignore their abort.
     GivenUp,
-    /// The root is to stop: that is a shutdown, and not its own to decide.
+    /// The root must stop, which requests a shutdown.
     Ask(Why),
-    /// The group is over.
+    /// The group ends.
     Over(Why),
 }
 
-/// Why a group is over.
+/// The reason for the end of a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Why {
     /// Every child has ended.
     Completed,
     /// A significant child has ended in success.
     Significant,
-    /// It was requested to stop.
+    /// A stop was requested.
     Told,
-    /// This child failed more often than the limit allows.
+    /// This child exceeded the limit of failures.
     Limit(Key),
-    /// This child ended in failure, and the group needs it.
+    /// This critical child ended in failure.
     Lost(Key),
 }
 
@@ -104,23 +103,23 @@ impl Why {
 enum Mode {
     Up,
     Restarting(Restart),
-    /// The root goes on, without restarts, until the shutdown gets to it.
+    /// The root continues without restarts until the shutdown stops it.
     Asking(Why),
     Stopping(Why),
     Over,
 }
 
-/// Those from `first` on are stopped, and then started again after the longest delay of those that failed.
+/// The children from `first` on stop, and start again after the longest backoff of the failed children.
 #[derive(Debug)]
 struct Restart {
     first: Key,
-    /// Those that failed, the last declared first, with their backoffs.
+    /// The failed children with their backoffs, the last declared first.
     causes: Vec<(Key, Duration)>,
-    /// How many still run.
+    /// The number of children that still run.
     running: usize,
-    /// When all had stopped.
+    /// The time at which all had stopped.
     since: Option<Duration>,
-    /// The end of the wait that was asked for.
+    /// The end of the requested wait.
     until: Option<Duration>,
 }
 
@@ -140,34 +139,34 @@ pub(crate) struct Plan {
     slots: Slots,
     mode: Mode,
     epoch: Epoch,
-    /// A group without declared children stays until it is requested to stop.
+    /// `true` for a group without declared children, which runs until it is requested to stop.
     stays: bool,
     is_root: bool,
-    /// No attempt begins any more: what the group is part of is being stopped.
+    /// `true` if no further attempt may begin, because a parent stops.
     retired: bool,
-    /// How many have not ended.
+    /// The number of children that have not ended.
     left: usize,
-    /// How many are neither ready nor have ended, but for those that do not count.
+    /// The number of children that are neither ready nor ended and count for readiness.
     unready: usize,
-    /// How many of those do not wait for their time either.
+    /// The number of these that do not wait for their next start.
     awaited: usize,
-    /// How many of those left are given up on.
+    /// The number of remaining children that are no longer waited for.
     given_up: usize,
     gave_up: bool,
-    /// Where the altitudes of the present stop begin.
+    /// The base of the layers of the current stop.
     base: i64,
-    /// Those that may have to start or stop, as something changed for them.
+    /// The children that may have to start or stop after a change.
     startable: Vec<Key>,
     stoppable: Vec<Key>,
     actions: Vec<Action>,
-    /// How many children and edges were looked at.
+    /// The number of visited children and edges.
     #[cfg(test)]
     pub(super) steps: u64,
 }
 
 impl Plan {
-    /// A plan in which nothing has started, with epochs above `epoch`. In `rest_for_one` the order has each child after
-    /// the one before it.
+    /// Creates a plan in which nothing has started, with epochs above `epoch`. In `rest_for_one`, each child is after
+    /// the previous one.
     pub(crate) fn new(
         strategy: Strategy,
         limit: Option<Limit>,
@@ -202,17 +201,17 @@ impl Plan {
         }
     }
 
-    /// The plan of a root, which does not stop by itself.
+    /// Creates the plan of a root, which does not stop by itself.
     pub(crate) fn of_root(self) -> Self {
         Self { is_root: true, ..self }
     }
 
-    /// The last epoch that was given.
+    /// Returns the last epoch.
     pub(crate) fn epoch(&self) -> Epoch {
         self.epoch
     }
 
-    /// Adds a child to the end. It starts with the others, or at once if they are up.
+    /// Adds a child at the end. It starts with the others, or at once if they run.
     pub(crate) fn add(&mut self, key: Key, child: Child) {
         let before = if self.is_chain() { self.slots.before_added(key) } else { None };
         let unmet = before.and_then(|before| self.slots.get(before)).is_some_and(|before| !before.passes());
@@ -223,19 +222,19 @@ impl Plan {
         self.startable.push(key);
     }
 
-    /// A child ended before it was started.
+    /// Notes that a child ended before it was started.
     pub(crate) fn ended_early(&mut self, key: Key, end: End) {
         self.ended(key, end);
     }
 
-    /// Does what can be done at `now`, and says what is to be done.
+    /// Returns the actions that are possible at `now`.
     pub(crate) fn proceed(&mut self, now: Duration) -> Vec<Action> {
         match &self.mode {
             Mode::Up => self.proceed_up(),
             Mode::Restarting(restart) => {
                 let first = restart.first;
                 self.stop_due();
-                // Those before go on meanwhile.
+                // The children before it continue meanwhile.
                 self.start_due(first);
                 self.wait_if_stopped(now);
             }
@@ -270,7 +269,7 @@ impl Plan {
         }
     }
 
-    /// Takes a note of a child, and says what to do about it.
+    /// Handles a note of a child, and returns the actions.
     pub(crate) fn note(&mut self, key: Key, epoch: Epoch, note: Note, now: Duration) -> Vec<Action> {
         let Some(slot) = self.slots.get(key) else { return Vec::new() };
         let current = slot.epoch == epoch;
@@ -282,13 +281,13 @@ impl Plan {
             Note::GivenUp if current => self.give_up(key),
             Note::Ended(end) => self.ended(key, end),
             Note::Skip => self.skip(),
-            // Of an earlier start or stop.
+            // The note belongs to an earlier start or stop.
             Note::Ready | Note::Delayed | Note::Failed(_) | Note::Held | Note::GivenUp => return Vec::new(),
         }
         self.proceed(now)
     }
 
-    /// The time of the last `Action::Wait` has passed.
+    /// Handles the end of the last `Action::Wait`.
     pub(crate) fn waited(&mut self, now: Duration) -> Vec<Action> {
         if let Mode::Restarting(Restart { since: Some(_), .. }) = self.mode {
             self.start_again();
@@ -296,13 +295,13 @@ impl Plan {
         self.proceed(now)
     }
 
-    /// The group is requested to stop.
+    /// Handles a stop request of the group.
     pub(crate) fn stop(&mut self, now: Duration) -> Vec<Action> {
         self.stop_because(Why::Told);
         self.proceed(now)
     }
 
-    /// No attempt is to begin any more: those that run go on until they are stopped.
+    /// Prevents further attempts. Running attempts continue until they are stopped.
     pub(crate) fn retire(&mut self, now: Duration) -> Vec<Action> {
         if !std::mem::replace(&mut self.retired, true) {
             let up = self.slots.from(0).filter(|(_, slot)| slot.is_up()).map(|(key, _)| Action::Retire(key));
@@ -311,27 +310,27 @@ impl Plan {
         self.proceed(now)
     }
 
-    /// A child was added just as the last had ended: the run goes on.
+    /// Continues the run, because a child was added when the last had ended.
     pub(crate) fn go_on(&mut self) {
         self.mode = Mode::Up;
     }
 
-    /// Whether children are taken.
+    /// Returns `true` if children can be added.
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.mode, Mode::Up | Mode::Restarting(_) | Mode::Asking(_))
     }
 
-    /// Whether every child that has not ended is ready, or waits for its time.
+    /// Returns `true` if every child that has not ended is ready or waits for its next start.
     pub(crate) fn counts_as_ready(&self) -> bool {
         matches!(self.mode, Mode::Up) && self.awaited == 0
     }
 
-    /// Whether every child that has not ended is ready.
+    /// Returns `true` if every child that has not ended is ready.
     pub(crate) fn is_ready(&self) -> bool {
         matches!(self.mode, Mode::Up) && self.unready == 0
     }
 
-    /// Whether the group stops because of this child.
+    /// Returns `true` if the group stops because of this child.
     pub(crate) fn is_lost(&self, key: Key) -> bool {
         matches!(self.mode, Mode::Stopping(Why::Lost(lost)) | Mode::Asking(Why::Lost(lost)) if lost == key)
     }
@@ -356,7 +355,7 @@ impl Plan {
         }
         let counts = match &self.mode {
             Mode::Up => true,
-            // One that is being stopped is part of the restart already; one before it is not.
+            // A stopping child is already part of the restart; an earlier child is not.
             Mode::Restarting(restart) => key < restart.first,
             Mode::Asking(_) | Mode::Stopping(_) | Mode::Over => false,
         };
@@ -368,7 +367,7 @@ impl Plan {
             return self.stop_because(Why::Limit(key));
         }
         if self.strategy == Strategy::OneForOne {
-            // Its place stays as it is: those after it stay released.
+            // Its phase stays, so that the children after it stay released.
             let epoch = self.next_epoch(key);
             return self.actions.push(Action::Resume(key, epoch));
         }
@@ -377,7 +376,7 @@ impl Plan {
         self.restart(first, (key, delay));
     }
 
-    /// Stops those from `first` on, to start them again.
+    /// Stops the children from `first` on, to start them again.
     fn restart(&mut self, first: Key, cause: (Key, Duration)) {
         let before = std::mem::replace(&mut self.mode, Mode::Up);
         let mut restart = if let Mode::Restarting(restart) = before {
@@ -403,12 +402,12 @@ impl Plan {
         self.mode = Mode::Restarting(restart);
     }
 
-    /// Counts the layers of a stop of those from `first` on, up to `end`, from which they are counted already.
+    /// Counts the layers of a stop of the children from `first` up to `end`. From `end` on they are counted already.
     fn survey(&mut self, first: Key, end: Key) {
         if end == Key::MAX {
             self.base = 0;
         } else {
-            // Only of a chain a part can be stopped, and it grows downwards.
+            // A partial stop is only possible in a chain, and grows towards earlier children.
             let grown = self.slots.from(first).take_while(|(key, _)| *key < end);
             self.base -= grown.map(|(_, slot)| slot.layers()).sum::<i64>();
         }
@@ -420,8 +419,8 @@ impl Plan {
             }
             return;
         }
-        // In the order of declaration, so that what a child is after is known before it. The order goes through those
-        // that do not run.
+        // In the order of declaration, so that the children that a child is after come first. The order passes through
+        // children that do not run.
         for index in 0..self.slots.declared.len() {
             let declared = &self.slots.declared;
             let below = self.order.earlier(index).iter().map(|earlier| &declared[*earlier as usize]);
@@ -438,12 +437,12 @@ impl Plan {
         }
         let requested = matches!(slot.place, Place::Holding | Place::Stopping | Place::Dissolving);
         let failed = end == End::Failed || (end == End::Aborted && !requested);
-        // What was added is after those before it, but needs none of them: only declared ones count as waiting.
+        // An added child is after all earlier children but depends on none: only declared children count as waiting.
         let needed = slot.child.critical || (slot.place != Place::Ready && slot.waiting > 0);
         let significant = slot.child.significant && end == End::Completed;
         self.set(key, Place::Ended);
         if self.slots.declared(key).is_none() {
-            // By now the order goes through it, so that nothing changes for the others.
+            // The order passes through it now, so that nothing changes for the others.
             self.slots.added.remove(&key);
         }
         if let Mode::Restarting(restart) = &mut self.mode {
@@ -478,7 +477,7 @@ impl Plan {
         }
     }
 
-    /// The first reason stands, but a failure outranks the others.
+    /// Sets the reason of the stop. The first reason stands, but a failure has the highest rank.
     fn stop_because(&mut self, why: Why) {
         let (before, stops) = match self.mode {
             Mode::Asking(before) => (Some(before), false),
@@ -525,7 +524,7 @@ impl Plan {
         self.actions.push(Action::Over(why));
     }
 
-    /// Starts those that can be, of those before `end`.
+    /// Starts the children before `end` that can start.
     fn start_due(&mut self, end: Key) {
         let mut due = std::mem::take(&mut self.startable);
         due.sort_unstable();
@@ -537,11 +536,11 @@ impl Plan {
                 self.actions.push(Action::Start(key, epoch));
             }
         }
-        // Starting makes nothing else startable: its room is kept.
+        // A start enables no other start, so the allocation is reused.
         self.startable = due;
     }
 
-    /// Stops those that can be: nothing that must stop before them runs.
+    /// Stops the children for which no later child has to stop first.
     fn stop_due(&mut self) {
         let mut due = std::mem::take(&mut self.stoppable);
         due.sort_unstable_by(|a, b| b.cmp(a));
@@ -569,7 +568,7 @@ impl Plan {
         self.stoppable = due;
     }
 
-    /// Waits for the backoff of those that failed, once all that is to be stopped is.
+    /// Waits for the backoff of the failed children, when all stopping children have stopped.
     fn wait_if_stopped(&mut self, now: Duration) {
         let Mode::Restarting(restart) = &mut self.mode else { return };
         if restart.running > 0 {
@@ -592,8 +591,8 @@ impl Plan {
         }
     }
 
-    /// From which child on nothing is started, so that nobody needs to know what lets it start: each would change with
-    /// every sibling that stops.
+    /// Returns the child from which on nothing starts. The counters of these children are not updated, because each
+    /// would change with every sibling that stops.
     fn unknown_from(&self) -> Key {
         match &self.mode {
             Mode::Restarting(restart) => restart.first,
@@ -602,7 +601,7 @@ impl Plan {
         }
     }
 
-    /// Counts what keeps those from `first` on from starting, which was not kept while they were stopped.
+    /// Recounts the children that block the starts from `first` on, which were not counted during the stop.
     fn count_unmet(&mut self, first: Key) {
         let start = self.slots.declared(first).unwrap_or(self.slots.declared.len());
         for index in start..self.slots.declared.len() {
@@ -626,14 +625,14 @@ impl Plan {
         }
     }
 
-    /// A child that was started waits for its time.
+    /// Notes that a started child waits for its next start.
     fn set_delayed(&mut self, key: Key) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         self.awaited -= usize::from(slot.is_awaited());
         slot.delayed = true;
     }
 
-    /// Moves a child to another place, and tells its neighbors in the order.
+    /// Moves a child to another phase, and updates its neighbors in the order.
     fn set(&mut self, key: Key, place: Place) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         let before = (slot.passes(), slot.holds(), slot.waits(), slot.runs(), slot.is_unready(), slot.is_awaited());
@@ -673,7 +672,7 @@ impl Plan {
         }
     }
 
-    /// A child lets those after it start from now on, or does not any more.
+    /// Updates whether a child blocks the starts of the children after it.
     fn passes_changed(&mut self, key: Key, passes: bool) {
         let unknown_from = self.unknown_from();
         let mut changed = vec![key];
@@ -701,7 +700,7 @@ impl Plan {
         }
     }
 
-    /// A child keeps those that it is after from stopping, or does not any more.
+    /// Updates whether a child blocks the stops of the children that it is after.
     fn holds_changed(&mut self, key: Key, holds: bool) {
         let mut changed = vec![key];
         while let Some(key) = changed.pop() {
@@ -726,7 +725,7 @@ impl Plan {
         }
     }
 
-    /// Neither a declared child nor what is after it waits for those before it any more.
+    /// Notes that neither a declared child nor the children after it wait for earlier children any more.
     fn waits_no_more(&mut self, key: Key) {
         let mut changed = vec![key];
         while let Some(key) = changed.pop() {

@@ -1,16 +1,16 @@
-//! The limit of a group: how many failures in which time.
+//! The limit of a group: a number of failures in a sliding window of time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// At most `max` failures within any span of time as long as `within`.
+/// Allows at most `max` failures within any span of `within`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limit {
     pub(crate) max: u32,
     pub(crate) within: Duration,
 }
 
-/// The failures that still count. Times are given as what has passed since some start.
+/// The failures that still count, as times since a fixed origin.
 #[derive(Debug)]
 pub(crate) struct Window {
     limit: Limit,
@@ -22,7 +22,7 @@ impl Window {
         Self { limit, hits: VecDeque::new() }
     }
 
-    /// Counts a failure. Whether the limit is exceeded.
+    /// Counts a failure. Returns `true` if the limit is exceeded.
     pub(crate) fn hit(&mut self, now: Duration) -> bool {
         let within = self.limit.within;
         while self.hits.front().is_some_and(|hit| now.saturating_sub(*hit) > within) {

@@ -1,7 +1,8 @@
-//! What a `metrics` recorder is told.
+//! Counters, gauges and histograms for `metrics`.
 //!
-//! Handles are looked up each time: a recorder may be installed after a task has begun, and a task keeps no memory for
-//! what nobody records. The values of labels are shared with the task, so that a lookup allocates only its key.
+//! Metric handles are looked up each time: a recorder can be installed after a task has begun, and a task needs no
+//! memory for metrics without a recorder. Label values are shared with the task, so that a lookup only allocates its
+//! key.
 
 use std::time::Duration;
 
@@ -22,18 +23,18 @@ const QUEUED: &str = "taskvisor_queued";
 const SLOT_DEPTH: &str = "taskvisor_slot_depth";
 const LOST: &str = "taskvisor_subscriber_lost_events_total";
 
-/// The tasks that have no place in a declared tree, in one series.
+/// The label of tasks without a place in a declared tree.
 const DYNAMIC: &str = "dynamic";
-/// The slots that were not declared, in one series.
+/// The label of slots that are not declared.
 #[cfg(feature = "controller")]
 const OTHER: &str = "other";
 
-/// When the present attempt began, if there is one.
+/// The begin of the current attempt.
 #[derive(Default)]
 pub(super) struct Stopwatch(Option<Instant>);
 
 impl Stopwatch {
-    /// The attempt has ended, unless it had.
+    /// Records the end of the attempt, once.
     pub(super) fn stop(&mut self, cell: &Cell, outcome: impl FnOnce() -> &'static str) {
         let Some(began) = self.0.take() else { return };
         let outcome = outcome();
@@ -44,13 +45,13 @@ impl Stopwatch {
     }
 }
 
-/// Calls the recorder. One that panics misses this, and nothing else.
+/// Calls the recorder. A panic of the recorder loses only this call.
 fn tell(f: impl FnOnce()) {
     let _ = catch(f);
 }
 
-/// The label that was given. Else the path of a declared task; for others that of their group. So there are no more
-/// series than the tree has places, and labels that were given.
+/// Returns the `metric_label` of the task. Without one, it is the path of a declared task, or the path of the group of
+/// an added task. So the number of series is bounded by the places of the tree and the given labels.
 fn task_label(cell: &Cell) -> SharedString {
     if let Some(label) = &cell.settings().metric_label {
         return label.clone().into();

@@ -1,4 +1,4 @@
-//! The feature `metrics` is off: nothing is counted.
+//! Replaces `meter` if the feature `metrics` is off.
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
-//! What the engine shows of itself, apart from events: to a `tracing` subscriber, and to a `metrics` recorder.
+//! The hooks for `tracing` and `metrics`.
 //!
-//! Both are code of the user's: they are called with no lock held, and their panics are contained. Where a feature is
-//! off, its half is made of functions that do nothing.
+//! A `tracing` subscriber and a `metrics` recorder are user code: they are called with no lock held, and their panics
+//! are caught. If a feature is off, its hooks do nothing.
 
 #[cfg_attr(not(feature = "metrics"), path = "meter_off.rs")]
 mod meter;
@@ -24,7 +24,7 @@ use crate::task::TaskError;
 pub(crate) use meter::lost;
 pub(crate) use trace::{AttemptSpan, SpanRef};
 
-/// What is seen of the attempts of one actor.
+/// The observations of the attempts of one actor.
 #[derive(Default)]
 pub(super) struct Observed {
     span: AttemptSpan,
@@ -37,12 +37,12 @@ impl Observed {
         self.span = trace::begin(cell, attempt);
     }
 
-    /// The span of the attempt, for its helpers.
+    /// Returns the span of the attempt, for its helpers.
     pub(super) fn span(&self) -> SpanRef {
         self.span.downgrade()
     }
 
-    /// Enters the span of the attempt, if there is one, until what is given back is dropped.
+    /// Enters the span of the attempt, if there is one, until the returned guard is dropped.
     pub(super) fn in_span(&self) -> trace::InSpan<'_> {
         self.span.enter()
     }
@@ -52,7 +52,7 @@ impl Observed {
         trace::timed_out(cell, timeout);
     }
 
-    /// The attempt is over, its helpers included. Where that ends the registration, `ended` follows.
+    /// Notes the end of an attempt and its helpers. If the registration ends too, `ended` follows.
     pub(super) fn concluded(&mut self, cell: &Cell, next: &Next, aborted: bool) {
         self.stopwatch.stop(cell, || attempt_label(next, aborted));
         if let Next::Retry { delay, .. } = next {
@@ -72,7 +72,7 @@ impl Observed {
         }
     }
 
-    /// The registration is over, and so is the attempt, if there is one.
+    /// Notes the end of the registration, and of its attempt if there is one.
     pub(super) fn ended(&mut self, cell: &Cell, outcome: &TaskOutcome) {
         self.stopwatch.stop(cell, || "aborted");
         let in_span = self.in_span();
@@ -82,7 +82,7 @@ impl Observed {
     }
 }
 
-/// How an attempt ended, in a word.
+/// Returns a label for the end of an attempt.
 fn attempt_label(next: &Next, aborted: bool) -> &'static str {
     let failed = |error: &TaskError| error.as_label().trim_start_matches("task_");
     match next {
@@ -95,24 +95,24 @@ fn attempt_label(next: &Next, aborted: bool) -> &'static str {
     }
 }
 
-/// A supervisor is used for the first time.
+/// Notes the first use of a supervisor.
 pub(super) fn first_use() {
     meter::describe();
 }
 
-/// A task is registered, and about to be spawned.
+/// Notes that a task is registered, before its actor is spawned.
 pub(super) fn added(cell: &Cell) {
     trace::added(cell);
 }
 
-/// A registration has ended.
+/// Notes the end of a registration.
 pub(super) fn removed(cell: &Cell) {
     trace::removed(cell);
     #[cfg(feature = "controller")]
     meter::left_slot(cell);
 }
 
-/// A submission was taken, be it to be rejected; it may be one more that waits.
+/// Notes an accepted submission, which may be rejected later.
 #[cfg(feature = "controller")]
 pub(super) fn submitted(cell: &Cell, waits: bool) {
     meter::entered_slot(cell);
@@ -121,21 +121,21 @@ pub(super) fn submitted(cell: &Cell, waits: bool) {
     }
 }
 
-/// A submission has ended without having run.
+/// Notes a submission that has ended without an attempt.
 #[cfg(feature = "controller")]
 pub(super) fn not_run(cell: &Cell) {
     trace::not_run(cell);
     meter::left_slot(cell);
 }
 
-/// So many submissions wait no more.
+/// Notes that submissions no longer wait.
 #[cfg(feature = "controller")]
 pub(super) fn wait_no_more(count: usize) {
     #[expect(clippy::cast_precision_loss, reason = "there is no memory for so many")]
     meter::queued(-(count as f64));
 }
 
-/// A group failed, and is started again.
+/// Notes that a group failed and starts again.
 pub(super) fn group_failed(group: &GroupCell, error: &Arc<TaskError>, failures: u32, delay: Duration) {
     trace::group_failed(group, error, failures, delay);
 }
@@ -144,7 +144,7 @@ pub(super) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) {
     trace::group_ended(group, outcome);
 }
 
-/// Something about a task or group is to be looked at.
+/// Notes a warning about a task or group.
 pub(super) fn warned(path: &str, id: Option<TaskId>, reason: &str) {
     trace::warned(path, id, reason);
 }
@@ -157,10 +157,10 @@ pub(super) fn shutdown_over(result: &Result<(), RuntimeError>) {
     trace::shutdown_over(result);
 }
 
-/// What the engine runs beside the actors, in one type: of each that is spawned Tokio's task is compiled anew.
+/// A future that the runtime spawns beside the actors. Boxed, to avoid monomorphizing `spawn` for each future.
 pub(crate) type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// Spawns a future of the engine's, under the name that tokio-console shows.
+/// Spawns a future under the name that tokio-console shows.
 pub(super) fn spawn<F>(runtime: &Handle, future: F, name: impl FnOnce(&F) -> Arc<str>)
 where
     F: Future<Output = ()> + Send + 'static,

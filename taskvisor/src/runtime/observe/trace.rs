@@ -1,6 +1,6 @@
-//! What a `tracing` subscriber is told.
+//! Spans and log events for `tracing`.
 //!
-//! With no subscriber that wants to know, a span or event costs one comparison: nothing is formatted or allocated.
+//! Without an interested subscriber, a span or event costs one comparison: nothing is formatted or allocated.
 
 use std::future::Future;
 use std::sync::{Arc, Weak};
@@ -23,17 +23,17 @@ use crate::task::TaskError;
 
 const TARGET: &str = "taskvisor";
 
-/// So many failures in a row are warned of; those that follow are errors.
+/// The number of consecutive failures that are logged as warnings. Later failures are logged as errors.
 const WARNED: u32 = 3;
 
-/// The span of an attempt, if somebody wants to know of it. It is open as long as the actor or a helper has it.
+/// The span of an attempt, if a subscriber is interested. It stays open while the actor or a helper has it.
 #[derive(Default)]
 pub(crate) struct AttemptSpan(Option<Arc<Span>>);
 
-/// The span is entered as long as this is there.
+/// A guard: the span is entered until it is dropped.
 pub(crate) struct InSpan<'a>(Option<Entered<'a>>);
 
-/// The span of an attempt, without keeping it open.
+/// A reference to the span of an attempt that does not keep it open.
 #[derive(Clone, Default)]
 pub(crate) struct SpanRef(Weak<Span>);
 
@@ -42,7 +42,7 @@ impl AttemptSpan {
         SpanRef(self.0.as_ref().map(Arc::downgrade).unwrap_or_default())
     }
 
-    /// Enters the span on this thread, until what is given back is dropped: never across an await.
+    /// Enters the span on this thread until the returned guard is dropped. Never held across an await.
     pub(crate) fn enter(&self) -> InSpan<'_> {
         InSpan(self.0.as_deref().and_then(enter))
     }
@@ -54,7 +54,7 @@ impl AttemptSpan {
     }
 }
 
-/// `None` if the subscriber panics.
+/// Returns `None` if the subscriber panics.
 #[cold]
 fn enter(span: &Span) -> Option<Entered<'_>> {
     catch(|| span.enter()).ok()
@@ -80,12 +80,12 @@ impl SpanRef {
     }
 }
 
-/// Whether there may be a subscriber that wants to know anything at all.
+/// Returns `true` if there can be an interested subscriber.
 fn is_listened_to() -> bool {
     LevelFilter::current() != LevelFilter::OFF
 }
 
-/// Calls the subscriber, unless there is none.
+/// Calls the subscriber, if there is one.
 fn tell(f: impl FnOnce()) {
     #[cold]
     fn call(f: impl FnOnce()) {
@@ -96,7 +96,7 @@ fn tell(f: impl FnOnce()) {
     }
 }
 
-/// An event of a level that is known when it happens.
+/// Creates an event whose level is known only at run time.
 macro_rules! event_at {
     ($level:expr, $($what:tt)+) => {
         match $level {
@@ -108,7 +108,8 @@ macro_rules! event_at {
     };
 }
 
-/// The error in one line, formatted before the subscriber has it: inside the fence, and under none of its locks.
+/// Formats the error in one line before the subscriber is called: inside `panics::catch`, and not under a lock of the
+/// subscriber.
 fn shown(error: &Arc<TaskError>) -> DisplayValue<String> {
     display(one_line(&**error))
 }
@@ -131,7 +132,7 @@ pub(super) fn begin(cell: &Cell, attempt: u32) -> AttemptSpan {
 
 #[cold]
 fn open(cell: &Cell, attempt: u32) -> AttemptSpan {
-    // No child of what happens to be entered on this thread.
+    // The span is a root, and not a child of the span that is entered on this thread.
     let span = catch(|| {
         tracing::info_span!(
             target: TARGET,
@@ -154,7 +155,7 @@ pub(super) fn timed_out(cell: &Cell, timeout: Duration) {
     tell(|| tracing::info!(target: TARGET, path = &**cell.name(), id = %cell.id(), ?timeout, "timeout hit"));
 }
 
-/// The attempt is over, and the registration is not.
+/// Logs the end of an attempt whose registration continues.
 pub(super) fn concluded(cell: &Cell, next: &Next) {
     let (path, id) = (&**cell.name(), cell.id());
     tell(|| match next {
@@ -175,7 +176,7 @@ pub(super) fn concluded(cell: &Cell, next: &Next) {
             let error = error.as_ref().map(shown);
             tracing::debug!(target: TARGET, path, %id, error, "attempt stopped, to start again");
         }
-        // Told by `ended`.
+        // `ended` logs this.
         Next::End(_) => {}
     });
 }
@@ -259,7 +260,7 @@ pub(super) fn shutdown_over(result: &Result<(), RuntimeError>) {
     });
 }
 
-/// A runtime that takes no more tasks drops the future, here as there.
+/// A runtime that accepts no more tasks drops the future in both cases.
 pub(super) fn spawn<F>(runtime: &Handle, future: F, name: impl FnOnce(&F) -> Arc<str>)
 where
     F: Future<Output = ()> + Send + 'static,

@@ -1,4 +1,4 @@
-//! The feature `tracing` is off: nobody is told.
+//! Replaces `trace` if the feature `tracing` is off.
 
 use std::future::Future;
 use std::marker::PhantomData;

@@ -1,4 +1,4 @@
-//! The one shutdown of a supervisor, shared by all that ask for it.
+//! The one shutdown of a supervisor, shared by all requesters.
 
 use std::fmt;
 use std::future::Future;
@@ -26,47 +26,48 @@ use crate::sync::lock;
 use crate::task::StopReason;
 use crate::tree::FailureChain;
 
-/// A task that was aborted, and the bound that it exceeded.
+/// An aborted task, and the limit that it exceeded.
 pub(in crate::runtime) type Stuck = (TaskId, Arc<str>, StopLimit);
 
-/// What a shutdown came to.
+/// The result of a shutdown.
 pub(in crate::runtime) type ShutdownResult = Result<(), RuntimeError>;
 
 /// The state of the shutdown.
 #[derive(Default)]
 pub(in crate::runtime) struct Stop {
     pub(in crate::runtime) verdict: Verdict<ShutdownResult>,
-    /// Why the tree failed, if it did. A leaf: nothing is locked, formatted or dropped under it.
+    /// The failure of the tree, if there is one. The lock is a leaf: nothing is locked, formatted or dropped under it,
+    /// so it cannot deadlock.
     failure: Mutex<Option<Failure>>,
-    /// When the shutdown was requested.
+    /// The time of the request.
     requested: Mutex<Option<Instant>>,
-    /// What is left after the abort is waited for no more.
+    /// `true` when the remaining tasks are no longer waited for.
     gave_up: AtomicBool,
 }
 
-/// Why a tree failed.
+/// The failure of a tree.
 #[derive(Clone)]
 struct Failure {
     chain: FailureChain,
-    /// The chain in words, formatted where a panic of the user's `Display` does no harm.
+    /// The failure as text, formatted inside `panics::catch` because it calls the user's `Display`.
     text: Arc<str>,
 }
 
-/// How a shutdown ended whose tasks did not all stop.
+/// The way in which remaining tasks were aborted.
 #[derive(Clone, Copy)]
 pub(in crate::runtime) enum Cut {
-    /// The grace was over.
+    /// The grace was exceeded.
     Grace,
-    /// So long after the request it was forced.
+    /// The shutdown was forced this long after the request.
     Forced(Duration),
 }
 
-/// A shutdown that was requested. It goes on whether this is awaited or not; all who await it get one result. A task of
-/// the same supervisor cannot wait for it, as it would wait for itself: it gets
+/// A requested shutdown. It proceeds even if this future is dropped, and all callers get the same result. A task of the
+/// same supervisor cannot wait for it, because it would wait for itself: it gets
 /// [`ShuttingDown`](RuntimeError::ShuttingDown) at once.
 ///
 /// # Cancel safety
-/// Dropping it does not take the request back.
+/// Dropping the future does not withdraw the request.
 pub struct Shutdown(Pin<Box<dyn Future<Output = ShutdownResult> + Send>>);
 
 impl Future for Shutdown {
@@ -84,7 +85,7 @@ impl fmt::Debug for Shutdown {
 }
 
 impl Core {
-    /// Requests the shutdown, unless that was done.
+    /// Requests the shutdown, unless it is already requested.
     pub(crate) fn shut_down(self: &Arc<Self>, why: &str, drain: Duration) {
         let here = Handle::try_current().ok();
         let home = self.home();
@@ -94,7 +95,7 @@ impl Core {
             if registry.admission != Admission::Open {
                 return;
             }
-            // Without a drain that is over when it begins.
+            // Without a drain, the drain ends when it begins.
             registry.admission = if drain.is_zero() { Admission::Stopping } else { Admission::Closing };
             self.stopping.store(true, Ordering::Relaxed);
             *lock(&self.stop.requested) = Some(Instant::now());
@@ -110,7 +111,7 @@ impl Core {
             drop(registry);
             #[cfg(feature = "controller")]
             aftermath.carry_out(self);
-            // For those who look from outside: it is not ready any more.
+            // From now on the service is not ready for probes.
             self.readiness.changed.wake();
             (vacant && !self.bus.is_active(), is_run)
         };
@@ -120,7 +121,7 @@ impl Core {
         Stopper::start(self, Request { here, home, drain, nothing_to_do, is_run });
     }
 
-    /// Aborts what has not stopped yet.
+    /// Aborts the tasks that have not stopped.
     pub(crate) fn force(&self, why: &str) {
         let requested = *lock(&self.stop.requested);
         let after = requested.map_or(Duration::ZERO, |requested| requested.elapsed());
@@ -131,7 +132,7 @@ impl Core {
         });
     }
 
-    /// Waits for the result of a shutdown that was requested or will be.
+    /// Waits for the result of the current or next shutdown.
     pub(crate) async fn verdict(&self) -> ShutdownResult {
         self.stop.verdict.wait().await
     }
@@ -140,12 +141,12 @@ impl Core {
         self.shut_down(why, self.config.drain);
         let core = Arc::clone(self);
         Shutdown(Box::pin(async move {
-            // A task that waited for the shutdown would wait for itself.
+            // A task that waits for the shutdown would wait for itself.
             if Current::is_of(&core) { Err(RuntimeError::ShuttingDown) } else { core.verdict().await }
         }))
     }
 
-    /// The root is to stop: in failure, or because its purpose is fulfilled.
+    /// Stops the root, in failure or because a significant child completed.
     pub(in crate::runtime) fn tree_stops(self: &Arc<Self>, failure: Option<FailureChain>) {
         let why = match failure {
             None => "a significant task completed".into(),
@@ -154,7 +155,7 @@ impl Core {
         self.shut_down(&why, self.config.drain);
     }
 
-    /// Whether the shutdown has given up on the tasks that are left.
+    /// Returns `true` if the shutdown no longer waits for the remaining tasks.
     pub(in crate::runtime) fn has_given_up(&self) -> bool {
         self.stop.gave_up.load(Ordering::Acquire)
     }
@@ -163,7 +164,7 @@ impl Core {
         self.stop.gave_up.store(true, Ordering::Release);
     }
 
-    /// Gives a verdict at once, unless there is one, or one is on its way: what runs the tasks is gone.
+    /// Gives a verdict at once, unless there is one or a judge exists. Called when the runtime of the tasks has ended.
     pub(in crate::runtime) fn abandon(&self) {
         for root in self.roots() {
             root.stop(StopBy::now(StopLimit::Grace));
@@ -175,13 +176,13 @@ impl Core {
         let left = cells.iter().filter(|cell| cell.lock().machine().stage() != Stage::Ended);
         let stuck = left.map(|cell| (cell.id(), Arc::clone(cell.name()), StopLimit::Grace)).collect();
         self.close(|| self.judge(stuck, Cut::Grace));
-        // Of those that have ended since, the tasks are dropped here.
+        // Drops the tasks that have ended in the meantime.
         for cell in cells {
             let _ = drop_caught(cell);
         }
     }
 
-    /// Gives the verdict, unless there is one, or one is on its way.
+    /// Gives the verdict, unless there is one or a judge exists.
     pub(in crate::runtime) fn close(&self, result: impl FnOnce() -> ShutdownResult) {
         if let Some(judge) = self.stop.verdict.judge() {
             let result = result();
@@ -190,7 +191,7 @@ impl Core {
         }
     }
 
-    /// As `close`, with a verdict that is ready.
+    /// Like `close`, with a given verdict.
     pub(in crate::runtime) fn close_with(&self, give: impl FnOnce()) {
         let over = {
             let mut registry = self.registry();
@@ -204,7 +205,7 @@ impl Core {
         }
     }
 
-    /// Names what was aborted, at the deadline or before it.
+    /// Returns the tasks that were aborted, at the deadline or before.
     pub(in crate::runtime) fn judge(&self, mut stuck: Vec<Stuck>, cut: Cut) -> ShutdownResult {
         stuck.extend_from_slice(&self.registry().aborted);
         if !stuck.is_empty() {
@@ -230,7 +231,7 @@ impl Core {
         })
     }
 
-    /// The event that tells the verdict: what had to be aborted decides on its kind, and a failure is its reason.
+    /// Returns the event of the verdict. Its kind depends on the aborted tasks, and its reason is the failure.
     pub(in crate::runtime) fn event_of(&self, result: &ShutdownResult) -> Event {
         let failure = lock(&self.stop.failure).as_ref().map(|failure| Arc::clone(&failure.text));
         let stuck: &[String] = match result {
@@ -259,9 +260,9 @@ impl Core {
 }
 
 impl Stop {
-    /// Notes why the tree fails, in words as well; the first reason stands.
+    /// Records the failure of the tree, and its text. The first failure stands.
     fn fail(&self, chain: FailureChain) -> String {
-        // The error is the user's, and so is its `Display`: it is formatted once, and never again.
+        // The error is a user value. Its `Display` is called once.
         let text = one_line(&chain);
         let failure = Failure { chain, text: text.as_str().into() };
         let spare = {
@@ -274,7 +275,7 @@ impl Stop {
 }
 
 impl Drop for Stop {
-    /// The error is the user's, and so is its drop.
+    /// The error is a user value, and its drop is user code.
     fn drop(&mut self) {
         let _ = drop_caught(lock(&self.failure).take());
     }

@@ -1,4 +1,4 @@
-//! The signals that ask a process to stop.
+//! The signals that request a shutdown.
 
 use std::io;
 use std::task::{Context, Poll};
@@ -16,12 +16,12 @@ pub(in crate::runtime) struct Signals {
 
 #[cfg(unix)]
 impl Signals {
-    /// Listens from now on. Needs a runtime with IO enabled.
+    /// Starts to listen. Needs a runtime with IO enabled.
     pub(in crate::runtime) fn listen() -> io::Result<Self> {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
-    /// Ready with the name of the next signal.
+    /// Returns `Ready` with the name of the next signal.
     pub(in crate::runtime) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
         if let Poll::Ready(Some(())) = self.interrupt.poll_recv(cx) {
             return Poll::Ready("SIGINT");
@@ -41,12 +41,12 @@ pub(in crate::runtime) struct Signals {
 
 #[cfg(windows)]
 impl Signals {
-    /// Listens from now on.
+    /// Starts to listen.
     pub(in crate::runtime) fn listen() -> io::Result<Self> {
         Ok(Self { c: ctrl_c()?, r#break: ctrl_break()? })
     }
 
-    /// Ready with the name of the next signal.
+    /// Returns `Ready` with the name of the next signal.
     pub(in crate::runtime) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
         if let Poll::Ready(Some(())) = self.c.poll_recv(cx) {
             return Poll::Ready("Ctrl+C");

@@ -1,8 +1,8 @@
-//! Carries a shutdown out: requests the stops, waits, aborts, and gives the verdict.
+//! Carries out a shutdown: requests the stops, waits, aborts, and gives the verdict.
 //!
-//! On a current-thread runtime it is a task of that runtime. On one with workers it belongs on the [watch](Watch),
-//! which no user code can hold up; but a stop that is over in a few turns is not worth a thread, and is tried in place
-//! first.
+//! On a current-thread runtime the stopper is a task of that runtime. On a multi-thread runtime it belongs on the
+//! [watch](Watch), which user code cannot block. A stop that ends in a few turns needs no thread, so the stopper first
+//! runs in place.
 
 use std::future::{Future, pending, poll_fn};
 use std::pin::{Pin, pin};
@@ -26,40 +26,40 @@ use crate::panics::drop_caught;
 use crate::supervisor::StopLimit;
 use crate::task::StopReason;
 
-/// How often the runtime of the tasks is given a turn from outside during a stop: where the worker that drove its
-/// timers is blocked, another one takes them over then.
+/// The period at which the stopper wakes the runtime of the tasks during a stop. If the worker that drives its timers
+/// is blocked, another worker then takes over.
 const PULSE: Duration = Duration::from_millis(20);
 
-/// Carries the shutdown out; dropped before its end, it leaves the verdict that holds then.
+/// Carries out the shutdown. If it is dropped early, it gives the verdict that holds then.
 pub(in crate::runtime) struct Stopper {
     core: Arc<Core>,
     /// The runtime of the tasks.
     home: Handle,
-    /// It has not left that runtime yet.
+    /// `true` while it runs on the runtime of the tasks.
     trial: Option<Route>,
     lifeline: Option<Lifeline>,
-    /// Dropped last: timers are made there.
+    /// Dropped last, because timers are created on it.
     watch: Option<Watch>,
 }
 
-/// What is known when a shutdown is requested.
+/// The facts at the request of a shutdown.
 pub(in crate::runtime) struct Request {
     pub(in crate::runtime) here: Option<Handle>,
     pub(in crate::runtime) home: Option<Handle>,
     pub(in crate::runtime) drain: Duration,
-    /// No task is registered, and nothing is to be published.
+    /// `true` if no task is registered and no event is to be published.
     pub(in crate::runtime) nothing_to_do: bool,
-    /// A `run` waits for the verdict.
+    /// `true` if a `run` waits for the verdict.
     pub(in crate::runtime) is_run: bool,
 }
 
 impl Stopper {
-    /// Starts the shutdown that was requested.
+    /// Starts a requested shutdown.
     pub(in crate::runtime) fn start(core: &Arc<Core>, request: Request) {
         let Request { here, home, drain, nothing_to_do, is_run } = request;
         let elsewhere = matches!((&here, &home), (Some(here), Some(home)) if here.id() != home.id());
         let Some(runtime) = here.or_else(|| home.clone()) else { return core.abandon() };
-        // What wakes a `run` must not be a worker that goes on with user code in this turn.
+        // A worker that continues with user code in this turn must not be the one that wakes `run`.
         let is_held_up = try_id().is_some() && has_workers(&runtime);
         if nothing_to_do && !(is_run && is_held_up) {
             return core.abandon();
@@ -67,7 +67,7 @@ impl Stopper {
         let home = home.unwrap_or_else(|| runtime.clone());
         let mut stopper = Self { core: Arc::clone(core), home: home.clone(), trial: None, lifeline: None, watch: None };
         if elsewhere && !has_workers(&home) {
-            // With its clock, unless nobody drives it.
+            // Uses the clock of that runtime, if it has workers.
             stopper.spawn(&home, drain);
             return see_to_the_end(core, drain);
         }
@@ -79,7 +79,7 @@ impl Stopper {
                 let driving: Background = Box::pin(mobile);
                 observe::spawn(&runtime, driving, |_| "shutdown".into());
                 if is_held_up {
-                    // A worker keeps what it spawned last to itself, and this one may block in this turn.
+                    // A worker keeps its last spawned task in its LIFO slot, and this worker may block in this turn.
                     runtime.spawn(async {});
                 }
                 return;
@@ -123,7 +123,7 @@ impl Stopper {
                 cell.stop(Bound::Now(limit), StopReason::Shutdown);
                 release(cell);
             }
-            // What can be aborted is given the time to show it, so that it is gone when `run` returns.
+            // Aborted tasks get time to end, so that they are gone when `run` returns.
             self.wait(Registry::is_empty, deadline(ABORT), pending()).await;
             core.give_up();
             for cell in core.cells() {
@@ -139,7 +139,7 @@ impl Stopper {
         let result = core.judge(stuck, cut);
         if core.bus.is_active() {
             core.bus.publish_surely(core.event_of(&result));
-            // Forced once more, it does not even wait for subscribers.
+            // A second force skips the wait for subscribers.
             let end = pin!(core.stop.verdict.forced_again());
             until(pin!(core.bus.flush()), end, deadline(core.config.drain_timeout)).await;
         }
@@ -147,8 +147,7 @@ impl Stopper {
         core.close_with(|| judge.give(result));
     }
 
-    /// From now on tasks are requested to stop. What waits in slots is rejected, but in those that a task of the tree
-    /// is after.
+    /// Begins to request stops. Waiting submissions are rejected, except in slots that a task of the tree is after.
     fn end_drain(&self) {
         let mut registry = self.core.registry();
         registry.admission = Admission::Stopping;
@@ -160,7 +159,7 @@ impl Stopper {
         }
     }
 
-    /// Slots that tasks of the tree are after take nothing any more, and what waits there is rejected.
+    /// Closes the slots that tasks of the tree are after, and rejects their waiting submissions.
     #[cfg_attr(not(feature = "controller"), expect(clippy::unused_self, reason = "there are no slots"))]
     fn release_relied(&self) {
         #[cfg(feature = "controller")]
@@ -170,9 +169,9 @@ impl Stopper {
         }
     }
 
-    /// Requests all to stop, and waits until they have, within the grace. What was added at runtime stops before the
-    /// declared tree, slots that a task of the tree is after stop last, and each layer has its share of the grace.
-    /// Returns whether all have stopped.
+    /// Requests all tasks to stop and waits for them within the grace. Tasks that were added at run time stop before
+    /// the declared tree, and slots that a task of the tree is after stop last. Each layer has its share of the grace.
+    /// Returns `true` if all have stopped.
     async fn stop_all(&mut self) -> bool {
         let core = Arc::clone(&self.core);
         let (grace, began) = (core.config.grace, Instant::now());
@@ -195,7 +194,7 @@ impl Stopper {
         let (now, mut longest) = (Some(core.clock.at(began)), Duration::ZERO);
         let is_first = !added.is_empty() && layers > 0;
         for cell in added {
-            // Where nothing is left to stop after it, this comes back to abort it: it needs no alarm of its own.
+            // If no layer stops after this one, the stopper itself aborts its tasks, and they need no timer.
             let bound = match (layers, cell.settings().stop_timeout) {
                 (0, None) => Bound::Open,
                 (_, timeout) => first.bound(began, timeout),
@@ -208,7 +207,7 @@ impl Stopper {
             release(cell);
         }
         if is_first {
-            // Past its share it is aborted; what does not show that either is given up on.
+            // Tasks that exceed their share are aborted. Tasks that ignore the abort are no longer waited for.
             let abort = ABORT.min(grace.saturating_sub(longest) / 2);
             let given_up = deadline(longest.saturating_add(abort).saturating_sub(began.elapsed()));
             self.wait(Registry::has_tree_only, given_up, core.stop.verdict.interrupted()).await;
@@ -231,7 +230,7 @@ impl Stopper {
         self.wait(Registry::is_empty, deadline_from(began, grace), core.stop.verdict.interrupted()).await
     }
 
-    /// Waits for the end of the tree, then stops the slots that tasks of it were after.
+    /// Waits for the end of the tree, and then stops the slots that its tasks were after.
     async fn stop_relied(&mut self, by: StopBy, tree_by: StopBy) {
         let core = Arc::clone(&self.core);
         let now = Instant::now();
@@ -244,7 +243,7 @@ impl Stopper {
             }
             release(cell);
         }
-        // As with what was added: what ignores its abort is not waited for any longer.
+        // As for added tasks: tasks that ignore the abort are no longer waited for.
         let given_up = longest.and_then(|longest| deadline(longest.saturating_add(ABORT)));
         self.wait(Registry::has_relied_only, given_up, core.stop.verdict.interrupted()).await;
         self.release_relied();
@@ -259,7 +258,7 @@ impl Stopper {
         }
     }
 
-    /// Waits until it is so, but not past `end` nor the deadline. Returns whether it is so.
+    /// Waits until `is_done`, but not past `end` or the deadline. Returns `true` if it is done.
     async fn wait(&mut self, is_so: fn(&Registry) -> bool, by: Option<Instant>, end: impl Future<Output = ()>) -> bool {
         let core = Arc::clone(&self.core);
         let mut done = pin!(core.vacant.wait(|| is_so(&core.registry()).then_some(())));
@@ -285,7 +284,7 @@ impl Stopper {
         }
     }
 
-    /// Leaves for the watch, if it has not.
+    /// Moves to the watch, unless it is there.
     async fn leave(&mut self) {
         let Some(route) = self.trial.take() else { return };
         if let Some(watch) = Watch::get() {
@@ -301,7 +300,7 @@ impl Drop for Stopper {
         if self.core.stop.verdict.is_given() {
             return;
         }
-        // Where its runtime is gone, tasks can live on another.
+        // If that runtime has ended, tasks can run on another.
         if self.watch.is_none() && self.core.registry().lives_elsewhere() {
             if let Some(watch) = Watch::get() {
                 let (core, home) = (Arc::clone(&self.core), self.home.clone());
@@ -313,7 +312,7 @@ impl Drop for Stopper {
     }
 }
 
-/// Gives the verdict if it is not given when all its time has passed.
+/// Gives the verdict if it is not given at the end of its time.
 fn see_to_the_end(core: &Arc<Core>, drain: Duration) {
     const SPARE: Duration = Duration::from_secs(1);
     if core.stop.verdict.is_given() {
@@ -332,11 +331,11 @@ fn see_to_the_end(core: &Arc<Core>, drain: Duration) {
     runtime.spawn(waiting);
 }
 
-/// A task on the runtime of the tasks, to learn of its end: while that lasts, a blocked thread of it holds what it ran,
-/// and nothing else does. Dropped with the stopper.
+/// A task on the runtime of the tasks, which detects the end of that runtime. While that runtime shuts down, a blocked
+/// thread keeps its tasks alive. Dropped with the stopper.
 struct Lifeline(AbortHandle);
 
-/// Dropped with its runtime.
+/// Dropped when its runtime ends.
 struct Sentinel(Weak<Core>);
 
 impl Lifeline {
@@ -365,12 +364,12 @@ impl Drop for Sentinel {
     }
 }
 
-/// What it holds may be the last of a task of the user's.
+/// It may hold the last reference to a user task.
 fn release(cell: Arc<Cell>) {
     let _ = drop_caught(cell);
 }
 
-/// Waits for either; whether it was the first.
+/// Waits for either future. Returns `true` if it was the first.
 async fn either(mut done: Pin<&mut impl Future<Output = ()>>, mut end: Pin<&mut impl Future<Output = ()>>) -> bool {
     poll_fn(|cx| {
         if done.as_mut().poll(cx).is_ready() {
@@ -381,7 +380,7 @@ async fn either(mut done: Pin<&mut impl Future<Output = ()>>, mut end: Pin<&mut 
     .await
 }
 
-/// Waits for `done`, but not past `end` nor the deadline. Returns whether it is done.
+/// Waits for `done`, but not past `end` or the deadline. Returns `true` if it is done.
 pub(in crate::runtime) async fn until(
     done: Pin<&mut impl Future<Output = ()>>,
     end: Pin<&mut impl Future<Output = ()>>,

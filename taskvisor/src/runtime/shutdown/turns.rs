@@ -1,4 +1,4 @@
-//! Waiting for a few turns of the scheduler before a timer or a thread is made for a wait.
+//! Waits for a few turns of the scheduler before a timer or a thread is created.
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -10,12 +10,12 @@ use tokio::runtime::Handle;
 use super::super::observe::Background;
 use crate::sync::lock;
 
-/// How many turns a stop is waited for before it is one that takes time.
+/// The number of turns before a stop counts as slow.
 pub(in crate::runtime) const TURNS: usize = 32;
 
-/// Polls the future for so many turns; `None` if it is not done by then.
+/// Polls the future for `turns` turns. Returns `None` if it is not done by then.
 ///
-/// Between two turns the task is at the end of a queue, where any worker takes it.
+/// Between two turns the task is at the end of a queue, and any worker can take it.
 pub(in crate::runtime) async fn within<F: Future>(mut turns: usize, mut future: Pin<&mut F>) -> Option<F::Output> {
     poll_fn(|cx| {
         if let Poll::Ready(output) = future.as_mut().poll(cx) {
@@ -31,18 +31,18 @@ pub(in crate::runtime) async fn within<F: Future>(mut turns: usize, mut future: 
     .await
 }
 
-/// A future that can leave its runtime for another between two turns.
+/// A future that can move to another runtime between two turns.
 pub(in crate::runtime) struct Mobile {
     future: Option<Background>,
     route: Route,
 }
 
-/// Where a [`Mobile`] goes; shared with the future in it.
+/// The destination of a [`Mobile`], shared with the future inside it.
 #[derive(Clone, Default)]
 pub(in crate::runtime) struct Route(Arc<Mutex<Option<Handle>>>);
 
 impl Route {
-    /// Leaves for that runtime. Awaited by the future that is in the [`Mobile`], which goes on there.
+    /// Moves to that runtime. The future inside the [`Mobile`] awaits this, and continues there.
     pub(in crate::runtime) async fn leave_for(&self, runtime: &Handle) {
         let mut left = false;
         poll_fn(|_| {

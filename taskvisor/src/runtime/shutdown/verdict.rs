@@ -1,4 +1,4 @@
-//! The verdict of a shutdown: given once, and the same to all that wait for it.
+//! The verdict of a shutdown. It is given once, and all waiters get the same.
 //!
 //! This file knows neither Tokio nor the registry: `models/` checks it with loom.
 
@@ -7,9 +7,10 @@ use std::time::Duration;
 use crate::panics::drop_caught;
 use crate::sync::{Mutex, Waiters, lock};
 
-/// What a shutdown came to, and whether it was forced.
+/// The result of a shutdown, and whether it was forced.
 pub(crate) struct Verdict<R> {
-    /// A leaf: nothing else is locked under it, and no user code runs under it.
+    /// The lock guards the verdict and its judge. It is a leaf: no other lock is taken and no user code runs under it,
+    /// so it cannot deadlock.
     stage: Mutex<Stage<R>>,
     given: Waiters,
     forced: Waiters,
@@ -17,13 +18,13 @@ pub(crate) struct Verdict<R> {
 
 struct Stage<R> {
     result: Option<R>,
-    /// A [`Judge`] exists.
+    /// `true` while a [`Judge`] exists.
     judged: bool,
-    /// How long after the request the shutdown was forced.
+    /// The time from the request until the shutdown was forced.
     forced: Option<Duration>,
 }
 
-/// The right to give the verdict. There is one at a time; dropped without a verdict, it passes to the next that asks.
+/// The right to give the verdict. At most one exists at a time. Dropped without a verdict, it becomes available again.
 pub(crate) struct Judge<'a, R> {
     verdict: &'a Verdict<R>,
 }
@@ -39,7 +40,7 @@ impl<R> Default for Verdict<R> {
 }
 
 impl<R: Clone> Verdict<R> {
-    /// The right to give the verdict, unless it is given or about to be.
+    /// Returns the right to give the verdict, unless the verdict or another judge exists.
     pub(crate) fn judge(&self) -> Option<Judge<'_, R>> {
         let mut stage = lock(&self.stage);
         if stage.judged || stage.result.is_some() {
@@ -49,7 +50,7 @@ impl<R: Clone> Verdict<R> {
         Some(Judge { verdict: self })
     }
 
-    /// The verdict, once it is given.
+    /// Returns the verdict, if it is given.
     pub(crate) fn get(&self) -> Option<R> {
         lock(&self.stage).result.clone()
     }
@@ -63,8 +64,8 @@ impl<R: Clone> Verdict<R> {
         self.given.wait(|| self.get()).await
     }
 
-    /// Forces the shutdown. `publish` is called where that is done for the first time and before the verdict, with no
-    /// lock held, and before anybody learns of it who waits.
+    /// Forces the shutdown. If this is the first force and there is no verdict, `publish` is called with no lock held,
+    /// before any waiter is woken.
     pub(crate) fn force(&self, after: Duration, publish: impl FnOnce()) {
         let first = {
             let mut stage = lock(&self.stage);
@@ -80,12 +81,12 @@ impl<R: Clone> Verdict<R> {
         self.forced.wake();
     }
 
-    /// How long after the request the shutdown was forced, if it was.
+    /// Returns the time from the request until the shutdown was forced, if it was.
     pub(crate) fn forced(&self) -> Option<Duration> {
         lock(&self.stage).forced
     }
 
-    /// Waits until the shutdown is forced, or its verdict is given by another than the caller.
+    /// Waits until the shutdown is forced, or another judge gives its verdict.
     pub(crate) async fn interrupted(&self) {
         let look = || {
             let stage = lock(&self.stage);
@@ -101,7 +102,7 @@ impl<R: Clone> Verdict<R> {
 }
 
 impl<R> Judge<'_, R> {
-    /// Gives the verdict. Called with no lock held, as it wakes those that wait.
+    /// Gives the verdict. Called with no lock held, because it wakes waiters.
     pub(crate) fn give(self, result: R) {
         lock(&self.verdict.stage).result = Some(result);
         self.verdict.given.wake();
@@ -116,7 +117,7 @@ impl<R> Drop for Judge<'_, R> {
 }
 
 impl<R> Drop for Verdict<R> {
-    /// It holds errors of the user's.
+    /// It holds user errors.
     fn drop(&mut self) {
         let _ = drop_caught(lock(&self.stage).result.take());
     }

@@ -1,12 +1,12 @@
-//! The watch: a thread that looks after deadlines and signals while a stop is under way.
+//! The watch: a thread for deadlines and signals during a stop.
 //!
-//! A worker of a multi-thread runtime that runs user code for long also holds up the task in its LIFO slot, and the
-//! timers and signals of the whole runtime if it was the one that drove them. The watch has a runtime of its own, on a
-//! thread of its own, which runs no tasks of the user's: timers that are made there go off in time, signals arrive, and
-//! what they wake is queued where any free worker takes it.
+//! A worker of a multi-thread runtime that is blocked by user code also blocks the task in its LIFO slot, and the
+//! timers and signals of the whole runtime if it drives them. The watch has its own runtime on its own thread, which
+//! runs no user tasks. Timers that are created there fire in time, signals arrive, and the tasks that they wake are
+//! queued where any free worker takes them.
 //!
-//! All supervisors of the process share one watch. It exists only while somebody holds it, and a moment longer, so that
-//! stops that follow one another share a thread.
+//! All supervisors of the process share one watch. It exists while a guard is held and a moment longer, so that
+//! consecutive stops share one thread.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -18,10 +18,11 @@ use tokio::time::sleep;
 
 use crate::sync::lock;
 
-/// How long the thread stays after the last guard is dropped.
+/// The time that the thread stays after the last guard is dropped.
 const LINGER: Duration = Duration::from_millis(250);
 
-/// The watch, if there is one. A leaf: nothing else is locked under it, and no user code runs under it.
+/// The watch, if there is one. The lock is a leaf: no other lock is taken and no user code runs under it, so it cannot
+/// deadlock.
 static PRESENT: Mutex<Option<Present>> = Mutex::new(None);
 
 struct Present {
@@ -31,13 +32,13 @@ struct Present {
     unguarded: Arc<Notify>,
 }
 
-/// Keeps the watch. What was made on its runtime is dropped before this.
+/// A guard that keeps the watch alive. Timers on its runtime are dropped before the guard.
 pub(in crate::runtime) struct Watch {
     runtime: Handle,
 }
 
 impl Watch {
-    /// Holds the watch, which is started if there is none. `None` if no thread or no runtime can be made.
+    /// Returns a guard, and starts the watch if there is none. `None` if no thread or runtime can be created.
     pub(in crate::runtime) fn get() -> Option<Self> {
         let mut place = lock(&PRESENT);
         if let Some(present) = &mut *place {
@@ -50,13 +51,13 @@ impl Watch {
         Some(Self { runtime })
     }
 
-    /// The runtime of the watch.
+    /// Returns the runtime of the watch.
     pub(in crate::runtime) fn runtime(&self) -> &Handle {
         &self.runtime
     }
 }
 
-/// Whether the runtime has workers that can be free while one of them is blocked.
+/// Returns `true` if the runtime has other workers while one is blocked.
 pub(in crate::runtime) fn has_workers(runtime: &Handle) -> bool {
     runtime.runtime_flavor() == RuntimeFlavor::MultiThread
 }
@@ -85,7 +86,7 @@ fn start(unguarded: Arc<Notify>) -> Option<Handle> {
     Some(runtime)
 }
 
-/// Waits until nobody has held the watch for a moment, and ends it in the same step.
+/// Waits until no guard has existed for a moment, and ends the watch in the same step.
 async fn stand(unguarded: &Notify) {
     loop {
         unguarded.notified().await;
@@ -98,7 +99,7 @@ async fn stand(unguarded: &Notify) {
     }
 }
 
-/// A runtime can be dropped where that must not block: where no thread was found for it.
+/// If no thread could be started, the runtime is dropped here, where a drop must not block.
 struct Owned(Option<Runtime>);
 
 impl Drop for Owned {
@@ -119,7 +120,7 @@ mod tests {
         lock(&PRESENT).is_some()
     }
 
-    /// Other tests of this process hold the watch as well, so this looks at what they cannot break.
+    /// Other tests of this process use the watch too, so this checks only what they cannot change.
     #[test]
     fn it_runs_while_it_is_held_and_ends_soon_after() {
         let watch = Watch::get().unwrap();

@@ -1,4 +1,4 @@
-//! What follows a step of the slots, once the lock is released.
+//! The work that follows a step of the slots, after the lock is released.
 
 use std::cell::RefCell;
 use std::mem;
@@ -19,33 +19,33 @@ use crate::panics::drop_caught;
 use crate::sync::wake_caught;
 use crate::task::StopReason;
 
-/// What is left to do once the registry's lock is released: it wakes tasks, or drops what is the user's.
+/// The work to do after the registry's lock is released: it wakes tasks and drops user values.
 #[derive(Default)]
 #[must_use]
 pub(in crate::runtime) struct Aftermath {
     pub(super) start: Option<Job>,
     pub(super) stop: Option<Arc<Cell>>,
-    /// The last that will not run: it is mostly one.
+    /// The last rejected submission. Mostly there is only one.
     last_over: Option<Job>,
     rare: Option<Box<Rare>>,
     pub(super) calls: Calls,
-    /// How many left the queues and places before them.
+    /// The number of submissions that left the queues.
     pub(super) wait_no_more: usize,
 }
 
-/// What there mostly is none of.
+/// Rarely used parts.
 #[derive(Default)]
 struct Rare {
-    /// Those that will not run, before the last.
+    /// The rejected submissions before the last.
     over: Vec<Job>,
-    /// The runtime that was noted before.
+    /// The previously noted runtime.
     home: Option<Handle>,
-    /// Who had the place in the tree that the one to start has now.
+    /// The previous registration at the place in the tree.
     displaced: Option<Arc<Cell>>,
 }
 
 impl Aftermath {
-    /// Does what is left to do, with no lock held.
+    /// Does the work, with no lock held.
     pub(in crate::runtime) fn carry_out(mut self, core: &Arc<Core>) {
         if self.wait_no_more > 0 {
             observe::wait_no_more(self.wait_no_more);
@@ -69,7 +69,7 @@ impl Aftermath {
         }
     }
 
-    /// The runtime where the tasks run is noted; the one that was noted before is dropped later.
+    /// Notes the runtime of the tasks. The previously noted runtime is dropped later.
     pub(super) fn settle(&mut self, registry: &mut Registry, runtime: &Handle) {
         let mut before = None;
         registry.settle(runtime, &mut before);
@@ -78,7 +78,7 @@ impl Aftermath {
         }
     }
 
-    /// The one to start has the name of a place in the tree, maybe.
+    /// Puts a submission at the place in the tree that has its name, if there is one.
     pub(super) fn take_place(&mut self, registry: &mut Registry, cell: &Arc<Cell>) {
         let displaced = registry.take_place(cell);
         if displaced.is_some() {
@@ -86,13 +86,13 @@ impl Aftermath {
         }
     }
 
-    /// A submission that waits, or was to start, will not run. The registry's lock is held.
+    /// Rejects a submission that waits or was to start. The registry's lock is held.
     pub(super) fn reject(&mut self, job: Job, waiting: usize, reason: RejectReason) {
         job.cell.reject(reason, waiting);
         self.is_over(job);
     }
 
-    /// As `reject`, for one that was told to stop while it waited.
+    /// Like `reject`, for a submission that was requested to stop while it waited.
     pub(super) fn withdraw(&mut self, job: Job, waiting: usize, requested: bool) {
         if requested {
             job.cell.announce(EventKind::TaskRemoveRequested);
@@ -108,11 +108,11 @@ impl Aftermath {
     }
 }
 
-/// A submission will not run, and does not wait any more.
+/// Adds a submission that does not run.
 fn tell_over(job: Job) {
     observe::not_run(&job.cell);
     job.cell.tell_over();
-    // Perhaps the last to know the runtime, which is then freed here.
+    // This may be the last handle of the runtime, which is then freed here.
     let _ = drop_caught(job);
 }
 
@@ -131,8 +131,8 @@ impl Calls {
     }
 }
 
-/// Spawns the actor of an owner. A runtime that is gone drops it at once, which hands the slot over to the next, and so
-/// on: they are spawned one after another, not one within another.
+/// Spawns the actor of an owner. A runtime that has ended drops it at once, which hands the slot over to the next
+/// submission. They are spawned one after another, without recursion.
 fn spawn(job: Job) {
     thread_local! {
         static NEXT: RefCell<Option<Vec<Job>>> = const { RefCell::new(None) };

@@ -1,7 +1,7 @@
-//! Which slots take submissions while the supervisor shuts down.
+//! Decides which slots accept submissions during a shutdown.
 //!
-//! During the drain all declared slots do. Once tasks are requested to stop, only slots do that a task of the tree is
-//! `after`, and only from such a task: these slots outlive the tree, and stop last.
+//! During the drain, all declared slots do. When tasks are requested to stop, only slots that a task of the tree is
+//! `after` do, and only from such a task. These slots outlive the tree and stop last.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::manager::Aftermath;
 use crate::inspect::RejectReason;
 use crate::slots::Slot;
 
-/// A slot that stands in an `after`.
+/// A slot in the `after` of a task.
 pub(super) struct Relied {
     slot: Arc<str>,
     /// The names of the children of the root that are after it.
@@ -22,7 +22,7 @@ pub(super) struct Relied {
 }
 
 impl Core {
-    /// Whether that slot takes submissions now, from this caller.
+    /// Returns `true` if that slot accepts submissions from this caller now.
     #[cold]
     pub(super) fn takes_submissions(&self, registry: &Registry, slot: &str) -> bool {
         match registry.admission {
@@ -33,7 +33,7 @@ impl Core {
         }
     }
 
-    /// Whether the task that is being polled is after that slot, or in a group that is.
+    /// Returns `true` if the polled task, or a group around it, is after that slot.
     fn caller_is_after(&self, registry: &Registry, slot: &str) -> bool {
         let Some(relied) = registry.slots.relied.iter().find(|relied| *relied.slot == *slot) else { return false };
         let Some(address) = Current::of(self) else { return false };
@@ -48,7 +48,7 @@ impl Core {
 }
 
 impl Registry {
-    /// Children of the root that is registered are after slots: pairs of the slot and the child.
+    /// Notes the slots that children of the root are after, as pairs of slot and child.
     pub(in crate::runtime) fn rely(&mut self, edges: impl Iterator<Item = (Arc<str>, Arc<str>)>) {
         if self.is_empty() {
             self.slots.relied.clear();
@@ -61,29 +61,29 @@ impl Registry {
         }
     }
 
-    /// Whether a task of the tree is after a slot.
+    /// Returns `true` if a task of the tree is after any slot.
     pub(in crate::runtime) fn has_relied(&self) -> bool {
         !self.slots.relied.is_empty()
     }
 
-    /// Whether the task runs in a slot that a task of the tree is after.
+    /// Returns `true` if the task runs in a slot that a task of the tree is after.
     pub(in crate::runtime) fn is_relied(&self, cell: &Cell) -> bool {
         self.has_relied() && cell.slot().is_some_and(|slot| self.slots.is_relied(slot))
     }
 
-    /// How many such slots have a task.
+    /// Returns the number of such slots that have a task.
     pub(in crate::runtime) fn relied_owners(&self) -> usize {
         self.slots.relied.iter().filter(|relied| self.owner_of(&relied.slot).is_some()).count()
     }
 
-    /// Nobody needs them any more: what waits in them is rejected.
+    /// Closes these slots and rejects their waiting submissions.
     pub(in crate::runtime) fn release_relied(&mut self) -> Aftermath {
         self.slots.relied.clear();
         self.narrow_intake()
     }
 
-    /// The slots take less than before. What waits in those that take nothing is rejected, in the order of submission;
-    /// what waits in line looks for itself.
+    /// Narrows the accepted submissions. Waiting submissions of closed slots are rejected in the order of submission;
+    /// callers in the wait queue check again.
     pub(in crate::runtime) fn narrow_intake(&mut self) -> Aftermath {
         let mut aftermath = Aftermath::default();
         if matches!(self.admission, Admission::Stopping | Admission::Closed) {

@@ -1,10 +1,10 @@
-//! The slots of a supervisor: carries out what [`Slot`] decides, under the lock of the registry.
+//! The slots of a supervisor: carries out the decisions of [`Slot`], under the lock of the registry.
 //!
-//! A submission has its cell from the start. While it waits its phase is `Queued`, and its name is not registered; it
-//! leaves that phase under the registry's lock only. Its slot is busy until [`Core::remove`], the physical end.
+//! A submission has its cell from the start. While it waits, its state is `Queued` and its name is not registered; it
+//! leaves that state under the registry's lock only. Its slot is busy until [`Core::remove`], when it has terminated.
 //!
-//! Most slots are those of one task, which has their name, and nobody waits there: such a slot is not kept, as the
-//! registry knows its owner by that name.
+//! A slot that has the name of its owner, and where no task waits, is not stored: the registry knows its owner by that
+//! name.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -26,19 +26,19 @@ pub(super) use super::aftermath::Aftermath;
 
 const SLOT_TRANSITION: EventKind = EventKind::ControllerSlotTransition;
 
-/// What holds for all slots, and does not change.
+/// The immutable setup of all slots.
 pub(in crate::runtime) struct Controller {
     pub(super) setup: ControllerSetup,
-    /// The slots that were declared with a capacity.
+    /// The capacities of declared slots.
     pub(super) capacities: HashMap<Arc<str>, usize>,
 }
 
 /// The slots, under the registry's lock.
 #[derive(Default)]
 pub(in crate::runtime) struct Slots {
-    /// One that is idle is not there, nor need be one whose owner has its name.
+    /// The busy slots. A slot whose owner has its name need not be here.
     pub(super) busy: HashMap<Arc<str>, Slot<Arc<Cell>, Job>>,
-    /// For a place in the queue of any.
+    /// The submissions that wait for room in a queue.
     pub(super) line: Line,
     /// The slots that tasks of the tree are after.
     pub(super) relied: Vec<Relied>,
@@ -47,7 +47,7 @@ pub(in crate::runtime) struct Slots {
 /// A submission that waits in its slot, or starts.
 pub(in crate::runtime) struct Job {
     pub(super) cell: Arc<Cell>,
-    /// Where it was submitted, and runs.
+    /// The runtime on which it was submitted and runs.
     pub(super) runtime: Handle,
 }
 
@@ -65,24 +65,24 @@ impl Controller {
         self.capacities.get(slot).copied().unwrap_or(self.setup.config.slot_capacity)
     }
 
-    /// Whether slots were declared, which wait for work.
+    /// Returns `true` if slots are declared, which wait for submissions.
     pub(in crate::runtime) fn has_slots(&self) -> bool {
         !self.setup.slots.is_empty()
     }
 }
 
 impl Core {
-    /// Whether there is a declared slot of that name.
+    /// Returns `true` if there is a declared slot of that name.
     pub(crate) fn is_declared_slot(&self, name: &str) -> bool {
         self.controller.setup.slots.iter().any(|slot| slot.name() == name)
     }
 
-    /// What the slot of that name does with a submission that does not say.
+    /// Returns the default admission policy of the slot of that name.
     pub(crate) fn admission_of(&self, slot: &str) -> AdmissionPolicy {
         self.controller.setup.admission(slot)
     }
 
-    /// The owner of a slot has physically ended, and its name is free: the next that can be started is.
+    /// Handles the termination of an owner, whose name is free now: starts the next submission that can start.
     pub(in crate::runtime) fn hand_over(&self, registry: &mut Registry, name: &Arc<str>) -> Aftermath {
         let mut aftermath = Aftermath::default();
         let (phase, mut next) = registry.slots.release(name, &mut aftermath);
@@ -103,7 +103,7 @@ impl Core {
         aftermath
     }
 
-    /// Takes a submission out of its slot, if it waits there. Whether it did.
+    /// Removes a waiting submission from its slot. Returns `false` if it does not wait there.
     pub(in crate::runtime) fn withdraw(&self, cell: &Cell, requested: bool) -> bool {
         let Some(name) = cell.slot() else { return false };
         let mut aftermath = Aftermath::default();
@@ -117,7 +117,7 @@ impl Core {
         true
     }
 
-    /// Takes out all that wait in a slot. How many, and who owns the slot.
+    /// Removes all waiting submissions from a slot. Returns their number, and the owner of the slot.
     pub(crate) fn clear_slot(self: &Arc<Self>, name: &str) -> (usize, Option<Arc<Cell>>) {
         let mut aftermath = Aftermath::default();
         let mut registry = self.registry();
@@ -133,14 +133,14 @@ impl Core {
         (withdrawn, owner)
     }
 
-    /// How many submissions a slot has.
+    /// Returns the number of submissions in a slot.
     pub(crate) fn slot_len(&self, name: &str) -> usize {
         let registry = self.registry();
         let waiting = registry.slots.busy.get(name).map_or(0, Slot::waiting);
         waiting + usize::from(registry.owner_of(name).is_some())
     }
 
-    /// The slot of that name is idle.
+    /// Publishes that the slot is idle.
     pub(super) fn tell_idle(&self, name: &Arc<str>, from: Phase) {
         if self.bus.is_active() {
             let event = Event { slot: Some(Arc::clone(name)), count: Some(0), ..Event::new(SLOT_TRANSITION) };
@@ -149,7 +149,7 @@ impl Core {
     }
 }
 
-/// What ties a task to a slot, which has another name: what ties the slot's owner.
+/// Returns the tie of a task to a slot of another name, shared with the owner of the slot.
 pub(super) fn tie(name: Arc<str>, task: &Arc<str>, slot: Option<&Slot<Arc<Cell>, Job>>) -> Option<Arc<Tie>> {
     if name == *task {
         return None;
@@ -158,7 +158,7 @@ pub(super) fn tie(name: Arc<str>, task: &Arc<str>, slot: Option<&Slot<Arc<Cell>,
     shared.or_else(|| Some(Arc::new(Tie::Slot(name))))
 }
 
-/// A new submission becomes the owner of a slot that is idle, if its name is free.
+/// Makes a submission the owner of an idle slot, if its name is free.
 pub(super) fn start_idle(registry: &mut Registry, job: Job, aftermath: &mut Aftermath) {
     let cell = &job.cell;
     aftermath.settle(registry, &job.runtime);
@@ -172,7 +172,7 @@ pub(super) fn start_idle(registry: &mut Registry, job: Job, aftermath: &mut Afte
     start(registry, job, 0, Phase::Idle, aftermath);
 }
 
-/// A new submission waits in a slot that is busy, or is to replace its owner. The registry's lock is held.
+/// Adds a submission to a busy slot, to wait or to replace the owner. The registry's lock is held.
 pub(super) fn join(slot: &mut Slot<Arc<Cell>, Job>, job: Job, decision: Decision, aftermath: &mut Aftermath) {
     let cell = Arc::clone(&job.cell);
     let displaced = if matches!(decision, Decision::Replace { .. }) {
@@ -194,7 +194,7 @@ pub(super) fn join(slot: &mut Slot<Arc<Cell>, Job>, job: Job, decision: Decision
     }
 }
 
-/// A submission owns its slot now, and its name is registered. The registry's lock is held.
+/// Starts a submission that owns its slot, and whose name is registered. The registry's lock is held.
 pub(super) fn start(registry: &mut Registry, job: Job, waiting: usize, from: Phase, aftermath: &mut Aftermath) {
     aftermath.take_place(registry, &job.cell);
     job.cell.leave_slot();
@@ -203,13 +203,13 @@ pub(super) fn start(registry: &mut Registry, job: Job, waiting: usize, from: Pha
     aftermath.start = Some(job);
 }
 
-/// The owner of a slot that has its name.
+/// Returns the owner of a slot that has the name of its owner.
 pub(super) fn own_slot<'a>(names: &'a Names, name: &str) -> Option<&'a Arc<Cell>> {
     names.get(name).filter(|cell| cell.slot().is_some() && cell.tie().is_none())
 }
 
 impl Slots {
-    /// Takes those out of a slot that wait. A place in the queue that is free then goes to the first in line.
+    /// Removes waiting submissions from a slot. Room that becomes free in a queue goes to the first in the wait queue.
     pub(super) fn take<T>(
         &mut self,
         slot: &str,
@@ -224,8 +224,8 @@ impl Slots {
         Some(taken)
     }
 
-    /// The owner of a slot has ended. What the slot did, and the next, with how many wait then: it is the owner now. If
-    /// there is none, the slot is idle.
+    /// Handles the end of the owner of a slot. Returns the previous phase, and the next owner with the number of
+    /// waiting submissions. Without a next owner the slot is idle.
     pub(super) fn release(&mut self, name: &Arc<str>, aftermath: &mut Aftermath) -> (Phase, Option<(Job, usize)>) {
         const NOT_KEPT: (Phase, Option<(Job, usize)>) = (Phase::Running, None);
         if self.busy.is_empty() {
@@ -248,7 +248,7 @@ impl Slots {
 }
 
 impl Registry {
-    /// Who owns the slot of that name.
+    /// Returns the owner of the slot of that name.
     pub(super) fn owner_of(&self, slot: &str) -> Option<&Arc<Cell>> {
         self.slots.busy.get(slot).and_then(Slot::owner).or_else(|| own_slot(&self.names, slot))
     }

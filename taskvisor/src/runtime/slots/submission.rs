@@ -1,4 +1,4 @@
-//! Submitting: a submission is checked, then offered to its slot until it is taken or refused.
+//! Submits tasks: a submission is checked, and then offered to its slot until it is accepted or refused.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::panics::drop_caught;
 use crate::slots::{AdmissionPolicy, ControllerError, ControllerSpec, Decision, Slot, check_slot_name};
 use crate::supervisor::RuntimeError;
 
-/// A submission that is checked, and not decided on.
+/// A checked submission.
 struct Submission {
     admission: AdmissionPolicy,
     slot: Arc<str>,
@@ -24,8 +24,8 @@ struct Submission {
     runtime: Handle,
 }
 
-/// A submission on its way to its slot, and its ticket where it waits in line. Dropped before it was taken, it leaves
-/// the line.
+/// A submission on its way to its slot, with its ticket in the wait queue. Dropped before it was accepted, it leaves
+/// the wait queue.
 struct Offer<'a> {
     core: &'a Arc<Core>,
     submission: Option<Submission>,
@@ -33,13 +33,14 @@ struct Offer<'a> {
 }
 
 impl Core {
-    /// Submits a task; waits in line if it has to wait in a queue, and they are full.
+    /// Submits a task. Waits for room if it has to wait in a queue and the queues are full.
     pub(crate) async fn submit(self: &Arc<Self>, spec: ControllerSpec) -> Result<Arc<Cell>, ControllerError> {
         let mut offer = Offer::new(self, spec)?;
         poll_fn(|cx| {
             let mut taken = offer.make(None)?;
             if taken.is_none() {
-                // A waker is the user's, and cloned with no lock held: for those who need it, who ask again.
+                // A waker is user code, and is cloned with no lock held: only for a submission that needs it, which is
+                // then offered again.
                 taken = offer.make(Some(cx.waker().clone()))?;
             }
             taken.map_or(Poll::Pending, |cell| Poll::Ready(Ok(cell)))
@@ -47,7 +48,7 @@ impl Core {
         .await
     }
 
-    /// Submits a task, unless it would have to wait in line.
+    /// Submits a task, unless it would have to wait for room.
     pub(crate) fn try_submit(self: &Arc<Self>, spec: ControllerSpec) -> Result<Arc<Cell>, ControllerError> {
         let taken = Offer::new(self, spec)?.make(None)?;
         taken.ok_or(ControllerError::Full { capacity: self.controller.setup.config.queue_capacity })
@@ -75,7 +76,7 @@ impl Core {
     }
 }
 
-/// What is refused holds the user's task, whose drop may panic.
+/// A refused submission holds the user's task, whose drop may panic.
 fn refuse<T>(refused: impl Sized, error: ControllerError) -> Result<T, ControllerError> {
     let _ = drop_caught(refused);
     Err(error)
@@ -87,7 +88,8 @@ impl<'a> Offer<'a> {
         Ok(Self { core, submission: Some(core.check_submission(spec)?), ticket: None })
     }
 
-    /// Decides on the submission and takes it, unless it has to wait in line: which it does if it has a waker.
+    /// Decides on the submission, and accepts it unless it has to wait for room. With a waker, it then enters the wait
+    /// queue.
     fn make(&mut self, waker: Option<Waker>) -> Result<Option<Arc<Cell>>, ControllerError> {
         let Self { core, submission: offered, ticket } = self;
         let Some(submission) = offered.take() else { return Ok(None) };
@@ -102,7 +104,7 @@ impl<'a> Offer<'a> {
         let Registry { names, slots: Slots { busy, line, .. }, .. } = &mut *registry;
         let mut slot = busy.get_mut(name);
         if slot.is_none() {
-            // It may be busy, and not kept; now that somebody comes, it is.
+            // A busy slot that is not stored is stored now.
             if let Some(owner) = own_slot(names, name) {
                 slot = Some(busy.entry(Arc::clone(name)).or_insert(Slot::of(Arc::clone(owner))));
             }
@@ -136,10 +138,10 @@ impl<'a> Offer<'a> {
         let cell = core.cell(admitted, Origin::Submitted, tie);
         let rejection = decision.rejection();
         let is_rejected = rejection.is_some();
-        // One that is not needed is dropped with no lock held: it may be the last that knows of its runtime.
+        // A handle that is not needed is dropped with no lock held, because it may be the last of its runtime.
         let _unused = match (slot, rejection) {
             (Some(slot), Some(reason)) => {
-                // Nobody has it yet, and waits for its end.
+                // No caller has its handle yet, so no caller waits for its end.
                 cell.reject(reason, slot.waiting());
                 Some(runtime)
             }
@@ -172,7 +174,7 @@ impl Drop for Offer<'_> {
 }
 
 impl Offer<'_> {
-    /// It was not taken, and will not be.
+    /// Handles a submission that is refused.
     #[cold]
     fn withdraw(&mut self) {
         if let Some(ticket) = self.ticket {

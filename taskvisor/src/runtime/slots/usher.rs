@@ -1,4 +1,4 @@
-//! Looks for submissions in line that are not polled when their turn has come, so that they hold up nobody.
+//! Passes over waiting submissions that are not polled in their turn, so that they do not block others.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -9,16 +9,18 @@ use super::super::core::Core;
 use super::super::observe::{self, Background};
 use super::manager::Aftermath;
 
-/// One that is not polled for this long after it was called loses its turn, and after twice as long at the latest.
+/// A submission that is not polled for this long after it was woken loses its turn, after twice this time at the
+/// latest.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// Looks until all that were called have come or lost their turn. Dropped with its runtime, it leaves that to the next.
+/// Checks until every woken submission was polled or has lost its turn. If its runtime ends, the next waiting
+/// submission spawns another.
 struct Usher {
     core: Weak<Core>,
     is_over: bool,
 }
 
-/// Spawns the one that looks for them, on the runtime of the caller. Called with no lock held.
+/// Spawns the usher on the runtime of the caller. Called with no lock held.
 pub(super) fn watch(core: &Arc<Core>) {
     let usher = Usher { core: Arc::downgrade(core), is_over: false };
     let Ok(runtime) = core.runtime() else { return };

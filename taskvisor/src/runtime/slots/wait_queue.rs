@@ -1,60 +1,60 @@
-//! The submissions that wait for room, first come, first served: plain data.
+//! The submissions that wait for room in a queue, first come, first served. Plain data.
 
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
 
-/// How many wait in the queues of all slots, and which submissions wait in line for a place there.
+/// The number of submissions in the queues of all slots, and the submissions that wait for room there.
 ///
-/// A place that becomes free is kept for the first in line, and its future is woken. A future that is not polled after
-/// that loses its turn to the next (see [`pass_over`](Self::pass_over)): it holds up nobody for good. Its position it
-/// keeps, for when it is polled again.
+/// Room that becomes free is reserved for the first submission, and its future is woken. A future that is not polled
+/// then loses its turn to the next (see [`pass_over`](Self::pass_over)), so that it blocks no other. It keeps its
+/// position for its next poll.
 #[derive(Default)]
 pub(in crate::runtime) struct Line {
     capacity: usize,
-    /// How many wait in queues.
+    /// The number of submissions in queues.
     queued: usize,
-    /// How many places are kept for those in line whose turn has come.
+    /// The number of reserved entries for submissions whose turn has come.
     kept: usize,
     tickets: VecDeque<Ticket>,
     next: u64,
-    /// How often it was looked for those that did not come.
+    /// The round of checks for submissions that were woken and not polled.
     round: u64,
-    /// Somebody looks for them.
+    /// `true` while an usher checks for them.
     watched: bool,
 }
 
 struct Ticket {
     id: u64,
     slot: Arc<str>,
-    /// A place is kept for it.
+    /// `true` if an entry is reserved for it.
     has_place: bool,
     turn: Turn,
 }
 
-/// What the future of a ticket does.
+/// The state of the future of a ticket.
 enum Turn {
-    /// It was polled, and waits. Without a waker it was woken to look for itself.
+    /// It was polled, and waits. Without a waker, it was woken to check again.
     Waits(Option<Waker>),
-    /// It was woken in this round, as its turn has come, and was not polled since.
+    /// It was woken in this round because its turn has come, and was not polled since.
     Called(u64),
-    /// It did not come when it was called: the others no longer wait for it.
+    /// It was not polled in its turn, and the others no longer wait for it.
     Late,
 }
 
-/// What is to be done once no lock is held.
+/// The work to do after the lock is released.
 #[derive(Default)]
 pub(in crate::runtime) struct Calls {
     pub(in crate::runtime) wakers: Vec<Call>,
-    /// Somebody is to look for those that do not come.
+    /// Spawn an usher.
     pub(in crate::runtime) watch: bool,
 }
 
-/// What is to be done with a waker, which is the user's.
+/// The handling of a user's waker.
 pub(in crate::runtime) enum Call {
     Wake(Waker),
-    /// It is not needed any more.
+    /// Drop it.
     Drop(Waker),
 }
 
@@ -79,13 +79,13 @@ impl Line {
         Self { capacity, ..Self::default() }
     }
 
-    /// Whether nobody of that slot is before this one in line, or before the end of it.
+    /// Returns `true` if no submission of that slot is before this ticket, or before the end of the queue.
     pub(in crate::runtime) fn is_first(&self, slot: &str, ticket: Option<u64>) -> bool {
         let mut before = self.tickets.iter().take_while(|other| ticket != Some(other.id));
         !before.any(|other| !other.is_late() && *other.slot == *slot)
     }
 
-    /// Whether there is a place in a queue, be it kept or free.
+    /// Returns `true` if there is room in a queue for this ticket, reserved or free.
     pub(in crate::runtime) fn has_place(&self, ticket: Option<u64>) -> bool {
         if self.queued + self.kept < self.capacity {
             return true;
@@ -94,8 +94,8 @@ impl Line {
         self.place_for(id).is_some()
     }
 
-    /// The ticket whose place this one takes: its own, or that of a later one of its slot, which came before it when it
-    /// was late.
+    /// Returns the ticket whose reserved entry this one takes: its own, or that of a later one of its slot, which got
+    /// it while this one was late.
     fn place_for(&self, id: u64) -> Option<usize> {
         let position = self.position(id)?;
         let slot = &self.tickets[position].slot;
@@ -107,7 +107,7 @@ impl Line {
         self.tickets.binary_search_by_key(&id, |ticket| ticket.id).ok()
     }
 
-    /// Waits in line, from now on or still.
+    /// Waits in the queue, from now on or still.
     pub(in crate::runtime) fn wait(
         &mut self,
         slot: &Arc<str>,
@@ -130,7 +130,7 @@ impl Line {
         self.next
     }
 
-    /// Somebody leaves the line: submitted, or not any more.
+    /// Removes a ticket, which was submitted or dropped.
     pub(in crate::runtime) fn leave(&mut self, ticket: u64, calls: &mut Calls) {
         let Some(gone) = self.position(ticket).and_then(|position| self.tickets.remove(position)) else { return };
         self.kept -= usize::from(gone.has_place);
@@ -141,7 +141,7 @@ impl Line {
         self.let_in(calls);
     }
 
-    /// One more waits in a queue, and not in line.
+    /// Counts one more submission in a queue.
     pub(in crate::runtime) fn enter(&mut self, ticket: Option<u64>, calls: &mut Calls) {
         self.queued += 1;
         let Some(ticket) = ticket else { return };
@@ -152,13 +152,13 @@ impl Line {
         self.leave(ticket, calls);
     }
 
-    /// So many wait in a queue no more.
+    /// Counts submissions that left a queue.
     pub(in crate::runtime) fn free(&mut self, places: usize, calls: &mut Calls) {
         self.queued -= places;
         self.let_in(calls);
     }
 
-    /// The slot is idle, or its line is shorter: its first needs no place in the queue, or may take the one it has.
+    /// The slot is idle or its wait queue is shorter, so its first ticket may proceed.
     pub(in crate::runtime) fn call_first(&mut self, slot: &str, calls: &mut Calls) {
         let round = self.round;
         if let Some(first) = self.tickets.iter_mut().find(|other| !other.is_late() && *other.slot == *slot) {
@@ -167,7 +167,7 @@ impl Line {
         }
     }
 
-    /// Wakes all that wait, to look for themselves.
+    /// Wakes all tickets, to check again.
     pub(in crate::runtime) fn wake_all(&mut self, calls: &mut Calls) {
         for ticket in &mut self.tickets {
             if let Turn::Waits(waker) = &mut ticket.turn {
@@ -176,7 +176,8 @@ impl Line {
         }
     }
 
-    /// Passes over those that were called before the last round, and were not polled since. Whether there may be more.
+    /// Passes over tickets that were woken before the last round and not polled since. Returns `true` if there may be
+    /// more.
     pub(in crate::runtime) fn pass_over(&mut self, calls: &mut Calls) -> bool {
         let mut slots = Vec::new();
         for ticket in &mut self.tickets {
@@ -195,12 +196,12 @@ impl Line {
         self.watched
     }
 
-    /// Nobody looks for those that do not come, until the next is called, or one more waits.
+    /// Notes that no usher runs, until the next ticket is woken or added.
     pub(in crate::runtime) fn unwatched(&mut self) {
         self.watched = false;
     }
 
-    /// Keeps the places that there are for those that are first.
+    /// Reserves the free entries for the first tickets.
     fn let_in(&mut self, calls: &mut Calls) {
         let free = self.capacity.saturating_sub(self.queued + self.kept);
         let round = self.round;
@@ -214,7 +215,7 @@ impl Line {
 }
 
 impl Ticket {
-    /// Its turn has come.
+    /// Wakes a ticket whose turn has come.
     fn call(&mut self, round: u64, calls: &mut Calls) {
         if let Turn::Waits(waker) = &mut self.turn {
             calls.wake(waker.take());
@@ -235,13 +236,13 @@ mod tests {
         line.wait(&slot(name), ticket, Waker::noop().clone(), &mut Calls::default())
     }
 
-    /// How many are to be woken, and how many dropped.
+    /// The number of wakers to wake and to drop.
     fn counts(calls: &Calls) -> (usize, usize) {
         let woken = calls.wakers.iter().filter(|call| matches!(call, Call::Wake(_))).count();
         (woken, calls.wakers.len() - woken)
     }
 
-    /// A line with room for one, which is taken.
+    /// A wait queue with room for one submission, which is taken.
     fn full() -> Line {
         let mut line = Line::new(1);
         assert!(line.has_place(None));
@@ -262,7 +263,7 @@ mod tests {
         line.free(1, &mut calls);
         assert_eq!((counts(&calls), calls.watch), ((1, 1), true));
         assert!(line.has_place(Some(a)) && !line.has_place(Some(b)) && !line.has_place(None));
-        // One that gives up leaves its place to the next.
+        // A ticket that gives up leaves its entry to the next.
         line.leave(a, &mut calls);
         assert!(line.has_place(Some(b)) && !line.has_place(None));
         line.enter(Some(b), &mut calls);
@@ -294,7 +295,7 @@ mod tests {
         assert!(line.pass_over(&mut calls), "the next is called");
         assert!(line.has_place(Some(b)) && !line.has_place(Some(a)) && line.is_first("a", Some(c)));
         assert_eq!(counts(&calls).0, 3, "each once: the place, and the next of its slot");
-        // Polled again it is where it was.
+        // Polled again, it has its old position.
         waits(&mut line, "a", Some(a));
         assert!(line.is_first("a", Some(a)) && !line.is_first("a", Some(c)));
         line.enter(Some(b), &mut calls);

@@ -1,4 +1,4 @@
-//! The Tokio task that drives one registration: it waits, runs an attempt in place, and does what the decision says.
+//! The Tokio task that drives one registration: it waits, polls the attempt in place, and carries out the decisions.
 
 mod attempt;
 mod join;
@@ -31,7 +31,7 @@ use crate::task::{TaskContext, TaskError};
 use attempt::{Attempt, Joining};
 use step::Step;
 
-/// How long the start of an attempt gives way to subscribers that have a lot to catch up with.
+/// The time by which the start of an attempt is delayed while subscribers are behind.
 const GIVE_WAY: Duration = Duration::from_millis(1);
 
 pub(in crate::runtime) struct Actor {
@@ -39,7 +39,7 @@ pub(in crate::runtime) struct Actor {
     step: Step,
     alarm: Alarm,
     permit: Option<Box<Permit>>,
-    /// Known from the first attempt on.
+    /// Valid from the first attempt on.
     takes_context: bool,
     finished: bool,
     guards: Option<Box<Guards>>,
@@ -47,12 +47,12 @@ pub(in crate::runtime) struct Actor {
     observed: Observed,
 }
 
-/// A fixed rate.
+/// The state of a fixed rate.
 struct Grid {
     first: Instant,
-    /// The tick that the present or next attempt is due at, after the first.
+    /// The tick of the current or next attempt, relative to the first.
     due: Duration,
-    /// When the present attempt started.
+    /// The start of the current attempt.
     started: Instant,
 }
 
@@ -63,7 +63,7 @@ impl Grid {
 }
 
 impl Actor {
-    /// Spawns the actor of a task that was registered.
+    /// Spawns the actor of a registered task.
     pub(in crate::runtime) fn spawn(cell: Arc<Cell>, runtime: &Handle) {
         observe::added(&cell);
         observe::spawn(runtime, Self::new(cell), |actor| Arc::clone(actor.cell.name()));
@@ -85,13 +85,14 @@ impl Actor {
         }
     }
 
-    /// Does what the machine says while no attempt runs; `delay` is that of the wait.
+    /// Carries out the next action of the machine while no attempt runs; `delay` is the delay of the wait.
     fn look(&mut self, delay: Duration) {
         match self.cell.turn() {
             Turn::Over => self.finish(TaskOutcome::Canceled { error: None }),
             Turn::Parked => {
                 self.alarm.clear();
-                // Neither a place in the queue of permits nor the limit of a start is kept while its group holds it.
+                // While its group holds the task, it keeps neither a seat in the queue of permits nor its start
+                // timeout.
                 self.permit = Permit::of(&self.cell);
                 if let Some(guards) = &mut self.guards {
                     guards.attempt_is_over();
@@ -118,11 +119,11 @@ impl Actor {
                 return Poll::Ready(());
             }
         }
-        // Never ready while parked, as it is not set then.
+        // Never ready while parked, because the timer is not set then.
         ready!(self.alarm.poll(cx));
         self.cell.waited();
-        // Not in this turn, which is the driver's: an attempt that blocks its thread would take timers and signals with
-        // it, where another thread is free to turn the driver.
+        // The attempt begins in another turn: this turn belongs to the timer driver of Tokio, and an attempt that
+        // blocks its thread would block timers and signals with it.
         self.step = Step::Yield;
         Poll::Ready(())
     }
@@ -137,7 +138,7 @@ impl Actor {
         if let Some(guards) = &mut self.guards {
             guards.start_is_due(&self.cell);
             if let Poll::Ready(timeout) = guards.poll_start(&self.cell, cx) {
-                // It never began, and has failed all the same.
+                // The attempt failed before it began.
                 self.permit = Permit::of(&self.cell);
                 self.attempt_ended(Ending::Result(Err(TaskError::Timeout { timeout })), None, Cut::Not);
                 return Poll::Ready(());
@@ -178,7 +179,7 @@ impl Actor {
             task.attempt(context)
         });
         drop(in_span);
-        // Not the last reference: the registration has not ended.
+        // This is not the last reference, because the registration has not ended.
         drop(task);
         match built {
             Ok(future) => self.step = Step::Attempt(Attempt::new(future)),
@@ -229,7 +230,7 @@ impl Actor {
         catch(|| attempt.future.as_mut().poll(cx)).unwrap_or_else(|panic| Poll::Ready(Err(panic)))
     }
 
-    /// Looks after an attempt that goes on.
+    /// Handles an attempt that is pending: its timeout, guards and deadlines.
     fn poll_pending(&mut self, limit: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
         self.limit(limit);
         let Step::Attempt(attempt) = &mut self.step else { return Poll::Ready(()) };
@@ -261,7 +262,7 @@ impl Actor {
         Poll::Ready(())
     }
 
-    /// Gives the attempt time to end by itself.
+    /// Starts the clean-up of the attempt.
     fn clean_up(&mut self, cut: Cut) {
         let Step::Attempt(attempt) = &mut self.step else { return };
         if cut == Cut::HelperPanicked {
@@ -269,14 +270,14 @@ impl Actor {
             self.alarm.set(self.cell.window());
             self.alarm.set_sooner_than(attempt.stop_by());
         } else {
-            // How long it may take comes with the request.
+            // The deadline comes with the request.
             attempt.cut = cut;
             self.alarm.clear();
         }
     }
 
-    /// Gives what is left of the attempt until then. Looked at after a turn of it, which counts: most end as soon as
-    /// they are requested to, and need no alarm.
+    /// Sets the deadline of the attempt. Called after its poll: most attempts end at once after a request, and need no
+    /// timer.
     fn limit(&mut self, limit: Option<Instant>) {
         let Some(limit) = limit else { return };
         if let Step::Attempt(attempt) = &mut self.step {
@@ -289,7 +290,7 @@ impl Actor {
         }
     }
 
-    /// The alarm rang while an attempt ran: its timeout, or the end of its clean-up.
+    /// Handles an elapsed timer of a running attempt: its timeout, or the end of its clean-up.
     fn time_is_up(&mut self, cx: &mut Context<'_>) {
         let Step::Attempt(attempt) = &mut self.step else { return };
         if attempt.stop_by().is_some_and(|stop_by| stop_by <= Instant::now()) {
@@ -298,7 +299,7 @@ impl Actor {
         match (attempt.cut, self.cell.settings().timeout) {
             (Cut::Not, Some(timeout)) => self.exceeds(timeout, cx),
             (Cut::Requested, _) => self.abort(cx),
-            // What it did wrong is known; that it did not clean up either is no news.
+            // The violation is known already; that the clean-up took too long adds nothing.
             (Cut::TimedOut | Cut::HelperPanicked | Cut::Not, _) => {
                 self.cell.abort_helpers();
                 self.end_attempt(Ending::Dropped);
@@ -306,9 +307,9 @@ impl Actor {
         }
     }
 
-    /// The time of a stop is up.
+    /// Handles the end of the time for a stop.
     fn abort(&mut self, cx: &mut Context<'_>) {
-        // As with a timeout, completion wins a tie.
+        // Completion wins a tie, as for a timeout.
         let ending = match self.poll_future(cx) {
             Poll::Ready(result) => Ending::Result(result),
             Poll::Pending => Ending::Aborted,
@@ -316,14 +317,14 @@ impl Actor {
         self.end_attempt(ending);
     }
 
-    /// The attempt exceeds a limit: it is cancelled, and may clean up.
+    /// Handles an exceeded limit: the attempt is canceled, and may clean up.
     fn exceeds(&mut self, timeout: Duration, cx: &mut Context<'_>) {
-        // The attempt may have become ready in this very turn, after it was polled: completion wins a tie.
+        // The attempt may have become ready since its last poll: completion wins a tie.
         if let Poll::Ready(result) = self.poll_future(cx) {
             return self.end_attempt(Ending::Result(result));
         }
         let Step::Attempt(attempt) = &mut self.step else { return };
-        // Something was requested in the meantime: the news is on its way.
+        // Another request came in the meantime, and is handled in the next poll.
         if !self.cell.exceed(timeout) {
             return;
         }
@@ -338,13 +339,13 @@ impl Actor {
         }
     }
 
-    /// Drops the attempt's future and settles what it ended with.
+    /// Drops the future of the attempt and determines its ending.
     fn end_attempt(&mut self, ending: Ending) {
         let Step::Attempt(attempt) = std::mem::replace(&mut self.step, Step::Over) else { return };
         let violation = attempt.violation();
         let ending = match (ending, attempt.cut) {
             (Ending::Aborted, _) => Ending::Aborted,
-            // Whatever it returned: it had timed out, or its helper had panicked, which is concluded with.
+            // The timeout or the panic of a helper stands, whatever the attempt returned.
             (other, Cut::TimedOut) => {
                 let timeout = violation.map(|(timeout, _)| timeout).unwrap_or_default();
                 let _ = drop_caught(other);
@@ -358,7 +359,7 @@ impl Actor {
         };
         let lived = match (violation, attempt.cut) {
             (Some((_, lived)), _) => lived,
-            // How long an attempt lived that was requested to stop does not count.
+            // The run time of an attempt does not count after a stop request.
             (None, Cut::Requested) => None,
             (None, _) => attempt.age(),
         };
@@ -375,7 +376,7 @@ impl Actor {
         self.attempt_ended(ending, lived, attempt.cut);
     }
 
-    /// The attempt's future is dropped: waits for its helpers, or goes on.
+    /// The future of the attempt is dropped: joins its helpers, or continues.
     fn attempt_ended(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
         let Some(ending) = self.conclude(ending, lived) else { return };
         let window = self.cell.window();
@@ -387,7 +388,7 @@ impl Actor {
         self.step = Step::Join(Box::new(Joining { ending, lived }));
     }
 
-    /// Goes on after an attempt. Its ending comes back if it has helpers that have not ended.
+    /// Concludes an attempt. Returns its ending if it has helpers that have not ended.
     fn conclude(&mut self, ending: Ending, lived: Option<Duration>) -> Option<Ending> {
         let ticks = self.grid.as_ref().map(|grid| grid.ticks());
         let aborted = matches!(ending, Ending::Aborted);
@@ -420,7 +421,7 @@ impl Actor {
                 return None;
             }
             Next::Restart(error) => {
-                // The error is the user's, and so is its drop.
+                // The error is a user value, and its drop is user code.
                 let _ = drop_caught(error);
                 Duration::ZERO
             }
@@ -492,7 +493,7 @@ impl Future for Actor {
 }
 
 impl Drop for Actor {
-    /// The runtime goes away, and the attempt with it.
+    /// The runtime ends, and drops the attempt.
     fn drop(&mut self) {
         if !matches!(self.step, Step::Over) {
             let in_span = self.observed.in_span();

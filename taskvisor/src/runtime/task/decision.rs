@@ -1,4 +1,4 @@
-//! What follows from the end of an attempt: a plain function of what is known.
+//! Decides what follows the end of an attempt. A pure function.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,29 +7,29 @@ use crate::inspect::TaskOutcome;
 use crate::policy::{RestartPolicy, Settings, Ticks};
 use crate::task::TaskError;
 
-/// What was requested of a registration from outside. A stop is never taken back.
+/// A request to a registration from outside. A stop is never withdrawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(in crate::runtime) enum Request {
     Nothing,
     Restart,
-    /// To end the attempt and wait to be started again with its siblings.
+    /// End the attempt, and wait to be started again with the siblings.
     Hold,
     Stop,
 }
 
-/// How an attempt ended.
+/// The end of an attempt.
 #[derive(Debug)]
 pub(in crate::runtime) enum Ending {
-    /// With a result: its own, a panic, or its timeout.
+    /// The attempt has a result: its own, a panic, or a timeout.
     Result(Result<(), TaskError>),
-    /// Dropped because it was told to stop, and takes no context that could tell it.
+    /// The attempt was dropped after a stop request, because it takes no context.
     Dropped,
-    /// Dropped because it did not stop in time.
+    /// The attempt was dropped because it did not stop in time.
     Aborted,
 }
 
 impl Ending {
-    /// A panic makes a failure of what would have been none.
+    /// Replaces a success by a failure with this panic.
     pub(in crate::runtime) fn with_panic(self, panic: TaskError) -> Self {
         match self {
             Self::Result(Ok(()) | Err(TaskError::Canceled)) | Self::Dropped => Self::Result(Err(panic)),
@@ -38,42 +38,42 @@ impl Ending {
     }
 }
 
-/// What is known when an attempt has ended.
+/// The facts about an attempt that has ended.
 pub(in crate::runtime) struct Facts<'a> {
     pub(in crate::runtime) settings: &'a Settings,
     pub(in crate::runtime) request: Request,
-    /// It was requested after the attempt had ended, while helpers were waited for.
+    /// `true` if the request came after the attempt had ended, while its helpers were joined.
     pub(in crate::runtime) late: bool,
-    /// Failures in a row before this attempt.
+    /// The consecutive failures before this attempt.
     pub(in crate::runtime) streak: u32,
-    /// How long the attempt lived; `None` if it ended in its first poll.
+    /// The run time of the attempt; `None` if it ended in its first poll.
     pub(in crate::runtime) lived: Option<Duration>,
-    /// For a fixed rate.
+    /// The ticks of a fixed rate.
     pub(in crate::runtime) ticks: Option<&'a Ticks>,
 }
 
-/// What to do about it.
+/// The decision.
 #[derive(Debug)]
 pub(in crate::runtime) enum Next {
-    /// The registration is over.
+    /// The registration ends.
     End(TaskOutcome),
-    /// Told to restart: the next attempt is due, with no failure counted.
+    /// A restart was requested: the next attempt is due, and no failure is counted.
     Restart(Option<Arc<TaskError>>),
-    /// Told to hold: the next attempt waits for its siblings.
+    /// A hold was requested: the next attempt waits for its siblings.
     Hold(Option<Arc<TaskError>>),
-    /// The attempt succeeded, the next waits.
+    /// The attempt succeeded; the next one waits for this time.
     Repeat(Duration),
-    /// The attempt failed, the next waits.
+    /// The attempt failed; the next one waits for this time.
     Retry { error: Arc<TaskError>, delay: Duration, streak: u32 },
 }
 
 impl Facts<'_> {
-    /// Whether it is to be started again with its siblings. One that runs once is not.
+    /// Returns `true` if the task starts again with its siblings. A task that runs once does not.
     fn comes_back(&self) -> bool {
         self.request == Request::Hold && self.settings.restart != RestartPolicy::Never
     }
 
-    /// The failures in a row before this attempt; none if it lived long enough.
+    /// Returns the consecutive failures before this attempt; zero if it ran for `reset_after`.
     fn streak_before(&self) -> u32 {
         let healthy = self.lived.is_some_and(|lived| lived >= self.settings.reset_after);
         if healthy { 0 } else { self.streak }
@@ -86,7 +86,7 @@ impl Facts<'_> {
 
 pub(in crate::runtime) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
     if facts.request >= Request::Hold && facts.late {
-        // The result was taken before, and stands; only what would have come next does not come.
+        // The result came before the request and stands; only the next attempt is dropped.
         return match decide(&Facts { request: Request::Nothing, ..*facts }, ending) {
             Next::End(outcome) => Next::End(outcome),
             Next::Retry { error, .. } if facts.comes_back() => Next::Hold(Some(error)),
@@ -113,7 +113,7 @@ pub(in crate::runtime) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
     }
 }
 
-/// Whether [`decide`] would end the registration.
+/// Returns `true` if [`decide`] would end the registration.
 pub(in crate::runtime) fn is_final(facts: &Facts<'_>, ending: &Ending) -> bool {
     let result = match (facts.request, ending) {
         (Request::Restart, _) => return false,

@@ -1,4 +1,4 @@
-//! The limits of a start and of silence, for the tasks that have them.
+//! The start timeout and the watchdog of a task.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::super::timer::Alarm;
 use super::cell::Cell;
 use crate::policy::Ready;
 
-/// The timers beside that of the attempt.
+/// The timers of the start timeout and the watchdog.
 #[derive(Default)]
 pub(in crate::runtime) struct Guards {
     start: Alarm,
@@ -15,14 +15,14 @@ pub(in crate::runtime) struct Guards {
 }
 
 impl Guards {
-    /// `None` where there is nothing to guard.
+    /// Returns `None` if the task has neither.
     pub(in crate::runtime) fn of(cell: &Cell) -> Option<Box<Self>> {
         let awaited = cell.member().is_some_and(|member| member.awaited);
         let settings = cell.settings();
         (awaited || settings.ready == Ready::Signal || settings.watchdog.is_some()).then(Box::default)
     }
 
-    /// A start is due: the time that it may take runs from the first time that this is seen.
+    /// Notes that a start is due. The start timeout runs from the first call.
     pub(in crate::runtime) fn start_is_due(&mut self, cell: &Cell) {
         let awaited = cell.member().is_some_and(|member| member.awaited);
         if !self.start.is_armed() && (awaited || cell.settings().ready == Ready::Signal) {
@@ -30,7 +30,7 @@ impl Guards {
         }
     }
 
-    /// The attempt was seen to take longer than one poll.
+    /// Notes that the attempt takes longer than one poll.
     pub(in crate::runtime) fn attempt_goes_on(&mut self, cell: &Cell) {
         if let Some(silence) = cell.settings().watchdog {
             cell.beat_first();
@@ -43,7 +43,7 @@ impl Guards {
         self.watch.clear();
     }
 
-    /// Ready with the time that a start took in vain.
+    /// Returns `Ready` with the start timeout when it is exceeded.
     pub(in crate::runtime) fn poll_start(&mut self, cell: &Cell, cx: &mut Context<'_>) -> Poll<Duration> {
         if self.start.is_armed() && cell.is_ready() {
             self.start.clear();
@@ -51,7 +51,7 @@ impl Guards {
         self.start.poll(cx).map(|()| cell.settings().start_timeout)
     }
 
-    /// Ready with the time that was exceeded, be it of the start or of silence.
+    /// Returns `Ready` with the exceeded start timeout or watchdog.
     pub(in crate::runtime) fn poll(&mut self, cell: &Cell, cx: &mut Context<'_>) -> Poll<Duration> {
         if let Poll::Ready(exceeded) = self.poll_start(cell, cx) {
             return Poll::Ready(exceeded);

@@ -1,4 +1,4 @@
-//! What an attempt has beside it: futures, and what it does on a thread of its own.
+//! The helpers of an attempt: spawned futures, and closures on a thread of their own.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,28 +14,28 @@ use super::cell::Cell;
 use crate::panics::{catch, drop_caught};
 use crate::task::TaskError;
 
-/// What few attempts have: helpers, and a watchdog.
+/// Rarely used state of an attempt: helpers, and the watchdog.
 #[derive(Default)]
 pub(in crate::runtime) struct Aside {
-    /// How many helpers run.
+    /// The number of running helpers.
     pub(in crate::runtime) running: usize,
-    /// Aborts them.
+    /// The abort handles of the helpers.
     pub(in crate::runtime) abort: Option<CancellationToken>,
     /// The first panic of a helper.
     pub(in crate::runtime) panic: Option<TaskError>,
-    /// When the attempt gave its last sign of life.
+    /// The time of the last heartbeat.
     pub(in crate::runtime) beat: Option<Instant>,
 }
 
-/// One helper. It counts as running until its future is dropped.
+/// A helper. It counts as running until its future is dropped.
 pub(in crate::runtime) struct Helper {
     future: Option<Background>,
-    // Dropped in this order: once it no longer counts, the actor closes the span.
+    // Dropped in this order: when the helper no longer counts, the actor closes the span.
     span: AttemptSpan,
     running: Running,
 }
 
-/// The end of the attempt waits until this is dropped.
+/// The end of the attempt waits until this value is dropped.
 pub(in crate::runtime) struct Running(Arc<Cell>);
 
 impl Running {
@@ -43,7 +43,7 @@ impl Running {
         Self(cell)
     }
 
-    /// Runs what blocks its thread, as a part of the task.
+    /// Runs a blocking closure as a part of the task.
     pub(in crate::runtime) fn run(self, work: impl FnOnce() -> Result<(), TaskError>) -> Result<(), TaskError> {
         let _current = Current::enter(&self.0);
         catch(work).unwrap_or_else(Err)

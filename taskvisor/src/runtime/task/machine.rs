@@ -1,13 +1,13 @@
-//! The states of one registration and what may follow each: plain data.
+//! The states of one registration, and the transitions between them. Plain data.
 //!
 //! ```text
 //! Queued -> Waiting -> Running -> Joining -> Waiting | Over -> Ended
 //!              ^          '--------------------^
 //!              '-- Delay, Backoff, Interval, Due
 //! ```
-//! Commands from outside and the actor's reports on the attempt are inputs; what is to be done about them is returned.
-//! The machine reads no clock and knows no runtime: delays and deadlines are kept by the actor, which reports when one
-//! has passed. It lives in the cell of the registration, under its lock.
+//! Commands from outside and the reports of the actor are inputs; the effects are returned. The machine reads no clock
+//! and knows no runtime: the actor keeps delays and deadlines, and reports when one has elapsed. The machine lives in
+//! the cell of the registration, under its lock.
 
 use std::time::Duration;
 
@@ -17,64 +17,64 @@ use crate::policy::{Ready, RestartPolicy, Settings, Ticks};
 use crate::supervisor::StopLimit;
 use crate::task::StopReason;
 
-/// Where a registration is.
+/// The stage of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::runtime) enum Stage {
-    /// It was submitted to a slot, and waits there.
+    /// Submitted to a slot, and waiting there.
     Queued,
-    /// No attempt runs; the next one waits.
+    /// No attempt runs; the next attempt waits.
     Waiting(Wait),
     /// An attempt runs.
     Running(Cut),
-    /// The attempt's future is dropped, its helpers still run.
+    /// The future of the attempt is dropped; its helpers still run.
     Joining {
-        /// Nothing had been requested when the attempt ended, so its result stands.
+        /// `true` if nothing was requested when the attempt ended, so its result stands.
         unasked: bool,
-        /// No other attempt follows.
+        /// `true` if no other attempt follows.
         ends: bool,
     },
-    /// No attempt runs, and none will. The name is still taken.
+    /// No attempt runs, and none follows. The name is still taken.
     Over,
     /// The registration has ended.
     Ended,
 }
 
-/// What the next attempt waits for, once its gate is open.
+/// The wait before the next attempt, once its gate is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::runtime) enum Wait {
     /// The initial delay.
     Delay,
     Backoff,
     Interval,
-    /// A turn of the scheduler, and a permit where attempts are limited.
+    /// A turn of the scheduler, and a permit if `max_concurrent` is set.
     Due,
 }
 
-/// Why the attempt's token is cancelled before the attempt has ended.
+/// The reason to cancel the token of an attempt that has not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::runtime) enum Cut {
     Not,
     /// The attempt exceeded its timeout, its start timeout or its watchdog.
     TimedOut,
     HelperPanicked,
-    /// It was requested to stop, to hold or to restart.
+    /// A stop, a hold or a restart was requested.
     Requested,
 }
 
-/// Whether the group lets the next attempt begin.
+/// The gate through which the group controls the next attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::runtime) enum Gate {
     Shut,
     Open,
-    /// Open, and the task has been ready since.
+    /// Open, and the task has been ready since it opened.
     Passed,
 }
 
-/// What holds for all attempts of a registration.
+/// The rules for all attempts of a registration.
 #[derive(Clone, Copy)]
 pub(in crate::runtime) struct Rules<'a> {
     pub(in crate::runtime) settings: &'a Settings,
-    /// Its group decides when the task runs again after a failure.
+    /// `true` if its group decides when the task runs again after a failure.
     pub(in crate::runtime) managed: bool,
 }
 
@@ -86,52 +86,52 @@ pub(in crate::runtime) struct Machine {
     request: Request,
     gate: Gate,
     ready: bool,
-    /// It counts for the readiness of its batch, and no attempt has begun.
+    /// `true` if it counts for the readiness of its batch, and no attempt has begun.
     unready: bool,
-    /// The token of the present attempt is cancelled.
+    /// The reason why the token of the current attempt is canceled.
     cancelled: bool,
-    /// Its group stops in order and lets no further attempt begin.
+    /// `true` if its group stops in order and prevents further attempts.
     retired: bool,
-    /// The present or next attempt is the final one, which began after the stop was requested.
+    /// `true` if the current or next attempt is the final attempt, which begins after the stop request.
     last: bool,
-    /// Why the attempt is requested to stop.
+    /// The reason of the stop request.
     why: Option<StopReason>,
-    /// Which bound the stop has.
+    /// The limit of the stop.
     limit: StopLimit,
-    /// Failures in a row.
+    /// The number of consecutive failures.
     streak: u32,
-    /// The number of the present or last attempt. It identifies the attempt, and so must not wrap or saturate.
+    /// The number of the current or last attempt. It identifies the attempt, so it must not wrap or saturate.
     attempt: u64,
 }
 
-/// What a command asks for, once the lock is released.
+/// The effects of a command, to carry out after the lock is released.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::runtime) struct Effects {
-    /// The actor has to look at the machine.
+    /// Wake the actor.
     pub(in crate::runtime) wakes: bool,
-    /// The token of the attempt is to be cancelled.
+    /// Cancel the token of the attempt.
     pub(in crate::runtime) interrupts: bool,
-    /// The attempt is asked to end for the first time.
+    /// This is the first request to end the attempt.
     pub(in crate::runtime) is_first: bool,
     pub(in crate::runtime) report: Option<Report>,
 }
 
-/// What the group of a task is told.
+/// A report to the group of a task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::runtime) enum Report {
     Ready,
-    /// The task was started, and waits for its time.
+    /// The task was started, and waits for its next start.
     Delayed,
-    /// The task has stopped, and can be started again.
+    /// The task has stopped and can start again.
     Held,
-    /// A wait of the group for this task is to end.
+    /// The group must no longer wait for this task.
     Skip,
 }
 
-/// What an actor that runs no attempt is to do.
+/// The next action of an actor without an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::runtime) enum Turn {
-    /// End the registration: it was requested to stop.
+    /// End the registration, because a stop was requested.
     Over,
     /// Wait for the gate.
     Parked,
@@ -141,7 +141,7 @@ pub(in crate::runtime) enum Turn {
     Due,
 }
 
-/// What an actor that runs an attempt is to do.
+/// The next action of an actor with a running attempt.
 #[derive(Debug)]
 pub(in crate::runtime) enum Heed {
     GoOn,
@@ -151,22 +151,22 @@ pub(in crate::runtime) enum Heed {
     End(Ending),
 }
 
-/// What follows when the future of an attempt is dropped, or its helpers have ended.
+/// The conclusion when the future of an attempt is dropped, or its helpers have ended.
 #[derive(Debug)]
 pub(in crate::runtime) enum Conclusion {
-    /// Wait for the helpers; the ending is handed back then.
+    /// Join the helpers, and conclude with this ending afterwards.
     Join(Ending),
     Next(Next),
 }
 
-/// What the actor knows of an attempt that has ended.
+/// The measurements of the actor for an attempt that has ended.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::runtime) struct Measured<'a> {
-    /// How long it lived; `None` if it ended in its first poll, or was requested to stop.
+    /// The run time; `None` if it ended in its first poll or after a stop request.
     pub(in crate::runtime) lived: Option<Duration>,
-    /// For a fixed rate.
+    /// The ticks of a fixed rate.
     pub(in crate::runtime) ticks: Option<&'a Ticks>,
-    /// Helpers of it still run.
+    /// `true` if its helpers still run.
     pub(in crate::runtime) has_helpers: bool,
 }
 
@@ -208,12 +208,12 @@ impl Machine {
         self.ready
     }
 
-    /// Whether the readiness of its batch waits for it.
+    /// Returns `true` if the readiness of its batch waits for this task.
     pub(in crate::runtime) fn is_unready(&self) -> bool {
         self.unready
     }
 
-    /// Whether the task waits for its time only, and for no other task.
+    /// Returns `true` if the task only waits for a time, and for no other task.
     pub(in crate::runtime) fn waits_for_its_time(&self) -> bool {
         match self.stage {
             Stage::Waiting(Wait::Interval) => true,
@@ -226,7 +226,7 @@ impl Machine {
         self.cancelled
     }
 
-    /// Which bound the attempt exceeded, if it was aborted.
+    /// Returns the limit that an aborted attempt exceeded.
     pub(in crate::runtime) fn limit(&self) -> StopLimit {
         self.limit
     }
@@ -239,7 +239,7 @@ impl Machine {
         self.why
     }
 
-    /// Notes why the attempt is requested to stop; the highest reason stands.
+    /// Notes the reason of a stop request. The reason with the highest rank stands.
     pub(in crate::runtime) fn because(&mut self, why: StopReason) {
         self.why = self.why.max(Some(why));
     }
@@ -248,7 +248,7 @@ impl Machine {
         self.last
     }
 
-    /// An attempt is under way, or its helpers are.
+    /// Returns `true` if an attempt or its helpers run.
     pub(in crate::runtime) fn is_alive(&self) -> bool {
         matches!(self.stage, Stage::Running(_) | Stage::Joining { .. })
     }
@@ -257,7 +257,7 @@ impl Machine {
         self.attempt == attempt && matches!(self.stage, Stage::Running(_))
     }
 
-    /// What is shown of it.
+    /// Returns the public state.
     pub(in crate::runtime) fn state(&self) -> TaskState {
         match self.stage {
             Stage::Queued => TaskState::Queued,
@@ -275,14 +275,14 @@ impl Machine {
 
     // Commands.
 
-    /// The turn of a submission has come.
+    /// A submission leaves its slot and starts.
     #[cfg(feature = "controller")]
     pub(in crate::runtime) fn leave_slot(&mut self, settings: &Settings) {
         self.stage = first_stage(settings);
     }
 
-    /// Requests the task to stop for good; `at_once` leaves it no time. Whether that was requested before shows in
-    /// [`request`](Self::request).
+    /// Requests the task to stop for good; `at_once` leaves it no time. [`request`](Self::request) shows whether a stop
+    /// was requested before.
     pub(in crate::runtime) fn stop(&mut self, settings: &Settings, at_once: bool) -> Effects {
         let before = self.request;
         if at_once || matches!(self.stage, Stage::Over | Stage::Ended) {
@@ -297,7 +297,7 @@ impl Machine {
         self.interrupt(before, at_once)
     }
 
-    /// Ends a wait, or the running attempt, and begins anew. `None` where no attempt will follow.
+    /// Restarts: ends a wait or the running attempt. Returns `None` if no attempt can follow.
     pub(in crate::runtime) fn restart(&mut self) -> Option<Effects> {
         match self.stage {
             Stage::Queued | Stage::Over | Stage::Ended | Stage::Joining { ends: true, .. } => return None,
@@ -312,7 +312,7 @@ impl Machine {
         Some(self.interrupt(before, false))
     }
 
-    /// Ends a wait for time. `None` where there is none.
+    /// Ends a wait for a time. Returns `None` if there is none.
     pub(in crate::runtime) fn trigger(&mut self) -> Option<Effects> {
         let waits = matches!(self.stage, Stage::Waiting(Wait::Delay | Wait::Backoff | Wait::Interval));
         (waits && self.request != Request::Stop && !self.retired).then(|| self.skip_wait())
@@ -337,7 +337,7 @@ impl Machine {
         Effects { report: is_delayed.then_some(Report::Delayed), ..WAKES }
     }
 
-    /// Opens the gate to a task that failed: the next attempt waits for its backoff.
+    /// Opens the gate for a task that failed: the next attempt waits for its backoff.
     pub(in crate::runtime) fn resume(&mut self) -> Effects {
         self.gate = Gate::Open;
         WAKES
@@ -353,7 +353,7 @@ impl Machine {
         self.interrupt(before, false)
     }
 
-    /// Lets no further attempt begin; one that runs goes on.
+    /// Prevents further attempts. A running attempt continues.
     pub(in crate::runtime) fn retire(&mut self) {
         self.retired = true;
         if !self.last {
@@ -370,7 +370,7 @@ impl Machine {
         Effects { report: self.pass(), ..WAKES }
     }
 
-    /// The attempt made progress: failures before it no longer count.
+    /// The attempt reports progress: the failures before it no longer count.
     pub(in crate::runtime) fn progress(&mut self, attempt: u64) {
         if self.is_running(attempt) {
             self.streak = 0;
@@ -405,7 +405,7 @@ impl Machine {
 
     // The actor's inputs while no attempt runs.
 
-    /// What to do next, and what the group is told of it.
+    /// Returns the next action, and the report to the group.
     #[inline]
     pub(in crate::runtime) fn turn(&mut self, settings: &Settings) -> (Turn, Option<Report>) {
         let Stage::Waiting(wait) = &mut self.stage else { return (Turn::Parked, None) };
@@ -436,15 +436,15 @@ impl Machine {
         (turn, report)
     }
 
-    /// The delay of the wait has passed.
+    /// The delay of the wait has elapsed.
     pub(in crate::runtime) fn waited(&mut self) {
         if let Stage::Waiting(wait) = &mut self.stage {
             *wait = Wait::Due;
         }
     }
 
-    /// Begins an attempt, unless something else was requested since: [`turn`](Self::turn) says what then. Returns
-    /// whether the attempt is the first of a batch that counts it.
+    /// Begins an attempt, unless something else was requested in the meantime; then [`turn`](Self::turn) returns the
+    /// next action. Returns whether this is the first attempt of a task that its batch waits for.
     #[inline]
     pub(in crate::runtime) fn begin(&mut self, settings: &Settings) -> Option<(bool, Option<Report>)> {
         let asked = self.request >= Request::Hold && !self.last;
@@ -464,7 +464,7 @@ impl Machine {
 
     // The actor's inputs while an attempt runs.
 
-    /// What was requested of the running attempt; `at_once` leaves it no time.
+    /// Returns what was requested of the running attempt; `at_once` leaves it no time.
     pub(in crate::runtime) fn heed(&mut self, takes_context: bool, at_once: bool, helper_panicked: bool) -> Heed {
         let Stage::Running(cut) = &mut self.stage else { return Heed::GoOn };
         let asked = self.request != Request::Nothing;
@@ -482,7 +482,7 @@ impl Machine {
         Heed::CleanUp(*cut)
     }
 
-    /// The attempt exceeds a limit. False if something was requested of it before.
+    /// The attempt exceeds a limit. Returns `false` if something was requested of it before.
     pub(in crate::runtime) fn exceed(&mut self) -> bool {
         match &mut self.stage {
             Stage::Running(cut @ Cut::Not) if self.request == Request::Nothing || self.last => {
@@ -494,8 +494,8 @@ impl Machine {
         }
     }
 
-    /// The attempt's future is dropped, or the helpers of the attempt have ended, or a start has failed that never
-    /// began. `adjust` may draw the delay of a retry anew.
+    /// Concludes an attempt: its future is dropped, or its helpers have ended, or its start failed before it began.
+    /// `adjust` can draw the delay of a retry again.
     #[inline]
     pub(in crate::runtime) fn conclude(
         &mut self,
@@ -517,7 +517,7 @@ impl Machine {
         if has_helpers {
             let unasked = facts.late || self.request == Request::Nothing;
             facts.late = unasked;
-            // A panic of a helper will make a failure of an ending that was none.
+            // A panic of a helper turns a success into a failure.
             let panicked = matches!(self.stage, Stage::Running(Cut::HelperPanicked));
             self.stage = Stage::Joining { unasked, ends: !panicked && is_final(&facts, &ending) };
             return Conclusion::Join(ending);
@@ -562,7 +562,7 @@ impl Machine {
         self.ready = false;
     }
 
-    /// The registration has ended. Returns whether it still counted as unready.
+    /// The registration ends. Returns `true` if it still counted as not ready.
     pub(in crate::runtime) fn end(&mut self) -> bool {
         self.stage = Stage::Ended;
         self.cancelled = true;
@@ -572,7 +572,7 @@ impl Machine {
 
 const WAKES: Effects = Effects { wakes: true, interrupts: false, is_first: false, report: None };
 
-/// What a task waits for before its first attempt.
+/// Returns the stage before the first attempt.
 fn first_stage(settings: &Settings) -> Stage {
     Stage::Waiting(if settings.initial_delay.is_zero() { Wait::Due } else { Wait::Delay })
 }

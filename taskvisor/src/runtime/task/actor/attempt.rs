@@ -1,4 +1,4 @@
-//! What an actor keeps of the attempt that it runs.
+//! The state of the running attempt in its actor.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::super::decision::Ending;
 use super::super::machine::Cut;
 use crate::task::BoxTaskFuture;
 
-/// The attempt has ended, its helpers have not.
+/// An attempt that has ended and whose helpers have not.
 pub(in crate::runtime) struct Joining {
     pub(in crate::runtime) ending: Ending,
     pub(in crate::runtime) lived: Option<Duration>,
@@ -16,20 +16,20 @@ pub(in crate::runtime) struct Joining {
 
 pub(in crate::runtime) struct Attempt {
     pub(in crate::runtime) future: BoxTaskFuture,
-    /// When it was first seen to take longer than one poll.
+    /// The time of the first poll that was pending.
     pub(in crate::runtime) began: Option<Instant>,
-    /// What the machine said last.
+    /// The last answer of the machine.
     pub(in crate::runtime) cut: Cut,
-    /// What few attempts have.
+    /// Rarely used state.
     pub(in crate::runtime) aside: Option<Box<Aside>>,
 }
 
-/// Kept apart, as most attempts have none of it.
+/// Boxed, because most attempts do not need it.
 #[derive(Default)]
 pub(in crate::runtime) struct Aside {
-    /// A violation: the time that the attempt exceeded, and how long it lived until it was cut.
+    /// A violation: the exceeded limit, and the run time of the attempt until then.
     pub(in crate::runtime) violation: Option<(Duration, Option<Duration>)>,
-    /// When a final attempt is aborted, which began after the stop was requested.
+    /// The abort time of a final attempt, which began after the stop request.
     pub(in crate::runtime) stop_by: Option<Instant>,
 }
 
@@ -38,7 +38,7 @@ impl Attempt {
         Self { future, began: None, cut: Cut::Not, aside: None }
     }
 
-    /// How long it has lived; `None` if it ended in its first poll.
+    /// Returns the run time; `None` if it ended in its first poll.
     pub(in crate::runtime) fn age(&self) -> Option<Duration> {
         self.began.map(|began| began.elapsed())
     }

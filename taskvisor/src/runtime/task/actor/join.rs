@@ -1,4 +1,4 @@
-//! The wait for the helpers of an attempt that has ended.
+//! Joins the helpers of an attempt that has ended.
 
 use std::task::{Context, Poll, ready};
 
@@ -33,7 +33,7 @@ impl Actor {
     fn abort_helpers(&mut self) {
         self.cell.abort_helpers();
         if let Step::Join(joining) = &mut self.step {
-            // A result that was taken before the request stands; only its helpers did not stop in time.
+            // A result that came before the request stands; only its helpers did not stop in time.
             if !self.cell.has_result() && self.cell.is_asked() {
                 let _ = drop_caught(std::mem::replace(&mut joining.ending, Ending::Aborted));
             }

@@ -1,4 +1,4 @@
-//! A fault of the test kit strikes the running attempt.
+//! Faults of the test kit that strike the running attempt.
 
 use std::future::pending;
 use std::mem;
@@ -11,7 +11,7 @@ use crate::task::{BoxTaskFuture, TaskError};
 use crate::test::FaultKind;
 
 impl Actor {
-    /// Whether a fault has struck the attempt.
+    /// Returns `true` if a fault has struck the attempt.
     pub(in crate::runtime) fn is_struck(&mut self) -> bool {
         let Step::Attempt(attempt) = &mut self.step else { return false };
         let Some((strike, number)) = self.cell.take_fault() else { return false };
@@ -35,7 +35,7 @@ impl Attempt {
         mem::replace(&mut self.future, Box::pin(pending()))
     }
 
-    /// It is not polled any more, and holds what it holds until it is dropped.
+    /// A future that is never polled again, and keeps its values until it is dropped.
     fn hang(&mut self) {
         let future = self.take_future();
         self.future = Box::pin(async move {
@@ -44,8 +44,8 @@ impl Attempt {
         });
     }
 
-    /// Drops the future the way a panic in it does: while its thread unwinds. The panic hook is not called: it would
-    /// print what is no failure of the test.
+    /// Drops the future as a panic in it does, while the thread unwinds. The panic hook is not called, because this is
+    /// not a failure of the test.
     fn panic(&mut self) -> TaskError {
         let future = self.take_future();
         let unwound = catch(|| {

@@ -1,4 +1,4 @@
-//! What the present attempt asks of its cell, through its context.
+//! The requests of the current attempt to its cell, through its context.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::runtime::observe::{self, Background, SpanRef};
 use crate::task::{Job, StopReason, TaskError};
 
 impl Cell {
-    /// Whether the attempt was requested to stop, or its token was cancelled otherwise.
+    /// Returns `true` if the attempt was requested to stop, or its token was canceled.
     pub(crate) fn is_cancelled(&self, attempt: u64) -> bool {
         let state = self.lock();
         state.machine.attempt() != attempt
@@ -19,7 +19,7 @@ impl Cell {
             || state.token.as_ref().is_some_and(CancellationToken::is_cancelled)
     }
 
-    /// Why the attempt was requested to stop; of the final attempt, why it is the final one.
+    /// Returns the reason of the stop request. For a final attempt it is the reason why no other attempt follows.
     pub(crate) fn stop_reason(&self, attempt: u64) -> Option<StopReason> {
         let state = self.lock();
         state.machine.why().filter(|_| state.machine.attempt() == attempt)
@@ -41,14 +41,14 @@ impl Cell {
         F: Future<Output = ()> + Send + 'static,
     {
         let Some((running, abort)) = self.joined(attempt) else { return };
-        // It counts by now, so the attempt's span is not closed before it ends.
+        // The helper counts already, so the span of the attempt stays open until it ends.
         let helper: Background = Box::pin(Helper::new(future, abort, span.upgrade(), running));
         if let Ok(runtime) = self.core.runtime() {
             observe::spawn(&runtime, helper, |_| Arc::clone(&self.name));
         }
     }
 
-    /// Makes a job that is joined when the attempt ends. Nothing can end it once it runs.
+    /// Creates a job that is joined when the attempt ends. It cannot be aborted once it runs.
     pub(crate) fn job(
         self: &Arc<Self>,
         attempt: u64,
@@ -57,7 +57,8 @@ impl Cell {
     ) -> Job {
         match self.joined(attempt) {
             Some((running, _)) => {
-                // Dropped in this order, run or not: once it no longer counts, the actor closes the span.
+                // Dropped in this order, even if it never ran: when the helper no longer counts, the actor closes the
+                // span.
                 let parts = (work, span.upgrade(), running);
                 Box::new(move || {
                     let (work, span, running) = parts;
@@ -71,7 +72,7 @@ impl Cell {
         }
     }
 
-    /// Counts one more for which the end of the attempt waits, unless the attempt has ended.
+    /// Counts one more helper, unless the attempt has ended.
     fn joined(self: &Arc<Self>, attempt: u64) -> Option<(Running, CancellationToken)> {
         let mut state = self.lock();
         if !state.machine.is_running(attempt) {

@@ -1,4 +1,4 @@
-//! How long an attempt may take to end, and which bound that is.
+//! The time limits of an attempt that is requested to stop.
 
 use std::time::Duration;
 
@@ -7,17 +7,17 @@ use tokio::time::Instant;
 use crate::runtime::timer::deadline;
 use crate::supervisor::StopLimit;
 
-/// How long the present attempt may take to end.
+/// The time limit of the current attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bound {
-    /// No time at all.
+    /// No time.
     Now(StopLimit),
     Within(Duration, StopLimit),
-    /// Until whoever requested the stop comes back and aborts it.
+    /// No deadline here: the requester of the stop aborts the attempt later.
     Open,
 }
 
-/// A bound without its kind, as a cell keeps it: together they would take eight bytes more of each task.
+/// A bound without its kind, as stored in a cell. With its kind it would take eight more bytes of each task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::runtime) enum Allowed {
     Now,
@@ -50,7 +50,7 @@ impl Bound {
         if time.is_zero() { Self::Now(limit) } else { Self::Within(time, limit) }
     }
 
-    /// The time that is left, where there is any and it is known.
+    /// Returns the deadline, if there is one.
     pub(in crate::runtime) fn time(self) -> Option<Duration> {
         match self {
             Self::Within(time, _) => Some(time),
@@ -73,36 +73,37 @@ impl Bound {
     }
 }
 
-/// Until when what is requested to stop may take: its share of the time, and the whole, of which an explicit
-/// `stop_timeout` may use what it says. `None` is a time that never comes.
+/// The deadlines of a stop: the share of the layer, and the end of the whole stop, which a task with its own
+/// `stop_timeout` may use. `None` never comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StopBy {
     share: Option<Instant>,
     end: Option<Instant>,
-    /// What it means to exceed the share.
+    /// The limit that a task exceeds at the end of the share.
     limit: StopLimit,
 }
 
 impl StopBy {
-    /// All of so much time from now on.
+    /// Returns a stop that may use all of this time from now on.
     pub(crate) fn within(time: Duration) -> Self {
         let end = deadline(time);
         Self { share: end, end, limit: StopLimit::Grace }
     }
 
-    /// At once.
+    /// Returns a stop without any time.
     pub(crate) fn now(limit: StopLimit) -> Self {
         let now = Some(Instant::now());
         Self { share: now, end: now, limit }
     }
 
-    /// Whether there is no time left at all.
+    /// Returns `true` if no time is left.
     pub(in crate::runtime) fn is_over(&self, now: Instant) -> bool {
         self.end.is_some_and(|end| end <= now)
     }
 
-    /// The part of it for one layer, if so many stop after it. All of it but a reserve of the smaller of 1 s and a
-    /// tenth of `grace` for each; the reserves are at most half of what is left.
+    /// Returns the share of one layer if `later` layers stop after it: the time that is left, minus a reserve for each
+    /// later layer. The reserve is the smaller of 1 s and a tenth of `grace`; all reserves together take at most half
+    /// of the time that is left.
     pub(in crate::runtime) fn share(self, now: Instant, below: u32, grace: Duration) -> Self {
         let (Some(share), true) = (self.share, below > 0) else { return self };
         let left = share.saturating_duration_since(now);
@@ -110,7 +111,7 @@ impl StopBy {
         Self { share: Some(share - reserve), end: self.end, limit: StopLimit::Share }
     }
 
-    /// The bound of a task that is requested to stop now.
+    /// Returns the bound of a task that is requested to stop now.
     pub(in crate::runtime) fn bound(self, now: Instant, stop_timeout: Option<Duration>) -> Bound {
         let left = |at: Option<Instant>| at.map(|at| at.saturating_duration_since(now));
         match (stop_timeout, left(self.end), left(self.share)) {
@@ -121,7 +122,7 @@ impl StopBy {
         }
     }
 
-    /// The sooner of two requests.
+    /// Returns the earlier of two deadlines.
     pub(in crate::runtime) fn sooner(self, other: Self) -> Self {
         let ends = |by: &Self| (by.end.is_none(), by.end);
         if ends(&other) < ends(&self) { other } else { self }
@@ -133,7 +134,7 @@ fn reserve(left: Duration, below: u32, grace: Duration) -> Duration {
 }
 
 impl StopLimit {
-    /// What it means to exceed the end, where this is what it means to exceed the share.
+    /// Returns the limit that a task exceeds at the end, if this is the limit of the share.
     fn of_end(self) -> Self {
         if self == Self::Share { Self::Grace } else { self }
     }
@@ -159,7 +160,7 @@ mod tests {
         let by = all(now, 9 * SECOND);
         assert_eq!(left(by.share(now, 0, 9 * SECOND), now), 9 * SECOND);
         assert_eq!(left(by.share(now, 2, 9 * SECOND), now), Duration::from_millis(7_200));
-        // At most a second each, and at most half in all.
+        // At most a second each, and at most half of the time in total.
         assert_eq!(left(all(now, 60 * SECOND).share(now, 3, 60 * SECOND), now), 57 * SECOND);
         assert_eq!(left(all(now, 60 * SECOND).share(now, 2_000, 60 * SECOND), now), 30 * SECOND);
     }

@@ -1,4 +1,4 @@
-//! What others want of a task: stop, restart, trigger, and how it ended.
+//! Commands to a task: stop, restart, trigger, and the wait for its outcome.
 
 use std::future::poll_fn;
 use std::sync::{Arc, MutexGuard};
@@ -20,12 +20,12 @@ use crate::supervisor::{RuntimeError, StopLimit};
 use crate::task::StopReason;
 
 impl Cell {
-    /// Requests the task to stop. Whether this call was the first to do so; `None` if it has ended.
+    /// Requests the task to stop. Returns whether this is the first request; `None` if the task has ended.
     pub(crate) fn stop(&self, bound: Bound, why: StopReason) -> Option<bool> {
         self.stop_at(None, bound, why)
     }
 
-    /// As `stop`, where many are requested at once and the time is known.
+    /// Like `stop`, for many requests at the same time.
     pub(in crate::runtime) fn stop_at(&self, now: Option<Ticks>, bound: Bound, why: StopReason) -> Option<bool> {
         let by_name = matches!(why, StopReason::Canceled | StopReason::Replaced);
         let mut state = self.lock();
@@ -35,7 +35,7 @@ impl Cell {
             if self.core.withdraw(self, by_name) {
                 return Some(true);
             }
-            // Its turn came in the meantime, or it was withdrawn.
+            // It started in the meantime, or it was withdrawn.
             state = self.lock();
         }
         if state.machine.stage() == Stage::Ended {
@@ -51,12 +51,12 @@ impl Cell {
         Some(first)
     }
 
-    /// Requests the task to stop, and does not wait.
+    /// Requests the task to stop, without waiting.
     pub(crate) fn remove(&self) {
         self.stop(self.own_bound(self.stop_bound()), StopReason::Canceled);
     }
 
-    /// Ends a wait, or the running attempt, and begins anew. False where no attempt will follow.
+    /// Restarts the task: ends a wait or the running attempt. Returns `false` if no attempt can follow.
     pub(crate) fn restart(&self) -> bool {
         let mut state = self.lock();
         let Some(effects) = state.machine.restart() else { return false };
@@ -67,7 +67,7 @@ impl Cell {
         true
     }
 
-    /// Ends a wait for an initial delay, an interval or a backoff. Whether there was one.
+    /// Ends a wait for an initial delay, an interval or a backoff. Returns `false` if there is none.
     pub(crate) fn trigger(&self) -> bool {
         let mut state = self.lock();
         let Some(effects) = state.machine.trigger() else { return false };
@@ -75,7 +75,7 @@ impl Cell {
         true
     }
 
-    /// Does what a command asks for, and releases the lock first. A running attempt should stop within the bound.
+    /// Carries out the effects of a command, after releasing the lock. `bound` is the deadline of a running attempt.
     pub(in crate::runtime) fn carry_out(
         &self,
         now: Option<Ticks>,
@@ -84,7 +84,7 @@ impl Cell {
         effects: Effects,
     ) {
         let mut token = None;
-        // Before the lock is released: what it reports came of this start or stop.
+        // Read before the lock is released, so that the report has the epoch of this start or stop.
         let epoch = if effects.report.is_some() { self.epoch() } else { 0 };
         if effects.interrupts {
             let now = now.unwrap_or_else(|| self.core.clock.now());
@@ -114,7 +114,7 @@ impl Cell {
         }
     }
 
-    /// Raises the news, and wakes the actor once the lock is released.
+    /// Raises the news, and wakes the actor after the lock is released.
     pub(in crate::runtime) fn wake(&self, state: MutexGuard<'_, State>, token: Option<CancellationToken>) {
         self.news.raise();
         let waker = state.waker.clone();
@@ -125,30 +125,30 @@ impl Cell {
         }
     }
 
-    /// How long a stop by name or handle waits.
+    /// Returns the time that a stop by name or handle waits.
     pub(crate) fn stop_bound(&self) -> Duration {
         self.settings.stop_timeout.unwrap_or(self.core.config.grace)
     }
 
-    /// The bound of a stop by name or handle, which has as much time as it says.
+    /// Returns the deadline of a stop by name or handle.
     pub(in crate::runtime) fn own_bound(&self, within: Duration) -> Bound {
         let is_own = self.settings.stop_timeout.is_some();
         Bound::within(within, if is_own { StopLimit::StopTimeout } else { StopLimit::Grace })
     }
 
-    /// How long the clean-up after a timeout may take.
+    /// Returns the time of the clean-up after a timeout.
     pub(in crate::runtime) fn window(&self) -> Duration {
         const WINDOW: Duration = Duration::from_secs(5);
         self.settings.cleanup.or(self.settings.stop_timeout).unwrap_or(WINDOW.min(self.core.config.grace))
     }
 
-    /// Tells the task to stop and waits until it has ended, unless it is the task itself that asks. Whether this call
-    /// was the first to tell it.
+    /// Requests the task to stop and waits until it has ended, unless the task itself calls. Returns `true` for the
+    /// first request.
     pub(crate) async fn cancel(self: &Arc<Self>, within: Duration) -> Result<bool, RuntimeError> {
         let Some(first) = self.stop(self.own_bound(within), StopReason::Canceled) else { return Ok(false) };
         let Some(_wait) = self.core.enter_wait(|| Target::Task(Arc::clone(self))) else { return Ok(first) };
         if !self.ended_within(within).await {
-            // The bound may have been counted from a bit later, or the attempt keeps the deadline of its clean-up.
+            // The deadline of the attempt can be slightly later, or be that of its clean-up.
             self.stop(Bound::Now(StopLimit::Grace), StopReason::Canceled);
             if !self.ended_within(ABORT).await {
                 self.declare_aborted();
@@ -158,7 +158,7 @@ impl Cell {
         Ok(first)
     }
 
-    /// The time is up, and the attempt cannot be ended: the outcome is settled, unless it was before.
+    /// The deadline is past and the attempt cannot be stopped: sets the outcome, unless it is set.
     pub(in crate::runtime) fn declare_aborted(&self) {
         let mut state = self.lock();
         if state.outcome.is_some() {
@@ -184,11 +184,11 @@ impl Cell {
     }
 
     async fn ended_within(&self, time: Duration) -> bool {
-        // Most end in the next turn of the scheduler: a timer is made for those only that do not.
+        // Most tasks end in the next turn of the scheduler, and need no timer.
         if self.ends_in_this_turn().await {
             return true;
         }
-        // A shutdown that has given the task up waits no longer, and nor does this.
+        // If a shutdown no longer waits for the task, this call does not wait either.
         let ended = self.when(|state| match state.machine.stage() {
             Stage::Ended => Some(true),
             _ => (state.outcome.is_some() && self.core.has_given_up()).then_some(false),
@@ -219,7 +219,7 @@ impl Cell {
         }
         let mut place = Waiting { cell: self, id: None };
         poll_fn(|cx| {
-            // Cloned without the lock: the waker is the user's.
+            // Cloned with no lock held, because the waker is user code.
             let waker = cx.waker().clone();
             let mut state = self.lock();
             if let Some(found) = look(&state) {
@@ -234,7 +234,7 @@ impl Cell {
     }
 }
 
-/// One that waits for something of a cell; it is forgotten when this is dropped.
+/// A waiter of a cell, which is removed when this is dropped.
 struct Waiting<'a> {
     cell: &'a Cell,
     id: Option<u32>,

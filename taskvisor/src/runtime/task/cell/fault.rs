@@ -1,11 +1,11 @@
-//! Faults that the test kit sends to attempts.
+//! Faults of the test kit.
 
 use super::super::machine::Stage;
 use super::{Cell, State};
 use crate::runtime::test_hooks::Strike;
 
 impl Cell {
-    /// Strikes the running attempt, or the next at its very begin.
+    /// Sends a fault to the running attempt, or to the next attempt at its begin.
     pub(in crate::runtime) fn send_fault(&self, strike: Strike) {
         let mut state = self.lock();
         if matches!(state.machine.stage(), Stage::Over | Stage::Ended) {
@@ -17,7 +17,7 @@ impl Cell {
         }
     }
 
-    /// An attempt begins: a fault that waits for it is news.
+    /// An attempt begins: a pending fault becomes news for the actor.
     pub(in crate::runtime) fn note_fault(&self, state: &State) {
         if state.fault.is_some() {
             self.news.raise();

@@ -1,4 +1,4 @@
-//! What a group wants of a task in it, and what it is told of it.
+//! The requests of a group to its tasks, and the notes of a task to its group.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,7 +19,7 @@ impl Cell {
         self.carry_out(None, state, Bound::Open, effects);
     }
 
-    /// Opens the gate to a task that failed: the next attempt waits for its backoff.
+    /// Opens the gate for a task that failed: the next attempt waits for its backoff.
     pub(in crate::runtime) fn resume(&self, epoch: Epoch) {
         let mut state = self.lock();
         self.set_epoch(epoch);
@@ -38,22 +38,23 @@ impl Cell {
         self.carry_out(None, state, Bound::Open, effects);
     }
 
-    /// Lets no further attempt begin; one that runs goes on until it is requested to stop.
+    /// Prevents further attempts. A running attempt continues until it is requested to stop.
     pub(in crate::runtime) fn retire(&self) {
         self.lock().machine.retire();
     }
 
-    /// Whether a failed task waits for its backoff before it begins again.
+    /// Returns `true` if a failed task waits for its backoff.
     pub(in crate::runtime) fn is_backing_off(&self) -> bool {
         self.lock().machine.stage() == Stage::Waiting(Wait::Backoff)
     }
 
-    /// Why a stop of its group stops it.
+    /// Returns the stop reason for a stop of its group.
     pub(in crate::runtime) fn reason_of_group(&self) -> StopReason {
         if self.core.is_stopping() { StopReason::Shutdown } else { StopReason::GroupStopped }
     }
 
-    /// The last start or stop that the group requested. Read under the cell's lock where what comes of it is decided.
+    /// Returns the epoch of the last start or stop that the group requested. Read under the cell's lock, together with
+    /// the decision that depends on it.
     pub(in crate::runtime) fn epoch(&self) -> Epoch {
         self.member().map_or(0, |member| member.epoch.load(Ordering::Relaxed))
     }
@@ -64,7 +65,7 @@ impl Cell {
         }
     }
 
-    /// Reports to the group what the machine says.
+    /// Sends a report of the machine to the group.
     pub(in crate::runtime) fn report(&self, epoch: Epoch, report: Report) {
         let note = match report {
             Report::Ready => Note::Ready,
@@ -75,7 +76,7 @@ impl Cell {
         self.tell_group_of(epoch, note);
     }
 
-    /// Tells the group, if there is one.
+    /// Sends a note to the group, if there is one.
     #[inline]
     pub(in crate::runtime) fn tell_group(&self, note: Note) {
         if self.member().is_some() {
@@ -83,7 +84,7 @@ impl Cell {
         }
     }
 
-    /// Tells the group of something that came of this start or stop.
+    /// Sends a note to the group, with the epoch of the start or stop that caused it.
     pub(in crate::runtime) fn tell_group_of(&self, epoch: Epoch, note: Note) {
         if let Some(Membership { group, key, .. }) = self.member() {
             group.note_of(self.id, *key, epoch, note);
@@ -98,12 +99,12 @@ impl Cell {
         self.lock().machine.is_ready()
     }
 
-    /// An attempt with a watchdog goes on: from now it must give signs of life.
+    /// Starts the watchdog of an attempt: from now on it must send heartbeats.
     pub(in crate::runtime) fn beat_first(&self) {
         self.lock().aside.get_or_insert_default().beat = Some(Instant::now());
     }
 
-    /// The attempt gives a sign of life.
+    /// Records a heartbeat of the attempt.
     pub(crate) fn beat(&self, attempt: u64) {
         let mut state = self.lock();
         if state.machine.attempt() == attempt {
@@ -113,19 +114,19 @@ impl Cell {
         }
     }
 
-    /// For how long the attempt has given no sign of life.
+    /// Returns the time since the last heartbeat.
     pub(in crate::runtime) fn silence(&self) -> Duration {
         self.lock().aside.as_ref().and_then(|aside| aside.beat).map_or(Duration::ZERO, |beat| beat.elapsed())
     }
 
-    /// The attempt says that it is ready.
+    /// Records that the attempt is ready.
     pub(crate) fn signal_ready(&self, attempt: u64) {
         let mut state = self.lock();
         let effects = state.machine.signal_ready(&self.settings, attempt);
         self.carry_out(None, state, Bound::Open, effects);
     }
 
-    /// The attempt made progress: the failures before it are forgotten.
+    /// Records progress of the attempt: the failures before it no longer count.
     pub(crate) fn progress(&self, attempt: u64) {
         self.lock().machine.progress(attempt);
     }

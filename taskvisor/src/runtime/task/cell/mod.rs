@@ -1,7 +1,7 @@
-//! The state of one registration.
+//! The shared state of one registration.
 //!
-//! Everybody who wants something of a task writes it into its cell and wakes its actor. What listeners are told of a
-//! task is published under the lock of its cell, so that they see its transitions in the order in which they happened.
+//! A command is written into the cell, and wakes the actor. Events about a task are published under the lock of its
+//! cell, so that subscribers see its transitions in order.
 
 mod attempt;
 mod bound;
@@ -36,14 +36,14 @@ use crate::task::{TaskError, TaskRef};
 use bound::Allowed;
 pub(in crate::runtime) use bound::{Bound, StopBy};
 
-/// How long an abort may take to show, once it is due: the scheduler has to get to it.
+/// The time that the scheduler may need to carry out an abort.
 pub(in crate::runtime) const ABORT: Duration = Duration::from_millis(100);
 
-/// One registration of a task.
+/// One registration of a task. All handles and its actor share it.
 pub(crate) struct Cell {
     id: TaskId,
     name: Arc<str>,
-    /// The hash of the name; zero until somebody asks for it.
+    /// The hash of the name; zero until it is first needed.
     hash: AtomicU32,
     settings: Arc<Settings>,
     core: Arc<Core>,
@@ -58,74 +58,75 @@ impl State {
         &self.machine
     }
 
-    /// Whether the registration was aborted before an attempt began.
+    /// Returns `true` if the registration was aborted before an attempt began.
     pub(in crate::runtime) fn ended_unbegun(&self) -> bool {
         self.machine.stage() == Stage::Ended
             && self.machine.attempt() == 0
             && matches!(self.outcome, Some(TaskOutcome::Aborted { .. }))
     }
 
-    /// Which bound the task exceeded, if it was aborted.
+    /// Returns the limit that an aborted task exceeded.
     pub(in crate::runtime) fn limit(&self) -> StopLimit {
         self.machine.limit()
     }
 }
 
-/// How a registration came to be.
+/// The origin of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::runtime) enum Origin {
-    /// With a batch or tree, and whether it counts for the readiness of a batch.
+    /// Declared in a batch or tree; `unready` if the readiness of the batch waits for it.
     Declared { unready: bool },
-    /// At runtime.
+    /// Added at run time.
     Added,
-    /// At runtime, to a slot: the one of its own name, unless it is tied to another.
+    /// Submitted at run time to a slot: the slot of its own name, unless its [`Tie`] names another.
     #[cfg(feature = "controller")]
     Submitted,
 }
 
-/// Who else decides when it starts.
+/// The group or slot that decides when the task starts.
 pub(in crate::runtime) enum Tie {
-    /// A group that looks after it.
+    /// The group that manages it.
     Group(Membership),
     /// The slot that it was submitted to.
     #[cfg(feature = "controller")]
     Slot(Arc<str>),
 }
 
-/// The place of a registration in its group.
+/// The membership of a registration in its group.
 pub(in crate::runtime) struct Membership {
     pub(in crate::runtime) group: Arc<GroupCell>,
     pub(in crate::runtime) key: Key,
-    /// The last start or stop that the group requested. Changed under the cell's lock.
+    /// The epoch of the last start or stop that the group requested. Changed under the cell's lock.
     pub(in crate::runtime) epoch: AtomicU32,
-    /// Its failures are the group's to decide on.
+    /// `true` if the group decides on its failures.
     pub(in crate::runtime) managed: bool,
-    /// Others are after it.
+    /// `true` if siblings are after it.
     pub(in crate::runtime) awaited: bool,
 }
 
-/// What the lock of a cell guards. It is taken after the registry's and a group's, and before the bus's; while it is
-/// held, nothing of the user's runs or is dropped.
+/// The state under the lock of a cell.
+///
+/// The lock is taken after the registry's lock and the lock of a group's mailbox, and before the locks of the bus. No
+/// code takes them in another order, so it cannot deadlock. No user code runs and no user value is dropped under it.
 pub(in crate::runtime) struct State {
     machine: Machine,
-    /// How long the attempt may take to end, once that was requested; until the actor has seen it.
+    /// The deadline of the attempt after a stop request, until the actor has read it.
     bound: Option<Allowed>,
-    /// Since when it does what it does, by the supervisor's clock; at the end of time while it is about to do
-    /// something.
+    /// The start of the current state, by the supervisor's clock; [`Ticks::MAX`] while an attempt is about to begin.
     since: Ticks,
-    /// When it should have stopped, once requested to; at the end of time if nobody said.
+    /// The time by which the task should have stopped; [`Ticks::MAX`] if there is none.
     stop_by: Ticks,
-    /// The actor's.
+    /// The waker of the actor.
     waker: Option<Waker>,
     token: Option<CancellationToken>,
     aside: Option<Box<Aside>>,
     last_error: Option<Arc<TaskError>>,
     outcome: Option<TaskOutcome>,
-    /// Those who wait for the outcome, or for the end of the registration.
+    /// The callers that wait for the outcome or the end of the registration.
     waiting: WaitList,
-    /// Until the registration has ended.
+    /// Returns the task, until the registration has ended.
     task: Option<TaskRef>,
-    /// What strikes the present attempt, or the next if there is none.
+    /// A fault for the current attempt, or for the next if there is none.
     #[cfg(feature = "test-util")]
     fault: Option<Box<super::super::test_hooks::Strike>>,
 }
@@ -180,7 +181,7 @@ impl Cell {
         &self.name
     }
 
-    /// The hash of its name.
+    /// Returns the hash of its name.
     pub(in crate::runtime) fn hash(&self) -> u32 {
         let known = self.hash.load(Ordering::Relaxed);
         if known != 0 {
@@ -191,19 +192,19 @@ impl Cell {
         hash
     }
 
-    /// Its name in its group.
+    /// Returns its name within its group.
     #[cfg(feature = "tracing")]
     pub(in crate::runtime) fn own_name(&self) -> &str {
         crate::tree::last_segment(&self.name)
     }
 
-    /// The outcome, if it is known.
+    /// Returns the outcome, if it is set.
     #[cfg(all(feature = "controller", feature = "tracing"))]
     pub(in crate::runtime) fn known_outcome(&self) -> Option<TaskOutcome> {
         self.lock().outcome.clone()
     }
 
-    /// The task, until the registration has ended.
+    /// Returns the task, until the registration has ended.
     pub(crate) fn task(&self) -> Option<TaskRef> {
         self.lock().task.clone()
     }
@@ -235,12 +236,12 @@ impl Cell {
         self.lock().last_error.clone()
     }
 
-    /// Since when it does what it does.
+    /// The start of the current state, by the supervisor's clock; [`Ticks::MAX`] while an attempt is about to begin.
     pub(in crate::runtime) fn since(&self) -> Ticks {
         self.lock().since
     }
 
-    /// What the attempt should have done by now.
+    /// Returns the problem of an attempt that is past a deadline.
     pub(in crate::runtime) fn overdue(&self) -> Option<Problem> {
         let now = self.core.clock.now();
         let state = self.lock();
@@ -256,17 +257,17 @@ impl Cell {
         }
     }
 
-    /// Whether the outcome was settled as aborted before the registration has ended.
+    /// Returns `true` if the outcome was set to *aborted* before the registration has ended.
     pub(in crate::runtime) fn is_declared_aborted(&self) -> bool {
         self.lock().outcome.is_some()
     }
 
-    /// Whether the readiness of its batch waits for it.
+    /// Returns `true` if the readiness of its batch waits for it.
     pub(in crate::runtime) fn is_unready(&self) -> bool {
         self.lock().machine.is_unready()
     }
 
-    /// Whether an attempt is under way.
+    /// Returns `true` if an attempt is running.
     pub(crate) fn is_alive(&self) -> bool {
         self.lock().machine.is_alive()
     }
@@ -275,7 +276,7 @@ impl Cell {
         !matches!(self.origin, Origin::Declared { .. })
     }
 
-    /// Whether it was added at runtime, to no group.
+    /// Returns `true` if it was added at run time, outside of groups.
     pub(in crate::runtime) fn is_beside_tree(&self) -> bool {
         self.was_added() && self.member().is_none()
     }
@@ -297,13 +298,13 @@ impl Cell {
         }
     }
 
-    /// What ties it to its slot, for others of that slot to share; nothing if the slot has its name.
+    /// Returns the tie to its slot, which other tasks of that slot share. `None` if the slot has its name.
     #[cfg(feature = "controller")]
     pub(in crate::runtime) fn tie(&self) -> Option<&Arc<Tie>> {
         self.tie.as_ref()
     }
 
-    /// It waits in its slot no more, but owns it.
+    /// Makes the task the owner of its slot.
     #[cfg(feature = "controller")]
     pub(in crate::runtime) fn leave_slot(&self) {
         let mut state = self.lock();
@@ -315,7 +316,7 @@ impl Cell {
         lock(&self.state)
     }
 
-    /// An event about the registration, of now. Made where somebody listens, and nowhere else.
+    /// Creates an event about the registration, with the current time. Only called if the bus is active.
     pub(in crate::runtime) fn event(&self, kind: EventKind) -> Event {
         self.event_at(kind, now())
     }
@@ -324,7 +325,7 @@ impl Cell {
         Event { id: Some(self.id), task: Some(Arc::clone(&self.name)), ..Event::of(kind, at) }
     }
 
-    /// An event about the present attempt.
+    /// Creates an event about the current attempt.
     fn event_of_attempt(&self, state: &State, kind: EventKind) -> Event {
         Event { attempt: Some(shown(state.machine.attempt())), ..self.event(kind) }
     }
@@ -338,20 +339,20 @@ impl Cell {
     }
 }
 
-/// The number of an attempt, as people see it.
+/// Returns the public number of an attempt.
 pub(in crate::runtime) fn shown(attempt: u64) -> u32 {
     u32::try_from(attempt).unwrap_or(u32::MAX)
 }
 
 fn cancel(token: Option<CancellationToken>) {
     if let Some(token) = token {
-        // Wakes the user's wakers.
+        // This wakes wakers of user code.
         let _ = crate::panics::catch(|| token.cancel());
     }
 }
 
 impl Drop for State {
-    /// The last handle may be dropped anywhere: what is the user's is dropped inside the fence.
+    /// The last handle can be dropped anywhere, so user values are dropped inside `panics::catch`.
     fn drop(&mut self) {
         let has_error = self.last_error.is_some() || self.outcome.as_ref().is_some_and(|it| it.error().is_some());
         if has_error {

@@ -1,4 +1,4 @@
-//! What the actor makes of an attempt: its begin, its end, and what follows.
+//! The transitions that the actor makes: an attempt begins, ends, and what follows.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -21,13 +21,13 @@ use crate::supervisor::StopLimit;
 use crate::sync::WaitList;
 use crate::task::{StopReason, TaskError, TaskRef};
 
-/// What is left to do, or to drop, when the registration has ended.
+/// The remaining work when a registration has ended, to be done with no lock held.
 pub(in crate::runtime) struct Finished {
     pub(in crate::runtime) end: End,
-    /// If it was aborted, by which bound.
+    /// The limit that was exceeded, if it was aborted.
     pub(in crate::runtime) aborted: Option<StopLimit>,
     pub(in crate::runtime) unready: bool,
-    /// What the outcome would have been, had it not been declared before.
+    /// The outcome that is not used, because one was set before.
     spare: Option<TaskOutcome>,
     _waker: Option<Waker>,
     waiting: WaitList,
@@ -35,7 +35,7 @@ pub(in crate::runtime) struct Finished {
 }
 
 impl Finished {
-    /// Does what is left to do. Called with no lock held.
+    /// Does the remaining work. Called with no lock held.
     #[inline]
     pub(in crate::runtime) fn carry_out(self) {
         cancel(self.token);
@@ -51,7 +51,7 @@ impl Cell {
         self.lock().waker = Some(waker.clone());
     }
 
-    /// It is not about to begin, but waits.
+    /// Notes that the task waits.
     pub(in crate::runtime) fn waits(&self) {
         let mut state = self.lock();
         if state.since == Ticks::MAX {
@@ -63,7 +63,7 @@ impl Cell {
         self.news.is_raised()
     }
 
-    /// What an actor that runs no attempt is to do.
+    /// Returns the next action of an actor without an attempt.
     pub(in crate::runtime) fn turn(&self) -> Turn {
         let mut state = self.lock();
         self.news.take();
@@ -82,7 +82,7 @@ impl Cell {
         turn
     }
 
-    /// What an actor that runs an attempt is to do, and how long the attempt may take to end.
+    /// Returns the next action of an actor with a running attempt, and the deadline of the attempt.
     pub(in crate::runtime) fn heed(&self, takes_context: bool) -> (Heed, Option<Bound>) {
         let mut state = self.lock();
         self.news.take();
@@ -91,7 +91,7 @@ impl Cell {
         (state.machine.heed(takes_context, matches!(bound, Some(Bound::Now(_))), helper_panicked), bound)
     }
 
-    /// How long the helpers of an attempt may take to end, if that was requested since.
+    /// Returns the deadline of the helpers, if a stop was requested since.
     pub(in crate::runtime) fn take_bound(&self) -> Option<Bound> {
         let mut state = self.lock();
         self.news.take();
@@ -99,7 +99,7 @@ impl Cell {
         state.bound.take().map(|bound| bound.with(limit))
     }
 
-    /// The attempt takes longer than one poll.
+    /// Notes that the attempt takes longer than one poll.
     pub(in crate::runtime) fn lasts_since(&self, began: Instant) {
         let mut state = self.lock();
         if state.machine.request() == Request::Nothing {
@@ -107,19 +107,19 @@ impl Cell {
         }
     }
 
-    /// The delay of the wait has passed.
+    /// Notes that the delay of the wait has elapsed.
     pub(in crate::runtime) fn waited(&self) {
         self.lock().machine.waited();
     }
 
-    /// Begins an attempt and gives the task and the attempt's number, unless something else was requested.
+    /// Begins an attempt. Returns the task and the number of the attempt, or `None` if something else was requested.
     pub(in crate::runtime) fn begin(&self) -> Option<(TaskRef, u64)> {
         self.core.bus.start_here();
         let mut state = self.lock();
         let task = state.task.clone()?;
         let (unready, report) = state.machine.begin(&self.settings)?;
         if state.machine.is_final_attempt() {
-            // How long it may take is news for the actor.
+            // The actor must read the deadline.
             self.news.raise();
         } else {
             state.bound = None;
@@ -141,7 +141,7 @@ impl Cell {
         Some((task, attempt))
     }
 
-    /// The attempt exceeded a limit. False if something was requested of it before.
+    /// Notes that the attempt exceeded a limit. Returns `false` if something was requested of it before.
     pub(in crate::runtime) fn exceed(&self, timeout: Duration) -> bool {
         let mut state = self.lock();
         if !state.machine.exceed() {
@@ -158,12 +158,12 @@ impl Cell {
         true
     }
 
-    /// Whether anything is requested of the task.
+    /// Returns `true` if anything is requested of the task.
     pub(in crate::runtime) fn is_asked(&self) -> bool {
         self.lock().machine.request() != Request::Nothing
     }
 
-    /// Whether the attempt had ended before anything was requested, and its result stands.
+    /// Returns `true` if the attempt had ended before anything was requested, so its result stands.
     pub(in crate::runtime) fn has_result(&self) -> bool {
         matches!(self.lock().machine.stage(), Stage::Joining { unasked: true, .. })
     }
@@ -179,8 +179,8 @@ impl Cell {
         }
     }
 
-    /// The attempt's future is dropped: decides what follows, in one step with looking at what was requested. While the
-    /// attempt has helpers the ending is handed back, to be concluded when they have ended.
+    /// Decides what follows the end of an attempt, in one step with the check for requests. If the attempt has helpers,
+    /// the ending is returned, and is concluded when they have ended.
     pub(in crate::runtime) fn conclude(&self, ending: Ending, mut measured: Measured<'_>) -> Conclusion {
         let mut state = self.lock();
         let token = state.token.take();
@@ -188,7 +188,7 @@ impl Cell {
         let (mut ending, mut unheard) = (ending, None);
         if !measured.has_helpers {
             if state.outcome.is_some() {
-                // The outcome was declared while the attempt could not be stopped: what it came to is no news.
+                // The outcome was set while the attempt could not be stopped, so its result is not used.
                 unheard = Some(std::mem::replace(&mut ending, Ending::Aborted));
             }
             if let Some(panic) = state.aside.take().and_then(|aside| aside.panic) {
@@ -225,7 +225,7 @@ impl Cell {
             state.since = self.core.clock.now();
         }
         state.stop_by = Ticks::MAX;
-        // A part of the task's end: what it holds is gone when its outcome is known, and handles do not keep it.
+        // The task is dropped before its outcome is known, and handles do not keep it.
         let task = if matches!(next, Next::End(_)) { state.task.take() } else { None };
         drop(state);
         cancel(token);
@@ -233,7 +233,7 @@ impl Cell {
             let _ = drop_caught(task);
         }
         if last.is_some() || unheard.is_some() {
-            // The errors are the user's, and so is their drop.
+            // The errors are user values, and their drop is user code.
             let _ = drop_caught((last, unheard));
         }
         Conclusion::Next(next)
@@ -244,12 +244,12 @@ impl Cell {
         if !bus.is_active() {
             return;
         }
-        // It is one step, and has one time.
+        // This is one step, with one time for all its events.
         let at = now();
         let event = |kind| Event { attempt: Some(shown(state.machine.attempt())), ..self.event_at(kind, at) };
         let failed = |error: &Arc<TaskError>| event(EventKind::TaskFailed).because(Arc::clone(error));
         let wait = |delay: Duration, why: Reason| {
-            // A pause of zero is none.
+            // A pause of zero is not reported.
             if !delay.is_zero() {
                 bus.publish(Event { delay_ms: Some(millis(delay)), ..event(EventKind::BackoffScheduled) }.because(why));
             }
@@ -257,7 +257,7 @@ impl Cell {
         match next {
             _ if aborted => bus.publish(event(EventKind::TaskFailed).because("aborted: did not stop in time")),
             Next::Restart(error) | Next::Hold(error) | Next::End(TaskOutcome::Canceled { error }) => {
-                // With a reason, so that it can be told from a success.
+                // With a reason, to distinguish it from a success.
                 let stopped = event(EventKind::TaskStopped);
                 bus.publish(match error {
                     Some(error) => stopped.because(Arc::clone(error)),
@@ -294,13 +294,13 @@ impl Cell {
         }
     }
 
-    /// The registration is over. The caller holds the registry's lock and has freed the name.
+    /// Ends the registration. The caller holds the registry's lock and has freed the name.
     pub(in crate::runtime) fn finish(&self, outcome: TaskOutcome) -> Finished {
         let mut state = self.lock();
         self.announce(EventKind::TaskRemoved);
         let unready = state.machine.end();
         if !self.was_added() {
-            // Of a place in a tree it is shown since when it has ended.
+            // Snapshots show when the task at a place has ended.
             state.since = self.core.clock.now();
         }
         let spare = if state.outcome.is_some() { Some(outcome) } else { state.outcome.replace(outcome) };
@@ -315,8 +315,8 @@ impl Cell {
         }
     }
 
-    /// A submission that waits in its slot will not run. The caller holds the registry's lock, and calls `tell_over`
-    /// without.
+    /// Ends a submission that waits in its slot. The caller holds the registry's lock, and calls `tell_over` after
+    /// releasing it.
     #[cfg(feature = "controller")]
     pub(in crate::runtime) fn finish_unstarted(&self, outcome: TaskOutcome, publish: impl FnOnce()) {
         let mut state = self.lock();
@@ -325,7 +325,7 @@ impl Cell {
         state.outcome = Some(outcome);
     }
 
-    /// A submission will not run: drops its task, and wakes those who wait. Called with no lock held.
+    /// Drops the task of a submission that does not run, and wakes its waiters. Called with no lock held.
     #[cfg(feature = "controller")]
     pub(in crate::runtime) fn tell_over(&self) {
         let (task, waiting) = {
@@ -336,7 +336,7 @@ impl Cell {
         waiting.wake();
     }
 
-    /// Drops the value of the task. Called with no lock held.
+    /// Drops the task. Called with no lock held.
     pub(in crate::runtime) fn drop_task(&self) {
         let task = self.lock().task.take();
         let _ = drop_caught(task);
