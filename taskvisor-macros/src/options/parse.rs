@@ -34,8 +34,7 @@ const OF_ATTRIBUTE: &Misplaced = &[("after", "the tree says what comes after wha
 
 const OF_ENTRY: &Misplaced = &[("crate", "it is an option of `#[task]` and a key of `supervise!`")];
 
-const OF_DEFAULTS: &Misplaced =
-    &[("name", "each task has its own"), ("after", "each task has its own, in `task(..)`")];
+const OF_DEFAULTS: &Misplaced = &[("name", "each task has its own"), ("after", "each task has its own, in `task(..)`")];
 
 pub(crate) const IN_BACKOFF: &Misplaced = &[
     ("first", "write `backoff(first = ..)`"),
