@@ -1,4 +1,4 @@
-//! Containing panics of the user's code.
+//! Catches panics of user code.
 
 use std::any::Any;
 use std::mem;
@@ -7,25 +7,25 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::task::TaskError;
 
-/// Runs `f`; a panic becomes an error. What `f` touched is dropped afterwards and never used again.
+/// Calls `f`, and converts a panic to an error. The values that `f` used are dropped afterwards and never used again.
 #[inline]
 pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, TaskError> {
     catch_unwind(AssertUnwindSafe(f)).map_err(|payload| TaskError::Panicked { message: message(payload) })
 }
 
-/// Drops a value of the user's.
+/// Drops a user value, and catches a panic of its drop.
 pub(crate) fn drop_caught<T>(value: T) -> Result<(), TaskError> {
     catch(|| drop(value))
 }
 
-/// Drops values of the user's, one by one: a panic of one does not keep the others.
+/// Drops user values one by one. A panic of one drop does not prevent the others.
 pub(crate) fn drop_each<T>(values: impl IntoIterator<Item = T>) {
     for value in values {
         let _ = drop_caught(value);
     }
 }
 
-/// A value of the user's. A panic in its drop is contained, so that it can be a part of anything that is dropped.
+/// A user value whose drop is caught, so that it can be a field of any type.
 #[derive(Clone)]
 pub(crate) struct Fenced<T>(Option<T>);
 
@@ -70,7 +70,7 @@ fn message(payload: Box<dyn Any + Send>) -> String {
     if let Some(text) = payload.downcast_ref::<&str>() {
         return (*text).to_owned();
     }
-    // A payload can panic when it is dropped, and so can the payload of that panic, without end.
+    // The drop of a payload can panic, and so can the drop of the payload of that panic, without end.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(payload);
     }

@@ -1,26 +1,25 @@
-//! Wakes the one task that waits for work.
+//! A wake-up for one waiting task.
 
 use std::task::{Context, Poll, Waker};
 
 use crate::panics::drop_caught;
 use crate::sync::{AtomicBool, Mutex, Ordering, lock, wake_caught};
 
-/// A bell for one listener. A ring that nobody hears is kept for the next who listens; many are kept as one.
+/// A bell for one listener. A ring without a listener is kept for the next listener; several rings are kept as one.
 ///
-/// The listener of a stream may have a waker of the user's. It is cloned, dropped and woken with no lock held, and a
-/// panic of its wake or drop ends here.
+/// The waker of a stream is user code. It is cloned, dropped and woken with no lock held, and a panic of it is caught.
 #[derive(Default)]
 pub(super) struct Bell {
     rung: AtomicBool,
-    /// Leaf: nothing else is locked under it.
+    /// Guards the waker. A leaf: no other lock is taken under it, so it cannot deadlock.
     listener: Mutex<Option<Waker>>,
 }
 
 impl Bell {
-    /// Rings, with what it is rung for in place already.
+    /// Rings. The work must be in place before the call.
     pub(super) fn ring(&self) {
         if self.rung.swap(true, Ordering::AcqRel) {
-            // Whoever rang before wakes the listener, or nobody has listened since.
+            // An earlier ring wakes the listener, or there is none.
             return;
         }
         let listener = lock(&self.listener).take();
@@ -29,7 +28,7 @@ impl Bell {
         }
     }
 
-    /// Waits for a ring since the last one that was heard.
+    /// Waits for a ring after the last one that was heard.
     pub(super) fn poll_heard(&self, cx: &mut Context<'_>) -> Poll<()> {
         if self.hear() {
             return Poll::Ready(());
@@ -39,16 +38,16 @@ impl Bell {
         if before.is_some() {
             let _ = drop_caught(before);
         }
-        // Once more: it may have rung before the waker was there to be taken.
+        // Checked again: it may have rung before the waker was stored.
         if self.hear() { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Hears a ring, if there was one: whoever looks for what it was rung for after this need not look for it again.
+    /// Hears a ring, if there was one. The caller then checks for the work.
     pub(super) fn hear(&self) -> bool {
         self.rung.load(Ordering::Acquire) && self.rung.swap(false, Ordering::AcqRel)
     }
 
-    /// Forgets who listens.
+    /// Removes the listener.
     pub(super) fn forget(&self) {
         let listener = lock(&self.listener).take();
         let _ = drop_caught(listener);

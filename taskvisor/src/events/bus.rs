@@ -1,15 +1,15 @@
-//! The way from a publisher to the subscribers.
+//! The event bus: the way from publishers to subscribers.
 //!
 //! ```text
 //! publishers -> open -> relay -> lane -> worker -> subscriber      (a lane and a worker for each subscriber)
 //! ```
-//! Publishing appends to `open`, and wakes the relay if it was empty. The relay lets `open` grow while publishers are
-//! busy, then shares what came together with all lanes, so that one wake serves many events. A subscriber that is slow
-//! fills its lane and nothing else.
+//! A publisher appends to `open`, and wakes the relay if it was empty. The relay lets `open` grow while publishers are
+//! busy, and then shares the events with all lanes, so that one wake-up serves many events. A slow subscriber fills
+//! only its own lane.
 //!
-//! The [`Exchange`] moves the events. The bus spawns its relay and its workers, and knows the subscribers. There is one
-//! relay, and one worker for a lane, at any time. Should one go away, with its runtime or by a panic, the next that
-//! needs the bus spawns another, which goes on with what the first did not come to.
+//! The [`Exchange`] moves the events. The bus knows the subscribers, and spawns the relay and the workers. At any time
+//! there is at most one relay, and one worker for each lane. If one ends with its runtime or by a panic, the next use
+//! of the bus spawns another, which continues with the remaining events.
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,23 +25,23 @@ use super::{Event, EventKind, Subscribe};
 use crate::panics::{Fenced, catch, drop_caught};
 use crate::runtime::Background;
 
-/// The relay waits no longer for publishers after this many turns.
+/// The relay waits for publishers for at most this many turns.
 const TURNS: usize = 16;
 
 pub(crate) struct Bus {
     subscribers: Vec<Fenced<Arc<dyn Subscribe>>>,
     names: Vec<Arc<str>>,
     exchange: Exchange,
-    /// Where the core of the supervisor is, so that a subscriber that waits for it can be told.
+    /// The address of the core of the supervisor, to detect a subscriber that waits for its own supervisor.
     owner: AtomicUsize,
     #[cfg(feature = "test-util")]
     pub(crate) taps: super::tap::Taps,
 }
 
-/// What a subscriber says of itself, asked once.
+/// The name and capacity of a subscriber, read once.
 pub(crate) struct Introduced {
     pub(crate) name: Arc<str>,
-    /// `None` if it panicked over its name or capacity.
+    /// `None` if its name or capacity panicked.
     pub(crate) capacity: Option<usize>,
 }
 
@@ -66,7 +66,7 @@ impl Bus {
         }
     }
 
-    /// Notes where the core of the supervisor is.
+    /// Notes the address of the core of the supervisor.
     pub(crate) fn belongs_to(&self, core: usize) {
         self.owner.store(core, Ordering::Relaxed);
     }
@@ -75,7 +75,7 @@ impl Bus {
         &self.exchange
     }
 
-    /// Whether anybody listens. Where nobody does, no event is even made.
+    /// Returns `true` if there is a subscriber or a stream. Otherwise no event is created.
     #[inline]
     pub(crate) fn is_active(&self) -> bool {
         #[cfg(feature = "test-util")]
@@ -99,7 +99,7 @@ impl Bus {
         }
     }
 
-    /// As `start`, on the runtime of the caller: the one that it ran on may be gone.
+    /// Like `start`, on the runtime of the caller, because the previous runtime may have ended.
     #[inline]
     pub(crate) fn start_here(self: &Arc<Self>) {
         if self.is_active() && !self.exchange.crew().is_complete() {
@@ -109,12 +109,12 @@ impl Bus {
         }
     }
 
-    /// Tells the subscribers. Short, never waits; can be called under another lock.
+    /// Publishes an event. Short, never waits, and can be called under another lock.
     pub(crate) fn publish(&self, event: Event) {
         self.exchange.publish(event, |event| self.hear(event));
     }
 
-    /// As `publish`, but is not lost to those that are behind. For what comes rarely: reports, and the verdict.
+    /// Like `publish`, but slow subscribers do not lose the event. For rare events: reports and the verdict.
     pub(crate) fn publish_surely(&self, event: Event) {
         let shared = self.exchange.publish_surely(event, |event| self.hear(event));
         self.count_lost(shared);
@@ -130,13 +130,13 @@ impl Bus {
     #[expect(clippy::unused_self, reason = "nobody hears it")]
     fn hear(&self, _: &Event) {}
 
-    /// Lets the relay and the workers end once they have delivered everything.
+    /// Lets the relay and the workers end after they have delivered all events.
     pub(crate) fn close(&self) {
         let shared = self.exchange.close();
         self.count_lost(shared);
     }
 
-    /// Waits while a subscriber that keeps up has a lot to catch up with.
+    /// Waits while a subscriber is behind, unless it has been behind for long.
     pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.exchange.poll_room(cx)
     }
@@ -145,12 +145,12 @@ impl Bus {
         self.exchange.is_congested()
     }
 
-    /// An attempt has given way for as long as it does. A reader that is behind for long is not waited for any more.
+    /// Notes that an attempt has waited for the longest time. A reader that stays behind is no longer waited for.
     pub(crate) fn stop_giving_way(&self) {
         self.exchange.stop_giving_way();
     }
 
-    /// Waits until the subscribers have taken every event published so far.
+    /// Waits until the subscribers have received every event published so far.
     pub(crate) async fn flush(self: &Arc<Self>) {
         let somebody_delivers = || {
             self.start_here();
@@ -178,7 +178,7 @@ impl Bus {
         self.publish_surely(Event { count: Some(count), ..Event::about(kind, &self.names[lane]).because(reason) });
     }
 
-    /// Tells the metrics what was lost since, with no lock held.
+    /// Records lost events in the metrics, with no lock held.
     fn count_lost(&self, shared: Shared) {
         if !shared.lossy {
             return;
@@ -199,7 +199,7 @@ impl AsRef<Exchange> for Arc<Bus> {
     }
 }
 
-/// Delivers to one subscriber.
+/// Delivers events to one subscriber.
 async fn work(mut duty: Duty<Arc<Bus>>, lane: usize) {
     let bus = Arc::clone(duty.host());
     let subscriber = &**bus.subscribers[lane];
@@ -212,9 +212,9 @@ async fn work(mut duty: Duty<Arc<Bus>>, lane: usize) {
         if let Some((panics, message)) = deliver(subscriber, batch, owner).await {
             bus.report(EventKind::SubscriberPanicked, lane, panics, message.to_string());
         }
-        // Errors of the user's are dropped with the batch.
+        // User errors are dropped with the batch.
         let _ = drop_caught(duty.take_batch());
-        // Where nothing is next, it waits, and others have their turn all the same.
+        // If nothing is next, the wait below yields anyway.
         if bus.exchange.has_next(lane) {
             give_way().await;
         }

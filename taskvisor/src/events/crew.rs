@@ -1,11 +1,11 @@
-//! Who delivers: one relay and one worker for each subscriber, and never two of one.
+//! The duties of the bus: one relay, and one worker for each subscriber.
 
 use crate::sync::{AtomicBool, AtomicUsize, Ordering};
 
-/// The places of those who deliver. Each is taken by one at a time, and free again when that one is dropped.
+/// The duties. Each is held by at most one Tokio task at a time, and is free again when that task is dropped.
 pub(super) struct Crew {
     places: Vec<AtomicBool>,
-    /// How many places are free; for a moment one more or less, while one is taken or left.
+    /// The number of free duties. It can be off by one for a moment while a duty is claimed or left.
     free: AtomicUsize,
 }
 
@@ -14,12 +14,12 @@ impl Crew {
         Self { places: (0..places).map(|_| AtomicBool::new(false)).collect(), free: AtomicUsize::new(places) }
     }
 
-    /// Whether each place is taken, so that what is published is delivered.
+    /// Returns `true` if every duty is held.
     pub(super) fn is_complete(&self) -> bool {
         self.free.load(Ordering::Acquire) == 0
     }
 
-    /// Takes the places that are free. The caller fills each.
+    /// Claims the free duties. The caller must perform each.
     pub(super) fn claim(&self) -> Vec<usize> {
         let free = |place: &usize| !self.places[*place].swap(true, Ordering::AcqRel);
         let claimed: Vec<_> = (0..self.places.len()).filter(free).collect();
@@ -27,7 +27,7 @@ impl Crew {
         claimed
     }
 
-    /// Leaves a place.
+    /// Leaves a duty.
     pub(super) fn leave(&self, place: usize) {
         self.places[place].swap(false, Ordering::AcqRel);
         self.free.fetch_add(1, Ordering::AcqRel);

@@ -1,17 +1,18 @@
-//! What an event says, as one variant for each kind.
+//! The typed data of an event.
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::{Event, EventKind, Reason};
 
-/// What an event says: a variant for each [`EventKind`], with the fields that events of this kind have.
+/// The typed data of an event: a variant for each [`EventKind`], with the fields of that kind.
 ///
-/// [`Event::data`] gives it. It borrows from the event, and costs nothing where it is not asked for. What every event
-/// may have stays in [`Event`]: the [`id`](Event::id) of the registration, [`seq`](Event::seq) and [`at`](Event::at).
+/// [`Event::data`] returns it. It borrows from the event, and costs nothing unless it is called. The fields that every
+/// event can have stay in [`Event`]: the [`id`](Event::id) of the registration, [`seq`](Event::seq) and
+/// [`at`](Event::at).
 ///
-/// The events of a supervisor have all the fields of their kind. In one that was made by hand, by [`Event::new`], a
-/// text that was not set is empty, and a number or duration is zero.
+/// Events of a supervisor have all fields of their kind. For an event from [`Event::new`], a text that is not set is
+/// empty, and a number or duration is zero.
 ///
 /// # Examples
 /// ```
@@ -49,7 +50,7 @@ pub enum EventData<'a> {
         task: &'a str,
         /// The attempt, counted from 1.
         attempt: u32,
-        /// `None` after a success; else what the attempt ended with.
+        /// `None` after a success; otherwise the reason of the end.
         reason: Option<&'a Reason>,
     },
     /// An attempt failed, or was aborted.
@@ -59,7 +60,7 @@ pub enum EventData<'a> {
         task: &'a str,
         /// The attempt, counted from 1; 0 if the start failed before any attempt began.
         attempt: u32,
-        /// What it failed with. An attempt that was aborted has no [`error`](Reason::error).
+        /// The failure. An aborted attempt has no [`error`](Reason::error).
         reason: &'a Reason,
     },
     /// An attempt exceeded its timeout.
@@ -79,20 +80,20 @@ pub enum EventData<'a> {
         task: &'a str,
         /// The attempt that ended, counted from 1; 0 if the start failed before any attempt began.
         attempt: u32,
-        /// How long the next attempt waits, rounded down to milliseconds.
+        /// The time until the next attempt, rounded down to milliseconds.
         delay: Duration,
-        /// The failure that the backoff follows. The wait for an interval, after a success, has no
+        /// The failure that caused the backoff. A wait for an interval, after a success, has no
         /// [`error`](Reason::error).
         reason: &'a Reason,
     },
-    /// The restart policy asks for no other attempt.
+    /// No other attempt follows.
     #[non_exhaustive]
     ActorExhausted {
         /// The path of the task.
         task: &'a str,
         /// The last attempt, counted from 1; 0 if the start failed before any attempt began.
         attempt: u32,
-        /// `None` if the task completed; else what it failed with.
+        /// `None` if the task completed; otherwise the failure.
         reason: Option<&'a Reason>,
     },
     /// A fatal error ended the task.
@@ -132,35 +133,35 @@ pub enum EventData<'a> {
     /// A shutdown was requested.
     #[non_exhaustive]
     ShutdownRequested {
-        /// By whom.
+        /// The cause.
         reason: &'a Reason,
     },
     /// A shutdown was forced.
     #[non_exhaustive]
     ShutdownForced {
-        /// By whom.
+        /// The cause.
         reason: &'a Reason,
     },
-    /// Every task stopped in the time that it was given.
+    /// Every task stopped in time.
     #[non_exhaustive]
     AllStoppedWithinGrace {
-        /// Why the tree failed, if it did.
+        /// The failure of the tree, if there is one.
         reason: Option<&'a Reason>,
     },
     /// Some tasks had to be aborted.
     #[non_exhaustive]
     GraceExceeded {
-        /// Which tasks, and why the tree failed, if it did.
+        /// The tasks, and the failure of the tree if there is one.
         reason: &'a Reason,
     },
-    /// A submission was taken.
+    /// A submission was accepted.
     #[non_exhaustive]
     ControllerSubmitted {
         /// The path of the task.
         task: &'a str,
         /// The name of the slot.
         slot: &'a str,
-        /// How many wait in the slot now.
+        /// The number of waiting submissions in the slot.
         waiting: u64,
     },
     /// A submission will not run.
@@ -170,31 +171,31 @@ pub enum EventData<'a> {
         task: &'a str,
         /// The name of the slot.
         slot: &'a str,
-        /// How many wait in the slot now.
+        /// The number of waiting submissions in the slot.
         waiting: u64,
-        /// Why: the label of a [`RejectReason`](crate::RejectReason::as_label), or `canceled`.
+        /// The label of a [`RejectReason`](crate::RejectReason::as_label), or `canceled`.
         reason: &'a Reason,
     },
-    /// A slot goes from one state to another, of `idle`, `running` and `stopping`.
+    /// The state of a slot changed: `idle`, `running` or `stopping`.
     #[non_exhaustive]
     ControllerSlotTransition {
         /// The name of the slot.
         slot: &'a str,
         /// The path of the task that owns the slot now. `None` if it is idle.
         owner: Option<&'a str>,
-        /// The state before.
+        /// The previous state.
         from: &'a str,
-        /// The state now.
+        /// The new state.
         to: &'a str,
-        /// How many wait in the slot now.
+        /// The number of waiting submissions in the slot.
         waiting: u64,
     },
-    /// Something goes on that somebody should look at.
+    /// A condition that can lead to a failure.
     #[non_exhaustive]
     Warning {
         /// The path of the task or group; that of the root is empty.
         task: &'a str,
-        /// What goes on, and what is missing.
+        /// A description of the condition, and of what is missing.
         reason: &'a Reason,
     },
     /// A subscriber panicked.
@@ -202,7 +203,7 @@ pub enum EventData<'a> {
     SubscriberPanicked {
         /// The name of the subscriber.
         subscriber: &'a str,
-        /// How often it panicked in this burst.
+        /// The number of panics in this burst.
         count: u64,
         /// The message of a panic.
         reason: &'a Reason,
@@ -212,13 +213,13 @@ pub enum EventData<'a> {
     SubscriberOverflow {
         /// The name of the subscriber.
         subscriber: &'a str,
-        /// How many events it lost in this burst.
+        /// The number of lost events in this burst.
         lost: u64,
     },
 }
 
 impl Event {
-    /// What the event says: a variant for each kind, with the fields that this kind has.
+    /// Returns the typed data: a variant for each kind, with the fields of that kind.
     ///
     /// ```
     /// use std::time::Duration;
@@ -273,7 +274,7 @@ impl Event {
     }
 }
 
-/// Stands for the reason of an event that was made by hand and has none.
+/// Replaces a missing reason of an event that was created by hand.
 static NO_REASON: Reason = Reason { error: None, text: OnceLock::new() };
 
 #[cfg(test)]

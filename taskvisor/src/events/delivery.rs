@@ -1,4 +1,4 @@
-//! The last step of an event: into a subscriber.
+//! Delivers a batch of events to a subscriber.
 
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -12,9 +12,9 @@ use crate::panics::{catch, drop_caught};
 use crate::runtime::Current;
 use crate::task::TaskError;
 
-/// Delivers a batch. How often the subscriber panicked over it, and how at last, if it did.
+/// Delivers a batch. Returns the number of panics of the subscriber and the last panic, if there was one.
 ///
-/// While it takes events, the subscriber counts as a part of the supervisor whose core is at `owner`.
+/// During the delivery, the subscriber counts as a part of the supervisor whose core is at `owner`.
 pub(super) async fn deliver(subscriber: &dyn Subscribe, batch: &Batch, owner: usize) -> Option<(u64, TaskError)> {
     let mut delivery = Delivery { batch, rest: batch.events().iter(), unfinished: None };
     let mut panics = 0;
@@ -22,7 +22,7 @@ pub(super) async fn deliver(subscriber: &dyn Subscribe, batch: &Batch, owner: us
     poll_fn(|cx| {
         let _current = Current::enter_part_of(owner);
         loop {
-            // One catch for many events; after a panic it goes on with the next.
+            // One catch for many events. After a panic, the delivery continues with the next event.
             let panic = match catch(|| subscriber.__deliver(&mut delivery, cx)) {
                 Ok(poll) => return poll,
                 Err(panic) => panic,
@@ -37,22 +37,22 @@ pub(super) async fn deliver(subscriber: &dyn Subscribe, batch: &Batch, owner: us
     last.map(|last| (panics, last))
 }
 
-/// The future in which a subscriber takes an event.
+/// The future in which a subscriber handles an event.
 type Taking<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// A batch on its way to a subscriber.
 pub struct Delivery<'a> {
     batch: &'a Batch,
-    /// What the subscriber was not given yet.
+    /// The events that the subscriber has not received.
     rest: slice::Iter<'a, Event>,
-    /// The subscriber's future for the last event that it was given, unless that is done.
+    /// The future of the last delivered event, if it is not done.
     unfinished: Option<Taking<'a>>,
 }
 
 impl<'a> Delivery<'a> {
-    /// Gives the subscriber one event after the other, until it waits in one.
+    /// Delivers one event after another, until the subscriber waits.
     ///
-    /// It is compiled for each type of subscriber: where the future is inlined and cannot panic, its box is never made.
+    /// Compiled for each type of subscriber: if the future is inlined and cannot panic, it is never boxed.
     #[inline]
     pub(super) fn poll(&mut self, on_event: impl Fn(&'a Event) -> Taking<'a>, cx: &mut Context<'_>) -> Poll<()> {
         ready!(self.resume(cx));
@@ -67,7 +67,7 @@ impl<'a> Delivery<'a> {
         Poll::Ready(())
     }
 
-    /// Goes on with the event that the subscriber waits in, if it does.
+    /// Continues with the event in which the subscriber waits.
     fn resume(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(future) = &mut self.unfinished {
             ready!(future.as_mut().poll(cx));
@@ -77,7 +77,7 @@ impl<'a> Delivery<'a> {
         Poll::Ready(())
     }
 
-    /// The subscriber panicked over the last event. Whether that is to be reported.
+    /// Handles a panic of the subscriber. Returns `true` if the panic is to be reported.
     fn give_up(&mut self) -> bool {
         let _ = drop_caught(self.unfinished.take());
         self.batch.one_done();
@@ -86,7 +86,7 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// The worker may go away while the subscriber waits in an event: it does not get that one again.
+/// If the worker ends while the subscriber waits in an event, that event is not delivered again.
 impl Drop for Delivery<'_> {
     fn drop(&mut self) {
         if let Some(unfinished) = self.unfinished.take() {
@@ -102,8 +102,8 @@ impl fmt::Debug for Delivery<'_> {
     }
 }
 
-/// A future in its first poll. It is kept unless that ends it: to be polled again, or, after a panic, to be dropped
-/// when nothing unwinds any more.
+/// A future in its first poll. It is kept if it is pending, or after a panic, to be dropped when the thread no longer
+/// unwinds.
 struct FirstPoll<'a, 'b> {
     future: Option<Taking<'a>>,
     unfinished: &'b mut Option<Taking<'a>>,

@@ -1,4 +1,4 @@
-//! What the relay and the workers do, and what they leave behind when they go away.
+//! The work of the relay and of the workers.
 
 use std::future::poll_fn;
 use std::task::Poll;
@@ -7,21 +7,20 @@ use super::exchange::{Exchange, Shared};
 use super::lane::{Batch, Next};
 use super::open::BATCH;
 
-/// The place of the relay in the crew; those of the workers follow.
+/// The index of the relay in the crew. The workers follow.
 const RELAY: usize = 0;
 
-/// A place in the crew, held until this is dropped: by a panic, or by the end of its runtime. Then another may take it
-/// over. Once all is done it is not given back.
+/// A held duty. It becomes free when this is dropped, by a panic or the end of its runtime, unless all work is done.
 pub(super) struct Duty<H: AsRef<Exchange>> {
     host: H,
     place: usize,
-    /// What the worker is at.
+    /// The current batch of the worker.
     batch: Option<Batch>,
     is_over: bool,
 }
 
 impl<H: AsRef<Exchange>> Duty<H> {
-    /// Takes the places that are free.
+    /// Claims the free duties.
     pub(super) fn claim(host: &H) -> Vec<Self>
     where
         H: Clone,
@@ -34,23 +33,23 @@ impl<H: AsRef<Exchange>> Duty<H> {
         &self.host
     }
 
-    /// The lane of a worker. The relay has none.
+    /// Returns the lane of a worker; `None` for the relay.
     pub(super) fn lane(&self) -> Option<usize> {
         self.place.checked_sub(RELAY + 1)
     }
 
-    /// What the worker is at.
+    /// The current batch of the worker.
     pub(super) fn batch(&self) -> Option<&Batch> {
         self.batch.as_ref()
     }
 
-    /// The worker is done with what it was at.
+    /// Takes the batch that the worker has delivered.
     pub(super) fn take_batch(&mut self) -> Option<Batch> {
         self.batch.take()
     }
 
-    /// The work of the relay. It lets `open` grow for up to `turns` turns while publishers are busy, so that one wake
-    /// serves many events.
+    /// Performs the work of the relay. It lets `open` grow for up to `turns` turns while publishers are busy, so that
+    /// one wake-up serves many events.
     pub(super) async fn relay(mut self, turns: usize, after: impl Fn(&H, Shared)) {
         let exchange = self.host.as_ref();
         loop {
@@ -78,7 +77,8 @@ impl<H: AsRef<Exchange>> Duty<H> {
         self.is_over = true;
     }
 
-    /// What is next for a worker: a batch, which it has from now on, or how many events were lost, or nothing any more.
+    /// Waits for the next batch of a worker, which becomes its current batch, or for the number of lost events. Returns
+    /// `None` at the end.
     pub(super) async fn next(&mut self) -> Option<Result<(), u64>> {
         let exchange = self.host.as_ref();
         let outlet = exchange.worker(self.lane()?);
@@ -106,12 +106,12 @@ impl<H: AsRef<Exchange>> Drop for Duty<H> {
             exchange.put_back(lane, batch);
         }
         exchange.crew().leave(self.place);
-        // Whoever waits for its work looks for another.
+        // Waiters for its work look for another holder.
         exchange.note_delivery();
     }
 }
 
-/// Lets other tasks run, without a turn of the driver.
+/// Yields to other tasks, without a turn of the IO and timer driver.
 pub(super) async fn give_way() {
     let mut turn = false;
     poll_fn(|cx| {

@@ -1,4 +1,4 @@
-//! What is told to subscribers.
+//! An event.
 
 use std::fmt;
 use std::ops::Deref;
@@ -9,22 +9,21 @@ use crate::inspect::{TaskId, now, one_line};
 use crate::panics::drop_caught;
 use crate::task::TaskError;
 
-/// What happened.
+/// The kind of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EventKind {
     /// An attempt begins.
     TaskStarting,
-    /// An attempt ended in success, with no `reason`; or it was told to stop or gave up, and `reason` says what with.
+    /// An attempt ended in success, without a `reason`; or after a stop request or as canceled, with a `reason`.
     TaskStopped,
     /// An attempt failed, or was aborted.
     TaskFailed,
     /// An attempt exceeded its timeout.
     TimeoutHit,
-    /// The next attempt waits, after a failure or a success; `delay_ms` says how long.
+    /// The next attempt waits, after a failure or a success; `delay_ms` is the time.
     BackoffScheduled,
-    /// The restart policy asks for no other attempt: the task completed, or it failed with `reason` and no retry is
-    /// left.
+    /// No other attempt follows: the task completed, or it failed with `reason` and no retry is left.
     ActorExhausted,
     /// A fatal error ended the task; `reason` is the error.
     ActorDead,
@@ -34,37 +33,38 @@ pub enum EventKind {
     TaskRemoved,
     /// A task is about to be registered.
     TaskAddRequested,
-    /// A task was told to stop by name or through its handle.
+    /// A task was requested to stop, by name or through its handle.
     TaskRemoveRequested,
-    /// A shutdown was requested; `reason` says by whom.
+    /// A shutdown was requested; `reason` names the cause.
     ShutdownRequested,
-    /// A shutdown was forced, by a second signal or by `shutdown_now`; `reason` says by which. Tasks that have not
-    /// stopped are aborted.
+    /// A shutdown was forced by a second signal or by `shutdown_now`; `reason` names it. Tasks that have not stopped
+    /// are aborted.
     ShutdownForced,
-    /// Every task stopped in the time that it was given; `reason` is why the tree failed, if it did.
+    /// Every task stopped in time; `reason` is the failure of the tree, if there is one.
     AllStoppedWithinGrace,
-    /// Some tasks had to be aborted; `reason` names them, and says why the tree failed, if it did.
+    /// Some tasks had to be aborted; `reason` names them, and the failure of the tree if there is one.
     GraceExceeded,
-    /// A submission was taken: its task starts at once, or waits. `slot` is where, `count` how many wait there now.
+    /// A submission was accepted: its task starts at once, or waits. `slot` is the slot, `count` the number of waiting
+    /// submissions.
     ControllerSubmitted,
     /// A submission will not run. `reason` is `busy`, `full`, `superseded`, `shutting_down`, `refused`, or `canceled`
-    /// where it was told to stop while it waited; `slot` is where, `count` how many wait there now.
+    /// after a stop request while it waited; `slot` is the slot, `count` the number of waiting submissions.
     ControllerRejected,
-    /// A slot goes from one state to another, which `reason` says, as in `idle -> running`; `slot` is which, `task` its
-    /// owner unless it is idle now, `count` how many wait in it now. It is `stopping` when its owner is told to make
-    /// way, and not when that is cancelled; to `running` from `running` or `stopping` the owner changes.
+    /// The state of a slot changed; `reason` is the change, as in `idle -> running`. `slot` is the slot, `task` its
+    /// owner unless it is idle, `count` the number of waiting submissions. A slot is `stopping` when its owner is
+    /// requested to make way, and not when the owner is canceled. A change from `running` or `stopping` to `running` is
+    /// a change of the owner.
     ControllerSlotTransition,
-    /// Something goes on that somebody should look at, before it becomes a failure; `reason` says what, and what is
-    /// missing.
+    /// A condition that can lead to a failure; `reason` describes it, and what is missing.
     Warning,
-    /// A subscriber panicked; `task` is its name, `count` says how often in this burst.
+    /// A subscriber panicked; `task` is its name, `count` the number of panics in this burst.
     SubscriberPanicked,
-    /// A subscriber's queue was full; `task` is its name, `count` says how many events it lost in this burst.
+    /// The queue of a subscriber was full; `task` is its name, `count` the number of events that it lost in this burst.
     SubscriberOverflow,
 }
 
 impl EventKind {
-    /// The variant's name.
+    /// Returns the name of the variant.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -92,12 +92,12 @@ impl EventKind {
         }
     }
 
-    /// A bit of its own, for sets of kinds.
+    /// Returns a distinct bit, for sets of kinds.
     pub(crate) const fn bit(self) -> u64 {
         1 << self as u64
     }
 
-    /// Whether this reports on a subscriber, and so never causes another report.
+    /// Returns `true` for a report about a subscriber, which never causes another report.
     pub(crate) const fn is_diagnostic(self) -> bool {
         matches!(self, Self::SubscriberPanicked | Self::SubscriberOverflow)
     }
@@ -109,45 +109,45 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// One thing that happened.
+/// An event of a supervisor.
 ///
 /// Which of the fields are set follows from [`kind`](Self::kind); [`data`](Self::data) gives a variant for each kind
 /// with the fields that it has.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Event {
-    /// What happened.
+    /// The kind of an event.
     pub kind: EventKind,
-    /// The path of the task, or the name of the subscriber, that it happened to.
+    /// The path of the task, or the name of the subscriber.
     pub task: Option<Arc<str>>,
-    /// The registration that it happened to.
+    /// The id of the registration.
     pub id: Option<TaskId>,
-    /// The slot that it happened in.
+    /// The name of the slot.
     pub slot: Option<Arc<str>>,
     /// The attempt, counted from 1; 0 if a start failed before any attempt began.
     pub attempt: Option<u32>,
-    /// Why, in words.
+    /// The reason as text.
     pub reason: Option<Reason>,
-    /// How long the next attempt waits, in milliseconds, rounded down.
+    /// The time until the next attempt, in milliseconds, rounded down.
     pub delay_ms: Option<u64>,
-    /// The timeout that was exceeded, in milliseconds, rounded down.
+    /// The exceeded timeout, in milliseconds, rounded down.
     pub timeout_ms: Option<u64>,
-    /// How many events were lost, how many panics there were, or how many submissions wait.
+    /// The number of lost events, of panics, or of waiting submissions.
     pub count: Option<u64>,
-    /// Grows from event to event, for each subscriber.
+    /// The sequence number, which increases from event to event.
     pub seq: u64,
-    /// When it happened. With the feature `test-util` this follows Tokio's clock, so that it advances with paused time.
+    /// The time of the event. With the feature `test-util` it follows Tokio's clock, and advances with paused time.
     pub at: SystemTime,
 }
 
 impl Event {
-    /// An event of this kind, of now, about nothing in particular. Useful to test a subscriber.
+    /// Creates an event of this kind with the current time and no other fields. Useful to test a subscriber.
     #[must_use]
     pub fn new(kind: EventKind) -> Self {
         Self::of(kind, now())
     }
 
-    /// As `new`, of that time.
+    /// Like `new`, with this time.
     pub(crate) const fn of(kind: EventKind, at: SystemTime) -> Self {
         Self {
             kind,
@@ -164,19 +164,19 @@ impl Event {
         }
     }
 
-    /// How long the next attempt waits, rounded down to milliseconds: [`delay_ms`](Self::delay_ms) as a duration.
+    /// Returns [`delay_ms`](Self::delay_ms) as a duration: the time until the next attempt.
     #[must_use]
     pub fn delay(&self) -> Option<Duration> {
         self.delay_ms.map(Duration::from_millis)
     }
 
-    /// The timeout that was exceeded, rounded down to milliseconds: [`timeout_ms`](Self::timeout_ms) as a duration.
+    /// Returns [`timeout_ms`](Self::timeout_ms) as a duration: the exceeded timeout.
     #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout_ms.map(Duration::from_millis)
     }
 
-    /// The error behind the event, where there is one.
+    /// Returns the error that caused the event, if there is one.
     #[must_use]
     pub fn error(&self) -> Option<&Arc<TaskError>> {
         self.reason.as_ref().and_then(Reason::error)
@@ -191,7 +191,7 @@ impl Event {
     }
 }
 
-/// A whole number of milliseconds, as events carry it.
+/// Returns whole milliseconds, as in events.
 pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

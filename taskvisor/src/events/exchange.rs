@@ -1,6 +1,6 @@
 //! Moves events from publishers to the lanes of their readers.
 //!
-//! Here is the protocol, without a runtime and without subscribers: the models of `models/` run this very code.
+//! This is the protocol without a runtime and without subscribers. The models in `models/` run this code.
 
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -15,47 +15,47 @@ use super::open::Open;
 use crate::panics::drop_caught;
 use crate::sync::{AtomicUsize, Mutex, Ordering, Waiters, lock, wake_caught};
 
-/// In `pressure`: half of what may be published before the relay has a turn is there. The rest counts lanes.
+/// The bit of `pressure` that is set while `open` is half full. The other bits count congested lanes.
 const CROWDED: usize = 1 << (usize::BITS - 1);
 
-/// What is published, and the lanes that it is shared into.
+/// The published events, and the lanes of the readers.
 ///
-/// Locks are taken in the order `open`, `streams`, a lane; each of the others is a leaf. Under all of them code of this
-/// module runs and nothing else, but for the taps of the test kit. Wakers are woken, and events dropped, with none
+/// Locks are taken in the order `open`, `streams`, a lane, so they cannot deadlock; the others are leaves. Under all of
+/// them only code of this module runs, and the taps of the test kit. Wakers are woken and events dropped with no lock
 /// held.
 pub(super) struct Exchange {
-    /// Guards what is published and not shared yet.
+    /// Guards the events that are published and not shared yet.
     open: Mutex<Open>,
     relay: Bell,
-    /// One for each subscriber.
+    /// One outlet for each subscriber.
     workers: Vec<Outlet>,
     /// Guards the list of streams, and the order in which batches are shared.
     streams: Mutex<Arc<Vec<Arc<Outlet>>>>,
-    /// How many streams there are.
+    /// The number of streams.
     stream_count: AtomicUsize,
     crew: Crew,
-    /// How many lanes are congested, and [`CROWDED`]. While it is not zero the next attempts give way.
+    /// The number of congested lanes, and [`CROWDED`]. While it is not zero, new attempts wait.
     pressure: AtomicUsize,
     giving_way: Mutex<Vec<Waker>>,
-    /// How many wait until all is delivered.
+    /// The number of callers that wait for the delivery of all events.
     flushes: AtomicUsize,
     delivered: Waiters,
 }
 
-/// A lane, and the bell of its one reader.
+/// A lane and the bell of its reader.
 pub(super) struct Outlet {
     lane: Mutex<Lane>,
     bell: Bell,
 }
 
-/// What came of sharing.
+/// The result of sharing events.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Shared {
-    /// There was something to share.
+    /// `true` if there were events to share.
     pub(super) any: bool,
-    /// No more will come.
+    /// `true` if no more events will come.
     pub(super) closed: bool,
-    /// A subscriber has lost events since.
+    /// `true` if a subscriber has lost events that are not counted.
     pub(super) lossy: bool,
 }
 
@@ -82,7 +82,7 @@ impl Exchange {
         }
     }
 
-    /// The relay, and a worker for each lane.
+    /// Returns the duties: the relay, and a worker for each lane.
     pub(super) fn crew(&self) -> &Crew {
         &self.crew
     }
@@ -92,12 +92,12 @@ impl Exchange {
         self.stream_count.load(Ordering::Relaxed) > 0
     }
 
-    /// The number of the last event.
+    /// Returns the number of the last event.
     pub(super) fn last(&self) -> u64 {
         lock(&self.open).last()
     }
 
-    /// Publishes an event, which `hear` hears in the same step. Short, never waits; can be called under another lock.
+    /// Publishes an event, and calls `hear` in the same step. Short, never waits, and can be called under another lock.
     pub(super) fn publish(&self, mut event: Event, hear: impl FnOnce(&Event)) {
         let first = {
             let mut open = lock(&self.open);
@@ -116,7 +116,7 @@ impl Exchange {
         }
     }
 
-    /// As `publish`, but is not lost to those that are behind. For what comes rarely: reports, and the verdict.
+    /// Like `publish`, but slow readers do not lose the event. For rare events: reports and the verdict.
     pub(super) fn publish_surely(&self, mut event: Event, hear: impl FnOnce(&Event)) -> Shared {
         let mut open = lock(&self.open);
         let (before, lost) = open.take();
@@ -140,19 +140,19 @@ impl Exchange {
         Shared { any: true, closed, lossy }
     }
 
-    /// Moves what is open into the lanes, and wakes their readers.
+    /// Moves the published events into the lanes, and wakes the readers.
     pub(super) fn share(&self) -> Shared {
         self.share_and(|_| (), |_| ())
     }
 
-    /// Lets the relay and the workers end. All that was published before is in the lanes then, and nothing comes after.
+    /// Lets the relay and the workers end. All events published before are then in the lanes, and no more follow.
     pub(super) fn close(&self) -> Shared {
         let shared = self.share_and(Open::close, Lane::close);
         self.relay.ring();
         shared
     }
 
-    /// Shares; does something to what is open once it is empty, and to each lane once it has its part.
+    /// Shares the events, and then applies `to_open` to the empty `open`, and `to_lane` to each lane.
     fn share_and(&self, to_open: impl FnOnce(&mut Open), to_lane: impl Fn(&mut Lane)) -> Shared {
         let mut open = lock(&self.open);
         let (events, lost) = open.take();
@@ -170,12 +170,12 @@ impl Exchange {
         });
         let streams = unlocked(streams);
         self.shared(&streams);
-        // The errors in what no lane had room for are the user's, and so is their drop.
+        // Events for which no lane had room hold user errors, whose drop is user code.
         let _ = drop_caught(events);
         Shared { any, closed, lossy }
     }
 
-    /// Does it to each lane. Whether one of a subscriber has losses that are not counted.
+    /// Applies `change` to each lane. Returns `true` if a subscriber has losses that are not counted.
     fn each(&self, streams: &[Arc<Outlet>], change: impl Fn(&mut Lane)) -> bool {
         let mut lossy = false;
         for outlet in &self.workers {
@@ -192,7 +192,7 @@ impl Exchange {
         lossy
     }
 
-    /// The lanes have what was open. Called with no lock held.
+    /// Wakes readers and waiting attempts after sharing. Called with no lock held.
     fn shared(&self, streams: &[Arc<Outlet>]) {
         if self.pressure.load(Ordering::Relaxed) & CROWDED != 0 {
             self.pressure.fetch_and(!CROWDED, Ordering::Relaxed);
@@ -205,7 +205,7 @@ impl Exchange {
         }
     }
 
-    /// A lane for a stream, which gets all that is published from now on.
+    /// Creates a lane for a stream, which receives all events from now on.
     pub(super) fn open_stream(&self, capacity: usize) -> Arc<Outlet> {
         let mut open = lock(&self.open);
         let (events, lost) = open.take();
@@ -220,7 +220,7 @@ impl Exchange {
             });
         }
         let stream = Arc::new(Outlet::new(Lane::of_stream(capacity, closed)));
-        // Others may be at the list without its lock; then this copies it.
+        // If the list is used without its lock at the moment, this copies it.
         let earlier = (!events.is_empty()).then(|| Arc::clone(&streams));
         Arc::make_mut(&mut streams).push(Arc::clone(&stream));
         self.stream_count.store(streams.len(), Ordering::Relaxed);
@@ -249,7 +249,7 @@ impl Exchange {
         drop(streams);
         let mut lane = lock(&stream.lane);
         let left = lane.clear();
-        // Nothing is in its way any more.
+        // It is never congested any more.
         lane.resize(usize::MAX);
         let calm = self.note(&mut lane);
         drop(lane);
@@ -260,7 +260,7 @@ impl Exchange {
         stream.bell.forget();
     }
 
-    /// What is next for the reader of an outlet; the batch before is done.
+    /// Waits for the next entry of a reader. The previous batch is done.
     pub(super) fn poll_next(&self, outlet: &Outlet, cx: &mut Context<'_>) -> Poll<Next> {
         outlet.bell.hear();
         loop {
@@ -283,71 +283,71 @@ impl Exchange {
         next
     }
 
-    /// The lane of that number's worker.
+    /// Returns the outlet of the worker of that lane.
     pub(super) fn worker(&self, lane: usize) -> &Outlet {
         &self.workers[lane]
     }
 
-    /// The relay is about to look.
+    /// Hears the bell of the relay, which then checks for events.
     pub(super) fn hear_relay(&self) {
         self.relay.hear();
     }
 
-    /// Waits for the relay's bell.
+    /// Waits for the bell of the relay.
     pub(super) fn poll_relay(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.relay.poll_heard(cx)
     }
 
-    /// How many events are open.
+    /// Returns the number of published events that are not shared.
     pub(super) fn open_len(&self) -> usize {
         lock(&self.open).len()
     }
 
-    /// Whether something waits for that worker.
+    /// Returns `true` if there are entries for that worker.
     pub(super) fn has_next(&self, lane: usize) -> bool {
         !lock(&self.workers[lane].lane).is_empty()
     }
 
-    /// The worker goes away with this in hand: what it did not come to waits for the next worker.
+    /// Puts back the batch of a worker that ends. The next worker continues with the rest.
     pub(super) fn put_back(&self, lane: usize, batch: Batch) {
         let rest = lock(&self.workers[lane].lane).put_back(batch);
         let _ = drop_caught(rest);
     }
 
-    /// What a subscriber has lost and was not told.
+    /// Takes the number of lost events that are not reported.
     pub(super) fn take_lost(&self, lane: usize) -> Option<u64> {
         lock(&self.workers[lane].lane).take_lost()
     }
 
-    /// What a subscriber has lost and the metrics do not have.
+    /// Takes the number of lost events that are not in the metrics.
     pub(super) fn take_uncounted(&self, lane: usize) -> u64 {
         lock(&self.workers[lane].lane).take_uncounted()
     }
 
-    /// Waits until `is_over`, or every subscriber has taken the events up to that number. `is_over` is asked whenever
-    /// something has moved.
+    /// Waits until every subscriber has received the events up to `seq`, or `is_over` returns `true`. `is_over` is
+    /// called after each change.
     pub(super) async fn delivered(&self, seq: u64, is_over: impl Fn() -> bool) {
         let _flush = Flush::new(self);
         let are_delivered = || self.workers.iter().all(|outlet| lock(&outlet.lane).has_delivered(seq));
         self.delivered.wait(|| (is_over() || are_delivered()).then_some(())).await;
     }
 
-    /// Something was delivered, or one who delivers is gone.
+    /// Notes a delivery, or the end of a relay or worker.
     pub(super) fn note_delivery(&self) {
-        // One that begins to wait now looks at the lane after this, and so sees what has changed in it.
+        // A caller that begins to wait now checks the lane after this, and sees the change.
         if self.flushes.load(Ordering::Relaxed) > 0 {
             self.delivered.wake();
         }
     }
 
-    /// Waits while a subscriber that keeps up has a lot to catch up with.
+    /// Waits while a reader is behind, unless it has been behind for long.
     pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.is_congested() {
             return Poll::Ready(());
         }
         let waker = cx.waker().clone();
         lock(&self.giving_way).push(waker);
-        // Looked at again, so that a wake that was on its way is not missed.
+        // Checked again, so that a concurrent wake-up is not missed.
         if self.is_congested() { Poll::Pending } else { Poll::Ready(()) }
     }
 
@@ -355,7 +355,7 @@ impl Exchange {
         self.pressure.load(Ordering::Relaxed) != 0
     }
 
-    /// An attempt has given way for as long as it does. A reader that is behind for long is not waited for any more.
+    /// Notes that an attempt has waited for the longest time. A reader that stays behind is no longer waited for.
     pub(super) fn stop_giving_way(&self) {
         let now = Instant::now();
         let streams = unlocked(lock(&self.streams));
@@ -365,7 +365,7 @@ impl Exchange {
         }
     }
 
-    /// Counts a lane that has become congested, or is so no more. Whether that was the last one.
+    /// Updates the count of congested lanes. Returns `true` if the last one is no longer congested.
     fn note(&self, lane: &mut Lane) -> bool {
         match lane.turns_congested() {
             None => false,
@@ -377,14 +377,14 @@ impl Exchange {
         }
     }
 
-    /// Wakes those that gave way, with no lock held.
+    /// Wakes the waiting attempts, with no lock held.
     fn let_go(&self) {
         let waiting = std::mem::take(&mut *lock(&self.giving_way));
         waiting.into_iter().for_each(wake_caught);
     }
 }
 
-/// One that waits until all is delivered.
+/// A caller that waits for the delivery of all events.
 struct Flush<'a>(&'a Exchange);
 
 impl<'a> Flush<'a> {
@@ -400,7 +400,7 @@ impl Drop for Flush<'_> {
     }
 }
 
-/// The list, without its lock.
+/// Returns the list of streams, without its lock.
 fn unlocked(streams: impl std::ops::Deref<Target = Arc<Vec<Arc<Outlet>>>>) -> Arc<Vec<Arc<Outlet>>> {
     Arc::clone(&streams)
 }

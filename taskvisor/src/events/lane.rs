@@ -1,4 +1,4 @@
-//! One reader's queue, as plain data. The reader is the worker of a subscriber, or a stream.
+//! The queue of one reader, as plain data. The reader is the worker of a subscriber, or a stream.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,15 +9,15 @@ use tokio::time::Instant;
 use super::Event;
 use crate::sync::{AtomicUsize, Ordering};
 
-/// For how long attempts give way to one that does not catch up.
+/// The time that attempts wait for a reader that does not catch up.
 const STALLED: Duration = Duration::from_millis(100);
 
-/// Events that several lanes share; a lane has those in this range of them.
+/// A range of events that several lanes share.
 pub(super) struct Batch {
     events: Arc<Vec<Event>>,
     from: usize,
     to: usize,
-    /// How many of the range the reader is done with.
+    /// The number of events in the range that the reader has handled.
     done: Arc<AtomicUsize>,
 }
 
@@ -27,17 +27,17 @@ impl Batch {
     }
 
     pub(super) fn one_done(&self) {
-        // Nobody else adds to it while this batch is in hand.
+        // No other code adds to it while the reader has this batch.
         self.done.store(self.done.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 }
 
-/// What a reader finds in its lane.
+/// The next entry for a reader.
 pub(super) enum Next {
     Events(Batch),
-    /// So many events were lost.
+    /// This number of events was lost.
     Lost(u64),
-    /// Nothing comes any more.
+    /// No more entries follow.
     Over,
 }
 
@@ -47,43 +47,43 @@ enum Entry {
         from: usize,
         to: usize,
     },
-    /// So many events were lost here.
+    /// This number of events was lost here.
     Gap(u64),
 }
 
-/// When a reader is told of a loss.
+/// When a reader learns of a loss.
 enum Lost {
-    /// Once it has all that waits: of so many.
+    /// After all waiting events: the number of lost events.
     AtTheEnd(u64),
-    /// In the place where they would have come, by a [`Entry::Gap`].
+    /// In order, by an [`Entry::Gap`].
     InPlace,
 }
 
-/// What waits for one reader, and what it has lost.
+/// The waiting events of one reader, and its losses.
 pub(super) struct Lane {
     capacity: usize,
     queue: VecDeque<Entry>,
     queued: usize,
     in_hand: usize,
     done: Arc<AtomicUsize>,
-    /// The `seq` of the newest event that was offered, of the newest in hand, and of the newest that is done.
+    /// The `seq` of the newest event that was offered, that the reader has, and that the reader has handled.
     offered: u64,
     newest: u64,
     delivered: u64,
     lost: Lost,
-    /// What of all that was lost is not in the metrics yet.
+    /// The lost events that are not in the metrics yet.
     uncounted: u64,
     closed: bool,
-    /// What was last said of its congestion.
+    /// The last reported congestion.
     congested: bool,
-    /// Since when attempts give way to it.
+    /// The time since which attempts wait for it.
     waited_for: Option<Instant>,
-    /// They did so for long, and no longer do until it has caught up.
+    /// `true` if it stayed behind: attempts no longer wait until it has caught up.
     stalled: bool,
 }
 
 impl Lane {
-    /// The lane of a subscriber, which is told once a burst how much it lost.
+    /// Creates the lane of a subscriber, which learns of its losses once in a burst.
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             capacity,
@@ -103,7 +103,7 @@ impl Lane {
         }
     }
 
-    /// The lane of a stream, which is told of a loss in the place where it was.
+    /// Creates the lane of a stream, which learns of each loss in order.
     pub(super) fn of_stream(capacity: usize, closed: bool) -> Self {
         Self { lost: Lost::InPlace, closed, ..Self::new(capacity) }
     }
@@ -124,13 +124,13 @@ impl Lane {
         !self.stalled && self.is_behind()
     }
 
-    /// Whether it is congested now, if that was otherwise when this was last asked.
+    /// Returns whether it is congested, if this changed since the last call.
     pub(super) fn turns_congested(&mut self) -> Option<bool> {
         let congested = self.is_congested();
         (std::mem::replace(&mut self.congested, congested) != congested).then_some(congested)
     }
 
-    /// An attempt has given way to it in vain.
+    /// Notes that an attempt has waited for it without success.
     pub(super) fn was_waited_for(&mut self, now: Instant) {
         if self.is_congested() {
             let since = *self.waited_for.get_or_insert(now);
@@ -138,8 +138,8 @@ impl Lane {
         }
     }
 
-    /// Takes what there is room for; the newest are lost. A reader that has caught up takes all that came together,
-    /// however much that is: it had no chance to take it earlier.
+    /// Accepts the events for which there is room; the newest are lost. A reader that has caught up accepts all events
+    /// that came together, because it had no chance to receive them earlier.
     pub(super) fn offer(&mut self, events: &Arc<Vec<Event>>) {
         let room = match self.backlog() {
             0 => events.len(),
@@ -153,13 +153,13 @@ impl Lane {
         }
     }
 
-    /// Takes it all, whether there is room or not; but not without end.
+    /// Accepts all events even without room, up to about twice the capacity.
     pub(super) fn insist(&mut self, events: &Arc<Vec<Event>>) {
         let most = self.capacity.saturating_mul(2).saturating_add(16);
         self.push(events, if self.backlog() > most { 0 } else { events.len() });
     }
 
-    /// Takes the first `len` of what is offered.
+    /// Accepts the first `len` of the events.
     fn push(&mut self, events: &Arc<Vec<Event>>, len: usize) {
         self.offered = events.last().map_or(self.offered, |event| event.seq);
         if len > 0 {
@@ -168,7 +168,7 @@ impl Lane {
         }
     }
 
-    /// Notes what was lost after all that was offered; what is not offered may have been lost before.
+    /// Notes events that were lost after all offered events.
     pub(super) fn lose(&mut self, lost: u64) {
         if lost == 0 {
             return;
@@ -181,7 +181,7 @@ impl Lane {
         }
     }
 
-    /// Hands over what is next; the batch before is done.
+    /// Returns the next entry. The previous batch is done.
     pub(super) fn take(&mut self) -> Option<Next> {
         self.done.store(0, Ordering::Relaxed);
         self.delivered = self.newest;
@@ -205,7 +205,8 @@ impl Lane {
         }
     }
 
-    /// Takes back what the reader did not come to before it went away. What is left of it is dropped with no lock held.
+    /// Takes back the events that a reader has not handled before it ended. The rest of the batch is returned, to be
+    /// dropped with no lock held.
     #[must_use = "errors of the user's are dropped with it, with no lock held"]
     pub(super) fn put_back(&mut self, batch: Batch) -> Option<Batch> {
         let Batch { from, to, .. } = batch;
@@ -223,24 +224,24 @@ impl Lane {
         None
     }
 
-    /// Whether there is nothing next.
+    /// Returns `true` if there is no entry.
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
     }
 
-    /// Takes out all that waits, to be dropped with no lock held.
+    /// Removes all entries, to be dropped with no lock held.
     #[must_use = "errors of the user's are dropped with it, with no lock held"]
     pub(super) fn clear(&mut self) -> impl Sized + use<> {
         self.queued = 0;
         std::mem::take(&mut self.queue)
     }
 
-    /// Nothing comes any more but reports about subscribers.
+    /// Closes the lane. Only reports about subscribers follow.
     pub(super) fn close(&mut self) {
         self.closed = true;
     }
 
-    /// The number of events lost since this was last asked.
+    /// Returns the number of events that were lost since the last call.
     pub(super) fn take_lost(&mut self) -> Option<u64> {
         match &mut self.lost {
             Lost::AtTheEnd(0) | Lost::InPlace => None,
@@ -252,12 +253,12 @@ impl Lane {
         self.uncounted > 0
     }
 
-    /// As `take_lost`, for the metrics: they count a loss when it happens, a report comes at the end of a burst.
+    /// Like `take_lost`, for the metrics, which count a loss at once. A report comes at the end of a burst.
     pub(super) fn take_uncounted(&mut self) -> u64 {
         std::mem::take(&mut self.uncounted)
     }
 
-    /// Whether every event up to `seq` was delivered or lost.
+    /// Returns `true` if every event up to `seq` was delivered or lost.
     pub(super) fn has_delivered(&self, seq: u64) -> bool {
         self.delivered >= seq || (self.offered >= seq && self.queued == 0 && self.in_hand == 0)
     }

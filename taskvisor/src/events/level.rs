@@ -1,10 +1,10 @@
-//! How much an event matters to who reads a log.
+//! The log level of an event.
 
 use std::fmt;
 
 use super::{Event, EventKind};
 
-/// How much an event matters to who reads a log; the more, the greater.
+/// The log level of an event. More important levels are greater.
 ///
 /// | level | events |
 /// |---|---|
@@ -14,18 +14,18 @@ use super::{Event, EventKind};
 /// | [`Debug`](Self::Debug) | `TaskAddRequested`, `TaskRemoveRequested`, `BackoffScheduled`, `ControllerSubmitted`, `ControllerSlotTransition` |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogLevel {
-    /// How things come about.
+    /// Details.
     Debug,
-    /// What happens.
+    /// Normal operation.
     Info,
-    /// What went wrong, and is mended or made up for.
+    /// A failure that is handled.
     Warn,
-    /// What stays wrong.
+    /// A failure that persists.
     Error,
 }
 
 impl LogLevel {
-    /// The level of an event.
+    /// Returns the level of an event.
     ///
     /// ```
     /// use taskvisor::{Event, EventKind, LogLevel};
@@ -36,7 +36,7 @@ impl LogLevel {
     #[must_use]
     pub const fn of(event: &Event) -> Self {
         match event.kind {
-            // It completed, or all is well, unless there is a reason.
+            // Without a reason, the task completed or all tasks stopped in time.
             EventKind::ActorExhausted | EventKind::AllStoppedWithinGrace if event.reason.is_none() => Self::Info,
             EventKind::ActorDead
             | EventKind::ActorExhausted
@@ -62,7 +62,7 @@ impl LogLevel {
         }
     }
 
-    /// The level's name, in capitals as logs have it.
+    /// Returns the name of the level in capitals.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

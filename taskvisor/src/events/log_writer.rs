@@ -1,4 +1,4 @@
-//! Events as lines of text.
+//! A subscriber that writes events as lines of text.
 
 use std::any::TypeId;
 use std::env;
@@ -15,7 +15,7 @@ use crate::inspect::TimeOfDay;
 use crate::panics::catch;
 use crate::sync::lock;
 
-/// A subscriber that writes one line an event: time of day (UTC), level, kind, task, and what is known beside it.
+/// A subscriber that writes one line for each event: time of day (UTC), level, kind, task, and the other fields.
 ///
 /// ```text
 /// 08:15:30.123 WARN  TaskFailed               store/pool           attempt=3 reason="connection refused"
@@ -23,12 +23,12 @@ use crate::sync::lock;
 /// 08:15:31.007 INFO  ShutdownRequested                             reason="SIGTERM"
 /// ```
 ///
-/// Control characters are escaped and names with spaces quoted, so that no task can forge a line or what is in it. A
-/// name that is longer than its column moves what follows in its own line only.
+/// Control characters are escaped and names with spaces are quoted, so that no task can forge a line or a field. A name
+/// that is longer than its column shifts the rest of its own line only.
 ///
-/// It writes each line at once, while the event is delivered. A terminal or pipe that takes no more holds up the thread
-/// of the runtime that delivers, which is the only one of a current-thread runtime; where that can happen, write to a
-/// file or to a writer with a thread of its own. What cannot be written, as to a closed standard error, is dropped.
+/// Each line is written during the delivery of its event. A blocked terminal or pipe blocks the thread that delivers,
+/// which is the only thread of a current-thread runtime. If that can happen, write to a file or to a writer with its
+/// own thread. Output that cannot be written is dropped, for example after standard error is closed.
 ///
 /// # Examples
 /// ```
@@ -46,42 +46,42 @@ pub struct LogWriter<W = io::Stderr> {
     writer: Mutex<W>,
     level: LogLevel,
     colors: bool,
-    /// `eprint!` or `print!` could not write.
+    /// `true` after `eprint!` or `print!` failed to write.
     cannot_print: AtomicBool,
 }
 
 impl Default for LogWriter {
-    /// Writes all events to standard error, [in colour on a terminal](Self::with_colors_on_terminal).
+    /// Writes all events to standard error, [in color on a terminal](Self::with_colors_on_terminal).
     fn default() -> Self {
         Self::new(io::stderr()).with_colors_on_terminal()
     }
 }
 
 impl<W: Write + Send + 'static> LogWriter<W> {
-    /// Writes all events to `writer`, without colours.
+    /// Writes all events to `writer`, without colors.
     pub const fn new(writer: W) -> Self {
         Self { writer: Mutex::new(writer), level: LogLevel::Debug, colors: false, cannot_print: AtomicBool::new(false) }
     }
 
-    /// Writes only events of this level and above. Default: [`LogLevel::Debug`], all.
+    /// Writes only events of this level and above. Default: [`LogLevel::Debug`], all events.
     #[must_use]
     pub fn with_level(self, level: LogLevel) -> Self {
         Self { level, ..self }
     }
 
-    /// Colours the level, and dims the time, wherever it writes to.
+    /// Colors the level and dims the time, for any writer.
     #[must_use]
     pub fn with_colors(self) -> Self {
         Self { colors: true, ..self }
     }
 
-    /// Writes without colors, wherever it writes to.
+    /// Writes without colors, for any writer.
     #[must_use]
     pub fn without_colors(self) -> Self {
         Self { colors: false, ..self }
     }
 
-    /// As [`with_colors`](Self::with_colors), if the writer is a terminal, and the environment variable
+    /// Like [`with_colors`](Self::with_colors), if the writer is a terminal and the environment variable
     /// [`NO_COLOR`](https://no-color.org) is not set or empty.
     #[must_use]
     pub fn with_colors_on_terminal(mut self) -> Self
@@ -104,10 +104,10 @@ impl<W: Write + Send + 'static> LogWriter<W> {
 }
 
 impl<W: 'static> LogWriter<W> {
-    /// Writes to standard error or output as `eprint!` and `print!` do, so that the capture of a test has it.
+    /// Writes to standard error or output with `eprint!` and `print!`, so that a test captures it.
     ///
-    /// They panic where they cannot write. That is tried once, as each panic runs the panic hook, and not at all where
-    /// a panic ends the process.
+    /// They panic if they cannot write. That is tried only once, because each panic calls the panic hook, and not at
+    /// all if a panic aborts the process.
     fn print(&self, line: &str) -> bool {
         let (standard_error, standard_output) = (TypeId::of::<io::Stderr>(), TypeId::of::<io::Stdout>());
         let print: fn(&str) = match TypeId::of::<W>() {
@@ -139,7 +139,7 @@ impl<W: Write + Send + 'static> Subscribe for LogWriter<W> {
             return;
         }
         let mut writer = lock(&self.writer);
-        // There is nobody to tell that telling failed.
+        // A failed write cannot be reported.
         let _ = writer.write_all(line.as_bytes()).and_then(|()| writer.flush());
     }
 
@@ -188,7 +188,7 @@ fn write_line(line: &mut String, event: &Event, colors: bool) -> fmt::Result {
     }
 }
 
-/// A name as one word, or quoted.
+/// Formats a name as one word, or quoted.
 fn name(name: &str) -> String {
     let forges = |c: char| c.is_whitespace() || matches!(c, '=' | '"');
     if name.contains(forges) { format!("{name:?}") } else { name.escape_debug().to_string() }

@@ -1,4 +1,8 @@
-//! Events: what is told to subscribers, and how it gets to them. Nothing in the engine reads them back.
+//! Events, and their way to subscribers and streams.
+//!
+//! `event` and `data` describe one event, `subscribe` and `stream` are the two ways to receive events. `bus` is the
+//! entrance for the runtime; `exchange`, `open`, `lane`, `bell`, `crew` and `duty` move events without a runtime, and
+//! `models/` checks them with loom. Other modules publish through `Bus`. Nothing in the runtime reads events back.
 
 mod bell;
 mod bus;

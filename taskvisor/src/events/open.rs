@@ -1,20 +1,20 @@
-//! What is published and in no lane yet, as plain data.
+//! The published events that are in no lane yet, as plain data.
 
 use super::Event;
 
-/// How many events the next batch has room for at first, at most.
+/// The largest initial capacity of a batch.
 pub(super) const BATCH: usize = 64;
 
-/// This many events that come together before the relay has a turn are kept, even if the capacity is smaller.
+/// This many events are kept before the relay has a turn, even if the capacity is smaller.
 const BURST: usize = 65_536;
 
 pub(super) struct Open {
     capacity: usize,
     seq: u64,
     events: Vec<Event>,
-    /// How many came together the last time, and so the room that is made for the next.
+    /// The size of the last batch, which is the initial capacity of the next.
     usual: usize,
-    /// What could not be kept.
+    /// The number of events that could not be kept.
     lost: u64,
     closed: bool,
 }
@@ -24,13 +24,13 @@ impl Open {
         Self { capacity, seq: 0, events: Vec::new(), usual: 0, lost: 0, closed: false }
     }
 
-    /// The number of the next event.
+    /// Returns the number of the next event.
     pub(super) fn next(&mut self) -> u64 {
         self.seq += 1;
         self.seq
     }
 
-    /// The number of the last event.
+    /// Returns the number of the last event.
     pub(super) fn last(&self) -> u64 {
         self.seq
     }
@@ -39,14 +39,14 @@ impl Open {
         self.events.len()
     }
 
-    /// Whether so many events wait that the next attempts give way.
+    /// Returns `true` if new attempts must wait.
     pub(super) fn is_crowded(&self) -> bool {
         self.events.len() * 2 >= self.capacity
     }
 
-    /// Keeps an event. Whether it was kept.
+    /// Keeps an event. Returns `true` if it was kept.
     ///
-    /// An error in one that is not kept is not dropped for good here: the caller has it too.
+    /// The caller also holds the error of an event, so its last reference is not dropped here.
     pub(super) fn push(&mut self, event: Event) -> bool {
         if self.closed {
             return false;
@@ -63,14 +63,14 @@ impl Open {
         true
     }
 
-    /// Takes what is kept, and how many events after it were lost.
+    /// Takes the kept events, and the number of events that were lost after them.
     pub(super) fn take(&mut self) -> (Vec<Event>, u64) {
         let events = std::mem::take(&mut self.events);
         self.usual = events.len().min(BATCH);
         (events, std::mem::take(&mut self.lost))
     }
 
-    /// Keeps no event any more.
+    /// Closes it for further events.
     pub(super) fn close(&mut self) {
         self.closed = true;
     }

@@ -1,4 +1,4 @@
-//! Events as a stream.
+//! A stream of events.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -14,14 +14,13 @@ use super::lane::{Batch, Next};
 use super::{Event, EventKind};
 use crate::panics::drop_caught;
 
-/// How many events may wait in a stream that is behind, unless it says otherwise.
+/// The default capacity of a stream.
 const CAPACITY: usize = 1024;
 
-/// What happens in a supervisor, from when the stream was made on.
+/// A stream of the events of a supervisor, from its creation on.
 ///
-/// It has a bounded queue of its own: one that is read slowly delays nobody, and loses only its own events, which the
-/// stream then says, in the place where they would have come. It ends when the supervisor has. Read it with
-/// [`next`](Self::next), or as a [`Stream`] with any crate of combinators.
+/// A stream has its own bounded queue. A stream that is read slowly delays no task, and loses only its own events; it
+/// reports the loss in order. It ends with the supervisor. Read it with [`next`](Self::next), or as a [`Stream`].
 ///
 /// # Examples
 /// ```
@@ -52,24 +51,24 @@ pub struct EventStream {
     bus: Arc<Bus>,
     outlet: Arc<Outlet>,
     batch: Option<Batch>,
-    /// How many of the batch were read.
+    /// The number of events of the batch that were read.
     read: usize,
     filter: Filter,
 }
 
-/// What to let through.
+/// The filter.
 #[derive(Debug, Default)]
 struct Filter {
-    /// A bit for each kind; none is all.
+    /// A bit for each kind; `None` means all kinds.
     kinds: Option<u64>,
     path: Option<Arc<str>>,
 }
 
-/// A stream was read too slowly, and lost this many events, whether it would have let them through or not.
+/// A stream was read too slowly, and lost this many events, before its filter was applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{count} events were lost")]
 pub struct Lagged {
-    /// How many.
+    /// The number of lost events.
     pub count: u64,
 }
 
@@ -79,33 +78,33 @@ impl EventStream {
         Self { bus, outlet, batch: None, read: 0, filter: Filter::default() }
     }
 
-    /// Lets through events of these kinds only.
+    /// Keeps only events of these kinds.
     pub fn of_kinds(mut self, kinds: impl IntoIterator<Item = EventKind>) -> Self {
         self.filter.kinds = Some(kinds.into_iter().fold(0, |kinds, kind| kinds | kind.bit()));
         self
     }
 
-    /// Lets through events of the task or group of that path, and of what is in it. Those about no task, such as
-    /// [`EventKind::ShutdownRequested`], are left out.
+    /// Keeps only events of the task or group at `path`, and of everything in it. Events without a task, such as
+    /// [`EventKind::ShutdownRequested`], are dropped.
     pub fn within(mut self, path: impl Into<Arc<str>>) -> Self {
         self.filter.path = Some(path.into());
         self
     }
 
-    /// Sets how many events may wait while the stream is behind; the newest are lost beyond that. At least 1 does.
-    /// Default: 1024.
+    /// Sets the number of events that wait while the stream is behind. Beyond that the newest are lost. The minimum is
+    /// 1. Default: 1024.
     pub fn with_capacity(self, capacity: usize) -> Self {
         self.bus.exchange().resize_stream(&self.outlet, capacity.max(1));
         self
     }
 
-    /// The next event, or how many were lost; `None` once the supervisor has ended and all was read.
+    /// Returns the next event. `None` after the supervisor has ended and all events were read.
     ///
     /// # Errors
-    /// [`Lagged`], and the stream goes on.
+    /// [`Lagged`] with the number of lost events. The stream then continues.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing.
+    /// Dropping the future loses no event.
     pub async fn next(&mut self) -> Option<Result<Event, Lagged>> {
         poll_fn(|cx| self.poll_event(cx)).await
     }
@@ -121,7 +120,7 @@ impl EventStream {
                 }
             }
             if self.batch.is_some() {
-                // Errors of the user's are dropped with the batch.
+                // User errors are dropped with the batch.
                 let _ = drop_caught(self.batch.take());
             }
             match ready!(self.bus.exchange().poll_next(&self.outlet, cx)) {

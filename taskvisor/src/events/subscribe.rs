@@ -1,4 +1,4 @@
-//! Who is told.
+//! The `Subscribe` trait.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -8,14 +8,14 @@ use async_trait::async_trait;
 use super::Event;
 use super::delivery::Delivery;
 
-/// Is told what happens.
+/// Receives the events of a supervisor.
 ///
-/// Each subscriber has its own bounded queue and its own worker. One that is slow, pending or panicking delays nobody
-/// and loses only its own events; it is reported once a burst, with the count, as
+/// Each subscriber has its own bounded queue and its own worker. A slow, pending or panicking subscriber delays no task
+/// and loses only its own events. It is reported once in a burst, with the count, as
 /// [`SubscriberOverflow`](crate::EventKind::SubscriberOverflow) or
 /// [`SubscriberPanicked`](crate::EventKind::SubscriberPanicked).
 ///
-/// `#[subscriber]` makes one of an async function.
+/// `#[subscriber]` makes a subscriber from an async function.
 ///
 /// # Examples
 /// ```
@@ -36,26 +36,27 @@ use super::delivery::Delivery;
 /// ```
 #[async_trait]
 pub trait Subscribe: Send + Sync + 'static {
-    /// Takes one event. The next is handed over when this returns.
+    /// Handles one event. The next event is delivered when the future completes.
     ///
-    /// [`Event::task`] names the task, and in reports about a subscriber the subscriber.
+    /// [`Event::task`] is the path of the task; in reports about a subscriber, it is the name of the subscriber.
     async fn on_event(&self, event: &Event);
 
-    /// The name in reports about this subscriber. Default: the type's name.
+    /// Returns the name for reports about this subscriber. Default: the name of the type.
     fn name(&self) -> &str {
         std::any::type_name::<Self>()
     }
 
-    /// How many events may wait for this subscriber while it is behind; the newest are lost beyond that. One that has
-    /// caught up takes all that came together. Default: 1024. Zero is refused when the supervisor starts.
+    /// Returns the number of events that wait while this subscriber is behind. Beyond that the newest are lost. A
+    /// subscriber that has caught up receives all events that came together. Default: 1024. Zero is refused when the
+    /// supervisor starts.
     fn queue_capacity(&self) -> usize {
         1024
     }
 
-    /// Takes events until it has to wait in one. Not part of the API.
+    /// Handles events until the subscriber waits. Not part of the API.
     ///
-    /// Provided here so that there is one for each type: it is called for a batch, and calls `on_event` directly.
-    /// Inline, so that it is compiled beside the type, where `on_event` can be inlined in turn.
+    /// A provided method, so that it is compiled for each type: it is called for a batch, and calls `on_event`
+    /// directly, which can then be inlined.
     #[doc(hidden)]
     #[inline]
     fn __deliver<'a>(&'a self, delivery: &mut Delivery<'a>, cx: &mut Context<'_>) -> Poll<()> {
@@ -63,14 +64,14 @@ pub trait Subscribe: Send + Sync + 'static {
     }
 }
 
-/// A subscriber by value or shared.
+/// A subscriber, by value or shared.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a subscriber",
     label = "not a subscriber",
     note = "the subscriber beside a function under `#[subscriber]` is a struct: write `name {{ .. }}`"
 )]
 pub trait IntoSubscriber {
-    /// The shared subscriber.
+    /// Returns the shared subscriber.
     fn into_subscriber(self) -> Arc<dyn Subscribe>;
 }
 
@@ -101,7 +102,7 @@ impl IntoSubscriber for Arc<dyn Subscribe> {
     note = "wrap it in an `Arc`, or derive `Clone`"
 )]
 pub trait SubscriberState: Sized {
-    /// The copy that goes with the next event.
+    /// Returns the clone for the next event.
     #[must_use]
     fn for_event(&self) -> Self;
 }

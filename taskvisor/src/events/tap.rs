@@ -1,4 +1,4 @@
-//! Listeners of the test kit, which hear each event in the step that publishes it.
+//! Taps of the test kit, which see each event in the step that publishes it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex};
 use super::Event;
 use crate::sync::lock;
 
-/// Hears each event at once. It is called under the engine's locks: it copies what it wants, and returns.
+/// Sees each event at once. It is called under locks of the runtime: it copies what it needs, and returns.
 pub(crate) trait Tap: Send + Sync {
     fn hear(&self, event: &Event);
 }
 
-/// Those who listen.
+/// The open taps.
 #[derive(Default)]
 pub(crate) struct Taps {
     open: AtomicBool,
@@ -23,7 +23,7 @@ impl Taps {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// Lets `tap` hear what is published from now on, until it is closed or the supervisor is dropped.
+    /// Opens a tap for all events from now on, until it is closed or the supervisor is dropped.
     pub(crate) fn open(&self, tap: Arc<dyn Tap>) {
         lock(&self.taps).push(tap);
         self.open.store(true, Ordering::Relaxed);

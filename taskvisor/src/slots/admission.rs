@@ -1,21 +1,22 @@
-//! What to do with a submission whose slot is busy.
+//! The admission policies of slots.
 
 use std::fmt;
 
-/// What becomes of a submission whose slot is busy. An idle slot takes every one at once.
+/// The admission policy: what happens to a submission whose slot is busy. An idle slot accepts every submission at
+/// once.
 ///
-/// A slot is busy from the moment that it starts a task until that task has physically ended: while it runs, waits for
-/// its backoff or interval, or stops.
+/// A slot is busy from the start of a task until that task has terminated: while the task runs, waits for its backoff
+/// or interval, or stops.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AdmissionPolicy {
-    /// It waits its turn, first come, first served.
+    /// The submission waits in the queue, first come, first served.
     #[default]
     Queue,
-    /// The running task is told to stop, and this one is the next. One that came to replace it before, and still waits,
-    /// is rejected as superseded; those in the queue stay there.
+    /// The running task is requested to stop, and the submission is the next. An earlier submission that waits to
+    /// replace the task is rejected as superseded; submissions in the queue stay there.
     Replace,
-    /// It is rejected as busy.
+    /// The submission is rejected as busy.
     DropIfRunning,
 }
 

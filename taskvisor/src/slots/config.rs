@@ -1,9 +1,9 @@
-//! What the controller is configured with.
+//! The configuration of the controller.
 
 use super::{AdmissionPolicy, SlotSpec};
 use crate::supervisor::InvalidOption;
 
-/// How many submissions may wait.
+/// The limits of waiting submissions.
 ///
 /// # Examples
 /// ```
@@ -14,15 +14,15 @@ use crate::supervisor::InvalidOption;
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ControllerConfig {
-    /// How many submissions may wait in the queues of all slots together; [`submit`] waits in line while there are as
-    /// many. One that replaces waits beside the queues, and one whose slot is idle not at all: how many run at a time
-    /// is [`max_concurrent`]. Default: 1024.
+    /// The number of submissions that may wait in the queues of all slots together. Beyond that, [`submit`] waits for
+    /// room. A submission that replaces a task, and a submission to an idle slot, need no room; [`max_concurrent`]
+    /// limits how many run at a time. Default: 1024.
     ///
     /// [`submit`]: crate::SupervisorHandle::submit
     /// [`max_concurrent`]: crate::SupervisorConfig::max_concurrent
     pub queue_capacity: usize,
-    /// How many submissions may wait in the queue of a slot that does not set it. More are rejected as full, whether or
-    /// not there is room in all. Default: 100.
+    /// The number of submissions that may wait in the queue of a slot that sets none. Further submissions are rejected
+    /// as full. Default: 100.
     pub slot_capacity: usize,
 }
 
@@ -32,7 +32,7 @@ impl Default for ControllerConfig {
     }
 }
 
-/// All that a controller is set up with.
+/// The setup of a controller.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct ControllerSetup {
     pub(crate) config: ControllerConfig,
@@ -40,7 +40,7 @@ pub(crate) struct ControllerSetup {
 }
 
 impl ControllerSetup {
-    /// What a submission to that slot asks for that asks for nothing.
+    /// Returns the default admission policy of that slot.
     pub(crate) fn admission(&self, name: &str) -> AdmissionPolicy {
         self.slots.iter().find(|slot| slot.name() == name).map(SlotSpec::admission).unwrap_or_default()
     }
@@ -74,7 +74,7 @@ fn zero(subject: String, option: &'static str) -> InvalidOption {
     InvalidOption { subject, option, value: "0".into(), expected: "at least 1" }
 }
 
-/// Any name will do, also one that looks like a path.
+/// Any name is valid except an empty one, also a name that looks like a path.
 pub(crate) fn check_slot_name(name: &str) -> Result<(), InvalidOption> {
     if name.is_empty() {
         return Err(InvalidOption {

@@ -1,16 +1,16 @@
-//! Why a submission was not taken.
+//! The error of a refused submission.
 
 use std::sync::Arc;
 
 use crate::supervisor::{InvalidOption, RuntimeError};
 
-/// Why a submission was not even taken: there is no handle, and no event. What its slot makes of one that was taken is
-/// its [outcome](crate::TaskOutcome::Rejected).
+/// The error of a submission that was refused: there is no handle and no event. For an accepted submission, the
+/// decision of the slot is its [outcome](crate::TaskOutcome::Rejected).
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ControllerError {
-    /// As many submissions wait as `queue_capacity` allows. Only [`try_submit`](crate::SupervisorHandle::try_submit)
-    /// says so, where [`submit`](crate::SupervisorHandle::submit) waits.
+    /// The queues hold `queue_capacity` submissions. Only [`try_submit`](crate::SupervisorHandle::try_submit) returns
+    /// this; [`submit`](crate::SupervisorHandle::submit) waits.
     #[error("the controller's queue is full: {capacity} submissions wait already")]
     Full {
         /// The controller's `queue_capacity`.
@@ -19,16 +19,16 @@ pub enum ControllerError {
     /// The supervisor is shutting down or has been shut down.
     #[error("the supervisor is shutting down")]
     ShuttingDown,
-    /// The supervisor was used for the first time outside a Tokio runtime.
+    /// The call needs a Tokio runtime with timers, and there is none.
     #[error("no Tokio runtime: call this from a task or a thread of a Tokio runtime with time enabled")]
     NoRuntime,
-    /// A spec or a config holds a value that makes no sense.
+    /// A spec or a config holds an invalid value.
     #[error(transparent)]
     InvalidOption(Arc<InvalidOption>),
 }
 
 impl ControllerError {
-    /// A short, stable name of the kind of error, for metrics and logs.
+    /// Returns a short, stable name of the kind of error, for metrics and logs.
     #[must_use]
     pub const fn as_label(&self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ impl ControllerError {
     }
 }
 
-/// For a `main` that returns a [`RuntimeError`] and submits.
+/// Lets a `main` that returns a [`RuntimeError`] submit tasks.
 impl From<ControllerError> for RuntimeError {
     fn from(error: ControllerError) -> Self {
         match error {

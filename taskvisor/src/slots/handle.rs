@@ -1,4 +1,4 @@
-//! Handles of slots.
+//! The handle of a slot.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,10 +8,10 @@ use crate::runtime::Core;
 use crate::supervisor::RuntimeError;
 use crate::task::{IntoTaskSpec, TaskHandle};
 
-/// A slot: what is submitted to it runs one after another, never two at once.
+/// A handle of a slot. Tasks that are submitted to a slot run one after another, and never two at once.
 ///
-/// It comes from [`Tree::slot`](crate::Tree::slot), [`SupervisorHandle::slot`](crate::SupervisorHandle::slot), and from
-/// the `slots` of `supervise!`. Clones are cheap. Dropping the handle does nothing.
+/// [`Tree::slot`](crate::Tree::slot), [`SupervisorHandle::slot`](crate::SupervisorHandle::slot) and the `slots` of
+/// `supervise!` return it. Clones are cheap. Dropping the handle does nothing.
 ///
 /// # Examples
 /// ```
@@ -41,77 +41,78 @@ impl SlotHandle {
         Self { name: name.into(), admission: core.admission_of(name), core }
     }
 
-    /// The name of the slot.
+    /// Returns the name of the slot.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What [`submit`](Self::submit) asks for if the slot is busy: as declared, else [`AdmissionPolicy::Queue`].
+    /// Returns the admission policy of [`submit`](Self::submit): the declared one, or [`AdmissionPolicy::Queue`].
     pub fn admission(&self) -> AdmissionPolicy {
         self.admission
     }
 
-    /// Submits a task by the slot's own policy; see [`SupervisorHandle::submit`](crate::SupervisorHandle::submit).
+    /// Submits a task with the admission policy of the slot; see
+    /// [`SupervisorHandle::submit`](crate::SupervisorHandle::submit).
     ///
     /// # Errors
-    /// Those of [`SupervisorHandle::submit`](crate::SupervisorHandle::submit).
+    /// The errors of [`SupervisorHandle::submit`](crate::SupervisorHandle::submit).
     ///
     /// # Cancel safety
-    /// Until it is done, nothing is submitted.
+    /// Nothing is submitted until the call completes.
     pub async fn submit(&self, task: impl IntoTaskSpec) -> Result<TaskHandle, ControllerError> {
         self.submit_by(self.admission, task).await
     }
 
-    /// As [`submit`](Self::submit), but does not wait for room.
+    /// Like [`submit`](Self::submit), but fails instead of waiting for room.
     ///
     /// # Errors
-    /// Those of [`SupervisorHandle::try_submit`](crate::SupervisorHandle::try_submit).
+    /// The errors of [`SupervisorHandle::try_submit`](crate::SupervisorHandle::try_submit).
     pub fn try_submit(&self, task: impl IntoTaskSpec) -> Result<TaskHandle, ControllerError> {
         self.core.try_submit(self.spec(self.admission, task)).map(TaskHandle::new)
     }
 
-    /// As [`submit`](Self::submit), but waits its turn if the slot is busy.
+    /// Like [`submit`](Self::submit), with [`AdmissionPolicy::Queue`].
     ///
     /// # Errors
-    /// As [`submit`](Self::submit).
+    /// The same as for [`submit`](Self::submit).
     ///
     /// # Cancel safety
-    /// As [`submit`](Self::submit).
+    /// The same as for [`submit`](Self::submit).
     pub async fn queue(&self, task: impl IntoTaskSpec) -> Result<TaskHandle, ControllerError> {
         self.submit_by(AdmissionPolicy::Queue, task).await
     }
 
-    /// As [`submit`](Self::submit), but takes the place of the task that runs.
+    /// Like [`submit`](Self::submit), with [`AdmissionPolicy::Replace`].
     ///
     /// # Errors
-    /// As [`submit`](Self::submit).
+    /// The same as for [`submit`](Self::submit).
     ///
     /// # Cancel safety
-    /// As [`submit`](Self::submit).
+    /// The same as for [`submit`](Self::submit).
     pub async fn replace(&self, task: impl IntoTaskSpec) -> Result<TaskHandle, ControllerError> {
         self.submit_by(AdmissionPolicy::Replace, task).await
     }
 
-    /// As [`submit`](Self::submit), but is rejected if the slot is busy.
+    /// Like [`submit`](Self::submit), with [`AdmissionPolicy::DropIfRunning`].
     ///
     /// # Errors
-    /// As [`submit`](Self::submit).
+    /// The same as for [`submit`](Self::submit).
     ///
     /// # Cancel safety
-    /// As [`submit`](Self::submit).
+    /// The same as for [`submit`](Self::submit).
     pub async fn drop_if_running(&self, task: impl IntoTaskSpec) -> Result<TaskHandle, ControllerError> {
         self.submit_by(AdmissionPolicy::DropIfRunning, task).await
     }
 
-    /// Cancels all that is in the slot: those that wait at once, and the task that runs is told to stop and waited for.
-    /// What is submitted meanwhile is not concerned. Gives how many were told by this call.
+    /// Cancels all tasks in the slot: waiting submissions at once; the running task is requested to stop and waited
+    /// for. Later submissions are not affected. Returns the number of tasks that this call requested to stop.
     ///
     /// # Errors
     /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if the task that runs blocks its thread, as
     /// [`TaskHandle::cancel`] says.
     ///
     /// # Cancel safety
-    /// Once polled all are told, whether this is polled on or not.
+    /// The first poll requests the stops. Dropping the future after that only ends the wait.
     pub async fn cancel_all(&self) -> Result<usize, RuntimeError> {
         let (withdrawn, owner) = self.core.clear_slot(&self.name);
         let stopped = match owner {
@@ -121,14 +122,14 @@ impl SlotHandle {
         Ok(withdrawn + usize::from(stopped))
     }
 
-    /// How many submissions the slot has: the one that runs, and those that wait.
+    /// Returns the number of submissions in the slot: the running one, and the waiting ones.
     #[expect(clippy::len_without_is_empty, reason = "`is_idle` is the word for it")]
     #[must_use]
     pub fn len(&self) -> usize {
         self.core.slot_len(&self.name)
     }
 
-    /// Whether nothing runs in the slot, and nothing waits.
+    /// Returns `true` if no task runs or waits in the slot.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.len() == 0

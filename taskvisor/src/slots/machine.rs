@@ -1,4 +1,4 @@
-//! One slot: a plain state machine, which says who runs, who waits and who goes.
+//! The state machine of one slot: the owner, and the waiting jobs. Plain data.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use super::AdmissionPolicy;
 use crate::inspect::RejectReason;
 
-/// A slot: its owner, and the jobs that wait.
+/// A slot: its owner and the waiting jobs.
 ///
 /// ```text
 /// idle --submit--> running --replace--> stopping
@@ -16,7 +16,7 @@ use crate::inspect::RejectReason;
 #[derive(Debug)]
 pub(crate) struct Slot<O, J> {
     owner: Owner<O>,
-    /// Came to replace the owner, and goes before the queue.
+    /// The job that replaces the owner, ahead of the queue.
     next: Option<J>,
     queue: VecDeque<J>,
 }
@@ -25,11 +25,11 @@ pub(crate) struct Slot<O, J> {
 enum Owner<O> {
     Nobody,
     Running(O),
-    /// Was told to stop, to make way.
+    /// The owner was requested to stop, to make way.
     Stopping(O),
 }
 
-/// What a slot does, without with whom.
+/// The phase of a slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Phase {
     Idle,
@@ -47,14 +47,14 @@ impl fmt::Display for Phase {
     }
 }
 
-/// What becomes of a submission.
+/// The decision about a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// It owns the slot from now.
+    /// It owns the slot from now on.
     Start,
     /// It waits at the end of the queue.
     Wait,
-    /// It waits before the queue, instead of another that did. The owner is to be told to stop, unless it was.
+    /// It waits ahead of the queue, and supersedes an earlier one. The owner must be requested to stop, unless it was.
     Replace {
         displaces: bool,
         stops: bool,
@@ -64,7 +64,7 @@ pub(crate) enum Decision {
 }
 
 impl Decision {
-    /// Why the submission will not run, if that is decided.
+    /// Returns the reason of a rejection.
     pub(crate) fn rejection(self) -> Option<RejectReason> {
         match self {
             Self::Busy => Some(RejectReason::Busy),
@@ -73,7 +73,7 @@ impl Decision {
         }
     }
 
-    /// Whether one more waits then.
+    /// Returns `true` if one more submission waits after this decision.
     pub(crate) fn is_to_wait(self) -> bool {
         matches!(self, Self::Wait | Self::Replace { displaces: false, .. })
     }
@@ -86,12 +86,12 @@ impl<O, J> Default for Slot<O, J> {
 }
 
 impl<O, J> Slot<O, J> {
-    /// A slot that somebody owns, where nobody waits.
+    /// Creates a slot with an owner and no waiting job.
     pub(crate) fn of(owner: O) -> Self {
         Self { owner: Owner::Running(owner), ..Self::default() }
     }
 
-    /// What becomes of a submission, if up to `capacity` may wait in the queue.
+    /// Decides about a submission, if up to `capacity` jobs may wait in the queue.
     pub(crate) fn decide(&self, admission: AdmissionPolicy, capacity: usize) -> Decision {
         let stops = match self.owner {
             Owner::Nobody => return Decision::Start,
@@ -106,17 +106,17 @@ impl<O, J> Slot<O, J> {
         }
     }
 
-    /// Somebody owns the slot, which is idle.
+    /// Sets the owner of an idle slot.
     pub(crate) fn start(&mut self, owner: O) {
         self.owner = Owner::Running(owner);
     }
 
-    /// The job waits at the end of the queue.
+    /// Adds a job at the end of the queue.
     pub(crate) fn wait(&mut self, job: J) {
         self.queue.push_back(job);
     }
 
-    /// The job is the next, and the owner is stopping. Gives the one that was the next before.
+    /// Makes the job the next one, while the owner stops. Returns the job that was the next before.
     pub(crate) fn replace(&mut self, job: J) -> Option<J> {
         self.owner = match std::mem::replace(&mut self.owner, Owner::Nobody) {
             Owner::Running(owner) | Owner::Stopping(owner) => Owner::Stopping(owner),
@@ -125,13 +125,13 @@ impl<O, J> Slot<O, J> {
         self.next.replace(job)
     }
 
-    /// The owner has ended, and the slot is idle. Gives the next, which is to start.
+    /// Handles the end of the owner: the slot is idle. Returns the next job, which must start.
     pub(crate) fn release(&mut self) -> Option<J> {
         self.owner = Owner::Nobody;
         self.next.take().or_else(|| self.queue.pop_front())
     }
 
-    /// Takes out one that waits.
+    /// Removes one waiting job.
     pub(crate) fn withdraw(&mut self, is: impl Fn(&J) -> bool) -> Option<J> {
         if let Some(next) = self.next.take_if(|next| is(next)) {
             return Some(next);
@@ -140,7 +140,7 @@ impl<O, J> Slot<O, J> {
         self.queue.remove(position)
     }
 
-    /// Takes out all that wait, in their order.
+    /// Removes all waiting jobs, in order.
     pub(crate) fn withdraw_all(&mut self) -> impl Iterator<Item = J> + use<O, J> {
         self.next.take().into_iter().chain(std::mem::take(&mut self.queue))
     }
@@ -160,12 +160,12 @@ impl<O, J> Slot<O, J> {
         }
     }
 
-    /// How many wait in the queue.
+    /// Returns the number of jobs in the queue.
     pub(crate) fn queued(&self) -> usize {
         self.queue.len()
     }
 
-    /// How many wait, in the queue or before it.
+    /// Returns the number of waiting jobs, in the queue or ahead of it.
     pub(crate) fn waiting(&self) -> usize {
         usize::from(self.next.is_some()) + self.queue.len()
     }

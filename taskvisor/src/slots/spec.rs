@@ -1,14 +1,14 @@
-//! What is submitted, and what a slot is declared with.
+//! Submissions, and declarations of slots.
 
 use std::sync::Arc;
 
 use super::AdmissionPolicy;
 use crate::task::{IntoTaskSpec, TaskSpec};
 
-/// A task to be submitted to a slot.
+/// A submission: a task with its slot and its admission policy.
 ///
-/// The slot is the one of the task's name, unless [`with_slot`](Self::with_slot) says otherwise: tasks of different
-/// names that share a slot never run at once. A slot need not be declared.
+/// The slot has the name of the task, unless [`with_slot`](Self::with_slot) sets another. Tasks of different names that
+/// share a slot never run at once. A slot need not be declared.
 ///
 /// # Examples
 /// ```
@@ -41,44 +41,45 @@ pub struct ControllerSpec {
 }
 
 impl ControllerSpec {
-    /// If its slot is busy, the task waits its turn.
+    /// Creates a submission with [`AdmissionPolicy::Queue`]: if its slot is busy, the task waits in the queue.
     pub fn queue(task: impl IntoTaskSpec) -> Self {
         Self::new(AdmissionPolicy::Queue, task)
     }
 
-    /// If its slot is busy, the task takes the place of the one that runs.
+    /// Creates a submission with [`AdmissionPolicy::Replace`]: if its slot is busy, the task replaces the running one.
     pub fn replace(task: impl IntoTaskSpec) -> Self {
         Self::new(AdmissionPolicy::Replace, task)
     }
 
-    /// If its slot is busy, the task is rejected.
+    /// Creates a submission with [`AdmissionPolicy::DropIfRunning`]: if its slot is busy, the task is rejected.
     pub fn drop_if_running(task: impl IntoTaskSpec) -> Self {
         Self::new(AdmissionPolicy::DropIfRunning, task)
     }
 
-    /// A submission by a policy that is known when the program runs.
+    /// Creates a submission with an admission policy that is known at run time.
     pub fn new(admission: AdmissionPolicy, task: impl IntoTaskSpec) -> Self {
         Self { admission, slot: None, spec: task.into_task_spec() }
     }
 
-    /// Submits to the slot of that name, which can be anything but empty: a path, a key of a customer. Two things that
-    /// are not to share a slot need different names; mind what is lost where a name is made of a path that is no text.
+    /// Sets the name of the slot. It can be any text except an empty one, such as a path or the key of a customer.
+    /// Tasks that must not share a slot need different names: a lossy conversion of a path to text can make two names
+    /// equal.
     pub fn with_slot(mut self, name: impl Into<Arc<str>>) -> Self {
         self.slot = Some(name.into());
         self
     }
 
-    /// What becomes of the task if its slot is busy.
+    /// Returns the admission policy.
     pub fn admission(&self) -> AdmissionPolicy {
         self.admission
     }
 
-    /// The name of the slot: the one set here, else the task's name.
+    /// Returns the name of the slot: the one that was set, or the name of the task.
     pub fn slot(&self) -> &str {
         self.slot.as_deref().unwrap_or_else(|| self.spec.name())
     }
 
-    /// The task.
+    /// Returns the task.
     pub fn spec(&self) -> &TaskSpec {
         &self.spec
     }
@@ -88,12 +89,12 @@ impl ControllerSpec {
     }
 }
 
-/// A slot as declared: its name, the admission policy of submissions that set none, and how many may wait.
+/// The declaration of a slot: its name, its admission policy and its capacity.
 ///
-/// A declared slot takes submissions during the [`drain`](crate::SupervisorConfig::drain) of a shutdown, as others do
-/// not. Its tasks then stop before the tree does, and what waits is rejected when the drain is over. A slot that a
-/// child of the tree is [`after`](TaskSpec::with_after) outlives the tree: it takes submissions of that child until the
-/// child has terminated, as for a final report, and stops last.
+/// A declared slot accepts submissions during the [`drain`](crate::SupervisorConfig::drain) of a shutdown; other slots
+/// do not. After the drain its tasks stop before the tree does, and its waiting submissions are rejected. A slot that a
+/// child of the tree is [`after`](TaskSpec::with_after) outlives the tree: it accepts submissions of that child until
+/// the child has terminated, for example a final report, and stops last.
 ///
 /// # Examples
 /// ```
@@ -114,18 +115,18 @@ pub struct SlotSpec {
 }
 
 impl SlotSpec {
-    /// A slot of that name, which queues what is submitted while it is busy.
+    /// Declares a slot of that name with [`AdmissionPolicy::Queue`].
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self { name: name.into(), admission: AdmissionPolicy::default(), capacity: None }
     }
 
-    /// Sets what becomes of a task that is submitted while the slot is busy. Default: [`AdmissionPolicy::Queue`].
+    /// Sets the admission policy of submissions that set none. Default: [`AdmissionPolicy::Queue`].
     pub fn with_admission(mut self, admission: AdmissionPolicy) -> Self {
         self.admission = admission;
         self
     }
 
-    /// Sets how many may wait in its queue, at least 1. Default: the
+    /// Sets the number of submissions that may wait in its queue, at least 1. Default: the
     /// [`slot_capacity`](crate::ControllerConfig::slot_capacity) of the controller.
     pub fn with_capacity(mut self, capacity: usize) -> Self {
         self.capacity = Some(capacity);
@@ -137,12 +138,12 @@ impl SlotSpec {
         &self.name
     }
 
-    /// What becomes of a task that is submitted while the slot is busy.
+    /// Returns the admission policy.
     pub fn admission(&self) -> AdmissionPolicy {
         self.admission
     }
 
-    /// How many may wait in its queue, if it says so.
+    /// Returns the capacity of its queue, if it is set.
     pub fn capacity(&self) -> Option<usize> {
         self.capacity
     }

@@ -1,6 +1,6 @@
-//! Locks that outlive a panic, and lists of wakers.
+//! Locks that survive a panic, and lists of wakers.
 //!
-//! The models of the engine's protocols put their own primitives in place of these.
+//! The models in `models/` replace these primitives with those of loom.
 
 mod waiters;
 #[cfg(test)]
@@ -12,7 +12,7 @@ pub(crate) use std::sync::{Mutex, MutexGuard};
 
 pub(crate) use waiters::{WaitList, Waiters, wake_caught};
 
-/// Locks the mutex. No user code runs under a lock of this crate, so the data is whole even after a panic.
+/// Locks the mutex. No user code runs under a lock of this crate, so the data is consistent even after a panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,7 +1,7 @@
-//! The wakers of the futures that wait for one condition.
+//! The wakers of futures that wait for one condition.
 //!
-//! Unlike `tokio::sync::Notify`, each waker is called on its own inside [`catch`]: one that panics cannot take the
-//! wake-up of another with it.
+//! Unlike `tokio::sync::Notify`, each waker is woken inside its own [`catch`]: a waker that panics does not prevent the
+//! other wake-ups.
 
 use std::future::poll_fn;
 use std::mem;
@@ -10,9 +10,9 @@ use std::task::{Poll, Waker};
 use super::{AtomicU32, Mutex, Ordering, lock};
 use crate::panics::catch;
 
-/// Wakers by registration. Plain data, for use under a lock that exists already.
+/// Registered wakers. Plain data, for use under an existing lock.
 ///
-/// The first is kept in place, as most conditions have one waiter: it takes no allocation.
+/// The first waker is stored in place without an allocation, because most conditions have one waiter.
 #[derive(Default)]
 pub(crate) struct WaitList {
     last: u32,
@@ -23,8 +23,8 @@ pub(crate) struct WaitList {
 }
 
 impl WaitList {
-    /// Registers a waker, or renews the registration of `id`. Returns a waker that is replaced, to be dropped without
-    /// a lock.
+    /// Registers a waker, or updates the registration of `id`. Returns a replaced waker, to be dropped with no lock
+    /// held.
     #[must_use = "a waker is dropped with no lock held"]
     pub(crate) fn register(&mut self, id: &mut Option<u32>, waker: Waker) -> Option<Waker> {
         if let Some(known) = id.and_then(|id| self.find(id)) {
@@ -47,7 +47,7 @@ impl WaitList {
         self.more.as_mut()?.iter_mut().find(|(other, _)| *other == id).map(|(_, waker)| waker)
     }
 
-    /// Ends a registration. Returns its waker, to be dropped without a lock.
+    /// Ends a registration. Returns its waker, to be dropped with no lock held.
     #[must_use = "a waker is dropped with no lock held"]
     pub(crate) fn deregister(&mut self, id: u32) -> Option<Waker> {
         if self.first_id == id && self.first.is_some() {
@@ -62,12 +62,12 @@ impl WaitList {
         Some(waker)
     }
 
-    /// Takes all wakers out, to be woken without a lock. Later registrations get ids of their own.
+    /// Takes all wakers, to be woken with no lock held. Later registrations get new ids.
     pub(crate) fn take(&mut self) -> Self {
         Self { last: self.last, first_id: self.first_id, first: self.first.take(), more: self.more.take() }
     }
 
-    /// Wakes all, in the order of their registration. Called with no lock held.
+    /// Wakes all wakers in the order of their registration. Called with no lock held.
     #[inline]
     pub(crate) fn wake(self) {
         if let Some(first) = self.first {
@@ -79,12 +79,12 @@ impl WaitList {
     }
 }
 
-/// Wakes one waker of the user's; a panic of it ends here.
+/// Wakes one waker, and catches its panic.
 pub(crate) fn wake_caught(waker: Waker) {
     let _ = catch(|| waker.wake());
 }
 
-/// A [`WaitList`] with a lock of its own, which is a leaf: nothing else is locked under it.
+/// A [`WaitList`] with its own lock. The lock is a leaf: no other lock is taken under it, so it cannot deadlock.
 #[derive(Default)]
 pub(crate) struct Waiters {
     list: Mutex<WaitList>,
@@ -92,7 +92,7 @@ pub(crate) struct Waiters {
 }
 
 impl Waiters {
-    /// Waits until `look` finds something. It is asked again after each [`wake`](Self::wake), and once more after the
+    /// Waits until `look` returns a value. It is called again after each [`wake`](Self::wake), and once more after the
     /// waker is registered, so that no change is missed.
     pub(crate) async fn wait<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
         let mut place = Registration { waiters: self, id: None };
@@ -107,7 +107,7 @@ impl Waiters {
         .await
     }
 
-    /// How often [`wake`](Self::wake) was called, to wait for the next call of it.
+    /// Returns the number of calls of [`wake`](Self::wake), to wait for the next call.
     pub(crate) fn rings(&self) -> u32 {
         self.rings.load(Ordering::Acquire)
     }
@@ -117,7 +117,7 @@ impl Waiters {
         self.wait(|| (self.rings() != rings).then_some(())).await;
     }
 
-    /// Wakes all that wait. Called with no lock held.
+    /// Wakes all waiters. Called with no lock held.
     pub(crate) fn wake(&self) {
         self.rings.fetch_add(1, Ordering::AcqRel);
         let all = lock(&self.list).take();
