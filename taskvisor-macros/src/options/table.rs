@@ -82,6 +82,8 @@ macro_rules! options {
                 ),+)
             };
         }
+
+        pub(crate) use {options_of_tasks, places_of_options};
     };
 }
 
@@ -100,6 +102,7 @@ macro_rules! given {
         "yes"
     };
 }
+pub(crate) use given;
 
 /// One row, apart from its value.
 pub(crate) struct Row {
@@ -303,5 +306,3 @@ options! {
         does: "the function is not async, and runs on a thread of its own, below",
     }
 }
-
-pub(crate) use {given, options_of_tasks, places_of_options};

@@ -22,16 +22,14 @@ const RESET_AFTER: Duration = Duration::from_secs(10);
 /// and the setters of `TaskSpec`.
 macro_rules! options {
     (under $config:ident; $($name:ident: $type:ty = $default:expr => { $($method:tt)* })*) => {
-        /// What was set on a spec; the rest is inherited at registration.
+        /// What was set on a spec; the rest is inherited at registration. An option that was set to none is not inherited.
         #[derive(Clone, Default, PartialEq)]
-        #[expect(clippy::option_option, reason = "set to none is not the same as not set")]
         pub(crate) struct Overrides {
             $(pub(crate) $name: Option<$type>,)*
         }
 
         /// The settings that a registration runs by. Equal ones are shared between registrations.
         #[derive(Debug, Clone, PartialEq)]
-        #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
         pub(crate) struct Settings {
             $(pub(crate) $name: $type,)*
         }
