@@ -231,11 +231,11 @@ impl Core {
             return Ok(Arc::clone(self.plain.get_or_init(plain)));
         };
         if let Some(newest) = &*lock(&self.newest) {
-            if newest.said.has_settings_of(said) {
+            if newest.said.overrides == said.overrides {
                 return Ok(Arc::clone(&newest.settings));
             }
         }
-        let settings = said.resolve(&self.config);
+        let settings = said.overrides.resolve(&self.config);
         settings.check(name)?;
         let settings = Arc::new(settings);
         let newest = Newest { said: Arc::clone(said), settings: Arc::clone(&settings) };

@@ -264,7 +264,7 @@ impl Declared {
             restart: Some(self.restart),
             backoff: self.backoff,
             reset_after: self.reset_after,
-            max_retries: self.max_retries,
+            max_retries: self.max_retries.map(Some),
             ..Overrides::default()
         };
         overrides.resolve(config)

@@ -171,7 +171,7 @@ mod tests {
     use crate::supervisor::SupervisorConfig;
 
     fn settings(restart: RestartPolicy, max_retries: Option<u32>) -> Settings {
-        let overrides = Overrides { restart: Some(restart), max_retries, ..Overrides::default() };
+        let overrides = Overrides { restart: Some(restart), max_retries: Some(max_retries), ..Overrides::default() };
         overrides.resolve(&SupervisorConfig::default())
     }
 

@@ -354,10 +354,10 @@ fn all_settings() -> Vec<Settings> {
                 };
                 let overrides = Overrides {
                     restart: Some(restart),
-                    max_retries: (bits & 1 != 0).then_some(1),
-                    ready: if bits & 2 != 0 { Ready::Signal } else { Ready::Start },
+                    max_retries: (bits & 1 != 0).then_some(Some(1)),
+                    ready: (bits & 2 != 0).then_some(Ready::Signal),
                     initial_delay: (bits & 4 != 0).then_some(Duration::from_secs(1)),
-                    final_attempt: bits & 8 != 0,
+                    final_attempt: Some(bits & 8 != 0),
                     ..Overrides::default()
                 };
                 all.push(overrides.resolve(&SupervisorConfig::default()));
