@@ -1,8 +1,8 @@
-//! The options of a task, one row each.
+//! The options of a task, one row for each.
 //!
 //! A new option is a row here, and a row of the table in `taskvisor-macros/src/options/table.rs` if `#[task]` and
-//! `task(..)` are to take it. The runtime reads it from the [`Settings`] of a registration. What values and which
-//! combinations are refused is written in `settings`.
+//! `task(..)` accept it. The runtime reads it from the [`ResolvedPolicy`] of a registration. `policy` checks values and
+//! combinations.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,22 +15,23 @@ use crate::task::TaskSpec;
 /// The shortest healthy life that makes a failure count as the first again, unless it is set.
 const RESET_AFTER: Duration = Duration::from_secs(10);
 
-/// Makes [`Overrides`], [`Settings`] and the methods of [`TaskSpec`] from the rows.
+/// Makes [`Overrides`], [`ResolvedPolicy`] and the methods of [`TaskSpec`] from the rows.
 ///
 /// A row is `name: Type = default => { methods }`. `Type` is the type of the resolved value. `default` is the value
 /// where the spec sets none; it may use `config`, and the resolved values of the rows above. `methods` are the getter
 /// and the setters of `TaskSpec`.
 macro_rules! options {
     (under $config:ident; $($name:ident: $type:ty = $default:expr => { $($method:tt)* })*) => {
-        /// What was set on a spec; the rest is inherited at registration. An option that was set to none is not inherited.
+        /// What was set on a spec; the rest is inherited at registration. An option that was set to none is not
+        /// inherited.
         #[derive(Clone, Default, PartialEq)]
         pub(crate) struct Overrides {
             $(pub(crate) $name: Option<$type>,)*
         }
 
-        /// The settings that a registration runs by. Equal ones are shared between registrations.
+        /// The policy that a registration runs by. Equal ones are shared between registrations.
         #[derive(Debug, Clone, PartialEq)]
-        pub(crate) struct Settings {
+        pub(crate) struct ResolvedPolicy {
             $(pub(crate) $name: $type,)*
         }
 
@@ -38,17 +39,17 @@ macro_rules! options {
             /// Nothing is set.
             pub(crate) const NONE: Self = Self { $($name: None,)* };
 
-            pub(crate) fn resolve(&self, $config: &SupervisorConfig) -> Settings {
+            pub(crate) fn resolve(&self, $config: &SupervisorConfig) -> ResolvedPolicy {
                 $(let $name = match &self.$name {
                     Some(set) => set.clone(),
                     None => $default,
                 };)*
-                Settings { $($name,)* }
+                ResolvedPolicy { $($name,)* }
             }
 
-            /// The same settings as a spec that sets them all.
-            pub(crate) fn of(settings: &Settings) -> Self {
-                Self { $($name: Some(settings.$name.clone()),)* }
+            /// The same policy as a spec that sets them all.
+            pub(crate) fn of(policy: &ResolvedPolicy) -> Self {
+                Self { $($name: Some(policy.$name.clone()),)* }
             }
         }
 
@@ -73,12 +74,12 @@ options! {
     under config;
 
     restart: RestartPolicy = config.restart => {
-        /// When the task runs again. Default: [`RestartPolicy::OnFailure`].
+        /// Returns the restart policy. Default: [`RestartPolicy::OnFailure`].
         pub fn restart(&self) -> RestartPolicy {
-            self.settings().restart
+            self.policy().restart
         }
 
-        /// Sets when the task runs again.
+        /// Sets the restart policy.
         #[must_use]
         pub fn with_restart(self, restart: RestartPolicy) -> Self {
             self.set(|set| set.restart = Some(restart))
@@ -86,13 +87,14 @@ options! {
     }
 
     every: Option<Duration> = None => {
-        /// The fixed rate from start to start. Default: `None`.
+        /// Returns the period of the fixed rate. Default: `None`.
         pub fn every(&self) -> Option<Duration> {
-            self.settings().every
+            self.policy().every
         }
 
-        /// Runs the task at a fixed rate, from start to start; ticks that were missed are skipped. Needs
-        /// [`RestartPolicy::Always`] without an interval, and must not be zero. Failures wait for the backoff instead.
+        /// Runs the task at a fixed rate, from start to start. Missed ticks are skipped. Needs
+        /// [`RestartPolicy::Always`] without an interval, and must not be zero. After a failure, the task waits for its
+        /// backoff instead.
         #[must_use]
         pub fn with_every(self, every: Duration) -> Self {
             self.set(|set| set.every = Some(Some(every)))
@@ -100,12 +102,12 @@ options! {
     }
 
     initial_delay: Duration = Duration::ZERO => {
-        /// The pause before the first attempt. Default: zero.
+        /// Returns the delay before the first attempt. Default: zero.
         pub fn initial_delay(&self) -> Duration {
-            self.settings().initial_delay
+            self.policy().initial_delay
         }
 
-        /// Sets a pause before the first attempt.
+        /// Sets the delay before the first attempt.
         #[must_use]
         pub fn with_initial_delay(self, delay: Duration) -> Self {
             self.set(|set| set.initial_delay = Some(delay))
@@ -113,12 +115,12 @@ options! {
     }
 
     backoff: BackoffPolicy = config.backoff => {
-        /// The pause after a failure. Default: 100 ms, constant, no jitter.
+        /// Returns the backoff after a failure. Default: 100 ms, constant, no jitter.
         pub fn backoff(&self) -> BackoffPolicy {
-            self.settings().backoff
+            self.policy().backoff
         }
 
-        /// Sets the pause after a failure.
+        /// Sets the backoff after a failure.
         #[must_use]
         pub fn with_backoff(self, backoff: BackoffPolicy) -> Self {
             self.set(|set| set.backoff = Some(backoff))
@@ -126,13 +128,13 @@ options! {
     }
 
     reset_after: Duration = config.reset_after.unwrap_or(backoff.max.max(RESET_AFTER)) => {
-        /// How long an attempt must have lived for its failure to count as the first again. Default: the larger of
-        /// `backoff.max` and 10 s.
+        /// Returns the time that an attempt must have run for its failure to count as the first again. Default: the
+        /// larger of `backoff.max` and 10 s.
         pub fn reset_after(&self) -> Duration {
-            self.settings().reset_after
+            self.policy().reset_after
         }
 
-        /// Sets how long an attempt must have lived for its failure to count as the first again.
+        /// Sets the time that an attempt must have run for its failure to count as the first again.
         #[must_use]
         pub fn with_reset_after(self, lived: Duration) -> Self {
             self.set(|set| set.reset_after = Some(lived))
@@ -140,12 +142,12 @@ options! {
     }
 
     max_retries: Option<u32> = config.max_retries => {
-        /// How many failures in a row are retried. Default: `None`, any number.
+        /// Returns the number of consecutive failures that are retried. Default: `None`, no limit.
         pub fn max_retries(&self) -> Option<u32> {
-            self.settings().max_retries
+            self.policy().max_retries
         }
 
-        /// Sets how many failures in a row are retried; past that the task ends as exhausted.
+        /// Sets the number of consecutive failures that are retried. After one more failure the task ends as exhausted.
         #[must_use]
         pub fn with_max_retries(self, retries: u32) -> Self {
             self.set(|set| set.max_retries = Some(Some(retries)))
@@ -153,13 +155,13 @@ options! {
     }
 
     timeout: Option<Duration> = unless_zero(config.timeout) => {
-        /// How long an attempt may run. Default: `None`, any time.
+        /// Returns the timeout of an attempt. Default: `None`, no timeout.
         pub fn timeout(&self) -> Option<Duration> {
-            self.settings().timeout
+            self.policy().timeout
         }
 
-        /// Sets how long an attempt may run; `None` and zero are no timeout. Past it an attempt without a context is
-        /// dropped; one with a context or token is requested to stop, and has the time of
+        /// Sets the timeout of an attempt. `None` and zero mean no timeout. After the timeout, an attempt without a
+        /// context is dropped; an attempt with a context or token is requested to stop, and has the time of
         /// [`with_cleanup`](Self::with_cleanup).
         #[must_use]
         pub fn with_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
@@ -168,15 +170,15 @@ options! {
     }
 
     stop_timeout: Option<Duration> = config.stop_timeout => {
-        /// How long the task may take to end once requested to stop. Default: `None`, what is left of the supervisor's
-        /// grace.
+        /// Returns the time that the task has to end after a stop request. Default: `None`, its share of the
+        /// supervisor's grace.
         pub fn stop_timeout(&self) -> Option<Duration> {
-            self.settings().stop_timeout
+            self.policy().stop_timeout
         }
 
-        /// Sets how long the task may take to end once it is requested to stop; past it the attempt is aborted. Zero aborts
-        /// at once. In a shutdown the task has this time whole, whatever the [share](SupervisorConfig::grace) of its layer
-        /// is, as long as the grace lasts. Also bounds the clean-up after a timeout, unless
+        /// Sets the time that the task has to end after a stop request. After that the attempt is aborted; zero aborts
+        /// at once. During a shutdown the task has this time even if the [share](SupervisorConfig::grace) of its layer
+        /// is smaller, as long as the grace lasts. It also limits the clean-up after a timeout, unless
         /// [`with_cleanup`](Self::with_cleanup) does.
         #[must_use]
         pub fn with_stop_timeout(self, timeout: Duration) -> Self {
@@ -185,15 +187,15 @@ options! {
     }
 
     cleanup: Option<Duration> = config.cleanup => {
-        /// How long the clean-up after a timeout may take. Default: `None`, the stop timeout, or the smaller of 5 s and the
-        /// supervisor's grace where there is none.
+        /// Returns the time of the clean-up after a timeout. Default: `None`, the stop timeout, or the smaller of 5 s
+        /// and the supervisor's grace if there is none.
         pub fn cleanup(&self) -> Option<Duration> {
-            self.settings().cleanup
+            self.policy().cleanup
         }
 
-        /// Sets how long the clean-up after a timeout, an exceeded watchdog or start timeout, or the panic of a helper may
-        /// take; past it the attempt is dropped. Zero drops it at once. Default: the `stop_timeout`, or the smaller of 5 s
-        /// and the supervisor's grace where there is none.
+        /// Sets the time of the clean-up after a timeout, an exceeded watchdog or start timeout, or the panic of a
+        /// helper. After that the attempt is dropped; zero drops it at once. Default: the `stop_timeout`, or the
+        /// smaller of 5 s and the supervisor's grace if there is none.
         #[must_use]
         pub fn with_cleanup(self, time: Duration) -> Self {
             self.set(|set| set.cleanup = Some(Some(time)))
@@ -201,12 +203,12 @@ options! {
     }
 
     ready: Ready = Ready::Start => {
-        /// When the task counts as ready. Default: [`Ready::Start`].
+        /// Returns the condition of readiness. Default: [`Ready::Start`].
         pub fn ready(&self) -> Ready {
-            self.settings().ready
+            self.policy().ready
         }
 
-        /// Sets when the task counts as ready.
+        /// Sets the condition of readiness.
         #[must_use]
         pub fn with_ready(self, ready: Ready) -> Self {
             self.set(|set| set.ready = Some(ready))
@@ -214,14 +216,14 @@ options! {
     }
 
     start_timeout: Duration = config.start_timeout => {
-        /// How long a start may take. Default: 60 s.
+        /// Returns the time that a start may take. Default: 60 s.
         pub fn start_timeout(&self) -> Duration {
-            self.settings().start_timeout
+            self.policy().start_timeout
         }
 
         /// Sets how long a start may take, from when it is due until the task is ready, the wait for a permit included;
-        /// past it that start has failed with [`TaskError::Timeout`](crate::TaskError::Timeout). Applies to tasks that are
-        /// ready by [`Ready::Signal`], and to those that others are after. Must not be zero.
+        /// past it that start has failed with [`TaskError::Timeout`](crate::TaskError::Timeout). Applies to tasks that
+        /// are ready by [`Ready::Signal`], and to those that others are after. Must not be zero.
         #[must_use]
         pub fn with_start_timeout(self, timeout: Duration) -> Self {
             self.set(|set| set.start_timeout = Some(timeout))
@@ -231,11 +233,11 @@ options! {
     watchdog: Option<Duration> = None => {
         /// How long an attempt may be silent. Default: `None`, any time.
         pub fn watchdog(&self) -> Option<Duration> {
-            self.settings().watchdog
+            self.policy().watchdog
         }
 
-        /// Sets how long an attempt may go without [`heartbeat`](crate::TaskContext::heartbeat): past it, it is treated as
-        /// one that exceeded its timeout. Must not be zero.
+        /// Sets how long an attempt may go without [`heartbeat`](crate::TaskContext::heartbeat): past it, it is treated
+        /// as one that exceeded its timeout. Must not be zero.
         #[must_use]
         pub fn with_watchdog(self, silence: Duration) -> Self {
             self.set(|set| set.watchdog = Some(Some(silence)))
@@ -267,8 +269,8 @@ options! {
             self.overrides().significant == Some(true)
         }
 
-        /// The group is there for this task: it stops cleanly when the task ends for good in success. Not with the restart
-        /// policy `Always`.
+        /// The group is there for this task: it stops cleanly when the task ends for good in success. Not with the
+        /// restart policy `Always`.
         #[must_use]
         pub fn significant(self) -> Self {
             self.set(|set| set.significant = Some(true))
@@ -288,8 +290,8 @@ options! {
         }
 
         /// Begins one more attempt when a stop is requested while the task waits: for its backoff, its interval or its
-        /// initial delay. A task that works off a queue so gets a last turn. The attempt finds the reason of the stop in
-        /// its context, and is bounded as any other that is requested to stop. Not with the restart policy `Never`.
+        /// initial delay. A task that works off a queue so gets a last turn. The attempt finds the reason of the stop
+        /// in its context, and is bounded as any other that is requested to stop. Not with the restart policy `Never`.
         #[must_use]
         pub fn with_final_attempt(self) -> Self {
             self.set(|set| set.final_attempt = Some(true))
@@ -315,8 +317,8 @@ options! {
         }
 
         /// Keeps the state of the task out of the readiness of the service: while it waits for its backoff, or after it
-        /// ended in failure, [`Health`](crate::Health) names it and stays ready. For tasks that the service can do without
-        /// for a while.
+        /// ended in failure, [`Health`](crate::Health) names it and stays ready. For tasks that the service can do
+        /// without for a while.
         #[must_use]
         pub fn without_readiness(self) -> Self {
             self.set(|set| set.readiness = Some(false))
@@ -330,9 +332,9 @@ options! {
             self.overrides().metric_label.as_ref()?.as_deref()
         }
 
-        /// Sets the value of the label `task` in metrics. For tasks that are added at runtime, which by default share the
-        /// label of their group, or `dynamic`: there are as many series as there are labels, so give one to a kind of tasks
-        /// and not to each. Must not be empty. Without effect unless the feature `metrics` is on.
+        /// Sets the value of the label `task` in metrics. For tasks that are added at runtime, which by default share
+        /// the label of their group, or `dynamic`: there are as many series as there are labels, so give one to a kind
+        /// of tasks and not to each. Must not be empty. Without effect unless the feature `metrics` is on.
         #[must_use]
         pub fn with_metric_label(self, label: impl Into<Arc<str>>) -> Self {
             self.set(|set| set.metric_label = Some(Some(label.into())))

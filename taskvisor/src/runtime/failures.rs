@@ -192,7 +192,7 @@ impl Core {
 
 impl Cell {
     pub(super) fn counts_for_readiness(&self) -> bool {
-        self.settings().readiness && self.member().is_none_or(|member| member.group.counts_for_readiness())
+        self.policy().readiness && self.member().is_none_or(|member| member.group.counts_for_readiness())
     }
 }
 

@@ -351,7 +351,7 @@ impl Core {
         for child in root.children {
             if let What::Task(task) = child.what {
                 // A task that waits for its first start, or does not count for readiness, is not waited for.
-                let counts = task.settings.readiness && task.settings.initial_delay.is_zero();
+                let counts = task.policy.readiness && task.policy.initial_delay.is_zero();
                 let cell = self.cell(task, Origin::Declared { unready: unready && counts }, None);
                 registered.enter(registry, cell);
             }

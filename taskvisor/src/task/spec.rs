@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::definition::{Task, TaskRef};
 use crate::panics::Fenced;
-use crate::policy::{BackoffPolicy, Overrides, RestartPolicy, Settings};
+use crate::policy::{BackoffPolicy, Overrides, ResolvedPolicy, RestartPolicy};
 use crate::supervisor::SupervisorConfig;
 
 /// A task, its name and its options.
@@ -126,11 +126,11 @@ impl TaskSpec {
         self.said.as_ref().map_or(&Overrides::NONE, |said| &said.overrides)
     }
 
-    pub(crate) fn resolved(task: TaskRef, name: Arc<str>, settings: &Settings) -> Self {
+    pub(crate) fn resolved(task: TaskRef, name: Arc<str>, policy: &ResolvedPolicy) -> Self {
         Self {
             task: Fenced::new(task),
             name: Some(name),
-            said: Some(Arc::new(Said { overrides: Overrides::of(settings), after: Vec::new() })),
+            said: Some(Arc::new(Said { overrides: Overrides::of(policy), after: Vec::new() })),
         }
     }
 
@@ -145,7 +145,7 @@ impl TaskSpec {
     }
 
     /// What it sets, and the documented defaults.
-    pub(crate) fn settings(&self) -> Settings {
+    pub(crate) fn policy(&self) -> ResolvedPolicy {
         self.overrides().resolve(&SupervisorConfig::default())
     }
 }

@@ -347,12 +347,12 @@ impl GroupCell {
         if is_elsewhere {
             inbox.elsewhere.insert(key, runtime.clone());
         }
-        let settings = cell.settings();
+        let policy = cell.policy();
         let child = Child {
-            critical: settings.critical,
-            significant: settings.significant,
+            critical: policy.critical,
+            significant: policy.significant,
             layers: 1,
-            uncounted: !settings.readiness,
+            uncounted: !policy.readiness,
         };
         self.ring(inbox, Input::Add { key, child, takes_place: place.is_some() }, None);
         if is_elsewhere {

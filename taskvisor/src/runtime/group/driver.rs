@@ -23,7 +23,7 @@ use super::plan::{self, Note, Why};
 use super::window::Limit;
 use crate::inspect::{TaskOutcome, TaskState};
 use crate::panics::{catch, drop_caught};
-use crate::policy::{RestartPolicy, Settings};
+use crate::policy::{ResolvedPolicy, RestartPolicy};
 use crate::supervisor::StopLimit;
 use crate::task::TaskError;
 use crate::tree::{Declared, FailureChain};
@@ -71,7 +71,7 @@ struct Driver {
 struct Live {
     group: Arc<GroupCell>,
     machine: Machine,
-    settings: Settings,
+    policy: ResolvedPolicy,
     /// The origin of the time of machine and plan.
     start: Instant,
     /// The begin of the current run.
@@ -121,13 +121,13 @@ impl Drop for Driver {
 
 impl Live {
     fn new(group: Arc<GroupCell>) -> Self {
-        let settings = group.declared.settings(&group.core.config);
-        let machine = Machine::new(rules(&group.declared, group.position.is_none(), settings.restart));
+        let policy = group.declared.policy(&group.core.config);
+        let machine = Machine::new(rules(&group.declared, group.position.is_none(), policy.restart));
         let start = Instant::now();
         Self {
             group,
             machine,
-            settings,
+            policy,
             start,
             began: start,
             streak: 0,
@@ -350,7 +350,7 @@ impl Live {
             return Follow::End;
         }
         let facts = Facts {
-            settings: &self.settings,
+            policy: &self.policy,
             request: Request::Nothing,
             late: false,
             streak: self.streak,
@@ -361,7 +361,7 @@ impl Live {
         let next = decide(&facts, ending);
         #[cfg(feature = "test-util")]
         let next =
-            self.group.core.test_hooks.redrawn(next, &self.settings.backoff, self.group.path(), self.group.restarts());
+            self.group.core.test_hooks.redrawn(next, &self.policy.backoff, self.group.path(), self.group.restarts());
         match next {
             Next::End(outcome) => {
                 self.outcome = Some(outcome);
@@ -376,7 +376,7 @@ impl Live {
                 self.streak = streak;
                 observe::group_failed(&self.group, &error, streak, delay);
                 let _ = drop_caught(error);
-                if let Some(warning) = of_retries(self.group.declared().critical, self.settings.max_retries, streak) {
+                if let Some(warning) = of_retries(self.group.declared().critical, self.policy.max_retries, streak) {
                     self.group.core.warn(self.group.path(), warning);
                 }
                 self.group.set_state(TaskState::Backoff);

@@ -166,7 +166,7 @@ impl Actor {
 
     fn begin(&mut self) {
         let Some((task, attempt)) = self.cell.begin() else { return self.take_turn(Duration::ZERO) };
-        if self.cell.settings().every.is_some() {
+        if self.cell.policy().every.is_some() {
             self.begin_on_grid();
         }
         self.observed.begin(&self.cell, shown(attempt));
@@ -241,7 +241,7 @@ impl Actor {
             if let Some(guards) = &mut self.guards {
                 guards.attempt_goes_on(&self.cell);
             }
-            if let (Cut::Not, Some(timeout)) = (attempt.cut, self.cell.settings().timeout) {
+            if let (Cut::Not, Some(timeout)) = (attempt.cut, self.cell.policy().timeout) {
                 self.timer.set(timeout);
                 self.timer.set_sooner_than(attempt.stop_by());
             }
@@ -296,7 +296,7 @@ impl Actor {
         if attempt.stop_by().is_some_and(|stop_by| stop_by <= Instant::now()) {
             return self.abort(cx);
         }
-        match (attempt.cut, self.cell.settings().timeout) {
+        match (attempt.cut, self.cell.policy().timeout) {
             (Cut::Not, Some(timeout)) => self.exceeds(timeout, cx),
             (Cut::Requested, _) => self.abort(cx),
             // The violation is known already; that the clean-up took too long adds nothing.
@@ -426,7 +426,7 @@ impl Actor {
                 Duration::ZERO
             }
             Next::Repeat(delay) => {
-                if let (Some(grid), Some(every), Some(ticks)) = (&mut self.grid, self.cell.settings().every, &ticks) {
+                if let (Some(grid), Some(every), Some(ticks)) = (&mut self.grid, self.cell.policy().every, &ticks) {
                     grid.due = ticks.next(every);
                 }
                 delay
@@ -462,7 +462,7 @@ impl Future for Actor {
             match actor.step {
                 Step::New => {
                     actor.cell.listen(cx.waker());
-                    let delay = actor.cell.settings().initial_delay;
+                    let delay = actor.cell.policy().initial_delay;
                     if delay.is_zero() && actor.cell.member().is_none() && !actor.cell.has_news() {
                         actor.step = Step::Due { gave_way: false };
                         continue;

@@ -1,9 +1,9 @@
 //! The values and combinations of options that are refused.
 
-use super::{BackoffPolicy, Ready, RestartPolicy, Settings};
+use super::{BackoffPolicy, Ready, ResolvedPolicy, RestartPolicy};
 use crate::supervisor::InvalidOption;
 
-impl Settings {
+impl ResolvedPolicy {
     pub(crate) fn check(&self, name: &str) -> Result<(), InvalidOption> {
         let subject = || format!("task `{name}`");
         let invalid = |option, value, expected| Err(InvalidOption { subject: subject(), option, value, expected });
