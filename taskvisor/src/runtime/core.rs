@@ -218,7 +218,7 @@ impl Core {
             };
             catch(check).map_err(|_| RuntimeError::NoRuntime)?;
             if self.timed.set(runtime.id()).is_ok() {
-                observe::first_use();
+                observe::describe();
             }
         }
         Ok(runtime)

@@ -50,7 +50,7 @@ pub struct Group {
     pub(crate) critical: bool,
     pub(crate) significant: bool,
     /// The depth of nested groups, this one included.
-    depth: u32,
+    pub(super) depth: u32,
     /// If `true`, the states of its tasks count for the readiness of the service.
     pub(crate) readiness: bool,
 }
@@ -111,39 +111,27 @@ impl Group {
     /// group, and the group fails. A restart of several siblings counts once. `within` must not be zero. Default: no
     /// limit.
     pub fn with_limit(mut self, max_restarts: u32, within: Duration) -> Self {
-        self.set_limit(max_restarts, within);
-        self
-    }
-
-    pub(crate) fn set_limit(&mut self, max_restarts: u32, within: Duration) {
         self.limit = Some((max_restarts, within));
+        self
     }
 
     /// Adds a task.
     pub fn task(mut self, task: impl IntoTaskSpec) -> Self {
-        self.add_task(task.into_task_spec());
+        self.children.push(ChildSpec::Task(task.into_task_spec()));
         self
     }
 
     /// Adds tasks.
     pub fn tasks(mut self, tasks: impl IntoIterator<Item = impl IntoTaskSpec>) -> Self {
-        tasks.into_iter().for_each(|task| self.add_task(task.into_task_spec()));
+        self.children.extend(tasks.into_iter().map(|task| ChildSpec::Task(task.into_task_spec())));
         self
-    }
-
-    pub(crate) fn add_task(&mut self, task: TaskSpec) {
-        self.children.push(ChildSpec::Task(task));
     }
 
     /// Adds a group.
     pub fn group(mut self, group: Self) -> Self {
-        self.add_group(group);
-        self
-    }
-
-    pub(crate) fn add_group(&mut self, group: Self) {
         self.depth = self.depth.max(group.depth.saturating_add(1));
         self.children.push(ChildSpec::Group(Arc::new(Declared::new(group))));
+        self
     }
 
     /// Starts the group when these siblings are ready, and stops it before them. The siblings must be declared before
@@ -215,11 +203,6 @@ impl Group {
     pub fn without_readiness(mut self) -> Self {
         self.readiness = false;
         self
-    }
-
-    /// The depth of nested groups, this one included.
-    pub(crate) fn depth(&self) -> u32 {
-        self.depth
     }
 }
 
