@@ -1,6 +1,5 @@
 //! The declaration of a group.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +34,7 @@ use crate::task::{IntoTaskSpec, TaskSpec};
 ///     .build();
 /// assert_eq!(tree.group("store").child("pool").path(), "store/pool");
 /// ```
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 #[must_use = "a group does nothing until it is part of a tree"]
 pub struct Group {
     pub(crate) name: Arc<str>,
@@ -56,19 +55,10 @@ pub struct Group {
 }
 
 /// A declared child of a group. A nested group is already in its shared form, so that no walk recurses.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) enum ChildSpec {
     Task(TaskSpec),
     Group(Arc<Declared>),
-}
-
-impl fmt::Debug for ChildSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Task(spec) => spec.fmt(f),
-            Self::Group(group) => group.fmt(f),
-        }
-    }
 }
 
 impl Group {
@@ -220,21 +210,7 @@ pub(crate) fn check_name(subject: &str, name: &str) -> Result<(), InvalidOption>
     Err(InvalidOption { subject: subject.into(), option: "name", value: format!("{name:?}"), expected })
 }
 
-impl fmt::Debug for Group {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Group")
-            .field("name", &self.name)
-            .field("strategy", &self.strategy)
-            .field("limit", &self.limit)
-            .field("after", &self.after)
-            .field("restart", &self.restart)
-            .field("backoff", &self.backoff)
-            .field("reset_after", &self.reset_after)
-            .field("max_retries", &self.max_retries)
-            .field("critical", &self.critical)
-            .field("significant", &self.significant)
-            .field("readiness", &self.readiness)
-            .field("children", &self.children)
-            .finish_non_exhaustive()
-    }
+/// Joins the path of a group and the name of a child.
+pub(crate) fn join(path: &str, name: &str) -> Arc<str> {
+    if path.is_empty() { name.into() } else { format!("{path}/{name}").into() }
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::super::task::{ABORT, Bound, Cell, Stage, StopBy};
 use super::cell::GroupCell;
 use super::children::{Epoch, Key};
+use super::machine::Input;
 use crate::inspect::TaskState;
 use crate::panics::drop_caught;
 use crate::tree::FailureChain;
@@ -77,7 +78,7 @@ impl Member {
     pub(super) fn resume(&self, epoch: Epoch) {
         match self {
             Self::Task(cell) => cell.resume(epoch),
-            Self::Group(group) => group.resume(epoch),
+            Self::Group(group) => group.send(Input::Resume(epoch), None),
         }
     }
 
@@ -91,7 +92,7 @@ impl Member {
                 given_up_at(bound, now)
             }
             Self::Group(group) => {
-                group.hold(epoch, by);
+                group.send(Input::Hold(epoch), Some(by));
                 None
             }
         }

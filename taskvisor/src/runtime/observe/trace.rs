@@ -209,7 +209,7 @@ pub(super) fn removed(cell: &Cell) {
 pub(super) fn not_run(cell: &Cell) {
     tell(|| {
         let slot = cell.slot().map(|slot| &**slot);
-        let outcome = cell.known_outcome();
+        let outcome = cell.try_outcome();
         let reason = match &outcome {
             Some(TaskOutcome::Rejected { reason }) => RejectReason::as_label(reason),
             _ => "canceled",
