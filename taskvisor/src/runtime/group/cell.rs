@@ -302,7 +302,7 @@ impl GroupCell {
     pub(super) fn forget(&self, key: Key) {
         let (gone, handle) = {
             let mut inbox = self.lock();
-            (inbox.members.remove_added(key), inbox.elsewhere.remove(&key))
+            (inbox.members.added.remove(&key), inbox.elsewhere.remove(&key))
         };
         drop(handle);
         let _ = drop_caught(gone);
@@ -328,7 +328,7 @@ impl GroupCell {
         let Some(offered) = offered.take() else { return Err(Refused::Closed) };
         let key = inbox.members.next_key();
         let cell = make(offered, key);
-        inbox.members.add(key, Member::Task(Arc::clone(&cell)));
+        inbox.members.added.insert(key, Member::Task(Arc::clone(&cell)));
         let is_elsewhere = inbox.home.is_some_and(|home| home != runtime.id());
         if is_elsewhere {
             inbox.elsewhere.insert(key, runtime.clone());

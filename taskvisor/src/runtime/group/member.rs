@@ -23,7 +23,7 @@ pub(in crate::runtime) enum Member {
 /// The current registrations of the declared children, and of the added children that have not ended.
 pub(super) struct Members {
     pub(super) declared: Vec<Option<Member>>,
-    added: BTreeMap<Key, Member>,
+    pub(super) added: BTreeMap<Key, Member>,
     next: Key,
     /// `true` if the group was requested to stop for good.
     pub(super) stopped: bool,
@@ -38,14 +38,6 @@ impl Members {
         let key = self.next;
         self.next += 1;
         key
-    }
-
-    pub(super) fn add(&mut self, key: Key, member: Member) {
-        self.added.insert(key, member);
-    }
-
-    pub(super) fn remove_added(&mut self, key: Key) -> Option<Member> {
-        self.added.remove(&key)
     }
 
     pub(super) fn get(&self, key: Key) -> Option<&Member> {

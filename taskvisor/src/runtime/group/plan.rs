@@ -141,7 +141,7 @@ pub(crate) struct Plan {
     epoch: Epoch,
     /// `true` for a group without declared children, which runs until it is requested to stop.
     stays: bool,
-    is_root: bool,
+    pub(super) is_root: bool,
     /// `true` if no further attempt may begin, because a parent stops.
     retired: bool,
     /// The number of children that have not ended.
@@ -199,11 +199,6 @@ impl Plan {
         }
     }
 
-    /// Creates the plan of a root, which does not stop by itself.
-    pub(crate) fn of_root(self) -> Self {
-        Self { is_root: true, ..self }
-    }
-
     /// Returns the last epoch.
     pub(crate) fn epoch(&self) -> Epoch {
         self.epoch
@@ -218,11 +213,6 @@ impl Plan {
         self.unready += usize::from(!child.uncounted);
         self.awaited += usize::from(!child.uncounted);
         self.startable.push(key);
-    }
-
-    /// Notes that a child ended before it was started.
-    pub(crate) fn ended_early(&mut self, key: Key, end: End) {
-        self.ended(key, end);
     }
 
     /// Returns the actions that are possible at `now`.
@@ -425,7 +415,7 @@ impl Plan {
         self.slots.added.values_mut().for_each(|slot| slot.altitude = altitude);
     }
 
-    fn ended(&mut self, key: Key, end: End) {
+    pub(super) fn ended(&mut self, key: Key, end: End) {
         let Some(slot) = self.slots.get(key) else { return };
         if slot.place == Place::Ended {
             return;
