@@ -44,7 +44,7 @@ const MUTANTS: [Mutant; 10] = [
         "close_without_sharing",
         &[(
             "exchange",
-            "        let shared = self.share_and(Open::close, Lane::close);\n",
+            "        let shared = self.share_and(Open::close, |lane, ()| lane.close());\n",
             "        lock(&self.open).close();\n        let shared = Shared::default();\n        \
              self.workers.iter().for_each(|outlet| lock(&outlet.lane).close());\n        self.shared(&[]);\n",
         )],
@@ -54,9 +54,9 @@ const MUTANTS: [Mutant; 10] = [
         "claim_in_two_steps",
         &[(
             "crew",
-            "!self.places[*place].swap(true, Ordering::AcqRel)",
-            "!self.places[*place].load(Ordering::Acquire) && {\n            \
-             self.places[*place].store(true, Ordering::Release);\n            true\n        }",
+            "!self.duties[*duty].swap(true, Ordering::AcqRel)",
+            "!self.duties[*duty].load(Ordering::Acquire) && {\n            \
+             self.duties[*duty].store(true, Ordering::Release);\n            true\n        }",
         )],
     ),
     // A worker that dies takes what it had in hand with it.
@@ -71,10 +71,10 @@ const MUTANTS: [Mutant; 10] = [
             (
                 "duty",
                 "        let exchange = self.host.as_ref();\n        if let (Some(lane)",
-                "        let exchange = self.host.as_ref();\n        exchange.crew().leave(self.place);\n        \
+                "        let exchange = self.host.as_ref();\n        exchange.crew().leave(self.index);\n        \
              if let (Some(lane)",
             ),
-            ("duty", "        exchange.crew().leave(self.place);\n        // Whoever", "        // Whoever"),
+            ("duty", "        exchange.crew().leave(self.index);\n        // Waiters", "        // Waiters"),
         ],
     ),
     // A stream that is opened lets what is published later overtake what it takes from `open`.

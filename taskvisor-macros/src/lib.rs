@@ -69,26 +69,8 @@ use proc_macro::TokenStream;
 /// | option | takes | when not given anywhere | what it does |
 /// |---|---|---|---|
 /// | `name` | string | the function's name | what events, logs and calls name the task by |
-/// | `restart` | `"never"`, `"on_failure"`, `"always"` | `"on_failure"` | when a task that ended runs again |
-/// | `interval` | duration | only yields | the wait from the end of a run to the next start; needs `"always"` |
-/// | `every` | duration | - | starts at a fixed rate, skipping what was missed; needs `"always"` |
-/// | `initial_delay` | duration | none | the wait before the first run |
-/// | `timeout` | duration | none | how long an attempt may take |
-/// | `stop_timeout` | duration | its share of what is left of `grace` | how long the task may take to end once told to |
-/// | `cleanup` | duration | the `stop_timeout`, else the smaller of 5 s and `grace` | how long the clean-up after a timeout may take |
-/// | `start_timeout` | duration | `"60s"` | how long a start may take, if the task is ready by signal or others are after it |
-/// | `ready` | `"start"`, `"signal"`, `"completed"` | `"start"` | what makes the task ready: an attempt has begun, or has called `ready()` on its `TaskContext`, or the task has ended in success |
-/// | `watchdog` | duration | none | how long an attempt may go without `heartbeat()` on its `TaskContext`; past it, it has timed out |
-/// | `max_retries` | number | unlimited | how many failures in a row are retried |
-/// | `retry_if` | path of a function | all are | which failures are retried: it gets `&E` and returns `bool`. Where it says false the task ends as fatal, with the error as `TaskError::Permanent` |
-/// | `backoff` | list, below | see below | the wait before a retry |
-/// | `critical` | alone, or `true` or `false` | `false` | its end in failure, for good, fails its group |
-/// | `significant` | alone, or `true` or `false` | `false` | its end in success, for good, ends its group; not with `"always"` |
-/// | `final_attempt` | alone, or `true` or `false` | `false` | a stop that is requested while the task waits begins one more attempt; not with `"never"` |
-/// | `readiness` | `true` or `false` | `true` | its state counts for the readiness of the service: with `false`, health names it and stays ready |
-/// | `metric_label` | string | its path; `dynamic` for a task that is added at runtime | the label `task` in metrics |
-/// | `blocking` | alone, or `true` or `false` | `false` | the function is not async, and runs on a thread of its own, below |
 /// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
+#[doc = options::options_of_tasks!()]
 ///
 /// `backoff(..)` is one unit: what is not given in it is the default, and not inherited.
 ///
@@ -307,30 +289,12 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// | option | `#[task(..)]` | `task(..)` | `group(..)` | `defaults(..)` |
 /// |---|---|---|---|---|
-/// | `restart` | yes | yes | yes | yes |
-/// | `interval` | yes | yes | - | yes |
-/// | `every` | yes | yes | - | - |
-/// | `initial_delay` | yes | yes | - | - |
-/// | `timeout` | yes | yes | - | yes |
-/// | `stop_timeout` | yes | yes | - | yes |
-/// | `cleanup` | yes | yes | - | yes |
-/// | `start_timeout` | yes | yes | - | yes |
-/// | `ready` | yes | yes | - | - |
-/// | `watchdog` | yes | yes | - | - |
-/// | `max_retries` | yes | yes | yes | yes |
-/// | `backoff` | yes | yes | yes | yes |
-/// | `critical` | yes | yes | yes | - |
-/// | `significant` | yes | yes | yes | - |
-/// | `final_attempt` | yes | yes | - | - |
-/// | `readiness` | yes | yes | yes | - |
-/// | `metric_label` | yes | yes | - | - |
 /// | `name` | yes | yes | - | - |
-/// | `blocking` | yes | - | - | - |
-/// | `retry_if` | yes | - | - | - |
 /// | `crate` | yes | - | - | - |
 /// | `after` | - | yes | yes | - |
 /// | `strategy` | - | - | yes | - |
 /// | `tasks` | - | - | yes | - |
+#[doc = options::places_of_options!()]
 ///
 /// The names in one list must differ. Where they are written in the list, or are those of `#[task]` structs as in
 /// `ping { .. }`, two that are the same do not compile; other entries are looked at when the tree starts.

@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use proc_macro2::Ident;
-use quote::ToTokens;
 use syn::{Expr, LitStr};
 
 use crate::argument::{self, Form, List};
+use crate::options::Held;
 use crate::reader::{Given, Reader, Value};
 use crate::suggest;
 
@@ -30,8 +30,8 @@ pub(crate) enum Read<T> {
     Switch(Slot<T, bool>),
     /// `key = ".."`, or an expression
     Text(Slot<T, LitStr>),
-    /// `key`, `key = true` or `key = false`, known when the program is compiled
-    Flag(Slot<T, bool>),
+    /// As the option itself reads it
+    Held(fn(&mut T) -> &mut dyn Held),
     /// `key = value`, of a kind of its own
     Value(fn(&mut T, &Ident, &Expr, &mut Reader)),
     /// `key(..)`
@@ -76,19 +76,20 @@ impl<T> Key<T> {
             (Read::Factor(slot), Form::Value(value)) => keep(slot(target), key, reader.factor(key, value)),
             (Read::Switch(slot), Form::Value(value)) => keep(slot(target), key, reader.switch(key, value)),
             (Read::Text(slot), Form::Value(value)) => keep(slot(target), key, reader.text(key, value)),
-            (Read::Flag(slot), Form::Value(value)) => keep(slot(target), key, reader.flag(key, value)),
-            (Read::Flag(slot), Form::Word) => keep(slot(target), key, Value::Known(true, key.to_token_stream())),
+            (Read::Held(slot), form) => {
+                if let Err(kind) = slot(target).read(key, form, reader) {
+                    self.refuse(key, kind, reader);
+                }
+            }
             (Read::Value(read), Form::Value(value)) => read(target, key, value, reader),
             (Read::List(read), Form::List(list)) => read(target, key, list, reader),
-            (expected, _) => {
-                let kind = match expected {
-                    Read::List(_) => "takes a list",
-                    Read::Flag(_) => "takes no list",
-                    _ => "takes a value",
-                };
-                reader.errors.push(key, format!("`{key}` {kind}: `{}`", self.row.usage));
-            }
+            (Read::List(_), _) => self.refuse(key, "takes a list", reader),
+            _ => self.refuse(key, "takes a value", reader),
         }
+    }
+
+    fn refuse(&self, key: &Ident, kind: &str, reader: &mut Reader) {
+        reader.errors.push(key, format!("`{key}` {kind}: `{}`", self.row.usage));
     }
 }
 
@@ -99,14 +100,7 @@ fn keep<V>(slot: &mut Option<Given<V>>, key: &Ident, value: Value<V>) {
 impl<T> Table<T> {
     /// Reads every argument of `list` into `target`. What is wrong with one leaves the others be.
     pub(crate) fn read<'a>(&self, list: impl IntoIterator<Item = &'a Expr>, target: &mut T, reader: &mut Reader) {
-        let all = self.keys.iter().map(|key| key.row).collect();
-        let mut rows = Rows { noun: self.noun, all, misplaced: self.misplaced, seen: Vec::new() };
-        for argument in list {
-            let found = rows.find(argument, reader);
-            if let Some((row, key, form)) = found.and_then(|(at, key, form)| Some((self.keys.get(at)?, key, form))) {
-                row.read(&key, &form, target, reader);
-            }
-        }
+        read(self.noun, self.keys, self.misplaced, list, target, reader);
     }
 
     /// What there is, for the tests of the documentation.
@@ -116,15 +110,34 @@ impl<T> Table<T> {
     }
 }
 
+/// Reads a list of these keys, as [`Table::read`] does.
+pub(crate) fn read<'a, T>(
+    noun: &'static str,
+    keys: &[&Key<T>],
+    misplaced: &[&Misplaced],
+    list: impl IntoIterator<Item = &'a Expr>,
+    target: &mut T,
+    reader: &mut Reader,
+) {
+    let all = keys.iter().map(|key| key.row).collect();
+    let mut rows = Rows { noun, all, misplaced, seen: Vec::new() };
+    for argument in list {
+        let found = rows.find(argument, reader);
+        if let Some((row, key, form)) = found.and_then(|(at, key, form)| Some((keys.get(at)?, key, form))) {
+            row.read(&key, &form, target, reader);
+        }
+    }
+}
+
 /// The rows of a table, and which of them a list has given already.
-struct Rows {
+struct Rows<'a> {
     noun: &'static str,
     all: Vec<Row>,
-    misplaced: &'static [&'static Misplaced],
+    misplaced: &'a [&'a Misplaced],
     seen: Vec<Ident>,
 }
 
-impl Rows {
+impl Rows<'_> {
     /// The place of the row that is to read the argument, unless something is wrong with that.
     fn find<'a>(&mut self, argument: &'a Expr, reader: &mut Reader) -> Option<(usize, Ident, Form<'a>)> {
         if reader.is_unread(argument) {

@@ -100,7 +100,7 @@ pub use events::{Event, EventData, EventKind, EventStream, IntoSubscriber, Lagge
 #[cfg(feature = "logging")]
 pub use events::{LogLevel, LogWriter};
 pub use inspect::Probe;
-pub use inspect::{Health, Problem, Unwell};
+pub use inspect::{Health, Problem, Unhealthy};
 pub use inspect::{NodeKind, NodeSnapshot, TreeSnapshot};
 pub use inspect::{RejectReason, TaskOutcome};
 pub use inspect::{TaskId, TaskState, TaskStatus};

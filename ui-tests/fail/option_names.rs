@@ -5,7 +5,7 @@ use taskvisor::prelude::*;
 #[task(restrat = "always", intervall = "10s", TIMEOUT = "5s", name = "ping")]
 async fn misspelt() {}
 
-#[task(delay = "10s", retries = 3, frobnicate = "yes")]
+#[task(delay = "10s", retries = 3)]
 async fn far_off() {}
 
 #[task(timeout = "5s", restart = "always", timeout = "6s", restart = "never")]

@@ -112,7 +112,7 @@ impl Options {
         if let Some(at) = zero(self.timeout.as_ref()) {
             let message = match place {
                 Place::Defaults => "a `timeout` of zero means none, which is the default: leave it out",
-                Place::Attribute | Place::Entry => {
+                Place::Attribute | Place::Entry | Place::Group => {
                     "a `timeout` of zero means none: leave it out, or write `timeout = Duration::ZERO` \
                      to undo an inherited one"
                 }

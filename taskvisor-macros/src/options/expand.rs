@@ -5,74 +5,77 @@ use std::time::Duration;
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident, quote};
 
-use super::{Backoff, Jitter, Options, Ready, Restart};
+use super::held::Held;
+use super::table::{Row, Use};
+use super::{Backoff, Jitter, Options, Restart};
 use crate::reader::{Given, Value};
 
 impl Options {
     /// `.with_restart(..).with_timeout(..)`: a call for each option that a task is given.
     pub(crate) fn of_task(&self, private: &TokenStream) -> TokenStream {
-        let mut calls = self.of_child(private);
-        let mut call = |setter: TokenStream, value: Option<TokenStream>| {
-            calls.extend(value.map(|value| quote!(.#setter(#value))));
-        };
-        call(quote!(with_every), duration(self.every.as_ref(), private));
-        call(quote!(with_initial_delay), duration(self.initial_delay.as_ref(), private));
-        call(quote!(with_timeout), duration(self.timeout.as_ref(), private));
-        call(quote!(with_stop_timeout), duration(self.stop_timeout.as_ref(), private));
-        call(quote!(with_cleanup), duration(self.cleanup.as_ref(), private));
-        call(quote!(with_start_timeout), duration(self.start_timeout.as_ref(), private));
-        call(quote!(with_watchdog), duration(self.watchdog.as_ref(), private));
-        call(quote!(with_ready), self.ready_when(private));
-        call(quote!(with_metric_label), plain(self.metric_label.as_ref()));
-        calls.extend(flag(self.final_attempt.as_ref(), "with_final_attempt", "without_final_attempt"));
-        calls
+        self.calls(|row| row.task, private)
     }
 
-    /// `.with_restart(..).not_critical()`: a call for each option that a task and a group both have.
-    pub(crate) fn of_child(&self, private: &TokenStream) -> TokenStream {
+    /// `.with_restart(..).not_critical()`: a call for each option that a group is given.
+    pub(crate) fn of_group(&self, private: &TokenStream) -> TokenStream {
+        self.calls(|row| row.group, private)
+    }
+
+    fn calls(&self, of: impl Fn(&Row) -> Use, private: &TokenStream) -> TokenStream {
         let mut calls = TokenStream::new();
-        let mut call = |setter: TokenStream, value: Option<TokenStream>| {
+        let mut call = |setter: &str, value: Option<TokenStream>| {
+            let setter = format_ident!("{setter}");
             calls.extend(value.map(|value| quote!(.#setter(#value))));
         };
-        call(quote!(with_restart), self.restart_policy(private));
-        call(quote!(with_max_retries), plain(self.max_retries.as_ref()));
+        call("with_restart", self.restart_policy(private));
         if let Some(backoff) = &self.backoff {
-            call(quote!(with_backoff), Some(backoff.policy(private)));
-            call(quote!(with_reset_after), duration(backoff.reset_after.as_ref(), private));
+            call("with_backoff", Some(backoff.policy(private)));
+            call("with_reset_after", backoff.reset_after.lower(private));
         }
-        calls.extend(flag(self.critical.as_ref(), "critical", "not_critical"));
-        calls.extend(flag(self.significant.as_ref(), "significant", "not_significant"));
-        calls.extend(flag(self.readiness.as_ref(), "with_readiness", "without_readiness"));
+        for (row, held) in self.rows() {
+            match of(row) {
+                Use::Set(setter) => call(setter, held.lower(private)),
+                Use::Either(set, unset) => {
+                    if let Some(is_set) = held.flag() {
+                        call(if is_set { set } else { unset }, Some(TokenStream::new()));
+                    }
+                }
+                Use::No | Use::Own | Use::OfFunction | Use::Field | Use::SomeField => {}
+            }
+        }
         calls
     }
 
     /// `config.restart = ..;`: an assignment for each default that is given.
     pub(crate) fn assignments(&self, config: &impl ToTokens, private: &TokenStream) -> TokenStream {
         let mut assignments = TokenStream::new();
-        let mut assign = |field: TokenStream, value: Option<TokenStream>| {
+        let mut assign = |field: &str, value: Option<TokenStream>| {
+            let field = format_ident!("{field}");
             assignments.extend(value.map(|value| quote!(#config.#field = #value;)));
         };
         let some = |value: Option<TokenStream>| value.map(|value| quote!(#private::Option::Some(#value)));
-        assign(quote!(restart), self.restart_policy(private));
-        assign(quote!(timeout), duration(self.timeout.as_ref(), private));
-        assign(quote!(stop_timeout), some(duration(self.stop_timeout.as_ref(), private)));
-        assign(quote!(cleanup), some(duration(self.cleanup.as_ref(), private)));
-        assign(quote!(start_timeout), duration(self.start_timeout.as_ref(), private));
-        assign(quote!(max_retries), some(plain(self.max_retries.as_ref())));
+        assign("restart", self.restart_policy(private));
         if let Some(backoff) = &self.backoff {
-            assign(quote!(backoff), Some(backoff.policy(private)));
-            assign(quote!(reset_after), some(duration(backoff.reset_after.as_ref(), private)));
+            assign("backoff", Some(backoff.policy(private)));
+            assign("reset_after", some(backoff.reset_after.lower(private)));
+        }
+        for (row, held) in self.rows() {
+            match row.defaults {
+                Use::Field => assign(row.name, held.lower(private)),
+                Use::SomeField => assign(row.name, some(held.lower(private))),
+                Use::No | Use::Own | Use::OfFunction | Use::Set(_) | Use::Either(..) => {}
+            }
         }
         assignments
     }
 
-    fn ready_when(&self, private: &TokenStream) -> Option<TokenStream> {
-        let (ready, _) = self.ready.as_ref()?.known()?;
-        Some(match ready {
-            Ready::Start => quote!(#private::Ready::Start),
-            Ready::Signal => quote!(#private::Ready::Signal),
-            Ready::Completed => quote!(#private::Ready::Completed),
-        })
+    /// One line of Markdown for each option that is given, for the documentation of what `#[task]` generates.
+    pub(crate) fn describe(&self) -> String {
+        let lines: Vec<String> = self.rows().flat_map(|(row, held)| held.describe(row.name)).collect();
+        if lines.is_empty() {
+            return "How it is supervised is inherited from the supervisor.".to_owned();
+        }
+        format!("How it is supervised (the rest is inherited from the supervisor):\n\n{}", lines.join("\n"))
     }
 
     fn restart_policy(&self, private: &TokenStream) -> Option<TokenStream> {
@@ -120,13 +123,6 @@ impl Backoff {
 /// Whether a flag is given, and not as `false`.
 pub(crate) fn is_set(flag: Option<&Given<bool>>) -> bool {
     matches!(flag.and_then(Given::known), Some((true, _)))
-}
-
-/// The call that sets a flag, or the one that takes it back.
-fn flag(given: Option<&Given<bool>>, set: &str, unset: &str) -> Option<TokenStream> {
-    let (is_set, _) = given?.known()?;
-    let setter = format_ident!("{}", if *is_set { set } else { unset });
-    Some(quote!(.#setter()))
 }
 
 /// The duration as exact seconds and nanoseconds, or the local that holds it.

@@ -1,61 +1,34 @@
 //! How a task or group is supervised: the options that `#[task(..)]`, `task(..)`, `group(..)` and `defaults(..)` share.
 
 mod check;
-mod describe;
 mod expand;
+mod held;
 mod parse;
+mod table;
 
 use std::time::Duration;
 
 use proc_macro2::Ident;
-use syn::{ExprPath, LitStr, Path};
 
 use crate::reader::Given;
 
 pub(crate) use check::{check_name, zero};
 pub(crate) use expand::{duration, is_set, plain};
-pub(crate) use parse::{IN_BACKOFF, IN_SUPERVISE, OF_EACH_TASK, OF_FUNCTION, parse_crate};
+pub(crate) use held::Held;
+pub(crate) use parse::{IN_SUPERVISE, OF_FUNCTION, in_defaults, parse_crate};
+pub(crate) use table::{Options, given, options_of_tasks, places_of_options};
 
 /// Where the options stand, which decides which of them there are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// `#[task(..)]`
     Attribute,
-    /// `task(entry, ..)` or `group(..)`
+    /// `task(entry, ..)`
     Entry,
+    /// `group(..)`
+    Group,
     /// `defaults(..)`
     Defaults,
-}
-
-/// The options of one list: what is not given stays open, and is inherited.
-#[derive(Default)]
-pub(crate) struct Options {
-    pub(crate) krate: Option<Path>,
-    pub(crate) name: Option<Given<LitStr>>,
-    pub(crate) restart: Option<Given<Restart>>,
-    pub(crate) interval: Option<Given<Duration>>,
-    pub(crate) every: Option<Given<Duration>>,
-    pub(crate) initial_delay: Option<Given<Duration>>,
-    pub(crate) timeout: Option<Given<Duration>>,
-    pub(crate) stop_timeout: Option<Given<Duration>>,
-    pub(crate) cleanup: Option<Given<Duration>>,
-    pub(crate) start_timeout: Option<Given<Duration>>,
-    pub(crate) ready: Option<Given<Ready>>,
-    pub(crate) watchdog: Option<Given<Duration>>,
-    pub(crate) max_retries: Option<Given<u32>>,
-    pub(crate) critical: Option<Given<bool>>,
-    pub(crate) significant: Option<Given<bool>>,
-    pub(crate) final_attempt: Option<Given<bool>>,
-    pub(crate) readiness: Option<Given<bool>>,
-    pub(crate) metric_label: Option<Given<LitStr>>,
-    pub(crate) blocking: Option<Given<bool>>,
-    /// The function that says whether a failure is retried.
-    pub(crate) retry_if: Option<Given<ExprPath>>,
-    /// The earlier siblings that must be ready first, as written.
-    pub(crate) after: Vec<Ident>,
-    pub(crate) backoff: Option<Backoff>,
-    /// Something in the invocation could not be read, and may be what is missing here.
-    pub(crate) is_partial: bool,
 }
 
 /// `backoff(..)`, one unit: a field that is not given takes its documented default.

@@ -1,46 +1,19 @@
-//! The tables of options, one row an option.
+//! The lists that options stand in.
 
-use quote::ToTokens;
-use syn::{Expr, ExprPath, Ident, Lit, Path};
+use syn::{Expr, Ident, Lit, Path};
 
-use super::{Backoff, Jitter, Options, Place, Ready, Restart};
+use super::table::{ROWS, Row, Use};
+use super::{Backoff, Jitter, Options, Place};
 use crate::argument::{as_ident, peel};
-use crate::path;
-use crate::reader::{Given, Reader, Value};
-use crate::table::{Key, Misplaced, Read, Table};
+use crate::reader::{Given, Reader};
+use crate::table::{self, Key, Misplaced, Read, Table};
 
-/// The rows that a list of several kinds can have.
 impl<T: AsMut<Options>> Key<T> {
     pub(crate) const AFTER: Self = Self::new(
         "after",
         "after = [store]",
         Read::Value(|target, key, value, reader| target.as_mut().after = parse_after(key, value, reader)),
     );
-    pub(crate) const BACKOFF: Self = Self::new(
-        "backoff",
-        "backoff(first = \"100ms\", max = \"30s\", factor = 2.0, jitter = \"equal\")",
-        Read::List(|target, key, list, reader| {
-            let mut backoff =
-                Backoff { key: key.clone(), first: None, max: None, factor: None, jitter: None, reset_after: None };
-            BACKOFF_FIELDS.read(list, &mut backoff, reader);
-            target.as_mut().backoff = Some(backoff);
-        }),
-    );
-    pub(crate) const CRITICAL: Self =
-        Self::new("critical", "critical", Read::Flag(|target| &mut target.as_mut().critical));
-    pub(crate) const MAX_RETRIES: Self =
-        Self::new("max_retries", "max_retries = 5", Read::U32(|target| &mut target.as_mut().max_retries));
-    pub(crate) const READINESS: Self =
-        Self::new("readiness", "readiness = false", Read::Flag(|target| &mut target.as_mut().readiness));
-    pub(crate) const RESTART: Self = Self::new(
-        "restart",
-        "restart = \"always\"",
-        Read::Value(|target, key, value, reader| {
-            target.as_mut().restart = Some(Given::new(key, reader.word(key, value, Restart::WORDS)));
-        }),
-    );
-    pub(crate) const SIGNIFICANT: Self =
-        Self::new("significant", "significant", Read::Flag(|target| &mut target.as_mut().significant));
 }
 
 const CRATE: Key<Options> = Key::new(
@@ -56,126 +29,12 @@ const CONSTANT_NAME: Key<Options> = Key::new(
     }),
 );
 const NAME: Key<Options> = Key::new("name", "name = \"..\"", Read::Text(|options| &mut options.name));
-const INTERVAL: Key<Options> =
-    Key::new("interval", "interval = \"10s\"", Read::Duration(|options| &mut options.interval));
-const EVERY: Key<Options> = Key::new("every", "every = \"10s\"", Read::Duration(|options| &mut options.every));
-const INITIAL_DELAY: Key<Options> =
-    Key::new("initial_delay", "initial_delay = \"10s\"", Read::Duration(|options| &mut options.initial_delay));
-const TIMEOUT: Key<Options> = Key::new("timeout", "timeout = \"5s\"", Read::Duration(|options| &mut options.timeout));
-const STOP_TIMEOUT: Key<Options> =
-    Key::new("stop_timeout", "stop_timeout = \"5s\"", Read::Duration(|options| &mut options.stop_timeout));
-const CLEANUP: Key<Options> = Key::new("cleanup", "cleanup = \"5s\"", Read::Duration(|options| &mut options.cleanup));
-const START_TIMEOUT: Key<Options> =
-    Key::new("start_timeout", "start_timeout = \"30s\"", Read::Duration(|options| &mut options.start_timeout));
-const WATCHDOG: Key<Options> =
-    Key::new("watchdog", "watchdog = \"10s\"", Read::Duration(|options| &mut options.watchdog));
-const READY: Key<Options> = Key::new(
-    "ready",
-    "ready = \"signal\"",
-    Read::Value(|options, key, value, reader| {
-        options.ready = Some(Given::new(key, reader.word(key, value, Ready::WORDS)));
-    }),
-);
-const FINAL_ATTEMPT: Key<Options> =
-    Key::new("final_attempt", "final_attempt", Read::Flag(|options| &mut options.final_attempt));
-const METRIC_LABEL: Key<Options> =
-    Key::new("metric_label", "metric_label = \"..\"", Read::Text(|options| &mut options.metric_label));
 
-const BLOCKING: Key<Options> = Key::new("blocking", "blocking", Read::Flag(|options| &mut options.blocking));
-const RETRY_IF: Key<Options> = Key::new(
-    "retry_if",
-    "retry_if = is_transient",
-    Read::Value(|options, key, value, reader| {
-        options.retry_if = Some(Given::new(key, parse_function(key, value, reader)));
-    }),
-);
+const OF_ATTRIBUTE: &Misplaced = &[("after", "the tree says what comes after what, in `task(.., after = [..])`")];
 
-const OF_ATTRIBUTE: Table<Options> = Table {
-    noun: "option",
-    keys: &[
-        &Key::RESTART,
-        &INTERVAL,
-        &EVERY,
-        &INITIAL_DELAY,
-        &TIMEOUT,
-        &STOP_TIMEOUT,
-        &CLEANUP,
-        &START_TIMEOUT,
-        &READY,
-        &WATCHDOG,
-        &Key::MAX_RETRIES,
-        &RETRY_IF,
-        &Key::BACKOFF,
-        &Key::CRITICAL,
-        &Key::SIGNIFICANT,
-        &FINAL_ATTEMPT,
-        &Key::READINESS,
-        &METRIC_LABEL,
-        &BLOCKING,
-        &CONSTANT_NAME,
-        &CRATE,
-    ],
-    misplaced: &[
-        IN_BACKOFF,
-        IN_SUPERVISE,
-        IN_GROUP,
-        &[("after", "the tree says what comes after what, in `task(.., after = [..])`")],
-    ],
-};
+const OF_ENTRY: &Misplaced = &[("crate", "it is an option of `#[task]` and a key of `supervise!`")];
 
-const OF_ENTRY: Table<Options> = Table {
-    noun: "option",
-    keys: &[
-        &Key::RESTART,
-        &INTERVAL,
-        &EVERY,
-        &INITIAL_DELAY,
-        &TIMEOUT,
-        &STOP_TIMEOUT,
-        &CLEANUP,
-        &START_TIMEOUT,
-        &READY,
-        &WATCHDOG,
-        &Key::MAX_RETRIES,
-        &Key::BACKOFF,
-        &Key::AFTER,
-        &Key::CRITICAL,
-        &Key::SIGNIFICANT,
-        &FINAL_ATTEMPT,
-        &Key::READINESS,
-        &METRIC_LABEL,
-        &NAME,
-    ],
-    misplaced: &[
-        IN_BACKOFF,
-        IN_SUPERVISE,
-        IN_GROUP,
-        OF_FUNCTION,
-        &[("crate", "it is an option of `#[task]` and a key of `supervise!`")],
-    ],
-};
-
-const OF_DEFAULTS: Table<Options> = Table {
-    noun: "default",
-    keys: &[
-        &Key::RESTART,
-        &INTERVAL,
-        &TIMEOUT,
-        &STOP_TIMEOUT,
-        &CLEANUP,
-        &START_TIMEOUT,
-        &Key::MAX_RETRIES,
-        &Key::BACKOFF,
-    ],
-    misplaced: &[
-        IN_BACKOFF,
-        IN_SUPERVISE,
-        IN_GROUP,
-        OF_EACH_TASK,
-        OF_FUNCTION,
-        &[("name", "each task has its own"), ("after", "each task has its own, in `task(..)`")],
-    ],
-};
+const OF_DEFAULTS: &Misplaced = &[("name", "each task has its own"), ("after", "each task has its own, in `task(..)`")];
 
 pub(crate) const IN_BACKOFF: &Misplaced = &[
     ("first", "write `backoff(first = ..)`"),
@@ -202,25 +61,13 @@ const IN_GROUP: &Misplaced = &[
     ("tasks", "it is a key of `supervise!`, and an option of `group(..)`"),
 ];
 
-pub(crate) const OF_EACH_TASK: &Misplaced = &[
-    ("every", "each task has its own, in `#[task(..)]` or `task(..)`"),
-    ("initial_delay", "each task has its own, in `#[task(..)]` or `task(..)`"),
-    ("ready", "each task has its own, in `#[task(..)]` or `task(..)`"),
-    ("watchdog", "each task has its own, in `#[task(..)]` or `task(..)`"),
-    ("critical", "each task has its own, in `#[task(..)]` or `task(..)`"),
-    ("significant", "each task has its own, in `#[task(..)]` or `task(..)`"),
-    ("final_attempt", "each task has its own, in `#[task(..)]` or `task(..)`"),
-    ("readiness", "each task has its own, in `#[task(..)]` or `task(..)`"),
-    ("metric_label", "each task has its own, in `#[task(..)]` or `task(..)`"),
-];
-
 /// Options that say what the function is.
 pub(crate) const OF_FUNCTION: &Misplaced = &[
     ("blocking", "it is an option of `#[task]`, for a function that is not async"),
     ("retry_if", "it is an option of `#[task]`, where the type of the error is known"),
 ];
 
-const BACKOFF_FIELDS: Table<Backoff> = Table {
+pub(super) const BACKOFF_FIELDS: Table<Backoff> = Table {
     noun: "`backoff` field",
     keys: &[
         &Key::new("first", "first = \"100ms\"", Read::Duration(|backoff| &mut backoff.first)),
@@ -239,27 +86,74 @@ const BACKOFF_FIELDS: Table<Backoff> = Table {
 };
 
 impl Options {
-    /// Reads the options of one list, by the table of its place.
+    /// Reads the options of one list.
     pub(crate) fn parse<'a>(place: Place, list: impl IntoIterator<Item = &'a Expr>, reader: &mut Reader) -> Self {
         let mut options = Self { is_partial: reader.recovered, ..Self::default() };
-        place.table().read(list, &mut options, reader);
+        let (noun, own, misplaced): (_, &[_], _) = match place {
+            Place::Attribute => ("option", &[&CONSTANT_NAME, &CRATE], OF_ATTRIBUTE),
+            Place::Entry => ("option", &[&Key::AFTER, &NAME], OF_ENTRY),
+            Place::Group => ("option", &[&Key::AFTER], &[]),
+            Place::Defaults => ("default", &[], OF_DEFAULTS),
+        };
+        let keys = [&place.keys(), own].concat();
+        place.read(noun, &keys, &[misplaced], list, &mut options, reader);
         options
     }
 }
 
 impl Place {
-    fn table(self) -> &'static Table<Options> {
+    /// The keys of the table that can be given here.
+    pub(crate) fn keys<T: AsMut<Options>>(self) -> Vec<&'static Key<T>> {
+        let rows = ROWS.iter().zip(Key::OF_ROWS);
+        rows.filter(|(row, _)| self.has(row)).map(|(_, key)| key).collect()
+    }
+
+    /// Reads a list of these keys. Options that cannot be given in it are told where they can.
+    pub(crate) fn read<'a, T>(
+        self,
+        noun: &'static str,
+        keys: &[&Key<T>],
+        misplaced: &[&Misplaced],
+        list: impl IntoIterator<Item = &'a Expr>,
+        target: &mut T,
+        reader: &mut Reader,
+    ) {
+        let elsewhere = self.elsewhere();
+        let misplaced = [misplaced, &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, &elsewhere, OF_FUNCTION]].concat();
+        table::read(noun, keys, &misplaced, list, target, reader);
+    }
+
+    fn has(self, row: &Row) -> bool {
         match self {
-            Self::Attribute => &OF_ATTRIBUTE,
-            Self::Entry => &OF_ENTRY,
-            Self::Defaults => &OF_DEFAULTS,
+            Self::Attribute => row.task != Use::No,
+            Self::Entry => !matches!(row.task, Use::No | Use::OfFunction),
+            Self::Group => row.group != Use::No,
+            Self::Defaults => row.defaults != Use::No,
         }
+    }
+
+    /// The options of each task that cannot be given here.
+    fn elsewhere(self) -> Vec<(&'static str, &'static str)> {
+        let rows = ROWS.iter().filter(|row| Self::Entry.has(row) && !self.has(row));
+        rows.map(|row| (row.name, "each task has its own, in `#[task(..)]` or `task(..)`")).collect()
     }
 
     #[cfg(test)]
     pub(crate) fn names(self) -> Vec<&'static str> {
-        self.table().names()
+        let own: &[&str] = match self {
+            Self::Attribute => &["name", "crate"],
+            Self::Entry => &["after", "name"],
+            Self::Group => &["after"],
+            Self::Defaults => &[],
+        };
+        ROWS.iter().filter(|row| self.has(row)).map(|row| row.name).chain(own.iter().copied()).collect()
     }
+}
+
+/// What to do with options of tasks that stand beside `defaults(..)`.
+pub(crate) fn in_defaults() -> Vec<(&'static str, &'static str)> {
+    let defaults = ROWS.iter().filter(|row| Place::Defaults.has(row)).map(|row| (row.name, row.write_default));
+    defaults.chain(Place::Defaults.elsewhere()).collect()
 }
 
 #[cfg(test)]
@@ -286,28 +180,6 @@ fn parse_after(key: &Ident, value: &Expr, reader: &mut Reader) -> Vec<Ident> {
         }
     }
     names
-}
-
-/// The path of a function.
-fn parse_function(key: &Ident, value: &Expr, reader: &mut Reader) -> Value<ExprPath> {
-    if reader.is_unreadable(value) {
-        return Value::Refused;
-    }
-    let message = match peel(value) {
-        Expr::Path(path) => return Value::Known(path.clone(), path.to_token_stream()),
-        Expr::Closure(_) => format!("`{key}` is the path of a function, and no closure: write `{key} = is_transient`"),
-        Expr::Call(call) => {
-            let function = path::text(&call.func);
-            format!("`{key}` is the path of a function, which is not called here: write `{key} = {function}`")
-        }
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Str(text) => format!("`{key}` is a path, without quotes: write `{key} = {}`", text.value()),
-            _ => format!("`{key}` is the path of a function: write for example `{key} = is_transient`"),
-        },
-        _ => format!("`{key}` is the path of a function: write for example `{key} = is_transient`"),
-    };
-    reader.errors.push(value, message);
-    Value::Refused
 }
 
 /// The path to taskvisor, as a string or bare.

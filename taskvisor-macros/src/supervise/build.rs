@@ -117,7 +117,7 @@ impl Children<'_> {
         let name = child.label.text().unwrap_or_default();
         let strategy = Strategy::variant(group.strategy.as_ref(), private);
         let limit = group.strategy.as_ref().and_then(|strategy| strategy.limit(private));
-        let setters = child.options.of_child(private);
+        let setters = child.options.of_group(private);
         let after = after.map(|after| quote!(.with_after(#after)));
         let children = Children { parent: &local, depth: depth + 1, cfgs, slots: &[], private }.expand(group);
         quote! {

@@ -6,9 +6,9 @@ use syn::Expr;
 use super::group::IN_LIMIT;
 use super::{Declaration, Group, Subscriber, entry};
 use crate::argument::{self, peel};
-use crate::options::{OF_EACH_TASK, OF_FUNCTION, Options, Place, parse_crate};
+use crate::options::{OF_FUNCTION, Options, Place, in_defaults, parse_crate};
 use crate::reader::{Purpose, Reader};
-use crate::table::{Key, Read, Table};
+use crate::table::{self, Key, Read, Table};
 
 const KEYS: Table<Declaration> = Table {
     noun: "key",
@@ -64,13 +64,6 @@ const KEYS: Table<Declaration> = Table {
     misplaced: &[
         IN_LIMIT,
         &[
-            ("restart", "write `defaults(restart = ..)`"),
-            ("interval", "write `defaults(interval = ..)`"),
-            ("timeout", "write `defaults(timeout = ..)`"),
-            ("start_timeout", "write `defaults(start_timeout = ..)`"),
-            ("stop_timeout", "write `defaults(stop_timeout = ..)`"),
-            ("cleanup", "write `defaults(cleanup = ..)`"),
-            ("max_retries", "write `defaults(max_retries = ..)`"),
             ("backoff", "write `defaults(backoff(..))`"),
             ("slot", "slots stand in `slots = [..]`"),
             (
@@ -86,7 +79,6 @@ const KEYS: Table<Declaration> = Table {
             ("groups", "groups stand in `tasks = [..]`, as `label = group(..)`"),
             ("after", "it is an option of `task(..)` and `group(..)`"),
         ],
-        OF_EACH_TASK,
         OF_FUNCTION,
     ],
 };
@@ -95,7 +87,9 @@ impl Declaration {
     pub(super) fn parse(input: TokenStream, reader: &mut Reader) -> Self {
         let list = argument::parse_list(input, reader);
         let mut declaration = Self::default();
-        KEYS.read(&list, &mut declaration, reader);
+        let in_defaults = in_defaults();
+        let misplaced = [KEYS.misplaced, &[&*in_defaults]].concat();
+        table::read(KEYS.noun, KEYS.keys, &misplaced, &list, &mut declaration, reader);
         declaration
     }
 }

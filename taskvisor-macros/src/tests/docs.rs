@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::markdown::{Table, tables};
-use crate::options::{Backoff, Place};
+use crate::options::{self, Backoff, Place};
 
 const LIB: &str = include_str!("../lib.rs");
 
@@ -11,7 +11,12 @@ const LIB: &str = include_str!("../lib.rs");
 fn tables_of(name: &str) -> Vec<Table> {
     let (before, _) = LIB.split_once(&format!("\npub fn {name}(")).unwrap();
     let (_, docs) = before.rsplit_once("\n}\n").unwrap_or(("", before));
-    tables(&docs.lines().filter_map(|line| line.strip_prefix("///")).collect::<Vec<_>>().join("\n"))
+    let lines = docs.lines().filter_map(|line| match line {
+        "#[doc = options::options_of_tasks!()]" => Some(options::options_of_tasks!().trim_end()),
+        "#[doc = options::places_of_options!()]" => Some(options::places_of_options!().trim_end()),
+        line => line.strip_prefix("///"),
+    });
+    tables(&lines.collect::<Vec<_>>().join("\n"))
 }
 
 fn assert_documented(documented: &[String], read: &[&str], what: &str) {

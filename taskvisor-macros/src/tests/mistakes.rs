@@ -64,6 +64,14 @@ fn on_function(code: &str) -> TokenStream {
     }
 }
 
+/// `..` in a documented message stands for part of a list.
+fn is_documented_as(said: &str, message: &str) -> bool {
+    match message.split_once(", .. or ") {
+        Some((first, last)) => said.starts_with(first) && said.ends_with(&format!(" or {last}")),
+        None => said == message,
+    }
+}
+
 #[test]
 fn each_mistake_gets_the_message_that_is_documented() {
     for (page, text) in PAGES {
@@ -73,7 +81,8 @@ fn each_mistake_gets_the_message_that_is_documented() {
                 if table.header[1] == "what it says" {
                     assert!(SAID.iter().any(|said| said.contains(message)), "{page}: nobody says {message}");
                 } else if let Some(said) = said(&table, code(mistake)[0]) {
-                    assert_eq!(said.join("<br>"), *message, "{page}: {mistake}");
+                    let said = said.join("<br>");
+                    assert!(is_documented_as(&said, message), "{page}: {mistake} gives {said}, and not {message}");
                 }
             }
         }

@@ -6,6 +6,7 @@ use quote::quote;
 use crate::argument::parse_list;
 use crate::options::{Options, Place};
 use crate::reader::{Given, Reader, Value};
+use crate::suggest;
 
 fn read(place: Place, tokens: TokenStream) -> (Options, Vec<String>) {
     let mut reader = Reader::default();
@@ -66,6 +67,14 @@ fn each_option_is_read() {
     assert_eq!(known(backoff.factor.as_ref()), Some(8.0));
     assert_eq!(known(backoff.reset_after.as_ref()), Some(Duration::from_secs(9)));
     assert!(options.krate.is_some_and(|path| path.segments.len() == 2));
+}
+
+#[test]
+fn an_unknown_option_is_told_which_there_are() {
+    let (_, errors) = read(Place::Attribute, quote!(frobnicate));
+    let expected = suggest::list(Place::Attribute.names(), '`');
+    assert_eq!(errors, [format!("unknown option `frobnicate`, expected {expected}")]);
+    assert!(expected.starts_with("`restart`, `interval`, `every`, ") && expected.ends_with("`name` or `crate`"));
 }
 
 #[test]

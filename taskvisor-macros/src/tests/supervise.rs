@@ -254,7 +254,7 @@ fn groups_lower_to_the_builder() {
         "let group0 = Group :: new (\"store\" , Strategy :: RestForOne) . with_limit (value1 , Duration :: new (60u64 , 0u32)) \
          . with_restart (RestartPolicy :: Never) . not_critical () . significant () \
          . with_after (< [& str] > :: to_vec (& [& name_of_value0]))",
-        "let spec = value2 . critical () . with_ready (Ready :: Signal) ;",
+        "let spec = value2 . with_ready (Ready :: Signal) . critical () ;",
         "let group0 = group0 . task (spec)",
         "let builder = builder . group (group0)",
         ". with_after (< [& str] > :: to_vec (& [\"store\"]))",

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use super::lane::Batch;
 use super::{Event, Subscribe};
 use crate::panics::{catch, drop_caught};
-use crate::runtime::Current;
+use crate::runtime::ReentrancyGuard;
 use crate::task::TaskError;
 
 /// Delivers a batch. Returns the number of panics of the subscriber and the last panic, if there was one.
@@ -20,7 +20,7 @@ pub(super) async fn deliver(subscriber: &dyn Subscribe, batch: &Batch, owner: us
     let mut panics = 0;
     let mut last = None;
     poll_fn(|cx| {
-        let _current = Current::enter_part_of(owner);
+        let _current = ReentrancyGuard::enter_part_of(owner);
         loop {
             // One catch for many events. After a panic, the delivery continues with the next event.
             let panic = match catch(|| subscriber.__deliver(&mut delivery, cx)) {

@@ -13,7 +13,7 @@ const RELAY: usize = 0;
 /// A held duty. It becomes free when this is dropped, by a panic or the end of its runtime, unless all work is done.
 pub(super) struct Duty<H: AsRef<Exchange>> {
     host: H,
-    place: usize,
+    index: usize,
     /// The current batch of the worker.
     batch: Option<Batch>,
     is_over: bool,
@@ -26,7 +26,7 @@ impl<H: AsRef<Exchange>> Duty<H> {
         H: Clone,
     {
         let claimed = host.as_ref().crew().claim();
-        claimed.into_iter().map(|place| Self { host: host.clone(), place, batch: None, is_over: false }).collect()
+        claimed.into_iter().map(|index| Self { host: host.clone(), index, batch: None, is_over: false }).collect()
     }
 
     pub(super) fn host(&self) -> &H {
@@ -35,7 +35,7 @@ impl<H: AsRef<Exchange>> Duty<H> {
 
     /// Returns the lane of a worker; `None` for the relay.
     pub(super) fn lane(&self) -> Option<usize> {
-        self.place.checked_sub(RELAY + 1)
+        self.index.checked_sub(RELAY + 1)
     }
 
     /// The current batch of the worker.
@@ -105,7 +105,7 @@ impl<H: AsRef<Exchange>> Drop for Duty<H> {
         if let (Some(lane), Some(batch)) = (self.lane(), self.batch.take()) {
             exchange.put_back(lane, batch);
         }
-        exchange.crew().leave(self.place);
+        exchange.crew().leave(self.index);
         // Waiters for its work look for another holder.
         exchange.note_delivery();
     }

@@ -123,7 +123,7 @@ impl Exchange {
             hear(&event);
             Arc::new(vec![event])
         };
-        let shared = self.share_and(number, |lane, sure| lane.insist(sure));
+        let shared = self.share_and(number, Lane::insist);
         Shared { any: true, ..shared }
     }
 
@@ -143,7 +143,7 @@ impl Exchange {
     fn share_and<T>(&self, to_open: impl FnOnce(&mut Open) -> T, to_lane: impl Fn(&mut Lane, &T)) -> Shared {
         let mut open = lock(&self.open);
         let (events, lost) = open.take();
-        let last = to_open(&mut open);
+        let to_share = to_open(&mut open);
         let closed = open.is_closed();
         let streams = lock(&self.streams);
         drop(open);
@@ -153,12 +153,12 @@ impl Exchange {
                 lane.offer(&events);
                 lane.lose(lost);
             }
-            to_lane(lane, &last);
+            to_lane(lane, &to_share);
         });
         let streams = unlocked(streams);
         self.shared(&streams);
         // Events for which no lane had room hold user errors, whose drop is user code.
-        let _ = drop_caught((events, last));
+        let _ = drop_caught((events, to_share));
         Shared { any, closed, lossy }
     }
 

@@ -1,7 +1,7 @@
-//! An error and its causes as text.
+//! Formats an error and its causes.
 //!
-//! Formatting an error of the user's runs their code, and so does asking it for its source: both happen inside the
-//! fence, and what panics is replaced by a text that says so. Call these with no lock held.
+//! `Display` and `source` of a user error are user code. Both are called inside `panics::catch`, and a panic is
+//! replaced by a fixed text. Call these functions with no lock held.
 
 use std::error::Error;
 use std::iter::successors;
@@ -12,23 +12,24 @@ use crate::supervisor::RuntimeError;
 use crate::task::TaskError;
 use crate::tree::FailureChain;
 
-/// A chain that is longer goes in a circle.
+/// The largest length of a chain. A longer chain is taken for a cycle.
 const MOST: usize = 32;
 
-/// The messages of an error and its causes, the nearest first. A [`TaskError`] that only wraps an error has none.
+/// Returns the messages of an error and its causes, starting with the error. A [`TaskError`] that only wraps an error
+/// has none.
 #[cfg(any(test, feature = "serde"))]
 pub(crate) fn messages(error: &(dyn Error + 'static)) -> Vec<String> {
     chain(error).map(message).collect()
 }
 
-/// An error and its causes in one line, each once: `sync failed: connection refused`.
+/// Formats an error and its causes in one line, each once: `sync failed: connection refused`.
 pub(crate) fn one_line(error: &(dyn Error + 'static)) -> String {
     let mut line = String::new();
     for error in chain(error) {
-        // The crate's own errors about trees name the cause where it belongs.
+        // The errors of this crate about trees contain the cause already.
         let whole = error.is::<FailureChain>() || error.is::<RuntimeError>();
         let message = if whole { format!("{error:#}") } else { message(error) };
-        // Many an error names its cause in its own message.
+        // Many errors contain the message of their cause.
         let named = line.strip_suffix(&*message).is_some_and(|rest| rest.is_empty() || rest.ends_with(": "));
         let is_new = !message.is_empty() && !named;
         if is_new && !line.is_empty() {
@@ -48,7 +49,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     successors(Some(unwrapped(error)), |&error| catch(|| error.source()).ok().flatten().map(unwrapped)).take(MOST)
 }
 
-/// As [`one_line`], and lets go of the error, which may be the last to hold it.
+/// Like [`one_line`], and drops the error, which may be its last reference.
 pub(crate) fn into_line(error: Arc<TaskError>) -> String {
     let line = one_line(&*error);
     let _ = drop_caught(error);

@@ -1,4 +1,4 @@
-//! Whether a tree is live and ready, and who is not.
+//! The health of a tree.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -7,38 +7,39 @@ use super::snapshot::shortened;
 use super::status::TaskState;
 use super::timestamp::Rfc3339;
 
-/// The health of a tree at one moment: what [`/livez`](Self::livez) and [`/readyz`](Self::readyz) ask for.
+/// The health of a tree at one moment, for [`/livez`](Self::livez) and [`/readyz`](Self::readyz).
 ///
-/// *Live*: it has not stopped or failed, and no attempt is past its watchdog or its stop deadline. *Ready*: it has
-/// started, takes tasks, and every task has an attempt that is [ready](crate::Ready), or has ended. A tree whose tasks
-/// have all ended, without a shutdown, is both: it takes tasks.
+/// *Live*: the tree has not stopped or failed, and no attempt is past its watchdog or its stop deadline. *Ready*: the
+/// tree has started and accepts tasks, and every task has a [ready](crate::Ready) attempt or has ended. A tree whose
+/// tasks have all ended without a shutdown is both, because it accepts tasks.
 ///
-/// A task that waits for its time, an initial delay or an interval, is ready. One that ended in failure is not, and so
-/// is a group: by fatal error, with no retry left, or by failure or panic under the restart policy `Never`. It is named
-/// until a new registration has its path, its group is started again or stopped, or it is acknowledged, by
+/// A task that waits for its initial delay or its interval is ready. A task or group that ended in failure is not
+/// ready: by a fatal error, with no retry left, or by a failure or panic under the restart policy `Never`. It is
+/// reported until a new registration has its path, its group starts again or stops, or it is acknowledged by
 /// [`SupervisorHandle::acknowledge`](crate::SupervisorHandle::acknowledge) or
-/// [`TaskHandle::acknowledge`](crate::TaskHandle::acknowledge). Tasks of slots are not: the outcome of a submission
-/// tells. 1,024 are known by their path; of more it is known how many there are, until all is acknowledged.
+/// [`TaskHandle::acknowledge`](crate::TaskHandle::acknowledge). Tasks of slots are not reported: their outcome goes to
+/// the submitter. At most 1,024 failures are kept by path; further failures are only counted, until all are
+/// acknowledged.
 ///
-/// A task or group may say that its state does not count
-/// ([`TaskSpec::without_readiness`](crate::TaskSpec::without_readiness)): it is named, and the tree stays ready.
+/// A task or group can be excluded from readiness
+/// ([`TaskSpec::without_readiness`](crate::TaskSpec::without_readiness)): it is reported, and the tree stays ready.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Health {
-    /// The attempts that should have done something by now.
-    pub not_live: Vec<Unwell>,
+    /// The attempts that are past a deadline.
+    pub not_live: Vec<Unhealthy>,
     /// The tasks that are not ready.
-    pub not_ready: Vec<Unwell>,
-    /// The tasks that are not ready, and do not count.
-    pub not_counted: Vec<Unwell>,
-    /// How many more ended in failure than are known by their path.
+    pub not_ready: Vec<Unhealthy>,
+    /// The tasks that are not ready and do not count.
+    pub not_counted: Vec<Unhealthy>,
+    /// The number of failures that are not kept by path.
     pub(crate) more: usize,
     pub(crate) phase: Phase,
-    /// How many tasks there are.
+    /// The number of tasks.
     pub(crate) tasks: usize,
 }
 
-/// How far the whole has come.
+/// The phase of the supervisor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Phase {
     NotStarted,
@@ -48,35 +49,35 @@ pub(crate) enum Phase {
     Stopped,
 }
 
-/// A task that is not well.
+/// A task or group that is not healthy.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Unwell {
-    /// Its path.
+pub struct Unhealthy {
+    /// The path.
     pub path: String,
-    /// What is wrong.
+    /// The problem.
     pub problem: Problem,
-    /// Since when it does what it does.
+    /// The start of its current state.
     pub since: SystemTime,
-    /// What it failed with, in one line, if it [ended in failure](Problem::Failed).
+    /// The failure in one line, if it [ended in failure](Problem::Failed).
     pub error: Option<String>,
 }
 
-/// What is wrong with a task.
+/// The problem of a task or group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
-    /// It is silent for longer than its watchdog allows.
+    /// It has sent no heartbeat for longer than its watchdog allows.
     Silent,
-    /// It was told to stop, and should have.
+    /// It was requested to stop, and is past its deadline.
     PastStop,
-    /// It is not ready: it does this instead, or runs and has not said that it is.
+    /// It is not ready. It is in this state; a running task has not signaled readiness.
     NotReady(TaskState),
-    /// It has ended in failure: it is not retried.
+    /// It has ended in failure and is not retried.
     Failed,
-    /// It is not ready: its attempt is due, and has waited for a permit for longer than 10 s.
+    /// It is not ready: its attempt has waited for a permit for more than 10 s.
     AwaitsPermit {
-        /// How many attempts may run at once: the [`max_concurrent`](crate::SupervisorConfig::max_concurrent).
+        /// The limit: [`max_concurrent`](crate::SupervisorConfig::max_concurrent).
         limit: usize,
     },
 }
@@ -94,8 +95,8 @@ impl Health {
         self.phase == Phase::Open && self.not_ready.is_empty() && self.more == 0
     }
 
-    pub(crate) fn add(&mut self, counts: bool, unwell: Unwell) {
-        if counts { self.not_ready.push(unwell) } else { self.not_counted.push(unwell) }
+    pub(crate) fn add(&mut self, counts: bool, unhealthy: Unhealthy) {
+        if counts { self.not_ready.push(unhealthy) } else { self.not_counted.push(unhealthy) }
     }
 }
 
@@ -110,8 +111,8 @@ impl fmt::Display for Phase {
     }
 }
 
-impl fmt::Display for Unwell {
-    /// One line, whatever the path holds: `store/pool: not ready: backoff, since 2026-11-23T08:15:30Z`.
+impl fmt::Display for Unhealthy {
+    /// Formats one line for any path: `store/pool: not ready: backoff, since 2026-11-23T08:15:30Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", shortened(&self.path, PATH), self.problem)?;
         if let Some(error) = &self.error {
@@ -135,6 +136,6 @@ impl fmt::Display for Problem {
     }
 }
 
-/// What a line has room for, of a path and of an error.
+/// The largest lengths of a path and of an error in a line.
 const PATH: usize = 100;
 const ERROR: usize = 200;

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use super::causes::{messages, one_line};
-use super::health::{Health, Problem, Unwell};
+use super::health::{Health, Problem, Unhealthy};
 use super::outcome::{RejectReason, TaskOutcome};
 use super::snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
 use super::status::{TaskId, TaskState, TaskStatus};
@@ -16,12 +16,12 @@ use crate::supervisor::RuntimeError;
 use crate::task::TaskError;
 use crate::tree::Strategy;
 
-// By hand: what is derived would say where each field comes from, and bring the machinery of derive into every build.
+// Written by hand, so that no build needs the derive macros.
 
-/// Serializes those of the fields that are `Some`.
+/// Serializes the fields that are `Some`.
 macro_rules! fields {
     ($serializer:expr, $name:literal, { $($field:ident: $value:expr),+ $(,)? }) => {{
-        // In one go, so that no value sees the field before it.
+        // One expression, so that no value can use an earlier field.
         let ($($field,)+) = ($($value,)+);
         let len = 0 $(+ usize::from($field.is_some()))+;
         let mut out = $serializer.serialize_struct($name, len)?;
@@ -33,7 +33,7 @@ macro_rules! fields {
     }};
 }
 
-/// Serializes as the text that it is displayed as.
+/// Serializes the `Display` text.
 macro_rules! as_text {
     ($($type:ty),+) => {$(
         impl Serialize for $type {
@@ -60,7 +60,7 @@ impl Serialize for Time {
     }
 }
 
-/// A list that is not empty.
+/// Returns a list unless it is empty.
 fn list<T>(items: &[T]) -> Option<&[T]> {
     (!items.is_empty()).then_some(items)
 }
@@ -106,7 +106,7 @@ impl Serialize for Event {
     }
 }
 
-/// The error of the supervisor's, where that is the reason.
+/// Returns the supervisor's error, if that is the reason.
 fn refusal(reason: &RejectReason) -> Option<&RuntimeError> {
     match reason {
         RejectReason::Refused { error } => Some(error),
@@ -168,7 +168,7 @@ impl Serialize for Health {
     }
 }
 
-impl Serialize for Unwell {
+impl Serialize for Unhealthy {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (label, instead) = match self.problem {
             Problem::Silent => ("silent", None),
@@ -177,7 +177,7 @@ impl Serialize for Unwell {
             Problem::Failed => ("failed", None),
             Problem::AwaitsPermit { .. } => ("awaits_permit", Some(TaskState::Pending)),
         };
-        fields!(serializer, "Unwell", {
+        fields!(serializer, "Unhealthy", {
             path: Some(&self.path),
             problem: Some(label),
             state: instead,

@@ -1,6 +1,7 @@
-//! What can be learned of a running supervisor: states, outcomes, health and snapshots, and forms of them.
+//! The state of a running supervisor as data: statuses, outcomes, health and snapshots, and their forms for other
+//! systems.
 //!
-//! Everything here is plain data that `runtime::inspect` makes on request. `json`, `probe` and `systemd` are forms of
+//! Everything here is plain data that `runtime::inspect` creates on request. `json`, `probe` and `systemd` are forms of
 //! that data for other systems. Nothing in the runtime reads it back.
 
 mod causes;
@@ -19,7 +20,7 @@ mod timestamp;
 pub(crate) use causes::messages;
 pub(crate) use causes::{into_line, one_line};
 pub(crate) use health::Phase;
-pub use health::{Health, Problem, Unwell};
+pub use health::{Health, Problem, Unhealthy};
 pub use outcome::{RejectReason, TaskOutcome};
 pub use probe::Probe;
 pub(crate) use snapshot::shortened;

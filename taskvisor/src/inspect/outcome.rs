@@ -1,4 +1,4 @@
-//! How a registration ended for good.
+//! The outcome of a registration.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::supervisor::RuntimeError;
 use crate::task::TaskError;
 
-/// How a task ended for good, with what caused it.
+/// The outcome of a task: how its registration ended, and the cause.
 ///
 /// # Examples
 /// ```
@@ -29,28 +29,28 @@ use crate::task::TaskError;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum TaskOutcome {
-    /// The last attempt succeeded, and the restart policy asked for no other.
+    /// The last attempt succeeded, and no other attempt follows.
     Completed,
-    /// It was told to stop, or gave up of its own accord with [`TaskError::Canceled`].
+    /// It was requested to stop, or returned [`TaskError::Canceled`].
     Canceled {
-        /// What the attempt failed or panicked with while it was stopping.
+        /// The failure or panic of the attempt while it stopped.
         error: Option<Arc<TaskError>>,
     },
     /// It failed, and its restart policy is [`Never`](crate::RestartPolicy::Never).
     Failed {
-        /// What it failed with.
+        /// The failure.
         error: Arc<TaskError>,
     },
-    /// It failed more often in a row than `max_retries` allows.
+    /// It had more consecutive failures than `max_retries` allows.
     Exhausted {
-        /// What it failed with last.
+        /// The last failure.
         error: Arc<TaskError>,
-        /// How many failures in a row there were.
+        /// The number of consecutive failures.
         failures: u32,
     },
     /// It failed with an error that [is fatal](TaskError::is_fatal).
     Fatal {
-        /// What it failed with.
+        /// The failure.
         error: Arc<TaskError>,
     },
     /// It panicked, and its restart policy is [`Never`](crate::RestartPolicy::Never).
@@ -58,39 +58,39 @@ pub enum TaskOutcome {
         /// The panic.
         error: Arc<TaskError>,
     },
-    /// It did not stop in the time that it was given.
+    /// It did not stop in time.
     Aborted {
-        /// What its last finished attempt failed with, if it did.
+        /// The failure of its last finished attempt, if there is one.
         error: Option<Arc<TaskError>>,
     },
-    /// It was submitted to a slot, and never ran.
+    /// It was submitted to a slot and never ran.
     Rejected {
-        /// Why.
+        /// The reason.
         reason: RejectReason,
     },
 }
 
-/// Why a submission never ran.
+/// The reason why a submission never ran.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum RejectReason {
-    /// Its slot was busy, and it was not to wait.
+    /// Its slot was busy, under the admission policy `DropIfRunning`.
     Busy,
-    /// It was to replace the task that ran, and a later one took its place.
+    /// It waited to replace the running task, and a later submission superseded it.
     Superseded,
-    /// As many waited in its slot as may.
+    /// The queue of its slot was full.
     Full,
     /// The supervisor was shut down while it waited.
     ShuttingDown,
-    /// Its turn had come, and it could not be registered.
+    /// It could not be registered when its turn came.
     Refused {
-        /// Why not.
+        /// The error.
         error: Arc<RuntimeError>,
     },
 }
 
 impl RejectReason {
-    /// A short, stable name of the reason, for metrics and logs.
+    /// Returns a short, stable name of the reason, for metrics and logs.
     #[must_use]
     pub const fn as_label(&self) -> &'static str {
         match self {
@@ -116,7 +116,7 @@ impl fmt::Display for RejectReason {
 }
 
 impl TaskOutcome {
-    /// A short, stable name of the kind of outcome, for metrics and logs.
+    /// Returns a short, stable name of the kind of outcome, for metrics and logs.
     #[must_use]
     pub const fn as_label(&self) -> &'static str {
         match self {
@@ -131,13 +131,13 @@ impl TaskOutcome {
         }
     }
 
-    /// Whether the task completed.
+    /// Returns `true` if the task completed.
     #[must_use]
     pub const fn is_completed(&self) -> bool {
         matches!(self, Self::Completed)
     }
 
-    /// The task's error behind the outcome, if there is one.
+    /// Returns the error of the task that caused the outcome, if there is one.
     #[must_use]
     pub const fn error(&self) -> Option<&Arc<TaskError>> {
         match self {
@@ -150,8 +150,9 @@ impl TaskOutcome {
         }
     }
 
-    /// What caused the outcome, in the form that error reporters take: what the task failed with, or why a submission
-    /// was refused. Of a [`TaskError`] that wraps an error it is that error: [`error`](Self::error) gives the wrapper.
+    /// Returns the cause of the outcome for error reporters: the error of the task, or the reason why a submission was
+    /// refused. For a [`TaskError`] that wraps an error it is the wrapped error; [`error`](Self::error) returns the
+    /// wrapper.
     #[must_use]
     pub fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
@@ -161,7 +162,7 @@ impl TaskOutcome {
     }
 }
 
-/// One line: what became of the task, and what it failed with, its causes included.
+/// Formats one line: the outcome, and the failure with its causes.
 impl fmt::Display for TaskOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_label())?;

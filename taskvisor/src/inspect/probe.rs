@@ -1,14 +1,14 @@
-//! Answers to the probes of an orchestrator.
+//! Responses to the probes of an orchestrator.
 
 use std::fmt::Write as _;
 
-use super::health::{Health, Phase, Unwell};
+use super::health::{Health, Phase, Unhealthy};
 
-/// The answer to `/livez` or `/readyz`, for any web server: a status and a body of plain text.
+/// The response to `/livez` or `/readyz`, for any web server: a status and a body of plain text.
 ///
-/// The body begins with a line that is `ok`, or what is not the case; then come the tree's own reason if it has one,
-/// who is not, a line each, with what is wrong and since when (UTC), and for `/readyz` who is not and does not count.
-/// It holds at most 32 of them, and how many more there are.
+/// The first line of the body is `ok`, or `not live` or `not ready`. Then follow the reason of the tree itself, if
+/// there is one, and one line for each unhealthy task with its problem and its start (UTC); for `/readyz` also the
+/// tasks that do not count. It lists at most 32 tasks, and the number of the others.
 ///
 /// ```text
 /// not ready
@@ -52,19 +52,19 @@ use super::health::{Health, Phase, Unwell};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Probe {
-    /// The status of the response: 200, or 503.
+    /// The status of the response: 200 or 503.
     pub status: u16,
     /// The body of the response, at most 16 KiB.
     pub body: String,
 }
 
-/// How many a body names.
+/// The number of tasks in a body.
 const NAMED: usize = 32;
-/// How long a body gets, in bytes; room is left for one more line.
+/// The largest length of a body in bytes, minus room for one more line.
 const LONGEST: usize = 16 * 1024 - 100;
 
 impl Probe {
-    /// What the body is, for the header `Content-Type`.
+    /// The value of the header `Content-Type`.
     pub const CONTENT_TYPE: &'static str = "text/plain; charset=utf-8";
 
     fn new(status: u16, first: &str, whole: Option<Phase>) -> Self {
@@ -76,7 +76,7 @@ impl Probe {
         Self { status, body }
     }
 
-    /// Names as many as there is room for, and says how many more there are.
+    /// Adds lines while there is room, and then the number of the others.
     fn naming(mut self, lines: impl IntoIterator<Item = String>, unnamed: usize) -> Self {
         let (mut named, mut more) = (0, unnamed);
         for line in lines {
@@ -95,12 +95,12 @@ impl Probe {
     }
 }
 
-fn lines(unwell: &[Unwell]) -> impl Iterator<Item = String> + '_ {
-    unwell.iter().map(ToString::to_string)
+fn lines(unhealthy: &[Unhealthy]) -> impl Iterator<Item = String> + '_ {
+    unhealthy.iter().map(ToString::to_string)
 }
 
 impl Health {
-    /// The answer to `/livez`: status 503 asks for a restart of the process.
+    /// Returns the response to `/livez`. Status 503 requests a restart of the process.
     #[must_use]
     pub fn livez(&self) -> Probe {
         if self.is_live() {
@@ -110,7 +110,7 @@ impl Health {
         Probe::new(503, "not live", whole).naming(lines(&self.not_live), 0)
     }
 
-    /// The answer to `/readyz`: status 503 asks for no more work.
+    /// Returns the response to `/readyz`. Status 503 requests that no traffic is sent.
     #[must_use]
     pub fn readyz(&self) -> Probe {
         let without = self.not_counted.iter().map(|one| format!("does not count: {one}"));

@@ -1,4 +1,4 @@
-//! A tree as data.
+//! Snapshots of a tree.
 
 use std::fmt::{self, Write as _};
 use std::time::{Duration, SystemTime};
@@ -7,7 +7,7 @@ use super::status::TaskState;
 use super::timestamp::now;
 use crate::tree::Strategy;
 
-/// A tree at one moment. `Display` is a tree of text.
+/// A snapshot of a tree. `Display` formats it as a tree of text.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TreeSnapshot {
@@ -15,33 +15,33 @@ pub struct TreeSnapshot {
     pub root: NodeSnapshot,
 }
 
-/// A task or group at one moment.
+/// A snapshot of a task or group.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct NodeSnapshot {
-    /// Its name among its siblings.
+    /// The name among its siblings.
     pub name: String,
-    /// Its path; empty at the root.
+    /// The path. Empty for the root.
     pub path: String,
-    /// What it is.
+    /// The kind: task or group.
     pub kind: NodeKind,
-    /// What it does.
+    /// The state.
     pub state: TaskState,
-    /// The number of the present or last attempt, from 1; 0 before the first, and for groups.
+    /// The number of the current or last attempt, from 1; 0 before the first, and for groups.
     pub attempt: u32,
-    /// How many attempts or runs began after the first.
+    /// The number of attempts or runs after the first.
     pub restarts: u32,
-    /// What it failed with last, with its causes in one line.
+    /// The last failure with its causes, in one line.
     pub last_error: Option<String>,
-    /// Since when it does what it does. `None` for groups, and before the start.
+    /// The start of its current state. `None` for groups, and before the start.
     pub since: Option<SystemTime>,
-    /// The siblings that it was declared to be after.
+    /// The siblings that it is declared to be after.
     pub after: Vec<String>,
-    /// The children of a group, in the order of declaration, then those that were added.
+    /// The children of a group: the declared ones in order, and then the added ones.
     pub children: Vec<NodeSnapshot>,
 }
 
-/// What a node is.
+/// The kind of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NodeKind {
@@ -67,7 +67,7 @@ impl NodeSnapshot {
         }
     }
 
-    /// What stands beside the tree's branches, in at most this many columns.
+    /// The largest width of the branches of the tree, in columns.
     fn line(&self, label: &str) -> String {
         let mut parts = vec![format!("{label:<28}"), format!("{:<9}", self.state)];
         match self.kind {
@@ -130,7 +130,7 @@ impl NodeSnapshot {
 }
 
 impl TreeSnapshot {
-    /// The tree as a Mermaid flowchart: groups as double boxes, `after` as dotted arrows.
+    /// Formats the tree as a Mermaid flowchart: groups are double boxes, `after` is a dotted arrow.
     #[must_use]
     pub fn to_mermaid(&self) -> String {
         let mut out = String::from("flowchart TD\n");
@@ -145,7 +145,7 @@ impl fmt::Display for TreeSnapshot {
     }
 }
 
-/// How long something lasts, in its two largest units.
+/// Formats a duration in its two largest units.
 struct Age(Duration);
 
 impl fmt::Display for Age {
@@ -160,7 +160,7 @@ impl fmt::Display for Age {
     }
 }
 
-/// A text on one line, in at most so many characters.
+/// Returns a text on one line, with at most this many characters.
 pub(crate) fn shortened(text: &str, most: usize) -> String {
     let escaped: Vec<char> = text.escape_debug().take(most + 1).collect();
     if escaped.len() <= most {
@@ -170,6 +170,6 @@ pub(crate) fn shortened(text: &str, most: usize) -> String {
     kept.chain(['…']).collect()
 }
 
-/// The width of a terminal, and what an error has of it at least.
+/// The width of a terminal, and the smallest width of an error.
 const COLUMNS: usize = 80;
 const LEAST: usize = 12;

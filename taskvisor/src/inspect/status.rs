@@ -1,4 +1,4 @@
-//! What a registration is doing.
+//! The status of a registration.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::task::TaskError;
 
-/// Identifies one registration. No two registrations of a process share an id.
+/// The id of a registration. It is unique within a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TaskId(u64);
 
@@ -28,16 +28,16 @@ impl fmt::Display for TaskId {
     }
 }
 
-/// What a registration is doing at the moment.
+/// The state of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TaskState {
-    /// It was submitted to a slot, and waits there.
+    /// It waits in a slot.
     Queued,
     /// The first attempt waits for the initial delay.
     Delayed,
-    /// An attempt is due, or waits for siblings that it is `after`; with `max_concurrent` it may wait for its permit.
-    /// One that does for 10 s is warned of, and [`Health`](crate::Health) names it.
+    /// An attempt is due, or waits for siblings that it is `after`; with `max_concurrent` it can also wait for a
+    /// permit. A wait of 10 s for a permit causes a warning, and [`Health`](crate::Health) reports it.
     Pending,
     /// An attempt runs.
     Running,
@@ -45,7 +45,7 @@ pub enum TaskState {
     Backoff,
     /// The last attempt succeeded; the next waits for the interval.
     Interval,
-    /// It was told to stop and has not ended yet.
+    /// It was requested to stop and has not ended.
     Stopping,
     /// It has ended for good.
     Ended,
@@ -66,18 +66,18 @@ impl fmt::Display for TaskState {
     }
 }
 
-/// A look at one registration.
+/// The status of one registration.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TaskStatus {
-    /// What it is doing.
+    /// The state.
     pub state: TaskState,
-    /// The number of the present or last attempt, from 1; 0 before the first.
+    /// The number of the current or last attempt, from 1; 0 before the first.
     pub attempt: u32,
-    /// How many attempts began after the first.
+    /// The number of attempts after the first.
     pub restarts: u32,
-    /// How many attempts failed in a row before this one.
+    /// The number of consecutive failures before this attempt.
     pub failures: u32,
-    /// What the last failed attempt failed with; forgotten after a success.
+    /// The error of the last failed attempt. A success resets it.
     pub last_error: Option<Arc<TaskError>>,
 }

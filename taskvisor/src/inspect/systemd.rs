@@ -1,4 +1,4 @@
-//! Telling systemd how a supervisor is.
+//! Notifies systemd of the state of a supervisor.
 //!
 //! ```no_run
 //! use taskvisor::prelude::*;
@@ -12,7 +12,7 @@
 //!     tree.run().await
 //! }
 //! ```
-//! With a unit of this kind:
+//! The unit:
 //!
 //! ```text
 //! [Service]
@@ -22,8 +22,8 @@
 //! Restart=on-failure
 //! ```
 //!
-//! It is a call, and not done by `run`, because a process has one place at systemd and may have many supervisors: call
-//! it for the one that stands for the process, once. A feature that some dependency switches on changes nothing.
+//! `run` does not do this by itself, because a process is one service for systemd and can have many supervisors. Call
+//! it once, for the supervisor that represents the process. A dependency that enables the feature changes nothing.
 
 use std::env;
 use std::future::Future;
@@ -34,17 +34,17 @@ use sd_notify::NotifyState;
 use tokio::time::{Instant, timeout_at};
 
 use super::causes::one_line;
-use super::health::{Health, Phase, Problem, Unwell};
+use super::health::{Health, Phase, Problem, Unhealthy};
 use super::snapshot::shortened;
 use crate::runtime::Core;
 use crate::supervisor::{RuntimeError, SupervisorHandle};
 
-/// How often it looks, at least.
+/// The longest time between two checks.
 const TICK: Duration = Duration::from_secs(1);
-/// How long systemd waits for the next sign of a shutdown that takes longer than the unit's `TimeoutStopSec`.
+/// The time by which systemd extends `TimeoutStopSec` for each message during a shutdown.
 const EXTENSION: Duration = Duration::from_secs(10);
 
-/// Tells systemd how the supervisor is, until it has stopped. Spawn it on the runtime of the supervisor.
+/// Notifies systemd of the state of the supervisor, until it has stopped. Spawn it on the runtime of the supervisor.
 ///
 /// | message | when |
 /// |---|---|
@@ -54,25 +54,25 @@ const EXTENSION: Duration = Duration::from_secs(10);
 /// | `STOPPING=1` | a shutdown is requested, also while it drains |
 /// | `EXTEND_TIMEOUT_USEC=` | each second of a shutdown, for 10 s: its `drain` and `grace` hold, also where the unit's `TimeoutStopSec` is shorter |
 ///
-/// Does nothing, and is done at once, where `NOTIFY_SOCKET` is not set. `WATCHDOG_PID` is minded. The environment is
-/// left as it is, and so inherited by child processes; systemd ignores what they send unless the unit has
-/// `NotifyAccess=all`. A program that speaks to systemd as well is best started without: `env_remove("NOTIFY_SOCKET")`.
+/// Without `NOTIFY_SOCKET` it completes at once. It respects `WATCHDOG_PID`. It does not change the environment, so
+/// child processes inherit it; systemd ignores their messages unless the unit has `NotifyAccess=all`. Start a program
+/// that notifies systemd itself with `env_remove("NOTIFY_SOCKET")`.
 ///
-/// It spawns nothing, and does not keep the supervisor alive. Messages are sent from where it is polled, and wait where
-/// systemd's socket is full, as those of `sd_notify(3)` do; one that cannot be sent is dropped. The socket has to be a
-/// path, as systemd's is: the abstract ones of Linux, with `@`, are not reached.
+/// It spawns nothing and does not keep the supervisor alive. Messages are sent from the thread that polls it, and wait
+/// while the socket of systemd is full, as in `sd_notify(3)`. A message that cannot be sent is dropped. The socket must
+/// be a path; abstract sockets of Linux, with `@`, are not supported.
 ///
 /// # Cancel safety
-/// Dropping the future ends the messages, and so the watchdog's.
+/// Dropping the future ends the messages, also those of the watchdog.
 ///
 /// # Panics
-/// When polled outside a Tokio runtime with time enabled.
+/// If it is polled outside a Tokio runtime with time enabled.
 pub fn notify(supervisor: &SupervisorHandle) -> impl Future<Output = ()> + Send + 'static + use<> {
     let core = Arc::clone(supervisor.core());
     async move {
         if env::var_os("NOTIFY_SOCKET").is_some_and(|socket| !socket.is_empty()) {
             let watchdog = sd_notify::watchdog_enabled().filter(|timeout| !timeout.is_zero());
-            // There is nobody to tell that telling failed.
+            // A failed message cannot be reported.
             tell(&core, watchdog, |messages| drop(sd_notify::notify(messages))).await;
         }
     }
@@ -95,12 +95,12 @@ async fn tell(core: &Core, watchdog: Option<Duration>, mut send: impl FnMut(&[No
         if stopped {
             return;
         }
-        let next = pulse.as_ref().map_or(now + TICK, |pulse| pulse.next_look(now));
+        let next = pulse.as_ref().map_or(now + TICK, |pulse| pulse.next_check(now));
         let _ = timeout_at(next, news).await;
     }
 }
 
-/// When to send the watchdog's messages.
+/// The times of the messages of the watchdog.
 struct Pulse {
     period: Duration,
     due: Instant,
@@ -119,14 +119,14 @@ impl Pulse {
         due
     }
 
-    /// One that is overdue, as nothing is live, is sent as soon as that changes.
-    fn next_look(&self, now: Instant) -> Instant {
+    /// A message that is overdue, because the tree is not live, is sent when that changes.
+    fn next_check(&self, now: Instant) -> Instant {
         let tick = now + TICK.min(self.period);
         if self.due > now { tick.min(self.due) } else { tick }
     }
 }
 
-/// What was said, and is not said again.
+/// The messages that were sent, and are not repeated.
 #[derive(Default)]
 struct Said {
     ready: bool,
@@ -159,7 +159,7 @@ impl Said {
     }
 }
 
-/// How it is, in one short line.
+/// Formats the state in one short line.
 fn status(health: &Health) -> String {
     let tasks = health.tasks + health.more;
     let ready = health.tasks - health.not_ready.len() - health.not_counted.len();
@@ -181,13 +181,13 @@ fn last_status(verdict: &Result<(), RuntimeError>) -> String {
     }
 }
 
-/// Names the first few, each on one line whatever it is called.
-fn who(what: &str, unwell: &[Unwell]) -> String {
+/// Formats the first few names.
+fn who(what: &str, unhealthy: &[Unhealthy]) -> String {
     const NAMED: usize = 3;
-    if unwell.is_empty() {
+    if unhealthy.is_empty() {
         return String::new();
     }
-    let name = |one: &Unwell| {
+    let name = |one: &Unhealthy| {
         let path = shortened(&one.path, 60);
         match one.problem {
             Problem::NotReady(state) => format!("{path} ({state})"),
@@ -199,8 +199,8 @@ fn who(what: &str, unwell: &[Unwell]) -> String {
             Problem::Silent | Problem::PastStop => path,
         }
     };
-    let named = unwell.iter().take(NAMED).map(name).collect::<Vec<_>>().join(", ");
-    match unwell.len().saturating_sub(NAMED) {
+    let named = unhealthy.iter().take(NAMED).map(name).collect::<Vec<_>>().join(", ");
+    match unhealthy.len().saturating_sub(NAMED) {
         0 => format!("; {what}: {named}"),
         more => format!("; {what}: {named} and {more} more"),
     }
@@ -216,7 +216,7 @@ mod tests {
     use crate::sync::lock;
     use crate::{Ready, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, Tree};
 
-    /// What was sent, and when, in milliseconds.
+    /// The sent messages with their times in milliseconds.
     type Sent = Arc<Mutex<Vec<(u128, String)>>>;
 
     fn told(tree: &Tree, watchdog: Option<Duration>) -> (Sent, tokio::task::JoinHandle<()>) {
@@ -305,17 +305,17 @@ mod tests {
     fn a_beat_that_was_withheld_is_sent_as_soon_as_it_may_be() {
         let start = Instant::now();
         let mut pulse = Pulse { period: 10 * TICK, due: start };
-        assert_eq!(pulse.next_look(start), start + TICK, "not live, and so not even asked");
+        assert_eq!(pulse.next_check(start), start + TICK, "not live, and so not even asked");
         assert!(pulse.is_due(start + TICK) && !pulse.is_due(start + 2 * TICK));
-        assert_eq!(pulse.next_look(start + TICK * 21 / 2), start + 11 * TICK);
+        assert_eq!(pulse.next_check(start + TICK * 21 / 2), start + 11 * TICK);
         let short = Pulse { period: TICK / 4, due: start };
-        assert_eq!(short.next_look(start), start + TICK / 4);
+        assert_eq!(short.next_check(start), start + TICK / 4);
     }
 
     #[test]
     fn a_status_names_a_few() {
         let since = std::time::SystemTime::UNIX_EPOCH;
-        let stuck = |n| Unwell { path: format!("t{n}"), problem: Problem::Silent, since, error: None };
+        let stuck = |n| Unhealthy { path: format!("t{n}"), problem: Problem::Silent, since, error: None };
         let health = Health { tasks: 5, not_live: (0..4).map(stuck).collect(), ..Health::default() };
         assert_eq!(status(&health), "5 of 5 ready; stuck: t0, t1, t2 and 1 more");
     }

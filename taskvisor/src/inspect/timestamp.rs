@@ -1,17 +1,17 @@
-//! Points in time, as people and machines read them.
+//! Formats points in time.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// A time in UTC, as RFC 3339 writes it: `2026-11-23T08:15:30.123Z`. With `{:.0}` it has no milliseconds. What is
-/// before the year 1970 or after 9999 becomes the nearest that is not.
+/// A time in UTC in the format of RFC 3339: `2026-11-23T08:15:30.123Z`. With `{:.0}` it has no milliseconds. A time
+/// before 1970 or after 9999 becomes the nearest valid time.
 pub(crate) struct Rfc3339(pub(crate) SystemTime);
 
-/// The time of day in UTC, as in `08:15:30.123`.
+/// The time of day in UTC, such as `08:15:30.123`.
 pub(crate) struct TimeOfDay(pub(crate) SystemTime);
 
-/// The time of day. With the feature `test-util` it goes with Tokio's clock, which can be paused, from the first call
-/// on.
+/// Returns the current time. With the feature `test-util` it follows Tokio's clock, which can be paused, from the first
+/// call on.
 #[cfg(not(feature = "test-util"))]
 pub(crate) fn now() -> SystemTime {
     SystemTime::now()
@@ -59,7 +59,7 @@ fn seconds_and_millis(at: SystemTime) -> (u64, u32) {
     if since.as_secs() > LAST { (LAST, 999) } else { (since.as_secs(), since.subsec_millis()) }
 }
 
-/// The date of that day after 1970-01-01.
+/// Returns the date of a day after 1970-01-01.
 fn date(mut day: u64) -> (u64, usize, u64) {
     let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
     let mut year = 1970;

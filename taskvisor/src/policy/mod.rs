@@ -1,16 +1,19 @@
 //! Policies: plain values that say when a task runs again, when it is ready, and how long it may take.
 //!
-//! `restart`, `backoff` and `ready` are public values. `settings` has what a spec sets and what comes of it under the
-//! configuration of a supervisor. `schedule` computes the ticks of a fixed rate. All of it is pure: time is passed in.
+//! `restart`, `backoff` and `ready` are public values. `options` is the table of a task's options: what a spec sets,
+//! and what comes of it under the configuration of a supervisor; `checks` rejects invalid values and combinations.
+//! `schedule` computes the ticks of a fixed rate. All of it is pure: time is passed in.
 
 mod backoff;
+mod checks;
+mod options;
 mod ready;
 mod restart;
 mod schedule;
-mod settings;
 
 pub use backoff::{BackoffPolicy, JitterPolicy};
+pub(crate) use checks::check_backoff;
+pub(crate) use options::{Overrides, ResolvedPolicy};
 pub use ready::Ready;
 pub use restart::RestartPolicy;
 pub(crate) use schedule::Ticks;
-pub(crate) use settings::{Overrides, Settings, check_backoff};

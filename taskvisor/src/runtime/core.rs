@@ -25,7 +25,7 @@ use super::waits::Waits;
 use crate::events::{Bus, EventKind, EventStream, Introduced, Subscribe};
 use crate::inspect::TaskOutcome;
 use crate::panics::{catch, drop_caught};
-use crate::policy::{Overrides, Settings};
+use crate::policy::{Overrides, ResolvedPolicy};
 #[cfg(feature = "controller")]
 use crate::slots::ControllerSetup;
 use crate::supervisor::{InvalidOption, RuntimeError, SupervisorConfig};
@@ -40,7 +40,7 @@ use crate::tree::check_name;
 pub(crate) struct Core {
     pub(crate) config: SupervisorConfig,
     /// The resolved policy of specs that set nothing.
-    plain: OnceLock<Arc<Settings>>,
+    plain: OnceLock<Arc<ResolvedPolicy>>,
     newest: Mutex<Option<Newest>>,
     pub(crate) bus: Arc<Bus>,
     pub(crate) permits: Option<Arc<Permits>>,
@@ -60,7 +60,7 @@ pub(crate) struct Core {
     #[cfg(feature = "controller")]
     pub(super) controller: Controller,
     #[cfg(feature = "test-util")]
-    pub(crate) kit: super::test_hooks::Kit,
+    pub(crate) test_hooks: super::test_hooks::TestHooks,
 }
 
 /// The readiness of the first batch or tree.
@@ -92,14 +92,14 @@ pub(crate) struct Parts {
 /// The newest spec and its resolved policy. Most tasks of a program set the same options, and share their policy.
 struct Newest {
     said: Arc<Said>,
-    settings: Arc<Settings>,
+    policy: Arc<ResolvedPolicy>,
 }
 
 /// A checked and resolved spec.
 pub(super) struct Admitted {
     pub(super) task: TaskRef,
     pub(super) name: Arc<str>,
-    pub(super) settings: Arc<Settings>,
+    pub(super) policy: Arc<ResolvedPolicy>,
 }
 
 impl Core {
@@ -132,7 +132,7 @@ impl Core {
             #[cfg(feature = "controller")]
             controller,
             #[cfg(feature = "test-util")]
-            kit: super::test_hooks::Kit::default(),
+            test_hooks: super::test_hooks::TestHooks::default(),
             config,
         }
     }
@@ -227,29 +227,29 @@ impl Core {
     }
 
     /// Resolves and checks the policy of a task.
-    fn settle(&self, said: Option<&Arc<Said>>, name: &str) -> Result<Arc<Settings>, InvalidOption> {
+    fn settle(&self, said: Option<&Arc<Said>>, name: &str) -> Result<Arc<ResolvedPolicy>, InvalidOption> {
         let Some(said) = said else {
             let plain = || Arc::new(Overrides::NONE.resolve(&self.config));
             return Ok(Arc::clone(self.plain.get_or_init(plain)));
         };
         if let Some(newest) = &*lock(&self.newest) {
-            if newest.said.has_settings_of(said) {
-                return Ok(Arc::clone(&newest.settings));
+            if newest.said.overrides == said.overrides {
+                return Ok(Arc::clone(&newest.policy));
             }
         }
-        let settings = said.resolve(&self.config);
-        settings.check(name)?;
-        let settings = Arc::new(settings);
-        let newest = Newest { said: Arc::clone(said), settings: Arc::clone(&settings) };
+        let policy = said.overrides.resolve(&self.config);
+        policy.check(name)?;
+        let policy = Arc::new(policy);
+        let newest = Newest { said: Arc::clone(said), policy: Arc::clone(&policy) };
         *lock(&self.newest) = Some(newest);
-        Ok(settings)
+        Ok(policy)
     }
 
     pub(super) fn admit(&self, mut spec: TaskSpec) -> Result<Admitted, RuntimeError> {
         let name = spec.take_name();
         check_name("a task", &name)?;
-        let settings = self.settle(spec.said(), &name)?;
-        Ok(Admitted { task: spec.into_task(), name, settings })
+        let policy = self.settle(spec.said(), &name)?;
+        Ok(Admitted { task: spec.into_task(), name, policy })
     }
 
     /// Registers and starts one task.
@@ -276,8 +276,8 @@ impl Core {
     }
 
     pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Arc<Tie>>) -> Arc<Cell> {
-        let Admitted { task, name, settings } = admitted;
-        Arc::new(Cell::new(task, name, settings, Arc::clone(self), origin, tie))
+        let Admitted { task, name, policy } = admitted;
+        Arc::new(Cell::new(task, name, policy, Arc::clone(self), origin, tie))
     }
 
     /// Ends a registration: frees its name, and sets its outcome unless it is already set.

@@ -145,7 +145,7 @@ impl Core {
 
     /// Notes that a group has ended for good. If it was stopped, the failures inside it are removed.
     pub(super) fn note_group_end(&self, group: &GroupCell, outcome: &TaskOutcome) -> Forgotten {
-        if group.place.is_none() {
+        if group.position.is_none() {
             return Forgotten::default();
         }
         if let TaskOutcome::Canceled { .. } = outcome {
@@ -184,7 +184,7 @@ impl Core {
 
 impl Cell {
     pub(super) fn counts_for_readiness(&self) -> bool {
-        self.settings().readiness && self.member().is_none_or(|member| member.group.counts_for_readiness())
+        self.policy().readiness && self.member().is_none_or(|member| member.group.counts_for_readiness())
     }
 }
 
@@ -196,8 +196,8 @@ impl GroupCell {
             if !group.declared().readiness {
                 return false;
             }
-            let Some(place) = &group.place else { return true };
-            group = &place.parent;
+            let Some(position) = &group.position else { return true };
+            group = &position.parent;
         }
     }
 }

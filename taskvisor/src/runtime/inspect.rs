@@ -7,7 +7,7 @@ use super::failures::{Failure, is_within};
 use super::group::{Key, Member};
 use super::registry::Admission;
 use super::task::Cell;
-use crate::inspect::{Health, NodeKind, NodeSnapshot, Phase, Problem, TaskState, TreeSnapshot, Unwell, into_line};
+use crate::inspect::{Health, NodeKind, NodeSnapshot, Phase, Problem, TaskState, TreeSnapshot, Unhealthy, into_line};
 use crate::panics::{drop_caught, drop_each};
 use crate::tree::{Declared, join, last_segment};
 
@@ -129,7 +129,7 @@ impl Core {
         health.more = if within.is_empty() { more } else { 0 };
         for (path, Failure { error, since, counts, .. }) in failures {
             let (path, since) = (path.to_string(), self.clock.time(since));
-            health.add(counts, Unwell { path, problem: Problem::Failed, since, error: Some(into_line(error)) });
+            health.add(counts, Unhealthy { path, problem: Problem::Failed, since, error: Some(into_line(error)) });
         }
         let permits = self.permits.as_ref().map(|permits| (permits.limit(), permits.overdue()));
         let awaited = |cell: &Cell| match &permits {
@@ -138,14 +138,14 @@ impl Core {
         };
         for cell in cells {
             let since = || self.clock.time(cell.since());
-            let unwell = |problem| Unwell { path: cell.name().to_string(), problem, since: since(), error: None };
+            let unhealthy = |problem| Unhealthy { path: cell.name().to_string(), problem, since: since(), error: None };
             if let Some(problem) = cell.overdue() {
-                health.not_live.push(unwell(problem));
+                health.not_live.push(unhealthy(problem));
             }
             if let Some(problem) = awaited(&cell) {
-                health.add(cell.counts_for_readiness(), unwell(problem));
+                health.add(cell.counts_for_readiness(), unhealthy(problem));
             } else if !cell.is_well() {
-                health.add(cell.counts_for_readiness(), unwell(Problem::NotReady(cell.status().state)));
+                health.add(cell.counts_for_readiness(), unhealthy(Problem::NotReady(cell.status().state)));
             }
         }
         health.phase = match admission {

@@ -30,7 +30,7 @@ mod warnings;
 pub(crate) use core::{Core, Parts};
 pub(crate) use group::GroupCell;
 pub(crate) use observe::{Background, SpanRef, lost};
-pub(crate) use reentrancy::Current;
+pub(crate) use reentrancy::ReentrancyGuard;
 pub(crate) use run::Running;
 pub use shutdown::Shutdown;
 pub(crate) use task::Cell;

@@ -113,9 +113,9 @@ impl Permits {
         state.last += 1;
         let ticket = state.last;
         let wait = Wait { ticket, since: Instant::now(), warned: false, waker: cx.waker().clone() };
-        let place = state.sit(Seat { cell: Arc::clone(cell), wait: Some(wait) });
-        state.queue.insert(ticket, place);
-        *seat = Some(place);
+        let index = state.sit(Seat { cell: Arc::clone(cell), wait: Some(wait) });
+        state.queue.insert(ticket, index);
+        *seat = Some(index);
         let watched = mem::replace(&mut state.watched, true);
         drop(state);
         if !watched {
@@ -125,10 +125,10 @@ impl Permits {
     }
 
     /// Releases a permit or a seat in the queue. A released permit goes to the first waiting task.
-    fn leave(&self, place: usize) {
+    fn leave(&self, index: usize) {
         let mut state = lock(&self.state);
-        let Some(seat) = state.seats[place].take() else { return };
-        state.free.push(place);
+        let Some(seat) = state.seats[index].take() else { return };
+        state.free.push(index);
         let mut next = None;
         if let Some(wait) = &seat.wait {
             state.queue.remove(&wait.ticket);
@@ -160,8 +160,8 @@ impl Permits {
         let (mut overdue, mut others) = (Vec::<Overdue>::new(), 0);
         let mut state = lock(&self.state);
         let State { seats, queue, .. } = &mut *state;
-        for place in queue.values() {
-            let Some(Seat { cell, wait: Some(wait) }) = &mut seats[*place] else { continue };
+        for index in queue.values() {
+            let Some(Seat { cell, wait: Some(wait) }) = &mut seats[*index] else { continue };
             if wait.since + PATIENCE > now || mem::replace(&mut wait.warned, true) {
                 continue;
             }
@@ -203,9 +203,9 @@ impl Permits {
 
 impl State {
     fn sit(&mut self, seat: Seat) -> usize {
-        if let Some(place) = self.free.pop() {
-            self.seats[place] = Some(seat);
-            return place;
+        if let Some(index) = self.free.pop() {
+            self.seats[index] = Some(seat);
+            return index;
         }
         self.seats.push(Some(seat));
         self.seats.len() - 1

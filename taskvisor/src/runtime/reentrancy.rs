@@ -8,22 +8,22 @@ use super::core::Core;
 use super::task::Cell;
 
 /// The addresses of the cell of a task and of its supervisor; zero for none.
-struct Place {
+struct Polled {
     cell: Shared<usize>,
     core: Shared<usize>,
 }
 
 thread_local! {
-    static CURRENT: Place = const { Place { cell: Shared::new(0), core: Shared::new(0) } };
+    static CURRENT: Polled = const { Polled { cell: Shared::new(0), core: Shared::new(0) } };
 }
 
 /// Marks a task as the one that is polled, until it is dropped.
-pub(crate) struct Current {
+pub(crate) struct ReentrancyGuard {
     cell_before: usize,
     core_before: usize,
 }
 
-impl Current {
+impl ReentrancyGuard {
     /// Marks a part of the supervisor at this address as polled, which is not a task.
     pub(crate) fn enter_part_of(core: usize) -> Self {
         CURRENT.with(|current| Self { cell_before: current.cell.replace(0), core_before: current.core.replace(core) })
@@ -50,7 +50,7 @@ impl Current {
     }
 }
 
-impl Drop for Current {
+impl Drop for ReentrancyGuard {
     fn drop(&mut self) {
         CURRENT.with(|current| {
             current.cell.set(self.cell_before);

@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::task::yield_now;
 
 use super::core::{Admitted, Core, announce, is_alive, was_refused};
-use super::group::{GroupCell, Key, Member, Place, Refused, drive};
+use super::group::{GroupCell, Key, Member, Position, Refused, drive};
 use super::observe::{self, Background};
 use super::registry::{Admission, Places, Registry};
 use super::task::{Actor, Cell, Membership, Origin, Tie};
@@ -163,7 +163,7 @@ impl Core {
         let runtime = self.runtime()?;
         // Yields in a large group.
         yield_now().await;
-        let admitted = self.admit_tree(group.declared(), Arc::clone(group.path()), group.place.is_none())?;
+        let admitted = self.admit_tree(group.declared(), Arc::clone(group.path()), group.position.is_none())?;
         let mut registered = Registered::on(&runtime);
         let mut registry = self.registry();
         if !matches!(registry.admission, Admission::Open | Admission::Closing) {
@@ -351,7 +351,7 @@ impl Core {
         for child in root.children {
             if let What::Task(task) = child.what {
                 // A task that waits for its first start, or does not count for readiness, is not waited for.
-                let counts = task.settings.readiness && task.settings.initial_delay.is_zero();
+                let counts = task.policy.readiness && task.policy.initial_delay.is_zero();
                 let cell = self.cell(task, Origin::Declared { unready: unready && counts }, None);
                 registered.enter(registry, cell);
             }
@@ -382,7 +382,7 @@ impl Core {
                 }
                 What::Group(inner) => {
                     let AdmittedGroup { declared, path } = &groups[inner];
-                    let (place, core) = (Some(Place { parent, key, managed }), Arc::clone(self));
+                    let (place, core) = (Some(Position { parent, key, managed }), Arc::clone(self));
                     let cell = GroupCell::new(Arc::clone(path), Arc::clone(declared), core, place, &registered.runtime);
                     let cell = Arc::new(cell);
                     registry.groups.insert(Arc::clone(path), Arc::clone(&cell));

@@ -11,7 +11,7 @@ use crate::test::{FaultKind, FaultLog};
 
 /// The test hooks of one supervisor.
 #[derive(Default)]
-pub(crate) struct Kit {
+pub(crate) struct TestHooks {
     seed: Mutex<Option<u64>>,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct Strike {
     pub(crate) log: Arc<FaultLog>,
 }
 
-impl Kit {
+impl TestHooks {
     pub(crate) fn seed(&self, seed: u64) {
         *lock(&self.seed) = Some(seed);
     }

@@ -23,12 +23,12 @@ pub(crate) fn deadline_from(start: Instant, after: Duration) -> Option<Instant> 
 
 /// A timer that is created when it is first set, and reused.
 #[derive(Default)]
-pub(crate) struct Alarm {
+pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
     armed: bool,
 }
 
-impl Alarm {
+impl Timer {
     pub(crate) fn set(&mut self, after: Duration) {
         self.armed = false;
         if let Some(deadline) = deadline(after) {

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::core::Core;
 use super::group::{GroupCell, Member};
-use super::reentrancy::Current;
+use super::reentrancy::ReentrancyGuard;
 use super::task::Cell;
 use crate::sync::lock;
 
@@ -47,7 +47,7 @@ impl Core {
     /// Begins a wait for the end of a target. Returns `None` if the target waits for the caller, directly or through
     /// other tasks; the caller must not wait then.
     pub(super) fn enter_wait(&self, target: impl FnOnce() -> Target) -> Option<Entered<'_>> {
-        let Some(waiter) = Current::of(self) else { return Some(Entered(None)) };
+        let Some(waiter) = ReentrancyGuard::of(self) else { return Some(Entered(None)) };
         let target = target();
         if target.contains(waiter) {
             return None;

@@ -68,7 +68,7 @@ impl TaskHandle {
     pub fn spec(&self) -> TaskSpec {
         let name: Arc<str> = self.name().into();
         let task = self.0.task().unwrap_or_else(|| Arc::new(Gone(Arc::clone(&name))));
-        TaskSpec::resolved(task, name, self.0.settings())
+        TaskSpec::resolved(task, name, self.0.policy())
     }
 
     /// Returns the status of the task.

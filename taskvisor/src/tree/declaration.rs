@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::group::{ChildSpec, Group, check_name};
 use super::strategy::Strategy;
 use crate::panics::{catch, drop_each};
-use crate::policy::{BackoffPolicy, Overrides, Ready, RestartPolicy, Settings, check_backoff};
+use crate::policy::{BackoffPolicy, Overrides, Ready, ResolvedPolicy, RestartPolicy, check_backoff};
 use crate::runtime::Core;
 use crate::supervisor::{InvalidOption, SupervisorConfig};
 use crate::sync::lock;
@@ -258,12 +258,12 @@ impl Declared {
     }
 
     /// Returns the resolved policy of the group as a child.
-    pub(crate) fn settings(&self, config: &SupervisorConfig) -> Settings {
+    pub(crate) fn policy(&self, config: &SupervisorConfig) -> ResolvedPolicy {
         let overrides = Overrides {
             restart: Some(self.restart),
             backoff: self.backoff,
             reset_after: self.reset_after,
-            max_retries: self.max_retries,
+            max_retries: self.max_retries.map(Some),
             ..Overrides::default()
         };
         overrides.resolve(config)

@@ -3,8 +3,8 @@
 //! `UPDATE_PUBLIC_API=1 cargo test -p tests --test public_api` writes the record anew.
 //!
 //! It is read from the source, so that any toolchain gives the same. It has what can be named, with signatures, fields,
-//! variants, derives, trait implementations and the features that they need. It does not have auto traits, what macros
-//! expand to, or what `#[doc(hidden)]` leaves out.
+//! variants, derives, trait implementations and the features that they need. It has the methods in the rows of
+//! the table of options. It does not have auto traits, what other macros expand to, or what `#[doc(hidden)]` leaves out.
 
 mod api;
 mod source;

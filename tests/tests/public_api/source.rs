@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use proc_macro2::Ident;
+use proc_macro2::{Delimiter, Ident, TokenTree};
 use quote::ToTokens;
-use syn::{Attribute, Item, Meta, UseTree, Visibility};
+use syn::{Attribute, Item, Meta, UseTree, Visibility, parse_quote};
 
 use crate::text::compact;
 
@@ -117,7 +117,21 @@ impl Source {
 }
 
 fn parse(text: &str) -> Vec<Item> {
-    syn::parse_file(text).expect("valid source").items
+    let items = syn::parse_file(text).expect("valid source").items.into_iter();
+    items.map(|item| methods_of_options(&item).unwrap_or(item)).collect()
+}
+
+/// The methods of `TaskSpec` in the rows of the table of options.
+fn methods_of_options(item: &Item) -> Option<Item> {
+    let Item::Macro(table) = item else { return None };
+    if !table.mac.path.is_ident("options") {
+        return None;
+    }
+    let methods = table.mac.tokens.clone().into_iter().filter_map(|token| match token {
+        TokenTree::Group(row) if row.delimiter() == Delimiter::Brace => Some(row.stream()),
+        _ => None,
+    });
+    Some(parse_quote!(impl TaskSpec { #(#methods)* }))
 }
 
 /// The names that a `use` brings in.

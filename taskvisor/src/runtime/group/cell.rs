@@ -31,7 +31,7 @@ pub(crate) struct GroupCell {
     path: Arc<str>,
     pub(super) declared: Arc<Declared>,
     pub(in crate::runtime) core: Arc<Core>,
-    pub(in crate::runtime) place: Option<Place>,
+    pub(in crate::runtime) position: Option<Position>,
     inbox: Mutex<Inbox>,
     /// Notified when there are messages. Its only waiter is the driver.
     pub(super) bell: Notify,
@@ -39,7 +39,7 @@ pub(crate) struct GroupCell {
 }
 
 /// The position of a group in its parent.
-pub(in crate::runtime) struct Place {
+pub(in crate::runtime) struct Position {
     pub(in crate::runtime) parent: Arc<GroupCell>,
     pub(in crate::runtime) key: Key,
     /// `true` if the parent decides on its failures.
@@ -88,13 +88,13 @@ impl GroupCell {
         path: Arc<str>,
         declared: Arc<Declared>,
         core: Arc<Core>,
-        place: Option<Place>,
+        position: Option<Position>,
         runtime: &Handle,
     ) -> Self {
         Self {
             path,
             core,
-            place,
+            position,
             inbox: Mutex::new(Inbox {
                 messages: VecDeque::new(),
                 members: Members::new(declared.children.len()),
@@ -333,12 +333,12 @@ impl GroupCell {
         if is_elsewhere {
             inbox.elsewhere.insert(key, runtime.clone());
         }
-        let settings = cell.settings();
+        let policy = cell.policy();
         let child = Child {
-            critical: settings.critical,
-            significant: settings.significant,
+            critical: policy.critical,
+            significant: policy.significant,
             layers: 1,
-            uncounted: !settings.readiness,
+            uncounted: !policy.readiness,
         };
         self.ring(inbox, Input::Add { key, child, takes_place: place.is_some() }, None);
         if is_elsewhere {
@@ -349,10 +349,10 @@ impl GroupCell {
 
     /// The groups above can move to that runtime too, if their own ends.
     fn tell_above(&self, runtime: &Handle) {
-        let mut place = self.place.as_ref();
-        while let Some(Place { parent, key, .. }) = place {
+        let mut position = self.position.as_ref();
+        while let Some(Position { parent, key, .. }) = position {
             parent.lock().elsewhere.entry(*key).or_insert_with(|| runtime.clone());
-            place = parent.place.as_ref();
+            position = parent.position.as_ref();
         }
     }
 
@@ -364,7 +364,7 @@ impl GroupCell {
     /// Drops the tasks that were kept for another start. Those of a nested group are kept, because it can start again
     /// with its parent. Called with no lock held.
     pub(super) fn forget_tasks(&self) {
-        if self.place.as_ref().is_none_or(|place| place.parent.place.is_none()) {
+        if self.position.as_ref().is_none_or(|position| position.parent.position.is_none()) {
             self.declared.forget_tasks();
         }
     }

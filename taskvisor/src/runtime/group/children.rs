@@ -25,7 +25,7 @@ pub(crate) struct Child {
 
 /// The phase of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Phase {
     /// Not started, or stopped to be started again.
     Down,
     /// Started, and not ready yet.
@@ -44,7 +44,7 @@ pub(super) enum Place {
 #[derive(Debug)]
 pub(super) struct Slot {
     pub(super) child: Child,
-    pub(super) place: Place,
+    pub(super) phase: Phase,
     /// `true` if it was started and waits for its next start.
     pub(super) delayed: bool,
     /// `true` if its stop exceeded its time: the children that it is after no longer wait for it.
@@ -64,7 +64,7 @@ impl Slot {
     pub(super) fn new(child: Child, unmet: u32, waiting: u32) -> Self {
         Self {
             child,
-            place: Place::Down,
+            phase: Phase::Down,
             delayed: false,
             given_up: false,
             epoch: 0,
@@ -76,12 +76,12 @@ impl Slot {
     }
 
     pub(super) fn is_up(&self) -> bool {
-        matches!(self.place, Place::Starting | Place::Ready)
+        matches!(self.phase, Phase::Starting | Phase::Ready)
     }
 
     /// Returns `true` if the group is not ready because of this child.
     pub(super) fn is_unready(&self) -> bool {
-        !self.child.uncounted && !matches!(self.place, Place::Ready | Place::Ended)
+        !self.child.uncounted && !matches!(self.phase, Phase::Ready | Phase::Ended)
     }
 
     /// Like `is_unready`, but a child that waits for its next start counts as ready.
@@ -91,14 +91,14 @@ impl Slot {
 
     /// Returns `true` if something of it may run.
     pub(super) fn runs(&self) -> bool {
-        self.is_up() || matches!(self.place, Place::Holding | Place::Stopping)
+        self.is_up() || matches!(self.phase, Phase::Holding | Phase::Stopping)
     }
 
     /// Returns `true` if it does not block the children after it. Ended children pass the order on.
     pub(super) fn passes(&self) -> bool {
-        match self.place {
-            Place::Ready => true,
-            Place::Ended => self.unmet == 0,
+        match self.phase {
+            Phase::Ready => true,
+            Phase::Ended => self.unmet == 0,
             _ => false,
         }
     }
@@ -111,7 +111,7 @@ impl Slot {
     /// Returns `true` if a declared child that has not ended, this one or one after it, waits for the children that it
     /// is after.
     pub(super) fn waits(&self) -> bool {
-        self.place != Place::Ended || self.waiting > 0
+        self.phase != Phase::Ended || self.waiting > 0
     }
 
     /// Returns the number of its own layers of a stop.

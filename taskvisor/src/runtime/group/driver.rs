@@ -15,7 +15,7 @@ use super::super::observe::{self, Background};
 use super::super::task::{Ending, Facts, Next, Request, StopBy, decide};
 use super::super::timer::deadline;
 use super::super::warnings::of_retries;
-use super::cell::{GroupCell, Message, Place};
+use super::cell::{GroupCell, Message, Position};
 use super::children::{Child, Epoch, Key};
 use super::machine::{Action, Follow, Input, Machine, Rules};
 use super::member::Member;
@@ -23,7 +23,7 @@ use super::plan::{self, Note, Why};
 use super::window::Limit;
 use crate::inspect::{TaskOutcome, TaskState};
 use crate::panics::{catch, drop_caught};
-use crate::policy::{RestartPolicy, Settings};
+use crate::policy::{ResolvedPolicy, RestartPolicy};
 use crate::supervisor::StopLimit;
 use crate::task::TaskError;
 use crate::tree::{Declared, FailureChain};
@@ -71,7 +71,7 @@ struct Driver {
 struct Live {
     group: Arc<GroupCell>,
     machine: Machine,
-    settings: Settings,
+    policy: ResolvedPolicy,
     /// The origin of the time of machine and plan.
     start: Instant,
     /// The begin of the current run.
@@ -121,13 +121,13 @@ impl Drop for Driver {
 
 impl Live {
     fn new(group: Arc<GroupCell>) -> Self {
-        let settings = group.declared.settings(&group.core.config);
-        let machine = Machine::new(rules(&group.declared, group.place.is_none(), settings.restart));
+        let policy = group.declared.policy(&group.core.config);
+        let machine = Machine::new(rules(&group.declared, group.position.is_none(), policy.restart));
         let start = Instant::now();
         Self {
             group,
             machine,
-            settings,
+            policy,
             start,
             began: start,
             streak: 0,
@@ -214,7 +214,8 @@ impl Live {
 
     fn handle(&mut self, Message { mut input, by }: Message) {
         if let Some(by) = by {
-            self.stop_by = Some(self.stop_by.filter(|_| self.machine.is_told()).map_or(by, |before| before.sooner(by)));
+            self.stop_by =
+                Some(self.stop_by.filter(|_| self.machine.is_requested()).map_or(by, |before| before.sooner(by)));
         }
         match &mut input {
             Input::Note { key, note: Note::Failed(delay), .. } => {
@@ -282,7 +283,7 @@ impl Live {
             }
             plan::Action::Begin => {
                 self.given_up.clear();
-                if !self.machine.is_told() {
+                if !self.machine.is_requested() {
                     self.stop_by = None;
                 }
             }
@@ -313,13 +314,13 @@ impl Live {
         let by = self.stop_by.get_or_insert_with(|| StopBy::within(grace)).share(now, below, grace);
         let given_up_at = self.with(key, |member| request(member, by, now)).flatten();
         // The last layer of a root needs no time limit here.
-        if let (Some(at), true) = (given_up_at, below > 0 || self.group.place.is_some()) {
+        if let (Some(at), true) = (given_up_at, below > 0 || self.group.position.is_some()) {
             self.given_up.entry(at).or_default().push((key, epoch));
         }
     }
 
     fn report(&self, note: Note) {
-        let Some(Place { parent, key, .. }) = &self.group.place else {
+        let Some(Position { parent, key, .. }) = &self.group.position else {
             if matches!(note, Note::Ready | Note::Delayed) {
                 self.group.core.set_ready();
             }
@@ -344,12 +345,12 @@ impl Live {
 
     fn decide(&mut self, why: Why) -> Follow {
         let failure = self.failure(why);
-        if self.group.place.is_none() {
+        if self.group.position.is_none() {
             self.outcome = Some(self.root_ended(failure));
             return Follow::End;
         }
         let facts = Facts {
-            settings: &self.settings,
+            policy: &self.policy,
             request: Request::Nothing,
             late: false,
             streak: self.streak,
@@ -359,7 +360,8 @@ impl Live {
         let ending = Ending::Result(failure.map_or(Ok(()), |chain| Err(TaskError::error(chain))));
         let next = decide(&facts, ending);
         #[cfg(feature = "test-util")]
-        let next = self.group.core.kit.redrawn(next, &self.settings.backoff, self.group.path(), self.group.restarts());
+        let next =
+            self.group.core.test_hooks.redrawn(next, &self.policy.backoff, self.group.path(), self.group.restarts());
         match next {
             Next::End(outcome) => {
                 self.outcome = Some(outcome);
@@ -374,11 +376,11 @@ impl Live {
                 self.streak = streak;
                 observe::group_failed(&self.group, &error, streak, delay);
                 let _ = drop_caught(error);
-                if let Some(warning) = of_retries(self.group.declared().critical, self.settings.max_retries, streak) {
+                if let Some(warning) = of_retries(self.group.declared().critical, self.policy.max_retries, streak) {
                     self.group.core.warn(self.group.path(), warning);
                 }
                 self.group.set_state(TaskState::Backoff);
-                if self.group.place.as_ref().is_some_and(|place| place.managed) {
+                if self.group.position.as_ref().is_some_and(|position| position.managed) {
                     Follow::Park(delay)
                 } else {
                     Follow::Wait(delay)
@@ -398,7 +400,7 @@ impl Live {
     /// Returns the failure of the group, from the leaf to this group.
     fn failure(&self, why: Why) -> Option<FailureChain> {
         let (key, limit) = match why {
-            Why::Completed | Why::Significant | Why::Told => return None,
+            Why::Completed | Why::Significant | Why::Requested => return None,
             Why::Limit(key) => (key, self.group.declared.limit),
             Why::Lost(key) => (key, None),
         };
@@ -489,7 +491,7 @@ impl Collapse {
         let error = Arc::new(panic);
         let failure = FailureChain::leaf(group.shown_path(), Some(Arc::clone(&error)));
         group.set_failure(failure.clone());
-        if group.place.is_none() {
+        if group.position.is_none() {
             group.core.tree_stops(Some(failure));
         }
         let outcome = TaskOutcome::Panicked { error };

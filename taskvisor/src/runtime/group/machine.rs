@@ -118,7 +118,7 @@ struct Run {
 
 /// The request that stops a run, in ascending rank.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Told {
+enum Requested {
     Nothing,
     Restart,
     Hold,
@@ -129,7 +129,7 @@ enum Told {
 pub(super) struct Machine {
     rules: Rules,
     state: State,
-    told: Told,
+    requested: Requested,
     /// The epoch of the last request of the parent.
     gate: Epoch,
     /// The last epoch of its children.
@@ -147,7 +147,7 @@ impl Machine {
         Self {
             rules,
             state: State::Parked(None),
-            told: Told::Nothing,
+            requested: Requested::Nothing,
             gate: 0,
             epoch: 0,
             retired: false,
@@ -177,14 +177,14 @@ impl Machine {
     /// Returns `true` if a child that is added now is part of the current or first run.
     pub(super) fn takes_now(&self) -> bool {
         match &self.state {
-            State::Running(run) => run.plan.is_open() && self.told == Told::Nothing,
+            State::Running(run) => run.plan.is_open() && self.requested == Requested::Nothing,
             _ => self.fresh.is_some(),
         }
     }
 
     /// Returns `true` if a request stops the current run.
-    pub(super) fn is_told(&self) -> bool {
-        self.told != Told::Nothing
+    pub(super) fn is_requested(&self) -> bool {
+        self.requested != Requested::Nothing
     }
 
     pub(super) fn handle(&mut self, input: Input, now: Duration) -> Vec<Action> {
@@ -291,7 +291,7 @@ impl Machine {
 
     fn add(&mut self, key: Key, child: Child, takes_place: bool, now: Duration, actions: &mut Vec<Action>) {
         match &mut self.state {
-            State::Running(run) if run.plan.is_open() && self.told == Told::Nothing => {
+            State::Running(run) if run.plan.is_open() && self.requested == Requested::Nothing => {
                 run.plan.add(key, child);
                 let planned = run.plan.proceed(now);
                 return self.planned(planned, now, actions);
@@ -328,7 +328,7 @@ impl Machine {
         for (key, end) in self.fresh.take().unwrap_or_default() {
             plan.ended(key, end);
         }
-        self.told = Told::Nothing;
+        self.requested = Requested::Nothing;
         actions.push(Action::Begin);
         let planned = plan.proceed(now);
         self.state = State::Running(Box::new(Run { plan, until: None, was_ready: false, counted_as_ready: false }));
@@ -338,7 +338,7 @@ impl Machine {
     fn hold(&mut self, now: Duration, actions: &mut Vec<Action>) {
         match &mut self.state {
             State::Running(run) => {
-                self.told = self.told.max(Told::Hold);
+                self.requested = self.requested.max(Requested::Hold);
                 actions.push(Action::Stopping { for_good: false });
                 let planned = run.plan.stop(now);
                 self.planned(planned, now, actions);
@@ -367,7 +367,7 @@ impl Machine {
     }
 
     fn stop(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        self.told = Told::Stop;
+        self.requested = Requested::Stop;
         match &mut self.state {
             State::Running(run) => {
                 actions.push(Action::Stopping { for_good: true });
@@ -382,8 +382,8 @@ impl Machine {
     fn restart(&mut self, now: Duration, actions: &mut Vec<Action>) {
         match &mut self.state {
             State::Running(run) => {
-                self.told = self.told.max(Told::Restart);
-                actions.push(Action::Stopping { for_good: self.told == Told::Stop });
+                self.requested = self.requested.max(Requested::Restart);
+                actions.push(Action::Stopping { for_good: self.requested == Requested::Stop });
                 let planned = run.plan.stop(now);
                 self.planned(planned, now, actions);
             }
@@ -416,9 +416,9 @@ impl Machine {
         }
         (run.was_ready, run.counted_as_ready) = (is_ready, counts_as_ready);
         let Some(why) = over else { return };
-        match self.told {
-            Told::Nothing => actions.push(Action::Conclude(why)),
-            Told::Restart => {
+        match self.requested {
+            Requested::Nothing => actions.push(Action::Conclude(why)),
+            Requested::Restart => {
                 actions.push(Action::Forgive);
                 if self.retired {
                     self.state = State::Parked(None);
@@ -426,11 +426,11 @@ impl Machine {
                     self.due(actions, now);
                 }
             }
-            Told::Hold if !self.rules.runs_once => {
+            Requested::Hold if !self.rules.runs_once => {
                 self.state = State::Parked(None);
                 actions.extend([Action::Parked, Action::Report(Note::Held)]);
             }
-            Told::Hold | Told::Stop => self.dissolve(actions),
+            Requested::Hold | Requested::Stop => self.dissolve(actions),
         }
     }
 

@@ -79,7 +79,7 @@ impl Member {
     pub(super) fn hold(&self, epoch: Epoch, by: StopBy, now: Instant) -> Option<Instant> {
         match self {
             Self::Task(cell) => {
-                let bound = by.bound(now, cell.settings().stop_timeout);
+                let bound = by.bound(now, cell.policy().stop_timeout);
                 cell.hold(epoch, bound);
                 given_up_at(bound, now)
             }
@@ -94,7 +94,7 @@ impl Member {
     pub(super) fn stop(&self, epoch: Option<Epoch>, by: StopBy, now: Instant) -> Option<Instant> {
         match self {
             Self::Task(cell) => {
-                let bound = by.bound(now, cell.settings().stop_timeout);
+                let bound = by.bound(now, cell.policy().stop_timeout);
                 cell.stop(bound, cell.reason_of_group());
                 given_up_at(bound, now)
             }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::super::observe;
 use super::super::task::StopBy;
-use super::cell::{GroupCell, Place};
+use super::cell::{GroupCell, Position};
 use super::children::{Epoch, Key};
 use super::plan::{End, Note};
 use crate::inspect::TaskOutcome;
@@ -74,7 +74,7 @@ impl GroupCell {
         self.forget_tasks();
         observe::group_ended(self, &outcome);
         self.core.remove_group(self, outcome);
-        let Place { parent, key, .. } = self.place.as_ref()?;
+        let Position { parent, key, .. } = self.position.as_ref()?;
         parent.note_of_group(self, *key, gate, Note::Ended(end)).then(|| Arc::clone(parent))
     }
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::children::{Child, Epoch, Key, Place, Slot, Slots};
+use super::children::{Child, Epoch, Key, Phase, Slot, Slots};
 use super::window::{Limit, Window};
 use crate::inspect::TaskOutcome;
 use crate::tree::{Order, Strategy};
@@ -86,7 +86,7 @@ pub(crate) enum Why {
     /// A significant child has ended in success.
     Significant,
     /// A stop was requested.
-    Told,
+    Requested,
     /// This child exceeded the limit of failures.
     Limit(Key),
     /// This critical child ended in failure.
@@ -262,10 +262,10 @@ impl Plan {
         let Some(slot) = self.slots.get(key) else { return Vec::new() };
         let current = slot.epoch == epoch;
         match note {
-            Note::Ready if current && slot.place == Place::Starting => self.set(key, Place::Ready),
-            Note::Delayed if current && slot.place == Place::Starting => self.set_delayed(key),
+            Note::Ready if current && slot.phase == Phase::Starting => self.set(key, Phase::Ready),
+            Note::Delayed if current && slot.phase == Phase::Starting => self.set_delayed(key),
             Note::Failed(delay) if current => self.failed(key, delay, now),
-            Note::Held if current && slot.place == Place::Holding => self.set(key, Place::Down),
+            Note::Held if current && slot.phase == Phase::Holding => self.set(key, Phase::Down),
             Note::GivenUp if current => self.give_up(key),
             Note::Ended(end) => self.ended(key, end),
             Note::Skip => self.skip(),
@@ -285,7 +285,7 @@ impl Plan {
 
     /// Handles a stop request of the group.
     pub(crate) fn stop(&mut self, now: Duration) -> Vec<Action> {
-        self.stop_because(Why::Told);
+        self.stop_because(Why::Requested);
         self.proceed(now)
     }
 
@@ -338,7 +338,7 @@ impl Plan {
 
     fn failed(&mut self, key: Key, delay: Duration, now: Duration) {
         let Some(slot) = self.slots.get(key) else { return };
-        if !slot.is_up() && slot.place != Place::Holding {
+        if !slot.is_up() && slot.phase != Phase::Holding {
             return;
         }
         let counts = match &self.mode {
@@ -348,10 +348,10 @@ impl Plan {
             Mode::Asking(_) | Mode::Stopping(_) | Mode::Over => false,
         };
         if !counts || self.retired {
-            return self.set(key, Place::Down);
+            return self.set(key, Phase::Down);
         }
         if self.window.as_mut().is_some_and(|window| window.hit(now)) {
-            self.set(key, Place::Down);
+            self.set(key, Phase::Down);
             return self.stop_because(Why::Limit(key));
         }
         if self.strategy == Strategy::OneForOne {
@@ -359,7 +359,7 @@ impl Plan {
             let epoch = self.next_epoch(key);
             return self.actions.push(Action::Resume(key, epoch));
         }
-        self.set(key, Place::Down);
+        self.set(key, Phase::Down);
         let first = if self.is_chain() { key } else { 0 };
         self.restart(first, (key, delay));
     }
@@ -417,15 +417,15 @@ impl Plan {
 
     pub(super) fn ended(&mut self, key: Key, end: End) {
         let Some(slot) = self.slots.get(key) else { return };
-        if slot.place == Place::Ended {
+        if slot.phase == Phase::Ended {
             return;
         }
-        let requested = matches!(slot.place, Place::Holding | Place::Stopping | Place::Dissolving);
+        let requested = matches!(slot.phase, Phase::Holding | Phase::Stopping | Phase::Dissolving);
         let failed = end == End::Failed || (end == End::Aborted && !requested);
         // An added child is after all earlier children but depends on none: only declared children count as waiting.
-        let needed = slot.child.critical || (slot.place != Place::Ready && slot.waiting > 0);
+        let needed = slot.child.critical || (slot.phase != Phase::Ready && slot.waiting > 0);
         let significant = slot.child.significant && end == End::Completed;
-        self.set(key, Place::Ended);
+        self.set(key, Phase::Ended);
         if self.slots.declared(key).is_none() {
             // The order passes through it now, so that nothing changes for the others.
             self.slots.added.remove(&key);
@@ -450,7 +450,7 @@ impl Plan {
 
     fn give_up(&mut self, key: Key) {
         let Some(slot) = self.slots.get_mut(key) else { return };
-        if slot.given_up || !matches!(slot.place, Place::Holding | Place::Stopping) {
+        if slot.given_up || !matches!(slot.phase, Phase::Holding | Phase::Stopping) {
             return;
         }
         let held = slot.holds();
@@ -474,7 +474,7 @@ impl Plan {
             Some(before) if before.is_failure() || !why.is_failure() => before,
             _ => why,
         };
-        if self.is_root && !stops && why != Why::Told {
+        if self.is_root && !stops && why != Why::Requested {
             if before != Some(reason) {
                 self.actions.push(Action::Ask(reason));
             }
@@ -512,8 +512,8 @@ impl Plan {
         due.sort_unstable();
         for key in due.drain(..) {
             let Some(slot) = self.slots.get(key) else { continue };
-            if slot.place == Place::Down && slot.unmet == 0 && key < end && !self.retired {
-                self.set(key, Place::Starting);
+            if slot.phase == Phase::Down && slot.unmet == 0 && key < end && !self.retired {
+                self.set(key, Phase::Starting);
                 let epoch = self.next_epoch(key);
                 self.actions.push(Action::Start(key, epoch));
             }
@@ -532,15 +532,15 @@ impl Plan {
                 continue;
             }
             let below = u32::try_from(slot.altitude - self.base).unwrap_or(0);
-            match (&self.mode, slot.place) {
-                (Mode::Restarting(restart), Place::Starting | Place::Ready) if key >= restart.first => {
-                    self.set(key, Place::Holding);
+            match (&self.mode, slot.phase) {
+                (Mode::Restarting(restart), Phase::Starting | Phase::Ready) if key >= restart.first => {
+                    self.set(key, Phase::Holding);
                     let epoch = self.next_epoch(key);
                     self.actions.push(Action::Hold(key, epoch, below));
                 }
-                (Mode::Stopping(_), Place::Starting | Place::Ready | Place::Holding | Place::Down) => {
-                    let place = if slot.place == Place::Down { Place::Dissolving } else { Place::Stopping };
-                    self.set(key, place);
+                (Mode::Stopping(_), Phase::Starting | Phase::Ready | Phase::Holding | Phase::Down) => {
+                    let phase = if slot.phase == Phase::Down { Phase::Dissolving } else { Phase::Stopping };
+                    self.set(key, phase);
                     let epoch = self.next_epoch(key);
                     self.actions.push(Action::Stop(key, epoch, below));
                 }
@@ -568,7 +568,7 @@ impl Plan {
     fn start_again(&mut self) {
         if let Mode::Restarting(restart) = std::mem::replace(&mut self.mode, Mode::Up) {
             self.count_unmet(restart.first);
-            let down = self.slots.from(restart.first).filter(|(_, slot)| slot.place == Place::Down);
+            let down = self.slots.from(restart.first).filter(|(_, slot)| slot.phase == Phase::Down);
             self.startable.extend(down.map(|(key, _)| key));
         }
     }
@@ -612,13 +612,13 @@ impl Plan {
     }
 
     /// Moves a child to another phase, and updates its neighbors in the order.
-    fn set(&mut self, key: Key, place: Place) {
+    fn set(&mut self, key: Key, phase: Phase) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         let before = (slot.passes(), slot.holds(), slot.waits(), slot.runs(), slot.is_unready(), slot.is_awaited());
-        let ends = place == Place::Ended && slot.place != Place::Ended;
-        slot.place = place;
+        let ends = phase == Phase::Ended && slot.phase != Phase::Ended;
+        slot.phase = phase;
         slot.delayed = false;
-        if slot.given_up && !matches!(place, Place::Holding | Place::Stopping) {
+        if slot.given_up && !matches!(phase, Phase::Holding | Phase::Stopping) {
             slot.given_up = false;
             self.given_up -= 1;
         }
@@ -632,7 +632,7 @@ impl Plan {
                 restart.running = restart.running + usize::from(after.3) - usize::from(before.3);
             }
         }
-        if place == Place::Down {
+        if phase == Phase::Down {
             if unmet == 0 {
                 self.startable.push(key);
             }
@@ -656,9 +656,9 @@ impl Plan {
         let unknown_from = self.unknown_from();
         let mut changed = vec![key];
         while let Some(key) = changed.pop() {
-            let place = self.slots.declared(key);
-            let declared = place.map_or(&[][..], |index| self.order.later(index));
-            let is_last = place.is_none_or(|index| index + 1 == self.slots.declared.len());
+            let index = self.slots.declared(key);
+            let declared = index.map_or(&[][..], |index| self.order.later(index));
+            let is_last = index.is_none_or(|index| index + 1 == self.slots.declared.len());
             let added = if self.is_chain() && is_last { self.slots.next_added(key) } else { None };
             let later = declared.iter().map(|later| Key::from(*later)).chain(added);
             for later in later.take_while(|later| *later < unknown_from) {
@@ -666,7 +666,7 @@ impl Plan {
                 let Some(slot) = self.slots.get_mut(later) else { continue };
                 let before = slot.passes();
                 slot.unmet = if passes { slot.unmet - 1 } else { slot.unmet + 1 };
-                if slot.unmet == 0 && slot.place == Place::Down {
+                if slot.unmet == 0 && slot.phase == Phase::Down {
                     self.startable.push(later);
                 }
                 if before != slot.passes() {
@@ -680,9 +680,9 @@ impl Plan {
     fn holds_changed(&mut self, key: Key, holds: bool) {
         let mut changed = vec![key];
         while let Some(key) = changed.pop() {
-            let place = self.slots.declared(key);
-            let declared = place.map_or(&[][..], |index| self.order.earlier(index));
-            let added = if self.is_chain() && place.is_none() { self.slots.before_added(key) } else { None };
+            let index = self.slots.declared(key);
+            let declared = index.map_or(&[][..], |index| self.order.earlier(index));
+            let added = if self.is_chain() && index.is_none() { self.slots.before_added(key) } else { None };
             for earlier in declared.iter().map(|earlier| Key::from(*earlier)).chain(added) {
                 self.steps.add(1);
                 let Some(slot) = self.slots.get_mut(earlier) else { continue };
@@ -723,11 +723,11 @@ struct Steps {
 }
 
 impl Steps {
-    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "only tests count"))]
-    fn add(&mut self, _steps: usize) {
+    #[cfg_attr(not(test), expect(unused_variables, clippy::unused_self, reason = "only tests count"))]
+    fn add(&mut self, steps: usize) {
         #[cfg(test)]
         {
-            self.count += _steps as u64;
+            self.count += steps as u64;
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::{Key, Mode, Place, Plan, Strategy};
+use super::super::{Key, Mode, Phase, Plan, Strategy};
 
 /// Compares a plan that has said all that it has to say with what looking at all children gives.
 pub(super) fn check(plan: &Plan) {
@@ -15,34 +15,34 @@ pub(super) fn check(plan: &Plan) {
         if *key < plan.unknown_from() {
             assert_eq!(slot.unmet as usize, unmet, "what {key} is after, of {plan:?}");
         }
-        passes.insert(*key, slot.place == Place::Ready || (slot.place == Place::Ended && unmet == 0));
+        passes.insert(*key, slot.phase == Phase::Ready || (slot.phase == Phase::Ended && unmet == 0));
     }
     for (key, slot) in slots.iter().rev() {
         let (above, declared) = (dependents.get(key).copied().unwrap_or(0), waiting.get(key).copied().unwrap_or(0));
         assert_eq!((slot.dependents, slot.waiting), (above, declared), "what is after {key}, of {plan:?}");
-        let runs = matches!(slot.place, Place::Starting | Place::Ready | Place::Holding | Place::Stopping);
+        let runs = matches!(slot.phase, Phase::Starting | Phase::Ready | Phase::Holding | Phase::Stopping);
         holds.insert(*key, (runs && !slot.given_up) || above > 0);
-        waits.insert(*key, slot.place != Place::Ended || declared > 0);
+        waits.insert(*key, slot.phase != Phase::Ended || declared > 0);
         for before in &earlier[key] {
             *dependents.entry(*before).or_insert(0) += u32::from(holds[key]);
             let is_declared = plan.slots.declared(*key).is_some();
             *waiting.entry(*before).or_insert(0) += u32::from(is_declared && waits[key]);
         }
     }
-    let count = |is: &dyn Fn(Place) -> bool| slots.iter().filter(|(_, slot)| is(slot.place)).count();
-    assert_eq!(plan.left, count(&|place| place != Place::Ended));
-    assert_eq!(plan.unready, count(&|place| !matches!(place, Place::Ready | Place::Ended)));
+    let count = |is: &dyn Fn(Phase) -> bool| slots.iter().filter(|(_, slot)| is(slot.phase)).count();
+    assert_eq!(plan.left, count(&|place| place != Phase::Ended));
+    assert_eq!(plan.unready, count(&|place| !matches!(place, Phase::Ready | Phase::Ended)));
     assert_eq!(plan.given_up, slots.iter().filter(|(_, slot)| slot.given_up).count());
-    assert!(plan.slots.added.values().all(|slot| slot.place != Place::Ended), "an added child left something");
+    assert!(plan.slots.added.values().all(|slot| slot.phase != Phase::Ended), "an added child left something");
     for (key, slot) in &slots {
-        let starts = slot.place == Place::Down && slot.unmet == 0 && !plan.retired;
+        let starts = slot.phase == Phase::Down && slot.unmet == 0 && !plan.retired;
         let (up, stops) = (slot.is_up() && slot.dependents == 0, slot.dependents == 0);
         match &plan.mode {
             Mode::Up => assert!(!starts, "{key} could start: {plan:?}"),
             Mode::Restarting(restart) if *key < restart.first => assert!(!starts, "{key} could start: {plan:?}"),
             Mode::Restarting(_) => assert!(!up, "{key} could be held: {plan:?}"),
             Mode::Stopping(_) => {
-                let is_left = matches!(slot.place, Place::Starting | Place::Ready | Place::Holding | Place::Down);
+                let is_left = matches!(slot.phase, Phase::Starting | Phase::Ready | Phase::Holding | Phase::Down);
                 assert!(!(is_left && stops), "{key} could be stopped: {plan:?}");
             }
             Mode::Asking(_) | Mode::Over => {}

@@ -490,7 +490,7 @@ fn steps_of_a_life(strategy: Strategy, count: usize, after: impl Fn(usize) -> Ve
     assert!(plan.is_ready());
     let stopped = plan.stop(Duration::ZERO);
     let done = obey(&mut plan, stopped);
-    assert_eq!(done.last(), Some(&Action::Over(Why::Told)));
+    assert_eq!(done.last(), Some(&Action::Over(Why::Requested)));
     plan.steps.count
 }
 
@@ -648,7 +648,7 @@ fn k2h_a_retired_group_restarts_nobody() {
     assert_eq!(plan.note(0, epoch_of(&started, 0), Note::Failed(now), now), []);
     let stop = plan.stop(now);
     assert!(matches!(stop[..], [Action::Begin, Action::Stop(1, ..), Action::Stop(0, ..)]), "{stop:?}");
-    assert_eq!(obey(&mut plan, stop).last(), Some(&Action::Over(Why::Told)));
+    assert_eq!(obey(&mut plan, stop).last(), Some(&Action::Over(Why::Requested)));
 }
 
 #[test]
@@ -661,7 +661,7 @@ fn k3b_a_child_that_is_given_up_on_holds_up_nobody() {
     let next = plan.note(1, *epoch, Note::GivenUp, now);
     let [Action::Stop(0, _, 0)] = next[..] else { panic!("{next:?}") };
     assert_eq!(plan.note(0, 0, Note::Ended(End::Canceled), now), [Action::GivenUp]);
-    assert_eq!(plan.note(1, 0, Note::Ended(End::Aborted), now), [Action::Over(Why::Told)]);
+    assert_eq!(plan.note(1, 0, Note::Ended(End::Aborted), now), [Action::Over(Why::Requested)]);
 }
 
 /// K5s: of two failures during a restart the longer backoff counts.

@@ -53,7 +53,7 @@ fn tell(f: impl FnOnce()) {
 /// Returns the `metric_label` of the task. Without one, it is the path of a declared task, or the path of the group of
 /// an added task. So the number of series is bounded by the places of the tree and the given labels.
 fn task_label(cell: &Cell) -> SharedString {
-    if let Some(label) = &cell.settings().metric_label {
+    if let Some(label) = &cell.policy().metric_label {
         return label.clone().into();
     }
     let group = || cell.member().map(|member| member.group.path()).filter(|path| !path.is_empty());

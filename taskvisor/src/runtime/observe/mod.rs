@@ -59,8 +59,8 @@ impl Observed {
             let in_span = self.in_span();
             trace::concluded(cell, next);
             if let Next::Retry { streak, .. } = next {
-                let settings = cell.settings();
-                if let Some(warning) = of_retries(settings.critical, settings.max_retries, *streak) {
+                let policy = cell.policy();
+                if let Some(warning) = of_retries(policy.critical, policy.max_retries, *streak) {
                     trace::warned(cell.name(), Some(cell.id()), warning);
                 }
             }

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::super::core::Core;
 use super::super::observe;
-use super::super::reentrancy::Current;
+use super::super::reentrancy::ReentrancyGuard;
 use super::super::registry::Admission;
 use super::super::task::{Bound, Stage, StopBy};
 use super::stopper::{Request, Stopper};
@@ -142,7 +142,7 @@ impl Core {
         let core = Arc::clone(self);
         Shutdown(Box::pin(async move {
             // A task that waits for the shutdown would wait for itself.
-            if Current::is_of(&core) { Err(RuntimeError::ShuttingDown) } else { core.verdict().await }
+            if ReentrancyGuard::is_of(&core) { Err(RuntimeError::ShuttingDown) } else { core.verdict().await }
         }))
     }
 

@@ -195,7 +195,7 @@ impl Stopper {
         let is_first = !added.is_empty() && layers > 0;
         for cell in added {
             // If no layer stops after this one, the stopper itself aborts its tasks, and they need no timer.
-            let bound = match (layers, cell.settings().stop_timeout) {
+            let bound = match (layers, cell.policy().stop_timeout) {
                 (0, None) => Bound::Open,
                 (_, timeout) => first.bound(began, timeout),
             };
@@ -215,7 +215,7 @@ impl Stopper {
         let now = Instant::now();
         let tree_by = by.share(now, u32::from(relied), grace);
         for cell in declared {
-            let timeout = cell.settings().stop_timeout;
+            let timeout = cell.policy().stop_timeout;
             let is_open = timeout.is_none() && !relied;
             let bound = if is_open { Bound::Open } else { tree_by.bound(now, timeout) };
             cell.stop(bound, StopReason::Shutdown);
@@ -237,7 +237,7 @@ impl Stopper {
         let mut longest = Some(Duration::ZERO);
         for cell in core.cells() {
             if !cell.is_beside_tree() {
-                let bound = tree_by.bound(now, cell.settings().stop_timeout);
+                let bound = tree_by.bound(now, cell.policy().stop_timeout);
                 let time = if bound == Bound::Open { None } else { Some(bound.time().unwrap_or_default()) };
                 longest = longest.zip(time).map(|(longest, time)| longest.max(time));
             }
@@ -250,7 +250,7 @@ impl Stopper {
         let now = Instant::now();
         for cell in core.cells() {
             if cell.is_beside_tree() {
-                let timeout = cell.settings().stop_timeout;
+                let timeout = cell.policy().stop_timeout;
                 let bound = if timeout.is_none() { Bound::Open } else { by.bound(now, timeout) };
                 cell.stop(bound, StopReason::Shutdown);
             }

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::super::core::Core;
-use super::super::reentrancy::Current;
+use super::super::reentrancy::ReentrancyGuard;
 use super::super::registry::{Admission, Registry};
 use super::super::task::Cell;
 use super::manager::Aftermath;
@@ -36,7 +36,7 @@ impl Core {
     /// Returns `true` if the polled task, or a group around it, is after that slot.
     fn caller_is_after(&self, registry: &Registry, slot: &str) -> bool {
         let Some(relied) = registry.slots.relied.iter().find(|relied| *relied.slot == *slot) else { return false };
-        let Some(address) = Current::of(self) else { return false };
+        let Some(address) = ReentrancyGuard::of(self) else { return false };
         let is_caller = |cell: &&Arc<Cell>| Arc::as_ptr(cell).addr() == address;
         let direct = relied.by.iter().filter_map(|name| registry.get(name)).find(is_caller);
         let caller = direct.or_else(|| registry.names.iter().find(is_caller));
@@ -100,9 +100,9 @@ impl Registry {
             for job in waiting {
                 aftermath.reject(job, 0, RejectReason::ShuttingDown);
             }
-            self.slots.line.free(queued, &mut aftermath.calls);
+            self.slots.wait_queue.free(queued, &mut aftermath.calls);
         }
-        self.slots.line.wake_all(&mut aftermath.calls);
+        self.slots.wait_queue.wake_all(&mut aftermath.calls);
         aftermath
     }
 }

@@ -17,7 +17,7 @@ use super::super::core::{Core, announce};
 use super::super::registry::{Registry, shrink};
 use super::super::task::{Cell, Tie};
 use super::intake::Relied;
-use super::wait_queue::Line;
+use super::wait_queue::WaitQueue;
 use crate::events::{Event, EventKind};
 use crate::inspect::{RejectReason, TaskOutcome};
 use crate::slots::{AdmissionPolicy, ControllerSetup, Decision, Phase, Slot};
@@ -39,7 +39,7 @@ pub(in crate::runtime) struct Slots {
     /// The busy slots. A slot whose owner has its name need not be here.
     pub(super) busy: HashMap<Arc<str>, Slot<Arc<Cell>, Job>>,
     /// The submissions that wait for room in a queue.
-    pub(super) line: Line,
+    pub(super) wait_queue: WaitQueue,
     /// The slots that tasks of the tree are after.
     pub(super) relied: Vec<Relied>,
 }
@@ -58,7 +58,7 @@ impl Controller {
     }
 
     pub(in crate::runtime) fn set_up(&self, registry: &mut Registry) {
-        registry.slots.line = Line::new(self.setup.config.queue_capacity);
+        registry.slots.wait_queue = WaitQueue::new(self.setup.config.queue_capacity);
     }
 
     pub(super) fn capacity(&self, slot: &str) -> usize {
@@ -98,7 +98,7 @@ impl Core {
             }
             next = registry.slots.release(name, &mut aftermath).1;
         }
-        registry.slots.line.call_first(name, &mut aftermath.calls);
+        registry.slots.wait_queue.call_first(name, &mut aftermath.calls);
         self.tell_idle(name, phase);
         aftermath
     }
@@ -220,7 +220,7 @@ impl Slots {
         let (queued, waiting) = (slot.queued(), slot.waiting());
         let taken = take(slot);
         aftermath.wait_no_more += waiting - slot.waiting();
-        self.line.free(queued - slot.queued(), &mut aftermath.calls);
+        self.wait_queue.free(queued - slot.queued(), &mut aftermath.calls);
         Some(taken)
     }
 
@@ -242,7 +242,7 @@ impl Slots {
         slot.start(Arc::clone(&job.cell));
         let waiting = slot.waiting();
         aftermath.wait_no_more += 1;
-        self.line.free(queued - slot.queued(), &mut aftermath.calls);
+        self.wait_queue.free(queued - slot.queued(), &mut aftermath.calls);
         (phase, Some((job, waiting)))
     }
 }

@@ -101,7 +101,7 @@ impl<'a> Offer<'a> {
             *offered = Some(submission);
             return Err(ControllerError::ShuttingDown);
         }
-        let Registry { names, slots: Slots { busy, line, .. }, .. } = &mut *registry;
+        let Registry { names, slots: Slots { busy, wait_queue, .. }, .. } = &mut *registry;
         let mut slot = busy.get_mut(name);
         if slot.is_none() {
             // A busy slot that is not stored is stored now.
@@ -111,16 +111,16 @@ impl<'a> Offer<'a> {
         }
         let capacity = core.controller.capacity(name);
         let decision = slot.as_ref().map_or(Decision::Start, |slot| slot.decide(*admission, capacity));
-        let is_first = *admission != AdmissionPolicy::Queue || line.is_first(name, *ticket);
+        let is_first = *admission != AdmissionPolicy::Queue || wait_queue.is_first(name, *ticket);
         let goes = match decision {
             Decision::Start => is_first,
-            Decision::Wait => is_first && line.has_place(*ticket),
+            Decision::Wait => is_first && wait_queue.has_room(*ticket),
             Decision::Replace { .. } | Decision::Busy | Decision::Full => true,
         };
         let calls = &mut aftermath.calls;
         if !goes {
             if let Some(waker) = waker {
-                *ticket = Some(line.wait(name, *ticket, waker, calls));
+                *ticket = Some(wait_queue.wait(name, *ticket, waker, calls));
             }
             drop(registry);
             *offered = Some(submission);
@@ -128,9 +128,9 @@ impl<'a> Offer<'a> {
             return Ok(None);
         }
         if decision == Decision::Wait {
-            line.enter(ticket.take(), calls);
+            wait_queue.enter(ticket.take(), calls);
         } else if let Some(ticket) = ticket.take() {
-            line.leave(ticket, calls);
+            wait_queue.leave(ticket, calls);
         }
         let Submission { slot: name, admitted, runtime, .. } = submission;
         core.bus.start(&runtime);
@@ -179,7 +179,7 @@ impl Offer<'_> {
     fn withdraw(&mut self) {
         if let Some(ticket) = self.ticket {
             let mut aftermath = Aftermath::default();
-            self.core.registry().slots.line.leave(ticket, &mut aftermath.calls);
+            self.core.registry().slots.wait_queue.leave(ticket, &mut aftermath.calls);
             aftermath.carry_out(self.core);
         }
         // It holds the user's task.

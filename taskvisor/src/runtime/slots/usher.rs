@@ -34,7 +34,7 @@ impl Usher {
             sleep(PATIENCE).await;
             let Some(core) = self.core.upgrade() else { return };
             let mut aftermath = Aftermath::default();
-            self.is_over = !core.registry().slots.line.pass_over(&mut aftermath.calls);
+            self.is_over = !core.registry().slots.wait_queue.pass_over(&mut aftermath.calls);
             aftermath.carry_out(&core);
         }
     }
@@ -43,7 +43,7 @@ impl Usher {
 impl Drop for Usher {
     fn drop(&mut self) {
         if let Some(core) = self.core.upgrade().filter(|_| !self.is_over) {
-            core.registry().slots.line.unwatched();
+            core.registry().slots.wait_queue.unwatched();
         }
     }
 }

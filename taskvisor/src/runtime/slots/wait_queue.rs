@@ -11,7 +11,7 @@ use std::task::Waker;
 /// then loses its turn to the next (see [`pass_over`](Self::pass_over)), so that it blocks no other. It keeps its
 /// position for its next poll.
 #[derive(Default)]
-pub(in crate::runtime) struct Line {
+pub(in crate::runtime) struct WaitQueue {
     capacity: usize,
     /// The number of submissions in queues.
     queued: usize,
@@ -29,7 +29,7 @@ struct Ticket {
     id: u64,
     slot: Arc<str>,
     /// `true` if an entry is reserved for it.
-    has_place: bool,
+    is_reserved: bool,
     turn: Turn,
 }
 
@@ -74,7 +74,7 @@ impl Ticket {
     }
 }
 
-impl Line {
+impl WaitQueue {
     pub(in crate::runtime) fn new(capacity: usize) -> Self {
         Self { capacity, ..Self::default() }
     }
@@ -86,21 +86,21 @@ impl Line {
     }
 
     /// Returns `true` if there is room in a queue for this ticket, reserved or free.
-    pub(in crate::runtime) fn has_place(&self, ticket: Option<u64>) -> bool {
+    pub(in crate::runtime) fn has_room(&self, ticket: Option<u64>) -> bool {
         if self.queued + self.kept < self.capacity {
             return true;
         }
         let Some(id) = ticket else { return false };
-        self.place_for(id).is_some()
+        self.reserved_for(id).is_some()
     }
 
     /// Returns the ticket whose reserved entry this one takes: its own, or that of a later one of its slot, which got
     /// it while this one was late.
-    fn place_for(&self, id: u64) -> Option<usize> {
+    fn reserved_for(&self, id: u64) -> Option<usize> {
         let position = self.position(id)?;
         let slot = &self.tickets[position].slot;
         let mut own = self.tickets.iter().enumerate().skip(position).filter(|(_, other)| *other.slot == **slot);
-        own.find(|(_, other)| other.has_place).map(|(position, _)| position)
+        own.find(|(_, other)| other.is_reserved).map(|(position, _)| position)
     }
 
     fn position(&self, id: u64) -> Option<usize> {
@@ -126,14 +126,14 @@ impl Line {
         }
         self.next += 1;
         let turn = Turn::Waits(Some(waker));
-        self.tickets.push_back(Ticket { id: self.next, slot: Arc::clone(slot), has_place: false, turn });
+        self.tickets.push_back(Ticket { id: self.next, slot: Arc::clone(slot), is_reserved: false, turn });
         self.next
     }
 
     /// Removes a ticket, which was submitted or dropped.
     pub(in crate::runtime) fn leave(&mut self, ticket: u64, calls: &mut Calls) {
         let Some(gone) = self.position(ticket).and_then(|position| self.tickets.remove(position)) else { return };
-        self.kept -= usize::from(gone.has_place);
+        self.kept -= usize::from(gone.is_reserved);
         if let Turn::Waits(Some(waker)) = gone.turn {
             calls.wakers.push(Call::Drop(waker));
         }
@@ -145,8 +145,8 @@ impl Line {
     pub(in crate::runtime) fn enter(&mut self, ticket: Option<u64>, calls: &mut Calls) {
         self.queued += 1;
         let Some(ticket) = ticket else { return };
-        if let Some(position) = self.place_for(ticket) {
-            self.tickets[position].has_place = false;
+        if let Some(position) = self.reserved_for(ticket) {
+            self.tickets[position].is_reserved = false;
             self.kept -= 1;
         }
         self.leave(ticket, calls);
@@ -183,7 +183,7 @@ impl Line {
         for ticket in &mut self.tickets {
             if matches!(ticket.turn, Turn::Called(round) if round < self.round) {
                 ticket.turn = Turn::Late;
-                self.kept -= usize::from(mem::take(&mut ticket.has_place));
+                self.kept -= usize::from(mem::take(&mut ticket.is_reserved));
                 slots.push(Arc::clone(&ticket.slot));
             }
         }
@@ -205,8 +205,8 @@ impl Line {
     fn let_in(&mut self, calls: &mut Calls) {
         let free = self.capacity.saturating_sub(self.queued + self.kept);
         let round = self.round;
-        for ticket in self.tickets.iter_mut().filter(|ticket| !ticket.has_place && !ticket.is_late()).take(free) {
-            ticket.has_place = true;
+        for ticket in self.tickets.iter_mut().filter(|ticket| !ticket.is_reserved && !ticket.is_late()).take(free) {
+            ticket.is_reserved = true;
             self.kept += 1;
             ticket.call(round, calls);
             calls.watch |= !mem::replace(&mut self.watched, true);
@@ -232,7 +232,7 @@ mod tests {
         name.into()
     }
 
-    fn waits(line: &mut Line, name: &str, ticket: Option<u64>) -> u64 {
+    fn waits(line: &mut WaitQueue, name: &str, ticket: Option<u64>) -> u64 {
         line.wait(&slot(name), ticket, Waker::noop().clone(), &mut Calls::default())
     }
 
@@ -243,11 +243,11 @@ mod tests {
     }
 
     /// A wait queue with room for one submission, which is taken.
-    fn full() -> Line {
-        let mut line = Line::new(1);
-        assert!(line.has_place(None));
+    fn full() -> WaitQueue {
+        let mut line = WaitQueue::new(1);
+        assert!(line.has_room(None));
         line.enter(None, &mut Calls::default());
-        assert!(!line.has_place(None));
+        assert!(!line.has_room(None));
         line
     }
 
@@ -262,14 +262,14 @@ mod tests {
 
         line.free(1, &mut calls);
         assert_eq!((counts(&calls), calls.watch), ((1, 1), true));
-        assert!(line.has_place(Some(a)) && !line.has_place(Some(b)) && !line.has_place(None));
+        assert!(line.has_room(Some(a)) && !line.has_room(Some(b)) && !line.has_room(None));
         // A ticket that gives up leaves its entry to the next.
         line.leave(a, &mut calls);
-        assert!(line.has_place(Some(b)) && !line.has_place(None));
+        assert!(line.has_room(Some(b)) && !line.has_room(None));
         line.enter(Some(b), &mut calls);
-        assert!(!line.has_place(None));
+        assert!(!line.has_room(None));
         line.free(1, &mut calls);
-        assert!(line.has_place(None));
+        assert!(line.has_room(None));
     }
 
     #[test]
@@ -291,16 +291,16 @@ mod tests {
         let mut calls = Calls::default();
         let [a, b, c] = ["a", "b", "a"].map(|name| waits(&mut line, name, None));
         line.free(1, &mut calls);
-        assert!(line.pass_over(&mut calls) && line.has_place(Some(a)), "it has the time between two rounds at least");
+        assert!(line.pass_over(&mut calls) && line.has_room(Some(a)), "it has the time between two rounds at least");
         assert!(line.pass_over(&mut calls), "the next is called");
-        assert!(line.has_place(Some(b)) && !line.has_place(Some(a)) && line.is_first("a", Some(c)));
+        assert!(line.has_room(Some(b)) && !line.has_room(Some(a)) && line.is_first("a", Some(c)));
         assert_eq!(counts(&calls).0, 3, "each once: the place, and the next of its slot");
         // Polled again, it has its old position.
         waits(&mut line, "a", Some(a));
         assert!(line.is_first("a", Some(a)) && !line.is_first("a", Some(c)));
         line.enter(Some(b), &mut calls);
         line.free(1, &mut calls);
-        assert!(line.has_place(Some(a)) && !line.has_place(None));
+        assert!(line.has_room(Some(a)) && !line.has_room(None));
         line.enter(Some(a), &mut calls);
         line.leave(c, &mut calls);
         assert!(!line.pass_over(&mut calls), "nobody is in line");
@@ -315,12 +315,12 @@ mod tests {
         line.free(1, &mut calls);
         line.pass_over(&mut calls);
         line.pass_over(&mut calls);
-        assert!(line.has_place(Some(b)) && line.is_first("a", Some(b)));
+        assert!(line.has_room(Some(b)) && line.is_first("a", Some(b)));
         // The first is polled before the second.
-        assert!(line.has_place(Some(a)) && line.is_first("a", Some(a)));
+        assert!(line.has_room(Some(a)) && line.is_first("a", Some(a)));
         line.enter(Some(a), &mut calls);
         assert_eq!((line.queued, line.kept), (1, 0));
-        assert!(!line.has_place(Some(b)));
+        assert!(!line.has_room(Some(b)));
         waits(&mut line, "a", Some(b));
         line.free(1, &mut calls);
         line.enter(Some(b), &mut calls);

@@ -18,8 +18,8 @@ use tokio::time::Instant;
 use super::super::group::Note;
 use super::super::observe::{self, Observed};
 use super::super::permits::Permit;
-use super::super::reentrancy::Current;
-use super::super::timer::{Alarm, deadline};
+use super::super::reentrancy::ReentrancyGuard;
+use super::super::timer::{Timer, deadline};
 use super::cell::{Bound, Cell, shown};
 use super::decision::{Ending, Next};
 use super::guards::Guards;
@@ -37,7 +37,7 @@ const GIVE_WAY: Duration = Duration::from_millis(1);
 pub(in crate::runtime) struct Actor {
     cell: Arc<Cell>,
     step: Step,
-    alarm: Alarm,
+    timer: Timer,
     permit: Option<Box<Permit>>,
     /// Valid from the first attempt on.
     takes_context: bool,
@@ -75,7 +75,7 @@ impl Actor {
         Self {
             cell,
             step: Step::New,
-            alarm: Alarm::default(),
+            timer: Timer::default(),
             permit,
             takes_context: true,
             finished: false,
@@ -86,11 +86,11 @@ impl Actor {
     }
 
     /// Carries out the next action of the machine while no attempt runs; `delay` is the delay of the wait.
-    fn look(&mut self, delay: Duration) {
+    fn take_turn(&mut self, delay: Duration) {
         match self.cell.turn() {
             Turn::Over => self.finish(TaskOutcome::Canceled { error: None }),
             Turn::Parked => {
-                self.alarm.clear();
+                self.timer.clear();
                 // While its group holds the task, it keeps neither a seat in the queue of permits nor its start
                 // timeout.
                 self.permit = Permit::of(&self.cell);
@@ -100,12 +100,12 @@ impl Actor {
                 self.step = Step::Waiting { delay };
             }
             Turn::Due => {
-                self.alarm.clear();
+                self.timer.clear();
                 self.step = Step::Due { gave_way: false };
             }
             Turn::Waits => {
-                if !self.alarm.is_armed() {
-                    self.alarm.set(delay);
+                if !self.timer.is_armed() {
+                    self.timer.set(delay);
                 }
                 self.step = Step::Waiting { delay };
             }
@@ -114,13 +114,13 @@ impl Actor {
 
     fn poll_waiting(&mut self, delay: Duration, cx: &mut Context<'_>) -> Poll<()> {
         if self.cell.has_news() {
-            self.look(delay);
+            self.take_turn(delay);
             if !matches!(self.step, Step::Waiting { .. }) {
                 return Poll::Ready(());
             }
         }
         // Never ready while parked, because the timer is not set then.
-        ready!(self.alarm.poll(cx));
+        ready!(self.timer.poll(cx));
         self.cell.waited();
         // The attempt begins in another turn: this turn belongs to the timer driver of Tokio, and an attempt that
         // blocks its thread would block timers and signals with it.
@@ -130,7 +130,7 @@ impl Actor {
 
     fn poll_due(&mut self, cx: &mut Context<'_>, gave_way: bool) -> Poll<()> {
         if self.cell.has_news() {
-            self.look(Duration::ZERO);
+            self.take_turn(Duration::ZERO);
             if !matches!(self.step, Step::Due { .. }) {
                 return Poll::Ready(());
             }
@@ -145,18 +145,18 @@ impl Actor {
             }
         }
         let bus = &self.cell.core().bus;
-        if bus.is_congested() && (!gave_way || self.alarm.is_armed()) {
+        if bus.is_congested() && (!gave_way || self.timer.is_armed()) {
             if !gave_way {
-                self.alarm.set(GIVE_WAY);
+                self.timer.set(GIVE_WAY);
                 self.step = Step::Due { gave_way: true };
             }
-            if self.alarm.poll(cx).is_ready() {
+            if self.timer.poll(cx).is_ready() {
                 bus.stop_giving_way();
             } else {
                 ready!(bus.poll_room(cx));
             }
         }
-        self.alarm.clear();
+        self.timer.clear();
         if let Some(permit) = &mut self.permit {
             ready!(permit.poll(&self.cell, cx));
         }
@@ -165,8 +165,8 @@ impl Actor {
     }
 
     fn begin(&mut self) {
-        let Some((task, attempt)) = self.cell.begin() else { return self.look(Duration::ZERO) };
-        if self.cell.settings().every.is_some() {
+        let Some((task, attempt)) = self.cell.begin() else { return self.take_turn(Duration::ZERO) };
+        if self.cell.policy().every.is_some() {
             self.begin_on_grid();
         }
         self.observed.begin(&self.cell, shown(attempt));
@@ -241,9 +241,9 @@ impl Actor {
             if let Some(guards) = &mut self.guards {
                 guards.attempt_goes_on(&self.cell);
             }
-            if let (Cut::Not, Some(timeout)) = (attempt.cut, self.cell.settings().timeout) {
-                self.alarm.set(timeout);
-                self.alarm.set_sooner_than(attempt.stop_by());
+            if let (Cut::Not, Some(timeout)) = (attempt.cut, self.cell.policy().timeout) {
+                self.timer.set(timeout);
+                self.timer.set_sooner_than(attempt.stop_by());
             }
         }
         let exceeded = match (attempt.cut, &mut self.guards) {
@@ -254,10 +254,10 @@ impl Actor {
             self.exceeds(limit, cx);
             return Poll::Ready(());
         }
-        if !self.alarm.is_armed() {
+        if !self.timer.is_armed() {
             return Poll::Pending;
         }
-        ready!(self.alarm.poll(cx));
+        ready!(self.timer.poll(cx));
         self.time_is_up(cx);
         Poll::Ready(())
     }
@@ -267,12 +267,12 @@ impl Actor {
         let Step::Attempt(attempt) = &mut self.step else { return };
         if cut == Cut::HelperPanicked {
             attempt.cut(cut, Duration::ZERO);
-            self.alarm.set(self.cell.window());
-            self.alarm.set_sooner_than(attempt.stop_by());
+            self.timer.set(self.cell.window());
+            self.timer.set_sooner_than(attempt.stop_by());
         } else {
             // The deadline comes with the request.
             attempt.cut = cut;
-            self.alarm.clear();
+            self.timer.clear();
         }
     }
 
@@ -284,9 +284,9 @@ impl Actor {
             if attempt.cut == Cut::Not {
                 attempt.aside.get_or_insert_default().stop_by = Some(limit);
             }
-            self.alarm.set_sooner_at(limit);
+            self.timer.set_sooner_at(limit);
         } else if let Step::Join(_) = &self.step {
-            self.alarm.set_sooner_at(limit);
+            self.timer.set_sooner_at(limit);
         }
     }
 
@@ -296,7 +296,7 @@ impl Actor {
         if attempt.stop_by().is_some_and(|stop_by| stop_by <= Instant::now()) {
             return self.abort(cx);
         }
-        match (attempt.cut, self.cell.settings().timeout) {
+        match (attempt.cut, self.cell.policy().timeout) {
             (Cut::Not, Some(timeout)) => self.exceeds(timeout, cx),
             (Cut::Requested, _) => self.abort(cx),
             // The violation is known already; that the clean-up took too long adds nothing.
@@ -332,8 +332,8 @@ impl Actor {
         let window = self.cell.window();
         if self.takes_context && !window.is_zero() {
             attempt.cut(Cut::TimedOut, timeout);
-            self.alarm.set(window);
-            self.alarm.set_sooner_than(attempt.stop_by());
+            self.timer.set(window);
+            self.timer.set_sooner_than(attempt.stop_by());
         } else {
             self.end_attempt(Ending::Result(Err(TaskError::Timeout { timeout })));
         }
@@ -371,7 +371,7 @@ impl Actor {
             Err(panic) => ending.with_panic(panic),
         };
         if attempt.cut == Cut::Not {
-            self.alarm.clear();
+            self.timer.clear();
         }
         self.attempt_ended(ending, lived, attempt.cut);
     }
@@ -383,7 +383,7 @@ impl Actor {
         if matches!(ending, Ending::Aborted) || (cut == Cut::Not && window.is_zero()) {
             self.cell.abort_helpers();
         } else if cut == Cut::Not {
-            self.alarm.set(window);
+            self.timer.set(window);
         }
         self.step = Step::Join(Box::new(Joining { ending, lived }));
     }
@@ -403,7 +403,7 @@ impl Actor {
         if let Some(guards) = &mut self.guards {
             guards.attempt_is_over();
         }
-        self.alarm.clear();
+        self.timer.clear();
         let delay = match next {
             Next::End(outcome) => {
                 self.finish(outcome);
@@ -426,7 +426,7 @@ impl Actor {
                 Duration::ZERO
             }
             Next::Repeat(delay) => {
-                if let (Some(grid), Some(every), Some(ticks)) = (&mut self.grid, self.cell.settings().every, &ticks) {
+                if let (Some(grid), Some(every), Some(ticks)) = (&mut self.grid, self.cell.policy().every, &ticks) {
                     grid.due = ticks.next(every);
                 }
                 delay
@@ -437,7 +437,7 @@ impl Actor {
         self.step = if delay.is_zero() {
             Step::Yield
         } else {
-            self.alarm.set(delay);
+            self.timer.set(delay);
             Step::Waiting { delay }
         };
         None
@@ -457,17 +457,17 @@ impl Future for Actor {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let actor = &mut *self;
-        let _current = Current::enter(&actor.cell);
+        let _current = ReentrancyGuard::enter(&actor.cell);
         loop {
             match actor.step {
                 Step::New => {
                     actor.cell.listen(cx.waker());
-                    let delay = actor.cell.settings().initial_delay;
+                    let delay = actor.cell.policy().initial_delay;
                     if delay.is_zero() && actor.cell.member().is_none() && !actor.cell.has_news() {
                         actor.step = Step::Due { gave_way: false };
                         continue;
                     }
-                    actor.look(delay);
+                    actor.take_turn(delay);
                     if matches!(actor.step, Step::Waiting { .. }) {
                         actor.cell.waits();
                     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::inspect::TaskOutcome;
-use crate::policy::{RestartPolicy, Settings, Ticks};
+use crate::policy::{ResolvedPolicy, RestartPolicy, Ticks};
 use crate::task::TaskError;
 
 /// A request to a registration from outside. A stop is never withdrawn.
@@ -40,7 +40,7 @@ impl Ending {
 
 /// The facts about an attempt that has ended.
 pub(in crate::runtime) struct Facts<'a> {
-    pub(in crate::runtime) settings: &'a Settings,
+    pub(in crate::runtime) policy: &'a ResolvedPolicy,
     pub(in crate::runtime) request: Request,
     /// `true` if the request came after the attempt had ended, while its helpers were joined.
     pub(in crate::runtime) late: bool,
@@ -70,17 +70,17 @@ pub(in crate::runtime) enum Next {
 impl Facts<'_> {
     /// Returns `true` if the task starts again with its siblings. A task that runs once does not.
     fn comes_back(&self) -> bool {
-        self.request == Request::Hold && self.settings.restart != RestartPolicy::Never
+        self.request == Request::Hold && self.policy.restart != RestartPolicy::Never
     }
 
     /// Returns the consecutive failures before this attempt; zero if it ran for `reset_after`.
     fn streak_before(&self) -> u32 {
-        let healthy = self.lived.is_some_and(|lived| lived >= self.settings.reset_after);
+        let healthy = self.lived.is_some_and(|lived| lived >= self.policy.reset_after);
         if healthy { 0 } else { self.streak }
     }
 
     fn exhausts(&self, streak: u32) -> bool {
-        self.settings.max_retries.is_some_and(|retries| streak > retries)
+        self.policy.max_retries.is_some_and(|retries| streak > retries)
     }
 }
 
@@ -122,17 +122,17 @@ pub(in crate::runtime) fn is_final(facts: &Facts<'_>, ending: &Ending) -> bool {
         (Request::Nothing, Ending::Result(result)) => result,
     };
     match result {
-        Ok(()) => !matches!(facts.settings.restart, RestartPolicy::Always { .. }),
+        Ok(()) => !matches!(facts.policy.restart, RestartPolicy::Always { .. }),
         Err(error) => {
             !error.is_retryable()
-                || facts.settings.restart == RestartPolicy::Never
+                || facts.policy.restart == RestartPolicy::Never
                 || facts.exhausts(facts.streak_before().saturating_add(1))
         }
     }
 }
 
 fn after_success(facts: &Facts<'_>) -> Next {
-    match (facts.settings.restart, facts.settings.every, facts.ticks) {
+    match (facts.policy.restart, facts.policy.every, facts.ticks) {
         (RestartPolicy::Never | RestartPolicy::OnFailure, ..) => Next::End(TaskOutcome::Completed),
         (RestartPolicy::Always { .. }, Some(every), Some(ticks)) => {
             Next::Repeat(ticks.next(every).saturating_sub(ticks.ended))
@@ -142,8 +142,8 @@ fn after_success(facts: &Facts<'_>) -> Next {
 }
 
 fn after_failure(facts: &Facts<'_>, error: Arc<TaskError>) -> Next {
-    let settings = facts.settings;
-    if settings.restart == RestartPolicy::Never {
+    let policy = facts.policy;
+    if policy.restart == RestartPolicy::Never {
         return Next::End(match *error {
             TaskError::Panicked { .. } => TaskOutcome::Panicked { error },
             _ => TaskOutcome::Failed { error },
@@ -154,7 +154,7 @@ fn after_failure(facts: &Facts<'_>, error: Arc<TaskError>) -> Next {
     if facts.exhausts(streak) {
         return Next::End(TaskOutcome::Exhausted { error, failures: streak });
     }
-    Next::Retry { error, delay: settings.backoff.next(before), streak }
+    Next::Retry { error, delay: policy.backoff.next(before), streak }
 }
 
 fn error_of(ending: Ending) -> Option<Arc<TaskError>> {
@@ -170,13 +170,13 @@ mod tests {
     use crate::policy::Overrides;
     use crate::supervisor::SupervisorConfig;
 
-    fn settings(restart: RestartPolicy, max_retries: Option<u32>) -> Settings {
-        let overrides = Overrides { restart: Some(restart), max_retries, ..Overrides::default() };
+    fn policy(restart: RestartPolicy, max_retries: Option<u32>) -> ResolvedPolicy {
+        let overrides = Overrides { restart: Some(restart), max_retries: Some(max_retries), ..Overrides::default() };
         overrides.resolve(&SupervisorConfig::default())
     }
 
-    fn facts(settings: &Settings, request: Request, streak: u32) -> Facts<'_> {
-        Facts { settings, request, late: false, streak, lived: None, ticks: None }
+    fn facts(policy: &ResolvedPolicy, request: Request, streak: u32) -> Facts<'_> {
+        Facts { policy, request, late: false, streak, lived: None, ticks: None }
     }
 
     fn fail() -> Ending {
@@ -186,14 +186,14 @@ mod tests {
     #[test]
     fn what_was_told_outranks_the_result() {
         for restart in [RestartPolicy::Never, RestartPolicy::OnFailure, RestartPolicy::Always { interval: None }] {
-            let settings = settings(restart, Some(0));
-            let stop = facts(&settings, Request::Stop, 0);
+            let policy = policy(restart, Some(0));
+            let stop = facts(&policy, Request::Stop, 0);
             assert!(matches!(decide(&stop, fail()), Next::End(TaskOutcome::Canceled { error: Some(_) })));
             for ending in [Ending::Result(Ok(())), Ending::Dropped, Ending::Result(Err(TaskError::Canceled))] {
                 assert!(matches!(decide(&stop, ending), Next::End(TaskOutcome::Canceled { error: None })));
             }
             assert!(matches!(decide(&stop, Ending::Aborted), Next::End(TaskOutcome::Aborted { .. })));
-            let restart = facts(&settings, Request::Restart, 9);
+            let restart = facts(&policy, Request::Restart, 9);
             assert!(matches!(decide(&restart, fail()), Next::Restart(Some(_))));
             assert!(matches!(decide(&restart, Ending::Aborted), Next::Restart(None)));
         }
@@ -201,20 +201,20 @@ mod tests {
 
     #[test]
     fn exactly_max_retries_are_allowed() {
-        let settings = settings(RestartPolicy::OnFailure, Some(2));
+        let policy = policy(RestartPolicy::OnFailure, Some(2));
         for (streak, ends) in [(0, false), (1, false), (2, true)] {
-            let next = decide(&facts(&settings, Request::Nothing, streak), fail());
+            let next = decide(&facts(&policy, Request::Nothing, streak), fail());
             assert_eq!(matches!(next, Next::End(TaskOutcome::Exhausted { failures: 3, .. })), ends, "{streak}");
         }
     }
 
     #[test]
     fn a_long_life_starts_the_streak_again_and_a_shorter_one_does_not() {
-        let settings = settings(RestartPolicy::OnFailure, None);
-        let after = |lived| Facts { lived: Some(lived), ..facts(&settings, Request::Nothing, 7) };
-        let long = decide(&after(settings.reset_after), fail());
+        let policy = policy(RestartPolicy::OnFailure, None);
+        let after = |lived| Facts { lived: Some(lived), ..facts(&policy, Request::Nothing, 7) };
+        let long = decide(&after(policy.reset_after), fail());
         assert!(matches!(long, Next::Retry { streak: 1, .. }));
-        let short = decide(&after(settings.reset_after.saturating_sub(Duration::from_nanos(1))), fail());
+        let short = decide(&after(policy.reset_after.saturating_sub(Duration::from_nanos(1))), fail());
         assert!(matches!(short, Next::Retry { streak: 8, .. }));
     }
 }

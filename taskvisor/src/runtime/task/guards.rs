@@ -3,36 +3,36 @@
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use super::super::timer::Alarm;
+use super::super::timer::Timer;
 use super::cell::Cell;
 use crate::policy::Ready;
 
 /// The timers of the start timeout and the watchdog.
 #[derive(Default)]
 pub(in crate::runtime) struct Guards {
-    start: Alarm,
-    watch: Alarm,
+    start: Timer,
+    watch: Timer,
 }
 
 impl Guards {
     /// Returns `None` if the task has neither.
     pub(in crate::runtime) fn of(cell: &Cell) -> Option<Box<Self>> {
         let awaited = cell.member().is_some_and(|member| member.awaited);
-        let settings = cell.settings();
-        (awaited || settings.ready == Ready::Signal || settings.watchdog.is_some()).then(Box::default)
+        let policy = cell.policy();
+        (awaited || policy.ready == Ready::Signal || policy.watchdog.is_some()).then(Box::default)
     }
 
     /// Notes that a start is due. The start timeout runs from the first call.
     pub(in crate::runtime) fn start_is_due(&mut self, cell: &Cell) {
         let awaited = cell.member().is_some_and(|member| member.awaited);
-        if !self.start.is_armed() && (awaited || cell.settings().ready == Ready::Signal) {
-            self.start.set(cell.settings().start_timeout);
+        if !self.start.is_armed() && (awaited || cell.policy().ready == Ready::Signal) {
+            self.start.set(cell.policy().start_timeout);
         }
     }
 
     /// Notes that the attempt takes longer than one poll.
     pub(in crate::runtime) fn attempt_goes_on(&mut self, cell: &Cell) {
-        if let Some(silence) = cell.settings().watchdog {
+        if let Some(silence) = cell.policy().watchdog {
             cell.beat_first();
             self.watch.set(silence);
         }
@@ -48,7 +48,7 @@ impl Guards {
         if self.start.is_armed() && cell.is_ready() {
             self.start.clear();
         }
-        self.start.poll(cx).map(|()| cell.settings().start_timeout)
+        self.start.poll(cx).map(|()| cell.policy().start_timeout)
     }
 
     /// Returns `Ready` with the exceeded start timeout or watchdog.
@@ -56,7 +56,7 @@ impl Guards {
         if let Poll::Ready(exceeded) = self.poll_start(cell, cx) {
             return Poll::Ready(exceeded);
         }
-        let Some(allowed) = cell.settings().watchdog else { return Poll::Pending };
+        let Some(allowed) = cell.policy().watchdog else { return Poll::Pending };
         while self.watch.poll(cx).is_ready() {
             let silence = cell.silence();
             if silence >= allowed {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::observe::{AttemptSpan, Background};
-use super::super::reentrancy::Current;
+use super::super::reentrancy::ReentrancyGuard;
 use super::cell::Cell;
 use crate::panics::{catch, drop_caught};
 use crate::task::TaskError;
@@ -45,7 +45,7 @@ impl Running {
 
     /// Runs a blocking closure as a part of the task.
     pub(in crate::runtime) fn run(self, work: impl FnOnce() -> Result<(), TaskError>) -> Result<(), TaskError> {
-        let _current = Current::enter(&self.0);
+        let _current = ReentrancyGuard::enter(&self.0);
         catch(work).unwrap_or_else(Err)
     }
 }
@@ -68,7 +68,7 @@ impl Future for Helper {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { future, span, running } = &mut *self;
         let Some(present) = future else { return Poll::Ready(()) };
-        let _current = Current::enter(&running.0);
+        let _current = ReentrancyGuard::enter(&running.0);
         let in_span = span.enter();
         let ended = match catch(|| present.as_mut().poll(cx)) {
             Ok(Poll::Pending) => return Poll::Pending,

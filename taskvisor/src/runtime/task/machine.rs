@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::decision::{Ending, Facts, Next, Request, decide, is_final};
 use crate::inspect::TaskState;
-use crate::policy::{Ready, RestartPolicy, Settings, Ticks};
+use crate::policy::{Ready, ResolvedPolicy, RestartPolicy, Ticks};
 use crate::supervisor::StopLimit;
 use crate::task::StopReason;
 
@@ -73,7 +73,7 @@ pub(in crate::runtime) enum Gate {
 /// The rules for all attempts of a registration.
 #[derive(Clone, Copy)]
 pub(in crate::runtime) struct Rules<'a> {
-    pub(in crate::runtime) settings: &'a Settings,
+    pub(in crate::runtime) policy: &'a ResolvedPolicy,
     /// `true` if its group decides when the task runs again after a failure.
     pub(in crate::runtime) managed: bool,
 }
@@ -171,9 +171,9 @@ pub(in crate::runtime) struct Measured<'a> {
 }
 
 impl Machine {
-    pub(in crate::runtime) fn new(settings: &Settings, queued: bool, gate: Gate, unready: bool) -> Self {
+    pub(in crate::runtime) fn new(policy: &ResolvedPolicy, queued: bool, gate: Gate, unready: bool) -> Self {
         Self {
-            stage: if queued { Stage::Queued } else { first_stage(settings) },
+            stage: if queued { Stage::Queued } else { first_stage(policy) },
             request: Request::Nothing,
             gate,
             ready: false,
@@ -277,17 +277,17 @@ impl Machine {
 
     /// A submission leaves its slot and starts.
     #[cfg(feature = "controller")]
-    pub(in crate::runtime) fn leave_slot(&mut self, settings: &Settings) {
-        self.stage = first_stage(settings);
+    pub(in crate::runtime) fn leave_slot(&mut self, policy: &ResolvedPolicy) {
+        self.stage = first_stage(policy);
     }
 
     /// Requests the task to stop for good; `at_once` leaves it no time. [`request`](Self::request) shows whether a stop
     /// was requested before.
-    pub(in crate::runtime) fn stop(&mut self, settings: &Settings, at_once: bool) -> Effects {
+    pub(in crate::runtime) fn stop(&mut self, policy: &ResolvedPolicy, at_once: bool) -> Effects {
         let before = self.request;
         if at_once || matches!(self.stage, Stage::Over | Stage::Ended) {
             self.last &= self.is_alive();
-        } else if before != Request::Stop && settings.final_attempt && self.gate != Gate::Shut {
+        } else if before != Request::Stop && policy.final_attempt && self.gate != Gate::Shut {
             if let Stage::Waiting(wait) = &mut self.stage {
                 *wait = Wait::Due;
                 self.last = true;
@@ -362,8 +362,8 @@ impl Machine {
     }
 
     /// The running attempt reports that it is ready.
-    pub(in crate::runtime) fn signal_ready(&mut self, settings: &Settings, attempt: u64) -> Effects {
-        if settings.ready != Ready::Signal || !self.is_running(attempt) || self.ready {
+    pub(in crate::runtime) fn signal_ready(&mut self, policy: &ResolvedPolicy, attempt: u64) -> Effects {
+        if policy.ready != Ready::Signal || !self.is_running(attempt) || self.ready {
             return Effects::default();
         }
         self.ready = true;
@@ -407,7 +407,7 @@ impl Machine {
 
     /// Returns the next action, and the report to the group.
     #[inline]
-    pub(in crate::runtime) fn turn(&mut self, settings: &Settings) -> (Turn, Option<Report>) {
+    pub(in crate::runtime) fn turn(&mut self, policy: &ResolvedPolicy) -> (Turn, Option<Report>) {
         let Stage::Waiting(wait) = &mut self.stage else { return (Turn::Parked, None) };
         let mut report = None;
         match self.request {
@@ -415,7 +415,7 @@ impl Machine {
                 self.stage = Stage::Over;
                 return (Turn::Over, None);
             }
-            Request::Hold if settings.restart == RestartPolicy::Never => {
+            Request::Hold if policy.restart == RestartPolicy::Never => {
                 self.stage = Stage::Over;
                 return (Turn::Over, None);
             }
@@ -446,7 +446,7 @@ impl Machine {
     /// Begins an attempt, unless something else was requested in the meantime; then [`turn`](Self::turn) returns the
     /// next action. Returns whether this is the first attempt of a task that its batch waits for.
     #[inline]
-    pub(in crate::runtime) fn begin(&mut self, settings: &Settings) -> Option<(bool, Option<Report>)> {
+    pub(in crate::runtime) fn begin(&mut self, policy: &ResolvedPolicy) -> Option<(bool, Option<Report>)> {
         let asked = self.request >= Request::Hold && !self.last;
         if asked || self.gate == Gate::Shut || self.stage != Stage::Waiting(Wait::Due) {
             return None;
@@ -458,7 +458,7 @@ impl Machine {
         self.stage = Stage::Running(Cut::Not);
         self.cancelled = false;
         self.attempt += 1;
-        self.ready = settings.ready == Ready::Start;
+        self.ready = policy.ready == Ready::Start;
         Some((std::mem::take(&mut self.unready), self.pass()))
     }
 
@@ -507,7 +507,7 @@ impl Machine {
         self.cancelled = true;
         let Measured { lived, ticks, has_helpers } = *measured;
         let mut facts = Facts {
-            settings: rules.settings,
+            policy: rules.policy,
             request: self.request,
             late: matches!(self.stage, Stage::Joining { unasked: true, .. }),
             streak: self.streak,
@@ -573,8 +573,8 @@ impl Machine {
 const WAKES: Effects = Effects { wakes: true, interrupts: false, is_first: false, report: None };
 
 /// Returns the stage before the first attempt.
-fn first_stage(settings: &Settings) -> Stage {
-    Stage::Waiting(if settings.initial_delay.is_zero() { Wait::Due } else { Wait::Delay })
+fn first_stage(policy: &ResolvedPolicy) -> Stage {
+    Stage::Waiting(if policy.initial_delay.is_zero() { Wait::Due } else { Wait::Delay })
 }
 
 #[cfg(test)]

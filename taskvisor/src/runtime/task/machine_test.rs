@@ -1,4 +1,4 @@
-//! Every input in every reachable state, for every kind of settings.
+//! Every input in every reachable state, for every kind of policy.
 
 use std::collections::HashSet;
 
@@ -72,8 +72,8 @@ fn endings() -> [Ending; 7] {
 }
 
 impl Play<'_> {
-    fn settings(&self) -> &Settings {
-        self.rules.settings
+    fn policy(&self) -> &ResolvedPolicy {
+        self.rules.policy
     }
 
     /// Keeps the numbers small, so that the states are finitely many.
@@ -87,7 +87,7 @@ impl Play<'_> {
     }
 
     fn command(&mut self, before: Node, command: Command) {
-        let settings = self.settings().clone();
+        let policy = self.policy().clone();
         let mut after = before;
         let machine = &mut after.machine;
         let attempt = machine.attempt;
@@ -95,7 +95,7 @@ impl Play<'_> {
         let effects = match command {
             // A queued submission is withdrawn from its slot instead.
             Command::Stop { .. } if before.machine.stage == Stage::Queued => return,
-            Command::Stop { at_once } => machine.stop(&settings, at_once),
+            Command::Stop { at_once } => machine.stop(&policy, at_once),
             Command::Restart => {
                 let effects = machine.restart();
                 let refuses = is_over
@@ -124,7 +124,7 @@ impl Play<'_> {
                 machine.retire();
                 Effects::default()
             }
-            Command::Ready { stale } => machine.signal_ready(&settings, attempt.wrapping_sub(u64::from(stale))),
+            Command::Ready { stale } => machine.signal_ready(&policy, attempt.wrapping_sub(u64::from(stale))),
             Command::Progress => {
                 machine.progress(attempt);
                 Effects::default()
@@ -153,9 +153,9 @@ impl Play<'_> {
     }
 
     fn waits(&mut self, before: Node) {
-        let settings = self.settings().clone();
+        let policy = self.policy().clone();
         let mut after = before;
-        let (turn, report) = after.machine.turn(&settings);
+        let (turn, report) = after.machine.turn(&policy);
         let machine = &after.machine;
         if report == Some(Report::Held) {
             assert!(before.owes_held && turn == Turn::Parked);
@@ -181,15 +181,15 @@ impl Play<'_> {
         }
         // Between the turn and the begin everything may have come: it is tried in every state.
         let mut begun = before;
-        let Some((_, report)) = begun.machine.begin(&settings) else { return };
+        let Some((_, report)) = begun.machine.begin(&policy) else { return };
         assert_ne!(before.machine.gate, Gate::Shut, "{before:?}");
         assert!(before.machine.request != Request::Hold, "{before:?}");
         assert_eq!(begun.machine.attempt, before.machine.attempt + 1);
-        assert_eq!(report.is_some(), before.machine.gate == Gate::Open && settings.ready == Ready::Start);
+        assert_eq!(report.is_some(), before.machine.gate == Gate::Open && policy.ready == Ready::Start);
         assert!(!begun.machine.cancelled);
         if before.machine.request == Request::Stop {
             begun.begun_after_stop += 1;
-            assert!(settings.final_attempt && begun.begun_after_stop == 1, "{before:?}");
+            assert!(policy.final_attempt && begun.begun_after_stop == 1, "{before:?}");
         }
         self.reach(begun);
     }
@@ -262,10 +262,10 @@ impl Play<'_> {
             match machine.stage {
                 Stage::Queued | Stage::Ended => return,
                 Stage::Waiting(_) => {
-                    let (turn, _) = machine.turn(self.settings());
+                    let (turn, _) = machine.turn(self.policy());
                     match turn {
                         Turn::Over => {}
-                        Turn::Due => assert!(machine.begin(self.settings()).is_some(), "{node:?}"),
+                        Turn::Due => assert!(machine.begin(self.policy()).is_some(), "{node:?}"),
                         Turn::Waits | Turn::Parked => panic!("{turn:?} after a stop: {node:?}"),
                     }
                 }
@@ -291,7 +291,7 @@ impl Play<'_> {
                     #[cfg(feature = "controller")]
                     {
                         let mut started = node;
-                        started.machine.leave_slot(self.settings());
+                        started.machine.leave_slot(self.policy());
                         self.reach(started);
                     }
                 }
@@ -303,7 +303,7 @@ impl Play<'_> {
                         let mut machine = node.machine;
                         machine.request = if unasked { Request::Nothing } else { machine.request };
                         let facts = Facts {
-                            settings: self.settings(),
+                            policy: self.policy(),
                             request: machine.request,
                             late: unasked,
                             streak: machine.streak,
@@ -342,8 +342,8 @@ impl Play<'_> {
     }
 }
 
-/// All settings that make a difference.
-fn all_settings() -> Vec<Settings> {
+/// All policy that make a difference.
+fn all_policies() -> Vec<ResolvedPolicy> {
     let mut all = Vec::new();
     for restart in [RestartPolicy::Never, RestartPolicy::OnFailure, RestartPolicy::Always { interval: None }] {
         for interval in [None, Some(Duration::from_secs(1))] {
@@ -354,10 +354,10 @@ fn all_settings() -> Vec<Settings> {
                 };
                 let overrides = Overrides {
                     restart: Some(restart),
-                    max_retries: (bits & 1 != 0).then_some(1),
-                    ready: if bits & 2 != 0 { Ready::Signal } else { Ready::Start },
+                    max_retries: (bits & 1 != 0).then_some(Some(1)),
+                    ready: (bits & 2 != 0).then_some(Ready::Signal),
                     initial_delay: (bits & 4 != 0).then_some(Duration::from_secs(1)),
-                    final_attempt: bits & 8 != 0,
+                    final_attempt: Some(bits & 8 != 0),
                     ..Overrides::default()
                 };
                 all.push(overrides.resolve(&SupervisorConfig::default()));
@@ -370,16 +370,16 @@ fn all_settings() -> Vec<Settings> {
 #[test]
 fn every_input_in_every_reachable_state() {
     let (mut states, mut steps) = (0, 0);
-    for settings in all_settings() {
+    for policy in all_policies() {
         for (managed, gate, queued) in [
             (false, Gate::Open, false),
             (false, Gate::Open, true),
             (false, Gate::Shut, false),
             (true, Gate::Shut, false),
         ] {
-            let machine = Machine::new(&settings, queued, gate, true);
+            let machine = Machine::new(&policy, queued, gate, true);
             let start = Node { machine, begun_after_stop: 0, owes_held: false, must_end: false };
-            let rules = Rules { settings: &settings, managed };
+            let rules = Rules { policy: &policy, managed };
             let mut play = Play { rules, reached: HashSet::new(), open: Vec::new(), steps: 0 };
             play.reach(start);
             play.explore();
@@ -395,19 +395,19 @@ fn every_input_in_every_reachable_state() {
 #[test]
 fn k5r_the_numbers_of_attempts_never_repeat() {
     // They were 32 bits wide and saturated, so that a stale context would have counted as the present one.
-    let settings = all_settings().remove(0);
-    let mut machine = Machine::new(&settings, false, Gate::Open, false);
+    let policy = all_policies().remove(0);
+    let mut machine = Machine::new(&policy, false, Gate::Open, false);
     machine.attempt = u64::from(u32::MAX);
-    assert!(machine.begin(&settings).is_some());
+    assert!(machine.begin(&policy).is_some());
     assert!(machine.is_running(u64::from(u32::MAX) + 1) && !machine.is_running(u64::from(u32::MAX)));
 }
 
 #[test]
 fn k5i_a_restart_while_helpers_are_joined_does_not_run_a_taken_success_again() {
-    let settings = Overrides::default().resolve(&SupervisorConfig::default());
-    let rules = Rules { settings: &settings, managed: false };
-    let mut machine = Machine::new(&settings, false, Gate::Open, false);
-    assert!(machine.begin(&settings).is_some());
+    let policy = Overrides::default().resolve(&SupervisorConfig::default());
+    let rules = Rules { policy: &policy, managed: false };
+    let mut machine = Machine::new(&policy, false, Gate::Open, false);
+    assert!(machine.begin(&policy).is_some());
     let joins = Measured { has_helpers: true, ..Measured::default() };
     let joined = machine.conclude(rules, Ending::Result(Ok(())), &joins, |next| next);
     assert!(matches!(joined, Conclusion::Join(_)));

@@ -14,12 +14,12 @@ impl Actor {
         if self.cell.has_news() {
             match self.cell.take_bound() {
                 Some(Bound::Now(_)) => self.abort_helpers(),
-                Some(Bound::Within(bound, _)) => self.alarm.set_sooner(bound),
+                Some(Bound::Within(bound, _)) => self.timer.set_sooner(bound),
                 _ => {}
             }
         }
         if self.cell.has_helpers() {
-            ready!(self.alarm.poll(cx));
+            ready!(self.timer.poll(cx));
             self.abort_helpers();
         } else if let Step::Join(joining) = std::mem::replace(&mut self.step, Step::Over) {
             let Joining { ending, lived } = *joining;

@@ -47,7 +47,7 @@ impl Cell {
             self.announce(EventKind::TaskRemoveRequested);
         }
         state.tighten(bound, why);
-        let effects = state.machine.stop(&self.settings, matches!(bound, Bound::Now(_)));
+        let effects = state.machine.stop(&self.policy, matches!(bound, Bound::Now(_)));
         self.carry_out(now, state, bound, effects);
         Some(first)
     }
@@ -128,19 +128,19 @@ impl Cell {
 
     /// Returns the time that a stop by name or handle waits.
     pub(crate) fn stop_bound(&self) -> Duration {
-        self.settings.stop_timeout.unwrap_or(self.core.config.grace)
+        self.policy.stop_timeout.unwrap_or(self.core.config.grace)
     }
 
     /// Returns the deadline of a stop by name or handle.
     pub(in crate::runtime) fn own_bound(&self, within: Duration) -> Bound {
-        let is_own = self.settings.stop_timeout.is_some();
+        let is_own = self.policy.stop_timeout.is_some();
         Bound::within(within, if is_own { StopLimit::StopTimeout } else { StopLimit::Grace })
     }
 
     /// Returns the time of the clean-up after a timeout.
     pub(in crate::runtime) fn window(&self) -> Duration {
         const WINDOW: Duration = Duration::from_secs(5);
-        self.settings.cleanup.or(self.settings.stop_timeout).unwrap_or(WINDOW.min(self.core.config.grace))
+        self.policy.cleanup.or(self.policy.stop_timeout).unwrap_or(WINDOW.min(self.core.config.grace))
     }
 
     /// Requests the task to stop and waits until it has ended, unless the task itself calls. Returns `true` for the
@@ -167,7 +167,7 @@ impl Cell {
         }
         state.outcome = Some(TaskOutcome::Aborted { error: state.last_error.clone() });
         state.tighten(Bound::Now(StopLimit::Grace), StopReason::Canceled);
-        let effects = state.machine.stop(&self.settings, true);
+        let effects = state.machine.stop(&self.policy, true);
         self.carry_out(None, state, Bound::Now(StopLimit::Grace), effects);
         self.wake_waiting();
     }

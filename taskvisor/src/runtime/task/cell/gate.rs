@@ -122,7 +122,7 @@ impl Cell {
     /// Records that the attempt is ready.
     pub(crate) fn signal_ready(&self, attempt: u64) {
         let mut state = self.lock();
-        let effects = state.machine.signal_ready(&self.settings, attempt);
+        let effects = state.machine.signal_ready(&self.policy, attempt);
         self.carry_out(None, state, Bound::Open, effects);
     }
 

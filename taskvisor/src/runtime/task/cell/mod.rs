@@ -28,7 +28,7 @@ use super::news::News;
 use crate::events::{Event, EventKind};
 use crate::inspect::{Problem, TaskId, TaskOutcome, TaskState, TaskStatus, now};
 use crate::panics::drop_caught;
-use crate::policy::Settings;
+use crate::policy::ResolvedPolicy;
 use crate::supervisor::StopLimit;
 use crate::sync::{WaitList, lock};
 use crate::task::{TaskError, TaskRef};
@@ -45,7 +45,7 @@ pub(crate) struct Cell {
     name: Arc<str>,
     /// The hash of the name; zero until it is first needed.
     hash: AtomicU32,
-    settings: Arc<Settings>,
+    policy: Arc<ResolvedPolicy>,
     core: Arc<Core>,
     news: News,
     state: Mutex<State>,
@@ -135,7 +135,7 @@ impl Cell {
     pub(in crate::runtime) fn new(
         task: TaskRef,
         name: Arc<str>,
-        settings: Arc<Settings>,
+        policy: Arc<ResolvedPolicy>,
         core: Arc<Core>,
         origin: Origin,
         tie: Option<Arc<Tie>>,
@@ -152,7 +152,7 @@ impl Cell {
             name,
             news: News::default(),
             state: Mutex::new(State {
-                machine: Machine::new(&settings, queued, gate, unready),
+                machine: Machine::new(&policy, queued, gate, unready),
                 bound: None,
                 since: Ticks::MAX,
                 stop_by: Ticks::MAX,
@@ -166,7 +166,7 @@ impl Cell {
                 #[cfg(feature = "test-util")]
                 fault: None,
             }),
-            settings,
+            policy,
             core,
             origin,
             tie,
@@ -204,11 +204,11 @@ impl Cell {
     }
 
     pub(in crate::runtime) fn rules(&self) -> Rules<'_> {
-        Rules { settings: &self.settings, managed: self.is_managed() }
+        Rules { policy: &self.policy, managed: self.is_managed() }
     }
 
-    pub(crate) fn settings(&self) -> &Arc<Settings> {
-        &self.settings
+    pub(crate) fn policy(&self) -> &Arc<ResolvedPolicy> {
+        &self.policy
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -244,7 +244,7 @@ impl Cell {
             return Some(Problem::PastStop);
         }
         let silence = state.aside.as_ref().and_then(|aside| aside.beat).map(|beat| beat.elapsed());
-        let watchdog = self.settings.watchdog.filter(|_| shown == TaskState::Running);
+        let watchdog = self.policy.watchdog.filter(|_| shown == TaskState::Running);
         match (silence, watchdog) {
             (Some(silence), Some(allowed)) if silence > allowed => Some(Problem::Silent),
             _ => None,
@@ -302,7 +302,7 @@ impl Cell {
     #[cfg(feature = "controller")]
     pub(in crate::runtime) fn leave_slot(&self) {
         let mut state = self.lock();
-        state.machine.leave_slot(&self.settings);
+        state.machine.leave_slot(&self.policy);
         state.since = Ticks::MAX;
     }
 

@@ -67,7 +67,7 @@ impl Cell {
     pub(in crate::runtime) fn turn(&self) -> Turn {
         let mut state = self.lock();
         self.news.take();
-        let (turn, report) = state.machine.turn(&self.settings);
+        let (turn, report) = state.machine.turn(&self.policy);
         if turn == Turn::Over {
             let task = state.task.take();
             drop(state);
@@ -117,7 +117,7 @@ impl Cell {
         self.core.bus.start_here();
         let mut state = self.lock();
         let task = state.task.clone()?;
-        let (unready, report) = state.machine.begin(&self.settings)?;
+        let (unready, report) = state.machine.begin(&self.policy)?;
         if state.machine.is_final_attempt() {
             // The actor must read the deadline.
             self.news.raise();
@@ -200,7 +200,7 @@ impl Cell {
         let number = shown(state.machine.attempt());
         let adjust = |next| {
             #[cfg(feature = "test-util")]
-            let next = self.core.kit.redrawn(next, &self.settings.backoff, &self.name, number);
+            let next = self.core.test_hooks.redrawn(next, &self.policy.backoff, &self.name, number);
             next
         };
         let mut next = match state.machine.conclude(self.rules(), ending, &measured, adjust) {
@@ -270,8 +270,7 @@ impl Cell {
             }
             Next::Retry { error, delay, streak } => {
                 bus.publish(failed(error));
-                if let Some(warning) = warnings::of_retries(self.settings.critical, self.settings.max_retries, *streak)
-                {
+                if let Some(warning) = warnings::of_retries(self.policy.critical, self.policy.max_retries, *streak) {
                     bus.publish(event(EventKind::Warning).because(warning));
                 }
                 wait(*delay, Arc::clone(error).into());

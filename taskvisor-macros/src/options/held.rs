@@ -1,0 +1,243 @@
+//! The kinds of values that options have: how each is read, lowered to Rust, and shown in docs.
+
+use std::time::Duration;
+
+use proc_macro2::{Ident, TokenStream};
+use quote::{ToTokens, quote};
+use syn::{Expr, ExprPath, Lit, LitStr};
+
+use super::expand::{duration, plain};
+use super::parse::BACKOFF_FIELDS;
+use super::{Backoff, Jitter, Ready, Restart};
+use crate::argument::{Form, peel};
+use crate::reader::{Given, Reader, Value};
+use crate::{duration, path};
+
+/// `key = ".."`, or an expression of type `Duration`.
+pub(crate) type Time = Option<Given<Duration>>;
+/// `key = 5`, or an expression of type `u32`.
+pub(crate) type Number = Option<Given<u32>>;
+/// `key = ".."`, or an expression.
+pub(crate) type Text = Option<Given<LitStr>>;
+/// `key`, `key = true` or `key = false`, known when the program is compiled.
+pub(crate) type Flag = Option<Given<bool>>;
+/// A word: when a task or group that ended runs again.
+pub(crate) type RestartWhen = Option<Given<Restart>>;
+/// A word: when a task counts as ready.
+pub(crate) type ReadyWhen = Option<Given<Ready>>;
+/// The path of a function that says whether a failure is retried.
+pub(crate) type Failures = Option<Given<ExprPath>>;
+/// `backoff(..)`.
+pub(crate) type Retries = Option<Backoff>;
+
+/// A form that the option does not have, in words.
+pub(crate) type WrongForm = &'static str;
+
+/// What one option of a list holds.
+pub(crate) trait Held {
+    /// Reads the argument. What is wrong with its value is reported.
+    fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm>;
+
+    /// The value as an expression, if it is given and one value.
+    fn lower(&self, private: &TokenStream) -> Option<TokenStream>;
+
+    /// The value of a flag, if it is given.
+    fn flag(&self) -> Option<bool> {
+        None
+    }
+
+    /// Lines of Markdown that say what is given.
+    fn describe(&self, name: &str) -> Vec<String>;
+}
+
+/// Keeps what `read` makes of `key = value`.
+fn keep<V>(
+    slot: &mut Option<Given<V>>,
+    key: &Ident,
+    form: &Form<'_>,
+    read: impl FnOnce(&Expr) -> Value<V>,
+) -> Result<(), WrongForm> {
+    let Form::Value(value) = form else { return Err("takes a value") };
+    *slot = Some(Given::new(key, read(value)));
+    Ok(())
+}
+
+impl Held for Time {
+    fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
+        keep(self, key, form, |value| reader.duration(key, value))
+    }
+
+    fn lower(&self, private: &TokenStream) -> Option<TokenStream> {
+        duration(self.as_ref(), private)
+    }
+
+    fn describe(&self, name: &str) -> Vec<String> {
+        line(name, self.as_ref(), |value| duration::display(*value))
+    }
+}
+
+impl Held for Number {
+    fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
+        keep(self, key, form, |value| reader.u32(key, value))
+    }
+
+    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
+        plain(self.as_ref())
+    }
+
+    fn describe(&self, name: &str) -> Vec<String> {
+        line(name, self.as_ref(), u32::to_string)
+    }
+}
+
+impl Held for Text {
+    fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
+        keep(self, key, form, |value| reader.text(key, value))
+    }
+
+    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
+        plain(self.as_ref())
+    }
+
+    fn describe(&self, name: &str) -> Vec<String> {
+        line(name, self.as_ref(), |text| format!("`{}`", text.value()))
+    }
+}
+
+impl Held for Flag {
+    fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
+        let value = match form {
+            Form::Word => Value::Known(true, key.to_token_stream()),
+            Form::Value(value) => reader.flag(key, value),
+            Form::List(_) => return Err("takes no list"),
+        };
+        *self = Some(Given::new(key, value));
+        Ok(())
+    }
+
+    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
+        plain(self.as_ref())
+    }
+
+    fn flag(&self) -> Option<bool> {
+        self.as_ref()?.known().map(|(value, _)| *value)
+    }
+
+    fn describe(&self, name: &str) -> Vec<String> {
+        line(name, self.as_ref(), bool::to_string)
+    }
+}
+
+impl Held for RestartWhen {
+    fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
+        keep(self, key, form, |value| reader.word(key, value, Restart::WORDS))
+    }
+
+    /// With its `interval` it makes one policy.
+    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
+        None
+    }
+
+    fn describe(&self, name: &str) -> Vec<String> {
+        word(name, self.as_ref(), Restart::WORDS)
+    }
+}
+
+impl Held for ReadyWhen {
+    fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
+        keep(self, key, form, |value| reader.word(key, value, Ready::WORDS))
+    }
+
+    fn lower(&self, private: &TokenStream) -> Option<TokenStream> {
+        let (ready, _) = self.as_ref()?.known()?;
+        Some(match ready {
+            Ready::Start => quote!(#private::Ready::Start),
+            Ready::Signal => quote!(#private::Ready::Signal),
+            Ready::Completed => quote!(#private::Ready::Completed),
+        })
+    }
+
+    fn describe(&self, name: &str) -> Vec<String> {
+        word(name, self.as_ref(), Ready::WORDS)
+    }
+}
+
+impl Held for Failures {
+    fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
+        keep(self, key, form, |value| parse_function(key, value, reader))
+    }
+
+    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
+        plain(self.as_ref())
+    }
+
+    fn describe(&self, name: &str) -> Vec<String> {
+        line(name, self.as_ref(), |function| format!("`{}`", path::text(function)))
+    }
+}
+
+impl Held for Retries {
+    fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
+        let Form::List(list) = form else { return Err("takes a list") };
+        let mut backoff =
+            Backoff { key: key.clone(), first: None, max: None, factor: None, jitter: None, reset_after: None };
+        BACKOFF_FIELDS.read(*list, &mut backoff, reader);
+        *self = Some(backoff);
+        Ok(())
+    }
+
+    /// It makes two calls.
+    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
+        None
+    }
+
+    fn describe(&self, name: &str) -> Vec<String> {
+        let Some(backoff) = self else { return Vec::new() };
+        let fields = [
+            backoff.first.describe("first"),
+            backoff.max.describe("max"),
+            line("factor", backoff.factor.as_ref(), f64::to_string),
+            word("jitter", backoff.jitter.as_ref(), Jitter::WORDS),
+            backoff.reset_after.describe("reset_after"),
+        ];
+        fields.concat().iter().map(|line| line.replacen("- `", &format!("- `{name}."), 1)).collect()
+    }
+}
+
+fn word<W: Copy + PartialEq>(name: &str, given: Option<&Given<W>>, words: &[(&str, W)]) -> Vec<String> {
+    line(name, given, |value| {
+        let written = words.iter().find(|(_, word)| word == value);
+        written.map_or("", |(written, _)| written).to_owned()
+    })
+}
+
+fn line<T>(name: &str, given: Option<&Given<T>>, literal: impl Fn(&T) -> String) -> Vec<String> {
+    let value = match given.map(|given| &given.value) {
+        Some(Value::Known(value, _)) => literal(value),
+        Some(Value::Bound(_) | Value::Constant(_)) => "computed".to_owned(),
+        Some(Value::Refused) | None => return Vec::new(),
+    };
+    vec![format!("- `{name}`: {value}")]
+}
+
+/// The path of a function.
+fn parse_function(key: &Ident, value: &Expr, reader: &mut Reader) -> Value<ExprPath> {
+    if reader.is_unreadable(value) {
+        return Value::Refused;
+    }
+    let message = match peel(value) {
+        Expr::Path(path) => return Value::Known(path.clone(), path.to_token_stream()),
+        Expr::Closure(_) => format!("`{key}` is the path of a function, and no closure: write `{key} = is_transient`"),
+        Expr::Call(call) => {
+            let function = path::text(&call.func);
+            format!("`{key}` is the path of a function, which is not called here: write `{key} = {function}`")
+        }
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Str(text) => format!("`{key}` is a path, without quotes: write `{key} = {}`", text.value()),
+            _ => format!("`{key}` is the path of a function: write for example `{key} = is_transient`"),
+        },
+        _ => format!("`{key}` is the path of a function: write for example `{key} = is_transient`"),
+    };
+    reader.errors.push(value, message);
+    Value::Refused
+}

@@ -1,0 +1,308 @@
+//! The table of the options of tasks and groups, one row each.
+//!
+//! A row gives a field of [`Options`], a key of the lists, the calls that the macros make, the line in the docs of what
+//! `#[task]` generates, and the rows of the tables in the docs of `#[task]` and `supervise!`. What values and which
+//! combinations are refused is written in `check`.
+//!
+//! `after`, `name` and `crate` are keys of their own: they say where a task stands and what it is called.
+
+use proc_macro2::Ident;
+use syn::{LitStr, Path};
+
+use super::held::{Failures, Flag, Held, Number, ReadyWhen, RestartWhen, Retries, Text, Time};
+use crate::reader::Given;
+use crate::table::{Key, Read};
+
+/// Makes [`Options`], its rows and the tables of the docs.
+///
+/// | part of a row | meaning |
+/// |---|---|
+/// | `name: Kind` | the key, and the kind of its value: see `held` |
+/// | `usage` | how to write it, for messages |
+/// | `task`, `group`, `defaults` | what becomes of it in `#[task(..)]` and `task(..)`, in `group(..)`, and in `defaults(..)`: see [`Use`] |
+/// | `takes`, `unset`, `does` | the cells of its row in the docs |
+macro_rules! options {
+    ($($name:ident: $kind:ty {
+        usage: $usage:literal,
+        task: $task:ident $(($($task_call:literal),+))?,
+        group: $group:ident $(($($group_call:literal),+))?,
+        defaults: $defaults:ident,
+        takes: $takes:literal,
+        unset: $unset:literal,
+        does: $does:literal,
+    })+) => {
+        /// The options of one list: what is not given stays open, and is inherited.
+        #[derive(Default)]
+        pub(crate) struct Options {
+            pub(crate) krate: Option<Path>,
+            pub(crate) name: Option<Given<LitStr>>,
+            /// The earlier siblings that must be ready first, as written.
+            pub(crate) after: Vec<Ident>,
+            /// Something in the invocation could not be read, and may be what is missing here.
+            pub(crate) is_partial: bool,
+            $(pub(crate) $name: $kind,)+
+        }
+
+        impl Options {
+            /// The rows, each with what the list says.
+            pub(super) fn rows(&self) -> impl Iterator<Item = (&'static Row, &dyn Held)> {
+                let held: [&dyn Held; ROWS.len()] = [$(&self.$name),+];
+                ROWS.iter().zip(held)
+            }
+        }
+
+        pub(super) const ROWS: &[Row] = &[$(Row {
+            name: stringify!($name),
+            task: Use::$task $(($($task_call),+))?,
+            group: Use::$group $(($($group_call),+))?,
+            defaults: Use::$defaults,
+            write_default: concat!("write `defaults(", stringify!($name), " = ..)`"),
+        }),+];
+
+        impl<T: AsMut<Options> + 'static> Key<T> {
+            /// The keys, in the order of the rows.
+            pub(super) const OF_ROWS: &'static [Self] = &[
+                $(Self::new(stringify!($name), $usage, Read::Held(|target| &mut target.as_mut().$name))),+
+            ];
+        }
+
+        /// The rows of the table in the docs of `#[task]`.
+        macro_rules! options_of_tasks {
+            () => {
+                concat!($("| `", stringify!($name), "` | ", $takes, " | ", $unset, " | ", $does, " |\n"),+)
+            };
+        }
+
+        /// The rows of the table in the docs of `supervise!` that says what can be given where.
+        macro_rules! places_of_options {
+            () => {
+                concat!($(
+                    "| `", stringify!($name), "` | yes | ", crate::options::given!(entry $task), " | ",
+                    crate::options::given!($group), " | ", crate::options::given!($defaults), " |\n"
+                ),+)
+            };
+        }
+
+        pub(crate) use {options_of_tasks, places_of_options};
+    };
+}
+
+/// Whether an option can be given, as the docs say it.
+macro_rules! given {
+    (entry OfFunction) => {
+        "-"
+    };
+    (entry $of:ident) => {
+        "yes"
+    };
+    (No) => {
+        "-"
+    };
+    ($of:ident) => {
+        "yes"
+    };
+}
+pub(crate) use given;
+
+/// One row, apart from its value.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) task: Use,
+    pub(crate) group: Use,
+    pub(crate) defaults: Use,
+    /// What to do where it can be given in `defaults(..)` only.
+    pub(crate) write_default: &'static str,
+}
+
+/// What becomes of an option in one kind of list.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// It cannot be given there.
+    No,
+    /// Code of its own makes something of it.
+    Own,
+    /// It can be given in `#[task(..)]` and not in `task(..)`, and code of its own makes something of it.
+    OfFunction,
+    /// A call of this setter with the value.
+    Set(&'static str),
+    /// A call of the first setter for `true`, of the second for `false`.
+    Either(&'static str, &'static str),
+    /// The field of the config that has its name.
+    Field,
+    /// The field of the config that has its name, in `Some`.
+    SomeField,
+}
+
+options! {
+    restart: RestartWhen {
+        usage: "restart = \"always\"",
+        task: Own,
+        group: Own,
+        defaults: Own,
+        takes: "`\"never\"`, `\"on_failure\"`, `\"always\"`",
+        unset: "`\"on_failure\"`",
+        does: "when a task that ended runs again",
+    }
+    interval: Time {
+        usage: "interval = \"10s\"",
+        task: Own,
+        group: No,
+        defaults: Own,
+        takes: "duration",
+        unset: "only yields",
+        does: "the wait from the end of a run to the next start; needs `\"always\"`",
+    }
+    every: Time {
+        usage: "every = \"10s\"",
+        task: Set("with_every"),
+        group: No,
+        defaults: No,
+        takes: "duration",
+        unset: "-",
+        does: "starts at a fixed rate, skipping what was missed; needs `\"always\"`",
+    }
+    initial_delay: Time {
+        usage: "initial_delay = \"10s\"",
+        task: Set("with_initial_delay"),
+        group: No,
+        defaults: No,
+        takes: "duration",
+        unset: "none",
+        does: "the wait before the first run",
+    }
+    timeout: Time {
+        usage: "timeout = \"5s\"",
+        task: Set("with_timeout"),
+        group: No,
+        defaults: Field,
+        takes: "duration",
+        unset: "none",
+        does: "how long an attempt may take",
+    }
+    stop_timeout: Time {
+        usage: "stop_timeout = \"5s\"",
+        task: Set("with_stop_timeout"),
+        group: No,
+        defaults: SomeField,
+        takes: "duration",
+        unset: "its share of what is left of `grace`",
+        does: "how long the task may take to end once told to",
+    }
+    cleanup: Time {
+        usage: "cleanup = \"5s\"",
+        task: Set("with_cleanup"),
+        group: No,
+        defaults: SomeField,
+        takes: "duration",
+        unset: "the `stop_timeout`, else the smaller of 5 s and `grace`",
+        does: "how long the clean-up after a timeout may take",
+    }
+    start_timeout: Time {
+        usage: "start_timeout = \"30s\"",
+        task: Set("with_start_timeout"),
+        group: No,
+        defaults: Field,
+        takes: "duration",
+        unset: "`\"60s\"`",
+        does: "how long a start may take, if the task is ready by signal or others are after it",
+    }
+    ready: ReadyWhen {
+        usage: "ready = \"signal\"",
+        task: Set("with_ready"),
+        group: No,
+        defaults: No,
+        takes: "`\"start\"`, `\"signal\"`, `\"completed\"`",
+        unset: "`\"start\"`",
+        does: "what makes the task ready: an attempt has begun, or has called `ready()` on its `TaskContext`, or the task has ended in success",
+    }
+    watchdog: Time {
+        usage: "watchdog = \"10s\"",
+        task: Set("with_watchdog"),
+        group: No,
+        defaults: No,
+        takes: "duration",
+        unset: "none",
+        does: "how long an attempt may go without `heartbeat()` on its `TaskContext`; past it, it has timed out",
+    }
+    max_retries: Number {
+        usage: "max_retries = 5",
+        task: Set("with_max_retries"),
+        group: Set("with_max_retries"),
+        defaults: SomeField,
+        takes: "number",
+        unset: "unlimited",
+        does: "how many failures in a row are retried",
+    }
+    retry_if: Failures {
+        usage: "retry_if = is_transient",
+        task: OfFunction,
+        group: No,
+        defaults: No,
+        takes: "path of a function",
+        unset: "all are",
+        does: "which failures are retried: it gets `&E` and returns `bool`. Where it says false the task ends as fatal, with the error as `TaskError::Permanent`",
+    }
+    backoff: Retries {
+        usage: "backoff(first = \"100ms\", max = \"30s\", factor = 2.0, jitter = \"equal\")",
+        task: Own,
+        group: Own,
+        defaults: Own,
+        takes: "list, below",
+        unset: "see below",
+        does: "the wait before a retry",
+    }
+    critical: Flag {
+        usage: "critical",
+        task: Either("critical", "not_critical"),
+        group: Either("critical", "not_critical"),
+        defaults: No,
+        takes: "alone, or `true` or `false`",
+        unset: "`false`",
+        does: "its end in failure, for good, fails its group",
+    }
+    significant: Flag {
+        usage: "significant",
+        task: Either("significant", "not_significant"),
+        group: Either("significant", "not_significant"),
+        defaults: No,
+        takes: "alone, or `true` or `false`",
+        unset: "`false`",
+        does: "its end in success, for good, ends its group; not with `\"always\"`",
+    }
+    final_attempt: Flag {
+        usage: "final_attempt",
+        task: Either("with_final_attempt", "without_final_attempt"),
+        group: No,
+        defaults: No,
+        takes: "alone, or `true` or `false`",
+        unset: "`false`",
+        does: "a stop that is requested while the task waits begins one more attempt; not with `\"never\"`",
+    }
+    readiness: Flag {
+        usage: "readiness = false",
+        task: Either("with_readiness", "without_readiness"),
+        group: Either("with_readiness", "without_readiness"),
+        defaults: No,
+        takes: "`true` or `false`",
+        unset: "`true`",
+        does: "its state counts for the readiness of the service: with `false`, health names it and stays ready",
+    }
+    metric_label: Text {
+        usage: "metric_label = \"..\"",
+        task: Set("with_metric_label"),
+        group: No,
+        defaults: No,
+        takes: "string",
+        unset: "its path; `dynamic` for a task that is added at runtime",
+        does: "the label `task` in metrics",
+    }
+    blocking: Flag {
+        usage: "blocking",
+        task: OfFunction,
+        group: No,
+        defaults: No,
+        takes: "alone, or `true` or `false`",
+        unset: "`false`",
+        does: "the function is not async, and runs on a thread of its own, below",
+    }
+}

@@ -1,0 +1,179 @@
+//! A new option is one row in each of two tables, and touches few files.
+//!
+//! The test adds the option `tag = ".."` to a copy of the workspace, as someone would who copies what there is of
+//! `metric_label`. There it runs the tests of the macros and the comparison of `#[task(tag = "..")]` with what the setter
+//! makes.
+
+// As the record of the API reads it.
+#[path = "../public_api/api.rs"]
+mod api;
+#[path = "../public_api/source.rs"]
+mod source;
+#[path = "../public_api/text.rs"]
+mod text;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use api::public_api;
+use source::Source;
+
+/// The most files that a new option touches.
+const MOST: usize = 6;
+
+const LIKE: &str = "metric_label";
+const NEW: &str = "tag";
+
+/// The packages of the copy, beside the one that runs the comparison.
+const PACKAGES: [&str; 2] = ["taskvisor", "taskvisor-macros"];
+
+const COMPARISON: &str = "ui-tests/pass/options.rs";
+
+/// A package that runs the comparison.
+const COMPARED: &str = r#"
+[package]
+name = "compared"
+version = "0.0.0"
+edition = "2024"
+
+[[test]]
+name = "options"
+path = "../ui-tests/pass/options.rs"
+harness = false
+
+[dev-dependencies]
+taskvisor.workspace = true
+tokio = { workspace = true, features = ["full"] }
+"#;
+
+/// A copy of the workspace, which is kept from run to run so that little is compiled anew.
+struct Copied {
+    root: PathBuf,
+    original: PathBuf,
+    changed: Vec<&'static str>,
+}
+
+impl Copied {
+    fn new() -> Self {
+        let original = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("new-option");
+        let copied = Self { root, original, changed: Vec::new() };
+        for package in PACKAGES {
+            drop(fs::remove_dir_all(copied.root.join(package)));
+            copied.folder(Path::new(package));
+        }
+        copied.folder(Path::new("ui-tests"));
+        copied.file(Path::new("README.md"));
+        copied.file(Path::new("CHANGELOG.md"));
+        copied.file(Path::new("Cargo.lock"));
+        let workspace = fs::read_to_string(copied.original.join("Cargo.toml")).unwrap();
+        let lists = ["members", "exclude", "default-members"].map(|list| format!("{list} = "));
+        let lines = workspace.lines().filter(|line| !lists.iter().any(|list| line.starts_with(list)));
+        let members = "[workspace]\nmembers = [\"taskvisor\", \"taskvisor-macros\", \"compared\"]";
+        let manifest = lines.collect::<Vec<_>>().join("\n").replacen("[workspace]", members, 1);
+        copied.write("Cargo.toml", &manifest);
+        copied.write("compared/Cargo.toml", COMPARED);
+        copied
+    }
+
+    fn folder(&self, folder: &Path) {
+        for entry in fs::read_dir(self.original.join(folder)).unwrap() {
+            let path = folder.join(entry.unwrap().file_name());
+            if self.original.join(&path).is_dir() { self.folder(&path) } else { self.file(&path) }
+        }
+    }
+
+    /// With the time of the original, by which cargo sees what has changed.
+    fn file(&self, path: &Path) {
+        let (from, to) = (self.original.join(path), self.root.join(path));
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        fs::copy(&from, &to).unwrap();
+        let modified = from.metadata().unwrap().modified().unwrap();
+        fs::File::options().write(true).open(&to).unwrap().set_modified(modified).unwrap();
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.root.join(path)).unwrap()
+    }
+
+    fn change(&mut self, path: &'static str, with: impl FnOnce(&str) -> String) {
+        let before = self.read(path);
+        let after = with(&before);
+        assert_ne!(before, after, "{path}");
+        self.write(path, &after);
+        self.changed.push(path);
+    }
+
+    fn test(&self, arguments: &[&str]) {
+        let output = Command::new(env!("CARGO"))
+            .args(["test", "--offline", "--quiet"])
+            .args(arguments)
+            .current_dir(&self.root)
+            .env("CARGO_TARGET_DIR", self.root.join("target"))
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .output()
+            .unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert!(output.status.success(), "{}\n{}", text(&output.stdout), text(&output.stderr));
+    }
+}
+
+/// The text with a second row, like that of the option that is copied.
+fn with_row(table: &str) -> String {
+    let start = table.find(&format!("    {LIKE}: ")).expect("a row");
+    let end = start + table[start..].find("\n    }\n").expect("the end of the row") + "\n    }\n".len();
+    let row = &table[start..end];
+    [&table[..end], "\n", &renamed(row), &table[end..]].concat()
+}
+
+/// The text with each line about the option that is copied once more, about the new one.
+fn with_lines(text: &str) -> String {
+    let lines = text.lines().flat_map(|line| {
+        let again = line.contains(LIKE).then(|| renamed(line));
+        [Some(line.to_owned()), again].into_iter().flatten()
+    });
+    lines.map(|line| line + "\n").collect()
+}
+
+fn renamed(text: &str) -> String {
+    text.replace(LIKE, NEW)
+}
+
+#[test]
+fn a_new_option_touches_at_most_six_files() {
+    let mut copied = Copied::new();
+
+    // The setter and the option of the macros.
+    copied.change("taskvisor/src/policy/options.rs", with_row);
+    copied.change("taskvisor-macros/src/options/table.rs", with_row);
+    // The test that compares them.
+    copied.change(COMPARISON, with_lines);
+    // The records.
+    let source = Source::load(&copied.root.join("taskvisor/src/lib.rs"), &|file| fs::read_to_string(file).ok());
+    let api = public_api(&source, "taskvisor");
+    copied.change("taskvisor/public-api.txt", |_| api.clone());
+    copied.change("CHANGELOG.md", |log| log.replacen("### Added\n", "### Added\n\n- The option `tag` of tasks.\n", 1));
+    assert!(copied.changed.len() <= MOST, "{:?}", copied.changed);
+
+    assert!(api.contains("pub fn taskvisor::TaskSpec::tag(&self) -> Option<&str>\n"), "the getter");
+    assert!(
+        api.contains("pub fn taskvisor::TaskSpec::with_tag(self, label: impl Into<Arc<str>>) -> Self\n"),
+        "the setter"
+    );
+    // What lists the option that is copied would have to list the new one.
+    for file in fs::read_dir(copied.root.join("ui-tests/fail")).unwrap() {
+        let file = file.unwrap().path();
+        let lists = fs::read_to_string(&file).unwrap().contains(&format!("`{LIKE}`, "));
+        assert!(!lists, "{} lists the options", file.display());
+    }
+    // Among others that the docs have it, and that the comparison does.
+    copied.test(&["-p", "taskvisor-macros", "--lib", "--", "--skip", "fuzz"]);
+    copied.test(&["-p", "compared"]);
+}
