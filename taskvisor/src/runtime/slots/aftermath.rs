@@ -27,15 +27,21 @@ pub(in crate::runtime) struct Aftermath {
     pub(super) stop: Option<Arc<Cell>>,
     /// The last rejected submission. Mostly there is only one.
     last_over: Option<Job>,
+    rare: Option<Box<Rare>>,
+    pub(super) calls: Calls,
+    /// The number of submissions that left the queues.
+    pub(super) wait_no_more: usize,
+}
+
+/// Rarely used parts.
+#[derive(Default)]
+struct Rare {
     /// The rejected submissions before the last.
     over: Vec<Job>,
     /// The previously noted runtime.
     home: Option<Handle>,
     /// The previous registration at the place in the tree.
     displaced: Option<Arc<Cell>>,
-    pub(super) calls: Calls,
-    /// The number of submissions that left the queues.
-    pub(super) wait_no_more: usize,
 }
 
 impl Aftermath {
@@ -54,9 +60,9 @@ impl Aftermath {
         if let Some(job) = self.start.take() {
             spawn(job);
         }
-        self.over.into_iter().for_each(tell_over);
-        if self.home.is_some() || self.displaced.is_some() {
-            let _ = drop_caught((self.home, self.displaced));
+        if let Some(rare) = self.rare.take() {
+            rare.over.into_iter().for_each(tell_over);
+            let _ = drop_caught((rare.home, rare.displaced));
         }
         if let Some(job) = self.last_over.take() {
             tell_over(job);
@@ -65,12 +71,19 @@ impl Aftermath {
 
     /// Notes the runtime of the tasks. The previously noted runtime is dropped later.
     pub(super) fn settle(&mut self, registry: &mut Registry, runtime: &Handle) {
-        registry.settle(runtime, &mut self.home);
+        let mut before = None;
+        registry.settle(runtime, &mut before);
+        if before.is_some() {
+            self.rare.get_or_insert_default().home = before;
+        }
     }
 
     /// Puts a submission at the place in the tree that has its name, if there is one.
     pub(super) fn take_place(&mut self, registry: &mut Registry, cell: &Arc<Cell>) {
-        self.displaced = registry.take_place(cell);
+        let displaced = registry.take_place(cell);
+        if displaced.is_some() {
+            self.rare.get_or_insert_default().displaced = displaced;
+        }
     }
 
     /// Rejects a submission that waits or was to start. The registry's lock is held.
@@ -90,7 +103,7 @@ impl Aftermath {
 
     fn is_over(&mut self, job: Job) {
         if let Some(before) = self.last_over.replace(job) {
-            self.over.push(before);
+            self.rare.get_or_insert_default().over.push(before);
         }
     }
 }
