@@ -92,8 +92,9 @@ const MUTANTS: [Mutant; 10] = [
         &[
             (
                 "exchange",
-                "        let (next, calm) = {\n",
-                "        let is_waited_for = self.flushes.load(Ordering::Relaxed) > 0;\n        let (next, calm) = {\n",
+                "        let next = self.change(outlet, Lane::take);\n",
+                "        let is_waited_for = self.flushes.load(Ordering::Relaxed) > 0;\n        \
+                 let next = self.change(outlet, Lane::take);\n",
             ),
             (
                 "exchange",
