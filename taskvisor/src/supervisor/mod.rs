@@ -3,12 +3,16 @@
 //! The types here are thin: each call goes to `runtime::Core`, which all handles of one supervisor share. Dropping the
 //! owner requests a shutdown; dropping a handle does nothing.
 
+mod builder;
 mod config;
 mod error;
+mod handle;
 mod owner;
 
+pub use builder::SupervisorBuilder;
 pub use config::SupervisorConfig;
 pub(crate) use error::left;
 pub use error::{InvalidOption, RuntimeError, StopLimit};
+pub use handle::SupervisorHandle;
+pub use owner::Supervisor;
 pub(crate) use owner::exit;
-pub use owner::{Supervisor, SupervisorBuilder, SupervisorHandle};

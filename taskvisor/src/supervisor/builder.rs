@@ -1,0 +1,70 @@
+//! The builder of a supervisor.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::config::SupervisorConfig;
+use super::error::RuntimeError;
+use super::handle::SupervisorHandle;
+use super::owner::Supervisor;
+use crate::events::Subscribe;
+use crate::runtime::{Core, Parts};
+#[cfg(feature = "controller")]
+use crate::slots::{ControllerConfig, SlotSpec};
+
+/// Builds a [`Supervisor`].
+pub struct SupervisorBuilder {
+    parts: Parts,
+}
+
+impl SupervisorBuilder {
+    pub(super) fn new(config: SupervisorConfig) -> Self {
+        Self { parts: Parts { config, ..Parts::default() } }
+    }
+
+    /// Adds subscribers.
+    #[must_use]
+    pub fn with_subscribers(mut self, subscribers: Vec<Arc<dyn Subscribe>>) -> Self {
+        self.parts.subscribers.extend(subscribers);
+        self
+    }
+
+    /// Sets the limits of waiting submissions. Default: [`ControllerConfig::default`].
+    #[cfg(feature = "controller")]
+    #[must_use]
+    pub fn with_controller(mut self, config: ControllerConfig) -> Self {
+        self.parts.controller.config = config;
+        self
+    }
+
+    /// Declares a slot. With a declared slot, [`run`](Supervisor::run) waits for a shutdown, because more tasks can be
+    /// submitted.
+    #[cfg(feature = "controller")]
+    #[must_use]
+    pub fn with_slot(mut self, slot: SlotSpec) -> Self {
+        self.parts.controller.slots.push(slot);
+        self
+    }
+
+    /// Builds the supervisor. The first call that uses an invalid config returns the error.
+    #[must_use]
+    pub fn build(self) -> Arc<Supervisor> {
+        Arc::new(Supervisor { handle: SupervisorHandle::new(Core::shared(self.parts)) })
+    }
+
+    /// Builds the supervisor and checks its config.
+    ///
+    /// # Errors
+    /// [`InvalidOption`](RuntimeError::InvalidOption).
+    pub fn try_build(self) -> Result<Arc<Supervisor>, RuntimeError> {
+        let supervisor = self.build();
+        supervisor.core.check()?;
+        Ok(supervisor)
+    }
+}
+
+impl fmt::Debug for SupervisorBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SupervisorBuilder").field("config", &self.parts.config).finish_non_exhaustive()
+    }
+}
