@@ -44,7 +44,7 @@ const MUTANTS: [Mutant; 10] = [
         "close_without_sharing",
         &[(
             "exchange",
-            "        let shared = self.share_and(Open::close, Lane::close);\n",
+            "        let shared = self.share_and(Open::close, |lane, ()| lane.close());\n",
             "        lock(&self.open).close();\n        let shared = Shared::default();\n        \
              self.workers.iter().for_each(|outlet| lock(&outlet.lane).close());\n        self.shared(&[]);\n",
         )],
@@ -92,8 +92,9 @@ const MUTANTS: [Mutant; 10] = [
         &[
             (
                 "exchange",
-                "        let (next, calm) = {\n",
-                "        let is_waited_for = self.flushes.load(Ordering::Relaxed) > 0;\n        let (next, calm) = {\n",
+                "        let next = self.change(outlet, Lane::take);\n",
+                "        let is_waited_for = self.flushes.load(Ordering::Relaxed) > 0;\n        \
+                 let next = self.change(outlet, Lane::take);\n",
             ),
             (
                 "exchange",

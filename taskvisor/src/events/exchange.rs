@@ -118,45 +118,32 @@ impl Exchange {
 
     /// Like `publish`, but slow readers do not lose the event. For rare events: reports and the verdict.
     pub(super) fn publish_surely(&self, mut event: Event, hear: impl FnOnce(&Event)) -> Shared {
-        let mut open = lock(&self.open);
-        let (before, lost) = open.take();
-        event.seq = open.next();
-        hear(&event);
-        let sure = Arc::new(vec![event]);
-        let closed = open.is_closed();
-        let streams = lock(&self.streams);
-        drop(open);
-        let before = Arc::new(before);
-        let lossy = self.each(&streams, |lane| {
-            if !before.is_empty() {
-                lane.offer(&before);
-                lane.lose(lost);
-            }
-            lane.insist(&sure);
-        });
-        let streams = unlocked(streams);
-        self.shared(&streams);
-        let _ = drop_caught((before, sure));
-        Shared { any: true, closed, lossy }
+        let number = |open: &mut Open| {
+            event.seq = open.next();
+            hear(&event);
+            Arc::new(vec![event])
+        };
+        let shared = self.share_and(number, Lane::insist);
+        Shared { any: true, ..shared }
     }
 
     /// Moves the published events into the lanes, and wakes the readers.
     pub(super) fn share(&self) -> Shared {
-        self.share_and(|_| (), |_| ())
+        self.share_and(|_| (), |_, ()| ())
     }
 
     /// Lets the relay and the workers end. All events published before are then in the lanes, and no more follow.
     pub(super) fn close(&self) -> Shared {
-        let shared = self.share_and(Open::close, Lane::close);
+        let shared = self.share_and(Open::close, |lane, ()| lane.close());
         self.relay.ring();
         shared
     }
 
-    /// Shares the events, and then applies `to_open` to the empty `open`, and `to_lane` to each lane.
-    fn share_and(&self, to_open: impl FnOnce(&mut Open), to_lane: impl Fn(&mut Lane)) -> Shared {
+    /// Shares the events, and then applies `to_open` to the empty `open`, and `to_lane` with its result to each lane.
+    fn share_and<T>(&self, to_open: impl FnOnce(&mut Open) -> T, to_lane: impl Fn(&mut Lane, &T)) -> Shared {
         let mut open = lock(&self.open);
         let (events, lost) = open.take();
-        to_open(&mut open);
+        let to_share = to_open(&mut open);
         let closed = open.is_closed();
         let streams = lock(&self.streams);
         drop(open);
@@ -166,28 +153,24 @@ impl Exchange {
                 lane.offer(&events);
                 lane.lose(lost);
             }
-            to_lane(lane);
+            to_lane(lane, &to_share);
         });
         let streams = unlocked(streams);
         self.shared(&streams);
         // Events for which no lane had room hold user errors, whose drop is user code.
-        let _ = drop_caught(events);
+        let _ = drop_caught((events, to_share));
         Shared { any, closed, lossy }
     }
 
     /// Applies `change` to each lane. Returns `true` if a subscriber has losses that are not counted.
     fn each(&self, streams: &[Arc<Outlet>], change: impl Fn(&mut Lane)) -> bool {
         let mut lossy = false;
-        for outlet in &self.workers {
+        let workers = self.workers.iter().map(|worker| (worker, true));
+        for (outlet, counts) in workers.chain(streams.iter().map(|stream| (&**stream, false))) {
             let mut lane = lock(&outlet.lane);
             change(&mut lane);
             self.note(&mut lane);
-            lossy |= lane.has_uncounted();
-        }
-        for outlet in streams {
-            let mut lane = lock(&outlet.lane);
-            change(&mut lane);
-            self.note(&mut lane);
+            lossy |= counts && lane.has_uncounted();
         }
         lossy
     }
@@ -233,13 +216,7 @@ impl Exchange {
     }
 
     pub(super) fn resize_stream(&self, stream: &Outlet, capacity: usize) {
-        let mut lane = lock(&stream.lane);
-        lane.resize(capacity);
-        let calm = self.note(&mut lane);
-        drop(lane);
-        if calm {
-            self.let_go();
-        }
+        self.change(stream, |lane| lane.resize(capacity));
     }
 
     pub(super) fn close_stream(&self, stream: &Arc<Outlet>) {
@@ -247,15 +224,11 @@ impl Exchange {
         Arc::make_mut(&mut streams).retain(|other| !Arc::ptr_eq(other, stream));
         self.stream_count.store(streams.len(), Ordering::Relaxed);
         drop(streams);
-        let mut lane = lock(&stream.lane);
-        let left = lane.clear();
-        // It is never congested any more.
-        lane.resize(usize::MAX);
-        let calm = self.note(&mut lane);
-        drop(lane);
-        if calm {
-            self.let_go();
-        }
+        let left = self.change(stream, |lane| {
+            // It is never congested any more.
+            lane.resize(usize::MAX);
+            lane.clear()
+        });
         let _ = drop_caught(left);
         stream.bell.forget();
     }
@@ -272,15 +245,21 @@ impl Exchange {
     }
 
     fn take(&self, outlet: &Outlet) -> Option<Next> {
-        let (next, calm) = {
-            let mut lane = lock(&outlet.lane);
-            (lane.take(), self.note(&mut lane))
-        };
+        let next = self.change(outlet, Lane::take);
+        self.note_delivery();
+        next
+    }
+
+    /// Changes one lane, and wakes the waiting attempts if no lane is congested any more.
+    fn change<T>(&self, outlet: &Outlet, change: impl FnOnce(&mut Lane) -> T) -> T {
+        let mut lane = lock(&outlet.lane);
+        let result = change(&mut lane);
+        let calm = self.note(&mut lane);
+        drop(lane);
         if calm {
             self.let_go();
         }
-        self.note_delivery();
-        next
+        result
     }
 
     /// Returns the outlet of the worker of that lane.

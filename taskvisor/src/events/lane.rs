@@ -59,7 +59,14 @@ enum Lost {
     InPlace,
 }
 
+impl Default for Lost {
+    fn default() -> Self {
+        Self::AtTheEnd(0)
+    }
+}
+
 /// The waiting events of one reader, and its losses.
+#[derive(Default)]
 pub(super) struct Lane {
     capacity: usize,
     queue: VecDeque<Entry>,
@@ -85,22 +92,7 @@ pub(super) struct Lane {
 impl Lane {
     /// Creates the lane of a subscriber, which learns of its losses once in a burst.
     pub(super) fn new(capacity: usize) -> Self {
-        Self {
-            capacity,
-            queue: VecDeque::new(),
-            queued: 0,
-            in_hand: 0,
-            done: Arc::new(AtomicUsize::new(0)),
-            offered: 0,
-            newest: 0,
-            delivered: 0,
-            lost: Lost::AtTheEnd(0),
-            uncounted: 0,
-            closed: false,
-            congested: false,
-            waited_for: None,
-            stalled: false,
-        }
+        Self { capacity, ..Self::default() }
     }
 
     /// Creates the lane of a stream, which learns of each loss in order.

@@ -110,7 +110,7 @@ fn grow(base: u128, factor: f64, attempt: u32, max: u128) -> u128 {
     nanos.clamp(1.min(max), max)
 }
 
-fn from_nanos(nanos: u128) -> Duration {
+pub(super) fn from_nanos(nanos: u128) -> Duration {
     const PER_SECOND: u128 = 1_000_000_000;
     let seconds = u64::try_from(nanos / PER_SECOND).unwrap_or(u64::MAX);
     let rest = u32::try_from(nanos % PER_SECOND).unwrap_or(0);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::backoff::from_nanos;
+
 /// The largest delay that timers alone explain. An attempt that starts later counts as the last tick before its start.
 const LATE: Duration = Duration::from_millis(5);
 
@@ -27,8 +29,7 @@ impl Ticks {
         let counted = if is_punctual { due } else { started / period * period };
         let ended = counted + self.ended.as_nanos().saturating_sub(started);
         let next = (counted / period + 1).max(ended.div_ceil(period)).saturating_mul(period);
-        let seconds = u64::try_from(next / 1_000_000_000).unwrap_or(u64::MAX);
-        Duration::new(seconds, u32::try_from(next % 1_000_000_000).unwrap_or_default())
+        from_nanos(next)
     }
 }
 

@@ -4,10 +4,10 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use tokio::runtime::{self, Handle};
-use tokio::time::error::Elapsed;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{sleep_until, timeout_at};
 
 use super::clock::Clock;
 use super::failures::Failures;
@@ -20,6 +20,7 @@ use super::shutdown::{Stop, TURNS, Watch, has_workers, within};
 #[cfg(feature = "controller")]
 use super::slots::Controller;
 use super::task::{Actor, Cell, Origin, Tie};
+use super::timer::deadline;
 use super::waits::Waits;
 use crate::events::{Bus, EventKind, EventStream, Introduced, Subscribe};
 use crate::inspect::TaskOutcome;
@@ -187,15 +188,16 @@ impl Core {
         self.registry().home.clone()
     }
 
-    /// Runs `future` until a deadline, for the end of a stop. After a few turns, the deadline moves to the watch, which
-    /// no blocked worker can hold up.
-    pub(super) async fn timeout_at<F: Future>(&self, deadline: Instant, future: F) -> Result<F::Output, Elapsed> {
+    /// Runs `future` for at most this time, for the end of a stop. After a few turns, the deadline moves to the watch,
+    /// which no blocked worker can hold up.
+    pub(super) async fn timeout<F: Future>(&self, time: Duration, future: F) -> Option<F::Output> {
+        let Some(deadline) = deadline(time) else { return Some(future.await) };
         let mut future = pin!(future);
         let runtime = self.runtime().ok();
         let mut watch = None;
         if runtime.as_ref().is_some_and(has_workers) {
             if let Some(output) = within(TURNS, future.as_mut()).await {
-                return Ok(output);
+                return Some(output);
             }
             watch = Watch::get();
         }
@@ -203,7 +205,7 @@ impl Core {
             let _entered = watch.as_ref().map(Watch::runtime).or(runtime.as_ref()).map(Handle::enter);
             timeout_at(deadline, future)
         };
-        timed.await
+        timed.await.ok()
     }
 
     /// Checks that tasks can run: the config is valid, and there is a runtime with timers.
@@ -218,7 +220,7 @@ impl Core {
             };
             catch(check).map_err(|_| RuntimeError::NoRuntime)?;
             if self.timed.set(runtime.id()).is_ok() {
-                observe::first_use();
+                observe::describe();
             }
         }
         Ok(runtime)
@@ -364,11 +366,6 @@ impl Core {
 
     pub(super) fn set_ready(&self) {
         self.readiness.ready.store(true, Ordering::Release);
-        self.readiness.changed.wake();
-    }
-
-    /// Releases the callers that wait for readiness.
-    pub(super) fn stopped(&self) {
         self.readiness.changed.wake();
     }
 

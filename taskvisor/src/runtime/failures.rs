@@ -119,11 +119,8 @@ pub(super) fn is_within(path: &str, group: &str) -> bool {
 
 fn failed_with(outcome: &TaskOutcome) -> Option<&Arc<TaskError>> {
     match outcome {
-        TaskOutcome::Failed { error }
-        | TaskOutcome::Exhausted { error, .. }
-        | TaskOutcome::Fatal { error }
-        | TaskOutcome::Panicked { error } => Some(error),
-        _ => None,
+        TaskOutcome::Canceled { .. } | TaskOutcome::Aborted { .. } => None,
+        _ => outcome.error(),
     }
 }
 
@@ -141,12 +138,8 @@ impl Core {
         let is_job = cell.slot().is_some();
         #[cfg(not(feature = "controller"))]
         let is_job = false;
-        let failure = error.filter(|_| !is_job && !cell.is_declared_aborted()).map(|error| Failure {
-            id: Some(cell.id()),
-            error: Arc::clone(error),
-            since: self.clock.now(),
-            counts: cell.counts_for_readiness(),
-        });
+        let error = error.filter(|_| !is_job && !cell.is_declared_aborted());
+        let failure = error.map(|error| self.failure(Some(cell.id()), error, cell.counts_for_readiness()));
         self.failures.note(cell.name(), failure)
     }
 
@@ -158,13 +151,12 @@ impl Core {
         if let TaskOutcome::Canceled { .. } = outcome {
             return self.failures.forget(|path, _| is_within(path, group.path()));
         }
-        let failure = failed_with(outcome).map(|error| Failure {
-            id: None,
-            error: Arc::clone(error),
-            since: self.clock.now(),
-            counts: group.counts_for_readiness(),
-        });
+        let failure = failed_with(outcome).map(|error| self.failure(None, error, group.counts_for_readiness()));
         self.failures.note(group.path(), failure)
+    }
+
+    fn failure(&self, id: Option<TaskId>, error: &Arc<TaskError>, counts: bool) -> Failure {
+        Failure { id, error: Arc::clone(error), since: self.clock.now(), counts }
     }
 
     /// Removes the failures of a group that starts again.

@@ -9,7 +9,7 @@ use super::registry::Admission;
 use super::task::Cell;
 use crate::inspect::{Health, NodeKind, NodeSnapshot, Phase, Problem, TaskState, TreeSnapshot, Unhealthy, into_line};
 use crate::panics::{drop_caught, drop_each};
-use crate::tree::{Declared, last_segment};
+use crate::tree::{Declared, join, last_segment};
 
 impl Core {
     /// Builds a snapshot of the declared tree, with the tasks that were added beside it.
@@ -47,8 +47,7 @@ impl Core {
                 continue;
             };
             *place += 1;
-            let path =
-                if node.path.is_empty() { child.name.to_string() } else { format!("{}/{}", node.path, child.name) };
+            let path = join(&node.path, &child.name);
             if let Some(group) = &child.group {
                 next = Some((group, group_node(group, &path)));
                 continue;
@@ -106,16 +105,12 @@ impl Core {
     fn task_node(&self, cell: &Cell, name: &str, after: Vec<String>) -> NodeSnapshot {
         let (status, since) = (cell.status(), cell.since());
         NodeSnapshot {
-            name: name.to_owned(),
-            path: cell.name().to_string(),
-            kind: NodeKind::Task,
             state: status.state,
             attempt: status.attempt,
             restarts: status.restarts,
             last_error: status.last_error.map(into_line),
             since: Some(self.clock.time(since)),
-            after,
-            children: Vec::new(),
+            ..NodeSnapshot::pending(name, cell.name(), NodeKind::Task, after)
         }
     }
 

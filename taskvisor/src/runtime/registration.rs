@@ -17,7 +17,7 @@ use crate::inspect::TaskOutcome;
 use crate::panics::{drop_caught, drop_each};
 use crate::supervisor::{InvalidOption, RuntimeError};
 use crate::task::TaskSpec;
-use crate::tree::{Declared, last_segment};
+use crate::tree::{Declared, join, last_segment};
 
 /// A checked and resolved tree as flat lists: its groups, each after its parent, and their children in the order of
 /// declaration.
@@ -131,7 +131,7 @@ impl Core {
             self.set_ready();
         }
         let last = registered.cells.back().cloned();
-        registered.spawn();
+        drop(registered);
         if let Some(root) = root_cell {
             root.release(0);
         } else if last.is_some_and(|last| was_refused(&last)) {
@@ -460,11 +460,7 @@ impl Registered {
         true
     }
 
-    fn spawn(mut self) {
-        while self.spawn_next() {}
-    }
-
-    /// Like `spawn`, but yields in between.
+    /// Spawns all like `drop`, but yields in between.
     pub(super) async fn spawn_by_turns(mut self) {
         let mut spawned = 0;
         while self.spawn_next() {
@@ -516,8 +512,4 @@ fn check_not_after(spec: &TaskSpec) -> Result<(), InvalidOption> {
         value: format!("`{after}`"),
         expected: "no siblings: a task that is added at runtime starts at once",
     })
-}
-
-fn join(path: &str, name: &str) -> Arc<str> {
-    if path.is_empty() { name.into() } else { format!("{path}/{name}").into() }
 }

@@ -262,7 +262,8 @@ impl StopLimit {
 /// assert_eq!(invalid.to_string(), "task `sync`: `backoff.factor` is NaN, expected a finite number of at least 0");
 /// # }
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{subject}: `{option}` is {value}, expected {expected}")]
 #[non_exhaustive]
 pub struct InvalidOption {
     /// The owner of the option: a task with its name, or the config.
@@ -274,15 +275,6 @@ pub struct InvalidOption {
     /// A description of valid values.
     pub expected: &'static str,
 }
-
-impl fmt::Display for InvalidOption {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { subject, option, value, expected } = self;
-        write!(f, "{subject}: `{option}` is {value}, expected {expected}")
-    }
-}
-
-impl std::error::Error for InvalidOption {}
 
 impl From<InvalidOption> for RuntimeError {
     fn from(invalid: InvalidOption) -> Self {

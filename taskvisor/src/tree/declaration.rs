@@ -138,8 +138,7 @@ fn short(place: usize) -> u32 {
 impl Declared {
     /// Reads the name of each task once.
     pub(crate) fn new(group: Group) -> Self {
-        let depth = group.depth();
-        let Group { name, strategy, limit, children: specs, after, restart, backoff, .. } = group;
+        let Group { name, strategy, limit, children: specs, after, restart, backoff, depth, .. } = group;
         let (mut children, mut tasks) = (Vec::with_capacity(specs.len()), Vec::with_capacity(specs.len()));
         for spec in specs {
             let (child, task) = DeclaredChild::new(spec);

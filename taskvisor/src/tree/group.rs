@@ -1,6 +1,5 @@
 //! The declaration of a group.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +34,7 @@ use crate::task::{IntoTaskSpec, TaskSpec};
 ///     .build();
 /// assert_eq!(tree.group("store").child("pool").path(), "store/pool");
 /// ```
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 #[must_use = "a group does nothing until it is part of a tree"]
 pub struct Group {
     pub(crate) name: Arc<str>,
@@ -50,25 +49,16 @@ pub struct Group {
     pub(crate) critical: bool,
     pub(crate) significant: bool,
     /// The depth of nested groups, this one included.
-    depth: u32,
+    pub(super) depth: u32,
     /// If `true`, the states of its tasks count for the readiness of the service.
     pub(crate) readiness: bool,
 }
 
 /// A declared child of a group. A nested group is already in its shared form, so that no walk recurses.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) enum ChildSpec {
     Task(TaskSpec),
     Group(Arc<Declared>),
-}
-
-impl fmt::Debug for ChildSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Task(spec) => spec.fmt(f),
-            Self::Group(group) => group.fmt(f),
-        }
-    }
 }
 
 impl Group {
@@ -111,39 +101,27 @@ impl Group {
     /// group, and the group fails. A restart of several siblings counts once. `within` must not be zero. Default: no
     /// limit.
     pub fn with_limit(mut self, max_restarts: u32, within: Duration) -> Self {
-        self.set_limit(max_restarts, within);
-        self
-    }
-
-    pub(crate) fn set_limit(&mut self, max_restarts: u32, within: Duration) {
         self.limit = Some((max_restarts, within));
+        self
     }
 
     /// Adds a task.
     pub fn task(mut self, task: impl IntoTaskSpec) -> Self {
-        self.add_task(task.into_task_spec());
+        self.children.push(ChildSpec::Task(task.into_task_spec()));
         self
     }
 
     /// Adds tasks.
     pub fn tasks(mut self, tasks: impl IntoIterator<Item = impl IntoTaskSpec>) -> Self {
-        tasks.into_iter().for_each(|task| self.add_task(task.into_task_spec()));
+        self.children.extend(tasks.into_iter().map(|task| ChildSpec::Task(task.into_task_spec())));
         self
-    }
-
-    pub(crate) fn add_task(&mut self, task: TaskSpec) {
-        self.children.push(ChildSpec::Task(task));
     }
 
     /// Adds a group.
     pub fn group(mut self, group: Self) -> Self {
-        self.add_group(group);
-        self
-    }
-
-    pub(crate) fn add_group(&mut self, group: Self) {
         self.depth = self.depth.max(group.depth.saturating_add(1));
         self.children.push(ChildSpec::Group(Arc::new(Declared::new(group))));
+        self
     }
 
     /// Starts the group when these siblings are ready, and stops it before them. The siblings must be declared before
@@ -216,11 +194,6 @@ impl Group {
         self.readiness = false;
         self
     }
-
-    /// The depth of nested groups, this one included.
-    pub(crate) fn depth(&self) -> u32 {
-        self.depth
-    }
 }
 
 /// The name at the end of a path.
@@ -237,21 +210,7 @@ pub(crate) fn check_name(subject: &str, name: &str) -> Result<(), InvalidOption>
     Err(InvalidOption { subject: subject.into(), option: "name", value: format!("{name:?}"), expected })
 }
 
-impl fmt::Debug for Group {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Group")
-            .field("name", &self.name)
-            .field("strategy", &self.strategy)
-            .field("limit", &self.limit)
-            .field("after", &self.after)
-            .field("restart", &self.restart)
-            .field("backoff", &self.backoff)
-            .field("reset_after", &self.reset_after)
-            .field("max_retries", &self.max_retries)
-            .field("critical", &self.critical)
-            .field("significant", &self.significant)
-            .field("readiness", &self.readiness)
-            .field("children", &self.children)
-            .finish_non_exhaustive()
-    }
+/// Joins the path of a group and the name of a child.
+pub(crate) fn join(path: &str, name: &str) -> Arc<str> {
+    if path.is_empty() { name.into() } else { format!("{path}/{name}").into() }
 }

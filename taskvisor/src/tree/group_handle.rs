@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::child_handle::ChildHandle;
-use super::group::last_segment;
+use super::group::{join, last_segment};
 use crate::inspect::{Health, Phase, TaskOutcome, TaskState};
 use crate::runtime::{Core, GroupCell};
 use crate::supervisor::RuntimeError;
@@ -47,20 +47,16 @@ impl GroupHandle {
         self.path.is_empty()
     }
 
-    fn path_of(&self, name: &str) -> Arc<str> {
-        if self.is_root() { name.into() } else { format!("{}/{name}", self.path).into() }
-    }
-
     /// Returns a handle of the task of that name in the group. The task need not exist.
     #[must_use]
     pub fn child(&self, name: &str) -> ChildHandle {
-        ChildHandle::new(self.path_of(name), Arc::clone(&self.core))
+        ChildHandle::new(join(&self.path, name), Arc::clone(&self.core))
     }
 
     /// Returns a handle of the group of that name in the group. The group need not exist.
     #[must_use]
     pub fn group(&self, name: &str) -> Self {
-        Self::new(self.path_of(name), Arc::clone(&self.core))
+        Self::new(join(&self.path, name), Arc::clone(&self.core))
     }
 
     /// Returns the status of the group, or its last status if it has ended. `None` before the tree has started.

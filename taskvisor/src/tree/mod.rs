@@ -15,7 +15,7 @@ pub use child_handle::ChildHandle;
 pub(crate) use declaration::{Declared, DeclaredChild, Order};
 pub use failure::{FailureChain, FailureLink};
 pub use group::Group;
-pub(crate) use group::{check_name, last_segment};
+pub(crate) use group::{check_name, join, last_segment};
 pub use group_handle::GroupHandle;
 pub use owner::{Tree, TreeBuilder};
 pub use strategy::Strategy;

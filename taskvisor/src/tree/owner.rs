@@ -190,30 +190,26 @@ impl TreeBuilder {
     }
 
     /// Adds a subscriber, by value or shared.
-    pub fn with_subscriber(mut self, subscriber: impl IntoSubscriber) -> Self {
-        self.supervisor = self.supervisor.with_subscribers(vec![subscriber.into_subscriber()]);
-        self
+    pub fn with_subscriber(self, subscriber: impl IntoSubscriber) -> Self {
+        Self { supervisor: self.supervisor.with_subscribers(vec![subscriber.into_subscriber()]), ..self }
     }
 
     /// Sets the limits of waiting submissions. Default: [`ControllerConfig::default`].
     #[cfg(feature = "controller")]
-    pub fn with_controller(mut self, config: ControllerConfig) -> Self {
-        self.supervisor = self.supervisor.with_controller(config);
-        self
+    pub fn with_controller(self, config: ControllerConfig) -> Self {
+        Self { supervisor: self.supervisor.with_controller(config), ..self }
     }
 
     /// Declares a slot. With a declared slot, [`run`](Tree::run) waits for a shutdown, because more tasks can be
     /// submitted.
     #[cfg(feature = "controller")]
-    pub fn with_slot(mut self, slot: SlotSpec) -> Self {
-        self.supervisor = self.supervisor.with_slot(slot);
-        self
+    pub fn with_slot(self, slot: SlotSpec) -> Self {
+        Self { supervisor: self.supervisor.with_slot(slot), ..self }
     }
 
     /// Adds a task.
-    pub fn task(mut self, task: impl IntoTaskSpec) -> Self {
-        self.root.add_task(task.into_task_spec());
-        self
+    pub fn task(self, task: impl IntoTaskSpec) -> Self {
+        Self { root: self.root.task(task), ..self }
     }
 
     /// Sets the restart strategy of the root. Default: [`Strategy::OneForOne`].
@@ -223,21 +219,18 @@ impl TreeBuilder {
     }
 
     /// Limits the failures in the root; see [`Group::with_limit`].
-    pub fn with_limit(mut self, max_restarts: u32, within: Duration) -> Self {
-        self.root.set_limit(max_restarts, within);
-        self
+    pub fn with_limit(self, max_restarts: u32, within: Duration) -> Self {
+        Self { root: self.root.with_limit(max_restarts, within), ..self }
     }
 
     /// Adds a group.
-    pub fn group(mut self, group: Group) -> Self {
-        self.root.add_group(group);
-        self
+    pub fn group(self, group: Group) -> Self {
+        Self { root: self.root.group(group), ..self }
     }
 
     /// Adds tasks.
-    pub fn tasks(mut self, tasks: impl IntoIterator<Item = impl IntoTaskSpec>) -> Self {
-        tasks.into_iter().for_each(|task| self.root.add_task(task.into_task_spec()));
-        self
+    pub fn tasks(self, tasks: impl IntoIterator<Item = impl IntoTaskSpec>) -> Self {
+        Self { root: self.root.tasks(tasks), ..self }
     }
 
     /// Builds the tree and checks it.

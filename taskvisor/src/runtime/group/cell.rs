@@ -13,7 +13,6 @@ use tokio::sync::Notify;
 
 use super::super::core::Core;
 use super::super::task::{ABORT, Cell, StopBy};
-use super::super::timer::deadline;
 use super::super::waits::Target;
 use super::children::{Child, Epoch, Key};
 use super::machine::Input;
@@ -184,14 +183,6 @@ impl GroupCell {
         self.send(Input::Release(epoch), None);
     }
 
-    pub(super) fn resume(&self, epoch: Epoch) {
-        self.send(Input::Resume(epoch), None);
-    }
-
-    pub(super) fn hold(&self, epoch: Epoch, by: StopBy) {
-        self.send(Input::Hold(epoch), Some(by));
-    }
-
     /// Prevents further attempts in the group.
     pub(super) fn retire(&self) {
         let mut inbox = self.lock();
@@ -220,15 +211,10 @@ impl GroupCell {
         // A task of the group, or a task that the group waits for, would wait for itself.
         let Some(_wait) = self.core.enter_wait(|| Target::Group(Arc::clone(self))) else { return Ok(first) };
         let ended = async { drop(drop_caught(self.outcome().await)) };
-        match deadline(grace.saturating_add(ABORT)) {
-            None => ended.await,
-            Some(deadline) => {
-                if self.core.timeout_at(deadline, ended).await.is_err() {
-                    return Err(RuntimeError::TaskRemoveTimeout { name: self.path.to_string(), timeout: grace });
-                }
-            }
+        match self.core.timeout(grace.saturating_add(ABORT), ended).await {
+            Some(()) => Ok(first),
+            None => Err(RuntimeError::TaskRemoveTimeout { name: self.path.to_string(), timeout: grace }),
         }
-        Ok(first)
     }
 
     /// Stops the group and starts it again. Returns `false` if it has ended or stops for good.
@@ -316,7 +302,7 @@ impl GroupCell {
     pub(super) fn forget(&self, key: Key) {
         let (gone, handle) = {
             let mut inbox = self.lock();
-            (inbox.members.remove_added(key), inbox.elsewhere.remove(&key))
+            (inbox.members.added.remove(&key), inbox.elsewhere.remove(&key))
         };
         drop(handle);
         let _ = drop_caught(gone);
@@ -342,7 +328,7 @@ impl GroupCell {
         let Some(offered) = offered.take() else { return Err(Refused::Closed) };
         let key = inbox.members.next_key();
         let cell = make(offered, key);
-        inbox.members.add(key, Member::Task(Arc::clone(&cell)));
+        inbox.members.added.insert(key, Member::Task(Arc::clone(&cell)));
         let is_elsewhere = inbox.home.is_some_and(|home| home != runtime.id());
         if is_elsewhere {
             inbox.elsewhere.insert(key, runtime.clone());

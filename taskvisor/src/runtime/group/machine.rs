@@ -321,14 +321,12 @@ impl Machine {
     fn begin(&mut self, actions: &mut Vec<Action>, now: Duration) {
         let Rules { strategy, limit, order, children, is_root, .. } = &self.rules;
         let mut plan = Plan::new(*strategy, *limit, order, children, self.epoch);
-        if *is_root {
-            plan = plan.of_root();
-        }
+        plan.is_root = *is_root;
         for (key, child) in std::mem::take(&mut self.pending) {
             plan.add(key, child);
         }
         for (key, end) in self.fresh.take().unwrap_or_default() {
-            plan.ended_early(key, end);
+            plan.ended(key, end);
         }
         self.requested = Requested::Nothing;
         actions.push(Action::Begin);

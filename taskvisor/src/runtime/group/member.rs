@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::super::task::{ABORT, Bound, Cell, Stage, StopBy};
 use super::cell::GroupCell;
 use super::children::{Epoch, Key};
+use super::machine::Input;
 use crate::inspect::TaskState;
 use crate::panics::drop_caught;
 use crate::tree::FailureChain;
@@ -22,7 +23,7 @@ pub(in crate::runtime) enum Member {
 /// The current registrations of the declared children, and of the added children that have not ended.
 pub(super) struct Members {
     pub(super) declared: Vec<Option<Member>>,
-    added: BTreeMap<Key, Member>,
+    pub(super) added: BTreeMap<Key, Member>,
     next: Key,
     /// `true` if the group was requested to stop for good.
     pub(super) stopped: bool,
@@ -37,14 +38,6 @@ impl Members {
         let key = self.next;
         self.next += 1;
         key
-    }
-
-    pub(super) fn add(&mut self, key: Key, member: Member) {
-        self.added.insert(key, member);
-    }
-
-    pub(super) fn remove_added(&mut self, key: Key) -> Option<Member> {
-        self.added.remove(&key)
     }
 
     pub(super) fn get(&self, key: Key) -> Option<&Member> {
@@ -77,7 +70,7 @@ impl Member {
     pub(super) fn resume(&self, epoch: Epoch) {
         match self {
             Self::Task(cell) => cell.resume(epoch),
-            Self::Group(group) => group.resume(epoch),
+            Self::Group(group) => group.send(Input::Resume(epoch), None),
         }
     }
 
@@ -91,7 +84,7 @@ impl Member {
                 given_up_at(bound, now)
             }
             Self::Group(group) => {
-                group.hold(epoch, by);
+                group.send(Input::Hold(epoch), Some(by));
                 None
             }
         }

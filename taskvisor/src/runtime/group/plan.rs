@@ -141,7 +141,7 @@ pub(crate) struct Plan {
     epoch: Epoch,
     /// `true` for a group without declared children, which runs until it is requested to stop.
     stays: bool,
-    is_root: bool,
+    pub(super) is_root: bool,
     /// `true` if no further attempt may begin, because a parent stops.
     retired: bool,
     /// The number of children that have not ended.
@@ -160,8 +160,7 @@ pub(crate) struct Plan {
     stoppable: Vec<Key>,
     actions: Vec<Action>,
     /// The number of visited children and edges.
-    #[cfg(test)]
-    pub(super) steps: u64,
+    steps: Steps,
 }
 
 impl Plan {
@@ -196,14 +195,8 @@ impl Plan {
             stoppable: Vec::new(),
             actions: Vec::new(),
             slots: Slots { declared, added: BTreeMap::new() },
-            #[cfg(test)]
-            steps: children.len() as u64,
+            steps: Steps::default(),
         }
-    }
-
-    /// Creates the plan of a root, which does not stop by itself.
-    pub(crate) fn of_root(self) -> Self {
-        Self { is_root: true, ..self }
     }
 
     /// Returns the last epoch.
@@ -220,11 +213,6 @@ impl Plan {
         self.unready += usize::from(!child.uncounted);
         self.awaited += usize::from(!child.uncounted);
         self.startable.push(key);
-    }
-
-    /// Notes that a child ended before it was started.
-    pub(crate) fn ended_early(&mut self, key: Key, end: End) {
-        self.ended(key, end);
     }
 
     /// Returns the actions that are possible at `now`.
@@ -390,10 +378,7 @@ impl Plan {
         (restart.since, restart.until) = (None, None);
         self.survey(first, end);
         for (key, slot) in self.slots.from(first).take_while(|(key, _)| *key < end) {
-            #[cfg(test)]
-            {
-                self.steps += 1;
-            }
+            self.steps.add(1);
             restart.running += usize::from(slot.runs());
             if slot.is_up() && slot.dependents == 0 {
                 self.stoppable.push(key);
@@ -430,7 +415,7 @@ impl Plan {
         self.slots.added.values_mut().for_each(|slot| slot.altitude = altitude);
     }
 
-    fn ended(&mut self, key: Key, end: End) {
+    pub(super) fn ended(&mut self, key: Key, end: End) {
         let Some(slot) = self.slots.get(key) else { return };
         if slot.phase == Phase::Ended {
             return;
@@ -506,10 +491,7 @@ impl Plan {
         self.actions.push(Action::Begin);
         self.survey(0, Key::MAX);
         for (key, slot) in self.slots.from(0).rev() {
-            #[cfg(test)]
-            {
-                self.steps += 1;
-            }
+            self.steps.add(1);
             if slot.dependents == 0 {
                 self.stoppable.push(key);
             } else if slot.is_up() && !self.retired {
@@ -606,10 +588,7 @@ impl Plan {
         let start = self.slots.declared(first).unwrap_or(self.slots.declared.len());
         for index in start..self.slots.declared.len() {
             let earlier = self.order.earlier(index);
-            #[cfg(test)]
-            {
-                self.steps += 1 + earlier.len() as u64;
-            }
+            self.steps.add(1 + earlier.len());
             let closed = earlier.iter().filter(|earlier| !self.slots.declared[**earlier as usize].passes());
             self.slots.declared[index].unmet = u32::try_from(closed.count()).unwrap_or(u32::MAX);
         }
@@ -683,10 +662,7 @@ impl Plan {
             let added = if self.is_chain() && is_last { self.slots.next_added(key) } else { None };
             let later = declared.iter().map(|later| Key::from(*later)).chain(added);
             for later in later.take_while(|later| *later < unknown_from) {
-                #[cfg(test)]
-                {
-                    self.steps += 1;
-                }
+                self.steps.add(1);
                 let Some(slot) = self.slots.get_mut(later) else { continue };
                 let before = slot.passes();
                 slot.unmet = if passes { slot.unmet - 1 } else { slot.unmet + 1 };
@@ -708,10 +684,7 @@ impl Plan {
             let declared = index.map_or(&[][..], |index| self.order.earlier(index));
             let added = if self.is_chain() && index.is_none() { self.slots.before_added(key) } else { None };
             for earlier in declared.iter().map(|earlier| Key::from(*earlier)).chain(added) {
-                #[cfg(test)]
-                {
-                    self.steps += 1;
-                }
+                self.steps.add(1);
                 let Some(slot) = self.slots.get_mut(earlier) else { continue };
                 let before = slot.holds();
                 slot.dependents = if holds { slot.dependents + 1 } else { slot.dependents - 1 };
@@ -731,16 +704,30 @@ impl Plan {
         while let Some(key) = changed.pop() {
             let Some(index) = self.slots.declared(key) else { continue };
             for earlier in self.order.earlier(index) {
-                #[cfg(test)]
-                {
-                    self.steps += 1;
-                }
+                self.steps.add(1);
                 let slot = &mut self.slots.declared[*earlier as usize];
                 slot.waiting -= 1;
                 if !slot.waits() {
                     changed.push(Key::from(*earlier));
                 }
             }
+        }
+    }
+}
+
+/// Counts the steps of a plan, for tests.
+#[derive(Debug, Default)]
+struct Steps {
+    #[cfg(test)]
+    count: u64,
+}
+
+impl Steps {
+    #[cfg_attr(not(test), expect(unused_variables, clippy::unused_self, reason = "only tests count"))]
+    fn add(&mut self, steps: usize) {
+        #[cfg(test)]
+        {
+            self.count += steps as u64;
         }
     }
 }

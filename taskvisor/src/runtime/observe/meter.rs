@@ -68,7 +68,7 @@ fn slot_label(slot: &std::sync::Arc<str>, cell: &Cell) -> SharedString {
     if cell.core().is_declared_slot(slot) { slot.clone().into() } else { SharedString::const_str(OTHER) }
 }
 
-pub(super) fn describe() {
+pub(in crate::runtime) fn describe() {
     tell(|| {
         describe_counter!(ATTEMPTS, Unit::Count, "Attempts that have ended, by outcome.");
         describe_histogram!(DURATION, Unit::Seconds, "How long attempts took, their helpers included.");

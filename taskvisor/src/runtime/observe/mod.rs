@@ -9,20 +9,17 @@ mod meter;
 mod trace;
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-
-use super::group::GroupCell;
 use super::task::{Cell, Next};
 use super::warnings::of_retries;
-use crate::inspect::{TaskId, TaskOutcome};
-use crate::supervisor::RuntimeError;
+use crate::inspect::TaskOutcome;
 use crate::task::TaskError;
 
+pub(super) use meter::describe;
 pub(crate) use meter::lost;
 pub(crate) use trace::{AttemptSpan, SpanRef};
+pub(super) use trace::{added, group_ended, group_failed, shutdown_over, shutdown_requested, spawn, warned};
 
 /// The observations of the attempts of one actor.
 #[derive(Default)]
@@ -95,16 +92,6 @@ fn attempt_label(next: &Next, aborted: bool) -> &'static str {
     }
 }
 
-/// Notes the first use of a supervisor.
-pub(super) fn first_use() {
-    meter::describe();
-}
-
-/// Notes that a task is registered, before its actor is spawned.
-pub(super) fn added(cell: &Cell) {
-    trace::added(cell);
-}
-
 /// Notes the end of a registration.
 pub(super) fn removed(cell: &Cell) {
     trace::removed(cell);
@@ -135,35 +122,5 @@ pub(super) fn wait_no_more(count: usize) {
     meter::queued(-(count as f64));
 }
 
-/// Notes that a group failed and starts again.
-pub(super) fn group_failed(group: &GroupCell, error: &Arc<TaskError>, failures: u32, delay: Duration) {
-    trace::group_failed(group, error, failures, delay);
-}
-
-pub(super) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) {
-    trace::group_ended(group, outcome);
-}
-
-/// Notes a warning about a task or group.
-pub(super) fn warned(path: &str, id: Option<TaskId>, reason: &str) {
-    trace::warned(path, id, reason);
-}
-
-pub(super) fn shutdown_requested(why: &str) {
-    trace::shutdown_requested(why);
-}
-
-pub(super) fn shutdown_over(result: &Result<(), RuntimeError>) {
-    trace::shutdown_over(result);
-}
-
 /// A future that the runtime spawns beside the actors. Boxed, to avoid monomorphizing `spawn` for each future.
 pub(crate) type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Spawns a future under the name that tokio-console shows.
-pub(super) fn spawn<F>(runtime: &Handle, future: F, name: impl FnOnce(&F) -> Arc<str>)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    trace::spawn(runtime, future, name);
-}

@@ -197,7 +197,7 @@ pub(super) fn ended(cell: &Cell, outcome: &TaskOutcome) {
     });
 }
 
-pub(super) fn added(cell: &Cell) {
+pub(in crate::runtime) fn added(cell: &Cell) {
     tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "task added"));
 }
 
@@ -209,7 +209,7 @@ pub(super) fn removed(cell: &Cell) {
 pub(super) fn not_run(cell: &Cell) {
     tell(|| {
         let slot = cell.slot().map(|slot| &**slot);
-        let outcome = cell.known_outcome();
+        let outcome = cell.try_outcome();
         let reason = match &outcome {
             Some(TaskOutcome::Rejected { reason }) => RejectReason::as_label(reason),
             _ => "canceled",
@@ -218,7 +218,7 @@ pub(super) fn not_run(cell: &Cell) {
     });
 }
 
-pub(super) fn group_failed(group: &GroupCell, error: &Arc<TaskError>, failures: u32, delay: Duration) {
+pub(in crate::runtime) fn group_failed(group: &GroupCell, error: &Arc<TaskError>, failures: u32, delay: Duration) {
     tell(|| {
         event_at!(
             level_of_failure(failures),
@@ -231,7 +231,7 @@ pub(super) fn group_failed(group: &GroupCell, error: &Arc<TaskError>, failures: 
     });
 }
 
-pub(super) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) {
+pub(in crate::runtime) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) {
     tell(|| {
         event_at!(
             level_of_end(outcome),
@@ -243,15 +243,15 @@ pub(super) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) {
     });
 }
 
-pub(super) fn warned(path: &str, id: Option<TaskId>, reason: &str) {
+pub(in crate::runtime) fn warned(path: &str, id: Option<TaskId>, reason: &str) {
     tell(|| tracing::warn!(target: TARGET, path, id = id.map(display), reason, "warning"));
 }
 
-pub(super) fn shutdown_requested(why: &str) {
+pub(in crate::runtime) fn shutdown_requested(why: &str) {
     tell(|| tracing::info!(target: TARGET, reason = why, "shutdown requested"));
 }
 
-pub(super) fn shutdown_over(result: &Result<(), RuntimeError>) {
+pub(in crate::runtime) fn shutdown_over(result: &Result<(), RuntimeError>) {
     tell(|| match result {
         Ok(()) => tracing::info!(target: TARGET, "shutdown complete"),
         Err(error) => {
@@ -261,7 +261,7 @@ pub(super) fn shutdown_over(result: &Result<(), RuntimeError>) {
 }
 
 /// A runtime that accepts no more tasks drops the future in both cases.
-pub(super) fn spawn<F>(runtime: &Handle, future: F, name: impl FnOnce(&F) -> Arc<str>)
+pub(in crate::runtime) fn spawn<F>(runtime: &Handle, future: F, name: impl FnOnce(&F) -> Arc<str>)
 where
     F: Future<Output = ()> + Send + 'static,
 {

@@ -55,24 +55,24 @@ pub(super) fn concluded(_: &Cell, _: &Next) {}
 
 pub(super) fn ended(_: &Cell, _: &TaskOutcome) {}
 
-pub(super) fn added(_: &Cell) {}
+pub(in crate::runtime) fn added(_: &Cell) {}
 
 pub(super) fn removed(_: &Cell) {}
 
 #[cfg(feature = "controller")]
 pub(super) fn not_run(_: &Cell) {}
 
-pub(super) fn group_failed(_: &GroupCell, _: &Arc<TaskError>, _: u32, _: Duration) {}
+pub(in crate::runtime) fn group_failed(_: &GroupCell, _: &Arc<TaskError>, _: u32, _: Duration) {}
 
-pub(super) fn group_ended(_: &GroupCell, _: &TaskOutcome) {}
+pub(in crate::runtime) fn group_ended(_: &GroupCell, _: &TaskOutcome) {}
 
-pub(super) fn warned(_: &str, _: Option<TaskId>, _: &str) {}
+pub(in crate::runtime) fn warned(_: &str, _: Option<TaskId>, _: &str) {}
 
-pub(super) fn shutdown_requested(_: &str) {}
+pub(in crate::runtime) fn shutdown_requested(_: &str) {}
 
-pub(super) fn shutdown_over(_: &Result<(), RuntimeError>) {}
+pub(in crate::runtime) fn shutdown_over(_: &Result<(), RuntimeError>) {}
 
-pub(super) fn spawn<F>(runtime: &Handle, future: F, _: impl FnOnce(&F) -> Arc<str>)
+pub(in crate::runtime) fn spawn<F>(runtime: &Handle, future: F, _: impl FnOnce(&F) -> Arc<str>)
 where
     F: Future<Output = ()> + Send + 'static,
 {

@@ -199,7 +199,7 @@ impl Core {
             registry.is_over()
         };
         give();
-        self.stopped();
+        self.readiness.changed.wake();
         if over {
             self.bus.close();
         }

@@ -1,6 +1,7 @@
 //! Commands to a task: stop, restart, trigger, and the wait for its outcome.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use crate::events::EventKind;
 use crate::inspect::TaskOutcome;
 use crate::panics::drop_caught;
 use crate::runtime::clock::{Ticks, after};
-use crate::runtime::timer::deadline;
+use crate::runtime::shutdown::within;
 use crate::runtime::waits::Target;
 use crate::supervisor::{RuntimeError, StopLimit};
 use crate::task::StopReason;
@@ -185,7 +186,11 @@ impl Cell {
 
     async fn ended_within(&self, time: Duration) -> bool {
         // Most tasks end in the next turn of the scheduler, and need no timer.
-        if self.ends_in_this_turn().await {
+        let ends_now = poll_fn(|_| match self.lock().machine.stage() {
+            Stage::Ended => Poll::Ready(()),
+            _ => Poll::Pending,
+        });
+        if within(1, pin!(ends_now)).await.is_some() {
             return true;
         }
         // If a shutdown no longer waits for the task, this call does not wait either.
@@ -193,24 +198,7 @@ impl Cell {
             Stage::Ended => Some(true),
             _ => (state.outcome.is_some() && self.core.has_given_up()).then_some(false),
         });
-        match deadline(time) {
-            None => ended.await,
-            Some(deadline) => self.core.timeout_at(deadline, ended).await.unwrap_or(false),
-        }
-    }
-
-    async fn ends_in_this_turn(&self) -> bool {
-        let mut turns = 0;
-        poll_fn(|cx| {
-            turns += 1;
-            let ended = self.lock().machine.stage() == Stage::Ended;
-            if ended || turns > 1 {
-                return Poll::Ready(ended);
-            }
-            cx.waker().wake_by_ref();
-            Poll::Pending
-        })
-        .await
+        self.core.timeout(time, ended).await.unwrap_or(false)
     }
 
     async fn when<T>(&self, look: impl Fn(&State) -> Option<T>) -> T {

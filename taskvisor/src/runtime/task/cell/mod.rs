@@ -198,12 +198,6 @@ impl Cell {
         crate::tree::last_segment(&self.name)
     }
 
-    /// Returns the outcome, if it is set.
-    #[cfg(all(feature = "controller", feature = "tracing"))]
-    pub(in crate::runtime) fn known_outcome(&self) -> Option<TaskOutcome> {
-        self.lock().outcome.clone()
-    }
-
     /// Returns the task, until the registration has ended.
     pub(crate) fn task(&self) -> Option<TaskRef> {
         self.lock().task.clone()
