@@ -1,8 +1,8 @@
 //! The macros of taskvisor: `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]`. Use them through `taskvisor`,
 //! which re-exports them.
 //!
-//! Each macro is a pipeline of parse, check and expand, over one table-driven reader of options (`table`, `reader`)
-//! that gathers all errors of an invocation (`errors`) and the user's expressions in written order (`bindings`).
+//! Each macro is a pipeline of parse, check and expand, over one table-driven reader of options (`table`, `reader`).
+//! `errors` collects all errors of an invocation, and `bindings` evaluates the user's expressions in the written order.
 #![cfg_attr(
     not(test),
     deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable, clippy::indexing_slicing)
@@ -27,10 +27,10 @@ mod tests;
 
 use proc_macro::TokenStream;
 
-/// Makes a function a task: a unit of work that can be supervised.
+/// Makes a task from a function: a unit of work that a supervisor runs.
 ///
-/// The function stays as written, and can be called. Beside it comes a struct of the same name, with one public field
-/// for each argument, that
+/// The function stays as written, and can be called. The macro adds a struct of the same name, with one public field
+/// for each argument. The struct
 /// - implements `Task`: each attempt calls the function with clones of the fields;
 /// - has `name::spec(args..)`, which makes a `TaskSpec` with the options below, and `name::NAME`;
 /// - converts into a `TaskSpec`, so that it can stand in `supervise!` or be given to the builder.
@@ -55,8 +55,8 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// # Arguments
-/// A first argument of type `TaskContext` or `CancellationToken` is the attempt's own and no field. With one, the task
-/// is asked to stop and has time to clean up; without one, the attempt is dropped when the task is told to stop. All
+/// A first argument of type `TaskContext` or `CancellationToken` belongs to the attempt and is not a field. With such
+/// an argument, the task has time to clean up after a stop request; without one, the attempt is dropped at once. All
 /// other arguments are owned, and `Clone + Send + Sync`.
 ///
 /// # What it returns
@@ -64,7 +64,7 @@ use proc_macro::TokenStream;
 /// feature `anyhow` a `TaskError` inside an `anyhow::Error` keeps its meaning.
 ///
 /// # Options
-/// What is not given is inherited from the supervisor's config when the task is registered.
+/// An option that is not given is inherited from the supervisor's config when the task is registered.
 ///
 /// | option | takes | when not given anywhere | what it does |
 /// |---|---|---|---|
@@ -72,7 +72,7 @@ use proc_macro::TokenStream;
 /// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
 #[doc = options::options_of_tasks!()]
 ///
-/// `backoff(..)` is one unit: what is not given in it is the default, and not inherited.
+/// `backoff(..)` is one unit: a field that is not given has its default, and is not inherited.
 ///
 /// | field | takes | default | what it does |
 /// |---|---|---|---|
@@ -83,10 +83,10 @@ use proc_macro::TokenStream;
 /// | `reset_after` | duration | the larger of `max` and 10 s | an attempt that lived this long starts over from `first` |
 ///
 /// A duration is a string such as `"250ms"`, `"1.5s"` or `"1h30m"`, in the units `ns`, `us`, `ms`, `s`, `m`, `h` and
-/// `d`, or any expression of type `Duration`. A number is a literal or any expression. Literals are checked when the
-/// program is compiled, and expressions are evaluated each time that a spec is made; what is wrong with those is a
-/// typed error when the task is registered. `name` takes a constant. `watchdog` and `ready = "signal"` need a
-/// `TaskContext`, and `ready = "completed"` a task that ends: not `"always"`.
+/// `d`, or any expression of type `Duration`. A number is a literal or any expression. Literals are checked at compile
+/// time. Expressions are evaluated each time that a spec is made; an invalid value is a typed error when the task is
+/// registered. `name` takes a constant. `watchdog` and `ready = "signal"` need a `TaskContext`; `ready = "completed"`
+/// needs a task that ends, so not `"always"`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -104,10 +104,11 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// # Functions that block
-/// With `blocking` each attempt runs on Tokio's blocking pool. Such an attempt cannot be dropped once it runs: told to
-/// stop, or past its timeout, it goes on until it returns, and for that long the task keeps its name and its permit,
-/// and no next attempt begins. Past the `stop_timeout` its outcome is *aborted*. So let a long one take a `TaskContext`
-/// or a `CancellationToken`, and look at it. An attempt that still waits for a thread of the pool ends at once.
+/// With `blocking`, each attempt runs on Tokio's blocking pool. A running attempt cannot be dropped: after a stop
+/// request or its timeout it continues until the function returns. Until then the task keeps its name and its permit,
+/// and no next attempt begins. After the `stop_timeout` its outcome is *aborted*. A long function should take a
+/// `TaskContext` or a `CancellationToken` and check it. An attempt that still waits for a thread of the pool ends at
+/// once.
 ///
 /// ```
 /// use std::io;
@@ -136,8 +137,8 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// # Errors
-/// Each mistake is an error at its token, all of an invocation at once, and the function and the struct are there all
-/// the same.
+/// Each mistake is an error at its token. All errors of an invocation are reported at once, and the function and the
+/// struct always exist.
 ///
 /// ```compile_fail
 /// use taskvisor::prelude::*;
@@ -151,10 +152,10 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
     task::expand(options.into(), item.into()).into()
 }
 
-/// Makes an async function a subscriber: one that is told what happens.
+/// Makes a subscriber from an async function. A subscriber receives the events of a supervisor.
 ///
-/// The function stays as written, and can be called. Beside it comes a struct of the same name, with one public field
-/// for each argument after the event, that
+/// The function stays as written, and can be called. The macro adds a struct of the same name, with one public field
+/// for each argument after the event. The struct
 /// - implements `Subscribe`: each event calls the function with clones of the fields;
 /// - has `name::NAME`.
 ///
@@ -186,8 +187,8 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// The first argument is the event, `&Event`. The others are owned, and `Clone + Send + Sync`: share what changes in an
-/// `Arc`. The function returns nothing, and the next event is handed over when it has returned.
+/// The first argument is the event, `&Event`. The others are owned, and `Clone + Send + Sync`; share mutable state in
+/// an `Arc`. The function returns nothing. The next event is delivered when it has returned.
 ///
 /// # Options
 ///
@@ -200,7 +201,7 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 /// `name` takes a constant; `queue` a literal, or any expression, which is evaluated when the supervisor is built.
 ///
 /// # Errors
-/// As those of `#[task]`.
+/// The same as for `#[task]`.
 ///
 /// ```compile_fail
 /// use taskvisor::prelude::*;
@@ -218,9 +219,9 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Declares a tree of tasks and groups, with a typed handle for each.
 ///
-/// It lowers to `Tree::builder` and nothing else, never fails, and starts nothing. What it returns dereferences to
-/// `Tree`, for `run`, `run_until`, `start` and `shutdown`, and has a field `tasks` with a `ChildHandle` for each task,
-/// and a field `groups` with all of a group for each group: a wrong name does not compile.
+/// It expands to calls of `Tree::builder`. It never fails, and starts nothing. The result dereferences to `Tree`, for
+/// `run`, `run_until`, `start` and `shutdown`. Its field `tasks` has a `ChildHandle` for each task, and its field
+/// `groups` has the handles of each group: a wrong name does not compile.
 ///
 /// ```
 /// use std::time::Duration;
@@ -260,8 +261,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | key | takes | default | what it does |
 /// |---|---|---|---|
 /// | `tasks` | list in brackets | none | the tasks, below |
-/// | `strategy` | a word, below | `one_for_one` | who restarts when a task or group fails, and how often |
-/// | `subscribers` | list in brackets | none | who gets the events, by value or in an `Arc` |
+/// | `strategy` | a word, below | `one_for_one` | the children that restart when one fails, and the limit |
+/// | `subscribers` | list in brackets | none | the receivers of events, by value or in an `Arc` |
 /// | `slots` | list in brackets | none | the admission slots, below; with the feature `controller` |
 /// | `controller` | `ControllerConfig` | its default | how many submissions may wait; with the feature `controller` |
 /// | `name` | string | `"root"` | the name of the tree |
@@ -285,7 +286,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// - `label = group(..)`: a group, below.
 /// - `..iterator`: the tasks of an iterator, without fields.
 ///
-/// What can be given where; what the options of tasks mean is said at `#[task]`:
+/// The table shows which option is valid where. `#[task]` documents the options of tasks:
 ///
 /// | option | `#[task(..)]` | `task(..)` | `group(..)` | `defaults(..)` |
 /// |---|---|---|---|---|
@@ -296,16 +297,14 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `tasks` | - | - | yes | - |
 #[doc = options::places_of_options!()]
 ///
-/// The names in one list must differ. Where they are written in the list, or are those of `#[task]` structs as in
-/// `ping { .. }`, two that are the same do not compile; other entries are looked at when the tree starts.
+/// The names in one list must differ. If two equal names are visible in the list, or are names of `#[task]` structs as
+/// in `ping { .. }`, the list does not compile; other entries are checked when the tree starts.
 ///
-/// `#[cfg(..)]` can stand before an entry. Expressions are evaluated once, in the order written, before anything is
-/// built.
+/// An entry can have `#[cfg(..)]`. Expressions are evaluated once, in the written order, before anything is built.
 ///
 /// # Groups
-/// A group holds tasks and groups that start, fail and stop together. It has a label, which is its name. In the tree
-/// that is returned, `tree.groups.store` dereferences to the `GroupHandle` of `store`, and has fields `tasks` and
-/// `groups` of its own.
+/// A group holds tasks and groups that start, fail and stop together. Its label is its name. In the returned tree,
+/// `tree.groups.store` dereferences to the `GroupHandle` of `store`, and has its own fields `tasks` and `groups`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -357,7 +356,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | option | takes | default | what it does |
 /// |---|---|---|---|
 /// | `tasks` | list in brackets | none | the entries of the group, as those of the tree |
-/// | `strategy` | a word, below | `one_for_one` | who restarts when one of them fails, and how often |
+/// | `strategy` | a word, below | `one_for_one` | the children that restart when one fails, and the limit |
 /// | `after` | list in brackets | none | what must be ready before the group starts |
 /// | `restart` | `"never"`, `"on_failure"`, `"always"` | `"on_failure"` | when the group starts again after it has ended |
 /// | `max_retries` | number | unlimited | how many failures in a row of the group are retried |
@@ -372,7 +371,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// - `rest_for_one`: what fails, and what is declared after it. They start one after another, each when the one before is
 ///   ready.
 ///
-/// With a limit, as in `one_for_all(max_restarts = 5, within = "60s")`, one failure more in that time fails the group.
+/// With a limit, as in `one_for_all(max_restarts = 5, within = "60s")`, the group fails at the sixth failure within
+/// that time.
 ///
 /// | of the limit | takes | what it does |
 /// |---|---|---|
@@ -380,9 +380,9 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `within` | duration | the time in which they are counted |
 ///
 /// # Slots
-/// A slot runs what is submitted to it, one task at a time: `slot(deploy)`, or `slot(deploy, admission = .., capacity =
-/// ..)`. In the tree that is returned `tree.slots.deploy` is its `SlotHandle`, with `submit`, `queue`, `replace`,
-/// `drop_if_running` and `cancel_all`. A tree with slots runs until a shutdown. This needs the feature `controller`.
+/// A slot runs submitted tasks one at a time: `slot(deploy)`, or `slot(deploy, admission = .., capacity = ..)`. In the
+/// returned tree, `tree.slots.deploy` is its `SlotHandle`, with `submit`, `queue`, `replace`, `drop_if_running` and
+/// `cancel_all`. A tree with slots runs until a shutdown. Slots need the feature `controller`.
 ///
 /// | option | takes | default | what it does |
 /// |---|---|---|---|
@@ -390,28 +390,27 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `capacity` | number | the controller's `slot_capacity` | how many may wait in the queue |
 ///
 /// # Order
-/// `after = [store, migrate]` in `task(..)` or `group(..)` names entries of the same list that stand before, by their
-/// field. What is after others starts when they are ready, and stops before they do. The rest starts and stops
-/// together.
+/// `after = [store, migrate]` in `task(..)` or `group(..)` names earlier entries of the same list, by their field. An
+/// entry starts when the entries that it is after are ready, and stops before they do. Entries without an order start
+/// and stop together.
 ///
-/// In the list of the tree itself, it can name slots as well: `after = [reports]` where `slots = [slot(reports)]` is
-/// given. That slot outlives the tree, and takes submissions of the entry until it has stopped; see
-/// `TaskSpec::with_after`.
+/// An entry of the tree itself can also name slots: `after = [reports]` with `slots = [slot(reports)]`. That slot
+/// outlives the tree, and accepts submissions of the entry until the entry has stopped; see `TaskSpec::with_after`.
 ///
 /// # Errors
-/// Each mistake is an error at its token, all of an invocation at once, and the tree is there all the same. Those in
-/// the options of tasks are told as by `#[task]`.
+/// Each mistake is an error at its token. All errors of an invocation are reported at once, and the tree always exists.
+/// Errors in the options of tasks are those of `#[task]`.
 #[doc = include_str!("mistakes/supervise.md")]
 #[proc_macro]
 pub fn supervise(input: TokenStream) -> TokenStream {
     supervise::expand(input.into()).into()
 }
 
-/// Declares a tree that is needed by name: for a field, an argument, or another module.
+/// Gives the type of a tree a name, for a field, an argument, or another module.
 ///
-/// The function ends with `supervise!(..)`, and returns a type that is made here: a struct beside the function, as
-/// visible as that, with what every tree has. The types of its fields begin with its name, as `AppTasks`, `AppGroups`
-/// and `AppGroupStore` do.
+/// The function ends with `supervise!(..)`, and returns a type that the macro creates: a struct beside the function,
+/// with the same visibility, and with all members of a tree. The types of its fields begin with its name, such as
+/// `AppTasks`, `AppGroups` and `AppGroupStore`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -448,8 +447,8 @@ pub fn supervise(input: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// The function can be `async` and generic, and do anything before the tree. It returns the tree itself, and no
-/// `Result` with it: what can fail is done before, and passed as an argument.
+/// The function can be `async` and generic, and can have any code before the tree. It returns the tree itself, not a
+/// `Result`: do fallible work before the call, and pass its result as an argument.
 ///
 /// # Options
 ///
@@ -458,7 +457,7 @@ pub fn supervise(input: TokenStream) -> TokenStream {
 /// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
 ///
 /// # Errors
-/// Those of `supervise!`, and the function and the type are there all the same.
+/// The errors of `supervise!`. The function and the type always exist.
 ///
 /// ```compile_fail
 /// use taskvisor::prelude::*;

@@ -186,7 +186,7 @@ options! {
         defaults: SomeField,
         takes: "duration",
         unset: "its share of what is left of `grace`",
-        does: "how long the task may take to end once told to",
+        does: "how long the task may take to end after a stop request",
     }
     cleanup: Time {
         usage: "cleanup = \"5s\"",
