@@ -1,4 +1,4 @@
-//! Argument lists: what stands between the parentheses, as `key = value`, `key(list)` or a word.
+//! Argument lists: the tokens in the parentheses of a macro, as `key = value`, `key(list)` or a word.
 
 use proc_macro2::{Delimiter, Group, Ident, Spacing, TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser};
@@ -19,7 +19,7 @@ pub(crate) enum Form<'a> {
     List(&'a List),
 }
 
-/// The key and form of an argument, if it has one of the forms.
+/// Returns the key and the form of an argument, if it has one of the forms.
 pub(crate) fn form(argument: &Expr) -> Option<(Ident, Form<'_>)> {
     match peel(argument) {
         Expr::Path(_) => Some((as_ident(argument)?, Form::Word)),
@@ -29,7 +29,7 @@ pub(crate) fn form(argument: &Expr) -> Option<(Ident, Form<'_>)> {
     }
 }
 
-/// The arguments of a call to the bare name `name`, as in `task(..)`.
+/// Returns the arguments of a call to the bare name `name`, as in `task(..)`.
 pub(crate) fn call_of<'a>(expr: &'a Expr, name: &str) -> Option<&'a List> {
     match form(expr) {
         Some((key, Form::List(list))) if key == name => Some(list),
@@ -37,7 +37,7 @@ pub(crate) fn call_of<'a>(expr: &'a Expr, name: &str) -> Option<&'a List> {
     }
 }
 
-/// The expression as a lone identifier.
+/// Returns the expression as a single identifier.
 pub(crate) fn as_ident(expr: &Expr) -> Option<Ident> {
     match peel(expr) {
         Expr::Path(path) if path.qself.is_none() => path.path.get_ident().cloned(),
@@ -45,7 +45,7 @@ pub(crate) fn as_ident(expr: &Expr) -> Option<Ident> {
     }
 }
 
-/// The expression without the invisible groups that `macro_rules!` puts around its fragments.
+/// Returns the expression without the invisible groups that `macro_rules!` puts around its fragments.
 pub(crate) fn peel(expr: &Expr) -> &Expr {
     match expr {
         Expr::Group(group) => peel(&group.expr),
@@ -53,7 +53,7 @@ pub(crate) fn peel(expr: &Expr) -> &Expr {
     }
 }
 
-/// The attributes that stand before an argument or entry.
+/// Parses the attributes before an argument or entry.
 pub(crate) fn attributes(expr: &Expr) -> &[Attribute] {
     match expr {
         Expr::Assign(assign) if assign.attrs.is_empty() => attributes(&assign.left),
@@ -72,7 +72,7 @@ pub(crate) fn attributes(expr: &Expr) -> &[Attribute] {
     }
 }
 
-/// Parses a comma-separated list. What cannot be read is one error, and the rest is kept.
+/// Parses a comma-separated list. An argument that cannot be parsed is one error, and the others are kept.
 pub(crate) fn parse_list(tokens: TokenStream, reader: &mut Reader) -> Vec<Expr> {
     match List::parse_terminated.parse2(tokens.clone()) {
         Ok(list) => list.into_iter().collect(),
@@ -84,8 +84,8 @@ pub(crate) fn parse_list(tokens: TokenStream, reader: &mut Reader) -> Vec<Expr> 
     }
 }
 
-/// An error at the end of the input points at the whole invocation: the last token says more. After a comma the list
-/// may end, so the error is at the end of a group in it.
+/// Moves an error at the end of the input to the last token, because it would point at the whole invocation. After a
+/// comma the list may end, so the error is at the end of a group in it.
 fn at_last_token(error: syn::Error, tokens: &TokenStream) -> syn::Error {
     let message = error.to_string();
     match tokens.clone().into_iter().last() {
@@ -96,7 +96,7 @@ fn at_last_token(error: syn::Error, tokens: &TokenStream) -> syn::Error {
     }
 }
 
-/// The list as far as it can be read: what cannot be is left as `Expr::Verbatim`.
+/// Parses the list as far as possible. An unreadable argument becomes `Expr::Verbatim`.
 fn recover_list(tokens: TokenStream) -> Vec<Expr> {
     let read = |input: ParseStream<'_>| {
         let mut list = Vec::new();
@@ -109,7 +109,7 @@ fn recover_list(tokens: TokenStream) -> Vec<Expr> {
     read.parse2(tokens).unwrap_or_default()
 }
 
-/// The expression up to the next comma, or all tokens up to it or to where one is missing.
+/// Parses the expression up to the next comma, or returns all tokens up to the next comma or to where one is missing.
 fn recover_element(input: ParseStream<'_>) -> syn::Result<Expr> {
     let ahead = input.fork();
     let is_expr = ahead.parse::<Expr>().is_ok() && (ahead.is_empty() || ahead.peek(Token![,]));
@@ -125,16 +125,16 @@ fn recover_element(input: ParseStream<'_>) -> syn::Result<Expr> {
         }
         tokens.push(input.parse()?);
     }
-    // Once more, as groups may hold more than the expression has read.
+    // Parsed again, because a group can hold more than the expression has read.
     Ok(recover(tokens.into_iter().collect()))
 }
 
-/// Whether `key = ..` comes next.
+/// Returns `true` if `key = ..` follows.
 fn starts_argument(input: ParseStream<'_>) -> bool {
     input.peek(syn::Ident) && input.peek2(Token![=]) && !input.peek2(Token![==]) && !input.peek2(Token![=>])
 }
 
-/// Whether a comma can stand after this.
+/// Returns `true` if a comma can follow.
 fn ends_value(tree: &TokenTree) -> bool {
     matches!(tree, TokenTree::Group(_) | TokenTree::Literal(_) | TokenTree::Ident(_))
 }
@@ -163,7 +163,7 @@ fn recover(tokens: TokenStream) -> Expr {
                 args: recover_list(list.stream()).into_iter().collect(),
             })
         }
-        // As `key = [..]`.
+        // The form `key = [..]`.
         [TokenTree::Ident(key), TokenTree::Group(list)] if list.delimiter() == Delimiter::Bracket => {
             Expr::Assign(syn::ExprAssign {
                 attrs: Vec::new(),

@@ -1,4 +1,4 @@
-//! `let`s that evaluate the user's expressions, each once and in the order written.
+//! `let` statements that evaluate the user's expressions, each once and in the written order.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
@@ -8,8 +8,8 @@ use syn::parse::Parser;
 use crate::path::located;
 use crate::reader::{Binding, Purpose};
 
-/// The statements that fill the locals. Our names cannot be seen from the user's expressions, as
-/// they are made with `Span::mixed_site()`; our items are to be kept out of their scope.
+/// Returns the statements that fill the locals. User expressions cannot see the generated names, which have
+/// `Span::mixed_site()`; generated items must be outside their scope.
 pub(crate) fn expand(bindings: &[Binding], private: &TokenStream) -> TokenStream {
     bindings
         .iter()
@@ -41,7 +41,7 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
         },
         Purpose::Subscriber => quote_spanned!(span=> let #local = #private::IntoSubscriber::into_subscriber(#expr);),
         Purpose::Spec => quote_spanned!(span=> let #local = #convert(#expr);),
-        // Consumed where it stands, so that the iterator may borrow from temporaries.
+        // Consumed in place, so that the iterator can borrow from temporaries.
         Purpose::Specs => {
             let iterator = iterator(expr);
             quote_spanned! {span=>
@@ -56,7 +56,7 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// The expression as one that a `for` iterates: a struct literal needs parentheses there.
+/// Returns the expression for a `for` loop, where a struct literal needs parentheses.
 fn iterator(expr: &Expr) -> TokenStream {
     let expr = expr.to_token_stream();
     let is_plain = Expr::parse_without_eager_brace.parse2(expr.clone()).is_ok();

@@ -1,4 +1,4 @@
-//! Durations as people write them: `"10s"`, `"250ms"`, `"1h30m"`, `"1.5s"`.
+//! Parses durations such as `"10s"`, `"250ms"`, `"1h30m"` and `"1.5s"`.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ const UNITS: [(&str, u128); 7] = [
     ("ns", 1),
 ];
 
-/// What people write for a unit, for the suggestion.
+/// Other spellings of units, for suggestions.
 const ALIASES: [(&str, &[&str]); 7] = [
     ("d", &["day", "days"]),
     ("h", &["hr", "hrs", "hour", "hours"]),
@@ -28,7 +28,7 @@ const ALIASES: [(&str, &[&str]); 7] = [
     ("ns", &["nsec", "nano", "nanos", "nanosecond", "nanoseconds"]),
 ];
 
-/// The exact duration that `text` says, or what is wrong with it.
+/// Parses `text` to an exact duration, or returns the error message.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let joined: String = text.split_whitespace().collect();
     if joined != text {
@@ -63,7 +63,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     Ok(Duration::new(seconds, nanos))
 }
 
-/// The duration in the form that [`parse`] reads.
+/// Formats a duration in the form that [`parse`] reads.
 pub(crate) fn display(duration: Duration) -> String {
     let mut rest = duration.as_nanos();
     let mut text = String::new();
@@ -80,7 +80,7 @@ pub(crate) fn display(duration: Duration) -> String {
     text
 }
 
-/// Splits off the longest prefix made of characters that `belongs` accepts.
+/// Splits off the longest prefix of characters that `belongs` accepts.
 fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
     let end = text.find(|c| !belongs(c)).unwrap_or(text.len());
     text.split_at_checked(end).unwrap_or((text, ""))
@@ -109,7 +109,7 @@ fn unit_in(text: &str, number: &str, unit: &str) -> Result<u128, String> {
     })
 }
 
-/// `number` times `unit_nanos`, exactly.
+/// Returns `number` times `unit_nanos`, exactly.
 fn scale(text: &str, number: &str, unit_nanos: u128) -> Result<u128, String> {
     let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
     if whole.is_empty() || fraction.is_empty() || fraction.contains('.') {
@@ -122,7 +122,7 @@ fn scale(text: &str, number: &str, unit_nanos: u128) -> Result<u128, String> {
     whole.checked_mul(unit_nanos).and_then(|nanos| nanos.checked_add(fraction)).ok_or_else(|| too_long(text))
 }
 
-/// The digits after the point, of a unit; `None` if that is no whole number of nanoseconds.
+/// Returns the nanoseconds of the digits after the point; `None` if they are not a whole number.
 fn scale_fraction(digits: &str, unit_nanos: u128) -> Option<u128> {
     if digits.is_empty() {
         return Some(0);

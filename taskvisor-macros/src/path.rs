@@ -1,31 +1,31 @@
-//! How generated code names things: paths, and spans for names of its own.
+//! The paths and spans of generated code.
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::Path;
 
-/// `::taskvisor::__private`, or that of the crate given with `crate = ".."`.
+/// Returns `::taskvisor::__private`, or the path in the crate of `crate = ".."`.
 pub(crate) fn private(krate: Option<&Path>) -> TokenStream {
     krate.map_or_else(|| quote!(::taskvisor::__private), |krate| quote!(#krate::__private))
 }
 
-/// The path as one would write it.
+/// Formats the path without spaces.
 pub(crate) fn text(path: &impl ToTokens) -> String {
     path.to_token_stream().to_string().replace(" :: ", "::")
 }
 
-/// Whether an item or a field can be called that: `self`, `Self` and other keywords are none.
+/// Returns `true` if an item or a field can have that name. Keywords such as `self` cannot.
 pub(crate) fn is_name(ident: &Ident) -> bool {
     syn::parse2::<Ident>(ident.to_token_stream()).is_ok()
 }
 
-/// A span that points at the user's code, for names that cannot meet the user's.
+/// Returns a span that points at user code, for names that cannot collide with user names.
 pub(crate) fn hygienic(span: Span) -> Span {
     Span::mixed_site().located_at(span)
 }
 
-/// The tokens as if they stood at `place`, where errors about them are then reported. What their
-/// names mean stays the same.
+/// Returns the tokens with the location of `place`, where errors about them are reported. The meaning of their names
+/// stays the same.
 pub(crate) fn located(tokens: &TokenStream, place: Span) -> TokenStream {
     let relocate = |tree: TokenTree| {
         let span = tree.span().located_at(place);

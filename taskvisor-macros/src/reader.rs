@@ -1,4 +1,4 @@
-//! What reading one invocation gathers: its errors, and the user's expressions in written order.
+//! The state of reading one invocation: its errors, and the user's expressions in the written order.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -17,17 +17,17 @@ use crate::suggest;
 
 /// The value of an option.
 pub(crate) enum Value<T> {
-    /// Written as a literal, and checked. The tokens are where to point.
+    /// A checked literal, with its tokens for errors.
     Known(T, TokenStream),
-    /// Computed when the program runs: the local that holds it.
+    /// A value that is known at run time, in this local.
     Bound(Ident),
-    /// A constant expression, used where it is needed.
+    /// A constant expression.
     Constant(TokenStream),
-    /// Wrong, and reported.
+    /// An invalid value, which was reported.
     Refused,
 }
 
-/// An option that was given.
+/// A given option.
 pub(crate) struct Given<T> {
     pub(crate) key: Ident,
     pub(crate) value: Value<T>,
@@ -38,12 +38,12 @@ impl<T> Given<T> {
         Self { key: key.clone(), value }
     }
 
-    /// Whether it could not be read, which was reported.
+    /// Returns `true` if it could not be read, which was reported.
     pub(crate) fn is_refused(&self) -> bool {
         matches!(self.value, Value::Refused)
     }
 
-    /// The literal value and where it stands.
+    /// Returns the literal value and its tokens.
     pub(crate) fn known(&self) -> Option<(&T, &TokenStream)> {
         match &self.value {
             Value::Known(value, at) => Some((value, at)),
@@ -52,7 +52,7 @@ impl<T> Given<T> {
     }
 }
 
-/// What a user's expression is for, which decides how it is bound.
+/// The purpose of a user expression, which decides how it is bound.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     Duration,
@@ -68,38 +68,38 @@ pub(crate) enum Purpose {
     Specs,
 }
 
-/// A user's expression, evaluated once into a local of our own.
+/// A user expression that is evaluated once into a generated local.
 pub(crate) struct Binding {
     pub(crate) local: Ident,
     pub(crate) purpose: Purpose,
     pub(crate) expr: Expr,
-    /// `#[cfg(..)]` of the entry that the expression belongs to.
+    /// The `#[cfg(..)]` of its entry.
     pub(crate) cfgs: Vec<syn::Attribute>,
 }
 
-/// Reads values; errors and bindings end up here.
+/// Reads values, and collects errors and bindings.
 #[derive(Default)]
 pub(crate) struct Reader {
     pub(crate) errors: Errors,
     pub(crate) bindings: Vec<Binding>,
-    /// The list could not be parsed as a whole: `Expr::Verbatim` is what was left unread.
+    /// `true` if the list could not be parsed completely: `Expr::Verbatim` is the unread part.
     pub(crate) recovered: bool,
-    /// `#[cfg(..)]` of the entry that is being read, and of the groups that it is in.
+    /// The `#[cfg(..)]` of the current entry and of the groups around it.
     pub(crate) cfgs: Vec<syn::Attribute>,
 }
 
 impl Reader {
-    /// Whether this is a piece that the parser has already reported.
+    /// Returns `true` if the parser has already reported this piece.
     pub(crate) fn is_unread(&self, expr: &Expr) -> bool {
         self.recovered && matches!(expr, Expr::Verbatim(_))
     }
 
-    /// Whether the parser has already reported this, or something in it.
+    /// Returns `true` if the parser has already reported this piece, or a part of it.
     pub(crate) fn is_unreadable(&self, expr: &Expr) -> bool {
         self.recovered && syn::parse2::<Expr>(expr.to_token_stream()).is_err()
     }
 
-    /// The elements of a list in brackets.
+    /// Returns the elements of a list in brackets.
     pub(crate) fn elements<'a>(&mut self, key: &Ident, value: &'a Expr) -> impl Iterator<Item = &'a Expr> + use<'a> {
         const EMPTY: &List = &List::new();
         let elements = match peel(value) {
@@ -114,9 +114,9 @@ impl Reader {
         elements.iter()
     }
 
-    /// Binds the expression to a local, in the order written.
+    /// Binds the expression to a local, in the written order.
     pub(crate) fn bind(&mut self, purpose: Purpose, expr: &Expr) -> Ident {
-        // Located at the user's expression, so that a wrong type is reported there.
+        // Located at the user expression, so that a type error is reported there.
         let span = hygienic(expr.span());
         let local = format_ident!("value{}", self.bindings.len(), span = span);
         self.bindings.push(Binding { local: local.clone(), purpose, expr: expr.clone(), cfgs: self.cfgs.clone() });
@@ -161,7 +161,7 @@ impl Reader {
         self.value(Purpose::Switch, expr, read, wrong)
     }
 
-    /// A switch that must be known when the program is compiled.
+    /// Reads a `bool` that must be known at compile time.
     pub(crate) fn flag(&mut self, key: &Ident, expr: &Expr) -> Value<bool> {
         if literal(expr).is_some() || self.is_unreadable(expr) {
             return self.switch(key, expr);
@@ -179,7 +179,7 @@ impl Reader {
         self.value(Purpose::Text, expr, read, wrong)
     }
 
-    /// A string that must be known when the program is compiled.
+    /// Reads a string that must be known at compile time.
     pub(crate) fn constant_text(&mut self, key: &Ident, expr: &Expr) -> Value<LitStr> {
         match literal(expr) {
             None if !self.is_unreadable(expr) => Value::Constant(expr.to_token_stream()),
@@ -187,7 +187,7 @@ impl Reader {
         }
     }
 
-    /// One of a few words, in quotes.
+    /// Reads one of a few words, in quotes.
     pub(crate) fn word<W: Copy>(&mut self, key: &Ident, expr: &Expr, words: &[(&str, W)]) -> Value<W> {
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         match self.place_of_word(key, expr, &known).and_then(|place| words.get(place)) {
@@ -196,7 +196,7 @@ impl Reader {
         }
     }
 
-    /// Which of the words was given.
+    /// Returns the given word.
     fn place_of_word(&mut self, key: &Ident, expr: &Expr, known: &[&str]) -> Option<usize> {
         if self.is_unreadable(expr) {
             return None;
@@ -233,7 +233,7 @@ impl Reader {
         None
     }
 
-    /// A literal is read now, `-literal` by `negative`; any other expression is bound.
+    /// Reads a literal, or `-literal` by `negative`; any other expression is bound.
     fn value<T>(
         &mut self,
         purpose: Purpose,
@@ -259,7 +259,7 @@ impl Reader {
     }
 }
 
-/// A literal, with or without a minus sign.
+/// Returns a literal, with or without a minus sign.
 enum Literal<'a> {
     Plain(&'a Lit),
     Negative(&'a Lit),

@@ -1,6 +1,6 @@
-//! `did you mean`: the known word that is nearest to the one written.
+//! Suggestions for `did you mean`.
 
-/// The known word that was most likely meant, if one is near enough.
+/// Returns the known word that was most likely meant, if one is close enough.
 pub(crate) fn closest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     closest_of(written, &known.into_iter().collect::<Vec<_>>())
 }
@@ -21,7 +21,7 @@ fn closest_of<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
         .or_else(|| only_with_part(&written, known))
 }
 
-/// `delay` for `initial_delay`: the one known word of which `written` is a part.
+/// Returns the only known word that contains `written`, such as `initial_delay` for `delay`.
 fn only_with_part<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     let mut with_part = known.iter().filter(|word| word.split('_').any(|part| part == written));
     match (with_part.next(), with_part.next()) {
@@ -30,7 +30,7 @@ fn only_with_part<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     }
 }
 
-/// The words as a list to choose from, each in the given quotes.
+/// Formats the words as a list of choices, each in the given quotes.
 pub(crate) fn list<'k>(known: impl IntoIterator<Item = &'k str>, quote: char) -> String {
     list_of(&known.into_iter().collect::<Vec<_>>(), quote)
 }
@@ -45,7 +45,7 @@ fn list_of(known: &[&str], quote: char) -> String {
     }
 }
 
-/// Edits between two words: insertions, deletions, substitutions, and swaps of neighbours.
+/// Returns the number of edits between two words: insertions, deletions, substitutions, and swaps of neighbors.
 fn distance(from: &str, to: &str) -> usize {
     let from: Vec<char> = from.chars().collect();
     let to: Vec<char> = to.chars().collect();

@@ -1,7 +1,7 @@
-//! Tables of what an argument list may hold, and the one reader of such lists.
+//! The tables of argument lists, and their reader.
 //!
-//! `#[task(..)]`, `task(..)`, `group(..)`, `defaults(..)`, `backoff(..)`, the limit of a strategy and `supervise!(..)`
-//! itself are all read by [`Table::read`]. A new option is a row.
+//! [`Table::read`] reads `#[task(..)]`, `task(..)`, `group(..)`, `defaults(..)`, `backoff(..)`, the limit of a strategy
+//! and `supervise!(..)` itself. A new key is a row.
 
 use std::time::Duration;
 
@@ -13,10 +13,10 @@ use crate::options::Held;
 use crate::reader::{Given, Reader, Value};
 use crate::suggest;
 
-/// Where a value is kept once it is read.
+/// The field that stores a value.
 type Slot<T, V> = fn(&mut T) -> &mut Option<Given<V>>;
 
-/// How a key is read into `T`.
+/// The way in which a key is read into `T`.
 pub(crate) enum Read<T> {
     /// `key = ".."`, or an expression of type `Duration`
     Duration(Slot<T, Duration>),
@@ -30,34 +30,34 @@ pub(crate) enum Read<T> {
     Switch(Slot<T, bool>),
     /// `key = ".."`, or an expression
     Text(Slot<T, LitStr>),
-    /// As the option itself reads it
+    /// Read by the option itself
     Held(fn(&mut T) -> &mut dyn Held),
-    /// `key = value`, of a kind of its own
+    /// `key = value`, with its own reader
     Value(fn(&mut T, &Ident, &Expr, &mut Reader)),
     /// `key(..)`
     List(fn(&mut T, &Ident, &List, &mut Reader)),
 }
 
-/// One row: a key, how to write it, and how it is read.
+/// A row: a key, its usage, and its reader.
 pub(crate) struct Key<T> {
     row: Row,
     read: Read<T>,
 }
 
-/// What a row says, whatever it is read into.
+/// The part of a row that does not depend on `T`.
 #[derive(Clone, Copy)]
 struct Row {
     name: &'static str,
-    /// What the user should have written, for messages.
+    /// The correct usage, for messages.
     usage: &'static str,
 }
 
-/// Keys of other lists that people write here, each with what to do instead.
+/// Keys of other lists, each with the advice for this list.
 pub(crate) type Misplaced = [(&'static str, &'static str)];
 
-/// What one kind of list may hold.
+/// The table of one kind of list.
 pub(crate) struct Table<T: 'static> {
-    /// What a key is called in messages: `option`, `key`, `field`.
+    /// The word for a key in messages: `option`, `key`, `field`.
     pub(crate) noun: &'static str,
     pub(crate) keys: &'static [&'static Key<T>],
     pub(crate) misplaced: &'static [&'static Misplaced],
@@ -98,19 +98,19 @@ fn keep<V>(slot: &mut Option<Given<V>>, key: &Ident, value: Value<V>) {
 }
 
 impl<T> Table<T> {
-    /// Reads every argument of `list` into `target`. What is wrong with one leaves the others be.
+    /// Reads every argument of `list` into `target`. An error in one does not affect the others.
     pub(crate) fn read<'a>(&self, list: impl IntoIterator<Item = &'a Expr>, target: &mut T, reader: &mut Reader) {
         read(self.noun, self.keys, self.misplaced, list, target, reader);
     }
 
-    /// What there is, for the tests of the documentation.
+    /// Returns the keys, for the tests of the documentation.
     #[cfg(test)]
     pub(crate) fn names(&self) -> Vec<&'static str> {
         self.keys.iter().map(|key| key.row.name).collect()
     }
 }
 
-/// Reads a list of these keys, as [`Table::read`] does.
+/// Reads a list of these keys, like [`Table::read`].
 pub(crate) fn read<'a, T>(
     noun: &'static str,
     keys: &[&Key<T>],
@@ -129,7 +129,7 @@ pub(crate) fn read<'a, T>(
     }
 }
 
-/// The rows of a table, and which of them a list has given already.
+/// The rows of a table, and the rows that the list has given already.
 struct Rows<'a> {
     noun: &'static str,
     all: Vec<Row>,
@@ -138,7 +138,7 @@ struct Rows<'a> {
 }
 
 impl Rows<'_> {
-    /// The place of the row that is to read the argument, unless something is wrong with that.
+    /// Returns the index of the row for the argument, or reports an error.
     fn find<'a>(&mut self, argument: &'a Expr, reader: &mut Reader) -> Option<(usize, Ident, Form<'a>)> {
         if reader.is_unread(argument) {
             return None;

@@ -1,4 +1,4 @@
-//! What a function must be to be a value as well, that is given to the supervisor.
+//! Checks that a function can become a struct that is given to a supervisor.
 
 use proc_macro2::Ident;
 use quote::{ToTokens, format_ident};
@@ -9,7 +9,7 @@ use super::{Field, Kind, types};
 use crate::errors::Errors;
 use crate::path::hygienic;
 
-/// Reports words before `fn` that cannot stand there.
+/// Reports invalid qualifiers before `fn`.
 pub(crate) fn check_qualifiers(signature: &Signature, kind: Kind, form: &str, errors: &mut Errors) {
     let noun = kind.noun();
     let refuse = |at: &dyn ToTokens, what: &str, errors: &mut Errors| {
@@ -30,7 +30,7 @@ pub(crate) fn check_qualifiers(signature: &Signature, kind: Kind, form: &str, er
     }
 }
 
-/// Whether another attribute makes the function what it is, too: one that is put above it while its own is yet to come.
+/// Returns `true` if another attribute of this crate follows, which also transforms the function.
 pub(crate) fn check_alone(attributes: &[Attribute], errors: &mut Errors) -> bool {
     const OURS: [&str; 3] = ["task", "subscriber", "supervisor"];
     let last = |attribute: &Attribute| attribute.path().segments.last().map(|segment| segment.ident.clone());
@@ -49,7 +49,7 @@ pub(crate) fn check_async(signature: &Signature, kind: Kind, errors: &mut Errors
     }
 }
 
-/// Whether the function has generics, which are refused.
+/// Returns `true` if the function has generics, which are refused.
 pub(crate) fn check_generics(signature: &Signature, kind: Kind, errors: &mut Errors) -> bool {
     let generics = &signature.generics;
     let noun = kind.noun();
@@ -90,7 +90,7 @@ pub(crate) fn check_generics(signature: &Signature, kind: Kind, errors: &mut Err
     !generics.params.is_empty()
 }
 
-/// Whether the function is free, as far as the signature shows. A method is refused.
+/// Returns `true` if the function is not a method, as far as the signature shows. Methods are refused.
 pub(crate) fn check_free(signature: &Signature, noun: &str, errors: &mut Errors) -> bool {
     let message =
         format!("a {noun} is a free function: move it out of the `impl`, and pass what it needs as arguments");
@@ -107,7 +107,7 @@ pub(crate) fn check_free(signature: &Signature, noun: &str, errors: &mut Errors)
     }
 }
 
-/// The field of an argument. What keeps it from being one is reported.
+/// Returns the field of an argument, and reports errors.
 pub(crate) fn read_field(
     position: usize,
     argument: &PatType,
@@ -121,7 +121,7 @@ pub(crate) fn read_field(
     Field { name, ty: (is_storable && !is_generic).then(|| (*argument.ty).clone()) }
 }
 
-/// The name of the field, made up if the argument has none.
+/// Returns the name of the field; a generated name if the argument has none.
 fn check_name(position: usize, argument: &PatType, kind: Kind, errors: &mut Errors) -> Ident {
     match &*argument.pat {
         Pat::Ident(name) if name.by_ref.is_none() && name.subpat.is_none() => name.ident.clone(),
@@ -134,7 +134,7 @@ fn check_name(position: usize, argument: &PatType, kind: Kind, errors: &mut Erro
     }
 }
 
-/// Whether a field can have the type of the argument.
+/// Returns `true` if a field can have the type of the argument.
 fn check_type(ty: &Type, kind: Kind, errors: &mut Errors) -> bool {
     let found = types::problems(ty, kind);
     for (at, message) in &found {
@@ -143,7 +143,7 @@ fn check_type(ty: &Type, kind: Kind, errors: &mut Errors) -> bool {
     found.is_empty()
 }
 
-/// Reports an argument that is not always there.
+/// Reports an argument under `#[cfg(..)]`.
 pub(crate) fn check_attributes(argument: &PatType, kind: Kind, errors: &mut Errors) {
     let conditional = argument
         .attrs

@@ -1,4 +1,4 @@
-//! The struct beside a function that was refused, so that nothing else needs to turn red over it.
+//! The struct beside a refused function, so that its uses cause no further errors.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
@@ -6,7 +6,7 @@ use quote::{ToTokens, format_ident, quote};
 use super::{Field, Function};
 use crate::path::hygienic;
 
-/// The fields, with a type parameter for each whose type was refused: it takes whatever is given.
+/// The fields. A refused type becomes a type parameter, which accepts any value.
 pub(crate) struct Fallback {
     pub(crate) names: Vec<Ident>,
     pub(crate) types: Vec<TokenStream>,
@@ -28,7 +28,7 @@ impl Fallback {
         fallback
     }
 
-    /// The struct and its `Debug`.
+    /// Returns the struct and its `Debug`.
     pub(crate) fn items(&self, function: &Function) -> [TokenStream; 2] {
         let Self { names, types, parameters } = self;
         let (visibility, name, title) = (&function.visibility, function.struct_name(), function.title());

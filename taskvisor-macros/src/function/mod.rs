@@ -1,5 +1,5 @@
-//! An async function under `#[task]` or `#[subscriber]`: it stays as written, and becomes a struct beside it, with a
-//! field for each argument.
+//! A function under `#[task]` or `#[subscriber]`. It stays as written, and gets a struct beside it with a field for
+//! each argument.
 
 mod check;
 mod fallback;
@@ -20,7 +20,7 @@ pub(crate) use self::types::{find_word, is_context, last_ident};
 use crate::path::hygienic;
 use crate::reader::{Given, Value};
 
-/// What the function is made.
+/// The kind of item that is made from the function.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Task,
@@ -36,7 +36,7 @@ impl Kind {
     }
 }
 
-/// The function as written. The body stays raw, so that a half-typed one never fails the macro.
+/// The function as written. The body stays unparsed, so that an incomplete body never fails the macro.
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) visibility: Visibility,
@@ -45,19 +45,19 @@ pub(crate) struct Function {
 }
 
 impl Function {
-    /// The name of the struct. As one that a macro made, it may be in snake case.
+    /// Returns the name of the struct. As a generated name, it may be in snake case.
     pub(crate) fn struct_name(&self) -> Ident {
         let mut name = self.signature.ident.clone();
         name.set_span(hygienic(name.span()));
         name
     }
 
-    /// The name in plain text, without `r#`.
+    /// Returns the name as text, without `r#`.
     pub(crate) fn title(&self) -> String {
         self.signature.ident.unraw().to_string()
     }
 
-    /// The expression for `NAME`: the name that was given, else that of the function.
+    /// Returns the expression for `NAME`: the given name, or the name of the function.
     pub(crate) fn constant_name(&self, name: Option<&Given<LitStr>>) -> TokenStream {
         match name.map(|given| &given.value) {
             Some(Value::Known(name, _)) => name.to_token_stream(),
@@ -66,17 +66,17 @@ impl Function {
         }
     }
 
-    /// `#[cfg(..)]`, which must stand on every item that is generated.
+    /// Returns `#[cfg(..)]`, which every generated item needs.
     pub(crate) fn conditions(&self) -> TokenStream {
         self.attributes_named("cfg").collect()
     }
 
-    /// `#[deprecated]`, which must stand on the struct.
+    /// Returns `#[deprecated]`, which the struct needs.
     pub(crate) fn deprecation(&self) -> TokenStream {
         self.attributes_named("deprecated").collect()
     }
 
-    /// Allows the other items to use a struct and a function that are deprecated.
+    /// Allows the generated items to use the deprecated struct and function.
     pub(crate) fn allowance(&self) -> TokenStream {
         self.attributes_named("deprecated").map(|_| quote!(#[allow(deprecated)])).collect()
     }
@@ -86,7 +86,7 @@ impl Function {
         named.map(ToTokens::to_token_stream)
     }
 
-    /// The struct, with a public field for each argument.
+    /// Returns the struct, with a public field for each argument.
     pub(crate) fn item_struct<'a>(
         &self,
         doc: &str,
@@ -103,7 +103,7 @@ impl Function {
         }
     }
 
-    /// `Debug` for the struct, which asks nothing of its fields.
+    /// Returns a `Debug` for the struct that needs no trait of its fields.
     pub(crate) fn impl_debug(&self) -> TokenStream {
         let (name, title) = (self.struct_name(), self.title());
         quote! {
@@ -121,7 +121,7 @@ impl Function {
 
 impl ToTokens for Function {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        // Being `async`, or else to own the arguments, is what the macro asks for.
+        // The macro requires `async`, or owned arguments.
         tokens.extend(if self.signature.asyncness.is_some() {
             quote!(#[allow(clippy::unused_async)])
         } else {
@@ -139,11 +139,11 @@ impl ToTokens for Function {
 /// An argument that becomes a field.
 pub(crate) struct Field {
     pub(crate) name: Ident,
-    /// None if a field cannot have the type of the argument, which was reported.
+    /// `None` if a field cannot have the type of the argument, which was reported.
     pub(crate) ty: Option<Type>,
 }
 
-/// The fields, where each has its type.
+/// Returns the fields, if each has its type.
 pub(crate) fn typed(fields: &[Field]) -> impl Iterator<Item = (&Ident, &Type)> {
     fields.iter().filter_map(|Field { name, ty }| Some((name, ty.as_ref()?)))
 }

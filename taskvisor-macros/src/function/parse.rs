@@ -1,4 +1,4 @@
-//! From tokens to a function with a raw body.
+//! Parses a function with an unparsed body.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -19,7 +19,7 @@ impl Parse for Function {
     }
 }
 
-/// The error for an item that is no function with a body: `expected` says what the attribute stands on.
+/// Returns the error for an item that is not a function with a body; `expected` describes the valid item.
 pub(crate) fn not_a_function(item: &TokenStream, error: syn::Error, expected: &str) -> syn::Error {
     let is_function = item.clone().into_iter().any(|tree| match tree {
         TokenTree::Ident(word) => word == "fn",

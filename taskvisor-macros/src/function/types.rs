@@ -1,4 +1,4 @@
-//! Types of arguments: which is the attempt's context, and which cannot be stored.
+//! The types of arguments: the context of an attempt, and types that cannot be stored.
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -8,12 +8,12 @@ use syn::{
 
 use super::Kind;
 
-/// Whether the type is `TaskContext` or `CancellationToken`, by the last segment of its path.
+/// Returns `true` if the type is `TaskContext` or `CancellationToken`, by the last segment of its path.
 pub(crate) fn is_context(ty: &Type) -> bool {
     matches!(last_ident(ty).as_deref(), Some("TaskContext" | "CancellationToken"))
 }
 
-/// All that keeps the type from being that of a field: where, and what would be right.
+/// Returns the reasons why the type cannot be stored in a field: the tokens, and a valid alternative.
 pub(super) fn problems(ty: &Type, kind: Kind) -> Vec<(TokenStream, String)> {
     let mut problems = Problems { kind, found: Vec::new() };
     if kind == Kind::Task && last_ident(ty).as_deref() == Some("TaskContext") {
@@ -51,13 +51,13 @@ impl Problems {
             Type::Slice(slice) => self.visit(&slice.elem),
             Type::TraitObject(object) => self.visit_bounds(&object.bounds),
             Type::Tuple(tuple) => tuple.elems.iter().for_each(|ty| self.visit(ty)),
-            // The references in a function pointer are those of its callers.
+            // The references in a function pointer belong to its callers.
             _ => {}
         }
     }
 
     fn visit_reference(&mut self, reference: &TypeReference) {
-        // A named lifetime is `'static` or the function's own, which its generics report.
+        // A named lifetime is `'static`, or a generic of the function, which is reported there.
         if reference.lifetime.as_ref().is_some_and(|lifetime| lifetime.ident != "_") {
             self.visit(&reference.elem);
             return;
@@ -76,7 +76,7 @@ impl Problems {
 
     fn visit_path(&mut self, path: &Path) {
         for segment in &path.segments {
-            // The references in `Fn(&str)` are those of its callers, as in a function pointer.
+            // The references in `Fn(&str)` belong to its callers, as in a function pointer.
             if let PathArguments::AngleBracketed(arguments) = &segment.arguments {
                 self.visit_arguments(arguments);
             }
@@ -104,7 +104,7 @@ impl Problems {
         }
     }
 
-    /// Named lifetimes are the function's own, and reported with its generics.
+    /// Named lifetimes are generics of the function, and are reported there.
     fn visit_lifetime(&mut self, lifetime: &Lifetime) {
         if lifetime.ident == "_" {
             let message = format!("{}: write `'static`", self.owns());
@@ -120,7 +120,7 @@ impl Problems {
     }
 }
 
-/// The first place where that word stands, at any depth.
+/// Returns the first occurrence of that word, at any depth.
 pub(crate) fn find_word(tokens: TokenStream, word: &str) -> Option<Ident> {
     tokens.into_iter().find_map(|tree| match tree {
         TokenTree::Ident(ident) => (ident == word).then_some(ident),
@@ -129,7 +129,7 @@ pub(crate) fn find_word(tokens: TokenStream, word: &str) -> Option<Ident> {
     })
 }
 
-/// The last segment of the type's path, if it is a path.
+/// Returns the last segment of the path of the type, if it is a path.
 pub(crate) fn last_ident(ty: &Type) -> Option<String> {
     match ty {
         Type::Path(path) => path.path.segments.last().map(|segment| segment.ident.to_string()),

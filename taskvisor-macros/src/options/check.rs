@@ -1,5 +1,5 @@
-//! What options must be to make sense, alone and together. Only literals can be judged here;
-//! the runtime checks the values of expressions when the task is registered.
+//! Checks the options, alone and together. Only literals can be checked here; the runtime checks the values of
+//! expressions when the task is registered.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::errors::Errors;
 use crate::reader::Given;
 
 impl Options {
-    /// Reports every contradiction and every value that makes no sense.
+    /// Reports every contradiction and every invalid value.
     pub(crate) fn check(&self, place: Place, errors: &mut Errors) {
         check_name(self.name.as_ref(), errors);
         if let Some((name, at)) = self.name.as_ref().and_then(Given::known) {
@@ -23,7 +23,7 @@ impl Options {
         self.check_repetition(errors);
         self.check_always(errors);
         if place != Place::Defaults {
-            // As defaults they stand beside `never`: for the tasks with a policy of their own.
+            // In `defaults(..)` they are valid beside `never`, for tasks with their own policy.
             self.check_never(errors);
         }
         self.check_no_retries(errors);
@@ -42,7 +42,7 @@ impl Options {
         self.restart.as_ref().and_then(Given::known).map(|(word, _)| *word)
     }
 
-    /// `interval` and `every` say when an `always` task runs again, each in its own way.
+    /// `interval` and `every` exclude each other, and need `always`.
     fn check_repetition(&self, errors: &mut Errors) {
         let keys = [key(self.interval.as_ref()), key(self.every.as_ref())];
         if let [Some(interval), Some(every)] = keys {
@@ -51,7 +51,7 @@ impl Options {
             errors.push(every, message);
             errors.push(interval, "`interval` is given here");
         }
-        // A word that could not be read was reported, and may have meant `always`.
+        // An invalid word was reported, and may have meant `always`.
         let refused = self.restart.as_ref().is_some_and(Given::is_refused);
         if refused || self.is_partial || self.restart_word() == Some(Restart::Always) {
             return;
@@ -61,7 +61,7 @@ impl Options {
         }
     }
 
-    /// What waits for a success that ends the task does not go with `always`.
+    /// Options that need a success that ends the task exclude `always`.
     fn check_always(&self, errors: &mut Errors) {
         if self.restart_word() != Some(Restart::Always) {
             return;
@@ -137,7 +137,7 @@ impl Backoff {
         }
     }
 
-    /// `first <= max`, where one that is not given counts with its default.
+    /// Checks `first <= max`, with the default for a missing field.
     fn check_range(&self, errors: &mut Errors) {
         let (Some((first, first_note)), Some((max, max_note))) =
             (literal_or(self.first.as_ref(), Self::DEFAULT_FIRST), literal_or(self.max.as_ref(), Self::DEFAULT_MAX))
@@ -160,7 +160,7 @@ impl Backoff {
     }
 }
 
-/// A name that no task or tree can have.
+/// Reports an invalid name of a task or tree.
 pub(crate) fn check_name(name: Option<&Given<syn::LitStr>>, errors: &mut Errors) {
     if let Some((name, at)) = name.and_then(Given::known) {
         if name.value().is_empty() {
@@ -169,7 +169,7 @@ pub(crate) fn check_name(name: Option<&Given<syn::LitStr>>, errors: &mut Errors)
     }
 }
 
-/// The literal, or the default with a note that says so; `None` if it is known only at runtime.
+/// Returns the literal, or the default with a note; `None` if the value is known only at run time.
 fn literal_or(given: Option<&Given<Duration>>, default: Duration) -> Option<(Duration, &'static str)> {
     match given {
         None => Some((default, ", the default")),
@@ -181,7 +181,7 @@ fn key<T>(given: Option<&Given<T>>) -> Option<&Ident> {
     given.map(|given| &given.key)
 }
 
-/// Where the option is literally zero.
+/// Returns the tokens of a literal zero.
 pub(crate) fn zero(given: Option<&Given<Duration>>) -> Option<&TokenStream> {
     let (value, at) = given?.known()?;
     value.is_zero().then_some(at)

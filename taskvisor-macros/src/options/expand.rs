@@ -1,4 +1,4 @@
-//! Options as calls of the public setters, and as fields of the public config.
+//! Expands options to calls of the public setters, and to fields of the public config.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use super::{Backoff, Jitter, Options, Restart};
 use crate::reader::{Given, Value};
 
 impl Options {
-    /// `.with_restart(..).with_timeout(..)`: a call for each option that a task is given.
+    /// Returns `.with_restart(..).with_timeout(..)`: a call for each given option of a task.
     pub(crate) fn of_task(&self, private: &TokenStream) -> TokenStream {
         self.calls(|row| row.task, private)
     }
 
-    /// `.with_restart(..).not_critical()`: a call for each option that a group is given.
+    /// Returns `.with_restart(..).not_critical()`: a call for each given option of a group.
     pub(crate) fn of_group(&self, private: &TokenStream) -> TokenStream {
         self.calls(|row| row.group, private)
     }
@@ -46,7 +46,7 @@ impl Options {
         calls
     }
 
-    /// `config.restart = ..;`: an assignment for each default that is given.
+    /// Returns `config.restart = ..;`: an assignment for each given default.
     pub(crate) fn assignments(&self, config: &impl ToTokens, private: &TokenStream) -> TokenStream {
         let mut assignments = TokenStream::new();
         let mut assign = |field: &str, value: Option<TokenStream>| {
@@ -69,7 +69,7 @@ impl Options {
         assignments
     }
 
-    /// One line of Markdown for each option that is given, for the documentation of what `#[task]` generates.
+    /// Returns a line of Markdown for each given option, for the docs of the generated items.
     pub(crate) fn describe(&self) -> String {
         let lines: Vec<String> = self.rows().flat_map(|(row, held)| held.describe(row.name)).collect();
         if lines.is_empty() {
@@ -120,12 +120,12 @@ impl Backoff {
     }
 }
 
-/// Whether a flag is given, and not as `false`.
+/// Returns `true` if a flag is given and is not `false`.
 pub(crate) fn is_set(flag: Option<&Given<bool>>) -> bool {
     matches!(flag.and_then(Given::known), Some((true, _)))
 }
 
-/// The duration as exact seconds and nanoseconds, or the local that holds it.
+/// Returns the duration as exact seconds and nanoseconds, or its local.
 pub(crate) fn duration(given: Option<&Given<Duration>>, private: &TokenStream) -> Option<TokenStream> {
     lower(given, |duration| {
         let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
@@ -133,7 +133,7 @@ pub(crate) fn duration(given: Option<&Given<Duration>>, private: &TokenStream) -
     })
 }
 
-/// A value that stands for itself.
+/// Returns a literal value, or its local.
 pub(crate) fn plain<T: ToTokens>(given: Option<&Given<T>>) -> Option<TokenStream> {
     lower(given, ToTokens::to_token_stream)
 }

@@ -1,4 +1,4 @@
-//! The kinds of values that options have: how each is read, lowered to Rust, and shown in docs.
+//! The kinds of option values: how each is read, expanded and shown in docs.
 
 use std::time::Duration;
 
@@ -19,38 +19,38 @@ pub(crate) type Time = Option<Given<Duration>>;
 pub(crate) type Number = Option<Given<u32>>;
 /// `key = ".."`, or an expression.
 pub(crate) type Text = Option<Given<LitStr>>;
-/// `key`, `key = true` or `key = false`, known when the program is compiled.
+/// `key`, `key = true` or `key = false`, known at compile time.
 pub(crate) type Flag = Option<Given<bool>>;
-/// A word: when a task or group that ended runs again.
+/// The word of a restart policy.
 pub(crate) type RestartWhen = Option<Given<Restart>>;
-/// A word: when a task counts as ready.
+/// The word of a readiness condition.
 pub(crate) type ReadyWhen = Option<Given<Ready>>;
-/// The path of a function that says whether a failure is retried.
+/// The path of a function that decides whether a failure is retried.
 pub(crate) type Failures = Option<Given<ExprPath>>;
 /// `backoff(..)`.
 pub(crate) type Retries = Option<Backoff>;
 
-/// A form that the option does not have, in words.
+/// The message for an argument of the wrong form.
 pub(crate) type WrongForm = &'static str;
 
-/// What one option of a list holds.
+/// The value of an option.
 pub(crate) trait Held {
-    /// Reads the argument. What is wrong with its value is reported.
+    /// Reads the argument, and reports errors of its value.
     fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm>;
 
-    /// The value as an expression, if it is given and one value.
+    /// Returns the value as an expression, if it is given and is a single value.
     fn lower(&self, private: &TokenStream) -> Option<TokenStream>;
 
-    /// The value of a flag, if it is given.
+    /// Returns the value of a flag, if it is given.
     fn flag(&self) -> Option<bool> {
         None
     }
 
-    /// Lines of Markdown that say what is given.
+    /// Returns lines of Markdown that describe the value.
     fn describe(&self, name: &str) -> Vec<String>;
 }
 
-/// Keeps what `read` makes of `key = value`.
+/// Stores the result of `read` for `key = value`.
 fn keep<V>(
     slot: &mut Option<Given<V>>,
     key: &Ident,
@@ -133,7 +133,7 @@ impl Held for RestartWhen {
         keep(self, key, form, |value| reader.word(key, value, Restart::WORDS))
     }
 
-    /// With its `interval` it makes one policy.
+    /// The policy includes `interval`.
     fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
         None
     }
@@ -186,7 +186,7 @@ impl Held for Retries {
         Ok(())
     }
 
-    /// It makes two calls.
+    /// It expands to two calls.
     fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
         None
     }
@@ -220,7 +220,7 @@ fn line<T>(name: &str, given: Option<&Given<T>>, literal: impl Fn(&T) -> String)
     vec![format!("- `{name}`: {value}")]
 }
 
-/// The path of a function.
+/// Returns the path of the function.
 fn parse_function(key: &Ident, value: &Expr, reader: &mut Reader) -> Value<ExprPath> {
     if reader.is_unreadable(value) {
         return Value::Refused;

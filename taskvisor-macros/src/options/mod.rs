@@ -1,4 +1,4 @@
-//! How a task or group is supervised: the options that `#[task(..)]`, `task(..)`, `group(..)` and `defaults(..)` share.
+//! The options of tasks and groups, which `#[task(..)]`, `task(..)`, `group(..)` and `defaults(..)` share.
 
 mod check;
 mod expand;
@@ -18,7 +18,7 @@ pub(crate) use held::Held;
 pub(crate) use parse::{IN_SUPERVISE, OF_FUNCTION, in_defaults, parse_crate};
 pub(crate) use table::{Options, given, options_of_tasks, places_of_options};
 
-/// Where the options stand, which decides which of them there are.
+/// The kind of list, which decides the valid options.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     /// `#[task(..)]`
@@ -31,7 +31,7 @@ pub(crate) enum Place {
     Defaults,
 }
 
-/// `backoff(..)`, one unit: a field that is not given takes its documented default.
+/// `backoff(..)` as one unit: a field that is not given has its documented default.
 pub(crate) struct Backoff {
     pub(crate) key: Ident,
     pub(crate) first: Option<Given<Duration>>,
@@ -46,7 +46,7 @@ impl Backoff {
     pub(crate) const DEFAULT_MAX: Duration = Duration::from_secs(30);
 }
 
-/// When a task counts as ready.
+/// The readiness condition.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ready {
     Start,
@@ -59,7 +59,7 @@ impl Ready {
         &[("start", Self::Start), ("signal", Self::Signal), ("completed", Self::Completed)];
 }
 
-/// When a task or group that ended runs again.
+/// The restart policy.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Restart {
     Never,
@@ -72,7 +72,7 @@ impl Restart {
         &[("never", Self::Never), ("on_failure", Self::OnFailure), ("always", Self::Always)];
 }
 
-/// How the waits between retries are spread.
+/// The jitter of the backoff.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Jitter {
     None,

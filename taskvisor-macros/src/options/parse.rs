@@ -1,4 +1,4 @@
-//! The lists that options stand in.
+//! Parses the lists of options.
 
 use syn::{Expr, Ident, Lit, Path};
 
@@ -61,7 +61,7 @@ const IN_GROUP: &Misplaced = &[
     ("tasks", "it is a key of `supervise!`, and an option of `group(..)`"),
 ];
 
-/// Options that say what the function is.
+/// Options about the function.
 pub(crate) const OF_FUNCTION: &Misplaced = &[
     ("blocking", "it is an option of `#[task]`, for a function that is not async"),
     ("retry_if", "it is an option of `#[task]`, where the type of the error is known"),
@@ -102,13 +102,13 @@ impl Options {
 }
 
 impl Place {
-    /// The keys of the table that can be given here.
+    /// Returns the keys of the table that are valid here.
     pub(crate) fn keys<T: AsMut<Options>>(self) -> Vec<&'static Key<T>> {
         let rows = ROWS.iter().zip(Key::OF_ROWS);
         rows.filter(|(row, _)| self.has(row)).map(|(_, key)| key).collect()
     }
 
-    /// Reads a list of these keys. Options that cannot be given in it are told where they can.
+    /// Reads a list of these keys. An option that is invalid here is an error that names the valid place.
     pub(crate) fn read<'a, T>(
         self,
         noun: &'static str,
@@ -132,7 +132,7 @@ impl Place {
         }
     }
 
-    /// The options of each task that cannot be given here.
+    /// Returns the options that are invalid here because each task has its own.
     fn elsewhere(self) -> Vec<(&'static str, &'static str)> {
         let rows = ROWS.iter().filter(|row| Self::Entry.has(row) && !self.has(row));
         rows.map(|row| (row.name, "each task has its own, in `#[task(..)]` or `task(..)`")).collect()
@@ -150,7 +150,7 @@ impl Place {
     }
 }
 
-/// What to do with options of tasks that stand beside `defaults(..)`.
+/// Returns the advice for options of tasks beside `defaults(..)`.
 pub(crate) fn in_defaults() -> Vec<(&'static str, &'static str)> {
     let defaults = ROWS.iter().filter(|row| Place::Defaults.has(row)).map(|row| (row.name, row.write_default));
     defaults.chain(Place::Defaults.elsewhere()).collect()
@@ -169,7 +169,7 @@ impl AsMut<Self> for Options {
     }
 }
 
-/// The names in `after = [..]`.
+/// Parses the names in `after = [..]`.
 fn parse_after(key: &Ident, value: &Expr, reader: &mut Reader) -> Vec<Ident> {
     let mut names = Vec::new();
     for element in reader.elements(key, value) {
@@ -182,7 +182,7 @@ fn parse_after(key: &Ident, value: &Expr, reader: &mut Reader) -> Vec<Ident> {
     names
 }
 
-/// The path to taskvisor, as a string or bare.
+/// Parses the path to taskvisor, as a string or a path.
 pub(crate) fn parse_crate(value: &Expr, reader: &mut Reader) -> Option<Path> {
     let written = match peel(value) {
         Expr::Lit(literal) => match &literal.lit {

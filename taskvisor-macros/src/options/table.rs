@@ -1,10 +1,10 @@
-//! The table of the options of tasks and groups, one row each.
+//! The table of the options of tasks and groups, one row for each.
 //!
-//! A row gives a field of [`Options`], a key of the lists, the calls that the macros make, the line in the docs of what
-//! `#[task]` generates, and the rows of the tables in the docs of `#[task]` and `supervise!`. What values and which
-//! combinations are refused is written in `check`.
+//! A row gives a field of [`Options`], a key of the lists, the calls of setters, the line in the docs of the items of
+//! `#[task]`, and the rows of the tables in the docs of `#[task]` and `supervise!`. `check` rejects values and
+//! combinations.
 //!
-//! `after`, `name` and `crate` are keys of their own: they say where a task stands and what it is called.
+//! `after`, `name` and `crate` are not rows: they are about the position and the name of a task.
 
 use proc_macro2::Ident;
 use syn::{LitStr, Path};
@@ -13,7 +13,7 @@ use super::held::{Failures, Flag, Held, Number, ReadyWhen, RestartWhen, Retries,
 use crate::reader::Given;
 use crate::table::{Key, Read};
 
-/// Makes [`Options`], its rows and the tables of the docs.
+/// Generates [`Options`], its rows and the tables of the docs.
 ///
 /// | part of a row | meaning |
 /// |---|---|
@@ -31,20 +31,20 @@ macro_rules! options {
         unset: $unset:literal,
         does: $does:literal,
     })+) => {
-        /// The options of one list: what is not given stays open, and is inherited.
+        /// The options of one list. An option that is not given is inherited.
         #[derive(Default)]
         pub(crate) struct Options {
             pub(crate) krate: Option<Path>,
             pub(crate) name: Option<Given<LitStr>>,
-            /// The earlier siblings that must be ready first, as written.
+            /// The siblings that must be ready first, as written.
             pub(crate) after: Vec<Ident>,
-            /// Something in the invocation could not be read, and may be what is missing here.
+            /// `true` if a part of the invocation could not be read, which may contain a missing option.
             pub(crate) is_partial: bool,
             $(pub(crate) $name: $kind,)+
         }
 
         impl Options {
-            /// The rows, each with what the list says.
+            /// Returns the rows, each with its value in the list.
             pub(super) fn rows(&self) -> impl Iterator<Item = (&'static Row, &dyn Held)> {
                 let held: [&dyn Held; ROWS.len()] = [$(&self.$name),+];
                 ROWS.iter().zip(held)
@@ -73,7 +73,7 @@ macro_rules! options {
             };
         }
 
-        /// The rows of the table in the docs of `supervise!` that says what can be given where.
+        /// The rows of the table in the docs of `supervise!` with the valid places of each option.
         macro_rules! places_of_options {
             () => {
                 concat!($(
@@ -87,7 +87,7 @@ macro_rules! options {
     };
 }
 
-/// Whether an option can be given, as the docs say it.
+/// The cell of an option in the docs: valid or not.
 macro_rules! given {
     (entry OfFunction) => {
         "-"
@@ -104,32 +104,32 @@ macro_rules! given {
 }
 pub(crate) use given;
 
-/// One row, apart from its value.
+/// A row without its value.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) task: Use,
     pub(crate) group: Use,
     pub(crate) defaults: Use,
-    /// What to do where it can be given in `defaults(..)` only.
+    /// The advice if the option is only valid in `defaults(..)`.
     pub(crate) write_default: &'static str,
 }
 
-/// What becomes of an option in one kind of list.
+/// The use of an option in one kind of list.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Use {
-    /// It cannot be given there.
+    /// The option is invalid there.
     No,
-    /// Code of its own makes something of it.
+    /// The option is expanded by its own code.
     Own,
-    /// It can be given in `#[task(..)]` and not in `task(..)`, and code of its own makes something of it.
+    /// The option is valid in `#[task(..)]` but not in `task(..)`, and is expanded by its own code.
     OfFunction,
-    /// A call of this setter with the value.
+    /// The option calls this setter with the value.
     Set(&'static str),
-    /// A call of the first setter for `true`, of the second for `false`.
+    /// The option calls the first setter for `true`, and the second for `false`.
     Either(&'static str, &'static str),
-    /// The field of the config that has its name.
+    /// The option sets the field of the config with its name.
     Field,
-    /// The field of the config that has its name, in `Some`.
+    /// The option sets the field of the config with its name, to `Some`.
     SomeField,
 }
 

@@ -1,4 +1,4 @@
-//! What a function must be to be a subscriber.
+//! Checks that a function can be a subscriber.
 
 use syn::punctuated::Punctuated;
 use syn::{FnArg, PatType, ReturnType, Signature, Type};
@@ -9,7 +9,7 @@ use crate::function::{self, Function, Kind, last_ident};
 use crate::options::check_name;
 use crate::reader::Given;
 
-/// Reports options that make no sense.
+/// Reports invalid options.
 pub(super) fn check_options(options: &Options, errors: &mut Errors) {
     check_name(options.name.as_ref(), errors);
     if let Some((0, at)) = options.queue.as_ref().and_then(Given::known) {
@@ -17,7 +17,7 @@ pub(super) fn check_options(options: &Options, errors: &mut Errors) {
     }
 }
 
-/// Reports all that keeps the function from being a subscriber, and gives the shape of its struct.
+/// Reports every error of the function, and returns the shape of its struct.
 pub(super) fn check(function: &Function, errors: &mut Errors) -> Shape {
     let signature = &function.signature;
     function::check_qualifiers(signature, Kind::Subscriber, "async fn", errors);
@@ -51,11 +51,11 @@ pub(super) fn check(function: &Function, errors: &mut Errors) -> Shape {
     shape
 }
 
-/// What a first argument is.
+/// The kind of a first argument.
 enum First {
-    /// A shared reference: whether to an `Event`, the compiler says.
+    /// A shared reference. The compiler checks whether it refers to an `Event`.
     Event,
-    /// Meant to be the event.
+    /// Probably meant to be the event.
     Refused(&'static str),
     State,
 }
@@ -78,7 +78,7 @@ fn as_event(argument: &PatType) -> First {
     }
 }
 
-/// The type without the invisible groups that `macro_rules!` puts around its fragments.
+/// Returns the type without the invisible groups that `macro_rules!` puts around its fragments.
 fn peel(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => peel(&group.elem),

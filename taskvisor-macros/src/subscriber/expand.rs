@@ -1,4 +1,4 @@
-//! The items beside the function: the struct, its `NAME`, and its traits.
+//! Generates the items beside the function: the struct, its `NAME` and its traits.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
@@ -12,7 +12,7 @@ use crate::options::plain;
 use crate::path::{self, hygienic, located};
 use crate::reader::{Binding, Given, Value};
 
-/// The function, and all that is generated beside it.
+/// Returns the function and the generated items.
 pub(super) fn expand(
     function: &Function,
     event: &Type,
@@ -57,13 +57,13 @@ fn impl_inherent(function: &Function, options: &Options, private: &TokenStream) 
     let (name, constant) = (function.struct_name(), function.constant_name(options.name.as_ref()));
     quote! {
         impl #name {
-            /// The name of the subscriber in reports about it.
+            /// Returns the name of the subscriber for reports about it.
             pub const NAME: &'static #private::str = #constant;
         }
     }
 }
 
-/// `queue_capacity`, if it is given.
+/// Returns `queue_capacity`, if it is given.
 pub(super) fn queue_capacity(options: &Options, bindings: &[Binding], private: &TokenStream) -> Option<TokenStream> {
     let queue = plain(options.queue.as_ref())?;
     let bindings = bindings::expand(bindings, private);
@@ -95,12 +95,12 @@ fn impl_subscribe(
         });
         arguments.push(local);
     }
-    // Where the argument is no `&Event`, that is said at its type.
+    // An argument that is not `&Event` is an error at its type.
     let mut taken_there = taken.clone();
     taken_there.set_span(at);
     let event = quote_spanned!(at=> let #given: #event = #taken_there;);
     let call = &function.signature.ident;
-    // Spanned at the function, as the future that is not `Send` is that of the function.
+    // The span of the function, because a future that is not `Send` is the future of the function.
     let located = located(private, span);
     let future = quote_spanned!(span=> #located::boxed_delivery(async move { #call(#(#arguments),*).await }));
     quote! {

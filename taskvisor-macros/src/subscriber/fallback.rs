@@ -1,5 +1,4 @@
-//! What stands beside a function that was refused: items of the same names that nothing else
-//! needs to turn red over.
+//! Generates items of the same names beside a refused function, so that their uses cause no further errors.
 
 use proc_macro2::TokenStream;
 use quote::quote;
@@ -10,7 +9,7 @@ use crate::function::{Fallback, Function};
 use crate::path;
 use crate::reader::Binding;
 
-/// The struct with its `NAME` and `Subscribe`, which never hears of anything.
+/// Returns the struct with its `NAME` and a `Subscribe` that is never called.
 pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bindings: &[Binding]) -> TokenStream {
     let private = path::private(options.krate.as_ref());
     let name = function.struct_name();

@@ -15,7 +15,7 @@ use crate::argument;
 use crate::function::{self, Field, Function};
 use crate::reader::{Given, Reader};
 
-/// The whole of the attribute: its options and the function that it stands on.
+/// Expands the attribute.
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut reader = Reader::default();
     let list = argument::parse_list(options, &mut reader);
@@ -52,11 +52,11 @@ struct Options {
     queue: Option<Given<usize>>,
 }
 
-/// What the arguments say about the struct.
+/// The properties of the struct that come from the arguments.
 struct Shape {
-    /// The type of the first argument, as written; none if it was refused.
+    /// The type of the first argument, as written; `None` if it was refused.
     event: Option<Type>,
     state: Vec<Field>,
-    /// Not a method: items can stand beside the function.
+    /// `true` if it is not a method, so that items can be added beside it.
     is_free: bool,
 }

@@ -1,4 +1,4 @@
-//! The table of options, one row an option.
+//! The table of options, one row for each option.
 
 use syn::Expr;
 

@@ -1,4 +1,4 @@
-//! The declaration as calls of the public builder.
+//! Expands the declaration to calls of the public builder.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
@@ -7,7 +7,7 @@ use syn::Attribute;
 use super::{Child, ChildKind, Declaration, Group, Label, Slot, Strategy, order, slot};
 use crate::options::{duration, plain};
 
-/// Statements that bind `builder`, with all that the tree is made of.
+/// Returns statements that bind `builder`, with all parts of the tree.
 pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenStream {
     let config = config(declaration, private);
     let name = plain(declaration.name.as_ref()).map(|name| quote!(.with_name(#name)));
@@ -32,7 +32,7 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
     }
 }
 
-/// The config, with the keys that override fields of it.
+/// Returns the config, with the keys that override its fields.
 fn config(declaration: &Declaration, private: &TokenStream) -> TokenStream {
     let config = declaration.config.as_ref().map_or_else(
         || quote!(<#private::SupervisorConfig as #private::Default>::default()),
@@ -58,12 +58,12 @@ fn config(declaration: &Declaration, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// The statements that add children to the builder or group that `parent` holds. They stand side by side, however deep
-/// the groups, so that the names that they keep are in scope for what follows.
+/// Returns the statements that add children to `parent`. They are side by side at any depth of groups, so that the
+/// names that they bind are in scope for the following statements.
 struct Children<'a> {
     parent: &'a Ident,
     depth: usize,
-    /// `#[cfg(..)]` of the groups around.
+    /// The `#[cfg(..)]` of the groups around.
     cfgs: &'a [Attribute],
     /// The slots that they can be after.
     slots: &'a [Slot],

@@ -1,4 +1,4 @@
-//! What a declaration must be to make sense.
+//! Checks a declaration.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use super::{Child, ChildKind, Declaration, Group, Label, Slot, order, slot};
 use crate::errors::Errors;
 use crate::options::{Place, check_name};
 
-/// Reports everything in the declaration that makes no sense.
+/// Reports every error in the declaration.
 pub(super) fn check(declaration: &Declaration, errors: &mut Errors) {
     check_name(declaration.name.as_ref(), errors);
     if let Some(defaults) = &declaration.defaults {
@@ -18,7 +18,7 @@ pub(super) fn check(declaration: &Declaration, errors: &mut Errors) {
     check_group(&declaration.root, &[], &declaration.slots, errors);
 }
 
-/// `outer` are the groups that this one is in.
+/// `outer` are the groups around this one.
 fn check_group(group: &Group, outer: &[&Group], slots: &[Slot], errors: &mut Errors) {
     let mut seen: HashMap<String, &Ident> = HashMap::new();
     for (position, child) in group.children.iter().enumerate() {
@@ -39,7 +39,7 @@ fn check_label(child: &Child, errors: &mut Errors) {
     }
 }
 
-/// Whether the child is the first of its name in the group. Of those under `#[cfg(..)]`, the compiler knows.
+/// Returns `true` if the child is the first of its name in the group. The compiler checks children under `#[cfg(..)]`.
 fn check_unique<'a>(child: &'a Child, seen: &mut HashMap<String, &'a Ident>, errors: &mut Errors) {
     let (Some(field), Some(text), true) = (child.label.field(), child.label.text(), child.cfgs.is_empty()) else {
         return;
@@ -53,7 +53,7 @@ fn check_unique<'a>(child: &'a Child, seen: &mut HashMap<String, &'a Ident>, err
     }
 }
 
-/// Says that a second entry goes by the same field, and where the first is.
+/// Reports that a second entry has the same field, and points at the first.
 pub(super) fn repeated(first: &Ident, second: &Ident) -> [syn::Error; 2] {
     let message = format!("two entries go by `{second}` here: give this one a label of its own, as in `other = ..`");
     [syn::Error::new_spanned(second, message), syn::Error::new_spanned(first, format!("the first `{second}` is here"))]

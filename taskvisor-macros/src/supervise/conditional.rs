@@ -1,5 +1,5 @@
-//! Entries and slots under `#[cfg(..)]`: of those that have the same name, one may stand in for another. Only the
-//! compiler knows which are there, so it is given both: an error for two that are, and the later one left out then.
+//! Entries and slots of equal names under `#[cfg(..)]`, which can replace each other. Only the compiler knows which of
+//! them exist, so the expansion contains an error for two that do, and then leaves out the later one.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -9,7 +9,8 @@ use syn::{Attribute, Meta};
 
 use super::{Child, ChildKind, Declaration, Group, Slot, check, slot};
 
-/// Puts a condition on each entry and slot that others may stand in for, and gives the errors for those that meet.
+/// Adds a condition to each entry and slot that others can replace, and returns the errors for two that exist at the
+/// same time.
 pub(super) fn expand(declaration: &mut Declaration) -> TokenStream {
     let of_slots = exclude(&mut declaration.slots, &[], slot::repeated);
     let of_entries = exclude_in_group(&mut declaration.root, &[]);
@@ -26,7 +27,7 @@ fn exclude_in_group(group: &mut Group, outer: &[Attribute]) -> TokenStream {
     errors
 }
 
-/// What may be compiled or not, and has a name among its siblings.
+/// A named item that may be compiled or not.
 trait Conditional {
     fn name(&self) -> Option<&Ident>;
     fn cfgs(&mut self) -> &mut Vec<Attribute>;
@@ -52,7 +53,7 @@ impl Conditional for Slot {
     }
 }
 
-/// `repeated` gives the errors for a second sibling of the same name, where the first is the other.
+/// `repeated` returns the errors for a second sibling of the same name.
 fn exclude<C: Conditional>(
     siblings: &mut [C],
     outer: &[Attribute],
@@ -64,7 +65,7 @@ fn exclude<C: Conditional>(
         let Some(name) = sibling.name().cloned() else { continue };
         let written = sibling.cfgs().clone();
         for (first, cfgs) in seen.iter().filter(|(first, _)| first.unraw() == name.unraw()) {
-            // Two that are always there were reported.
+            // Two unconditional siblings were reported.
             if cfgs.is_empty() && written.is_empty() {
                 continue;
             }
@@ -78,7 +79,7 @@ fn exclude<C: Conditional>(
     errors
 }
 
-/// `#[cfg(..)]` that holds where not all of these do.
+/// Returns the `#[cfg(..)]` that holds if not all of these do.
 fn unless(cfgs: &[Attribute]) -> Vec<Attribute> {
     let predicates = cfgs.iter().filter_map(|cfg| match &cfg.meta {
         Meta::List(list) => Some(&list.tokens),

@@ -1,4 +1,4 @@
-//! One entry of `tasks`: an expression, `label = entry`, `task(entry, ..)`, `label = group(..)` or `..iterator`.
+//! Parses one entry of `tasks`: an expression, `label = entry`, `task(entry, ..)`, `label = group(..)` or `..iterator`.
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
@@ -10,7 +10,7 @@ use crate::options::{Options, Place};
 use crate::path::is_name;
 use crate::reader::{Purpose, Reader};
 
-/// Reads an entry. What is wrong with it is reported, and its field is kept if it has one.
+/// Reads an entry. Errors are reported, and its field is kept if it has one.
 pub(super) fn read(expr: &Expr, reader: &mut Reader) -> Option<Child> {
     let (expr, cfgs) = split_cfgs(expr, reader);
     let outer = reader.cfgs.len();
@@ -53,7 +53,7 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
     Some(Child { label: given.unwrap_or(Label::None), kind, options, literal_type: None, cfgs: Vec::new() })
 }
 
-/// `ping {}` of `ping {} ..iterator`, where a comma is missing, which is reported.
+/// Returns `ping {}` of `ping {} ..iterator`, and reports the missing comma.
 fn without_spread<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
     match peel(expr) {
         Expr::Range(ExprRange { start: Some(entry), limits, end: Some(_), .. }) => {
@@ -64,7 +64,7 @@ fn without_spread<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
     }
 }
 
-/// `group(..)` of `task(group(..))`, which is reported.
+/// Returns `group(..)` of `task(group(..))`, and reports it.
 fn without_task<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
     match argument::call_of(expr, "task").and_then(List::first) {
         Some(inner) if argument::call_of(inner, "group").is_some() => {
@@ -76,7 +76,7 @@ fn without_task<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
     }
 }
 
-/// The label before the `=`; none if it was refused, so that it collides with nothing.
+/// Returns the label before the `=`; `None` if it was refused, so that it cannot collide.
 fn read_label(label: &Expr, reader: &mut Reader) -> Label {
     let ident = as_ident(label).filter(is_name);
     if ident.is_none() {
@@ -111,7 +111,7 @@ fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
     Child { label, kind: ChildKind::Task(spec), options, literal_type, cfgs: Vec::new() }
 }
 
-/// Whether the word before a list is missing, which is reported.
+/// Returns `true` if the word before a list is missing, and reports it.
 fn is_tuple(expr: &Expr, reader: &mut Reader) -> bool {
     let is_tuple = matches!(peel(expr), Expr::Tuple(_));
     if is_tuple {
@@ -121,7 +121,7 @@ fn is_tuple(expr: &Expr, reader: &mut Reader) -> bool {
     is_tuple
 }
 
-/// What `task(..)` starts with.
+/// Returns the entry at the start of `task(..)`.
 fn inner_task<'a>(expr: &Expr, list: &'a List, reader: &mut Reader) -> Option<&'a Expr> {
     let task = list.first();
     match task {
@@ -135,7 +135,7 @@ fn inner_task<'a>(expr: &Expr, list: &'a List, reader: &mut Reader) -> Option<&'
     None
 }
 
-/// The name of what the expression makes.
+/// Returns the name of the value of the expression.
 fn derived_label(expr: &Expr, reader: &Reader) -> Label {
     let derived = match peel(expr) {
         unread if reader.is_unreadable(unread) => first_name(unread.to_token_stream()),
@@ -150,7 +150,7 @@ fn derived_label(expr: &Expr, reader: &Reader) -> Label {
     derived.filter(is_name).map_or(Label::None, Label::Derived)
 }
 
-/// `group` of `group(..)`, or all of what is one group.
+/// Returns `group` of `group(..)`, or the whole expression if it is one group.
 fn first_token(expr: &Expr) -> TokenStream {
     expr.to_token_stream().into_iter().take(1).collect()
 }
@@ -159,14 +159,14 @@ fn last(path: &Path) -> Option<Ident> {
     path.segments.last().map(|segment| segment.ident.clone())
 }
 
-/// `ping` of `path::ping::spec`.
+/// Returns `ping` of `path::ping::spec`.
 fn last_before_spec(path: &Path) -> Option<Ident> {
     let mut segments = path.segments.iter().rev();
     let is_spec = segments.next().is_some_and(|segment| segment.ident == "spec");
     segments.next().filter(|_| is_spec).map(|segment| segment.ident.clone())
 }
 
-/// The name that a half-typed entry starts with: `ping` of `path::ping { client. }`.
+/// Returns the name at the start of an incomplete entry: `ping` of `path::ping { client. }`.
 fn first_name(tokens: TokenStream) -> Option<Ident> {
     let mut name = None;
     for tree in tokens {
@@ -180,7 +180,7 @@ fn first_name(tokens: TokenStream) -> Option<Ident> {
     name
 }
 
-/// The expression without its attributes, and the `#[cfg(..)]` among them. Others are refused.
+/// Returns the expression without its attributes, and its `#[cfg(..)]`. Other attributes are refused.
 pub(super) fn split_cfgs(expr: &Expr, reader: &mut Reader) -> (Expr, Vec<Attribute>) {
     let attributes = argument::attributes(expr);
     if attributes.is_empty() {

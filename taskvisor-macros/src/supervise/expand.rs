@@ -1,4 +1,4 @@
-//! The declaration as an expression that is the tree, and the structs that it is made of.
+//! Expands the declaration to the expression of the tree, and to its structs.
 
 use quote::quote;
 

@@ -1,4 +1,4 @@
-//! `label = group(..)`: an entry that holds entries of its own.
+//! `label = group(..)`: an entry that contains entries.
 
 use super::{ChildKind, Group, entry};
 use crate::argument::List;
@@ -30,7 +30,7 @@ impl<T: AsMut<Group>> Key<T> {
     );
 }
 
-/// What the list of a `group(..)` says.
+/// The list of a `group(..)`.
 #[derive(Default)]
 struct Declared {
     group: Group,

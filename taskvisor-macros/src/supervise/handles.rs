@@ -1,4 +1,4 @@
-//! The structs that hold a typed handle for each task and group.
+//! Generates the structs with a typed handle for each task and group.
 
 use std::collections::HashSet;
 
@@ -10,7 +10,8 @@ use syn::ext::IdentExt;
 use super::{Child, ChildKind, Declaration, Group, Names, Slot};
 use crate::path::hygienic;
 
-/// The structs for the tree and each group in it, and the expression that makes the tree's of the local `tree`.
+/// Returns the structs of the tree and its groups, and the expression that creates the struct of the tree from the
+/// local `tree`.
 pub(super) fn expand(declaration: &Declaration, names: &Names, private: &TokenStream) -> (TokenStream, TokenStream) {
     let mut handles = Handles { names, private, items: TokenStream::new(), taken: HashSet::new() };
     let mut root = Place::root(names, private);
@@ -23,30 +24,30 @@ struct Handles<'a> {
     names: &'a Names,
     private: &'a TokenStream,
     items: TokenStream,
-    /// The suffixes that are in use.
+    /// The used suffixes.
     taken: HashSet<String>,
 }
 
-/// The tree or a group of it: how its structs are called and what they are for.
+/// The tree or a group: the names and docs of its structs.
 struct Place {
     name: Ident,
     tasks: Ident,
     groups: Ident,
-    /// What the names of structs in it end with.
+    /// The suffix of the names of its structs.
     suffix: String,
-    /// The field, and the local, that holds the handle.
+    /// The field and the local of the handle.
     handle: Ident,
     /// The type of the handle.
     target: TokenStream,
-    /// `#[cfg(..)]` of its entry, and of the groups that it is in.
+    /// The `#[cfg(..)]` of its entry and of the groups around it.
     cfgs: Vec<Attribute>,
     attribute: Option<TokenStream>,
-    /// What it is, for its documentation.
+    /// Its description for docs.
     title: String,
     slots: Option<Slots>,
 }
 
-/// The field for the slots, and its value.
+/// The field of the slots, and its value.
 struct Slots {
     declared: TokenStream,
     value: TokenStream,
@@ -86,7 +87,8 @@ impl Place {
 }
 
 impl Handles<'_> {
-    /// Adds the structs of a place, and gives the expression that makes the place of the local that holds its handle.
+    /// Adds the structs of the tree or of a group, and returns the expression that creates its value from the local of
+    /// its handle.
     fn place(&mut self, place: &Place, group: &Group) -> TokenStream {
         let (names, private) = (self.names, self.private);
         let Place { name, tasks, groups, handle, .. } = place;
@@ -121,7 +123,7 @@ impl Handles<'_> {
         }
     }
 
-    /// The struct for the slots, if there are any.
+    /// Returns the struct of the slots, if there are any.
     fn slots(&mut self, slots: &[Slot]) -> Option<Slots> {
         if slots.is_empty() {
             return None;
@@ -189,7 +191,7 @@ impl Handles<'_> {
         });
     }
 
-    /// `StoreReplica` for the group `replica` in `store`, and a number where that is taken.
+    /// Returns `StoreReplica` for the group `replica` in `store`, with a number if that is taken.
     fn suffix(&mut self, outer: &str, child: &Child) -> String {
         let label = child.label.text().unwrap_or_default();
         let mut wanted = outer.to_owned();
@@ -208,7 +210,7 @@ impl Handles<'_> {
     }
 }
 
-/// The fields of a struct, and their values.
+/// The fields of a struct and their values.
 struct Fields<'a> {
     names: &'a Names,
     noun: &'a str,
@@ -222,14 +224,14 @@ impl<'a> Fields<'a> {
         Self { names, noun, declared: Vec::new(), values: Vec::new(), seen: HashSet::new() }
     }
 
-    /// Adds a field for the child, of a type and with a value, if it has a label.
+    /// Adds a field for the child, with a type and a value, if it has a label.
     fn add_child(&mut self, child: &Child, cfgs: &[Attribute], make: impl FnOnce() -> (TokenStream, TokenStream)) {
         if let Some(label) = child.label.field() {
             self.add(label, child.cfgs.is_empty(), cfgs, make);
         }
     }
 
-    /// A field that is `unconditional` is the only one of its name.
+    /// An `unconditional` field is the only one of its name.
     fn add(
         &mut self,
         field: &Ident,
@@ -238,12 +240,12 @@ impl<'a> Fields<'a> {
         make: impl FnOnce() -> (TokenStream, TokenStream),
     ) {
         let doc = self.names.doc(&format!("The {} `{}`.", self.noun, field.unraw()));
-        // A repeated field was reported, unless only one of them is compiled.
+        // A repeated field was reported, unless only one is compiled.
         if !self.seen.insert(field.unraw().to_string()) && unconditional {
             return;
         }
         let (ty, value) = make();
-        // As one that a macro made, the field may be named like a type, and go unused.
+        // As a generated name, the field may be named like a type and be unused.
         let mut field = field.clone();
         field.set_span(hygienic(field.span()));
         self.declared.push(quote!(#(#cfgs)* #doc pub #field: #ty));

@@ -27,24 +27,24 @@ use self::strategy::Strategy;
 use crate::options::Options;
 use crate::reader::{Given, Reader};
 
-/// The whole of the macro: an expression that is the tree.
+/// Expands the macro to the expression of the tree.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let Expanded { items, lets, value } = expand_as(input, &Names::inner(), None);
     quote!({ #lets { #items #value } })
 }
 
-/// What a declaration comes to.
+/// The parts of an expansion.
 pub(crate) struct Expanded {
     /// The structs.
     pub(crate) items: TokenStream,
-    /// The errors, and the user's expressions in the order written. They come first, where the structs are not yet in
-    /// scope if they are items of the expression.
+    /// The errors, and the user's expressions in the written order. They come first, where the structs are not in scope
+    /// yet if they are items of the expression.
     pub(crate) lets: TokenStream,
     /// The tree.
     pub(crate) value: TokenStream,
 }
 
-/// The parts, with structs of these names. `krate` is where taskvisor is, if the declaration does not say.
+/// Returns the parts, with structs of these names. `krate` is the path of taskvisor if the declaration has none.
 pub(crate) fn expand_as(input: TokenStream, names: &Names, krate: Option<&Path>) -> Expanded {
     let mut reader = Reader::default();
     let mut declaration = Declaration::parse(input, &mut reader);
@@ -55,18 +55,18 @@ pub(crate) fn expand_as(input: TokenStream, names: &Names, krate: Option<&Path>)
     Expanded { items, lets: quote!(#conditional #lets), value }
 }
 
-/// The keys of the macro, and the options of `group(..)`, of a limit and of `slot(..)`.
+/// Returns the keys of the macro, and the options of `group(..)`, of a limit and of `slot(..)`.
 #[cfg(test)]
 pub(crate) fn names() -> [Vec<&'static str>; 4] {
     [parse::names(), group::names(), strategy::names(), slot::names()]
 }
 
-/// A tree as declared.
+/// A declared tree.
 #[derive(Default)]
 struct Declaration {
     krate: Option<Path>,
     name: Option<Given<LitStr>>,
-    /// The local that holds the config.
+    /// The local of the config.
     config: Option<Ident>,
     grace: Option<Given<Duration>>,
     drain: Option<Given<Duration>>,
@@ -74,7 +74,7 @@ struct Declaration {
     signals: Option<Given<bool>>,
     defaults: Option<Options>,
     subscribers: Vec<Subscriber>,
-    /// The local that holds the controller's config, and its key.
+    /// The local of the controller's config, and its key.
     controller: Option<(Ident, Ident)>,
     slots: Vec<Slot>,
     slots_key: Option<Ident>,
@@ -82,42 +82,42 @@ struct Declaration {
 }
 
 struct Subscriber {
-    /// The local that holds it.
+    /// Its local.
     value: Ident,
     cfgs: Vec<Attribute>,
 }
 
-/// What is in the tree itself or in a `group(..)`, and who restarts with whom.
+/// The children of the tree or of a `group(..)`, and their strategy.
 #[derive(Default)]
 pub(super) struct Group {
     strategy: Option<Strategy>,
     children: Vec<Child>,
 }
 
-/// What one entry of `tasks` declares.
+/// The declaration of one entry of `tasks`.
 struct Child {
     label: Label,
     kind: ChildKind,
     options: Options,
-    /// The type that the entry is a struct literal of, if that may have a `NAME`.
+    /// The type of a struct literal, if it can have a `NAME`.
     literal_type: Option<Path>,
-    /// `#[cfg(..)]` before the entry.
+    /// The `#[cfg(..)]` before the entry.
     cfgs: Vec<Attribute>,
 }
 
 enum ChildKind {
-    /// The local that holds the spec; none if the entry could not be read, which was reported.
+    /// The local of the spec; `None` if the entry could not be read, which was reported.
     Task(Option<Ident>),
     Group(Group),
-    /// `..iterator`: the local that holds its specs.
+    /// `..iterator`: the local of its specs.
     Spread(Ident),
 }
 
-/// What a child is called in the tree.
+/// The name of a child in the tree.
 enum Label {
     /// `label = entry`: the field, and the name.
     Given(Ident),
-    /// The field is named after the entry, the task keeps its name.
+    /// The field has the name of the entry; the task keeps its own name.
     Derived(Ident),
     /// No field.
     None,
@@ -131,14 +131,14 @@ impl Label {
         }
     }
 
-    /// The label as text, which is how labels compare.
+    /// Returns the label as text, by which labels are compared.
     fn text(&self) -> Option<String> {
         self.field().map(|field| field.unraw().to_string())
     }
 }
 
 impl Child {
-    /// The local that keeps the name of a task that has its name from its spec.
+    /// Returns the local of the name of a task whose spec has the name.
     fn name_local(&self) -> Option<Ident> {
         match (&self.label, &self.kind) {
             (Label::Derived(_), ChildKind::Task(Some(spec))) => {
@@ -148,7 +148,7 @@ impl Child {
         }
     }
 
-    /// The expression for the name that a child with a label is registered under.
+    /// Returns the expression of the name of a child with a label.
     fn name(&self) -> TokenStream {
         let written = self.label.text();
         self.name_local().map_or_else(|| quote!(#written), |local| quote!(&#local))

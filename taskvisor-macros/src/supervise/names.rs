@@ -1,25 +1,25 @@
-//! What the structs of a tree are called, and who sees them.
+//! The names and the visibility of the structs of a tree.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, Visibility};
 
-/// How a tree names its structs.
+/// The naming of the structs of a tree.
 pub(crate) struct Names {
     /// The struct of the tree itself.
     root: Ident,
-    /// What the names of all others begin with.
+    /// The prefix of all other names.
     prefix: String,
     visibility: TokenStream,
-    /// `#[cfg(..)]` of the whole tree.
+    /// The `#[cfg(..)]` of the whole tree.
     cfgs: Vec<Attribute>,
-    /// What the documentation says that the tree is; none for structs that nobody else sees.
+    /// The description of the tree for docs; `None` for structs that are not visible outside.
     title: Option<String>,
 }
 
 impl Names {
-    /// Structs inside the expression, that cannot be named outside.
+    /// Names for structs inside the expression, which cannot be named outside.
     pub(super) fn inner() -> Self {
         Self {
             root: format_ident!("Tree"),
@@ -30,7 +30,7 @@ impl Names {
         }
     }
 
-    /// Structs that begin with `root`, beside the function of that name.
+    /// Names with the prefix `root`, for structs beside the function of that name.
     pub(crate) fn beside(function: &Ident, root: &Ident, visibility: &Visibility, cfgs: Vec<Attribute>) -> Self {
         let function = function.unraw();
         Self {
@@ -54,12 +54,12 @@ impl Names {
         self.cfgs.clone()
     }
 
-    /// `AppTasks` for `Tasks`.
+    /// Returns `AppTasks` for `Tasks`.
     pub(super) fn of(&self, name: &str) -> Ident {
         format_ident!("{}{name}", self.prefix, span = self.root.span())
     }
 
-    /// `#[doc = ".."]`, where there is someone to read it. `{}` in the text is the tree.
+    /// Returns `#[doc = ".."]` for visible structs. `{}` in the text is the tree.
     pub(super) fn doc(&self, text: &str) -> Option<TokenStream> {
         let text = text.replace("{}", self.title.as_ref()?);
         Some(quote!(#[doc = #text]))

@@ -1,4 +1,4 @@
-//! `after = [..]`: which siblings a child waits for, and which slots outlive it.
+//! Expands `after = [..]`: the siblings that a child waits for, and the slots that outlive it.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -8,8 +8,8 @@ use super::{Child, ChildKind, Group, Slot};
 use crate::errors::Errors;
 use crate::suggest;
 
-/// Reports each name in the `after` of a child that is none of an earlier sibling, nor, in the tree itself, of a slot.
-/// `outer` are the groups around.
+/// Reports each name in the `after` of a child that is not an earlier sibling or, in the tree itself, a slot. `outer`
+/// are the groups around.
 pub(super) fn check(children: &[Child], position: usize, outer: &[&Group], slots: &[Slot], errors: &mut Errors) {
     let Some(child) = children.get(position) else {
         return;
@@ -25,7 +25,7 @@ pub(super) fn check(children: &[Child], position: usize, outer: &[&Group], slots
     }
 }
 
-/// The names that the siblings in the `after` of a child are registered under, and those of slots, if it has one.
+/// Returns the registered names of the siblings and slots in the `after` of a child, if it has one.
 pub(super) fn names(children: &[Child], position: usize, slots: &[Slot], private: &TokenStream) -> Option<TokenStream> {
     let after = children.get(position).map(|child| &child.options.after).filter(|after| !after.is_empty())?;
     let siblings = after.iter().flat_map(|name| named(children.iter().take(position), name));
@@ -37,23 +37,23 @@ pub(super) fn names(children: &[Child], position: usize, slots: &[Slot], private
         (quote!(#name), &slot.cfgs)
     });
     let names = siblings.chain(slots).map(|(name, cfgs)| quote!(#(#cfgs)* #name));
-    // As a slice, so that its type is known when none of the siblings is compiled.
+    // A slice, so that its type is known if none of the siblings is compiled.
     Some(quote!(<[&#private::str]>::to_vec(&[#(#names),*])))
 }
 
-/// The children of that name: several only if they stand in for one another by `#[cfg(..)]`.
+/// Returns the children of that name. There are several only under `#[cfg(..)]`.
 fn named<'a>(children: impl IntoIterator<Item = &'a Child>, name: &Ident) -> impl Iterator<Item = &'a Child> {
     let name = name.unraw().to_string();
     children.into_iter().filter(move |child| child.label.text().as_ref() == Some(&name))
 }
 
-/// The slots of that name: several only under `#[cfg(..)]`.
+/// Returns the slots of that name. There are several only under `#[cfg(..)]`.
 fn slots_named<'a>(slots: &'a [Slot], name: &Ident) -> impl Iterator<Item = &'a Slot> {
     let name = name.unraw().to_string();
     slots.iter().filter(move |slot| slot.text() == name)
 }
 
-/// Why the name is none of an earlier sibling, nor of a slot.
+/// Returns the error for a name that is neither an earlier sibling nor a slot.
 fn refusal(children: &[Child], position: usize, outer: &[&Group], slots: &[Slot], name: &Ident) -> Option<String> {
     let earlier = || children.iter().take(position);
     if slots_named(slots, name).next().is_some() {
@@ -75,7 +75,7 @@ fn refusal(children: &[Child], position: usize, outer: &[&Group], slots: &[Slot]
     if outer.iter().any(|group| named(&group.children, name).next().is_some()) {
         return Some(format!("`{name}` is not in this group: `after` names entries that stand before this one in it"));
     }
-    // What could not be read may have that name, and was reported.
+    // An unreadable entry may have that name, and was reported.
     if earlier().any(|sibling| matches!(sibling.kind, ChildKind::Task(None))) {
         return None;
     }
@@ -91,7 +91,7 @@ fn refusal(children: &[Child], position: usize, outer: &[&Group], slots: &[Slot]
     })
 }
 
-/// Whether the child is a group that has, at any depth, a child of that name.
+/// Returns `true` if the child is a group that contains a child of that name at any depth.
 fn holds(child: &Child, name: &Ident) -> bool {
     match &child.kind {
         ChildKind::Group(group) => {

@@ -1,4 +1,4 @@
-//! The table of keys, one row a key.
+//! The table of keys, one row for each key.
 
 use proc_macro2::TokenStream;
 use syn::Expr;

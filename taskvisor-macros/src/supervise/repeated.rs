@@ -1,4 +1,4 @@
-//! Names of siblings that only the compiler knows, as constants: they must differ as well.
+//! Checks names of siblings that only the compiler knows, as constants.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
@@ -10,8 +10,8 @@ use crate::argument::peel;
 use crate::path::{hygienic, located};
 use crate::reader::{Given, Value};
 
-/// The type of an entry that is a struct literal as `#[task]` makes its structs: without generics, and with a name of a
-/// function.
+/// Returns the type of an entry that is a struct literal like those of `#[task]`: without generics, and with the name
+/// of a function.
 pub(super) fn literal_type(entry: &Expr) -> Option<Path> {
     let Expr::Struct(literal) = peel(entry) else { return None };
     let name = literal.path.segments.last()?.ident.to_string();
@@ -20,10 +20,10 @@ pub(super) fn literal_type(entry: &Expr) -> Option<Path> {
     (literal.qself.is_none() && is_plain && looks_like_a_function).then(|| literal.path.clone())
 }
 
-/// The items that refuse two names that are the same, for the tree and each group in it.
+/// Returns the items that reject equal names in the tree and in each group.
 pub(super) fn expand(group: &Group, outer: &[Attribute], private: &TokenStream) -> TokenStream {
     let named: Vec<Sibling<'_>> = group.children.iter().filter_map(Sibling::of).collect();
-    // Labels alone were compared before.
+    // Labels were compared before.
     let is_open = named.len() > 1 && named.iter().any(|sibling| !sibling.is_label);
     let mut items = if is_open { check(&named, outer, private) } else { TokenStream::new() };
     for child in &group.children {
@@ -34,7 +34,7 @@ pub(super) fn expand(group: &Group, outer: &[Attribute], private: &TokenStream) 
     items
 }
 
-/// A child of a known name.
+/// A child with a known name.
 struct Sibling<'a> {
     name: Name<'a>,
     is_label: bool,
@@ -63,7 +63,7 @@ impl<'a> Sibling<'a> {
     }
 }
 
-/// A constant that fails to evaluate for each sibling with the name of an earlier one.
+/// Returns a constant for each sibling that fails to evaluate if an earlier sibling has the same name.
 fn check(named: &[Sibling<'_>], outer: &[Attribute], private: &TokenStream) -> TokenStream {
     let (count, slots) = (named.len(), named.len() * 2);
     let entries = named.iter().enumerate().map(|(index, Sibling { name, cfgs, .. })| {
@@ -92,8 +92,8 @@ fn check(named: &[Sibling<'_>], outer: &[Attribute], private: &TokenStream) -> T
     })
 }
 
-/// The name of the type, found by a pattern: one that is wrong is the error that the literal is, and reported once. The
-/// rest is for variants of an enum.
+/// Returns the name of the type, found by a pattern: an invalid type is the same error as in the literal, and is
+/// reported once. The rest is for variants of an enum.
 fn name_of(path: &Path, private: &TokenStream) -> TokenStream {
     let span = hygienic(path.span());
     let private = located(private, span);

@@ -15,10 +15,10 @@ use crate::path::is_name;
 use crate::reader::{Given, Reader};
 use crate::table::{Key, Read, Table};
 
-/// Whether taskvisor has slots.
+/// `true` if the feature `controller` is on.
 pub(super) const ENABLED: bool = cfg!(feature = "controller");
 
-/// A slot as declared.
+/// A declared slot.
 pub(super) struct Slot {
     pub(super) name: Ident,
     pub(super) cfgs: Vec<Attribute>,
@@ -31,7 +31,7 @@ struct Options {
     capacity: Option<Given<usize>>,
 }
 
-/// What becomes of a task that is submitted while the slot is busy.
+/// The admission policy.
 #[derive(Clone, Copy)]
 enum Admission {
     Queue,
@@ -113,7 +113,7 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Slot> {
     name.map(|name| Slot { name, cfgs, options })
 }
 
-/// What makes no sense in the slots. `enabled` is whether taskvisor has them.
+/// Reports errors in the slots. `enabled` is `true` if the feature `controller` is on.
 pub(super) fn check(declaration: &Declaration, enabled: bool, errors: &mut Errors) {
     let keys = [declaration.slots_key.as_ref(), declaration.controller.as_ref().map(|(key, _)| key)];
     if !enabled {
@@ -130,7 +130,7 @@ pub(super) fn check(declaration: &Declaration, enabled: bool, errors: &mut Error
         if let Some((0, at)) = slot.options.capacity.as_ref().and_then(Given::known) {
             errors.push(at, "`capacity` must be at least 1: a slot that nobody may wait in is one with `admission = \"drop_if_running\"`");
         }
-        // Of those under `#[cfg(..)]`, the compiler knows.
+        // The compiler checks slots under `#[cfg(..)]`.
         if !slot.cfgs.is_empty() {
             continue;
         }
@@ -144,13 +144,13 @@ pub(super) fn check(declaration: &Declaration, enabled: bool, errors: &mut Error
     }
 }
 
-/// Says that a second slot has the same name, and where the first is.
+/// Reports that a second slot has the same name, and points at the first.
 pub(super) fn repeated(first: &Ident, second: &Ident) -> [syn::Error; 2] {
     let message = format!("two slots are called `{second}`, keep one");
     [syn::Error::new_spanned(second, message), syn::Error::new_spanned(first, format!("the first `{second}` is here"))]
 }
 
-/// The statements that declare the slots to the local `builder`, if taskvisor has them.
+/// Returns the statements that declare the slots on the local `builder`, if the feature is on.
 pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenStream {
     if !ENABLED {
         return TokenStream::new();
@@ -175,12 +175,12 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
 }
 
 impl Slot {
-    /// The name as text.
+    /// Returns the name as text.
     pub(super) fn text(&self) -> String {
         self.name.unraw().to_string()
     }
 
-    /// The handle, from the local `tree`.
+    /// Returns the handle, from the local `tree`.
     pub(super) fn handle(&self, private: &TokenStream) -> TokenStream {
         let name = self.text();
         if ENABLED { quote!(tree.slot(#name)) } else { quote!(#private::SlotHandle) }

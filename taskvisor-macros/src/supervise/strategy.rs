@@ -1,4 +1,4 @@
-//! `strategy = rest_for_one(max_restarts = 5, within = "60s")`: who restarts when a child fails, and how often.
+//! `strategy = rest_for_one(max_restarts = 5, within = "60s")`: the restart strategy and the limit.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::reader::{Given, Reader};
 use crate::suggest;
 use crate::table::{Key, Read, Table};
 
-/// A strategy that was given.
+/// A given strategy.
 pub(super) struct Strategy {
     kind: Kind,
     limit: Limit,
@@ -30,7 +30,7 @@ enum Kind {
 const WORDS: [(&str, Kind); 3] =
     [("one_for_one", Kind::OneForOne), ("one_for_all", Kind::OneForAll), ("rest_for_one", Kind::RestForOne)];
 
-/// What stands in the parentheses after the word.
+/// The list after the word.
 #[derive(Default)]
 struct Limit {
     max_restarts: Option<Given<u32>>,
@@ -71,7 +71,7 @@ impl Strategy {
         if let Some(list) = list {
             LIMIT.read(list, &mut limit, reader);
             limit.check(&mut reader.errors);
-            // What could not be read may be what is missing.
+            // An unreadable argument may be the missing one.
             if !reader.recovered {
                 limit.check_both(&word, list, &mut reader.errors);
             }
@@ -83,7 +83,7 @@ impl Strategy {
         kind.map(|(_, kind)| Self { kind: *kind, limit })
     }
 
-    /// The variant of the public enum; that of `one_for_one` where none is given.
+    /// Returns the variant of the public enum; `one_for_one` if none is given.
     pub(super) fn variant(given: Option<&Self>, private: &TokenStream) -> TokenStream {
         match given.map(|strategy| strategy.kind) {
             None | Some(Kind::OneForOne) => quote!(#private::Strategy::OneForOne),
@@ -92,7 +92,7 @@ impl Strategy {
         }
     }
 
-    /// `.with_limit(5, ..)`, if there is one.
+    /// Returns `.with_limit(5, ..)`, if there is a limit.
     pub(super) fn limit(&self, private: &TokenStream) -> Option<TokenStream> {
         let max_restarts = plain(self.limit.max_restarts.as_ref())?;
         let within = duration(self.limit.within.as_ref(), private)?;
@@ -117,7 +117,7 @@ impl Limit {
                     format!("a limit is missing: write `{word}(max_restarts = 5, within = \"60s\")`, or `{word}`");
                 errors.push(word, message);
             }
-            // Of two arguments, the other one was reported.
+            // The other argument was reported.
             (Some(given), None) if list.len() == 1 => errors.push(&given.key, lacks(&given.key, "within")),
             (None, Some(given)) if list.len() == 1 => errors.push(&given.key, lacks(&given.key, "max_restarts")),
             _ => {}
@@ -136,7 +136,7 @@ fn unknown(word: &Ident) -> String {
     }
 }
 
-/// What to write in place of a string, a path or anything else.
+/// Returns the advice for a string, a path or another expression.
 fn expected(value: &Expr) -> String {
     let written = match peel(value) {
         Expr::Lit(literal) => match &literal.lit {

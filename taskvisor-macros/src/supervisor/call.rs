@@ -1,30 +1,30 @@
-//! The call of `supervise!` in the body of a function, of which all else stays as written.
+//! Finds the call of `supervise!` in the body of a function. The rest of the body stays as written.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::quote;
 
-/// The last `supervise!(..)` in a body, by whichever path.
+/// The last `supervise!(..)` in a body, by any path.
 pub(super) struct Call {
     /// The path of the macro.
     pub(super) path: TokenStream,
-    /// What stands in its parentheses.
+    /// Its arguments.
     pub(super) input: TokenStream,
-    /// The groups that it is in, from the inside out. The last is the body.
+    /// The groups around it, from the inside out. The last is the body.
     around: Vec<Around>,
 }
 
-/// A group, and what stands in it before and after the call.
+/// A group, and its tokens before and after the call.
 struct Around {
     group: Group,
     before: Vec<TokenTree>,
     after: Vec<TokenTree>,
 }
 
-/// Where in the body the call is.
+/// The position of the call in the body.
 pub(super) enum Position {
-    /// It is what the function returns.
+    /// The call is the return value of the function.
     End,
-    /// It would be, but for this `;`.
+    /// The call would be the return value without this `;`.
     BeforeSemicolon(TokenTree),
     Elsewhere,
 }
@@ -54,7 +54,7 @@ impl Call {
         }
     }
 
-    /// The body with other tokens in place of the call.
+    /// Returns the body with other tokens in place of the call.
     pub(super) fn replaced(self, value: TokenStream) -> TokenStream {
         self.around.into_iter().fold(value, |inner, Around { group, before, after }| {
             let inside = before.into_iter().collect::<TokenStream>().into_iter().chain(inner).chain(after).collect();
@@ -62,7 +62,7 @@ impl Call {
         })
     }
 
-    /// The body, which the call ends but for a `;`, with other tokens in place of both.
+    /// Returns the body with other tokens in place of the call and of the `;` after it.
     pub(super) fn replaced_at_end(mut self, value: TokenStream) -> TokenStream {
         if let Some(body) = self.around.last_mut() {
             body.after.clear();
@@ -71,14 +71,14 @@ impl Call {
     }
 }
 
-/// A group like that one, around other tokens.
+/// Returns a group like that one, around other tokens.
 pub(super) fn in_group(like: &Group, inside: TokenStream) -> TokenStream {
     let mut group = Group::new(like.delimiter(), inside);
     group.set_span(like.span());
     TokenTree::Group(group).into()
 }
 
-/// The call whose name stands there, with where its path starts and where it ends.
+/// Returns the call at this name, with the start of its path and its end.
 fn call_at(trees: &[TokenTree], name: usize) -> Option<(Call, usize, usize)> {
     let is_name = matches!(trees.get(name), Some(TokenTree::Ident(ident)) if ident == "supervise");
     let is_call = matches!(trees.get(name + 1), Some(TokenTree::Punct(mark)) if mark.as_char() == '!');
@@ -87,12 +87,12 @@ fn call_at(trees: &[TokenTree], name: usize) -> Option<(Call, usize, usize)> {
     };
     let start = path_start(trees, name);
     let path: TokenStream = trees.iter().take(name + 1).skip(start).cloned().collect();
-    // Of others, as `Self::supervise!`, the compiler says what is wrong.
+    // The compiler reports others, such as `Self::supervise!`.
     syn::parse2::<syn::ItemUse>(quote!(use #path as _;)).ok()?;
     Some((Call { path, input: input.stream(), around: Vec::new() }, start, name + 3))
 }
 
-/// The last call in a group among the tokens, with where that group is.
+/// Returns the last call in a group among the tokens, with the position of that group.
 fn call_inside(trees: &[TokenTree]) -> Option<(Call, usize, usize)> {
     trees.iter().enumerate().rev().find_map(|(at, tree)| match tree {
         TokenTree::Group(group) => Some((Call::find(group)?, at, at + 1)),
@@ -100,7 +100,7 @@ fn call_inside(trees: &[TokenTree]) -> Option<(Call, usize, usize)> {
     })
 }
 
-/// Where the path that ends with that name starts.
+/// Returns the start of the path that ends with that name.
 fn path_start(trees: &[TokenTree], name: usize) -> usize {
     let is_colon = |at: usize| matches!(trees.get(at), Some(TokenTree::Punct(colon)) if colon.as_char() == ':');
     let mut start = name;

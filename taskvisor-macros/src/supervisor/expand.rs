@@ -1,4 +1,4 @@
-//! The structs beside the function, and the function with the tree in place of the call.
+//! Generates the structs beside the function, and the function with the tree in place of the call.
 
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
@@ -48,7 +48,7 @@ fn check_end(body: &Group, call: Option<&Call>, errors: &mut Errors) {
     }
 }
 
-/// The last expression, or the brace that closes the body.
+/// Returns the last expression, or the closing brace of the body.
 fn end_of(body: &Group) -> TokenStream {
     let block = syn::parse2::<Block>(TokenTree::Group(body.clone()).into());
     match block.ok().and_then(|mut block| block.stmts.pop()) {
@@ -58,7 +58,7 @@ fn end_of(body: &Group) -> TokenStream {
     }
 }
 
-/// The body with the tree in place of the call.
+/// Returns the body with the tree in place of the call.
 fn with_tree(body: &Group, call: Option<Call>, returned: &Returned, tree: Expanded) -> TokenStream {
     let Some(call) = call else {
         let stand_in = match returned {
@@ -68,9 +68,9 @@ fn with_tree(body: &Group, call: Option<Call>, returned: &Returned, tree: Expand
         return call::in_group(body, stand_in);
     };
     let (path, Expanded { lets, value, .. }) = (&call.path, tree);
-    // Keeps the imports in use that lead to the macro, and says at the path if there is no such macro.
+    // Keeps the imports of the macro in use, and reports at the path if there is no such macro.
     let import = quote_spanned!(hygienic(path.span())=> #[allow(unused_imports)] use #path as _;);
-    // One through `Self` leads to none.
+    // A path through `Self` is never valid.
     let import = syn::parse2::<syn::ItemUse>(import).map_or_else(
         |_| syn::Error::new_spanned(path, "no macro has this path").to_compile_error(),
         |import| quote!(#import),
@@ -83,7 +83,7 @@ fn with_tree(body: &Group, call: Option<Call>, returned: &Returned, tree: Expand
     }
 }
 
-/// What fits any type that the function may have.
+/// Returns an expression of any type.
 fn never_after(tokens: &TokenStream) -> TokenStream {
     quote! {
         let _ = #tokens;
@@ -91,7 +91,7 @@ fn never_after(tokens: &TokenStream) -> TokenStream {
     }
 }
 
-/// The signature, without the `const` that was refused, and with the name that we assume if it has none.
+/// Returns the signature without a refused `const`, and with the assumed name of the type if it has none.
 fn with_output(signature: &Signature, returned: &Returned) -> Signature {
     let mut signature = signature.clone();
     signature.constness = None;
@@ -107,7 +107,7 @@ fn written(function: &Function, signature: &Signature, body: &TokenStream) -> To
     quote!(#(#attributes)* #visibility #signature #body)
 }
 
-/// The braces, without the invisible groups that `macro_rules!` puts around its fragments.
+/// Returns the braces without the invisible groups that `macro_rules!` puts around its fragments.
 fn block(body: &TokenStream) -> Option<Group> {
     match body.clone().into_iter().next()? {
         TokenTree::Group(group) if group.delimiter() == Delimiter::Brace => Some(group),

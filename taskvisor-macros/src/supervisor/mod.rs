@@ -1,5 +1,5 @@
-//! `#[supervisor]`: a tree that is needed by name. The structs that `supervise!` puts into its expression stand beside
-//! the function, and the tree's own is called what the function returns.
+//! `#[supervisor]`: a tree with a named type. The structs that `supervise!` puts into its expression are beside the
+//! function, and the struct of the tree has the name of the return type.
 
 mod call;
 mod expand;
@@ -14,7 +14,7 @@ use crate::argument;
 use crate::function::{self, Function};
 use crate::reader::Reader;
 
-/// The whole of the attribute: its options and the function that it stands on.
+/// Expands the attribute.
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut reader = Reader::default();
     let list = argument::parse_list(options, &mut reader);

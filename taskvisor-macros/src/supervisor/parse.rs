@@ -1,4 +1,4 @@
-//! The one option.
+//! Parses the only option.
 
 use syn::{Expr, Path};
 
@@ -16,14 +16,14 @@ const OPTIONS: Table<Option<Path>> = Table {
     misplaced: &[IN_SUPERVISE, IN_CALL],
 };
 
-/// What belongs to the tree.
+/// The parts that belong to the tree.
 const IN_CALL: &crate::table::Misplaced = &[
     ("name", "it is a key of `supervise!`"),
     ("strategy", "it is a key of `supervise!`"),
     ("tasks", "it is a key of `supervise!`"),
 ];
 
-/// Where taskvisor is, if that is given.
+/// The path of taskvisor, if it is given.
 pub(super) fn read<'a>(list: impl IntoIterator<Item = &'a Expr>, reader: &mut Reader) -> Option<Path> {
     let mut krate = None;
     OPTIONS.read(list, &mut krate, reader);

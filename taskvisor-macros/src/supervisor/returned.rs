@@ -1,4 +1,4 @@
-//! What the function returns: a name for the struct of the tree.
+//! The return type of the function: the name of the struct of the tree.
 
 use proc_macro2::Ident;
 use quote::{ToTokens, format_ident};
@@ -9,15 +9,15 @@ use crate::errors::Errors;
 use crate::function::find_word;
 use crate::path::is_name;
 
-/// The name that the struct gets.
+/// The name of the struct.
 pub(super) enum Returned {
-    /// As the function says.
+    /// The return type of the function.
     Name(Ident),
-    /// Our guess, in place of what the function says: nothing, or a name with arguments.
+    /// A guess, because the function has no return type, or one with generic arguments.
     Assumed(Ident),
-    /// Our guess: what the function says was refused.
+    /// A guess, because the return type was refused.
     Refused(Ident),
-    /// Our guess: the function says `impl Trait`, which the tree may well be.
+    /// A guess, because the return type is `impl Trait`, which the tree may implement.
     Opaque(Ident),
 }
 
@@ -57,13 +57,13 @@ impl Returned {
     }
 }
 
-/// What people put around the tree.
+/// Common wrappers around the tree.
 const AROUND: [&str; 5] = ["Result", "Option", "Box", "Arc", "Rc"];
 
-/// What is there already, and may be in scope.
+/// Existing types that may be in scope.
 const TAKEN: [&str; 5] = ["Tree", "TreeBuilder", "Supervisor", "SupervisorHandle", "Self"];
 
-/// The type as a lone name.
+/// Returns the type as a single name.
 fn plain_name(ty: &Type) -> Option<Ident> {
     match ty {
         Type::Path(path) if path.qself.is_none() => path.path.get_ident().filter(|name| is_name(name)).cloned(),
@@ -71,7 +71,7 @@ fn plain_name(ty: &Type) -> Option<Ident> {
     }
 }
 
-/// The name that was probably meant: `App` of `Result<App, E>`, `&App` and `path::App`.
+/// Returns the name that was probably meant: `App` of `Result<App, E>`, `&App` and `path::App`.
 fn name_in(ty: &Type) -> Option<Ident> {
     let name = match peel(ty) {
         Type::Path(path) => match last_name(&path.path)? {
@@ -98,21 +98,21 @@ fn last_name(path: &Path) -> Option<Ident> {
     path.segments.last().map(|segment| segment.ident.clone())
 }
 
-/// `MyApp` for `my_app`.
+/// Returns `MyApp` for `my_app`.
 fn camel_case(name: &Ident) -> Ident {
     let capitalized = |word: &str| {
         let mut letters = word.chars();
         letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect::<String>()
     };
     let name_of_tree: String = name.unraw().to_string().split('_').map(capitalized).collect();
-    // Nothing is left of a name such as `_1` that a type could have.
+    // A name such as `_1` leaves no valid name of a type.
     match syn::parse_str::<Ident>(&name_of_tree) {
         Ok(_) => format_ident!("{name_of_tree}", span = name.span()),
         Err(_) => format_ident!("App", span = name.span()),
     }
 }
 
-/// The type without the invisible groups that `macro_rules!` puts around its fragments.
+/// Returns the type without the invisible groups that `macro_rules!` puts around its fragments.
 fn peel(ty: &Type) -> &Type {
     match ty {
         Type::Group(group) => peel(&group.elem),

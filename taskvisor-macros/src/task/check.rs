@@ -1,4 +1,4 @@
-//! What a function must be to be a task.
+//! Checks that a function can be a task.
 
 use quote::ToTokens;
 use syn::{FnArg, ReturnType, Signature, Type};
@@ -9,7 +9,7 @@ use crate::function::{self, Function, Kind};
 use crate::options::{Options, Ready, is_set};
 use crate::reader::Given;
 
-/// Reports all that keeps the function from being a task, and gives the shape of its struct.
+/// Reports every error of the function, and returns the shape of its struct.
 pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors) -> Shape {
     let signature = &function.signature;
     check_context(signature, options, errors);
@@ -31,7 +31,7 @@ pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors)
     shape
 }
 
-/// A task is asynchronous, or says that it blocks its thread.
+/// Checks that a task is `async` or has `blocking`.
 fn check_asyncness(signature: &Signature, options: &Options, errors: &mut Errors) {
     let blocking = options.blocking.as_ref().filter(|_| is_set(options.blocking.as_ref()));
     let form = if blocking.is_some() { "fn" } else { "async fn" };
@@ -53,7 +53,7 @@ fn check_asyncness(signature: &Signature, options: &Options, errors: &mut Errors
     }
 }
 
-/// Options by which the task is to call its context. One that is at the wrong place is another error.
+/// Checks options that need a context. A context at the wrong position is another error.
 fn check_context(signature: &Signature, options: &Options, errors: &mut Errors) {
     if function::find_word(signature.inputs.to_token_stream(), "TaskContext").is_some() {
         return;
@@ -74,7 +74,7 @@ fn check_context(signature: &Signature, options: &Options, errors: &mut Errors) 
     }
 }
 
-/// What asks about failures needs some.
+/// Checks that a task with `retry_if` can fail.
 fn check_retry_if(signature: &Signature, options: &Options, errors: &mut Errors) {
     let fails = match &signature.output {
         ReturnType::Default => false,

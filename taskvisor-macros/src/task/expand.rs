@@ -1,4 +1,4 @@
-//! The items beside the function: the struct, its `spec` and `NAME`, and its traits.
+//! Generates the items beside the function: the struct, its `spec` and `NAME`, and its traits.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
@@ -12,7 +12,7 @@ use crate::options::{Options, is_set, plain};
 use crate::path::{self, hygienic, located};
 use crate::reader::Binding;
 
-/// The function, and all that is generated beside it.
+/// Returns the function and the generated items.
 pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bindings: &[Binding]) -> TokenStream {
     let generated = Generated {
         private: path::private(options.krate.as_ref()),
@@ -62,14 +62,14 @@ impl Generated<'_> {
         let Self { private, name, .. } = self;
         let constant = self.function.constant_name(self.options.name.as_ref());
         let (fields, types): (Vec<_>, Vec<_>) = self.fields().unzip();
-        // Whether there are too many was decided on the function.
+        // Clippy checks the number of arguments on the function itself.
         let allow = (fields.len() > 7).then(|| quote!(#[allow(clippy::too_many_arguments)]));
         quote! {
             impl #name {
-                /// The name of the task in events, logs and calls.
+                /// Returns the name of the task.
                 pub const NAME: &'static #private::str = #constant;
 
-                /// The task with the given arguments, and how it is supervised.
+                /// Returns the spec of the task with these arguments.
                 #[must_use]
                 #allow
                 pub fn spec(#(#fields: #types),*) -> #private::TaskSpec {
@@ -90,12 +90,11 @@ impl Generated<'_> {
 
     fn impl_task(&self) -> TokenStream {
         let Self { private, name, .. } = self;
-        // A thread cannot be dropped: it is given time as well.
+        // A thread cannot be dropped, so it gets time to clean up.
         let takes_context = self.shape.context.is_some() || self.is_blocking();
         let context = Ident::new("context", hygienic(name.span()));
         let attempt = self.attempt(&context);
-        // `spawn` goes through a trait object, so that a field that is not `Send` is not reported
-        // there as well.
+        // `spawn` uses a trait object, so that a field that is not `Send` is not reported there too.
         quote! {
             #[automatically_derived]
             impl #private::Task for #name {
@@ -122,7 +121,7 @@ impl Generated<'_> {
         is_set(self.options.blocking.as_ref())
     }
 
-    /// The body of one attempt: clones of the fields, and a future that calls the function.
+    /// Returns the body of one attempt: clones of the fields, and a future that calls the function.
     fn attempt(&self, context: &Ident) -> TokenStream {
         let Self { private, name, .. } = self;
         let span = hygienic(name.span());
@@ -146,7 +145,7 @@ impl Generated<'_> {
         }
         let function = &self.function.signature.ident;
         let call = quote!(#function(#(#arguments),*));
-        // Spanned at the function, as the future that is not `Send` is that of the function.
+        // The span of the function, because a future that is not `Send` is the future of the function.
         let private = located(private, span);
         let future = if self.is_blocking() {
             let outcome = self.outcome(&call);
@@ -162,7 +161,7 @@ impl Generated<'_> {
         }
     }
 
-    /// Turns what the function returned into the result of the attempt.
+    /// Converts the return value to the result of the attempt.
     fn outcome(&self, returned: &TokenStream) -> TokenStream {
         let Self { private, .. } = self;
         if let Some(retry_if) = plain(self.options.retry_if.as_ref()) {
@@ -173,7 +172,7 @@ impl Generated<'_> {
             ReturnType::Type(_, ty) => {
                 let span = hygienic(ty.span());
                 match &**ty {
-                    // On stable, `!` cannot be named here.
+                    // Stable Rust cannot name `!` here.
                     Type::Never(_) => quote!(match #returned {}),
                     ty if find_word(ty.to_token_stream(), "impl").is_some() => {
                         quote_spanned!(span=> #private::IntoTaskResult::into_task_result(#returned))
@@ -186,14 +185,14 @@ impl Generated<'_> {
         }
     }
 
-    /// The same, where a failure is shown to the function `retry_if`.
+    /// Converts the return value, and passes an error to `retry_if`.
     fn outcome_if(&self, returned: &TokenStream, retry_if: &TokenStream) -> TokenStream {
         let Self { private, .. } = self;
         match &self.function.signature.output {
             ReturnType::Type(_, ty) if find_word(ty.to_token_stream(), "impl").is_none() => {
                 let span = hygienic(ty.span());
                 let private = located(private, span);
-                // Of that very type, so that another function is reported at its path.
+                // Exactly that type, so that another function is an error at its path.
                 quote_spanned! {span=>
                     let retry_if: fn(&<#ty as #private::Fallible>::Error) -> ::core::primitive::bool = #retry_if;
                     #private::outcome_if::<#ty, _>(#returned, retry_if)
@@ -219,7 +218,7 @@ impl Generated<'_> {
         }
     }
 
-    /// The fields. Each has a type, else the fallback is what is expanded.
+    /// Returns the fields. Each has a type here; otherwise the fallback is expanded.
     fn fields(&self) -> impl Iterator<Item = (&Ident, &Type)> {
         function::typed(&self.shape.fields)
     }

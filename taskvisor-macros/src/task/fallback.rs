@@ -1,5 +1,4 @@
-//! What stands beside a function that was refused: items of the same names that nothing else
-//! needs to turn red over.
+//! Generates items of the same names beside a refused function, so that their uses cause no further errors.
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -11,7 +10,7 @@ use crate::options::Options;
 use crate::path;
 use crate::reader::Binding;
 
-/// The struct with its `spec`, `NAME` and traits, which never run.
+/// Returns the struct with its `spec`, `NAME` and traits, which never run.
 pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bindings: &[Binding]) -> TokenStream {
     let private = path::private(options.krate.as_ref());
     let name = function.struct_name();
@@ -20,7 +19,7 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
     let fallback = Fallback::of(&shape.fields, &name);
     let Fallback { names, types, parameters } = &fallback;
     let units = parameters.iter().map(|_| quote!(()));
-    // The user's expressions stay in use, and are checked for errors of their own.
+    // The user's expressions stay in use, and are type-checked.
     let locals: Vec<&Ident> = bindings.iter().map(|binding| &binding.local).collect();
     let bindings = bindings::expand(bindings, &private);
     let [item_struct, impl_debug] = fallback.items(function);
@@ -38,7 +37,7 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
             }
         },
         quote! {
-            // For one type, so that it is known which is meant where nothing else says so.
+            // Only for one type, so that inference finds it without other hints.
             impl #private::Named for #name<#(#units),*> {
                 const NAME: &'static #private::str = #constant;
             }

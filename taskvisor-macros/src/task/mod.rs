@@ -13,7 +13,7 @@ use crate::function::{self, Field, Function};
 use crate::options::{Options, Place};
 use crate::reader::Reader;
 
-/// The whole of the attribute: its options and the function that it stands on.
+/// Expands the attribute.
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut reader = Reader::default();
     let list = argument::parse_list(options, &mut reader);
@@ -42,11 +42,11 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     tokens
 }
 
-/// What the arguments say about the struct.
+/// The properties of the struct that come from the arguments.
 struct Shape {
     /// The type of the leading `TaskContext` or `CancellationToken`.
     context: Option<Type>,
     fields: Vec<Field>,
-    /// Not a method: items can stand beside the function.
+    /// `true` if it is not a method, so that items can be added beside it.
     is_free: bool,
 }
