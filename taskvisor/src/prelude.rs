@@ -1,4 +1,4 @@
-//! What most programs need.
+//! The items that most programs need.
 
 #[cfg(feature = "controller")]
 pub use crate::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};

@@ -196,7 +196,7 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Why something happened. An error is formatted when it is first read, and only then.
+/// The reason of an event. An error is formatted when it is first read, and only then.
 #[derive(Clone)]
 pub struct Reason {
     pub(super) error: Option<Arc<TaskError>>,
@@ -204,19 +204,19 @@ pub struct Reason {
 }
 
 impl Reason {
-    /// The error behind the reason, where there is one.
+    /// Returns the error, if there is one.
     #[must_use]
     pub const fn error(&self) -> Option<&Arc<TaskError>> {
         self.error.as_ref()
     }
 
-    /// The reason in words.
+    /// Returns the reason as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         if let Some(text) = self.text.get() {
             return text;
         }
-        // Formatted before the cell is entered: others who read it are not to wait for code of the user's.
+        // Formatted before the cell is entered, so that concurrent readers do not wait for user code.
         let text = self.error.as_ref().map(|error| one_line(&**error)).unwrap_or_default();
         self.text.get_or_init(|| text.into())
     }

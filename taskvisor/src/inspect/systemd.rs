@@ -49,7 +49,7 @@ const EXTENSION: Duration = Duration::from_secs(10);
 /// | message | when |
 /// |---|---|
 /// | `READY=1` | the first tree or batch is [ready](SupervisorHandle::wait_ready), once |
-/// | `STATUS=` | how many tasks are ready, and who is not or is stuck, when that has changed, looked at each second |
+/// | `STATUS=` | the number of ready tasks, and the tasks that are not ready or are stuck; checked each second, sent after a change |
 /// | `WATCHDOG=1` | at half of `WATCHDOG_USEC`, as long as it is [live](Health::is_live): if a task is stuck past its watchdog, or the runtime is, systemd restarts the process |
 /// | `STOPPING=1` | a shutdown is requested, also while it drains |
 /// | `EXTEND_TIMEOUT_USEC=` | each second of a shutdown, for 10 s: its `drain` and `grace` hold, also where the unit's `TimeoutStopSec` is shorter |

@@ -86,7 +86,7 @@ pub const fn refuse_repeated(repeated: bool, name: &str) {
     }
 }
 
-/// As much of the parts as fits.
+/// Joins the parts as far as they fit.
 const fn concat(parts: [&str; 3]) -> ([u8; 512], usize) {
     let mut text = [0; 512];
     let mut length = 0;

@@ -22,8 +22,8 @@ const RESET_AFTER: Duration = Duration::from_secs(10);
 /// and the setters of `TaskSpec`.
 macro_rules! options {
     (under $config:ident; $($name:ident: $type:ty = $default:expr => { $($method:tt)* })*) => {
-        /// What was set on a spec; the rest is inherited at registration. An option that was set to none is not
-        /// inherited.
+        /// The options that a spec sets. Other options are inherited at registration. An option that is set to none is
+        /// not inherited.
         #[derive(Clone, Default, PartialEq)]
         pub(crate) struct Overrides {
             $(pub(crate) $name: Option<$type>,)*
@@ -231,13 +231,13 @@ options! {
     }
 
     watchdog: Option<Duration> = None => {
-        /// How long an attempt may be silent. Default: `None`, any time.
+        /// Returns the longest time between two heartbeats. Default: `None`, no watchdog.
         pub fn watchdog(&self) -> Option<Duration> {
             self.policy().watchdog
         }
 
-        /// Sets how long an attempt may go without [`heartbeat`](crate::TaskContext::heartbeat): past it, it is treated
-        /// as one that exceeded its timeout. Must not be zero.
+        /// Sets the longest time between two calls of [`heartbeat`](crate::TaskContext::heartbeat). An attempt that
+        /// exceeds it is treated like an attempt that exceeds its timeout. Must not be zero.
         #[must_use]
         pub fn with_watchdog(self, silence: Duration) -> Self {
             self.set(|set| set.watchdog = Some(Some(silence)))
@@ -245,12 +245,12 @@ options! {
     }
 
     critical: bool = false => {
-        /// Whether the end of the task in failure fails its group. Default: false.
+        /// Returns `true` if the end of the task in failure fails its group. Default: `false`.
         pub fn is_critical(&self) -> bool {
             self.overrides().critical == Some(true)
         }
 
-        /// The group needs this task: it fails if the task ends for good neither completed nor canceled.
+        /// Fails the group if the task ends for good in failure: neither completed nor canceled.
         #[must_use]
         pub fn critical(self) -> Self {
             self.set(|set| set.critical = Some(true))
@@ -264,13 +264,13 @@ options! {
     }
 
     significant: bool = false => {
-        /// Whether the end of the task in success ends its group. Default: false.
+        /// Returns `true` if the end of the task in success stops its group. Default: `false`.
         pub fn is_significant(&self) -> bool {
             self.overrides().significant == Some(true)
         }
 
-        /// The group is there for this task: it stops cleanly when the task ends for good in success. Not with the
-        /// restart policy `Always`.
+        /// Stops the group, without a failure, when the task ends for good in success. Not with the restart policy
+        /// `Always`.
         #[must_use]
         pub fn significant(self) -> Self {
             self.set(|set| set.significant = Some(true))
@@ -284,20 +284,21 @@ options! {
     }
 
     final_attempt: bool = false => {
-        /// Whether a stop that finds the task waiting begins one more attempt. Default: false.
+        /// Returns `true` if a stop request during a wait begins a final attempt. Default: `false`.
         pub fn has_final_attempt(&self) -> bool {
             self.overrides().final_attempt == Some(true)
         }
 
-        /// Begins one more attempt when a stop is requested while the task waits: for its backoff, its interval or its
-        /// initial delay. A task that works off a queue so gets a last turn. The attempt finds the reason of the stop
-        /// in its context, and is bounded as any other that is requested to stop. Not with the restart policy `Never`.
+        /// Begins a final attempt if a stop is requested while the task waits for its backoff, its interval or its
+        /// initial delay. A task that drains a queue gets a last turn this way. The attempt finds the reason of the
+        /// stop in its context, and has the same deadline as any other attempt after a stop request. Not with the
+        /// restart policy `Never`.
         #[must_use]
         pub fn with_final_attempt(self) -> Self {
             self.set(|set| set.final_attempt = Some(true))
         }
 
-        /// Begins no attempt when a stop is requested while the task waits. This is the default.
+        /// Begins no final attempt if a stop is requested while the task waits. This is the default.
         #[must_use]
         pub fn without_final_attempt(self) -> Self {
             self.unset(|set| set.final_attempt = None)
@@ -305,7 +306,7 @@ options! {
     }
 
     readiness: bool = true => {
-        /// Whether the state of the task counts for the readiness of the service. Default: true.
+        /// Returns `true` if the state of the task counts for the readiness of the service. Default: `true`.
         pub fn has_readiness(&self) -> bool {
             self.overrides().readiness != Some(false)
         }
@@ -316,8 +317,8 @@ options! {
             self.unset(|set| set.readiness = None)
         }
 
-        /// Keeps the state of the task out of the readiness of the service: while it waits for its backoff, or after it
-        /// ended in failure, [`Health`](crate::Health) names it and stays ready. For tasks that the service can do
+        /// Excludes the state of the task from the readiness of the service: while it waits for its backoff, or after
+        /// it ended in failure, [`Health`](crate::Health) reports it and stays ready. For tasks that the service can do
         /// without for a while.
         #[must_use]
         pub fn without_readiness(self) -> Self {
@@ -326,15 +327,15 @@ options! {
     }
 
     metric_label: Option<Arc<str>> = None => {
-        /// The value of the label `task` in metrics. Default: `None`, the path of a declared task; for a task that was
-        /// added at runtime that of its group, or `dynamic`.
+        /// Returns the value of the label `task` in metrics. Default: `None`, which is the path of a declared task; for
+        /// a task that was added at run time it is the path of its group, or `dynamic`.
         pub fn metric_label(&self) -> Option<&str> {
             self.overrides().metric_label.as_ref()?.as_deref()
         }
 
-        /// Sets the value of the label `task` in metrics. For tasks that are added at runtime, which by default share
-        /// the label of their group, or `dynamic`: there are as many series as there are labels, so give one to a kind
-        /// of tasks and not to each. Must not be empty. Without effect unless the feature `metrics` is on.
+        /// Sets the value of the label `task` in metrics, for tasks that are added at run time. By default they share
+        /// the path of their group, or `dynamic`. Each label is a series, so set one for each kind of task and not for
+        /// each task. Must not be empty. No effect without the feature `metrics`.
         #[must_use]
         pub fn with_metric_label(self, label: impl Into<Arc<str>>) -> Self {
             self.set(|set| set.metric_label = Some(Some(label.into())))
@@ -342,7 +343,7 @@ options! {
     }
 }
 
-/// Zero stands for no limit of time.
+/// Converts zero to `None`.
 fn unless_zero(time: Duration) -> Option<Duration> {
     (!time.is_zero()).then_some(time)
 }

@@ -7,11 +7,11 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Ready {
-    /// When an attempt has begun.
+    /// Ready when an attempt has begun.
     #[default]
     Start,
-    /// When an attempt has called [`TaskContext::ready`](crate::TaskContext::ready).
+    /// Ready when an attempt has called [`TaskContext::ready`](crate::TaskContext::ready).
     Signal,
-    /// When it has completed.
+    /// Ready when it has completed.
     Completed,
 }

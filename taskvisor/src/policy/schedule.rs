@@ -76,7 +76,7 @@ mod tests {
             starts += 1;
             now += Duration::from_micros(10);
             due = Ticks { due, started, ended: now }.next(ms);
-            // What has passed is begun at once; a timer rings late.
+            // A past tick begins at once, and timers fire late.
             now = if due <= now { now } else { due + late };
         }
         assert!((995..=1005).contains(&starts), "{starts}");

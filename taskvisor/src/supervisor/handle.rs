@@ -55,12 +55,13 @@ impl SupervisorHandle {
     /// [`Rejected`](crate::TaskOutcome::Rejected) with a reason. While the task waits, its state is
     /// [`Queued`](crate::TaskState::Queued) and its handle can cancel it. Its name is registered when it starts.
     ///
-    /// If the task has to wait in a queue and the controller's [`queue_capacity`](ControllerConfig::queue_capacity) is
-    /// used up, this call waits for room, first come, first served. A call that is woken for its turn must be polled
-    /// within 100 ms; otherwise the next call has the turn until this one is polled again.
+    /// If the task has to wait in a queue and the controller's
+    /// [`queue_capacity`](crate::ControllerConfig::queue_capacity) is used up, this call waits for room, first come,
+    /// first served. A call that is woken for its turn must be polled within 100 ms; otherwise the next call has the
+    /// turn until this one is polled again.
     ///
     /// During the drain of a shutdown, [declared](crate::SlotSpec) slots accept submissions. After the drain, a slot
-    /// accepts submissions only from a task that names the slot in its [`after`](TaskSpec::with_after).
+    /// accepts submissions only from a task that names the slot in its [`after`](crate::TaskSpec::with_after).
     ///
     /// # Errors
     /// [`InvalidOption`](ControllerError::InvalidOption), [`ShuttingDown`](ControllerError::ShuttingDown),
@@ -129,10 +130,10 @@ impl SupervisorHandle {
     /// Like [`cancel`](Self::cancel), but aborts the task if it has not ended after `within`.
     ///
     /// # Errors
-    /// As [`cancel`](Self::cancel).
+    /// The same as for [`cancel`](Self::cancel).
     ///
     /// # Cancel safety
-    /// As [`cancel`](Self::cancel).
+    /// The same as for [`cancel`](Self::cancel).
     pub async fn cancel_with_timeout(&self, name: &str, within: Duration) -> Result<bool, RuntimeError> {
         match self.core.find(name)? {
             Some(cell) => cell.cancel(within).await,

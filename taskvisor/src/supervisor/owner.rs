@@ -90,7 +90,7 @@ impl Supervisor {
     /// Like [`run`](Self::run), but requests a shutdown when `future` completes, and listens to no signals.
     ///
     /// # Errors
-    /// As [`run`](Self::run).
+    /// The same as for [`run`](Self::run).
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.

@@ -53,14 +53,14 @@ impl TaskContext {
         Self(Kind::Attempt { cell, attempt, span })
     }
 
-    /// Creates a context without a supervisor, for a test of a task. It is the context of a first attempt of the task at
-    /// `path`, which ends when `token` is canceled.
+    /// Creates a context without a supervisor, for a test of a task. It is the context of a first attempt of the task
+    /// at `path`, which ends when `token` is canceled.
     pub fn detached(path: impl Into<Arc<str>>, token: CancellationToken) -> Self {
         Self(Kind::Detached(Arc::new(Detached { id: TaskId::next(), path: path.into(), token })))
     }
 
-    /// The attempt's token: cancelled when the attempt is told to stop, and when it ends. Hand it to what must stop
-    /// with the attempt. It is made when it is first asked for.
+    /// Returns the token of the attempt. It is canceled by a stop request, and when the attempt ends. Pass it to code
+    /// that must stop with the attempt. It is created by the first call.
     #[must_use]
     pub fn token(&self) -> CancellationToken {
         match &self.0 {
@@ -69,15 +69,15 @@ impl TaskContext {
         }
     }
 
-    /// Waits until the attempt is told to stop, times out or has ended.
+    /// Waits for a stop request, a timeout or the end of the attempt.
     ///
     /// # Cancel safety
-    /// Dropping the future loses nothing.
+    /// Dropping the future has no effect.
     pub async fn cancelled(&self) {
         self.token().cancelled().await;
     }
 
-    /// Whether the attempt was told to stop, timed out or has ended.
+    /// Returns `true` after a stop request, a timeout or the end of the attempt.
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         match &self.0 {
@@ -86,20 +86,20 @@ impl TaskContext {
         }
     }
 
-    /// Runs `future` until it is done, which gives `Some`, or the attempt is cancelled, which drops it and gives
-    /// `None`.
+    /// Runs `future` until it completes or the attempt is canceled. Returns `None` if the attempt is canceled; `future`
+    /// is dropped then.
     ///
     /// # Cancel safety
-    /// As that of `future`.
+    /// The cancel safety of `future`.
     pub async fn run_until_cancelled<F: Future>(&self, future: F) -> Option<F::Output> {
         self.token().run_until_cancelled(future).await
     }
 
-    /// Runs a helper beside the attempt. When the attempt has ended, its helpers are waited for, and those that go on
-    /// past the clean-up window are aborted; no next attempt begins before. A helper that panics cancels the attempt,
-    /// which then has failed with that panic.
+    /// Spawns a helper of the attempt. When the attempt has ended, its helpers are joined; helpers that still run at
+    /// the end of the clean-up time are aborted. No next attempt begins before. A panic of a helper cancels the
+    /// attempt, which then fails with that panic.
     ///
-    /// Once the attempt has ended, `future` is dropped without being run.
+    /// After the end of the attempt, `future` is dropped without being run.
     ///
     /// # Panics
     /// On a detached context, if there is no Tokio runtime.
@@ -113,7 +113,7 @@ impl TaskContext {
         }
     }
 
-    /// Makes a job that is waited for as a helper is, and cannot be aborted. Its panic is its error.
+    /// Creates a job that is joined like a helper, and cannot be aborted. Its panic is its error.
     pub(crate) fn job(&self, work: impl FnOnce() -> Result<(), TaskError> + Send + 'static) -> Job {
         match &self.0 {
             Kind::Attempt { cell, attempt, span } => cell.job(*attempt, span, work),
@@ -135,7 +135,7 @@ impl TaskContext {
         last_segment(self.path())
     }
 
-    /// The registration.
+    /// Returns the id of the registration.
     pub fn id(&self) -> TaskId {
         match &self.0 {
             Kind::Attempt { cell, .. } => cell.id(),
@@ -143,9 +143,9 @@ impl TaskContext {
         }
     }
 
-    /// Why the attempt was requested to stop; `None` before that. A final attempt, which begins because a stop was
-    /// requested ([`TaskSpec::with_final_attempt`](crate::TaskSpec::with_final_attempt)), knows by this that it is one:
-    /// it has a reason, and is not cancelled.
+    /// Returns the reason of the stop request; `None` before a request. A final attempt
+    /// ([`TaskSpec::with_final_attempt`](crate::TaskSpec::with_final_attempt)) begins because of a stop request: it has
+    /// a reason, but is not canceled.
     #[must_use]
     pub fn stop_reason(&self) -> Option<StopReason> {
         match &self.0 {
@@ -154,16 +154,16 @@ impl TaskContext {
         }
     }
 
-    /// Reports progress: the failures in a row before this attempt are forgotten, so that the next failure waits for
-    /// the first backoff again, and `max_retries` counts anew. For a consumer that fails now and then, but gets its
-    /// work done in between. No effect once the attempt has ended.
+    /// Reports progress: resets the count of consecutive failures, so that the next failure waits for the first backoff
+    /// again and `max_retries` starts anew. For a consumer that fails now and then but makes progress. No effect after
+    /// the end of the attempt.
     pub fn progress(&self) {
         if let Kind::Attempt { cell, attempt, .. } = &self.0 {
             cell.progress(*attempt);
         }
     }
 
-    /// The number of the attempt, counted from 1 and never reset; it stays at [`u32::MAX`] once it is there.
+    /// Returns the number of the attempt, counted from 1 and never reset. It saturates at [`u32::MAX`].
     pub fn attempt(&self) -> u32 {
         match &self.0 {
             Kind::Attempt { attempt, .. } => u32::try_from(*attempt).unwrap_or(u32::MAX),
@@ -171,7 +171,7 @@ impl TaskContext {
         }
     }
 
-    /// What the attempt before this one failed with. `None` for the first, and after one that succeeded.
+    /// Returns the failure of the previous attempt. `None` for the first attempt, and after a success.
     #[must_use]
     pub fn last_error(&self) -> Option<Arc<TaskError>> {
         match &self.0 {
@@ -180,25 +180,25 @@ impl TaskContext {
         }
     }
 
-    /// Says that the attempt is ready: for a task with [`Ready::Signal`](crate::Ready::Signal), those that are after it
-    /// start. No effect on others, and once the attempt has ended.
+    /// Signals that the attempt is ready: for a task with [`Ready::Signal`](crate::Ready::Signal), the tasks that are
+    /// after it start. No effect for other tasks, and after the end of the attempt.
     pub fn ready(&self) {
         if let Kind::Attempt { cell, attempt, .. } = &self.0 {
             cell.signal_ready(*attempt);
         }
     }
 
-    /// Gives a sign of life, for a task with a [`watchdog`](crate::TaskSpec::with_watchdog). No effect on others.
+    /// Sends a heartbeat, for a task with a [`watchdog`](crate::TaskSpec::with_watchdog). No effect for other tasks.
     pub fn heartbeat(&self) {
         if let Kind::Attempt { cell, attempt, .. } = &self.0 {
             cell.beat(*attempt);
         }
     }
 
-    /// The supervisor, to add tasks to it or to stop them.
+    /// Returns the supervisor, to add and stop tasks.
     ///
-    /// The handle does not keep the supervisor alive: its calls fail once every owner is gone, and those of a detached
-    /// context's always do.
+    /// The handle does not keep the supervisor alive: its calls fail after the last owner is dropped. The calls of a
+    /// detached context always fail.
     #[must_use]
     pub fn supervisor(&self) -> SupervisorHandle {
         match &self.0 {

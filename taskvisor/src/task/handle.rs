@@ -76,16 +76,16 @@ impl TaskHandle {
         self.0.status()
     }
 
-    /// Tells the task to stop and waits until it has. True for the call that told it first; false, after the same
-    /// wait, for others, and at once if it has ended. Called by the task itself, or by one that it waits for in such a
-    /// call, it does not wait.
+    /// Requests the task to stop, and waits until it has terminated. Returns `true` for the first request; later calls
+    /// wait as well and return `false`. If the task has ended, the result is `false` at once. A call from the task
+    /// itself, or from a task that it waits for in such a call, does not wait.
     ///
     /// A task that does not end in time is aborted. Its [outcome](Self::outcome) is then
     /// [`Aborted`](TaskOutcome::Aborted), which fails the group of a [critical](TaskSpec::critical) task.
     ///
     /// # Errors
-    /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if it blocks its thread past its `stop_timeout`, or the
-    /// supervisor's grace where it has none.
+    /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if it blocks its thread for longer than its
+    /// `stop_timeout`, or the supervisor's grace if it has none.
     ///
     /// # Cancel safety
     /// The first poll requests the stop. Dropping the future after that only ends the wait.

@@ -37,7 +37,7 @@ pub struct TaskSpec {
     said: Option<Arc<Said>>,
 }
 
-/// What a spec says beyond its task and name.
+/// The options of a spec.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Said {
     pub(crate) overrides: Overrides,
@@ -116,7 +116,7 @@ impl TaskSpec {
         self.said.as_ref()
     }
 
-    /// Whether it says something that means nothing outside of a group.
+    /// Returns `true` if it sets an option that needs siblings or a group.
     #[inline]
     pub(crate) fn is_for_groups(&self) -> bool {
         self.said.as_ref().is_some_and(|said| self.is_critical() | self.is_significant() | !said.after.is_empty())
@@ -134,7 +134,7 @@ impl TaskSpec {
         }
     }
 
-    /// The name that the task is registered under: to be asked for once.
+    /// Takes the name under which the task is registered.
     pub(crate) fn take_name(&mut self) -> Arc<str> {
         self.name.take().unwrap_or_else(|| self.task.shared_name())
     }
@@ -144,7 +144,7 @@ impl TaskSpec {
         self.task.into_inner()
     }
 
-    /// What it sets, and the documented defaults.
+    /// Returns the policy with the documented defaults.
     pub(crate) fn policy(&self) -> ResolvedPolicy {
         self.overrides().resolve(&SupervisorConfig::default())
     }
@@ -172,7 +172,7 @@ impl<T: Task> From<Arc<T>> for TaskSpec {
     }
 }
 
-/// What can be run: a [`TaskSpec`], a task, or the struct beside a function under `#[task]`.
+/// A type that converts to a [`TaskSpec`]: a spec, a task, or the struct of a function under `#[task]`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a task",
     label = "not a task",
@@ -180,7 +180,7 @@ impl<T: Task> From<Arc<T>> for TaskSpec {
             `name(..)`, which calls the function"
 )]
 pub trait IntoTaskSpec {
-    /// The spec of the task.
+    /// Converts to a spec.
     fn into_task_spec(self) -> TaskSpec;
 }
 

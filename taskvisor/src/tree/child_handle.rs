@@ -49,10 +49,10 @@ impl ChildHandle {
     /// Requests the task to stop and waits until it has terminated; see [`TaskHandle::cancel`].
     ///
     /// # Errors
-    /// As [`TaskHandle::cancel`].
+    /// The same as for [`TaskHandle::cancel`].
     ///
     /// # Cancel safety
-    /// As [`TaskHandle::cancel`].
+    /// The same as for [`TaskHandle::cancel`].
     pub async fn cancel(&self) -> Result<bool, RuntimeError> {
         match self.current() {
             Some(task) => task.cancel().await,

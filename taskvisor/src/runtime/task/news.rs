@@ -1,17 +1,17 @@
-//! How an actor learns that its cell was changed.
+//! The flag that tells an actor about a change of its cell.
 //!
-//! A command changes the cell under its lock, raises the flag before it releases the lock, and wakes the actor
-//! afterwards. The actor looks at the flag before each poll, without the lock where there is no news, and takes it down
-//! under the lock: so a change is seen either by this poll or by the one that the wake-up asks for.
+//! A command changes the cell under its lock, raises the flag before it releases the lock, and then wakes the actor.
+//! The actor checks the flag before each poll, without the lock if there is no news, and lowers it under the lock. So a
+//! change is seen by this poll, or by the poll of the wake-up.
 
 use crate::sync::{AtomicBool, Ordering};
 
-/// Set while there is something in the cell that the actor has not seen.
+/// Set while the cell has a change that the actor has not seen.
 #[derive(Default)]
 pub(super) struct News(AtomicBool);
 
 impl News {
-    /// There is news. Called under the lock of the cell; the caller wakes the actor once that is released.
+    /// Raises the flag. Called under the lock of the cell; the caller wakes the actor after the lock is released.
     pub(super) fn raise(&self) {
         self.0.store(true, Ordering::Release);
     }
@@ -20,7 +20,7 @@ impl News {
         self.0.load(Ordering::Acquire)
     }
 
-    /// The actor looks at the cell now. Called under its lock.
+    /// Lowers the flag. Called by the actor under the lock of the cell.
     pub(super) fn take(&self) {
         self.0.store(false, Ordering::Relaxed);
     }
