@@ -1,4 +1,4 @@
-//! What an event is expected to be.
+//! The expectation of an event.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,9 +6,9 @@ use std::time::Duration;
 use super::RecordedEvent;
 use crate::events::EventKind;
 
-/// What an event is expected to be. What is not said may be anything.
+/// The expectation of an event. A field that is not set matches any value.
 ///
-/// An [`EventKind`] alone is one, and so is a pair of a path and a kind.
+/// An [`EventKind`] converts to an expectation, and so does a pair of a path and a kind.
 ///
 /// # Examples
 /// ```
@@ -45,30 +45,30 @@ pub struct ExpectedEvent {
 }
 
 impl ExpectedEvent {
-    /// Any event of this kind.
+    /// Expects an event of this kind.
     pub fn new(kind: EventKind) -> Self {
         Self { kind, task: None, attempt: None, reason: None, delay: None }
     }
 
-    /// Of the task of this path.
+    /// Expects an event of the task at `path`.
     pub fn of(mut self, path: impl Into<String>) -> Self {
         self.task = Some(path.into());
         self
     }
 
-    /// Of this attempt, counted from 1.
+    /// Expects an event of this attempt, counted from 1.
     pub fn attempt(mut self, attempt: u32) -> Self {
         self.attempt = Some(attempt);
         self
     }
 
-    /// With a reason that contains this text.
+    /// Expects a reason that contains this text.
     pub fn because(mut self, reason: impl Into<String>) -> Self {
         self.reason = Some(reason.into());
         self
     }
 
-    /// With this delay until the next attempt, compared in whole milliseconds.
+    /// Expects this delay until the next attempt, compared in whole milliseconds.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = Some(delay);
         self
@@ -98,7 +98,7 @@ impl From<(&str, EventKind)> for ExpectedEvent {
     }
 }
 
-/// As a recorded event is written, so that the two can be compared by eye.
+/// Formats like a recorded event, so that both can be compared by eye.
 impl fmt::Display for ExpectedEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.kind)?;

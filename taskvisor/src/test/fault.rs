@@ -1,4 +1,4 @@
-//! What a simulation does to attempts.
+//! The faults of a simulation.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -8,17 +8,17 @@ use tokio::time::Instant;
 
 use crate::sync::lock;
 
-/// What strikes an attempt.
+/// The kind of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// It is dropped where it is, and has failed with an error that is retried.
+    /// The attempt is dropped at its current await point, and fails with a retryable error.
     Crash,
-    /// It is dropped where it is, while the thread unwinds as of a panic.
+    /// The attempt is dropped at its current await point while the thread unwinds, as after a panic.
     Panic,
-    /// It is not polled any more and ignores its token, until its timeout, watchdog or stop deadline drops it.
+    /// The attempt is no longer polled and ignores its token, until its timeout, watchdog or stop deadline drops it.
     Hang,
-    /// It is dropped where it is, and has failed with an error that is not retried.
+    /// The attempt is dropped at its current await point, and fails with an error that is not retried.
     Fatal,
 }
 
@@ -33,17 +33,17 @@ impl fmt::Display for FaultKind {
     }
 }
 
-/// One fault that struck. `Display` is one line, such as `12.5s crash store/pool #3`.
+/// A fault that struck. `Display` is one line, such as `12.5s crash store/pool #3`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Fault {
-    /// What it was.
+    /// The kind of the fault.
     pub kind: FaultKind,
     /// The path of the task.
     pub task: Arc<str>,
     /// The attempt, counted from 1.
     pub attempt: u32,
-    /// When it struck, since the simulation began.
+    /// The time since the begin of the simulation.
     pub at: Duration,
 }
 
@@ -53,7 +53,7 @@ impl fmt::Display for Fault {
     }
 }
 
-/// The faults that struck so far.
+/// Returns the faults that struck so far.
 pub(crate) struct FaultLog {
     start: Instant,
     faults: Mutex<Vec<Fault>>,
@@ -64,7 +64,7 @@ impl FaultLog {
         Arc::new(Self { start, faults: Mutex::default() })
     }
 
-    /// One strikes now.
+    /// Records a fault that strikes now.
     pub(crate) fn note(&self, kind: FaultKind, task: &Arc<str>, attempt: u32) {
         let fault = Fault { kind, task: Arc::clone(task), attempt, at: self.start.elapsed() };
         lock(&self.faults).push(fault);

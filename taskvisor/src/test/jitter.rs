@@ -1,14 +1,14 @@
-//! Jitter by a seed.
+//! Seeded jitter.
 
 use crate::supervisor::SupervisorHandle;
 
 impl SupervisorHandle {
-    /// Draws the jitter of this supervisor's retries by a seed from now on; see [`JitterPolicy`](crate::JitterPolicy).
-    /// Other supervisors are not affected.
+    /// Draws the jitter of this supervisor's retries from a seed, from now on; see
+    /// [`JitterPolicy`](crate::JitterPolicy). Other supervisors are not affected.
     ///
-    /// A delay follows from the seed, the path of the task or group and the number of its attempt or run alone, so that
-    /// it is the same whatever else happens, and on any runtime. [`BackoffPolicy::next`](crate::BackoffPolicy::next)
-    /// itself stays random.
+    /// A delay depends only on the seed, the path of the task or group, and the number of its attempt or run. It is the
+    /// same on any runtime and in any order of events. [`BackoffPolicy::next`](crate::BackoffPolicy::next) itself stays
+    /// random.
     ///
     /// # Examples
     /// ```

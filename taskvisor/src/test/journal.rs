@@ -1,4 +1,4 @@
-//! What was heard, in order.
+//! The recorded events, in order.
 
 use std::pin::pin;
 use std::sync::Mutex;
@@ -10,7 +10,7 @@ use super::RecordedEvent;
 use crate::events::{Event, Tap};
 use crate::sync::lock;
 
-/// All that was heard, and a bell for those who wait for more.
+/// The recorded events, and a bell for waiters.
 pub(super) struct Journal {
     start: Instant,
     events: Mutex<Vec<RecordedEvent>>,
@@ -28,12 +28,12 @@ impl Journal {
         self.changed.notify_waiters();
     }
 
-    /// The events from number `from` on.
+    /// Returns the events from number `from` on.
     pub(super) fn since(&self, from: usize) -> Vec<RecordedEvent> {
         lock(&self.events).get(from..).unwrap_or_default().to_vec()
     }
 
-    /// Waits until there are more events than the first `seen`.
+    /// Waits until there are more than `seen` events.
     pub(super) async fn grows_beyond(&self, seen: usize) {
         loop {
             let mut changed = pin!(self.changed.notified());

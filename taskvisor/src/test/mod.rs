@@ -1,14 +1,13 @@
-//! For the tests of your own trees, behind the feature `test-util`: what happened, tasks that follow a script, jitter
-//! by a seed, and simulations.
+//! The test kit for trees, behind the feature `test-util`: recorded events, scripted tasks, seeded jitter, and
+//! simulations.
 //!
-//! - A [`Recorder`] hears every event of a supervisor, and [expects](EventSequence::expect) sequences of them.
-//! - A [`Script`] stands in for a real task: its attempts succeed, fail, panic or hang as it says.
+//! - A [`Recorder`] records every event of a supervisor, and [expects](EventSequence::expect) sequences of events.
+//! - A [`Script`] replaces a real task: its attempts succeed, fail, panic or hang in the given order.
 //! - [`seed_jitter`](crate::SupervisorHandle::seed_jitter) makes the delays of a supervisor reproducible.
 //! - [`Tree::simulate`](crate::Tree::simulate) strikes the tasks of a tree with crashes, panics and hangs.
 //!
-//! Made for paused time, where an hour passes at once when nobody has anything else to do:
-//! `#[tokio::test(start_paused = true)]`. Give your crate the feature for its tests only; as taskvisor is not published
-//! yet, by the path of a clone:
+//! The kit is made for paused time, with `#[tokio::test(start_paused = true)]`: an hour passes at once when all tasks
+//! wait. Enable the feature for tests only. taskvisor is not published, so use the path of a clone:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -41,10 +40,10 @@
 //! ```
 //!
 //! # Time
-//! On a paused clock your tasks' timers are virtual, and their IO is not: a runtime that waits for a socket only has
-//! nothing to do, so the clock goes on to the next timer, and timeouts ring before the answer is there. Test with fakes
-//! that answer at once or after a `sleep`, or with in-memory streams such as `tokio::io::duplex`; what blocks or uses
-//! the blocking pool counts as no time at all. `std::time::Instant` and `SystemTime` stay real.
+//! On a paused clock the timers of your tasks are virtual, but their IO is real. A runtime that waits only for a socket
+//! is idle, so the clock advances to the next timer, and timeouts fire before the answer arrives. Use fakes that answer
+//! at once or after a `sleep`, or in-memory streams such as `tokio::io::duplex`. Blocking code and the blocking pool
+//! take no virtual time. `std::time::Instant` and `SystemTime` stay real.
 
 mod expectation;
 mod fault;

@@ -1,4 +1,4 @@
-//! One event, as a recorder keeps it.
+//! A recorded event.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,32 +7,32 @@ use std::time::Duration;
 use crate::events::{Event, EventKind, Reason};
 use crate::inspect::TaskId;
 
-/// One event, as a [`Recorder`](super::Recorder) keeps it.
+/// An event of a [`Recorder`](super::Recorder).
 ///
-/// Two are equal if they tell the same, whichever run they come from: `id`, which no two registrations share, is not
-/// compared. `Display` is one line, such as `BackoffScheduled store/pool #2 +100ms`.
+/// Two events are equal if all fields except `id` are equal, so that events of different runs can be compared.
+/// `Display` is one line, such as `BackoffScheduled store/pool #2 +100ms`.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct RecordedEvent {
-    /// What happened.
+    /// The kind.
     pub kind: EventKind,
-    /// The path of the task, or the name of the subscriber, that it happened to.
+    /// The path of the task, or the name of the subscriber.
     pub task: Option<Arc<str>>,
-    /// The registration that it happened to.
+    /// The id of the registration.
     pub id: Option<TaskId>,
-    /// The slot that it happened in.
+    /// The name of the slot.
     pub slot: Option<Arc<str>>,
     /// The attempt, counted from 1.
     pub attempt: Option<u32>,
-    /// Why.
+    /// The reason.
     pub reason: Option<Reason>,
-    /// How long the next attempt waits, in whole milliseconds.
+    /// The time until the next attempt, in whole milliseconds.
     pub delay: Option<Duration>,
-    /// The timeout that was exceeded, in whole milliseconds.
+    /// The exceeded timeout, in whole milliseconds.
     pub timeout: Option<Duration>,
-    /// How many events were lost, how many panics there were, or how many submissions wait.
+    /// The number of lost events, of panics, or of waiting submissions.
     pub count: Option<u64>,
-    /// When it came, by Tokio's clock, since the recorder was made.
+    /// The time since the creation of the recorder, by Tokio's clock.
     pub at: Duration,
 }
 

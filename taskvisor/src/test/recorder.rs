@@ -1,4 +1,4 @@
-//! A subscriber that keeps all that it hears.
+//! A subscriber that records events.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,15 +10,14 @@ use super::{EventSequence, RecordedEvent};
 use crate::events::{Event, EventKind, Subscribe};
 use crate::supervisor::SupervisorHandle;
 
-/// The capacity of its queue: larger than what any memory holds, and still a number to calculate with.
+/// The capacity of its queue: larger than any memory, and small enough for arithmetic.
 const ROOM: usize = usize::MAX / 8;
 
-/// Records every event, and lets a test expect them.
+/// Records all events of a supervisor, and lets a test expect them.
 ///
-/// [Attach](Self::attach) it to a supervisor or tree that is built elsewhere, which is to be tested as it is: it hears
-/// each event in the step that publishes it, and misses none from then on. Or make it a [`new`](Self::new) one and put
-/// a clone among the `subscribers`: its queue takes all that comes, and it hears what has been delivered. Clones share
-/// what is recorded.
+/// [`attach`](Self::attach) creates a recorder of a supervisor that is already built: it sees each event in the step
+/// that publishes it, and misses none from then on. [`new`](Self::new) creates a recorder for the list of
+/// `subscribers`: it sees the delivered events, and its queue never overflows. Clones share the events.
 ///
 /// # Examples
 /// ```
@@ -41,15 +40,15 @@ const ROOM: usize = usize::MAX / 8;
 pub struct Recorder(Arc<Journal>);
 
 impl Recorder {
-    /// A recorder to put among the subscribers of a supervisor, or to hand events to.
+    /// Creates a recorder for the subscribers of a supervisor.
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it starts a clock")]
     pub fn new() -> Self {
         Self(Arc::new(Journal::new()))
     }
 
-    /// A recorder of a supervisor that is built already: `Recorder::attach(tree.supervisor())`. Attached before the
-    /// start, it hears everything; it stays attached as long as the supervisor is there.
+    /// Creates a recorder of a supervisor that is already built: `Recorder::attach(tree.supervisor())`. Attached before
+    /// the start, it sees all events. It stays attached while the supervisor exists.
     #[must_use]
     pub fn attach(supervisor: &SupervisorHandle) -> Self {
         let recorder = Self::new();
@@ -57,36 +56,36 @@ impl Recorder {
         recorder
     }
 
-    /// All events so far, in order.
+    /// Returns all events so far, in order.
     #[must_use]
     pub fn events(&self) -> Vec<RecordedEvent> {
         self.0.since(0)
     }
 
-    /// The events of the task of that path, from the first on.
+    /// Returns the sequence of the events of the task at `path`, from the first on.
     pub fn of(&self, path: impl Into<String>) -> EventSequence {
         EventSequence::new(Arc::clone(&self.0), Some(path.into()))
     }
 
-    /// The events of all tasks and of the supervisor, from the first on.
+    /// Returns the sequence of all events, from the first on.
     pub fn all(&self) -> EventSequence {
         EventSequence::new(Arc::clone(&self.0), None)
     }
 
-    /// How many events of a kind there were.
+    /// Returns the number of events of a kind.
     #[must_use]
     pub fn count(&self, kind: EventKind) -> usize {
         self.events().iter().filter(|event| event.kind == kind).count()
     }
 
-    /// How many attempts of the task of that path began, in all its registrations.
+    /// Returns the number of attempts of the task at `path`, in all its registrations.
     #[must_use]
     pub fn attempts(&self, path: &str) -> usize {
         let begins = |event: &&RecordedEvent| event.kind == EventKind::TaskStarting;
         self.events().iter().filter(begins).filter(|event| event.task.as_deref() == Some(path)).count()
     }
 
-    /// How many attempts of the task of that path began after its first.
+    /// Returns the number of attempts of the task at `path` after the first.
     #[must_use]
     pub fn restarts(&self, path: &str) -> usize {
         self.attempts(path).saturating_sub(1)

@@ -1,12 +1,12 @@
-//! What a simulation did, and what came of it.
+//! The report of a simulation.
 
 use std::fmt;
 use std::time::Duration;
 
 use super::{Fault, RecordedEvent};
 
-/// What a simulation did, and what came of it. Two of one seed and tree are equal. `Display` has the seed and the
-/// faults, for the message of an assertion.
+/// The report of a simulation: its faults and events. Two reports of the same seed and tree are equal. `Display` shows
+/// the seed and the faults, for the message of an assertion.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SimulationReport {
     pub(super) seed: u64,
@@ -16,13 +16,13 @@ pub struct SimulationReport {
 }
 
 impl SimulationReport {
-    /// The seed, to repeat it with.
+    /// The seed, to repeat the simulation.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// How long it went on: as long as it was to, unless a shutdown ended it.
+    /// The duration: the requested one, unless a shutdown ended it.
     #[must_use]
     pub fn lasted(&self) -> Duration {
         self.lasted
@@ -34,7 +34,7 @@ impl SimulationReport {
         &self.faults
     }
 
-    /// What happened meanwhile, in order.
+    /// The events during the simulation, in order.
     #[must_use]
     pub fn events(&self) -> &[RecordedEvent] {
         &self.events

@@ -1,4 +1,4 @@
-//! A task whose attempts follow a script.
+//! A scripted task.
 
 mod play;
 
@@ -12,16 +12,16 @@ use crate::sync::lock;
 use crate::task::{BoxTaskFuture, Task, TaskContext, TaskSpec};
 use play::{Act, Counted, End, Step, play};
 
-/// A task whose attempts do what a script says, one after another.
+/// A task whose attempts follow a script.
 ///
-/// What an attempt does is written in the order in which it does it: any number of steps ([`runs`](Self::runs),
-/// [`becomes_ready`](Self::becomes_ready), [`beats`](Self::beats), ..), then how it ends ([`succeeds`](Self::succeeds),
-/// [`fails`](Self::fails), [`hangs`](Self::hangs), ..), which closes the attempt; the next step belongs to the next
-/// one. Past the end of the script, attempts [wait](Self::waits), unless it [repeats its last](Self::repeats_last)
-/// attempt or [starts over](Self::starts_over); so does a last one that has no end.
+/// A script lists the steps of each attempt in order: any number of steps ([`runs`](Self::runs),
+/// [`becomes_ready`](Self::becomes_ready), [`beats`](Self::beats), ..), and then its end ([`succeeds`](Self::succeeds),
+/// [`fails`](Self::fails), [`hangs`](Self::hangs), ..). The next step belongs to the next attempt. After the script,
+/// attempts [wait](Self::waits), unless the script [repeats its last](Self::repeats_last) attempt or [starts
+/// over](Self::starts_over). A last attempt without an end waits as well.
 ///
-/// Clones share the [`tally`](Self::tally): keep one, and give the tree another. A script is a
-/// [`Task`] that takes a context, and converts into a [`TaskSpec`] that inherits all.
+/// Clones share the [`tally`](Self::tally): keep one clone, and give another to the tree. A script is a [`Task`] that
+/// takes a context, and converts to a [`TaskSpec`] that inherits all options.
 ///
 /// # Examples
 /// ```
@@ -52,35 +52,35 @@ use play::{Act, Counted, End, Step, play};
 pub struct Script {
     name: Arc<str>,
     attempts: Vec<Act>,
-    /// The steps of the attempt that has no end yet.
+    /// The steps of the attempt without an end.
     open: Vec<Step>,
     after: After,
     tally: Arc<Mutex<ScriptTally>>,
 }
 
-/// What the attempts of a [`Script`] have come to so far, in all its clones.
+/// The counts of the attempts of a [`Script`] and its clones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ScriptTally {
-    /// Attempts that began.
+    /// The number of attempts that began.
     pub attempts: usize,
-    /// Attempts that run now.
+    /// The number of running attempts.
     pub running: usize,
-    /// The most that ever ran at once.
+    /// The largest number of attempts that ran at once.
     pub most_at_once: usize,
-    /// Ended in success.
+    /// The number of successes.
     pub succeeded: usize,
-    /// Ended in failure, fatal ones included.
+    /// The number of failures, with fatal ones.
     pub failed: usize,
-    /// Ended in a panic.
+    /// The number of panics.
     pub panicked: usize,
-    /// Gave up, or ended because they were told to.
+    /// The number of attempts that ended as canceled.
     pub canceled: usize,
-    /// Were dropped before they ended: aborted, past a timeout, or struck by a simulation.
+    /// The number of attempts that were dropped before their end: aborted, past a timeout, or struck by a simulation.
     pub dropped: usize,
 }
 
-/// What attempts past the end of the script do.
+/// The behavior of attempts after the script.
 #[derive(Debug, Clone, Copy)]
 enum After {
     Wait,
@@ -89,33 +89,33 @@ enum After {
 }
 
 impl Script {
-    /// A script of that name, in which nothing is written yet.
+    /// Creates an empty script for a task of this name.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         Self { name: name.into(), attempts: Vec::new(), open: Vec::new(), after: After::Wait, tally: Arc::default() }
     }
 
-    /// The attempt takes this long, by Tokio's clock. Told to stop meanwhile, it ends as canceled.
+    /// The attempt takes this time, by Tokio's clock. A stop request ends it as canceled.
     pub fn runs(self, time: Duration) -> Self {
         self.step(Step::Run(time))
     }
 
-    /// The attempt says that it is ready.
+    /// The attempt signals that it is ready.
     pub fn becomes_ready(self) -> Self {
         self.step(Step::Ready)
     }
 
-    /// The attempt gives one heartbeat.
+    /// The attempt sends one heartbeat.
     pub fn beats(self) -> Self {
         self.step(Step::Beat)
     }
 
-    /// The attempt gives a heartbeat now, and from now on after each `period` until it ends; also while it hangs. A
-    /// period below 1 ms counts as 1 ms.
+    /// The attempt sends a heartbeat now, and after each `period` until it ends, also while it hangs. A period below 1
+    /// ms counts as 1 ms.
     pub fn beats_every(self, period: Duration) -> Self {
         self.step(Step::BeatEvery(period.max(Duration::from_millis(1))))
     }
 
-    /// The attempt takes this long to end once it is told to stop. Default: no time.
+    /// The attempt takes this time to end after a stop request. Default: no time.
     pub fn cleans_up_for(self, time: Duration) -> Self {
         self.step(Step::CleanUp(time))
     }
@@ -125,7 +125,7 @@ impl Script {
         self.end(End::Succeed)
     }
 
-    /// The attempt fails, and may be retried.
+    /// The attempt fails with a retryable error.
     pub fn fails(self, reason: impl Into<String>) -> Self {
         self.end(End::Fail(reason.into()))
     }
@@ -135,39 +135,39 @@ impl Script {
         self.end(End::Fatal(reason.into()))
     }
 
-    /// The attempt panics. The panic hook is not called, as it would print what is no failure of the test.
+    /// The attempt panics. The panic hook is not called, because this is not a failure of the test.
     pub fn panics(self, message: impl Into<String>) -> Self {
         self.end(End::Panic(message.into()))
     }
 
-    /// The attempt ends as canceled of its own accord, which ends the task.
+    /// The attempt returns `Canceled`, which ends the task.
     pub fn gives_up(self) -> Self {
         self.end(End::GiveUp)
     }
 
-    /// The attempt waits until it is told to stop, and ends as canceled.
+    /// The attempt waits for a stop request, and ends as canceled.
     pub fn waits(self) -> Self {
         self.end(End::Wait)
     }
 
-    /// The attempt goes on until it is dropped, whatever it is told.
+    /// The attempt runs until it is dropped, and ignores stop requests.
     pub fn hangs(self) -> Self {
         self.end(End::Hang)
     }
 
-    /// Attempts past the end of the script do as the last one that is written.
+    /// Attempts after the script repeat the last attempt of the script.
     pub fn repeats_last(mut self) -> Self {
         self.after = After::RepeatLast;
         self
     }
 
-    /// Attempts past the end of the script do as the first one, the second one, and so on.
+    /// Attempts after the script start again with the first attempt of the script.
     pub fn starts_over(mut self) -> Self {
         self.after = After::StartOver;
         self
     }
 
-    /// What its attempts have come to so far.
+    /// Returns the counts of its attempts.
     #[must_use]
     pub fn tally(&self) -> ScriptTally {
         *lock(&self.tally)
@@ -184,7 +184,7 @@ impl Script {
         self
     }
 
-    /// What attempt `number` does, counted from 0.
+    /// Returns the steps of attempt `number`, counted from 0.
     fn act(&self, number: usize) -> Act {
         let open = (!self.open.is_empty()).then(|| Act { steps: self.open.clone(), end: End::Wait });
         let acts: Vec<&Act> = self.attempts.iter().chain(&open).collect();

@@ -1,4 +1,4 @@
-//! Expecting events one after another, and saying where they part from what was expected.
+//! Expects events one after another, and shows the first difference.
 
 use std::fmt::{self, Write as _};
 use std::future::Future;
@@ -12,12 +12,12 @@ use super::journal::Journal;
 use super::{ExpectedEvent, RecordedEvent};
 use crate::events::EventKind;
 
-/// How long an expectation waits for what does not come.
+/// The default time limit of an expectation.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The events of one task, or of all, one after another: what was expected is behind it, and the next expectation goes
-/// on from there. Made by [`Recorder::of`](super::Recorder::of) and [`Recorder::all`](super::Recorder::all), each at
-/// the first event.
+/// The events of one task, or of all tasks, in order. Each expectation continues after the previous one.
+/// [`Recorder::of`](super::Recorder::of) and [`Recorder::all`](super::Recorder::all) return a sequence at the first
+/// event.
 #[derive(Clone)]
 #[must_use = "nothing is expected yet"]
 pub struct EventSequence {
@@ -25,7 +25,7 @@ pub struct EventSequence {
     path: Option<String>,
     kinds: Option<Vec<EventKind>>,
     patience: Duration,
-    /// How much of the journal is behind it.
+    /// The number of events of the journal before its position.
     position: usize,
 }
 
@@ -34,26 +34,26 @@ impl EventSequence {
         Self { journal, path, kinds: None, patience: PATIENCE, position: 0 }
     }
 
-    /// Passes over events of other kinds.
+    /// Skips events of other kinds.
     pub fn only(mut self, kinds: impl IntoIterator<Item = EventKind>) -> Self {
         self.kinds = Some(kinds.into_iter().collect());
         self
     }
 
-    /// Sets how long an expectation waits for all of its events, by Tokio's clock. Default: 60 s.
+    /// Sets the time limit of an expectation for all its events, by Tokio's clock. Default: 60 s.
     pub fn within(mut self, time: Duration) -> Self {
         self.patience = time;
         self
     }
 
-    /// Waits for exactly these events, with no other of this sequence between them.
+    /// Waits for exactly these events, without another event of this sequence between them.
     ///
     /// # Panics
-    /// As soon as another event comes, or when the time is up. The message has what was expected beside what came, and
-    /// marks where they part.
+    /// If another event comes, or at the time limit. The message has the expected and the actual events side by side,
+    /// and marks the first difference.
     ///
     /// # Cancel safety
-    /// Dropped before it is done, it has passed no event.
+    /// If the future is dropped before it completes, the position does not change.
     #[track_caller]
     pub fn expect<E: Into<ExpectedEvent>>(
         &mut self,
@@ -75,13 +75,13 @@ impl EventSequence {
         }
     }
 
-    /// Passes over events until one is as expected, and gives that.
+    /// Skips events until one matches, and returns it.
     ///
     /// # Panics
-    /// When the time is up. The message has what came instead.
+    /// At the time limit. The message has the actual events.
     ///
     /// # Cancel safety
-    /// Dropped before it is done, it has passed no event.
+    /// If the future is dropped before it completes, the position does not change.
     #[track_caller]
     pub fn wait_for(&mut self, expected: impl Into<ExpectedEvent>) -> impl Future<Output = RecordedEvent> + Send {
         let expected = expected.into();
@@ -104,13 +104,13 @@ impl EventSequence {
         }
     }
 
-    /// Waits that long, and sees that nothing comes: zero asks that nothing came that was not expected before.
+    /// Checks that no event comes within this time. With zero, it checks that no unexpected event has come so far.
     ///
     /// # Panics
-    /// If something comes. The message has it.
+    /// If an event comes. The message has it.
     ///
     /// # Cancel safety
-    /// Dropping it loses nothing.
+    /// Dropping the future has no effect.
     #[track_caller]
     pub fn expect_nothing_for(&mut self, time: Duration) -> impl Future<Output = ()> + Send {
         self.stay_silent(time, Location::caller())
@@ -126,7 +126,7 @@ impl EventSequence {
         );
     }
 
-    /// Reads on, each event with its number in the journal, until one is the last that is wanted or the time is up.
+    /// Reads events with their numbers in the journal, until the last wanted event or the time limit.
     async fn read(
         &self,
         time: Duration,
@@ -157,7 +157,7 @@ impl EventSequence {
             && self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&event.kind))
     }
 
-    /// The events so far that are not behind it.
+    /// Returns the events after its position.
     fn rest(&self) -> Vec<RecordedEvent> {
         let mut events = self.journal.since(self.position);
         events.retain(|event| self.has(event));
@@ -173,7 +173,7 @@ impl EventSequence {
         self.path.as_ref().map_or_else(|| "the supervisor".into(), |path| format!("`{path}`"))
     }
 
-    /// What was expected beside what came, with a mark where they part.
+    /// Formats the expected and the actual events side by side, with a mark at the first difference.
     fn difference(&self, expected: &[ExpectedEvent], caller: &Location<'_>) -> String {
         let came = self.rest();
         let same = came.iter().zip(expected).take_while(|(event, what)| what.matches(event)).count();

@@ -1,4 +1,4 @@
-//! Faults at random, by a seed, on paused time.
+//! Simulations: random faults from a seed, on paused time.
 
 use std::fmt;
 use std::future::Future;
@@ -13,17 +13,16 @@ use super::{FaultKind, SimulationReport};
 use crate::tree::{Declared, Tree};
 
 impl Tree {
-    /// Prepares a simulation: the tasks of this tree, as it is, are struck by crashes, panics and hangs at random
-    /// moments of paused time. The same seed gives the same faults, and the same run, jitter included, as long as your
-    /// tasks do not draw lots themselves: by real IO or threads, by `select!` without `biased`, by the order of a
-    /// `HashMap`.
+    /// Prepares a simulation, which strikes the tasks of this tree with crashes, panics and hangs at random moments of
+    /// paused time. The same seed gives the same faults and the same run, with the same jitter, unless your tasks are
+    /// random themselves: by real IO or threads, by `select!` without `biased`, or by the order of a `HashMap`.
     ///
-    /// What must hold afterwards is yours to check. A simulation finds what only shows when things fail: a wrong
-    /// strategy, a missing `after`, a task that never comes back, limits that are missing or too tight, a hang that no
-    /// timeout or watchdog notices, and what an attempt leaves behind when it is dropped where it is, such as a lock
-    /// file, a counter that is not put back, or half of a record. It does not find what takes two threads at once, a
-    /// task that blocks its thread, the loss of the whole process, or a wrong answer from a real service: faults end
-    /// attempts, they do not change what a task reads.
+    /// Check your own invariants after the simulation. It finds errors that only show after failures: a wrong strategy,
+    /// a missing `after`, a task that never recovers, limits that are missing or too strict, a hang that no timeout or
+    /// watchdog detects, and traces of an attempt that is dropped at an await point, such as a lock file, a counter
+    /// that is not reset, or half of a record. It does not find errors that need two threads at the same time, a task
+    /// that blocks its thread, the loss of the whole process, or a wrong answer from a real service: faults end
+    /// attempts, and do not change their input.
     ///
     /// # Examples
     /// ```
@@ -73,12 +72,11 @@ impl Tree {
     }
 }
 
-/// A simulation that is being prepared; see [`Tree::simulate`].
+/// A prepared simulation; see [`Tree::simulate`].
 ///
-/// Each `.._every` names a kind of fault and how much time passes between two of it in one task, on average; the times
-/// are drawn from an exponential distribution. Below 1 ms counts as 1 ms. With none named it is a crash every 30 s and
-/// a panic every 2 min. What strikes while no attempt runs is for the next: for its very begin, or for a moment within
-/// it.
+/// Each `.._every` sets a kind of fault and its average interval in one task. The times have an exponential
+/// distribution. An interval below 1 ms counts as 1 ms. The default is a crash every 30 s and a panic every 2 min. A
+/// fault while no attempt runs strikes the next attempt, at its begin or at some moment within it.
 #[derive(Clone)]
 #[must_use = "nothing is simulated yet"]
 pub struct Simulation<'a> {
@@ -89,32 +87,33 @@ pub struct Simulation<'a> {
 }
 
 impl Simulation<'_> {
-    /// Strikes these tasks only, by path; the path of a group stands for all tasks in it. Default: every task, those
-    /// included that are added or submitted meanwhile.
+    /// Strikes only these tasks, by path; the path of a group includes all its tasks. Default: every task, with those
+    /// that are added or submitted during the simulation.
     pub fn tasks(mut self, paths: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.tasks.extend(paths.into_iter().map(Into::into));
         self
     }
 
-    /// Attempts are dropped where they are, and have failed with an error that is retried.
+    /// Adds crashes: an attempt is dropped at its current await point, and fails with a retryable error.
     pub fn crashes_every(self, mean: Duration) -> Self {
         self.rate(FaultKind::Crash, mean)
     }
 
-    /// Attempts are dropped where they are, while the thread unwinds as of a panic. The panic hook is not called.
-    /// If something in the attempt panics as it is dropped then, that ends the process, as it would after a real panic.
+    /// Adds panics: an attempt is dropped at its current await point while the thread unwinds, as after a panic. The
+    /// panic hook is not called. A panic in a drop then aborts the process, as it does after a real panic.
     pub fn panics_every(self, mean: Duration) -> Self {
         self.rate(FaultKind::Panic, mean)
     }
 
-    /// Attempts are not polled any more and ignore their token, until their timeout, watchdog or stop deadline drops
-    /// them. A task that has neither timeout nor watchdog hangs until it is told to stop, or another fault strikes it;
-    /// so it does after the simulation.
+    /// Adds hangs: an attempt is no longer polled and ignores its token, until its timeout, watchdog or stop deadline
+    /// drops it. A task without a timeout and a watchdog hangs until a stop request or another fault, also after the
+    /// simulation.
     pub fn hangs_every(self, mean: Duration) -> Self {
         self.rate(FaultKind::Hang, mean)
     }
 
-    /// Attempts are dropped where they are, and have failed with an error that is not retried, which ends their task.
+    /// Adds fatal failures: an attempt is dropped at its current await point, and fails with an error that is not
+    /// retried, which ends its task.
     pub fn fatal_errors_every(self, mean: Duration) -> Self {
         self.rate(FaultKind::Fatal, mean)
     }
@@ -124,15 +123,15 @@ impl Simulation<'_> {
         self
     }
 
-    /// Starts the tree, unless it was started, and strikes its tasks for so long, or until a shutdown is over. Then no
-    /// more faults come; give the tree some time to recover before you look at it.
+    /// Starts the tree, unless it is started, and strikes its tasks for this time, or until a shutdown is over. Give
+    /// the tree time to recover before you check it.
     ///
     /// # Panics
-    /// Without paused time, which it would take for real; if the tree cannot start; and if one of the
+    /// If time is not paused, because the simulation would take real time; if the tree cannot start; and if one of the
     /// [`tasks`](Self::tasks) is neither declared nor registered.
     ///
     /// # Cancel safety
-    /// Dropping it ends the simulation; the tree goes on.
+    /// Dropping the future ends the simulation. The tree continues.
     #[track_caller]
     pub fn run_for(self, time: Duration) -> impl Future<Output = SimulationReport> + Send {
         self.run(time, Location::caller())
@@ -170,7 +169,7 @@ impl Simulation<'_> {
     }
 }
 
-/// Whether a task has this path, or is in the group of this path.
+/// Returns `true` if a task has this path, or is in the group at this path.
 fn is_in(task: &str, path: &str) -> bool {
     task.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
@@ -188,7 +187,7 @@ fn declares(group: &Declared, path: &str) -> bool {
     false
 }
 
-/// Tokio does not say whether its clock is paused; one that does not move while real time passes is.
+/// Tokio has no query for a paused clock. A clock that does not advance with real time is paused.
 fn time_is_paused() -> bool {
     let (real, virt) = (std::time::Instant::now(), Instant::now());
     while real.elapsed() < Duration::from_micros(100) {

@@ -1,4 +1,4 @@
-//! A simulation under way: it learns what runs from the events, and sends each fault when it is due.
+//! A running simulation: it follows the running attempts by events, and sends each fault when it is due.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -15,7 +15,7 @@ use super::{FaultLog, Simulation, SimulationReport};
 use crate::events::{EventKind, Tap};
 use crate::runtime::{Core, mix};
 
-/// A simulation under way. Dropped, it lets the tree be.
+/// A running simulation. Dropping it ends the faults.
 pub(super) struct Storm<'a> {
     core: &'a Arc<Core>,
     simulation: &'a Simulation<'a>,
@@ -23,7 +23,7 @@ pub(super) struct Storm<'a> {
     journal: Arc<Journal>,
     seen: usize,
     log: Arc<FaultLog>,
-    /// By path, so that what is due at one moment strikes in a fixed order.
+    /// By path, so that faults of the same moment strike in a fixed order.
     strikes: BTreeMap<Arc<str>, Strikes>,
 }
 
@@ -72,7 +72,7 @@ impl<'a> Storm<'a> {
         }
     }
 
-    /// Learns from the events what runs.
+    /// Updates the running attempts from the events.
     fn catch_up(&mut self) {
         for event in self.journal.since(self.seen) {
             self.seen += 1;
@@ -89,7 +89,7 @@ impl<'a> Storm<'a> {
         }
     }
 
-    /// Sends the faults that are due.
+    /// Sends the due faults.
     fn strike(&mut self, now: Duration) {
         for (path, strikes) in &mut self.strikes {
             if strikes.due().is_some_and(|due| due <= now) {

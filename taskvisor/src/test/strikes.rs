@@ -1,17 +1,17 @@
-//! When faults strike one task: plain data and a random source.
+//! The times of the faults of one task: plain data and a random source.
 //!
-//! Faults come at random moments, so many in a time. One that finds an attempt running strikes it there. One that finds
-//! the task waiting is either for the very begin of the next attempt, or for some moment within it: else the short
-//! attempts of a job that mostly waits would hardly ever be struck in their midst.
+//! Faults come at random moments at a given rate. A fault that finds a running attempt strikes it. A fault that finds
+//! the task waiting is for the begin of the next attempt, or for some moment within it; otherwise the short attempts of
+//! a mostly waiting task would hardly ever be struck in the middle.
 
 use std::time::Duration;
 
 use super::FaultKind;
 
-/// How long an attempt is taken to last before one was seen.
+/// The assumed duration of an attempt before one was seen.
 const UNSEEN: Duration = Duration::from_secs(1);
 
-/// How often each kind of fault strikes a task, on average.
+/// The average interval of each kind of fault.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rates(Vec<(FaultKind, Duration)>);
 
@@ -25,7 +25,7 @@ impl Rates {
         self.0.is_empty()
     }
 
-    /// The time until the next fault, and which it is.
+    /// Returns the time until the next fault, and its kind.
     fn draw(&self, random: &mut fastrand::Rng) -> (Duration, FaultKind) {
         let rate = |every: &Duration| 1.0 / every.as_secs_f64().max(0.001);
         let total: f64 = self.0.iter().map(|(_, every)| rate(every)).sum();
@@ -40,30 +40,30 @@ impl Rates {
     }
 }
 
-/// Whole milliseconds, which Tokio's timers keep to, and at least one.
+/// Whole milliseconds, the resolution of Tokio's timers, and at least one.
 fn millis(time: Duration) -> Duration {
     Duration::from_millis(u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1))
 }
 
-/// The faults of one task. Times are those since the simulation began.
+/// The faults of one task. Times are relative to the begin of the simulation.
 pub(super) struct Strikes {
     rates: Rates,
     random: fastrand::Rng,
     aim: Aim,
-    /// When the present attempt began.
+    /// The begin of the current attempt.
     began: Option<Duration>,
-    /// The longest attempt so far that was seen to begin and end.
+    /// The duration of the longest complete attempt so far.
     longest: Duration,
 }
 
-/// What the next fault is for.
+/// The target of the next fault.
 #[derive(Debug, Clone, Copy)]
 enum Aim {
-    /// What runs at that moment.
+    /// The attempt that runs at that moment.
     At(Duration, FaultKind),
     /// Some moment within the next attempt.
     Within(FaultKind),
-    /// That moment, whatever it finds: within the attempt that runs, unless that is shorter than it was taken to be.
+    /// That moment, within the running attempt unless that is shorter than assumed.
     Midst(Duration, FaultKind),
 }
 
@@ -73,7 +73,7 @@ impl Strikes {
         Self { rates, random, aim, began: None, longest: Duration::ZERO }
     }
 
-    /// When to [strike](Self::strike).
+    /// Returns the time of the next call of [`strike`](Self::strike).
     pub(super) fn due(&self) -> Option<Duration> {
         match self.aim {
             Aim::At(at, _) | Aim::Midst(at, _) => Some(at),
@@ -81,7 +81,7 @@ impl Strikes {
         }
     }
 
-    /// An attempt has begun.
+    /// Notes the begin of an attempt.
     pub(super) fn begins(&mut self, now: Duration) {
         self.began = Some(now);
         if let Aim::Within(kind) = self.aim {
@@ -91,14 +91,14 @@ impl Strikes {
         }
     }
 
-    /// The attempt has ended.
+    /// Notes the end of the attempt.
     pub(super) fn ends(&mut self, now: Duration) {
         if let Some(began) = self.began.take() {
             self.longest = self.longest.max(now.saturating_sub(began));
         }
     }
 
-    /// The moment has come: which fault strikes the attempt that runs, or the begin of the next.
+    /// Returns the fault that strikes the running attempt, or the begin of the next.
     pub(super) fn strike(&mut self, now: Duration, running: bool) -> Option<FaultKind> {
         match self.aim {
             Aim::At(_, kind) if !running && self.random.bool() => {

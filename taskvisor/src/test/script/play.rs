@@ -12,7 +12,7 @@ use super::ScriptTally;
 use crate::sync::lock;
 use crate::task::{TaskContext, TaskError};
 
-/// What one attempt does.
+/// The steps of one attempt.
 #[derive(Debug, Clone)]
 pub(super) struct Act {
     pub(super) steps: Vec<Step>,
@@ -75,7 +75,7 @@ pub(super) async fn play(act: Act, ctx: TaskContext, mut counted: Counted) -> Re
     counted.end(|tally| tally.canceled += 1, Err(TaskError::Canceled))
 }
 
-/// Gives a heartbeat after each period while `future` is not done.
+/// Sends a heartbeat after each period until `future` completes.
 async fn beating<F: Future>(ctx: &TaskContext, period: Option<Duration>, future: F) -> F::Output {
     let Some(period) = period else { return future.await };
     let mut future = pin!(future);
@@ -93,14 +93,14 @@ async fn pause(time: Duration) {
     }
 }
 
-/// Counts one attempt: as dropped, unless it ends before.
+/// Counts one attempt, as dropped unless it ends before.
 pub(super) struct Counted {
     tally: Arc<Mutex<ScriptTally>>,
     ended: bool,
 }
 
 impl Counted {
-    /// Begins an attempt, and gives its number.
+    /// Begins an attempt, and returns its number.
     pub(super) fn begin(tally: &Arc<Mutex<ScriptTally>>) -> (usize, Self) {
         let mut counts = lock(tally);
         counts.attempts += 1;
