@@ -13,6 +13,7 @@ mod group;
 mod inspect;
 mod observe;
 mod permits;
+mod places;
 mod reentrancy;
 mod registration;
 mod registry;

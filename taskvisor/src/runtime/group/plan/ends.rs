@@ -1,0 +1,179 @@
+//! Failures and ends of children: restarts, stops, and the end of the group.
+
+use std::time::Duration;
+
+use super::super::children::{Key, Phase};
+use super::{Action, End, Mode, Plan, Restart, Why};
+use crate::tree::Strategy;
+
+impl Plan {
+    pub(super) fn failed(&mut self, key: Key, delay: Duration, now: Duration) {
+        let Some(slot) = self.slots.get(key) else { return };
+        if !slot.is_up() && slot.phase != Phase::Holding {
+            return;
+        }
+        let counts = match &self.mode {
+            Mode::Up => true,
+            // A stopping child is already part of the restart; an earlier child is not.
+            Mode::Restarting(restart) => key < restart.first,
+            Mode::Asking(_) | Mode::Stopping(_) | Mode::Over => false,
+        };
+        if !counts || self.retired {
+            return self.set(key, Phase::Down);
+        }
+        if self.window.as_mut().is_some_and(|window| window.hit(now)) {
+            self.set(key, Phase::Down);
+            return self.stop_because(Why::Limit(key));
+        }
+        if self.strategy == Strategy::OneForOne {
+            // Its phase stays, so that the children after it stay released.
+            let epoch = self.next_epoch(key);
+            return self.actions.push(Action::Resume(key, epoch));
+        }
+        self.set(key, Phase::Down);
+        let first = if self.is_chain() { key } else { 0 };
+        self.restart(first, (key, delay));
+    }
+
+    /// Stops the children from `first` on, to start them again.
+    pub(super) fn restart(&mut self, first: Key, cause: (Key, Duration)) {
+        let before = std::mem::replace(&mut self.mode, Mode::Up);
+        let mut restart = if let Mode::Restarting(restart) = before {
+            restart
+        } else {
+            self.actions.push(Action::Begin);
+            Restart { first: Key::MAX, causes: Vec::new(), running: 0, since: None, until: None }
+        };
+        let end = std::mem::replace(&mut restart.first, first);
+        restart.causes.push(cause);
+        (restart.since, restart.until) = (None, None);
+        self.survey(first, end);
+        for (key, slot) in self.slots.from(first).take_while(|(key, _)| *key < end) {
+            self.steps.add(1);
+            restart.running += usize::from(slot.runs());
+            if slot.is_up() && slot.dependents == 0 {
+                self.stoppable.push(key);
+            }
+        }
+        self.mode = Mode::Restarting(restart);
+    }
+
+    /// Counts the layers of a stop of the children from `first` up to `end`. From `end` on they are counted already.
+    pub(super) fn survey(&mut self, first: Key, end: Key) {
+        if end == Key::MAX {
+            self.base = 0;
+        } else {
+            // A partial stop is only possible in a chain, and grows towards earlier children.
+            let grown = self.slots.from(first).take_while(|(key, _)| *key < end);
+            self.base -= grown.map(|(_, slot)| slot.layers()).sum::<i64>();
+        }
+        let mut altitude = self.base;
+        if self.is_chain() {
+            for (_, slot) in self.slots.mut_from(first).take_while(|(key, _)| *key < end) {
+                slot.altitude = altitude;
+                altitude += slot.layers();
+            }
+            return;
+        }
+        // In the order of declaration, so that the children that a child is after come first. The order passes through
+        // children that do not run.
+        for index in 0..self.slots.declared.len() {
+            let declared = &self.slots.declared;
+            let below = self.order.earlier(index).iter().map(|earlier| &declared[*earlier as usize]);
+            self.slots.declared[index].altitude =
+                below.map(|earlier| earlier.altitude + earlier.layers()).max().unwrap_or(altitude);
+        }
+        self.slots.added.values_mut().for_each(|slot| slot.altitude = altitude);
+    }
+
+    pub(in crate::runtime::group) fn ended(&mut self, key: Key, end: End) {
+        let Some(slot) = self.slots.get(key) else { return };
+        if slot.phase == Phase::Ended {
+            return;
+        }
+        let requested = matches!(slot.phase, Phase::Holding | Phase::Stopping | Phase::Dissolving);
+        let failed = end == End::Failed || (end == End::Aborted && !requested);
+        // An added child is after all earlier children but depends on none: only declared children count as waiting.
+        let needed = slot.child.critical || (slot.phase != Phase::Ready && slot.waiting > 0);
+        let significant = slot.child.significant && end == End::Completed;
+        self.set(key, Phase::Ended);
+        if self.slots.declared(key).is_none() {
+            // The order passes through it now, so that nothing changes for the others.
+            self.slots.added.remove(&key);
+        }
+        if let Mode::Restarting(restart) = &mut self.mode {
+            if let Ok(cause) = restart.causes.binary_search_by(|(cause, _)| key.cmp(cause)) {
+                restart.causes.remove(cause);
+            }
+        }
+        if failed && needed {
+            self.stop_because(Why::Lost(key));
+        } else if significant {
+            self.stop_because(Why::Significant);
+        }
+    }
+
+    pub(super) fn skip(&mut self) {
+        if let Mode::Restarting(restart) = &mut self.mode {
+            restart.causes.clear();
+        }
+    }
+
+    pub(super) fn give_up(&mut self, key: Key) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        if slot.given_up || !matches!(slot.phase, Phase::Holding | Phase::Stopping) {
+            return;
+        }
+        let held = slot.holds();
+        slot.given_up = true;
+        let holds = slot.holds();
+        self.given_up += 1;
+        if held != holds {
+            self.holds_changed(key, holds);
+        }
+    }
+
+    /// Sets the reason of the stop. The first reason stands, but a failure has the highest rank.
+    pub(super) fn stop_because(&mut self, why: Why) {
+        let (before, stops) = match self.mode {
+            Mode::Asking(before) => (Some(before), false),
+            Mode::Stopping(before) => (Some(before), true),
+            Mode::Over => return,
+            Mode::Up | Mode::Restarting(_) => (None, false),
+        };
+        let reason = match before {
+            Some(before) if before.is_failure() || !why.is_failure() => before,
+            _ => why,
+        };
+        if self.is_root && !stops && why != Why::Requested {
+            if before != Some(reason) {
+                self.actions.push(Action::Ask(reason));
+            }
+            self.mode = Mode::Asking(reason);
+            return;
+        }
+        self.mode = Mode::Stopping(reason);
+        if !stops {
+            self.begin_stop();
+        }
+    }
+
+    pub(super) fn begin_stop(&mut self) {
+        self.actions.push(Action::Begin);
+        self.survey(0, Key::MAX);
+        for (key, slot) in self.slots.from(0).rev() {
+            self.steps.add(1);
+            if slot.dependents == 0 {
+                self.stoppable.push(key);
+            } else if slot.is_up() && !self.retired {
+                self.actions.push(Action::Retire(key));
+            }
+        }
+        self.retired = true;
+    }
+
+    pub(super) fn is_over(&mut self, why: Why) {
+        self.mode = Mode::Over;
+        self.actions.push(Action::Over(why));
+    }
+}

@@ -1,0 +1,216 @@
+//! Starts and stops of children, and the counters of the order.
+
+use std::time::Duration;
+
+use super::super::children::{Key, Phase};
+use super::{Action, Mode, Plan};
+
+impl Plan {
+    /// Starts the children before `end` that can start.
+    pub(super) fn start_due(&mut self, end: Key) {
+        let mut due = std::mem::take(&mut self.startable);
+        due.sort_unstable();
+        for key in due.drain(..) {
+            let Some(slot) = self.slots.get(key) else { continue };
+            if slot.phase == Phase::Down && slot.unmet == 0 && key < end && !self.retired {
+                self.set(key, Phase::Starting);
+                let epoch = self.next_epoch(key);
+                self.actions.push(Action::Start(key, epoch));
+            }
+        }
+        // A start enables no other start, so the allocation is reused.
+        self.startable = due;
+    }
+
+    /// Stops the children for which no later child has to stop first.
+    pub(super) fn stop_due(&mut self) {
+        let mut due = std::mem::take(&mut self.stoppable);
+        due.sort_unstable_by(|a, b| b.cmp(a));
+        for key in due.drain(..) {
+            let Some(slot) = self.slots.get(key) else { continue };
+            if slot.dependents > 0 {
+                continue;
+            }
+            let below = u32::try_from(slot.altitude - self.base).unwrap_or(0);
+            match (&self.mode, slot.phase) {
+                (Mode::Restarting(restart), Phase::Starting | Phase::Ready) if key >= restart.first => {
+                    self.set(key, Phase::Holding);
+                    let epoch = self.next_epoch(key);
+                    self.actions.push(Action::Hold(key, epoch, below));
+                }
+                (Mode::Stopping(_), Phase::Starting | Phase::Ready | Phase::Holding | Phase::Down) => {
+                    let phase = if slot.phase == Phase::Down { Phase::Dissolving } else { Phase::Stopping };
+                    self.set(key, phase);
+                    let epoch = self.next_epoch(key);
+                    self.actions.push(Action::Stop(key, epoch, below));
+                }
+                _ => {}
+            }
+        }
+        self.stoppable = due;
+    }
+
+    /// Waits for the backoff of the failed children, when all stopping children have stopped.
+    pub(super) fn wait_if_stopped(&mut self, now: Duration) {
+        let Mode::Restarting(restart) = &mut self.mode else { return };
+        if restart.running > 0 {
+            return;
+        }
+        let due = restart.since.get_or_insert(now).saturating_add(restart.delay());
+        if due <= now {
+            self.start_again();
+            self.proceed_up();
+        } else if restart.until.replace(due) != Some(due) {
+            self.actions.push(Action::Wait(due.saturating_sub(now)));
+        }
+    }
+
+    pub(super) fn start_again(&mut self) {
+        if let Mode::Restarting(restart) = std::mem::replace(&mut self.mode, Mode::Up) {
+            self.count_unmet(restart.first);
+            let down = self.slots.from(restart.first).filter(|(_, slot)| slot.phase == Phase::Down);
+            self.startable.extend(down.map(|(key, _)| key));
+        }
+    }
+
+    /// Returns the child from which on nothing starts. The counters of these children are not updated, because each
+    /// would change with every sibling that stops.
+    pub(super) fn unknown_from(&self) -> Key {
+        match &self.mode {
+            Mode::Restarting(restart) => restart.first,
+            Mode::Stopping(_) | Mode::Over => 0,
+            Mode::Up | Mode::Asking(_) => Key::MAX,
+        }
+    }
+
+    /// Recounts the children that block the starts from `first` on, which were not counted during the stop.
+    pub(super) fn count_unmet(&mut self, first: Key) {
+        let start = self.slots.declared(first).unwrap_or(self.slots.declared.len());
+        for index in start..self.slots.declared.len() {
+            let earlier = self.order.earlier(index);
+            self.steps.add(1 + earlier.len());
+            let closed = earlier.iter().filter(|earlier| !self.slots.declared[**earlier as usize].passes());
+            self.slots.declared[index].unmet = u32::try_from(closed.count()).unwrap_or(u32::MAX);
+        }
+        if !self.is_chain() {
+            return;
+        }
+        let added = self.slots.added.range(first..).next().map(|(key, _)| *key);
+        let before = added.and_then(|key| self.slots.before_added(key)).and_then(|before| self.slots.get(before));
+        let mut closed = before.is_some_and(|before| !before.passes());
+        for slot in self.slots.added.range_mut(first..).map(|(_, slot)| slot) {
+            slot.unmet = u32::from(closed);
+            closed = !slot.passes();
+        }
+    }
+
+    /// Notes that a started child waits for its next start.
+    pub(super) fn set_delayed(&mut self, key: Key) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        self.awaited -= usize::from(slot.is_awaited());
+        slot.delayed = true;
+    }
+
+    /// Moves a child to another phase, and updates its neighbors in the order.
+    pub(super) fn set(&mut self, key: Key, phase: Phase) {
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        let before = (slot.passes(), slot.holds(), slot.waits(), slot.runs(), slot.is_unready(), slot.is_awaited());
+        let ends = phase == Phase::Ended && slot.phase != Phase::Ended;
+        slot.phase = phase;
+        slot.delayed = false;
+        if slot.given_up && !matches!(phase, Phase::Holding | Phase::Stopping) {
+            slot.given_up = false;
+            self.given_up -= 1;
+        }
+        let after = (slot.passes(), slot.holds(), slot.waits(), slot.runs(), slot.is_unready(), slot.is_awaited());
+        let (unmet, dependents) = (slot.unmet, slot.dependents);
+        self.left -= usize::from(ends);
+        self.unready = self.unready + usize::from(after.4) - usize::from(before.4);
+        self.awaited = self.awaited + usize::from(after.5) - usize::from(before.5);
+        if let Mode::Restarting(restart) = &mut self.mode {
+            if key >= restart.first {
+                restart.running = restart.running + usize::from(after.3) - usize::from(before.3);
+            }
+        }
+        if phase == Phase::Down {
+            if unmet == 0 {
+                self.startable.push(key);
+            }
+            if dependents == 0 {
+                self.stoppable.push(key);
+            }
+        }
+        if before.0 != after.0 && key < self.unknown_from() {
+            self.passes_changed(key, after.0);
+        }
+        if before.1 != after.1 {
+            self.holds_changed(key, after.1);
+        }
+        if before.2 && !after.2 {
+            self.waits_no_more(key);
+        }
+    }
+
+    /// Updates whether a child blocks the starts of the children after it.
+    pub(super) fn passes_changed(&mut self, key: Key, passes: bool) {
+        let unknown_from = self.unknown_from();
+        let mut changed = vec![key];
+        while let Some(key) = changed.pop() {
+            let index = self.slots.declared(key);
+            let declared = index.map_or(&[][..], |index| self.order.later(index));
+            let is_last = index.is_none_or(|index| index + 1 == self.slots.declared.len());
+            let added = if self.is_chain() && is_last { self.slots.next_added(key) } else { None };
+            let later = declared.iter().map(|later| Key::from(*later)).chain(added);
+            for later in later.take_while(|later| *later < unknown_from) {
+                self.steps.add(1);
+                let Some(slot) = self.slots.get_mut(later) else { continue };
+                let before = slot.passes();
+                slot.unmet = if passes { slot.unmet - 1 } else { slot.unmet + 1 };
+                if slot.unmet == 0 && slot.phase == Phase::Down {
+                    self.startable.push(later);
+                }
+                if before != slot.passes() {
+                    changed.push(later);
+                }
+            }
+        }
+    }
+
+    /// Updates whether a child blocks the stops of the children that it is after.
+    pub(super) fn holds_changed(&mut self, key: Key, holds: bool) {
+        let mut changed = vec![key];
+        while let Some(key) = changed.pop() {
+            let index = self.slots.declared(key);
+            let declared = index.map_or(&[][..], |index| self.order.earlier(index));
+            let added = if self.is_chain() && index.is_none() { self.slots.before_added(key) } else { None };
+            for earlier in declared.iter().map(|earlier| Key::from(*earlier)).chain(added) {
+                self.steps.add(1);
+                let Some(slot) = self.slots.get_mut(earlier) else { continue };
+                let before = slot.holds();
+                slot.dependents = if holds { slot.dependents + 1 } else { slot.dependents - 1 };
+                if slot.dependents == 0 {
+                    self.stoppable.push(earlier);
+                }
+                if before != slot.holds() {
+                    changed.push(earlier);
+                }
+            }
+        }
+    }
+
+    /// Notes that neither a declared child nor the children after it wait for earlier children any more.
+    pub(super) fn waits_no_more(&mut self, key: Key) {
+        let mut changed = vec![key];
+        while let Some(key) = changed.pop() {
+            let Some(index) = self.slots.declared(key) else { continue };
+            for earlier in self.order.earlier(index) {
+                self.steps.add(1);
+                let slot = &mut self.slots.declared[*earlier as usize];
+                slot.waiting -= 1;
+                if !slot.waits() {
+                    changed.push(Key::from(*earlier));
+                }
+            }
+        }
+    }
+}
