@@ -32,8 +32,11 @@ struct Hashed(u64);
 /// Returns the hash of a name, keyed against chosen collisions. Never zero.
 pub(super) fn hash(name: &str) -> u32 {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    // Without the end mark of `str`: a name is hashed alone.
+    let mut hasher = KEY.build_hasher();
+    hasher.write(name.as_bytes());
     #[expect(clippy::cast_possible_truncation, reason = "half of it is enough for any number of names")]
-    let half = KEY.hash_one(name) as u32;
+    let half = hasher.finish() as u32;
     half.max(1)
 }
 
