@@ -35,7 +35,7 @@ use crate::sync::lock;
 /// use std::sync::Arc;
 /// use taskvisor::{LogLevel, LogWriter, Supervisor, SupervisorConfig};
 ///
-/// // Everything, to standard error, in colour on a terminal.
+/// // Everything, to standard error, in color on a terminal.
 /// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![Arc::new(LogWriter::default())]);
 ///
 /// // What goes wrong, to standard output.

@@ -81,7 +81,7 @@ impl TaskContext {
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         match &self.0 {
-            Kind::Attempt { cell, attempt, .. } => cell.is_cancelled(*attempt),
+            Kind::Attempt { cell, attempt, .. } => cell.is_canceled(*attempt),
             Kind::Detached(detached) => detached.token.is_cancelled(),
         }
     }

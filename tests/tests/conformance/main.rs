@@ -1,4 +1,4 @@
-//! The behaviours, case by case. Each test is named after its id.
+//! The behaviors, case by case. Each test is named after its id.
 #![allow(clippy::many_single_char_names, reason = "children are a, b, c")]
 
 mod a_start;

@@ -89,7 +89,7 @@ pub(in crate::runtime) struct Machine {
     /// `true` if it counts for the readiness of its batch, and no attempt has begun.
     unready: bool,
     /// The reason why the token of the current attempt is canceled.
-    cancelled: bool,
+    canceled: bool,
     /// `true` if its group stops in order and prevents further attempts.
     retired: bool,
     /// `true` if the current or next attempt is the final attempt, which begins after the stop request.
@@ -178,7 +178,7 @@ impl Machine {
             gate,
             ready: false,
             unready,
-            cancelled: false,
+            canceled: false,
             retired: false,
             last: false,
             why: None,
@@ -222,8 +222,8 @@ impl Machine {
         }
     }
 
-    pub(in crate::runtime) fn is_cancelled(&self) -> bool {
-        self.cancelled
+    pub(in crate::runtime) fn is_canceled(&self) -> bool {
+        self.canceled
     }
 
     /// Returns the limit that an aborted attempt exceeded.
@@ -379,7 +379,7 @@ impl Machine {
 
     /// A helper of the attempt panicked.
     pub(in crate::runtime) fn helper_panicked(&mut self) -> Effects {
-        self.cancelled = true;
+        self.canceled = true;
         Effects { interrupts: true, ..WAKES }
     }
 
@@ -390,7 +390,7 @@ impl Machine {
 
     fn interrupt(&mut self, before: Request, at_once: bool) -> Effects {
         let interrupts = self.is_alive() && (at_once || !self.last);
-        self.cancelled |= interrupts;
+        self.canceled |= interrupts;
         Effects { interrupts, is_first: before == Request::Nothing, ..WAKES }
     }
 
@@ -456,7 +456,7 @@ impl Machine {
             self.why = None;
         }
         self.stage = Stage::Running(Cut::Not);
-        self.cancelled = false;
+        self.canceled = false;
         self.attempt += 1;
         self.ready = policy.ready == Ready::Start;
         Some((std::mem::take(&mut self.unready), self.pass()))
@@ -487,7 +487,7 @@ impl Machine {
         match &mut self.stage {
             Stage::Running(cut @ Cut::Not) if self.request == Request::Nothing || self.last => {
                 *cut = Cut::TimedOut;
-                self.cancelled = true;
+                self.canceled = true;
                 true
             }
             _ => false,
@@ -504,7 +504,7 @@ impl Machine {
         measured: &Measured<'_>,
         adjust: impl FnOnce(Next) -> Next,
     ) -> Conclusion {
-        self.cancelled = true;
+        self.canceled = true;
         let Measured { lived, ticks, has_helpers } = *measured;
         let mut facts = Facts {
             policy: rules.policy,
@@ -565,7 +565,7 @@ impl Machine {
     /// The registration ends. Returns `true` if it still counted as not ready.
     pub(in crate::runtime) fn end(&mut self) -> bool {
         self.stage = Stage::Ended;
-        self.cancelled = true;
+        self.canceled = true;
         std::mem::take(&mut self.unready)
     }
 }

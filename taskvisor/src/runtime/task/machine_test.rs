@@ -137,7 +137,7 @@ impl Play<'_> {
         assert_eq!(is_over, matches!(machine.stage, Stage::Over | Stage::Ended), "{command:?} in {before:?}");
         assert!(machine.request >= before.machine.request || matches!(command, Command::Release), "{command:?}");
         assert!(before.machine.request != Request::Stop || machine.request == Request::Stop, "a stop is taken back");
-        assert!(!effects.interrupts || machine.cancelled, "{command:?} in {before:?}");
+        assert!(!effects.interrupts || machine.canceled, "{command:?} in {before:?}");
         assert!(!effects.interrupts || effects.wakes);
         assert_eq!(machine.attempt, attempt, "a command begins no attempt");
         if effects.report == Some(Report::Ready) {
@@ -186,7 +186,7 @@ impl Play<'_> {
         assert!(before.machine.request != Request::Hold, "{before:?}");
         assert_eq!(begun.machine.attempt, before.machine.attempt + 1);
         assert_eq!(report.is_some(), before.machine.gate == Gate::Open && policy.ready == Ready::Start);
-        assert!(!begun.machine.cancelled);
+        assert!(!begun.machine.canceled);
         if before.machine.request == Request::Stop {
             begun.begun_after_stop += 1;
             assert!(policy.final_attempt && begun.begun_after_stop == 1, "{before:?}");
@@ -196,7 +196,7 @@ impl Play<'_> {
 
     fn runs(&mut self, before: Node) {
         for (takes_context, at_once, panicked) in
-            (0..8).map(|bits| (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0 && before.machine.cancelled))
+            (0..8).map(|bits| (bits & 1 != 0, bits & 2 != 0, bits & 4 != 0 && before.machine.canceled))
         {
             let mut after = before;
             match after.machine.heed(takes_context, at_once, panicked) {
@@ -213,7 +213,7 @@ impl Play<'_> {
         }
         let mut exceeded = before;
         let exceeds = exceeded.machine.exceed();
-        assert!(!exceeds || exceeded.machine.cancelled);
+        assert!(!exceeds || exceeded.machine.canceled);
         assert!(!exceeds || before.machine.request == Request::Nothing || before.machine.last);
         self.reach(exceeded);
         for has_helpers in [false, true] {
@@ -251,7 +251,7 @@ impl Play<'_> {
                 after.must_end = false;
             }
         }
-        assert!(after.machine.cancelled);
+        assert!(after.machine.canceled);
         self.reach(after);
     }
 

@@ -12,10 +12,10 @@ use crate::task::{Job, StopReason, TaskError};
 
 impl Cell {
     /// Returns `true` if the attempt was requested to stop, or its token was canceled.
-    pub(crate) fn is_cancelled(&self, attempt: u64) -> bool {
+    pub(crate) fn is_canceled(&self, attempt: u64) -> bool {
         let state = self.lock();
         state.machine.attempt() != attempt
-            || state.machine.is_cancelled()
+            || state.machine.is_canceled()
             || state.token.as_ref().is_some_and(CancellationToken::is_cancelled)
     }
 
@@ -27,7 +27,7 @@ impl Cell {
 
     pub(crate) fn token(&self, attempt: u64) -> CancellationToken {
         let mut state = self.lock();
-        if state.machine.attempt() == attempt && !state.machine.is_cancelled() {
+        if state.machine.attempt() == attempt && !state.machine.is_canceled() {
             return state.token.get_or_insert_default().clone();
         }
         drop(state);
