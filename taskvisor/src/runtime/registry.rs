@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::by_name::Names;
+use super::by_name::{KEPT, Names};
 use super::group::GroupCell;
 use super::task::Cell;
 use crate::inspect::TaskId;
@@ -184,7 +184,6 @@ impl Registry {
 
 /// Frees memory after most entries of a map are removed.
 pub(super) fn shrink<K: Eq + Hash, V, S: BuildHasher>(map: &mut HashMap<K, V, S>) {
-    const KEPT: usize = 64;
     if map.capacity() > KEPT && map.len() < map.capacity() / 8 {
         map.shrink_to(map.len() * 2);
     }
