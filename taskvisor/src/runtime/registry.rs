@@ -1,12 +1,11 @@
 //! Maps names to registrations.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::by_name::{KEPT, Names};
+use super::by_name::Names;
 use super::group::GroupCell;
 use super::task::Cell;
 use crate::inspect::TaskId;
@@ -179,13 +178,6 @@ impl Registry {
     pub(super) fn take_place(&mut self, cell: &Arc<Cell>) -> Option<Arc<Cell>> {
         let place = self.places.as_mut()?.tasks.get_mut(cell.name())?;
         Some(std::mem::replace(place, Arc::clone(cell)))
-    }
-}
-
-/// Frees memory after most entries of a map are removed.
-pub(super) fn shrink<K: Eq + Hash, V, S: BuildHasher>(map: &mut HashMap<K, V, S>) {
-    if map.capacity() > KEPT && map.len() < map.capacity() / 8 {
-        map.shrink_to(map.len() * 2);
     }
 }
 

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::super::by_name::Names;
+use super::super::by_name::{KEPT, Names};
 use super::super::core::{Core, announce};
-use super::super::registry::{Registry, shrink};
+use super::super::registry::Registry;
 use super::super::task::{Cell, Tie};
 use super::intake::Relied;
 use super::wait_queue::WaitQueue;
@@ -236,7 +236,10 @@ impl Slots {
         let (phase, queued) = (slot.phase(), slot.queued());
         let Some(job) = slot.release() else {
             place.remove();
-            shrink(&mut self.busy);
+            let (len, capacity) = (self.busy.len(), self.busy.capacity());
+            if capacity > KEPT && len < capacity / 8 {
+                self.busy.shrink_to(len * 2);
+            }
             return (phase, None);
         };
         slot.start(Arc::clone(&job.cell));
