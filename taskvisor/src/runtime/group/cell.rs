@@ -145,9 +145,11 @@ impl GroupCell {
         self.ring(self.lock(), input, by);
     }
 
-    /// Takes all messages.
+    /// Takes all messages. Frees the memory of a burst that is handled.
     pub(super) fn receive(&self, into: &mut VecDeque<Message>) {
+        const KEPT: usize = 4;
         debug_assert!(into.is_empty(), "what was received before is handled first");
+        into.shrink_to(KEPT);
         mem::swap(&mut self.lock().messages, into);
     }
 
