@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::runtime::{self, Handle};
@@ -33,6 +34,9 @@ pub(crate) struct GroupCell {
     pub(in crate::runtime) core: Arc<Core>,
     pub(in crate::runtime) position: Option<Position>,
     inbox: Mutex<Inbox>,
+    /// `true` from the request of a stop, hold or restart until the next run begins. The request is followed by those
+    /// to all its tasks, so a task that finds `true` is woken by its own request.
+    closing: AtomicBool,
     /// Notified when there are messages. Its only waiter is the driver.
     pub(super) bell: Notify,
     changed: Waiters,
@@ -109,6 +113,7 @@ impl GroupCell {
                 elsewhere: BTreeMap::new(),
                 orphans: None,
             }),
+            closing: AtomicBool::new(false),
             bell: Notify::new(),
             changed: Waiters::default(),
             declared,
@@ -185,10 +190,36 @@ impl GroupCell {
         self.send(Input::Release(epoch), None);
     }
 
+    pub(super) fn resume(&self, epoch: Epoch) {
+        self.send(Input::Resume(epoch), None);
+    }
+
+    /// Requests the group to stop, and to wait to be released.
+    pub(super) fn hold(&self, epoch: Epoch, by: StopBy) {
+        self.closes();
+        self.send(Input::Hold(epoch), Some(by));
+    }
+
+    /// A stop of the group has begun: no attempt begins in it until its next run.
+    pub(super) fn closes(&self) {
+        self.closing.store(true, Ordering::Release);
+    }
+
+    /// Returns `true` if a stop of the group, or of a group around it, has begun.
+    pub(in crate::runtime) fn is_closing(&self) -> bool {
+        let mut group = self;
+        while !group.closing.load(Ordering::Acquire) {
+            let Some(Position { parent, .. }) = &group.position else { return false };
+            group = parent;
+        }
+        true
+    }
+
     /// Prevents further attempts in the group.
     pub(super) fn retire(&self) {
         let mut inbox = self.lock();
         inbox.open = false;
+        self.closes();
         self.ring(inbox, Input::Retire, None);
     }
 
@@ -202,6 +233,7 @@ impl GroupCell {
         let mut inbox = self.lock();
         let first = inbox.state != TaskState::Ended && !mem::replace(&mut inbox.members.stopped, true);
         inbox.open = false;
+        self.closes();
         self.ring(inbox, Input::Stop(epoch), Some(by));
         first
     }
@@ -224,6 +256,7 @@ impl GroupCell {
         let inbox = self.lock();
         let restarts = inbox.open && inbox.state != TaskState::Ended;
         if restarts {
+            self.closes();
             self.ring(inbox, Input::Restart, Some(StopBy::within(self.core.config.grace)));
         }
         restarts
@@ -257,6 +290,8 @@ impl GroupCell {
     /// A run begins.
     pub(super) fn begins(&self) {
         let mut inbox = self.lock();
+        // Another request can have come since: the driver handles it next.
+        self.closing.store(!inbox.open, Ordering::Release);
         inbox.state = if inbox.members.stopped { TaskState::Stopping } else { TaskState::Running };
         inbox.restarts = inbox.restarts.saturating_add(u32::from(mem::replace(&mut inbox.began, true)));
     }

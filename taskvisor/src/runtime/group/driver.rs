@@ -203,11 +203,24 @@ impl Live {
 
     /// Queues the actions of the machine.
     fn takes(&mut self, actions: Vec<Action>) {
+        self.freeze(&actions);
         self.actions.extend(actions);
         if self.reserved == self.machine.takes_now() {
             self.reserved = !self.reserved;
             if self.reserved {
                 self.group.reserve();
+            }
+        }
+    }
+
+    /// A task that is stopped gives its permit to a waiting task, which must not be one that is stopped next.
+    fn freeze(&self, actions: &[Action]) {
+        if self.group.core.permits.is_none() {
+            return;
+        }
+        for action in actions {
+            if let Action::Plan(plan::Action::Hold(key, ..) | plan::Action::Stop(key, ..)) = action {
+                self.with(*key, Member::freeze);
             }
         }
     }
@@ -458,6 +471,7 @@ impl Collapse {
     async fn run(mut self, panic: TaskError) {
         let group = Arc::clone(&self.group);
         group.close(false);
+        group.closes();
         let mut left = BTreeMap::new();
         for (key, member) in group.members() {
             member.stop(None, StopBy::within(group.core.config.grace), Instant::now());

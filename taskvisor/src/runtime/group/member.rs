@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::super::task::{ABORT, Bound, Cell, Stage, StopBy};
+use super::super::task::{ABORT, Barred, Bound, Cell, Stage, StopBy};
 use super::cell::GroupCell;
 use super::children::{Epoch, Key};
-use super::machine::Input;
 use crate::inspect::TaskState;
 use crate::panics::drop_caught;
 use crate::tree::FailureChain;
@@ -70,7 +69,7 @@ impl Member {
     pub(super) fn resume(&self, epoch: Epoch) {
         match self {
             Self::Task(cell) => cell.resume(epoch),
-            Self::Group(group) => group.send(Input::Resume(epoch), None),
+            Self::Group(group) => group.resume(epoch),
         }
     }
 
@@ -84,7 +83,7 @@ impl Member {
                 given_up_at(bound, now)
             }
             Self::Group(group) => {
-                group.send(Input::Hold(epoch), Some(by));
+                group.hold(epoch, by);
                 None
             }
         }
@@ -108,8 +107,16 @@ impl Member {
     /// Prevents further attempts of the child.
     pub(super) fn retire(&self) {
         match self {
-            Self::Task(cell) => cell.retire(),
+            Self::Task(cell) => cell.bar(Barred::ForGood),
             Self::Group(group) => group.retire(),
+        }
+    }
+
+    /// Prevents attempts until the child is requested to stop or hold, which comes next.
+    pub(super) fn freeze(&self) {
+        match self {
+            Self::Task(cell) => cell.bar(Barred::ForNow),
+            Self::Group(group) => group.closes(),
         }
     }
 

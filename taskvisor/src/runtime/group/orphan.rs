@@ -39,6 +39,7 @@ impl Orphans {
 impl GroupCell {
     /// Notes that the driver is gone.
     pub(super) fn orphan(self: &Arc<Self>, gate: Epoch) {
+        self.closes();
         self.set_orphans(Orphans { left: BTreeSet::new(), gate, requested: false });
         let (by, now) = (StopBy::now(StopLimit::Grace), Instant::now());
         for (key, member) in self.members() {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::super::core::Core;
 use super::super::observe;
 use super::super::reentrancy::ReentrancyGuard;
 use super::super::registry::Admission;
-use super::super::task::{Bound, Stage, StopBy};
+use super::super::task::{Bound, Cell, Stage, StopBy};
 use super::stopper::{Request, Stopper};
 use super::verdict::Verdict;
 use crate::events::{Event, EventKind, Reason};
@@ -41,8 +41,21 @@ pub(in crate::runtime) struct Stop {
     failure: Mutex<Option<Failure>>,
     /// The time of the request.
     requested: Mutex<Option<Instant>>,
+    /// The last layer that is requested to stop.
+    layer: AtomicU8,
     /// `true` when the remaining tasks are no longer waited for.
     gave_up: AtomicBool,
+}
+
+/// The layers of a shutdown, in the order of their stops.
+#[derive(Debug, Clone, Copy)]
+#[repr(u8)]
+pub(in crate::runtime) enum Layer {
+    /// Tasks that were added at run time, outside of groups.
+    Added = 1,
+    Tree,
+    /// Tasks in slots that a task of the tree is after.
+    Relied,
 }
 
 /// The failure of a tree.
@@ -155,6 +168,25 @@ impl Core {
         self.shut_down(&why, self.config.drain);
     }
 
+    /// The stop requests to the tasks of a layer come next. A task that gets the permit of a stopped task sees this.
+    pub(in crate::runtime) fn stops_layer(&self, layer: Layer) {
+        self.stop.layer.fetch_max(layer as u8, Ordering::Release);
+    }
+
+    /// Returns `true` if the tasks of its layer are requested to stop.
+    pub(in crate::runtime) fn stops_layer_of(&self, cell: &Cell) -> bool {
+        let stopping = self.stop.layer.load(Ordering::Acquire);
+        if stopping == 0 {
+            return false;
+        }
+        let layer = match cell.is_beside_tree() {
+            false => Layer::Tree,
+            true if self.registry().is_relied(cell) => Layer::Relied,
+            true => Layer::Added,
+        };
+        layer as u8 <= stopping
+    }
+
     /// Returns `true` if the shutdown no longer waits for the remaining tasks.
     pub(in crate::runtime) fn has_given_up(&self) -> bool {
         self.stop.gave_up.load(Ordering::Acquire)
@@ -166,6 +198,7 @@ impl Core {
 
     /// Gives a verdict at once, unless there is one or a judge exists. Called when the runtime of the tasks has ended.
     pub(in crate::runtime) fn abandon(&self) {
+        self.stops_layer(Layer::Relied);
         for root in self.roots() {
             root.stop(StopBy::now(StopLimit::Grace));
         }

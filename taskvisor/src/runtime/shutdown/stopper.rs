@@ -19,7 +19,7 @@ use super::super::observe::{self, Background};
 use super::super::registry::{Admission, Registry};
 use super::super::task::{ABORT, Bound, Cell, StopBy};
 use super::super::timer::{deadline, deadline_from};
-use super::request::Cut;
+use super::request::{Cut, Layer};
 use super::turns::{Mobile, Route, TURNS, within};
 use super::watch::{Watch, has_workers};
 use crate::panics::drop_caught;
@@ -116,6 +116,7 @@ impl Stopper {
                 (cut, limit) = (Cut::Forced(after), StopLimit::Forced);
             }
             self.release_relied();
+            core.stops_layer(Layer::Relied);
             for root in core.roots() {
                 root.stop(StopBy::now(limit));
             }
@@ -193,6 +194,7 @@ impl Stopper {
         let first = by.share(began, layers, grace);
         let (now, mut longest) = (Some(core.clock.at(began)), Duration::ZERO);
         let is_first = !added.is_empty() && layers > 0;
+        core.stops_layer(Layer::Added);
         for cell in added {
             // If no layer stops after this one, the stopper itself aborts its tasks, and they need no timer.
             let bound = match (layers, cell.policy().stop_timeout) {
@@ -214,6 +216,7 @@ impl Stopper {
         }
         let now = Instant::now();
         let tree_by = by.share(now, u32::from(relied), grace);
+        core.stops_layer(Layer::Tree);
         for cell in declared {
             let timeout = cell.policy().stop_timeout;
             let is_open = timeout.is_none() && !relied;
@@ -247,6 +250,7 @@ impl Stopper {
         let given_up = longest.and_then(|longest| deadline(longest.saturating_add(ABORT)));
         self.wait(Registry::has_relied_only, given_up, core.stop.verdict.interrupted()).await;
         self.release_relied();
+        core.stops_layer(Layer::Relied);
         let now = Instant::now();
         for cell in core.cells() {
             if cell.is_beside_tree() {

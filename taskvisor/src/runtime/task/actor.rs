@@ -159,6 +159,7 @@ impl Actor {
         self.timer.clear();
         if let Some(permit) = &mut self.permit {
             ready!(permit.poll(&self.cell, cx));
+            self.cell.bar_if_stopping();
         }
         self.begin();
         Poll::Ready(())

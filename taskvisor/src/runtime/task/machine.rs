@@ -70,6 +70,16 @@ pub(in crate::runtime) enum Gate {
     Passed,
 }
 
+/// Whether attempts are prevented beside the gate. A final attempt never is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(in crate::runtime) enum Barred {
+    No,
+    /// A stop or hold that includes the task has begun, and its own request comes next.
+    ForNow,
+    /// Its group stops in order: its own stop request comes when the tasks after it have stopped.
+    ForGood,
+}
+
 /// The rules for all attempts of a registration.
 #[derive(Clone, Copy)]
 pub(in crate::runtime) struct Rules<'a> {
@@ -90,8 +100,7 @@ pub(in crate::runtime) struct Machine {
     unready: bool,
     /// The reason why the token of the current attempt is canceled.
     canceled: bool,
-    /// `true` if its group stops in order and prevents further attempts.
-    retired: bool,
+    barred: Barred,
     /// `true` if the current or next attempt is the final attempt, which begins after the stop request.
     last: bool,
     /// The reason of the stop request.
@@ -179,7 +188,7 @@ impl Machine {
             ready: false,
             unready,
             canceled: false,
-            retired: false,
+            barred: Barred::No,
             last: false,
             why: None,
             limit: StopLimit::Grace,
@@ -301,7 +310,7 @@ impl Machine {
     pub(in crate::runtime) fn restart(&mut self) -> Option<Effects> {
         match self.stage {
             Stage::Queued | Stage::Over | Stage::Ended | Stage::Joining { ends: true, .. } => return None,
-            _ if self.request == Request::Stop || self.retired => return None,
+            _ if self.request == Request::Stop || self.barred == Barred::ForGood => return None,
             _ => self.streak = 0,
         }
         if matches!(self.stage, Stage::Waiting(_)) {
@@ -315,7 +324,7 @@ impl Machine {
     /// Ends a wait for a time. Returns `None` if there is none.
     pub(in crate::runtime) fn trigger(&mut self) -> Option<Effects> {
         let waits = matches!(self.stage, Stage::Waiting(Wait::Delay | Wait::Backoff | Wait::Interval));
-        (waits && self.request != Request::Stop && !self.retired).then(|| self.skip_wait())
+        (waits && self.request != Request::Stop && self.barred != Barred::ForGood).then(|| self.skip_wait())
     }
 
     fn skip_wait(&mut self) -> Effects {
@@ -329,7 +338,7 @@ impl Machine {
         if self.request == Request::Hold {
             self.request = Request::Nothing;
         }
-        self.gate = Gate::Open;
+        self.open();
         if matches!(self.stage, Stage::Waiting(Wait::Backoff | Wait::Interval)) {
             self.stage = Stage::Waiting(Wait::Due);
         }
@@ -339,8 +348,19 @@ impl Machine {
 
     /// Opens the gate for a task that failed: the next attempt waits for its backoff.
     pub(in crate::runtime) fn resume(&mut self) -> Effects {
-        self.gate = Gate::Open;
+        self.open();
         WAKES
+    }
+
+    fn open(&mut self) {
+        self.gate = Gate::Open;
+        self.unbar();
+    }
+
+    fn unbar(&mut self) {
+        if self.barred == Barred::ForNow {
+            self.barred = Barred::No;
+        }
     }
 
     /// Requests the task to end its attempt and to wait to be released.
@@ -349,16 +369,20 @@ impl Machine {
             return Effects::default();
         }
         self.gate = Gate::Shut;
+        self.unbar();
         let before = std::mem::replace(&mut self.request, Request::Hold);
         self.interrupt(before, false)
     }
 
     /// Prevents further attempts. A running attempt continues.
-    pub(in crate::runtime) fn retire(&mut self) {
-        self.retired = true;
-        if !self.last {
-            self.gate = Gate::Shut;
+    pub(in crate::runtime) fn bar(&mut self, barred: Barred) {
+        if self.barred != Barred::ForGood {
+            self.barred = barred;
         }
+    }
+
+    fn is_barred(&self) -> bool {
+        self.barred != Barred::No && !self.last
     }
 
     /// The running attempt reports that it is ready.
@@ -430,6 +454,7 @@ impl Machine {
         }
         let turn = match (self.gate, *wait) {
             (Gate::Shut, _) => Turn::Parked,
+            _ if self.barred != Barred::No && !self.last => Turn::Parked,
             (_, Wait::Due) => Turn::Due,
             _ => Turn::Waits,
         };
@@ -448,7 +473,7 @@ impl Machine {
     #[inline]
     pub(in crate::runtime) fn begin(&mut self, policy: &ResolvedPolicy) -> Option<(bool, Option<Report>)> {
         let asked = self.request >= Request::Hold && !self.last;
-        if asked || self.gate == Gate::Shut || self.stage != Stage::Waiting(Wait::Due) {
+        if asked || self.is_barred() || self.gate == Gate::Shut || self.stage != Stage::Waiting(Wait::Due) {
             return None;
         }
         if !self.last {

@@ -35,14 +35,14 @@ enum Command {
     Release,
     Resume,
     Hold,
-    Retire,
+    Bar(Barred),
     Ready { stale: bool },
     Progress,
     HelperPanicked,
     HelpersEnded,
 }
 
-const COMMANDS: [Command; 13] = [
+const COMMANDS: [Command; 14] = [
     Command::Stop { at_once: false },
     Command::Stop { at_once: true },
     Command::Restart,
@@ -50,7 +50,8 @@ const COMMANDS: [Command; 13] = [
     Command::Release,
     Command::Resume,
     Command::Hold,
-    Command::Retire,
+    Command::Bar(Barred::ForNow),
+    Command::Bar(Barred::ForGood),
     Command::Ready { stale: false },
     Command::Ready { stale: true },
     Command::Progress,
@@ -101,14 +102,15 @@ impl Play<'_> {
                 let refuses = is_over
                     || before.must_end
                     || before.machine.request == Request::Stop
-                    || before.machine.retired
+                    || before.machine.barred == Barred::ForGood
                     || before.machine.stage == Stage::Queued;
                 assert_eq!(effects.is_none(), refuses, "{before:?}");
                 effects.unwrap_or_default()
             }
             Command::Trigger => {
                 let effects = machine.trigger();
-                let may = matches!(before.machine.stage, Stage::Waiting(_)) && !before.machine.retired;
+                let is_retired = before.machine.barred == Barred::ForGood;
+                let may = matches!(before.machine.stage, Stage::Waiting(_)) && !is_retired;
                 assert!(effects.is_none() || may, "{before:?}");
                 effects.unwrap_or_default()
             }
@@ -120,8 +122,9 @@ impl Play<'_> {
                 after.owes_held = !is_over && before.machine.request != Request::Stop;
                 after.machine.hold()
             }
-            Command::Retire => {
-                machine.retire();
+            Command::Bar(barred) => {
+                machine.bar(barred);
+                assert!(before.machine.barred != Barred::ForGood || machine.barred == Barred::ForGood);
                 Effects::default()
             }
             Command::Ready { stale } => machine.signal_ready(&policy, attempt.wrapping_sub(u64::from(stale))),
@@ -166,9 +169,9 @@ impl Play<'_> {
                 assert!(machine.stage == Stage::Over && before.machine.request >= Request::Hold);
                 after.owes_held = false;
             }
-            Turn::Parked => assert_eq!(machine.gate, Gate::Shut),
+            Turn::Parked => assert!(machine.gate == Gate::Shut || machine.is_barred(), "{before:?}"),
             Turn::Waits | Turn::Due => {
-                assert_ne!(machine.gate, Gate::Shut);
+                assert!(machine.gate != Gate::Shut && !machine.is_barred(), "{before:?}");
                 assert!(machine.request != Request::Stop || machine.last, "{before:?}");
                 assert!(machine.request != Request::Hold);
             }
@@ -182,7 +185,7 @@ impl Play<'_> {
         // Between the turn and the begin everything may have come: it is tried in every state.
         let mut begun = before;
         let Some((_, report)) = begun.machine.begin(&policy) else { return };
-        assert_ne!(before.machine.gate, Gate::Shut, "{before:?}");
+        assert!(before.machine.gate != Gate::Shut && !before.machine.is_barred(), "{before:?}");
         assert!(before.machine.request != Request::Hold, "{before:?}");
         assert_eq!(begun.machine.attempt, before.machine.attempt + 1);
         assert_eq!(report.is_some(), before.machine.gate == Gate::Open && policy.ready == Ready::Start);

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use taskvisor::{
-    EventKind, RuntimeError, StopReason, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskOutcome,
-    TaskSpec, TaskState,
+    EventKind, RestartPolicy, RuntimeError, StopReason, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn,
+    TaskOutcome, TaskSpec, TaskState, Tree,
 };
 use tests::{FAIL, Script, Step, constant, recorded, secs, settle, supervisor};
 use tokio::time::{Instant, sleep};
@@ -41,6 +41,35 @@ async fn k6d_a_task_in_backoff_has_a_final_attempt_when_it_is_requested_to_stop(
     assert!(outbox.lock().unwrap().is_empty());
     assert_eq!(*reasons.lock().unwrap(), [(1, None, false), (2, Some(StopReason::Shutdown), false)]);
     assert!(matches!(handle.outcome().await, TaskOutcome::Canceled { error: None }));
+    Ok(())
+}
+
+/// In an ordered stop, the task must not begin before its own request comes, and still has its last turn then.
+#[tokio::test(start_paused = true)]
+async fn k6d_a_task_that_others_are_after_has_its_final_attempt_when_they_have_stopped() -> Result {
+    let (supervisor, seen) = (SupervisorConfig::default(), Arc::new(Mutex::new(Vec::new())));
+    let (of_relay, of_server) = (Arc::clone(&seen), Arc::clone(&seen));
+    let relay = TaskFn::arc("relay", move |ctx: TaskContext| {
+        of_relay.lock().unwrap().push(("relay", ctx.stop_reason()));
+        async { Ok(()) }
+    });
+    let server = TaskFn::arc("server", move |ctx: TaskContext| {
+        let seen = Arc::clone(&of_server);
+        async move {
+            ctx.cancelled().await;
+            sleep(secs(1)).await;
+            seen.lock().unwrap().push(("server", ctx.stop_reason()));
+            Ok(())
+        }
+    });
+    let every_hour = RestartPolicy::Always { interval: Some(secs(3600)) };
+    let relay = TaskSpec::inherit(relay).with_restart(every_hour).with_final_attempt();
+    let tree = Tree::builder(supervisor).task(relay).task(TaskSpec::inherit(server).with_after(["relay"])).build();
+    tree.start().await?;
+    sleep(secs(5)).await;
+    tree.shutdown().await?;
+    let why = Some(StopReason::Shutdown);
+    assert_eq!(*seen.lock().unwrap(), [("relay", None), ("server", why), ("relay", why)]);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 mod answers;
 mod blocked;
+mod permits;
 mod runtimes;
 #[cfg(unix)]
 mod signals;

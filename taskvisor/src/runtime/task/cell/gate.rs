@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::machine::{Report, Stage, Wait};
+use super::super::machine::{Barred, Report, Stage, Wait};
 use super::{Bound, Cell, Membership};
 use crate::runtime::group::{Epoch, Note};
 use crate::task::StopReason;
@@ -39,8 +39,18 @@ impl Cell {
     }
 
     /// Prevents further attempts. A running attempt continues until it is requested to stop.
-    pub(in crate::runtime) fn retire(&self) {
-        self.lock().machine.retire();
+    pub(in crate::runtime) fn bar(&self, barred: Barred) {
+        self.lock().machine.bar(barred);
+    }
+
+    /// Prevents an attempt if a stop that includes this task has begun: with its layer of the shutdown, or with a group
+    /// around it. Its own stop request comes next. Otherwise it would begin with the permit of a task that is stopped
+    /// before it.
+    pub(in crate::runtime) fn bar_if_stopping(&self) {
+        let is_stopping = self.core.stops_layer_of(self) || self.member().is_some_and(|it| it.group.is_closing());
+        if is_stopping {
+            self.bar(Barred::ForNow);
+        }
     }
 
     /// Returns `true` if a failed task waits for its backoff.
