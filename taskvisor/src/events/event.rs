@@ -55,7 +55,7 @@ pub enum EventKind {
     /// requested to make way, and not when the owner is canceled. A change from `running` or `stopping` to `running` is
     /// a change of the owner.
     ControllerSlotTransition,
-    /// A condition that can lead to a failure; `reason` describes it, and what is missing.
+    /// A condition that can lead to a failure, or the failure of a group; `reason` describes it, and what is missing.
     Warning,
     /// A subscriber panicked; `task` is its name, `count` the number of panics in this burst.
     SubscriberPanicked,

@@ -29,13 +29,15 @@ pub(super) struct Exchange {
     relay: Bell,
     /// One outlet for each subscriber.
     workers: Vec<Outlet>,
-    /// Guards the list of streams, and the order in which batches are shared.
+    /// Guards the list of streams, and the order in which batches are shared: it is taken before `open` is released, so
+    /// that no later batch, and no new stream, comes between a batch and its lanes.
     streams: Mutex<Arc<Vec<Arc<Outlet>>>>,
     /// The number of streams.
     stream_count: AtomicUsize,
     crew: Crew,
     /// The number of congested lanes, and [`CROWDED`]. While it is not zero, new attempts wait.
     pressure: AtomicUsize,
+    /// The attempts that give way. A leaf: wakers are put there or taken out under it.
     giving_way: Mutex<Vec<Waker>>,
     /// The number of callers that wait for the delivery of all events.
     flushes: AtomicUsize,
@@ -44,6 +46,7 @@ pub(super) struct Exchange {
 
 /// A lane and the bell of its reader.
 pub(super) struct Outlet {
+    /// The last in the order of locks: no other is taken under it.
     lane: Mutex<Lane>,
     bell: Bell,
 }

@@ -43,6 +43,8 @@ use crate::sync::lock;
 /// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![Arc::new(writer)]);
 /// ```
 pub struct LogWriter<W = io::Stderr> {
+    /// Guards the writer, which is called under the lock: it is the only lock that user code runs under. The engine
+    /// holds no lock during a delivery, so it cannot deadlock with this one.
     writer: Mutex<W>,
     level: LogLevel,
     colors: bool,

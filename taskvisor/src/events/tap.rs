@@ -15,6 +15,7 @@ pub(crate) trait Tap: Send + Sync {
 #[derive(Default)]
 pub(crate) struct Taps {
     open: AtomicBool,
+    /// Taken under `open`. A tap locks only its own data, so this cannot deadlock.
     taps: Mutex<Vec<Arc<dyn Tap>>>,
 }
 

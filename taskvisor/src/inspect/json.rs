@@ -89,19 +89,21 @@ impl Serialize for RuntimeError {
 
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Without `..`, so that no new field is forgotten here.
+        let Self { kind, seq, at, task, id, slot, attempt, reason, delay_ms, timeout_ms, count } = self;
         fields!(serializer, "Event", {
-            kind: Some(self.kind),
-            seq: Some(self.seq),
-            at: Some(Time(self.at)),
-            task: self.task.as_deref(),
-            id: self.id,
-            slot: self.slot.as_deref(),
-            attempt: self.attempt,
-            reason: self.reason.as_ref(),
+            kind: Some(kind),
+            seq: Some(seq),
+            at: Some(Time(*at)),
+            task: task.as_deref(),
+            id: id.as_ref(),
+            slot: slot.as_deref(),
+            attempt: attempt.as_ref(),
+            reason: reason.as_ref(),
             error: self.error().map(|error| &**error),
-            delay_ms: self.delay_ms,
-            timeout_ms: self.timeout_ms,
-            count: self.count,
+            delay_ms: delay_ms.as_ref(),
+            timeout_ms: timeout_ms.as_ref(),
+            count: count.as_ref(),
         })
     }
 }

@@ -94,7 +94,7 @@ options! {
 
         /// Runs the task at a fixed rate, from start to start. Missed ticks are skipped. Needs
         /// [`RestartPolicy::Always`] without an interval, and must not be zero. After a failure, the task waits for its
-        /// backoff instead.
+        /// backoff instead; the ticks stay where they were.
         #[must_use]
         pub fn with_every(self, every: Duration) -> Self {
             self.set(|set| set.every = Some(Some(every)))

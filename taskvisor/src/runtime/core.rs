@@ -41,6 +41,7 @@ pub(crate) struct Core {
     pub(crate) config: SupervisorConfig,
     /// The resolved policy of specs that set nothing.
     plain: OnceLock<Arc<ResolvedPolicy>>,
+    /// The lock is a leaf: nothing else is locked, and nothing dropped, under it, so it cannot deadlock.
     newest: Mutex<Option<Newest>>,
     pub(crate) bus: Arc<Bus>,
     pub(crate) permits: Option<Arc<Permits>>,
@@ -48,6 +49,8 @@ pub(crate) struct Core {
     invalid: Option<InvalidOption>,
     /// The first runtime that was found to have timers.
     timed: OnceLock<runtime::Id>,
+    /// Guards names, groups, slots and the admission. It is the first in the order, so it is never taken under another
+    /// lock, and cannot deadlock.
     registry: Mutex<Registry>,
     /// Signals that the registry became empty, or that the tasks added beside the tree have ended.
     pub(super) vacant: Waiters,
@@ -241,7 +244,8 @@ impl Core {
         policy.check(name)?;
         let policy = Arc::new(policy);
         let newest = Newest { said: Arc::clone(said), policy: Arc::clone(&policy) };
-        *lock(&self.newest) = Some(newest);
+        let before = lock(&self.newest).replace(newest);
+        drop(before);
         Ok(policy)
     }
 

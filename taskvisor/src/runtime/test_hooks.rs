@@ -12,6 +12,7 @@ use crate::test::{FaultKind, FaultLog};
 /// The test hooks of one supervisor.
 #[derive(Default)]
 pub(crate) struct TestHooks {
+    /// The lock is a leaf: the number is copied under it, so it cannot deadlock.
     seed: Mutex<Option<u64>>,
 }
 

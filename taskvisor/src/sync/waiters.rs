@@ -87,6 +87,7 @@ pub(crate) fn wake_caught(waker: Waker) {
 /// A [`WaitList`] with its own lock. The lock is a leaf: no other lock is taken under it, so it cannot deadlock.
 #[derive(Default)]
 pub(crate) struct Waiters {
+    /// Guards the list. Wakers are cloned before, and woken and dropped after.
     list: Mutex<WaitList>,
     rings: AtomicU32,
 }

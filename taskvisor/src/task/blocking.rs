@@ -34,6 +34,7 @@ where
 
 /// A job on the pool. Dropping it withdraws the job, unless a thread has taken it.
 struct Pooled {
+    /// The lock is a leaf: the job is taken out under it, and runs or is dropped after.
     job: Arc<Mutex<Option<Job>>>,
     handle: JoinHandle<Option<Result<(), TaskError>>>,
 }

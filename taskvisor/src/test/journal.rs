@@ -13,6 +13,7 @@ use crate::sync::lock;
 /// The recorded events, and a bell for waiters.
 pub(super) struct Journal {
     start: Instant,
+    /// Taken under `open` of the bus. A leaf: events are pushed and copied under it.
     events: Mutex<Vec<RecordedEvent>>,
     changed: Notify,
 }

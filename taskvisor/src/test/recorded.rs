@@ -38,18 +38,10 @@ pub struct RecordedEvent {
 
 impl RecordedEvent {
     pub(super) fn new(event: &Event, at: Duration) -> Self {
-        Self {
-            kind: event.kind,
-            task: event.task.clone(),
-            id: event.id,
-            slot: event.slot.clone(),
-            attempt: event.attempt,
-            reason: event.reason.clone(),
-            delay: event.delay_ms.map(Duration::from_millis),
-            timeout: event.timeout_ms.map(Duration::from_millis),
-            count: event.count,
-            at,
-        }
+        // Without `..`, so that no new field is forgotten here.
+        let Event { seq: _, at: _, kind, task, id, slot, attempt, reason, delay_ms, timeout_ms, count } = event.clone();
+        let [delay, timeout] = [delay_ms, timeout_ms].map(|ms| ms.map(Duration::from_millis));
+        Self { kind, task, id, slot, attempt, reason, delay, timeout, count, at }
     }
 }
 

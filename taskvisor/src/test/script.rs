@@ -55,6 +55,7 @@ pub struct Script {
     /// The steps of the attempt without an end.
     open: Vec<Step>,
     after: After,
+    /// A leaf: numbers are counted and copied under it.
     tally: Arc<Mutex<ScriptTally>>,
 }
 

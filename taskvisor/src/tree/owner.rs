@@ -111,7 +111,7 @@ impl Tree {
     }
 
     /// [Starts](Self::start) the tree and waits until every registration has ended or a shutdown is over, as
-    /// [`Supervisor::run`] does. A tree starts once: after its tasks have ended, a further call waits only for tasks
+    /// [`Supervisor::run`] does. It can follow [`start`](Self::start), and then only waits. A tree starts once: after its tasks have ended, a further call waits only for tasks
     /// that were added since, and returns `Ok` at once if there are none.
     ///
     /// # Errors

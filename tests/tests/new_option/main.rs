@@ -1,7 +1,7 @@
 //! A new option is one row in each of two tables, and touches few files.
 //!
-//! The test adds the option `tag = ".."` to a copy of the workspace, as someone would who copies what there is of
-//! `metric_label`. There it runs the tests of the macros and the comparison of `#[task(tag = "..")]` with what the setter
+//! The test adds the option `badge = ".."` to a copy of the workspace, as someone would who copies what there is of
+//! `metric_label`. There it runs the tests of the macros and the comparison of `#[task(badge = "..")]` with what the setter
 //! makes.
 
 // As the record of the API reads it.
@@ -23,7 +23,7 @@ use source::Source;
 const MOST: usize = 6;
 
 const LIKE: &str = "metric_label";
-const NEW: &str = "tag";
+const NEW: &str = "badge";
 
 /// The packages of the copy, beside the one that runs the comparison.
 const PACKAGES: [&str; 2] = ["taskvisor", "taskvisor-macros"];
@@ -159,12 +159,13 @@ fn a_new_option_touches_at_most_six_files() {
     let source = Source::load(&copied.root.join("taskvisor/src/lib.rs"), &|file| fs::read_to_string(file).ok());
     let api = public_api(&source, "taskvisor");
     copied.change("taskvisor/public-api.txt", |_| api.clone());
-    copied.change("CHANGELOG.md", |log| log.replacen("### Added\n", "### Added\n\n- The option `tag` of tasks.\n", 1));
+    copied
+        .change("CHANGELOG.md", |log| log.replacen("### Added\n", "### Added\n\n- The option `badge` of tasks.\n", 1));
     assert!(copied.changed.len() <= MOST, "{:?}", copied.changed);
 
-    assert!(api.contains("pub fn taskvisor::TaskSpec::tag(&self) -> Option<&str>\n"), "the getter");
+    assert!(api.contains("pub fn taskvisor::TaskSpec::badge(&self) -> Option<&str>\n"), "the getter");
     assert!(
-        api.contains("pub fn taskvisor::TaskSpec::with_tag(self, label: impl Into<Arc<str>>) -> Self\n"),
+        api.contains("pub fn taskvisor::TaskSpec::with_badge(self, label: impl Into<Arc<str>>) -> Self\n"),
         "the setter"
     );
     // What lists the option that is copied would have to list the new one.

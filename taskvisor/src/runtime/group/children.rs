@@ -42,7 +42,7 @@ pub(super) enum Phase {
 }
 
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct Entry {
     pub(super) child: Child,
     pub(super) phase: Phase,
     /// `true` if it was started and waits for its next start.
@@ -60,7 +60,7 @@ pub(super) struct Slot {
     pub(super) altitude: i64,
 }
 
-impl Slot {
+impl Entry {
     pub(super) fn new(child: Child, unmet: u32, waiting: u32) -> Self {
         Self {
             child,
@@ -122,25 +122,25 @@ impl Slot {
 
 /// The declared children in order, and the added children that have not ended.
 #[derive(Debug)]
-pub(super) struct Slots {
-    pub(super) declared: Vec<Slot>,
-    pub(super) added: BTreeMap<Key, Slot>,
+pub(super) struct Roster {
+    pub(super) declared: Vec<Entry>,
+    pub(super) added: BTreeMap<Key, Entry>,
 }
 
-impl Slots {
+impl Roster {
     /// Returns the index of a declared child.
     pub(super) fn declared(&self, key: Key) -> Option<usize> {
         usize::try_from(key).ok().filter(|index| *index < self.declared.len())
     }
 
-    pub(super) fn get(&self, key: Key) -> Option<&Slot> {
+    pub(super) fn get(&self, key: Key) -> Option<&Entry> {
         match self.declared(key) {
             Some(index) => self.declared.get(index),
             None => self.added.get(&key),
         }
     }
 
-    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Slot> {
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Entry> {
         match self.declared(key) {
             Some(index) => self.declared.get_mut(index),
             None => self.added.get_mut(&key),
@@ -159,17 +159,17 @@ impl Slots {
     }
 
     /// Returns the children from this one on, in order.
-    pub(super) fn from(&self, first: Key) -> impl DoubleEndedIterator<Item = (Key, &Slot)> {
+    pub(super) fn from(&self, first: Key) -> impl DoubleEndedIterator<Item = (Key, &Entry)> {
         let start = usize::try_from(first).unwrap_or(usize::MAX).min(self.declared.len());
         let declared =
-            self.declared[start..].iter().enumerate().map(move |(index, slot)| ((start + index) as Key, slot));
-        declared.chain(self.added.range(first..).map(|(key, slot)| (*key, slot)))
+            self.declared[start..].iter().enumerate().map(move |(index, entry)| ((start + index) as Key, entry));
+        declared.chain(self.added.range(first..).map(|(key, entry)| (*key, entry)))
     }
 
-    pub(super) fn mut_from(&mut self, first: Key) -> impl DoubleEndedIterator<Item = (Key, &mut Slot)> {
+    pub(super) fn mut_from(&mut self, first: Key) -> impl DoubleEndedIterator<Item = (Key, &mut Entry)> {
         let start = usize::try_from(first).unwrap_or(usize::MAX).min(self.declared.len());
         let declared =
-            self.declared[start..].iter_mut().enumerate().map(move |(index, slot)| ((start + index) as Key, slot));
-        declared.chain(self.added.range_mut(first..).map(|(key, slot)| (*key, slot)))
+            self.declared[start..].iter_mut().enumerate().map(move |(index, entry)| ((start + index) as Key, entry));
+        declared.chain(self.added.range_mut(first..).map(|(key, entry)| (*key, entry)))
     }
 }

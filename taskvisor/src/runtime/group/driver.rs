@@ -21,6 +21,7 @@ use super::machine::{Action, Follow, Input, Machine, Rules};
 use super::member::Member;
 use super::plan::{self, Note, Why};
 use super::window::Limit;
+use crate::events::{Event, EventKind};
 use crate::inspect::{TaskOutcome, TaskState};
 use crate::panics::{catch, drop_caught};
 use crate::policy::{ResolvedPolicy, RestartPolicy};
@@ -112,9 +113,9 @@ impl Drop for Driver {
             live.group.settle(next.id());
             observe::spawn(&next, go_on(*live), |_| name);
         } else {
-            let (group, gate) = (Arc::clone(&live.group), live.machine.gate());
+            let (group, requested_epoch) = (Arc::clone(&live.group), live.machine.requested_epoch());
             let _ = drop_caught(live);
-            group.orphan(gate);
+            group.orphan(requested_epoch);
         }
     }
 }
@@ -339,7 +340,7 @@ impl Live {
             }
             return;
         };
-        if parent.note_of_group(&self.group, *key, self.machine.gate(), note) {
+        if parent.note_of_group(&self.group, *key, self.machine.requested_epoch(), note) {
             parent.end_of_orphans();
         }
     }
@@ -377,6 +378,9 @@ impl Live {
             self.group.core.test_hooks.redrawn(next, &self.policy.backoff, self.group.path(), self.group.restarts());
         match next {
             Next::End(outcome) => {
+                if !outcome.is_completed() {
+                    self.publish_failure("the group failed for good");
+                }
                 self.outcome = Some(outcome);
                 Follow::End
             }
@@ -389,6 +393,7 @@ impl Live {
                 self.streak = streak;
                 observe::group_failed(&self.group, &error, streak, delay);
                 let _ = drop_caught(error);
+                self.publish_failure(&format!("the group failed, and starts again in {delay:?}"));
                 if let Some(warning) = of_retries(self.group.declared().critical, self.policy.max_retries, streak) {
                     self.group.core.warn(self.group.path(), warning);
                 }
@@ -400,6 +405,16 @@ impl Live {
                 }
             }
             Next::Restart(_) | Next::Hold(_) => Follow::Wait(Duration::ZERO),
+        }
+    }
+
+    /// Publishes the failure of a run. The log has a line of its own.
+    fn publish_failure(&self, what: &str) {
+        let bus = &self.group.core.bus;
+        if bus.is_active() {
+            let failure = self.group.failed_with().unwrap_or_default();
+            let reason = format!("{what}: {failure}");
+            bus.publish(Event::about(EventKind::Warning, self.group.path()).because(reason));
         }
     }
 
@@ -438,7 +453,7 @@ impl Live {
 
     fn end(&mut self) {
         let outcome = self.outcome.take().unwrap_or(TaskOutcome::Canceled { error: None });
-        if let Some(parent) = self.group.end(outcome, self.machine.gate()) {
+        if let Some(parent) = self.group.end(outcome, self.machine.requested_epoch()) {
             parent.end_of_orphans();
         }
     }

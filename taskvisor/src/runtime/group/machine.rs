@@ -131,7 +131,7 @@ pub(super) struct Machine {
     state: State,
     requested: Requested,
     /// The epoch of the last request of the parent.
-    gate: Epoch,
+    requested_epoch: Epoch,
     /// The last epoch of its children.
     epoch: Epoch,
     retired: bool,
@@ -148,7 +148,7 @@ impl Machine {
             rules,
             state: State::Parked(None),
             requested: Requested::Nothing,
-            gate: 0,
+            requested_epoch: 0,
             epoch: 0,
             retired: false,
             fresh: Some(Vec::new()),
@@ -156,8 +156,8 @@ impl Machine {
         }
     }
 
-    pub(super) fn gate(&self) -> Epoch {
-        self.gate
+    pub(super) fn requested_epoch(&self) -> Epoch {
+        self.requested_epoch
     }
 
     /// Returns the next time at which [`wake`](Self::wake) must be called.
@@ -193,13 +193,13 @@ impl Machine {
             Input::Note { key, epoch, note } => self.note(key, epoch, note, now, &mut actions),
             Input::Add { key, child, takes_place } => self.add(key, child, takes_place, now, &mut actions),
             Input::Release(epoch) => {
-                self.gate = epoch;
+                self.requested_epoch = epoch;
                 if matches!(self.state, State::Parked(_) | State::Waiting { .. }) {
                     self.due(&mut actions, now);
                 }
             }
             Input::Resume(epoch) => {
-                self.gate = epoch;
+                self.requested_epoch = epoch;
                 match self.state {
                     State::Parked(Some(delay)) => self.state = State::Waiting { until: now.saturating_add(delay) },
                     State::Parked(None) => self.due(&mut actions, now),
@@ -207,12 +207,12 @@ impl Machine {
                 }
             }
             Input::Hold(epoch) => {
-                self.gate = epoch;
+                self.requested_epoch = epoch;
                 self.hold(now, &mut actions);
             }
             Input::Retire => self.retire(now, &mut actions),
             Input::Stop(epoch) => {
-                self.gate = epoch.unwrap_or(self.gate);
+                self.requested_epoch = epoch.unwrap_or(self.requested_epoch);
                 self.stop(now, &mut actions);
             }
             Input::Restart => self.restart(now, &mut actions),

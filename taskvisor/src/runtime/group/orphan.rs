@@ -20,7 +20,7 @@ use crate::supervisor::StopLimit;
 pub(super) struct Orphans {
     left: BTreeSet<Key>,
     /// The epoch of the last request of the parent.
-    gate: Epoch,
+    requested_epoch: Epoch,
     /// `true` if all were requested to stop.
     requested: bool,
 }
@@ -38,9 +38,9 @@ impl Orphans {
 
 impl GroupCell {
     /// Notes that the driver is gone.
-    pub(super) fn orphan(self: &Arc<Self>, gate: Epoch) {
+    pub(super) fn orphan(self: &Arc<Self>, requested_epoch: Epoch) {
         self.closes();
-        self.set_orphans(Orphans { left: BTreeSet::new(), gate, requested: false });
+        self.set_orphans(Orphans { left: BTreeSet::new(), requested_epoch, requested: false });
         let (by, now) = (StopBy::now(StopLimit::Grace), Instant::now());
         for (key, member) in self.members() {
             self.orphans(|orphans| orphans.as_mut().is_some_and(|orphans| orphans.left.insert(key)));
@@ -60,8 +60,8 @@ impl GroupCell {
         let mut group = Arc::clone(self);
         loop {
             let over = group.orphans(|orphans| orphans.take_if(|orphans| orphans.is_over()));
-            let Some(Orphans { gate, .. }) = over else { return };
-            let next = group.end(TaskOutcome::Aborted { error: None }, gate);
+            let Some(Orphans { requested_epoch, .. }) = over else { return };
+            let next = group.end(TaskOutcome::Aborted { error: None }, requested_epoch);
             match next {
                 Some(parent) => group = parent,
                 None => return,
@@ -70,12 +70,12 @@ impl GroupCell {
     }
 
     /// Ends the group for good, and sends a note to its parent. Returns the parent if it has no driver either.
-    pub(super) fn end(self: &Arc<Self>, outcome: TaskOutcome, gate: Epoch) -> Option<Arc<Self>> {
+    pub(super) fn end(self: &Arc<Self>, outcome: TaskOutcome, requested_epoch: Epoch) -> Option<Arc<Self>> {
         let end = End::of(Some(&outcome));
         self.forget_tasks();
         observe::group_ended(self, &outcome);
         self.core.remove_group(self, outcome);
         let Position { parent, key, .. } = self.position.as_ref()?;
-        parent.note_of_group(self, *key, gate, Note::Ended(end)).then(|| Arc::clone(parent))
+        parent.note_of_group(self, *key, requested_epoch, Note::Ended(end)).then(|| Arc::clone(parent))
     }
 }

@@ -1,8 +1,10 @@
 //! Decides which children of a group stop and start, and in which order. Plain data: notes go in, actions come out.
 //!
 //! The cost of a note is linear in the edges of the order that it touches: each child counts the children before it
-//! that block its start, and the children after it that block its stop. Only the begin of a stop or restart, and the
-//! start after it, visit every affected child.
+//! that block its start (`unmet`), and the children after it that block its stop (`dependents`). Only the begin of a
+//! stop or restart, and the start after it, visit every affected child. `unmet` is not kept during a stop or restart,
+//! for the children from [`Plan::unknown_from`] on; it is counted again before they start. The edges come with the
+//! declaration (`tree/declaration`): those of `after`, and with `rest_for_one` one from each child to the one before.
 
 mod ends;
 mod moves;
@@ -11,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::children::{Child, Epoch, Key, Phase, Slot, Slots};
+use super::children::{Child, Entry, Epoch, Key, Phase, Roster};
 use super::window::{Limit, Window};
 use crate::inspect::TaskOutcome;
 use crate::tree::{Order, Strategy};
@@ -139,7 +141,7 @@ pub(crate) struct Plan {
     strategy: Strategy,
     window: Option<Window>,
     order: Arc<Order>,
-    slots: Slots,
+    roster: Roster,
     mode: Mode,
     epoch: Epoch,
     /// `true` for a group without declared children, which runs until it is requested to stop.
@@ -176,9 +178,10 @@ impl Plan {
         children: &[Child],
         epoch: Epoch,
     ) -> Self {
-        let slot =
-            |(index, child): (usize, &Child)| Slot::new(*child, count(order.earlier(index)), count(order.later(index)));
-        let declared: Vec<_> = children.iter().enumerate().map(slot).collect();
+        let entry = |(index, child): (usize, &Child)| {
+            Entry::new(*child, count(order.earlier(index)), count(order.later(index)))
+        };
+        let declared: Vec<_> = children.iter().enumerate().map(entry).collect();
         Self {
             strategy,
             window: limit.map(Window::new),
@@ -189,15 +192,15 @@ impl Plan {
             is_root: false,
             retired: false,
             left: declared.len(),
-            unready: declared.iter().filter(|slot| slot.is_unready()).count(),
-            awaited: declared.iter().filter(|slot| slot.is_awaited()).count(),
+            unready: declared.iter().filter(|entry| entry.is_unready()).count(),
+            awaited: declared.iter().filter(|entry| entry.is_awaited()).count(),
             given_up: 0,
             gave_up: false,
             base: 0,
             startable: (0..declared.len() as Key).collect(),
             stoppable: Vec::new(),
             actions: Vec::new(),
-            slots: Slots { declared, added: BTreeMap::new() },
+            roster: Roster { declared, added: BTreeMap::new() },
             steps: Steps::default(),
         }
     }
@@ -209,9 +212,9 @@ impl Plan {
 
     /// Adds a child at the end. It starts with the others, or at once if they run.
     pub(crate) fn add(&mut self, key: Key, child: Child) {
-        let before = if self.is_chain() { self.slots.before_added(key) } else { None };
-        let unmet = before.and_then(|before| self.slots.get(before)).is_some_and(|before| !before.passes());
-        self.slots.added.insert(key, Slot::new(child, u32::from(unmet), 0));
+        let before = if self.is_chain() { self.roster.before_added(key) } else { None };
+        let unmet = before.and_then(|before| self.roster.get(before)).is_some_and(|before| !before.passes());
+        self.roster.added.insert(key, Entry::new(child, u32::from(unmet), 0));
         self.left += 1;
         self.unready += usize::from(!child.uncounted);
         self.awaited += usize::from(!child.uncounted);
@@ -262,13 +265,13 @@ impl Plan {
 
     /// Handles a note of a child, and returns the actions.
     pub(crate) fn note(&mut self, key: Key, epoch: Epoch, note: Note, now: Duration) -> Vec<Action> {
-        let Some(slot) = self.slots.get(key) else { return Vec::new() };
-        let current = slot.epoch == epoch;
+        let Some(entry) = self.roster.get(key) else { return Vec::new() };
+        let current = entry.epoch == epoch;
         match note {
-            Note::Ready if current && slot.phase == Phase::Starting => self.set(key, Phase::Ready),
-            Note::Delayed if current && slot.phase == Phase::Starting => self.set_delayed(key),
+            Note::Ready if current && entry.phase == Phase::Starting => self.set(key, Phase::Ready),
+            Note::Delayed if current && entry.phase == Phase::Starting => self.set_delayed(key),
             Note::Failed(delay) if current => self.failed(key, delay, now),
-            Note::Held if current && slot.phase == Phase::Holding => self.set(key, Phase::Down),
+            Note::Held if current && entry.phase == Phase::Holding => self.set(key, Phase::Down),
             Note::GivenUp if current => self.give_up(key),
             Note::Ended(end) => self.ended(key, end),
             Note::Skip => self.skip(),
@@ -295,7 +298,7 @@ impl Plan {
     /// Prevents further attempts. Running attempts continue until they are stopped.
     pub(crate) fn retire(&mut self, now: Duration) -> Vec<Action> {
         if !std::mem::replace(&mut self.retired, true) {
-            let up = self.slots.from(0).filter(|(_, slot)| slot.is_up()).map(|(key, _)| Action::Retire(key));
+            let up = self.roster.from(0).filter(|(_, entry)| entry.is_up()).map(|(key, _)| Action::Retire(key));
             self.actions.extend(up);
         }
         self.proceed(now)
@@ -333,8 +336,8 @@ impl Plan {
     fn next_epoch(&mut self, key: Key) -> Epoch {
         self.epoch = self.epoch.wrapping_add(1);
         let epoch = self.epoch;
-        if let Some(slot) = self.slots.get_mut(key) {
-            slot.epoch = epoch;
+        if let Some(entry) = self.roster.get_mut(key) {
+            entry.epoch = epoch;
         }
         epoch
     }

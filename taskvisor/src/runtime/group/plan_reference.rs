@@ -6,57 +6,57 @@ use super::super::{Key, Mode, Phase, Plan, Strategy};
 
 /// Compares a plan that has said all that it has to say with what looking at all children gives.
 pub(super) fn check(plan: &Plan) {
-    let slots: Vec<_> = plan.slots.from(0).collect();
-    let earlier = earlier(plan, &slots.iter().map(|(key, _)| *key).collect::<Vec<_>>());
+    let roster: Vec<_> = plan.roster.from(0).collect();
+    let earlier = earlier(plan, &roster.iter().map(|(key, _)| *key).collect::<Vec<_>>());
     let (mut passes, mut holds, mut waits) = (BTreeMap::<Key, bool>::new(), BTreeMap::new(), BTreeMap::new());
     let (mut dependents, mut waiting) = (BTreeMap::new(), BTreeMap::new());
-    for (key, slot) in &slots {
+    for (key, entry) in &roster {
         let unmet = earlier[key].iter().filter(|before| !passes[*before]).count();
         if *key < plan.unknown_from() {
-            assert_eq!(slot.unmet as usize, unmet, "what {key} is after, of {plan:?}");
+            assert_eq!(entry.unmet as usize, unmet, "what {key} is after, of {plan:?}");
         }
-        passes.insert(*key, slot.phase == Phase::Ready || (slot.phase == Phase::Ended && unmet == 0));
+        passes.insert(*key, entry.phase == Phase::Ready || (entry.phase == Phase::Ended && unmet == 0));
     }
-    for (key, slot) in slots.iter().rev() {
+    for (key, entry) in roster.iter().rev() {
         let (above, declared) = (dependents.get(key).copied().unwrap_or(0), waiting.get(key).copied().unwrap_or(0));
-        assert_eq!((slot.dependents, slot.waiting), (above, declared), "what is after {key}, of {plan:?}");
-        let runs = matches!(slot.phase, Phase::Starting | Phase::Ready | Phase::Holding | Phase::Stopping);
-        holds.insert(*key, (runs && !slot.given_up) || above > 0);
-        waits.insert(*key, slot.phase != Phase::Ended || declared > 0);
+        assert_eq!((entry.dependents, entry.waiting), (above, declared), "what is after {key}, of {plan:?}");
+        let runs = matches!(entry.phase, Phase::Starting | Phase::Ready | Phase::Holding | Phase::Stopping);
+        holds.insert(*key, (runs && !entry.given_up) || above > 0);
+        waits.insert(*key, entry.phase != Phase::Ended || declared > 0);
         for before in &earlier[key] {
             *dependents.entry(*before).or_insert(0) += u32::from(holds[key]);
-            let is_declared = plan.slots.declared(*key).is_some();
+            let is_declared = plan.roster.declared(*key).is_some();
             *waiting.entry(*before).or_insert(0) += u32::from(is_declared && waits[key]);
         }
     }
-    let count = |is: &dyn Fn(Phase) -> bool| slots.iter().filter(|(_, slot)| is(slot.phase)).count();
+    let count = |is: &dyn Fn(Phase) -> bool| roster.iter().filter(|(_, entry)| is(entry.phase)).count();
     assert_eq!(plan.left, count(&|place| place != Phase::Ended));
     assert_eq!(plan.unready, count(&|place| !matches!(place, Phase::Ready | Phase::Ended)));
-    assert_eq!(plan.given_up, slots.iter().filter(|(_, slot)| slot.given_up).count());
-    assert!(plan.slots.added.values().all(|slot| slot.phase != Phase::Ended), "an added child left something");
-    for (key, slot) in &slots {
-        let starts = slot.phase == Phase::Down && slot.unmet == 0 && !plan.retired;
-        let (up, stops) = (slot.is_up() && slot.dependents == 0, slot.dependents == 0);
+    assert_eq!(plan.given_up, roster.iter().filter(|(_, entry)| entry.given_up).count());
+    assert!(plan.roster.added.values().all(|entry| entry.phase != Phase::Ended), "an added child left something");
+    for (key, entry) in &roster {
+        let starts = entry.phase == Phase::Down && entry.unmet == 0 && !plan.retired;
+        let (up, stops) = (entry.is_up() && entry.dependents == 0, entry.dependents == 0);
         match &plan.mode {
             Mode::Up => assert!(!starts, "{key} could start: {plan:?}"),
             Mode::Restarting(restart) if *key < restart.first => assert!(!starts, "{key} could start: {plan:?}"),
             Mode::Restarting(_) => assert!(!up, "{key} could be held: {plan:?}"),
             Mode::Stopping(_) => {
-                let is_left = matches!(slot.phase, Phase::Starting | Phase::Ready | Phase::Holding | Phase::Down);
+                let is_left = matches!(entry.phase, Phase::Starting | Phase::Ready | Phase::Holding | Phase::Down);
                 assert!(!(is_left && stops), "{key} could be stopped: {plan:?}");
             }
             Mode::Asking(_) | Mode::Over => {}
         }
     }
     if let Mode::Restarting(restart) = &plan.mode {
-        assert_eq!(restart.running, slots.iter().filter(|(key, slot)| *key >= restart.first && slot.runs()).count());
+        assert_eq!(restart.running, roster.iter().filter(|(key, entry)| *key >= restart.first && entry.runs()).count());
     }
 }
 
 /// For each child those that it is after.
 fn earlier(plan: &Plan, keys: &[Key]) -> BTreeMap<Key, Vec<Key>> {
     let of = |(position, key): (usize, &Key)| {
-        let earlier = match plan.slots.declared(*key) {
+        let earlier = match plan.roster.declared(*key) {
             Some(index) => plan.order.earlier(index).iter().map(|earlier| Key::from(*earlier)).collect(),
             None if plan.strategy == Strategy::RestForOne && position > 0 => vec![keys[position - 1]],
             None => Vec::new(),

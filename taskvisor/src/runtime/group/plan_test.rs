@@ -322,11 +322,11 @@ impl Group {
             0..6 if self.plan.is_open() && !self.retired && !calm => self.add(play),
             6..12 => {
                 let epoch = self.actors[index].epoch.wrapping_sub(1 + play.random.u32(..3));
-                let before = format!("{:?}", self.plan.slots);
+                let before = format!("{:?}", self.plan.roster);
                 for note in [Note::Ready, Note::Held, Note::Failed(Duration::ZERO), Note::GivenUp] {
                     assert_eq!(self.plan.note(index as Key, epoch, note, now), [], "a late {note:?}");
                 }
-                assert_eq!(before, format!("{:?}", self.plan.slots));
+                assert_eq!(before, format!("{:?}", self.plan.roster));
             }
             12..18 if matches!(self.actors[index].state, State::Holds | State::Stops) => {
                 self.actors[index].given_up = true;
@@ -525,7 +525,7 @@ fn k1a_an_added_child_that_has_ended_leaves_nothing() {
             let actions = plan.proceed(Duration::ZERO);
             assert!(matches!(actions[..], [Action::Start(started, _)] if started == key));
             assert_eq!(plan.note(key, 0, Note::Ended(End::Completed), Duration::ZERO), []);
-            assert!(plan.slots.added.is_empty());
+            assert!(plan.roster.added.is_empty());
         }
         let room = plan.startable.capacity() + plan.stoppable.capacity() + plan.actions.capacity();
         assert!(

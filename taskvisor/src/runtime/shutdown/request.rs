@@ -39,7 +39,7 @@ pub(in crate::runtime) struct Stop {
     /// The failure of the tree, if there is one. The lock is a leaf: nothing is locked, formatted or dropped under it,
     /// so it cannot deadlock.
     failure: Mutex<Option<Failure>>,
-    /// The time of the request.
+    /// The time of the request. The lock is a leaf: the time is copied under it, so it cannot deadlock.
     requested: Mutex<Option<Instant>>,
     /// The last layer that is requested to stop.
     layer: AtomicU8,

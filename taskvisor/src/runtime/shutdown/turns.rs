@@ -37,7 +37,8 @@ pub(in crate::runtime) struct Mobile {
     route: Route,
 }
 
-/// The destination of a [`Mobile`], shared with the future inside it.
+/// The destination of a [`Mobile`], shared with the future inside it. The lock is a leaf: the handle is put there or
+/// taken out under it, so it cannot deadlock.
 #[derive(Clone, Default)]
 pub(in crate::runtime) struct Route(Arc<Mutex<Option<Handle>>>);
 

@@ -342,8 +342,28 @@ async fn k6i_a_group_that_is_retried_without_end_is_warned_of() -> Result {
     tree.start().await?;
     sleep(ms(100)).await;
     let seen = recorder.seen();
-    let told: Vec<_> = seen.iter().filter(|seen| seen.kind == EventKind::Warning).collect();
+    let told: Vec<_> = seen.iter().filter(|seen| seen.reason.as_deref() == Some(WARNING)).collect();
     assert_eq!(told.len(), 1);
-    assert_eq!((told[0].task.as_deref(), told[0].reason.as_deref()), (Some("needed"), Some(WARNING)));
+    assert_eq!((told[0].kind, told[0].task.as_deref()), (EventKind::Warning, Some("needed")));
+    tree.shutdown().await
+}
+
+/// A group restarts by default, so without an event its failures would show nowhere.
+#[tokio::test(start_paused = true)]
+async fn k6i_each_failure_of_a_group_is_a_warning() -> Result {
+    let recorder = Recorder::new();
+    let leaf = Script::new([FAIL]).spec("leaf").with_restart(RestartPolicy::Never).critical();
+    let group = Group::one_for_one("group").with_backoff(constant(ms(1))).with_max_retries(1).not_critical();
+    let tree =
+        Tree::builder(SupervisorConfig::default()).with_subscriber(recorder.clone()).group(group.task(leaf)).build();
+    tree.start().await?;
+    sleep(ms(100)).await;
+    let seen = recorder.seen().into_iter().filter(|seen| seen.kind == EventKind::Warning);
+    let told: Vec<_> = seen.map(|seen| (seen.task, seen.reason)).collect();
+    let expected = [
+        "the group failed, and starts again in 1ms: `group/leaf` failed (failure 1), which `group` needs",
+        "the group failed for good: `group/leaf` failed (failure 2), which `group` needs",
+    ];
+    assert_eq!(told, expected.map(|reason| (Some("group".to_owned()), Some(reason.to_owned()))));
     tree.shutdown().await
 }

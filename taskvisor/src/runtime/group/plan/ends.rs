@@ -8,8 +8,8 @@ use crate::tree::Strategy;
 
 impl Plan {
     pub(super) fn failed(&mut self, key: Key, delay: Duration, now: Duration) {
-        let Some(slot) = self.slots.get(key) else { return };
-        if !slot.is_up() && slot.phase != Phase::Holding {
+        let Some(entry) = self.roster.get(key) else { return };
+        if !entry.is_up() && entry.phase != Phase::Holding {
             return;
         }
         let counts = match &self.mode {
@@ -48,10 +48,10 @@ impl Plan {
         restart.causes.push(cause);
         (restart.since, restart.until) = (None, None);
         self.survey(first, end);
-        for (key, slot) in self.slots.from(first).take_while(|(key, _)| *key < end) {
+        for (key, entry) in self.roster.from(first).take_while(|(key, _)| *key < end) {
             self.steps.add(1);
-            restart.running += usize::from(slot.runs());
-            if slot.is_up() && slot.dependents == 0 {
+            restart.running += usize::from(entry.runs());
+            if entry.is_up() && entry.dependents == 0 {
                 self.stoppable.push(key);
             }
         }
@@ -64,42 +64,42 @@ impl Plan {
             self.base = 0;
         } else {
             // A partial stop is only possible in a chain, and grows towards earlier children.
-            let grown = self.slots.from(first).take_while(|(key, _)| *key < end);
-            self.base -= grown.map(|(_, slot)| slot.layers()).sum::<i64>();
+            let grown = self.roster.from(first).take_while(|(key, _)| *key < end);
+            self.base -= grown.map(|(_, entry)| entry.layers()).sum::<i64>();
         }
         let mut altitude = self.base;
         if self.is_chain() {
-            for (_, slot) in self.slots.mut_from(first).take_while(|(key, _)| *key < end) {
-                slot.altitude = altitude;
-                altitude += slot.layers();
+            for (_, entry) in self.roster.mut_from(first).take_while(|(key, _)| *key < end) {
+                entry.altitude = altitude;
+                altitude += entry.layers();
             }
             return;
         }
         // In the order of declaration, so that the children that a child is after come first. The order passes through
         // children that do not run.
-        for index in 0..self.slots.declared.len() {
-            let declared = &self.slots.declared;
+        for index in 0..self.roster.declared.len() {
+            let declared = &self.roster.declared;
             let below = self.order.earlier(index).iter().map(|earlier| &declared[*earlier as usize]);
-            self.slots.declared[index].altitude =
+            self.roster.declared[index].altitude =
                 below.map(|earlier| earlier.altitude + earlier.layers()).max().unwrap_or(altitude);
         }
-        self.slots.added.values_mut().for_each(|slot| slot.altitude = altitude);
+        self.roster.added.values_mut().for_each(|entry| entry.altitude = altitude);
     }
 
     pub(in crate::runtime::group) fn ended(&mut self, key: Key, end: End) {
-        let Some(slot) = self.slots.get(key) else { return };
-        if slot.phase == Phase::Ended {
+        let Some(entry) = self.roster.get(key) else { return };
+        if entry.phase == Phase::Ended {
             return;
         }
-        let requested = matches!(slot.phase, Phase::Holding | Phase::Stopping | Phase::Dissolving);
+        let requested = matches!(entry.phase, Phase::Holding | Phase::Stopping | Phase::Dissolving);
         let failed = end == End::Failed || (end == End::Aborted && !requested);
         // An added child is after all earlier children but depends on none: only declared children count as waiting.
-        let needed = slot.child.critical || (slot.phase != Phase::Ready && slot.waiting > 0);
-        let significant = slot.child.significant && end == End::Completed;
+        let needed = entry.child.critical || (entry.phase != Phase::Ready && entry.waiting > 0);
+        let significant = entry.child.significant && end == End::Completed;
         self.set(key, Phase::Ended);
-        if self.slots.declared(key).is_none() {
+        if self.roster.declared(key).is_none() {
             // The order passes through it now, so that nothing changes for the others.
-            self.slots.added.remove(&key);
+            self.roster.added.remove(&key);
         }
         if let Mode::Restarting(restart) = &mut self.mode {
             if let Ok(cause) = restart.causes.binary_search_by(|(cause, _)| key.cmp(cause)) {
@@ -120,13 +120,13 @@ impl Plan {
     }
 
     pub(super) fn give_up(&mut self, key: Key) {
-        let Some(slot) = self.slots.get_mut(key) else { return };
-        if slot.given_up || !matches!(slot.phase, Phase::Holding | Phase::Stopping) {
+        let Some(entry) = self.roster.get_mut(key) else { return };
+        if entry.given_up || !matches!(entry.phase, Phase::Holding | Phase::Stopping) {
             return;
         }
-        let held = slot.holds();
-        slot.given_up = true;
-        let holds = slot.holds();
+        let held = entry.holds();
+        entry.given_up = true;
+        let holds = entry.holds();
         self.given_up += 1;
         if held != holds {
             self.holds_changed(key, holds);
@@ -161,11 +161,11 @@ impl Plan {
     pub(super) fn begin_stop(&mut self) {
         self.actions.push(Action::Begin);
         self.survey(0, Key::MAX);
-        for (key, slot) in self.slots.from(0).rev() {
+        for (key, entry) in self.roster.from(0).rev() {
             self.steps.add(1);
-            if slot.dependents == 0 {
+            if entry.dependents == 0 {
                 self.stoppable.push(key);
-            } else if slot.is_up() && !self.retired {
+            } else if entry.is_up() && !self.retired {
                 self.actions.push(Action::Retire(key));
             }
         }

@@ -11,8 +11,8 @@ impl Plan {
         let mut due = std::mem::take(&mut self.startable);
         due.sort_unstable();
         for key in due.drain(..) {
-            let Some(slot) = self.slots.get(key) else { continue };
-            if slot.phase == Phase::Down && slot.unmet == 0 && key < end && !self.retired {
+            let Some(entry) = self.roster.get(key) else { continue };
+            if entry.phase == Phase::Down && entry.unmet == 0 && key < end && !self.retired {
                 self.set(key, Phase::Starting);
                 let epoch = self.next_epoch(key);
                 self.actions.push(Action::Start(key, epoch));
@@ -27,19 +27,19 @@ impl Plan {
         let mut due = std::mem::take(&mut self.stoppable);
         due.sort_unstable_by(|a, b| b.cmp(a));
         for key in due.drain(..) {
-            let Some(slot) = self.slots.get(key) else { continue };
-            if slot.dependents > 0 {
+            let Some(entry) = self.roster.get(key) else { continue };
+            if entry.dependents > 0 {
                 continue;
             }
-            let below = u32::try_from(slot.altitude - self.base).unwrap_or(0);
-            match (&self.mode, slot.phase) {
+            let below = u32::try_from(entry.altitude - self.base).unwrap_or(0);
+            match (&self.mode, entry.phase) {
                 (Mode::Restarting(restart), Phase::Starting | Phase::Ready) if key >= restart.first => {
                     self.set(key, Phase::Holding);
                     let epoch = self.next_epoch(key);
                     self.actions.push(Action::Hold(key, epoch, below));
                 }
                 (Mode::Stopping(_), Phase::Starting | Phase::Ready | Phase::Holding | Phase::Down) => {
-                    let phase = if slot.phase == Phase::Down { Phase::Dissolving } else { Phase::Stopping };
+                    let phase = if entry.phase == Phase::Down { Phase::Dissolving } else { Phase::Stopping };
                     self.set(key, phase);
                     let epoch = self.next_epoch(key);
                     self.actions.push(Action::Stop(key, epoch, below));
@@ -68,7 +68,7 @@ impl Plan {
     pub(super) fn start_again(&mut self) {
         if let Mode::Restarting(restart) = std::mem::replace(&mut self.mode, Mode::Up) {
             self.count_unmet(restart.first);
-            let down = self.slots.from(restart.first).filter(|(_, slot)| slot.phase == Phase::Down);
+            let down = self.roster.from(restart.first).filter(|(_, entry)| entry.phase == Phase::Down);
             self.startable.extend(down.map(|(key, _)| key));
         }
     }
@@ -85,45 +85,47 @@ impl Plan {
 
     /// Recounts the children that block the starts from `first` on, which were not counted during the stop.
     pub(super) fn count_unmet(&mut self, first: Key) {
-        let start = self.slots.declared(first).unwrap_or(self.slots.declared.len());
-        for index in start..self.slots.declared.len() {
+        let start = self.roster.declared(first).unwrap_or(self.roster.declared.len());
+        for index in start..self.roster.declared.len() {
             let earlier = self.order.earlier(index);
             self.steps.add(1 + earlier.len());
-            let closed = earlier.iter().filter(|earlier| !self.slots.declared[**earlier as usize].passes());
-            self.slots.declared[index].unmet = u32::try_from(closed.count()).unwrap_or(u32::MAX);
+            let closed = earlier.iter().filter(|earlier| !self.roster.declared[**earlier as usize].passes());
+            self.roster.declared[index].unmet = u32::try_from(closed.count()).unwrap_or(u32::MAX);
         }
         if !self.is_chain() {
             return;
         }
-        let added = self.slots.added.range(first..).next().map(|(key, _)| *key);
-        let before = added.and_then(|key| self.slots.before_added(key)).and_then(|before| self.slots.get(before));
+        let added = self.roster.added.range(first..).next().map(|(key, _)| *key);
+        let before = added.and_then(|key| self.roster.before_added(key)).and_then(|before| self.roster.get(before));
         let mut closed = before.is_some_and(|before| !before.passes());
-        for slot in self.slots.added.range_mut(first..).map(|(_, slot)| slot) {
-            slot.unmet = u32::from(closed);
-            closed = !slot.passes();
+        for entry in self.roster.added.range_mut(first..).map(|(_, entry)| entry) {
+            entry.unmet = u32::from(closed);
+            closed = !entry.passes();
         }
     }
 
     /// Notes that a started child waits for its next start.
     pub(super) fn set_delayed(&mut self, key: Key) {
-        let Some(slot) = self.slots.get_mut(key) else { return };
-        self.awaited -= usize::from(slot.is_awaited());
-        slot.delayed = true;
+        let Some(entry) = self.roster.get_mut(key) else { return };
+        self.awaited -= usize::from(entry.is_awaited());
+        entry.delayed = true;
     }
 
     /// Moves a child to another phase, and updates its neighbors in the order.
     pub(super) fn set(&mut self, key: Key, phase: Phase) {
-        let Some(slot) = self.slots.get_mut(key) else { return };
-        let before = (slot.passes(), slot.holds(), slot.waits(), slot.runs(), slot.is_unready(), slot.is_awaited());
-        let ends = phase == Phase::Ended && slot.phase != Phase::Ended;
-        slot.phase = phase;
-        slot.delayed = false;
-        if slot.given_up && !matches!(phase, Phase::Holding | Phase::Stopping) {
-            slot.given_up = false;
+        let Some(entry) = self.roster.get_mut(key) else { return };
+        let before =
+            (entry.passes(), entry.holds(), entry.waits(), entry.runs(), entry.is_unready(), entry.is_awaited());
+        let ends = phase == Phase::Ended && entry.phase != Phase::Ended;
+        entry.phase = phase;
+        entry.delayed = false;
+        if entry.given_up && !matches!(phase, Phase::Holding | Phase::Stopping) {
+            entry.given_up = false;
             self.given_up -= 1;
         }
-        let after = (slot.passes(), slot.holds(), slot.waits(), slot.runs(), slot.is_unready(), slot.is_awaited());
-        let (unmet, dependents) = (slot.unmet, slot.dependents);
+        let after =
+            (entry.passes(), entry.holds(), entry.waits(), entry.runs(), entry.is_unready(), entry.is_awaited());
+        let (unmet, dependents) = (entry.unmet, entry.dependents);
         self.left -= usize::from(ends);
         self.unready = self.unready + usize::from(after.4) - usize::from(before.4);
         self.awaited = self.awaited + usize::from(after.5) - usize::from(before.5);
@@ -156,20 +158,20 @@ impl Plan {
         let unknown_from = self.unknown_from();
         let mut changed = vec![key];
         while let Some(key) = changed.pop() {
-            let index = self.slots.declared(key);
+            let index = self.roster.declared(key);
             let declared = index.map_or(&[][..], |index| self.order.later(index));
-            let is_last = index.is_none_or(|index| index + 1 == self.slots.declared.len());
-            let added = if self.is_chain() && is_last { self.slots.next_added(key) } else { None };
+            let is_last = index.is_none_or(|index| index + 1 == self.roster.declared.len());
+            let added = if self.is_chain() && is_last { self.roster.next_added(key) } else { None };
             let later = declared.iter().map(|later| Key::from(*later)).chain(added);
             for later in later.take_while(|later| *later < unknown_from) {
                 self.steps.add(1);
-                let Some(slot) = self.slots.get_mut(later) else { continue };
-                let before = slot.passes();
-                slot.unmet = if passes { slot.unmet - 1 } else { slot.unmet + 1 };
-                if slot.unmet == 0 && slot.phase == Phase::Down {
+                let Some(entry) = self.roster.get_mut(later) else { continue };
+                let before = entry.passes();
+                entry.unmet = if passes { entry.unmet - 1 } else { entry.unmet + 1 };
+                if entry.unmet == 0 && entry.phase == Phase::Down {
                     self.startable.push(later);
                 }
-                if before != slot.passes() {
+                if before != entry.passes() {
                     changed.push(later);
                 }
             }
@@ -180,18 +182,18 @@ impl Plan {
     pub(super) fn holds_changed(&mut self, key: Key, holds: bool) {
         let mut changed = vec![key];
         while let Some(key) = changed.pop() {
-            let index = self.slots.declared(key);
+            let index = self.roster.declared(key);
             let declared = index.map_or(&[][..], |index| self.order.earlier(index));
-            let added = if self.is_chain() && index.is_none() { self.slots.before_added(key) } else { None };
+            let added = if self.is_chain() && index.is_none() { self.roster.before_added(key) } else { None };
             for earlier in declared.iter().map(|earlier| Key::from(*earlier)).chain(added) {
                 self.steps.add(1);
-                let Some(slot) = self.slots.get_mut(earlier) else { continue };
-                let before = slot.holds();
-                slot.dependents = if holds { slot.dependents + 1 } else { slot.dependents - 1 };
-                if slot.dependents == 0 {
+                let Some(entry) = self.roster.get_mut(earlier) else { continue };
+                let before = entry.holds();
+                entry.dependents = if holds { entry.dependents + 1 } else { entry.dependents - 1 };
+                if entry.dependents == 0 {
                     self.stoppable.push(earlier);
                 }
-                if before != slot.holds() {
+                if before != entry.holds() {
                     changed.push(earlier);
                 }
             }
@@ -202,12 +204,12 @@ impl Plan {
     pub(super) fn waits_no_more(&mut self, key: Key) {
         let mut changed = vec![key];
         while let Some(key) = changed.pop() {
-            let Some(index) = self.slots.declared(key) else { continue };
+            let Some(index) = self.roster.declared(key) else { continue };
             for earlier in self.order.earlier(index) {
                 self.steps.add(1);
-                let slot = &mut self.slots.declared[*earlier as usize];
-                slot.waiting -= 1;
-                if !slot.waits() {
+                let entry = &mut self.roster.declared[*earlier as usize];
+                entry.waiting -= 1;
+                if !entry.waits() {
                     changed.push(Key::from(*earlier));
                 }
             }

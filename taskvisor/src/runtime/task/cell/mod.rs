@@ -106,8 +106,10 @@ pub(in crate::runtime) struct Membership {
 
 /// The state under the lock of a cell.
 ///
-/// The lock is taken after the registry's lock and the lock of a group's mailbox, and before the locks of the bus. No
-/// code takes them in another order, so it cannot deadlock. No user code runs and no user value is dropped under it.
+/// The lock is taken after the registry's lock and the lock of a group's mailbox, and before the locks of the bus. Two
+/// cells are never locked at once. No code takes them in another order, because a cell reports to its group and to the
+/// registry only after its lock is released; so it cannot deadlock. No user code runs and no user value is dropped under
+/// it.
 pub(in crate::runtime) struct State {
     machine: Machine,
     /// The deadline of the attempt after a stop request, until the actor has read it.
