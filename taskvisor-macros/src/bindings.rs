@@ -29,17 +29,36 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
     let convert = quote_spanned!(span=> #private::IntoTaskSpec::into_task_spec);
     match binding.purpose {
         Purpose::Duration => typed(quote_spanned!(span=> #private::Duration)),
+        Purpose::Restart => typed(quote_spanned!(span=> #private::RestartPolicy)),
+        Purpose::Ready => typed(quote_spanned!(span=> #private::Ready)),
+        Purpose::Jitter => typed(quote_spanned!(span=> #private::JitterPolicy)),
+        Purpose::Backoff => typed(quote_spanned!(span=> #private::BackoffPolicy)),
+        Purpose::Strategy => typed(quote_spanned!(span=> #private::Strategy)),
+        Purpose::Admission if cfg!(feature = "controller") => typed(quote_spanned!(span=> #private::AdmissionPolicy)),
         Purpose::U32 => typed(quote_spanned!(span=> ::core::primitive::u32)),
         Purpose::Usize => typed(quote_spanned!(span=> ::core::primitive::usize)),
         Purpose::Factor => typed(quote_spanned!(span=> ::core::primitive::f64)),
         Purpose::Switch => typed(quote_spanned!(span=> ::core::primitive::bool)),
         Purpose::Config => typed(quote_spanned!(span=> #private::SupervisorConfig)),
         Purpose::Controller if cfg!(feature = "controller") => typed(quote_spanned!(span=> #private::ControllerConfig)),
-        Purpose::Controller => quote_spanned!(span=> let #local = #expr;),
+        Purpose::Admission | Purpose::Controller => quote_spanned!(span=> let #local = #expr;),
         Purpose::Text => quote_spanned! {span=>
             let #local = #private::Into::<#private::Arc<#private::str>>::into(#expr);
         },
         Purpose::Subscriber => quote_spanned!(span=> let #local = #private::IntoSubscriber::into_subscriber(#expr);),
+        Purpose::Subscribers => {
+            let iterator = iterator(expr);
+            quote_spanned! {span=>
+                let #local = {
+                    let mut subscribers = ::std::vec::Vec::<#private::Arc<dyn #private::Subscribe>>::new();
+                    #[allow(for_loops_over_fallibles)]
+                    for subscriber in #iterator {
+                        subscribers.push(#private::IntoSubscriber::into_subscriber(subscriber));
+                    }
+                    subscribers
+                };
+            }
+        }
         Purpose::Spec => quote_spanned!(span=> let #local = #convert(#expr);),
         // Consumed in place, so that the iterator can borrow from temporaries.
         Purpose::Specs => {

@@ -24,7 +24,7 @@ const ALIASES: [(&str, &[&str]); 7] = [
     ("m", &["min", "mins", "minute", "minutes"]),
     ("s", &["sec", "secs", "second", "seconds"]),
     ("ms", &["msec", "msecs", "milli", "millis", "millisecond", "milliseconds"]),
-    ("us", &["µs", "μs", "usec", "micro", "micros", "microsecond", "microseconds"]),
+    ("us", &["usec", "micro", "micros", "microsecond", "microseconds"]),
     ("ns", &["nsec", "nano", "nanos", "nanosecond", "nanoseconds"]),
 ];
 
@@ -32,14 +32,20 @@ const ALIASES: [(&str, &[&str]); 7] = [
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let joined: String = text.split_whitespace().collect();
     if joined != text {
-        parse(&joined)?;
-        return Err(format!("\"{text}\" has a space in it: write \"{joined}\""));
+        return Err(match parse(&joined) {
+            Ok(_) => format!("\"{text}\" has a space in it: write \"{joined}\""),
+            Err(message) if message.contains("did you mean") => message.replace(&joined, text),
+            Err(_) => not_a_duration(text),
+        });
+    }
+    if let Some(meant) = from_clock(text) {
+        return Err(format!("\"{text}\" is a time of day: write \"{}\"", display(meant)));
     }
     if text.starts_with('-') {
         return Err(format!("\"{text}\" is negative: a duration is zero or more"));
     }
     if !text.starts_with(|first: char| first.is_ascii_digit()) {
-        return Err(format!("\"{text}\" is not a duration: write for example \"10s\", \"250ms\" or \"1h30m\""));
+        return Err(not_a_duration(text));
     }
     let mut total: u128 = 0;
     let mut previous: Option<u128> = None;
@@ -80,6 +86,23 @@ pub(crate) fn display(duration: Duration) -> String {
     text
 }
 
+fn not_a_duration(text: &str) -> String {
+    format!("\"{text}\" is not a duration: write for example \"10s\", \"250ms\" or \"1h30m\"")
+}
+
+/// Returns the duration of `hh:mm:ss` or `mm:ss`.
+fn from_clock(text: &str) -> Option<Duration> {
+    let parts: Vec<u64> = text.split(':').map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let seconds = match *parts {
+        [minutes, seconds] => minutes.checked_mul(60)?.checked_add(seconds)?,
+        [hours, minutes, seconds] => {
+            hours.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?)?.checked_add(seconds)?
+        }
+        _ => return None,
+    };
+    Some(Duration::from_secs(seconds))
+}
+
 /// Splits off the longest prefix of characters that `belongs` accepts.
 fn split(text: &str, belongs: impl Fn(char) -> bool) -> (&str, &str) {
     let end = text.find(|c| !belongs(c)).unwrap_or(text.len());
@@ -92,8 +115,13 @@ fn unit_in(text: &str, number: &str, unit: &str) -> Result<u128, String> {
             "\"{text}\" has no unit after `{number}`: write for example \"{number}s\" or \"{number}ms\""
         ));
     }
-    if let Some((_, nanos)) = UNITS.iter().find(|(name, _)| *name == unit) {
+    // Both signs for micro.
+    let known = if matches!(unit, "µs" | "μs") { "us" } else { unit };
+    if let Some((_, nanos)) = UNITS.iter().find(|(name, _)| *name == known) {
         return Ok(*nanos);
+    }
+    if matches!(unit, "e" | "E") {
+        return Err(format!("\"{text}\" has an exponent: write the number with all its digits, as in \"1000s\""));
     }
     let lower = unit.to_lowercase();
     let meant = ALIASES

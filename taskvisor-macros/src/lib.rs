@@ -20,6 +20,7 @@ mod subscriber;
 mod suggest;
 mod supervise;
 mod supervisor;
+mod synonyms;
 mod table;
 mod task;
 #[cfg(test)]
@@ -82,9 +83,16 @@ use proc_macro::TokenStream;
 /// | `jitter` | `"none"`, `"full"`, `"equal"`, `"decorrelated"` | `"none"` | how the waits are spread |
 /// | `reset_after` | duration | the larger of `max` and 10 s | an attempt that lived this long starts over from `first` |
 ///
+/// The words of other libraries and systems, which the error for an unknown word knows:
+///
+/// | in | word | coming from |
+/// |---|---|---|
+#[doc = synonyms::words_of_others!()]
+///
 /// A duration is a string such as `"250ms"`, `"1.5s"` or `"1h30m"`, in the units `ns`, `us`, `ms`, `s`, `m`, `h` and
-/// `d`, or any expression of type `Duration`. A number is a literal or any expression. Literals are checked at compile
-/// time. Expressions are evaluated each time that a spec is made; an invalid value is a typed error when the task is
+/// `d`, or any expression of type `Duration`; `timeout = None` is none. A word may stand in quotes or bare. Any other
+/// value is an expression of the type: `restart = POLICY`, `critical = flag`, `backoff = policy`. Literals are checked at
+/// compile time. Expressions are evaluated each time that a spec is made; an invalid value is a typed error when the task is
 /// registered. `name` takes a constant. `watchdog` and `ready = "signal"` need a `TaskContext`; `ready = "completed"`
 /// needs a task that ends, so not `"always"`.
 ///

@@ -5,15 +5,16 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, format_ident};
+use quote::{ToTokens, format_ident, quote};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, Lit, LitStr, UnOp};
+use syn::{Expr, ExprLit, Lit, LitStr, UnOp};
 
 use crate::argument::{List, as_ident, peel};
 use crate::duration;
 use crate::errors::Errors;
 use crate::path::hygienic;
-use crate::suggest;
+use crate::{suggest, synonyms};
 
 /// The value of an option.
 pub(crate) enum Value<T> {
@@ -61,11 +62,18 @@ pub(crate) enum Purpose {
     Factor,
     Switch,
     Text,
+    Restart,
+    Ready,
+    Jitter,
+    Backoff,
+    Strategy,
+    Admission,
     Config,
     Controller,
     Subscriber,
     Spec,
     Specs,
+    Subscribers,
 }
 
 /// A user expression that is evaluated once into a generated local.
@@ -75,6 +83,14 @@ pub(crate) struct Binding {
     pub(crate) expr: Expr,
     /// The `#[cfg(..)]` of its entry.
     pub(crate) cfgs: Vec<syn::Attribute>,
+    /// The key that it is the value of, if it is in a list of keys.
+    pub(crate) key: Option<Ident>,
+}
+
+/// The words of an option, and the name of their list among the synonyms.
+pub(crate) struct Words<W: 'static> {
+    pub(crate) list: &'static [&'static str],
+    pub(crate) known: &'static [(&'static str, W)],
 }
 
 /// Reads values, and collects errors and bindings.
@@ -86,6 +102,8 @@ pub(crate) struct Reader {
     pub(crate) recovered: bool,
     /// The `#[cfg(..)]` of the current entry and of the groups around it.
     pub(crate) cfgs: Vec<syn::Attribute>,
+    /// The current key.
+    pub(crate) key: Option<Ident>,
 }
 
 impl Reader {
@@ -106,8 +124,7 @@ impl Reader {
             Expr::Array(array) => &array.elems,
             _ if self.is_unreadable(value) => EMPTY,
             _ => {
-                let element = as_ident(value).map_or_else(|| "..".to_owned(), |name| name.to_string());
-                self.errors.push(value, format!("`{key}` is a list: write `{key} = [{element}]`"));
+                self.errors.push(value, not_a_list(key, value));
                 EMPTY
             }
         };
@@ -119,7 +136,8 @@ impl Reader {
         // Located at the user expression, so that a type error is reported there.
         let span = hygienic(expr.span());
         let local = format_ident!("value{}", self.bindings.len(), span = span);
-        self.bindings.push(Binding { local: local.clone(), purpose, expr: expr.clone(), cfgs: self.cfgs.clone() });
+        let (cfgs, key) = (self.cfgs.clone(), self.key.clone());
+        self.bindings.push(Binding { local: local.clone(), purpose, expr: expr.clone(), cfgs, key });
         local
     }
 
@@ -132,6 +150,14 @@ impl Reader {
         };
         let negative = |_: &Lit| Err(format!("`{key}` is a duration, and cannot be negative"));
         self.value(Purpose::Duration, expr, read, negative)
+    }
+
+    /// Reads a duration that can also be `None`, which is zero.
+    pub(crate) fn timeout(&mut self, key: &Ident, expr: &Expr) -> Value<Duration> {
+        match as_ident(expr) {
+            Some(none) if none == "None" => Value::Constant(quote!(::core::time::Duration::ZERO)),
+            _ => self.duration(key, expr),
+        }
     }
 
     pub(crate) fn u32(&mut self, key: &Ident, expr: &Expr) -> Value<u32> {
@@ -161,15 +187,6 @@ impl Reader {
         self.value(Purpose::Switch, expr, read, wrong)
     }
 
-    /// Reads a `bool` that must be known at compile time.
-    pub(crate) fn flag(&mut self, key: &Ident, expr: &Expr) -> Value<bool> {
-        if literal(expr).is_some() || self.is_unreadable(expr) {
-            return self.switch(key, expr);
-        }
-        self.errors.push(expr, format!("`{key}` is `true` or `false`, and no expression"));
-        Value::Refused
-    }
-
     pub(crate) fn text(&mut self, key: &Ident, expr: &Expr) -> Value<LitStr> {
         let wrong = |_: &Lit| Err(format!("`{key}` is a string: write `{key} = \"..\"`"));
         let read = |literal: &Lit| match literal {
@@ -187,50 +204,40 @@ impl Reader {
         }
     }
 
-    /// Reads one of a few words, in quotes.
-    pub(crate) fn word<W: Copy>(&mut self, key: &Ident, expr: &Expr, words: &[(&str, W)]) -> Value<W> {
-        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        match self.place_of_word(key, expr, &known).and_then(|place| words.get(place)) {
-            Some((_, word)) => Value::Known(*word, expr.to_token_stream()),
-            None => Value::Refused,
-        }
-    }
-
-    /// Returns the given word.
-    fn place_of_word(&mut self, key: &Ident, expr: &Expr, known: &[&str]) -> Option<usize> {
+    /// Reads one of a few words, bare or in quotes. Any other expression is a value of the type, and is bound.
+    pub(crate) fn word<W: Copy>(&mut self, key: &Ident, expr: &Expr, words: &Words<W>, purpose: Purpose) -> Value<W> {
         if self.is_unreadable(expr) {
-            return None;
+            return Value::Refused;
         }
-        let closest = |written: &str| suggest::closest(written, known.iter().copied());
-        let expected = || suggest::list(known.iter().copied(), '"');
-        let message = match peel(expr) {
-            Expr::Lit(literal) => match &literal.lit {
-                Lit::Str(text) => {
-                    let text = text.value();
-                    if let Some(place) = known.iter().position(|word| *word == text) {
-                        return Some(place);
-                    }
-                    match closest(&text) {
-                        Some(meant) => {
-                            format!("unknown `{key}` \"{text}\", did you mean \"{meant}\"?")
-                        }
-                        None => format!("unknown `{key}` \"{text}\", expected {}", expected()),
-                    }
-                }
-                _ => format!("`{key}` is {}", expected()),
-            },
-            Expr::Path(path) => {
-                let last = path.path.segments.last();
-                let written = last.map(|segment| segment.ident.to_string()).unwrap_or_default();
-                match closest(&written) {
-                    Some(meant) => format!("`{key}` is a word in quotes: write `{key} = \"{meant}\"`"),
-                    None => format!("`{key}` is {}, in quotes", expected()),
-                }
+        let known = || words.known.iter().map(|(word, _)| *word);
+        let (written, is_quoted) = match peel(expr) {
+            Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => (text.value(), true),
+            Expr::Lit(_) => {
+                self.errors.push(expr, format!("`{key}` is {}", suggest::list(known(), '"')));
+                return Value::Refused;
             }
-            _ => format!("`{key}` is {}, in quotes", expected()),
+            path => match as_ident(path) {
+                Some(word) => (word.unraw().to_string(), false),
+                None => return Value::Bound(self.bind(purpose, expr)),
+            },
+        };
+        if let Some((_, word)) = words.known.iter().find(|(word, _)| *word == written) {
+            return Value::Known(*word, expr.to_token_stream());
+        }
+        let quote = if is_quoted { '"' } else { '`' };
+        let unknown = format!("unknown `{key}` {quote}{written}{quote}");
+        let message = if let Some(ours) = synonyms::ours(words.list, &written).next() {
+            format!("{unknown}: write {quote}{ours}{quote}")
+        } else if let Some(meant) = suggest::closest(&written, known()) {
+            format!("{unknown}, did you mean {quote}{meant}{quote}?")
+        } else if is_quoted {
+            format!("{unknown}, expected {}", suggest::list(known(), '"'))
+        } else {
+            // The name of a value.
+            return Value::Bound(self.bind(purpose, expr));
         };
         self.errors.push(expr, message);
-        None
+        Value::Refused
     }
 
     /// Reads a literal, or `-literal` by `negative`; any other expression is bound.
@@ -259,6 +266,26 @@ impl Reader {
     }
 }
 
+/// Returns the message for a value that is no list in brackets.
+fn not_a_list(key: &Ident, value: &Expr) -> String {
+    let can_spread = key == "tasks" || key == "subscribers";
+    match (peel(value), as_ident(value)) {
+        (_, Some(name)) if can_spread => {
+            format!(
+                "`{key}` is a list: write `{key} = [..{name}]` for all of an iterator, or `{key} = [{name}]` for one"
+            )
+        }
+        (_, Some(name)) => format!("`{key}` is a list: write `{key} = [{name}]`"),
+        (Expr::Macro(call), _) if can_spread && call.mac.path.is_ident("vec") => {
+            format!("`{key}` is a list in brackets: write `{key} = [..]`, without `vec!`")
+        }
+        (Expr::Call(_) | Expr::MethodCall(_) | Expr::Field(_), _) if can_spread => {
+            format!("`{key}` is a list: write `{key} = [..]`, with `..` before an expression that is an iterator")
+        }
+        _ => format!("`{key}` is a list: write `{key} = [..]`"),
+    }
+}
+
 /// Returns a literal, with or without a minus sign.
 enum Literal<'a> {
     Plain(&'a Lit),
@@ -278,7 +305,8 @@ fn literal(expr: &Expr) -> Option<Literal<'_>> {
 
 fn unquoted_duration(key: &Ident, digits: &str, suffix: &str) -> String {
     if suffix.is_empty() {
-        format!("`{key}` is a duration with a unit, in quotes: `{key} = \"{digits}s\"` for seconds")
+        let (unit, name) = if digits.len() > 3 { ("ms", "milliseconds") } else { ("s", "seconds") };
+        format!("`{key}` is a duration with a unit, in quotes: `{key} = \"{digits}{unit}\"` for {name}")
     } else {
         format!("a duration stands in quotes: `{key} = \"{digits}{suffix}\"`")
     }

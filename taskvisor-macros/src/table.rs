@@ -11,7 +11,7 @@ use syn::{Expr, LitStr};
 use crate::argument::{self, Form, List};
 use crate::options::Held;
 use crate::reader::{Given, Reader, Value};
-use crate::suggest;
+use crate::{suggest, synonyms};
 
 /// The field that stores a value.
 type Slot<T, V> = fn(&mut T) -> &mut Option<Given<V>>;
@@ -124,7 +124,9 @@ pub(crate) fn read<'a, T>(
     for argument in list {
         let found = rows.find(argument, reader);
         if let Some((row, key, form)) = found.and_then(|(at, key, form)| Some((keys.get(at)?, key, form))) {
+            let outer = reader.key.replace(key.clone());
             row.read(&key, &form, target, reader);
+            reader.key = outer;
         }
     }
 }
@@ -176,10 +178,38 @@ impl Rows<'_> {
             return format!("`{key}` cannot be given here: {instead}");
         }
         let known = || self.all.iter().map(|row| row.name);
-        match suggest::closest(key, known()) {
+        if let Some(message) = self.in_our_words(key) {
+            return message;
+        }
+        // An option is not a mistyped `crate`, such as `rate`.
+        match suggest::closest(key, known().filter(|name| *name != "crate" || key.starts_with("cr"))) {
             Some(meant) => format!("unknown {noun} `{key}`, did you mean `{meant}`?"),
             None => format!("unknown {noun} `{key}`, expected {}", suggest::list(known(), '`')),
         }
+    }
+
+    /// Returns the message for a word of another library, or for the value of an option without the option.
+    fn in_our_words(&self, key: &str) -> Option<String> {
+        let noun = self.noun;
+        let lists: &'static [&'static str] = match noun {
+            "`backoff` field" => &["`backoff`"],
+            "limit" => &["limit"],
+            "slot option" => &["slot"],
+            _ => &["option", "`backoff`", "limit", "slot"],
+        };
+        let known = |word: &str| self.all.iter().any(|row| row.name == word);
+        let misplaced = |word: &str| self.misplaced.iter().copied().flatten().find(|(name, _)| *name == word);
+        if let Some(ours) = synonyms::ours(lists, key).find(|ours| known(ours)) {
+            return Some(format!("unknown {noun} `{key}`: write `{ours}`"));
+        }
+        if known("restart") {
+            let value = ["always", "on_failure", "never"].into_iter().find(|word| *word == key);
+            if let Some(value) = value.or_else(|| synonyms::ours(&["`restart`"], key).next()) {
+                return Some(format!("unknown {noun} `{key}`: write `restart = \"{value}\"`"));
+            }
+        }
+        let (ours, instead) = synonyms::ours(lists, key).find_map(misplaced)?;
+        Some(format!("unknown {noun} `{key}`: the word is `{ours}`, which cannot be given here: {instead}"))
     }
 
     fn article(&self) -> &'static str {

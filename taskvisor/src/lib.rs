@@ -96,7 +96,9 @@ pub use inspect::systemd;
 pub use async_trait::async_trait;
 pub use tokio_util::sync::CancellationToken;
 
-pub use events::{Event, EventData, EventKind, EventStream, IntoSubscriber, Lagged, Reason, Subscribe};
+pub use events::{
+    Event, EventData, EventKind, EventStream, IntoSubscriber, Lagged, Reason, Subscribe, SubscriberState,
+};
 #[cfg(feature = "logging")]
 pub use events::{LogLevel, LogWriter};
 pub use inspect::Probe;
@@ -116,8 +118,8 @@ pub use task::StopReason;
 pub use task::TaskHandle;
 pub use task::{BoxError, TaskError};
 pub use task::{BoxTaskFuture, Task, TaskFn, TaskRef};
+pub use task::{Fallible, IntoTaskError, IntoTaskResult, TaskArg};
 pub use task::{FromContext, TaskContext};
-pub use task::{IntoTaskError, IntoTaskResult};
 pub use task::{IntoTaskSpec, TaskSpec};
 #[cfg(feature = "macros")]
 pub use taskvisor_macros::{subscriber, supervise, supervisor, task};

@@ -43,7 +43,7 @@ async fn main() {
             attributed = ping {},
             pair = (ping {}, timeout = "5s"),
         ],
-        subscribers = [..specs()],
+        subscribers = [0..specs()],
     );
     tree.tasks.named.cancel().await.ok();
     tree.tasks.attributed.cancel().await.ok();

@@ -52,7 +52,7 @@ async fn main() {
     let _ = supervise!(
         strategy = one_for_al,
         tasks = [
-            far = group(strategy = simple),
+            far = group(strategy = "simple"),
             quoted = group(strategy = "one_for_one"),
             path = group(strategy = Strategy::RestForOne),
             number = group(strategy = 5),

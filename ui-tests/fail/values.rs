@@ -32,7 +32,7 @@ async fn unquoted() {}
 #[task(restart = true, backoff(jitter = 5))]
 async fn literals() {}
 
-#[task(restart = if true { "never" } else { "always" })]
+#[task(restart = 5)]
 async fn computed() {}
 
 #[task(ready = "signaled", critical = "yes")]

@@ -113,7 +113,7 @@ async fn all() -> Result<(), TaskError> {
     let handle: &ChildHandle = &tree.tasks.ping;
     drop(handle.clone());
     let _: &Tree = &tree;
-    assert!(format!("{tree:?}").starts_with("Tree { tasks: Tasks { ping: "));
+    assert!(format!("{tree:?}").starts_with("DeclaredTree { tasks: Tasks { ping: "));
     Ok(())
 }
 

@@ -7,8 +7,9 @@ mod parse;
 mod types;
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{ToTokens, quote};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 use syn::{Attribute, LitStr, Signature, Type, Visibility};
 
 pub(crate) use self::check::{
@@ -17,7 +18,7 @@ pub(crate) use self::check::{
 pub(crate) use self::fallback::Fallback;
 pub(crate) use self::parse::not_a_function;
 pub(crate) use self::types::{find_word, is_context, last_ident};
-use crate::path::hygienic;
+use crate::path::{hygienic, located};
 use crate::reader::{Given, Value};
 
 /// The kind of item that is made from the function.
@@ -58,10 +59,17 @@ impl Function {
     }
 
     /// Returns the expression for `NAME`: the given name, or the name of the function.
-    pub(crate) fn constant_name(&self, name: Option<&Given<LitStr>>) -> TokenStream {
+    pub(crate) fn constant_name(&self, name: Option<&Given<LitStr>>, private: &TokenStream) -> TokenStream {
         match name.map(|given| &given.value) {
             Some(Value::Known(name, _)) => name.to_token_stream(),
-            Some(Value::Constant(name)) => name.to_token_stream(),
+            Some(Value::Constant(name)) => {
+                let constant = Ident::new("CONSTANT", hygienic(name.span()));
+                let private = located(private, hygienic(name.span()));
+                quote_spanned!(name.span()=> {
+                    const #constant: &#private::str = #name;
+                    #private::checked_name(#constant)
+                })
+            }
             _ => self.title().to_token_stream(),
         }
     }
@@ -89,16 +97,19 @@ impl Function {
     /// Returns the struct, with a public field for each argument.
     pub(crate) fn item_struct<'a>(
         &self,
+        kind: Kind,
         doc: &str,
         fields: impl Iterator<Item = (&'a Ident, &'a Type)>,
     ) -> TokenStream {
         let (visibility, name) = (&self.visibility, self.struct_name());
+        let must_use = format!("a {} does nothing until it is given to a supervisor", kind.noun());
         let fields = fields.map(|(field, ty)| {
             let doc = format!("The argument `{}`.", field.unraw());
             quote!(#[doc = #doc] pub #field: #ty)
         });
         quote! {
             #[doc = #doc]
+            #[must_use = #must_use]
             #visibility struct #name { #(#fields),* }
         }
     }

@@ -18,7 +18,11 @@ pub(super) fn problems(ty: &Type, kind: Kind) -> Vec<(TokenStream, String)> {
     let mut problems = Problems { kind, found: Vec::new() };
     if kind == Kind::Task && last_ident(ty).as_deref() == Some("TaskContext") {
         problems.push(ty, "`TaskContext` comes first: make it the first argument".to_owned());
+    } else if let (Kind::Task, Type::Path(_), Some(word)) = (kind, ty, find_word(ty.to_token_stream(), "TaskContext")) {
+        problems.push(&word, "the context of an attempt is taken by value: write `ctx: TaskContext`".to_owned());
+        return problems.found;
     }
+    problems.check_sized(ty);
     problems.visit(ty);
     problems.found
 }
@@ -31,6 +35,21 @@ struct Problems {
 impl Problems {
     fn push(&mut self, at: &impl ToTokens, message: String) {
         self.found.push((at.to_token_stream(), message));
+    }
+
+    /// Reports a type without a size, which no argument can have.
+    fn check_sized(&mut self, ty: &Type) {
+        let text = ty.to_token_stream().to_string();
+        let instead = match ty {
+            Type::Slice(slice) => {
+                let element = slice.elem.to_token_stream();
+                format!("`Vec<{element}>` or `Arc<[{element}]>`")
+            }
+            Type::TraitObject(_) => "`Arc<dyn Trait + Send + Sync>`".to_owned(),
+            Type::Path(path) if path.path.is_ident("str") => "`String`, `Arc<str>` or `&'static str`".to_owned(),
+            _ => return,
+        };
+        self.push(ty, format!("`{text}` has no size at compile time: take {instead}"));
     }
 
     fn visit(&mut self, ty: &Type) {
@@ -75,6 +94,14 @@ impl Problems {
     }
 
     fn visit_path(&mut self, path: &Path) {
+        if let Some(cow) = path.segments.last().filter(|segment| segment.ident == "Cow") {
+            let has_lifetime = matches!(&cow.arguments, PathArguments::AngleBracketed(arguments)
+                if arguments.args.iter().any(|argument| matches!(argument, GenericArgument::Lifetime(_))));
+            if let (PathArguments::AngleBracketed(arguments), false) = (&cow.arguments, has_lifetime) {
+                let borrowed = arguments.args.to_token_stream();
+                self.push(path, format!("{}: write `Cow<'static, {borrowed}>`", self.owns()));
+            }
+        }
         for segment in &path.segments {
             // The references in `Fn(&str)` belong to its callers, as in a function pointer.
             if let PathArguments::AngleBracketed(arguments) = &segment.arguments {

@@ -9,7 +9,7 @@ use super::expand::is_set;
 use super::{Backoff, Options, Place, Ready, Restart};
 use crate::duration;
 use crate::errors::Errors;
-use crate::reader::Given;
+use crate::reader::{Given, Value};
 
 impl Options {
     /// Reports every contradiction and every invalid value.
@@ -53,6 +53,15 @@ impl Options {
         }
         // An invalid word was reported, and may have meant `always`.
         let refused = self.restart.as_ref().is_some_and(Given::is_refused);
+        if self.restart.as_ref().is_some_and(|restart| matches!(restart.value, Value::Bound(_))) {
+            // The runtime checks `every`.
+            if let Some(interval) = key(self.interval.as_ref()) {
+                let message = "`interval` is a part of the policy in `restart`: write \
+                               `restart = RestartPolicy::Always { interval: Some(..) }`";
+                errors.push(interval, message);
+            }
+            return;
+        }
         if refused || self.is_partial || self.restart_word() == Some(Restart::Always) {
             return;
         }
@@ -124,6 +133,9 @@ impl Options {
 
 impl Backoff {
     fn check(&self, errors: &mut Errors) {
+        if self.policy.is_some() {
+            return;
+        }
         self.check_range(errors);
         if let Some((factor, at)) = self.factor.as_ref().and_then(Given::known) {
             if *factor < 1.0 {
@@ -163,8 +175,10 @@ impl Backoff {
 /// Reports an invalid name of a task or tree.
 pub(crate) fn check_name(name: Option<&Given<syn::LitStr>>, errors: &mut Errors) {
     if let Some((name, at)) = name.and_then(Given::known) {
-        if name.value().is_empty() {
+        if name.value().trim().is_empty() {
             errors.push(at, "`name` is empty: write what the events and the log should call it");
+        } else if name.value().contains(char::is_control) {
+            errors.push(at, "a `name` has no line breaks and no other control characters in it");
         }
     }
 }

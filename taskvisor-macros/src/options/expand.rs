@@ -11,18 +11,19 @@ use super::{Backoff, Jitter, Options, Restart};
 use crate::reader::{Given, Value};
 
 impl Options {
-    /// Returns `.with_restart(..).with_timeout(..)`: a call for each given option of a task.
-    pub(crate) fn of_task(&self, private: &TokenStream) -> TokenStream {
-        self.calls(|row| row.task, private)
+    /// Returns `spec.with_restart(..).with_timeout(..)`: a call for each given option of a task.
+    pub(crate) fn of_task(&self, spec: TokenStream, private: &TokenStream) -> TokenStream {
+        self.calls(spec, |row| row.task, private)
     }
 
-    /// Returns `.with_restart(..).not_critical()`: a call for each given option of a group.
-    pub(crate) fn of_group(&self, private: &TokenStream) -> TokenStream {
-        self.calls(|row| row.group, private)
+    /// Returns `group.with_restart(..).not_critical()`: a call for each given option of a group.
+    pub(crate) fn of_group(&self, group: TokenStream, private: &TokenStream) -> TokenStream {
+        self.calls(group, |row| row.group, private)
     }
 
-    fn calls(&self, of: impl Fn(&Row) -> Use, private: &TokenStream) -> TokenStream {
-        let mut calls = TokenStream::new();
+    fn calls(&self, of_what: TokenStream, of: impl Fn(&Row) -> Use, private: &TokenStream) -> TokenStream {
+        let mut calls = of_what;
+        let mut switches = TokenStream::new();
         let mut call = |setter: &str, value: Option<TokenStream>| {
             let setter = format_ident!("{setter}");
             calls.extend(value.map(|value| quote!(.#setter(#value))));
@@ -35,15 +36,19 @@ impl Options {
         for (row, held) in self.rows() {
             match of(row) {
                 Use::Set(setter) => call(setter, held.lower(private)),
-                Use::Either(set, unset) => {
-                    if let Some(is_set) = held.flag() {
-                        call(if is_set { set } else { unset }, Some(TokenStream::new()));
+                Use::Either(set, unset) => match held.flag() {
+                    Some(Value::Known(true, _)) => call(set, Some(TokenStream::new())),
+                    Some(Value::Known(false, _)) => call(unset, Some(TokenStream::new())),
+                    Some(Value::Bound(local)) => {
+                        let (set, unset) = (format_ident!("{set}"), format_ident!("{unset}"));
+                        switches.extend(quote!(let set = if #local { set.#set() } else { set.#unset() };));
                     }
-                }
+                    Some(Value::Constant(_) | Value::Refused) | None => {}
+                },
                 Use::No | Use::Own | Use::OfFunction | Use::Field | Use::SomeField => {}
             }
         }
-        calls
+        if switches.is_empty() { calls } else { quote!({ let set = #calls; #switches set }) }
     }
 
     /// Returns `config.restart = ..;`: an assignment for each given default.
@@ -79,8 +84,7 @@ impl Options {
     }
 
     fn restart_policy(&self, private: &TokenStream) -> Option<TokenStream> {
-        let (restart, _) = self.restart.as_ref()?.known()?;
-        Some(match restart {
+        lower(self.restart.as_ref(), |restart| match restart {
             Restart::Never => quote!(#private::RestartPolicy::Never),
             Restart::OnFailure => quote!(#private::RestartPolicy::OnFailure),
             Restart::Always => {
@@ -96,14 +100,14 @@ impl Options {
 
 impl Backoff {
     fn policy(&self, private: &TokenStream) -> TokenStream {
-        let jitter = self.jitter.as_ref().and_then(Given::known).map(|(jitter, _)| {
-            let variant = match jitter {
-                Jitter::None => quote!(None),
-                Jitter::Full => quote!(Full),
-                Jitter::Equal => quote!(Equal),
-                Jitter::Decorrelated => quote!(Decorrelated),
-            };
-            quote!(#private::JitterPolicy::#variant)
+        if let Some(policy) = &self.policy {
+            return policy.to_token_stream();
+        }
+        let jitter = lower(self.jitter.as_ref(), |jitter| match jitter {
+            Jitter::None => quote!(#private::JitterPolicy::None),
+            Jitter::Full => quote!(#private::JitterPolicy::Full),
+            Jitter::Equal => quote!(#private::JitterPolicy::Equal),
+            Jitter::Decorrelated => quote!(#private::JitterPolicy::Decorrelated),
         });
         let fields = [
             (quote!(first), duration(self.first.as_ref(), private)),
@@ -138,7 +142,8 @@ pub(crate) fn plain<T: ToTokens>(given: Option<&Given<T>>) -> Option<TokenStream
     lower(given, ToTokens::to_token_stream)
 }
 
-fn lower<T>(given: Option<&Given<T>>, literal: impl Fn(&T) -> TokenStream) -> Option<TokenStream> {
+/// Returns the expression for a literal value, or the local.
+pub(crate) fn lower<T>(given: Option<&Given<T>>, literal: impl Fn(&T) -> TokenStream) -> Option<TokenStream> {
     match &given?.value {
         Value::Known(value, _) => Some(literal(value)),
         Value::Bound(local) => Some(local.to_token_stream()),

@@ -6,11 +6,11 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Expr, ExprPath, Lit, LitStr};
 
-use super::expand::{duration, plain};
+use super::expand::{duration, lower, plain};
 use super::parse::BACKOFF_FIELDS;
 use super::{Backoff, Jitter, Ready, Restart};
 use crate::argument::{Form, peel};
-use crate::reader::{Given, Reader, Value};
+use crate::reader::{Given, Purpose, Reader, Value, Words};
 use crate::{duration, path};
 
 /// `key = ".."`, or an expression of type `Duration`.
@@ -29,7 +29,6 @@ pub(crate) type ReadyWhen = Option<Given<Ready>>;
 pub(crate) type Failures = Option<Given<ExprPath>>;
 /// `backoff(..)`.
 pub(crate) type Retries = Option<Backoff>;
-
 /// The message for an argument of the wrong form.
 pub(crate) type WrongForm = &'static str;
 
@@ -42,7 +41,7 @@ pub(crate) trait Held {
     fn lower(&self, private: &TokenStream) -> Option<TokenStream>;
 
     /// Returns the value of a flag, if it is given.
-    fn flag(&self) -> Option<bool> {
+    fn flag(&self) -> Option<&Value<bool>> {
         None
     }
 
@@ -64,7 +63,9 @@ fn keep<V>(
 
 impl Held for Time {
     fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
-        keep(self, key, form, |value| reader.duration(key, value))
+        // Of the durations, only a timeout can be none.
+        let read = if key == "timeout" { Reader::timeout } else { Reader::duration };
+        keep(self, key, form, |value| read(reader, key, value))
     }
 
     fn lower(&self, private: &TokenStream) -> Option<TokenStream> {
@@ -108,7 +109,7 @@ impl Held for Flag {
     fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
         let value = match form {
             Form::Word => Value::Known(true, key.to_token_stream()),
-            Form::Value(value) => reader.flag(key, value),
+            Form::Value(value) => reader.switch(key, value),
             Form::List(_) => return Err("takes no list"),
         };
         *self = Some(Given::new(key, value));
@@ -119,8 +120,8 @@ impl Held for Flag {
         plain(self.as_ref())
     }
 
-    fn flag(&self) -> Option<bool> {
-        self.as_ref()?.known().map(|(value, _)| *value)
+    fn flag(&self) -> Option<&Value<bool>> {
+        self.as_ref().map(|given| &given.value)
     }
 
     fn describe(&self, name: &str) -> Vec<String> {
@@ -130,7 +131,7 @@ impl Held for Flag {
 
 impl Held for RestartWhen {
     fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
-        keep(self, key, form, |value| reader.word(key, value, Restart::WORDS))
+        keep(self, key, form, |value| reader.word(key, value, &Restart::WORDS, Purpose::Restart))
     }
 
     /// The policy includes `interval`.
@@ -139,18 +140,17 @@ impl Held for RestartWhen {
     }
 
     fn describe(&self, name: &str) -> Vec<String> {
-        word(name, self.as_ref(), Restart::WORDS)
+        word(name, self.as_ref(), &Restart::WORDS)
     }
 }
 
 impl Held for ReadyWhen {
     fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
-        keep(self, key, form, |value| reader.word(key, value, Ready::WORDS))
+        keep(self, key, form, |value| reader.word(key, value, &Ready::WORDS, Purpose::Ready))
     }
 
     fn lower(&self, private: &TokenStream) -> Option<TokenStream> {
-        let (ready, _) = self.as_ref()?.known()?;
-        Some(match ready {
+        lower(self.as_ref(), |ready| match ready {
             Ready::Start => quote!(#private::Ready::Start),
             Ready::Signal => quote!(#private::Ready::Signal),
             Ready::Completed => quote!(#private::Ready::Completed),
@@ -158,7 +158,7 @@ impl Held for ReadyWhen {
     }
 
     fn describe(&self, name: &str) -> Vec<String> {
-        word(name, self.as_ref(), Ready::WORDS)
+        word(name, self.as_ref(), &Ready::WORDS)
     }
 }
 
@@ -178,10 +178,18 @@ impl Held for Failures {
 
 impl Held for Retries {
     fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
-        let Form::List(list) = form else { return Err("takes a list") };
-        let mut backoff =
-            Backoff { key: key.clone(), first: None, max: None, factor: None, jitter: None, reset_after: None };
-        BACKOFF_FIELDS.read(*list, &mut backoff, reader);
+        let mut backoff = Backoff::new(key);
+        match form {
+            Form::List(list) => BACKOFF_FIELDS.read(*list, &mut backoff, reader),
+            Form::Value(value) if reader.is_unreadable(value) => {}
+            Form::Value(value) => {
+                if matches!(peel(value), Expr::Lit(_)) {
+                    return Err("takes a list");
+                }
+                backoff.policy = Some(reader.bind(Purpose::Backoff, value));
+            }
+            Form::Word => return Err("takes a list"),
+        }
         *self = Some(backoff);
         Ok(())
     }
@@ -193,20 +201,23 @@ impl Held for Retries {
 
     fn describe(&self, name: &str) -> Vec<String> {
         let Some(backoff) = self else { return Vec::new() };
+        if backoff.policy.is_some() {
+            return vec![format!("- `{name}`: computed")];
+        }
         let fields = [
             backoff.first.describe("first"),
             backoff.max.describe("max"),
             line("factor", backoff.factor.as_ref(), f64::to_string),
-            word("jitter", backoff.jitter.as_ref(), Jitter::WORDS),
+            word("jitter", backoff.jitter.as_ref(), &Jitter::WORDS),
             backoff.reset_after.describe("reset_after"),
         ];
         fields.concat().iter().map(|line| line.replacen("- `", &format!("- `{name}."), 1)).collect()
     }
 }
 
-fn word<W: Copy + PartialEq>(name: &str, given: Option<&Given<W>>, words: &[(&str, W)]) -> Vec<String> {
+fn word<W: Copy + PartialEq>(name: &str, given: Option<&Given<W>>, words: &Words<W>) -> Vec<String> {
     line(name, given, |value| {
-        let written = words.iter().find(|(_, word)| word == value);
+        let written = words.known.iter().find(|(_, word)| word == value);
         written.map_or("", |(written, _)| written).to_owned()
     })
 }

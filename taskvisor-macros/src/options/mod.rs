@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use proc_macro2::Ident;
 
-use crate::reader::Given;
+use crate::reader::{Given, Words};
 
 pub(crate) use check::{check_name, zero};
-pub(crate) use expand::{duration, is_set, plain};
+pub(crate) use expand::{duration, is_set, lower, plain};
 pub(crate) use held::Held;
 pub(crate) use parse::{IN_SUPERVISE, OF_FUNCTION, in_defaults, parse_crate};
 pub(crate) use table::{Options, given, options_of_tasks, places_of_options};
@@ -39,9 +39,15 @@ pub(crate) struct Backoff {
     pub(crate) factor: Option<Given<f64>>,
     pub(crate) jitter: Option<Given<Jitter>>,
     pub(crate) reset_after: Option<Given<Duration>>,
+    /// The local of `backoff = policy`.
+    pub(crate) policy: Option<Ident>,
 }
 
 impl Backoff {
+    fn new(key: &Ident) -> Self {
+        Self { key: key.clone(), first: None, max: None, factor: None, jitter: None, reset_after: None, policy: None }
+    }
+
     pub(crate) const DEFAULT_FIRST: Duration = Duration::from_millis(100);
     pub(crate) const DEFAULT_MAX: Duration = Duration::from_secs(30);
 }
@@ -55,8 +61,10 @@ pub(crate) enum Ready {
 }
 
 impl Ready {
-    pub(crate) const WORDS: &'static [(&'static str, Self)] =
-        &[("start", Self::Start), ("signal", Self::Signal), ("completed", Self::Completed)];
+    pub(crate) const WORDS: Words<Self> = Words {
+        list: &["`ready`"],
+        known: &[("start", Self::Start), ("signal", Self::Signal), ("completed", Self::Completed)],
+    };
 }
 
 /// The restart policy.
@@ -68,8 +76,10 @@ pub(crate) enum Restart {
 }
 
 impl Restart {
-    pub(crate) const WORDS: &'static [(&'static str, Self)] =
-        &[("never", Self::Never), ("on_failure", Self::OnFailure), ("always", Self::Always)];
+    pub(crate) const WORDS: Words<Self> = Words {
+        list: &["`restart`"],
+        known: &[("never", Self::Never), ("on_failure", Self::OnFailure), ("always", Self::Always)],
+    };
 }
 
 /// The jitter of the backoff.
@@ -82,6 +92,13 @@ pub(crate) enum Jitter {
 }
 
 impl Jitter {
-    pub(crate) const WORDS: &'static [(&'static str, Self)] =
-        &[("none", Self::None), ("full", Self::Full), ("equal", Self::Equal), ("decorrelated", Self::Decorrelated)];
+    pub(crate) const WORDS: Words<Self> = Words {
+        list: &["`jitter`"],
+        known: &[
+            ("none", Self::None),
+            ("full", Self::Full),
+            ("equal", Self::Equal),
+            ("decorrelated", Self::Decorrelated),
+        ],
+    };
 }

@@ -5,7 +5,7 @@ use syn::{Expr, Ident, Lit, Path};
 use super::table::{ROWS, Row, Use};
 use super::{Backoff, Jitter, Options, Place};
 use crate::argument::{as_ident, peel};
-use crate::reader::{Given, Reader};
+use crate::reader::{Given, Purpose, Reader};
 use crate::table::{self, Key, Misplaced, Read, Table};
 
 impl<T: AsMut<Options>> Key<T> {
@@ -31,6 +31,8 @@ const CONSTANT_NAME: Key<Options> = Key::new(
 const NAME: Key<Options> = Key::new("name", "name = \"..\"", Read::Text(|options| &mut options.name));
 
 const OF_ATTRIBUTE: &Misplaced = &[("after", "the tree says what comes after what, in `task(.., after = [..])`")];
+
+const IN_ORDER: &Misplaced = &[("before", "write `after = [..]` on the task that comes later")];
 
 const OF_ENTRY: &Misplaced = &[("crate", "it is an option of `#[task]` and a key of `supervise!`")];
 
@@ -77,7 +79,7 @@ pub(super) const BACKOFF_FIELDS: Table<Backoff> = Table {
             "jitter",
             "jitter = \"equal\"",
             Read::Value(|backoff, key, value, reader| {
-                backoff.jitter = Some(Given::new(key, reader.word(key, value, Jitter::WORDS)));
+                backoff.jitter = Some(Given::new(key, reader.word(key, value, &Jitter::WORDS, Purpose::Jitter)));
             }),
         ),
         &Key::new("reset_after", "reset_after = \"60s\"", Read::Duration(|backoff| &mut backoff.reset_after)),
@@ -119,7 +121,7 @@ impl Place {
         reader: &mut Reader,
     ) {
         let elsewhere = self.elsewhere();
-        let misplaced = [misplaced, &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, &elsewhere, OF_FUNCTION]].concat();
+        let misplaced = [misplaced, &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, IN_ORDER, &elsewhere, OF_FUNCTION]].concat();
         table::read(noun, keys, &misplaced, list, target, reader);
     }
 

@@ -7,7 +7,7 @@ use syn::spanned::Spanned;
 
 use super::Options;
 use crate::bindings;
-use crate::function::{self, Field, Function};
+use crate::function::{self, Field, Function, Kind};
 use crate::options::plain;
 use crate::path::{self, hygienic, located};
 use crate::reader::{Binding, Given, Value};
@@ -21,7 +21,7 @@ pub(super) fn expand(
     bindings: &[Binding],
 ) -> TokenStream {
     let private = path::private(options.krate.as_ref());
-    let item_struct = function.item_struct(&doc(function, options), function::typed(state));
+    let item_struct = function.item_struct(Kind::Subscriber, &doc(function, options), function::typed(state));
     let impls = [
         impl_inherent(function, options, &private),
         function.impl_debug(),
@@ -54,7 +54,7 @@ fn doc(function: &Function, options: &Options) -> String {
 }
 
 fn impl_inherent(function: &Function, options: &Options, private: &TokenStream) -> TokenStream {
-    let (name, constant) = (function.struct_name(), function.constant_name(options.name.as_ref()));
+    let (name, constant) = (function.struct_name(), function.constant_name(options.name.as_ref(), private));
     quote! {
         impl #name {
             /// Returns the name of the subscriber for reports about it.
@@ -102,7 +102,10 @@ fn impl_subscribe(
     let call = &function.signature.ident;
     // The span of the function, because a future that is not `Send` is the future of the function.
     let located = located(private, span);
-    let future = quote_spanned!(span=> #located::boxed_delivery(async move { #call(#(#arguments),*).await }));
+    let future = quote_spanned! {span=>
+        let delivery: #located::Delivery<'_> = #located::Box::pin(async move { #call(#(#arguments),*).await });
+        delivery
+    };
     quote! {
         #[automatically_derived]
         impl #private::Subscribe for #name {

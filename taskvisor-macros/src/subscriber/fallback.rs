@@ -13,7 +13,7 @@ use crate::reader::Binding;
 pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bindings: &[Binding]) -> TokenStream {
     let private = path::private(options.krate.as_ref());
     let name = function.struct_name();
-    let constant = function.constant_name(options.name.as_ref());
+    let constant = function.constant_name(options.name.as_ref(), &private);
     let queue = queue_capacity(options, bindings, &private);
     let fallback = Fallback::of(&shape.state, &name);
     let parameters = &fallback.parameters;
@@ -40,7 +40,7 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
                     'event: 'delivery,
                     Self: 'delivery,
                 {
-                    #private::boxed_delivery(async {})
+                    #private::Box::pin(async {})
                 }
 
                 #queue

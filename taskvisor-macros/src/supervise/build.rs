@@ -17,7 +17,12 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
     });
     let subscribers = declaration.subscribers.iter().map(|subscriber| {
         let (value, cfgs) = (&subscriber.value, &subscriber.cfgs);
-        quote!(#(#cfgs)* let builder = builder.with_subscriber(#value);)
+        let builder = if subscriber.is_spread {
+            quote!(#private::IntoIterator::into_iter(#value).fold(builder, #private::TreeBuilder::with_subscriber))
+        } else {
+            quote!(builder.with_subscriber(#value))
+        };
+        quote!(#(#cfgs)* let builder = #builder;)
     });
     let slots = slot::expand(declaration, private);
     let builder = Ident::new("builder", Span::call_site());
@@ -94,7 +99,7 @@ impl Children<'_> {
             Label::Derived(_) | Label::None => plain(child.options.name.as_ref()),
         };
         let with_name = name.map(|name| quote!(.with_name(#name)));
-        let setters = child.options.of_task(private);
+        let with_options = child.options.of_task(quote!(#spec #with_name), private);
         let with_after = after.map(|after| quote!(.with_after(#after)));
         let keep_name = child.name_local().map(|local| {
             quote! {
@@ -104,7 +109,7 @@ impl Children<'_> {
         });
         quote! {
             #(#cfgs)*
-            let spec = #spec #with_name #setters #with_after;
+            let spec = #with_options #with_after;
             #keep_name
             #(#cfgs)*
             let #parent = #parent.task(spec);
@@ -117,12 +122,13 @@ impl Children<'_> {
         let name = child.label.text().unwrap_or_default();
         let strategy = Strategy::variant(group.strategy.as_ref(), private);
         let limit = group.strategy.as_ref().and_then(|strategy| strategy.limit(private));
-        let setters = child.options.of_group(private);
+        let group_with_options = quote!(#private::Group::new(#name, #strategy) #limit);
+        let group_with_options = child.options.of_group(group_with_options, private);
         let after = after.map(|after| quote!(.with_after(#after)));
         let children = Children { parent: &local, depth: depth + 1, cfgs, slots: &[], private }.expand(group);
         quote! {
             #(#cfgs)*
-            let #local = #private::Group::new(#name, #strategy) #limit #setters #after;
+            let #local = #group_with_options #after;
             #children
             #(#cfgs)*
             let #parent = #parent.group(#local);

@@ -9,6 +9,7 @@ use crate::argument::{self, List, as_ident, peel};
 use crate::options::{Options, Place};
 use crate::path::is_name;
 use crate::reader::{Purpose, Reader};
+use crate::suggest;
 
 /// Reads an entry. Errors are reported, and its field is kept if it has one.
 pub(super) fn read(expr: &Expr, reader: &mut Reader) -> Option<Child> {
@@ -31,7 +32,7 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
                 let message = "a spread has no label: each of its tasks has its own name";
                 reader.errors.push(label, message);
             }
-            let kind = ChildKind::Spread(read_spread(range, reader)?);
+            let kind = ChildKind::Spread(read_spread(range, Purpose::Specs, reader)?);
             return Some(Child {
                 label: Label::None,
                 kind,
@@ -85,13 +86,14 @@ fn read_label(label: &Expr, reader: &mut Reader) -> Label {
     ident.map_or(Label::None, Label::Given)
 }
 
-fn read_spread(range: &ExprRange, reader: &mut Reader) -> Option<Ident> {
-    let (RangeLimits::HalfOpen(_), Some(specs)) = (&range.limits, &range.end) else {
-        reader.errors.push(range, "write `..iterator` for the tasks of an iterator");
+/// Binds all of an iterator.
+pub(super) fn read_spread(range: &ExprRange, purpose: Purpose, reader: &mut Reader) -> Option<Ident> {
+    let (None, RangeLimits::HalfOpen(_), Some(all)) = (&range.start, &range.limits, &range.end) else {
+        reader.errors.push(range, "write `..iterator` for all of an iterator");
         return None;
     };
-    let is_readable = !reader.is_unreadable(specs);
-    is_readable.then(|| reader.bind(Purpose::Specs, specs))
+    let is_readable = !reader.is_unreadable(all);
+    is_readable.then(|| reader.bind(purpose, all))
 }
 
 fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
@@ -104,21 +106,51 @@ fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
         (None, Some(task)) => derived_label(task, reader),
         (None, None) => Label::None,
     };
-    let task = task.filter(|task| !is_tuple(task, reader));
+    let task = task.filter(|task| !is_no_task(task, reader));
     let spec = task.filter(|task| !reader.is_unreadable(task)).map(|task| reader.bind(Purpose::Spec, task));
     let options = options.map_or_else(Options::default, |list| Options::parse(Place::Entry, list, reader));
     let literal_type = task.and_then(repeated::literal_type);
     Child { label, kind: ChildKind::Task(spec), options, literal_type, cfgs: Vec::new() }
 }
 
-/// Returns `true` if the word before a list is missing, and reports it.
-fn is_tuple(expr: &Expr, reader: &mut Reader) -> bool {
-    let is_tuple = matches!(peel(expr), Expr::Tuple(_));
-    if is_tuple {
-        let message = "a list is no task: write `task(..)`, or `group(..)` after its label";
-        reader.errors.push(&first_token(expr), message);
+/// Returns `true` for an expression that cannot be a task, and reports it.
+fn is_no_task(expr: &Expr, reader: &mut Reader) -> bool {
+    let message = match peel(expr) {
+        Expr::Tuple(_) => "a list is no task: write `task(..)`, or `group(..)` after its label".to_owned(),
+        Expr::Array(_) => "a list is no task: write `label = group(tasks = [..])`".to_owned(),
+        Expr::Closure(_) => {
+            "a closure is no task: write `TaskFn::arc(\"name\", |ctx: TaskContext| async { .. })`, or a \
+                             function under `#[task]`"
+                .to_owned()
+        }
+        Expr::Async(_) => "an `async` block is no task, because it can run only once: make it the body of a function \
+                           under `#[task]`"
+            .to_owned(),
+        Expr::Call(call) if as_ident(&call.func).is_some_and(|name| name == "Some") => {
+            "an `Option` is no task: write `..option`, which adds the task if there is one".to_owned()
+        }
+        Expr::Index(index) if as_ident(&index.expr).is_some_and(|name| name == "group") => {
+            "a group has its options in parentheses: write `group(tasks = [..])`".to_owned()
+        }
+        Expr::Call(call) if call.args.iter().any(|argument| matches!(peel(argument), Expr::Assign(_))) => {
+            let Some(word) = as_ident(&call.func) else { return false };
+            unknown_list(&word.to_string())
+        }
+        _ => return false,
+    };
+    reader.errors.push(&first_token(expr), message);
+    true
+}
+
+/// Returns the message for `word(key = ..)`, which is no entry.
+fn unknown_list(word: &str) -> String {
+    if matches!(word, "one_for_one" | "one_for_all" | "rest_for_one") {
+        return format!("`{word}` is the strategy of a group: write `group(strategy = {word}, tasks = [..])`");
     }
-    is_tuple
+    match suggest::closest(word, ["task", "group"]) {
+        Some(meant) => format!("unknown `{word}(..)`, did you mean `{meant}(..)`?"),
+        None => format!("unknown `{word}(..)`: an entry with options is `task(..)` or `group(..)`"),
+    }
 }
 
 /// Returns the entry at the start of `task(..)`.

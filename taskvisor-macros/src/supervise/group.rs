@@ -1,7 +1,9 @@
 //! `label = group(..)`: an entry that contains entries.
 
+use syn::Expr;
+
 use super::{ChildKind, Group, entry};
-use crate::argument::List;
+use crate::argument::{List, peel};
 use crate::options::{Options, Place};
 use crate::reader::Reader;
 use crate::table::{Key, Misplaced, Read};
@@ -52,6 +54,11 @@ impl AsMut<Options> for Declared {
 /// Reads the list of a `group(..)`.
 pub(super) fn read(list: &List, reader: &mut Reader) -> (ChildKind, Options) {
     let mut declared = Declared::default();
+    let is_member = |argument: &&Expr| matches!(peel(argument), Expr::Struct(_) | Expr::Range(_) | Expr::Array(_));
+    if let Some(member) = list.iter().find(is_member) {
+        reader.errors.push(member, "the members of a group stand in `tasks = [..]`");
+    }
+    let list = list.iter().filter(|argument| !is_member(argument));
     let keys = [&[&Key::TASKS, &Key::STRATEGY, &Key::AFTER], &*Place::Group.keys()].concat();
     Place::Group.read("option", &keys, &[IN_LIMIT, MISPLACED], list, &mut declared, reader);
     (ChildKind::Group(declared.group), declared.options)

@@ -17,6 +17,15 @@ pub(super) fn expand(declaration: &Declaration, names: &Names, private: &TokenSt
     let mut root = Place::root(names, private);
     root.slots = handles.slots(&declaration.slots);
     let value = handles.place(&root, &declaration.root);
+    let (name, cfgs) = (&root.name, &root.cfgs);
+    handles.items.extend(quote! {
+        #(#cfgs)*
+        impl #private::From<#name> for #private::Tree {
+            fn from(declared: #name) -> Self {
+                declared.tree
+            }
+        }
+    });
     (handles.items, value)
 }
 

@@ -82,8 +82,9 @@ struct Declaration {
 }
 
 struct Subscriber {
-    /// Its local.
+    /// Its local, or that of all of an iterator.
     value: Ident,
+    is_spread: bool,
     cfgs: Vec<Attribute>,
 }
 

@@ -22,7 +22,7 @@ impl Names {
     /// Names for structs inside the expression, which cannot be named outside.
     pub(super) fn inner() -> Self {
         Self {
-            root: format_ident!("Tree"),
+            root: format_ident!("DeclaredTree"),
             prefix: String::new(),
             visibility: TokenStream::new(),
             cfgs: Vec::new(),

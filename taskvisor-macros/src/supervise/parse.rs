@@ -105,14 +105,13 @@ fn subscriber(expr: &Expr, reader: &mut Reader) -> Option<Subscriber> {
         return None;
     }
     let (expr, cfgs) = entry::split_cfgs(expr, reader);
-    if let Expr::Range(range) = peel(&expr) {
-        reader.errors.push(range, "a spread stands in `tasks` only: write each subscriber");
-        return None;
-    }
     reader.cfgs.clone_from(&cfgs);
-    let value = reader.bind(Purpose::Subscriber, &expr);
+    let (value, is_spread) = match peel(&expr) {
+        Expr::Range(range) => (entry::read_spread(range, Purpose::Subscribers, reader), true),
+        _ => (Some(reader.bind(Purpose::Subscriber, &expr)), false),
+    };
     reader.cfgs.clear();
-    Some(Subscriber { value, cfgs })
+    Some(Subscriber { value: value?, is_spread, cfgs })
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ use syn::{Attribute, Expr};
 use super::{Declaration, entry};
 use crate::argument::{self, as_ident, peel};
 use crate::errors::Errors;
-use crate::options::plain;
+use crate::options::{lower, plain};
 use crate::path::is_name;
-use crate::reader::{Given, Reader};
+use crate::reader::{Given, Purpose, Reader, Words};
 use crate::table::{Key, Read, Table};
 
 /// `true` if the feature `controller` is on.
@@ -39,8 +39,14 @@ enum Admission {
     DropIfRunning,
 }
 
-const WORDS: &[(&str, Admission)] =
-    &[("queue", Admission::Queue), ("replace", Admission::Replace), ("drop_if_running", Admission::DropIfRunning)];
+const WORDS: Words<Admission> = Words {
+    list: &["`admission`"],
+    known: &[
+        ("queue", Admission::Queue),
+        ("replace", Admission::Replace),
+        ("drop_if_running", Admission::DropIfRunning),
+    ],
+};
 
 const OPTIONS: Table<Options> = Table {
     noun: "slot option",
@@ -49,7 +55,7 @@ const OPTIONS: Table<Options> = Table {
             "admission",
             "admission = \"queue\"",
             Read::Value(|options, key, value, reader| {
-                options.admission = Some(Given::new(key, reader.word(key, value, WORDS)));
+                options.admission = Some(Given::new(key, reader.word(key, value, &WORDS, Purpose::Admission)));
             }),
         ),
         &Key::new("capacity", "capacity = 100", Read::Usize(|options| &mut options.capacity)),
@@ -160,14 +166,12 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
     let slots = declaration.slots.iter().map(|slot| {
         let Slot { cfgs, options, .. } = slot;
         let name = slot.text();
-        let admission = options.admission.as_ref().and_then(Given::known).map(|(admission, _)| {
-            let variant = match admission {
-                Admission::Queue => quote!(Queue),
-                Admission::Replace => quote!(Replace),
-                Admission::DropIfRunning => quote!(DropIfRunning),
-            };
-            quote!(.with_admission(#private::AdmissionPolicy::#variant))
+        let admission = lower(options.admission.as_ref(), |admission| match admission {
+            Admission::Queue => quote!(#private::AdmissionPolicy::Queue),
+            Admission::Replace => quote!(#private::AdmissionPolicy::Replace),
+            Admission::DropIfRunning => quote!(#private::AdmissionPolicy::DropIfRunning),
         });
+        let admission = admission.map(|admission| quote!(.with_admission(#admission)));
         let capacity = plain(options.capacity.as_ref()).map(|capacity| quote!(.with_capacity(#capacity)));
         quote!(#(#cfgs)* let builder = builder.with_slot(#private::SlotSpec::new(#name) #admission #capacity);)
     });

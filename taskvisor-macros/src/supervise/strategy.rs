@@ -3,20 +3,20 @@
 use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream};
-use quote::quote;
-use syn::{Expr, Lit};
+use quote::{ToTokens, quote};
+use syn::spanned::Spanned;
+use syn::{Expr, ExprPath};
 
 use super::Group;
 use crate::argument::{self, Form, List, peel};
 use crate::errors::Errors;
 use crate::options::{duration, plain, zero};
-use crate::reader::{Given, Reader};
-use crate::suggest;
+use crate::reader::{Given, Purpose, Reader, Value, Words};
 use crate::table::{Key, Read, Table};
 
 /// A given strategy.
 pub(super) struct Strategy {
-    kind: Kind,
+    kind: Value<Kind>,
     limit: Limit,
 }
 
@@ -27,8 +27,10 @@ enum Kind {
     RestForOne,
 }
 
-const WORDS: [(&str, Kind); 3] =
-    [("one_for_one", Kind::OneForOne), ("one_for_all", Kind::OneForAll), ("rest_for_one", Kind::RestForOne)];
+const WORDS: Words<Kind> = Words {
+    list: &["`strategy`"],
+    known: &[("one_for_one", Kind::OneForOne), ("one_for_all", Kind::OneForAll), ("rest_for_one", Kind::RestForOne)],
+};
 
 /// The list after the word.
 #[derive(Default)]
@@ -59,36 +61,34 @@ impl Strategy {
         if reader.is_unread(value) {
             return None;
         }
+        let mut limit = Limit::default();
         let (word, list) = match argument::form(value) {
-            Some((word, Form::Word)) => (word, None),
-            Some((word, Form::List(list))) => (word, Some(list)),
+            Some((word, Form::List(list))) if is_limit(&word, list) => (word, list),
             _ => {
-                reader.errors.push(value, expected(value));
-                return None;
+                let kind = reader.word(&Ident::new("strategy", value.span()), value, &WORDS, Purpose::Strategy);
+                return (!matches!(kind, Value::Refused)).then_some(Self { kind, limit });
             }
         };
-        let mut limit = Limit::default();
-        if let Some(list) = list {
-            LIMIT.read(list, &mut limit, reader);
-            limit.check(&mut reader.errors);
-            // An unreadable argument may be the missing one.
-            if !reader.recovered {
-                limit.check_both(&word, list, &mut reader.errors);
-            }
+        LIMIT.read(list, &mut limit, reader);
+        limit.check(&mut reader.errors);
+        // An unreadable argument may be the missing one.
+        if !reader.recovered {
+            limit.check_both(&word, list, &mut reader.errors);
         }
-        let kind = WORDS.iter().find(|(name, _)| word == name);
-        if kind.is_none() {
-            reader.errors.push(&word, unknown(&word));
+        let word = Expr::Path(ExprPath { attrs: Vec::new(), qself: None, path: word.into() });
+        match reader.word(&Ident::new("strategy", value.span()), &word, &WORDS, Purpose::Strategy) {
+            Value::Refused => None,
+            kind => Some(Self { kind, limit }),
         }
-        kind.map(|(_, kind)| Self { kind: *kind, limit })
     }
 
     /// Returns the variant of the public enum; `one_for_one` if none is given.
     pub(super) fn variant(given: Option<&Self>, private: &TokenStream) -> TokenStream {
-        match given.map(|strategy| strategy.kind) {
-            None | Some(Kind::OneForOne) => quote!(#private::Strategy::OneForOne),
-            Some(Kind::OneForAll) => quote!(#private::Strategy::OneForAll),
-            Some(Kind::RestForOne) => quote!(#private::Strategy::RestForOne),
+        match given.map(|strategy| &strategy.kind) {
+            Some(Value::Bound(local)) => local.to_token_stream(),
+            Some(Value::Known(Kind::OneForAll, _)) => quote!(#private::Strategy::OneForAll),
+            Some(Value::Known(Kind::RestForOne, _)) => quote!(#private::Strategy::RestForOne),
+            _ => quote!(#private::Strategy::OneForOne),
         }
     }
 
@@ -125,31 +125,10 @@ impl Limit {
     }
 }
 
-fn known() -> impl Iterator<Item = &'static str> {
-    WORDS.into_iter().map(|(word, _)| word)
-}
-
-fn unknown(word: &Ident) -> String {
-    match suggest::closest(&word.to_string(), known()) {
-        Some(meant) => format!("unknown strategy `{word}`, did you mean `{meant}`?"),
-        None => format!("unknown strategy `{word}`, expected {}", suggest::list(known(), '`')),
-    }
-}
-
-/// Returns the advice for a string, a path or another expression.
-fn expected(value: &Expr) -> String {
-    let written = match peel(value) {
-        Expr::Lit(literal) => match &literal.lit {
-            Lit::Str(text) => text.value(),
-            _ => String::new(),
-        },
-        Expr::Path(path) => path.path.segments.last().map(|last| last.ident.to_string()).unwrap_or_default(),
-        _ => String::new(),
-    };
-    match suggest::closest(&written, known()) {
-        Some(meant) => format!("`strategy` is a bare word: write `strategy = {meant}`"),
-        None => format!("`strategy` is {}, without quotes", suggest::list(known(), '`')),
-    }
+/// Returns `true` for a strategy with a limit. Any other call is a value.
+fn is_limit(word: &Ident, list: &List) -> bool {
+    let is_known = WORDS.known.iter().any(|(known, _)| word == known);
+    is_known || list.iter().any(|argument| matches!(peel(argument), Expr::Assign(_)))
 }
 
 #[cfg(test)]

@@ -31,6 +31,11 @@ impl Returned {
         };
         let ty = peel(ty);
         if let Some(name) = plain_name(ty) {
+            if TAKEN.iter().any(|taken| name == taken) {
+                let instead = camel_case(&signature.ident);
+                errors.push(ty, format!("`{name}` is taken: write `-> {instead}`, which is made here"));
+                return Self::Refused(instead);
+            }
             return Self::Name(name);
         }
         let name = name_in(ty).unwrap_or_else(|| camel_case(&signature.ident));

@@ -1,13 +1,14 @@
 //! Checks that a function can be a task.
 
+use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{FnArg, ReturnType, Signature, Type};
+use syn::{FnArg, Pat, ReturnType, Signature, Type};
 
 use super::Shape;
 use crate::errors::Errors;
 use crate::function::{self, Function, Kind};
 use crate::options::{Options, Ready, is_set};
-use crate::reader::Given;
+use crate::reader::{Given, Purpose, Reader, Value};
 
 /// Reports every error of the function, and returns the shape of its struct.
 pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors) -> Shape {
@@ -31,8 +32,70 @@ pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors)
     shape
 }
 
+/// Reports an option that uses an argument of the function.
+pub(super) fn check_arguments_in_options(function: &Function, reader: &mut Reader) {
+    let Signature { ident: task, inputs, .. } = &function.signature;
+    let names: Vec<&Ident> = inputs.iter().filter_map(name_of).collect();
+    for binding in &mut reader.bindings {
+        let Some(used) = names.iter().find(|name| uses(binding.expr.to_token_stream(), name)) else { continue };
+        let message = format!(
+            "an option cannot see the argument `{used}`: give it in the tree, as in `task({task} {{ .. }}, {} = ..)`",
+            binding.key.as_ref().map_or_else(String::new, ToString::to_string)
+        );
+        reader.errors.push(&binding.expr, message);
+        // It would be a second error.
+        binding.expr = match binding.purpose {
+            Purpose::Duration => syn::parse_quote!(::core::time::Duration::ZERO),
+            Purpose::U32 | Purpose::Usize => syn::parse_quote!(0),
+            Purpose::Factor => syn::parse_quote!(1.0),
+            Purpose::Switch => syn::parse_quote!(false),
+            Purpose::Text => syn::parse_quote!(""),
+            _ => syn::parse_quote!(::core::unreachable!()),
+        };
+    }
+}
+
+/// Returns `true` if the tokens use that name as a value: not as a field, a method or a part of a path.
+fn uses(tokens: TokenStream, name: &Ident) -> bool {
+    let mut before = None;
+    let mut trees = tokens.into_iter().peekable();
+    while let Some(tree) = trees.next() {
+        let is_used = match &tree {
+            TokenTree::Group(group) => uses(group.stream(), name),
+            TokenTree::Ident(ident) if ident == name => {
+                let is_part = matches!(before, Some('.' | ':'));
+                let is_head =
+                    matches!(trees.peek(), Some(TokenTree::Punct(next)) if matches!(next.as_char(), ':' | '!'));
+                !is_part && !is_head
+            }
+            _ => false,
+        };
+        if is_used {
+            return true;
+        }
+        before = match tree {
+            TokenTree::Punct(punct) => Some(punct.as_char()),
+            _ => None,
+        };
+    }
+    false
+}
+
+fn name_of(argument: &FnArg) -> Option<&Ident> {
+    match argument {
+        FnArg::Typed(argument) => match &*argument.pat {
+            Pat::Ident(name) => Some(&name.ident),
+            _ => None,
+        },
+        FnArg::Receiver(_) => None,
+    }
+}
+
 /// Checks that a task is `async` or has `blocking`.
 fn check_asyncness(signature: &Signature, options: &Options, errors: &mut Errors) {
+    if let Some(Given { value: Value::Bound(local), .. }) = &options.blocking {
+        errors.push(local, "`blocking` is `true` or `false`, and no expression: it decides how the function is called");
+    }
     let blocking = options.blocking.as_ref().filter(|_| is_set(options.blocking.as_ref()));
     let form = if blocking.is_some() { "fn" } else { "async fn" };
     function::check_qualifiers(signature, Kind::Task, form, errors);

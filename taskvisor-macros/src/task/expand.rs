@@ -7,7 +7,7 @@ use syn::{ReturnType, Type};
 
 use super::Shape;
 use crate::bindings;
-use crate::function::{self, Function, find_word};
+use crate::function::{self, Function, Kind, find_word};
 use crate::options::{Options, is_set, plain};
 use crate::path::{self, hygienic, located};
 use crate::reader::Binding;
@@ -55,12 +55,12 @@ impl Generated<'_> {
              gets clones of them.\n\n{}",
             self.options.describe()
         );
-        self.function.item_struct(&doc, self.fields())
+        self.function.item_struct(Kind::Task, &doc, self.fields())
     }
 
     fn impl_inherent(&self) -> TokenStream {
         let Self { private, name, .. } = self;
-        let constant = self.function.constant_name(self.options.name.as_ref());
+        let constant = self.function.constant_name(self.options.name.as_ref(), private);
         let (fields, types): (Vec<_>, Vec<_>) = self.fields().unzip();
         // Clippy checks the number of arguments on the function itself.
         let allow = (fields.len() > 7).then(|| quote!(#[allow(clippy::too_many_arguments)]));
@@ -152,7 +152,11 @@ impl Generated<'_> {
             quote_spanned!(span=> #private::blocking(#context, move |#context| { #from_context #outcome }))
         } else {
             let outcome = self.outcome(&quote!(#call.await));
-            quote_spanned!(span=> { #from_context #private::boxed(async move { #outcome }) })
+            quote_spanned! {span=> {
+                #from_context
+                let future: #private::BoxTaskFuture = #private::Box::pin(async move { #outcome });
+                future
+            } }
         };
         quote! {
             let #this = self;
@@ -205,14 +209,15 @@ impl Generated<'_> {
     fn impl_from(&self) -> TokenStream {
         let Self { private, name, .. } = self;
         let bindings = bindings::expand(self.bindings, private);
-        let setters = self.options.of_task(private);
         let task = Ident::new("task", hygienic(name.span()));
+        let spec = quote!(#private::TaskSpec::inherit(#private::Arc::new(#task)));
+        let spec = self.options.of_task(spec, private);
         quote! {
             #[automatically_derived]
             impl #private::From<#name> for #private::TaskSpec {
                 fn from(#task: #name) -> Self {
                     #bindings
-                    #private::TaskSpec::inherit(#private::Arc::new(#task)) #setters
+                    #spec
                 }
             }
         }

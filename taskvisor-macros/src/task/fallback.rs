@@ -15,7 +15,7 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
     let private = path::private(options.krate.as_ref());
     let name = function.struct_name();
     let title = function.title();
-    let constant = function.constant_name(options.name.as_ref());
+    let constant = function.constant_name(options.name.as_ref(), &private);
     let fallback = Fallback::of(&shape.fields, &name);
     let Fallback { names, types, parameters } = &fallback;
     let units = parameters.iter().map(|_| quote!(()));

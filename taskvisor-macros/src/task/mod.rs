@@ -31,6 +31,7 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
         return [item, reader.errors.to_compile_errors()].into_iter().collect();
     }
     let shape = check::check(&function, &options, &mut reader.errors);
+    check::check_arguments_in_options(&function, &mut reader);
     if reader.errors.is_empty() {
         return expand::expand(&function, &shape, &options, &reader.bindings);
     }

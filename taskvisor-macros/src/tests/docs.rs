@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::markdown::{Table, tables};
 use crate::options::{self, Backoff, Place};
+use crate::synonyms;
 
 const LIB: &str = include_str!("../lib.rs");
 
@@ -14,6 +15,7 @@ fn tables_of(name: &str) -> Vec<Table> {
     let lines = docs.lines().filter_map(|line| match line {
         "#[doc = options::options_of_tasks!()]" => Some(options::options_of_tasks!().trim_end()),
         "#[doc = options::places_of_options!()]" => Some(options::places_of_options!().trim_end()),
+        "#[doc = synonyms::words_of_others!()]" => Some(synonyms::words_of_others!().trim_end()),
         line => line.strip_prefix("///"),
     });
     tables(&lines.collect::<Vec<_>>().join("\n"))
@@ -27,7 +29,7 @@ fn assert_documented(documented: &[String], read: &[&str], what: &str) {
 
 #[test]
 fn each_option_of_the_attributes_is_documented() {
-    let [options, backoff] = &*tables_of("task") else { panic!("two tables of `#[task]`") };
+    let [options, backoff, _words] = &*tables_of("task") else { panic!("three tables of `#[task]`") };
     assert_documented(&options.names(), &Place::Attribute.names(), "`#[task]`");
     assert_documented(&backoff.names(), &Backoff::names(), "`backoff(..)`");
     let [options] = &*tables_of("subscriber") else { panic!("one table of `#[subscriber]`") };

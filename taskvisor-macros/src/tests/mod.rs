@@ -11,6 +11,7 @@ mod subscriber;
 mod suggest;
 mod supervise;
 mod supervisor;
+mod synonyms;
 mod task;
 mod typing;
 

@@ -163,7 +163,7 @@ fn all_errors_are_reported_at_once() {
 fn the_users_expressions_come_before_our_items() {
     let (expanded, _) = expand_tree(quote!(tasks = [Tree::own()], config = own()));
     let (tree, config) = (expanded.find("Tree :: own"), expanded.find("own ()"));
-    let items = expanded.find("struct Tree");
+    let items = expanded.find("struct DeclaredTree");
     assert!(tree < items && config < items && tree < config, "{expanded}");
 }
 

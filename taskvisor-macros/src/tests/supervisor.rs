@@ -37,10 +37,10 @@ fn the_structs_stand_beside_the_function() {
     ] {
         assert!(expanded.contains(item), "{item} is not in {expanded}");
     }
-    // Each struct and its `Deref`, and the function.
+    // Each struct and its `Deref`, the conversion to `Tree`, and the function.
     let items = syn::parse_str::<syn::File>(&expanded).unwrap().items;
-    assert_eq!(items.len(), 9);
-    assert_eq!(expanded.matches("# [cfg (a)]").count(), 9 + 2 * 3, "and each field, and its value");
+    assert_eq!(items.len(), 10);
+    assert_eq!(expanded.matches("# [cfg (a)]").count(), 10 + 2 * 3, "and each field, and its value");
 }
 
 #[test]

@@ -99,7 +99,8 @@ impl IntoSubscriber for Arc<dyn Subscribe> {
 #[diagnostic::on_unimplemented(
     message = "the state of a subscriber must be `Clone + Send + Sync + 'static`, and `{Self}` is not",
     label = "cloned for each event",
-    note = "wrap it in an `Arc`, or derive `Clone`"
+    note = "derive `Clone`, or share it: `Arc<..>` for what is used by `&`, `Arc<tokio::sync::Mutex<..>>` for what needs \
+            `&mut`"
 )]
 pub trait SubscriberState: Sized {
     /// Returns the clone for the next event.

@@ -5,6 +5,7 @@
 
 mod named;
 
+pub use std::boxed::Box;
 pub use std::convert::{From, Into};
 pub use std::default::Default;
 pub use std::fmt;
@@ -30,18 +31,26 @@ pub use crate::{
 };
 pub use named::{Named, OfNamed, OfNameless, name_of, refuse_repeated, repeated};
 
+/// Returns the name that a constant gives to a task or subscriber.
+///
+/// # Panics
+/// If the name is invalid. This happens at compile time.
+#[track_caller]
+pub const fn checked_name(name: &'static str) -> &'static str {
+    let bytes = name.as_bytes();
+    let (mut index, mut is_blank) = (0, true);
+    while index < bytes.len() {
+        assert!(bytes[index] != b'/', "a `name` has no `/` in it, which parts the names in a path");
+        assert!(!bytes[index].is_ascii_control(), "a `name` has no line breaks and no other control characters in it");
+        is_blank = is_blank && bytes[index] == b' ';
+        index += 1;
+    }
+    assert!(!is_blank, "`name` is empty: write what the events and the log should call it");
+    name
+}
+
 /// The future in which a subscriber takes an event.
 pub type Delivery<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
-
-/// Boxes the future in which a subscriber takes an event.
-pub fn boxed_delivery<'a, F: Future<Output = ()> + Send + 'a>(future: F) -> Delivery<'a> {
-    Box::pin(future)
-}
-
-/// Boxes the future of an attempt.
-pub fn boxed<F: Future<Output = Result<(), TaskError>> + Send + 'static>(future: F) -> BoxTaskFuture {
-    Box::pin(future)
-}
 
 /// Returns the future of an attempt of a task without a supervisor.
 pub fn spawn(task: &dyn Task, token: CancellationToken) -> BoxTaskFuture {
@@ -55,7 +64,7 @@ pub fn name_in(spec: &TaskSpec) -> String {
 
 /// Replaces the attempt of a task that did not compile.
 pub fn detached_task() -> BoxTaskFuture {
-    boxed(async { Err(TaskError::Canceled) })
+    Box::pin(async { Err(TaskError::Canceled) })
 }
 
 /// Replaces the handle of a slot without the feature `controller`, so that the only error is that of the macro.

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::context::{FromContext, TaskContext};
 use super::error::TaskError;
+use super::spec::TaskSpec;
 
 /// The future of one attempt.
 pub type BoxTaskFuture = Pin<Box<dyn Future<Output = Result<(), TaskError>> + Send + 'static>>;
@@ -127,6 +128,17 @@ where
 
     fn attempt(&self, ctx: TaskContext) -> BoxTaskFuture {
         Box::pin((self.start)(C::from_context(ctx)))
+    }
+}
+
+impl<F, C, Fut> From<TaskFn<F, C>> for TaskSpec
+where
+    F: Fn(C) -> Fut + Send + Sync + 'static,
+    C: FromContext + 'static,
+    Fut: Future<Output = Result<(), TaskError>> + Send + 'static,
+{
+    fn from(task: TaskFn<F, C>) -> Self {
+        Self::inherit(Arc::new(task))
     }
 }
 

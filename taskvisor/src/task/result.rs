@@ -135,7 +135,8 @@ fn boxed(error: anyhow::Error) -> BoxError {
 #[diagnostic::on_unimplemented(
     message = "an argument of a task must be `Clone + Send + Sync + 'static`, and `{Self}` is not",
     label = "cloned for each attempt",
-    note = "wrap it in an `Arc`, or derive `Clone`"
+    note = "derive `Clone`, or share it: `Arc<..>` for what is used by `&`, `Arc<tokio::sync::Mutex<..>>` for what needs \
+            `&mut`, as a receiver does; a trait object is `Arc<dyn Trait + Send + Sync>`"
 )]
 pub trait TaskArg: Sized {
     /// Returns the clone for the next attempt.

@@ -177,11 +177,21 @@ impl<T: Task> From<Arc<T>> for TaskSpec {
     message = "`{Self}` is not a task",
     label = "not a task",
     note = "the task beside a function under `#[task]` is a struct: write `name {{ .. }}` or `name::spec(..)`, and not \
-            `name(..)`, which calls the function"
+            `name(..)`, which calls the function",
+    note = "a type with its own `impl Task` is given in an `Arc`; in a list, `..tasks` is all of an iterator or `Option`"
 )]
 pub trait IntoTaskSpec {
     /// Converts to a spec.
     fn into_task_spec(self) -> TaskSpec;
+
+    /// Converts to a spec with this name, such as `ping {}.with_name("second")`.
+    #[must_use]
+    fn with_name(self, name: impl Into<Arc<str>>) -> TaskSpec
+    where
+        Self: Sized,
+    {
+        self.into_task_spec().with_name(name)
+    }
 }
 
 #[diagnostic::do_not_recommend]

@@ -1,0 +1,128 @@
+//! The words of other libraries and systems for our options and values, for messages and for the docs.
+
+/// Generates the table, and the rows of the table in the docs.
+macro_rules! synonyms {
+    ($($list:literal { $($ours:literal: $first:literal $($theirs:literal)*;)+ })+) => {
+        const WORDS: &[(&str, &str, &[&str])] = &[$($(($list, $ours, &[$first $(, $theirs)*])),+),+];
+
+        /// The rows of the table in the docs of `#[task]`.
+        macro_rules! words_of_others {
+            () => {
+                concat!($($(
+                    "| ", $list, " | `", $ours, "` | `", $first, "`", $(", `", $theirs, "`",)* " |\n"
+                ),+),+)
+            };
+        }
+
+        pub(crate) use words_of_others;
+    };
+}
+
+// A word can stand in several rows: the first that is valid where it was written is meant.
+synonyms! {
+    "option" {
+        "restart": "restart_policy" "restart_mode" "policy" "respawn" "supervise";
+        "interval": "pause" "sleep" "poll_interval" "repeat_after" "cooldown";
+        "every": "period" "rate" "tick" "frequency" "schedule" "cron" "repeat" "repeat_every";
+        "initial_delay": "delay" "start_delay" "delay_start" "startup_delay" "wait";
+        "timeout": "deadline" "time_limit" "max_duration" "max_time" "attempt_timeout" "run_timeout" "ttl" "expires";
+        "grace": "grace_period" "shutdown_grace" "shutdown_timeout" "termination_grace_period" "stop_timeout" "terminate_after";
+        "stop_timeout": "shutdown_timeout" "shutdown" "kill_timeout" "timeout_stop" "timeout_stop_sec" "grace_period" "brutal_kill" "kill_after";
+        "cleanup": "cleanup_timeout" "clean_up" "teardown";
+        "start_timeout": "startup_timeout" "init_timeout" "ready_timeout" "readiness_timeout" "timeout_start_sec" "timeout_start";
+        "ready": "readiness_probe" "ready_when" "notify" "service_type";
+        "watchdog": "heartbeat" "heartbeat_timeout" "heartbeat_interval" "watchdog_sec" "keepalive" "liveness" "liveness_probe";
+        "max_retries": "max_attempts" "retries" "retry" "attempts" "max_tries" "tries" "retry_limit" "retry_count" "max_failures" "max_restarts";
+        "backoff": "retry_delay" "retry_policy" "backoff_policy" "restart_delay" "restart_sec" "retry_interval" "exponential" "retry_strategy";
+        "critical": "essential" "required" "mandatory" "important" "must_run" "fatal";
+        "significant": "auto_shutdown" "main";
+        "blocking": "block" "spawn_blocking" "sync" "thread" "dedicated_thread";
+        "retry_if": "retry_on" "retry_when" "should_retry" "retryable" "is_retryable" "when";
+        "final_attempt": "last_attempt" "flush" "on_stop" "on_shutdown";
+        "readiness": "counts" "health_check";
+        "after": "depends_on" "requires" "wants" "needs" "dependencies" "deps" "wait_for" "start_after" "part_of" "binds_to";
+        "name": "label" "id" "title" "task_name" "alias";
+        "strategy": "restart_strategy" "supervision_strategy" "supervisor_strategy" "mode" "kind";
+        "tasks": "children" "child_specs" "members" "workers" "services" "processes" "jobs" "units" "specs";
+        "subscribers": "subscriber" "listeners" "observers" "handlers" "hooks" "on_event" "events" "telemetry";
+        "drain": "drain_period" "drain_for" "quiesce" "pre_stop" "lame_duck" "shutdown_delay";
+        "max_concurrent": "concurrency" "max_concurrency" "concurrency_limit" "parallelism" "max_parallel" "max_running" "limit";
+        "signals": "signal" "handle_signals" "ctrl_c" "catch_signals" "sigterm";
+        "slots": "queues" "pools" "lanes";
+        "defaults": "default" "common" "all_tasks" "task_defaults";
+        "config": "settings" "options" "supervisor_config" "configuration";
+    }
+    "`backoff`" {
+        "first": "initial" "initial_delay" "initial_interval" "min" "min_delay" "base" "base_delay" "delay" "start" "from" "minimum" "interval";
+        "max": "cap" "limit" "ceiling" "max_delay" "max_interval" "maximum" "max_backoff" "up_to" "upper";
+        "factor": "multiplier" "exponent" "rate" "growth" "coefficient" "exp" "ratio";
+        "jitter": "randomize" "random" "randomization" "randomization_factor" "randomness" "spread";
+        "reset_after": "reset" "reset_timeout" "reset_period" "healthy_after" "min_uptime" "stable_after" "min_up_time";
+    }
+    "limit" {
+        "max_restarts": "intensity" "restarts" "max_r" "max_failures" "max_retries" "max_intensity" "start_limit_burst" "burst" "count" "max";
+        "within": "period" "in" "window" "seconds" "max_seconds" "max_t" "interval" "per" "during" "start_limit_interval_sec" "time_window";
+    }
+    "slot" {
+        "admission": "policy" "mode" "on_busy" "overflow" "conflict" "concurrency_policy" "strategy";
+        "capacity": "queue" "max_queue" "queue_size" "size" "depth" "buffer" "limit" "max";
+    }
+    "`restart`" {
+        "always": "permanent" "forever" "loop" "repeat" "unless_stopped" "yes" "true" "keep_alive" "restart";
+        "on_failure": "transient" "on_error" "failure" "error" "failed" "on_crash" "on_abnormal" "on_abort" "crash" "retry";
+        "never": "temporary" "no" "none" "once" "oneshot" "false" "off" "do_not_restart";
+    }
+    "`strategy`" {
+        "one_for_one": "simple_one_for_one" "independent" "individual" "one" "each";
+        "one_for_all": "all" "all_for_one" "all_for_all" "together";
+        "rest_for_one": "rest" "rest_for_all" "dependent" "following";
+    }
+    "`jitter`" {
+        "none": "off" "no" "false" "zero" "disabled";
+        "full": "random" "true" "on" "uniform" "yes";
+        "equal": "half" "bounded";
+        "decorrelated": "decorrelate" "aws" "decorr";
+    }
+    "`ready`" {
+        "start": "started" "immediate" "immediately" "simple" "spawn" "running" "begin" "exec";
+        "signal": "notify" "manual" "explicit" "ready" "on_ready" "callback";
+        "completed": "complete" "completion" "done" "finished" "oneshot" "exit" "exited" "success" "end" "forking";
+    }
+    "`admission`" {
+        "queue": "fifo" "wait" "enqueue" "allow" "buffer" "serialize";
+        "replace": "restart" "latest" "newest" "supersede" "cancel_previous" "preempt" "switch";
+        "drop_if_running": "skip" "drop" "ignore" "reject" "forbid" "exclusive" "discard" "drop_new";
+    }
+}
+
+/// Returns our words for a word of others, in the lists of that name.
+pub(crate) fn ours(lists: &'static [&'static str], written: &str) -> impl Iterator<Item = &'static str> {
+    let written = snake_case(written);
+    let is_meant = move |list: &str, theirs: &[&str]| lists.contains(&list) && theirs.contains(&&*written);
+    WORDS.iter().filter(move |(list, _, theirs)| is_meant(list, theirs)).map(|(_, ours, _)| *ours)
+}
+
+/// Returns `on_failure` for `OnFailure`, `on-failure` and `ON_FAILURE`.
+fn snake_case(written: &str) -> String {
+    let is_upper = !written.contains(char::is_lowercase);
+    let mut text = String::new();
+    for c in written.chars() {
+        match c {
+            '-' | ' ' => text.push('_'),
+            c if c.is_uppercase() && !is_upper => {
+                if !text.is_empty() && !text.ends_with('_') {
+                    text.push('_');
+                }
+                text.extend(c.to_lowercase());
+            }
+            c => text.extend(c.to_lowercase()),
+        }
+    }
+    text
+}
+
+/// Returns the table, for tests.
+#[cfg(test)]
+pub(crate) fn words() -> &'static [(&'static str, &'static str, &'static [&'static str])] {
+    WORDS
+}
