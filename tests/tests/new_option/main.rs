@@ -1,7 +1,7 @@
 //! A new option is one row in each of two tables, and touches few files.
 //!
-//! The test adds the option `badge = ".."` to a copy of the workspace by copying everything about `metric_label`. In the
-//! copy it runs the tests of the macros, and the test that compares `#[task(badge = "..")]` with the setter.
+//! The test adds the option `badge = ".."` to a copy of the workspace by copying everything about `metric_label`. In
+//! the copy it runs the tests of the macros, and the test that compares `#[task(badge = "..")]` with the setter.
 
 // The modules that generate the record of the public API.
 #[path = "../public_api/api.rs"]
