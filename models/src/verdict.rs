@@ -78,7 +78,7 @@ fn beside(model: &Arc<Model>, act: impl FnOnce(&Model) + 'static) -> thread::Joi
     thread::spawn(move || act(&model))
 }
 
-/// Nobody that waits misses the verdict, whenever it begins to.
+/// A waiter never misses the verdict, whenever its wait begins.
 pub fn a_waiter_never_misses_the_verdict() {
     check(|| {
         let model = Model::new();

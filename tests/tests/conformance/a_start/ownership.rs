@@ -1,4 +1,4 @@
-//! A12: who owns a supervisor, and what happens when its owners or its runtime go away.
+//! A12: the owners of a supervisor, and its state when they or its runtime are dropped.
 
 use std::sync::Arc;
 use std::time::Duration;
