@@ -66,7 +66,7 @@ impl Model {
     }
 }
 
-/// Runs every interleaving with at most two preemptions, which finds what there is to find in practice.
+/// Runs every interleaving with at most two preemptions, which finds the known bugs.
 fn check(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);
