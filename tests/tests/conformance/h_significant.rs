@@ -106,7 +106,7 @@ async fn h04_a_failure_restarts_it_and_stops_nobody() -> Result<(), RuntimeError
     poke.fail();
     sleep(secs(10)).await;
     assert_eq!(journal.take(), ["+a", "+b", "-a", "+a"]);
-    // Out of retries, it ends in failure. It is neither a success nor critical.
+    // A fatal error ends it in failure: that is no success, and it is not critical.
     poke.fatal();
     sleep(secs(10)).await;
     assert_eq!(journal.take(), ["-a"]);

@@ -55,7 +55,7 @@ async fn k6e_a_task_that_waits_for_a_permit_for_ten_seconds_is_warned_of_once() 
 async fn k6e_health_and_readyz_name_a_task_that_waits_for_a_permit() -> Result {
     let (supervisor, _) = at_most(1);
     let first = add(&supervisor, &["first"]).await?.remove(0);
-    // It is ready during its interval, and not while it waits for a permit.
+    // It is ready during its interval, and until it has waited for a permit for ten seconds.
     let again =
         Script::new([OK, Step::Wait]).spec("again").with_restart(RestartPolicy::Always { interval: Some(secs(5)) });
     assert!(first.cancel().await?);
