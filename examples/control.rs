@@ -4,21 +4,21 @@
 //! cargo run --example control
 //! ```
 //!
-//! What the tasks print is indented.
+//! The output of the tasks is indented.
 
 use std::time::Duration;
 
 use taskvisor::prelude::*;
 use tokio::time::sleep;
 
-/// Works once a minute. Without a context it is dropped when it is told to stop.
+/// Works once a minute. Since it takes no context, it is dropped when it is requested to stop.
 #[task(restart = "always", interval = "60s")]
 async fn refresh(region: &'static str) {
     sleep(Duration::from_millis(10)).await;
     println!("    refreshed {region}");
 }
 
-/// Works until it is told to stop, then cleans up.
+/// Works until it is requested to stop, then cleans up.
 #[task]
 async fn serve(ctx: TaskContext) {
     println!("    {}: attempt {}, serves", ctx.name(), ctx.attempt());
@@ -28,7 +28,7 @@ async fn serve(ctx: TaskContext) {
 
 #[tokio::main]
 async fn main() -> Result<(), RuntimeError> {
-    // Live as soon as it is built: it takes tasks with and without `run`.
+    // It accepts tasks as soon as it is built, with and without `run`.
     let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
 
     println!("add three tasks");

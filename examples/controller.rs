@@ -1,17 +1,17 @@
-//! Admission slots: what becomes of a task that is submitted while another of its kind still runs.
+//! Admission slots: what happens to a task that is submitted while another one in its slot still runs.
 //!
 //! ```text
 //! cargo run --example controller --features controller
 //! ```
 //!
-//! What the tasks print is indented.
+//! The output of the tasks is indented.
 
 use std::time::Duration;
 
 use taskvisor::prelude::*;
 use tokio::time::sleep;
 
-/// Deploys a version. One that is told to stop rolls back: until that is done, its slot is busy.
+/// Deploys a version. When requested to stop it rolls back, and its slot is busy until that is done.
 #[task]
 async fn deploy(ctx: TaskContext, version: &'static str) {
     println!("    {version}: begins");
@@ -23,12 +23,12 @@ async fn deploy(ctx: TaskContext, version: &'static str) {
     }
 }
 
-/// The submissions of one part of this program: what they are called here, and their handles.
+/// The submissions of one part of this program: version, policy and handle of each.
 #[derive(Default)]
 struct Submissions(Vec<(&'static str, AdmissionPolicy, TaskHandle)>);
 
 impl Submissions {
-    /// All tasks are named `deploy`, and so is their slot; the handle tells them apart.
+    /// All tasks are named `deploy`, and so is their slot. The handle identifies a submission.
     fn add(&mut self, version: &'static str, policy: AdmissionPolicy, handle: TaskHandle) {
         println!("submitted {version} as #{}, to {policy}: {}", handle.id(), handle.status().state);
         self.0.push((version, policy, handle));

@@ -1,11 +1,11 @@
-//! A subscriber of one's own: it keeps metrics of each task.
+//! A custom subscriber that keeps metrics of each task.
 //!
 //! ```text
 //! cargo run --example subscriber
 //! ```
 //!
-//! Four tasks run for two seconds: one that is well, one that fails now and then, one that is too slow, and one that
-//! runs once. `LogWriter` prints what happens meanwhile; at the end the metrics are printed.
+//! Four tasks run for two seconds: a healthy one, one that fails now and then, one that is too slow, and one that runs
+//! once. `LogWriter` prints the events; at the end the program prints the metrics.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use std::time::Duration;
 use taskvisor::prelude::*;
 use tokio::time::sleep;
 
-/// Metrics of all tasks, by name. A real one would rather count with the `metrics` or `prometheus` crate.
+/// Metrics of all tasks, by name. A real program would use the `metrics` or `prometheus` crate.
 #[derive(Default)]
 struct Metrics(Mutex<BTreeMap<Arc<str>, TaskMetrics>>);
 
@@ -40,13 +40,13 @@ impl Subscribe for Metrics {
                 metrics.failures += 1;
                 metrics.last_failure = event.reason.as_ref().map(ToString::to_string);
             }
-            // The wait for a retry, or for the interval.
+            // The wait for a retry or for the interval.
             EventKind::BackoffScheduled => metrics.waited_ms += event.delay_ms.unwrap_or_default(),
             _ => {}
         }
     }
 
-    /// Who it is in `SubscriberOverflow` and `SubscriberPanicked`.
+    /// Its name in `SubscriberOverflow` and `SubscriberPanicked`.
     fn name(&self) -> &'static str {
         "metrics"
     }

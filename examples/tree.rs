@@ -1,4 +1,4 @@
-//! A small service as a tree: a store, an ingest that fills it, and a server that tells how they are.
+//! A small service as a tree: a store, an ingest that fills it, and a server that reports their state.
 //!
 //! ```text
 //! cargo run --example tree                        # until Ctrl+C or SIGTERM
@@ -6,9 +6,9 @@
 //! cargo run --example tree -- --listen 127.0.0.1:8080 records.txt
 //! ```
 //!
-//! No record is lost, whatever fails: the outbox keeps each until the store has it on disk, and resends it. The store
-//! takes records in the order of their numbers only, so that one that is sent twice is written once. When the tree has
-//! ended the file is read back, and has to hold each record exactly once.
+//! No record is lost, whatever fails: the outbox keeps each record until the store has it on disk, and resends it. The
+//! store accepts records only in the order of their numbers, so that a record that is sent twice is written once. When
+//! the tree has ended, the program reads the file and checks that it holds each record exactly once.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -54,23 +54,23 @@ Exit status: 0 if all is well, 1 if a record is lost or the tree failed, 2 if
 the arguments or the file are wrong and nothing was started.
 ";
 
-/// How often a task that waits shows that it is alive.
+/// The interval of heartbeats while a task waits.
 const BEAT: Duration = Duration::from_millis(50);
-/// How long to wait at most until all is up again and the store has the last records. The six layers of the tree stop
-/// one after another, each in its share of the grace.
+/// The longest wait for all tasks to be up again and for the store to have the last records. The six layers of the tree
+/// stop one after another, each in its share of the grace.
 const SETTLE: Duration = Duration::from_secs(3);
-/// How many records may wait for the store.
+/// The maximum number of records that wait for the store.
 const WAITING: usize = 256;
 const BATCH: usize = 32;
 
 type Failure = Box<dyn Error + Send + Sync>;
 
-// The store: who holds the lock, then who writes under it, then who checks what is written.
+// The store: a task holds the lock, another writes the file, and a third checks it.
 
 /// Holds the lock of the file.
 #[task(restart = "always", ready = "signal", watchdog = "500ms", stop_timeout = "300ms", critical)]
 async fn lock(ctx: TaskContext, path: PathBuf, chaos: Chaos) -> Result<(), TaskError> {
-    // That of another process will be there the next time, too: the group may try a few times more, then the tree fails.
+    // The lock of another process will still be there. The group retries a few times, then the tree fails.
     let _lock = Lock::take(&path).map_err(|reason| TaskError::Fatal { reason })?;
     ctx.ready();
     while ctx.run_until_cancelled(sleep(BEAT)).await.is_some() {
@@ -80,7 +80,7 @@ async fn lock(ctx: TaskContext, path: PathBuf, chaos: Chaos) -> Result<(), TaskE
     Ok(())
 }
 
-/// Writes what comes in, and acknowledges it.
+/// Writes incoming records and acknowledges them.
 #[task(restart = "always", ready = "signal", watchdog = "500ms", stop_timeout = "300ms")]
 async fn writer(ctx: TaskContext, path: PathBuf, inbox: Inbox, chaos: Chaos) -> Result<(), Failure> {
     let mut inbox = inbox.lock().await;
@@ -95,20 +95,20 @@ async fn writer(ctx: TaskContext, path: PathBuf, inbox: Inbox, chaos: Chaos) -> 
             Some(Ok(_)) => {}
         }
         for request in &batch {
-            // One that is written already was resent; one before which others are missing will be.
+            // A record that is already written was resent. One that arrives before its turn will be.
             if request.number == log.next {
                 log.append(&ctx, &chaos).await?;
             }
         }
         block_in_place(|| log.file.sync_data())?;
         for request in batch.drain(..).filter(|request| request.number < log.next) {
-            // Nobody waits for it if who sent it was restarted.
+            // Nobody waits for the answer if the sender was restarted.
             let _ = request.stored.send(());
         }
     }
 }
 
-/// Reads what is written.
+/// Checks the written records.
 #[task(restart = "always", interval = "200ms", timeout = "1s", stop_timeout = "300ms", critical)]
 async fn audit(ctx: TaskContext, path: PathBuf, chaos: Chaos) -> Result<(), TaskError> {
     chaos.strike(&ctx).await.map_err(TaskError::error)?;
@@ -116,7 +116,7 @@ async fn audit(ctx: TaskContext, path: PathBuf, chaos: Chaos) -> Result<(), Task
     whole(&bytes).map(drop).map_err(|reason| TaskError::Fatal { reason })
 }
 
-// The ingest: the two fail and start as one.
+// The ingest: its two tasks restart together.
 
 /// Makes records.
 #[task(restart = "always", watchdog = "500ms", stop_timeout = "300ms")]
@@ -129,7 +129,7 @@ async fn produce(ctx: TaskContext, outbox: Outbox, chaos: Chaos) -> Result<(), F
     Ok(())
 }
 
-/// Sends to the store what waits in the outbox, and takes out what the store has.
+/// Sends the records in the outbox to the store, and removes those that the store has.
 #[task(restart = "always", watchdog = "1s", stop_timeout = "300ms")]
 async fn forward(ctx: TaskContext, outbox: Outbox, store: mpsc::Sender<Request>, chaos: Chaos) -> Result<(), Failure> {
     while ctx.run_until_cancelled(sleep(Duration::from_millis(5))).await.is_some() {
@@ -143,7 +143,7 @@ async fn forward(ctx: TaskContext, outbox: Outbox, store: mpsc::Sender<Request>,
         ctx.heartbeat();
         for (number, acknowledged) in sent {
             chaos.strike(&ctx).await?;
-            // No answer: the store failed meanwhile, or is not up yet. It is asked again.
+            // No answer: the store has failed or is not up yet. The record is sent again.
             let Ok(Ok(())) = timeout(4 * BEAT, acknowledged).await else { break };
             outbox.remove(number);
         }
@@ -152,7 +152,7 @@ async fn forward(ctx: TaskContext, outbox: Outbox, store: mpsc::Sender<Request>,
     Ok(())
 }
 
-// Who looks at it.
+// The observers.
 
 /// Answers `GET /livez`, `/readyz` and `/tree`.
 #[task(restart = "always", ready = "signal", watchdog = "500ms", stop_timeout = "2s", critical)]
@@ -175,7 +175,7 @@ async fn serve(ctx: TaskContext, listener: Arc<TcpListener>, view: View, chaos: 
     }
 }
 
-/// Looks at the service from outside and, since it starts last and stops first, ends it in good order.
+/// Visits the service from outside. It starts last and stops first, so that it can end the service in order.
 #[task]
 async fn visit(
     ctx: TaskContext,
@@ -227,7 +227,7 @@ async fn main() -> ExitCode {
     let (addr, listener) = listener.unwrap_or_else(|error| refuse(&format!("{}: {error}", arguments.listen)));
     let scratch = arguments.file.is_none().then(|| Scratch::new().unwrap_or_else(|error| refuse(&error)));
     let path = arguments.file.or_else(|| Some(scratch.as_ref()?.0.join("records.txt"))).unwrap_or_default();
-    // What is wrong with the file is told now, not by the tree.
+    // Errors of the file are reported here, not by the tree.
     let found = Lock::take(&path).and_then(|_lock| Log::open(&path)).unwrap_or_else(|wrong| refuse(&wrong)).next;
     let listener = Arc::new(listener);
 
@@ -296,7 +296,7 @@ async fn main() -> ExitCode {
     if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Reads the file back, and tells what is in it. The error tells what is not.
+/// Reads the file and describes its records. The error names the first problem.
 fn verify(path: &Path, outbox: &Outbox) -> Result<String, String> {
     let _lock = Lock::take(path)?;
     let (made, waiting) = outbox.with(|it| (it.next, it.waiting.clone()));
@@ -305,7 +305,7 @@ fn verify(path: &Path, outbox: &Outbox) -> Result<String, String> {
     if let Some(lost) = acknowledged.max().filter(|&last| last >= log.next) {
         return Err(format!("record {lost} was acknowledged, the file has {} records", log.next));
     }
-    // The store may have been down when it was told to stop. What it could not take is written now.
+    // The store may have been down when it was requested to stop. The records that it could not take are written now.
     let late = made - log.next;
     while log.next < made {
         log.write(&record(log.next)).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -319,13 +319,13 @@ fn verify(path: &Path, outbox: &Outbox) -> Result<String, String> {
     Ok(format!("{made} records made, each in the file exactly once, none lost{late}"))
 }
 
-/// What a record says. It follows from the number, so that it can be checked.
+/// The text of a record. It follows from the number, so that it can be checked.
 fn record(number: u64) -> String {
     format!("{number} {:03}\n", number.wrapping_mul(2_654_435_761) % 1000)
 }
 
-/// How many whole records there are, and how many bytes they take: the last may be torn. The error tells the first that
-/// is not the one expected there.
+/// The number of whole records and their length in bytes; the last record may be torn. The error names the first record
+/// that is not the expected one.
 fn whole(bytes: &[u8]) -> Result<(u64, usize), String> {
     let (mut number, mut length) = (0, 0);
     for line in bytes.split_inclusive(|&byte| byte == b'\n').filter(|line| line.ends_with(b"\n")) {
@@ -341,14 +341,14 @@ fn whole(bytes: &[u8]) -> Result<(u64, usize), String> {
     Ok((number, length))
 }
 
-/// The file of records, open to be appended to.
+/// The file of records, open for appending.
 struct Log {
     file: File,
     next: u64,
 }
 
 impl Log {
-    /// Opens the file, and cuts off what was left half written.
+    /// Opens the file, and cuts off a half-written record.
     fn open(path: &Path) -> Result<Self, String> {
         let open = || -> Result<Self, Failure> {
             let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
@@ -360,7 +360,7 @@ impl Log {
         open().map_err(|error| format!("{}: {error}", path.display()))
     }
 
-    /// Writes the next record. If it fails on the way, half of it is there.
+    /// Writes the next record. If it fails halfway, half of the record remains in the file.
     async fn append(&mut self, ctx: &TaskContext, chaos: &Chaos) -> Result<(), Failure> {
         let record = record(self.next);
         let (head, tail) = record.split_at(record.len() / 2);
@@ -371,13 +371,14 @@ impl Log {
         Ok(())
     }
 
-    /// Not by `tokio::fs`: there a write can go on in a thread after its attempt was aborted, beside that of the next.
+    /// Not with `tokio::fs`: its writes can continue on a thread after the attempt was aborted, during the next
+    /// attempt.
     fn write(&mut self, text: &str) -> io::Result<()> {
         self.file.write_all(text.as_bytes())
     }
 }
 
-/// The lock of a file: another file, which is there as long as somebody has it.
+/// The lock of a file: another file, which exists as long as the lock is held.
 struct Lock(PathBuf);
 
 impl Lock {
@@ -408,7 +409,7 @@ impl Drop for Lock {
     }
 }
 
-/// A directory that is gone with the program.
+/// A directory that is removed with the program.
 struct Scratch(PathBuf);
 
 impl Scratch {
@@ -433,10 +434,10 @@ struct Request {
     stored: oneshot::Sender<()>,
 }
 
-/// Of one attempt of the writer at a time; what is in it outlives them.
+/// One attempt of the writer uses it at a time; its contents outlive the attempts.
 type Inbox = Arc<AsyncMutex<mpsc::Receiver<Request>>>;
 
-/// The records that the store has not acknowledged. It outlives who fills and empties it.
+/// The records that the store has not acknowledged. It outlives the tasks that fill and empty it.
 #[derive(Clone)]
 struct Outbox(Arc<Mutex<Records>>);
 
@@ -455,7 +456,7 @@ impl Outbox {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Makes a record, unless it is closed or too many wait.
+    /// Makes a record, unless the outbox is closed or too many records wait.
     fn add(&self) {
         self.with(|it| {
             if !it.closed && it.waiting.len() < WAITING {
@@ -478,18 +479,17 @@ impl Outbox {
     }
 }
 
-/// What fails a task, every so often. Each task has numbers of its own, so that the seed says what strikes it when,
-/// whatever the others do.
+/// Makes a task fail now and then. Each task has its own random numbers, so that the seed alone determines its faults.
 #[derive(Clone)]
 struct Chaos {
     random: Option<Arc<Mutex<fastrand::Rng>>>,
     ended: Arc<AtomicBool>,
-    /// A strike does something once in so many times.
+    /// A strike has an effect once in this many times.
     odds: u32,
 }
 
 impl Chaos {
-    /// Makes the chaos of one task after another, from its odds.
+    /// Makes the chaos of one task after another, with the odds for each.
     fn seeds(seed: Option<u64>) -> impl FnMut(u32) -> Self {
         let mut random = seed.map(fastrand::Rng::with_seed);
         let ended = Arc::new(AtomicBool::new(false));
@@ -513,9 +513,9 @@ impl Chaos {
         match what {
             None => Ok(()),
             Some(0) => Err("chaos: a failure".into()),
-            // As `panic!`, without the message on standard error.
+            // Like `panic!`, without the message on standard error.
             Some(1) => resume_unwind(Box::new("chaos: a panic")),
-            // Deaf to all but the end of chaos: it is for the watchdog to find out.
+            // Ignores everything but the end of the chaos: the watchdog must detect it.
             Some(_) => {
                 while !self.ended.load(Ordering::Relaxed) {
                     sleep(BEAT).await;
@@ -525,18 +525,18 @@ impl Chaos {
         }
     }
 
-    /// Ends it for all tasks.
+    /// Ends the chaos for all tasks.
     fn end(&self) {
         self.ended.store(true, Ordering::Relaxed);
     }
 }
 
-/// The tree, for the tasks in it. It does not own it: they would keep themselves running.
+/// The tree, for the tasks in it. It holds a weak reference, since an owning one would keep the tree alive.
 #[derive(Clone, Default)]
 struct View(Arc<OnceLock<Weak<dyn Deref<Target = Tree> + Send + Sync>>>);
 
 impl View {
-    /// Shows this tree.
+    /// Makes this tree visible.
     fn of<T: Deref<Target = Tree> + Send + Sync + 'static>(&self, tree: T) -> Arc<T> {
         let tree = Arc::new(tree);
         let seen: Weak<T> = Arc::downgrade(&tree);
@@ -584,7 +584,7 @@ fn page(path: &str, tree: &Tree) -> (u16, String) {
     }
 }
 
-/// Asks the server, again while it does not answer.
+/// Requests a page, and retries while there is no answer.
 async fn get(addr: SocketAddr, path: &str) -> io::Result<String> {
     let ask = async {
         let mut stream = TcpStream::connect(addr).await?;
@@ -596,11 +596,11 @@ async fn get(addr: SocketAddr, path: &str) -> io::Result<String> {
         let status = head.lines().next().unwrap_or_default().trim_start_matches("HTTP/1.1 ").trim_end();
         Ok(format!("{status}\n{body}"))
     };
-    // Longer than a server that hangs takes to be replaced.
+    // Longer than it takes to replace a server that hangs.
     timeout(Duration::from_secs(5), ask).await.unwrap_or_else(|late| Err(late.into()))
 }
 
-/// What was asked for on the command line.
+/// The options on the command line.
 struct Arguments {
     help: bool,
     chaos: Option<u64>,
@@ -649,7 +649,7 @@ fn number(option: &str, value: &str, least: u64) -> Result<u64, String> {
 }
 
 fn say(text: &str) {
-    // Nobody has to read it.
+    // It is no error if nobody reads the output.
     let _ = writeln!(io::stdout(), "{text}");
 }
 

@@ -7,11 +7,11 @@ use std::{env, fs};
 
 const FILES: [&str; 6] = ["bell", "crew", "duty", "exchange", "lane", "open"];
 
-/// The name of a copy, and what is replaced in it: file, text, replacement.
+/// The name of a copy and its replacements: file, text, replacement.
 type Mutant = (&'static str, &'static [(&'static str, &'static str, &'static str)]);
 
 const MUTANTS: [Mutant; 10] = [
-    // The relay is woken before there is something to share.
+    // The relay is woken before there is an event to share.
     (
         "ring_before_push",
         &[
@@ -28,9 +28,9 @@ const MUTANTS: [Mutant; 10] = [
             ),
         ],
     ),
-    // A ring between the look and the registration of the waker is missed.
+    // A ring between the check and the registration of the waker is missed.
     ("no_second_look", &[("bell", "if self.hear() { Poll::Ready(()) } else { Poll::Pending }", "Poll::Pending")]),
-    // What was open is shared after something that was published later.
+    // Open events are shared after an event that was published later.
     (
         "sharers_overtake",
         &[(
@@ -39,7 +39,7 @@ const MUTANTS: [Mutant; 10] = [
             "        drop(open);\n        let streams = lock(&self.streams);\n        let (any, events)",
         )],
     ),
-    // What is published before the end is in the lanes only if the relay was there.
+    // Events from before the end are in the lanes only if the relay has run.
     (
         "close_without_sharing",
         &[(
@@ -49,7 +49,7 @@ const MUTANTS: [Mutant; 10] = [
              self.workers.iter().for_each(|outlet| lock(&outlet.lane).close());\n        self.shared(&[]);\n",
         )],
     ),
-    // Two look at a free place before one has taken it.
+    // Two starters see the same free duty before one has taken it.
     (
         "claim_in_two_steps",
         &[(
@@ -59,12 +59,12 @@ const MUTANTS: [Mutant; 10] = [
              self.duties[*duty].store(true, Ordering::Release);\n            true\n        }",
         )],
     ),
-    // A worker that dies takes what it had in hand with it.
+    // A worker that dies loses the batch that it holds.
     (
         "batch_dies_too",
         &[("duty", "            exchange.put_back(lane, batch);\n", "            let _ = (lane, batch);\n")],
     ),
-    // A place is given away while the last one who held it still has a batch.
+    // A duty is released while its last holder still has a batch.
     (
         "place_left_too_early",
         &[
@@ -77,7 +77,7 @@ const MUTANTS: [Mutant; 10] = [
             ("duty", "        exchange.crew().leave(self.index);\n        // Waiters", "        // Waiters"),
         ],
     ),
-    // A stream that is opened lets what is published later overtake what it takes from `open`.
+    // When a stream is opened, later events overtake those that it takes from `open`.
     (
         "stream_overtakes",
         &[(
@@ -86,7 +86,7 @@ const MUTANTS: [Mutant; 10] = [
             "        drop(open);\n        let mut streams = lock(&self.streams);\n",
         )],
     ),
-    // A flush that begins while the worker looks for it is missed.
+    // A flush that begins during the worker's check for it is missed.
     (
         "flush_looked_for_too_early",
         &[
@@ -103,7 +103,7 @@ const MUTANTS: [Mutant; 10] = [
             ),
         ],
     ),
-    // An attempt that gives way misses that there is room again.
+    // An attempt that yields misses that there is room again.
     (
         "no_second_look_for_room",
         &[("exchange", "if self.is_congested() { Poll::Pending } else { Poll::Ready(()) }", "Poll::Pending")],
@@ -125,7 +125,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                 }
                 text = text.replace(from, to);
             }
-            // Its own tests are not for here.
+            // The tests of the file are left out.
             let text = text.split("#[cfg(test)]").next().unwrap_or_default();
             writeln!(out, "pub(crate) mod {file} {{\n{text}\n}}")?;
         }

@@ -13,52 +13,54 @@ pub(crate) struct Case {
     pub(crate) bar: Bar,
 }
 
-/// What the sampler is asked for.
+/// The arguments for the sampler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Load {
     pub(crate) work: &'static str,
     pub(crate) runtime: &'static str,
     pub(crate) size: u64,
-    /// Whether the size is part of what is measured; else it only says how often, and may be less for who is slow.
+    /// Whether the size is a part of the measurement. If not, it is only the number of repetitions, and may be reduced
+    /// for slow contenders.
     pub(crate) fixed: bool,
 }
 
-/// What is compared.
+/// The quantity that is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Measure {
-    /// Nanoseconds an operation: processor time of all threads.
+    /// Processor time of all threads, in nanoseconds per operation.
     Cpu,
-    /// Nanoseconds an operation: real time.
+    /// Real time, in nanoseconds per operation.
     Wall,
-    /// Allocations an operation.
+    /// Allocations per operation.
     Allocations,
-    /// Live bytes an operation.
+    /// Live bytes per operation.
     Bytes,
-    /// Live blocks an operation.
+    /// Live blocks per operation.
     Blocks,
-    /// What was lost of a whole sample, at worst.
+    /// The largest share of events that a sample lost.
     Lost,
-    /// Threads left behind by a whole sample, at worst.
+    /// The largest number of threads that a sample left behind.
     Threads,
 }
 
-/// What must hold for taskvisor.
+/// The condition that taskvisor must meet.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Bar {
-    /// At most as many times what the floor needs in the same round.
+    /// At most this many times the cost of the floor in the same round.
     OfFloor(f64),
-    /// At most so much.
+    /// At most this value.
     AtMost(f64),
-    /// Nothing: it is shown, and not judged.
+    /// No condition: the line is only shown.
     None,
-    /// At most as many times what an operation costs under `small`, by the medians: the two are not taken in turn.
+    /// At most this many times the cost of an operation under `small`, comparing medians, since the two loads do not
+    /// alternate.
     OfSmall { small: Load, most: f64 },
-    /// The same of the median ratios to the floor, which are of the same rounds: what is linear is near 1.
+    /// The same for the median ratios to the floor, which are from the same rounds. Linear growth is near 1.
     GrowthOfFloor { small: Load, most: f64 },
 }
 
 impl Bar {
-    /// Whether it is about how two loads compare, and not about what one costs.
+    /// Returns whether the bar compares two loads rather than judging the cost of one.
     pub(crate) fn is_growth(self) -> bool {
         matches!(self, Self::OfSmall { .. } | Self::GrowthOfFloor { .. })
     }
@@ -77,7 +79,7 @@ impl Measure {
         }
     }
 
-    /// Whether a build that counts is needed.
+    /// Returns whether the measure needs a build that counts allocations.
     pub(crate) fn is_counted(self) -> bool {
         matches!(self, Self::Allocations | Self::Bytes | Self::Blocks)
     }
@@ -86,7 +88,7 @@ impl Measure {
         matches!(self, Self::Cpu | Self::Wall)
     }
 
-    /// Whether the worst sample counts, rather than the median.
+    /// Returns whether the worst sample counts, rather than the median.
     pub(crate) fn is_worst(self) -> bool {
         matches!(self, Self::Lost | Self::Threads)
     }
@@ -108,7 +110,7 @@ const fn case(row: &'static str, label: &'static str, load: Load, measure: Measu
     Case { row, label, load, measure, bar }
 }
 
-/// Grown tenfold, an operation may cost this much more than the floor's does: caches, not the algorithm.
+/// The limit for the growth of the ratio to the floor when the size grows tenfold. It allows for cache effects.
 const LINEAR: f64 = 1.3;
 
 /// All lines, in the order of the table.

@@ -1,6 +1,7 @@
-//! A gate that does not depend on the machine: instructions and allocations of an operation, against recorded figures.
+//! A gate that does not depend on the machine: instructions and allocations per operation, compared with recorded
+//! figures.
 //!
-//! What a process does before and after is taken away by measuring N and 2N operations.
+//! Measuring N and 2N operations removes the cost of the start and the end of the process.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -11,7 +12,7 @@ use crate::Result;
 use crate::options::OURS;
 use crate::sampler::{Sampler, Variant};
 
-/// A line of the gate, the work that is counted for it, and how often it is done.
+/// Each line of the gate, its work, and the number of operations.
 const WORKS: [(&str, &str, u64); 22] = [
     ("restart", "restart", 4_000),
     ("restart-token", "restart-token", 4_000),
@@ -37,8 +38,8 @@ const WORKS: [(&str, &str, u64); 22] = [
     ("plain-stop-8k", "plain-stop", 8_000),
 ];
 
-/// What a line may take in instructions, as a multiple of another: groups are linear, and cost little beyond a root
-/// that has no driver. A life includes the start.
+/// The limit for the instructions of a line, as a multiple of another line. Groups are linear, and cost little more
+/// than a root that has no driver. Each work includes the start of the group.
 const RATIOS: [(&str, &str, f64); 7] = [
     ("group-start-8k", "group-start-1k", 1.3),
     ("group-stop-8k", "group-stop-1k", 1.3),
@@ -49,22 +50,22 @@ const RATIOS: [(&str, &str, f64); 7] = [
     ("group-cancel-8k", "plain-stop-8k", 2.0),
 ];
 
-/// Of an operation of this work nothing stays.
+/// The work whose operations must leave no memory behind.
 const LEAVES_NOTHING: (&str, u64) = ("group-add", 2_000);
 
-/// Room for another allocator, another compiler, and hash seeds.
+/// Tolerances for another allocator, another compiler, and hash seeds.
 const MORE_INSTRUCTIONS: f64 = 1.05;
 const MORE_ALLOCATIONS: f64 = 1.02;
 
-/// What an operation takes.
+/// The cost of an operation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Figures {
-    /// None where `valgrind` is missing.
+    /// `None` if `valgrind` is missing.
     instructions: Option<f64>,
     allocations: f64,
 }
 
-/// Whether nothing takes more than what is recorded; `record` makes what is measured the record.
+/// Returns whether no line exceeds its recorded figures; `record` writes the measured figures to the record.
 pub(crate) fn check(record: bool) -> Result<bool> {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("gate.txt");
     let counts_instructions = has_valgrind();
@@ -110,7 +111,7 @@ fn measure(counts_instructions: bool) -> Result<Vec<(String, Figures)>> {
     Ok(measured)
 }
 
-/// Whether no line takes more than its multiple of another.
+/// Returns whether no line exceeds its multiple of another line.
 fn keep_ratios(measured: &[(String, Figures)]) -> bool {
     let instructions =
         |line: &str| measured.iter().find(|(name, _)| name == line).and_then(|(_, figures)| figures.instructions);
@@ -128,7 +129,7 @@ fn keep_ratios(measured: &[(String, Figures)]) -> bool {
     kept
 }
 
-/// Whether an operation leaves no byte behind.
+/// Returns whether an operation leaves no byte behind.
 fn leaves_nothing() -> Result<bool> {
     let (work, size) = LEAVES_NOTHING;
     let counting = Sampler::build(Variant { counts: true, peers: false })?;
@@ -137,7 +138,7 @@ fn leaves_nothing() -> Result<bool> {
         Ok(sample.get("bytes"))
     };
     let left = (bytes(size * 2)? - bytes(size)?) / size as f64;
-    // A table that has grown to its size is no growth.
+    // This tolerates tables that grow to their final size.
     let nothing = left < 0.05;
     println!("{work:<16} leaves {left:.3} bytes{}", if nothing { "" } else { "  MORE" });
     Ok(nothing)

@@ -1,7 +1,7 @@
-//! What taskvisor costs, beside a hand-written floor and its peers: one command, one run.
+//! The cost of taskvisor, compared with a hand-written floor and its peers: one command, one run.
 //!
-//! Each sample is a process of its own, of the `sampler` beside this crate; see `README.md` for how to run and to read
-//! it.
+//! Each sample is a process of its own, which runs the crate `sampler` beside this one. `README.md` says how to run it
+//! and how to read the results.
 #![allow(clippy::cast_precision_loss, reason = "counts and nanoseconds stay far below 2^52")]
 
 mod case;
@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use crate::options::{Command, Options};
 
-/// An error with its message; nobody handles them otherwise.
+/// An error with its message, which is only printed.
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 fn main() -> ExitCode {
@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether all that was asked for is as it should be.
+/// Returns whether all that was requested is as it should be.
 fn start() -> Result<bool> {
     let options = Options::parse(std::env::args().skip(1))?;
     match options.command {

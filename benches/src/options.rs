@@ -1,4 +1,4 @@
-//! What the command line asks for.
+//! The options on the command line.
 
 use std::path::PathBuf;
 
@@ -19,11 +19,11 @@ Usage: cargo run --release -p benches -- [OPTIONS]
 
 Exit status: 0 if every bar is met, 1 if one is missed, 2 on an error.";
 
-/// Everybody, in the order of the table.
+/// All contenders, in the order of the table.
 pub(crate) const CONTENDERS: [&str; 7] =
     ["floor", "taskvisor", "taskvisor-0.9", "task-supervisor", "tokio-graceful-shutdown", "ractor", "kameo"];
 
-/// The two that every verdict needs.
+/// The two contenders that every verdict needs.
 pub(crate) const FLOOR: &str = CONTENDERS[0];
 pub(crate) const OURS: &str = CONTENDERS[1];
 
@@ -91,7 +91,7 @@ impl Options {
     }
 }
 
-/// The chosen of `known`, in the order of those.
+/// The chosen items of `known`, in the order of `known`.
 fn choose(list: &str, known: &[&'static str], what: &str) -> Result<Vec<&'static str>> {
     for name in list.split(',') {
         if !known.contains(&name) {

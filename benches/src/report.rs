@@ -12,7 +12,7 @@ use crate::run::{Figure, Line, Samples};
 use crate::sampler::Sample;
 use crate::statistics::Spread;
 
-/// What must be known to read the table.
+/// Notes for the reader of the table.
 const NOTES: &str = "\
 Times are for one operation, medians of the samples; `of floor` is the median of the ratios round by round, with its
 quartiles, by processor time on one thread (ct) and by real time on two (mt); `by wall` is always by real time. What is lost
@@ -55,7 +55,7 @@ fn row(line: &Line) -> Vec<String> {
     let of = |name| line.values.iter().find(|(contender, _)| *contender == name).and_then(|(_, value)| value.as_ref());
     let cell = |figure: Option<&Figure>| figure.map_or_else(|| "-".to_owned(), |figure| value(figure, measure));
     let ours = of(OURS);
-    // The columns of ratios are about what one load costs.
+    // The columns of ratios show the cost of a single load.
     let compared = ours.filter(|_| !line.case.bar.is_growth());
     let (bar, judged, verdict) = verdict(line);
     let mut row = vec![
@@ -75,7 +75,7 @@ fn row(line: &Line) -> Vec<String> {
     row
 }
 
-/// The bar, what is held against it, and what comes of it.
+/// The bar, the value compared with it, and the verdict.
 fn verdict(line: &Line) -> (String, String, String) {
     let (bar, judged) = match (line.case.bar, line.judged) {
         (Bar::OfFloor(most) | Bar::OfSmall { most, .. } | Bar::GrowthOfFloor { most, .. }, Some(judged)) => {
@@ -95,7 +95,7 @@ fn value(figure: &Figure, measure: Measure) -> String {
     if measure == Measure::Lost { format!("{:.1} %", figure.lost * 100.0) } else { amount(figure.value.median) }
 }
 
-/// By the floor where there is one; with what was lost on the way, which makes it cheaper.
+/// The ratio to the floor, if there is one. Lost events are added, since they make the contender cheaper.
 fn peer(figure: Option<&Figure>, measure: Measure) -> String {
     let Some(figure) = figure else { return "-".to_owned() };
     let shown = match figure.ratio {
@@ -112,7 +112,7 @@ fn amount(value: f64) -> String {
     if value.fract() == 0.0 || value >= 100.0 { format!("{value:.0}") } else { format!("{value:.2}") }
 }
 
-/// Everything: the lines as judged, and the samples that they come from.
+/// Writes all data: the judged lines, and the samples behind them.
 pub(crate) fn write_json(lines: &[Line], samples: &Samples, options: &Options, file: &Path) -> Result<()> {
     let taken: Vec<Value> = samples
         .all()

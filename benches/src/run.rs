@@ -9,26 +9,26 @@ use crate::report;
 use crate::sampler::{Sample, Sampler, Variant};
 use crate::statistics::Spread;
 
-/// What is known of one line of the table.
+/// The results for one line of the table.
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) case: Case,
-    /// What each contender needs; none for one that cannot do it.
+    /// The cost of each contender; `None` if it cannot do the work.
     pub(crate) values: Vec<(&'static str, Option<Figure>)>,
-    /// What the bar is held against; none where there is no bar.
+    /// The value compared with the bar; `None` if there is no bar.
     pub(crate) judged: Option<f64>,
     pub(crate) passed: bool,
 }
 
-/// What one contender needs.
+/// The cost of one contender.
 #[derive(Debug, Clone)]
 pub(crate) struct Figure {
     pub(crate) value: Spread,
-    /// Of what the floor needed in the same round, by the same measure.
+    /// The ratio to the cost of the floor in the same round, by the same measure.
     pub(crate) ratio: Option<Spread>,
-    /// The same by real time.
+    /// The same ratio by real time.
     pub(crate) wall_ratio: Option<Spread>,
-    /// The part of all events that was lost at worst.
+    /// The largest share of events that a sample lost.
     pub(crate) lost: f64,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Figure {
 #[derive(Debug, Default)]
 pub(crate) struct Samples(HashMap<(Load, bool, &'static str), Vec<Sample>>);
 
-/// Takes, judges and reports all that was asked for. True if every bar is met.
+/// Takes the samples, judges them and reports. Returns whether every bar is met.
 pub(crate) fn compare(options: &Options) -> Result<bool> {
     let chosen: Vec<Case> = cases().into_iter().filter(|case| options.rows.contains(&case.row)).collect();
     let samples = take_all(&chosen, options)?;
@@ -61,7 +61,7 @@ impl Samples {
         self.of(load, measure, contender).iter().map(|sample| sample.value(measure)).collect()
     }
 
-    /// Of two contenders, round by round.
+    /// The ratios between two contenders, round by round.
     fn ratios(&self, load: Load, measure: Measure, contender: &'static str, to: &'static str) -> Vec<f64> {
         divide(&self.values(load, measure, contender), &self.values(load, measure, to))
     }
@@ -77,7 +77,7 @@ fn take_all(cases: &[Case], options: &Options) -> Result<Samples> {
         }
         eprintln!("building the sampler{}", if counts { " that counts" } else { "" });
         let sampler = Sampler::build(Variant { counts, peers })?;
-        // Counts hardly differ from round to round.
+        // Counts hardly vary from round to round.
         let rounds = if counts { options.samples.min(2) } else { options.samples };
         for load in loads {
             eprintln!("{} {} {}", load.work, load.runtime, load.size);
@@ -98,11 +98,11 @@ fn loads_of(cases: &[Case], counts: bool) -> Vec<Load> {
     loads.filter(|load| seen.insert(*load)).collect()
 }
 
-/// How many rounds peers take part in: no bar hangs on their last digit.
+/// The number of rounds for peers. No bar depends on their exact figures.
 const PEER_ROUNDS: usize = 3;
 
-/// All contenders, in turn, round by round, each round beginning with another. A peer that fails once is out of it; the
-/// floor and ours must not, and ours must do all.
+/// Runs all contenders in turn, round by round, and starts each round with another one. A peer that fails once is left
+/// out; the floor and taskvisor must not fail, and taskvisor must support every work.
 fn take(
     sampler: &Sampler,
     load: Load,
@@ -135,12 +135,12 @@ fn take(
     Ok(())
 }
 
-/// How often a contender does it: peers less, where that changes nothing but the time of the whole run.
+/// The number of operations for a contender. Peers do fewer, if that only shortens the run.
 fn size_for(load: Load, contender: &str, quick: bool) -> u64 {
     let less = match (contender, load.work) {
         _ if load.fixed => 1,
         (FLOOR | OURS, _) => 1,
-        // Its zero delay is a timer's: over a millisecond.
+        // A delay of zero is still a timer of more than a millisecond.
         ("task-supervisor", "restart" | "restart-token") => 1_000,
         // It starts and joins threads.
         ("taskvisor-0.9", "lifecycle") => 100,
@@ -150,7 +150,7 @@ fn size_for(load: Load, contender: &str, quick: bool) -> u64 {
     (load.size / less / quick).max(100)
 }
 
-/// A line without what its bar is held against is an error, as it would be missed by nobody.
+/// Judges a line. A line without the value that its bar needs is an error, since nobody would notice it otherwise.
 fn judge(case: Case, samples: &Samples, options: &Options) -> Result<Line> {
     let Case { load, measure, .. } = case;
     let figure = |contender| {
@@ -180,7 +180,7 @@ fn judge(case: Case, samples: &Samples, options: &Options) -> Result<Line> {
     let Some(judged) = judged else {
         return Err(format!("{} {}: nothing to judge by", case.row, case.label).into());
     };
-    // What the start and the end of a sample allocate is no part of an operation.
+    // Rounding removes the allocations at the start and the end of a sample.
     let judged = if measure.is_counted() { (judged * 100.0).round() / 100.0 } else { judged };
     Ok(Line { case, values, judged: Some(judged), passed: judged <= most })
 }

@@ -1,4 +1,4 @@
-//! The program that takes the samples: how it is built and called.
+//! Builds and runs the sampler, which takes the samples.
 
 use std::collections::{HashMap, HashSet};
 use std::env;
@@ -11,16 +11,16 @@ use std::time::{Duration, Instant};
 use crate::Result;
 use crate::case::Measure;
 
-/// What a sampler is built with.
+/// The variant of a sampler build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Variant {
-    /// It counts allocations.
+    /// Whether it counts allocations.
     pub(crate) counts: bool,
-    /// It has the peers.
+    /// Whether it includes the peers.
     pub(crate) peers: bool,
 }
 
-/// How long a sample may take.
+/// The time limit for a sample.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A built sampler.
@@ -29,14 +29,14 @@ pub(crate) struct Sampler {
     program: PathBuf,
 }
 
-/// What one process has measured, by the sampler's own words.
+/// The output of one sampler process.
 #[derive(Debug, Clone)]
 pub(crate) struct Sample {
     values: HashMap<String, f64>,
 }
 
 impl Sampler {
-    /// Builds it, or finds it built.
+    /// Builds the sampler, unless it is up to date.
     pub(crate) fn build(variant: Variant) -> Result<Self> {
         let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("sampler");
         let own = env::current_exe()?;
@@ -60,14 +60,14 @@ impl Sampler {
         Ok(Self { program })
     }
 
-    /// One sample, or `None` where the contender cannot do that work.
+    /// Takes one sample. Returns `None` if the contender cannot do that work.
     pub(crate) fn take(&self, work: &str, contender: &str, runtime: &str, size: u64) -> Result<Option<Sample>> {
         let output = Self::call(Command::new(&self.program).args(arguments(work, contender, runtime, size)))?;
         Sample::parse(&String::from_utf8_lossy(&output.stdout))
     }
 
-    /// How many instructions and allocations all of a sample takes, start and end of the process included, by
-    /// `callgrind`: of the very program that is measured otherwise, where the compiler removes what it removes there.
+    /// Counts the instructions and allocations of a whole sample with `callgrind`, including the start and the end of
+    /// the process. It runs the same program as for measurements, with the same optimizations.
     pub(crate) fn counted(&self, work: &str, contender: &str, size: u64) -> Result<Counted> {
         let profile = self.program.with_extension(format!("{work}-{size}.callgrind"));
         let mut valgrind = Command::new("valgrind");
@@ -78,7 +78,7 @@ impl Sampler {
         let count = collected.and_then(|(_, count)| count.trim().parse().ok());
         let instructions = count.ok_or_else(|| format!("callgrind says nothing of instructions:\n{told}"))?;
         let calls = fs::read_to_string(&profile).map_err(|error| format!("{}: {error}", profile.display()))?;
-        // What is left of it is of no use.
+        // The profile is no longer needed.
         let _ = fs::remove_file(&profile);
         Ok(Counted { instructions, allocations: allocations(&calls) })
     }
@@ -86,7 +86,7 @@ impl Sampler {
     fn call(command: &mut Command) -> Result<Output> {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let start = Instant::now();
-        // What it prints fits into a pipe.
+        // The output fits into a pipe.
         while child.try_wait()?.is_none() {
             if start.elapsed() > PATIENCE {
                 child.kill()?;
@@ -119,12 +119,12 @@ impl Sample {
         }
     }
 
-    /// All that was printed.
+    /// All printed values.
     pub(crate) fn values(&self) -> &HashMap<String, f64> {
         &self.values
     }
 
-    /// What an operation costs, or what a whole sample has lost or left behind.
+    /// The cost of an operation, or the losses or remains of a whole sample.
     pub(crate) fn value(&self, measure: Measure) -> f64 {
         match measure {
             Measure::Cpu => self.each("cpu"),
@@ -137,26 +137,26 @@ impl Sample {
         }
     }
 
-    /// The value of that name for an operation.
+    /// The value of this name per operation.
     pub(crate) fn each(&self, name: &str) -> f64 {
         self.get(name) / self.get("operations").max(1.0)
     }
 
-    /// The value of that name; zero if the sampler did not print it.
+    /// The value of this name; zero if the sampler did not print it.
     pub(crate) fn get(&self, name: &str) -> f64 {
         self.values.get(name).copied().unwrap_or(0.0)
     }
 }
 
-/// What `callgrind` counts.
+/// The counts of `callgrind`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Counted {
     pub(crate) instructions: f64,
     pub(crate) allocations: f64,
 }
 
-/// The calls of the allocator in a profile of `callgrind`, which names a function where it is called first and has its
-/// number only after that.
+/// Sums the calls of the allocator in a `callgrind` profile. A profile names a function only in its first call, and
+/// refers to it by number after that.
 fn allocations(profile: &str) -> f64 {
     const ALLOCATORS: [&str; 3] = ["__rdl_alloc", "__rdl_alloc_zeroed", "__rdl_realloc"];
     let mut numbers = HashSet::new();

@@ -1,4 +1,4 @@
-//! Large numbers of tasks, and how each operation grows with them.
+//! Large numbers of tasks, and how the cost of each operation grows with them.
 
 use crate::Result;
 use crate::case::Measure;
@@ -8,7 +8,7 @@ use crate::statistics::Spread;
 
 const SIZES: [(u64, &str); 4] = [(1_000, "1k"), (10_000, "10k"), (100_000, "100k"), (1_000_000, "1M")];
 
-/// What is drawn, in nanoseconds of processor time for one operation.
+/// The operations, by processor time in nanoseconds.
 const GROWING: [(&str, &str); 4] = [
     ("add, until it runs", "idle-token"),
     ("add to outcome", "once"),
@@ -16,7 +16,7 @@ const GROWING: [(&str, &str); 4] = [
     ("graceful stop", "stop"),
 ];
 
-/// Prints all as Markdown.
+/// Prints the results as Markdown.
 pub(crate) fn measure(options: &Options) -> Result<bool> {
     let sampler = Sampler::build(Variant { counts: false, peers: false })?;
     let counting = Sampler::build(Variant { counts: true, peers: false })?;
@@ -77,7 +77,7 @@ fn growth(sampler: &Sampler, sizes: &[(u64, &str)]) -> Result<()> {
     Ok(())
 }
 
-/// The median of three.
+/// The median of three samples.
 fn cost(sampler: &Sampler, work: &str, tasks: u64) -> Result<f64> {
     let (work, size) = if work == "cancel" { (format!("cancel-{tasks}"), 20_000) } else { (work.to_owned(), tasks) };
     let costs = (0..3).map(|_| Ok(take(sampler, &work, size)?.value(Measure::Cpu))).collect::<Result<Vec<f64>>>()?;

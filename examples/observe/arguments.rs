@@ -22,7 +22,7 @@ Exit status: 0 if it ended as asked, 1 if a page is not as it should be or it
 could not end in time, 2 if the arguments are wrong and nothing was started.
 ";
 
-/// What was asked for on the command line.
+/// The options on the command line.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Arguments {
     pub(crate) help: bool,
@@ -32,7 +32,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// Reads the arguments, without the program's name. The error says which is wrong, and how.
+    /// Parses the arguments, without the program's name. The error names the wrong argument and the problem.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, String> {
         let mut parsed = Self { help: false, listen: ([127, 0, 0, 1], 0).into(), seed: 1, seconds: None };
         let mut arguments = arguments.into_iter();

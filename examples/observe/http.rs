@@ -1,4 +1,4 @@
-//! As much of HTTP as a page takes.
+//! The part of HTTP that a page needs.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// What is answered.
+/// The answer to a request.
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
@@ -19,7 +19,7 @@ impl Response {
     }
 }
 
-/// Answers one request: a `GET` with what `page` makes of its path.
+/// Answers one request: for a `GET` with the response that `page` makes for the path.
 pub(crate) async fn answer(mut stream: TcpStream, page: impl FnOnce(&str) -> Response) -> io::Result<()> {
     let mut request = Vec::new();
     while !request.windows(4).any(|end| end == b"\r\n\r\n") {
@@ -44,7 +44,7 @@ pub(crate) async fn answer(mut stream: TcpStream, page: impl FnOnce(&str) -> Res
     stream.shutdown().await
 }
 
-/// Asks for a page: the status and the body.
+/// Requests a page; returns its status and body.
 pub(crate) async fn get(addr: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(addr).await?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");

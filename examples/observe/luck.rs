@@ -1,8 +1,8 @@
-//! What goes wrong when.
+//! Random faults.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The luck of one task: a seed says what strikes it when, whatever the others do. Clones share it.
+/// The luck of one task. The seed alone determines its faults, whatever the other tasks do. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Luck(Arc<Mutex<fastrand::Rng>>);
 
@@ -13,7 +13,7 @@ impl Luck {
         move || Self(Arc::new(Mutex::new(random.fork())))
     }
 
-    /// True once in so many times.
+    /// Returns `true` once in this many times.
     pub(crate) fn runs_out(&self, odds: u32) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).u32(..odds) == 0
     }

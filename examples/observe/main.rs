@@ -1,4 +1,4 @@
-//! A small service whose parts fail now and then, and all that there is to see of it: log lines in the spans of attempts,
+//! A small service whose parts fail now and then, and the ways to observe it: log lines in the spans of attempts,
 //! metrics for Prometheus, probes, the tree as JSON, events, and systemd.
 //!
 //! ```text
@@ -7,8 +7,8 @@
 //! cargo run --example observe --features observe -- --seconds 3         # looks at its own pages, then ends
 //! ```
 //!
-//! `telemetry` installs what listens, `pages` makes what is served, `summary` reads events: that is all it takes. The
-//! tasks in `service` know of none of it but `tracing`, which they log with.
+//! `telemetry` installs the subscriber and the recorder, `pages` makes the pages, and `summary` reads events. Nothing
+//! else is needed: the tasks in `service` use only `tracing` for their log lines.
 
 mod arguments;
 mod http;
@@ -48,7 +48,7 @@ async fn main() -> ExitCode {
     }
     let listener = TcpListener::bind(arguments.listen).await.and_then(|bound| Ok((bound.local_addr()?, bound)));
     let (addr, listener) = listener.unwrap_or_else(|error| refuse(&format!("{}: {error}", arguments.listen)));
-    // Before the supervisor is made, so that nothing is missed.
+    // Installed before the supervisor is made, so that nothing is missed.
     let metrics = telemetry::install().unwrap_or_else(|error| refuse(&error.to_string()));
 
     let mut luck = Luck::of_tasks(arguments.seed);
@@ -75,7 +75,7 @@ async fn main() -> ExitCode {
         ],
     );
     let tree = view.of(tree);
-    // Does nothing where systemd did not start the process.
+    // Does nothing if systemd did not start the process.
     #[cfg(unix)]
     tokio::spawn(taskvisor::systemd::notify(tree.supervisor()));
     say(&format!("serving http://{addr}/livez, /readyz, /tree and /metrics"));
@@ -90,7 +90,7 @@ async fn main() -> ExitCode {
 }
 
 fn say(text: &str) {
-    // Nobody has to read it.
+    // It is no error if nobody reads the output.
     let _ = writeln!(io::stdout(), "{text}");
 }
 

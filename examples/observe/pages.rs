@@ -1,11 +1,11 @@
-//! What is served.
+//! The pages of the server.
 
 use metrics_exporter_prometheus::PrometheusHandle;
 use taskvisor::{Probe, Tree};
 
 use crate::http::Response;
 
-/// The page of that path.
+/// The page for this path.
 pub(crate) fn page(path: &str, tree: &Tree, metrics: &PrometheusHandle) -> Response {
     match path {
         "/livez" => of(tree.health().livez()),

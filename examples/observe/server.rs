@@ -13,10 +13,10 @@ use crate::http::{self, Response};
 use crate::pages;
 use crate::view::View;
 
-/// How long a client may take.
+/// The time limit for a client.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Answers one request a connection.
+/// Answers one request for each connection.
 #[task(restart = "always", critical)]
 pub(crate) async fn serve(
     ctx: TaskContext,

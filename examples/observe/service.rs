@@ -1,4 +1,4 @@
-//! The tasks of the service. Each goes wrong in its own way.
+//! The tasks of the service. Each of them fails in its own way.
 
 use std::future::pending;
 use std::time::Duration;
@@ -22,14 +22,14 @@ pub(crate) async fn pool(ctx: TaskContext, luck: Luck) -> Result<(), &'static st
     Ok(())
 }
 
-/// Brings a cache up to date through the connection, and starts again with it.
+/// Refreshes a cache through the connection, and restarts with it.
 #[task(restart = "always", interval = "100ms")]
 pub(crate) async fn refresh(luck: Luck) -> Result<(), String> {
     sleep(Duration::from_millis(5)).await;
     if luck.runs_out(15) { Err("the catalogue is locked".into()) } else { Ok(()) }
 }
 
-/// Asks for prices. Some answers never come.
+/// Requests prices. Some answers never come.
 #[task(restart = "always", interval = "50ms", timeout = "80ms")]
 pub(crate) async fn prices(luck: Luck) {
     if luck.runs_out(10) {
@@ -39,20 +39,20 @@ pub(crate) async fn prices(luck: Luck) {
     sleep(Duration::from_millis(10)).await;
 }
 
-/// Reads the news. Some have no headline, which nobody thought of.
+/// Reads the news. Some items have no headline, which makes it panic.
 #[task(restart = "always", interval = "100ms")]
 pub(crate) async fn news(luck: Luck) {
     sleep(Duration::from_millis(5)).await;
     assert!(!luck.runs_out(10), "news without a headline");
 }
 
-/// Orders reports, sometimes more than there is time for: then the queue of the slot is full.
+/// Orders reports, sometimes faster than they are made: then the queue of the slot is full.
 #[task(restart = "always", every = "50ms")]
 pub(crate) async fn orders(ctx: TaskContext, luck: Luck) -> Result<(), ControllerError> {
     ctx.supervisor().slot("reports").queue(report { luck }).await.map(drop)
 }
 
-/// Makes a report, one at a time.
+/// Makes a report. The slot runs one at a time.
 #[task(max_retries = 1)]
 pub(crate) async fn report(luck: Luck) -> Result<(), &'static str> {
     sleep(Duration::from_millis(40)).await;

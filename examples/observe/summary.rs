@@ -9,7 +9,7 @@ use tokio::time::interval;
 
 use crate::say;
 
-/// Prints every second what has failed, and how often.
+/// Prints the number of failures of each task every second.
 #[task(restart = "always")]
 pub(crate) async fn failures(ctx: TaskContext) {
     let mut events = ctx.supervisor().events().of_kinds([EventKind::TaskFailed]);
@@ -20,7 +20,7 @@ pub(crate) async fn failures(ctx: TaskContext) {
         tokio::select! {
             event = events.next() => match event {
                 Some(Ok(event)) => *counts.by_path.entry(event.task).or_default() += 1,
-                // It was read too slowly. The counts are too low by so many at most.
+                // The stream was read too slowly. The counts are too low by at most this many.
                 Some(Err(lagged)) => counts.lost += lagged.count,
                 None => return,
             },

@@ -1,4 +1,4 @@
-//! Who listens: a `tracing` subscriber, and a `metrics` recorder that Prometheus understands.
+//! The observers: a `tracing` subscriber, and a `metrics` recorder for Prometheus.
 
 use std::error::Error;
 use std::{io, panic};
@@ -7,13 +7,13 @@ use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use taskvisor::prelude::*;
 use tracing::Level;
 
-/// The buckets of all that is measured in seconds.
+/// The buckets of all metrics in seconds.
 const SECONDS: [f64; 8] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 10.0];
 
-/// Installs both for the process. What is given back renders the metrics.
+/// Installs both for the process. The returned handle renders the metrics.
 pub(crate) fn install() -> Result<PrometheusHandle, Box<dyn Error>> {
     tracing_subscriber::fmt().with_writer(io::stderr).with_max_level(Level::INFO).init();
-    // A panic in a task is a line in its span as well.
+    // Logs the panic of a task in the span of its attempt as well.
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
         let payload = panic.payload();
@@ -24,7 +24,7 @@ pub(crate) fn install() -> Result<PrometheusHandle, Box<dyn Error>> {
     Ok(builder.install_recorder()?)
 }
 
-/// Sorts what was measured into the buckets, which else waits for the next look at `/metrics`.
+/// Sorts recorded values into their buckets, which otherwise happens only when `/metrics` is read.
 #[task(restart = "always", interval = "5s")]
 pub(crate) async fn upkeep(metrics: PrometheusHandle) {
     metrics.run_upkeep();

@@ -1,4 +1,4 @@
-//! A look at the pages from outside.
+//! Checks the pages from outside.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use tokio::time::{Instant, sleep};
 use crate::http::get;
 use crate::say;
 
-/// How long a page may take to be as it should: something is always about to be restarted.
+/// The time limit for a page to be as expected. Some task is always about to be restarted.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How many lines of a page are printed, of those that were looked for.
+/// The maximum number of matching lines of a page that are printed.
 const SHOWN: usize = 12;
 
-/// What each page has to say, with status 200.
+/// The parts that each page must contain, with status 200.
 const PAGES: [(&str, &[&str]); 4] = [
     ("/livez", &["ok\n"]),
     ("/readyz", &["ok\n"]),
@@ -34,7 +34,7 @@ const PAGES: [(&str, &[&str]); 4] = [
     ),
 ];
 
-/// After a while looks whether all pages are as they should be, and ends the program: in failure if one is not.
+/// Checks all pages after a while and ends the program, in failure if a page is wrong.
 #[task(restart = "never", critical)]
 pub(crate) async fn visit(ctx: TaskContext, addr: SocketAddr, after: Duration) -> Result<(), String> {
     let look = async {
@@ -48,7 +48,7 @@ pub(crate) async fn visit(ctx: TaskContext, addr: SocketAddr, after: Duration) -
         }
         Ok(())
     };
-    // `None`: it was ended otherwise.
+    // `None`: the program is ending for another reason.
     let looked = ctx.run_until_cancelled(look).await.unwrap_or(Ok(()));
     if looked.is_ok() {
         drop(ctx.supervisor().shutdown());
@@ -56,7 +56,7 @@ pub(crate) async fn visit(ctx: TaskContext, addr: SocketAddr, after: Duration) -
     looked
 }
 
-/// The page, once it has all parts.
+/// The page, once it contains all parts.
 async fn as_expected(addr: SocketAddr, path: &str, parts: &[&str]) -> Result<String, String> {
     let began = Instant::now();
     loop {

@@ -31,7 +31,7 @@ Exit status: 0 if all was copied, 1 if something was not, 2 if the arguments
 are wrong and nothing was started.
 ";
 
-/// What was asked for on the command line.
+/// The options on the command line.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Arguments {
     pub(crate) help: bool,
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// Reads the arguments, without the program's name. The error says which is wrong, and how.
+    /// Parses the arguments, without the program's name. The error names the wrong argument and the problem.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, String> {
         let four = NonZeroUsize::MIN.saturating_add(3);
         let mut parsed = Self { help: false, source: None, destination: None, once: false, at_once: four, pace: None };

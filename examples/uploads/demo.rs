@@ -1,4 +1,4 @@
-//! A directory to copy where none is given, and somebody who works in it meanwhile.
+//! A directory to copy if none is given, and a task that changes its files.
 
 use std::env;
 use std::fs;
@@ -14,15 +14,15 @@ use tokio::time::sleep;
 use crate::arguments::Arguments;
 use crate::say;
 
-/// So that the files take longer than who changes them.
+/// Slow enough that copying takes longer than the changes.
 const PACE: u64 = 40_000;
 
-/// A directory of its own, which is removed in the end.
+/// A directory of its own, which is removed at the end.
 pub(crate) struct Demo {
     directory: PathBuf,
 }
 
-/// Changes a file while it is copied, twice, and another one while it waits for its turn; adds one.
+/// Changes a file twice while it is copied, changes another while it waits, and adds a third.
 #[task]
 async fn edit(source: PathBuf) -> io::Result<()> {
     for part in 1..=2 {
@@ -34,7 +34,7 @@ async fn edit(source: PathBuf) -> io::Result<()> {
 }
 
 impl Demo {
-    /// Makes the files, and the arguments those of a demo.
+    /// Makes the files, and sets the arguments for the demo.
     pub(crate) fn set_up(arguments: &mut Arguments) -> io::Result<Self> {
         let directory = env::temp_dir().join(format!("uploads-demo-{}", process::id()));
         fs::create_dir(&directory)?;
@@ -56,12 +56,12 @@ impl Demo {
         Ok(demo)
     }
 
-    /// Who changes the files.
+    /// The task that changes the files.
     pub(crate) fn task(&self) -> TaskSpec {
         edit::spec(self.source())
     }
 
-    /// Whether the destination is like the source.
+    /// Returns whether the destination has the same files as the source.
     pub(crate) fn verify(&self) -> bool {
         match (read(&self.source()), read(&self.destination())) {
             (Ok(originals), Ok(copies)) if originals == copies => {
@@ -95,7 +95,7 @@ fn contents(length: usize) -> Vec<u8> {
     (0..=u8::MAX).cycle().take(length).collect()
 }
 
-/// The files of a directory, by name, and what is in them.
+/// The files of a directory with their contents, by name.
 fn read(directory: &Path) -> io::Result<Vec<(PathBuf, Vec<u8>)>> {
     let mut files = Vec::new();
     for entry in fs::read_dir(directory)? {

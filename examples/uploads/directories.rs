@@ -1,4 +1,4 @@
-//! Where to copy from, and where to.
+//! The source and the destination.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::listing::shown;
 use crate::partial;
 
-/// Two directories that are there and are not the same.
+/// Two existing, different directories.
 #[derive(Debug)]
 pub(crate) struct Directories {
     pub(crate) source: PathBuf,
@@ -15,7 +15,7 @@ pub(crate) struct Directories {
 }
 
 impl Directories {
-    /// Makes the destination if it is not there. The error says which is wrong, and how.
+    /// Creates the destination if it does not exist. The error names the wrong directory and the problem.
     pub(crate) fn check(source: PathBuf, destination: Option<PathBuf>) -> Result<Self, String> {
         let real_source = real(&source)?;
         let from = shown(source.as_os_str());

@@ -1,4 +1,4 @@
-//! Which files were found, and the job of each.
+//! The files that were found, and the job of each.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,27 +8,27 @@ use taskvisor::prelude::*;
 
 use crate::listing::{Found, Listing, Version};
 
-/// What is known of the directory.
+/// The known state of the directory.
 #[derive(Default)]
 pub(crate) struct Ledger {
     pub(crate) files: BTreeMap<OsString, File>,
-    /// What is not copied, and why.
+    /// The entries that are not copied, with the reason.
     pub(crate) skipped: BTreeMap<OsString, &'static str>,
-    /// How often a file was found changed.
+    /// How often a file was found to have changed.
     pub(crate) changes: usize,
-    /// How often was looked.
+    /// The number of listings so far.
     looks: u64,
 }
 
-/// A file as it was found last, and its latest job. Those before it do not matter any more.
+/// A file in its last known version, with its latest job. Earlier jobs no longer matter.
 pub(crate) struct File {
     version: Option<Version>,
-    /// In which look.
+    /// The number of the last listing with this file.
     found: u64,
     pub(crate) job: Job,
 }
 
-/// What was done to have a file copied.
+/// The attempt to have a file copied.
 #[derive(Clone)]
 pub(crate) enum Job {
     NotSubmitted,
@@ -36,7 +36,7 @@ pub(crate) enum Job {
     Refused(ControllerError),
 }
 
-/// How far a job is.
+/// The progress of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
     Queued,
@@ -46,7 +46,7 @@ pub(crate) enum Stage {
 }
 
 impl Ledger {
-    /// Takes down what was found. Gives what is new or has changed, which is to be submitted.
+    /// Records a listing. Returns the new and the changed files, which are to be submitted.
     pub(crate) fn news(&mut self, listing: Listing) -> Vec<Found> {
         self.looks += 1;
         self.skipped = listing.skipped;
@@ -61,7 +61,7 @@ impl Ledger {
                 self.files.insert(found.name.clone(), new);
                 true
             }
-            // One that was gone for a while is another one.
+            // A file that was gone for a while counts as another one.
             Some(file) if file.version != version || file.found + 1 < look => {
                 *file = new;
                 self.changes += 1;
@@ -74,14 +74,14 @@ impl Ledger {
         }
     }
 
-    /// Whether it was not found in the last look.
+    /// Returns whether the file was missing in the last listing.
     pub(crate) fn is_gone(&self, file: &File) -> bool {
         file.found < self.looks
     }
 }
 
 impl Job {
-    /// The handle knows: there is nothing to be kept up to date.
+    /// Reads the stage from the handle, so that no state has to be kept up to date.
     pub(crate) async fn stage(&self) -> Stage {
         let handle = match self {
             Self::NotSubmitted => return Stage::Queued,
@@ -90,7 +90,7 @@ impl Job {
         };
         match handle.status().state {
             TaskState::Running | TaskState::Stopping => Stage::Running,
-            // It is there, and not waited for.
+            // The outcome exists, so that this does not wait.
             TaskState::Ended if handle.outcome().await.is_completed() => Stage::Done,
             TaskState::Ended => Stage::NotDone,
             _ => Stage::Queued,

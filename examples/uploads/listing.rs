@@ -1,4 +1,4 @@
-//! What is in the directory.
+//! The entries of the directory.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -9,26 +9,26 @@ use std::time::SystemTime;
 
 use tokio::task::spawn_blocking;
 
-/// A look at the directory. What vanished meanwhile is not in it.
+/// A listing of the directory. Files that vanish meanwhile are left out.
 #[derive(Debug, Default)]
 pub(crate) struct Listing {
     pub(crate) files: Vec<Found>,
-    /// What is not copied, and why.
+    /// The entries that are not copied, with the reason.
     pub(crate) skipped: BTreeMap<OsString, &'static str>,
 }
 
-/// A file, or what may be one: its job tells why it cannot be looked at.
+/// A file, or an entry that may be one: its job then reports why it cannot be read.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) name: OsString,
     pub(crate) version: Option<Version>,
 }
 
-/// What tells that a file has changed.
+/// The properties that show whether a file has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Version {
     length: u64,
-    /// Not on every platform.
+    /// Not available on every platform.
     modified: Option<SystemTime>,
 }
 
@@ -39,7 +39,7 @@ impl Version {
 }
 
 impl Listing {
-    /// Looks at the directory.
+    /// Lists the directory.
     pub(crate) async fn of(directory: PathBuf) -> io::Result<Self> {
         // One trip to the thread pool for all files.
         spawn_blocking(move || Self::read(&directory)).await?
@@ -50,7 +50,7 @@ impl Listing {
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
             let (name, path) = (entry.file_name(), entry.path());
-            // Follows links.
+            // This follows links.
             match fs::metadata(&path) {
                 Ok(metadata) if metadata.is_file() => {
                     listing.files.push(Found { name, version: Some(Version::of(&metadata)) });
@@ -68,7 +68,7 @@ impl Listing {
     }
 }
 
-/// A name as it is shown, and as a task and its slot are named: no two names look the same, whatever bytes they have.
+/// A name for display and for a task and its slot. Two names never look the same, whatever bytes they have.
 pub(crate) fn shown(name: &OsStr) -> String {
     let quoted = format!("{name:?}");
     quoted.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(&quoted).to_owned()

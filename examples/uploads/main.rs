@@ -1,4 +1,5 @@
-//! Copies the files of a directory to another one, and again those that change: one job a file, a few at once.
+//! Copies the files of a directory to another one, and copies files again that change: one job for each file, a few at
+//! once.
 //!
 //! ```text
 //! cargo run --example uploads --features controller                        # a directory of its own, for a few seconds
@@ -6,13 +7,14 @@
 //! cargo run --example uploads --features controller -- --once photos /mnt/backup
 //! ```
 //!
-//! There are two supervisors. The tree has what the program is made of: who watches, who shows the progress, who ends
-//! the jobs. The jobs have one of their own, so that its `max_concurrent` counts jobs only, and its slots, by file, keep
-//! two of one file from running at once: a job for a file that has changed replaces the one before.
+//! There are two supervisors. The tree runs the parts of the program: the task that watches, the one that shows the
+//! progress, and the one that ends the jobs. The jobs have a supervisor of their own, so that its `max_concurrent`
+//! counts only jobs. Its slots, one for each file, keep two jobs of one file from running at once: the job for a
+//! changed file replaces the earlier one.
 //!
-//! Ctrl+C stops them in order: nothing more is looked for, the jobs that run are finished while those that wait are
-//! turned away, and the progress is shown up to the end. Ctrl+C again aborts the jobs. Either way each file in the
-//! destination is whole, no other is left there, and what was not done is named.
+//! Ctrl+C stops the parts in order: the program looks for no more files, running jobs are finished and waiting ones are
+//! canceled, and the progress is shown to the end. A second Ctrl+C aborts the jobs. Either way each file in the
+//! destination is whole, no partial file is left, and files that were not copied are listed.
 
 mod arguments;
 mod demo;
@@ -50,7 +52,7 @@ use crate::uploads::Uploads;
 async fn watch(ctx: TaskContext, source: PathBuf, uploads: Uploads, once: bool) -> io::Result<()> {
     let news = uploads.news(Listing::of(source).await?);
     let all_done = news.is_empty() && uploads.counts().await.are_settled();
-    // Told to stop it submits no more; what it found is known, and told as not done.
+    // When requested to stop, it submits no more jobs. The report lists the files without one.
     ctx.run_until_cancelled(uploads.submit(news)).await;
     if once && all_done {
         drop(ctx.supervisor().shutdown());
@@ -64,7 +66,7 @@ async fn show(uploads: Uploads, progress: Progress) {
     progress.show(uploads.counts().await).await;
 }
 
-/// Ends the jobs when it is told to stop, and takes as long as they do.
+/// Ends the jobs when it is requested to stop, and waits until they have ended.
 #[task]
 async fn finish(ctx: TaskContext, uploads: Uploads) -> Result<(), RuntimeError> {
     ctx.cancelled().await;
@@ -100,7 +102,7 @@ async fn main() -> ExitCode {
     let shown = RestartPolicy::Always { interval: Some(progress.interval()) };
     let tree = supervise!(
         name = "uploads",
-        // Shared by the three layers. Whoever does not want to wait for the jobs sends a second signal.
+        // Shared by the three layers. A second signal ends the wait for the jobs.
         grace = "72h",
         tasks = [
             show = show::spec(uploads.clone(), progress.clone()).with_restart(shown),
@@ -111,7 +113,7 @@ async fn main() -> ExitCode {
     );
     let result = tree.run().await;
 
-    // Nothing is left to abort, unless the tree was.
+    // Jobs are left to abort only if the tree was aborted.
     uploads.abort().await;
     progress.end(uploads.counts().await).await;
     let report = uploads.report().await;
@@ -121,7 +123,7 @@ async fn main() -> ExitCode {
     }
     match &result {
         Ok(()) => {}
-        // The grace is not: it was the second signal.
+        // Only after the 72 hours of the grace: a second signal gives `ShutdownForced`.
         Err(RuntimeError::GraceExceeded { .. }) => say(io::stderr(), "uploads: aborted before all was in order"),
         Err(error) => say(io::stderr(), &format!("uploads: {error}")),
     }
@@ -129,7 +131,7 @@ async fn main() -> ExitCode {
     if well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Nobody has to read it.
+/// It is no error if nobody reads the output.
 fn say(mut to: impl Write, text: &str) {
     let _ = writeln!(to, "{text}");
 }

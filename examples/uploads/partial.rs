@@ -1,4 +1,4 @@
-//! A file that is not whole yet.
+//! A file that is not complete yet.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -10,7 +10,7 @@ use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
 use tokio::task::spawn_blocking;
 
-/// A file under a temporary name, beside where it is to be. Dropped before it is [persisted](Self::persist), it is gone.
+/// A file under a temporary name beside its target. It is removed when dropped before it is [persisted](Self::persist).
 #[derive(Debug)]
 pub(crate) struct Partial {
     target: PathBuf,
@@ -19,10 +19,10 @@ pub(crate) struct Partial {
 }
 
 impl Partial {
-    /// A new file, which is to be that one.
+    /// Creates a file that is to become the target.
     ///
     /// # Cancel safety
-    /// Dropping the future leaves no file: if it is being made, it is made on the thread pool, and dropped there.
+    /// Dropping the future leaves no file: a file that is being created on the thread pool is dropped there.
     pub(crate) async fn create(target: PathBuf) -> io::Result<Self> {
         spawn_blocking(move || Self::create_beside(target)).await?
     }
@@ -34,7 +34,7 @@ impl Partial {
             let path = target.with_file_name(format!(".upload-{}-{number}.part", process::id()));
             match OpenOptions::new().write(true).create_new(true).open(&path) {
                 Ok(file) => return Ok(Self { target, path, file: file.into() }),
-                // Left by a process of that id that was killed.
+                // Left by a killed process that had the same id.
                 Err(taken) if taken.kind() == ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
             }
@@ -45,7 +45,7 @@ impl Partial {
         self.file.write_all(chunk).await
     }
 
-    /// Gives the file its name, once it is whole and on the disk.
+    /// Moves the file to its target, once it is complete and on disk.
     pub(crate) async fn persist(mut self) -> io::Result<()> {
         self.file.flush().await?;
         self.file.sync_all().await?;
@@ -55,12 +55,12 @@ impl Partial {
 
 impl Drop for Partial {
     fn drop(&mut self) {
-        // Once it has been renamed there is none.
+        // After a rename there is nothing to remove.
         let _ = fs::remove_file(&self.path);
     }
 }
 
-/// Whether files can be made in that directory.
+/// Checks that files can be created in this directory.
 pub(crate) fn check(directory: &Path) -> io::Result<()> {
     Partial::create_beside(directory.join("any")).map(drop)
 }

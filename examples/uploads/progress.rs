@@ -1,4 +1,4 @@
-//! The line that shows how far the jobs are.
+//! The line that shows the progress of the jobs.
 
 use std::fmt;
 use std::io::IsTerminal;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::io::{AsyncWriteExt, Stdout, stdout};
 use tokio::sync::Mutex;
 
-/// How many files are how far.
+/// The number of files in each stage.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) queued: usize,
@@ -18,7 +18,7 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    /// Whether nothing is left to be done.
+    /// Returns whether nothing is left to do.
     pub(crate) fn are_settled(&self) -> bool {
         self.queued + self.running == 0
     }
@@ -32,8 +32,8 @@ impl fmt::Display for Counts {
     }
 }
 
-/// Shows the counts on standard output: on a terminal in a line that is rewritten, else in a line for each change.
-/// Clones are cheap and show in the same place.
+/// Shows the counts on standard output: on a terminal as one line that is rewritten, otherwise as a line for each
+/// change. Clones are cheap and share the line.
 #[derive(Clone)]
 pub(crate) struct Progress {
     terminal: bool,
@@ -42,12 +42,12 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new() -> Self {
-        // That nothing was done yet need not be shown.
+        // The initial counts need not be shown.
         let shown = Arc::new(Mutex::new(Counts::default().to_string()));
         Self { terminal: std::io::stdout().is_terminal(), shown }
     }
 
-    /// How long to wait until it is shown again.
+    /// The interval between two updates.
     pub(crate) fn interval(&self) -> Duration {
         Duration::from_millis(if self.terminal { 100 } else { 1000 })
     }
@@ -56,7 +56,7 @@ impl Progress {
         self.write(counts, "").await;
     }
 
-    /// Shows them a last time.
+    /// Shows the counts a last time.
     pub(crate) async fn end(&self, counts: Counts) {
         self.write(counts, if self.terminal { "\n" } else { "" }).await;
     }
@@ -66,7 +66,7 @@ impl Progress {
         let line = counts.to_string();
         let text = step(self.terminal, &shown, &line) + end;
         *shown = line;
-        // Nobody has to look at it: the jobs go on.
+        // A failed write must not stop the jobs.
         let _ = print(stdout(), &text).await;
     }
 }
@@ -76,11 +76,11 @@ async fn print(mut stdout: Stdout, text: &str) -> std::io::Result<()> {
     stdout.flush().await
 }
 
-/// What to write where a line is shown and another one is to be.
+/// The text that replaces the shown line with another one.
 fn step(terminal: bool, shown: &str, line: &str) -> String {
     match terminal {
         _ if shown == line => String::new(),
-        // Blanks cover what is left of a longer one.
+        // Blanks cover the rest of a longer line.
         true => format!("\r{line:width$}", width = shown.len()),
         false => format!("{line}\n"),
     }

@@ -1,4 +1,4 @@
-//! What came of all files, in words.
+//! The results for all files, as text.
 
 use std::path::Path;
 
@@ -8,14 +8,14 @@ use taskvisor::prelude::*;
 use crate::ledger::{Job, Ledger};
 use crate::listing::shown;
 
-/// What came of all files.
+/// The results for all files.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// A line for all.
+    /// One line for all files.
     pub(crate) summary: String,
-    /// A line for each file, with why.
+    /// A line with the reason for each file that was not copied.
     pub(crate) not_done: Vec<String>,
-    /// A line for each of the rest.
+    /// A line for each skipped entry.
     pub(crate) skipped: Vec<String>,
 }
 
@@ -42,7 +42,7 @@ impl Report {
     }
 }
 
-/// Why a file was not copied, unless it was.
+/// The reason why a file was not copied, if it was not.
 async fn why_not(job: &Job) -> Option<String> {
     match job {
         Job::NotSubmitted => Some("not submitted: the program was told to stop".into()),
@@ -54,7 +54,7 @@ async fn why_not(job: &Job) -> Option<String> {
 fn reason(outcome: &TaskOutcome, status: &TaskStatus) -> Option<String> {
     match (outcome, &status.last_error) {
         (TaskOutcome::Completed, _) => None,
-        // It waited for a retry, or for its turn.
+        // Canceled while it waited for a retry or for its turn.
         (TaskOutcome::Canceled { error: None }, Some(error)) => Some(format!("{outcome} after it failed: {error}")),
         (TaskOutcome::Canceled { .. }, None) if status.attempt == 0 => Some(format!("{outcome} before its turn came")),
         _ => Some(outcome.to_string()),

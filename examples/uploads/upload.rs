@@ -13,12 +13,12 @@ use tokio::time::{Instant, sleep_until};
 use crate::listing::Version;
 use crate::partial::Partial;
 
-/// How many bytes a second a job goes at most.
+/// The maximum speed of a job, in bytes per second.
 pub(crate) type Pace = Option<NonZeroU64>;
 
 const LARGEST_CHUNK: usize = 64 * 1024;
 
-/// Copies a file. It is told to stop only if a newer version takes its place, or nobody wants to wait for it.
+/// Copies a file. It is requested to stop only if a newer version replaces it or the program is aborted.
 #[task(max_retries = 3, backoff(first = "200ms", max = "2s", factor = 2.0, jitter = "equal"))]
 pub(crate) async fn upload(ctx: TaskContext, source: PathBuf, target: PathBuf, pace: Pace) -> Result<(), TaskError> {
     let mut file = File::open(&source).await.map_err(cannot("read"))?;
@@ -53,14 +53,14 @@ fn cannot(what: &str) -> impl Fn(io::Error) -> TaskError {
     move |error| {
         let reason = format!("cannot be {what}: {error}");
         match error.kind() {
-            // It does not come back by waiting; if it does, it is found again.
+            // A retry does not bring the file back. If it reappears, it is found again.
             io::ErrorKind::NotFound => TaskError::Fatal { reason },
             _ => TaskError::Fail { reason },
         }
     }
 }
 
-/// A tenth of a second's worth, so that a slow job still notices when it is told to stop.
+/// A tenth of a second's worth, so that a slow job still notices a stop request in time.
 fn chunk_size(pace: Pace) -> usize {
     let tenth = pace.and_then(|pace| usize::try_from(pace.get() / 10).ok());
     tenth.unwrap_or(LARGEST_CHUNK).clamp(1, LARGEST_CHUNK)

@@ -15,7 +15,7 @@ use crate::progress::Counts;
 use crate::report::Report;
 use crate::upload::{Pace, upload};
 
-/// What runs is finished, however long that takes: who does not want to wait aborts it.
+/// Running jobs are finished, however long that takes, unless they are aborted.
 const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The files, and the jobs that copy them. Clones are cheap and share them.
@@ -37,21 +37,21 @@ impl Uploads {
         Self(Arc::new(Shared { source, destination, pace, jobs, ledger: Mutex::default() }))
     }
 
-    /// Takes down what was found. Gives what is new or has changed, which is to be submitted.
+    /// Records a listing. Returns the new and the changed files, which are to be submitted.
     pub(crate) fn news(&self, listing: Listing) -> Vec<Found> {
         self.ledger().news(listing)
     }
 
-    /// Submits a job for each. One that still waits or runs for the same file makes way.
+    /// Submits a job for each file. It replaces a job for the same file that still waits or runs.
     ///
     /// # Cancel safety
-    /// Those that were not submitted are known as such.
+    /// The ledger marks the files that were not submitted.
     pub(crate) async fn submit(&self, files: Vec<Found>) {
         let Shared { source, destination, pace, jobs, .. } = &*self.0;
         for Found { name, .. } in files {
-            // The task's name is that of its slot: in the destination there is one file of a name.
+            // The task has the name of its slot, since a name occurs once in the destination.
             let spec = upload::spec(source.join(&name), destination.join(&name), *pace).with_name(shown(&name));
-            // Waits while too many are waiting already.
+            // Waits while the queue is full.
             let job = match jobs.submit(ControllerSpec::replace(spec)).await {
                 Ok(handle) => Job::Submitted(handle),
                 Err(refused) => Job::Refused(refused),
@@ -62,7 +62,7 @@ impl Uploads {
         }
     }
 
-    /// How many files are how far.
+    /// The number of files in each stage.
     pub(crate) async fn counts(&self) -> Counts {
         let jobs: Vec<_> = {
             let ledger = self.ledger();
@@ -81,7 +81,7 @@ impl Uploads {
         counts
     }
 
-    /// Cancels the jobs that wait, and waits for those that run. They are not told to stop: it would end them.
+    /// Cancels the jobs that wait, and waits for those that run, without a stop request to them.
     pub(crate) async fn finish(&self) -> Result<(), RuntimeError> {
         let handles = self.handles();
         for handle in handles.iter().filter(|handle| handle.status().state != TaskState::Running) {
@@ -95,11 +95,11 @@ impl Uploads {
 
     /// Aborts the jobs that are left.
     pub(crate) async fn abort(&self) {
-        // Who had to be aborted is told by name in the report.
+        // The report names the jobs that had to be aborted.
         let _ = self.0.jobs.shutdown_now().await;
     }
 
-    /// Waits for all jobs, and tells what was not done.
+    /// Waits for all jobs, and reports the files that were not copied.
     pub(crate) async fn report(&self) -> Report {
         let ledger = mem::take(&mut *self.ledger());
         Report::of(ledger, &self.0.destination).await

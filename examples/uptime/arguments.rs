@@ -28,7 +28,7 @@ Exit status: 0 if it ended as asked, 1 if it could not end in time, 2 if the
 arguments or the targets are wrong and nothing was started.
 ";
 
-/// What was asked for on the command line.
+/// The options on the command line.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Arguments {
     pub(crate) help: bool,
@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     pub(crate) seconds: Option<Duration>,
 }
 
-/// Where the list of targets comes from.
+/// The source of the list of targets.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Source {
     StandardInput,
@@ -44,7 +44,7 @@ pub(crate) enum Source {
 }
 
 impl Arguments {
-    /// Reads the arguments, without the program's name. The error says which is wrong, and how.
+    /// Parses the arguments, without the program's name. The error names the wrong argument and the problem.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, String> {
         let mut parsed = Self::default();
         let mut arguments = arguments.into_iter();

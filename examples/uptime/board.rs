@@ -1,4 +1,4 @@
-//! What is known of the targets: told by the probes and by the supervisor's events, shown as tables.
+//! The state of the targets, from the probes and the supervisor's events, shown as tables.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,28 +9,28 @@ use taskvisor::prelude::*;
 use crate::table;
 use crate::targets::Target;
 
-/// The median is that of so many answers; the worst is that of all.
+/// The median covers this many answers; the worst covers all.
 const REMEMBERED: usize = 1000;
 
-/// A shared board. Clones are cheap and write on the same one.
+/// A shared board. Clones are cheap and share the same state.
 #[derive(Clone)]
 pub(crate) struct Board(Arc<Mutex<State>>);
 
 struct State {
     began: Instant,
     rows: Vec<Row>,
-    /// Where in `rows` a target is.
+    /// The index of each target in `rows`.
     places: HashMap<String, usize>,
     events: BTreeMap<&'static str, u64>,
 }
 
-/// What is known of one target.
+/// The state of one target.
 pub(crate) struct Row {
     pub(crate) target: Target,
     pub(crate) attempts: u32,
-    /// In a row.
+    /// Failures in a row.
     pub(crate) failures: u32,
-    /// What the last finished attempt failed with.
+    /// The error of the last finished attempt, if it failed.
     pub(crate) failure: Option<String>,
     pub(crate) latencies: VecDeque<Duration>,
     pub(crate) worst: Option<Duration>,
@@ -43,20 +43,20 @@ impl Board {
         Self(Arc::new(Mutex::new(State { began: Instant::now(), rows, places, events: BTreeMap::new() })))
     }
 
-    /// The target has answered.
+    /// Records an answer of the target.
     pub(crate) fn answered(&self, target: &Target, latency: Duration) {
         if let Some(row) = self.lock().row(target.as_str()) {
             row.answered(latency);
         }
     }
 
-    /// One line a target.
+    /// The table of targets, one line for each.
     pub(crate) fn table(&self) -> String {
         let state = self.lock();
         table::of_targets(&state.rows, state.began.elapsed())
     }
 
-    /// One line a kind of event.
+    /// The table of events, one line for each kind.
     pub(crate) fn events(&self) -> String {
         table::of_events(&self.lock().events)
     }
@@ -66,7 +66,7 @@ impl Board {
     }
 }
 
-/// A probe is named after its target. What it fails with is known by the supervisor alone: it may have been a timeout.
+/// A probe has the name of its target. Only the supervisor knows its error, which may be a timeout.
 #[async_trait::async_trait]
 impl Subscribe for Board {
     async fn on_event(&self, event: &Event) {

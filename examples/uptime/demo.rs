@@ -1,4 +1,4 @@
-//! Two servers to watch where no targets are given.
+//! Two servers to watch if no targets are given.
 
 use std::io;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::targets::Target;
 
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Answers one request a connection, and drops every `unlucky`-th connection instead.
+/// Answers one request for each connection, and drops every `unlucky`-th connection instead.
 #[task]
 pub(crate) async fn serve(listener: Arc<TcpListener>, unlucky: Option<u64>) -> io::Result<()> {
     let mut connections: u64 = 0;
@@ -23,7 +23,7 @@ pub(crate) async fn serve(listener: Arc<TcpListener>, unlucky: Option<u64>) -> i
         connections += 1;
         let drops = unlucky.is_some_and(|unlucky| connections % unlucky == 0);
         if !drops {
-            // What a client does wrong is no failure of the server.
+            // An error of a client is no failure of the server.
             let _ = timeout(PATIENCE, answer(stream)).await;
         }
     }
@@ -32,12 +32,12 @@ pub(crate) async fn serve(listener: Arc<TcpListener>, unlucky: Option<u64>) -> i
 async fn answer(stream: TcpStream) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     let mut lines = (&mut stream).lines();
-    // Up to the empty line: to close with some of the request unread would reset the connection.
+    // Reads up to the empty line: closing with a part of the request unread would reset the connection.
     while lines.next_line().await?.is_some_and(|line| !line.is_empty()) {}
     stream.write_all(b"HTTP/1.0 204 No Content\r\n\r\n").await
 }
 
-/// A steady server and one that drops every third connection: their addresses, and the tasks to run.
+/// A steady server and one that drops every third connection. Returns their addresses, and the tasks to run.
 pub(crate) async fn servers() -> io::Result<(Vec<Target>, Vec<TaskSpec>)> {
     let steady = TcpListener::bind("127.0.0.1:0").await?;
     let flaky = TcpListener::bind("127.0.0.1:0").await?;

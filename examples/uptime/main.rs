@@ -1,5 +1,5 @@
-//! Watches TCP endpoints: connects to each, sends a request line, times the first line of the answer, and prints a
-//! table of it every few seconds.
+//! Watches TCP endpoints: connects to each, sends a request line, measures the time to the first line of the answer,
+//! and prints a table every few seconds.
 //!
 //! ```text
 //! cargo run --example uptime                               # two servers of its own
@@ -7,8 +7,8 @@
 //! echo example.com:80 | cargo run --example uptime -- --targets - --seconds 10
 //! ```
 //!
-//! Ctrl+C or SIGTERM ends it with a last table. Each probe is a supervised task, named after its target: a slow one is
-//! cut off by its timeout, one that fails is tried again after a growing delay, and none holds up another.
+//! Ctrl+C or SIGTERM ends it with a last table. Each probe is a supervised task, named after its target. A slow probe
+//! is cut off by its timeout, a failed one is retried after a growing delay, and no probe delays another.
 
 mod arguments;
 mod board;
@@ -28,7 +28,7 @@ use crate::arguments::{Arguments, HELP};
 use crate::board::Board;
 use crate::targets::Target;
 
-/// Asks one target, again and again.
+/// Probes one target, again and again.
 #[task(
     restart = "always",
     interval = "1s",
@@ -45,7 +45,7 @@ async fn probe(target: Target, board: Board) -> io::Result<()> {
 #[task(restart = "always", every = "3s", initial_delay = "1500ms")]
 async fn report(ctx: TaskContext, board: Board) {
     if print(&format!("\n{}", board.table())).await.is_err() {
-        // Nobody reads it any more.
+        // Nobody reads the output any more.
         drop(ctx.supervisor().shutdown());
     }
 }
@@ -88,7 +88,7 @@ async fn main() {
     if let Err(error) = &result {
         eprintln!("uptime: {error}");
     }
-    // To return would wait for name lookups that still block a thread each.
+    // Returning would wait for name lookups, each of which still blocks a thread.
     process::exit(i32::from(result.is_err()))
 }
 

@@ -1,4 +1,4 @@
-//! One request of a target.
+//! One request to a target.
 
 use std::io;
 use std::time::{Duration, Instant};
@@ -8,11 +8,11 @@ use tokio::net::TcpStream;
 
 use crate::targets::Target;
 
-/// What web servers answer, and others at least refuse in a line. The empty line ends it.
+/// Web servers answer this; others at least refuse it with a line. The empty line ends the request.
 const REQUEST: &[u8] = b"HEAD / HTTP/1.0\r\n\r\n";
 const LONGEST_LINE: u64 = 4096;
 
-/// Connects, sends a request line, and waits for the first line of the answer. The time that all this took.
+/// Connects, sends a request line, and waits for the first line of the answer. Returns the time that this took.
 pub(crate) async fn latency(target: &Target) -> io::Result<Duration> {
     let started = Instant::now();
     let mut stream = TcpStream::connect(target.as_str()).await?;

@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::board::Row;
 
 const COLUMNS: usize = 80;
-/// What the columns beside the target's take.
+/// The width of all columns but that of the target.
 const OTHERS: usize = 47;
 
-/// A line for each target, and one more for what is wrong with it.
+/// A line for each target, and another for its error.
 pub(crate) fn of_targets(rows: &[Row], watched: Duration) -> String {
     let longest = rows.iter().map(|row| row.target.as_str().len()).max().unwrap_or_default();
     let width = longest.clamp("target".len(), COLUMNS - OTHERS);
@@ -72,7 +72,7 @@ fn milliseconds(latency: Option<Duration>) -> String {
     }
 }
 
-/// Leaves out the middle of what is too long: hosts differ in front, ports at the end.
+/// Cuts out the middle of a long text: hosts differ at the start, ports at the end.
 fn shortened(text: &str, columns: usize) -> String {
     let length = text.chars().count();
     if length <= columns {

@@ -1,4 +1,4 @@
-//! Targets, and the list of them: one `host:port` a line.
+//! Targets, and the list of them: one `host:port` on each line.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -17,9 +17,9 @@ impl Target {
     }
 }
 
-/// Reads the list that came from `file`. Blank lines, and what follows a `#`, say nothing.
+/// Parses the list from `file`. It ignores blank lines and everything after a `#`.
 ///
-/// The error has a line `file:line: what is wrong` for every line that is wrong.
+/// The error has a line `file:line: problem` for every wrong line.
 pub(crate) fn parse(file: &str, list: &[u8]) -> Result<Vec<Target>, String> {
     let mut targets = Vec::new();
     let mut seen = HashMap::new();
@@ -88,7 +88,7 @@ fn check_host(host: &str) -> Result<(), &'static str> {
     }
 }
 
-/// Digits only, where `u16` would take a `+` as well.
+/// Accepts only digits; `u16` would accept a `+` as well.
 fn parse_port(port: &str) -> Option<u16> {
     let digits = port.bytes().all(|byte| byte.is_ascii_digit());
     port.parse().ok().filter(|&port| digits && port > 0)

@@ -1,7 +1,7 @@
-//! What is published reaches each reader once and in order, whenever it sleeps, ends or dies.
+//! Each published event reaches each reader once and in order, whenever the reader sleeps, ends or dies.
 //!
-//! Relay, worker and other readers are tasks: each is polled by a thread of its own for as long as it is woken, and by the
-//! main thread once the others have ended. One that is not woken then sleeps for good.
+//! Relay, worker and other readers are tasks. A thread polls each of them as long as it is woken, and the main thread
+//! continues once the others have ended. A task that is not woken then sleeps forever.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -18,19 +18,19 @@ use crate::sync::{Mutex, lock};
 
 type Held = Duty<Arc<Exchange>>;
 
-/// Room for this many: more than any model publishes.
+/// The capacity of queues: more than any model publishes.
 const ROOM: usize = 64;
 
 const WRONG: &str = "an event is lost, doubled or out of order";
 
-/// Runs every interleaving with at most two preemptions, which finds what there is to find in practice.
+/// Runs every interleaving with at most two preemptions, which finds the known bugs.
 fn check(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);
     builder.check(model);
 }
 
-/// The task is to be polled.
+/// Whether the task is to be polled.
 struct Scheduled(Mutex<bool>);
 
 impl Wake for Scheduled {
@@ -40,7 +40,7 @@ impl Wake for Scheduled {
 }
 
 struct Task {
-    /// None once it has ended.
+    /// `None` once it has ended.
     future: Option<Pin<Box<dyn Future<Output = ()>>>>,
     scheduled: Arc<Scheduled>,
 }
@@ -50,7 +50,7 @@ impl Task {
         Self { future: Some(Box::pin(future)), scheduled: Arc::new(Scheduled(Mutex::new(true))) }
     }
 
-    /// Polls it until it sleeps or ends. Returns whether it had to be polled.
+    /// Polls the task until it sleeps or ends. Returns whether it had to be polled.
     fn run(&mut self) -> bool {
         let waker = Waker::from(Arc::clone(&self.scheduled));
         let mut polled = false;
@@ -76,12 +76,12 @@ impl Task {
     }
 }
 
-/// Runs the tasks until all sleep or have ended.
+/// Runs the tasks until each sleeps or has ended.
 fn settle<const N: usize>(mut tasks: [&mut Task; N]) {
     while tasks.iter_mut().any(|task| task.run()) {}
 }
 
-/// What a reader took. Not loom's: it is looked at when the reader does nothing.
+/// The events that a reader took. It uses no loom type, since it is only read while the reader is idle.
 #[derive(Clone, Default)]
 struct Taken(Arc<std::sync::Mutex<Vec<u64>>>);
 
@@ -95,12 +95,12 @@ impl Taken {
     }
 }
 
-/// A bus of one subscriber.
+/// A bus with one subscriber.
 fn exchange() -> Arc<Exchange> {
     Arc::new(Exchange::new([ROOM].into_iter(), ROOM))
 }
 
-/// Takes both places: the relay's, and that of the worker.
+/// Takes both duties: that of the relay, and that of the worker.
 fn crew(exchange: &Arc<Exchange>) -> (Held, Held) {
     let mut duties = Duty::claim(exchange).into_iter();
     (duties.next().unwrap(), duties.next().unwrap())
@@ -118,12 +118,12 @@ fn beside<T: 'static>(
     thread::spawn(move || act(&exchange))
 }
 
-/// It waits for no publisher: the turns of a scheduler tell nothing here.
+/// The relay. It does not yield to wait for publishers, which has no meaning in a model.
 fn relay(duty: Held) -> Task {
     Task::new(duty.relay(0, |_, _| ()))
 }
 
-/// Takes all that comes, or the first event only, to die over it.
+/// Takes all events, or dies with the first one.
 fn worker(mut duty: Held, taken: &Taken, dies: bool) -> Task {
     let taken = taken.clone();
     Task::new(async move {
@@ -141,8 +141,8 @@ fn worker(mut duty: Held, taken: &Taken, dies: bool) -> Task {
     })
 }
 
-/// Two publish while the relay and the worker are about to sleep: each event is delivered without any other that would
-/// wake them.
+/// Two publish while the relay and the worker are about to sleep. Each event is delivered although no later event wakes
+/// them.
 pub fn every_event_is_delivered_once_and_in_order() {
     check(|| {
         let (exchange, taken) = (exchange(), Taken::default());
@@ -161,7 +161,7 @@ pub fn every_event_is_delivered_once_and_in_order() {
     });
 }
 
-/// The end races with the relay: all that was published before it is delivered, nothing after it, and both end.
+/// The end races with the relay. Events from before the end are delivered, none after it, and both tasks end.
 pub fn all_that_is_published_before_the_end_is_delivered() {
     check(|| {
         let (exchange, taken) = (exchange(), Taken::default());
@@ -180,7 +180,7 @@ pub fn all_that_is_published_before_the_end_is_delivered() {
     });
 }
 
-/// A stream is opened while others publish and share: it has all that comes after it was opened, and the worker has all.
+/// A stream is opened while others publish and share. It has all events since then, and the worker has all events.
 pub fn a_stream_has_all_from_its_beginning_on() {
     check(|| {
         let (exchange, taken) = (exchange(), Taken::default());
@@ -218,7 +218,7 @@ pub fn a_stream_has_all_from_its_beginning_on() {
     });
 }
 
-/// Of two that start the crew, each place is taken by one.
+/// When two start the crew, each duty is taken once.
 pub fn two_starters_make_one_crew() {
     check(|| {
         let exchange = exchange();
@@ -230,8 +230,8 @@ pub fn two_starters_make_one_crew() {
     });
 }
 
-/// The relay dies when it has shared something, while an event is published, and two start who is missing: one takes
-/// over, and nothing is lost.
+/// The relay dies after it has shared an event, while another is published, and two threads start the missing duties:
+/// one of them takes over, and nothing is lost.
 pub fn a_relay_that_dies_is_replaced_by_one() {
     check(|| {
         let (exchange, taken) = (exchange(), Taken::default());
@@ -257,7 +257,7 @@ pub fn a_relay_that_dies_is_replaced_by_one() {
     });
 }
 
-/// A worker dies in the middle of a batch, while another takes over: it goes on with what the first did not come to.
+/// A worker dies in the middle of a batch while another takes over, which continues with the rest.
 pub fn a_worker_that_dies_leaves_the_rest_to_the_next() {
     check(|| {
         let (exchange, taken) = (exchange(), Taken::default());
@@ -266,7 +266,7 @@ pub fn a_worker_that_dies_leaves_the_rest_to_the_next() {
         publish(&exchange);
         exchange.share();
         let dying = worker(second, &taken, true).beside();
-        // It goes on beside the death of the first, if it is early enough.
+        // It may run while the first one dies.
         let mut next: Vec<_> = Duty::claim(&exchange).into_iter().map(|duty| worker(duty, &taken, false)).collect();
         for worker in &mut next {
             worker.run();
@@ -279,7 +279,7 @@ pub fn a_worker_that_dies_leaves_the_rest_to_the_next() {
     });
 }
 
-/// An attempt gives way until the worker has taken what waits: it is woken.
+/// An attempt yields until the worker has taken the waiting events, and is woken.
 pub fn one_that_gives_way_is_woken() {
     check(|| {
         let (exchange, taken) = (Arc::new(Exchange::new([2].into_iter(), ROOM)), Taken::default());
@@ -297,12 +297,12 @@ pub fn one_that_gives_way_is_woken() {
     });
 }
 
-/// A flush ends once the worker has all, however its looks and the takes of the worker fall together.
+/// A flush ends once the worker has all events, in every interleaving of their checks.
 pub fn a_flush_ends_when_all_is_delivered() {
     check(|| {
         let (exchange, taken) = (exchange(), Taken::default());
         let (_first, second) = crew(&exchange);
-        // It sleeps, so that it takes no look more than it has to.
+        // The worker sleeps first, to keep the number of steps small.
         let mut worker = worker(second, &taken, false);
         worker.run();
         publish(&exchange);

@@ -1,4 +1,4 @@
-//! The bus, without its subscribers: the files that ship.
+//! The bus without its subscribers, from the shipped files.
 
 #[path = "../../taskvisor/src/events/bell.rs"]
 pub(crate) mod bell;
@@ -16,7 +16,7 @@ pub(crate) mod open;
 #[path = "bus_model.rs"]
 pub mod model;
 
-/// As much of an event as the bus looks at.
+/// The fields of an event that the bus uses.
 #[derive(Debug, Clone)]
 pub struct Event {
     pub seq: u64,

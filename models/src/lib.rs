@@ -1,8 +1,8 @@
 //! Models of the engine's protocols between threads.
 //!
-//! The files of the engine that hold a protocol are included here as they are; `crate::sync`, which they take their
-//! locks and atomics from, gives them loom's instead of std's. Each model explores every order in which its threads can
-//! run, and has a twin with a planted bug that must be found.
+//! The files of the engine that implement a protocol are included unchanged. They take their locks and atomics from
+//! `crate::sync`, which here uses loom instead of std. Each model explores the interleavings of its threads, and has a
+//! twin with a planted bug that must be found.
 
 #![allow(dead_code, unused_imports, reason = "a model uses a part of what a file offers")]
 
@@ -15,12 +15,12 @@ mod news;
 #[path = "../../taskvisor/src/runtime/shutdown/verdict.rs"]
 mod shipped_verdict;
 
-// Not where their own tests would be compiled, which run without a model.
+// Left out where the unit tests of these files would be compiled, which run outside of a model.
 #[cfg(not(test))]
 pub mod events;
 pub mod verdict;
 
-/// The bus with one planted bug each; `build.rs` says which.
+/// Copies of the bus with one planted bug each; see `build.rs`.
 #[cfg(not(test))]
 pub mod mutants {
     include!(concat!(env!("OUT_DIR"), "/mutants.rs"));
@@ -31,7 +31,7 @@ mod news_model;
 #[cfg(test)]
 mod waiters_model;
 
-/// Explores every order in which the threads can run that takes a thread its turn away at most three times.
+/// Explores every interleaving with at most three preemptions.
 #[cfg(test)]
 fn explore(run: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();

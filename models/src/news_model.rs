@@ -1,4 +1,4 @@
-//! Commands change the cell of an actor: the actor sees every change before it sleeps for good.
+//! Commands change the cell of an actor. The actor sees every change before it sleeps forever.
 
 use std::mem;
 
@@ -12,9 +12,9 @@ const COMMANDS: u32 = 2;
 #[derive(Default)]
 struct Cell {
     news: News,
-    /// How many commands were given.
+    /// The number of commands so far.
     state: Mutex<u32>,
-    /// The actor is to be polled, as a wake-up asks for.
+    /// Whether the actor is to be polled after a wake-up.
     scheduled: Mutex<bool>,
 }
 
@@ -36,7 +36,7 @@ fn command(cell: &Cell) {
     cell.wake();
 }
 
-/// One poll. Returns how many commands the actor has seen.
+/// Polls once. Returns how many commands the actor has seen.
 fn poll(cell: &Cell, seen: u32) -> u32 {
     if !cell.news.is_raised() {
         return seen;

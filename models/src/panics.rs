@@ -1,4 +1,4 @@
-//! Stands for the engine's `panics`.
+//! Replaces the engine's `panics`.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

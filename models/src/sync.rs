@@ -1,4 +1,4 @@
-//! What the engine's `sync` module offers, over loom's primitives.
+//! The engine's `sync` module with loom's primitives.
 
 #[path = "../../taskvisor/src/sync/waiters.rs"]
 mod waiters;

@@ -1,4 +1,4 @@
-//! The verdict of a shutdown: requests, completion, force, and the death of what carries it out.
+//! The verdict of a shutdown: requests, completion, force, and the death of the task that runs the shutdown.
 
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
@@ -15,7 +15,7 @@ use loom::thread;
 use crate::shipped_verdict::Verdict;
 use crate::sync::lock;
 
-/// A supervisor, as far as its shutdown is concerned.
+/// The state of a supervisor that a shutdown uses.
 struct Model {
     is_requested: Mutex<bool>,
     verdict: Verdict<u32>,
@@ -33,7 +33,7 @@ impl Model {
         })
     }
 
-    /// Gives this verdict, unless there is one, or one is on its way.
+    /// Gives this verdict, unless one has been given or is being given.
     fn give(&self, result: u32) {
         if let Some(judge) = self.verdict.judge() {
             self.given.fetch_add(1, Ordering::Relaxed);
@@ -41,7 +41,7 @@ impl Model {
         }
     }
 
-    /// Requests the shutdown; the first request has it carried out.
+    /// Requests the shutdown. The first request runs it.
     fn request(&self, result: u32) {
         let first = !std::mem::replace(&mut *lock(&self.is_requested), true);
         if first {
@@ -49,7 +49,7 @@ impl Model {
         }
     }
 
-    /// Is about to give the verdict, and dies: what is left then is judged by the drop of it.
+    /// Dies just before it gives the verdict. Its drop then gives one.
     fn die(&self, result: u32) {
         drop(self.verdict.judge());
         self.give(result);
@@ -66,7 +66,7 @@ impl Model {
     }
 }
 
-/// Runs every interleaving with at most two preemptions, which finds what there is to find in practice.
+/// Runs every interleaving with at most two preemptions, which finds the known bugs.
 fn check(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(2);
@@ -78,7 +78,7 @@ fn beside(model: &Arc<Model>, act: impl FnOnce(&Model) + 'static) -> thread::Joi
     thread::spawn(move || act(&model))
 }
 
-/// Nobody that waits misses the verdict, whenever it begins to.
+/// A waiter never misses the verdict, whenever its wait begins.
 pub fn a_waiter_never_misses_the_verdict() {
     check(|| {
         let model = Model::new();
@@ -90,7 +90,7 @@ pub fn a_waiter_never_misses_the_verdict() {
     });
 }
 
-/// Of two requests one is carried out, and both get its result.
+/// One of two requests runs the shutdown, and both get its result.
 pub fn two_requesters_share_one_shutdown() {
     check(|| {
         let model = Model::new();
@@ -106,7 +106,7 @@ pub fn two_requesters_share_one_shutdown() {
     });
 }
 
-/// What carries the shutdown out dies about to give its verdict, while its runtime is found to be gone.
+/// The task that runs the shutdown dies just before it gives its verdict, while its runtime is found to have ended.
 pub fn a_death_and_an_end_give_one_verdict() {
     check(|| {
         let model = Model::new();
@@ -120,7 +120,7 @@ pub fn a_death_and_an_end_give_one_verdict() {
     });
 }
 
-/// Forced before or after it waits, a shutdown learns of it; it is published once.
+/// A shutdown observes a force from before or during its wait. The force is published once.
 pub fn a_force_is_heard_and_told_once() {
     check(|| {
         let model = Model::new();
@@ -134,7 +134,7 @@ pub fn a_force_is_heard_and_told_once() {
     });
 }
 
-/// A force that races with the verdict is told of or comes too late, and the verdict is given all the same.
+/// A force that races with the verdict is published or comes too late. The verdict is given in both cases.
 pub fn a_force_races_with_the_verdict() {
     check(|| {
         let model = Model::new();
@@ -149,7 +149,7 @@ pub fn a_force_races_with_the_verdict() {
     });
 }
 
-/// Notes that it was woken.
+/// A waker that records its wake-up.
 #[derive(Default)]
 struct Flag(AtomicBool);
 
@@ -168,7 +168,7 @@ fn polled_once(mut wait: Pin<&mut impl Future<Output = u32>>, giver: thread::Joi
     assert!(is_over || flag.0.load(std::sync::atomic::Ordering::SeqCst), "the wake-up was missed");
 }
 
-/// One poll is enough to be woken.
+/// A single poll is enough to be woken.
 pub fn a_wait_is_over_or_woken() {
     check(|| {
         let model = Model::new();
@@ -178,7 +178,7 @@ pub fn a_wait_is_over_or_woken() {
     });
 }
 
-/// A wait that does not look again once its waker is registered: the model finds that it can miss the verdict.
+/// A wait that does not check again after it has registered its waker: the model finds that it can miss the verdict.
 pub fn a_wait_that_looks_once() {
     struct Broken {
         result: Mutex<Option<u32>>,

@@ -1,4 +1,4 @@
-//! Some wait for a condition while it is fulfilled: none waits for good.
+//! Tasks wait for a condition while it becomes true: none of them waits forever.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool as Flag, Ordering as FlagOrdering};
@@ -14,7 +14,7 @@ struct Shared {
     waiters: Waiters,
 }
 
-/// A waker that only remembers. Looked at once the other thread has ended.
+/// A waker that only records. It is read after the other thread has ended.
 #[derive(Default)]
 struct Woken(Flag);
 

@@ -1,4 +1,4 @@
-//! The bus: its relay, its workers and its streams, as they ship, and with a planted bug.
+//! The bus with its relay, workers and streams: as shipped, and with a planted bug.
 
 use models::events::model;
 use models::mutants;

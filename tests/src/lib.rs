@@ -1,4 +1,4 @@
-//! What the conformance tests share: an event recorder, and tasks that follow a script.
+//! Shared by the conformance tests: an event recorder, and tasks that follow a script.
 #![expect(clippy::missing_panics_doc, reason = "a test that goes wrong panics")]
 
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,29 +14,29 @@ use tokio::time::Instant;
 /// One event, as tests compare it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Seen {
-    /// What happened.
+    /// The kind of the event.
     pub kind: EventKind,
-    /// To whom.
+    /// The path of the task.
     pub task: Option<String>,
-    /// To which registration.
+    /// The registration.
     pub id: Option<TaskId>,
-    /// In which slot.
+    /// The slot.
     pub slot: Option<String>,
-    /// In which attempt.
+    /// The number of the attempt.
     pub attempt: Option<u32>,
-    /// Why.
+    /// The reason.
     pub reason: Option<String>,
-    /// How long the wait is, in milliseconds.
+    /// The length of the wait, in milliseconds.
     pub delay_ms: Option<u64>,
-    /// How many were lost, panicked, or wait in the slot.
+    /// The number of lost events, of panics, or of submissions that wait in the slot.
     pub count: Option<u64>,
-    /// The order.
+    /// The sequence number.
     pub seq: u64,
-    /// Whether it has all that events of its kind have.
+    /// Whether the event has every field that its kind requires.
     pub is_complete: bool,
 }
 
-/// Whether the event has what events of its kind have, so that nothing in its data is made up.
+/// Returns whether the event has every field that its kind requires, so that nothing in its data is a default.
 fn is_complete(event: &Event) -> bool {
     let (attempt, count) = (event.attempt.is_some(), event.count.is_some());
     match event.data() {
@@ -73,20 +73,20 @@ fn is_complete(event: &Event) -> bool {
     }
 }
 
-/// A subscriber that keeps all that it is told.
+/// A subscriber that keeps every event.
 #[derive(Debug, Default)]
 pub struct Recorder {
     seen: Mutex<Vec<Seen>>,
 }
 
 impl Recorder {
-    /// A recorder to subscribe.
+    /// Creates a recorder.
     #[must_use]
     pub fn new() -> Arc<Self> {
         Arc::default()
     }
 
-    /// All that was told, in order. Each event has all that events of its kind have.
+    /// Every event so far, in order. Panics if an event lacks a field that its kind requires.
     pub fn seen(&self) -> Vec<Seen> {
         let seen = self.seen.lock().unwrap().clone();
         if let Some(incomplete) = seen.iter().find(|seen| !seen.is_complete) {
@@ -105,7 +105,7 @@ impl Recorder {
         self.seen().into_iter().map(|seen| seen.kind).collect()
     }
 
-    /// How many events of a kind there were.
+    /// The number of events of this kind.
     pub fn count(&self, kind: EventKind) -> usize {
         self.kinds().into_iter().filter(|seen| *seen == kind).count()
     }
@@ -137,41 +137,41 @@ impl Subscribe for Recorder {
     }
 }
 
-/// A supervisor with the default config, and who hears it.
+/// A supervisor with the default config, and a recorder subscribed to it.
 #[must_use]
 pub fn recorded() -> (Arc<Supervisor>, Arc<Recorder>) {
     recorded_with(SupervisorConfig::default())
 }
 
-/// A supervisor with this config, and who hears it.
+/// A supervisor with this config, and a recorder subscribed to it.
 #[must_use]
 pub fn recorded_with(config: SupervisorConfig) -> (Arc<Supervisor>, Arc<Recorder>) {
     let recorder = Recorder::new();
     (Supervisor::new(config, vec![recorder.clone()]), recorder)
 }
 
-/// A supervisor with the default config and no listener.
+/// A supervisor with the default config and no subscriber.
 #[must_use]
 pub fn supervisor() -> Arc<Supervisor> {
     Supervisor::new(SupervisorConfig::default(), vec![])
 }
 
-/// One step of a [`Script`]: what one attempt does.
+/// One step of a [`Script`]: the behavior of one attempt.
 #[derive(Debug, Clone)]
 pub enum Step {
-    /// Ends in success, after a while.
+    /// Succeeds after this time.
     Succeed(Duration),
-    /// Fails, after a while.
+    /// Fails after this time.
     Fail(Duration),
-    /// Fails for good.
+    /// Fails permanently.
     Fatal,
-    /// Panics, after a while.
+    /// Panics after this time.
     Panic(Duration),
-    /// Gives up of its own accord.
+    /// Returns `Canceled` without a stop request.
     Cancel,
-    /// Runs until it is told to stop, and does.
+    /// Runs until it is requested to stop, then returns.
     Wait,
-    /// Runs until it is dropped, whatever it is told.
+    /// Ignores stop requests and runs until it is dropped.
     Deaf,
 }
 
@@ -182,8 +182,8 @@ pub const FAIL: Step = Step::Fail(Duration::ZERO);
 /// Panics at once.
 pub const PANIC: Step = Step::Panic(Duration::ZERO);
 
-/// A task whose attempts follow a script; the last step is repeated. It remembers when its attempts began, and how many
-/// ran at once.
+/// A task whose attempts follow a script; the last step repeats. It records when its attempts began, and how many ran
+/// at once.
 #[derive(Debug)]
 pub struct Script {
     steps: Vec<Step>,
@@ -201,21 +201,21 @@ impl Drop for Running {
 }
 
 impl Script {
-    /// A script of at least one step.
+    /// Creates a script of at least one step.
     #[must_use]
     pub fn new(steps: impl Into<Vec<Step>>) -> Arc<Self> {
         let (begun, running, most) = (Mutex::default(), AtomicUsize::new(0), AtomicUsize::new(0));
         Arc::new(Self { steps: steps.into(), begun, running, most })
     }
 
-    /// The task of that name that follows the script.
+    /// A task of this name that follows the script.
     #[must_use]
     pub fn task(self: &Arc<Self>, name: &str) -> TaskRef {
         let script = Arc::clone(self);
         TaskFn::arc(name, move |ctx: TaskContext| Arc::clone(&script).attempt(ctx.token()))
     }
 
-    /// A spec of that name that follows the script; restart and all else are inherited.
+    /// A spec of this name that follows the script, with inherited options.
     #[must_use]
     pub fn spec(self: &Arc<Self>, name: &str) -> TaskSpec {
         TaskSpec::inherit(self.task(name))
@@ -279,13 +279,13 @@ async fn pause(time: Duration) {
     }
 }
 
-/// A task that runs until it is told to stop, and does.
+/// A task that runs until it is requested to stop, then returns.
 #[must_use]
 pub fn cooperative(name: &str) -> TaskSpec {
     Script::new([Step::Wait]).spec(name)
 }
 
-/// A task that never stops of its own accord.
+/// A task that ignores stop requests.
 #[must_use]
 pub fn deaf(name: &str) -> TaskSpec {
     Script::new([Step::Deaf]).spec(name)
@@ -312,7 +312,7 @@ pub const fn ms(n: u64) -> Duration {
     Duration::from_millis(n)
 }
 
-/// Lets everything that is ready run.
+/// Lets every task that is ready run.
 pub async fn settle() {
     for _ in 0..64 {
         tokio::task::yield_now().await;

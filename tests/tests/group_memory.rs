@@ -1,5 +1,5 @@
-//! K1a. A task that comes to a group and goes leaves no memory behind. A binary of its own: every byte of the process
-//! is counted.
+//! K1a. A task that comes to a group and goes leaves no memory behind. This test has its own binary, since it counts
+//! every byte of the process.
 
 use std::alloc::System;
 
@@ -17,7 +17,7 @@ fn live() -> usize {
     stats.bytes_allocated - stats.bytes_deallocated
 }
 
-/// Tasks come and go: one after another, and all at once.
+/// Adds tasks and lets them end: one after another, and all at once.
 async fn use_group(tree: &Tree) {
     let (group, job) = (tree.group("g"), Script::new([OK]));
     for n in 0..TASKS {
@@ -28,7 +28,7 @@ async fn use_group(tree: &Tree) {
     for n in 0..TASKS {
         handles.push(group.add_task(cooperative(&format!("task {n}"))).await.unwrap());
     }
-    // Not in the order in which they came.
+    // In another order than they were added.
     for handle in handles.iter().step_by(2).chain(handles.iter().skip(1).step_by(2)) {
         assert!(handle.cancel().await.unwrap());
     }
@@ -50,7 +50,8 @@ async fn k1a_a_task_that_comes_and_goes_leaves_nothing() {
             left.push(live());
         }
         println!("{left:?}");
-        // The script notes each attempt, and is gone by then; what is left are tables that have grown to their size.
+        // The script, which records each attempt, has been dropped by then. What remains are tables at their final
+        // size.
         assert!(left[2] <= left[0] + 256, "it grows: {left:?}");
         tree.shutdown().await.unwrap();
     }

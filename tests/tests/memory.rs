@@ -1,4 +1,4 @@
-//! J08. Slots that were used leave no memory behind. A binary of its own: every byte of the process is counted.
+//! J08. Used slots leave no memory behind. This test has its own binary, since it counts every byte of the process.
 
 use std::alloc::System;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tests::{OK, Script, cooperative, settle};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 const SLOTS: usize = 10_000;
-/// What small tables may keep, whatever was in them.
+/// The size that small tables may keep after use, in bytes.
 const ALLOWED: usize = 16 * 1024;
 
 fn live() -> usize {
@@ -25,7 +25,7 @@ async fn end(handles: &[TaskHandle]) {
     }
 }
 
-/// Uses 10,000 slots, each once: one after another, and all at once. Gives the most that was live.
+/// Uses 10,000 slots, each once: one after another, and all at once. Returns the most bytes that were live.
 async fn use_slots(supervisor: &Arc<Supervisor>, round: usize) -> usize {
     let script = Script::new([OK]);
     for n in 0..SLOTS {
@@ -47,7 +47,7 @@ async fn use_slots(supervisor: &Arc<Supervisor>, round: usize) -> usize {
     most
 }
 
-/// Has 10,000 wait in one slot, and be started, refused, withdrawn, displaced, or turned away.
+/// Queues 10,000 submissions in one slot, which are started, refused, canceled, displaced or rejected as busy.
 async fn use_one(supervisor: &Arc<Supervisor>, round: usize) {
     let name = format!("one, {round}");
     let slot = supervisor.slot(&name);
@@ -81,7 +81,7 @@ fn build() -> Arc<Supervisor> {
 
 #[tokio::test]
 async fn j08_slots_that_were_used_leave_no_memory_behind() {
-    // given a runtime that has grown to its size with another supervisor, and one that has used a few slots
+    // given a runtime that another supervisor has used, and a supervisor that has used a few slots
     let warm = build();
     use_slots(&warm, 0).await;
     use_one(&warm, 0).await;

@@ -1,4 +1,4 @@
-//! The README of the system that taskvisor was asked to be: each of its code blocks, as it stands there, put to use.
+//! The README of taskvisor's specification: each of its code blocks, copied verbatim and used in a test.
 #![allow(
     clippy::ignored_unit_patterns,
     clippy::field_reassign_with_default,
@@ -64,7 +64,7 @@ async fn per_task_timeout() -> Anyhow {
     let spec = TaskSpec::new(task, RestartPolicy::OnFailure, backoff, Some(Duration::from_secs(5)));
 
     supervisor().run(vec![spec]).await?;
-    // The attempt goes on past its token, and ends within the clean-up window.
+    // The attempt ignores its token and ends within the cleanup window.
     assert_eq!(script.begun_ms(start), [0, 6_100]);
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The serialized form, as its documentation shows it.
+//! The serialized form matches its documentation.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -105,7 +105,7 @@ fn outcomes() {
     }
 }
 
-/// A tree of one task that fails and one that waits for it.
+/// A tree with a task that fails and a task that waits for it.
 async fn tree() -> Tree {
     let pool = Script::new([FAIL]).spec("pool").with_backoff(constant(secs(50))).with_ready(taskvisor::Ready::Signal);
     let tree = Tree::builder(SupervisorConfig::default())

@@ -1,4 +1,4 @@
-//! What a process tells systemd, on a socket as systemd's.
+//! The notifications of a process to systemd, on a socket like systemd's.
 #![cfg(unix)]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, channel};
 
 use tests::secs;
 
-/// The end of systemd. It reads all the time, as a sender waits while the socket is full.
+/// The receiving end, like systemd. It reads all the time, since a sender waits while the socket is full.
 struct Manager {
     directory: PathBuf,
     lines: Receiver<String>,
@@ -41,7 +41,7 @@ impl Manager {
         command
     }
 
-    /// What is told up to this.
+    /// The messages up to and including this one.
     fn until(&self, wanted: &str) -> Vec<String> {
         let mut lines = Vec::new();
         while lines.last().is_none_or(|line| line != wanted) {
@@ -68,7 +68,7 @@ fn service() -> Command {
     command
 }
 
-/// A process that is gone with the test.
+/// A child process that is killed with the test.
 struct Service {
     process: Child,
     stdin: ChildStdin,

@@ -1,4 +1,4 @@
-//! A future that holds what cannot be sent to another thread.
+//! A future that holds a value that is not `Send`.
 
 use std::rc::Rc;
 use taskvisor::prelude::*;

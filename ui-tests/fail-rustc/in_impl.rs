@@ -1,4 +1,4 @@
-//! A function in an `impl` that nothing tells from a free one.
+//! A function in an `impl` that looks like a free one.
 
 use taskvisor::prelude::*;
 

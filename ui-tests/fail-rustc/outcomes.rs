@@ -1,4 +1,4 @@
-//! What is returned is no outcome of a task.
+//! Return types that are no outcome of a task.
 
 use taskvisor::prelude::*;
 

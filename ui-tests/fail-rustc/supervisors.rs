@@ -1,4 +1,4 @@
-//! Named trees without a macro, of which too much is expected, or of which nobody may know.
+//! Wrong bodies and uses of `#[supervisor]`.
 
 use taskvisor::{supervisor, task};
 

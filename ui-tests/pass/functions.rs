@@ -99,7 +99,7 @@ async fn own(error: fn() -> TaskError) -> Outcome {
     Err(error())
 }
 
-// A function of the same name as the option, and as what generated code calls its own.
+// A function with the name of the option, which the generated code uses as well.
 mod named {
     use super::*;
 
@@ -132,7 +132,7 @@ macro_rules! define {
 }
 define!(defined, Policy::never, Policy::never, blocking);
 
-/// Its documentation stays.
+/// This doc comment is kept.
 #[task(blocking, name = "sync", restart = "always", interval = "1s", timeout = "5s")]
 pub fn sync_files(ctx: TaskContext, mut files: Vec<String>) -> io::Result<()> {
     files.push(ctx.name().to_owned());
@@ -164,7 +164,7 @@ fn endless() -> ! {
 #[task(blocking = false)]
 async fn not_blocking() {}
 
-// Not `Send` across an `await`, which here is none.
+// A value that is not `Send`, which is allowed since there is no `await`.
 #[task(blocking)]
 fn not_send() {
     let shared = std::rc::Rc::new(1);
@@ -215,6 +215,6 @@ async fn main() {
     assert_eq!(failing(1, 2, 3), Err("6".to_owned()));
     let tree = supervise!(tasks = [sync_files::spec(vec![]), not_send {}, task(with_path {}, timeout = "1s")]);
     assert_eq!(tree.tasks.sync_files.path(), "sync");
-    // A thread cannot be dropped: it is waited for.
+    // A thread cannot be dropped, so that its end is awaited.
     assert!(not_send {}.takes_context() && !not_blocking {}.takes_context());
 }

@@ -135,7 +135,7 @@ fn each_expression_is_evaluated_once_and_in_order() {
     assert_eq!(*seen.borrow(), expected);
 }
 
-// What is not compiled leaves no handle, and nothing waits for it.
+// An entry that is not compiled has no handle, and nothing waits for it.
 fn conditions_hold_for_all_that_is_in_a_group() {
     let tree = supervise!(
         tasks = [
@@ -171,7 +171,7 @@ fn conditions_hold_for_all_that_is_in_a_group() {
     assert_eq!(format!("{:#?}", &*tree), format!("{built:#?}"));
 }
 
-// Names that could meet: of structs, of fields, of locals.
+// Names that could collide: of structs, of fields, of locals.
 fn names_do_not_meet() {
     let (tree, group0, builder) = (1, 2, 3);
     let tree = supervise!(

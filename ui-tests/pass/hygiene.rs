@@ -1,4 +1,4 @@
-//! Macros that meet no prelude, shadowed names, other macros, functions, and other paths.
+//! The macros without a prelude, with shadowed names, inside other macros and functions, and by other paths.
 
 #![deny(warnings)]
 #![deny(nonstandard_style, missing_docs, missing_debug_implementations, unreachable_pub, rust_2018_idioms)]
@@ -57,7 +57,7 @@ pub mod no_prelude {
         )
     }
 
-    /// A tree of them.
+    /// A tree of them all.
     pub fn tree() -> usize {
         let tree = ::taskvisor::supervise!(
             name = "no prelude",
@@ -90,7 +90,7 @@ pub mod no_prelude {
     }
 }
 
-/// Among items named like those that generated code needs.
+/// Among items with the names that the generated code uses.
 mod shadowed {
     #![allow(dead_code, non_camel_case_types, clippy::pedantic)]
     #![allow(missing_debug_implementations)]
@@ -343,13 +343,13 @@ pub mod other_paths {
         let _ = event;
     }
 
-    /// A tree by name, which says where taskvisor is.
+    /// A named tree whose attribute gives the path of taskvisor.
     #[renamed::supervisor(crate = "crate::reexport::visor")]
     pub fn by_attribute() -> ByAttribute {
         renamed::supervise!(subscribers = [listen {}], tasks = [store = group(tasks = [by_path { number: 2 }])])
     }
 
-    /// A tree by name, whose call says where taskvisor is.
+    /// A named tree whose `supervise!` call gives the path of taskvisor.
     #[renamed::supervisor]
     pub fn by_call() -> ByCall {
         crate::reexport::visor::supervise!(crate = renamed, tasks = [by_path { number: 2 }])

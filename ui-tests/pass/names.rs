@@ -1,4 +1,4 @@
-//! Lists in which no two names are the same, of tasks whose names only the compiler knows, and of types that have none.
+//! Lists without equal names: of tasks whose names only the compiler knows, and of types without a name.
 
 #![deny(warnings)]
 
@@ -23,7 +23,7 @@ async fn entry() {}
 #[deprecated = "use `ping`"]
 async fn old() {}
 
-/// A task by hand.
+/// A hand-written task.
 struct Worker<T> {
     value: T,
 }
@@ -45,7 +45,7 @@ impl<T: Send + Sync + 'static> From<Worker<T>> for TaskSpec {
     }
 }
 
-/// One that is named like a function, and one with its parameter.
+/// A struct named like a function, and one with a type parameter as well.
 #[allow(non_camel_case_types)]
 struct worker {
     value: String,
@@ -101,7 +101,7 @@ impl From<Service> for TaskSpec {
 }
 
 impl Service {
-    /// In a function with generics, where items see neither them nor `Self`.
+    /// A generic function, whose inner items see neither its parameters nor `Self`.
     fn tree<T: Send + Sync + 'static>(value: T) -> usize {
         #[task(name = "local")]
         async fn ping() {}
@@ -132,7 +132,7 @@ macro_rules! tree_of {
 fn main() {
     assert_eq!(Service::tree(1), "local".len());
 
-    // A label gives the name, and a group is another list.
+    // A label gives the name, and a group is a list of its own.
     #[allow(deprecated)]
     let tree = supervise!(
         tasks = [
@@ -150,7 +150,7 @@ fn main() {
             fourth = same_name {},
             #[cfg(any())]
             group = group(tasks = [no_such_type {}, renamed { number: 1 }]),
-            // Known when the program runs.
+            // Names that are known only at run time.
             task(same_name {}, name = String::from("fifth")),
             same_name::spec().with_name("sixth"),
         ],

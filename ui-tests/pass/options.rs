@@ -1,4 +1,5 @@
-//! Every option of `#[task]`, against the spec that the setters make. A test of the macros says which is missing here.
+//! Every option of `#[task]`, compared with the spec that the setters make. A test of the macros names the options that
+//! are missing here.
 
 use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
@@ -112,7 +113,7 @@ fn assert_same(made: &TaskSpec, expected: &TaskSpec) {
     assert_eq!(made.metric_label(), expected.metric_label());
 }
 
-/// The options that say what an attempt is: seen in what comes of it.
+/// The options that change attempts, compared by their outcomes.
 async fn assert_same_outcomes() -> Result<(), RuntimeError> {
     let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
     let by_hand = |error: &'static str| {

@@ -1,5 +1,6 @@
-//! Every option of `#[subscriber]` and `task(..)`, `group(..)` and `defaults(..)`, and every key of `supervise!`, against
-//! what is written by hand. A test of the macros says which is missing here. Slots are compared in a file of their own.
+//! Every option of `#[subscriber]` and `task(..)`, `group(..)` and `defaults(..)`, and every key of `supervise!`,
+//! compared with hand-written code. A test of the macros names those that are missing here. Slots are compared in a
+//! file of their own.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Trees that run: attempts, clones, handles, and what the tasks inherit, against the builder.
+//! Trees that run: attempts, clones, handles, and inherited options, compared with the builder.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

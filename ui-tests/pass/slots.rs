@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let slots = [&tree.slots.deploy, &tree.slots.uploads, &tree.slots.reports, &tree.slots.plain, &tree.slots.r#loop];
     for slot in slots {
         assert_eq!(slot.admission(), built.slot(slot.name()).admission(), "{}", slot.name());
-        // How many a slot takes until it is full says what its capacity is.
+        // The number of submissions that a slot accepts shows its capacity.
         let (mut of_macro, mut of_builder) = (0, 0);
         let built = built.slot(slot.name());
         for version in 0..10 {

@@ -1,4 +1,4 @@
-//! What `#[subscriber]` leaves and adds: the function, the struct, `NAME`, the traits.
+//! The items that `#[subscriber]` keeps and adds: the function, the struct, `NAME`, the traits.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use taskvisor::prelude::*;
 
-/// Cloned for each event, and nothing else: no `Debug`.
+/// Only `Clone`, for each event: no `Debug`.
 #[derive(Clone)]
 pub struct Counter(Arc<AtomicUsize>);
 
@@ -42,7 +42,7 @@ async fn r#loop(event: &'_ Event, r#type: u8) {
     let _ = (event, r#type);
 }
 
-// Names that the generated code has a use for.
+// Names that the generated code uses.
 #[subscriber]
 async fn colliding(event: &Event, this: u8, given: u8, argument0: u8) {
     let _ = (event, this, given, argument0);
@@ -87,7 +87,7 @@ async fn main() {
     assert_eq!((aliased::NAME, aliased {}.queue_capacity()), ("computed", 16));
     assert_eq!(r#loop { r#type: 1 }.name(), "loop");
 
-    // A subscriber in a function sees what is there.
+    // A subscriber inside a function sees the items of that function.
     #[derive(Clone)]
     struct Local;
     #[subscriber]
@@ -117,7 +117,7 @@ async fn main() {
     let seen = events.lock().unwrap().clone();
     assert!(seen.starts_with(&[EventKind::TaskAddRequested, EventKind::TaskAdded, EventKind::TaskStarting]), "{seen:?}");
 
-    // The function is still one.
+    // The function can still be called.
     let sup = Supervisor::new(SupervisorConfig::default(), vec![Arc::new(Again(counter.clone()))]);
     sup.run(vec![ping::spec()]).await.unwrap();
     assert_eq!(counter.0.load(Ordering::Relaxed), 2);

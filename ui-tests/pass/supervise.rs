@@ -32,7 +32,7 @@ impl From<Custom> for TaskSpec {
     }
 }
 
-// Names that the generated code has a use for, with meanings of the user's.
+// Names that the generated code uses, here with meanings of the user's.
 fn tree() -> TaskSpec {
     ping::spec(9).with_name("own tree")
 }

@@ -1,4 +1,4 @@
-//! Trees that are needed by name: in other modules, in fields, as arguments.
+//! Trees whose type is needed by name: in other modules, in fields, as arguments.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -48,7 +48,7 @@ mod trees {
         )
     }
 
-    /// By a path, async, and with what a function can have.
+    /// Called by a path, async, and with attributes, generics and a `where` clause.
     #[supervisor()]
     #[inline(never)]
     pub(crate) async fn generic<'a, T, const N: usize>(value: T, text: &'a str, rest: impl Iterator) -> Generic

@@ -1,4 +1,4 @@
-//! What `#[task]` leaves and adds: the function, the struct, `spec`, `NAME`, the traits.
+//! The items that `#[task]` keeps and adds: the function, the struct, `spec`, `NAME`, the traits.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use taskvisor::prelude::*;
 use taskvisor::{CancellationToken, Task, TaskContext, TaskError, TaskRef, TaskSpec};
 
-/// Cloned for each attempt, and nothing else: no `Debug`.
+/// Only `Clone`, for each attempt: no `Debug`.
 #[derive(Clone)]
 pub struct Client {
     calls: Arc<AtomicUsize>,
@@ -58,7 +58,7 @@ async fn owned(
     let _ = (text, cow, map, call, shared, tuple);
 }
 
-// Names that the generated code has a use for.
+// Names that the generated code uses.
 #[task]
 async fn colliding(this: u8, cx: u8, context: u8, task: u8, token: u8, spec: u8, argument0: u8) {
     let _ = (this, cx, context, task, token, spec, argument0);
@@ -141,7 +141,7 @@ async fn main() {
         calls: Arc::clone(&calls),
     };
 
-    // The function is still one, the struct is a value.
+    // The function can still be called, and the struct is a value.
     count(client.clone()).await.unwrap();
     let task = count {
         client: client.clone(),
@@ -181,7 +181,7 @@ async fn main() {
     let forever = endless {}.spawn(CancellationToken::new());
     drop(forever);
 
-    // A task in a function sees what is there.
+    // A task inside a function sees the items of that function.
     #[derive(Clone)]
     struct Local;
     #[task]

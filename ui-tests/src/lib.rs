@@ -1,1 +1,1 @@
-//! What must and what must not compile.
+//! Cases that must compile, and cases that must not.

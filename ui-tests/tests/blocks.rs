@@ -1,10 +1,10 @@
-//! What the documentation shows, Clippy passes as it comes: each block of code becomes a program of a crate of its own.
+//! Clippy accepts the examples of the documentation: each code block becomes a program of a generated crate.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Names that a part of a program introduces and does not use, and lines that stand in for others, are no mistakes.
+/// A part of a program may leave names and placeholders unused.
 const HEAD: &str = "#![allow(dead_code, unused_variables)]\n";
 
 const MANIFEST: &str = r#"
@@ -23,7 +23,7 @@ tokio = { version = "1", features = ["full", "test-util"] }
 [workspace]
 "#;
 
-/// The sources under a directory.
+/// Finds the sources under a directory.
 fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
@@ -35,7 +35,7 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The text of the documentation in a source.
+/// The text of the doc comments in a source.
 fn documentation(source: &str) -> String {
     let docs = |line: &str| {
         let line = line.trim_start();
@@ -45,7 +45,7 @@ fn documentation(source: &str) -> String {
     source.lines().map(docs).collect::<Vec<_>>().join("\n")
 }
 
-/// The blocks that are compiled, with the lines that are hidden.
+/// The code blocks that are compiled, including their hidden lines.
 fn blocks(text: &str, is_readme: bool) -> Vec<String> {
     let mut blocks = Vec::new();
     let mut open: Option<(bool, Vec<&str>)> = None;
@@ -81,7 +81,7 @@ fn k5n_clippy_passes_what_the_documentation_shows() {
     let _ = fs::remove_dir_all(home.join("src"));
     fs::create_dir_all(home.join("src/bin")).unwrap();
     fs::write(home.join("Cargo.toml"), MANIFEST).unwrap();
-    // The versions that are there.
+    // Uses the same versions of the dependencies.
     let _ = fs::copy(root.join("Cargo.lock"), home.join("Cargo.lock"));
 
     let mut files = Vec::new();

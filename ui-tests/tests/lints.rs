@@ -1,4 +1,4 @@
-//! A user's crate that denies what can be denied: Clippy finds nothing in what is generated.
+//! A user's crate with strict lints: Clippy finds nothing in the generated code.
 #![deny(warnings, clippy::all, clippy::pedantic)]
 #![deny(missing_docs, missing_debug_implementations, unreachable_pub, unnameable_types)]
 #![deny(rust_2018_idioms, nonstandard_style, unused_qualifications, single_use_lifetimes)]
@@ -39,7 +39,7 @@ async fn many(one: u8, two: u8, three: u8, four: u8, five: u8, six: u8, seven: u
     let _ = (one, two, three, four, five, six, seven, text);
 }
 
-/// Deprecated: only the user's own uses are reported.
+/// Deprecated: only the uses of the user are reported.
 #[task]
 #[deprecated = "use `wait`"]
 pub async fn old(number: u8) {
@@ -83,7 +83,7 @@ async fn glance(event: &Event) {
     let _ = event;
 }
 
-/// A tree by name, of which nobody looks at much.
+/// A named tree, most of whose handles are unused.
 #[supervisor]
 pub fn app(text: String) -> App {
     let one = Arc::default();

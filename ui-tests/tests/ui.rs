@@ -1,8 +1,8 @@
-//! Compiles each case, compares what the compiler says, and runs those that pass.
+//! Compiles each case, compares the output of the compiler, and runs those that pass.
 
 use std::process::Command;
 
-/// The compiler whose wording `fail-rustc` was written for.
+/// The compiler version with the wording of `fail-rustc`.
 const COMPILER: &str = "rustc 1.95.";
 
 #[test]

@@ -1,4 +1,4 @@
-//! Who is measured.
+//! The contenders: the crates that are measured.
 
 use std::error::Error;
 use std::future::Future;
@@ -6,12 +6,12 @@ use std::future::Future;
 use crate::sample::Sample;
 use crate::work::{GroupLife, Slot};
 
-/// A sample, or `None` where the contender cannot do that work.
+/// A sample, or `None` if the contender cannot do that work.
 pub(crate) type Measured = Result<Option<Sample>, Box<dyn Error + Send + Sync>>;
 
-/// Does each work of [`Work`](crate::work::Work) in its own way, and measures it.
+/// Does and measures each [`Work`](crate::work::Work) in its own way.
 ///
-/// What a contender does not implement it cannot do.
+/// A contender does not support the works that it does not implement.
 pub(crate) trait Contender: Send + Sync + 'static {
     fn restart(&self, _size: u64, _takes_token: bool, _subscribers: u64) -> impl Future<Output = Measured> + Send {
         async { Ok(None) }

@@ -1,4 +1,4 @@
-//! How the measured code knows that it is done.
+//! Counters that tell the measured code when it is done.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::Notify;
 
-/// Counts down to zero, and tells who waits.
+/// Counts down to zero and notifies the waiter.
 #[derive(Debug)]
 pub(crate) struct Countdown {
     left: AtomicU64,
@@ -20,22 +20,22 @@ impl Countdown {
         Arc::new(Self { left: AtomicU64::new(count), done: Notify::new() })
     }
 
-    /// Of tasks that are to be cancelled: as many as that where each must have started by then, else endless.
+    /// A countdown for tasks to be canceled: of this count if each must have started by then, otherwise endless.
     pub(crate) fn of_started(count: u64, must_start: bool) -> Arc<Self> {
         if must_start { Self::new(count) } else { Self::endless() }
     }
 
-    /// An error if some had to start and did not: for after the meter.
+    /// Returns an error if tasks had to start and did not. To be called after the measurement.
     pub(crate) fn check_started(&self, must_start: bool) -> Result<(), String> {
         if must_start { self.check() } else { Ok(()) }
     }
 
-    /// One that never comes to an end.
+    /// A countdown that never ends.
     pub(crate) fn endless() -> Arc<Self> {
         Self::new(u64::MAX)
     }
 
-    /// Whether there was something left, of which this takes one. For one caller.
+    /// Takes one, and returns whether there was one left. For a single caller.
     pub(crate) fn take(&self) -> bool {
         let left = self.left.load(Ordering::Relaxed);
         if left == 0 {
@@ -45,14 +45,14 @@ impl Countdown {
         true
     }
 
-    /// One of those that are waited for is done.
+    /// Counts one as done.
     pub(crate) fn finish(&self) {
         if self.left.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.done.notify_one();
         }
     }
 
-    /// An error if something is left: for after the meter.
+    /// Returns an error if the count is not zero. To be called after the measurement.
     pub(crate) fn check(&self) -> Result<(), String> {
         check("left", self.left.load(Ordering::Acquire), 0)
     }
@@ -65,12 +65,12 @@ impl Countdown {
     }
 }
 
-/// An error if there were not as many as there should have been, so that nothing is cheap because it was not done.
+/// Returns an error unless the count is as expected, so that no work is cheap because it was not done.
 pub(crate) fn check(what: &str, were: u64, expected: u64) -> Result<(), String> {
     if were == expected { Ok(()) } else { Err(format!("{were} were {what}, not {expected}")) }
 }
 
-/// Pending once, having woken its own task: one more poll, and nothing of the runtime's driver.
+/// Pending once, after waking its own task: it costs one more poll and does not involve the runtime's driver.
 #[derive(Debug, Default)]
 pub(crate) struct PollAgain {
     polled: bool,

@@ -1,7 +1,7 @@
-//! The same work in plain Tokio, written by hand: what one would write who needs this and nothing else.
+//! The same work in plain Tokio, written by hand by a user who needs this work and nothing else.
 //!
-//! Each function says what it does and what it leaves out. None catches panics beyond what a Tokio task does, publishes
-//! events, or knows about policies.
+//! The documentation of each function says what it does and what it leaves out. No function catches panics beyond what
+//! a Tokio task does, publishes events, or knows policies.
 
 use std::collections::{HashMap, VecDeque};
 use std::hint::black_box;
@@ -18,12 +18,12 @@ use crate::countdown::{Countdown, PollAgain};
 use crate::sample::Meter;
 use crate::work::Slot;
 
-/// Nobody's crate.
+/// Hand-written code without a supervision crate.
 pub(crate) struct Floor;
 
 impl Contender for Floor {
-    /// A loop that awaits the attempt and yields after a failure, in one task. The error is a `String`, as everywhere.
-    /// No token, no catch, no status; subscribers hear nothing.
+    /// A loop in one task that awaits the attempt and yields after a failure. The error is a `String`, as everywhere.
+    /// It has no token, catches no panics, has no status and delivers nothing to subscribers.
     async fn restart(&self, size: u64, _takes_token: bool, _subscribers: u64) -> Measured {
         let left = Countdown::new(size);
         let failures = Arc::clone(&left);
@@ -39,8 +39,8 @@ impl Contender for Floor {
         Ok(Some(sample))
     }
 
-    /// A registry by name under a lock, with a child token each; the task takes its name out when it ends. The outcomes
-    /// are waited for together, by a tracker: none is kept.
+    /// A locked registry by name with a child token for each task, which removes its own name when it ends. A tracker
+    /// waits for all tasks together; no outcome is kept.
     async fn once(&self, size: u64, _takes_token: bool) -> Measured {
         let meter = Meter::start();
         let registry: Arc<Mutex<HashMap<Arc<str>, CancellationToken>>> = Arc::default();
@@ -53,7 +53,7 @@ impl Contender for Floor {
             tracker.spawn(async move {
                 left.finish();
                 let token = lock(&registry).remove(&name);
-                // Without the lock.
+                // Dropped without the lock.
                 drop(token);
             });
         }
@@ -64,8 +64,8 @@ impl Contender for Floor {
         Ok(Some(sample))
     }
 
-    /// A task, a child token and an entry of a registry by name, with the join handle. No spec, no state, no outcome.
-    /// Without a token the task waits for nothing, and only an abort through the join handle would end it.
+    /// A task, a child token, and a registry entry with the join handle. No spec, no state, no outcome. Without a token
+    /// the task waits for nothing, and only an abort through the join handle would end it.
     async fn idle(&self, size: u64, takes_token: bool) -> Measured {
         let started = Countdown::new(size);
         let root = CancellationToken::new();
@@ -91,8 +91,8 @@ impl Contender for Floor {
         Ok(Some(sample))
     }
 
-    /// Spawn, cancel, join, with a child token and a tracker; a yield after the spawn where the task must have started.
-    /// No name and so no registry; the others have a task and a token each.
+    /// Spawn, cancel and join, with a child token and a tracker, and a yield after the spawn if the task must have
+    /// started. It has no name and no registry; each of the others has a task and a token.
     async fn cancel(&self, size: u64, others: u64, has_started: bool) -> Measured {
         let (root, tracker, started) = (CancellationToken::new(), TaskTracker::new(), Countdown::new(others));
         for _ in 0..others {
@@ -127,7 +127,7 @@ impl Contender for Floor {
         Ok(Some(sample))
     }
 
-    /// One token for all, one tracker. No task can be stopped alone, none has a name, a deadline or an outcome.
+    /// One token and one tracker for all. No task can be stopped alone, and none has a name, a deadline or an outcome.
     async fn stop(&self, size: u64) -> Measured {
         let (root, tracker, started) = (CancellationToken::new(), TaskTracker::new(), Countdown::new(size));
         for _ in 0..size {
@@ -145,7 +145,7 @@ impl Contender for Floor {
         Ok(Some(meter.finish(size)))
     }
 
-    /// Callbacks that the publisher calls itself, with an event that has a time and a name. Nothing is queued; a slow
+    /// Callbacks that the publisher calls itself, with an event that has a time and a name. Nothing is queued: a slow
     /// callback delays the publisher.
     async fn deliver(&self, size: u64, subscribers: u64) -> Measured {
         let name: Arc<str> = "task".into();
@@ -173,8 +173,8 @@ impl Contender for Floor {
         Ok(Some(sample.with_heard(seen.load(Ordering::Relaxed), size * subscribers)))
     }
 
-    /// A map from slot to its queue under a lock, and closures as jobs. No outcome, no handle, no limit; nothing ever
-    /// runs but in a slot of its own, which is a spawned task.
+    /// A locked map from each slot to its queue, with closures as jobs. It has no outcome, no handle and no limit. A
+    /// job runs only in a slot of its own, which is a spawned task.
     async fn slot(&self, size: u64, slot: Slot) -> Measured {
         let slots: Arc<Mutex<HashMap<Arc<str>, VecDeque<Job>>>> = Arc::default();
         let meter = Meter::start();
@@ -224,7 +224,7 @@ impl Contender for Floor {
         Ok(Some(meter.finish(size)))
     }
 
-    /// A spawned future that is polled again and again. Nothing in between.
+    /// A spawned future that is polled again and again.
     async fn poll(&self, size: u64) -> Measured {
         let meter = Meter::start();
         tokio::spawn(async move {
@@ -236,7 +236,7 @@ impl Contender for Floor {
         Ok(Some(meter.finish(size)))
     }
 
-    /// A tracker, a token and its child, one task, and the wait for its end.
+    /// A tracker, a token and its child, one task, and a wait for its end.
     async fn lifecycle(&self, size: u64) -> Measured {
         let meter = Meter::start();
         for _ in 0..size {
@@ -255,7 +255,7 @@ type Job = Box<dyn FnOnce() + Send>;
 
 type Callback = Box<dyn Fn(&Event) + Send>;
 
-/// As large as an event with what one is asked for.
+/// As large as an event with the fields that are needed.
 struct Event {
     #[expect(dead_code, reason = "written for its cost")]
     sequence: u64,

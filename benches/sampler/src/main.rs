@@ -1,7 +1,7 @@
-//! Takes one sample: a process that does one work with one contender, and prints what it cost.
+//! Takes one sample: this process does one work with one contender, and prints its cost.
 //!
-//! `sampler WORK CONTENDER RUNTIME SIZE` prints lines of `key value`, or `unsupported` where the contender cannot do
-//! that work. `cargo run --release -p benches` builds and runs it; [`Work`] lists the works.
+//! `sampler WORK CONTENDER RUNTIME SIZE` prints lines of `key value`, or `unsupported` if the contender cannot do that
+//! work. `cargo run --release -p benches` builds and runs it; [`Work`] lists the works.
 #![allow(clippy::cast_precision_loss, reason = "counts and nanoseconds stay far below 2^52")]
 
 mod contender;
@@ -65,7 +65,7 @@ fn run() -> Result<(), Box<dyn Error + Send + Sync>> {
     Ok(())
 }
 
-/// With all drivers, as `#[tokio::main]` has them.
+/// Builds a runtime with all drivers, as `#[tokio::main]` does.
 fn build(runtime: &str) -> Result<Runtime, Box<dyn Error + Send + Sync>> {
     match runtime {
         "ct" => Ok(Builder::new_current_thread().enable_all().build()?),
@@ -74,7 +74,7 @@ fn build(runtime: &str) -> Result<Runtime, Box<dyn Error + Send + Sync>> {
     }
 }
 
-/// The measured code is itself a task, so that no thread that blocks has to be woken.
+/// Runs the measured code in a spawned task, so that no blocked thread has to be woken.
 fn measure<C: Contender>(runtime: &Runtime, contender: C, work: Work, size: u64) -> Measured {
     runtime.block_on(async { runtime.spawn(async move { work.run(&contender, size).await }).await? })
 }

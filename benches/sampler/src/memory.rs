@@ -1,6 +1,6 @@
-//! What is allocated, in a build that counts it.
+//! Counts allocations, in a build that counts them.
 
-/// The counters of the allocator; all zero in a build that does not count.
+/// The counters of the allocator. All are zero in a build that does not count.
 #[derive(Debug, Default, Clone, Copy)]
 pub(crate) struct Memory {
     pub(crate) allocations: u64,

@@ -1,4 +1,4 @@
-//! This crate, through its public API only.
+//! This crate, used only through its public API.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +16,7 @@ use crate::countdown::{Countdown, PollAgain, check};
 use crate::sample::{Heard, Meter};
 use crate::work::{GroupLife, Slot};
 
-/// Ours.
+/// This crate.
 pub(crate) struct Taskvisor;
 
 impl Contender for Taskvisor {
@@ -114,7 +114,7 @@ impl Contender for Taskvisor {
         Ok(Some(meter.finish(size)))
     }
 
-    /// What restarts that are heard cost beyond those that are not.
+    /// Measures the cost of restarts with subscribers beyond that of restarts without.
     async fn deliver(&self, size: u64, subscribers: u64) -> Measured {
         let restarts = size / EVENTS_A_RESTART;
         let deaf = self.restart(restarts, false, 0).await?;
@@ -162,7 +162,7 @@ impl Contender for Taskvisor {
                     }
                 }
                 let sample = meter.finish(size);
-                // Takes the place of the last.
+                // Replaces the last submission.
                 supervisor.submit(submission()).await?;
                 for handle in looked_at {
                     match (slot, handle.outcome().await) {
@@ -297,23 +297,24 @@ impl Contender for Taskvisor {
         let sample = meter.finish(attempts.load(Ordering::Relaxed));
         supervisor.shutdown().await?;
         tokio::time::sleep(Duration::from_millis(100)).await;
-        // Started and failed with each attempt; requested, added and removed once. The shutdown has events of
-        // its own, but an attempt that it meets is not scheduled again.
+        // An attempt starts and fails; a task is requested, added and removed. The shutdown has events of its own, but
+        // schedules no retry for an attempt that it finds running.
         let least = attempts.load(Ordering::Relaxed) * EVENTS_A_RESTART + size * 3;
         Ok(Some(sample.with_heard(heard.count(), least)))
     }
 }
 
-/// Failed, started: a pause of zero is not told.
+/// Failed and started: a backoff of zero has no event.
 const EVENTS_A_RESTART: u64 = 2;
 
-/// The outcome of each so-manieth submission to a busy slot is looked at, so that the handles of few are kept.
+/// The outcome of one in this many submissions to a busy slot is checked, so that few handles are kept.
 const LOOKED_AT: u64 = 1_000;
 
-/// How many submissions wait in one slot at most.
+/// The maximum number of submissions that wait in one slot.
 const QUEUED: usize = 100;
 
-/// Of a task that fails as often, then completes: requested, added, started, the restarts, stopped, exhausted, removed.
+/// The events of a task that fails this often and then completes: requested, added, started, the restarts, stopped,
+/// exhausted, removed.
 fn events_of(restarts: u64) -> u64 {
     restarts * EVENTS_A_RESTART + 6
 }
@@ -327,14 +328,14 @@ fn config() -> SupervisorConfig {
     SupervisorConfig { backoff, ..SupervisorConfig::default() }
 }
 
-/// With what each subscriber hears.
+/// A supervisor, and the counter of each subscriber.
 fn supervisor(subscribers: u64) -> (Arc<Supervisor>, Vec<Heard>) {
     let heard: Vec<_> = (0..subscribers).map(|_| Heard::default()).collect();
     let listener = |heard: &Heard| Arc::new(Listener { heard: heard.clone() }) as Arc<dyn Subscribe>;
     (Supervisor::new(config(), heard.iter().map(listener).collect()), heard)
 }
 
-/// Fails as long as there are failures left.
+/// Fails until no failures are left.
 #[expect(clippy::unused_async, reason = "an attempt is a future")]
 async fn attempt(failures: Arc<Countdown>) -> Result<(), TaskError> {
     if failures.take() { Err(boom()) } else { Ok(()) }
@@ -357,7 +358,7 @@ fn job(left: &Arc<Countdown>) -> TaskSpec {
     TaskSpec::inherit(Arc::new(task)).with_restart(RestartPolicy::Never)
 }
 
-/// Ends at once, and has a token that it does not look at.
+/// Ends at once, with a token that it does not use.
 fn job_with_token(left: &Arc<Countdown>) -> TaskSpec {
     let left = Arc::clone(left);
     let task = TaskFn::arc("task", move |_: CancellationToken| {
@@ -370,7 +371,7 @@ fn job_with_token(left: &Arc<Countdown>) -> TaskSpec {
     TaskSpec::inherit(task).with_restart(RestartPolicy::Never)
 }
 
-/// Waits to be told to stop.
+/// Waits until it is requested to stop.
 fn waiting(name: String, started: &Arc<Countdown>) -> TaskSpec {
     let started = Arc::clone(started);
     TaskSpec::inherit(TaskFn::arc(name, move |token: CancellationToken| {
@@ -384,7 +385,7 @@ fn waiting(name: String, started: &Arc<Countdown>) -> TaskSpec {
     }))
 }
 
-/// Waits to be requested to stop, and counts how often it starts.
+/// Waits until it is requested to stop, and counts its starts.
 fn counted(name: String, started: &Arc<AtomicU64>) -> TaskSpec {
     let started = Arc::clone(started);
     TaskSpec::inherit(TaskFn::arc(name, move |token: CancellationToken| {
@@ -396,14 +397,14 @@ fn counted(name: String, started: &Arc<AtomicU64>) -> TaskSpec {
     }))
 }
 
-/// Waits for so many starts.
+/// Waits for this many starts.
 async fn all_started(started: &AtomicU64, count: u64) {
     while started.load(Ordering::Relaxed) < count {
         yield_now().await;
     }
 }
 
-/// A task that takes no context, as `#[task]` makes one of a function without.
+/// A task that takes no context, as `#[task]` makes from a function without one.
 struct Plain<F>(F);
 
 impl<F, Fut> Task for Plain<F>
@@ -428,7 +429,7 @@ where
     }
 }
 
-/// Counts what it hears, but for reports about subscribers: those come when something was lost.
+/// Counts events, except reports about subscribers, which occur only if events are lost.
 struct Listener {
     heard: Heard,
 }

@@ -1,4 +1,4 @@
-//! What a work cost.
+//! The cost of a work.
 
 use std::fmt;
 use std::fs;
@@ -30,7 +30,7 @@ impl Meter {
         }
     }
 
-    /// The cost since the start, of as many operations.
+    /// The cost since the start, for this many operations.
     pub(crate) fn finish(self, operations: u64) -> Sample {
         let wall = self.wall.elapsed();
         let cpu = cpu_time().saturating_sub(self.cpu);
@@ -57,25 +57,26 @@ pub(crate) struct Sample {
     wall: Duration,
     cpu: Duration,
     allocations: u64,
-    /// Allocated and not freed, as are `blocks`.
+    /// Allocated and not freed; the same holds for `blocks`.
     bytes: i64,
     blocks: i64,
-    /// The memory that the system gave the process.
+    /// The resident memory of the process.
     resident: u64,
-    /// Threads that the work has left behind.
+    /// Threads that the work left behind.
     threads: u64,
-    /// Events that never arrived, of as many expected.
+    /// The number of expected events that did not arrive.
     lost: u64,
     expected: u64,
 }
 
 impl Sample {
-    /// With what was heard, of as many events as there were.
+    /// Records the number of received events, and of expected ones.
     pub(crate) fn with_heard(self, heard: u64, expected: u64) -> Self {
         Self { lost: expected.saturating_sub(heard), expected, ..self }
     }
 
-    /// With what each listener heard, of as many events as there were for it: what one lost, no other makes up for.
+    /// Records the number of events that each subscriber received, and that each should have. The losses of one are not
+    /// offset by the others.
     pub(crate) fn with_each_heard(self, heard: &[Heard], events: u64) -> Result<Self, String> {
         let heard: Vec<u64> = heard.iter().map(Heard::count).collect();
         if let Some(most) = heard.iter().max().filter(|most| **most > events) {
@@ -85,7 +86,7 @@ impl Sample {
         Ok(Self { lost, expected: events * heard.len() as u64, ..self })
     }
 
-    /// What this cost more than `base`, spread over as many operations.
+    /// The cost beyond that of `base`, for this many operations.
     pub(crate) fn beyond(self, base: &Self, operations: u64) -> Self {
         Self {
             operations,
@@ -97,7 +98,7 @@ impl Sample {
     }
 }
 
-/// How many events one listener has heard.
+/// The number of events that one subscriber received.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Heard(Arc<AtomicU64>);
 
@@ -126,19 +127,19 @@ impl fmt::Display for Sample {
     }
 }
 
-/// Of all threads of this process.
+/// The processor time of all threads of this process.
 fn cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     let (seconds, nanoseconds) = (time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs());
     Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds)
 }
 
-/// Zero where there is no `/proc`.
+/// The number of threads; zero if there is no `/proc`.
 fn threads() -> u64 {
     fs::read_dir("/proc/self/task").map_or(0, |threads| threads.count() as u64)
 }
 
-/// Zero where there is no `/proc`.
+/// The resident memory; zero if there is no `/proc`.
 fn resident_bytes() -> u64 {
     let statistics = fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: u64 = statistics.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or(0);

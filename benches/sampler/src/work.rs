@@ -1,60 +1,60 @@
-//! What is measured.
+//! The works that are measured.
 
 use crate::contender::{Contender, Measured};
 
-/// One kind of work; the size of a sample says how often.
+/// One kind of work. The size of a sample is the number of its operations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Work {
-    /// A task fails and is restarted at once, heard by as many subscribers.
+    /// A task fails and is restarted at once, with this many subscribers.
     Restart { takes_token: bool, subscribers: u64 },
-    /// Tasks that end at once are added; their outcomes are waited for.
+    /// Tasks that end at once are added, and their outcomes are awaited.
     Once { takes_token: bool },
-    /// Tasks are started that wait to be told to stop; what they hold is counted.
+    /// Tasks are started that wait for a stop request, and their memory is measured.
     Idle { takes_token: bool },
-    /// A task is added, cancelled and waited for while as many others are alive; it has started by then, or may not
-    /// have.
+    /// A task is added, canceled and awaited while this many others are alive. With `has_started`, it has started
+    /// before the cancel.
     Cancel { others: u64, has_started: bool },
-    /// Waiting tasks are told to stop, all at once.
+    /// Waiting tasks are requested to stop, all at once.
     Stop,
-    /// An event goes from where it happens to as many subscribers.
+    /// An event is delivered to this many subscribers.
     Deliver { subscribers: u64 },
-    /// As many tasks restart at once and publish events as fast as they can, to one subscriber.
+    /// This many tasks restart and publish events as fast as they can, to one subscriber.
     Burst { tasks: u64 },
-    /// A submission to a slot that is busy, or to one that takes it.
+    /// A submission to a busy slot, or to an idle one.
     Slot(Slot),
-    /// A group of as many children, or as many tasks that are added to one.
+    /// A group with this many children, or this many tasks that are added to one.
     Group(GroupLife),
-    /// One poll of an attempt that goes on.
+    /// One poll of a running attempt.
     Poll,
-    /// A supervisor is made, runs one task and is shut down.
+    /// A supervisor is made, runs one task, and is shut down.
     Lifecycle,
-    /// Tasks fail and back off for as many seconds, heard by one subscriber.
+    /// Tasks fail and back off for this many seconds, with one subscriber.
     Backoff { seconds: u64 },
 }
 
-/// What a submission meets.
+/// The admission of a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Slot {
     Drop,
     Replace,
-    /// Queued behind others of the same slot, until all have run.
+    /// Queued behind others in the same slot, until all have run.
     Queue,
-    /// Each a slot of its own, until all have run.
+    /// Each in a slot of its own, until all have run.
     Distinct,
 }
 
-/// What becomes of a group, from its start on.
+/// The operations on a group after its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum GroupLife {
-    /// It starts.
+    /// The group starts.
     Start,
-    /// It starts, and stops in a shutdown.
+    /// The group starts, and stops in a shutdown.
     Stop,
-    /// It starts, and is restarted.
+    /// The group starts, and is restarted.
     Restart,
-    /// It starts, and is cancelled.
+    /// The group starts, and is canceled.
     Cancel,
-    /// Short tasks are added to it, one after another.
+    /// Short tasks are added to the group, one after another.
     Add,
     /// A root without a driver starts.
     PlainStart,
@@ -63,7 +63,7 @@ pub(crate) enum GroupLife {
 }
 
 impl Work {
-    /// The work of that name: a word, for some with a number after the last dash.
+    /// The work of this name: a word, for some works with a number after the last dash.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let (word, number) = match text.rsplit_once('-').map(|(word, number)| (word, number.parse())) {
             Some((word, Ok(number))) => (word, number),

@@ -1,4 +1,4 @@
-//! Each option stands in a tree or on a function that is compared with what is written by hand, in `ui-tests/pass`.
+//! Each option occurs in a tree or on a function in `ui-tests/pass` that is compared with hand-written code.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,19 +10,19 @@ use crate::argument::{self, Form, peel};
 use crate::options::{Backoff, Place};
 use crate::reader::Reader;
 
-/// Where the comparisons are.
+/// The files with the comparisons.
 const FILES: [&str; 3] = [
     include_str!("../../../ui-tests/pass/options.rs"),
     include_str!("../../../ui-tests/pass/options_of_trees.rs"),
     include_str!("../../../ui-tests/pass/slots.rs"),
 ];
 
-/// The options that are given in each kind of list.
+/// The options that occur in each kind of list.
 #[derive(Default)]
 struct Given(BTreeMap<&'static str, BTreeSet<String>>);
 
 impl Given {
-    /// The lists of the macros among the tokens, at any depth.
+    /// Reads the lists of the macros among the tokens, at any depth.
     fn read(&mut self, tokens: TokenStream) {
         let trees: Vec<TokenTree> = tokens.into_iter().collect();
         for (position, tree) in trees.iter().enumerate() {
@@ -84,7 +84,7 @@ fn each_option_is_compared_with_what_is_written_by_hand() {
         given.read(file.parse().unwrap());
     }
     let [keys, of_group, of_limit, of_slot] = crate::supervise::names();
-    // One row of the table makes the same call in both.
+    // One row of the table makes the same call for both.
     let of_tasks: BTreeSet<_> = Place::Attribute.names().into_iter().chain(Place::Entry.names()).collect();
     let compared = ["#[task]", "task(..)"].map(|kind| given.0.remove(kind).unwrap_or_default());
     let compared: BTreeSet<&str> = compared.iter().flatten().map(String::as_str).collect();
@@ -103,7 +103,7 @@ fn each_option_is_compared_with_what_is_written_by_hand() {
     }
 }
 
-/// Whether the path is taken cannot be seen there, as `::taskvisor` is the same.
+/// `ui-tests` cannot show whether the given path is used, since `::taskvisor` is the same crate.
 #[test]
 fn all_that_is_generated_is_named_by_the_path_to_taskvisor() {
     let function = quote!(

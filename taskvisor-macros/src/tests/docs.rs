@@ -1,4 +1,4 @@
-//! The tables in the documentation have the options that the parser reads, and no others.
+//! The tables in the documentation have exactly the options that the parser reads.
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
-//! Random and mutated token streams: no parser panics, and what comes out is Rust, or has errors.
+//! Random and mutated token streams: no parser panics, and each expansion is valid Rust or has errors.
 //!
-//! `FUZZ_SEED=..` repeats the rounds from that one on, `FUZZ_ROUNDS=..` says how many.
+//! `FUZZ_SEED=..` starts with the round of that seed, `FUZZ_ROUNDS=..` sets the number of rounds.
 
 use std::panic::catch_unwind;
 
@@ -9,7 +9,7 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use super::flatten;
 use crate::function::Function;
 
-/// For each macro.
+/// The number of rounds for each macro.
 const ROUNDS: u64 = 25_000;
 
 const WORDS: &[&str] = &[
@@ -123,7 +123,7 @@ const FUNCTIONS: &[&str] = &[
     "#[cfg(a)] async fn app<T: X>(t: T) -> Result<App, E> where T: Y { Ok(supervise!(grace = \"1s\", tasks = [])) }",
 ];
 
-/// Declarations of trees, in small pieces: most of the time goes into what comes out.
+/// Declarations of trees, in small pieces, since most of the time goes into the expansion.
 const TREES: &[&str] = &[
     "name = \"x\", grace = \"5s\", config = c()",
     "subscribers = [a, b.c()], signals = false, max_concurrent = 4",
@@ -138,7 +138,7 @@ const TREES: &[&str] = &[
     "tasks = [a = group(tasks = [b = group(restart = \"never\", significant, backoff(first = \"1s\"))])]",
 ];
 
-/// Tokens that were read once, as reading them is most of the work.
+/// Tokens that are parsed only once, since parsing is most of the work.
 struct Samples {
     words: Vec<TokenStream>,
     options: Vec<TokenStream>,
@@ -192,7 +192,7 @@ impl Random<'_> {
         }
     }
 
-    /// Drops, doubles, replaces and inserts tokens, at every depth.
+    /// Drops, repeats, replaces and inserts tokens, at every depth.
     fn mutate(&mut self, tokens: TokenStream) -> TokenStream {
         tokens
             .into_iter()
@@ -220,7 +220,7 @@ impl Random<'_> {
     }
 }
 
-/// Draws inputs for a macro, and says whether what the macro makes of them is as it should be.
+/// Draws input for a macro, and returns whether the expansion is as it should be.
 type Round = fn(&mut Random<'_>, &Samples) -> bool;
 
 fn fuzz(round: Round) {
@@ -243,7 +243,8 @@ fn fuzz_attribute(
     is_sound(item.clone(), expand(options, item))
 }
 
-/// Whether the expansion of an attribute is Rust if the function was, and else has errors. A body may stay half-typed.
+/// Returns whether the expansion is valid Rust if the function is, and otherwise has errors. The body may be
+/// half-typed.
 fn is_sound(item: TokenStream, expanded: TokenStream) -> bool {
     if syn::parse2::<syn::ItemFn>(item.clone()).is_ok() {
         return syn::parse2::<syn::File>(expanded).is_ok();

@@ -1,4 +1,4 @@
-//! The tables in the documentation, as the tests read them.
+//! Reads the tables in the documentation.
 
 /// A table: its header and rows, each a list of cells.
 pub(super) struct Table {
@@ -33,12 +33,14 @@ pub(super) fn code(text: &str) -> Vec<&str> {
     text.split('`').skip(1).step_by(2).collect()
 }
 
-/// What a piece of code begins with.
+/// The word at the start of a piece of code.
 fn word(code: &str) -> String {
     code.chars().take_while(|&character| character.is_alphanumeric() || character == '_').collect()
 }
 
-/// The cells of a row. A `|` in one is written `\|`.
+/// The cells of a row. A `
+/// ` inside a cell is written `\
+/// `.
 fn cells(line: &str) -> Vec<String> {
     let line = line.replace("\\|", "\u{0}");
     let inner = line.trim_matches('|');

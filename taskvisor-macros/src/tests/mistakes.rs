@@ -1,4 +1,4 @@
-//! The messages in the documentation are those that the macros give.
+//! The messages in the documentation match those of the macros.
 
 use proc_macro2::{TokenStream, TokenTree};
 
@@ -12,7 +12,7 @@ const PAGES: [(&str, &str); 4] = [
     ("supervisor", include_str!("../mistakes/supervisor.md")),
 ];
 
-/// What the compiler says where only it can, which other tests compare.
+/// The output of the compiler where only the compiler can report the mistake. Other tests compare it.
 const SAID: [&str; 7] = [
     include_str!("../../../ui-tests/fail-rustc/arguments.stderr"),
     include_str!("../../../ui-tests/fail-rustc/expressions.stderr"),
@@ -23,7 +23,7 @@ const SAID: [&str; 7] = [
     include_str!("../../../ui-tests/fail-rustc/subscribers.stderr"),
 ];
 
-/// What the macros say of the code in a row; none if nothing here can tell.
+/// The messages of the macros for the code in a row; `None` if this build cannot give them.
 fn said(table: &Table, code: &str) -> Option<Vec<String>> {
     let expanded = match &*table.header[0] {
         "in `#[task(..)]`" => {
@@ -46,7 +46,7 @@ fn in_tree(code: &str) -> TokenStream {
     crate::supervise::expand(code.parse().unwrap())
 }
 
-/// Expands the attribute that the code begins with.
+/// Expands the attribute at the start of the code.
 fn on_function(code: &str) -> TokenStream {
     let mut tokens = code.parse::<TokenStream>().unwrap().into_iter();
     let Some(TokenTree::Group(attribute)) = tokens.nth(1) else { panic!("no attribute: {code}") };

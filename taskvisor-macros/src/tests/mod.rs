@@ -1,4 +1,4 @@
-//! The parsers and checks, on token streams.
+//! Tests of the parsers and checks, on token streams.
 
 mod compared;
 mod docs;
@@ -17,7 +17,7 @@ mod typing;
 
 use proc_macro2::TokenStream;
 
-/// The messages of the errors in what a macro expanded to, in order.
+/// The messages of the errors in an expansion, in order.
 fn messages(expanded: &TokenStream) -> Vec<String> {
     let tokens = flatten(expanded.clone());
     tokens

@@ -278,7 +278,7 @@ fn order_goes_backwards_only() {
             task(ping {}, after = [store, r#two]),
         ],
     ));
-    // Where both of one name are there, which they never are.
+    // The only errors are for the two entries of one label, of which only one is ever compiled.
     assert!(errors.iter().all(|error| error.contains("`one`")), "{errors:?}");
     for (after, expected) in [
         (quote!(a), "`a` cannot come after itself"),
@@ -330,13 +330,13 @@ fn names_that_only_the_compiler_knows_are_compared_in_each_list() {
         (quote!(ping {}, path::r#loop { a, ..b }, third = anything()), vec!["3usize"]),
         (quote!(ping {}, store = group(tasks = [ping {}, pong {}, pang {}])), vec!["2usize", "3usize"]),
         (quote!(task(x(), name = "a"), task(y(), name = "b")), vec!["2usize"]),
-        // One has nothing to be compared with, and labels were compared before.
+        // A single entry has nothing to compare with, and labels were compared before.
         (quote!(ping {}), vec![]),
         (quote!(a = ping {}, b = pong {}, c = group(tasks = [])), vec![]),
-        // Nothing is known of these.
+        // The names of these are not known.
         (quote!(ping {}, Ping {}, ping::<A> {}, <A as B>::ping {}, pang::spec(), variable, ..many), vec![]),
         (quote!(ping {}, task(pong {}, name = computed())), vec![]),
-        // What is wrong was reported.
+        // The mistake has been reported.
         (quote!(ping {}, pong {}, task(pang {}, timout = "1s")), vec![]),
     ] {
         let text = tasks.to_string();

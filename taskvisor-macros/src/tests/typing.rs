@@ -1,11 +1,11 @@
-//! What is being typed: cut after any token, or with one missing, it is one error at most.
+//! Half-typed input: cut after any token, or with any token missing, it gives at most one error.
 
 use proc_macro2::{Group, TokenStream, TokenTree};
 use quote::quote;
 
 use super::{flatten, messages};
 
-/// The tokens up to each of them, at every depth, with what is open closed, as editors do.
+/// Every prefix of the tokens, at every depth, with open groups closed as editors do.
 fn prefixes(tokens: TokenStream) -> Vec<TokenStream> {
     let mut prefixes = vec![TokenStream::new()];
     let mut before = TokenStream::new();
@@ -25,7 +25,7 @@ fn prefixes_in(group: &Group) -> Vec<TokenTree> {
     prefixes(group.stream()).into_iter().map(|inner| like(group, inner)).collect()
 }
 
-/// The tokens without each of them, at every depth.
+/// The tokens with each one left out in turn, at every depth.
 fn gaps(tokens: TokenStream) -> Vec<TokenStream> {
     let trees: Vec<TokenTree> = tokens.into_iter().collect();
     let mut gaps = Vec::new();
@@ -85,7 +85,7 @@ fn function() -> TokenStream {
     quote!(pub(crate) async fn sweep(ctx: TaskContext, url: Vec<String>) -> Result<(), String> { url. })
 }
 
-/// The messages, without those that the slots in the tree have where there are none.
+/// The messages, except those for slots in a build without the feature `controller`.
 fn messages_of(expanded: &TokenStream) -> Vec<String> {
     let mut messages = messages(expanded);
     messages.retain(|message| !message.contains("needs the feature"));

@@ -281,7 +281,7 @@ static NO_REASON: Reason = Reason { error: None, text: OnceLock::new() };
 mod tests {
     use super::*;
 
-    /// An event of that kind with every field set.
+    /// An event of this kind with every field set.
     fn full(kind: EventKind) -> Event {
         let reason = if kind == EventKind::ControllerSlotTransition { "idle -> running" } else { "refused" };
         Event {
@@ -332,7 +332,7 @@ mod tests {
         for (kind, data) in expected {
             assert_eq!(format!("{:?}", full(kind).data()), data);
         }
-        // None is left out: kinds are numbered from 0, and `SubscriberOverflow` is the last.
+        // No kind is left out: they are numbered from 0, and `SubscriberOverflow` is the last.
         assert_eq!(expected.len() as u64, EventKind::SubscriberOverflow as u64 + 1);
     }
 

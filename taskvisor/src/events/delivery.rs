@@ -131,7 +131,7 @@ mod tests {
     use crate::EventKind;
     use crate::sync::lock;
 
-    /// What a subscriber does with one event.
+    /// The reaction of a subscriber to one event.
     #[derive(Debug, Clone, Copy, PartialEq)]
     enum Act {
         Takes,
@@ -144,7 +144,7 @@ mod tests {
     }
     use Act::{Panics, PanicsInDrop, PanicsTwice, Refuses, Takes, Waits, WaitsAndPanics};
 
-    /// Does with each event what is said at its `seq`. Notes those that it took, and those whose future was dropped.
+    /// Acts on each event by its `seq`. Records the events that it took, and those whose future was dropped.
     struct Scripted {
         acts: Vec<Act>,
         taken: Mutex<Vec<u64>>,
@@ -190,7 +190,7 @@ mod tests {
         }
     }
 
-    /// Hands on what it hears.
+    /// Passes events on to another subscriber.
     struct Wraps(Arc<dyn Subscribe>);
 
     #[async_trait]
@@ -204,7 +204,7 @@ mod tests {
         Arc::new((0..n as u64).map(|seq| Event { seq, ..Event::new(EventKind::TaskStarting) }).collect())
     }
 
-    /// Delivers a batch of these. Gives the script, the report, and how many events were done at each wait.
+    /// Delivers one batch of events. Returns the script, the report, and how many events were done at each wait.
     fn deliver_all(acts: &[Act], wrapped: bool) -> (Arc<Scripted>, Option<(u64, TaskError)>, Vec<usize>) {
         let script = Arc::new(Scripted { acts: acts.to_vec(), taken: Mutex::default(), dropped: Mutex::default() });
         let subscriber: Arc<dyn Subscribe> = if wrapped { Arc::new(Wraps(script.clone())) } else { script.clone() };

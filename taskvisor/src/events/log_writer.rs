@@ -275,7 +275,7 @@ mod tests {
         assert!(!LogWriter::new(file).with_colors_on_terminal().colors, "a file is no terminal");
     }
 
-    /// Fails whatever is written.
+    /// A writer that fails on every write.
     struct Closed;
 
     impl Write for Closed {

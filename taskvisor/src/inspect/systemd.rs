@@ -240,7 +240,7 @@ mod tests {
         (at, text.to_owned())
     }
 
-    /// Is ready after `ready`, and takes `stop` to stop.
+    /// A task that is ready after `ready`, and takes `stop` to stop.
     fn slow(name: &str, ready: u64, stop: u64) -> TaskSpec {
         let task = TaskFn::arc(name, move |ctx: TaskContext| async move {
             sleep(Duration::from_millis(ready)).await;

@@ -53,13 +53,13 @@ mod tests {
             (2000, 2000, 5000, 0),
             (1000, 1001, 1301, 699),
             (1000, 1500, 1600, 400),
-            // Started late by a timer: its run counts from the tick.
+            // A late timer: the run counts from its tick.
             (0, 4, 1004, 0),
-            // Triggered early: the grid stays.
+            // An early trigger does not shift the grid.
             (5000, 4200, 4300, 700),
             // After a failure and its backoff.
             (0, 2300, 2400, 600),
-            // The machine was suspended: no burst.
+            // After a suspend of the machine there is no burst.
             (3000, 3_600_005_000, 3_600_005_100, 900),
         ] {
             assert_eq!(wait(ms(1000), ms(due), ms(started), ms(ended)), ms(expected), "{started} to {ended}");
@@ -76,7 +76,7 @@ mod tests {
             starts += 1;
             now += Duration::from_micros(10);
             due = Ticks { due, started, ended: now }.next(ms);
-            // A past tick begins at once, and timers fire late.
+            // A tick in the past begins at once; timers fire late.
             now = if due <= now { now } else { due + late };
         }
         assert!((995..=1005).contains(&starts), "{starts}");

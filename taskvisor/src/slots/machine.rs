@@ -11,7 +11,7 @@ use crate::inspect::RejectReason;
 /// ```text
 /// idle --submit--> running --replace--> stopping
 ///   ^                 |                    |
-///   '---- release, nobody waits -----------'      with somebody who waits: running again
+///   '---- release, no job waits -----------'      release while a job waits: running again
 /// ```
 #[derive(Debug)]
 pub(crate) struct Slot<O, J> {

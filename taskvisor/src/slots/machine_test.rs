@@ -1,4 +1,4 @@
-//! The slot against a model of it, over a million random steps.
+//! Compares the slot with a simple model, over a million random steps.
 
 use std::collections::HashMap;
 
@@ -8,13 +8,13 @@ use super::{AdmissionPolicy, Decision, Phase, Slot};
 
 const STEPS: usize = 1_200_000;
 
-/// A slot as one would write it down: those that wait in one list, each with whether it came to replace the owner.
+/// A simple model of a slot: one list of the waiting jobs, with whether each of them replaces the owner.
 #[derive(Default)]
 struct Model {
     owner: Option<u64>,
     told: bool,
     waiting: Vec<(u64, bool)>,
-    /// What came of each: it started, or was turned away.
+    /// The result of each job: started, or rejected.
     resolved: HashMap<u64, End>,
 }
 
@@ -76,7 +76,7 @@ impl Model {
     }
 }
 
-/// Does with the slot what the engine does. Gives the decision, and the one that it displaced.
+/// Performs a submission as the engine does. Returns the decision, and the displaced job.
 fn submit(slot: &mut Slot<u64, u64>, job: u64, admission: AdmissionPolicy, capacity: usize) -> (Decision, Option<u64>) {
     let decision = slot.decide(admission, capacity);
     let displaced = match decision {
@@ -153,7 +153,7 @@ fn a_slot_does_as_its_model_over_a_million_steps() {
             };
             assert_eq!(slot.phase(), phase);
         }
-        // Once all have ended, each was resolved once.
+        // Once all have ended, each job was resolved once.
         while slot.owner().is_some() {
             let next = slot.release().inspect(|next| slot.start(*next));
             assert_eq!(next, model.release());

@@ -1,4 +1,4 @@
-//! How waits are woken, and forgotten.
+//! How waiting tasks are woken, and forgotten when dropped.
 
 use std::future::Future;
 use std::pin::pin;

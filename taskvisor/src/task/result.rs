@@ -230,7 +230,7 @@ mod tests {
         assert_eq!(label(fatal()), ("task_fatal", "no such table".into()));
         assert_eq!(label(timeout().into()).0, "task_timeout");
         assert_eq!(label(TaskError::Canceled.into()).0, "task_canceled");
-        // Under a context, or as one.
+        // With context added, or as the context itself.
         assert_eq!(label(fatal().context("migrating")), ("task_fatal", "migrating".into()));
         assert_eq!(label(fatal().context("migrating").context("starting")), ("task_fatal", "starting".into()));
         assert_eq!(label(anyhow::anyhow!("x").context(TaskError::Canceled)).0, "task_canceled");
@@ -245,7 +245,7 @@ mod tests {
         let always = |error: std::io::Error| Err::<(), _>(error).into_task_result_if(|_| true);
         assert!(matches!(always(std::io::Error::other("io")), Err(TaskError::Error(_))));
         assert!(Ok::<(), String>(()).into_task_result_if(|_| false).is_ok());
-        // The error that the function sees is the user's own.
+        // The predicate receives the user's own error.
         let seen = Err::<(), _>(std::io::Error::from(std::io::ErrorKind::NotFound))
             .into_task_result_if(|error| error.kind() != std::io::ErrorKind::NotFound);
         assert!(matches!(seen, Err(TaskError::Permanent(_))));

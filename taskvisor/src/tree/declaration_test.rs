@@ -1,9 +1,9 @@
-//! The drop and the restart of declared tasks.
+//! Dropping and restarting declared tasks.
 
 use super::*;
 use crate::{RuntimeError, SupervisorConfig, TaskContext, TaskFn, Tree};
 
-/// A task that keeps a reference, and counts with it.
+/// A task that holds a clone of `value`, so that its references can be counted.
 fn keeps(name: &str, value: &Arc<()>) -> TaskSpec {
     let value = Arc::clone(value);
     TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| {
@@ -28,7 +28,7 @@ fn k4d_what_is_kept_to_be_started_again_can_be_forgotten() {
     assert_eq!(Arc::strong_count(&value), 4);
     group.forget_tasks();
     assert_eq!(Arc::strong_count(&value), 1);
-    // Names and order stay available.
+    // Names and order are kept.
     assert_eq!((group.place("a"), group.place("inner"), group.layers), (Some(0), Some(1), 2));
     assert!(group.task(0).is_none() && format!("{group:?}").contains("\"c\""));
 }
@@ -57,7 +57,7 @@ async fn k4d_a_shutdown_forgets_what_groups_keep_to_be_started_again() -> Result
     tree.start().await?;
     tree.wait_ready().await;
     assert_eq!(keeps_tasks(&tree), [true; 2]);
-    // It may be started again with the group that it is in.
+    // A canceled group may be started again with its parent.
     assert!(tree.group("g/inner").cancel().await?);
     assert_eq!(keeps_tasks(&tree), [true; 2]);
     assert!(tree.group("g").restart());
@@ -91,7 +91,7 @@ async fn k4d_a_plain_root_keeps_no_tasks_once_it_has_started() -> Result<(), Run
     run.await
 }
 
-/// A start that is refused can be tried again.
+/// A refused start can be repeated.
 #[test]
 fn k4d_a_start_that_was_refused_forgets_nothing() {
     let value = Arc::new(());

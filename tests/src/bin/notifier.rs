@@ -1,5 +1,5 @@
-//! A process that tells systemd how it is. Its one task is ready once a line comes in, and takes a while to stop; it
-//! prints `ready` when the tree is, and `told` when there is nothing more to tell.
+//! A process that reports its state to systemd. Its one task becomes ready when it reads a line from stdin. The process
+//! prints `ready` when the tree is ready, and `told` when the notifier has ended.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The quick start of the system that taskvisor was asked to be, as it stands there.
+//! The quick start from the README of taskvisor's specification, copied verbatim.
 #![allow(clippy::ignored_unit_patterns, reason = "it stands as it is")]
 
 use std::time::Duration;

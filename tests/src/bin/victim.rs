@@ -1,13 +1,13 @@
-//! A process to send signals to: runs a supervisor with the tasks that its arguments name, and ends with what `run`
-//! returned.
+//! A process that receives signals. It runs a supervisor with the tasks that its arguments name, and exits with the
+//! result of `run`.
 //!
 //! ```text
 //! victim <grace in ms> <return|exit|spawned|spawned-quiet> <task>..
 //! ```
 //! A task is one of `cooperative`, `deaf`, `blocking`, `blocking-later`, `cleanup-blocks`, `drop-blocks`. `spawned`
-//! runs the supervisor in a task; `quiet` without a subscriber.
+//! runs the supervisor in a spawned task; `quiet` runs it without a subscriber.
 //!
-//! It prints `ready` when the tasks have begun, and `stopping` when a shutdown was requested.
+//! It prints `ready` when the tasks have begun, and `stopping` when a shutdown is requested.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,7 +84,7 @@ async fn main() -> Result<(), RuntimeError> {
     let subscribers: Vec<Arc<dyn Subscribe>> = if how.ends_with("quiet") { vec![] } else { vec![Arc::new(Announcer)] };
     let supervisor = Supervisor::new(config, subscribers);
     let ready = async {
-        // Readiness does not wait for those that begin later.
+        // Readiness does not wait for tasks with an initial delay.
         let _ = begun.acquire_many(count).await;
         println!("ready");
     };

@@ -19,7 +19,7 @@ use tests::{OK, Recorder, Script, Step, cooperative, recorded, secs, settle, sup
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::{Instant, sleep, timeout};
 
-/// The result of a future that must not wait.
+/// Polls a future that must be ready at once.
 fn poll_once<F: Future>(future: F) -> F::Output {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
@@ -35,7 +35,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Runs a future to its end on a thread that knows of no runtime.
+/// Runs a future to completion on a thread without a runtime.
 fn block_on<F: Future>(future: F) -> F::Output {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut future = pin!(future);
@@ -318,11 +318,11 @@ async fn a09_wait_ready_returns_when_the_supervisor_stops() -> Result<(), Runtim
     Ok(())
 }
 
-/// Long enough for any machine: what hangs fails, instead of hanging.
+/// Longer than any machine needs: a run that hangs fails the test.
 const HANGS: Duration = Duration::from_secs(300);
 const TIMES: usize = 10_000;
 
-/// Runs a task that ends within microseconds, again and again, each time with a supervisor from `supervisors`.
+/// Runs a task that ends within microseconds, many times, each time with a supervisor from `supervisors`.
 async fn run_and_run(mut supervisors: impl FnMut() -> Arc<Supervisor>) {
     let count = Arc::new(AtomicUsize::new(0));
     for time in 0..TIMES {
@@ -353,7 +353,7 @@ fn a10_a_run_of_an_instant_task_returns_ten_thousand_times_on_one_worker() {
 #[test]
 fn a10_a_run_of_an_instant_task_returns_ten_thousand_times_on_two_workers() {
     let runtime = two_workers();
-    // On a worker, and not beside them.
+    // Runs on a worker, not on the thread of `block_on`.
     runtime.block_on(async { tokio::spawn(run_and_run(supervisor)).await.unwrap() });
 }
 

@@ -23,7 +23,7 @@ const fn always_each(interval: u64) -> RestartPolicy {
     RestartPolicy::Always { interval: Some(secs(interval)) }
 }
 
-/// A task that fails with what `error` makes, each time.
+/// A task that fails with the value of `error` in each attempt.
 fn failing(name: &str, error: impl Fn() -> TaskError + Send + Sync + 'static) -> TaskSpec {
     TaskSpec::inherit(TaskFn::arc(name, move |_: TaskContext| {
         let error = error();
@@ -257,8 +257,8 @@ async fn b08_a_task_that_gives_up_ends_canceled_and_run_returns() {
     }
 }
 
-/// A task that ends at once with what `result` makes, again and again, until the flag is up. One that has run far more
-/// often than the time of the test allows has starved whoever puts the flag up: it ends as fatal.
+/// A task that ends at once with the value of `result`, and restarts until the flag is set. If it runs far more often
+/// than the test allows, it has starved the task that sets the flag: it fails permanently.
 fn busy(name: &str, flag: &Arc<AtomicBool>, result: fn() -> Result<(), TaskError>) -> TaskSpec {
     const STARVED: usize = 5_000_000;
     let (flag, runs) = (Arc::clone(flag), AtomicUsize::new(0));
@@ -316,7 +316,7 @@ async fn b12_every_keeps_to_the_grid_and_skips_what_was_missed() -> Result<(), R
     supervisor.add_task(script.spec("grid").with_restart(ALWAYS).with_every(secs(1))).await?;
     sleep(secs(100)).await;
 
-    // A run that ends just on a tick has not missed it.
+    // A run that ends exactly on a tick does not miss that tick.
     assert_eq!(script.begun_ms(start), [0, 1_000, 2_000, 5_000, 6_000, 7_000, 9_000, 10_000, 11_000]);
     Ok(())
 }
@@ -375,7 +375,7 @@ async fn b12_a_task_that_is_stopped_in_its_initial_delay_never_starts() -> Resul
     Ok(())
 }
 
-/// A task that takes no context, and starts its attempts by hand.
+/// A task that takes no context and whose `spawn` is a closure.
 struct ByHand<F>(F);
 
 impl<F: Fn() -> BoxTaskFuture + Send + Sync + 'static> Task for ByHand<F> {
@@ -392,7 +392,7 @@ impl<F: Fn() -> BoxTaskFuture + Send + Sync + 'static> Task for ByHand<F> {
     }
 }
 
-/// A spec of a task that takes no context.
+/// A spec of such a task.
 fn by_hand(start: impl Fn() -> BoxTaskFuture + Send + Sync + 'static) -> TaskSpec {
     TaskSpec::inherit(Arc::new(ByHand(start)))
 }

@@ -16,14 +16,14 @@ use tokio::time::advance;
 type Result<T = (), E = RuntimeError> = std::result::Result<T, E>;
 type Work = fn() -> Result<(), TaskError>;
 
-/// Threads of the pool that a test holds, and tells what to do.
+/// The threads of blocking attempts. The test sends each one its order.
 #[derive(Clone)]
 struct Pool {
     begun: UnboundedSender<ThreadId>,
     orders: Arc<Mutex<mpsc::Receiver<Work>>>,
 }
 
-/// What a test sees and does of them.
+/// The test's side of a [`Pool`].
 struct Held {
     begun: UnboundedReceiver<ThreadId>,
     orders: mpsc::Sender<Work>,
@@ -46,7 +46,7 @@ impl Pool {
 }
 
 impl Held {
-    /// Waits until an attempt runs on a thread.
+    /// Waits until an attempt has begun on a thread.
     async fn begun(&mut self) -> ThreadId {
         self.begun.recv().await.unwrap()
     }
@@ -60,14 +60,14 @@ impl Held {
     }
 }
 
-/// Does what the test says, and cannot be told anything.
+/// Runs the order of the test. It cannot observe a stop request.
 #[task(blocking)]
 fn deaf(pool: Pool) -> Result<(), TaskError> {
     pool.begin();
     pool.obey()
 }
 
-/// Notices that it is to stop, then does what the test says.
+/// Waits until it is requested to stop, then runs the order of the test.
 #[task(blocking)]
 fn listening(token: CancellationToken, pool: Pool) -> Result<(), TaskError> {
     pool.begin();
@@ -77,7 +77,7 @@ fn listening(token: CancellationToken, pool: Pool) -> Result<(), TaskError> {
     pool.obey()
 }
 
-/// Notes which attempt it is.
+/// Records the number of each attempt.
 #[task(blocking, retry_if = TaskError::is_retryable)]
 fn third_time_lucky(ctx: TaskContext, attempts: Arc<Mutex<Vec<u32>>>) -> Result<(), TaskError> {
     attempts.lock().unwrap().push(ctx.attempt());
@@ -88,13 +88,12 @@ fn third_time_lucky(ctx: TaskContext, attempts: Arc<Mutex<Vec<u32>>>) -> Result<
     }
 }
 
-/// Returns nothing.
 #[task(blocking)]
 fn quiet(sender: mpsc::Sender<ThreadId>) {
     sender.send(std::thread::current().id()).unwrap();
 }
 
-/// An attempt that is past all deadlines: it has begun, was told to stop, and goes on.
+/// Returns the handle of a task that has begun, was canceled, and still runs after every deadline.
 async fn aborted(spec: TaskSpec, held: &mut Held, supervisor: &Supervisor) -> Result<taskvisor::TaskHandle> {
     let handle = supervisor.add_task(spec).await?;
     held.begun().await;

@@ -90,7 +90,7 @@ async fn c08_the_window_after_a_timeout_is_no_healthy_life() -> Result<(), Runti
     let script = Script::new([Step::Deaf]);
     let start = Instant::now();
 
-    // Each attempt lives for 8 s and is then cleaned up, in vain, for 5 s.
+    // Each attempt runs for 8 s; its cleanup window of 5 s then ends without effect.
     let spec = script.spec("hangs").with_timeout(secs(8)).with_backoff(constant(secs(1)));
     let handle = supervisor.add_task(spec.with_reset_after(secs(10)).with_max_retries(1)).await?;
     sleep(secs(1000)).await;
@@ -160,7 +160,8 @@ async fn c09_only_failures_in_a_row_count() -> Result<(), RuntimeError> {
     let handle = supervisor.add_task(spec).await?;
     sleep(secs(60)).await;
 
-    // The sixth lived for `reset_after`: it is the first of its row, and the eighth the third.
+    // The sixth attempt ran for `reset_after`: its failure is the first of a new row, and that of the eighth is the
+    // third.
     let outcome = handle.outcome().await;
     assert!(matches!(outcome, TaskOutcome::Exhausted { failures: 3, .. }), "{outcome}");
     assert_eq!(script.attempts(), 8);

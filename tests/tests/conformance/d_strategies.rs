@@ -21,7 +21,7 @@ fn tree_with(config: SupervisorConfig, group: Group) -> (Tree, Arc<Recorder>) {
     (Tree::builder(config).with_subscriber(Arc::clone(&recorder)).group(group).build(), recorder)
 }
 
-/// Each registration was announced and removed exactly once, and none is left.
+/// Each registration was added and removed exactly once, and none is left.
 async fn nothing_is_left(tree: &Tree, recorder: &Recorder) {
     assert_eq!(tree.supervisor().list_tasks().await, [""; 0]);
     assert_eq!(recorder.count(EventKind::TaskAdded), recorder.count(EventKind::TaskRemoved));
@@ -29,7 +29,7 @@ async fn nothing_is_left(tree: &Tree, recorder: &Recorder) {
 
 #[tokio::test(start_paused = true)]
 async fn d01_one_for_one_restarts_only_the_failed_one() -> Result<(), RuntimeError> {
-    // With a limit the group decides, without one each child does: they look the same.
+    // With a limit the group decides on restarts, without one each child does. The effect is the same.
     for limit in [None, Some(5)] {
         let journal = Journal::new();
         let [(a, _), (b, poke), (c, _)] = journal.children(["a", "b", "c"]);
@@ -92,7 +92,8 @@ async fn d02_one_for_all_restarts_all_with_no_overlap() -> Result<(), RuntimeErr
     poke.fail();
     sleep(secs(10)).await;
 
-    // The others are told at once; the failing child's backoff is waited for when the last of them has stopped.
+    // The others are requested to stop at once. The backoff of the failing child begins when the last of them has
+    // stopped.
     let timed = journal.timed();
     let timed: Vec<_> = timed.iter().map(|(at, what)| (*at, what.as_str())).collect();
     let stops = [(10_000, "-b"), (10_300, "-a"), (10_500, "-c")];
@@ -199,14 +200,14 @@ async fn d06_one_for_all_stops_what_had_started_when_the_second_to_start_fails()
     sleep(secs(10)).await;
     assert_eq!(journal.take(), ["+a", "+b", "+c"]);
 
-    // One for now, and one for the start after that.
+    // One failure for now, and one for the start after it.
     poke.fail();
     poke.fail();
     sleep(secs(10)).await;
 
     let what = journal.take();
     assert_eq!(what[..6], ["-b", "-c", "-a", "+a", "+b", "-b"]);
-    // What is after it may have begun or not: it was ready when it began.
+    // `c` may have begun or not, since `b` was ready when it began.
     let rest: Vec<_> = what[6..].iter().map(String::as_str).filter(|what| !what.ends_with('c')).collect();
     assert_eq!(rest, ["-a", "+a", "+b"]);
     assert_eq!(tree.group("g").child("b").status().unwrap().attempt, 3);
@@ -284,7 +285,7 @@ async fn d07_a_never_child_that_is_aborted_with_its_siblings_does_not_fail_the_g
     journal.take();
     poke.fail();
     sleep(secs(10)).await;
-    // It was ready once, and is not critical: that it had to be aborted is no reason for its group to fail.
+    // `never` was ready and is not critical, so that its abort does not fail the group.
     assert_eq!(journal.take(), ["-a", "-c", "!never", "+a", "+c"]);
     assert_eq!(tree.group("g").child("a").status().unwrap().attempt, 2);
     tree.shutdown().await
@@ -301,7 +302,7 @@ async fn d08_a_sibling_that_fails_while_being_stopped_is_not_counted() -> Result
         journal.take();
         first.fail();
         settle().await;
-        // It answers the stop with this.
+        // This is its result when it is requested to stop.
         second.fail();
         sleep(secs(10)).await;
         let timed = journal.timed();
@@ -368,7 +369,7 @@ async fn d09_without_a_stop_timeout_a_deaf_sibling_has_the_grace() -> Result<(),
     Ok(())
 }
 
-/// The time of one stop is no longer that of the next, even if there was no wait in between.
+/// The deadline of one stop does not carry over to the next, even if there was no wait between them.
 #[tokio::test(start_paused = true)]
 async fn d09_each_restart_has_a_grace_of_its_own() -> Result<(), RuntimeError> {
     for make in [Group::one_for_all, Group::rest_for_one] {

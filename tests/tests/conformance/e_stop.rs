@@ -20,17 +20,17 @@ use tokio::time::Instant;
 
 type Result = std::result::Result<(), RuntimeError>;
 
-/// A generous guard against hanging: what takes this long on real time will not come.
+/// A generous limit on real time, against hanging.
 const FOREVER: Duration = secs(60);
 
-/// What a task ends with once it was told to stop.
+/// The result of an attempt that is requested to stop.
 type Answer = fn() -> std::result::Result<(), TaskError>;
 
 fn with_grace(grace: Duration) -> SupervisorConfig {
     SupervisorConfig { grace, ..SupervisorConfig::default() }
 }
 
-/// The names in a verdict of stragglers.
+/// The names in a verdict that the grace was exceeded.
 fn stuck(result: Result) -> Vec<String> {
     match result {
         Err(RuntimeError::GraceExceeded { stuck, .. }) => stuck,
@@ -38,7 +38,7 @@ fn stuck(result: Result) -> Vec<String> {
     }
 }
 
-/// The names in the verdict of a shutdown that was forced.
+/// The names in the verdict of a forced shutdown.
 fn forced(result: Result) -> Vec<String> {
     match result {
         Err(RuntimeError::ShutdownForced { stuck, .. }) => stuck,
@@ -50,7 +50,7 @@ fn is_shutting_down<T>(result: &std::result::Result<T, RuntimeError>) -> bool {
     matches!(result, Err(RuntimeError::ShuttingDown))
 }
 
-/// Told to stop, takes that long, and returns that.
+/// When requested to stop, takes this long and returns this result.
 fn answers(name: &str, after: Duration, answer: Answer) -> TaskSpec {
     TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| async move {
         ctx.cancelled().await;
@@ -108,7 +108,7 @@ async fn e01_what_a_task_blocks_its_thread_for_is_a_part_of_its_stop_timeout() -
     let supervisor = supervisor();
     let task = TaskFn::arc("blocks", |ctx: TaskContext| async move {
         ctx.cancelled().await;
-        // Time passes within one turn, as if it blocked its thread for as long.
+        // The clock advances within one poll, as if the attempt blocked its thread.
         tokio::time::advance(secs(2)).await;
         std::future::pending().await
     });
@@ -303,7 +303,7 @@ async fn e07_a_handle_without_an_owner_fails_with_a_typed_error() -> Result {
     Ok(())
 }
 
-/// Adds until it is refused, and gives what it added.
+/// Adds tasks until one is refused, and returns those added.
 async fn add_until_refused(supervisor: Arc<Supervisor>, name: usize) -> Vec<TaskHandle> {
     let mut added = Vec::new();
     loop {

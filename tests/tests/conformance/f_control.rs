@@ -16,10 +16,10 @@ use tokio::time::Instant;
 
 type Result = std::result::Result<(), RuntimeError>;
 
-/// A generous guard against hanging on real time.
+/// A generous limit on real time, against hanging.
 const FOREVER: Duration = secs(60);
 
-/// Ten times as long after each failure.
+/// A backoff that grows tenfold with each failure.
 fn tenfold() -> BackoffPolicy {
     BackoffPolicy { first: secs(1), max: secs(100_000), factor: 10.0, jitter: JitterPolicy::None }
 }
@@ -60,7 +60,7 @@ async fn f01_a_batch_with_a_taken_name_starts_nothing() -> Result {
     Ok(())
 }
 
-/// Asks the supervisor something when it is dropped.
+/// Calls the supervisor when dropped.
 struct Inquisitive(SupervisorHandle);
 
 impl Drop for Inquisitive {
@@ -84,14 +84,14 @@ impl Task for Inquisitive {
 
 #[test]
 fn f01_a_task_that_calls_back_when_it_is_dropped_finds_no_lock_held() {
-    // given a thread of its own, which is left alone if it hangs
+    // given a separate thread, which is leaked if it hangs
     let (done, is_done) = mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let supervisor = supervisor();
             let spec = || TaskSpec::inherit(Arc::new(Inquisitive(supervisor.handle())));
-            // when one is refused, a batch is refused, and one ends
+            // when a task is refused, a batch is refused, and a task ends
             let one = supervisor.add_task(spec()).await.unwrap();
             assert!(supervisor.add_task(spec()).await.is_err());
             let named = |name: &str| spec().with_name(name.to_owned());
@@ -177,7 +177,7 @@ fn f02_a_thread_without_a_runtime_may_cancel() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
     let supervisor = supervisor();
     let task = runtime.block_on(supervisor.add_task(cooperative("x"))).unwrap();
-    // when polled by somebody who is not Tokio
+    // when polled outside of Tokio
     let mut context = std::task::Context::from_waker(std::task::Waker::noop());
     let mut cancel = std::pin::pin!(task.cancel());
     let told = cancel.as_mut().poll(&mut context);
@@ -376,7 +376,7 @@ async fn f07_trigger_skips_an_interval_a_backoff_and_an_initial_delay() -> Resul
 
 #[tokio::test(start_paused = true)]
 async fn f07_a_wait_for_a_permit_is_pending_and_cannot_be_triggered() -> Result {
-    // given tasks whose own wait is over, and the only permit is taken
+    // given tasks whose own wait is over, while the only permit is taken
     let config = SupervisorConfig { max_concurrent: 1, ..SupervisorConfig::default() };
     let (supervisor, _) = recorded_with(config);
     let script = Script::new([FAIL]);
@@ -548,12 +548,12 @@ async fn f13_a_task_cancels_itself_and_does_not_wait_for_its_own_end() -> Result
     Ok(())
 }
 
-/// Removed, or gone already.
+/// Removed now, or earlier.
 fn assert_removed(result: &Result) {
     assert!(matches!(result, Ok(()) | Err(RuntimeError::TaskNotFound { .. })), "{result:?}");
 }
 
-/// Lets four threads loose on a task that waits to be told to stop; tells how many cancels were the first.
+/// Calls the verbs of a task from four concurrent callers; returns how many cancels were the first.
 async fn storm(supervisor: &Arc<taskvisor::Supervisor>, round: usize, stops: bool) -> usize {
     let task = supervisor.task("x").unwrap();
     let first = Arc::new(AtomicUsize::new(0));
@@ -615,7 +615,7 @@ async fn f14_verbs_from_many_threads_leave_a_task_running_that_nobody_stopped() 
         let script = Script::new([Step::Wait]);
         let task = supervisor.add_task(script.spec("x").with_restart(RestartPolicy::Never)).await?;
         storm(&supervisor, round, false).await;
-        // A restart that is heeded leads to an attempt that nobody has told to stop.
+        // An accepted restart leads to a new attempt that is not requested to stop.
         let settled = async {
             while task.status().state != TaskState::Running || script.running() != 1 {
                 tokio::task::yield_now().await;

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::journal::Journal;
 
-/// Paths and limits, the leaf first.
+/// The paths and limits of a chain, leaf first.
 fn links(chain: &FailureChain) -> Vec<(String, Option<u32>)> {
     chain.links().iter().map(|link| (link.path.clone(), link.limit.map(|(max, _)| max))).collect()
 }
@@ -102,7 +102,7 @@ async fn g02_a_group_restart_by_hand_counts_no_failure_and_drops_dynamic_childre
         assert_eq!(journal.take(), ["+a", "+b", "+extra", "-extra", "-b", "-a", "+a", "+b"][..]);
         assert!(matches!(extra.outcome().await, TaskOutcome::Canceled { error: None }));
         assert_ne!(g.child("a").current().unwrap().id(), id);
-        // For the next turn's start.
+        // The next round expects these.
         journal.add("+a".into());
         journal.add("+b".into());
     }
@@ -141,7 +141,7 @@ async fn g03_a_one_for_all_parent_restarts_all_when_a_group_in_it_fails() -> Res
     ];
     assert_eq!(timed, expected);
     let now = ["outer/first", "outer/inner/x", "outer/last"].map(|path| tree.child(path).current().unwrap());
-    // Siblings go on with their registration; what the group had was registered anew.
+    // The siblings keep their registrations; the children of the group are registered anew.
     assert_eq!((now[0].id(), now[0].status().attempt), (ids[0], 2));
     assert_eq!((now[2].id(), now[2].status().attempt), (ids[2], 2));
     assert_ne!(now[1].id(), ids[1]);
@@ -166,7 +166,7 @@ async fn g03_a_group_is_stopped_and_started_with_its_siblings() -> Result<(), Ru
     journal.take();
     poke.fail();
     sleep(secs(10)).await;
-    // The dynamic child is as the others: it was their group's restart, as its siblings see it.
+    // The dynamic child is stopped in order, like the declared ones.
     let what = journal.take();
     assert_eq!(what[..5], ["-first", "-extra", "-y", "-x", "+first"]);
     assert_eq!(what[5..7], ["+x", "+y"]);
@@ -254,7 +254,7 @@ async fn g05_the_limit_of_the_root() {
 async fn g06_a_critical_leaf_fails_each_group_on_its_way() {
     let journal = Journal::new();
     let [(leaf, poke), (side, _), (other, _)] = journal.children(["leaf", "side", "other"]);
-    // The innermost is retried once, the next not at all, and so the root fails.
+    // The innermost group is retried once, the next not at all, so that the root fails.
     let inner = Group::one_for_one("inner")
         .with_max_retries(1)
         .with_backoff(constant(secs(2)))

@@ -70,7 +70,7 @@ async fn h02_a_significant_group() {
     let tree = Tree::builder(SupervisorConfig::default()).group(group).task(help).build();
     let run = tokio::spawn(async move { tree.run_until(std::future::pending()).await });
     sleep(secs(1)).await;
-    // A group whose children have all ended has completed.
+    // A group completes when all its children have ended.
     poke.succeed();
     assert!(run.await.unwrap().is_ok());
     assert_eq!(journal.take().last().unwrap(), "-help");
@@ -88,7 +88,7 @@ async fn h03_stopped_by_hand_it_stops_nobody() -> Result<(), RuntimeError> {
     sleep(secs(10)).await;
     assert_eq!(journal.take(), ["+a", "+b", "-a"]);
     assert_eq!(tree.group("g").status(), Some(TaskState::Running));
-    // Nor if its answer is success. The other still counts.
+    // `a` returned success when it was stopped, which does not count. `b` still does.
     poke.succeed();
     sleep(secs(1)).await;
     assert_eq!(tree.supervisor().list_tasks().await, [""; 0]);
@@ -106,7 +106,7 @@ async fn h04_a_failure_restarts_it_and_stops_nobody() -> Result<(), RuntimeError
     poke.fail();
     sleep(secs(10)).await;
     assert_eq!(journal.take(), ["+a", "+b", "-a", "+a"]);
-    // Past its retries it ends in failure: neither success nor critical.
+    // A fatal error ends it in failure: that is no success, and it is not critical.
     poke.fatal();
     sleep(secs(10)).await;
     assert_eq!(journal.take(), ["-a"]);

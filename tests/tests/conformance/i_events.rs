@@ -18,14 +18,14 @@ use tokio::time::Instant;
 
 type Result = std::result::Result<(), RuntimeError>;
 
-/// A generous guard against hanging on real time.
+/// A generous limit on real time, against hanging.
 const FOREVER: Duration = secs(60);
 
 fn is_diagnostic(kind: EventKind) -> bool {
     matches!(kind, EventKind::SubscriberPanicked | EventKind::SubscriberOverflow)
 }
 
-/// Adds tasks that wait for an hour before they begin: two events each, and no more.
+/// Adds tasks that wait for an hour before they begin: exactly two events each.
 async fn add_sleepers(supervisor: &Supervisor, names: std::ops::Range<usize>) -> Result {
     for n in names {
         supervisor.add_task(cooperative(&n.to_string()).with_initial_delay(secs(3600))).await?;
@@ -33,12 +33,12 @@ async fn add_sleepers(supervisor: &Supervisor, names: std::ops::Range<usize>) ->
     Ok(())
 }
 
-/// The counts in the reports of that kind.
+/// The counts in the reports of this kind.
 fn reports(recorder: &Recorder, kind: EventKind) -> Vec<u64> {
     recorder.seen().iter().filter(|seen| seen.kind == kind).map(|seen| seen.count.unwrap()).collect()
 }
 
-/// Panics on each event.
+/// A subscriber that panics on each event.
 #[derive(Default)]
 struct Panics {
     calls: AtomicU64,
@@ -95,7 +95,7 @@ async fn i02_the_last_report_comes_before_run_returns() -> Result {
     Ok(())
 }
 
-/// Its future stays pending.
+/// A subscriber whose future stays pending.
 struct Pending {
     capacity: usize,
 }
@@ -133,7 +133,7 @@ async fn i03_a_subscriber_that_stays_pending_loses_only_its_own_events_and_run_r
     assert_eq!(count(EventKind::TaskStarting), script.attempts());
     assert_eq!(count(EventKind::TaskStopped), script.attempts());
     assert_eq!([EventKind::TaskAdded, EventKind::TaskRemoved, EventKind::AllStoppedWithinGrace].map(count), [1; 3]);
-    // It has room for eight, and for the verdict, which nobody loses.
+    // It has room for eight events, and for the verdict, which no subscriber loses.
     let lost = recorder.kinds().into_iter().filter(|kind| !is_diagnostic(*kind)).count() as u64 - 9;
     assert_eq!(reports(&recorder, EventKind::SubscriberOverflow), [lost], "one report, with the exact count");
 }
@@ -179,7 +179,7 @@ async fn i04_seq_grows_for_each_subscriber_with_tasks_on_many_threads() -> Resul
     Ok(())
 }
 
-/// Takes an event for each permit it is given, and counts what it took.
+/// A subscriber that takes one event for each permit, and records what it took.
 struct Gated {
     gate: Semaphore,
     capacity: usize,
@@ -199,7 +199,7 @@ impl Gated {
         self.gate.forget_permits(usize::MAX);
     }
 
-    /// How many events other than reports it took, and what the reports said.
+    /// The number of events other than reports that it took, and the counts in the reports.
     fn taken(&self) -> (u64, Vec<u64>) {
         let taken = self.taken.lock().unwrap();
         let reports = taken.iter().filter(|(kind, _)| *kind == EventKind::SubscriberOverflow);
@@ -224,7 +224,7 @@ impl Subscribe for Gated {
     }
 }
 
-/// Two events that it is busy with, then a burst: it has room for what is left of its capacity.
+/// Two events that occupy the subscriber, then a burst that fills the rest of its queue and overflows it.
 async fn overflow(supervisor: &Supervisor, names: std::ops::Range<usize>) -> Result {
     add_sleepers(supervisor, names.start..names.start + 1).await?;
     tokio::time::sleep(ms(10)).await;
@@ -266,7 +266,7 @@ async fn i05_what_a_slow_subscriber_lost_is_reported_to_it_before_run_returns() 
         subscribers.extend(others.iter().map(|other| other.clone() as Arc<dyn Subscribe>));
         let supervisor = Supervisor::new(SupervisorConfig::default(), subscribers);
         overflow(&supervisor, 0..50).await?;
-        // when it takes up its work in the middle of the shutdown
+        // when it resumes in the middle of the shutdown
         let shutdown = supervisor.shutdown();
         tokio::time::sleep(secs(1)).await;
         gated.open();
@@ -282,7 +282,7 @@ async fn i05_what_a_slow_subscriber_lost_is_reported_to_it_before_run_returns() 
     Ok(())
 }
 
-/// Counts what it takes, with room for one.
+/// A subscriber that counts its events and has a queue of one.
 #[derive(Default)]
 struct Narrow {
     taken: AtomicU64,
@@ -303,7 +303,7 @@ impl Subscribe for Narrow {
     }
 }
 
-/// 10,000 tasks, of which every second fails, and the others are told to stop by somebody else.
+/// 10,000 tasks: every second one fails, and another caller stops the others.
 async fn with_no_room() -> Result {
     // given
     let (recorder, narrow) = (Recorder::new(), Arc::new(Narrow::default()));
@@ -365,7 +365,7 @@ async fn i06_with_room_for_one_event_all_is_exact_on_two_threads_too() -> Result
     tokio::time::timeout(FOREVER, with_no_room()).await.expect("hangs")
 }
 
-/// Answers events with commands.
+/// A subscriber that sends commands in response to events.
 #[derive(Default)]
 struct Meddler {
     supervisor: OnceLock<SupervisorHandle>,
@@ -403,7 +403,7 @@ impl Subscribe for Meddler {
     }
 }
 
-/// Runs a supervisor whose subscriber stops it in the end.
+/// Runs a supervisor that its own subscriber shuts down.
 async fn meddle(capacity: usize, waits_for_shutdown: bool) -> Arc<Recorder> {
     let recorder = Recorder::new();
     let meddler = Arc::new(Meddler { capacity, waits_for_shutdown, ..Meddler::default() });
@@ -443,7 +443,7 @@ async fn i07_a_subscriber_may_call_back_on_two_threads() {
     }
 }
 
-/// Counts, and looks for gaps.
+/// A subscriber that counts its events and keeps the last sequence number.
 #[derive(Default)]
 struct Counter {
     taken: AtomicU64,
@@ -458,7 +458,7 @@ impl Subscribe for Counter {
     }
 }
 
-/// At least 100,000 events from that many tasks, which end by themselves.
+/// At least 100,000 events from this many tasks, which end by themselves.
 async fn burst(tasks: u32) {
     // given
     let attempts = 50_100 / tasks;
@@ -472,7 +472,7 @@ async fn burst(tasks: u32) {
     let spec = |n: u32| TaskSpec::inherit(spins.clone()).with_name(n.to_string()).with_restart(ALWAYS);
     // when
     supervisor.run((0..tasks).map(spec).collect()).await.unwrap();
-    // then two for its addition, two for an attempt, and one for its removal
+    // then two events for the addition of each task, two for each attempt, and one for the removal
     let expected = u64::from(tasks * (3 + 2 * attempts));
     assert!(expected >= 100_000);
     assert_eq!(counter.taken.load(Ordering::Relaxed), expected);
@@ -509,7 +509,7 @@ async fn i08_events_of_a_supervisor_that_never_had_a_task_arrive_too() -> Result
     Ok(())
 }
 
-/// Panics when its future is polled, and again when that is dropped.
+/// Panics when its future is polled, and again when the future is dropped.
 #[derive(Default)]
 struct PanicsTwice(AtomicU64);
 

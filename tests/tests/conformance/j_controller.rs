@@ -28,15 +28,15 @@ use tests::{Recorder, secs};
 
 type Result = std::result::Result<(), RuntimeError>;
 
-/// A generous guard against hanging on real time.
+/// A generous limit on real time, against hanging.
 const FOREVER: Duration = secs(60);
 
-/// Waits for what must come.
+/// Waits for a future that must complete.
 async fn surely<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(FOREVER, future).await.expect("it hangs")
 }
 
-/// A supervisor that lets so many wait, in all slots together and in each, and who hears it.
+/// A supervisor with these capacities, for all slots together and for each slot, and its recorder.
 fn controlled(queue_capacity: usize, slot_capacity: usize) -> (Arc<Supervisor>, Arc<Recorder>) {
     controlled_with(SupervisorConfig::default(), queue_capacity, slot_capacity)
 }
@@ -51,12 +51,12 @@ fn controlled_with(
     (builder.with_controller(ControllerConfig { queue_capacity, slot_capacity }).build(), recorder)
 }
 
-/// A submission to the slot `s`, which waits its turn.
+/// A submission that queues in the slot `s`.
 fn queued(spec: TaskSpec) -> ControllerSpec {
     ControllerSpec::queue(spec).with_slot("s")
 }
 
-/// Queues as many.
+/// Queues this many submissions.
 async fn queue_all(
     slot: &SlotHandle,
     spec: &TaskSpec,
@@ -69,7 +69,7 @@ async fn queue_all(
     Ok(handles)
 }
 
-/// Why a submission was rejected, or what came of it instead.
+/// The label of the outcome, or of the reason for a rejection.
 async fn end_of(handle: &TaskHandle) -> &'static str {
     label(&surely(handle.outcome()).await)
 }
@@ -93,7 +93,7 @@ fn ids(handles: &[TaskHandle]) -> Vec<TaskId> {
     handles.iter().map(TaskHandle::id).collect()
 }
 
-/// Who started, in order.
+/// The registrations that started, in order.
 fn started(recorder: &Recorder) -> Vec<TaskId> {
     recorder.seen().iter().filter(|seen| seen.kind == EventKind::TaskStarting).filter_map(|seen| seen.id).collect()
 }

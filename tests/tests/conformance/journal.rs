@@ -1,4 +1,4 @@
-//! A journal of what the children of a tree do, and children that do as they are told.
+//! A journal of what the children of a tree do, and children that follow orders.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use tests::{constant, ms, secs};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-/// What the children did, in order, and when.
+/// The actions of the children, in order, with their times.
 #[derive(Clone)]
 pub(crate) struct Journal {
     start: Instant,
@@ -25,17 +25,17 @@ impl Journal {
         self.entries.lock().unwrap().push((self.start.elapsed().as_millis(), what));
     }
 
-    /// What was written since the last look: `+a` is a start, `-a` an end, `!a` an attempt that was aborted.
+    /// The entries since the last call: `+a` is a start, `-a` an end, `!a` an abort.
     pub(crate) fn take(&self) -> Vec<String> {
         self.timed().into_iter().map(|(_, what)| what).collect()
     }
 
-    /// The same with the time, in milliseconds.
+    /// The entries since the last call, with their times in milliseconds.
     pub(crate) fn timed(&self) -> Vec<(u128, String)> {
         std::mem::take(&mut *self.entries.lock().unwrap())
     }
 
-    /// How much was written since the last look.
+    /// The number of entries since the last call.
     pub(crate) fn len_so_far(&self) -> usize {
         self.entries.lock().unwrap().len()
     }
@@ -45,7 +45,7 @@ impl Journal {
         self.slow(name, ms(100))
     }
 
-    /// A child that takes that long to stop.
+    /// A child that takes this long to stop.
     pub(crate) fn slow(&self, name: &'static str, stop: Duration) -> (TaskSpec, Poke) {
         let (journal, poke) = (self.clone(), Poke::default());
         let orders = poke.clone();
@@ -53,7 +53,7 @@ impl Journal {
         (TaskSpec::inherit(task).with_backoff(constant(secs(1))), poke)
     }
 
-    /// Children of these names.
+    /// One child for each name.
     pub(crate) fn children<const N: usize>(&self, names: [&'static str; N]) -> [(TaskSpec, Poke); N] {
         names.map(|name| self.child(name))
     }
@@ -93,7 +93,7 @@ async fn attempt(
     result
 }
 
-/// Writes the end of an attempt when it is gone.
+/// Records the end of an attempt when dropped.
 struct Written {
     journal: Journal,
     name: &'static str,
@@ -112,8 +112,8 @@ enum Order {
     Panic,
 }
 
-/// Tells a child what to do. Orders wait for an attempt to take them; what it does when it has been told to stop is
-/// the next order as well.
+/// Gives orders to a child. An order waits until an attempt takes it. An attempt that is requested to stop also takes
+/// the next order.
 #[derive(Clone, Default)]
 pub(crate) struct Poke(Arc<(Mutex<VecDeque<Order>>, Notify)>);
 

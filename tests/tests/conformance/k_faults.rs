@@ -1,4 +1,4 @@
-//! K: faults that were found by pressing on what stood, by kind.
+//! K: regression tests for faults found by review and stress, by kind.
 
 mod answers;
 mod bus;

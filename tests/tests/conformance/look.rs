@@ -44,7 +44,7 @@ async fn d12_a_task_that_does_not_signal_has_failed_to_start() -> Result<(), Run
     Ok(())
 }
 
-/// A task that is ready after a second, and gives five heartbeats, one a second.
+/// A task that is ready after one second and then gives five heartbeats, one each second.
 fn beating(name: &str) -> TaskSpec {
     TaskSpec::inherit(TaskFn::arc(name, |ctx: TaskContext| async move {
         sleep(secs(1)).await;
@@ -64,7 +64,7 @@ async fn a_silent_attempt_is_treated_like_one_that_timed_out() -> Result<(), Run
     let start = Instant::now();
     let spec = beating("worker").with_watchdog(secs(3)).with_restart(RestartPolicy::Never);
     let outcome = supervisor.add_task(spec).await?.outcome().await;
-    // The last sign of life was after five seconds.
+    // The last heartbeat was after five seconds.
     assert_eq!((start.elapsed(), outcome.to_string()), (secs(8), "failed: timed out after 3s".to_owned()));
     Ok(())
 }
@@ -249,7 +249,7 @@ async fn a_task_that_has_not_begun_or_is_told_to_begin_anew_is_not_ready() -> Re
     let unready = |tree: &Tree| tree.health().not_ready.iter().map(|unwell| unwell.path.clone()).collect::<Vec<_>>();
     assert_eq!(unready(&tree), ["waits"]);
 
-    // Its permit goes to the other, and it is the last to begin.
+    // `waits` gets its permit, so that `daemon` begins last.
     assert!(tree.child("daemon").restart());
     settle().await;
     assert_eq!(unready(&tree), ["daemon"]);

@@ -1,4 +1,4 @@
-//! The behaviors, case by case. Each test is named after its id.
+//! The specified behaviors, case by case. The name of each test begins with the id of its case.
 #![allow(clippy::many_single_char_names, reason = "children are a, b, c")]
 
 mod a_start;

@@ -14,7 +14,7 @@ fn readyz(tree: &Tree) -> (u16, String) {
     (status, without_times(&body))
 }
 
-/// Times of day are real, also where time is paused.
+/// Removes the times of day, which are real even where time is paused.
 fn without_times(body: &str) -> String {
     let lines = body.lines().map(|line| match line.rsplit_once(", since ") {
         Some((who, since)) => {

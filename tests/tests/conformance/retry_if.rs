@@ -1,4 +1,4 @@
-//! Failures that a task does not want retried: `#[task(retry_if = ..)]`.
+//! Failures that a task excludes from retries: `#[task(retry_if = ..)]`.
 
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 
 type Result<T = (), E = RuntimeError> = std::result::Result<T, E>;
 
-/// What the attempts fail with, the last one first.
+/// The errors of the attempts, the last one first.
 type Failures<E> = Arc<Mutex<Vec<E>>>;
 
 async fn next<E>(failures: Failures<E>) -> Result<(), E> {
@@ -52,7 +52,7 @@ fn failures<E>(failures: impl Into<Vec<E>>) -> Failures<E> {
     Arc::new(Mutex::new(failures.into()))
 }
 
-/// How the task ends, and the kinds of its events after `TaskAdded`.
+/// The outcome of the task, and the kinds of its events after `TaskAdded`.
 async fn outcome_of(spec: TaskSpec) -> Result<(TaskOutcome, Vec<EventKind>)> {
     let (supervisor, recorder) = recorded();
     let task = supervisor.add_task(spec.with_backoff(constant(secs(1)))).await?;

@@ -1,4 +1,4 @@
-//! Jitter by a seed.
+//! Jitter from a seed.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn failing(name: &str) -> TaskSpec {
     TaskSpec::from(Script::new(name).fails("boom").repeats_last()).with_backoff(full(secs(1_000_000)))
 }
 
-/// The first delays of a task, in a tree with others.
+/// The first delays of the task `x`, in a tree with these other tasks.
 async fn delays(seed: Option<u64>, others: &[&str]) -> Vec<Duration> {
     let tasks = others.iter().copied().chain(["x"]).map(failing);
     let tree = Tree::builder(SupervisorConfig::default()).tasks(tasks).build();
@@ -38,7 +38,7 @@ async fn a_seed_repeats_the_delays_whoever_else_fails() {
     assert!(first.iter().all(|delay| *delay <= secs(1_000_000)), "{first:?}");
 }
 
-/// As `start_paused`, but with its own runtime in each of two threads: no seed reaches another supervisor.
+/// Like `start_paused`, but each of two threads has its own runtime. A seed affects only its own supervisor.
 #[test]
 fn supervisors_do_not_share_a_seed() {
     let run = |seed| {

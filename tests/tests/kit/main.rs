@@ -1,4 +1,4 @@
-//! The test kit for users: `taskvisor::test`.
+//! The test kit of the library: `taskvisor::test`.
 
 mod jitter;
 mod recorder;
@@ -23,7 +23,7 @@ fn tree(tasks: impl IntoIterator<Item = TaskSpec>) -> Tree {
     Tree::builder(SupervisorConfig::default()).tasks(tasks).build()
 }
 
-/// The widest jitter around a constant delay.
+/// A backoff of this constant delay with full jitter.
 fn full(delay: std::time::Duration) -> BackoffPolicy {
     BackoffPolicy { first: delay, max: delay, factor: 1.0, jitter: JitterPolicy::Full }
 }

@@ -1,4 +1,4 @@
-//! The recorder, and what it says when events part from what was expected.
+//! The recorder, and its messages when events differ from the expected ones.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ async fn a_subscribed_recorder_hears_the_same_as_one_that_is_attached() -> Resul
     assert_eq!(attached.events().len(), 9);
     assert_eq!(subscribed.events(), attached.events());
 
-    // No id, which differs from run to run, but all else is compared.
+    // Ids differ from run to run and are not compared. All other fields are.
     let mut other = attached.events()[5].clone();
     other.id = None;
     assert_eq!(other, attached.events()[5]);
@@ -187,7 +187,7 @@ async fn each_registration_of_a_path_counts() -> Result<(), RuntimeError> {
     Ok(())
 }
 
-/// A subscriber of one's own can be tested with events by hand; so can what reads a recorder.
+/// A custom subscriber, and code that reads a recorder, can be tested with events that the test makes.
 #[tokio::test]
 async fn it_takes_events_by_hand_and_outside_paused_time() {
     let recorder = Recorder::new();

@@ -1,4 +1,4 @@
-//! Scripted tasks: each thing that an attempt can do.
+//! Scripted tasks: each step that an attempt can take.
 
 use taskvisor::test::{Recorder, Script, ScriptTally};
 use taskvisor::{
@@ -14,7 +14,7 @@ async fn outcome(script: &Script) -> TaskOutcome {
     supervisor().add_task(spec).await.unwrap().outcome().await
 }
 
-/// The parts of a tally that tell how attempts ended.
+/// The counts of a tally by how attempts ended.
 fn ends(tally: ScriptTally) -> [usize; 5] {
     [tally.succeeded, tally.failed, tally.panicked, tally.canceled, tally.dropped]
 }
@@ -78,9 +78,9 @@ async fn it_becomes_ready_when_it_says() -> Result<(), RuntimeError> {
 
 #[tokio::test(start_paused = true)]
 async fn its_heartbeats_keep_a_watchdog_quiet() -> Result<(), RuntimeError> {
-    // One heartbeat after 8 s, then silence: cut 10 s after that.
+    // One heartbeat after 8 s, then silence: the watchdog ends it 10 s later.
     let once = Script::new("once").runs(secs(8)).beats().waits();
-    // It goes on while it hangs, so that only its stop ends it.
+    // It beats while it hangs, so that only the stop ends it.
     let always = Script::new("always").beats_every(secs(9)).hangs();
     let watched = |script: &Script| TaskSpec::from(script.clone()).with_watchdog(secs(10)).with_stop_timeout(secs(1));
     let tree = tree([watched(&once), watched(&always)]);

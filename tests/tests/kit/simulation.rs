@@ -1,4 +1,4 @@
-//! Simulations: what strikes, whom, when, and what they find.
+//! Simulations: faults, their targets and times, and the bugs that they find.
 
 mod bugs;
 
@@ -22,13 +22,13 @@ fn daemon(name: &str) -> TaskSpec {
     Script::new(name).waits().into()
 }
 
-/// A job that takes two seconds of each ten minutes.
+/// A job that runs for two seconds in every ten minutes.
 fn job(name: &str) -> TaskSpec {
     TaskSpec::from(Script::new(name).runs(secs(2)).succeeds().repeats_last())
         .with_restart(RestartPolicy::Always { interval: Some(secs(598)) })
 }
 
-/// Groups, order, readiness, jitter, and a job.
+/// A tree with groups, order, readiness, jitter and a job.
 fn app() -> Tree {
     let pool = Script::new("pool").runs(ms(300)).becomes_ready().beats_every(secs(1)).waits().repeats_last();
     let store = Group::rest_for_one("store")
@@ -46,12 +46,12 @@ async fn storm(seed: u64) -> SimulationReport {
     let report = simulation.run_for(30 * MINUTE).await;
     sleep(MINUTE).await;
     assert!(tree.health().is_ready(), "{report}\n{}", tree.snapshot());
-    // What hangs, and has no watchdog, still does.
+    // A task that hangs and has no watchdog is still hanging.
     let _ = tree.shutdown().await;
     report
 }
 
-/// How many faults of a kind there were.
+/// The number of faults of this kind.
 fn count(report: &SimulationReport, kind: FaultKind) -> usize {
     report.faults().iter().filter(|fault| fault.kind == kind).count()
 }
@@ -73,7 +73,7 @@ async fn one_seed_is_one_run() {
     assert!(lines.lines().nth(1).unwrap().trim_start().starts_with(&first.faults()[0].to_string()), "{lines}");
 }
 
-/// The same on another runtime, with other ids and another clock.
+/// A run on another runtime, with other ids and another clock, is the same.
 #[test]
 fn one_seed_is_one_run_on_every_runtime() {
     let run = || {
@@ -162,7 +162,7 @@ async fn it_strikes_whom_it_is_aimed_at() {
     assert!(count(&report, FaultKind::Crash) > count(&report, FaultKind::Panic), "the default");
     assert!(count(&report, FaultKind::Panic) > 0, "the default");
 
-    // A group stands for its tasks, and for no task whose name only begins like its.
+    // A group path selects the tasks in the group, and not a task whose name begins with the group's name.
     let groups = Group::one_for_one("a").group(Group::one_for_one("b").task(daemon("x")));
     let tree = Tree::builder(SupervisorConfig::default()).group(groups).task(daemon("ab")).build();
     for path in ["a", "a/b", "a/b/x"] {
@@ -191,7 +191,6 @@ async fn it_strikes_what_runs_already_and_what_is_added_meanwhile() -> Result<()
     tree.shutdown().await
 }
 
-/// Short attempts of a job that mostly waits are struck at their begin, and in their midst.
 #[tokio::test(start_paused = true)]
 async fn a_job_that_mostly_waits_is_struck_at_its_begin_and_in_its_midst() {
     let tree = tree([job("sync")]);
@@ -207,14 +206,14 @@ async fn a_job_that_mostly_waits_is_struck_at_its_begin_and_in_its_midst() {
         if into.is_zero() { at_begin += 1 } else { in_midst += 1 }
     }
     assert!(at_begin > 100 && in_midst > 100, "{at_begin} {in_midst}");
-    // One each 20 minutes, give or take.
+    // About one fault every 20 minutes.
     assert!((350..650).contains(&report.faults().len()), "{}", report.faults().len());
 }
 
 #[tokio::test(start_paused = true)]
 async fn it_is_over_when_it_says_and_when_the_tree_is() -> Result<(), RuntimeError> {
     let once = tree([daemon("x")]);
-    // Of mostly waiting tasks faults are on their way when it ends: they do not strike any more.
+    // The job waits, so faults for it are still scheduled when the simulation ends. They must not strike later.
     once.supervisor().add_task(job("job").with_initial_delay(20 * MINUTE)).await?;
     let recorder = Recorder::attach(once.supervisor());
     let start = Instant::now();
@@ -225,7 +224,7 @@ async fn it_is_over_when_it_says_and_when_the_tree_is() -> Result<(), RuntimeErr
     assert_eq!((failures, recorder.attempts("x")), (report.faults().len(), report.faults().len() + 1));
     assert_eq!(once.child("x").status().unwrap().state, TaskState::Running);
 
-    // Dropped, it is over as well.
+    // Dropping the simulation ends it too.
     let _ = tokio::time::timeout(MINUTE, once.simulate(1).crashes_every(secs(1)).run_for(10 * MINUTE)).await;
     let failures = recorder.count(EventKind::TaskFailed);
     sleep(20 * MINUTE).await;

@@ -1,4 +1,4 @@
-//! One of several tasks that drive the supervisor, with an exact model of the names that are its own.
+//! One of several tasks that drive the supervisor. It keeps an exact model of the names that it owns.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -23,7 +23,8 @@ pub(crate) struct Driver {
     operations: u64,
 }
 
-/// What the driver knows of a task of its own. At rest between two operations, so that there is no doubt.
+/// The expected state of a task that the driver owns. The task is at rest between two operations, so that its state is
+/// unambiguous.
 struct Model {
     handle: TaskHandle,
     puppet: Arc<Puppet>,
@@ -51,7 +52,7 @@ impl Driver {
         self.accepted
     }
 
-    /// One operation. Once the shutdown is under way the model ends: the ledger tells whether all adds up.
+    /// Performs one operation. The model does not apply once the shutdown has begun; the ledger checks the rest.
     pub(crate) async fn step(&mut self) {
         if self.stopping.load(Ordering::SeqCst) {
             return;
@@ -66,7 +67,7 @@ impl Driver {
         let alive = tokio::select! {
             biased;
             alive = model.operate(&mut self.random, &supervisor, &name) => alive,
-            // Tasks are told to stop behind the model's back.
+            // The shutdown stops tasks without the model.
             () = raised(&self.stopping) => return,
         };
         if self.stopping.load(Ordering::SeqCst) {
@@ -119,7 +120,7 @@ impl Driver {
                 () = raised(&self.stopping) => return,
             }
         } else {
-            // Told to stop before it may have begun.
+            // Canceled, maybe before it has begun.
             let canceled = self.supervisor.cancel(&name).await;
             if !self.stopping.load(Ordering::SeqCst) {
                 assert!(matches!(canceled, Ok(true)), "{name}: {canceled:?}");
@@ -139,7 +140,7 @@ impl Driver {
         }
     }
 
-    /// An operation on a name that others use as well: anything may come back, as long as it is a true answer.
+    /// An operation on a name that other drivers use as well: any valid result may come back.
     async fn fight(&mut self) {
         let name = format!("shared-{}", self.random.usize(..SHARED));
         match self.random.u8(..7) {
@@ -163,7 +164,7 @@ impl Driver {
     }
 }
 
-/// Waits until the flag is up.
+/// Waits until the flag is set.
 async fn raised(flag: &AtomicBool) {
     while !flag.load(Ordering::SeqCst) {
         tokio::task::yield_now().await;
@@ -171,7 +172,7 @@ async fn raised(flag: &AtomicBool) {
 }
 
 impl Model {
-    /// Does something to the task and checks what comes of it. False if it has ended.
+    /// Performs an operation on the task and checks its effect. Returns `false` if the task has ended.
     async fn operate(
         &mut self,
         random: &mut fastrand::Rng,
@@ -237,7 +238,7 @@ impl Model {
         }
     }
 
-    /// The next attempt begins, with the next number.
+    /// Waits until the next attempt begins, and checks its number.
     async fn begins(&mut self) -> Result<(), RuntimeError> {
         self.attempt += 1;
         self.waits = None;
@@ -246,7 +247,7 @@ impl Model {
         self.holds(u64::from(status.attempt) == self.attempt, "its number is the next")
     }
 
-    /// The attempt that runs does as it is told, and what the model says comes of it.
+    /// Gives the running attempt an order, and checks that the effect is that of the model.
     async fn ends_with(&mut self, order: Order) -> Result<bool, RuntimeError> {
         self.puppet.order(order);
         let next = self.after(order);
@@ -270,7 +271,7 @@ impl Model {
         }
     }
 
-    /// The reference: what follows from the end of an attempt.
+    /// The reference model: what follows the end of an attempt.
     fn after(&mut self, order: Order) -> Next {
         match (order, self.restart) {
             (Order::Fatal, _) => Next::Ends("fatal"),
@@ -305,7 +306,7 @@ impl Model {
         self.holds(canceled, outcome)
     }
 
-    /// What must be true, unless the shutdown has begun: tasks are told to stop behind the model's back then.
+    /// Checks a condition, unless the shutdown has begun: it stops tasks without the model.
     fn holds(&self, is: bool, what: impl std::fmt::Display) -> Result<(), RuntimeError> {
         if is {
             return Ok(());

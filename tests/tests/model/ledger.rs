@@ -1,11 +1,11 @@
-//! What listeners were told, and what came out, must add up.
+//! Checks that the events and the outcomes agree.
 
 use std::collections::HashMap;
 
 use taskvisor::{EventKind, TaskHandle, TaskId, TaskState};
 use tests::{Recorder, Seen};
 
-/// How far a registration is, by what listeners were told of it.
+/// The state of a registration, according to its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
     Requested,
@@ -47,7 +47,7 @@ pub(crate) async fn check(seed: u64, recorder: &Recorder, accepted: &[TaskHandle
     }
 }
 
-/// Follows the events of one registration; the state before its removal, or the event that must not come.
+/// Follows the events of one registration. Returns the state before its removal, or an error for an unexpected event.
 fn follow(life: &[Seen]) -> Result<Told, String> {
     use EventKind::{
         ActorDead, ActorExhausted, BackoffScheduled, TaskAddRequested, TaskAdded, TaskFailed, TaskRemoveRequested,
@@ -63,7 +63,7 @@ fn follow(life: &[Seen]) -> Result<Told, String> {
                 stopping = true;
                 now
             }
-            // A restart leads from a stopped attempt straight to the next.
+            // A restart leads from a stopped attempt directly to the next one.
             (Some(Told::Added | Told::Between | Told::Stopped), TaskStarting) => {
                 attempt += 1;
                 Told::Running

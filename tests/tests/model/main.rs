@@ -1,8 +1,8 @@
-//! Random operations from several tasks at once, against a plain reference model.
+//! Random operations from several tasks at once, compared with a simple reference model.
 //!
-//! Each driver has names of its own, for which its model knows exactly what every call must return and what the task
-//! does next; and all drivers fight over a few shared names, for which the ledger of events must add up. A round ends
-//! with a shutdown in the midst of it. `MODEL_SEED` and `MODEL_OPERATIONS` repeat a run or make it longer.
+//! Each driver owns some names, for which its model predicts the result of every call and the next step of the task.
+//! All drivers also use a few shared names, for which the ledger checks that the events are consistent. A round ends
+//! with a shutdown in the middle of it. `MODEL_SEED` and `MODEL_OPERATIONS` repeat a run or make it longer.
 
 mod driver;
 mod ledger;
@@ -34,7 +34,7 @@ fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok().map(|text| text.parse().expect("a number"))
 }
 
-/// The panics of puppets are part of the play.
+/// Hides the panics that a driver ordered.
 fn report_unless_scripted(panic: &std::panic::PanicHookInfo<'_>) {
     if panic.payload().downcast_ref::<&str>() != Some(&puppet::PANIC) {
         eprintln!("{panic}");
@@ -56,7 +56,7 @@ async fn one_round(seed: u64, operations: u64) -> u64 {
     let config = SupervisorConfig { grace: secs(60), ..SupervisorConfig::default() };
     let supervisor = Supervisor::new(config, vec![recorder.clone()]);
     let stopping = Arc::new(AtomicBool::new(false));
-    // Of all together: they need not be equally fast.
+    // Shared, since the drivers need not be equally fast.
     let steps = Arc::new(AtomicU64::new(0));
 
     let mut drivers = tokio::task::JoinSet::new();

@@ -1,4 +1,4 @@
-//! A task that does what it is told through a string, and reports each attempt.
+//! A task that follows orders, and records each attempt.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 /// The message of every panic of a puppet.
 pub(crate) const PANIC: &str = "as told";
 
-/// What an attempt is to do.
+/// How an attempt is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Order {
     Succeed,
@@ -20,7 +20,7 @@ pub(crate) enum Order {
     Cancel,
 }
 
-/// How an attempt answers when it is told to stop.
+/// How an attempt ends when it is requested to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Farewell {
     Quiet,
@@ -28,13 +28,13 @@ pub(crate) enum Farewell {
     Panic,
 }
 
-/// The strings of one registration.
+/// The orders for one registration, and its attempts.
 #[derive(Debug)]
 pub(crate) struct Puppet {
     order: Mutex<Option<Order>>,
     ordered: Notify,
     farewell: Farewell,
-    /// Attempts that run now; never more than one.
+    /// The number of attempts that run now, which must never exceed one.
     running: AtomicUsize,
     /// The number of the newest attempt.
     begun: AtomicU64,
@@ -59,7 +59,7 @@ impl Puppet {
         })
     }
 
-    /// A spec whose waits last until they are skipped.
+    /// A spec whose backoff lasts until it is skipped.
     pub(crate) fn spec(self: &Arc<Self>, name: &str, restart: RestartPolicy, max_retries: Option<u32>) -> TaskSpec {
         let puppet = Arc::clone(self);
         let task = TaskFn::arc(name, move |ctx: TaskContext| Arc::clone(&puppet).attempt(ctx));

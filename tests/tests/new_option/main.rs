@@ -1,10 +1,9 @@
 //! A new option is one row in each of two tables, and touches few files.
 //!
-//! The test adds the option `badge = ".."` to a copy of the workspace, as someone would who copies what there is of
-//! `metric_label`. There it runs the tests of the macros and the comparison of `#[task(badge = "..")]` with what the setter
-//! makes.
+//! The test adds the option `badge = ".."` to a copy of the workspace by copying everything about `metric_label`. In
+//! the copy it runs the tests of the macros, and the test that compares `#[task(badge = "..")]` with the setter.
 
-// As the record of the API reads it.
+// The modules that generate the record of the public API.
 #[path = "../public_api/api.rs"]
 mod api;
 #[path = "../public_api/source.rs"]
@@ -19,13 +18,13 @@ use std::process::Command;
 use api::public_api;
 use source::Source;
 
-/// The most files that a new option touches.
+/// The maximum number of files that a new option may touch.
 const MOST: usize = 6;
 
 const LIKE: &str = "metric_label";
 const NEW: &str = "badge";
 
-/// The packages of the copy, beside the one that runs the comparison.
+/// The copied packages, besides the one that runs the comparison.
 const PACKAGES: [&str; 2] = ["taskvisor", "taskvisor-macros"];
 
 const COMPARISON: &str = "ui-tests/pass/options.rs";
@@ -47,7 +46,7 @@ taskvisor.workspace = true
 tokio = { workspace = true, features = ["full"] }
 "#;
 
-/// A copy of the workspace, which is kept from run to run so that little is compiled anew.
+/// A copy of the workspace, which is kept between runs to reuse compiled code.
 struct Copied {
     root: PathBuf,
     original: PathBuf,
@@ -84,7 +83,7 @@ impl Copied {
         }
     }
 
-    /// With the time of the original, by which cargo sees what has changed.
+    /// Copies a file with its modification time, by which Cargo detects changes.
     fn file(&self, path: &Path) {
         let (from, to) = (self.original.join(path), self.root.join(path));
         fs::create_dir_all(to.parent().unwrap()).unwrap();
@@ -125,7 +124,7 @@ impl Copied {
     }
 }
 
-/// The text with a second row, like that of the option that is copied.
+/// Adds a second row after that of the copied option.
 fn with_row(table: &str) -> String {
     let start = table.find(&format!("    {LIKE}: ")).expect("a row");
     let end = start + table[start..].find("\n    }\n").expect("the end of the row") + "\n    }\n".len();
@@ -133,7 +132,7 @@ fn with_row(table: &str) -> String {
     [&table[..end], "\n", &renamed(row), &table[end..]].concat()
 }
 
-/// The text with each line about the option that is copied once more, about the new one.
+/// Repeats each line about the copied option for the new one.
 fn with_lines(text: &str) -> String {
     let lines = text.lines().flat_map(|line| {
         let again = line.contains(LIKE).then(|| renamed(line));
@@ -150,12 +149,12 @@ fn renamed(text: &str) -> String {
 fn a_new_option_touches_at_most_six_files() {
     let mut copied = Copied::new();
 
-    // The setter and the option of the macros.
+    // The setter, and the option of the macros.
     copied.change("taskvisor/src/policy/options.rs", with_row);
     copied.change("taskvisor-macros/src/options/table.rs", with_row);
-    // The test that compares them.
+    // The test that compares the two.
     copied.change(COMPARISON, with_lines);
-    // The records.
+    // The record of the API, and the changelog.
     let source = Source::load(&copied.root.join("taskvisor/src/lib.rs"), &|file| fs::read_to_string(file).ok());
     let api = public_api(&source, "taskvisor");
     copied.change("taskvisor/public-api.txt", |_| api.clone());
@@ -168,13 +167,13 @@ fn a_new_option_touches_at_most_six_files() {
         api.contains("pub fn taskvisor::TaskSpec::with_badge(self, label: impl Into<Arc<str>>) -> Self\n"),
         "the setter"
     );
-    // What lists the option that is copied would have to list the new one.
+    // A test that lists the options would have to list the new one, too.
     for file in fs::read_dir(copied.root.join("ui-tests/fail")).unwrap() {
         let file = file.unwrap().path();
         let lists = fs::read_to_string(&file).unwrap().contains(&format!("`{LIKE}`, "));
         assert!(!lists, "{} lists the options", file.display());
     }
-    // Among others that the docs have it, and that the comparison does.
+    // These also check that the docs and the comparison cover the new option.
     copied.test(&["-p", "taskvisor-macros", "--lib", "--", "--skip", "fuzz"]);
     copied.test(&["-p", "compared"]);
 }

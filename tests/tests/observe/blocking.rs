@@ -1,4 +1,4 @@
-//! Tasks with a thread of their own: what they log, and when their span is closed.
+//! Tasks with a thread of their own: their log lines, and the end of their span.
 
 use std::sync::{Arc, Mutex, mpsc};
 
@@ -13,7 +13,7 @@ use tracing::info;
 use super::log::{Entry, Log, What};
 use super::spans::Farewell;
 
-/// Runs a future as `run` does, with this log as the subscriber of the pool's threads as well.
+/// Runs a future as `run` does, and makes this log the subscriber of the pool's threads as well.
 fn run_logged<F: Future>(log: &Log, future: F) -> F::Output {
     let dispatch = Dispatch::new(log.subscriber());
     let of_threads = dispatch.clone();
@@ -23,7 +23,7 @@ fn run_logged<F: Future>(log: &Log, future: F) -> F::Output {
     dispatcher::with_default(&dispatch, || runtime.block_on(future))
 }
 
-/// Says what it does, goes on when the test lets it, and fails for the first time.
+/// Logs, waits for the test, and fails in its first attempt.
 #[task(blocking)]
 fn grind(ctx: TaskContext, begun: UnboundedSender<()>, go: Arc<Mutex<mpsc::Receiver<()>>>) -> Result<(), TaskError> {
     let me = format!("{}#{}", ctx.name(), ctx.attempt());
@@ -35,7 +35,7 @@ fn grind(ctx: TaskContext, begun: UnboundedSender<()>, go: Arc<Mutex<mpsc::Recei
     if ctx.attempt() == 1 { Err(TaskError::Fail { reason: "again".into() }) } else { Ok(()) }
 }
 
-/// What the log has of one attempt, in order: its span, and what the task said of itself.
+/// The log of one attempt, in order: its span, and the lines of the task.
 fn told(log: &Log, attempt: &str) -> Vec<String> {
     let entries = log.entries();
     let said = entries.iter().filter(|entry| entry.field("of") == attempt);
@@ -81,7 +81,7 @@ fn the_span_of_one_that_cannot_be_stopped_is_open_until_it_has_returned() -> Res
     let (go, going) = mpsc::channel();
     let spec = grind::spec(begun, Arc::new(Mutex::new(going))).with_restart(RestartPolicy::Never);
     run_logged(&log, async {
-        // Dropped with this, so that a test that fails lets the thread go.
+        // Dropped with this future, so that a failing test releases the thread.
         let go = go;
         let config = SupervisorConfig { grace: secs(1), ..SupervisorConfig::default() };
         let supervisor = Supervisor::new(config, vec![]);

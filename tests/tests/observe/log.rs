@@ -1,4 +1,4 @@
-//! A layer that keeps what it is told.
+//! A `tracing` layer that keeps its calls.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -24,9 +24,9 @@ pub(crate) enum What {
 #[derive(Debug, Clone)]
 pub(crate) struct Entry {
     pub(crate) what: What,
-    /// The span that it is about, or in: `path#attempt` for one of ours.
+    /// The span that the call is about or in: `path#attempt` for a span of the library.
     pub(crate) span: Option<String>,
-    /// The parent of a span that is opened.
+    /// The parent of a new span.
     pub(crate) parent: Option<String>,
     pub(crate) level: Level,
     pub(crate) target: String,
@@ -60,7 +60,7 @@ impl Visit for Fields {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<Entry>>>);
 
-/// What a span is called.
+/// The name of a span, kept in its extensions.
 struct Name(String);
 
 impl Log {
@@ -78,14 +78,14 @@ impl Log {
         self.0.lock().unwrap().clone()
     }
 
-    /// The library's own lines that carry this path.
+    /// The library's own events with this path.
     pub(crate) fn lines_of(&self, path: &str) -> Vec<Entry> {
         let ours =
             |entry: &Entry| entry.what == What::Event && entry.target == "taskvisor" && entry.field("path") == path;
         self.entries().into_iter().filter(ours).collect()
     }
 
-    /// Level and message of the library's own lines that carry this path.
+    /// Level and message of the library's own events with this path.
     pub(crate) fn levels_of(&self, path: &str) -> Vec<(Level, String)> {
         self.lines_of(path).into_iter().map(|entry| (entry.level, entry.message().to_owned())).collect()
     }
@@ -124,7 +124,7 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Log {
             _ => metadata.name().to_owned(),
         };
         let span = ctx.span(id).unwrap();
-        // Tokio has spans of its own, for tokio-console.
+        // Tokio has its own spans, for tokio-console.
         if !metadata.target().starts_with("tokio") {
             span.extensions_mut().insert(Name(name.clone()));
         }

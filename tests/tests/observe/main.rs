@@ -1,4 +1,4 @@
-//! What a `tracing` subscriber and a `metrics` recorder are shown.
+//! The output to a `tracing` subscriber and a `metrics` recorder.
 
 mod blocking;
 mod log;

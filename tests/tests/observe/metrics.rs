@@ -1,4 +1,4 @@
-//! What is counted, and under which labels.
+//! The metrics and their labels.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use super::run;
 
-/// What was recorded, by name and labels as in `name{label=value}`.
+/// The recorded metrics, by name and labels in the form `name{label=value}`.
 #[derive(Default)]
 pub(crate) struct Recorded {
     pub(crate) numbers: BTreeMap<String, f64>,
@@ -23,7 +23,7 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    /// Adds what came since: a look takes it out of the recorder.
+    /// Adds the values since the last call, which a snapshot takes out of the recorder.
     fn look(&mut self, snapshotter: &Snapshotter) {
         for (key, _, _, value) in snapshotter.snapshot().into_vec() {
             let labels: Vec<_> = key.key().labels().map(|label| format!("{}={}", label.key(), label.value())).collect();
@@ -40,7 +40,7 @@ impl Recorded {
         }
     }
 
-    /// A counter or gauge; whole, as all that we count.
+    /// The value of a counter or gauge. All of them are whole numbers.
     #[expect(clippy::cast_possible_truncation, reason = "the tests count to thousands")]
     pub(crate) fn number(&self, name: &str) -> Option<i64> {
         self.numbers.get(name).map(|number| number.round() as i64)
@@ -54,7 +54,7 @@ impl Recorded {
         self.numbers.len() + self.histograms.len()
     }
 
-    /// The values that a label has, anywhere.
+    /// All values of a label.
     fn values_of(&self, label: &str) -> BTreeSet<String> {
         let names = self.numbers.keys().chain(self.histograms.keys());
         let value = |name: &String| {
@@ -66,7 +66,7 @@ impl Recorded {
     }
 }
 
-/// Runs a future with a recorder; the snapshotter looks into it meanwhile.
+/// Runs a future with a recorder, into which the snapshotter can look meanwhile.
 pub(crate) fn watched<F: Future<Output = ()>>(test: impl FnOnce(Snapshotter) -> F) -> Recorded {
     let recorder = DebuggingRecorder::new();
     metrics::with_local_recorder(&recorder, || run(test(recorder.snapshotter())));
@@ -75,7 +75,7 @@ pub(crate) fn watched<F: Future<Output = ()>>(test: impl FnOnce(Snapshotter) -> 
     rest
 }
 
-/// Runs one declared task to its end, and gives what was recorded.
+/// Runs one declared task to its end, and returns the metrics.
 fn of_task(spec: TaskSpec) -> Recorded {
     let tree = Tree::builder(SupervisorConfig { signals: false, ..SupervisorConfig::default() }).task(spec).build();
     watched(|_| async move { tree.run().await.unwrap() })
@@ -138,7 +138,7 @@ fn an_attempt_that_was_aborted_for_a_restart_is_aborted() {
         settle().await;
         tree.child("t").restart();
         sleep(secs(2)).await;
-        // It does not stop this time either.
+        // The task does not stop this time either.
         assert!(tree.shutdown().await.is_err());
     });
     assert_eq!(attempts(&recorded), [("aborted".to_owned(), 2)]);
@@ -221,7 +221,7 @@ fn slots_tell_how_many_they_have_and_how_many_wait() {
     assert!(recorded.numbers.values().all(|number| number.abs() < 0.5), "nothing happens after the end");
 }
 
-/// With no interval, paused time would stand still.
+/// Without an interval, paused time would stand still.
 const OFTEN: RestartPolicy = RestartPolicy::Always { interval: Some(ms(1)) };
 
 struct Slow;

@@ -1,4 +1,4 @@
-//! Spans of attempts, and the lines about what happens.
+//! Spans of attempts, and log lines.
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -16,7 +16,7 @@ use tracing::{Level, info};
 use super::log::{Entry, Log, What};
 use super::run;
 
-/// Logs when it is dropped.
+/// Logs when dropped.
 pub(crate) struct Farewell(pub(crate) String);
 
 impl Drop for Farewell {
@@ -25,14 +25,14 @@ impl Drop for Farewell {
     }
 }
 
-/// Goes on on another thread.
+/// Resumes on another thread.
 async fn move_to_another_thread() {
-    // One at a time: each blocks a thread, and there are two.
+    // One task at a time, since each move blocks one of the two threads.
     static MOVES: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
     let first = std::thread::current().id();
     let _moves = MOVES.lock().await;
     while std::thread::current().id() == first {
-        // Blocks this thread, so that the other steals what is queued here.
+        // Blocks this thread, so that the other thread steals the tasks queued here.
         let moved = Arc::new(AtomicBool::new(false));
         let seen = Arc::clone(&moved);
         tokio::spawn(async move {
@@ -53,7 +53,7 @@ async fn move_to_another_thread() {
     }
 }
 
-/// Logs while it is built, polled and dropped, and so does its helper.
+/// A task that logs while it is built, polled and dropped, and so does its helper.
 fn talkative(name: &'static str) -> TaskSpec {
     let task = TaskFn::arc(name, move |ctx: TaskContext| {
         let me = format!("{name}#{}", ctx.attempt());
@@ -79,7 +79,7 @@ fn talkative(name: &'static str) -> TaskSpec {
 #[test]
 fn what_a_task_logs_is_in_the_span_of_its_attempt_on_any_thread() {
     let log = Log::default();
-    // The only test that needs it on threads that it does not know.
+    // The only test that needs a subscriber on threads that it does not start.
     tracing::subscriber::set_global_default(log.subscriber()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let result = runtime.block_on(async {
@@ -172,7 +172,7 @@ fn a_span_is_closed_once_when_the_attempt_and_its_helpers_have_ended() {
     assert_eq!(kept.lock().unwrap().len(), 3);
 }
 
-/// Runs `f` in a span, as a program does that enters one around its runtime.
+/// Runs `f` in a span, as a program does that wraps its runtime in one.
 fn info_span_around<T>(f: impl FnOnce() -> T) -> T {
     tracing::info_span!("main").in_scope(f)
 }
@@ -202,7 +202,7 @@ fn failures_in_a_row_get_louder() {
     assert_eq!(ended.span.as_deref(), Some("t#8"));
 }
 
-/// The level and outcome of the line `task ended`, and the span that it is in.
+/// The level, the outcome and the span of the line `task ended`.
 async fn end_of(log: &Log, name: &str, spec: TaskSpec, cancel: bool) -> (Level, String, Option<String>) {
     let supervisor = supervisor();
     let handle = supervisor.add_task(spec.with_name(name)).await.unwrap();

@@ -1,4 +1,4 @@
-//! All features on at once, on one tree: whoever is asked gives the same number of attempts.
+//! All features on one tree at once: each of them reports the same number of attempts.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::log::{Log, What};
 use super::metrics::{Recorded, watched};
 
-/// Attempts by path.
+/// The number of attempts by path.
 type Attempts = BTreeMap<String, usize>;
 
 fn count(paths: impl IntoIterator<Item = String>) -> Attempts {
@@ -24,7 +24,7 @@ fn count(paths: impl IntoIterator<Item = String>) -> Attempts {
     attempts
 }
 
-/// Text that a writer and the test share.
+/// Text shared by a writer and the test.
 #[derive(Clone, Default)]
 struct Text(Arc<Mutex<Vec<u8>>>);
 
@@ -39,7 +39,7 @@ impl Write for Text {
     }
 }
 
-/// Of the lines of a `LogWriter`.
+/// The attempts in the lines of a `LogWriter`.
 fn written(text: &Text) -> Attempts {
     let text = String::from_utf8(text.0.lock().unwrap().clone()).unwrap();
     let path = |line: &str| {
@@ -49,13 +49,13 @@ fn written(text: &Text) -> Attempts {
     count(text.lines().filter_map(path))
 }
 
-/// Of events as JSON.
+/// The attempts in events as JSON.
 fn serialized(events: &[Value]) -> Attempts {
     let starts = events.iter().filter(|event| event["kind"] == "TaskStarting");
     count(starts.map(|event| event["task"].as_str().unwrap().to_owned()))
 }
 
-/// Of the spans; each was opened and closed once.
+/// The attempts in spans, each of which must be opened and closed once.
 fn spans(log: &Log) -> Attempts {
     let of = |what| {
         let ours = |name: &String| name.contains('#');
@@ -69,7 +69,7 @@ fn spans(log: &Log) -> Attempts {
     count(opened.iter().map(|name| name.split('#').next().unwrap().to_owned()))
 }
 
-/// Of the metrics: `name` is a counter with an outcome, or a histogram.
+/// The attempts in counters and in histograms.
 fn metered(figures: &Recorded) -> [Attempts; 2] {
     let task = |name: &str| name.split("task=").nth(1)?.split([',', '}']).next().map(str::to_owned);
     let mut counted = Attempts::new();
@@ -81,7 +81,7 @@ fn metered(figures: &Recorded) -> [Attempts; 2] {
     [counted, durations.map(|(name, values)| (task(name).unwrap(), values.len())).collect()]
 }
 
-/// Of a snapshot as JSON. It knows of a task's present registration.
+/// The attempts in a snapshot as JSON, which contains only the current registration of each task.
 fn seen(node: &Value, attempts: &mut Attempts) {
     if let Some(attempt) = node["attempt"].as_u64() {
         attempts.insert(node["path"].as_str().unwrap().to_owned(), usize::try_from(attempt).unwrap());
@@ -150,7 +150,7 @@ fn all_agree_on_the_number_of_attempts() {
     }
     assert_eq!(recorder.count(EventKind::TaskStarting), ran.values().sum::<usize>());
 
-    // What is not declared is one series.
+    // All tasks that are not declared share one series.
     let mut labelled = ran.clone();
     let jobs = labelled.remove("job").unwrap();
     labelled.insert("dynamic".into(), jobs);
@@ -162,7 +162,7 @@ fn all_agree_on_the_number_of_attempts() {
         assert_eq!(usize::try_from(restarts), Ok(attempts - 1), "{path}");
     }
 
-    // Nothing began since; what had ended then is not in it.
+    // No attempt began after the snapshot. Tasks that had ended by then are not in it.
     assert_eq!(snapshot.get("flaky"), ran.get("flaky"));
     assert_eq!(snapshot.get("pair/leader"), ran.get("pair/leader"));
     assert_eq!(snapshot.get("pair/follower"), ran.get("pair/follower"));

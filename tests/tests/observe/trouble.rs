@@ -1,4 +1,4 @@
-//! Subscribers and recorders that panic, that call back, or that are not there.
+//! Subscribers and recorders that panic, call back, or are not there.
 
 use std::error::Error;
 use std::fmt;
@@ -16,7 +16,7 @@ use tracing::{Event, Subscriber};
 
 use super::run;
 
-/// Does `act` whenever one of its methods is called, with the method's name.
+/// A subscriber that calls `act` with the name of the method whenever one of its methods is called.
 struct Trap<F>(F, AtomicU64);
 
 impl<F: Fn(&str) + Send + Sync + 'static> Trap<F> {
@@ -66,7 +66,7 @@ impl<F: Fn(&str) + Send + Sync + 'static> Subscriber for Trap<F> {
 
 const METHODS: [&str; 6] = ["enabled", "new_span", "event", "enter", "exit", "try_close"];
 
-/// Much that can happen to tasks, groups and slots; what comes of it.
+/// Runs tasks, groups and slots with many kinds of results; returns the outcomes.
 async fn much(supervisor: &Arc<Supervisor>, tree: &Tree) -> Vec<String> {
     let helped = TaskFn::arc("helped", |ctx: TaskContext| async move {
         ctx.spawn(async { tokio::time::sleep(ms(1)).await });
@@ -128,7 +128,7 @@ fn a_subscriber_may_call_the_supervisor() {
     let handle: Arc<OnceLock<SupervisorHandle>> = Arc::default();
     let calls = Arc::new(AtomicUsize::new(0));
     let (known, count) = (Arc::clone(&handle), Arc::clone(&calls));
-    // With a lock held, one of these would never return.
+    // If a lock were held, one of these calls would never return.
     let trap = Trap::new(move |_| {
         let Some(supervisor) = known.get() else { return };
         let _ = (supervisor.snapshot(), supervisor.health());
@@ -148,7 +148,7 @@ fn a_subscriber_may_call_the_supervisor() {
     assert!(calls.load(Ordering::SeqCst) > 20);
 }
 
-/// A recorder that does `act` whenever it is called.
+/// A recorder that calls `act` whenever one of its methods is called.
 struct Pitfall<F>(F);
 
 impl<F: Fn()> Recorder for Pitfall<F> {
@@ -214,7 +214,7 @@ fn a_recorder_may_call_the_supervisor() {
     assert!(calls.load(Ordering::SeqCst) > 20);
 }
 
-/// Counts how often it is formatted.
+/// An error that counts how often it is formatted.
 #[derive(Debug, Clone, Default)]
 struct Shy(Arc<AtomicUsize>);
 
@@ -227,7 +227,7 @@ impl fmt::Display for Shy {
 
 impl Error for Shy {}
 
-/// Allocations per restart, and how often the error was formatted.
+/// Returns the allocations per restart, and how often the error was formatted.
 fn cost_of_restarts() -> (u64, usize) {
     const FEW: u32 = 200;
     const MANY: u32 = 1200;
@@ -255,7 +255,7 @@ fn cost_of_restarts() -> (u64, usize) {
     ((many - few) / u64::from(MANY - FEW), formatted.load(Ordering::SeqCst))
 }
 
-/// Wants nothing of ours.
+/// A subscriber that disables everything of the library.
 struct Deaf;
 
 impl Subscriber for Deaf {
@@ -287,7 +287,8 @@ impl Subscriber for Deaf {
 #[test]
 #[cfg_attr(tokio_unstable, ignore = "Tokio itself calls the subscriber then")]
 fn a_subscriber_that_wants_nothing_costs_no_allocation_and_no_formatting() {
-    // The attempt's future, its error and the context's share of it, and the keys of the metrics, which have no switch.
+    // The attempt's future, its error, the context's share of the error, and the keys of the metrics, which cannot be
+    // disabled.
     const ATTEMPT: u64 = 4;
     const METRICS: u64 = 6;
     let (none, formatted) =

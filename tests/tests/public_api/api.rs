@@ -1,4 +1,4 @@
-//! The public API of a crate, a line for each thing that can be named.
+//! The public API of a crate, one line for each item that can be named.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use syn::{
 use crate::source::{Import, Module, Source, arguments, conditions_of, imports, is_hidden, is_public};
 use crate::text::compact;
 
-/// The lines of the record, by the path that they are about.
+/// The lines of the record, with the paths that sort them.
 struct Api<'a> {
     source: &'a Source,
     lines: BTreeSet<(String, String)>,
@@ -25,7 +25,7 @@ pub(crate) fn public_api(source: &Source, name: &str) -> String {
 }
 
 impl<'a> Api<'a> {
-    /// Adds a line about a path, with the conditions under which it is there.
+    /// Adds a line for a path, with the conditions under which it exists.
     fn add(&mut self, path: &str, line: &str, conditions: &[&[String]]) {
         let mut conditions = conditions.concat();
         conditions.dedup();
@@ -35,7 +35,7 @@ impl<'a> Api<'a> {
 
     fn module(&mut self, module: &'a Module, path: &str, conditions: &[String]) {
         if conditions.iter().any(|condition| condition.contains("(doc,")) {
-            // The guide: pages, and no items.
+            // The guide has pages, and no items.
             return;
         }
         for item in &module.items {
@@ -62,7 +62,7 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// What a `pub use` makes public: an item or module of the crate itself, or the import of what is listed elsewhere.
+    /// Adds what a `pub use` makes public: an item or module of the crate, or an import that is listed elsewhere.
     fn import(&mut self, module: &'a Module, import: &Import, path: &str, conditions: &[String]) {
         let Import { name, path: target } = import;
         assert!(name != "*", "`pub use {}::*` hides what is public", target.join("::"));
@@ -81,7 +81,7 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// An item by the name that it is exported under. Without one it has to be public where it is.
+    /// Adds an item under the name that it is exported as. Without a name it must be public where it is defined.
     fn item(&mut self, home: &'a Module, item: &'a Item, parent: &str, name: Option<&str>, conditions: &[String]) {
         let exported = name.is_some();
         let path = |ident: &syn::Ident| format!("{parent}::{}", name.map_or_else(|| ident.to_string(), str::to_owned));
@@ -157,7 +157,7 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// The fields that can be named: those of a variant all, those of a struct if they are public.
+    /// Adds the fields that can be named: all those of a variant, and the public ones of a struct.
     fn fields(&mut self, fields: &Fields, path: &str, prefix: &str, conditions: &[String]) {
         for (index, field) in fields.iter().enumerate() {
             if (prefix.is_empty() || is_public(&field.vis)) && !is_hidden(&field.attrs) {
@@ -200,7 +200,7 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// The implementations of a public trait for what is no type of the crate: they are API as well.
+    /// Adds the implementations of a public trait for types outside of the crate.
     fn implementors(&mut self, home: &Module, ident: &syn::Ident, path: &str, conditions: &[String]) {
         for (module, item) in all_impls(self.source) {
             let Some((of, _)) = &item.trait_ else { continue };
@@ -213,7 +213,7 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// What a type can do: its public methods and constants, and the traits that it implements.
+    /// Adds the public methods and constants of a type, and its trait implementations.
     fn implementations(&mut self, home: &Module, ident: &syn::Ident, path: &str, conditions: &[String]) {
         self.macros(home, ident, path, conditions);
         for (module, item) in all_impls(self.source) {
@@ -232,7 +232,7 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// Macros at the level of items that name the type: what they implement for it is not seen.
+    /// Adds item macros that name the type, since their expansion is not visible.
     fn macros(&mut self, home: &Module, ident: &syn::Ident, path: &str, conditions: &[String]) {
         for module in &self.source.modules {
             for item in &module.items {
@@ -250,7 +250,7 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// Whether it implements something for a type of the crate, where it is listed if that is public.
+    /// Returns whether the `impl` is for a type of the crate. It is then listed with the type, if that is public.
     fn is_of_crate(&self, module: &Module, item: &ItemImpl) -> bool {
         let Type::Path(of) = &*item.self_ty else { return false };
         let segments: Vec<_> = of.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
@@ -258,7 +258,7 @@ impl<'a> Api<'a> {
     }
 
     fn inherent(&mut self, item: &ItemImpl, path: &str, conditions: &[String]) {
-        // The bounds of the block hold for each of its items.
+        // The bounds of the block apply to each of its items.
         let bounds = generics(&item.generics);
         let bounds =
             if bounds.is_empty() { String::new() } else { format!(" // in impl{bounds} {}", compact(&item.self_ty)) };
@@ -278,7 +278,7 @@ impl<'a> Api<'a> {
         }
     }
 
-    /// Whether that path, in that module, stands for the item of that name in `home`.
+    /// Returns whether the path refers, in that module, to the item of that name in `home`.
     fn is(&self, module: &Module, path: &[String], home: &Module, ident: &syn::Ident) -> bool {
         match self.source.resolve(module, path) {
             Some((found, item)) => found.path == home.path && defines(item, ident),
@@ -314,7 +314,7 @@ fn trait_impl(item: &ItemImpl, of: &str) -> String {
     format!("impl{parameters} {name} for {of}{}", bounds(&item.generics))
 }
 
-/// Attributes that a user notices.
+/// Attributes that affect users.
 fn prefix(attrs: &[Attribute]) -> &'static str {
     if attrs.iter().any(|attr| attr.path().is_ident("non_exhaustive")) { "#[non_exhaustive] " } else { "" }
 }

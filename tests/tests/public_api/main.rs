@@ -1,10 +1,11 @@
-//! The public API of the crate is what `taskvisor/public-api.txt` says, so that a change of it shows in a diff.
+//! The public API of the crate matches `taskvisor/public-api.txt`, so that a change of the API shows in a diff.
 //!
-//! `UPDATE_PUBLIC_API=1 cargo test -p tests --test public_api` writes the record anew.
+//! `UPDATE_PUBLIC_API=1 cargo test -p tests --test public_api` rewrites the record.
 //!
-//! It is read from the source, so that any toolchain gives the same. It has what can be named, with signatures, fields,
-//! variants, derives, trait implementations and the features that they need. It has the methods in the rows of
-//! the table of options. It does not have auto traits, what other macros expand to, or what `#[doc(hidden)]` leaves out.
+//! The record is generated from the source, so that every toolchain gives the same result. It contains all public
+//! items, with signatures, fields, variants, derives, trait implementations and required features, and the methods in
+//! the rows of the table of options. It does not contain auto traits, the expansions of other macros, or
+//! `#[doc(hidden)]` items.
 
 mod api;
 mod source;
@@ -36,7 +37,7 @@ fn the_record_is_up_to_date() {
     );
 }
 
-/// The lines of one that the other does not have.
+/// The lines that are in only one of the two.
 fn changes(before: &str, after: &str) -> String {
     let (old, new): (BTreeSet<_>, BTreeSet<_>) = (before.lines().collect(), after.lines().collect());
     let signed = |sign: &'static str| move |line: &&str| [sign, line, "\n"].concat();
@@ -131,7 +132,7 @@ fn a_change_of_the_api_shows() {
     assert_eq!(change("#[non_exhaustive]", ""), "-#[non_exhaustive] pub enum it::Policy\n+pub enum it::Policy\n");
     assert_eq!(change("{ \"\" }", ";"), "-fn it::Run::name(&self) -> &str { .. }\n+fn it::Run::name(&self) -> &str\n");
     assert!(change("    #[cfg(feature = \"extra\")]", "").ends_with("-> Result<(), Error>\n"));
-    // What is not public does not.
+    // Changes to private items do not show.
     assert_eq!(change("secret: u32", "secret: u64"), "");
     assert_eq!(change("self.limit }", "self.secret }"), "");
 }

@@ -1,4 +1,4 @@
-//! The source of a crate: its modules, and what a name in one of them stands for.
+//! The source of a crate: its modules, and name resolution in them.
 
 use std::path::Path;
 
@@ -30,7 +30,7 @@ pub(crate) struct Import {
 }
 
 impl Source {
-    /// Loads the crate whose root is that file; `read` gives the text of a file, if there is one.
+    /// Loads the crate with this root file; `read` returns the text of a file, if it exists.
     pub(crate) fn load(root: &Path, read: &dyn Fn(&Path) -> Option<String>) -> Self {
         let mut source = Self { modules: Vec::new() };
         let items = parse(&read(root).expect("the root of the crate"));
@@ -80,7 +80,7 @@ impl Source {
         self.modules.iter().find(|module| module.path == path)
     }
 
-    /// The item that a path stands for in `module`. `None` if that is in another crate, or a module.
+    /// The item that a path refers to in `module`. `None` if it is in another crate, or is a module.
     pub(crate) fn resolve(&self, module: &Module, path: &[String]) -> Option<Defined<'_>> {
         self.follow(module, path, 0)
     }
@@ -121,7 +121,7 @@ fn parse(text: &str) -> Vec<Item> {
     items.map(|item| methods_of_options(&item).unwrap_or(item)).collect()
 }
 
-/// The methods of `TaskSpec` in the rows of the table of options.
+/// The methods of `TaskSpec` that are written in the rows of the table of options.
 fn methods_of_options(item: &Item) -> Option<Item> {
     let Item::Macro(table) = item else { return None };
     if !table.mac.path.is_ident("options") {
@@ -134,7 +134,7 @@ fn methods_of_options(item: &Item) -> Option<Item> {
     Some(parse_quote!(impl TaskSpec { #(#methods)* }))
 }
 
-/// The names that a `use` brings in.
+/// The names that a `use` imports.
 pub(crate) fn imports(tree: &UseTree) -> Vec<Import> {
     fn walk(tree: &UseTree, path: &mut Vec<String>, found: &mut Vec<Import>) {
         let mut import = |name: &Ident, last: &Ident| {
@@ -180,7 +180,7 @@ pub(crate) fn is_public(visibility: &Visibility) -> bool {
     matches!(visibility, Visibility::Public(_))
 }
 
-/// The conditions of its `#[cfg(..)]`.
+/// The conditions in the `#[cfg(..)]` attributes.
 pub(crate) fn conditions_of(attrs: &[Attribute]) -> Vec<String> {
     arguments(attrs, "cfg").collect()
 }
@@ -189,7 +189,7 @@ pub(crate) fn is_hidden(attrs: &[Attribute]) -> bool {
     arguments(attrs, "doc").any(|argument| argument == "hidden")
 }
 
-/// What stands in the parentheses of attributes of that name.
+/// The arguments of the attributes of this name.
 pub(crate) fn arguments<'a>(attrs: &'a [Attribute], name: &'a str) -> impl Iterator<Item = String> + 'a {
     attrs.iter().filter(move |attr| attr.path().is_ident(name)).filter_map(|attr| match &attr.meta {
         Meta::List(list) => Some(compact(&list.tokens)),

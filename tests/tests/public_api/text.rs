@@ -2,7 +2,7 @@
 
 use quote::ToTokens;
 
-/// The tokens in one line, with the spaces that a reader expects.
+/// The tokens on one line, with conventional spacing.
 pub(crate) fn compact(tokens: &impl ToTokens) -> String {
     const SPACES: [(&str, &str); 21] = [
         (" :: ", "::"),

@@ -1,8 +1,8 @@
 //! `kameo` 0.22.
 //!
-//! A task is an actor that works when it starts; one that fails does so on a message that it sends to itself, as a
-//! failure to start is not restarted. Names are those of its global registry, where the row is about names. The restart
-//! limit is lifted. No events, no slots.
+//! A task is an actor that works when it starts. A task that fails does so on a message that it sends to itself, since
+//! a failure to start is not restarted. In the rows that need names, they are those of the global registry. The restart
+//! limit is lifted. It has no events and no slots.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use crate::sample::Meter;
 pub(crate) struct Kameo;
 
 impl Contender for Kameo {
-    /// An actor is told to stop by its mailbox: there is no token to give.
+    /// An actor is stopped through its mailbox, so that there is no token to pass.
     async fn restart(&self, size: u64, _takes_token: bool, subscribers: u64) -> Measured {
         if subscribers > 0 {
             return Ok(None);
@@ -123,15 +123,15 @@ async fn supervise(root: &ActorRef<Root>, job: Job) -> ActorRef<Worker> {
         .await
 }
 
-/// With a name, for the rows that are about names. Its registry looks at all names to take one out, so that the end of
-/// many takes time by the square of their number.
+/// Starts an actor with a name, for the rows that need names. The registry searches all names to remove one, so that
+/// the end of many actors takes quadratic time.
 fn start(number: u64, job: Job) -> Result<ActorRef<Worker>, Box<dyn Error + Send + Sync>> {
     let worker = Worker::spawn(job);
     worker.register(format!("task-{number}"))?;
     Ok(worker)
 }
 
-/// Without names.
+/// Starts actors without names.
 async fn start_waiting(size: u64) -> Vec<ActorRef<Worker>> {
     let started = Countdown::new(size);
     let workers = (0..size).map(|_| Worker::spawn(Job::Wait { started: Arc::clone(&started) })).collect();
@@ -171,7 +171,7 @@ impl Actor for Worker {
             Job::Fail { .. } => drop(worker.tell(Attempt).try_send()),
             Job::Once { left } => {
                 left.finish();
-                // Its mailbox is its own and empty.
+                // The mailbox is its own, and empty.
                 let _ = worker.stop_gracefully().await;
             }
             Job::Wait { started } => started.finish(),

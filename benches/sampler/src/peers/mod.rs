@@ -1,4 +1,4 @@
-//! Everybody else's crates, each as its documentation says, with limits raised where the work would not fit.
+//! Other crates, each used as its documentation says, with limits raised where the work would exceed them.
 
 mod kameo;
 mod ractor;

@@ -1,7 +1,8 @@
 //! `ractor` 0.16.
 //!
-//! A task is an actor that works when it starts and takes no messages. Restarting is what a supervisor writes: on the
-//! report of a failure it spawns the child again. Names are those of its global registry. No events, no slots.
+//! A task is an actor that works when it starts and takes no messages. A hand-written supervisor restarts it: on the
+//! report of a failure it spawns the child again. Names are those of the global registry. It has no events and no
+//! slots.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use crate::sample::Meter;
 pub(crate) struct Ractor;
 
 impl Contender for Ractor {
-    /// An actor is told to stop by its mailbox: there is no token to give.
+    /// An actor is stopped through its mailbox, so that there is no token to pass.
     async fn restart(&self, size: u64, _takes_token: bool, subscribers: u64) -> Measured {
         if subscribers > 0 {
             return Ok(None);
@@ -126,7 +127,7 @@ async fn start_waiting(size: u64, root: &ActorRef<()>) -> Result<(), Box<dyn Err
     Ok(())
 }
 
-/// Restarts its job when that has failed.
+/// Restarts its job after each failure.
 struct Root;
 
 impl Actor for Root {

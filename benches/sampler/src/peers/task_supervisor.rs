@@ -1,7 +1,7 @@
 //! `task-supervisor` 0.5.
 //!
-//! Restarts without limit and without delay. It reports that a task has completed by its status only, so one-shot tasks
-//! are waited for by a countdown of their own, and many of them then by the status of the last. No events, no slots.
+//! Restarts without limit and without delay. Only the status shows that a task has completed, so that a countdown waits
+//! for one-shot tasks, and for many of them also the status of the last. It has no events and no slots.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::sample::Meter;
 pub(crate) struct TaskSupervisor;
 
 impl Contender for TaskSupervisor {
-    /// Gives every attempt a token.
+    /// It passes a token to every attempt.
     async fn restart(&self, size: u64, _takes_token: bool, subscribers: u64) -> Measured {
         if subscribers > 0 {
             return Ok(None);
@@ -61,7 +61,7 @@ impl Contender for TaskSupervisor {
         Ok(Some(sample))
     }
 
-    /// A task that was killed stays in the registry.
+    /// A killed task stays in the registry.
     async fn cancel(&self, size: u64, others: u64, has_started: bool) -> Measured {
         let supervisor = supervisor();
         let started = Countdown::new(others);

@@ -1,6 +1,6 @@
-//! The registry's `taskvisor` 0.9.
+//! `taskvisor` 0.9 from the registry.
 //!
-//! Its limits on registered tasks, ownership and slots are lifted; bus and subscriber queues keep their defaults.
+//! The limits on registered tasks, ownership and slots are lifted; bus and subscriber queues keep their defaults.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -17,11 +17,11 @@ use crate::countdown::{Countdown, PollAgain, check};
 use crate::sample::{Heard, Meter};
 use crate::work::Slot;
 
-/// The registry's.
+/// The released version.
 pub(crate) struct Taskvisor09;
 
 impl Contender for Taskvisor09 {
-    /// Every attempt is given a context.
+    /// It passes a context to every attempt.
     async fn restart(&self, size: u64, _takes_token: bool, subscribers: u64) -> Measured {
         let (supervisor, heard) = supervisor(subscribers);
         let left = Countdown::new(size);
@@ -100,7 +100,7 @@ impl Contender for Taskvisor09 {
         Ok(Some(meter.finish(size)))
     }
 
-    /// What restarts that are heard cost beyond those that are not, lost events included.
+    /// Measures the cost of restarts with subscribers beyond that of restarts without, lost events included.
     async fn deliver(&self, size: u64, subscribers: u64) -> Measured {
         let restarts = size / EVENTS_A_RESTART;
         let deaf = self.restart(restarts, true, 0).await?;
@@ -118,7 +118,7 @@ impl Contender for Taskvisor09 {
         Ok(Some(meter.finish(events).with_each_heard(&heard, events)?))
     }
 
-    /// A submission is not watched where nobody waits for it.
+    /// Submissions are not watched unless their outcome is needed.
     async fn slot(&self, size: u64, slot: Slot) -> Measured {
         let controller = ControllerConfig::default()
             .with_max_slot_queue(1 << 20)
@@ -222,13 +222,13 @@ impl Contender for Taskvisor09 {
     }
 }
 
-/// Failed, scheduled, started.
+/// Failed, scheduled and started.
 const EVENTS_A_RESTART: u64 = 3;
 
-/// How many submissions wait in one slot at most.
+/// The maximum number of submissions that wait in one slot.
 const QUEUED: usize = 100;
 
-/// Of those that are counted: the first start, and the restarts.
+/// The number of counted events: the first start, and the restarts.
 fn events_of(restarts: u64) -> u64 {
     restarts * EVENTS_A_RESTART + 1
 }
@@ -244,7 +244,7 @@ fn config() -> SupervisorConfig {
         .with_registry_queue_capacity(NonZeroUsize::MIN.saturating_add(1 << 16))
 }
 
-/// With what each subscriber hears.
+/// A supervisor, and the counter of each subscriber.
 fn supervisor(subscribers: u64) -> (Arc<Supervisor>, Vec<Heard>) {
     let heard: Vec<_> = (0..subscribers).map(|_| Heard::default()).collect();
     let listener = |heard: &Heard| Arc::new(Listener { heard: heard.clone() }) as Arc<dyn Subscribe>;
@@ -290,7 +290,7 @@ fn waiting(name: String, started: &Arc<Countdown>) -> TaskSpec {
     TaskSpec::once(name, task)
 }
 
-/// Counts what it hears of restarts.
+/// Counts the events of restarts.
 struct Listener {
     heard: Heard,
 }

@@ -1,7 +1,7 @@
 //! `tokio-graceful-shutdown` 0.20.
 //!
-//! It restarts nothing, so there is no row of restarts. Subsystems are started in one root subsystem, which is driven
-//! from outside through its handle. No events, no slots, no registry by name.
+//! It restarts nothing, so that rows about restarts are missing. Subsystems are started in one root subsystem, which is
+//! controlled from outside through its handle. It has no events, no slots, and no registry by name.
 
 use std::error::Error;
 use std::pin::Pin;
@@ -88,7 +88,7 @@ impl Contender for TokioGracefulShutdown {
                 start_waiting(root, format!("task-{number}"), &started);
             }
             started.wait().await;
-            // It is received, unless this is being dropped.
+            // The receiver is gone only if the future is being dropped.
             let _ = sender.send(Meter::start());
             root.request_shutdown();
         });
@@ -135,11 +135,11 @@ type Nested = tokio_graceful_shutdown::NestedSubsystem;
 
 type Measuring<'a> = Pin<Box<dyn Future<Output = Result<Sample, Box<dyn Error + Send + Sync>>> + Send + 'a>>;
 
-/// Measures inside a root subsystem, then stops what is left.
+/// Measures inside a root subsystem, then stops the rest.
 async fn within(measured: impl FnOnce(&SubsystemHandle) -> Measuring<'_> + Send + 'static) -> Measured {
     let (sender, sample) = oneshot::channel();
     let toplevel = Toplevel::new(async move |root: &mut SubsystemHandle| {
-        // It is received, unless this is being dropped.
+        // The receiver is gone only if the future is being dropped.
         let _ = sender.send(measured(root).await);
         root.request_shutdown();
     });

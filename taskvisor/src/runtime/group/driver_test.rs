@@ -11,7 +11,7 @@ use super::super::machine::Input;
 use super::super::plan::Note;
 use crate::{Group, RuntimeError, SupervisorConfig, TaskContext, TaskFn, TaskOutcome, TaskSpec, Tree};
 
-/// A task that counts how many of it run, and takes a second to stop.
+/// A task that counts its running attempts, and takes a second to stop.
 fn counted(name: &str, running: &Arc<AtomicUsize>) -> TaskSpec {
     let running = Arc::clone(running);
     let task = TaskFn::arc(name, move |ctx: TaskContext| {
@@ -53,7 +53,7 @@ async fn k4e_a_panic_of_a_driver_ends_its_group_after_all_in_it() {
     assert_eq!(running.load(Ordering::Relaxed), 0);
 }
 
-/// The parent starts again after it, and nothing runs twice.
+/// The parent restarts the group, and no task runs twice.
 #[tokio::test(start_paused = true)]
 async fn k4e_nothing_runs_twice_after_a_panic_of_a_driver() -> Result<(), RuntimeError> {
     let running = Arc::new(AtomicUsize::new(0));
@@ -89,7 +89,7 @@ async fn k4e_the_others_go_on_if_they_do_not_need_it() -> Result<(), RuntimeErro
     Ok(())
 }
 
-/// The driver of the root as well: the tree has failed.
+/// When the driver of the root panics, the tree fails.
 #[tokio::test(start_paused = true)]
 async fn k4e_a_panic_of_the_root_s_driver_ends_the_tree() {
     let running = Arc::new(AtomicUsize::new(0));
@@ -103,7 +103,7 @@ async fn k4e_a_panic_of_the_root_s_driver_ends_the_tree() {
     assert_eq!(running.load(Ordering::Relaxed), 0);
 }
 
-/// A stop that comes while the group collapses is heeded.
+/// A forced stop takes effect while the group collapses.
 #[tokio::test(start_paused = true)]
 async fn k4e_a_forced_shutdown_ends_a_collapse() {
     let running = Arc::new(AtomicUsize::new(0));
@@ -119,7 +119,7 @@ async fn k4e_a_forced_shutdown_ends_a_collapse() {
     assert!(matches!(group.outcome().await, TaskOutcome::Panicked { .. }));
 }
 
-/// K5s: a child that was requested to begin at once, before its failure is heard of, is not waited for.
+/// K5s: a group does not wait for the backoff of a child that a caller has already restarted.
 #[tokio::test(start_paused = true)]
 async fn k5s_a_failure_that_was_skipped_waits_for_nothing() -> Result<(), RuntimeError> {
     let running = Arc::new(AtomicUsize::new(0));
@@ -127,7 +127,7 @@ async fn k5s_a_failure_that_was_skipped_waits_for_nothing() -> Result<(), Runtim
     let tree = Tree::builder(SupervisorConfig::default()).group(group).build();
     tree.start().await?;
     sleep(Duration::from_secs(1)).await;
-    // Of its first start; it does not back off, as it runs again by now.
+    // This failure belongs to the first start. The child does not back off, since it runs again by now.
     let failed = Note::Failed(Duration::from_secs(3600));
     tree.supervisor().core().group("g").unwrap().send(Input::Note { key: 0, epoch: 1, note: failed }, None);
     sleep(Duration::from_secs(10)).await;

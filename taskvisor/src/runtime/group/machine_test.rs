@@ -40,7 +40,7 @@ fn started(actions: &[Action]) -> Vec<Key> {
     actions.iter().filter_map(start).collect()
 }
 
-/// Ends each child that is to be stopped, until nothing is left to do.
+/// Ends each child that is requested to stop, until no action is left.
 fn obey(machine: &mut Machine, actions: Vec<Action>) -> Vec<Action> {
     let (mut queue, mut done) = (std::collections::VecDeque::from(actions), Vec::new());
     while let Some(action) = queue.pop_front() {
@@ -58,7 +58,7 @@ fn running(children: usize) -> Machine {
     machine
 }
 
-/// A group that has failed, and waits for its parent.
+/// A group that has failed and waits for its parent.
 fn failed() -> Machine {
     let mut machine = of(Rules {
         strategy: Strategy::OneForOne,
@@ -81,7 +81,7 @@ fn k2a_what_is_added_before_the_start_starts_with_the_others() {
     assert!(machine.takes_now());
     assert_eq!(machine.handle(add(2), NOW), []);
     assert_eq!(machine.handle(add(3), NOW), []);
-    // It may have ended by then, and so may a declared one.
+    // An added child may end before the start, and so may a declared one.
     assert_eq!(machine.handle(ended(3, End::Canceled), NOW), []);
     assert_eq!(machine.handle(ended(0, End::Canceled), NOW), []);
     assert_eq!(started(&machine.handle(Input::Release(1), NOW)), [1, 2]);
@@ -114,7 +114,7 @@ fn k2a_what_is_added_while_it_stops_to_start_again_is_part_of_the_next_run() {
     assert_eq!(started(&machine.registered(true, NOW)), [0, 1]);
 }
 
-/// What has the name of a declared child is in its way, if it comes just as the names were taken again.
+/// A child under the name of a declared one must stop if it was added just when the names were reserved again.
 #[test]
 fn k2a_what_has_the_name_of_a_declared_child_makes_place_for_it() {
     let mut machine = failed();
@@ -138,7 +138,7 @@ fn k2b_a_stop_is_heeded_in_every_state() {
         machine.handle(add(9), NOW);
         let stop = machine.handle(Input::Stop(None), NOW);
         assert!(stop.contains(&Action::Stopping { for_good: true }), "{number}: {stop:?}");
-        // Those that were requested to stop before end now.
+        // Children that were requested to stop before end now.
         let mut done = obey(&mut machine, stop);
         for key in [0, 1] {
             done.extend(machine.handle(ended(key, End::Canceled), NOW));
@@ -146,7 +146,7 @@ fn k2b_a_stop_is_heeded_in_every_state() {
         let done = obey(&mut machine, done);
         assert!(done.iter().any(|action| is_stop(action, 9)), "{number}: {done:?}");
         assert_eq!(done.iter().filter(|action| **action == Action::End).count(), 1, "{number}: {done:?}");
-        // And nothing after that.
+        // After its end the group ignores every input.
         for input in [add(10), Input::Restart, Input::Hold(7), Input::Release(8), Input::Stop(None), Input::Retire] {
             assert_eq!(machine.handle(input, NOW), [], "{number}: {input:?}");
         }
@@ -158,7 +158,7 @@ fn k2b_a_group_that_ends_stops_what_was_added_for_the_next_run() {
     let mut machine = running(1);
     machine.handle(Input::Restart, NOW);
     machine.handle(add(1), NOW);
-    // The restart is outranked.
+    // The stop takes precedence over the restart.
     machine.handle(Input::Stop(None), NOW);
     let over = machine.handle(ended(0, End::Canceled), NOW);
     assert!(over.iter().any(|action| is_stop(action, 1)) && !over.contains(&Action::End), "{over:?}");
@@ -183,12 +183,12 @@ fn k2h_a_group_that_is_to_be_stopped_does_not_begin_again() {
     assert_eq!(waits.wakes_at(), None);
 }
 
-/// K5s: its parent waits for nobody's sake.
+/// K5s: the parent does not wait for any other child.
 #[test]
 fn k5s_a_restart_of_a_parked_group_skips_the_wait_of_its_parent() {
     let mut machine = failed();
     assert_eq!(machine.handle(Input::Restart, NOW), [Action::Report(Note::Skip)]);
-    // One that waits itself begins at once.
+    // A group in its own backoff begins at once.
     machine.handle(Input::Resume(2), NOW);
     assert_eq!(machine.handle(Input::Restart, NOW), [Action::Register]);
 }
@@ -198,13 +198,13 @@ fn k5s_a_hold_is_answered_in_every_state() {
     let mut parked = failed();
     assert_eq!(parked.handle(Input::Hold(2), NOW), [Action::Parked, Action::Report(Note::Held)]);
     assert_eq!(parked.requested_epoch(), 2);
-    // The backoff is over with that.
+    // The hold ends the backoff.
     assert_eq!(parked.handle(Input::Resume(3), NOW), [Action::Register]);
     let mut running = running(1);
     let held = running.handle(Input::Hold(2), NOW);
     let held = obey(&mut running, held);
     assert_eq!(held[held.len() - 2..], [Action::Parked, Action::Report(Note::Held)]);
-    // A group that runs once ends with it.
+    // A group that runs once ends when it is held.
     let rules = Rules {
         strategy: Strategy::OneForOne,
         limit: None,
@@ -230,7 +230,7 @@ fn k2a_a_child_that_comes_as_the_last_one_ends_is_started() {
     assert_eq!(machine.follow(Follow::End, NOW), [Action::Stopping { for_good: true }, Action::End]);
 }
 
-/// K3e: a root that has lost a child it needs is over as soon as nothing of it is left.
+/// K3e: a root that has lost a critical child ends as soon as all its children have.
 #[test]
 fn k3e_a_root_that_is_over_does_not_wait_for_its_shutdown() {
     let rules = Rules {

@@ -1,10 +1,10 @@
-//! What the counters of a plan must be, worked out anew from the places of its children.
+//! A reference that computes the counters of a plan from the states of its children.
 
 use std::collections::BTreeMap;
 
 use super::super::{Key, Mode, Phase, Plan, Strategy};
 
-/// Compares a plan that has said all that it has to say with what looking at all children gives.
+/// Compares a plan without pending actions with a computation over all its children.
 pub(super) fn check(plan: &Plan) {
     let roster: Vec<_> = plan.roster.from(0).collect();
     let earlier = earlier(plan, &roster.iter().map(|(key, _)| *key).collect::<Vec<_>>());
@@ -53,7 +53,7 @@ pub(super) fn check(plan: &Plan) {
     }
 }
 
-/// For each child those that it is after.
+/// For each child, the children that it comes after.
 fn earlier(plan: &Plan, keys: &[Key]) -> BTreeMap<Key, Vec<Key>> {
     let of = |(position, key): (usize, &Key)| {
         let earlier = match plan.roster.declared(*key) {

@@ -1,5 +1,5 @@
-//! Random trees and random failures, played without a runtime, and compared with a reference that looks at all
-//! children each time.
+//! Random trees and failures, simulated without a runtime and compared with a reference that examines all children each
+//! time.
 
 #[path = "plan_reference.rs"]
 mod reference;
@@ -12,21 +12,21 @@ fn count_of(key: Key) -> usize {
     usize::try_from(key).unwrap()
 }
 
-/// A child as the play has it, apart from what the plan believes.
+/// The actual state of a child, independent of the plan.
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Actor {
     state: State,
-    /// It was ready since its gate was last opened.
+    /// Whether it was ready since its gate last opened.
     ready: bool,
-    /// It never comes back once it was stopped.
+    /// Whether it never restarts after a stop.
     never: bool,
     retries: u32,
     ends: u32,
-    /// The last start or stop that it knows of.
+    /// The epoch of the last start or stop that it has received.
     epoch: Epoch,
-    /// Nobody waits for it any more.
+    /// Whether the plan no longer waits for it.
     given_up: bool,
-    /// It was declared, and not added.
+    /// Whether it was declared rather than added.
     declared: bool,
     group: Option<Group>,
 }
@@ -37,7 +37,7 @@ enum State {
     Runs,
     Holds,
     Stops,
-    /// Told to stop while it did not run.
+    /// Requested to stop while it was not running.
     Dissolves,
     Over(End),
 }
@@ -52,7 +52,7 @@ struct Group {
     limit: Option<Limit>,
     actors: Vec<Actor>,
     waits: bool,
-    /// It was started and is not over.
+    /// Whether it was started and has not ended.
     runs: bool,
     over: Option<Why>,
 }
@@ -109,7 +109,7 @@ impl Group {
         }
     }
 
-    /// A new run: the children are registered anew.
+    /// Starts a new run, in which the children are registered anew.
     fn start(&mut self, now: Duration) {
         assert!(self.actors.iter().all(|actor| matches!(actor.state, State::Idle | State::Over(_))));
         self.plan = Plan::new(self.strategy, self.limit, &self.order, &self.declared, self.plan.epoch());
@@ -138,7 +138,7 @@ impl Group {
         self.act(actions, now);
     }
 
-    /// A child is added to the end.
+    /// Adds a child at the end.
     fn add(&mut self, play: &mut Play) {
         let key = self.actors.len() as Key;
         let child = Child {
@@ -198,14 +198,14 @@ impl Group {
         if let Some(after) = self.after.get(index) {
             return after.iter().map(|earlier| *earlier as usize).collect();
         }
-        // One that was added and has ended is not there any more.
+        // An added child that has ended is no longer in the order.
         let is_there =
             |before: &usize| *before < self.after.len() || !matches!(self.actors[*before].state, State::Over(_));
         let before = (0..index).rev().find(is_there);
         before.filter(|_| self.strategy == Strategy::RestForOne).into_iter().collect()
     }
 
-    /// All that are after a child, be it through others.
+    /// All children that come after this one, directly or through others.
     fn above(&self, index: usize) -> Vec<usize> {
         let mut above = vec![false; self.actors.len()];
         above[index] = true;
@@ -215,7 +215,7 @@ impl Group {
         (index + 1..above.len()).filter(|later| above[*later]).collect()
     }
 
-    /// Whether what is after a child may start. That it was needed, and failed, shows in the group.
+    /// Returns whether the children after this one may start. If it was needed and failed, the group is no longer open.
     fn passes(&self, index: usize) -> bool {
         match self.actors[index].state {
             State::Over(_) => self.edges(index).into_iter().all(|earlier| self.passes(earlier)),
@@ -255,7 +255,7 @@ impl Group {
         }
     }
 
-    /// Everything that could happen next, here and below.
+    /// The paths of everything that can happen next, in this group and below.
     fn happenings(&self, path: &mut Vec<usize>, all: &mut Vec<Vec<usize>>) {
         for (index, actor) in self.actors.iter().enumerate() {
             path.push(index);
@@ -273,7 +273,7 @@ impl Group {
         }
     }
 
-    /// Lets one of them happen.
+    /// Lets one of the possible events happen.
     fn happens(&mut self, path: &[usize], play: &mut Play, calm: bool) {
         let now = play.now;
         let (index, rest) = (path[0], &path[1..]);
@@ -295,7 +295,7 @@ impl Group {
         }
         let actor = &self.actors[index];
         if matches!(actor.state, State::Over(_) | State::Idle) || actor.group.as_ref().is_some_and(|group| group.runs) {
-            // By what was meddled with.
+            // The event was overtaken by `meddle`.
             return;
         }
         let needed = actor.declared && !actor.ready && self.is_waited_for(index);
@@ -307,7 +307,7 @@ impl Group {
         }
     }
 
-    /// Whether a declared child that has not ended is after this one, be it through others that have.
+    /// Returns whether a declared child that has not ended comes after this one, directly or through others that have.
     fn is_waited_for(&self, index: usize) -> bool {
         (index + 1..self.after.len()).any(|later| {
             self.edges(later).contains(&index)
@@ -315,7 +315,7 @@ impl Group {
         })
     }
 
-    /// What else may happen at any time: a child is added, one is given up on, a report comes late.
+    /// Adds a child, gives up on one, or sends a late report, at random.
     fn meddle(&mut self, index: usize, play: &mut Play, calm: bool) {
         let now = play.now;
         match play.random.u8(..40) {
@@ -441,7 +441,7 @@ fn random_trees_keep_their_order_and_lose_nobody() {
     }
 }
 
-/// A plan of so many children, without limit.
+/// A plan with this many children, without a limit.
 fn plan(strategy: Strategy, count: usize, after: impl Fn(usize) -> Vec<u32>) -> Plan {
     let order = Arc::new(Order::new(count, after));
     Plan::new(strategy, None, &order, &vec![Child::default(); count], 0)
@@ -451,7 +451,7 @@ fn chain(index: usize) -> Vec<u32> {
     u32::try_from(index).unwrap().checked_sub(1).into_iter().collect()
 }
 
-/// Carries out all that a plan says, with children that do as they are told at once, until it has nothing to say.
+/// Performs the actions of a plan, with children that obey at once, until the plan has no more.
 fn obey(plan: &mut Plan, actions: Vec<Action>) -> Vec<Action> {
     let (mut queue, mut done) = (std::collections::VecDeque::from(actions), Vec::new());
     while let Some(action) = queue.pop_front() {
@@ -480,7 +480,7 @@ fn epoch_of(actions: &[Action], wanted: Key) -> Epoch {
     epochs.max().unwrap()
 }
 
-/// What is done with each child of a group of so many costs so many looks.
+/// Starts, restarts and stops a group of this many children. Returns the number of steps.
 fn steps_of_a_life(strategy: Strategy, count: usize, after: impl Fn(usize) -> Vec<u32>) -> u64 {
     let mut plan = plan(strategy, count, after);
     let started = start(&mut plan);
@@ -504,7 +504,7 @@ fn k1b_start_restart_and_stop_are_linear() {
             assert!(large <= 16 * 8_000, "{strategy:?}: {large}");
         }
     }
-    // One that many are after, and one that is after many.
+    // One child that many come after, and that itself comes after many.
     let hub = |index: usize| match index {
         4_000 => (0..4_000).collect(),
         4_001.. => vec![4_000],
@@ -545,17 +545,17 @@ fn k2c_a_report_of_an_earlier_start_or_stop_is_none() {
     plan.note(1, b, Note::Ready, now);
     let held = plan.note(0, a, Note::Failed(Duration::from_secs(1)), now);
     let second = epoch_of(&held, 1);
-    // Of the start before.
+    // A report from the start before.
     assert_eq!(plan.note(1, b, Note::Failed(now), now), []);
     assert_eq!(plan.note(1, b, Note::Held, now), []);
     assert_eq!(plan.note(1, second, Note::Held, now), [Action::Wait(Duration::from_secs(1))]);
     let again = plan.waited(now + Duration::from_secs(1));
     assert!(matches!(again[..], [Action::Start(0, _), Action::Start(1, _)]));
-    // Of the hold before.
+    // A report from the hold before.
     assert_eq!(plan.note(1, second, Note::Held, now), []);
     assert_eq!(plan.note(0, a, Note::Ready, now), []);
     assert!(!plan.is_ready());
-    // Of one that is not there.
+    // A report of a child that does not exist.
     assert_eq!(plan.note(99, 1, Note::Ready, now), []);
     assert_eq!(plan.note(99, 1, Note::Ended(End::Failed), now), []);
 }
@@ -571,7 +571,7 @@ fn k2d_the_end_of_the_failed_child_ends_the_wait_for_it() {
     assert!(matches!(next[..], [Action::Start(1, _)]), "{next:?}");
 }
 
-/// Of two that failed, the wait is that of the one that is left; what has passed of it counts.
+/// When one of two failed children is canceled, the wait is that of the other one; the time that has passed counts.
 #[test]
 fn k2d_the_wait_is_that_of_those_that_are_left() {
     let (now, seconds) = (Duration::ZERO, Duration::from_secs);
@@ -614,7 +614,7 @@ fn k2e_an_added_child_that_failed_before_it_was_ready_holds_up_nobody() {
     }
 }
 
-/// The same of a declared one that nobody declared waits for.
+/// The same for a declared child that no declared child comes after.
 #[test]
 fn k2e_the_last_declared_child_holds_up_no_added_one() {
     let now = Duration::ZERO;
@@ -638,7 +638,7 @@ fn k2h_those_that_stop_later_begin_no_further_attempt() {
     );
 }
 
-/// In a group that is to be stopped a failure restarts nobody.
+/// A failure causes no restart in a group that is about to be stopped.
 #[test]
 fn k2h_a_retired_group_restarts_nobody() {
     let now = Duration::ZERO;
@@ -664,7 +664,7 @@ fn k3b_a_child_that_is_given_up_on_holds_up_nobody() {
     assert_eq!(plan.note(1, 0, Note::Ended(End::Aborted), now), [Action::Over(Why::Requested)]);
 }
 
-/// K5s: of two failures during a restart the longer backoff counts.
+/// K5s: the longer backoff of two failures during a restart counts.
 #[test]
 fn k5s_a_wider_restart_waits_for_the_longest_backoff() {
     for (first, second) in [(3, 8), (8, 3)] {
@@ -677,7 +677,7 @@ fn k5s_a_wider_restart_waits_for_the_longest_backoff() {
     }
 }
 
-/// K5s: the first reason of a stop stands, unless a failure comes after one that is none.
+/// K5s: the first reason for a stop is kept, but a failure replaces a requested stop.
 #[test]
 fn k5s_the_earlier_reason_of_a_stop_stands() {
     let now = Duration::ZERO;
@@ -697,7 +697,7 @@ fn k5s_the_earlier_reason_of_a_stop_stands() {
     }
 }
 
-/// K5s: the order goes through a child that has ended, and no further.
+/// K5s: the order continues through a child that has ended to the children that it comes after.
 #[test]
 fn k5s_one_that_has_ended_passes_only_what_it_is_after() {
     let now = Duration::ZERO;
@@ -721,7 +721,7 @@ fn k6a_layers_are_counted_once_for_each_stop() {
         .filter_map(|action| if let Action::Stop(key, _, below) = action { Some((key, below)) } else { None })
         .collect();
     assert_eq!(layers, [(3, 2), (2, 1), (1, 1), (0, 0)]);
-    // A restart that grows downwards counts from where it begins.
+    // A restart that extends to earlier children counts layers from its new beginning.
     let mut chained = plan(Strategy::RestForOne, 5, chain);
     let started = start(&mut chained);
     let first = chained.note(3, epoch_of(&started, 3), Note::Failed(Duration::ZERO), Duration::ZERO);

@@ -1,4 +1,4 @@
-//! Every input in every reachable state, for every kind of policy.
+//! Every input in every reachable state, for every combination of policies.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use crate::policy::Overrides;
 use crate::supervisor::SupervisorConfig;
 use crate::task::TaskError;
 
-/// A state of the machine, with what has happened on the way that the machine need not know.
+/// A state of the machine, with facts about its past that the machine does not keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Node {
     machine: Machine,
@@ -16,7 +16,7 @@ struct Node {
     begun_after_stop: u8,
     /// Whether the group waits for a `Held`.
     owes_held: bool,
-    /// The result that was taken ends the registration, whatever comes.
+    /// Whether the result that was taken ends the registration in any case.
     must_end: bool,
 }
 
@@ -77,7 +77,7 @@ impl Play<'_> {
         self.rules.policy
     }
 
-    /// Keeps the numbers small, so that the states are finitely many.
+    /// Limits the numbers, so that the number of states is finite.
     fn reach(&mut self, mut node: Node) {
         node.machine.attempt = node.machine.attempt.min(2);
         node.machine.streak = node.machine.streak.min(3);
@@ -114,7 +114,7 @@ impl Play<'_> {
                 assert!(effects.is_none() || may, "{before:?}");
                 effects.unwrap_or_default()
             }
-            // A group opens the gate of a child only after it has heard that it holds.
+            // A group opens the gate of a child only after the child has reported that it holds.
             Command::Release | Command::Resume if before.owes_held => return,
             Command::Release => machine.release(),
             Command::Resume => machine.resume(),
@@ -182,7 +182,7 @@ impl Play<'_> {
             waited.machine.waited();
             self.reach(waited);
         }
-        // Between the turn and the begin everything may have come: it is tried in every state.
+        // Anything may happen between the turn and the begin, so that the begin is tried in every state.
         let mut begun = before;
         let Some((_, report)) = begun.machine.begin(&policy) else { return };
         assert!(before.machine.gate != Gate::Shut && !before.machine.is_barred(), "{before:?}");
@@ -248,7 +248,7 @@ impl Play<'_> {
                     Next::Retry { .. } => assert!(!self.rules.managed || after.machine.gate == Gate::Shut),
                     _ => {}
                 }
-                // Whatever follows, no group waits for what will not come.
+                // A registration that ends does not leave a group waiting for its report.
                 assert!(!ends || !matches!(after.machine.stage, Stage::Waiting(_)));
                 after.owes_held &= !ends;
                 after.must_end = false;
@@ -258,7 +258,7 @@ impl Play<'_> {
         self.reach(after);
     }
 
-    /// From where a stop was requested the actor alone comes to the end, and begins at most one attempt.
+    /// After a stop request the actor alone reaches the end, and begins at most one attempt.
     fn comes_to_an_end(&self, mut node: Node) {
         for _ in 0..6 {
             let machine = &mut node.machine;
@@ -302,7 +302,7 @@ impl Play<'_> {
                 Stage::Running(_) => self.runs(node),
                 Stage::Joining { unasked, ends } => {
                     for ending in endings() {
-                        // The ending is the one that it joined with.
+                        // Only the results that match the one it joined with.
                         let mut machine = node.machine;
                         machine.request = if unasked { Request::Nothing } else { machine.request };
                         let facts = Facts {
@@ -345,7 +345,7 @@ impl Play<'_> {
     }
 }
 
-/// All policy that make a difference.
+/// All policies that make a difference.
 fn all_policies() -> Vec<ResolvedPolicy> {
     let mut all = Vec::new();
     for restart in [RestartPolicy::Never, RestartPolicy::OnFailure, RestartPolicy::Always { interval: None }] {
@@ -397,7 +397,7 @@ fn every_input_in_every_reachable_state() {
 
 #[test]
 fn k5r_the_numbers_of_attempts_never_repeat() {
-    // They were 32 bits wide and saturated, so that a stale context would have counted as the present one.
+    // 32-bit numbers that saturate would let a stale context pass for the current one.
     let policy = all_policies().remove(0);
     let mut machine = Machine::new(&policy, false, Gate::Open, false);
     machine.attempt = u64::from(u32::MAX);

@@ -1,4 +1,4 @@
-//! A12: who owns a supervisor, and what happens when its owners or its runtime go away.
+//! A12: the owners of a supervisor, and its state when they or its runtime are dropped.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -160,7 +160,7 @@ fn a12_a_runtime_that_goes_away_under_run_leaves_nobody_waiting() {
 #[test]
 fn a12_a_supervisor_that_outlives_its_runtime_still_tells_its_subscribers() {
     let (supervisor, recorder) = recorded();
-    // The runtime goes away before anything that was spawned on it has run.
+    // The runtime is dropped before anything that was spawned on it has run.
     current_thread().block_on(async { supervisor.add_task(cooperative("first")).await.unwrap() });
 
     let runtime = paused();

@@ -1,4 +1,4 @@
-//! A03 and A04: what a spec says, and what it must not.
+//! A03 and A04: the settings of a spec, and invalid specs.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use taskvisor::{
 use tests::{ALWAYS, OK, Script, Step, constant, cooperative, ms, recorded, secs, settle, supervisor};
 use tokio::time::Instant;
 
-/// What is wrong, in the words of the typed error.
+/// The message of the error for an invalid spec or config.
 fn invalid<T>(result: Result<T, RuntimeError>) -> String {
     match result {
         Err(error @ RuntimeError::InvalidOption(_)) => error.to_string(),
@@ -56,7 +56,7 @@ fn a03_a_config_has_the_documented_defaults() {
     assert_eq!(Plain.queue_capacity(), 1024);
 }
 
-/// A subscriber that says nothing about its queue.
+/// A subscriber that keeps the default queue capacity.
 struct Plain;
 
 #[async_trait::async_trait]
@@ -95,7 +95,7 @@ fn a03_reset_after_is_at_least_ten_seconds_unless_it_is_set() {
     assert_eq!(spec(secs(77)).with_reset_after(secs(1)).reset_after(), secs(1));
 }
 
-/// A config of which nothing is the default.
+/// A config in which every field differs from the default.
 fn unusual() -> SupervisorConfig {
     SupervisorConfig {
         timeout: secs(7),
@@ -156,7 +156,7 @@ async fn a03_a_registration_runs_by_what_it_inherited() -> Result<(), RuntimeErr
 
     let outcome = supervisor.add_task(script.spec("deaf")).await?.outcome().await;
 
-    // 7 s of timeout, 3 s of window, 2 s of backoff; then once more.
+    // 7 s of timeout, 3 s of cleanup window, 2 s of backoff; then the last attempt.
     assert_eq!(script.begun_ms(start), [0, 12_000]);
     assert_eq!(start.elapsed(), secs(22));
     assert_eq!(outcome.to_string(), "exhausted after 2 failures: timed out after 7s");
@@ -170,7 +170,7 @@ const BACKOFF: BackoffPolicy = BackoffPolicy {
     jitter: JitterPolicy::None,
 };
 
-/// Every way in which a spec can be invalid, and what is said about it.
+/// Every way in which a spec can be invalid, with its message.
 fn invalid_specs(script: &Arc<Script>) -> Vec<(TaskSpec, &'static str)> {
     let spec = || script.spec("bad");
     let factor = |factor| spec().with_backoff(BackoffPolicy { factor, ..BACKOFF });
@@ -233,7 +233,7 @@ async fn a04_an_invalid_spec_is_the_same_typed_error_everywhere() {
     }
 }
 
-/// Every way in which a config can be invalid, and what is said about it.
+/// Every way in which a config can be invalid, with its message.
 fn invalid_configs() -> Vec<(SupervisorConfig, &'static str)> {
     let backoff = |backoff| SupervisorConfig { backoff, ..SupervisorConfig::default() };
     let factor = |factor| backoff(BackoffPolicy { factor, ..BACKOFF });
@@ -252,7 +252,7 @@ fn invalid_configs() -> Vec<(SupervisorConfig, &'static str)> {
     ]
 }
 
-/// What is wrong with this supervisor, which every way of using it must say.
+/// The error of an invalid supervisor. Every entry point must return the same one.
 async fn refused(config: SupervisorConfig, subscriber: Option<Arc<dyn Subscribe>>) -> String {
     let script = Script::new([OK]);
     let spec = || script.spec("good").with_backoff(BackoffPolicy::default());
@@ -291,7 +291,7 @@ async fn a04_an_invalid_config_is_the_same_typed_error_everywhere() {
     }
 }
 
-/// A subscriber that cannot be told anything.
+/// A subscriber whose queue has no capacity.
 struct NoQueue;
 
 #[async_trait::async_trait]

@@ -130,7 +130,7 @@ async fn a04_after_names_earlier_siblings_only() {
     }
 }
 
-/// A batch beside the tree has an order of its own, and both end with the supervisor.
+/// A batch that runs beside the tree has its own order, and both end with the supervisor.
 #[tokio::test(start_paused = true)]
 async fn a11_a_batch_with_an_order_runs_beside_the_tree() -> Result<(), RuntimeError> {
     let tree = Tree::builder(SupervisorConfig::default()).group(Group::one_for_all("g").task(cooperative("a"))).build();

@@ -1,4 +1,4 @@
-//! B13 and B14: the helpers of an attempt, its timeout, and its end.
+//! B13 and B14: the helpers, the timeout and the end of an attempt.
 
 use std::future::{Future, pending};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use super::by_hand;
 
-/// A task of a closure that takes the context.
+/// A task from a closure that takes the context.
 fn task<F, Fut>(name: &str, start: F) -> TaskSpec
 where
     F: Fn(TaskContext) -> Fut + Send + Sync + 'static,
@@ -24,14 +24,14 @@ where
     TaskSpec::inherit(TaskFn::arc(name, start)).with_backoff(constant(secs(1)))
 }
 
-/// Notes that something is dropped.
+/// Records whether a value has been dropped.
 #[derive(Clone, Default)]
 struct Dropped(Arc<AtomicBool>);
 
 struct NotesItsDrop(Dropped);
 
 impl Dropped {
-    /// A value whose drop is noted here.
+    /// A value whose drop is recorded here.
     fn note(&self) -> NotesItsDrop {
         NotesItsDrop(self.clone())
     }
@@ -47,7 +47,7 @@ impl Drop for NotesItsDrop {
     }
 }
 
-/// When each event of a kind was recorded cannot be asked; that it was by now can.
+/// The number of events of this kind so far. The time of each event is not recorded.
 async fn counted(recorder: &Recorder, kind: EventKind) -> usize {
     settle().await;
     recorder.count(kind)
@@ -89,7 +89,7 @@ async fn b13_a_helper_is_joined_when_the_attempt_ends() -> Result<(), RuntimeErr
     Ok(())
 }
 
-/// When a task ends whose attempt succeeds after 1 s and leaves a helper that stays.
+/// How long a task ran and its outcome. Its attempt succeeds after 1 s and leaves a helper that never returns.
 async fn end_of_deaf_helper(grace: Duration, stop_timeout: Option<Duration>) -> (Duration, TaskOutcome) {
     let (supervisor, dropped) = (
         Supervisor::new(SupervisorConfig { grace, stop_timeout, ..SupervisorConfig::default() }, vec![]),
@@ -124,7 +124,7 @@ async fn b13_a_helper_that_stays_is_aborted_past_the_window() {
     }
 }
 
-/// How a task under `Never` ends, and when, whose helper panics after 1 s.
+/// How and when a task under `Never` ends if its helper panics after 1 s.
 async fn end_with_panicking_helper<F, Fut>(attempt: F) -> (String, Duration)
 where
     F: Fn(TaskContext) -> Fut + Send + Sync + 'static,
@@ -215,7 +215,7 @@ async fn b13_helpers_are_told_to_stop_with_their_attempt_and_end_before_the_name
             for n in 1..=3 {
                 let (context, ending) = (ctx.clone(), Arc::clone(&ending));
                 ctx.spawn(async move {
-                    // A helper may have helpers.
+                    // A helper may spawn helpers.
                     let inner = context.clone();
                     context.spawn(async move { inner.cancelled().await });
                     context.cancelled().await;
@@ -511,7 +511,8 @@ async fn b14_told_to_stop_in_the_window_with_less_time_it_ends_all_the_same() ->
     let handle = supervisor.add_task(deaf("deaf").with_timeout(secs(5))).await?;
     sleep(secs(6)).await;
 
-    // Whether it keeps the window's 4 s or the 1 s given here: it can be dropped, so this is no error.
+    // The attempt may keep the 4 s left of the window or have the 1 s given here. It can be dropped, so neither is an
+    // error.
     let canceled = supervisor.cancel_with_timeout("deaf", secs(1)).await;
 
     assert!(matches!(canceled, Ok(true)), "{canceled:?}");
@@ -585,7 +586,8 @@ async fn b14_an_attempt_that_is_always_busy_times_out_all_the_same() -> Result<(
     let supervisor = supervisor();
     let spec = by_hand(|| {
         Box::pin(async {
-            // Far more turns than fit into the timeout: one that is never dropped fails the test, and does not hang it.
+            // Far more turns than fit into the timeout, but finite: if the timeout fails, the test fails instead of
+            // hanging.
             for _ in 0..100_000_000 {
                 tokio::task::coop::consume_budget().await;
             }

@@ -25,7 +25,7 @@ impl Drop for Rude {
     }
 }
 
-/// A payload whose drop panics with a payload whose drop panics, without end.
+/// A payload whose drop panics with another such payload, without end.
 struct Endless;
 
 impl Drop for Endless {
@@ -94,7 +94,7 @@ async fn b09_a_panic_under_never_ends_the_task_as_panicked() -> Result<(), Runti
     Ok(())
 }
 
-/// A future that panics when it is dropped, once it is ready or before.
+/// A future that panics when dropped, whether it has completed or not.
 struct Bomb(Poll<Option<Result<(), TaskError>>>);
 
 impl Future for Bomb {
@@ -120,7 +120,7 @@ fn bomb(result: Result<(), TaskError>) -> BoxTaskFuture {
 
 type Attempt = fn() -> BoxTaskFuture;
 
-/// How attempts go wrong, and how a task under `Never` has ended then.
+/// Attempts that panic or fail, and the outcome of each under `Never`.
 const WRONGS: [(Attempt, &str); 8] = [
     (|| panic!("in spawn"), "panicked: in spawn"),
     (|| Box::pin(async { panic!("in the first poll") }), "panicked: in the first poll"),
@@ -295,7 +295,7 @@ fn b10_an_error_whose_drop_panics_is_contained_when_the_runtime_goes_away() {
         handle
     });
 
-    // The attempt has ended, its helper has not.
+    // The attempt has ended; its helper has not.
     drop(runtime);
 
     assert_eq!(handle.status().state, TaskState::Ended);

@@ -10,7 +10,7 @@ const fn nanos(n: u64) -> Duration {
     Duration::from_nanos(n)
 }
 
-/// As many nanoseconds as need more than 64 bits.
+/// A duration of this many nanoseconds, which may need more than 64 bits.
 fn exact(nanos: u128) -> Duration {
     let (seconds, rest) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
     Duration::new(u64::try_from(seconds).unwrap(), u32::try_from(rest).unwrap())
@@ -23,7 +23,7 @@ const fn policy(first: Duration, max: Duration, factor: f64) -> BackoffPolicy {
 const JITTERS: [JitterPolicy; 4] =
     [JitterPolicy::None, JitterPolicy::Full, JitterPolicy::Equal, JitterPolicy::Decorrelated];
 
-/// The numbers of failures that are asked for.
+/// The failure counts that the table covers.
 const ATTEMPTS: [u32; 5] = [0, 1, 63, 64, u32::MAX];
 
 #[test]
@@ -45,7 +45,7 @@ fn c06_delays_are_exact() {
         (policy(NS, MAX, 2.0), [NS, nanos(2), exact(1 << 63), exact(1 << 64), MAX]),
         (policy(nanos(750), MAX, 2.0), [nanos(750), nanos(1_500), exact(750 << 63), exact(750 << 64), MAX]),
         (policy(DAYS, MAX, 2.0), [DAYS, DAYS * 2, MAX, MAX, MAX]),
-        // factor 0.5: halved, rounded up, and never to nothing
+        // factor 0.5: halved, rounded up, and never zero
         (policy(s, m, 0.5), [s, ms(500), NS, NS, NS]),
         (policy(nanos(3), m, 0.5), [nanos(3), nanos(2), NS, NS, NS]),
         // factor 0
@@ -59,7 +59,7 @@ fn c06_delays_are_exact() {
         (policy(s, MAX, f64::MAX), [s, MAX, MAX, MAX, MAX]),
         (policy(s, m, f64::INFINITY), [s, m, m, m, m]),
         (policy(MAX, MAX, f64::MIN_POSITIVE), [MAX, NS, NS, NS, NS]),
-        // no factor at all counts as 1
+        // an invalid factor counts as 1
         (policy(s, m, f64::NAN), [s; 5]),
         (policy(s, m, -2.0), [s; 5]),
         (policy(s, m, f64::NEG_INFINITY), [s; 5]),
@@ -68,7 +68,7 @@ fn c06_delays_are_exact() {
         (policy(secs(60), m, 2.0), [m; 5]),
         (policy(secs(60), m, 0.5), [m, secs(15), nanos(1), nanos(1), nanos(1)]),
         (policy(MAX, ms(1), f64::NAN), [ms(1); 5]),
-        // nothing stays nothing
+        // zero stays zero
         (policy(ZERO, m, 2.0), [ZERO; 5]),
         (policy(ZERO, m, f64::INFINITY), [ZERO; 5]),
         (policy(s, ZERO, 2.0), [ZERO; 5]),
@@ -128,8 +128,8 @@ fn c06_without_jitter_a_delay_is_the_same_each_time_and_grows_with_failures() {
 
 const DRAWS: u32 = 1_000_000;
 
-/// Draws a million delays: all must lie in `bounds`, and come near both; their mean and the spread of their quarters
-/// must be those of an even draw.
+/// Draws a million delays. All must lie in `bounds`, some near each bound, and the mean and the quartiles must be those
+/// of a uniform distribution.
 fn draws_are_even(policy: BackoffPolicy, attempt: u32, bounds: RangeInclusive<Duration>) {
     let (low, high) = (bounds.start().as_secs_f64(), bounds.end().as_secs_f64());
     let (mut least, mut most, mut sum, mut quarters) = (Duration::MAX, Duration::ZERO, 0.0, [0_u32; 4]);
@@ -142,7 +142,7 @@ fn draws_are_even(policy: BackoffPolicy, attempt: u32, bounds: RangeInclusive<Du
         let quarter = [0.25, 0.5, 0.75].into_iter().filter(|end| at >= *end).count();
         quarters[quarter] += 1;
     }
-    // Seven standard deviations: by chance it is off by more than that about once in 10^11 times.
+    // Seven standard deviations: a uniform distribution exceeds them about once in 10^11 runs.
     let near = (high - low) * 0.001;
     assert!((sum / f64::from(DRAWS) - 0.5).abs() < 0.002, "{policy:?}: the mean is off: {sum}");
     for quarter in quarters {
@@ -177,7 +177,7 @@ fn c07_decorrelated_jitter_is_capped_at_max() {
     let policy = BackoffPolicy { jitter: JitterPolicy::Decorrelated, ..policy(secs(1), secs(20), 2.0) };
     let delays: Vec<_> = (0..DRAWS).map(|_| policy.next(3)).collect();
 
-    // Even from 8 s to 24 s, of which the last quarter is cut to 20 s.
+    // Uniform from 8 s to 24 s; the last quarter is capped at 20 s.
     assert!(delays.iter().all(|delay| (secs(8)..=secs(20)).contains(delay)));
     let capped = delays.iter().filter(|delay| **delay == secs(20)).count();
     assert!((247_000..253_000).contains(&capped), "{capped}");

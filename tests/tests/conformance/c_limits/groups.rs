@@ -111,7 +111,7 @@ async fn c03_successful_repeats_and_restarts_by_hand_never_count() -> Result<(),
 async fn c04_a_group_restart_counts_as_one_in_its_parent() {
     let journal = Journal::new();
     let [(x, poke), (y, _), (z, _), (side, _)] = journal.children(["x", "y", "z", "side"]);
-    // Each failure of `x` fails the inner group, and restarts four tasks.
+    // Each failure of `x` fails the inner group, which restarts four tasks.
     let inner =
         Group::one_for_all("inner").with_limit(0, secs(3600)).with_backoff(constant(secs(1))).task(x).task(y).task(z);
     let outer = Group::one_for_all("outer").with_limit(2, secs(3600)).with_max_retries(0).group(inner).task(side);
@@ -134,7 +134,7 @@ async fn c05_a_restart_whose_start_fails_counts_each_time() {
         let [(a, _), (b, poke)] = journal.children(["a", "b"]);
         let group = Group::new("g", strategy).with_limit(3, secs(3600)).with_max_retries(0).task(a).task(b);
         let tree = Tree::builder(SupervisorConfig::default()).group(group).build();
-        // It works once, and then fails as soon as it begins.
+        // The first start works; after that, `b` fails as soon as it begins.
         let run = tokio::spawn(async move { tree.run_until(pending()).await });
         sleep(secs(60)).await;
         (0..4).for_each(|_| poke.fail());
@@ -157,7 +157,7 @@ async fn c05_the_window_starts_anew_with_a_group_restart() -> Result<(), Runtime
     let start = tokio::time::Instant::now();
     tree.start().await?;
     sleep(secs(30)).await;
-    // Two failures trip, the group waits for its backoff, and two are allowed again.
+    // The second failure exceeds the limit. The group waits for its backoff, and the count starts again.
     assert_eq!(child.begun_ms(start), [0, 2_000, 13_000, 15_000, 26_000, 28_000]);
     assert_eq!(never.begun_ms(start), [0, 13_000, 26_000]);
     tree.shutdown().await

@@ -1,4 +1,4 @@
-//! `max_concurrent`: who may run, and for how long.
+//! `max_concurrent`: which tasks may run, and for how long.
 
 use std::sync::{Arc, Mutex};
 
@@ -171,7 +171,7 @@ async fn permits_that_are_waited_for_leave_the_task_pending() -> Result<(), Runt
     supervisor.add_task(cooperative("holds")).await?;
     assert_eq!(handles[0].status().state, TaskState::Backoff);
 
-    // Backoff and delay are over, and an attempt of each is due.
+    // Backoff and delay are over; an attempt of each task is due.
     sleep(secs(5)).await;
 
     for handle in handles {

@@ -83,7 +83,7 @@ async fn d10_groups_and_tasks_are_ordered_at_the_root() -> Result<(), RuntimeErr
     Ok(())
 }
 
-/// What has ended is no gap in the order: the last is after the first by way of it.
+/// A child that has ended leaves no gap in the order: `serve` still comes after `pool`, by way of `migrate`.
 #[tokio::test(start_paused = true)]
 async fn d10_the_order_goes_through_those_that_have_ended() -> Result<(), RuntimeError> {
     for ordered in [false, true] {
@@ -107,7 +107,7 @@ async fn d10_the_order_goes_through_those_that_have_ended() -> Result<(), Runtim
     Ok(())
 }
 
-/// Stopping what is after everything before it costs no more for each of them.
+/// The cost of a stop does not grow with the number of `after` edges.
 #[tokio::test(start_paused = true)]
 async fn d10_many_edges_are_no_burden() -> Result<(), RuntimeError> {
     let names: Vec<String> = (0..40).map(|n| format!("t{n}")).collect();
@@ -144,7 +144,7 @@ async fn d11_after_a_completed_task_waits_for_its_success() -> Result<(), Runtim
     let (tree, _) = tree(group);
     tree.start().await?;
     sleep(secs(1)).await;
-    // A failure first, and then, in vain, a signal.
+    // A failure, and then a readiness signal, which has no effect.
     poke.fail();
     sleep(secs(5)).await;
     poke.ready();
@@ -213,7 +213,7 @@ async fn d11_the_gate_stays_open_through_the_own_restart_of_a_dependency() -> Re
     assert_eq!(journal.take(), ["+a", "+b"]);
     first.fail();
     sleep(secs(5)).await;
-    // `a` runs again and has not signalled: `b` restarts all the same.
+    // `a` runs again and has not signaled readiness: `b` restarts nevertheless.
     second.fail();
     sleep(secs(5)).await;
     assert_eq!(journal.take(), ["-a", "+a", "-b", "+b"]);

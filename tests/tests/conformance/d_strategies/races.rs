@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, timeout};
 const STRATEGIES: [Strategy; 3] = [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne];
 const FOREVER: Duration = secs(60);
 
-/// How many attempts began, and whether two of one task ever ran at once.
+/// How many attempts began, and whether two attempts of one task ever ran at once.
 #[derive(Default)]
 struct Watch {
     begun: AtomicUsize,
@@ -30,7 +30,7 @@ impl Drop for Inside {
     }
 }
 
-/// A task that, at random, fails, ends, panics, or waits a bit.
+/// A task that fails, ends, panics or waits at random.
 fn erratic(name: &str, watch: &Arc<Watch>) -> TaskSpec {
     let (watch, inside) = (Arc::clone(watch), Arc::new(AtomicBool::new(false)));
     let task = TaskFn::arc(name, move |ctx: TaskContext| {
@@ -80,7 +80,7 @@ fn erratic_group(name: &str, watch: &Arc<Watch>) -> Group {
     })
 }
 
-/// Where nobody is left waiting for what never comes: the group goes on while it is watched.
+/// Attempts keep beginning: no child waits for an event that never comes.
 #[test]
 fn d08_groups_of_failing_children_never_stall() {
     let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -1,4 +1,4 @@
-//! What else may happen to the children of a group while it restarts them.
+//! Other events for the children of a group while the group restarts them.
 
 use taskvisor::{
     Group, Ready, RuntimeError, SupervisorConfig, TaskContext, TaskFn, TaskOutcome, TaskSpec, TaskState, Tree,
@@ -40,7 +40,7 @@ async fn d02_a_child_that_becomes_ready_while_it_is_being_stopped_stays_held() -
     poke.fail();
     sleep(ms(50)).await;
 
-    // It says so when it is about to end.
+    // It signals readiness just before it ends.
     late.ready();
     sleep(secs(10)).await;
 
@@ -111,7 +111,7 @@ async fn d03_an_earlier_sibling_that_fails_during_a_restart_widens_it() -> Resul
     let timed = journal.timed();
     let timed: Vec<_> = timed.iter().map(|(at, what)| (*at, what.as_str())).collect();
     assert_eq!(timed, [(1_000, "-c"), (1_500, "-b"), (2_500, "+b"), (2_500, "+c")]);
-    // Both counted: the limit has room for no third.
+    // Both failures counted, so that a third exceeds the limit.
     first.fail();
     sleep(secs(10)).await;
     assert_eq!(tree.supervisor().list_tasks().await, [""; 0]);
@@ -136,7 +136,7 @@ async fn d02_a_failed_child_that_is_canceled_during_the_restart_is_left_out() ->
     tree.shutdown().await
 }
 
-/// One that is told to hold while it waits for a permit gives up its place in the queue.
+/// A child that is held while it waits for a permit leaves the wait queue.
 #[tokio::test(start_paused = true)]
 async fn d02_a_held_child_takes_no_permit() -> Result<(), RuntimeError> {
     let config = SupervisorConfig { max_concurrent: 2, ..SupervisorConfig::default() };
@@ -164,7 +164,7 @@ async fn d02_a_held_child_takes_no_permit() -> Result<(), RuntimeError> {
     tree.shutdown().await
 }
 
-/// What a child held is dropped when it has ended, not when its group has.
+/// The value of a dynamic child is dropped when the child has ended, not when its group has.
 #[tokio::test(start_paused = true)]
 async fn d03_dynamic_children_that_have_ended_are_let_go() -> Result<(), RuntimeError> {
     let journal = Journal::new();

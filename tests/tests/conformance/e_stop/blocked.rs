@@ -39,7 +39,7 @@ impl Blocker {
     }
 }
 
-/// Looks again and again until it is so.
+/// Polls the condition until it holds.
 async fn eventually(what: &str, is_so: impl AsyncFn() -> bool) {
     let look = async {
         while !is_so().await {
@@ -77,8 +77,8 @@ async fn e11_run_returns_though_a_task_blocks_its_thread_and_its_name_waits_for_
     assert!(matches!(task.outcome().await, TaskOutcome::Aborted { error: None }), "it resolved once");
 }
 
-/// Runs a task that blocks its thread after a wait, which `start` may cut short, and looks at what is told. On a thread
-/// of its own: where the runtime's timers stand still no timeout of it helps.
+/// Runs a task that blocks its thread after a wait, which `start` may cut short, and checks the events. It runs on a
+/// thread of its own: if the runtime's timers stand still, a timeout of that runtime never fires.
 fn blocks_after_a_wait(wait: Duration, start: fn(&TaskHandle) -> bool) {
     let (done, is_done) = mpsc::channel();
     let Blocker { spec, blocked, release } = Blocker::new("stuck");
@@ -88,7 +88,7 @@ fn blocks_after_a_wait(wait: Duration, start: fn(&TaskHandle) -> bool) {
         let recorder = Recorder::new();
         let supervisor = Supervisor::new(with_grace(ms(100)), vec![recorder.clone()]);
         let task = runtime.block_on(supervisor.add_task(spec.with_initial_delay(wait))).unwrap();
-        // All is quiet, so that it is the blocked thread that has to wake who delivers.
+        // The runtime is idle, so that the thread that is about to block has to wake the delivery of events.
         std::thread::sleep(ms(50));
         start(&task);
         blocked.recv_timeout(FOREVER).unwrap();

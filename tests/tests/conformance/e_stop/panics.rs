@@ -1,4 +1,4 @@
-//! Panics while all is stopped.
+//! Panics during a stop.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,6 @@ use tokio::time::Instant;
 
 use super::{Result, answers, stuck};
 
-/// Panics when it is dropped.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -20,7 +19,7 @@ impl Drop for Bomb {
     }
 }
 
-/// A task whose futures panic when they are dropped before their end.
+/// A task whose futures panic when dropped before they complete.
 fn explosive(name: &str) -> TaskSpec {
     TaskSpec::inherit(TaskFn::arc(name, |_: TaskContext| async {
         let _bomb = Bomb;
@@ -64,7 +63,7 @@ async fn e12_an_aborted_task_whose_drop_panics_leaves_name_and_permit() -> Resul
     Ok(())
 }
 
-/// A waker that panics.
+/// A waker that panics when woken.
 struct Rude;
 
 impl std::task::Wake for Rude {
@@ -85,7 +84,7 @@ async fn e12_a_panic_in_the_waker_of_one_who_waits_for_the_verdict_is_contained(
     run.await
 }
 
-/// An error that panics when it is dropped.
+/// An error that panics when dropped.
 #[derive(Debug)]
 struct Rotten(#[allow(dead_code, reason = "dropped")] Bomb);
 
@@ -118,7 +117,7 @@ async fn e12_a_panic_in_the_drop_of_an_error_is_contained() -> Result {
     settle().await;
     // then
     assert_eq!((task.status().state, task.status().attempt), (TaskState::Running, 2));
-    // The error of the outcome is ours to drop.
+    // The test owns the error of the outcome, and must not drop it.
     assert!(task.cancel().await?);
     std::mem::forget((task.outcome().await, task));
     assert!(supervisor.list_tasks().await.is_empty());

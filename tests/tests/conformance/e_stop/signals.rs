@@ -1,4 +1,4 @@
-//! Signals, to a process of its own.
+//! Signals, sent to a child process.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -8,13 +8,13 @@ use super::{Duration, FOREVER, ms};
 
 pub(crate) const LONG: &str = "86400000";
 
-/// A supervisor in a process of its own.
+/// A child process that runs a supervisor.
 pub(crate) struct Victim {
     process: Child,
     stdout: BufReader<ChildStdout>,
 }
 
-/// How it ended.
+/// How the process ended.
 pub(crate) struct Ended {
     pub(crate) status: Option<i32>,
     pub(crate) stdout: String,
@@ -23,7 +23,7 @@ pub(crate) struct Ended {
 }
 
 impl Victim {
-    /// Starts it, and waits until its tasks run.
+    /// Starts the process, and waits until its tasks run.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut process = Command::new(env!("CARGO_BIN_EXE_victim"))
             .args(arguments)
@@ -48,7 +48,7 @@ impl Victim {
         assert!(kill.success());
     }
 
-    /// Waits for its end, and how long that takes.
+    /// Waits for the process to end, and measures how long that takes.
     pub(crate) fn wait(mut self) -> Ended {
         let start = Instant::now();
         let status = loop {

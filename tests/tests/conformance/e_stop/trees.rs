@@ -31,7 +31,7 @@ async fn e05_one_deadline_covers_nested_groups_and_pending_removals() -> Result 
     let start = Instant::now();
     let result = tree.shutdown().await;
 
-    // `removed` has had two of its eight seconds; `late` has four, and `rude` what is left then.
+    // `removed` has already used two of its eight seconds, `late` has four, and `rude` has the rest of the grace.
     assert_eq!(start.elapsed(), secs(8));
     assert_eq!(stuck(result), ["outer/inner/rude", "removed", "outer/late"]);
     assert!(matches!(late.outcome().await, TaskOutcome::Aborted { .. }));
@@ -117,7 +117,7 @@ async fn e14_a_task_that_begins_no_more_attempts_is_not_begun_anew() -> Result {
     sleep(secs(1)).await;
     let shutdown = tree.shutdown();
     settle().await;
-    // `last` stops; the others wait for it, and are not requested to stop yet.
+    // `last` is stopping; the others wait for it and are not requested to stop yet.
     let [first, waits] = ["g/first", "g/waits"].map(|path| tree.child(path));
     assert_eq!(first.status().map(|status| status.state), Some(TaskState::Running));
     assert_eq!(waits.status().map(|status| status.state), Some(TaskState::Interval));
@@ -185,7 +185,7 @@ async fn e09_a_forced_shutdown_of_a_tree_aborts_every_layer_at_once() -> Result 
     Ok(())
 }
 
-/// A failure outranks the stragglers, and names them.
+/// The failure of the tree takes precedence over tasks that exceed the grace, and names them.
 #[tokio::test(start_paused = true)]
 async fn e05_the_failure_of_the_tree_outranks_the_grace() {
     let journal = Journal::new();

@@ -1,4 +1,4 @@
-//! I01. The sequences of the common runs, exactly.
+//! I01. The exact sequences of events of common runs.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use tests::{
 
 type Result = std::result::Result<(), RuntimeError>;
 
-/// What was told, a line an event: kind, task, attempt, delay and reason, as far as there are any.
+/// One line for each event: kind, task, attempt, delay and reason, where present.
 fn told(recorder: &Recorder) -> Vec<String> {
     let seen = recorder.seen();
     assert!(seen.iter().map(|seen| seen.seq).eq(1..=seen.len() as u64), "none is missing");
@@ -30,7 +30,7 @@ fn told(recorder: &Recorder) -> Vec<String> {
     seen.into_iter().map(line).collect()
 }
 
-/// Runs one task until all is over, or for that long, and compares what was told.
+/// Runs one task until it ends or for this long, and compares the events.
 async fn expect<const N: usize>(spec: TaskSpec, time: Duration, expected: [&str; N]) {
     let (supervisor, recorder) = recorded();
     let until =
@@ -190,7 +190,7 @@ async fn i01_a_periodic_task_without_an_interval() {
     expect(Script::new([OK, Step::Cancel]).spec("x").with_restart(ALWAYS), Duration::MAX, expected).await;
 }
 
-/// Cancels, or removes, a task after a second, and compares what was told since.
+/// Cancels or removes a task after a second, and compares the events since then.
 async fn expect_after_cancel<const N: usize>(spec: TaskSpec, expected: [&str; N]) -> Result {
     for removes in [false, true] {
         let (supervisor, recorder) = recorded();
@@ -222,7 +222,7 @@ async fn i01_cancel_and_remove_while_running() -> Result {
     expect_after_cancel(TaskSpec::inherit(fails), dirty).await
 }
 
-/// A task that is dropped when it is told to stop.
+/// A task without a context: it is dropped when it is requested to stop.
 struct WithoutContext;
 
 impl Task for WithoutContext {

@@ -13,7 +13,7 @@ use super::add_sleepers;
 
 type Result = std::result::Result<(), RuntimeError>;
 
-/// All that comes before the end.
+/// The events up to the end of the stream.
 async fn rest(mut stream: EventStream) -> Vec<std::result::Result<Event, Lagged>> {
     let mut events = Vec::new();
     while let Some(event) = stream.next().await {
@@ -49,7 +49,7 @@ async fn i_a_stream_without_any_subscriber_wakes_the_bus_and_begins_when_it_is_m
     let supervisor = supervisor();
     let task = supervisor.add_task(Script::new([FAIL, FAIL, OK]).spec("a")).await?;
     tokio::time::sleep(ms(150)).await;
-    // The second attempt has failed: the third is all that it hears of.
+    // The second attempt has failed: the stream begins with the third.
     let stream = supervisor.events();
     task.outcome().await;
     supervisor.shutdown().await?;
@@ -94,7 +94,7 @@ async fn i_a_stream_lets_through_what_it_is_told_to() -> Result {
 async fn i_a_stream_says_exactly_how_many_it_lost_and_nobody_else_loses_any() -> Result {
     let (supervisor, recorder) = recorded();
     let mut stream = supervisor.events().with_capacity(10);
-    // Each settles on its own, so that the stream is behind after the first.
+    // Each addition settles on its own, so that the stream falls behind after the first.
     for n in 0..20 {
         add_sleepers(&supervisor, n..n + 1).await?;
         settle().await;
@@ -104,7 +104,7 @@ async fn i_a_stream_says_exactly_how_many_it_lost_and_nobody_else_loses_any() ->
     }
     assert_eq!(stream.next().await.unwrap().unwrap_err(), Lagged { count: 30 });
     assert_eq!(recorder.seen().len(), 40);
-    // It goes on.
+    // The stream continues.
     add_sleepers(&supervisor, 20..21).await?;
     assert_eq!(stream.next().await.unwrap().unwrap().seq, 41);
     assert_eq!(recorder.count(EventKind::SubscriberOverflow), 0);

@@ -1,4 +1,4 @@
-//! Tasks that panic when they are dropped: theirs alone to suffer.
+//! Tasks that panic when dropped: the panic must not reach any other task or caller.
 
 use taskvisor::{ControllerSpec, TaskContext, TaskFn, TaskHandle, TaskSpec, TaskState};
 use tests::{OK, Script, cooperative, deaf, secs, settle};
@@ -13,7 +13,8 @@ impl Drop for Bomb {
     }
 }
 
-/// A task whose drop panics. Nobody but the supervisor has it, once it is submitted and its handle is dropped.
+/// A task whose value panics when dropped. The supervisor holds the last reference once it is submitted and its handle
+/// is dropped.
 fn bomb(name: &str) -> TaskSpec {
     let bomb = Bomb;
     let task = TaskFn::arc(name, move |_: TaskContext| {
@@ -23,7 +24,7 @@ fn bomb(name: &str) -> TaskSpec {
     TaskSpec::inherit(task)
 }
 
-/// What the caller of the supervisor is told does not end in somebody else's panic.
+/// Checks that the call to the supervisor returns, without the panic of another task's drop.
 async fn unharmed<T: Send + 'static>(call: impl Future<Output = T> + Send + 'static) -> T {
     surely(tokio::spawn(call)).await.expect("a panic in the drop of a task that waited reached the caller")
 }

@@ -1,4 +1,4 @@
-//! Dropping: an owner in any state keeps others out.
+//! Admission with `drop_if_running`: an owner in any state keeps others out.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use tests::{ALWAYS, FAIL, OK, Script, Step, constant, cooperative, deaf, ms, sec
 
 use super::{Result, controlled, controlled_with, end_of};
 
-/// Whoever owns the slot half a second after it was submitted is not disturbed.
+/// Checks that `drop_if_running` leaves an owner alone that is in this state after half a second.
 async fn busy_in(owner: TaskSpec, state: TaskState, stops: bool) -> Result {
     let (supervisor, _) = controlled(1024, 100);
     let slot = supervisor.slot("s");
@@ -25,7 +25,7 @@ async fn busy_in(owner: TaskSpec, state: TaskState, stops: bool) -> Result {
     assert_eq!(dropped.outcome().await.to_string(), "rejected: its slot is busy");
     tokio::time::sleep(ms(100)).await;
     assert_eq!((owner.status().state, slot.len()), (state, 1), "the owner goes on");
-    // when it is gone another is taken
+    // when the owner has ended, the next submission is taken
     owner.cancel().await?;
     assert_eq!(end_of(&slot.drop_if_running(intruder.spec("y")).await?).await, "completed");
     assert_eq!(intruder.attempts(), 1);

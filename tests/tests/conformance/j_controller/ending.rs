@@ -1,4 +1,4 @@
-//! The end of a supervisor, and of a runtime, with queues that are not empty.
+//! The end of a supervisor, and of a runtime, while queues are not empty.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::{Result, controlled, controlled_with, end_of, ends_of, queue_all, que
 
 #[tokio::test(start_paused = true)]
 async fn j05_shutdown_resolves_every_queued_submission_and_run_returns() -> Result {
-    // given queues in many slots, and one that replaces
+    // given queues in many slots, and one submission that replaces
     let (supervisor, recorder) = controlled(1024, 100);
     let (mut owners, mut waiting) = (Vec::new(), Vec::new());
     for n in 0..10 {
@@ -27,7 +27,7 @@ async fn j05_shutdown_resolves_every_queued_submission_and_run_returns() -> Resu
     waiting.push(supervisor.slot("3").replace(cooperative("x")).await?);
     // when
     let shutdown = supervisor.shutdown();
-    // then at once, in the order of submission
+    // then they are rejected at once, in the order of submission
     assert!(waiting.iter().all(|handle| handle.status().state == TaskState::Ended));
     assert!(ends_of(&waiting).await.iter().all(|end| *end == "shutting_down"));
     assert_eq!(waiting[0].outcome().await.to_string(), "rejected: the supervisor is shutting down");
@@ -41,7 +41,7 @@ async fn j05_shutdown_resolves_every_queued_submission_and_run_returns() -> Resu
     Ok(())
 }
 
-/// What was submitted before the shutdown has its turn as long as the drain lasts; then what waits is rejected.
+/// A submission from before the shutdown may start as long as the drain lasts; then those that wait are rejected.
 #[tokio::test(start_paused = true)]
 async fn j05_a_drain_lets_the_queue_go_on_and_rejects_what_waits_when_it_is_over() -> Result {
     let config = SupervisorConfig { drain: secs(10), ..SupervisorConfig::default() };
@@ -83,7 +83,7 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// Drops the runtime of 10,000 that wait in one slot.
+/// Drops the runtime of 10,000 submissions that wait in one slot.
 fn drop_a_runtime_with(spawned: Runtime) {
     const LONG: usize = 10_000;
     // given
@@ -102,7 +102,7 @@ fn drop_a_runtime_with(spawned: Runtime) {
     });
     // when
     drop(spawned);
-    // then none is left, and none ever ran
+    // then none is left, and none has run
     other.block_on(async {
         assert_eq!(end_of(&owner).await, "aborted");
         for end in ends_of(&waiting).await {
@@ -111,7 +111,7 @@ fn drop_a_runtime_with(spawned: Runtime) {
         surely(waits).await.unwrap();
         assert!(slot.is_idle());
         assert_eq!(script.attempts(), 1);
-        // and the slot and the supervisor are as good as new
+        // and the slot and the supervisor can be used again
         assert_eq!(end_of(&slot.queue(Script::new([OK]).spec("x")).await.unwrap()).await, "completed");
         surely(supervisor.run(vec![Script::new([OK]).spec("y")])).await.unwrap();
         surely(supervisor.shutdown()).await.unwrap();

@@ -1,4 +1,4 @@
-//! What can be asked of one that waits, and of a slot.
+//! The handles of queued submissions and of slots.
 
 use std::sync::{Arc, OnceLock};
 
@@ -69,7 +69,7 @@ async fn j01_an_owner_obeys_its_handle_and_its_name() -> Result {
     assert!(owner.restart());
     settle().await;
     assert_eq!((script.attempts(), owner.status().state, slot.len()), (3, TaskState::Running, 3));
-    // by its name: the one that has it now
+    // the name refers to the task that owns it now
     assert_eq!(supervisor.task("x").unwrap().id(), owner.id());
     assert!(supervisor.cancel("x").await?);
     assert_eq!((second.status().state, third.status().state), (TaskState::Running, TaskState::Queued));
@@ -99,7 +99,7 @@ async fn j01_cancel_all_empties_a_slot() -> Result {
     assert_eq!((slot.len(), script.attempts()), (0, 2));
     assert_eq!(recorder.count(EventKind::TaskRemoveRequested), 5);
     assert_eq!(others.status().state, TaskState::Running);
-    // and the room is whole
+    // and the full capacity is free
     assert_eq!(slot.queue(cooperative("x")).await?.status().state, TaskState::Pending);
     assert_eq!(std::iter::from_fn(|| supervisor.try_submit(queued(cooperative("x"))).ok()).count(), 5);
     Ok(())
@@ -121,7 +121,7 @@ async fn j01_cancel_all_tells_all_when_it_is_polled_once_and_spares_what_comes_l
     Ok(())
 }
 
-/// A task that submits from within itself: it replaces itself, queues behind itself, and is busy to itself.
+/// A task that submits from within: it queues behind itself, is rejected because it runs, and replaces itself.
 #[tokio::test(start_paused = true)]
 async fn j01_an_owner_submits_to_its_own_slot() -> Result {
     let supervisor = supervisor();
@@ -151,7 +151,7 @@ async fn j01_an_owner_submits_to_its_own_slot() -> Result {
     Ok(())
 }
 
-/// Submits the next one when it is dropped.
+/// Submits another task when dropped.
 struct SubmitsInDrop(SupervisorHandle, mpsc::UnboundedSender<TaskHandle>);
 
 impl Drop for SubmitsInDrop {
@@ -164,7 +164,7 @@ impl Drop for SubmitsInDrop {
 
 #[tokio::test(start_paused = true)]
 async fn j01_a_submission_from_the_drop_of_a_future_or_a_task_finds_no_lock_held() -> Result {
-    // given one in its future, one in the task itself
+    // given one in a future, and one in a task value
     let supervisor = supervisor();
     let (sender, mut received) = mpsc::unbounded_channel();
     let in_future = {
@@ -186,7 +186,7 @@ async fn j01_a_submission_from_the_drop_of_a_future_or_a_task_finds_no_lock_held
     };
     supervisor.submit(queued(taskvisor::TaskSpec::inherit(in_future))).await?;
     supervisor.submit(queued(taskvisor::TaskSpec::inherit(in_task()))).await?;
-    // when they end, or are withdrawn, displaced, busy, cleared
+    // when tasks end, are canceled, displaced, rejected as busy, or cleared
     let to = |spec: fn(taskvisor::TaskRef) -> ControllerSpec| spec(in_task()).with_slot("s");
     supervisor.submit(to(ControllerSpec::drop_if_running)).await?;
     for _ in 0..2 {
@@ -209,7 +209,7 @@ async fn j01_a_submission_from_the_drop_of_a_future_or_a_task_finds_no_lock_held
     supervisor.shutdown().await
 }
 
-/// Submits a follower for each task that completes.
+/// A subscriber that submits a follower for each task that completes.
 struct Submits {
     supervisor: OnceLock<SupervisorHandle>,
     sender: mpsc::UnboundedSender<TaskHandle>,

@@ -36,7 +36,7 @@ async fn j06_a_slot_is_the_tasks_own_unless_it_says_otherwise() -> Result {
     assert_eq!(spec.slot(), "renamed");
     supervisor.submit(spec).await?;
     assert_eq!((supervisor.slot("renamed").len(), supervisor.slot("x").len()), (1, 0));
-    // A slot of the name of a task that was not submitted to it is idle.
+    // A slot is idle if a task of the same name was added without a submission to the slot.
     supervisor.add_task(cooperative("added")).await?;
     assert!(supervisor.slot("added").is_idle());
     Ok(())
@@ -59,7 +59,7 @@ async fn j06_others_come_to_the_slot_of_a_task_that_has_its_name() -> Result {
     assert_eq!(ends_of(&[own, other]).await, ["completed", "completed"]);
     settle().await;
     assert_eq!((slot.len(), waits.status().state), (1, TaskState::Running));
-    // Its owner has its name again, and makes way for another.
+    // The owner has the name of its slot again, and is replaced by another.
     let other = slot.replace(script.spec("a")).await?;
     assert_eq!(ends_of(&[waits, other]).await, ["canceled", "completed"]);
     assert!(slot.is_idle());
@@ -91,7 +91,7 @@ async fn j06_one_name_in_two_slots_runs_once() -> Result {
     let script = Script::new([Step::Succeed(secs(1))]);
     let (one, two) = (supervisor.slot("one"), supervisor.slot("two"));
     let first = one.queue(script.spec("x")).await?;
-    // refused at once in the other slot, and when its turn comes too early
+    // refused at once in the other slot, and when its turn comes while the name is still taken
     assert_eq!(end_of(&two.queue(script.spec("x")).await?).await, "refused");
     two.queue(Script::new([Step::Succeed(tests::ms(500))]).spec("y")).await?;
     let early = two.queue(script.spec("x")).await?;

@@ -1,4 +1,4 @@
-//! Queues: the order, never two at once, and full slots.
+//! Queues: their order, at most one running task, and full slots.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -70,7 +70,7 @@ async fn j01_an_owner_that_retries_keeps_its_slot_until_it_is_exhausted() -> Res
 async fn crowd() -> Result {
     const CROWD: usize = 8;
     const EACH: usize = 100;
-    // given room for few
+    // given a small queue
     let (supervisor, _) = controlled(16, 10_000);
     let order: Arc<Mutex<Vec<TaskId>>> = Arc::default();
     let script = Script::new([OK]);
@@ -133,14 +133,14 @@ async fn j01_a_full_slot_rejects_and_others_do_not_care() -> Result {
     let (supervisor, recorder) = controlled(1024, 2);
     let slot = supervisor.slot("s");
     let handles = queue_all(&slot, &cooperative("x"), 3).await?;
-    // when one more comes, it is taken and rejected at once
+    // when one more is submitted, it is accepted and rejected at once
     let full = slot.queue(cooperative("x")).await?;
     assert_eq!(full.status().state, TaskState::Ended);
     assert_eq!(full.outcome().await.to_string(), "rejected: the queue of its slot is full");
     assert_eq!(end_of(&slot.try_submit(cooperative("x"))?).await, "full");
     assert!(!full.cancel().await? && !full.restart() && !full.trigger());
     assert_eq!(slot.len(), 3);
-    // then another slot takes it, and so does this one when one has left
+    // then another slot takes one, and so does this slot when one has left
     supervisor.submit(ControllerSpec::queue(cooperative("y"))).await?;
     assert!(handles[1].cancel().await?);
     let late = slot.queue(cooperative("x")).await?;
@@ -183,7 +183,7 @@ async fn j01_a_declared_capacity_and_policy_are_the_slots_own() -> Result {
         }
     }
     assert_eq!(eager.admission(), AdmissionPolicy::DropIfRunning);
-    // what a submission says itself goes before
+    // the policy of a submission takes precedence over that of its slot
     let says_so = supervisor.submit(queued(cooperative("z")).with_slot("eager")).await?;
     assert_eq!(says_so.status().state, TaskState::Queued);
     Ok(())

@@ -11,7 +11,7 @@ use super::{Result, controlled, end_of, queued, surely};
 
 const ROUNDS: usize = 10_000;
 
-/// A task that ends when it is let go, or told to stop.
+/// A task that ends when notified or requested to stop.
 fn until(go: &Arc<Notify>, name: &str) -> TaskSpec {
     let go = Arc::clone(go);
     let task = TaskFn::arc(name, move |ctx: TaskContext| {
@@ -28,7 +28,7 @@ async fn j01_cancel_of_a_queued_one_against_its_start() -> Result {
     let (mut ran, mut never) = (0, 0);
     let script = Script::new([OK]);
     for round in 0..ROUNDS {
-        // given one that is about to end, and one that waits
+        // given an owner that is about to end, and a queued submission
         let go = Arc::new(Notify::new());
         let owner = slot.queue(until(&go, "x")).await?;
         let begun = script.attempts();
@@ -44,11 +44,11 @@ async fn j01_cancel_of_a_queued_one_against_its_start() -> Result {
         }
         go.notify_one();
         let told = surely(cancel).await.unwrap()?;
-        // then the two agree on what came of it
+        // then the result of the cancel and the outcome agree
         let end = end_of(&waits).await;
         match (told, end) {
             (true, "canceled") => never += 1,
-            // It had completed before, or in the very moment in which it was told.
+            // It had completed before, or at the same moment as the cancel.
             (_, "completed") => ran += 1,
             other => panic!("round {round}: {other:?}"),
         }
@@ -77,7 +77,7 @@ async fn j02_replace_against_the_natural_end_of_the_owner() -> Result {
         });
         go.notify_one();
         let replaces = surely(replace).await.unwrap()?;
-        // The tail may have become the owner, and been replaced itself.
+        // The submission at the tail may have become the owner, and been replaced itself.
         match end_of(&owner).await {
             "completed" => natural += 1,
             "canceled" => told += 1,
@@ -103,7 +103,7 @@ async fn j05_shutdown_against_submissions() -> Result {
                 let (supervisor, script, taken) = (Arc::clone(&supervisor), script.clone(), Arc::clone(&taken));
                 tokio::spawn(async move {
                     let mut handles: Vec<TaskHandle> = Vec::new();
-                    // Until it is refused.
+                    // Until a submission is refused.
                     while let Ok(handle) =
                         supervisor.submit(queued(script.spec("x")).with_slot(["s", "t"][member % 2])).await
                     {
@@ -164,7 +164,7 @@ async fn j01_dropping_submits_that_wait_for_room_while_room_comes_and_goes() -> 
                 submitted?.cancel().await?;
             }
         }
-        // One that was aborted in the moment in which it was done has left its submission behind.
+        // A waiter that was aborted just as it completed has left its submission behind.
         while slot.len() > 1 {
             slot.cancel_all().await?;
             slot.queue(cooperative("x")).await?;

@@ -1,5 +1,5 @@
-//! Everything at once, at random: every submission resolves once, never two of a slot run at once, and what is told of
-//! each makes sense.
+//! All operations at once, at random. Every submission resolves once, no two tasks of a slot run at once, and the
+//! events of each are consistent.
 
 mod story;
 
@@ -16,12 +16,12 @@ use tests::{Recorder, constant, ms};
 
 use super::{label, surely};
 
-/// Slots have names that tasks have as well.
+/// The slots have the names of some of the tasks.
 const SLOTS: usize = 3;
 const NAMES: usize = 5;
 const MEMBERS: usize = 4;
 
-/// What a task of a slot does.
+/// The behavior of a task.
 #[derive(Clone, Copy)]
 enum Act {
     Complete,
@@ -40,7 +40,7 @@ const ACTS: [Act; 9] =
 
 struct World {
     supervisor: Arc<Supervisor>,
-    /// How many run in each slot.
+    /// The number of tasks that run in each slot.
     running: [Arc<AtomicUsize>; SLOTS],
     handles: Mutex<Vec<TaskHandle>>,
     added: Mutex<Vec<TaskHandle>>,
@@ -62,7 +62,7 @@ impl Drop for Inside {
     }
 }
 
-/// A task that acts; in a slot it makes sure that it is alone.
+/// A task with this behavior; in a slot it checks that it runs alone.
 fn task(name: String, act: Act, slot: Option<Arc<AtomicUsize>>, two_at_once: &Arc<AtomicBool>) -> TaskSpec {
     let two_at_once = Arc::clone(two_at_once);
     let task = TaskFn::arc(name, move |ctx: TaskContext| {
@@ -122,7 +122,7 @@ impl World {
         (!handles.is_empty()).then(|| handles[random.usize(0..handles.len())].clone())
     }
 
-    /// One that submits, cancels, adds and clears. Until it has done enough, or all is over.
+    /// Submits, cancels, adds and clears at random, 100 times or until a submission is refused.
     async fn member(self: Arc<Self>, seed: u64, two: Arc<AtomicBool>) {
         let mut random = Rng::with_seed(seed);
         for _ in 0..100 {
@@ -158,7 +158,7 @@ impl World {
         }
     }
 
-    /// Makes sure that those who wait for room get it.
+    /// Keeps making room for those that wait for it.
     async fn janitor(self: Arc<Self>, seed: u64) {
         let mut random = Rng::with_seed(seed);
         while !self.over.load(Ordering::SeqCst) {

@@ -1,4 +1,4 @@
-//! Submissions whose name is taken when their turn has come.
+//! Submissions whose name is taken when their turn comes.
 
 use taskvisor::{ControllerSpec, EventKind, Group, RejectReason, RuntimeError, SupervisorConfig, TaskOutcome, Tree};
 use tests::{OK, Script, cooperative, deaf, secs, settle};
@@ -7,7 +7,7 @@ use super::{Result, controlled, end_of, ends_of, queue_all, queued};
 
 #[tokio::test(start_paused = true)]
 async fn j04_queued_starts_that_are_refused_free_the_slot_for_the_next() -> Result {
-    // given several in a row whose name is taken meanwhile
+    // given several in a row whose name was taken while they waited
     let (supervisor, recorder) = controlled(1024, 100);
     let slot = supervisor.slot("s");
     let owner = slot.queue(cooperative("x")).await?;
@@ -65,7 +65,7 @@ async fn j04_when_all_that_wait_are_refused_the_slot_is_idle_and_run_returns() -
     supervisor.run(vec![Script::new([OK]).spec("y")]).await?;
     assert_eq!(ends_of(&[owner, replaces, incumbent]).await, ["aborted", "refused", "completed"]);
     assert!(slot.is_idle());
-    // and the room is whole
+    // and the full capacity is free
     slot.queue(cooperative("x")).await?;
     assert_eq!(std::iter::from_fn(|| supervisor.try_submit(queued(cooperative("x"))).ok()).count(), 3);
     Ok(())

@@ -1,4 +1,4 @@
-//! Replacing: storms, and owners in every state.
+//! Replacing: many replacements at once, and owners in every state.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ const STORM: usize = 10_000;
 
 #[tokio::test(start_paused = true)]
 async fn j02_a_replace_storm_of_10_000_cancels_the_owner_once_and_runs_the_last() -> Result {
-    // given an owner that counts how often it is told to stop and takes a second to, and a tail
+    // given an owner that counts its stop requests and takes a second to stop, and a tail
     let (supervisor, recorder) = controlled(1024, 100);
     let slot = supervisor.slot("s");
     let told = Arc::new(AtomicUsize::new(0));
@@ -97,7 +97,7 @@ async fn j02_a_replace_storm_from_many_threads() -> Result {
     Ok(())
 }
 
-/// The owner in some state, then a replacement: when the replacement began, in milliseconds, and how the owner ended.
+/// Replaces an owner in this state; checks when the replacement began, in milliseconds, and how the owner ended.
 async fn replaced_after(owner: TaskSpec, state: TaskState, expected_ms: u128, end: &str) -> Result {
     let (supervisor, recorder) = controlled(1024, 100);
     let slot = supervisor.slot("s");

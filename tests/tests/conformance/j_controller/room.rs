@@ -1,4 +1,4 @@
-//! Room in all queues together, and those that wait for it.
+//! The capacity of all queues together, and submissions that wait for room.
 
 use std::future::Future;
 use std::pin::pin;
@@ -14,7 +14,7 @@ use super::{Result, controlled, end_of, queued, surely};
 
 type Submitted = std::result::Result<TaskHandle, ControllerError>;
 
-/// Submits from a task of its own.
+/// Submits from a spawned task.
 async fn waiter(supervisor: &Arc<Supervisor>, spec: ControllerSpec) -> JoinHandle<Submitted> {
     let supervisor = Arc::clone(supervisor);
     let waiter = tokio::spawn(async move { supervisor.submit(spec).await });
@@ -22,14 +22,14 @@ async fn waiter(supervisor: &Arc<Supervisor>, spec: ControllerSpec) -> JoinHandl
     waiter
 }
 
-/// Fills the queue, and counts how many it takes.
+/// Fills the queue, and returns the handles.
 fn take_all(supervisor: &Supervisor) -> Vec<TaskHandle> {
     std::iter::from_fn(|| supervisor.try_submit(queued(cooperative("x"))).ok()).collect()
 }
 
 #[tokio::test(start_paused = true)]
 async fn j01_a_full_controller_says_so_and_tells_nothing() -> Result {
-    // given two that wait, in two slots
+    // given two submissions that wait, in two slots
     let (supervisor, recorder) = controlled(2, 100);
     for name in ["a", "b", "a", "b"] {
         supervisor.try_submit(ControllerSpec::queue(cooperative(name)))?;
@@ -45,7 +45,7 @@ async fn j01_a_full_controller_says_so_and_tells_nothing() -> Result {
     // then nothing has happened
     assert_eq!(recorder.kinds().len(), told);
     assert_eq!((supervisor.slot("a").len(), supervisor.slot("b").len()), (2, 2));
-    // and what need not wait is decided on
+    // and submissions that need not wait are still decided
     let busy = supervisor.try_submit(ControllerSpec::drop_if_running(cooperative("a")))?;
     assert_eq!(end_of(&busy).await, "busy");
     supervisor.try_submit(ControllerSpec::queue(cooperative("c")))?;
@@ -67,7 +67,7 @@ async fn j01_one_that_replaces_needs_no_room_and_makes_none() -> Result {
     assert_eq!(end_of(&displaced).await, "superseded");
     assert_eq!((last.status().state, queue.status().state), (TaskState::Queued, TaskState::Queued));
     assert_eq!(supervisor.slot("s").len(), 3);
-    // Cancelled as well, it leaves no place in the queue.
+    // A canceled replacement frees no room in the queue either.
     assert!(last.cancel().await?);
     settle().await;
     assert!(!waits.is_finished(), "nothing has become free");
@@ -76,7 +76,7 @@ async fn j01_one_that_replaces_needs_no_room_and_makes_none() -> Result {
     Ok(())
 }
 
-/// How the one that waits leaves the queue.
+/// How the queued submission leaves the queue.
 #[derive(Debug, Clone, Copy)]
 enum Leaves {
     Starts,
@@ -88,7 +88,7 @@ enum Leaves {
 #[tokio::test(start_paused = true)]
 async fn j01_submit_waits_for_room_in_order_and_goes_on_when_one_leaves() -> Result {
     for leaves in [Leaves::Starts, Leaves::IsCancelled, Leaves::IsCleared, Leaves::IsRefused] {
-        // given one that runs, one that waits, two that wait for room
+        // given an owner, a queued submission, and two that wait for room
         let (supervisor, _) = controlled(1, 100);
         let slot = supervisor.slot("s");
         let owner = slot.queue(cooperative("x")).await?;
@@ -107,7 +107,7 @@ async fn j01_submit_waits_for_room_in_order_and_goes_on_when_one_leaves() -> Res
             }
         }
         settle().await;
-        // then the first has the room
+        // then the first one gets the room
         assert!(first.is_finished(), "{leaves:?}");
         let first = first.await.unwrap()?;
         match leaves {
@@ -118,7 +118,7 @@ async fn j01_submit_waits_for_room_in_order_and_goes_on_when_one_leaves() -> Res
             }
             Leaves::IsCleared | Leaves::IsRefused => assert_eq!(first.status().state, TaskState::Running),
         }
-        // and the second after it
+        // and the second one the room after it
         let second = surely(second).await.unwrap()?;
         assert_eq!(second.status().state, TaskState::Queued, "{leaves:?}");
         assert!(supervisor.try_submit(queued(cooperative("third"))).is_err(), "{leaves:?}: there is room for one");
@@ -128,7 +128,7 @@ async fn j01_submit_waits_for_room_in_order_and_goes_on_when_one_leaves() -> Res
 
 #[tokio::test(start_paused = true)]
 async fn j01_one_that_waits_for_room_and_finds_none_in_its_slot_gives_the_room_to_the_next() -> Result {
-    // given two slots that take all the room, and a third with room for one
+    // given two slots that use all the room, and two more that allow one queued submission each
     let (supervisor, _) = controlled(2, 1);
     let mut taken = Vec::new();
     for name in ["a", "b"] {
@@ -147,7 +147,7 @@ async fn j01_one_that_waits_for_room_and_finds_none_in_its_slot_gives_the_room_t
     for taken in taken {
         assert!(taken.cancel().await?);
     }
-    // then the second of the third slot is one too many there
+    // then the second submission to the third slot exceeds the capacity of that slot
     let mut states = Vec::new();
     for waiter in waiters {
         states.push(surely(waiter).await.unwrap()?.status().state);
@@ -156,17 +156,17 @@ async fn j01_one_that_waits_for_room_and_finds_none_in_its_slot_gives_the_room_t
     Ok(())
 }
 
-/// An idle slot takes every submission at once: it is not one more to wait.
+/// An idle slot accepts a submission at once, whatever the room in the queues.
 #[tokio::test(start_paused = true)]
 async fn j01_one_that_waits_for_room_starts_when_its_slot_is_idle() -> Result {
-    // given a slot whose queue takes all the room, and a submission to another, which is busy
+    // given a slot whose queue uses all the room, and a submission to another slot, which is busy
     let (supervisor, _) = controlled(1, 100);
     supervisor.submit(ControllerSpec::queue(cooperative("long"))).await?;
     supervisor.submit(ControllerSpec::queue(cooperative("long"))).await?;
     let short = supervisor.submit(ControllerSpec::queue(cooperative("short"))).await?;
     let waits = waiter(&supervisor, ControllerSpec::queue(cooperative("short"))).await;
     assert!(!waits.is_finished());
-    // when the other is idle
+    // when the other slot is idle
     assert!(short.cancel().await?);
     settle().await;
     // then
@@ -180,14 +180,14 @@ async fn j01_dropping_one_that_waits_for_room_loses_none() -> Result {
     let (supervisor, _) = controlled(ROOM, 100);
     let owner = supervisor.submit(queued(cooperative("x"))).await?;
     for round in 0..20 {
-        // given a full queue, and some that wait
+        // given a full queue, and some that wait for room
         let taken = take_all(&supervisor);
         assert_eq!(taken.len(), ROOM, "round {round}");
         let mut waiters = Vec::new();
         for _ in 0..5 {
             waiters.push(waiter(&supervisor, queued(Script::new([OK]).spec("y"))).await);
         }
-        // when some are dropped while they wait, one when it was given room and has not been polled since
+        // when some are dropped while they wait, one of them after it was given room and before its next poll
         waiters[round % 5].abort();
         assert!(taken[0].cancel().await?);
         assert!(taken[1].cancel().await?);
@@ -210,7 +210,7 @@ async fn j01_dropping_one_that_waits_for_room_loses_none() -> Result {
     Ok(())
 }
 
-/// A waker that looks at the slot when it is woken and when it is dropped, and counts the latter.
+/// A waker that reads the slot when woken and when dropped, and counts its drops.
 struct Looks(Arc<Supervisor>, Arc<AtomicUsize>);
 
 impl Wake for Looks {
@@ -228,7 +228,7 @@ impl Drop for Looks {
 
 #[tokio::test(start_paused = true)]
 async fn j01_the_waker_of_one_that_waits_for_room_finds_no_lock_held() -> Result {
-    // given one that waits
+    // given one that waits for room
     let (supervisor, _) = controlled(1, 100);
     let dropped = Arc::new(AtomicUsize::new(0));
     let poll = |submit: std::pin::Pin<&mut dyn Future<Output = Submitted>>| {
@@ -238,7 +238,7 @@ async fn j01_the_waker_of_one_that_waits_for_room_finds_no_lock_held() -> Result
     supervisor.submit(queued(cooperative("x"))).await?;
     let taken = supervisor.submit(queued(cooperative("x"))).await?;
     let mut submit = pin!(supervisor.submit(queued(cooperative("y"))));
-    // then its last waker is kept alone
+    // then only its last waker is kept
     for before in 0..3 {
         assert!(!poll(submit.as_mut()));
         assert_eq!(dropped.load(Ordering::SeqCst), before);
@@ -247,7 +247,7 @@ async fn j01_the_waker_of_one_that_waits_for_room_finds_no_lock_held() -> Result
     assert_eq!(dropped.load(Ordering::SeqCst), 3, "it was woken");
     assert!(poll(submit.as_mut()));
     assert_eq!(dropped.load(Ordering::SeqCst), 4);
-    // and one that waits no more
+    // and the waker is dropped with the future
     {
         let mut submit = pin!(supervisor.submit(queued(cooperative("z"))));
         assert!(!poll(submit.as_mut()));
@@ -280,7 +280,7 @@ async fn j05_those_that_wait_for_room_are_woken_by_a_shutdown() -> Result {
     Ok(())
 }
 
-/// Who has seen an owner end finds the room free of the one that started instead.
+/// When the end of an owner is visible, the room of the submission that started instead is free.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn j01_room_is_free_when_the_end_of_an_owner_shows() -> Result {
     let (supervisor, _) = controlled(1, 100);

@@ -1,4 +1,4 @@
-//! A11. Slots, and how long `run` goes on.
+//! A11. Slots, and when `run` returns.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ async fn a11_run_returns_when_all_that_was_queued_has_ended() -> Result {
     // then
     assert_eq!(start.elapsed(), secs(10));
     assert_eq!(ends_of(&handles).await, ["completed"; 5]);
-    // and it can run again
+    // and the supervisor can run again
     let again = slot.queue(script.spec("x")).await?;
     supervisor.run(vec![Script::new([OK]).spec("y")]).await?;
     assert_eq!((end_of(&again).await, start.elapsed()), ("completed", secs(12)));

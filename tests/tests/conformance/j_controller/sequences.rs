@@ -1,4 +1,4 @@
-//! I01. What is told of slots, exactly.
+//! I01. The exact sequences of slot events.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use tests::{OK, Recorder, Script, Step, cooperative, recorded, secs, settle};
 
 use super::{Result, controlled, queued};
 
-/// What was told, a line an event: kind, task, attempt, slot and how many wait there, and reason.
+/// One line for each event: kind, task, attempt, slot, the number waiting there, and reason.
 fn told(recorder: &Recorder) -> Vec<String> {
     let seen = recorder.seen();
     assert!(seen.iter().map(|seen| seen.seq).eq(1..=seen.len() as u64), "none is missing");

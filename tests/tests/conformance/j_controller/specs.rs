@@ -1,4 +1,4 @@
-//! A04, A08. What is refused before anything happens.
+//! A04, A08. Submissions that are refused at once.
 
 use taskvisor::{
     BackoffPolicy, ControllerConfig, ControllerError, ControllerSpec, EventKind, RuntimeError, SlotSpec, Supervisor,
@@ -16,7 +16,7 @@ fn with(queue_capacity: usize, slot_capacity: usize) -> SupervisorBuilder {
     builder().with_controller(ControllerConfig { queue_capacity, slot_capacity })
 }
 
-/// Every way in which slots can be set up wrongly, and what is said about it.
+/// Every invalid set-up of slots, with its message.
 fn invalid() -> Vec<(SupervisorBuilder, &'static str)> {
     let slot = SlotSpec::new;
     vec![
@@ -129,7 +129,7 @@ fn a08_outside_a_runtime_a_submission_is_a_typed_error_and_works_later() {
     assert!(slot.is_idle());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let owner = runtime.block_on(slot.submit(cooperative("x"))).unwrap();
-    // From a thread without a runtime it runs where the others do.
+    // Submitted from a thread without a runtime, it runs where the other task does.
     let outside = slot.try_submit(Script::new([OK]).spec("y")).unwrap();
     runtime.block_on(async {
         assert!(owner.cancel().await.unwrap());

@@ -7,7 +7,7 @@ use tests::{OK, Script, ms};
 
 use super::{Result, controlled, controlled_with, end_of, started, surely};
 
-/// A task that blocks its thread until it is let go.
+/// A task that blocks its thread until it is released.
 fn blocks(name: &str) -> (TaskSpec, mpsc::Sender<()>, tokio::sync::oneshot::Receiver<()>) {
     let (go, wait) = mpsc::channel();
     let (began, has_begun) = tokio::sync::oneshot::channel();
@@ -43,7 +43,7 @@ async fn j09_an_owner_that_blocks_past_its_abort_keeps_the_slot_until_it_ends() 
     assert_eq!((slot.len(), owner.status().state), (1, TaskState::Stopping));
     assert!(surely(slot.cancel_all()).await.is_err(), "still");
     assert!(surely(owner.cancel()).await.is_err(), "still");
-    // and the slot is busy to all
+    // and the slot is busy for every policy
     assert_eq!(end_of(&slot.drop_if_running(script.spec("y")).await?).await, "busy");
     let tail = slot.queue(script.spec("tail")).await?;
     let displaced = slot.replace(script.spec("y")).await?;
@@ -54,7 +54,7 @@ async fn j09_an_owner_that_blocks_past_its_abort_keeps_the_slot_until_it_ends() 
         (script.attempts(), next.status().state, tail.status().state),
         (0, TaskState::Queued, TaskState::Queued)
     );
-    // when it really ends
+    // when it terminates
     go.send(()).unwrap();
     // then
     assert_eq!((end_of(&next).await, end_of(&tail).await), ("completed", "completed"));

@@ -63,7 +63,7 @@ async fn k6j_a_metric_label_is_not_empty_and_part_of_what_the_task_runs_by() -> 
     let supervisor = supervisor();
     let error = supervisor.add_task(cooperative("a").with_metric_label("")).await.unwrap_err();
     assert_eq!(error.to_string(), "task `a`: `metric_label` is \"\", expected a label that is not empty");
-    // Specs that differ in nothing else.
+    // Specs that differ only in the label.
     for label in [Some("one"), Some("two"), None] {
         let spec = cooperative(label.unwrap_or("none"));
         let spec = label.into_iter().fold(spec, TaskSpec::with_metric_label);
@@ -72,7 +72,7 @@ async fn k6j_a_metric_label_is_not_empty_and_part_of_what_the_task_runs_by() -> 
     Ok(())
 }
 
-/// An error as users write it: its message, and its cause beside it.
+/// A typical error of a user: it has a message and a source.
 #[derive(Debug)]
 struct SyncFailed(std::io::Error);
 
@@ -96,7 +96,7 @@ fn failing(name: &str, error: fn() -> TaskError) -> TaskSpec {
     TaskSpec::inherit(TaskFn::arc(name, move |_: TaskContext| async move { Err(error()) }))
 }
 
-/// Asserts that the user's own error is in the chain once, and that whoever prints the chain prints nothing twice.
+/// Asserts that the user's own error is in the chain once, and that a printed chain repeats no message.
 #[track_caller]
 fn assert_tells_all_once(start: &(dyn Error + 'static)) {
     let chain: Vec<_> = successors(Some(start), |&error| error.source()).collect();
@@ -159,7 +159,8 @@ async fn k5a_the_context_hands_out_the_last_error() -> Result {
     Ok(())
 }
 
-/// A tree that fails at its root: by a critical task, by a group that lost one, and by its limit.
+/// Trees that fail at the root: through a critical task, a group with a critical task, and the restart limit of the
+/// root.
 fn failing_trees() -> [(Tree, &'static str); 3] {
     let error = || TaskError::error(sync_failed());
     let tree = || Tree::builder(SupervisorConfig::default());
@@ -200,7 +201,7 @@ async fn k5l_what_main_returns_reads_well() {
         assert_eq!(format!("{error:#?}"), expected);
         let text = format!("{error}");
         assert!(!text.contains("sync failed"), "{text}");
-        // A reporter that prints what is displayed and then its causes.
+        // What a reporter prints that shows the error and then its sources.
         let reported = successors(error.source(), |&error| error.source())
             .fold(text, |text, error| format!("{text}\ncaused by: {error}"));
         assert_eq!(reported.matches("connection refused").count(), 1, "{reported}");
@@ -220,7 +221,7 @@ async fn k5f_a_panic_is_said_once() -> Result {
     Ok(())
 }
 
-/// An error whose message cannot be made.
+/// An error whose `Display` panics.
 #[derive(Debug)]
 struct Unspeakable;
 

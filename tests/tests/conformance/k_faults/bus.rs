@@ -1,4 +1,4 @@
-//! The bus: wakers that panic, and relays and workers that go away.
+//! The bus: wakers that panic, and runtimes that end with the relay and the workers.
 
 use std::future::pending;
 use std::pin::pin;
@@ -16,7 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 
 type Result = std::result::Result<(), RuntimeError>;
 
-/// A waker that panics when it is woken, and when it is dropped if that is asked for.
+/// A waker that panics when woken, and when dropped if `drops` is set.
 #[derive(Default)]
 struct Bomb {
     woken: AtomicUsize,
@@ -36,7 +36,7 @@ impl Drop for Bomb {
     }
 }
 
-/// Waits for the next event of a stream with that waker.
+/// Polls the stream for its next event with this waker.
 fn wait_with(stream: &mut EventStream, waker: &Waker) {
     assert!(pin!(stream.next()).poll(&mut Context::from_waker(waker)).is_pending());
 }
@@ -45,7 +45,7 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().start_paused(true).build().unwrap()
 }
 
-/// The numbers of what was recorded grow by one each.
+/// Returns whether the sequence numbers of the recorded events grow by one each.
 fn has_no_gap(recorder: &Recorder) -> bool {
     let seen = recorder.seen();
     seen.iter().zip(1..).all(|(seen, seq)| seen.seq == seq)
@@ -53,7 +53,7 @@ fn has_no_gap(recorder: &Recorder) -> bool {
 
 #[tokio::test(start_paused = true)]
 async fn k4c_a_stream_waker_that_panics_or_calls_back_harms_nobody() -> Result {
-    /// Opens and closes streams, and looks at the supervisor, when it is woken and when it is dropped.
+    /// A waker that opens and closes streams and reads the supervisor, when woken and when dropped.
     struct Busy(SupervisorHandle);
 
     impl Busy {
@@ -87,7 +87,7 @@ async fn k4c_a_stream_waker_that_panics_or_calls_back_harms_nobody() -> Result {
                 _ => Waker::from(Arc::new(Bomb { drops: true, woken: AtomicUsize::new(0) })),
             };
             wait_with(stream, &waker);
-            // The one that was given before is dropped in the next poll.
+            // The next poll drops the waker of this one.
             std::mem::forget(waker);
         }
         assert!(supervisor.add_task(Script::new([OK]).spec(&n.to_string())).await?.outcome().await.is_completed());
@@ -123,7 +123,7 @@ async fn k4f_a_waker_that_panics_takes_no_wake_up_of_another_stream_with_it() ->
         kinds
     });
     settle().await;
-    // Those that wait for the delivery are woken one by one, too.
+    // Callers that wait for the delivery are woken one by one, too.
     let mut run = Box::pin(supervisor.run(vec![Script::new([OK]).spec("x")]));
     assert!(run.as_mut().poll(&mut Context::from_waker(&bomb)).is_pending());
     settle().await;
@@ -133,20 +133,20 @@ async fn k4f_a_waker_that_panics_takes_no_wake_up_of_another_stream_with_it() ->
     Ok(())
 }
 
-/// Notes how many of its calls run at once, and whether events come in order. Waits in each for as long as it is asked.
+/// Records how many of its calls run at once, and the order of events. Each call waits for `pause`.
 #[derive(Default)]
 struct Careful {
     running: AtomicUsize,
     most: AtomicUsize,
     taken: Mutex<Vec<u64>>,
     pause: Duration,
-    /// It stays in the event of this number for ever.
+    /// The call for the event of this number never returns.
     stays_in: u64,
     /// The drop of that call panics.
     panics: bool,
 }
 
-/// A call under way.
+/// A running call.
 struct Call<'a>(&'a Careful, u64);
 
 impl Drop for Call<'_> {
@@ -174,7 +174,7 @@ impl Subscribe for Careful {
 }
 
 impl Careful {
-    /// It had each event up to the last once, in order, and one at a time.
+    /// Asserts that each event up to `last` came once, in order, with no overlapping calls.
     fn had_all_once(&self, last: u64) {
         assert_eq!(self.most.load(Ordering::SeqCst), 1, "calls at once");
         assert_eq!(*self.taken.lock().unwrap(), (1..=last).collect::<Vec<_>>());
@@ -196,7 +196,7 @@ async fn k5q_a_stream_waker_that_panics_starts_no_second_worker() -> Result {
         let flaky = Script::new([FAIL, OK]).spec(&n.to_string()).with_backoff(constant(ms(1)));
         supervisor.add_task(flaky).await?.outcome().await;
     }
-    // Neither a start nor a shutdown ends half way because of one.
+    // A panicking waker does not stop a start or a shutdown halfway.
     let mut stream = supervisor.events();
     wait_with(&mut stream, &bomb);
     let mut ready = Box::pin(supervisor.wait_ready());
@@ -221,13 +221,13 @@ fn k5q_when_the_runtime_of_relay_and_workers_goes_away_another_takes_over() {
         let careful = Arc::new(Careful { stays_in: 3, panics, ..Careful::default() });
         let supervisor = Supervisor::new(SupervisorConfig::default(), vec![careful.clone(), recorder.clone()]);
         let (first, second, third) = (runtime(), runtime(), runtime());
-        // The relay and the workers are where the first task was added.
+        // The relay and the workers run where the first task was added.
         first.block_on(async {
             supervisor.add_task(cooperative("a")).await.unwrap();
             settle().await;
         });
         assert_eq!(careful.last(), 3);
-        // Those of the second runtime publish, and nobody shares.
+        // The tasks of the second runtime publish, and nothing delivers their events.
         second.block_on(async {
             supervisor.add_task(cooperative("b").with_initial_delay(secs(1))).await.unwrap();
             settle().await;
@@ -239,7 +239,7 @@ fn k5q_when_the_runtime_of_relay_and_workers_goes_away_another_takes_over() {
         });
         assert_eq!(recorder.count(EventKind::TaskStarting), 2);
         drop(second);
-        // What the end of that runtime told waits for the next.
+        // The events from the end of that runtime are delivered by the next.
         third.block_on(async {
             supervisor.add_task(cooperative("c")).await.unwrap();
             settle().await;
@@ -259,7 +259,7 @@ async fn k5i_a_stream_after_the_end_starts_no_second_worker() -> Result {
     let supervisor = Supervisor::new(config, vec![careful.clone()]);
     supervisor.add_task(Script::new([OK]).spec("x")).await?.outcome().await;
     supervisor.shutdown().await?;
-    // The relay is gone, and the worker goes on.
+    // The relay has ended; the worker goes on.
     settle().await;
     for _ in 0..3 {
         assert!(supervisor.events().next().await.is_none());
@@ -270,7 +270,7 @@ async fn k5i_a_stream_after_the_end_starts_no_second_worker() -> Result {
     Ok(())
 }
 
-/// How the test below runs itself.
+/// Set in the child process in which the test below runs itself.
 const CHILD: &str = "TASKVISOR_TEST_CLOSED_STDERR";
 
 #[test]
@@ -280,7 +280,7 @@ fn k5n_a_closed_standard_error_costs_one_panic_and_no_more() {
         std::panic::set_hook(Box::new(|_| {
             PANICS.fetch_add(1, Ordering::SeqCst);
         }));
-        // By then the other end is gone.
+        // When stdin ends, the other end of stderr is closed.
         std::io::read_to_string(std::io::stdin()).unwrap();
         runtime().block_on(async {
             let writer = LogWriter::default();

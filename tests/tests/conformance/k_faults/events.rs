@@ -1,4 +1,4 @@
-//! Subscribers, streams, and the time of events.
+//! Subscribers, streams, and the times of events.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ fn done(name: &str) -> TaskSpec {
     Script::new([OK]).spec(name)
 }
 
-/// A subscriber that panics over what it is asked.
+/// A subscriber whose methods or drop panic.
 struct Rude {
     over_name: bool,
     over_capacity: bool,
@@ -57,7 +57,7 @@ async fn k4b_a_subscriber_that_panics_over_its_name_or_capacity_is_refused() {
     }
 }
 
-/// A waker that panics, and counts.
+/// A waker that panics when woken, and counts its wake-ups.
 #[derive(Default)]
 struct Bomb(AtomicUsize);
 
@@ -73,7 +73,7 @@ async fn k5q_a_waker_that_panics_stops_neither_a_start_nor_a_shutdown() -> Resul
     let (supervisor, recorder) = recorded();
     let bomb = Arc::new(Bomb::default());
     let waker = Waker::from(bomb.clone());
-    // given one that waits for readiness, one that reads a stream, and one that waits for the shutdown
+    // given a wait for readiness, a read of a stream, and a wait for the shutdown
     let mut ready = pin!(supervisor.wait_ready());
     let mut stream = supervisor.events();
     let mut next = pin!(stream.next());
@@ -89,7 +89,7 @@ async fn k5q_a_waker_that_panics_stops_neither_a_start_nor_a_shutdown() -> Resul
     settle().await;
     let mut verdict = pin!(handle.shutdown());
     assert!(verdict.as_mut().poll(&mut context).is_pending());
-    // then all of it goes on
+    // then all of them proceed
     assert!(handle.shutdown().await.is_ok());
     assert!(run.await.unwrap().is_ok());
     assert!(bomb.0.load(Ordering::Relaxed) >= 3);
@@ -97,7 +97,7 @@ async fn k5q_a_waker_that_panics_stops_neither_a_start_nor_a_shutdown() -> Resul
     Ok(())
 }
 
-/// Notes whether it was ever called twice at once, and what it heard.
+/// Records overlapping calls and the events it received.
 #[derive(Default)]
 struct Single {
     busy: AtomicBool,
@@ -117,7 +117,7 @@ impl Subscribe for Single {
     }
 }
 
-/// Until this is dropped, be it in the middle of an event.
+/// Marks the subscriber as busy until dropped, even in the middle of an event.
 struct Busy<'a>(&'a AtomicBool);
 
 impl Drop for Busy<'_> {
@@ -169,7 +169,7 @@ async fn k5i_a_stream_tells_of_a_loss_where_it_was() -> Result {
     let mut stream = supervisor.events().with_capacity(4);
     let mut told = Vec::new();
     let mut add = 0;
-    // given a stream that has fallen behind, and catches up with a part only before more is published
+    // given a stream that falls behind and reads only a part before more events are published
     for _ in 0..3 {
         for _ in 0..8 {
             add += 1;
@@ -184,7 +184,7 @@ async fn k5i_a_stream_tells_of_a_loss_where_it_was() -> Result {
     while let Some(next) = stream.next().await {
         told.push(next.map(|event| event.seq).map_err(|lagged| lagged.count));
     }
-    // then each gap in the numbers is told between the events on its two sides, with its size
+    // then each gap is reported, with its size, between the events on its two sides
     assert!(told.iter().filter(|next| next.is_err()).count() >= 2, "{told:?}");
     let mut expected = 1;
     for next in &told {
@@ -221,7 +221,7 @@ async fn k5j_the_time_of_an_event_advances_with_paused_time() -> Result {
     Ok(())
 }
 
-/// Awaits the shutdown of its supervisor in the middle of an event.
+/// Awaits the shutdown of its own supervisor while it handles an event.
 #[derive(Default)]
 struct Waits {
     supervisor: OnceLock<SupervisorHandle>,

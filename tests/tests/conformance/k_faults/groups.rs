@@ -1,4 +1,4 @@
-//! Groups: messages, order, restarts, and what they keep.
+//! Groups: messages, order, restarts, and memory.
 
 mod ends;
 mod names;
@@ -78,7 +78,7 @@ async fn k2a_added_tasks_wait_for_what_the_group_is_after() -> Result {
     Ok(())
 }
 
-/// Those that were there when it failed are dropped; those that come during its backoff are part of the next run.
+/// Dynamic tasks from before the failure are dropped. Tasks added during the backoff are part of the next run.
 #[tokio::test(start_paused = true)]
 async fn k2a_a_group_takes_tasks_during_its_backoff() -> Result {
     let journal = Journal::new();
@@ -102,7 +102,7 @@ async fn k2a_a_group_takes_tasks_during_its_backoff() -> Result {
     sleep(secs(20)).await;
     assert_eq!(journal.take(), ["+a", "+during"]);
 
-    // And again: it was dynamic, and present.
+    // The same again: `during` is dynamic, and was added before this failure.
     poke.fail();
     assert!(matches!(during.outcome().await, TaskOutcome::Canceled { .. }));
     tree.shutdown().await
@@ -153,7 +153,7 @@ async fn k2a_only_a_group_that_stops_for_good_refuses_tasks() -> Result {
     tree.shutdown().await
 }
 
-/// The last child ends in the instant in which another is added: the other runs.
+/// The last child ends at the moment in which another is added: if the add succeeds, the task runs.
 #[tokio::test]
 async fn k2a_a_task_that_was_taken_is_not_lost_to_the_end_of_its_group() -> Result {
     for turns in 0..12 {
@@ -271,7 +271,7 @@ async fn k2h_nothing_restarts_once_its_group_is_being_stopped() -> Result {
         journal.take();
         let shutdown = tree.shutdown();
         sleep(ms(50)).await;
-        // `b` takes 100 ms to stop.
+        // `b` takes 100 ms to stop, so that `a` ends before its own stop request.
         if always {
             poke.succeed();
         } else {
@@ -283,7 +283,7 @@ async fn k2h_nothing_restarts_once_its_group_is_being_stopped() -> Result {
     Ok(())
 }
 
-/// The same within a group that waits for its turn to stop.
+/// The same in a group that waits for its turn to stop.
 #[tokio::test(start_paused = true)]
 async fn k2h_nothing_restarts_in_a_group_that_is_stopped_later() -> Result {
     for strategy in [Group::one_for_one, Group::one_for_all] {
@@ -305,7 +305,7 @@ async fn k2h_nothing_restarts_in_a_group_that_is_stopped_later() -> Result {
     Ok(())
 }
 
-/// Retries that wait when the stop begins do not begin either.
+/// A backoff that is under way when the stop begins does not lead to an attempt.
 #[tokio::test(start_paused = true)]
 async fn k2h_a_backoff_that_ends_during_the_stop_begins_nothing() -> Result {
     let (flaky, last) = (Script::new([Step::Fail(ms(0))]), Journal::new());
@@ -320,7 +320,7 @@ async fn k2h_a_backoff_that_ends_during_the_stop_begins_nothing() -> Result {
     Ok(())
 }
 
-/// A driver gives way: others have their turns while a large group stops.
+/// The driver yields, so that other tasks get polled while a large group stops.
 #[tokio::test]
 async fn k1b_others_have_their_turns_while_a_large_group_stops() -> Result {
     const CHILDREN: usize = 16_000;

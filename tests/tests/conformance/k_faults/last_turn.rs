@@ -1,4 +1,4 @@
-//! The final attempt of a task that waits, and the bound of a clean-up.
+//! The final attempt of a task that waits, and the limit of a cleanup.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 type Result = std::result::Result<(), RuntimeError>;
 
-/// An outbox whose relay sends one message an attempt, and fails in between.
+/// The relay of an outbox: its first attempt fails, and its final attempt sends the rest.
 #[tokio::test(start_paused = true)]
 async fn k6d_a_task_in_backoff_has_a_final_attempt_when_it_is_requested_to_stop() -> Result {
     let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
@@ -44,7 +44,7 @@ async fn k6d_a_task_in_backoff_has_a_final_attempt_when_it_is_requested_to_stop(
     Ok(())
 }
 
-/// In an ordered stop, the task must not begin before its own request comes, and still has its last turn then.
+/// In an ordered stop, the final attempt does not begin before the stop request of the task itself.
 #[tokio::test(start_paused = true)]
 async fn k6d_a_task_that_others_are_after_has_its_final_attempt_when_they_have_stopped() -> Result {
     let (supervisor, seen) = (SupervisorConfig::default(), Arc::new(Mutex::new(Vec::new())));
@@ -86,7 +86,8 @@ async fn k6d_a_final_attempt_is_bounded_and_there_is_one_only() -> Result {
     assert!(matches!(handle.outcome().await, TaskOutcome::Aborted { .. }));
     assert_eq!(recorder.kinds_of("x").last(), Some(&EventKind::TaskRemoved));
 
-    // One that fails is not retried, one that runs is the last itself, and without time there is none.
+    // A final attempt that fails is not retried, an attempt that runs is the last one, and a stop timeout of zero
+    // leaves no time for one.
     let script = Script::new([FAIL, FAIL]);
     let spec = |name: &str| script.spec(name).with_backoff(constant(secs(3600))).with_final_attempt();
     let handle = supervisor.add_task(spec("y")).await?;

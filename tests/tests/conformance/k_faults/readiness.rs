@@ -1,4 +1,4 @@
-//! What is ready, and what takes the service out of rotation.
+//! What makes a supervisor ready, and what takes it out of rotation.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ fn fatal(name: &str) -> TaskSpec {
     Script::new([Step::Fatal]).spec(name)
 }
 
-/// The paths of those that are not ready, and of those that do not count.
+/// The paths of the tasks that are not ready, and of those that do not count.
 fn unready(health: &Health) -> (Vec<&str>, Vec<&str>) {
     (health.not_ready.iter().map(|one| &*one.path).collect(), health.not_counted.iter().map(|one| &*one.path).collect())
 }
@@ -120,7 +120,7 @@ async fn k6c_a_task_that_ended_in_failure_is_not_ready_by_name_and_error() -> Re
     tree.shutdown().await
 }
 
-/// Owns a supervisor that takes tasks at runtime: ready, but for what was added.
+/// A supervisor that is running and ready, to which tests add tasks.
 async fn up() -> Arc<Supervisor> {
     let supervisor = supervisor();
     let run = Arc::clone(&supervisor);
@@ -144,7 +144,7 @@ async fn k6c_a_new_registration_of_the_name_clears_it_and_so_does_its_end() -> R
     assert!(supervisor.health().is_ready(), "and when it has ended");
     assert!(!failed.acknowledge());
 
-    // The newest counts.
+    // Only the newest registration counts.
     let first = supervisor.add_task(fatal("job")).await?;
     first.outcome().await;
     let second = supervisor.add_task(fatal("job")).await?;
@@ -288,7 +288,7 @@ async fn k6c_what_a_remembered_error_does_when_it_is_dropped_is_contained() -> R
             async move { Err(error) }
         });
         let task = supervisor.add_task(TaskSpec::inherit(task)).await?;
-        // The outcome holds the error as well: it is let go of in the fence of the test.
+        // The outcome holds the error as well, so that its drop has to be caught here.
         let outcome = std::panic::AssertUnwindSafe(task.outcome().await);
         assert_eq!(supervisor.health().not_ready[0].error.as_deref(), Some("live"));
         drop(task);

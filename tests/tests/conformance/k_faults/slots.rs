@@ -17,12 +17,12 @@ use tokio::time::Instant;
 
 type Result = std::result::Result<(), Box<dyn std::error::Error>>;
 
-/// Waits for what must come, on the clock of the test.
+/// Waits for a future that must complete, on the clock of the test.
 async fn surely<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(secs(600), future).await.expect("it hangs")
 }
 
-/// How a submission ended, in a word.
+/// The label of the outcome of a submission.
 async fn end_of(handle: &TaskHandle) -> &'static str {
     match surely(handle.outcome()).await {
         TaskOutcome::Rejected { reason } => reason.as_label(),
@@ -30,13 +30,13 @@ async fn end_of(handle: &TaskHandle) -> &'static str {
     }
 }
 
-/// A supervisor that lets so many wait in all slots together.
+/// A supervisor with this capacity for all queues together.
 fn controlled(queue_capacity: usize) -> Arc<Supervisor> {
     let controller = ControllerConfig { queue_capacity, ..ControllerConfig::default() };
     Supervisor::builder(SupervisorConfig::default()).with_controller(controller).build()
 }
 
-/// A task in a slot that stops the whole gets an answer at once, and ends by itself.
+/// A task in a slot that shuts the supervisor down gets an answer at once, and ends by itself.
 #[tokio::test(start_paused = true)]
 async fn k3a_a_task_in_a_slot_that_awaits_the_shutdown_gets_an_answer_at_once() -> Result {
     let tree = Arc::new(Tree::builder(SupervisorConfig::default()).with_slot(taskvisor::SlotSpec::new("s")).build());
@@ -65,7 +65,7 @@ async fn k3a_a_task_in_a_slot_that_awaits_the_shutdown_gets_an_answer_at_once() 
     Ok(())
 }
 
-/// A submission takes the place in the tree that has its name, whether it starts at once or after another.
+/// A submission takes the position in the tree that has its name, whether it starts at once or after another.
 #[tokio::test(start_paused = true)]
 async fn k5b_a_place_speaks_of_the_submission_that_has_its_name() -> Result {
     let builder = Tree::builder(SupervisorConfig::default()).with_slot(taskvisor::SlotSpec::new("s"));
@@ -94,7 +94,7 @@ async fn k5b_a_place_speaks_of_the_submission_that_has_its_name() -> Result {
     Ok(())
 }
 
-/// By the handle of its slot, by its own handle and by its name: a task that cancels itself does not wait for itself.
+/// A task that cancels itself, through its slot, its handle or its name, does not wait for itself.
 #[tokio::test(start_paused = true)]
 async fn k3a_a_task_in_a_slot_that_cancels_itself_gets_an_answer_at_once() -> Result {
     for way in 0..3 {
@@ -128,7 +128,6 @@ async fn k3a_a_task_in_a_slot_that_cancels_itself_gets_an_answer_at_once() -> Re
     Ok(())
 }
 
-/// Panics when it is dropped.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -145,7 +144,7 @@ fn bomb(name: &str) -> TaskSpec {
     }))
 }
 
-/// What is refused, or given up while it waits in line, is dropped inside the fence.
+/// The drop of a refused submission, or of one that is abandoned in the wait queue, is contained.
 #[tokio::test(start_paused = true)]
 async fn k4c_the_drop_of_a_refused_submission_is_fenced() -> Result {
     let supervisor = controlled(1);
@@ -174,8 +173,8 @@ fn poll_once<T>(future: std::pin::Pin<&mut dyn Future<Output = T>>) -> std::task
     future.poll(&mut std::task::Context::from_waker(std::task::Waker::noop()))
 }
 
-/// A runtime that a displaced submission was the last to know is freed with no lock held: what that drops may look at
-/// the supervisor.
+/// If a displaced submission holds the last reference to a runtime, the runtime is dropped with no lock held: its drop
+/// may read the supervisor.
 #[test]
 fn k4c_the_runtime_of_a_displaced_submission_is_dropped_with_no_lock_held() {
     struct Looks(taskvisor::SlotHandle, std::sync::mpsc::Sender<usize>);
@@ -198,7 +197,7 @@ fn k4c_the_runtime_of_a_displaced_submission_is_dropped_with_no_lock_held() {
             .build()
             .unwrap();
         let displaced = other.block_on(slot.replace(tests::cooperative("x"))).unwrap();
-        // Only the submission knows it from here on.
+        // From here on only the submission refers to the runtime.
         other.shutdown_background();
         displaced
     };
@@ -217,7 +216,7 @@ fn k4c_the_runtime_of_a_displaced_submission_is_dropped_with_no_lock_held() {
     drop(supervisor);
 }
 
-/// Wakers of the user's run one by one and inside the fence: one that panics takes no wake-up with it.
+/// The wakers of callers run one by one, and their panics are contained: no wake-up is lost.
 #[tokio::test(start_paused = true)]
 async fn k4f_a_waker_in_line_that_panics_takes_no_wake_up_with_it() -> Result {
     struct Panics;

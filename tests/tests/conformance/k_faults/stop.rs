@@ -1,4 +1,4 @@
-//! Stopping: who may be held up by whom, and what the verdict says.
+//! Stopping: which calls may be delayed by which tasks, and the verdict.
 
 mod answers;
 mod blocked;
@@ -15,14 +15,14 @@ use tests::secs;
 
 type Result = std::result::Result<(), RuntimeError>;
 
-/// What takes this long on real time will not come.
+/// A generous limit on real time, against hanging.
 const FOREVER: Duration = secs(60);
 
 fn with_grace(grace: Duration) -> SupervisorConfig {
     SupervisorConfig { grace, ..SupervisorConfig::default() }
 }
 
-/// The names in a verdict of stragglers.
+/// The names in a verdict that the grace was exceeded.
 fn stuck(result: Result) -> Vec<String> {
     match result {
         Err(RuntimeError::GraceExceeded { stuck, .. }) => stuck,
@@ -30,7 +30,7 @@ fn stuck(result: Result) -> Vec<String> {
     }
 }
 
-/// Blocks the threads that come to it until it is opened.
+/// Blocks the threads that reach it until it is opened.
 #[derive(Default)]
 struct Barrier {
     state: Mutex<State>,
@@ -49,7 +49,7 @@ impl Barrier {
         Arc::default()
     }
 
-    /// Blocks, for ten seconds at most: where nothing opens it, what waited for this thread comes too late.
+    /// Blocks for at most ten seconds. If nothing opens the barrier, a test that waits for this thread fails.
     fn block(&self) {
         let mut state = self.state.lock().unwrap();
         state.entered += 1;
@@ -64,7 +64,7 @@ impl Barrier {
         assert!(!waited.timed_out(), "nobody came");
     }
 
-    /// How many are blocked, and how many were.
+    /// The number of threads that are blocked, and of those that were.
     fn counts(&self) -> (usize, usize) {
         let state = self.state.lock().unwrap();
         (state.entered - state.left, state.left)
@@ -89,7 +89,7 @@ fn cleanup_blocks(name: &str, barrier: &Arc<Barrier>) -> TaskSpec {
     }))
 }
 
-/// Blocks its thread when it is dropped.
+/// Blocks its thread when dropped.
 struct BlocksInDrop(Arc<Barrier>);
 
 impl Drop for BlocksInDrop {
@@ -98,7 +98,7 @@ impl Drop for BlocksInDrop {
     }
 }
 
-/// A task that ignores its token, and whose future blocks its thread when it is dropped.
+/// A task that ignores its token and blocks its thread when its future is dropped.
 fn drop_blocks(name: &str, barrier: &Arc<Barrier>) -> TaskSpec {
     let barrier = Arc::clone(barrier);
     TaskSpec::inherit(TaskFn::arc(name, move |_: TaskContext| {

@@ -1,4 +1,4 @@
-//! Of one task: its attempts, its value, what its context and its handle say, and rings of waits.
+//! Single tasks: attempts, value, context and handle, and tasks that wait for each other.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 type Result = std::result::Result<(), RuntimeError>;
 
-/// A task that cancels another by name when it is requested to stop, and notes how long that took.
+/// A task that cancels another by name when it is requested to stop, and records how long that took.
 fn cancels(name: &'static str, other: &'static str, took: &Arc<Mutex<Vec<Duration>>>) -> TaskSpec {
     let took = Arc::clone(took);
     TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| {
@@ -129,7 +129,7 @@ async fn k3a_a_task_that_waits_for_another_in_no_ring_waits() -> Result {
     Ok(())
 }
 
-/// A task whose value panics when it is dropped.
+/// A task whose value panics when dropped.
 struct Bomb;
 
 impl Task for Bomb {
@@ -163,7 +163,7 @@ async fn k4a_dropping_the_last_handle_does_not_panic() -> Result {
 
 #[tokio::test(start_paused = true)]
 async fn k4d_the_value_of_a_task_is_dropped_when_its_registration_has_ended() -> Result {
-    // given a task that holds a sender, and a consumer that drains until its channel is closed
+    // given a task that holds a sender, and a consumer that reads until its channel is closed
     let supervisor = supervisor();
     let (sender, mut receiver) = mpsc::unbounded_channel();
     let producer = TaskFn::arc("producer", move |_: TaskContext| {
@@ -176,7 +176,7 @@ async fn k4d_the_value_of_a_task_is_dropped_when_its_registration_has_ended() ->
     // then the handle does not keep the sender alive
     assert_eq!(receiver.recv().await, Some(()));
     assert_eq!(receiver.recv().await, None);
-    // and tells what it ran by all the same
+    // and still returns the spec
     let spec = handle.spec();
     assert_eq!((spec.name(), spec.restart()), ("producer", RestartPolicy::OnFailure));
     let again = supervisor.add_task(spec).await?;
@@ -247,7 +247,7 @@ async fn k5d_a_token_that_the_task_cancels_itself_and_its_context_say_the_same()
 
 #[tokio::test(start_paused = true)]
 async fn k5h_completion_wins_a_tie_with_the_timeout() -> Result {
-    // The attempt is ready at its second poll, which nothing asks for: it is looked at once more before it has timed
+    // The attempt is ready at its second poll, for which nothing wakes it. It must be polled once more before it times
     // out.
     struct Late(bool);
     impl std::future::Future for Late {
@@ -303,12 +303,12 @@ async fn k5i_a_restart_while_helpers_are_joined_does_not_repeat_what_has_succeed
 
 #[tokio::test(start_paused = true)]
 async fn k5o_the_time_of_a_start_runs_from_when_it_is_due() -> Result {
-    // given one permit, a `one_for_all` sibling that fails with a backoff of 50 s, and a start that may take 60 s
+    // given two permits, a `one_for_all` sibling that fails with a backoff of 50 s, and a start timeout of 60 s
     let config = SupervisorConfig { max_concurrent: 2, ..SupervisorConfig::default() };
     let fails = Script::new([Step::Fail(secs(20)), Step::Wait]);
     let signals = TaskFn::arc("signals", |ctx: TaskContext| async move {
         if ctx.attempt() == 1 {
-            // Held during its start, and after that for the backoff of its sibling.
+            // Held during its start, and then for the backoff of its sibling.
             ctx.cancelled().await;
             return Ok(());
         }
@@ -324,7 +324,7 @@ async fn k5o_the_time_of_a_start_runs_from_when_it_is_due() -> Result {
     tree.start().await?;
     let start = Instant::now();
     tree.wait_ready().await;
-    // then the second start has its 60 s
+    // then the second start has 60 s of its own
     assert_eq!(start.elapsed(), secs(20 + 50 + 30));
     assert_eq!(tree.child("g/signals").status().unwrap().failures, 0);
     Ok(())

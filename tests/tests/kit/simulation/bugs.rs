@@ -1,4 +1,4 @@
-//! Planted bugs, which a simulation finds, and their mended versions, which pass.
+//! Planted bugs that a simulation finds, and their fixed versions, which pass.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -14,7 +14,7 @@ use tokio::time::sleep;
 use super::MINUTE;
 use crate::tree;
 
-/// Files, as far as locks go.
+/// A set of lock files.
 #[derive(Clone, Default)]
 struct Disk(Arc<Mutex<BTreeSet<&'static str>>>);
 
@@ -28,7 +28,7 @@ impl Disk {
     }
 }
 
-/// Removes its file when it is dropped.
+/// Removes the lock file when dropped.
 struct Guard(Disk);
 
 impl Drop for Guard {
@@ -37,7 +37,8 @@ impl Drop for Guard {
     }
 }
 
-/// An import under a lock file, which is removed at its end; with a guard also when it has none.
+/// An import that holds a lock file and removes it at the end. With a guard, the file is also removed if the import
+/// panics or is dropped.
 fn import(disk: Disk, guarded: bool, imports: Arc<AtomicU32>) -> TaskSpec {
     let task = TaskFn::arc("import", move |_: TaskContext| {
         let (disk, imports) = (disk.clone(), Arc::clone(&imports));
@@ -72,7 +73,7 @@ async fn it_finds_a_lock_file_that_is_left_behind() {
     }
 }
 
-/// A pool that gives out connections, and a server that keeps the one that it was started with.
+/// A pool that hands out connections, and a server that keeps the connection that it started with.
 fn service(strategy: Strategy) -> (Tree, Arc<AtomicBool>) {
     let (generation, serving) = (Arc::new(AtomicU32::new(0)), Arc::new(AtomicBool::new(false)));
     let opened = Arc::clone(&generation);

@@ -160,7 +160,7 @@ mod tests {
         let by = all(now, 9 * SECOND);
         assert_eq!(left(by.share(now, 0, 9 * SECOND), now), 9 * SECOND);
         assert_eq!(left(by.share(now, 2, 9 * SECOND), now), Duration::from_millis(7_200));
-        // At most a second each, and at most half of the time in total.
+        // The reserve is at most one second for each later layer, and at most half of the time in total.
         assert_eq!(left(all(now, 60 * SECOND).share(now, 3, 60 * SECOND), now), 57 * SECOND);
         assert_eq!(left(all(now, 60 * SECOND).share(now, 2_000, 60 * SECOND), now), 30 * SECOND);
     }

@@ -1,11 +1,11 @@
-//! Whether what was told of slots and submissions makes sense.
+//! Checks that the events of slots and submissions are consistent.
 
 use std::collections::HashMap;
 
 use taskvisor::{EventKind, TaskId};
 use tests::Seen;
 
-/// `ends` has every submission that was taken, and how it ended.
+/// `ends` holds every submission that was accepted, and its outcome.
 pub(super) fn check(seen: &[Seen], ends: &[(TaskId, &'static str)]) {
     assert!(seen.iter().map(|seen| seen.seq).eq(1..=seen.len() as u64), "none is missing");
     let mut stories: HashMap<TaskId, Vec<&Seen>> = HashMap::new();
@@ -49,7 +49,7 @@ fn check_story(kinds: &[EventKind], reason: Option<&str>, end: &str) {
     }
 }
 
-/// A slot goes from where it was, and never has more waiting than were submitted.
+/// Each transition of a slot starts from its last phase, and an idle slot has no owner and no queue.
 fn check_slots(seen: &[Seen]) {
     let mut phases: HashMap<&str, (String, Option<TaskId>)> = HashMap::new();
     for seen in seen.iter().filter(|seen| seen.kind == EventKind::ControllerSlotTransition) {

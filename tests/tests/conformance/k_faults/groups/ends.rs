@@ -1,4 +1,4 @@
-//! What is the user's in a group, and the end of drivers.
+//! User values in a group that panic or call back, and the end of drivers.
 
 use std::error::Error;
 use std::fmt;
@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use super::{Result, tree};
 
-/// An error that panics whenever it can.
+/// An error that panics when formatted or dropped, as configured.
 struct Bomb {
     shown: bool,
     dropped: bool,
@@ -43,7 +43,7 @@ impl Drop for Bomb {
     }
 }
 
-/// A task that fails with a bomb, as long as it is told to, and counts how many of it run.
+/// A task that fails with a bomb as long as `fails` is set. `running` counts its live attempts.
 fn bomber(name: &str, fails: &Arc<AtomicBool>, running: &Arc<AtomicUsize>, shown: bool, dropped: bool) -> TaskSpec {
     let (fails, running) = (Arc::clone(fails), Arc::clone(running));
     let task = TaskFn::arc(name, move |ctx: TaskContext| {
@@ -125,7 +125,7 @@ async fn k4c_a_critical_error_that_cannot_be_shown_ends_the_tree() {
     assert_eq!(running.load(Ordering::Relaxed), 0);
 }
 
-/// A value that panics when it is dropped.
+/// A value that panics when dropped.
 struct Fuse(Arc<AtomicUsize>);
 
 impl Drop for Fuse {
@@ -146,7 +146,7 @@ async fn k4e_tasks_that_panic_when_they_are_dropped_kill_no_driver() -> Result {
             let _fuse = &fuse;
             async { Ok(()) }
         });
-        // The handle is not the last that refers to it.
+        // The supervisor holds the last reference to the task, not the handle.
         drop(tree.group("g").add_task(TaskSpec::inherit(task)).await?);
         settle().await;
         tree.group("g").restart();
@@ -159,7 +159,7 @@ async fn k4e_tasks_that_panic_when_they_are_dropped_kill_no_driver() -> Result {
     Ok(())
 }
 
-/// A value that looks at the tree when it is dropped.
+/// A value that reads the tree when dropped.
 struct Looks(Arc<OnceLock<Tree>>, Arc<AtomicUsize>);
 
 impl Drop for Looks {
@@ -191,7 +191,7 @@ async fn k4c_a_task_that_is_refused_is_dropped_with_no_lock_held() -> Result {
     let tree = place.get_or_init(|| tree);
     tree.start().await?;
     sleep(secs(1)).await;
-    // Refused for its name, then taken, and then because its group stops or has ended.
+    // Refused for its name, then accepted, and then refused because the group stops or has ended.
     assert!(matches!(tree.supervisor().add_task(looks()).await, Err(RuntimeError::GroupAlreadyExists { .. })));
     assert!(tree.group("g").add_task(looks()).await.is_ok());
     settle().await;
@@ -207,14 +207,14 @@ fn runtime() -> Runtime {
     Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap()
 }
 
-/// Waits for what happens on other threads.
+/// Waits for a condition that other threads make true.
 fn wait_for(what: impl Fn() -> bool) {
     while !what() {
         std::thread::sleep(Duration::from_millis(1));
     }
 }
 
-/// A driver whose runtime ends takes its members with it, and tells its parent only then.
+/// When the runtime of a driver ends, its members end first and then it reports to its parent.
 #[test]
 fn k4e_a_group_ends_with_its_runtime_and_after_its_members() {
     let running = Arc::new(AtomicUsize::new(0));
@@ -237,7 +237,7 @@ fn k4e_a_group_ends_with_its_runtime_and_after_its_members() {
     }
 }
 
-/// A member that was added from another runtime is looked after there when the driver's own has ended.
+/// When the runtime of a driver ends, the group continues on the runtime of a member that was added from there.
 #[test]
 fn k5p_a_group_goes_on_where_its_members_are() {
     let (first, second) = (runtime(), runtime());
@@ -251,7 +251,7 @@ fn k5p_a_group_goes_on_where_its_members_are() {
     let member = second.block_on(tree.group("g/inner").add_task(counted("x", &running))).unwrap();
     wait_for(|| running.load(Ordering::Relaxed) == 1);
     drop(first);
-    // The group knows it, and takes more.
+    // The group learns of the end of `a`, and accepts more members.
     wait_for(|| tree.group("g/inner").child("a").status().unwrap().state == TaskState::Ended);
     assert_eq!((running.load(Ordering::Relaxed), tree.group("g/inner").status()), (1, Some(TaskState::Running)));
     let more = second.block_on(tree.group("g/inner").add_task(counted("y", &running))).unwrap();

@@ -1,4 +1,4 @@
-//! Names and places.
+//! Names, and the declared positions in a tree.
 
 use taskvisor::{ControllerError, ControllerSpec, Group, RuntimeError, SupervisorConfig, TaskState, Tree};
 use tests::{OK, Script, cooperative, settle, supervisor};
@@ -21,7 +21,7 @@ async fn k2g_what_means_something_in_a_group_only_is_refused_elsewhere() -> Resu
         assert!(matches!(refused, ControllerError::InvalidOption(_)), "{refused}");
     }
     assert_eq!(supervisor.list_tasks().await, [""; 0]);
-    // In a group they mean what they say.
+    // In a group, `significant` and `critical` are valid.
     let tree = tree(Group::one_for_one("g").task(cooperative("a")));
     tree.start().await?;
     let last = tree.group("g").add_task(Script::new([OK]).spec("x").significant()).await?;
@@ -58,7 +58,7 @@ async fn k5b_a_place_speaks_of_the_newest_registration_at_its_path() -> Result {
         (names(&snapshot.root), names(&snapshot.root.children[1])),
         (vec!["a".into(), "g".into()], vec!["a".into(), "b".into()])
     );
-    // Also when that has ended.
+    // The position keeps its newest registration after that has ended.
     for handle in &added {
         assert!(handle.cancel().await?);
     }

@@ -1,4 +1,4 @@
-//! Deep trees.
+//! Deeply nested trees.
 
 use std::thread;
 
@@ -13,7 +13,7 @@ fn nested(depth: usize) -> Group {
     group
 }
 
-/// Runs on a stack of that size.
+/// Runs the test on a stack of this size.
 fn on_stack(bytes: usize, test: impl FnOnce() + Send + 'static) {
     thread::Builder::new().stack_size(bytes).spawn(test).unwrap().join().unwrap();
 }
@@ -66,7 +66,7 @@ fn k1c_more_are_refused_with_the_depth_that_is_allowed() {
             drop(group.clone());
             let refused = Tree::builder(SupervisorConfig::default()).group(group).try_build().unwrap_err();
             let RuntimeError::InvalidOption(invalid) = &refused else { panic!("{refused}") };
-            // The root counts.
+            // The depth includes the root.
             let text =
                 format!("group `root`: `depth` is {} groups nested in each other, expected at most 1024", depth + 1);
             assert_eq!(invalid.to_string(), text);
@@ -74,7 +74,7 @@ fn k1c_more_are_refused_with_the_depth_that_is_allowed() {
     });
 }
 
-/// A runtime that ends takes all of them with it, each group after what is in it.
+/// All groups end with the runtime, each after its children.
 #[test]
 fn k1c_a_thousand_levels_end_with_their_runtime() {
     on_stack(2 << 20, || {

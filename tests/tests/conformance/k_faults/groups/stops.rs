@@ -1,4 +1,4 @@
-//! Shares of the time of a stop.
+//! How the layers of a stop share the grace.
 
 use std::sync::mpsc;
 use std::thread;
@@ -101,7 +101,7 @@ async fn k6a_a_forced_shutdown_is_said_to_be_forced() -> Result {
     Ok(())
 }
 
-/// Added tasks are a layer of their own before the tree.
+/// Added tasks are a layer of their own, which stops before the tree.
 #[tokio::test(start_paused = true)]
 async fn k6a_added_tasks_leave_the_tree_its_reserve() -> Result {
     let journal = Journal::new();
@@ -118,7 +118,7 @@ async fn k6a_added_tasks_leave_the_tree_its_reserve() -> Result {
     Ok(())
 }
 
-/// A grace without end is one for each layer.
+/// An unlimited grace is unlimited for each layer.
 #[tokio::test(start_paused = true)]
 async fn k6a_a_grace_without_end_has_no_shares() -> Result {
     let journal = Journal::new();
@@ -134,7 +134,7 @@ async fn k6a_a_grace_without_end_has_no_shares() -> Result {
     Ok(())
 }
 
-/// A task that blocks its thread, whatever it is told, until this is dropped.
+/// A task that blocks its thread until the sender is dropped.
 fn blocked(name: &'static str) -> (TaskSpec, mpsc::Sender<()>) {
     let (free, wait) = mpsc::channel::<()>();
     let wait = std::sync::Arc::new(std::sync::Mutex::new(wait));
@@ -149,7 +149,7 @@ fn blocked(name: &'static str) -> (TaskSpec, mpsc::Sender<()>) {
     (TaskSpec::inherit(task), free)
 }
 
-/// A blocked task is given up on past its share; those that it is after are requested to stop, and stop in order.
+/// The stop gives up on a blocked task after its share; the tasks that it comes after are then stopped in order.
 #[test]
 fn k3b_a_layer_that_ignores_its_abort_does_not_eat_the_grace() {
     for nested in [false, true] {
@@ -173,13 +173,13 @@ fn k3b_a_layer_that_ignores_its_abort_does_not_eat_the_grace() {
             sleep(ms(100)).await;
             journal.take();
             let shutdown = tree.shutdown();
-            // Long before the grace is over both have stopped.
+            // Both have stopped long before the grace is over.
             while journal.len_so_far() < 2 {
                 sleep(ms(5)).await;
             }
             assert_eq!(journal.take(), ["-second", "-first"]);
             drop(free);
-            // It returned before the grace was over.
+            // The task returned before the grace was over.
             shutdown.await.unwrap();
         });
         thread::spawn(move || drop(runtime)).join().unwrap();

@@ -1,4 +1,4 @@
-//! K5i: submissions in line that are not polled.
+//! K5i: submissions in the wait queue that are not polled.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,21 +15,21 @@ use super::{Result, controlled, surely};
 type Submitted = std::result::Result<TaskHandle, ControllerError>;
 type Submit<'a> = Pin<Box<dyn Future<Output = Submitted> + Send + 'a>>;
 
-/// Longer than that none is waited for that is not polled.
+/// How long a submission that is not polled keeps its turn.
 const PATIENCE: std::time::Duration = ms(100);
 
 fn to(slot: &str) -> ControllerSpec {
     ControllerSpec::queue(cooperative(slot)).with_slot(slot.to_owned())
 }
 
-/// Submits, and polls it once only.
+/// Submits, and polls the future only once.
 fn abandoned<'a>(supervisor: &'a Supervisor, slot: &str) -> Submit<'a> {
     let mut submit: Submit<'_> = Box::pin(supervisor.submit(to(slot)));
     assert!(submit.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
     submit
 }
 
-/// Submits from a task of its own.
+/// Submits from a spawned task.
 async fn waiter(supervisor: &Arc<Supervisor>, slot: &str) -> JoinHandle<Submitted> {
     let (supervisor, spec) = (Arc::clone(supervisor), to(slot));
     let waiter = tokio::spawn(async move { supervisor.submit(spec).await });
@@ -37,7 +37,7 @@ async fn waiter(supervisor: &Arc<Supervisor>, slot: &str) -> JoinHandle<Submitte
     waiter
 }
 
-/// Two slots with an owner each; the one place in the queues is taken.
+/// Two slots with an owner each; the only room in the queues is taken.
 async fn full() -> std::result::Result<(Arc<Supervisor>, TaskHandle), ControllerError> {
     let supervisor = controlled(1);
     for slot in ["a", "b"] {
@@ -74,7 +74,7 @@ async fn k5i_one_that_is_not_polled_does_not_starve_its_own_slot() -> Result {
     Ok(())
 }
 
-/// A slot that is idle is not kept for one that does not come.
+/// An idle slot is not kept for a submission that is not polled.
 #[tokio::test(start_paused = true)]
 async fn k5i_one_that_is_not_polled_does_not_keep_its_slot_idle() -> Result {
     let (supervisor, _waits) = full().await?;
@@ -89,7 +89,7 @@ async fn k5i_one_that_is_not_polled_does_not_keep_its_slot_idle() -> Result {
     Ok(())
 }
 
-/// Nor from one that comes anew, or that does not wait.
+/// The room of such a submission goes to newer ones, even if those cannot wait.
 #[tokio::test(start_paused = true)]
 async fn k5i_places_of_those_that_are_not_polled_go_to_those_that_come_anew() -> Result {
     let (supervisor, waits) = full().await?;
@@ -105,7 +105,7 @@ async fn k5i_places_of_those_that_are_not_polled_go_to_those_that_come_anew() ->
     Ok(())
 }
 
-/// It is let in by its position when it is polled again, and the others of its slot after it.
+/// When polled again, it is admitted by its position, before later submissions to its slot.
 #[tokio::test(start_paused = true)]
 async fn k5i_one_that_is_polled_late_keeps_its_position() -> Result {
     let (supervisor, waits) = full().await?;
@@ -125,7 +125,7 @@ async fn k5i_one_that_is_polled_late_keeps_its_position() -> Result {
     Ok(())
 }
 
-/// Those that are polled come in the order of their arrival, whatever is between them.
+/// Submissions that are polled are admitted in the order of their arrival, whatever is between them.
 #[tokio::test(start_paused = true)]
 async fn k5i_those_that_are_polled_keep_their_order() -> Result {
     let (supervisor, mut waits) = full().await?;
@@ -145,7 +145,7 @@ async fn k5i_those_that_are_polled_keep_their_order() -> Result {
     Ok(())
 }
 
-/// The line is as good as new when those in it are dropped, in whatever state.
+/// The room is free again when the submissions in the wait queue are dropped, in any state.
 #[tokio::test(start_paused = true)]
 async fn k5i_dropping_one_that_lost_its_turn_loses_no_room() -> Result {
     let (supervisor, mut waits) = full().await?;

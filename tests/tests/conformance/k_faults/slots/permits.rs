@@ -1,4 +1,4 @@
-//! K6e: tasks that wait for a permit in vain.
+//! K6e: tasks that wait too long for a permit.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ fn at_most(max_concurrent: usize) -> (Arc<Supervisor>, Arc<Recorder>) {
     recorded_with(SupervisorConfig { max_concurrent, ..SupervisorConfig::default() })
 }
 
-/// The warnings: of which task, and what.
+/// The warnings: the task and the reason of each.
 fn warnings(recorder: &Recorder) -> Vec<(String, String)> {
     let warnings = recorder.seen().into_iter().filter(|seen| seen.kind == EventKind::Warning);
     warnings.map(|seen| (seen.task.unwrap(), seen.reason.unwrap())).collect()
@@ -41,7 +41,7 @@ async fn k6e_a_task_that_waits_for_a_permit_for_ten_seconds_is_warned_of_once() 
     assert_eq!(warnings(&recorder).len(), 1, "once for each wait");
     let event = taskvisor::Event::new(EventKind::Warning);
     assert_eq!(LogLevel::of(&event), LogLevel::Warn);
-    // The next wait of the same task is one of its own.
+    // A later wait gets a warning of its own.
     assert!(handles[0].cancel().await?);
     settle().await;
     assert_eq!(handles[2].status().state, TaskState::Running);
@@ -55,7 +55,7 @@ async fn k6e_a_task_that_waits_for_a_permit_for_ten_seconds_is_warned_of_once() 
 async fn k6e_health_and_readyz_name_a_task_that_waits_for_a_permit() -> Result {
     let (supervisor, _) = at_most(1);
     let first = add(&supervisor, &["first"]).await?.remove(0);
-    // It is ready while it waits by itself.
+    // It is ready during its interval, and until it has waited for a permit for ten seconds.
     let again =
         Script::new([OK, Step::Wait]).spec("again").with_restart(RestartPolicy::Always { interval: Some(secs(5)) });
     assert!(first.cancel().await?);
@@ -80,7 +80,7 @@ async fn k6e_health_and_readyz_name_a_task_that_waits_for_a_permit() -> Result {
     Ok(())
 }
 
-/// What waits in turn, and not in vain, is not warned of; and a wait that ends is forgotten, however it ends.
+/// A wait that makes progress is not warned of, and neither is one that was canceled.
 #[tokio::test(start_paused = true)]
 async fn k6e_waits_that_end_before_are_not_warned_of() -> Result {
     let (supervisor, recorder) = at_most(1);
@@ -100,7 +100,7 @@ async fn k6e_waits_that_end_before_are_not_warned_of() -> Result {
     Ok(())
 }
 
-/// However many hold permits and wait, what is said stays readable.
+/// A warning stays short, however many tasks hold permits and wait.
 #[tokio::test(start_paused = true)]
 async fn k6e_warnings_name_some_and_count_the_rest() -> Result {
     let (supervisor, recorder) = at_most(20);
@@ -116,7 +116,7 @@ async fn k6e_warnings_name_some_and_count_the_rest() -> Result {
     Ok(())
 }
 
-/// The watch goes with its runtime, and another takes over.
+/// The watch ends with its runtime, and that of another runtime takes over.
 #[test]
 fn k6e_a_wait_on_another_runtime_is_warned_of() {
     let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();

@@ -19,12 +19,12 @@ fn builder(drain: Duration) -> TreeBuilder {
     Tree::builder(config).with_slot(SlotSpec::new("reports")).with_slot(SlotSpec::new("deploys"))
 }
 
-/// What tasks of the tree got when they submitted in their clean-up.
+/// The results of tasks of the tree that submit during their cleanup.
 #[derive(Clone, Default)]
 struct Answers(Arc<Mutex<Vec<(String, Submitted)>>>);
 
 impl Answers {
-    /// A task that submits `script` to the slot in its clean-up, and waits for the outcome.
+    /// A task that submits `script` to the slot in its cleanup, and waits for the outcome.
     fn submits(&self, name: &str, slot: &str, script: &Arc<Script>) -> TaskSpec {
         let (answers, slot, script) = (self.clone(), slot.to_owned(), Arc::clone(script));
         TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| {
@@ -66,13 +66,13 @@ async fn k6h_a_final_report_that_is_submitted_during_the_drain_runs() -> Result 
     settle().await;
     let shutdown = tree.shutdown();
     sleep(secs(1)).await;
-    // To declared slots: from outside, at once or in turn.
+    // Declared slots accept submissions from outside, to start at once or to wait.
     let script = Script::new([Step::Succeed(secs(2))]);
     let first = tree.slot("reports").submit(script.spec("report")).await?;
     let second = tree.slot("reports").try_submit(script.spec("report"))?;
     let late = tree.slot("deploys").submit(cooperative("endless")).await?;
     let behind = tree.slot("deploys").submit(cooperative("behind")).await?;
-    // To no others, and nothing is added.
+    // Other slots refuse them, and no task can be added.
     let other = tree.slot("other").submit(script.spec("x")).await;
     assert!(matches!(other, Err(ControllerError::ShuttingDown)), "{other:?}");
     let other = tree.slot("other").try_submit(script.spec("x"));
@@ -117,7 +117,7 @@ async fn k6h_a_task_submits_in_its_clean_up_to_a_slot_that_it_is_after() -> Resu
             .build();
         tree.start().await?;
         settle().await;
-        // What waits when the drain is over has its turn as well.
+        // A submission that still waits when the drain is over is started as well.
         let before = tree.slot("reports").submit(script.spec("before")).await?;
         let start = Instant::now();
         surely(tree.shutdown()).await?;
@@ -167,8 +167,8 @@ async fn k6h_slots_that_nobody_is_after_stop_before_the_tree_and_the_others_afte
     Ok(())
 }
 
-/// Nothing gets lost: what waits in a slot that is relied on is rejected when the tree has terminated, or when the time
-/// is up.
+/// No submission is lost: those that wait in a slot of an `after` are rejected when the tree has terminated or the
+/// grace is over.
 #[tokio::test(start_paused = true)]
 async fn k6h_every_submission_resolves_once_at_each_end() -> Result {
     for forced in [false, true] {
@@ -211,7 +211,7 @@ async fn k6h_a_name_in_after_is_a_sibling_or_a_slot_and_only_at_the_root() -> Re
     assert_eq!(unknown.1, "the name of a sibling that is declared before it, or of a declared slot");
     let inner = Group::one_for_one("group").task(cooperative("x").with_after(["reports"]));
     assert_eq!(invalid(builder(secs(0)).group(inner)).1, "the name of a sibling that is declared before it");
-    // A slot is waited for by nobody at the start.
+    // A start does not wait for slots.
     let tree = builder(secs(0)).task(cooperative("x").with_after(["reports", "deploys"])).build();
     tree.start().await?;
     surely(tree.wait_ready()).await;
@@ -220,7 +220,7 @@ async fn k6h_a_name_in_after_is_a_sibling_or_a_slot_and_only_at_the_root() -> Re
     Ok(())
 }
 
-/// Those in line for room are no exception: to a declared slot they wait on, to others they are refused.
+/// Submissions that wait for room are treated alike: to a declared slot they keep waiting, to others they are refused.
 #[tokio::test(start_paused = true)]
 async fn k6h_those_in_line_wait_on_during_the_drain() -> Result {
     let controller = taskvisor::ControllerConfig { queue_capacity: 1, ..taskvisor::ControllerConfig::default() };
@@ -246,7 +246,7 @@ async fn k6h_those_in_line_wait_on_during_the_drain() -> Result {
     Ok(())
 }
 
-/// A batch that runs by the supervisor can be after its slots as well.
+/// The tasks of a batch can name slots in `after` as well.
 #[tokio::test(start_paused = true)]
 async fn k6h_a_batch_can_be_after_slots() -> Result {
     let answers = Answers::default();
@@ -258,7 +258,7 @@ async fn k6h_a_batch_can_be_after_slots() -> Result {
     Ok(())
 }
 
-/// A helper of the task is a part of it.
+/// A helper counts as its task.
 #[tokio::test(start_paused = true)]
 async fn k6h_a_helper_of_a_task_submits_as_the_task_does() -> Result {
     let (sender, mut submitted) = tokio::sync::mpsc::unbounded_channel();
@@ -288,7 +288,7 @@ async fn k6h_a_helper_of_a_task_submits_as_the_task_does() -> Result {
 mod declared {
     use taskvisor::prelude::*;
 
-    /// Hands its final report to a slot.
+    /// Submits its final report to a slot.
     #[task]
     pub(super) async fn reports(ctx: TaskContext, slot: &'static str) {
         ctx.cancelled().await;
@@ -301,7 +301,7 @@ mod declared {
     }
 }
 
-/// As the builder does, so does the macro.
+/// The macro supports `after` with slots as the builder does.
 #[tokio::test(start_paused = true)]
 async fn k6h_entries_of_the_macro_can_be_after_slots() -> Result {
     use declared::reports;
@@ -324,7 +324,7 @@ async fn k6h_entries_of_the_macro_can_be_after_slots() -> Result {
     settle().await;
     surely(tree.shutdown()).await?;
     for outcome in outcomes {
-        // Requested to stop, they end as canceled: with no error, as no assertion failed.
+        // Requested to stop, they end as canceled. They have no error unless an assertion failed.
         let outcome = surely(outcome).await?.unwrap();
         assert!(outcome.error().is_none(), "{outcome}");
     }

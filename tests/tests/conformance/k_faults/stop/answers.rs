@@ -1,4 +1,4 @@
-//! What a shutdown says and does, on paused time.
+//! The verdict and the effects of a shutdown, on paused time.
 
 use std::fmt;
 use std::future::{Future, pending};
@@ -89,7 +89,7 @@ async fn k3e_a_drain_ends_when_no_child_is_left() {
     }
 }
 
-/// Panics when it is dropped, unless the thread panics already.
+/// Panics when dropped, unless the thread is already panicking.
 struct Bomb;
 
 impl Drop for Bomb {
@@ -119,7 +119,7 @@ impl Task for Explosive {
 async fn k4a_what_is_dropped_with_a_supervisor_or_a_tree_does_not_panic() -> Result {
     let bombs = || (0..2).map(|_| Arc::new(Explosive(Bomb)) as Arc<dyn Subscribe>).collect::<Vec<_>>();
     let spec = |name: &'static str| TaskSpec::inherit(Arc::new(Explosive(Bomb))).with_name(name);
-    // A supervisor that was not used, one that was, and those that outlive it.
+    // A supervisor that was never used, one that was, and one that its handle and stream outlive.
     drop(Supervisor::new(SupervisorConfig::default(), bombs()));
     let supervisor = Supervisor::new(SupervisorConfig::default(), bombs());
     supervisor.add_task(cooperative("polite")).await?;
@@ -131,7 +131,7 @@ async fn k4a_what_is_dropped_with_a_supervisor_or_a_tree_does_not_panic() -> Res
     drop(supervisor);
     drop(handle);
     drop(stream);
-    // A tree that was not started, and one that was.
+    // A tree that was never started, and a builder that was never built.
     let builder = || {
         let group = Group::rest_for_one("g").task(spec("c")).task(spec("d"));
         Tree::builder(SupervisorConfig::default()).task(spec("a")).task(spec("b")).group(group)
@@ -141,7 +141,7 @@ async fn k4a_what_is_dropped_with_a_supervisor_or_a_tree_does_not_panic() -> Res
     Ok(())
 }
 
-/// Counts how often it is woken, and may panic then.
+/// A waker that counts its wake-ups and may panic.
 #[derive(Default)]
 struct Counter {
     woken: AtomicUsize,
@@ -197,7 +197,7 @@ async fn k5q_wakers_that_panic_take_no_wake_up_of_a_readiness_and_no_call_with_t
     for wait in waits {
         wait.await;
     }
-    // A shutdown wakes them as well.
+    // A shutdown wakes callers that wait for readiness.
     let supervisor = supervisor();
     let mut wait = Box::pin(supervisor.wait_ready());
     assert!(!poll(&mut wait, &counters[0]));
@@ -206,7 +206,7 @@ async fn k5q_wakers_that_panic_take_no_wake_up_of_a_readiness_and_no_call_with_t
     tree.shutdown().await
 }
 
-/// Panics when it is formatted once more than so often.
+/// Panics when formatted more often than this.
 #[derive(Debug)]
 struct Rude(AtomicUsize);
 

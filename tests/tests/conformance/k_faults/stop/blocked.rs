@@ -1,5 +1,5 @@
-//! K3: deadlines are kept while a worker is blocked and another is free. Each is done eight times, as the order in
-//! which workers take tasks differs.
+//! K3: deadlines are kept while one worker is blocked and another is free. Each case runs eight times, since the order
+//! in which workers take tasks varies.
 
 use std::future::Future;
 use std::sync::{Arc, mpsc};
@@ -17,7 +17,7 @@ fn four_workers() -> Runtime {
     Builder::new_multi_thread().worker_threads(4).enable_all().build().unwrap()
 }
 
-/// Waits on a thread of its own: no timeout on a runtime helps where that is held up.
+/// Waits on a separate thread, since a timeout on a blocked runtime may never fire.
 fn wait<T: Send + 'static>(runtime: &Runtime, future: impl Future<Output = T> + Send + 'static) -> T {
     let (sender, receiver) = mpsc::channel();
     let handle = runtime.handle().clone();
@@ -25,7 +25,7 @@ fn wait<T: Send + 'static>(runtime: &Runtime, future: impl Future<Output = T> + 
     receiver.recv_timeout(FOREVER).expect("hangs")
 }
 
-/// Runs a scenario, in turns beside no other task and beside two, and expects it to be over while so many threads are
+/// Runs a scenario, alternately with no other task and with two, and expects it to return while this many threads are
 /// blocked: those of the tasks `0`, `1`, ..
 fn while_blocked<F>(blocked: usize, scenario: impl Fn(Arc<Barrier>, usize) -> F)
 where
@@ -42,13 +42,13 @@ where
     }
 }
 
-/// So many tasks that block their thread, and so many others.
+/// This many tasks that block their thread, and this many others.
 fn specs(blocked: usize, others: usize, spec: impl Fn(&str) -> TaskSpec) -> Vec<TaskSpec> {
     let specs = (0..blocked).map(|n| spec(&n.to_string()));
     specs.chain((0..others).map(|n| cooperative(&format!("other-{n}")))).collect()
 }
 
-/// A `run_until` that is over soon.
+/// A `run_until` that ends soon.
 async fn run(supervisor: Arc<Supervisor>, specs: Vec<TaskSpec>) -> Result {
     supervisor.run_until(specs, sleep(ms(10))).await
 }
@@ -139,7 +139,7 @@ fn k3c_run_returns_though_the_task_that_requested_the_shutdown_blocks_in_that_tu
     }
 }
 
-/// No task is left, and the one that asks is not of the supervisor.
+/// No task is left, and the shutdown is requested by a task outside of the supervisor.
 #[test]
 fn k3c_run_returns_though_the_worker_that_requested_the_shutdown_of_nothing_blocks() {
     for _ in 0..ROUNDS {
@@ -181,7 +181,7 @@ fn k3c_a_cancel_returns_at_its_deadline_though_the_cleanup_blocks_its_thread() {
     }
 }
 
-/// The worker that drove the timers may be the one that is blocked.
+/// The blocked worker may be the one that drives the timers.
 #[test]
 fn k3c_a_stop_timeout_is_kept_during_a_stop_though_another_task_blocks_its_thread() {
     for _ in 0..ROUNDS {
@@ -224,7 +224,7 @@ fn k3d_a_cancel_without_a_bound_returns_when_a_shutdown_has_given_the_task_up() 
     runtime.shutdown_background();
 }
 
-/// Stops a task whose value blocks its thread when it is dropped.
+/// Stops a task whose value blocks its thread when dropped.
 fn value_blocks(check: impl Fn(Result)) {
     for round in 0..ROUNDS {
         let (runtime, barrier) = (four_workers(), Barrier::new());
@@ -261,6 +261,6 @@ async fn runs(supervisor: &Supervisor, name: &str) {
     while supervisor.task(name).is_none_or(|task| task.status().state != TaskState::Running) {
         sleep(ms(1)).await;
     }
-    // It has been polled, and waits.
+    // Gives the attempt time to be polled and to wait.
     sleep(ms(5)).await;
 }

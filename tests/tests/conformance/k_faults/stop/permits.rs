@@ -1,4 +1,4 @@
-//! A stop with `max_concurrent`: the permits of stopped tasks go to no task that the same stop includes.
+//! A stop with `max_concurrent`: a stopped task's permit must not go to a task that the same stop includes.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ const ROUNDS: usize = 50;
 const TASKS: usize = 12;
 const PERMITS: usize = 2;
 
-/// Counts the attempts that begin. They run until they are stopped, or one of them is told to fail.
+/// Counts the attempts that begin. They run until they are stopped, or until one of them is notified to fail.
 #[derive(Default)]
 struct Attempts {
     begun: AtomicUsize,
@@ -152,12 +152,12 @@ async fn k2h_no_attempt_begins_with_the_permit_of_a_task_that_is_stopped_to_star
     Ok(())
 }
 
-/// The driver of the group yields while it holds so many tasks.
+/// With this many tasks, the driver of the group yields while it holds them.
 #[tokio::test(start_paused = true)]
 async fn k2h_no_attempt_begins_with_the_permit_of_a_sibling_that_is_held() -> Result {
     const MANY: usize = 1_000;
     let attempts = Attempts::new();
-    // The last tasks have the permits, and are held first.
+    // The last tasks have the permits and are held first.
     let tasks = attempts.many("t", MANY).into_iter().enumerate();
     let tasks = tasks.map(|(n, task)| if n + PERMITS < MANY { task.with_initial_delay(secs(1)) } else { task });
     let tree = Tree::builder(config()).group(tasks.fold(Group::one_for_all("group"), Group::task)).build();
@@ -165,7 +165,7 @@ async fn k2h_no_attempt_begins_with_the_permit_of_a_sibling_that_is_held() -> Re
     sleep(secs(2)).await;
     attempts.fails.notify_one();
     sleep(secs(2)).await;
-    // The group learns of a failure after the permit is free, so that one more attempt begins.
+    // The group learns of the failure after the permit is free, so that one more attempt begins.
     assert_eq!(attempts.begun(), 2 * PERMITS + 1);
     tree.shutdown().await
 }
@@ -175,7 +175,7 @@ async fn e06_the_tree_has_permits_until_its_own_stop() -> Result {
     let (beside, of_tree) = (Attempts::new(), Attempts::new());
     let tree = Tree::builder(config()).task(of_tree.task("waits")).build();
     let (begins, awaited) = (Arc::clone(&beside), Arc::clone(&of_tree));
-    // At its stop, it goes on until the task of the tree has the permit of the other.
+    // When stopped, it runs until the task of the tree has the permit of the other task.
     let lingers = TaskFn::arc("lingers", move |ctx: TaskContext| {
         let (begins, awaited) = (Arc::clone(&begins), Arc::clone(&awaited));
         async move {
@@ -194,7 +194,7 @@ async fn e06_the_tree_has_permits_until_its_own_stop() -> Result {
     Ok(())
 }
 
-/// A final attempt is part of the stop, and needs its permit.
+/// A final attempt is part of the stop and needs a permit.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn e06_a_final_attempt_has_the_permit_of_a_stopped_task() -> Result {
     for _ in 0..ROUNDS {

@@ -1,4 +1,4 @@
-//! K5: supervisors whose tasks live on several runtimes, or on one that is gone.
+//! K5: supervisors whose tasks run on several runtimes, or on one that has ended.
 
 use std::future::Future;
 use std::pin::pin;
@@ -21,7 +21,7 @@ fn workers() -> Runtime {
     Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
 }
 
-/// Polls once, on no runtime.
+/// Polls the future once, on no runtime.
 fn at_once<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
@@ -29,7 +29,7 @@ fn at_once<T>(future: impl Future<Output = T>) -> T {
     }
 }
 
-/// A shutdown that is not awaited yet.
+/// A shutdown that was requested and not awaited.
 struct Requested(Shutdown);
 
 fn requested(supervisor: &Supervisor) -> impl Future<Output = Requested> {
@@ -61,7 +61,7 @@ fn k5e_calls_after_their_runtime_is_gone_say_that_there_is_none() {
             assert!(at_once(supervisor.list_tasks()).is_empty());
             assert!(is_no_runtime(&at_once(tree.start())) && is_no_runtime(&at_once(ordered.start())));
         }
-        // They can be used on another.
+        // Supervisor and trees can be used on another runtime.
         let other = one_thread();
         other.block_on(async {
             supervisor.add_task(cooperative("late")).await.unwrap();
@@ -115,7 +115,7 @@ fn k5e_a_runtime_that_is_gone_takes_no_task_of_another_with_it() {
     }
 }
 
-/// It was requested there, and is a task of it.
+/// The shutdown was requested on the first runtime, which also has a task.
 #[test]
 fn k5e_a_runtime_that_goes_during_the_shutdown_takes_no_task_of_another_with_it() {
     let (first, second, supervisor) = (one_thread(), workers(), supervisor());
@@ -139,7 +139,7 @@ fn k5e_a_shutdown_ends_with_the_runtime_of_its_tasks() {
         supervisor.add_task(tests::deaf("deaf")).await.unwrap();
         is_running(&supervisor, "deaf").await;
         let shutdown = requested(&supervisor).await;
-        // It is no trial any more.
+        // By now the shutdown is under way.
         sleep(ms(20)).await;
         shutdown
     });

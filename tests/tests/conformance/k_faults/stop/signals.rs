@@ -1,11 +1,11 @@
-//! K3 and K5: signals to a process of its own.
+//! K3 and K5: signals to a child process.
 
 use crate::e_stop::signals::{LONG, Victim};
 
 const ROUNDS: usize = 4;
 const HOWS: [&str; 3] = ["exit", "spawned", "spawned-quiet"];
 
-/// The process does not end before `run` has returned: the thread is blocked for ever.
+/// The process exits only when `run` has returned, although a thread is blocked forever.
 #[test]
 fn k3c_a_signal_ends_a_run_though_the_stop_blocks_a_thread() {
     for (how, task) in HOWS.into_iter().flat_map(|how| [(how, "cleanup-blocks"), (how, "drop-blocks")]) {
@@ -35,7 +35,7 @@ fn k3c_a_second_signal_is_heard_though_the_stop_blocks_a_thread() {
     }
 }
 
-/// Tokio keeps its handlers. The documentation of `run` states that, and what a program does about it.
+/// Tokio keeps its signal handlers. The documentation of `run` says so, and what a program can do about it.
 #[test]
 fn k5k_the_docs_say_that_ctrl_c_stays_caught_after_a_run() {
     let docs = include_str!("../../../../../taskvisor/src/supervisor/owner.rs").replace("///", " ");
