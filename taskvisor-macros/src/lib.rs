@@ -35,6 +35,8 @@ use proc_macro::TokenStream;
 /// - has `name::spec(args..)`, which makes a `TaskSpec` with the options below, and `name::NAME`;
 /// - converts into a `TaskSpec`, so that it can stand in `supervise!` or be given to the builder.
 ///
+/// The guide explains [tasks][guide-tasks], [restarts and backoff][guide-restarts] and [blocking work][guide-blocking].
+///
 /// ```
 /// use taskvisor::prelude::*;
 ///
@@ -146,6 +148,10 @@ use proc_macro::TokenStream;
 /// #[task(restrat = "always")] // unknown option `restrat`, did you mean `restart`?
 /// async fn sweep() {}
 /// ```
+///
+/// [guide-tasks]: ../taskvisor/guide/tasks/index.html
+/// [guide-restarts]: ../taskvisor/guide/restarts/index.html
+/// [guide-blocking]: ../taskvisor/guide/blocking/index.html
 #[doc = include_str!("mistakes/task.md")]
 #[proc_macro_attribute]
 pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
