@@ -196,6 +196,8 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 /// The first argument is the event, `&Event`. The others are owned, and `Clone + Send + Sync`; share mutable state in
 /// an `Arc`. The function returns nothing. The next event is delivered when it has returned.
 ///
+/// The guide explains [outcomes and events][guide-events].
+///
 /// # Options
 ///
 /// | option | takes | default | what it does |
@@ -217,6 +219,8 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 ///     println!("{event:?}");
 /// }
 /// ```
+///
+/// [guide-events]: ../taskvisor/guide/outcomes_and_events/index.html
 #[doc = include_str!("mistakes/subscriber.md")]
 #[proc_macro_attribute]
 pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -228,6 +232,9 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// It expands to calls of `Tree::builder`. It never fails, and starts nothing. The result dereferences to `Tree`, for
 /// `run`, `run_until`, `start` and `shutdown`. Its field `tasks` has a `ChildHandle` for each task, and its field
 /// `groups` has the handles of each group: a wrong name does not compile.
+///
+/// The guide explains [groups][guide-groups] and [slots][guide-slots]. `Tree::builder` declares the same trees without a
+/// macro.
 ///
 /// ```
 /// use std::time::Duration;
@@ -406,6 +413,9 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # Errors
 /// Each mistake is an error at its token. All errors of an invocation are reported at once, and the tree always exists.
 /// Errors in the options of tasks are those of `#[task]`.
+///
+/// [guide-groups]: ../taskvisor/guide/groups/index.html
+/// [guide-slots]: ../taskvisor/guide/slots/index.html
 #[doc = include_str!("mistakes/supervise.md")]
 #[proc_macro]
 pub fn supervise(input: TokenStream) -> TokenStream {
@@ -417,6 +427,8 @@ pub fn supervise(input: TokenStream) -> TokenStream {
 /// The function ends with `supervise!(..)`, and returns a type that the macro creates: a struct beside the function,
 /// with the same visibility, and with all members of a tree. The types of its fields begin with its name, such as
 /// `AppTasks`, `AppGroups` and `AppGroupStore`.
+///
+/// The guide explains [groups][guide-groups].
 ///
 /// ```
 /// use std::time::Duration;
@@ -473,6 +485,8 @@ pub fn supervise(input: TokenStream) -> TokenStream {
 ///     supervise!(); // the tree is what the function returns: leave out this `;`
 /// }
 /// ```
+///
+/// [guide-groups]: ../taskvisor/guide/groups/index.html
 #[doc = include_str!("mistakes/supervisor.md")]
 #[proc_macro_attribute]
 pub fn supervisor(options: TokenStream, item: TokenStream) -> TokenStream {

@@ -63,7 +63,7 @@ pub enum EventData<'a> {
         /// The failure. An aborted attempt has no [`error`](Reason::error).
         reason: &'a Reason,
     },
-    /// An attempt exceeded its timeout.
+    /// An attempt exceeded its timeout, its start timeout or its watchdog.
     #[non_exhaustive]
     TimeoutHit {
         /// The path of the task.
@@ -124,7 +124,7 @@ pub enum EventData<'a> {
         /// The path of the task.
         task: &'a str,
     },
-    /// A task was requested to stop, by name or through its handle.
+    /// A task was requested to stop, by name, through its handle, or by a submission that replaces it in its slot.
     #[non_exhaustive]
     TaskRemoveRequested {
         /// The path of the task.
@@ -331,6 +331,10 @@ mod tests {
         ];
         for (kind, data) in expected {
             assert_eq!(format!("{:?}", full(kind).data()), data);
+        }
+        for (kind, _) in expected {
+            let row = format!("/// | [`{kind}`](Self::{kind}) | ");
+            assert_eq!(include_str!("event.rs").matches(&row).count(), 1, "the table at `EventKind`: {kind}");
         }
         // None is left out: kinds are numbered from 0, and `SubscriberOverflow` is the last.
         assert_eq!(expected.len() as u64, EventKind::SubscriberOverflow as u64 + 1);
