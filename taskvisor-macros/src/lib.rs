@@ -233,8 +233,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// `run`, `run_until`, `start` and `shutdown`. Its field `tasks` has a `ChildHandle` for each task, and its field
 /// `groups` has the handles of each group: a wrong name does not compile.
 ///
-/// The guide explains [groups][guide-groups] and [slots][guide-slots]. `Tree::builder` declares the same trees without a
-/// macro.
+/// The guide explains [groups][guide-groups] and [slots][guide-slots]. `Tree::builder` declares the same trees without
+/// a macro.
 ///
 /// ```
 /// use std::time::Duration;

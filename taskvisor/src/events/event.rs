@@ -39,8 +39,8 @@ use crate::task::TaskError;
 /// | [`SubscriberPanicked`](Self::SubscriberPanicked) | A subscriber panicked. | `task`: the name of the subscriber; `count`, `reason` |
 /// | [`SubscriberOverflow`](Self::SubscriberOverflow) | A subscriber lost events. | `task`: the name of the subscriber; `count`, `reason` |
 ///
-/// A submission that never runs has no `TaskAdded` and no `TaskRemoved`: its last event is `ControllerRejected`. With no
-/// subscriber and no stream, no event is created.
+/// A submission that never runs has no `TaskAdded` and no `TaskRemoved`: its last event is `ControllerRejected`. With
+/// no subscriber and no stream, no event is created.
 ///
 /// [`RejectReason`]: crate::RejectReason
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -33,10 +33,10 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// | [`cancel`](Self::cancel) | requests a task to stop, and waits until it has terminated | `true` for the first request; `false` for a later one, and if there is no such task | [`TaskRemoveTimeout`], [`IsGroup`], [`ShuttingDown`], [`InvalidOption`] |
 /// | [`cancel_with_timeout`](Self::cancel_with_timeout) | the same, with a limit of its own | as `cancel` | as `cancel` |
 /// | [`task`](Self::task) | looks up the current registration at a path | its [`TaskHandle`], or `None` | none |
-/// | [`is_alive`](Self::is_alive) | | `true` if an attempt of the task runs | none |
-/// | [`list_tasks`](Self::list_tasks) | | the paths of all registered tasks, sorted | none |
-/// | [`snapshot`](Self::snapshot) | | the paths of the tasks with a running attempt, sorted | none |
-/// | [`health`](Self::health) | | the [`Health`] of all tasks | none |
+/// | [`is_alive`](Self::is_alive) | looks at one task | `true` if an attempt of the task runs | none |
+/// | [`list_tasks`](Self::list_tasks) | lists the registrations | the paths of all registered tasks, sorted | none |
+/// | [`snapshot`](Self::snapshot) | lists the running tasks | the paths of the tasks with a running attempt, sorted | none |
+/// | [`health`](Self::health) | checks liveness and readiness | a [`Health`], with the tasks that are not live or not ready | none |
 /// | [`acknowledge`](Self::acknowledge) | makes health forget failures at a path | `false` if there was none | none |
 /// | [`events`](Self::events) | opens a stream of all events from now on | an [`EventStream`] | none; a slow reader finds `Lagged` in the stream |
 /// | [`wait_ready`](Self::wait_ready) | waits until the first batch or tree is ready, or the supervisor has stopped | `()` | none |
@@ -52,12 +52,12 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// |---|---|---|
 /// | [`TaskHandle::restart`] | ends the wait or the running attempt, and starts the next attempt | `false` if no attempt can follow |
 /// | [`TaskHandle::trigger`] | ends a wait for a delay, an interval or a backoff | `false` if the task does not wait |
-/// | [`TaskHandle::status`] | | the state, the attempt, the failures and the last error |
+/// | [`TaskHandle::status`] | reads the status | the state, the attempt, the failures and the last error |
 /// | [`TaskHandle::outcome`] | waits until the task has ended | its [`TaskOutcome`](crate::TaskOutcome) |
 /// | [`GroupHandle::add_task`] | adds a task to a group | its [`TaskHandle`]; an error as `add_task`, or [`GroupNotRunning`] |
 /// | [`GroupHandle::restart`] | stops a group and starts it again | `false` if the group does not exist or stops for good |
 /// | [`GroupHandle::cancel`] | requests a group to stop, and waits until it has | `true` for the first request; [`TaskRemoveTimeout`] if a task in it blocks its thread |
-/// | [`Tree::snapshot`] | | the whole tree, as data, text or a Mermaid chart |
+/// | [`Tree::snapshot`] | reads the state of all tasks and groups | the whole tree, as data, text or a Mermaid chart |
 ///
 /// The guide explains [tasks](crate::guide::tasks), [stopping](crate::guide::stopping) and
 /// [readiness and health](crate::guide::readiness).
@@ -102,8 +102,8 @@ impl SupervisorHandle {
     ///
     /// # Errors
     /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists) and
-    /// [`GroupAlreadyExists`](RuntimeError::GroupAlreadyExists), which change nothing for the task or group that has the
-    /// name; [`InvalidOption`](RuntimeError::InvalidOption), [`ShuttingDown`](RuntimeError::ShuttingDown),
+    /// [`GroupAlreadyExists`](RuntimeError::GroupAlreadyExists), which change nothing for the task or group that has
+    /// the name; [`InvalidOption`](RuntimeError::InvalidOption), [`ShuttingDown`](RuntimeError::ShuttingDown),
     /// [`NoRuntime`](RuntimeError::NoRuntime).
     ///
     /// # Cancel safety

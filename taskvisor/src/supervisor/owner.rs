@@ -21,10 +21,11 @@ use crate::tree::{Declared, Group};
 ///
 /// A supervisor is live as soon as it is built: tasks can be added before, during and without [`run`](Self::run). It
 /// derefs to a [`SupervisorHandle`], which has all methods that do not need ownership. When the last `Arc` of a
-/// supervisor is dropped, every task is requested to stop.
+/// supervisor is dropped, every task is requested to stop: without the drain, within the grace, and no call waits for
+/// it.
 ///
-/// A supervisor alone runs tasks that are added. A [`Tree`](crate::Tree) is a supervisor with declared tasks and groups.
-/// The guide explains [tasks](crate::guide::tasks) and [stopping](crate::guide::stopping).
+/// A supervisor alone runs tasks that are added. A [`Tree`](crate::Tree) is a supervisor with declared tasks and
+/// groups. The guide explains [tasks](crate::guide::tasks) and [stopping](crate::guide::stopping).
 ///
 /// # Examples
 /// ```
