@@ -29,9 +29,9 @@ use crate::task::TaskError;
 /// | [`TaskAddRequested`](Self::TaskAddRequested) | Just before `TaskAdded`. | `task`, `id` |
 /// | [`TaskRemoveRequested`](Self::TaskRemoveRequested) | A task was requested to stop for the first time, by name, through its handle, or by a replacement in its slot. Not by a shutdown or by its group. | `task`, `id` |
 /// | [`ShutdownRequested`](Self::ShutdownRequested) | A shutdown begins, once for each supervisor. | `reason`: the cause, such as `SIGTERM`, `shutdown()` or the failure of the tree |
-/// | [`ShutdownForced`](Self::ShutdownForced) | The first second signal or `shutdown_now` during a shutdown. | `reason`: the cause |
+/// | [`ShutdownForced`](Self::ShutdownForced) | A shutdown is forced for the first time, by a second signal or `shutdown_now`. | `reason`: the cause |
 /// | [`AllStoppedWithinGrace`](Self::AllStoppedWithinGrace) | A shutdown is over, and no task was aborted. | `reason` if the tree failed |
-/// | [`GraceExceeded`](Self::GraceExceeded) | A shutdown is over, and tasks were aborted. | `reason`: the tasks, and the failure of the tree |
+/// | [`GraceExceeded`](Self::GraceExceeded) | A shutdown is over, and tasks were aborted. | `reason`: the tasks, and the failure of the tree if it failed |
 /// | [`ControllerSubmitted`](Self::ControllerSubmitted) | A slot accepted a submission. | `task`, `id`, `slot`, `count` |
 /// | [`ControllerRejected`](Self::ControllerRejected) | A submission will not run. | `task`, `id`, `slot`, `count`; `reason`: a label of [`RejectReason`], or `canceled` |
 /// | [`ControllerSlotTransition`](Self::ControllerSlotTransition) | A slot changed its state or its owner. | `slot`, `count`, `reason`; `task` and `id` unless it is idle |

@@ -81,10 +81,12 @@ impl Supervisor {
     ///
     /// # Errors
     /// Before anything has started: [`InvalidOption`](RuntimeError::InvalidOption),
-    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists), [`AlreadyRunning`](RuntimeError::AlreadyRunning),
+    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists),
+    /// [`GroupAlreadyExists`](RuntimeError::GroupAlreadyExists), [`AlreadyRunning`](RuntimeError::AlreadyRunning),
     /// [`ShuttingDown`](RuntimeError::ShuttingDown), [`NoRuntime`](RuntimeError::NoRuntime),
     /// [`Signals`](RuntimeError::Signals). Afterwards: [`GraceExceeded`](RuntimeError::GraceExceeded),
-    /// [`ShutdownForced`](RuntimeError::ShutdownForced).
+    /// [`ShutdownForced`](RuntimeError::ShutdownForced), [`Failed`](RuntimeError::Failed),
+    /// [`IntensityExceeded`](RuntimeError::IntensityExceeded).
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.

@@ -103,7 +103,8 @@ impl Tree {
     ///
     /// # Errors
     /// Before anything has started: [`InvalidOption`](RuntimeError::InvalidOption),
-    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists), [`ShuttingDown`](RuntimeError::ShuttingDown),
+    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists),
+    /// [`GroupAlreadyExists`](RuntimeError::GroupAlreadyExists), [`ShuttingDown`](RuntimeError::ShuttingDown),
     /// [`NoRuntime`](RuntimeError::NoRuntime).
     ///
     /// # Cancel safety
