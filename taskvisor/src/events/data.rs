@@ -190,12 +190,12 @@ pub enum EventData<'a> {
         /// The number of waiting submissions in the slot.
         waiting: u64,
     },
-    /// A condition that can lead to a failure.
+    /// A condition that can lead to a failure, or the failure of a group.
     #[non_exhaustive]
     Warning {
         /// The path of the task or group; that of the root is empty.
         task: &'a str,
-        /// A description of the condition, and of what is missing.
+        /// A description of the condition, and of what is missing; or the chain of failures, and what follows.
         reason: &'a Reason,
     },
     /// A subscriber panicked.
