@@ -36,6 +36,8 @@ use proc_macro::TokenStream;
 /// - has `name::spec(args..)`, which makes a `TaskSpec` with the options below, and `name::NAME`;
 /// - converts into a `TaskSpec`, so that it can stand in `supervise!` or be given to the builder.
 ///
+/// The guide explains [tasks][guide-tasks], [restarts and backoff][guide-restarts] and [blocking work][guide-blocking].
+///
 /// ```
 /// use taskvisor::prelude::*;
 ///
@@ -154,6 +156,10 @@ use proc_macro::TokenStream;
 /// #[task(restrat = "always")] // unknown option `restrat`, did you mean `restart`?
 /// async fn sweep() {}
 /// ```
+///
+/// [guide-tasks]: ../taskvisor/guide/tasks/index.html
+/// [guide-restarts]: ../taskvisor/guide/restarts/index.html
+/// [guide-blocking]: ../taskvisor/guide/blocking/index.html
 #[doc = include_str!("mistakes/task.md")]
 #[proc_macro_attribute]
 pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -198,6 +204,8 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 /// The first argument is the event, `&Event`. The others are owned, and `Clone + Send + Sync`; share mutable state in
 /// an `Arc`. The function returns nothing. The next event is delivered when it has returned.
 ///
+/// The guide explains [outcomes and events][guide-events].
+///
 /// # Options
 ///
 /// | option | takes | default | what it does |
@@ -219,6 +227,8 @@ pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
 ///     println!("{event:?}");
 /// }
 /// ```
+///
+/// [guide-events]: ../taskvisor/guide/outcomes_and_events/index.html
 #[doc = include_str!("mistakes/subscriber.md")]
 #[proc_macro_attribute]
 pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -230,6 +240,9 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// It expands to calls of `Tree::builder`. It never fails, and starts nothing. The result dereferences to `Tree`, for
 /// `run`, `run_until`, `start` and `shutdown`. Its field `tasks` has a `ChildHandle` for each task, and its field
 /// `groups` has the handles of each group: a wrong name does not compile.
+///
+/// The guide explains [groups][guide-groups] and [slots][guide-slots]. `Tree::builder` declares the same trees without
+/// a macro.
 ///
 /// ```
 /// use std::time::Duration;
@@ -408,6 +421,9 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # Errors
 /// Each mistake is an error at its token. All errors of an invocation are reported at once, and the tree always exists.
 /// Errors in the options of tasks are those of `#[task]`.
+///
+/// [guide-groups]: ../taskvisor/guide/groups/index.html
+/// [guide-slots]: ../taskvisor/guide/slots/index.html
 #[doc = include_str!("mistakes/supervise.md")]
 #[proc_macro]
 pub fn supervise(input: TokenStream) -> TokenStream {
@@ -419,6 +435,8 @@ pub fn supervise(input: TokenStream) -> TokenStream {
 /// The function ends with `supervise!(..)`, and returns a type that the macro creates: a struct beside the function,
 /// with the same visibility, and with all members of a tree. The types of its fields begin with its name, such as
 /// `AppTasks`, `AppGroups` and `AppGroupStore`.
+///
+/// The guide explains [groups][guide-groups].
 ///
 /// ```
 /// use std::time::Duration;
@@ -475,6 +493,8 @@ pub fn supervise(input: TokenStream) -> TokenStream {
 ///     supervise!(); // the tree is what the function returns: leave out this `;`
 /// }
 /// ```
+///
+/// [guide-groups]: ../taskvisor/guide/groups/index.html
 #[doc = include_str!("mistakes/supervisor.md")]
 #[proc_macro_attribute]
 pub fn supervisor(options: TokenStream, item: TokenStream) -> TokenStream {

@@ -41,23 +41,26 @@
 //! its own.
 //!
 //! # Runtimes
-//! taskvisor works on the current-thread and multi-thread runtimes of Tokio. It needs time enabled, and IO if `run`
-//! listens for signals. A task lives on the runtime that it was added on. Subscribers and the shutdown run on one of
-//! these runtimes. Every `Duration` is valid; a duration of more than a year never elapses.
+//! taskvisor needs Rust 1.85 or newer and Tokio 1. It works on the current-thread and multi-thread runtimes of Tokio.
+//! It needs time enabled, and IO if `run` listens for signals. A task lives on the runtime that it was added on.
+//! Subscribers and the shutdown run on one of these runtimes. Every `Duration` is valid; a duration of more than a
+//! year never elapses.
 //!
 //! # Features
-//! - `macros` (default): `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]`.
-//! - `controller`: admission slots, as `ControllerSpec` and `SlotHandle`.
-//! - `logging`: `LogWriter`.
-//! - `tracing`: a span for each attempt, and a line for each change, below.
-//! - `metrics`: counters, gauges and histograms through the `metrics` facade, below.
-//! - `serde`: events, outcomes, health and snapshots as data; see the module `json`.
-//! - `systemd`: `systemd::notify`.
-//! - `anyhow`: a [`TaskError`] inside an `anyhow::Error` keeps its meaning; without it, an `anyhow::Error` is an error like
-//!   others.
-//! - `test-util`: the module `test`, for the tests of your own trees.
 //!
-#![doc = include_str!("observing.md")]
+//! | feature | default | what it gives | dependency that it adds |
+//! |---|---|---|---|
+//! | `macros` | yes | `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]` | `taskvisor-macros` |
+//! | `controller` | no | [admission slots](guide::slots): `ControllerSpec`, `ControllerConfig`, `AdmissionPolicy`, `SlotSpec`, `SlotHandle`, and `slots` in `supervise!` | |
+//! | `logging` | no | `LogWriter` and `LogLevel`: a subscriber that writes a line for each event | |
+//! | `tracing` | no | [a span for each attempt and a line for each change](guide::observing); names for tokio-console | `tracing` |
+//! | `metrics` | no | [counters, gauges and histograms](guide::observing) through the `metrics` facade | `metrics` |
+//! | `serde` | no | `serde::Serialize` for events, outcomes, statuses, health and snapshots, in the form of the module `json` | `serde` |
+//! | `systemd` | no | `systemd::notify`, on Unix: readiness, status, watchdog and stopping for a unit of `Type=notify` | `sd-notify` |
+//! | `anyhow` | no | a [`TaskError`] inside an `anyhow::Error` keeps its meaning; without the feature, an `anyhow::Error` is an error like others | `anyhow` |
+//! | `test-util` | no | the module `test`: `Recorder`, `Script`, `Tree::simulate` and seeded jitter, for [tests of your own trees](guide::testing) | `tokio/test-util` |
+//!
+//! Enable `test-util` in `[dev-dependencies]` only.
 
 mod events;
 // Rustdoc shows it with any features; its code needs these to run.
@@ -121,6 +124,13 @@ pub use task::{BoxTaskFuture, Task, TaskFn, TaskRef};
 pub use task::{Fallible, IntoTaskError, IntoTaskResult, TaskArg};
 pub use task::{FromContext, TaskContext};
 pub use task::{IntoTaskSpec, TaskSpec};
+// The docs of the macros link to these pages. Only here, they can be named.
+/// [guide-tasks]: crate::guide::tasks
+/// [guide-restarts]: crate::guide::restarts
+/// [guide-groups]: crate::guide::groups
+/// [guide-slots]: crate::guide::slots
+/// [guide-blocking]: crate::guide::blocking
+/// [guide-events]: crate::guide::outcomes_and_events
 #[cfg(feature = "macros")]
 pub use taskvisor_macros::{subscriber, supervise, supervisor, task};
 pub use tree::ChildHandle;

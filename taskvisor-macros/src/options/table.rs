@@ -293,7 +293,7 @@ options! {
         group: No,
         defaults: No,
         takes: "string",
-        unset: "its path; `dynamic` for a task that is added at runtime",
+        unset: "its path; for a task that is added at run time the path of its group, or `dynamic`",
         does: "the label `task` in metrics",
     }
     blocking: Flag {

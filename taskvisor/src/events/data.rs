@@ -63,7 +63,7 @@ pub enum EventData<'a> {
         /// The failure. An aborted attempt has no [`error`](Reason::error).
         reason: &'a Reason,
     },
-    /// An attempt exceeded its timeout.
+    /// An attempt exceeded its timeout, its start timeout or its watchdog.
     #[non_exhaustive]
     TimeoutHit {
         /// The path of the task.
@@ -124,7 +124,7 @@ pub enum EventData<'a> {
         /// The path of the task.
         task: &'a str,
     },
-    /// A task was requested to stop, by name or through its handle.
+    /// A task was requested to stop, by name, through its handle, or by a submission that replaces it in its slot.
     #[non_exhaustive]
     TaskRemoveRequested {
         /// The path of the task.
@@ -190,12 +190,12 @@ pub enum EventData<'a> {
         /// The number of waiting submissions in the slot.
         waiting: u64,
     },
-    /// A condition that can lead to a failure.
+    /// A condition that can lead to a failure, or the failure of a group.
     #[non_exhaustive]
     Warning {
         /// The path of the task or group; that of the root is empty.
         task: &'a str,
-        /// A description of the condition, and of what is missing.
+        /// A description of the condition, and of what is missing; or the chain of failures, and what follows.
         reason: &'a Reason,
     },
     /// A subscriber panicked.
@@ -331,6 +331,10 @@ mod tests {
         ];
         for (kind, data) in expected {
             assert_eq!(format!("{:?}", full(kind).data()), data);
+        }
+        for (kind, _) in expected {
+            let row = format!("/// | [`{kind}`](Self::{kind}) | ");
+            assert_eq!(include_str!("event.rs").matches(&row).count(), 1, "the table at `EventKind`: {kind}");
         }
         // No kind is left out: they are numbered from 0, and `SubscriberOverflow` is the last.
         assert_eq!(expected.len() as u64, EventKind::SubscriberOverflow as u64 + 1);

@@ -10,6 +10,39 @@ use crate::panics::drop_caught;
 use crate::task::TaskError;
 
 /// The kind of an event.
+///
+/// Every event has its `kind`, its number `seq` and its time `at`. The table lists the other fields of [`Event`] that
+/// events of a kind have. [`Event::data`] returns the same as a variant for each kind. The guide lists the
+/// [order of events](crate::guide::outcomes_and_events) in common cases.
+///
+/// | kind | when it is published | fields |
+/// |---|---|---|
+/// | [`TaskStarting`](Self::TaskStarting) | An attempt begins. | `task`, `id`, `attempt` |
+/// | [`TaskStopped`](Self::TaskStopped) | An attempt ended in success, or after a stop request, or with [`TaskError::Canceled`]. | `task`, `id`, `attempt`; `reason` unless it succeeded: the error of the attempt, or `canceled` |
+/// | [`TaskFailed`](Self::TaskFailed) | An attempt failed, or was aborted. | `task`, `id`, `attempt`, `reason` |
+/// | [`TimeoutHit`](Self::TimeoutHit) | An attempt exceeded its timeout, its start timeout or its watchdog. `TaskFailed` follows when it has ended, or `TaskStopped` after a stop request. A start that times out before its attempt begins has `TaskFailed` only. | `task`, `id`, `attempt`, `timeout_ms` |
+/// | [`BackoffScheduled`](Self::BackoffScheduled) | After an attempt, the next one waits. Not for a wait of zero. | `task`, `id`, `attempt`, `delay_ms`; `reason`: the error, or `interval` after a success |
+/// | [`ActorExhausted`](Self::ActorExhausted) | The task completed, or failed with no retry left. | `task`, `id`, `attempt`; `reason` unless it completed |
+/// | [`ActorDead`](Self::ActorDead) | A fatal error ended the task. | `task`, `id`, `attempt`, `reason` |
+/// | [`TaskAdded`](Self::TaskAdded) | A task is registered. For a submission to a slot: its turn came. | `task`, `id` |
+/// | [`TaskRemoved`](Self::TaskRemoved) | A registration has ended: the task has terminated, and its name is free. | `task`, `id` |
+/// | [`TaskAddRequested`](Self::TaskAddRequested) | Just before `TaskAdded`. | `task`, `id` |
+/// | [`TaskRemoveRequested`](Self::TaskRemoveRequested) | A task was requested to stop for the first time, by name, through its handle, or by a replacement in its slot. Not by a shutdown or by its group. | `task`, `id` |
+/// | [`ShutdownRequested`](Self::ShutdownRequested) | A shutdown begins, once for each supervisor. | `reason`: the cause, such as `SIGTERM`, `shutdown()` or the failure of the tree |
+/// | [`ShutdownForced`](Self::ShutdownForced) | A shutdown is forced for the first time, by a second signal or `shutdown_now`. | `reason`: the cause |
+/// | [`AllStoppedWithinGrace`](Self::AllStoppedWithinGrace) | A shutdown is over, and no task was aborted. | `reason` if the tree failed |
+/// | [`GraceExceeded`](Self::GraceExceeded) | A shutdown is over, and tasks were aborted. | `reason`: the tasks, and the failure of the tree if it failed |
+/// | [`ControllerSubmitted`](Self::ControllerSubmitted) | A slot accepted a submission. | `task`, `id`, `slot`, `count` |
+/// | [`ControllerRejected`](Self::ControllerRejected) | A submission will not run. | `task`, `id`, `slot`, `count`; `reason`: a label of [`RejectReason`], or `canceled` |
+/// | [`ControllerSlotTransition`](Self::ControllerSlotTransition) | A slot changed its state or its owner. | `slot`, `count`, `reason`; `task` and `id` unless it is idle |
+/// | [`Warning`](Self::Warning) | A task waits for a permit for 10 s; a `critical` task or group without `max_retries` has failed 10 times in a row; a group other than the root failed. | `task`: the path of the task or group; `reason`; `id` of a task; `attempt` after a failure of a task |
+/// | [`SubscriberPanicked`](Self::SubscriberPanicked) | A subscriber panicked. | `task`: the name of the subscriber; `count`, `reason` |
+/// | [`SubscriberOverflow`](Self::SubscriberOverflow) | A subscriber lost events. | `task`: the name of the subscriber; `count`, `reason` |
+///
+/// A submission that never runs has no `TaskAdded` and no `TaskRemoved`: its last event is `ControllerRejected`. With
+/// no subscriber and no stream, no event is created.
+///
+/// [`RejectReason`]: crate::RejectReason
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EventKind {
@@ -19,7 +52,7 @@ pub enum EventKind {
     TaskStopped,
     /// An attempt failed, or was aborted.
     TaskFailed,
-    /// An attempt exceeded its timeout.
+    /// An attempt exceeded its timeout, its start timeout or its watchdog.
     TimeoutHit,
     /// The next attempt waits, after a failure or a success; `delay_ms` is the time.
     BackoffScheduled,
@@ -33,7 +66,7 @@ pub enum EventKind {
     TaskRemoved,
     /// A task is about to be registered.
     TaskAddRequested,
-    /// A task was requested to stop, by name or through its handle.
+    /// A task was requested to stop, by name, through its handle, or by a submission that replaces it in its slot.
     TaskRemoveRequested,
     /// A shutdown was requested; `reason` names the cause.
     ShutdownRequested,
@@ -111,8 +144,12 @@ impl fmt::Display for EventKind {
 
 /// An event of a supervisor.
 ///
-/// Which of the fields are set follows from [`kind`](Self::kind); [`data`](Self::data) gives a variant for each kind
-/// with the fields that it has.
+/// Which of the fields are set follows from [`kind`](Self::kind): see the table at [`EventKind`].
+/// [`data`](Self::data) gives a variant for each kind with the fields that it has.
+///
+/// Events are for logs, metrics and alarms. A subscriber that is behind loses events, so code must not decide on them:
+/// use [`TaskHandle::outcome`](crate::TaskHandle::outcome) instead. The guide explains
+/// [outcomes and events](crate::guide::outcomes_and_events).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Event {

@@ -20,7 +20,11 @@ const CAPACITY: usize = 1024;
 /// A stream of the events of a supervisor, from its creation on.
 ///
 /// A stream has its own bounded queue. A stream that is read slowly delays no task, and loses only its own events; it
-/// reports the loss in order. It ends after a `shutdown`, with the supervisor; the end of `run` alone does not end it. Read it with [`next`](Self::next), or as a [`Stream`].
+/// reports the loss in order. It ends after a `shutdown`, with the supervisor; the end of `run` alone does not end it.
+/// Read it with [`next`](Self::next), or as a [`Stream`].
+///
+/// [`SupervisorHandle::events`](crate::SupervisorHandle::events) creates it. The guide explains
+/// [outcomes and events](crate::guide::outcomes_and_events).
 ///
 /// # Examples
 /// ```

@@ -15,6 +15,10 @@ use super::delivery::Delivery;
 /// [`SubscriberOverflow`](crate::EventKind::SubscriberOverflow) or
 /// [`SubscriberPanicked`](crate::EventKind::SubscriberPanicked).
 ///
+/// With no subscriber and no stream, no event is created. A subscriber is for observation: it loses events while it is
+/// behind, so code must not decide on them. The guide explains
+/// [outcomes and events](crate::guide::outcomes_and_events).
+///
 /// `#[subscriber]` makes a subscriber from an async function.
 ///
 /// # Examples

@@ -25,6 +25,9 @@ pub mod slots {}
 #[doc = include_str!("outcomes_and_events.md")]
 pub mod outcomes_and_events {}
 
+#[doc = include_str!("observing.md")]
+pub mod observing {}
+
 #[doc = include_str!("testing.md")]
 pub mod testing {}
 

@@ -23,6 +23,8 @@ use super::timestamp::Rfc3339;
 ///
 /// A task or group can be excluded from readiness
 /// ([`TaskSpec::without_readiness`](crate::TaskSpec::without_readiness)): it is reported, and the tree stays ready.
+///
+/// The guide explains [readiness and health](crate::guide::readiness).
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Health {

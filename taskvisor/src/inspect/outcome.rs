@@ -9,6 +9,11 @@ use crate::task::TaskError;
 
 /// The outcome of a task: how its registration ended, and the cause.
 ///
+/// Every registration and every accepted submission has exactly one outcome, also at a shutdown. Use it for decisions;
+/// events are for observation. [`TaskHandle::outcome`](crate::TaskHandle::outcome) and
+/// [`ChildHandle::outcome`](crate::ChildHandle::outcome) wait for it. The guide explains
+/// [outcomes and events](crate::guide::outcomes_and_events).
+///
 /// # Examples
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
@@ -71,6 +76,17 @@ pub enum TaskOutcome {
 }
 
 /// The reason why a submission never ran.
+///
+/// | reason | [label](Self::as_label) | when | policy |
+/// |---|---|---|---|
+/// | [`Busy`](Self::Busy) | `busy` | The slot was busy. | `DropIfRunning` |
+/// | [`Superseded`](Self::Superseded) | `superseded` | A later replacement took its place while it waited to replace the running task. | `Replace` |
+/// | [`Full`](Self::Full) | `full` | The queue of the slot held as many submissions as its capacity allows. | `Queue` |
+/// | [`ShuttingDown`](Self::ShuttingDown) | `shutting_down` | It still waited when the drain of a shutdown was over. In a slot that a task of the tree is `after`, when the tree has terminated. | `Queue`, `Replace` |
+/// | [`Refused`](Self::Refused) | `refused` | It was to start and could not be registered, for example because its name was taken. | any |
+///
+/// A submission that is canceled while it waits is [`Canceled`](TaskOutcome::Canceled), not rejected. A submission that
+/// was not accepted at all has no outcome: `submit` returns an error. The guide explains [slots](crate::guide::slots).
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum RejectReason {

@@ -8,7 +8,9 @@ use super::health::{Health, Phase, Unhealthy};
 ///
 /// The first line of the body is `ok`, or `not live` or `not ready`. Then follow the reason of the tree itself, if
 /// there is one, and one line for each unhealthy task with its problem and its start (UTC); for `/readyz` also the
-/// tasks that do not count. It lists at most 32 tasks, and the number of the others.
+/// tasks that do not count. It lists at most 32 tasks, and the number of the others. The guide explains
+/// [readiness and health](crate::guide::readiness), and how to serve the probes in
+/// [a web server](crate::guide::web_server).
 ///
 /// ```text
 /// not ready

@@ -7,7 +7,19 @@ use super::status::TaskState;
 use super::timestamp::now;
 use crate::tree::Strategy;
 
-/// A snapshot of a tree. `Display` formats it as a tree of text.
+/// A snapshot of a tree, for a status page, a command line or a test. [`Tree::snapshot`](crate::Tree::snapshot) returns
+/// it.
+///
+/// `Display` formats it as a tree of text: the state of each node, the strategy of a group, and the number and age of
+/// the current attempt of a task. [`to_mermaid`](Self::to_mermaid) formats it as a chart.
+///
+/// ```text
+/// root                         running   one_for_one
+/// ├─ store                     running   rest_for_one
+/// │  ├─ migrate                ended     #1 0s
+/// │  └─ pool                   running   #1 0s
+/// └─ serve                     running   #1 0s
+/// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TreeSnapshot {

@@ -28,7 +28,7 @@ impl fmt::Display for TaskId {
     }
 }
 
-/// The state of a registration.
+/// The state of a registration. The guide explains [tasks](crate::guide::tasks).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TaskState {

@@ -15,12 +15,26 @@
 //! The unit:
 //!
 //! ```text
+//! [Unit]
+//! Description=A service of tasks
+//!
 //! [Service]
 //! Type=notify
 //! ExecStart=/usr/local/bin/app
 //! WatchdogSec=30s
 //! Restart=on-failure
+//!
+//! [Install]
+//! WantedBy=multi-user.target
 //! ```
+//!
+//! `systemctl status` then shows a line such as the following, and after the stop the result of `run`:
+//!
+//! ```text
+//! Status: "11 of 12 ready; not ready: store/pool (backoff)"
+//! ```
+//!
+//! The guide explains [readiness and health](crate::guide::readiness).
 //!
 //! `run` does not do this by itself, because a process is one service for systemd and can have many supervisors. Call
 //! it once, for the supervisor that represents the process. A dependency that enables the feature changes nothing.

@@ -3,7 +3,7 @@
 /// The condition under which a task is ready. Tasks that are after it wait for this, and its health depends on it.
 ///
 /// Dependents stay released while a task restarts alone; a restart with its siblings, or of its group, makes them wait
-/// again.
+/// again. The guide explains [readiness and health](crate::guide::readiness).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Ready {

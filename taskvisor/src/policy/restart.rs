@@ -11,7 +11,7 @@ use std::time::Duration;
 /// | `Always` | runs again after `interval` | runs again after the backoff |
 ///
 /// [`TaskError::Fatal`](crate::TaskError::Fatal) and [`TaskError::Canceled`](crate::TaskError::Canceled) end a task
-/// under every policy.
+/// under every policy. The guide explains [restarts and backoff](crate::guide::restarts).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum RestartPolicy {

@@ -3,7 +3,8 @@
 use super::{AdmissionPolicy, SlotSpec};
 use crate::supervisor::InvalidOption;
 
-/// The limits of waiting submissions.
+/// The limits of waiting submissions. The guide explains [slots](crate::guide::slots) and how to
+/// [choose limits](crate::guide::limits).
 ///
 /// # Examples
 /// ```

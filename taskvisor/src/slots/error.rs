@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::supervisor::{InvalidOption, RuntimeError};
 
 /// The error of a submission that was refused: there is no handle and no event. For an accepted submission, the
-/// decision of the slot is its [outcome](crate::TaskOutcome::Rejected).
+/// decision of the slot is its [outcome](crate::TaskOutcome::Rejected). The guide explains
+/// [slots](crate::guide::slots).
 #[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ControllerError {

@@ -11,7 +11,8 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// A handle of a slot. Tasks that are submitted to a slot run one after another, and never two at once.
 ///
 /// [`Tree::slot`](crate::Tree::slot), [`SupervisorHandle::slot`](crate::SupervisorHandle::slot) and the `slots` of
-/// `supervise!` return it. Clones are cheap. Dropping the handle does nothing.
+/// `supervise!` return it. Clones are cheap. Dropping the handle does nothing. The guide explains
+/// [slots](crate::guide::slots).
 ///
 /// # Examples
 /// ```

@@ -8,7 +8,7 @@ use crate::task::{IntoTaskSpec, TaskSpec};
 /// A submission: a task with its slot and its admission policy.
 ///
 /// The slot has the name of the task, unless [`with_slot`](Self::with_slot) sets another. Tasks of different names that
-/// share a slot never run at once. A slot need not be declared.
+/// share a slot never run at once. A slot need not be declared. The guide explains [slots](crate::guide::slots).
 ///
 /// # Examples
 /// ```
@@ -94,7 +94,8 @@ impl ControllerSpec {
 /// A declared slot accepts submissions during the [`drain`](crate::SupervisorConfig::drain) of a shutdown; other slots
 /// do not. After the drain its tasks stop before the tree does, and its waiting submissions are rejected. A slot that a
 /// child of the tree is [`after`](TaskSpec::with_after) outlives the tree: it accepts submissions of that child until
-/// the child has terminated, for example a final report, and stops last.
+/// the child has terminated, for example a final report, and stops last. The guide explains
+/// [slots](crate::guide::slots).
 ///
 /// # Examples
 /// ```

@@ -7,7 +7,9 @@ use crate::policy::{BackoffPolicy, RestartPolicy, check_backoff};
 
 /// The configuration of a supervisor, and the defaults of its tasks.
 ///
-/// A task inherits each option that its [`TaskSpec`](crate::TaskSpec) does not set.
+/// A task inherits each option that its [`TaskSpec`](crate::TaskSpec) does not set. A `grace`, `stop_timeout` or
+/// `cleanup` of zero aborts at once. The guide explains [restarts and backoff](crate::guide::restarts) and
+/// [stopping](crate::guide::stopping), and how to [choose limits](crate::guide::limits).
 ///
 /// # Examples
 /// ```

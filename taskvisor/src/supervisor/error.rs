@@ -18,6 +18,9 @@ use crate::tree::FailureChain;
 /// ```text
 /// Error: `sync` failed (connection refused), which `root` needs
 /// ```
+///
+/// The guide explains [stopping](crate::guide::stopping), with the results of `run`, and the failure of
+/// [groups](crate::guide::groups).
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum RuntimeError {

@@ -15,7 +15,70 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// A non-owning handle of a supervisor, for tasks, subscribers and other threads.
 ///
 /// Clones are cheap. A handle does not keep the supervisor alive: after the last owner is dropped, its calls fail with
-/// [`ShuttingDown`](RuntimeError::ShuttingDown).
+/// [`ShuttingDown`](RuntimeError::ShuttingDown). [`Supervisor`](crate::Supervisor) derefs to a handle,
+/// [`Tree::supervisor`](crate::Tree::supervisor) leads to one, and a task has one in
+/// [`TaskContext::supervisor`](crate::TaskContext::supervisor).
+///
+/// # Operations
+/// All calls work before, during and without [`run`](crate::Supervisor::run). Each call takes effect, or its result
+/// shows that it did not: `false` or `None` if there was nothing to do, otherwise a typed error.
+///
+/// | call | what it does | returns | errors |
+/// |---|---|---|---|
+/// | [`add_task`](Self::add_task) | registers a task and starts it | its [`TaskHandle`] | [`TaskAlreadyExists`], [`GroupAlreadyExists`], [`InvalidOption`], [`ShuttingDown`], [`NoRuntime`] |
+/// | `submit` | submits a task to its slot, and waits for room in the queues | its [`TaskHandle`] | `InvalidOption`, `ShuttingDown`, `NoRuntime` of `ControllerError` |
+/// | `try_submit` | submits a task to its slot, without a wait | its [`TaskHandle`] | those of `submit`, and `Full` |
+/// | `slot` | looks up a slot by name | a `SlotHandle`, also for a name that is not declared | none |
+/// | [`remove_task`](Self::remove_task) | requests a task to stop | `()`, at once | [`TaskNotFound`], [`IsGroup`], [`ShuttingDown`], [`InvalidOption`] |
+/// | [`cancel`](Self::cancel) | requests a task to stop, and waits until it has terminated | `true` for the first request; `false` for a later one, and if there is no such task | [`TaskRemoveTimeout`], [`IsGroup`], [`ShuttingDown`], [`InvalidOption`] |
+/// | [`cancel_with_timeout`](Self::cancel_with_timeout) | the same, with a limit of its own | as `cancel` | as `cancel` |
+/// | [`task`](Self::task) | looks up the current registration at a path | its [`TaskHandle`], or `None` | none |
+/// | [`is_alive`](Self::is_alive) | looks at one task | `true` if an attempt of the task runs | none |
+/// | [`list_tasks`](Self::list_tasks) | lists the registrations | the paths of all registered tasks, sorted | none |
+/// | [`snapshot`](Self::snapshot) | lists the running tasks | the paths of the tasks with a running attempt, sorted | none |
+/// | [`health`](Self::health) | checks liveness and readiness | a [`Health`], with the tasks that are not live or not ready | none |
+/// | [`acknowledge`](Self::acknowledge) | makes health forget failures at a path | `false` if there was none | none |
+/// | [`events`](Self::events) | opens a stream of all events from now on | an [`EventStream`] | none; a slow reader finds `Lagged` in the stream |
+/// | [`wait_ready`](Self::wait_ready) | waits until the first batch or tree is ready, or the supervisor has stopped | `()` | none |
+/// | [`shutdown`](Self::shutdown) | requests a shutdown, at once | a [`Shutdown`], which waits for the end | when awaited: [`GraceExceeded`], [`ShutdownForced`], [`Failed`], [`IntensityExceeded`]; [`ShuttingDown`] in a task of the supervisor |
+/// | [`shutdown_now`](Self::shutdown_now) | requests a shutdown that aborts running tasks | a [`Shutdown`] | as `shutdown` |
+///
+/// `submit`, `try_submit` and `slot` need the feature `controller`. A call by name takes the path of a task, such as
+/// `store/pool`. The first call that uses an invalid config returns [`InvalidOption`].
+///
+/// Other operations belong to the handles of tasks and groups, and to the tree:
+///
+/// | call | what it does | returns |
+/// |---|---|---|
+/// | [`TaskHandle::restart`] | ends the wait or the running attempt, and starts the next attempt | `false` if no attempt can follow |
+/// | [`TaskHandle::trigger`] | ends a wait for a delay, an interval or a backoff | `false` if the task does not wait |
+/// | [`TaskHandle::status`] | reads the status | the state, the attempt, the failures and the last error |
+/// | [`TaskHandle::outcome`] | waits until the task has ended | its [`TaskOutcome`](crate::TaskOutcome) |
+/// | [`GroupHandle::add_task`] | adds a task to a group | its [`TaskHandle`]; an error as `add_task`, or [`GroupNotRunning`] |
+/// | [`GroupHandle::restart`] | stops a group and starts it again | `false` if the group does not exist or stops for good |
+/// | [`GroupHandle::cancel`] | requests a group to stop, and waits until it has | `true` for the first request; [`TaskRemoveTimeout`] if a task in it blocks its thread |
+/// | [`Tree::snapshot`] | reads the state of all tasks and groups | the whole tree, as data, text or a Mermaid chart |
+///
+/// The guide explains [tasks](crate::guide::tasks), [stopping](crate::guide::stopping) and
+/// [readiness and health](crate::guide::readiness).
+///
+/// [`TaskAlreadyExists`]: RuntimeError::TaskAlreadyExists
+/// [`GroupAlreadyExists`]: RuntimeError::GroupAlreadyExists
+/// [`InvalidOption`]: RuntimeError::InvalidOption
+/// [`ShuttingDown`]: RuntimeError::ShuttingDown
+/// [`NoRuntime`]: RuntimeError::NoRuntime
+/// [`TaskNotFound`]: RuntimeError::TaskNotFound
+/// [`IsGroup`]: RuntimeError::IsGroup
+/// [`TaskRemoveTimeout`]: RuntimeError::TaskRemoveTimeout
+/// [`GraceExceeded`]: RuntimeError::GraceExceeded
+/// [`ShutdownForced`]: RuntimeError::ShutdownForced
+/// [`Failed`]: RuntimeError::Failed
+/// [`IntensityExceeded`]: RuntimeError::IntensityExceeded
+/// [`GroupNotRunning`]: RuntimeError::GroupNotRunning
+/// [`GroupHandle::add_task`]: crate::GroupHandle::add_task
+/// [`GroupHandle::restart`]: crate::GroupHandle::restart
+/// [`GroupHandle::cancel`]: crate::GroupHandle::cancel
+/// [`Tree::snapshot`]: crate::Tree::snapshot
 #[derive(Clone)]
 pub struct SupervisorHandle {
     pub(super) core: Arc<Core>,
@@ -38,8 +101,9 @@ impl SupervisorHandle {
     /// Registers a task and starts it. `Ok` means that the task is registered, not that an attempt has begun.
     ///
     /// # Errors
-    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists), which changes nothing for the task that has the name;
-    /// [`InvalidOption`](RuntimeError::InvalidOption), [`ShuttingDown`](RuntimeError::ShuttingDown),
+    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists) and
+    /// [`GroupAlreadyExists`](RuntimeError::GroupAlreadyExists), which change nothing for the task or group that has
+    /// the name; [`InvalidOption`](RuntimeError::InvalidOption), [`ShuttingDown`](RuntimeError::ShuttingDown),
     /// [`NoRuntime`](RuntimeError::NoRuntime).
     ///
     /// # Cancel safety
@@ -90,11 +154,13 @@ impl SupervisorHandle {
         SlotHandle::new(name, Arc::clone(&self.core))
     }
 
-    /// Requests the task at `path` to stop, and returns at once. If the task has ended in failure,
-    /// [`health`](Self::health) no longer reports it.
+    /// Requests the task at path `name` to stop, and returns at once. If the task has ended in failure,
+    /// [`health`](Self::health) no longer reports it, and the result is [`TaskNotFound`](RuntimeError::TaskNotFound).
     ///
     /// # Errors
-    /// [`TaskNotFound`](RuntimeError::TaskNotFound), [`ShuttingDown`](RuntimeError::ShuttingDown) after a shutdown.
+    /// [`TaskNotFound`](RuntimeError::TaskNotFound), [`IsGroup`](RuntimeError::IsGroup),
+    /// [`InvalidOption`](RuntimeError::InvalidOption) for an invalid config;
+    /// [`ShuttingDown`](RuntimeError::ShuttingDown) after a shutdown, and during one if there is no such task.
     ///
     /// # Cancel safety
     /// The call takes effect when it is first polled, and never waits.
@@ -107,7 +173,7 @@ impl SupervisorHandle {
         Ok(())
     }
 
-    /// Requests the task at `path` to stop, and waits until it has terminated and its name is free.
+    /// Requests the task at path `name` to stop, and waits until it has terminated and its name is free.
     ///
     /// Returns `true` for the first request. Later calls wait as well and return `false`. If there is no such task, the
     /// result is `false` at once. A call from the task itself, or from a task that it waits for in such a call, does
@@ -116,7 +182,9 @@ impl SupervisorHandle {
     /// # Errors
     /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if the task blocks its thread for longer than its
     /// `stop_timeout`, or the supervisor's grace if it has none. Its outcome is *aborted* then, and its name stays
-    /// taken until it has terminated. [`ShuttingDown`](RuntimeError::ShuttingDown) after a shutdown.
+    /// taken until it has terminated. [`IsGroup`](RuntimeError::IsGroup),
+    /// [`InvalidOption`](RuntimeError::InvalidOption) for an invalid config;
+    /// [`ShuttingDown`](RuntimeError::ShuttingDown) after a shutdown, and during one if there is no such task.
     ///
     /// # Cancel safety
     /// The first poll requests the stop. Dropping the future after that only ends the wait.
@@ -205,7 +273,8 @@ impl SupervisorHandle {
     /// shutdown, but cannot wait for its own end: it gets [`ShuttingDown`](RuntimeError::ShuttingDown) at once.
     ///
     /// # Errors
-    /// When awaited: [`GraceExceeded`](RuntimeError::GraceExceeded), [`ShutdownForced`](RuntimeError::ShutdownForced).
+    /// When awaited: [`GraceExceeded`](RuntimeError::GraceExceeded), [`ShutdownForced`](RuntimeError::ShutdownForced);
+    /// [`Failed`](RuntimeError::Failed), [`IntensityExceeded`](RuntimeError::IntensityExceeded) if the tree has failed.
     pub fn shutdown(&self) -> Shutdown {
         self.core.shutdown("shutdown()")
     }
@@ -214,7 +283,8 @@ impl SupervisorHandle {
     /// forces a shutdown that is already in progress.
     ///
     /// # Errors
-    /// When awaited: [`ShutdownForced`](RuntimeError::ShutdownForced).
+    /// When awaited: the same as for [`shutdown`](Self::shutdown). Tasks that were aborted at once are named in
+    /// [`ShutdownForced`](RuntimeError::ShutdownForced).
     pub fn shutdown_now(&self) -> Shutdown {
         let shutdown = self.core.shutdown("shutdown_now()");
         self.core.force("shutdown_now()");

@@ -21,7 +21,11 @@ use crate::tree::{Declared, Group};
 ///
 /// A supervisor is live as soon as it is built: tasks can be added before, during and without [`run`](Self::run). It
 /// derefs to a [`SupervisorHandle`], which has all methods that do not need ownership. When the last `Arc` of a
-/// supervisor is dropped, every task is requested to stop.
+/// supervisor is dropped, every task is requested to stop: without the drain, within the grace, and no call waits for
+/// it.
+///
+/// A supervisor alone runs tasks that are added. A [`Tree`](crate::Tree) is a supervisor with declared tasks and
+/// groups. The guide explains [tasks](crate::guide::tasks) and [stopping](crate::guide::stopping).
 ///
 /// # Examples
 /// ```
@@ -63,7 +67,9 @@ impl Supervisor {
     /// Starts `specs` together and waits until every registration has ended, or until a shutdown is over.
     ///
     /// Tasks that are added in the meantime count as well. Without specs it waits for a shutdown. If `run` ends because
-    /// every registration has ended, the supervisor is still live and can run again.
+    /// every registration has ended, the supervisor is still live and can run again. The result is then `Ok`, even if
+    /// tasks that are not critical have failed: [`TaskHandle::outcome`](crate::TaskHandle::outcome), events and
+    /// [`health`](SupervisorHandle::health) report these failures.
     ///
     /// SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows) request a shutdown; a second signal aborts the remaining
     /// tasks. This needs a runtime with IO enabled; see [`SupervisorConfig::signals`].
@@ -75,10 +81,12 @@ impl Supervisor {
     ///
     /// # Errors
     /// Before anything has started: [`InvalidOption`](RuntimeError::InvalidOption),
-    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists), [`AlreadyRunning`](RuntimeError::AlreadyRunning),
+    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists),
+    /// [`GroupAlreadyExists`](RuntimeError::GroupAlreadyExists), [`AlreadyRunning`](RuntimeError::AlreadyRunning),
     /// [`ShuttingDown`](RuntimeError::ShuttingDown), [`NoRuntime`](RuntimeError::NoRuntime),
     /// [`Signals`](RuntimeError::Signals). Afterwards: [`GraceExceeded`](RuntimeError::GraceExceeded),
-    /// [`ShutdownForced`](RuntimeError::ShutdownForced).
+    /// [`ShutdownForced`](RuntimeError::ShutdownForced), [`Failed`](RuntimeError::Failed),
+    /// [`IntensityExceeded`](RuntimeError::IntensityExceeded).
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.

@@ -19,7 +19,8 @@ use crate::tree::last_segment;
 ///
 /// Clones are cheap and refer to the same attempt. They keep no task running and own no supervisor. Take a context or a
 /// token only to watch it: an attempt that takes one gets time to clean up, also after a timeout. When the attempt has
-/// ended, its context is canceled.
+/// ended, its context is canceled. The guide explains [tasks](crate::guide::tasks) and
+/// [stopping](crate::guide::stopping).
 ///
 /// # Examples
 /// ```

@@ -21,7 +21,8 @@ pub type TaskRef = Arc<dyn Task>;
 /// A unit of work that a supervisor runs and restarts. Each attempt is a new future.
 ///
 /// [`TaskFn`] makes a task from a closure, and `#[task]` from an async function. Implement the trait where neither
-/// fits. The runtime calls [`attempt`](Self::attempt) and [`takes_context`](Self::takes_context).
+/// fits. The runtime calls [`attempt`](Self::attempt) and [`takes_context`](Self::takes_context). The guide explains
+/// [tasks](crate::guide::tasks).
 ///
 /// # Examples
 /// ```

@@ -12,7 +12,8 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 /// The error of an attempt.
 ///
 /// Every variant except [`Fatal`](Self::Fatal), [`Permanent`](Self::Permanent) and [`Canceled`](Self::Canceled) is
-/// *retryable*: the restart policy decides whether the task runs again.
+/// *retryable*: the restart policy decides whether the task runs again. The guide explains [tasks](crate::guide::tasks)
+/// and [restarts and backoff](crate::guide::restarts).
 ///
 /// # Display and source
 /// `{}` gives the message of this error only, and [`source`](Error::source) gives its cause, so that a reporter that

@@ -17,7 +17,8 @@ use crate::tree::last_segment;
 /// A handle of one registration of a task: its status, its outcome and commands.
 ///
 /// A handle refers to one registration only, even if the name is registered again later. Dropping it does nothing.
-/// Every command except [`acknowledge`](Self::acknowledge) returns `false` after the registration has ended.
+/// Every command except [`acknowledge`](Self::acknowledge) returns `false` after the registration has ended. The guide
+/// explains [tasks](crate::guide::tasks).
 ///
 /// # Examples
 /// ```

@@ -15,6 +15,12 @@ use crate::supervisor::SupervisorConfig;
 /// the value that was set, or the documented default. [`TaskHandle::spec`](crate::TaskHandle::spec) returns the options
 /// of a registration, with all inherited values.
 ///
+/// A spec does nothing by itself. [`SupervisorHandle::add_task`](crate::SupervisorHandle::add_task),
+/// [`GroupHandle::add_task`](crate::GroupHandle::add_task), [`TreeBuilder::task`](crate::TreeBuilder::task) and
+/// `supervise!` register it. The guide explains [tasks](crate::guide::tasks),
+/// [restarts and backoff](crate::guide::restarts), [readiness](crate::guide::readiness),
+/// [stopping](crate::guide::stopping), and how to [choose limits](crate::guide::limits).
+///
 /// # Examples
 /// ```
 /// use std::time::Duration;

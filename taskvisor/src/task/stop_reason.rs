@@ -4,7 +4,8 @@ use std::fmt;
 
 /// The reason of a stop request, in ascending rank. A later request replaces the reason only if its rank is higher.
 ///
-/// An attempt reads it from [`TaskContext::stop_reason`](crate::TaskContext::stop_reason).
+/// An attempt reads it from [`TaskContext::stop_reason`](crate::TaskContext::stop_reason). The guide explains
+/// [stopping](crate::guide::stopping).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum StopReason {

@@ -6,6 +6,8 @@
 //! - [`seed_jitter`](crate::SupervisorHandle::seed_jitter) makes the delays of a supervisor reproducible.
 //! - [`Tree::simulate`](crate::Tree::simulate) strikes the tasks of a tree with crashes, panics and hangs.
 //!
+//! The guide explains [testing](crate::guide::testing).
+//!
 //! The kit is made for paused time, with `#[tokio::test(start_paused = true)]`: an hour passes at once when all tasks
 //! wait. Enable the feature for tests only. taskvisor is not published, so use the path of a clone:
 //!

@@ -13,6 +13,9 @@ use crate::task::TaskHandle;
 ///
 /// Each call acts on the newest registration at the place, even if that has ended. Before the tree has started there is
 /// no registration: commands return `false`, and queries return `None`. Dropping the handle does nothing.
+///
+/// [`Tree::child`](crate::Tree::child) and the `tasks` of `supervise!` return it. The guide explains
+/// [tasks](crate::guide::tasks) and [groups](crate::guide::groups).
 #[derive(Clone)]
 pub struct ChildHandle {
     path: Arc<str>,

@@ -11,7 +11,9 @@ use crate::task::{IntoTaskSpec, TaskSpec};
 
 /// The declaration of a group: tasks and groups that start, fail and stop together.
 ///
-/// A group is a child of a tree or of another group.
+/// A group is a child of a tree or of another group. When it has failed, its own restart policy decides whether it
+/// starts again; when no retry is left, its parent fails, unless it is [`not_critical`](Self::not_critical). The guide
+/// explains [groups](crate::guide::groups).
 ///
 /// # Examples
 /// ```

@@ -18,6 +18,9 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// The empty path is the root. The root has children, a status and a health, and tasks can be added to it. Only a
 /// shutdown stops the root, and it never restarts: [`cancel`](Self::cancel) and [`restart`](Self::restart) return
 /// `false`.
+///
+/// [`Tree::group`](crate::Tree::group) and the `groups` of `supervise!` return it. The guide explains
+/// [groups](crate::guide::groups).
 #[derive(Clone)]
 pub struct GroupHandle {
     path: Arc<str>,

@@ -24,6 +24,13 @@ use crate::task::IntoTaskSpec;
 /// Nothing runs until [`start`](Self::start) or [`run`](Self::run). The tree owns its supervisor: when the tree and
 /// every `Arc` of the supervisor are dropped, every task is requested to stop.
 ///
+/// `supervise!` gives typed handles of the tasks and groups: a wrong name does not compile. With the builder,
+/// [`child`](Self::child) and [`group`](Self::group) look them up by path. `#[supervisor]` gives the type of a tree a
+/// name, for a field or another module.
+///
+/// The guide begins with [a first service](crate::guide::first_service). It explains [groups](crate::guide::groups) and
+/// [stopping](crate::guide::stopping).
+///
 /// # Examples
 /// ```
 /// use std::time::Duration;
@@ -96,7 +103,8 @@ impl Tree {
     ///
     /// # Errors
     /// Before anything has started: [`InvalidOption`](RuntimeError::InvalidOption),
-    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists), [`ShuttingDown`](RuntimeError::ShuttingDown),
+    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists),
+    /// [`GroupAlreadyExists`](RuntimeError::GroupAlreadyExists), [`ShuttingDown`](RuntimeError::ShuttingDown),
     /// [`NoRuntime`](RuntimeError::NoRuntime).
     ///
     /// # Cancel safety
@@ -111,8 +119,9 @@ impl Tree {
     }
 
     /// [Starts](Self::start) the tree and waits until every registration has ended or a shutdown is over, as
-    /// [`Supervisor::run`] does. It can follow [`start`](Self::start), and then only waits. A tree starts once: after its tasks have ended, a further call waits only for tasks
-    /// that were added since, and returns `Ok` at once if there are none.
+    /// [`Supervisor::run`] does. It can follow [`start`](Self::start), and then only waits. A tree starts once: after
+    /// its tasks have ended, a further call waits only for tasks that were added since, and returns `Ok` at once if
+    /// there are none. A tree without tasks, and one with declared slots, runs until a shutdown.
     ///
     /// # Errors
     /// The errors of [`Supervisor::run`].

@@ -3,6 +3,7 @@
 use std::fmt;
 
 /// The restart strategy of a group: the children that restart when one child fails. The names are those of Erlang/OTP.
+/// The guide explains [groups](crate::guide::groups).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum Strategy {

@@ -326,8 +326,9 @@ fn ten_thousand_dynamic_tasks_make_a_handful_of_series() {
 
 /// The rows of the table of metrics: name, type, unit, labels.
 fn documented() -> Vec<(String, String, String, BTreeSet<String>)> {
-    let rows =
-        include_str!("../../../taskvisor/src/observing.md").lines().filter(|line| line.starts_with("| `taskvisor_"));
+    let rows = include_str!("../../../taskvisor/src/guide/observing.md")
+        .lines()
+        .filter(|line| line.starts_with("| `taskvisor_"));
     let cell = |cells: &[&str], n: usize| cells[n].trim().trim_matches('`').to_owned();
     let row = |line: &str| {
         let cells: Vec<_> = line.split('|').collect();
