@@ -122,15 +122,25 @@ impl Core {
         let is_over = admission == Admission::Closed;
         let is_listed = |path: &str| !is_over && is_within(path, within) && !registry.is_taken(path);
         let (failures, more) = self.failures.list(is_listed);
+        let mut groups: Vec<_> = registry.groups.values().cloned().collect();
         drop(registry);
+        groups.retain(|group| is_within(group.path(), within));
+        groups.sort_unstable_by(|a, b| a.path().cmp(b.path()));
         cells.retain(|cell| is_within(cell.name(), within));
         cells.sort_unstable_by_key(|cell| cell.id());
-        health.tasks = cells.len() + failures.len();
+        let waiting: Vec<_> = groups.iter().filter_map(|group| Some((group, group.waits_for_run()?))).collect();
+        health.tasks = cells.len() + failures.len() + waiting.len();
         health.more = if within.is_empty() { more } else { 0 };
         for (path, Failure { error, since, counts, .. }) in failures {
             let (path, since) = (path.to_string(), self.clock.time(since));
             health.add(counts, Unhealthy { path, problem: Problem::Failed, since, error: Some(into_line(error)) });
         }
+        for (group, (state, since)) in waiting {
+            let (path, error) = (group.path().to_string(), group.failed_with().map(|text| text.to_string()));
+            let (problem, since) = (Problem::NotReady(state), self.clock.time(since));
+            health.add(group.counts_for_readiness(), Unhealthy { path, problem, since, error });
+        }
+        drop_each(groups);
         let permits = self.permits.as_ref().map(|permits| (permits.limit(), permits.overdue()));
         let awaited = |cell: &Cell| match &permits {
             Some((limit, overdue)) if overdue.contains(&cell.id()) => Some(Problem::AwaitsPermit { limit: *limit }),

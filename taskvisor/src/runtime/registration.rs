@@ -67,8 +67,10 @@ impl Core {
         let runtime = self.prepare()?;
         let is_started = || once.is_some_and(|started| started.load(Ordering::Relaxed));
         if is_started() {
-            // After a shutdown the answer is the same, whether the tree was started or not.
-            return if self.is_open() { Ok(()) } else { Err(RuntimeError::ShuttingDown) };
+            // After a shutdown the answer is the same, whether the tree was started or not. But if the tree has failed,
+            // a `run` waits for the verdict, which names the cause.
+            let goes_on = self.is_open() || (self.has_failed() && self.registry().running);
+            return if goes_on { Ok(()) } else { Err(RuntimeError::ShuttingDown) };
         }
         let plain = root.is_plain();
         if !plain && !is_alive(&runtime) {

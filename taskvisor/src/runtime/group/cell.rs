@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::runtime::{self, Handle};
 use tokio::sync::Notify;
 
+use super::super::clock::Ticks;
 use super::super::core::Core;
 use super::super::task::{ABORT, Cell, StopBy};
 use super::super::waits::Target;
@@ -68,6 +69,8 @@ struct Inbox {
     messages: VecDeque<Message>,
     members: Members,
     state: TaskState,
+    /// The start of the state, unless the group runs.
+    since: Ticks,
     /// The number of runs after the first.
     restarts: u32,
     began: bool,
@@ -103,6 +106,7 @@ impl GroupCell {
                 messages: VecDeque::new(),
                 members: Members::new(declared.children.len()),
                 state: TaskState::Pending,
+                since: Ticks::MAX,
                 restarts: 0,
                 began: false,
                 open: true,
@@ -297,7 +301,15 @@ impl GroupCell {
     }
 
     pub(super) fn set_state(&self, state: TaskState) {
-        self.lock().state = state;
+        let mut inbox = self.lock();
+        (inbox.state, inbox.since) = (state, self.core.clock.now());
+    }
+
+    /// Returns the state of a group that waits for its next run, and since when. Its tasks are not registered then.
+    pub(in crate::runtime) fn waits_for_run(&self) -> Option<(TaskState, Ticks)> {
+        let inbox = self.lock();
+        let waits = inbox.began && matches!(inbox.state, TaskState::Backoff | TaskState::Pending);
+        waits.then_some((inbox.state, inbox.since))
     }
 
     /// Reserves the names of the declared children until they are registered again.

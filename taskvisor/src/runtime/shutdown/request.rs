@@ -187,6 +187,11 @@ impl Core {
         layer as u8 <= stopping
     }
 
+    /// Returns `true` if the tree has failed.
+    pub(in crate::runtime) fn has_failed(&self) -> bool {
+        lock(&self.stop.failure).is_some()
+    }
+
     /// Returns `true` if the shutdown no longer waits for the remaining tasks.
     pub(in crate::runtime) fn has_given_up(&self) -> bool {
         self.stop.gave_up.load(Ordering::Acquire)

@@ -348,6 +348,32 @@ async fn k6i_a_group_that_is_retried_without_end_is_warned_of() -> Result {
     tree.shutdown().await
 }
 
+/// While a group waits for its next run, none of its tasks is registered that could be named.
+#[tokio::test(start_paused = true)]
+async fn k6c_a_group_that_waits_for_its_next_run_is_not_ready() -> Result {
+    let fails = Script::new([FAIL]);
+    let leaf = || fails.spec("leaf").with_restart(ALWAYS).with_backoff(constant(ms(1)));
+    let inner = || Group::one_for_one("inner").with_limit(1, secs(60)).with_backoff(constant(secs(4))).task(leaf());
+    let outer = |name: &str| Group::one_for_one(name).group(inner());
+    let tree = Tree::builder(SupervisorConfig::default())
+        .group(outer("counts"))
+        .group(outer("does_not").without_readiness())
+        .build();
+    tree.start().await?;
+    sleep(secs(2)).await;
+    let health = tree.health();
+    let named = |list: &[taskvisor::Unhealthy]| -> Vec<(String, taskvisor::Problem)> {
+        list.iter().map(|one| (one.path.clone(), one.problem)).collect()
+    };
+    let waits = taskvisor::Problem::NotReady(TaskState::Backoff);
+    assert_eq!(named(&health.not_ready), [("counts/inner".to_owned(), waits)]);
+    assert_eq!(named(&health.not_counted), [("does_not/inner".to_owned(), waits)]);
+    assert!(health.not_ready[0].error.as_deref().is_some_and(|error| error.contains("exceeded")), "{health:?}");
+    assert_eq!(tree.health().readyz().status, 503);
+    assert!(!tree.group("counts").health().is_ready());
+    tree.shutdown().await
+}
+
 /// A group restarts by default, so without an event its failures would show nowhere.
 #[tokio::test(start_paused = true)]
 async fn k6i_each_failure_of_a_group_is_a_warning() -> Result {

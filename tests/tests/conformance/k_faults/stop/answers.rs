@@ -264,6 +264,28 @@ async fn k5g_after_a_shutdown_there_is_one_answer() -> Result {
     Ok(())
 }
 
+/// The cause would be lost if the `run` that follows a `start` came too late to be told of the failure.
+#[tokio::test(start_paused = true)]
+async fn k5g_a_run_after_the_failure_of_its_tree_returns_the_failure() -> Result {
+    for over in [false, true] {
+        let tree = Tree::builder(with_grace(secs(1))).task(cooperative("polite")).task(fatal("a")).build();
+        tree.start().await?;
+        if over {
+            sleep(secs(5)).await;
+        } else {
+            while !["shutting down", "stopped"].iter().any(|word| tree.health().readyz().body.contains(word)) {
+                tokio::task::yield_now().await;
+            }
+        }
+        for _ in 0..2 {
+            assert!(matches!(tree.run().await, Err(RuntimeError::Failed { .. })), "{over}");
+            assert!(matches!(tree.run_until(pending()).await, Err(RuntimeError::Failed { .. })), "{over}");
+        }
+        assert!(is_shutting_down(&tree.start().await), "{over}");
+    }
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn k5m_a_failed_tree_of_which_nothing_was_aborted_says_that_all_stopped() {
     let recorder = Recorder::new();
