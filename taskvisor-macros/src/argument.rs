@@ -1,10 +1,11 @@
 //! Argument lists: the tokens in the parentheses of a macro, as `key = value`, `key(list)` or a word.
 
-use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Spacing, TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, Token};
 
+use crate::punctuation::Punctuation;
 use crate::reader::Reader;
 
 pub(crate) type List = Punctuated<Expr, Token![,]>;
@@ -93,80 +94,6 @@ pub(crate) fn parse_list(tokens: TokenStream, reader: &mut Reader) -> Vec<Expr> 
     reader.errors.push_error(at_last_token(error, &tokens));
     reader.recovered = true;
     recover_list(tokens)
-}
-
-/// Mends the punctuation of other languages: `key: value`, `key => value`, `group { .. }` and `tasks = { .. }`.
-#[derive(Default)]
-struct Punctuation {
-    found: Vec<(Span, String)>,
-}
-
-impl Punctuation {
-    /// The words that take a list in parentheses, and those that take one in brackets.
-    const CALLS: [&'static str; 5] = ["task", "group", "slot", "backoff", "defaults"];
-    const LISTS: [&'static str; 4] = ["tasks", "subscribers", "slots", "after"];
-
-    /// Returns the tokens of a list with the right punctuation.
-    fn mend(&mut self, list: TokenStream) -> TokenStream {
-        let mut mended: Vec<TokenTree> = Vec::new();
-        let mut trees = list.into_iter().peekable();
-        while let Some(tree) = trees.next() {
-            let starts = matches!(mended.last(), None | Some(TokenTree::Punct(_)))
-                && mended.last().is_none_or(|last| matches!(last, TokenTree::Punct(comma) if comma.as_char() == ','));
-            match (&tree, trees.peek()) {
-                (TokenTree::Ident(key), Some(TokenTree::Punct(next))) if starts => {
-                    let is_colon = next.as_char() == ':' && next.spacing() == Spacing::Alone;
-                    let is_arrow = next.as_char() == '=' && next.spacing() == Spacing::Joint;
-                    let (key, at) = (key.clone(), next.span());
-                    mended.push(tree);
-                    if is_colon || is_arrow {
-                        trees.next();
-                        if is_arrow && !matches!(trees.peek(), Some(TokenTree::Punct(end)) if end.as_char() == '>') {
-                            mended.push(Punct::new('=', Spacing::Joint).into());
-                            continue;
-                        }
-                        if is_arrow {
-                            trees.next();
-                        }
-                        self.found.push((at, format!("write `=` after `{key}`: `{key} = ..`")));
-                        let mut equals = Punct::new('=', Spacing::Alone);
-                        equals.set_span(at);
-                        mended.push(equals.into());
-                    }
-                }
-                (TokenTree::Group(group), _) => {
-                    let delimiter = self.delimiter(group, &mended);
-                    let stream = match delimiter {
-                        Delimiter::Parenthesis | Delimiter::Bracket => self.mend(group.stream()),
-                        _ => group.stream(),
-                    };
-                    let mut group_mended = Group::new(delimiter, stream);
-                    group_mended.set_span(group.span());
-                    mended.push(group_mended.into());
-                }
-                _ => mended.push(tree),
-            }
-        }
-        mended.into_iter().collect()
-    }
-
-    /// Returns the right delimiter of a group, by the words before it.
-    fn delimiter(&mut self, group: &Group, before: &[TokenTree]) -> Delimiter {
-        let is_braced = group.delimiter() == Delimiter::Brace;
-        match before {
-            [.., TokenTree::Ident(word)] if is_braced && Self::CALLS.iter().any(|call| word == call) => {
-                self.found.push((group.span_open(), format!("write `{word}(..)`, with parentheses")));
-                Delimiter::Parenthesis
-            }
-            [.., TokenTree::Ident(key), TokenTree::Punct(equals)]
-                if is_braced && equals.as_char() == '=' && Self::LISTS.iter().any(|list| key == list) =>
-            {
-                self.found.push((group.span_open(), format!("`{key}` is a list: write `{key} = [..]`, with brackets")));
-                Delimiter::Bracket
-            }
-            _ => group.delimiter(),
-        }
-    }
 }
 
 /// Moves an error at the end of the input to the last token, because it would point at the whole invocation. After a

@@ -15,6 +15,7 @@ mod errors;
 mod function;
 mod options;
 mod path;
+mod punctuation;
 mod reader;
 mod subscriber;
 mod suggest;

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
-use syn::spanned::Spanned;
 use syn::{Expr, ExprPath};
 
 use super::Group;
@@ -52,12 +51,12 @@ impl<T: AsMut<Group>> Key<T> {
     pub(super) const STRATEGY: Self = Self::new(
         "strategy",
         "strategy = rest_for_one",
-        Read::Value(|target, _, value, reader| target.as_mut().strategy = Strategy::parse(value, reader)),
+        Read::Value(|target, key, value, reader| target.as_mut().strategy = Strategy::parse(key, value, reader)),
     );
 }
 
 impl Strategy {
-    fn parse(value: &Expr, reader: &mut Reader) -> Option<Self> {
+    fn parse(key: &Ident, value: &Expr, reader: &mut Reader) -> Option<Self> {
         if reader.is_unread(value) {
             return None;
         }
@@ -65,7 +64,7 @@ impl Strategy {
         let (word, list) = match argument::form(value) {
             Some((word, Form::List(list))) if is_limit(&word, list) => (word, list),
             _ => {
-                let kind = reader.word(&Ident::new("strategy", value.span()), value, &WORDS, Purpose::Strategy);
+                let kind = reader.word(key, value, &WORDS, Purpose::Strategy);
                 return (!matches!(kind, Value::Refused)).then_some(Self { kind, limit });
             }
         };
@@ -76,7 +75,7 @@ impl Strategy {
             limit.check_both(&word, list, &mut reader.errors);
         }
         let word = Expr::Path(ExprPath { attrs: Vec::new(), qself: None, path: word.into() });
-        match reader.word(&Ident::new("strategy", value.span()), &word, &WORDS, Purpose::Strategy) {
+        match reader.word(key, &word, &WORDS, Purpose::Strategy) {
             Value::Refused => None,
             kind => Some(Self { kind, limit }),
         }

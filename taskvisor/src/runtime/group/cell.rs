@@ -37,7 +37,7 @@ pub(crate) struct GroupCell {
     inbox: Mutex<Inbox>,
     /// `true` from the request of a stop, hold or restart until the next run begins. The request is followed by those
     /// to all its tasks, so a task that finds `true` is woken by its own request.
-    closing: AtomicBool,
+    stopping: AtomicBool,
     /// Notified when there are messages. Its only waiter is the driver.
     pub(super) bell: Notify,
     changed: Waiters,
@@ -117,7 +117,7 @@ impl GroupCell {
                 elsewhere: BTreeMap::new(),
                 orphans: None,
             }),
-            closing: AtomicBool::new(false),
+            stopping: AtomicBool::new(false),
             bell: Notify::new(),
             changed: Waiters::default(),
             declared,
@@ -200,19 +200,19 @@ impl GroupCell {
 
     /// Requests the group to stop, and to wait to be released.
     pub(super) fn hold(&self, epoch: Epoch, by: StopBy) {
-        self.closes();
+        self.mark_stopping();
         self.send(Input::Hold(epoch), Some(by));
     }
 
     /// A stop of the group has begun: no attempt begins in it until its next run.
-    pub(super) fn closes(&self) {
-        self.closing.store(true, Ordering::Release);
+    pub(super) fn mark_stopping(&self) {
+        self.stopping.store(true, Ordering::Release);
     }
 
     /// Returns `true` if a stop of the group, or of a group around it, has begun.
-    pub(in crate::runtime) fn is_closing(&self) -> bool {
+    pub(in crate::runtime) fn is_stopping(&self) -> bool {
         let mut group = self;
-        while !group.closing.load(Ordering::Acquire) {
+        while !group.stopping.load(Ordering::Acquire) {
             let Some(Position { parent, .. }) = &group.position else { return false };
             group = parent;
         }
@@ -223,7 +223,7 @@ impl GroupCell {
     pub(super) fn retire(&self) {
         let mut inbox = self.lock();
         inbox.open = false;
-        self.closes();
+        self.mark_stopping();
         self.ring(inbox, Input::Retire, None);
     }
 
@@ -237,7 +237,7 @@ impl GroupCell {
         let mut inbox = self.lock();
         let first = inbox.state != TaskState::Ended && !mem::replace(&mut inbox.members.stopped, true);
         inbox.open = false;
-        self.closes();
+        self.mark_stopping();
         self.ring(inbox, Input::Stop(epoch), Some(by));
         first
     }
@@ -260,7 +260,7 @@ impl GroupCell {
         let inbox = self.lock();
         let restarts = inbox.open && inbox.state != TaskState::Ended;
         if restarts {
-            self.closes();
+            self.mark_stopping();
             self.ring(inbox, Input::Restart, Some(StopBy::within(self.core.config.grace)));
         }
         restarts
@@ -295,7 +295,7 @@ impl GroupCell {
     pub(super) fn begins(&self) {
         let mut inbox = self.lock();
         // Another request can have come since: the driver handles it next.
-        self.closing.store(!inbox.open, Ordering::Release);
+        self.stopping.store(!inbox.open, Ordering::Release);
         inbox.state = if inbox.members.stopped { TaskState::Stopping } else { TaskState::Running };
         inbox.restarts = inbox.restarts.saturating_add(u32::from(mem::replace(&mut inbox.began, true)));
     }

@@ -486,7 +486,7 @@ impl Collapse {
     async fn run(mut self, panic: TaskError) {
         let group = Arc::clone(&self.group);
         group.close(false);
-        group.closes();
+        group.mark_stopping();
         let mut left = BTreeMap::new();
         for (key, member) in group.members() {
             member.stop(None, StopBy::within(group.core.config.grace), Instant::now());

@@ -116,7 +116,7 @@ impl Member {
     pub(super) fn freeze(&self) {
         match self {
             Self::Task(cell) => cell.bar(Barred::ForNow),
-            Self::Group(group) => group.closes(),
+            Self::Group(group) => group.mark_stopping(),
         }
     }
 

@@ -39,7 +39,7 @@ impl Orphans {
 impl GroupCell {
     /// Notes that the driver is gone.
     pub(super) fn orphan(self: &Arc<Self>, requested_epoch: Epoch) {
-        self.closes();
+        self.mark_stopping();
         self.set_orphans(Orphans { left: BTreeSet::new(), requested_epoch, requested: false });
         let (by, now) = (StopBy::now(StopLimit::Grace), Instant::now());
         for (key, member) in self.members() {

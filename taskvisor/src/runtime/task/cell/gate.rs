@@ -47,7 +47,7 @@ impl Cell {
     /// around it. Its own stop request comes next. Otherwise it would begin with the permit of a task that is stopped
     /// before it.
     pub(in crate::runtime) fn bar_if_stopping(&self) {
-        let is_stopping = self.core.stops_layer_of(self) || self.member().is_some_and(|it| it.group.is_closing());
+        let is_stopping = self.core.stops_layer_of(self) || self.member().is_some_and(|it| it.group.is_stopping());
         if is_stopping {
             self.bar(Barred::ForNow);
         }
