@@ -7,11 +7,13 @@ mod runtimes;
 #[cfg(unix)]
 mod signals;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use taskvisor::{RuntimeError, SupervisorConfig, TaskContext, TaskFn, TaskSpec};
-use tests::secs;
+use tests::{ms, secs};
+use tokio::time::sleep;
 
 type Result = std::result::Result<(), RuntimeError>;
 
@@ -33,6 +35,8 @@ fn stuck(result: Result) -> Vec<String> {
 /// Blocks the threads that reach it until it is opened.
 #[derive(Default)]
 struct Barrier {
+    /// The number of attempts that have begun.
+    begun: AtomicUsize,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -47,6 +51,17 @@ struct State {
 impl Barrier {
     fn new() -> Arc<Self> {
         Arc::default()
+    }
+
+    fn begins(&self) {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Waits until this many attempts have begun. A stop that comes before finds nothing to block.
+    async fn begun(&self, count: usize) {
+        while self.begun.load(Ordering::SeqCst) < count {
+            sleep(ms(1)).await;
+        }
     }
 
     /// Blocks for at most ten seconds. If nothing opens the barrier, a test that waits for this thread fails.
@@ -82,6 +97,7 @@ fn cleanup_blocks(name: &str, barrier: &Arc<Barrier>) -> TaskSpec {
     TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| {
         let barrier = Arc::clone(&barrier);
         async move {
+            barrier.begins();
             ctx.cancelled().await;
             barrier.block();
             Ok(())
@@ -104,6 +120,7 @@ fn drop_blocks(name: &str, barrier: &Arc<Barrier>) -> TaskSpec {
     TaskSpec::inherit(TaskFn::arc(name, move |_: TaskContext| {
         let held = BlocksInDrop(Arc::clone(&barrier));
         async move {
+            held.0.begins();
             let _held = held;
             std::future::pending().await
         }

@@ -41,7 +41,7 @@ async fn k3b_a_layer_that_is_past_its_share_is_given_up_on_and_the_next_is_reque
     tree.wait_ready().await;
     let polite = tree.supervisor().task("polite").unwrap();
     tree.supervisor().add_task(cleanup_blocks("stuck", &barrier)).await.unwrap();
-    sleep(ms(20)).await;
+    barrier.begun(1).await;
     // when
     let result = tokio::time::timeout(FOREVER, tree.shutdown()).await.expect("hangs");
     // then

@@ -48,9 +48,9 @@ fn specs(blocked: usize, others: usize, spec: impl Fn(&str) -> TaskSpec) -> Vec<
     specs.chain((0..others).map(|n| cooperative(&format!("other-{n}")))).collect()
 }
 
-/// A `run_until` that ends soon.
-async fn run(supervisor: Arc<Supervisor>, specs: Vec<TaskSpec>) -> Result {
-    supervisor.run_until(specs, sleep(ms(10))).await
+/// A `run_until` that ends when this many tasks that block have begun.
+async fn run(supervisor: Arc<Supervisor>, specs: Vec<TaskSpec>, barrier: Arc<Barrier>, blocked: usize) -> Result {
+    supervisor.run_until(specs, barrier.begun(blocked)).await
 }
 
 #[test]
@@ -60,6 +60,8 @@ fn k3c_run_returns_at_the_deadline_though_cleanups_block_their_threads() {
             run(
                 Supervisor::new(with_grace(ms(100)), vec![]),
                 specs(blocked, others, |name| cleanup_blocks(name, &barrier)),
+                barrier,
+                blocked,
             )
         });
     }
@@ -75,7 +77,7 @@ fn k3c_run_returns_at_the_deadline_though_it_is_a_task_beside_blocked_ones() {
             async move {
                 let handle = supervisor.handle();
                 let run = tokio::spawn(async move { supervisor.run(specs).await });
-                sleep(ms(10)).await;
+                barrier.begun(blocked).await;
                 drop(handle.shutdown());
                 run.await.unwrap()
             }
@@ -89,7 +91,7 @@ fn k3c_run_until_returns_at_the_deadline_though_it_is_a_task_beside_blocked_ones
         while_blocked(blocked, |barrier, others| {
             let supervisor = Supervisor::new(with_grace(ms(100)), vec![]);
             let specs = specs(blocked, others, |name| cleanup_blocks(name, &barrier));
-            async { tokio::spawn(run(supervisor, specs)).await.unwrap() }
+            async move { tokio::spawn(run(supervisor, specs, barrier, blocked)).await.unwrap() }
         });
     }
 }
@@ -98,8 +100,8 @@ fn k3c_run_until_returns_at_the_deadline_though_it_is_a_task_beside_blocked_ones
 fn k3c_run_returns_though_the_drop_of_an_aborted_future_blocks() {
     for spawned in [false, true] {
         while_blocked(1, |barrier, others| {
-            let run =
-                run(Supervisor::new(with_grace(ms(100)), vec![]), specs(1, others, |name| drop_blocks(name, &barrier)));
+            let specs = specs(1, others, |name| drop_blocks(name, &barrier));
+            let run = run(Supervisor::new(with_grace(ms(100)), vec![]), specs, barrier, 1);
             async move { if spawned { tokio::spawn(run).await.unwrap() } else { run.await } }
         });
     }
@@ -111,6 +113,8 @@ fn k3c_run_returns_though_the_drop_of_a_future_blocks_that_had_a_deadline_of_its
         let run = run(
             Supervisor::new(with_grace(ms(200)), vec![]),
             specs(1, others, |name| drop_blocks(name, &barrier).with_stop_timeout(ms(50))),
+            barrier,
+            1,
         );
         async { tokio::spawn(run).await.unwrap() }
     });
@@ -149,7 +153,9 @@ fn k3c_run_returns_though_the_worker_that_requested_the_shutdown_of_nothing_bloc
         let run = runtime.spawn(async move { supervisor.run(vec![]).await });
         let held = Arc::clone(&barrier);
         runtime.spawn(async move {
-            sleep(ms(10)).await;
+            while handle.health().readyz().body.contains("not started") {
+                sleep(ms(1)).await;
+            }
             drop(handle.shutdown());
             held.block();
         });
