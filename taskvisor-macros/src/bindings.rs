@@ -59,6 +59,7 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
                 };
             }
         }
+        Purpose::Group => typed(quote_spanned!(span=> #private::Group)),
         Purpose::Spec => quote_spanned!(span=> let #local = #convert(#expr);),
         // Consumed in place, so that the iterator can borrow from temporaries.
         Purpose::Specs => {

@@ -339,6 +339,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 ///   `backoff(..)`, are replaced as a whole. `critical = false`, `significant = false`, `final_attempt = false` and
 ///   `readiness = true` take back what `#[task]` says.
 /// - `label = group(..)`: a group, below.
+/// - `label = group(value, ..)`: a `Group` from a function or the builder, with the options of `group(..)` except `tasks`
+///   and `strategy`. Its handle is a `GroupHandle`.
 /// - `..iterator`: the tasks of an iterator, without fields.
 ///
 /// The table shows which option is valid where. `#[task]` documents the options of tasks:

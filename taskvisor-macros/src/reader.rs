@@ -75,6 +75,7 @@ pub(crate) enum Purpose {
     Subscriber,
     Spec,
     Specs,
+    Group,
     Subscribers,
 }
 

@@ -2,6 +2,7 @@
 
 use std::num::ParseIntError;
 use std::sync::Arc;
+use std::time::Duration;
 
 use taskvisor::prelude::*;
 
@@ -57,6 +58,53 @@ struct Memory2;
 fn app(number: &str) -> Result<App, ParseIntError> {
     let number = number.parse()?;
     Ok(supervise!(tasks = [ping = PingTask { number }]))
+}
+
+/// M20: a group from a function, with options of its own.
+fn store(size: u8) -> Group {
+    let pools = (0..size).map(|number| PingTask::spec(number).with_name(format!("pool-{number}")));
+    Group::rest_for_one("made").tasks(pools)
+}
+
+fn m20_groups() {
+    let prepared = store(1).significant();
+    let tree = supervise!(
+        tasks = [
+            first = group(store(2)),
+            /// The second.
+            second = group(store(1).not_critical(), after = [first], max_retries = 3, critical = false),
+            third = group(prepared),
+            nested = group(
+                strategy = one_for_all,
+                tasks = [
+                    ping = PingTask { number: 1 },
+                    inner = group(Group::one_for_one("x").group(store(1)), backoff(first = "1s")),
+                ],
+            ),
+            #[cfg(any())]
+            absent = group(missing()),
+        ],
+    );
+    let handle: &taskvisor::GroupHandle = &tree.groups.first;
+    assert_eq!((handle.path(), handle.child("pool-1").path()), ("first", "first/pool-1"));
+    assert_eq!(tree.groups.nested.groups.inner.group("made").path(), "nested/inner/made");
+    let snapshot = tree.snapshot().to_string();
+    for name in ["first", "second", "third", "pool-1", "inner", "made"] {
+        assert!(snapshot.contains(name), "{snapshot}");
+    }
+    let by_hand = Tree::builder(SupervisorConfig::default())
+        .group(store(2).with_name("first"))
+        .group(store(1).with_name("second").not_critical().with_max_retries(3).with_after(["first"]))
+        .group(store(1).with_name("third").significant())
+        .group(
+            Group::one_for_all("nested").task(PingTask::spec(1).with_name("ping")).group(
+                Group::one_for_one("inner")
+                    .with_backoff(BackoffPolicy { first: Duration::from_secs(1), ..BackoffPolicy::default() })
+                    .group(store(1)),
+            ),
+        )
+        .build();
+    assert_eq!(format!("{:#?}", &*tree), format!("{by_hand:#?}"));
 }
 
 /// M20: the call is in a `let`, and the tree in a wrapper.
@@ -123,6 +171,7 @@ fn m23() {
 
 fn main() {
     m23();
+    m20_groups();
     assert!(app("x").is_err());
     let tree = app("5").unwrap();
     assert_eq!((tree.tasks.ping.name(), tree.groups), ("ping", ()));

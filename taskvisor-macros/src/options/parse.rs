@@ -137,6 +137,11 @@ impl Place {
         table::read(noun, keys, &misplaced, list, target, reader);
     }
 
+    /// Returns the names of all options in the table.
+    pub(crate) fn all() -> impl Iterator<Item = &'static str> {
+        ROWS.iter().map(|row| row.name)
+    }
+
     fn has(self, row: &Row) -> bool {
         match self {
             Self::Attribute => row.task != Use::No,

@@ -92,6 +92,7 @@ impl Children<'_> {
                 ChildKind::Task(None) => continue,
                 ChildKind::Task(Some(spec)) => self.task(child, spec, after, &cfgs),
                 ChildKind::Group(group) => self.group(child, group, after, &cfgs),
+                ChildKind::GroupValue(group) => self.group_value(child, group, after, &cfgs),
                 ChildKind::Spread(specs) => quote!(#(#cfgs)* let #parent = #parent.tasks(#specs);),
             });
         }
@@ -115,6 +116,15 @@ impl Children<'_> {
             |local| quote!(let (#parent, #local) = #private::child(#parent, #spec);),
         );
         quote!(#(#cfgs)* #bound)
+    }
+
+    /// Gives the value its label as its name, and the options.
+    fn group_value(&self, child: &Child, group: &Ident, after: Option<TokenStream>, cfgs: &[Attribute]) -> TokenStream {
+        let Self { parent, private, .. } = self;
+        let name = child.label.text().unwrap_or_default();
+        let group = child.options.of_group(quote!(#group.with_name(#name)), private);
+        let after = after.map(|after| quote!(.with_after(#after)));
+        quote!(#(#cfgs)* let #parent = #parent.group(#group #after);)
     }
 
     fn group(&self, child: &Child, group: &Group, after: Option<TokenStream>, cfgs: &[Attribute]) -> TokenStream {

@@ -1,18 +1,24 @@
 //! `label = group(..)`: an entry that contains entries.
 
+use proc_macro2::Ident;
 use syn::Expr;
 
 use super::{Child, ChildKind, Group, entry};
-use crate::argument::{List, peel};
-use crate::options::{Options, Place};
-use crate::reader::Reader;
+use crate::argument::{List, as_ident, peel};
+use crate::options::{IN_BACKOFF, IN_SUPERVISE, Options, Place};
+use crate::reader::{Purpose, Reader};
 use crate::table::{Key, Misplaced, Read};
+use crate::{suggest, synonyms};
 
 const MISPLACED: &Misplaced = &[
     ("name", "the label is the name of the group"),
     ("groups", "groups stand in `tasks = [..]`, as `label = group(..)`"),
     ("interval", "a group that restarts does so at once, or after its `backoff`"),
 ];
+
+/// Options of a group that is a value.
+const OF_VALUE: &Misplaced =
+    &[("tasks", "the value has its own tasks"), ("strategy", "the value has its own strategy")];
 
 /// Options that belong to the strategy.
 pub(super) const IN_LIMIT: &Misplaced = &[
@@ -56,14 +62,44 @@ impl AsMut<Options> for Declared {
 /// Reads the list of a `group(..)`.
 pub(super) fn read(list: &List, reader: &mut Reader) -> (ChildKind, Options) {
     let mut declared = Declared::default();
+    let value = list.first().filter(|first| is_value(first, reader));
     let is_member = |argument: &&Expr| matches!(peel(argument), Expr::Struct(_) | Expr::Range(_) | Expr::Array(_));
     if let Some(member) = list.iter().find(is_member) {
         reader.errors.push(member, "the members of a group stand in `tasks = [..]`");
     }
-    let list = list.iter().filter(|argument| !is_member(argument));
-    let keys = [&[&Key::TASKS, &Key::STRATEGY, &Key::AFTER], &*Place::Group.keys()].concat();
-    Place::Group.read("option", &keys, &[IN_LIMIT, MISPLACED], list, &mut declared, reader);
-    (ChildKind::Group(Box::new(declared.group)), declared.options)
+    let list = list.iter().skip(usize::from(value.is_some())).filter(|argument| !is_member(argument));
+    let own: &[_] = if value.is_some() { &[&Key::AFTER] } else { &[&Key::TASKS, &Key::STRATEGY, &Key::AFTER] };
+    let misplaced: &[&Misplaced] =
+        if value.is_some() { &[OF_VALUE, IN_LIMIT, MISPLACED] } else { &[IN_LIMIT, MISPLACED] };
+    let keys = [own, &*Place::Group.keys()].concat();
+    Place::Group.read("option", &keys, misplaced, list, &mut declared, reader);
+    let kind = match value {
+        Some(value) => ChildKind::GroupValue(reader.bind(Purpose::Group, value)),
+        None => ChildKind::Group(Box::new(declared.group)),
+    };
+    (kind, declared.options)
+}
+
+/// Returns `true` for an expression at the start of the list that is a group: a call, a field, or a variable whose name
+/// is not like that of an option.
+fn is_value(first: &Expr, reader: &Reader) -> bool {
+    let is_like_an_option = |word: &Ident| {
+        let (word, own) = (word.to_string(), ["tasks", "strategy", "after", "name", "crate"]);
+        let misplaced = [IN_LIMIT, MISPLACED, IN_BACKOFF, IN_SUPERVISE].into_iter().flatten().map(|(name, _)| *name);
+        let lists = &["option", "`backoff`", "limit", "slot", "`restart`"];
+        suggest::closest(&word, own.into_iter().chain(Place::all()).chain(misplaced)).is_some()
+            || synonyms::ours(lists, &word).next().is_some()
+    };
+    match peel(first) {
+        _ if reader.is_unreadable(first) => false,
+        Expr::MethodCall(_) | Expr::Field(_) | Expr::Macro(_) | Expr::Block(_) | Expr::If(_) | Expr::Match(_) => true,
+        Expr::Call(call) => {
+            let is_list = call.args.iter().any(|argument| matches!(peel(argument), Expr::Assign(_)));
+            !is_list && as_ident(&call.func).is_none_or(|word| !is_like_an_option(&word))
+        }
+        path @ Expr::Path(_) => as_ident(path).is_none_or(|word| !is_like_an_option(&word)),
+        _ => false,
+    }
 }
 
 #[cfg(test)]

@@ -81,6 +81,9 @@ impl Items<'_> {
                 ChildKind::Task(_) => {
                     tasks.add_child(child, &cfgs, || (quote!(#private::ChildHandle), quote!(#handle.child(#name))));
                 }
+                ChildKind::GroupValue(_) => {
+                    groups.add_child(child, &cfgs, || (quote!(#private::GroupHandle), quote!(#handle.group(#name))));
+                }
                 ChildKind::Group(inner) => {
                     groups.add_child(child, &cfgs, || self.group(place, child, inner, cfgs.clone()));
                 }

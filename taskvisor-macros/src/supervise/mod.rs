@@ -117,6 +117,8 @@ enum ChildKind {
     /// The local of the spec; `None` if the entry could not be read, which was reported.
     Task(Option<Ident>),
     Group(Box<Group>),
+    /// `label = group(value, ..)`: the local of the group.
+    GroupValue(Ident),
     /// `..iterator`: the local of its specs.
     Spread(Ident),
 }

@@ -97,6 +97,6 @@ fn holds(child: &Child, name: &Ident) -> bool {
         ChildKind::Group(group) => {
             named(&group.children, name).next().is_some() || group.children.iter().any(|child| holds(child, name))
         }
-        ChildKind::Task(_) | ChildKind::Spread(_) => false,
+        ChildKind::Task(_) | ChildKind::GroupValue(_) | ChildKind::Spread(_) => false,
     }
 }

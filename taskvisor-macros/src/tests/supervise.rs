@@ -265,6 +265,34 @@ fn groups_lower_to_the_builder() {
 }
 
 #[test]
+fn m20_a_group_can_be_a_value() {
+    for value in
+        [quote!(store(5)), quote!(make::store()), quote!(self.store), quote!(prepared), quote!(a.b()), quote!({ c })]
+    {
+        let (expanded, errors) = expand_tree(quote!(tasks = [store = group(#value, critical = false)]));
+        assert!(errors.is_empty(), "{value}: {errors:?}");
+        for expected in [
+            format!("let value0 : __tv :: Group = {value} ;"),
+            "builder . group (value0 . with_name (\"store\") . not_critical ())".to_owned(),
+            "pub store : __tv :: GroupHandle".to_owned(),
+        ] {
+            assert!(expanded.contains(&expected), "{expected} is not in {expanded}");
+        }
+    }
+    for (list, expected) in [
+        (quote!(signifcant), "unknown option `signifcant`, did you mean `significant`?"),
+        (quote!(permanent), "unknown option `permanent`: write `restart = \"always\"`"),
+        (quote!(store(), tasks = []), "`tasks` cannot be given here: the value has its own tasks"),
+        (quote!(store(), strategy = one_for_all), "`strategy` cannot be given here: the value has its own strategy"),
+        (quote!(ping {}), "the members of a group stand in `tasks = [..]`"),
+        (quote!(critical = false, store()), "unknown option `store`"),
+    ] {
+        let (_, errors) = expand_tree(quote!(tasks = [store = group(#list)]));
+        assert!(errors.iter().any(|error| error.starts_with(expected)), "{list}: {errors:?}");
+    }
+}
+
+#[test]
 fn order_goes_backwards_only() {
     let (_, errors) = expand_tree(quote!(
         tasks = [

@@ -99,6 +99,12 @@ impl Group {
         Self::new(name, Strategy::RestForOne)
     }
 
+    /// Replaces the name, such as that of a group from a function. It names the group among its siblings.
+    pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = name.into();
+        self
+    }
+
     /// Limits the failures in the group to `max_restarts` within any span of `within`. One more failure stops the
     /// group, and the group fails. A restart of several siblings counts once. `within` must not be zero. Default: no
     /// limit.
