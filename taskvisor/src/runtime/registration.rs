@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::task::yield_now;
 
 use super::core::{Admitted, Core, announce, is_alive, was_refused};
-use super::group::{GroupCell, Key, Member, Position, Refused, drive};
+use super::group::{GroupCell, Key, Member, Position, drive};
 use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
 use super::task::{Actor, Cell, Membership, Origin, Tie};
@@ -52,7 +52,7 @@ pub(super) struct Registered {
     /// The previous registrations of their places, to be dropped with no lock held.
     before: Vec<Arc<Cell>>,
     groups_before: Vec<Arc<GroupCell>>,
-    members_before: Vec<Option<Member>>,
+    members_before: Vec<Member>,
 }
 
 impl Core {
@@ -185,40 +185,34 @@ impl Core {
         let mut admitted = self.admit(spec)?;
         admitted.name = join(group.path(), &admitted.name);
         let name = Arc::clone(&admitted.name);
-        let own_name = last_segment(&name);
-        let mut offered = Some(admitted);
-        let (mut before, mut home) = (None, None);
-        let added = {
-            let mut registry = self.registry();
-            if registry.admission != Admission::Open {
-                Err(RuntimeError::ShuttingDown)
-            } else if registry.is_taken(&name) {
-                Err(registry.taken(&name))
-            } else {
-                let (managed, awaited) = (group.declared().manages(), false);
-                let make = |admitted, key| {
-                    let epoch = AtomicU32::new(0);
-                    let member = Membership { group: Arc::clone(group), key, epoch, managed, awaited };
-                    let cell = self.cell(admitted, Origin::Added, Some(Arc::new(Tie::Group(member))));
-                    registry.insert(&cell);
-                    before = registry.take_place(&cell);
-                    cell
-                };
-                let adopted = group.adopt(own_name, &runtime, &mut offered, make);
-                if let Ok(cell) = &adopted {
-                    registry.settle(&runtime, &mut home);
-                    announce(cell);
-                }
-                adopted.map_err(|refused| match refused {
-                    Refused::Closed => RuntimeError::GroupNotRunning { name: group.shown_path().to_string() },
-                    Refused::Taken => RuntimeError::TaskAlreadyExists { name: name.to_string() },
-                })
+        let mut home = None;
+        let mut registry = self.registry();
+        let adoption = if registry.admission != Admission::Open {
+            Err(RuntimeError::ShuttingDown)
+        } else if registry.is_taken(&name) {
+            Err(registry.taken(&name))
+        } else {
+            group.adopt(last_segment(&name))
+        };
+        let adoption = match adoption {
+            Ok(adoption) => adoption,
+            Err(refused) => {
+                drop(registry);
+                // With no lock held, because it holds the user's task.
+                let _ = drop_caught(admitted);
+                return Err(refused);
             }
         };
-        // Dropped with no lock held and inside `panics::catch`, because they hold user tasks.
-        let _ = drop_caught(offered);
+        let (key, managed) = (adoption.key, group.declared().manages());
+        let member = Membership { group: Arc::clone(group), key, epoch: AtomicU32::new(0), managed, awaited: false };
+        let cell = self.cell(admitted, Origin::Added, Some(Arc::new(Tie::Group(member))));
+        registry.insert(&cell);
+        let before = registry.take_place(&cell);
+        registry.settle(&runtime, &mut home);
+        adoption.enter(&cell, &runtime);
+        announce(&cell);
+        drop(registry);
         let _ = drop_caught((before, home));
-        let cell = added?;
         Actor::spawn(Arc::clone(&cell), &runtime);
         if was_refused(&cell) { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
     }
@@ -296,22 +290,24 @@ impl Core {
         children: Vec<AdmittedChild>,
         registered: &mut Registered,
     ) {
-        let mut members: Vec<Vec<Option<Member>>> =
-            groups.iter().map(|group| vec![None; group.declared.children.len()]).collect();
+        // The children of each group come in the order of their places.
+        let mut members: Vec<Vec<Member>> =
+            groups.iter().map(|group| Vec::with_capacity(group.declared.children.len())).collect();
         let mut cells = vec![Arc::clone(group)];
         for AdmittedChild { group, place, what } in children {
             let parent = Arc::clone(&cells[group]);
-            let (key, managed) = (place as Key, parent.declared().manages());
+            let key = place as Key;
             let member = match what {
                 What::Task(task) => {
-                    let awaited = !parent.declared().order.later(place).is_empty();
+                    let declared = parent.declared();
+                    let (managed, awaited) = (declared.manages(), !declared.order.later(place).is_empty());
                     let member = Membership { group: parent, key, epoch: AtomicU32::new(0), managed, awaited };
                     let cell = self.cell(task, Origin::Declared { unready: false }, Some(Arc::new(Tie::Group(member))));
                     Member::Task(registered.enter(registry, cell))
                 }
                 What::Group(inner) => {
                     let AdmittedGroup { declared, path } = &groups[inner];
-                    let (place, core) = (Some(Position { parent, key, managed }), Arc::clone(self));
+                    let (place, core) = (Some(Position { parent, key }), Arc::clone(self));
                     let cell = GroupCell::new(Arc::clone(path), Arc::clone(declared), core, place, &registered.runtime);
                     let cell = Arc::new(cell);
                     registry.groups.insert(Arc::clone(path), Arc::clone(&cell));
@@ -320,7 +316,7 @@ impl Core {
                     Member::Group(cell)
                 }
             };
-            members[group][place] = Some(member);
+            members[group].push(member);
         }
         for (cell, members) in cells.iter().zip(members) {
             registered.members_before.extend(cell.set_members(members));

@@ -16,16 +16,16 @@ use super::super::clock::Ticks;
 use super::super::core::Core;
 use super::super::task::{ABORT, Cell, StopBy};
 use super::super::waits::Target;
-use super::children::{Child, Epoch, Key};
+use super::children::{ByKey, Child, Epoch, Key};
 use super::machine::Input;
-use super::member::{Member, Members};
+use super::member::Member;
 use super::orphan::Orphans;
 use super::plan::Note;
 use crate::inspect::{TaskId, TaskOutcome, TaskState, one_line};
 use crate::panics::{drop_caught, drop_each};
 use crate::supervisor::RuntimeError;
 use crate::sync::{Waiters, lock};
-use crate::tree::{Declared, FailureChain};
+use crate::tree::{Declared, FailureChain, join};
 
 /// One registration of a group.
 pub(crate) struct GroupCell {
@@ -47,8 +47,13 @@ pub(crate) struct GroupCell {
 pub(in crate::runtime) struct Position {
     pub(in crate::runtime) parent: Arc<GroupCell>,
     pub(in crate::runtime) key: Key,
-    /// `true` if the parent decides on its failures.
-    pub(in crate::runtime) managed: bool,
+}
+
+impl Position {
+    /// Returns `true` if the parent decides on the failures of the group.
+    pub(super) fn is_managed(&self) -> bool {
+        self.parent.declared.manages()
+    }
 }
 
 /// The messages to the driver of a group, and the deadline of a stop.
@@ -57,36 +62,40 @@ pub(super) struct Message {
     pub(super) by: Option<StopBy>,
 }
 
-/// The reason to refuse an added task.
-pub(in crate::runtime) enum Refused {
-    /// The group stops for good, or has ended.
-    Closed,
-    /// A declared child has the name, and starts again soon.
-    Taken,
-}
-
 struct Inbox {
     messages: VecDeque<Message>,
-    members: Members,
+    /// The current registrations of the declared children, and of the added children that have not ended.
+    members: ByKey<Member>,
+    /// The key of the next added child.
+    next_key: Key,
     state: TaskState,
     /// The start of the state, unless the group runs.
     since: Ticks,
-    /// The number of runs after the first.
-    restarts: u32,
-    began: bool,
+    /// The number of runs.
+    runs: u32,
     /// `true` while children can be added: until the group stops for good.
     open: bool,
+    /// `true` if the group was requested to stop for good.
+    stopped: bool,
     /// `true` if the declared children are about to be registered again, so their names are taken.
     reserved: bool,
     /// The last failure, and its text.
     failure: Option<(FailureChain, Arc<str>)>,
     outcome: Option<TaskOutcome>,
     /// The runtime of its driver.
-    home: Option<runtime::Id>,
+    home: runtime::Id,
     /// The runtimes of members on other runtimes.
     elsewhere: BTreeMap<Key, Handle>,
     /// The members that are waited for after the driver is gone.
     orphans: Option<Orphans>,
+}
+
+/// The right to add a child, with the mailbox locked.
+pub(in crate::runtime) struct Adoption<'a> {
+    group: &'a GroupCell,
+    inbox: MutexGuard<'a, Inbox>,
+    pub(in crate::runtime) key: Key,
+    takes_place: bool,
 }
 
 impl GroupCell {
@@ -104,16 +113,17 @@ impl GroupCell {
             position,
             inbox: Mutex::new(Inbox {
                 messages: VecDeque::new(),
-                members: Members::new(declared.children.len()),
+                members: ByKey::default(),
+                next_key: declared.children.len() as Key,
                 state: TaskState::Pending,
                 since: Ticks::MAX,
-                restarts: 0,
-                began: false,
+                runs: 0,
                 open: true,
+                stopped: false,
                 reserved: false,
                 failure: None,
                 outcome: None,
-                home: Some(runtime.id()),
+                home: runtime.id(),
                 elsewhere: BTreeMap::new(),
                 orphans: None,
             }),
@@ -165,43 +175,41 @@ impl GroupCell {
     /// Sends a note of a task, unless another registration has its place by now.
     pub(in crate::runtime) fn note_of(self: &Arc<Self>, task: TaskId, key: Key, epoch: Epoch, note: Note) {
         let is_it = |member: &Member| matches!(member, Member::Task(cell) if cell.id() == task);
-        if self.note_if(key, epoch, note, is_it) {
-            self.end_of_orphans();
+        if let Some(outcome) = self.note_if(key, epoch, note, is_it) {
+            self.end(outcome);
         }
     }
 
-    /// Sends a note of a nested group. Returns `true` if the caller must call [`end_of_orphans`](Self::end_of_orphans)
-    /// for this group.
+    /// Sends a note of a nested group. Returns the outcome with which this group must end, if it has no driver and that
+    /// was the end of its last member.
     #[must_use = "the end of a group is not told within that of another: groups nest deeply"]
-    pub(super) fn note_of_group(&self, group: &Arc<Self>, key: Key, epoch: Epoch, note: Note) -> bool {
+    pub(super) fn note_of_group(&self, group: &Arc<Self>, key: Key, epoch: Epoch, note: Note) -> Option<TaskOutcome> {
         let is_it = |member: &Member| matches!(member, Member::Group(other) if Arc::ptr_eq(other, group));
         self.note_if(key, epoch, note, is_it)
     }
 
-    fn note_if(&self, key: Key, epoch: Epoch, note: Note, is_it: impl FnOnce(&Member) -> bool) -> bool {
+    fn note_if(
+        &self,
+        key: Key,
+        epoch: Epoch,
+        note: Note,
+        is_it: impl FnOnce(&Member) -> bool,
+    ) -> Option<TaskOutcome> {
         let mut inbox = self.lock();
         if !inbox.members.get(key).is_some_and(is_it) {
-            return false;
+            return None;
         }
-        if let Some(orphans) = &mut inbox.orphans {
-            return matches!(note, Note::Ended(_)) && orphans.ended(key);
+        if let Note::Ended(_) = note {
+            if inbox.orphans.is_some() {
+                return Orphans::ended(&mut inbox.orphans, key);
+            }
         }
         self.ring(inbox, Input::Note { key, epoch, note }, None);
-        false
+        None
     }
 
     pub(in crate::runtime) fn release(&self, epoch: Epoch) {
         self.send(Input::Release(epoch), None);
-    }
-
-    pub(super) fn resume(&self, epoch: Epoch) {
-        self.send(Input::Resume(epoch), None);
-    }
-
-    /// Requests the group to stop, and to wait to be released.
-    pub(super) fn hold(&self, epoch: Epoch, by: StopBy) {
-        self.mark_stopping();
-        self.send(Input::Hold(epoch), Some(by));
     }
 
     /// A stop of the group has begun: no attempt begins in it until its next run.
@@ -235,7 +243,7 @@ impl GroupCell {
     /// Like `stop`, for a request of the parent.
     pub(super) fn stop_of(&self, epoch: Option<Epoch>, by: StopBy) -> bool {
         let mut inbox = self.lock();
-        let first = inbox.state != TaskState::Ended && !mem::replace(&mut inbox.members.stopped, true);
+        let first = inbox.state != TaskState::Ended && !mem::replace(&mut inbox.stopped, true);
         inbox.open = false;
         self.mark_stopping();
         self.ring(inbox, Input::Stop(epoch), Some(by));
@@ -271,7 +279,7 @@ impl GroupCell {
     }
 
     pub(crate) fn restarts(&self) -> u32 {
-        self.lock().restarts
+        self.lock().runs.saturating_sub(1)
     }
 
     /// Returns the text of the last failure.
@@ -296,8 +304,8 @@ impl GroupCell {
         let mut inbox = self.lock();
         // Another request can have come since: the driver handles it next.
         self.stopping.store(!inbox.open, Ordering::Release);
-        inbox.state = if inbox.members.stopped { TaskState::Stopping } else { TaskState::Running };
-        inbox.restarts = inbox.restarts.saturating_add(u32::from(mem::replace(&mut inbox.began, true)));
+        inbox.state = if inbox.stopped { TaskState::Stopping } else { TaskState::Running };
+        inbox.runs = inbox.runs.saturating_add(1);
     }
 
     pub(super) fn set_state(&self, state: TaskState) {
@@ -308,7 +316,7 @@ impl GroupCell {
     /// Returns the state of a group that waits for its next run, and since when. Its tasks are not registered then.
     pub(in crate::runtime) fn waits_for_run(&self) -> Option<(TaskState, Ticks)> {
         let inbox = self.lock();
-        let waits = inbox.began && matches!(inbox.state, TaskState::Backoff | TaskState::Pending);
+        let waits = inbox.runs > 0 && matches!(inbox.state, TaskState::Backoff | TaskState::Pending);
         waits.then_some((inbox.state, inbox.since))
     }
 
@@ -330,7 +338,7 @@ impl GroupCell {
     }
 
     pub(in crate::runtime) fn members(&self) -> Vec<(Key, Member)> {
-        self.lock().members.all()
+        self.lock().members.from(0).map(|(key, member)| (key, member.clone())).collect()
     }
 
     pub(super) fn member(&self, key: Key) -> Option<Member> {
@@ -339,7 +347,7 @@ impl GroupCell {
 
     /// Sets the registered declared children, and drops the notes of the previous ones. Returns the previous ones, to
     /// be dropped with no lock held.
-    pub(in crate::runtime) fn set_members(&self, members: Vec<Option<Member>>) -> Vec<Option<Member>> {
+    pub(in crate::runtime) fn set_members(&self, members: Vec<Member>) -> Vec<Member> {
         let mut inbox = self.lock();
         inbox.reserved = false;
         let count = members.len() as Key;
@@ -357,43 +365,20 @@ impl GroupCell {
         let _ = drop_caught(gone);
     }
 
-    /// Adds `offered` as the last child, if children can be added; `make` creates it with its key. The caller holds the
-    /// registry's lock, and `make` runs no user code.
-    pub(in crate::runtime) fn adopt<T>(
-        &self,
-        name: &str,
-        runtime: &Handle,
-        offered: &mut Option<T>,
-        make: impl FnOnce(T, Key) -> Arc<Cell>,
-    ) -> Result<Arc<Cell>, Refused> {
-        let place = self.declared.place(name);
+    /// Returns the right to add a child of that name as the last. The caller holds the registry's lock, and runs no user
+    /// code until the child is entered.
+    pub(in crate::runtime) fn adopt(&self, name: &str) -> Result<Adoption<'_>, RuntimeError> {
+        let takes_place = self.declared.place(name).is_some();
         let mut inbox = self.lock();
         if !inbox.open || inbox.state == TaskState::Ended {
-            return Err(Refused::Closed);
+            return Err(RuntimeError::GroupNotRunning { name: self.shown_path().to_string() });
         }
-        if inbox.reserved && place.is_some() {
-            return Err(Refused::Taken);
+        if inbox.reserved && takes_place {
+            return Err(RuntimeError::TaskAlreadyExists { name: join(&self.path, name).to_string() });
         }
-        let Some(offered) = offered.take() else { return Err(Refused::Closed) };
-        let key = inbox.members.next_key();
-        let cell = make(offered, key);
-        inbox.members.added.insert(key, Member::Task(Arc::clone(&cell)));
-        let is_elsewhere = inbox.home.is_some_and(|home| home != runtime.id());
-        if is_elsewhere {
-            inbox.elsewhere.insert(key, runtime.clone());
-        }
-        let policy = cell.policy();
-        let child = Child {
-            critical: policy.critical,
-            significant: policy.significant,
-            layers: 1,
-            uncounted: !policy.readiness,
-        };
-        self.ring(inbox, Input::Add { key, child, takes_place: place.is_some() }, None);
-        if is_elsewhere {
-            self.tell_above(runtime);
-        }
-        Ok(cell)
+        let key = inbox.next_key;
+        inbox.next_key += 1;
+        Ok(Adoption { group: self, inbox, key, takes_place })
     }
 
     /// The groups above can move to that runtime too, if their own ends.
@@ -405,11 +390,6 @@ impl GroupCell {
         }
     }
 
-    /// Notes the runtime of the driver.
-    pub(super) fn settle(&self, runtime: runtime::Id) {
-        self.lock().home = Some(runtime);
-    }
-
     /// Drops the tasks that were kept for another start. Those of a nested group are kept, because it can start again
     /// with its parent. Called with no lock held.
     pub(super) fn forget_tasks(&self) {
@@ -418,23 +398,20 @@ impl GroupCell {
         }
     }
 
-    /// Returns another runtime on which members run, if there is one.
+    /// Returns another runtime on which members run, if there is one, as the next runtime of the driver.
     pub(super) fn next_runtime(&self) -> Option<Handle> {
         let mut inbox = self.lock();
-        let key = *inbox.elsewhere.first_key_value()?.0;
-        let next = inbox.elsewhere.remove(&key)?;
+        let (_, next) = inbox.elsewhere.pop_first()?;
         inbox.elsewhere.retain(|_, other| other.id() != next.id());
+        inbox.home = next.id();
         Some(next)
     }
 
     /// Notes that the driver is gone. The last of these members to end then ends the group.
     pub(super) fn set_orphans(&self, orphans: Orphans) {
         let mut inbox = self.lock();
-        inbox.open = false;
+        inbox.messages.clear();
         inbox.orphans = Some(orphans);
-        let messages = mem::take(&mut inbox.messages);
-        drop(inbox);
-        drop(messages);
     }
 
     /// Returns the members that are waited for without a driver.
@@ -449,17 +426,40 @@ impl GroupCell {
             inbox.state = TaskState::Ended;
             inbox.open = false;
             let spare = if inbox.outcome.is_some() { Some(outcome) } else { inbox.outcome.replace(outcome) };
-            (mem::take(&mut inbox.messages), inbox.members.take(), mem::take(&mut inbox.elsewhere), spare)
+            (mem::take(&mut inbox.messages), mem::take(&mut inbox.members), mem::take(&mut inbox.elsewhere), spare)
         };
         let (messages, members, elsewhere, spare) = gone;
         drop((messages, elsewhere));
-        drop_each(members);
+        drop_each(members.into_values());
         let _ = drop_caught(spare);
         self.changed.wake();
     }
 
     pub(crate) async fn outcome(&self) -> TaskOutcome {
         self.changed.wait(|| self.lock().outcome.clone()).await
+    }
+}
+
+impl Adoption<'_> {
+    /// Adds the child, which runs on this runtime.
+    pub(in crate::runtime) fn enter(self, cell: &Arc<Cell>, runtime: &Handle) {
+        let Self { group, mut inbox, key, takes_place } = self;
+        inbox.members.added.insert(key, Member::Task(Arc::clone(cell)));
+        let is_elsewhere = inbox.home != runtime.id();
+        if is_elsewhere {
+            inbox.elsewhere.insert(key, runtime.clone());
+        }
+        let policy = cell.policy();
+        let child = Child {
+            critical: policy.critical,
+            significant: policy.significant,
+            layers: 1,
+            uncounted: !policy.readiness,
+        };
+        group.ring(inbox, Input::Add { key, child, takes_place }, None);
+        if is_elsewhere {
+            group.tell_above(runtime);
+        }
     }
 }
 

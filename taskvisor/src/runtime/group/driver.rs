@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -35,38 +34,17 @@ const TURN: Duration = Duration::from_millis(1);
 
 /// Spawns the driver of a group.
 pub(in crate::runtime) async fn drive(group: Arc<GroupCell>) {
-    go_on(Live::new(group)).await;
+    go_on(Box::new(Live::new(group))).await;
 }
 
-/// Drives a group until it ends. After a panic of the driver, the group still stops in order.
-fn go_on(live: Live) -> Background {
-    let group = Arc::clone(&live.group);
-    let in_turn = Arc::new(AtomicBool::new(false));
-    let driver = Driver { live: Some(Box::new(live)), in_turn: Arc::clone(&in_turn) };
-    let mut driving: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(driver.run());
-    Box::pin(async move {
-        let panicked = poll_fn(|cx| {
-            in_turn.store(true, Ordering::Relaxed);
-            let polled = catch(|| driving.as_mut().poll(cx));
-            in_turn.store(false, Ordering::Relaxed);
-            match polled {
-                Ok(Poll::Pending) => Poll::Pending,
-                Ok(Poll::Ready(())) => Poll::Ready(None),
-                Err(panic) => Poll::Ready(Some(panic)),
-            }
-        })
-        .await;
-        if let Some(panic) = panicked {
-            Collapse { group, over: false }.run(panic).await;
-        }
-    })
+/// Drives a group until it ends.
+fn go_on(live: Box<Live>) -> Background {
+    Box::pin(Driver { live: Some(live) }.run())
 }
 
-/// The state of a driver. It moves to another runtime if its own ends.
+/// The state of a driver, which moves to another runtime if its own ends.
 struct Driver {
     live: Option<Box<Live>>,
-    /// `true` while it is polled. If it is dropped then, it has panicked.
-    in_turn: Arc<AtomicBool>,
 }
 
 struct Live {
@@ -92,11 +70,22 @@ struct Live {
 }
 
 impl Driver {
+    /// Runs until the group ends. After a panic, the members stop, and the end of the last ends the group.
     async fn run(mut self) {
-        if let Some(live) = &mut self.live {
-            live.run().await;
+        let Some(live) = &mut self.live else { return };
+        let panicked = {
+            let mut driving = pin!(live.run());
+            poll_fn(|cx| match catch(|| driving.as_mut().poll(cx)) {
+                Ok(polled) => polled.map(Ok),
+                Err(panic) => Poll::Ready(Err(panic)),
+            })
+            .await
+        };
+        let group = Arc::clone(&live.group);
+        let _ = drop_caught(self.live.take());
+        if let Err(panic) = panicked {
+            fail(&group, panic);
         }
-        self.live = None;
     }
 }
 
@@ -104,20 +93,25 @@ impl Drop for Driver {
     /// The runtime ends.
     fn drop(&mut self) {
         let Some(live) = self.live.take() else { return };
-        if self.in_turn.load(Ordering::Relaxed) {
-            let _ = drop_caught(live);
-            return;
-        }
-        if let Some(next) = live.group.next_runtime() {
-            let name = Arc::clone(live.group.shown_path());
-            live.group.settle(next.id());
-            observe::spawn(&next, go_on(*live), |_| name);
+        let group = Arc::clone(&live.group);
+        if let Some(next) = group.next_runtime() {
+            observe::spawn(&next, go_on(live), |_| Arc::clone(group.shown_path()));
         } else {
-            let (group, requested_epoch) = (Arc::clone(&live.group), live.machine.requested_epoch());
             let _ = drop_caught(live);
-            group.orphan(requested_epoch);
+            group.orphan(StopBy::now(StopLimit::Grace), TaskOutcome::Aborted { error: None });
         }
     }
+}
+
+/// The driver has panicked: the group fails with that panic.
+fn fail(group: &Arc<GroupCell>, panic: TaskError) {
+    let error = Arc::new(panic);
+    let failure = FailureChain::leaf(group.shown_path(), Some(Arc::clone(&error)));
+    group.set_failure(failure.clone());
+    if group.position.is_none() {
+        group.core.tree_stops(Some(failure));
+    }
+    group.orphan(StopBy::within(group.core.config.grace), TaskOutcome::Panicked { error });
 }
 
 impl Live {
@@ -305,7 +299,7 @@ impl Live {
                 let failure = self.failure(why);
                 self.group.core.tree_stops(failure);
             }
-            plan::Action::Wait(_) | plan::Action::GivenUp | plan::Action::Over(_) => {}
+            plan::Action::GivenUp | plan::Action::Over(_) => {}
         }
     }
 
@@ -340,9 +334,8 @@ impl Live {
             }
             return;
         };
-        if parent.note_of_group(&self.group, *key, self.machine.requested_epoch(), note) {
-            parent.end_of_orphans();
-        }
+        // Only the last end in a group can end it.
+        drop(parent.note_of_group(&self.group, *key, self.machine.requested_epoch(), note));
     }
 
     /// Decides what follows a run that has ended without a request.
@@ -398,7 +391,7 @@ impl Live {
                     self.group.core.warn(self.group.path(), warning);
                 }
                 self.group.set_state(TaskState::Backoff);
-                if self.group.position.as_ref().is_some_and(|position| position.managed) {
+                if self.group.position.as_ref().is_some_and(|position| position.is_managed()) {
                     Follow::Park(delay)
                 } else {
                     Follow::Wait(delay)
@@ -453,9 +446,7 @@ impl Live {
 
     fn end(&mut self) {
         let outcome = self.outcome.take().unwrap_or(TaskOutcome::Canceled { error: None });
-        if let Some(parent) = self.group.end(outcome, self.machine.requested_epoch()) {
-            parent.end_of_orphans();
-        }
+        self.group.end(outcome);
     }
 }
 
@@ -473,68 +464,6 @@ fn rules(declared: &Declared, is_root: bool, restart: RestartPolicy) -> Rules {
         children: declared.children.iter().map(child).collect(),
         is_root,
         runs_once: restart == RestartPolicy::Never,
-    }
-}
-
-/// Ends a group whose driver has panicked: all children stop, and then the group fails with that panic.
-struct Collapse {
-    group: Arc<GroupCell>,
-    over: bool,
-}
-
-impl Collapse {
-    async fn run(mut self, panic: TaskError) {
-        let group = Arc::clone(&self.group);
-        group.close(false);
-        group.mark_stopping();
-        let mut left = BTreeMap::new();
-        for (key, member) in group.members() {
-            member.stop(None, StopBy::within(group.core.config.grace), Instant::now());
-            left.insert(key, member);
-        }
-        // Children that ended before send no more notes.
-        left.retain(|_, member| !member.has_ended());
-        let mut messages = VecDeque::new();
-        while !left.is_empty() {
-            let bell = group.bell.notified();
-            group.receive(&mut messages);
-            let is_quiet = messages.is_empty();
-            for Message { input, by } in messages.drain(..) {
-                match (input, by) {
-                    (Input::Stop(_) | Input::Hold(_), Some(by)) => {
-                        for member in left.values() {
-                            member.stop(None, by, Instant::now());
-                        }
-                    }
-                    (Input::Note { key, note: Note::Ended(_), .. }, _) => {
-                        left.remove(&key).into_iter().for_each(Member::release_reference);
-                    }
-                    _ => {}
-                }
-            }
-            if is_quiet {
-                bell.await;
-            }
-        }
-        self.over = true;
-        let error = Arc::new(panic);
-        let failure = FailureChain::leaf(group.shown_path(), Some(Arc::clone(&error)));
-        group.set_failure(failure.clone());
-        if group.position.is_none() {
-            group.core.tree_stops(Some(failure));
-        }
-        let outcome = TaskOutcome::Panicked { error };
-        if let Some(parent) = group.end(outcome, 0) {
-            parent.end_of_orphans();
-        }
-    }
-}
-
-impl Drop for Collapse {
-    fn drop(&mut self) {
-        if !self.over {
-            self.group.orphan(0);
-        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::children::{Child, Entry, Epoch, Key, Phase, Roster};
+use super::children::{ByKey, Child, Entry, Epoch, Key, Phase};
 use super::window::{Limit, Window};
 use crate::inspect::TaskOutcome;
 use crate::tree::{Order, Strategy};
@@ -73,8 +73,6 @@ pub(crate) enum Action {
     Stop(Key, Epoch, u32),
     /// A stop or restart begins, with its own time limit.
     Begin,
-    /// Call [`Plan::waited`] after this time.
-    Wait(Duration),
     /// The remaining tasks of the group ignore their abort.
     GivenUp,
     /// The root must stop, which requests a shutdown.
@@ -124,13 +122,13 @@ struct Restart {
     running: usize,
     /// The time at which all had stopped.
     since: Option<Duration>,
-    /// The end of the requested wait.
-    until: Option<Duration>,
 }
 
 impl Restart {
-    fn delay(&self) -> Duration {
-        self.causes.iter().map(|(_, delay)| *delay).max().unwrap_or_default()
+    /// Returns the end of the backoff, if all have stopped.
+    fn until(&self) -> Option<Duration> {
+        let delay = self.causes.iter().map(|(_, delay)| *delay).max().unwrap_or_default();
+        Some(self.since?.saturating_add(delay))
     }
 }
 
@@ -141,7 +139,7 @@ pub(crate) struct Plan {
     strategy: Strategy,
     window: Option<Window>,
     order: Arc<Order>,
-    roster: Roster,
+    roster: ByKey<Entry>,
     mode: Mode,
     epoch: Epoch,
     /// `true` for a group without declared children, which runs until it is requested to stop.
@@ -200,7 +198,7 @@ impl Plan {
             startable: (0..declared.len() as Key).collect(),
             stoppable: Vec::new(),
             actions: Vec::new(),
-            roster: Roster { declared, added: BTreeMap::new() },
+            roster: ByKey { declared, added: BTreeMap::new() },
             steps: Steps::default(),
         }
     }
@@ -216,24 +214,36 @@ impl Plan {
         let unmet = before.and_then(|before| self.roster.get(before)).is_some_and(|before| !before.passes());
         self.roster.added.insert(key, Entry::new(child, u32::from(unmet), 0));
         self.left += 1;
-        self.unready += usize::from(!child.uncounted);
-        self.awaited += usize::from(!child.uncounted);
+        let counted = usize::from(!child.uncounted);
+        (self.unready, self.awaited) = (self.unready + counted, self.awaited + counted);
         self.startable.push(key);
+    }
+
+    /// Returns the time at which [`proceed`](Self::proceed) must be called.
+    pub(crate) fn wakes_at(&self) -> Option<Duration> {
+        match &self.mode {
+            Mode::Restarting(restart) => restart.until(),
+            _ => None,
+        }
     }
 
     /// Returns the actions that are possible at `now`.
     pub(crate) fn proceed(&mut self, now: Duration) -> Vec<Action> {
-        match &self.mode {
-            Mode::Up => self.proceed_up(),
-            Mode::Restarting(restart) => {
-                let first = restart.first;
+        self.start_again_if_due(now);
+        match self.mode {
+            Mode::Up => {
+                self.stoppable.clear();
+                self.start_due(Key::MAX);
+                if self.left == 0 && !self.stays {
+                    self.is_over(Why::Completed);
+                }
+            }
+            Mode::Restarting(Restart { first, .. }) => {
                 self.stop_due();
                 // The children before it continue meanwhile.
                 self.start_due(first);
-                self.wait_if_stopped(now);
             }
             Mode::Asking(why) => {
-                let why = *why;
                 self.startable.clear();
                 self.stoppable.clear();
                 if self.left == 0 {
@@ -241,7 +251,6 @@ impl Plan {
                 }
             }
             Mode::Stopping(why) => {
-                let why = *why;
                 self.startable.clear();
                 self.stop_due();
                 if self.left == 0 {
@@ -255,36 +264,20 @@ impl Plan {
         std::mem::take(&mut self.actions)
     }
 
-    fn proceed_up(&mut self) {
-        self.stoppable.clear();
-        self.start_due(Key::MAX);
-        if self.left == 0 && !self.stays {
-            self.is_over(Why::Completed);
-        }
-    }
-
     /// Handles a note of a child, and returns the actions.
     pub(crate) fn note(&mut self, key: Key, epoch: Epoch, note: Note, now: Duration) -> Vec<Action> {
         let Some(entry) = self.roster.get(key) else { return Vec::new() };
-        let current = entry.epoch == epoch;
-        match note {
-            Note::Ready if current && entry.phase == Phase::Starting => self.set(key, Phase::Ready),
-            Note::Delayed if current && entry.phase == Phase::Starting => self.set_delayed(key),
-            Note::Failed(delay) if current => self.failed(key, delay, now),
-            Note::Held if current && entry.phase == Phase::Holding => self.set(key, Phase::Down),
-            Note::GivenUp if current => self.give_up(key),
-            Note::Ended(end) => self.ended(key, end),
-            Note::Skip => self.skip(),
+        match (note, entry.phase) {
+            (Note::Ended(end), _) => self.ended(key, end),
+            (Note::Skip, _) => self.skip(),
             // The note belongs to an earlier start or stop.
-            Note::Ready | Note::Delayed | Note::Failed(_) | Note::Held | Note::GivenUp => return Vec::new(),
-        }
-        self.proceed(now)
-    }
-
-    /// Handles the end of the last `Action::Wait`.
-    pub(crate) fn waited(&mut self, now: Duration) -> Vec<Action> {
-        if let Mode::Restarting(Restart { since: Some(_), .. }) = self.mode {
-            self.start_again();
+            _ if entry.epoch != epoch => return Vec::new(),
+            (Note::Ready, Phase::Starting | Phase::Delayed) => self.set(key, Phase::Ready),
+            (Note::Delayed, Phase::Starting) => self.set(key, Phase::Delayed),
+            (Note::Failed(delay), _) => self.failed(key, delay, now),
+            (Note::Held, Phase::Holding) => self.set(key, Phase::Down),
+            (Note::GivenUp, _) => self.give_up(key),
+            (Note::Ready | Note::Delayed | Note::Held, _) => return Vec::new(),
         }
         self.proceed(now)
     }

@@ -51,7 +51,6 @@ struct Group {
     strategy: Strategy,
     limit: Option<Limit>,
     actors: Vec<Actor>,
-    waits: bool,
     /// Whether it was started and has not ended.
     runs: bool,
     over: Option<Why>,
@@ -103,7 +102,6 @@ impl Group {
             strategy,
             limit,
             actors,
-            waits: false,
             runs: false,
             over: None,
         }
@@ -113,7 +111,7 @@ impl Group {
     fn start(&mut self, now: Duration) {
         assert!(self.actors.iter().all(|actor| matches!(actor.state, State::Idle | State::Over(_))));
         self.plan = Plan::new(self.strategy, self.limit, &self.order, &self.declared, self.plan.epoch());
-        (self.waits, self.runs, self.over, self.retired) = (false, true, None, false);
+        (self.runs, self.over, self.retired) = (true, None, false);
         self.actors.truncate(self.declared.len());
         for actor in &mut self.actors {
             (actor.state, actor.ready, actor.ends, actor.given_up) = (State::Idle, false, 0, false);
@@ -179,10 +177,6 @@ impl Group {
                         group.retire(now);
                     }
                 }
-                Action::Wait(delay) => {
-                    assert!(!delay.is_zero());
-                    self.waits = true;
-                }
                 Action::Begin | Action::GivenUp => {}
                 Action::Ask(_) => panic!("no root"),
                 Action::Over(why) => {
@@ -227,7 +221,7 @@ impl Group {
         for earlier in self.edges(index) {
             assert!(self.passes(earlier), "{index} starts before {earlier}: {:?}", self.actors[earlier].state);
         }
-        assert!(!self.waits || self.strategy == Strategy::RestForOne, "started while the group waits");
+        assert!(self.plan.wakes_at().is_none() || self.strategy == Strategy::RestForOne, "started while the group waits");
         self.actors[index].ready = false;
         self.actors[index].begins(now);
     }
@@ -266,7 +260,7 @@ impl Group {
             }
             path.pop();
         }
-        if self.waits {
+        if self.plan.wakes_at().is_some() {
             path.push(usize::MAX);
             all.push(path.clone());
             path.pop();
@@ -278,9 +272,10 @@ impl Group {
         let now = play.now;
         let (index, rest) = (path[0], &path[1..]);
         if index == usize::MAX {
-            self.waits = false;
-            let actions = self.plan.waited(now);
-            return self.act(actions, now);
+            play.now = now.max(self.plan.wakes_at().unwrap());
+            let actions = self.plan.proceed(play.now);
+            assert_eq!(self.plan.wakes_at(), None);
+            return self.act(actions, play.now);
         }
         self.meddle(index, play, calm);
         if !rest.is_empty() {
@@ -548,8 +543,9 @@ fn k2c_a_report_of_an_earlier_start_or_stop_is_none() {
     // A report from the start before.
     assert_eq!(plan.note(1, b, Note::Failed(now), now), []);
     assert_eq!(plan.note(1, b, Note::Held, now), []);
-    assert_eq!(plan.note(1, second, Note::Held, now), [Action::Wait(Duration::from_secs(1))]);
-    let again = plan.waited(now + Duration::from_secs(1));
+    assert_eq!(plan.note(1, second, Note::Held, now), []);
+    assert_eq!(plan.wakes_at(), Some(now + Duration::from_secs(1)));
+    let again = plan.proceed(now + Duration::from_secs(1));
     assert!(matches!(again[..], [Action::Start(0, _), Action::Start(1, _)]));
     // A report from the hold before.
     assert_eq!(plan.note(1, second, Note::Held, now), []);
@@ -566,7 +562,8 @@ fn k2d_the_end_of_the_failed_child_ends_the_wait_for_it() {
     let mut plan = plan(Strategy::OneForAll, 2, |_| Vec::new());
     let started = start(&mut plan);
     let held = plan.note(0, epoch_of(&started, 0), Note::Failed(hour), now);
-    assert_eq!(obey(&mut plan, held).last(), Some(&Action::Wait(hour)));
+    obey(&mut plan, held);
+    assert_eq!(plan.wakes_at(), Some(hour));
     let next = plan.note(0, 0, Note::Ended(End::Canceled), now);
     assert!(matches!(next[..], [Action::Start(1, _)]), "{next:?}");
 }
@@ -581,14 +578,13 @@ fn k2d_the_wait_is_that_of_those_that_are_left() {
         let first = plan.note(1, epoch_of(&started, 1), Note::Failed(seconds(10)), now);
         obey(&mut plan, first);
         let second = plan.note(0, epoch_of(&started, 0), Note::Failed(seconds(4)), now);
-        assert_eq!(obey(&mut plan, second).last(), Some(&Action::Wait(seconds(10))), "the longest");
-        let next = plan.note(cancelled, 0, Note::Ended(End::Canceled), seconds(3));
-        match cancelled {
-            0 => assert_eq!(next, []),
-            _ => assert_eq!(next, [Action::Wait(seconds(1))]),
-        }
+        obey(&mut plan, second);
+        assert_eq!(plan.wakes_at(), Some(seconds(10)), "the longest");
+        assert_eq!(plan.note(cancelled, 0, Note::Ended(End::Canceled), seconds(3)), []);
         let due = if cancelled == 0 { seconds(10) } else { seconds(4) };
-        assert!(matches!(plan.waited(due)[..], [Action::Start(..)]));
+        assert_eq!(plan.wakes_at(), Some(due));
+        assert_eq!(plan.proceed(due - seconds(1) / 2), []);
+        assert!(matches!(plan.proceed(due)[..], [Action::Start(..)]));
     }
 }
 
@@ -673,7 +669,8 @@ fn k5s_a_wider_restart_waits_for_the_longest_backoff() {
         let started = start(&mut plan);
         plan.note(2, epoch_of(&started, 2), Note::Failed(first), now);
         let next = plan.note(0, epoch_of(&started, 0), Note::Failed(second), now);
-        assert_eq!(obey(&mut plan, next).last(), Some(&Action::Wait(first.max(second))));
+        obey(&mut plan, next);
+        assert_eq!(plan.wakes_at(), Some(first.max(second)));
     }
 }
 

@@ -42,11 +42,11 @@ impl Plan {
             restart
         } else {
             self.actions.push(Action::Begin);
-            Restart { first: Key::MAX, causes: Vec::new(), running: 0, since: None, until: None }
+            Restart { first: Key::MAX, causes: Vec::new(), running: 0, since: None }
         };
         let end = std::mem::replace(&mut restart.first, first);
         restart.causes.push(cause);
-        (restart.since, restart.until) = (None, None);
+        restart.since = None;
         self.survey(first, end);
         for (key, entry) in self.roster.from(first).take_while(|(key, _)| *key < end) {
             self.steps.add(1);

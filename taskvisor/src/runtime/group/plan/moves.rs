@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::children::{Key, Phase};
+use super::super::children::{Entry, Key, Phase};
 use super::{Action, Mode, Plan};
 
 impl Plan {
@@ -33,13 +33,13 @@ impl Plan {
             }
             let below = u32::try_from(entry.altitude - self.base).unwrap_or(0);
             match (&self.mode, entry.phase) {
-                (Mode::Restarting(restart), Phase::Starting | Phase::Ready) if key >= restart.first => {
+                (Mode::Restarting(restart), _) if entry.is_up() && key >= restart.first => {
                     self.set(key, Phase::Holding);
                     let epoch = self.next_epoch(key);
                     self.actions.push(Action::Hold(key, epoch, below));
                 }
-                (Mode::Stopping(_), Phase::Starting | Phase::Ready | Phase::Holding | Phase::Down) => {
-                    let phase = if entry.phase == Phase::Down { Phase::Dissolving } else { Phase::Stopping };
+                (Mode::Stopping(_), phase) if entry.is_up() || matches!(phase, Phase::Holding | Phase::Down) => {
+                    let phase = if phase == Phase::Down { Phase::Dissolving } else { Phase::Stopping };
                     self.set(key, phase);
                     let epoch = self.next_epoch(key);
                     self.actions.push(Action::Stop(key, epoch, below));
@@ -50,27 +50,21 @@ impl Plan {
         self.stoppable = due;
     }
 
-    /// Waits for the backoff of the failed children, when all stopping children have stopped.
-    pub(super) fn wait_if_stopped(&mut self, now: Duration) {
+    /// Starts the stopped children again, if all have stopped and the backoff of the failed children is over.
+    pub(super) fn start_again_if_due(&mut self, now: Duration) {
         let Mode::Restarting(restart) = &mut self.mode else { return };
         if restart.running > 0 {
             return;
         }
-        let due = restart.since.get_or_insert(now).saturating_add(restart.delay());
-        if due <= now {
-            self.start_again();
-            self.proceed_up();
-        } else if restart.until.replace(due) != Some(due) {
-            self.actions.push(Action::Wait(due.saturating_sub(now)));
+        restart.since.get_or_insert(now);
+        if restart.until().is_some_and(|until| until > now) {
+            return;
         }
-    }
-
-    pub(super) fn start_again(&mut self) {
-        if let Mode::Restarting(restart) = std::mem::replace(&mut self.mode, Mode::Up) {
-            self.count_unmet(restart.first);
-            let down = self.roster.from(restart.first).filter(|(_, entry)| entry.phase == Phase::Down);
-            self.startable.extend(down.map(|(key, _)| key));
-        }
+        let first = restart.first;
+        self.mode = Mode::Up;
+        self.count_unmet(first);
+        let down = self.roster.from(first).filter(|(_, entry)| entry.phase == Phase::Down);
+        self.startable.extend(down.map(|(key, _)| key));
     }
 
     /// Returns the child from which on nothing starts. The counters of these children are not updated, because each
@@ -104,27 +98,20 @@ impl Plan {
         }
     }
 
-    /// Notes that a started child waits for its next start.
-    pub(super) fn set_delayed(&mut self, key: Key) {
-        let Some(entry) = self.roster.get_mut(key) else { return };
-        self.awaited -= usize::from(entry.is_awaited());
-        entry.delayed = true;
-    }
-
     /// Moves a child to another phase, and updates its neighbors in the order.
     pub(super) fn set(&mut self, key: Key, phase: Phase) {
         let Some(entry) = self.roster.get_mut(key) else { return };
-        let before =
-            (entry.passes(), entry.holds(), entry.waits(), entry.runs(), entry.is_unready(), entry.is_awaited());
+        let facts = |entry: &Entry| {
+            (entry.passes(), entry.holds(), entry.waits(), entry.runs(), entry.is_unready(), entry.is_awaited())
+        };
+        let before = facts(entry);
         let ends = phase == Phase::Ended && entry.phase != Phase::Ended;
         entry.phase = phase;
-        entry.delayed = false;
         if entry.given_up && !matches!(phase, Phase::Holding | Phase::Stopping) {
             entry.given_up = false;
             self.given_up -= 1;
         }
-        let after =
-            (entry.passes(), entry.holds(), entry.waits(), entry.runs(), entry.is_unready(), entry.is_awaited());
+        let after = facts(entry);
         let (unmet, dependents) = (entry.unmet, entry.dependents);
         self.left -= usize::from(ends);
         self.unready = self.unready + usize::from(after.4) - usize::from(before.4);
