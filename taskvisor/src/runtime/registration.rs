@@ -237,7 +237,6 @@ impl Core {
         admitted: &mut AdmittedTree,
     ) -> Result<(), RuntimeError> {
         root.check(is_root.then_some(self))?;
-        root.check_depth()?;
         admitted.groups.push(AdmittedGroup { declared: Arc::clone(root), path });
         let mut walk = vec![(0, 0)];
         while let Some((group, place)) = walk.pop() {

@@ -32,11 +32,7 @@ pub struct FailureLink {
 }
 
 impl FailureChain {
-    pub(crate) fn leaf(path: &str, source: Option<Arc<TaskError>>) -> Self {
-        Self::of_task(path, source, false)
-    }
-
-    pub(crate) fn of_task(path: &str, source: Option<Arc<TaskError>>, aborted: bool) -> Self {
+    pub(crate) fn leaf(path: &str, source: Option<Arc<TaskError>>, aborted: bool) -> Self {
         Self { links: vec![FailureLink { path: path.to_owned(), limit: None, aborted }], source }
     }
 

@@ -142,10 +142,8 @@ impl GroupHandle {
     /// # Cancel safety
     /// Dropping the future has no effect.
     pub async fn outcome(&self) -> Option<TaskOutcome> {
-        match self.core.group_place(&self.path) {
-            Some(group) => Some(group.outcome().await),
-            None => None,
-        }
+        let group = self.core.group_place(&self.path)?;
+        Some(group.outcome().await)
     }
 }
 

@@ -19,7 +19,6 @@ use super::children::{Child, Epoch, Key};
 use super::machine::{Action, Follow, Input, Machine, Rules};
 use super::member::Member;
 use super::plan::{self, Note, Why};
-use super::window::Limit;
 use crate::events::{Event, EventKind};
 use crate::inspect::{TaskOutcome, TaskState};
 use crate::panics::{catch, drop_caught};
@@ -106,7 +105,7 @@ impl Drop for Driver {
 /// The driver has panicked: the group fails with that panic.
 fn fail(group: &Arc<GroupCell>, panic: TaskError) {
     let error = Arc::new(panic);
-    let failure = FailureChain::leaf(group.shown_path(), Some(Arc::clone(&error)));
+    let failure = FailureChain::leaf(group.shown_path(), Some(Arc::clone(&error)), false);
     group.set_failure(failure.clone());
     if group.position.is_none() {
         group.core.tree_stops(Some(failure));
@@ -387,7 +386,7 @@ impl Live {
                 observe::group_failed(&self.group, &error, streak, delay);
                 let _ = drop_caught(error);
                 self.publish_failure(&format!("the group failed, and starts again in {delay:?}"));
-                if let Some(warning) = of_retries(self.group.declared().critical, self.policy.max_retries, streak) {
+                if let Some(warning) = of_retries(self.policy.critical, self.policy.max_retries, streak) {
                     self.group.core.warn(self.group.path(), warning);
                 }
                 self.group.set_state(TaskState::Backoff);
@@ -459,7 +458,7 @@ fn rules(declared: &Declared, is_root: bool, restart: RestartPolicy) -> Rules {
     };
     Rules {
         strategy: declared.strategy,
-        limit: declared.limit.map(|(max, within)| Limit { max, within }),
+        limit: declared.limit,
         order: Arc::clone(&declared.order),
         children: declared.children.iter().map(child).collect(),
         is_root,

@@ -16,13 +16,12 @@ use std::time::Duration;
 
 use super::children::{Child, Epoch, Key};
 use super::plan::{self, End, Note, Plan, Why};
-use super::window::Limit;
 use crate::tree::{Order, Strategy};
 
 /// The rules of a group for all runs.
 pub(super) struct Rules {
     pub(super) strategy: Strategy,
-    pub(super) limit: Option<Limit>,
+    pub(super) limit: Option<(u32, Duration)>,
     pub(super) order: Arc<Order>,
     pub(super) children: Vec<Child>,
     pub(super) is_root: bool,

@@ -85,8 +85,8 @@ impl Member {
     /// Returns the last failure.
     pub(super) fn failure(&self) -> FailureChain {
         match self {
-            Self::Task(cell) => FailureChain::of_task(cell.name(), cell.last_error(), cell.is_aborted()),
-            Self::Group(group) => group.failure().unwrap_or_else(|| FailureChain::leaf(group.path(), None)),
+            Self::Task(cell) => FailureChain::leaf(cell.name(), cell.last_error(), cell.is_aborted()),
+            Self::Group(group) => group.failure().unwrap_or_else(|| FailureChain::leaf(group.path(), None, false)),
         }
     }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::children::{ByKey, Child, Entry, Epoch, Key, Phase};
-use super::window::{Limit, Window};
+use super::window::Window;
 use crate::inspect::TaskOutcome;
 use crate::tree::{Order, Strategy};
 
@@ -171,7 +171,7 @@ impl Plan {
     /// the previous one.
     pub(crate) fn new(
         strategy: Strategy,
-        limit: Option<Limit>,
+        limit: Option<(u32, Duration)>,
         order: &Arc<Order>,
         children: &[Child],
         epoch: Epoch,

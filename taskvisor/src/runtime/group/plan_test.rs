@@ -49,7 +49,7 @@ struct Group {
     order: Arc<Order>,
     retired: bool,
     strategy: Strategy,
-    limit: Option<Limit>,
+    limit: Option<(u32, Duration)>,
     actors: Vec<Actor>,
     /// Whether it was started and has not ended.
     runs: bool,
@@ -66,7 +66,7 @@ impl Group {
         let random = &mut play.random;
         let strategy = [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne][random.usize(..3)];
         let limit =
-            random.bool().then(|| Limit { max: random.u32(..4), within: Duration::from_secs(random.u64(1..20)) });
+            random.bool().then(|| (random.u32(..4), Duration::from_secs(random.u64(1..20))));
         let count = random.usize(1..6);
         let chain = |index: usize| (strategy == Strategy::RestForOne && index > 0).then(|| index - 1);
         let after: Vec<Vec<u32>> = (0..count)
