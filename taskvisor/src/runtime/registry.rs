@@ -134,6 +134,11 @@ impl Registry {
         self.added == 0 || (self.has_relied() && self.added == self.relied_owners())
     }
 
+    /// Returns `true` if tasks of the tree are left.
+    pub(super) fn has_tree_tasks(&self) -> bool {
+        self.names.len() > self.added
+    }
+
     /// Returns `true` if nothing of the tree is left. Tasks that stop after it may still run.
     pub(super) fn has_relied_only(&self) -> bool {
         self.has_relied() && self.roots.is_empty() && self.groups.is_empty() && self.names.len() == self.added

@@ -109,7 +109,7 @@ impl Supervisor {
 
     fn claim(&self, specs: Vec<TaskSpec>, signals: bool) -> Result<Running, RuntimeError> {
         let root = Arc::new(Declared::new(Group::one_for_one("root").tasks(specs)));
-        self.core.claim(signals)?.start_with(|core| core.add_tree(&root, None))
+        self.core.claim(signals, || self.core.add_tree(&root, None))
     }
 
     /// Like [`run`](Self::run), and then ends the process: with status 0, or with status 1 and the error on standard

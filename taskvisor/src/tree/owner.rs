@@ -146,7 +146,7 @@ impl Tree {
     }
 
     fn claim(&self, signals: bool) -> Result<Running, RuntimeError> {
-        self.supervisor.core().claim(signals)?.start_with(|_| self.start_once())
+        self.supervisor.core().claim(signals, || self.start_once())
     }
 
     /// Like [`run`](Self::run), and then ends the process: with status 0, or with status 1 and the error on standard

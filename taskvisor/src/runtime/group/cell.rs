@@ -188,13 +188,7 @@ impl GroupCell {
         self.note_if(key, epoch, note, is_it)
     }
 
-    fn note_if(
-        &self,
-        key: Key,
-        epoch: Epoch,
-        note: Note,
-        is_it: impl FnOnce(&Member) -> bool,
-    ) -> Option<TaskOutcome> {
+    fn note_if(&self, key: Key, epoch: Epoch, note: Note, is_it: impl FnOnce(&Member) -> bool) -> Option<TaskOutcome> {
         let mut inbox = self.lock();
         if !inbox.members.get(key).is_some_and(is_it) {
             return None;

@@ -65,8 +65,7 @@ impl Group {
     fn random(play: &mut Play, depth: u32) -> Self {
         let random = &mut play.random;
         let strategy = [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne][random.usize(..3)];
-        let limit =
-            random.bool().then(|| (random.u32(..4), Duration::from_secs(random.u64(1..20))));
+        let limit = random.bool().then(|| (random.u32(..4), Duration::from_secs(random.u64(1..20))));
         let count = random.usize(1..6);
         let chain = |index: usize| (strategy == Strategy::RestForOne && index > 0).then(|| index - 1);
         let after: Vec<Vec<u32>> = (0..count)
@@ -221,7 +220,10 @@ impl Group {
         for earlier in self.edges(index) {
             assert!(self.passes(earlier), "{index} starts before {earlier}: {:?}", self.actors[earlier].state);
         }
-        assert!(self.plan.wakes_at().is_none() || self.strategy == Strategy::RestForOne, "started while the group waits");
+        assert!(
+            self.plan.wakes_at().is_none() || self.strategy == Strategy::RestForOne,
+            "started while the group waits"
+        );
         self.actors[index].ready = false;
         self.actors[index].begins(now);
     }
