@@ -184,7 +184,7 @@ impl GroupCell {
     pub(super) fn counts_for_readiness(&self) -> bool {
         let mut group = self;
         loop {
-            if !group.declared().has_readiness() {
+            if !group.declared.has_readiness() {
                 return false;
             }
             let Some(position) = &group.position else { return true };

@@ -164,7 +164,7 @@ impl Core {
         let runtime = self.runtime()?;
         // Yields in a large group.
         yield_now().await;
-        let admitted = self.admit_tree(group.declared(), Arc::clone(group.path()), group.position.is_none())?;
+        let admitted = self.admit_tree(&group.declared, Arc::clone(group.path()), group.position.is_none())?;
         let mut registered = Registered::on(&runtime);
         let mut registry = self.registry();
         if !matches!(registry.admission, Admission::Open | Admission::Closing) {
@@ -203,7 +203,7 @@ impl Core {
                 return Err(refused);
             }
         };
-        let (key, managed) = (adoption.key, group.declared().manages());
+        let (key, managed) = (adoption.key, group.declared.manages());
         let member = Membership { group: Arc::clone(group), key, epoch: AtomicU32::new(0), managed, awaited: false };
         let cell = self.cell(admitted, Origin::Added, Some(Arc::new(Tie::Group(member))));
         registry.insert(&cell);
@@ -298,7 +298,7 @@ impl Core {
             let key = place as Key;
             let member = match what {
                 What::Task(task) => {
-                    let declared = parent.declared();
+                    let declared = &parent.declared;
                     let (managed, awaited) = (declared.manages(), !declared.order.later(place).is_empty());
                     let member = Membership { group: parent, key, epoch: AtomicU32::new(0), managed, awaited };
                     let cell = self.cell(task, Origin::Declared { unready: false }, Some(Arc::new(Tie::Group(member))));

@@ -47,27 +47,16 @@ impl Core {
         started.map(|()| running)
     }
 
-    /// Waits until no task is left and no shutdown is in progress, and ends the run in the same step.
+    /// Waits until no task is left and no shutdown is in progress, and ends the run in the same step. Once a shutdown was
+    /// requested, this never ends: its verdict ends the run.
     async fn natural_end(&self) {
-        loop {
-            self.vacant().await;
-            if self.end_run_if_vacant() {
-                return;
-            }
-            if !self.is_open() {
-                return pending().await;
-            }
-        }
-    }
-
-    /// Ends the run, unless a shutdown was requested: then the verdict of the shutdown ends it.
-    fn end_run_if_vacant(&self) -> bool {
-        let mut registry = self.registry();
-        let ends = registry.is_empty() && registry.admission == Admission::Open;
-        if ends {
-            registry.running = false;
-        }
-        ends
+        let end = || {
+            let mut registry = self.registry();
+            let ends = registry.is_empty() && registry.admission == Admission::Open;
+            registry.running &= !ends;
+            ends.then_some(())
+        };
+        self.vacant.wait(end).await;
     }
 }
 

@@ -173,12 +173,8 @@ impl Declared {
         while let Some(group) = groups.pop() {
             let tasks = lock(&group.tasks).take();
             drop_each(tasks.into_iter().flatten());
-            groups.extend(group.groups());
+            groups.extend(group.children.iter().filter_map(|child| child.group.as_deref()));
         }
-    }
-
-    fn groups(&self) -> impl Iterator<Item = &Self> {
-        self.children.iter().filter_map(|child| child.group.as_deref())
     }
 
     /// Returns the slots that children of the root are after, each with the name of the child. Known after the check.

@@ -31,7 +31,7 @@ use crate::tree::{Declared, FailureChain, join};
 pub(crate) struct GroupCell {
     /// The path. Empty for the root.
     path: Arc<str>,
-    pub(super) declared: Arc<Declared>,
+    pub(in crate::runtime) declared: Arc<Declared>,
     pub(in crate::runtime) core: Arc<Core>,
     pub(in crate::runtime) position: Option<Position>,
     inbox: Mutex<Inbox>,
@@ -62,8 +62,8 @@ pub(super) struct Message {
     pub(super) by: Option<StopBy>,
 }
 
-struct Inbox {
-    messages: VecDeque<Message>,
+pub(super) struct Inbox {
+    pub(super) messages: VecDeque<Message>,
     /// The current registrations of the declared children, and of the added children that have not ended.
     members: ByKey<Member>,
     /// The key of the next added child.
@@ -87,7 +87,7 @@ struct Inbox {
     /// The runtimes of members on other runtimes.
     elsewhere: BTreeMap<Key, Handle>,
     /// The members that are waited for after the driver is gone.
-    orphans: Option<Orphans>,
+    pub(super) orphans: Option<Orphans>,
 }
 
 /// The right to add a child, with the mailbox locked.
@@ -143,11 +143,7 @@ impl GroupCell {
         if self.path.is_empty() { &self.declared.name } else { &self.path }
     }
 
-    pub(in crate::runtime) fn declared(&self) -> &Arc<Declared> {
-        &self.declared
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inbox> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inbox> {
         lock(&self.inbox)
     }
 
@@ -399,18 +395,6 @@ impl GroupCell {
         inbox.elsewhere.retain(|_, other| other.id() != next.id());
         inbox.home = next.id();
         Some(next)
-    }
-
-    /// Notes that the driver is gone. The last of these members to end then ends the group.
-    pub(super) fn set_orphans(&self, orphans: Orphans) {
-        let mut inbox = self.lock();
-        inbox.messages.clear();
-        inbox.orphans = Some(orphans);
-    }
-
-    /// Returns the members that are waited for without a driver.
-    pub(super) fn orphans<T>(&self, look: impl FnOnce(&mut Option<Orphans>) -> T) -> T {
-        look(&mut self.lock().orphans)
     }
 
     /// Ends the group: removes its children, and wakes its waiters.

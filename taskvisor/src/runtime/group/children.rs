@@ -43,7 +43,7 @@ pub(super) enum Phase {
     Ended,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub(super) child: Child,
     pub(super) phase: Phase,

@@ -171,14 +171,9 @@ impl Live {
         let until = machine.into_iter().chain(given_up).min();
         let group = Arc::clone(&self.group);
         let bell = group.bell.notified();
-        match until {
-            None => return bell.await,
-            Some(until) if until > Instant::now() => {
-                if timeout_at(until, bell).await.is_ok() {
-                    return;
-                }
-            }
-            Some(_) => {}
+        let Some(until) = until else { return bell.await };
+        if until > Instant::now() && timeout_at(until, bell).await.is_ok() {
+            return;
         }
         let now = Instant::now();
         while let Some(entry) = self.given_up.first_entry().filter(|entry| *entry.key() <= now) {

@@ -109,9 +109,8 @@ enum State {
 
 struct Run {
     plan: Plan,
-    was_ready: bool,
-    /// `true` if it was ready, except for children that wait for their next start.
-    counted_as_ready: bool,
+    /// The readiness of the plan after the last input.
+    readiness: Option<Note>,
 }
 
 /// The request that stops a run, in ascending rank.
@@ -324,7 +323,7 @@ impl Machine {
         }
         self.requested = Requested::Nothing;
         self.actions.push(Action::Begin);
-        self.state = State::Running(Box::new(Run { plan, was_ready: false, counted_as_ready: false }));
+        self.state = State::Running(Box::new(Run { plan, readiness: None }));
         self.plan(Plan::proceed);
     }
 
@@ -378,14 +377,12 @@ impl Machine {
             }
         }
         self.epoch = run.plan.epoch();
-        let is_ready = run.plan.is_ready() || matches!(over, Some(Why::Completed | Why::Significant));
-        let counts_as_ready = is_ready || run.plan.counts_as_ready();
-        if is_ready && !run.was_ready {
-            self.actions.push(Action::Report(Note::Ready));
-        } else if counts_as_ready && !run.counted_as_ready {
-            self.actions.push(Action::Report(Note::Delayed));
+        let is_completed = matches!(over, Some(Why::Completed | Why::Significant));
+        let readiness = if is_completed { Some(Note::Ready) } else { run.plan.readiness() };
+        match (mem::replace(&mut run.readiness, readiness), readiness) {
+            (Some(Note::Ready), _) | (Some(Note::Delayed), Some(Note::Delayed)) | (_, None) => {}
+            (_, Some(note)) => self.actions.push(Action::Report(note)),
         }
-        (run.was_ready, run.counted_as_ready) = (is_ready, counts_as_ready);
         let Some(why) = over else { return };
         match self.requested {
             Requested::Nothing => self.actions.push(Action::Conclude(why)),

@@ -27,16 +27,22 @@ impl GroupCell {
         self.close(false);
         self.mark_stopping();
         let (members, now) = (self.members(), Instant::now());
-        self.set_orphans(Orphans { left: members.iter().map(|(key, _)| *key).collect(), outcome });
+        {
+            let mut inbox = self.lock();
+            inbox.messages.clear();
+            inbox.orphans = Some(Orphans { left: members.iter().map(|(key, _)| *key).collect(), outcome });
+        }
         for (key, member) in members {
             member.stop(None, by, now);
             // A member that ended before sends no more notes.
             if member.has_ended() {
-                self.orphans(|orphans| orphans.as_mut().is_some_and(|orphans| orphans.left.remove(&key)));
+                if let Some(orphans) = &mut self.lock().orphans {
+                    orphans.left.remove(&key);
+                }
             }
             member.release_reference();
         }
-        let over = self.orphans(|orphans| orphans.take_if(|orphans| orphans.left.is_empty()));
+        let over = self.lock().orphans.take_if(|orphans| orphans.left.is_empty());
         if let Some(Orphans { outcome, .. }) = over {
             self.end(outcome);
         }

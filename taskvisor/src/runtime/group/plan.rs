@@ -307,14 +307,13 @@ impl Plan {
         matches!(self.mode, Mode::Up | Mode::Restarting(_) | Mode::Asking(_))
     }
 
-    /// Returns `true` if every child that has not ended is ready or waits for its next start.
-    pub(crate) fn counts_as_ready(&self) -> bool {
-        matches!(self.mode, Mode::Up) && self.awaited == 0
-    }
-
-    /// Returns `true` if every child that has not ended is ready.
-    pub(crate) fn is_ready(&self) -> bool {
-        matches!(self.mode, Mode::Up) && self.unready == 0
+    /// Returns `Ready` if every child that has not ended is ready, `Delayed` if the others wait for their next start.
+    pub(crate) fn readiness(&self) -> Option<Note> {
+        match (&self.mode, self.unready, self.awaited) {
+            (Mode::Up, 0, _) => Some(Note::Ready),
+            (Mode::Up, _, 0) => Some(Note::Delayed),
+            _ => None,
+        }
     }
 
     /// Returns `true` if the group stops because of this child.

@@ -283,7 +283,7 @@ impl Group {
         if !rest.is_empty() {
             let group = self.actors[index].group.as_mut().unwrap();
             group.happens(rest, play, calm);
-            let ready = group.over.is_none() && group.plan.is_ready();
+            let ready = group.over.is_none() && group.plan.readiness() == Some(Note::Ready);
             if ready && !self.actors[index].ready && self.actors[index].state == State::Runs {
                 self.actors[index].ready = true;
                 self.note(index, Note::Ready, now);
@@ -481,10 +481,10 @@ fn epoch_of(actions: &[Action], wanted: Key) -> Epoch {
 fn steps_of_a_life(strategy: Strategy, count: usize, after: impl Fn(usize) -> Vec<u32>) -> u64 {
     let mut plan = plan(strategy, count, after);
     let started = start(&mut plan);
-    assert!(plan.is_ready());
+    assert_eq!(plan.readiness(), Some(Note::Ready));
     let restarted = plan.note(0, epoch_of(&started, 0), Note::Failed(Duration::ZERO), Duration::ZERO);
     obey(&mut plan, restarted);
-    assert!(plan.is_ready());
+    assert_eq!(plan.readiness(), Some(Note::Ready));
     let stopped = plan.stop(Duration::ZERO);
     let done = obey(&mut plan, stopped);
     assert_eq!(done.last(), Some(&Action::Over(Why::Requested)));
@@ -552,7 +552,7 @@ fn k2c_a_report_of_an_earlier_start_or_stop_is_none() {
     // A report from the hold before.
     assert_eq!(plan.note(1, second, Note::Held, now), []);
     assert_eq!(plan.note(0, a, Note::Ready, now), []);
-    assert!(!plan.is_ready());
+    assert_eq!(plan.readiness(), None);
     // A report of a child that does not exist.
     assert_eq!(plan.note(99, 1, Note::Ready, now), []);
     assert_eq!(plan.note(99, 1, Note::Ended(End::Failed), now), []);

@@ -263,11 +263,6 @@ impl Core {
             (None, Ok(())) => event,
         }
     }
-
-    /// Waits until no task is registered.
-    pub(in crate::runtime) async fn vacant(&self) {
-        self.vacant.wait(|| self.registry().is_empty().then_some(())).await;
-    }
 }
 
 impl Stop {

@@ -5,6 +5,7 @@
 //! runs in place.
 
 use std::future::{Future, pending, poll_fn};
+use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Weak};
 use std::task::Poll;
@@ -36,8 +37,9 @@ pub(in crate::runtime) struct Stopper {
     core: Arc<Core>,
     /// The runtime of the tasks.
     home: Handle,
-    /// `true` while it runs on the runtime of the tasks.
-    trial: Option<Route>,
+    /// `true` while it runs on the runtime of the tasks, and may have to leave for the watch.
+    trial: bool,
+    route: Route,
     lifeline: Option<oneshot::Sender<()>>,
     /// Dropped last, because timers are created on it.
     watch: Option<Watch>,
@@ -70,11 +72,8 @@ impl Stopper {
         }
         if elsewhere || has_workers(&runtime) {
             if !elsewhere && drain.is_zero() && !core.bus.is_active() {
-                let route = Route::default();
-                stopper.trial = Some(route.clone());
-                let mobile = Mobile::new(Box::pin(stopper.drive(drain)), route);
-                let driving: Background = Box::pin(mobile);
-                observe::spawn(&runtime, driving, |_| "shutdown".into());
+                stopper.trial = true;
+                stopper.spawn(&runtime, drain);
                 if is_held_up {
                     // A worker keeps its last spawned task in its LIFO slot, and this worker may block in this turn.
                     runtime.spawn(async {});
@@ -89,7 +88,8 @@ impl Stopper {
     }
 
     fn new(core: &Arc<Core>, home: &Handle) -> Self {
-        Self { core: Arc::clone(core), home: home.clone(), trial: None, lifeline: None, watch: None }
+        let (core, home) = (Arc::clone(core), home.clone());
+        Self { core, home, trial: false, route: Route::default(), lifeline: None, watch: None }
     }
 
     fn spawn_on(mut self, watch: Watch, drain: Duration) {
@@ -104,7 +104,8 @@ impl Stopper {
     }
 
     fn spawn(self, runtime: &Handle, drain: Duration) {
-        let driving: Background = Box::pin(self.drive(drain));
+        let route = self.route.clone();
+        let driving: Background = Box::pin(Mobile::new(Box::pin(self.drive(drain)), route));
         observe::spawn(runtime, driving, |_| "shutdown".into());
     }
 
@@ -176,7 +177,7 @@ impl Stopper {
             let registry = core.registry();
             (!registry.has_tree_only(), registry.has_tree_tasks(), u32::from(registry.has_relied()))
         };
-        let tree = core.roots().iter().map(|root| root.declared().layers).max().unwrap_or(0);
+        let tree = core.roots().iter().map(|root| root.declared.layers).max().unwrap_or(0);
         let tree = tree.max(u32::from(has_declared));
         if has_added {
             self.stop_layer(Layer::Added, by, tree + relied, Registry::has_tree_only).await;
@@ -237,7 +238,7 @@ impl Stopper {
         let core = Arc::clone(&self.core);
         let mut done = pin!(core.vacant.wait(|| is_so(&core.registry()).then_some(())));
         let mut end = pin!(end);
-        if self.trial.is_some() {
+        if self.trial {
             let tried = within(TURNS, pin!(either(done.as_mut(), end.as_mut()))).await;
             match tried {
                 Some(done) => return done,
@@ -260,10 +261,10 @@ impl Stopper {
 
     /// Moves to the watch, unless it is there.
     async fn leave(&mut self) {
-        let Some(route) = self.trial.take() else { return };
-        if let Some(watch) = Watch::get() {
+        if mem::take(&mut self.trial) {
+            let Some(watch) = Watch::get() else { return };
             let runtime = self.stay_on(watch);
-            route.leave_for(&runtime).await;
+            self.route.leave_for(&runtime).await;
         }
     }
 }

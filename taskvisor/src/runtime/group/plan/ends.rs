@@ -120,17 +120,7 @@ impl Plan {
     }
 
     pub(super) fn give_up(&mut self, key: Key) {
-        let Some(entry) = self.roster.get_mut(key) else { return };
-        if entry.given_up || !matches!(entry.phase, Phase::Holding | Phase::Stopping) {
-            return;
-        }
-        let held = entry.holds();
-        entry.given_up = true;
-        let holds = entry.holds();
-        self.given_up += 1;
-        if held != holds {
-            self.holds_changed(key, holds);
-        }
+        self.change(key, |entry| entry.given_up |= matches!(entry.phase, Phase::Holding | Phase::Stopping));
     }
 
     /// Sets the reason of the stop. The first reason stands, but a failure has the highest rank.
@@ -153,12 +143,9 @@ impl Plan {
             return;
         }
         self.mode = Mode::Stopping(reason);
-        if !stops {
-            self.begin_stop();
+        if stops {
+            return;
         }
-    }
-
-    pub(super) fn begin_stop(&mut self) {
         self.actions.push(Action::Begin);
         self.survey(0, Key::MAX);
         for (key, entry) in self.roster.from(0).rev() {

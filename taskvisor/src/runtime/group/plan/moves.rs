@@ -98,44 +98,47 @@ impl Plan {
         }
     }
 
-    /// Moves a child to another phase, and updates its neighbors in the order.
+    /// Moves a child to another phase.
     pub(super) fn set(&mut self, key: Key, phase: Phase) {
+        self.change(key, |entry| {
+            entry.phase = phase;
+            entry.given_up &= matches!(phase, Phase::Holding | Phase::Stopping);
+        });
+    }
+
+    /// Changes a child, and updates the counters of the plan and its neighbors in the order.
+    pub(super) fn change(&mut self, key: Key, change: impl FnOnce(&mut Entry)) {
         let Some(entry) = self.roster.get_mut(key) else { return };
-        let facts = |entry: &Entry| {
-            (entry.passes(), entry.holds(), entry.waits(), entry.runs(), entry.is_unready(), entry.is_awaited())
+        let before = *entry;
+        change(entry);
+        let after = *entry;
+        let update = |count: &mut usize, counts: fn(&Entry) -> bool| {
+            *count = *count + usize::from(counts(&after)) - usize::from(counts(&before));
         };
-        let before = facts(entry);
-        let ends = phase == Phase::Ended && entry.phase != Phase::Ended;
-        entry.phase = phase;
-        if entry.given_up && !matches!(phase, Phase::Holding | Phase::Stopping) {
-            entry.given_up = false;
-            self.given_up -= 1;
-        }
-        let after = facts(entry);
-        let (unmet, dependents) = (entry.unmet, entry.dependents);
-        self.left -= usize::from(ends);
-        self.unready = self.unready + usize::from(after.4) - usize::from(before.4);
-        self.awaited = self.awaited + usize::from(after.5) - usize::from(before.5);
+        update(&mut self.left, |it| it.phase != Phase::Ended);
+        update(&mut self.unready, Entry::is_unready);
+        update(&mut self.awaited, Entry::is_awaited);
+        update(&mut self.given_up, |it| it.given_up);
         if let Mode::Restarting(restart) = &mut self.mode {
             if key >= restart.first {
-                restart.running = restart.running + usize::from(after.3) - usize::from(before.3);
+                update(&mut restart.running, Entry::runs);
             }
         }
-        if phase == Phase::Down {
-            if unmet == 0 {
+        if after.phase == Phase::Down && before.phase != Phase::Down {
+            if after.unmet == 0 {
                 self.startable.push(key);
             }
-            if dependents == 0 {
+            if after.dependents == 0 {
                 self.stoppable.push(key);
             }
         }
-        if before.0 != after.0 && key < self.unknown_from() {
-            self.passes_changed(key, after.0);
+        if before.passes() != after.passes() && key < self.unknown_from() {
+            self.passes_changed(key, after.passes());
         }
-        if before.1 != after.1 {
-            self.holds_changed(key, after.1);
+        if before.holds() != after.holds() {
+            self.holds_changed(key, after.holds());
         }
-        if before.2 && !after.2 {
+        if before.waits() && !after.waits() {
             self.waits_no_more(key);
         }
     }
