@@ -22,7 +22,7 @@ use super::member::Member;
 use super::orphan::Orphans;
 use super::plan::Note;
 use crate::inspect::{TaskId, TaskOutcome, TaskState, one_line};
-use crate::panics::{drop_caught, drop_each};
+use crate::panics::{Fenced, drop_caught};
 use crate::supervisor::RuntimeError;
 use crate::sync::{Waiters, lock};
 use crate::tree::{Declared, FailureChain, join};
@@ -81,7 +81,7 @@ pub(super) struct Inbox {
     reserved: bool,
     /// The last failure, and its text.
     failure: Option<(FailureChain, Arc<str>)>,
-    outcome: Option<TaskOutcome>,
+    outcome: Option<Fenced<TaskOutcome>>,
     /// The runtime of its driver.
     home: runtime::Id,
     /// The runtimes of members on other runtimes.
@@ -148,6 +148,10 @@ impl GroupCell {
     }
 
     fn ring(&self, mut inbox: MutexGuard<'_, Inbox>, input: Input, by: Option<StopBy>) {
+        inbox.open &= !matches!(input, Input::Retire | Input::Stop(_));
+        if matches!(input, Input::Hold(_) | Input::Retire | Input::Stop(_) | Input::Restart) {
+            self.mark_stopping();
+        }
         if inbox.orphans.is_some() || inbox.state == TaskState::Ended {
             return;
         }
@@ -217,25 +221,10 @@ impl GroupCell {
         true
     }
 
-    /// Prevents further attempts in the group.
-    pub(super) fn retire(&self) {
-        let mut inbox = self.lock();
-        inbox.open = false;
-        self.mark_stopping();
-        self.ring(inbox, Input::Retire, None);
-    }
-
-    /// Stops the group for good. Returns `true` for the first request.
-    pub(in crate::runtime) fn stop(&self, by: StopBy) -> bool {
-        self.stop_of(None, by)
-    }
-
-    /// Like `stop`, for a request of the parent.
-    pub(super) fn stop_of(&self, epoch: Option<Epoch>, by: StopBy) -> bool {
+    /// Stops the group for good, with an epoch if the parent does. Returns `true` for the first request.
+    pub(in crate::runtime) fn stop(&self, epoch: Option<Epoch>, by: StopBy) -> bool {
         let mut inbox = self.lock();
         let first = inbox.state != TaskState::Ended && !mem::replace(&mut inbox.stopped, true);
-        inbox.open = false;
-        self.mark_stopping();
         self.ring(inbox, Input::Stop(epoch), Some(by));
         first
     }
@@ -243,7 +232,7 @@ impl GroupCell {
     /// Stops the group for good, within the supervisor's grace. Returns `true` for the first request.
     pub(crate) async fn cancel(self: &Arc<Self>) -> Result<bool, RuntimeError> {
         let grace = self.core.config.grace;
-        let first = self.stop(StopBy::within(grace));
+        let first = self.stop(None, StopBy::within(grace));
         // A task of the group, or a task that the group waits for, would wait for itself.
         let Some(_wait) = self.core.enter_wait(|| Target::Group(Arc::clone(self))) else { return Ok(first) };
         let ended = async { drop(drop_caught(self.outcome().await)) };
@@ -258,7 +247,6 @@ impl GroupCell {
         let inbox = self.lock();
         let restarts = inbox.open && inbox.state != TaskState::Ended;
         if restarts {
-            self.mark_stopping();
             self.ring(inbox, Input::Restart, Some(StopBy::within(self.core.config.grace)));
         }
         restarts
@@ -286,7 +274,7 @@ impl GroupCell {
     pub(super) fn set_failure(&self, failure: FailureChain) {
         let text = one_line(&failure);
         let before = self.lock().failure.replace((failure, text.into()));
-        let _ = drop_caught(before);
+        drop(before);
     }
 
     /// A run begins.
@@ -347,12 +335,10 @@ impl GroupCell {
 
     /// Removes an added child that has ended.
     pub(super) fn forget(&self, key: Key) {
-        let (gone, handle) = {
-            let mut inbox = self.lock();
-            (inbox.members.added.remove(&key), inbox.elsewhere.remove(&key))
-        };
-        drop(handle);
-        let _ = drop_caught(gone);
+        let mut inbox = self.lock();
+        let gone = (inbox.members.added.remove(&key), inbox.elsewhere.remove(&key));
+        drop(inbox);
+        drop(gone);
     }
 
     /// Returns the right to add a child of that name as the last. The caller holds the registry's lock, and runs no user
@@ -399,22 +385,19 @@ impl GroupCell {
 
     /// Ends the group: removes its children, and wakes its waiters.
     pub(in crate::runtime) fn finish(&self, outcome: TaskOutcome) {
-        let gone = {
-            let mut inbox = self.lock();
-            inbox.state = TaskState::Ended;
-            inbox.open = false;
-            let spare = if inbox.outcome.is_some() { Some(outcome) } else { inbox.outcome.replace(outcome) };
-            (mem::take(&mut inbox.messages), mem::take(&mut inbox.members), mem::take(&mut inbox.elsewhere), spare)
-        };
-        let (messages, members, elsewhere, spare) = gone;
-        drop((messages, elsewhere));
-        drop_each(members.into_values());
-        let _ = drop_caught(spare);
+        let outcome = Fenced::new(outcome);
+        let mut inbox = self.lock();
+        (inbox.state, inbox.open) = (TaskState::Ended, false);
+        inbox.messages = VecDeque::new();
+        let spare = if inbox.outcome.is_some() { Some(outcome) } else { inbox.outcome.replace(outcome) };
+        let gone = (mem::take(&mut inbox.members), mem::take(&mut inbox.elsewhere), spare);
+        drop(inbox);
+        drop(gone);
         self.changed.wake();
     }
 
     pub(crate) async fn outcome(&self) -> TaskOutcome {
-        self.changed.wait(|| self.lock().outcome.clone()).await
+        self.changed.wait(|| self.lock().outcome.as_deref().cloned()).await
     }
 }
 
@@ -437,19 +420,6 @@ impl Adoption<'_> {
         group.ring(inbox, Input::Add { key, child, takes_place }, None);
         if is_elsewhere {
             group.tell_above(runtime);
-        }
-    }
-}
-
-impl Drop for GroupCell {
-    /// Drops user errors inside `panics::catch`.
-    fn drop(&mut self) {
-        let (failure, outcome) = {
-            let mut inbox = self.lock();
-            (inbox.failure.take(), inbox.outcome.take())
-        };
-        if failure.is_some() || outcome.is_some() {
-            let _ = drop_caught((failure, outcome));
         }
     }
 }

@@ -168,8 +168,4 @@ impl<T> ByKey<T> {
             self.declared[start..].iter_mut().enumerate().map(move |(index, it)| ((start + index) as Key, it));
         declared.chain(self.added.range_mut(first..).map(|(key, it)| (*key, it)))
     }
-
-    pub(super) fn into_values(self) -> impl Iterator<Item = T> {
-        self.declared.into_iter().chain(self.added.into_values())
-    }
 }

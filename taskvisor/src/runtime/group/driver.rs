@@ -245,7 +245,6 @@ impl Live {
         let by = self.stop_by.unwrap_or_else(|| StopBy::now(StopLimit::Grace));
         for (_, member) in self.group.members() {
             member.stop(None, by, Instant::now());
-            member.release_reference();
         }
     }
 
@@ -298,10 +297,7 @@ impl Live {
     }
 
     fn with<T>(&self, key: Key, act: impl FnOnce(&Member) -> T) -> Option<T> {
-        let member = self.group.member(key)?;
-        let result = act(&member);
-        member.release_reference();
-        Some(result)
+        self.group.member(key).map(|member| act(&member))
     }
 
     fn stop(
@@ -329,7 +325,7 @@ impl Live {
             return;
         };
         // Only the last end in a group can end it.
-        drop(parent.note_of_group(&self.group, *key, self.machine.requested_epoch(), note));
+        drop(parent.note_of_group(&self.group, *key, self.machine.requested_epoch, note));
     }
 
     /// Decides what follows a run that has ended without a request.

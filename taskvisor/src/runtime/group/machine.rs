@@ -128,7 +128,7 @@ pub(super) struct Machine {
     state: State,
     requested: Requested,
     /// The epoch of the last request of the parent.
-    requested_epoch: Epoch,
+    pub(super) requested_epoch: Epoch,
     /// The last epoch of its children.
     epoch: Epoch,
     retired: bool,
@@ -156,10 +156,6 @@ impl Machine {
             now: Duration::ZERO,
             actions: Vec::new(),
         }
-    }
-
-    pub(super) fn requested_epoch(&self) -> Epoch {
-        self.requested_epoch
     }
 
     /// Returns the next time at which [`wake`](Self::wake) must be called.
@@ -376,7 +372,7 @@ impl Machine {
                 other => self.actions.push(Action::Plan(other)),
             }
         }
-        self.epoch = run.plan.epoch();
+        self.epoch = run.plan.epoch;
         let is_completed = matches!(over, Some(Why::Completed | Why::Significant));
         let readiness = if is_completed { Some(Note::Ready) } else { run.plan.readiness() };
         match (mem::replace(&mut run.readiness, readiness), readiness) {

@@ -197,7 +197,7 @@ fn k5s_a_restart_of_a_parked_group_skips_the_wait_of_its_parent() {
 fn k5s_a_hold_is_answered_in_every_state() {
     let mut parked = failed();
     assert_eq!(parked.handle(Input::Hold(2), NOW), [Action::Parked, Action::Report(Note::Held)]);
-    assert_eq!(parked.requested_epoch(), 2);
+    assert_eq!(parked.requested_epoch, 2);
     // The hold ends the backoff.
     assert_eq!(parked.handle(Input::Resume(3), NOW), [Action::Register]);
     let mut running = running(1);

@@ -9,7 +9,6 @@ use super::cell::GroupCell;
 use super::children::Epoch;
 use super::machine::Input;
 use crate::inspect::TaskState;
-use crate::panics::drop_caught;
 use crate::tree::FailureChain;
 
 /// A registered child of a group.
@@ -40,10 +39,7 @@ impl Member {
         let bound = self.bound(by, now);
         match self {
             Self::Task(cell) => cell.hold(epoch, bound),
-            Self::Group(group) => {
-                group.mark_stopping();
-                group.send(Input::Hold(epoch), Some(by));
-            }
+            Self::Group(group) => group.send(Input::Hold(epoch), Some(by)),
         }
         given_up_at(bound, now)
     }
@@ -53,7 +49,7 @@ impl Member {
         let bound = self.bound(by, now);
         match self {
             Self::Task(cell) => drop(cell.stop(bound, cell.reason_of_group())),
-            Self::Group(group) => drop(group.stop_of(epoch, by)),
+            Self::Group(group) => drop(group.stop(epoch, by)),
         }
         given_up_at(bound, now)
     }
@@ -70,7 +66,7 @@ impl Member {
     pub(super) fn retire(&self) {
         match self {
             Self::Task(cell) => cell.bar(Barred::ForGood),
-            Self::Group(group) => group.retire(),
+            Self::Group(group) => group.send(Input::Retire, None),
         }
     }
 
@@ -95,11 +91,6 @@ impl Member {
             Self::Task(cell) => cell.lock().machine().stage() == Stage::Ended,
             Self::Group(group) => group.state() == TaskState::Ended,
         }
-    }
-
-    /// Drops the member, which may hold the last reference to a user task.
-    pub(super) fn release_reference(self) {
-        let _ = drop_caught(self);
     }
 }
 

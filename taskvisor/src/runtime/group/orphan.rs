@@ -40,7 +40,6 @@ impl GroupCell {
                     orphans.left.remove(&key);
                 }
             }
-            member.release_reference();
         }
         let over = self.lock().orphans.take_if(|orphans| orphans.left.is_empty());
         if let Some(Orphans { outcome, .. }) = over {

@@ -141,7 +141,8 @@ pub(crate) struct Plan {
     order: Arc<Order>,
     roster: ByKey<Entry>,
     mode: Mode,
-    epoch: Epoch,
+    /// The last epoch of a child.
+    pub(super) epoch: Epoch,
     /// `true` for a group without declared children, which runs until it is requested to stop.
     stays: bool,
     pub(super) is_root: bool,
@@ -201,11 +202,6 @@ impl Plan {
             roster: ByKey { declared, added: BTreeMap::new() },
             steps: Steps::default(),
         }
-    }
-
-    /// Returns the last epoch.
-    pub(crate) fn epoch(&self) -> Epoch {
-        self.epoch
     }
 
     /// Adds a child at the end. It starts with the others, or at once if they run.

@@ -109,7 +109,7 @@ impl Group {
     /// Starts a new run, in which the children are registered anew.
     fn start(&mut self, now: Duration) {
         assert!(self.actors.iter().all(|actor| matches!(actor.state, State::Idle | State::Over(_))));
-        self.plan = Plan::new(self.strategy, self.limit, &self.order, &self.declared, self.plan.epoch());
+        self.plan = Plan::new(self.strategy, self.limit, &self.order, &self.declared, self.plan.epoch);
         (self.runs, self.over, self.retired) = (true, None, false);
         self.actors.truncate(self.declared.len());
         for actor in &mut self.actors {

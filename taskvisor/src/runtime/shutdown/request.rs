@@ -20,7 +20,6 @@ use super::stopper::Stopper;
 use super::verdict::Verdict;
 use crate::events::{Event, EventKind};
 use crate::inspect::{TaskId, one_line};
-use crate::panics::drop_each;
 use crate::supervisor::{RuntimeError, StopLimit};
 use crate::task::StopReason;
 use crate::tree::FailureChain;
@@ -192,15 +191,13 @@ impl Core {
         let left = cells.iter().filter(|cell| cell.lock().machine().stage() != Stage::Ended);
         let stuck = left.map(|cell| (cell.id(), Arc::clone(cell.name()), StopLimit::Grace)).collect();
         self.close(|| self.judge(stuck, None));
-        // Drops the tasks that have ended in the meantime.
-        drop_each(cells);
     }
 
-    /// Requests all tasks to stop without any time. Returns them, to be dropped inside `panics::catch`.
+    /// Requests all tasks to stop without any time. Returns them.
     pub(super) fn stop_at_once(&self, limit: StopLimit) -> Vec<Arc<Cell>> {
         self.stops_layer(Layer::Relied);
         for root in self.roots() {
-            root.stop(StopBy::now(limit));
+            root.stop(None, StopBy::now(limit));
         }
         let cells = self.cells();
         for cell in &cells {

@@ -19,12 +19,11 @@ use tokio::time::{Instant, timeout_at};
 use super::super::core::Core;
 use super::super::observe::{self, Background};
 use super::super::registry::{Admission, Registry};
-use super::super::task::{ABORT, Bound, Cell, StopBy};
+use super::super::task::{ABORT, Bound, StopBy};
 use super::super::timer::{deadline, deadline_from};
 use super::request::Layer;
 use super::turns::{Mobile, Route, TURNS, within};
 use super::watch::{Watch, has_workers};
-use crate::panics::{drop_caught, drop_each};
 use crate::supervisor::StopLimit;
 use crate::task::StopReason;
 
@@ -119,14 +118,13 @@ impl Stopper {
         if !self.stop_all().await {
             forced = core.stop.verdict.forced();
             self.release_relied();
-            drop_each(core.stop_at_once(if forced.is_some() { StopLimit::Forced } else { StopLimit::Grace }));
+            core.stop_at_once(if forced.is_some() { StopLimit::Forced } else { StopLimit::Grace });
             // Aborted tasks get time to end, so that they are gone when `run` returns.
             self.wait(Registry::is_empty, deadline(ABORT), pending()).await;
             core.give_up();
             for cell in core.cells() {
                 cell.declare_aborted();
                 stuck.push((cell.id(), Arc::clone(cell.name()), cell.lock().limit()));
-                release(cell);
             }
         }
         if core.bus.is_active() {
@@ -218,11 +216,10 @@ impl Stopper {
                     cell.stop_at(Some(core.clock.at(now)), bound, StopReason::Shutdown);
                 }
             }
-            release(cell);
         }
         if layer == Layer::Tree {
             for root in core.roots() {
-                root.stop(by);
+                root.stop(None, by);
             }
         }
         if below > 0 {
@@ -326,11 +323,6 @@ impl Drop for Sentinel {
             core.abandon();
         }
     }
-}
-
-/// It may hold the last reference to a user task.
-fn release(cell: Arc<Cell>) {
-    let _ = drop_caught(cell);
 }
 
 /// Waits for either future. Returns `true` if it was the first.
