@@ -79,8 +79,12 @@ impl Edges {
             return Self::default();
         }
         let mut starts = vec![0; count + 1];
-        pairs.iter().for_each(|(place, _)| starts[*place as usize + 1] += 1);
-        (0..count).for_each(|place| starts[place + 1] += starts[place]);
+        for (place, _) in pairs {
+            starts[*place as usize + 1] += 1;
+        }
+        for place in 0..count {
+            starts[place + 1] += starts[place];
+        }
         Self { starts, places: pairs.iter().map(|(_, entry)| *entry).collect() }
     }
 
@@ -103,9 +107,9 @@ impl Order {
         pairs.sort_unstable();
         pairs.dedup();
         let earlier = Edges::new(count, &pairs);
-        pairs.iter_mut().for_each(|(place, earlier)| mem::swap(place, earlier));
-        pairs.sort_unstable();
-        Self { earlier, later: Edges::new(count, &pairs) }
+        let mut flipped: Vec<_> = pairs.into_iter().map(|(place, earlier)| (earlier, place)).collect();
+        flipped.sort_unstable();
+        Self { earlier, later: Edges::new(count, &flipped) }
     }
 
     pub(crate) fn earlier(&self, place: usize) -> &[u32] {
@@ -226,9 +230,7 @@ impl Declared {
 
     /// Returns `true` if its children need no driver: a flat group of independent tasks.
     pub(crate) fn is_plain(&self) -> bool {
-        self.strategy == Strategy::OneForOne
-            && self.limit.is_none()
-            && self.children.iter().all(DeclaredChild::is_plain)
+        !self.manages() && self.children.iter().all(DeclaredChild::is_plain)
     }
 
     /// Returns `true` if the group decides on failures of its children. Otherwise each child restarts by itself.

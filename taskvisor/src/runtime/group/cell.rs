@@ -49,13 +49,6 @@ pub(in crate::runtime) struct Position {
     pub(in crate::runtime) key: Key,
 }
 
-impl Position {
-    /// Returns `true` if the parent decides on the failures of the group.
-    pub(super) fn is_managed(&self) -> bool {
-        self.parent.declared.manages()
-    }
-}
-
 /// The messages to the driver of a group, and the deadline of a stop.
 pub(super) struct Message {
     pub(super) input: Input,
@@ -219,6 +212,11 @@ impl GroupCell {
             group = parent;
         }
         true
+    }
+
+    /// Returns `true` if the parent decides on the failures of the group.
+    pub(super) fn is_managed(&self) -> bool {
+        self.position.as_ref().is_some_and(|position| position.parent.declared.manages())
     }
 
     /// Stops the group for good, with an epoch if the parent does. Returns `true` for the first request.

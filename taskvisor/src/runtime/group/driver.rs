@@ -178,20 +178,19 @@ impl Live {
         let now = Instant::now();
         while let Some(entry) = self.given_up.first_entry().filter(|entry| *entry.key() <= now) {
             for (key, epoch) in entry.remove() {
-                let next = self.machine.handle(Input::Note { key, epoch, note: Note::GivenUp }, self.now());
-                self.takes(next);
+                self.step(Input::Note { key, epoch, note: Note::GivenUp });
             }
         }
-        let next = self.machine.wake(self.now());
-        self.takes(next);
+        self.step(Input::Wake);
     }
 
     fn now(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// Queues the actions of the machine.
-    fn takes(&mut self, actions: Vec<Action>) {
+    /// Hands an input to the machine, and queues its actions.
+    fn step(&mut self, input: Input) {
+        let actions = self.machine.handle(input, self.now());
         self.freeze(&actions);
         self.actions.extend(actions);
         if self.reserved == self.machine.takes_now() {
@@ -230,14 +229,13 @@ impl Live {
             Input::Stop(_) | Input::Hold(_) if by.is_some_and(|by| by.is_over(Instant::now())) => self.abort(),
             _ => {}
         }
-        let next = self.machine.handle(input, self.now());
+        self.step(input);
         if let Input::Note { key, note: Note::Ended(_), .. } = input {
             // Reads the failure of the child that made the group fail.
             if !self.machine.is_lost(key) {
                 self.group.forget(key);
             }
         }
-        self.takes(next);
     }
 
     /// Aborts all running children.
@@ -336,8 +334,7 @@ impl Live {
         if follow != Follow::End {
             self.outcome = None;
         }
-        let next = self.machine.follow(follow, self.now());
-        self.takes(next);
+        self.step(Input::Follow(follow));
     }
 
     fn decide(&mut self, why: Why) -> Follow {
@@ -381,11 +378,7 @@ impl Live {
                     self.group.core.warn(self.group.path(), warning);
                 }
                 self.group.set_state(TaskState::Backoff);
-                if self.group.position.as_ref().is_some_and(|position| position.is_managed()) {
-                    Follow::Park(delay)
-                } else {
-                    Follow::Wait(delay)
-                }
+                if self.group.is_managed() { Follow::Park(delay) } else { Follow::Wait(delay) }
             }
             Next::Restart(_) | Next::Hold(_) => Follow::Wait(Duration::ZERO),
         }
@@ -427,8 +420,7 @@ impl Live {
         // From here on the run moves with the driver.
         self.actions.pop_front();
         self.reserved = false;
-        let next = self.machine.registered(registered.is_ok(), self.now());
-        self.takes(next);
+        self.step(Input::Registered(registered.is_ok()));
         if let Ok(registered) = registered {
             registered.spawn_by_turns().await;
         }

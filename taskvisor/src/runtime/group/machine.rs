@@ -55,6 +55,12 @@ pub(super) enum Input {
     Stop(Option<Epoch>),
     /// The group stops and starts again.
     Restart,
+    /// The time of [`Machine::wakes_at`] has been reached.
+    Wake,
+    /// The declared children were registered, or, if `false`, a shutdown prevents it.
+    Registered(bool),
+    /// The decision about what follows a run.
+    Follow(Follow),
     #[cfg(test)]
     Panic,
 }
@@ -64,7 +70,7 @@ pub(super) enum Input {
 pub(super) enum Action {
     /// An action of the plan for a child. Never the end of the group.
     Plan(plan::Action),
-    /// Register the declared children again, and then call [`Machine::registered`].
+    /// Register the declared children again, and then report [`Input::Registered`].
     Register,
     /// A run begins.
     Begin,
@@ -74,7 +80,7 @@ pub(super) enum Action {
     Report(Note),
     /// The group is parked, and waits only for its parent.
     Parked,
-    /// The run has ended without a request: decide what follows, and call [`Machine::follow`].
+    /// The run has ended without a request: decide what follows, and report [`Input::Follow`].
     Conclude(Why),
     /// A restart ended the run: reset the consecutive failures.
     Forgive,
@@ -158,7 +164,7 @@ impl Machine {
         }
     }
 
-    /// Returns the next time at which [`wake`](Self::wake) must be called.
+    /// Returns the next time at which [`Input::Wake`] is due.
     pub(super) fn wakes_at(&self) -> Option<Duration> {
         match &self.state {
             State::Waiting { until } => Some(*until),
@@ -214,35 +220,24 @@ impl Machine {
                 self.request(Requested::Stop);
             }
             Input::Restart => self.request(Requested::Restart),
+            Input::Wake => self.wake(),
+            Input::Registered(true) => self.begin(),
+            Input::Registered(false) => self.dissolve(),
+            Input::Follow(follow) => self.follow(follow),
             #[cfg(test)]
             Input::Panic => panic!("a fault of the driver"),
         }
         mem::take(&mut self.actions)
     }
 
-    /// The time of [`wakes_at`](Self::wakes_at) has been reached.
-    pub(super) fn wake(&mut self, now: Duration) -> Vec<Action> {
-        self.now = now;
+    fn wake(&mut self) {
         match self.state {
-            State::Waiting { until } if until <= now => self.start(),
+            State::Waiting { until } if until <= self.now => self.start(),
             _ => self.plan(Plan::proceed),
         }
-        mem::take(&mut self.actions)
     }
 
-    /// The declared children were registered, or a shutdown prevents it.
-    pub(super) fn registered(&mut self, registered: bool, now: Duration) -> Vec<Action> {
-        self.now = now;
-        if registered {
-            self.begin();
-        } else {
-            self.dissolve();
-        }
-        mem::take(&mut self.actions)
-    }
-
-    /// Carries out the decision about what follows a run.
-    pub(super) fn follow(&mut self, follow: Follow, now: Duration) -> Vec<Action> {
+    fn follow(&mut self, follow: Follow) {
         match follow {
             Follow::End => self.dissolve(),
             Follow::GoOn => {
@@ -253,15 +248,14 @@ impl Machine {
             // The group is stopped soon, and does not start before.
             Follow::Wait(_) if self.retired => self.state = State::Parked(None),
             Follow::Wait(delay) => {
-                self.state = State::Waiting { until: now.saturating_add(delay) };
-                return self.wake(now);
+                self.state = State::Waiting { until: self.now.saturating_add(delay) };
+                self.wake();
             }
             Follow::Park(delay) => {
                 self.state = State::Parked(Some(delay));
                 self.actions.push(Action::Report(Note::Failed(delay)));
             }
         }
-        mem::take(&mut self.actions)
     }
 
     fn note(&mut self, key: Key, epoch: Epoch, note: Note) {

@@ -71,7 +71,7 @@ fn failed() -> Machine {
     machine.handle(Input::Release(1), NOW);
     let over = machine.handle(ended(0, End::Failed), NOW);
     assert_eq!(over.last(), Some(&Action::Conclude(Why::Lost(0))));
-    assert_eq!(machine.follow(Follow::Park(SECOND), NOW), [Action::Report(Note::Failed(SECOND))]);
+    assert_eq!(machine.handle(Input::Follow(Follow::Park(SECOND)), NOW), [Action::Report(Note::Failed(SECOND))]);
     machine
 }
 
@@ -96,10 +96,10 @@ fn k2a_what_is_added_between_two_runs_is_part_of_the_next() {
     assert_eq!(machine.handle(add(2), NOW), []);
     assert_eq!(machine.handle(ended(2, End::Canceled), NOW), []);
     assert_eq!(machine.wakes_at(), Some(SECOND));
-    assert_eq!(machine.wake(SECOND / 2), []);
-    assert_eq!(machine.wake(SECOND), [Action::Register]);
+    assert_eq!(machine.handle(Input::Wake, SECOND / 2), []);
+    assert_eq!(machine.handle(Input::Wake, SECOND), [Action::Register]);
     assert_eq!(machine.handle(add(3), SECOND), []);
-    assert_eq!(started(&machine.registered(true, SECOND)), [0, 1, 3]);
+    assert_eq!(started(&machine.handle(Input::Registered(true), SECOND)), [0, 1, 3]);
     assert!(machine.takes_now());
 }
 
@@ -111,7 +111,7 @@ fn k2a_what_is_added_while_it_stops_to_start_again_is_part_of_the_next_run() {
     assert_eq!(machine.handle(add(1), NOW), []);
     let done = obey(&mut machine, stop);
     assert_eq!(done[done.len() - 2..], [Action::Forgive, Action::Register]);
-    assert_eq!(started(&machine.registered(true, NOW)), [0, 1]);
+    assert_eq!(started(&machine.handle(Input::Registered(true), NOW)), [0, 1]);
 }
 
 /// A child under the name of a declared one must stop if it was added just when the names were reserved again.
@@ -174,12 +174,12 @@ fn k2h_a_group_that_is_to_be_stopped_does_not_begin_again() {
         }
         machine.handle(Input::Resume(2), NOW);
         machine.handle(Input::Retire, NOW);
-        assert_eq!(machine.wake(SECOND), [], "{retired_first}");
+        assert_eq!(machine.handle(Input::Wake, SECOND), [], "{retired_first}");
     }
     let mut waits = running(1);
     waits.handle(Input::Retire, NOW);
     waits.handle(ended(0, End::Completed), NOW);
-    assert_eq!(waits.follow(Follow::Wait(NOW), NOW), []);
+    assert_eq!(waits.handle(Input::Follow(Follow::Wait(NOW)), NOW), []);
     assert_eq!(waits.wakes_at(), None);
 }
 
@@ -223,11 +223,11 @@ fn k2a_a_child_that_comes_as_the_last_one_ends_is_started() {
     let mut machine = running(1);
     let over = machine.handle(ended(0, End::Completed), NOW);
     assert_eq!(over[..], [Action::Report(Note::Ready), Action::Conclude(Why::Completed)]);
-    assert_eq!(machine.follow(Follow::GoOn, NOW), []);
+    assert_eq!(machine.handle(Input::Follow(Follow::GoOn), NOW), []);
     assert_eq!(started(&machine.handle(add(1), NOW)), [1]);
     let over = machine.handle(ended(1, End::Completed), NOW);
     assert_eq!(over.last(), Some(&Action::Conclude(Why::Completed)));
-    assert_eq!(machine.follow(Follow::End, NOW), [Action::Stopping { for_good: true }, Action::End]);
+    assert_eq!(machine.handle(Input::Follow(Follow::End), NOW), [Action::Stopping { for_good: true }, Action::End]);
 }
 
 /// K3e: a root that has lost a critical child ends as soon as all its children have.

@@ -121,7 +121,7 @@ impl Core {
 
     /// Aborts the tasks that have not stopped.
     pub(crate) fn force(&self, why: &str) {
-        let after = self.stop.requested.get().map_or(Duration::ZERO, |requested| requested.elapsed());
+        let after = self.stop.requested.get().map_or(Duration::ZERO, Instant::elapsed);
         self.stop.verdict.force(after, || {
             if self.bus.is_active() {
                 self.bus.publish(Event::new(EventKind::ShutdownForced).because(why));
