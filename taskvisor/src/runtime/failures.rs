@@ -116,7 +116,8 @@ fn failed_with(outcome: &TaskOutcome) -> Option<&Arc<TaskError>> {
 }
 
 impl Core {
-    /// Notes the end of a task. Returns what is dropped with no lock held. A submission to a slot is not kept; its caller has the outcome.
+    /// Notes the end of a task. A submission to a slot is not kept; its caller has the outcome. Returns what is to be
+    /// dropped with no lock held.
     #[inline]
     pub(super) fn note_end(&self, cell: &Cell, outcome: &TaskOutcome) -> Option<Forgotten> {
         let error = failed_with(outcome);

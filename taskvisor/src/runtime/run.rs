@@ -68,8 +68,18 @@ fn listen() -> Result<Signals, RuntimeError> {
 
 impl Running {
     /// Waits for the end. With `stays`, only a shutdown ends the run.
-    pub(crate) fn wait(self, stays: bool) -> Run {
-        Box::pin(self.until_end(stays))
+    pub(crate) fn wait(mut self, stays: bool) -> Run {
+        Box::pin(async move {
+            if let Some(verdict) = self.verdict(stays).await {
+                self.release();
+                return verdict;
+            }
+            self.over = true;
+            // The supervisor and its subscribers stay alive, so late subscribers are not an error.
+            let by = deadline(self.core.config.drain_timeout);
+            until(pin!(self.core.bus.flush()), pin!(pending()), by).await;
+            Ok(())
+        })
     }
 
     /// Like `wait`, but requests a shutdown when `until` completes.
@@ -86,18 +96,6 @@ impl Running {
             run.as_mut().poll(cx)
         })
         .await
-    }
-
-    async fn until_end(mut self, stays: bool) -> Result<(), RuntimeError> {
-        if let Some(verdict) = self.verdict(stays).await {
-            self.release();
-            return verdict;
-        }
-        self.over = true;
-        // The supervisor and its subscribers stay alive, so late subscribers are not an error.
-        let by = deadline(self.core.config.drain_timeout);
-        until(pin!(self.core.bus.flush()), pin!(pending()), by).await;
-        Ok(())
     }
 
     /// Waits for the end. Returns the verdict of a shutdown, or `None` if no task is left.

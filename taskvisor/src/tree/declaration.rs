@@ -11,9 +11,9 @@ use std::time::Duration;
 use super::group::{ChildSpec, Group, check_name};
 use super::strategy::Strategy;
 use crate::panics::{catch, drop_each};
-use crate::policy::{Overrides, Ready, ResolvedPolicy, RestartPolicy, check_backoff};
+use crate::policy::{Overrides, Ready, RestartPolicy, check_backoff};
 use crate::runtime::Core;
-use crate::supervisor::{InvalidOption, SupervisorConfig};
+use crate::supervisor::InvalidOption;
 use crate::sync::lock;
 use crate::task::TaskSpec;
 
@@ -26,7 +26,8 @@ pub(crate) struct Declared {
     pub(crate) strategy: Strategy,
     pub(crate) limit: Option<(u32, Duration)>,
     pub(crate) after: Vec<Arc<str>>,
-    overrides: Overrides,
+    /// The options that it has as a child.
+    pub(crate) overrides: Overrides,
     pub(crate) children: Vec<DeclaredChild>,
     pub(crate) order: Arc<Order>,
     /// The children sorted by name, without the later ones of equal names.
@@ -216,11 +217,6 @@ impl Declared {
             Some((place, name)) => Err(self.children[*place as usize].unknown(name, is_root)),
             None => Ok(()),
         }
-    }
-
-    /// Returns the resolved policy of the group as a child.
-    pub(crate) fn policy(&self, config: &SupervisorConfig) -> ResolvedPolicy {
-        self.overrides.resolve(config)
     }
 
     /// Returns `true` if the states of its tasks count for the readiness of the service.

@@ -115,7 +115,7 @@ fn fail(group: &Arc<GroupCell>, panic: TaskError) {
 
 impl Live {
     fn new(group: Arc<GroupCell>) -> Self {
-        let policy = group.declared.policy(&group.core.config);
+        let policy = group.declared.overrides.resolve(&group.core.config);
         let machine = Machine::new(rules(&group.declared, group.position.is_none(), policy.restart));
         let start = Instant::now();
         Self {

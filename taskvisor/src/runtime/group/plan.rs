@@ -10,6 +10,7 @@ mod ends;
 mod moves;
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -226,38 +227,24 @@ impl Plan {
     /// Returns the actions that are possible at `now`.
     pub(crate) fn proceed(&mut self, now: Duration) -> Vec<Action> {
         self.start_again_if_due(now);
-        match self.mode {
-            Mode::Up => {
-                self.stoppable.clear();
-                self.start_due(Key::MAX);
-                if self.left == 0 && !self.stays {
-                    self.is_over(Why::Completed);
-                }
+        self.stop_due();
+        self.start_due();
+        let over = match self.mode {
+            Mode::Up if !self.stays => Some(Why::Completed),
+            Mode::Asking(why) | Mode::Stopping(why) => Some(why),
+            Mode::Up | Mode::Restarting(_) | Mode::Over => None,
+        };
+        match (over, &self.mode) {
+            (Some(why), _) if self.left == 0 => {
+                self.mode = Mode::Over;
+                self.actions.push(Action::Over(why));
             }
-            Mode::Restarting(Restart { first, .. }) => {
-                self.stop_due();
-                // The children before it continue meanwhile.
-                self.start_due(first);
+            (_, Mode::Stopping(_)) if self.given_up == self.left && !mem::replace(&mut self.gave_up, true) => {
+                self.actions.push(Action::GivenUp);
             }
-            Mode::Asking(why) => {
-                self.startable.clear();
-                self.stoppable.clear();
-                if self.left == 0 {
-                    self.is_over(why);
-                }
-            }
-            Mode::Stopping(why) => {
-                self.startable.clear();
-                self.stop_due();
-                if self.left == 0 {
-                    self.is_over(why);
-                } else if self.given_up == self.left && !std::mem::replace(&mut self.gave_up, true) {
-                    self.actions.push(Action::GivenUp);
-                }
-            }
-            Mode::Over => {}
+            _ => {}
         }
-        std::mem::take(&mut self.actions)
+        mem::take(&mut self.actions)
     }
 
     /// Handles a note of a child, and returns the actions.
@@ -286,7 +273,7 @@ impl Plan {
 
     /// Prevents further attempts. Running attempts continue until they are stopped.
     pub(crate) fn retire(&mut self, now: Duration) -> Vec<Action> {
-        if !std::mem::replace(&mut self.retired, true) {
+        if !mem::replace(&mut self.retired, true) {
             let up = self.roster.from(0).filter(|(_, entry)| entry.is_up()).map(|(key, _)| Action::Retire(key));
             self.actions.extend(up);
         }

@@ -41,7 +41,7 @@ pub(in crate::runtime) struct Stop {
     /// The last layer that is requested to stop.
     layer: AtomicU8,
     /// `true` when the remaining tasks are no longer waited for.
-    gave_up: AtomicBool,
+    pub(super) gave_up: AtomicBool,
 }
 
 /// The layers of a shutdown, in the order of their stops.
@@ -179,10 +179,6 @@ impl Core {
     /// Returns `true` if the shutdown no longer waits for the remaining tasks.
     pub(in crate::runtime) fn has_given_up(&self) -> bool {
         self.stop.gave_up.load(Ordering::Acquire)
-    }
-
-    pub(in crate::runtime) fn give_up(&self) {
-        self.stop.gave_up.store(true, Ordering::Release);
     }
 
     /// Gives a verdict at once, unless there is one or a judge exists. Called when the runtime of the tasks has ended.

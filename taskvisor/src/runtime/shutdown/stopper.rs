@@ -7,6 +7,7 @@
 use std::future::{Future, pending, poll_fn};
 use std::mem;
 use std::pin::{Pin, pin};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
@@ -121,7 +122,7 @@ impl Stopper {
             core.stop_at_once(if forced.is_some() { StopLimit::Forced } else { StopLimit::Grace });
             // Aborted tasks get time to end, so that they are gone when `run` returns.
             self.wait(Registry::is_empty, deadline(ABORT), pending()).await;
-            core.give_up();
+            core.stop.gave_up.store(true, Ordering::Release);
             for cell in core.cells() {
                 cell.declare_aborted();
                 stuck.push((cell.id(), Arc::clone(cell.name()), cell.lock().limit()));

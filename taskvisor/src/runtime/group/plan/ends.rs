@@ -158,9 +158,4 @@ impl Plan {
         }
         self.retired = true;
     }
-
-    pub(super) fn is_over(&mut self, why: Why) {
-        self.mode = Mode::Over;
-        self.actions.push(Action::Over(why));
-    }
 }

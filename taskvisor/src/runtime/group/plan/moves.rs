@@ -6,8 +6,9 @@ use super::super::children::{Entry, Key, Phase};
 use super::{Action, Mode, Plan};
 
 impl Plan {
-    /// Starts the children before `end` that can start.
-    pub(super) fn start_due(&mut self, end: Key) {
+    /// Starts the children that can start. During a restart, those before it continue.
+    pub(super) fn start_due(&mut self) {
+        let end = if let Mode::Asking(_) = self.mode { 0 } else { self.unknown_from() };
         let mut due = std::mem::take(&mut self.startable);
         due.sort_unstable();
         for key in due.drain(..) {
