@@ -46,17 +46,26 @@ pub(crate) struct Declared {
 }
 
 /// A child of a group, without its task.
-#[expect(clippy::struct_excessive_bools, reason = "they are options of a declaration")]
 pub(crate) struct DeclaredChild {
     pub(crate) name: Arc<str>,
     pub(crate) after: Vec<Arc<str>>,
-    pub(crate) critical: bool,
-    pub(crate) significant: bool,
-    /// If `true`, its state counts for the readiness of its group.
-    pub(crate) readiness: bool,
+    pub(crate) role: Role,
     /// If `true`, it is ready when its first attempt begins.
     ready_at_start: bool,
     pub(crate) group: Option<Arc<Declared>>,
+}
+
+/// The role of a child in its group.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Role {
+    /// `true` if its end in failure fails the group.
+    pub(crate) critical: bool,
+    /// `true` if its end in success ends the group.
+    pub(crate) significant: bool,
+    /// The number of layers of its stop, beyond one.
+    pub(crate) layers: u32,
+    /// `true` if its state does not count for the readiness of its group.
+    pub(crate) uncounted: bool,
 }
 
 /// The start order of siblings, by place: for each child the siblings that it is after, and those that are after it.
@@ -253,7 +262,7 @@ fn layers(children: &[DeclaredChild], order: &Order) -> u32 {
     let mut layers: Vec<u32> = Vec::with_capacity(children.len());
     for (place, child) in children.iter().enumerate() {
         let below = order.earlier(place).iter().map(|earlier| layers[*earlier as usize]).max().unwrap_or(0);
-        layers.push(below.saturating_add(child.layers()));
+        layers.push(below.saturating_add(child.role.layers));
     }
     layers.into_iter().max().unwrap_or(1).max(1)
 }
@@ -275,24 +284,19 @@ impl DeclaredChild {
     }
 
     fn of(name: &Arc<str>, after: &[Arc<str>], overrides: &Overrides, group: Option<Arc<Declared>>) -> Self {
-        Self {
-            name: Arc::clone(name),
-            after: after.to_vec(),
+        let role = Role {
             critical: overrides.critical == Some(true),
             significant: overrides.significant == Some(true),
-            readiness: overrides.readiness != Some(false),
-            ready_at_start: group.is_none() && overrides.ready.is_none_or(|ready| ready == Ready::Start),
-            group,
-        }
-    }
-
-    /// Returns the number of layers of its stop.
-    pub(crate) fn layers(&self) -> u32 {
-        self.group.as_ref().map_or(1, |group| group.layers)
+            layers: group.as_ref().map_or(1, |group| group.layers),
+            uncounted: overrides.readiness == Some(false),
+        };
+        let ready_at_start = group.is_none() && overrides.ready.is_none_or(|ready| ready == Ready::Start);
+        Self { name: Arc::clone(name), after: after.to_vec(), role, ready_at_start, group }
     }
 
     fn is_plain(&self) -> bool {
-        self.ready_at_start && self.after.is_empty() && !self.critical && !self.significant && self.group.is_none()
+        let Role { critical, significant, .. } = self.role;
+        self.ready_at_start && self.after.is_empty() && !critical && !significant && self.group.is_none()
     }
 
     fn unknown(&self, after: &str, in_root: bool) -> InvalidOption {

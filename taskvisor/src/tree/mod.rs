@@ -12,7 +12,7 @@ mod owner;
 mod strategy;
 
 pub use child_handle::ChildHandle;
-pub(crate) use declaration::{Declared, DeclaredChild, Order};
+pub(crate) use declaration::{Declared, Order, Role};
 pub use failure::{FailureChain, FailureLink};
 pub use group::Group;
 pub(crate) use group::{check_name, join, last_segment};

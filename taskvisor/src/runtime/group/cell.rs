@@ -16,7 +16,7 @@ use super::super::clock::Ticks;
 use super::super::core::Core;
 use super::super::task::{ABORT, Cell, StopBy};
 use super::super::waits::Target;
-use super::children::{ByKey, Child, Epoch, Key};
+use super::children::{ByKey, Epoch, Key};
 use super::machine::Input;
 use super::member::Member;
 use super::orphan::Orphans;
@@ -25,7 +25,7 @@ use crate::inspect::{TaskId, TaskOutcome, TaskState, one_line};
 use crate::panics::{Fenced, drop_caught};
 use crate::supervisor::RuntimeError;
 use crate::sync::{Waiters, lock};
-use crate::tree::{Declared, FailureChain, join};
+use crate::tree::{Declared, FailureChain, Role, join};
 
 /// One registration of a group.
 pub(crate) struct GroupCell {
@@ -409,7 +409,7 @@ impl Adoption<'_> {
             inbox.elsewhere.insert(key, runtime.clone());
         }
         let policy = cell.policy();
-        let child = Child {
+        let child = Role {
             critical: policy.critical,
             significant: policy.significant,
             layers: 1,

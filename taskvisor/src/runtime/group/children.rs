@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::tree::Role;
+
 /// Identifies a child of a group. Declared children have the keys of their order; each added child gets the next key.
 /// No key is used twice within a registration of a group.
 pub(crate) type Key = u64;
@@ -9,19 +11,6 @@ pub(crate) type Key = u64;
 /// Numbers the starts and stops of children across the runs of a group. A note of a child carries the epoch of the last
 /// start or stop that the child knows.
 pub(crate) type Epoch = u32;
-
-/// The properties of a child from its declaration.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Child {
-    /// `true` if its end in failure fails the group.
-    pub(crate) critical: bool,
-    /// `true` if its end in success ends the group.
-    pub(crate) significant: bool,
-    /// The number of layers of its stop, beyond one.
-    pub(crate) layers: u32,
-    /// `true` if its state does not count for the readiness of its group.
-    pub(crate) uncounted: bool,
-}
 
 /// The phase of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +34,7 @@ pub(super) enum Phase {
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
-    pub(super) child: Child,
+    pub(super) role: Role,
     pub(super) phase: Phase,
     /// `true` if its stop exceeded its time: the children that it is after no longer wait for it.
     pub(super) given_up: bool,
@@ -61,9 +50,9 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(child: Child, unmet: u32, waiting: u32) -> Self {
+    pub(super) fn new(role: Role, unmet: u32, waiting: u32) -> Self {
         let phase = Phase::Down;
-        Self { child, phase, given_up: false, epoch: 0, unmet, dependents: 0, waiting, altitude: 0 }
+        Self { role, phase, given_up: false, epoch: 0, unmet, dependents: 0, waiting, altitude: 0 }
     }
 
     pub(super) fn is_up(&self) -> bool {
@@ -72,7 +61,7 @@ impl Entry {
 
     /// Returns `true` if the group is not ready because of this child.
     pub(super) fn is_unready(&self) -> bool {
-        !self.child.uncounted && !matches!(self.phase, Phase::Ready | Phase::Ended)
+        !self.role.uncounted && !matches!(self.phase, Phase::Ready | Phase::Ended)
     }
 
     /// Like `is_unready`, but a child that waits for its next start counts as ready.
@@ -107,7 +96,7 @@ impl Entry {
 
     /// Returns the number of its own layers of a stop.
     pub(super) fn layers(&self) -> i64 {
-        if self.runs() { i64::from(self.child.layers.max(1)) } else { 0 }
+        if self.runs() { i64::from(self.role.layers.max(1)) } else { 0 }
     }
 }
 

@@ -15,7 +15,7 @@ use super::super::task::{Ending, Facts, Next, Request, StopBy, decide};
 use super::super::timer::deadline;
 use super::super::warnings::of_retries;
 use super::cell::{GroupCell, Message, Position};
-use super::children::{Child, Epoch, Key};
+use super::children::{Epoch, Key};
 use super::machine::{Action, Follow, Input, Machine, Rules};
 use super::member::Member;
 use super::plan::{self, Note, Why};
@@ -433,17 +433,11 @@ impl Live {
 }
 
 fn rules(declared: &Declared, is_root: bool, restart: RestartPolicy) -> Rules {
-    let child = |child: &crate::tree::DeclaredChild| Child {
-        critical: child.critical,
-        significant: child.significant,
-        layers: child.layers(),
-        uncounted: !child.readiness,
-    };
     Rules {
         strategy: declared.strategy,
         limit: declared.limit,
         order: Arc::clone(&declared.order),
-        children: declared.children.iter().map(child).collect(),
+        children: declared.children.iter().map(|child| child.role).collect(),
         is_root,
         runs_once: restart == RestartPolicy::Never,
     }

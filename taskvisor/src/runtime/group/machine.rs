@@ -14,16 +14,16 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::children::{Child, Epoch, Key};
+use super::children::{Epoch, Key};
 use super::plan::{self, End, Note, Plan, Why};
-use crate::tree::{Order, Strategy};
+use crate::tree::{Order, Role, Strategy};
 
 /// The rules of a group for all runs.
 pub(super) struct Rules {
     pub(super) strategy: Strategy,
     pub(super) limit: Option<(u32, Duration)>,
     pub(super) order: Arc<Order>,
-    pub(super) children: Vec<Child>,
+    pub(super) children: Vec<Role>,
     pub(super) is_root: bool,
     /// `true` if a hold ends the group, because it never starts again.
     pub(super) runs_once: bool,
@@ -40,7 +40,7 @@ pub(super) enum Input {
     /// A child was added. A child with the name of a declared child can only be part of the current run.
     Add {
         key: Key,
-        child: Child,
+        child: Role,
         takes_place: bool,
     },
     /// The gate opens: the group starts.
@@ -141,7 +141,7 @@ pub(super) struct Machine {
     /// The registered declared children that have ended before they were started.
     fresh: Option<Vec<(Key, End)>>,
     /// The children that were added for the next run.
-    pending: BTreeMap<Key, Child>,
+    pending: BTreeMap<Key, Role>,
     /// The time of the input, and the actions for it.
     now: Duration,
     actions: Vec<Action>,
@@ -272,7 +272,7 @@ impl Machine {
         self.plan(|plan, now| plan.note(key, epoch, note, now));
     }
 
-    fn add(&mut self, key: Key, child: Child, takes_place: bool) {
+    fn add(&mut self, key: Key, child: Role, takes_place: bool) {
         match &mut self.state {
             State::Running(run) if run.plan.is_open() && self.requested == Requested::Nothing => {
                 run.plan.add(key, child);

@@ -10,7 +10,7 @@ fn machine(children: usize) -> Machine {
         strategy: Strategy::OneForAll,
         limit: None,
         order: Arc::default(),
-        children: vec![Child::default(); children],
+        children: vec![Role::default(); children],
         is_root: false,
         runs_once: false,
     })
@@ -21,7 +21,7 @@ fn of(rules: Rules) -> Machine {
 }
 
 fn add(key: Key) -> Input {
-    Input::Add { key, child: Child::default(), takes_place: false }
+    Input::Add { key, child: Role::default(), takes_place: false }
 }
 
 fn ended(key: Key, end: End) -> Input {
@@ -64,7 +64,7 @@ fn failed() -> Machine {
         strategy: Strategy::OneForOne,
         limit: None,
         order: Arc::default(),
-        children: vec![Child { critical: true, ..Child::default() }],
+        children: vec![Role { critical: true, ..Role::default() }],
         is_root: false,
         runs_once: false,
     });
@@ -118,10 +118,10 @@ fn k2a_what_is_added_while_it_stops_to_start_again_is_part_of_the_next_run() {
 #[test]
 fn k2a_what_has_the_name_of_a_declared_child_makes_place_for_it() {
     let mut machine = failed();
-    let stop = machine.handle(Input::Add { key: 1, child: Child::default(), takes_place: true }, NOW);
+    let stop = machine.handle(Input::Add { key: 1, child: Role::default(), takes_place: true }, NOW);
     assert!(matches!(stop[..], [ref stop] if is_stop(stop, 1)), "{stop:?}");
     let mut running = running(1);
-    let start = running.handle(Input::Add { key: 1, child: Child::default(), takes_place: true }, NOW);
+    let start = running.handle(Input::Add { key: 1, child: Role::default(), takes_place: true }, NOW);
     assert_eq!(started(&start), [1]);
 }
 
@@ -209,7 +209,7 @@ fn k5s_a_hold_is_answered_in_every_state() {
         strategy: Strategy::OneForOne,
         limit: None,
         order: Arc::default(),
-        children: vec![Child::default()],
+        children: vec![Role::default()],
         is_root: false,
         runs_once: true,
     };
@@ -237,7 +237,7 @@ fn k3e_a_root_that_is_over_does_not_wait_for_its_shutdown() {
         strategy: Strategy::OneForOne,
         limit: None,
         order: Arc::default(),
-        children: vec![Child { critical: true, ..Child::default() }, Child::default()],
+        children: vec![Role { critical: true, ..Role::default() }, Role::default()],
         is_root: true,
         runs_once: false,
     };

@@ -14,10 +14,10 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::children::{ByKey, Child, Entry, Epoch, Key, Phase};
+use super::children::{ByKey, Entry, Epoch, Key, Phase};
 use super::window::Window;
 use crate::inspect::TaskOutcome;
-use crate::tree::{Order, Strategy};
+use crate::tree::{Order, Role, Strategy};
 
 /// The final end of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -175,12 +175,11 @@ impl Plan {
         strategy: Strategy,
         limit: Option<(u32, Duration)>,
         order: &Arc<Order>,
-        children: &[Child],
+        children: &[Role],
         epoch: Epoch,
     ) -> Self {
-        let entry = |(index, child): (usize, &Child)| {
-            Entry::new(*child, count(order.earlier(index)), count(order.later(index)))
-        };
+        let entry =
+            |(index, child): (usize, &Role)| Entry::new(*child, count(order.earlier(index)), count(order.later(index)));
         let declared: Vec<_> = children.iter().enumerate().map(entry).collect();
         Self {
             strategy,
@@ -206,7 +205,7 @@ impl Plan {
     }
 
     /// Adds a child at the end. It starts with the others, or at once if they run.
-    pub(crate) fn add(&mut self, key: Key, child: Child) {
+    pub(crate) fn add(&mut self, key: Key, child: Role) {
         let before = if self.is_chain() { self.roster.before_added(key) } else { None };
         let unmet = before.and_then(|before| self.roster.get(before)).is_some_and(|before| !before.passes());
         self.roster.added.insert(key, Entry::new(child, u32::from(unmet), 0));

@@ -44,7 +44,7 @@ enum State {
 
 struct Group {
     plan: Plan,
-    declared: Vec<Child>,
+    declared: Vec<Role>,
     after: Vec<Vec<u32>>,
     order: Arc<Order>,
     retired: bool,
@@ -77,8 +77,8 @@ impl Group {
                 after.into_iter().map(|earlier| u32::try_from(earlier).unwrap()).collect()
             })
             .collect();
-        let declared: Vec<Child> = (0..count)
-            .map(|_| Child {
+        let declared: Vec<Role> = (0..count)
+            .map(|_| Role {
                 critical: random.u8(..4) == 0,
                 significant: random.u8(..8) == 0,
                 layers: 1,
@@ -138,7 +138,7 @@ impl Group {
     /// Adds a child at the end.
     fn add(&mut self, play: &mut Play) {
         let key = self.actors.len() as Key;
-        let child = Child {
+        let child = Role {
             critical: play.random.u8(..8) == 0,
             significant: play.random.u8(..12) == 0,
             layers: 1,
@@ -441,7 +441,7 @@ fn random_trees_keep_their_order_and_lose_nobody() {
 /// A plan with this many children, without a limit.
 fn plan(strategy: Strategy, count: usize, after: impl Fn(usize) -> Vec<u32>) -> Plan {
     let order = Arc::new(Order::new(count, after));
-    Plan::new(strategy, None, &order, &vec![Child::default(); count], 0)
+    Plan::new(strategy, None, &order, &vec![Role::default(); count], 0)
 }
 
 fn chain(index: usize) -> Vec<u32> {
@@ -518,7 +518,7 @@ fn k1a_an_added_child_that_has_ended_leaves_nothing() {
         start(&mut plan);
         let before = plan.steps.count;
         for key in 3..25_003 {
-            plan.add(key, Child::default());
+            plan.add(key, Role::default());
             let actions = plan.proceed(Duration::ZERO);
             assert!(matches!(actions[..], [Action::Start(started, _)] if started == key));
             assert_eq!(plan.note(key, 0, Note::Ended(End::Completed), Duration::ZERO), []);
@@ -597,7 +597,7 @@ fn k2e_an_added_child_that_failed_before_it_was_ready_holds_up_nobody() {
     start(&mut plan);
     for (key, later_first) in [(1, false), (3, true)] {
         let add = |plan: &mut Plan, key| {
-            plan.add(key, Child::default());
+            plan.add(key, Role::default());
             plan.proceed(now)
         };
         assert!(matches!(add(&mut plan, key)[..], [Action::Start(..)]));
@@ -618,7 +618,7 @@ fn k2e_the_last_declared_child_holds_up_no_added_one() {
     let now = Duration::ZERO;
     let mut plan = plan(Strategy::RestForOne, 1, chain);
     plan.proceed(now);
-    plan.add(1, Child::default());
+    plan.add(1, Role::default());
     assert_eq!(plan.proceed(now), []);
     let next = plan.note(0, 0, Note::Ended(End::Failed), now);
     assert!(matches!(next[..], [Action::Start(1, _)]), "{next:?}");
@@ -680,7 +680,7 @@ fn k5s_a_wider_restart_waits_for_the_longest_backoff() {
 #[test]
 fn k5s_the_earlier_reason_of_a_stop_stands() {
     let now = Duration::ZERO;
-    let critical = Child { critical: true, ..Child::default() };
+    let critical = Role { critical: true, ..Role::default() };
     let order = Arc::new(Order::default());
     for told_first in [false, true] {
         let mut plan = Plan::new(Strategy::OneForOne, None, &order, &[critical; 3], 0);

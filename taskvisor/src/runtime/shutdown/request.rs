@@ -17,7 +17,7 @@ use super::super::reentrancy::ReentrancyGuard;
 use super::super::registry::Admission;
 use super::super::task::{Bound, Cell, Stage, StopBy};
 use super::stopper::Stopper;
-use super::verdict::Verdict;
+use super::verdict::{Judge, Verdict};
 use crate::events::{Event, EventKind};
 use crate::inspect::{TaskId, one_line};
 use crate::supervisor::{RuntimeError, StopLimit};
@@ -206,19 +206,19 @@ impl Core {
     pub(in crate::runtime) fn close(&self, result: impl FnOnce() -> ShutdownResult) {
         if let Some(judge) = self.stop.verdict.judge() {
             let result = result();
-            observe::shutdown_over(&result);
-            self.close_with(|| judge.give(result));
+            self.close_with(judge, result);
         }
     }
 
     /// Like `close`, with a given verdict.
-    pub(in crate::runtime) fn close_with(&self, give: impl FnOnce()) {
+    pub(super) fn close_with(&self, judge: Judge<'_, ShutdownResult>, result: ShutdownResult) {
+        observe::shutdown_over(&result);
         let over = {
             let mut registry = self.registry();
             registry.close();
             registry.is_over()
         };
-        give();
+        judge.give(result);
         self.readiness.changed.wake();
         if over {
             self.bus.close();

@@ -139,8 +139,7 @@ impl Stopper {
             let end = pin!(core.stop.verdict.forced_again());
             until(pin!(core.bus.flush()), end, deadline(core.config.drain_timeout)).await;
         }
-        observe::shutdown_over(&result);
-        core.close_with(|| judge.give(result));
+        core.close_with(judge, result);
     }
 
     /// Begins to request stops. Waiting submissions are rejected, except in slots that a task of the tree is after.

@@ -94,8 +94,8 @@ impl Plan {
         let requested = matches!(entry.phase, Phase::Holding | Phase::Stopping | Phase::Dissolving);
         let failed = end == End::Failed || (end == End::Aborted && !requested);
         // An added child is after all earlier children but depends on none: only declared children count as waiting.
-        let needed = entry.child.critical || (entry.phase != Phase::Ready && entry.waiting > 0);
-        let significant = entry.child.significant && end == End::Completed;
+        let needed = entry.role.critical || (entry.phase != Phase::Ready && entry.waiting > 0);
+        let significant = entry.role.significant && end == End::Completed;
         self.set(key, Phase::Ended);
         if self.roster.declared(key).is_none() {
             // The order passes through it now, so that nothing changes for the others.
