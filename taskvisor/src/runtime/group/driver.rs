@@ -274,12 +274,8 @@ impl Live {
             plan::Action::Start(key, epoch) => drop(self.with(key, |member| member.release(epoch))),
             plan::Action::Resume(key, epoch) => drop(self.with(key, |member| member.resume(epoch))),
             plan::Action::Retire(key) => drop(self.with(key, Member::retire)),
-            plan::Action::Hold(key, epoch, below) => {
-                self.stop(key, epoch, below, |member, by, now| member.hold(epoch, by, now));
-            }
-            plan::Action::Stop(key, epoch, below) => {
-                self.stop(key, epoch, below, |member, by, now| member.stop(Some(epoch), by, now));
-            }
+            plan::Action::Hold(key, epoch, below) => self.stop(key, epoch, below, false),
+            plan::Action::Stop(key, epoch, below) => self.stop(key, epoch, below, true),
             plan::Action::Begin => {
                 self.given_up.clear();
                 if !self.machine.is_requested() {
@@ -298,17 +294,14 @@ impl Live {
         self.group.member(key).map(|member| act(&member))
     }
 
-    fn stop(
-        &mut self,
-        key: Key,
-        epoch: Epoch,
-        below: u32,
-        request: impl FnOnce(&Member, StopBy, Instant) -> Option<Instant>,
-    ) {
+    fn stop(&mut self, key: Key, epoch: Epoch, below: u32, for_good: bool) {
         let grace = self.group.core.config.grace;
         let now = Instant::now();
         let by = self.stop_by.get_or_insert_with(|| StopBy::within(grace)).share(now, below, grace);
-        let given_up_at = self.with(key, |member| request(member, by, now)).flatten();
+        let request = |member: &Member| {
+            if for_good { member.stop(Some(epoch), by, now) } else { member.hold(epoch, by, now) }
+        };
+        let given_up_at = self.with(key, request).flatten();
         // The last layer of a root needs no time limit here.
         if let (Some(at), true) = (given_up_at, below > 0 || self.group.position.is_some()) {
             self.given_up.entry(at).or_default().push((key, epoch));

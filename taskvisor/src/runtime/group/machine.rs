@@ -193,32 +193,25 @@ impl Machine {
 
     pub(super) fn handle(&mut self, input: Input, now: Duration) -> Vec<Action> {
         self.now = now;
+        if let Input::Release(epoch) | Input::Resume(epoch) | Input::Hold(epoch) | Input::Stop(Some(epoch)) = input {
+            self.requested_epoch = epoch;
+        }
         match input {
             Input::Note { key, epoch, note } => self.note(key, epoch, note),
             Input::Add { key, child, takes_place } => self.add(key, child, takes_place),
-            Input::Release(epoch) => {
-                self.requested_epoch = epoch;
+            Input::Release(_) => {
                 if matches!(self.state, State::Parked(_) | State::Waiting { .. }) {
                     self.start();
                 }
             }
-            Input::Resume(epoch) => {
-                self.requested_epoch = epoch;
-                match self.state {
-                    State::Parked(Some(delay)) => self.state = State::Waiting { until: now.saturating_add(delay) },
-                    State::Parked(None) => self.start(),
-                    _ => {}
-                }
-            }
-            Input::Hold(epoch) => {
-                self.requested_epoch = epoch;
-                self.request(Requested::Hold);
-            }
+            Input::Resume(_) => match self.state {
+                State::Parked(Some(delay)) => self.state = State::Waiting { until: now.saturating_add(delay) },
+                State::Parked(None) => self.start(),
+                _ => {}
+            },
+            Input::Hold(_) => self.request(Requested::Hold),
             Input::Retire => self.retire(),
-            Input::Stop(epoch) => {
-                self.requested_epoch = epoch.unwrap_or(self.requested_epoch);
-                self.request(Requested::Stop);
-            }
+            Input::Stop(_) => self.request(Requested::Stop),
             Input::Restart => self.request(Requested::Restart),
             Input::Wake => self.wake(),
             Input::Registered(true) => self.begin(),
