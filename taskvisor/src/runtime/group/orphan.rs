@@ -3,7 +3,7 @@
 //! A driver that is dropped with its runtime moves to a runtime of another member. If there is none, or if the driver
 //! panics, the members are requested to stop, and the note of the last end ends the group.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -17,7 +17,7 @@ use crate::inspect::TaskOutcome;
 
 /// The members that are waited for without a driver, and the outcome of the group after the last end.
 pub(super) struct Orphans {
-    left: BTreeSet<Key>,
+    left: HashSet<Key>,
     outcome: TaskOutcome,
 }
 
