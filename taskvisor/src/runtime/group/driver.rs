@@ -25,7 +25,7 @@ use crate::panics::{catch, drop_caught};
 use crate::policy::{ResolvedPolicy, RestartPolicy};
 use crate::supervisor::StopLimit;
 use crate::task::TaskError;
-use crate::tree::{Declared, FailureChain};
+use crate::tree::FailureChain;
 
 /// The driver yields to other tasks after this many actions, or this time.
 const ACTIONS: usize = 256;
@@ -116,7 +116,14 @@ fn fail(group: &Arc<GroupCell>, panic: TaskError) {
 impl Live {
     fn new(group: Arc<GroupCell>) -> Self {
         let policy = group.declared.overrides.resolve(&group.core.config);
-        let machine = Machine::new(rules(&group.declared, group.position.is_none(), policy.restart));
+        let machine = Machine::new(Rules {
+            strategy: group.declared.strategy,
+            limit: group.declared.limit,
+            order: Arc::clone(&group.declared.order),
+            children: group.declared.children.iter().map(|child| child.role).collect(),
+            is_root: group.position.is_none(),
+            runs_once: policy.restart == RestartPolicy::Never,
+        });
         let start = Instant::now();
         Self {
             group,
@@ -149,7 +156,7 @@ impl Live {
                 }
                 self.actions.pop_front();
                 if action == Action::End {
-                    return self.end();
+                    return self.group.end(self.outcome.take().unwrap_or(TaskOutcome::Canceled { error: None }));
                 }
                 self.carry_out(action);
             } else if let Some(message) = self.messages.pop_front() {
@@ -417,22 +424,6 @@ impl Live {
         if let Ok(registered) = registered {
             registered.spawn_by_turns().await;
         }
-    }
-
-    fn end(&mut self) {
-        let outcome = self.outcome.take().unwrap_or(TaskOutcome::Canceled { error: None });
-        self.group.end(outcome);
-    }
-}
-
-fn rules(declared: &Declared, is_root: bool, restart: RestartPolicy) -> Rules {
-    Rules {
-        strategy: declared.strategy,
-        limit: declared.limit,
-        order: Arc::clone(&declared.order),
-        children: declared.children.iter().map(|child| child.role).collect(),
-        is_root,
-        runs_once: restart == RestartPolicy::Never,
     }
 }
 
