@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::super::task::{ABORT, Barred, Bound, Cell, Stage, StopBy};
+use super::super::timer::deadline_from;
 use super::cell::GroupCell;
 use super::children::{Epoch, Key};
 use crate::inspect::TaskState;
@@ -142,8 +143,5 @@ impl Member {
 }
 
 fn given_up_at(bound: Bound, now: Instant) -> Option<Instant> {
-    match bound {
-        Bound::Open => None,
-        _ => now.checked_add(bound.time().unwrap_or_default() + ABORT),
-    }
+    deadline_from(now, bound.time.saturating_add(ABORT))
 }

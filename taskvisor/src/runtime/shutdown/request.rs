@@ -209,7 +209,7 @@ impl Core {
         }
         let cells = self.cells();
         for cell in &cells {
-            cell.stop(Bound::Now(StopLimit::Grace), StopReason::Shutdown);
+            cell.stop(Bound::now(StopLimit::Grace), StopReason::Shutdown);
         }
         let left = cells.iter().filter(|cell| cell.lock().machine().stage() != Stage::Ended);
         let stuck = left.map(|cell| (cell.id(), Arc::clone(cell.name()), StopLimit::Grace)).collect();

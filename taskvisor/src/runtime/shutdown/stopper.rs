@@ -121,7 +121,7 @@ impl Stopper {
                 root.stop(StopBy::now(limit));
             }
             for cell in core.cells() {
-                cell.stop(Bound::Now(limit), StopReason::Shutdown);
+                cell.stop(Bound::now(limit), StopReason::Shutdown);
                 release(cell);
             }
             // Aborted tasks get time to end, so that they are gone when `run` returns.
@@ -198,13 +198,10 @@ impl Stopper {
         for cell in added {
             // If no layer stops after this one, the stopper itself aborts its tasks, and they need no timer.
             let bound = match (layers, cell.policy().stop_timeout) {
-                (0, None) => Bound::Open,
+                (0, None) => Bound::OPEN,
                 (_, timeout) => first.bound(began, timeout),
             };
-            longest = longest.max(match bound {
-                Bound::Open => Duration::MAX,
-                bound => bound.time().unwrap_or_default(),
-            });
+            longest = longest.max(bound.time);
             cell.stop_at(now, bound, StopReason::Shutdown);
             release(cell);
         }
@@ -220,7 +217,7 @@ impl Stopper {
         for cell in declared {
             let timeout = cell.policy().stop_timeout;
             let is_open = timeout.is_none() && !relied;
-            let bound = if is_open { Bound::Open } else { tree_by.bound(now, timeout) };
+            let bound = if is_open { Bound::OPEN } else { tree_by.bound(now, timeout) };
             cell.stop(bound, StopReason::Shutdown);
             release(cell);
         }
@@ -237,17 +234,15 @@ impl Stopper {
     async fn stop_relied(&mut self, by: StopBy, tree_by: StopBy) {
         let core = Arc::clone(&self.core);
         let now = Instant::now();
-        let mut longest = Some(Duration::ZERO);
+        let mut longest = Duration::ZERO;
         for cell in core.cells() {
             if !cell.is_beside_tree() {
-                let bound = tree_by.bound(now, cell.policy().stop_timeout);
-                let time = if bound == Bound::Open { None } else { Some(bound.time().unwrap_or_default()) };
-                longest = longest.zip(time).map(|(longest, time)| longest.max(time));
+                longest = longest.max(tree_by.bound(now, cell.policy().stop_timeout).time);
             }
             release(cell);
         }
         // As for added tasks: tasks that ignore the abort are no longer waited for.
-        let given_up = longest.and_then(|longest| deadline(longest.saturating_add(ABORT)));
+        let given_up = deadline(longest.saturating_add(ABORT));
         self.wait(Registry::has_relied_only, given_up, core.stop.verdict.interrupted()).await;
         self.release_relied();
         core.stops_layer(Layer::Relied);
@@ -255,7 +250,7 @@ impl Stopper {
         for cell in core.cells() {
             if cell.is_beside_tree() {
                 let timeout = cell.policy().stop_timeout;
-                let bound = if timeout.is_none() { Bound::Open } else { by.bound(now, timeout) };
+                let bound = if timeout.is_none() { Bound::OPEN } else { by.bound(now, timeout) };
                 cell.stop(bound, StopReason::Shutdown);
             }
             release(cell);

@@ -20,7 +20,7 @@ use super::super::observe::{self, Observed};
 use super::super::permits::Permit;
 use super::super::reentrancy::ReentrancyGuard;
 use super::super::timer::{Timer, deadline};
-use super::cell::{Bound, Cell, shown};
+use super::cell::{Cell, shown};
 use super::decision::{Ending, Next};
 use super::guards::Guards;
 use super::machine::{Conclusion, Cut, Heed, Measured, Turn};
@@ -208,7 +208,7 @@ impl Actor {
                     return Poll::Ready(());
                 }
             }
-            limit = bound.and_then(Bound::time).and_then(deadline);
+            limit = bound.filter(|time| !time.is_zero()).and_then(deadline);
             #[cfg(feature = "test-util")]
             if self.is_struck() {
                 self.limit(limit);
@@ -244,7 +244,7 @@ impl Actor {
             }
             if let (Cut::Not, Some(timeout)) = (attempt.cut, self.cell.policy().timeout) {
                 self.timer.set(timeout);
-                self.timer.set_sooner_than(attempt.stop_by());
+                self.timer.set_sooner(attempt.stop_by());
             }
         }
         let exceeded = match (attempt.cut, &mut self.guards) {
@@ -269,7 +269,7 @@ impl Actor {
         if cut == Cut::HelperPanicked {
             attempt.cut(cut, Duration::ZERO);
             self.timer.set(self.cell.window());
-            self.timer.set_sooner_than(attempt.stop_by());
+            self.timer.set_sooner(attempt.stop_by());
         } else {
             // The deadline comes with the request.
             attempt.cut = cut;
@@ -285,9 +285,9 @@ impl Actor {
             if attempt.cut == Cut::Not {
                 attempt.aside.get_or_insert_default().stop_by = Some(limit);
             }
-            self.timer.set_sooner_at(limit);
+            self.timer.set_sooner(Some(limit));
         } else if let Step::Join(_) = &self.step {
-            self.timer.set_sooner_at(limit);
+            self.timer.set_sooner(Some(limit));
         }
     }
 
@@ -334,7 +334,7 @@ impl Actor {
         if self.takes_context && !window.is_zero() {
             attempt.cut(Cut::TimedOut, timeout);
             self.timer.set(window);
-            self.timer.set_sooner_than(attempt.stop_by());
+            self.timer.set_sooner(attempt.stop_by());
         } else {
             self.end_attempt(Ending::Result(Err(TaskError::Timeout { timeout })));
         }

@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::decision::{Ending, Facts, Next, Request, decide, is_final};
 use crate::inspect::TaskState;
 use crate::policy::{Ready, ResolvedPolicy, RestartPolicy, Ticks};
+use crate::runtime::group::Note;
 use crate::supervisor::StopLimit;
 use crate::task::StopReason;
 
@@ -122,19 +123,8 @@ pub(in crate::runtime) struct Effects {
     pub(in crate::runtime) interrupts: bool,
     /// This is the first request to end the attempt.
     pub(in crate::runtime) is_first: bool,
-    pub(in crate::runtime) report: Option<Report>,
-}
-
-/// A report to the group of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::runtime) enum Report {
-    Ready,
-    /// The task was started, and waits for its next start.
-    Delayed,
-    /// The task has stopped and can start again.
-    Held,
-    /// The group must no longer wait for this task.
-    Skip,
+    /// A note to the group.
+    pub(in crate::runtime) note: Option<Note>,
 }
 
 /// The next action of an actor without an attempt.
@@ -329,8 +319,8 @@ impl Machine {
 
     fn skip_wait(&mut self) -> Effects {
         self.stage = Stage::Waiting(Wait::Due);
-        let report = (self.gate == Gate::Shut).then_some(Report::Skip);
-        Effects { wakes: true, report, ..Effects::default() }
+        let note = (self.gate == Gate::Shut).then_some(Note::Skip);
+        Effects { wakes: true, note, ..Effects::default() }
     }
 
     /// Opens the gate: the next attempt is due.
@@ -343,7 +333,7 @@ impl Machine {
             self.stage = Stage::Waiting(Wait::Due);
         }
         let is_delayed = self.stage == Stage::Waiting(Wait::Delay) && self.request == Request::Nothing;
-        Effects { report: is_delayed.then_some(Report::Delayed), ..WAKES }
+        Effects { note: is_delayed.then_some(Note::Delayed), ..WAKES }
     }
 
     /// Opens the gate for a task that failed: the next attempt waits for its backoff.
@@ -391,7 +381,7 @@ impl Machine {
             return Effects::default();
         }
         self.ready = true;
-        Effects { report: self.pass(), ..WAKES }
+        Effects { note: self.pass(), ..WAKES }
     }
 
     /// The attempt reports progress: the failures before it no longer count.
@@ -419,21 +409,21 @@ impl Machine {
     }
 
     #[inline]
-    fn pass(&mut self) -> Option<Report> {
+    fn pass(&mut self) -> Option<Note> {
         let passes = self.ready && self.gate == Gate::Open;
         if passes {
             self.gate = Gate::Passed;
         }
-        passes.then_some(Report::Ready)
+        passes.then_some(Note::Ready)
     }
 
     // The actor's inputs while no attempt runs.
 
-    /// Returns the next action, and the report to the group.
+    /// Returns the next action, and the note to the group.
     #[inline]
-    pub(in crate::runtime) fn turn(&mut self, policy: &ResolvedPolicy) -> (Turn, Option<Report>) {
+    pub(in crate::runtime) fn turn(&mut self, policy: &ResolvedPolicy) -> (Turn, Option<Note>) {
         let Stage::Waiting(wait) = &mut self.stage else { return (Turn::Parked, None) };
-        let mut report = None;
+        let mut note = None;
         match self.request {
             Request::Stop if !self.last => {
                 self.stage = Stage::Over;
@@ -448,7 +438,7 @@ impl Machine {
                 if *wait != Wait::Delay {
                     *wait = Wait::Due;
                 }
-                report = Some(Report::Held);
+                note = Some(Note::Held);
             }
             _ => {}
         }
@@ -458,7 +448,7 @@ impl Machine {
             (_, Wait::Due) => Turn::Due,
             _ => Turn::Waits,
         };
-        (turn, report)
+        (turn, note)
     }
 
     /// The delay of the wait has elapsed.
@@ -471,7 +461,7 @@ impl Machine {
     /// Begins an attempt, unless something else was requested in the meantime; then [`turn`](Self::turn) returns the
     /// next action. Returns whether this is the first attempt of a task that its batch waits for.
     #[inline]
-    pub(in crate::runtime) fn begin(&mut self, policy: &ResolvedPolicy) -> Option<(bool, Option<Report>)> {
+    pub(in crate::runtime) fn begin(&mut self, policy: &ResolvedPolicy) -> Option<(bool, Option<Note>)> {
         let asked = self.request >= Request::Hold && !self.last;
         if asked || self.is_barred() || self.gate == Gate::Shut || self.stage != Stage::Waiting(Wait::Due) {
             return None;
@@ -595,7 +585,7 @@ impl Machine {
     }
 }
 
-const WAKES: Effects = Effects { wakes: true, interrupts: false, is_first: false, report: None };
+const WAKES: Effects = Effects { wakes: true, interrupts: false, is_first: false, note: None };
 
 /// Returns the stage before the first attempt.
 fn first_stage(policy: &ResolvedPolicy) -> Stage {

@@ -143,7 +143,7 @@ impl Play<'_> {
         assert!(!effects.interrupts || machine.canceled, "{command:?} in {before:?}");
         assert!(!effects.interrupts || effects.wakes);
         assert_eq!(machine.attempt, attempt, "a command begins no attempt");
-        if effects.report == Some(Report::Ready) {
+        if effects.note == Some(Note::Ready) {
             assert!(before.machine.gate == Gate::Open && machine.gate == Gate::Passed && machine.ready);
         }
         if matches!(command, Command::Stop { at_once: true }) && matches!(machine.stage, Stage::Waiting(_)) {
@@ -158,9 +158,9 @@ impl Play<'_> {
     fn waits(&mut self, before: Node) {
         let policy = self.policy().clone();
         let mut after = before;
-        let (turn, report) = after.machine.turn(&policy);
+        let (turn, note) = after.machine.turn(&policy);
         let machine = &after.machine;
-        if report == Some(Report::Held) {
+        if note == Some(Note::Held) {
             assert!(before.owes_held && turn == Turn::Parked);
             after.owes_held = false;
         }
@@ -184,11 +184,11 @@ impl Play<'_> {
         }
         // Anything may happen between the turn and the begin, so that the begin is tried in every state.
         let mut begun = before;
-        let Some((_, report)) = begun.machine.begin(&policy) else { return };
+        let Some((_, note)) = begun.machine.begin(&policy) else { return };
         assert!(before.machine.gate != Gate::Shut && !before.machine.is_barred(), "{before:?}");
         assert!(before.machine.request != Request::Hold, "{before:?}");
         assert_eq!(begun.machine.attempt, before.machine.attempt + 1);
-        assert_eq!(report.is_some(), before.machine.gate == Gate::Open && policy.ready == Ready::Start);
+        assert_eq!(note.is_some(), before.machine.gate == Gate::Open && policy.ready == Ready::Start);
         assert!(!begun.machine.canceled);
         if before.machine.request == Request::Stop {
             begun.begun_after_stop += 1;

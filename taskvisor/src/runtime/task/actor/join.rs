@@ -1,9 +1,10 @@
 //! Joins the helpers of an attempt that has ended.
 
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
-use super::super::cell::Bound;
 use super::super::decision::Ending;
+use super::super::super::timer::deadline;
 use super::Actor;
 use super::attempt::Joining;
 use super::step::Step;
@@ -13,9 +14,9 @@ impl Actor {
     pub(in crate::runtime) fn poll_join(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.cell.has_news() {
             match self.cell.take_bound() {
-                Some(Bound::Now(_)) => self.abort_helpers(),
-                Some(Bound::Within(bound, _)) => self.timer.set_sooner(bound),
-                _ => {}
+                Some(Duration::ZERO) => self.abort_helpers(),
+                Some(time) => self.timer.set_sooner(deadline(time)),
+                None => {}
             }
         }
         if self.cell.has_helpers() {

@@ -103,7 +103,7 @@ impl Cell {
         aside.running -= 1;
         if aside.running == 0 {
             let effects = state.machine.helpers_ended();
-            self.carry_out(None, state, Bound::Open, effects);
+            self.carry_out(None, state, Bound::OPEN, effects);
         }
     }
 }

@@ -47,7 +47,7 @@ impl Cell {
             self.announce(EventKind::TaskRemoveRequested);
         }
         state.tighten(bound, why);
-        let effects = state.machine.stop(&self.policy, matches!(bound, Bound::Now(_)));
+        let effects = state.machine.stop(&self.policy, bound.time.is_zero());
         self.carry_out(now, state, bound, effects);
         Some(first)
     }
@@ -64,7 +64,7 @@ impl Cell {
         if effects.interrupts {
             state.tighten(self.own_bound(self.stop_bound()), StopReason::Restart);
         }
-        self.carry_out(None, state, Bound::Open, effects);
+        self.carry_out(None, state, Bound::OPEN, effects);
         true
     }
 
@@ -72,7 +72,7 @@ impl Cell {
     pub(crate) fn trigger(&self) -> bool {
         let mut state = self.lock();
         let Some(effects) = state.machine.trigger() else { return false };
-        self.carry_out(None, state, Bound::Open, effects);
+        self.carry_out(None, state, Bound::OPEN, effects);
         true
     }
 
@@ -85,23 +85,19 @@ impl Cell {
         effects: Effects,
     ) {
         let mut token = None;
-        // Read before the lock is released, so that the report has the epoch of this start or stop.
-        let epoch = if effects.report.is_some() { self.epoch() } else { 0 };
+        // Read before the lock is released, so that the note has the epoch of this start or stop.
+        let epoch = if effects.note.is_some() { self.epoch() } else { 0 };
         if effects.interrupts {
             let now = now.unwrap_or_else(|| self.core.clock.now());
             if effects.is_first {
                 state.since = now;
             }
-            match bound {
-                Bound::Within(time, limit) => {
-                    let stop_by = after(now, time);
-                    if stop_by < state.stop_by {
-                        state.stop_by = stop_by;
-                        state.machine.set_limit(limit);
-                    }
+            let stop_by = after(now, bound.time);
+            if bound.time != Duration::MAX && stop_by < state.stop_by {
+                if !bound.time.is_zero() {
+                    state.stop_by = stop_by;
                 }
-                Bound::Now(limit) if now < state.stop_by => state.machine.set_limit(limit),
-                Bound::Now(_) | Bound::Open => {}
+                state.machine.set_limit(bound.limit);
             }
             token = state.token.take();
         }
@@ -110,8 +106,8 @@ impl Cell {
         } else {
             drop(state);
         }
-        if let Some(report) = effects.report {
-            self.report(epoch, report);
+        if let Some(note) = effects.note {
+            self.tell_group_of(epoch, note);
         }
     }
 
@@ -150,7 +146,7 @@ impl Cell {
         let Some(_wait) = self.core.enter_wait(|| Target::Task(Arc::clone(self))) else { return Ok(first) };
         if !self.ended_within(within).await {
             // The deadline of the attempt can be slightly later, or be that of its clean-up.
-            self.stop(Bound::Now(StopLimit::Grace), StopReason::Canceled);
+            self.stop(Bound::now(StopLimit::Grace), StopReason::Canceled);
             if !self.ended_within(ABORT).await {
                 self.declare_aborted();
                 return Err(RuntimeError::TaskRemoveTimeout { name: self.name.to_string(), timeout: within });
@@ -166,9 +162,9 @@ impl Cell {
             return;
         }
         state.outcome = Some(TaskOutcome::Aborted { error: state.last_error.clone() });
-        state.tighten(Bound::Now(StopLimit::Grace), StopReason::Canceled);
+        state.tighten(Bound::now(StopLimit::Grace), StopReason::Canceled);
         let effects = state.machine.stop(&self.policy, true);
-        self.carry_out(None, state, Bound::Now(StopLimit::Grace), effects);
+        self.carry_out(None, state, Bound::now(StopLimit::Grace), effects);
         self.wake_waiting();
     }
 
@@ -240,7 +236,6 @@ impl Drop for Waiting<'_> {
 impl State {
     pub(in crate::runtime) fn tighten(&mut self, bound: Bound, why: StopReason) {
         self.machine.because(why);
-        let tighter = self.bound.map_or(bound, |other| other.with(self.machine.limit()).tighter(bound));
-        self.bound = Some(tighter.into());
+        self.bound = Some(self.bound.map_or(bound.time, |time| time.min(bound.time)));
     }
 }

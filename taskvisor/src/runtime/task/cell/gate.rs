@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::machine::{Barred, Report, Stage, Wait};
+use super::super::machine::{Barred, Stage, Wait};
 use super::{Bound, Cell, Membership};
 use crate::runtime::group::{Epoch, Note};
 use crate::task::StopReason;
@@ -16,7 +16,7 @@ impl Cell {
         let mut state = self.lock();
         self.set_epoch(epoch);
         let effects = state.machine.release();
-        self.carry_out(None, state, Bound::Open, effects);
+        self.carry_out(None, state, Bound::OPEN, effects);
     }
 
     /// Opens the gate for a task that failed: the next attempt waits for its backoff.
@@ -24,7 +24,7 @@ impl Cell {
         let mut state = self.lock();
         self.set_epoch(epoch);
         let effects = state.machine.resume();
-        self.carry_out(None, state, Bound::Open, effects);
+        self.carry_out(None, state, Bound::OPEN, effects);
     }
 
     /// Requests the task to end its attempt and to wait to be released.
@@ -35,7 +35,7 @@ impl Cell {
             self.set_epoch(epoch);
             state.tighten(bound, StopReason::SiblingRestart);
         }
-        self.carry_out(None, state, Bound::Open, effects);
+        self.carry_out(None, state, Bound::OPEN, effects);
     }
 
     /// Prevents further attempts. A running attempt continues until it is requested to stop.
@@ -73,17 +73,6 @@ impl Cell {
         if let Some(member) = self.member() {
             member.epoch.store(epoch, Ordering::Relaxed);
         }
-    }
-
-    /// Sends a report of the machine to the group.
-    pub(in crate::runtime) fn report(&self, epoch: Epoch, report: Report) {
-        let note = match report {
-            Report::Ready => Note::Ready,
-            Report::Delayed => Note::Delayed,
-            Report::Held => Note::Held,
-            Report::Skip => Note::Skip,
-        };
-        self.tell_group_of(epoch, note);
     }
 
     /// Sends a note to the group, if there is one.
@@ -133,7 +122,7 @@ impl Cell {
     pub(crate) fn signal_ready(&self, attempt: u64) {
         let mut state = self.lock();
         let effects = state.machine.signal_ready(&self.policy, attempt);
-        self.carry_out(None, state, Bound::Open, effects);
+        self.carry_out(None, state, Bound::OPEN, effects);
     }
 
     /// Records progress of the attempt: the failures before it no longer count.

@@ -33,7 +33,6 @@ use crate::supervisor::StopLimit;
 use crate::sync::{WaitList, lock};
 use crate::task::{TaskError, TaskRef};
 
-use bound::Allowed;
 pub(in crate::runtime) use bound::{Bound, StopBy};
 
 /// The time that the scheduler may need to carry out an abort.
@@ -112,8 +111,8 @@ pub(in crate::runtime) struct Membership {
 /// it.
 pub(in crate::runtime) struct State {
     machine: Machine,
-    /// The deadline of the attempt after a stop request, until the actor has read it.
-    bound: Option<Allowed>,
+    /// The time of the attempt after a stop request, until the actor has read it.
+    bound: Option<Duration>,
     /// The start of the current state, by the supervisor's clock; [`Ticks::MAX`] while an attempt is about to begin.
     since: Ticks,
     /// The time by which the task should have stopped; [`Ticks::MAX`] if there is none.

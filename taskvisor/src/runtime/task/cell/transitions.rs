@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::decision::{Ending, Next, Request};
 use super::super::machine::{Conclusion, Heed, Measured, Stage, Turn, Wait};
-use super::{Bound, Cell, State, cancel, shown};
+use super::{Cell, State, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{TaskOutcome, now};
 use crate::panics::drop_caught;
@@ -67,36 +67,35 @@ impl Cell {
     pub(in crate::runtime) fn turn(&self) -> Turn {
         let mut state = self.lock();
         self.news.take();
-        let (turn, report) = state.machine.turn(&self.policy);
+        let (turn, note) = state.machine.turn(&self.policy);
         if turn == Turn::Over {
             let task = state.task.take();
             drop(state);
             let _ = drop_caught(task);
             return turn;
         }
-        let epoch = if report.is_some() { self.epoch() } else { 0 };
+        let epoch = if note.is_some() { self.epoch() } else { 0 };
         drop(state);
-        if let Some(report) = report {
-            self.report(epoch, report);
+        if let Some(note) = note {
+            self.tell_group_of(epoch, note);
         }
         turn
     }
 
-    /// Returns the next action of an actor with a running attempt, and the deadline of the attempt.
-    pub(in crate::runtime) fn heed(&self, takes_context: bool) -> (Heed, Option<Bound>) {
+    /// Returns the next action of an actor with a running attempt, and the time that the attempt has to end.
+    pub(in crate::runtime) fn heed(&self, takes_context: bool) -> (Heed, Option<Duration>) {
         let mut state = self.lock();
         self.news.take();
-        let bound = state.bound.take().map(|bound| bound.with(state.machine.limit()));
+        let bound = state.bound.take();
         let helper_panicked = state.aside.as_ref().is_some_and(|aside| aside.panic.is_some());
-        (state.machine.heed(takes_context, matches!(bound, Some(Bound::Now(_))), helper_panicked), bound)
+        (state.machine.heed(takes_context, bound == Some(Duration::ZERO), helper_panicked), bound)
     }
 
-    /// Returns the deadline of the helpers, if a stop was requested since.
-    pub(in crate::runtime) fn take_bound(&self) -> Option<Bound> {
+    /// Returns the time that the helpers have to end, if a stop was requested since.
+    pub(in crate::runtime) fn take_bound(&self) -> Option<Duration> {
         let mut state = self.lock();
         self.news.take();
-        let limit = state.machine.limit();
-        state.bound.take().map(|bound| bound.with(limit))
+        state.bound.take()
     }
 
     /// Notes that the attempt takes longer than one poll.
@@ -117,7 +116,7 @@ impl Cell {
         self.core.bus.start_here();
         let mut state = self.lock();
         let task = state.task.clone()?;
-        let (unready, report) = state.machine.begin(&self.policy)?;
+        let (unready, note) = state.machine.begin(&self.policy)?;
         if state.machine.is_final_attempt() {
             // The actor must read the deadline.
             self.news.raise();
@@ -125,15 +124,15 @@ impl Cell {
             state.bound = None;
         }
         let attempt = state.machine.attempt();
-        let epoch = if report.is_some() { self.epoch() } else { 0 };
+        let epoch = if note.is_some() { self.epoch() } else { 0 };
         #[cfg(feature = "test-util")]
         self.note_fault(&state);
         if self.core.bus.is_active() {
             self.core.bus.publish(self.event_of_attempt(&state, EventKind::TaskStarting));
         }
         drop(state);
-        if let Some(report) = report {
-            self.report(epoch, report);
+        if let Some(note) = note {
+            self.tell_group_of(epoch, note);
         }
         if unready {
             self.core.one_is_ready();
