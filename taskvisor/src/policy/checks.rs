@@ -44,20 +44,12 @@ impl ResolvedPolicy {
 pub(crate) fn check_backoff(backoff: &BackoffPolicy, subject: &dyn Fn() -> String) -> Result<(), InvalidOption> {
     let BackoffPolicy { first, max, factor, .. } = *backoff;
     if !factor.is_finite() || factor < 0.0 {
-        return Err(InvalidOption {
-            subject: subject(),
-            option: "backoff.factor",
-            value: factor.to_string(),
-            expected: "a finite number of at least 0",
-        });
+        let expected = "a finite number of at least 0";
+        return Err(InvalidOption::new(subject(), "backoff.factor", factor.to_string(), expected));
     }
     if first > max {
-        return Err(InvalidOption {
-            subject: subject(),
-            option: "backoff.first",
-            value: format!("{first:?}, above `backoff.max`, which is {max:?}"),
-            expected: "at most `backoff.max`",
-        });
+        let value = format!("{first:?}, above `backoff.max`, which is {max:?}");
+        return Err(InvalidOption::new(subject(), "backoff.first", value, "at most `backoff.max`"));
     }
     Ok(())
 }

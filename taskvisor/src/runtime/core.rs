@@ -24,7 +24,7 @@ use super::timer::deadline;
 use super::waits::Waits;
 use crate::events::{Bus, EventKind, EventStream, Introduced, Subscribe};
 use crate::inspect::TaskOutcome;
-use crate::panics::{catch, drop_caught};
+use crate::panics::{Fenced, catch};
 use crate::policy::{Overrides, ResolvedPolicy};
 #[cfg(feature = "controller")]
 use crate::slots::ControllerSetup;
@@ -100,7 +100,7 @@ struct Newest {
 
 /// A checked and resolved spec.
 pub(super) struct Admitted {
-    pub(super) task: TaskRef,
+    pub(super) task: Fenced<TaskRef>,
     pub(super) name: Arc<str>,
     pub(super) policy: Arc<ResolvedPolicy>,
 }
@@ -272,16 +272,14 @@ impl Core {
         let before = registry.take_place(&cell);
         announce(&cell);
         drop(registry);
-        if before.is_some() {
-            let _ = drop_caught(before);
-        }
+        drop(before);
         Actor::spawn(Arc::clone(&cell), &runtime);
         if was_refused(&cell) { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
     }
 
     pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Arc<Tie>>) -> Arc<Cell> {
         let Admitted { task, name, policy } = admitted;
-        Arc::new(Cell::new(task, name, policy, Arc::clone(self), origin, tie))
+        Arc::new(Cell::new(task.into_inner(), name, policy, Arc::clone(self), origin, tie))
     }
 
     /// Ends a registration: frees its name, and sets its outcome unless it is already set.
@@ -416,12 +414,10 @@ impl Parts {
         let Some(one) = introduced.iter().find(|one| one.capacity.is_none_or(|capacity| capacity == 0)) else {
             return Ok(());
         };
-        let (option, value) = match one.capacity {
-            Some(_) => ("queue_capacity", "0"),
-            None => ("name` or `queue_capacity", "a panic"),
+        let (option, value, expected) = match one.capacity {
+            Some(_) => ("queue_capacity", "0", "at least 1"),
+            None => ("name` or `queue_capacity", "a panic", "a value"),
         };
-        let subject = format!("subscriber `{}`", one.name);
-        let expected = if one.capacity.is_some() { "at least 1" } else { "a value" };
-        Err(InvalidOption { subject, option, value: value.into(), expected })
+        Err(InvalidOption::new(format!("subscriber `{}`", one.name), option, value, expected))
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 
 use tokio::runtime::Handle;
 use tokio::task::yield_now;
@@ -20,7 +20,6 @@ use crate::tree::{Declared, join, last_segment};
 
 /// A checked and resolved tree as flat lists: its groups, each after its parent, and their children in the order of
 /// declaration.
-#[derive(Default)]
 struct AdmittedTree {
     groups: Vec<AdmittedGroup>,
     children: Vec<AdmittedChild>,
@@ -50,9 +49,7 @@ pub(super) struct Registered {
     cells: VecDeque<Arc<Cell>>,
     groups: VecDeque<Arc<GroupCell>>,
     /// The previous registrations of their places, to be dropped with no lock held.
-    before: Vec<Arc<Cell>>,
-    groups_before: Vec<Arc<GroupCell>>,
-    members_before: Vec<Option<Member>>,
+    before: Vec<Member>,
 }
 
 impl Core {
@@ -85,14 +82,13 @@ impl Core {
         let mut home = None;
         let mut registry = self.registry();
         if registry.admission != Admission::Open {
-            return admitted.refused(registry, Err(RuntimeError::ShuttingDown));
+            return Err(RuntimeError::ShuttingDown);
         }
         if is_started() {
-            return admitted.refused(registry, Ok(()));
+            return Ok(());
         }
-        let taken = admitted.paths().find(|path| registry.is_taken(path)).map(|path| registry.taken(path));
-        if let Some(taken) = taken {
-            return admitted.refused(registry, Err(taken));
+        if let Some(taken) = admitted.paths().find(|path| registry.is_taken(path)) {
+            return Err(registry.taken(taken));
         }
         if let Some(started) = once {
             started.store(true, Ordering::Relaxed);
@@ -154,9 +150,7 @@ impl Core {
     /// Checks a tree that has not started.
     pub(crate) fn check_tree(&self, root: &Arc<Declared>) -> Result<(), RuntimeError> {
         self.check()?;
-        let admitted = self.admit_tree(root, "".into(), true)?;
-        let _ = drop_caught(admitted);
-        Ok(())
+        self.admit_tree(root, "".into(), true).map(drop)
     }
 
     /// Registers the children of a group that starts again. Nothing is registered before the future completes.
@@ -168,7 +162,7 @@ impl Core {
         let mut registered = Registered::on(&runtime);
         let mut registry = self.registry();
         if !matches!(registry.admission, Admission::Open | Admission::Closing) {
-            return admitted.refused(registry, Err(RuntimeError::ShuttingDown));
+            return Err(RuntimeError::ShuttingDown);
         }
         let AdmittedTree { groups, children } = admitted;
         self.register(&mut registry, group, &groups, children, &mut registered);
@@ -215,36 +209,19 @@ impl Core {
                 })
             }
         };
-        // Dropped with no lock held and inside `panics::catch`, because they hold user tasks.
-        let _ = drop_caught(offered);
-        let _ = drop_caught((before, home));
+        // Freed with no lock held: it may be the last handle of a runtime.
+        let _ = drop_caught(home);
         let cell = added?;
         Actor::spawn(Arc::clone(&cell), &runtime);
         if was_refused(&cell) { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
     }
 
-    fn admit_tree(&self, root: &Arc<Declared>, path: Arc<str>, is_root: bool) -> Result<AdmittedTree, RuntimeError> {
-        let mut admitted = AdmittedTree::default();
-        match self.admit_groups(root, path, is_root, &mut admitted) {
-            Ok(()) => Ok(admitted),
-            Err(error) => {
-                let _ = drop_caught(admitted);
-                Err(error)
-            }
-        }
-    }
-
     /// Walks the tree in the order of declaration, without recursion.
-    fn admit_groups(
-        &self,
-        root: &Arc<Declared>,
-        path: Arc<str>,
-        is_root: bool,
-        admitted: &mut AdmittedTree,
-    ) -> Result<(), RuntimeError> {
+    fn admit_tree(&self, root: &Arc<Declared>, path: Arc<str>, is_root: bool) -> Result<AdmittedTree, RuntimeError> {
         root.check(is_root.then_some(self))?;
         root.check_depth()?;
-        admitted.groups.push(AdmittedGroup { declared: Arc::clone(root), path });
+        let groups = vec![AdmittedGroup { declared: Arc::clone(root), path }];
+        let mut admitted = AdmittedTree { groups, children: Vec::new() };
         let mut walk = vec![(0, 0)];
         while let Some((group, place)) = walk.pop() {
             let AdmittedGroup { declared, path } = &admitted.groups[group];
@@ -266,7 +243,7 @@ impl Core {
             };
             admitted.children.push(AdmittedChild { group, place, what });
         }
-        Ok(())
+        Ok(admitted)
     }
 
     /// Registers tasks without a driver.
@@ -323,7 +300,7 @@ impl Core {
             members[group][place] = Some(member);
         }
         for (cell, members) in cells.iter().zip(members) {
-            registered.members_before.extend(cell.set_members(members));
+            registered.before.extend(cell.set_members(members).into_iter().flatten());
         }
         // Nested groups are spawned before their parents. The caller spawns the outermost.
         cells.reverse();
@@ -340,40 +317,23 @@ impl AdmittedTree {
             What::Group(group) => &self.groups[*group].path,
         })
     }
-
-    /// Drops a tree that was not registered, with no lock held, because it holds user tasks.
-    fn refused<T>(
-        self,
-        registry: MutexGuard<'_, Registry>,
-        answer: Result<T, RuntimeError>,
-    ) -> Result<T, RuntimeError> {
-        drop(registry);
-        let _ = drop_caught(self);
-        answer
-    }
 }
 
 impl Registered {
     fn on(runtime: &Handle) -> Self {
-        Self {
-            runtime: runtime.clone(),
-            cells: VecDeque::new(),
-            groups: VecDeque::new(),
-            before: Vec::new(),
-            groups_before: Vec::new(),
-            members_before: Vec::new(),
-        }
+        Self { runtime: runtime.clone(), cells: VecDeque::new(), groups: VecDeque::new(), before: Vec::new() }
     }
 
     fn enter(&mut self, registry: &mut Registry, cell: Arc<Cell>) -> Arc<Cell> {
-        self.before.extend(registry.insert_declared(&cell));
+        self.before.extend(registry.insert_declared(&cell).map(Member::Task));
         self.cells.push_back(Arc::clone(&cell));
         cell
     }
 
     fn enter_group(&mut self, registry: &mut Registry, group: &Arc<GroupCell>) {
         if let Some(places) = &mut registry.places {
-            self.groups_before.extend(places.groups.insert(Arc::clone(group.path()), Arc::clone(group)));
+            let before = places.groups.insert(Arc::clone(group.path()), Arc::clone(group));
+            self.before.extend(before.map(Member::Group));
         }
     }
 
@@ -405,8 +365,6 @@ impl Drop for Registered {
     fn drop(&mut self) {
         while self.spawn_next() {}
         drop_each(mem::take(&mut self.before));
-        drop_each(mem::take(&mut self.groups_before));
-        drop_each(mem::take(&mut self.members_before));
     }
 }
 
@@ -419,26 +377,18 @@ pub(super) fn check_no_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
 
 #[cold]
 fn refuse_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
-    let is_set = |option| InvalidOption {
-        subject: format!("task `{}`", spec.name()),
-        option,
-        value: "set".into(),
-        expected: "a task in a group: declare it in a tree, or add it with `GroupHandle::add_task`",
+    let option = match (spec.is_critical(), spec.is_significant()) {
+        (true, _) => "critical",
+        (_, true) => "significant",
+        _ => return check_not_after(spec),
     };
-    match (spec.is_critical(), spec.is_significant()) {
-        (true, _) => Err(is_set("critical")),
-        (_, true) => Err(is_set("significant")),
-        _ => check_not_after(spec),
-    }
+    let expected = "a task in a group: declare it in a tree, or add it with `GroupHandle::add_task`";
+    Err(InvalidOption::new(format!("task `{}`", spec.name()), option, "set", expected))
 }
 
 /// Checks a task that is added at run time: it has no siblings to be after.
 fn check_not_after(spec: &TaskSpec) -> Result<(), InvalidOption> {
     let Some(after) = spec.after().first() else { return Ok(()) };
-    Err(InvalidOption {
-        subject: format!("task `{}`", spec.name()),
-        option: "after",
-        value: format!("`{after}`"),
-        expected: "no siblings: a task that is added at runtime starts at once",
-    })
+    let expected = "no siblings: a task that is added at runtime starts at once";
+    Err(InvalidOption::new(format!("task `{}`", spec.name()), "after", format!("`{after}`"), expected))
 }

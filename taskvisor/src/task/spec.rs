@@ -146,8 +146,8 @@ impl TaskSpec {
     }
 
     #[inline]
-    pub(crate) fn into_task(self) -> TaskRef {
-        self.task.into_inner()
+    pub(crate) fn into_task(self) -> Fenced<TaskRef> {
+        self.task
     }
 
     /// Returns the policy with the documented defaults.

@@ -12,7 +12,6 @@ use super::super::registration::check_no_siblings;
 use super::super::registry::{Admission, Registry};
 use super::super::task::{Cell, Origin};
 use super::manager::{Aftermath, Job, Slots, join, own_slot, start_idle, tie};
-use crate::panics::drop_caught;
 use crate::slots::{AdmissionPolicy, ControllerError, ControllerSpec, Decision, Slot, check_slot_name};
 use crate::supervisor::RuntimeError;
 
@@ -59,27 +58,14 @@ impl Core {
             RuntimeError::InvalidOption(invalid) => ControllerError::InvalidOption(invalid),
             _ => ControllerError::NoRuntime,
         };
-        let runtime = match self.prepare() {
-            Ok(runtime) => runtime,
-            Err(error) => return refuse(spec, refused(error)),
-        };
+        let runtime = self.prepare().map_err(refused)?;
         let (admission, slot, spec) = spec.into_parts();
-        if let Err(invalid) = check_no_siblings(&spec) {
-            return refuse(spec, invalid.into());
-        }
+        check_no_siblings(&spec)?;
         let admitted = self.admit(spec).map_err(refused)?;
         let slot = slot.unwrap_or_else(|| Arc::clone(&admitted.name));
-        if let Err(invalid) = check_slot_name(&slot) {
-            return refuse(admitted, invalid.into());
-        }
+        check_slot_name(&slot)?;
         Ok(Submission { admission, slot, admitted, runtime })
     }
-}
-
-/// A refused submission holds the user's task, whose drop may panic.
-fn refuse<T>(refused: impl Sized, error: ControllerError) -> Result<T, ControllerError> {
-    let _ = drop_caught(refused);
-    Err(error)
 }
 
 impl<'a> Offer<'a> {
@@ -167,22 +153,10 @@ impl<'a> Offer<'a> {
 impl Drop for Offer<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.submission.is_some() || self.ticket.is_some() {
-            self.withdraw();
-        }
-    }
-}
-
-impl Offer<'_> {
-    /// Handles a submission that is refused.
-    #[cold]
-    fn withdraw(&mut self) {
         if let Some(ticket) = self.ticket {
             let mut aftermath = Aftermath::default();
             self.core.registry().slots.wait_queue.leave(ticket, &mut aftermath.calls);
             aftermath.carry_out(self.core);
         }
-        // It holds the user's task.
-        let _ = drop_caught(self.submission.take());
     }
 }
