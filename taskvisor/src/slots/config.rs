@@ -1,6 +1,6 @@
 //! The configuration of the controller.
 
-use super::{AdmissionPolicy, SlotSpec};
+use super::SlotSpec;
 use crate::supervisor::InvalidOption;
 
 /// The limits of waiting submissions. The guide explains [slots](crate::guide::slots) and how to
@@ -41,11 +41,6 @@ pub(crate) struct ControllerSetup {
 }
 
 impl ControllerSetup {
-    /// Returns the default admission policy of that slot.
-    pub(crate) fn admission(&self, name: &str) -> AdmissionPolicy {
-        self.slots.iter().find(|slot| slot.name() == name).map(SlotSpec::admission).unwrap_or_default()
-    }
-
     pub(crate) fn check(&self) -> Result<(), InvalidOption> {
         let ControllerConfig { queue_capacity, slot_capacity } = self.config;
         for (option, capacity) in [("queue_capacity", queue_capacity), ("slot_capacity", slot_capacity)] {

@@ -15,18 +15,12 @@ use crate::inspect::RejectReason;
 /// ```
 #[derive(Debug)]
 pub(crate) struct Slot<O, J> {
-    owner: Owner<O>,
+    owner: Option<O>,
+    /// `true` if the owner was requested to stop, to make way.
+    stops: bool,
     /// The job that replaces the owner, ahead of the queue.
     next: Option<J>,
     queue: VecDeque<J>,
-}
-
-#[derive(Debug)]
-enum Owner<O> {
-    Nobody,
-    Running(O),
-    /// The owner was requested to stop, to make way.
-    Stopping(O),
 }
 
 /// The phase of a slot.
@@ -81,26 +75,24 @@ impl Decision {
 
 impl<O, J> Default for Slot<O, J> {
     fn default() -> Self {
-        Self { owner: Owner::Nobody, next: None, queue: VecDeque::new() }
+        Self { owner: None, stops: false, next: None, queue: VecDeque::new() }
     }
 }
 
 impl<O, J> Slot<O, J> {
     /// Creates a slot with an owner and no waiting job.
     pub(crate) fn of(owner: O) -> Self {
-        Self { owner: Owner::Running(owner), ..Self::default() }
+        Self { owner: Some(owner), ..Self::default() }
     }
 
     /// Decides about a submission, if up to `capacity` jobs may wait in the queue.
     pub(crate) fn decide(&self, admission: AdmissionPolicy, capacity: usize) -> Decision {
-        let stops = match self.owner {
-            Owner::Nobody => return Decision::Start,
-            Owner::Running(_) => true,
-            Owner::Stopping(_) => false,
-        };
+        if self.owner.is_none() {
+            return Decision::Start;
+        }
         match admission {
             AdmissionPolicy::DropIfRunning => Decision::Busy,
-            AdmissionPolicy::Replace => Decision::Replace { displaces: self.next.is_some(), stops },
+            AdmissionPolicy::Replace => Decision::Replace { displaces: self.next.is_some(), stops: !self.stops },
             AdmissionPolicy::Queue if self.queue.len() >= capacity => Decision::Full,
             AdmissionPolicy::Queue => Decision::Wait,
         }
@@ -108,7 +100,8 @@ impl<O, J> Slot<O, J> {
 
     /// Sets the owner of an idle slot.
     pub(crate) fn start(&mut self, owner: O) {
-        self.owner = Owner::Running(owner);
+        self.owner = Some(owner);
+        self.stops = false;
     }
 
     /// Adds a job at the end of the queue.
@@ -118,16 +111,13 @@ impl<O, J> Slot<O, J> {
 
     /// Makes the job the next one, while the owner stops. Returns the job that was the next before.
     pub(crate) fn replace(&mut self, job: J) -> Option<J> {
-        self.owner = match std::mem::replace(&mut self.owner, Owner::Nobody) {
-            Owner::Running(owner) | Owner::Stopping(owner) => Owner::Stopping(owner),
-            Owner::Nobody => Owner::Nobody,
-        };
+        self.stops = true;
         self.next.replace(job)
     }
 
     /// Handles the end of the owner: the slot is idle. Returns the next job, which must start.
     pub(crate) fn release(&mut self) -> Option<J> {
-        self.owner = Owner::Nobody;
+        self.owner = None;
         self.next.take().or_else(|| self.queue.pop_front())
     }
 
@@ -146,17 +136,14 @@ impl<O, J> Slot<O, J> {
     }
 
     pub(crate) fn owner(&self) -> Option<&O> {
-        match &self.owner {
-            Owner::Nobody => None,
-            Owner::Running(owner) | Owner::Stopping(owner) => Some(owner),
-        }
+        self.owner.as_ref()
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        match self.owner {
-            Owner::Nobody => Phase::Idle,
-            Owner::Running(_) => Phase::Running,
-            Owner::Stopping(_) => Phase::Stopping,
+        match &self.owner {
+            None => Phase::Idle,
+            Some(_) if self.stops => Phase::Stopping,
+            Some(_) => Phase::Running,
         }
     }
 

@@ -3,7 +3,6 @@
 //! During the drain, all declared slots do. When tasks are requested to stop, only slots that a task of the tree is
 //! `after` do, and only from such a task. These slots outlive the tree and stop last.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::super::core::Core;
@@ -13,13 +12,6 @@ use super::super::task::Cell;
 use super::manager::Aftermath;
 use crate::inspect::RejectReason;
 use crate::slots::Slot;
-
-/// A slot in the `after` of a task.
-pub(super) struct Relied {
-    slot: Arc<str>,
-    /// The names of the children of the root that are after it.
-    by: HashSet<Arc<str>>,
-}
 
 impl Core {
     /// Returns `true` if that slot accepts submissions from this caller now.
@@ -35,14 +27,14 @@ impl Core {
 
     /// Returns `true` if the polled task, or a group around it, is after that slot.
     fn caller_is_after(&self, registry: &Registry, slot: &str) -> bool {
-        let Some(relied) = registry.slots.relied.iter().find(|relied| *relied.slot == *slot) else { return false };
+        let Some(children) = registry.slots.relied.get(slot) else { return false };
         let Some(address) = ReentrancyGuard::of(self) else { return false };
         let is_caller = |cell: &&Arc<Cell>| Arc::as_ptr(cell).addr() == address;
-        let direct = relied.by.iter().filter_map(|name| registry.get(name)).find(is_caller);
+        let direct = children.iter().filter_map(|name| registry.get(name)).find(is_caller);
         let caller = direct.or_else(|| registry.names.iter().find(is_caller));
         caller.is_some_and(|caller| {
             let child = caller.name().split('/').next().unwrap_or_default();
-            !caller.is_beside_tree() && relied.by.contains(child)
+            !caller.is_beside_tree() && children.contains(child)
         })
     }
 }
@@ -54,10 +46,7 @@ impl Registry {
             self.slots.relied.clear();
         }
         for (slot, child) in edges {
-            match self.slots.relied.iter_mut().find(|relied| relied.slot == slot) {
-                Some(relied) => drop(relied.by.insert(child)),
-                None => self.slots.relied.push(Relied { slot, by: HashSet::from([child]) }),
-            }
+            self.slots.relied.entry(slot).or_default().insert(child);
         }
     }
 
@@ -68,12 +57,12 @@ impl Registry {
 
     /// Returns `true` if the task runs in a slot that a task of the tree is after.
     pub(in crate::runtime) fn is_relied(&self, cell: &Cell) -> bool {
-        self.has_relied() && cell.slot().is_some_and(|slot| self.slots.is_relied(slot))
+        self.has_relied() && cell.slot().is_some_and(|slot| self.slots.relied.contains_key(slot))
     }
 
     /// Returns the number of such slots that have a task.
     pub(in crate::runtime) fn relied_owners(&self) -> usize {
-        self.slots.relied.iter().filter(|relied| self.owner_of(&relied.slot).is_some()).count()
+        self.slots.relied.keys().filter(|slot| self.owner_of(slot).is_some()).count()
     }
 
     /// Closes these slots and rejects their waiting submissions.
@@ -88,7 +77,7 @@ impl Registry {
         let mut aftermath = Aftermath::default();
         if matches!(self.admission, Admission::Stopping | Admission::Closed) {
             let (slots, relied) = (&mut self.slots.busy, &self.slots.relied);
-            let closed = slots.iter_mut().filter(|(name, _)| !relied.iter().any(|relied| relied.slot == **name));
+            let closed = slots.iter_mut().filter(|(name, _)| !relied.contains_key(*name));
             let mut queued = 0;
             let mut waiting = Vec::new();
             for (_, slot) in closed {
@@ -104,11 +93,5 @@ impl Registry {
         }
         self.slots.wait_queue.wake_all(&mut aftermath.calls);
         aftermath
-    }
-}
-
-impl super::manager::Slots {
-    fn is_relied(&self, slot: &str) -> bool {
-        self.relied.iter().any(|relied| *relied.slot == *slot)
     }
 }

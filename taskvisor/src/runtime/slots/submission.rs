@@ -50,7 +50,7 @@ impl Core {
     /// Submits a task, unless it would have to wait for room.
     pub(crate) fn try_submit(self: &Arc<Self>, spec: ControllerSpec) -> Result<Arc<Cell>, ControllerError> {
         let taken = Offer::new(self, spec)?.make(None)?;
-        taken.ok_or(ControllerError::Full { capacity: self.controller.setup.config.queue_capacity })
+        taken.ok_or(ControllerError::Full { capacity: self.controller.config.queue_capacity })
     }
 
     fn check_submission(&self, spec: ControllerSpec) -> Result<Submission, ControllerError> {

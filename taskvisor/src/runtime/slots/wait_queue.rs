@@ -46,26 +46,12 @@ enum Turn {
 /// The work to do after the lock is released.
 #[derive(Default)]
 pub(in crate::runtime) struct Calls {
-    pub(in crate::runtime) wakers: Vec<Call>,
+    /// The wakers to wake.
+    pub(in crate::runtime) woken: Vec<Waker>,
+    /// The wakers to drop.
+    pub(in crate::runtime) dropped: Vec<Waker>,
     /// Spawn an usher.
     pub(in crate::runtime) watch: bool,
-}
-
-/// The handling of a user's waker.
-pub(in crate::runtime) enum Call {
-    Wake(Waker),
-    /// Drop it.
-    Drop(Waker),
-}
-
-impl Calls {
-    pub(in crate::runtime) fn are_any(&self) -> bool {
-        !self.wakers.is_empty() || self.watch
-    }
-
-    fn wake(&mut self, waker: Option<Waker>) {
-        self.wakers.extend(waker.map(Call::Wake));
-    }
 }
 
 impl Ticket {
@@ -120,7 +106,7 @@ impl WaitQueue {
         if let Some(position) = ticket.and_then(|id| self.position(id)) {
             let known = &mut self.tickets[position];
             if let Turn::Waits(Some(before)) = mem::replace(&mut known.turn, Turn::Waits(Some(waker))) {
-                calls.wakers.push(Call::Drop(before));
+                calls.dropped.push(before);
             }
             return known.id;
         }
@@ -135,7 +121,7 @@ impl WaitQueue {
         let Some(gone) = self.position(ticket).and_then(|position| self.tickets.remove(position)) else { return };
         self.kept -= usize::from(gone.is_reserved);
         if let Turn::Waits(Some(waker)) = gone.turn {
-            calls.wakers.push(Call::Drop(waker));
+            calls.dropped.push(waker);
         }
         self.call_first(&gone.slot, calls);
         self.let_in(calls);
@@ -171,7 +157,7 @@ impl WaitQueue {
     pub(in crate::runtime) fn wake_all(&mut self, calls: &mut Calls) {
         for ticket in &mut self.tickets {
             if let Turn::Waits(waker) = &mut ticket.turn {
-                calls.wake(waker.take());
+                calls.woken.extend(waker.take());
             }
         }
     }
@@ -218,7 +204,7 @@ impl Ticket {
     /// Wakes a ticket whose turn has come.
     fn call(&mut self, round: u64, calls: &mut Calls) {
         if let Turn::Waits(waker) = &mut self.turn {
-            calls.wake(waker.take());
+            calls.woken.extend(waker.take());
             self.turn = Turn::Called(round);
         }
     }
@@ -238,8 +224,7 @@ mod tests {
 
     /// The number of wakers to wake and to drop.
     fn counts(calls: &Calls) -> (usize, usize) {
-        let woken = calls.wakers.iter().filter(|call| matches!(call, Call::Wake(_))).count();
-        (woken, calls.wakers.len() - woken)
+        (calls.woken.len(), calls.dropped.len())
     }
 
     /// A wait queue with room for one submission, which is taken.
