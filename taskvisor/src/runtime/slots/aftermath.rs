@@ -2,20 +2,26 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use super::super::core::Core;
 use super::super::observe;
+use super::super::recheck::Recheck;
 use super::super::task::{Actor, Cell};
 use super::manager::Job;
-use super::usher;
 use super::wait_queue::Calls;
 use crate::events::EventKind;
 use crate::inspect::{RejectReason, TaskOutcome};
 use crate::panics::{drop_caught, drop_each};
 use crate::sync::wake_caught;
 use crate::task::StopReason;
+
+/// A submission that is not polled for this long after it was woken loses its turn, after twice this time at the
+/// latest.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The work to do after the registry's lock is released: it wakes tasks and drops user values.
 #[derive(Default)]
@@ -44,7 +50,7 @@ impl Aftermath {
         self.calls.woken.into_iter().for_each(wake_caught);
         drop_each(self.calls.dropped);
         if self.calls.watch {
-            usher::watch(core);
+            Recheck::spawn(core, "line", PATIENCE, pass_over, |core| core.registry().slots.wait_queue.unwatched());
         }
         if let Some(owner) = self.stop {
             owner.stop(owner.own_bound(owner.stop_bound()), StopReason::Replaced);
@@ -80,6 +86,15 @@ impl Aftermath {
             self.more_over.push(job);
         }
     }
+}
+
+/// Passes over waiting submissions that are not polled in their turn, so that they do not block others. Returns the
+/// time to do it again, while there are submissions that were woken and not polled.
+fn pass_over(core: &Arc<Core>) -> Option<Instant> {
+    let mut aftermath = Aftermath::default();
+    let goes_on = core.registry().slots.wait_queue.pass_over(&mut aftermath.calls);
+    aftermath.carry_out(core);
+    goes_on.then(|| Instant::now() + PATIENCE)
 }
 
 /// Adds a submission that does not run.

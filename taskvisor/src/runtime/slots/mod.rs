@@ -8,7 +8,6 @@ mod aftermath;
 mod intake;
 mod manager;
 mod submission;
-mod usher;
 mod wait_queue;
 
 pub(super) use manager::{Controller, Slots};

@@ -21,7 +21,7 @@ pub(in crate::runtime) struct WaitQueue {
     next: u64,
     /// The round of checks for submissions that were woken and not polled.
     round: u64,
-    /// `true` while an usher checks for them.
+    /// `true` while a check for them is spawned.
     watched: bool,
 }
 
@@ -50,7 +50,7 @@ pub(in crate::runtime) struct Calls {
     pub(in crate::runtime) woken: Vec<Waker>,
     /// The wakers to drop.
     pub(in crate::runtime) dropped: Vec<Waker>,
-    /// Spawn an usher.
+    /// Spawn a check for submissions that are not polled in their turn.
     pub(in crate::runtime) watch: bool,
 }
 
@@ -182,7 +182,7 @@ impl WaitQueue {
         self.watched
     }
 
-    /// Notes that no usher runs, until the next ticket is woken or added.
+    /// Notes that no check is spawned, until the next ticket is woken or added.
     pub(in crate::runtime) fn unwatched(&mut self) {
         self.watched = false;
     }
