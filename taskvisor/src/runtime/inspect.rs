@@ -179,7 +179,7 @@ impl Cell {
     fn is_well(&self) -> bool {
         let state = self.lock();
         match state.machine().state() {
-            TaskState::Running | TaskState::Pending => state.machine().is_ready(),
+            TaskState::Running | TaskState::Pending => state.machine().ready,
             TaskState::Ended => true,
             _ => state.machine().waits_for_its_time(),
         }

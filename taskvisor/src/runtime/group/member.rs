@@ -131,7 +131,7 @@ impl Member {
 
     pub(super) fn has_ended(&self) -> bool {
         match self {
-            Self::Task(cell) => cell.lock().machine().stage() == Stage::Ended,
+            Self::Task(cell) => cell.lock().machine().stage == Stage::Ended,
             Self::Group(group) => group.state() == TaskState::Ended,
         }
     }

@@ -211,7 +211,7 @@ impl Core {
         for cell in &cells {
             cell.stop(Bound::now(StopLimit::Grace), StopReason::Shutdown);
         }
-        let left = cells.iter().filter(|cell| cell.lock().machine().stage() != Stage::Ended);
+        let left = cells.iter().filter(|cell| cell.lock().machine().stage != Stage::Ended);
         let stuck = left.map(|cell| (cell.id(), Arc::clone(cell.name()), StopLimit::Grace)).collect();
         self.close(|| self.judge(stuck, Cut::Grace));
         // Drops the tasks that have ended in the meantime.

@@ -129,7 +129,7 @@ impl Stopper {
             core.give_up();
             for cell in core.cells() {
                 cell.declare_aborted();
-                stuck.push((cell.id(), Arc::clone(cell.name()), cell.lock().limit()));
+                stuck.push((cell.id(), Arc::clone(cell.name()), cell.lock().machine().limit));
                 release(cell);
             }
         }

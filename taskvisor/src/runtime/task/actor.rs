@@ -20,10 +20,10 @@ use super::super::observe::{self, Observed};
 use super::super::permits::Permit;
 use super::super::reentrancy::ReentrancyGuard;
 use super::super::timer::{Timer, deadline};
-use super::cell::{Cell, shown};
+use super::cell::{Cell, Conclusion, shown};
 use super::decision::{Ending, Next};
 use super::guards::Guards;
-use super::machine::{Conclusion, Cut, Heed, Measured, Turn};
+use super::machine::{Cut, Heed, Turn};
 use crate::inspect::TaskOutcome;
 use crate::panics::{catch, drop_caught};
 use crate::policy::Ticks;
@@ -393,7 +393,7 @@ impl Actor {
     fn conclude(&mut self, ending: Ending, lived: Option<Duration>) -> Option<Ending> {
         let ticks = self.grid.as_ref().map(|grid| grid.ticks());
         let aborted = matches!(ending, Ending::Aborted);
-        let next = match self.cell.conclude(ending, Measured { lived, ticks: ticks.as_ref(), has_helpers: false }) {
+        let next = match self.cell.conclude(ending, lived, ticks.as_ref()) {
             Conclusion::Next(next) => next,
             Conclusion::Join(ending) => return Some(ending),
         };

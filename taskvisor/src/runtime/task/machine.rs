@@ -81,37 +81,29 @@ pub(in crate::runtime) enum Barred {
     ForGood,
 }
 
-/// The rules for all attempts of a registration.
-#[derive(Clone, Copy)]
-pub(in crate::runtime) struct Rules<'a> {
-    pub(in crate::runtime) policy: &'a ResolvedPolicy,
-    /// `true` if its group decides when the task runs again after a failure.
-    pub(in crate::runtime) managed: bool,
-}
-
-/// The state of one registration.
+/// The state of one registration. Only this file changes it, except the limit.
 #[expect(clippy::struct_excessive_bools, reason = "they are independent of each other and of the stage")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::runtime) struct Machine {
-    stage: Stage,
-    request: Request,
+    pub(in crate::runtime) stage: Stage,
+    pub(in crate::runtime) request: Request,
     gate: Gate,
-    ready: bool,
-    /// `true` if it counts for the readiness of its batch, and no attempt has begun.
-    unready: bool,
-    /// The reason why the token of the current attempt is canceled.
-    canceled: bool,
+    pub(in crate::runtime) ready: bool,
+    /// `true` if the readiness of its batch waits for it: it counts, and no attempt has begun.
+    pub(in crate::runtime) unready: bool,
+    /// `true` if the token of the current attempt is canceled.
+    pub(in crate::runtime) canceled: bool,
     barred: Barred,
     /// `true` if the current or next attempt is the final attempt, which begins after the stop request.
-    last: bool,
+    pub(in crate::runtime) last: bool,
     /// The reason of the stop request.
-    why: Option<StopReason>,
-    /// The limit of the stop.
-    limit: StopLimit,
+    pub(in crate::runtime) why: Option<StopReason>,
+    /// The limit that an aborted attempt exceeded.
+    pub(in crate::runtime) limit: StopLimit,
     /// The number of consecutive failures.
-    streak: u32,
+    pub(in crate::runtime) streak: u32,
     /// The number of the current or last attempt. It identifies the attempt, so it must not wrap or saturate.
-    attempt: u64,
+    pub(in crate::runtime) attempt: u64,
 }
 
 /// The effects of a command, to carry out after the lock is released.
@@ -150,25 +142,6 @@ pub(in crate::runtime) enum Heed {
     End(Ending),
 }
 
-/// The conclusion when the future of an attempt is dropped, or its helpers have ended.
-#[derive(Debug)]
-pub(in crate::runtime) enum Conclusion {
-    /// Join the helpers, and conclude with this ending afterwards.
-    Join(Ending),
-    Next(Next),
-}
-
-/// The measurements of the actor for an attempt that has ended.
-#[derive(Debug, Clone, Copy, Default)]
-pub(in crate::runtime) struct Measured<'a> {
-    /// The run time; `None` if it ended in its first poll or after a stop request.
-    pub(in crate::runtime) lived: Option<Duration>,
-    /// The ticks of a fixed rate.
-    pub(in crate::runtime) ticks: Option<&'a Ticks>,
-    /// `true` if its helpers still run.
-    pub(in crate::runtime) has_helpers: bool,
-}
-
 impl Machine {
     pub(in crate::runtime) fn new(policy: &ResolvedPolicy, queued: bool, gate: Gate, unready: bool) -> Self {
         Self {
@@ -187,31 +160,6 @@ impl Machine {
         }
     }
 
-    pub(in crate::runtime) fn stage(&self) -> Stage {
-        self.stage
-    }
-
-    pub(in crate::runtime) fn request(&self) -> Request {
-        self.request
-    }
-
-    pub(in crate::runtime) fn attempt(&self) -> u64 {
-        self.attempt
-    }
-
-    pub(in crate::runtime) fn streak(&self) -> u32 {
-        self.streak
-    }
-
-    pub(in crate::runtime) fn is_ready(&self) -> bool {
-        self.ready
-    }
-
-    /// Returns `true` if the readiness of its batch waits for this task.
-    pub(in crate::runtime) fn is_unready(&self) -> bool {
-        self.unready
-    }
-
     /// Returns `true` if the task only waits for a time, and for no other task.
     pub(in crate::runtime) fn waits_for_its_time(&self) -> bool {
         match self.stage {
@@ -221,30 +169,9 @@ impl Machine {
         }
     }
 
-    pub(in crate::runtime) fn is_canceled(&self) -> bool {
-        self.canceled
-    }
-
-    /// Returns the limit that an aborted attempt exceeded.
-    pub(in crate::runtime) fn limit(&self) -> StopLimit {
-        self.limit
-    }
-
-    pub(in crate::runtime) fn set_limit(&mut self, limit: StopLimit) {
-        self.limit = limit;
-    }
-
-    pub(in crate::runtime) fn why(&self) -> Option<StopReason> {
-        self.why
-    }
-
     /// Notes the reason of a stop request. The reason with the highest rank stands.
     pub(in crate::runtime) fn because(&mut self, why: StopReason) {
         self.why = self.why.max(Some(why));
-    }
-
-    pub(in crate::runtime) fn is_final_attempt(&self) -> bool {
-        self.last
     }
 
     /// Returns `true` if an attempt or its helpers run.
@@ -280,7 +207,7 @@ impl Machine {
         self.stage = first_stage(policy);
     }
 
-    /// Requests the task to stop for good; `at_once` leaves it no time. [`request`](Self::request) shows whether a stop
+    /// Requests the task to stop for good; `at_once` leaves it no time. `request` shows whether a stop
     /// was requested before.
     pub(in crate::runtime) fn stop(&mut self, policy: &ResolvedPolicy, at_once: bool) -> Effects {
         let before = self.request;
@@ -394,6 +321,7 @@ impl Machine {
     /// A helper of the attempt panicked.
     pub(in crate::runtime) fn helper_panicked(&mut self) -> Effects {
         self.canceled = true;
+        self.because(StopReason::HelperPanicked);
         Effects { interrupts: true, ..WAKES }
     }
 
@@ -503,54 +431,51 @@ impl Machine {
             Stage::Running(cut @ Cut::Not) if self.request == Request::Nothing || self.last => {
                 *cut = Cut::TimedOut;
                 self.canceled = true;
+                self.because(StopReason::Timeout);
                 true
             }
             _ => false,
         }
     }
 
-    /// Concludes an attempt: its future is dropped, or its helpers have ended, or its start failed before it began.
-    /// `adjust` can draw the delay of a retry again.
-    #[inline]
-    pub(in crate::runtime) fn conclude(
-        &mut self,
-        rules: Rules<'_>,
-        ending: Ending,
-        measured: &Measured<'_>,
-        adjust: impl FnOnce(Next) -> Next,
-    ) -> Conclusion {
+    /// The future of an attempt is dropped, and its helpers still run. It is concluded with this ending after them.
+    pub(in crate::runtime) fn join(&mut self, policy: &ResolvedPolicy, ending: &Ending, lived: Option<Duration>) {
         self.canceled = true;
-        let Measured { lived, ticks, has_helpers } = *measured;
-        let mut facts = Facts {
-            policy: rules.policy,
-            request: self.request,
-            late: matches!(self.stage, Stage::Joining { unasked: true, .. }),
-            streak: self.streak,
-            lived,
-            ticks,
-        };
-        if has_helpers {
-            let unasked = facts.late || self.request == Request::Nothing;
-            facts.late = unasked;
-            // A panic of a helper turns a success into a failure.
-            let panicked = matches!(self.stage, Stage::Running(Cut::HelperPanicked));
-            self.stage = Stage::Joining { unasked, ends: !panicked && is_final(&facts, &ending) };
-            return Conclusion::Join(ending);
-        }
-        let next = adjust(decide(&facts, ending));
-        self.follow(rules, &next);
-        Conclusion::Next(next)
+        let mut facts = self.facts(policy, lived, None);
+        facts.late |= self.request == Request::Nothing;
+        // A panic of a helper turns a success into a failure.
+        let panicked = self.stage == Stage::Running(Cut::HelperPanicked);
+        self.stage = Stage::Joining { unasked: facts.late, ends: !panicked && is_final(&facts, ending) };
     }
 
+    /// Decides what follows an attempt: its future is dropped and its helpers have ended, or its start failed before it
+    /// began. Then [`conclude`](Self::conclude) carries the decision out.
+    pub(in crate::runtime) fn decide(
+        &self,
+        policy: &ResolvedPolicy,
+        ending: Ending,
+        lived: Option<Duration>,
+        ticks: Option<&Ticks>,
+    ) -> Next {
+        decide(&self.facts(policy, lived, ticks), ending)
+    }
+
+    fn facts<'a>(&self, policy: &'a ResolvedPolicy, lived: Option<Duration>, ticks: Option<&'a Ticks>) -> Facts<'a> {
+        let late = matches!(self.stage, Stage::Joining { unasked: true, .. });
+        Facts { policy, request: self.request, late, streak: self.streak, lived, ticks }
+    }
+
+    /// Concludes an attempt; `managed` if its group decides when the task runs again after a failure.
     #[inline]
-    fn follow(&mut self, rules: Rules<'_>, next: &Next) {
+    pub(in crate::runtime) fn conclude(&mut self, next: &Next, managed: bool) {
+        self.canceled = true;
         let timed = |wait, delay: Duration| Stage::Waiting(if delay.is_zero() { Wait::Due } else { wait });
         match *next {
             Next::End(_) => {
                 self.stage = Stage::Over;
                 return;
             }
-            Next::Retry { streak, .. } if rules.managed => {
+            Next::Retry { streak, .. } if managed => {
                 self.streak = streak;
                 self.gate = Gate::Shut;
                 self.stage = Stage::Waiting(Wait::Backoff);

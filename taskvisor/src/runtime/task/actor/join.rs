@@ -3,8 +3,8 @@
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use super::super::decision::Ending;
 use super::super::super::timer::deadline;
+use super::super::decision::Ending;
 use super::Actor;
 use super::attempt::Joining;
 use super::step::Step;
@@ -32,12 +32,9 @@ impl Actor {
     }
 
     fn abort_helpers(&mut self) {
-        self.cell.abort_helpers();
-        if let Step::Join(joining) = &mut self.step {
-            // A result that came before the request stands; only its helpers did not stop in time.
-            if !self.cell.has_result() && self.cell.is_asked() {
-                let _ = drop_caught(std::mem::replace(&mut joining.ending, Ending::Aborted));
-            }
+        let is_aborted = self.cell.abort_helpers();
+        if let (Step::Join(joining), true) = (&mut self.step, is_aborted) {
+            let _ = drop_caught(std::mem::replace(&mut joining.ending, Ending::Aborted));
         }
     }
 }

@@ -14,20 +14,20 @@ impl Cell {
     /// Returns `true` if the attempt was requested to stop, or its token was canceled.
     pub(crate) fn is_canceled(&self, attempt: u64) -> bool {
         let state = self.lock();
-        state.machine.attempt() != attempt
-            || state.machine.is_canceled()
+        state.machine.attempt != attempt
+            || state.machine.canceled
             || state.token.as_ref().is_some_and(CancellationToken::is_cancelled)
     }
 
     /// Returns the reason of the stop request. For a final attempt it is the reason why no other attempt follows.
     pub(crate) fn stop_reason(&self, attempt: u64) -> Option<StopReason> {
         let state = self.lock();
-        state.machine.why().filter(|_| state.machine.attempt() == attempt)
+        state.machine.why.filter(|_| state.machine.attempt == attempt)
     }
 
     pub(crate) fn token(&self, attempt: u64) -> CancellationToken {
         let mut state = self.lock();
-        if state.machine.attempt() == attempt && !state.machine.is_canceled() {
+        if state.machine.attempt == attempt && !state.machine.canceled {
             return state.token.get_or_insert_default().clone();
         }
         drop(state);
@@ -91,7 +91,6 @@ impl Cell {
             return;
         }
         aside.panic = Some(panic);
-        state.machine.because(StopReason::HelperPanicked);
         let effects = state.machine.helper_panicked();
         let token = if effects.interrupts { state.token.take() } else { None };
         self.wake(state, token);

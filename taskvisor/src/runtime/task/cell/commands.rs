@@ -31,7 +31,7 @@ impl Cell {
         let by_name = matches!(why, StopReason::Canceled | StopReason::Replaced);
         let mut state = self.lock();
         #[cfg(feature = "controller")]
-        if state.machine.stage() == Stage::Queued {
+        if state.machine.stage == Stage::Queued {
             drop(state);
             if self.core.withdraw(self, by_name) {
                 return Some(true);
@@ -39,10 +39,10 @@ impl Cell {
             // It started in the meantime, or it was withdrawn.
             state = self.lock();
         }
-        if state.machine.stage() == Stage::Ended {
+        if state.machine.stage == Stage::Ended {
             return None;
         }
-        let first = state.machine.request() != Request::Stop;
+        let first = state.machine.request != Request::Stop;
         if first && by_name {
             self.announce(EventKind::TaskRemoveRequested);
         }
@@ -97,7 +97,7 @@ impl Cell {
                 if !bound.time.is_zero() {
                     state.stop_by = stop_by;
                 }
-                state.machine.set_limit(bound.limit);
+                state.machine.limit = bound.limit;
             }
             token = state.token.take();
         }
@@ -182,7 +182,7 @@ impl Cell {
 
     async fn ended_within(&self, time: Duration) -> bool {
         // Most tasks end in the next turn of the scheduler, and need no timer.
-        let ends_now = poll_fn(|_| match self.lock().machine.stage() {
+        let ends_now = poll_fn(|_| match self.lock().machine.stage {
             Stage::Ended => Poll::Ready(()),
             _ => Poll::Pending,
         });
@@ -190,7 +190,7 @@ impl Cell {
             return true;
         }
         // If a shutdown no longer waits for the task, this call does not wait either.
-        let ended = self.when(|state| match state.machine.stage() {
+        let ended = self.when(|state| match state.machine.stage {
             Stage::Ended => Some(true),
             _ => (state.outcome.is_some() && self.core.has_given_up()).then_some(false),
         });

@@ -55,7 +55,7 @@ impl Cell {
 
     /// Returns `true` if a failed task waits for its backoff.
     pub(in crate::runtime) fn is_backing_off(&self) -> bool {
-        self.lock().machine.stage() == Stage::Waiting(Wait::Backoff)
+        self.lock().machine.stage == Stage::Waiting(Wait::Backoff)
     }
 
     /// Returns the stop reason for a stop of its group.
@@ -95,7 +95,7 @@ impl Cell {
     }
 
     pub(in crate::runtime) fn is_ready(&self) -> bool {
-        self.lock().machine.is_ready()
+        self.lock().machine.ready
     }
 
     /// Starts the watchdog of an attempt: from now on it must send heartbeats.
@@ -106,7 +106,7 @@ impl Cell {
     /// Records a heartbeat of the attempt.
     pub(crate) fn beat(&self, attempt: u64) {
         let mut state = self.lock();
-        if state.machine.attempt() == attempt {
+        if state.machine.attempt == attempt {
             if let Some(beat) = state.aside.as_mut().and_then(|aside| aside.beat.as_mut()) {
                 *beat = Instant::now();
             }

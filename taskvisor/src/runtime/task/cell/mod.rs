@@ -23,17 +23,17 @@ use super::super::clock::Ticks;
 use super::super::core::Core;
 use super::super::group::{GroupCell, Key};
 use super::helpers::Aside;
-use super::machine::{Gate, Machine, Rules, Stage};
+use super::machine::{Gate, Machine, Stage};
 use super::news::News;
 use crate::events::{Event, EventKind};
 use crate::inspect::{Problem, TaskId, TaskOutcome, TaskState, TaskStatus, now};
 use crate::panics::drop_caught;
 use crate::policy::ResolvedPolicy;
-use crate::supervisor::StopLimit;
 use crate::sync::{WaitList, lock};
 use crate::task::{TaskError, TaskRef};
 
 pub(in crate::runtime) use bound::{Bound, StopBy};
+pub(in crate::runtime) use transitions::Conclusion;
 
 /// The time that the scheduler may need to carry out an abort.
 pub(in crate::runtime) const ABORT: Duration = Duration::from_millis(100);
@@ -59,14 +59,9 @@ impl State {
 
     /// Returns `true` if the registration was aborted before an attempt began.
     pub(in crate::runtime) fn ended_unbegun(&self) -> bool {
-        self.machine.stage() == Stage::Ended
-            && self.machine.attempt() == 0
+        self.machine.stage == Stage::Ended
+            && self.machine.attempt == 0
             && matches!(self.outcome, Some(TaskOutcome::Aborted { .. }))
-    }
-
-    /// Returns the limit that an aborted task exceeded.
-    pub(in crate::runtime) fn limit(&self) -> StopLimit {
-        self.machine.limit()
     }
 }
 
@@ -204,10 +199,6 @@ impl Cell {
         self.lock().task.clone()
     }
 
-    pub(in crate::runtime) fn rules(&self) -> Rules<'_> {
-        Rules { policy: &self.policy, managed: self.is_managed() }
-    }
-
     pub(crate) fn policy(&self) -> &Arc<ResolvedPolicy> {
         &self.policy
     }
@@ -220,9 +211,9 @@ impl Cell {
         let state = self.lock();
         TaskStatus {
             state: state.machine.state(),
-            attempt: shown(state.machine.attempt()),
-            restarts: shown(state.machine.attempt().saturating_sub(1)),
-            failures: state.machine.streak(),
+            attempt: shown(state.machine.attempt),
+            restarts: shown(state.machine.attempt.saturating_sub(1)),
+            failures: state.machine.streak,
             last_error: state.last_error.clone(),
         }
     }
@@ -259,7 +250,7 @@ impl Cell {
 
     /// Returns `true` if the readiness of its batch waits for it.
     pub(in crate::runtime) fn is_unready(&self) -> bool {
-        self.lock().machine.is_unready()
+        self.lock().machine.unready
     }
 
     /// Returns `true` if an attempt is running.
@@ -322,7 +313,7 @@ impl Cell {
 
     /// Creates an event about the current attempt.
     fn event_of_attempt(&self, state: &State, kind: EventKind) -> Event {
-        Event { attempt: Some(shown(state.machine.attempt())), ..self.event(kind) }
+        Event { attempt: Some(shown(state.machine.attempt)), ..self.event(kind) }
     }
 
     /// Publishes an event about the registration as a whole.

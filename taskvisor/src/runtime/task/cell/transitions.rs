@@ -9,17 +9,25 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::decision::{Ending, Next, Request};
-use super::super::machine::{Conclusion, Heed, Measured, Stage, Turn, Wait};
+use super::super::machine::{Heed, Stage, Turn, Wait};
 use super::{Cell, State, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{TaskOutcome, now};
 use crate::panics::drop_caught;
+use crate::policy;
 use crate::runtime::clock::Ticks;
 use crate::runtime::group::End;
 use crate::runtime::warnings;
 use crate::supervisor::StopLimit;
 use crate::sync::WaitList;
-use crate::task::{StopReason, TaskError, TaskRef};
+use crate::task::{TaskError, TaskRef};
+
+/// The conclusion when the future of an attempt is dropped, or its helpers have ended.
+pub(in crate::runtime) enum Conclusion {
+    /// Join the helpers, and conclude with this ending afterwards.
+    Join(Ending),
+    Next(Next),
+}
 
 /// The remaining work when a registration has ended, to be done with no lock held.
 pub(in crate::runtime) struct Finished {
@@ -101,7 +109,7 @@ impl Cell {
     /// Notes that the attempt takes longer than one poll.
     pub(in crate::runtime) fn lasts_since(&self, began: Instant) {
         let mut state = self.lock();
-        if state.machine.request() == Request::Nothing {
+        if state.machine.request == Request::Nothing {
             state.since = self.core.clock.at(began);
         }
     }
@@ -117,13 +125,13 @@ impl Cell {
         let mut state = self.lock();
         let task = state.task.clone()?;
         let (unready, note) = state.machine.begin(&self.policy)?;
-        if state.machine.is_final_attempt() {
+        if state.machine.last {
             // The actor must read the deadline.
             self.news.raise();
         } else {
             state.bound = None;
         }
-        let attempt = state.machine.attempt();
+        let attempt = state.machine.attempt;
         let epoch = if note.is_some() { self.epoch() } else { 0 };
         #[cfg(feature = "test-util")]
         self.note_fault(&state);
@@ -146,7 +154,6 @@ impl Cell {
         if !state.machine.exceed() {
             return false;
         }
-        state.machine.because(StopReason::Timeout);
         if self.core.bus.is_active() {
             let timeout_ms = Some(millis(timeout));
             self.core.bus.publish(Event { timeout_ms, ..self.event_of_attempt(&state, EventKind::TimeoutHit) });
@@ -157,59 +164,52 @@ impl Cell {
         true
     }
 
-    /// Returns `true` if anything is requested of the task.
-    pub(in crate::runtime) fn is_asked(&self) -> bool {
-        self.lock().machine.request() != Request::Nothing
-    }
-
-    /// Returns `true` if the attempt had ended before anything was requested, so its result stands.
-    pub(in crate::runtime) fn has_result(&self) -> bool {
-        matches!(self.lock().machine.stage(), Stage::Joining { unasked: true, .. })
-    }
-
     pub(in crate::runtime) fn has_helpers(&self) -> bool {
         self.lock().aside.as_ref().is_some_and(|aside| aside.running > 0)
     }
 
-    pub(in crate::runtime) fn abort_helpers(&self) {
-        let abort = self.lock().aside.as_ref().and_then(|aside| aside.abort.clone());
+    /// Aborts the helpers. Returns `true` if the attempt had no result before something was requested; a result before
+    /// stands.
+    pub(in crate::runtime) fn abort_helpers(&self) -> bool {
+        let state = self.lock();
+        let abort = state.aside.as_ref().and_then(|aside| aside.abort.clone());
+        let has_result = matches!(state.machine.stage, Stage::Joining { unasked: true, .. });
+        let is_asked = state.machine.request != Request::Nothing;
+        drop(state);
         if let Some(abort) = abort {
             abort.cancel();
         }
+        is_asked && !has_result
     }
 
-    /// Decides what follows the end of an attempt, in one step with the check for requests. If the attempt has helpers,
-    /// the ending is returned, and is concluded when they have ended.
-    pub(in crate::runtime) fn conclude(&self, ending: Ending, mut measured: Measured<'_>) -> Conclusion {
+    /// Decides what follows the end of an attempt, in one step with the check for requests.
+    pub(in crate::runtime) fn conclude(
+        &self,
+        mut ending: Ending,
+        lived: Option<Duration>,
+        ticks: Option<&policy::Ticks>,
+    ) -> Conclusion {
         let mut state = self.lock();
         let token = state.token.take();
-        measured.has_helpers = state.aside.as_ref().is_some_and(|aside| aside.running > 0);
-        let (mut ending, mut unheard) = (ending, None);
-        if !measured.has_helpers {
-            if state.outcome.is_some() {
-                // The outcome was set while the attempt could not be stopped, so its result is not used.
-                unheard = Some(std::mem::replace(&mut ending, Ending::Aborted));
-            }
-            if let Some(panic) = state.aside.take().and_then(|aside| aside.panic) {
-                ending = ending.with_panic(panic);
-            }
+        if state.aside.as_ref().is_some_and(|aside| aside.running > 0) {
+            state.machine.join(&self.policy, &ending, lived);
+            drop(state);
+            cancel(token);
+            return Conclusion::Join(ending);
+        }
+        // If the outcome was set while the attempt could not be stopped, its result is not used.
+        let unheard = state.outcome.is_some().then(|| std::mem::replace(&mut ending, Ending::Aborted));
+        if let Some(panic) = state.aside.take().and_then(|aside| aside.panic) {
+            ending = ending.with_panic(panic);
         }
         let aborted = matches!(ending, Ending::Aborted);
+        let mut next = state.machine.decide(&self.policy, ending, lived, ticks);
         #[cfg(feature = "test-util")]
-        let number = shown(state.machine.attempt());
-        let adjust = |next| {
-            #[cfg(feature = "test-util")]
-            let next = self.core.test_hooks.redrawn(next, &self.policy.backoff, &self.name, number);
-            next
-        };
-        let mut next = match state.machine.conclude(self.rules(), ending, &measured, adjust) {
-            Conclusion::Next(next) => next,
-            join @ Conclusion::Join(_) => {
-                drop(state);
-                cancel(token);
-                return join;
-            }
-        };
+        {
+            let attempt = shown(state.machine.attempt);
+            next = self.core.test_hooks.redrawn(next, &self.policy.backoff, &self.name, attempt);
+        }
+        state.machine.conclude(&next, self.is_managed());
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
             error.clone_from(&state.last_error);
         }
@@ -220,7 +220,7 @@ impl Cell {
             Next::Hold(error) | Next::Restart(error) => std::mem::replace(&mut state.last_error, error.clone()),
             Next::End(outcome) => outcome.error().cloned().and_then(|error| state.last_error.replace(error)),
         };
-        if matches!(state.machine.stage(), Stage::Waiting(Wait::Backoff | Wait::Interval)) {
+        if matches!(state.machine.stage, Stage::Waiting(Wait::Backoff | Wait::Interval)) {
             state.since = self.core.clock.now();
         }
         state.stop_by = Ticks::MAX;
@@ -245,7 +245,7 @@ impl Cell {
         }
         // This is one step, with one time for all its events.
         let at = now();
-        let event = |kind| Event { attempt: Some(shown(state.machine.attempt())), ..self.event_at(kind, at) };
+        let event = |kind| Event { attempt: Some(shown(state.machine.attempt)), ..self.event_at(kind, at) };
         let failed = |error: &Arc<TaskError>| event(EventKind::TaskFailed).because(Arc::clone(error));
         let wait = |delay: Duration, why: Reason| {
             // A pause of zero is not reported.
@@ -304,7 +304,7 @@ impl Cell {
         let spare = if state.outcome.is_some() { Some(outcome) } else { state.outcome.replace(outcome) };
         Finished {
             end: End::of(state.outcome.as_ref()),
-            aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })).then_some(state.machine.limit()),
+            aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })).then_some(state.machine.limit),
             spare,
             unready,
             _waker: state.waker.take(),
