@@ -274,12 +274,11 @@ impl Core {
         drop(registry);
         drop(before);
         Actor::spawn(Arc::clone(&cell), &runtime);
-        if was_refused(&cell) { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
+        if cell.was_refused() { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
     }
 
     pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Arc<Tie>>) -> Arc<Cell> {
-        let Admitted { task, name, policy } = admitted;
-        Arc::new(Cell::new(task.into_inner(), name, policy, Arc::clone(self), origin, tie))
+        Arc::new(Cell::new(admitted, Arc::clone(self), origin, tie))
     }
 
     /// Ends a registration: frees its name, and sets its outcome unless it is already set.
@@ -393,11 +392,6 @@ impl Core {
 pub(super) fn is_alive(runtime: &Handle) -> bool {
     let probe = pin!(runtime.spawn(async {}));
     !matches!(probe.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
-}
-
-/// Returns `true` if a task that was just spawned has ended without an attempt, because its runtime was shut down.
-pub(super) fn was_refused(cell: &Cell) -> bool {
-    cell.lock().ended_unbegun()
 }
 
 #[inline]

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tokio::runtime::Handle;
 use tokio::task::yield_now;
 
-use super::core::{Admitted, Core, announce, is_alive, was_refused};
+use super::core::{Admitted, Core, announce, is_alive};
 use super::group::{GroupCell, Key, Member, Position, Refused, drive};
 use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
@@ -87,9 +87,7 @@ impl Core {
         if is_started() {
             return Ok(());
         }
-        if let Some(taken) = admitted.paths().find(|path| registry.is_taken(path)) {
-            return Err(registry.taken(taken));
-        }
+        admitted.paths().try_for_each(|path| registry.check_free(path))?;
         if let Some(started) = once {
             started.store(true, Ordering::Relaxed);
         }
@@ -131,7 +129,7 @@ impl Core {
         drop(registered);
         if let Some(root) = root_cell {
             root.release(0);
-        } else if last.is_some_and(|last| was_refused(&last)) {
+        } else if last.is_some_and(|last| last.was_refused()) {
             // No task has run, so the tree can be started on another runtime.
             if first {
                 self.readiness.reset();
@@ -182,38 +180,31 @@ impl Core {
         let own_name = last_segment(&name);
         let mut offered = Some(admitted);
         let (mut before, mut home) = (None, None);
-        let added = {
-            let mut registry = self.registry();
-            if registry.admission != Admission::Open {
-                Err(RuntimeError::ShuttingDown)
-            } else if registry.is_taken(&name) {
-                Err(registry.taken(&name))
-            } else {
-                let (managed, awaited) = (group.declared().manages(), false);
-                let make = |admitted, key| {
-                    let epoch = AtomicU32::new(0);
-                    let member = Membership { group: Arc::clone(group), key, epoch, managed, awaited };
-                    let cell = self.cell(admitted, Origin::Added, Some(Arc::new(Tie::Group(member))));
-                    registry.insert(&cell);
-                    before = registry.take_place(&cell);
-                    cell
-                };
-                let adopted = group.adopt(own_name, &runtime, &mut offered, make);
-                if let Ok(cell) = &adopted {
-                    registry.settle(&runtime, &mut home);
-                    announce(cell);
-                }
-                adopted.map_err(|refused| match refused {
-                    Refused::Closed => RuntimeError::GroupNotRunning { name: group.shown_path().to_string() },
-                    Refused::Taken => RuntimeError::TaskAlreadyExists { name: name.to_string() },
-                })
-            }
+        let mut registry = self.registry();
+        if registry.admission != Admission::Open {
+            return Err(RuntimeError::ShuttingDown);
+        }
+        registry.check_free(&name)?;
+        let (managed, awaited) = (group.declared().manages(), false);
+        let make = |admitted, key| {
+            let member = Membership { group: Arc::clone(group), key, epoch: AtomicU32::new(0), managed, awaited };
+            let cell = self.cell(admitted, Origin::Added, Some(Arc::new(Tie::Group(member))));
+            registry.insert(&cell);
+            before = registry.take_place(&cell);
+            cell
         };
-        // Freed with no lock held: it may be the last handle of a runtime.
+        let adopted = group.adopt(own_name, &runtime, &mut offered, make);
+        let cell = adopted.map_err(|refused| match refused {
+            Refused::Closed => RuntimeError::GroupNotRunning { name: group.shown_path().to_string() },
+            Refused::Taken => RuntimeError::TaskAlreadyExists { name: name.to_string() },
+        })?;
+        registry.settle(&runtime, &mut home);
+        announce(&cell);
+        drop(registry);
+        // It may be the last handle of a runtime.
         let _ = drop_caught(home);
-        let cell = added?;
         Actor::spawn(Arc::clone(&cell), &runtime);
-        if was_refused(&cell) { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
+        if cell.was_refused() { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
     }
 
     /// Walks the tree in the order of declaration, without recursion.

@@ -102,20 +102,19 @@ impl Registry {
         self.names.is_empty() && self.groups.is_empty()
     }
 
-    /// Inserts a cell. Its name is free.
-    pub(super) fn insert(&mut self, cell: &Arc<Cell>) {
-        let entered = self.names.enter(cell);
-        self.added += usize::from(entered && cell.is_beside_tree());
+    /// Inserts a cell unless another has its name. Returns `true` if it was inserted.
+    pub(super) fn insert(&mut self, cell: &Arc<Cell>) -> bool {
+        let is_new = self.names.enter(cell);
+        self.added += usize::from(is_new && cell.is_beside_tree());
+        is_new
     }
 
-    /// Inserts a cell unless its name is taken.
+    /// Inserts a cell unless its name is taken by a task or group.
     pub(super) fn enter(&mut self, cell: &Arc<Cell>) -> Result<(), RuntimeError> {
-        let name = cell.name();
-        if self.groups.contains_key(name) || !self.names.enter(cell) {
-            return Err(self.taken(name));
+        if !self.groups.contains_key(cell.name()) && self.insert(cell) {
+            return Ok(());
         }
-        self.added += usize::from(cell.is_beside_tree());
-        Ok(())
+        self.check_free(cell.name())
     }
 
     #[must_use = "it holds the user's task, and is dropped with no lock held"]
@@ -151,18 +150,14 @@ impl Registry {
         self.places.as_mut().and_then(|places| places.tasks.insert(Arc::clone(cell.name()), Arc::clone(cell)))
     }
 
-    /// Returns `true` if a task or group has this path.
-    pub(super) fn is_taken(&self, path: &str) -> bool {
-        self.names.get(path).is_some() || self.groups.contains_key(path)
-    }
-
-    /// Returns the error for a path that is taken.
-    pub(super) fn taken(&self, path: &str) -> RuntimeError {
-        let name = path.to_owned();
+    /// Returns an error if a task or group has this path.
+    pub(super) fn check_free(&self, path: &str) -> Result<(), RuntimeError> {
         if self.groups.contains_key(path) {
-            RuntimeError::GroupAlreadyExists { name }
-        } else {
-            RuntimeError::TaskAlreadyExists { name }
+            return Err(RuntimeError::GroupAlreadyExists { name: path.to_owned() });
+        }
+        match self.names.get(path) {
+            Some(_) => Err(RuntimeError::TaskAlreadyExists { name: path.to_owned() }),
+            None => Ok(()),
         }
     }
 

@@ -6,7 +6,7 @@ use std::task::{Poll, Waker};
 
 use tokio::runtime::Handle;
 
-use super::super::core::{Admitted, Core, was_refused};
+use super::super::core::{Admitted, Core};
 use super::super::observe;
 use super::super::registration::check_no_siblings;
 use super::super::registry::{Admission, Registry};
@@ -78,13 +78,10 @@ impl<'a> Offer<'a> {
     /// queue.
     fn make(&mut self, waker: Option<Waker>) -> Result<Option<Arc<Cell>>, ControllerError> {
         let Self { core, submission: offered, ticket } = self;
-        let Some(submission) = offered.take() else { return Ok(None) };
-        let Submission { admission, slot: name, .. } = &submission;
+        let Some(Submission { admission, slot: name, .. }) = offered else { return Ok(None) };
         let mut aftermath = Aftermath::default();
         let mut registry = core.registry();
         if registry.admission != Admission::Open && !core.takes_submissions(&registry, name) {
-            drop(registry);
-            *offered = Some(submission);
             return Err(ControllerError::ShuttingDown);
         }
         let Registry { names, slots: Slots { busy, wait_queue, .. }, .. } = &mut *registry;
@@ -109,7 +106,6 @@ impl<'a> Offer<'a> {
                 *ticket = Some(wait_queue.wait(name, *ticket, waker, calls));
             }
             drop(registry);
-            *offered = Some(submission);
             aftermath.carry_out(core);
             return Ok(None);
         }
@@ -118,35 +114,27 @@ impl<'a> Offer<'a> {
         } else if let Some(ticket) = ticket.take() {
             wait_queue.leave(ticket, calls);
         }
-        let Submission { slot: name, admitted, runtime, .. } = submission;
+        let Some(Submission { slot: name, admitted, runtime, .. }) = offered.take() else { return Ok(None) };
         core.bus.start(&runtime);
         let tie = tie(name, &admitted.name, slot.as_deref());
         let cell = core.cell(admitted, Origin::Submitted, tie);
         let rejection = decision.rejection();
         let is_rejected = rejection.is_some();
-        // A handle that is not needed is dropped with no lock held, because it may be the last of its runtime.
-        let _unused = match (slot, rejection) {
-            (Some(slot), Some(reason)) => {
-                // No caller has its handle yet, so no caller waits for its end.
-                cell.reject(reason, slot.waiting());
-                Some(runtime)
-            }
-            (Some(slot), None) => {
-                join(slot, Job { cell: Arc::clone(&cell), runtime }, decision, &mut aftermath);
-                None
-            }
-            (None, _) => {
-                start_idle(&mut registry, Job { cell: Arc::clone(&cell), runtime }, &mut aftermath);
-                None
-            }
-        };
+        let job = Job { cell: Arc::clone(&cell), runtime };
+        match (slot, rejection) {
+            // No caller has its handle yet, so no caller waits for its end. The job is dropped at the end of this
+            // function, with no lock held, because it may have the last handle of its runtime.
+            (Some(slot), Some(reason)) => cell.reject(reason, slot.waiting()),
+            (Some(slot), None) => join(slot, job, decision, &mut aftermath),
+            (None, _) => start_idle(&mut registry, job, &mut aftermath),
+        }
         drop(registry);
         observe::submitted(&cell, decision.is_to_wait());
         if is_rejected {
             observe::not_run(&cell);
         }
         aftermath.carry_out(core);
-        if decision == Decision::Start && was_refused(&cell) { Err(ControllerError::NoRuntime) } else { Ok(Some(cell)) }
+        if decision == Decision::Start && cell.was_refused() { Err(ControllerError::NoRuntime) } else { Ok(Some(cell)) }
     }
 }
 

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::by_name;
 use super::super::clock::Ticks;
-use super::super::core::Core;
+use super::super::core::{Admitted, Core};
 use super::super::group::{GroupCell, Key};
 use super::helpers::Aside;
 use super::machine::{Gate, Machine, Stage};
@@ -55,13 +55,6 @@ pub(crate) struct Cell {
 impl State {
     pub(in crate::runtime) fn machine(&self) -> &Machine {
         &self.machine
-    }
-
-    /// Returns `true` if the registration was aborted before an attempt began.
-    pub(in crate::runtime) fn ended_unbegun(&self) -> bool {
-        self.machine.stage == Stage::Ended
-            && self.machine.attempt == 0
-            && matches!(self.outcome, Some(TaskOutcome::Aborted { .. }))
     }
 }
 
@@ -129,9 +122,7 @@ pub(in crate::runtime) struct State {
 
 impl Cell {
     pub(in crate::runtime) fn new(
-        task: TaskRef,
-        name: Arc<str>,
-        policy: Arc<ResolvedPolicy>,
+        Admitted { task, name, policy }: Admitted,
         core: Arc<Core>,
         origin: Origin,
         tie: Option<Arc<Tie>>,
@@ -158,7 +149,7 @@ impl Cell {
                 last_error: None,
                 outcome: None,
                 waiting: WaitList::default(),
-                task: Some(task),
+                task: Some(task.into_inner()),
                 #[cfg(feature = "test-util")]
                 fault: None,
             }),
@@ -243,9 +234,12 @@ impl Cell {
         }
     }
 
-    /// Returns `true` if the outcome was set to *aborted* before the registration has ended.
-    pub(in crate::runtime) fn is_declared_aborted(&self) -> bool {
-        self.lock().outcome.is_some()
+    /// Returns `true` if the registration was aborted before an attempt began. A task that was just spawned is, if its
+    /// runtime was shut down.
+    pub(in crate::runtime) fn was_refused(&self) -> bool {
+        let State { machine, outcome, .. } = &*self.lock();
+        let is_unbegun = machine.stage == Stage::Ended && machine.attempt == 0;
+        is_unbegun && matches!(outcome, Some(TaskOutcome::Aborted { .. }))
     }
 
     /// Returns `true` if the readiness of its batch waits for it.
