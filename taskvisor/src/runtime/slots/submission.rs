@@ -34,7 +34,7 @@ struct Offer<'a> {
 impl Core {
     /// Submits a task. Waits for room if it has to wait in a queue and the queues are full.
     pub(crate) async fn submit(self: &Arc<Self>, spec: ControllerSpec) -> Result<Arc<Cell>, ControllerError> {
-        let mut offer = Offer::new(self, spec)?;
+        let mut offer = self.offer(spec)?;
         poll_fn(|cx| {
             let mut taken = offer.make(None)?;
             if taken.is_none() {
@@ -49,11 +49,12 @@ impl Core {
 
     /// Submits a task, unless it would have to wait for room.
     pub(crate) fn try_submit(self: &Arc<Self>, spec: ControllerSpec) -> Result<Arc<Cell>, ControllerError> {
-        let taken = Offer::new(self, spec)?.make(None)?;
+        let taken = self.offer(spec)?.make(None)?;
         taken.ok_or(ControllerError::Full { capacity: self.controller.config.queue_capacity })
     }
 
-    fn check_submission(&self, spec: ControllerSpec) -> Result<Submission, ControllerError> {
+    /// Checks a submission.
+    fn offer(self: &Arc<Self>, spec: ControllerSpec) -> Result<Offer<'_>, ControllerError> {
         let refused = |error| match error {
             RuntimeError::InvalidOption(invalid) => ControllerError::InvalidOption(invalid),
             _ => ControllerError::NoRuntime,
@@ -64,16 +65,12 @@ impl Core {
         let admitted = self.admit(spec).map_err(refused)?;
         let slot = slot.unwrap_or_else(|| Arc::clone(&admitted.name));
         check_slot_name(&slot)?;
-        Ok(Submission { admission, slot, admitted, runtime })
+        let submission = Some(Submission { admission, slot, admitted, runtime });
+        Ok(Offer { core: self, submission, ticket: None })
     }
 }
 
-impl<'a> Offer<'a> {
-    #[inline]
-    fn new(core: &'a Arc<Core>, spec: ControllerSpec) -> Result<Self, ControllerError> {
-        Ok(Self { core, submission: Some(core.check_submission(spec)?), ticket: None })
-    }
-
+impl Offer<'_> {
     /// Decides on the submission, and accepts it unless it has to wait for room. With a waker, it then enters the wait
     /// queue.
     fn make(&mut self, waker: Option<Waker>) -> Result<Option<Arc<Cell>>, ControllerError> {

@@ -20,7 +20,7 @@ use super::super::observe::{self, Observed};
 use super::super::permits::Permit;
 use super::super::reentrancy::ReentrancyGuard;
 use super::super::timer::{Timer, deadline};
-use super::cell::{Cell, Conclusion, shown};
+use super::cell::{Cell, shown};
 use super::decision::{Ending, Next};
 use super::guards::Guards;
 use super::machine::{Cut, Heed, Turn};
@@ -66,23 +66,18 @@ impl Actor {
     /// Spawns the actor of a registered task.
     pub(in crate::runtime) fn spawn(cell: Arc<Cell>, runtime: &Handle) {
         observe::added(&cell);
-        observe::spawn(runtime, Self::new(cell), |actor| Arc::clone(actor.cell.name()));
-    }
-
-    fn new(cell: Arc<Cell>) -> Self {
-        let permit = Permit::of(&cell);
-        let guards = Guards::of(&cell);
-        Self {
-            cell,
+        let actor = Self {
             step: Step::New,
             timer: Timer::default(),
-            permit,
+            permit: Permit::of(&cell),
             takes_context: true,
             finished: false,
-            guards,
+            guards: Guards::of(&cell),
             grid: None,
             observed: Observed::default(),
-        }
+            cell,
+        };
+        observe::spawn(runtime, actor, |actor| Arc::clone(actor.cell.name()));
     }
 
     /// Carries out the next action of the machine while no attempt runs; `delay` is the delay of the wait.
@@ -112,13 +107,7 @@ impl Actor {
         }
     }
 
-    fn poll_waiting(&mut self, delay: Duration, cx: &mut Context<'_>) -> Poll<()> {
-        if self.cell.has_news() {
-            self.take_turn(delay);
-            if !matches!(self.step, Step::Waiting { .. }) {
-                return Poll::Ready(());
-            }
-        }
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // Never ready while parked, because the timer is not set then.
         ready!(self.timer.poll(cx));
         self.cell.waited();
@@ -129,14 +118,7 @@ impl Actor {
     }
 
     fn poll_due(&mut self, cx: &mut Context<'_>, gave_way: bool) -> Poll<()> {
-        if self.cell.has_news() {
-            self.take_turn(Duration::ZERO);
-            if !matches!(self.step, Step::Due { .. }) {
-                return Poll::Ready(());
-            }
-        }
         if let Some(guards) = &mut self.guards {
-            guards.start_is_due(&self.cell);
             if let Poll::Ready(timeout) = guards.poll_start(&self.cell, cx) {
                 // The attempt failed before it began.
                 self.permit = Permit::of(&self.cell);
@@ -377,9 +359,8 @@ impl Actor {
         self.attempt_ended(ending, lived, attempt.cut);
     }
 
-    /// The future of the attempt is dropped: joins its helpers, or continues.
-    fn attempt_ended(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
-        let Some(ending) = self.conclude(ending, lived) else { return };
+    /// Begins to join the helpers of an attempt.
+    fn join(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
         let window = self.cell.window();
         if matches!(ending, Ending::Aborted) || (cut == Cut::Not && window.is_zero()) {
             self.cell.abort_helpers();
@@ -389,13 +370,13 @@ impl Actor {
         self.step = Step::Join(Box::new(Joining { ending, lived }));
     }
 
-    /// Concludes an attempt. Returns its ending if it has helpers that have not ended.
-    fn conclude(&mut self, ending: Ending, lived: Option<Duration>) -> Option<Ending> {
+    /// The future of the attempt is dropped: joins its helpers, or continues.
+    fn attempt_ended(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
         let ticks = self.grid.as_ref().map(|grid| grid.ticks());
         let aborted = matches!(ending, Ending::Aborted);
         let next = match self.cell.conclude(ending, lived, ticks.as_ref()) {
-            Conclusion::Next(next) => next,
-            Conclusion::Join(ending) => return Some(ending),
+            Ok(next) => next,
+            Err(ending) => return self.join(ending, lived, cut),
         };
         self.observed.concluded(&self.cell, &next, aborted);
         if let Some(permit) = &mut self.permit {
@@ -406,20 +387,15 @@ impl Actor {
         }
         self.timer.clear();
         let delay = match next {
-            Next::End(outcome) => {
-                self.finish(outcome);
-                return None;
-            }
+            Next::End(outcome) => return self.finish(outcome),
             Next::Hold(error) => {
                 let _ = drop_caught(error);
                 self.step = Step::Waiting { delay: Duration::ZERO };
-                self.cell.tell_group(Note::Held);
-                return None;
+                return self.cell.tell_group(Note::Held);
             }
             Next::Retry { delay, .. } if self.cell.is_managed() => {
                 self.step = Step::Waiting { delay };
-                self.cell.tell_group(Note::Failed(delay));
-                return None;
+                return self.cell.tell_group(Note::Failed(delay));
             }
             Next::Restart(error) => {
                 // The error is a user value, and its drop is user code.
@@ -441,7 +417,6 @@ impl Actor {
             self.timer.set(delay);
             Step::Waiting { delay }
         };
-        None
     }
 
     fn finish(&mut self, outcome: TaskOutcome) {
@@ -473,12 +448,14 @@ impl Future for Actor {
                         actor.cell.waits();
                     }
                 }
-                Step::Waiting { delay } => ready!(actor.poll_waiting(delay, cx)),
+                Step::Waiting { delay } if actor.cell.has_news() => actor.take_turn(delay),
+                Step::Waiting { .. } => ready!(actor.poll_waiting(cx)),
                 Step::Yield => {
                     actor.step = Step::Due { gave_way: false };
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
+                Step::Due { .. } if actor.cell.has_news() => actor.take_turn(Duration::ZERO),
                 Step::Due { gave_way } => {
                     if actor.poll_due(cx, gave_way).is_pending() {
                         actor.cell.waits();

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::super::super::timer::deadline;
 use super::super::decision::Ending;
+use super::super::machine::Cut;
 use super::Actor;
 use super::attempt::Joining;
 use super::step::Step;
@@ -23,10 +24,9 @@ impl Actor {
             ready!(self.timer.poll(cx));
             self.abort_helpers();
         } else if let Step::Join(joining) = std::mem::replace(&mut self.step, Step::Over) {
+            // No helper is added after the future of the attempt is dropped, so this concludes the attempt.
             let Joining { ending, lived } = *joining;
-            if let Some(ending) = self.conclude(ending, lived) {
-                self.step = Step::Join(Box::new(Joining { ending, lived }));
-            }
+            self.attempt_ended(ending, lived, Cut::Requested);
         }
         Poll::Ready(())
     }

@@ -81,7 +81,7 @@ impl Cell {
         let aside = state.aside.get_or_insert_default();
         aside.running += 1;
         let abort = aside.abort.get_or_insert_default().clone();
-        Some((Running::new(Arc::clone(self)), abort))
+        Some((Running(Arc::clone(self)), abort))
     }
 
     pub(in crate::runtime) fn helper_panicked(&self, panic: TaskError) {

@@ -33,7 +33,6 @@ use crate::sync::{WaitList, lock};
 use crate::task::{TaskError, TaskRef};
 
 pub(in crate::runtime) use bound::{Bound, StopBy};
-pub(in crate::runtime) use transitions::Conclusion;
 
 /// The time that the scheduler may need to carry out an abort.
 pub(in crate::runtime) const ABORT: Duration = Duration::from_millis(100);

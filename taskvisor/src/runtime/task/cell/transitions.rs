@@ -22,13 +22,6 @@ use crate::supervisor::StopLimit;
 use crate::sync::WaitList;
 use crate::task::{TaskError, TaskRef};
 
-/// The conclusion when the future of an attempt is dropped, or its helpers have ended.
-pub(in crate::runtime) enum Conclusion {
-    /// Join the helpers, and conclude with this ending afterwards.
-    Join(Ending),
-    Next(Next),
-}
-
 /// The remaining work when a registration has ended, to be done with no lock held.
 pub(in crate::runtime) struct Finished {
     pub(in crate::runtime) end: End,
@@ -182,20 +175,21 @@ impl Cell {
         is_asked && !has_result
     }
 
-    /// Decides what follows the end of an attempt, in one step with the check for requests.
+    /// Decides what follows the end of an attempt, in one step with the check for requests. If the attempt has helpers,
+    /// the ending is returned, and is concluded when they have ended.
     pub(in crate::runtime) fn conclude(
         &self,
         mut ending: Ending,
         lived: Option<Duration>,
         ticks: Option<&policy::Ticks>,
-    ) -> Conclusion {
+    ) -> Result<Next, Ending> {
         let mut state = self.lock();
         let token = state.token.take();
         if state.aside.as_ref().is_some_and(|aside| aside.running > 0) {
             state.machine.join(&self.policy, &ending, lived);
             drop(state);
             cancel(token);
-            return Conclusion::Join(ending);
+            return Err(ending);
         }
         // If the outcome was set while the attempt could not be stopped, its result is not used.
         let unheard = state.outcome.is_some().then(|| std::mem::replace(&mut ending, Ending::Aborted));
@@ -235,7 +229,7 @@ impl Cell {
             // The errors are user values, and their drop is user code.
             let _ = drop_caught((last, unheard));
         }
-        Conclusion::Next(next)
+        Ok(next)
     }
 
     fn publish_end(&self, state: &State, next: &Next, aborted: bool) {
@@ -246,48 +240,39 @@ impl Cell {
         // This is one step, with one time for all its events.
         let at = now();
         let event = |kind| Event { attempt: Some(shown(state.machine.attempt)), ..self.event_at(kind, at) };
-        let failed = |error: &Arc<TaskError>| event(EventKind::TaskFailed).because(Arc::clone(error));
-        let wait = |delay: Duration, why: Reason| {
+        let tell = |kind, why: Option<Reason>| bus.publish(Event { reason: why, ..event(kind) });
+        let of = |error: &Arc<TaskError>| Some(Reason::from(Arc::clone(error)));
+        let wait = |delay: Duration, why: Option<Reason>| {
             // A pause of zero is not reported.
             if !delay.is_zero() {
-                bus.publish(Event { delay_ms: Some(millis(delay)), ..event(EventKind::BackoffScheduled) }.because(why));
+                let delay_ms = Some(millis(delay));
+                bus.publish(Event { delay_ms, reason: why, ..event(EventKind::BackoffScheduled) });
             }
         };
         match next {
-            _ if aborted => bus.publish(event(EventKind::TaskFailed).because("aborted: did not stop in time")),
+            _ if aborted => tell(EventKind::TaskFailed, Some("aborted: did not stop in time".into())),
             Next::Restart(error) | Next::Hold(error) | Next::End(TaskOutcome::Canceled { error }) => {
                 // With a reason, to distinguish it from a success.
-                let stopped = event(EventKind::TaskStopped);
-                bus.publish(match error {
-                    Some(error) => stopped.because(Arc::clone(error)),
-                    None => stopped.because("canceled"),
-                });
+                tell(EventKind::TaskStopped, error.as_ref().map_or_else(|| Some("canceled".into()), of));
             }
             Next::Repeat(delay) => {
-                bus.publish(event(EventKind::TaskStopped));
-                wait(*delay, "interval".into());
+                tell(EventKind::TaskStopped, None);
+                wait(*delay, Some("interval".into()));
             }
             Next::Retry { error, delay, streak } => {
-                bus.publish(failed(error));
+                tell(EventKind::TaskFailed, of(error));
                 if let Some(warning) = warnings::of_retries(self.policy.critical, self.policy.max_retries, *streak) {
-                    bus.publish(event(EventKind::Warning).because(warning));
+                    tell(EventKind::Warning, Some(warning.into()));
                 }
-                wait(*delay, Arc::clone(error).into());
-            }
-            Next::End(TaskOutcome::Completed) => {
-                bus.publish(event(EventKind::TaskStopped));
-                bus.publish(event(EventKind::ActorExhausted));
+                wait(*delay, of(error));
             }
             Next::End(outcome) => {
-                let fatal = matches!(outcome, TaskOutcome::Fatal { .. });
-                let over = event(if fatal { EventKind::ActorDead } else { EventKind::ActorExhausted });
-                match outcome.error() {
-                    Some(error) => {
-                        bus.publish(failed(error));
-                        bus.publish(over.because(Arc::clone(error)));
-                    }
-                    None => bus.publish(over),
+                let error = outcome.error();
+                if error.is_some() || matches!(outcome, TaskOutcome::Completed) {
+                    tell(error.map_or(EventKind::TaskStopped, |_| EventKind::TaskFailed), error.and_then(of));
                 }
+                let is_fatal = matches!(outcome, TaskOutcome::Fatal { .. });
+                tell(if is_fatal { EventKind::ActorDead } else { EventKind::ActorExhausted }, error.and_then(of));
             }
         }
     }
