@@ -22,25 +22,21 @@ use crate::tree::{Declared, join, last_segment};
 /// declaration.
 struct AdmittedTree {
     groups: Vec<AdmittedGroup>,
-    children: Vec<AdmittedChild>,
+    tasks: Vec<AdmittedTask>,
 }
 
 struct AdmittedGroup {
     declared: Arc<Declared>,
     path: Arc<str>,
+    /// The index of its parent, and its place there. `None` for the outermost.
+    position: Option<(usize, usize)>,
 }
 
-struct AdmittedChild {
+struct AdmittedTask {
+    task: Admitted,
     /// The index of its group, and its place there.
     group: usize,
     place: usize,
-    what: What,
-}
-
-enum What {
-    Task(Admitted),
-    /// The index of a nested group.
-    Group(usize),
 }
 
 /// Registered tasks and groups that are still to be spawned. Dropping it spawns them.
@@ -100,19 +96,12 @@ impl Core {
             self.register_plain(&mut registry, admitted, first, &mut registered);
             None
         } else {
-            let AdmittedTree { groups, children } = admitted;
-            let group = |group: &AdmittedGroup| {
-                let (path, declared) = (Arc::clone(&group.path), Arc::clone(&group.declared));
-                Arc::new(GroupCell::new(path, declared, Arc::clone(self), None, &runtime))
-            };
-            let root = groups.first().map(group);
-            if let Some(root) = &root {
-                registry.roots.push(Arc::clone(root));
-                registered.enter_group(&mut registry, root);
-                self.register(&mut registry, root, &groups, children, &mut registered);
-                registered.groups.push_back(Arc::clone(root));
-            }
-            root
+            let cell = Arc::new(GroupCell::new("".into(), Arc::clone(root), Arc::clone(self), None, &runtime));
+            registry.roots.push(Arc::clone(&cell));
+            registered.enter_group(&mut registry, &cell);
+            self.register(&mut registry, &cell, admitted, &mut registered);
+            registered.groups.push_back(Arc::clone(&cell));
+            Some(cell)
         };
         registered.cells.iter().for_each(announce);
         let mut missing = 0;
@@ -162,8 +151,7 @@ impl Core {
         if !matches!(registry.admission, Admission::Open | Admission::Closing) {
             return Err(RuntimeError::ShuttingDown);
         }
-        let AdmittedTree { groups, children } = admitted;
-        self.register(&mut registry, group, &groups, children, &mut registered);
+        self.register(&mut registry, group, admitted, &mut registered);
         registered.cells.iter().for_each(announce);
         drop(registry);
         self.forget_within(group);
@@ -211,28 +199,28 @@ impl Core {
     fn admit_tree(&self, root: &Arc<Declared>, path: Arc<str>, is_root: bool) -> Result<AdmittedTree, RuntimeError> {
         root.check(is_root.then_some(self))?;
         root.check_depth()?;
-        let groups = vec![AdmittedGroup { declared: Arc::clone(root), path }];
-        let mut admitted = AdmittedTree { groups, children: Vec::new() };
+        let groups = vec![AdmittedGroup { declared: Arc::clone(root), path, position: None }];
+        let mut admitted = AdmittedTree { groups, tasks: Vec::new() };
         let mut walk = vec![(0, 0)];
         while let Some((group, place)) = walk.pop() {
-            let AdmittedGroup { declared, path } = &admitted.groups[group];
+            let AdmittedGroup { declared, path, .. } = &admitted.groups[group];
             let (declared, path) = (Arc::clone(declared), Arc::clone(path));
             let Some(child) = declared.children.get(place) else { continue };
             walk.push((group, place + 1));
             if declared.place(&child.name) != Some(place) {
                 return Err(RuntimeError::TaskAlreadyExists { name: join(&path, &child.name).to_string() });
             }
-            let what = if let Some(inner) = &child.group {
+            if let Some(inner) = &child.group {
                 inner.check(None)?;
-                admitted.groups.push(AdmittedGroup { declared: Arc::clone(inner), path: join(&path, &inner.name) });
-                walk.push((admitted.groups.len() - 1, 0));
-                What::Group(admitted.groups.len() - 1)
+                walk.push((admitted.groups.len(), 0));
+                let (declared, path) = (Arc::clone(inner), join(&path, &inner.name));
+                admitted.groups.push(AdmittedGroup { declared, path, position: Some((group, place)) });
             } else {
                 let Some(spec) = declared.task(place) else { return Err(RuntimeError::ShuttingDown) };
-                let task = self.admit(spec)?;
-                What::Task(Admitted { name: join(&path, &task.name), ..task })
-            };
-            admitted.children.push(AdmittedChild { group, place, what });
+                let mut task = self.admit(spec)?;
+                task.name = join(&path, &task.name);
+                admitted.tasks.push(AdmittedTask { task, group, place });
+            }
         }
         Ok(admitted)
     }
@@ -245,13 +233,11 @@ impl Core {
         unready: bool,
         registered: &mut Registered,
     ) {
-        for child in root.children {
-            if let What::Task(task) = child.what {
-                // A task that waits for its first start, or does not count for readiness, is not waited for.
-                let counts = task.policy.readiness && task.policy.initial_delay.is_zero();
-                let cell = self.cell(task, Origin::Declared { unready: unready && counts }, None);
-                registered.enter(registry, cell);
-            }
+        for AdmittedTask { task, .. } in root.tasks {
+            // A task that waits for its first start, or does not count for readiness, is not waited for.
+            let counts = task.policy.readiness && task.policy.initial_delay.is_zero();
+            let cell = self.cell(task, Origin::Declared { unready: unready && counts }, None);
+            registered.enter(registry, cell);
         }
     }
 
@@ -260,35 +246,30 @@ impl Core {
         self: &Arc<Self>,
         registry: &mut Registry,
         group: &Arc<GroupCell>,
-        groups: &[AdmittedGroup],
-        children: Vec<AdmittedChild>,
+        admitted: AdmittedTree,
         registered: &mut Registered,
     ) {
+        let AdmittedTree { groups, tasks } = admitted;
         let mut members: Vec<Vec<Option<Member>>> =
             groups.iter().map(|group| vec![None; group.declared.children.len()]).collect();
         let mut cells = vec![Arc::clone(group)];
-        for AdmittedChild { group, place, what } in children {
-            let parent = Arc::clone(&cells[group]);
-            let (key, managed) = (place as Key, parent.declared().manages());
-            let member = match what {
-                What::Task(task) => {
-                    let awaited = !parent.declared().order.later(place).is_empty();
-                    let member = Membership { group: parent, key, epoch: AtomicU32::new(0), managed, awaited };
-                    let cell = self.cell(task, Origin::Declared { unready: false }, Some(Arc::new(Tie::Group(member))));
-                    Member::Task(registered.enter(registry, cell))
-                }
-                What::Group(inner) => {
-                    let AdmittedGroup { declared, path } = &groups[inner];
-                    let (place, core) = (Some(Position { parent, key, managed }), Arc::clone(self));
-                    let cell = GroupCell::new(Arc::clone(path), Arc::clone(declared), core, place, &registered.runtime);
-                    let cell = Arc::new(cell);
-                    registry.groups.insert(Arc::clone(path), Arc::clone(&cell));
-                    registered.enter_group(registry, &cell);
-                    cells.push(Arc::clone(&cell));
-                    Member::Group(cell)
-                }
-            };
-            members[group][place] = Some(member);
+        for AdmittedGroup { declared, path, position } in groups {
+            let Some((parent, place)) = position else { continue };
+            let above = Arc::clone(&cells[parent]);
+            let position = Position { key: place as Key, managed: above.declared().manages(), parent: above };
+            let core = Arc::clone(self);
+            let cell = Arc::new(GroupCell::new(path, declared, core, Some(position), &registered.runtime));
+            registry.groups.insert(Arc::clone(cell.path()), Arc::clone(&cell));
+            registered.enter_group(registry, &cell);
+            members[parent][place] = Some(Member::Group(Arc::clone(&cell)));
+            cells.push(cell);
+        }
+        for AdmittedTask { task, group: parent, place } in tasks {
+            let group = Arc::clone(&cells[parent]);
+            let (managed, awaited) = (group.declared().manages(), !group.declared().order.later(place).is_empty());
+            let member = Membership { group, key: place as Key, epoch: AtomicU32::new(0), managed, awaited };
+            let cell = self.cell(task, Origin::Declared { unready: false }, Some(Arc::new(Tie::Group(member))));
+            members[parent][place] = Some(Member::Task(registered.enter(registry, cell)));
         }
         for (cell, members) in cells.iter().zip(members) {
             registered.before.extend(cell.set_members(members).into_iter().flatten());
@@ -303,10 +284,8 @@ impl Core {
 impl AdmittedTree {
     /// Returns the paths of all tasks and groups in it.
     fn paths(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.children.iter().map(|child| match &child.what {
-            What::Task(task) => &task.name,
-            What::Group(group) => &self.groups[*group].path,
-        })
+        let groups = self.groups.iter().skip(1).map(|group| &group.path);
+        self.tasks.iter().map(|task| &task.task.name).chain(groups)
     }
 }
 

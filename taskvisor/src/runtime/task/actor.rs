@@ -49,17 +49,10 @@ pub(in crate::runtime) struct Actor {
 
 /// The state of a fixed rate.
 struct Grid {
+    /// The start of the first attempt.
     first: Instant,
-    /// The tick of the current or next attempt, relative to the first.
-    due: Duration,
-    /// The start of the current attempt.
-    started: Instant,
-}
-
-impl Grid {
-    fn ticks(&self) -> Ticks {
-        Ticks { due: self.due, started: self.started - self.first, ended: self.first.elapsed() }
-    }
+    /// The ticks of the current or next attempt.
+    ticks: Ticks,
 }
 
 impl Actor {
@@ -150,7 +143,9 @@ impl Actor {
     fn begin(&mut self) {
         let Some((task, attempt)) = self.cell.begin() else { return self.take_turn(Duration::ZERO) };
         if self.cell.policy().every.is_some() {
-            self.begin_on_grid();
+            let first = || Box::new(Grid { first: Instant::now(), ticks: Ticks::default() });
+            let grid = self.grid.get_or_insert_with(first);
+            grid.ticks.started = grid.first.elapsed();
         }
         self.observed.begin(&self.cell, shown(attempt));
         let context = TaskContext::new(Arc::clone(&self.cell), attempt, self.observed.span());
@@ -167,14 +162,6 @@ impl Actor {
         match built {
             Ok(future) => self.step = Step::Attempt(Attempt::new(future)),
             Err(panic) => self.attempt_ended(Ending::Result(Err(panic)), None, Cut::Not),
-        }
-    }
-
-    fn begin_on_grid(&mut self) {
-        let started = Instant::now();
-        match &mut self.grid {
-            Some(grid) => grid.started = started,
-            None => self.grid = Some(Box::new(Grid { first: started, due: Duration::ZERO, started })),
         }
     }
 
@@ -372,9 +359,12 @@ impl Actor {
 
     /// The future of the attempt is dropped: joins its helpers, or continues.
     fn attempt_ended(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
-        let ticks = self.grid.as_ref().map(|grid| grid.ticks());
+        let ticks = self.grid.as_mut().map(|grid| {
+            grid.ticks.ended = grid.first.elapsed();
+            &grid.ticks
+        });
         let aborted = matches!(ending, Ending::Aborted);
-        let next = match self.cell.conclude(ending, lived, ticks.as_ref()) {
+        let next = match self.cell.conclude(ending, lived, ticks) {
             Ok(next) => next,
             Err(ending) => return self.join(ending, lived, cut),
         };
@@ -403,8 +393,8 @@ impl Actor {
                 Duration::ZERO
             }
             Next::Repeat(delay) => {
-                if let (Some(grid), Some(every), Some(ticks)) = (&mut self.grid, self.cell.policy().every, &ticks) {
-                    grid.due = ticks.next(every);
+                if let (Some(grid), Some(every)) = (&mut self.grid, self.cell.policy().every) {
+                    grid.ticks.due = grid.ticks.next(every);
                 }
                 delay
             }

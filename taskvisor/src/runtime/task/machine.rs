@@ -106,11 +106,9 @@ pub(in crate::runtime) struct Machine {
     pub(in crate::runtime) attempt: u64,
 }
 
-/// The effects of a command, to carry out after the lock is released.
+/// The effects of a command, to carry out after the lock is released. Each of them wakes the actor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::runtime) struct Effects {
-    /// Wake the actor.
-    pub(in crate::runtime) wakes: bool,
     /// Cancel the token of the attempt.
     pub(in crate::runtime) interrupts: bool,
     /// This is the first request to end the attempt.
@@ -247,7 +245,7 @@ impl Machine {
     fn skip_wait(&mut self) -> Effects {
         self.stage = Stage::Waiting(Wait::Due);
         let note = (self.gate == Gate::Shut).then_some(Note::Skip);
-        Effects { wakes: true, note, ..Effects::default() }
+        Effects { note, ..Effects::default() }
     }
 
     /// Opens the gate: the next attempt is due.
@@ -260,13 +258,13 @@ impl Machine {
             self.stage = Stage::Waiting(Wait::Due);
         }
         let is_delayed = self.stage == Stage::Waiting(Wait::Delay) && self.request == Request::Nothing;
-        Effects { note: is_delayed.then_some(Note::Delayed), ..WAKES }
+        Effects { note: is_delayed.then_some(Note::Delayed), ..Effects::default() }
     }
 
     /// Opens the gate for a task that failed: the next attempt waits for its backoff.
     pub(in crate::runtime) fn resume(&mut self) -> Effects {
         self.open();
-        WAKES
+        Effects::default()
     }
 
     fn open(&mut self) {
@@ -280,15 +278,15 @@ impl Machine {
         }
     }
 
-    /// Requests the task to end its attempt and to wait to be released.
-    pub(in crate::runtime) fn hold(&mut self) -> Effects {
+    /// Requests the task to end its attempt and to wait to be released. Returns `None` if the task ends anyway.
+    pub(in crate::runtime) fn hold(&mut self) -> Option<Effects> {
         if self.request == Request::Stop || matches!(self.stage, Stage::Over | Stage::Ended) {
-            return Effects::default();
+            return None;
         }
         self.gate = Gate::Shut;
         self.unbar();
         let before = std::mem::replace(&mut self.request, Request::Hold);
-        self.interrupt(before, false)
+        Some(self.interrupt(before, false))
     }
 
     /// Prevents further attempts. A running attempt continues.
@@ -302,13 +300,13 @@ impl Machine {
         self.barred != Barred::No && !self.last
     }
 
-    /// The running attempt reports that it is ready.
-    pub(in crate::runtime) fn signal_ready(&mut self, policy: &ResolvedPolicy, attempt: u64) -> Effects {
+    /// The running attempt reports that it is ready. Returns `None` if that changes nothing.
+    pub(in crate::runtime) fn signal_ready(&mut self, policy: &ResolvedPolicy, attempt: u64) -> Option<Effects> {
         if policy.ready != Ready::Signal || !self.is_running(attempt) || self.ready {
-            return Effects::default();
+            return None;
         }
         self.ready = true;
-        Effects { note: self.pass(), ..WAKES }
+        Some(Effects { note: self.pass(), ..Effects::default() })
     }
 
     /// The attempt reports progress: the failures before it no longer count.
@@ -322,18 +320,13 @@ impl Machine {
     pub(in crate::runtime) fn helper_panicked(&mut self) -> Effects {
         self.canceled = true;
         self.because(StopReason::HelperPanicked);
-        Effects { interrupts: true, ..WAKES }
-    }
-
-    /// The last helper has ended.
-    pub(in crate::runtime) fn helpers_ended(&self) -> Effects {
-        Effects { wakes: matches!(self.stage, Stage::Joining { .. }), ..Effects::default() }
+        Effects { interrupts: true, ..Effects::default() }
     }
 
     fn interrupt(&mut self, before: Request, at_once: bool) -> Effects {
         let interrupts = self.is_alive() && (at_once || !self.last);
         self.canceled |= interrupts;
-        Effects { interrupts, is_first: before == Request::Nothing, ..WAKES }
+        Effects { interrupts, is_first: before == Request::Nothing, note: None }
     }
 
     #[inline]
@@ -509,8 +502,6 @@ impl Machine {
         std::mem::take(&mut self.unready)
     }
 }
-
-const WAKES: Effects = Effects { wakes: true, interrupts: false, is_first: false, note: None };
 
 /// Returns the stage before the first attempt.
 fn first_stage(policy: &ResolvedPolicy) -> Stage {

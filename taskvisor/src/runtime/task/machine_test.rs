@@ -40,10 +40,9 @@ enum Command {
     Ready { stale: bool },
     Progress,
     HelperPanicked,
-    HelpersEnded,
 }
 
-const COMMANDS: [Command; 14] = [
+const COMMANDS: [Command; 13] = [
     Command::Stop { at_once: false },
     Command::Stop { at_once: true },
     Command::Restart,
@@ -57,7 +56,6 @@ const COMMANDS: [Command; 14] = [
     Command::Ready { stale: true },
     Command::Progress,
     Command::HelperPanicked,
-    Command::HelpersEnded,
 ];
 
 fn endings() -> [Ending; 7] {
@@ -118,28 +116,29 @@ impl Play<'_> {
             Command::Resume => machine.resume(),
             Command::Hold => {
                 after.owes_held = !is_over && before.machine.request != Request::Stop;
-                after.machine.hold()
+                after.machine.hold().unwrap_or_default()
             }
             Command::Bar(barred) => {
                 machine.bar(barred);
                 assert!(before.machine.barred != Barred::ForGood || machine.barred == Barred::ForGood);
                 Effects::default()
             }
-            Command::Ready { stale } => machine.signal_ready(policy, attempt.wrapping_sub(u64::from(stale))),
+            Command::Ready { stale } => {
+                let effects = machine.signal_ready(policy, attempt.wrapping_sub(u64::from(stale)));
+                effects.unwrap_or_default()
+            }
             Command::Progress => {
                 machine.progress(attempt);
                 Effects::default()
             }
             Command::HelperPanicked if !before.machine.is_alive() => return,
             Command::HelperPanicked => machine.helper_panicked(),
-            Command::HelpersEnded => machine.helpers_ended(),
         };
         let machine = &after.machine;
         assert_eq!(is_over, matches!(machine.stage, Stage::Over | Stage::Ended), "{command:?} in {before:?}");
         assert!(machine.request >= before.machine.request || matches!(command, Command::Release), "{command:?}");
         assert!(before.machine.request != Request::Stop || machine.request == Request::Stop, "a stop is taken back");
         assert!(!effects.interrupts || machine.canceled, "{command:?} in {before:?}");
-        assert!(!effects.interrupts || effects.wakes);
         assert_eq!(machine.attempt, attempt, "a command begins no attempt");
         if effects.note == Some(Note::Ready) {
             assert!(before.machine.gate == Gate::Open && machine.gate == Gate::Passed && machine.ready);

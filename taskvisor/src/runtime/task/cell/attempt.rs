@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::super::helpers::{Helper, Running};
-use super::{Bound, Cell};
+use super::super::machine::Stage;
+use super::Cell;
 use crate::runtime::observe::{self, Background, SpanRef};
 use crate::task::{Job, StopReason, TaskError};
 
@@ -100,9 +101,8 @@ impl Cell {
         let mut state = self.lock();
         let Some(aside) = &mut state.aside else { return };
         aside.running -= 1;
-        if aside.running == 0 {
-            let effects = state.machine.helpers_ended();
-            self.carry_out(None, state, Bound::OPEN, effects);
+        if aside.running == 0 && matches!(state.machine.stage, Stage::Joining { .. }) {
+            self.wake(state, None);
         }
     }
 }

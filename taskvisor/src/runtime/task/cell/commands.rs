@@ -101,11 +101,7 @@ impl Cell {
             }
             token = state.token.take();
         }
-        if effects.wakes {
-            self.wake(state, token);
-        } else {
-            drop(state);
-        }
+        self.wake(state, token);
         if let Some(note) = effects.note {
             self.tell_group_of(epoch, note);
         }

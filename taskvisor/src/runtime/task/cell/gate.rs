@@ -30,11 +30,9 @@ impl Cell {
     /// Requests the task to end its attempt and to wait to be released.
     pub(in crate::runtime) fn hold(&self, epoch: Epoch, bound: Bound) {
         let mut state = self.lock();
-        let effects = state.machine.hold();
-        if effects.wakes {
-            self.set_epoch(epoch);
-            state.tighten(bound, StopReason::SiblingRestart);
-        }
+        let Some(effects) = state.machine.hold() else { return };
+        self.set_epoch(epoch);
+        state.tighten(bound, StopReason::SiblingRestart);
         self.carry_out(None, state, Bound::OPEN, effects);
     }
 
@@ -121,8 +119,9 @@ impl Cell {
     /// Records that the attempt is ready.
     pub(crate) fn signal_ready(&self, attempt: u64) {
         let mut state = self.lock();
-        let effects = state.machine.signal_ready(&self.policy, attempt);
-        self.carry_out(None, state, Bound::OPEN, effects);
+        if let Some(effects) = state.machine.signal_ready(&self.policy, attempt) {
+            self.carry_out(None, state, Bound::OPEN, effects);
+        }
     }
 
     /// Records progress of the attempt: the failures before it no longer count.
