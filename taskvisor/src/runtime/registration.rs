@@ -106,7 +106,7 @@ impl Core {
         registered.cells.iter().for_each(announce);
         let mut missing = 0;
         if first && plain {
-            missing = registered.cells.iter().filter(|cell| cell.is_unready()).count();
+            missing = registered.cells.iter().filter(|cell| cell.lock().machine().unready).count();
             self.readiness.missing.store(missing, Ordering::Relaxed);
         }
         drop(registry);
@@ -295,7 +295,11 @@ impl Registered {
     }
 
     fn enter(&mut self, registry: &mut Registry, cell: Arc<Cell>) -> Arc<Cell> {
-        self.before.extend(registry.insert_declared(&cell).map(Member::Task));
+        registry.insert(&cell);
+        if let Some(places) = &mut registry.places {
+            let before = places.tasks.insert(Arc::clone(cell.name()), Arc::clone(&cell));
+            self.before.extend(before.map(Member::Task));
+        }
         self.cells.push_back(Arc::clone(&cell));
         cell
     }

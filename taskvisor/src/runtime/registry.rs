@@ -144,12 +144,6 @@ impl Registry {
         self.is_empty() || if is_beside_tree { self.has_tree_only() } else { self.has_relied_only() }
     }
 
-    /// Inserts a cell of a declared tree, whose name was checked to be free.
-    pub(super) fn insert_declared(&mut self, cell: &Arc<Cell>) -> Option<Arc<Cell>> {
-        self.insert(cell);
-        self.places.as_mut().and_then(|places| places.tasks.insert(Arc::clone(cell.name()), Arc::clone(cell)))
-    }
-
     /// Returns an error if a task or group has this path.
     pub(super) fn check_free(&self, path: &str) -> Result<(), RuntimeError> {
         if self.groups.contains_key(path) {

@@ -124,7 +124,7 @@ impl Member {
     /// Returns the last failure.
     pub(super) fn failure(&self) -> FailureChain {
         match self {
-            Self::Task(cell) => FailureChain::of_task(cell.name(), cell.last_error(), cell.is_aborted()),
+            Self::Task(cell) => FailureChain::of_task(cell.name(), cell.status().last_error, cell.is_aborted()),
             Self::Group(group) => group.failure().unwrap_or_else(|| FailureChain::leaf(group.path(), None)),
         }
     }

@@ -1,6 +1,6 @@
 //! The submissions that wait for room in a queue, first come, first served. Plain data.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
@@ -17,8 +17,8 @@ pub(in crate::runtime) struct WaitQueue {
     queued: usize,
     /// The number of reserved entries for submissions whose turn has come.
     kept: usize,
-    tickets: VecDeque<Ticket>,
-    next: u64,
+    /// The tickets by their ids, which is the order of arrival.
+    tickets: BTreeMap<u64, Ticket>,
     /// The round of checks for submissions that were woken and not polled.
     round: u64,
     /// `true` while a check for them is spawned.
@@ -26,7 +26,6 @@ pub(in crate::runtime) struct WaitQueue {
 }
 
 struct Ticket {
-    id: u64,
     slot: Arc<str>,
     /// `true` if an entry is reserved for it.
     is_reserved: bool,
@@ -67,30 +66,21 @@ impl WaitQueue {
 
     /// Returns `true` if no submission of that slot is before this ticket, or before the end of the queue.
     pub(in crate::runtime) fn is_first(&self, slot: &str, ticket: Option<u64>) -> bool {
-        let mut before = self.tickets.iter().take_while(|other| ticket != Some(other.id));
+        let mut before = self.tickets.range(..ticket.unwrap_or(u64::MAX)).map(|(_, other)| other);
         !before.any(|other| !other.is_late() && *other.slot == *slot)
     }
 
     /// Returns `true` if there is room in a queue for this ticket, reserved or free.
     pub(in crate::runtime) fn has_room(&self, ticket: Option<u64>) -> bool {
-        if self.queued + self.kept < self.capacity {
-            return true;
-        }
-        let Some(id) = ticket else { return false };
-        self.reserved_for(id).is_some()
+        self.queued + self.kept < self.capacity || ticket.is_some_and(|id| self.reserved_for(id).is_some())
     }
 
     /// Returns the ticket whose reserved entry this one takes: its own, or that of a later one of its slot, which got
     /// it while this one was late.
-    fn reserved_for(&self, id: u64) -> Option<usize> {
-        let position = self.position(id)?;
-        let slot = &self.tickets[position].slot;
-        let mut own = self.tickets.iter().enumerate().skip(position).filter(|(_, other)| *other.slot == **slot);
-        own.find(|(_, other)| other.is_reserved).map(|(position, _)| position)
-    }
-
-    fn position(&self, id: u64) -> Option<usize> {
-        self.tickets.binary_search_by_key(&id, |ticket| ticket.id).ok()
+    fn reserved_for(&self, id: u64) -> Option<u64> {
+        let slot = &self.tickets.get(&id)?.slot;
+        let mut own = self.tickets.range(id..).filter(|(_, other)| *other.slot == **slot);
+        own.find(|(_, other)| other.is_reserved).map(|(id, _)| *id)
     }
 
     /// Waits in the queue, from now on or still.
@@ -101,24 +91,23 @@ impl WaitQueue {
         waker: Waker,
         calls: &mut Calls,
     ) -> u64 {
-        calls.watch |= !self.watched && self.tickets.iter().any(|other| matches!(other.turn, Turn::Called(_)));
+        calls.watch |= !self.watched && self.tickets.values().any(|other| matches!(other.turn, Turn::Called(_)));
         self.watched |= calls.watch;
-        if let Some(position) = ticket.and_then(|id| self.position(id)) {
-            let known = &mut self.tickets[position];
-            if let Turn::Waits(Some(before)) = mem::replace(&mut known.turn, Turn::Waits(Some(waker))) {
+        let turn = Turn::Waits(Some(waker));
+        if let Some((id, known)) = ticket.and_then(|id| Some((id, self.tickets.get_mut(&id)?))) {
+            if let Turn::Waits(Some(before)) = mem::replace(&mut known.turn, turn) {
                 calls.dropped.push(before);
             }
-            return known.id;
+            return id;
         }
-        self.next += 1;
-        let turn = Turn::Waits(Some(waker));
-        self.tickets.push_back(Ticket { id: self.next, slot: Arc::clone(slot), is_reserved: false, turn });
-        self.next
+        let id = self.tickets.last_key_value().map_or(0, |(last, _)| last + 1);
+        self.tickets.insert(id, Ticket { slot: Arc::clone(slot), is_reserved: false, turn });
+        id
     }
 
     /// Removes a ticket, which was submitted or dropped.
     pub(in crate::runtime) fn leave(&mut self, ticket: u64, calls: &mut Calls) {
-        let Some(gone) = self.position(ticket).and_then(|position| self.tickets.remove(position)) else { return };
+        let Some(gone) = self.tickets.remove(&ticket) else { return };
         self.kept -= usize::from(gone.is_reserved);
         if let Turn::Waits(Some(waker)) = gone.turn {
             calls.dropped.push(waker);
@@ -131,8 +120,8 @@ impl WaitQueue {
     pub(in crate::runtime) fn enter(&mut self, ticket: Option<u64>, calls: &mut Calls) {
         self.queued += 1;
         let Some(ticket) = ticket else { return };
-        if let Some(position) = self.reserved_for(ticket) {
-            self.tickets[position].is_reserved = false;
+        if let Some(reserved) = self.reserved_for(ticket).and_then(|id| self.tickets.get_mut(&id)) {
+            reserved.is_reserved = false;
             self.kept -= 1;
         }
         self.leave(ticket, calls);
@@ -147,7 +136,7 @@ impl WaitQueue {
     /// The slot is idle or its wait queue is shorter, so its first ticket may proceed.
     pub(in crate::runtime) fn call_first(&mut self, slot: &str, calls: &mut Calls) {
         let round = self.round;
-        if let Some(first) = self.tickets.iter_mut().find(|other| !other.is_late() && *other.slot == *slot) {
+        if let Some(first) = self.tickets.values_mut().find(|other| !other.is_late() && *other.slot == *slot) {
             first.call(round, calls);
             calls.watch |= !mem::replace(&mut self.watched, true);
         }
@@ -155,7 +144,7 @@ impl WaitQueue {
 
     /// Wakes all tickets, to check again.
     pub(in crate::runtime) fn wake_all(&mut self, calls: &mut Calls) {
-        for ticket in &mut self.tickets {
+        for ticket in self.tickets.values_mut() {
             if let Turn::Waits(waker) = &mut ticket.turn {
                 calls.woken.extend(waker.take());
             }
@@ -166,7 +155,7 @@ impl WaitQueue {
     /// more.
     pub(in crate::runtime) fn pass_over(&mut self, calls: &mut Calls) -> bool {
         let mut slots = Vec::new();
-        for ticket in &mut self.tickets {
+        for ticket in self.tickets.values_mut() {
             if matches!(ticket.turn, Turn::Called(round) if round < self.round) {
                 ticket.turn = Turn::Late;
                 self.kept -= usize::from(mem::take(&mut ticket.is_reserved));
@@ -178,7 +167,7 @@ impl WaitQueue {
             self.call_first(&slot, calls);
         }
         self.let_in(calls);
-        self.watched = self.tickets.iter().any(|ticket| matches!(ticket.turn, Turn::Called(_)));
+        self.watched = self.tickets.values().any(|ticket| matches!(ticket.turn, Turn::Called(_)));
         self.watched
     }
 
@@ -191,7 +180,7 @@ impl WaitQueue {
     fn let_in(&mut self, calls: &mut Calls) {
         let free = self.capacity.saturating_sub(self.queued + self.kept);
         let round = self.round;
-        for ticket in self.tickets.iter_mut().filter(|ticket| !ticket.is_reserved && !ticket.is_late()).take(free) {
+        for ticket in self.tickets.values_mut().filter(|ticket| !ticket.is_reserved && !ticket.is_late()).take(free) {
             ticket.is_reserved = true;
             self.kept += 1;
             ticket.call(round, calls);

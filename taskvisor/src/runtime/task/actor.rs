@@ -2,7 +2,6 @@
 
 mod attempt;
 mod join;
-mod step;
 #[cfg(feature = "test-util")]
 mod strike;
 
@@ -28,8 +27,7 @@ use crate::inspect::TaskOutcome;
 use crate::panics::{catch, drop_caught};
 use crate::policy::Ticks;
 use crate::task::{TaskContext, TaskError};
-use attempt::{Attempt, Joining};
-use step::Step;
+use attempt::{Attempt, Joining, Step};
 
 /// The time by which the start of an attempt is delayed while subscribers are behind.
 const GIVE_WAY: Duration = Duration::from_millis(1);

@@ -7,8 +7,7 @@ use super::super::super::timer::deadline;
 use super::super::decision::Ending;
 use super::super::machine::Cut;
 use super::Actor;
-use super::attempt::Joining;
-use super::step::Step;
+use super::attempt::{Joining, Step};
 use crate::panics::drop_caught;
 
 impl Actor {

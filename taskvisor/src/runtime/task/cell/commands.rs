@@ -158,10 +158,10 @@ impl Cell {
             return;
         }
         state.outcome = Some(TaskOutcome::Aborted { error: state.last_error.clone() });
-        state.tighten(Bound::now(StopLimit::Grace), StopReason::Canceled);
-        let effects = state.machine.stop(&self.policy, true);
-        self.carry_out(None, state, Bound::now(StopLimit::Grace), effects);
-        self.wake_waiting();
+        let waiting = state.waiting.take();
+        drop(state);
+        self.stop(Bound::now(StopLimit::Grace), StopReason::Canceled);
+        waiting.wake();
     }
 
     pub(crate) fn try_outcome(&self) -> Option<TaskOutcome> {

@@ -208,10 +208,6 @@ impl Cell {
         }
     }
 
-    pub(crate) fn last_error(&self) -> Option<Arc<TaskError>> {
-        self.lock().last_error.clone()
-    }
-
     /// The start of the current state, by the supervisor's clock; [`Ticks::MAX`] while an attempt is about to begin.
     pub(in crate::runtime) fn since(&self) -> Ticks {
         self.lock().since
@@ -239,11 +235,6 @@ impl Cell {
         let State { machine, outcome, .. } = &*self.lock();
         let is_unbegun = machine.stage == Stage::Ended && machine.attempt == 0;
         is_unbegun && matches!(outcome, Some(TaskOutcome::Aborted { .. }))
-    }
-
-    /// Returns `true` if the readiness of its batch waits for it.
-    pub(in crate::runtime) fn is_unready(&self) -> bool {
-        self.lock().machine.unready
     }
 
     /// Returns `true` if an attempt is running.

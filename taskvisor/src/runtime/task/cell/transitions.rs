@@ -324,9 +324,4 @@ impl Cell {
         let task = self.lock().task.take();
         let _ = drop_caught(task);
     }
-
-    pub(in crate::runtime) fn wake_waiting(&self) {
-        let waiting = self.lock().waiting.take();
-        waiting.wake();
-    }
 }
