@@ -224,7 +224,7 @@ options! {
 
     critical: bool = false => {
         /// Returns `true` if the end of the task in failure fails its group. Default: `false`.
-        get is_critical() -> bool;
+        get is_critical() -> bool = |set| set == Some(&true);
 
         /// Fails the group if the task ends for good in failure: neither completed nor canceled.
         set critical() = true;
@@ -235,7 +235,7 @@ options! {
 
     significant: bool = false => {
         /// Returns `true` if the end of the task in success stops its group. Default: `false`.
-        get is_significant() -> bool;
+        get is_significant() -> bool = |set| set == Some(&true);
 
         /// Stops the group, without a failure, when the task ends for good in success. Not with the restart policy
         /// `Always`.
@@ -247,7 +247,7 @@ options! {
 
     final_attempt: bool = false => {
         /// Returns `true` if a stop request during a wait begins a final attempt. Default: `false`.
-        get has_final_attempt() -> bool;
+        get has_final_attempt() -> bool = |set| set == Some(&true);
 
         /// Begins a final attempt if a stop is requested while the task waits for its backoff, its interval or its
         /// initial delay. A task that drains a queue gets a last turn this way. The attempt finds the reason of the
@@ -261,7 +261,7 @@ options! {
 
     readiness: bool = true => {
         /// Returns `true` if the state of the task counts for the readiness of the service. Default: `true`.
-        get has_readiness() -> bool;
+        get has_readiness() -> bool = |set| set != Some(&false);
 
         /// Counts the state of the task for the readiness of the service. This is the default.
         unset with_readiness();

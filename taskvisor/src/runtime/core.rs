@@ -41,12 +41,15 @@ pub(crate) struct Core {
     pub(crate) config: SupervisorConfig,
     /// The resolved policy of specs that set nothing.
     plain: OnceLock<Arc<ResolvedPolicy>>,
+    /// The newest options of a spec and their policy. Most tasks of a program set the same options, and share it.
+    ///
     /// The lock is a leaf: nothing else is locked, and nothing dropped, under it, so it cannot deadlock.
-    newest: Mutex<Option<Newest>>,
+    newest: Mutex<Option<(Arc<Said>, Arc<ResolvedPolicy>)>>,
     pub(crate) bus: Arc<Bus>,
     pub(crate) permits: Option<Arc<Permits>>,
     pub(super) clock: Clock,
-    invalid: Option<InvalidOption>,
+    /// The result of the check of the config, the subscribers and the slots.
+    checked: Result<(), InvalidOption>,
     /// The first runtime that was found to have timers.
     timed: OnceLock<runtime::Id>,
     /// Guards names, groups, slots and the admission. It is the first in the order, so it is never taken under another
@@ -92,12 +95,6 @@ pub(crate) struct Parts {
     pub(crate) controller: ControllerSetup,
 }
 
-/// The newest spec and its resolved policy. Most tasks of a program set the same options, and share their policy.
-struct Newest {
-    said: Arc<Said>,
-    policy: Arc<ResolvedPolicy>,
-}
-
 /// A checked and resolved spec.
 pub(super) struct Admitted {
     pub(super) task: Fenced<TaskRef>,
@@ -108,7 +105,7 @@ pub(super) struct Admitted {
 impl Core {
     fn new(parts: Parts) -> Self {
         let introduced: Vec<_> = parts.subscribers.iter().map(|subscriber| Introduced::of(&**subscriber)).collect();
-        let invalid = parts.check(&introduced).err();
+        let checked = parts.check(&introduced);
         #[cfg(feature = "controller")]
         let controller = Controller::new(parts.controller);
         #[cfg_attr(not(feature = "controller"), expect(unused_mut))]
@@ -118,7 +115,7 @@ impl Core {
         let Parts { config, subscribers, .. } = parts;
         let permits = Permits::new(config.max_concurrent);
         Self {
-            invalid,
+            checked,
             plain: OnceLock::new(),
             newest: Mutex::new(None),
             bus: Arc::new(Bus::new(subscribers, introduced, config.bus_capacity)),
@@ -155,10 +152,7 @@ impl Core {
     }
 
     pub(crate) fn check(&self) -> Result<(), RuntimeError> {
-        match &self.invalid {
-            None => Ok(()),
-            Some(invalid) => Err(invalid.clone().into()),
-        }
+        Ok(self.checked.clone()?)
     }
 
     pub(super) fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -235,16 +229,15 @@ impl Core {
             let plain = || Arc::new(Overrides::NONE.resolve(&self.config));
             return Ok(Arc::clone(self.plain.get_or_init(plain)));
         };
-        if let Some(newest) = &*lock(&self.newest) {
-            if newest.said.overrides == said.overrides {
-                return Ok(Arc::clone(&newest.policy));
+        if let Some((newest, policy)) = &*lock(&self.newest) {
+            if newest.overrides == said.overrides {
+                return Ok(Arc::clone(policy));
             }
         }
         let policy = said.overrides.resolve(&self.config);
         policy.check(name)?;
         let policy = Arc::new(policy);
-        let newest = Newest { said: Arc::clone(said), policy: Arc::clone(&policy) };
-        let before = lock(&self.newest).replace(newest);
+        let before = lock(&self.newest).replace((Arc::clone(said), Arc::clone(&policy)));
         drop(before);
         Ok(policy)
     }

@@ -76,13 +76,8 @@ impl Actor {
         match self.cell.turn() {
             Turn::Over => self.finish(TaskOutcome::Canceled { error: None }),
             Turn::Parked => {
-                self.timer.clear();
-                // While its group holds the task, it keeps neither a seat in the queue of permits nor its start
-                // timeout.
-                self.permit = Permit::of(&self.cell);
-                if let Some(guards) = &mut self.guards {
-                    guards.attempt_is_over();
-                }
+                // While its group holds the task, it keeps neither a place in the queue of permits nor its start timeout.
+                self.release();
                 self.step = Step::Waiting { delay };
             }
             Turn::Due => {
@@ -96,6 +91,17 @@ impl Actor {
                 self.step = Step::Waiting { delay };
             }
         }
+    }
+
+    /// Gives the permit back, and clears the timers.
+    fn release(&mut self) {
+        if let Some(permit) = &mut self.permit {
+            permit.release();
+        }
+        if let Some(guards) = &mut self.guards {
+            guards.attempt_is_over();
+        }
+        self.timer.clear();
     }
 
     fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -112,7 +118,6 @@ impl Actor {
         if let Some(guards) = &mut self.guards {
             if let Poll::Ready(timeout) = guards.poll_start(&self.cell, cx) {
                 // The attempt failed before it began.
-                self.permit = Permit::of(&self.cell);
                 self.attempt_ended(Ending::Result(Err(TaskError::Timeout { timeout })), None, Cut::Not);
                 return Poll::Ready(());
             }
@@ -234,14 +239,22 @@ impl Actor {
     fn clean_up(&mut self, cut: Cut) {
         let Step::Attempt(attempt) = &mut self.step else { return };
         if cut == Cut::HelperPanicked {
-            attempt.cut(cut, Duration::ZERO);
-            self.timer.set(self.cell.window());
-            self.timer.set_sooner(attempt.stop_by());
+            self.cancel(cut, Duration::ZERO);
         } else {
             // The deadline comes with the request.
             attempt.cut = cut;
             self.timer.clear();
         }
+    }
+
+    /// Gives the attempt its window to clean up after a violation: an exceeded limit, or the panic of a helper.
+    fn cancel(&mut self, cut: Cut, limit: Duration) {
+        let Step::Attempt(attempt) = &mut self.step else { return };
+        let lived = attempt.age();
+        attempt.cut = cut;
+        attempt.aside.get_or_insert_default().violation = Some((limit, lived));
+        self.timer.set(self.cell.window());
+        self.timer.set_sooner(attempt.stop_by());
     }
 
     /// Sets the deadline of the attempt. Called after its poll: most attempts end at once after a request, and need no
@@ -291,17 +304,16 @@ impl Actor {
         if let Poll::Ready(result) = self.poll_future(cx) {
             return self.end_attempt(Ending::Result(result));
         }
-        let Step::Attempt(attempt) = &mut self.step else { return };
+        if !matches!(self.step, Step::Attempt(_)) {
+            return;
+        }
         // Another request came in the meantime, and is handled in the next poll.
         if !self.cell.exceed(timeout) {
             return;
         }
         self.observed.timed_out(&self.cell, timeout);
-        let window = self.cell.window();
-        if self.takes_context && !window.is_zero() {
-            attempt.cut(Cut::TimedOut, timeout);
-            self.timer.set(window);
-            self.timer.set_sooner(attempt.stop_by());
+        if self.takes_context && !self.cell.window().is_zero() {
+            self.cancel(Cut::TimedOut, timeout);
         } else {
             self.end_attempt(Ending::Result(Err(TaskError::Timeout { timeout })));
         }
@@ -367,13 +379,7 @@ impl Actor {
             Err(ending) => return self.join(ending, lived, cut),
         };
         self.observed.concluded(&self.cell, &next, aborted);
-        if let Some(permit) = &mut self.permit {
-            permit.release();
-        }
-        if let Some(guards) = &mut self.guards {
-            guards.attempt_is_over();
-        }
-        self.timer.clear();
+        self.release();
         let delay = match next {
             Next::End(outcome) => return self.finish(outcome),
             Next::Hold(error) => {

@@ -69,10 +69,4 @@ impl Attempt {
     pub(in crate::runtime) fn stop_by(&self) -> Option<Instant> {
         self.aside.as_ref().and_then(|aside| aside.stop_by)
     }
-
-    pub(in crate::runtime) fn cut(&mut self, cut: Cut, timeout: Duration) {
-        let lived = self.age();
-        self.aside.get_or_insert_default().violation = Some((timeout, lived));
-        self.cut = cut;
-    }
 }

@@ -92,12 +92,14 @@ impl Cell {
             if effects.is_first {
                 state.since = now;
             }
-            let stop_by = after(now, bound.time);
-            if bound.time != Duration::MAX && stop_by < state.stop_by {
-                if !bound.time.is_zero() {
-                    state.stop_by = stop_by;
+            if bound != Bound::OPEN {
+                let stop_by = after(now, bound.time);
+                if stop_by < state.stop_by {
+                    if !bound.time.is_zero() {
+                        state.stop_by = stop_by;
+                    }
+                    state.machine.limit = bound.limit;
                 }
-                state.machine.limit = bound.limit;
             }
             token = state.token.take();
         }

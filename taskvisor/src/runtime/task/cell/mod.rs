@@ -324,13 +324,8 @@ fn cancel(token: Option<CancellationToken>) {
 impl Drop for State {
     /// The last handle can be dropped anywhere, so user values are dropped inside `panics::catch`.
     fn drop(&mut self) {
-        let has_error = self.last_error.is_some() || self.outcome.as_ref().is_some_and(|it| it.error().is_some());
-        if has_error {
-            let _ = drop_caught(self.outcome.take());
-            let _ = drop_caught(self.last_error.take());
-        }
-        if self.task.is_some() {
-            let _ = drop_caught(self.task.take());
-        }
+        let _ = drop_caught(self.outcome.take());
+        let _ = drop_caught(self.last_error.take());
+        let _ = drop_caught(self.task.take());
     }
 }

@@ -40,9 +40,7 @@ impl Finished {
     #[inline]
     pub(in crate::runtime) fn carry_out(self) {
         cancel(self.token);
-        if self.spare.is_some() {
-            let _ = drop_caught(self.spare);
-        }
+        let _ = drop_caught(self.spare);
         self.waiting.wake();
     }
 }
