@@ -152,7 +152,7 @@ impl Core {
     }
 
     pub(crate) fn check(&self) -> Result<(), RuntimeError> {
-        Ok(self.checked.clone()?)
+        self.checked.as_ref().copied().map_err(|invalid| invalid.clone().into())
     }
 
     pub(super) fn registry(&self) -> MutexGuard<'_, Registry> {

@@ -86,14 +86,14 @@ impl<O, J> Slot<O, J> {
     }
 
     /// Decides about a submission, if up to `capacity` jobs may wait in the queue.
-    pub(crate) fn decide(&self, admission: AdmissionPolicy, capacity: usize) -> Decision {
+    pub(crate) fn decide(&self, admission: AdmissionPolicy, capacity: impl FnOnce() -> usize) -> Decision {
         if self.owner.is_none() {
             return Decision::Start;
         }
         match admission {
             AdmissionPolicy::DropIfRunning => Decision::Busy,
             AdmissionPolicy::Replace => Decision::Replace { displaces: self.next.is_some(), stops: !self.stops },
-            AdmissionPolicy::Queue if self.queue.len() >= capacity => Decision::Full,
+            AdmissionPolicy::Queue if self.queue.len() >= capacity() => Decision::Full,
             AdmissionPolicy::Queue => Decision::Wait,
         }
     }

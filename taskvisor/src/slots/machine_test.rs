@@ -78,7 +78,7 @@ impl Model {
 
 /// Performs a submission as the engine does. Returns the decision, and the displaced job.
 fn submit(slot: &mut Slot<u64, u64>, job: u64, admission: AdmissionPolicy, capacity: usize) -> (Decision, Option<u64>) {
-    let decision = slot.decide(admission, capacity);
+    let decision = slot.decide(admission, || capacity);
     let displaced = match decision {
         Decision::Start => {
             slot.start(job);

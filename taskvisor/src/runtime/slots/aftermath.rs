@@ -47,10 +47,8 @@ impl Aftermath {
         if self.wait_no_more > 0 {
             observe::wait_no_more(self.wait_no_more);
         }
-        self.calls.woken.into_iter().for_each(wake_caught);
-        drop_each(self.calls.dropped);
-        if self.calls.watch {
-            Recheck::spawn(core, "line", PATIENCE, pass_over, |core| core.registry().slots.wait_queue.unwatched());
+        if self.calls.are_any() {
+            self.calls.carry_out(core);
         }
         if let Some(owner) = self.stop {
             owner.stop(owner.own_bound(owner.stop_bound()), StopReason::Replaced);
@@ -58,7 +56,10 @@ impl Aftermath {
         if let Some(job) = self.start {
             spawn(job);
         }
-        self.over.into_iter().chain(self.more_over).for_each(tell_over);
+        if let Some(job) = self.over {
+            tell_over(job);
+            self.more_over.into_iter().for_each(tell_over);
+        }
         if self.home.is_some() {
             let _ = drop_caught(self.home);
         }
@@ -84,6 +85,17 @@ impl Aftermath {
             self.over = Some(job);
         } else {
             self.more_over.push(job);
+        }
+    }
+}
+
+impl Calls {
+    #[cold]
+    fn carry_out(self, core: &Arc<Core>) {
+        self.woken.into_iter().for_each(wake_caught);
+        drop_each(self.dropped);
+        if self.watch {
+            Recheck::spawn(core, "line", PATIENCE, pass_over, |core| core.registry().slots.wait_queue.unwatched());
         }
     }
 }

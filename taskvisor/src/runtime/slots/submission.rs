@@ -175,8 +175,8 @@ impl Offer<'_> {
                 slot = Some(busy.entry(Arc::clone(name)).or_insert(Slot::of(Arc::clone(owner))));
             }
         }
-        let capacity = core.controller.capacity(name);
-        let decision = slot.as_ref().map_or(Decision::Start, |slot| slot.decide(*admission, capacity));
+        let decision =
+            slot.as_ref().map_or(Decision::Start, |slot| slot.decide(*admission, || core.controller.capacity(name)));
         let is_first = *admission != AdmissionPolicy::Queue || wait_queue.is_first(name, *ticket);
         let goes = match decision {
             Decision::Start => is_first,

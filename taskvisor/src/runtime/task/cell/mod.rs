@@ -120,6 +120,7 @@ pub(in crate::runtime) struct State {
 }
 
 impl Cell {
+    #[inline]
     pub(in crate::runtime) fn new(
         Admitted { task, name, policy }: Admitted,
         core: Arc<Core>,
