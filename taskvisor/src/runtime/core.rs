@@ -285,7 +285,7 @@ impl Core {
         if let (Some(limit), Admission::Closing | Admission::Stopping) = (finished.aborted, registry.admission) {
             registry.aborted.push((cell.id(), Arc::clone(cell.name()), limit));
         }
-        let vacant = registry.is_drained() || registry.ends_layer(cell.is_beside_tree());
+        let vacant = registry.ends_layer(cell.is_beside_tree());
         let over = registry.is_over();
         drop(registry);
         drop(forgotten);

@@ -97,11 +97,6 @@ impl Registry {
         self.scattered && !self.is_empty()
     }
 
-    /// Returns `true` if no task is left. The root of a tree without children does not count.
-    pub(super) fn is_drained(&self) -> bool {
-        self.names.is_empty() && self.groups.is_empty()
-    }
-
     /// Inserts a cell unless another has its name. Returns `true` if it was inserted.
     pub(super) fn insert(&mut self, cell: &Arc<Cell>) -> bool {
         let is_new = self.names.enter(cell);
@@ -138,10 +133,15 @@ impl Registry {
         self.has_relied() && self.roots.is_empty() && self.groups.is_empty() && self.names.len() == self.added
     }
 
-    /// Returns `true` if this end completes a layer that the shutdown waits for: the tasks beside the tree, or the
-    /// tree.
+    /// Returns `true` if no task is left. The root of a tree without children does not count.
+    pub(super) fn is_drained(&self) -> bool {
+        self.names.is_empty() && self.groups.is_empty()
+    }
+
+    /// Returns `true` if no task is left, or if this end completes a layer that the shutdown waits for: the tasks beside
+    /// the tree, or the tree.
     pub(super) fn ends_layer(&self, is_beside_tree: bool) -> bool {
-        self.is_empty() || if is_beside_tree { self.has_tree_only() } else { self.has_relied_only() }
+        self.is_drained() || if is_beside_tree { self.has_tree_only() } else { self.has_relied_only() }
     }
 
     /// Returns an error if a task or group has this path.

@@ -39,7 +39,6 @@ pub(in crate::runtime) struct Actor {
     permit: Option<Box<Permit>>,
     /// Valid from the first attempt on.
     takes_context: bool,
-    finished: bool,
     guards: Option<Box<Guards>>,
     grid: Option<Box<Grid>>,
     observed: Observed,
@@ -62,7 +61,6 @@ impl Actor {
             timer: Timer::default(),
             permit: Permit::of(&cell),
             takes_context: true,
-            finished: false,
             guards: Guards::of(&cell),
             grid: None,
             observed: Observed::default(),
@@ -321,7 +319,7 @@ impl Actor {
 
     /// Drops the future of the attempt and determines its ending.
     fn end_attempt(&mut self, ending: Ending) {
-        let Step::Attempt(attempt) = std::mem::replace(&mut self.step, Step::Over) else { return };
+        let Step::Attempt(attempt) = std::mem::replace(&mut self.step, Step::New) else { return };
         let violation = attempt.violation();
         let ending = match (ending, attempt.cut) {
             (Ending::Aborted, _) => Ending::Aborted,
@@ -415,7 +413,6 @@ impl Actor {
 
     fn finish(&mut self, outcome: TaskOutcome) {
         self.step = Step::Over;
-        self.finished = true;
         drop(self.permit.take());
         self.observed.ended(&self.cell, &outcome);
         self.cell.core().remove(&self.cell, outcome);
@@ -467,14 +464,13 @@ impl Future for Actor {
 impl Drop for Actor {
     /// The runtime ends, and drops the attempt.
     fn drop(&mut self) {
-        if !matches!(self.step, Step::Over) {
-            let in_span = self.observed.in_span();
-            let _ = drop_caught(std::mem::replace(&mut self.step, Step::Over));
-            drop(in_span);
+        if matches!(self.step, Step::Over) {
+            return;
         }
-        if !self.finished {
-            self.cell.drop_task();
-            self.finish(TaskOutcome::Aborted { error: None });
-        }
+        let in_span = self.observed.in_span();
+        let _ = drop_caught(std::mem::replace(&mut self.step, Step::New));
+        drop(in_span);
+        self.cell.drop_task();
+        self.finish(TaskOutcome::Aborted { error: None });
     }
 }

@@ -9,7 +9,7 @@ use super::super::machine::Cut;
 use crate::task::BoxTaskFuture;
 
 pub(in crate::runtime) enum Step {
-    /// Spawned, and not polled yet.
+    /// Spawned, and not polled yet. Also the step while the step changes.
     New,
     /// The next attempt waits for its gate, and then for the timer, which is set to this delay when the gate opens.
     Waiting {
@@ -24,6 +24,7 @@ pub(in crate::runtime) enum Step {
     Attempt(Attempt),
     /// The attempt has ended, and its helpers are joined.
     Join(Box<Joining>),
+    /// The registration has ended.
     Over,
 }
 

@@ -22,7 +22,7 @@ impl Actor {
         if self.cell.has_helpers() {
             ready!(self.timer.poll(cx));
             self.abort_helpers();
-        } else if let Step::Join(joining) = std::mem::replace(&mut self.step, Step::Over) {
+        } else if let Step::Join(joining) = std::mem::replace(&mut self.step, Step::New) {
             // No helper is added after the future of the attempt is dropped, so this concludes the attempt.
             let Joining { ending, lived } = *joining;
             self.attempt_ended(ending, lived, Cut::Requested);
