@@ -6,7 +6,7 @@ use std::fmt;
 use super::AdmissionPolicy;
 use crate::inspect::RejectReason;
 
-/// A slot: its owner and the waiting jobs.
+/// A busy slot: its owner and the waiting jobs. An idle slot has no state.
 ///
 /// ```text
 /// idle --submit--> running --replace--> stopping
@@ -15,7 +15,7 @@ use crate::inspect::RejectReason;
 /// ```
 #[derive(Debug)]
 pub(crate) struct Slot<O, J> {
-    owner: Option<O>,
+    owner: O,
     /// `true` if the owner was requested to stop, to make way.
     stops: bool,
     /// The job that replaces the owner, ahead of the queue.
@@ -73,35 +73,20 @@ impl Decision {
     }
 }
 
-impl<O, J> Default for Slot<O, J> {
-    fn default() -> Self {
-        Self { owner: None, stops: false, next: None, queue: VecDeque::new() }
-    }
-}
-
 impl<O, J> Slot<O, J> {
     /// Creates a slot with an owner and no waiting job.
     pub(crate) fn of(owner: O) -> Self {
-        Self { owner: Some(owner), ..Self::default() }
+        Self { owner, stops: false, next: None, queue: VecDeque::new() }
     }
 
     /// Decides about a submission, if up to `capacity` jobs may wait in the queue.
     pub(crate) fn decide(&self, admission: AdmissionPolicy, capacity: impl FnOnce() -> usize) -> Decision {
-        if self.owner.is_none() {
-            return Decision::Start;
-        }
         match admission {
             AdmissionPolicy::DropIfRunning => Decision::Busy,
             AdmissionPolicy::Replace => Decision::Replace { displaces: self.next.is_some(), stops: !self.stops },
             AdmissionPolicy::Queue if self.queue.len() >= capacity() => Decision::Full,
             AdmissionPolicy::Queue => Decision::Wait,
         }
-    }
-
-    /// Sets the owner of an idle slot.
-    pub(crate) fn start(&mut self, owner: O) {
-        self.owner = Some(owner);
-        self.stops = false;
     }
 
     /// Adds a job at the end of the queue.
@@ -115,10 +100,13 @@ impl<O, J> Slot<O, J> {
         self.next.replace(job)
     }
 
-    /// Handles the end of the owner: the slot is idle. Returns the next job, which must start.
-    pub(crate) fn release(&mut self) -> Option<J> {
-        self.owner = None;
-        self.next.take().or_else(|| self.queue.pop_front())
+    /// Handles the end of the owner. Returns the next job, which must start and whose `owner` has the slot now. If there
+    /// is none, the slot is idle and must be dropped.
+    pub(crate) fn release(&mut self, owner: impl FnOnce(&J) -> O) -> Option<J> {
+        let next = self.next.take().or_else(|| self.queue.pop_front())?;
+        self.owner = owner(&next);
+        self.stops = false;
+        Some(next)
     }
 
     /// Removes one waiting job.
@@ -135,16 +123,12 @@ impl<O, J> Slot<O, J> {
         self.next.take().into_iter().chain(std::mem::take(&mut self.queue))
     }
 
-    pub(crate) fn owner(&self) -> Option<&O> {
-        self.owner.as_ref()
+    pub(crate) fn owner(&self) -> &O {
+        &self.owner
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        match &self.owner {
-            None => Phase::Idle,
-            Some(_) if self.stops => Phase::Stopping,
-            Some(_) => Phase::Running,
-        }
+        if self.stops { Phase::Stopping } else { Phase::Running }
     }
 
     /// Returns the number of jobs in the queue.

@@ -152,7 +152,7 @@ pub(super) fn tie(name: Arc<str>, task: &Arc<str>, slot: Option<&Slot<Arc<Cell>,
     if name == *task {
         return None;
     }
-    let shared = slot.and_then(Slot::owner).and_then(|owner| owner.tie()).cloned();
+    let shared = slot.and_then(|slot| slot.owner().tie()).cloned();
     shared.or_else(|| Some(Arc::new(Tie::Slot(name))))
 }
 
@@ -185,10 +185,8 @@ pub(super) fn join(slot: &mut Slot<Arc<Cell>, Job>, job: Job, decision: Decision
         aftermath.reject(displaced, waiting, RejectReason::Superseded);
     }
     if matches!(decision, Decision::Replace { stops: true, .. }) {
-        aftermath.stop = slot.owner().cloned();
-        if let Some(owner) = slot.owner() {
-            owner.tell_transition(waiting, Phase::Running, Phase::Stopping);
-        }
+        slot.owner().tell_transition(waiting, Phase::Running, Phase::Stopping);
+        aftermath.stop = Some(Arc::clone(slot.owner()));
     }
 }
 
@@ -226,10 +224,7 @@ impl Slots {
     /// waiting submissions. Without a next owner the slot is idle.
     pub(super) fn release(&mut self, name: &Arc<str>, aftermath: &mut Aftermath) -> (Phase, Option<(Job, usize)>) {
         let release = |slot: &mut Slot<Arc<Cell>, Job>| {
-            let (phase, next) = (slot.phase(), slot.release());
-            if let Some(job) = &next {
-                slot.start(Arc::clone(&job.cell));
-            }
+            let (phase, next) = (slot.phase(), slot.release(|job| Arc::clone(&job.cell)));
             (phase, next.map(|job| (job, slot.waiting())))
         };
         // A slot that is not stored has no waiting submissions.
@@ -248,7 +243,7 @@ impl Slots {
 impl Registry {
     /// Returns the owner of the slot of that name.
     pub(super) fn owner_of(&self, slot: &str) -> Option<&Arc<Cell>> {
-        self.slots.busy.get(slot).and_then(Slot::owner).or_else(|| own_slot(&self.names, slot))
+        self.slots.busy.get(slot).map(Slot::owner).or_else(|| own_slot(&self.names, slot))
     }
 }
 

@@ -205,8 +205,8 @@ impl Machine {
         self.stage = first_stage(policy);
     }
 
-    /// Requests the task to stop for good; `at_once` leaves it no time. `request` shows whether a stop
-    /// was requested before.
+    /// Requests the task to stop for good; `at_once` leaves it no time. `request` shows whether a stop was requested
+    /// before.
     pub(in crate::runtime) fn stop(&mut self, policy: &ResolvedPolicy, at_once: bool) -> Effects {
         let before = self.request;
         if at_once || matches!(self.stage, Stage::Over | Stage::Ended) {
