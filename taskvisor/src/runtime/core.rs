@@ -73,17 +73,9 @@ pub(crate) struct Core {
 #[derive(Default)]
 pub(super) struct Readiness {
     pub(super) batch: AtomicBool,
-    ready: AtomicBool,
+    pub(super) ready: AtomicBool,
     pub(super) missing: AtomicUsize,
     pub(super) changed: Waiters,
-}
-
-impl Readiness {
-    /// Resets the readiness: the first batch was not started.
-    pub(super) fn reset(&self) {
-        self.ready.store(false, Ordering::Release);
-        self.batch.store(false, Ordering::Relaxed);
-    }
 }
 
 /// The parts that a supervisor is built from.

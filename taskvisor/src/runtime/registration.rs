@@ -121,7 +121,8 @@ impl Core {
         } else if last.is_some_and(|last| last.was_refused()) {
             // No task has run, so the tree can be started on another runtime.
             if first {
-                self.readiness.reset();
+                self.readiness.ready.store(false, Ordering::Release);
+                self.readiness.batch.store(false, Ordering::Relaxed);
             }
             if let Some(started) = once {
                 started.store(false, Ordering::Relaxed);

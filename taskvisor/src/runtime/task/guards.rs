@@ -36,7 +36,7 @@ impl Guards {
     /// Returns `Ready` with the start timeout when it is exceeded. It runs from the first call for an attempt, when the
     /// start is due, until the task is ready.
     pub(in crate::runtime) fn poll_start(&mut self, cell: &Cell, cx: &mut Context<'_>) -> Poll<Duration> {
-        if cell.is_ready() {
+        if cell.lock().machine().ready {
             self.start.clear();
         } else if !self.start.is_armed() && has_start_timeout(cell) {
             self.start.set(cell.policy().start_timeout);

@@ -56,21 +56,16 @@ impl Cell {
         span: &SpanRef,
         work: impl FnOnce() -> Result<(), TaskError> + Send + 'static,
     ) -> Job {
-        match self.joined(attempt) {
-            Some((running, _)) => {
-                // Dropped in this order, even if it never ran: when the helper no longer counts, the actor closes the
-                // span.
-                let parts = (work, span.upgrade(), running);
-                Box::new(move || {
-                    let (work, span, running) = parts;
-                    running.run(move || {
-                        let _in_span = span.enter();
-                        work()
-                    })
-                })
-            }
-            None => Box::new(|| Err(TaskError::Canceled)),
-        }
+        let Some((running, _)) = self.joined(attempt) else { return Box::new(|| Err(TaskError::Canceled)) };
+        // Dropped in this order, even if it never ran: when the helper no longer counts, the actor closes the span.
+        let parts = (work, span.upgrade(), running);
+        Box::new(move || {
+            let (work, span, running) = parts;
+            running.run(move || {
+                let _in_span = span.enter();
+                work()
+            })
+        })
     }
 
     /// Counts one more helper, unless the attempt has ended.

@@ -92,10 +92,6 @@ impl Cell {
         self.member().is_some_and(|member| member.managed)
     }
 
-    pub(in crate::runtime) fn is_ready(&self) -> bool {
-        self.lock().machine.ready
-    }
-
     /// Starts the watchdog of an attempt: from now on it must send heartbeats.
     pub(in crate::runtime) fn beat_first(&self) {
         self.lock().aside.get_or_insert_default().beat = Some(Instant::now());
