@@ -24,7 +24,7 @@ use super::timer::deadline;
 use super::waits::Waits;
 use crate::events::{Bus, EventKind, EventStream, Introduced, Subscribe};
 use crate::inspect::TaskOutcome;
-use crate::panics::{catch, drop_caught};
+use crate::panics::{Fenced, catch};
 use crate::policy::{Overrides, ResolvedPolicy};
 #[cfg(feature = "controller")]
 use crate::slots::ControllerSetup;
@@ -41,12 +41,15 @@ pub(crate) struct Core {
     pub(crate) config: SupervisorConfig,
     /// The resolved policy of specs that set nothing.
     plain: OnceLock<Arc<ResolvedPolicy>>,
+    /// The newest options of a spec and their policy. Most tasks of a program set the same options, and share it.
+    ///
     /// The lock is a leaf: nothing else is locked, and nothing dropped, under it, so it cannot deadlock.
-    newest: Mutex<Option<Newest>>,
+    newest: Mutex<Option<(Arc<Said>, Arc<ResolvedPolicy>)>>,
     pub(crate) bus: Arc<Bus>,
     pub(crate) permits: Option<Arc<Permits>>,
     pub(super) clock: Clock,
-    invalid: Option<InvalidOption>,
+    /// The result of the check of the config, the subscribers and the slots.
+    checked: Result<(), InvalidOption>,
     /// The first runtime that was found to have timers.
     timed: OnceLock<runtime::Id>,
     /// Guards names, groups, slots and the admission. It is the first in the order, so it is never taken under another
@@ -70,17 +73,9 @@ pub(crate) struct Core {
 #[derive(Default)]
 pub(super) struct Readiness {
     pub(super) batch: AtomicBool,
-    ready: AtomicBool,
+    pub(super) ready: AtomicBool,
     pub(super) missing: AtomicUsize,
     pub(super) changed: Waiters,
-}
-
-impl Readiness {
-    /// Resets the readiness: the first batch was not started.
-    pub(super) fn reset(&self) {
-        self.ready.store(false, Ordering::Release);
-        self.batch.store(false, Ordering::Relaxed);
-    }
 }
 
 /// The parts that a supervisor is built from.
@@ -92,15 +87,9 @@ pub(crate) struct Parts {
     pub(crate) controller: ControllerSetup,
 }
 
-/// The newest spec and its resolved policy. Most tasks of a program set the same options, and share their policy.
-struct Newest {
-    said: Arc<Said>,
-    policy: Arc<ResolvedPolicy>,
-}
-
 /// A checked and resolved spec.
 pub(super) struct Admitted {
-    pub(super) task: TaskRef,
+    pub(super) task: Fenced<TaskRef>,
     pub(super) name: Arc<str>,
     pub(super) policy: Arc<ResolvedPolicy>,
 }
@@ -108,7 +97,7 @@ pub(super) struct Admitted {
 impl Core {
     fn new(parts: Parts) -> Self {
         let introduced: Vec<_> = parts.subscribers.iter().map(|subscriber| Introduced::of(&**subscriber)).collect();
-        let invalid = parts.check(&introduced).err();
+        let checked = parts.check(&introduced);
         #[cfg(feature = "controller")]
         let controller = Controller::new(parts.controller);
         #[cfg_attr(not(feature = "controller"), expect(unused_mut))]
@@ -118,7 +107,7 @@ impl Core {
         let Parts { config, subscribers, .. } = parts;
         let permits = Permits::new(config.max_concurrent);
         Self {
-            invalid,
+            checked,
             plain: OnceLock::new(),
             newest: Mutex::new(None),
             bus: Arc::new(Bus::new(subscribers, introduced, config.bus_capacity)),
@@ -155,10 +144,7 @@ impl Core {
     }
 
     pub(crate) fn check(&self) -> Result<(), RuntimeError> {
-        match &self.invalid {
-            None => Ok(()),
-            Some(invalid) => Err(invalid.clone().into()),
-        }
+        self.checked.as_ref().copied().map_err(|invalid| invalid.clone().into())
     }
 
     pub(super) fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -235,16 +221,15 @@ impl Core {
             let plain = || Arc::new(Overrides::NONE.resolve(&self.config));
             return Ok(Arc::clone(self.plain.get_or_init(plain)));
         };
-        if let Some(newest) = &*lock(&self.newest) {
-            if newest.said.overrides == said.overrides {
-                return Ok(Arc::clone(&newest.policy));
+        if let Some((newest, policy)) = &*lock(&self.newest) {
+            if newest.overrides == said.overrides {
+                return Ok(Arc::clone(policy));
             }
         }
         let policy = said.overrides.resolve(&self.config);
         policy.check(name)?;
         let policy = Arc::new(policy);
-        let newest = Newest { said: Arc::clone(said), policy: Arc::clone(&policy) };
-        let before = lock(&self.newest).replace(newest);
+        let before = lock(&self.newest).replace((Arc::clone(said), Arc::clone(&policy)));
         drop(before);
         Ok(policy)
     }
@@ -272,16 +257,13 @@ impl Core {
         let before = registry.take_place(&cell);
         announce(&cell);
         drop(registry);
-        if before.is_some() {
-            let _ = drop_caught(before);
-        }
+        drop(before);
         Actor::spawn(Arc::clone(&cell), &runtime);
-        if was_refused(&cell) { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
+        if cell.was_refused() { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
     }
 
     pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Arc<Tie>>) -> Arc<Cell> {
-        let Admitted { task, name, policy } = admitted;
-        Arc::new(Cell::new(task, name, policy, Arc::clone(self), origin, tie))
+        Arc::new(Cell::new(admitted, Arc::clone(self), origin, tie))
     }
 
     /// Ends a registration: frees its name, and sets its outcome unless it is already set.
@@ -295,7 +277,7 @@ impl Core {
         if let (Some(limit), Admission::Closing | Admission::Stopping) = (finished.aborted, registry.admission) {
             registry.aborted.push((cell.id(), Arc::clone(cell.name()), limit));
         }
-        let vacant = registry.is_drained() || registry.ends_layer(cell.is_beside_tree());
+        let vacant = registry.ends_layer(cell.is_beside_tree());
         let over = registry.is_over();
         drop(registry);
         drop(forgotten);
@@ -397,11 +379,6 @@ pub(super) fn is_alive(runtime: &Handle) -> bool {
     !matches!(probe.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
 }
 
-/// Returns `true` if a task that was just spawned has ended without an attempt, because its runtime was shut down.
-pub(super) fn was_refused(cell: &Cell) -> bool {
-    cell.lock().ended_unbegun()
-}
-
 #[inline]
 pub(super) fn announce(cell: &Arc<Cell>) {
     cell.announce(EventKind::TaskAddRequested);
@@ -416,12 +393,10 @@ impl Parts {
         let Some(one) = introduced.iter().find(|one| one.capacity.is_none_or(|capacity| capacity == 0)) else {
             return Ok(());
         };
-        let (option, value) = match one.capacity {
-            Some(_) => ("queue_capacity", "0"),
-            None => ("name` or `queue_capacity", "a panic"),
+        let (option, value, expected) = match one.capacity {
+            Some(_) => ("queue_capacity", "0", "at least 1"),
+            None => ("name` or `queue_capacity", "a panic", "a value"),
         };
-        let subject = format!("subscriber `{}`", one.name);
-        let expected = if one.capacity.is_some() { "at least 1" } else { "a value" };
-        Err(InvalidOption { subject, option, value: value.into(), expected })
+        Err(InvalidOption::new(format!("subscriber `{}`", one.name), option, value, expected))
     }
 }

@@ -130,7 +130,7 @@ impl Core {
         let is_job = cell.slot().is_some();
         #[cfg(not(feature = "controller"))]
         let is_job = false;
-        let error = error.filter(|_| !is_job && !cell.is_declared_aborted());
+        let error = error.filter(|_| !is_job && cell.try_outcome().is_none());
         let failure = error.map(|error| self.failure(Some(cell.id()), error, cell.counts_for_readiness()));
         self.failures.note(cell.name(), failure)
     }

@@ -120,7 +120,7 @@ impl Core {
         let registry = self.registry();
         let (admission, mut cells) = (registry.admission, registry.cells());
         let is_over = admission == Admission::Closed;
-        let is_listed = |path: &str| !is_over && is_within(path, within) && !registry.is_taken(path);
+        let is_listed = |path: &str| !is_over && is_within(path, within) && registry.check_free(path).is_ok();
         let (failures, more) = self.failures.list(is_listed);
         let mut groups: Vec<_> = registry.groups.values().cloned().collect();
         drop(registry);
@@ -182,7 +182,7 @@ impl Cell {
     fn is_well(&self) -> bool {
         let state = self.lock();
         match state.machine().state() {
-            TaskState::Running | TaskState::Pending => state.machine().is_ready(),
+            TaskState::Running | TaskState::Pending => state.machine().ready,
             TaskState::Ended => true,
             _ => state.machine().waits_for_its_time(),
         }

@@ -3,6 +3,7 @@
 //! A task that waits for its own end, directly or through other tasks, would wait until the grace is over. Each wait of
 //! a task is recorded here; a wait that would close a cycle is not begun.
 
+use std::collections::BTreeMap;
 use std::ptr;
 use std::sync::{Arc, Mutex};
 
@@ -22,20 +23,13 @@ pub(super) enum Target {
 /// The current waits. Tasks are identified by the addresses of their cells; a wait is a part of its task, and ends
 /// first.
 ///
-/// The lock guards the list of waits. It is a leaf: the list is copied before any other lock is taken, so it cannot
+/// The lock guards the waits. It is a leaf: they are copied before any other lock is taken, so it cannot
 /// deadlock.
 #[derive(Default)]
-pub(super) struct Waits(Mutex<List>);
-
-#[derive(Default)]
-struct List {
-    last: u64,
-    waits: Vec<Wait>,
-}
+pub(super) struct Waits(Mutex<BTreeMap<u64, Wait>>);
 
 #[derive(Clone)]
 struct Wait {
-    id: u64,
     waiter: usize,
     target: Target,
 }
@@ -62,17 +56,15 @@ impl Core {
 
 impl Waits {
     fn enter(&self, waiter: usize, target: Target) -> Entered<'_> {
-        let mut list = lock(&self.0);
-        list.last += 1;
-        let id = list.last;
-        list.waits.push(Wait { id, waiter, target });
+        let mut waits = lock(&self.0);
+        let id = waits.last_key_value().map_or(0, |(last, _)| last + 1);
+        waits.insert(id, Wait { waiter, target });
         Entered(Some((self, id)))
     }
 
     /// Returns `true` if a chain of waits leads from the target to the waiter.
     fn lead_back(&self, waiter: usize, target: Target) -> bool {
-        let mut left = lock(&self.0).waits.clone();
-        left.retain(|wait| wait.waiter != waiter);
+        let mut left: Vec<_> = lock(&self.0).values().filter(|wait| wait.waiter != waiter).cloned().collect();
         let mut targets = vec![target];
         while let Some(target) = targets.pop() {
             let (next, rest): (Vec<_>, Vec<_>) = left.into_iter().partition(|wait| target.contains(wait.waiter));
@@ -115,11 +107,7 @@ fn address(cell: &Arc<Cell>) -> usize {
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         if let Some((waits, id)) = self.0 {
-            let gone = {
-                let mut list = lock(&waits.0);
-                let position = list.waits.iter().position(|wait| wait.id == id);
-                position.map(|position| list.waits.swap_remove(position))
-            };
+            let gone = lock(&waits.0).remove(&id);
             drop(gone);
         }
     }

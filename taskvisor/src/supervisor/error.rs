@@ -279,6 +279,17 @@ pub struct InvalidOption {
     pub expected: &'static str,
 }
 
+impl InvalidOption {
+    pub(crate) fn new(
+        subject: impl Into<String>,
+        option: &'static str,
+        value: impl Into<String>,
+        expected: &'static str,
+    ) -> Self {
+        Self { subject: subject.into(), option, value: value.into(), expected }
+    }
+}
+
 impl From<InvalidOption> for RuntimeError {
     fn from(invalid: InvalidOption) -> Self {
         Self::InvalidOption(Arc::new(invalid))

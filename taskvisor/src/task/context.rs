@@ -176,7 +176,7 @@ impl TaskContext {
     #[must_use]
     pub fn last_error(&self) -> Option<Arc<TaskError>> {
         match &self.0 {
-            Kind::Attempt { cell, .. } => cell.last_error(),
+            Kind::Attempt { cell, .. } => cell.status().last_error,
             Kind::Detached(_) => None,
         }
     }

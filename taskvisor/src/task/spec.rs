@@ -125,7 +125,8 @@ impl TaskSpec {
     /// Returns `true` if it sets an option that needs siblings or a group.
     #[inline]
     pub(crate) fn is_for_groups(&self) -> bool {
-        self.said.as_ref().is_some_and(|said| self.is_critical() | self.is_significant() | !said.after.is_empty())
+        let Overrides { critical, significant, .. } = self.overrides();
+        *critical == Some(true) || *significant == Some(true) || !self.after().is_empty()
     }
 
     pub(crate) fn overrides(&self) -> &Overrides {
@@ -146,8 +147,8 @@ impl TaskSpec {
     }
 
     #[inline]
-    pub(crate) fn into_task(self) -> TaskRef {
-        self.task.into_inner()
+    pub(crate) fn into_task(self) -> Fenced<TaskRef> {
+        self.task
     }
 
     /// Returns the policy with the documented defaults.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::super::task::{ABORT, Barred, Bound, Cell, Stage, StopBy};
+use super::super::timer::deadline_from;
 use super::cell::GroupCell;
 use super::children::Epoch;
 use super::machine::Input;
@@ -58,7 +59,7 @@ impl Member {
     fn bound(&self, by: StopBy, now: Instant) -> Bound {
         match self {
             Self::Task(cell) => by.bound(now, cell.policy().stop_timeout),
-            Self::Group(_) => Bound::Open,
+            Self::Group(_) => Bound::OPEN,
         }
     }
 
@@ -81,22 +82,19 @@ impl Member {
     /// Returns the last failure.
     pub(super) fn failure(&self) -> FailureChain {
         match self {
-            Self::Task(cell) => FailureChain::leaf(cell.name(), cell.last_error(), cell.is_aborted()),
+            Self::Task(cell) => FailureChain::leaf(cell.name(), cell.status().last_error, cell.is_aborted()),
             Self::Group(group) => group.failure().unwrap_or_else(|| FailureChain::leaf(group.path(), None, false)),
         }
     }
 
     pub(super) fn has_ended(&self) -> bool {
         match self {
-            Self::Task(cell) => cell.lock().machine().stage() == Stage::Ended,
+            Self::Task(cell) => cell.lock().machine().stage == Stage::Ended,
             Self::Group(group) => group.state() == TaskState::Ended,
         }
     }
 }
 
 fn given_up_at(bound: Bound, now: Instant) -> Option<Instant> {
-    match bound {
-        Bound::Open => None,
-        _ => now.checked_add(bound.time().unwrap_or_default() + ABORT),
-    }
+    deadline_from(now, bound.time.saturating_add(ABORT))
 }

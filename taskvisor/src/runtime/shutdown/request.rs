@@ -184,7 +184,7 @@ impl Core {
     /// Gives a verdict at once, unless there is one or a judge exists. Called when the runtime of the tasks has ended.
     pub(in crate::runtime) fn abandon(&self) {
         let cells = self.stop_at_once(StopLimit::Grace);
-        let left = cells.iter().filter(|cell| cell.lock().machine().stage() != Stage::Ended);
+        let left = cells.iter().filter(|cell| cell.lock().machine().stage != Stage::Ended);
         let stuck = left.map(|cell| (cell.id(), Arc::clone(cell.name()), StopLimit::Grace)).collect();
         self.close(|| self.judge(stuck, None));
     }
@@ -197,7 +197,7 @@ impl Core {
         }
         let cells = self.cells();
         for cell in &cells {
-            cell.stop(Bound::Now(limit), StopReason::Shutdown);
+            cell.stop(Bound::now(limit), StopReason::Shutdown);
         }
         cells
     }

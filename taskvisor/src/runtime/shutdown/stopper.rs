@@ -125,7 +125,7 @@ impl Stopper {
             core.stop.gave_up.store(true, Ordering::Release);
             for cell in core.cells() {
                 cell.declare_aborted();
-                stuck.push((cell.id(), Arc::clone(cell.name()), cell.lock().limit()));
+                stuck.push((cell.id(), Arc::clone(cell.name()), cell.lock().machine().limit));
             }
         }
         if core.bus.is_active() {
@@ -207,11 +207,10 @@ impl Stopper {
             if is_in {
                 // If no layer stops after this one, the stopper itself aborts its tasks, and they need no timer.
                 let bound = match cell.policy().stop_timeout {
-                    None if below == 0 => Bound::Open,
+                    None if below == 0 => Bound::OPEN,
                     timeout => by.bound(now, timeout),
                 };
-                let time = if bound == Bound::Open { Duration::MAX } else { bound.time().unwrap_or_default() };
-                longest = longest.max(time);
+                longest = longest.max(bound.time);
                 if cell.member().is_none() {
                     cell.stop_at(Some(core.clock.at(now)), bound, StopReason::Shutdown);
                 }
