@@ -125,7 +125,7 @@ impl Registry {
 
     /// Returns `true` if no task beside the tree is left, except tasks that stop after it.
     pub(super) fn has_tree_only(&self) -> bool {
-        self.added == self.relied_owners()
+        self.added == 0 || (self.has_relied() && self.added == self.relied_owners())
     }
 
     /// Returns `true` if tasks of the tree are left.

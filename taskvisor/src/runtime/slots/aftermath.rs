@@ -95,7 +95,7 @@ impl Calls {
         self.woken.into_iter().for_each(wake_caught);
         drop_each(self.dropped);
         if self.watch {
-            Recheck::spawn(core, "line", PATIENCE, pass_over, |core| core.registry().slots.wait_queue.unwatched());
+            Recheck::spawn(core, "line", PATIENCE, pass_over, |core| core.registry().slots.wait_queue.watched = false);
         }
     }
 }

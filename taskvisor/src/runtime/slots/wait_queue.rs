@@ -22,7 +22,7 @@ pub(in crate::runtime) struct WaitQueue {
     /// The round of checks for submissions that were woken and not polled.
     round: u64,
     /// `true` while a check for them is spawned.
-    watched: bool,
+    pub(super) watched: bool,
 }
 
 struct Ticket {
@@ -175,11 +175,6 @@ impl WaitQueue {
         self.let_in(calls);
         self.watched = self.tickets.values().any(|ticket| matches!(ticket.turn, Turn::Called(_)));
         self.watched
-    }
-
-    /// Notes that no check is spawned, until the next ticket is woken or added.
-    pub(in crate::runtime) fn unwatched(&mut self) {
-        self.watched = false;
     }
 
     /// Reserves the free entries for the first tickets.
