@@ -10,7 +10,7 @@ const FILES: [&str; 6] = ["bell", "crew", "duty", "exchange", "lane", "open"];
 /// The name of a copy and its replacements: file, text, replacement.
 type Mutant = (&'static str, &'static [(&'static str, &'static str, &'static str)]);
 
-const MUTANTS: [Mutant; 10] = [
+const MUTANTS: [Mutant; 9] = [
     // The relay is woken before there is an event to share.
     (
         "ring_before_push",
@@ -18,12 +18,12 @@ const MUTANTS: [Mutant; 10] = [
             (
                 "exchange",
                 "        let first = {\n            let mut open = lock(&self.open);",
-                "        if lock(&self.open).len() == 0 {\n            self.relay.ring();\n        }\n        \
+                "        if lock(&self.open).events.is_empty() {\n            self.relay.ring();\n        }\n        \
                  {\n            let mut open = lock(&self.open);",
             ),
             (
                 "exchange",
-                "            open.len() == 1\n        };\n        if first {\n            self.relay.ring();\n        }\n",
+                "            open.events.len() == 1\n        };\n        if first {\n            self.relay.ring();\n        }\n",
                 "        };\n",
             ),
         ],
@@ -35,8 +35,8 @@ const MUTANTS: [Mutant; 10] = [
         "sharers_overtake",
         &[(
             "exchange",
-            "        let streams = lock(&self.streams);\n        drop(open);\n        let (any, events)",
-            "        drop(open);\n        let streams = lock(&self.streams);\n        let (any, events)",
+            "        let streams = lock(&self.streams);\n        drop(open);\n",
+            "        drop(open);\n        let streams = lock(&self.streams);\n",
         )],
     ),
     // Events from before the end are in the lanes only if the relay has run.
@@ -44,9 +44,10 @@ const MUTANTS: [Mutant; 10] = [
         "close_without_sharing",
         &[(
             "exchange",
-            "        let shared = self.share_and(Open::close, |lane, ()| lane.close());\n",
-            "        lock(&self.open).close();\n        let shared = Shared::default();\n        \
-             self.workers.iter().for_each(|outlet| lock(&outlet.lane).close());\n        self.shared(&[]);\n",
+            "        let shared = self.share_and(|open| open.closed = true, |lane, ()| lane.close());\n",
+            "        lock(&self.open).closed = true;\n        let shared = Shared::default();\n        \
+             self.workers.iter().for_each(|outlet| lock(&outlet.lane).close());\n        \
+             self.wake_readers(lock(&self.streams), ());\n",
         )],
     ),
     // Two starters see the same free duty before one has taken it.
@@ -60,10 +61,7 @@ const MUTANTS: [Mutant; 10] = [
         )],
     ),
     // A worker that dies loses the batch that it holds.
-    (
-        "batch_dies_too",
-        &[("duty", "            exchange.put_back(lane, batch);\n", "            let _ = (lane, batch);\n")],
-    ),
+    ("batch_dies_too", &[("duty", "let rest = exchange.lane(lane).put_back(batch);", "let rest = (lane, batch);")]),
     // A duty is released while its last holder still has a batch.
     (
         "place_left_too_early",
@@ -71,36 +69,22 @@ const MUTANTS: [Mutant; 10] = [
             (
                 "duty",
                 "        let exchange = self.host.as_ref();\n        if let (Some(lane)",
-                "        let exchange = self.host.as_ref();\n        exchange.crew().leave(self.index);\n        \
+                "        let exchange = self.host.as_ref();\n        exchange.crew.leave(self.index);\n        \
              if let (Some(lane)",
             ),
-            ("duty", "        exchange.crew().leave(self.index);\n        // Waiters", "        // Waiters"),
+            ("duty", "        exchange.crew.leave(self.index);\n        // Waiters", "        // Waiters"),
         ],
     ),
-    // When a stream is opened, later events overtake those that it takes from `open`.
+    // A flush that begins after the worker has woken the waiting ones is missed.
     (
-        "stream_overtakes",
-        &[(
-            "exchange",
-            "        let mut streams = lock(&self.streams);\n        drop(open);\n",
-            "        drop(open);\n        let mut streams = lock(&self.streams);\n",
-        )],
-    ),
-    // A flush that begins during the worker's check for it is missed.
-    (
-        "flush_looked_for_too_early",
+        "flush_woken_too_early",
         &[
             (
                 "exchange",
-                "        let next = self.change(outlet, Lane::take);\n",
-                "        let is_waited_for = self.flushes.load(Ordering::Relaxed) > 0;\n        \
-                 let next = self.change(outlet, Lane::take);\n",
+                "            let next = self.change(outlet, Lane::poll_next);\n",
+                "            self.delivered.wake();\n            let next = self.change(outlet, Lane::poll_next);\n",
             ),
-            (
-                "exchange",
-                "        self.note_delivery();\n        next\n",
-                "        if is_waited_for {\n            self.note_delivery();\n        }\n        next\n",
-            ),
+            ("exchange", "            self.delivered.wake();\n            if next", "            if next"),
         ],
     ),
     // An attempt that yields misses that there is room again.

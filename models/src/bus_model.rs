@@ -12,7 +12,7 @@ use loom::thread;
 
 use super::duty::Duty;
 use super::exchange::Exchange;
-use super::lane::Next;
+use super::lane::Entry;
 use super::{Event, EventKind};
 use crate::sync::{Mutex, lock};
 
@@ -129,14 +129,15 @@ fn worker(mut duty: Held, taken: &Taken, dies: bool) -> Task {
     Task::new(async move {
         while let Some(next) = duty.next().await {
             assert_eq!(next, Ok(()), "{WRONG}");
-            for event in duty.batch().unwrap().events() {
+            let batch = duty.batch.as_ref().unwrap();
+            for event in batch.events() {
                 taken.push(event.seq);
-                duty.batch().unwrap().one_done();
+                batch.one_done();
                 if dies {
                     return;
                 }
             }
-            drop(duty.take_batch());
+            drop(duty.batch.take());
         }
     })
 }
@@ -198,9 +199,9 @@ pub fn a_stream_has_all_from_its_beginning_on() {
             async move {
                 loop {
                     match poll_fn(|cx| exchange.poll_next(&stream, cx)).await {
-                        Next::Events(batch) => batch.events().iter().for_each(|event| taken.push(event.seq)),
-                        Next::Lost(_) => panic!("{WRONG}"),
-                        Next::Over => return,
+                        Some(Entry::Events(batch)) => batch.events().iter().for_each(|event| taken.push(event.seq)),
+                        Some(Entry::Lost(_)) => panic!("{WRONG}"),
+                        None => return,
                     }
                 }
             }
@@ -226,7 +227,7 @@ pub fn two_starters_make_one_crew() {
         let mut duties = Duty::claim(&exchange);
         duties.extend(other.join().unwrap());
         assert_eq!(duties.len(), 2, "a place is taken twice, or not at all");
-        assert!(exchange.crew().is_complete());
+        assert!(exchange.crew.is_complete());
     });
 }
 

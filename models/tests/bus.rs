@@ -70,7 +70,7 @@ fn an_end_that_leaves_events_behind_is_found() {
 #[test]
 #[should_panic(expected = "an event is lost")]
 fn a_stream_that_lets_events_overtake_is_found() {
-    mutants::stream_overtakes::model::a_stream_has_all_from_its_beginning_on();
+    mutants::sharers_overtake::model::a_stream_has_all_from_its_beginning_on();
 }
 
 #[test]
@@ -105,6 +105,6 @@ fn a_wait_for_room_without_a_second_look_is_found() {
 
 #[test]
 #[should_panic(expected = "it waits for what was delivered")]
-fn a_flush_that_is_looked_for_too_early_is_found() {
-    mutants::flush_looked_for_too_early::model::a_flush_ends_when_all_is_delivered();
+fn a_flush_that_is_woken_too_early_is_found() {
+    mutants::flush_woken_too_early::model::a_flush_ends_when_all_is_delivered();
 }

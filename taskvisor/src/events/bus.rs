@@ -29,8 +29,7 @@ use crate::runtime::Background;
 const TURNS: usize = 16;
 
 pub(crate) struct Bus {
-    subscribers: Vec<Fenced<Arc<dyn Subscribe>>>,
-    names: Vec<Arc<str>>,
+    subscribers: Vec<Introduced>,
     exchange: Exchange,
     /// The address of the core of the supervisor, to detect a subscriber that waits for its own supervisor.
     owner: AtomicUsize,
@@ -38,28 +37,28 @@ pub(crate) struct Bus {
     pub(crate) taps: super::tap::Taps,
 }
 
-/// The name and capacity of a subscriber, read once.
+/// A subscriber with its name and capacity, read once.
 pub(crate) struct Introduced {
+    subscriber: Fenced<Arc<dyn Subscribe>>,
     pub(crate) name: Arc<str>,
     /// `None` if its name or capacity panicked.
     pub(crate) capacity: Option<usize>,
 }
 
 impl Introduced {
-    pub(crate) fn of(subscriber: &dyn Subscribe) -> Self {
+    pub(crate) fn of(subscriber: Arc<dyn Subscribe>) -> Self {
         let name = catch(|| Arc::from(subscriber.name()));
-        let capacity = catch(|| subscriber.queue_capacity());
-        let capacity = capacity.ok().filter(|_| name.is_ok());
-        Self { name: name.unwrap_or_else(|_| "subscriber".into()), capacity }
+        let capacity = catch(|| subscriber.queue_capacity()).ok().filter(|_| name.is_ok());
+        let name = name.unwrap_or_else(|_| "subscriber".into());
+        Self { subscriber: Fenced::new(subscriber), name, capacity }
     }
 }
 
 impl Bus {
-    pub(crate) fn new(subscribers: Vec<Arc<dyn Subscribe>>, introduced: Vec<Introduced>, capacity: usize) -> Self {
+    pub(crate) fn new(subscribers: Vec<Introduced>, capacity: usize) -> Self {
         Self {
-            exchange: Exchange::new(introduced.iter().map(|one| one.capacity.unwrap_or(1)), capacity),
-            names: introduced.into_iter().map(|one| one.name).collect(),
-            subscribers: subscribers.into_iter().map(Fenced::new).collect(),
+            exchange: Exchange::new(subscribers.iter().map(|one| one.capacity.unwrap_or(1)), capacity),
+            subscribers,
             owner: AtomicUsize::new(0),
             #[cfg(feature = "test-util")]
             taps: super::tap::Taps::default(),
@@ -87,7 +86,7 @@ impl Bus {
 
     /// Starts the relay and the workers that do not run.
     pub(crate) fn start(self: &Arc<Self>, runtime: &Handle) {
-        if !self.is_active() || self.exchange.crew().is_complete() {
+        if !self.is_active() || self.exchange.crew.is_complete() {
             return;
         }
         for duty in Duty::claim(self) {
@@ -102,7 +101,7 @@ impl Bus {
     /// Like `start`, on the runtime of the caller, because the previous runtime may have ended.
     #[inline]
     pub(crate) fn start_here(self: &Arc<Self>) {
-        if self.is_active() && !self.exchange.crew().is_complete() {
+        if self.is_active() && !self.exchange.crew.is_complete() {
             if let Ok(runtime) = Handle::try_current() {
                 self.start(&runtime);
             }
@@ -121,14 +120,11 @@ impl Bus {
     }
 
     /// The test kit hears each event in the step that publishes it.
-    #[cfg(feature = "test-util")]
+    #[cfg_attr(not(feature = "test-util"), expect(unused_variables, clippy::unused_self, reason = "nobody hears it"))]
     fn hear(&self, event: &Event) {
+        #[cfg(feature = "test-util")]
         self.taps.hear(event);
     }
-
-    #[cfg(not(feature = "test-util"))]
-    #[expect(clippy::unused_self, reason = "nobody hears it")]
-    fn hear(&self, _: &Event) {}
 
     /// Lets the relay and the workers end after they have delivered all events.
     pub(crate) fn close(&self) {
@@ -154,13 +150,14 @@ impl Bus {
     pub(crate) async fn flush(self: &Arc<Self>) {
         let somebody_delivers = || {
             self.start_here();
-            self.exchange.crew().is_complete()
+            self.exchange.crew.is_complete()
         };
         if !self.is_active() || !somebody_delivers() {
             return;
         }
         for lane in 0..self.subscribers.len() {
-            if let Some(lost) = self.exchange.take_lost(lane) {
+            let lost = self.exchange.lane(lane).take_lost();
+            if let Some(lost) = lost {
                 self.report_lost(lane, lost);
             }
         }
@@ -175,7 +172,10 @@ impl Bus {
     }
 
     fn report(&self, kind: EventKind, lane: usize, count: u64, reason: String) {
-        self.publish_surely(Event { count: Some(count), ..Event::about(kind, &self.names[lane]).because(reason) });
+        self.publish_surely(Event {
+            count: Some(count),
+            ..Event::about(kind, &self.subscribers[lane].name).because(reason)
+        });
     }
 
     /// Records lost events in the metrics, with no lock held.
@@ -183,10 +183,10 @@ impl Bus {
         if !shared.lossy {
             return;
         }
-        for (lane, name) in self.names.iter().enumerate() {
-            let lost = self.exchange.take_uncounted(lane);
+        for (lane, subscriber) in self.subscribers.iter().enumerate() {
+            let lost = self.exchange.lane(lane).take_uncounted();
             if lost > 0 {
-                crate::runtime::lost(name, lost);
+                crate::runtime::lost(&subscriber.name, lost);
             }
         }
     }
@@ -201,21 +201,22 @@ impl AsRef<Exchange> for Arc<Bus> {
 
 /// Delivers events to one subscriber.
 async fn work(mut duty: Duty<Arc<Bus>>, lane: usize) {
-    let bus = Arc::clone(duty.host());
-    let subscriber = &**bus.subscribers[lane];
+    let bus = Arc::clone(&duty.host);
+    let subscriber = &**bus.subscribers[lane].subscriber;
     let owner = bus.owner.load(Ordering::Relaxed);
     while let Some(next) = duty.next().await {
         if let Err(lost) = next {
             bus.report_lost(lane, lost);
         }
-        let Some(batch) = duty.batch() else { continue };
+        let Some(batch) = &duty.batch else { continue };
         if let Some((panics, message)) = deliver(subscriber, batch, owner).await {
             bus.report(EventKind::SubscriberPanicked, lane, panics, message.to_string());
         }
         // User errors are dropped with the batch.
-        let _ = drop_caught(duty.take_batch());
+        let _ = drop_caught(duty.batch.take());
         // If nothing is next, the wait below yields anyway.
-        if bus.exchange.has_next(lane) {
+        let is_last = bus.exchange.lane(lane).is_empty();
+        if !is_last {
             give_way().await;
         }
     }

@@ -10,7 +10,7 @@ use futures_core::Stream;
 
 use super::bus::Bus;
 use super::exchange::Outlet;
-use super::lane::{Batch, Next};
+use super::lane::{Batch, Entry};
 use super::{Event, EventKind};
 use crate::panics::drop_caught;
 
@@ -128,9 +128,9 @@ impl EventStream {
                 let _ = drop_caught(self.batch.take());
             }
             match ready!(self.bus.exchange().poll_next(&self.outlet, cx)) {
-                Next::Over => return Poll::Ready(None),
-                Next::Lost(count) => return Poll::Ready(Some(Err(Lagged { count }))),
-                Next::Events(batch) => (self.batch, self.read) = (Some(batch), 0),
+                None => return Poll::Ready(None),
+                Some(Entry::Lost(count)) => return Poll::Ready(Some(Err(Lagged { count }))),
+                Some(Entry::Events(batch)) => (self.batch, self.read) = (Some(batch), 0),
             }
         }
     }

@@ -107,21 +107,21 @@ pub(super) struct Admitted {
 
 impl Core {
     fn new(parts: Parts) -> Self {
-        let introduced: Vec<_> = parts.subscribers.iter().map(|subscriber| Introduced::of(&**subscriber)).collect();
-        let invalid = parts.check(&introduced).err();
+        let subscribers: Vec<_> = parts.subscribers.iter().cloned().map(Introduced::of).collect();
+        let invalid = parts.check(&subscribers).err();
         #[cfg(feature = "controller")]
         let controller = Controller::new(parts.controller);
         #[cfg_attr(not(feature = "controller"), expect(unused_mut))]
         let mut registry = Registry::default();
         #[cfg(feature = "controller")]
         controller.set_up(&mut registry);
-        let Parts { config, subscribers, .. } = parts;
+        let config = parts.config;
         let permits = Permits::new(config.max_concurrent);
         Self {
             invalid,
             plain: OnceLock::new(),
             newest: Mutex::new(None),
-            bus: Arc::new(Bus::new(subscribers, introduced, config.bus_capacity)),
+            bus: Arc::new(Bus::new(subscribers, config.bus_capacity)),
             permits,
             clock: Clock::new(),
             timed: OnceLock::new(),
@@ -409,11 +409,11 @@ pub(super) fn announce(cell: &Arc<Cell>) {
 }
 
 impl Parts {
-    fn check(&self, introduced: &[Introduced]) -> Result<(), InvalidOption> {
+    fn check(&self, subscribers: &[Introduced]) -> Result<(), InvalidOption> {
         self.config.check()?;
         #[cfg(feature = "controller")]
         self.controller.check()?;
-        let Some(one) = introduced.iter().find(|one| one.capacity.is_none_or(|capacity| capacity == 0)) else {
+        let Some(one) = subscribers.iter().find(|one| one.capacity.is_none_or(|capacity| capacity == 0)) else {
             return Ok(());
         };
         let (option, value) = match one.capacity {
