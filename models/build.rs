@@ -75,17 +75,15 @@ const MUTANTS: [Mutant; 9] = [
             ("duty", "        exchange.crew.leave(self.index);\n        // Waiters", "        // Waiters"),
         ],
     ),
-    // A flush that begins after the worker has woken the waiting ones is missed.
+    // A flush that begins after the worker's check for it is missed.
     (
-        "flush_woken_too_early",
-        &[
-            (
-                "exchange",
-                "            let next = self.change(outlet, Lane::poll_next);\n",
-                "            self.delivered.wake();\n            let next = self.change(outlet, Lane::poll_next);\n",
-            ),
-            ("exchange", "            self.delivered.wake();\n            if next", "            if next"),
-        ],
+        "flush_looked_for_too_early",
+        &[(
+            "exchange",
+            "let (next, awaited) = self.change(outlet, |lane| (lane.poll_next(), lane.take_awaited()));",
+            "let awaited = self.change(outlet, Lane::take_awaited);\n            \
+             let next = self.change(outlet, Lane::poll_next);",
+        )],
     ),
     // An attempt that yields misses that there is room again.
     (

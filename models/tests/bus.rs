@@ -105,6 +105,6 @@ fn a_wait_for_room_without_a_second_look_is_found() {
 
 #[test]
 #[should_panic(expected = "it waits for what was delivered")]
-fn a_flush_that_is_woken_too_early_is_found() {
-    mutants::flush_woken_too_early::model::a_flush_ends_when_all_is_delivered();
+fn a_flush_that_is_looked_for_too_early_is_found() {
+    mutants::flush_looked_for_too_early::model::a_flush_ends_when_all_is_delivered();
 }

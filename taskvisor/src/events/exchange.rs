@@ -223,9 +223,11 @@ impl Exchange {
     pub(super) fn poll_next(&self, outlet: &Outlet, cx: &mut Context<'_>) -> Poll<Option<Entry>> {
         outlet.bell.hear();
         loop {
-            let next = self.change(outlet, Lane::poll_next);
+            let (next, awaited) = self.change(outlet, |lane| (lane.poll_next(), lane.take_awaited()));
             // A caller that begins to wait now checks the lane after this, and sees the change.
-            self.delivered.wake();
+            if awaited {
+                self.delivered.wake();
+            }
             if next.is_ready() {
                 return next;
             }

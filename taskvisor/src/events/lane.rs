@@ -59,6 +59,8 @@ pub(super) struct Lane {
     /// The events that a subscriber lost and that are not in the metrics yet.
     uncounted: u64,
     closed: bool,
+    /// `true` if a caller waits for a delivery.
+    awaited: bool,
     /// The last reported congestion.
     congested: bool,
     /// The time since which attempts wait for it.
@@ -224,9 +226,16 @@ impl Lane {
         std::mem::take(&mut self.uncounted)
     }
 
-    /// Returns `true` if every event up to `seq` was delivered or lost.
-    pub(super) fn has_delivered(&self, seq: u64) -> bool {
-        self.delivered >= seq || (self.offered >= seq && self.queued == 0 && self.in_hand == 0)
+    /// Returns `true` if every event up to `seq` was delivered or lost. Otherwise the caller waits.
+    pub(super) fn has_delivered(&mut self, seq: u64) -> bool {
+        let delivered = self.delivered >= seq || (self.offered >= seq && self.queued == 0 && self.in_hand == 0);
+        self.awaited |= !delivered;
+        delivered
+    }
+
+    /// Returns `true` if a caller has waited for a delivery since the last call.
+    pub(super) fn take_awaited(&mut self) -> bool {
+        std::mem::take(&mut self.awaited)
     }
 }
 
