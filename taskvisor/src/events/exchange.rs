@@ -239,9 +239,11 @@ impl Exchange {
     fn change<T>(&self, outlet: &Outlet, change: impl FnOnce(&mut Lane) -> T) -> T {
         let mut lane = lock(&outlet.lane);
         let result = change(&mut lane);
-        self.note(&mut lane);
+        let changed = self.note(&mut lane);
         drop(lane);
-        self.let_go();
+        if changed {
+            self.let_go();
+        }
         result
     }
 
@@ -290,13 +292,15 @@ impl Exchange {
         self.let_go();
     }
 
-    /// Updates the count of congested lanes.
-    fn note(&self, lane: &mut Lane) {
-        match lane.turns_congested() {
+    /// Updates the count of congested lanes. Returns `true` if it changed.
+    fn note(&self, lane: &mut Lane) -> bool {
+        let turn = lane.turns_congested();
+        match turn {
             None => 0,
             Some(true) => self.pressure.fetch_add(1, Ordering::Relaxed),
             Some(false) => self.pressure.fetch_sub(1, Ordering::Relaxed),
         };
+        turn.is_some()
     }
 
     /// Wakes the waiting attempts if no lane is congested. Called with no lock held.
