@@ -41,6 +41,7 @@ pub(super) enum Entry {
 }
 
 /// The waiting events of one reader, and its losses.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Default)]
 pub(super) struct Lane {
     capacity: usize,
