@@ -35,8 +35,8 @@ const MUTANTS: [Mutant; 9] = [
         "sharers_overtake",
         &[(
             "exchange",
-            "        let streams = lock(&self.streams);\n        drop(open);\n",
-            "        drop(open);\n        let streams = lock(&self.streams);\n",
+            "        let mut streams = lock(&self.streams);\n        drop(open);\n",
+            "        drop(open);\n        let mut streams = lock(&self.streams);\n",
         )],
     ),
     // Events from before the end are in the lanes only if the relay has run.
@@ -44,10 +44,9 @@ const MUTANTS: [Mutant; 9] = [
         "close_without_sharing",
         &[(
             "exchange",
-            "        let shared = self.share_and(|open| open.closed = true, |lane, ()| lane.close());\n",
-            "        lock(&self.open).closed = true;\n        let shared = Shared::default();\n        \
-             self.workers.iter().for_each(|outlet| lock(&outlet.lane).close());\n        \
-             self.wake_readers(lock(&self.streams), ());\n",
+            "        self.share_and(|open| open.closed = true, |lane, ()| lane.close(), |_, ()| ());\n",
+            "        lock(&self.open).closed = true;\n        for outlet in &self.workers {\n            \
+             lock(&outlet.lane).close();\n            outlet.bell.ring();\n        }\n",
         )],
     ),
     // Two starters see the same free duty before one has taken it.

@@ -97,7 +97,7 @@ impl Taken {
 
 /// A bus with one subscriber.
 fn exchange() -> Arc<Exchange> {
-    Arc::new(Exchange::new([ROOM].into_iter(), ROOM))
+    Arc::new(Exchange::new([ROOM].into_iter(), ROOM, |_, _| ()))
 }
 
 /// Takes both duties: that of the relay, and that of the worker.
@@ -120,7 +120,7 @@ fn beside<T: 'static>(
 
 /// The relay. It does not yield to wait for publishers, which has no meaning in a model.
 fn relay(duty: Held) -> Task {
-    Task::new(duty.relay(0, |_, _| ()))
+    Task::new(duty.relay(0))
 }
 
 /// Takes all events, or dies with the first one.
@@ -283,7 +283,7 @@ pub fn a_worker_that_dies_leaves_the_rest_to_the_next() {
 /// An attempt yields until the worker has taken the waiting events, and is woken.
 pub fn one_that_gives_way_is_woken() {
     check(|| {
-        let (exchange, taken) = (Arc::new(Exchange::new([2].into_iter(), ROOM)), Taken::default());
+        let (exchange, taken) = (Arc::new(Exchange::new([2].into_iter(), ROOM, |_, _| ())), Taken::default());
         let (_first, second) = crew(&exchange);
         publish(&exchange);
         exchange.share();

@@ -20,7 +20,7 @@ use tokio::runtime::Handle;
 
 use super::delivery::deliver;
 use super::duty::{Duty, give_way};
-use super::exchange::{Exchange, Shared};
+use super::exchange::Exchange;
 use super::{Event, EventKind, Subscribe};
 use crate::panics::{Fenced, catch, drop_caught};
 use crate::runtime::Background;
@@ -56,8 +56,10 @@ impl Introduced {
 
 impl Bus {
     pub(crate) fn new(subscribers: Vec<Introduced>, capacity: usize) -> Self {
+        let capacities = subscribers.iter().map(|one| one.capacity.unwrap_or(1));
+        let names: Vec<_> = subscribers.iter().map(|one| Arc::clone(&one.name)).collect();
         Self {
-            exchange: Exchange::new(subscribers.iter().map(|one| one.capacity.unwrap_or(1)), capacity),
+            exchange: Exchange::new(capacities, capacity, move |lane, lost| crate::runtime::lost(&names[lane], lost)),
             subscribers,
             owner: AtomicUsize::new(0),
             #[cfg(feature = "test-util")]
@@ -91,7 +93,7 @@ impl Bus {
         }
         for duty in Duty::claim(self) {
             let delivering: Background = match duty.lane() {
-                None => Box::pin(duty.relay(TURNS, |bus, shared| bus.count_lost(shared))),
+                None => Box::pin(duty.relay(TURNS)),
                 Some(lane) => Box::pin(work(duty, lane)),
             };
             runtime.spawn(delivering);
@@ -115,8 +117,7 @@ impl Bus {
 
     /// Like `publish`, but slow subscribers do not lose the event. For rare events: reports and the verdict.
     pub(crate) fn publish_surely(&self, event: Event) {
-        let shared = self.exchange.publish_surely(event, |event| self.hear(event));
-        self.count_lost(shared);
+        self.exchange.publish_surely(event, |event| self.hear(event));
     }
 
     /// The test kit hears each event in the step that publishes it.
@@ -128,8 +129,7 @@ impl Bus {
 
     /// Lets the relay and the workers end after they have delivered all events.
     pub(crate) fn close(&self) {
-        let shared = self.exchange.close();
-        self.count_lost(shared);
+        self.exchange.close();
     }
 
     /// Waits while a subscriber is behind, unless it has been behind for long.
@@ -163,7 +163,7 @@ impl Bus {
         }
         let last = self.exchange.last();
         // The relay may be queued behind a task that blocks its thread.
-        self.count_lost(self.exchange.share());
+        self.exchange.share();
         self.exchange.delivered(last, || !somebody_delivers()).await;
     }
 
@@ -176,19 +176,6 @@ impl Bus {
             count: Some(count),
             ..Event::about(kind, &self.subscribers[lane].name).because(reason)
         });
-    }
-
-    /// Records lost events in the metrics, with no lock held.
-    fn count_lost(&self, shared: Shared) {
-        if !shared.lossy {
-            return;
-        }
-        for (lane, subscriber) in self.subscribers.iter().enumerate() {
-            let lost = self.exchange.lane(lane).take_uncounted();
-            if lost > 0 {
-                crate::runtime::lost(&subscriber.name, lost);
-            }
-        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use super::exchange::{Exchange, Shared};
+use super::exchange::Exchange;
 use super::lane::{Batch, Entry};
 use super::open::BATCH;
 use crate::panics::drop_caught;
@@ -37,7 +37,7 @@ impl<H: AsRef<Exchange>> Duty<H> {
 
     /// Performs the work of the relay. It lets `open` grow for up to `turns` turns while publishers are busy, so that
     /// one wake-up serves many events.
-    pub(super) async fn relay(mut self, turns: usize, after: impl Fn(&H, Shared)) {
+    pub(super) async fn relay(mut self, turns: usize) {
         let exchange = self.host.as_ref();
         loop {
             let mut seen = 0;
@@ -50,13 +50,10 @@ impl<H: AsRef<Exchange>> Duty<H> {
                 give_way().await;
             }
             exchange.relay.hear();
-            let shared = exchange.share();
-            after(&self.host, shared);
-            if shared.closed {
-                break;
-            }
-            if shared.any {
+            if exchange.share() {
                 give_way().await;
+            } else if exchange.is_closed() {
+                break;
             } else {
                 poll_fn(|cx| exchange.relay.poll_heard(cx)).await;
             }

@@ -42,6 +42,8 @@ pub(super) struct Exchange {
     giving_way: Mutex<Vec<Waker>>,
     /// The callers that wait for the delivery of events. Woken by each delivery, and by the end of a relay or worker.
     pub(super) delivered: Waiters,
+    /// Called with a lane and the number of events that its subscriber has lost, with no lock held.
+    on_loss: Box<dyn Fn(usize, u64) + Send + Sync>,
 }
 
 /// The list of streams. It is copied when it changes while it is used without its lock.
@@ -54,17 +56,6 @@ pub(super) struct Outlet {
     bell: Bell,
 }
 
-/// The result of sharing events.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Shared {
-    /// `true` if there were events to share.
-    pub(super) any: bool,
-    /// `true` if no more events will come.
-    pub(super) closed: bool,
-    /// `true` if a subscriber has lost events that are not counted.
-    pub(super) lossy: bool,
-}
-
 impl Outlet {
     fn of(lane: Lane) -> Arc<Self> {
         Arc::new(Self { lane: Mutex::new(lane), bell: Bell::default() })
@@ -72,7 +63,11 @@ impl Outlet {
 }
 
 impl Exchange {
-    pub(super) fn new(workers: impl Iterator<Item = usize>, capacity: usize) -> Self {
+    pub(super) fn new(
+        workers: impl Iterator<Item = usize>,
+        capacity: usize,
+        on_loss: impl Fn(usize, u64) + Send + Sync + 'static,
+    ) -> Self {
         let workers: Vec<_> = workers.map(|capacity| Outlet::of(Lane::new(capacity))).collect();
         Self {
             open: Mutex::new(Open::new(capacity)),
@@ -84,6 +79,7 @@ impl Exchange {
             pressure: AtomicUsize::new(0),
             giving_way: Mutex::default(),
             delivered: Waiters::default(),
+            on_loss: Box::new(on_loss),
         }
     }
 
@@ -117,45 +113,42 @@ impl Exchange {
     }
 
     /// Like `publish`, but slow readers do not lose the event. For rare events: reports and the verdict.
-    pub(super) fn publish_surely(&self, mut event: Event, hear: impl FnOnce(&Event)) -> Shared {
+    pub(super) fn publish_surely(&self, mut event: Event, hear: impl FnOnce(&Event)) {
         let number = |open: &mut Open| {
             open.number(&mut event);
             hear(&event);
             Arc::new(vec![event])
         };
-        self.share_and(number, Lane::insist)
+        self.share_and(number, Lane::insist, |_, _| ());
     }
 
-    /// Moves the published events into the lanes, and wakes the readers.
-    pub(super) fn share(&self) -> Shared {
-        self.share_and(|_| (), |_, ()| ())
+    /// Moves the published events into the lanes, and wakes the readers. Returns `true` if there were events.
+    pub(super) fn share(&self) -> bool {
+        self.share_and(|_| (), |_, ()| (), |_, ()| ())
     }
 
     /// Lets the relay and the workers end. All events published before are then in the lanes, and no more follow.
-    pub(super) fn close(&self) -> Shared {
-        let shared = self.share_and(|open| open.closed = true, |lane, ()| lane.close());
+    pub(super) fn close(&self) {
+        self.share_and(|open| open.closed = true, |lane, ()| lane.close(), |_, ()| ());
         self.relay.ring();
-        shared
     }
 
-    fn share_and<T>(&self, to_open: impl FnOnce(&mut Open) -> T, to_lane: impl Fn(&mut Lane, &T)) -> Shared {
-        let (shared, streams, used) = self.fill(to_open, to_lane);
-        self.wake_readers(streams, used);
-        shared
+    pub(super) fn is_closed(&self) -> bool {
+        lock(&self.open).closed
     }
 
-    /// Moves the published events into the lanes, and then applies `to_open` to the empty `open`, and `to_lane` with
-    /// its result to each lane. Returns the list of streams, still locked, and the values to drop without a lock.
-    fn fill<T>(
+    /// Shares the events. In the same step, applies `to_open` to the empty `open`, and with its result `to_lane` to each
+    /// lane and `to_streams` to the list of streams.
+    fn share_and<T>(
         &self,
         to_open: impl FnOnce(&mut Open) -> T,
         to_lane: impl Fn(&mut Lane, &T),
-    ) -> (Shared, MutexGuard<'_, Streams>, (Arc<Vec<Event>>, T)) {
+        to_streams: impl FnOnce(&mut Streams, &T),
+    ) -> bool {
         let mut open = lock(&self.open);
         let (events, lost) = open.take();
         let to_share = to_open(&mut open);
-        let closed = open.closed;
-        let streams = lock(&self.streams);
+        let mut streams = lock(&self.streams);
         drop(open);
         let (any, events) = (!events.is_empty(), Arc::new(events));
         let lossy = self.each(&streams, |lane| {
@@ -165,22 +158,31 @@ impl Exchange {
             }
             to_lane(lane, &to_share);
         });
-        (Shared { any, closed, lossy }, streams, (events, to_share))
-    }
-
-    /// Releases the list of streams after sharing, and wakes readers and waiting attempts.
-    fn wake_readers<T>(&self, streams: MutexGuard<'_, Streams>, used: T) {
-        let list = Arc::clone(&streams);
+        to_streams(&mut streams, &to_share);
+        let readers = Arc::clone(&streams);
         drop(streams);
         if self.pressure.load(Ordering::Relaxed) & CROWDED != 0 {
             self.pressure.fetch_and(!CROWDED, Ordering::Relaxed);
         }
         self.let_go();
-        for outlet in self.workers.iter().chain(&*list) {
+        for outlet in self.workers.iter().chain(&*readers) {
             outlet.bell.ring();
         }
+        if lossy {
+            self.count_losses();
+        }
         // Events for which no lane had room hold user errors, whose drop is user code.
-        let _ = drop_caught(used);
+        let _ = drop_caught((events, to_share));
+        any
+    }
+
+    fn count_losses(&self) {
+        for lane in 0..self.workers.len() {
+            let lost = self.lane(lane).take_uncounted();
+            if lost > 0 {
+                (self.on_loss)(lane, lost);
+            }
+        }
     }
 
     /// Applies `change` to each lane. Returns `true` if a subscriber has losses that are not counted.
@@ -197,11 +199,15 @@ impl Exchange {
 
     /// Creates a lane for a stream, which receives all events from now on.
     pub(super) fn open_stream(&self, capacity: usize) -> Arc<Outlet> {
-        let (shared, mut streams, used) = self.fill(|_| (), |_, ()| ());
-        let stream = Outlet::of(Lane::of_stream(capacity, shared.closed));
-        Arc::make_mut(&mut streams).push(Arc::clone(&stream));
-        self.stream_count.store(streams.len(), Ordering::Relaxed);
-        self.wake_readers(streams, used);
+        let stream = Outlet::of(Lane::of_stream(capacity));
+        let add = |streams: &mut Streams, closed: &bool| {
+            if *closed {
+                lock(&stream.lane).close();
+            }
+            Arc::make_mut(streams).push(Arc::clone(&stream));
+            self.stream_count.store(streams.len(), Ordering::Relaxed);
+        };
+        self.share_and(|open| open.closed, |_, _| (), add);
         stream
     }
 

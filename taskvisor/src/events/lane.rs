@@ -77,8 +77,8 @@ impl Lane {
     }
 
     /// Creates the lane of a stream, which learns of each loss in order.
-    pub(super) fn of_stream(capacity: usize, closed: bool) -> Self {
-        Self { in_order: true, closed, ..Self::new(capacity) }
+    pub(super) fn of_stream(capacity: usize) -> Self {
+        Self { in_order: true, ..Self::new(capacity) }
     }
 
     pub(super) fn resize(&mut self, capacity: usize) {
@@ -332,7 +332,7 @@ mod tests {
 
     #[test]
     fn k5i_a_stream_is_told_of_a_loss_in_its_place() {
-        let stream = (Lane::of_stream(4, false), "1 2 3 4 lost:2 7 lost:3 11", 0);
+        let stream = (Lane::of_stream(4), "1 2 3 4 lost:2 7 lost:3 11", 0);
         for (mut lane, told, uncounted) in [stream, (Lane::new(4), "1 2 3 4 7 11 lost:5", 5)] {
             lane.offer(&events(1, 3));
             lane.offer(&events(4, 2));

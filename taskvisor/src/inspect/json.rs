@@ -20,7 +20,7 @@ use crate::tree::Strategy;
 
 /// Serializes the fields that are `Some`.
 macro_rules! fields {
-    ($serializer:expr, $name:literal, { $($field:ident: $value:expr),+ $(,)? }) => {{
+    ($serializer:expr, $name:expr, { $($field:ident: $value:expr),+ $(,)? }) => {{
         // One expression, so that no value can use an earlier field.
         let ($($field,)+) = ($($value,)+);
         let len = 0 $(+ usize::from($field.is_some()))+;
@@ -31,6 +31,18 @@ macro_rules! fields {
         })+
         out.end()
     }};
+}
+
+/// Serializes a type, seen through the pattern, as an object of the fields that are `Some`.
+macro_rules! as_object {
+    ($type:ident, $pattern:pat => { $($fields:tt)+ }) => {
+        impl Serialize for $type {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let $pattern = self;
+                fields!(serializer, stringify!($type), { $($fields)+ })
+            }
+        }
+    };
 }
 
 /// Serializes the `Display` text.
@@ -48,7 +60,7 @@ as_text!(EventKind, Reason, TaskState, Strategy);
 
 impl Serialize for TaskId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(self.number())
+        serializer.serialize_u64(self.0)
     }
 }
 
@@ -87,26 +99,21 @@ impl Serialize for RuntimeError {
     }
 }
 
-impl Serialize for Event {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Without `..`, so that no new field is forgotten here.
-        let Self { kind, seq, at, task, id, slot, attempt, reason, delay_ms, timeout_ms, count } = self;
-        fields!(serializer, "Event", {
-            kind: Some(kind),
-            seq: Some(seq),
-            at: Some(Time(*at)),
-            task: task.as_deref(),
-            id: id.as_ref(),
-            slot: slot.as_deref(),
-            attempt: attempt.as_ref(),
-            reason: reason.as_ref(),
-            error: self.error().map(|error| &**error),
-            delay_ms: delay_ms.as_ref(),
-            timeout_ms: timeout_ms.as_ref(),
-            count: count.as_ref(),
-        })
-    }
-}
+// Without `..`, so that no new field is forgotten here.
+as_object!(Event, event @ Event { kind, seq, at, task, id, slot, attempt, reason, delay_ms, timeout_ms, count } => {
+    kind: Some(kind),
+    seq: Some(seq),
+    at: Some(Time(*at)),
+    task: task.as_deref(),
+    id: id.as_ref(),
+    slot: slot.as_deref(),
+    attempt: attempt.as_ref(),
+    reason: reason.as_ref(),
+    error: event.error().map(|error| &**error),
+    delay_ms: delay_ms.as_ref(),
+    timeout_ms: timeout_ms.as_ref(),
+    count: count.as_ref(),
+});
 
 /// Returns the supervisor's error, if that is the reason.
 fn refusal(reason: &RejectReason) -> Option<&RuntimeError> {
@@ -116,14 +123,10 @@ fn refusal(reason: &RejectReason) -> Option<&RuntimeError> {
     }
 }
 
-impl Serialize for RejectReason {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        fields!(serializer, "RejectReason", {
-            reason: Some(self.as_label()),
-            error: refusal(self),
-        })
-    }
-}
+as_object!(RejectReason, reason => {
+    reason: Some(reason.as_label()),
+    error: refusal(reason),
+});
 
 impl Serialize for TaskOutcome {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -134,85 +137,60 @@ impl Serialize for TaskOutcome {
                 error: refusal(reason),
             });
         }
-        let failures = match self {
-            Self::Exhausted { failures, .. } => Some(failures),
-            _ => None,
-        };
         fields!(serializer, "TaskOutcome", {
             outcome: Some(self.as_label()),
-            failures: failures,
+            failures: if let Self::Exhausted { failures, .. } = self { Some(failures) } else { None },
             error: self.error().map(|error| &**error),
         })
     }
 }
 
-impl Serialize for TaskStatus {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        fields!(serializer, "TaskStatus", {
-            state: Some(self.state),
-            attempt: Some(self.attempt),
-            restarts: Some(self.restarts),
-            failures: Some(self.failures),
-            last_error: self.last_error.as_ref().map(|error| one_line(&**error)),
-        })
-    }
-}
+as_object!(TaskStatus, status => {
+    state: Some(status.state),
+    attempt: Some(status.attempt),
+    restarts: Some(status.restarts),
+    failures: Some(status.failures),
+    last_error: status.last_error.as_ref().map(|error| one_line(&**error)),
+});
 
-impl Serialize for Health {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        fields!(serializer, "Health", {
-            live: Some(self.is_live()),
-            ready: Some(self.is_ready()),
-            not_live: list(&self.not_live),
-            not_ready: list(&self.not_ready),
-            not_counted: list(&self.not_counted),
-        })
-    }
-}
+as_object!(Health, health => {
+    live: Some(health.is_live()),
+    ready: Some(health.is_ready()),
+    not_live: list(&health.not_live),
+    not_ready: list(&health.not_ready),
+    not_counted: list(&health.not_counted),
+});
 
-impl Serialize for Unhealthy {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (label, instead) = match self.problem {
-            Problem::Silent => ("silent", None),
-            Problem::PastStop => ("past_stop", None),
-            Problem::NotReady(state) => ("not_ready", Some(state)),
-            Problem::Failed => ("failed", None),
-            Problem::AwaitsPermit { .. } => ("awaits_permit", Some(TaskState::Pending)),
-        };
-        fields!(serializer, "Unhealthy", {
-            path: Some(&self.path),
-            problem: Some(label),
-            state: instead,
-            error: self.error.as_ref(),
-            since: Some(Time(self.since)),
-        })
-    }
-}
+as_object!(Unhealthy, unhealthy => {
+    path: Some(&unhealthy.path),
+    problem: Some(match unhealthy.problem {
+        Problem::Silent => "silent",
+        Problem::PastStop => "past_stop",
+        Problem::NotReady(_) => "not_ready",
+        Problem::Failed => "failed",
+        Problem::AwaitsPermit { .. } => "awaits_permit",
+    }),
+    state: match unhealthy.problem {
+        Problem::NotReady(state) => Some(state),
+        Problem::AwaitsPermit { .. } => Some(TaskState::Pending),
+        _ => None,
+    },
+    error: unhealthy.error.as_ref(),
+    since: Some(Time(unhealthy.since)),
+});
 
-impl Serialize for TreeSnapshot {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        fields!(serializer, "TreeSnapshot", { root: Some(&self.root) })
-    }
-}
+as_object!(TreeSnapshot, tree => { root: Some(&tree.root) });
 
-impl Serialize for NodeSnapshot {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (label, strategy) = match self.kind {
-            NodeKind::Task => ("task", None),
-            NodeKind::Group(strategy) => ("group", Some(strategy)),
-        };
-        fields!(serializer, "NodeSnapshot", {
-            name: Some(&self.name),
-            path: Some(&self.path),
-            kind: Some(label),
-            strategy: strategy,
-            state: Some(self.state),
-            attempt: strategy.is_none().then_some(self.attempt),
-            restarts: Some(self.restarts),
-            last_error: self.last_error.as_ref(),
-            since: self.since.map(Time),
-            after: list(&self.after),
-            children: list(&self.children),
-        })
-    }
-}
+as_object!(NodeSnapshot, node => {
+    name: Some(&node.name),
+    path: Some(&node.path),
+    kind: Some(if node.kind == NodeKind::Task { "task" } else { "group" }),
+    strategy: if let NodeKind::Group(strategy) = node.kind { Some(strategy) } else { None },
+    state: Some(node.state),
+    attempt: (node.kind == NodeKind::Task).then_some(node.attempt),
+    restarts: Some(node.restarts),
+    last_error: node.last_error.as_ref(),
+    since: node.since.map(Time),
+    after: list(&node.after),
+    children: list(&node.children),
+});

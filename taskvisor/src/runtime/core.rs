@@ -382,7 +382,7 @@ impl Core {
     /// Completes when the readiness changes, and when a shutdown begins or ends.
     #[cfg(all(feature = "systemd", unix))]
     pub(crate) fn news(&self) -> impl Future<Output = ()> + '_ {
-        self.readiness.changed.next_ring(self.readiness.changed.rings())
+        self.readiness.changed.next_ring()
     }
 
     pub(crate) async fn wait_ready(&self) {
