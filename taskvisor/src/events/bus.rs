@@ -11,7 +11,6 @@
 //! there is at most one relay, and one worker for each lane. If one ends with its runtime or by a panic, the next use
 //! of the bus spawns another, which continues with the remaining events.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
@@ -22,7 +21,7 @@ use super::delivery::deliver;
 use super::duty::{Duty, give_way};
 use super::exchange::Exchange;
 use super::{Event, EventKind, Subscribe};
-use crate::panics::{Fenced, catch, drop_caught};
+use crate::panics::{Fenced, catch};
 use crate::runtime::Background;
 
 /// The relay waits for publishers for at most this many turns.
@@ -30,7 +29,7 @@ const TURNS: usize = 16;
 
 pub(crate) struct Bus {
     subscribers: Vec<Introduced>,
-    exchange: Exchange,
+    pub(super) exchange: Exchange,
     /// The address of the core of the supervisor, to detect a subscriber that waits for its own supervisor.
     owner: AtomicUsize,
     #[cfg(feature = "test-util")]
@@ -70,10 +69,6 @@ impl Bus {
     /// Notes the address of the core of the supervisor.
     pub(crate) fn belongs_to(&self, core: usize) {
         self.owner.store(core, Ordering::Relaxed);
-    }
-
-    pub(super) fn exchange(&self) -> &Exchange {
-        &self.exchange
     }
 
     /// Returns `true` if there is a subscriber or a stream. Otherwise no event is created.
@@ -199,18 +194,11 @@ async fn work(mut duty: Duty<Arc<Bus>>, lane: usize) {
         if let Some((panics, message)) = deliver(subscriber, batch, owner).await {
             bus.report(EventKind::SubscriberPanicked, lane, panics, message.to_string());
         }
-        // User errors are dropped with the batch.
-        let _ = drop_caught(duty.batch.take());
+        duty.batch = None;
         // If nothing is next, the wait below yields anyway.
         let is_last = bus.exchange.lane(lane).is_empty();
         if !is_last {
             give_way().await;
         }
-    }
-}
-
-impl fmt::Debug for Bus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bus").field("subscribers", &self.subscribers.len()).finish_non_exhaustive()
     }
 }

@@ -6,7 +6,6 @@ use std::task::Poll;
 use super::exchange::Exchange;
 use super::lane::{Batch, Entry};
 use super::open::BATCH;
-use crate::panics::drop_caught;
 
 /// The index of the relay in the crew. The workers follow.
 const RELAY: usize = 0;
@@ -65,7 +64,7 @@ impl<H: AsRef<Exchange>> Duty<H> {
     /// `None` at the end.
     pub(super) async fn next(&mut self) -> Option<Result<(), u64>> {
         let exchange = self.host.as_ref();
-        let outlet = exchange.worker(self.lane()?);
+        let outlet = &exchange.workers[self.lane()?];
         let next = poll_fn(|cx| exchange.poll_next(outlet, cx)).await;
         self.is_over = next.is_none();
         match next? {
@@ -86,7 +85,7 @@ impl<H: AsRef<Exchange>> Drop for Duty<H> {
         let exchange = self.host.as_ref();
         if let (Some(lane), Some(batch)) = (self.lane(), self.batch.take()) {
             let rest = exchange.lane(lane).put_back(batch);
-            let _ = drop_caught(rest);
+            drop(rest);
         }
         exchange.crew.leave(self.index);
         // Waiters for its work look for another holder.

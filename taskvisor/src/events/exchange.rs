@@ -30,7 +30,7 @@ pub(super) struct Exchange {
     /// The duties: the relay, and a worker for each lane.
     pub(super) crew: Crew,
     /// One outlet for each subscriber.
-    workers: Vec<Arc<Outlet>>,
+    pub(super) workers: Vec<Arc<Outlet>>,
     /// Guards the list of streams, and the order in which batches are shared: it is taken before `open` is released, so
     /// that no later batch, and no new stream, comes between a batch and its lanes.
     streams: Mutex<Streams>,
@@ -220,8 +220,7 @@ impl Exchange {
         Arc::make_mut(&mut streams).retain(|other| !Arc::ptr_eq(other, stream));
         self.stream_count.store(streams.len(), Ordering::Relaxed);
         drop(streams);
-        let left = self.change(stream, Lane::end);
-        let _ = drop_caught(left);
+        drop(self.change(stream, Lane::end));
         stream.bell.forget();
     }
 
@@ -251,11 +250,6 @@ impl Exchange {
             self.let_go();
         }
         result
-    }
-
-    /// Returns the outlet of the worker of that lane.
-    pub(super) fn worker(&self, lane: usize) -> &Outlet {
-        &self.workers[lane]
     }
 
     /// Locks the lane of a worker.

@@ -8,14 +8,15 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Event;
+use crate::panics::Fenced;
 use crate::sync::{AtomicUsize, Ordering};
 
 /// The time that attempts wait for a reader that does not catch up.
 const STALLED: Duration = Duration::from_millis(100);
 
-/// A range of events that several lanes share.
+/// A range of events that several lanes share. They hold user errors, which are dropped with the last reference.
 pub(super) struct Batch {
-    events: Arc<Vec<Event>>,
+    events: Fenced<Arc<Vec<Event>>>,
     from: usize,
     to: usize,
     /// The number of events in the range that the reader has handled.
@@ -25,6 +26,13 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) fn events(&self) -> &[Event] {
         &self.events[self.from..self.to]
+    }
+
+    /// Returns the first event that the reader has not handled, and counts it as handled.
+    pub(super) fn next(&self) -> Option<&Event> {
+        let event = self.events().get(self.done.load(Ordering::Relaxed))?;
+        self.one_done();
+        Some(event)
     }
 
     pub(super) fn one_done(&self) {
@@ -136,7 +144,7 @@ impl Lane {
     fn push(&mut self, events: &Arc<Vec<Event>>, len: usize) {
         self.offered = events.last().map_or(self.offered, |event| event.seq);
         if len > 0 {
-            let (events, done) = (Arc::clone(events), Arc::clone(&self.done));
+            let (events, done) = (Fenced::new(Arc::clone(events)), Arc::clone(&self.done));
             self.queue.push_back(Entry::Events(Batch { events, from: 0, to: len, done }));
             self.queued += len;
         }
@@ -202,7 +210,7 @@ impl Lane {
     /// Ends the lane of a stream, which is never congested any more. Returns all entries, to be dropped with no lock
     /// held.
     #[must_use = "errors of the user's are dropped with it, with no lock held"]
-    pub(super) fn end(&mut self) -> impl Sized + use<> {
+    pub(super) fn end(&mut self) -> VecDeque<Entry> {
         self.capacity = usize::MAX;
         self.queued = 0;
         std::mem::take(&mut self.queue)

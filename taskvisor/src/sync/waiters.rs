@@ -55,11 +55,7 @@ impl WaitList {
         }
         let more = self.more.as_mut()?;
         let position = more.iter().position(|(other, _)| *other == id)?;
-        let (_, waker) = more.swap_remove(position);
-        if more.is_empty() {
-            self.more = None;
-        }
-        Some(waker)
+        Some(more.swap_remove(position).1)
     }
 
     /// Takes all wakers, to be woken with no lock held. Later registrations get new ids.
