@@ -102,7 +102,7 @@ impl Exchange {
             if !open.push(event) {
                 return;
             }
-            if open.is_crowded() && self.pressure.load(Ordering::Relaxed) & CROWDED == 0 {
+            if open.is_crowded() {
                 self.pressure.fetch_or(CROWDED, Ordering::Relaxed);
             }
             open.events.len() == 1
@@ -161,9 +161,7 @@ impl Exchange {
         to_streams(&mut streams, &to_share);
         let readers = Arc::clone(&streams);
         drop(streams);
-        if self.pressure.load(Ordering::Relaxed) & CROWDED != 0 {
-            self.pressure.fetch_and(!CROWDED, Ordering::Relaxed);
-        }
+        self.pressure.fetch_and(!CROWDED, Ordering::Relaxed);
         self.let_go();
         for outlet in self.workers.iter().chain(&*readers) {
             outlet.bell.ring();

@@ -55,20 +55,13 @@ impl SpanRef {
     }
 }
 
-/// Returns `true` if there can be an interested subscriber.
-fn is_listened_to() -> bool {
-    LevelFilter::current() != LevelFilter::OFF
-}
-
-/// Calls the subscriber, if there is one.
-fn tell(f: impl FnOnce()) {
+/// Calls the subscriber, if there can be an interested one.
+fn tell<T: Default>(f: impl FnOnce() -> T) -> T {
     #[cold]
-    fn call(f: impl FnOnce()) {
-        let _ = catch(f);
+    fn call<T: Default>(f: impl FnOnce() -> T) -> T {
+        catch(f).unwrap_or_default()
     }
-    if is_listened_to() {
-        call(f);
-    }
+    if LevelFilter::current() == LevelFilter::OFF { T::default() } else { call(f) }
 }
 
 /// Creates an event whose level is known only at run time.
@@ -102,14 +95,9 @@ fn level_of_end(outcome: &TaskOutcome) -> Level {
 }
 
 pub(super) fn begin(cell: &Cell, attempt: u32) -> AttemptSpan {
-    if is_listened_to() { open(cell, attempt) } else { AttemptSpan::default() }
-}
-
-#[cold]
-fn open(cell: &Cell, attempt: u32) -> AttemptSpan {
     // The span is a root, and not a child of the span that is entered on this thread.
-    let span = catch(|| {
-        tracing::info_span!(
+    let span = tell(|| {
+        let span = tracing::info_span!(
             target: TARGET,
             parent: None,
             "attempt",
@@ -117,9 +105,10 @@ fn open(cell: &Cell, attempt: u32) -> AttemptSpan {
             path = &**cell.name(),
             id = %cell.id(),
             attempt
-        )
+        );
+        (!span.is_disabled()).then(|| Fenced::new(Arc::new(span)))
     });
-    let span = AttemptSpan(span.ok().filter(|span| !span.is_disabled()).map(|span| Fenced::new(Arc::new(span))));
+    let span = AttemptSpan(span);
     let entered = span.enter();
     tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "attempt started"));
     drop(entered);
