@@ -12,7 +12,6 @@
 //! of the bus spawns another, which continues with the remaining events.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
@@ -31,7 +30,7 @@ pub(crate) struct Bus {
     subscribers: Vec<Introduced>,
     pub(super) exchange: Exchange,
     /// The address of the core of the supervisor, to detect a subscriber that waits for its own supervisor.
-    owner: AtomicUsize,
+    owner: usize,
     #[cfg(feature = "test-util")]
     pub(crate) taps: super::tap::Taps,
 }
@@ -54,21 +53,16 @@ impl Introduced {
 }
 
 impl Bus {
-    pub(crate) fn new(subscribers: Vec<Introduced>, capacity: usize) -> Self {
+    pub(crate) fn new(subscribers: Vec<Introduced>, capacity: usize, owner: usize) -> Self {
         let capacities = subscribers.iter().map(|one| one.capacity.unwrap_or(1));
         let names: Vec<_> = subscribers.iter().map(|one| Arc::clone(&one.name)).collect();
         Self {
             exchange: Exchange::new(capacities, capacity, move |lane, lost| crate::runtime::lost(&names[lane], lost)),
             subscribers,
-            owner: AtomicUsize::new(0),
+            owner,
             #[cfg(feature = "test-util")]
             taps: super::tap::Taps::default(),
         }
-    }
-
-    /// Notes the address of the core of the supervisor.
-    pub(crate) fn belongs_to(&self, core: usize) {
-        self.owner.store(core, Ordering::Relaxed);
     }
 
     /// Returns `true` if there is a subscriber or a stream. Otherwise no event is created.
@@ -185,13 +179,12 @@ impl AsRef<Exchange> for Arc<Bus> {
 async fn work(mut duty: Duty<Arc<Bus>>, lane: usize) {
     let bus = Arc::clone(&duty.host);
     let subscriber = &**bus.subscribers[lane].subscriber;
-    let owner = bus.owner.load(Ordering::Relaxed);
     while let Some(next) = duty.next().await {
         if let Err(lost) = next {
             bus.report_lost(lane, lost);
         }
         let Some(batch) = &duty.batch else { continue };
-        if let Some((panics, message)) = deliver(subscriber, batch, owner).await {
+        if let Some((panics, message)) = deliver(subscriber, batch, bus.owner).await {
             bus.report(EventKind::SubscriberPanicked, lane, panics, message.to_string());
         }
         duty.batch = None;

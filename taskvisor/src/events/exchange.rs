@@ -209,10 +209,6 @@ impl Exchange {
         stream
     }
 
-    pub(super) fn resize_stream(&self, stream: &Outlet, capacity: usize) {
-        self.change(stream, |lane| lane.resize(capacity));
-    }
-
     pub(super) fn close_stream(&self, stream: &Arc<Outlet>) {
         let mut streams = lock(&self.streams);
         Arc::make_mut(&mut streams).retain(|other| !Arc::ptr_eq(other, stream));
@@ -239,7 +235,7 @@ impl Exchange {
     }
 
     /// Changes one lane, and wakes the waiting attempts if no lane is congested any more.
-    fn change<T>(&self, outlet: &Outlet, change: impl FnOnce(&mut Lane) -> T) -> T {
+    pub(super) fn change<T>(&self, outlet: &Outlet, change: impl FnOnce(&mut Lane) -> T) -> T {
         let mut lane = lock(&outlet.lane);
         let result = change(&mut lane);
         let changed = self.note(&mut lane);
@@ -292,13 +288,15 @@ impl Exchange {
 
     /// Updates the count of congested lanes. Returns `true` if it changed.
     fn note(&self, lane: &mut Lane) -> bool {
-        let turn = lane.turns_congested();
-        match turn {
-            None => 0,
-            Some(true) => self.pressure.fetch_add(1, Ordering::Relaxed),
-            Some(false) => self.pressure.fetch_sub(1, Ordering::Relaxed),
+        let congested = lane.is_congested();
+        if std::mem::replace(&mut lane.congested, congested) == congested {
+            return false;
+        }
+        match congested {
+            true => self.pressure.fetch_add(1, Ordering::Relaxed),
+            false => self.pressure.fetch_sub(1, Ordering::Relaxed),
         };
-        turn.is_some()
+        true
     }
 
     /// Wakes the waiting attempts if no lane is congested. Called with no lock held.

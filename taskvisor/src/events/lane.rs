@@ -70,8 +70,8 @@ pub(super) struct Lane {
     closed: bool,
     /// `true` if a caller waits for a delivery.
     awaited: bool,
-    /// The last reported congestion.
-    congested: bool,
+    /// `true` if it counts as congested.
+    pub(super) congested: bool,
     /// The time since which attempts wait for it.
     waited_for: Option<Instant>,
     /// `true` if it stayed behind: attempts no longer wait until it has caught up.
@@ -103,12 +103,6 @@ impl Lane {
 
     pub(super) fn is_congested(&self) -> bool {
         !self.stalled && self.is_behind()
-    }
-
-    /// Returns whether it is congested, if this changed since the last call.
-    pub(super) fn turns_congested(&mut self) -> Option<bool> {
-        let congested = self.is_congested();
-        (std::mem::replace(&mut self.congested, congested) != congested).then_some(congested)
     }
 
     /// Notes that an attempt has waited for it without success.

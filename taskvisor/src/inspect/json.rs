@@ -1,7 +1,6 @@
 #![doc = include_str!("json.md")]
 
 use std::error::Error;
-use std::time::SystemTime;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
@@ -56,19 +55,11 @@ macro_rules! as_text {
     )+};
 }
 
-as_text!(EventKind, Reason, TaskState, Strategy);
+as_text!(EventKind, Reason, TaskState, Strategy, Rfc3339);
 
 impl Serialize for TaskId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(self.0)
-    }
-}
-
-struct Time(SystemTime);
-
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&Rfc3339(self.0))
     }
 }
 
@@ -103,7 +94,7 @@ impl Serialize for RuntimeError {
 as_object!(Event, event @ Event { kind, seq, at, task, id, slot, attempt, reason, delay_ms, timeout_ms, count } => {
     kind: Some(kind),
     seq: Some(seq),
-    at: Some(Time(*at)),
+    at: Some(Rfc3339(*at)),
     task: task.as_deref(),
     id: id.as_ref(),
     slot: slot.as_deref(),
@@ -176,7 +167,7 @@ as_object!(Unhealthy, unhealthy => {
         _ => None,
     },
     error: unhealthy.error.as_ref(),
-    since: Some(Time(unhealthy.since)),
+    since: Some(Rfc3339(unhealthy.since)),
 });
 
 as_object!(TreeSnapshot, tree => { root: Some(&tree.root) });
@@ -190,7 +181,7 @@ as_object!(NodeSnapshot, node => {
     attempt: (node.kind == NodeKind::Task).then_some(node.attempt),
     restarts: Some(node.restarts),
     last_error: node.last_error.as_ref(),
-    since: node.since.map(Time),
+    since: node.since.map(Rfc3339),
     after: list(&node.after),
     children: list(&node.children),
 });

@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -106,7 +106,8 @@ pub(super) struct Admitted {
 }
 
 impl Core {
-    fn new(parts: Parts) -> Self {
+    /// Creates the core that will be at `address`.
+    fn new(parts: Parts, address: usize) -> Self {
         let subscribers: Vec<_> = parts.subscribers.iter().cloned().map(Introduced::of).collect();
         let invalid = parts.check(&subscribers).err();
         #[cfg(feature = "controller")]
@@ -121,7 +122,7 @@ impl Core {
             invalid,
             plain: OnceLock::new(),
             newest: Mutex::new(None),
-            bus: Arc::new(Bus::new(subscribers, config.bus_capacity)),
+            bus: Arc::new(Bus::new(subscribers, config.bus_capacity, address)),
             permits,
             clock: Clock::new(),
             timed: OnceLock::new(),
@@ -142,9 +143,7 @@ impl Core {
 
     /// Creates the core of a new supervisor.
     pub(crate) fn shared(parts: Parts) -> Arc<Self> {
-        let core = Arc::new(Self::new(parts));
-        core.bus.belongs_to(Arc::as_ptr(&core).addr());
-        core
+        Arc::new_cyclic(|core: &Weak<Self>| Self::new(parts, core.as_ptr().addr()))
     }
 
     /// Creates the core of a supervisor that is already closed.
