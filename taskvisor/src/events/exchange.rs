@@ -292,10 +292,11 @@ impl Exchange {
         if std::mem::replace(&mut lane.congested, congested) == congested {
             return false;
         }
-        match congested {
-            true => self.pressure.fetch_add(1, Ordering::Relaxed),
-            false => self.pressure.fetch_sub(1, Ordering::Relaxed),
-        };
+        if congested {
+            self.pressure.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.pressure.fetch_sub(1, Ordering::Relaxed);
+        }
         true
     }
 
