@@ -44,9 +44,9 @@ const MUTANTS: [Mutant; 9] = [
         "close_without_sharing",
         &[(
             "exchange",
-            "        self.share_and(|open| open.closed = true, |lane, ()| lane.close(), |_, ()| ());\n",
+            "        self.share_and(|open| open.closed = true, |lane, ()| lane.closed = true, |_, ()| ());\n",
             "        lock(&self.open).closed = true;\n        for outlet in &self.workers {\n            \
-             lock(&outlet.lane).close();\n            outlet.bell.ring();\n        }\n",
+             lock(&outlet.lane).closed = true;\n            outlet.bell.ring();\n        }\n",
         )],
     ),
     // Two starters see the same free duty before one has taken it.

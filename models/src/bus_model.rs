@@ -191,9 +191,9 @@ pub fn a_stream_has_all_from_its_beginning_on() {
             publish(exchange);
             exchange.share();
         });
-        let before = exchange.last();
+        let before = exchange.open().seq;
         let stream = exchange.open_stream(ROOM);
-        let since = exchange.last();
+        let since = exchange.open().seq;
         let reads = {
             let (exchange, stream, taken) = (Arc::clone(&exchange), Arc::clone(&stream), taken.clone());
             async move {

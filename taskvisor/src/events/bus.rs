@@ -150,7 +150,7 @@ impl Bus {
                 self.report_lost(lane, lost);
             }
         }
-        let last = self.exchange.last();
+        let last = self.exchange.open().seq;
         // The relay may be queued behind a task that blocks its thread.
         self.exchange.share();
         self.exchange.delivered(last, || !somebody_delivers()).await;

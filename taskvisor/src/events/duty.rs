@@ -41,7 +41,7 @@ impl<H: AsRef<Exchange>> Duty<H> {
         loop {
             let mut seen = 0;
             for _ in 0..turns {
-                let len = exchange.open_len();
+                let len = exchange.open().events.len();
                 if len == seen || len >= BATCH {
                     break;
                 }
@@ -51,7 +51,7 @@ impl<H: AsRef<Exchange>> Duty<H> {
             exchange.relay.hear();
             if exchange.share() {
                 give_way().await;
-            } else if exchange.is_closed() {
+            } else if exchange.open().closed {
                 break;
             } else {
                 poll_fn(|cx| exchange.relay.poll_heard(cx)).await;

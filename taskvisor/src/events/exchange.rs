@@ -88,9 +88,9 @@ impl Exchange {
         self.stream_count.load(Ordering::Relaxed) > 0
     }
 
-    /// Returns the number of the last event.
-    pub(super) fn last(&self) -> u64 {
-        lock(&self.open).seq
+    /// Locks the events that are published and not shared yet.
+    pub(super) fn open(&self) -> MutexGuard<'_, Open> {
+        lock(&self.open)
     }
 
     /// Publishes an event, and calls `hear` in the same step. Short, never waits, and can be called under another lock.
@@ -129,12 +129,8 @@ impl Exchange {
 
     /// Lets the relay and the workers end. All events published before are then in the lanes, and no more follow.
     pub(super) fn close(&self) {
-        self.share_and(|open| open.closed = true, |lane, ()| lane.close(), |_, ()| ());
+        self.share_and(|open| open.closed = true, |lane, ()| lane.closed = true, |_, ()| ());
         self.relay.ring();
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        lock(&self.open).closed
     }
 
     /// Shares the events. In the same step, applies `to_open` to the empty `open`, and with its result `to_lane` to each
@@ -190,7 +186,7 @@ impl Exchange {
             let mut lane = lock(&outlet.lane);
             change(&mut lane);
             self.note(&mut lane);
-            lossy |= lane.has_uncounted();
+            lossy |= lane.uncounted > 0;
         }
         lossy
     }
@@ -199,9 +195,7 @@ impl Exchange {
     pub(super) fn open_stream(&self, capacity: usize) -> Arc<Outlet> {
         let stream = Outlet::of(Lane::of_stream(capacity));
         let add = |streams: &mut Streams, closed: &bool| {
-            if *closed {
-                lock(&stream.lane).close();
-            }
+            lock(&stream.lane).closed = *closed;
             Arc::make_mut(streams).push(Arc::clone(&stream));
             self.stream_count.store(streams.len(), Ordering::Relaxed);
         };
@@ -249,11 +243,6 @@ impl Exchange {
     /// Locks the lane of a worker.
     pub(super) fn lane(&self, lane: usize) -> MutexGuard<'_, Lane> {
         lock(&self.workers[lane].lane)
-    }
-
-    /// Returns the number of published events that are not shared.
-    pub(super) fn open_len(&self) -> usize {
-        lock(&self.open).events.len()
     }
 
     /// Waits until every subscriber has received the events up to `seq`, or `is_over` returns `true`. `is_over` is

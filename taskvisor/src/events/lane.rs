@@ -52,7 +52,7 @@ pub(super) enum Entry {
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Default)]
 pub(super) struct Lane {
-    capacity: usize,
+    pub(super) capacity: usize,
     queue: VecDeque<Entry>,
     queued: usize,
     in_hand: usize,
@@ -66,8 +66,9 @@ pub(super) struct Lane {
     /// The lost events that are reported after all waiting events.
     lost: u64,
     /// The events that a subscriber lost and that are not in the metrics yet.
-    uncounted: u64,
-    closed: bool,
+    pub(super) uncounted: u64,
+    /// `true` if only reports about subscribers follow.
+    pub(super) closed: bool,
     /// `true` if a caller waits for a delivery.
     awaited: bool,
     /// `true` if it counts as congested.
@@ -87,10 +88,6 @@ impl Lane {
     /// Creates the lane of a stream, which learns of each loss in order.
     pub(super) fn of_stream(capacity: usize) -> Self {
         Self { in_order: true, ..Self::new(capacity) }
-    }
-
-    pub(super) fn resize(&mut self, capacity: usize) {
-        self.capacity = capacity;
     }
 
     pub(super) fn backlog(&self) -> usize {
@@ -210,18 +207,9 @@ impl Lane {
         std::mem::take(&mut self.queue)
     }
 
-    /// Closes the lane. Only reports about subscribers follow.
-    pub(super) fn close(&mut self) {
-        self.closed = true;
-    }
-
     /// Returns the number of events that were lost since the last call.
     pub(super) fn take_lost(&mut self) -> Option<u64> {
         (self.lost > 0).then(|| std::mem::take(&mut self.lost))
-    }
-
-    pub(super) fn has_uncounted(&self) -> bool {
-        self.uncounted > 0
     }
 
     /// Like `take_lost`, for the metrics, which count a loss at once. A report comes at the end of a burst.
@@ -271,7 +259,7 @@ mod tests {
         assert_eq!(lane.take_lost(), Some(2));
         assert_eq!(lane.take_lost(), None);
         lane.lose(1);
-        assert_eq!((lane.take_uncounted(), lane.has_uncounted()), (3, false));
+        assert_eq!((lane.take_uncounted(), lane.uncounted), (3, 0));
         assert_eq!(lane.take_lost(), Some(1));
 
         let first = batch(&mut lane).unwrap();
@@ -342,12 +330,12 @@ mod tests {
             let first = batch(&mut lane).unwrap();
             let mut heard: Vec<_> = seqs(&first).iter().map(u64::to_string).collect();
             (0..3).for_each(|_| first.one_done());
-            lane.resize(2);
+            lane.capacity = 2;
             lane.offer(&events(7, 2));
             lane.lose(2);
-            lane.resize(4);
+            lane.capacity = 4;
             lane.offer(&events(11, 1));
-            lane.close();
+            lane.closed = true;
             while let Poll::Ready(Some(next)) = lane.poll_next() {
                 match next {
                     Entry::Events(batch) => heard.extend(seqs(&batch).iter().map(u64::to_string)),

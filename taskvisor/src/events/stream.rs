@@ -95,7 +95,7 @@ impl EventStream {
     /// Sets the number of events that wait while the stream is behind. Beyond that the newest are lost. The minimum is
     /// 1. Default: 1024.
     pub fn with_capacity(self, capacity: usize) -> Self {
-        self.bus.exchange.change(&self.outlet, |lane| lane.resize(capacity.max(1)));
+        self.bus.exchange.change(&self.outlet, |lane| lane.capacity = capacity.max(1));
         self
     }
 
