@@ -32,14 +32,12 @@ macro_rules! fields {
     }};
 }
 
-/// Serializes a type, seen through the pattern, as an object of the fields that are `Some`.
-macro_rules! as_object {
+/// The method that serializes a type, seen through the pattern, as an object of the fields that are `Some`.
+macro_rules! object {
     ($type:ident, $pattern:pat => { $($fields:tt)+ }) => {
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                let $pattern = self;
-                fields!(serializer, stringify!($type), { $($fields)+ })
-            }
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let $pattern = self;
+            fields!(serializer, stringify!($type), { $($fields)+ })
         }
     };
 }
@@ -90,21 +88,23 @@ impl Serialize for RuntimeError {
     }
 }
 
-// Without `..`, so that no new field is forgotten here.
-as_object!(Event, event @ Event { kind, seq, at, task, id, slot, attempt, reason, delay_ms, timeout_ms, count } => {
-    kind: Some(kind),
-    seq: Some(seq),
-    at: Some(Rfc3339(*at)),
-    task: task.as_deref(),
-    id: id.as_ref(),
-    slot: slot.as_deref(),
-    attempt: attempt.as_ref(),
-    reason: reason.as_ref(),
-    error: event.error().map(|error| &**error),
-    delay_ms: delay_ms.as_ref(),
-    timeout_ms: timeout_ms.as_ref(),
-    count: count.as_ref(),
-});
+impl Serialize for Event {
+    // Without `..`, so that no new field is forgotten here.
+    object!(Event, event @ Event { kind, seq, at, task, id, slot, attempt, reason, delay_ms, timeout_ms, count } => {
+        kind: Some(kind),
+        seq: Some(seq),
+        at: Some(Rfc3339(*at)),
+        task: task.as_deref(),
+        id: id.as_ref(),
+        slot: slot.as_deref(),
+        attempt: attempt.as_ref(),
+        reason: reason.as_ref(),
+        error: event.error().map(|error| &**error),
+        delay_ms: delay_ms.as_ref(),
+        timeout_ms: timeout_ms.as_ref(),
+        count: count.as_ref(),
+    });
+}
 
 /// Returns the supervisor's error, if that is the reason.
 fn refusal(reason: &RejectReason) -> Option<&RuntimeError> {
@@ -114,10 +114,12 @@ fn refusal(reason: &RejectReason) -> Option<&RuntimeError> {
     }
 }
 
-as_object!(RejectReason, reason => {
-    reason: Some(reason.as_label()),
-    error: refusal(reason),
-});
+impl Serialize for RejectReason {
+    object!(RejectReason, reason => {
+        reason: Some(reason.as_label()),
+        error: refusal(reason),
+    });
+}
 
 impl Serialize for TaskOutcome {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -136,52 +138,62 @@ impl Serialize for TaskOutcome {
     }
 }
 
-as_object!(TaskStatus, status => {
-    state: Some(status.state),
-    attempt: Some(status.attempt),
-    restarts: Some(status.restarts),
-    failures: Some(status.failures),
-    last_error: status.last_error.as_ref().map(|error| one_line(&**error)),
-});
+impl Serialize for TaskStatus {
+    object!(TaskStatus, status => {
+        state: Some(status.state),
+        attempt: Some(status.attempt),
+        restarts: Some(status.restarts),
+        failures: Some(status.failures),
+        last_error: status.last_error.as_ref().map(|error| one_line(&**error)),
+    });
+}
 
-as_object!(Health, health => {
-    live: Some(health.is_live()),
-    ready: Some(health.is_ready()),
-    not_live: list(&health.not_live),
-    not_ready: list(&health.not_ready),
-    not_counted: list(&health.not_counted),
-});
+impl Serialize for Health {
+    object!(Health, health => {
+        live: Some(health.is_live()),
+        ready: Some(health.is_ready()),
+        not_live: list(&health.not_live),
+        not_ready: list(&health.not_ready),
+        not_counted: list(&health.not_counted),
+    });
+}
 
-as_object!(Unhealthy, unhealthy => {
-    path: Some(&unhealthy.path),
-    problem: Some(match unhealthy.problem {
-        Problem::Silent => "silent",
-        Problem::PastStop => "past_stop",
-        Problem::NotReady(_) => "not_ready",
-        Problem::Failed => "failed",
-        Problem::AwaitsPermit { .. } => "awaits_permit",
-    }),
-    state: match unhealthy.problem {
-        Problem::NotReady(state) => Some(state),
-        Problem::AwaitsPermit { .. } => Some(TaskState::Pending),
-        _ => None,
-    },
-    error: unhealthy.error.as_ref(),
-    since: Some(Rfc3339(unhealthy.since)),
-});
+impl Serialize for Unhealthy {
+    object!(Unhealthy, unhealthy => {
+        path: Some(&unhealthy.path),
+        problem: Some(match unhealthy.problem {
+            Problem::Silent => "silent",
+            Problem::PastStop => "past_stop",
+            Problem::NotReady(_) => "not_ready",
+            Problem::Failed => "failed",
+            Problem::AwaitsPermit { .. } => "awaits_permit",
+        }),
+        state: match unhealthy.problem {
+            Problem::NotReady(state) => Some(state),
+            Problem::AwaitsPermit { .. } => Some(TaskState::Pending),
+            _ => None,
+        },
+        error: unhealthy.error.as_ref(),
+        since: Some(Rfc3339(unhealthy.since)),
+    });
+}
 
-as_object!(TreeSnapshot, tree => { root: Some(&tree.root) });
+impl Serialize for TreeSnapshot {
+    object!(TreeSnapshot, tree => { root: Some(&tree.root) });
+}
 
-as_object!(NodeSnapshot, node => {
-    name: Some(&node.name),
-    path: Some(&node.path),
-    kind: Some(if node.kind == NodeKind::Task { "task" } else { "group" }),
-    strategy: if let NodeKind::Group(strategy) = node.kind { Some(strategy) } else { None },
-    state: Some(node.state),
-    attempt: (node.kind == NodeKind::Task).then_some(node.attempt),
-    restarts: Some(node.restarts),
-    last_error: node.last_error.as_ref(),
-    since: node.since.map(Rfc3339),
-    after: list(&node.after),
-    children: list(&node.children),
-});
+impl Serialize for NodeSnapshot {
+    object!(NodeSnapshot, node => {
+        name: Some(&node.name),
+        path: Some(&node.path),
+        kind: Some(if node.kind == NodeKind::Task { "task" } else { "group" }),
+        strategy: if let NodeKind::Group(strategy) = node.kind { Some(strategy) } else { None },
+        state: Some(node.state),
+        attempt: (node.kind == NodeKind::Task).then_some(node.attempt),
+        restarts: Some(node.restarts),
+        last_error: node.last_error.as_ref(),
+        since: node.since.map(Rfc3339),
+        after: list(&node.after),
+        children: list(&node.children),
+    });
+}
