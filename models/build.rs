@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
-const FILES: [&str; 6] = ["bell", "crew", "duty", "exchange", "lane", "open"];
+const FILES: [&str; 5] = ["crew", "duty", "exchange", "lane", "open"];
 
 /// The name of a copy and its replacements: file, text, replacement.
 type Mutant = (&'static str, &'static [(&'static str, &'static str, &'static str)]);
@@ -13,23 +13,29 @@ type Mutant = (&'static str, &'static [(&'static str, &'static str, &'static str
 const MUTANTS: [Mutant; 9] = [
     // The relay is woken before there is an event to share.
     (
-        "ring_before_push",
+        "wake_before_push",
         &[
             (
                 "exchange",
-                "        let first = {\n            let mut open = lock(&self.open);",
-                "        if lock(&self.open).events.is_empty() {\n            self.relay.ring();\n        }\n        \
-                 {\n            let mut open = lock(&self.open);",
+                "        let relay = {\n            let mut open = lock(&self.open);",
+                "        let relay = lock(&self.open).relay.take();\n        relay.into_iter().for_each(wake_caught);\n        \
+                 let relay = {\n            let mut open = lock(&self.open);",
             ),
+            ("exchange", "            open.relay.take()\n        };", "            None::<Waker>\n        };"),
+        ],
+    ),
+    // An entry that comes between the check and the registration of the waker is missed.
+    (
+        "register_in_a_second_step",
+        &[
+            ("exchange", "            if next.is_pending() {\n", "            if false {\n"),
             (
                 "exchange",
-                "            open.events.len() == 1\n        };\n        if first {\n            self.relay.ring();\n        }\n",
-                "        };\n",
+                "        let _ = drop_caught(reader);\n",
+                "        if next.is_pending() {\n            lock(outlet).reader = reader;\n        }\n",
             ),
         ],
     ),
-    // A ring between the check and the registration of the waker is missed.
-    ("no_second_look", &[("bell", "if self.hear() { Poll::Ready(()) } else { Poll::Pending }", "Poll::Pending")]),
     // Open events are shared after an event that was published later.
     (
         "sharers_overtake",
@@ -46,7 +52,8 @@ const MUTANTS: [Mutant; 9] = [
             "exchange",
             "        self.share_and(|open| open.closed = true, |lane, ()| lane.closed = true, |_, ()| ());\n",
             "        lock(&self.open).closed = true;\n        for outlet in &self.workers {\n            \
-             lock(&outlet.lane).closed = true;\n            outlet.bell.ring();\n        }\n",
+             lock(outlet).closed = true;\n            let reader = lock(outlet).reader.take();\n            \
+             reader.into_iter().for_each(wake_caught);\n        }\n",
         )],
     ),
     // Two starters see the same free duty before one has taken it.
@@ -77,12 +84,15 @@ const MUTANTS: [Mutant; 9] = [
     // A flush that begins after the worker's check for it is missed.
     (
         "flush_looked_for_too_early",
-        &[(
-            "exchange",
-            "let (next, awaited) = self.change(outlet, |lane| (lane.poll_next(), lane.take_awaited()));",
-            "let awaited = self.change(outlet, Lane::take_awaited);\n            \
-             let next = self.change(outlet, Lane::poll_next);",
-        )],
+        &[
+            (
+                "exchange",
+                "        let (next, awaited) = self.change(outlet",
+                "        let early = self.change(outlet, Lane::take_awaited);\n        \
+                 let (next, _) = self.change(outlet",
+            ),
+            ("exchange", "        if awaited {\n", "        if early {\n"),
+        ],
     ),
     // An attempt that yields misses that there is room again.
     (

@@ -48,13 +48,12 @@ impl<H: AsRef<Exchange>> Duty<H> {
                 seen = len;
                 give_way().await;
             }
-            exchange.relay.hear();
             if exchange.share() {
                 give_way().await;
             } else if exchange.open().closed {
                 break;
             } else {
-                poll_fn(|cx| exchange.relay.poll_heard(cx)).await;
+                poll_fn(|cx| exchange.poll_open(cx)).await;
             }
         }
         self.is_over = true;

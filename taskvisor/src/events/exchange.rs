@@ -3,12 +3,11 @@
 //! This is the protocol without a runtime and without subscribers. The models in `models/` run this code.
 
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 
 use tokio::time::Instant;
 
 use super::Event;
-use super::bell::Bell;
 use super::crew::Crew;
 use super::lane::{Entry, Lane};
 use super::open::Open;
@@ -26,7 +25,6 @@ const CROWDED: usize = 1 << (usize::BITS - 1);
 pub(super) struct Exchange {
     /// Guards the events that are published and not shared yet.
     open: Mutex<Open>,
-    pub(super) relay: Bell,
     /// The duties: the relay, and a worker for each lane.
     pub(super) crew: Crew,
     /// One outlet for each subscriber.
@@ -49,18 +47,8 @@ pub(super) struct Exchange {
 /// The list of streams. It is copied when it changes while it is used without its lock.
 type Streams = Arc<Vec<Arc<Outlet>>>;
 
-/// A lane and the bell of its reader.
-pub(super) struct Outlet {
-    /// The last in the order of locks: no other is taken under it.
-    lane: Mutex<Lane>,
-    bell: Bell,
-}
-
-impl Outlet {
-    fn of(lane: Lane) -> Arc<Self> {
-        Arc::new(Self { lane: Mutex::new(lane), bell: Bell::default() })
-    }
-}
+/// A lane. The last in the order of locks: no other is taken under it.
+pub(super) type Outlet = Mutex<Lane>;
 
 impl Exchange {
     pub(super) fn new(
@@ -68,10 +56,9 @@ impl Exchange {
         capacity: usize,
         on_loss: impl Fn(usize, u64) + Send + Sync + 'static,
     ) -> Self {
-        let workers: Vec<_> = workers.map(|capacity| Outlet::of(Lane::new(capacity))).collect();
+        let workers: Vec<_> = workers.map(|capacity| Arc::new(Mutex::new(Lane::new(capacity)))).collect();
         Self {
             open: Mutex::new(Open::new(capacity)),
-            relay: Bell::default(),
             crew: Crew::new(workers.len() + 1),
             workers,
             streams: Mutex::default(),
@@ -95,7 +82,7 @@ impl Exchange {
 
     /// Publishes an event, and calls `hear` in the same step. Short, never waits, and can be called under another lock.
     pub(super) fn publish(&self, mut event: Event, hear: impl FnOnce(&Event)) {
-        let first = {
+        let relay = {
             let mut open = lock(&self.open);
             open.number(&mut event);
             hear(&event);
@@ -105,11 +92,10 @@ impl Exchange {
             if open.is_crowded() {
                 self.pressure.fetch_or(CROWDED, Ordering::Relaxed);
             }
-            open.events.len() == 1
+            // It waits only while there is no event.
+            open.relay.take()
         };
-        if first {
-            self.relay.ring();
-        }
+        relay.into_iter().for_each(wake_caught);
     }
 
     /// Like `publish`, but slow readers do not lose the event. For rare events: reports and the verdict.
@@ -130,7 +116,8 @@ impl Exchange {
     /// Lets the relay and the workers end. All events published before are then in the lanes, and no more follow.
     pub(super) fn close(&self) {
         self.share_and(|open| open.closed = true, |lane, ()| lane.closed = true, |_, ()| ());
-        self.relay.ring();
+        let relay = lock(&self.open).relay.take();
+        relay.into_iter().for_each(wake_caught);
     }
 
     /// Shares the events. In the same step, applies `to_open` to the empty `open`, and with its result `to_lane` to each
@@ -160,7 +147,8 @@ impl Exchange {
         self.pressure.fetch_and(!CROWDED, Ordering::Relaxed);
         self.let_go();
         for outlet in self.workers.iter().chain(&*readers) {
-            outlet.bell.ring();
+            let reader = lock(outlet).reader.take();
+            reader.into_iter().for_each(wake_caught);
         }
         if lossy {
             self.count_losses();
@@ -183,7 +171,7 @@ impl Exchange {
     fn each(&self, streams: &[Arc<Outlet>], change: impl Fn(&mut Lane)) -> bool {
         let mut lossy = false;
         for outlet in self.workers.iter().chain(streams) {
-            let mut lane = lock(&outlet.lane);
+            let mut lane = lock(outlet);
             change(&mut lane);
             self.note(&mut lane);
             lossy |= lane.uncounted > 0;
@@ -193,9 +181,9 @@ impl Exchange {
 
     /// Creates a lane for a stream, which receives all events from now on.
     pub(super) fn open_stream(&self, capacity: usize) -> Arc<Outlet> {
-        let stream = Outlet::of(Lane::of_stream(capacity));
+        let stream = Arc::new(Mutex::new(Lane::of_stream(capacity)));
         let add = |streams: &mut Streams, closed: &bool| {
-            lock(&stream.lane).closed = *closed;
+            lock(&stream).closed = *closed;
             Arc::make_mut(streams).push(Arc::clone(&stream));
             self.stream_count.store(streams.len(), Ordering::Relaxed);
         };
@@ -208,29 +196,44 @@ impl Exchange {
         Arc::make_mut(&mut streams).retain(|other| !Arc::ptr_eq(other, stream));
         self.stream_count.store(streams.len(), Ordering::Relaxed);
         drop(streams);
-        drop(self.change(stream, Lane::end));
-        stream.bell.forget();
+        let _ = drop_caught(self.change(stream, Lane::end));
     }
 
     /// Waits for the next entry of a reader, or `None` if no more entries follow. The previous batch is done.
     pub(super) fn poll_next(&self, outlet: &Outlet, cx: &mut Context<'_>) -> Poll<Option<Entry>> {
-        outlet.bell.hear();
-        loop {
-            let (next, awaited) = self.change(outlet, |lane| (lane.poll_next(), lane.take_awaited()));
-            // A caller that begins to wait now checks the lane after this, and sees the change.
-            if awaited {
-                self.delivered.wake();
+        let mut reader = Some(cx.waker().clone());
+        let (next, awaited) = self.change(outlet, |lane| {
+            let next = lane.poll_next();
+            if next.is_pending() {
+                // In the step that finds no entry, so that no wake-up is missed.
+                std::mem::swap(&mut lane.reader, &mut reader);
             }
-            if next.is_ready() {
-                return next;
-            }
-            ready!(outlet.bell.poll_heard(cx));
+            (next, lane.take_awaited())
+        });
+        let _ = drop_caught(reader);
+        // A caller that begins to wait now checks the lane after this, and sees the change.
+        if awaited {
+            self.delivered.wake();
         }
+        next
+    }
+
+    /// Waits until there are events to share, or no more follow.
+    pub(super) fn poll_open(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let relay = cx.waker().clone();
+        let mut open = lock(&self.open);
+        if open.closed || !open.events.is_empty() {
+            return Poll::Ready(());
+        }
+        let before = open.relay.replace(relay);
+        drop(open);
+        drop(before);
+        Poll::Pending
     }
 
     /// Changes one lane, and wakes the waiting attempts if no lane is congested any more.
     pub(super) fn change<T>(&self, outlet: &Outlet, change: impl FnOnce(&mut Lane) -> T) -> T {
-        let mut lane = lock(&outlet.lane);
+        let mut lane = lock(outlet);
         let result = change(&mut lane);
         let changed = self.note(&mut lane);
         drop(lane);
@@ -242,13 +245,13 @@ impl Exchange {
 
     /// Locks the lane of a worker.
     pub(super) fn lane(&self, lane: usize) -> MutexGuard<'_, Lane> {
-        lock(&self.workers[lane].lane)
+        lock(&self.workers[lane])
     }
 
     /// Waits until every subscriber has received the events up to `seq`, or `is_over` returns `true`. `is_over` is
     /// called after each change.
     pub(super) async fn delivered(&self, seq: u64, is_over: impl Fn() -> bool) {
-        let are_delivered = || self.workers.iter().all(|outlet| lock(&outlet.lane).has_delivered(seq));
+        let are_delivered = || self.workers.iter().all(|outlet| lock(outlet).has_delivered(seq));
         self.delivered.wait(|| (is_over() || are_delivered()).then_some(())).await;
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -69,6 +69,9 @@ pub(super) struct Lane {
     pub(super) uncounted: u64,
     /// `true` if only reports about subscribers follow.
     pub(super) closed: bool,
+    /// Wakes the reader, which waits for an entry. The waker of a stream is user code: it is woken and dropped with no
+    /// lock held.
+    pub(super) reader: Option<Waker>,
     /// `true` if a caller waits for a delivery.
     awaited: bool,
     /// `true` if it counts as congested.
@@ -198,13 +201,13 @@ impl Lane {
         self.queue.is_empty()
     }
 
-    /// Ends the lane of a stream, which is never congested any more. Returns all entries, to be dropped with no lock
-    /// held.
-    #[must_use = "errors of the user's are dropped with it, with no lock held"]
-    pub(super) fn end(&mut self) -> VecDeque<Entry> {
+    /// Ends the lane of a stream, which is never congested any more. Returns all entries and the waker, to be dropped
+    /// with no lock held.
+    #[must_use = "user values are dropped with it, with no lock held"]
+    pub(super) fn end(&mut self) -> (VecDeque<Entry>, Option<Waker>) {
         self.capacity = usize::MAX;
         self.queued = 0;
-        std::mem::take(&mut self.queue)
+        (std::mem::take(&mut self.queue), self.reader.take())
     }
 
     /// Returns the number of events that were lost since the last call.

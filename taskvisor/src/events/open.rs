@@ -1,5 +1,7 @@
 //! The published events that are in no lane yet, as plain data.
 
+use std::task::Waker;
+
 use super::Event;
 
 /// The largest initial capacity of a batch.
@@ -19,11 +21,13 @@ pub(super) struct Open {
     lost: u64,
     /// `true` if no further event is kept.
     pub(super) closed: bool,
+    /// Wakes the relay, which waits for an event or the end.
+    pub(super) relay: Option<Waker>,
 }
 
 impl Open {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, seq: 0, events: Vec::new(), usual: 0, lost: 0, closed: false }
+        Self { capacity, seq: 0, events: Vec::new(), usual: 0, lost: 0, closed: false, relay: None }
     }
 
     /// Gives the event the next number.
