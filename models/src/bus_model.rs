@@ -23,10 +23,10 @@ const ROOM: usize = 64;
 
 const WRONG: &str = "an event is lost, doubled or out of order";
 
-/// Runs every interleaving with at most two preemptions, which finds the known bugs.
+/// Runs every interleaving with at most three preemptions.
 fn check(model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(2);
+    builder.preemption_bound = Some(3);
     builder.check(model);
 }
 
