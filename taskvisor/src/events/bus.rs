@@ -3,7 +3,7 @@
 //! ```text
 //! publishers -> open -> relay -> lane -> worker -> subscriber      (a lane and a worker for each subscriber)
 //! ```
-//! A publisher appends to `open`, and wakes the relay if it was empty. The relay lets `open` grow while publishers are
+//! A publisher appends to `open`, and wakes the relay if it waits. The relay lets `open` grow while publishers are
 //! busy, and then shares the events with all lanes, so that one wake-up serves many events. A slow subscriber fills
 //! only its own lane.
 //!
