@@ -2,7 +2,7 @@
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -95,22 +95,23 @@ pub(super) struct Admitted {
 }
 
 impl Core {
-    fn new(parts: Parts) -> Self {
-        let introduced: Vec<_> = parts.subscribers.iter().map(|subscriber| Introduced::of(&**subscriber)).collect();
-        let checked = parts.check(&introduced);
+    /// Creates the core that will be at `address`.
+    fn new(parts: Parts, address: usize) -> Self {
+        let subscribers: Vec<_> = parts.subscribers.iter().cloned().map(Introduced::of).collect();
+        let checked = parts.check(&subscribers);
         #[cfg(feature = "controller")]
         let controller = Controller::new(parts.controller);
         #[cfg_attr(not(feature = "controller"), expect(unused_mut))]
         let mut registry = Registry::default();
         #[cfg(feature = "controller")]
         controller.set_up(&mut registry);
-        let Parts { config, subscribers, .. } = parts;
+        let config = parts.config;
         let permits = Permits::new(config.max_concurrent);
         Self {
             checked,
             plain: OnceLock::new(),
             newest: Mutex::new(None),
-            bus: Arc::new(Bus::new(subscribers, introduced, config.bus_capacity)),
+            bus: Arc::new(Bus::new(subscribers, config.bus_capacity, address)),
             permits,
             clock: Clock::new(),
             timed: OnceLock::new(),
@@ -131,9 +132,7 @@ impl Core {
 
     /// Creates the core of a new supervisor.
     pub(crate) fn shared(parts: Parts) -> Arc<Self> {
-        let core = Arc::new(Self::new(parts));
-        core.bus.belongs_to(Arc::as_ptr(&core).addr());
-        core
+        Arc::new_cyclic(|core: &Weak<Self>| Self::new(parts, core.as_ptr().addr()))
     }
 
     /// Creates the core of a supervisor that is already closed.
@@ -364,7 +363,7 @@ impl Core {
     /// Completes when the readiness changes, and when a shutdown begins or ends.
     #[cfg(all(feature = "systemd", unix))]
     pub(crate) fn news(&self) -> impl Future<Output = ()> + '_ {
-        self.readiness.changed.next_ring(self.readiness.changed.rings())
+        self.readiness.changed.next_ring()
     }
 
     pub(crate) async fn wait_ready(&self) {
@@ -386,11 +385,11 @@ pub(super) fn announce(cell: &Arc<Cell>) {
 }
 
 impl Parts {
-    fn check(&self, introduced: &[Introduced]) -> Result<(), InvalidOption> {
+    fn check(&self, subscribers: &[Introduced]) -> Result<(), InvalidOption> {
         self.config.check()?;
         #[cfg(feature = "controller")]
         self.controller.check()?;
-        let Some(one) = introduced.iter().find(|one| one.capacity.is_none_or(|capacity| capacity == 0)) else {
+        let Some(one) = subscribers.iter().find(|one| one.capacity.is_none_or(|capacity| capacity == 0)) else {
             return Ok(());
         };
         let (option, value, expected) = match one.capacity {

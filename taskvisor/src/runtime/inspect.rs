@@ -1,5 +1,6 @@
 //! Builds the health and the snapshot of a tree from its cells.
 
+use std::mem;
 use std::sync::Arc;
 
 use super::core::Core;
@@ -29,27 +30,21 @@ impl Core {
     }
 
     /// Builds the declared part, group by group, without recursion.
-    fn declared_node(&self, root: &Arc<Declared>) -> NodeSnapshot {
-        let mut open: Vec<(NodeSnapshot, &Arc<Declared>, usize)> = Vec::new();
-        let mut next = Some((root, group_node(root, "")));
+    fn declared_node<'a>(&self, root: &'a Arc<Declared>) -> NodeSnapshot {
+        let enter = |group: &'a Arc<Declared>, path: &str| (group_node(group, path), group, group.children.iter());
+        let (mut open, mut current) = (Vec::new(), enter(root, ""));
         loop {
-            if let Some((group, node)) = next.take() {
-                open.push((node, group, 0));
-            }
-            let Some((node, group, place)) = open.last_mut() else { return group_node(root, "") };
-            let Some(child) = group.children.get(*place) else {
-                let Some((mut node, group, _)) = open.pop() else { continue };
-                self.fill_group(&mut node, group);
-                match open.last_mut() {
-                    Some((parent, ..)) => parent.children.push(node),
-                    None => return node,
-                }
+            let (node, group, rest) = &mut current;
+            let Some(child) = rest.next() else {
+                self.fill_group(node, group);
+                let Some(parent) = open.pop() else { return current.0 };
+                let (node, ..) = mem::replace(&mut current, parent);
+                current.0.children.push(node);
                 continue;
             };
-            *place += 1;
             let path = join(&node.path, &child.name);
             if let Some(group) = &child.group {
-                next = Some((group, group_node(group, &path)));
+                open.push(mem::replace(&mut current, enter(group, &path)));
                 continue;
             }
             let after = child.after.iter().map(ToString::to_string).collect();

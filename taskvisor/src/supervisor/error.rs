@@ -117,11 +117,13 @@ fn count(tasks: usize) -> String {
     }
 }
 
+/// Formats the paths of aborted tasks, each with the limit that it exceeded unless that is the usual one.
 fn with_limits(stuck: &[String], limits: &[StopLimit]) -> String {
-    let limits = limits.iter().copied().chain(std::iter::repeat(StopLimit::Grace));
-    let shown = stuck.iter().zip(limits).map(|(path, limit)| match limit.as_text() {
-        Some(limit) => format!("{path} ({limit})"),
-        None => path.clone(),
+    let shown = stuck.iter().zip(limits).map(|(path, limit)| match limit {
+        StopLimit::StopTimeout => format!("{path} (past its `stop_timeout`)"),
+        StopLimit::Share => format!("{path} (past the share of its layer)"),
+        StopLimit::Grace => path.clone(),
+        StopLimit::Forced => format!("{path} (forced)"),
     });
     shown.collect::<Vec<_>>().join(", ")
 }
@@ -236,18 +238,6 @@ pub enum StopLimit {
     Grace,
     /// No limit: the shutdown was forced.
     Forced,
-}
-
-impl StopLimit {
-    /// Returns the text that follows a path in a message; empty for the usual limit.
-    fn as_text(self) -> Option<&'static str> {
-        match self {
-            Self::StopTimeout => Some("past its `stop_timeout`"),
-            Self::Share => Some("past the share of its layer"),
-            Self::Grace => None,
-            Self::Forced => Some("forced"),
-        }
-    }
 }
 
 /// An invalid value of a spec or a config: its owner, the option, the value, and what is expected instead.

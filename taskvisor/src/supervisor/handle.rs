@@ -90,10 +90,6 @@ impl SupervisorHandle {
         Self { core }
     }
 
-    pub(crate) fn closed() -> Self {
-        Self { core: Core::closed() }
-    }
-
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.core
     }

@@ -55,11 +55,7 @@ impl WaitList {
         }
         let more = self.more.as_mut()?;
         let position = more.iter().position(|(other, _)| *other == id)?;
-        let (_, waker) = more.swap_remove(position);
-        if more.is_empty() {
-            self.more = None;
-        }
-        Some(waker)
+        Some(more.swap_remove(position).1)
     }
 
     /// Takes all wakers, to be woken with no lock held. Later registrations get new ids.
@@ -108,14 +104,10 @@ impl Waiters {
         .await
     }
 
-    /// Returns the number of calls of [`wake`](Self::wake), to wait for the next call.
-    pub(crate) fn rings(&self) -> u32 {
-        self.rings.load(Ordering::Acquire)
-    }
-
-    /// Waits for a call of [`wake`](Self::wake) after `rings` was read.
-    pub(crate) async fn next_ring(&self, rings: u32) {
-        self.wait(|| (self.rings() != rings).then_some(())).await;
+    /// Waits for the next call of [`wake`](Self::wake) after this call.
+    pub(crate) fn next_ring(&self) -> impl Future<Output = ()> + '_ {
+        let rings = self.rings.load(Ordering::Acquire);
+        self.wait(move || (self.rings.load(Ordering::Acquire) != rings).then_some(()))
     }
 
     /// Wakes all waiters. Called with no lock held.

@@ -11,7 +11,7 @@ use super::error::TaskError;
 use super::stop_reason::StopReason;
 use crate::inspect::TaskId;
 use crate::panics::catch;
-use crate::runtime::{Cell, SpanRef};
+use crate::runtime::{Cell, Core, SpanRef};
 use crate::supervisor::SupervisorHandle;
 use crate::tree::last_segment;
 
@@ -204,7 +204,7 @@ impl TaskContext {
     pub fn supervisor(&self) -> SupervisorHandle {
         match &self.0 {
             Kind::Attempt { cell, .. } => SupervisorHandle::new(Arc::clone(cell.core())),
-            Kind::Detached(_) => SupervisorHandle::closed(),
+            Kind::Detached(_) => SupervisorHandle::new(Core::closed()),
         }
     }
 }

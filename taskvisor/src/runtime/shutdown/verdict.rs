@@ -97,7 +97,7 @@ impl<R: Clone> Verdict<R> {
 
     /// Waits for the next call of [`force`](Self::force), or for the verdict.
     pub(crate) async fn forced_again(&self) {
-        self.forced.next_ring(self.forced.rings()).await;
+        self.forced.next_ring().await;
     }
 }
 
