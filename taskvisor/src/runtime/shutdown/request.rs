@@ -23,7 +23,7 @@ use crate::inspect::{TaskId, one_line};
 use crate::panics::drop_caught;
 use crate::supervisor::{RuntimeError, StopLimit};
 use crate::sync::lock;
-use crate::task::StopReason;
+use crate::task::{StopReason, TaskError};
 use crate::tree::FailureChain;
 
 /// An aborted task, and the limit that it exceeded.
@@ -99,7 +99,11 @@ impl fmt::Debug for Shutdown {
 
 impl Core {
     /// Requests the shutdown, unless it is already requested.
-    pub(crate) fn shut_down(self: &Arc<Self>, why: &str, drain: Duration) {
+    pub(crate) fn shut_down(self: &Arc<Self>, why: impl Into<Reason>, drain: Duration) {
+        self.shut_down_because(why.into(), drain);
+    }
+
+    fn shut_down_because(self: &Arc<Self>, why: Reason, drain: Duration) {
         let here = Handle::try_current().ok();
         let home = self.home();
         let runtime = here.as_ref().or(home.as_ref());
@@ -115,7 +119,7 @@ impl Core {
             if let Some(runtime) = runtime {
                 self.bus.start(runtime);
                 if self.bus.is_active() {
-                    self.bus.publish(Event::new(EventKind::ShutdownRequested).because(why));
+                    self.bus.publish(Event::new(EventKind::ShutdownRequested).because(why.clone()));
                 }
             }
             #[cfg(feature = "controller")]
@@ -129,7 +133,7 @@ impl Core {
             (vacant && !self.bus.is_active(), is_run)
         };
         if runtime.is_some() {
-            observe::shutdown_requested(why);
+            observe::shutdown_requested(&why);
         }
         Stopper::start(self, Request { here, home, drain, nothing_to_do, is_run });
     }
@@ -163,9 +167,12 @@ impl Core {
     pub(in crate::runtime) fn tree_stops(self: &Arc<Self>, failure: Option<FailureChain>) {
         let why = match failure {
             None => "a significant task completed".into(),
-            Some(chain) => self.stop.fail(chain),
+            Some(chain) => {
+                let error = Arc::new(TaskError::error(chain.clone()));
+                Reason::formatted(error, self.stop.fail(chain))
+            }
         };
-        self.shut_down(&why, self.config.drain);
+        self.shut_down(why, self.config.drain);
     }
 
     /// The stop requests to the tasks of a layer come next. A task that gets the permit of a stopped task sees this.
