@@ -208,7 +208,8 @@ options! {
             self.policy().ready
         }
 
-        /// Sets the condition of readiness.
+        /// Sets the condition of readiness. If the task ends for good in failure before it is ready, and other children
+        /// are after it, its group fails, also without [`critical`](Self::critical).
         #[must_use]
         pub fn with_ready(self, ready: Ready) -> Self {
             self.set(|set| set.ready = Some(ready))
@@ -256,7 +257,9 @@ options! {
             self.set(|set| set.critical = Some(true))
         }
 
-        /// Keeps the group running if the task ends for good in failure. This is the default.
+        /// Keeps the group running if the task ends for good in failure. This is the default. If the task has never
+        /// been [ready](crate::Ready), and other children are after it, the group fails all the same: they could not
+        /// start.
         #[must_use]
         pub fn not_critical(self) -> Self {
             self.unset(|set| set.critical = None)
