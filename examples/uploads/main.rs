@@ -125,7 +125,7 @@ async fn main() -> ExitCode {
         Ok(()) => {}
         // A second signal, or the end of the 72 hours of the grace.
         Err(RuntimeError::ShutdownForced { .. } | RuntimeError::GraceExceeded { .. }) => {
-            say(io::stderr(), "uploads: aborted before all was in order")
+            say(io::stderr(), "uploads: aborted before all was in order");
         }
         Err(error) => say(io::stderr(), &format!("uploads: {error}")),
     }

@@ -242,7 +242,7 @@ pub struct Reason {
 
 impl Reason {
     /// Creates a reason whose error is already formatted.
-    pub(crate) fn formatted(error: Arc<TaskError>, text: String) -> Self {
+    pub(crate) fn formatted(error: Arc<TaskError>, text: &str) -> Self {
         Self { error: Some(error), text: OnceLock::from(Box::from(text)) }
     }
 

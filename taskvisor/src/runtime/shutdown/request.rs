@@ -99,11 +99,11 @@ impl fmt::Debug for Shutdown {
 
 impl Core {
     /// Requests the shutdown, unless it is already requested.
-    pub(crate) fn shut_down(self: &Arc<Self>, why: impl Into<Reason>, drain: Duration) {
-        self.shut_down_because(why.into(), drain);
+    pub(crate) fn shut_down(self: &Arc<Self>, why: &str, drain: Duration) {
+        self.shut_down_because(why, None, drain);
     }
 
-    fn shut_down_because(self: &Arc<Self>, why: Reason, drain: Duration) {
+    fn shut_down_because(self: &Arc<Self>, why: &str, failure: Option<&Arc<TaskError>>, drain: Duration) {
         let here = Handle::try_current().ok();
         let home = self.home();
         let runtime = here.as_ref().or(home.as_ref());
@@ -119,7 +119,8 @@ impl Core {
             if let Some(runtime) = runtime {
                 self.bus.start(runtime);
                 if self.bus.is_active() {
-                    self.bus.publish(Event::new(EventKind::ShutdownRequested).because(why.clone()));
+                    let reason = failure.map_or_else(|| why.into(), |error| Reason::formatted(Arc::clone(error), why));
+                    self.bus.publish(Event::new(EventKind::ShutdownRequested).because(reason));
                 }
             }
             #[cfg(feature = "controller")]
@@ -133,7 +134,7 @@ impl Core {
             (vacant && !self.bus.is_active(), is_run)
         };
         if runtime.is_some() {
-            observe::shutdown_requested(&why);
+            observe::shutdown_requested(why);
         }
         Stopper::start(self, Request { here, home, drain, nothing_to_do, is_run });
     }
@@ -165,14 +166,11 @@ impl Core {
 
     /// Stops the root, in failure or because a significant child completed.
     pub(in crate::runtime) fn tree_stops(self: &Arc<Self>, failure: Option<FailureChain>) {
-        let why = match failure {
-            None => "a significant task completed".into(),
-            Some(chain) => {
-                let error = Arc::new(TaskError::error(chain.clone()));
-                Reason::formatted(error, self.stop.fail(chain))
-            }
-        };
-        self.shut_down(why, self.config.drain);
+        let drain = self.config.drain;
+        let Some(chain) = failure else { return self.shut_down("a significant task completed", drain) };
+        let error = Arc::new(TaskError::error(chain.clone()));
+        let why = self.stop.fail(chain);
+        self.shut_down_because(&why, Some(&error), drain);
     }
 
     /// The stop requests to the tasks of a layer come next. A task that gets the permit of a stopped task sees this.
