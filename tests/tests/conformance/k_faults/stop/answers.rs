@@ -349,7 +349,7 @@ async fn k5m_the_failure_of_a_tree_is_an_error_and_its_clean_stop_is_none() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn e01_a_failure_after_the_stop_request_is_a_warning_and_no_failure_of_the_run() {
+async fn e04_a_failure_after_the_stop_request_is_a_warning_and_no_failure_of_the_run() {
     let fails = TaskFn::arc("fails", |ctx: TaskContext| async move {
         ctx.cancelled().await;
         Err(TaskError::Fail { reason: "the outbox was not sent".into() })
