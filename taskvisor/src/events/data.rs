@@ -133,7 +133,8 @@ pub enum EventData<'a> {
     /// A shutdown was requested.
     #[non_exhaustive]
     ShutdownRequested {
-        /// The cause.
+        /// The cause. If the tree failed, its [`error`](Reason::error) wraps a [`FailureChain`](crate::FailureChain);
+        /// other causes have no error.
         reason: &'a Reason,
     },
     /// A shutdown was forced.

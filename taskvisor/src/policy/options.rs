@@ -199,7 +199,8 @@ options! {
         /// Returns the condition of readiness. Default: [`Ready::Start`].
         get ready() -> Ready;
 
-        /// Sets the condition of readiness.
+        /// Sets the condition of readiness. If the task ends for good in failure before it is ready, and other children
+        /// are after it, its group fails, also without [`critical`](Self::critical).
         set with_ready(ready: Ready) = ready;
     }
 
@@ -229,7 +230,9 @@ options! {
         /// Fails the group if the task ends for good in failure: neither completed nor canceled.
         set critical() = true;
 
-        /// Keeps the group running if the task ends for good in failure. This is the default.
+        /// Keeps the group running if the task ends for good in failure. This is the default. If the task has never
+        /// been [ready](crate::Ready), and other children are after it, the group fails all the same: they could not
+        /// start.
         unset not_critical();
     }
 

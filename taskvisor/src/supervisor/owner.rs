@@ -95,7 +95,8 @@ impl Supervisor {
         self.claim(specs, self.core.config.signals)?.wait(stays).await
     }
 
-    /// Like [`run`](Self::run), but requests a shutdown when `future` completes, and listens to no signals.
+    /// Like [`run`](Self::run), but requests a shutdown when `future` completes, and listens to no signals. The guide
+    /// shows how to run until a condition [or a signal](crate::guide::stopping#signals-and-run_until).
     ///
     /// # Errors
     /// The same as for [`run`](Self::run).

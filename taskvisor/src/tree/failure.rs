@@ -67,7 +67,10 @@ impl fmt::Display for FailureChain {
             match (index, link.limit) {
                 (0, None) if link.aborted => write!(f, "`{path}` was aborted, as it did not stop in time")?,
                 (0, None) => write!(f, "`{path}` failed")?,
-                (_, Some((max, within))) => write!(f, ", `{path}` exceeded {max} restarts within {within:?}")?,
+                (_, Some((max, within))) => {
+                    let restarts = if max == 1 { "restart" } else { "restarts" };
+                    write!(f, ", `{path}` exceeded {max} {restarts} within {within:?}")?;
+                }
                 (_, None) => write!(f, ", which `{path}` needs")?,
             }
             if let (0, true, Some(source)) = (index, f.alternate(), &self.source) {

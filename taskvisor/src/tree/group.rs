@@ -82,8 +82,8 @@ impl Group {
     }
 
     /// Limits the failures in the group to `max_restarts` within any span of `within`. One more failure stops the
-    /// group, and the group fails. A restart of several siblings counts once. `within` must not be zero. Default: no
-    /// limit.
+    /// group, and the group fails. A restart of several siblings counts once. When the group starts again, the count is
+    /// zero. `within` must not be zero. Default: no limit.
     pub fn with_limit(mut self, max_restarts: u32, within: Duration) -> Self {
         self.limit = Some((max_restarts, within));
         self
@@ -147,7 +147,8 @@ impl Group {
         self
     }
 
-    /// Keeps the parent running when the group ends for good in failure. By default the parent fails as well.
+    /// Keeps the parent running when the group ends for good in failure. By default the parent fails as well. It also
+    /// fails if the group has not been ready and other children of the parent are after it, as they could never start.
     pub fn not_critical(mut self) -> Self {
         self.overrides.critical = Some(false);
         self

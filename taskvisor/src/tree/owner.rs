@@ -134,7 +134,8 @@ impl Tree {
         self.claim(signals)?.wait(self.root.children.is_empty()).await
     }
 
-    /// Like [`run`](Self::run), but requests a shutdown when `future` completes, and listens to no signals.
+    /// Like [`run`](Self::run), but requests a shutdown when `future` completes, and listens to no signals. The guide
+    /// shows how to run until a condition [or a signal](crate::guide::stopping#signals-and-run_until).
     ///
     /// # Errors
     /// The errors of [`Supervisor::run`].

@@ -88,8 +88,8 @@ fn level_of_failure(failures: u32) -> Level {
 
 fn level_of_end(outcome: &TaskOutcome) -> Level {
     match outcome {
-        TaskOutcome::Completed | TaskOutcome::Canceled { .. } | TaskOutcome::Rejected { .. } => Level::INFO,
-        TaskOutcome::Aborted { .. } => Level::WARN,
+        TaskOutcome::Completed | TaskOutcome::Canceled { error: None } | TaskOutcome::Rejected { .. } => Level::INFO,
+        TaskOutcome::Canceled { error: Some(_) } | TaskOutcome::Aborted { .. } => Level::WARN,
         _ => Level::ERROR,
     }
 }
@@ -137,8 +137,9 @@ pub(super) fn concluded(cell: &Cell, next: &Next) {
         }
         Next::Repeat(delay) => tracing::debug!(target: TARGET, path, %id, ?delay, "attempt completed"),
         Next::Restart(error) | Next::Hold(error) => {
+            let level = if error.is_some() { Level::WARN } else { Level::DEBUG };
             let error = error.as_ref().map(shown);
-            tracing::debug!(target: TARGET, path, %id, error, "attempt stopped, to start again");
+            event_at!(level, path, %id, error, "attempt stopped, to start again");
         }
         // `ended` logs this.
         Next::End(_) => {}

@@ -18,10 +18,10 @@ use super::super::registry::Admission;
 use super::super::task::{Bound, Cell, Stage, StopBy};
 use super::stopper::Stopper;
 use super::verdict::{Judge, Verdict};
-use crate::events::{Event, EventKind};
+use crate::events::{Event, EventKind, Reason};
 use crate::inspect::{TaskId, one_line};
 use crate::supervisor::{RuntimeError, StopLimit};
-use crate::task::StopReason;
+use crate::task::{StopReason, TaskError};
 use crate::tree::FailureChain;
 
 /// An aborted task, and the limit that it exceeded.
@@ -87,6 +87,10 @@ impl fmt::Debug for Shutdown {
 impl Core {
     /// Requests the shutdown, unless it is already requested.
     pub(crate) fn shut_down(self: &Arc<Self>, why: &str, drain: Duration) {
+        self.shut_down_because(why, None, drain);
+    }
+
+    fn shut_down_because(self: &Arc<Self>, why: &str, failure: Option<&Arc<TaskError>>, drain: Duration) {
         let here = Handle::try_current().ok();
         let home = self.home();
         let runtime = here.as_ref().or(home.as_ref());
@@ -101,7 +105,8 @@ impl Core {
         if let Some(runtime) = runtime {
             self.bus.start(runtime);
             if self.bus.is_active() {
-                self.bus.publish(Event::new(EventKind::ShutdownRequested).because(why));
+                let reason = failure.map_or_else(|| why.into(), |error| Reason::formatted(Arc::clone(error), why));
+                self.bus.publish(Event::new(EventKind::ShutdownRequested).because(reason));
             }
         }
         #[cfg(feature = "controller")]
@@ -145,11 +150,11 @@ impl Core {
 
     /// Stops the root, in failure or because a significant child completed.
     pub(in crate::runtime) fn tree_stops(self: &Arc<Self>, failure: Option<FailureChain>) {
-        let why = match failure {
-            None => "a significant task completed".into(),
-            Some(chain) => self.stop.fail(chain),
-        };
-        self.shut_down(&why, self.config.drain);
+        let drain = self.config.drain;
+        let Some(chain) = failure else { return self.shut_down("a significant task completed", drain) };
+        let error = Arc::new(TaskError::error(chain.clone()));
+        let why = self.stop.fail(chain);
+        self.shut_down_because(&why, Some(&error), drain);
     }
 
     /// The stop requests to the tasks of a layer come next. A task that gets the permit of a stopped task sees this.
