@@ -63,6 +63,8 @@
 //! Enable `test-util` in `[dev-dependencies]` only. An import by name of an item whose feature is off is an error that
 //! names the feature. `use taskvisor::prelude::*` gives the items of the enabled features only, and reports nothing.
 
+#[macro_use]
+mod debug;
 mod events;
 // Rustdoc shows it with any features; its code needs these to run.
 #[cfg(any(

@@ -1,6 +1,5 @@
 //! A stream of events.
 
-use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -151,8 +150,4 @@ impl Filter {
     }
 }
 
-impl fmt::Debug for EventStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventStream").field("filter", &self.filter).finish_non_exhaustive()
-    }
-}
+impl_debug!(EventStream, |stream| filter: stream.filter);

@@ -1,6 +1,5 @@
 //! The handle of a slot.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::{AdmissionPolicy, ControllerError, ControllerSpec};
@@ -149,8 +148,4 @@ impl SlotHandle {
     }
 }
 
-impl fmt::Debug for SlotHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SlotHandle").field("name", &self.name).finish_non_exhaustive()
-    }
-}
+impl_debug!(SlotHandle, |slot| name: slot.name);

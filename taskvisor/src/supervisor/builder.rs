@@ -1,6 +1,5 @@
 //! The builder of a supervisor.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::config::SupervisorConfig;
@@ -63,8 +62,4 @@ impl SupervisorBuilder {
     }
 }
 
-impl fmt::Debug for SupervisorBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SupervisorBuilder").field("config", &self.parts.config).finish_non_exhaustive()
-    }
-}
+impl_debug!(SupervisorBuilder, |builder| config: builder.parts.config);

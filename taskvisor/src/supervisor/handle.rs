@@ -1,6 +1,5 @@
 //! The non-owning handle of a supervisor.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -299,8 +298,4 @@ impl SupervisorHandle {
     }
 }
 
-impl fmt::Debug for SupervisorHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SupervisorHandle").field("tasks", &self.names()).finish_non_exhaustive()
-    }
-}
+impl_debug!(SupervisorHandle, |handle| tasks: handle.names());

@@ -1,6 +1,5 @@
 //! `Supervisor`, the owner.
 
-use std::fmt;
 use std::future::Future;
 use std::io::{self, Write as _};
 use std::ops::Deref;
@@ -149,11 +148,7 @@ impl Drop for Supervisor {
     }
 }
 
-impl fmt::Debug for Supervisor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Supervisor").field("tasks", &self.names()).finish_non_exhaustive()
-    }
-}
+impl_debug!(Supervisor, |supervisor| tasks: supervisor.names());
 
 #[cfg(test)]
 mod tests {

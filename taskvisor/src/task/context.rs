@@ -1,6 +1,5 @@
 //! The context of an attempt.
 
-use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -209,14 +208,7 @@ impl TaskContext {
     }
 }
 
-impl fmt::Debug for TaskContext {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskContext")
-            .field("path", &self.path())
-            .field("attempt", &self.attempt())
-            .finish_non_exhaustive()
-    }
-}
+impl_debug!(TaskContext, |context| path: context.path(), attempt: context.attempt());
 
 mod sealed {
     pub trait Sealed {}

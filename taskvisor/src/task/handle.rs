@@ -1,6 +1,5 @@
 //! The handle of a registration.
 
-use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
 
@@ -132,8 +131,4 @@ fn gone(name: &str) -> TaskRef {
     TaskFn::arc(name, move |_: TaskContext| ready(Err(TaskError::Fatal { reason: reason.clone() })))
 }
 
-impl fmt::Debug for TaskHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskHandle").field("id", &self.id()).field("path", &self.path()).finish_non_exhaustive()
-    }
-}
+impl_debug!(TaskHandle, |task| id: task.id(), path: task.path());

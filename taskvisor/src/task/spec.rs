@@ -1,6 +1,5 @@
 //! A task with its options.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -157,15 +156,7 @@ impl TaskSpec {
     }
 }
 
-impl fmt::Debug for TaskSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskSpec")
-            .field("name", &self.name())
-            .field("set", self.overrides())
-            .field("after", &self.after())
-            .finish_non_exhaustive()
-    }
-}
+impl_debug!(TaskSpec, |spec| name: spec.name(), set: spec.overrides(), after: spec.after());
 
 impl From<TaskRef> for TaskSpec {
     fn from(task: TaskRef) -> Self {

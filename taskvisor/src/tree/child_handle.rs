@@ -1,6 +1,5 @@
 //! The handle of a place in a tree.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::group::last_segment;
@@ -91,8 +90,4 @@ impl ChildHandle {
     }
 }
 
-impl fmt::Debug for ChildHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChildHandle").field("path", &self.path).finish_non_exhaustive()
-    }
-}
+impl_debug!(ChildHandle, |child| path: child.path);

@@ -1,6 +1,5 @@
 //! The handle of a group in a tree.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::child_handle::ChildHandle;
@@ -147,8 +146,4 @@ impl GroupHandle {
     }
 }
 
-impl fmt::Debug for GroupHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GroupHandle").field("path", &self.path).finish_non_exhaustive()
-    }
-}
+impl_debug!(GroupHandle, |group| path: group.path);

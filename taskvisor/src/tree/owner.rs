@@ -1,6 +1,5 @@
 //! `Tree`, a supervisor with its declared tasks, and its builder.
 
-use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -177,14 +176,7 @@ impl Tree {
     }
 }
 
-impl fmt::Debug for Tree {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tree")
-            .field("config", &self.supervisor.core().config)
-            .field("root", &self.root)
-            .finish_non_exhaustive()
-    }
-}
+impl_debug!(Tree, |tree| config: tree.supervisor.core().config, root: tree.root);
 
 /// Builds a [`Tree`].
 #[must_use = "nothing is built yet"]
@@ -262,11 +254,4 @@ impl TreeBuilder {
     }
 }
 
-impl fmt::Debug for TreeBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TreeBuilder")
-            .field("supervisor", &self.supervisor)
-            .field("root", &self.root)
-            .finish_non_exhaustive()
-    }
-}
+impl_debug!(TreeBuilder, |builder| supervisor: builder.supervisor, root: builder.root);

@@ -1,6 +1,5 @@
 //! The one shutdown of a supervisor, shared by all requesters.
 
-use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -78,11 +77,7 @@ impl Future for Shutdown {
     }
 }
 
-impl fmt::Debug for Shutdown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shutdown").finish_non_exhaustive()
-    }
-}
+impl_debug!(Shutdown, |_|);
 
 impl Core {
     /// Requests the shutdown, unless it is already requested.
