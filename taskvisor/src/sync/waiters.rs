@@ -88,20 +88,38 @@ pub(crate) struct Waiters {
     rings: AtomicU32,
 }
 
+/// An owner of a [`WaitList`] and of the lock that guards it.
+pub(crate) trait Waited {
+    /// Calls `act` under the lock.
+    fn with_list<T>(&self, act: impl FnOnce(&mut WaitList) -> T) -> T;
+}
+
+/// Waits until `look` returns a value. It is called again after each wake-up, and once more after the waker is
+/// registered, so that no change is missed.
+pub(crate) async fn wait_in<T>(waited: &impl Waited, mut look: impl FnMut() -> Option<T>) -> T {
+    let mut place = Registration { waited, id: None };
+    poll_fn(|cx| {
+        if let Some(found) = look() {
+            return Poll::Ready(found);
+        }
+        let waker = cx.waker().clone();
+        let replaced = waited.with_list(|list| list.register(&mut place.id, waker));
+        drop(replaced);
+        look().map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
+}
+
+impl Waited for Waiters {
+    fn with_list<T>(&self, act: impl FnOnce(&mut WaitList) -> T) -> T {
+        act(&mut lock(&self.list))
+    }
+}
+
 impl Waiters {
-    /// Waits until `look` returns a value. It is called again after each [`wake`](Self::wake), and once more after the
-    /// waker is registered, so that no change is missed.
-    pub(crate) async fn wait<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
-        let mut place = Registration { waiters: self, id: None };
-        poll_fn(|cx| {
-            if let Some(found) = look() {
-                return Poll::Ready(found);
-            }
-            let waker = cx.waker().clone();
-            drop(lock(&self.list).register(&mut place.id, waker));
-            look().map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
+    /// Waits until `look` returns a value. It is called again after each [`wake`](Self::wake).
+    pub(crate) async fn wait<T>(&self, look: impl FnMut() -> Option<T>) -> T {
+        wait_in(self, look).await
     }
 
     /// Waits for the next call of [`wake`](Self::wake) after this call.
@@ -113,21 +131,21 @@ impl Waiters {
     /// Wakes all waiters. Called with no lock held.
     pub(crate) fn wake(&self) {
         self.rings.fetch_add(1, Ordering::AcqRel);
-        let all = lock(&self.list).take();
+        let all = self.with_list(WaitList::take);
         all.wake();
     }
 }
 
 /// A registration, which ends when this is dropped.
-struct Registration<'a> {
-    waiters: &'a Waiters,
+struct Registration<'a, W: Waited> {
+    waited: &'a W,
     id: Option<u32>,
 }
 
-impl Drop for Registration<'_> {
+impl<W: Waited> Drop for Registration<'_, W> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            let gone = lock(&self.waiters.list).deregister(id);
+            let gone = self.waited.with_list(|list| list.deregister(id));
             let _ = catch(|| drop(gone));
         }
     }

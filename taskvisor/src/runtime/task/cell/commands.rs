@@ -13,11 +13,11 @@ use super::super::machine::{Effects, Stage};
 use super::{ABORT, Bound, Cell, State, cancel};
 use crate::events::EventKind;
 use crate::inspect::TaskOutcome;
-use crate::panics::drop_caught;
 use crate::runtime::clock::{Ticks, after};
 use crate::runtime::shutdown::within;
 use crate::runtime::waits::Target;
 use crate::supervisor::{RuntimeError, StopLimit};
+use crate::sync::{WaitList, Waited, wait_in};
 use crate::task::StopReason;
 
 impl Cell {
@@ -175,7 +175,7 @@ impl Cell {
     }
 
     pub(crate) async fn outcome(&self) -> TaskOutcome {
-        self.when(|state| state.outcome.clone()).await
+        wait_in(self, || self.try_outcome()).await
     }
 
     async fn ended_within(&self, time: Duration) -> bool {
@@ -188,46 +188,18 @@ impl Cell {
             return true;
         }
         // If a shutdown no longer waits for the task, this call does not wait either.
-        let ended = self.when(|state| match state.machine.stage {
-            Stage::Ended => Some(true),
-            _ => (state.outcome.is_some() && self.core.has_given_up()).then_some(false),
+        let ended = wait_in(self, || {
+            let state = self.lock();
+            let is_given_up = || state.outcome.is_some() && self.core.has_given_up();
+            if state.machine.stage == Stage::Ended { Some(true) } else { is_given_up().then_some(false) }
         });
         self.core.timeout(time, ended).await.unwrap_or(false)
     }
-
-    async fn when<T>(&self, look: impl Fn(&State) -> Option<T>) -> T {
-        if let Some(found) = look(&self.lock()) {
-            return found;
-        }
-        let mut place = Waiting { cell: self, id: None };
-        poll_fn(|cx| {
-            // Cloned with no lock held, because the waker is user code.
-            let waker = cx.waker().clone();
-            let mut state = self.lock();
-            if let Some(found) = look(&state) {
-                return Poll::Ready(found);
-            }
-            let replaced = state.waiting.register(&mut place.id, waker);
-            drop(state);
-            drop(replaced);
-            Poll::Pending
-        })
-        .await
-    }
 }
 
-/// A waiter of a cell, which is removed when this is dropped.
-struct Waiting<'a> {
-    cell: &'a Cell,
-    id: Option<u32>,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        if let Some(id) = self.id {
-            let gone = self.cell.lock().waiting.deregister(id);
-            let _ = drop_caught(gone);
-        }
+impl Waited for Cell {
+    fn with_list<T>(&self, act: impl FnOnce(&mut WaitList) -> T) -> T {
+        act(&mut self.lock().waiting)
     }
 }
 
