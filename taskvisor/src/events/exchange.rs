@@ -160,7 +160,7 @@ impl Exchange {
 
     fn count_losses(&self) {
         for lane in 0..self.workers.len() {
-            let lost = self.lane(lane).take_uncounted();
+            let lost = std::mem::take(&mut self.lane(lane).uncounted);
             if lost > 0 {
                 (self.on_loss)(lane, lost);
             }
@@ -208,7 +208,7 @@ impl Exchange {
                 // In the step that finds no entry, so that no wake-up is missed.
                 std::mem::swap(&mut lane.reader, &mut reader);
             }
-            (next, lane.take_awaited())
+            (next, std::mem::take(&mut lane.awaited))
         });
         let _ = drop_caught(reader);
         // A caller that begins to wait now checks the lane after this, and sees the change.

@@ -73,7 +73,7 @@ pub(super) struct Lane {
     /// lock held.
     pub(super) reader: Option<Waker>,
     /// `true` if a caller waits for a delivery.
-    awaited: bool,
+    pub(super) awaited: bool,
     /// `true` if it counts as congested.
     pub(super) congested: bool,
     /// The time since which attempts wait for it.
@@ -215,21 +215,11 @@ impl Lane {
         (self.lost > 0).then(|| std::mem::take(&mut self.lost))
     }
 
-    /// Like `take_lost`, for the metrics, which count a loss at once. A report comes at the end of a burst.
-    pub(super) fn take_uncounted(&mut self) -> u64 {
-        std::mem::take(&mut self.uncounted)
-    }
-
     /// Returns `true` if every event up to `seq` was delivered or lost. Otherwise the caller waits.
     pub(super) fn has_delivered(&mut self, seq: u64) -> bool {
         let delivered = self.delivered >= seq || (self.offered >= seq && self.queued == 0 && self.in_hand == 0);
         self.awaited |= !delivered;
         delivered
-    }
-
-    /// Returns `true` if a caller has waited for a delivery since the last call.
-    pub(super) fn take_awaited(&mut self) -> bool {
-        std::mem::take(&mut self.awaited)
     }
 }
 
@@ -262,7 +252,7 @@ mod tests {
         assert_eq!(lane.take_lost(), Some(2));
         assert_eq!(lane.take_lost(), None);
         lane.lose(1);
-        assert_eq!((lane.take_uncounted(), lane.uncounted), (3, 0));
+        assert_eq!((std::mem::take(&mut lane.uncounted), lane.uncounted), (3, 0));
         assert_eq!(lane.take_lost(), Some(1));
 
         let first = batch(&mut lane).unwrap();
@@ -347,7 +337,7 @@ mod tests {
             }
             assert!(matches!(lane.poll_next(), Poll::Ready(None)));
             assert_eq!(heard.join(" "), told);
-            assert_eq!((lane.take_uncounted(), lane.backlog()), (uncounted, 0));
+            assert_eq!((std::mem::take(&mut lane.uncounted), lane.backlog()), (uncounted, 0));
         }
     }
 

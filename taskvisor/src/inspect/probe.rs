@@ -53,6 +53,7 @@ use super::health::{Health, Phase, Unhealthy};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use = "it does nothing unless it is read"]
 pub struct Probe {
     /// The status of the response: 200 or 503.
     pub status: u16,
@@ -105,7 +106,6 @@ fn lines(unhealthy: &[Unhealthy]) -> impl Iterator<Item = String> + '_ {
 
 impl Health {
     /// Returns the response to `/livez`. Status 503 requests a restart of the process.
-    #[must_use]
     pub fn livez(&self) -> Probe {
         if self.is_live() {
             return Probe::new(None, None, [], 0);
@@ -115,7 +115,6 @@ impl Health {
     }
 
     /// Returns the response to `/readyz`. Status 503 requests that no traffic is sent.
-    #[must_use]
     pub fn readyz(&self) -> Probe {
         let without = self.not_counted.iter().map(|one| format!("does not count: {one}"));
         if self.is_ready() {

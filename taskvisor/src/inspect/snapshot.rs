@@ -22,6 +22,7 @@ use crate::tree::Strategy;
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[must_use = "it does nothing unless it is read"]
 pub struct TreeSnapshot {
     /// The root.
     pub root: NodeSnapshot,

@@ -35,14 +35,12 @@ macro_rules! method {
     };
     ($option:ident: $(#[$doc:meta])* set $name:ident($($argument:ident: $type:ty)?) = $value:expr) => {
         $(#[$doc])*
-        #[must_use]
         pub fn $name(self $(, $argument: $type)?) -> Self {
             self.set(|set| set.$option = Some($value))
         }
     };
     ($option:ident: $(#[$doc:meta])* unset $name:ident()) => {
         $(#[$doc])*
-        #[must_use]
         pub fn $name(self) -> Self {
             self.unset(|set| set.$option = None)
         }

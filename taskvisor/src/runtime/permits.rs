@@ -150,7 +150,9 @@ impl Permit {
         let watched = mem::replace(&mut state.watched, true);
         drop(state);
         if !watched {
-            Recheck::spawn(core, "permits", PATIENCE, |core| core.permits.as_ref()?.warn(), unwatched);
+            // After a lost check, the next waiting task spawns another.
+            let lost = |core: &Core| core.permits.iter().for_each(|permits| lock(&permits.state).watched = false);
+            Recheck::spawn(core, "permits", PATIENCE, |core| core.permits.as_ref()?.warn(), lost);
         }
         Poll::Pending
     }
@@ -189,12 +191,5 @@ impl Cell {
             bus.publish(self.event(EventKind::Warning).because(reason.to_owned()));
         }
         is_pending
-    }
-}
-
-/// The next waiting task spawns another check.
-fn unwatched(core: &Core) {
-    if let Some(permits) = &core.permits {
-        lock(&permits.state).watched = false;
     }
 }

@@ -62,10 +62,11 @@ impl Registry {
         self.names.is_empty() && self.groups.is_empty() && self.roots.is_empty()
     }
 
-    /// The shutdown is over.
-    pub(super) fn close(&mut self) {
+    /// The shutdown is over. Returns `true` if nothing is registered.
+    pub(super) fn close(&mut self) -> bool {
         self.admission = Admission::Closed;
         self.names.shrink();
+        self.is_empty()
     }
 
     /// Returns `true` if nothing is registered and nothing can be.

@@ -30,6 +30,7 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// # }
 /// ```
 #[derive(Clone)]
+#[must_use = "a handle does nothing by itself"]
 pub struct SlotHandle {
     name: Arc<str>,
     admission: AdmissionPolicy,

@@ -88,9 +88,7 @@ impl Default for SupervisorConfig {
 
 impl SupervisorConfig {
     pub(crate) fn check(&self) -> Result<(), InvalidOption> {
-        let invalid = |option, value: &str, expected| {
-            Err(InvalidOption { subject: "config".into(), option, value: value.into(), expected })
-        };
+        let invalid = |option, value, expected| Err(InvalidOption::new("config", option, value, expected));
         if self.bus_capacity == 0 {
             return invalid("bus_capacity", "0", "at least 1");
         }

@@ -144,7 +144,6 @@ impl SupervisorHandle {
 
     /// Returns the slot of that name. The slot need not be declared.
     #[cfg(feature = "controller")]
-    #[must_use]
     pub fn slot(&self, name: &str) -> SlotHandle {
         SlotHandle::new(name, Arc::clone(&self.core))
     }
@@ -232,7 +231,6 @@ impl SupervisorHandle {
     }
 
     /// Returns the health of the supervisor: whether it is live and ready, and the tasks that are not.
-    #[must_use]
     pub fn health(&self) -> Health {
         self.core.health("")
     }

@@ -52,7 +52,6 @@ impl Supervisor {
     }
 
     /// Returns a builder of a supervisor.
-    #[must_use]
     pub fn builder(config: SupervisorConfig) -> SupervisorBuilder {
         SupervisorBuilder::new(config)
     }

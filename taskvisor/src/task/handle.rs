@@ -63,7 +63,6 @@ impl TaskHandle {
 
     /// Returns the spec of the registration, with all inherited options. The task itself is dropped when the
     /// registration has ended; the spec then holds a task of the same name that fails.
-    #[must_use]
     pub fn spec(&self) -> TaskSpec {
         let name: Arc<str> = self.name().into();
         let task = self.0.task().unwrap_or_else(|| gone(&name));

@@ -35,6 +35,7 @@ use crate::supervisor::SupervisorConfig;
 /// assert_eq!(spec.max_retries(), None);
 /// ```
 #[derive(Clone)]
+#[must_use = "a spec does nothing until it is given to a supervisor"]
 pub struct TaskSpec {
     task: Fenced<TaskRef>,
     name: Option<Arc<str>>,
@@ -52,19 +53,16 @@ pub(crate) struct Said {
 /// The options have their getters and setters in the table of `policy/options`.
 impl TaskSpec {
     /// A spec with all of restart, backoff and timeout set; a `timeout` of `None` or zero is no timeout.
-    #[must_use]
     pub fn new(task: TaskRef, restart: RestartPolicy, backoff: BackoffPolicy, timeout: Option<Duration>) -> Self {
         Self::inherit(task).with_restart(restart).with_backoff(backoff).with_timeout(timeout)
     }
 
     /// A spec with restart, backoff and timeout as `config` has them now.
-    #[must_use]
     pub fn with_defaults(task: TaskRef, config: &SupervisorConfig) -> Self {
         Self::new(task, config.restart, config.backoff, Some(config.timeout))
     }
 
     /// A spec that sets nothing: all is inherited from the supervisor that the task is registered with.
-    #[must_use]
     pub fn inherit(task: TaskRef) -> Self {
         Self { task: Fenced::new(task), name: None, said: None }
     }
@@ -85,7 +83,6 @@ impl TaskSpec {
     }
 
     /// Registers the task under another name. It must not be empty, and have no `/`, which parts a path.
-    #[must_use]
     pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
         self
@@ -96,7 +93,6 @@ impl TaskSpec {
     /// In the tree itself it can name slots that are declared as well, where no sibling before it has the name. Such a
     /// slot is not waited for at the start; it stops when the whole tree has terminated, and until then takes
     /// submissions of this task, also while the task cleans up.
-    #[must_use]
     pub fn with_after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
         self.say().after.extend(names.into_iter().map(Into::into));
         self
@@ -183,7 +179,6 @@ pub trait IntoTaskSpec {
     fn into_task_spec(self) -> TaskSpec;
 
     /// Converts to a spec with this name, such as `ping {}.with_name("second")`.
-    #[must_use]
     fn with_name(self, name: impl Into<Arc<str>>) -> TaskSpec
     where
         Self: Sized,

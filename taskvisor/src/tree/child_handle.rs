@@ -16,6 +16,7 @@ use crate::task::TaskHandle;
 /// [`Tree::child`](crate::Tree::child) and the `tasks` of `supervise!` return it. The guide explains
 /// [tasks](crate::guide::tasks) and [groups](crate::guide::groups).
 #[derive(Clone)]
+#[must_use = "a handle does nothing by itself"]
 pub struct ChildHandle {
     path: Arc<str>,
     core: Arc<Core>,

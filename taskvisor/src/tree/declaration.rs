@@ -202,13 +202,13 @@ impl Declared {
     pub(crate) fn check(&self, root_of: Option<&Core>) -> Result<(), InvalidOption> {
         let is_root = root_of.is_some();
         let subject = || format!("group `{}`", self.name);
-        let invalid = |option, value, expected| Err(InvalidOption { subject: subject(), option, value, expected });
+        let invalid = |option, value: &str, expected| Err(InvalidOption::new(subject(), option, value, expected));
         if !is_root {
             check_name("a group", &self.name)?;
         }
         if let Some((_, within)) = self.limit {
             if within.is_zero() {
-                return invalid("limit.within", "0ns".into(), "a time longer than zero");
+                return invalid("limit.within", "0ns", "a time longer than zero");
             }
         }
         let Overrides { backoff, significant, restart, .. } = &self.overrides;
@@ -216,10 +216,10 @@ impl Declared {
             check_backoff(backoff, &subject)?;
         }
         if *significant == Some(true) && matches!(restart, Some(RestartPolicy::Always { .. })) {
-            return invalid("significant", "set".into(), "a group that can end: not the restart policy `Always`");
+            return invalid("significant", "set", "a group that can end: not the restart policy `Always`");
         }
         if self.depth > MAX_DEPTH {
-            return invalid("depth", format!("{} groups nested in each other", self.depth), "at most 1024");
+            return invalid("depth", &format!("{} groups nested in each other", self.depth), "at most 1024");
         }
         let is_slot = |name: &str| root_of.is_some_and(|core| core.is_declared_slot(name));
         match self.unknown.iter().find(|(_, name)| !is_slot(name)) {

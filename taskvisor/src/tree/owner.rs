@@ -67,32 +67,27 @@ impl Tree {
     }
 
     /// Returns a handle of the place at `path`. There need not be a task.
-    #[must_use]
     pub fn child(&self, path: &str) -> ChildHandle {
         ChildHandle::new(path.into(), Arc::clone(self.supervisor.core()))
     }
 
     /// Returns a handle of the group at `path`. The group need not exist. The empty path is the root.
-    #[must_use]
     pub fn group(&self, path: &str) -> GroupHandle {
         GroupHandle::new(path.into(), Arc::clone(self.supervisor.core()))
     }
 
     /// Returns the slot of that name. The slot need not be declared.
     #[cfg(feature = "controller")]
-    #[must_use]
     pub fn slot(&self, name: &str) -> SlotHandle {
         self.supervisor.slot(name)
     }
 
     /// Returns the health of the tree: whether it is live and ready, and the tasks that are not.
-    #[must_use]
     pub fn health(&self) -> Health {
         self.supervisor.health()
     }
 
     /// Returns a snapshot of the tree, with the tasks that were added at run time.
-    #[must_use]
     pub fn snapshot(&self) -> TreeSnapshot {
         self.supervisor.core().snapshot(&self.root)
     }

@@ -213,11 +213,7 @@ impl Core {
     /// Like `close`, with a given verdict.
     pub(super) fn close_with(&self, judge: Judge<'_, ShutdownResult>, result: ShutdownResult) {
         observe::shutdown_over(&result);
-        let over = {
-            let mut registry = self.registry();
-            registry.close();
-            registry.is_over()
-        };
+        let over = self.registry().close();
         judge.give(result);
         self.readiness.changed.wake();
         if over {

@@ -253,7 +253,7 @@ impl Machine {
         if self.request == Request::Hold {
             self.request = Request::Nothing;
         }
-        self.open();
+        self.resume();
         if matches!(self.stage, Stage::Waiting(Wait::Backoff | Wait::Interval)) {
             self.stage = Stage::Waiting(Wait::Due);
         }
@@ -262,12 +262,7 @@ impl Machine {
     }
 
     /// Opens the gate for a task that failed: the next attempt waits for its backoff.
-    pub(in crate::runtime) fn resume(&mut self) -> Effects {
-        self.open();
-        Effects::default()
-    }
-
-    fn open(&mut self) {
+    pub(in crate::runtime) fn resume(&mut self) {
         self.gate = Gate::Open;
         self.unbar();
     }

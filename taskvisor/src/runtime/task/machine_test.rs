@@ -113,7 +113,10 @@ impl Play<'_> {
             // A group opens the gate of a child only after the child has reported that it holds.
             Command::Release | Command::Resume if before.owes_held => return,
             Command::Release => machine.release(),
-            Command::Resume => machine.resume(),
+            Command::Resume => {
+                machine.resume();
+                Effects::default()
+            }
             Command::Hold => {
                 after.owes_held = !is_over && before.machine.request != Request::Stop;
                 after.machine.hold().unwrap_or_default()

@@ -63,15 +63,17 @@ impl StopBy {
     pub(in crate::runtime) fn share(self, now: Instant, below: u32, grace: Duration) -> Self {
         let (Some(share), true) = (self.share, below > 0) else { return self };
         let left = share.saturating_duration_since(now);
-        let reserve = reserve(left, below, grace);
+        let reserve = (grace / 10).min(Duration::from_secs(1)).saturating_mul(below).min(left / 2);
         Self { share: Some(share - reserve), end: self.end, limit: StopLimit::Share }
     }
 
     /// Returns the bound of a task that is requested to stop now.
     pub(in crate::runtime) fn bound(self, now: Instant, stop_timeout: Option<Duration>) -> Bound {
         let left = |at: Option<Instant>| at.map(|at| at.saturating_duration_since(now));
+        // A task that runs until the end has exceeded more than the share.
+        let limit_of_end = if self.limit == StopLimit::Share { StopLimit::Grace } else { self.limit };
         match (stop_timeout, left(self.end), left(self.share)) {
-            (Some(timeout), Some(end), _) if end <= timeout => Bound::within(end, self.limit.of_end()),
+            (Some(timeout), Some(end), _) if end <= timeout => Bound::within(end, limit_of_end),
             (Some(timeout), ..) => Bound::within(timeout, StopLimit::StopTimeout),
             (None, _, Some(share)) => Bound::within(share, self.limit),
             (None, _, None) => Bound::OPEN,
@@ -82,17 +84,6 @@ impl StopBy {
     pub(in crate::runtime) fn sooner(self, other: Self) -> Self {
         let ends = |by: &Self| (by.end.is_none(), by.end);
         if ends(&other) < ends(&self) { other } else { self }
-    }
-}
-
-fn reserve(left: Duration, below: u32, grace: Duration) -> Duration {
-    (grace / 10).min(Duration::from_secs(1)).saturating_mul(below).min(left / 2)
-}
-
-impl StopLimit {
-    /// Returns the limit that a task exceeds at the end, if this is the limit of the share.
-    fn of_end(self) -> Self {
-        if self == Self::Share { Self::Grace } else { self }
     }
 }
 

@@ -23,8 +23,8 @@ impl Cell {
     pub(in crate::runtime) fn resume(&self, epoch: Epoch) {
         let mut state = self.lock();
         self.set_epoch(epoch);
-        let effects = state.machine.resume();
-        self.carry_out(None, state, Bound::OPEN, effects);
+        state.machine.resume();
+        self.wake(state, None);
     }
 
     /// Requests the task to end its attempt and to wait to be released.
