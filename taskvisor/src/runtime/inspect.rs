@@ -128,10 +128,8 @@ impl Core {
         health.more = if within.is_empty() { more } else { 0 };
         for (path, Failure { error, since, counts, .. }) in failures {
             let (path, since) = (path.to_string(), self.clock.time(since));
-            health.add(
-                counts,
-                Unhealthy { path, problem: Problem::Failed, since, error: Some(into_line(error.into_inner())) },
-            );
+            let error = Some(into_line(error.into_inner()));
+            health.add(counts, Unhealthy { path, problem: Problem::Failed, since, error });
         }
         for (group, (state, since)) in waiting {
             let (path, error) = (group.path().to_string(), group.failed_with().map(|text| text.to_string()));

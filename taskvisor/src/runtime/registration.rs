@@ -93,13 +93,13 @@ impl Core {
         self.bus.start(&runtime);
         let first = !self.readiness.batch.swap(true, Ordering::Relaxed);
         let root_cell = if plain {
-            self.register_plain(&mut registry, admitted, first, &mut registered);
+            registered.register_plain(self, &mut registry, admitted, first);
             None
         } else {
             let cell = Arc::new(GroupCell::new("".into(), Arc::clone(root), Arc::clone(self), None, &runtime));
             registry.roots.push(Arc::clone(&cell));
             registered.enter_group(&mut registry, &cell);
-            self.register(&mut registry, &cell, admitted, &mut registered);
+            registered.register(&mut registry, &cell, admitted);
             registered.groups.push_back(Arc::clone(&cell));
             Some(cell)
         };
@@ -152,7 +152,7 @@ impl Core {
         if !matches!(registry.admission, Admission::Open | Admission::Closing) {
             return Err(RuntimeError::ShuttingDown);
         }
-        self.register(&mut registry, group, admitted, &mut registered);
+        registered.register(&mut registry, group, admitted);
         registered.cells.iter().for_each(announce);
         drop(registry);
         self.forget_within(group);
@@ -217,61 +217,6 @@ impl Core {
         }
         Ok(admitted)
     }
-
-    /// Registers tasks without a driver.
-    fn register_plain(
-        self: &Arc<Self>,
-        registry: &mut Registry,
-        root: AdmittedTree,
-        unready: bool,
-        registered: &mut Registered,
-    ) {
-        for AdmittedTask { task, .. } in root.tasks {
-            // A task that waits for its first start, or does not count for readiness, is not waited for.
-            let counts = task.policy.readiness && task.policy.initial_delay.is_zero();
-            let cell = self.cell(task, Origin::Declared { unready: unready && counts }, None);
-            registered.enter(registry, cell);
-        }
-    }
-
-    /// Registers the children of a registered group.
-    fn register(
-        self: &Arc<Self>,
-        registry: &mut Registry,
-        group: &Arc<GroupCell>,
-        admitted: AdmittedTree,
-        registered: &mut Registered,
-    ) {
-        let AdmittedTree { groups, tasks } = admitted;
-        let mut members: Vec<Vec<Option<Member>>> =
-            groups.iter().map(|group| vec![None; group.declared.children.len()]).collect();
-        let mut cells = vec![Arc::clone(group)];
-        for AdmittedGroup { declared, path, position } in groups {
-            let Some((parent, place)) = position else { continue };
-            let above = Arc::clone(&cells[parent]);
-            let position = Position { key: place as Key, parent: above };
-            let core = Arc::clone(self);
-            let cell = Arc::new(GroupCell::new(path, declared, core, Some(position), &registered.runtime));
-            registry.groups.insert(Arc::clone(cell.path()), Arc::clone(&cell));
-            registered.enter_group(registry, &cell);
-            members[parent][place] = Some(Member::Group(Arc::clone(&cell)));
-            cells.push(cell);
-        }
-        for AdmittedTask { task, group: parent, place } in tasks {
-            let group = Arc::clone(&cells[parent]);
-            let (managed, awaited) = (group.declared.manages(), !group.declared.order.later(place).is_empty());
-            let member = Membership { group, key: place as Key, epoch: AtomicU32::new(0), managed, awaited };
-            let cell = self.cell(task, Origin::Declared { unready: false }, Some(Arc::new(Tie::Group(member))));
-            members[parent][place] = Some(Member::Task(registered.enter(registry, cell)));
-        }
-        for (cell, members) in cells.iter().zip(members) {
-            registered.before.extend(cell.set_members(members.into_iter().flatten().collect()));
-        }
-        // Nested groups are spawned before their parents. The caller spawns the outermost.
-        cells.reverse();
-        cells.pop();
-        registered.groups.extend(cells);
-    }
 }
 
 impl AdmittedTree {
@@ -302,6 +247,50 @@ impl Registered {
             let before = places.groups.insert(Arc::clone(group.path()), Arc::clone(group));
             self.before.extend(before.map(Member::Group));
         }
+    }
+
+    /// Registers tasks without a driver.
+    fn register_plain(&mut self, core: &Arc<Core>, registry: &mut Registry, root: AdmittedTree, unready: bool) {
+        for AdmittedTask { task, .. } in root.tasks {
+            // A task that waits for its first start, or does not count for readiness, is not waited for.
+            let counts = task.policy.readiness && task.policy.initial_delay.is_zero();
+            let cell = core.cell(task, Origin::Declared { unready: unready && counts }, None);
+            self.enter(registry, cell);
+        }
+    }
+
+    /// Registers the children of a registered group.
+    fn register(&mut self, registry: &mut Registry, group: &Arc<GroupCell>, admitted: AdmittedTree) {
+        let core = &group.core;
+        let AdmittedTree { groups, tasks } = admitted;
+        let mut members: Vec<Vec<Option<Member>>> =
+            groups.iter().map(|group| vec![None; group.declared.children.len()]).collect();
+        let mut cells = vec![Arc::clone(group)];
+        for AdmittedGroup { declared, path, position } in groups {
+            let Some((parent, place)) = position else { continue };
+            let above = Arc::clone(&cells[parent]);
+            let position = Position { key: place as Key, parent: above };
+            let core = Arc::clone(core);
+            let cell = Arc::new(GroupCell::new(path, declared, core, Some(position), &self.runtime));
+            registry.groups.insert(Arc::clone(cell.path()), Arc::clone(&cell));
+            self.enter_group(registry, &cell);
+            members[parent][place] = Some(Member::Group(Arc::clone(&cell)));
+            cells.push(cell);
+        }
+        for AdmittedTask { task, group: parent, place } in tasks {
+            let group = Arc::clone(&cells[parent]);
+            let (managed, awaited) = (group.declared.manages(), !group.declared.order.later(place).is_empty());
+            let member = Membership { group, key: place as Key, epoch: AtomicU32::new(0), managed, awaited };
+            let cell = core.cell(task, Origin::Declared { unready: false }, Some(Arc::new(Tie::Group(member))));
+            members[parent][place] = Some(Member::Task(self.enter(registry, cell)));
+        }
+        for (cell, members) in cells.iter().zip(members) {
+            self.before.extend(cell.set_members(members.into_iter().flatten().collect()));
+        }
+        // Nested groups are spawned before their parents. The caller spawns the outermost.
+        cells.reverse();
+        cells.pop();
+        self.groups.extend(cells);
     }
 
     fn spawn_next(&mut self) -> bool {

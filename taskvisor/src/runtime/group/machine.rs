@@ -19,6 +19,7 @@ use super::plan::{self, End, Note, Plan, Why};
 use crate::tree::{Order, Role, Strategy};
 
 /// The rules of a group for all runs.
+#[derive(Debug)]
 pub(super) struct Rules {
     pub(super) strategy: Strategy,
     pub(super) limit: Option<(u32, Duration)>,
@@ -130,7 +131,7 @@ enum Requested {
 
 /// The state of a group.
 pub(super) struct Machine {
-    rules: Rules,
+    rules: Arc<Rules>,
     state: State,
     requested: Requested,
     /// The epoch of the last request of the parent.
@@ -151,7 +152,7 @@ impl Machine {
     /// Creates a group whose children are registered, and that waits at its gate.
     pub(super) fn new(rules: Rules) -> Self {
         Self {
-            rules,
+            rules: Arc::new(rules),
             state: State::Parked(None),
             requested: Requested::Nothing,
             requested_epoch: 0,
@@ -295,9 +296,7 @@ impl Machine {
 
     /// Begins a run with the registered children.
     fn begin(&mut self) {
-        let Rules { strategy, limit, order, children, is_root, .. } = &self.rules;
-        let mut plan = Plan::new(*strategy, *limit, order, children, self.epoch);
-        plan.is_root = *is_root;
+        let mut plan = Plan::new(&self.rules, self.epoch);
         for (key, child) in mem::take(&mut self.pending) {
             plan.add(key, child);
         }

@@ -15,9 +15,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::children::{ByKey, Entry, Epoch, Key, Phase};
+use super::machine::Rules;
 use super::window::Window;
 use crate::inspect::TaskOutcome;
-use crate::tree::{Order, Role, Strategy};
+use crate::tree::{Role, Strategy};
 
 /// The final end of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -135,18 +136,15 @@ impl Restart {
 
 /// The state of one run of a group.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Plan {
-    strategy: Strategy,
+    rules: Arc<Rules>,
     window: Option<Window>,
-    order: Arc<Order>,
     roster: ByKey<Entry>,
     mode: Mode,
     /// The last epoch of a child.
     pub(super) epoch: Epoch,
     /// `true` for a group without declared children, which runs until it is requested to stop.
     stays: bool,
-    pub(super) is_root: bool,
     /// `true` if no further attempt may begin, because a parent stops.
     retired: bool,
     /// The number of children that have not ended.
@@ -171,24 +169,17 @@ pub(crate) struct Plan {
 impl Plan {
     /// Creates a plan in which nothing has started, with epochs above `epoch`. In `rest_for_one`, each child is after
     /// the previous one.
-    pub(crate) fn new(
-        strategy: Strategy,
-        limit: Option<(u32, Duration)>,
-        order: &Arc<Order>,
-        children: &[Role],
-        epoch: Epoch,
-    ) -> Self {
+    pub(super) fn new(rules: &Arc<Rules>, epoch: Epoch) -> Self {
+        let order = &rules.order;
         let entry =
             |(index, child): (usize, &Role)| Entry::new(*child, count(order.earlier(index)), count(order.later(index)));
-        let declared: Vec<_> = children.iter().enumerate().map(entry).collect();
+        let declared: Vec<_> = rules.children.iter().enumerate().map(entry).collect();
         Self {
-            strategy,
-            window: limit.map(Window::new),
-            order: Arc::clone(order),
+            rules: Arc::clone(rules),
+            window: rules.limit.map(Window::new),
             mode: Mode::Up,
             epoch,
             stays: declared.is_empty(),
-            is_root: false,
             retired: false,
             left: declared.len(),
             unready: declared.iter().filter(|entry| entry.is_unready()).count(),
@@ -304,7 +295,7 @@ impl Plan {
     }
 
     fn is_chain(&self) -> bool {
-        self.strategy == Strategy::RestForOne
+        self.rules.strategy == Strategy::RestForOne
     }
 
     fn next_epoch(&mut self, key: Key) -> Epoch {

@@ -57,8 +57,8 @@ pub(super) fn check(plan: &Plan) {
 fn earlier(plan: &Plan, keys: &[Key]) -> BTreeMap<Key, Vec<Key>> {
     let of = |(position, key): (usize, &Key)| {
         let earlier = match plan.roster.declared(*key) {
-            Some(index) => plan.order.earlier(index).iter().map(|earlier| Key::from(*earlier)).collect(),
-            None if plan.strategy == Strategy::RestForOne && position > 0 => vec![keys[position - 1]],
+            Some(index) => plan.rules.order.earlier(index).iter().map(|earlier| Key::from(*earlier)).collect(),
+            None if plan.rules.strategy == Strategy::RestForOne && position > 0 => vec![keys[position - 1]],
             None => Vec::new(),
         };
         (*key, earlier)

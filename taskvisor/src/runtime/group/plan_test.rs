@@ -5,6 +5,7 @@
 mod reference;
 
 use super::*;
+use crate::tree::Order;
 
 const TREES: u64 = 12_000;
 
@@ -46,10 +47,8 @@ struct Group {
     plan: Plan,
     declared: Vec<Role>,
     after: Vec<Vec<u32>>,
-    order: Arc<Order>,
     retired: bool,
     strategy: Strategy,
-    limit: Option<(u32, Duration)>,
     actors: Vec<Actor>,
     /// Whether it was started and has not ended.
     runs: bool,
@@ -93,13 +92,11 @@ impl Group {
         }
         let order = Arc::new(Order::new(count, |index| after[index].clone()));
         Self {
-            plan: Plan::new(strategy, limit, &order, &declared, 0),
+            plan: Plan::new(&rules(strategy, limit, &order, &declared), 0),
             declared,
             after,
-            order,
             retired: false,
             strategy,
-            limit,
             actors,
             runs: false,
             over: None,
@@ -109,7 +106,7 @@ impl Group {
     /// Starts a new run, in which the children are registered anew.
     fn start(&mut self, now: Duration) {
         assert!(self.actors.iter().all(|actor| matches!(actor.state, State::Idle | State::Over(_))));
-        self.plan = Plan::new(self.strategy, self.limit, &self.order, &self.declared, self.plan.epoch);
+        self.plan = Plan::new(&self.plan.rules, self.plan.epoch);
         (self.runs, self.over, self.retired) = (true, None, false);
         self.actors.truncate(self.declared.len());
         for actor in &mut self.actors {
@@ -438,10 +435,15 @@ fn random_trees_keep_their_order_and_lose_nobody() {
     }
 }
 
+fn rules(strategy: Strategy, limit: Option<(u32, Duration)>, order: &Arc<Order>, children: &[Role]) -> Arc<Rules> {
+    let (order, children) = (Arc::clone(order), children.to_vec());
+    Arc::new(Rules { strategy, limit, order, children, is_root: false, runs_once: false })
+}
+
 /// A plan with this many children, without a limit.
 fn plan(strategy: Strategy, count: usize, after: impl Fn(usize) -> Vec<u32>) -> Plan {
     let order = Arc::new(Order::new(count, after));
-    Plan::new(strategy, None, &order, &vec![Role::default(); count], 0)
+    Plan::new(&rules(strategy, None, &order, &vec![Role::default(); count]), 0)
 }
 
 fn chain(index: usize) -> Vec<u32> {
@@ -683,7 +685,7 @@ fn k5s_the_earlier_reason_of_a_stop_stands() {
     let critical = Role { critical: true, ..Role::default() };
     let order = Arc::new(Order::default());
     for told_first in [false, true] {
-        let mut plan = Plan::new(Strategy::OneForOne, None, &order, &[critical; 3], 0);
+        let mut plan = Plan::new(&rules(Strategy::OneForOne, None, &order, &[critical; 3]), 0);
         start(&mut plan);
         if told_first {
             plan.stop(now);

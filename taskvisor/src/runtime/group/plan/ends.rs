@@ -25,7 +25,7 @@ impl Plan {
             self.set(key, Phase::Down);
             return self.stop_because(Why::Limit(key));
         }
-        if self.strategy == Strategy::OneForOne {
+        if self.rules.strategy == Strategy::OneForOne {
             // Its phase stays, so that the children after it stay released.
             let epoch = self.next_epoch(key);
             return self.actions.push(Action::Resume(key, epoch));
@@ -79,7 +79,7 @@ impl Plan {
         // children that do not run.
         for index in 0..self.roster.declared.len() {
             let declared = &self.roster.declared;
-            let below = self.order.earlier(index).iter().map(|earlier| &declared[*earlier as usize]);
+            let below = self.rules.order.earlier(index).iter().map(|earlier| &declared[*earlier as usize]);
             self.roster.declared[index].altitude =
                 below.map(|earlier| earlier.altitude + earlier.layers()).max().unwrap_or(altitude);
         }
@@ -135,7 +135,7 @@ impl Plan {
             Some(before) if before.is_failure() || !why.is_failure() => before,
             _ => why,
         };
-        if self.is_root && !stops && why != Why::Requested {
+        if self.rules.is_root && !stops && why != Why::Requested {
             if before != Some(reason) {
                 self.actions.push(Action::Ask(reason));
             }

@@ -82,7 +82,7 @@ impl Plan {
     pub(super) fn count_unmet(&mut self, first: Key) {
         let start = self.roster.declared(first).unwrap_or(self.roster.declared.len());
         for index in start..self.roster.declared.len() {
-            let earlier = self.order.earlier(index);
+            let earlier = self.rules.order.earlier(index);
             self.steps.add(1 + earlier.len());
             let closed = earlier.iter().filter(|earlier| !self.roster.declared[**earlier as usize].passes());
             self.roster.declared[index].unmet = u32::try_from(closed.count()).unwrap_or(u32::MAX);
@@ -150,7 +150,7 @@ impl Plan {
         let mut changed = vec![key];
         while let Some(key) = changed.pop() {
             let index = self.roster.declared(key);
-            let declared = index.map_or(&[][..], |index| self.order.later(index));
+            let declared = index.map_or(&[][..], |index| self.rules.order.later(index));
             let is_last = index.is_none_or(|index| index + 1 == self.roster.declared.len());
             let added = if self.is_chain() && is_last { self.roster.next_added(key) } else { None };
             let later = declared.iter().map(|later| Key::from(*later)).chain(added);
@@ -174,7 +174,7 @@ impl Plan {
         let mut changed = vec![key];
         while let Some(key) = changed.pop() {
             let index = self.roster.declared(key);
-            let declared = index.map_or(&[][..], |index| self.order.earlier(index));
+            let declared = index.map_or(&[][..], |index| self.rules.order.earlier(index));
             let added = if self.is_chain() && index.is_none() { self.roster.before_added(key) } else { None };
             for earlier in declared.iter().map(|earlier| Key::from(*earlier)).chain(added) {
                 self.steps.add(1);
@@ -196,7 +196,7 @@ impl Plan {
         let mut changed = vec![key];
         while let Some(key) = changed.pop() {
             let Some(index) = self.roster.declared(key) else { continue };
-            for earlier in self.order.earlier(index) {
+            for earlier in self.rules.order.earlier(index) {
                 self.steps.add(1);
                 let entry = &mut self.roster.declared[*earlier as usize];
                 entry.waiting -= 1;
