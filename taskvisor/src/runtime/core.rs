@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::{self, Handle};
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::clock::Clock;
 use super::failures::Failures;
@@ -204,7 +204,7 @@ impl Core {
             // A runtime without timers shows only as a panic.
             let check = || {
                 let _entered = Handle::try_current().is_err().then(|| runtime.enter());
-                drop(sleep_until(self.clock.start()));
+                drop(sleep_until(Instant::now()));
             };
             catch(check).map_err(|_| RuntimeError::NoRuntime)?;
             if self.timed.set(runtime.id()).is_ok() {

@@ -8,17 +8,10 @@ use std::ptr;
 use std::sync::{Arc, Mutex};
 
 use super::core::Core;
-use super::group::{GroupCell, Member};
+use super::group::Member;
 use super::reentrancy::ReentrancyGuard;
 use super::task::Cell;
 use crate::sync::lock;
-
-/// The target of a wait.
-#[derive(Clone)]
-pub(super) enum Target {
-    Task(Arc<Cell>),
-    Group(Arc<GroupCell>),
-}
 
 /// The current waits. Tasks are identified by the addresses of their cells; a wait is a part of its task, and ends
 /// first.
@@ -31,7 +24,7 @@ pub(super) struct Waits(Mutex<BTreeMap<u64, Wait>>);
 #[derive(Clone)]
 struct Wait {
     waiter: usize,
-    target: Target,
+    target: Member,
 }
 
 /// A recorded wait, which ends when this is dropped. `None` for a caller that is not a task of the supervisor.
@@ -40,7 +33,7 @@ pub(super) struct Entered<'a>(Option<(&'a Waits, u64)>);
 impl Core {
     /// Begins a wait for the end of a target. Returns `None` if the target waits for the caller, directly or through
     /// other tasks; the caller must not wait then.
-    pub(super) fn enter_wait(&self, target: impl FnOnce() -> Target) -> Option<Entered<'_>> {
+    pub(super) fn enter_wait(&self, target: impl FnOnce() -> Member) -> Option<Entered<'_>> {
         let Some(waiter) = ReentrancyGuard::of(self) else { return Some(Entered(None)) };
         let target = target();
         if target.contains(waiter) {
@@ -55,7 +48,7 @@ impl Core {
 }
 
 impl Waits {
-    fn enter(&self, waiter: usize, target: Target) -> Entered<'_> {
+    fn enter(&self, waiter: usize, target: Member) -> Entered<'_> {
         let mut waits = lock(&self.0);
         let id = waits.last_key_value().map_or(0, |(last, _)| last + 1);
         waits.insert(id, Wait { waiter, target });
@@ -63,7 +56,7 @@ impl Waits {
     }
 
     /// Returns `true` if a chain of waits leads from the target to the waiter.
-    fn lead_back(&self, waiter: usize, target: Target) -> bool {
+    fn lead_back(&self, waiter: usize, target: Member) -> bool {
         let mut left: Vec<_> = lock(&self.0).values().filter(|wait| wait.waiter != waiter).cloned().collect();
         let mut targets = vec![target];
         while let Some(target) = targets.pop() {
@@ -78,25 +71,18 @@ impl Waits {
     }
 }
 
-impl Target {
-    /// Returns `true` if the task is the target or a part of it.
+impl Member {
+    /// Returns `true` if the task is this member or a part of it.
     fn contains(&self, task: usize) -> bool {
-        match self {
-            Self::Task(cell) => address(cell) == task,
-            Self::Group(group) => {
-                let mut groups = vec![Arc::clone(group)];
-                while let Some(group) = groups.pop() {
-                    for (_, member) in group.members() {
-                        match member {
-                            Member::Task(cell) if address(&cell) == task => return true,
-                            Member::Task(_) => {}
-                            Member::Group(group) => groups.push(group),
-                        }
-                    }
-                }
-                false
+        let mut members = vec![self.clone()];
+        while let Some(member) = members.pop() {
+            match member {
+                Self::Task(cell) if address(&cell) == task => return true,
+                Self::Task(_) => {}
+                Self::Group(group) => members.extend(group.members().into_iter().map(|(_, member)| member)),
             }
         }
+        false
     }
 }
 

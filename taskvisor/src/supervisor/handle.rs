@@ -183,10 +183,8 @@ impl SupervisorHandle {
     /// # Cancel safety
     /// The first poll requests the stop. Dropping the future after that only ends the wait.
     pub async fn cancel(&self, name: &str) -> Result<bool, RuntimeError> {
-        match self.core.find(name)? {
-            Some(cell) => cell.cancel(cell.stop_bound()).await,
-            None => Ok(false),
-        }
+        let Some(cell) = self.core.find(name)? else { return Ok(false) };
+        cell.cancel(cell.stop_bound()).await
     }
 
     /// Like [`cancel`](Self::cancel), but aborts the task if it has not ended after `within`.
@@ -197,10 +195,8 @@ impl SupervisorHandle {
     /// # Cancel safety
     /// The same as for [`cancel`](Self::cancel).
     pub async fn cancel_with_timeout(&self, name: &str, within: Duration) -> Result<bool, RuntimeError> {
-        match self.core.find(name)? {
-            Some(cell) => cell.cancel(within).await,
-            None => Ok(false),
-        }
+        let Some(cell) = self.core.find(name)? else { return Ok(false) };
+        cell.cancel(within).await
     }
 
     /// Returns `true` if an attempt of the task at `name` is running.

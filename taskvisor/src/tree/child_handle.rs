@@ -57,10 +57,8 @@ impl ChildHandle {
     /// # Cancel safety
     /// The same as for [`TaskHandle::cancel`].
     pub async fn cancel(&self) -> Result<bool, RuntimeError> {
-        match self.current() {
-            Some(task) => task.cancel().await,
-            None => Ok(false),
-        }
+        let Some(task) = self.current() else { return Ok(false) };
+        task.cancel().await
     }
 
     /// Restarts the task; see [`TaskHandle::restart`].

@@ -15,7 +15,6 @@ use tokio::sync::Notify;
 use super::super::clock::Ticks;
 use super::super::core::Core;
 use super::super::task::{ABORT, Cell, StopBy};
-use super::super::waits::Target;
 use super::children::{ByKey, Epoch, Key};
 use super::machine::Input;
 use super::member::Member;
@@ -232,7 +231,7 @@ impl GroupCell {
         let grace = self.core.config.grace;
         let first = self.stop(None, StopBy::within(grace));
         // A task of the group, or a task that the group waits for, would wait for itself.
-        let Some(_wait) = self.core.enter_wait(|| Target::Group(Arc::clone(self))) else { return Ok(first) };
+        let Some(_wait) = self.core.enter_wait(|| Member::Group(Arc::clone(self))) else { return Ok(first) };
         let ended = async { drop(drop_caught(self.outcome().await)) };
         match self.core.timeout(grace.saturating_add(ABORT), ended).await {
             Some(()) => Ok(first),

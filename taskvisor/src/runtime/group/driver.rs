@@ -340,7 +340,11 @@ impl Live {
     fn decide(&mut self, why: Why) -> Follow {
         let failure = self.failure(why);
         if self.group.position.is_none() {
-            self.outcome = Some(self.root_ended(failure));
+            // The root does not restart: its failure is the failure of the supervisor.
+            self.outcome = Some(failure.map_or(TaskOutcome::Completed, |failure| {
+                self.group.core.tree_stops(Some(failure.clone()));
+                TaskOutcome::Failed { error: Arc::new(TaskError::error(failure)) }
+            }));
             return Follow::End;
         }
         let facts = Facts {
@@ -392,13 +396,6 @@ impl Live {
             let reason = format!("{what}: {failure}");
             bus.publish(Event::about(EventKind::Warning, self.group.path()).because(reason));
         }
-    }
-
-    /// The root does not restart: its failure is the failure of the supervisor.
-    fn root_ended(&self, failure: Option<FailureChain>) -> TaskOutcome {
-        let Some(failure) = failure else { return TaskOutcome::Completed };
-        self.group.core.tree_stops(Some(failure.clone()));
-        TaskOutcome::Failed { error: Arc::new(TaskError::error(failure)) }
     }
 
     /// Returns the failure of the group, from the leaf to this group.

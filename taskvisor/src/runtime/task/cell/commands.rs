@@ -14,8 +14,8 @@ use super::{ABORT, Bound, Cell, State, cancel};
 use crate::events::EventKind;
 use crate::inspect::TaskOutcome;
 use crate::runtime::clock::{Ticks, after};
+use crate::runtime::group::Member;
 use crate::runtime::shutdown::within;
-use crate::runtime::waits::Target;
 use crate::supervisor::{RuntimeError, StopLimit};
 use crate::sync::{WaitList, Waited, wait_in};
 use crate::task::StopReason;
@@ -141,7 +141,7 @@ impl Cell {
     /// first request.
     pub(crate) async fn cancel(self: &Arc<Self>, within: Duration) -> Result<bool, RuntimeError> {
         let Some(first) = self.stop(self.own_bound(within), StopReason::Canceled) else { return Ok(false) };
-        let Some(_wait) = self.core.enter_wait(|| Target::Task(Arc::clone(self))) else { return Ok(first) };
+        let Some(_wait) = self.core.enter_wait(|| Member::Task(Arc::clone(self))) else { return Ok(first) };
         if !self.ended_within(within).await {
             // The deadline of the attempt can be slightly later, or be that of its clean-up.
             self.stop(Bound::now(StopLimit::Grace), StopReason::Canceled);
