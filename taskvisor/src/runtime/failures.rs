@@ -183,13 +183,6 @@ impl Cell {
 impl GroupCell {
     /// Returns `true` if the group and all groups around it count for readiness.
     pub(super) fn counts_for_readiness(&self) -> bool {
-        let mut group = self;
-        loop {
-            if !group.declared.has_readiness() {
-                return false;
-            }
-            let Some(position) = &group.position else { return true };
-            group = &position.parent;
-        }
+        self.with_parents().all(|group| group.declared.overrides.readiness != Some(false))
     }
 }

@@ -137,7 +137,7 @@ impl Core {
             health.add(group.counts_for_readiness(), Unhealthy { path, problem, since, error });
         }
         drop_each(groups);
-        let permits = self.permits.as_ref().map(|permits| (permits.limit(), permits.overdue()));
+        let permits = self.permits.as_ref().map(|permits| (permits.limit, permits.overdue()));
         let awaited = |cell: &Cell| match &permits {
             Some((limit, overdue)) if overdue.contains(&cell.id()) => Some(Problem::AwaitsPermit { limit: *limit }),
             _ => None,

@@ -32,7 +32,7 @@ const WARNED: usize = 16;
 /// The lock guards the holders and the queue. It is a leaf: nothing else is locked, woken or dropped under it, so it
 /// cannot deadlock.
 pub(crate) struct Permits {
-    limit: usize,
+    pub(super) limit: usize,
     state: Mutex<State>,
 }
 
@@ -65,10 +65,6 @@ impl Permits {
     /// Returns `None` if there is no limit.
     pub(super) fn new(limit: usize) -> Option<Arc<Self>> {
         (limit > 0).then(|| Arc::new(Self { limit, state: Mutex::default() }))
-    }
-
-    pub(super) fn limit(&self) -> usize {
-        self.limit
     }
 
     /// Returns the tasks that have waited for long.

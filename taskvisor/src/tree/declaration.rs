@@ -228,11 +228,6 @@ impl Declared {
         }
     }
 
-    /// Returns `true` if the states of its tasks count for the readiness of the service.
-    pub(crate) fn has_readiness(&self) -> bool {
-        self.overrides.readiness != Some(false)
-    }
-
     /// Returns `true` if its children need no driver: a flat group of independent tasks.
     pub(crate) fn is_plain(&self) -> bool {
         !self.manages() && self.children.iter().all(DeclaredChild::is_plain)

@@ -5,6 +5,7 @@
 //! user value is dropped under it: members, failures and outcomes are handed out, and the caller drops them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::iter::successors;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -203,14 +204,14 @@ impl GroupCell {
         self.stopping.store(true, Ordering::Release);
     }
 
+    /// Returns the group and the groups around it, from the inside out.
+    pub(in crate::runtime) fn with_parents(&self) -> impl Iterator<Item = &Self> {
+        successors(Some(self), |group| Some(&*group.position.as_ref()?.parent))
+    }
+
     /// Returns `true` if a stop of the group, or of a group around it, has begun.
     pub(in crate::runtime) fn is_stopping(&self) -> bool {
-        let mut group = self;
-        while !group.stopping.load(Ordering::Acquire) {
-            let Some(Position { parent, .. }) = &group.position else { return false };
-            group = parent;
-        }
-        true
+        self.with_parents().any(|group| group.stopping.load(Ordering::Acquire))
     }
 
     /// Returns `true` if the parent decides on the failures of the group.

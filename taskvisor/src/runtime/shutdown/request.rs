@@ -148,8 +148,11 @@ impl Core {
         let drain = self.config.drain;
         let Some(chain) = failure else { return self.shut_down("a significant task completed", drain) };
         let error = Arc::new(TaskError::error(chain.clone()));
-        let why = self.stop.fail(chain);
-        self.shut_down_because(&why, Some(&error), drain);
+        // The error is a user value. Its `Display` is called once.
+        let text = one_line(&chain);
+        // The first failure stands.
+        let _ = self.stop.failure.set(Failure { chain, text: text.clone() });
+        self.shut_down_because(&text, Some(&error), drain);
     }
 
     /// The stop requests to the tasks of a layer come next. A task that gets the permit of a stopped task sees this.
@@ -251,15 +254,5 @@ impl Core {
             (None, Err(error)) => event.because(one_line(error)),
             (None, Ok(())) => event,
         }
-    }
-}
-
-impl Stop {
-    /// Records the failure of the tree, and its text. The first failure stands.
-    fn fail(&self, chain: FailureChain) -> String {
-        // The error is a user value. Its `Display` is called once.
-        let text = one_line(&chain);
-        let _ = self.failure.set(Failure { chain, text: text.clone() });
-        text
     }
 }
