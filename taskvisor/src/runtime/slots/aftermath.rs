@@ -58,6 +58,8 @@ impl Aftermath {
         }
         if let Some(job) = self.over {
             tell_over(job);
+        }
+        if !self.more_over.is_empty() {
             self.more_over.into_iter().for_each(tell_over);
         }
         if self.home.is_some() {
@@ -66,6 +68,7 @@ impl Aftermath {
     }
 
     /// Rejects a submission that waits or was to start. The registry's lock is held.
+    #[inline]
     pub(super) fn reject(&mut self, job: Job, waiting: usize, reason: RejectReason) {
         job.cell.reject(reason, waiting);
         self.is_over(job);
@@ -80,6 +83,7 @@ impl Aftermath {
         self.is_over(job);
     }
 
+    #[inline]
     fn is_over(&mut self, job: Job) {
         if self.over.is_none() {
             self.over = Some(job);

@@ -148,6 +148,7 @@ impl Core {
 }
 
 /// Returns the tie of a task to a slot of another name, shared with the owner of the slot.
+#[inline]
 pub(super) fn tie(name: Arc<str>, task: &Arc<str>, slot: Option<&Slot<Arc<Cell>, Job>>) -> Option<Arc<Tie>> {
     if name == *task {
         return None;
@@ -171,6 +172,7 @@ pub(super) fn start_idle(registry: &mut Registry, job: Job, aftermath: &mut Afte
 }
 
 /// Adds a submission to a busy slot, to wait or to replace the owner. The registry's lock is held.
+#[inline]
 pub(super) fn join(slot: &mut Slot<Arc<Cell>, Job>, job: Job, decision: Decision, aftermath: &mut Aftermath) {
     let cell = Arc::clone(&job.cell);
     let displaced = if matches!(decision, Decision::Replace { .. }) {

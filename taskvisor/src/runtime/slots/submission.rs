@@ -59,6 +59,7 @@ impl Core {
     }
 
     /// Checks a submission.
+    #[inline]
     fn offer(self: &Arc<Self>, spec: ControllerSpec) -> Result<Offer<'_>, ControllerError> {
         let refused = |error| match error {
             RuntimeError::InvalidOption(invalid) => ControllerError::InvalidOption(invalid),
