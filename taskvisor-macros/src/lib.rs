@@ -238,9 +238,10 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Declares a tree of tasks and groups, with a typed handle for each.
 ///
-/// It expands to calls of `Tree::builder`. It never fails, and starts nothing. The result dereferences to `Tree`, for
-/// `run`, `run_until`, `start` and `shutdown`. Its field `tasks` has a `ChildHandle` for each task, and its field
-/// `groups` has the handles of each group: a wrong name does not compile.
+/// It expands to calls of `Tree::builder`. It never fails, and starts nothing. The result is a `DeclaredTree`. It
+/// dereferences to `Tree`, for `run`, `run_until`, `start` and `shutdown`, and `into()` makes a `Tree` of it. Its field
+/// `tasks` has a `ChildHandle` for each task, and its field `groups` has the handles of each group: a wrong name does
+/// not compile.
 ///
 /// The guide explains [groups][guide-groups] and [slots][guide-slots]. `Tree::builder` declares the same trees without
 /// a macro.
@@ -322,7 +323,39 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// The names in one list must differ. If two equal names are visible in the list, or are names of `#[task]` structs as
 /// in `ping { .. }`, the list does not compile; other entries are checked when the tree starts.
 ///
-/// An entry can have `#[cfg(..)]`. Expressions are evaluated once, in the written order, before anything is built.
+/// Entries and keys can have `#[cfg(..)]` and doc comments. The doc comment of an entry becomes the documentation of its
+/// handle. Expressions are evaluated once, in the written order, before anything is built.
+///
+/// ```
+/// use taskvisor::prelude::*;
+/// use taskvisor::Tree;
+///
+/// #[task(restart = "always", interval = "10s")]
+/// async fn ping() {}
+///
+/// #[task]
+/// async fn report() {}
+///
+/// // Each `supervise!` has a type of its own. As `Tree`, two have the same type.
+/// fn tree(with_reports: bool) -> Tree {
+///     if with_reports {
+///         supervise!(
+///             #[cfg(debug_assertions)]
+///             grace = "1s",
+///             tasks = [
+///                 /// Keeps the connection open.
+///                 ping {},
+///                 #[cfg(unix)]
+///                 report {},
+///             ],
+///         )
+///         .into()
+///     } else {
+///         supervise!(tasks = [ping {}]).into()
+///     }
+/// }
+/// # drop(tree(true));
+/// ```
 ///
 /// # Groups
 /// A group holds tasks and groups that start, fail and stop together. Its label is its name. In the returned tree,
@@ -433,9 +466,9 @@ pub fn supervise(input: TokenStream) -> TokenStream {
 
 /// Gives the type of a tree a name, for a field, an argument, or another module.
 ///
-/// The function ends with `supervise!(..)`, and returns a type that the macro creates: a struct beside the function,
-/// with the same visibility, and with all members of a tree. The types of its fields begin with its name, such as
-/// `AppTasks`, `AppGroups` and `AppGroupStore`.
+/// The function makes the tree with `supervise!(..)`, and returns it. The macro creates the type: the name is an alias
+/// of `DeclaredTree`, beside the function and with its visibility. The types of the fields begin with the name, such as
+/// `AppTasks`, `AppGroups` and `AppTasksOfStore`.
 ///
 /// The guide explains [groups][guide-groups].
 ///
@@ -474,8 +507,29 @@ pub fn supervise(input: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// The function can be `async` and generic, and can have any code before the tree. It returns the tree itself, not a
-/// `Result`: do fallible work before the call, and pass its result as an argument.
+/// The function can be `async` and generic, and can have any code around the tree. It can return the tree in a `Result`:
+///
+/// ```
+/// use std::num::ParseIntError;
+/// use taskvisor::prelude::*;
+///
+/// #[task]
+/// async fn serve(port: u16) {
+///     println!("listens on {port}");
+/// }
+///
+/// #[supervisor]
+/// fn app(port: &str) -> Result<App, ParseIntError> {
+///     let port = port.parse()?;
+///     Ok(supervise!(tasks = [serve { port }]))
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// app("8080")?.run().await?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Options
 ///

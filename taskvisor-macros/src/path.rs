@@ -9,6 +9,17 @@ pub(crate) fn private(krate: Option<&Path>) -> TokenStream {
     krate.map_or_else(|| quote!(::taskvisor::__private), |krate| quote!(#krate::__private))
 }
 
+/// Returns the import of taskvisor's items for macros under the name [`alias`], so that a wrong path is one error.
+pub(crate) fn import(krate: Option<&Path>) -> TokenStream {
+    let (path, alias) = (private(krate), alias());
+    quote!(use #path as #alias;)
+}
+
+/// Returns the name of taskvisor's items for macros in a block with that import.
+pub(crate) fn alias() -> TokenStream {
+    quote!(__tv)
+}
+
 /// Formats the path without spaces.
 pub(crate) fn text(path: &impl ToTokens) -> String {
     path.to_token_stream().to_string().replace(" :: ", "::")

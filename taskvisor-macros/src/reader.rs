@@ -32,11 +32,13 @@ pub(crate) enum Value<T> {
 pub(crate) struct Given<T> {
     pub(crate) key: Ident,
     pub(crate) value: Value<T>,
+    /// The `#[cfg(..)]` of the key, which only those of `supervise!` can have.
+    pub(crate) cfgs: Vec<syn::Attribute>,
 }
 
 impl<T> Given<T> {
     pub(crate) fn new(key: &Ident, value: Value<T>) -> Self {
-        Self { key: key.clone(), value }
+        Self { key: key.clone(), value, cfgs: Vec::new() }
     }
 
     /// Returns `true` if it could not be read, which was reported.
@@ -104,6 +106,8 @@ pub(crate) struct Reader {
     pub(crate) cfgs: Vec<syn::Attribute>,
     /// The current key.
     pub(crate) key: Option<Ident>,
+    /// The `#[cfg(..)]` of the current key, which its elements or its statement need.
+    pub(crate) key_cfgs: Vec<syn::Attribute>,
 }
 
 impl Reader {

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use proc_macro2::Ident;
-use syn::{Expr, LitStr};
+use syn::{Attribute, Expr, LitStr};
 
 use crate::argument::{self, Form, List};
 use crate::options::Held;
@@ -70,12 +70,30 @@ impl<T> Key<T> {
 
     fn read(&self, key: &Ident, form: &Form<'_>, target: &mut T, reader: &mut Reader) {
         match (&self.read, form) {
-            (Read::Duration(slot), Form::Value(value)) => keep(slot(target), key, reader.duration(key, value)),
-            (Read::U32(slot), Form::Value(value)) => keep(slot(target), key, reader.u32(key, value)),
-            (Read::Usize(slot), Form::Value(value)) => keep(slot(target), key, reader.usize(key, value)),
-            (Read::Factor(slot), Form::Value(value)) => keep(slot(target), key, reader.factor(key, value)),
-            (Read::Switch(slot), Form::Value(value)) => keep(slot(target), key, reader.switch(key, value)),
-            (Read::Text(slot), Form::Value(value)) => keep(slot(target), key, reader.text(key, value)),
+            (Read::Duration(slot), Form::Value(value)) => {
+                let read = reader.duration(key, value);
+                keep(slot(target), key, read, reader);
+            }
+            (Read::U32(slot), Form::Value(value)) => {
+                let read = reader.u32(key, value);
+                keep(slot(target), key, read, reader);
+            }
+            (Read::Usize(slot), Form::Value(value)) => {
+                let read = reader.usize(key, value);
+                keep(slot(target), key, read, reader);
+            }
+            (Read::Factor(slot), Form::Value(value)) => {
+                let read = reader.factor(key, value);
+                keep(slot(target), key, read, reader);
+            }
+            (Read::Switch(slot), Form::Value(value)) => {
+                let read = reader.switch(key, value);
+                keep(slot(target), key, read, reader);
+            }
+            (Read::Text(slot), Form::Value(value)) => {
+                let read = reader.text(key, value);
+                keep(slot(target), key, read, reader);
+            }
             (Read::Held(slot), form) => {
                 if let Err(kind) = slot(target).read(key, form, reader) {
                     self.refuse(key, kind, reader);
@@ -93,8 +111,8 @@ impl<T> Key<T> {
     }
 }
 
-fn keep<V>(slot: &mut Option<Given<V>>, key: &Ident, value: Value<V>) {
-    *slot = Some(Given::new(key, value));
+fn keep<V>(slot: &mut Option<Given<V>>, key: &Ident, value: Value<V>, reader: &Reader) {
+    *slot = Some(Given { cfgs: reader.key_cfgs.clone(), ..Given::new(key, value) });
 }
 
 impl<T> Table<T> {
@@ -122,14 +140,25 @@ pub(crate) fn read<'a, T>(
     let all = keys.iter().map(|key| key.row).collect();
     let mut rows = Rows { noun, all, misplaced, seen: Vec::new() };
     for argument in list {
-        let found = rows.find(argument, reader);
-        if let Some((row, key, form)) = found.and_then(|(at, key, form)| Some((keys.get(at)?, key, form))) {
-            let outer = reader.key.replace(key.clone());
-            row.read(&key, &form, target, reader);
-            reader.key = outer;
-        }
+        let Some((at, key, form)) = rows.find(argument, reader) else { continue };
+        let Some(row) = keys.get(at) else { continue };
+        let cfgs: Vec<_> = argument::attributes(argument)
+            .iter()
+            .filter(|attribute| attribute.path().is_ident("cfg"))
+            .cloned()
+            .collect();
+        let outer = (reader.key.replace(key.clone()), reader.cfgs.len());
+        reader.cfgs.extend(cfgs.iter().cloned());
+        let outer_cfgs = std::mem::replace(&mut reader.key_cfgs, cfgs);
+        row.read(&key, &form, target, reader);
+        reader.key_cfgs = outer_cfgs;
+        reader.cfgs.truncate(outer.1);
+        reader.key = outer.0;
     }
 }
+
+/// The noun for a key of `supervise!`, which can be conditional.
+pub(crate) const KEY: &str = "key";
 
 /// The rows of a table, and the rows that the list has given already.
 struct Rows<'a> {
@@ -145,8 +174,21 @@ impl Rows<'_> {
         if reader.is_unread(argument) {
             return None;
         }
-        if let Some(attribute) = argument::attributes(argument).first() {
-            let message = format!("no attribute can stand before {} {}", self.article(), self.noun);
+        let is_allowed = |attribute: &Attribute| {
+            let path = attribute.path();
+            path.is_ident("doc") || (path.is_ident("cfg") && self.noun == KEY)
+        };
+        if let Some(attribute) = argument::attributes(argument).iter().find(|attribute| !is_allowed(attribute)) {
+            let message = match self.noun {
+                KEY => "only `#[cfg(..)]` and doc comments can stand before a key".to_owned(),
+                noun if attribute.path().is_ident("cfg") => {
+                    format!(
+                        "`#[cfg(..)]` stands before a key of `supervise!` or an entry, not before {} {noun}",
+                        self.article()
+                    )
+                }
+                noun => format!("no attribute can stand before {} {noun}", self.article()),
+            };
             reader.errors.push(attribute, message);
             return None;
         }

@@ -102,6 +102,8 @@ pub use inspect::systemd;
 pub use async_trait::async_trait;
 pub use tokio_util::sync::CancellationToken;
 
+#[doc(hidden)]
+pub use __private::FunctionTask;
 pub use events::{
     Event, EventData, EventKind, EventStream, IntoSubscriber, Lagged, Reason, Subscribe, SubscriberState,
 };
@@ -120,6 +122,7 @@ pub use slots::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSp
 pub use supervisor::SupervisorConfig;
 pub use supervisor::{InvalidOption, RuntimeError, StopLimit};
 pub use supervisor::{Supervisor, SupervisorBuilder, SupervisorHandle};
+pub use task::AttemptFuture;
 pub use task::StopReason;
 pub use task::TaskHandle;
 pub use task::{BoxError, TaskError};
@@ -140,5 +143,6 @@ pub use tree::ChildHandle;
 pub use tree::Group;
 pub use tree::GroupHandle;
 pub use tree::Strategy;
+pub use tree::{DeclaredGroup, DeclaredTree};
 pub use tree::{FailureChain, FailureLink};
 pub use tree::{Tree, TreeBuilder};

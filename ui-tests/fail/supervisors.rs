@@ -20,8 +20,8 @@ fn empty() -> Empty {}
 
 #[supervisor]
 fn bound() -> Bound {
-    let tree = supervise!(tasks = [ping {}]);
-    tree
+    supervise!(tasks = [ping {}]);
+    tree()
 }
 
 #[supervisor]
@@ -35,12 +35,7 @@ fn my_tree() {
 }
 
 #[supervisor]
-fn fallible() -> Result<Fallible, RuntimeError> {
-    supervise!(tasks = [ping {}])
-}
-
-#[supervisor]
-fn wrapped() -> Result<Wrapped, RuntimeError> {
+fn wrapped() -> Result<Tree, RuntimeError> {
     Ok(supervise!(tasks = [ping {}]))
 }
 

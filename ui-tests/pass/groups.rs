@@ -74,7 +74,7 @@ fn what_the_macro_says_the_builder_can_say() {
     assert_eq!(names, expected);
     assert_eq!(tree.groups.store.child("pool").path(), "store/pool");
     let shown = format!("{:?}", tree.groups);
-    assert!(shown.starts_with("Groups { store: GroupStore { tasks: TasksOfStore { pool: "), "{shown}");
+    assert!(shown.starts_with("Groups { store: DeclaredGroup { tasks: TasksOfStore { pool: "), "{shown}");
     assert_eq!(format!("{:#?}", &*tree), format!("{:#?}", built()));
 }
 

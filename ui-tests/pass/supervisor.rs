@@ -129,7 +129,7 @@ async fn all() -> Result<(), RuntimeError> {
     let store = service.store();
     let names = names(&service.app.tasks, &store.tasks, &store.groups);
     assert_eq!(names, ["ping", "last", "store/pool", "store/type/other_one"]);
-    assert!(format!("{:?}", service.app).starts_with("App { tasks: AppTasks { ping: "));
+    assert!(format!("{:?}", service.app).starts_with("DeclaredTree { tasks: AppTasks { ping: "));
     service.app.run_until(tokio::time::sleep(Duration::from_millis(10))).await?;
     assert!(service.app.tasks.last.outcome().await.is_some_and(|outcome| outcome.is_completed()));
 

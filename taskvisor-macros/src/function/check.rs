@@ -92,19 +92,33 @@ pub(crate) fn check_generics(signature: &Signature, kind: Kind, errors: &mut Err
 
 /// Returns `true` if the function is not a method, as far as the signature shows. Methods are refused.
 pub(crate) fn check_free(signature: &Signature, noun: &str, errors: &mut Errors) -> bool {
-    let message =
-        format!("a {noun} is a free function: move it out of the `impl`, and pass what it needs as arguments");
     if let Some(FnArg::Receiver(receiver)) = signature.inputs.first() {
-        errors.push(&receiver.self_token, message);
+        errors
+            .push(&receiver.self_token, format!("a {noun} is a free function: {}", instead_of_method(signature, noun)));
         return false;
     }
     match types::find_word(signature.to_token_stream(), "Self") {
         Some(found) => {
+            let message =
+                format!("a {noun} is a free function: move it out of the `impl`, and pass what it needs as arguments");
             errors.push(&found, message);
             false
         }
         None => true,
     }
+}
+
+/// Returns the advice for a method: for a task, the function that calls the method.
+fn instead_of_method(signature: &Signature, noun: &str) -> String {
+    let (name, rest) = (&signature.ident, if signature.inputs.len() > 1 { ", .." } else { "" });
+    if noun != Kind::Task.noun() || signature.asyncness.is_none() {
+        return "move it out of the `impl`, and pass what it needs as arguments".to_owned();
+    }
+    let arguments = rest.trim_start_matches(", ");
+    format!(
+        "leave the method as it is, and write `#[task] async fn {name}(this: Arc<Type>{rest}) {{ \
+         this.{name}({arguments}).await }}` beside the `impl`"
+    )
 }
 
 /// Returns the field of an argument, and reports errors.
@@ -118,7 +132,8 @@ pub(crate) fn read_field(
     let name = check_name(position, argument, kind, errors);
     let is_storable = check_type(&argument.ty, kind, errors);
     check_attributes(argument, kind, errors);
-    Field { name, ty: (is_storable && !is_generic).then(|| (*argument.ty).clone()) }
+    let docs = argument.attrs.iter().filter(|attribute| attribute.path().is_ident("doc")).cloned().collect();
+    Field { name, ty: (is_storable && !is_generic).then(|| (*argument.ty).clone()), docs }
 }
 
 /// Returns the name of the field; a generated name if the argument has none.

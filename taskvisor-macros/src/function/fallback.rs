@@ -29,7 +29,7 @@ impl Fallback {
     }
 
     /// Returns the struct and its `Debug`.
-    pub(crate) fn items(&self, function: &Function) -> [TokenStream; 2] {
+    pub(crate) fn items(&self, function: &Function, private: &TokenStream) -> [TokenStream; 2] {
         let Self { names, types, parameters } = self;
         let (visibility, name, title) = (&function.visibility, function.struct_name(), function.title());
         [
@@ -38,9 +38,9 @@ impl Fallback {
                 #visibility struct #name<#(#parameters),*> { #(pub #names: #types),* }
             },
             quote! {
-                impl<#(#parameters),*> ::core::fmt::Debug for #name<#(#parameters),*> {
-                    fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                        ::core::fmt::Formatter::write_str(formatter, #title)
+                impl<#(#parameters),*> #private::fmt::Debug for #name<#(#parameters),*> {
+                    fn fmt(&self, formatter: &mut #private::fmt::Formatter<'_>) -> #private::fmt::Result {
+                        #private::debug(formatter, #title)
                     }
                 }
             },

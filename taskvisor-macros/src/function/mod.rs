@@ -10,7 +10,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, LitStr, Signature, Type, Visibility};
+use syn::{Attribute, FnArg, LitStr, Signature, Type, Visibility};
 
 pub(crate) use self::check::{
     check_alone, check_async, check_attributes, check_free, check_generics, check_qualifiers, read_field,
@@ -94,20 +94,22 @@ impl Function {
         named.map(ToTokens::to_token_stream)
     }
 
-    /// Returns the struct, with a public field for each argument.
-    pub(crate) fn item_struct<'a>(
-        &self,
-        kind: Kind,
-        doc: &str,
-        fields: impl Iterator<Item = (&'a Ident, &'a Type)>,
-    ) -> TokenStream {
+    /// Returns the struct, with a public field for each argument. It has the docs of the function and of the arguments.
+    pub(crate) fn item_struct(&self, kind: Kind, doc: &str, fields: &[Field]) -> TokenStream {
         let (visibility, name) = (&self.visibility, self.struct_name());
         let must_use = format!("a {} does nothing until it is given to a supervisor", kind.noun());
-        let fields = fields.map(|(field, ty)| {
-            let doc = format!("The argument `{}`.", field.unraw());
-            quote!(#[doc = #doc] pub #field: #ty)
+        let docs: Vec<TokenStream> = self.attributes_named("doc").collect();
+        let doc = if docs.is_empty() { doc.to_owned() } else { format!("\n\n{doc}") };
+        let fields = fields.iter().filter_map(|Field { name, ty, docs }| {
+            let ty = ty.as_ref()?;
+            let standard = docs.is_empty().then(|| {
+                let doc = format!("The argument `{}`.", name.unraw());
+                quote!(#[doc = #doc])
+            });
+            Some(quote!(#standard #(#docs)* pub #name: #ty))
         });
         quote! {
+            #(#docs)*
             #[doc = #doc]
             #[must_use = #must_use]
             #visibility struct #name { #(#fields),* }
@@ -115,15 +117,13 @@ impl Function {
     }
 
     /// Returns a `Debug` for the struct that needs no trait of its fields.
-    pub(crate) fn impl_debug(&self) -> TokenStream {
+    pub(crate) fn impl_debug(&self, private: &TokenStream) -> TokenStream {
         let (name, title) = (self.struct_name(), self.title());
         quote! {
             #[automatically_derived]
-            impl ::core::fmt::Debug for #name {
-                fn fmt(&self, formatter: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
-                    ::core::fmt::DebugStruct::finish_non_exhaustive(
-                        &mut ::core::fmt::Formatter::debug_struct(formatter, #title),
-                    )
+            impl #private::fmt::Debug for #name {
+                fn fmt(&self, formatter: &mut #private::fmt::Formatter<'_>) -> #private::fmt::Result {
+                    #private::debug(formatter, #title)
                 }
             }
         }
@@ -142,7 +142,13 @@ impl ToTokens for Function {
             attribute.to_tokens(tokens);
         }
         self.visibility.to_tokens(tokens);
-        self.signature.to_tokens(tokens);
+        let mut signature = self.signature.clone();
+        for argument in &mut signature.inputs {
+            if let FnArg::Typed(argument) = argument {
+                argument.attrs.retain(|attribute| !attribute.path().is_ident("doc"));
+            }
+        }
+        signature.to_tokens(tokens);
         self.body.to_tokens(tokens);
     }
 }
@@ -152,9 +158,11 @@ pub(crate) struct Field {
     pub(crate) name: Ident,
     /// `None` if a field cannot have the type of the argument, which was reported.
     pub(crate) ty: Option<Type>,
+    /// The doc comments of the argument, which a function itself cannot have.
+    pub(crate) docs: Vec<Attribute>,
 }
 
 /// Returns the fields, if each has its type.
 pub(crate) fn typed(fields: &[Field]) -> impl Iterator<Item = (&Ident, &Type)> {
-    fields.iter().filter_map(|Field { name, ty }| Some((name, ty.as_ref()?)))
+    fields.iter().filter_map(|Field { name, ty, .. }| Some((name, ty.as_ref()?)))
 }

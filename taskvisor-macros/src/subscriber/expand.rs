@@ -20,18 +20,22 @@ pub(super) fn expand(
     options: &Options,
     bindings: &[Binding],
 ) -> TokenStream {
-    let private = path::private(options.krate.as_ref());
-    let item_struct = function.item_struct(Kind::Subscriber, &doc(function, options), function::typed(state));
+    let (private, import) = (path::alias(), path::import(options.krate.as_ref()));
+    let item_struct = function.item_struct(Kind::Subscriber, &doc(function, options), state);
     let impls = [
         impl_inherent(function, options, &private),
-        function.impl_debug(),
+        function.impl_debug(&private),
         impl_subscribe(function, event, state, queue_capacity(options, bindings, &private).as_ref(), &private),
     ];
     let (conditions, deprecation, allowance) = (function.conditions(), function.deprecation(), function.allowance());
     quote! {
         #function
         #conditions #deprecation #item_struct
-        #(#conditions #allowance #impls)*
+        #conditions #allowance
+        const _: () = {
+            #import
+            #(#impls)*
+        };
     }
 }
 

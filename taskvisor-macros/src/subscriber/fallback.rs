@@ -11,15 +11,14 @@ use crate::reader::Binding;
 
 /// Returns the struct with its `NAME` and a `Subscribe` that is never called.
 pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bindings: &[Binding]) -> TokenStream {
-    let private = path::private(options.krate.as_ref());
+    let (private, import) = (path::alias(), path::import(options.krate.as_ref()));
     let name = function.struct_name();
     let constant = function.constant_name(options.name.as_ref(), &private);
     let queue = queue_capacity(options, bindings, &private);
     let fallback = Fallback::of(&shape.state, &name);
     let parameters = &fallback.parameters;
-    let [item_struct, impl_debug] = fallback.items(function);
+    let [item_struct, impl_debug] = fallback.items(function, &private);
     let items = [
-        item_struct,
         impl_debug,
         quote! {
             impl<#(#parameters),*> #name<#(#parameters),*> {
@@ -48,5 +47,12 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
         },
     ];
     let conditions = function.conditions();
-    quote!(#(#conditions #[allow(deprecated)] #items)*)
+    quote! {
+        #conditions #item_struct
+        #conditions #[allow(deprecated)]
+        const _: () = {
+            #import
+            #(#items)*
+        };
+    }
 }

@@ -1,7 +1,7 @@
 //! Expands the declaration to calls of the public builder.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{format_ident, quote};
 use syn::Attribute;
 
 use super::{Child, ChildKind, Declaration, Group, Label, Slot, Strategy, order, slot};
@@ -10,10 +10,14 @@ use crate::options::{duration, plain};
 /// Returns statements that bind `builder`, with all parts of the tree.
 pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenStream {
     let config = config(declaration, private);
-    let name = plain(declaration.name.as_ref()).map(|name| quote!(.with_name(#name)));
+    let name = declaration.name.as_ref().and_then(|given| {
+        let (name, cfgs) = (plain(Some(given))?, &given.cfgs);
+        Some(quote!(#(#cfgs)* let builder = builder.with_name(#name);))
+    });
     let strategy = declaration.root.strategy.as_ref().map(|strategy| {
         let (variant, limit) = (Strategy::variant(Some(strategy), private), strategy.limit(private));
-        quote!(.with_strategy(#variant) #limit)
+        let cfgs = &strategy.cfgs;
+        quote!(#(#cfgs)* let builder = builder.with_strategy(#variant) #limit;)
     });
     let subscribers = declaration.subscribers.iter().map(|subscriber| {
         let (value, cfgs) = (&subscriber.value, &subscriber.cfgs);
@@ -30,7 +34,9 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
     let children = children.expand(&declaration.root);
     quote! {
         #config
-        let #builder = #private::Tree::builder(config) #name #strategy;
+        let #builder = #private::Tree::builder(config);
+        #name
+        #strategy
         #(#subscribers)*
         #slots
         #children
@@ -39,28 +45,28 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
 
 /// Returns the config, with the keys that override its fields.
 fn config(declaration: &Declaration, private: &TokenStream) -> TokenStream {
-    let config = declaration.config.as_ref().map_or_else(
-        || quote!(<#private::SupervisorConfig as #private::Default>::default()),
-        ToTokens::to_token_stream,
-    );
-    let fields = [
-        (quote!(grace), duration(declaration.grace.as_ref(), private)),
-        (quote!(drain), duration(declaration.drain.as_ref(), private)),
-        (quote!(max_concurrent), plain(declaration.max_concurrent.as_ref())),
-        (quote!(signals), plain(declaration.signals.as_ref())),
-    ];
-    let mut assignments: TokenStream = fields
-        .iter()
-        .filter_map(|(field, value)| value.as_ref().map(|value| quote!(config.#field = #value;)))
-        .collect();
-    if let Some(defaults) = &declaration.defaults {
-        assignments.extend(defaults.assignments(&quote!(config), private));
+    let default = quote!(<#private::SupervisorConfig as #private::Default>::default());
+    let config = match &declaration.config {
+        None => quote!(let config = #default;),
+        Some((local, cfgs)) if cfgs.is_empty() => quote!(let config = #local;),
+        Some((local, cfgs)) => quote!(let config = #default; #(#cfgs)* let config = #local;),
+    };
+    let mut assignments = TokenStream::new();
+    let mut assign = |field: &str, value: Option<TokenStream>, cfgs: Option<&Vec<Attribute>>| {
+        let (field, cfgs) = (format_ident!("{field}"), cfgs.into_iter().flatten());
+        assignments.extend(value.map(|value| quote!(#(#cfgs)* { config.#field = #value; })));
+    };
+    let Declaration { grace, drain, max_concurrent, signals, .. } = declaration;
+    assign("grace", duration(grace.as_ref(), private), grace.as_ref().map(|given| &given.cfgs));
+    assign("drain", duration(drain.as_ref(), private), drain.as_ref().map(|given| &given.cfgs));
+    assign("max_concurrent", plain(max_concurrent.as_ref()), max_concurrent.as_ref().map(|given| &given.cfgs));
+    assign("signals", plain(signals.as_ref()), signals.as_ref().map(|given| &given.cfgs));
+    if let Some((defaults, cfgs)) = &declaration.defaults {
+        let defaults = defaults.assignments(&quote!(config), private);
+        assignments.extend(if cfgs.is_empty() { defaults } else { quote!(#(#cfgs)* { #defaults }) });
     }
-    let mutable = (!assignments.is_empty()).then(|| quote!(mut));
-    quote! {
-        let #mutable config = #config;
-        #assignments
-    }
+    let mutable = (!assignments.is_empty()).then(|| quote!(#[allow(unused_mut)] let mut config = config;));
+    quote!(#config #mutable #assignments)
 }
 
 /// Returns the statements that add children to `parent`. They are side by side at any depth of groups, so that the
@@ -100,20 +106,15 @@ impl Children<'_> {
         };
         let with_name = name.map(|name| quote!(.with_name(#name)));
         let with_options = child.options.of_task(quote!(#spec #with_name), private);
-        let with_after = after.map(|after| quote!(.with_after(#after)));
-        let keep_name = child.name_local().map(|local| {
-            quote! {
-                #(#cfgs)*
-                let #local = #private::name_in(&spec);
-            }
-        });
-        quote! {
-            #(#cfgs)*
-            let spec = #with_options #with_after;
-            #keep_name
-            #(#cfgs)*
-            let #parent = #parent.task(spec);
-        }
+        let spec = match after {
+            Some(after) => quote!(#with_options.with_after(#after)),
+            None => with_options,
+        };
+        let bound = child.name_local().map_or_else(
+            || quote!(let #parent = #parent.task(#spec);),
+            |local| quote!(let (#parent, #local) = #private::child(#parent, #spec);),
+        );
+        quote!(#(#cfgs)* #bound)
     }
 
     fn group(&self, child: &Child, group: &Group, after: Option<TokenStream>, cfgs: &[Attribute]) -> TokenStream {

@@ -11,7 +11,7 @@ use crate::options::{Place, check_name};
 /// Reports every error in the declaration.
 pub(super) fn check(declaration: &Declaration, errors: &mut Errors) {
     check_name(declaration.name.as_ref(), errors);
-    if let Some(defaults) = &declaration.defaults {
+    if let Some((defaults, _)) = &declaration.defaults {
         defaults.check(Place::Defaults, errors);
     }
     slot::check(declaration, slot::ENABLED, errors);

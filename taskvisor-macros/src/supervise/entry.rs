@@ -13,12 +13,12 @@ use crate::suggest;
 
 /// Reads an entry. Errors are reported, and its field is kept if it has one.
 pub(super) fn read(expr: &Expr, reader: &mut Reader) -> Option<Child> {
-    let (expr, cfgs) = split_cfgs(expr, reader);
+    let Before { expr, cfgs, docs } = Before::of(expr, reader);
     let outer = reader.cfgs.len();
     reader.cfgs.extend(cfgs.iter().cloned());
     let child = read_child(&expr, reader);
     reader.cfgs.truncate(outer);
-    child.map(|child| Child { cfgs, ..child })
+    child.map(|child| Child { cfgs, docs, ..child })
 }
 
 fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
@@ -39,6 +39,7 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
                 options: Options::default(),
                 literal_type: None,
                 cfgs: Vec::new(),
+                docs: Vec::new(),
             });
         }
     }
@@ -51,7 +52,14 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
         reader.errors.push(&first_token(expr), "a group needs a label, which is its name: write `label = group(..)`");
     }
     let (kind, options) = group::read(list, reader);
-    Some(Child { label: given.unwrap_or(Label::None), kind, options, literal_type: None, cfgs: Vec::new() })
+    Some(Child {
+        label: given.unwrap_or(Label::None),
+        kind,
+        options,
+        literal_type: None,
+        cfgs: Vec::new(),
+        docs: Vec::new(),
+    })
 }
 
 /// Returns `ping {}` of `ping {} ..iterator`, and reports the missing comma.
@@ -110,7 +118,7 @@ fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
     let spec = task.filter(|task| !reader.is_unreadable(task)).map(|task| reader.bind(Purpose::Spec, task));
     let options = options.map_or_else(Options::default, |list| Options::parse(Place::Entry, list, reader));
     let literal_type = task.and_then(repeated::literal_type);
-    Child { label, kind: ChildKind::Task(spec), options, literal_type, cfgs: Vec::new() }
+    Child { label, kind: ChildKind::Task(spec), options, literal_type, cfgs: Vec::new(), docs: Vec::new() }
 }
 
 /// Returns `true` for an expression that cannot be a task, and reports it.
@@ -212,17 +220,30 @@ fn first_name(tokens: TokenStream) -> Option<Ident> {
     name
 }
 
-/// Returns the expression without its attributes, and its `#[cfg(..)]`. Other attributes are refused.
-pub(super) fn split_cfgs(expr: &Expr, reader: &mut Reader) -> (Expr, Vec<Attribute>) {
-    let attributes = argument::attributes(expr);
-    if attributes.is_empty() {
-        return (expr.clone(), Vec::new());
+/// An entry without its attributes.
+pub(super) struct Before {
+    pub(super) expr: Expr,
+    /// Its `#[cfg(..)]`.
+    pub(super) cfgs: Vec<Attribute>,
+    /// Its doc comments.
+    pub(super) docs: Vec<Attribute>,
+}
+
+impl Before {
+    /// Splits the attributes off. Others than `#[cfg(..)]` and doc comments are refused.
+    pub(super) fn of(expr: &Expr, reader: &mut Reader) -> Self {
+        let attributes = argument::attributes(expr);
+        if attributes.is_empty() {
+            return Self { expr: expr.clone(), cfgs: Vec::new(), docs: Vec::new() };
+        }
+        let (docs, others): (Vec<_>, Vec<_>) =
+            attributes.iter().cloned().partition(|attribute| attribute.path().is_ident("doc"));
+        let (cfgs, others): (Vec<_>, Vec<_>) =
+            others.into_iter().partition(|attribute| attribute.path().is_ident("cfg"));
+        for other in &others {
+            reader.errors.push(other, "only `#[cfg(..)]` and doc comments can stand before an entry");
+        }
+        let bare = expr.to_token_stream().into_iter().skip(attributes.len() * 2).collect();
+        Self { expr: syn::parse2(bare).unwrap_or_else(|_| expr.clone()), cfgs, docs }
     }
-    let (cfgs, others): (Vec<_>, Vec<_>) =
-        attributes.iter().cloned().partition(|attribute| attribute.path().is_ident("cfg"));
-    for other in &others {
-        reader.errors.push(other, "only `#[cfg(..)]` can stand before an entry");
-    }
-    let bare = expr.to_token_stream().into_iter().skip(attributes.len() * 2).collect();
-    (syn::parse2(bare).unwrap_or_else(|_| expr.clone()), cfgs)
 }

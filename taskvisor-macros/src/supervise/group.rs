@@ -2,7 +2,7 @@
 
 use syn::Expr;
 
-use super::{ChildKind, Group, entry};
+use super::{Child, ChildKind, Group, entry};
 use crate::argument::{List, peel};
 use crate::options::{Options, Place};
 use crate::reader::Reader;
@@ -26,7 +26,9 @@ impl<T: AsMut<Group>> Key<T> {
         "tasks = [..]",
         Read::Value(|target, key, value, reader| {
             for expr in reader.elements(key, value) {
-                target.as_mut().children.extend(entry::read(expr, reader));
+                let child = entry::read(expr, reader);
+                let children = child.map(|child| Child { cfgs: [&*reader.key_cfgs, &child.cfgs].concat(), ..child });
+                target.as_mut().children.extend(children);
             }
         }),
     );
@@ -61,7 +63,7 @@ pub(super) fn read(list: &List, reader: &mut Reader) -> (ChildKind, Options) {
     let list = list.iter().filter(|argument| !is_member(argument));
     let keys = [&[&Key::TASKS, &Key::STRATEGY, &Key::AFTER], &*Place::Group.keys()].concat();
     Place::Group.read("option", &keys, &[IN_LIMIT, MISPLACED], list, &mut declared, reader);
-    (ChildKind::Group(declared.group), declared.options)
+    (ChildKind::Group(Box::new(declared.group)), declared.options)
 }
 
 #[cfg(test)]

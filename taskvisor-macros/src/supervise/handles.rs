@@ -1,203 +1,159 @@
-//! Generates the structs with a typed handle for each task and group.
+//! Generates the structs with a typed handle for each task, group and slot.
 
 use std::collections::HashSet;
 
 use proc_macro2::{Ident, TokenStream};
-use quote::{format_ident, quote};
+use quote::quote;
 use syn::Attribute;
 use syn::ext::IdentExt;
 
 use super::{Child, ChildKind, Declaration, Group, Names, Slot};
-use crate::path::hygienic;
+use crate::path::{self, hygienic};
 
-/// Returns the structs of the tree and its groups, and the expression that creates the struct of the tree from the
-/// local `tree`.
-pub(super) fn expand(declaration: &Declaration, names: &Names, private: &TokenStream) -> (TokenStream, TokenStream) {
-    let mut handles = Handles { names, private, items: TokenStream::new(), taken: HashSet::new() };
-    let mut root = Place::root(names, private);
-    root.slots = handles.slots(&declaration.slots);
-    let value = handles.place(&root, &declaration.root);
-    let (name, cfgs) = (&root.name, &root.cfgs);
-    handles.items.extend(quote! {
-        #(#cfgs)*
-        impl #private::From<#name> for #private::Tree {
-            fn from(declared: #name) -> Self {
-                declared.tree
-            }
-        }
-    });
-    (handles.items, value)
+/// The handles of a tree.
+pub(super) struct Handles {
+    /// The structs.
+    pub(super) items: TokenStream,
+    /// The type of the tree.
+    pub(super) ty: TokenStream,
+    /// The expression of the tree, from the local `tree`.
+    pub(super) value: TokenStream,
 }
 
-struct Handles<'a> {
+pub(super) fn expand(declaration: &Declaration, names: &Names, private: &TokenStream) -> Handles {
+    let mut items = Items { names, private, structs: TokenStream::new(), taken: HashSet::new() };
+    let root = Place {
+        tasks: names.of("Tasks"),
+        groups: names.of("Groups"),
+        suffix: String::new(),
+        handle: quote!(tree),
+        cfgs: names.cfgs(),
+        title: "{}".to_owned(),
+    };
+    let Fielded { types: [tasks, groups], values } = items.place(&root, &declaration.root);
+    let (slots, slot_values) = items.slots(&declaration.slots);
+    let inner = path::alias();
+    Handles {
+        items: items.structs,
+        ty: quote!(#private::DeclaredTree<#tasks, #groups, #slots>),
+        value: quote!(#inner::DeclaredTree::new(#values #slot_values, tree)),
+    }
+}
+
+struct Items<'a> {
     names: &'a Names,
     private: &'a TokenStream,
-    items: TokenStream,
+    structs: TokenStream,
     /// The used suffixes.
     taken: HashSet<String>,
 }
 
 /// The tree or a group: the names and docs of its structs.
 struct Place {
-    name: Ident,
     tasks: Ident,
     groups: Ident,
     /// The suffix of the names of its structs.
     suffix: String,
-    /// The field and the local of the handle.
-    handle: Ident,
-    /// The type of the handle.
-    target: TokenStream,
+    /// The local of its handle.
+    handle: TokenStream,
     /// The `#[cfg(..)]` of its entry and of the groups around it.
     cfgs: Vec<Attribute>,
-    attribute: Option<TokenStream>,
     /// Its description for docs.
     title: String,
-    slots: Option<Slots>,
 }
 
-/// The field of the slots, and its value.
-struct Slots {
-    declared: TokenStream,
-    value: TokenStream,
+/// The types of `tasks` and `groups`, and their values.
+struct Fielded {
+    types: [TokenStream; 2],
+    values: TokenStream,
 }
 
-impl Place {
-    fn root(names: &Names, private: &TokenStream) -> Self {
-        let must_use = "the tasks of a tree run once it does, with `run`, `run_until` or `start`";
-        Self {
-            name: names.root(),
-            tasks: names.of("Tasks"),
-            groups: names.of("Groups"),
-            suffix: String::new(),
-            handle: format_ident!("tree"),
-            target: quote!(#private::Tree),
-            cfgs: names.cfgs(),
-            attribute: Some(quote!(#[must_use = #must_use])),
-            title: "{}".to_owned(),
-            slots: None,
-        }
-    }
-
-    fn group(label: &str, suffix: String, cfgs: Vec<Attribute>, names: &Names, private: &TokenStream) -> Self {
-        Self {
-            name: names.of(&format!("Group{suffix}")),
-            tasks: names.of(&format!("TasksOf{suffix}")),
-            groups: names.of(&format!("GroupsOf{suffix}")),
-            suffix,
-            handle: format_ident!("group"),
-            target: quote!(#private::GroupHandle),
-            cfgs,
-            attribute: None,
-            title: format!("the group `{label}` in {{}}"),
-            slots: None,
-        }
-    }
-}
-
-impl Handles<'_> {
-    /// Adds the structs of the tree or of a group, and returns the expression that creates its value from the local of
-    /// its handle.
-    fn place(&mut self, place: &Place, group: &Group) -> TokenStream {
-        let (names, private) = (self.names, self.private);
-        let Place { name, tasks, groups, handle, .. } = place;
-        let (mut task_fields, mut group_fields) = (Fields::new(names, "task"), Fields::new(names, "group"));
+impl Items<'_> {
+    /// Adds the structs of the tree or of a group.
+    fn place(&mut self, place: &Place, group: &Group) -> Fielded {
+        let (names, private, handle) = (self.names, self.private, &place.handle);
+        let (mut tasks, mut groups) = (Fields::new(names, "task"), Fields::new(names, "group"));
         for child in &group.children {
             let cfgs = [&*place.cfgs, &child.cfgs].concat();
-            let child_name = child.name();
+            let name = child.name();
             match &child.kind {
                 ChildKind::Spread(_) => {}
-                ChildKind::Task(_) => task_fields
-                    .add_child(child, &cfgs, || (quote!(#private::ChildHandle), quote!(#handle.child(#child_name)))),
-                ChildKind::Group(inner) => group_fields.add_child(child, &cfgs, || {
-                    let suffix = self.suffix(&place.suffix, child);
-                    let label = child.label.text().unwrap_or_default();
-                    let place = Place::group(&label, suffix, cfgs.clone(), names, private);
-                    let value = self.place(&place, inner);
-                    let (ty, local) = (place.name, place.handle);
-                    (quote!(#ty), quote!({ let #local = #handle.group(#child_name); #value }))
-                }),
+                ChildKind::Task(_) => {
+                    tasks.add_child(child, &cfgs, || (quote!(#private::ChildHandle), quote!(#handle.child(#name))));
+                }
+                ChildKind::Group(inner) => {
+                    groups.add_child(child, &cfgs, || self.group(place, child, inner, cfgs.clone()));
+                }
             }
         }
-        self.add_structs(place, &task_fields, &group_fields);
-        let (task_values, group_values) = (task_fields.values, group_fields.values);
-        let slots = place.slots.as_ref().map(|slots| &slots.value);
-        quote! {
-            #name {
-                tasks: #tasks { #(#task_values),* },
-                groups: #groups { #(#group_values),* },
-                #slots
-                #handle,
-            }
-        }
+        let tasks = self.item(&place.tasks, &place.cfgs, tasks, &format!("A handle for each task of {}.", place.title));
+        let groups =
+            self.item(&place.groups, &place.cfgs, groups, &format!("A handle for each group of {}.", place.title));
+        let ((tasks, task_values), (groups, group_values)) = (tasks, groups);
+        Fielded { types: [tasks, groups], values: quote!(#task_values, #group_values,) }
     }
 
-    /// Returns the struct of the slots, if there are any.
-    fn slots(&mut self, slots: &[Slot]) -> Option<Slots> {
-        if slots.is_empty() {
-            return None;
-        }
-        let (private, names) = (self.private, self.names);
-        let mut fields = Fields::new(names, "slot");
+    /// Returns the type of a group and its value, from the local of the handle around it.
+    fn group(
+        &mut self,
+        outer: &Place,
+        child: &Child,
+        group: &Group,
+        cfgs: Vec<Attribute>,
+    ) -> (TokenStream, TokenStream) {
+        let (private, inner, around, name) = (self.private, path::alias(), &outer.handle, child.name());
+        let suffix = self.suffix(&outer.suffix, child);
+        let label = child.label.text().unwrap_or_default();
+        let place = Place {
+            tasks: self.names.of(&format!("TasksOf{suffix}")),
+            groups: self.names.of(&format!("GroupsOf{suffix}")),
+            suffix,
+            handle: quote!(group),
+            cfgs,
+            title: format!("the group `{label}` in {{}}"),
+        };
+        let Fielded { types: [tasks, groups], values } = self.place(&place, group);
+        let ty = self.alias(&place, &quote!(#private::DeclaredGroup<#tasks, #groups>));
+        let value = quote!({ let group = #around.group(#name); #inner::DeclaredGroup::new(#values group) });
+        (ty, value)
+    }
+
+    /// Adds a name for the type of a group, if it can be named outside.
+    fn alias(&mut self, place: &Place, ty: &TokenStream) -> TokenStream {
+        let Some(doc) = self.names.doc(&format!("Handles for {}.", place.title)) else { return ty.clone() };
+        let (name, visibility, cfgs) =
+            (self.names.of(&format!("Group{}", place.suffix)), self.names.visibility(), &place.cfgs);
+        self.structs.extend(quote!(#(#cfgs)* #doc #visibility type #name = #ty;));
+        quote!(#name)
+    }
+
+    /// Returns the type of the slots, and their values.
+    fn slots(&mut self, slots: &[Slot]) -> (TokenStream, TokenStream) {
+        let mut fields = Fields::new(self.names, "slot");
         for slot in slots {
-            let make = || (quote!(#private::SlotHandle), slot.handle(private));
-            fields.add(&slot.name, slot.cfgs.is_empty(), &slot.cfgs, make);
+            let make = || {
+                let private = self.private;
+                (quote!(#private::SlotHandle), slot.handle(private))
+            };
+            fields.add(&slot.name, slot.cfgs.is_empty(), &slot.cfgs, &slot.docs, make);
         }
+        self.item(&self.names.of("Slots"), &self.names.cfgs(), fields, "A handle for each slot of {}.")
+    }
+
+    /// Adds a struct with these fields, and returns its type and its value. Both are `()` if there are none.
+    fn item(&mut self, name: &Ident, cfgs: &[Attribute], fields: Fields<'_>, doc: &str) -> (TokenStream, TokenStream) {
         let Fields { declared, values, .. } = fields;
-        let (name, visibility, cfgs) = (names.of("Slots"), names.visibility(), names.cfgs());
-        let doc = names.doc("A handle for each slot of {}.");
-        self.items.extend(quote! {
+        if declared.is_empty() {
+            return (quote!(()), quote!(()));
+        }
+        let (visibility, doc) = (self.names.visibility(), self.names.doc(doc));
+        self.structs.extend(quote! {
             #(#cfgs)*
             #doc
             #[derive(::core::fmt::Debug)]
             #visibility struct #name { #(#declared),* }
         });
-        Some(Slots { declared: quote!(#doc pub slots: #name,), value: quote!(slots: #name { #(#values),* },) })
-    }
-
-    fn add_structs(&mut self, place: &Place, task_fields: &Fields<'_>, group_fields: &Fields<'_>) {
-        let private = self.private;
-        let Place { name, tasks, groups, handle, target, cfgs, attribute, title, .. } = place;
-        let (task_fields, group_fields) = (&task_fields.declared, &group_fields.declared);
-        let slots = place.slots.as_ref().map(|slots| &slots.declared);
-        let visibility = self.names.visibility();
-        let doc = |text: &str| self.names.doc(&text.replace("TITLE", title));
-        let of_place = doc("Handles for TITLE.");
-        let of_tasks = doc("A handle for each task of TITLE.");
-        let of_groups = doc("A handle for each group of TITLE.");
-        self.items.extend(quote! {
-            #(#cfgs)*
-            #of_place
-            #attribute
-            #[derive(::core::fmt::Debug)]
-            #visibility struct #name {
-                #of_tasks
-                pub tasks: #tasks,
-                #of_groups
-                pub groups: #groups,
-                #slots
-                #handle: #target,
-            }
-
-            #(#cfgs)*
-            #of_tasks
-            #[derive(::core::fmt::Debug)]
-            #visibility struct #tasks { #(#task_fields),* }
-
-            #(#cfgs)*
-            #of_groups
-            #[derive(::core::fmt::Debug)]
-            #visibility struct #groups { #(#group_fields),* }
-
-            #(#cfgs)*
-            impl #private::Deref for #name {
-                type Target = #target;
-
-                fn deref(&self) -> &#target {
-                    &self.#handle
-                }
-            }
-        });
+        (quote!(#name), quote!(#name { #(#values),* }))
     }
 
     /// Returns `StoreReplica` for the group `replica` in `store`, with a number if that is taken.
@@ -236,28 +192,32 @@ impl<'a> Fields<'a> {
     /// Adds a field for the child, with a type and a value, if it has a label.
     fn add_child(&mut self, child: &Child, cfgs: &[Attribute], make: impl FnOnce() -> (TokenStream, TokenStream)) {
         if let Some(label) = child.label.field() {
-            self.add(label, child.cfgs.is_empty(), cfgs, make);
+            self.add(label, child.cfgs.is_empty(), cfgs, &child.docs, make);
         }
     }
 
-    /// An `unconditional` field is the only one of its name.
+    /// An `unconditional` field is the only one of its name. Its docs are the user's, or a standard sentence.
     fn add(
         &mut self,
         field: &Ident,
         unconditional: bool,
         cfgs: &[Attribute],
+        docs: &[Attribute],
         make: impl FnOnce() -> (TokenStream, TokenStream),
     ) {
-        let doc = self.names.doc(&format!("The {} `{}`.", self.noun, field.unraw()));
         // A repeated field was reported, unless only one is compiled.
         if !self.seen.insert(field.unraw().to_string()) && unconditional {
             return;
         }
+        let standard = match docs {
+            [] => self.names.doc(&format!("The {} `{}`.", self.noun, field.unraw())),
+            _ => None,
+        };
         let (ty, value) = make();
         // As a generated name, the field may be named like a type and be unused.
         let mut field = field.clone();
         field.set_span(hygienic(field.span()));
-        self.declared.push(quote!(#(#cfgs)* #doc pub #field: #ty));
+        self.declared.push(quote!(#(#cfgs)* #standard #(#docs)* pub #field: #ty));
         self.values.push(quote!(#(#cfgs)* #field: #value));
     }
 }

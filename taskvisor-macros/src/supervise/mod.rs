@@ -29,14 +29,18 @@ use crate::reader::{Given, Reader};
 
 /// Expands the macro to the expression of the tree.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
-    let Expanded { items, lets, value } = expand_as(input, &Names::inner(), None);
-    quote!({ #lets { #items #value } })
+    let Expanded { import, items, lets, value, .. } = expand_as(input, &Names::inner(), None);
+    quote!({ #import #lets { #items #value } })
 }
 
 /// The parts of an expansion.
 pub(crate) struct Expanded {
+    /// The import that all other parts need.
+    pub(crate) import: TokenStream,
     /// The structs.
     pub(crate) items: TokenStream,
+    /// The type of the tree.
+    pub(crate) ty: TokenStream,
     /// The errors, and the user's expressions in the written order. They come first, where the structs are not in scope
     /// yet if they are items of the expression.
     pub(crate) lets: TokenStream,
@@ -51,8 +55,9 @@ pub(crate) fn expand_as(input: TokenStream, names: &Names, krate: Option<&Path>)
     declaration.krate = declaration.krate.or_else(|| krate.cloned());
     check::check(&declaration, &mut reader.errors);
     let conditional = conditional::expand(&mut declaration);
-    let Expanded { items, lets, value } = expand::expand(&declaration, names, &reader);
-    Expanded { items, lets: quote!(#conditional #lets), value }
+    let expanded = expand::expand(&declaration, names, &reader);
+    let lets = &expanded.lets;
+    Expanded { lets: quote!(#conditional #lets), ..expanded }
 }
 
 /// Returns the keys of the macro, and the options of `group(..)`, of a limit and of `slot(..)`.
@@ -66,16 +71,16 @@ pub(crate) fn names() -> [Vec<&'static str>; 4] {
 struct Declaration {
     krate: Option<Path>,
     name: Option<Given<LitStr>>,
-    /// The local of the config.
-    config: Option<Ident>,
+    /// The local of the config, and the `#[cfg(..)]` of its key.
+    config: Option<(Ident, Vec<Attribute>)>,
     grace: Option<Given<Duration>>,
     drain: Option<Given<Duration>>,
     max_concurrent: Option<Given<usize>>,
     signals: Option<Given<bool>>,
-    defaults: Option<Options>,
+    defaults: Option<(Options, Vec<Attribute>)>,
     subscribers: Vec<Subscriber>,
-    /// The local of the controller's config, and its key.
-    controller: Option<(Ident, Ident)>,
+    /// The key of the controller's config, its local, and the `#[cfg(..)]` of the key.
+    controller: Option<(Ident, Ident, Vec<Attribute>)>,
     slots: Vec<Slot>,
     slots_key: Option<Ident>,
     root: Group,
@@ -104,12 +109,14 @@ struct Child {
     literal_type: Option<Path>,
     /// The `#[cfg(..)]` before the entry.
     cfgs: Vec<Attribute>,
+    /// The doc comments before the entry, which its handle gets.
+    docs: Vec<Attribute>,
 }
 
 enum ChildKind {
     /// The local of the spec; `None` if the entry could not be read, which was reported.
     Task(Option<Ident>),
-    Group(Group),
+    Group(Box<Group>),
     /// `..iterator`: the local of its specs.
     Spread(Ident),
 }
@@ -143,7 +150,8 @@ impl Child {
     fn name_local(&self) -> Option<Ident> {
         match (&self.label, &self.kind) {
             (Label::Derived(_), ChildKind::Task(Some(spec))) => {
-                Some(format_ident!("name_of_{spec}", span = proc_macro2::Span::mixed_site()))
+                let number = spec.to_string().trim_start_matches("value").to_owned();
+                Some(format_ident!("name{number}", span = proc_macro2::Span::mixed_site()))
             }
             _ => None,
         }

@@ -5,12 +5,14 @@ use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, Visibility};
 
+use crate::path;
+
 /// The naming of the structs of a tree.
 pub(crate) struct Names {
-    /// The struct of the tree itself.
-    root: Ident,
-    /// The prefix of all other names.
-    prefix: String,
+    /// The prefix of the names, with its span.
+    prefix: Option<Ident>,
+    /// The name of taskvisor's items for macros.
+    private: TokenStream,
     visibility: TokenStream,
     /// The `#[cfg(..)]` of the whole tree.
     cfgs: Vec<Attribute>,
@@ -21,46 +23,50 @@ pub(crate) struct Names {
 impl Names {
     /// Names for structs inside the expression, which cannot be named outside.
     pub(super) fn inner() -> Self {
-        Self {
-            root: format_ident!("DeclaredTree"),
-            prefix: String::new(),
-            visibility: TokenStream::new(),
-            cfgs: Vec::new(),
-            title: None,
-        }
+        Self { prefix: None, private: path::alias(), visibility: TokenStream::new(), cfgs: Vec::new(), title: None }
     }
 
     /// Names with the prefix `root`, for structs beside the function of that name.
     pub(crate) fn beside(function: &Ident, root: &Ident, visibility: &Visibility, cfgs: Vec<Attribute>) -> Self {
         let function = function.unraw();
+        let private = format_ident!("__tv_{function}");
         Self {
-            root: root.clone(),
-            prefix: root.unraw().to_string(),
+            prefix: Some(root.clone()),
+            private: quote!(#private),
             visibility: visibility.to_token_stream(),
             cfgs,
             title: Some(format!("the tree that [`{function}`](fn@{function}) declares")),
         }
     }
 
-    pub(super) fn root(&self) -> Ident {
-        self.root.clone()
+    /// Returns `true` for structs beside a function.
+    pub(super) fn is_beside(&self) -> bool {
+        self.prefix.is_some()
+    }
+
+    /// Returns the name under which the items for macros are imported beside the structs.
+    pub(super) fn private(&self) -> &TokenStream {
+        &self.private
     }
 
     pub(super) fn visibility(&self) -> &TokenStream {
         &self.visibility
     }
 
-    pub(super) fn cfgs(&self) -> Vec<Attribute> {
+    pub(crate) fn cfgs(&self) -> Vec<Attribute> {
         self.cfgs.clone()
     }
 
     /// Returns `AppTasks` for `Tasks`.
     pub(super) fn of(&self, name: &str) -> Ident {
-        format_ident!("{}{name}", self.prefix, span = self.root.span())
+        match &self.prefix {
+            Some(prefix) => format_ident!("{}{name}", prefix.unraw(), span = prefix.span()),
+            None => format_ident!("{name}"),
+        }
     }
 
     /// Returns `#[doc = ".."]` for visible structs. `{}` in the text is the tree.
-    pub(super) fn doc(&self, text: &str) -> Option<TokenStream> {
+    pub(crate) fn doc(&self, text: &str) -> Option<TokenStream> {
         let text = text.replace("{}", self.title.as_ref()?);
         Some(quote!(#[doc = #text]))
     }

@@ -11,7 +11,7 @@ use crate::reader::{Purpose, Reader};
 use crate::table::{self, Key, Read, Table};
 
 const KEYS: Table<Declaration> = Table {
-    noun: "key",
+    noun: table::KEY,
     keys: &[
         &Key::TASKS,
         &Key::STRATEGY,
@@ -29,7 +29,7 @@ const KEYS: Table<Declaration> = Table {
             "config = SupervisorConfig::default()",
             Read::Value(|declaration, _, value, reader| {
                 if !reader.is_unreadable(value) {
-                    declaration.config = Some(reader.bind(Purpose::Config, value));
+                    declaration.config = Some((reader.bind(Purpose::Config, value), reader.key_cfgs.clone()));
                 }
             }),
         ),
@@ -38,7 +38,8 @@ const KEYS: Table<Declaration> = Table {
             "controller = ControllerConfig::default()",
             Read::Value(|declaration, key, value, reader| {
                 if !reader.is_unreadable(value) {
-                    declaration.controller = Some((key.clone(), reader.bind(Purpose::Controller, value)));
+                    let local = reader.bind(Purpose::Controller, value);
+                    declaration.controller = Some((key.clone(), local, reader.key_cfgs.clone()));
                 }
             }),
         ),
@@ -51,7 +52,7 @@ const KEYS: Table<Declaration> = Table {
             "defaults",
             "defaults(restart = \"always\", timeout = \"5s\")",
             Read::List(|declaration, _, list, reader| {
-                declaration.defaults = Some(Options::parse(Place::Defaults, list, reader));
+                declaration.defaults = Some((Options::parse(Place::Defaults, list, reader), reader.key_cfgs.clone()));
             }),
         ),
         &Key::new("name", "name = \"..\"", Read::Text(|declaration| &mut declaration.name)),
@@ -104,14 +105,15 @@ fn subscriber(expr: &Expr, reader: &mut Reader) -> Option<Subscriber> {
     if reader.is_unreadable(expr) {
         return None;
     }
-    let (expr, cfgs) = entry::split_cfgs(expr, reader);
-    reader.cfgs.clone_from(&cfgs);
+    let entry::Before { expr, cfgs, .. } = entry::Before::of(expr, reader);
+    let outer = reader.cfgs.len();
+    reader.cfgs.extend(cfgs.iter().cloned());
     let (value, is_spread) = match peel(&expr) {
         Expr::Range(range) => (entry::read_spread(range, Purpose::Subscribers, reader), true),
         _ => (Some(reader.bind(Purpose::Subscriber, &expr)), false),
     };
-    reader.cfgs.clear();
-    Some(Subscriber { value: value?, is_spread, cfgs })
+    reader.cfgs.truncate(outer);
+    Some(Subscriber { value: value?, is_spread, cfgs: [&*reader.key_cfgs, &cfgs].concat() })
 }
 
 #[cfg(test)]

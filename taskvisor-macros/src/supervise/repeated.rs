@@ -65,29 +65,22 @@ impl<'a> Sibling<'a> {
 
 /// Returns a constant for each sibling that fails to evaluate if an earlier sibling has the same name.
 fn check(named: &[Sibling<'_>], outer: &[Attribute], private: &TokenStream) -> TokenStream {
-    let (count, slots) = (named.len(), named.len() * 2);
-    let entries = named.iter().enumerate().map(|(index, Sibling { name, cfgs, .. })| {
+    let count = named.len();
+    let entries = named.iter().map(|Sibling { name, cfgs, .. }| {
         let name = match name {
             Name::Text(text) => text.clone(),
             Name::OfType(path) => name_of(path, private),
         };
-        quote!(#(#outer)* #(#cfgs)* { names[#index] = #name; })
+        if cfgs.is_empty() { name } else { quote!({ let name = ""; #(#cfgs)* let name = #name; name }) }
     });
     let checks = named.iter().enumerate().skip(1).map(|(index, Sibling { at, cfgs, .. })| {
-        let span = hygienic(*at);
-        let private = located(private, span);
-        let check = quote_spanned!(span=> #private::refuse_repeated(REPEATED[#index], NAMES[#index]));
+        let check = quote_spanned!(hygienic(*at)=> NAMES.check(#index));
         quote!(#(#outer)* #(#cfgs)* const _: () = #check;)
     });
-    quote!({
-        #[allow(deprecated, unreachable_patterns, unused_mut)]
-        const NAMES: [&#private::str; #count] = {
-            use #private::{OfNamed as _, OfNameless as _};
-            let mut names = [""; #count];
-            #(#entries)*
-            names
-        };
-        const REPEATED: [::core::primitive::bool; #count] = #private::repeated::<#count, #slots>(&NAMES);
+    quote!(#(#outer)* {
+        use #private::{OfNamed as _, OfNameless as _};
+        #[allow(deprecated, unreachable_patterns)]
+        const NAMES: #private::Names<#count> = #private::Names::new([#(#entries),*]);
         #(#checks)*
     })
 }

@@ -22,6 +22,7 @@ pub(super) const ENABLED: bool = cfg!(feature = "controller");
 pub(super) struct Slot {
     pub(super) name: Ident,
     pub(super) cfgs: Vec<Attribute>,
+    pub(super) docs: Vec<Attribute>,
     options: Options,
 }
 
@@ -88,7 +89,7 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Slot> {
     if reader.is_unread(expr) {
         return None;
     }
-    let (expr, cfgs) = entry::split_cfgs(expr, reader);
+    let entry::Before { expr, cfgs, docs } = entry::Before::of(expr, reader);
     let Some(list) = argument::call_of(&expr, "slot") else {
         let message = match as_ident(&expr) {
             Some(name) => format!("write `slot({name})`"),
@@ -97,10 +98,12 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Slot> {
         reader.errors.push(&expr, message);
         return None;
     };
-    reader.cfgs.clone_from(&cfgs);
+    let outer = reader.cfgs.len();
+    reader.cfgs.extend(cfgs.iter().cloned());
     let mut options = Options::default();
     OPTIONS.read(list.iter().skip(1), &mut options, reader);
-    reader.cfgs.clear();
+    reader.cfgs.truncate(outer);
+    let cfgs = [&*reader.key_cfgs, &cfgs].concat();
     let name = list.first().and_then(as_ident).filter(is_name);
     if name.is_none() {
         match list.first() {
@@ -116,12 +119,12 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Slot> {
             }
         }
     }
-    name.map(|name| Slot { name, cfgs, options })
+    name.map(|name| Slot { name, cfgs, docs, options })
 }
 
 /// Reports errors in the slots. `enabled` is `true` if the feature `controller` is on.
 pub(super) fn check(declaration: &Declaration, enabled: bool, errors: &mut Errors) {
-    let keys = [declaration.slots_key.as_ref(), declaration.controller.as_ref().map(|(key, _)| key)];
+    let keys = [declaration.slots_key.as_ref(), declaration.controller.as_ref().map(|(key, ..)| key)];
     if !enabled {
         for key in keys.into_iter().flatten() {
             let message = format!(
@@ -161,8 +164,10 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
     if !ENABLED {
         return TokenStream::new();
     }
-    let config =
-        declaration.controller.iter().map(|(_, config)| quote!(let builder = builder.with_controller(#config);));
+    let config = declaration
+        .controller
+        .iter()
+        .map(|(_, config, cfgs)| quote!(#(#cfgs)* let builder = builder.with_controller(#config);));
     let slots = declaration.slots.iter().map(|slot| {
         let Slot { cfgs, options, .. } = slot;
         let name = slot.text();

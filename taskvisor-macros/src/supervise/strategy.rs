@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
-use syn::{Expr, ExprPath};
+use syn::{Attribute, Expr, ExprPath};
 
 use super::Group;
 use crate::argument::{self, Form, List, peel};
@@ -17,6 +17,8 @@ use crate::table::{Key, Read, Table};
 pub(super) struct Strategy {
     kind: Value<Kind>,
     limit: Limit,
+    /// The `#[cfg(..)]` of its key.
+    pub(super) cfgs: Vec<Attribute>,
 }
 
 #[derive(Clone, Copy)]
@@ -65,7 +67,11 @@ impl Strategy {
             Some((word, Form::List(list))) if is_limit(&word, list) => (word, list),
             _ => {
                 let kind = reader.word(key, value, &WORDS, Purpose::Strategy);
-                return (!matches!(kind, Value::Refused)).then_some(Self { kind, limit });
+                return (!matches!(kind, Value::Refused)).then_some(Self {
+                    kind,
+                    limit,
+                    cfgs: reader.key_cfgs.clone(),
+                });
             }
         };
         LIMIT.read(list, &mut limit, reader);
@@ -77,7 +83,7 @@ impl Strategy {
         let word = Expr::Path(ExprPath { attrs: Vec::new(), qself: None, path: word.into() });
         match reader.word(key, &word, &WORDS, Purpose::Strategy) {
             Value::Refused => None,
-            kind => Some(Self { kind, limit }),
+            kind => Some(Self { kind, limit, cfgs: reader.key_cfgs.clone() }),
         }
     }
 

@@ -26,6 +26,8 @@ pub(super) enum Position {
     End,
     /// The call would be the return value without this `;`.
     BeforeSemicolon(TokenTree),
+    /// The call is in the last expression, or in a `let` or `return`: the compiler checks the rest.
+    Within,
     Elsewhere,
 }
 
@@ -44,9 +46,13 @@ impl Call {
             return Position::Elsewhere;
         };
         let is_bare = |around: &Around| around.group.delimiter() == Delimiter::None && around.after.is_empty();
+        let is_semicolon = |tree: &TokenTree| matches!(tree, TokenTree::Punct(mark) if mark.as_char() == ';');
+        let mut statement = body.before.rsplit(is_semicolon).next().unwrap_or_default().iter();
+        let is_kept = matches!(statement.next(), Some(TokenTree::Ident(word)) if word == "let" || word == "return");
         match body.after.as_slice() {
+            [] if inner.iter().all(is_bare) => Position::End,
+            after if is_kept || !after.iter().any(is_semicolon) => Position::Within,
             _ if !inner.iter().all(is_bare) => Position::Elsewhere,
-            [] => Position::End,
             [TokenTree::Punct(last)] if last.as_char() == ';' => {
                 Position::BeforeSemicolon(TokenTree::Punct(last.clone()))
             }

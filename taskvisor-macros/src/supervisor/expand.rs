@@ -1,15 +1,15 @@
 //! Generates the structs beside the function, and the function with the tree in place of the call.
 
-use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Block, Path, ReturnType, Signature, Stmt, Token, Type, TypePath};
+use syn::{Block, Path, ReturnType, Signature, Stmt, Token, Type};
 
 use super::call::{self, Call, Position};
 use super::returned::Returned;
 use crate::errors::Errors;
 use crate::function::{self, Function};
-use crate::path::hygienic;
+use crate::path::{hygienic, located};
 use crate::supervise::{self, Expanded, Names};
 
 pub(super) fn expand(function: &Function, krate: Option<&Path>, errors: &mut Errors) -> TokenStream {
@@ -30,8 +30,17 @@ pub(super) fn expand(function: &Function, krate: Option<&Path>, errors: &mut Err
     let names = Names::beside(&signature.ident, returned.name(), &function.visibility, cfgs);
     let input = call.as_ref().map(|call| call.input.clone()).unwrap_or_default();
     let tree = supervise::expand_as(input, &names, krate);
-    let items = tree.items.clone();
-    let function = written(function, &with_output(signature, &returned), &with_tree(&body, call, &returned, tree));
+    let Expanded { import, items, ty, .. } = &tree;
+    let (visibility, name) = (&function.visibility, returned.name());
+    let (doc, cfgs) = (names.doc("Handles for {}."), names.cfgs());
+    let items = quote! {
+        #import
+        #items
+        #(#cfgs)*
+        #doc
+        #visibility type #name = #ty;
+    };
+    let function = written(function, &with_output(signature, &returned, ty), &with_tree(&body, call, &returned, &tree));
     let errors = errors.to_compile_errors();
     quote!(#items #function #errors)
 }
@@ -40,7 +49,7 @@ pub(super) fn expand(function: &Function, krate: Option<&Path>, errors: &mut Err
 fn check_end(body: &Group, call: Option<&Call>, errors: &mut Errors) {
     let message = "the tree is what the function returns: end it with `supervise!(..)`";
     match call.map(Call::position) {
-        Some(Position::End) => {}
+        Some(Position::End | Position::Within) => {}
         Some(Position::BeforeSemicolon(semicolon)) => {
             errors.push(&semicolon, "the tree is what the function returns: leave out this `;`");
         }
@@ -59,7 +68,7 @@ fn end_of(body: &Group) -> TokenStream {
 }
 
 /// Returns the body with the tree in place of the call.
-fn with_tree(body: &Group, call: Option<Call>, returned: &Returned, tree: Expanded) -> TokenStream {
+fn with_tree(body: &Group, call: Option<Call>, returned: &Returned, tree: &Expanded) -> TokenStream {
     let Some(call) = call else {
         let stand_in = match returned {
             Returned::Name(_) | Returned::Assumed(_) => never_after(&body.to_token_stream()),
@@ -75,9 +84,11 @@ fn with_tree(body: &Group, call: Option<Call>, returned: &Returned, tree: Expand
         |_| syn::Error::new_spanned(path, "no macro has this path").to_compile_error(),
         |import| quote!(#import),
     );
-    let tree = quote!({ #import #lets #value });
+    // At the call, where another return type is an error.
+    let declared = Ident::new("declared", hygienic(path.span()));
+    let tree = quote!({ #import #lets let #declared = #value; #declared });
     match (call.position(), returned) {
-        (Position::Elsewhere, _) => call.replaced(tree),
+        (Position::Elsewhere | Position::Within, _) => call.replaced(tree),
         (_, Returned::Refused(_)) => call.replaced_at_end(never_after(&tree)),
         _ => call.replaced_at_end(tree),
     }
@@ -91,15 +102,31 @@ fn never_after(tokens: &TokenStream) -> TokenStream {
     }
 }
 
-/// Returns the signature without a refused `const`, and with the assumed name of the type if it has none.
-fn with_output(signature: &Signature, returned: &Returned) -> Signature {
+/// Returns the signature without a refused `const`, with the type of the tree in place of its name. The name itself
+/// would be another type if the user has one of that name, which would be a second error.
+fn with_output(signature: &Signature, returned: &Returned, ty: &TokenStream) -> Signature {
     let mut signature = signature.clone();
     signature.constness = None;
-    if let Returned::Assumed(name) = returned {
-        let ty = Type::Path(TypePath { attrs: Vec::new(), qself: None, path: name.clone().into() });
-        signature.output = ReturnType::Type(Token![->](name.span()), Box::new(ty));
+    match (returned, &mut signature.output) {
+        (Returned::Assumed(name), output) => {
+            *output = ReturnType::Type(Token![->](name.span()), Box::new(Type::Verbatim(ty.clone())));
+        }
+        (Returned::Name(name), ReturnType::Type(_, written)) => {
+            **written = Type::Verbatim(with_type(written.to_token_stream(), name, ty));
+        }
+        _ => {}
     }
     signature
+}
+
+/// Returns the tokens with the type in place of the name, which keeps its span.
+fn with_type(tokens: TokenStream, name: &Ident, ty: &TokenStream) -> TokenStream {
+    let replace = |tree: TokenTree| match tree {
+        TokenTree::Ident(ident) if ident == *name => located(ty, ident.span()),
+        TokenTree::Group(group) => call::in_group(&group, with_type(group.stream(), name, ty)),
+        tree => tree.into(),
+    };
+    tokens.into_iter().flat_map(replace).collect()
 }
 
 fn written(function: &Function, signature: &Signature, body: &TokenStream) -> TokenStream {

@@ -11,7 +11,7 @@ use crate::path::is_name;
 
 /// The name of the struct.
 pub(super) enum Returned {
-    /// The return type of the function.
+    /// The return type of the function, or the type in its `Result`.
     Name(Ident),
     /// A guess, because the function has no return type, or one with generic arguments.
     Assumed(Ident),
@@ -30,10 +30,11 @@ impl Returned {
             return Self::Assumed(name);
         };
         let ty = peel(ty);
-        if let Some(name) = plain_name(ty) {
+        if let Some(name) = plain_name(inside(ty)) {
             if TAKEN.iter().any(|taken| name == taken) {
                 let instead = camel_case(&signature.ident);
-                errors.push(ty, format!("`{name}` is taken: write `-> {instead}`, which is made here"));
+                let arrow = if plain_name(ty).is_some() { "-> " } else { "" };
+                errors.push(inside(ty), format!("`{name}` is taken: write `{arrow}{instead}`, which is made here"));
                 return Self::Refused(instead);
             }
             return Self::Name(name);
@@ -43,7 +44,9 @@ impl Returned {
             Type::Path(path) if path.path.segments.len() > 1 => {
                 format!("the type of the tree is made beside the function: write `-> {name}`")
             }
-            _ => format!("the function returns the tree itself, of a type that is made here: write `-> {name}`"),
+            _ => format!(
+                "the function returns the tree, of a type that is made here: write `-> {name}`, or `-> Result<{name}, E>`"
+            ),
         };
         errors.push(ty, message);
         match ty {
@@ -62,11 +65,20 @@ impl Returned {
     }
 }
 
-/// Common wrappers around the tree.
+/// Wrappers around the tree.
 const AROUND: [&str; 5] = ["Result", "Option", "Box", "Arc", "Rc"];
 
 /// Existing types that may be in scope.
 const TAKEN: [&str; 5] = ["Tree", "TreeBuilder", "Supervisor", "SupervisorHandle", "Self"];
+
+/// Returns `App` of `Result<App, E>`, and any other type as it is.
+fn inside(ty: &Type) -> &Type {
+    let Type::Path(path) = peel(ty) else { return ty };
+    match last_name(&path.path) {
+        Some(name) if AROUND.iter().any(|around| name == around) => first_argument(&path.path).map_or(ty, inside),
+        _ => peel(ty),
+    }
+}
 
 /// Returns the type as a single name.
 fn plain_name(ty: &Type) -> Option<Ident> {

@@ -1,40 +1,40 @@
 //! Generates the items beside the function: the struct, its `spec` and `NAME`, and its traits.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{ReturnType, Type};
 
 use super::Shape;
 use crate::bindings;
-use crate::function::{self, Function, Kind, find_word};
+use crate::function::{self, Function, Kind};
 use crate::options::{Options, is_set, plain};
 use crate::path::{self, hygienic, located};
-use crate::reader::Binding;
+use crate::reader::{Binding, Value};
 
 /// Returns the function and the generated items.
 pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bindings: &[Binding]) -> TokenStream {
-    let generated = Generated {
-        private: path::private(options.krate.as_ref()),
-        name: function.struct_name(),
-        function,
-        shape,
-        options,
-        bindings,
-    };
+    let generated =
+        Generated { private: path::alias(), name: function.struct_name(), function, shape, options, bindings };
+    let import = path::import(options.krate.as_ref());
     let item_struct = generated.item_struct();
     let impls = [
         generated.impl_inherent(),
-        generated.impl_named(),
-        function.impl_debug(),
-        generated.impl_task(),
+        generated.impl_function_task(),
+        function.impl_debug(&generated.private),
         generated.impl_from(),
     ];
     let (conditions, deprecation, allowance) = (function.conditions(), function.deprecation(), function.allowance());
+    let name = generated.impl_name().map(|name| quote!(#conditions #allowance #name));
     quote! {
         #function
         #conditions #deprecation #item_struct
-        #(#conditions #allowance #impls)*
+        #name
+        #conditions #allowance
+        const _: () = {
+            #import
+            #(#impls)*
+        };
     }
 }
 
@@ -55,63 +55,81 @@ impl Generated<'_> {
              gets clones of them.\n\n{}",
             self.options.describe()
         );
-        self.function.item_struct(Kind::Task, &doc, self.fields())
+        self.function.item_struct(Kind::Task, &doc, &self.shape.fields)
+    }
+
+    /// Returns the `impl` with a name that is a constant, which stands beside the others: an error in the constant is
+    /// reported with the path of its item.
+    fn impl_name(&self) -> Option<TokenStream> {
+        let name = &self.name;
+        self.options.name.as_ref().filter(|name| matches!(name.value, Value::Constant(_)))?;
+        let private = path::private(self.options.krate.as_ref());
+        let constant = self.function.constant_name(self.options.name.as_ref(), &private);
+        Some(quote! {
+            impl #name {
+                /// The name of the task.
+                pub const NAME: &'static ::core::primitive::str = #constant;
+            }
+        })
     }
 
     fn impl_inherent(&self) -> TokenStream {
         let Self { private, name, .. } = self;
-        let constant = self.function.constant_name(self.options.name.as_ref(), private);
+        let constant = self.impl_name().is_none().then(|| {
+            let constant = self.function.constant_name(self.options.name.as_ref(), private);
+            quote! {
+                /// The name of the task.
+                pub const NAME: &'static #private::str = #constant;
+            }
+        });
         let (fields, types): (Vec<_>, Vec<_>) = self.fields().unzip();
         // Clippy checks the number of arguments on the function itself.
         let allow = (fields.len() > 7).then(|| quote!(#[allow(clippy::too_many_arguments)]));
         quote! {
             impl #name {
-                /// Returns the name of the task.
-                pub const NAME: &'static #private::str = #constant;
+                #constant
 
                 /// Returns the spec of the task with these arguments.
                 #[must_use]
                 #allow
                 pub fn spec(#(#fields: #types),*) -> #private::TaskSpec {
-                    <#private::TaskSpec as #private::From<Self>>::from(Self { #(#fields),* })
+                    #private::Into::into(Self { #(#fields),* })
                 }
             }
         }
     }
 
-    fn impl_named(&self) -> TokenStream {
+    fn impl_function_task(&self) -> TokenStream {
         let Self { private, name, .. } = self;
-        quote! {
-            impl #private::Named for #name {
-                const NAME: &'static #private::str = #name::NAME;
-            }
+        let span = hygienic(name.span());
+        let context = Ident::new("context", span);
+        let ty = match &self.shape.context {
+            // A thread cannot be dropped, so it gets time to clean up.
+            _ if self.is_blocking() => quote!(#private::TaskContext),
+            Some(ty) => ty.to_token_stream(),
+            None => quote!(()),
+        };
+        let (this, mut clones) = (quote!(self), TokenStream::new());
+        let mut arguments: Vec<Ident> = self.shape.context.iter().map(|_| context.clone()).collect();
+        for (position, (field, ty)) in self.fields().enumerate() {
+            let local = format_ident!("argument{position}", span = span);
+            let call = clone_of(ty, &quote!(#this.#field), private);
+            clones.extend(quote!(let #local = #call;));
+            arguments.push(local);
         }
-    }
-
-    fn impl_task(&self) -> TokenStream {
-        let Self { private, name, .. } = self;
-        // A thread cannot be dropped, so it gets time to clean up.
-        let takes_context = self.shape.context.is_some() || self.is_blocking();
-        let context = Ident::new("context", hygienic(name.span()));
-        let attempt = self.attempt(&context);
-        // `spawn` uses a trait object, so that a field that is not `Send` is not reported there too.
+        let function = &self.function.signature.ident;
+        let future = self.future(&context, &quote!(#function(#(#arguments),*)));
+        let is_used = self.shape.context.is_some() || self.is_blocking();
+        let context = if is_used { quote!(#context) } else { quote!(()) };
         quote! {
             #[automatically_derived]
-            impl #private::Task for #name {
-                fn name(&self) -> &#private::str {
-                    Self::NAME
-                }
+            impl #private::FunctionTask for #name {
+                const NAME: &'static #private::str = Self::NAME;
+                type Context = #ty;
 
-                fn spawn(&self, token: #private::CancellationToken) -> #private::BoxTaskFuture {
-                    #private::spawn(self, token)
-                }
-
-                fn attempt(&self, #context: #private::TaskContext) -> #private::BoxTaskFuture {
-                    #attempt
-                }
-
-                fn takes_context(&self) -> ::core::primitive::bool {
-                    #takes_context
+                fn attempt(&self, #context: #ty) -> #private::BoxTaskFuture {
+                    #clones
+                    #future
                 }
             }
         }
@@ -121,88 +139,48 @@ impl Generated<'_> {
         is_set(self.options.blocking.as_ref())
     }
 
-    /// Returns the body of one attempt: clones of the fields, and a future that calls the function.
-    fn attempt(&self, context: &Ident) -> TokenStream {
-        let Self { private, name, .. } = self;
-        let span = hygienic(name.span());
-        let this = Ident::new("this", span);
-        let mut arguments: Vec<Ident> = Vec::new();
-        let mut clones = TokenStream::new();
-        let from_context = if let Some(ty) = &self.shape.context {
-            arguments.push(context.clone());
+    /// Returns the future of an attempt, which has the span of the function: a future that is not `Send` is that of the
+    /// function.
+    fn future(&self, context: &Ident, call: &TokenStream) -> TokenStream {
+        let span = hygienic(self.name.span());
+        let private = located(&self.private, span);
+        let convert = self.convert();
+        if !self.is_blocking() {
+            let future = quote_spanned!(span=> #private::AttemptFuture::new(#call, #convert));
+            // Costs more to compile, but the compiler does not report the same type again as captured by the future.
+            let may_be_unsendable = self.fields().any(|(_, ty)| may_be_unsendable(&ty.to_token_stream()));
+            let future = if may_be_unsendable { quote_spanned!(span=> async move { #future.await }) } else { future };
+            return quote_spanned!(span=> #private::Box::pin(#future));
+        }
+        let from_context = self.shape.context.as_ref().map(|ty| {
             let at = hygienic(ty.span());
             quote_spanned!(at=> let #context = <#ty as #private::FromContext>::from_context(#context);)
-        } else {
-            quote!(let _ = #context;)
-        };
-        for (position, (field, ty)) in self.fields().enumerate() {
-            let local = format_ident!("argument{position}", span = span);
-            let at = hygienic(ty.span());
-            clones.extend(quote_spanned! {at=>
-                let #local = <#ty as #private::TaskArg>::for_attempt(&#this.#field);
-            });
-            arguments.push(local);
-        }
-        let function = &self.function.signature.ident;
-        let call = quote!(#function(#(#arguments),*));
-        // The span of the function, because a future that is not `Send` is the future of the function.
-        let private = located(private, span);
-        let future = if self.is_blocking() {
-            let outcome = self.outcome(&call);
-            quote_spanned!(span=> #private::blocking(#context, move |#context| { #from_context #outcome }))
-        } else {
-            let outcome = self.outcome(&quote!(#call.await));
-            quote_spanned! {span=> {
-                #from_context
-                let future: #private::BoxTaskFuture = #private::Box::pin(async move { #outcome });
-                future
-            } }
-        };
-        quote! {
-            let #this = self;
-            #clones
-            #future
-        }
+        });
+        quote_spanned!(span=> #private::blocking(#context, move |#context| { #from_context (#convert)(#call) }))
     }
 
-    /// Converts the return value to the result of the attempt.
-    fn outcome(&self, returned: &TokenStream) -> TokenStream {
-        let Self { private, .. } = self;
+    /// Returns the closure that converts the return value to the result of the attempt. The type is inferred, so that an
+    /// error in it is reported once, in the signature of the function. The function that converts is a local, so that a
+    /// type that is not a result is an error at that type.
+    fn convert(&self) -> TokenStream {
+        let ty = match &self.function.signature.output {
+            ReturnType::Default => &syn::parse_quote_spanned!(hygienic(self.name.span())=> ()),
+            // Stable Rust cannot name `!` here.
+            ReturnType::Type(_, ty) if matches!(**ty, Type::Never(_)) => return quote!(|never| match never {}),
+            ReturnType::Type(_, ty) => &**ty,
+        };
+        let [start, end] = ends(ty);
+        let private = respanned(&self.private, start);
         if let Some(retry_if) = plain(self.options.retry_if.as_ref()) {
-            return self.outcome_if(returned, &retry_if);
-        }
-        match &self.function.signature.output {
-            ReturnType::Default => quote!(<() as #private::IntoTaskResult>::into_task_result(#returned)),
-            ReturnType::Type(_, ty) => {
-                let span = hygienic(ty.span());
-                match &**ty {
-                    // Stable Rust cannot name `!` here.
-                    Type::Never(_) => quote!(match #returned {}),
-                    ty if find_word(ty.to_token_stream(), "impl").is_some() => {
-                        quote_spanned!(span=> #private::IntoTaskResult::into_task_result(#returned))
-                    }
-                    ty => quote_spanned! {span=>
-                        <#ty as #private::IntoTaskResult>::into_task_result(#returned)
-                    },
-                }
-            }
-        }
-    }
-
-    /// Converts the return value, and passes an error to `retry_if`.
-    fn outcome_if(&self, returned: &TokenStream, retry_if: &TokenStream) -> TokenStream {
-        let Self { private, .. } = self;
-        match &self.function.signature.output {
-            ReturnType::Type(_, ty) if find_word(ty.to_token_stream(), "impl").is_none() => {
-                let span = hygienic(ty.span());
-                let private = located(private, span);
-                // Exactly that type, so that another function is an error at its path.
-                quote_spanned! {span=>
-                    let retry_if: fn(&<#ty as #private::Fallible>::Error) -> ::core::primitive::bool = #retry_if;
-                    #private::outcome_if::<#ty, _>(#returned, retry_if)
-                }
-            }
-            _ => quote!(#private::Fallible::into_task_result_if(#returned, #retry_if)),
+            let [check, decide] =
+                [quote!(Fallible::into_result), quote!(IntoTaskError::retried_if)].map(|path| respanned(&path, end));
+            quote_spanned! {start=> |returned| {
+                let (check, decide) = (#private::#check, #private::#decide);
+                decide(check(returned), #retry_if)
+            } }
+        } else {
+            let function = quote_spanned!(end=> IntoTaskResult::into_task_result);
+            quote_spanned!(start=> |returned| { let convert = #private::#function; convert(returned) })
         }
     }
 
@@ -210,8 +188,7 @@ impl Generated<'_> {
         let Self { private, name, .. } = self;
         let bindings = bindings::expand(self.bindings, private);
         let task = Ident::new("task", hygienic(name.span()));
-        let spec = quote!(#private::TaskSpec::inherit(#private::Arc::new(#task)));
-        let spec = self.options.of_task(spec, private);
+        let spec = self.options.of_task(quote!(#private::Given(#task).taskvisor_spec()), private);
         quote! {
             #[automatically_derived]
             impl #private::From<#name> for #private::TaskSpec {
@@ -227,4 +204,41 @@ impl Generated<'_> {
     fn fields(&self) -> impl Iterator<Item = (&Ident, &Type)> {
         function::typed(&self.shape.fields)
     }
+}
+
+/// Returns the call that clones a field for an attempt. It is located at the whole type, where an error is reported.
+fn clone_of(ty: &Type, field: &TokenStream, private: &TokenStream) -> TokenStream {
+    let [start, end] = ends(ty);
+    let private = located(private, end);
+    let open = quote_spanned!(start=> <);
+    let close = quote_spanned!(end=> as #private::TaskArg>::for_attempt(&#field));
+    quote!(#open #ty #close)
+}
+
+/// Returns the tokens with that span, which has to give their names the same meaning.
+fn respanned(tokens: &TokenStream, span: Span) -> TokenStream {
+    let respan = |mut tree: TokenTree| {
+        tree.set_span(span);
+        tree
+    };
+    tokens.clone().into_iter().map(respan).collect()
+}
+
+/// Returns the spans of the first and the last token of a type.
+fn ends(ty: &Type) -> [Span; 2] {
+    let mut tokens = ty.to_token_stream().into_iter().map(|tree| tree.span());
+    let start = tokens.next().unwrap_or_else(Span::call_site);
+    [start, tokens.last().unwrap_or(start)].map(hygienic)
+}
+
+/// Returns `true` for a type with a part that is often not `Send`.
+fn may_be_unsendable(ty: &TokenStream) -> bool {
+    ty.clone().into_iter().any(|tree| match tree {
+        TokenTree::Ident(word) => ["dyn", "Rc", "Weak", "Cell", "RefCell", "OnceCell", "MutexGuard", "NonNull"]
+            .iter()
+            .any(|part| word == part),
+        TokenTree::Punct(mark) => mark.as_char() == '*',
+        TokenTree::Group(group) => may_be_unsendable(&group.stream()),
+        TokenTree::Literal(_) => false,
+    })
 }

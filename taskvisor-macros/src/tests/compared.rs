@@ -124,6 +124,6 @@ fn all_that_is_generated_is_named_by_the_path_to_taskvisor() {
         crate::supervise::expand(quote!(tasks = [ping {}, store = group(tasks = [pong {}])], crate = a::b)),
     ] {
         let expanded = expanded.to_string();
-        assert!(expanded.contains("a :: b :: __private ::") && !expanded.contains("taskvisor ::"), "{expanded}");
+        assert!(expanded.contains("use a :: b :: __private") && !expanded.contains("taskvisor ::"), "{expanded}");
     }
 }

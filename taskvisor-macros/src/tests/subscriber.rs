@@ -33,7 +33,7 @@ fn options_become_methods_and_documentation() {
     );
     let (expanded, errors) = expand_with(quote!(name = "ear", queue = 16, crate = "a::b"), item.clone());
     assert!(errors.is_empty(), "{errors:?}");
-    assert!(expanded.contains("a :: b :: __private :: str = \"ear\""), "{expanded}");
+    assert!(expanded.contains("__tv :: str = \"ear\""), "{expanded}");
     assert!(expanded.contains("fn queue_capacity (& self) -> :: core :: primitive :: usize { 16usize }"), "{expanded}");
     assert!(expanded.contains(r"- `name`: `ear`\n- `queue`: 16"), "{expanded}");
     let (expanded, errors) = expand_with(quote!(name = NAME, queue = size()), item);

@@ -25,22 +25,22 @@ fn the_structs_stand_beside_the_function() {
     });
     assert!(errors.is_empty(), "{errors:?}");
     for item in [
-        "pub (crate) struct App {",
+        "pub (crate) type App = __tv_app :: DeclaredTree < AppTasks , AppGroups , () > ;",
         "pub (crate) struct AppTasks {",
         "pub (crate) struct AppGroups {",
-        "pub (crate) struct AppGroupStore {",
         "pub (crate) struct AppTasksOfStore {",
-        "pub (crate) struct AppGroupsOfStore {",
+        "pub (crate) type AppGroupStore = __tv_app :: DeclaredGroup < AppTasksOfStore , () > ;",
+        "pub store : AppGroupStore",
         "# [doc = \"The task `ping`.\"] pub ping :",
-        "# [inline] # [cfg (a)] pub (crate) fn app < T > (db : T) -> App where T : Copy { let number = 1 ; {",
+        "# [inline] # [cfg (a)] pub (crate) fn app < T > (db : T) -> __tv_app :: DeclaredTree < AppTasks , AppGroups , () > where T : Copy { let number = 1 ; {",
         "use a :: b :: supervise as _ ;",
     ] {
         assert!(expanded.contains(item), "{item} is not in {expanded}");
     }
-    // Each struct and its `Deref`, the conversion to `Tree`, and the function.
+    // The import, each struct, the type, and the function.
     let items = syn::parse_str::<syn::File>(&expanded).unwrap().items;
-    assert_eq!(items.len(), 10);
-    assert_eq!(expanded.matches("# [cfg (a)]").count(), 10 + 2 * 3, "and each field, and its value");
+    assert_eq!(items.len(), 7);
+    assert_eq!(expanded.matches("# [cfg (a)]").count(), 7 + 2 * 3, "and each field, and its value");
 }
 
 #[test]
@@ -50,14 +50,18 @@ fn the_call_is_found_by_its_last_segment() {
         (quote!(supervise! {}), true),
         (quote!(::a::supervise![]), true),
         (quote!(crate::a::b::supervise!()), true),
-        (quote!(let x = 1; return supervise!();), false),
+        (quote!(let x = 1; return supervise!();), true),
+        (quote!(Ok(supervise!())), true),
+        (quote!(let tree = supervise!(); tree), true),
+        (quote!(let tree = wrap(supervise!())?; Ok(tree)), true),
         (quote!(let a = ; supervise!()), true),
         (quote!(return a::supervise!()), true),
         (quote!(supervise!(); other!()), false),
-        (quote!(other!(supervise!())), false),
+        (quote!(other!(supervise!())), true),
         (quote!(supervise::other!()), false),
         (quote!(Self::supervise!()), false),
-        (quote!({ supervise!() }), false),
+        (quote!({ supervise!() }), true),
+        (quote!(let tree = other(); supervise!(); tree), false),
         (quote!(), false),
     ] {
         let expanded = expand(
@@ -67,7 +71,7 @@ fn the_call_is_found_by_its_last_segment() {
             ),
         );
         assert_eq!(messages(&expanded).is_empty(), is_found, "{body}");
-        assert!(expanded.to_string().contains("struct App"), "{expanded}");
+        assert!(expanded.to_string().contains("type App ="), "{expanded}");
     }
 }
 
@@ -76,25 +80,38 @@ fn what_is_refused_has_the_shape_all_the_same() {
     for (item, name) in [
         ("fn my_app() { TREE }", "MyApp"),
         ("fn _1() { TREE }", "App"),
-        ("fn app() -> Result<A, E> { Ok(TREE) }", "A"),
-        ("fn app() -> Option<Arc<A>> { TREE }", "A"),
         ("fn app() -> a::A { TREE }", "A"),
         ("fn app() -> A<u8> { TREE }", "A"),
         ("fn app() -> &'static A { TREE }", "A"),
+        ("fn app() -> Result<&A, E> { Ok(TREE) }", "A"),
+        ("fn app() -> Result<Tree, E> { Ok(TREE) }", "App"),
         ("fn app() -> taskvisor::Tree { TREE }", "App"),
         ("fn app() -> impl Deref { TREE }", "App"),
         ("fn app() -> self { TREE }", "App"),
         ("fn app() -> () { TREE }", "App"),
         ("fn app() -> App { TREE; }", "App"),
-        ("fn app() -> App { let tree = TREE; tree }", "App"),
         ("const fn app() -> App { TREE }", "App"),
         ("fn app() -> App { supervise!(tasks = [ping {}], taks = []) }", "App"),
     ] {
         let item = item.replace("TREE", "supervise!(tasks = [ping {}])");
         let (expanded, errors) = expand_item(item.parse().unwrap());
         assert!((1..=2).contains(&errors.len()), "{item}: {errors:#?}");
-        assert!(expanded.contains(&format!("struct {name} {{")), "{name}: {expanded}");
+        assert!(expanded.contains(&format!("type {name} =")), "{name}: {expanded}");
         assert!(expanded.contains("pub ping :"), "{expanded}");
+    }
+}
+
+#[test]
+fn m20_the_tree_can_be_in_a_result() {
+    for (item, output) in [
+        ("fn app() -> Result<App, E> { Ok(TREE) }", "Result < __tv_app :: DeclaredTree < AppTasks , () , () > , E >"),
+        ("fn app() -> Option<Arc<App>> { TREE }", "Option < Arc < __tv_app :: DeclaredTree < AppTasks , () , () > > >"),
+        ("fn app() -> anyhow::Result<App> { let tree = TREE; Ok(tree) }", "anyhow :: Result < __tv_app ::"),
+    ] {
+        let item = item.replace("TREE", "supervise!(tasks = [ping {}])");
+        let (expanded, errors) = expand_item(item.parse().unwrap());
+        assert!(errors.is_empty(), "{item}: {errors:#?}");
+        assert!(expanded.contains(&format!("fn app () -> {output}")) && expanded.contains("type App ="), "{expanded}");
     }
 }
 
@@ -117,6 +134,6 @@ fn what_is_no_free_function_gets_no_structs() {
     ] {
         let (expanded, errors) = expand_item(item.clone());
         assert_eq!(errors.len(), 1, "{item}: {errors:#?}");
-        assert_eq!(expanded.matches("struct App").count(), item.to_string().matches("struct App").count());
+        assert!(!expanded.contains("type App"), "{expanded}");
     }
 }

@@ -281,7 +281,7 @@ fn conditions_stand_on_every_item() {
         let attributes = match item {
             syn::Item::Fn(item) => &item.attrs,
             syn::Item::Struct(item) => &item.attrs,
-            syn::Item::Impl(item) => &item.attrs,
+            syn::Item::Const(item) => &item.attrs,
             _ => panic!("unexpected item"),
         };
         assert!(attributes.iter().any(|attribute| attribute.path().is_ident("cfg")));

@@ -1,8 +1,9 @@
 //! The items that generated code refers to. Not part of the API.
 //!
 //! The macros expand to paths into this module, so that a user's own `Option` or `Box` does not change what they mean.
-//! `named` refuses equal names among siblings at compile time.
+//! `function_task` makes a task of what `#[task]` generates, `named` refuses equal names among siblings at compile time.
 
+mod function_task;
 mod named;
 
 pub use std::boxed::Box;
@@ -12,7 +13,7 @@ pub use std::fmt;
 pub use std::iter::IntoIterator;
 pub use std::ops::Deref;
 pub use std::option::Option;
-pub use std::primitive::{str, u32, u64};
+pub use std::primitive::{bool, str};
 pub use std::string::String;
 pub use std::sync::Arc;
 pub use std::time::Duration;
@@ -23,13 +24,14 @@ use std::pin::Pin;
 pub use crate::{AdmissionPolicy, ControllerConfig, SlotHandle, SlotSpec};
 
 pub use crate::events::SubscriberState;
-pub use crate::task::{Fallible, IntoTaskResult, TaskArg, blocking, outcome_if};
+pub use crate::task::{Fallible, IntoTaskError, IntoTaskResult, TaskArg, blocking};
 pub use crate::{
-    BackoffPolicy, BoxTaskFuture, CancellationToken, ChildHandle, Event, FromContext, Group, GroupHandle,
-    IntoSubscriber, IntoTaskSpec, JitterPolicy, Ready, RestartPolicy, Strategy, Subscribe, SupervisorConfig, Task,
-    TaskContext, TaskError, TaskRef, TaskSpec, Tree, TreeBuilder,
+    AttemptFuture, BackoffPolicy, BoxTaskFuture, CancellationToken, ChildHandle, DeclaredGroup, DeclaredTree, Event,
+    FromContext, Group, GroupHandle, IntoSubscriber, IntoTaskSpec, JitterPolicy, Ready, RestartPolicy, Strategy,
+    Subscribe, SupervisorConfig, Task, TaskContext, TaskError, TaskRef, TaskSpec, Tree, TreeBuilder,
 };
-pub use named::{Named, OfNamed, OfNameless, name_of, refuse_repeated, repeated};
+pub use function_task::{FunctionContext, FunctionTask, Given, Refused};
+pub use named::{Names, OfNamed, OfNameless, name_of};
 
 /// Returns the name that a constant gives to a task or subscriber.
 ///
@@ -52,14 +54,34 @@ pub const fn checked_name(name: &'static str) -> &'static str {
 /// The future in which a subscriber takes an event.
 pub type Delivery<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
-/// Returns the future of an attempt of a task without a supervisor.
-pub fn spawn(task: &dyn Task, token: CancellationToken) -> BoxTaskFuture {
-    task.attempt(TaskContext::detached(task.name(), token))
+/// Writes the name of a function for the `Debug` of its struct, which needs no trait of the fields.
+pub fn debug(formatter: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+    formatter.debug_struct(name).finish_non_exhaustive()
 }
 
-/// Returns the name in a spec, for code that needs it after the spec is moved.
-pub fn name_in(spec: &TaskSpec) -> String {
-    spec.name().to_owned()
+/// A builder of a tree or a group.
+pub trait Parent: Sized {
+    /// Adds a task.
+    #[must_use]
+    fn with_task(self, spec: TaskSpec) -> Self;
+}
+
+impl Parent for TreeBuilder {
+    fn with_task(self, spec: TaskSpec) -> Self {
+        self.task(spec)
+    }
+}
+
+impl Parent for Group {
+    fn with_task(self, spec: TaskSpec) -> Self {
+        self.task(spec)
+    }
+}
+
+/// Adds a task, and returns its name for its handle.
+pub fn child<P: Parent>(parent: P, spec: TaskSpec) -> (P, String) {
+    let name = spec.name().to_owned();
+    (parent.with_task(spec), name)
 }
 
 /// Replaces the attempt of a task that did not compile.

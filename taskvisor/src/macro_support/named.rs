@@ -2,13 +2,23 @@
 
 use std::marker::PhantomData;
 
-/// A task whose name is known at compile time.
+use super::FunctionTask;
+
+/// A name that is known at compile time, as a type.
 pub trait Named {
     /// The name.
     const NAME: &'static str;
 }
 
-/// The type for tasks whose names are not known at compile time.
+/// The name of a task from a function.
+#[derive(Debug)]
+pub struct NameOf<T>(PhantomData<T>);
+
+impl<T: FunctionTask> Named for NameOf<T> {
+    const NAME: &'static str = T::NAME;
+}
+
+/// The name of a task that is not known at compile time.
 #[derive(Debug)]
 pub struct Nameless;
 
@@ -16,19 +26,19 @@ impl Named for Nameless {
     const NAME: &'static str = "";
 }
 
-/// The trait that method resolution prefers: it applies to types that are [`Named`].
-pub trait OfNamed {
+/// The trait that method resolution prefers: it applies to tasks from functions.
+pub trait OfNamed: Sized {
     /// Returns the type that has the name.
-    fn taskvisor_name(&self) -> PhantomData<Self>;
+    fn taskvisor_name(&self) -> PhantomData<NameOf<Self>>;
 }
 
-impl<T: Named> OfNamed for T {
-    fn taskvisor_name(&self) -> PhantomData<Self> {
+impl<T: FunctionTask> OfNamed for T {
+    fn taskvisor_name(&self) -> PhantomData<NameOf<Self>> {
         PhantomData
     }
 }
 
-/// The fallback for types that are not [`Named`]; it needs one more reference, so that method resolution tries it last.
+/// The fallback for other types. It needs one more reference, so that method resolution tries it last.
 pub trait OfNameless {
     /// Returns `Nameless`.
     fn taskvisor_name(&self) -> PhantomData<Nameless>;
@@ -45,44 +55,56 @@ pub const fn name_of<T, N: Named>(_: fn(T) -> PhantomData<N>) -> &'static str {
     N::NAME
 }
 
-/// Marks the names that repeat an earlier one. `SLOTS` is twice the number of names.
-pub const fn repeated<const N: usize, const SLOTS: usize>(names: &[&str; N]) -> [bool; N] {
-    let mut repeated = [false; N];
-    // A hash table, so that the effort is linear in the number of names.
-    let mut slots = [N; SLOTS];
-    let mut index = 0;
-    while index < N {
-        let name = names[index].as_bytes();
-        if !name.is_empty() {
-            let mut slot = hash(name) % SLOTS;
-            while slots[slot] < N && !is_equal(names[slots[slot]].as_bytes(), name) {
-                slot = (slot + 1) % SLOTS;
-            }
-            if slots[slot] < N {
-                repeated[index] = true;
-            } else {
-                slots[slot] = index;
-            }
-        }
-        index += 1;
-    }
-    repeated
+/// The names of siblings. An empty name is not known at compile time.
+#[derive(Debug)]
+pub struct Names<const N: usize> {
+    names: [&'static str; N],
+    /// `true` for a name that an earlier sibling has.
+    repeated: [bool; N],
 }
 
-/// Rejects a name that an earlier sibling has.
-///
-/// # Panics
-/// If the name is repeated. This happens at compile time.
-#[track_caller]
-pub const fn refuse_repeated(repeated: bool, name: &str) {
-    if !repeated {
-        return;
+impl<const N: usize> Names<N> {
+    /// Compares the names.
+    #[must_use]
+    pub const fn new(names: [&'static str; N]) -> Self {
+        let mut repeated = [false; N];
+        // A hash table, so that many names are compared in a short time.
+        let mut slots = [N; N];
+        let mut index = 0;
+        while index < N {
+            let name = names[index].as_bytes();
+            if !name.is_empty() {
+                let mut slot = hash(name) % N;
+                while slots[slot] < N && !is_equal(names[slots[slot]].as_bytes(), name) {
+                    slot = (slot + 1) % N;
+                }
+                if slots[slot] < N {
+                    repeated[index] = true;
+                } else {
+                    slots[slot] = index;
+                }
+            }
+            index += 1;
+        }
+        Self { names, repeated }
     }
-    let (text, length) =
-        concat(["two entries are called `", name, "` here: give this one a label, as in `other = ..`"]);
-    match std::str::from_utf8(text.split_at(length).0) {
-        Ok(text) => panic!("{}", text),
-        Err(_) => panic!("two entries have the same name here: give this one a label, as in `other = ..`"),
+
+    /// Rejects a name that an earlier sibling has.
+    ///
+    /// # Panics
+    /// If the name is repeated. This happens at compile time.
+    #[track_caller]
+    pub const fn check(&self, index: usize) {
+        if !self.repeated[index] {
+            return;
+        }
+        let name = self.names[index];
+        let (text, length) =
+            concat(["two entries are called `", name, "` here: give this one a label, as in `other = ..`"]);
+        match std::str::from_utf8(text.split_at(length).0) {
+            Ok(text) => panic!("{}", text),
+            Err(_) => panic!("two entries have the same name here: give this one a label, as in `other = ..`"),
+        }
     }
 }
 
@@ -127,33 +149,36 @@ const fn hash(bytes: &[u8]) -> usize {
 mod tests {
     use super::*;
 
-    #[test]
-    fn each_name_after_the_first_is_repeated() {
-        assert_eq!(repeated::<0, 0>(&[]), [false; 0]);
-        let names = ["a", "b", "", "a", "ab", "", "a", "b "];
-        assert_eq!(repeated::<8, 16>(&names), [false, false, false, true, false, false, true, false]);
+    fn repeated<const N: usize>(names: [&'static str; N]) -> [bool; N] {
+        Names::new(names).repeated
     }
 
     #[test]
-    fn many_names_are_told_apart() {
-        let texts: Vec<String> = (0..200).map(|number| format!("task-{}", number % 150)).collect();
+    fn each_name_after_the_first_is_repeated() {
+        assert!(repeated([]).is_empty());
+        let names = ["a", "b", "", "a", "ab", "", "a", "b "];
+        assert_eq!(repeated(names), [false, false, false, true, false, false, true, false]);
+        assert_eq!(repeated(["c", "a", "b"]), [false; 3]);
+    }
+
+    #[test]
+    fn many_names_are_compared() {
         let mut names = [""; 200];
-        for (name, text) in names.iter_mut().zip(&texts) {
-            *name = text;
+        for (number, name) in names.iter_mut().enumerate() {
+            *name = format!("task-{}", number % 150).leak();
         }
-        let repeated = repeated::<200, 400>(&names);
-        assert!(repeated.iter().enumerate().all(|(index, repeated)| *repeated == (index >= 150)));
+        assert!(repeated(names).iter().enumerate().all(|(index, repeated)| *repeated == (index >= 150)));
     }
 
     #[test]
     fn a_repeated_name_is_named_however_long() {
-        let refused = |name: &str| {
-            let name = name.to_owned();
-            *std::panic::catch_unwind(move || refuse_repeated(true, &name)).unwrap_err().downcast::<String>().unwrap()
+        let refused = |name: &'static str| {
+            let names = Names::new([name, name]);
+            *std::panic::catch_unwind(|| names.check(1)).unwrap_err().downcast::<String>().unwrap()
         };
         let text = refused("ping");
         assert_eq!(text, "two entries are called `ping` here: give this one a label, as in `other = ..`");
-        assert!(refused(&"x".repeat(1000)).starts_with("two entries are called `xxx"));
-        refuse_repeated(false, "ping");
+        assert!(refused("x".repeat(1000).leak()).starts_with("two entries are called `xxx"));
+        Names::new(["ping", "pong"]).check(1);
     }
 }

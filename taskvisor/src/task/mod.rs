@@ -4,6 +4,7 @@
 //! `result` what an attempt returns, `handle` the handle of one registration. All of it is public API or data for it;
 //! the state of a running task lives in `runtime::task`.
 
+mod attempt_future;
 mod blocking;
 mod context;
 mod definition;
@@ -13,13 +14,14 @@ mod result;
 mod spec;
 mod stop_reason;
 
+pub use attempt_future::AttemptFuture;
 pub(crate) use blocking::Job;
 pub use blocking::blocking;
 pub use context::{FromContext, TaskContext};
 pub use definition::{BoxTaskFuture, Task, TaskFn, TaskRef};
 pub use error::{BoxError, TaskError};
 pub use handle::TaskHandle;
-pub use result::{Fallible, IntoTaskError, IntoTaskResult, TaskArg, outcome_if};
+pub use result::{Fallible, IntoTaskError, IntoTaskResult, TaskArg};
 pub(crate) use spec::Said;
 pub use spec::{IntoTaskSpec, TaskSpec};
 pub use stop_reason::StopReason;

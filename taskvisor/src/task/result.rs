@@ -53,32 +53,19 @@ pub trait Fallible {
     /// The error type.
     type Error;
 
-    /// Converts the return value of the function to the result of the attempt. An error for which `retry_if` is `false`
-    /// is not retried.
+    /// Returns the result itself.
     ///
     /// # Errors
-    /// The returned error, as a [`TaskError`].
-    fn into_task_result_if(self, retry_if: fn(&Self::Error) -> bool) -> Result<(), TaskError>;
+    /// The error in it.
+    fn into_result(self) -> Result<(), Self::Error>;
 }
 
-impl<E: IntoTaskError> Fallible for Result<(), E> {
+impl<E> Fallible for Result<(), E> {
     type Error = E;
 
-    fn into_task_result_if(self, retry_if: fn(&E) -> bool) -> Result<(), TaskError> {
-        self.map_err(|error| {
-            let retries = retry_if(&error);
-            let error = error.into_task_error();
-            if retries { error } else { error.into_permanent() }
-        })
+    fn into_result(self) -> Self {
+        self
     }
-}
-
-/// Returns the result of an attempt; `retry_if` decides for each error whether it is retried.
-///
-/// # Errors
-/// The returned error, as a [`TaskError`].
-pub fn outcome_if<R: Fallible<Error = E>, E>(returned: R, retry_if: fn(&E) -> bool) -> Result<(), TaskError> {
-    returned.into_task_result_if(retry_if)
 }
 
 /// An error type of a task.
@@ -91,6 +78,20 @@ pub fn outcome_if<R: Fallible<Error = E>, E>(returned: R, retry_if: fn(&E) -> bo
 pub trait IntoTaskError {
     /// Converts the error to a [`TaskError`].
     fn into_task_error(self) -> TaskError;
+
+    /// Converts the return value of the function to the result of the attempt. An error for which `retry_if` is `false`
+    /// is not retried.
+    #[doc(hidden)]
+    fn retried_if(returned: Result<(), Self>, retry_if: fn(&Self) -> bool) -> Result<(), TaskError>
+    where
+        Self: Sized,
+    {
+        returned.map_err(|error| {
+            let retries = retry_if(&error);
+            let error = error.into_task_error();
+            if retries { error } else { error.into_permanent() }
+        })
+    }
 }
 
 #[diagnostic::do_not_recommend]
@@ -133,7 +134,8 @@ fn boxed(error: anyhow::Error) -> BoxError {
     error.reallocate_into_boxed_dyn_error_without_backtrace()
 }
 
-/// An argument of a function under `#[task]`: cloned for each attempt.
+/// An argument of a function under `#[task]`: cloned for each attempt. Implemented for each type that is
+/// `Clone + Send + Sync + 'static`.
 #[diagnostic::on_unimplemented(
     message = "an argument of a task must be `Clone + Send + Sync + 'static`, and `{Self}` is not",
     label = "cloned for each attempt",
@@ -177,7 +179,7 @@ mod tests {
     #[test]
     fn what_is_not_to_be_retried_keeps_its_error_and_what_is_no_failure_its_meaning() {
         fn once<E: IntoTaskError>(error: E) -> TaskError {
-            Err(error).into_task_result_if(|_| false).unwrap_err()
+            E::retried_if(Err(error), |_| false).unwrap_err()
         }
         let io = once(std::io::Error::other("io"));
         assert_eq!((io.as_label(), io.is_fatal(), io.is_retryable()), ("task_fatal", true, false));
@@ -244,12 +246,12 @@ mod tests {
 
     #[test]
     fn what_is_to_be_retried_stays_as_it_is() {
-        let always = |error: std::io::Error| Err::<(), _>(error).into_task_result_if(|_| true);
+        let always = |error: std::io::Error| IntoTaskError::retried_if(Err(error), |_| true);
         assert!(matches!(always(std::io::Error::other("io")), Err(TaskError::Error(_))));
-        assert!(Ok::<(), String>(()).into_task_result_if(|_| false).is_ok());
+        assert!(String::retried_if(Ok(()), |_| false).is_ok());
         // The predicate receives the user's own error.
-        let seen = Err::<(), _>(std::io::Error::from(std::io::ErrorKind::NotFound))
-            .into_task_result_if(|error| error.kind() != std::io::ErrorKind::NotFound);
+        let not_found = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let seen = IntoTaskError::retried_if(Err(not_found), |error| error.kind() != std::io::ErrorKind::NotFound);
         assert!(matches!(seen, Err(TaskError::Permanent(_))));
     }
 }

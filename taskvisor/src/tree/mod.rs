@@ -5,6 +5,7 @@
 
 mod child_handle;
 mod declaration;
+mod declared_tree;
 mod failure;
 mod group;
 mod group_handle;
@@ -13,6 +14,7 @@ mod strategy;
 
 pub use child_handle::ChildHandle;
 pub(crate) use declaration::{Declared, Order, Role};
+pub use declared_tree::{DeclaredGroup, DeclaredTree};
 pub use failure::{FailureChain, FailureLink};
 pub use group::Group;
 pub(crate) use group::{check_name, join, last_segment};

@@ -1,0 +1,106 @@
+//! The task that `#[task]` generates from a function.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::{BoxTaskFuture, CancellationToken, FromContext, Task, TaskContext, TaskError, TaskSpec};
+
+/// A task from a function.
+///
+/// It has no supertraits, and [`Given`] takes any type, so that an argument of an invalid type is one error: at its
+/// [`TaskArg`](crate::TaskArg).
+pub trait FunctionTask {
+    /// The name of the task.
+    const NAME: &'static str;
+    /// What the function takes of the context: a type, which costs less to compile than a constant.
+    type Context: FunctionContext;
+
+    /// See [`Task::attempt`].
+    fn attempt(&self, context: Self::Context) -> BoxTaskFuture;
+}
+
+/// What a function takes of the context of an attempt: the context, its token, or nothing.
+pub trait FunctionContext {
+    /// See [`Task::takes_context`].
+    const IS_TAKEN: bool;
+
+    /// Extracts it.
+    #[must_use]
+    fn of(context: TaskContext) -> Self;
+}
+
+impl<C: FromContext> FunctionContext for C {
+    const IS_TAKEN: bool = true;
+
+    fn of(context: TaskContext) -> Self {
+        Self::from_context(context)
+    }
+}
+
+impl FunctionContext for () {
+    const IS_TAKEN: bool = false;
+
+    fn of(_: TaskContext) {}
+}
+
+#[doc(hidden)]
+#[diagnostic::do_not_recommend]
+impl<T: FunctionTask + Send + Sync + 'static> Task for T {
+    fn name(&self) -> &str {
+        T::NAME
+    }
+
+    fn spawn(&self, token: CancellationToken) -> BoxTaskFuture {
+        FunctionTask::attempt(self, T::Context::of(TaskContext::detached(T::NAME, token)))
+    }
+
+    fn attempt(&self, context: TaskContext) -> BoxTaskFuture {
+        FunctionTask::attempt(self, T::Context::of(context))
+    }
+
+    fn takes_context(&self) -> bool {
+        T::Context::IS_TAKEN
+    }
+}
+
+/// A task from a function that is about to get its spec.
+///
+/// Method resolution finds [`Given::taskvisor_spec`] if all arguments are valid, and otherwise the method of
+/// [`Refused`], to which `Given` dereferences.
+#[derive(Debug)]
+pub struct Given<T>(pub T);
+
+impl<T: FunctionTask + Send + Sync + 'static> Given<T> {
+    /// Returns the spec of the task.
+    pub fn taskvisor_spec(self) -> TaskSpec {
+        TaskSpec::inherit(Arc::new(self.0))
+    }
+}
+
+impl<T> Deref for Given<T> {
+    type Target = Refused;
+
+    fn deref(&self) -> &Refused {
+        &Refused
+    }
+}
+
+/// A task that did not compile.
+#[derive(Debug, Clone, Copy)]
+pub struct Refused;
+
+impl Refused {
+    /// Returns the spec of this task, which does nothing.
+    pub fn taskvisor_spec(self) -> TaskSpec {
+        TaskSpec::inherit(Arc::new(self))
+    }
+}
+
+impl FunctionTask for Refused {
+    const NAME: &'static str = "refused";
+    type Context = ();
+
+    fn attempt(&self, (): ()) -> BoxTaskFuture {
+        Box::pin(async { Err(TaskError::Canceled) })
+    }
+}
