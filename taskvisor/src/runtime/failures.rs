@@ -126,11 +126,7 @@ impl Core {
 
     #[cold]
     fn note_end_of(&self, cell: &Cell, error: Option<&Arc<TaskError>>) -> Forgotten {
-        #[cfg(feature = "controller")]
-        let is_job = cell.slot().is_some();
-        #[cfg(not(feature = "controller"))]
-        let is_job = false;
-        let error = error.filter(|_| !is_job && cell.try_outcome().is_none());
+        let error = error.filter(|_| cell.slot().is_none() && cell.try_outcome().is_none());
         let failure = error.map(|error| self.failure(Some(cell.id()), error, cell.counts_for_readiness()));
         self.failures.note(cell.name(), failure)
     }

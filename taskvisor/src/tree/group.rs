@@ -117,66 +117,61 @@ impl Group {
     }
 
     /// Sets the restart policy of the group as a whole. Default: [`RestartPolicy::OnFailure`].
-    pub fn with_restart(mut self, restart: RestartPolicy) -> Self {
-        self.overrides.restart = Some(restart);
-        self
+    pub fn with_restart(self, restart: RestartPolicy) -> Self {
+        self.set(|set| set.restart = Some(restart))
     }
 
     /// Sets the backoff after a failure of the group. Default: the backoff of the supervisor's config.
-    pub fn with_backoff(mut self, backoff: BackoffPolicy) -> Self {
-        self.overrides.backoff = Some(backoff);
-        self
+    pub fn with_backoff(self, backoff: BackoffPolicy) -> Self {
+        self.set(|set| set.backoff = Some(backoff))
     }
 
     /// Sets the time that the group must have run for its failure to count as the first again. Default: the larger of
     /// `backoff.max` and 10 s.
-    pub fn with_reset_after(mut self, lived: Duration) -> Self {
-        self.overrides.reset_after = Some(lived);
-        self
+    pub fn with_reset_after(self, lived: Duration) -> Self {
+        self.set(|set| set.reset_after = Some(lived))
     }
 
     /// Sets the number of consecutive failures of the group that are retried. Default: no limit.
-    pub fn with_max_retries(mut self, retries: u32) -> Self {
-        self.overrides.max_retries = Some(Some(retries));
-        self
+    pub fn with_max_retries(self, retries: u32) -> Self {
+        self.set(|set| set.max_retries = Some(Some(retries)))
     }
 
     /// Fails the parent when the group ends for good in failure. This is the default.
-    pub fn critical(mut self) -> Self {
-        self.overrides.critical = Some(true);
-        self
+    pub fn critical(self) -> Self {
+        self.set(|set| set.critical = Some(true))
     }
 
     /// Keeps the parent running when the group ends for good in failure. By default the parent fails as well. It also
     /// fails if the group has not been ready and other children of the parent are after it, as they could never start.
-    pub fn not_critical(mut self) -> Self {
-        self.overrides.critical = Some(false);
-        self
+    pub fn not_critical(self) -> Self {
+        self.set(|set| set.critical = Some(false))
     }
 
     /// Stops the parent, without a failure, when the group ends for good in success.
-    pub fn significant(mut self) -> Self {
-        self.overrides.significant = Some(true);
-        self
+    pub fn significant(self) -> Self {
+        self.set(|set| set.significant = Some(true))
     }
 
     /// Keeps the parent running when the group ends for good in success. This is the default.
-    pub fn not_significant(mut self) -> Self {
-        self.overrides.significant = Some(false);
-        self
+    pub fn not_significant(self) -> Self {
+        self.set(|set| set.significant = Some(false))
     }
 
     /// Counts the states of its tasks for the readiness of the service. This is the default.
-    pub fn with_readiness(mut self) -> Self {
-        self.overrides.readiness = Some(true);
-        self
+    pub fn with_readiness(self) -> Self {
+        self.set(|set| set.readiness = Some(true))
     }
 
     /// Excludes the states of its tasks from the readiness of the service, also in nested groups.
     /// [`Health`](crate::Health) reports them and stays ready. See
     /// [`TaskSpec::without_readiness`](crate::TaskSpec::without_readiness).
-    pub fn without_readiness(mut self) -> Self {
-        self.overrides.readiness = Some(false);
+    pub fn without_readiness(self) -> Self {
+        self.set(|set| set.readiness = Some(false))
+    }
+
+    fn set(mut self, set: impl FnOnce(&mut Overrides)) -> Self {
+        set(&mut self.overrides);
         self
     }
 }

@@ -65,7 +65,6 @@ pub(in crate::runtime) enum Origin {
     /// Added at run time.
     Added,
     /// Submitted at run time to a slot: the slot of its own name, unless its [`Tie`] names another.
-    #[cfg(feature = "controller")]
     Submitted,
 }
 
@@ -74,7 +73,7 @@ pub(in crate::runtime) enum Tie {
     /// The group that manages it.
     Group(Membership),
     /// The slot that it was submitted to.
-    #[cfg(feature = "controller")]
+    #[cfg_attr(not(feature = "controller"), expect(dead_code, reason = "there are no slots"))]
     Slot(Arc<str>),
 }
 
@@ -127,10 +126,7 @@ impl Cell {
         origin: Origin,
         tie: Option<Arc<Tie>>,
     ) -> Self {
-        #[cfg(feature = "controller")]
         let queued = origin == Origin::Submitted;
-        #[cfg(not(feature = "controller"))]
-        let queued = false;
         let gate = if matches!(tie.as_deref(), Some(Tie::Group(_))) { Gate::Shut } else { Gate::Open };
         let unready = origin == Origin::Declared { unready: true };
         Self {
@@ -260,7 +256,6 @@ impl Cell {
     }
 
     /// The slot that it was submitted to.
-    #[cfg(feature = "controller")]
     pub(in crate::runtime) fn slot(&self) -> Option<&Arc<str>> {
         match (self.origin, self.tie.as_deref()) {
             (_, Some(Tie::Slot(slot))) => Some(slot),
