@@ -234,7 +234,6 @@ impl Event {
     /// let EventData::TimeoutHit { task, attempt, timeout, .. } = event.data() else { panic!() };
     /// assert_eq!((task, attempt, timeout), ("sync", 2, Duration::from_millis(500)));
     /// ```
-    #[must_use]
     pub fn data(&self) -> EventData<'_> {
         let task = self.task.as_deref().unwrap_or_default();
         let slot = self.slot.as_deref().unwrap_or_default();

@@ -98,7 +98,6 @@ pub enum EventKind {
 
 impl EventKind {
     /// Returns the name of the variant.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TaskStarting => "TaskStarting",
@@ -202,19 +201,16 @@ impl Event {
     }
 
     /// Returns [`delay_ms`](Self::delay_ms) as a duration: the time until the next attempt.
-    #[must_use]
     pub fn delay(&self) -> Option<Duration> {
         self.delay_ms.map(Duration::from_millis)
     }
 
     /// Returns [`timeout_ms`](Self::timeout_ms) as a duration: the exceeded timeout.
-    #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout_ms.map(Duration::from_millis)
     }
 
     /// Returns the error that caused the event, if there is one.
-    #[must_use]
     pub fn error(&self) -> Option<&Arc<TaskError>> {
         self.reason.as_ref().and_then(Reason::error)
     }
@@ -247,13 +243,11 @@ impl Reason {
     }
 
     /// Returns the error, if there is one.
-    #[must_use]
     pub const fn error(&self) -> Option<&Arc<TaskError>> {
         self.error.as_ref()
     }
 
     /// Returns the reason as text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         if let Some(text) = self.text.get() {
             return text;

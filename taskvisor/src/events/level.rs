@@ -33,7 +33,6 @@ impl LogLevel {
     /// assert_eq!(LogLevel::of(&Event::new(EventKind::TaskFailed)), LogLevel::Warn);
     /// assert!(LogLevel::Warn < LogLevel::Error);
     /// ```
-    #[must_use]
     pub fn of(event: &Event) -> Self {
         match event.kind {
             EventKind::ActorDead | EventKind::GraceExceeded => Self::Error,
@@ -68,7 +67,6 @@ impl LogLevel {
     }
 
     /// Returns the name of the level in capitals.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Debug => "DEBUG",

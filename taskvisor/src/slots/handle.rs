@@ -125,13 +125,11 @@ impl SlotHandle {
 
     /// Returns the number of submissions in the slot: the running one, and the waiting ones.
     #[expect(clippy::len_without_is_empty, reason = "`is_idle` is the word for it")]
-    #[must_use]
     pub fn len(&self) -> usize {
         self.core.slot_len(&self.name)
     }
 
     /// Returns `true` if no task runs or waits in the slot.
-    #[must_use]
     pub fn is_idle(&self) -> bool {
         self.len() == 0
     }

@@ -203,7 +203,6 @@ impl RuntimeError {
     }
 
     /// Returns a short, stable name of the kind of error, for metrics and logs.
-    #[must_use]
     pub const fn as_label(&self) -> &'static str {
         match self {
             Self::GraceExceeded { .. } => "runtime_grace_exceeded",

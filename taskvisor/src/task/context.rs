@@ -146,7 +146,6 @@ impl TaskContext {
     /// Returns the reason of the stop request; `None` before a request. A final attempt
     /// ([`TaskSpec::with_final_attempt`](crate::TaskSpec::with_final_attempt)) begins because of a stop request: it has
     /// a reason, but is not canceled.
-    #[must_use]
     pub fn stop_reason(&self) -> Option<StopReason> {
         match &self.0 {
             Kind::Attempt { cell, attempt, .. } => cell.stop_reason(*attempt),
@@ -172,7 +171,6 @@ impl TaskContext {
     }
 
     /// Returns the failure of the previous attempt. `None` for the first attempt, and after a success.
-    #[must_use]
     pub fn last_error(&self) -> Option<Arc<TaskError>> {
         match &self.0 {
             Kind::Attempt { cell, .. } => cell.status().last_error,

@@ -29,7 +29,6 @@ pub enum StopReason {
 
 impl StopReason {
     /// Returns a short, stable name of the reason, for metrics and logs.
-    #[must_use]
     pub const fn as_label(self) -> &'static str {
         self.texts().0
     }

@@ -38,13 +38,11 @@ impl ChildHandle {
     }
 
     /// Returns the newest registration at the place, even if it has ended. `None` before the tree has started.
-    #[must_use]
     pub fn current(&self) -> Option<TaskHandle> {
         self.core.place(&self.path).map(TaskHandle::new)
     }
 
     /// Returns the status of the task.
-    #[must_use]
     pub fn status(&self) -> Option<TaskStatus> {
         self.current().map(|task| task.status())
     }

@@ -43,13 +43,11 @@ impl FailureChain {
     }
 
     /// Returns the links, starting with the leaf.
-    #[must_use]
     pub fn links(&self) -> &[FailureLink] {
         &self.links
     }
 
     /// Returns the error of the leaf.
-    #[must_use]
     pub fn error(&self) -> Option<&Arc<TaskError>> {
         self.source.as_ref()
     }

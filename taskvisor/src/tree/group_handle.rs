@@ -61,7 +61,6 @@ impl GroupHandle {
     }
 
     /// Returns the status of the group, or its last status if it has ended. `None` before the tree has started.
-    #[must_use]
     pub fn status(&self) -> Option<TaskState> {
         match self.core.group_place(&self.path) {
             Some(group) => Some(group.state()),
