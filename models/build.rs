@@ -88,7 +88,7 @@ const MUTANTS: [Mutant; 9] = [
             (
                 "exchange",
                 "        let (next, awaited) = self.change(outlet",
-                "        let early = self.change(outlet, Lane::take_awaited);\n        \
+                "        let early = self.change(outlet, |lane| std::mem::take(&mut lane.awaited));\n        \
                  let (next, _) = self.change(outlet",
             ),
             ("exchange", "        if awaited {\n", "        if early {\n"),
