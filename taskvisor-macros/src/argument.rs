@@ -5,6 +5,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, Token};
 
+use crate::function::find_word;
 use crate::punctuation::Punctuation;
 use crate::reader::Reader;
 
@@ -75,6 +76,7 @@ pub(crate) fn attributes(expr: &Expr) -> &[Attribute] {
 
 /// Parses a comma-separated list. An argument that cannot be parsed is one error, and the others are kept.
 pub(crate) fn parse_list(tokens: TokenStream, reader: &mut Reader) -> Vec<Expr> {
+    let tokens = with_keywords(tokens);
     let error = match List::parse_terminated.parse2(tokens.clone()) {
         Ok(list) => return list.into_iter().collect(),
         Err(error) => error,
@@ -94,6 +96,23 @@ pub(crate) fn parse_list(tokens: TokenStream, reader: &mut Reader) -> Vec<Expr> 
     reader.errors.push_error(at_last_token(error, &tokens));
     reader.recovered = true;
     recover_list(tokens)
+}
+
+/// Makes an identifier of the keyword in `struct = Name`, which could not be parsed as an expression.
+fn with_keywords(tokens: TokenStream) -> TokenStream {
+    let trees: Vec<TokenTree> = tokens.into_iter().collect();
+    let is_assigned =
+        |at: usize| matches!(trees.get(at + 1), Some(TokenTree::Punct(equals)) if equals.as_char() == '=');
+    let read = |(at, tree): (usize, &TokenTree)| match tree {
+        TokenTree::Ident(word) if word == "struct" && is_assigned(at) => Ident::new_raw("struct", word.span()).into(),
+        TokenTree::Group(group) if find_word(group.stream(), "struct").is_some() => {
+            let mut inner = Group::new(group.delimiter(), with_keywords(group.stream()));
+            inner.set_span(group.span());
+            inner.into()
+        }
+        tree => tree.clone(),
+    };
+    trees.iter().enumerate().map(read).collect()
 }
 
 /// Moves an error at the end of the input to the last token, because it would point at the whole invocation. After a

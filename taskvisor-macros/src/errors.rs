@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::ToTokens;
+use syn::ext::IdentExt;
 
 /// The errors of one invocation of a macro, in the order in which they were found.
 #[derive(Debug, Default)]
@@ -31,7 +32,7 @@ impl Errors {
     /// Macros cannot add notes on stable Rust, so the first location is a second error.
     pub(crate) fn push_repeated(&mut self, first: &Ident, second: &Ident, message: impl Display) {
         self.push(second, message);
-        self.push(first, format!("`{first}` is first given here"));
+        self.push(first, format!("`{}` is first given here", first.unraw()));
     }
 
     /// Returns `true` if there is no error.

@@ -34,8 +34,10 @@ use proc_macro::TokenStream;
 /// The function stays as written, and can be called. The macro adds a struct of the same name, with one public field
 /// for each argument. The struct
 /// - implements `Task`: each attempt calls the function with clones of the fields;
-/// - has `name::spec(args..)`, which makes a `TaskSpec` with the options below, and `name::NAME`;
-/// - converts into a `TaskSpec`, so that it can stand in `supervise!` or be given to the builder.
+/// - has `name::spec(args..)`, which makes a `TaskSpec` with the options below, and `name::NAME`; where the argument is
+///   a `String`, `spec` takes whatever converts into one;
+/// - converts into a `TaskSpec`, so that it can stand in `supervise!` or be given to the builder;
+/// - can be cloned, and has the documentation of the function and, as those of its fields, of the arguments.
 ///
 /// The guide explains [tasks][guide-tasks], [restarts and backoff][guide-restarts] and [blocking work][guide-blocking].
 ///
@@ -63,6 +65,35 @@ use proc_macro::TokenStream;
 /// an argument, the task has time to clean up after a stop request; without one, the attempt is dropped at once. All
 /// other arguments are owned, and `Clone + Send + Sync`.
 ///
+/// # Names
+/// The struct is in the type namespace, as modules are. In `mod ping; use ping::ping;` it would have the name of the
+/// module, which is error E0255. `struct = PingTask` gives it another name, and the function keeps its own:
+///
+/// ```
+/// use taskvisor::prelude::*;
+///
+/// mod ping {
+///     use taskvisor::prelude::*;
+///
+///     /// Sends one ping.
+///     #[task(struct = PingTask)]
+///     pub async fn ping(
+///         /// The host that answers.
+///         address: String,
+///     ) {
+///         println!("ping {address}");
+///     }
+/// }
+/// use ping::{PingTask, ping};
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// ping("localhost".into()).await;
+/// let tree = supervise!(tasks = [ping = PingTask { address: "localhost".into() }]);
+/// assert_eq!((tree.tasks.ping.name(), PingTask::NAME), ("ping", "ping"));
+/// # }
+/// ```
+///
 /// # What it returns
 /// `()`, or `Result<(), E>`, where `E` is `TaskError`, any error, a boxed error, `String` or `&'static str`. With the
 /// feature `anyhow` a `TaskError` inside an `anyhow::Error` keeps its meaning.
@@ -73,6 +104,7 @@ use proc_macro::TokenStream;
 /// | option | takes | when not given anywhere | what it does |
 /// |---|---|---|---|
 /// | `name` | string | the function's name | what events, logs and calls name the task by |
+/// | `struct` | name | the function's name | the name of the struct, where that of the function is taken |
 /// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
 #[doc = options::options_of_tasks!()]
 ///
@@ -111,7 +143,7 @@ use proc_macro::TokenStream;
 ///     Ok(())
 /// }
 ///
-/// assert_eq!(poll::spec("http://localhost".into()).every(), Some(POLL));
+/// assert_eq!(poll::spec("http://localhost").every(), Some(POLL));
 /// ```
 ///
 /// # Functions that block
@@ -314,6 +346,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | option | `#[task(..)]` | `task(..)` | `group(..)` | `defaults(..)` |
 /// |---|---|---|---|---|
 /// | `name` | yes | yes | - | - |
+/// | `struct` | yes | - | - | - |
 /// | `crate` | yes | - | - | - |
 /// | `after` | - | yes | yes | - |
 /// | `strategy` | - | - | yes | - |

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use proc_macro2::Ident;
+use syn::ext::IdentExt;
 use syn::{Attribute, Expr, LitStr};
 
 use crate::argument::{self, Form, List};
@@ -107,7 +108,7 @@ impl<T> Key<T> {
     }
 
     fn refuse(&self, key: &Ident, kind: &str, reader: &mut Reader) {
-        reader.errors.push(key, format!("`{key}` {kind}: `{}`", self.row.usage));
+        reader.errors.push(key, format!("`{}` {kind}: `{}`", self.row.name, self.row.usage));
     }
 }
 
@@ -196,12 +197,12 @@ impl Rows<'_> {
             reader.errors.push(argument, self.expected());
             return None;
         };
-        let Some(row) = self.all.iter().position(|row| key == row.name) else {
-            reader.errors.push(&key, self.unknown(&key.to_string()));
+        let Some(row) = self.all.iter().position(|row| key.unraw() == row.name) else {
+            reader.errors.push(&key, self.unknown(&key.unraw().to_string()));
             return None;
         };
         if let Some(first) = self.seen.iter().find(|first| **first == key) {
-            let message = format!("`{key}` is given twice, keep one");
+            let message = format!("`{}` is given twice, keep one", key.unraw());
             reader.errors.push_repeated(first, &key, message);
             return None;
         }

@@ -26,6 +26,22 @@ async fn m09_no_error() -> Result<()> {
     Ok(())
 }
 
+mod m13 {
+    use taskvisor::{TaskContext, task};
+
+    type Ctx = TaskContext;
+
+    #[task]
+    async fn alias(ctx: Ctx, number: u8) {}
+
+    #[task]
+    async fn token_alias(token: Token) -> Result<(), String> {
+        Ok(())
+    }
+
+    type Token = taskvisor::CancellationToken;
+}
+
 fn main() {
     let tree = supervise!(tasks = [ping {}]);
     // M14: nothing generated is in the way of the user's names.

@@ -38,6 +38,12 @@ fn of_functions() {}
 #[task(crate = 5)]
 async fn no_path() {}
 
+#[task(struct = "Quoted")]
+async fn quoted() {}
+
+#[task(struct = First, struct = Second)]
+async fn twice() {}
+
 #[task(#[cfg(test)] timeout = "5s")]
 async fn with_attribute() {}
 

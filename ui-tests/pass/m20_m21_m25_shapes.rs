@@ -9,15 +9,15 @@ mod ping {
     use taskvisor::prelude::*;
 
     /// M25: the module has the name of the function, so the struct has another one.
-    #[task(name = "ping")]
-    pub async fn ping_task(
+    #[task(struct = PingTask)]
+    pub async fn ping(
         /// How often it has been sent.
         number: u8,
     ) {
         let _ = number;
     }
 }
-use ping::ping_task;
+use ping::{PingTask, ping};
 
 trait Store: Send + Sync {
     fn name(&self) -> String;
@@ -37,11 +37,26 @@ async fn save(store: Arc<dyn Store>) -> Result<(), String> {
     Err(store.name())
 }
 
+/// M23: strings of any kind, and clones.
+#[task(timeout = "5s")]
+async fn greet(name: String, number: u8, title: std::string::String) {
+    let _ = (name, number, title);
+}
+
+/// M13: a field whose type is no context.
+#[task]
+async fn deliver(ctx: Memory2, token: u8) {
+    let _ = (ctx, token);
+}
+
+#[derive(Clone)]
+struct Memory2;
+
 /// M20: the call is in `Ok`.
 #[supervisor]
 fn app(number: &str) -> Result<App, ParseIntError> {
     let number = number.parse()?;
-    Ok(supervise!(tasks = [ping_task { number }]))
+    Ok(supervise!(tasks = [ping = PingTask { number }]))
 }
 
 /// M20: the call is in a `let`, and the tree in a wrapper.
@@ -78,14 +93,14 @@ pub mod documented {
             slots = [slot(absent)],
             tasks = [
                 /// The first.
-                super::ping_task { number: 1 },
+                first = super::PingTask { number: 1 },
                 /// The store.
                 store = group(
                     /// Its tasks.
                     tasks = [
                         #[cfg(all())]
                         /// The second.
-                        second = super::ping_task { number: 2 },
+                        second = super::PingTask { number: 2 },
                     ]
                 ),
             ],
@@ -93,10 +108,24 @@ pub mod documented {
     }
 }
 
+fn m23() {
+    let name: &str = "name";
+    let spec = greet::spec(name, 1, 'c').with_name("greeting");
+    assert_eq!((spec.name(), spec.timeout().map(|timeout| timeout.as_secs())), ("greeting", Some(5)));
+    let first = greet { name: "name".into(), number: 1, title: greet::NAME.into() };
+    let second = first.clone();
+    assert_eq!((second.name, second.number, first.title), (first.name, 1, "greet".to_owned()));
+    let ping = PingTask { number: 3 };
+    let tree = supervise!(tasks = [a = ping.clone(), b = ping.clone().with_name("x"), ping.with_name("c")]);
+    assert_eq!((tree.tasks.a.name(), tree.tasks.b.name()), ("a", "b"));
+    drop((deliver { ctx: Memory2, token: 1 }, self::ping(4)));
+}
+
 fn main() {
+    m23();
     assert!(app("x").is_err());
     let tree = app("5").unwrap();
-    assert_eq!((tree.tasks.ping_task.name(), tree.groups), ("ping", ()));
+    assert_eq!((tree.tasks.ping.name(), tree.groups), ("ping", ()));
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
         let tree = shared().await.unwrap();

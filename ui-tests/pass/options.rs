@@ -86,7 +86,7 @@ async fn asked(error: &'static str) -> Result<(), String> {
     Err(error.to_owned())
 }
 
-#[task(blocking, crate = "taskvisor")]
+#[task(blocking, struct = Blocked, crate = "taskvisor")]
 fn blocked(threads: Arc<Mutex<Vec<ThreadId>>>) {
     threads.lock().unwrap().push(thread::current().id());
 }
@@ -133,7 +133,7 @@ async fn assert_same_outcomes() -> Result<(), RuntimeError> {
     assert_ne!(labels[0].replace("busy", "gone"), labels[1]);
 
     let threads = Arc::new(Mutex::new(Vec::new()));
-    supervisor.add_task(blocked { threads: Arc::clone(&threads) }).await?.outcome().await;
+    supervisor.add_task(Blocked { threads: Arc::clone(&threads) }).await?.outcome().await;
     let seen = Arc::clone(&threads);
     let by_hand = TaskFn::arc("by_hand", move |_: TaskContext| {
         let threads = Arc::clone(&seen);

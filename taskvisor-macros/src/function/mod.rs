@@ -43,12 +43,14 @@ pub(crate) struct Function {
     pub(crate) visibility: Visibility,
     pub(crate) signature: Signature,
     pub(crate) body: TokenStream,
+    /// The name of the struct, if it is not that of the function.
+    pub(crate) struct_name: Option<Ident>,
 }
 
 impl Function {
     /// Returns the name of the struct. As a generated name, it may be in snake case.
     pub(crate) fn struct_name(&self) -> Ident {
-        let mut name = self.signature.ident.clone();
+        let mut name = self.struct_name.as_ref().unwrap_or(&self.signature.ident).clone();
         name.set_span(hygienic(name.span()));
         name
     }

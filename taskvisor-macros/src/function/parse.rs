@@ -15,7 +15,13 @@ impl Parse for Function {
         if input.peek(Token![;]) {
             return Err(input.error("the function needs a body"));
         }
-        Ok(Self { attributes, visibility, signature, body: input.parse::<TokenTree>()?.into_token_stream() })
+        Ok(Self {
+            attributes,
+            visibility,
+            signature,
+            body: input.parse::<TokenTree>()?.into_token_stream(),
+            struct_name: None,
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use syn::{Expr, Ident, Lit, Path};
 use super::table::{ROWS, Row, Use};
 use super::{Backoff, Jitter, Options, Place};
 use crate::argument::{as_ident, peel};
+use crate::path::is_name;
 use crate::reader::{Given, Purpose, Reader};
 use crate::table::{self, Key, Misplaced, Read, Table};
 
@@ -21,6 +22,16 @@ const CRATE: Key<Options> = Key::new(
     "crate = \"path::to::taskvisor\"",
     Read::Value(|options, _, value, reader| options.krate = parse_crate(value, reader)),
 );
+const STRUCT: Key<Options> = Key::new(
+    "struct",
+    "struct = PingTask",
+    Read::Value(|options, _, value, reader| {
+        options.struct_name = as_ident(value).filter(is_name);
+        if options.struct_name.is_none() && !reader.is_unreadable(value) {
+            reader.errors.push(value, "`struct` is the name of the struct: write for example `struct = PingTask`");
+        }
+    }),
+);
 const CONSTANT_NAME: Key<Options> = Key::new(
     "name",
     "name = \"..\"",
@@ -34,7 +45,8 @@ const OF_ATTRIBUTE: &Misplaced = &[("after", "the tree says what comes after wha
 
 const IN_ORDER: &Misplaced = &[("before", "write `after = [..]` on the task that comes later")];
 
-const OF_ENTRY: &Misplaced = &[("crate", "it is an option of `#[task]` and a key of `supervise!`")];
+const OF_ENTRY: &Misplaced =
+    &[("crate", "it is an option of `#[task]` and a key of `supervise!`"), ("struct", "it is an option of `#[task]`")];
 
 const OF_DEFAULTS: &Misplaced = &[("name", "each task has its own"), ("after", "each task has its own, in `task(..)`")];
 
@@ -92,7 +104,7 @@ impl Options {
     pub(crate) fn parse<'a>(place: Place, list: impl IntoIterator<Item = &'a Expr>, reader: &mut Reader) -> Self {
         let mut options = Self { is_partial: reader.recovered, ..Self::default() };
         let (noun, own, misplaced): (_, &[_], _) = match place {
-            Place::Attribute => ("option", &[&CONSTANT_NAME, &CRATE], OF_ATTRIBUTE),
+            Place::Attribute => ("option", &[&CONSTANT_NAME, &STRUCT, &CRATE], OF_ATTRIBUTE),
             Place::Entry => ("option", &[&Key::AFTER, &NAME], OF_ENTRY),
             Place::Group => ("option", &[&Key::AFTER], &[]),
             Place::Defaults => ("default", &[], OF_DEFAULTS),
@@ -143,7 +155,7 @@ impl Place {
     #[cfg(test)]
     pub(crate) fn names(self) -> Vec<&'static str> {
         let own: &[&str] = match self {
-            Self::Attribute => &["name", "crate"],
+            Self::Attribute => &["name", "struct", "crate"],
             Self::Entry => &["after", "name"],
             Self::Group => &["after"],
             Self::Defaults => &[],

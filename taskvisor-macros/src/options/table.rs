@@ -4,7 +4,7 @@
 //! `#[task]`, and the rows of the tables in the docs of `#[task]` and `supervise!`. `check` rejects values and
 //! combinations.
 //!
-//! `after`, `name` and `crate` are not rows: they are about the position and the name of a task.
+//! `after`, `name`, `struct` and `crate` are not rows: they are about the position and the names of a task.
 
 use proc_macro2::Ident;
 use syn::{LitStr, Path};
@@ -35,6 +35,8 @@ macro_rules! options {
         #[derive(Default)]
         pub(crate) struct Options {
             pub(crate) krate: Option<Path>,
+            /// The name of the struct, if it is not that of the function.
+            pub(crate) struct_name: Option<Ident>,
             pub(crate) name: Option<Given<LitStr>>,
             /// The siblings that must be ready first, as written.
             pub(crate) after: Vec<Ident>,

@@ -1,7 +1,8 @@
 //! Generates the items beside the function: the struct, its `spec` and `NAME`, and its traits.
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
-use quote::{ToTokens, format_ident, quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{ReturnType, Type};
 
@@ -18,9 +19,11 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
         Generated { private: path::alias(), name: function.struct_name(), function, shape, options, bindings };
     let import = path::import(options.krate.as_ref());
     let item_struct = generated.item_struct();
+    let refused_alias = generated.refuse_alias();
     let impls = [
         generated.impl_inherent(),
         generated.impl_function_task(),
+        generated.impl_clone(),
         function.impl_debug(&generated.private),
         generated.impl_from(),
     ];
@@ -33,6 +36,7 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
         #conditions #allowance
         const _: () = {
             #import
+            #refused_alias
             #(#impls)*
         };
     }
@@ -82,7 +86,12 @@ impl Generated<'_> {
                 pub const NAME: &'static #private::str = #constant;
             }
         });
-        let (fields, types): (Vec<_>, Vec<_>) = self.fields().unzip();
+        let fields: Vec<_> = self.fields().map(|(field, _)| field).collect();
+        let types =
+            self.fields().map(|(_, ty)| if is_string(ty) { quote!(impl #private::Into<#ty>) } else { quote!(#ty) });
+        let values = self.fields().map(|(field, ty)| {
+            if is_string(ty) { quote!(#field: #private::Into::into(#field)) } else { quote!(#field) }
+        });
         // Clippy checks the number of arguments on the function itself.
         let allow = (fields.len() > 7).then(|| quote!(#[allow(clippy::too_many_arguments)]));
         quote! {
@@ -93,7 +102,7 @@ impl Generated<'_> {
                 #[must_use]
                 #allow
                 pub fn spec(#(#fields: #types),*) -> #private::TaskSpec {
-                    #private::Into::into(Self { #(#fields),* })
+                    #private::Into::into(Self { #(#values),* })
                 }
             }
         }
@@ -109,14 +118,14 @@ impl Generated<'_> {
             Some(ty) => ty.to_token_stream(),
             None => quote!(()),
         };
-        let (this, mut clones) = (quote!(self), TokenStream::new());
-        let mut arguments: Vec<Ident> = self.shape.context.iter().map(|_| context.clone()).collect();
-        for (position, (field, ty)) in self.fields().enumerate() {
-            let local = format_ident!("argument{position}", span = span);
-            let call = clone_of(ty, &quote!(#this.#field), private);
-            clones.extend(quote!(let #local = #call;));
-            arguments.push(local);
-        }
+        let this = quote!(self);
+        let context_argument = self.shape.context.iter().map(|_| quote!(#context));
+        let arguments = context_argument.chain(self.fields().map(|(field, _)| quote!(#this.#field)));
+        // The same errors as in `clone`, so that the compiler does not report the future as well.
+        let checks = self.fields().filter(|(_, ty)| may_be_unsendable(&ty.to_token_stream())).map(|(_, ty)| {
+            let clone = clone_of(ty, private);
+            quote!(let _ = #clone;)
+        });
         let function = &self.function.signature.ident;
         let future = self.future(&context, &quote!(#function(#(#arguments),*)));
         let is_used = self.shape.context.is_some() || self.is_blocking();
@@ -127,8 +136,8 @@ impl Generated<'_> {
                 const NAME: &'static #private::str = Self::NAME;
                 type Context = #ty;
 
-                fn attempt(&self, #context: #ty) -> #private::BoxTaskFuture {
-                    #clones
+                fn attempt(self, #context: #ty) -> #private::BoxTaskFuture {
+                    #(#checks)*
                     #future
                 }
             }
@@ -184,6 +193,36 @@ impl Generated<'_> {
         }
     }
 
+    /// Clones each field as for an attempt, so that an invalid type is the same error.
+    fn impl_clone(&self) -> TokenStream {
+        let Self { private, name, .. } = self;
+        let this = quote!(self);
+        let clones = self.fields().map(|(field, ty)| {
+            let clone = clone_of(ty, private);
+            quote!(#field: #clone(&#this.#field))
+        });
+        quote! {
+            #[automatically_derived]
+            impl #private::Clone for #name {
+                fn clone(&self) -> Self {
+                    Self { #(#clones),* }
+                }
+            }
+        }
+    }
+
+    /// Refuses a first argument with the name of a context whose type is a context under another name.
+    fn refuse_alias(&self) -> Option<TokenStream> {
+        const NAMES: [&str; 6] = ["ctx", "context", "cx", "token", "cancel", "shutdown"];
+        let private = &self.private;
+        let (field, ty) = self.fields().next().filter(|_| self.shape.context.is_none())?;
+        let name = field.unraw();
+        let is_alias = matches!(ty, Type::Path(_)) && NAMES.iter().any(|known| name == known);
+        let at = hygienic(ty.span());
+        let check = quote_spanned!(at=> refuse_context(<__tv::Probe<#ty>>::IS_CONTEXT));
+        is_alias.then(|| quote!(const _: () = { use #private::{NoContext as _, refuse_context}; #check };))
+    }
+
     fn impl_from(&self) -> TokenStream {
         let Self { private, name, .. } = self;
         let bindings = bindings::expand(self.bindings, private);
@@ -206,12 +245,12 @@ impl Generated<'_> {
     }
 }
 
-/// Returns the call that clones a field for an attempt. It is located at the whole type, where an error is reported.
-fn clone_of(ty: &Type, field: &TokenStream, private: &TokenStream) -> TokenStream {
+/// Returns the function that clones a field for an attempt. It is located at the whole type, where an error is reported.
+fn clone_of(ty: &Type, private: &TokenStream) -> TokenStream {
     let [start, end] = ends(ty);
     let private = located(private, end);
     let open = quote_spanned!(start=> <);
-    let close = quote_spanned!(end=> as #private::TaskArg>::for_attempt(&#field));
+    let close = quote_spanned!(end=> as #private::TaskArg>::for_attempt);
     quote!(#open #ty #close)
 }
 
@@ -241,4 +280,9 @@ fn may_be_unsendable(ty: &TokenStream) -> bool {
         TokenTree::Group(group) => may_be_unsendable(&group.stream()),
         TokenTree::Literal(_) => false,
     })
+}
+
+/// Returns `true` for `String`, for which `spec` takes whatever becomes one.
+fn is_string(ty: &Type) -> bool {
+    matches!(ty, Type::Path(path) if path.qself.is_none() && path.path.segments.last().is_some_and(|last| last.ident == "String"))
 }

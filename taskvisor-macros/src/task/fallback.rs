@@ -35,12 +35,19 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
             }
         },
         quote! {
+            impl<#(#parameters),*> #private::Clone for #name<#(#parameters),*> {
+                fn clone(&self) -> Self {
+                    ::core::unreachable!()
+                }
+            }
+        },
+        quote! {
             // Only for one type, so that inference finds it without other hints.
             impl #private::FunctionTask for #name<#(#units),*> {
                 const NAME: &'static #private::str = #constant;
                 type Context = ();
 
-                fn attempt(&self, _: ()) -> #private::BoxTaskFuture {
+                fn attempt(self, _: ()) -> #private::BoxTaskFuture {
                     #private::detached_task()
                 }
             }

@@ -21,7 +21,7 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     options.check(Place::Attribute, &mut reader.errors);
 
     let function = match syn::parse2::<Function>(item.clone()) {
-        Ok(function) => function,
+        Ok(function) => Function { struct_name: options.struct_name.clone(), ..function },
         Err(error) => {
             reader.errors.push_error(function::not_a_function(&item, error, "`#[task]` stands on an `async fn`"));
             return [item, reader.errors.to_compile_errors()].into_iter().collect();

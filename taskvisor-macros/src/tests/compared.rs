@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use proc_macro2::{TokenStream, TokenTree};
 use quote::quote;
 use syn::Expr;
+use syn::ext::IdentExt;
 
 use crate::argument::{self, Form, peel};
 use crate::options::{Backoff, Place};
@@ -39,7 +40,7 @@ impl Given {
 
     fn list<'a>(&mut self, kind: &'static str, list: impl IntoIterator<Item = &'a Expr>) {
         for (key, form) in list.into_iter().filter_map(argument::form) {
-            let key = key.to_string();
+            let key = key.unraw().to_string();
             match (&*key, &form) {
                 ("backoff", Form::List(fields)) => self.list("backoff(..)", *fields),
                 ("defaults", Form::List(options)) => self.list("defaults(..)", *options),

@@ -74,7 +74,7 @@ fn an_unknown_option_is_told_which_there_are() {
     let (_, errors) = read(Place::Attribute, quote!(frobnicate));
     let expected = suggest::list(Place::Attribute.names(), '`');
     assert_eq!(errors, [format!("unknown option `frobnicate`, expected {expected}")]);
-    assert!(expected.starts_with("`restart`, `interval`, `every`, ") && expected.ends_with("`name` or `crate`"));
+    assert!(expected.starts_with("`restart`, `interval`, `every`, ") && expected.ends_with("`struct` or `crate`"));
 }
 
 #[test]

@@ -9,14 +9,14 @@ use crate::{BoxTaskFuture, CancellationToken, FromContext, Task, TaskContext, Ta
 ///
 /// It has no supertraits, and [`Given`] takes any type, so that an argument of an invalid type is one error: at its
 /// [`TaskArg`](crate::TaskArg).
-pub trait FunctionTask {
+pub trait FunctionTask: Clone {
     /// The name of the task.
     const NAME: &'static str;
     /// What the function takes of the context: a type, which costs less to compile than a constant.
     type Context: FunctionContext;
 
-    /// See [`Task::attempt`].
-    fn attempt(&self, context: Self::Context) -> BoxTaskFuture;
+    /// See [`Task::attempt`]. It takes a clone of the task.
+    fn attempt(self, context: Self::Context) -> BoxTaskFuture;
 }
 
 /// What a function takes of the context of an attempt: the context, its token, or nothing.
@@ -51,11 +51,11 @@ impl<T: FunctionTask + Send + Sync + 'static> Task for T {
     }
 
     fn spawn(&self, token: CancellationToken) -> BoxTaskFuture {
-        FunctionTask::attempt(self, T::Context::of(TaskContext::detached(T::NAME, token)))
+        FunctionTask::attempt(self.clone(), T::Context::of(TaskContext::detached(T::NAME, token)))
     }
 
     fn attempt(&self, context: TaskContext) -> BoxTaskFuture {
-        FunctionTask::attempt(self, T::Context::of(context))
+        FunctionTask::attempt(self.clone(), T::Context::of(context))
     }
 
     fn takes_context(&self) -> bool {
@@ -100,7 +100,7 @@ impl FunctionTask for Refused {
     const NAME: &'static str = "refused";
     type Context = ();
 
-    fn attempt(&self, (): ()) -> BoxTaskFuture {
+    fn attempt(self, (): ()) -> BoxTaskFuture {
         Box::pin(async { Err(TaskError::Canceled) })
     }
 }

@@ -3,10 +3,12 @@
 //! The macros expand to paths into this module, so that a user's own `Option` or `Box` does not change what they mean.
 //! `function_task` makes a task of what `#[task]` generates, `named` refuses equal names among siblings at compile time.
 
+mod context;
 mod function_task;
 mod named;
 
 pub use std::boxed::Box;
+pub use std::clone::Clone;
 pub use std::convert::{From, Into};
 pub use std::default::Default;
 pub use std::fmt;
@@ -30,6 +32,7 @@ pub use crate::{
     FromContext, Group, GroupHandle, IntoSubscriber, IntoTaskSpec, JitterPolicy, Ready, RestartPolicy, Strategy,
     Subscribe, SupervisorConfig, Task, TaskContext, TaskError, TaskRef, TaskSpec, Tree, TreeBuilder,
 };
+pub use context::{NoContext, Probe, refuse_context};
 pub use function_task::{FunctionContext, FunctionTask, Given, Refused};
 pub use named::{Names, OfNamed, OfNameless, name_of};
 
