@@ -1,18 +1,21 @@
 #!/usr/bin/env bash
-# How long a crate of tasks takes to build, declared with the macros and written by hand with `TaskFn` and the builder.
+# How long a crate of tasks takes to build and to check: declared with the macros, written by hand with `TaskFn` and the
+# builder, and written by hand with a struct and an `impl Task` for each task. And how many lines the macros generate.
 #
-# Both crates have the same functions and the same tree, in groups of ten, and print it: what they print is compared.
-# Dependencies are built before; each round then builds both crates anew, one after the other.
+# The crates have the same functions and the same tree, in groups of ten, and print it: what they print is compared.
+# Dependencies are built before; each round then builds and checks the crates anew, one after the other.
 #
 #     benches/compile_time.sh [rounds] [tasks]        default: 5 rounds, 300 tasks
 #
-# Fails if the macros take more than LIMIT times as long (default 1.5).
+# Fails if the macros take more than LIMIT times as long to build as `TaskFn` (default 1.5), or more than CHECK_LIMIT
+# times as long to check as structs (default 1.43).
 set -euo pipefail
 
 workspace=$(cd "$(dirname "$0")/.." && pwd)
 rounds=${1:-5}
 tasks=${2:-300}
 limit=${LIMIT:-1.5}
+check_limit=${CHECK_LIMIT:-1.43}
 crates=$(mktemp -d)
 trap 'rm -rf "$crates"' EXIT
 export CARGO_INCREMENTAL=0 CARGO_TERM_COLOR=never
@@ -155,17 +158,22 @@ use taskvisor::{Tree};'
     for ((task = 0; task < tasks; task++)); do
         function_of "$task"
     done
+    tree_of function_value_of
+    epilogue
+}
+
+tree_of() { # the function that prints a task
     echo 'fn tree(client: &Client) -> Tree {
     let config = SupervisorConfig { grace: Duration::from_secs(10), ..SupervisorConfig::default() };
     let tree = Tree::builder(config);'
     for ((group = 0; group * 10 < tasks; group++)); do
         if ((group % 3 == 0)); then
-            echo "let group = Group::new(\"group_$group\", Strategy::RestForOne).limit(5, Duration::from_secs(60));"
+            echo "let group = Group::new(\"group_$group\", Strategy::RestForOne).with_limit(5, Duration::from_secs(60));"
         else
             echo "let group = Group::new(\"group_$group\", Strategy::OneForOne);"
         fi
         for ((task = group * 10; task < group * 10 + 10 && task < tasks; task++)); do
-            echo "let task = TaskFn::arc(\"task_$task\", $(closure_of "$task"));"
+            echo "let task = $("$1" "$task");"
             setters=$(setters_of "$task")
             if ((task % 10 == 7)); then setters="$setters.with_max_retries(3)"; fi
             echo "let group = group.task(TaskSpec::inherit(task)$setters);"
@@ -174,8 +182,55 @@ use taskvisor::{Tree};'
     done
     echo 'tree.build()
 }'
+}
+
+# A task as a struct with its own `impl Task`.
+fields_of() {
+    case $(($1 % 5)) in
+    0) echo '' ;;
+    1) echo 'client: Client' ;;
+    2) echo 'number: u64' ;;
+    3) echo 'client: Client, name: String' ;;
+    4) echo 'number: u64, client: Client' ;;
+    esac
+}
+
+struct_of() {
+    local clones='' call='' ctx=false
+    case $(($1 % 5)) in
+    0) call="task_$1().await; Ok(())" ;;
+    1) clones='let client = self.client.clone();' call="task_$1(ctx, client).await" ctx=true ;;
+    2) clones='let number = self.number;' call="task_$1(number).await.map_err(|reason| TaskError::Fail { reason: reason.into() })" ;;
+    3) clones='let (client, name) = (self.client.clone(), self.name.clone());' call="task_$1(client, name).await.map_err(TaskError::error)" ;;
+    4) clones='let (number, client) = (self.number, self.client.clone());' call="task_$1(ctx, number, client).await" ctx=true ;;
+    esac
+    echo "struct Task$1 { $(fields_of "$1") }
+impl Task for Task$1 {
+    fn name(&self) -> &str { \"task_$1\" }
+    fn spawn(&self, _: taskvisor::CancellationToken) -> BoxTaskFuture { Box::pin(async { Ok(()) }) }
+    fn attempt(&self, ctx: TaskContext) -> BoxTaskFuture {
+        let _ = &ctx;
+        $clones
+        Box::pin(async move { $call })
+    }
+    fn takes_context(&self) -> bool { $ctx }
+}"
+}
+
+by_structs() {
+    prologue
+    echo 'use std::{sync::Arc, time::Duration};
+use taskvisor::{BoxTaskFuture, Task, Tree};'
+    for ((task = 0; task < tasks; task++)); do
+        function_of "$task"
+        struct_of "$task"
+    done
+    tree_of struct_value_of
     epilogue
 }
+
+struct_value_of() { echo "Arc::new($(value_of "$1" | sed "s/^task_/Task/"))"; }
+function_value_of() { echo "TaskFn::arc(\"task_$1\", $(closure_of "$1"))"; }
 
 make() { # name
     mkdir -p "$crates/$1/src"
@@ -190,39 +245,58 @@ taskvisor = { path = \"$workspace/taskvisor\" }
     "$1" >"$crates/$1/src/main.rs"
 }
 
-build() { # name; prints milliseconds on the clock, and of CPU time
-    touch "$crates/$1/src/main.rs"
+timed() { # command, name; prints milliseconds on the clock, and of CPU time
+    touch "$crates/$2/src/main.rs"
     local TIMEFORMAT='%3R %3U %3S'
-    { time cargo build --quiet --manifest-path "$crates/$1/Cargo.toml" >&3 2>&3; } 3>&2 2>&1 |
+    { time cargo "$1" --quiet --manifest-path "$crates/$2/Cargo.toml" >&3 2>&3; } 3>&2 2>&1 |
         awk '{ printf "%d %d\n", $1 * 1000, ($2 + $3) * 1000 }'
 }
 
 # Of the numbers in that column.
 median() { cut -d ' ' -f "$1" | sort -n | sed -n "$(((rounds + 1) / 2))p"; }
 
-make with_macros
-make by_hand
-build with_macros >/dev/null
-build by_hand >/dev/null
-if ! diff <("$CARGO_TARGET_DIR/debug/with_macros") <("$CARGO_TARGET_DIR/debug/by_hand"); then
-    echo "the two trees are not the same" >&2
-    exit 1
-fi
+# The lines that the compiler prints for the crate after expansion, without those that are empty.
+lines_of() { # name
+    touch "$crates/$1/src/main.rs"
+    RUSTC_BOOTSTRAP=1 cargo rustc --quiet --profile check --manifest-path "$crates/$1/Cargo.toml" -- -Zunpretty=expanded |
+        grep -vc '^ *$'
+}
 
-for ((round = 0; round < rounds; round++)); do
-    build with_macros >>"$crates/with"
-    build by_hand >>"$crates/without"
+names=(with_macros by_hand by_structs)
+for name in "${names[@]}"; do
+    make "$name"
+    timed build "$name" >/dev/null
+    timed check "$name" >/dev/null
+    "$CARGO_TARGET_DIR/debug/$name" >"$crates/$name.out"
+    if ! diff "$crates/with_macros.out" "$crates/$name.out"; then
+        echo "the trees are not the same" >&2
+        exit 1
+    fi
 done
 
-compare() { # column, what it is, limit
-    awk -v with="$(median "$1" <"$crates/with")" -v without="$(median "$1" <"$crates/without")" -v what="$2" -v limit="$3" '
+for ((round = 0; round < rounds; round++)); do
+    for name in "${names[@]}"; do
+        timed build "$name" >>"$crates/$name.build"
+        timed check "$name" >>"$crates/$name.check"
+    done
+done
+
+compare() { # what is compared, the other crate, command, column, limit
+    awk -v with="$(median "$4" <"$crates/with_macros.$3")" -v without="$(median "$4" <"$crates/$2.$3")" \
+        -v what="$1" -v other="$2" -v limit="$5" '
     BEGIN {
         ratio = with / without
-        printf "%s: %d ms with macros, %d ms by hand, ratio %.2f (at most %.2f)\n", what, with, without, ratio, limit
+        printf "%s: %d ms with macros, %d ms %s, ratio %.2f (at most %.2f)\n", what, with, without, other, ratio, limit
         exit ratio > limit
     }'
 }
 
-echo "$tasks tasks, median of $rounds builds"
-compare 2 "CPU time" "$limit" && cpu=0 || cpu=1
-compare 1 "clock" "$limit" && exit "$cpu"
+echo "$tasks tasks, median of $rounds rounds"
+functions=$(for ((task = 0; task < tasks; task++)); do function_of "$task"; done | wc -l)
+echo "lines after expansion: $(lines_of with_macros) for $functions of functions, $(lines_of by_structs) with structs"
+failed=0
+compare "CPU time to build" by_hand build 2 "$limit" || failed=1
+compare "clock to build" by_hand build 1 "$limit" || failed=1
+compare "CPU time to check" by_hand check 2 10 || failed=1
+compare "CPU time to check" by_structs check 2 "$check_limit" || failed=1
+exit "$failed"
