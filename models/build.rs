@@ -5,38 +5,44 @@ use std::fmt::Write as _;
 use std::path::Path;
 use std::{env, fs};
 
-const FILES: [&str; 6] = ["bell", "crew", "duty", "exchange", "lane", "open"];
+const FILES: [&str; 5] = ["crew", "duty", "exchange", "lane", "open"];
 
 /// The name of a copy and its replacements: file, text, replacement.
 type Mutant = (&'static str, &'static [(&'static str, &'static str, &'static str)]);
 
-const MUTANTS: [Mutant; 10] = [
+const MUTANTS: [Mutant; 9] = [
     // The relay is woken before there is an event to share.
     (
-        "ring_before_push",
+        "wake_before_push",
         &[
             (
                 "exchange",
-                "        let first = {\n            let mut open = lock(&self.open);",
-                "        if lock(&self.open).len() == 0 {\n            self.relay.ring();\n        }\n        \
-                 {\n            let mut open = lock(&self.open);",
+                "        let relay = {\n            let mut open = lock(&self.open);",
+                "        let relay = lock(&self.open).relay.take();\n        relay.into_iter().for_each(wake_caught);\n        \
+                 let relay = {\n            let mut open = lock(&self.open);",
             ),
+            ("exchange", "            open.relay.take()\n        };", "            None::<Waker>\n        };"),
+        ],
+    ),
+    // An entry that comes between the check and the registration of the waker is missed.
+    (
+        "register_in_a_second_step",
+        &[
+            ("exchange", "            if next.is_pending() {\n", "            if false {\n"),
             (
                 "exchange",
-                "            open.len() == 1\n        };\n        if first {\n            self.relay.ring();\n        }\n",
-                "        };\n",
+                "        let _ = drop_caught(reader);\n",
+                "        if next.is_pending() {\n            lock(outlet).reader = reader;\n        }\n",
             ),
         ],
     ),
-    // A ring between the check and the registration of the waker is missed.
-    ("no_second_look", &[("bell", "if self.hear() { Poll::Ready(()) } else { Poll::Pending }", "Poll::Pending")]),
     // Open events are shared after an event that was published later.
     (
         "sharers_overtake",
         &[(
             "exchange",
-            "        let streams = lock(&self.streams);\n        drop(open);\n        let (any, events)",
-            "        drop(open);\n        let streams = lock(&self.streams);\n        let (any, events)",
+            "        let mut streams = lock(&self.streams);\n        drop(open);\n",
+            "        drop(open);\n        let mut streams = lock(&self.streams);\n",
         )],
     ),
     // Events from before the end are in the lanes only if the relay has run.
@@ -44,9 +50,10 @@ const MUTANTS: [Mutant; 10] = [
         "close_without_sharing",
         &[(
             "exchange",
-            "        let shared = self.share_and(Open::close, |lane, ()| lane.close());\n",
-            "        lock(&self.open).close();\n        let shared = Shared::default();\n        \
-             self.workers.iter().for_each(|outlet| lock(&outlet.lane).close());\n        self.shared(&[]);\n",
+            "        self.share_and(|open| open.closed = true, |lane, ()| lane.closed = true, |_, ()| ());\n",
+            "        lock(&self.open).closed = true;\n        for outlet in &self.workers {\n            \
+             lock(outlet).closed = true;\n            let reader = lock(outlet).reader.take();\n            \
+             reader.into_iter().for_each(wake_caught);\n        }\n",
         )],
     ),
     // Two starters see the same free duty before one has taken it.
@@ -60,10 +67,7 @@ const MUTANTS: [Mutant; 10] = [
         )],
     ),
     // A worker that dies loses the batch that it holds.
-    (
-        "batch_dies_too",
-        &[("duty", "            exchange.put_back(lane, batch);\n", "            let _ = (lane, batch);\n")],
-    ),
+    ("batch_dies_too", &[("duty", "let rest = exchange.lane(lane).put_back(batch);", "let rest = (lane, batch);")]),
     // A duty is released while its last holder still has a batch.
     (
         "place_left_too_early",
@@ -71,36 +75,23 @@ const MUTANTS: [Mutant; 10] = [
             (
                 "duty",
                 "        let exchange = self.host.as_ref();\n        if let (Some(lane)",
-                "        let exchange = self.host.as_ref();\n        exchange.crew().leave(self.index);\n        \
+                "        let exchange = self.host.as_ref();\n        exchange.crew.leave(self.index);\n        \
              if let (Some(lane)",
             ),
-            ("duty", "        exchange.crew().leave(self.index);\n        // Waiters", "        // Waiters"),
+            ("duty", "        exchange.crew.leave(self.index);\n        // Waiters", "        // Waiters"),
         ],
     ),
-    // When a stream is opened, later events overtake those that it takes from `open`.
-    (
-        "stream_overtakes",
-        &[(
-            "exchange",
-            "        let mut streams = lock(&self.streams);\n        drop(open);\n",
-            "        drop(open);\n        let mut streams = lock(&self.streams);\n",
-        )],
-    ),
-    // A flush that begins during the worker's check for it is missed.
+    // A flush that begins after the worker's check for it is missed.
     (
         "flush_looked_for_too_early",
         &[
             (
                 "exchange",
-                "        let next = self.change(outlet, Lane::take);\n",
-                "        let is_waited_for = self.flushes.load(Ordering::Relaxed) > 0;\n        \
-                 let next = self.change(outlet, Lane::take);\n",
+                "        let (next, awaited) = self.change(outlet",
+                "        let early = self.change(outlet, |lane| std::mem::take(&mut lane.awaited));\n        \
+                 let (next, _) = self.change(outlet",
             ),
-            (
-                "exchange",
-                "        self.note_delivery();\n        next\n",
-                "        if is_waited_for {\n            self.note_delivery();\n        }\n        next\n",
-            ),
+            ("exchange", "        if awaited {\n", "        if early {\n"),
         ],
     ),
     // An attempt that yields misses that there is room again.

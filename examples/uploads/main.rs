@@ -123,8 +123,10 @@ async fn main() -> ExitCode {
     }
     match &result {
         Ok(()) => {}
-        // Only after the 72 hours of the grace: a second signal gives `ShutdownForced`.
-        Err(RuntimeError::GraceExceeded { .. }) => say(io::stderr(), "uploads: aborted before all was in order"),
+        // A second signal, or the end of the 72 hours of the grace.
+        Err(RuntimeError::ShutdownForced { .. } | RuntimeError::GraceExceeded { .. }) => {
+            say(io::stderr(), "uploads: aborted before all was in order");
+        }
         Err(error) => say(io::stderr(), &format!("uploads: {error}")),
     }
     let well = result.is_ok() && report.not_done.is_empty() && demo.is_none_or(|demo| demo.verify());

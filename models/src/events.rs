@@ -1,7 +1,5 @@
 //! The bus without its subscribers, from the shipped files.
 
-#[path = "../../taskvisor/src/events/bell.rs"]
-pub(crate) mod bell;
 #[path = "../../taskvisor/src/events/crew.rs"]
 pub(crate) mod crew;
 #[path = "../../taskvisor/src/events/duty.rs"]

@@ -45,14 +45,14 @@ fn a_flush_ends_when_all_is_delivered() {
 
 #[test]
 #[should_panic(expected = "an event is lost")]
-fn a_ring_before_the_event_is_found() {
-    mutants::ring_before_push::model::every_event_is_delivered_once_and_in_order();
+fn a_wake_up_before_the_event_is_found() {
+    mutants::wake_before_push::model::every_event_is_delivered_once_and_in_order();
 }
 
 #[test]
 #[should_panic(expected = "an event is lost")]
-fn a_sleep_without_a_second_look_is_found() {
-    mutants::no_second_look::model::every_event_is_delivered_once_and_in_order();
+fn a_registration_in_a_second_step_is_found() {
+    mutants::register_in_a_second_step::model::every_event_is_delivered_once_and_in_order();
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn an_end_that_leaves_events_behind_is_found() {
 #[test]
 #[should_panic(expected = "an event is lost")]
 fn a_stream_that_lets_events_overtake_is_found() {
-    mutants::stream_overtakes::model::a_stream_has_all_from_its_beginning_on();
+    mutants::sharers_overtake::model::a_stream_has_all_from_its_beginning_on();
 }
 
 #[test]

@@ -51,7 +51,7 @@
 //! | feature | default | what it gives | dependency that it adds |
 //! |---|---|---|---|
 //! | `macros` | yes | `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]` | `taskvisor-macros` |
-//! | `controller` | no | [admission slots](guide::slots): `ControllerSpec`, `ControllerConfig`, `AdmissionPolicy`, `SlotSpec`, `SlotHandle`, and `slots` in `supervise!` | |
+//! | `controller` | no | [admission slots](guide::slots): `ControllerSpec`, `ControllerConfig`, `ControllerError`, `AdmissionPolicy`, `SlotSpec`, `SlotHandle`; the methods `submit`, `try_submit` and `slot` of a supervisor, `slot`, `with_slot` and `with_controller` of a tree; `slots` and `controller` in `supervise!` | |
 //! | `logging` | no | `LogWriter` and `LogLevel`: a subscriber that writes a line for each event | |
 //! | `tracing` | no | [a span for each attempt and a line for each change](guide::observing); names for tokio-console | `tracing` |
 //! | `metrics` | no | [counters, gauges and histograms](guide::observing) through the `metrics` facade | `metrics` |
@@ -60,8 +60,11 @@
 //! | `anyhow` | no | a [`TaskError`] inside an `anyhow::Error` keeps its meaning; without the feature, an `anyhow::Error` is an error like others | `anyhow` |
 //! | `test-util` | no | the module `test`: `Recorder`, `Script`, `Tree::simulate` and seeded jitter, for [tests of your own trees](guide::testing) | `tokio/test-util` |
 //!
-//! Enable `test-util` in `[dev-dependencies]` only.
+//! Enable `test-util` in `[dev-dependencies]` only. An import by name of an item whose feature is off is an error that
+//! names the feature. `use taskvisor::prelude::*` gives the items of the enabled features only, and reports nothing.
 
+#[macro_use]
+mod debug;
 mod events;
 // Rustdoc shows it with any features; its code needs these to run.
 #[cfg(any(

@@ -1,4 +1,5 @@
-//! The items that most programs need.
+//! The items that most programs need. `LogWriter` and `LogLevel` need the feature `logging`. `ControllerSpec`,
+//! `SlotSpec` and the other items of slots need `controller`. See [the features](crate#features).
 
 #[cfg(feature = "controller")]
 pub use crate::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};

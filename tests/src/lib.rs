@@ -216,7 +216,6 @@ impl Script {
     }
 
     /// A spec of this name that follows the script, with inherited options.
-    #[must_use]
     pub fn spec(self: &Arc<Self>, name: &str) -> TaskSpec {
         TaskSpec::inherit(self.task(name))
     }
@@ -280,13 +279,11 @@ async fn pause(time: Duration) {
 }
 
 /// A task that runs until it is requested to stop, then returns.
-#[must_use]
 pub fn cooperative(name: &str) -> TaskSpec {
     Script::new([Step::Wait]).spec(name)
 }
 
 /// A task that ignores stop requests.
-#[must_use]
 pub fn deaf(name: &str) -> TaskSpec {
     Script::new([Step::Deaf]).spec(name)
 }

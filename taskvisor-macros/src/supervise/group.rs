@@ -22,8 +22,8 @@ const OF_VALUE: &Misplaced =
 
 /// Options that belong to the strategy.
 pub(super) const IN_LIMIT: &Misplaced = &[
-    ("max_restarts", "write `strategy = one_for_one(max_restarts = .., within = ..)`"),
-    ("within", "write `strategy = one_for_one(max_restarts = .., within = ..)`"),
+    ("max_restarts", "write it with the strategy, as in `strategy = one_for_one(max_restarts = .., within = ..)`"),
+    ("within", "write it with the strategy, as in `strategy = one_for_one(max_restarts = .., within = ..)`"),
 ];
 
 impl<T: AsMut<Group>> Key<T> {

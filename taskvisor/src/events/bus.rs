@@ -3,7 +3,7 @@
 //! ```text
 //! publishers -> open -> relay -> lane -> worker -> subscriber      (a lane and a worker for each subscriber)
 //! ```
-//! A publisher appends to `open`, and wakes the relay if it was empty. The relay lets `open` grow while publishers are
+//! A publisher appends to `open`, and wakes the relay if it waits. The relay lets `open` grow while publishers are
 //! busy, and then shares the events with all lanes, so that one wake-up serves many events. A slow subscriber fills
 //! only its own lane.
 //!
@@ -11,68 +11,58 @@
 //! there is at most one relay, and one worker for each lane. If one ends with its runtime or by a panic, the next use
 //! of the bus spawns another, which continues with the remaining events.
 
-use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
 
 use super::delivery::deliver;
 use super::duty::{Duty, give_way};
-use super::exchange::{Exchange, Shared};
+use super::exchange::Exchange;
 use super::{Event, EventKind, Subscribe};
-use crate::panics::{Fenced, catch, drop_caught};
+use crate::panics::{Fenced, catch};
 use crate::runtime::Background;
 
 /// The relay waits for publishers for at most this many turns.
 const TURNS: usize = 16;
 
 pub(crate) struct Bus {
-    subscribers: Vec<Fenced<Arc<dyn Subscribe>>>,
-    names: Vec<Arc<str>>,
-    exchange: Exchange,
+    subscribers: Vec<Introduced>,
+    pub(super) exchange: Exchange,
     /// The address of the core of the supervisor, to detect a subscriber that waits for its own supervisor.
-    owner: AtomicUsize,
+    owner: usize,
     #[cfg(feature = "test-util")]
     pub(crate) taps: super::tap::Taps,
 }
 
-/// The name and capacity of a subscriber, read once.
+/// A subscriber with its name and capacity, read once.
 pub(crate) struct Introduced {
+    subscriber: Fenced<Arc<dyn Subscribe>>,
     pub(crate) name: Arc<str>,
     /// `None` if its name or capacity panicked.
     pub(crate) capacity: Option<usize>,
 }
 
 impl Introduced {
-    pub(crate) fn of(subscriber: &dyn Subscribe) -> Self {
+    pub(crate) fn of(subscriber: Arc<dyn Subscribe>) -> Self {
         let name = catch(|| Arc::from(subscriber.name()));
-        let capacity = catch(|| subscriber.queue_capacity());
-        let capacity = capacity.ok().filter(|_| name.is_ok());
-        Self { name: name.unwrap_or_else(|_| "subscriber".into()), capacity }
+        let capacity = catch(|| subscriber.queue_capacity()).ok().filter(|_| name.is_ok());
+        let name = name.unwrap_or_else(|_| "subscriber".into());
+        Self { subscriber: Fenced::new(subscriber), name, capacity }
     }
 }
 
 impl Bus {
-    pub(crate) fn new(subscribers: Vec<Arc<dyn Subscribe>>, introduced: Vec<Introduced>, capacity: usize) -> Self {
+    pub(crate) fn new(subscribers: Vec<Introduced>, capacity: usize, owner: usize) -> Self {
+        let capacities = subscribers.iter().map(|one| one.capacity.unwrap_or(1));
+        let names: Vec<_> = subscribers.iter().map(|one| Arc::clone(&one.name)).collect();
         Self {
-            exchange: Exchange::new(introduced.iter().map(|one| one.capacity.unwrap_or(1)), capacity),
-            names: introduced.into_iter().map(|one| one.name).collect(),
-            subscribers: subscribers.into_iter().map(Fenced::new).collect(),
-            owner: AtomicUsize::new(0),
+            exchange: Exchange::new(capacities, capacity, move |lane, lost| crate::runtime::lost(&names[lane], lost)),
+            subscribers,
+            owner,
             #[cfg(feature = "test-util")]
             taps: super::tap::Taps::default(),
         }
-    }
-
-    /// Notes the address of the core of the supervisor.
-    pub(crate) fn belongs_to(&self, core: usize) {
-        self.owner.store(core, Ordering::Relaxed);
-    }
-
-    pub(super) fn exchange(&self) -> &Exchange {
-        &self.exchange
     }
 
     /// Returns `true` if there is a subscriber or a stream. Otherwise no event is created.
@@ -87,12 +77,12 @@ impl Bus {
 
     /// Starts the relay and the workers that do not run.
     pub(crate) fn start(self: &Arc<Self>, runtime: &Handle) {
-        if !self.is_active() || self.exchange.crew().is_complete() {
+        if !self.is_active() || self.exchange.crew.is_complete() {
             return;
         }
         for duty in Duty::claim(self) {
             let delivering: Background = match duty.lane() {
-                None => Box::pin(duty.relay(TURNS, |bus, shared| bus.count_lost(shared))),
+                None => Box::pin(duty.relay(TURNS)),
                 Some(lane) => Box::pin(work(duty, lane)),
             };
             runtime.spawn(delivering);
@@ -102,7 +92,7 @@ impl Bus {
     /// Like `start`, on the runtime of the caller, because the previous runtime may have ended.
     #[inline]
     pub(crate) fn start_here(self: &Arc<Self>) {
-        if self.is_active() && !self.exchange.crew().is_complete() {
+        if self.is_active() && !self.exchange.crew.is_complete() {
             if let Ok(runtime) = Handle::try_current() {
                 self.start(&runtime);
             }
@@ -116,24 +106,19 @@ impl Bus {
 
     /// Like `publish`, but slow subscribers do not lose the event. For rare events: reports and the verdict.
     pub(crate) fn publish_surely(&self, event: Event) {
-        let shared = self.exchange.publish_surely(event, |event| self.hear(event));
-        self.count_lost(shared);
+        self.exchange.publish_surely(event, |event| self.hear(event));
     }
 
     /// The test kit hears each event in the step that publishes it.
-    #[cfg(feature = "test-util")]
+    #[cfg_attr(not(feature = "test-util"), expect(unused_variables, clippy::unused_self, reason = "nobody hears it"))]
     fn hear(&self, event: &Event) {
+        #[cfg(feature = "test-util")]
         self.taps.hear(event);
     }
 
-    #[cfg(not(feature = "test-util"))]
-    #[expect(clippy::unused_self, reason = "nobody hears it")]
-    fn hear(&self, _: &Event) {}
-
     /// Lets the relay and the workers end after they have delivered all events.
     pub(crate) fn close(&self) {
-        let shared = self.exchange.close();
-        self.count_lost(shared);
+        self.exchange.close();
     }
 
     /// Waits while a subscriber is behind, unless it has been behind for long.
@@ -154,19 +139,20 @@ impl Bus {
     pub(crate) async fn flush(self: &Arc<Self>) {
         let somebody_delivers = || {
             self.start_here();
-            self.exchange.crew().is_complete()
+            self.exchange.crew.is_complete()
         };
         if !self.is_active() || !somebody_delivers() {
             return;
         }
         for lane in 0..self.subscribers.len() {
-            if let Some(lost) = self.exchange.take_lost(lane) {
+            let lost = self.exchange.lane(lane).take_lost();
+            if let Some(lost) = lost {
                 self.report_lost(lane, lost);
             }
         }
-        let last = self.exchange.last();
+        let last = self.exchange.open().seq;
         // The relay may be queued behind a task that blocks its thread.
-        self.count_lost(self.exchange.share());
+        self.exchange.share();
         self.exchange.delivered(last, || !somebody_delivers()).await;
     }
 
@@ -175,20 +161,10 @@ impl Bus {
     }
 
     fn report(&self, kind: EventKind, lane: usize, count: u64, reason: String) {
-        self.publish_surely(Event { count: Some(count), ..Event::about(kind, &self.names[lane]).because(reason) });
-    }
-
-    /// Records lost events in the metrics, with no lock held.
-    fn count_lost(&self, shared: Shared) {
-        if !shared.lossy {
-            return;
-        }
-        for (lane, name) in self.names.iter().enumerate() {
-            let lost = self.exchange.take_uncounted(lane);
-            if lost > 0 {
-                crate::runtime::lost(name, lost);
-            }
-        }
+        self.publish_surely(Event {
+            count: Some(count),
+            ..Event::about(kind, &self.subscribers[lane].name).because(reason)
+        });
     }
 }
 
@@ -201,28 +177,21 @@ impl AsRef<Exchange> for Arc<Bus> {
 
 /// Delivers events to one subscriber.
 async fn work(mut duty: Duty<Arc<Bus>>, lane: usize) {
-    let bus = Arc::clone(duty.host());
-    let subscriber = &**bus.subscribers[lane];
-    let owner = bus.owner.load(Ordering::Relaxed);
+    let bus = Arc::clone(&duty.host);
+    let subscriber = &**bus.subscribers[lane].subscriber;
     while let Some(next) = duty.next().await {
         if let Err(lost) = next {
             bus.report_lost(lane, lost);
         }
-        let Some(batch) = duty.batch() else { continue };
-        if let Some((panics, message)) = deliver(subscriber, batch, owner).await {
+        let Some(batch) = &duty.batch else { continue };
+        if let Some((panics, message)) = deliver(subscriber, batch, bus.owner).await {
             bus.report(EventKind::SubscriberPanicked, lane, panics, message.to_string());
         }
-        // User errors are dropped with the batch.
-        let _ = drop_caught(duty.take_batch());
+        duty.batch = None;
         // If nothing is next, the wait below yields anyway.
-        if bus.exchange.has_next(lane) {
+        let is_last = bus.exchange.lane(lane).is_empty();
+        if !is_last {
             give_way().await;
         }
-    }
-}
-
-impl fmt::Debug for Bus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bus").field("subscribers", &self.subscribers.len()).finish_non_exhaustive()
     }
 }

@@ -133,7 +133,8 @@ pub enum EventData<'a> {
     /// A shutdown was requested.
     #[non_exhaustive]
     ShutdownRequested {
-        /// The cause.
+        /// The cause. If the tree failed, its [`error`](Reason::error) wraps a [`FailureChain`](crate::FailureChain);
+        /// other causes have no error.
         reason: &'a Reason,
     },
     /// A shutdown was forced.
@@ -233,7 +234,6 @@ impl Event {
     /// let EventData::TimeoutHit { task, attempt, timeout, .. } = event.data() else { panic!() };
     /// assert_eq!((task, attempt, timeout), ("sync", 2, Duration::from_millis(500)));
     /// ```
-    #[must_use]
     pub fn data(&self) -> EventData<'_> {
         let task = self.task.as_deref().unwrap_or_default();
         let slot = self.slot.as_deref().unwrap_or_default();

@@ -126,7 +126,7 @@ mod tests {
 
     use async_trait::async_trait;
 
-    use super::super::lane::{Lane, Next};
+    use super::super::lane::{Entry, Lane};
     use super::*;
     use crate::EventKind;
     use crate::sync::lock;
@@ -210,7 +210,7 @@ mod tests {
         let subscriber: Arc<dyn Subscribe> = if wrapped { Arc::new(Wraps(script.clone())) } else { script.clone() };
         let mut lane = Lane::new(acts.len());
         lane.offer(&events(acts.len()));
-        let Some(Next::Events(batch)) = lane.take() else { panic!("no events") };
+        let Poll::Ready(Some(Entry::Events(batch))) = lane.poll_next() else { panic!("no events") };
         let mut waits = Vec::new();
         let report = {
             let mut delivery = pin!(deliver(&*subscriber, &batch, 0));
@@ -264,7 +264,7 @@ mod tests {
         let script = Scripted { acts: vec![Panics], taken: Mutex::default(), dropped: Mutex::default() };
         let mut lane = Lane::new(1);
         lane.offer(&Arc::new(vec![report]));
-        let Some(Next::Events(batch)) = lane.take() else { panic!("no events") };
+        let Poll::Ready(Some(Entry::Events(batch))) = lane.poll_next() else { panic!("no events") };
         let delivery = pin!(deliver(&script, &batch, 0));
         assert!(matches!(delivery.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(None)));
     }

@@ -3,8 +3,8 @@
 use std::future::poll_fn;
 use std::task::Poll;
 
-use super::exchange::{Exchange, Shared};
-use super::lane::{Batch, Next};
+use super::exchange::Exchange;
+use super::lane::{Batch, Entry};
 use super::open::BATCH;
 
 /// The index of the relay in the crew. The workers follow.
@@ -12,10 +12,10 @@ const RELAY: usize = 0;
 
 /// A held duty. It becomes free when this is dropped, by a panic or the end of its runtime, unless all work is done.
 pub(super) struct Duty<H: AsRef<Exchange>> {
-    host: H,
+    pub(super) host: H,
     index: usize,
     /// The current batch of the worker.
-    batch: Option<Batch>,
+    pub(super) batch: Option<Batch>,
     is_over: bool,
 }
 
@@ -25,12 +25,8 @@ impl<H: AsRef<Exchange>> Duty<H> {
     where
         H: Clone,
     {
-        let claimed = host.as_ref().crew().claim();
+        let claimed = host.as_ref().crew.claim();
         claimed.into_iter().map(|index| Self { host: host.clone(), index, batch: None, is_over: false }).collect()
-    }
-
-    pub(super) fn host(&self) -> &H {
-        &self.host
     }
 
     /// Returns the lane of a worker; `None` for the relay.
@@ -38,40 +34,26 @@ impl<H: AsRef<Exchange>> Duty<H> {
         self.index.checked_sub(RELAY + 1)
     }
 
-    /// The current batch of the worker.
-    pub(super) fn batch(&self) -> Option<&Batch> {
-        self.batch.as_ref()
-    }
-
-    /// Takes the batch that the worker has delivered.
-    pub(super) fn take_batch(&mut self) -> Option<Batch> {
-        self.batch.take()
-    }
-
     /// Performs the work of the relay. It lets `open` grow for up to `turns` turns while publishers are busy, so that
     /// one wake-up serves many events.
-    pub(super) async fn relay(mut self, turns: usize, after: impl Fn(&H, Shared)) {
+    pub(super) async fn relay(mut self, turns: usize) {
         let exchange = self.host.as_ref();
         loop {
             let mut seen = 0;
             for _ in 0..turns {
-                let len = exchange.open_len();
+                let len = exchange.open().events.len();
                 if len == seen || len >= BATCH {
                     break;
                 }
                 seen = len;
                 give_way().await;
             }
-            exchange.hear_relay();
-            let shared = exchange.share();
-            after(&self.host, shared);
-            if shared.closed {
-                break;
-            }
-            if shared.any {
+            if exchange.share() {
                 give_way().await;
+            } else if exchange.open().closed {
+                break;
             } else {
-                poll_fn(|cx| exchange.poll_relay(cx)).await;
+                poll_fn(|cx| exchange.poll_open(cx)).await;
             }
         }
         self.is_over = true;
@@ -81,17 +63,15 @@ impl<H: AsRef<Exchange>> Duty<H> {
     /// `None` at the end.
     pub(super) async fn next(&mut self) -> Option<Result<(), u64>> {
         let exchange = self.host.as_ref();
-        let outlet = exchange.worker(self.lane()?);
-        match poll_fn(|cx| exchange.poll_next(outlet, cx)).await {
-            Next::Events(batch) => {
+        let outlet = &exchange.workers[self.lane()?];
+        let next = poll_fn(|cx| exchange.poll_next(outlet, cx)).await;
+        self.is_over = next.is_none();
+        match next? {
+            Entry::Events(batch) => {
                 self.batch = Some(batch);
                 Some(Ok(()))
             }
-            Next::Lost(lost) => Some(Err(lost)),
-            Next::Over => {
-                self.is_over = true;
-                None
-            }
+            Entry::Lost(lost) => Some(Err(lost)),
         }
     }
 }
@@ -103,11 +83,12 @@ impl<H: AsRef<Exchange>> Drop for Duty<H> {
         }
         let exchange = self.host.as_ref();
         if let (Some(lane), Some(batch)) = (self.lane(), self.batch.take()) {
-            exchange.put_back(lane, batch);
+            let rest = exchange.lane(lane).put_back(batch);
+            drop(rest);
         }
-        exchange.crew().leave(self.index);
+        exchange.crew.leave(self.index);
         // Waiters for its work look for another holder.
-        exchange.note_delivery();
+        exchange.delivered.wake();
     }
 }
 

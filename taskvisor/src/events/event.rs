@@ -28,10 +28,10 @@ use crate::task::TaskError;
 /// | [`TaskRemoved`](Self::TaskRemoved) | A registration has ended: the task has terminated, and its name is free. | `task`, `id` |
 /// | [`TaskAddRequested`](Self::TaskAddRequested) | Just before `TaskAdded`. | `task`, `id` |
 /// | [`TaskRemoveRequested`](Self::TaskRemoveRequested) | A task was requested to stop for the first time, by name, through its handle, or by a replacement in its slot. Not by a shutdown or by its group. | `task`, `id` |
-/// | [`ShutdownRequested`](Self::ShutdownRequested) | A shutdown begins, once for each supervisor. | `reason`: the cause, such as `SIGTERM`, `shutdown()` or the failure of the tree |
+/// | [`ShutdownRequested`](Self::ShutdownRequested) | A shutdown begins, once for each supervisor. | `reason`: the cause, such as `SIGTERM`, `shutdown()` or the failure of the tree, which is its [error](Event::error): a [`FailureChain`](crate::FailureChain) |
 /// | [`ShutdownForced`](Self::ShutdownForced) | A shutdown is forced for the first time, by a second signal or `shutdown_now`. | `reason`: the cause |
 /// | [`AllStoppedWithinGrace`](Self::AllStoppedWithinGrace) | A shutdown is over, and no task was aborted. | `reason` if the tree failed |
-/// | [`GraceExceeded`](Self::GraceExceeded) | A shutdown is over, and tasks were aborted. | `reason`: the tasks, and the failure of the tree if it failed |
+/// | [`GraceExceeded`](Self::GraceExceeded) | A shutdown is over, and tasks were aborted: at the end of the grace, or of a layer's share, or by a forced shutdown. | `reason`: the tasks, and the failure of the tree if it failed |
 /// | [`ControllerSubmitted`](Self::ControllerSubmitted) | A slot accepted a submission. | `task`, `id`, `slot`, `count` |
 /// | [`ControllerRejected`](Self::ControllerRejected) | A submission will not run. | `task`, `id`, `slot`, `count`; `reason`: a label of [`RejectReason`], or `canceled` |
 /// | [`ControllerSlotTransition`](Self::ControllerSlotTransition) | A slot changed its state or its owner. | `slot`, `count`, `reason`; `task` and `id` unless it is idle |
@@ -68,7 +68,7 @@ pub enum EventKind {
     TaskAddRequested,
     /// A task was requested to stop, by name, through its handle, or by a submission that replaces it in its slot.
     TaskRemoveRequested,
-    /// A shutdown was requested; `reason` names the cause.
+    /// A shutdown was requested; `reason` names the cause. If the tree failed, the reason has the error.
     ShutdownRequested,
     /// A shutdown was forced by a second signal or by `shutdown_now`; `reason` names it. Tasks that have not stopped
     /// are aborted.
@@ -98,7 +98,6 @@ pub enum EventKind {
 
 impl EventKind {
     /// Returns the name of the variant.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::TaskStarting => "TaskStarting",
@@ -202,19 +201,16 @@ impl Event {
     }
 
     /// Returns [`delay_ms`](Self::delay_ms) as a duration: the time until the next attempt.
-    #[must_use]
     pub fn delay(&self) -> Option<Duration> {
         self.delay_ms.map(Duration::from_millis)
     }
 
     /// Returns [`timeout_ms`](Self::timeout_ms) as a duration: the exceeded timeout.
-    #[must_use]
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout_ms.map(Duration::from_millis)
     }
 
     /// Returns the error that caused the event, if there is one.
-    #[must_use]
     pub fn error(&self) -> Option<&Arc<TaskError>> {
         self.reason.as_ref().and_then(Reason::error)
     }
@@ -241,14 +237,17 @@ pub struct Reason {
 }
 
 impl Reason {
+    /// Creates a reason whose error is already formatted.
+    pub(crate) fn formatted(error: Arc<TaskError>, text: &str) -> Self {
+        Self { error: Some(error), text: OnceLock::from(Box::from(text)) }
+    }
+
     /// Returns the error, if there is one.
-    #[must_use]
     pub const fn error(&self) -> Option<&Arc<TaskError>> {
         self.error.as_ref()
     }
 
     /// Returns the reason as text.
-    #[must_use]
     pub fn as_str(&self) -> &str {
         if let Some(text) = self.text.get() {
             return text;

@@ -3,17 +3,16 @@
 //! This is the protocol without a runtime and without subscribers. The models in `models/` run this code.
 
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 
 use tokio::time::Instant;
 
 use super::Event;
-use super::bell::Bell;
 use super::crew::Crew;
-use super::lane::{Batch, Lane, Next};
+use super::lane::{Entry, Lane};
 use super::open::Open;
 use crate::panics::drop_caught;
-use crate::sync::{AtomicUsize, Mutex, Ordering, Waiters, lock, wake_caught};
+use crate::sync::{AtomicUsize, Mutex, MutexGuard, Ordering, Waiters, lock, wake_caught};
 
 /// The bit of `pressure` that is set while `open` is half full. The other bits count congested lanes.
 const CROWDED: usize = 1 << (usize::BITS - 1);
@@ -26,68 +25,49 @@ const CROWDED: usize = 1 << (usize::BITS - 1);
 pub(super) struct Exchange {
     /// Guards the events that are published and not shared yet.
     open: Mutex<Open>,
-    relay: Bell,
+    /// The duties: the relay, and a worker for each lane.
+    pub(super) crew: Crew,
     /// One outlet for each subscriber.
-    workers: Vec<Outlet>,
+    pub(super) workers: Vec<Arc<Outlet>>,
     /// Guards the list of streams, and the order in which batches are shared: it is taken before `open` is released, so
     /// that no later batch, and no new stream, comes between a batch and its lanes.
-    streams: Mutex<Arc<Vec<Arc<Outlet>>>>,
+    streams: Mutex<Streams>,
     /// The number of streams.
     stream_count: AtomicUsize,
-    crew: Crew,
     /// The number of congested lanes, and [`CROWDED`]. While it is not zero, new attempts wait.
     pressure: AtomicUsize,
     /// The attempts that give way. A leaf: wakers are put there or taken out under it.
     giving_way: Mutex<Vec<Waker>>,
-    /// The number of callers that wait for the delivery of all events.
-    flushes: AtomicUsize,
-    delivered: Waiters,
+    /// The callers that wait for the delivery of events. Woken by each delivery, and by the end of a relay or worker.
+    pub(super) delivered: Waiters,
+    /// Called with a lane and the number of events that its subscriber has lost, with no lock held.
+    on_loss: Box<dyn Fn(usize, u64) + Send + Sync>,
 }
 
-/// A lane and the bell of its reader.
-pub(super) struct Outlet {
-    /// The last in the order of locks: no other is taken under it.
-    lane: Mutex<Lane>,
-    bell: Bell,
-}
+/// The list of streams. It is copied when it changes while it is used without its lock.
+type Streams = Arc<Vec<Arc<Outlet>>>;
 
-/// The result of sharing events.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Shared {
-    /// `true` if there were events to share.
-    pub(super) any: bool,
-    /// `true` if no more events will come.
-    pub(super) closed: bool,
-    /// `true` if a subscriber has lost events that are not counted.
-    pub(super) lossy: bool,
-}
-
-impl Outlet {
-    fn new(lane: Lane) -> Self {
-        Self { lane: Mutex::new(lane), bell: Bell::default() }
-    }
-}
+/// A lane. The last in the order of locks: no other is taken under it.
+pub(super) type Outlet = Mutex<Lane>;
 
 impl Exchange {
-    pub(super) fn new(workers: impl Iterator<Item = usize>, capacity: usize) -> Self {
-        let workers: Vec<_> = workers.map(|capacity| Outlet::new(Lane::new(capacity))).collect();
+    pub(super) fn new(
+        workers: impl Iterator<Item = usize>,
+        capacity: usize,
+        on_loss: impl Fn(usize, u64) + Send + Sync + 'static,
+    ) -> Self {
+        let workers: Vec<_> = workers.map(|capacity| Arc::new(Mutex::new(Lane::new(capacity)))).collect();
         Self {
             open: Mutex::new(Open::new(capacity)),
-            relay: Bell::default(),
             crew: Crew::new(workers.len() + 1),
             workers,
             streams: Mutex::default(),
             stream_count: AtomicUsize::new(0),
             pressure: AtomicUsize::new(0),
             giving_way: Mutex::default(),
-            flushes: AtomicUsize::new(0),
             delivered: Waiters::default(),
+            on_loss: Box::new(on_loss),
         }
-    }
-
-    /// Returns the duties: the relay, and a worker for each lane.
-    pub(super) fn crew(&self) -> &Crew {
-        &self.crew
     }
 
     #[inline]
@@ -95,60 +75,63 @@ impl Exchange {
         self.stream_count.load(Ordering::Relaxed) > 0
     }
 
-    /// Returns the number of the last event.
-    pub(super) fn last(&self) -> u64 {
-        lock(&self.open).last()
+    /// Locks the events that are published and not shared yet.
+    pub(super) fn open(&self) -> MutexGuard<'_, Open> {
+        lock(&self.open)
     }
 
     /// Publishes an event, and calls `hear` in the same step. Short, never waits, and can be called under another lock.
     pub(super) fn publish(&self, mut event: Event, hear: impl FnOnce(&Event)) {
-        let first = {
+        let relay = {
             let mut open = lock(&self.open);
-            event.seq = open.next();
+            open.number(&mut event);
             hear(&event);
             if !open.push(event) {
                 return;
             }
-            if open.is_crowded() && self.pressure.load(Ordering::Relaxed) & CROWDED == 0 {
+            if open.is_crowded() {
                 self.pressure.fetch_or(CROWDED, Ordering::Relaxed);
             }
-            open.len() == 1
+            // It waits only while there is no event.
+            open.relay.take()
         };
-        if first {
-            self.relay.ring();
-        }
+        relay.into_iter().for_each(wake_caught);
     }
 
     /// Like `publish`, but slow readers do not lose the event. For rare events: reports and the verdict.
-    pub(super) fn publish_surely(&self, mut event: Event, hear: impl FnOnce(&Event)) -> Shared {
+    pub(super) fn publish_surely(&self, mut event: Event, hear: impl FnOnce(&Event)) {
         let number = |open: &mut Open| {
-            event.seq = open.next();
+            open.number(&mut event);
             hear(&event);
             Arc::new(vec![event])
         };
-        let shared = self.share_and(number, Lane::insist);
-        Shared { any: true, ..shared }
+        self.share_and(number, Lane::insist, |_, _| ());
     }
 
-    /// Moves the published events into the lanes, and wakes the readers.
-    pub(super) fn share(&self) -> Shared {
-        self.share_and(|_| (), |_, ()| ())
+    /// Moves the published events into the lanes, and wakes the readers. Returns `true` if there were events.
+    pub(super) fn share(&self) -> bool {
+        self.share_and(|_| (), |_, ()| (), |_, ()| ())
     }
 
     /// Lets the relay and the workers end. All events published before are then in the lanes, and no more follow.
-    pub(super) fn close(&self) -> Shared {
-        let shared = self.share_and(Open::close, |lane, ()| lane.close());
-        self.relay.ring();
-        shared
+    pub(super) fn close(&self) {
+        self.share_and(|open| open.closed = true, |lane, ()| lane.closed = true, |_, ()| ());
+        let relay = lock(&self.open).relay.take();
+        relay.into_iter().for_each(wake_caught);
     }
 
-    /// Shares the events, and then applies `to_open` to the empty `open`, and `to_lane` with its result to each lane.
-    fn share_and<T>(&self, to_open: impl FnOnce(&mut Open) -> T, to_lane: impl Fn(&mut Lane, &T)) -> Shared {
+    /// Shares the events. In the same step, applies `to_open` to the empty `open`, and with its result `to_lane` to each
+    /// lane and `to_streams` to the list of streams.
+    fn share_and<T>(
+        &self,
+        to_open: impl FnOnce(&mut Open) -> T,
+        to_lane: impl Fn(&mut Lane, &T),
+        to_streams: impl FnOnce(&mut Streams, &T),
+    ) -> bool {
         let mut open = lock(&self.open);
         let (events, lost) = open.take();
         let to_share = to_open(&mut open);
-        let closed = open.is_closed();
-        let streams = lock(&self.streams);
+        let mut streams = lock(&self.streams);
         drop(open);
         let (any, events) = (!events.is_empty(), Arc::new(events));
         let lossy = self.each(&streams, |lane| {
@@ -158,68 +141,54 @@ impl Exchange {
             }
             to_lane(lane, &to_share);
         });
-        let streams = unlocked(streams);
-        self.shared(&streams);
+        to_streams(&mut streams, &to_share);
+        let readers = Arc::clone(&streams);
+        drop(streams);
+        self.pressure.fetch_and(!CROWDED, Ordering::Relaxed);
+        self.let_go();
+        for outlet in self.workers.iter().chain(&*readers) {
+            let reader = lock(outlet).reader.take();
+            reader.into_iter().for_each(wake_caught);
+        }
+        if lossy {
+            self.count_losses();
+        }
         // Events for which no lane had room hold user errors, whose drop is user code.
         let _ = drop_caught((events, to_share));
-        Shared { any, closed, lossy }
+        any
+    }
+
+    fn count_losses(&self) {
+        for lane in 0..self.workers.len() {
+            let lost = std::mem::take(&mut self.lane(lane).uncounted);
+            if lost > 0 {
+                (self.on_loss)(lane, lost);
+            }
+        }
     }
 
     /// Applies `change` to each lane. Returns `true` if a subscriber has losses that are not counted.
     fn each(&self, streams: &[Arc<Outlet>], change: impl Fn(&mut Lane)) -> bool {
         let mut lossy = false;
-        let workers = self.workers.iter().map(|worker| (worker, true));
-        for (outlet, counts) in workers.chain(streams.iter().map(|stream| (&**stream, false))) {
-            let mut lane = lock(&outlet.lane);
+        for outlet in self.workers.iter().chain(streams) {
+            let mut lane = lock(outlet);
             change(&mut lane);
             self.note(&mut lane);
-            lossy |= counts && lane.has_uncounted();
+            lossy |= lane.uncounted > 0;
         }
         lossy
     }
 
-    /// Wakes readers and waiting attempts after sharing. Called with no lock held.
-    fn shared(&self, streams: &[Arc<Outlet>]) {
-        if self.pressure.load(Ordering::Relaxed) & CROWDED != 0 {
-            self.pressure.fetch_and(!CROWDED, Ordering::Relaxed);
-        }
-        if !self.is_congested() {
-            self.let_go();
-        }
-        for outlet in self.workers.iter().chain(streams.iter().map(|stream| &**stream)) {
-            outlet.bell.ring();
-        }
-    }
-
     /// Creates a lane for a stream, which receives all events from now on.
     pub(super) fn open_stream(&self, capacity: usize) -> Arc<Outlet> {
-        let mut open = lock(&self.open);
-        let (events, lost) = open.take();
-        let closed = open.is_closed();
-        let mut streams = lock(&self.streams);
-        drop(open);
-        let events = Arc::new(events);
-        if !events.is_empty() {
-            self.each(&streams, |lane| {
-                lane.offer(&events);
-                lane.lose(lost);
-            });
-        }
-        let stream = Arc::new(Outlet::new(Lane::of_stream(capacity, closed)));
-        // If the list is used without its lock at the moment, this copies it.
-        let earlier = (!events.is_empty()).then(|| Arc::clone(&streams));
-        Arc::make_mut(&mut streams).push(Arc::clone(&stream));
-        self.stream_count.store(streams.len(), Ordering::Relaxed);
-        drop(streams);
-        if let Some(earlier) = earlier {
-            self.shared(&earlier);
-        }
-        let _ = drop_caught(events);
+        let stream = Arc::new(Mutex::new(Lane::of_stream(capacity)));
+        let add = |streams: &mut Streams, closed: &bool| {
+            lock(&stream).closed = *closed;
+            Arc::make_mut(streams).push(Arc::clone(&stream));
+            self.stream_count.store(streams.len(), Ordering::Relaxed);
+        };
+        self.share_and(|open| open.closed, |_, _| (), add);
         stream
-    }
-
-    pub(super) fn resize_stream(&self, stream: &Outlet, capacity: usize) {
-        self.change(stream, |lane| lane.resize(capacity));
     }
 
     pub(super) fn close_stream(&self, stream: &Arc<Outlet>) {
@@ -227,99 +196,63 @@ impl Exchange {
         Arc::make_mut(&mut streams).retain(|other| !Arc::ptr_eq(other, stream));
         self.stream_count.store(streams.len(), Ordering::Relaxed);
         drop(streams);
-        let left = self.change(stream, |lane| {
-            // It is never congested any more.
-            lane.resize(usize::MAX);
-            lane.clear()
-        });
-        let _ = drop_caught(left);
-        stream.bell.forget();
+        let _ = drop_caught(self.change(stream, Lane::end));
     }
 
-    /// Waits for the next entry of a reader. The previous batch is done.
-    pub(super) fn poll_next(&self, outlet: &Outlet, cx: &mut Context<'_>) -> Poll<Next> {
-        outlet.bell.hear();
-        loop {
-            if let Some(next) = self.take(outlet) {
-                return Poll::Ready(next);
+    /// Waits for the next entry of a reader, or `None` if no more entries follow. The previous batch is done.
+    pub(super) fn poll_next(&self, outlet: &Outlet, cx: &mut Context<'_>) -> Poll<Option<Entry>> {
+        let mut reader = Some(cx.waker().clone());
+        let (next, awaited) = self.change(outlet, |lane| {
+            let next = lane.poll_next();
+            if next.is_pending() {
+                // In the step that finds no entry, so that no wake-up is missed.
+                std::mem::swap(&mut lane.reader, &mut reader);
             }
-            ready!(outlet.bell.poll_heard(cx));
+            (next, std::mem::take(&mut lane.awaited))
+        });
+        let _ = drop_caught(reader);
+        // A caller that begins to wait now checks the lane after this, and sees the change.
+        if awaited {
+            self.delivered.wake();
         }
-    }
-
-    fn take(&self, outlet: &Outlet) -> Option<Next> {
-        let next = self.change(outlet, Lane::take);
-        self.note_delivery();
         next
     }
 
+    /// Waits until there are events to share, or no more follow.
+    pub(super) fn poll_open(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let relay = cx.waker().clone();
+        let mut open = lock(&self.open);
+        if open.closed || !open.events.is_empty() {
+            return Poll::Ready(());
+        }
+        let before = open.relay.replace(relay);
+        drop(open);
+        drop(before);
+        Poll::Pending
+    }
+
     /// Changes one lane, and wakes the waiting attempts if no lane is congested any more.
-    fn change<T>(&self, outlet: &Outlet, change: impl FnOnce(&mut Lane) -> T) -> T {
-        let mut lane = lock(&outlet.lane);
+    pub(super) fn change<T>(&self, outlet: &Outlet, change: impl FnOnce(&mut Lane) -> T) -> T {
+        let mut lane = lock(outlet);
         let result = change(&mut lane);
-        let calm = self.note(&mut lane);
+        let changed = self.note(&mut lane);
         drop(lane);
-        if calm {
+        if changed {
             self.let_go();
         }
         result
     }
 
-    /// Returns the outlet of the worker of that lane.
-    pub(super) fn worker(&self, lane: usize) -> &Outlet {
-        &self.workers[lane]
-    }
-
-    /// Hears the bell of the relay, which then checks for events.
-    pub(super) fn hear_relay(&self) {
-        self.relay.hear();
-    }
-
-    /// Waits for the bell of the relay.
-    pub(super) fn poll_relay(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.relay.poll_heard(cx)
-    }
-
-    /// Returns the number of published events that are not shared.
-    pub(super) fn open_len(&self) -> usize {
-        lock(&self.open).len()
-    }
-
-    /// Returns `true` if there are entries for that worker.
-    pub(super) fn has_next(&self, lane: usize) -> bool {
-        !lock(&self.workers[lane].lane).is_empty()
-    }
-
-    /// Puts back the batch of a worker that ends. The next worker continues with the rest.
-    pub(super) fn put_back(&self, lane: usize, batch: Batch) {
-        let rest = lock(&self.workers[lane].lane).put_back(batch);
-        let _ = drop_caught(rest);
-    }
-
-    /// Takes the number of lost events that are not reported.
-    pub(super) fn take_lost(&self, lane: usize) -> Option<u64> {
-        lock(&self.workers[lane].lane).take_lost()
-    }
-
-    /// Takes the number of lost events that are not in the metrics.
-    pub(super) fn take_uncounted(&self, lane: usize) -> u64 {
-        lock(&self.workers[lane].lane).take_uncounted()
+    /// Locks the lane of a worker.
+    pub(super) fn lane(&self, lane: usize) -> MutexGuard<'_, Lane> {
+        lock(&self.workers[lane])
     }
 
     /// Waits until every subscriber has received the events up to `seq`, or `is_over` returns `true`. `is_over` is
     /// called after each change.
     pub(super) async fn delivered(&self, seq: u64, is_over: impl Fn() -> bool) {
-        let _flush = Flush::new(self);
-        let are_delivered = || self.workers.iter().all(|outlet| lock(&outlet.lane).has_delivered(seq));
+        let are_delivered = || self.workers.iter().all(|outlet| lock(outlet).has_delivered(seq));
         self.delivered.wait(|| (is_over() || are_delivered()).then_some(())).await;
-    }
-
-    /// Notes a delivery, or the end of a relay or worker.
-    pub(super) fn note_delivery(&self) {
-        // A caller that begins to wait now checks the lane after this, and sees the change.
-        if self.flushes.load(Ordering::Relaxed) > 0 {
-            self.delivered.wake();
-        }
     }
 
     /// Waits while a reader is behind, unless it has been behind for long.
@@ -340,49 +273,30 @@ impl Exchange {
     /// Notes that an attempt has waited for the longest time. A reader that stays behind is no longer waited for.
     pub(super) fn stop_giving_way(&self) {
         let now = Instant::now();
-        let streams = unlocked(lock(&self.streams));
+        let streams = Arc::clone(&lock(&self.streams));
         self.each(&streams, |lane| lane.was_waited_for(now));
-        if !self.is_congested() {
-            self.let_go();
-        }
+        self.let_go();
     }
 
-    /// Updates the count of congested lanes. Returns `true` if the last one is no longer congested.
+    /// Updates the count of congested lanes. Returns `true` if it changed.
     fn note(&self, lane: &mut Lane) -> bool {
-        match lane.turns_congested() {
-            None => false,
-            Some(true) => {
-                self.pressure.fetch_add(1, Ordering::Relaxed);
-                false
-            }
-            Some(false) => self.pressure.fetch_sub(1, Ordering::Relaxed) == 1,
+        let congested = lane.is_congested();
+        if std::mem::replace(&mut lane.congested, congested) == congested {
+            return false;
+        }
+        if congested {
+            self.pressure.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.pressure.fetch_sub(1, Ordering::Relaxed);
+        }
+        true
+    }
+
+    /// Wakes the waiting attempts if no lane is congested. Called with no lock held.
+    fn let_go(&self) {
+        if !self.is_congested() {
+            let waiting = std::mem::take(&mut *lock(&self.giving_way));
+            waiting.into_iter().for_each(wake_caught);
         }
     }
-
-    /// Wakes the waiting attempts, with no lock held.
-    fn let_go(&self) {
-        let waiting = std::mem::take(&mut *lock(&self.giving_way));
-        waiting.into_iter().for_each(wake_caught);
-    }
-}
-
-/// A caller that waits for the delivery of all events.
-struct Flush<'a>(&'a Exchange);
-
-impl<'a> Flush<'a> {
-    fn new(exchange: &'a Exchange) -> Self {
-        exchange.flushes.fetch_add(1, Ordering::Relaxed);
-        Self(exchange)
-    }
-}
-
-impl Drop for Flush<'_> {
-    fn drop(&mut self) {
-        self.0.flushes.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Returns the list of streams, without its lock.
-fn unlocked(streams: impl std::ops::Deref<Target = Arc<Vec<Arc<Outlet>>>>) -> Arc<Vec<Arc<Outlet>>> {
-    Arc::clone(&streams)
 }

@@ -2,19 +2,21 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::Event;
+use crate::panics::Fenced;
 use crate::sync::{AtomicUsize, Ordering};
 
 /// The time that attempts wait for a reader that does not catch up.
 const STALLED: Duration = Duration::from_millis(100);
 
-/// A range of events that several lanes share.
+/// A range of events that several lanes share. They hold user errors, which are dropped with the last reference.
 pub(super) struct Batch {
-    events: Arc<Vec<Event>>,
+    events: Fenced<Arc<Vec<Event>>>,
     from: usize,
     to: usize,
     /// The number of events in the range that the reader has handled.
@@ -26,49 +28,31 @@ impl Batch {
         &self.events[self.from..self.to]
     }
 
+    /// Returns the first event that the reader has not handled, and counts it as handled.
+    pub(super) fn next(&self) -> Option<&Event> {
+        let event = self.events().get(self.done.load(Ordering::Relaxed))?;
+        self.one_done();
+        Some(event)
+    }
+
     pub(super) fn one_done(&self) {
         // No other code adds to it while the reader has this batch.
         self.done.store(self.done.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 }
 
-/// The next entry for a reader.
-pub(super) enum Next {
+/// An entry for a reader.
+pub(super) enum Entry {
     Events(Batch),
     /// This number of events was lost.
     Lost(u64),
-    /// No more entries follow.
-    Over,
-}
-
-enum Entry {
-    Events {
-        events: Arc<Vec<Event>>,
-        from: usize,
-        to: usize,
-    },
-    /// This number of events was lost here.
-    Gap(u64),
-}
-
-/// When a reader learns of a loss.
-enum Lost {
-    /// After all waiting events: the number of lost events.
-    AtTheEnd(u64),
-    /// In order, by an [`Entry::Gap`].
-    InPlace,
-}
-
-impl Default for Lost {
-    fn default() -> Self {
-        Self::AtTheEnd(0)
-    }
 }
 
 /// The waiting events of one reader, and its losses.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 #[derive(Default)]
 pub(super) struct Lane {
-    capacity: usize,
+    pub(super) capacity: usize,
     queue: VecDeque<Entry>,
     queued: usize,
     in_hand: usize,
@@ -77,12 +61,21 @@ pub(super) struct Lane {
     offered: u64,
     newest: u64,
     delivered: u64,
-    lost: Lost,
-    /// The lost events that are not in the metrics yet.
-    uncounted: u64,
-    closed: bool,
-    /// The last reported congestion.
-    congested: bool,
+    /// `true` if the reader learns of each loss in order, and not once after all waiting events.
+    in_order: bool,
+    /// The lost events that are reported after all waiting events.
+    lost: u64,
+    /// The events that a subscriber lost and that are not in the metrics yet.
+    pub(super) uncounted: u64,
+    /// `true` if only reports about subscribers follow.
+    pub(super) closed: bool,
+    /// Wakes the reader, which waits for an entry. The waker of a stream is user code: it is woken and dropped with no
+    /// lock held.
+    pub(super) reader: Option<Waker>,
+    /// `true` if a caller waits for a delivery.
+    pub(super) awaited: bool,
+    /// `true` if it counts as congested.
+    pub(super) congested: bool,
     /// The time since which attempts wait for it.
     waited_for: Option<Instant>,
     /// `true` if it stayed behind: attempts no longer wait until it has caught up.
@@ -96,12 +89,8 @@ impl Lane {
     }
 
     /// Creates the lane of a stream, which learns of each loss in order.
-    pub(super) fn of_stream(capacity: usize, closed: bool) -> Self {
-        Self { lost: Lost::InPlace, closed, ..Self::new(capacity) }
-    }
-
-    pub(super) fn resize(&mut self, capacity: usize) {
-        self.capacity = capacity;
+    pub(super) fn of_stream(capacity: usize) -> Self {
+        Self { in_order: true, ..Self::new(capacity) }
     }
 
     pub(super) fn backlog(&self) -> usize {
@@ -114,12 +103,6 @@ impl Lane {
 
     pub(super) fn is_congested(&self) -> bool {
         !self.stalled && self.is_behind()
-    }
-
-    /// Returns whether it is congested, if this changed since the last call.
-    pub(super) fn turns_congested(&mut self) -> Option<bool> {
-        let congested = self.is_congested();
-        (std::mem::replace(&mut self.congested, congested) != congested).then_some(congested)
     }
 
     /// Notes that an attempt has waited for it without success.
@@ -155,7 +138,8 @@ impl Lane {
     fn push(&mut self, events: &Arc<Vec<Event>>, len: usize) {
         self.offered = events.last().map_or(self.offered, |event| event.seq);
         if len > 0 {
-            self.queue.push_back(Entry::Events { events: Arc::clone(events), from: 0, to: len });
+            let (events, done) = (Fenced::new(Arc::clone(events)), Arc::clone(&self.done));
+            self.queue.push_back(Entry::Events(Batch { events, from: 0, to: len, done }));
             self.queued += len;
         }
     }
@@ -165,16 +149,18 @@ impl Lane {
         if lost == 0 {
             return;
         }
-        self.uncounted += lost;
-        match (&mut self.lost, self.queue.back_mut()) {
-            (Lost::AtTheEnd(all), _) => *all += lost,
-            (Lost::InPlace, Some(Entry::Gap(gap))) => *gap += lost,
-            (Lost::InPlace, _) => self.queue.push_back(Entry::Gap(lost)),
+        match self.queue.back_mut() {
+            _ if !self.in_order => {
+                self.lost += lost;
+                self.uncounted += lost;
+            }
+            Some(Entry::Lost(before)) => *before += lost,
+            _ => self.queue.push_back(Entry::Lost(lost)),
         }
     }
 
-    /// Returns the next entry. The previous batch is done.
-    pub(super) fn take(&mut self) -> Option<Next> {
+    /// Returns the next entry, or `None` if no more entries follow. The previous batch is done.
+    pub(super) fn poll_next(&mut self) -> Poll<Option<Entry>> {
         self.done.store(0, Ordering::Relaxed);
         self.delivered = self.newest;
         self.in_hand = 0;
@@ -182,19 +168,13 @@ impl Lane {
             self.waited_for = None;
             self.stalled = false;
         }
-        match self.queue.pop_front() {
-            Some(Entry::Events { events, from, to }) => {
-                self.queued -= to - from;
-                self.in_hand = to - from;
-                self.newest = events[to - 1].seq;
-                Some(Next::Events(Batch { events, from, to, done: Arc::clone(&self.done) }))
-            }
-            Some(Entry::Gap(lost)) => Some(Next::Lost(lost)),
-            None => match self.take_lost() {
-                Some(lost) => Some(Next::Lost(lost)),
-                None => self.closed.then_some(Next::Over),
-            },
+        let next = self.queue.pop_front().or_else(|| self.take_lost().map(Entry::Lost));
+        if let Some(Entry::Events(batch)) = &next {
+            self.in_hand = batch.to - batch.from;
+            self.queued -= self.in_hand;
+            self.newest = batch.events[batch.to - 1].seq;
         }
+        if next.is_none() && !self.closed { Poll::Pending } else { Poll::Ready(next) }
     }
 
     /// Takes back the events that a reader has not handled before it ended. The rest of the batch is returned, to be
@@ -211,8 +191,8 @@ impl Lane {
         if next == to {
             return Some(batch);
         }
-        self.queue.push_front(Entry::Events { events: batch.events, from: next, to });
         self.queued += to - next;
+        self.queue.push_front(Entry::Events(Batch { from: next, ..batch }));
         None
     }
 
@@ -221,38 +201,25 @@ impl Lane {
         self.queue.is_empty()
     }
 
-    /// Removes all entries, to be dropped with no lock held.
-    #[must_use = "errors of the user's are dropped with it, with no lock held"]
-    pub(super) fn clear(&mut self) -> impl Sized + use<> {
+    /// Ends the lane of a stream, which is never congested any more. Returns all entries and the waker, to be dropped
+    /// with no lock held.
+    #[must_use = "user values are dropped with it, with no lock held"]
+    pub(super) fn end(&mut self) -> (VecDeque<Entry>, Option<Waker>) {
+        self.capacity = usize::MAX;
         self.queued = 0;
-        std::mem::take(&mut self.queue)
-    }
-
-    /// Closes the lane. Only reports about subscribers follow.
-    pub(super) fn close(&mut self) {
-        self.closed = true;
+        (std::mem::take(&mut self.queue), self.reader.take())
     }
 
     /// Returns the number of events that were lost since the last call.
     pub(super) fn take_lost(&mut self) -> Option<u64> {
-        match &mut self.lost {
-            Lost::AtTheEnd(0) | Lost::InPlace => None,
-            Lost::AtTheEnd(lost) => Some(std::mem::take(lost)),
-        }
+        (self.lost > 0).then(|| std::mem::take(&mut self.lost))
     }
 
-    pub(super) fn has_uncounted(&self) -> bool {
-        self.uncounted > 0
-    }
-
-    /// Like `take_lost`, for the metrics, which count a loss at once. A report comes at the end of a burst.
-    pub(super) fn take_uncounted(&mut self) -> u64 {
-        std::mem::take(&mut self.uncounted)
-    }
-
-    /// Returns `true` if every event up to `seq` was delivered or lost.
-    pub(super) fn has_delivered(&self, seq: u64) -> bool {
-        self.delivered >= seq || (self.offered >= seq && self.queued == 0 && self.in_hand == 0)
+    /// Returns `true` if every event up to `seq` was delivered or lost. Otherwise the caller waits.
+    pub(super) fn has_delivered(&mut self, seq: u64) -> bool {
+        let delivered = self.delivered >= seq || (self.offered >= seq && self.queued == 0 && self.in_hand == 0);
+        self.awaited |= !delivered;
+        delivered
     }
 }
 
@@ -267,8 +234,8 @@ mod tests {
     }
 
     fn batch(lane: &mut Lane) -> Option<Batch> {
-        match lane.take() {
-            Some(Next::Events(batch)) => Some(batch),
+        match lane.poll_next() {
+            Poll::Ready(Some(Entry::Events(batch))) => Some(batch),
             _ => None,
         }
     }
@@ -285,7 +252,7 @@ mod tests {
         assert_eq!(lane.take_lost(), Some(2));
         assert_eq!(lane.take_lost(), None);
         lane.lose(1);
-        assert_eq!((lane.take_uncounted(), lane.has_uncounted()), (3, false));
+        assert_eq!((std::mem::take(&mut lane.uncounted), lane.uncounted), (3, 0));
         assert_eq!(lane.take_lost(), Some(1));
 
         let first = batch(&mut lane).unwrap();
@@ -296,7 +263,7 @@ mod tests {
         assert_eq!(batch(&mut lane).unwrap().events()[0].seq, 4);
         assert_eq!(batch(&mut lane).unwrap().events()[0].seq, 7);
         assert!(!lane.has_delivered(9));
-        assert!(lane.take().is_none());
+        assert!(lane.poll_next().is_pending());
         assert!(lane.has_delivered(9));
     }
 
@@ -312,10 +279,10 @@ mod tests {
         lane.was_waited_for(start + STALLED);
         assert!(!lane.is_congested());
 
-        assert!(lane.take().is_some());
+        assert!(lane.poll_next().is_ready());
         lane.offer(&events(5, 4));
         assert!(!lane.is_congested(), "it moves, and is behind all the same");
-        while lane.take().is_some() {}
+        while lane.poll_next().is_ready() {}
         lane.offer(&events(9, 4));
         assert!(lane.is_congested());
     }
@@ -348,30 +315,29 @@ mod tests {
 
     #[test]
     fn k5i_a_stream_is_told_of_a_loss_in_its_place() {
-        for (mut lane, told) in
-            [(Lane::of_stream(4, false), "1 2 3 4 lost:2 7 lost:3 11"), (Lane::new(4), "1 2 3 4 7 11 lost:5")]
-        {
+        let stream = (Lane::of_stream(4), "1 2 3 4 lost:2 7 lost:3 11", 0);
+        for (mut lane, told, uncounted) in [stream, (Lane::new(4), "1 2 3 4 7 11 lost:5", 5)] {
             lane.offer(&events(1, 3));
             lane.offer(&events(4, 2));
             lane.lose(1);
             let first = batch(&mut lane).unwrap();
             let mut heard: Vec<_> = seqs(&first).iter().map(u64::to_string).collect();
             (0..3).for_each(|_| first.one_done());
-            lane.resize(2);
+            lane.capacity = 2;
             lane.offer(&events(7, 2));
             lane.lose(2);
-            lane.resize(4);
+            lane.capacity = 4;
             lane.offer(&events(11, 1));
-            lane.close();
-            loop {
-                match lane.take().unwrap() {
-                    Next::Events(batch) => heard.extend(seqs(&batch).iter().map(u64::to_string)),
-                    Next::Lost(lost) => heard.push(format!("lost:{lost}")),
-                    Next::Over => break,
+            lane.closed = true;
+            while let Poll::Ready(Some(next)) = lane.poll_next() {
+                match next {
+                    Entry::Events(batch) => heard.extend(seqs(&batch).iter().map(u64::to_string)),
+                    Entry::Lost(lost) => heard.push(format!("lost:{lost}")),
                 }
             }
+            assert!(matches!(lane.poll_next(), Poll::Ready(None)));
             assert_eq!(heard.join(" "), told);
-            assert_eq!((lane.take_uncounted(), lane.backlog()), (5, 0));
+            assert_eq!((std::mem::take(&mut lane.uncounted), lane.backlog()), (uncounted, 0));
         }
     }
 

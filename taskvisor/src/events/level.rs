@@ -8,9 +8,9 @@ use super::{Event, EventKind};
 ///
 /// | level | events |
 /// |---|---|
-/// | [`Error`](Self::Error) | `ActorDead`, `ActorExhausted` and `AllStoppedWithinGrace` with a reason, `GraceExceeded` |
-/// | [`Warn`](Self::Warn) | `TaskFailed`, `TimeoutHit`, `ShutdownForced`, `ControllerRejected`, `Warning`, `SubscriberPanicked`, `SubscriberOverflow` |
-/// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskStopped`, `ActorExhausted` without a reason, `TaskRemoved`, `ShutdownRequested`, `AllStoppedWithinGrace` without a reason |
+/// | [`Error`](Self::Error) | `ActorDead`, `ActorExhausted` with a reason, `ShutdownRequested` with an [error](Event::error): the tree failed; `GraceExceeded` |
+/// | [`Warn`](Self::Warn) | `TaskFailed`, `TaskStopped` with an [error](Event::error): the attempt failed after its stop request; `TimeoutHit`, `ShutdownForced`, `ControllerRejected`, `Warning`, `SubscriberPanicked`, `SubscriberOverflow` |
+/// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskStopped` without an error, `ActorExhausted` without a reason, `TaskRemoved`, `ShutdownRequested` without an error, `AllStoppedWithinGrace`, `ControllerRejected` with the reason `canceled` |
 /// | [`Debug`](Self::Debug) | `TaskAddRequested`, `TaskRemoveRequested`, `BackoffScheduled`, `ControllerSubmitted`, `ControllerSlotTransition` |
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LogLevel {
@@ -33,15 +33,17 @@ impl LogLevel {
     /// assert_eq!(LogLevel::of(&Event::new(EventKind::TaskFailed)), LogLevel::Warn);
     /// assert!(LogLevel::Warn < LogLevel::Error);
     /// ```
-    #[must_use]
-    pub const fn of(event: &Event) -> Self {
+    pub fn of(event: &Event) -> Self {
         match event.kind {
-            // Without a reason, the task completed or all tasks stopped in time.
-            EventKind::ActorExhausted | EventKind::AllStoppedWithinGrace if event.reason.is_none() => Self::Info,
-            EventKind::ActorDead
-            | EventKind::ActorExhausted
-            | EventKind::AllStoppedWithinGrace
-            | EventKind::GraceExceeded => Self::Error,
+            EventKind::ActorDead | EventKind::GraceExceeded => Self::Error,
+            // With a reason, no retry is left. Without one, the task completed.
+            EventKind::ActorExhausted if event.reason.is_some() => Self::Error,
+            // The tree failed.
+            EventKind::ShutdownRequested if event.error().is_some() => Self::Error,
+            // The attempt failed after its stop request.
+            EventKind::TaskStopped if event.error().is_some() => Self::Warn,
+            // The submission was canceled by its owner. Any other reason is a rejection.
+            EventKind::ControllerRejected if event.reason.as_deref() == Some("canceled") => Self::Info,
             EventKind::TaskFailed
             | EventKind::TimeoutHit
             | EventKind::ShutdownForced
@@ -52,8 +54,10 @@ impl LogLevel {
             EventKind::TaskAdded
             | EventKind::TaskStarting
             | EventKind::TaskStopped
+            | EventKind::ActorExhausted
             | EventKind::TaskRemoved
-            | EventKind::ShutdownRequested => Self::Info,
+            | EventKind::ShutdownRequested
+            | EventKind::AllStoppedWithinGrace => Self::Info,
             EventKind::TaskAddRequested
             | EventKind::TaskRemoveRequested
             | EventKind::BackoffScheduled
@@ -63,7 +67,6 @@ impl LogLevel {
     }
 
     /// Returns the name of the level in capitals.
-    #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Debug => "DEBUG",

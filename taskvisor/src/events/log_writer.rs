@@ -45,6 +45,7 @@ use crate::sync::lock;
 /// let writer = LogWriter::new(std::io::stdout()).with_colors_on_terminal().with_level(LogLevel::Warn);
 /// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![Arc::new(writer)]);
 /// ```
+#[must_use = "a writer does nothing until it is given to a supervisor"]
 pub struct LogWriter<W = io::Stderr> {
     /// Guards the writer, which is called under the lock: it is the only lock that user code runs under. The engine
     /// holds no lock during a delivery, so it cannot deadlock with this one.
@@ -69,26 +70,22 @@ impl<W: Write + Send + 'static> LogWriter<W> {
     }
 
     /// Writes only events of this level and above. Default: [`LogLevel::Debug`], all events.
-    #[must_use]
     pub fn with_level(self, level: LogLevel) -> Self {
         Self { level, ..self }
     }
 
     /// Colors the level and dims the time, for any writer.
-    #[must_use]
     pub fn with_colors(self) -> Self {
         Self { colors: true, ..self }
     }
 
     /// Writes without colors, for any writer.
-    #[must_use]
     pub fn without_colors(self) -> Self {
         Self { colors: false, ..self }
     }
 
     /// Like [`with_colors`](Self::with_colors), if the writer is a terminal and the environment variable
     /// [`NO_COLOR`](https://no-color.org) is not set or empty.
-    #[must_use]
     pub fn with_colors_on_terminal(mut self) -> Self
     where
         W: IsTerminal,

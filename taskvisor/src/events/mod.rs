@@ -1,10 +1,9 @@
 //! Events, and their way to subscribers and streams.
 //!
 //! `event` and `data` describe one event, `subscribe` and `stream` are the two ways to receive events. `bus` is the
-//! entrance for the runtime; `exchange`, `open`, `lane`, `bell`, `crew` and `duty` move events without a runtime, and
+//! entrance for the runtime; `exchange`, `open`, `lane`, `crew` and `duty` move events without a runtime, and
 //! `models/` checks them with loom. Other modules publish through `Bus`. Nothing in the runtime reads events back.
 
-mod bell;
 mod bus;
 mod crew;
 mod data;

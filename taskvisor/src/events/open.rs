@@ -1,5 +1,7 @@
 //! The published events that are in no lane yet, as plain data.
 
+use std::task::Waker;
+
 use super::Event;
 
 /// The largest initial capacity of a batch.
@@ -10,33 +12,28 @@ const BURST: usize = 65_536;
 
 pub(super) struct Open {
     capacity: usize,
-    seq: u64,
-    events: Vec<Event>,
+    /// The number of the last event.
+    pub(super) seq: u64,
+    pub(super) events: Vec<Event>,
     /// The size of the last batch, which is the initial capacity of the next.
     usual: usize,
     /// The number of events that could not be kept.
     lost: u64,
-    closed: bool,
+    /// `true` if no further event is kept.
+    pub(super) closed: bool,
+    /// Wakes the relay, which waits for an event or the end.
+    pub(super) relay: Option<Waker>,
 }
 
 impl Open {
     pub(super) fn new(capacity: usize) -> Self {
-        Self { capacity, seq: 0, events: Vec::new(), usual: 0, lost: 0, closed: false }
+        Self { capacity, seq: 0, events: Vec::new(), usual: 0, lost: 0, closed: false, relay: None }
     }
 
-    /// Returns the number of the next event.
-    pub(super) fn next(&mut self) -> u64 {
+    /// Gives the event the next number.
+    pub(super) fn number(&mut self, event: &mut Event) {
         self.seq += 1;
-        self.seq
-    }
-
-    /// Returns the number of the last event.
-    pub(super) fn last(&self) -> u64 {
-        self.seq
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.events.len()
+        event.seq = self.seq;
     }
 
     /// Returns `true` if new attempts must wait.
@@ -68,14 +65,5 @@ impl Open {
         let events = std::mem::take(&mut self.events);
         self.usual = events.len().min(BATCH);
         (events, std::mem::take(&mut self.lost))
-    }
-
-    /// Closes it for further events.
-    pub(super) fn close(&mut self) {
-        self.closed = true;
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.closed
     }
 }

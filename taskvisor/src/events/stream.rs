@@ -1,6 +1,5 @@
 //! A stream of events.
 
-use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -10,9 +9,8 @@ use futures_core::Stream;
 
 use super::bus::Bus;
 use super::exchange::Outlet;
-use super::lane::{Batch, Next};
+use super::lane::{Batch, Entry};
 use super::{Event, EventKind};
-use crate::panics::drop_caught;
 
 /// The default capacity of a stream.
 const CAPACITY: usize = 1024;
@@ -55,8 +53,6 @@ pub struct EventStream {
     bus: Arc<Bus>,
     outlet: Arc<Outlet>,
     batch: Option<Batch>,
-    /// The number of events of the batch that were read.
-    read: usize,
     filter: Filter,
 }
 
@@ -78,8 +74,8 @@ pub struct Lagged {
 
 impl EventStream {
     pub(crate) fn new(bus: Arc<Bus>) -> Self {
-        let outlet = bus.exchange().open_stream(CAPACITY);
-        Self { bus, outlet, batch: None, read: 0, filter: Filter::default() }
+        let outlet = bus.exchange.open_stream(CAPACITY);
+        Self { bus, outlet, batch: None, filter: Filter::default() }
     }
 
     /// Keeps only events of these kinds.
@@ -98,7 +94,7 @@ impl EventStream {
     /// Sets the number of events that wait while the stream is behind. Beyond that the newest are lost. The minimum is
     /// 1. Default: 1024.
     pub fn with_capacity(self, capacity: usize) -> Self {
-        self.bus.exchange().resize_stream(&self.outlet, capacity.max(1));
+        self.bus.exchange.change(&self.outlet, |lane| lane.capacity = capacity.max(1));
         self
     }
 
@@ -115,22 +111,16 @@ impl EventStream {
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Event, Lagged>>> {
         loop {
-            while let Some(batch) = &self.batch {
-                let Some(event) = batch.events().get(self.read) else { break };
-                self.read += 1;
-                batch.one_done();
+            while let Some(event) = self.batch.as_ref().and_then(Batch::next) {
                 if self.filter.lets_through(event) {
                     return Poll::Ready(Some(Ok(event.clone())));
                 }
             }
-            if self.batch.is_some() {
-                // User errors are dropped with the batch.
-                let _ = drop_caught(self.batch.take());
-            }
-            match ready!(self.bus.exchange().poll_next(&self.outlet, cx)) {
-                Next::Over => return Poll::Ready(None),
-                Next::Lost(count) => return Poll::Ready(Some(Err(Lagged { count }))),
-                Next::Events(batch) => (self.batch, self.read) = (Some(batch), 0),
+            self.batch = None;
+            match ready!(self.bus.exchange.poll_next(&self.outlet, cx)) {
+                None => return Poll::Ready(None),
+                Some(Entry::Lost(count)) => return Poll::Ready(Some(Err(Lagged { count }))),
+                Some(Entry::Events(batch)) => self.batch = Some(batch),
             }
         }
     }
@@ -146,8 +136,7 @@ impl Stream for EventStream {
 
 impl Drop for EventStream {
     fn drop(&mut self) {
-        self.bus.exchange().close_stream(&self.outlet);
-        let _ = drop_caught(self.batch.take());
+        self.bus.exchange.close_stream(&self.outlet);
     }
 }
 
@@ -161,8 +150,4 @@ impl Filter {
     }
 }
 
-impl fmt::Debug for EventStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EventStream").field("filter", &self.filter).finish_non_exhaustive()
-    }
-}
+impl_debug!(EventStream, |stream| filter: stream.filter);

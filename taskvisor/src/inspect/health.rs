@@ -27,6 +27,7 @@ use super::timestamp::Rfc3339;
 /// The guide explains [readiness and health](crate::guide::readiness).
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
+#[must_use = "it does nothing unless it is read"]
 pub struct Health {
     /// The attempts that are past a deadline.
     pub not_live: Vec<Unhealthy>,

@@ -1,7 +1,6 @@
 #![doc = include_str!("json.md")]
 
 use std::error::Error;
-use std::time::SystemTime;
 
 use serde::ser::{Serialize, SerializeStruct, Serializer};
 
@@ -20,7 +19,7 @@ use crate::tree::Strategy;
 
 /// Serializes the fields that are `Some`.
 macro_rules! fields {
-    ($serializer:expr, $name:literal, { $($field:ident: $value:expr),+ $(,)? }) => {{
+    ($serializer:expr, $name:expr, { $($field:ident: $value:expr),+ $(,)? }) => {{
         // One expression, so that no value can use an earlier field.
         let ($($field,)+) = ($($value,)+);
         let len = 0 $(+ usize::from($field.is_some()))+;
@@ -31,6 +30,16 @@ macro_rules! fields {
         })+
         out.end()
     }};
+}
+
+/// The method that serializes a type, seen through the pattern, as an object of the fields that are `Some`.
+macro_rules! object {
+    ($type:ident, $pattern:pat => { $($fields:tt)+ }) => {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            let $pattern = self;
+            fields!(serializer, stringify!($type), { $($fields)+ })
+        }
+    };
 }
 
 /// Serializes the `Display` text.
@@ -44,19 +53,11 @@ macro_rules! as_text {
     )+};
 }
 
-as_text!(EventKind, Reason, TaskState, Strategy);
+as_text!(EventKind, Reason, TaskState, Strategy, Rfc3339);
 
 impl Serialize for TaskId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_u64(self.number())
-    }
-}
-
-struct Time(SystemTime);
-
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&Rfc3339(self.0))
+        serializer.serialize_u64(self.0)
     }
 }
 
@@ -88,24 +89,21 @@ impl Serialize for RuntimeError {
 }
 
 impl Serialize for Event {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Without `..`, so that no new field is forgotten here.
-        let Self { kind, seq, at, task, id, slot, attempt, reason, delay_ms, timeout_ms, count } = self;
-        fields!(serializer, "Event", {
-            kind: Some(kind),
-            seq: Some(seq),
-            at: Some(Time(*at)),
-            task: task.as_deref(),
-            id: id.as_ref(),
-            slot: slot.as_deref(),
-            attempt: attempt.as_ref(),
-            reason: reason.as_ref(),
-            error: self.error().map(|error| &**error),
-            delay_ms: delay_ms.as_ref(),
-            timeout_ms: timeout_ms.as_ref(),
-            count: count.as_ref(),
-        })
-    }
+    // Without `..`, so that no new field is forgotten here.
+    object!(Event, event @ Event { kind, seq, at, task, id, slot, attempt, reason, delay_ms, timeout_ms, count } => {
+        kind: Some(kind),
+        seq: Some(seq),
+        at: Some(Rfc3339(*at)),
+        task: task.as_deref(),
+        id: id.as_ref(),
+        slot: slot.as_deref(),
+        attempt: attempt.as_ref(),
+        reason: reason.as_ref(),
+        error: event.error().map(|error| &**error),
+        delay_ms: delay_ms.as_ref(),
+        timeout_ms: timeout_ms.as_ref(),
+        count: count.as_ref(),
+    });
 }
 
 /// Returns the supervisor's error, if that is the reason.
@@ -117,12 +115,10 @@ fn refusal(reason: &RejectReason) -> Option<&RuntimeError> {
 }
 
 impl Serialize for RejectReason {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        fields!(serializer, "RejectReason", {
-            reason: Some(self.as_label()),
-            error: refusal(self),
-        })
-    }
+    object!(RejectReason, reason => {
+        reason: Some(reason.as_label()),
+        error: refusal(reason),
+    });
 }
 
 impl Serialize for TaskOutcome {
@@ -134,85 +130,70 @@ impl Serialize for TaskOutcome {
                 error: refusal(reason),
             });
         }
-        let failures = match self {
-            Self::Exhausted { failures, .. } => Some(failures),
-            _ => None,
-        };
         fields!(serializer, "TaskOutcome", {
             outcome: Some(self.as_label()),
-            failures: failures,
+            failures: if let Self::Exhausted { failures, .. } = self { Some(failures) } else { None },
             error: self.error().map(|error| &**error),
         })
     }
 }
 
 impl Serialize for TaskStatus {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        fields!(serializer, "TaskStatus", {
-            state: Some(self.state),
-            attempt: Some(self.attempt),
-            restarts: Some(self.restarts),
-            failures: Some(self.failures),
-            last_error: self.last_error.as_ref().map(|error| one_line(&**error)),
-        })
-    }
+    object!(TaskStatus, status => {
+        state: Some(status.state),
+        attempt: Some(status.attempt),
+        restarts: Some(status.restarts),
+        failures: Some(status.failures),
+        last_error: status.last_error.as_ref().map(|error| one_line(&**error)),
+    });
 }
 
 impl Serialize for Health {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        fields!(serializer, "Health", {
-            live: Some(self.is_live()),
-            ready: Some(self.is_ready()),
-            not_live: list(&self.not_live),
-            not_ready: list(&self.not_ready),
-            not_counted: list(&self.not_counted),
-        })
-    }
+    object!(Health, health => {
+        live: Some(health.is_live()),
+        ready: Some(health.is_ready()),
+        not_live: list(&health.not_live),
+        not_ready: list(&health.not_ready),
+        not_counted: list(&health.not_counted),
+    });
 }
 
 impl Serialize for Unhealthy {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (label, instead) = match self.problem {
-            Problem::Silent => ("silent", None),
-            Problem::PastStop => ("past_stop", None),
-            Problem::NotReady(state) => ("not_ready", Some(state)),
-            Problem::Failed => ("failed", None),
-            Problem::AwaitsPermit { .. } => ("awaits_permit", Some(TaskState::Pending)),
-        };
-        fields!(serializer, "Unhealthy", {
-            path: Some(&self.path),
-            problem: Some(label),
-            state: instead,
-            error: self.error.as_ref(),
-            since: Some(Time(self.since)),
-        })
-    }
+    object!(Unhealthy, unhealthy => {
+        path: Some(&unhealthy.path),
+        problem: Some(match unhealthy.problem {
+            Problem::Silent => "silent",
+            Problem::PastStop => "past_stop",
+            Problem::NotReady(_) => "not_ready",
+            Problem::Failed => "failed",
+            Problem::AwaitsPermit { .. } => "awaits_permit",
+        }),
+        state: match unhealthy.problem {
+            Problem::NotReady(state) => Some(state),
+            Problem::AwaitsPermit { .. } => Some(TaskState::Pending),
+            _ => None,
+        },
+        error: unhealthy.error.as_ref(),
+        since: Some(Rfc3339(unhealthy.since)),
+    });
 }
 
 impl Serialize for TreeSnapshot {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        fields!(serializer, "TreeSnapshot", { root: Some(&self.root) })
-    }
+    object!(TreeSnapshot, tree => { root: Some(&tree.root) });
 }
 
 impl Serialize for NodeSnapshot {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (label, strategy) = match self.kind {
-            NodeKind::Task => ("task", None),
-            NodeKind::Group(strategy) => ("group", Some(strategy)),
-        };
-        fields!(serializer, "NodeSnapshot", {
-            name: Some(&self.name),
-            path: Some(&self.path),
-            kind: Some(label),
-            strategy: strategy,
-            state: Some(self.state),
-            attempt: strategy.is_none().then_some(self.attempt),
-            restarts: Some(self.restarts),
-            last_error: self.last_error.as_ref(),
-            since: self.since.map(Time),
-            after: list(&self.after),
-            children: list(&self.children),
-        })
-    }
+    object!(NodeSnapshot, node => {
+        name: Some(&node.name),
+        path: Some(&node.path),
+        kind: Some(if node.kind == NodeKind::Task { "task" } else { "group" }),
+        strategy: if let NodeKind::Group(strategy) = node.kind { Some(strategy) } else { None },
+        state: Some(node.state),
+        attempt: (node.kind == NodeKind::Task).then_some(node.attempt),
+        restarts: Some(node.restarts),
+        last_error: node.last_error.as_ref(),
+        since: node.since.map(Rfc3339),
+        after: list(&node.after),
+        children: list(&node.children),
+    });
 }

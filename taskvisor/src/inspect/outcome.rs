@@ -107,7 +107,6 @@ pub enum RejectReason {
 
 impl RejectReason {
     /// Returns a short, stable name of the reason, for metrics and logs.
-    #[must_use]
     pub const fn as_label(&self) -> &'static str {
         match self {
             Self::Busy => "busy",
@@ -133,7 +132,6 @@ impl fmt::Display for RejectReason {
 
 impl TaskOutcome {
     /// Returns a short, stable name of the kind of outcome, for metrics and logs.
-    #[must_use]
     pub const fn as_label(&self) -> &'static str {
         match self {
             Self::Completed => "completed",
@@ -148,13 +146,11 @@ impl TaskOutcome {
     }
 
     /// Returns `true` if the task completed.
-    #[must_use]
     pub const fn is_completed(&self) -> bool {
         matches!(self, Self::Completed)
     }
 
     /// Returns the error of the task that caused the outcome, if there is one.
-    #[must_use]
     pub const fn error(&self) -> Option<&Arc<TaskError>> {
         match self {
             Self::Completed | Self::Rejected { .. } => None,
@@ -169,7 +165,6 @@ impl TaskOutcome {
     /// Returns the cause of the outcome for error reporters: the error of the task, or the reason why a submission was
     /// refused. For a [`TaskError`] that wraps an error it is the wrapped error; [`error`](Self::error) returns the
     /// wrapper.
-    #[must_use]
     pub fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Rejected { reason: RejectReason::Refused { error } } => Some(&**error),

@@ -53,6 +53,7 @@ use super::health::{Health, Phase, Unhealthy};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[must_use = "it does nothing unless it is read"]
 pub struct Probe {
     /// The status of the response: 200 or 503.
     pub status: u16,
@@ -69,31 +70,33 @@ impl Probe {
     /// The value of the header `Content-Type`.
     pub const CONTENT_TYPE: &'static str = "text/plain; charset=utf-8";
 
-    fn new(status: u16, first: &str, whole: Option<Phase>) -> Self {
-        let mut body = format!("{first}\n");
-        if let Some(phase) = whole {
+    /// Creates a response: the failure if there is one, the phase if that is a reason, lines while there is room, and the
+    /// number of the others.
+    fn new(
+        failure: Option<&str>,
+        phase: Option<Phase>,
+        lines: impl IntoIterator<Item = String>,
+        unnamed: usize,
+    ) -> Self {
+        let mut body = format!("{}\n", failure.unwrap_or("ok"));
+        if let Some(phase) = phase {
             // Writing to a string cannot fail.
             let _ = writeln!(body, "{phase}");
         }
-        Self { status, body }
-    }
-
-    /// Adds lines while there is room, and then the number of the others.
-    fn naming(mut self, lines: impl IntoIterator<Item = String>, unnamed: usize) -> Self {
         let (mut named, mut more) = (0, unnamed);
         for line in lines {
-            if named == NAMED || self.body.len() + line.len() >= LONGEST {
+            if named == NAMED || body.len() + line.len() >= LONGEST {
                 more += 1;
                 continue;
             }
             named += 1;
-            self.body.push_str(&line);
-            self.body.push('\n');
+            body.push_str(&line);
+            body.push('\n');
         }
         if more > 0 {
-            let _ = writeln!(self.body, "and {more} more");
+            let _ = writeln!(body, "and {more} more");
         }
-        self
+        Self { status: if failure.is_none() { 200 } else { 503 }, body }
     }
 }
 
@@ -103,23 +106,21 @@ fn lines(unhealthy: &[Unhealthy]) -> impl Iterator<Item = String> + '_ {
 
 impl Health {
     /// Returns the response to `/livez`. Status 503 requests a restart of the process.
-    #[must_use]
     pub fn livez(&self) -> Probe {
         if self.is_live() {
-            return Probe::new(200, "ok", None);
+            return Probe::new(None, None, [], 0);
         }
-        let whole = Some(self.phase).filter(|phase| *phase == Phase::Stopped);
-        Probe::new(503, "not live", whole).naming(lines(&self.not_live), 0)
+        let phase = Some(self.phase).filter(|phase| *phase == Phase::Stopped);
+        Probe::new(Some("not live"), phase, lines(&self.not_live), 0)
     }
 
     /// Returns the response to `/readyz`. Status 503 requests that no traffic is sent.
-    #[must_use]
     pub fn readyz(&self) -> Probe {
         let without = self.not_counted.iter().map(|one| format!("does not count: {one}"));
         if self.is_ready() {
-            return Probe::new(200, "ok", None).naming(without, 0);
+            return Probe::new(None, None, without, 0);
         }
-        let whole = Some(self.phase).filter(|phase| *phase != Phase::Open);
-        Probe::new(503, "not ready", whole).naming(lines(&self.not_ready).chain(without), self.more)
+        let phase = Some(self.phase).filter(|phase| *phase != Phase::Open);
+        Probe::new(Some("not ready"), phase, lines(&self.not_ready).chain(without), self.more)
     }
 }

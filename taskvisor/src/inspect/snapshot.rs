@@ -22,6 +22,7 @@ use crate::tree::Strategy;
 /// ```
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[must_use = "it does nothing unless it is read"]
 pub struct TreeSnapshot {
     /// The root.
     pub root: NodeSnapshot,
@@ -130,8 +131,7 @@ impl NodeSnapshot {
             let child_id = child.write_mermaid(out, next);
             let _ = writeln!(out, "    n{id} --> n{child_id}");
             for after in &child.after {
-                let earlier = ids.iter().find(|(name, _)| *name == after);
-                if let Some((_, earlier)) = earlier {
+                if let Some((_, earlier)) = ids.iter().find(|(name, _)| *name == after) {
                     let _ = writeln!(out, "    n{earlier} -.-> n{child_id}");
                 }
             }

@@ -8,17 +8,12 @@ use crate::task::TaskError;
 
 /// The id of a registration. It is unique within a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TaskId(u64);
+pub struct TaskId(pub(super) u64);
 
 impl TaskId {
     pub(crate) fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-
-    #[cfg(feature = "serde")]
-    pub(crate) const fn number(self) -> u64 {
-        self.0
     }
 }
 

@@ -61,25 +61,19 @@ fn seconds_and_millis(at: SystemTime) -> (u64, u32) {
 
 /// Returns the date of a day after 1970-01-01.
 fn date(mut day: u64) -> (u64, usize, u64) {
-    let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let february = |year: u64| 28 + u64::from(year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
     let mut year = 1970;
-    loop {
-        let length = 365 + u64::from(leap(year));
-        if day < length {
-            break;
-        }
-        day -= length;
+    while day >= 337 + february(year) {
+        day -= 337 + february(year);
         year += 1;
     }
-    let mut month = 1;
-    for length in [31, 28 + u64::from(leap(year)), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
-        if day < length {
-            break;
-        }
-        day -= length;
+    let lengths = [31, february(year), 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let mut month = 0;
+    while day >= lengths[month] {
+        day -= lengths[month];
         month += 1;
     }
-    (year, month, day + 1)
+    (year, month + 1, day + 1)
 }
 
 #[cfg(test)]

@@ -1,63 +1,45 @@
 //! The values and combinations of options that are refused.
 
+use std::time::Duration;
+
 use super::{BackoffPolicy, Ready, ResolvedPolicy, RestartPolicy};
 use crate::supervisor::InvalidOption;
 
 impl ResolvedPolicy {
     pub(crate) fn check(&self, name: &str) -> Result<(), InvalidOption> {
+        const CAN_END: &str = "a task that can end: not the restart policy `Always`";
+        const RUNS_AGAIN: &str = "a task that runs again: not the restart policy `Never`";
         let subject = || format!("task `{name}`");
-        let invalid = |option, value, expected| Err(InvalidOption { subject: subject(), option, value, expected });
+        let reject_if = |is_wrong, option, value: &str, expected| {
+            if is_wrong { Err(InvalidOption::new(subject(), option, value, expected)) } else { Ok(()) }
+        };
+        let runs_once = self.restart == RestartPolicy::Never;
+        let is_always = matches!(self.restart, RestartPolicy::Always { .. });
+        let has_interval = matches!(self.restart, RestartPolicy::Always { interval: Some(_) });
         check_backoff(&self.backoff, &subject)?;
-        if self.watchdog.is_some_and(|watchdog| watchdog.is_zero()) {
-            return invalid("watchdog", "0ns".into(), "a silence longer than zero");
-        }
-        if self.start_timeout.is_zero() {
-            return invalid("start_timeout", "0ns".into(), "a time longer than zero");
-        }
-        if self.metric_label.as_deref() == Some("") {
-            return invalid("metric_label", "\"\"".into(), "a label that is not empty");
-        }
-        if self.final_attempt && self.restart == RestartPolicy::Never {
-            return invalid("final_attempt", "set".into(), "a task that runs again: not the restart policy `Never`");
-        }
-        if matches!(self.restart, RestartPolicy::Always { .. }) {
-            if self.significant {
-                return invalid("significant", "set".into(), "a task that can end: not the restart policy `Always`");
-            }
-            if self.ready == Ready::Completed {
-                return invalid("ready", "Completed".into(), "a task that can end: not the restart policy `Always`");
-            }
-        }
-        match (self.every, self.restart) {
-            (Some(every), _) if every.is_zero() => invalid("every", "0ns".into(), "a period longer than zero"),
-            (Some(every), RestartPolicy::Always { interval: Some(_) }) => {
-                invalid("every", format!("{every:?}"), "either `every` or `interval`, not both")
-            }
-            (Some(every), RestartPolicy::Never | RestartPolicy::OnFailure) => {
-                invalid("every", format!("{every:?}"), "the restart policy `Always` beside it")
-            }
-            _ => Ok(()),
-        }
+        reject_if(self.watchdog == Some(Duration::ZERO), "watchdog", "0ns", "a silence longer than zero")?;
+        reject_if(self.start_timeout.is_zero(), "start_timeout", "0ns", "a time longer than zero")?;
+        reject_if(self.metric_label.as_deref() == Some(""), "metric_label", "\"\"", "a label that is not empty")?;
+        reject_if(self.final_attempt && runs_once, "final_attempt", "set", RUNS_AGAIN)?;
+        reject_if(self.significant && is_always, "significant", "set", CAN_END)?;
+        reject_if(self.ready == Ready::Completed && is_always, "ready", "Completed", CAN_END)?;
+        let Some(every) = self.every else { return Ok(()) };
+        let value = format!("{every:?}");
+        reject_if(every.is_zero(), "every", &value, "a period longer than zero")?;
+        reject_if(has_interval, "every", &value, "either `every` or `interval`, not both")?;
+        reject_if(!is_always, "every", &value, "the restart policy `Always` beside it")
     }
 }
 
 pub(crate) fn check_backoff(backoff: &BackoffPolicy, subject: &dyn Fn() -> String) -> Result<(), InvalidOption> {
     let BackoffPolicy { first, max, factor, .. } = *backoff;
     if !factor.is_finite() || factor < 0.0 {
-        return Err(InvalidOption {
-            subject: subject(),
-            option: "backoff.factor",
-            value: factor.to_string(),
-            expected: "a finite number of at least 0",
-        });
+        let expected = "a finite number of at least 0";
+        return Err(InvalidOption::new(subject(), "backoff.factor", factor.to_string(), expected));
     }
     if first > max {
-        return Err(InvalidOption {
-            subject: subject(),
-            option: "backoff.first",
-            value: format!("{first:?}, above `backoff.max`, which is {max:?}"),
-            expected: "at most `backoff.max`",
-        });
+        let value = format!("{first:?}, above `backoff.max`, which is {max:?}");
+        return Err(InvalidOption::new(subject(), "backoff.first", value, "at most `backoff.max`"));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::backoff::from_nanos;
 const LATE: Duration = Duration::from_millis(5);
 
 /// The times of one attempt at a fixed rate, since the first tick.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ticks {
     /// The tick at which the attempt was due.
     pub(crate) due: Duration,

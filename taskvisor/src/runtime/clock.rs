@@ -21,10 +21,6 @@ impl Clock {
         Self(Instant::now())
     }
 
-    pub(super) fn start(&self) -> Instant {
-        self.0
-    }
-
     pub(super) fn now(&self) -> Ticks {
         self.at(Instant::now())
     }

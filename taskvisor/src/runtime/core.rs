@@ -2,12 +2,12 @@
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::runtime::{self, Handle};
-use tokio::time::{sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::clock::Clock;
 use super::failures::Failures;
@@ -24,7 +24,7 @@ use super::timer::deadline;
 use super::waits::Waits;
 use crate::events::{Bus, EventKind, EventStream, Introduced, Subscribe};
 use crate::inspect::TaskOutcome;
-use crate::panics::{catch, drop_caught};
+use crate::panics::{Fenced, catch};
 use crate::policy::{Overrides, ResolvedPolicy};
 #[cfg(feature = "controller")]
 use crate::slots::ControllerSetup;
@@ -41,12 +41,15 @@ pub(crate) struct Core {
     pub(crate) config: SupervisorConfig,
     /// The resolved policy of specs that set nothing.
     plain: OnceLock<Arc<ResolvedPolicy>>,
+    /// The newest options of a spec and their policy. Most tasks of a program set the same options, and share it.
+    ///
     /// The lock is a leaf: nothing else is locked, and nothing dropped, under it, so it cannot deadlock.
-    newest: Mutex<Option<Newest>>,
+    newest: Mutex<Option<(Arc<Said>, Arc<ResolvedPolicy>)>>,
     pub(crate) bus: Arc<Bus>,
     pub(crate) permits: Option<Arc<Permits>>,
     pub(super) clock: Clock,
-    invalid: Option<InvalidOption>,
+    /// The result of the check of the config, the subscribers and the slots.
+    checked: Result<(), InvalidOption>,
     /// The first runtime that was found to have timers.
     timed: OnceLock<runtime::Id>,
     /// Guards names, groups, slots and the admission. It is the first in the order, so it is never taken under another
@@ -70,17 +73,9 @@ pub(crate) struct Core {
 #[derive(Default)]
 pub(super) struct Readiness {
     pub(super) batch: AtomicBool,
-    ready: AtomicBool,
+    pub(super) ready: AtomicBool,
     pub(super) missing: AtomicUsize,
     pub(super) changed: Waiters,
-}
-
-impl Readiness {
-    /// Resets the readiness: the first batch was not started.
-    pub(super) fn reset(&self) {
-        self.ready.store(false, Ordering::Release);
-        self.batch.store(false, Ordering::Relaxed);
-    }
 }
 
 /// The parts that a supervisor is built from.
@@ -92,36 +87,31 @@ pub(crate) struct Parts {
     pub(crate) controller: ControllerSetup,
 }
 
-/// The newest spec and its resolved policy. Most tasks of a program set the same options, and share their policy.
-struct Newest {
-    said: Arc<Said>,
-    policy: Arc<ResolvedPolicy>,
-}
-
 /// A checked and resolved spec.
 pub(super) struct Admitted {
-    pub(super) task: TaskRef,
+    pub(super) task: Fenced<TaskRef>,
     pub(super) name: Arc<str>,
     pub(super) policy: Arc<ResolvedPolicy>,
 }
 
 impl Core {
-    fn new(parts: Parts) -> Self {
-        let introduced: Vec<_> = parts.subscribers.iter().map(|subscriber| Introduced::of(&**subscriber)).collect();
-        let invalid = parts.check(&introduced).err();
+    /// Creates the core that will be at `address`.
+    fn new(parts: Parts, address: usize) -> Self {
+        let subscribers: Vec<_> = parts.subscribers.iter().cloned().map(Introduced::of).collect();
+        let checked = parts.check(&subscribers);
         #[cfg(feature = "controller")]
         let controller = Controller::new(parts.controller);
         #[cfg_attr(not(feature = "controller"), expect(unused_mut))]
         let mut registry = Registry::default();
         #[cfg(feature = "controller")]
         controller.set_up(&mut registry);
-        let Parts { config, subscribers, .. } = parts;
+        let config = parts.config;
         let permits = Permits::new(config.max_concurrent);
         Self {
-            invalid,
+            checked,
             plain: OnceLock::new(),
             newest: Mutex::new(None),
-            bus: Arc::new(Bus::new(subscribers, introduced, config.bus_capacity)),
+            bus: Arc::new(Bus::new(subscribers, config.bus_capacity, address)),
             permits,
             clock: Clock::new(),
             timed: OnceLock::new(),
@@ -142,9 +132,7 @@ impl Core {
 
     /// Creates the core of a new supervisor.
     pub(crate) fn shared(parts: Parts) -> Arc<Self> {
-        let core = Arc::new(Self::new(parts));
-        core.bus.belongs_to(Arc::as_ptr(&core).addr());
-        core
+        Arc::new_cyclic(|core: &Weak<Self>| Self::new(parts, core.as_ptr().addr()))
     }
 
     /// Creates the core of a supervisor that is already closed.
@@ -155,10 +143,7 @@ impl Core {
     }
 
     pub(crate) fn check(&self) -> Result<(), RuntimeError> {
-        match &self.invalid {
-            None => Ok(()),
-            Some(invalid) => Err(invalid.clone().into()),
-        }
+        self.checked.as_ref().copied().map_err(|invalid| invalid.clone().into())
     }
 
     pub(super) fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -219,7 +204,7 @@ impl Core {
             // A runtime without timers shows only as a panic.
             let check = || {
                 let _entered = Handle::try_current().is_err().then(|| runtime.enter());
-                drop(sleep_until(self.clock.start()));
+                drop(sleep_until(Instant::now()));
             };
             catch(check).map_err(|_| RuntimeError::NoRuntime)?;
             if self.timed.set(runtime.id()).is_ok() {
@@ -235,16 +220,15 @@ impl Core {
             let plain = || Arc::new(Overrides::NONE.resolve(&self.config));
             return Ok(Arc::clone(self.plain.get_or_init(plain)));
         };
-        if let Some(newest) = &*lock(&self.newest) {
-            if newest.said.overrides == said.overrides {
-                return Ok(Arc::clone(&newest.policy));
+        if let Some((newest, policy)) = &*lock(&self.newest) {
+            if newest.overrides == said.overrides {
+                return Ok(Arc::clone(policy));
             }
         }
         let policy = said.overrides.resolve(&self.config);
         policy.check(name)?;
         let policy = Arc::new(policy);
-        let newest = Newest { said: Arc::clone(said), policy: Arc::clone(&policy) };
-        let before = lock(&self.newest).replace(newest);
+        let before = lock(&self.newest).replace((Arc::clone(said), Arc::clone(&policy)));
         drop(before);
         Ok(policy)
     }
@@ -272,16 +256,13 @@ impl Core {
         let before = registry.take_place(&cell);
         announce(&cell);
         drop(registry);
-        if before.is_some() {
-            let _ = drop_caught(before);
-        }
+        drop(before);
         Actor::spawn(Arc::clone(&cell), &runtime);
-        if was_refused(&cell) { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
+        if cell.was_refused() { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
     }
 
     pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Arc<Tie>>) -> Arc<Cell> {
-        let Admitted { task, name, policy } = admitted;
-        Arc::new(Cell::new(task, name, policy, Arc::clone(self), origin, tie))
+        Arc::new(Cell::new(admitted, Arc::clone(self), origin, tie))
     }
 
     /// Ends a registration: frees its name, and sets its outcome unless it is already set.
@@ -295,7 +276,7 @@ impl Core {
         if let (Some(limit), Admission::Closing | Admission::Stopping) = (finished.aborted, registry.admission) {
             registry.aborted.push((cell.id(), Arc::clone(cell.name()), limit));
         }
-        let vacant = registry.is_drained() || registry.ends_layer(cell.is_beside_tree());
+        let vacant = registry.ends_layer(cell.is_beside_tree());
         let over = registry.is_over();
         drop(registry);
         drop(forgotten);
@@ -382,7 +363,7 @@ impl Core {
     /// Completes when the readiness changes, and when a shutdown begins or ends.
     #[cfg(all(feature = "systemd", unix))]
     pub(crate) fn news(&self) -> impl Future<Output = ()> + '_ {
-        self.readiness.changed.next_ring(self.readiness.changed.rings())
+        self.readiness.changed.next_ring()
     }
 
     pub(crate) async fn wait_ready(&self) {
@@ -397,11 +378,6 @@ pub(super) fn is_alive(runtime: &Handle) -> bool {
     !matches!(probe.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
 }
 
-/// Returns `true` if a task that was just spawned has ended without an attempt, because its runtime was shut down.
-pub(super) fn was_refused(cell: &Cell) -> bool {
-    cell.lock().ended_unbegun()
-}
-
 #[inline]
 pub(super) fn announce(cell: &Arc<Cell>) {
     cell.announce(EventKind::TaskAddRequested);
@@ -409,19 +385,17 @@ pub(super) fn announce(cell: &Arc<Cell>) {
 }
 
 impl Parts {
-    fn check(&self, introduced: &[Introduced]) -> Result<(), InvalidOption> {
+    fn check(&self, subscribers: &[Introduced]) -> Result<(), InvalidOption> {
         self.config.check()?;
         #[cfg(feature = "controller")]
         self.controller.check()?;
-        let Some(one) = introduced.iter().find(|one| one.capacity.is_none_or(|capacity| capacity == 0)) else {
+        let Some(one) = subscribers.iter().find(|one| one.capacity.is_none_or(|capacity| capacity == 0)) else {
             return Ok(());
         };
-        let (option, value) = match one.capacity {
-            Some(_) => ("queue_capacity", "0"),
-            None => ("name` or `queue_capacity", "a panic"),
+        let (option, value, expected) = match one.capacity {
+            Some(_) => ("queue_capacity", "0", "at least 1"),
+            None => ("name` or `queue_capacity", "a panic", "a value"),
         };
-        let subject = format!("subscriber `{}`", one.name);
-        let expected = if one.capacity.is_some() { "at least 1" } else { "a value" };
-        Err(InvalidOption { subject, option, value: value.into(), expected })
+        Err(InvalidOption::new(format!("subscriber `{}`", one.name), option, value, expected))
     }
 }

@@ -13,7 +13,7 @@ use super::core::Core;
 use super::group::GroupCell;
 use super::task::Cell;
 use crate::inspect::{TaskId, TaskOutcome};
-use crate::panics::drop_caught;
+use crate::panics::Fenced;
 use crate::sync::lock;
 use crate::task::TaskError;
 
@@ -25,7 +25,7 @@ const MOST: usize = 1024;
 pub(super) struct Failure {
     /// The id of the registration; `None` for a group.
     id: Option<TaskId>,
-    pub(super) error: Arc<TaskError>,
+    pub(super) error: Fenced<Arc<TaskError>>,
     pub(super) since: Ticks,
     /// If `true`, it counts for the readiness of the service.
     pub(super) counts: bool,
@@ -47,41 +47,32 @@ struct Known {
 }
 
 /// Removed failures, to be dropped with no lock held.
-#[must_use = "it holds errors of the user's, and is dropped with no lock held"]
-#[derive(Default)]
-pub(super) struct Forgotten(Vec<Failure>);
-
-impl Drop for Forgotten {
-    fn drop(&mut self) {
-        for failure in self.0.drain(..) {
-            let _ = drop_caught(failure);
-        }
-    }
-}
+type Forgotten = Vec<Failure>;
 
 impl Failures {
     /// Notes that a registration of that path has ended, in failure or not.
     fn note(&self, path: &Arc<str>, failure: Option<Failure>) -> Forgotten {
         if failure.is_none() && !self.any.load(Ordering::Relaxed) {
-            return Forgotten::default();
+            return Vec::new();
         }
         let mut known = lock(&self.known);
-        let before = known.by_path.remove(path);
+        let mut forgotten: Vec<_> = known.by_path.remove(path).into_iter().collect();
         if let Some(failure) = failure {
             self.any.store(true, Ordering::Relaxed);
             if known.by_path.len() == MOST {
                 known.more += 1;
-                return Forgotten(before.into_iter().chain([failure]).collect());
+                forgotten.push(failure);
+            } else {
+                known.by_path.insert(Arc::clone(path), failure);
             }
-            known.by_path.insert(Arc::clone(path), failure);
         }
-        Forgotten(before.into_iter().collect())
+        forgotten
     }
 
     /// Removes the failures for which `which` returns `true`.
     fn forget(&self, which: impl Fn(&str, Option<TaskId>) -> bool) -> Forgotten {
         if !self.any.load(Ordering::Relaxed) {
-            return Forgotten::default();
+            return Vec::new();
         }
         let mut known = lock(&self.known);
         let all = std::mem::take(&mut known.by_path);
@@ -90,7 +81,7 @@ impl Failures {
         known.by_path = kept;
         self.any.store(known.more > 0 || !known.by_path.is_empty(), Ordering::Relaxed);
         drop(known);
-        Forgotten(forgotten.into_values().collect())
+        forgotten.into_values().collect()
     }
 
     /// Removes the failures that are only counted.
@@ -125,7 +116,8 @@ fn failed_with(outcome: &TaskOutcome) -> Option<&Arc<TaskError>> {
 }
 
 impl Core {
-    /// Notes the end of a task. A submission to a slot is not kept; its caller has the outcome.
+    /// Notes the end of a task. A submission to a slot is not kept; its caller has the outcome. Returns what is to be
+    /// dropped with no lock held.
     #[inline]
     pub(super) fn note_end(&self, cell: &Cell, outcome: &TaskOutcome) -> Option<Forgotten> {
         let error = failed_with(outcome);
@@ -134,11 +126,7 @@ impl Core {
 
     #[cold]
     fn note_end_of(&self, cell: &Cell, error: Option<&Arc<TaskError>>) -> Forgotten {
-        #[cfg(feature = "controller")]
-        let is_job = cell.slot().is_some();
-        #[cfg(not(feature = "controller"))]
-        let is_job = false;
-        let error = error.filter(|_| !is_job && !cell.is_declared_aborted());
+        let error = error.filter(|_| cell.slot().is_none() && cell.try_outcome().is_none());
         let failure = error.map(|error| self.failure(Some(cell.id()), error, cell.counts_for_readiness()));
         self.failures.note(cell.name(), failure)
     }
@@ -146,7 +134,7 @@ impl Core {
     /// Notes that a group has ended for good. If it was stopped, the failures inside it are removed.
     pub(super) fn note_group_end(&self, group: &GroupCell, outcome: &TaskOutcome) -> Forgotten {
         if group.position.is_none() {
-            return Forgotten::default();
+            return Vec::new();
         }
         if let TaskOutcome::Canceled { .. } = outcome {
             return self.failures.forget(|path, _| is_within(path, group.path()));
@@ -156,7 +144,7 @@ impl Core {
     }
 
     fn failure(&self, id: Option<TaskId>, error: &Arc<TaskError>, counts: bool) -> Failure {
-        Failure { id, error: Arc::clone(error), since: self.clock.now(), counts }
+        Failure { id, error: Fenced::new(Arc::clone(error)), since: self.clock.now(), counts }
     }
 
     /// Removes the failures of a group that starts again.
@@ -168,7 +156,7 @@ impl Core {
     pub(crate) fn acknowledge(&self, path: &str) -> bool {
         let forgotten = self.failures.forget(|failed, _| is_within(failed, path));
         let more = path.is_empty() && self.failures.forget_more();
-        more || !forgotten.0.is_empty()
+        more || !forgotten.is_empty()
     }
 
     /// Like `acknowledge`, for exactly that path.
@@ -178,7 +166,7 @@ impl Core {
 
     /// Like `acknowledge`, for one registration.
     pub(crate) fn acknowledge_task(&self, cell: &Cell) -> bool {
-        !self.failures.forget(|_, id| id == Some(cell.id())).0.is_empty()
+        !self.failures.forget(|_, id| id == Some(cell.id())).is_empty()
     }
 }
 
@@ -191,13 +179,6 @@ impl Cell {
 impl GroupCell {
     /// Returns `true` if the group and all groups around it count for readiness.
     pub(super) fn counts_for_readiness(&self) -> bool {
-        let mut group = self;
-        loop {
-            if !group.declared().readiness {
-                return false;
-            }
-            let Some(position) = &group.position else { return true };
-            group = &position.parent;
-        }
+        self.with_parents().all(|group| group.declared.overrides.readiness != Some(false))
     }
 }

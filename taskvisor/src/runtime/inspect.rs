@@ -1,5 +1,6 @@
 //! Builds the health and the snapshot of a tree from its cells.
 
+use std::mem;
 use std::sync::Arc;
 
 use super::core::Core;
@@ -29,27 +30,21 @@ impl Core {
     }
 
     /// Builds the declared part, group by group, without recursion.
-    fn declared_node(&self, root: &Arc<Declared>) -> NodeSnapshot {
-        let mut open: Vec<(NodeSnapshot, &Arc<Declared>, usize)> = Vec::new();
-        let mut next = Some((root, group_node(root, "")));
+    fn declared_node<'a>(&self, root: &'a Arc<Declared>) -> NodeSnapshot {
+        let enter = |group: &'a Arc<Declared>, path: &str| (group_node(group, path), group, group.children.iter());
+        let (mut open, mut current) = (Vec::new(), enter(root, ""));
         loop {
-            if let Some((group, node)) = next.take() {
-                open.push((node, group, 0));
-            }
-            let Some((node, group, place)) = open.last_mut() else { return group_node(root, "") };
-            let Some(child) = group.children.get(*place) else {
-                let Some((mut node, group, _)) = open.pop() else { continue };
-                self.fill_group(&mut node, group);
-                match open.last_mut() {
-                    Some((parent, ..)) => parent.children.push(node),
-                    None => return node,
-                }
+            let (node, group, rest) = &mut current;
+            let Some(child) = rest.next() else {
+                self.fill_group(node, group);
+                let Some(parent) = open.pop() else { return current.0 };
+                let (node, ..) = mem::replace(&mut current, parent);
+                current.0.children.push(node);
                 continue;
             };
-            *place += 1;
             let path = join(&node.path, &child.name);
             if let Some(group) = &child.group {
-                next = Some((group, group_node(group, &path)));
+                open.push(mem::replace(&mut current, enter(group, &path)));
                 continue;
             }
             let after = child.after.iter().map(ToString::to_string).collect();
@@ -120,7 +115,7 @@ impl Core {
         let registry = self.registry();
         let (admission, mut cells) = (registry.admission, registry.cells());
         let is_over = admission == Admission::Closed;
-        let is_listed = |path: &str| !is_over && is_within(path, within) && !registry.is_taken(path);
+        let is_listed = |path: &str| !is_over && is_within(path, within) && registry.check_free(path).is_ok();
         let (failures, more) = self.failures.list(is_listed);
         let mut groups: Vec<_> = registry.groups.values().cloned().collect();
         drop(registry);
@@ -133,7 +128,8 @@ impl Core {
         health.more = if within.is_empty() { more } else { 0 };
         for (path, Failure { error, since, counts, .. }) in failures {
             let (path, since) = (path.to_string(), self.clock.time(since));
-            health.add(counts, Unhealthy { path, problem: Problem::Failed, since, error: Some(into_line(error)) });
+            let error = Some(into_line(error.into_inner()));
+            health.add(counts, Unhealthy { path, problem: Problem::Failed, since, error });
         }
         for (group, (state, since)) in waiting {
             let (path, error) = (group.path().to_string(), group.failed_with().map(|text| text.to_string()));
@@ -141,7 +137,7 @@ impl Core {
             health.add(group.counts_for_readiness(), Unhealthy { path, problem, since, error });
         }
         drop_each(groups);
-        let permits = self.permits.as_ref().map(|permits| (permits.limit(), permits.overdue()));
+        let permits = self.permits.as_ref().map(|permits| (permits.limit, permits.overdue()));
         let awaited = |cell: &Cell| match &permits {
             Some((limit, overdue)) if overdue.contains(&cell.id()) => Some(Problem::AwaitsPermit { limit: *limit }),
             _ => None,
@@ -179,7 +175,7 @@ impl Cell {
     fn is_well(&self) -> bool {
         let state = self.lock();
         match state.machine().state() {
-            TaskState::Running | TaskState::Pending => state.machine().is_ready(),
+            TaskState::Running | TaskState::Pending => state.machine().ready,
             TaskState::Ended => true,
             _ => state.machine().waits_for_its_time(),
         }

@@ -14,6 +14,7 @@ mod inspect;
 mod observe;
 mod permits;
 mod places;
+mod recheck;
 mod reentrancy;
 mod registration;
 mod registry;

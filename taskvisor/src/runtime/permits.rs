@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::mem;
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::core::Core;
-use super::observe::{self, Background};
+use super::observe;
+use super::recheck::Recheck;
 use super::task::Cell;
 use crate::events::EventKind;
 use crate::inspect::{TaskId, TaskState, shortened};
@@ -29,51 +29,36 @@ const WARNED: usize = 16;
 
 /// The permits of a supervisor.
 ///
-/// The lock guards the seats and the queue. It is a leaf: nothing else is locked, woken or dropped under it, so it
+/// The lock guards the holders and the queue. It is a leaf: nothing else is locked, woken or dropped under it, so it
 /// cannot deadlock.
 pub(crate) struct Permits {
-    limit: usize,
+    pub(super) limit: usize,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    /// The tasks that hold a permit or wait for one. Each task knows the index of its seat.
-    seats: Vec<Option<Seat>>,
-    free: Vec<usize>,
-    /// The number of granted permits.
-    held: usize,
-    /// The seats of waiting tasks, in the order of arrival.
-    queue: BTreeMap<u64, usize>,
+    /// The tasks that hold a permit, by their tickets.
+    holders: BTreeMap<u64, Arc<Cell>>,
+    /// The waiting tasks by their tickets, which is the order of arrival.
+    queue: BTreeMap<u64, Wait>,
+    /// The last ticket.
     last: u64,
-    /// `true` while a [`Watch`] checks for tasks that wait for long.
+    /// `true` while a [`Recheck`] finds the tasks that wait for long.
     watched: bool,
 }
 
-struct Seat {
-    cell: Arc<Cell>,
-    /// The wait, or `None` if the task holds a permit.
-    wait: Option<Wait>,
-}
-
 struct Wait {
-    ticket: u64,
+    cell: Arc<Cell>,
     since: Instant,
     warned: bool,
     waker: Waker,
 }
 
-/// The claim of a task: nothing, a seat in the queue, or a permit. Dropping it gives the claim back.
+/// The claim of a task, with the ticket under which it waits or holds a permit. Dropping it gives the claim back.
 pub(super) struct Permit {
     permits: Arc<Permits>,
-    seat: Option<usize>,
-    held: bool,
-}
-
-/// A task that has waited for long.
-struct Overdue {
-    cell: Arc<Cell>,
-    others: usize,
+    ticket: Option<u64>,
 }
 
 impl Permits {
@@ -82,140 +67,45 @@ impl Permits {
         (limit > 0).then(|| Arc::new(Self { limit, state: Mutex::default() }))
     }
 
-    pub(super) fn limit(&self) -> usize {
-        self.limit
-    }
-
     /// Returns the tasks that have waited for long.
     pub(super) fn overdue(&self) -> HashSet<TaskId> {
         let now = Instant::now();
         let state = lock(&self.state);
-        let waiting = state.queue.values().filter_map(|seat| state.seats[*seat].as_ref());
-        let overdue = waiting.filter(|seat| seat.wait.as_ref().is_some_and(|wait| wait.since + PATIENCE <= now));
-        overdue.map(|seat| seat.cell.id()).collect()
+        state.queue.values().filter(|wait| wait.since + PATIENCE <= now).map(|wait| wait.cell.id()).collect()
     }
 
-    fn poll(&self, seat: &mut Option<usize>, cell: &Arc<Cell>, cx: &Context<'_>) -> Poll<()> {
-        let mut state = lock(&self.state);
-        if let Some(wait) = seat.and_then(|seat| state.seats[seat].as_mut()).map(|seat| &mut seat.wait) {
-            let Some(wait) = wait else { return Poll::Ready(()) };
-            // The waker of an actor always comes from Tokio.
-            let before = (!wait.waker.will_wake(cx.waker())).then(|| mem::replace(&mut wait.waker, cx.waker().clone()));
-            drop(state);
-            drop(before);
-            return Poll::Pending;
-        }
-        if state.held < self.limit {
-            state.held += 1;
-            *seat = Some(state.sit(Seat { cell: Arc::clone(cell), wait: None }));
-            return Poll::Ready(());
-        }
-        state.last += 1;
-        let ticket = state.last;
-        let wait = Wait { ticket, since: Instant::now(), warned: false, waker: cx.waker().clone() };
-        let index = state.sit(Seat { cell: Arc::clone(cell), wait: Some(wait) });
-        state.queue.insert(ticket, index);
-        *seat = Some(index);
-        let watched = mem::replace(&mut state.watched, true);
-        drop(state);
-        if !watched {
-            Watch::spawn(cell.core());
-        }
-        Poll::Pending
-    }
-
-    /// Releases a permit or a seat in the queue. A released permit goes to the first waiting task.
-    fn leave(&self, index: usize) {
-        let mut state = lock(&self.state);
-        let Some(seat) = state.seats[index].take() else { return };
-        state.free.push(index);
-        let mut next = None;
-        if let Some(wait) = &seat.wait {
-            state.queue.remove(&wait.ticket);
-        } else if let Some((_, first)) = state.queue.pop_first() {
-            next = state.seats[first].as_mut().and_then(|seat| seat.wait.take());
-        } else {
-            state.held -= 1;
-        }
-        let emptied = state.shrink();
-        drop(state);
-        if let Some(wait) = next {
-            wake_caught(wait.waker);
-        }
-        drop((seat, emptied));
-    }
-
-    /// Returns the time of the next warning. `None` if no task waits that was not warned of; the watch then ends.
-    fn next_warning(&self) -> Option<Instant> {
-        let mut state = lock(&self.state);
-        let waits = state.queue.values().filter_map(|seat| state.seats[*seat].as_ref()?.wait.as_ref());
-        let next = waits.filter(|wait| !wait.warned).map(|wait| wait.since).min();
-        state.watched = next.is_some();
-        next.map(|since| since + PATIENCE)
-    }
-
-    /// Returns the tasks to warn of now, and the holders of the permits.
-    fn take_overdue(&self) -> (Vec<Overdue>, Vec<Arc<str>>) {
+    /// Warns of the tasks that have waited for long. Returns the time of the next warning; `None` if no task waits that
+    /// was not warned of.
+    fn warn(&self) -> Option<Instant> {
         let now = Instant::now();
-        let (mut overdue, mut others) = (Vec::<Overdue>::new(), 0);
+        let (mut overdue, mut holders) = (Vec::new(), Vec::new());
         let mut state = lock(&self.state);
-        let State { seats, queue, .. } = &mut *state;
-        for index in queue.values() {
-            let Some(Seat { cell, wait: Some(wait) }) = &mut seats[*index] else { continue };
-            if wait.since + PATIENCE > now || mem::replace(&mut wait.warned, true) {
-                continue;
-            }
-            if overdue.len() < WARNED {
-                overdue.push(Overdue { cell: Arc::clone(cell), others: 0 });
-            } else {
-                others += 1;
+        for wait in state.queue.values_mut().filter(|wait| wait.since + PATIENCE <= now) {
+            if !mem::replace(&mut wait.warned, true) {
+                overdue.push(Arc::clone(&wait.cell));
             }
         }
-        if let Some(last) = overdue.last_mut() {
-            last.others = others;
+        if !overdue.is_empty() {
+            holders.extend(state.holders.values().map(|cell| Arc::clone(cell.name())));
         }
-        let holders =
-            seats.iter().flatten().filter(|seat| seat.wait.is_none()).map(|seat| Arc::clone(seat.cell.name()));
-        let holders = if overdue.is_empty() { Vec::new() } else { holders.collect() };
-        (overdue, holders)
-    }
-
-    /// Warns of the tasks that have waited for long.
-    fn warn(&self) {
-        let (overdue, mut holders) = self.take_overdue();
+        let next = state.queue.values().find(|wait| !wait.warned).map(|wait| wait.since + PATIENCE);
+        state.watched = next.is_some();
+        drop(state);
         holders.sort_unstable();
-        let held_by = named(&holders);
-        for Overdue { cell, others } in overdue {
-            let permits =
-                if self.limit == 1 { "the only permit".into() } else { format!("one of {} permits", self.limit) };
-            let mut reason =
-                format!("waits for {permits} (max_concurrent) for {} s; held by {held_by}", PATIENCE.as_secs());
-            if others > 0 {
+        let permits = if self.limit == 1 { "the only permit".into() } else { format!("one of {} permits", self.limit) };
+        let (time, held_by) = (PATIENCE.as_secs(), named(&holders));
+        let mut reason = format!("waits for {permits} (max_concurrent) for {time} s; held by {held_by}");
+        let (warned, others) = overdue.split_at(overdue.len().min(WARNED));
+        for (index, cell) in warned.iter().enumerate() {
+            if index + 1 == warned.len() && !others.is_empty() {
                 // Writing to a string cannot fail.
-                let _ = write!(reason, "; {others} more tasks wait as long");
+                let _ = write!(reason, "; {} more tasks wait as long", others.len());
             }
             if cell.warn_pending(&reason) {
                 observe::warned(cell.name(), Some(cell.id()), &reason);
             }
         }
-    }
-}
-
-impl State {
-    fn sit(&mut self, seat: Seat) -> usize {
-        if let Some(index) = self.free.pop() {
-            self.seats[index] = Some(seat);
-            return index;
-        }
-        self.seats.push(Some(seat));
-        self.seats.len() - 1
-    }
-
-    /// Frees the memory of many seats once all are empty.
-    fn shrink(&mut self) -> Option<(Vec<Option<Seat>>, Vec<usize>)> {
-        const KEPT: usize = 64;
-        let is_large = self.seats.len() > KEPT && self.free.len() == self.seats.len();
-        is_large.then(|| (mem::take(&mut self.seats), mem::take(&mut self.free)))
+        next
     }
 }
 
@@ -231,23 +121,53 @@ fn named(paths: &[Arc<str>]) -> String {
 impl Permit {
     pub(super) fn of(cell: &Cell) -> Option<Box<Self>> {
         let permits = cell.core().permits.as_ref()?;
-        Some(Box::new(Self { permits: Arc::clone(permits), seat: None, held: false }))
+        Some(Box::new(Self { permits: Arc::clone(permits), ticket: None }))
     }
 
     /// Returns `Ready` once the task has a permit.
     pub(super) fn poll(&mut self, cell: &Arc<Cell>, cx: &Context<'_>) -> Poll<()> {
-        if !self.held {
-            self.held = self.permits.poll(&mut self.seat, cell, cx).is_ready();
+        let mut state = lock(&self.permits.state);
+        if let Some(ticket) = &self.ticket {
+            let Some(wait) = state.queue.get_mut(ticket) else { return Poll::Ready(()) };
+            // The waker of an actor always comes from Tokio.
+            let before = (!wait.waker.will_wake(cx.waker())).then(|| mem::replace(&mut wait.waker, cx.waker().clone()));
+            drop(state);
+            drop(before);
+            return Poll::Pending;
         }
-        if self.held { Poll::Ready(()) } else { Poll::Pending }
+        state.last += 1;
+        let ticket = *self.ticket.insert(state.last);
+        if state.holders.len() < self.permits.limit {
+            state.holders.insert(ticket, Arc::clone(cell));
+            return Poll::Ready(());
+        }
+        let (cell, core) = (Arc::clone(cell), cell.core());
+        state.queue.insert(ticket, Wait { cell, since: Instant::now(), warned: false, waker: cx.waker().clone() });
+        let watched = mem::replace(&mut state.watched, true);
+        drop(state);
+        if !watched {
+            // After a lost check, the next waiting task spawns another.
+            let lost = |core: &Core| core.permits.iter().for_each(|permits| lock(&permits.state).watched = false);
+            Recheck::spawn(core, "permits", PATIENCE, |core| core.permits.as_ref()?.warn(), lost);
+        }
+        Poll::Pending
     }
 
-    /// Releases the permit, or the seat in the queue.
+    /// Gives the claim back. A released permit goes to the first waiting task.
     pub(super) fn release(&mut self) {
-        self.held = false;
-        if let Some(seat) = self.seat.take() {
-            self.permits.leave(seat);
+        let Some(ticket) = self.ticket.take() else { return };
+        let mut state = lock(&self.permits.state);
+        let (waited, held) = (state.queue.remove(&ticket), state.holders.remove(&ticket));
+        let next = if held.is_some() { state.queue.pop_first() } else { None };
+        let waker = next.map(|(ticket, Wait { cell, waker, .. })| {
+            state.holders.insert(ticket, cell);
+            waker
+        });
+        drop(state);
+        if let Some(waker) = waker {
+            wake_caught(waker);
         }
+        drop((waited, held));
     }
 }
 
@@ -267,44 +187,5 @@ impl Cell {
             bus.publish(self.event(EventKind::Warning).because(reason.to_owned()));
         }
         is_pending
-    }
-}
-
-/// Checks for tasks that wait for long, while any task waits.
-struct Watch {
-    core: Weak<Core>,
-    is_over: bool,
-}
-
-impl Watch {
-    /// Spawns the watch on the runtime of the caller, which is an actor.
-    fn spawn(core: &Arc<Core>) {
-        let watch = Self { core: Arc::downgrade(core), is_over: false };
-        let Ok(runtime) = Handle::try_current() else { return };
-        let watching: Background = Box::pin(watch.run());
-        observe::spawn(&runtime, watching, |_| "permits".into());
-    }
-
-    fn permits(&self) -> Option<Arc<Permits>> {
-        self.core.upgrade()?.permits.clone()
-    }
-
-    async fn run(mut self) {
-        while let Some(next) = self.permits().and_then(|permits| permits.next_warning()) {
-            sleep_until(next).await;
-            if let Some(permits) = self.permits() {
-                permits.warn();
-            }
-        }
-        self.is_over = true;
-    }
-}
-
-impl Drop for Watch {
-    /// If the runtime ends, the next waiting task spawns a new watch.
-    fn drop(&mut self) {
-        if let Some(permits) = self.permits().filter(|_| !self.is_over) {
-            lock(&permits.state).watched = false;
-        }
     }
 }

@@ -72,7 +72,7 @@ impl Core {
             Some(root) => Some(registry.roots.swap_remove(root)),
             None => registry.groups.remove(group.path()),
         };
-        let (vacant, over) = (registry.is_drained() || registry.ends_layer(false), registry.is_over());
+        let (vacant, over) = (registry.ends_layer(false), registry.is_over());
         let forgotten = self.note_group_end(group, &outcome);
         drop(registry);
         drop(forgotten);

@@ -2,14 +2,14 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, MutexGuard};
 
 use tokio::runtime::Handle;
 use tokio::task::yield_now;
 
-use super::core::{Admitted, Core, announce, is_alive, was_refused};
-use super::group::{GroupCell, Key, Member, Position, Refused, drive};
+use super::core::{Admitted, Core, announce, is_alive};
+use super::group::{GroupCell, Key, Member, Position, drive};
 use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
 use super::task::{Actor, Cell, Membership, Origin, Tie};
@@ -20,28 +20,23 @@ use crate::tree::{Declared, join, last_segment};
 
 /// A checked and resolved tree as flat lists: its groups, each after its parent, and their children in the order of
 /// declaration.
-#[derive(Default)]
 struct AdmittedTree {
     groups: Vec<AdmittedGroup>,
-    children: Vec<AdmittedChild>,
+    tasks: Vec<AdmittedTask>,
 }
 
 struct AdmittedGroup {
     declared: Arc<Declared>,
     path: Arc<str>,
+    /// The index of its parent, and its place there. `None` for the outermost.
+    position: Option<(usize, usize)>,
 }
 
-struct AdmittedChild {
+struct AdmittedTask {
+    task: Admitted,
     /// The index of its group, and its place there.
     group: usize,
     place: usize,
-    what: What,
-}
-
-enum What {
-    Task(Admitted),
-    /// The index of a nested group.
-    Group(usize),
 }
 
 /// Registered tasks and groups that are still to be spawned. Dropping it spawns them.
@@ -50,9 +45,7 @@ pub(super) struct Registered {
     cells: VecDeque<Arc<Cell>>,
     groups: VecDeque<Arc<GroupCell>>,
     /// The previous registrations of their places, to be dropped with no lock held.
-    before: Vec<Arc<Cell>>,
-    groups_before: Vec<Arc<GroupCell>>,
-    members_before: Vec<Option<Member>>,
+    before: Vec<Member>,
 }
 
 impl Core {
@@ -85,15 +78,12 @@ impl Core {
         let mut home = None;
         let mut registry = self.registry();
         if registry.admission != Admission::Open {
-            return admitted.refused(registry, Err(RuntimeError::ShuttingDown));
+            return Err(RuntimeError::ShuttingDown);
         }
         if is_started() {
-            return admitted.refused(registry, Ok(()));
+            return Ok(());
         }
-        let taken = admitted.paths().find(|path| registry.is_taken(path)).map(|path| registry.taken(path));
-        if let Some(taken) = taken {
-            return admitted.refused(registry, Err(taken));
-        }
+        admitted.paths().try_for_each(|path| registry.check_free(path))?;
         if let Some(started) = once {
             started.store(true, Ordering::Relaxed);
         }
@@ -103,27 +93,20 @@ impl Core {
         self.bus.start(&runtime);
         let first = !self.readiness.batch.swap(true, Ordering::Relaxed);
         let root_cell = if plain {
-            self.register_plain(&mut registry, admitted, first, &mut registered);
+            registered.register_plain(self, &mut registry, admitted, first);
             None
         } else {
-            let AdmittedTree { groups, children } = admitted;
-            let group = |group: &AdmittedGroup| {
-                let (path, declared) = (Arc::clone(&group.path), Arc::clone(&group.declared));
-                Arc::new(GroupCell::new(path, declared, Arc::clone(self), None, &runtime))
-            };
-            let root = groups.first().map(group);
-            if let Some(root) = &root {
-                registry.roots.push(Arc::clone(root));
-                registered.enter_group(&mut registry, root);
-                self.register(&mut registry, root, &groups, children, &mut registered);
-                registered.groups.push_back(Arc::clone(root));
-            }
-            root
+            let cell = Arc::new(GroupCell::new("".into(), Arc::clone(root), Arc::clone(self), None, &runtime));
+            registry.roots.push(Arc::clone(&cell));
+            registered.enter_group(&mut registry, &cell);
+            registered.register(&mut registry, &cell, admitted);
+            registered.groups.push_back(Arc::clone(&cell));
+            Some(cell)
         };
         registered.cells.iter().for_each(announce);
         let mut missing = 0;
         if first && plain {
-            missing = registered.cells.iter().filter(|cell| cell.is_unready()).count();
+            missing = registered.cells.iter().filter(|cell| cell.lock().machine().unready).count();
             self.readiness.missing.store(missing, Ordering::Relaxed);
         }
         drop(registry);
@@ -135,10 +118,11 @@ impl Core {
         drop(registered);
         if let Some(root) = root_cell {
             root.release(0);
-        } else if last.is_some_and(|last| was_refused(&last)) {
+        } else if last.is_some_and(|last| last.was_refused()) {
             // No task has run, so the tree can be started on another runtime.
             if first {
-                self.readiness.reset();
+                self.readiness.ready.store(false, Ordering::Release);
+                self.readiness.batch.store(false, Ordering::Relaxed);
             }
             if let Some(started) = once {
                 started.store(false, Ordering::Relaxed);
@@ -154,9 +138,7 @@ impl Core {
     /// Checks a tree that has not started.
     pub(crate) fn check_tree(&self, root: &Arc<Declared>) -> Result<(), RuntimeError> {
         self.check()?;
-        let admitted = self.admit_tree(root, "".into(), true)?;
-        let _ = drop_caught(admitted);
-        Ok(())
+        self.admit_tree(root, "".into(), true).map(drop)
     }
 
     /// Registers the children of a group that starts again. Nothing is registered before the future completes.
@@ -164,14 +146,13 @@ impl Core {
         let runtime = self.runtime()?;
         // Yields in a large group.
         yield_now().await;
-        let admitted = self.admit_tree(group.declared(), Arc::clone(group.path()), group.position.is_none())?;
+        let admitted = self.admit_tree(&group.declared, Arc::clone(group.path()), group.position.is_none())?;
         let mut registered = Registered::on(&runtime);
         let mut registry = self.registry();
         if !matches!(registry.admission, Admission::Open | Admission::Closing) {
-            return admitted.refused(registry, Err(RuntimeError::ShuttingDown));
+            return Err(RuntimeError::ShuttingDown);
         }
-        let AdmittedTree { groups, children } = admitted;
-        self.register(&mut registry, group, &groups, children, &mut registered);
+        registered.register(&mut registry, group, admitted);
         registered.cells.iter().for_each(announce);
         drop(registry);
         self.forget_within(group);
@@ -185,196 +166,131 @@ impl Core {
         let mut admitted = self.admit(spec)?;
         admitted.name = join(group.path(), &admitted.name);
         let name = Arc::clone(&admitted.name);
-        let own_name = last_segment(&name);
-        let mut offered = Some(admitted);
-        let (mut before, mut home) = (None, None);
-        let added = {
-            let mut registry = self.registry();
-            if registry.admission != Admission::Open {
-                Err(RuntimeError::ShuttingDown)
-            } else if registry.is_taken(&name) {
-                Err(registry.taken(&name))
-            } else {
-                let (managed, awaited) = (group.declared().manages(), false);
-                let make = |admitted, key| {
-                    let epoch = AtomicU32::new(0);
-                    let member = Membership { group: Arc::clone(group), key, epoch, managed, awaited };
-                    let cell = self.cell(admitted, Origin::Added, Some(Arc::new(Tie::Group(member))));
-                    registry.insert(&cell);
-                    before = registry.take_place(&cell);
-                    cell
-                };
-                let adopted = group.adopt(own_name, &runtime, &mut offered, make);
-                if let Ok(cell) = &adopted {
-                    registry.settle(&runtime, &mut home);
-                    announce(cell);
-                }
-                adopted.map_err(|refused| match refused {
-                    Refused::Closed => RuntimeError::GroupNotRunning { name: group.shown_path().to_string() },
-                    Refused::Taken => RuntimeError::TaskAlreadyExists { name: name.to_string() },
-                })
-            }
-        };
-        // Dropped with no lock held and inside `panics::catch`, because they hold user tasks.
-        let _ = drop_caught(offered);
-        let _ = drop_caught((before, home));
-        let cell = added?;
-        Actor::spawn(Arc::clone(&cell), &runtime);
-        if was_refused(&cell) { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
-    }
-
-    fn admit_tree(&self, root: &Arc<Declared>, path: Arc<str>, is_root: bool) -> Result<AdmittedTree, RuntimeError> {
-        let mut admitted = AdmittedTree::default();
-        match self.admit_groups(root, path, is_root, &mut admitted) {
-            Ok(()) => Ok(admitted),
-            Err(error) => {
-                let _ = drop_caught(admitted);
-                Err(error)
-            }
+        let mut home = None;
+        let mut registry = self.registry();
+        if registry.admission != Admission::Open {
+            return Err(RuntimeError::ShuttingDown);
         }
+        registry.check_free(&name)?;
+        let adoption = group.adopt(last_segment(&name))?;
+        let (key, managed) = (adoption.key, group.declared.manages());
+        let member = Membership { group: Arc::clone(group), key, epoch: AtomicU32::new(0), managed, awaited: false };
+        let cell = self.cell(admitted, Origin::Added, Some(Arc::new(Tie::Group(member))));
+        registry.insert(&cell);
+        let before = registry.take_place(&cell);
+        registry.settle(&runtime, &mut home);
+        adoption.enter(&cell, &runtime);
+        announce(&cell);
+        drop(registry);
+        drop(before);
+        // It may be the last handle of a runtime.
+        let _ = drop_caught(home);
+        Actor::spawn(Arc::clone(&cell), &runtime);
+        if cell.was_refused() { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
     }
 
     /// Walks the tree in the order of declaration, without recursion.
-    fn admit_groups(
-        &self,
-        root: &Arc<Declared>,
-        path: Arc<str>,
-        is_root: bool,
-        admitted: &mut AdmittedTree,
-    ) -> Result<(), RuntimeError> {
+    fn admit_tree(&self, root: &Arc<Declared>, path: Arc<str>, is_root: bool) -> Result<AdmittedTree, RuntimeError> {
         root.check(is_root.then_some(self))?;
-        root.check_depth()?;
-        admitted.groups.push(AdmittedGroup { declared: Arc::clone(root), path });
+        let groups = vec![AdmittedGroup { declared: Arc::clone(root), path, position: None }];
+        let mut admitted = AdmittedTree { groups, tasks: Vec::new() };
         let mut walk = vec![(0, 0)];
         while let Some((group, place)) = walk.pop() {
-            let AdmittedGroup { declared, path } = &admitted.groups[group];
+            let AdmittedGroup { declared, path, .. } = &admitted.groups[group];
             let (declared, path) = (Arc::clone(declared), Arc::clone(path));
             let Some(child) = declared.children.get(place) else { continue };
             walk.push((group, place + 1));
             if declared.place(&child.name) != Some(place) {
                 return Err(RuntimeError::TaskAlreadyExists { name: join(&path, &child.name).to_string() });
             }
-            let what = if let Some(inner) = &child.group {
+            if let Some(inner) = &child.group {
                 inner.check(None)?;
-                admitted.groups.push(AdmittedGroup { declared: Arc::clone(inner), path: join(&path, &inner.name) });
-                walk.push((admitted.groups.len() - 1, 0));
-                What::Group(admitted.groups.len() - 1)
+                walk.push((admitted.groups.len(), 0));
+                let (declared, path) = (Arc::clone(inner), join(&path, &inner.name));
+                admitted.groups.push(AdmittedGroup { declared, path, position: Some((group, place)) });
             } else {
                 let Some(spec) = declared.task(place) else { return Err(RuntimeError::ShuttingDown) };
-                let task = self.admit(spec)?;
-                What::Task(Admitted { name: join(&path, &task.name), ..task })
-            };
-            admitted.children.push(AdmittedChild { group, place, what });
-        }
-        Ok(())
-    }
-
-    /// Registers tasks without a driver.
-    fn register_plain(
-        self: &Arc<Self>,
-        registry: &mut Registry,
-        root: AdmittedTree,
-        unready: bool,
-        registered: &mut Registered,
-    ) {
-        for child in root.children {
-            if let What::Task(task) = child.what {
-                // A task that waits for its first start, or does not count for readiness, is not waited for.
-                let counts = task.policy.readiness && task.policy.initial_delay.is_zero();
-                let cell = self.cell(task, Origin::Declared { unready: unready && counts }, None);
-                registered.enter(registry, cell);
+                let mut task = self.admit(spec)?;
+                task.name = join(&path, &task.name);
+                admitted.tasks.push(AdmittedTask { task, group, place });
             }
         }
-    }
-
-    /// Registers the children of a registered group.
-    fn register(
-        self: &Arc<Self>,
-        registry: &mut Registry,
-        group: &Arc<GroupCell>,
-        groups: &[AdmittedGroup],
-        children: Vec<AdmittedChild>,
-        registered: &mut Registered,
-    ) {
-        let mut members: Vec<Vec<Option<Member>>> =
-            groups.iter().map(|group| vec![None; group.declared.children.len()]).collect();
-        let mut cells = vec![Arc::clone(group)];
-        for AdmittedChild { group, place, what } in children {
-            let parent = Arc::clone(&cells[group]);
-            let (key, managed) = (place as Key, parent.declared().manages());
-            let member = match what {
-                What::Task(task) => {
-                    let awaited = !parent.declared().order.later(place).is_empty();
-                    let member = Membership { group: parent, key, epoch: AtomicU32::new(0), managed, awaited };
-                    let cell = self.cell(task, Origin::Declared { unready: false }, Some(Arc::new(Tie::Group(member))));
-                    Member::Task(registered.enter(registry, cell))
-                }
-                What::Group(inner) => {
-                    let AdmittedGroup { declared, path } = &groups[inner];
-                    let (place, core) = (Some(Position { parent, key, managed }), Arc::clone(self));
-                    let cell = GroupCell::new(Arc::clone(path), Arc::clone(declared), core, place, &registered.runtime);
-                    let cell = Arc::new(cell);
-                    registry.groups.insert(Arc::clone(path), Arc::clone(&cell));
-                    registered.enter_group(registry, &cell);
-                    cells.push(Arc::clone(&cell));
-                    Member::Group(cell)
-                }
-            };
-            members[group][place] = Some(member);
-        }
-        for (cell, members) in cells.iter().zip(members) {
-            registered.members_before.extend(cell.set_members(members));
-        }
-        // Nested groups are spawned before their parents. The caller spawns the outermost.
-        cells.reverse();
-        cells.pop();
-        registered.groups.extend(cells);
+        Ok(admitted)
     }
 }
 
 impl AdmittedTree {
     /// Returns the paths of all tasks and groups in it.
     fn paths(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.children.iter().map(|child| match &child.what {
-            What::Task(task) => &task.name,
-            What::Group(group) => &self.groups[*group].path,
-        })
-    }
-
-    /// Drops a tree that was not registered, with no lock held, because it holds user tasks.
-    fn refused<T>(
-        self,
-        registry: MutexGuard<'_, Registry>,
-        answer: Result<T, RuntimeError>,
-    ) -> Result<T, RuntimeError> {
-        drop(registry);
-        let _ = drop_caught(self);
-        answer
+        let groups = self.groups.iter().skip(1).map(|group| &group.path);
+        self.tasks.iter().map(|task| &task.task.name).chain(groups)
     }
 }
 
 impl Registered {
     fn on(runtime: &Handle) -> Self {
-        Self {
-            runtime: runtime.clone(),
-            cells: VecDeque::new(),
-            groups: VecDeque::new(),
-            before: Vec::new(),
-            groups_before: Vec::new(),
-            members_before: Vec::new(),
-        }
+        Self { runtime: runtime.clone(), cells: VecDeque::new(), groups: VecDeque::new(), before: Vec::new() }
     }
 
     fn enter(&mut self, registry: &mut Registry, cell: Arc<Cell>) -> Arc<Cell> {
-        self.before.extend(registry.insert_declared(&cell));
+        registry.insert(&cell);
+        if let Some(places) = &mut registry.places {
+            let before = places.tasks.insert(Arc::clone(cell.name()), Arc::clone(&cell));
+            self.before.extend(before.map(Member::Task));
+        }
         self.cells.push_back(Arc::clone(&cell));
         cell
     }
 
     fn enter_group(&mut self, registry: &mut Registry, group: &Arc<GroupCell>) {
         if let Some(places) = &mut registry.places {
-            self.groups_before.extend(places.groups.insert(Arc::clone(group.path()), Arc::clone(group)));
+            let before = places.groups.insert(Arc::clone(group.path()), Arc::clone(group));
+            self.before.extend(before.map(Member::Group));
         }
+    }
+
+    /// Registers tasks without a driver.
+    fn register_plain(&mut self, core: &Arc<Core>, registry: &mut Registry, root: AdmittedTree, unready: bool) {
+        for AdmittedTask { task, .. } in root.tasks {
+            // A task that waits for its first start, or does not count for readiness, is not waited for.
+            let counts = task.policy.readiness && task.policy.initial_delay.is_zero();
+            let cell = core.cell(task, Origin::Declared { unready: unready && counts }, None);
+            self.enter(registry, cell);
+        }
+    }
+
+    /// Registers the children of a registered group.
+    fn register(&mut self, registry: &mut Registry, group: &Arc<GroupCell>, admitted: AdmittedTree) {
+        let core = &group.core;
+        let AdmittedTree { groups, tasks } = admitted;
+        let mut members: Vec<Vec<Option<Member>>> =
+            groups.iter().map(|group| vec![None; group.declared.children.len()]).collect();
+        let mut cells = vec![Arc::clone(group)];
+        for AdmittedGroup { declared, path, position } in groups {
+            let Some((parent, place)) = position else { continue };
+            let above = Arc::clone(&cells[parent]);
+            let position = Position { key: place as Key, parent: above };
+            let core = Arc::clone(core);
+            let cell = Arc::new(GroupCell::new(path, declared, core, Some(position), &self.runtime));
+            registry.groups.insert(Arc::clone(cell.path()), Arc::clone(&cell));
+            self.enter_group(registry, &cell);
+            members[parent][place] = Some(Member::Group(Arc::clone(&cell)));
+            cells.push(cell);
+        }
+        for AdmittedTask { task, group: parent, place } in tasks {
+            let group = Arc::clone(&cells[parent]);
+            let (managed, awaited) = (group.declared.manages(), !group.declared.order.later(place).is_empty());
+            let member = Membership { group, key: place as Key, epoch: AtomicU32::new(0), managed, awaited };
+            let cell = core.cell(task, Origin::Declared { unready: false }, Some(Arc::new(Tie::Group(member))));
+            members[parent][place] = Some(Member::Task(self.enter(registry, cell)));
+        }
+        for (cell, members) in cells.iter().zip(members) {
+            self.before.extend(cell.set_members(members.into_iter().flatten().collect()));
+        }
+        // Nested groups are spawned before their parents. The caller spawns the outermost.
+        cells.reverse();
+        cells.pop();
+        self.groups.extend(cells);
     }
 
     fn spawn_next(&mut self) -> bool {
@@ -405,8 +321,6 @@ impl Drop for Registered {
     fn drop(&mut self) {
         while self.spawn_next() {}
         drop_each(mem::take(&mut self.before));
-        drop_each(mem::take(&mut self.groups_before));
-        drop_each(mem::take(&mut self.members_before));
     }
 }
 
@@ -419,26 +333,18 @@ pub(super) fn check_no_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
 
 #[cold]
 fn refuse_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
-    let is_set = |option| InvalidOption {
-        subject: format!("task `{}`", spec.name()),
-        option,
-        value: "set".into(),
-        expected: "a task in a group: declare it in a tree, or add it with `GroupHandle::add_task`",
+    let option = match (spec.is_critical(), spec.is_significant()) {
+        (true, _) => "critical",
+        (_, true) => "significant",
+        _ => return check_not_after(spec),
     };
-    match (spec.is_critical(), spec.is_significant()) {
-        (true, _) => Err(is_set("critical")),
-        (_, true) => Err(is_set("significant")),
-        _ => check_not_after(spec),
-    }
+    let expected = "a task in a group: declare it in a tree, or add it with `GroupHandle::add_task`";
+    Err(InvalidOption::new(format!("task `{}`", spec.name()), option, "set", expected))
 }
 
 /// Checks a task that is added at run time: it has no siblings to be after.
 fn check_not_after(spec: &TaskSpec) -> Result<(), InvalidOption> {
     let Some(after) = spec.after().first() else { return Ok(()) };
-    Err(InvalidOption {
-        subject: format!("task `{}`", spec.name()),
-        option: "after",
-        value: format!("`{after}`"),
-        expected: "no siblings: a task that is added at runtime starts at once",
-    })
+    let expected = "no siblings: a task that is added at runtime starts at once";
+    Err(InvalidOption::new(format!("task `{}`", spec.name()), "after", format!("`{after}`"), expected))
 }

@@ -62,10 +62,11 @@ impl Registry {
         self.names.is_empty() && self.groups.is_empty() && self.roots.is_empty()
     }
 
-    /// The shutdown is over.
-    pub(super) fn close(&mut self) {
+    /// The shutdown is over. Returns `true` if nothing is registered.
+    pub(super) fn close(&mut self) -> bool {
         self.admission = Admission::Closed;
         self.names.shrink();
+        self.is_empty()
     }
 
     /// Returns `true` if nothing is registered and nothing can be.
@@ -97,25 +98,19 @@ impl Registry {
         self.scattered && !self.is_empty()
     }
 
-    /// Returns `true` if no task is left. The root of a tree without children does not count.
-    pub(super) fn is_drained(&self) -> bool {
-        self.names.is_empty() && self.groups.is_empty()
+    /// Inserts a cell unless another has its name. Returns `true` if it was inserted.
+    pub(super) fn insert(&mut self, cell: &Arc<Cell>) -> bool {
+        let is_new = self.names.enter(cell);
+        self.added += usize::from(is_new && cell.is_beside_tree());
+        is_new
     }
 
-    /// Inserts a cell. Its name is free.
-    pub(super) fn insert(&mut self, cell: &Arc<Cell>) {
-        let entered = self.names.enter(cell);
-        self.added += usize::from(entered && cell.is_beside_tree());
-    }
-
-    /// Inserts a cell unless its name is taken.
+    /// Inserts a cell unless its name is taken by a task or group.
     pub(super) fn enter(&mut self, cell: &Arc<Cell>) -> Result<(), RuntimeError> {
-        let name = cell.name();
-        if self.groups.contains_key(name) || !self.names.enter(cell) {
-            return Err(self.taken(name));
+        if !self.groups.contains_key(cell.name()) && self.insert(cell) {
+            return Ok(());
         }
-        self.added += usize::from(cell.is_beside_tree());
-        Ok(())
+        self.check_free(cell.name())
     }
 
     #[must_use = "it holds the user's task, and is dropped with no lock held"]
@@ -134,35 +129,35 @@ impl Registry {
         self.added == 0 || (self.has_relied() && self.added == self.relied_owners())
     }
 
+    /// Returns `true` if tasks of the tree are left.
+    pub(super) fn has_tree_tasks(&self) -> bool {
+        self.names.len() > self.added
+    }
+
     /// Returns `true` if nothing of the tree is left. Tasks that stop after it may still run.
     pub(super) fn has_relied_only(&self) -> bool {
         self.has_relied() && self.roots.is_empty() && self.groups.is_empty() && self.names.len() == self.added
     }
 
-    /// Returns `true` if this end completes a layer that the shutdown waits for: the tasks beside the tree, or the
-    /// tree.
+    /// Returns `true` if no task is left. The root of a tree without children does not count.
+    pub(super) fn is_drained(&self) -> bool {
+        self.names.is_empty() && self.groups.is_empty()
+    }
+
+    /// Returns `true` if no task is left, or if this end completes a layer that the shutdown waits for: the tasks beside
+    /// the tree, or the tree.
     pub(super) fn ends_layer(&self, is_beside_tree: bool) -> bool {
-        self.is_empty() || if is_beside_tree { self.has_tree_only() } else { self.has_relied_only() }
+        self.is_drained() || if is_beside_tree { self.has_tree_only() } else { self.has_relied_only() }
     }
 
-    /// Inserts a cell of a declared tree, whose name was checked to be free.
-    pub(super) fn insert_declared(&mut self, cell: &Arc<Cell>) -> Option<Arc<Cell>> {
-        self.insert(cell);
-        self.places.as_mut().and_then(|places| places.tasks.insert(Arc::clone(cell.name()), Arc::clone(cell)))
-    }
-
-    /// Returns `true` if a task or group has this path.
-    pub(super) fn is_taken(&self, path: &str) -> bool {
-        self.names.get(path).is_some() || self.groups.contains_key(path)
-    }
-
-    /// Returns the error for a path that is taken.
-    pub(super) fn taken(&self, path: &str) -> RuntimeError {
-        let name = path.to_owned();
+    /// Returns an error if a task or group has this path.
+    pub(super) fn check_free(&self, path: &str) -> Result<(), RuntimeError> {
         if self.groups.contains_key(path) {
-            RuntimeError::GroupAlreadyExists { name }
-        } else {
-            RuntimeError::TaskAlreadyExists { name }
+            return Err(RuntimeError::GroupAlreadyExists { name: path.to_owned() });
+        }
+        match self.names.get(path) {
+            Some(_) => Err(RuntimeError::TaskAlreadyExists { name: path.to_owned() }),
+            None => Ok(()),
         }
     }
 

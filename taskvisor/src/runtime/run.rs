@@ -25,47 +25,38 @@ pub(crate) struct Running {
 /// The future of a `run`. Boxed, to compile it in this crate and not in the user's `main`.
 pub(crate) type Run = Pin<Box<dyn Future<Output = Result<(), RuntimeError>> + Send>>;
 
-/// The end of a `run`.
-enum End {
-    /// No task is left.
-    Natural,
-    Verdict(Result<(), RuntimeError>),
-}
-
 impl Core {
-    /// Claims the supervisor for a `run`, and listens for signals if `signals` is set.
-    pub(crate) fn claim(self: &Arc<Self>, signals: bool) -> Result<Running, RuntimeError> {
+    /// Claims the supervisor for a `run`, and starts its tasks. It listens for signals if `signals` is set. If the start
+    /// is refused, the claim ends without any other effect.
+    pub(crate) fn claim(
+        self: &Arc<Self>,
+        signals: bool,
+        start: impl FnOnce() -> Result<(), RuntimeError>,
+    ) -> Result<Running, RuntimeError> {
         self.check()?;
         Handle::try_current().map_err(|_| RuntimeError::NoRuntime)?;
         let signals = if signals { Some(listen()?) } else { None };
-        let mut registry = self.registry();
-        if std::mem::replace(&mut registry.running, true) {
+        if std::mem::replace(&mut self.registry().running, true) {
             return Err(RuntimeError::AlreadyRunning);
         }
-        Ok(Running { core: Arc::clone(self), signals, over: false })
+        let mut running = Running { core: Arc::clone(self), signals, over: false };
+        let started = start();
+        if started.is_err() {
+            running.release();
+        }
+        started.map(|()| running)
     }
 
-    /// Waits until no task is left and no shutdown is in progress, and ends the run in the same step.
+    /// Waits until no task is left and no shutdown is in progress, and ends the run in the same step. Once a shutdown was
+    /// requested, this never ends: its verdict ends the run.
     async fn natural_end(&self) {
-        loop {
-            self.vacant().await;
-            if self.end_run_if_vacant() {
-                return;
-            }
-            if !self.is_open() {
-                return pending().await;
-            }
-        }
-    }
-
-    /// Ends the run, unless a shutdown was requested: then the verdict of the shutdown ends it.
-    fn end_run_if_vacant(&self) -> bool {
-        let mut registry = self.registry();
-        let ends = registry.is_empty() && registry.admission == Admission::Open;
-        if ends {
-            registry.running = false;
-        }
-        ends
+        let end = || {
+            let mut registry = self.registry();
+            let ends = registry.is_empty() && registry.admission == Admission::Open;
+            registry.running &= !ends;
+            ends.then_some(())
+        };
+        self.vacant.wait(end).await;
     }
 }
 
@@ -76,24 +67,19 @@ fn listen() -> Result<Signals, RuntimeError> {
 }
 
 impl Running {
-    /// Starts the tasks. If the start is refused, the claim ends without any other effect.
-    pub(crate) fn start_with(
-        mut self,
-        start: impl FnOnce(&Arc<Core>) -> Result<(), RuntimeError>,
-    ) -> Result<Self, RuntimeError> {
-        let refused = start(&self.core).err();
-        match refused {
-            None => Ok(self),
-            Some(refused) => {
-                self.release();
-                Err(refused)
-            }
-        }
-    }
-
     /// Waits for the end. With `stays`, only a shutdown ends the run.
-    pub(crate) fn wait(self, stays: bool) -> Run {
-        Box::pin(self.until_end(stays))
+    pub(crate) fn wait(mut self, stays: bool) -> Run {
+        Box::pin(async move {
+            if let Some(verdict) = self.verdict(stays).await {
+                self.release();
+                return verdict;
+            }
+            self.over = true;
+            // The supervisor and its subscribers stay alive, so late subscribers are not an error.
+            let by = deadline(self.core.config.drain_timeout);
+            until(pin!(self.core.bus.flush()), pin!(pending()), by).await;
+            Ok(())
+        })
     }
 
     /// Like `wait`, but requests a shutdown when `until` completes.
@@ -112,23 +98,8 @@ impl Running {
         .await
     }
 
-    async fn until_end(mut self, stays: bool) -> Result<(), RuntimeError> {
-        match self.end(stays).await {
-            End::Verdict(result) => {
-                self.release();
-                result
-            }
-            End::Natural => {
-                self.over = true;
-                // The supervisor and its subscribers stay alive, so late subscribers are not an error.
-                let by = deadline(self.core.config.drain_timeout);
-                until(pin!(self.core.bus.flush()), pin!(pending()), by).await;
-                Ok(())
-            }
-        }
-    }
-
-    async fn end(&mut self, stays: bool) -> End {
+    /// Waits for the end. Returns the verdict of a shutdown, or `None` if no task is left.
+    async fn verdict(&mut self, stays: bool) -> Option<Result<(), RuntimeError>> {
         let core = &self.core;
         #[cfg(feature = "controller")]
         let stays = stays || core.controller.has_slots();
@@ -143,13 +114,10 @@ impl Running {
                     core.shut_down(signal, core.config.drain);
                 }
             }
-            if let Poll::Ready(result) = verdict.as_mut().poll(cx) {
-                return Poll::Ready(End::Verdict(result));
+            match verdict.as_mut().poll(cx) {
+                Poll::Pending if !stays => natural.as_mut().poll(cx).map(|()| None),
+                verdict => verdict.map(Some),
             }
-            if !stays && natural.as_mut().poll(cx).is_ready() {
-                return Poll::Ready(End::Natural);
-            }
-            Poll::Pending
         })
         .await
     }

@@ -13,7 +13,7 @@ const NEVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Returns the instant `after` from now, or `None` if it is too far away.
 pub(crate) fn deadline(after: Duration) -> Option<Instant> {
-    if after >= NEVER { None } else { Instant::now().checked_add(after) }
+    deadline_from(Instant::now(), after)
 }
 
 /// Like `deadline`, counted from `start`.
@@ -31,33 +31,15 @@ pub(crate) struct Timer {
 impl Timer {
     pub(crate) fn set(&mut self, after: Duration) {
         self.armed = false;
-        if let Some(deadline) = deadline(after) {
-            self.set_at(deadline);
-        }
+        self.set_sooner(deadline(after));
     }
 
-    /// Sets the timer, unless it is already set to an earlier time.
-    pub(crate) fn set_sooner(&mut self, after: Duration) {
-        if let Some(deadline) = deadline(after) {
-            self.set_sooner_at(deadline);
+    /// Sets the timer to this deadline, if there is one, unless it is already set to an earlier one.
+    pub(crate) fn set_sooner(&mut self, deadline: Option<Instant>) {
+        let Some(deadline) = deadline else { return };
+        if self.armed && self.sleep.as_ref().is_some_and(|sleep| sleep.deadline() <= deadline) {
+            return;
         }
-    }
-
-    /// Like `set_sooner`, for an optional deadline.
-    pub(crate) fn set_sooner_than(&mut self, deadline: Option<Instant>) {
-        if let Some(deadline) = deadline {
-            self.set_sooner_at(deadline);
-        }
-    }
-
-    /// Like `set_sooner`, for a deadline.
-    pub(crate) fn set_sooner_at(&mut self, deadline: Instant) {
-        if self.sleep.as_ref().is_none_or(|sleep| !self.armed || deadline < sleep.deadline()) {
-            self.set_at(deadline);
-        }
-    }
-
-    fn set_at(&mut self, deadline: Instant) {
         self.armed = true;
         match &mut self.sleep {
             Some(sleep) => sleep.as_mut().reset(deadline),

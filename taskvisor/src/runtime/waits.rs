@@ -3,41 +3,28 @@
 //! A task that waits for its own end, directly or through other tasks, would wait until the grace is over. Each wait of
 //! a task is recorded here; a wait that would close a cycle is not begun.
 
+use std::collections::BTreeMap;
 use std::ptr;
 use std::sync::{Arc, Mutex};
 
 use super::core::Core;
-use super::group::{GroupCell, Member};
+use super::group::Member;
 use super::reentrancy::ReentrancyGuard;
 use super::task::Cell;
 use crate::sync::lock;
 
-/// The target of a wait.
-#[derive(Clone)]
-pub(super) enum Target {
-    Task(Arc<Cell>),
-    Group(Arc<GroupCell>),
-}
-
 /// The current waits. Tasks are identified by the addresses of their cells; a wait is a part of its task, and ends
 /// first.
 ///
-/// The lock guards the list of waits. It is a leaf: the list is copied before any other lock is taken, so it cannot
+/// The lock guards the waits. It is a leaf: they are copied before any other lock is taken, so it cannot
 /// deadlock.
 #[derive(Default)]
-pub(super) struct Waits(Mutex<List>);
-
-#[derive(Default)]
-struct List {
-    last: u64,
-    waits: Vec<Wait>,
-}
+pub(super) struct Waits(Mutex<BTreeMap<u64, Wait>>);
 
 #[derive(Clone)]
 struct Wait {
-    id: u64,
     waiter: usize,
-    target: Target,
+    target: Member,
 }
 
 /// A recorded wait, which ends when this is dropped. `None` for a caller that is not a task of the supervisor.
@@ -46,7 +33,7 @@ pub(super) struct Entered<'a>(Option<(&'a Waits, u64)>);
 impl Core {
     /// Begins a wait for the end of a target. Returns `None` if the target waits for the caller, directly or through
     /// other tasks; the caller must not wait then.
-    pub(super) fn enter_wait(&self, target: impl FnOnce() -> Target) -> Option<Entered<'_>> {
+    pub(super) fn enter_wait(&self, target: impl FnOnce() -> Member) -> Option<Entered<'_>> {
         let Some(waiter) = ReentrancyGuard::of(self) else { return Some(Entered(None)) };
         let target = target();
         if target.contains(waiter) {
@@ -61,18 +48,16 @@ impl Core {
 }
 
 impl Waits {
-    fn enter(&self, waiter: usize, target: Target) -> Entered<'_> {
-        let mut list = lock(&self.0);
-        list.last += 1;
-        let id = list.last;
-        list.waits.push(Wait { id, waiter, target });
+    fn enter(&self, waiter: usize, target: Member) -> Entered<'_> {
+        let mut waits = lock(&self.0);
+        let id = waits.last_key_value().map_or(0, |(last, _)| last + 1);
+        waits.insert(id, Wait { waiter, target });
         Entered(Some((self, id)))
     }
 
     /// Returns `true` if a chain of waits leads from the target to the waiter.
-    fn lead_back(&self, waiter: usize, target: Target) -> bool {
-        let mut left = lock(&self.0).waits.clone();
-        left.retain(|wait| wait.waiter != waiter);
+    fn lead_back(&self, waiter: usize, target: Member) -> bool {
+        let mut left: Vec<_> = lock(&self.0).values().filter(|wait| wait.waiter != waiter).cloned().collect();
         let mut targets = vec![target];
         while let Some(target) = targets.pop() {
             let (next, rest): (Vec<_>, Vec<_>) = left.into_iter().partition(|wait| target.contains(wait.waiter));
@@ -86,25 +71,18 @@ impl Waits {
     }
 }
 
-impl Target {
-    /// Returns `true` if the task is the target or a part of it.
+impl Member {
+    /// Returns `true` if the task is this member or a part of it.
     fn contains(&self, task: usize) -> bool {
-        match self {
-            Self::Task(cell) => address(cell) == task,
-            Self::Group(group) => {
-                let mut groups = vec![Arc::clone(group)];
-                while let Some(group) = groups.pop() {
-                    for (_, member) in group.members() {
-                        match member {
-                            Member::Task(cell) if address(&cell) == task => return true,
-                            Member::Task(_) => {}
-                            Member::Group(group) => groups.push(group),
-                        }
-                    }
-                }
-                false
+        let mut members = vec![self.clone()];
+        while let Some(member) = members.pop() {
+            match member {
+                Self::Task(cell) if address(&cell) == task => return true,
+                Self::Task(_) => {}
+                Self::Group(group) => members.extend(group.members().into_iter().map(|(_, member)| member)),
             }
         }
+        false
     }
 }
 
@@ -115,11 +93,7 @@ fn address(cell: &Arc<Cell>) -> usize {
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         if let Some((waits, id)) = self.0 {
-            let gone = {
-                let mut list = lock(&waits.0);
-                let position = list.waits.iter().position(|wait| wait.id == id);
-                position.map(|position| list.waits.swap_remove(position))
-            };
+            let gone = lock(&waits.0).remove(&id);
             drop(gone);
         }
     }

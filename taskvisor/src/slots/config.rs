@@ -1,6 +1,6 @@
 //! The configuration of the controller.
 
-use super::{AdmissionPolicy, SlotSpec};
+use super::SlotSpec;
 use crate::supervisor::InvalidOption;
 
 /// The limits of waiting submissions. The guide explains [slots](crate::guide::slots) and how to
@@ -41,49 +41,31 @@ pub(crate) struct ControllerSetup {
 }
 
 impl ControllerSetup {
-    /// Returns the default admission policy of that slot.
-    pub(crate) fn admission(&self, name: &str) -> AdmissionPolicy {
-        self.slots.iter().find(|slot| slot.name() == name).map(SlotSpec::admission).unwrap_or_default()
-    }
-
     pub(crate) fn check(&self) -> Result<(), InvalidOption> {
         let ControllerConfig { queue_capacity, slot_capacity } = self.config;
         for (option, capacity) in [("queue_capacity", queue_capacity), ("slot_capacity", slot_capacity)] {
             if capacity == 0 {
-                return Err(zero("controller".into(), option));
+                return Err(InvalidOption::new("controller", option, "0", "at least 1"));
             }
         }
         for (position, slot) in self.slots.iter().enumerate() {
             check_slot_name(slot.name())?;
             if slot.capacity() == Some(0) {
-                return Err(zero(format!("slot `{}`", slot.name()), "capacity"));
+                return Err(InvalidOption::new(format!("slot `{}`", slot.name()), "capacity", "0", "at least 1"));
             }
             if self.slots[..position].iter().any(|earlier| earlier.name() == slot.name()) {
-                return Err(InvalidOption {
-                    subject: format!("slot `{}`", slot.name()),
-                    option: "name",
-                    value: "declared twice".into(),
-                    expected: "one slot of each name",
-                });
+                let (value, expected) = ("declared twice", "one slot of each name");
+                return Err(InvalidOption::new(format!("slot `{}`", slot.name()), "name", value, expected));
             }
         }
         Ok(())
     }
 }
 
-fn zero(subject: String, option: &'static str) -> InvalidOption {
-    InvalidOption { subject, option, value: "0".into(), expected: "at least 1" }
-}
-
 /// Any name is valid except an empty one, also a name that looks like a path.
 pub(crate) fn check_slot_name(name: &str) -> Result<(), InvalidOption> {
     if name.is_empty() {
-        return Err(InvalidOption {
-            subject: "a slot".into(),
-            option: "name",
-            value: "\"\"".into(),
-            expected: "a name that is not empty",
-        });
+        return Err(InvalidOption::new("a slot", "name", "\"\"", "a name that is not empty"));
     }
     Ok(())
 }

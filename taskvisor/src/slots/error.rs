@@ -30,7 +30,6 @@ pub enum ControllerError {
 
 impl ControllerError {
     /// Returns a short, stable name of the kind of error, for metrics and logs.
-    #[must_use]
     pub const fn as_label(&self) -> &'static str {
         match self {
             Self::Full { .. } => "controller_full",

@@ -1,6 +1,5 @@
 //! The handle of a slot.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::{AdmissionPolicy, ControllerError, ControllerSpec};
@@ -31,6 +30,7 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// # }
 /// ```
 #[derive(Clone)]
+#[must_use = "a handle does nothing by itself"]
 pub struct SlotHandle {
     name: Arc<str>,
     admission: AdmissionPolicy,
@@ -125,13 +125,11 @@ impl SlotHandle {
 
     /// Returns the number of submissions in the slot: the running one, and the waiting ones.
     #[expect(clippy::len_without_is_empty, reason = "`is_idle` is the word for it")]
-    #[must_use]
     pub fn len(&self) -> usize {
         self.core.slot_len(&self.name)
     }
 
     /// Returns `true` if no task runs or waits in the slot.
-    #[must_use]
     pub fn is_idle(&self) -> bool {
         self.len() == 0
     }
@@ -149,8 +147,4 @@ impl SlotHandle {
     }
 }
 
-impl fmt::Debug for SlotHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SlotHandle").field("name", &self.name).finish_non_exhaustive()
-    }
-}
+impl_debug!(SlotHandle, |slot| name: slot.name);

@@ -6,7 +6,7 @@ use std::fmt;
 use super::AdmissionPolicy;
 use crate::inspect::RejectReason;
 
-/// A slot: its owner and the waiting jobs.
+/// A busy slot: its owner and the waiting jobs. An idle slot has no state.
 ///
 /// ```text
 /// idle --submit--> running --replace--> stopping
@@ -15,18 +15,12 @@ use crate::inspect::RejectReason;
 /// ```
 #[derive(Debug)]
 pub(crate) struct Slot<O, J> {
-    owner: Owner<O>,
+    owner: O,
+    /// `true` if the owner was requested to stop, to make way.
+    stops: bool,
     /// The job that replaces the owner, ahead of the queue.
     next: Option<J>,
     queue: VecDeque<J>,
-}
-
-#[derive(Debug)]
-enum Owner<O> {
-    Nobody,
-    Running(O),
-    /// The owner was requested to stop, to make way.
-    Stopping(O),
 }
 
 /// The phase of a slot.
@@ -79,36 +73,20 @@ impl Decision {
     }
 }
 
-impl<O, J> Default for Slot<O, J> {
-    fn default() -> Self {
-        Self { owner: Owner::Nobody, next: None, queue: VecDeque::new() }
-    }
-}
-
 impl<O, J> Slot<O, J> {
     /// Creates a slot with an owner and no waiting job.
     pub(crate) fn of(owner: O) -> Self {
-        Self { owner: Owner::Running(owner), ..Self::default() }
+        Self { owner, stops: false, next: None, queue: VecDeque::new() }
     }
 
     /// Decides about a submission, if up to `capacity` jobs may wait in the queue.
-    pub(crate) fn decide(&self, admission: AdmissionPolicy, capacity: usize) -> Decision {
-        let stops = match self.owner {
-            Owner::Nobody => return Decision::Start,
-            Owner::Running(_) => true,
-            Owner::Stopping(_) => false,
-        };
+    pub(crate) fn decide(&self, admission: AdmissionPolicy, capacity: impl FnOnce() -> usize) -> Decision {
         match admission {
             AdmissionPolicy::DropIfRunning => Decision::Busy,
-            AdmissionPolicy::Replace => Decision::Replace { displaces: self.next.is_some(), stops },
-            AdmissionPolicy::Queue if self.queue.len() >= capacity => Decision::Full,
+            AdmissionPolicy::Replace => Decision::Replace { displaces: self.next.is_some(), stops: !self.stops },
+            AdmissionPolicy::Queue if self.queue.len() >= capacity() => Decision::Full,
             AdmissionPolicy::Queue => Decision::Wait,
         }
-    }
-
-    /// Sets the owner of an idle slot.
-    pub(crate) fn start(&mut self, owner: O) {
-        self.owner = Owner::Running(owner);
     }
 
     /// Adds a job at the end of the queue.
@@ -118,17 +96,17 @@ impl<O, J> Slot<O, J> {
 
     /// Makes the job the next one, while the owner stops. Returns the job that was the next before.
     pub(crate) fn replace(&mut self, job: J) -> Option<J> {
-        self.owner = match std::mem::replace(&mut self.owner, Owner::Nobody) {
-            Owner::Running(owner) | Owner::Stopping(owner) => Owner::Stopping(owner),
-            Owner::Nobody => Owner::Nobody,
-        };
+        self.stops = true;
         self.next.replace(job)
     }
 
-    /// Handles the end of the owner: the slot is idle. Returns the next job, which must start.
-    pub(crate) fn release(&mut self) -> Option<J> {
-        self.owner = Owner::Nobody;
-        self.next.take().or_else(|| self.queue.pop_front())
+    /// Handles the end of the owner. Returns the next job, which must start and whose `owner` has the slot now. If there
+    /// is none, the slot is idle and must be dropped.
+    pub(crate) fn release(&mut self, owner: impl FnOnce(&J) -> O) -> Option<J> {
+        let next = self.next.take().or_else(|| self.queue.pop_front())?;
+        self.owner = owner(&next);
+        self.stops = false;
+        Some(next)
     }
 
     /// Removes one waiting job.
@@ -145,19 +123,12 @@ impl<O, J> Slot<O, J> {
         self.next.take().into_iter().chain(std::mem::take(&mut self.queue))
     }
 
-    pub(crate) fn owner(&self) -> Option<&O> {
-        match &self.owner {
-            Owner::Nobody => None,
-            Owner::Running(owner) | Owner::Stopping(owner) => Some(owner),
-        }
+    pub(crate) fn owner(&self) -> &O {
+        &self.owner
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        match self.owner {
-            Owner::Nobody => Phase::Idle,
-            Owner::Running(_) => Phase::Running,
-            Owner::Stopping(_) => Phase::Stopping,
-        }
+        if self.stops { Phase::Stopping } else { Phase::Running }
     }
 
     /// Returns the number of jobs in the queue.

@@ -1,6 +1,5 @@
 //! The builder of a supervisor.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::config::SupervisorConfig;
@@ -13,6 +12,7 @@ use crate::runtime::{Core, Parts};
 use crate::slots::{ControllerConfig, SlotSpec};
 
 /// Builds a [`Supervisor`].
+#[must_use = "nothing is built yet"]
 pub struct SupervisorBuilder {
     parts: Parts,
 }
@@ -23,7 +23,6 @@ impl SupervisorBuilder {
     }
 
     /// Adds subscribers.
-    #[must_use]
     pub fn with_subscribers(mut self, subscribers: Vec<Arc<dyn Subscribe>>) -> Self {
         self.parts.subscribers.extend(subscribers);
         self
@@ -31,7 +30,6 @@ impl SupervisorBuilder {
 
     /// Sets the limits of waiting submissions. Default: [`ControllerConfig::default`].
     #[cfg(feature = "controller")]
-    #[must_use]
     pub fn with_controller(mut self, config: ControllerConfig) -> Self {
         self.parts.controller.config = config;
         self
@@ -40,7 +38,6 @@ impl SupervisorBuilder {
     /// Declares a slot. With a declared slot, [`run`](Supervisor::run) waits for a shutdown, because more tasks can be
     /// submitted.
     #[cfg(feature = "controller")]
-    #[must_use]
     pub fn with_slot(mut self, slot: SlotSpec) -> Self {
         self.parts.controller.slots.push(slot);
         self
@@ -63,8 +60,4 @@ impl SupervisorBuilder {
     }
 }
 
-impl fmt::Debug for SupervisorBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SupervisorBuilder").field("config", &self.parts.config).finish_non_exhaustive()
-    }
-}
+impl_debug!(SupervisorBuilder, |builder| config: builder.parts.config);

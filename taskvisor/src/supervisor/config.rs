@@ -88,21 +88,12 @@ impl Default for SupervisorConfig {
 
 impl SupervisorConfig {
     pub(crate) fn check(&self) -> Result<(), InvalidOption> {
+        let invalid = |option, value, expected| Err(InvalidOption::new("config", option, value, expected));
         if self.bus_capacity == 0 {
-            return Err(InvalidOption {
-                subject: "config".into(),
-                option: "bus_capacity",
-                value: "0".into(),
-                expected: "at least 1",
-            });
+            return invalid("bus_capacity", "0", "at least 1");
         }
         if self.start_timeout.is_zero() {
-            return Err(InvalidOption {
-                subject: "config".into(),
-                option: "start_timeout",
-                value: "0ns".into(),
-                expected: "a time longer than zero",
-            });
+            return invalid("start_timeout", "0ns", "a time longer than zero");
         }
         check_backoff(&self.backoff, &|| "config".into())
     }

@@ -117,11 +117,13 @@ fn count(tasks: usize) -> String {
     }
 }
 
+/// Formats the paths of aborted tasks, each with the limit that it exceeded unless that is the usual one.
 fn with_limits(stuck: &[String], limits: &[StopLimit]) -> String {
-    let limits = limits.iter().copied().chain(std::iter::repeat(StopLimit::Grace));
-    let shown = stuck.iter().zip(limits).map(|(path, limit)| match limit.as_text() {
-        Some(limit) => format!("{path} ({limit})"),
-        None => path.clone(),
+    let shown = stuck.iter().zip(limits).map(|(path, limit)| match limit {
+        StopLimit::StopTimeout => format!("{path} (past its `stop_timeout`)"),
+        StopLimit::Share => format!("{path} (past the share of its layer)"),
+        StopLimit::Grace => path.clone(),
+        StopLimit::Forced => format!("{path} (forced)"),
     });
     shown.collect::<Vec<_>>().join(", ")
 }
@@ -201,7 +203,6 @@ impl RuntimeError {
     }
 
     /// Returns a short, stable name of the kind of error, for metrics and logs.
-    #[must_use]
     pub const fn as_label(&self) -> &'static str {
         match self {
             Self::GraceExceeded { .. } => "runtime_grace_exceeded",
@@ -238,18 +239,6 @@ pub enum StopLimit {
     Forced,
 }
 
-impl StopLimit {
-    /// Returns the text that follows a path in a message; empty for the usual limit.
-    fn as_text(self) -> Option<&'static str> {
-        match self {
-            Self::StopTimeout => Some("past its `stop_timeout`"),
-            Self::Share => Some("past the share of its layer"),
-            Self::Grace => None,
-            Self::Forced => Some("forced"),
-        }
-    }
-}
-
 /// An invalid value of a spec or a config: its owner, the option, the value, and what is expected instead.
 ///
 /// ```
@@ -277,6 +266,17 @@ pub struct InvalidOption {
     pub value: String,
     /// A description of valid values.
     pub expected: &'static str,
+}
+
+impl InvalidOption {
+    pub(crate) fn new(
+        subject: impl Into<String>,
+        option: &'static str,
+        value: impl Into<String>,
+        expected: &'static str,
+    ) -> Self {
+        Self { subject: subject.into(), option, value: value.into(), expected }
+    }
 }
 
 impl From<InvalidOption> for RuntimeError {

@@ -1,6 +1,5 @@
 //! The non-owning handle of a supervisor.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -90,10 +89,6 @@ impl SupervisorHandle {
         Self { core }
     }
 
-    pub(crate) fn closed() -> Self {
-        Self { core: Core::closed() }
-    }
-
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.core
     }
@@ -149,7 +144,6 @@ impl SupervisorHandle {
 
     /// Returns the slot of that name. The slot need not be declared.
     #[cfg(feature = "controller")]
-    #[must_use]
     pub fn slot(&self, name: &str) -> SlotHandle {
         SlotHandle::new(name, Arc::clone(&self.core))
     }
@@ -189,10 +183,8 @@ impl SupervisorHandle {
     /// # Cancel safety
     /// The first poll requests the stop. Dropping the future after that only ends the wait.
     pub async fn cancel(&self, name: &str) -> Result<bool, RuntimeError> {
-        match self.core.find(name)? {
-            Some(cell) => cell.cancel(cell.stop_bound()).await,
-            None => Ok(false),
-        }
+        let Some(cell) = self.core.find(name)? else { return Ok(false) };
+        cell.cancel(cell.stop_bound()).await
     }
 
     /// Like [`cancel`](Self::cancel), but aborts the task if it has not ended after `within`.
@@ -203,10 +195,8 @@ impl SupervisorHandle {
     /// # Cancel safety
     /// The same as for [`cancel`](Self::cancel).
     pub async fn cancel_with_timeout(&self, name: &str, within: Duration) -> Result<bool, RuntimeError> {
-        match self.core.find(name)? {
-            Some(cell) => cell.cancel(within).await,
-            None => Ok(false),
-        }
+        let Some(cell) = self.core.find(name)? else { return Ok(false) };
+        cell.cancel(within).await
     }
 
     /// Returns `true` if an attempt of the task at `name` is running.
@@ -237,7 +227,6 @@ impl SupervisorHandle {
     }
 
     /// Returns the health of the supervisor: whether it is live and ready, and the tasks that are not.
-    #[must_use]
     pub fn health(&self) -> Health {
         self.core.health("")
     }
@@ -303,8 +292,4 @@ impl SupervisorHandle {
     }
 }
 
-impl fmt::Debug for SupervisorHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SupervisorHandle").field("tasks", &self.names()).finish_non_exhaustive()
-    }
-}
+impl_debug!(SupervisorHandle, |handle| tasks: handle.names());

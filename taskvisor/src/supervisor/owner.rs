@@ -1,6 +1,5 @@
 //! `Supervisor`, the owner.
 
-use std::fmt;
 use std::future::Future;
 use std::io::{self, Write as _};
 use std::ops::Deref;
@@ -53,7 +52,6 @@ impl Supervisor {
     }
 
     /// Returns a builder of a supervisor.
-    #[must_use]
     pub fn builder(config: SupervisorConfig) -> SupervisorBuilder {
         SupervisorBuilder::new(config)
     }
@@ -95,7 +93,8 @@ impl Supervisor {
         self.claim(specs, self.core.config.signals)?.wait(stays).await
     }
 
-    /// Like [`run`](Self::run), but requests a shutdown when `future` completes, and listens to no signals.
+    /// Like [`run`](Self::run), but requests a shutdown when `future` completes, and listens to no signals. The guide
+    /// shows how to run until a condition [or a signal](crate::guide::stopping#signals-and-run_until).
     ///
     /// # Errors
     /// The same as for [`run`](Self::run).
@@ -109,7 +108,7 @@ impl Supervisor {
 
     fn claim(&self, specs: Vec<TaskSpec>, signals: bool) -> Result<Running, RuntimeError> {
         let root = Arc::new(Declared::new(Group::one_for_one("root").tasks(specs)));
-        self.core.claim(signals)?.start_with(|core| core.add_tree(&root, None))
+        self.core.claim(signals, || self.core.add_tree(&root, None))
     }
 
     /// Like [`run`](Self::run), and then ends the process: with status 0, or with status 1 and the error on standard
@@ -148,11 +147,7 @@ impl Drop for Supervisor {
     }
 }
 
-impl fmt::Debug for Supervisor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Supervisor").field("tasks", &self.names()).finish_non_exhaustive()
-    }
-}
+impl_debug!(Supervisor, |supervisor| tasks: supervisor.names());
 
 #[cfg(test)]
 mod tests {

@@ -55,11 +55,7 @@ impl WaitList {
         }
         let more = self.more.as_mut()?;
         let position = more.iter().position(|(other, _)| *other == id)?;
-        let (_, waker) = more.swap_remove(position);
-        if more.is_empty() {
-            self.more = None;
-        }
-        Some(waker)
+        Some(more.swap_remove(position).1)
     }
 
     /// Takes all wakers, to be woken with no lock held. Later registrations get new ids.
@@ -92,50 +88,64 @@ pub(crate) struct Waiters {
     rings: AtomicU32,
 }
 
+/// An owner of a [`WaitList`] and of the lock that guards it.
+pub(crate) trait Waited {
+    /// Calls `act` under the lock.
+    fn with_list<T>(&self, act: impl FnOnce(&mut WaitList) -> T) -> T;
+}
+
+/// Waits until `look` returns a value. It is called again after each wake-up, and once more after the waker is
+/// registered, so that no change is missed.
+pub(crate) async fn wait_in<T>(waited: &impl Waited, mut look: impl FnMut() -> Option<T>) -> T {
+    let mut place = Registration { waited, id: None };
+    poll_fn(|cx| {
+        if let Some(found) = look() {
+            return Poll::Ready(found);
+        }
+        let waker = cx.waker().clone();
+        let replaced = waited.with_list(|list| list.register(&mut place.id, waker));
+        drop(replaced);
+        look().map_or(Poll::Pending, Poll::Ready)
+    })
+    .await
+}
+
+impl Waited for Waiters {
+    fn with_list<T>(&self, act: impl FnOnce(&mut WaitList) -> T) -> T {
+        act(&mut lock(&self.list))
+    }
+}
+
 impl Waiters {
-    /// Waits until `look` returns a value. It is called again after each [`wake`](Self::wake), and once more after the
-    /// waker is registered, so that no change is missed.
-    pub(crate) async fn wait<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
-        let mut place = Registration { waiters: self, id: None };
-        poll_fn(|cx| {
-            if let Some(found) = look() {
-                return Poll::Ready(found);
-            }
-            let waker = cx.waker().clone();
-            drop(lock(&self.list).register(&mut place.id, waker));
-            look().map_or(Poll::Pending, Poll::Ready)
-        })
-        .await
+    /// Waits until `look` returns a value. It is called again after each [`wake`](Self::wake).
+    pub(crate) async fn wait<T>(&self, look: impl FnMut() -> Option<T>) -> T {
+        wait_in(self, look).await
     }
 
-    /// Returns the number of calls of [`wake`](Self::wake), to wait for the next call.
-    pub(crate) fn rings(&self) -> u32 {
-        self.rings.load(Ordering::Acquire)
-    }
-
-    /// Waits for a call of [`wake`](Self::wake) after `rings` was read.
-    pub(crate) async fn next_ring(&self, rings: u32) {
-        self.wait(|| (self.rings() != rings).then_some(())).await;
+    /// Waits for the next call of [`wake`](Self::wake) after this call.
+    pub(crate) fn next_ring(&self) -> impl Future<Output = ()> + '_ {
+        let rings = self.rings.load(Ordering::Acquire);
+        self.wait(move || (self.rings.load(Ordering::Acquire) != rings).then_some(()))
     }
 
     /// Wakes all waiters. Called with no lock held.
     pub(crate) fn wake(&self) {
         self.rings.fetch_add(1, Ordering::AcqRel);
-        let all = lock(&self.list).take();
+        let all = self.with_list(WaitList::take);
         all.wake();
     }
 }
 
 /// A registration, which ends when this is dropped.
-struct Registration<'a> {
-    waiters: &'a Waiters,
+struct Registration<'a, W: Waited> {
+    waited: &'a W,
     id: Option<u32>,
 }
 
-impl Drop for Registration<'_> {
+impl<W: Waited> Drop for Registration<'_, W> {
     fn drop(&mut self) {
         if let Some(id) = self.id {
-            let gone = lock(&self.waiters.list).deregister(id);
+            let gone = self.waited.with_list(|list| list.deregister(id));
             let _ = catch(|| drop(gone));
         }
     }

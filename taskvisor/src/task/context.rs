@@ -1,6 +1,5 @@
 //! The context of an attempt.
 
-use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use super::error::TaskError;
 use super::stop_reason::StopReason;
 use crate::inspect::TaskId;
 use crate::panics::catch;
-use crate::runtime::{Cell, SpanRef};
+use crate::runtime::{Cell, Core, SpanRef};
 use crate::supervisor::SupervisorHandle;
 use crate::tree::last_segment;
 
@@ -147,7 +146,6 @@ impl TaskContext {
     /// Returns the reason of the stop request; `None` before a request. A final attempt
     /// ([`TaskSpec::with_final_attempt`](crate::TaskSpec::with_final_attempt)) begins because of a stop request: it has
     /// a reason, but is not canceled.
-    #[must_use]
     pub fn stop_reason(&self) -> Option<StopReason> {
         match &self.0 {
             Kind::Attempt { cell, attempt, .. } => cell.stop_reason(*attempt),
@@ -173,10 +171,9 @@ impl TaskContext {
     }
 
     /// Returns the failure of the previous attempt. `None` for the first attempt, and after a success.
-    #[must_use]
     pub fn last_error(&self) -> Option<Arc<TaskError>> {
         match &self.0 {
-            Kind::Attempt { cell, .. } => cell.last_error(),
+            Kind::Attempt { cell, .. } => cell.status().last_error,
             Kind::Detached(_) => None,
         }
     }
@@ -204,19 +201,12 @@ impl TaskContext {
     pub fn supervisor(&self) -> SupervisorHandle {
         match &self.0 {
             Kind::Attempt { cell, .. } => SupervisorHandle::new(Arc::clone(cell.core())),
-            Kind::Detached(_) => SupervisorHandle::closed(),
+            Kind::Detached(_) => SupervisorHandle::new(Core::closed()),
         }
     }
 }
 
-impl fmt::Debug for TaskContext {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskContext")
-            .field("path", &self.path())
-            .field("attempt", &self.attempt())
-            .finish_non_exhaustive()
-    }
-}
+impl_debug!(TaskContext, |context| path: context.path(), attempt: context.attempt());
 
 mod sealed {
     pub trait Sealed {}

@@ -120,7 +120,6 @@ impl TaskError {
     }
 
     /// Returns a short, stable name of the kind of error, for metrics and logs.
-    #[must_use]
     pub const fn as_label(&self) -> &'static str {
         match self {
             Self::Fail { .. } | Self::Error(_) => "task_failed",
@@ -132,13 +131,11 @@ impl TaskError {
     }
 
     /// Returns `true` if a restart policy may run the task again after this error.
-    #[must_use]
     pub const fn is_retryable(&self) -> bool {
         !matches!(self, Self::Fatal { .. } | Self::Permanent(_) | Self::Canceled)
     }
 
     /// Returns `true` if this error ends the task for good under any restart policy.
-    #[must_use]
     pub const fn is_fatal(&self) -> bool {
         matches!(self, Self::Fatal { .. } | Self::Permanent(_))
     }

@@ -1,12 +1,10 @@
 //! The handle of a registration.
 
-use std::fmt;
 use std::future::ready;
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
-use super::definition::{BoxTaskFuture, Task};
+use super::context::TaskContext;
+use super::definition::{TaskFn, TaskRef};
 use super::error::TaskError;
 use super::spec::TaskSpec;
 use crate::inspect::{TaskId, TaskOutcome, TaskStatus};
@@ -65,10 +63,9 @@ impl TaskHandle {
 
     /// Returns the spec of the registration, with all inherited options. The task itself is dropped when the
     /// registration has ended; the spec then holds a task of the same name that fails.
-    #[must_use]
     pub fn spec(&self) -> TaskSpec {
         let name: Arc<str> = self.name().into();
-        let task = self.0.task().unwrap_or_else(|| Arc::new(Gone(Arc::clone(&name))));
+        let task = self.0.task().unwrap_or_else(|| gone(&name));
         TaskSpec::resolved(task, name, self.0.policy())
     }
 
@@ -128,21 +125,9 @@ impl TaskHandle {
 }
 
 /// Replaces a task whose registration has ended.
-struct Gone(Arc<str>);
-
-impl Task for Gone {
-    fn name(&self) -> &str {
-        &self.0
-    }
-
-    fn spawn(&self, _: CancellationToken) -> BoxTaskFuture {
-        let reason = format!("the registration of `{}` has ended, and the task is dropped", self.0);
-        Box::pin(ready(Err(TaskError::Fatal { reason })))
-    }
+fn gone(name: &str) -> TaskRef {
+    let reason = format!("the registration of `{name}` has ended, and the task is dropped");
+    TaskFn::arc(name, move |_: TaskContext| ready(Err(TaskError::Fatal { reason: reason.clone() })))
 }
 
-impl fmt::Debug for TaskHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskHandle").field("id", &self.id()).field("path", &self.path()).finish_non_exhaustive()
-    }
-}
+impl_debug!(TaskHandle, |task| id: task.id(), path: task.path());

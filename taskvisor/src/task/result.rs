@@ -19,7 +19,8 @@ use super::error::{BoxError, TaskError};
 #[diagnostic::on_unimplemented(
     message = "a supervised task cannot return `{Self}`",
     label = "expected `()` or `Result<(), E>`",
-    note = "`E` may be `TaskError`, `String`, `&'static str`, a boxed error, or any `std::error::Error + Send + Sync`"
+    note = "`E` may be `TaskError`, `String`, `&'static str`, `Box<dyn Error + Send + Sync>`, or any `std::error::Error + \
+            Send + Sync + 'static`"
 )]
 pub trait IntoTaskResult {
     /// Converts the return value of the function to the result of the attempt.
@@ -45,7 +46,8 @@ impl<E: IntoTaskError> IntoTaskResult for Result<(), E> {
 #[diagnostic::on_unimplemented(
     message = "a supervised task with `retry_if` cannot return `{Self}`",
     label = "expected `Result<(), E>`",
-    note = "`E` may be `TaskError`, `String`, `&'static str`, a boxed error, or any `std::error::Error + Send + Sync`"
+    note = "`E` may be `TaskError`, `String`, `&'static str`, `Box<dyn Error + Send + Sync>`, or any `std::error::Error + \
+            Send + Sync + 'static`"
 )]
 pub trait Fallible {
     /// The error type.
@@ -69,9 +71,9 @@ impl<E> Fallible for Result<(), E> {
 /// An error type of a task.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an error that a task can fail with",
-    label = "not an error type",
-    note = "a task returns `()` or `Result<(), E>`, where `E` is `TaskError`, `String`, `&'static str`, a boxed error, \
-            or any `std::error::Error + Send + Sync + 'static`"
+    label = "expected an error type that is `Send + Sync`",
+    note = "a task returns `()` or `Result<(), E>`, where `E` is `TaskError`, `String`, `&'static str`, \
+            `Box<dyn Error + Send + Sync>`, or any `std::error::Error + Send + Sync + 'static`"
 )]
 pub trait IntoTaskError {
     /// Converts the error to a [`TaskError`].

@@ -1,6 +1,5 @@
 //! A task with its options.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +35,7 @@ use crate::supervisor::SupervisorConfig;
 /// assert_eq!(spec.max_retries(), None);
 /// ```
 #[derive(Clone)]
+#[must_use = "a spec does nothing until it is given to a supervisor"]
 pub struct TaskSpec {
     task: Fenced<TaskRef>,
     name: Option<Arc<str>>,
@@ -53,19 +53,16 @@ pub(crate) struct Said {
 /// The options have their getters and setters in the table of `policy/options`.
 impl TaskSpec {
     /// A spec with all of restart, backoff and timeout set; a `timeout` of `None` or zero is no timeout.
-    #[must_use]
     pub fn new(task: TaskRef, restart: RestartPolicy, backoff: BackoffPolicy, timeout: Option<Duration>) -> Self {
         Self::inherit(task).with_restart(restart).with_backoff(backoff).with_timeout(timeout)
     }
 
     /// A spec with restart, backoff and timeout as `config` has them now.
-    #[must_use]
     pub fn with_defaults(task: TaskRef, config: &SupervisorConfig) -> Self {
         Self::new(task, config.restart, config.backoff, Some(config.timeout))
     }
 
     /// A spec that sets nothing: all is inherited from the supervisor that the task is registered with.
-    #[must_use]
     pub fn inherit(task: TaskRef) -> Self {
         Self { task: Fenced::new(task), name: None, said: None }
     }
@@ -86,7 +83,6 @@ impl TaskSpec {
     }
 
     /// Registers the task under another name. It must not be empty, and have no `/`, which parts a path.
-    #[must_use]
     pub fn with_name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.name = Some(name.into());
         self
@@ -97,7 +93,6 @@ impl TaskSpec {
     /// In the tree itself it can name slots that are declared as well, where no sibling before it has the name. Such a
     /// slot is not waited for at the start; it stops when the whole tree has terminated, and until then takes
     /// submissions of this task, also while the task cleans up.
-    #[must_use]
     pub fn with_after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
         self.say().after.extend(names.into_iter().map(Into::into));
         self
@@ -125,7 +120,8 @@ impl TaskSpec {
     /// Returns `true` if it sets an option that needs siblings or a group.
     #[inline]
     pub(crate) fn is_for_groups(&self) -> bool {
-        self.said.as_ref().is_some_and(|said| self.is_critical() | self.is_significant() | !said.after.is_empty())
+        let Overrides { critical, significant, .. } = self.overrides();
+        *critical == Some(true) || *significant == Some(true) || !self.after().is_empty()
     }
 
     pub(crate) fn overrides(&self) -> &Overrides {
@@ -146,8 +142,8 @@ impl TaskSpec {
     }
 
     #[inline]
-    pub(crate) fn into_task(self) -> TaskRef {
-        self.task.into_inner()
+    pub(crate) fn into_task(self) -> Fenced<TaskRef> {
+        self.task
     }
 
     /// Returns the policy with the documented defaults.
@@ -156,15 +152,7 @@ impl TaskSpec {
     }
 }
 
-impl fmt::Debug for TaskSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskSpec")
-            .field("name", &self.name())
-            .field("set", self.overrides())
-            .field("after", &self.after())
-            .finish_non_exhaustive()
-    }
-}
+impl_debug!(TaskSpec, |spec| name: spec.name(), set: spec.overrides(), after: spec.after());
 
 impl From<TaskRef> for TaskSpec {
     fn from(task: TaskRef) -> Self {
@@ -191,7 +179,6 @@ pub trait IntoTaskSpec {
     fn into_task_spec(self) -> TaskSpec;
 
     /// Converts to a spec with this name, such as `ping {}.with_name("second")`.
-    #[must_use]
     fn with_name(self, name: impl Into<Arc<str>>) -> TaskSpec
     where
         Self: Sized,

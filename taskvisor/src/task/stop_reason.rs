@@ -29,32 +29,27 @@ pub enum StopReason {
 
 impl StopReason {
     /// Returns a short, stable name of the reason, for metrics and logs.
-    #[must_use]
     pub const fn as_label(self) -> &'static str {
+        self.texts().0
+    }
+
+    /// Returns the label and the text.
+    const fn texts(self) -> (&'static str, &'static str) {
         match self {
-            Self::Timeout => "timeout",
-            Self::HelperPanicked => "helper_panicked",
-            Self::Restart => "restart",
-            Self::SiblingRestart => "sibling_restart",
-            Self::GroupStopped => "group_stopped",
-            Self::Replaced => "replaced",
-            Self::Canceled => "canceled",
-            Self::Shutdown => "shutdown",
+            Self::Timeout => ("timeout", "a limit was exceeded"),
+            Self::HelperPanicked => ("helper_panicked", "a helper panicked"),
+            Self::Restart => ("restart", "restart"),
+            Self::SiblingRestart => ("sibling_restart", "restart with a sibling"),
+            Self::GroupStopped => ("group_stopped", "its group stops"),
+            Self::Replaced => ("replaced", "replaced in its slot"),
+            Self::Canceled => ("canceled", "canceled"),
+            Self::Shutdown => ("shutdown", "shutdown"),
         }
     }
 }
 
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Timeout => "a limit was exceeded",
-            Self::HelperPanicked => "a helper panicked",
-            Self::Restart => "restart",
-            Self::SiblingRestart => "restart with a sibling",
-            Self::GroupStopped => "its group stops",
-            Self::Replaced => "replaced in its slot",
-            Self::Canceled => "canceled",
-            Self::Shutdown => "shutdown",
-        })
+        f.write_str(self.texts().1)
     }
 }

@@ -1,6 +1,5 @@
 //! The handle of a place in a tree.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::group::last_segment;
@@ -17,6 +16,7 @@ use crate::task::TaskHandle;
 /// [`Tree::child`](crate::Tree::child) and the `tasks` of `supervise!` return it. The guide explains
 /// [tasks](crate::guide::tasks) and [groups](crate::guide::groups).
 #[derive(Clone)]
+#[must_use = "a handle does nothing by itself"]
 pub struct ChildHandle {
     path: Arc<str>,
     core: Arc<Core>,
@@ -38,13 +38,11 @@ impl ChildHandle {
     }
 
     /// Returns the newest registration at the place, even if it has ended. `None` before the tree has started.
-    #[must_use]
     pub fn current(&self) -> Option<TaskHandle> {
         self.core.place(&self.path).map(TaskHandle::new)
     }
 
     /// Returns the status of the task.
-    #[must_use]
     pub fn status(&self) -> Option<TaskStatus> {
         self.current().map(|task| task.status())
     }
@@ -57,10 +55,8 @@ impl ChildHandle {
     /// # Cancel safety
     /// The same as for [`TaskHandle::cancel`].
     pub async fn cancel(&self) -> Result<bool, RuntimeError> {
-        match self.current() {
-            Some(task) => task.cancel().await,
-            None => Ok(false),
-        }
+        let Some(task) = self.current() else { return Ok(false) };
+        task.cancel().await
     }
 
     /// Restarts the task; see [`TaskHandle::restart`].
@@ -91,8 +87,4 @@ impl ChildHandle {
     }
 }
 
-impl fmt::Debug for ChildHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ChildHandle").field("path", &self.path).finish_non_exhaustive()
-    }
-}
+impl_debug!(ChildHandle, |child| path: child.path);

@@ -3,7 +3,6 @@
 //! Names, order and options live as long as any reference to the group. The tasks themselves are dropped as soon as the
 //! group cannot start again: see [`Declared::forget_tasks`].
 
-use std::collections::HashMap;
 use std::fmt;
 use std::mem;
 use std::sync::{Arc, Mutex};
@@ -12,9 +11,9 @@ use std::time::Duration;
 use super::group::{ChildSpec, Group, check_name};
 use super::strategy::Strategy;
 use crate::panics::{catch, drop_each};
-use crate::policy::{BackoffPolicy, Overrides, Ready, ResolvedPolicy, RestartPolicy, check_backoff};
+use crate::policy::{Overrides, Ready, RestartPolicy, check_backoff};
 use crate::runtime::Core;
-use crate::supervisor::{InvalidOption, SupervisorConfig};
+use crate::supervisor::InvalidOption;
 use crate::sync::lock;
 use crate::task::TaskSpec;
 
@@ -27,14 +26,8 @@ pub(crate) struct Declared {
     pub(crate) strategy: Strategy,
     pub(crate) limit: Option<(u32, Duration)>,
     pub(crate) after: Vec<Arc<str>>,
-    restart: RestartPolicy,
-    backoff: Option<BackoffPolicy>,
-    reset_after: Option<Duration>,
-    max_retries: Option<u32>,
-    pub(crate) critical: bool,
-    significant: bool,
-    /// If `true`, the states of its tasks count for the readiness of the service.
-    pub(crate) readiness: bool,
+    /// The options that it has as a child.
+    pub(crate) overrides: Overrides,
     pub(crate) children: Vec<DeclaredChild>,
     pub(crate) order: Arc<Order>,
     /// The children sorted by name, without the later ones of equal names.
@@ -53,17 +46,26 @@ pub(crate) struct Declared {
 }
 
 /// A child of a group, without its task.
-#[expect(clippy::struct_excessive_bools, reason = "they are options of a declaration")]
 pub(crate) struct DeclaredChild {
     pub(crate) name: Arc<str>,
     pub(crate) after: Vec<Arc<str>>,
-    pub(crate) critical: bool,
-    pub(crate) significant: bool,
-    /// If `true`, its state counts for the readiness of its group.
-    pub(crate) readiness: bool,
+    pub(crate) role: Role,
     /// If `true`, it is ready when its first attempt begins.
     ready_at_start: bool,
     pub(crate) group: Option<Arc<Declared>>,
+}
+
+/// The role of a child in its group.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Role {
+    /// `true` if its end in failure fails the group.
+    pub(crate) critical: bool,
+    /// `true` if its end in success ends the group.
+    pub(crate) significant: bool,
+    /// The number of layers of its stop, beyond one.
+    pub(crate) layers: u32,
+    /// `true` if its state does not count for the readiness of its group.
+    pub(crate) uncounted: bool,
 }
 
 /// The start order of siblings, by place: for each child the siblings that it is after, and those that are after it.
@@ -81,6 +83,21 @@ struct Edges {
 }
 
 impl Edges {
+    /// Builds the lists of this many places from sorted pairs of a place and an entry of its list.
+    fn new(count: usize, pairs: &[(u32, u32)]) -> Self {
+        if pairs.is_empty() {
+            return Self::default();
+        }
+        let mut starts = vec![0; count + 1];
+        for (place, _) in pairs {
+            starts[*place as usize + 1] += 1;
+        }
+        for place in 0..count {
+            starts[place + 1] += starts[place];
+        }
+        Self { starts, places: pairs.iter().map(|(_, entry)| *entry).collect() }
+    }
+
     fn of(&self, place: usize) -> &[u32] {
         match self.starts.get(place..place + 2) {
             Some([start, end]) => &self.places[*start as usize..*end as usize],
@@ -90,36 +107,19 @@ impl Edges {
 }
 
 impl Order {
-    /// Builds the order of `n` children; `earlier` has for each child the siblings that it is after.
+    /// Builds the order of this many children; `earlier` returns for each child the siblings that it is after.
     pub(crate) fn new(count: usize, mut earlier: impl FnMut(usize) -> Vec<u32>) -> Self {
-        let (mut starts, mut places, mut counts) = (vec![0_u32], Vec::new(), vec![0_u32; count + 1]);
+        let mut pairs = Vec::new();
         for place in 0..count {
-            let mut list = earlier(place);
-            list.retain(|earlier| (*earlier as usize) < place);
-            list.sort_unstable();
-            list.dedup();
-            for earlier in &list {
-                counts[*earlier as usize + 1] += 1;
-            }
-            places.extend(list);
-            starts.push(short(places.len()));
+            let earlier = earlier(place).into_iter().filter(|earlier| (*earlier as usize) < place);
+            pairs.extend(earlier.map(|earlier| (short(place), earlier)));
         }
-        if places.is_empty() {
-            return Self::default();
-        }
-        for place in 0..count {
-            counts[place + 1] += counts[place];
-        }
-        let (mut next, mut later) = (counts.clone(), vec![0_u32; places.len()]);
-        let earlier = Edges { starts, places };
-        for place in 0..count {
-            for before in earlier.of(place) {
-                let position = &mut next[*before as usize];
-                later[*position as usize] = short(place);
-                *position += 1;
-            }
-        }
-        Self { earlier, later: Edges { starts: counts, places: later } }
+        pairs.sort_unstable();
+        pairs.dedup();
+        let earlier = Edges::new(count, &pairs);
+        let mut flipped: Vec<_> = pairs.into_iter().map(|(place, earlier)| (earlier, place)).collect();
+        flipped.sort_unstable();
+        Self { earlier, later: Edges::new(count, &flipped) }
     }
 
     pub(crate) fn earlier(&self, place: usize) -> &[u32] {
@@ -138,21 +138,15 @@ fn short(place: usize) -> u32 {
 impl Declared {
     /// Reads the name of each task once.
     pub(crate) fn new(group: Group) -> Self {
-        let Group { name, strategy, limit, children: specs, after, restart, backoff, depth, .. } = group;
-        let (mut children, mut tasks) = (Vec::with_capacity(specs.len()), Vec::with_capacity(specs.len()));
-        for spec in specs {
-            let (child, task) = DeclaredChild::new(spec);
-            children.push(child);
-            tasks.push(task);
-        }
-        let places = places(&children);
+        let Group { name, strategy, limit, overrides, after, children: specs, depth } = group;
+        let (children, tasks): (Vec<_>, Vec<_>) = specs.into_iter().map(DeclaredChild::new).unzip();
+        let by_name = by_name(&children);
         let mut unknown = Vec::new();
         let order = Order::new(children.len(), |place| {
-            let child = &children[place];
             let mut earlier = Vec::new();
-            for after in &child.after {
-                match places.get(&**after) {
-                    Some(at) if (*at as usize) < place => earlier.push(*at),
+            for after in &children[place].after {
+                match find(&children, &by_name, after) {
+                    Some(at) if (at as usize) < place => earlier.push(at),
                     _ => unknown.push((short(place), Arc::clone(after))),
                 }
             }
@@ -161,24 +155,15 @@ impl Declared {
             }
             earlier
         });
-        let layers = layers(&children, &order);
-        let mut by_name: Vec<u32> = places.into_values().collect();
-        by_name.sort_unstable_by(|a, b| children[*a as usize].name.cmp(&children[*b as usize].name));
         Self {
             name,
             strategy,
             limit,
             after,
-            restart,
-            backoff,
-            reset_after: group.reset_after,
-            max_retries: group.max_retries,
-            critical: group.critical,
-            readiness: group.readiness,
-            significant: group.significant,
+            overrides,
+            layers: layers(&children, &order),
             order: Arc::new(order),
             by_name,
-            layers,
             depth,
             unknown,
             tasks: Mutex::new(Some(tasks)),
@@ -188,8 +173,7 @@ impl Declared {
 
     /// Returns the place of the child of that name.
     pub(crate) fn place(&self, name: &str) -> Option<usize> {
-        let found = self.by_name.binary_search_by(|place| (*self.children[*place as usize].name).cmp(name));
-        found.ok().map(|found| self.by_name[found] as usize)
+        find(&self.children, &self.by_name, name).map(|place| place as usize)
     }
 
     /// Returns the task of a child. `None` for a group, and after [`Declared::forget_tasks`].
@@ -203,12 +187,8 @@ impl Declared {
         while let Some(group) = groups.pop() {
             let tasks = lock(&group.tasks).take();
             drop_each(tasks.into_iter().flatten());
-            groups.extend(group.groups());
+            groups.extend(group.children.iter().filter_map(|child| child.group.as_deref()));
         }
-    }
-
-    fn groups(&self) -> impl Iterator<Item = &Self> {
-        self.children.iter().filter_map(|child| child.group.as_deref())
     }
 
     /// Returns the slots that children of the root are after, each with the name of the child. Known after the check.
@@ -222,20 +202,24 @@ impl Declared {
     pub(crate) fn check(&self, root_of: Option<&Core>) -> Result<(), InvalidOption> {
         let is_root = root_of.is_some();
         let subject = || format!("group `{}`", self.name);
-        let invalid = |option, value, expected| Err(InvalidOption { subject: subject(), option, value, expected });
+        let invalid = |option, value: &str, expected| Err(InvalidOption::new(subject(), option, value, expected));
         if !is_root {
             check_name("a group", &self.name)?;
         }
         if let Some((_, within)) = self.limit {
             if within.is_zero() {
-                return invalid("limit.within", "0ns".into(), "a time longer than zero");
+                return invalid("limit.within", "0ns", "a time longer than zero");
             }
         }
-        if let Some(backoff) = &self.backoff {
+        let Overrides { backoff, significant, restart, .. } = &self.overrides;
+        if let Some(backoff) = backoff {
             check_backoff(backoff, &subject)?;
         }
-        if self.significant && matches!(self.restart, RestartPolicy::Always { .. }) {
-            return invalid("significant", "set".into(), "a group that can end: not the restart policy `Always`");
+        if *significant == Some(true) && matches!(restart, Some(RestartPolicy::Always { .. })) {
+            return invalid("significant", "set", "a group that can end: not the restart policy `Always`");
+        }
+        if self.depth > MAX_DEPTH {
+            return invalid("depth", &format!("{} groups nested in each other", self.depth), "at most 1024");
         }
         let is_slot = |name: &str| root_of.is_some_and(|core| core.is_declared_slot(name));
         match self.unknown.iter().find(|(_, name)| !is_slot(name)) {
@@ -244,36 +228,9 @@ impl Declared {
         }
     }
 
-    /// Checks how deep groups are nested below the root.
-    pub(crate) fn check_depth(&self) -> Result<(), InvalidOption> {
-        if self.depth <= MAX_DEPTH {
-            return Ok(());
-        }
-        Err(InvalidOption {
-            subject: format!("group `{}`", self.name),
-            option: "depth",
-            value: format!("{} groups nested in each other", self.depth),
-            expected: "at most 1024",
-        })
-    }
-
-    /// Returns the resolved policy of the group as a child.
-    pub(crate) fn policy(&self, config: &SupervisorConfig) -> ResolvedPolicy {
-        let overrides = Overrides {
-            restart: Some(self.restart),
-            backoff: self.backoff,
-            reset_after: self.reset_after,
-            max_retries: self.max_retries.map(Some),
-            ..Overrides::default()
-        };
-        overrides.resolve(config)
-    }
-
     /// Returns `true` if its children need no driver: a flat group of independent tasks.
     pub(crate) fn is_plain(&self) -> bool {
-        self.strategy == Strategy::OneForOne
-            && self.limit.is_none()
-            && self.children.iter().all(DeclaredChild::is_plain)
+        !self.manages() && self.children.iter().all(DeclaredChild::is_plain)
     }
 
     /// Returns `true` if the group decides on failures of its children. Otherwise each child restarts by itself.
@@ -282,19 +239,25 @@ impl Declared {
     }
 }
 
-fn places(children: &[DeclaredChild]) -> HashMap<&str, u32> {
-    let mut places = HashMap::with_capacity(children.len());
-    for (place, child) in children.iter().enumerate() {
-        places.entry(&*child.name).or_insert(short(place));
-    }
+/// Returns the children sorted by name, without the later ones of equal names.
+fn by_name(children: &[DeclaredChild]) -> Vec<u32> {
+    let name = |place: &u32| &children[*place as usize].name;
+    let mut places: Vec<u32> = (0..short(children.len())).collect();
+    places.sort_by(|a, b| name(a).cmp(name(b)));
+    places.dedup_by(|later, earlier| name(later) == name(earlier));
     places
+}
+
+fn find(children: &[DeclaredChild], by_name: &[u32], name: &str) -> Option<u32> {
+    let found = by_name.binary_search_by(|place| (*children[*place as usize].name).cmp(name));
+    found.ok().map(|found| by_name[found])
 }
 
 fn layers(children: &[DeclaredChild], order: &Order) -> u32 {
     let mut layers: Vec<u32> = Vec::with_capacity(children.len());
     for (place, child) in children.iter().enumerate() {
         let below = order.earlier(place).iter().map(|earlier| layers[*earlier as usize]).max().unwrap_or(0);
-        layers.push(below.saturating_add(child.layers()));
+        layers.push(below.saturating_add(child.role.layers));
     }
     layers.into_iter().max().unwrap_or(1).max(1)
 }
@@ -305,39 +268,30 @@ impl DeclaredChild {
             ChildSpec::Task(mut spec) => {
                 // `Task::name` is user code. A task whose name panics has no name.
                 let name = catch(|| spec.take_name()).unwrap_or_else(|_| "".into());
-                let child = Self {
-                    name: Arc::clone(&name),
-                    after: spec.after().to_vec(),
-                    critical: spec.is_critical(),
-                    significant: spec.is_significant(),
-                    readiness: spec.has_readiness(),
-                    ready_at_start: spec.ready() == Ready::Start,
-                    group: None,
-                };
+                let child = Self::of(&name, spec.after(), spec.overrides(), None);
                 (child, Some(spec.with_name(name)))
             }
             ChildSpec::Group(group) => {
-                let child = Self {
-                    name: Arc::clone(&group.name),
-                    after: group.after.clone(),
-                    critical: group.critical,
-                    significant: group.significant,
-                    readiness: group.readiness,
-                    ready_at_start: false,
-                    group: Some(group),
-                };
-                (child, None)
+                let Declared { name, after, overrides, .. } = &*group;
+                (Self::of(name, after, overrides, Some(Arc::clone(&group))), None)
             }
         }
     }
 
-    /// Returns the number of layers of its stop.
-    pub(crate) fn layers(&self) -> u32 {
-        self.group.as_ref().map_or(1, |group| group.layers)
+    fn of(name: &Arc<str>, after: &[Arc<str>], overrides: &Overrides, group: Option<Arc<Declared>>) -> Self {
+        let role = Role {
+            critical: overrides.critical == Some(true),
+            significant: overrides.significant == Some(true),
+            layers: group.as_ref().map_or(1, |group| group.layers),
+            uncounted: overrides.readiness == Some(false),
+        };
+        let ready_at_start = group.is_none() && overrides.ready.is_none_or(|ready| ready == Ready::Start);
+        Self { name: Arc::clone(name), after: after.to_vec(), role, ready_at_start, group }
     }
 
     fn is_plain(&self) -> bool {
-        self.ready_at_start && self.after.is_empty() && !self.critical && !self.significant && self.group.is_none()
+        let Role { critical, significant, .. } = self.role;
+        self.ready_at_start && self.after.is_empty() && !critical && !significant && self.group.is_none()
     }
 
     fn unknown(&self, after: &str, in_root: bool) -> InvalidOption {
@@ -353,12 +307,12 @@ impl DeclaredChild {
 impl Drop for Declared {
     /// Drops level by level without recursion, and drops the tasks inside `panics::catch`.
     fn drop(&mut self) {
-        let mut groups: Vec<_> = mem::take(&mut self.children).into_iter().filter_map(|child| child.group).collect();
         let tasks = lock(&self.tasks).take();
         drop_each(tasks.into_iter().flatten());
-        while let Some(group) = groups.pop() {
-            if let Some(mut group) = Arc::into_inner(group) {
-                groups.extend(mem::take(&mut group.children).into_iter().filter_map(|child| child.group));
+        let mut children = mem::take(&mut self.children);
+        while let Some(child) = children.pop() {
+            if let Some(mut group) = child.group.and_then(Arc::into_inner) {
+                children.append(&mut group.children);
             }
         }
     }
@@ -379,45 +333,26 @@ struct Shown<'a> {
     levels: u32,
 }
 
-struct Children<'a> {
-    group: &'a Declared,
-    levels: u32,
-}
-
 impl fmt::Debug for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { group, levels } = *self;
+        let group = self.group;
         let mut shown = f.debug_struct("Group");
         shown.field("name", &group.name);
-        if levels == 0 {
-            return shown.finish_non_exhaustive();
-        }
+        let Some(levels) = self.levels.checked_sub(1) else { return shown.finish_non_exhaustive() };
+        let children = group.children.iter().enumerate().map(|(place, child)| -> Box<dyn fmt::Debug> {
+            match (&child.group, group.task(place)) {
+                (Some(group), _) => Box::new(Shown { group, levels }),
+                (None, Some(task)) => Box::new(task),
+                (None, None) => Box::new(&child.name),
+            }
+        });
         shown
             .field("strategy", &group.strategy)
             .field("limit", &group.limit)
             .field("after", &group.after)
-            .field("restart", &group.restart)
-            .field("backoff", &group.backoff)
-            .field("reset_after", &group.reset_after)
-            .field("max_retries", &group.max_retries)
-            .field("critical", &group.critical)
-            .field("significant", &group.significant)
-            .field("children", &Children { group, levels })
+            .field("set", &group.overrides)
+            .field("children", &children.collect::<Vec<_>>())
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for Children<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut list = f.debug_list();
-        for (place, child) in self.group.children.iter().enumerate() {
-            match (&child.group, self.group.task(place)) {
-                (Some(group), _) => list.entry(&Shown { group, levels: self.levels - 1 }),
-                (None, Some(task)) => list.entry(&task),
-                (None, None) => list.entry(&child.name),
-            };
-        }
-        list.finish()
     }
 }
 

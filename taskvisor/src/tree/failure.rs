@@ -32,11 +32,7 @@ pub struct FailureLink {
 }
 
 impl FailureChain {
-    pub(crate) fn leaf(path: &str, source: Option<Arc<TaskError>>) -> Self {
-        Self::of_task(path, source, false)
-    }
-
-    pub(crate) fn of_task(path: &str, source: Option<Arc<TaskError>>, aborted: bool) -> Self {
+    pub(crate) fn leaf(path: &str, source: Option<Arc<TaskError>>, aborted: bool) -> Self {
         Self { links: vec![FailureLink { path: path.to_owned(), limit: None, aborted }], source }
     }
 
@@ -47,13 +43,11 @@ impl FailureChain {
     }
 
     /// Returns the links, starting with the leaf.
-    #[must_use]
     pub fn links(&self) -> &[FailureLink] {
         &self.links
     }
 
     /// Returns the error of the leaf.
-    #[must_use]
     pub fn error(&self) -> Option<&Arc<TaskError>> {
         self.source.as_ref()
     }
@@ -71,7 +65,10 @@ impl fmt::Display for FailureChain {
             match (index, link.limit) {
                 (0, None) if link.aborted => write!(f, "`{path}` was aborted, as it did not stop in time")?,
                 (0, None) => write!(f, "`{path}` failed")?,
-                (_, Some((max, within))) => write!(f, ", `{path}` exceeded {max} restarts within {within:?}")?,
+                (_, Some((max, within))) => {
+                    let restarts = if max == 1 { "restart" } else { "restarts" };
+                    write!(f, ", `{path}` exceeded {max} {restarts} within {within:?}")?;
+                }
                 (_, None) => write!(f, ", which `{path}` needs")?,
             }
             if let (0, true, Some(source)) = (index, f.alternate(), &self.source) {

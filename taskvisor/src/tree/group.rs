@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::declaration::Declared;
 use super::strategy::Strategy;
-use crate::policy::{BackoffPolicy, RestartPolicy};
+use crate::policy::{BackoffPolicy, Overrides, RestartPolicy};
 use crate::supervisor::InvalidOption;
 use crate::task::{IntoTaskSpec, TaskSpec};
 
@@ -39,21 +39,15 @@ use crate::task::{IntoTaskSpec, TaskSpec};
 #[derive(Debug, Clone)]
 #[must_use = "a group does nothing until it is part of a tree"]
 pub struct Group {
-    pub(crate) name: Arc<str>,
-    pub(crate) strategy: Strategy,
-    pub(crate) limit: Option<(u32, Duration)>,
-    pub(crate) children: Vec<ChildSpec>,
-    pub(crate) after: Vec<Arc<str>>,
-    pub(crate) restart: RestartPolicy,
-    pub(crate) backoff: Option<BackoffPolicy>,
-    pub(crate) reset_after: Option<Duration>,
-    pub(crate) max_retries: Option<u32>,
-    pub(crate) critical: bool,
-    pub(crate) significant: bool,
+    pub(super) name: Arc<str>,
+    pub(super) strategy: Strategy,
+    pub(super) limit: Option<(u32, Duration)>,
+    /// The options that it has as a child, as those of a task.
+    pub(super) overrides: Overrides,
+    pub(super) after: Vec<Arc<str>>,
+    pub(super) children: Vec<ChildSpec>,
     /// The depth of nested groups, this one included.
     pub(super) depth: u32,
-    /// If `true`, the states of its tasks count for the readiness of the service.
-    pub(crate) readiness: bool,
 }
 
 /// A declared child of a group. A nested group is already in its shared form, so that no walk recurses.
@@ -66,21 +60,9 @@ pub(crate) enum ChildSpec {
 impl Group {
     /// Declares a group of this name and strategy: critical, restarted on failure, without a limit.
     pub fn new(name: impl Into<Arc<str>>, strategy: Strategy) -> Self {
-        Self {
-            name: name.into(),
-            strategy,
-            limit: None,
-            children: Vec::new(),
-            after: Vec::new(),
-            restart: RestartPolicy::OnFailure,
-            backoff: None,
-            reset_after: None,
-            max_retries: None,
-            critical: true,
-            significant: false,
-            depth: 1,
-            readiness: true,
-        }
+        let (restart, critical) = (Some(RestartPolicy::OnFailure), Some(true));
+        let overrides = Overrides { restart, critical, ..Overrides::NONE };
+        Self { name: name.into(), strategy, limit: None, overrides, after: Vec::new(), children: Vec::new(), depth: 1 }
     }
 
     /// Declares a group in which each child restarts alone.
@@ -106,8 +88,8 @@ impl Group {
     }
 
     /// Limits the failures in the group to `max_restarts` within any span of `within`. One more failure stops the
-    /// group, and the group fails. A restart of several siblings counts once. `within` must not be zero. Default: no
-    /// limit.
+    /// group, and the group fails. A restart of several siblings counts once. When the group starts again, the count is
+    /// zero. `within` must not be zero. Default: no limit.
     pub fn with_limit(mut self, max_restarts: u32, within: Duration) -> Self {
         self.limit = Some((max_restarts, within));
         self
@@ -141,65 +123,61 @@ impl Group {
     }
 
     /// Sets the restart policy of the group as a whole. Default: [`RestartPolicy::OnFailure`].
-    pub fn with_restart(mut self, restart: RestartPolicy) -> Self {
-        self.restart = restart;
-        self
+    pub fn with_restart(self, restart: RestartPolicy) -> Self {
+        self.set(|set| set.restart = Some(restart))
     }
 
     /// Sets the backoff after a failure of the group. Default: the backoff of the supervisor's config.
-    pub fn with_backoff(mut self, backoff: BackoffPolicy) -> Self {
-        self.backoff = Some(backoff);
-        self
+    pub fn with_backoff(self, backoff: BackoffPolicy) -> Self {
+        self.set(|set| set.backoff = Some(backoff))
     }
 
     /// Sets the time that the group must have run for its failure to count as the first again. Default: the larger of
     /// `backoff.max` and 10 s.
-    pub fn with_reset_after(mut self, lived: Duration) -> Self {
-        self.reset_after = Some(lived);
-        self
+    pub fn with_reset_after(self, lived: Duration) -> Self {
+        self.set(|set| set.reset_after = Some(lived))
     }
 
     /// Sets the number of consecutive failures of the group that are retried. Default: no limit.
-    pub fn with_max_retries(mut self, retries: u32) -> Self {
-        self.max_retries = Some(retries);
-        self
+    pub fn with_max_retries(self, retries: u32) -> Self {
+        self.set(|set| set.max_retries = Some(Some(retries)))
     }
 
     /// Fails the parent when the group ends for good in failure. This is the default.
-    pub fn critical(mut self) -> Self {
-        self.critical = true;
-        self
+    pub fn critical(self) -> Self {
+        self.set(|set| set.critical = Some(true))
     }
 
-    /// Keeps the parent running when the group ends for good in failure. By default the parent fails as well.
-    pub fn not_critical(mut self) -> Self {
-        self.critical = false;
-        self
+    /// Keeps the parent running when the group ends for good in failure. By default the parent fails as well. It also
+    /// fails if the group has not been ready and other children of the parent are after it, as they could never start.
+    pub fn not_critical(self) -> Self {
+        self.set(|set| set.critical = Some(false))
     }
 
     /// Stops the parent, without a failure, when the group ends for good in success.
-    pub fn significant(mut self) -> Self {
-        self.significant = true;
-        self
+    pub fn significant(self) -> Self {
+        self.set(|set| set.significant = Some(true))
     }
 
     /// Keeps the parent running when the group ends for good in success. This is the default.
-    pub fn not_significant(mut self) -> Self {
-        self.significant = false;
-        self
+    pub fn not_significant(self) -> Self {
+        self.set(|set| set.significant = Some(false))
     }
 
     /// Counts the states of its tasks for the readiness of the service. This is the default.
-    pub fn with_readiness(mut self) -> Self {
-        self.readiness = true;
-        self
+    pub fn with_readiness(self) -> Self {
+        self.set(|set| set.readiness = Some(true))
     }
 
     /// Excludes the states of its tasks from the readiness of the service, also in nested groups.
     /// [`Health`](crate::Health) reports them and stays ready. See
     /// [`TaskSpec::without_readiness`](crate::TaskSpec::without_readiness).
-    pub fn without_readiness(mut self) -> Self {
-        self.readiness = false;
+    pub fn without_readiness(self) -> Self {
+        self.set(|set| set.readiness = Some(false))
+    }
+
+    fn set(mut self, set: impl FnOnce(&mut Overrides)) -> Self {
+        set(&mut self.overrides);
         self
     }
 }

@@ -1,6 +1,5 @@
 //! The handle of a group in a tree.
 
-use std::fmt;
 use std::sync::Arc;
 
 use super::child_handle::ChildHandle;
@@ -22,6 +21,7 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// [`Tree::group`](crate::Tree::group) and the `groups` of `supervise!` return it. The guide explains
 /// [groups](crate::guide::groups).
 #[derive(Clone)]
+#[must_use = "a handle does nothing by itself"]
 pub struct GroupHandle {
     path: Arc<str>,
     core: Arc<Core>,
@@ -51,19 +51,16 @@ impl GroupHandle {
     }
 
     /// Returns a handle of the task of that name in the group. The task need not exist.
-    #[must_use]
     pub fn child(&self, name: &str) -> ChildHandle {
         ChildHandle::new(join(&self.path, name), Arc::clone(&self.core))
     }
 
     /// Returns a handle of the group of that name in the group. The group need not exist.
-    #[must_use]
     pub fn group(&self, name: &str) -> Self {
         Self::new(join(&self.path, name), Arc::clone(&self.core))
     }
 
     /// Returns the status of the group, or its last status if it has ended. `None` before the tree has started.
-    #[must_use]
     pub fn status(&self) -> Option<TaskState> {
         match self.core.group_place(&self.path) {
             Some(group) => Some(group.state()),
@@ -74,7 +71,6 @@ impl GroupHandle {
 
     /// Returns the health of the group: whether it is live and ready, and the tasks that are not. A group that does not
     /// exist is neither live nor ready.
-    #[must_use]
     pub fn health(&self) -> Health {
         if self.is_root() {
             return self.core.health("");
@@ -103,7 +99,7 @@ impl GroupHandle {
     pub async fn add_task(&self, spec: impl IntoTaskSpec) -> Result<TaskHandle, RuntimeError> {
         match self.current() {
             Some(group) => self.core.add_to(&group, spec.into_task_spec()).map(TaskHandle::new),
-            None if self.is_root() && self.status().is_some() => {
+            None if self.status().is_some() && self.is_root() => {
                 self.core.add(spec.into_task_spec()).map(TaskHandle::new)
             }
             None => Err(RuntimeError::GroupNotRunning { name: self.path.to_string() }),
@@ -142,15 +138,9 @@ impl GroupHandle {
     /// # Cancel safety
     /// Dropping the future has no effect.
     pub async fn outcome(&self) -> Option<TaskOutcome> {
-        match self.core.group_place(&self.path) {
-            Some(group) => Some(group.outcome().await),
-            None => None,
-        }
+        let group = self.core.group_place(&self.path)?;
+        Some(group.outcome().await)
     }
 }
 
-impl fmt::Debug for GroupHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GroupHandle").field("path", &self.path).finish_non_exhaustive()
-    }
-}
+impl_debug!(GroupHandle, |group| path: group.path);

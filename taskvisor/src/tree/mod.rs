@@ -13,7 +13,7 @@ mod owner;
 mod strategy;
 
 pub use child_handle::ChildHandle;
-pub(crate) use declaration::{Declared, DeclaredChild, Order};
+pub(crate) use declaration::{Declared, Order, Role};
 pub use declared_tree::{DeclaredGroup, DeclaredTree};
 pub use failure::{FailureChain, FailureLink};
 pub use group::Group;

@@ -1,6 +1,5 @@
 //! `Tree`, a supervisor with its declared tasks, and its builder.
 
-use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -68,32 +67,27 @@ impl Tree {
     }
 
     /// Returns a handle of the place at `path`. There need not be a task.
-    #[must_use]
     pub fn child(&self, path: &str) -> ChildHandle {
         ChildHandle::new(path.into(), Arc::clone(self.supervisor.core()))
     }
 
     /// Returns a handle of the group at `path`. The group need not exist. The empty path is the root.
-    #[must_use]
     pub fn group(&self, path: &str) -> GroupHandle {
         GroupHandle::new(path.into(), Arc::clone(self.supervisor.core()))
     }
 
     /// Returns the slot of that name. The slot need not be declared.
     #[cfg(feature = "controller")]
-    #[must_use]
     pub fn slot(&self, name: &str) -> SlotHandle {
         self.supervisor.slot(name)
     }
 
     /// Returns the health of the tree: whether it is live and ready, and the tasks that are not.
-    #[must_use]
     pub fn health(&self) -> Health {
         self.supervisor.health()
     }
 
     /// Returns a snapshot of the tree, with the tasks that were added at run time.
-    #[must_use]
     pub fn snapshot(&self) -> TreeSnapshot {
         self.supervisor.core().snapshot(&self.root)
     }
@@ -134,7 +128,8 @@ impl Tree {
         self.claim(signals)?.wait(self.root.children.is_empty()).await
     }
 
-    /// Like [`run`](Self::run), but requests a shutdown when `future` completes, and listens to no signals.
+    /// Like [`run`](Self::run), but requests a shutdown when `future` completes, and listens to no signals. The guide
+    /// shows how to run until a condition [or a signal](crate::guide::stopping#signals-and-run_until).
     ///
     /// # Errors
     /// The errors of [`Supervisor::run`].
@@ -146,7 +141,7 @@ impl Tree {
     }
 
     fn claim(&self, signals: bool) -> Result<Running, RuntimeError> {
-        self.supervisor.core().claim(signals)?.start_with(|_| self.start_once())
+        self.supervisor.core().claim(signals, || self.start_once())
     }
 
     /// Like [`run`](Self::run), and then ends the process: with status 0, or with status 1 and the error on standard
@@ -176,14 +171,7 @@ impl Tree {
     }
 }
 
-impl fmt::Debug for Tree {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tree")
-            .field("config", &self.supervisor.core().config)
-            .field("root", &self.root)
-            .finish_non_exhaustive()
-    }
-}
+impl_debug!(Tree, |tree| config: tree.supervisor.core().config, root: tree.root);
 
 /// Builds a [`Tree`].
 #[must_use = "nothing is built yet"]
@@ -261,11 +249,4 @@ impl TreeBuilder {
     }
 }
 
-impl fmt::Debug for TreeBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TreeBuilder")
-            .field("supervisor", &self.supervisor)
-            .field("root", &self.root)
-            .finish_non_exhaustive()
-    }
-}
+impl_debug!(TreeBuilder, |builder| supervisor: builder.supervisor, root: builder.root);

@@ -217,7 +217,7 @@ async fn g05_the_chain_of_a_root_failure_names_leaf_groups_and_limits() {
     assert_eq!(*stuck, [""; 0]);
     assert_eq!(
         format!("{error:#}"),
-        "`outer/inner/leaf` failed (poked), `outer/inner` exceeded 1 restarts within 60s, \
+        "`outer/inner/leaf` failed (poked), `outer/inner` exceeded 1 restart within 60s, \
          `outer` exceeded 0 restarts within 60s, which `app` needs"
     );
     assert_eq!(journal.take()[2..], ["-leaf", "+leaf", "-leaf", "-other"]);

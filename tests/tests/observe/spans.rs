@@ -228,6 +228,10 @@ fn every_end_has_its_level() {
             let exhausted = once(FAIL).with_restart(RestartPolicy::OnFailure).with_max_retries(0);
             let waiting = once(FAIL).with_restart(RestartPolicy::OnFailure).with_backoff(constant(secs(9)));
             let stubborn = deaf("t").with_stop_timeout(ms(1));
+            let late = TaskFn::arc("t", |ctx: TaskContext| async move {
+                ctx.cancelled().await;
+                Err(TaskError::Fail { reason: "not flushed".into() })
+            });
             for (name, spec, cancel, level, outcome, span) in [
                 ("completed", once(OK), false, Level::INFO, "completed", Some("completed#1")),
                 ("failed", once(FAIL), false, Level::ERROR, "failed", Some("failed#1")),
@@ -235,6 +239,14 @@ fn every_end_has_its_level() {
                 ("fatal", once(Step::Fatal), false, Level::ERROR, "fatal", Some("fatal#1")),
                 ("exhausted", exhausted, false, Level::ERROR, "exhausted", Some("exhausted#1")),
                 ("canceled", cooperative("t"), true, Level::INFO, "canceled", Some("canceled#1")),
+                (
+                    "failed when it was stopped",
+                    late.into(),
+                    true,
+                    Level::WARN,
+                    "canceled",
+                    Some("failed when it was stopped#1"),
+                ),
                 ("aborted", stubborn, true, Level::WARN, "aborted", Some("aborted#1")),
                 ("waiting", waiting, true, Level::INFO, "canceled", None),
             ] {

@@ -4,7 +4,10 @@ use std::path::Path;
 
 use proc_macro2::{Delimiter, Ident, TokenTree};
 use quote::ToTokens;
-use syn::{Attribute, Item, Meta, UseTree, Visibility, parse_quote};
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{
+    Attribute, Expr, FnArg, ImplItemFn, Item, Meta, ReturnType, Token, UseTree, Visibility, parenthesized, parse_quote,
+};
 
 use crate::text::compact;
 
@@ -127,11 +130,34 @@ fn methods_of_options(item: &Item) -> Option<Item> {
     if !table.mac.path.is_ident("options") {
         return None;
     }
-    let methods = table.mac.tokens.clone().into_iter().filter_map(|token| match token {
+    let rows = table.mac.tokens.clone().into_iter().filter_map(|token| match token {
         TokenTree::Group(row) if row.delimiter() == Delimiter::Brace => Some(row.stream()),
         _ => None,
     });
+    let methods = rows.flat_map(|row| methods_of_row.parse2(row).expect("a row of options"));
     Some(parse_quote!(impl TaskSpec { #(#methods)* }))
+}
+
+/// `get name() -> Type;`, `set name(argument: Type) = value;` and `unset name();`.
+fn methods_of_row(row: ParseStream<'_>) -> syn::Result<Vec<ImplItemFn>> {
+    let mut methods = Vec::new();
+    while !row.is_empty() {
+        row.call(Attribute::parse_outer)?;
+        let (kind, name): (Ident, Ident) = (row.parse()?, row.parse()?);
+        let arguments;
+        parenthesized!(arguments in row);
+        let arguments = arguments.parse_terminated(FnArg::parse, Token![,])?.into_iter();
+        let returned: ReturnType = row.parse()?;
+        if row.parse::<Option<Token![=]>>()?.is_some() {
+            row.parse::<Expr>()?;
+        }
+        row.parse::<Token![;]>()?;
+        methods.push(match kind {
+            get if get == "get" => parse_quote!(pub fn #name(&self) #returned {}),
+            _ => parse_quote!(pub fn #name(self #(, #arguments)*) -> Self {}),
+        });
+    }
+    Ok(methods)
 }
 
 /// The names that a `use` imports.

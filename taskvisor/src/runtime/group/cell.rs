@@ -5,6 +5,7 @@
 //! user value is dropped under it: members, failures and outcomes are handed out, and the caller drops them.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::iter::successors;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,23 +16,22 @@ use tokio::sync::Notify;
 use super::super::clock::Ticks;
 use super::super::core::Core;
 use super::super::task::{ABORT, Cell, StopBy};
-use super::super::waits::Target;
-use super::children::{Child, Epoch, Key};
+use super::children::{ByKey, Epoch, Key};
 use super::machine::Input;
-use super::member::{Member, Members};
+use super::member::Member;
 use super::orphan::Orphans;
 use super::plan::Note;
 use crate::inspect::{TaskId, TaskOutcome, TaskState, one_line};
-use crate::panics::{drop_caught, drop_each};
+use crate::panics::{Fenced, drop_caught};
 use crate::supervisor::RuntimeError;
 use crate::sync::{Waiters, lock};
-use crate::tree::{Declared, FailureChain};
+use crate::tree::{Declared, FailureChain, Role, join};
 
 /// One registration of a group.
 pub(crate) struct GroupCell {
     /// The path. Empty for the root.
     path: Arc<str>,
-    pub(super) declared: Arc<Declared>,
+    pub(in crate::runtime) declared: Arc<Declared>,
     pub(in crate::runtime) core: Arc<Core>,
     pub(in crate::runtime) position: Option<Position>,
     inbox: Mutex<Inbox>,
@@ -47,8 +47,6 @@ pub(crate) struct GroupCell {
 pub(in crate::runtime) struct Position {
     pub(in crate::runtime) parent: Arc<GroupCell>,
     pub(in crate::runtime) key: Key,
-    /// `true` if the parent decides on its failures.
-    pub(in crate::runtime) managed: bool,
 }
 
 /// The messages to the driver of a group, and the deadline of a stop.
@@ -57,36 +55,40 @@ pub(super) struct Message {
     pub(super) by: Option<StopBy>,
 }
 
-/// The reason to refuse an added task.
-pub(in crate::runtime) enum Refused {
-    /// The group stops for good, or has ended.
-    Closed,
-    /// A declared child has the name, and starts again soon.
-    Taken,
-}
-
-struct Inbox {
-    messages: VecDeque<Message>,
-    members: Members,
+pub(super) struct Inbox {
+    pub(super) messages: VecDeque<Message>,
+    /// The current registrations of the declared children, and of the added children that have not ended.
+    members: ByKey<Member>,
+    /// The key of the next added child.
+    next_key: Key,
     state: TaskState,
     /// The start of the state, unless the group runs.
     since: Ticks,
-    /// The number of runs after the first.
-    restarts: u32,
-    began: bool,
+    /// The number of runs.
+    runs: u32,
     /// `true` while children can be added: until the group stops for good.
     open: bool,
+    /// `true` if the group was requested to stop for good.
+    stopped: bool,
     /// `true` if the declared children are about to be registered again, so their names are taken.
     reserved: bool,
     /// The last failure, and its text.
     failure: Option<(FailureChain, Arc<str>)>,
-    outcome: Option<TaskOutcome>,
+    outcome: Option<Fenced<TaskOutcome>>,
     /// The runtime of its driver.
-    home: Option<runtime::Id>,
+    home: runtime::Id,
     /// The runtimes of members on other runtimes.
     elsewhere: BTreeMap<Key, Handle>,
     /// The members that are waited for after the driver is gone.
-    orphans: Option<Orphans>,
+    pub(super) orphans: Option<Orphans>,
+}
+
+/// The right to add a child, with the mailbox locked.
+pub(in crate::runtime) struct Adoption<'a> {
+    group: &'a GroupCell,
+    inbox: MutexGuard<'a, Inbox>,
+    pub(in crate::runtime) key: Key,
+    takes_place: bool,
 }
 
 impl GroupCell {
@@ -104,16 +106,17 @@ impl GroupCell {
             position,
             inbox: Mutex::new(Inbox {
                 messages: VecDeque::new(),
-                members: Members::new(declared.children.len()),
+                members: ByKey::default(),
+                next_key: declared.children.len() as Key,
                 state: TaskState::Pending,
                 since: Ticks::MAX,
-                restarts: 0,
-                began: false,
+                runs: 0,
                 open: true,
+                stopped: false,
                 reserved: false,
                 failure: None,
                 outcome: None,
-                home: Some(runtime.id()),
+                home: runtime.id(),
                 elsewhere: BTreeMap::new(),
                 orphans: None,
             }),
@@ -133,15 +136,15 @@ impl GroupCell {
         if self.path.is_empty() { &self.declared.name } else { &self.path }
     }
 
-    pub(in crate::runtime) fn declared(&self) -> &Arc<Declared> {
-        &self.declared
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Inbox> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inbox> {
         lock(&self.inbox)
     }
 
     fn ring(&self, mut inbox: MutexGuard<'_, Inbox>, input: Input, by: Option<StopBy>) {
+        inbox.open &= !matches!(input, Input::Retire | Input::Stop(_));
+        if matches!(input, Input::Hold(_) | Input::Retire | Input::Stop(_) | Input::Restart) {
+            self.mark_stopping();
+        }
         if inbox.orphans.is_some() || inbox.state == TaskState::Ended {
             return;
         }
@@ -165,43 +168,35 @@ impl GroupCell {
     /// Sends a note of a task, unless another registration has its place by now.
     pub(in crate::runtime) fn note_of(self: &Arc<Self>, task: TaskId, key: Key, epoch: Epoch, note: Note) {
         let is_it = |member: &Member| matches!(member, Member::Task(cell) if cell.id() == task);
-        if self.note_if(key, epoch, note, is_it) {
-            self.end_of_orphans();
+        if let Some(outcome) = self.note_if(key, epoch, note, is_it) {
+            self.end(outcome);
         }
     }
 
-    /// Sends a note of a nested group. Returns `true` if the caller must call [`end_of_orphans`](Self::end_of_orphans)
-    /// for this group.
+    /// Sends a note of a nested group. Returns the outcome with which this group must end, if it has no driver and that
+    /// was the end of its last member.
     #[must_use = "the end of a group is not told within that of another: groups nest deeply"]
-    pub(super) fn note_of_group(&self, group: &Arc<Self>, key: Key, epoch: Epoch, note: Note) -> bool {
+    pub(super) fn note_of_group(&self, group: &Arc<Self>, key: Key, epoch: Epoch, note: Note) -> Option<TaskOutcome> {
         let is_it = |member: &Member| matches!(member, Member::Group(other) if Arc::ptr_eq(other, group));
         self.note_if(key, epoch, note, is_it)
     }
 
-    fn note_if(&self, key: Key, epoch: Epoch, note: Note, is_it: impl FnOnce(&Member) -> bool) -> bool {
+    fn note_if(&self, key: Key, epoch: Epoch, note: Note, is_it: impl FnOnce(&Member) -> bool) -> Option<TaskOutcome> {
         let mut inbox = self.lock();
         if !inbox.members.get(key).is_some_and(is_it) {
-            return false;
+            return None;
         }
-        if let Some(orphans) = &mut inbox.orphans {
-            return matches!(note, Note::Ended(_)) && orphans.ended(key);
+        if let Note::Ended(_) = note {
+            if inbox.orphans.is_some() {
+                return Orphans::ended(&mut inbox.orphans, key);
+            }
         }
         self.ring(inbox, Input::Note { key, epoch, note }, None);
-        false
+        None
     }
 
     pub(in crate::runtime) fn release(&self, epoch: Epoch) {
         self.send(Input::Release(epoch), None);
-    }
-
-    pub(super) fn resume(&self, epoch: Epoch) {
-        self.send(Input::Resume(epoch), None);
-    }
-
-    /// Requests the group to stop, and to wait to be released.
-    pub(super) fn hold(&self, epoch: Epoch, by: StopBy) {
-        self.mark_stopping();
-        self.send(Input::Hold(epoch), Some(by));
     }
 
     /// A stop of the group has begun: no attempt begins in it until its next run.
@@ -209,35 +204,25 @@ impl GroupCell {
         self.stopping.store(true, Ordering::Release);
     }
 
+    /// Returns the group and the groups around it, from the inside out.
+    pub(in crate::runtime) fn with_parents(&self) -> impl Iterator<Item = &Self> {
+        successors(Some(self), |group| Some(&*group.position.as_ref()?.parent))
+    }
+
     /// Returns `true` if a stop of the group, or of a group around it, has begun.
     pub(in crate::runtime) fn is_stopping(&self) -> bool {
-        let mut group = self;
-        while !group.stopping.load(Ordering::Acquire) {
-            let Some(Position { parent, .. }) = &group.position else { return false };
-            group = parent;
-        }
-        true
+        self.with_parents().any(|group| group.stopping.load(Ordering::Acquire))
     }
 
-    /// Prevents further attempts in the group.
-    pub(super) fn retire(&self) {
+    /// Returns `true` if the parent decides on the failures of the group.
+    pub(super) fn is_managed(&self) -> bool {
+        self.position.as_ref().is_some_and(|position| position.parent.declared.manages())
+    }
+
+    /// Stops the group for good, with an epoch if the parent does. Returns `true` for the first request.
+    pub(in crate::runtime) fn stop(&self, epoch: Option<Epoch>, by: StopBy) -> bool {
         let mut inbox = self.lock();
-        inbox.open = false;
-        self.mark_stopping();
-        self.ring(inbox, Input::Retire, None);
-    }
-
-    /// Stops the group for good. Returns `true` for the first request.
-    pub(in crate::runtime) fn stop(&self, by: StopBy) -> bool {
-        self.stop_of(None, by)
-    }
-
-    /// Like `stop`, for a request of the parent.
-    pub(super) fn stop_of(&self, epoch: Option<Epoch>, by: StopBy) -> bool {
-        let mut inbox = self.lock();
-        let first = inbox.state != TaskState::Ended && !mem::replace(&mut inbox.members.stopped, true);
-        inbox.open = false;
-        self.mark_stopping();
+        let first = inbox.state != TaskState::Ended && !mem::replace(&mut inbox.stopped, true);
         self.ring(inbox, Input::Stop(epoch), Some(by));
         first
     }
@@ -245,9 +230,9 @@ impl GroupCell {
     /// Stops the group for good, within the supervisor's grace. Returns `true` for the first request.
     pub(crate) async fn cancel(self: &Arc<Self>) -> Result<bool, RuntimeError> {
         let grace = self.core.config.grace;
-        let first = self.stop(StopBy::within(grace));
+        let first = self.stop(None, StopBy::within(grace));
         // A task of the group, or a task that the group waits for, would wait for itself.
-        let Some(_wait) = self.core.enter_wait(|| Target::Group(Arc::clone(self))) else { return Ok(first) };
+        let Some(_wait) = self.core.enter_wait(|| Member::Group(Arc::clone(self))) else { return Ok(first) };
         let ended = async { drop(drop_caught(self.outcome().await)) };
         match self.core.timeout(grace.saturating_add(ABORT), ended).await {
             Some(()) => Ok(first),
@@ -260,7 +245,6 @@ impl GroupCell {
         let inbox = self.lock();
         let restarts = inbox.open && inbox.state != TaskState::Ended;
         if restarts {
-            self.mark_stopping();
             self.ring(inbox, Input::Restart, Some(StopBy::within(self.core.config.grace)));
         }
         restarts
@@ -271,7 +255,7 @@ impl GroupCell {
     }
 
     pub(crate) fn restarts(&self) -> u32 {
-        self.lock().restarts
+        self.lock().runs.saturating_sub(1)
     }
 
     /// Returns the text of the last failure.
@@ -288,7 +272,7 @@ impl GroupCell {
     pub(super) fn set_failure(&self, failure: FailureChain) {
         let text = one_line(&failure);
         let before = self.lock().failure.replace((failure, text.into()));
-        let _ = drop_caught(before);
+        drop(before);
     }
 
     /// A run begins.
@@ -296,8 +280,8 @@ impl GroupCell {
         let mut inbox = self.lock();
         // Another request can have come since: the driver handles it next.
         self.stopping.store(!inbox.open, Ordering::Release);
-        inbox.state = if inbox.members.stopped { TaskState::Stopping } else { TaskState::Running };
-        inbox.restarts = inbox.restarts.saturating_add(u32::from(mem::replace(&mut inbox.began, true)));
+        inbox.state = if inbox.stopped { TaskState::Stopping } else { TaskState::Running };
+        inbox.runs = inbox.runs.saturating_add(1);
     }
 
     pub(super) fn set_state(&self, state: TaskState) {
@@ -308,7 +292,7 @@ impl GroupCell {
     /// Returns the state of a group that waits for its next run, and since when. Its tasks are not registered then.
     pub(in crate::runtime) fn waits_for_run(&self) -> Option<(TaskState, Ticks)> {
         let inbox = self.lock();
-        let waits = inbox.began && matches!(inbox.state, TaskState::Backoff | TaskState::Pending);
+        let waits = inbox.runs > 0 && matches!(inbox.state, TaskState::Backoff | TaskState::Pending);
         waits.then_some((inbox.state, inbox.since))
     }
 
@@ -330,7 +314,7 @@ impl GroupCell {
     }
 
     pub(in crate::runtime) fn members(&self) -> Vec<(Key, Member)> {
-        self.lock().members.all()
+        self.lock().members.from(0).map(|(key, member)| (key, member.clone())).collect()
     }
 
     pub(super) fn member(&self, key: Key) -> Option<Member> {
@@ -339,7 +323,7 @@ impl GroupCell {
 
     /// Sets the registered declared children, and drops the notes of the previous ones. Returns the previous ones, to
     /// be dropped with no lock held.
-    pub(in crate::runtime) fn set_members(&self, members: Vec<Option<Member>>) -> Vec<Option<Member>> {
+    pub(in crate::runtime) fn set_members(&self, members: Vec<Member>) -> Vec<Member> {
         let mut inbox = self.lock();
         inbox.reserved = false;
         let count = members.len() as Key;
@@ -349,51 +333,26 @@ impl GroupCell {
 
     /// Removes an added child that has ended.
     pub(super) fn forget(&self, key: Key) {
-        let (gone, handle) = {
-            let mut inbox = self.lock();
-            (inbox.members.added.remove(&key), inbox.elsewhere.remove(&key))
-        };
-        drop(handle);
-        let _ = drop_caught(gone);
+        let mut inbox = self.lock();
+        let gone = (inbox.members.added.remove(&key), inbox.elsewhere.remove(&key));
+        drop(inbox);
+        drop(gone);
     }
 
-    /// Adds `offered` as the last child, if children can be added; `make` creates it with its key. The caller holds the
-    /// registry's lock, and `make` runs no user code.
-    pub(in crate::runtime) fn adopt<T>(
-        &self,
-        name: &str,
-        runtime: &Handle,
-        offered: &mut Option<T>,
-        make: impl FnOnce(T, Key) -> Arc<Cell>,
-    ) -> Result<Arc<Cell>, Refused> {
-        let place = self.declared.place(name);
+    /// Returns the right to add a child of that name as the last. The caller holds the registry's lock, and runs no user
+    /// code until the child is entered.
+    pub(in crate::runtime) fn adopt(&self, name: &str) -> Result<Adoption<'_>, RuntimeError> {
+        let takes_place = self.declared.place(name).is_some();
         let mut inbox = self.lock();
         if !inbox.open || inbox.state == TaskState::Ended {
-            return Err(Refused::Closed);
+            return Err(RuntimeError::GroupNotRunning { name: self.shown_path().to_string() });
         }
-        if inbox.reserved && place.is_some() {
-            return Err(Refused::Taken);
+        if inbox.reserved && takes_place {
+            return Err(RuntimeError::TaskAlreadyExists { name: join(&self.path, name).to_string() });
         }
-        let Some(offered) = offered.take() else { return Err(Refused::Closed) };
-        let key = inbox.members.next_key();
-        let cell = make(offered, key);
-        inbox.members.added.insert(key, Member::Task(Arc::clone(&cell)));
-        let is_elsewhere = inbox.home.is_some_and(|home| home != runtime.id());
-        if is_elsewhere {
-            inbox.elsewhere.insert(key, runtime.clone());
-        }
-        let policy = cell.policy();
-        let child = Child {
-            critical: policy.critical,
-            significant: policy.significant,
-            layers: 1,
-            uncounted: !policy.readiness,
-        };
-        self.ring(inbox, Input::Add { key, child, takes_place: place.is_some() }, None);
-        if is_elsewhere {
-            self.tell_above(runtime);
-        }
-        Ok(cell)
+        let key = inbox.next_key;
+        inbox.next_key += 1;
+        Ok(Adoption { group: self, inbox, key, takes_place })
     }
 
     /// The groups above can move to that runtime too, if their own ends.
@@ -405,11 +364,6 @@ impl GroupCell {
         }
     }
 
-    /// Notes the runtime of the driver.
-    pub(super) fn settle(&self, runtime: runtime::Id) {
-        self.lock().home = Some(runtime);
-    }
-
     /// Drops the tasks that were kept for another start. Those of a nested group are kept, because it can start again
     /// with its parent. Called with no lock held.
     pub(super) fn forget_tasks(&self) {
@@ -418,60 +372,52 @@ impl GroupCell {
         }
     }
 
-    /// Returns another runtime on which members run, if there is one.
+    /// Returns another runtime on which members run, if there is one, as the next runtime of the driver.
     pub(super) fn next_runtime(&self) -> Option<Handle> {
         let mut inbox = self.lock();
-        let key = *inbox.elsewhere.first_key_value()?.0;
-        let next = inbox.elsewhere.remove(&key)?;
+        let (_, next) = inbox.elsewhere.pop_first()?;
         inbox.elsewhere.retain(|_, other| other.id() != next.id());
+        inbox.home = next.id();
         Some(next)
-    }
-
-    /// Notes that the driver is gone. The last of these members to end then ends the group.
-    pub(super) fn set_orphans(&self, orphans: Orphans) {
-        let mut inbox = self.lock();
-        inbox.open = false;
-        inbox.orphans = Some(orphans);
-        let messages = mem::take(&mut inbox.messages);
-        drop(inbox);
-        drop(messages);
-    }
-
-    /// Returns the members that are waited for without a driver.
-    pub(super) fn orphans<T>(&self, look: impl FnOnce(&mut Option<Orphans>) -> T) -> T {
-        look(&mut self.lock().orphans)
     }
 
     /// Ends the group: removes its children, and wakes its waiters.
     pub(in crate::runtime) fn finish(&self, outcome: TaskOutcome) {
-        let gone = {
-            let mut inbox = self.lock();
-            inbox.state = TaskState::Ended;
-            inbox.open = false;
-            let spare = if inbox.outcome.is_some() { Some(outcome) } else { inbox.outcome.replace(outcome) };
-            (mem::take(&mut inbox.messages), inbox.members.take(), mem::take(&mut inbox.elsewhere), spare)
-        };
-        let (messages, members, elsewhere, spare) = gone;
-        drop((messages, elsewhere));
-        drop_each(members);
-        let _ = drop_caught(spare);
+        let outcome = Fenced::new(outcome);
+        let mut inbox = self.lock();
+        (inbox.state, inbox.open) = (TaskState::Ended, false);
+        inbox.messages = VecDeque::new();
+        let spare = if inbox.outcome.is_some() { Some(outcome) } else { inbox.outcome.replace(outcome) };
+        let gone = (mem::take(&mut inbox.members), mem::take(&mut inbox.elsewhere), spare);
+        drop(inbox);
+        drop(gone);
         self.changed.wake();
     }
 
     pub(crate) async fn outcome(&self) -> TaskOutcome {
-        self.changed.wait(|| self.lock().outcome.clone()).await
+        self.changed.wait(|| self.lock().outcome.as_deref().cloned()).await
     }
 }
 
-impl Drop for GroupCell {
-    /// Drops user errors inside `panics::catch`.
-    fn drop(&mut self) {
-        let (failure, outcome) = {
-            let mut inbox = self.lock();
-            (inbox.failure.take(), inbox.outcome.take())
+impl Adoption<'_> {
+    /// Adds the child, which runs on this runtime.
+    pub(in crate::runtime) fn enter(self, cell: &Arc<Cell>, runtime: &Handle) {
+        let Self { group, mut inbox, key, takes_place } = self;
+        inbox.members.added.insert(key, Member::Task(Arc::clone(cell)));
+        let is_elsewhere = inbox.home != runtime.id();
+        if is_elsewhere {
+            inbox.elsewhere.insert(key, runtime.clone());
+        }
+        let policy = cell.policy();
+        let child = Role {
+            critical: policy.critical,
+            significant: policy.significant,
+            layers: 1,
+            uncounted: !policy.readiness,
         };
-        if failure.is_some() || outcome.is_some() {
-            let _ = drop_caught((failure, outcome));
+        group.ring(inbox, Input::Add { key, child, takes_place }, None);
+        if is_elsewhere {
+            group.tell_above(runtime);
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::tree::Role;
+
 /// Identifies a child of a group. Declared children have the keys of their order; each added child gets the next key.
 /// No key is used twice within a registration of a group.
 pub(crate) type Key = u64;
@@ -10,19 +12,6 @@ pub(crate) type Key = u64;
 /// start or stop that the child knows.
 pub(crate) type Epoch = u32;
 
-/// The properties of a child from its declaration.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Child {
-    /// `true` if its end in failure fails the group.
-    pub(crate) critical: bool,
-    /// `true` if its end in success ends the group.
-    pub(crate) significant: bool,
-    /// The number of layers of its stop, beyond one.
-    pub(crate) layers: u32,
-    /// `true` if its state does not count for the readiness of its group.
-    pub(crate) uncounted: bool,
-}
-
 /// The phase of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
@@ -30,6 +19,8 @@ pub(super) enum Phase {
     Down,
     /// Started, and not ready yet.
     Starting,
+    /// Started, and waits for its next start. The group counts it as ready; the children after it wait for its attempt.
+    Delayed,
     /// Started, and has been ready since.
     Ready,
     /// Requested to hold.
@@ -41,12 +32,10 @@ pub(super) enum Phase {
     Ended,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
-    pub(super) child: Child,
+    pub(super) role: Role,
     pub(super) phase: Phase,
-    /// `true` if it was started and waits for its next start.
-    pub(super) delayed: bool,
     /// `true` if its stop exceeded its time: the children that it is after no longer wait for it.
     pub(super) given_up: bool,
     pub(super) epoch: Epoch,
@@ -61,32 +50,23 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(child: Child, unmet: u32, waiting: u32) -> Self {
-        Self {
-            child,
-            phase: Phase::Down,
-            delayed: false,
-            given_up: false,
-            epoch: 0,
-            unmet,
-            dependents: 0,
-            waiting,
-            altitude: 0,
-        }
+    pub(super) fn new(role: Role, unmet: u32, waiting: u32) -> Self {
+        let phase = Phase::Down;
+        Self { role, phase, given_up: false, epoch: 0, unmet, dependents: 0, waiting, altitude: 0 }
     }
 
     pub(super) fn is_up(&self) -> bool {
-        matches!(self.phase, Phase::Starting | Phase::Ready)
+        matches!(self.phase, Phase::Starting | Phase::Delayed | Phase::Ready)
     }
 
     /// Returns `true` if the group is not ready because of this child.
     pub(super) fn is_unready(&self) -> bool {
-        !self.child.uncounted && !matches!(self.phase, Phase::Ready | Phase::Ended)
+        !self.role.uncounted && !matches!(self.phase, Phase::Ready | Phase::Ended)
     }
 
     /// Like `is_unready`, but a child that waits for its next start counts as ready.
     pub(super) fn is_awaited(&self) -> bool {
-        self.is_unready() && !self.delayed
+        self.is_unready() && self.phase != Phase::Delayed
     }
 
     /// Returns `true` if something of it may run.
@@ -116,31 +96,37 @@ impl Entry {
 
     /// Returns the number of its own layers of a stop.
     pub(super) fn layers(&self) -> i64 {
-        if self.runs() { i64::from(self.child.layers.max(1)) } else { 0 }
+        if self.runs() { i64::from(self.role.layers.max(1)) } else { 0 }
     }
 }
 
-/// The declared children in order, and the added children that have not ended.
+/// Values of the declared children in order, and of the added children that have not ended.
 #[derive(Debug)]
-pub(super) struct Roster {
-    pub(super) declared: Vec<Entry>,
-    pub(super) added: BTreeMap<Key, Entry>,
+pub(super) struct ByKey<T> {
+    pub(super) declared: Vec<T>,
+    pub(super) added: BTreeMap<Key, T>,
 }
 
-impl Roster {
+impl<T> Default for ByKey<T> {
+    fn default() -> Self {
+        Self { declared: Vec::new(), added: BTreeMap::new() }
+    }
+}
+
+impl<T> ByKey<T> {
     /// Returns the index of a declared child.
     pub(super) fn declared(&self, key: Key) -> Option<usize> {
         usize::try_from(key).ok().filter(|index| *index < self.declared.len())
     }
 
-    pub(super) fn get(&self, key: Key) -> Option<&Entry> {
+    pub(super) fn get(&self, key: Key) -> Option<&T> {
         match self.declared(key) {
             Some(index) => self.declared.get(index),
             None => self.added.get(&key),
         }
     }
 
-    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Entry> {
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         match self.declared(key) {
             Some(index) => self.declared.get_mut(index),
             None => self.added.get_mut(&key),
@@ -159,17 +145,16 @@ impl Roster {
     }
 
     /// Returns the children from this one on, in order.
-    pub(super) fn from(&self, first: Key) -> impl DoubleEndedIterator<Item = (Key, &Entry)> {
-        let start = usize::try_from(first).unwrap_or(usize::MAX).min(self.declared.len());
-        let declared =
-            self.declared[start..].iter().enumerate().map(move |(index, entry)| ((start + index) as Key, entry));
-        declared.chain(self.added.range(first..).map(|(key, entry)| (*key, entry)))
+    pub(super) fn from(&self, first: Key) -> impl DoubleEndedIterator<Item = (Key, &T)> {
+        let start = self.declared(first).unwrap_or(self.declared.len());
+        let declared = self.declared[start..].iter().enumerate().map(move |(index, it)| ((start + index) as Key, it));
+        declared.chain(self.added.range(first..).map(|(key, it)| (*key, it)))
     }
 
-    pub(super) fn mut_from(&mut self, first: Key) -> impl DoubleEndedIterator<Item = (Key, &mut Entry)> {
-        let start = usize::try_from(first).unwrap_or(usize::MAX).min(self.declared.len());
+    pub(super) fn mut_from(&mut self, first: Key) -> impl DoubleEndedIterator<Item = (Key, &mut T)> {
+        let start = self.declared(first).unwrap_or(self.declared.len());
         let declared =
-            self.declared[start..].iter_mut().enumerate().map(move |(index, entry)| ((start + index) as Key, entry));
-        declared.chain(self.added.range_mut(first..).map(|(key, entry)| (*key, entry)))
+            self.declared[start..].iter_mut().enumerate().map(move |(index, it)| ((start + index) as Key, it));
+        declared.chain(self.added.range_mut(first..).map(|(key, it)| (*key, it)))
     }
 }

@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -16,18 +15,17 @@ use super::super::task::{Ending, Facts, Next, Request, StopBy, decide};
 use super::super::timer::deadline;
 use super::super::warnings::of_retries;
 use super::cell::{GroupCell, Message, Position};
-use super::children::{Child, Epoch, Key};
+use super::children::{Epoch, Key};
 use super::machine::{Action, Follow, Input, Machine, Rules};
 use super::member::Member;
 use super::plan::{self, Note, Why};
-use super::window::Limit;
 use crate::events::{Event, EventKind};
 use crate::inspect::{TaskOutcome, TaskState};
 use crate::panics::{catch, drop_caught};
 use crate::policy::{ResolvedPolicy, RestartPolicy};
 use crate::supervisor::StopLimit;
 use crate::task::TaskError;
-use crate::tree::{Declared, FailureChain};
+use crate::tree::FailureChain;
 
 /// The driver yields to other tasks after this many actions, or this time.
 const ACTIONS: usize = 256;
@@ -35,38 +33,17 @@ const TURN: Duration = Duration::from_millis(1);
 
 /// Spawns the driver of a group.
 pub(in crate::runtime) async fn drive(group: Arc<GroupCell>) {
-    go_on(Live::new(group)).await;
+    go_on(Box::new(Live::new(group))).await;
 }
 
-/// Drives a group until it ends. After a panic of the driver, the group still stops in order.
-fn go_on(live: Live) -> Background {
-    let group = Arc::clone(&live.group);
-    let in_turn = Arc::new(AtomicBool::new(false));
-    let driver = Driver { live: Some(Box::new(live)), in_turn: Arc::clone(&in_turn) };
-    let mut driving: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(driver.run());
-    Box::pin(async move {
-        let panicked = poll_fn(|cx| {
-            in_turn.store(true, Ordering::Relaxed);
-            let polled = catch(|| driving.as_mut().poll(cx));
-            in_turn.store(false, Ordering::Relaxed);
-            match polled {
-                Ok(Poll::Pending) => Poll::Pending,
-                Ok(Poll::Ready(())) => Poll::Ready(None),
-                Err(panic) => Poll::Ready(Some(panic)),
-            }
-        })
-        .await;
-        if let Some(panic) = panicked {
-            Collapse { group, over: false }.run(panic).await;
-        }
-    })
+/// Drives a group until it ends.
+fn go_on(live: Box<Live>) -> Background {
+    Box::pin(Driver { live: Some(live) }.run())
 }
 
-/// The state of a driver. It moves to another runtime if its own ends.
+/// The state of a driver, which moves to another runtime if its own ends.
 struct Driver {
     live: Option<Box<Live>>,
-    /// `true` while it is polled. If it is dropped then, it has panicked.
-    in_turn: Arc<AtomicBool>,
 }
 
 struct Live {
@@ -92,11 +69,22 @@ struct Live {
 }
 
 impl Driver {
+    /// Runs until the group ends. After a panic, the members stop, and the end of the last ends the group.
     async fn run(mut self) {
-        if let Some(live) = &mut self.live {
-            live.run().await;
+        let Some(live) = &mut self.live else { return };
+        let panicked = {
+            let mut driving = pin!(live.run());
+            poll_fn(|cx| match catch(|| driving.as_mut().poll(cx)) {
+                Ok(polled) => polled.map(Ok),
+                Err(panic) => Poll::Ready(Err(panic)),
+            })
+            .await
+        };
+        let group = Arc::clone(&live.group);
+        let _ = drop_caught(self.live.take());
+        if let Err(panic) = panicked {
+            fail(&group, panic);
         }
-        self.live = None;
     }
 }
 
@@ -104,26 +92,38 @@ impl Drop for Driver {
     /// The runtime ends.
     fn drop(&mut self) {
         let Some(live) = self.live.take() else { return };
-        if self.in_turn.load(Ordering::Relaxed) {
-            let _ = drop_caught(live);
-            return;
-        }
-        if let Some(next) = live.group.next_runtime() {
-            let name = Arc::clone(live.group.shown_path());
-            live.group.settle(next.id());
-            observe::spawn(&next, go_on(*live), |_| name);
+        let group = Arc::clone(&live.group);
+        if let Some(next) = group.next_runtime() {
+            observe::spawn(&next, go_on(live), |_| Arc::clone(group.shown_path()));
         } else {
-            let (group, requested_epoch) = (Arc::clone(&live.group), live.machine.requested_epoch());
             let _ = drop_caught(live);
-            group.orphan(requested_epoch);
+            group.orphan(StopBy::now(StopLimit::Grace), TaskOutcome::Aborted { error: None });
         }
     }
 }
 
+/// The driver has panicked: the group fails with that panic.
+fn fail(group: &Arc<GroupCell>, panic: TaskError) {
+    let error = Arc::new(panic);
+    let failure = FailureChain::leaf(group.shown_path(), Some(Arc::clone(&error)), false);
+    group.set_failure(failure.clone());
+    if group.position.is_none() {
+        group.core.tree_stops(Some(failure));
+    }
+    group.orphan(StopBy::within(group.core.config.grace), TaskOutcome::Panicked { error });
+}
+
 impl Live {
     fn new(group: Arc<GroupCell>) -> Self {
-        let policy = group.declared.policy(&group.core.config);
-        let machine = Machine::new(rules(&group.declared, group.position.is_none(), policy.restart));
+        let policy = group.declared.overrides.resolve(&group.core.config);
+        let machine = Machine::new(Rules {
+            strategy: group.declared.strategy,
+            limit: group.declared.limit,
+            order: Arc::clone(&group.declared.order),
+            children: group.declared.children.iter().map(|child| child.role).collect(),
+            is_root: group.position.is_none(),
+            runs_once: policy.restart == RestartPolicy::Never,
+        });
         let start = Instant::now();
         Self {
             group,
@@ -156,7 +156,7 @@ impl Live {
                 }
                 self.actions.pop_front();
                 if action == Action::End {
-                    return self.end();
+                    return self.group.end(self.outcome.take().unwrap_or(TaskOutcome::Canceled { error: None }));
                 }
                 self.carry_out(action);
             } else if let Some(message) = self.messages.pop_front() {
@@ -178,32 +178,26 @@ impl Live {
         let until = machine.into_iter().chain(given_up).min();
         let group = Arc::clone(&self.group);
         let bell = group.bell.notified();
-        match until {
-            None => return bell.await,
-            Some(until) if until > Instant::now() => {
-                if timeout_at(until, bell).await.is_ok() {
-                    return;
-                }
-            }
-            Some(_) => {}
+        let Some(until) = until else { return bell.await };
+        if until > Instant::now() && timeout_at(until, bell).await.is_ok() {
+            return;
         }
         let now = Instant::now();
         while let Some(entry) = self.given_up.first_entry().filter(|entry| *entry.key() <= now) {
             for (key, epoch) in entry.remove() {
-                let next = self.machine.handle(Input::Note { key, epoch, note: Note::GivenUp }, self.now());
-                self.takes(next);
+                self.step(Input::Note { key, epoch, note: Note::GivenUp });
             }
         }
-        let next = self.machine.wake(self.now());
-        self.takes(next);
+        self.step(Input::Wake);
     }
 
     fn now(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// Queues the actions of the machine.
-    fn takes(&mut self, actions: Vec<Action>) {
+    /// Hands an input to the machine, and queues its actions.
+    fn step(&mut self, input: Input) {
+        let actions = self.machine.handle(input, self.now());
         self.freeze(&actions);
         self.actions.extend(actions);
         if self.reserved == self.machine.takes_now() {
@@ -242,14 +236,13 @@ impl Live {
             Input::Stop(_) | Input::Hold(_) if by.is_some_and(|by| by.is_over(Instant::now())) => self.abort(),
             _ => {}
         }
-        let next = self.machine.handle(input, self.now());
+        self.step(input);
         if let Input::Note { key, note: Note::Ended(_), .. } = input {
             // Reads the failure of the child that made the group fail.
             if !self.machine.is_lost(key) {
                 self.group.forget(key);
             }
         }
-        self.takes(next);
     }
 
     /// Aborts all running children.
@@ -257,7 +250,6 @@ impl Live {
         let by = self.stop_by.unwrap_or_else(|| StopBy::now(StopLimit::Grace));
         for (_, member) in self.group.members() {
             member.stop(None, by, Instant::now());
-            member.release_reference();
         }
     }
 
@@ -289,12 +281,8 @@ impl Live {
             plan::Action::Start(key, epoch) => drop(self.with(key, |member| member.release(epoch))),
             plan::Action::Resume(key, epoch) => drop(self.with(key, |member| member.resume(epoch))),
             plan::Action::Retire(key) => drop(self.with(key, Member::retire)),
-            plan::Action::Hold(key, epoch, below) => {
-                self.stop(key, epoch, below, |member, by, now| member.hold(epoch, by, now));
-            }
-            plan::Action::Stop(key, epoch, below) => {
-                self.stop(key, epoch, below, |member, by, now| member.stop(Some(epoch), by, now));
-            }
+            plan::Action::Hold(key, epoch, below) => self.stop(key, epoch, below, false),
+            plan::Action::Stop(key, epoch, below) => self.stop(key, epoch, below, true),
             plan::Action::Begin => {
                 self.given_up.clear();
                 if !self.machine.is_requested() {
@@ -305,28 +293,22 @@ impl Live {
                 let failure = self.failure(why);
                 self.group.core.tree_stops(failure);
             }
-            plan::Action::Wait(_) | plan::Action::GivenUp | plan::Action::Over(_) => {}
+            plan::Action::GivenUp | plan::Action::Over(_) => {}
         }
     }
 
     fn with<T>(&self, key: Key, act: impl FnOnce(&Member) -> T) -> Option<T> {
-        let member = self.group.member(key)?;
-        let result = act(&member);
-        member.release_reference();
-        Some(result)
+        self.group.member(key).map(|member| act(&member))
     }
 
-    fn stop(
-        &mut self,
-        key: Key,
-        epoch: Epoch,
-        below: u32,
-        request: impl FnOnce(&Member, StopBy, Instant) -> Option<Instant>,
-    ) {
+    fn stop(&mut self, key: Key, epoch: Epoch, below: u32, for_good: bool) {
         let grace = self.group.core.config.grace;
         let now = Instant::now();
         let by = self.stop_by.get_or_insert_with(|| StopBy::within(grace)).share(now, below, grace);
-        let given_up_at = self.with(key, |member| request(member, by, now)).flatten();
+        let request = |member: &Member| {
+            if for_good { member.stop(Some(epoch), by, now) } else { member.hold(epoch, by, now) }
+        };
+        let given_up_at = self.with(key, request).flatten();
         // The last layer of a root needs no time limit here.
         if let (Some(at), true) = (given_up_at, below > 0 || self.group.position.is_some()) {
             self.given_up.entry(at).or_default().push((key, epoch));
@@ -340,9 +322,8 @@ impl Live {
             }
             return;
         };
-        if parent.note_of_group(&self.group, *key, self.machine.requested_epoch(), note) {
-            parent.end_of_orphans();
-        }
+        // Only the last end in a group can end it.
+        drop(parent.note_of_group(&self.group, *key, self.machine.requested_epoch, note));
     }
 
     /// Decides what follows a run that has ended without a request.
@@ -353,14 +334,17 @@ impl Live {
         if follow != Follow::End {
             self.outcome = None;
         }
-        let next = self.machine.follow(follow, self.now());
-        self.takes(next);
+        self.step(Input::Follow(follow));
     }
 
     fn decide(&mut self, why: Why) -> Follow {
         let failure = self.failure(why);
         if self.group.position.is_none() {
-            self.outcome = Some(self.root_ended(failure));
+            // The root does not restart: its failure is the failure of the supervisor.
+            self.outcome = Some(failure.map_or(TaskOutcome::Completed, |failure| {
+                self.group.core.tree_stops(Some(failure.clone()));
+                TaskOutcome::Failed { error: Arc::new(TaskError::error(failure)) }
+            }));
             return Follow::End;
         }
         let facts = Facts {
@@ -394,15 +378,11 @@ impl Live {
                 observe::group_failed(&self.group, &error, streak, delay);
                 let _ = drop_caught(error);
                 self.publish_failure(&format!("the group failed, and starts again in {delay:?}"));
-                if let Some(warning) = of_retries(self.group.declared().critical, self.policy.max_retries, streak) {
+                if let Some(warning) = of_retries(self.policy.critical, self.policy.max_retries, streak) {
                     self.group.core.warn(self.group.path(), warning);
                 }
                 self.group.set_state(TaskState::Backoff);
-                if self.group.position.as_ref().is_some_and(|position| position.managed) {
-                    Follow::Park(delay)
-                } else {
-                    Follow::Wait(delay)
-                }
+                if self.group.is_managed() { Follow::Park(delay) } else { Follow::Wait(delay) }
             }
             Next::Restart(_) | Next::Hold(_) => Follow::Wait(Duration::ZERO),
         }
@@ -416,13 +396,6 @@ impl Live {
             let reason = format!("{what}: {failure}");
             bus.publish(Event::about(EventKind::Warning, self.group.path()).because(reason));
         }
-    }
-
-    /// The root does not restart: its failure is the failure of the supervisor.
-    fn root_ended(&self, failure: Option<FailureChain>) -> TaskOutcome {
-        let Some(failure) = failure else { return TaskOutcome::Completed };
-        self.group.core.tree_stops(Some(failure.clone()));
-        TaskOutcome::Failed { error: Arc::new(TaskError::error(failure)) }
     }
 
     /// Returns the failure of the group, from the leaf to this group.
@@ -444,96 +417,9 @@ impl Live {
         // From here on the run moves with the driver.
         self.actions.pop_front();
         self.reserved = false;
-        let next = self.machine.registered(registered.is_ok(), self.now());
-        self.takes(next);
+        self.step(Input::Registered(registered.is_ok()));
         if let Ok(registered) = registered {
             registered.spawn_by_turns().await;
-        }
-    }
-
-    fn end(&mut self) {
-        let outcome = self.outcome.take().unwrap_or(TaskOutcome::Canceled { error: None });
-        if let Some(parent) = self.group.end(outcome, self.machine.requested_epoch()) {
-            parent.end_of_orphans();
-        }
-    }
-}
-
-fn rules(declared: &Declared, is_root: bool, restart: RestartPolicy) -> Rules {
-    let child = |child: &crate::tree::DeclaredChild| Child {
-        critical: child.critical,
-        significant: child.significant,
-        layers: child.layers(),
-        uncounted: !child.readiness,
-    };
-    Rules {
-        strategy: declared.strategy,
-        limit: declared.limit.map(|(max, within)| Limit { max, within }),
-        order: Arc::clone(&declared.order),
-        children: declared.children.iter().map(child).collect(),
-        is_root,
-        runs_once: restart == RestartPolicy::Never,
-    }
-}
-
-/// Ends a group whose driver has panicked: all children stop, and then the group fails with that panic.
-struct Collapse {
-    group: Arc<GroupCell>,
-    over: bool,
-}
-
-impl Collapse {
-    async fn run(mut self, panic: TaskError) {
-        let group = Arc::clone(&self.group);
-        group.close(false);
-        group.mark_stopping();
-        let mut left = BTreeMap::new();
-        for (key, member) in group.members() {
-            member.stop(None, StopBy::within(group.core.config.grace), Instant::now());
-            left.insert(key, member);
-        }
-        // Children that ended before send no more notes.
-        left.retain(|_, member| !member.has_ended());
-        let mut messages = VecDeque::new();
-        while !left.is_empty() {
-            let bell = group.bell.notified();
-            group.receive(&mut messages);
-            let is_quiet = messages.is_empty();
-            for Message { input, by } in messages.drain(..) {
-                match (input, by) {
-                    (Input::Stop(_) | Input::Hold(_), Some(by)) => {
-                        for member in left.values() {
-                            member.stop(None, by, Instant::now());
-                        }
-                    }
-                    (Input::Note { key, note: Note::Ended(_), .. }, _) => {
-                        left.remove(&key).into_iter().for_each(Member::release_reference);
-                    }
-                    _ => {}
-                }
-            }
-            if is_quiet {
-                bell.await;
-            }
-        }
-        self.over = true;
-        let error = Arc::new(panic);
-        let failure = FailureChain::leaf(group.shown_path(), Some(Arc::clone(&error)));
-        group.set_failure(failure.clone());
-        if group.position.is_none() {
-            group.core.tree_stops(Some(failure));
-        }
-        let outcome = TaskOutcome::Panicked { error };
-        if let Some(parent) = group.end(outcome, 0) {
-            parent.end_of_orphans();
-        }
-    }
-}
-
-impl Drop for Collapse {
-    fn drop(&mut self) {
-        if !self.over {
-            self.group.orphan(0);
         }
     }
 }

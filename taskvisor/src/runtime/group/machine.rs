@@ -9,21 +9,22 @@
 //!  any state -- stopped for good --> Dissolving (what was not part of a run) --> Over
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::children::{Child, Epoch, Key};
+use super::children::{Epoch, Key};
 use super::plan::{self, End, Note, Plan, Why};
-use super::window::Limit;
-use crate::tree::{Order, Strategy};
+use crate::tree::{Order, Role, Strategy};
 
 /// The rules of a group for all runs.
+#[derive(Debug)]
 pub(super) struct Rules {
     pub(super) strategy: Strategy,
-    pub(super) limit: Option<Limit>,
+    pub(super) limit: Option<(u32, Duration)>,
     pub(super) order: Arc<Order>,
-    pub(super) children: Vec<Child>,
+    pub(super) children: Vec<Role>,
     pub(super) is_root: bool,
     /// `true` if a hold ends the group, because it never starts again.
     pub(super) runs_once: bool,
@@ -40,7 +41,7 @@ pub(super) enum Input {
     /// A child was added. A child with the name of a declared child can only be part of the current run.
     Add {
         key: Key,
-        child: Child,
+        child: Role,
         takes_place: bool,
     },
     /// The gate opens: the group starts.
@@ -55,6 +56,12 @@ pub(super) enum Input {
     Stop(Option<Epoch>),
     /// The group stops and starts again.
     Restart,
+    /// The time of [`Machine::wakes_at`] has been reached.
+    Wake,
+    /// The declared children were registered, or, if `false`, a shutdown prevents it.
+    Registered(bool),
+    /// The decision about what follows a run.
+    Follow(Follow),
     #[cfg(test)]
     Panic,
 }
@@ -64,7 +71,7 @@ pub(super) enum Input {
 pub(super) enum Action {
     /// An action of the plan for a child. Never the end of the group.
     Plan(plan::Action),
-    /// Register the declared children again, and then call [`Machine::registered`].
+    /// Register the declared children again, and then report [`Input::Registered`].
     Register,
     /// A run begins.
     Begin,
@@ -74,7 +81,7 @@ pub(super) enum Action {
     Report(Note),
     /// The group is parked, and waits only for its parent.
     Parked,
-    /// The run has ended without a request: decide what follows, and call [`Machine::follow`].
+    /// The run has ended without a request: decide what follows, and report [`Input::Follow`].
     Conclude(Why),
     /// A restart ended the run: reset the consecutive failures.
     Forgive,
@@ -109,11 +116,8 @@ enum State {
 
 struct Run {
     plan: Plan,
-    /// The time at which the wait of the plan is over.
-    until: Option<Duration>,
-    was_ready: bool,
-    /// `true` if it was ready, except for children that wait for their next start.
-    counted_as_ready: bool,
+    /// The readiness of the plan after the last input.
+    readiness: Option<Note>,
 }
 
 /// The request that stops a run, in ascending rank.
@@ -127,25 +131,28 @@ enum Requested {
 
 /// The state of a group.
 pub(super) struct Machine {
-    rules: Rules,
+    rules: Arc<Rules>,
     state: State,
     requested: Requested,
     /// The epoch of the last request of the parent.
-    requested_epoch: Epoch,
+    pub(super) requested_epoch: Epoch,
     /// The last epoch of its children.
     epoch: Epoch,
     retired: bool,
     /// The registered declared children that have ended before they were started.
     fresh: Option<Vec<(Key, End)>>,
     /// The children that were added for the next run.
-    pending: BTreeMap<Key, Child>,
+    pending: BTreeMap<Key, Role>,
+    /// The time of the input, and the actions for it.
+    now: Duration,
+    actions: Vec<Action>,
 }
 
 impl Machine {
     /// Creates a group whose children are registered, and that waits at its gate.
     pub(super) fn new(rules: Rules) -> Self {
         Self {
-            rules,
+            rules: Arc::new(rules),
             state: State::Parked(None),
             requested: Requested::Nothing,
             requested_epoch: 0,
@@ -153,18 +160,16 @@ impl Machine {
             retired: false,
             fresh: Some(Vec::new()),
             pending: BTreeMap::new(),
+            now: Duration::ZERO,
+            actions: Vec::new(),
         }
     }
 
-    pub(super) fn requested_epoch(&self) -> Epoch {
-        self.requested_epoch
-    }
-
-    /// Returns the next time at which [`wake`](Self::wake) must be called.
+    /// Returns the next time at which [`Input::Wake`] is due.
     pub(super) fn wakes_at(&self) -> Option<Duration> {
         match &self.state {
             State::Waiting { until } => Some(*until),
-            State::Running(run) => run.until,
+            State::Running(run) => run.plan.wakes_at(),
             _ => None,
         }
     }
@@ -188,71 +193,47 @@ impl Machine {
     }
 
     pub(super) fn handle(&mut self, input: Input, now: Duration) -> Vec<Action> {
-        let mut actions = Vec::new();
+        self.now = now;
+        if let Input::Release(epoch) | Input::Resume(epoch) | Input::Hold(epoch) | Input::Stop(Some(epoch)) = input {
+            self.requested_epoch = epoch;
+        }
         match input {
-            Input::Note { key, epoch, note } => self.note(key, epoch, note, now, &mut actions),
-            Input::Add { key, child, takes_place } => self.add(key, child, takes_place, now, &mut actions),
-            Input::Release(epoch) => {
-                self.requested_epoch = epoch;
+            Input::Note { key, epoch, note } => self.note(key, epoch, note),
+            Input::Add { key, child, takes_place } => self.add(key, child, takes_place),
+            Input::Release(_) => {
                 if matches!(self.state, State::Parked(_) | State::Waiting { .. }) {
-                    self.due(&mut actions, now);
+                    self.start();
                 }
             }
-            Input::Resume(epoch) => {
-                self.requested_epoch = epoch;
-                match self.state {
-                    State::Parked(Some(delay)) => self.state = State::Waiting { until: now.saturating_add(delay) },
-                    State::Parked(None) => self.due(&mut actions, now),
-                    _ => {}
-                }
-            }
-            Input::Hold(epoch) => {
-                self.requested_epoch = epoch;
-                self.hold(now, &mut actions);
-            }
-            Input::Retire => self.retire(now, &mut actions),
-            Input::Stop(epoch) => {
-                self.requested_epoch = epoch.unwrap_or(self.requested_epoch);
-                self.stop(now, &mut actions);
-            }
-            Input::Restart => self.restart(now, &mut actions),
+            Input::Resume(_) => match self.state {
+                State::Parked(Some(delay)) => self.state = State::Waiting { until: now.saturating_add(delay) },
+                State::Parked(None) => self.start(),
+                _ => {}
+            },
+            Input::Hold(_) => self.request(Requested::Hold),
+            Input::Retire => self.retire(),
+            Input::Stop(_) => self.request(Requested::Stop),
+            Input::Restart => self.request(Requested::Restart),
+            Input::Wake => self.wake(),
+            Input::Registered(true) => self.begin(),
+            Input::Registered(false) => self.dissolve(),
+            Input::Follow(follow) => self.follow(follow),
             #[cfg(test)]
             Input::Panic => panic!("a fault of the driver"),
         }
-        actions
+        mem::take(&mut self.actions)
     }
 
-    /// The time of [`wakes_at`](Self::wakes_at) has been reached.
-    pub(super) fn wake(&mut self, now: Duration) -> Vec<Action> {
-        let mut actions = Vec::new();
-        match &mut self.state {
-            State::Waiting { until } if *until <= now => self.due(&mut actions, now),
-            State::Running(run) if run.until.is_some_and(|until| until <= now) => {
-                run.until = None;
-                let planned = run.plan.waited(now);
-                self.planned(planned, now, &mut actions);
-            }
-            _ => {}
+    fn wake(&mut self) {
+        match self.state {
+            State::Waiting { until } if until <= self.now => self.start(),
+            _ => self.plan(Plan::proceed),
         }
-        actions
     }
 
-    /// The declared children were registered, or a shutdown prevents it.
-    pub(super) fn registered(&mut self, registered: bool, now: Duration) -> Vec<Action> {
-        let mut actions = Vec::new();
-        if registered {
-            self.begin(&mut actions, now);
-        } else {
-            self.dissolve(&mut actions);
-        }
-        actions
-    }
-
-    /// Carries out the decision about what follows a run.
-    pub(super) fn follow(&mut self, follow: Follow, now: Duration) -> Vec<Action> {
-        let mut actions = Vec::new();
+    fn follow(&mut self, follow: Follow) {
         match follow {
-            Follow::End => self.dissolve(&mut actions),
+            Follow::End => self.dissolve(),
             Follow::GoOn => {
                 if let State::Running(run) = &mut self.state {
                     run.plan.go_on();
@@ -261,40 +242,35 @@ impl Machine {
             // The group is stopped soon, and does not start before.
             Follow::Wait(_) if self.retired => self.state = State::Parked(None),
             Follow::Wait(delay) => {
-                self.state = State::Waiting { until: now.saturating_add(delay) };
-                actions.extend(self.wake(now));
+                self.state = State::Waiting { until: self.now.saturating_add(delay) };
+                self.wake();
             }
             Follow::Park(delay) => {
                 self.state = State::Parked(Some(delay));
-                actions.push(Action::Report(Note::Failed(delay)));
+                self.actions.push(Action::Report(Note::Failed(delay)));
             }
         }
-        actions
     }
 
-    fn note(&mut self, key: Key, epoch: Epoch, note: Note, now: Duration, actions: &mut Vec<Action>) {
+    fn note(&mut self, key: Key, epoch: Epoch, note: Note) {
         if let Note::Ended(end) = note {
             if self.pending.remove(&key).is_some() {
                 return;
             }
             match (&mut self.fresh, &mut self.state) {
-                (_, State::Dissolving(_)) => return self.dissolved(actions),
+                (_, State::Dissolving(_)) => return self.dissolved(),
                 (Some(ended), _) => return ended.push((key, end)),
                 _ => {}
             }
         }
-        if let State::Running(run) = &mut self.state {
-            let planned = run.plan.note(key, epoch, note, now);
-            self.planned(planned, now, actions);
-        }
+        self.plan(|plan, now| plan.note(key, epoch, note, now));
     }
 
-    fn add(&mut self, key: Key, child: Child, takes_place: bool, now: Duration, actions: &mut Vec<Action>) {
+    fn add(&mut self, key: Key, child: Role, takes_place: bool) {
         match &mut self.state {
             State::Running(run) if run.plan.is_open() && self.requested == Requested::Nothing => {
                 run.plan.add(key, child);
-                let planned = run.plan.proceed(now);
-                return self.planned(planned, now, actions);
+                return self.plan(Plan::proceed);
             }
             State::Dissolving(left) => *left += 1,
             State::Over => return,
@@ -304,161 +280,126 @@ impl Machine {
             }
         }
         if (takes_place && self.fresh.is_none()) || matches!(self.state, State::Dissolving(_)) {
-            actions.push(Action::Plan(plan::Action::Stop(key, 0, 0)));
+            self.actions.push(Action::Plan(plan::Action::Stop(key, 0, 0)));
         }
     }
 
-    fn due(&mut self, actions: &mut Vec<Action>, now: Duration) {
+    /// Starts a run, after its children are registered.
+    fn start(&mut self) {
         if self.fresh.is_some() {
-            self.begin(actions, now);
+            self.begin();
         } else {
             self.state = State::Registering;
-            actions.push(Action::Register);
+            self.actions.push(Action::Register);
         }
     }
 
     /// Begins a run with the registered children.
-    fn begin(&mut self, actions: &mut Vec<Action>, now: Duration) {
-        let Rules { strategy, limit, order, children, is_root, .. } = &self.rules;
-        let mut plan = Plan::new(*strategy, *limit, order, children, self.epoch);
-        plan.is_root = *is_root;
-        for (key, child) in std::mem::take(&mut self.pending) {
+    fn begin(&mut self) {
+        let mut plan = Plan::new(&self.rules, self.epoch);
+        for (key, child) in mem::take(&mut self.pending) {
             plan.add(key, child);
         }
         for (key, end) in self.fresh.take().unwrap_or_default() {
             plan.ended(key, end);
         }
         self.requested = Requested::Nothing;
-        actions.push(Action::Begin);
-        let planned = plan.proceed(now);
-        self.state = State::Running(Box::new(Run { plan, until: None, was_ready: false, counted_as_ready: false }));
-        self.planned(planned, now, actions);
+        self.actions.push(Action::Begin);
+        self.state = State::Running(Box::new(Run { plan, readiness: None }));
+        self.plan(Plan::proceed);
     }
 
-    fn hold(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        match &mut self.state {
-            State::Running(run) => {
-                self.requested = self.requested.max(Requested::Hold);
-                actions.push(Action::Stopping { for_good: false });
-                let planned = run.plan.stop(now);
-                self.planned(planned, now, actions);
-            }
-            State::Parked(_) | State::Waiting { .. } | State::Registering => {
-                if self.rules.runs_once {
-                    return self.dissolve(actions);
-                }
-                self.state = State::Parked(None);
-                actions.extend([Action::Parked, Action::Report(Note::Held)]);
-            }
-            State::Dissolving(_) | State::Over => {}
+    /// Handles the request to end the run, or the wait for it.
+    fn request(&mut self, requested: Requested) {
+        let is_begun = matches!(self.state, State::Running(_));
+        if is_begun || requested == Requested::Stop {
+            self.requested = self.requested.max(requested);
         }
-    }
-
-    fn retire(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        self.retired = true;
-        match &mut self.state {
-            State::Running(run) => {
-                let planned = run.plan.retire(now);
-                self.planned(planned, now, actions);
+        match (&self.state, requested) {
+            (State::Dissolving(_) | State::Over, _) => {}
+            (State::Running(_), _) => {
+                self.actions.push(Action::Stopping { for_good: self.requested == Requested::Stop });
+                self.plan(Plan::stop);
             }
-            State::Waiting { .. } => self.state = State::Parked(None),
-            _ => {}
-        }
-    }
-
-    fn stop(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        self.requested = Requested::Stop;
-        match &mut self.state {
-            State::Running(run) => {
-                actions.push(Action::Stopping { for_good: true });
-                let planned = run.plan.stop(now);
-                self.planned(planned, now, actions);
-            }
-            State::Dissolving(_) | State::Over => {}
-            _ => self.dissolve(actions),
-        }
-    }
-
-    fn restart(&mut self, now: Duration, actions: &mut Vec<Action>) {
-        match &mut self.state {
-            State::Running(run) => {
-                self.requested = self.requested.max(Requested::Restart);
-                actions.push(Action::Stopping { for_good: self.requested == Requested::Stop });
-                let planned = run.plan.stop(now);
-                self.planned(planned, now, actions);
-            }
-            State::Waiting { .. } => self.due(actions, now),
+            (_, Requested::Stop) => self.dissolve(),
+            (_, Requested::Hold) => self.held(),
+            (State::Waiting { .. }, _) => self.start(),
             // The parent waits for this group, and no longer has to.
-            State::Parked(_) => actions.push(Action::Report(Note::Skip)),
-            State::Registering | State::Dissolving(_) | State::Over => {}
+            (State::Parked(_), _) => self.actions.push(Action::Report(Note::Skip)),
+            (State::Registering, _) => {}
         }
     }
 
-    /// Handles the actions of the plan, and their consequences for the group.
-    fn planned(&mut self, planned: Vec<plan::Action>, now: Duration, actions: &mut Vec<Action>) {
+    /// Waits at the gate after a hold. A group that runs once ends instead.
+    fn held(&mut self) {
+        if self.rules.runs_once {
+            return self.dissolve();
+        }
+        self.state = State::Parked(None);
+        self.actions.extend([Action::Parked, Action::Report(Note::Held)]);
+    }
+
+    fn retire(&mut self) {
+        self.retired = true;
+        match self.state {
+            State::Waiting { .. } => self.state = State::Parked(None),
+            _ => self.plan(Plan::retire),
+        }
+    }
+
+    /// Lets the plan of the run act, and handles the consequences for the group. Does nothing between two runs.
+    fn plan(&mut self, act: impl FnOnce(&mut Plan, Duration) -> Vec<plan::Action>) {
         let State::Running(run) = &mut self.state else { return };
         let mut over = None;
-        for action in planned {
+        for action in act(&mut run.plan, self.now) {
             match action {
                 plan::Action::Over(why) => over = Some(why),
-                plan::Action::Wait(delay) => run.until = Some(now.saturating_add(delay)),
-                plan::Action::GivenUp => actions.push(Action::Report(Note::GivenUp)),
-                other => actions.push(Action::Plan(other)),
+                plan::Action::GivenUp => self.actions.push(Action::Report(Note::GivenUp)),
+                other => self.actions.push(Action::Plan(other)),
             }
         }
-        self.epoch = run.plan.epoch();
-        let is_ready = run.plan.is_ready() || matches!(over, Some(Why::Completed | Why::Significant));
-        let counts_as_ready = is_ready || run.plan.counts_as_ready();
-        if is_ready && !run.was_ready {
-            actions.push(Action::Report(Note::Ready));
-        } else if counts_as_ready && !run.counted_as_ready {
-            actions.push(Action::Report(Note::Delayed));
+        self.epoch = run.plan.epoch;
+        let is_completed = matches!(over, Some(Why::Completed | Why::Significant));
+        let readiness = if is_completed { Some(Note::Ready) } else { run.plan.readiness() };
+        match (mem::replace(&mut run.readiness, readiness), readiness) {
+            (Some(Note::Ready), _) | (Some(Note::Delayed), Some(Note::Delayed)) | (_, None) => {}
+            (_, Some(note)) => self.actions.push(Action::Report(note)),
         }
-        (run.was_ready, run.counted_as_ready) = (is_ready, counts_as_ready);
         let Some(why) = over else { return };
         match self.requested {
-            Requested::Nothing => actions.push(Action::Conclude(why)),
+            Requested::Nothing => self.actions.push(Action::Conclude(why)),
             Requested::Restart => {
-                actions.push(Action::Forgive);
+                self.actions.push(Action::Forgive);
                 if self.retired {
                     self.state = State::Parked(None);
                 } else {
-                    self.due(actions, now);
+                    self.start();
                 }
             }
-            Requested::Hold if !self.rules.runs_once => {
-                self.state = State::Parked(None);
-                actions.extend([Action::Parked, Action::Report(Note::Held)]);
-            }
-            Requested::Hold | Requested::Stop => self.dissolve(actions),
+            Requested::Hold => self.held(),
+            Requested::Stop => self.dissolve(),
         }
     }
 
     /// Stops the children that are not part of a run, and then ends the group.
-    fn dissolve(&mut self, actions: &mut Vec<Action>) {
-        actions.push(Action::Stopping { for_good: true });
-        let pending = std::mem::take(&mut self.pending);
-        let mut left: Vec<Key> = pending.into_keys().collect();
+    fn dissolve(&mut self) {
+        self.actions.push(Action::Stopping { for_good: true });
+        let mut left: Vec<Key> = mem::take(&mut self.pending).into_keys().collect();
         if let Some(ended) = self.fresh.take() {
-            let mut is_left = vec![true; self.rules.children.len()];
-            for (key, _) in ended {
-                if let Some(is_left) = usize::try_from(key).ok().and_then(|key| is_left.get_mut(key)) {
-                    *is_left = false;
-                }
-            }
-            left.extend(is_left.into_iter().zip(0..).filter_map(|(is_left, key)| is_left.then_some(key)));
+            let ended: BTreeSet<Key> = ended.into_iter().map(|(key, _)| key).collect();
+            left.extend((0..self.rules.children.len() as Key).filter(|key| !ended.contains(key)));
         }
-        actions.extend(left.iter().map(|key| Action::Plan(plan::Action::Stop(*key, 0, 0))));
+        self.actions.extend(left.iter().map(|key| Action::Plan(plan::Action::Stop(*key, 0, 0))));
         self.state = State::Dissolving(left.len() + 1);
-        self.dissolved(actions);
+        self.dissolved();
     }
 
-    fn dissolved(&mut self, actions: &mut Vec<Action>) {
+    fn dissolved(&mut self) {
         if let State::Dissolving(left) = &mut self.state {
             *left -= 1;
             if *left == 0 {
                 self.state = State::Over;
-                actions.push(Action::End);
+                self.actions.push(Action::End);
             }
         }
     }

@@ -10,7 +10,7 @@ fn machine(children: usize) -> Machine {
         strategy: Strategy::OneForAll,
         limit: None,
         order: Arc::default(),
-        children: vec![Child::default(); children],
+        children: vec![Role::default(); children],
         is_root: false,
         runs_once: false,
     })
@@ -21,7 +21,7 @@ fn of(rules: Rules) -> Machine {
 }
 
 fn add(key: Key) -> Input {
-    Input::Add { key, child: Child::default(), takes_place: false }
+    Input::Add { key, child: Role::default(), takes_place: false }
 }
 
 fn ended(key: Key, end: End) -> Input {
@@ -64,14 +64,14 @@ fn failed() -> Machine {
         strategy: Strategy::OneForOne,
         limit: None,
         order: Arc::default(),
-        children: vec![Child { critical: true, ..Child::default() }],
+        children: vec![Role { critical: true, ..Role::default() }],
         is_root: false,
         runs_once: false,
     });
     machine.handle(Input::Release(1), NOW);
     let over = machine.handle(ended(0, End::Failed), NOW);
     assert_eq!(over.last(), Some(&Action::Conclude(Why::Lost(0))));
-    assert_eq!(machine.follow(Follow::Park(SECOND), NOW), [Action::Report(Note::Failed(SECOND))]);
+    assert_eq!(machine.handle(Input::Follow(Follow::Park(SECOND)), NOW), [Action::Report(Note::Failed(SECOND))]);
     machine
 }
 
@@ -96,10 +96,10 @@ fn k2a_what_is_added_between_two_runs_is_part_of_the_next() {
     assert_eq!(machine.handle(add(2), NOW), []);
     assert_eq!(machine.handle(ended(2, End::Canceled), NOW), []);
     assert_eq!(machine.wakes_at(), Some(SECOND));
-    assert_eq!(machine.wake(SECOND / 2), []);
-    assert_eq!(machine.wake(SECOND), [Action::Register]);
+    assert_eq!(machine.handle(Input::Wake, SECOND / 2), []);
+    assert_eq!(machine.handle(Input::Wake, SECOND), [Action::Register]);
     assert_eq!(machine.handle(add(3), SECOND), []);
-    assert_eq!(started(&machine.registered(true, SECOND)), [0, 1, 3]);
+    assert_eq!(started(&machine.handle(Input::Registered(true), SECOND)), [0, 1, 3]);
     assert!(machine.takes_now());
 }
 
@@ -111,17 +111,17 @@ fn k2a_what_is_added_while_it_stops_to_start_again_is_part_of_the_next_run() {
     assert_eq!(machine.handle(add(1), NOW), []);
     let done = obey(&mut machine, stop);
     assert_eq!(done[done.len() - 2..], [Action::Forgive, Action::Register]);
-    assert_eq!(started(&machine.registered(true, NOW)), [0, 1]);
+    assert_eq!(started(&machine.handle(Input::Registered(true), NOW)), [0, 1]);
 }
 
 /// A child under the name of a declared one must stop if it was added just when the names were reserved again.
 #[test]
 fn k2a_what_has_the_name_of_a_declared_child_makes_place_for_it() {
     let mut machine = failed();
-    let stop = machine.handle(Input::Add { key: 1, child: Child::default(), takes_place: true }, NOW);
+    let stop = machine.handle(Input::Add { key: 1, child: Role::default(), takes_place: true }, NOW);
     assert!(matches!(stop[..], [ref stop] if is_stop(stop, 1)), "{stop:?}");
     let mut running = running(1);
-    let start = running.handle(Input::Add { key: 1, child: Child::default(), takes_place: true }, NOW);
+    let start = running.handle(Input::Add { key: 1, child: Role::default(), takes_place: true }, NOW);
     assert_eq!(started(&start), [1]);
 }
 
@@ -174,12 +174,12 @@ fn k2h_a_group_that_is_to_be_stopped_does_not_begin_again() {
         }
         machine.handle(Input::Resume(2), NOW);
         machine.handle(Input::Retire, NOW);
-        assert_eq!(machine.wake(SECOND), [], "{retired_first}");
+        assert_eq!(machine.handle(Input::Wake, SECOND), [], "{retired_first}");
     }
     let mut waits = running(1);
     waits.handle(Input::Retire, NOW);
     waits.handle(ended(0, End::Completed), NOW);
-    assert_eq!(waits.follow(Follow::Wait(NOW), NOW), []);
+    assert_eq!(waits.handle(Input::Follow(Follow::Wait(NOW)), NOW), []);
     assert_eq!(waits.wakes_at(), None);
 }
 
@@ -197,7 +197,7 @@ fn k5s_a_restart_of_a_parked_group_skips_the_wait_of_its_parent() {
 fn k5s_a_hold_is_answered_in_every_state() {
     let mut parked = failed();
     assert_eq!(parked.handle(Input::Hold(2), NOW), [Action::Parked, Action::Report(Note::Held)]);
-    assert_eq!(parked.requested_epoch(), 2);
+    assert_eq!(parked.requested_epoch, 2);
     // The hold ends the backoff.
     assert_eq!(parked.handle(Input::Resume(3), NOW), [Action::Register]);
     let mut running = running(1);
@@ -209,7 +209,7 @@ fn k5s_a_hold_is_answered_in_every_state() {
         strategy: Strategy::OneForOne,
         limit: None,
         order: Arc::default(),
-        children: vec![Child::default()],
+        children: vec![Role::default()],
         is_root: false,
         runs_once: true,
     };
@@ -223,11 +223,11 @@ fn k2a_a_child_that_comes_as_the_last_one_ends_is_started() {
     let mut machine = running(1);
     let over = machine.handle(ended(0, End::Completed), NOW);
     assert_eq!(over[..], [Action::Report(Note::Ready), Action::Conclude(Why::Completed)]);
-    assert_eq!(machine.follow(Follow::GoOn, NOW), []);
+    assert_eq!(machine.handle(Input::Follow(Follow::GoOn), NOW), []);
     assert_eq!(started(&machine.handle(add(1), NOW)), [1]);
     let over = machine.handle(ended(1, End::Completed), NOW);
     assert_eq!(over.last(), Some(&Action::Conclude(Why::Completed)));
-    assert_eq!(machine.follow(Follow::End, NOW), [Action::Stopping { for_good: true }, Action::End]);
+    assert_eq!(machine.handle(Input::Follow(Follow::End), NOW), [Action::Stopping { for_good: true }, Action::End]);
 }
 
 /// K3e: a root that has lost a critical child ends as soon as all its children have.
@@ -237,7 +237,7 @@ fn k3e_a_root_that_is_over_does_not_wait_for_its_shutdown() {
         strategy: Strategy::OneForOne,
         limit: None,
         order: Arc::default(),
-        children: vec![Child { critical: true, ..Child::default() }, Child::default()],
+        children: vec![Role { critical: true, ..Role::default() }, Role::default()],
         is_root: true,
         runs_once: false,
     };

@@ -1,15 +1,15 @@
 //! The registered children of a group.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::super::task::{ABORT, Barred, Bound, Cell, Stage, StopBy};
+use super::super::timer::deadline_from;
 use super::cell::GroupCell;
-use super::children::{Epoch, Key};
+use super::children::Epoch;
+use super::machine::Input;
 use crate::inspect::TaskState;
-use crate::panics::drop_caught;
 use crate::tree::FailureChain;
 
 /// A registered child of a group.
@@ -17,45 +17,6 @@ use crate::tree::FailureChain;
 pub(in crate::runtime) enum Member {
     Task(Arc<Cell>),
     Group(Arc<GroupCell>),
-}
-
-/// The current registrations of the declared children, and of the added children that have not ended.
-pub(super) struct Members {
-    pub(super) declared: Vec<Option<Member>>,
-    pub(super) added: BTreeMap<Key, Member>,
-    next: Key,
-    /// `true` if the group was requested to stop for good.
-    pub(super) stopped: bool,
-}
-
-impl Members {
-    pub(super) fn new(declared: usize) -> Self {
-        Self { declared: Vec::new(), added: BTreeMap::new(), next: declared as Key, stopped: false }
-    }
-
-    pub(super) fn next_key(&mut self) -> Key {
-        let key = self.next;
-        self.next += 1;
-        key
-    }
-
-    pub(super) fn get(&self, key: Key) -> Option<&Member> {
-        match usize::try_from(key).ok().and_then(|index| self.declared.get(index)) {
-            Some(member) => member.as_ref(),
-            None => self.added.get(&key),
-        }
-    }
-
-    /// Returns the children in order.
-    pub(super) fn all(&self) -> Vec<(Key, Member)> {
-        let declared = (0..).zip(&self.declared).filter_map(|(key, member)| Some((key, member.clone()?)));
-        declared.chain(self.added.iter().map(|(key, member)| (*key, member.clone()))).collect()
-    }
-
-    pub(super) fn take(&mut self) -> Vec<Member> {
-        let declared = std::mem::take(&mut self.declared).into_iter().flatten();
-        declared.chain(std::mem::take(&mut self.added).into_values()).collect()
-    }
 }
 
 impl Member {
@@ -69,38 +30,36 @@ impl Member {
     pub(super) fn resume(&self, epoch: Epoch) {
         match self {
             Self::Task(cell) => cell.resume(epoch),
-            Self::Group(group) => group.resume(epoch),
+            Self::Group(group) => group.send(Input::Resume(epoch), None),
         }
     }
 
     /// Requests the child to hold. Returns the time at which it is no longer waited for, if it is known here; a nested
     /// group reports that itself, because its tasks may have more time than its share.
     pub(super) fn hold(&self, epoch: Epoch, by: StopBy, now: Instant) -> Option<Instant> {
+        let bound = self.bound(by, now);
         match self {
-            Self::Task(cell) => {
-                let bound = by.bound(now, cell.policy().stop_timeout);
-                cell.hold(epoch, bound);
-                given_up_at(bound, now)
-            }
-            Self::Group(group) => {
-                group.hold(epoch, by);
-                None
-            }
+            Self::Task(cell) => cell.hold(epoch, bound),
+            Self::Group(group) => group.send(Input::Hold(epoch), Some(by)),
         }
+        given_up_at(bound, now)
     }
 
     /// Requests the child to stop for good. Returns the same time.
     pub(super) fn stop(&self, epoch: Option<Epoch>, by: StopBy, now: Instant) -> Option<Instant> {
+        let bound = self.bound(by, now);
         match self {
-            Self::Task(cell) => {
-                let bound = by.bound(now, cell.policy().stop_timeout);
-                cell.stop(bound, cell.reason_of_group());
-                given_up_at(bound, now)
-            }
-            Self::Group(group) => {
-                group.stop_of(epoch, by);
-                None
-            }
+            Self::Task(cell) => drop(cell.stop(bound, cell.reason_of_group())),
+            Self::Group(group) => drop(group.stop(epoch, by)),
+        }
+        given_up_at(bound, now)
+    }
+
+    /// Returns the bound of a task. A group has none of its own.
+    fn bound(&self, by: StopBy, now: Instant) -> Bound {
+        match self {
+            Self::Task(cell) => by.bound(now, cell.policy().stop_timeout),
+            Self::Group(_) => Bound::OPEN,
         }
     }
 
@@ -108,7 +67,7 @@ impl Member {
     pub(super) fn retire(&self) {
         match self {
             Self::Task(cell) => cell.bar(Barred::ForGood),
-            Self::Group(group) => group.retire(),
+            Self::Group(group) => group.send(Input::Retire, None),
         }
     }
 
@@ -123,27 +82,19 @@ impl Member {
     /// Returns the last failure.
     pub(super) fn failure(&self) -> FailureChain {
         match self {
-            Self::Task(cell) => FailureChain::of_task(cell.name(), cell.last_error(), cell.is_aborted()),
-            Self::Group(group) => group.failure().unwrap_or_else(|| FailureChain::leaf(group.path(), None)),
+            Self::Task(cell) => FailureChain::leaf(cell.name(), cell.status().last_error, cell.is_aborted()),
+            Self::Group(group) => group.failure().unwrap_or_else(|| FailureChain::leaf(group.path(), None, false)),
         }
     }
 
     pub(super) fn has_ended(&self) -> bool {
         match self {
-            Self::Task(cell) => cell.lock().machine().stage() == Stage::Ended,
+            Self::Task(cell) => cell.lock().machine().stage == Stage::Ended,
             Self::Group(group) => group.state() == TaskState::Ended,
         }
-    }
-
-    /// Drops the member, which may hold the last reference to a user task.
-    pub(super) fn release_reference(self) {
-        let _ = drop_caught(self);
     }
 }
 
 fn given_up_at(bound: Bound, now: Instant) -> Option<Instant> {
-    match bound {
-        Bound::Open => None,
-        _ => now.checked_add(bound.time().unwrap_or_default() + ABORT),
-    }
+    deadline_from(now, bound.time.saturating_add(ABORT))
 }

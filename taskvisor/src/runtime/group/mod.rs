@@ -14,7 +14,7 @@ mod plan;
 mod window;
 
 pub(crate) use cell::GroupCell;
-pub(super) use cell::{Position, Refused};
+pub(super) use cell::Position;
 pub(super) use children::{Epoch, Key};
 pub(super) use driver::drive;
 pub(super) use member::Member;

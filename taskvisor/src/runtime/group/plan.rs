@@ -10,13 +10,15 @@ mod ends;
 mod moves;
 
 use std::collections::BTreeMap;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::children::{Child, Entry, Epoch, Key, Phase, Roster};
-use super::window::{Limit, Window};
+use super::children::{ByKey, Entry, Epoch, Key, Phase};
+use super::machine::Rules;
+use super::window::Window;
 use crate::inspect::TaskOutcome;
-use crate::tree::{Order, Strategy};
+use crate::tree::{Role, Strategy};
 
 /// The final end of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,8 +75,6 @@ pub(crate) enum Action {
     Stop(Key, Epoch, u32),
     /// A stop or restart begins, with its own time limit.
     Begin,
-    /// Call [`Plan::waited`] after this time.
-    Wait(Duration),
     /// The remaining tasks of the group ignore their abort.
     GivenUp,
     /// The root must stop, which requests a shutdown.
@@ -124,29 +124,27 @@ struct Restart {
     running: usize,
     /// The time at which all had stopped.
     since: Option<Duration>,
-    /// The end of the requested wait.
-    until: Option<Duration>,
 }
 
 impl Restart {
-    fn delay(&self) -> Duration {
-        self.causes.iter().map(|(_, delay)| *delay).max().unwrap_or_default()
+    /// Returns the end of the backoff, if all have stopped.
+    fn until(&self) -> Option<Duration> {
+        let delay = self.causes.iter().map(|(_, delay)| *delay).max().unwrap_or_default();
+        Some(self.since?.saturating_add(delay))
     }
 }
 
 /// The state of one run of a group.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(crate) struct Plan {
-    strategy: Strategy,
+    rules: Arc<Rules>,
     window: Option<Window>,
-    order: Arc<Order>,
-    roster: Roster,
+    roster: ByKey<Entry>,
     mode: Mode,
-    epoch: Epoch,
+    /// The last epoch of a child.
+    pub(super) epoch: Epoch,
     /// `true` for a group without declared children, which runs until it is requested to stop.
     stays: bool,
-    pub(super) is_root: bool,
     /// `true` if no further attempt may begin, because a parent stops.
     retired: bool,
     /// The number of children that have not ended.
@@ -171,25 +169,17 @@ pub(crate) struct Plan {
 impl Plan {
     /// Creates a plan in which nothing has started, with epochs above `epoch`. In `rest_for_one`, each child is after
     /// the previous one.
-    pub(crate) fn new(
-        strategy: Strategy,
-        limit: Option<Limit>,
-        order: &Arc<Order>,
-        children: &[Child],
-        epoch: Epoch,
-    ) -> Self {
-        let entry = |(index, child): (usize, &Child)| {
-            Entry::new(*child, count(order.earlier(index)), count(order.later(index)))
-        };
-        let declared: Vec<_> = children.iter().enumerate().map(entry).collect();
+    pub(super) fn new(rules: &Arc<Rules>, epoch: Epoch) -> Self {
+        let order = &rules.order;
+        let entry =
+            |(index, child): (usize, &Role)| Entry::new(*child, count(order.earlier(index)), count(order.later(index)));
+        let declared: Vec<_> = rules.children.iter().enumerate().map(entry).collect();
         Self {
-            strategy,
-            window: limit.map(Window::new),
-            order: Arc::clone(order),
+            rules: Arc::clone(rules),
+            window: rules.limit.map(Window::new),
             mode: Mode::Up,
             epoch,
             stays: declared.is_empty(),
-            is_root: false,
             retired: false,
             left: declared.len(),
             unready: declared.iter().filter(|entry| entry.is_unready()).count(),
@@ -200,91 +190,67 @@ impl Plan {
             startable: (0..declared.len() as Key).collect(),
             stoppable: Vec::new(),
             actions: Vec::new(),
-            roster: Roster { declared, added: BTreeMap::new() },
+            roster: ByKey { declared, added: BTreeMap::new() },
             steps: Steps::default(),
         }
     }
 
-    /// Returns the last epoch.
-    pub(crate) fn epoch(&self) -> Epoch {
-        self.epoch
-    }
-
     /// Adds a child at the end. It starts with the others, or at once if they run.
-    pub(crate) fn add(&mut self, key: Key, child: Child) {
+    pub(crate) fn add(&mut self, key: Key, child: Role) {
         let before = if self.is_chain() { self.roster.before_added(key) } else { None };
         let unmet = before.and_then(|before| self.roster.get(before)).is_some_and(|before| !before.passes());
         self.roster.added.insert(key, Entry::new(child, u32::from(unmet), 0));
         self.left += 1;
-        self.unready += usize::from(!child.uncounted);
-        self.awaited += usize::from(!child.uncounted);
+        let counted = usize::from(!child.uncounted);
+        (self.unready, self.awaited) = (self.unready + counted, self.awaited + counted);
         self.startable.push(key);
+    }
+
+    /// Returns the time at which [`proceed`](Self::proceed) must be called.
+    pub(crate) fn wakes_at(&self) -> Option<Duration> {
+        match &self.mode {
+            Mode::Restarting(restart) => restart.until(),
+            _ => None,
+        }
     }
 
     /// Returns the actions that are possible at `now`.
     pub(crate) fn proceed(&mut self, now: Duration) -> Vec<Action> {
-        match &self.mode {
-            Mode::Up => self.proceed_up(),
-            Mode::Restarting(restart) => {
-                let first = restart.first;
-                self.stop_due();
-                // The children before it continue meanwhile.
-                self.start_due(first);
-                self.wait_if_stopped(now);
+        self.start_again_if_due(now);
+        self.stop_due();
+        self.start_due();
+        let over = match self.mode {
+            Mode::Up if !self.stays => Some(Why::Completed),
+            Mode::Asking(why) | Mode::Stopping(why) => Some(why),
+            Mode::Up | Mode::Restarting(_) | Mode::Over => None,
+        };
+        match (over, &self.mode) {
+            (Some(why), _) if self.left == 0 => {
+                self.mode = Mode::Over;
+                self.actions.push(Action::Over(why));
             }
-            Mode::Asking(why) => {
-                let why = *why;
-                self.startable.clear();
-                self.stoppable.clear();
-                if self.left == 0 {
-                    self.is_over(why);
-                }
+            (_, Mode::Stopping(_)) if self.given_up == self.left && !mem::replace(&mut self.gave_up, true) => {
+                self.actions.push(Action::GivenUp);
             }
-            Mode::Stopping(why) => {
-                let why = *why;
-                self.startable.clear();
-                self.stop_due();
-                if self.left == 0 {
-                    self.is_over(why);
-                } else if self.given_up == self.left && !std::mem::replace(&mut self.gave_up, true) {
-                    self.actions.push(Action::GivenUp);
-                }
-            }
-            Mode::Over => {}
+            _ => {}
         }
-        std::mem::take(&mut self.actions)
-    }
-
-    fn proceed_up(&mut self) {
-        self.stoppable.clear();
-        self.start_due(Key::MAX);
-        if self.left == 0 && !self.stays {
-            self.is_over(Why::Completed);
-        }
+        mem::take(&mut self.actions)
     }
 
     /// Handles a note of a child, and returns the actions.
     pub(crate) fn note(&mut self, key: Key, epoch: Epoch, note: Note, now: Duration) -> Vec<Action> {
         let Some(entry) = self.roster.get(key) else { return Vec::new() };
-        let current = entry.epoch == epoch;
-        match note {
-            Note::Ready if current && entry.phase == Phase::Starting => self.set(key, Phase::Ready),
-            Note::Delayed if current && entry.phase == Phase::Starting => self.set_delayed(key),
-            Note::Failed(delay) if current => self.failed(key, delay, now),
-            Note::Held if current && entry.phase == Phase::Holding => self.set(key, Phase::Down),
-            Note::GivenUp if current => self.give_up(key),
-            Note::Ended(end) => self.ended(key, end),
-            Note::Skip => self.skip(),
+        match (note, entry.phase) {
+            (Note::Ended(end), _) => self.ended(key, end),
+            (Note::Skip, _) => self.skip(),
             // The note belongs to an earlier start or stop.
-            Note::Ready | Note::Delayed | Note::Failed(_) | Note::Held | Note::GivenUp => return Vec::new(),
-        }
-        self.proceed(now)
-    }
-
-    /// Handles the end of the last `Action::Wait`.
-    pub(crate) fn waited(&mut self, now: Duration) -> Vec<Action> {
-        if let Mode::Restarting(Restart { since: Some(_), .. }) = self.mode {
-            self.start_again();
+            _ if entry.epoch != epoch => return Vec::new(),
+            (Note::Ready, Phase::Starting | Phase::Delayed) => self.set(key, Phase::Ready),
+            (Note::Delayed, Phase::Starting) => self.set(key, Phase::Delayed),
+            (Note::Failed(delay), _) => self.failed(key, delay, now),
+            (Note::Held, Phase::Holding) => self.set(key, Phase::Down),
+            (Note::GivenUp, _) => self.give_up(key),
+            (Note::Ready | Note::Delayed | Note::Held, _) => return Vec::new(),
         }
         self.proceed(now)
     }
@@ -297,7 +263,7 @@ impl Plan {
 
     /// Prevents further attempts. Running attempts continue until they are stopped.
     pub(crate) fn retire(&mut self, now: Duration) -> Vec<Action> {
-        if !std::mem::replace(&mut self.retired, true) {
+        if !mem::replace(&mut self.retired, true) {
             let up = self.roster.from(0).filter(|(_, entry)| entry.is_up()).map(|(key, _)| Action::Retire(key));
             self.actions.extend(up);
         }
@@ -314,14 +280,13 @@ impl Plan {
         matches!(self.mode, Mode::Up | Mode::Restarting(_) | Mode::Asking(_))
     }
 
-    /// Returns `true` if every child that has not ended is ready or waits for its next start.
-    pub(crate) fn counts_as_ready(&self) -> bool {
-        matches!(self.mode, Mode::Up) && self.awaited == 0
-    }
-
-    /// Returns `true` if every child that has not ended is ready.
-    pub(crate) fn is_ready(&self) -> bool {
-        matches!(self.mode, Mode::Up) && self.unready == 0
+    /// Returns `Ready` if every child that has not ended is ready, `Delayed` if the others wait for their next start.
+    pub(crate) fn readiness(&self) -> Option<Note> {
+        match (&self.mode, self.unready, self.awaited) {
+            (Mode::Up, 0, _) => Some(Note::Ready),
+            (Mode::Up, _, 0) => Some(Note::Delayed),
+            _ => None,
+        }
     }
 
     /// Returns `true` if the group stops because of this child.
@@ -330,7 +295,7 @@ impl Plan {
     }
 
     fn is_chain(&self) -> bool {
-        self.strategy == Strategy::RestForOne
+        self.rules.strategy == Strategy::RestForOne
     }
 
     fn next_epoch(&mut self, key: Key) -> Epoch {

@@ -20,7 +20,7 @@ pub(super) fn check(plan: &Plan) {
     for (key, entry) in roster.iter().rev() {
         let (above, declared) = (dependents.get(key).copied().unwrap_or(0), waiting.get(key).copied().unwrap_or(0));
         assert_eq!((entry.dependents, entry.waiting), (above, declared), "what is after {key}, of {plan:?}");
-        let runs = matches!(entry.phase, Phase::Starting | Phase::Ready | Phase::Holding | Phase::Stopping);
+        let runs = !matches!(entry.phase, Phase::Down | Phase::Dissolving | Phase::Ended);
         holds.insert(*key, (runs && !entry.given_up) || above > 0);
         waits.insert(*key, entry.phase != Phase::Ended || declared > 0);
         for before in &earlier[key] {
@@ -42,7 +42,7 @@ pub(super) fn check(plan: &Plan) {
             Mode::Restarting(restart) if *key < restart.first => assert!(!starts, "{key} could start: {plan:?}"),
             Mode::Restarting(_) => assert!(!up, "{key} could be held: {plan:?}"),
             Mode::Stopping(_) => {
-                let is_left = matches!(entry.phase, Phase::Starting | Phase::Ready | Phase::Holding | Phase::Down);
+                let is_left = !matches!(entry.phase, Phase::Stopping | Phase::Dissolving | Phase::Ended);
                 assert!(!(is_left && stops), "{key} could be stopped: {plan:?}");
             }
             Mode::Asking(_) | Mode::Over => {}
@@ -57,8 +57,8 @@ pub(super) fn check(plan: &Plan) {
 fn earlier(plan: &Plan, keys: &[Key]) -> BTreeMap<Key, Vec<Key>> {
     let of = |(position, key): (usize, &Key)| {
         let earlier = match plan.roster.declared(*key) {
-            Some(index) => plan.order.earlier(index).iter().map(|earlier| Key::from(*earlier)).collect(),
-            None if plan.strategy == Strategy::RestForOne && position > 0 => vec![keys[position - 1]],
+            Some(index) => plan.rules.order.earlier(index).iter().map(|earlier| Key::from(*earlier)).collect(),
+            None if plan.rules.strategy == Strategy::RestForOne && position > 0 => vec![keys[position - 1]],
             None => Vec::new(),
         };
         (*key, earlier)

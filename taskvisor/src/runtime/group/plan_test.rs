@@ -5,6 +5,7 @@
 mod reference;
 
 use super::*;
+use crate::tree::Order;
 
 const TREES: u64 = 12_000;
 
@@ -44,14 +45,11 @@ enum State {
 
 struct Group {
     plan: Plan,
-    declared: Vec<Child>,
+    declared: Vec<Role>,
     after: Vec<Vec<u32>>,
-    order: Arc<Order>,
     retired: bool,
     strategy: Strategy,
-    limit: Option<Limit>,
     actors: Vec<Actor>,
-    waits: bool,
     /// Whether it was started and has not ended.
     runs: bool,
     over: Option<Why>,
@@ -66,8 +64,7 @@ impl Group {
     fn random(play: &mut Play, depth: u32) -> Self {
         let random = &mut play.random;
         let strategy = [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne][random.usize(..3)];
-        let limit =
-            random.bool().then(|| Limit { max: random.u32(..4), within: Duration::from_secs(random.u64(1..20)) });
+        let limit = random.bool().then(|| (random.u32(..4), Duration::from_secs(random.u64(1..20))));
         let count = random.usize(1..6);
         let chain = |index: usize| (strategy == Strategy::RestForOne && index > 0).then(|| index - 1);
         let after: Vec<Vec<u32>> = (0..count)
@@ -79,8 +76,8 @@ impl Group {
                 after.into_iter().map(|earlier| u32::try_from(earlier).unwrap()).collect()
             })
             .collect();
-        let declared: Vec<Child> = (0..count)
-            .map(|_| Child {
+        let declared: Vec<Role> = (0..count)
+            .map(|_| Role {
                 critical: random.u8(..4) == 0,
                 significant: random.u8(..8) == 0,
                 layers: 1,
@@ -95,15 +92,12 @@ impl Group {
         }
         let order = Arc::new(Order::new(count, |index| after[index].clone()));
         Self {
-            plan: Plan::new(strategy, limit, &order, &declared, 0),
+            plan: Plan::new(&rules(strategy, limit, &order, &declared), 0),
             declared,
             after,
-            order,
             retired: false,
             strategy,
-            limit,
             actors,
-            waits: false,
             runs: false,
             over: None,
         }
@@ -112,8 +106,8 @@ impl Group {
     /// Starts a new run, in which the children are registered anew.
     fn start(&mut self, now: Duration) {
         assert!(self.actors.iter().all(|actor| matches!(actor.state, State::Idle | State::Over(_))));
-        self.plan = Plan::new(self.strategy, self.limit, &self.order, &self.declared, self.plan.epoch());
-        (self.waits, self.runs, self.over, self.retired) = (false, true, None, false);
+        self.plan = Plan::new(&self.plan.rules, self.plan.epoch);
+        (self.runs, self.over, self.retired) = (true, None, false);
         self.actors.truncate(self.declared.len());
         for actor in &mut self.actors {
             (actor.state, actor.ready, actor.ends, actor.given_up) = (State::Idle, false, 0, false);
@@ -141,7 +135,7 @@ impl Group {
     /// Adds a child at the end.
     fn add(&mut self, play: &mut Play) {
         let key = self.actors.len() as Key;
-        let child = Child {
+        let child = Role {
             critical: play.random.u8(..8) == 0,
             significant: play.random.u8(..12) == 0,
             layers: 1,
@@ -178,10 +172,6 @@ impl Group {
                     if let Some(group) = actor.group.as_mut().filter(|group| group.runs) {
                         group.retire(now);
                     }
-                }
-                Action::Wait(delay) => {
-                    assert!(!delay.is_zero());
-                    self.waits = true;
                 }
                 Action::Begin | Action::GivenUp => {}
                 Action::Ask(_) => panic!("no root"),
@@ -227,7 +217,10 @@ impl Group {
         for earlier in self.edges(index) {
             assert!(self.passes(earlier), "{index} starts before {earlier}: {:?}", self.actors[earlier].state);
         }
-        assert!(!self.waits || self.strategy == Strategy::RestForOne, "started while the group waits");
+        assert!(
+            self.plan.wakes_at().is_none() || self.strategy == Strategy::RestForOne,
+            "started while the group waits"
+        );
         self.actors[index].ready = false;
         self.actors[index].begins(now);
     }
@@ -266,7 +259,7 @@ impl Group {
             }
             path.pop();
         }
-        if self.waits {
+        if self.plan.wakes_at().is_some() {
             path.push(usize::MAX);
             all.push(path.clone());
             path.pop();
@@ -278,15 +271,16 @@ impl Group {
         let now = play.now;
         let (index, rest) = (path[0], &path[1..]);
         if index == usize::MAX {
-            self.waits = false;
-            let actions = self.plan.waited(now);
-            return self.act(actions, now);
+            play.now = now.max(self.plan.wakes_at().unwrap());
+            let actions = self.plan.proceed(play.now);
+            assert_eq!(self.plan.wakes_at(), None);
+            return self.act(actions, play.now);
         }
         self.meddle(index, play, calm);
         if !rest.is_empty() {
             let group = self.actors[index].group.as_mut().unwrap();
             group.happens(rest, play, calm);
-            let ready = group.over.is_none() && group.plan.is_ready();
+            let ready = group.over.is_none() && group.plan.readiness() == Some(Note::Ready);
             if ready && !self.actors[index].ready && self.actors[index].state == State::Runs {
                 self.actors[index].ready = true;
                 self.note(index, Note::Ready, now);
@@ -441,10 +435,15 @@ fn random_trees_keep_their_order_and_lose_nobody() {
     }
 }
 
+fn rules(strategy: Strategy, limit: Option<(u32, Duration)>, order: &Arc<Order>, children: &[Role]) -> Arc<Rules> {
+    let (order, children) = (Arc::clone(order), children.to_vec());
+    Arc::new(Rules { strategy, limit, order, children, is_root: false, runs_once: false })
+}
+
 /// A plan with this many children, without a limit.
 fn plan(strategy: Strategy, count: usize, after: impl Fn(usize) -> Vec<u32>) -> Plan {
     let order = Arc::new(Order::new(count, after));
-    Plan::new(strategy, None, &order, &vec![Child::default(); count], 0)
+    Plan::new(&rules(strategy, None, &order, &vec![Role::default(); count]), 0)
 }
 
 fn chain(index: usize) -> Vec<u32> {
@@ -484,10 +483,10 @@ fn epoch_of(actions: &[Action], wanted: Key) -> Epoch {
 fn steps_of_a_life(strategy: Strategy, count: usize, after: impl Fn(usize) -> Vec<u32>) -> u64 {
     let mut plan = plan(strategy, count, after);
     let started = start(&mut plan);
-    assert!(plan.is_ready());
+    assert_eq!(plan.readiness(), Some(Note::Ready));
     let restarted = plan.note(0, epoch_of(&started, 0), Note::Failed(Duration::ZERO), Duration::ZERO);
     obey(&mut plan, restarted);
-    assert!(plan.is_ready());
+    assert_eq!(plan.readiness(), Some(Note::Ready));
     let stopped = plan.stop(Duration::ZERO);
     let done = obey(&mut plan, stopped);
     assert_eq!(done.last(), Some(&Action::Over(Why::Requested)));
@@ -521,7 +520,7 @@ fn k1a_an_added_child_that_has_ended_leaves_nothing() {
         start(&mut plan);
         let before = plan.steps.count;
         for key in 3..25_003 {
-            plan.add(key, Child::default());
+            plan.add(key, Role::default());
             let actions = plan.proceed(Duration::ZERO);
             assert!(matches!(actions[..], [Action::Start(started, _)] if started == key));
             assert_eq!(plan.note(key, 0, Note::Ended(End::Completed), Duration::ZERO), []);
@@ -548,13 +547,14 @@ fn k2c_a_report_of_an_earlier_start_or_stop_is_none() {
     // A report from the start before.
     assert_eq!(plan.note(1, b, Note::Failed(now), now), []);
     assert_eq!(plan.note(1, b, Note::Held, now), []);
-    assert_eq!(plan.note(1, second, Note::Held, now), [Action::Wait(Duration::from_secs(1))]);
-    let again = plan.waited(now + Duration::from_secs(1));
+    assert_eq!(plan.note(1, second, Note::Held, now), []);
+    assert_eq!(plan.wakes_at(), Some(now + Duration::from_secs(1)));
+    let again = plan.proceed(now + Duration::from_secs(1));
     assert!(matches!(again[..], [Action::Start(0, _), Action::Start(1, _)]));
     // A report from the hold before.
     assert_eq!(plan.note(1, second, Note::Held, now), []);
     assert_eq!(plan.note(0, a, Note::Ready, now), []);
-    assert!(!plan.is_ready());
+    assert_eq!(plan.readiness(), None);
     // A report of a child that does not exist.
     assert_eq!(plan.note(99, 1, Note::Ready, now), []);
     assert_eq!(plan.note(99, 1, Note::Ended(End::Failed), now), []);
@@ -566,7 +566,8 @@ fn k2d_the_end_of_the_failed_child_ends_the_wait_for_it() {
     let mut plan = plan(Strategy::OneForAll, 2, |_| Vec::new());
     let started = start(&mut plan);
     let held = plan.note(0, epoch_of(&started, 0), Note::Failed(hour), now);
-    assert_eq!(obey(&mut plan, held).last(), Some(&Action::Wait(hour)));
+    obey(&mut plan, held);
+    assert_eq!(plan.wakes_at(), Some(hour));
     let next = plan.note(0, 0, Note::Ended(End::Canceled), now);
     assert!(matches!(next[..], [Action::Start(1, _)]), "{next:?}");
 }
@@ -581,14 +582,13 @@ fn k2d_the_wait_is_that_of_those_that_are_left() {
         let first = plan.note(1, epoch_of(&started, 1), Note::Failed(seconds(10)), now);
         obey(&mut plan, first);
         let second = plan.note(0, epoch_of(&started, 0), Note::Failed(seconds(4)), now);
-        assert_eq!(obey(&mut plan, second).last(), Some(&Action::Wait(seconds(10))), "the longest");
-        let next = plan.note(cancelled, 0, Note::Ended(End::Canceled), seconds(3));
-        match cancelled {
-            0 => assert_eq!(next, []),
-            _ => assert_eq!(next, [Action::Wait(seconds(1))]),
-        }
+        obey(&mut plan, second);
+        assert_eq!(plan.wakes_at(), Some(seconds(10)), "the longest");
+        assert_eq!(plan.note(cancelled, 0, Note::Ended(End::Canceled), seconds(3)), []);
         let due = if cancelled == 0 { seconds(10) } else { seconds(4) };
-        assert!(matches!(plan.waited(due)[..], [Action::Start(..)]));
+        assert_eq!(plan.wakes_at(), Some(due));
+        assert_eq!(plan.proceed(seconds(3)), []);
+        assert!(matches!(plan.proceed(due)[..], [Action::Start(..)]));
     }
 }
 
@@ -599,7 +599,7 @@ fn k2e_an_added_child_that_failed_before_it_was_ready_holds_up_nobody() {
     start(&mut plan);
     for (key, later_first) in [(1, false), (3, true)] {
         let add = |plan: &mut Plan, key| {
-            plan.add(key, Child::default());
+            plan.add(key, Role::default());
             plan.proceed(now)
         };
         assert!(matches!(add(&mut plan, key)[..], [Action::Start(..)]));
@@ -620,7 +620,7 @@ fn k2e_the_last_declared_child_holds_up_no_added_one() {
     let now = Duration::ZERO;
     let mut plan = plan(Strategy::RestForOne, 1, chain);
     plan.proceed(now);
-    plan.add(1, Child::default());
+    plan.add(1, Role::default());
     assert_eq!(plan.proceed(now), []);
     let next = plan.note(0, 0, Note::Ended(End::Failed), now);
     assert!(matches!(next[..], [Action::Start(1, _)]), "{next:?}");
@@ -673,7 +673,8 @@ fn k5s_a_wider_restart_waits_for_the_longest_backoff() {
         let started = start(&mut plan);
         plan.note(2, epoch_of(&started, 2), Note::Failed(first), now);
         let next = plan.note(0, epoch_of(&started, 0), Note::Failed(second), now);
-        assert_eq!(obey(&mut plan, next).last(), Some(&Action::Wait(first.max(second))));
+        obey(&mut plan, next);
+        assert_eq!(plan.wakes_at(), Some(first.max(second)));
     }
 }
 
@@ -681,10 +682,10 @@ fn k5s_a_wider_restart_waits_for_the_longest_backoff() {
 #[test]
 fn k5s_the_earlier_reason_of_a_stop_stands() {
     let now = Duration::ZERO;
-    let critical = Child { critical: true, ..Child::default() };
+    let critical = Role { critical: true, ..Role::default() };
     let order = Arc::new(Order::default());
     for told_first in [false, true] {
-        let mut plan = Plan::new(Strategy::OneForOne, None, &order, &[critical; 3], 0);
+        let mut plan = Plan::new(&rules(Strategy::OneForOne, None, &order, &[critical; 3]), 0);
         start(&mut plan);
         if told_first {
             plan.stop(now);

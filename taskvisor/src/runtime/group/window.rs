@@ -3,33 +3,26 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// Allows at most `max` failures within any span of `within`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Limit {
-    pub(crate) max: u32,
-    pub(crate) within: Duration,
-}
-
-/// The failures that still count, as times since a fixed origin.
+/// The failures that still count, as times since a fixed origin. At most `max` are allowed within any span of `within`.
 #[derive(Debug)]
 pub(crate) struct Window {
-    limit: Limit,
+    max: u32,
+    within: Duration,
     hits: VecDeque<Duration>,
 }
 
 impl Window {
-    pub(crate) fn new(limit: Limit) -> Self {
-        Self { limit, hits: VecDeque::new() }
+    pub(crate) fn new((max, within): (u32, Duration)) -> Self {
+        Self { max, within, hits: VecDeque::new() }
     }
 
     /// Counts a failure. Returns `true` if the limit is exceeded.
     pub(crate) fn hit(&mut self, now: Duration) -> bool {
-        let within = self.limit.within;
-        while self.hits.front().is_some_and(|hit| now.saturating_sub(*hit) > within) {
+        while self.hits.front().is_some_and(|hit| now.saturating_sub(*hit) > self.within) {
             self.hits.pop_front();
         }
         self.hits.push_back(now);
-        self.hits.len() > usize::try_from(self.limit.max).unwrap_or(usize::MAX)
+        self.hits.len() > usize::try_from(self.max).unwrap_or(usize::MAX)
     }
 }
 
@@ -41,18 +34,18 @@ mod tests {
     fn exactly_max_are_allowed() {
         let second = Duration::from_secs(1);
         for max in 0..5 {
-            let mut window = Window::new(Limit { max, within: second });
+            let mut window = Window::new((max, second));
             for _ in 0..max {
                 assert!(!window.hit(Duration::ZERO));
             }
             assert!(window.hit(second), "those at its very edge still count");
-            assert!(!Window::new(Limit { max: 1, within: second }).hit(Duration::ZERO));
+            assert!(!Window::new((1, second)).hit(Duration::ZERO));
         }
     }
 
     #[test]
     fn the_window_slides() {
-        let mut window = Window::new(Limit { max: 1, within: Duration::from_secs(1) });
+        let mut window = Window::new((1, Duration::from_secs(1)));
         for n in 0..100 {
             assert!(!window.hit(Duration::from_millis(2_100 * n)));
         }

@@ -63,11 +63,6 @@ fn task_label(cell: &Cell) -> SharedString {
     }
 }
 
-#[cfg(feature = "controller")]
-fn slot_label(slot: &std::sync::Arc<str>, cell: &Cell) -> SharedString {
-    if cell.core().is_declared_slot(slot) { slot.clone().into() } else { SharedString::const_str(OTHER) }
-}
-
 pub(in crate::runtime) fn describe() {
     tell(|| {
         describe_counter!(ATTEMPTS, Unit::Count, "Attempts that have ended, by outcome.");
@@ -101,21 +96,13 @@ pub(super) fn queued(change: f64) {
     tell(|| gauge!(QUEUED).increment(change));
 }
 
+/// Changes the depth of the slot of a submission.
 #[cfg(feature = "controller")]
-pub(super) fn entered_slot(cell: &Cell) {
-    change_slot(cell, 1.0);
-}
-
-#[cfg(feature = "controller")]
-pub(super) fn left_slot(cell: &Cell) {
-    change_slot(cell, -1.0);
-}
-
-#[cfg(feature = "controller")]
-fn change_slot(cell: &Cell, change: f64) {
-    if let Some(slot) = cell.slot() {
-        tell(|| gauge!(SLOT_DEPTH, "slot" => slot_label(slot, cell)).increment(change));
-    }
+pub(super) fn slot(cell: &Cell, change: f64) {
+    let Some(slot) = cell.slot() else { return };
+    let is_declared = cell.core().is_declared_slot(slot);
+    let label = if is_declared { slot.clone().into() } else { SharedString::const_str(OTHER) };
+    tell(|| gauge!(SLOT_DEPTH, "slot" => label).increment(change));
 }
 
 pub(crate) fn lost(subscriber: &std::sync::Arc<str>, count: u64) {

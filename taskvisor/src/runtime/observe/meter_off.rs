@@ -24,9 +24,6 @@ pub(super) fn backoff(_: &Cell, _: Duration) {}
 pub(super) fn queued(_: f64) {}
 
 #[cfg(feature = "controller")]
-pub(super) fn entered_slot(_: &Cell) {}
-
-#[cfg(feature = "controller")]
-pub(super) fn left_slot(_: &Cell) {}
+pub(super) fn slot(_: &Cell, _: f64) {}
 
 pub(crate) fn lost(_: &std::sync::Arc<str>, _: u64) {}

@@ -9,7 +9,10 @@ mod meter;
 mod trace;
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::runtime::Handle;
 
 use super::task::{Cell, Next};
 use super::warnings::of_retries;
@@ -19,7 +22,7 @@ use crate::task::TaskError;
 pub(super) use meter::describe;
 pub(crate) use meter::lost;
 pub(crate) use trace::{AttemptSpan, SpanRef};
-pub(super) use trace::{added, group_ended, group_failed, shutdown_over, shutdown_requested, spawn, warned};
+pub(super) use trace::{added, group_ended, group_failed, shutdown_over, shutdown_requested, warned};
 
 /// The observations of the attempts of one actor.
 #[derive(Default)]
@@ -40,7 +43,7 @@ impl Observed {
     }
 
     /// Enters the span of the attempt, if there is one, until the returned guard is dropped.
-    pub(super) fn in_span(&self) -> trace::InSpan<'_> {
+    pub(super) fn in_span(&self) -> impl Sized + '_ {
         self.span.enter()
     }
 
@@ -65,7 +68,7 @@ impl Observed {
                 }
             }
             drop(in_span);
-            self.span.close();
+            self.span = AttemptSpan::default();
         }
     }
 
@@ -75,7 +78,7 @@ impl Observed {
         let in_span = self.in_span();
         trace::ended(cell, outcome);
         drop(in_span);
-        self.span.close();
+        self.span = AttemptSpan::default();
     }
 }
 
@@ -96,13 +99,13 @@ fn attempt_label(next: &Next, aborted: bool) -> &'static str {
 pub(super) fn removed(cell: &Cell) {
     trace::removed(cell);
     #[cfg(feature = "controller")]
-    meter::left_slot(cell);
+    meter::slot(cell, -1.0);
 }
 
 /// Notes an accepted submission, which may be rejected later.
 #[cfg(feature = "controller")]
 pub(super) fn submitted(cell: &Cell, waits: bool) {
-    meter::entered_slot(cell);
+    meter::slot(cell, 1.0);
     if waits {
         meter::queued(1.0);
     }
@@ -112,7 +115,7 @@ pub(super) fn submitted(cell: &Cell, waits: bool) {
 #[cfg(feature = "controller")]
 pub(super) fn not_run(cell: &Cell) {
     trace::not_run(cell);
-    meter::left_slot(cell);
+    meter::slot(cell, -1.0);
 }
 
 /// Notes that submissions no longer wait.
@@ -124,3 +127,21 @@ pub(super) fn wait_no_more(count: usize) {
 
 /// A future that the runtime spawns beside the actors. Boxed, to avoid monomorphizing `spawn` for each future.
 pub(crate) type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Spawns a future, as a Tokio task of that name where Tokio has names. A runtime that accepts no more tasks drops the
+/// future.
+pub(super) fn spawn<F>(runtime: &Handle, future: F, name: impl FnOnce(&F) -> Arc<str>)
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    #[cfg(all(tokio_unstable, feature = "tracing"))]
+    {
+        let name = name(&future);
+        let _ = tokio::task::Builder::new().name(&name).spawn_on(future, runtime);
+    }
+    #[cfg(not(all(tokio_unstable, feature = "tracing")))]
+    {
+        let _ = name;
+        runtime.spawn(future);
+    }
+}

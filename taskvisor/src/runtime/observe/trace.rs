@@ -2,11 +2,9 @@
 //!
 //! Without an interested subscriber, a span or event costs one comparison: nothing is formatted or allocated.
 
-use std::future::Future;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tracing::field::{DisplayValue, display};
 use tracing::level_filters::LevelFilter;
 use tracing::span::Entered;
@@ -17,7 +15,7 @@ use super::super::task::{Cell, Next};
 #[cfg(feature = "controller")]
 use crate::inspect::RejectReason;
 use crate::inspect::{TaskId, TaskOutcome, one_line};
-use crate::panics::{catch, drop_caught};
+use crate::panics::{Fenced, catch};
 use crate::supervisor::RuntimeError;
 use crate::task::TaskError;
 
@@ -28,10 +26,7 @@ const WARNED: u32 = 3;
 
 /// The span of an attempt, if a subscriber is interested. It stays open while the actor or a helper has it.
 #[derive(Default)]
-pub(crate) struct AttemptSpan(Option<Arc<Span>>);
-
-/// A guard: the span is entered until it is dropped.
-pub(crate) struct InSpan<'a>(Option<Entered<'a>>);
+pub(crate) struct AttemptSpan(Option<Fenced<Arc<Span>>>);
 
 /// A reference to the span of an attempt that does not keep it open.
 #[derive(Clone, Default)]
@@ -39,61 +34,34 @@ pub(crate) struct SpanRef(Weak<Span>);
 
 impl AttemptSpan {
     pub(super) fn downgrade(&self) -> SpanRef {
-        SpanRef(self.0.as_ref().map(Arc::downgrade).unwrap_or_default())
+        SpanRef(self.0.as_deref().map(Arc::downgrade).unwrap_or_default())
     }
 
     /// Enters the span on this thread until the returned guard is dropped. Never held across an await.
-    pub(crate) fn enter(&self) -> InSpan<'_> {
-        InSpan(self.0.as_deref().and_then(enter))
-    }
-
-    pub(crate) fn close(&mut self) {
-        if let Some(span) = self.0.take() {
-            let _ = drop_caught(span);
-        }
+    pub(crate) fn enter(&self) -> Option<Fenced<Entered<'_>>> {
+        self.0.as_deref().and_then(|span| enter(span))
     }
 }
 
 /// Returns `None` if the subscriber panics.
 #[cold]
-fn enter(span: &Span) -> Option<Entered<'_>> {
-    catch(|| span.enter()).ok()
-}
-
-impl Drop for InSpan<'_> {
-    fn drop(&mut self) {
-        if let Some(entered) = self.0.take() {
-            let _ = drop_caught(entered);
-        }
-    }
-}
-
-impl Drop for AttemptSpan {
-    fn drop(&mut self) {
-        self.close();
-    }
+fn enter(span: &Span) -> Option<Fenced<Entered<'_>>> {
+    catch(|| span.enter()).ok().map(Fenced::new)
 }
 
 impl SpanRef {
     pub(crate) fn upgrade(&self) -> AttemptSpan {
-        AttemptSpan(self.0.upgrade())
+        AttemptSpan(self.0.upgrade().map(Fenced::new))
     }
 }
 
-/// Returns `true` if there can be an interested subscriber.
-fn is_listened_to() -> bool {
-    LevelFilter::current() != LevelFilter::OFF
-}
-
-/// Calls the subscriber, if there is one.
-fn tell(f: impl FnOnce()) {
+/// Calls the subscriber, if there can be an interested one.
+fn tell<T: Default>(f: impl FnOnce() -> T) -> T {
     #[cold]
-    fn call(f: impl FnOnce()) {
-        let _ = catch(f);
+    fn call<T: Default>(f: impl FnOnce() -> T) -> T {
+        catch(f).unwrap_or_default()
     }
-    if is_listened_to() {
-        call(f);
-    }
+    if LevelFilter::current() == LevelFilter::OFF { T::default() } else { call(f) }
 }
 
 /// Creates an event whose level is known only at run time.
@@ -120,21 +88,16 @@ fn level_of_failure(failures: u32) -> Level {
 
 fn level_of_end(outcome: &TaskOutcome) -> Level {
     match outcome {
-        TaskOutcome::Completed | TaskOutcome::Canceled { .. } | TaskOutcome::Rejected { .. } => Level::INFO,
-        TaskOutcome::Aborted { .. } => Level::WARN,
+        TaskOutcome::Completed | TaskOutcome::Canceled { error: None } | TaskOutcome::Rejected { .. } => Level::INFO,
+        TaskOutcome::Canceled { error: Some(_) } | TaskOutcome::Aborted { .. } => Level::WARN,
         _ => Level::ERROR,
     }
 }
 
 pub(super) fn begin(cell: &Cell, attempt: u32) -> AttemptSpan {
-    if is_listened_to() { open(cell, attempt) } else { AttemptSpan::default() }
-}
-
-#[cold]
-fn open(cell: &Cell, attempt: u32) -> AttemptSpan {
     // The span is a root, and not a child of the span that is entered on this thread.
-    let span = catch(|| {
-        tracing::info_span!(
+    let span = tell(|| {
+        let span = tracing::info_span!(
             target: TARGET,
             parent: None,
             "attempt",
@@ -142,9 +105,10 @@ fn open(cell: &Cell, attempt: u32) -> AttemptSpan {
             path = &**cell.name(),
             id = %cell.id(),
             attempt
-        )
+        );
+        (!span.is_disabled()).then(|| Fenced::new(Arc::new(span)))
     });
-    let span = AttemptSpan(span.ok().filter(|span| !span.is_disabled()).map(Arc::new));
+    let span = AttemptSpan(span);
     let entered = span.enter();
     tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "attempt started"));
     drop(entered);
@@ -173,8 +137,9 @@ pub(super) fn concluded(cell: &Cell, next: &Next) {
         }
         Next::Repeat(delay) => tracing::debug!(target: TARGET, path, %id, ?delay, "attempt completed"),
         Next::Restart(error) | Next::Hold(error) => {
+            let level = if error.is_some() { Level::WARN } else { Level::DEBUG };
             let error = error.as_ref().map(shown);
-            tracing::debug!(target: TARGET, path, %id, error, "attempt stopped, to start again");
+            event_at!(level, path, %id, error, "attempt stopped, to start again");
         }
         // `ended` logs this.
         Next::End(_) => {}
@@ -258,21 +223,4 @@ pub(in crate::runtime) fn shutdown_over(result: &Result<(), RuntimeError>) {
             tracing::error!(target: TARGET, error = %one_line(error), kind = error.as_label(), "shutdown failed");
         }
     });
-}
-
-/// A runtime that accepts no more tasks drops the future in both cases.
-pub(in crate::runtime) fn spawn<F>(runtime: &Handle, future: F, name: impl FnOnce(&F) -> Arc<str>)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    #[cfg(tokio_unstable)]
-    {
-        let name = name(&future);
-        let _ = tokio::task::Builder::new().name(&name).spawn_on(future, runtime);
-    }
-    #[cfg(not(tokio_unstable))]
-    {
-        let _ = name;
-        runtime.spawn(future);
-    }
 }

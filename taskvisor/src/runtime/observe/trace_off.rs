@@ -1,52 +1,38 @@
 //! Replaces `trace` if the feature `tracing` is off.
 
-use std::future::Future;
-use std::marker::PhantomData;
 use std::sync::Arc;
 use std::time::Duration;
-
-use tokio::runtime::Handle;
 
 use super::super::group::GroupCell;
 use super::super::task::{Cell, Next};
 use crate::inspect::{TaskId, TaskOutcome};
+use crate::panics::Fenced;
 use crate::supervisor::RuntimeError;
 use crate::task::TaskError;
 
-#[derive(Default)]
-pub(crate) struct AttemptSpan;
-
-pub(crate) struct InSpan<'a>(PhantomData<&'a ()>);
-
-impl Drop for InSpan<'_> {
-    fn drop(&mut self) {}
-}
-
+/// Replaces the span of an attempt and the reference to it.
 #[derive(Clone, Default)]
-pub(crate) struct SpanRef;
+pub(crate) struct NoSpan;
+pub(crate) type AttemptSpan = NoSpan;
+pub(crate) type SpanRef = NoSpan;
 
 #[expect(clippy::unused_self, reason = "it has the shape of the real one")]
-impl AttemptSpan {
-    pub(super) fn downgrade(&self) -> SpanRef {
-        SpanRef
+impl NoSpan {
+    pub(super) fn downgrade(&self) -> Self {
+        Self
     }
 
-    pub(crate) fn enter(&self) -> InSpan<'_> {
-        InSpan(PhantomData)
+    pub(crate) fn upgrade(&self) -> Self {
+        Self
     }
 
-    pub(crate) fn close(&mut self) {}
-}
-
-#[expect(clippy::unused_self, reason = "it has the shape of the real one")]
-impl SpanRef {
-    pub(crate) fn upgrade(&self) -> AttemptSpan {
-        AttemptSpan
+    pub(crate) fn enter(&self) -> Option<Fenced<()>> {
+        None
     }
 }
 
 pub(super) fn begin(_: &Cell, _: u32) -> AttemptSpan {
-    AttemptSpan
+    NoSpan
 }
 
 pub(super) fn timed_out(_: &Cell, _: Duration) {}
@@ -71,10 +57,3 @@ pub(in crate::runtime) fn warned(_: &str, _: Option<TaskId>, _: &str) {}
 pub(in crate::runtime) fn shutdown_requested(_: &str) {}
 
 pub(in crate::runtime) fn shutdown_over(_: &Result<(), RuntimeError>) {}
-
-pub(in crate::runtime) fn spawn<F>(runtime: &Handle, future: F, _: impl FnOnce(&F) -> Arc<str>)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    runtime.spawn(future);
-}

@@ -4,56 +4,40 @@ use std::io;
 use std::task::{Context, Poll};
 
 #[cfg(unix)]
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 #[cfg(windows)]
-use tokio::signal::windows::{CtrlBreak, CtrlC, ctrl_break, ctrl_c};
+use tokio::signal::windows::{ctrl_break, ctrl_c};
 
-#[cfg(unix)]
-pub(in crate::runtime) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
+/// Returns `Ready` when the next signal of its kind arrives.
+type Receive = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<()>> + Send>;
 
-#[cfg(unix)]
+/// The signals by name.
+pub(in crate::runtime) struct Signals([(&'static str, Receive); 2]);
+
 impl Signals {
     /// Starts to listen. Needs a runtime with IO enabled.
+    #[cfg(unix)]
     pub(in crate::runtime) fn listen() -> io::Result<Self> {
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        let interrupt: Receive = Box::new(move |cx| interrupt.poll_recv(cx));
+        Ok(Self([("SIGINT", interrupt), ("SIGTERM", Box::new(move |cx| terminate.poll_recv(cx)))]))
     }
 
-    /// Returns `Ready` with the name of the next signal.
-    pub(in crate::runtime) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
-        if let Poll::Ready(Some(())) = self.interrupt.poll_recv(cx) {
-            return Poll::Ready("SIGINT");
-        }
-        match self.terminate.poll_recv(cx) {
-            Poll::Ready(Some(())) => Poll::Ready("SIGTERM"),
-            _ => Poll::Pending,
-        }
-    }
-}
-
-#[cfg(windows)]
-pub(in crate::runtime) struct Signals {
-    c: CtrlC,
-    r#break: CtrlBreak,
-}
-
-#[cfg(windows)]
-impl Signals {
     /// Starts to listen.
+    #[cfg(windows)]
     pub(in crate::runtime) fn listen() -> io::Result<Self> {
-        Ok(Self { c: ctrl_c()?, r#break: ctrl_break()? })
+        let (mut c, mut r#break) = (ctrl_c()?, ctrl_break()?);
+        let c: Receive = Box::new(move |cx| c.poll_recv(cx));
+        Ok(Self([("Ctrl+C", c), ("Ctrl+Break", Box::new(move |cx| r#break.poll_recv(cx)))]))
     }
 
     /// Returns `Ready` with the name of the next signal.
     pub(in crate::runtime) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
-        if let Poll::Ready(Some(())) = self.c.poll_recv(cx) {
-            return Poll::Ready("Ctrl+C");
+        for (name, receive) in &mut self.0 {
+            if receive(cx) == Poll::Ready(Some(())) {
+                return Poll::Ready(name);
+            }
         }
-        match self.r#break.poll_recv(cx) {
-            Poll::Ready(Some(())) => Poll::Ready("Ctrl+Break"),
-            _ => Poll::Pending,
-        }
+        Poll::Pending
     }
 }

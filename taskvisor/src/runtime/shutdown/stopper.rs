@@ -5,24 +5,26 @@
 //! runs in place.
 
 use std::future::{Future, pending, poll_fn};
+use std::mem;
 use std::pin::{Pin, pin};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::task::{AbortHandle, try_id};
+use tokio::sync::oneshot;
+use tokio::task::try_id;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::core::Core;
 use super::super::observe::{self, Background};
 use super::super::registry::{Admission, Registry};
-use super::super::task::{ABORT, Bound, Cell, StopBy};
+use super::super::task::{ABORT, Bound, StopBy};
 use super::super::timer::{deadline, deadline_from};
-use super::request::{Cut, Layer};
+use super::request::Layer;
 use super::turns::{Mobile, Route, TURNS, within};
 use super::watch::{Watch, has_workers};
-use crate::panics::drop_caught;
 use crate::supervisor::StopLimit;
 use crate::task::StopReason;
 
@@ -35,37 +37,34 @@ pub(in crate::runtime) struct Stopper {
     core: Arc<Core>,
     /// The runtime of the tasks.
     home: Handle,
-    /// `true` while it runs on the runtime of the tasks.
-    trial: Option<Route>,
-    lifeline: Option<Lifeline>,
+    /// `true` while it runs on the runtime of the tasks, and may have to leave for the watch.
+    trial: bool,
+    route: Route,
+    lifeline: Option<oneshot::Sender<()>>,
     /// Dropped last, because timers are created on it.
     watch: Option<Watch>,
 }
 
-/// The facts at the request of a shutdown.
-pub(in crate::runtime) struct Request {
-    pub(in crate::runtime) here: Option<Handle>,
-    pub(in crate::runtime) home: Option<Handle>,
-    pub(in crate::runtime) drain: Duration,
-    /// `true` if no task is registered and no event is to be published.
-    pub(in crate::runtime) nothing_to_do: bool,
-    /// `true` if a `run` waits for the verdict.
-    pub(in crate::runtime) is_run: bool,
-}
-
 impl Stopper {
-    /// Starts a requested shutdown.
-    pub(in crate::runtime) fn start(core: &Arc<Core>, request: Request) {
-        let Request { here, home, drain, nothing_to_do, is_run } = request;
+    /// Starts a shutdown that was requested on the runtime `here`, for tasks on the runtime `home`. `is_idle` if no task
+    /// is registered and no event is to be published; `is_run` if a `run` waits for the verdict.
+    pub(in crate::runtime) fn start(
+        core: &Arc<Core>,
+        here: Option<Handle>,
+        home: Option<Handle>,
+        drain: Duration,
+        is_idle: bool,
+        is_run: bool,
+    ) {
         let elsewhere = matches!((&here, &home), (Some(here), Some(home)) if here.id() != home.id());
         let Some(runtime) = here.or_else(|| home.clone()) else { return core.abandon() };
         // A worker that continues with user code in this turn must not be the one that wakes `run`.
         let is_held_up = try_id().is_some() && has_workers(&runtime);
-        if nothing_to_do && !(is_run && is_held_up) {
+        if is_idle && !(is_run && is_held_up) {
             return core.abandon();
         }
         let home = home.unwrap_or_else(|| runtime.clone());
-        let mut stopper = Self { core: Arc::clone(core), home: home.clone(), trial: None, lifeline: None, watch: None };
+        let mut stopper = Self::new(core, &home);
         if elsewhere && !has_workers(&home) {
             // Uses the clock of that runtime, if it has workers.
             stopper.spawn(&home, drain);
@@ -73,11 +72,8 @@ impl Stopper {
         }
         if elsewhere || has_workers(&runtime) {
             if !elsewhere && drain.is_zero() && !core.bus.is_active() {
-                let route = Route::default();
-                stopper.trial = Some(route.clone());
-                let mobile = Mobile::new(Box::pin(stopper.drive(drain)), route);
-                let driving: Background = Box::pin(mobile);
-                observe::spawn(&runtime, driving, |_| "shutdown".into());
+                stopper.trial = true;
+                stopper.spawn(&runtime, drain);
                 if is_held_up {
                     // A worker keeps its last spawned task in its LIFO slot, and this worker may block in this turn.
                     runtime.spawn(async {});
@@ -91,15 +87,25 @@ impl Stopper {
         stopper.spawn(&runtime, drain);
     }
 
+    fn new(core: &Arc<Core>, home: &Handle) -> Self {
+        let (core, home) = (Arc::clone(core), home.clone());
+        Self { core, home, trial: false, route: Route::default(), lifeline: None, watch: None }
+    }
+
     fn spawn_on(mut self, watch: Watch, drain: Duration) {
-        let runtime = watch.runtime().clone();
-        self.watch = Some(watch);
-        self.lifeline = Some(Lifeline::new(&self.core, &self.home));
+        let runtime = self.stay_on(watch);
         self.spawn(&runtime, drain);
     }
 
+    /// Keeps the watch, and detects the end of the runtime of the tasks. Returns the runtime of the watch.
+    fn stay_on(&mut self, watch: Watch) -> Handle {
+        self.lifeline = Some(lifeline(&self.core, &self.home));
+        self.watch.insert(watch).runtime().clone()
+    }
+
     fn spawn(self, runtime: &Handle, drain: Duration) {
-        let driving: Background = Box::pin(self.drive(drain));
+        let route = self.route.clone();
+        let driving: Background = Box::pin(Mobile::new(Box::pin(self.drive(drain)), route));
         observe::spawn(runtime, driving, |_| "shutdown".into());
     }
 
@@ -109,43 +115,31 @@ impl Stopper {
             self.wait(Registry::is_drained, deadline(drain), core.stop.verdict.interrupted()).await;
         }
         self.end_drain();
-        let (mut stuck, mut cut) = (Vec::new(), Cut::Grace);
+        let (mut stuck, mut forced) = (Vec::new(), None);
         if !self.stop_all().await {
-            let mut limit = StopLimit::Grace;
-            if let Some(after) = core.stop.verdict.forced() {
-                (cut, limit) = (Cut::Forced(after), StopLimit::Forced);
-            }
+            forced = core.stop.verdict.forced();
             self.release_relied();
-            core.stops_layer(Layer::Relied);
-            for root in core.roots() {
-                root.stop(StopBy::now(limit));
-            }
-            for cell in core.cells() {
-                cell.stop(Bound::Now(limit), StopReason::Shutdown);
-                release(cell);
-            }
+            core.stop_at_once(if forced.is_some() { StopLimit::Forced } else { StopLimit::Grace });
             // Aborted tasks get time to end, so that they are gone when `run` returns.
             self.wait(Registry::is_empty, deadline(ABORT), pending()).await;
-            core.give_up();
+            core.stop.gave_up.store(true, Ordering::Release);
             for cell in core.cells() {
                 cell.declare_aborted();
-                stuck.push((cell.id(), Arc::clone(cell.name()), cell.lock().limit()));
-                release(cell);
+                stuck.push((cell.id(), Arc::clone(cell.name()), cell.lock().machine().limit));
             }
         }
         if core.bus.is_active() {
             self.leave().await;
         }
         let Some(judge) = core.stop.verdict.judge() else { return };
-        let result = core.judge(stuck, cut);
+        let result = core.judge(stuck, forced);
         if core.bus.is_active() {
             core.bus.publish_surely(core.event_of(&result));
             // A second force skips the wait for subscribers.
             let end = pin!(core.stop.verdict.forced_again());
             until(pin!(core.bus.flush()), end, deadline(core.config.drain_timeout)).await;
         }
-        observe::shutdown_over(&result);
-        core.close_with(|| judge.give(result));
+        core.close_with(judge, result);
     }
 
     /// Begins to request stops. Waiting submissions are rejected, except in slots that a task of the tree is after.
@@ -170,95 +164,68 @@ impl Stopper {
         }
     }
 
-    /// Requests all tasks to stop and waits for them within the grace. Tasks that were added at run time stop before
-    /// the declared tree, and slots that a task of the tree is after stop last. Each layer has its share of the grace.
-    /// Returns `true` if all have stopped.
+    /// Requests all tasks to stop, layer by layer, and waits for them within the grace. Tasks that were added at run time
+    /// stop before the declared tree, and slots that a task of the tree is after stop last. Each layer has its share of
+    /// the grace. Returns `true` if all have stopped.
     async fn stop_all(&mut self) -> bool {
         let core = Arc::clone(&self.core);
         let (grace, began) = (core.config.grace, Instant::now());
-        let roots = core.roots();
-        let (mut added, mut declared) = (Vec::new(), Vec::new());
-        let cells = core.cells();
-        let relied = core.registry().has_relied();
-        let stops_last = |cell: &Arc<Cell>| relied && core.registry().is_relied(cell);
-        for cell in cells {
-            match (cell.member(), cell.was_added()) {
-                (None, true) if !stops_last(&cell) => added.push(cell),
-                (None, false) => declared.push(cell),
-                _ => release(cell),
-            }
-        }
-        let layers = roots.iter().map(|root| root.declared().layers);
-        let layers = layers.max().unwrap_or(0).max(u32::from(!declared.is_empty())) + u32::from(relied);
         let by = StopBy::within(grace);
-        let first = by.share(began, layers, grace);
-        let (now, mut longest) = (Some(core.clock.at(began)), Duration::ZERO);
-        let is_first = !added.is_empty() && layers > 0;
-        core.stops_layer(Layer::Added);
-        for cell in added {
-            // If no layer stops after this one, the stopper itself aborts its tasks, and they need no timer.
-            let bound = match (layers, cell.policy().stop_timeout) {
-                (0, None) => Bound::Open,
-                (_, timeout) => first.bound(began, timeout),
-            };
-            longest = longest.max(match bound {
-                Bound::Open => Duration::MAX,
-                bound => bound.time().unwrap_or_default(),
-            });
-            cell.stop_at(now, bound, StopReason::Shutdown);
-            release(cell);
+        let (has_added, has_declared, relied) = {
+            let registry = core.registry();
+            (!registry.has_tree_only(), registry.has_tree_tasks(), u32::from(registry.has_relied()))
+        };
+        let tree = core.roots().iter().map(|root| root.declared.layers).max().unwrap_or(0);
+        let tree = tree.max(u32::from(has_declared));
+        if has_added {
+            self.stop_layer(Layer::Added, by, tree + relied, Registry::has_tree_only).await;
         }
-        if is_first {
-            // Tasks that exceed their share are aborted. Tasks that ignore the abort are no longer waited for.
-            let abort = ABORT.min(grace.saturating_sub(longest) / 2);
-            let given_up = deadline(longest.saturating_add(abort).saturating_sub(began.elapsed()));
-            self.wait(Registry::has_tree_only, given_up, core.stop.verdict.interrupted()).await;
+        if tree > 0 {
+            self.stop_layer(Layer::Tree, by, relied, Registry::has_relied_only).await;
         }
-        let now = Instant::now();
-        let tree_by = by.share(now, u32::from(relied), grace);
-        core.stops_layer(Layer::Tree);
-        for cell in declared {
-            let timeout = cell.policy().stop_timeout;
-            let is_open = timeout.is_none() && !relied;
-            let bound = if is_open { Bound::Open } else { tree_by.bound(now, timeout) };
-            cell.stop(bound, StopReason::Shutdown);
-            release(cell);
-        }
-        for root in roots {
-            root.stop(tree_by);
-        }
-        if relied {
-            self.stop_relied(by, tree_by).await;
+        if relied > 0 {
+            self.release_relied();
+            self.stop_layer(Layer::Relied, by, 0, Registry::is_empty).await;
         }
         self.wait(Registry::is_empty, deadline_from(began, grace), core.stop.verdict.interrupted()).await
     }
 
-    /// Waits for the end of the tree, and then stops the slots that its tasks were after.
-    async fn stop_relied(&mut self, by: StopBy, tree_by: StopBy) {
+    /// Requests the tasks of a layer to stop. If `below` layers stop after it, it has its share of the time, and this
+    /// waits until it is over.
+    async fn stop_layer(&mut self, layer: Layer, by: StopBy, below: u32, is_over: fn(&Registry) -> bool) {
         let core = Arc::clone(&self.core);
-        let now = Instant::now();
-        let mut longest = Some(Duration::ZERO);
+        let (grace, now, mut longest) = (core.config.grace, Instant::now(), Duration::ZERO);
+        let by = by.share(now, below, grace);
+        core.stops_layer(layer);
         for cell in core.cells() {
-            if !cell.is_beside_tree() {
-                let bound = tree_by.bound(now, cell.policy().stop_timeout);
-                let time = if bound == Bound::Open { None } else { Some(bound.time().unwrap_or_default()) };
-                longest = longest.zip(time).map(|(longest, time)| longest.max(time));
+            let is_beside = cell.is_beside_tree();
+            let is_in = match layer {
+                Layer::Added => is_beside && !core.registry().is_relied(&cell),
+                Layer::Tree => !is_beside,
+                Layer::Relied => is_beside,
+            };
+            if is_in {
+                // If no layer stops after this one, the stopper itself aborts its tasks, and they need no timer.
+                let bound = match cell.policy().stop_timeout {
+                    None if below == 0 => Bound::OPEN,
+                    timeout => by.bound(now, timeout),
+                };
+                longest = longest.max(bound.time);
+                if cell.member().is_none() {
+                    cell.stop_at(Some(core.clock.at(now)), bound, StopReason::Shutdown);
+                }
             }
-            release(cell);
         }
-        // As for added tasks: tasks that ignore the abort are no longer waited for.
-        let given_up = longest.and_then(|longest| deadline(longest.saturating_add(ABORT)));
-        self.wait(Registry::has_relied_only, given_up, core.stop.verdict.interrupted()).await;
-        self.release_relied();
-        core.stops_layer(Layer::Relied);
-        let now = Instant::now();
-        for cell in core.cells() {
-            if cell.is_beside_tree() {
-                let timeout = cell.policy().stop_timeout;
-                let bound = if timeout.is_none() { Bound::Open } else { by.bound(now, timeout) };
-                cell.stop(bound, StopReason::Shutdown);
+        if layer == Layer::Tree {
+            for root in core.roots() {
+                root.stop(None, by);
             }
-            release(cell);
+        }
+        if below > 0 {
+            // Tasks that exceed their time are aborted. Tasks that ignore the abort are no longer waited for.
+            let abort = ABORT.min(grace.saturating_sub(longest) / 2);
+            let given_up = deadline_from(now, longest.saturating_add(abort));
+            self.wait(is_over, given_up, core.stop.verdict.interrupted()).await;
         }
     }
 
@@ -267,7 +234,7 @@ impl Stopper {
         let core = Arc::clone(&self.core);
         let mut done = pin!(core.vacant.wait(|| is_so(&core.registry()).then_some(())));
         let mut end = pin!(end);
-        if self.trial.is_some() {
+        if self.trial {
             let tried = within(TURNS, pin!(either(done.as_mut(), end.as_mut()))).await;
             match tried {
                 Some(done) => return done,
@@ -290,11 +257,10 @@ impl Stopper {
 
     /// Moves to the watch, unless it is there.
     async fn leave(&mut self) {
-        let Some(route) = self.trial.take() else { return };
-        if let Some(watch) = Watch::get() {
-            self.lifeline = Some(Lifeline::new(&self.core, &self.home));
-            let runtime = self.watch.insert(watch).runtime().clone();
-            route.leave_for(&runtime).await;
+        if mem::take(&mut self.trial) {
+            let Some(watch) = Watch::get() else { return };
+            let runtime = self.stay_on(watch);
+            self.route.leave_for(&runtime).await;
         }
     }
 }
@@ -307,9 +273,7 @@ impl Drop for Stopper {
         // If that runtime has ended, tasks can run on another.
         if self.watch.is_none() && self.core.registry().lives_elsewhere() {
             if let Some(watch) = Watch::get() {
-                let (core, home) = (Arc::clone(&self.core), self.home.clone());
-                let next = Self { core, home, trial: None, lifeline: None, watch: None };
-                return next.spawn_on(watch, Duration::ZERO);
+                return Self::new(&self.core, &self.home).spawn_on(watch, Duration::ZERO);
             }
         }
         self.core.abandon();
@@ -335,28 +299,20 @@ fn see_to_the_end(core: &Arc<Core>, drain: Duration) {
     runtime.spawn(waiting);
 }
 
-/// A task on the runtime of the tasks, which detects the end of that runtime. While that runtime shuts down, a blocked
-/// thread keeps its tasks alive. Dropped with the stopper.
-struct Lifeline(AbortHandle);
-
 /// Dropped when its runtime ends.
 struct Sentinel(Weak<Core>);
 
-impl Lifeline {
-    fn new(core: &Arc<Core>, home: &Handle) -> Self {
-        let sentinel = Sentinel(Arc::downgrade(core));
-        let waiting: Background = Box::pin(async move {
-            let _sentinel = sentinel;
-            pending::<()>().await;
-        });
-        Self(home.spawn(waiting).abort_handle())
-    }
-}
-
-impl Drop for Lifeline {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+/// Spawns a task on the runtime of the tasks, which detects the end of that runtime, and ends with the returned sender.
+/// While that runtime shuts down, a blocked thread keeps its tasks alive.
+fn lifeline(core: &Arc<Core>, home: &Handle) -> oneshot::Sender<()> {
+    let (held, released) = oneshot::channel();
+    let sentinel = Sentinel(Arc::downgrade(core));
+    let waiting: Background = Box::pin(async move {
+        let _sentinel = sentinel;
+        let _ = released.await;
+    });
+    home.spawn(waiting);
+    held
 }
 
 impl Drop for Sentinel {
@@ -366,11 +322,6 @@ impl Drop for Sentinel {
             core.abandon();
         }
     }
-}
-
-/// It may hold the last reference to a user task.
-fn release(cell: Arc<Cell>) {
-    let _ = drop_caught(cell);
 }
 
 /// Waits for either future. Returns `true` if it was the first.

@@ -67,14 +67,12 @@ impl<R: Clone> Verdict<R> {
     /// Forces the shutdown. If this is the first force and there is no verdict, `publish` is called with no lock held,
     /// before any waiter is woken.
     pub(crate) fn force(&self, after: Duration, publish: impl FnOnce()) {
-        let first = {
-            let mut stage = lock(&self.stage);
-            let first = stage.forced.is_none() && stage.result.is_none();
-            if first {
-                stage.forced = Some(after);
-            }
-            first
-        };
+        let mut stage = lock(&self.stage);
+        let first = stage.forced.is_none() && stage.result.is_none();
+        if first {
+            stage.forced = Some(after);
+        }
+        drop(stage);
         if first {
             publish();
         }
@@ -97,7 +95,7 @@ impl<R: Clone> Verdict<R> {
 
     /// Waits for the next call of [`force`](Self::force), or for the verdict.
     pub(crate) async fn forced_again(&self) {
-        self.forced.next_ring(self.forced.rings()).await;
+        self.forced.next_ring().await;
     }
 }
 

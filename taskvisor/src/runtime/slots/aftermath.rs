@@ -1,23 +1,27 @@
 //! The work that follows a step of the slots, after the lock is released.
 
 use std::cell::RefCell;
-use std::mem;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use super::super::core::Core;
 use super::super::observe;
-use super::super::registry::Registry;
+use super::super::recheck::Recheck;
 use super::super::task::{Actor, Cell};
 use super::manager::Job;
-use super::usher;
-use super::wait_queue::{Call, Calls};
+use super::wait_queue::Calls;
 use crate::events::EventKind;
 use crate::inspect::{RejectReason, TaskOutcome};
-use crate::panics::drop_caught;
+use crate::panics::{drop_caught, drop_each};
 use crate::sync::wake_caught;
 use crate::task::StopReason;
+
+/// A submission that is not polled for this long after it was woken loses its turn, after twice this time at the
+/// latest.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// The work to do after the registry's lock is released: it wakes tasks and drops user values.
 #[derive(Default)]
@@ -25,68 +29,46 @@ use crate::task::StopReason;
 pub(in crate::runtime) struct Aftermath {
     pub(super) start: Option<Job>,
     pub(super) stop: Option<Arc<Cell>>,
-    /// The last rejected submission. Mostly there is only one.
-    last_over: Option<Job>,
-    rare: Option<Box<Rare>>,
+    /// The first rejected submission. Mostly there is only one.
+    over: Option<Job>,
+    more_over: Vec<Job>,
+    /// The previously noted runtime of the tasks.
+    pub(super) home: Option<Handle>,
+    /// The previous registration at the place in the tree that has the name of the submission.
+    pub(super) displaced: Option<Arc<Cell>>,
     pub(super) calls: Calls,
     /// The number of submissions that left the queues.
     pub(super) wait_no_more: usize,
 }
 
-/// Rarely used parts.
-#[derive(Default)]
-struct Rare {
-    /// The rejected submissions before the last.
-    over: Vec<Job>,
-    /// The previously noted runtime.
-    home: Option<Handle>,
-    /// The previous registration at the place in the tree.
-    displaced: Option<Arc<Cell>>,
-}
-
 impl Aftermath {
     /// Does the work, with no lock held.
-    pub(in crate::runtime) fn carry_out(mut self, core: &Arc<Core>) {
+    pub(in crate::runtime) fn carry_out(self, core: &Arc<Core>) {
         if self.wait_no_more > 0 {
             observe::wait_no_more(self.wait_no_more);
         }
         if self.calls.are_any() {
-            mem::take(&mut self.calls).carry_out(core);
+            self.calls.carry_out(core);
         }
-        if let Some(owner) = self.stop.take() {
+        if let Some(owner) = self.stop {
             owner.stop(owner.own_bound(owner.stop_bound()), StopReason::Replaced);
-            let _ = drop_caught(owner);
         }
-        if let Some(job) = self.start.take() {
+        if let Some(job) = self.start {
             spawn(job);
         }
-        if let Some(rare) = self.rare.take() {
-            rare.over.into_iter().for_each(tell_over);
-            let _ = drop_caught((rare.home, rare.displaced));
-        }
-        if let Some(job) = self.last_over.take() {
+        if let Some(job) = self.over {
             tell_over(job);
         }
-    }
-
-    /// Notes the runtime of the tasks. The previously noted runtime is dropped later.
-    pub(super) fn settle(&mut self, registry: &mut Registry, runtime: &Handle) {
-        let mut before = None;
-        registry.settle(runtime, &mut before);
-        if before.is_some() {
-            self.rare.get_or_insert_default().home = before;
+        if !self.more_over.is_empty() {
+            self.more_over.into_iter().for_each(tell_over);
         }
-    }
-
-    /// Puts a submission at the place in the tree that has its name, if there is one.
-    pub(super) fn take_place(&mut self, registry: &mut Registry, cell: &Arc<Cell>) {
-        let displaced = registry.take_place(cell);
-        if displaced.is_some() {
-            self.rare.get_or_insert_default().displaced = displaced;
+        if self.home.is_some() {
+            let _ = drop_caught(self.home);
         }
     }
 
     /// Rejects a submission that waits or was to start. The registry's lock is held.
+    #[inline]
     pub(super) fn reject(&mut self, job: Job, waiting: usize, reason: RejectReason) {
         job.cell.reject(reason, waiting);
         self.is_over(job);
@@ -101,11 +83,34 @@ impl Aftermath {
         self.is_over(job);
     }
 
+    #[inline]
     fn is_over(&mut self, job: Job) {
-        if let Some(before) = self.last_over.replace(job) {
-            self.rare.get_or_insert_default().over.push(before);
+        if self.over.is_none() {
+            self.over = Some(job);
+        } else {
+            self.more_over.push(job);
         }
     }
+}
+
+impl Calls {
+    #[cold]
+    fn carry_out(self, core: &Arc<Core>) {
+        self.woken.into_iter().for_each(wake_caught);
+        drop_each(self.dropped);
+        if self.watch {
+            Recheck::spawn(core, "line", PATIENCE, pass_over, |core| core.registry().slots.wait_queue.watched = false);
+        }
+    }
+}
+
+/// Passes over waiting submissions that are not polled in their turn, so that they do not block others. Returns the
+/// time to do it again, while there are submissions that were woken and not polled.
+fn pass_over(core: &Arc<Core>) -> Option<Instant> {
+    let mut aftermath = Aftermath::default();
+    let goes_on = core.registry().slots.wait_queue.pass_over(&mut aftermath.calls);
+    aftermath.carry_out(core);
+    goes_on.then(|| Instant::now() + PATIENCE)
 }
 
 /// Adds a submission that does not run.
@@ -114,21 +119,6 @@ fn tell_over(job: Job) {
     job.cell.tell_over();
     // This may be the last handle of the runtime, which is then freed here.
     let _ = drop_caught(job);
-}
-
-impl Calls {
-    #[cold]
-    fn carry_out(self, core: &Arc<Core>) {
-        for call in self.wakers {
-            match call {
-                Call::Wake(waker) => wake_caught(waker),
-                Call::Drop(waker) => drop(drop_caught(waker)),
-            }
-        }
-        if self.watch {
-            usher::watch(core);
-        }
-    }
 }
 
 /// Spawns the actor of an owner. A runtime that has ended drops it at once, which hands the slot over to the next

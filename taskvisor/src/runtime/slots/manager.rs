@@ -6,8 +6,7 @@
 //! A slot that has the name of its owner, and where no task waits, is not stored: the registry knows its owner by that
 //! name.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -16,11 +15,10 @@ use super::super::by_name::{KEPT, Names};
 use super::super::core::{Core, announce};
 use super::super::registry::Registry;
 use super::super::task::{Cell, Tie};
-use super::intake::Relied;
 use super::wait_queue::WaitQueue;
 use crate::events::{Event, EventKind};
 use crate::inspect::{RejectReason, TaskOutcome};
-use crate::slots::{AdmissionPolicy, ControllerSetup, Decision, Phase, Slot};
+use crate::slots::{AdmissionPolicy, ControllerConfig, ControllerSetup, Decision, Phase, Slot, SlotSpec};
 
 pub(super) use super::aftermath::Aftermath;
 
@@ -28,9 +26,9 @@ const SLOT_TRANSITION: EventKind = EventKind::ControllerSlotTransition;
 
 /// The immutable setup of all slots.
 pub(in crate::runtime) struct Controller {
-    pub(super) setup: ControllerSetup,
-    /// The capacities of declared slots.
-    pub(super) capacities: HashMap<Arc<str>, usize>,
+    pub(super) config: ControllerConfig,
+    /// The declared slots.
+    slots: HashMap<Arc<str>, SlotSpec>,
 }
 
 /// The slots, under the registry's lock.
@@ -40,8 +38,8 @@ pub(in crate::runtime) struct Slots {
     pub(super) busy: HashMap<Arc<str>, Slot<Arc<Cell>, Job>>,
     /// The submissions that wait for room in a queue.
     pub(super) wait_queue: WaitQueue,
-    /// The slots that tasks of the tree are after.
-    pub(super) relied: Vec<Relied>,
+    /// The slots that tasks of the tree are after, with the names of these children of the root.
+    pub(super) relied: HashMap<Arc<str>, HashSet<Arc<str>>>,
 }
 
 /// A submission that waits in its slot, or starts.
@@ -53,33 +51,33 @@ pub(in crate::runtime) struct Job {
 
 impl Controller {
     pub(in crate::runtime) fn new(setup: ControllerSetup) -> Self {
-        let capacities = setup.slots.iter().filter_map(|slot| Some((slot.name().into(), slot.capacity()?))).collect();
-        Self { setup, capacities }
+        let slots = setup.slots.into_iter().map(|slot| (slot.name().into(), slot)).collect();
+        Self { config: setup.config, slots }
     }
 
     pub(in crate::runtime) fn set_up(&self, registry: &mut Registry) {
-        registry.slots.wait_queue = WaitQueue::new(self.setup.config.queue_capacity);
+        registry.slots.wait_queue = WaitQueue::new(self.config.queue_capacity);
     }
 
     pub(super) fn capacity(&self, slot: &str) -> usize {
-        self.capacities.get(slot).copied().unwrap_or(self.setup.config.slot_capacity)
+        self.slots.get(slot).and_then(SlotSpec::capacity).unwrap_or(self.config.slot_capacity)
     }
 
     /// Returns `true` if slots are declared, which wait for submissions.
     pub(in crate::runtime) fn has_slots(&self) -> bool {
-        !self.setup.slots.is_empty()
+        !self.slots.is_empty()
     }
 }
 
 impl Core {
     /// Returns `true` if there is a declared slot of that name.
     pub(crate) fn is_declared_slot(&self, name: &str) -> bool {
-        self.controller.setup.slots.iter().any(|slot| slot.name() == name)
+        self.controller.slots.contains_key(name)
     }
 
     /// Returns the default admission policy of the slot of that name.
     pub(crate) fn admission_of(&self, slot: &str) -> AdmissionPolicy {
-        self.controller.setup.admission(slot)
+        self.controller.slots.get(slot).map(SlotSpec::admission).unwrap_or_default()
     }
 
     /// Handles the termination of an owner, whose name is free now: starts the next submission that can start.
@@ -87,7 +85,7 @@ impl Core {
         let mut aftermath = Aftermath::default();
         let (phase, mut next) = registry.slots.release(name, &mut aftermath);
         while let Some((job, waiting)) = next {
-            aftermath.settle(registry, &job.runtime);
+            registry.settle(&job.runtime, &mut aftermath.home);
             self.bus.start(&job.runtime);
             match registry.enter(&job.cell) {
                 Ok(()) => {
@@ -150,18 +148,19 @@ impl Core {
 }
 
 /// Returns the tie of a task to a slot of another name, shared with the owner of the slot.
+#[inline]
 pub(super) fn tie(name: Arc<str>, task: &Arc<str>, slot: Option<&Slot<Arc<Cell>, Job>>) -> Option<Arc<Tie>> {
     if name == *task {
         return None;
     }
-    let shared = slot.and_then(Slot::owner).and_then(|owner| owner.tie()).cloned();
+    let shared = slot.and_then(|slot| slot.owner().tie()).cloned();
     shared.or_else(|| Some(Arc::new(Tie::Slot(name))))
 }
 
 /// Makes a submission the owner of an idle slot, if its name is free.
 pub(super) fn start_idle(registry: &mut Registry, job: Job, aftermath: &mut Aftermath) {
     let cell = &job.cell;
-    aftermath.settle(registry, &job.runtime);
+    registry.settle(&job.runtime, &mut aftermath.home);
     if let Err(error) = registry.enter(cell) {
         return aftermath.reject(job, 0, RejectReason::Refused { error: Arc::new(error) });
     }
@@ -173,6 +172,7 @@ pub(super) fn start_idle(registry: &mut Registry, job: Job, aftermath: &mut Afte
 }
 
 /// Adds a submission to a busy slot, to wait or to replace the owner. The registry's lock is held.
+#[inline]
 pub(super) fn join(slot: &mut Slot<Arc<Cell>, Job>, job: Job, decision: Decision, aftermath: &mut Aftermath) {
     let cell = Arc::clone(&job.cell);
     let displaced = if matches!(decision, Decision::Replace { .. }) {
@@ -187,16 +187,14 @@ pub(super) fn join(slot: &mut Slot<Arc<Cell>, Job>, job: Job, decision: Decision
         aftermath.reject(displaced, waiting, RejectReason::Superseded);
     }
     if matches!(decision, Decision::Replace { stops: true, .. }) {
-        aftermath.stop = slot.owner().cloned();
-        if let Some(owner) = slot.owner() {
-            owner.tell_transition(waiting, Phase::Running, Phase::Stopping);
-        }
+        slot.owner().tell_transition(waiting, Phase::Running, Phase::Stopping);
+        aftermath.stop = Some(Arc::clone(slot.owner()));
     }
 }
 
 /// Starts a submission that owns its slot, and whose name is registered. The registry's lock is held.
 pub(super) fn start(registry: &mut Registry, job: Job, waiting: usize, from: Phase, aftermath: &mut Aftermath) {
-    aftermath.take_place(registry, &job.cell);
+    aftermath.displaced = registry.take_place(&job.cell);
     job.cell.leave_slot();
     job.cell.tell_transition(waiting, from, Phase::Running);
     announce(&job.cell);
@@ -227,33 +225,27 @@ impl Slots {
     /// Handles the end of the owner of a slot. Returns the previous phase, and the next owner with the number of
     /// waiting submissions. Without a next owner the slot is idle.
     pub(super) fn release(&mut self, name: &Arc<str>, aftermath: &mut Aftermath) -> (Phase, Option<(Job, usize)>) {
-        const NOT_KEPT: (Phase, Option<(Job, usize)>) = (Phase::Running, None);
-        if self.busy.is_empty() {
-            return NOT_KEPT;
-        }
-        let Entry::Occupied(mut place) = self.busy.entry(Arc::clone(name)) else { return NOT_KEPT };
-        let slot = place.get_mut();
-        let (phase, queued) = (slot.phase(), slot.queued());
-        let Some(job) = slot.release() else {
-            place.remove();
+        let release = |slot: &mut Slot<Arc<Cell>, Job>| {
+            let (phase, next) = (slot.phase(), slot.release(|job| Arc::clone(&job.cell)));
+            (phase, next.map(|job| (job, slot.waiting())))
+        };
+        // A slot that is not stored has no waiting submissions.
+        let Some((phase, next)) = self.take(name, release, aftermath) else { return (Phase::Running, None) };
+        if next.is_none() {
+            self.busy.remove(name);
             let (len, capacity) = (self.busy.len(), self.busy.capacity());
             if capacity > KEPT && len < capacity / 8 {
                 self.busy.shrink_to(len * 2);
             }
-            return (phase, None);
-        };
-        slot.start(Arc::clone(&job.cell));
-        let waiting = slot.waiting();
-        aftermath.wait_no_more += 1;
-        self.wait_queue.free(queued - slot.queued(), &mut aftermath.calls);
-        (phase, Some((job, waiting)))
+        }
+        (phase, next)
     }
 }
 
 impl Registry {
     /// Returns the owner of the slot of that name.
     pub(super) fn owner_of(&self, slot: &str) -> Option<&Arc<Cell>> {
-        self.slots.busy.get(slot).and_then(Slot::owner).or_else(|| own_slot(&self.names, slot))
+        self.slots.busy.get(slot).map(Slot::owner).or_else(|| own_slot(&self.names, slot))
     }
 }
 

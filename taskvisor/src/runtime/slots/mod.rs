@@ -1,14 +1,12 @@
 //! The slots of a running supervisor.
 //!
 //! `manager` carries out what `slots::Slot` decides, under the lock of the registry. `wait_queue` holds callers for
-//! which a slot has no room; `submission` and `intake` admit a submission or refuse it; `aftermath` is what is left to
-//! do once the lock is released. Other modules use `Controller` and `Slots`.
+//! which a slot has no room; `submission` admits a submission or refuses it; `aftermath` is the work that remains once
+//! the lock is released. Other modules use `Controller` and `Slots`.
 
 mod aftermath;
-mod intake;
 mod manager;
 mod submission;
-mod usher;
 mod wait_queue;
 
 pub(super) use manager::{Controller, Slots};

@@ -1,4 +1,7 @@
 //! Submits tasks: a submission is checked, and then offered to its slot until it is accepted or refused.
+//!
+//! During the drain of a shutdown, all declared slots accept submissions. When tasks are requested to stop, only slots
+//! that a task of the tree is `after` do, and only from such a task. These slots outlive the tree and stop last.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -6,13 +9,14 @@ use std::task::{Poll, Waker};
 
 use tokio::runtime::Handle;
 
-use super::super::core::{Admitted, Core, was_refused};
+use super::super::core::{Admitted, Core};
 use super::super::observe;
+use super::super::reentrancy::ReentrancyGuard;
 use super::super::registration::check_no_siblings;
 use super::super::registry::{Admission, Registry};
 use super::super::task::{Cell, Origin};
 use super::manager::{Aftermath, Job, Slots, join, own_slot, start_idle, tie};
-use crate::panics::drop_caught;
+use crate::inspect::RejectReason;
 use crate::slots::{AdmissionPolicy, ControllerError, ControllerSpec, Decision, Slot, check_slot_name};
 use crate::supervisor::RuntimeError;
 
@@ -35,7 +39,7 @@ struct Offer<'a> {
 impl Core {
     /// Submits a task. Waits for room if it has to wait in a queue and the queues are full.
     pub(crate) async fn submit(self: &Arc<Self>, spec: ControllerSpec) -> Result<Arc<Cell>, ControllerError> {
-        let mut offer = Offer::new(self, spec)?;
+        let mut offer = self.offer(spec)?;
         poll_fn(|cx| {
             let mut taken = offer.make(None)?;
             if taken.is_none() {
@@ -50,55 +54,118 @@ impl Core {
 
     /// Submits a task, unless it would have to wait for room.
     pub(crate) fn try_submit(self: &Arc<Self>, spec: ControllerSpec) -> Result<Arc<Cell>, ControllerError> {
-        let taken = Offer::new(self, spec)?.make(None)?;
-        taken.ok_or(ControllerError::Full { capacity: self.controller.setup.config.queue_capacity })
+        let taken = self.offer(spec)?.make(None)?;
+        taken.ok_or(ControllerError::Full { capacity: self.controller.config.queue_capacity })
     }
 
-    fn check_submission(&self, spec: ControllerSpec) -> Result<Submission, ControllerError> {
+    /// Checks a submission.
+    #[inline]
+    fn offer(self: &Arc<Self>, spec: ControllerSpec) -> Result<Offer<'_>, ControllerError> {
         let refused = |error| match error {
             RuntimeError::InvalidOption(invalid) => ControllerError::InvalidOption(invalid),
             _ => ControllerError::NoRuntime,
         };
-        let runtime = match self.prepare() {
-            Ok(runtime) => runtime,
-            Err(error) => return refuse(spec, refused(error)),
-        };
+        let runtime = self.prepare().map_err(refused)?;
         let (admission, slot, spec) = spec.into_parts();
-        if let Err(invalid) = check_no_siblings(&spec) {
-            return refuse(spec, invalid.into());
-        }
+        check_no_siblings(&spec)?;
         let admitted = self.admit(spec).map_err(refused)?;
         let slot = slot.unwrap_or_else(|| Arc::clone(&admitted.name));
-        if let Err(invalid) = check_slot_name(&slot) {
-            return refuse(admitted, invalid.into());
+        check_slot_name(&slot)?;
+        let submission = Some(Submission { admission, slot, admitted, runtime });
+        Ok(Offer { core: self, submission, ticket: None })
+    }
+
+    /// Returns `true` if that slot accepts submissions from this caller now.
+    #[cold]
+    pub(super) fn takes_submissions(&self, registry: &Registry, slot: &str) -> bool {
+        match registry.admission {
+            Admission::Open => true,
+            Admission::Closing => self.is_declared_slot(slot),
+            Admission::Stopping => self.caller_is_after(registry, slot),
+            Admission::Closed => false,
         }
-        Ok(Submission { admission, slot, admitted, runtime })
+    }
+
+    /// Returns `true` if the polled task, or a group around it, is after that slot.
+    fn caller_is_after(&self, registry: &Registry, slot: &str) -> bool {
+        let Some(children) = registry.slots.relied.get(slot) else { return false };
+        let Some(address) = ReentrancyGuard::of(self) else { return false };
+        let is_caller = |cell: &&Arc<Cell>| Arc::as_ptr(cell).addr() == address;
+        let direct = children.iter().filter_map(|name| registry.get(name)).find(is_caller);
+        let caller = direct.or_else(|| registry.names.iter().find(is_caller));
+        caller.is_some_and(|caller| {
+            let child = caller.name().split('/').next().unwrap_or_default();
+            !caller.is_beside_tree() && children.contains(child)
+        })
     }
 }
 
-/// A refused submission holds the user's task, whose drop may panic.
-fn refuse<T>(refused: impl Sized, error: ControllerError) -> Result<T, ControllerError> {
-    let _ = drop_caught(refused);
-    Err(error)
-}
-
-impl<'a> Offer<'a> {
-    #[inline]
-    fn new(core: &'a Arc<Core>, spec: ControllerSpec) -> Result<Self, ControllerError> {
-        Ok(Self { core, submission: Some(core.check_submission(spec)?), ticket: None })
+impl Registry {
+    /// Notes the slots that children of the root are after, as pairs of slot and child.
+    pub(in crate::runtime) fn rely(&mut self, edges: impl Iterator<Item = (Arc<str>, Arc<str>)>) {
+        if self.is_empty() {
+            self.slots.relied.clear();
+        }
+        for (slot, child) in edges {
+            self.slots.relied.entry(slot).or_default().insert(child);
+        }
     }
 
+    /// Returns `true` if a task of the tree is after any slot.
+    pub(in crate::runtime) fn has_relied(&self) -> bool {
+        !self.slots.relied.is_empty()
+    }
+
+    /// Returns `true` if the task runs in a slot that a task of the tree is after.
+    pub(in crate::runtime) fn is_relied(&self, cell: &Cell) -> bool {
+        self.has_relied() && cell.slot().is_some_and(|slot| self.slots.relied.contains_key(slot))
+    }
+
+    /// Returns the number of such slots that have a task.
+    pub(in crate::runtime) fn relied_owners(&self) -> usize {
+        self.slots.relied.keys().filter(|slot| self.owner_of(slot).is_some()).count()
+    }
+
+    /// Closes these slots and rejects their waiting submissions.
+    pub(in crate::runtime) fn release_relied(&mut self) -> Aftermath {
+        self.slots.relied.clear();
+        self.narrow_intake()
+    }
+
+    /// Narrows the accepted submissions. Waiting submissions of closed slots are rejected in the order of submission;
+    /// callers in the wait queue check again.
+    pub(in crate::runtime) fn narrow_intake(&mut self) -> Aftermath {
+        let mut aftermath = Aftermath::default();
+        if matches!(self.admission, Admission::Stopping | Admission::Closed) {
+            let (slots, relied) = (&mut self.slots.busy, &self.slots.relied);
+            let closed = slots.iter_mut().filter(|(name, _)| !relied.contains_key(*name));
+            let mut queued = 0;
+            let mut waiting = Vec::new();
+            for (_, slot) in closed {
+                queued += slot.queued();
+                waiting.extend(Slot::withdraw_all(slot));
+            }
+            waiting.sort_unstable_by_key(|job| job.cell.id());
+            aftermath.wait_no_more = waiting.len();
+            for job in waiting {
+                aftermath.reject(job, 0, RejectReason::ShuttingDown);
+            }
+            self.slots.wait_queue.free(queued, &mut aftermath.calls);
+        }
+        self.slots.wait_queue.wake_all(&mut aftermath.calls);
+        aftermath
+    }
+}
+
+impl Offer<'_> {
     /// Decides on the submission, and accepts it unless it has to wait for room. With a waker, it then enters the wait
     /// queue.
     fn make(&mut self, waker: Option<Waker>) -> Result<Option<Arc<Cell>>, ControllerError> {
         let Self { core, submission: offered, ticket } = self;
-        let Some(submission) = offered.take() else { return Ok(None) };
-        let Submission { admission, slot: name, .. } = &submission;
+        let Some(Submission { admission, slot: name, .. }) = offered else { return Ok(None) };
         let mut aftermath = Aftermath::default();
         let mut registry = core.registry();
         if registry.admission != Admission::Open && !core.takes_submissions(&registry, name) {
-            drop(registry);
-            *offered = Some(submission);
             return Err(ControllerError::ShuttingDown);
         }
         let Registry { names, slots: Slots { busy, wait_queue, .. }, .. } = &mut *registry;
@@ -109,8 +176,8 @@ impl<'a> Offer<'a> {
                 slot = Some(busy.entry(Arc::clone(name)).or_insert(Slot::of(Arc::clone(owner))));
             }
         }
-        let capacity = core.controller.capacity(name);
-        let decision = slot.as_ref().map_or(Decision::Start, |slot| slot.decide(*admission, capacity));
+        let decision =
+            slot.as_ref().map_or(Decision::Start, |slot| slot.decide(*admission, || core.controller.capacity(name)));
         let is_first = *admission != AdmissionPolicy::Queue || wait_queue.is_first(name, *ticket);
         let goes = match decision {
             Decision::Start => is_first,
@@ -123,7 +190,6 @@ impl<'a> Offer<'a> {
                 *ticket = Some(wait_queue.wait(name, *ticket, waker, calls));
             }
             drop(registry);
-            *offered = Some(submission);
             aftermath.carry_out(core);
             return Ok(None);
         }
@@ -132,57 +198,37 @@ impl<'a> Offer<'a> {
         } else if let Some(ticket) = ticket.take() {
             wait_queue.leave(ticket, calls);
         }
-        let Submission { slot: name, admitted, runtime, .. } = submission;
+        let Some(Submission { slot: name, admitted, runtime, .. }) = offered.take() else { return Ok(None) };
         core.bus.start(&runtime);
         let tie = tie(name, &admitted.name, slot.as_deref());
         let cell = core.cell(admitted, Origin::Submitted, tie);
         let rejection = decision.rejection();
         let is_rejected = rejection.is_some();
-        // A handle that is not needed is dropped with no lock held, because it may be the last of its runtime.
-        let _unused = match (slot, rejection) {
-            (Some(slot), Some(reason)) => {
-                // No caller has its handle yet, so no caller waits for its end.
-                cell.reject(reason, slot.waiting());
-                Some(runtime)
-            }
-            (Some(slot), None) => {
-                join(slot, Job { cell: Arc::clone(&cell), runtime }, decision, &mut aftermath);
-                None
-            }
-            (None, _) => {
-                start_idle(&mut registry, Job { cell: Arc::clone(&cell), runtime }, &mut aftermath);
-                None
-            }
-        };
+        let job = Job { cell: Arc::clone(&cell), runtime };
+        match (slot, rejection) {
+            // No caller has its handle yet, so no caller waits for its end. The job is dropped at the end of this
+            // function, with no lock held, because it may have the last handle of its runtime.
+            (Some(slot), Some(reason)) => cell.reject(reason, slot.waiting()),
+            (Some(slot), None) => join(slot, job, decision, &mut aftermath),
+            (None, _) => start_idle(&mut registry, job, &mut aftermath),
+        }
         drop(registry);
         observe::submitted(&cell, decision.is_to_wait());
         if is_rejected {
             observe::not_run(&cell);
         }
         aftermath.carry_out(core);
-        if decision == Decision::Start && was_refused(&cell) { Err(ControllerError::NoRuntime) } else { Ok(Some(cell)) }
+        if decision == Decision::Start && cell.was_refused() { Err(ControllerError::NoRuntime) } else { Ok(Some(cell)) }
     }
 }
 
 impl Drop for Offer<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.submission.is_some() || self.ticket.is_some() {
-            self.withdraw();
-        }
-    }
-}
-
-impl Offer<'_> {
-    /// Handles a submission that is refused.
-    #[cold]
-    fn withdraw(&mut self) {
         if let Some(ticket) = self.ticket {
             let mut aftermath = Aftermath::default();
             self.core.registry().slots.wait_queue.leave(ticket, &mut aftermath.calls);
             aftermath.carry_out(self.core);
         }
-        // It holds the user's task.
-        let _ = drop_caught(self.submission.take());
     }
 }

@@ -1,6 +1,6 @@
 //! The submissions that wait for room in a queue, first come, first served. Plain data.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
@@ -17,16 +17,15 @@ pub(in crate::runtime) struct WaitQueue {
     queued: usize,
     /// The number of reserved entries for submissions whose turn has come.
     kept: usize,
-    tickets: VecDeque<Ticket>,
-    next: u64,
+    /// The tickets by their ids, which is the order of arrival.
+    tickets: BTreeMap<u64, Ticket>,
     /// The round of checks for submissions that were woken and not polled.
     round: u64,
-    /// `true` while an usher checks for them.
-    watched: bool,
+    /// `true` while a check for them is spawned.
+    pub(super) watched: bool,
 }
 
 struct Ticket {
-    id: u64,
     slot: Arc<str>,
     /// `true` if an entry is reserved for it.
     is_reserved: bool,
@@ -46,25 +45,17 @@ enum Turn {
 /// The work to do after the lock is released.
 #[derive(Default)]
 pub(in crate::runtime) struct Calls {
-    pub(in crate::runtime) wakers: Vec<Call>,
-    /// Spawn an usher.
+    /// The wakers to wake.
+    pub(in crate::runtime) woken: Vec<Waker>,
+    /// The wakers to drop.
+    pub(in crate::runtime) dropped: Vec<Waker>,
+    /// Spawn a check for submissions that are not polled in their turn.
     pub(in crate::runtime) watch: bool,
-}
-
-/// The handling of a user's waker.
-pub(in crate::runtime) enum Call {
-    Wake(Waker),
-    /// Drop it.
-    Drop(Waker),
 }
 
 impl Calls {
     pub(in crate::runtime) fn are_any(&self) -> bool {
-        !self.wakers.is_empty() || self.watch
-    }
-
-    fn wake(&mut self, waker: Option<Waker>) {
-        self.wakers.extend(waker.map(Call::Wake));
+        !self.woken.is_empty() || !self.dropped.is_empty() || self.watch
     }
 }
 
@@ -81,30 +72,21 @@ impl WaitQueue {
 
     /// Returns `true` if no submission of that slot is before this ticket, or before the end of the queue.
     pub(in crate::runtime) fn is_first(&self, slot: &str, ticket: Option<u64>) -> bool {
-        let mut before = self.tickets.iter().take_while(|other| ticket != Some(other.id));
+        let mut before = self.tickets.range(..ticket.unwrap_or(u64::MAX)).map(|(_, other)| other);
         !before.any(|other| !other.is_late() && *other.slot == *slot)
     }
 
     /// Returns `true` if there is room in a queue for this ticket, reserved or free.
     pub(in crate::runtime) fn has_room(&self, ticket: Option<u64>) -> bool {
-        if self.queued + self.kept < self.capacity {
-            return true;
-        }
-        let Some(id) = ticket else { return false };
-        self.reserved_for(id).is_some()
+        self.queued + self.kept < self.capacity || ticket.is_some_and(|id| self.reserved_for(id).is_some())
     }
 
     /// Returns the ticket whose reserved entry this one takes: its own, or that of a later one of its slot, which got
     /// it while this one was late.
-    fn reserved_for(&self, id: u64) -> Option<usize> {
-        let position = self.position(id)?;
-        let slot = &self.tickets[position].slot;
-        let mut own = self.tickets.iter().enumerate().skip(position).filter(|(_, other)| *other.slot == **slot);
-        own.find(|(_, other)| other.is_reserved).map(|(position, _)| position)
-    }
-
-    fn position(&self, id: u64) -> Option<usize> {
-        self.tickets.binary_search_by_key(&id, |ticket| ticket.id).ok()
+    fn reserved_for(&self, id: u64) -> Option<u64> {
+        let slot = &self.tickets.get(&id)?.slot;
+        let mut own = self.tickets.range(id..).filter(|(_, other)| *other.slot == **slot);
+        own.find(|(_, other)| other.is_reserved).map(|(id, _)| *id)
     }
 
     /// Waits in the queue, from now on or still.
@@ -115,27 +97,26 @@ impl WaitQueue {
         waker: Waker,
         calls: &mut Calls,
     ) -> u64 {
-        calls.watch |= !self.watched && self.tickets.iter().any(|other| matches!(other.turn, Turn::Called(_)));
+        calls.watch |= !self.watched && self.tickets.values().any(|other| matches!(other.turn, Turn::Called(_)));
         self.watched |= calls.watch;
-        if let Some(position) = ticket.and_then(|id| self.position(id)) {
-            let known = &mut self.tickets[position];
-            if let Turn::Waits(Some(before)) = mem::replace(&mut known.turn, Turn::Waits(Some(waker))) {
-                calls.wakers.push(Call::Drop(before));
-            }
-            return known.id;
-        }
-        self.next += 1;
         let turn = Turn::Waits(Some(waker));
-        self.tickets.push_back(Ticket { id: self.next, slot: Arc::clone(slot), is_reserved: false, turn });
-        self.next
+        if let Some((id, known)) = ticket.and_then(|id| Some((id, self.tickets.get_mut(&id)?))) {
+            if let Turn::Waits(Some(before)) = mem::replace(&mut known.turn, turn) {
+                calls.dropped.push(before);
+            }
+            return id;
+        }
+        let id = self.tickets.last_key_value().map_or(0, |(last, _)| last + 1);
+        self.tickets.insert(id, Ticket { slot: Arc::clone(slot), is_reserved: false, turn });
+        id
     }
 
     /// Removes a ticket, which was submitted or dropped.
     pub(in crate::runtime) fn leave(&mut self, ticket: u64, calls: &mut Calls) {
-        let Some(gone) = self.position(ticket).and_then(|position| self.tickets.remove(position)) else { return };
+        let Some(gone) = self.tickets.remove(&ticket) else { return };
         self.kept -= usize::from(gone.is_reserved);
         if let Turn::Waits(Some(waker)) = gone.turn {
-            calls.wakers.push(Call::Drop(waker));
+            calls.dropped.push(waker);
         }
         self.call_first(&gone.slot, calls);
         self.let_in(calls);
@@ -145,8 +126,8 @@ impl WaitQueue {
     pub(in crate::runtime) fn enter(&mut self, ticket: Option<u64>, calls: &mut Calls) {
         self.queued += 1;
         let Some(ticket) = ticket else { return };
-        if let Some(position) = self.reserved_for(ticket) {
-            self.tickets[position].is_reserved = false;
+        if let Some(reserved) = self.reserved_for(ticket).and_then(|id| self.tickets.get_mut(&id)) {
+            reserved.is_reserved = false;
             self.kept -= 1;
         }
         self.leave(ticket, calls);
@@ -161,7 +142,7 @@ impl WaitQueue {
     /// The slot is idle or its wait queue is shorter, so its first ticket may proceed.
     pub(in crate::runtime) fn call_first(&mut self, slot: &str, calls: &mut Calls) {
         let round = self.round;
-        if let Some(first) = self.tickets.iter_mut().find(|other| !other.is_late() && *other.slot == *slot) {
+        if let Some(first) = self.tickets.values_mut().find(|other| !other.is_late() && *other.slot == *slot) {
             first.call(round, calls);
             calls.watch |= !mem::replace(&mut self.watched, true);
         }
@@ -169,9 +150,9 @@ impl WaitQueue {
 
     /// Wakes all tickets, to check again.
     pub(in crate::runtime) fn wake_all(&mut self, calls: &mut Calls) {
-        for ticket in &mut self.tickets {
+        for ticket in self.tickets.values_mut() {
             if let Turn::Waits(waker) = &mut ticket.turn {
-                calls.wake(waker.take());
+                calls.woken.extend(waker.take());
             }
         }
     }
@@ -180,7 +161,7 @@ impl WaitQueue {
     /// more.
     pub(in crate::runtime) fn pass_over(&mut self, calls: &mut Calls) -> bool {
         let mut slots = Vec::new();
-        for ticket in &mut self.tickets {
+        for ticket in self.tickets.values_mut() {
             if matches!(ticket.turn, Turn::Called(round) if round < self.round) {
                 ticket.turn = Turn::Late;
                 self.kept -= usize::from(mem::take(&mut ticket.is_reserved));
@@ -192,20 +173,15 @@ impl WaitQueue {
             self.call_first(&slot, calls);
         }
         self.let_in(calls);
-        self.watched = self.tickets.iter().any(|ticket| matches!(ticket.turn, Turn::Called(_)));
+        self.watched = self.tickets.values().any(|ticket| matches!(ticket.turn, Turn::Called(_)));
         self.watched
-    }
-
-    /// Notes that no usher runs, until the next ticket is woken or added.
-    pub(in crate::runtime) fn unwatched(&mut self) {
-        self.watched = false;
     }
 
     /// Reserves the free entries for the first tickets.
     fn let_in(&mut self, calls: &mut Calls) {
         let free = self.capacity.saturating_sub(self.queued + self.kept);
         let round = self.round;
-        for ticket in self.tickets.iter_mut().filter(|ticket| !ticket.is_reserved && !ticket.is_late()).take(free) {
+        for ticket in self.tickets.values_mut().filter(|ticket| !ticket.is_reserved && !ticket.is_late()).take(free) {
             ticket.is_reserved = true;
             self.kept += 1;
             ticket.call(round, calls);
@@ -218,7 +194,7 @@ impl Ticket {
     /// Wakes a ticket whose turn has come.
     fn call(&mut self, round: u64, calls: &mut Calls) {
         if let Turn::Waits(waker) = &mut self.turn {
-            calls.wake(waker.take());
+            calls.woken.extend(waker.take());
             self.turn = Turn::Called(round);
         }
     }
@@ -238,8 +214,7 @@ mod tests {
 
     /// The number of wakers to wake and to drop.
     fn counts(calls: &Calls) -> (usize, usize) {
-        let woken = calls.wakers.iter().filter(|call| matches!(call, Call::Wake(_))).count();
-        (woken, calls.wakers.len() - woken)
+        (calls.woken.len(), calls.dropped.len())
     }
 
     /// A wait queue with room for one submission, which is taken.

@@ -2,7 +2,6 @@
 
 mod attempt;
 mod join;
-mod step;
 #[cfg(feature = "test-util")]
 mod strike;
 
@@ -20,16 +19,15 @@ use super::super::observe::{self, Observed};
 use super::super::permits::Permit;
 use super::super::reentrancy::ReentrancyGuard;
 use super::super::timer::{Timer, deadline};
-use super::cell::{Bound, Cell, shown};
+use super::cell::{Cell, shown};
 use super::decision::{Ending, Next};
 use super::guards::Guards;
-use super::machine::{Conclusion, Cut, Heed, Measured, Turn};
+use super::machine::{Cut, Heed, Turn};
 use crate::inspect::TaskOutcome;
 use crate::panics::{catch, drop_caught};
 use crate::policy::Ticks;
 use crate::task::{TaskContext, TaskError};
-use attempt::{Attempt, Joining};
-use step::Step;
+use attempt::{Attempt, Joining, Step};
 
 /// The time by which the start of an attempt is delayed while subscribers are behind.
 const GIVE_WAY: Duration = Duration::from_millis(1);
@@ -41,7 +39,6 @@ pub(in crate::runtime) struct Actor {
     permit: Option<Box<Permit>>,
     /// Valid from the first attempt on.
     takes_context: bool,
-    finished: bool,
     guards: Option<Box<Guards>>,
     grid: Option<Box<Grid>>,
     observed: Observed,
@@ -49,40 +46,27 @@ pub(in crate::runtime) struct Actor {
 
 /// The state of a fixed rate.
 struct Grid {
+    /// The start of the first attempt.
     first: Instant,
-    /// The tick of the current or next attempt, relative to the first.
-    due: Duration,
-    /// The start of the current attempt.
-    started: Instant,
-}
-
-impl Grid {
-    fn ticks(&self) -> Ticks {
-        Ticks { due: self.due, started: self.started - self.first, ended: self.first.elapsed() }
-    }
+    /// The ticks of the current or next attempt.
+    ticks: Ticks,
 }
 
 impl Actor {
     /// Spawns the actor of a registered task.
     pub(in crate::runtime) fn spawn(cell: Arc<Cell>, runtime: &Handle) {
         observe::added(&cell);
-        observe::spawn(runtime, Self::new(cell), |actor| Arc::clone(actor.cell.name()));
-    }
-
-    fn new(cell: Arc<Cell>) -> Self {
-        let permit = Permit::of(&cell);
-        let guards = Guards::of(&cell);
-        Self {
-            cell,
+        let actor = Self {
             step: Step::New,
             timer: Timer::default(),
-            permit,
+            permit: Permit::of(&cell),
             takes_context: true,
-            finished: false,
-            guards,
+            guards: Guards::of(&cell),
             grid: None,
             observed: Observed::default(),
-        }
+            cell,
+        };
+        observe::spawn(runtime, actor, |actor| Arc::clone(actor.cell.name()));
     }
 
     /// Carries out the next action of the machine while no attempt runs; `delay` is the delay of the wait.
@@ -90,13 +74,8 @@ impl Actor {
         match self.cell.turn() {
             Turn::Over => self.finish(TaskOutcome::Canceled { error: None }),
             Turn::Parked => {
-                self.timer.clear();
-                // While its group holds the task, it keeps neither a seat in the queue of permits nor its start
-                // timeout.
-                self.permit = Permit::of(&self.cell);
-                if let Some(guards) = &mut self.guards {
-                    guards.attempt_is_over();
-                }
+                // While its group holds the task, it keeps neither a place in the queue of permits nor its start timeout.
+                self.release();
                 self.step = Step::Waiting { delay };
             }
             Turn::Due => {
@@ -112,13 +91,18 @@ impl Actor {
         }
     }
 
-    fn poll_waiting(&mut self, delay: Duration, cx: &mut Context<'_>) -> Poll<()> {
-        if self.cell.has_news() {
-            self.take_turn(delay);
-            if !matches!(self.step, Step::Waiting { .. }) {
-                return Poll::Ready(());
-            }
+    /// Gives the permit back, and clears the timers.
+    fn release(&mut self) {
+        if let Some(permit) = &mut self.permit {
+            permit.release();
         }
+        if let Some(guards) = &mut self.guards {
+            guards.attempt_is_over();
+        }
+        self.timer.clear();
+    }
+
+    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // Never ready while parked, because the timer is not set then.
         ready!(self.timer.poll(cx));
         self.cell.waited();
@@ -129,17 +113,9 @@ impl Actor {
     }
 
     fn poll_due(&mut self, cx: &mut Context<'_>, gave_way: bool) -> Poll<()> {
-        if self.cell.has_news() {
-            self.take_turn(Duration::ZERO);
-            if !matches!(self.step, Step::Due { .. }) {
-                return Poll::Ready(());
-            }
-        }
         if let Some(guards) = &mut self.guards {
-            guards.start_is_due(&self.cell);
             if let Poll::Ready(timeout) = guards.poll_start(&self.cell, cx) {
                 // The attempt failed before it began.
-                self.permit = Permit::of(&self.cell);
                 self.attempt_ended(Ending::Result(Err(TaskError::Timeout { timeout })), None, Cut::Not);
                 return Poll::Ready(());
             }
@@ -168,7 +144,9 @@ impl Actor {
     fn begin(&mut self) {
         let Some((task, attempt)) = self.cell.begin() else { return self.take_turn(Duration::ZERO) };
         if self.cell.policy().every.is_some() {
-            self.begin_on_grid();
+            let first = || Box::new(Grid { first: Instant::now(), ticks: Ticks::default() });
+            let grid = self.grid.get_or_insert_with(first);
+            grid.ticks.started = grid.first.elapsed();
         }
         self.observed.begin(&self.cell, shown(attempt));
         let context = TaskContext::new(Arc::clone(&self.cell), attempt, self.observed.span());
@@ -188,14 +166,6 @@ impl Actor {
         }
     }
 
-    fn begin_on_grid(&mut self) {
-        let started = Instant::now();
-        match &mut self.grid {
-            Some(grid) => grid.started = started,
-            None => self.grid = Some(Box::new(Grid { first: started, due: Duration::ZERO, started })),
-        }
-    }
-
     fn poll_attempt(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut limit = None;
         if self.cell.has_news() {
@@ -208,7 +178,7 @@ impl Actor {
                     return Poll::Ready(());
                 }
             }
-            limit = bound.and_then(Bound::time).and_then(deadline);
+            limit = bound.filter(|time| !time.is_zero()).and_then(deadline);
             #[cfg(feature = "test-util")]
             if self.is_struck() {
                 self.limit(limit);
@@ -244,7 +214,7 @@ impl Actor {
             }
             if let (Cut::Not, Some(timeout)) = (attempt.cut, self.cell.policy().timeout) {
                 self.timer.set(timeout);
-                self.timer.set_sooner_than(attempt.stop_by());
+                self.timer.set_sooner(attempt.stop_by());
             }
         }
         let exceeded = match (attempt.cut, &mut self.guards) {
@@ -267,14 +237,22 @@ impl Actor {
     fn clean_up(&mut self, cut: Cut) {
         let Step::Attempt(attempt) = &mut self.step else { return };
         if cut == Cut::HelperPanicked {
-            attempt.cut(cut, Duration::ZERO);
-            self.timer.set(self.cell.window());
-            self.timer.set_sooner_than(attempt.stop_by());
+            self.cancel(cut, Duration::ZERO);
         } else {
             // The deadline comes with the request.
             attempt.cut = cut;
             self.timer.clear();
         }
+    }
+
+    /// Gives the attempt its window to clean up after a violation: an exceeded limit, or the panic of a helper.
+    fn cancel(&mut self, cut: Cut, limit: Duration) {
+        let Step::Attempt(attempt) = &mut self.step else { return };
+        let lived = attempt.age();
+        attempt.cut = cut;
+        attempt.aside.get_or_insert_default().violation = Some((limit, lived));
+        self.timer.set(self.cell.window());
+        self.timer.set_sooner(attempt.stop_by());
     }
 
     /// Sets the deadline of the attempt. Called after its poll: most attempts end at once after a request, and need no
@@ -285,9 +263,9 @@ impl Actor {
             if attempt.cut == Cut::Not {
                 attempt.aside.get_or_insert_default().stop_by = Some(limit);
             }
-            self.timer.set_sooner_at(limit);
+            self.timer.set_sooner(Some(limit));
         } else if let Step::Join(_) = &self.step {
-            self.timer.set_sooner_at(limit);
+            self.timer.set_sooner(Some(limit));
         }
     }
 
@@ -324,17 +302,16 @@ impl Actor {
         if let Poll::Ready(result) = self.poll_future(cx) {
             return self.end_attempt(Ending::Result(result));
         }
-        let Step::Attempt(attempt) = &mut self.step else { return };
+        if !matches!(self.step, Step::Attempt(_)) {
+            return;
+        }
         // Another request came in the meantime, and is handled in the next poll.
         if !self.cell.exceed(timeout) {
             return;
         }
         self.observed.timed_out(&self.cell, timeout);
-        let window = self.cell.window();
-        if self.takes_context && !window.is_zero() {
-            attempt.cut(Cut::TimedOut, timeout);
-            self.timer.set(window);
-            self.timer.set_sooner_than(attempt.stop_by());
+        if self.takes_context && !self.cell.window().is_zero() {
+            self.cancel(Cut::TimedOut, timeout);
         } else {
             self.end_attempt(Ending::Result(Err(TaskError::Timeout { timeout })));
         }
@@ -342,7 +319,7 @@ impl Actor {
 
     /// Drops the future of the attempt and determines its ending.
     fn end_attempt(&mut self, ending: Ending) {
-        let Step::Attempt(attempt) = std::mem::replace(&mut self.step, Step::Over) else { return };
+        let Step::Attempt(attempt) = std::mem::replace(&mut self.step, Step::New) else { return };
         let violation = attempt.violation();
         let ending = match (ending, attempt.cut) {
             (Ending::Aborted, _) => Ending::Aborted,
@@ -377,9 +354,8 @@ impl Actor {
         self.attempt_ended(ending, lived, attempt.cut);
     }
 
-    /// The future of the attempt is dropped: joins its helpers, or continues.
-    fn attempt_ended(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
-        let Some(ending) = self.conclude(ending, lived) else { return };
+    /// Begins to join the helpers of an attempt.
+    fn join(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
         let window = self.cell.window();
         if matches!(ending, Ending::Aborted) || (cut == Cut::Not && window.is_zero()) {
             self.cell.abort_helpers();
@@ -389,37 +365,29 @@ impl Actor {
         self.step = Step::Join(Box::new(Joining { ending, lived }));
     }
 
-    /// Concludes an attempt. Returns its ending if it has helpers that have not ended.
-    fn conclude(&mut self, ending: Ending, lived: Option<Duration>) -> Option<Ending> {
-        let ticks = self.grid.as_ref().map(|grid| grid.ticks());
+    /// The future of the attempt is dropped: joins its helpers, or continues.
+    fn attempt_ended(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
+        let ticks = self.grid.as_mut().map(|grid| {
+            grid.ticks.ended = grid.first.elapsed();
+            &grid.ticks
+        });
         let aborted = matches!(ending, Ending::Aborted);
-        let next = match self.cell.conclude(ending, Measured { lived, ticks: ticks.as_ref(), has_helpers: false }) {
-            Conclusion::Next(next) => next,
-            Conclusion::Join(ending) => return Some(ending),
+        let next = match self.cell.conclude(ending, lived, ticks) {
+            Ok(next) => next,
+            Err(ending) => return self.join(ending, lived, cut),
         };
         self.observed.concluded(&self.cell, &next, aborted);
-        if let Some(permit) = &mut self.permit {
-            permit.release();
-        }
-        if let Some(guards) = &mut self.guards {
-            guards.attempt_is_over();
-        }
-        self.timer.clear();
+        self.release();
         let delay = match next {
-            Next::End(outcome) => {
-                self.finish(outcome);
-                return None;
-            }
+            Next::End(outcome) => return self.finish(outcome),
             Next::Hold(error) => {
                 let _ = drop_caught(error);
                 self.step = Step::Waiting { delay: Duration::ZERO };
-                self.cell.tell_group(Note::Held);
-                return None;
+                return self.cell.tell_group(Note::Held);
             }
             Next::Retry { delay, .. } if self.cell.is_managed() => {
                 self.step = Step::Waiting { delay };
-                self.cell.tell_group(Note::Failed(delay));
-                return None;
+                return self.cell.tell_group(Note::Failed(delay));
             }
             Next::Restart(error) => {
                 // The error is a user value, and its drop is user code.
@@ -427,8 +395,8 @@ impl Actor {
                 Duration::ZERO
             }
             Next::Repeat(delay) => {
-                if let (Some(grid), Some(every), Some(ticks)) = (&mut self.grid, self.cell.policy().every, &ticks) {
-                    grid.due = ticks.next(every);
+                if let (Some(grid), Some(every)) = (&mut self.grid, self.cell.policy().every) {
+                    grid.ticks.due = grid.ticks.next(every);
                 }
                 delay
             }
@@ -441,12 +409,10 @@ impl Actor {
             self.timer.set(delay);
             Step::Waiting { delay }
         };
-        None
     }
 
     fn finish(&mut self, outcome: TaskOutcome) {
         self.step = Step::Over;
-        self.finished = true;
         drop(self.permit.take());
         self.observed.ended(&self.cell, &outcome);
         self.cell.core().remove(&self.cell, outcome);
@@ -473,12 +439,14 @@ impl Future for Actor {
                         actor.cell.waits();
                     }
                 }
-                Step::Waiting { delay } => ready!(actor.poll_waiting(delay, cx)),
+                Step::Waiting { delay } if actor.cell.has_news() => actor.take_turn(delay),
+                Step::Waiting { .. } => ready!(actor.poll_waiting(cx)),
                 Step::Yield => {
                     actor.step = Step::Due { gave_way: false };
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
+                Step::Due { .. } if actor.cell.has_news() => actor.take_turn(Duration::ZERO),
                 Step::Due { gave_way } => {
                     if actor.poll_due(cx, gave_way).is_pending() {
                         actor.cell.waits();
@@ -496,14 +464,13 @@ impl Future for Actor {
 impl Drop for Actor {
     /// The runtime ends, and drops the attempt.
     fn drop(&mut self) {
-        if !matches!(self.step, Step::Over) {
-            let in_span = self.observed.in_span();
-            let _ = drop_caught(std::mem::replace(&mut self.step, Step::Over));
-            drop(in_span);
+        if matches!(self.step, Step::Over) {
+            return;
         }
-        if !self.finished {
-            self.cell.drop_task();
-            self.finish(TaskOutcome::Aborted { error: None });
-        }
+        let in_span = self.observed.in_span();
+        let _ = drop_caught(std::mem::replace(&mut self.step, Step::New));
+        drop(in_span);
+        self.cell.drop_task();
+        self.finish(TaskOutcome::Aborted { error: None });
     }
 }

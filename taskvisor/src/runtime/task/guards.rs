@@ -17,17 +17,7 @@ pub(in crate::runtime) struct Guards {
 impl Guards {
     /// Returns `None` if the task has neither.
     pub(in crate::runtime) fn of(cell: &Cell) -> Option<Box<Self>> {
-        let awaited = cell.member().is_some_and(|member| member.awaited);
-        let policy = cell.policy();
-        (awaited || policy.ready == Ready::Signal || policy.watchdog.is_some()).then(Box::default)
-    }
-
-    /// Notes that a start is due. The start timeout runs from the first call.
-    pub(in crate::runtime) fn start_is_due(&mut self, cell: &Cell) {
-        let awaited = cell.member().is_some_and(|member| member.awaited);
-        if !self.start.is_armed() && (awaited || cell.policy().ready == Ready::Signal) {
-            self.start.set(cell.policy().start_timeout);
-        }
+        (has_start_timeout(cell) || cell.policy().watchdog.is_some()).then(Box::default)
     }
 
     /// Notes that the attempt takes longer than one poll.
@@ -43,10 +33,13 @@ impl Guards {
         self.watch.clear();
     }
 
-    /// Returns `Ready` with the start timeout when it is exceeded.
+    /// Returns `Ready` with the start timeout when it is exceeded. It runs from the first call for an attempt, when the
+    /// start is due, until the task is ready.
     pub(in crate::runtime) fn poll_start(&mut self, cell: &Cell, cx: &mut Context<'_>) -> Poll<Duration> {
-        if self.start.is_armed() && cell.is_ready() {
+        if cell.lock().machine().ready {
             self.start.clear();
+        } else if !self.start.is_armed() && has_start_timeout(cell) {
+            self.start.set(cell.policy().start_timeout);
         }
         self.start.poll(cx).map(|()| cell.policy().start_timeout)
     }
@@ -66,4 +59,9 @@ impl Guards {
         }
         Poll::Pending
     }
+}
+
+/// Returns `true` if siblings wait for the task to be ready, or it reports that itself.
+fn has_start_timeout(cell: &Cell) -> bool {
+    cell.policy().ready == Ready::Signal || cell.member().is_some_and(|member| member.awaited)
 }

@@ -36,13 +36,9 @@ pub(in crate::runtime) struct Helper {
 }
 
 /// The end of the attempt waits until this value is dropped.
-pub(in crate::runtime) struct Running(Arc<Cell>);
+pub(in crate::runtime) struct Running(pub(super) Arc<Cell>);
 
 impl Running {
-    pub(in crate::runtime) fn new(cell: Arc<Cell>) -> Self {
-        Self(cell)
-    }
-
     /// Runs a blocking closure as a part of the task.
     pub(in crate::runtime) fn run(self, work: impl FnOnce() -> Result<(), TaskError>) -> Result<(), TaskError> {
         let _current = ReentrancyGuard::enter(&self.0);

@@ -14,6 +14,7 @@ use std::time::Duration;
 use super::decision::{Ending, Facts, Next, Request, decide, is_final};
 use crate::inspect::TaskState;
 use crate::policy::{Ready, ResolvedPolicy, RestartPolicy, Ticks};
+use crate::runtime::group::Note;
 use crate::supervisor::StopLimit;
 use crate::task::StopReason;
 
@@ -80,61 +81,40 @@ pub(in crate::runtime) enum Barred {
     ForGood,
 }
 
-/// The rules for all attempts of a registration.
-#[derive(Clone, Copy)]
-pub(in crate::runtime) struct Rules<'a> {
-    pub(in crate::runtime) policy: &'a ResolvedPolicy,
-    /// `true` if its group decides when the task runs again after a failure.
-    pub(in crate::runtime) managed: bool,
-}
-
-/// The state of one registration.
+/// The state of one registration. Only this file changes it, except the limit.
 #[expect(clippy::struct_excessive_bools, reason = "they are independent of each other and of the stage")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(in crate::runtime) struct Machine {
-    stage: Stage,
-    request: Request,
+    pub(in crate::runtime) stage: Stage,
+    pub(in crate::runtime) request: Request,
     gate: Gate,
-    ready: bool,
-    /// `true` if it counts for the readiness of its batch, and no attempt has begun.
-    unready: bool,
-    /// The reason why the token of the current attempt is canceled.
-    canceled: bool,
+    pub(in crate::runtime) ready: bool,
+    /// `true` if the readiness of its batch waits for it: it counts, and no attempt has begun.
+    pub(in crate::runtime) unready: bool,
+    /// `true` if the token of the current attempt is canceled.
+    pub(in crate::runtime) canceled: bool,
     barred: Barred,
     /// `true` if the current or next attempt is the final attempt, which begins after the stop request.
-    last: bool,
+    pub(in crate::runtime) last: bool,
     /// The reason of the stop request.
-    why: Option<StopReason>,
-    /// The limit of the stop.
-    limit: StopLimit,
+    pub(in crate::runtime) why: Option<StopReason>,
+    /// The limit that an aborted attempt exceeded.
+    pub(in crate::runtime) limit: StopLimit,
     /// The number of consecutive failures.
-    streak: u32,
+    pub(in crate::runtime) streak: u32,
     /// The number of the current or last attempt. It identifies the attempt, so it must not wrap or saturate.
-    attempt: u64,
+    pub(in crate::runtime) attempt: u64,
 }
 
-/// The effects of a command, to carry out after the lock is released.
+/// The effects of a command, to carry out after the lock is released. Each of them wakes the actor.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(in crate::runtime) struct Effects {
-    /// Wake the actor.
-    pub(in crate::runtime) wakes: bool,
     /// Cancel the token of the attempt.
     pub(in crate::runtime) interrupts: bool,
     /// This is the first request to end the attempt.
     pub(in crate::runtime) is_first: bool,
-    pub(in crate::runtime) report: Option<Report>,
-}
-
-/// A report to the group of a task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::runtime) enum Report {
-    Ready,
-    /// The task was started, and waits for its next start.
-    Delayed,
-    /// The task has stopped and can start again.
-    Held,
-    /// The group must no longer wait for this task.
-    Skip,
+    /// A note to the group.
+    pub(in crate::runtime) note: Option<Note>,
 }
 
 /// The next action of an actor without an attempt.
@@ -160,25 +140,6 @@ pub(in crate::runtime) enum Heed {
     End(Ending),
 }
 
-/// The conclusion when the future of an attempt is dropped, or its helpers have ended.
-#[derive(Debug)]
-pub(in crate::runtime) enum Conclusion {
-    /// Join the helpers, and conclude with this ending afterwards.
-    Join(Ending),
-    Next(Next),
-}
-
-/// The measurements of the actor for an attempt that has ended.
-#[derive(Debug, Clone, Copy, Default)]
-pub(in crate::runtime) struct Measured<'a> {
-    /// The run time; `None` if it ended in its first poll or after a stop request.
-    pub(in crate::runtime) lived: Option<Duration>,
-    /// The ticks of a fixed rate.
-    pub(in crate::runtime) ticks: Option<&'a Ticks>,
-    /// `true` if its helpers still run.
-    pub(in crate::runtime) has_helpers: bool,
-}
-
 impl Machine {
     pub(in crate::runtime) fn new(policy: &ResolvedPolicy, queued: bool, gate: Gate, unready: bool) -> Self {
         Self {
@@ -197,31 +158,6 @@ impl Machine {
         }
     }
 
-    pub(in crate::runtime) fn stage(&self) -> Stage {
-        self.stage
-    }
-
-    pub(in crate::runtime) fn request(&self) -> Request {
-        self.request
-    }
-
-    pub(in crate::runtime) fn attempt(&self) -> u64 {
-        self.attempt
-    }
-
-    pub(in crate::runtime) fn streak(&self) -> u32 {
-        self.streak
-    }
-
-    pub(in crate::runtime) fn is_ready(&self) -> bool {
-        self.ready
-    }
-
-    /// Returns `true` if the readiness of its batch waits for this task.
-    pub(in crate::runtime) fn is_unready(&self) -> bool {
-        self.unready
-    }
-
     /// Returns `true` if the task only waits for a time, and for no other task.
     pub(in crate::runtime) fn waits_for_its_time(&self) -> bool {
         match self.stage {
@@ -231,30 +167,9 @@ impl Machine {
         }
     }
 
-    pub(in crate::runtime) fn is_canceled(&self) -> bool {
-        self.canceled
-    }
-
-    /// Returns the limit that an aborted attempt exceeded.
-    pub(in crate::runtime) fn limit(&self) -> StopLimit {
-        self.limit
-    }
-
-    pub(in crate::runtime) fn set_limit(&mut self, limit: StopLimit) {
-        self.limit = limit;
-    }
-
-    pub(in crate::runtime) fn why(&self) -> Option<StopReason> {
-        self.why
-    }
-
     /// Notes the reason of a stop request. The reason with the highest rank stands.
     pub(in crate::runtime) fn because(&mut self, why: StopReason) {
         self.why = self.why.max(Some(why));
-    }
-
-    pub(in crate::runtime) fn is_final_attempt(&self) -> bool {
-        self.last
     }
 
     /// Returns `true` if an attempt or its helpers run.
@@ -290,8 +205,8 @@ impl Machine {
         self.stage = first_stage(policy);
     }
 
-    /// Requests the task to stop for good; `at_once` leaves it no time. [`request`](Self::request) shows whether a stop
-    /// was requested before.
+    /// Requests the task to stop for good; `at_once` leaves it no time. `request` shows whether a stop was requested
+    /// before.
     pub(in crate::runtime) fn stop(&mut self, policy: &ResolvedPolicy, at_once: bool) -> Effects {
         let before = self.request;
         if at_once || matches!(self.stage, Stage::Over | Stage::Ended) {
@@ -329,8 +244,8 @@ impl Machine {
 
     fn skip_wait(&mut self) -> Effects {
         self.stage = Stage::Waiting(Wait::Due);
-        let report = (self.gate == Gate::Shut).then_some(Report::Skip);
-        Effects { wakes: true, report, ..Effects::default() }
+        let note = (self.gate == Gate::Shut).then_some(Note::Skip);
+        Effects { note, ..Effects::default() }
     }
 
     /// Opens the gate: the next attempt is due.
@@ -338,21 +253,16 @@ impl Machine {
         if self.request == Request::Hold {
             self.request = Request::Nothing;
         }
-        self.open();
+        self.resume();
         if matches!(self.stage, Stage::Waiting(Wait::Backoff | Wait::Interval)) {
             self.stage = Stage::Waiting(Wait::Due);
         }
         let is_delayed = self.stage == Stage::Waiting(Wait::Delay) && self.request == Request::Nothing;
-        Effects { report: is_delayed.then_some(Report::Delayed), ..WAKES }
+        Effects { note: is_delayed.then_some(Note::Delayed), ..Effects::default() }
     }
 
     /// Opens the gate for a task that failed: the next attempt waits for its backoff.
-    pub(in crate::runtime) fn resume(&mut self) -> Effects {
-        self.open();
-        WAKES
-    }
-
-    fn open(&mut self) {
+    pub(in crate::runtime) fn resume(&mut self) {
         self.gate = Gate::Open;
         self.unbar();
     }
@@ -363,15 +273,15 @@ impl Machine {
         }
     }
 
-    /// Requests the task to end its attempt and to wait to be released.
-    pub(in crate::runtime) fn hold(&mut self) -> Effects {
+    /// Requests the task to end its attempt and to wait to be released. Returns `None` if the task ends anyway.
+    pub(in crate::runtime) fn hold(&mut self) -> Option<Effects> {
         if self.request == Request::Stop || matches!(self.stage, Stage::Over | Stage::Ended) {
-            return Effects::default();
+            return None;
         }
         self.gate = Gate::Shut;
         self.unbar();
         let before = std::mem::replace(&mut self.request, Request::Hold);
-        self.interrupt(before, false)
+        Some(self.interrupt(before, false))
     }
 
     /// Prevents further attempts. A running attempt continues.
@@ -385,13 +295,13 @@ impl Machine {
         self.barred != Barred::No && !self.last
     }
 
-    /// The running attempt reports that it is ready.
-    pub(in crate::runtime) fn signal_ready(&mut self, policy: &ResolvedPolicy, attempt: u64) -> Effects {
+    /// The running attempt reports that it is ready. Returns `None` if that changes nothing.
+    pub(in crate::runtime) fn signal_ready(&mut self, policy: &ResolvedPolicy, attempt: u64) -> Option<Effects> {
         if policy.ready != Ready::Signal || !self.is_running(attempt) || self.ready {
-            return Effects::default();
+            return None;
         }
         self.ready = true;
-        Effects { report: self.pass(), ..WAKES }
+        Some(Effects { note: self.pass(), ..Effects::default() })
     }
 
     /// The attempt reports progress: the failures before it no longer count.
@@ -404,36 +314,32 @@ impl Machine {
     /// A helper of the attempt panicked.
     pub(in crate::runtime) fn helper_panicked(&mut self) -> Effects {
         self.canceled = true;
-        Effects { interrupts: true, ..WAKES }
-    }
-
-    /// The last helper has ended.
-    pub(in crate::runtime) fn helpers_ended(&self) -> Effects {
-        Effects { wakes: matches!(self.stage, Stage::Joining { .. }), ..Effects::default() }
+        self.because(StopReason::HelperPanicked);
+        Effects { interrupts: true, ..Effects::default() }
     }
 
     fn interrupt(&mut self, before: Request, at_once: bool) -> Effects {
         let interrupts = self.is_alive() && (at_once || !self.last);
         self.canceled |= interrupts;
-        Effects { interrupts, is_first: before == Request::Nothing, ..WAKES }
+        Effects { interrupts, is_first: before == Request::Nothing, note: None }
     }
 
     #[inline]
-    fn pass(&mut self) -> Option<Report> {
+    fn pass(&mut self) -> Option<Note> {
         let passes = self.ready && self.gate == Gate::Open;
         if passes {
             self.gate = Gate::Passed;
         }
-        passes.then_some(Report::Ready)
+        passes.then_some(Note::Ready)
     }
 
     // The actor's inputs while no attempt runs.
 
-    /// Returns the next action, and the report to the group.
+    /// Returns the next action, and the note to the group.
     #[inline]
-    pub(in crate::runtime) fn turn(&mut self, policy: &ResolvedPolicy) -> (Turn, Option<Report>) {
+    pub(in crate::runtime) fn turn(&mut self, policy: &ResolvedPolicy) -> (Turn, Option<Note>) {
         let Stage::Waiting(wait) = &mut self.stage else { return (Turn::Parked, None) };
-        let mut report = None;
+        let mut note = None;
         match self.request {
             Request::Stop if !self.last => {
                 self.stage = Stage::Over;
@@ -448,7 +354,7 @@ impl Machine {
                 if *wait != Wait::Delay {
                     *wait = Wait::Due;
                 }
-                report = Some(Report::Held);
+                note = Some(Note::Held);
             }
             _ => {}
         }
@@ -458,7 +364,7 @@ impl Machine {
             (_, Wait::Due) => Turn::Due,
             _ => Turn::Waits,
         };
-        (turn, report)
+        (turn, note)
     }
 
     /// The delay of the wait has elapsed.
@@ -471,7 +377,7 @@ impl Machine {
     /// Begins an attempt, unless something else was requested in the meantime; then [`turn`](Self::turn) returns the
     /// next action. Returns whether this is the first attempt of a task that its batch waits for.
     #[inline]
-    pub(in crate::runtime) fn begin(&mut self, policy: &ResolvedPolicy) -> Option<(bool, Option<Report>)> {
+    pub(in crate::runtime) fn begin(&mut self, policy: &ResolvedPolicy) -> Option<(bool, Option<Note>)> {
         let asked = self.request >= Request::Hold && !self.last;
         if asked || self.is_barred() || self.gate == Gate::Shut || self.stage != Stage::Waiting(Wait::Due) {
             return None;
@@ -513,54 +419,51 @@ impl Machine {
             Stage::Running(cut @ Cut::Not) if self.request == Request::Nothing || self.last => {
                 *cut = Cut::TimedOut;
                 self.canceled = true;
+                self.because(StopReason::Timeout);
                 true
             }
             _ => false,
         }
     }
 
-    /// Concludes an attempt: its future is dropped, or its helpers have ended, or its start failed before it began.
-    /// `adjust` can draw the delay of a retry again.
-    #[inline]
-    pub(in crate::runtime) fn conclude(
-        &mut self,
-        rules: Rules<'_>,
-        ending: Ending,
-        measured: &Measured<'_>,
-        adjust: impl FnOnce(Next) -> Next,
-    ) -> Conclusion {
+    /// The future of an attempt is dropped, and its helpers still run. It is concluded with this ending after them.
+    pub(in crate::runtime) fn join(&mut self, policy: &ResolvedPolicy, ending: &Ending, lived: Option<Duration>) {
         self.canceled = true;
-        let Measured { lived, ticks, has_helpers } = *measured;
-        let mut facts = Facts {
-            policy: rules.policy,
-            request: self.request,
-            late: matches!(self.stage, Stage::Joining { unasked: true, .. }),
-            streak: self.streak,
-            lived,
-            ticks,
-        };
-        if has_helpers {
-            let unasked = facts.late || self.request == Request::Nothing;
-            facts.late = unasked;
-            // A panic of a helper turns a success into a failure.
-            let panicked = matches!(self.stage, Stage::Running(Cut::HelperPanicked));
-            self.stage = Stage::Joining { unasked, ends: !panicked && is_final(&facts, &ending) };
-            return Conclusion::Join(ending);
-        }
-        let next = adjust(decide(&facts, ending));
-        self.follow(rules, &next);
-        Conclusion::Next(next)
+        let mut facts = self.facts(policy, lived, None);
+        facts.late |= self.request == Request::Nothing;
+        // A panic of a helper turns a success into a failure.
+        let panicked = self.stage == Stage::Running(Cut::HelperPanicked);
+        self.stage = Stage::Joining { unasked: facts.late, ends: !panicked && is_final(&facts, ending) };
     }
 
+    /// Decides what follows an attempt: its future is dropped and its helpers have ended, or its start failed before it
+    /// began. Then [`conclude`](Self::conclude) carries the decision out.
+    pub(in crate::runtime) fn decide(
+        &self,
+        policy: &ResolvedPolicy,
+        ending: Ending,
+        lived: Option<Duration>,
+        ticks: Option<&Ticks>,
+    ) -> Next {
+        decide(&self.facts(policy, lived, ticks), ending)
+    }
+
+    fn facts<'a>(&self, policy: &'a ResolvedPolicy, lived: Option<Duration>, ticks: Option<&'a Ticks>) -> Facts<'a> {
+        let late = matches!(self.stage, Stage::Joining { unasked: true, .. });
+        Facts { policy, request: self.request, late, streak: self.streak, lived, ticks }
+    }
+
+    /// Concludes an attempt; `managed` if its group decides when the task runs again after a failure.
     #[inline]
-    fn follow(&mut self, rules: Rules<'_>, next: &Next) {
+    pub(in crate::runtime) fn conclude(&mut self, next: &Next, managed: bool) {
+        self.canceled = true;
         let timed = |wait, delay: Duration| Stage::Waiting(if delay.is_zero() { Wait::Due } else { wait });
         match *next {
             Next::End(_) => {
                 self.stage = Stage::Over;
                 return;
             }
-            Next::Retry { streak, .. } if rules.managed => {
+            Next::Retry { streak, .. } if managed => {
                 self.streak = streak;
                 self.gate = Gate::Shut;
                 self.stage = Stage::Waiting(Wait::Backoff);
@@ -594,8 +497,6 @@ impl Machine {
         std::mem::take(&mut self.unready)
     }
 }
-
-const WAKES: Effects = Effects { wakes: true, interrupts: false, is_first: false, report: None };
 
 /// Returns the stage before the first attempt.
 fn first_stage(policy: &ResolvedPolicy) -> Stage {

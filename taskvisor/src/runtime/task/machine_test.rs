@@ -21,7 +21,8 @@ struct Node {
 }
 
 struct Play<'a> {
-    rules: Rules<'a>,
+    policy: &'a ResolvedPolicy,
+    managed: bool,
     reached: HashSet<Node>,
     open: Vec<Node>,
     steps: usize,
@@ -39,10 +40,9 @@ enum Command {
     Ready { stale: bool },
     Progress,
     HelperPanicked,
-    HelpersEnded,
 }
 
-const COMMANDS: [Command; 14] = [
+const COMMANDS: [Command; 13] = [
     Command::Stop { at_once: false },
     Command::Stop { at_once: true },
     Command::Restart,
@@ -56,7 +56,6 @@ const COMMANDS: [Command; 14] = [
     Command::Ready { stale: true },
     Command::Progress,
     Command::HelperPanicked,
-    Command::HelpersEnded,
 ];
 
 fn endings() -> [Ending; 7] {
@@ -73,12 +72,9 @@ fn endings() -> [Ending; 7] {
 }
 
 impl Play<'_> {
-    fn policy(&self) -> &ResolvedPolicy {
-        self.rules.policy
-    }
-
-    /// Limits the numbers, so that the number of states is finite.
+    /// Limits the numbers, so that the number of states is finite. No transition depends on the reason.
     fn reach(&mut self, mut node: Node) {
+        node.machine.why = None;
         node.machine.attempt = node.machine.attempt.min(2);
         node.machine.streak = node.machine.streak.min(3);
         self.steps += 1;
@@ -88,7 +84,7 @@ impl Play<'_> {
     }
 
     fn command(&mut self, before: Node, command: Command) {
-        let policy = self.policy().clone();
+        let policy = self.policy;
         let mut after = before;
         let machine = &mut after.machine;
         let attempt = machine.attempt;
@@ -96,7 +92,7 @@ impl Play<'_> {
         let effects = match command {
             // A queued submission is withdrawn from its slot instead.
             Command::Stop { .. } if before.machine.stage == Stage::Queued => return,
-            Command::Stop { at_once } => machine.stop(&policy, at_once),
+            Command::Stop { at_once } => machine.stop(policy, at_once),
             Command::Restart => {
                 let effects = machine.restart();
                 let refuses = is_over
@@ -117,33 +113,37 @@ impl Play<'_> {
             // A group opens the gate of a child only after the child has reported that it holds.
             Command::Release | Command::Resume if before.owes_held => return,
             Command::Release => machine.release(),
-            Command::Resume => machine.resume(),
+            Command::Resume => {
+                machine.resume();
+                Effects::default()
+            }
             Command::Hold => {
                 after.owes_held = !is_over && before.machine.request != Request::Stop;
-                after.machine.hold()
+                after.machine.hold().unwrap_or_default()
             }
             Command::Bar(barred) => {
                 machine.bar(barred);
                 assert!(before.machine.barred != Barred::ForGood || machine.barred == Barred::ForGood);
                 Effects::default()
             }
-            Command::Ready { stale } => machine.signal_ready(&policy, attempt.wrapping_sub(u64::from(stale))),
+            Command::Ready { stale } => {
+                let effects = machine.signal_ready(policy, attempt.wrapping_sub(u64::from(stale)));
+                effects.unwrap_or_default()
+            }
             Command::Progress => {
                 machine.progress(attempt);
                 Effects::default()
             }
             Command::HelperPanicked if !before.machine.is_alive() => return,
             Command::HelperPanicked => machine.helper_panicked(),
-            Command::HelpersEnded => machine.helpers_ended(),
         };
         let machine = &after.machine;
         assert_eq!(is_over, matches!(machine.stage, Stage::Over | Stage::Ended), "{command:?} in {before:?}");
         assert!(machine.request >= before.machine.request || matches!(command, Command::Release), "{command:?}");
         assert!(before.machine.request != Request::Stop || machine.request == Request::Stop, "a stop is taken back");
         assert!(!effects.interrupts || machine.canceled, "{command:?} in {before:?}");
-        assert!(!effects.interrupts || effects.wakes);
         assert_eq!(machine.attempt, attempt, "a command begins no attempt");
-        if effects.report == Some(Report::Ready) {
+        if effects.note == Some(Note::Ready) {
             assert!(before.machine.gate == Gate::Open && machine.gate == Gate::Passed && machine.ready);
         }
         if matches!(command, Command::Stop { at_once: true }) && matches!(machine.stage, Stage::Waiting(_)) {
@@ -156,11 +156,11 @@ impl Play<'_> {
     }
 
     fn waits(&mut self, before: Node) {
-        let policy = self.policy().clone();
+        let policy = self.policy;
         let mut after = before;
-        let (turn, report) = after.machine.turn(&policy);
+        let (turn, note) = after.machine.turn(policy);
         let machine = &after.machine;
-        if report == Some(Report::Held) {
+        if note == Some(Note::Held) {
             assert!(before.owes_held && turn == Turn::Parked);
             after.owes_held = false;
         }
@@ -184,11 +184,11 @@ impl Play<'_> {
         }
         // Anything may happen between the turn and the begin, so that the begin is tried in every state.
         let mut begun = before;
-        let Some((_, report)) = begun.machine.begin(&policy) else { return };
+        let Some((_, note)) = begun.machine.begin(policy) else { return };
         assert!(before.machine.gate != Gate::Shut && !before.machine.is_barred(), "{before:?}");
         assert!(before.machine.request != Request::Hold, "{before:?}");
         assert_eq!(begun.machine.attempt, before.machine.attempt + 1);
-        assert_eq!(report.is_some(), before.machine.gate == Gate::Open && policy.ready == Ready::Start);
+        assert_eq!(note.is_some(), before.machine.gate == Gate::Open && policy.ready == Ready::Start);
         assert!(!begun.machine.canceled);
         if before.machine.request == Request::Stop {
             begun.begun_after_stop += 1;
@@ -228,31 +228,29 @@ impl Play<'_> {
 
     fn concludes(&mut self, before: Node, ending: Ending, has_helpers: bool) {
         let mut after = before;
-        let measured = Measured { has_helpers, ..Measured::default() };
-        match after.machine.conclude(self.rules, ending, &measured, |next| next) {
-            Conclusion::Join(_) => {
-                assert!(has_helpers);
-                let Stage::Joining { unasked, ends } = after.machine.stage else { panic!("{before:?}") };
-                assert!(unasked || before.machine.request != Request::Nothing);
-                after.must_end = ends;
-            }
-            Conclusion::Next(next) => {
-                let ends = matches!(next, Next::End(_));
-                assert_eq!(ends, after.machine.stage == Stage::Over);
-                assert!(ends || before.machine.request != Request::Stop, "{before:?}");
-                match next {
-                    Next::Hold(_) => {
-                        assert!(before.owes_held && after.machine.gate == Gate::Shut);
-                        after.owes_held = false;
-                    }
-                    Next::Retry { .. } => assert!(!self.rules.managed || after.machine.gate == Gate::Shut),
-                    _ => {}
+        if has_helpers {
+            after.machine.join(self.policy, &ending, None);
+            let Stage::Joining { unasked, ends } = after.machine.stage else { panic!("{before:?}") };
+            assert!(unasked || before.machine.request != Request::Nothing);
+            after.must_end = ends;
+        } else {
+            let next = after.machine.decide(self.policy, ending, None, None);
+            after.machine.conclude(&next, self.managed);
+            let ends = matches!(next, Next::End(_));
+            assert_eq!(ends, after.machine.stage == Stage::Over);
+            assert!(ends || before.machine.request != Request::Stop, "{before:?}");
+            match next {
+                Next::Hold(_) => {
+                    assert!(before.owes_held && after.machine.gate == Gate::Shut);
+                    after.owes_held = false;
                 }
-                // A registration that ends does not leave a group waiting for its report.
-                assert!(!ends || !matches!(after.machine.stage, Stage::Waiting(_)));
-                after.owes_held &= !ends;
-                after.must_end = false;
+                Next::Retry { .. } => assert!(!self.managed || after.machine.gate == Gate::Shut),
+                _ => {}
             }
+            // A registration that ends does not leave a group waiting for its report.
+            assert!(!ends || !matches!(after.machine.stage, Stage::Waiting(_)));
+            after.owes_held &= !ends;
+            after.must_end = false;
         }
         assert!(after.machine.canceled);
         self.reach(after);
@@ -265,16 +263,16 @@ impl Play<'_> {
             match machine.stage {
                 Stage::Queued | Stage::Ended => return,
                 Stage::Waiting(_) => {
-                    let (turn, _) = machine.turn(self.policy());
+                    let (turn, _) = machine.turn(self.policy);
                     match turn {
                         Turn::Over => {}
-                        Turn::Due => assert!(machine.begin(self.policy()).is_some(), "{node:?}"),
+                        Turn::Due => assert!(machine.begin(self.policy).is_some(), "{node:?}"),
                         Turn::Waits | Turn::Parked => panic!("{turn:?} after a stop: {node:?}"),
                     }
                 }
                 Stage::Running(_) | Stage::Joining { .. } => {
-                    let measured = Measured::default();
-                    machine.conclude(self.rules, Ending::Result(Ok(())), &measured, |next| next);
+                    let next = machine.decide(self.policy, Ending::Result(Ok(())), None, None);
+                    machine.conclude(&next, self.managed);
                 }
                 Stage::Over => {
                     machine.end();
@@ -294,7 +292,7 @@ impl Play<'_> {
                     #[cfg(feature = "controller")]
                     {
                         let mut started = node;
-                        started.machine.leave_slot(self.policy());
+                        started.machine.leave_slot(self.policy);
                         self.reach(started);
                     }
                 }
@@ -306,7 +304,7 @@ impl Play<'_> {
                         let mut machine = node.machine;
                         machine.request = if unasked { Request::Nothing } else { machine.request };
                         let facts = Facts {
-                            policy: self.policy(),
+                            policy: self.policy,
                             request: machine.request,
                             late: unasked,
                             streak: machine.streak,
@@ -334,8 +332,9 @@ impl Play<'_> {
     fn joins(&mut self, node: Node, ending: Ending, ends: bool) {
         if ends {
             let mut after = node;
-            let concluded = after.machine.conclude(self.rules, ending, &Measured::default(), |next| next);
-            assert!(matches!(concluded, Conclusion::Next(Next::End(_))), "a result that ends is run again: {node:?}");
+            let next = after.machine.decide(self.policy, ending, None, None);
+            assert!(matches!(next, Next::End(_)), "a result that ends is run again: {node:?}");
+            after.machine.conclude(&next, self.managed);
             after.owes_held = false;
             after.must_end = false;
             self.reach(after);
@@ -382,8 +381,7 @@ fn every_input_in_every_reachable_state() {
         ] {
             let machine = Machine::new(&policy, queued, gate, true);
             let start = Node { machine, begun_after_stop: 0, owes_held: false, must_end: false };
-            let rules = Rules { policy: &policy, managed };
-            let mut play = Play { rules, reached: HashSet::new(), open: Vec::new(), steps: 0 };
+            let mut play = Play { policy: &policy, managed, reached: HashSet::new(), open: Vec::new(), steps: 0 };
             play.reach(start);
             play.explore();
             states += play.reached.len();
@@ -408,13 +406,10 @@ fn k5r_the_numbers_of_attempts_never_repeat() {
 #[test]
 fn k5i_a_restart_while_helpers_are_joined_does_not_run_a_taken_success_again() {
     let policy = Overrides::default().resolve(&SupervisorConfig::default());
-    let rules = Rules { policy: &policy, managed: false };
     let mut machine = Machine::new(&policy, false, Gate::Open, false);
     assert!(machine.begin(&policy).is_some());
-    let joins = Measured { has_helpers: true, ..Measured::default() };
-    let joined = machine.conclude(rules, Ending::Result(Ok(())), &joins, |next| next);
-    assert!(matches!(joined, Conclusion::Join(_)));
+    machine.join(&policy, &Ending::Result(Ok(())), None);
     assert!(machine.restart().is_none());
-    let ended = machine.conclude(rules, Ending::Result(Ok(())), &Measured::default(), |next| next);
-    assert!(matches!(ended, Conclusion::Next(Next::End(TaskOutcome::Completed))));
+    let next = machine.decide(&policy, Ending::Result(Ok(())), None, None);
+    assert!(matches!(next, Next::End(TaskOutcome::Completed)));
 }

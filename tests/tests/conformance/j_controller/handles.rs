@@ -3,13 +3,31 @@
 use std::sync::{Arc, OnceLock};
 
 use taskvisor::{
-    ControllerSpec, Event, EventKind, RestartPolicy, Subscribe, Supervisor, SupervisorConfig, SupervisorHandle,
-    TaskContext, TaskFn, TaskHandle, TaskState,
+    ControllerSpec, Event, EventKind, LogLevel, RestartPolicy, Subscribe, Supervisor, SupervisorConfig,
+    SupervisorHandle, TaskContext, TaskFn, TaskHandle, TaskState,
 };
 use tests::{FAIL, OK, Recorder, Script, Step, constant, cooperative, deaf, ms, secs, settle, supervisor};
 use tokio::sync::mpsc;
 
 use super::{Result, controlled, end_of, ends_of, label, queue_all, queued, surely};
+
+#[tokio::test(start_paused = true)]
+async fn j01_one_that_its_owner_cancels_is_no_warning_and_one_that_is_rejected_is() -> Result {
+    let (supervisor, _) = controlled(1024, 1);
+    let mut rejections = supervisor.events().of_kinds([EventKind::ControllerRejected]);
+    let slot = supervisor.slot("s");
+    let owner = slot.queue(cooperative("x")).await?;
+    let waits = slot.queue(cooperative("y")).await?;
+    let full = slot.queue(cooperative("y")).await?;
+    assert!(waits.cancel().await?);
+    assert_eq!(ends_of(&[full, waits]).await, ["full", "canceled"]);
+    assert!(owner.cancel().await?);
+    for (reason, level) in [("full", LogLevel::Warn), ("canceled", LogLevel::Info)] {
+        let event = rejections.next().await.unwrap().unwrap();
+        assert_eq!((event.reason.as_deref(), LogLevel::of(&event)), (Some(reason), level));
+    }
+    Ok(())
+}
 
 #[tokio::test(start_paused = true)]
 async fn j01_one_that_waits_is_queued_and_can_only_be_cancelled() -> Result {

@@ -175,7 +175,7 @@ fn failing_trees() -> [(Tree, &'static str); 3] {
         ),
         (
             tree().with_limit(1, secs(60)).task(in_limit).build(),
-            "`sync` failed (sync failed: connection refused), `root` exceeded 1 restarts within 60s",
+            "`sync` failed (sync failed: connection refused), `root` exceeded 1 restart within 60s",
         ),
     ]
 }

@@ -204,7 +204,7 @@ async fn k6c_a_group_that_ended_in_failure_is_not_ready_until_it_is_acknowledged
 
     let health = tree.health();
     assert_eq!(unready(&health).0, ["store"]);
-    let expected = "`store/leaf` failed (failure 2), `store` exceeded 1 restarts within 60s";
+    let expected = "`store/leaf` failed (failure 2), `store` exceeded 1 restart within 60s";
     assert_eq!(health.not_ready[0].error.as_deref(), Some(expected));
     assert!(tree.supervisor().acknowledge("store"));
     assert!(tree.health().is_ready());

@@ -25,7 +25,7 @@ impl Plan {
             self.set(key, Phase::Down);
             return self.stop_because(Why::Limit(key));
         }
-        if self.strategy == Strategy::OneForOne {
+        if self.rules.strategy == Strategy::OneForOne {
             // Its phase stays, so that the children after it stay released.
             let epoch = self.next_epoch(key);
             return self.actions.push(Action::Resume(key, epoch));
@@ -42,11 +42,11 @@ impl Plan {
             restart
         } else {
             self.actions.push(Action::Begin);
-            Restart { first: Key::MAX, causes: Vec::new(), running: 0, since: None, until: None }
+            Restart { first: Key::MAX, causes: Vec::new(), running: 0, since: None }
         };
         let end = std::mem::replace(&mut restart.first, first);
         restart.causes.push(cause);
-        (restart.since, restart.until) = (None, None);
+        restart.since = None;
         self.survey(first, end);
         for (key, entry) in self.roster.from(first).take_while(|(key, _)| *key < end) {
             self.steps.add(1);
@@ -79,7 +79,7 @@ impl Plan {
         // children that do not run.
         for index in 0..self.roster.declared.len() {
             let declared = &self.roster.declared;
-            let below = self.order.earlier(index).iter().map(|earlier| &declared[*earlier as usize]);
+            let below = self.rules.order.earlier(index).iter().map(|earlier| &declared[*earlier as usize]);
             self.roster.declared[index].altitude =
                 below.map(|earlier| earlier.altitude + earlier.layers()).max().unwrap_or(altitude);
         }
@@ -94,8 +94,8 @@ impl Plan {
         let requested = matches!(entry.phase, Phase::Holding | Phase::Stopping | Phase::Dissolving);
         let failed = end == End::Failed || (end == End::Aborted && !requested);
         // An added child is after all earlier children but depends on none: only declared children count as waiting.
-        let needed = entry.child.critical || (entry.phase != Phase::Ready && entry.waiting > 0);
-        let significant = entry.child.significant && end == End::Completed;
+        let needed = entry.role.critical || (entry.phase != Phase::Ready && entry.waiting > 0);
+        let significant = entry.role.significant && end == End::Completed;
         self.set(key, Phase::Ended);
         if self.roster.declared(key).is_none() {
             // The order passes through it now, so that nothing changes for the others.
@@ -120,17 +120,7 @@ impl Plan {
     }
 
     pub(super) fn give_up(&mut self, key: Key) {
-        let Some(entry) = self.roster.get_mut(key) else { return };
-        if entry.given_up || !matches!(entry.phase, Phase::Holding | Phase::Stopping) {
-            return;
-        }
-        let held = entry.holds();
-        entry.given_up = true;
-        let holds = entry.holds();
-        self.given_up += 1;
-        if held != holds {
-            self.holds_changed(key, holds);
-        }
+        self.change(key, |entry| entry.given_up |= matches!(entry.phase, Phase::Holding | Phase::Stopping));
     }
 
     /// Sets the reason of the stop. The first reason stands, but a failure has the highest rank.
@@ -145,7 +135,7 @@ impl Plan {
             Some(before) if before.is_failure() || !why.is_failure() => before,
             _ => why,
         };
-        if self.is_root && !stops && why != Why::Requested {
+        if self.rules.is_root && !stops && why != Why::Requested {
             if before != Some(reason) {
                 self.actions.push(Action::Ask(reason));
             }
@@ -153,12 +143,9 @@ impl Plan {
             return;
         }
         self.mode = Mode::Stopping(reason);
-        if !stops {
-            self.begin_stop();
+        if stops {
+            return;
         }
-    }
-
-    pub(super) fn begin_stop(&mut self) {
         self.actions.push(Action::Begin);
         self.survey(0, Key::MAX);
         for (key, entry) in self.roster.from(0).rev() {
@@ -170,10 +157,5 @@ impl Plan {
             }
         }
         self.retired = true;
-    }
-
-    pub(super) fn is_over(&mut self, why: Why) {
-        self.mode = Mode::Over;
-        self.actions.push(Action::Over(why));
     }
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::super::children::{Key, Phase};
+use super::super::children::{Entry, Key, Phase};
 use super::{Action, Mode, Plan};
 
 impl Plan {
-    /// Starts the children before `end` that can start.
-    pub(super) fn start_due(&mut self, end: Key) {
+    /// Starts the children that can start. During a restart, those before it continue.
+    pub(super) fn start_due(&mut self) {
+        let end = if let Mode::Asking(_) = self.mode { 0 } else { self.unknown_from() };
         let mut due = std::mem::take(&mut self.startable);
         due.sort_unstable();
         for key in due.drain(..) {
@@ -33,13 +34,13 @@ impl Plan {
             }
             let below = u32::try_from(entry.altitude - self.base).unwrap_or(0);
             match (&self.mode, entry.phase) {
-                (Mode::Restarting(restart), Phase::Starting | Phase::Ready) if key >= restart.first => {
+                (Mode::Restarting(restart), _) if entry.is_up() && key >= restart.first => {
                     self.set(key, Phase::Holding);
                     let epoch = self.next_epoch(key);
                     self.actions.push(Action::Hold(key, epoch, below));
                 }
-                (Mode::Stopping(_), Phase::Starting | Phase::Ready | Phase::Holding | Phase::Down) => {
-                    let phase = if entry.phase == Phase::Down { Phase::Dissolving } else { Phase::Stopping };
+                (Mode::Stopping(_), phase) if entry.is_up() || matches!(phase, Phase::Holding | Phase::Down) => {
+                    let phase = if phase == Phase::Down { Phase::Dissolving } else { Phase::Stopping };
                     self.set(key, phase);
                     let epoch = self.next_epoch(key);
                     self.actions.push(Action::Stop(key, epoch, below));
@@ -50,27 +51,21 @@ impl Plan {
         self.stoppable = due;
     }
 
-    /// Waits for the backoff of the failed children, when all stopping children have stopped.
-    pub(super) fn wait_if_stopped(&mut self, now: Duration) {
+    /// Starts the stopped children again, if all have stopped and the backoff of the failed children is over.
+    pub(super) fn start_again_if_due(&mut self, now: Duration) {
         let Mode::Restarting(restart) = &mut self.mode else { return };
         if restart.running > 0 {
             return;
         }
-        let due = restart.since.get_or_insert(now).saturating_add(restart.delay());
-        if due <= now {
-            self.start_again();
-            self.proceed_up();
-        } else if restart.until.replace(due) != Some(due) {
-            self.actions.push(Action::Wait(due.saturating_sub(now)));
+        restart.since.get_or_insert(now);
+        if restart.until().is_some_and(|until| until > now) {
+            return;
         }
-    }
-
-    pub(super) fn start_again(&mut self) {
-        if let Mode::Restarting(restart) = std::mem::replace(&mut self.mode, Mode::Up) {
-            self.count_unmet(restart.first);
-            let down = self.roster.from(restart.first).filter(|(_, entry)| entry.phase == Phase::Down);
-            self.startable.extend(down.map(|(key, _)| key));
-        }
+        let first = restart.first;
+        self.mode = Mode::Up;
+        self.count_unmet(first);
+        let down = self.roster.from(first).filter(|(_, entry)| entry.phase == Phase::Down);
+        self.startable.extend(down.map(|(key, _)| key));
     }
 
     /// Returns the child from which on nothing starts. The counters of these children are not updated, because each
@@ -87,7 +82,7 @@ impl Plan {
     pub(super) fn count_unmet(&mut self, first: Key) {
         let start = self.roster.declared(first).unwrap_or(self.roster.declared.len());
         for index in start..self.roster.declared.len() {
-            let earlier = self.order.earlier(index);
+            let earlier = self.rules.order.earlier(index);
             self.steps.add(1 + earlier.len());
             let closed = earlier.iter().filter(|earlier| !self.roster.declared[**earlier as usize].passes());
             self.roster.declared[index].unmet = u32::try_from(closed.count()).unwrap_or(u32::MAX);
@@ -104,51 +99,47 @@ impl Plan {
         }
     }
 
-    /// Notes that a started child waits for its next start.
-    pub(super) fn set_delayed(&mut self, key: Key) {
-        let Some(entry) = self.roster.get_mut(key) else { return };
-        self.awaited -= usize::from(entry.is_awaited());
-        entry.delayed = true;
+    /// Moves a child to another phase.
+    pub(super) fn set(&mut self, key: Key, phase: Phase) {
+        self.change(key, |entry| {
+            entry.phase = phase;
+            entry.given_up &= matches!(phase, Phase::Holding | Phase::Stopping);
+        });
     }
 
-    /// Moves a child to another phase, and updates its neighbors in the order.
-    pub(super) fn set(&mut self, key: Key, phase: Phase) {
+    /// Changes a child, and updates the counters of the plan and its neighbors in the order.
+    pub(super) fn change(&mut self, key: Key, change: impl FnOnce(&mut Entry)) {
         let Some(entry) = self.roster.get_mut(key) else { return };
-        let before =
-            (entry.passes(), entry.holds(), entry.waits(), entry.runs(), entry.is_unready(), entry.is_awaited());
-        let ends = phase == Phase::Ended && entry.phase != Phase::Ended;
-        entry.phase = phase;
-        entry.delayed = false;
-        if entry.given_up && !matches!(phase, Phase::Holding | Phase::Stopping) {
-            entry.given_up = false;
-            self.given_up -= 1;
-        }
-        let after =
-            (entry.passes(), entry.holds(), entry.waits(), entry.runs(), entry.is_unready(), entry.is_awaited());
-        let (unmet, dependents) = (entry.unmet, entry.dependents);
-        self.left -= usize::from(ends);
-        self.unready = self.unready + usize::from(after.4) - usize::from(before.4);
-        self.awaited = self.awaited + usize::from(after.5) - usize::from(before.5);
+        let before = *entry;
+        change(entry);
+        let after = *entry;
+        let update = |count: &mut usize, counts: fn(&Entry) -> bool| {
+            *count = *count + usize::from(counts(&after)) - usize::from(counts(&before));
+        };
+        update(&mut self.left, |it| it.phase != Phase::Ended);
+        update(&mut self.unready, Entry::is_unready);
+        update(&mut self.awaited, Entry::is_awaited);
+        update(&mut self.given_up, |it| it.given_up);
         if let Mode::Restarting(restart) = &mut self.mode {
             if key >= restart.first {
-                restart.running = restart.running + usize::from(after.3) - usize::from(before.3);
+                update(&mut restart.running, Entry::runs);
             }
         }
-        if phase == Phase::Down {
-            if unmet == 0 {
+        if after.phase == Phase::Down && before.phase != Phase::Down {
+            if after.unmet == 0 {
                 self.startable.push(key);
             }
-            if dependents == 0 {
+            if after.dependents == 0 {
                 self.stoppable.push(key);
             }
         }
-        if before.0 != after.0 && key < self.unknown_from() {
-            self.passes_changed(key, after.0);
+        if before.passes() != after.passes() && key < self.unknown_from() {
+            self.passes_changed(key, after.passes());
         }
-        if before.1 != after.1 {
-            self.holds_changed(key, after.1);
+        if before.holds() != after.holds() {
+            self.holds_changed(key, after.holds());
         }
-        if before.2 && !after.2 {
+        if before.waits() && !after.waits() {
             self.waits_no_more(key);
         }
     }
@@ -159,7 +150,7 @@ impl Plan {
         let mut changed = vec![key];
         while let Some(key) = changed.pop() {
             let index = self.roster.declared(key);
-            let declared = index.map_or(&[][..], |index| self.order.later(index));
+            let declared = index.map_or(&[][..], |index| self.rules.order.later(index));
             let is_last = index.is_none_or(|index| index + 1 == self.roster.declared.len());
             let added = if self.is_chain() && is_last { self.roster.next_added(key) } else { None };
             let later = declared.iter().map(|later| Key::from(*later)).chain(added);
@@ -183,7 +174,7 @@ impl Plan {
         let mut changed = vec![key];
         while let Some(key) = changed.pop() {
             let index = self.roster.declared(key);
-            let declared = index.map_or(&[][..], |index| self.order.earlier(index));
+            let declared = index.map_or(&[][..], |index| self.rules.order.earlier(index));
             let added = if self.is_chain() && index.is_none() { self.roster.before_added(key) } else { None };
             for earlier in declared.iter().map(|earlier| Key::from(*earlier)).chain(added) {
                 self.steps.add(1);
@@ -205,7 +196,7 @@ impl Plan {
         let mut changed = vec![key];
         while let Some(key) = changed.pop() {
             let Some(index) = self.roster.declared(key) else { continue };
-            for earlier in self.order.earlier(index) {
+            for earlier in self.rules.order.earlier(index) {
                 self.steps.add(1);
                 let entry = &mut self.roster.declared[*earlier as usize];
                 entry.waiting -= 1;

@@ -1,4 +1,4 @@
-//! The state of the running attempt in its actor.
+//! The steps of an actor, and its state of the running attempt.
 
 use std::time::Duration;
 
@@ -7,6 +7,26 @@ use tokio::time::Instant;
 use super::super::decision::Ending;
 use super::super::machine::Cut;
 use crate::task::BoxTaskFuture;
+
+pub(in crate::runtime) enum Step {
+    /// Spawned, and not polled yet. Also the step while the step changes.
+    New,
+    /// The next attempt waits for its gate, and then for the timer, which is set to this delay when the gate opens.
+    Waiting {
+        delay: Duration,
+    },
+    /// The next attempt is due after a turn of the scheduler, so that a task that ends at once does not starve others.
+    Yield,
+    /// The next attempt is due.
+    Due {
+        gave_way: bool,
+    },
+    Attempt(Attempt),
+    /// The attempt has ended, and its helpers are joined.
+    Join(Box<Joining>),
+    /// The registration has ended.
+    Over,
+}
 
 /// An attempt that has ended and whose helpers have not.
 pub(in crate::runtime) struct Joining {
@@ -49,11 +69,5 @@ impl Attempt {
 
     pub(in crate::runtime) fn stop_by(&self) -> Option<Instant> {
         self.aside.as_ref().and_then(|aside| aside.stop_by)
-    }
-
-    pub(in crate::runtime) fn cut(&mut self, cut: Cut, timeout: Duration) {
-        let lived = self.age();
-        self.aside.get_or_insert_default().violation = Some((timeout, lived));
-        self.cut = cut;
     }
 }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::super::helpers::{Helper, Running};
-use super::{Bound, Cell};
+use super::super::machine::Stage;
+use super::Cell;
 use crate::runtime::observe::{self, Background, SpanRef};
 use crate::task::{Job, StopReason, TaskError};
 
@@ -14,20 +15,20 @@ impl Cell {
     /// Returns `true` if the attempt was requested to stop, or its token was canceled.
     pub(crate) fn is_canceled(&self, attempt: u64) -> bool {
         let state = self.lock();
-        state.machine.attempt() != attempt
-            || state.machine.is_canceled()
+        state.machine.attempt != attempt
+            || state.machine.canceled
             || state.token.as_ref().is_some_and(CancellationToken::is_cancelled)
     }
 
     /// Returns the reason of the stop request. For a final attempt it is the reason why no other attempt follows.
     pub(crate) fn stop_reason(&self, attempt: u64) -> Option<StopReason> {
         let state = self.lock();
-        state.machine.why().filter(|_| state.machine.attempt() == attempt)
+        state.machine.why.filter(|_| state.machine.attempt == attempt)
     }
 
     pub(crate) fn token(&self, attempt: u64) -> CancellationToken {
         let mut state = self.lock();
-        if state.machine.attempt() == attempt && !state.machine.is_canceled() {
+        if state.machine.attempt == attempt && !state.machine.canceled {
             return state.token.get_or_insert_default().clone();
         }
         drop(state);
@@ -55,21 +56,16 @@ impl Cell {
         span: &SpanRef,
         work: impl FnOnce() -> Result<(), TaskError> + Send + 'static,
     ) -> Job {
-        match self.joined(attempt) {
-            Some((running, _)) => {
-                // Dropped in this order, even if it never ran: when the helper no longer counts, the actor closes the
-                // span.
-                let parts = (work, span.upgrade(), running);
-                Box::new(move || {
-                    let (work, span, running) = parts;
-                    running.run(move || {
-                        let _in_span = span.enter();
-                        work()
-                    })
-                })
-            }
-            None => Box::new(|| Err(TaskError::Canceled)),
-        }
+        let Some((running, _)) = self.joined(attempt) else { return Box::new(|| Err(TaskError::Canceled)) };
+        // Dropped in this order, even if it never ran: when the helper no longer counts, the actor closes the span.
+        let parts = (work, span.upgrade(), running);
+        Box::new(move || {
+            let (work, span, running) = parts;
+            running.run(move || {
+                let _in_span = span.enter();
+                work()
+            })
+        })
     }
 
     /// Counts one more helper, unless the attempt has ended.
@@ -81,7 +77,7 @@ impl Cell {
         let aside = state.aside.get_or_insert_default();
         aside.running += 1;
         let abort = aside.abort.get_or_insert_default().clone();
-        Some((Running::new(Arc::clone(self)), abort))
+        Some((Running(Arc::clone(self)), abort))
     }
 
     pub(in crate::runtime) fn helper_panicked(&self, panic: TaskError) {
@@ -91,7 +87,6 @@ impl Cell {
             return;
         }
         aside.panic = Some(panic);
-        state.machine.because(StopReason::HelperPanicked);
         let effects = state.machine.helper_panicked();
         let token = if effects.interrupts { state.token.take() } else { None };
         self.wake(state, token);
@@ -101,9 +96,8 @@ impl Cell {
         let mut state = self.lock();
         let Some(aside) = &mut state.aside else { return };
         aside.running -= 1;
-        if aside.running == 0 {
-            let effects = state.machine.helpers_ended();
-            self.carry_out(None, state, Bound::Open, effects);
+        if aside.running == 0 && matches!(state.machine.stage, Stage::Joining { .. }) {
+            self.wake(state, None);
         }
     }
 }

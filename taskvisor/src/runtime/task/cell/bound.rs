@@ -7,69 +7,25 @@ use tokio::time::Instant;
 use crate::runtime::timer::deadline;
 use crate::supervisor::StopLimit;
 
-/// The time limit of the current attempt.
+/// The time that an attempt has to end after a stop request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Bound {
-    /// No time.
-    Now(StopLimit),
-    Within(Duration, StopLimit),
-    /// No deadline here: the requester of the stop aborts the attempt later.
-    Open,
-}
-
-/// A bound without its kind, as stored in a cell. With its kind it would take eight more bytes of each task.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::runtime) enum Allowed {
-    Now,
-    Within(Duration),
-    Open,
-}
-
-impl Allowed {
-    pub(in crate::runtime) fn with(self, limit: StopLimit) -> Bound {
-        match self {
-            Self::Now => Bound::Now(limit),
-            Self::Within(time) => Bound::Within(time, limit),
-            Self::Open => Bound::Open,
-        }
-    }
-}
-
-impl From<Bound> for Allowed {
-    fn from(bound: Bound) -> Self {
-        match bound {
-            Bound::Now(_) => Self::Now,
-            Bound::Within(time, _) => Self::Within(time),
-            Bound::Open => Self::Open,
-        }
-    }
+pub(crate) struct Bound {
+    /// Zero leaves no time. [`Duration::MAX`] sets no deadline.
+    pub(in crate::runtime) time: Duration,
+    /// The limit that an aborted attempt exceeded.
+    pub(in crate::runtime) limit: StopLimit,
 }
 
 impl Bound {
-    pub(crate) fn within(time: Duration, limit: StopLimit) -> Self {
-        if time.is_zero() { Self::Now(limit) } else { Self::Within(time, limit) }
+    /// No deadline here: the requester of the stop aborts the attempt later.
+    pub(in crate::runtime) const OPEN: Self = Self::within(Duration::MAX, StopLimit::Grace);
+
+    pub(in crate::runtime) const fn now(limit: StopLimit) -> Self {
+        Self::within(Duration::ZERO, limit)
     }
 
-    /// Returns the deadline, if there is one.
-    pub(in crate::runtime) fn time(self) -> Option<Duration> {
-        match self {
-            Self::Within(time, _) => Some(time),
-            Self::Now(_) | Self::Open => None,
-        }
-    }
-
-    pub(in crate::runtime) fn tighter(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Now(_), _) | (Self::Within(..) | Self::Open, Self::Open) => self,
-            (_, Self::Now(_)) | (Self::Open, Self::Within(..)) => other,
-            (Self::Within(a, _), Self::Within(b, _)) => {
-                if a <= b {
-                    self
-                } else {
-                    other
-                }
-            }
-        }
+    pub(crate) const fn within(time: Duration, limit: StopLimit) -> Self {
+        Self { time, limit }
     }
 }
 
@@ -107,18 +63,20 @@ impl StopBy {
     pub(in crate::runtime) fn share(self, now: Instant, below: u32, grace: Duration) -> Self {
         let (Some(share), true) = (self.share, below > 0) else { return self };
         let left = share.saturating_duration_since(now);
-        let reserve = reserve(left, below, grace);
+        let reserve = (grace / 10).min(Duration::from_secs(1)).saturating_mul(below).min(left / 2);
         Self { share: Some(share - reserve), end: self.end, limit: StopLimit::Share }
     }
 
     /// Returns the bound of a task that is requested to stop now.
     pub(in crate::runtime) fn bound(self, now: Instant, stop_timeout: Option<Duration>) -> Bound {
         let left = |at: Option<Instant>| at.map(|at| at.saturating_duration_since(now));
+        // A task that runs until the end has exceeded more than the share.
+        let limit_of_end = if self.limit == StopLimit::Share { StopLimit::Grace } else { self.limit };
         match (stop_timeout, left(self.end), left(self.share)) {
-            (Some(timeout), Some(end), _) if end <= timeout => Bound::within(end, self.limit.of_end()),
+            (Some(timeout), Some(end), _) if end <= timeout => Bound::within(end, limit_of_end),
             (Some(timeout), ..) => Bound::within(timeout, StopLimit::StopTimeout),
             (None, _, Some(share)) => Bound::within(share, self.limit),
-            (None, _, None) => Bound::Open,
+            (None, _, None) => Bound::OPEN,
         }
     }
 
@@ -126,17 +84,6 @@ impl StopBy {
     pub(in crate::runtime) fn sooner(self, other: Self) -> Self {
         let ends = |by: &Self| (by.end.is_none(), by.end);
         if ends(&other) < ends(&self) { other } else { self }
-    }
-}
-
-fn reserve(left: Duration, below: u32, grace: Duration) -> Duration {
-    (grace / 10).min(Duration::from_secs(1)).saturating_mul(below).min(left / 2)
-}
-
-impl StopLimit {
-    /// Returns the limit that a task exceeds at the end, if this is the limit of the share.
-    fn of_end(self) -> Self {
-        if self == Self::Share { Self::Grace } else { self }
     }
 }
 
@@ -176,11 +123,11 @@ mod tests {
     fn k6a_what_was_said_is_kept_as_long_as_the_grace_lasts() {
         let now = Instant::now();
         let by = all(now, 9 * SECOND).share(now, 2, 9 * SECOND);
-        assert_eq!(by.bound(now, Some(8 * SECOND)), Bound::Within(8 * SECOND, StopLimit::StopTimeout));
-        assert_eq!(by.bound(now, Some(10 * SECOND)), Bound::Within(9 * SECOND, StopLimit::Grace));
-        assert_eq!(by.bound(now, Some(Duration::ZERO)), Bound::Now(StopLimit::StopTimeout));
-        assert_eq!(by.bound(now, None), Bound::Within(Duration::from_millis(7_200), StopLimit::Share));
-        assert_eq!(StopBy::within(Duration::MAX).bound(now, None), Bound::Open);
+        assert_eq!(by.bound(now, Some(8 * SECOND)), Bound::within(8 * SECOND, StopLimit::StopTimeout));
+        assert_eq!(by.bound(now, Some(10 * SECOND)), Bound::within(9 * SECOND, StopLimit::Grace));
+        assert_eq!(by.bound(now, Some(Duration::ZERO)), Bound::now(StopLimit::StopTimeout));
+        assert_eq!(by.bound(now, None), Bound::within(Duration::from_millis(7_200), StopLimit::Share));
+        assert_eq!(StopBy::within(Duration::MAX).bound(now, None), Bound::OPEN);
     }
 
     #[test]
@@ -190,17 +137,5 @@ mod tests {
         for (a, b) in [(short, long), (long, short), (short, never), (never, short)] {
             assert_eq!(a.sooner(b), short);
         }
-    }
-
-    #[test]
-    fn k6a_the_tighter_bound_keeps_its_kind() {
-        let timeout = Bound::Within(SECOND, StopLimit::StopTimeout);
-        let grace = Bound::Within(2 * SECOND, StopLimit::Grace);
-        for (a, b) in [(timeout, grace), (grace, timeout), (timeout, Bound::Open), (Bound::Open, timeout)] {
-            assert_eq!(a.tighter(b), timeout);
-        }
-        let forced = Bound::Now(StopLimit::Forced);
-        assert_eq!(timeout.tighter(forced), forced);
-        assert_eq!(forced.tighter(Bound::Now(StopLimit::Grace)), forced);
     }
 }

@@ -13,11 +13,11 @@ use super::super::machine::{Effects, Stage};
 use super::{ABORT, Bound, Cell, State, cancel};
 use crate::events::EventKind;
 use crate::inspect::TaskOutcome;
-use crate::panics::drop_caught;
 use crate::runtime::clock::{Ticks, after};
+use crate::runtime::group::Member;
 use crate::runtime::shutdown::within;
-use crate::runtime::waits::Target;
 use crate::supervisor::{RuntimeError, StopLimit};
+use crate::sync::{WaitList, Waited, wait_in};
 use crate::task::StopReason;
 
 impl Cell {
@@ -31,7 +31,7 @@ impl Cell {
         let by_name = matches!(why, StopReason::Canceled | StopReason::Replaced);
         let mut state = self.lock();
         #[cfg(feature = "controller")]
-        if state.machine.stage() == Stage::Queued {
+        if state.machine.stage == Stage::Queued {
             drop(state);
             if self.core.withdraw(self, by_name) {
                 return Some(true);
@@ -39,15 +39,15 @@ impl Cell {
             // It started in the meantime, or it was withdrawn.
             state = self.lock();
         }
-        if state.machine.stage() == Stage::Ended {
+        if state.machine.stage == Stage::Ended {
             return None;
         }
-        let first = state.machine.request() != Request::Stop;
+        let first = state.machine.request != Request::Stop;
         if first && by_name {
             self.announce(EventKind::TaskRemoveRequested);
         }
         state.tighten(bound, why);
-        let effects = state.machine.stop(&self.policy, matches!(bound, Bound::Now(_)));
+        let effects = state.machine.stop(&self.policy, bound.time.is_zero());
         self.carry_out(now, state, bound, effects);
         Some(first)
     }
@@ -64,7 +64,7 @@ impl Cell {
         if effects.interrupts {
             state.tighten(self.own_bound(self.stop_bound()), StopReason::Restart);
         }
-        self.carry_out(None, state, Bound::Open, effects);
+        self.carry_out(None, state, Bound::OPEN, effects);
         true
     }
 
@@ -72,7 +72,7 @@ impl Cell {
     pub(crate) fn trigger(&self) -> bool {
         let mut state = self.lock();
         let Some(effects) = state.machine.trigger() else { return false };
-        self.carry_out(None, state, Bound::Open, effects);
+        self.carry_out(None, state, Bound::OPEN, effects);
         true
     }
 
@@ -85,33 +85,27 @@ impl Cell {
         effects: Effects,
     ) {
         let mut token = None;
-        // Read before the lock is released, so that the report has the epoch of this start or stop.
-        let epoch = if effects.report.is_some() { self.epoch() } else { 0 };
+        // Read before the lock is released, so that the note has the epoch of this start or stop.
+        let epoch = if effects.note.is_some() { self.epoch() } else { 0 };
         if effects.interrupts {
             let now = now.unwrap_or_else(|| self.core.clock.now());
             if effects.is_first {
                 state.since = now;
             }
-            match bound {
-                Bound::Within(time, limit) => {
-                    let stop_by = after(now, time);
-                    if stop_by < state.stop_by {
+            if bound != Bound::OPEN {
+                let stop_by = after(now, bound.time);
+                if stop_by < state.stop_by {
+                    if !bound.time.is_zero() {
                         state.stop_by = stop_by;
-                        state.machine.set_limit(limit);
                     }
+                    state.machine.limit = bound.limit;
                 }
-                Bound::Now(limit) if now < state.stop_by => state.machine.set_limit(limit),
-                Bound::Now(_) | Bound::Open => {}
             }
             token = state.token.take();
         }
-        if effects.wakes {
-            self.wake(state, token);
-        } else {
-            drop(state);
-        }
-        if let Some(report) = effects.report {
-            self.report(epoch, report);
+        self.wake(state, token);
+        if let Some(note) = effects.note {
+            self.tell_group_of(epoch, note);
         }
     }
 
@@ -147,10 +141,10 @@ impl Cell {
     /// first request.
     pub(crate) async fn cancel(self: &Arc<Self>, within: Duration) -> Result<bool, RuntimeError> {
         let Some(first) = self.stop(self.own_bound(within), StopReason::Canceled) else { return Ok(false) };
-        let Some(_wait) = self.core.enter_wait(|| Target::Task(Arc::clone(self))) else { return Ok(first) };
+        let Some(_wait) = self.core.enter_wait(|| Member::Task(Arc::clone(self))) else { return Ok(first) };
         if !self.ended_within(within).await {
             // The deadline of the attempt can be slightly later, or be that of its clean-up.
-            self.stop(Bound::Now(StopLimit::Grace), StopReason::Canceled);
+            self.stop(Bound::now(StopLimit::Grace), StopReason::Canceled);
             if !self.ended_within(ABORT).await {
                 self.declare_aborted();
                 return Err(RuntimeError::TaskRemoveTimeout { name: self.name.to_string(), timeout: within });
@@ -166,10 +160,10 @@ impl Cell {
             return;
         }
         state.outcome = Some(TaskOutcome::Aborted { error: state.last_error.clone() });
-        state.tighten(Bound::Now(StopLimit::Grace), StopReason::Canceled);
-        let effects = state.machine.stop(&self.policy, true);
-        self.carry_out(None, state, Bound::Now(StopLimit::Grace), effects);
-        self.wake_waiting();
+        let waiting = state.waiting.take();
+        drop(state);
+        self.stop(Bound::now(StopLimit::Grace), StopReason::Canceled);
+        waiting.wake();
     }
 
     pub(crate) fn try_outcome(&self) -> Option<TaskOutcome> {
@@ -181,12 +175,12 @@ impl Cell {
     }
 
     pub(crate) async fn outcome(&self) -> TaskOutcome {
-        self.when(|state| state.outcome.clone()).await
+        wait_in(self, || self.try_outcome()).await
     }
 
     async fn ended_within(&self, time: Duration) -> bool {
         // Most tasks end in the next turn of the scheduler, and need no timer.
-        let ends_now = poll_fn(|_| match self.lock().machine.stage() {
+        let ends_now = poll_fn(|_| match self.lock().machine.stage {
             Stage::Ended => Poll::Ready(()),
             _ => Poll::Pending,
         });
@@ -194,53 +188,24 @@ impl Cell {
             return true;
         }
         // If a shutdown no longer waits for the task, this call does not wait either.
-        let ended = self.when(|state| match state.machine.stage() {
-            Stage::Ended => Some(true),
-            _ => (state.outcome.is_some() && self.core.has_given_up()).then_some(false),
+        let ended = wait_in(self, || {
+            let state = self.lock();
+            let is_given_up = || state.outcome.is_some() && self.core.has_given_up();
+            if state.machine.stage == Stage::Ended { Some(true) } else { is_given_up().then_some(false) }
         });
         self.core.timeout(time, ended).await.unwrap_or(false)
     }
-
-    async fn when<T>(&self, look: impl Fn(&State) -> Option<T>) -> T {
-        if let Some(found) = look(&self.lock()) {
-            return found;
-        }
-        let mut place = Waiting { cell: self, id: None };
-        poll_fn(|cx| {
-            // Cloned with no lock held, because the waker is user code.
-            let waker = cx.waker().clone();
-            let mut state = self.lock();
-            if let Some(found) = look(&state) {
-                return Poll::Ready(found);
-            }
-            let replaced = state.waiting.register(&mut place.id, waker);
-            drop(state);
-            drop(replaced);
-            Poll::Pending
-        })
-        .await
-    }
 }
 
-/// A waiter of a cell, which is removed when this is dropped.
-struct Waiting<'a> {
-    cell: &'a Cell,
-    id: Option<u32>,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        if let Some(id) = self.id {
-            let gone = self.cell.lock().waiting.deregister(id);
-            let _ = drop_caught(gone);
-        }
+impl Waited for Cell {
+    fn with_list<T>(&self, act: impl FnOnce(&mut WaitList) -> T) -> T {
+        act(&mut self.lock().waiting)
     }
 }
 
 impl State {
     pub(in crate::runtime) fn tighten(&mut self, bound: Bound, why: StopReason) {
         self.machine.because(why);
-        let tighter = self.bound.map_or(bound, |other| other.with(self.machine.limit()).tighter(bound));
-        self.bound = Some(tighter.into());
+        self.bound = Some(self.bound.map_or(bound.time, |time| time.min(bound.time)));
     }
 }

@@ -8,11 +8,11 @@ impl Cell {
     /// Sends a fault to the running attempt, or to the next attempt at its begin.
     pub(in crate::runtime) fn send_fault(&self, strike: Strike) {
         let mut state = self.lock();
-        if matches!(state.machine.stage(), Stage::Over | Stage::Ended) {
+        if matches!(state.machine.stage, Stage::Over | Stage::Ended) {
             return;
         }
         state.fault = Some(Box::new(strike));
-        if matches!(state.machine.stage(), Stage::Running(_)) {
+        if matches!(state.machine.stage, Stage::Running(_)) {
             self.wake(state, None);
         }
     }
@@ -26,7 +26,7 @@ impl Cell {
 
     pub(in crate::runtime) fn take_fault(&self) -> Option<(Box<Strike>, u32)> {
         let mut state = self.lock();
-        let attempt = super::shown(state.machine.attempt());
+        let attempt = super::shown(state.machine.attempt);
         state.fault.take().map(|strike| (strike, attempt))
     }
 

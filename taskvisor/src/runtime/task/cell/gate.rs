@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::machine::{Barred, Report, Stage, Wait};
+use super::super::machine::{Barred, Stage, Wait};
 use super::{Bound, Cell, Membership};
 use crate::runtime::group::{Epoch, Note};
 use crate::task::StopReason;
@@ -16,26 +16,24 @@ impl Cell {
         let mut state = self.lock();
         self.set_epoch(epoch);
         let effects = state.machine.release();
-        self.carry_out(None, state, Bound::Open, effects);
+        self.carry_out(None, state, Bound::OPEN, effects);
     }
 
     /// Opens the gate for a task that failed: the next attempt waits for its backoff.
     pub(in crate::runtime) fn resume(&self, epoch: Epoch) {
         let mut state = self.lock();
         self.set_epoch(epoch);
-        let effects = state.machine.resume();
-        self.carry_out(None, state, Bound::Open, effects);
+        state.machine.resume();
+        self.wake(state, None);
     }
 
     /// Requests the task to end its attempt and to wait to be released.
     pub(in crate::runtime) fn hold(&self, epoch: Epoch, bound: Bound) {
         let mut state = self.lock();
-        let effects = state.machine.hold();
-        if effects.wakes {
-            self.set_epoch(epoch);
-            state.tighten(bound, StopReason::SiblingRestart);
-        }
-        self.carry_out(None, state, Bound::Open, effects);
+        let Some(effects) = state.machine.hold() else { return };
+        self.set_epoch(epoch);
+        state.tighten(bound, StopReason::SiblingRestart);
+        self.carry_out(None, state, Bound::OPEN, effects);
     }
 
     /// Prevents further attempts. A running attempt continues until it is requested to stop.
@@ -55,7 +53,7 @@ impl Cell {
 
     /// Returns `true` if a failed task waits for its backoff.
     pub(in crate::runtime) fn is_backing_off(&self) -> bool {
-        self.lock().machine.stage() == Stage::Waiting(Wait::Backoff)
+        self.lock().machine.stage == Stage::Waiting(Wait::Backoff)
     }
 
     /// Returns the stop reason for a stop of its group.
@@ -73,17 +71,6 @@ impl Cell {
         if let Some(member) = self.member() {
             member.epoch.store(epoch, Ordering::Relaxed);
         }
-    }
-
-    /// Sends a report of the machine to the group.
-    pub(in crate::runtime) fn report(&self, epoch: Epoch, report: Report) {
-        let note = match report {
-            Report::Ready => Note::Ready,
-            Report::Delayed => Note::Delayed,
-            Report::Held => Note::Held,
-            Report::Skip => Note::Skip,
-        };
-        self.tell_group_of(epoch, note);
     }
 
     /// Sends a note to the group, if there is one.
@@ -105,10 +92,6 @@ impl Cell {
         self.member().is_some_and(|member| member.managed)
     }
 
-    pub(in crate::runtime) fn is_ready(&self) -> bool {
-        self.lock().machine.is_ready()
-    }
-
     /// Starts the watchdog of an attempt: from now on it must send heartbeats.
     pub(in crate::runtime) fn beat_first(&self) {
         self.lock().aside.get_or_insert_default().beat = Some(Instant::now());
@@ -117,7 +100,7 @@ impl Cell {
     /// Records a heartbeat of the attempt.
     pub(crate) fn beat(&self, attempt: u64) {
         let mut state = self.lock();
-        if state.machine.attempt() == attempt {
+        if state.machine.attempt == attempt {
             if let Some(beat) = state.aside.as_mut().and_then(|aside| aside.beat.as_mut()) {
                 *beat = Instant::now();
             }
@@ -132,8 +115,9 @@ impl Cell {
     /// Records that the attempt is ready.
     pub(crate) fn signal_ready(&self, attempt: u64) {
         let mut state = self.lock();
-        let effects = state.machine.signal_ready(&self.policy, attempt);
-        self.carry_out(None, state, Bound::Open, effects);
+        if let Some(effects) = state.machine.signal_ready(&self.policy, attempt) {
+            self.carry_out(None, state, Bound::OPEN, effects);
+        }
     }
 
     /// Records progress of the attempt: the failures before it no longer count.

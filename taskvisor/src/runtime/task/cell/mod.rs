@@ -20,20 +20,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::by_name;
 use super::super::clock::Ticks;
-use super::super::core::Core;
+use super::super::core::{Admitted, Core};
 use super::super::group::{GroupCell, Key};
 use super::helpers::Aside;
-use super::machine::{Gate, Machine, Rules, Stage};
+use super::machine::{Gate, Machine, Stage};
 use super::news::News;
 use crate::events::{Event, EventKind};
 use crate::inspect::{Problem, TaskId, TaskOutcome, TaskState, TaskStatus, now};
 use crate::panics::drop_caught;
 use crate::policy::ResolvedPolicy;
-use crate::supervisor::StopLimit;
 use crate::sync::{WaitList, lock};
 use crate::task::{TaskError, TaskRef};
 
-use bound::Allowed;
 pub(in crate::runtime) use bound::{Bound, StopBy};
 
 /// The time that the scheduler may need to carry out an abort.
@@ -57,18 +55,6 @@ impl State {
     pub(in crate::runtime) fn machine(&self) -> &Machine {
         &self.machine
     }
-
-    /// Returns `true` if the registration was aborted before an attempt began.
-    pub(in crate::runtime) fn ended_unbegun(&self) -> bool {
-        self.machine.stage() == Stage::Ended
-            && self.machine.attempt() == 0
-            && matches!(self.outcome, Some(TaskOutcome::Aborted { .. }))
-    }
-
-    /// Returns the limit that an aborted task exceeded.
-    pub(in crate::runtime) fn limit(&self) -> StopLimit {
-        self.machine.limit()
-    }
 }
 
 /// The origin of a registration.
@@ -79,7 +65,6 @@ pub(in crate::runtime) enum Origin {
     /// Added at run time.
     Added,
     /// Submitted at run time to a slot: the slot of its own name, unless its [`Tie`] names another.
-    #[cfg(feature = "controller")]
     Submitted,
 }
 
@@ -88,7 +73,7 @@ pub(in crate::runtime) enum Tie {
     /// The group that manages it.
     Group(Membership),
     /// The slot that it was submitted to.
-    #[cfg(feature = "controller")]
+    #[cfg_attr(not(feature = "controller"), expect(dead_code, reason = "there are no slots"))]
     Slot(Arc<str>),
 }
 
@@ -112,8 +97,8 @@ pub(in crate::runtime) struct Membership {
 /// it.
 pub(in crate::runtime) struct State {
     machine: Machine,
-    /// The deadline of the attempt after a stop request, until the actor has read it.
-    bound: Option<Allowed>,
+    /// The time of the attempt after a stop request, until the actor has read it.
+    bound: Option<Duration>,
     /// The start of the current state, by the supervisor's clock; [`Ticks::MAX`] while an attempt is about to begin.
     since: Ticks,
     /// The time by which the task should have stopped; [`Ticks::MAX`] if there is none.
@@ -134,18 +119,14 @@ pub(in crate::runtime) struct State {
 }
 
 impl Cell {
+    #[inline]
     pub(in crate::runtime) fn new(
-        task: TaskRef,
-        name: Arc<str>,
-        policy: Arc<ResolvedPolicy>,
+        Admitted { task, name, policy }: Admitted,
         core: Arc<Core>,
         origin: Origin,
         tie: Option<Arc<Tie>>,
     ) -> Self {
-        #[cfg(feature = "controller")]
         let queued = origin == Origin::Submitted;
-        #[cfg(not(feature = "controller"))]
-        let queued = false;
         let gate = if matches!(tie.as_deref(), Some(Tie::Group(_))) { Gate::Shut } else { Gate::Open };
         let unready = origin == Origin::Declared { unready: true };
         Self {
@@ -164,7 +145,7 @@ impl Cell {
                 last_error: None,
                 outcome: None,
                 waiting: WaitList::default(),
-                task: Some(task),
+                task: Some(task.into_inner()),
                 #[cfg(feature = "test-util")]
                 fault: None,
             }),
@@ -205,10 +186,6 @@ impl Cell {
         self.lock().task.clone()
     }
 
-    pub(in crate::runtime) fn rules(&self) -> Rules<'_> {
-        Rules { policy: &self.policy, managed: self.is_managed() }
-    }
-
     pub(crate) fn policy(&self) -> &Arc<ResolvedPolicy> {
         &self.policy
     }
@@ -221,15 +198,11 @@ impl Cell {
         let state = self.lock();
         TaskStatus {
             state: state.machine.state(),
-            attempt: shown(state.machine.attempt()),
-            restarts: shown(state.machine.attempt().saturating_sub(1)),
-            failures: state.machine.streak(),
+            attempt: shown(state.machine.attempt),
+            restarts: shown(state.machine.attempt.saturating_sub(1)),
+            failures: state.machine.streak,
             last_error: state.last_error.clone(),
         }
-    }
-
-    pub(crate) fn last_error(&self) -> Option<Arc<TaskError>> {
-        self.lock().last_error.clone()
     }
 
     /// The start of the current state, by the supervisor's clock; [`Ticks::MAX`] while an attempt is about to begin.
@@ -253,14 +226,12 @@ impl Cell {
         }
     }
 
-    /// Returns `true` if the outcome was set to *aborted* before the registration has ended.
-    pub(in crate::runtime) fn is_declared_aborted(&self) -> bool {
-        self.lock().outcome.is_some()
-    }
-
-    /// Returns `true` if the readiness of its batch waits for it.
-    pub(in crate::runtime) fn is_unready(&self) -> bool {
-        self.lock().machine.is_unready()
+    /// Returns `true` if the registration was aborted before an attempt began. A task that was just spawned is, if its
+    /// runtime was shut down.
+    pub(in crate::runtime) fn was_refused(&self) -> bool {
+        let State { machine, outcome, .. } = &*self.lock();
+        let is_unbegun = machine.stage == Stage::Ended && machine.attempt == 0;
+        is_unbegun && matches!(outcome, Some(TaskOutcome::Aborted { .. }))
     }
 
     /// Returns `true` if an attempt is running.
@@ -285,7 +256,6 @@ impl Cell {
     }
 
     /// The slot that it was submitted to.
-    #[cfg(feature = "controller")]
     pub(in crate::runtime) fn slot(&self) -> Option<&Arc<str>> {
         match (self.origin, self.tie.as_deref()) {
             (_, Some(Tie::Slot(slot))) => Some(slot),
@@ -323,7 +293,7 @@ impl Cell {
 
     /// Creates an event about the current attempt.
     fn event_of_attempt(&self, state: &State, kind: EventKind) -> Event {
-        Event { attempt: Some(shown(state.machine.attempt())), ..self.event(kind) }
+        Event { attempt: Some(shown(state.machine.attempt)), ..self.event(kind) }
     }
 
     /// Publishes an event about the registration as a whole.
@@ -350,13 +320,8 @@ fn cancel(token: Option<CancellationToken>) {
 impl Drop for State {
     /// The last handle can be dropped anywhere, so user values are dropped inside `panics::catch`.
     fn drop(&mut self) {
-        let has_error = self.last_error.is_some() || self.outcome.as_ref().is_some_and(|it| it.error().is_some());
-        if has_error {
-            let _ = drop_caught(self.outcome.take());
-            let _ = drop_caught(self.last_error.take());
-        }
-        if self.task.is_some() {
-            let _ = drop_caught(self.task.take());
-        }
+        let _ = drop_caught(self.outcome.take());
+        let _ = drop_caught(self.last_error.take());
+        let _ = drop_caught(self.task.take());
     }
 }

@@ -9,17 +9,18 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::decision::{Ending, Next, Request};
-use super::super::machine::{Conclusion, Heed, Measured, Stage, Turn, Wait};
-use super::{Bound, Cell, State, cancel, shown};
+use super::super::machine::{Heed, Stage, Turn, Wait};
+use super::{Cell, State, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{TaskOutcome, now};
 use crate::panics::drop_caught;
+use crate::policy;
 use crate::runtime::clock::Ticks;
 use crate::runtime::group::End;
 use crate::runtime::warnings;
 use crate::supervisor::StopLimit;
 use crate::sync::WaitList;
-use crate::task::{StopReason, TaskError, TaskRef};
+use crate::task::{TaskError, TaskRef};
 
 /// The remaining work when a registration has ended, to be done with no lock held.
 pub(in crate::runtime) struct Finished {
@@ -39,9 +40,7 @@ impl Finished {
     #[inline]
     pub(in crate::runtime) fn carry_out(self) {
         cancel(self.token);
-        if self.spare.is_some() {
-            let _ = drop_caught(self.spare);
-        }
+        let _ = drop_caught(self.spare);
         self.waiting.wake();
     }
 }
@@ -67,42 +66,41 @@ impl Cell {
     pub(in crate::runtime) fn turn(&self) -> Turn {
         let mut state = self.lock();
         self.news.take();
-        let (turn, report) = state.machine.turn(&self.policy);
+        let (turn, note) = state.machine.turn(&self.policy);
         if turn == Turn::Over {
             let task = state.task.take();
             drop(state);
             let _ = drop_caught(task);
             return turn;
         }
-        let epoch = if report.is_some() { self.epoch() } else { 0 };
+        let epoch = if note.is_some() { self.epoch() } else { 0 };
         drop(state);
-        if let Some(report) = report {
-            self.report(epoch, report);
+        if let Some(note) = note {
+            self.tell_group_of(epoch, note);
         }
         turn
     }
 
-    /// Returns the next action of an actor with a running attempt, and the deadline of the attempt.
-    pub(in crate::runtime) fn heed(&self, takes_context: bool) -> (Heed, Option<Bound>) {
+    /// Returns the next action of an actor with a running attempt, and the time that the attempt has to end.
+    pub(in crate::runtime) fn heed(&self, takes_context: bool) -> (Heed, Option<Duration>) {
         let mut state = self.lock();
         self.news.take();
-        let bound = state.bound.take().map(|bound| bound.with(state.machine.limit()));
+        let bound = state.bound.take();
         let helper_panicked = state.aside.as_ref().is_some_and(|aside| aside.panic.is_some());
-        (state.machine.heed(takes_context, matches!(bound, Some(Bound::Now(_))), helper_panicked), bound)
+        (state.machine.heed(takes_context, bound == Some(Duration::ZERO), helper_panicked), bound)
     }
 
-    /// Returns the deadline of the helpers, if a stop was requested since.
-    pub(in crate::runtime) fn take_bound(&self) -> Option<Bound> {
+    /// Returns the time that the helpers have to end, if a stop was requested since.
+    pub(in crate::runtime) fn take_bound(&self) -> Option<Duration> {
         let mut state = self.lock();
         self.news.take();
-        let limit = state.machine.limit();
-        state.bound.take().map(|bound| bound.with(limit))
+        state.bound.take()
     }
 
     /// Notes that the attempt takes longer than one poll.
     pub(in crate::runtime) fn lasts_since(&self, began: Instant) {
         let mut state = self.lock();
-        if state.machine.request() == Request::Nothing {
+        if state.machine.request == Request::Nothing {
             state.since = self.core.clock.at(began);
         }
     }
@@ -117,23 +115,23 @@ impl Cell {
         self.core.bus.start_here();
         let mut state = self.lock();
         let task = state.task.clone()?;
-        let (unready, report) = state.machine.begin(&self.policy)?;
-        if state.machine.is_final_attempt() {
+        let (unready, note) = state.machine.begin(&self.policy)?;
+        if state.machine.last {
             // The actor must read the deadline.
             self.news.raise();
         } else {
             state.bound = None;
         }
-        let attempt = state.machine.attempt();
-        let epoch = if report.is_some() { self.epoch() } else { 0 };
+        let attempt = state.machine.attempt;
+        let epoch = if note.is_some() { self.epoch() } else { 0 };
         #[cfg(feature = "test-util")]
         self.note_fault(&state);
         if self.core.bus.is_active() {
             self.core.bus.publish(self.event_of_attempt(&state, EventKind::TaskStarting));
         }
         drop(state);
-        if let Some(report) = report {
-            self.report(epoch, report);
+        if let Some(note) = note {
+            self.tell_group_of(epoch, note);
         }
         if unready {
             self.core.one_is_ready();
@@ -147,7 +145,6 @@ impl Cell {
         if !state.machine.exceed() {
             return false;
         }
-        state.machine.because(StopReason::Timeout);
         if self.core.bus.is_active() {
             let timeout_ms = Some(millis(timeout));
             self.core.bus.publish(Event { timeout_ms, ..self.event_of_attempt(&state, EventKind::TimeoutHit) });
@@ -158,59 +155,53 @@ impl Cell {
         true
     }
 
-    /// Returns `true` if anything is requested of the task.
-    pub(in crate::runtime) fn is_asked(&self) -> bool {
-        self.lock().machine.request() != Request::Nothing
-    }
-
-    /// Returns `true` if the attempt had ended before anything was requested, so its result stands.
-    pub(in crate::runtime) fn has_result(&self) -> bool {
-        matches!(self.lock().machine.stage(), Stage::Joining { unasked: true, .. })
-    }
-
     pub(in crate::runtime) fn has_helpers(&self) -> bool {
         self.lock().aside.as_ref().is_some_and(|aside| aside.running > 0)
     }
 
-    pub(in crate::runtime) fn abort_helpers(&self) {
-        let abort = self.lock().aside.as_ref().and_then(|aside| aside.abort.clone());
+    /// Aborts the helpers. Returns `true` if the attempt had no result before something was requested; a result before
+    /// stands.
+    pub(in crate::runtime) fn abort_helpers(&self) -> bool {
+        let state = self.lock();
+        let abort = state.aside.as_ref().and_then(|aside| aside.abort.clone());
+        let has_result = matches!(state.machine.stage, Stage::Joining { unasked: true, .. });
+        let is_asked = state.machine.request != Request::Nothing;
+        drop(state);
         if let Some(abort) = abort {
             abort.cancel();
         }
+        is_asked && !has_result
     }
 
     /// Decides what follows the end of an attempt, in one step with the check for requests. If the attempt has helpers,
     /// the ending is returned, and is concluded when they have ended.
-    pub(in crate::runtime) fn conclude(&self, ending: Ending, mut measured: Measured<'_>) -> Conclusion {
+    pub(in crate::runtime) fn conclude(
+        &self,
+        mut ending: Ending,
+        lived: Option<Duration>,
+        ticks: Option<&policy::Ticks>,
+    ) -> Result<Next, Ending> {
         let mut state = self.lock();
         let token = state.token.take();
-        measured.has_helpers = state.aside.as_ref().is_some_and(|aside| aside.running > 0);
-        let (mut ending, mut unheard) = (ending, None);
-        if !measured.has_helpers {
-            if state.outcome.is_some() {
-                // The outcome was set while the attempt could not be stopped, so its result is not used.
-                unheard = Some(std::mem::replace(&mut ending, Ending::Aborted));
-            }
-            if let Some(panic) = state.aside.take().and_then(|aside| aside.panic) {
-                ending = ending.with_panic(panic);
-            }
+        if state.aside.as_ref().is_some_and(|aside| aside.running > 0) {
+            state.machine.join(&self.policy, &ending, lived);
+            drop(state);
+            cancel(token);
+            return Err(ending);
+        }
+        // If the outcome was set while the attempt could not be stopped, its result is not used.
+        let unheard = state.outcome.is_some().then(|| std::mem::replace(&mut ending, Ending::Aborted));
+        if let Some(panic) = state.aside.take().and_then(|aside| aside.panic) {
+            ending = ending.with_panic(panic);
         }
         let aborted = matches!(ending, Ending::Aborted);
+        let mut next = state.machine.decide(&self.policy, ending, lived, ticks);
         #[cfg(feature = "test-util")]
-        let number = shown(state.machine.attempt());
-        let adjust = |next| {
-            #[cfg(feature = "test-util")]
-            let next = self.core.test_hooks.redrawn(next, &self.policy.backoff, &self.name, number);
-            next
-        };
-        let mut next = match state.machine.conclude(self.rules(), ending, &measured, adjust) {
-            Conclusion::Next(next) => next,
-            join @ Conclusion::Join(_) => {
-                drop(state);
-                cancel(token);
-                return join;
-            }
-        };
+        {
+            let attempt = shown(state.machine.attempt);
+            next = self.core.test_hooks.redrawn(next, &self.policy.backoff, &self.name, attempt);
+        }
+        state.machine.conclude(&next, self.is_managed());
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
             error.clone_from(&state.last_error);
         }
@@ -221,7 +212,7 @@ impl Cell {
             Next::Hold(error) | Next::Restart(error) => std::mem::replace(&mut state.last_error, error.clone()),
             Next::End(outcome) => outcome.error().cloned().and_then(|error| state.last_error.replace(error)),
         };
-        if matches!(state.machine.stage(), Stage::Waiting(Wait::Backoff | Wait::Interval)) {
+        if matches!(state.machine.stage, Stage::Waiting(Wait::Backoff | Wait::Interval)) {
             state.since = self.core.clock.now();
         }
         state.stop_by = Ticks::MAX;
@@ -236,7 +227,7 @@ impl Cell {
             // The errors are user values, and their drop is user code.
             let _ = drop_caught((last, unheard));
         }
-        Conclusion::Next(next)
+        Ok(next)
     }
 
     fn publish_end(&self, state: &State, next: &Next, aborted: bool) {
@@ -246,49 +237,40 @@ impl Cell {
         }
         // This is one step, with one time for all its events.
         let at = now();
-        let event = |kind| Event { attempt: Some(shown(state.machine.attempt())), ..self.event_at(kind, at) };
-        let failed = |error: &Arc<TaskError>| event(EventKind::TaskFailed).because(Arc::clone(error));
-        let wait = |delay: Duration, why: Reason| {
+        let event = |kind| Event { attempt: Some(shown(state.machine.attempt)), ..self.event_at(kind, at) };
+        let tell = |kind, why: Option<Reason>| bus.publish(Event { reason: why, ..event(kind) });
+        let of = |error: &Arc<TaskError>| Some(Reason::from(Arc::clone(error)));
+        let wait = |delay: Duration, why: Option<Reason>| {
             // A pause of zero is not reported.
             if !delay.is_zero() {
-                bus.publish(Event { delay_ms: Some(millis(delay)), ..event(EventKind::BackoffScheduled) }.because(why));
+                let delay_ms = Some(millis(delay));
+                bus.publish(Event { delay_ms, reason: why, ..event(EventKind::BackoffScheduled) });
             }
         };
         match next {
-            _ if aborted => bus.publish(event(EventKind::TaskFailed).because("aborted: did not stop in time")),
+            _ if aborted => tell(EventKind::TaskFailed, Some("aborted: did not stop in time".into())),
             Next::Restart(error) | Next::Hold(error) | Next::End(TaskOutcome::Canceled { error }) => {
                 // With a reason, to distinguish it from a success.
-                let stopped = event(EventKind::TaskStopped);
-                bus.publish(match error {
-                    Some(error) => stopped.because(Arc::clone(error)),
-                    None => stopped.because("canceled"),
-                });
+                tell(EventKind::TaskStopped, error.as_ref().map_or_else(|| Some("canceled".into()), of));
             }
             Next::Repeat(delay) => {
-                bus.publish(event(EventKind::TaskStopped));
-                wait(*delay, "interval".into());
+                tell(EventKind::TaskStopped, None);
+                wait(*delay, Some("interval".into()));
             }
             Next::Retry { error, delay, streak } => {
-                bus.publish(failed(error));
+                tell(EventKind::TaskFailed, of(error));
                 if let Some(warning) = warnings::of_retries(self.policy.critical, self.policy.max_retries, *streak) {
-                    bus.publish(event(EventKind::Warning).because(warning));
+                    tell(EventKind::Warning, Some(warning.into()));
                 }
-                wait(*delay, Arc::clone(error).into());
-            }
-            Next::End(TaskOutcome::Completed) => {
-                bus.publish(event(EventKind::TaskStopped));
-                bus.publish(event(EventKind::ActorExhausted));
+                wait(*delay, of(error));
             }
             Next::End(outcome) => {
-                let fatal = matches!(outcome, TaskOutcome::Fatal { .. });
-                let over = event(if fatal { EventKind::ActorDead } else { EventKind::ActorExhausted });
-                match outcome.error() {
-                    Some(error) => {
-                        bus.publish(failed(error));
-                        bus.publish(over.because(Arc::clone(error)));
-                    }
-                    None => bus.publish(over),
+                let error = outcome.error();
+                if error.is_some() || matches!(outcome, TaskOutcome::Completed) {
+                    tell(error.map_or(EventKind::TaskStopped, |_| EventKind::TaskFailed), error.and_then(of));
                 }
+                let is_fatal = matches!(outcome, TaskOutcome::Fatal { .. });
+                tell(if is_fatal { EventKind::ActorDead } else { EventKind::ActorExhausted }, error.and_then(of));
             }
         }
     }
@@ -305,7 +287,7 @@ impl Cell {
         let spare = if state.outcome.is_some() { Some(outcome) } else { state.outcome.replace(outcome) };
         Finished {
             end: End::of(state.outcome.as_ref()),
-            aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })).then_some(state.machine.limit()),
+            aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })).then_some(state.machine.limit),
             spare,
             unready,
             _waker: state.waker.take(),
@@ -339,10 +321,5 @@ impl Cell {
     pub(in crate::runtime) fn drop_task(&self) {
         let task = self.lock().task.take();
         let _ = drop_caught(task);
-    }
-
-    pub(in crate::runtime) fn wake_waiting(&self) {
-        let waiting = self.lock().waiting.take();
-        waiting.wake();
     }
 }

@@ -1,5 +1,6 @@
 //! The verdict and the effects of a shutdown, on paused time.
 
+use std::error::Error;
 use std::fmt;
 use std::future::{Future, pending};
 use std::pin::pin;
@@ -9,8 +10,8 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use taskvisor::{
-    CancellationToken, Event, EventKind, Group, LogLevel, RestartPolicy, RuntimeError, Subscribe, Supervisor,
-    SupervisorConfig, Task, TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec, Tree,
+    CancellationToken, Event, EventKind, FailureChain, Group, LogLevel, RestartPolicy, RuntimeError, Subscribe,
+    Supervisor, SupervisorConfig, Task, TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec, Tree,
 };
 use tests::{FAIL, OK, Recorder, Script, constant, cooperative, deaf, ms, recorded_with, secs, settle, supervisor};
 use tokio::time::{Instant, sleep};
@@ -318,10 +319,48 @@ async fn k5m_a_failed_tree_of_which_something_was_aborted_says_so() {
     assert_eq!(last.reason.as_deref(), Some(reason));
 }
 
-#[test]
-fn k5m_an_end_in_failure_is_no_less_of_an_error_for_being_in_time() {
-    assert_eq!(LogLevel::of(&Event::new(EventKind::AllStoppedWithinGrace)), LogLevel::Info);
+/// Runs a tree of these tasks until a second has passed or the tree has failed, and returns the events of the kinds.
+async fn events_of(tasks: Vec<TaskSpec>, kinds: [EventKind; 2]) -> (std::result::Result<(), RuntimeError>, Vec<Event>) {
+    let tree = Tree::builder(with_grace(secs(1))).tasks(tasks).build();
+    let mut stream = tree.supervisor().events().of_kinds(kinds);
+    let result = tree.run_until(sleep(secs(1))).await;
+    let mut events = Vec::new();
+    for _ in kinds {
+        events.push(stream.next().await.unwrap().unwrap());
+    }
+    (result, events)
+}
+
+#[tokio::test(start_paused = true)]
+async fn k5m_the_failure_of_a_tree_is_an_error_and_its_clean_stop_is_none() {
+    let kinds = [EventKind::ShutdownRequested, EventKind::AllStoppedWithinGrace];
+    let levels =
+        |events: &[Event]| -> Vec<_> { events.iter().map(|event| (event.kind, LogLevel::of(event))).collect() };
+    let (result, events) = events_of(vec![fatal("a")], kinds).await;
+    assert!(matches!(result, Err(RuntimeError::Failed { .. })));
+    assert_eq!(levels(&events), [(kinds[0], LogLevel::Error), (kinds[1], LogLevel::Info)]);
+    let chain = events[0].error().unwrap().source().unwrap().downcast_ref::<FailureChain>().unwrap();
+    assert_eq!(chain.links()[0].path, "a");
+
+    let (result, events) = events_of(vec![cooperative("a")], kinds).await;
+    assert!(result.is_ok());
+    assert_eq!(levels(&events), [(kinds[0], LogLevel::Info), (kinds[1], LogLevel::Info)]);
     assert_eq!(LogLevel::of(&Event::new(EventKind::ShutdownForced)), LogLevel::Warn);
+}
+
+#[tokio::test(start_paused = true)]
+async fn e04_a_failure_after_the_stop_request_is_a_warning_and_no_failure_of_the_run() {
+    let fails = TaskFn::arc("fails", |ctx: TaskContext| async move {
+        ctx.cancelled().await;
+        Err(TaskError::Fail { reason: "the outbox was not sent".into() })
+    });
+    let kinds = [EventKind::TaskStopped, EventKind::AllStoppedWithinGrace];
+    for (task, level) in [(cooperative("t"), LogLevel::Info), (fails.into(), LogLevel::Warn)] {
+        let (result, events) = events_of(vec![task], kinds).await;
+        assert!(result.is_ok());
+        let of_each: Vec<_> = events.iter().map(|event| (event.kind, LogLevel::of(event))).collect();
+        assert_eq!(of_each, [(kinds[0], level), (kinds[1], LogLevel::Info)]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

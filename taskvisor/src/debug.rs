@@ -1,0 +1,15 @@
+//! A macro for implementations of `Debug`.
+
+/// Implements `Debug` for a type, with the listed values as its fields.
+///
+/// The output says that there are more fields. The values are expressions of the value that the pattern binds.
+macro_rules! impl_debug {
+    ($type:ident, |$this:pat_param| $($field:ident: $value:expr),*) => {
+        impl std::fmt::Debug for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                let $this = self;
+                f.debug_struct(stringify!($type))$(.field(stringify!($field), &$value))*.finish_non_exhaustive()
+            }
+        }
+    };
+}
