@@ -10,8 +10,8 @@ use crate::tree::Strategy;
 /// A snapshot of a tree, for a status page, a command line or a test. [`Tree::snapshot`](crate::Tree::snapshot) returns
 /// it.
 ///
-/// `Display` formats it as a tree of text: the state of each node, the strategy of a group, and the number and age of
-/// the current attempt of a task. [`to_mermaid`](Self::to_mermaid) formats it as a chart.
+/// `Display` formats it as a tree of text: the state of each node, the strategy of a group, and the number of the
+/// current attempt of a task, and how long it has been in its state. [`to_mermaid`](Self::to_mermaid) formats it as a chart.
 ///
 /// ```text
 /// root                         running   one_for_one
