@@ -11,7 +11,8 @@ use crate::tree::Strategy;
 /// it.
 ///
 /// `Display` formats it as a tree of text: the state of each node, the strategy of a group, and the number of the
-/// current attempt of a task, and how long it has been in its state. [`to_mermaid`](Self::to_mermaid) formats it as a chart.
+/// current attempt of a task, and how long it has been in its state. [`to_mermaid`](Self::to_mermaid) formats it as a
+/// chart.
 ///
 /// ```text
 /// root                         running   one_for_one
