@@ -353,7 +353,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// A task that depends on a flag is `..flag.then(|| ping { .. })`. Tasks of a spread have no field: `tree.child("shard-1")`
+/// A task that depends on a flag is `..flag.then_some(ping { .. })`. Tasks of a spread have no field: `tree.child("shard-1")`
 /// is the handle of one.
 ///
 /// ```
@@ -377,7 +377,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 ///     max_concurrent = 2,
 ///     signals = false,
 ///     tasks = [
-///         ..migrates.then(|| migrate {}),
+///         ..migrates.then_some(migrate {}),
 ///         ..shards.map(|shard| sync { shard }.with_name(format!("shard-{shard}"))),
 ///     ],
 /// );
