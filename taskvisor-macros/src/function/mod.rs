@@ -18,7 +18,7 @@ pub(crate) use self::check::{
 pub(crate) use self::fallback::Fallback;
 pub(crate) use self::parse::not_a_function;
 pub(crate) use self::types::{find_word, is_context, last_ident};
-use crate::path::{hygienic, located};
+use crate::path::{defining, hygienic, located};
 use crate::reader::{Given, Value};
 
 /// The kind of item that is made from the function.
@@ -51,7 +51,7 @@ impl Function {
     /// Returns the name of the struct. As a generated name, it may be in snake case.
     pub(crate) fn struct_name(&self) -> Ident {
         let mut name = self.struct_name.as_ref().unwrap_or(&self.signature.ident).clone();
-        name.set_span(hygienic(name.span()));
+        name.set_span(defining(name.span()));
         name
     }
 

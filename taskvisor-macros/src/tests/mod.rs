@@ -4,7 +4,6 @@ mod compared;
 mod docs;
 mod duration;
 mod fuzz;
-mod markdown;
 mod mistakes;
 mod options;
 mod subscriber;
