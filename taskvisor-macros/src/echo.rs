@@ -9,7 +9,7 @@
 
 use std::sync::OnceLock;
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::quote;
 use syn::ext::IdentExt;
 use syn::{Expr, Path};
@@ -93,6 +93,45 @@ pub(crate) fn beside(mut label: Ident, entry: &Expr) -> Ident {
         label.set_span(list);
     }
     label
+}
+
+/// Returns the tokens with a name where one is missing, after a `.`, `::` or `=`. An editor can complete a name only if
+/// the rest has the same expansion without it.
+pub(crate) fn mended(tokens: TokenStream) -> TokenStream {
+    if is_editor() { mend(&tokens).unwrap_or(tokens) } else { tokens }
+}
+
+/// Returns the mended tokens, or `None` if nothing is missing.
+fn mend(tokens: &TokenStream) -> Option<TokenStream> {
+    let mut mended: Vec<TokenTree> = Vec::new();
+    let mut is_mended = false;
+    let mut before = [' '; 2];
+    let mut trees = tokens.clone().into_iter().peekable();
+    while let Some(tree) = trees.next() {
+        before = [before[1], if let TokenTree::Punct(mark) = &tree { mark.as_char() } else { ' ' }];
+        mended.push(match tree {
+            TokenTree::Group(group) => match mend(&group.stream()) {
+                Some(inside) => {
+                    is_mended = true;
+                    let mut inner = Group::new(group.delimiter(), inside);
+                    inner.set_span(group.span());
+                    inner.into()
+                }
+                None => group.into(),
+            },
+            tree => tree,
+        });
+        if ends_list(trees.peek()) && matches!(before, [' ' | '?', '.'] | [' ', '='] | [':', ':']) {
+            is_mended = true;
+            mended.push(Ident::new("missing", Span::call_site()).into());
+        }
+    }
+    is_mended.then(|| mended.into_iter().collect())
+}
+
+/// Returns `true` for the end of a list and for a comma.
+fn ends_list(next: Option<&TokenTree>) -> bool {
+    next.is_none_or(|tree| matches!(tree, TokenTree::Punct(comma) if comma.as_char() == ','))
 }
 
 /// Returns `true` if rust-analyzer expands the macro, and not the compiler.

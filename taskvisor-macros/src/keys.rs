@@ -69,7 +69,9 @@ fn item(row: &[String]) -> Option<TokenStream> {
     let default = default.map_or_else(String::new, |default| format!(" Default: {default}."));
     let doc = format!("{key}: {does}.\n\nTakes: {takes}.{default}");
     let name = name(key.trim_matches('`'), Span::call_site());
-    Some(quote!(#[doc = #doc] pub mod #name {}))
+    // An editor would complete the name of the item.
+    let hidden = (name == "krate").then(|| quote!(#[doc(hidden)]));
+    Some(quote!(#[doc = #doc] #hidden pub mod #name {}))
 }
 
 /// Returns the name of the item of a key.

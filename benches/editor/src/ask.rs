@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, anyhow};
 use ra_ap_ide::{
-    Analysis, CompletionConfig, CompletionFieldsToResolve, FileId, FilePosition, FileRange, GotoDefinitionConfig,
-    HoverConfig, HoverDocFormat, NavigationTarget, RenameConfig, SubstTyLen, TextRange, TextSize,
+    Analysis, AssistResolveStrategy, CompletionConfig, CompletionFieldsToResolve, DiagnosticsConfig, FileId,
+    FilePosition, FileRange, GotoDefinitionConfig, HoverConfig, HoverDocFormat, NavigationTarget, RenameConfig,
+    Severity, SubstTyLen, TextRange, TextSize,
 };
 use ra_ap_ide_db::imports::insert_use::{ImportGranularity, InsertUseConfig, PrefixKind};
 use ra_ap_ide_db::ra_fixture::RaFixtureConfig;
@@ -57,15 +58,25 @@ pub(crate) fn all(analysis: &Analysis, file: FileId, place: &Place) -> Result<[S
 pub(crate) fn explain(analysis: &Analysis, file: FileId, place: &Place) -> Result<String> {
     let targets: Vec<String> = definition(analysis, file, place)?
         .iter()
-        .map(|target| format!("{} {:?}: {}", target.name, target.kind, line_of(place, file, target).unwrap_or("elsewhere")))
+        .map(|target| {
+            format!("{} {:?}: {}", target.name, target.kind, line_of(place, file, target).unwrap_or("elsewhere"))
+        })
         .collect();
     Ok(format!(
-        "hover: {}\n\ncompletion: {:?}\n\ndefinition:\n{}\n\nrename: {:?}",
+        "hover: {}\n\ncompletion: {:?}\n\ndefinition:\n{}\n\nrename: {:?}\n\nerrors: {:?}",
         hover(analysis, file, place)?.unwrap_or_default(),
         completion(analysis, file, place)?,
         targets.join("\n"),
         rename(analysis, file, place)?,
+        errors(analysis, file)?,
     ))
+}
+
+/// Returns the errors that rust-analyzer itself reports in the file.
+pub(crate) fn errors(analysis: &Analysis, file: FileId) -> Result<Vec<String>> {
+    let config = DiagnosticsConfig { style_lints: false, ..DiagnosticsConfig::test_sample() };
+    let all = analysis.full_diagnostics(&config, AssistResolveStrategy::None, file).map_err(|_| anyhow!("canceled"))?;
+    Ok(all.into_iter().filter(|found| found.severity == Severity::Error).map(|found| found.message).collect())
 }
 
 fn position(file: FileId, place: &Place) -> FilePosition {

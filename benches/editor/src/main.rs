@@ -23,15 +23,21 @@ fn main() -> Result<()> {
     let places = Place::read(&std::fs::read_to_string(root.join("places.rs.txt"))?)?;
     let mut editor = Editor::open(&root.join("fixture"))?;
     let mut rows = vec![["place", "hover", "completion", "definition", "rename"].map(str::to_owned)];
+    let mut wrong = Vec::new();
     for place in places.iter().filter(|place| only.as_ref().is_none_or(|only| place.title.contains(only))) {
         let cells = editor.show(place, |analysis, file| ask::all(analysis, file, place))?;
         let [hover, completion, definition, rename] = cells;
         rows.push([place.title.clone(), hover, completion, definition, rename]);
+        if place.completion.is_empty() {
+            let errors = editor.show(place, ask::errors)?;
+            wrong.extend(errors.iter().map(|error| format!("{}: {error}", place.title)));
+        }
         if only.is_some() {
             editor.explain(place)?;
         }
     }
     print(&rows);
+    ensure!(wrong.is_empty(), "rust-analyzer reports errors:\n{}", wrong.join("\n"));
     Ok(())
 }
 

@@ -40,11 +40,10 @@ impl Place {
                 Some(("completion", names)) => place.completion = names.split(", ").map(str::to_owned).collect(),
                 Some(("definition", line)) => place.definition = Some(line.to_owned()),
                 Some(("rename", edits)) => place.rename = Some(edits.parse()?),
-                Some((_, title)) => title.clone_into(&mut place.title),
+                Some(_) => line.trim_start_matches("//- ").clone_into(&mut place.title),
             }
         }
-        let (before, after) =
-            code.split_once("$0").with_context(|| format!("`{}` has no cursor", place.title))?;
+        let (before, after) = code.split_once("$0").with_context(|| format!("`{}` has no cursor", place.title))?;
         place.cursor = u32::try_from(before.len())?;
         place.text = format!("{before}{after}");
         Ok(place)
