@@ -4,8 +4,11 @@
 #
 #     benches/editor.sh [words]        the places whose title contains the words, with all answers in full
 #
-# It needs `rustup component add rust-src rust-analyzer`. The first run builds rust-analyzer (about ten minutes on two
-# cores); a later one takes half a minute. The table has `yes` where the answer is the expected one.
+# A cell is `yes` where the answer is the expected one. It fails if rust-analyzer itself reports an error at a place.
+#
+# It needs the sources of the standard library: the path of their folder `library` in RUST_SRC, or the component
+# rust-src. With the component, rustc shows these sources in messages that `ui-tests` compares. The first run builds
+# rust-analyzer (about ten minutes on two cores); a later one takes half a minute.
 set -euo pipefail
 
 cd "$(dirname "$0")/editor"

@@ -51,7 +51,11 @@ impl Echo {
         let private = path::private(krate);
         let import = |list: &str, words: &[&Ident]| {
             let list = Ident::new(list, Span::call_site());
-            let words = words.iter().map(|word| keys::name(&word.unraw().to_string(), word.span()));
+            let words = words.iter().map(|word| {
+                let mut name = keys::name(&word.unraw().to_string()).unwrap_or_else(|| (*word).clone());
+                name.set_span(word.span());
+                name
+            });
             quote!(#[allow(unused_imports)] use #private::keys::#list::{#(#words as _),*};)
         };
         let unknown = LISTS.iter().map(|list| {
@@ -102,7 +106,7 @@ pub(crate) fn mended(tokens: TokenStream) -> TokenStream {
 }
 
 /// Returns the mended tokens, or `None` if nothing is missing.
-fn mend(tokens: &TokenStream) -> Option<TokenStream> {
+pub(crate) fn mend(tokens: &TokenStream) -> Option<TokenStream> {
     let mut mended: Vec<TokenTree> = Vec::new();
     let mut is_mended = false;
     let mut before = [' '; 2];

@@ -67,18 +67,19 @@ fn item(row: &[String]) -> Option<TokenStream> {
         _ => return None,
     };
     let default = default.map_or_else(String::new, |default| format!(" Default: {default}."));
-    let doc = format!("{key}: {does}.\n\nTakes: {takes}.{default}");
-    let name = name(key.trim_matches('`'), Span::call_site());
+    let key = key.trim_matches('`');
+    let doc = format!("`{key}`: {does}.\n\nTakes: {takes}.{default}");
+    let name = name(key).unwrap_or_else(|| Ident::new(key, Span::call_site()));
     // An editor would complete the name of the item.
-    let hidden = (name == "krate").then(|| quote!(#[doc(hidden)]));
+    let hidden = (key == "crate").then(|| quote!(#[doc(hidden)]));
     Some(quote!(#[doc = #doc] #hidden pub mod #name {}))
 }
 
-/// Returns the name of the item of a key.
-pub(crate) fn name(key: &str, span: Span) -> Ident {
-    match key.trim_start_matches("r#") {
-        "crate" => Ident::new("krate", span),
-        "struct" => Ident::new_raw("struct", span),
-        key => Ident::new(key, span),
+/// Returns the name of the item of a key that is a keyword.
+pub(crate) fn name(key: &str) -> Option<Ident> {
+    match key {
+        "crate" => Some(Ident::new("krate", Span::call_site())),
+        "struct" => Some(Ident::new_raw("struct", Span::call_site())),
+        _ => None,
     }
 }

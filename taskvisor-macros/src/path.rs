@@ -44,7 +44,7 @@ pub(crate) fn defining(span: Span) -> Span {
 }
 
 /// Returns the tokens with the location of `place`, where errors about them are reported. The meaning of their names
-/// stays the same.
+/// stays the same. In an editor they keep their location, as with [`hygienic`].
 pub(crate) fn located(tokens: &TokenStream, place: Span) -> TokenStream {
     if is_editor() {
         return tokens.clone();

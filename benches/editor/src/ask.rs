@@ -15,7 +15,6 @@ use crate::place::Place;
 
 /// Returns the cells of the place: hover, completion, definition, rename.
 pub(crate) fn all(analysis: &Analysis, file: FileId, place: &Place) -> Result<[String; 4]> {
-    let none = || "".to_owned();
     let hover = place.hover.as_ref().map(|words| {
         let shown = hover(analysis, file, place)?;
         Ok(match shown {
@@ -50,7 +49,7 @@ pub(crate) fn all(analysis: &Analysis, file: FileId, place: &Place) -> Result<[S
             Err(error) => error,
         })
     });
-    let cell = |answer: Option<Result<String>>| answer.unwrap_or_else(|| Ok(none()));
+    let cell = |answer: Option<Result<String>>| answer.unwrap_or_else(|| Ok(String::new()));
     Ok([cell(hover)?, cell(completion)?, cell(definition)?, cell(rename)?])
 }
 

@@ -35,7 +35,7 @@ impl Place {
         let mut code = head.to_owned();
         for line in written.lines() {
             match line.strip_prefix("//- ").map(|line| line.split_once(": ").unwrap_or(("title", line))) {
-                None => code += &format!("{line}\n"),
+                None => code.extend([line, "\n"]),
                 Some(("hover", words)) => place.hover = Some(words.to_owned()),
                 Some(("completion", names)) => place.completion = names.split(", ").map(str::to_owned).collect(),
                 Some(("definition", line)) => place.definition = Some(line.to_owned()),

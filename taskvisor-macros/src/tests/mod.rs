@@ -3,6 +3,7 @@
 mod compared;
 mod docs;
 mod duration;
+mod editor;
 mod fuzz;
 mod mistakes;
 mod options;
