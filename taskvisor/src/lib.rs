@@ -118,10 +118,10 @@ pub use policy::Ready;
 pub use policy::{BackoffPolicy, JitterPolicy, RestartPolicy};
 pub use runtime::Shutdown;
 #[cfg(feature = "controller")]
-pub use slots::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
+pub use slots::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec, Submit};
 pub use supervisor::SupervisorConfig;
+pub use supervisor::{AddTask, Supervisor, SupervisorBuilder, SupervisorHandle};
 pub use supervisor::{InvalidOption, RuntimeError, StopLimit};
-pub use supervisor::{Supervisor, SupervisorBuilder, SupervisorHandle};
 pub use task::AttemptFuture;
 pub use task::StopReason;
 pub use task::TaskHandle;

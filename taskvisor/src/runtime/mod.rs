@@ -35,6 +35,8 @@ pub(crate) use observe::{Background, SpanRef, lost};
 pub(crate) use reentrancy::ReentrancyGuard;
 pub(crate) use run::Running;
 pub use shutdown::Shutdown;
+#[cfg(feature = "controller")]
+pub(crate) use slots::Submitting;
 pub(crate) use task::Cell;
 #[cfg(feature = "test-util")]
 pub(crate) use test_hooks::mix;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{AdmissionPolicy, ControllerError, ControllerSpec};
+use super::{AdmissionPolicy, ControllerError, ControllerSpec, Submit};
 use crate::runtime::Core;
 use crate::supervisor::RuntimeError;
 use crate::task::{IntoTaskSpec, TaskHandle};
@@ -60,8 +60,8 @@ impl SlotHandle {
     ///
     /// # Cancel safety
     /// Nothing is submitted until the call completes.
-    pub async fn submit(&self, task: impl IntoTaskSpec) -> Result<TaskHandle, ControllerError> {
-        self.submit_by(self.admission, task).await
+    pub fn submit(&self, task: impl IntoTaskSpec) -> Submit<'_> {
+        self.submit_by(self.admission, task)
     }
 
     /// Like [`submit`](Self::submit), but fails instead of waiting for room.
@@ -79,8 +79,8 @@ impl SlotHandle {
     ///
     /// # Cancel safety
     /// The same as for [`submit`](Self::submit).
-    pub async fn queue(&self, task: impl IntoTaskSpec) -> Result<TaskHandle, ControllerError> {
-        self.submit_by(AdmissionPolicy::Queue, task).await
+    pub fn queue(&self, task: impl IntoTaskSpec) -> Submit<'_> {
+        self.submit_by(AdmissionPolicy::Queue, task)
     }
 
     /// Like [`submit`](Self::submit), with [`AdmissionPolicy::Replace`].
@@ -90,8 +90,8 @@ impl SlotHandle {
     ///
     /// # Cancel safety
     /// The same as for [`submit`](Self::submit).
-    pub async fn replace(&self, task: impl IntoTaskSpec) -> Result<TaskHandle, ControllerError> {
-        self.submit_by(AdmissionPolicy::Replace, task).await
+    pub fn replace(&self, task: impl IntoTaskSpec) -> Submit<'_> {
+        self.submit_by(AdmissionPolicy::Replace, task)
     }
 
     /// Like [`submit`](Self::submit), with [`AdmissionPolicy::DropIfRunning`].
@@ -101,8 +101,8 @@ impl SlotHandle {
     ///
     /// # Cancel safety
     /// The same as for [`submit`](Self::submit).
-    pub async fn drop_if_running(&self, task: impl IntoTaskSpec) -> Result<TaskHandle, ControllerError> {
-        self.submit_by(AdmissionPolicy::DropIfRunning, task).await
+    pub fn drop_if_running(&self, task: impl IntoTaskSpec) -> Submit<'_> {
+        self.submit_by(AdmissionPolicy::DropIfRunning, task)
     }
 
     /// Cancels all tasks in the slot: waiting submissions at once; the running task is requested to stop and waited
@@ -134,12 +134,8 @@ impl SlotHandle {
         self.len() == 0
     }
 
-    async fn submit_by(
-        &self,
-        admission: AdmissionPolicy,
-        task: impl IntoTaskSpec,
-    ) -> Result<TaskHandle, ControllerError> {
-        self.core.submit(self.spec(admission, task)).await.map(TaskHandle::new)
+    fn submit_by(&self, admission: AdmissionPolicy, task: impl IntoTaskSpec) -> Submit<'_> {
+        Submit::new(self.core.submit(self.spec(admission, task)))
     }
 
     fn spec(&self, admission: AdmissionPolicy, task: impl IntoTaskSpec) -> ControllerSpec {

@@ -11,6 +11,7 @@ mod machine;
 #[cfg(test)]
 mod machine_test;
 mod spec;
+mod submit;
 
 pub use admission::AdmissionPolicy;
 pub use config::ControllerConfig;
@@ -18,5 +19,6 @@ pub(crate) use config::{ControllerSetup, check_slot_name};
 pub use error::ControllerError;
 pub use handle::SlotHandle;
 pub use spec::{ControllerSpec, SlotSpec};
+pub use submit::Submit;
 
 pub(crate) use machine::{Decision, Phase, Slot};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::add_task::AddTask;
 use super::error::RuntimeError;
 use crate::events::EventStream;
 use crate::inspect::Health;
@@ -103,8 +104,8 @@ impl SupervisorHandle {
     ///
     /// # Cancel safety
     /// The call takes effect when it is first polled, and never waits.
-    pub async fn add_task(&self, spec: impl IntoTaskSpec) -> Result<TaskHandle, RuntimeError> {
-        self.core.add(spec.into_task_spec()).map(TaskHandle::new)
+    pub fn add_task(&self, spec: impl IntoTaskSpec) -> AddTask<'_> {
+        AddTask::to_supervisor(&self.core, spec.into_task_spec())
     }
 
     /// Submits a task to its slot. An idle slot starts the task at once; a busy slot applies the admission policy of

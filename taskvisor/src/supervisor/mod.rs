@@ -3,12 +3,14 @@
 //! The types here are thin: each call goes to `runtime::Core`, which all handles of one supervisor share. Dropping the
 //! owner requests a shutdown; dropping a handle does nothing.
 
+mod add_task;
 mod builder;
 mod config;
 mod error;
 mod handle;
 mod owner;
 
+pub use add_task::AddTask;
 pub use builder::SupervisorBuilder;
 pub use config::SupervisorConfig;
 pub(crate) use error::left;

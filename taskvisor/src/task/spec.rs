@@ -172,7 +172,8 @@ impl<T: Task> From<Arc<T>> for TaskSpec {
     label = "not a task",
     note = "the task beside a function under `#[task]` is a struct: write `name {{ .. }}` or `name::spec(..)`, and not \
             `name(..)`, which calls the function",
-    note = "a type with its own `impl Task` is given in an `Arc`; in a list, `..tasks` is all of an iterator or `Option`"
+    note = "a type with its own `impl Task` is given in an `Arc`; in a list, `..tasks` is all of an iterator or `Option`, \
+            and `label = group(value)` is a `Group`"
 )]
 pub trait IntoTaskSpec {
     /// Converts to a spec.

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use super::child_handle::ChildHandle;
 use super::group::{join, last_segment};
 use crate::inspect::{Health, Phase, TaskOutcome, TaskState};
-use crate::runtime::{Core, GroupCell};
-use crate::supervisor::RuntimeError;
-use crate::task::{IntoTaskSpec, TaskHandle};
+use crate::runtime::{Cell, Core, GroupCell};
+use crate::supervisor::{AddTask, RuntimeError};
+use crate::task::{IntoTaskSpec, TaskSpec};
 
 /// A handle of a group in a tree.
 ///
@@ -95,13 +95,15 @@ impl GroupHandle {
     ///
     /// # Cancel safety
     /// The call takes effect when it is first polled, and never waits.
-    #[expect(clippy::unused_async, reason = "as `SupervisorHandle::add_task`")]
-    pub async fn add_task(&self, spec: impl IntoTaskSpec) -> Result<TaskHandle, RuntimeError> {
+    pub fn add_task(&self, spec: impl IntoTaskSpec) -> AddTask<'_> {
+        AddTask::to_group(self, spec.into_task_spec())
+    }
+
+    /// Registers a task, and starts it.
+    pub(crate) fn add(&self, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
         match self.current() {
-            Some(group) => self.core.add_to(&group, spec.into_task_spec()).map(TaskHandle::new),
-            None if self.status().is_some() && self.is_root() => {
-                self.core.add(spec.into_task_spec()).map(TaskHandle::new)
-            }
+            Some(group) => self.core.add_to(&group, spec),
+            None if self.status().is_some() && self.is_root() => self.core.add(spec),
             None => Err(RuntimeError::GroupNotRunning { name: self.path.to_string() }),
         }
     }

@@ -10,3 +10,4 @@ mod submission;
 mod wait_queue;
 
 pub(super) use manager::{Controller, Slots};
+pub(crate) use submission::Submitting;

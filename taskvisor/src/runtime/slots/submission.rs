@@ -3,9 +3,10 @@
 //! During the drain of a shutdown, all declared slots accept submissions. When tasks are requested to stop, only slots
 //! that a task of the tree is `after` do, and only from such a task. These slots outlive the tree and stop last.
 
-use std::future::poll_fn;
+use std::mem::replace;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Poll, Waker};
+use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::Handle;
 
@@ -36,20 +37,46 @@ struct Offer<'a> {
     ticket: Option<u64>,
 }
 
+/// The future of a submission, which begins when it is first polled.
+pub(crate) struct Submitting<'a> {
+    core: &'a Arc<Core>,
+    step: Step<'a>,
+}
+
+enum Step<'a> {
+    Checking(ControllerSpec),
+    Offering(Offer<'a>),
+    Over,
+}
+
+impl Future for Submitting<'_> {
+    type Output = Result<Arc<Cell>, ControllerError>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut offer = match replace(&mut self.step, Step::Over) {
+            Step::Checking(spec) => self.core.offer(spec)?,
+            Step::Offering(offer) => offer,
+            Step::Over => return Poll::Pending,
+        };
+        let mut taken = offer.make(None)?;
+        if taken.is_none() {
+            // A waker is user code, and is cloned with no lock held: only for a submission that needs it, which is then
+            // offered again.
+            taken = offer.make(Some(cx.waker().clone()))?;
+        }
+        let Some(cell) = taken else {
+            self.step = Step::Offering(offer);
+            return Poll::Pending;
+        };
+        Poll::Ready(Ok(cell))
+    }
+}
+
 impl Core {
     /// Submits a task. Waits for room if it has to wait in a queue and the queues are full.
-    pub(crate) async fn submit(self: &Arc<Self>, spec: ControllerSpec) -> Result<Arc<Cell>, ControllerError> {
-        let mut offer = self.offer(spec)?;
-        poll_fn(|cx| {
-            let mut taken = offer.make(None)?;
-            if taken.is_none() {
-                // A waker is user code, and is cloned with no lock held: only for a submission that needs it, which is
-                // then offered again.
-                taken = offer.make(Some(cx.waker().clone()))?;
-            }
-            taken.map_or(Poll::Pending, |cell| Poll::Ready(Ok(cell)))
-        })
-        .await
+    pub(crate) fn submit(self: &Arc<Self>, spec: ControllerSpec) -> Submitting<'_> {
+        Submitting { core: self, step: Step::Checking(spec) }
     }
 
     /// Submits a task, unless it would have to wait for room.

@@ -1,0 +1,40 @@
+//! The future of a submission through the handle of a slot.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::ControllerError;
+use crate::runtime::Submitting;
+use crate::task::TaskHandle;
+
+/// The future of [`SlotHandle::submit`](crate::SlotHandle::submit), `queue`, `replace` and `drop_if_running`. It submits
+/// the task when it is first polled.
+///
+/// It is a type of its own, and not that of an `async` function, so that something that is no task is one error.
+///
+/// # Cancel safety
+/// Nothing is submitted until it completes.
+#[must_use = "futures do nothing unless they are polled"]
+pub struct Submit<'a>(Submitting<'a>);
+
+impl<'a> Submit<'a> {
+    pub(super) fn new(submitting: Submitting<'a>) -> Self {
+        Self(submitting)
+    }
+}
+
+impl Future for Submit<'_> {
+    type Output = Result<TaskHandle, ControllerError>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map_ok(TaskHandle::new)
+    }
+}
+
+impl fmt::Debug for Submit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Submit").finish_non_exhaustive()
+    }
+}
