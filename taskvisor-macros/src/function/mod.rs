@@ -6,11 +6,11 @@ mod fallback;
 mod parse;
 mod types;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, LitStr, Signature, Type, Visibility};
+use syn::{Attribute, FnArg, LitStr, Signature, Token, Type, Visibility};
 
 pub(crate) use self::check::{
     check_alone, check_async, check_attributes, check_free, check_generics, check_qualifiers, read_field,
@@ -110,11 +110,16 @@ impl Function {
             });
             Some(quote!(#standard #(#docs)* pub #name: #ty))
         });
+        // With the span of the name, where the compiler says that it is defined.
+        let span = hygienic(self.signature.ident.span());
+        let keyword = Token![struct](span);
+        let mut fields = Group::new(Delimiter::Brace, quote!(#(#fields),*));
+        fields.set_span(span);
         quote! {
             #(#docs)*
             #[doc = #doc]
             #[must_use = #must_use]
-            #visibility struct #name { #(#fields),* }
+            #visibility #keyword #name #fields
         }
     }
 
