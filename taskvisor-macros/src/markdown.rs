@@ -22,7 +22,9 @@ pub(crate) fn tables(text: &str) -> Vec<Table> {
         match (is_inside, line.starts_with('|')) {
             (false, true) => tables.push(Table { header: cells(line), rows: Vec::new() }),
             (true, true) if !line.starts_with("|---") => {
-                tables.last_mut().into_iter().for_each(|table| table.rows.push(cells(line)))
+                if let Some(table) = tables.last_mut() {
+                    table.rows.push(cells(line));
+                }
             }
             _ => {}
         }

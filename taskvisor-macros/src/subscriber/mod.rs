@@ -27,7 +27,7 @@ fn expand_with(options: TokenStream, item: TokenStream, reader: &mut Reader) -> 
     let options = Options::parse(&list, reader);
     check::check_options(&options, &mut reader.errors);
 
-    reader.krate = options.krate.clone();
+    reader.krate.clone_from(&options.krate);
     let function = match syn::parse2::<Function>(item.clone()) {
         Ok(function) => function,
         Err(error) => {

@@ -25,7 +25,7 @@ fn expand_with(options: TokenStream, item: TokenStream, reader: &mut Reader) -> 
     let options = Options::parse(Place::Attribute, &list, reader);
     options.check(Place::Attribute, &mut reader.errors);
 
-    reader.krate = options.krate.clone();
+    reader.krate.clone_from(&options.krate);
     let function = match syn::parse2::<Function>(item.clone()) {
         Ok(function) => Function { struct_name: options.struct_name.clone(), ..function },
         Err(error) => {
