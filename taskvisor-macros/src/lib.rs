@@ -68,6 +68,46 @@ use proc_macro::TokenStream;
 /// an argument, the task has time to clean up after a stop request; without one, the attempt is dropped at once. All
 /// other arguments are owned, and `Clone + Send + Sync`.
 ///
+/// What cannot be cloned, such as a receiver or a listener, is shared: in an `Arc` where `&` is enough, and in an
+/// `Arc<tokio::sync::Mutex<..>>` where `&mut` is needed. The next attempt goes on with the same value.
+///
+/// ```
+/// use std::sync::Arc;
+/// use taskvisor::prelude::*;
+/// use tokio::net::TcpListener;
+/// use tokio::sync::{Mutex, mpsc};
+///
+/// #[task(restart = "on_failure", initial_delay = "10ms", cleanup = "2s", metric_label = "inbox", crate = "taskvisor")]
+/// async fn consume(ctx: TaskContext, inbox: Arc<Mutex<mpsc::Receiver<u32>>>) {
+///     let mut inbox = inbox.lock().await;
+///     while let Some(Some(number)) = ctx.run_until_cancelled(inbox.recv()).await {
+///         println!("got {number}");
+///     }
+/// }
+///
+/// #[task(restart = "always", readiness = false)]
+/// async fn accept(listener: Arc<TcpListener>) -> Result<(), std::io::Error> {
+///     let (_connection, peer) = listener.accept().await?;
+///     println!("{peer} is here");
+///     Ok(())
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (sender, inbox) = mpsc::channel(8);
+/// let listener = TcpListener::bind("127.0.0.1:0").await?;
+/// let tree = supervise!(
+///     tasks = [consume { inbox: Arc::new(Mutex::new(inbox)) }, accept { listener: Arc::new(listener) }],
+/// );
+/// sender.send(5).await?;
+/// tree.run_until(tokio::time::sleep(std::time::Duration::from_millis(50))).await?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Other attributes of the function, such as `#[instrument]` of the crate `tracing`, stand above or below `#[task]`, and
+/// apply to the function. Each attempt calls it, so it gets a span for each attempt.
+///
 /// # Names
 /// The struct is in the type namespace, as modules are. In `mod ping; use ping::ping;` it would have the name of the
 /// module, which is error E0255. `struct = PingTask` gives it another name, and the function keeps its own:
@@ -104,11 +144,13 @@ use proc_macro::TokenStream;
 /// # Options
 /// An option that is not given is inherited from the supervisor's config when the task is registered.
 ///
-/// | option | takes | when not given anywhere | what it does |
-/// |---|---|---|---|
-/// | `name` | string | the function's name | what events, logs and calls name the task by |
-/// | `struct` | name | the function's name | the name of the struct, where that of the function is taken |
-/// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
+/// The last column has the setter of `TaskSpec` for the same option.
+///
+/// | option | takes | when not given anywhere | what it does | setter |
+/// |---|---|---|---|---|
+/// | `name` | string | the function's name | what events, logs and calls name the task by | `with_name` |
+/// | `struct` | name | the function's name | the name of the struct, where that of the function is taken | - |
+/// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported | - |
 #[doc = options::options_of_tasks!()]
 ///
 /// `backoff(..)` is one unit: a field that is not given has its default, and is not inherited.
@@ -310,6 +352,39 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 ///     ],
 /// );
 /// assert_eq!(tree.tasks.second.name(), "second");
+/// tree.run_until(tokio::time::sleep(Duration::from_millis(10))).await
+/// # }
+/// ```
+///
+/// A task that depends on a flag is `..flag.then(|| ping { .. })`. Tasks of a spread have no field: `tree.child("shard-1")`
+/// is the handle of one.
+///
+/// ```
+/// use std::time::Duration;
+/// use taskvisor::prelude::*;
+///
+/// #[task(restart = "always", interval = "1s")]
+/// async fn sync(shard: u8) {
+///     println!("shard {shard}");
+/// }
+///
+/// #[task]
+/// async fn migrate() {}
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), RuntimeError> {
+/// let (shards, migrates) = (0..3, true);
+/// let tree = supervise!(
+///     config = SupervisorConfig { bus_capacity: 256, ..SupervisorConfig::default() },
+///     drain = "10ms",
+///     max_concurrent = 2,
+///     signals = false,
+///     tasks = [
+///         ..migrates.then(|| migrate {}),
+///         ..shards.map(|shard| sync { shard }.with_name(format!("shard-{shard}"))),
+///     ],
+/// );
+/// assert_eq!(tree.child("shard-2").path(), "shard-2");
 /// tree.run_until(tokio::time::sleep(Duration::from_millis(10))).await
 /// # }
 /// ```

@@ -16,7 +16,7 @@ pub(crate) use check::{check_name, zero};
 pub(crate) use expand::{duration, is_set, lower, plain};
 pub(crate) use held::Held;
 pub(crate) use parse::{IN_BACKOFF, IN_SUPERVISE, OF_FUNCTION, in_defaults, parse_crate};
-pub(crate) use table::{Options, given, options_of_tasks, places_of_options};
+pub(crate) use table::{Options, given, options_of_tasks, places_of_options, setter};
 
 /// The kind of list, which decides the valid options.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -71,7 +71,10 @@ macro_rules! options {
         /// The rows of the table in the docs of `#[task]`.
         macro_rules! options_of_tasks {
             () => {
-                concat!($("| `", stringify!($name), "` | ", $takes, " | ", $unset, " | ", $does, " |\n"),+)
+                concat!($(
+                    "| `", stringify!($name), "` | ", $takes, " | ", $unset, " | ", $does, " | ",
+                    crate::options::setter!($name $task $(($($task_call),+))?), " |\n"
+                ),+)
             };
         }
 
@@ -105,6 +108,26 @@ macro_rules! given {
     };
 }
 pub(crate) use given;
+
+/// The setter of `TaskSpec` for an option, in the docs.
+macro_rules! setter {
+    ($name:ident Set($setter:literal)) => {
+        concat!("`", $setter, "`")
+    };
+    ($name:ident Either($set:literal, $unset:literal)) => {
+        concat!("`", $set, "`, `", $unset, "`")
+    };
+    (backoff Own) => {
+        "`with_backoff`, `with_reset_after`"
+    };
+    ($name:ident Own) => {
+        "`with_restart`"
+    };
+    ($name:ident OfFunction) => {
+        "-"
+    };
+}
+pub(crate) use setter;
 
 /// A row without its value.
 pub(crate) struct Row {

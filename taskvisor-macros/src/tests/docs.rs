@@ -22,6 +22,43 @@ fn each_option_of_the_attributes_is_documented() {
     assert_documented(&options.names(), &crate::supervisor::names(), "`#[supervisor]`");
 }
 
+/// The guides, whose examples are tests, as those of the macros are.
+const GUIDES: [&str; 8] = [
+    include_str!("../../../taskvisor/src/guide/first_service.md"),
+    include_str!("../../../taskvisor/src/guide/groups.md"),
+    include_str!("../../../taskvisor/src/guide/limits.md"),
+    include_str!("../../../taskvisor/src/guide/outcomes_and_events.md"),
+    include_str!("../../../taskvisor/src/guide/readiness.md"),
+    include_str!("../../../taskvisor/src/guide/restarts.md"),
+    include_str!("../../../taskvisor/src/guide/slots.md"),
+    include_str!("../../../taskvisor/src/guide/stopping.md"),
+];
+
+/// Each option is used in an example of the macros or of a guide, as `name = ..`, `name(..)` or alone.
+#[test]
+fn each_option_is_in_an_example() {
+    let docs: String = LIB.lines().filter_map(|line| line.strip_prefix("///")).collect::<Vec<_>>().join("\n");
+    let pages = [&*docs].into_iter().chain(GUIDES);
+    let blocks = pages.flat_map(|page| page.split("```").skip(1).step_by(2));
+    let code: String =
+        blocks.filter(|block| !block.starts_with("text") && !block.starts_with("compile_fail")).collect();
+    let is_used = |name: &str| {
+        code.match_indices(name).any(|(at, _)| {
+            let before = code[..at].chars().next_back();
+            let after = code[at + name.len()..].trim_start();
+            let is_whole = !before.is_some_and(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '"'));
+            let is_given = after.starts_with("= ") || after.starts_with('(') || after.starts_with([',', ')']);
+            is_whole && is_given
+        })
+    };
+    let [keys, of_groups, of_limits, of_slots] = crate::supervise::names();
+    let lists =
+        [Place::Attribute.names(), Backoff::names(), crate::subscriber::names(), keys, of_groups, of_limits, of_slots];
+    for name in lists.concat() {
+        assert!(is_used(name), "no example has `{name}`");
+    }
+}
+
 #[test]
 fn each_key_and_option_of_a_tree_is_documented() {
     let [keys, places, of_group, of_limit, of_slot] = &*tables_of("supervise") else { panic!("tables of a tree") };

@@ -88,3 +88,67 @@ fn each_mistake_gets_the_message_that_is_documented() {
         }
     }
 }
+
+/// Follows the advice of the message: the code with what it says to write. `None` if the advice is not code, or leaves
+/// open what stands at a `..`.
+fn obeyed(code: &str, message: &str) -> Option<String> {
+    let (before, after) = message.split_once("did you mean ").or_else(|| message.split_once("write "))?;
+    let (advice, quote) = quoted(after.strip_prefix("for example ").unwrap_or(after))?;
+    if !advice.starts_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '#' | '[')) {
+        return None;
+    }
+    // The value of the key stands at `..`.
+    let (key, value) = code.split_once(" = ").unzip();
+    let advice = match (advice.matches("..").count(), value) {
+        (0, _) => advice.to_owned(),
+        (1, Some(value)) if advice.ends_with(" = ..)") || advice.ends_with(" = ..") => advice.replace("..", value),
+        _ => return None,
+    };
+    let word =
+        |text: &str| text.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default().to_owned();
+    let is_word = word(&advice) == advice;
+    let unknown = before.strip_prefix("unknown ");
+    if is_word || quote == '"' {
+        // The wrong word is the last one that is named before: `restart` "alway".
+        let named = before.split(" in ").next().unwrap_or(before);
+        let wrong = named.trim_end_matches([',', ':', ' ']).rsplit(['`', '"']).nth(1)?;
+        let wrong = if unknown.is_some() { wrong } else { quoted(before).filter(|(_, quote)| *quote == '"')?.0 };
+        return Some(code.replacen(wrong, &advice, 1));
+    }
+    match (key, value) {
+        (Some(key), Some(value)) if word(value) == word(&advice) => Some(format!("{key} = {advice}")),
+        _ if code.contains(", ") => None,
+        _ => Some(advice),
+    }
+}
+
+/// Returns the first text in backticks or double quotes, with its quote.
+fn quoted(text: &str) -> Option<(&str, char)> {
+    let start = text.find(['`', '"'])?;
+    let quote = text[start..].chars().next()?;
+    let (inside, _) = text[start + 1..].split_once(quote)?;
+    Some((inside, quote))
+}
+
+/// Each piece of advice that is code compiles where it is followed, as far as the macros can tell.
+#[test]
+fn m10_advice_can_be_obeyed() {
+    let mut followed = 0;
+    for (page, text) in PAGES {
+        for table in tables(text).iter().filter(|table| table.header[1] != "what it says") {
+            for row in &table.rows {
+                let mistake = code(&row[0])[0];
+                let Some(better) = obeyed(mistake, &row[1]).filter(|better| better != mistake) else { continue };
+                let is_part = table.header[0] == "a function" && !better.starts_with('#');
+                if is_part || better.parse::<TokenStream>().is_err() || row[1].contains("<br>") {
+                    continue;
+                }
+                if let Some(said) = said(table, &better) {
+                    assert!(said.is_empty(), "{page}: `{mistake}` says {}; but `{better}` says {said:?}", row[1]);
+                    followed += 1;
+                }
+            }
+        }
+    }
+    assert!(followed >= 40, "only {followed}");
+}
