@@ -6,7 +6,7 @@ use quote::quote;
 use crate::markdown::{Table, tables};
 use crate::{options, synonyms};
 
-const LIB: &str = include_str!("lib.rs");
+pub(crate) const LIB: &str = include_str!("lib.rs");
 
 /// Returns the tables in the documentation of a macro.
 pub(crate) fn tables_of(name: &str) -> Vec<Table> {
@@ -59,16 +59,19 @@ pub(crate) fn expand() -> TokenStream {
     quote!(#(#lists)*)
 }
 
-/// Returns the item of a row: key, what it takes, its default if the table has one, what it does.
+/// Returns the item of a row: key, what it takes, its default and its setter if the table has them, what it does.
 fn item(row: &[String]) -> Option<TokenStream> {
-    let (key, takes, default, does) = match row {
-        [key, takes, does] => (key, takes, None, does),
-        [key, takes, default, does] => (key, takes, Some(default), does),
+    let (key, takes, default, does, setter) = match row {
+        [key, takes, does] => (key, takes, None, does, None),
+        [key, takes, default, does] => (key, takes, Some(default), does, None),
+        [key, takes, default, does, setter] => (key, takes, Some(default), does, Some(setter)),
         _ => return None,
     };
     let default = default.map_or_else(String::new, |default| format!(" Default: {default}."));
+    let setter = setter.filter(|setter| *setter != "-");
+    let setter = setter.map_or_else(String::new, |setter| format!(" Setter: {setter}."));
     let key = key.trim_matches('`');
-    let doc = format!("`{key}`: {does}.\n\nTakes: {takes}.{default}");
+    let doc = format!("`{key}`: {does}.\n\nTakes: {takes}.{default}{setter}");
     let name = name(key).unwrap_or_else(|| Ident::new(key, Span::call_site()));
     // An editor would complete the name of the item.
     let hidden = (key == "crate").then(|| quote!(#[doc(hidden)]));

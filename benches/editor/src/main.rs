@@ -52,11 +52,8 @@ struct Editor {
 impl Editor {
     fn open(fixture: &Path) -> Result<Self> {
         let sources = std::env::var("RUST_SRC").ok().map(|path| AbsPathBuf::assert(path.into()));
-        let cargo = CargoConfig {
-            sysroot: Some(RustLibSource::Discover),
-            sysroot_src: sources,
-            ..CargoConfig::default()
-        };
+        let cargo =
+            CargoConfig { sysroot: Some(RustLibSource::Discover), sysroot_src: sources, ..CargoConfig::default() };
         let load = LoadCargoConfig {
             load_out_dirs_from_check: true,
             with_proc_macro_server: ProcMacroServerChoice::Sysroot,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::keys::tables_of;
+use crate::keys::{LIB, tables_of};
 use crate::options::{Backoff, Place};
 
 fn assert_documented(documented: &[String], read: &[&str], what: &str) {
