@@ -20,8 +20,8 @@ const CROWDED: usize = 1 << (usize::BITS - 1);
 /// The published events, and the lanes of the readers.
 ///
 /// Locks are taken in the order `open`, `streams`, a lane, so they cannot deadlock; the others are leaves. Under all of
-/// them only code of this module runs, and the taps of the test kit. Wakers are woken and events dropped with no lock
-/// held.
+/// them only code of this module runs, and the taps of the test kit. Wakers are woken and events dropped with none of
+/// them held. A publisher may hold the lock of a cell or of the registry: it wakes only the relay, a Tokio task.
 pub(super) struct Exchange {
     /// Guards the events that are published and not shared yet.
     open: Mutex<Open>,

@@ -53,7 +53,8 @@ pub(crate) struct Core {
     /// The first runtime that was found to have timers.
     timed: OnceLock<runtime::Id>,
     /// Guards names, groups, slots and the admission. It is the first in the order, so it is never taken under another
-    /// lock, and cannot deadlock.
+    /// lock, and cannot deadlock: a cell or a group that has to reach the registry does so after its own lock is
+    /// released.
     registry: Mutex<Registry>,
     /// Signals that the registry became empty, or that the tasks added beside the tree have ended.
     pub(super) vacant: Waiters,
