@@ -2,7 +2,8 @@
 
 use proc_macro2::{Delimiter, Group, Punct, Spacing, Span, TokenStream, TokenTree};
 
-/// Mends the punctuation of other languages: `key: value`, `key => value`, `group { .. }` and `tasks = { .. }`.
+/// Mends the punctuation of other languages: `key: value`, `key => value`, `key "value"`, `group { .. }` and
+/// `tasks = { .. }`.
 #[derive(Default)]
 pub(crate) struct Punctuation {
     /// The places, and what to write there.
@@ -11,7 +12,8 @@ pub(crate) struct Punctuation {
 
 impl Punctuation {
     /// The words that take a list in parentheses, and those that take one in brackets.
-    const CALLS: [&'static str; 5] = ["task", "group", "slot", "backoff", "defaults"];
+    const CALLS: [&'static str; 8] =
+        ["task", "group", "slot", "backoff", "defaults", "one_for_one", "one_for_all", "rest_for_one"];
     const LISTS: [&'static str; 4] = ["tasks", "subscribers", "slots", "after"];
 
     /// Returns the tokens of a list with the right punctuation.
@@ -40,6 +42,12 @@ impl Punctuation {
                     } else {
                         mended.extend(punct);
                     }
+                }
+                (TokenTree::Ident(key), Some(TokenTree::Literal(value))) if starts => {
+                    self.found.push((value.span(), format!("write `=` after `{key}`: `{key} = {value}`")));
+                    let mut equals = Punct::new('=', Spacing::Alone);
+                    equals.set_span(value.span());
+                    mended.extend([tree, equals.into()]);
                 }
                 (TokenTree::Group(group), _) => {
                     let delimiter = self.delimiter(group, &mended);

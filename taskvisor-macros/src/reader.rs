@@ -287,6 +287,9 @@ impl Reader {
 fn not_a_list(key: &Ident, value: &Expr) -> String {
     let can_spread = key == "tasks" || key == "subscribers";
     match (peel(value), as_ident(value)) {
+        (Expr::Repeat(_), _) => format!(
+            "`{key}` is a list, and `;` repeats nothing: write `,` between entries, or `..(0..3).map(|number| ..)` for several"
+        ),
         (_, Some(name)) if can_spread => {
             format!(
                 "`{key}` is a list: write `{key} = [..{name}]` for all of an iterator, or `{key} = [{name}]` for one"

@@ -3,7 +3,7 @@
 use proc_macro2::Ident;
 use quote::{ToTokens, format_ident};
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, GenericParam, Pat, PatType, Safety, Signature, Type};
+use syn::{Attribute, FnArg, GenericParam, Pat, PatType, ReturnType, Safety, Signature, Type};
 
 use super::{Field, Kind, types};
 use crate::errors::Errors;
@@ -115,10 +115,20 @@ fn instead_of_method(signature: &Signature, noun: &str) -> String {
         return "move it out of the `impl`, and pass what it needs as arguments".to_owned();
     }
     let arguments = rest.trim_start_matches(", ");
+    let output = match &signature.output {
+        ReturnType::Default => String::new(),
+        ReturnType::Type(_, ty) => format!(" -> {}", compact(&ty.to_token_stream().to_string())),
+    };
     format!(
-        "leave the method as it is, and write `#[task] async fn {name}(this: Arc<Type>{rest}) {{ \
+        "leave the method as it is, and write `#[task] async fn {name}(this: Arc<Type>{rest}){output} {{ \
          this.{name}({arguments}).await }}` beside the `impl`"
     )
+}
+
+/// Returns the text of a type without the spaces between its tokens, where none are usual.
+fn compact(ty: &str) -> String {
+    let spaces = [(" :: ", "::"), (" < ", "<"), (" >", ">"), (" ,", ","), ("& ", "&"), ("( ", "("), (" )", ")")];
+    spaces.iter().fold(ty.to_owned(), |text, (from, to)| text.replace(from, to))
 }
 
 /// Returns the field of an argument, and reports errors.

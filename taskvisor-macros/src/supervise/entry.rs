@@ -138,6 +138,16 @@ fn is_no_task(expr: &Expr, reader: &mut Reader) -> bool {
         Expr::Async(_) => "an `async` block is no task, because it can run only once: make it the body of a function \
                            under `#[task]`"
             .to_owned(),
+        Expr::Macro(call) if call.mac.path.segments.last().is_some_and(|last| last.ident == "supervise") => {
+            "a tree in a tree is a group: write `label = group(tasks = [..])`".to_owned()
+        }
+        Expr::Call(call) if as_ident(&call.func).is_some_and(|name| name == "slot") => {
+            "a slot stands in `slots = [..]`, and not among the tasks".to_owned()
+        }
+        Expr::If(choice) if choice.else_branch.is_none() => {
+            "an entry under a condition is `..flag.then(|| ping { .. })`".to_owned()
+        }
+        Expr::ForLoop(_) => "the entries of a loop are `..iterator.map(|item| ping { .. })`".to_owned(),
         Expr::Call(call) if as_ident(&call.func).is_some_and(|name| name == "Some") => {
             "an `Option` is no task: write `..option`, which adds the task if there is one".to_owned()
         }
@@ -156,6 +166,9 @@ fn is_no_task(expr: &Expr, reader: &mut Reader) -> bool {
 
 /// Returns the message for `word(key = ..)`, which is no entry.
 fn unknown_list(word: &str) -> String {
+    if word == "task" {
+        return "`task(..)` stands once around a task: put all options in one list".to_owned();
+    }
     if matches!(word, "one_for_one" | "one_for_all" | "rest_for_one") {
         return format!("`{word}` is the strategy of a group: write `group(strategy = {word}, tasks = [..])`");
     }

@@ -22,8 +22,11 @@ const OF_VALUE: &Misplaced =
 
 /// Options that belong to the strategy.
 pub(super) const IN_LIMIT: &Misplaced = &[
-    ("max_restarts", "write it with the strategy, as in `strategy = one_for_one(max_restarts = .., within = ..)`"),
-    ("within", "write it with the strategy, as in `strategy = one_for_one(max_restarts = .., within = ..)`"),
+    (
+        "max_restarts",
+        "it belongs to the strategy: write `(max_restarts = .., within = ..)` after the word of the strategy",
+    ),
+    ("within", "it belongs to the strategy: write `(max_restarts = .., within = ..)` after the word of the strategy"),
 ];
 
 impl<T: AsMut<Group>> Key<T> {

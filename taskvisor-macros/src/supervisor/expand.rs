@@ -18,7 +18,12 @@ pub(super) fn expand(function: &Function, krate: Option<&Path>, errors: &mut Err
     if let Some(constant) = &signature.constness {
         errors.push(constant, "a tree is built when the program runs: leave out `const`");
     }
-    let (true, Some(body)) = (is_free, block(&function.body)) else {
+    let is_main = signature.ident == "main";
+    if is_main {
+        let message = "`main` runs the tree, and another function returns it: put `#[supervisor]` on that, as in `fn app() -> App`";
+        errors.push(&signature.ident, message);
+    }
+    let (true, Some(body)) = (is_free && !is_main, block(&function.body)) else {
         let function = written(function, signature, &function.body);
         return [function, errors.to_compile_errors()].into_iter().collect();
     };

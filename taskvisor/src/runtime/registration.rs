@@ -116,8 +116,9 @@ impl Core {
         }
         let last = registered.cells.back().cloned();
         drop(registered);
-        if let Some(root) = root_cell {
-            root.release(0);
+        if let Some(cell) = root_cell {
+            cell.release(0);
+            root.forget_own_tasks();
         } else if last.is_some_and(|last| last.was_refused()) {
             // No task has run, so the tree can be started on another runtime.
             if first {

@@ -45,7 +45,7 @@ impl Future for AddTask<'_> {
         let Some(spec) = self.spec.take() else { return Poll::Pending };
         let added = match self.parent {
             Parent::Supervisor(core) => core.add(spec),
-            Parent::Group(group) => group.add(spec),
+            Parent::Group(group) => group.register(spec),
         };
         Poll::Ready(added.map(TaskHandle::new))
     }

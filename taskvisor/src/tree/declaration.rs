@@ -181,12 +181,18 @@ impl Declared {
         lock(&self.tasks).as_ref()?.get(place)?.clone()
     }
 
+    /// Drops the tasks of a root, which never registers them again, and keeps those of its groups. Called with no lock
+    /// held.
+    pub(crate) fn forget_own_tasks(&self) {
+        let tasks = lock(&self.tasks).take();
+        drop_each(tasks.into_iter().flatten());
+    }
+
     /// Drops the tasks of this group and of its nested groups, which cannot start again. Called with no lock held.
     pub(crate) fn forget_tasks(&self) {
         let mut groups = vec![self];
         while let Some(group) = groups.pop() {
-            let tasks = lock(&group.tasks).take();
-            drop_each(tasks.into_iter().flatten());
+            group.forget_own_tasks();
             groups.extend(group.children.iter().filter_map(|child| child.group.as_deref()));
         }
     }

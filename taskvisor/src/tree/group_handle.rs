@@ -42,7 +42,7 @@ impl GroupHandle {
         last_segment(&self.path)
     }
 
-    fn current(&self) -> Option<Arc<GroupCell>> {
+    fn cell(&self) -> Option<Arc<GroupCell>> {
         if self.is_root() { self.core.root() } else { self.core.group(&self.path) }
     }
 
@@ -76,7 +76,7 @@ impl GroupHandle {
             return self.core.health("");
         }
         let mut health = self.core.health(&self.path);
-        if self.current().is_none() {
+        if self.cell().is_none() {
             health.phase = Phase::Stopped;
         }
         health
@@ -100,8 +100,8 @@ impl GroupHandle {
     }
 
     /// Registers a task, and starts it.
-    pub(crate) fn add(&self, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
-        match self.current() {
+    pub(crate) fn register(&self, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
+        match self.cell() {
             Some(group) => self.core.add_to(&group, spec),
             None if self.status().is_some() && self.is_root() => self.core.add(spec),
             None => Err(RuntimeError::GroupNotRunning { name: self.path.to_string() }),
@@ -122,7 +122,7 @@ impl GroupHandle {
     /// # Cancel safety
     /// The first poll requests the stop. Dropping the future after that only ends the wait.
     pub async fn cancel(&self) -> Result<bool, RuntimeError> {
-        match self.current() {
+        match self.cell() {
             Some(group) if !self.is_root() => group.cancel().await,
             _ => Ok(false),
         }
@@ -131,7 +131,7 @@ impl GroupHandle {
     /// Stops the group and starts it again with its declared children. This counts no failure. A group that waits for
     /// its backoff starts at once. Returns `false` if the group does not exist or stops for good.
     pub fn restart(&self) -> bool {
-        !self.is_root() && self.current().is_some_and(|group| group.restart())
+        !self.is_root() && self.cell().is_some_and(|group| group.restart())
     }
 
     /// Waits until the newest registration of the group has ended, and returns its outcome. `None` before the tree has

@@ -397,3 +397,46 @@ async fn k6c_a_group_is_ready_without_a_child_that_does_not_count() -> Result {
     assert!(tree.health().is_ready());
     Ok(())
 }
+
+/// A producer that ends after one value, and a consumer that reads until its channel is closed.
+fn pipeline() -> (TaskSpec, TaskSpec, Arc<Mutex<Vec<u8>>>) {
+    let (sender, receiver) = mpsc::channel(1);
+    let (receiver, read) = (Arc::new(tokio::sync::Mutex::new(receiver)), Arc::new(Mutex::new(Vec::new())));
+    let producer = TaskFn::arc("producer", move |_: TaskContext| {
+        let sender = sender.clone();
+        async move { sender.send(7).await.map_err(TaskError::error) }
+    });
+    let values = Arc::clone(&read);
+    let consumer = TaskFn::arc("consumer", move |_: TaskContext| {
+        let (receiver, values) = (Arc::clone(&receiver), Arc::clone(&values));
+        async move {
+            let mut receiver = receiver.lock().await;
+            while let Some(value) = receiver.recv().await {
+                values.lock().unwrap().push(value);
+            }
+            Ok(())
+        }
+    });
+    let never = |task| TaskSpec::inherit(task).with_restart(RestartPolicy::Never);
+    (never(producer), never(consumer), read)
+}
+
+/// The tree never starts again, so it holds no task that has ended, in whatever order its tasks are.
+#[tokio::test(start_paused = true)]
+async fn k3p_a_channel_closes_when_its_producer_has_ended_also_in_a_tree_with_an_order() -> Result {
+    for shape in ["plain", "producer after consumer", "consumer after producer", "rest_for_one", "one_for_all"] {
+        let (producer, consumer, read) = pipeline();
+        let tree = Tree::builder(SupervisorConfig::default());
+        let tree = match shape {
+            "producer after consumer" => tree.task(consumer).task(producer.with_after(["consumer"])),
+            "consumer after producer" => tree.task(producer).task(consumer.with_after(["producer"])),
+            "rest_for_one" => tree.with_strategy(taskvisor::Strategy::RestForOne).task(consumer).task(producer),
+            "one_for_all" => tree.with_strategy(taskvisor::Strategy::OneForAll).task(consumer).task(producer),
+            _ => tree.task(consumer).task(producer),
+        };
+        let ran = tokio::time::timeout(secs(3600), tree.build().run()).await;
+        assert!(matches!(ran, Ok(Ok(()))), "{shape}: {ran:?}");
+        assert_eq!(*read.lock().unwrap(), [7], "{shape}");
+    }
+    Ok(())
+}
