@@ -5,6 +5,7 @@ use syn::parse::{ParseStream, Parser};
 use syn::punctuated::Punctuated;
 use syn::{Attribute, Expr, Token};
 
+use crate::echo;
 use crate::function::find_word;
 use crate::punctuation::Punctuation;
 use crate::reader::Reader;
@@ -76,7 +77,7 @@ pub(crate) fn attributes(expr: &Expr) -> &[Attribute] {
 
 /// Parses a comma-separated list. An argument that cannot be parsed is one error, and the others are kept.
 pub(crate) fn parse_list(tokens: TokenStream, reader: &mut Reader) -> Vec<Expr> {
-    let tokens = with_keywords(tokens);
+    let tokens = with_keywords(echo::mended(tokens));
     let error = match List::parse_terminated.parse2(tokens.clone()) {
         Ok(list) => return list.into_iter().collect(),
         Err(error) => error,

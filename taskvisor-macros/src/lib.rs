@@ -11,8 +11,11 @@
 mod argument;
 mod bindings;
 mod duration;
+mod echo;
 mod errors;
 mod function;
+mod keys;
+mod markdown;
 mod options;
 mod path;
 mod punctuation;
@@ -664,4 +667,11 @@ pub fn supervise(input: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn supervisor(options: TokenStream, item: TokenStream) -> TokenStream {
     supervisor::expand(options.into(), item.into()).into()
+}
+
+/// Generates the items of `taskvisor::__private::keys`.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __keys(_: TokenStream) -> TokenStream {
+    keys::expand().into()
 }

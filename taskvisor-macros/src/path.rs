@@ -4,6 +4,8 @@ use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::Path;
 
+use crate::echo::is_editor;
+
 /// Returns `::taskvisor::__private`, or the path in the crate of `crate = ".."`.
 pub(crate) fn private(krate: Option<&Path>) -> TokenStream {
     krate.map_or_else(|| quote!(::taskvisor::__private), |krate| quote!(#krate::__private))
@@ -30,14 +32,23 @@ pub(crate) fn is_name(ident: &Ident) -> bool {
     syn::parse2::<Ident>(ident.to_token_stream()).is_ok()
 }
 
-/// Returns a span that points at user code, for names that cannot collide with user names.
+/// Returns a span that points at user code, for names that cannot collide with user names. In an editor it points at the
+/// macro, because the tokens would be targets of the user's token.
 pub(crate) fn hygienic(span: Span) -> Span {
-    Span::mixed_site().located_at(span)
+    if is_editor() { Span::mixed_site() } else { Span::mixed_site().located_at(span) }
+}
+
+/// Returns a span like [`hygienic`], for a name that is defined by that user token: in an editor it is the token.
+pub(crate) fn defining(span: Span) -> Span {
+    if is_editor() { span } else { Span::mixed_site().located_at(span) }
 }
 
 /// Returns the tokens with the location of `place`, where errors about them are reported. The meaning of their names
-/// stays the same.
+/// stays the same. In an editor they keep their location, as with [`hygienic`].
 pub(crate) fn located(tokens: &TokenStream, place: Span) -> TokenStream {
+    if is_editor() {
+        return tokens.clone();
+    }
     let relocate = |tree: TokenTree| {
         let span = tree.span().located_at(place);
         let mut tree = match tree {

@@ -8,10 +8,11 @@ use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Expr, ExprLit, Lit, LitStr, UnOp};
+use syn::{Expr, ExprLit, Lit, LitStr, Path, UnOp};
 
 use crate::argument::{List, as_ident, peel};
 use crate::duration;
+use crate::echo::Echo;
 use crate::errors::Errors;
 use crate::path::hygienic;
 use crate::{suggest, synonyms};
@@ -90,8 +91,9 @@ pub(crate) struct Binding {
     pub(crate) key: Option<Ident>,
 }
 
-/// The words of an option, and the name of their list among the synonyms.
+/// The words of an option, the name of the module with their docs, and that of their list among the synonyms.
 pub(crate) struct Words<W: 'static> {
+    pub(crate) module: &'static str,
     pub(crate) list: &'static [&'static str],
     pub(crate) known: &'static [(&'static str, W)],
 }
@@ -101,6 +103,9 @@ pub(crate) struct Words<W: 'static> {
 pub(crate) struct Reader {
     pub(crate) errors: Errors,
     pub(crate) bindings: Vec<Binding>,
+    pub(crate) echo: Echo,
+    /// The path of taskvisor, if it is given.
+    pub(crate) krate: Option<Path>,
     /// `true` if the list could not be parsed completely: `Expr::Verbatim` is the unread part.
     pub(crate) recovered: bool,
     /// The `#[cfg(..)]` of the current entry and of the groups around it.
@@ -226,7 +231,14 @@ impl Reader {
                 None => return Value::Bound(self.bind(purpose, expr)),
             },
         };
-        if let Some((_, word)) = words.known.iter().find(|(word, _)| *word == written) {
+        let known_word = words.known.iter().find(|(word, _)| *word == written);
+        if let Some(word) = as_ident(expr) {
+            self.echo.push(words.module, &word, known_word.is_some());
+        }
+        if let Some((name, word)) = known_word {
+            if is_quoted {
+                self.echo.push(words.module, &Ident::new(name, expr.span()), true);
+            }
             return Value::Known(*word, expr.to_token_stream());
         }
         let quote = if is_quoted { '"' } else { '`' };

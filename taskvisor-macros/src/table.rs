@@ -58,6 +58,8 @@ pub(crate) type Misplaced = [(&'static str, &'static str)];
 
 /// The table of one kind of list.
 pub(crate) struct Table<T: 'static> {
+    /// The name of its module in the docs of the keys.
+    pub(crate) list: &'static str,
     /// The word for a key in messages: `option`, `key`, `field`.
     pub(crate) noun: &'static str,
     pub(crate) keys: &'static [&'static Key<T>],
@@ -119,7 +121,7 @@ fn keep<V>(slot: &mut Option<Given<V>>, key: &Ident, value: Value<V>, reader: &R
 impl<T> Table<T> {
     /// Reads every argument of `list` into `target`. An error in one does not affect the others.
     pub(crate) fn read<'a>(&self, list: impl IntoIterator<Item = &'a Expr>, target: &mut T, reader: &mut Reader) {
-        read(self.noun, self.keys, self.misplaced, list, target, reader);
+        read((self.list, self.noun), self.keys, self.misplaced, list, target, reader);
     }
 
     /// Returns the keys, for the tests of the documentation.
@@ -129,9 +131,9 @@ impl<T> Table<T> {
     }
 }
 
-/// Reads a list of these keys, like [`Table::read`].
+/// Reads a list of these keys, like [`Table::read`]. `name` is that of the list, and its noun.
 pub(crate) fn read<'a, T>(
-    noun: &'static str,
+    name: (&'static str, &'static str),
     keys: &[&Key<T>],
     misplaced: &[&Misplaced],
     list: impl IntoIterator<Item = &'a Expr>,
@@ -139,7 +141,7 @@ pub(crate) fn read<'a, T>(
     reader: &mut Reader,
 ) {
     let all = keys.iter().map(|key| key.row).collect();
-    let mut rows = Rows { noun, all, misplaced, seen: Vec::new() };
+    let mut rows = Rows { list: name.0, noun: name.1, all, misplaced, seen: Vec::new() };
     for argument in list {
         let Some((at, key, form)) = rows.find(argument, reader) else { continue };
         let Some(row) = keys.get(at) else { continue };
@@ -163,6 +165,7 @@ pub(crate) const KEY: &str = "key";
 
 /// The rows of a table, and the rows that the list has given already.
 struct Rows<'a> {
+    list: &'static str,
     noun: &'static str,
     all: Vec<Row>,
     misplaced: &'a [&'a Misplaced],
@@ -197,7 +200,9 @@ impl Rows<'_> {
             reader.errors.push(argument, self.expected());
             return None;
         };
-        let Some(row) = self.all.iter().position(|row| key.unraw() == row.name) else {
+        let row = self.all.iter().position(|row| key.unraw() == row.name);
+        reader.echo.push(self.list, &key, row.is_some());
+        let Some(row) = row else {
             reader.errors.push(&key, self.unknown(&key.unraw().to_string()));
             return None;
         };

@@ -6,11 +6,11 @@ mod fallback;
 mod parse;
 mod types;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Delimiter, Group, Ident, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Attribute, FnArg, LitStr, Signature, Type, Visibility};
+use syn::{Attribute, FnArg, LitStr, Signature, Token, Type, Visibility};
 
 pub(crate) use self::check::{
     check_alone, check_async, check_attributes, check_free, check_generics, check_qualifiers, read_field,
@@ -18,7 +18,7 @@ pub(crate) use self::check::{
 pub(crate) use self::fallback::Fallback;
 pub(crate) use self::parse::not_a_function;
 pub(crate) use self::types::{find_word, is_context, last_ident};
-use crate::path::{hygienic, located};
+use crate::path::{defining, hygienic, located};
 use crate::reader::{Given, Value};
 
 /// The kind of item that is made from the function.
@@ -51,7 +51,7 @@ impl Function {
     /// Returns the name of the struct. As a generated name, it may be in snake case.
     pub(crate) fn struct_name(&self) -> Ident {
         let mut name = self.struct_name.as_ref().unwrap_or(&self.signature.ident).clone();
-        name.set_span(hygienic(name.span()));
+        name.set_span(defining(name.span()));
         name
     }
 
@@ -110,11 +110,16 @@ impl Function {
             });
             Some(quote!(#standard #(#docs)* pub #name: #ty))
         });
+        // With the span of the name, where the compiler says that it is defined.
+        let span = hygienic(self.signature.ident.span());
+        let keyword = Token![struct](span);
+        let mut fields = Group::new(Delimiter::Brace, quote!(#(#fields),*));
+        fields.set_span(span);
         quote! {
             #(#docs)*
             #[doc = #doc]
             #[must_use = #must_use]
-            #visibility struct #name { #(#fields),* }
+            #visibility #keyword #name #fields
         }
     }
 

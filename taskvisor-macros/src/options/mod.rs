@@ -62,6 +62,7 @@ pub(crate) enum Ready {
 
 impl Ready {
     pub(crate) const WORDS: Words<Self> = Words {
+        module: "words_of_ready",
         list: &["`ready`"],
         known: &[("start", Self::Start), ("signal", Self::Signal), ("completed", Self::Completed)],
     };
@@ -77,6 +78,7 @@ pub(crate) enum Restart {
 
 impl Restart {
     pub(crate) const WORDS: Words<Self> = Words {
+        module: "words_of_restart",
         list: &["`restart`"],
         known: &[("never", Self::Never), ("on_failure", Self::OnFailure), ("always", Self::Always)],
     };
@@ -93,6 +95,7 @@ pub(crate) enum Jitter {
 
 impl Jitter {
     pub(crate) const WORDS: Words<Self> = Words {
+        module: "words_of_jitter",
         list: &["`jitter`"],
         known: &[
             ("none", Self::None),

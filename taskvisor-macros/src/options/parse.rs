@@ -82,6 +82,7 @@ pub(crate) const OF_FUNCTION: &Misplaced = &[
 ];
 
 pub(super) const BACKOFF_FIELDS: Table<Backoff> = Table {
+    list: "backoff",
     noun: "`backoff` field",
     keys: &[
         &Key::new("first", "first = \"100ms\"", Read::Duration(|backoff| &mut backoff.first)),
@@ -134,12 +135,22 @@ impl Place {
     ) {
         let elsewhere = self.elsewhere();
         let misplaced = [misplaced, &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, IN_ORDER, &elsewhere, OF_FUNCTION]].concat();
-        table::read(noun, keys, &misplaced, list, target, reader);
+        table::read((self.list(), noun), keys, &misplaced, list, target, reader);
     }
 
     /// Returns the names of all options in the table.
     pub(crate) fn all() -> impl Iterator<Item = &'static str> {
         ROWS.iter().map(|row| row.name)
+    }
+
+    /// Returns the name of the module with the docs of its keys.
+    fn list(self) -> &'static str {
+        match self {
+            Self::Attribute => "attribute",
+            Self::Entry => "entry",
+            Self::Group => "group",
+            Self::Defaults => "defaults",
+        }
     }
 
     fn has(self, row: &Row) -> bool {

@@ -18,10 +18,16 @@ use crate::reader::{Given, Reader};
 /// Expands the attribute.
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut reader = Reader::default();
-    let list = argument::parse_list(options, &mut reader);
-    let options = Options::parse(&list, &mut reader);
+    let expanded = expand_with(options, item, &mut reader);
+    [reader.echo.expand(reader.krate.as_ref()), expanded].into_iter().collect()
+}
+
+fn expand_with(options: TokenStream, item: TokenStream, reader: &mut Reader) -> TokenStream {
+    let list = argument::parse_list(options, reader);
+    let options = Options::parse(&list, reader);
     check::check_options(&options, &mut reader.errors);
 
+    reader.krate.clone_from(&options.krate);
     let function = match syn::parse2::<Function>(item.clone()) {
         Ok(function) => function,
         Err(error) => {

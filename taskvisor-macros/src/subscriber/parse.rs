@@ -8,6 +8,7 @@ use crate::reader::{Given, Reader};
 use crate::table::{Key, Read, Table};
 
 const OPTIONS: Table<Options> = Table {
+    list: "subscriber",
     noun: "option",
     keys: &[
         &Key::new("queue", "queue = 1024", Read::Usize(|options| &mut options.queue)),

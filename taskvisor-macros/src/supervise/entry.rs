@@ -9,7 +9,7 @@ use crate::argument::{self, List, as_ident, peel};
 use crate::options::{Options, Place};
 use crate::path::is_name;
 use crate::reader::{Purpose, Reader};
-use crate::suggest;
+use crate::{echo, suggest};
 
 /// Reads an entry. Errors are reported, and its field is kept if it has one.
 pub(super) fn read(expr: &Expr, reader: &mut Reader) -> Option<Child> {
@@ -51,6 +51,7 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
     if label.is_none() {
         reader.errors.push(&first_token(expr), "a group needs a label, which is its name: write `label = group(..)`");
     }
+    reader.echo.push_call(expr);
     let (kind, options) = group::read(list, reader);
     Some(Child {
         label: given.unwrap_or(Label::None),
@@ -106,7 +107,10 @@ pub(super) fn read_spread(range: &ExprRange, purpose: Purpose, reader: &mut Read
 
 fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
     let (task, options) = match argument::call_of(expr, "task") {
-        Some(list) => (inner_task(expr, list, reader), Some(list.iter().skip(1))),
+        Some(list) => {
+            reader.echo.push_call(expr);
+            (inner_task(expr, list, reader), Some(list.iter().skip(1)))
+        }
         None => (Some(expr), None),
     };
     let label = match (given, task) {
@@ -190,7 +194,7 @@ fn inner_task<'a>(expr: &Expr, list: &'a List, reader: &mut Reader) -> Option<&'
 
 /// Returns the name of the value of the expression.
 fn derived_label(expr: &Expr, reader: &Reader) -> Label {
-    let derived = match peel(expr) {
+    let label = match peel(expr) {
         unread if reader.is_unreadable(unread) => first_name(unread.to_token_stream()),
         Expr::Path(_) => as_ident(expr),
         Expr::Struct(literal) => last(&literal.path),
@@ -200,7 +204,8 @@ fn derived_label(expr: &Expr, reader: &Reader) -> Label {
         },
         _ => None,
     };
-    derived.filter(is_name).map_or(Label::None, Label::Derived)
+    let label = label.filter(is_name).map(|label| echo::beside(label, expr));
+    label.map_or(Label::None, Label::Derived)
 }
 
 /// Returns `group` of `group(..)`, or the whole expression if it is one group.

@@ -7,8 +7,8 @@ use quote::quote;
 use syn::Attribute;
 use syn::ext::IdentExt;
 
-use super::{Child, ChildKind, Declaration, Group, Names, Slot};
-use crate::path::{self, hygienic};
+use super::{Child, ChildKind, Declaration, Group, Names, Slot, editor};
+use crate::path;
 
 /// The handles of a tree.
 pub(super) struct Handles {
@@ -31,7 +31,7 @@ pub(super) fn expand(declaration: &Declaration, names: &Names, private: &TokenSt
         title: "{}".to_owned(),
     };
     let Fielded { types: [tasks, groups], values } = items.place(&root, &declaration.root);
-    let (slots, slot_values) = items.slots(&declaration.slots);
+    let (slots, slot_values) = items.slots(&declaration.slots, &declaration.root.children);
     let inner = path::alias();
     Handles {
         items: items.structs,
@@ -89,9 +89,21 @@ impl Items<'_> {
                 }
             }
         }
-        let tasks = self.item(&place.tasks, &place.cfgs, tasks, &format!("A handle for each task of {}.", place.title));
-        let groups =
-            self.item(&place.groups, &place.cfgs, groups, &format!("A handle for each group of {}.", place.title));
+        let children = &group.children;
+        let tasks = self.item(
+            &place.tasks,
+            &place.cfgs,
+            tasks,
+            children,
+            &format!("A handle for each task of {}.", place.title),
+        );
+        let groups = self.item(
+            &place.groups,
+            &place.cfgs,
+            groups,
+            children,
+            &format!("A handle for each group of {}.", place.title),
+        );
         let ((tasks, task_values), (groups, group_values)) = (tasks, groups);
         Fielded { types: [tasks, groups], values: quote!(#task_values, #group_values,) }
     }
@@ -131,7 +143,7 @@ impl Items<'_> {
     }
 
     /// Returns the type of the slots, and their values.
-    fn slots(&mut self, slots: &[Slot]) -> (TokenStream, TokenStream) {
+    fn slots(&mut self, slots: &[Slot], children: &[Child]) -> (TokenStream, TokenStream) {
         let mut fields = Fields::new(self.names, "slot");
         for slot in slots {
             let make = || {
@@ -140,12 +152,19 @@ impl Items<'_> {
             };
             fields.add(&slot.name, slot.cfgs.is_empty(), &slot.cfgs, &slot.docs, make);
         }
-        self.item(&self.names.of("Slots"), &self.names.cfgs(), fields, "A handle for each slot of {}.")
+        self.item(&self.names.of("Slots"), &self.names.cfgs(), fields, children, "A handle for each slot of {}.")
     }
 
     /// Adds a struct with these fields, and returns its type and its value. Both are `()` if there are none.
-    fn item(&mut self, name: &Ident, cfgs: &[Attribute], fields: Fields<'_>, doc: &str) -> (TokenStream, TokenStream) {
-        let Fields { declared, values, .. } = fields;
+    fn item(
+        &mut self,
+        name: &Ident,
+        cfgs: &[Attribute],
+        fields: Fields<'_>,
+        children: &[Child],
+        doc: &str,
+    ) -> (TokenStream, TokenStream) {
+        let Fields { labels, declared, values, .. } = fields;
         if declared.is_empty() {
             return (quote!(()), quote!(()));
         }
@@ -156,7 +175,7 @@ impl Items<'_> {
             #[derive(::core::fmt::Debug)]
             #visibility struct #name { #(#declared),* }
         });
-        (quote!(#name), quote!(#name { #(#values),* }))
+        (quote!(#name), editor::with_after(quote!(#name { #(#values),* }), &labels, children))
     }
 
     /// Returns `StoreReplica` for the group `replica` in `store`, with a number if that is taken.
@@ -182,6 +201,7 @@ impl Items<'_> {
 struct Fields<'a> {
     names: &'a Names,
     noun: &'a str,
+    labels: Vec<Ident>,
     declared: Vec<TokenStream>,
     values: Vec<TokenStream>,
     seen: HashSet<String>,
@@ -189,7 +209,7 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn new(names: &'a Names, noun: &'a str) -> Self {
-        Self { names, noun, declared: Vec::new(), values: Vec::new(), seen: HashSet::new() }
+        Self { names, noun, labels: Vec::new(), declared: Vec::new(), values: Vec::new(), seen: HashSet::new() }
     }
 
     /// Adds a field for the child, with a type and a value, if it has a label.
@@ -219,7 +239,8 @@ impl<'a> Fields<'a> {
         let (ty, value) = make();
         // As a generated name, the field may be named like a type and be unused.
         let mut field = field.clone();
-        field.set_span(hygienic(field.span()));
+        field.set_span(path::defining(field.span()));
+        self.labels.push(field.clone());
         self.declared.push(quote!(#(#cfgs)* #standard #(#docs)* pub #field: #ty));
         self.values.push(quote!(#(#cfgs)* #field: #value));
     }

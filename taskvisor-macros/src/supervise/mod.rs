@@ -3,6 +3,7 @@
 mod build;
 mod check;
 mod conditional;
+mod editor;
 mod entry;
 mod expand;
 mod group;

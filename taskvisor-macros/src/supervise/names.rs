@@ -1,10 +1,11 @@
 //! The names and the visibility of the structs of a tree.
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, Visibility};
 
+use crate::echo::is_editor;
 use crate::path;
 
 /// The naming of the structs of a tree.
@@ -60,7 +61,11 @@ impl Names {
     /// Returns `AppTasks` for `Tasks`.
     pub(super) fn of(&self, name: &str) -> Ident {
         match &self.prefix {
-            Some(prefix) => format_ident!("{}{name}", prefix.unraw(), span = prefix.span()),
+            Some(prefix) => {
+                // In an editor, the token is the name of the tree alone.
+                let span = if is_editor() { Span::call_site() } else { prefix.span() };
+                format_ident!("{}{name}", prefix.unraw(), span = span)
+            }
             None => format_ident!("{name}"),
         }
     }

@@ -11,6 +11,7 @@ use crate::reader::{Purpose, Reader};
 use crate::table::{self, Key, Read, Table};
 
 const KEYS: Table<Declaration> = Table {
+    list: "tree",
     noun: table::KEY,
     keys: &[
         &Key::TASKS,
@@ -90,7 +91,7 @@ impl Declaration {
         let mut declaration = Self::default();
         let in_defaults = in_defaults();
         let misplaced = [KEYS.misplaced, &[&*in_defaults]].concat();
-        table::read(KEYS.noun, KEYS.keys, &misplaced, &list, &mut declaration, reader);
+        table::read((KEYS.list, KEYS.noun), KEYS.keys, &misplaced, &list, &mut declaration, reader);
         declaration
     }
 }

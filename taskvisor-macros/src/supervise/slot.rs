@@ -41,6 +41,7 @@ enum Admission {
 }
 
 const WORDS: Words<Admission> = Words {
+    module: "words_of_admission",
     list: &["`admission`"],
     known: &[
         ("queue", Admission::Queue),
@@ -50,6 +51,7 @@ const WORDS: Words<Admission> = Words {
 };
 
 const OPTIONS: Table<Options> = Table {
+    list: "slot",
     noun: "slot option",
     keys: &[
         &Key::new(
@@ -100,6 +102,7 @@ fn read(expr: &Expr, reader: &mut Reader) -> Option<Slot> {
     };
     let outer = reader.cfgs.len();
     reader.cfgs.extend(cfgs.iter().cloned());
+    reader.echo.push_call(&expr);
     let mut options = Options::default();
     OPTIONS.read(list.iter().skip(1), &mut options, reader);
     reader.cfgs.truncate(outer);

@@ -29,6 +29,7 @@ enum Kind {
 }
 
 const WORDS: Words<Kind> = Words {
+    module: "words_of_strategy",
     list: &["`strategy`"],
     known: &[("one_for_one", Kind::OneForOne), ("one_for_all", Kind::OneForAll), ("rest_for_one", Kind::RestForOne)],
 };
@@ -41,6 +42,7 @@ struct Limit {
 }
 
 const LIMIT: Table<Limit> = Table {
+    list: "limit",
     noun: "limit",
     keys: &[
         &Key::new("max_restarts", "max_restarts = 5", Read::U32(|limit| &mut limit.max_restarts)),

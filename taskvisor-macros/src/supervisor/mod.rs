@@ -19,7 +19,8 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut reader = Reader::default();
     let list = argument::parse_list(options, &mut reader);
     let krate = parse::read(&list, &mut reader);
-    match syn::parse2::<Function>(item.clone()) {
+    let echo = reader.echo.expand(krate.as_ref());
+    let expanded = match syn::parse2::<Function>(item.clone()) {
         Ok(function) if !function::check_alone(&function.attributes, &mut reader.errors) => {
             [item, reader.errors.to_compile_errors()].into_iter().collect()
         }
@@ -29,5 +30,6 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
             reader.errors.push_error(function::not_a_function(&item, error, expected));
             [item, reader.errors.to_compile_errors()].into_iter().collect()
         }
-    }
+    };
+    [echo, expanded].into_iter().collect()
 }

@@ -7,6 +7,7 @@ use crate::reader::Reader;
 use crate::table::{Key, Read, Table};
 
 const OPTIONS: Table<Option<Path>> = Table {
+    list: "supervisor",
     noun: "option",
     keys: &[&Key::new(
         "crate",

@@ -16,10 +16,16 @@ use crate::reader::Reader;
 /// Expands the attribute.
 pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     let mut reader = Reader::default();
-    let list = argument::parse_list(options, &mut reader);
-    let options = Options::parse(Place::Attribute, &list, &mut reader);
+    let expanded = expand_with(options, item, &mut reader);
+    [reader.echo.expand(reader.krate.as_ref()), expanded].into_iter().collect()
+}
+
+fn expand_with(options: TokenStream, item: TokenStream, reader: &mut Reader) -> TokenStream {
+    let list = argument::parse_list(options, reader);
+    let options = Options::parse(Place::Attribute, &list, reader);
     options.check(Place::Attribute, &mut reader.errors);
 
+    reader.krate.clone_from(&options.krate);
     let function = match syn::parse2::<Function>(item.clone()) {
         Ok(function) => Function { struct_name: options.struct_name.clone(), ..function },
         Err(error) => {
@@ -31,7 +37,7 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
         return [item, reader.errors.to_compile_errors()].into_iter().collect();
     }
     let shape = check::check(&function, &options, &mut reader.errors);
-    check::check_arguments_in_options(&function, &mut reader);
+    check::check_arguments_in_options(&function, reader);
     if reader.errors.is_empty() {
         return expand::expand(&function, &shape, &options, &reader.bindings);
     }

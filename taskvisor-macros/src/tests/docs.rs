@@ -2,24 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::markdown::{Table, tables};
-use crate::options::{self, Backoff, Place};
-use crate::synonyms;
-
-const LIB: &str = include_str!("../lib.rs");
-
-/// The tables in the documentation of a macro.
-fn tables_of(name: &str) -> Vec<Table> {
-    let (before, _) = LIB.split_once(&format!("\npub fn {name}(")).unwrap();
-    let (_, docs) = before.rsplit_once("\n}\n").unwrap_or(("", before));
-    let lines = docs.lines().filter_map(|line| match line {
-        "#[doc = options::options_of_tasks!()]" => Some(options::options_of_tasks!().trim_end()),
-        "#[doc = options::places_of_options!()]" => Some(options::places_of_options!().trim_end()),
-        "#[doc = synonyms::words_of_others!()]" => Some(synonyms::words_of_others!().trim_end()),
-        line => line.strip_prefix("///"),
-    });
-    tables(&lines.collect::<Vec<_>>().join("\n"))
-}
+use crate::keys::{LIB, tables_of};
+use crate::options::{Backoff, Place};
 
 fn assert_documented(documented: &[String], read: &[&str], what: &str) {
     let as_set: BTreeSet<&str> = documented.iter().map(String::as_str).collect();

@@ -2,8 +2,8 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 
-use super::markdown::{Table, code, tables};
 use super::messages;
+use crate::markdown::{Table, code, tables};
 
 const PAGES: [(&str, &str); 4] = [
     ("task", include_str!("../mistakes/task.md")),

@@ -3,8 +3,8 @@
 mod compared;
 mod docs;
 mod duration;
+mod editor;
 mod fuzz;
-mod markdown;
 mod mistakes;
 mod options;
 mod subscriber;

@@ -5,6 +5,8 @@
 
 mod context;
 mod function_task;
+#[cfg(feature = "macros")]
+pub mod keys;
 mod named;
 
 pub use std::boxed::Box;

@@ -1,0 +1,64 @@
+//! What only the expansion for an editor has. `benches/editor` tests it with rust-analyzer.
+
+use std::str::FromStr;
+
+use proc_macro2::TokenStream;
+
+use crate::options::{Backoff, Place};
+use crate::{echo, keys, subscriber, supervise, supervisor};
+
+/// The names of the items in a module of the keys.
+fn items(list: &str) -> Vec<String> {
+    let file: syn::File = syn::parse2(keys::expand()).unwrap();
+    let modules = |items: Vec<syn::Item>| {
+        items.into_iter().filter_map(|item| match item {
+            syn::Item::Mod(module) => Some(module),
+            _ => None,
+        })
+    };
+    let list = modules(file.items).find(|module| module.ident == list).unwrap();
+    modules(list.content.unwrap().1).map(|module| module.ident.to_string()).collect()
+}
+
+#[test]
+fn each_key_has_an_item_with_its_docs() {
+    let [tree, group, limit, slot] = supervise::names();
+    let lists = [
+        ("attribute", Place::Attribute.names()),
+        ("entry", Place::Entry.names()),
+        ("group", group),
+        ("defaults", Place::Defaults.names()),
+        ("tree", tree),
+        ("backoff", Backoff::names()),
+        ("limit", limit),
+        ("slot", slot),
+        ("subscriber", subscriber::names()),
+        ("supervisor", supervisor::names()),
+    ];
+    for (list, names) in lists {
+        let mut names: Vec<_> = names
+            .into_iter()
+            .map(|name| keys::name(name).map_or_else(|| name.to_owned(), |name| name.to_string()))
+            .collect();
+        let mut items = items(list);
+        names.sort();
+        items.sort();
+        assert_eq!(items, names, "{list}");
+    }
+}
+
+fn without_spaces(tokens: &TokenStream) -> String {
+    tokens.to_string().replace(' ', "")
+}
+
+#[test]
+fn a_missing_name_is_mended() {
+    let mended = |text: &str| echo::mend(&TokenStream::from_str(text).unwrap()).map(|tokens| without_spaces(&tokens));
+    let same = |text: &str| without_spaces(&TokenStream::from_str(text).unwrap());
+    assert_eq!(mended("tasks = [ping::]"), Some(same("tasks = [ping::missing]")));
+    assert_eq!(mended("tasks = [ping { host: a. }, b]"), Some(same("tasks = [ping { host: a.missing }, b]")));
+    assert_eq!(mended("grace =, tasks = []"), Some(same("grace = missing, tasks = []")));
+    for complete in ["tasks = [ping::spec(1.0), ..all]", "a = ping { b: 0.., ..c }", "a == b, c?.d"] {
+        assert_eq!(mended(complete), None, "{complete}");
+    }
+}

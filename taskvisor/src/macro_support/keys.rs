@@ -1,0 +1,42 @@
+//! The keys and words of the macros, for editors: in rust-analyzer, an expansion imports each that is given, so that it
+//! has docs and can be completed.
+
+taskvisor_macros::__keys!();
+
+/// The words before the lists in `tasks = [..]` and `slots = [..]`.
+pub mod lists {
+    /// `task(entry, ..)`: an entry with options, which replace those that it has.
+    pub mod task {}
+
+    /// `label = group(tasks = [..], ..)`: tasks and groups that start, fail and stop together. The label is its name.
+    pub mod group {}
+
+    /// `slot(name, ..)`: runs submitted tasks one at a time.
+    pub mod slot {}
+}
+
+/// The values of `strategy`.
+pub mod words_of_strategy {
+    pub use crate::Strategy::{OneForAll as one_for_all, OneForOne as one_for_one, RestForOne as rest_for_one};
+}
+
+/// The values of `restart`.
+pub mod words_of_restart {
+    pub use crate::RestartPolicy::{Always as always, Never as never, OnFailure as on_failure};
+}
+
+/// The values of `ready`.
+pub mod words_of_ready {
+    pub use crate::Ready::{Completed as completed, Signal as signal, Start as start};
+}
+
+/// The values of `jitter`.
+pub mod words_of_jitter {
+    pub use crate::JitterPolicy::{Decorrelated as decorrelated, Equal as equal, Full as full, None as none};
+}
+
+/// The values of `admission`.
+#[cfg(feature = "controller")]
+pub mod words_of_admission {
+    pub use crate::AdmissionPolicy::{DropIfRunning as drop_if_running, Queue as queue, Replace as replace};
+}
