@@ -154,6 +154,11 @@ fn a_new_option_touches_at_most_six_files() {
     copied.change("taskvisor-macros/src/options/table.rs", with_row);
     // The test that compares the two.
     copied.change(COMPARISON, with_lines);
+    // The example in the docs.
+    let example = format!("{LIKE} = \"inbox\"");
+    copied.change("taskvisor-macros/src/lib.rs", |docs| {
+        docs.replacen(&example, &format!("{example}, {}", renamed(&example)), 1)
+    });
     // The record of the API, and the changelog.
     let source = Source::load(&copied.root.join("taskvisor/src/lib.rs"), &|file| fs::read_to_string(file).ok());
     let api = public_api(&source, "taskvisor");
