@@ -73,30 +73,12 @@ impl<T> Key<T> {
 
     fn read(&self, key: &Ident, form: &Form<'_>, target: &mut T, reader: &mut Reader) {
         match (&self.read, form) {
-            (Read::Duration(slot), Form::Value(value)) => {
-                let read = reader.duration(key, value);
-                keep(slot(target), key, read, reader);
-            }
-            (Read::U32(slot), Form::Value(value)) => {
-                let read = reader.u32(key, value);
-                keep(slot(target), key, read, reader);
-            }
-            (Read::Usize(slot), Form::Value(value)) => {
-                let read = reader.usize(key, value);
-                keep(slot(target), key, read, reader);
-            }
-            (Read::Factor(slot), Form::Value(value)) => {
-                let read = reader.factor(key, value);
-                keep(slot(target), key, read, reader);
-            }
-            (Read::Switch(slot), Form::Value(value)) => {
-                let read = reader.switch(key, value);
-                keep(slot(target), key, read, reader);
-            }
-            (Read::Text(slot), Form::Value(value)) => {
-                let read = reader.text(key, value);
-                keep(slot(target), key, read, reader);
-            }
+            (Read::Duration(slot), Form::Value(value)) => keep(slot(target), key, reader.duration(key, value), reader),
+            (Read::U32(slot), Form::Value(value)) => keep(slot(target), key, reader.u32(key, value), reader),
+            (Read::Usize(slot), Form::Value(value)) => keep(slot(target), key, reader.usize(key, value), reader),
+            (Read::Factor(slot), Form::Value(value)) => keep(slot(target), key, reader.factor(key, value), reader),
+            (Read::Switch(slot), Form::Value(value)) => keep(slot(target), key, reader.switch(key, value), reader),
+            (Read::Text(slot), Form::Value(value)) => keep(slot(target), key, reader.text(key, value), reader),
             (Read::Held(slot), form) => {
                 if let Err(kind) = slot(target).read(key, form, reader) {
                     self.refuse(key, kind, reader);
