@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use taskvisor::{
-    BackoffPolicy, CancellationToken, Event, EventData, EventKind, JitterPolicy, RestartPolicy, Subscribe, Supervisor,
-    SupervisorConfig, TaskContext, TaskError, TaskFn, TaskId, TaskRef, TaskSpec,
+    BackoffPolicy, CancellationToken, Event, EventData, EventKind, JitterPolicy, RestartPolicy, StopReason, Subscribe,
+    Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskId, TaskRef, TaskSpec,
 };
 use tokio::time::Instant;
 
@@ -26,6 +26,8 @@ pub struct Seen {
     pub attempt: Option<u32>,
     /// The reason.
     pub reason: Option<String>,
+    /// The reason of the stop request that ended the attempt.
+    pub stop: Option<StopReason>,
     /// The length of the wait, in milliseconds.
     pub delay_ms: Option<u64>,
     /// The number of lost events, of panics, or of submissions that wait in the slot.
@@ -121,6 +123,7 @@ impl Subscribe for Recorder {
             slot: event.slot.as_deref().map(str::to_owned),
             attempt: event.attempt,
             reason: event.reason.as_deref().map(str::to_owned),
+            stop: event.stop.clone(),
             delay_ms: event.delay_ms,
             count: event.count,
             seq: event.seq,

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::{Event, EventKind, Reason};
+use crate::task::StopReason;
 
 /// The typed data of an event: a variant for each [`EventKind`], with the fields of that kind.
 ///
@@ -50,8 +51,10 @@ pub enum EventData<'a> {
         task: &'a str,
         /// The attempt, counted from 1.
         attempt: u32,
-        /// `None` after a success; otherwise the reason of the end.
+        /// `None` after a success; otherwise the error of the attempt, or the text of `stop`.
         reason: Option<&'a Reason>,
+        /// The reason of the stop request. `None` after a success.
+        stop: Option<&'a StopReason>,
     },
     /// An attempt failed, or was aborted.
     #[non_exhaustive]
@@ -243,7 +246,9 @@ impl Event {
         let reason = because.unwrap_or(&NO_REASON);
         match self.kind {
             EventKind::TaskStarting => EventData::TaskStarting { task, attempt },
-            EventKind::TaskStopped => EventData::TaskStopped { task, attempt, reason: because },
+            EventKind::TaskStopped => {
+                EventData::TaskStopped { task, attempt, reason: because, stop: self.stop.as_ref() }
+            }
             EventKind::TaskFailed => EventData::TaskFailed { task, attempt, reason },
             EventKind::TimeoutHit => {
                 EventData::TimeoutHit { task, attempt, timeout: self.timeout().unwrap_or_default() }
@@ -288,6 +293,7 @@ mod tests {
             task: Some("a/b".into()),
             slot: Some("s".into()),
             attempt: Some(3),
+            stop: Some(StopReason::Shutdown),
             delay_ms: Some(400),
             timeout_ms: Some(5000),
             count: Some(7),
@@ -299,7 +305,10 @@ mod tests {
     fn each_kind_has_its_own_fields_and_no_others() {
         let expected = [
             (EventKind::TaskStarting, r#"TaskStarting { task: "a/b", attempt: 3 }"#),
-            (EventKind::TaskStopped, r#"TaskStopped { task: "a/b", attempt: 3, reason: Some("refused") }"#),
+            (
+                EventKind::TaskStopped,
+                r#"TaskStopped { task: "a/b", attempt: 3, reason: Some("refused"), stop: Some(Shutdown) }"#,
+            ),
             (EventKind::TaskFailed, r#"TaskFailed { task: "a/b", attempt: 3, reason: "refused" }"#),
             (EventKind::TimeoutHit, r#"TimeoutHit { task: "a/b", attempt: 3, timeout: 5s }"#),
             (

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::inspect::{TaskId, now, one_line};
 use crate::panics::drop_caught;
-use crate::task::TaskError;
+use crate::task::{StopReason, TaskError};
 
 /// The kind of an event.
 ///
@@ -18,7 +18,7 @@ use crate::task::TaskError;
 /// | kind | when it is published | fields |
 /// |---|---|---|
 /// | [`TaskStarting`](Self::TaskStarting) | An attempt begins. | `task`, `id`, `attempt` |
-/// | [`TaskStopped`](Self::TaskStopped) | An attempt ended in success, or after a stop request, or with [`TaskError::Canceled`]. | `task`, `id`, `attempt`; `reason` unless it succeeded: the error of the attempt, or `canceled` |
+/// | [`TaskStopped`](Self::TaskStopped) | An attempt ended in success, or after a stop request, or with [`TaskError::Canceled`]. | `task`, `id`, `attempt`; unless it succeeded, `stop`, and `reason`: the error of the attempt, or `stop` as text |
 /// | [`TaskFailed`](Self::TaskFailed) | An attempt failed, or was aborted. | `task`, `id`, `attempt`, `reason` |
 /// | [`TimeoutHit`](Self::TimeoutHit) | An attempt exceeded its timeout, its start timeout or its watchdog. `TaskFailed` follows when it has ended, or `TaskStopped` after a stop request. A start that times out before its attempt begins has `TaskFailed` only. | `task`, `id`, `attempt`, `timeout_ms` |
 /// | [`BackoffScheduled`](Self::BackoffScheduled) | After an attempt, the next one waits. Not for a wait of zero. | `task`, `id`, `attempt`, `delay_ms`; `reason`: the error, or `interval` after a success |
@@ -164,6 +164,8 @@ pub struct Event {
     pub attempt: Option<u32>,
     /// The reason as text.
     pub reason: Option<Reason>,
+    /// The reason of the stop request that ended the attempt.
+    pub stop: Option<StopReason>,
     /// The time until the next attempt, in milliseconds, rounded down.
     pub delay_ms: Option<u64>,
     /// The exceeded timeout, in milliseconds, rounded down.
@@ -192,6 +194,7 @@ impl Event {
             slot: None,
             attempt: None,
             reason: None,
+            stop: None,
             delay_ms: None,
             timeout_ms: None,
             count: None,

@@ -5,7 +5,6 @@ use std::io::{self, Write as _};
 use std::ops::Deref;
 use std::process;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::builder::SupervisorBuilder;
 use super::config::SupervisorConfig;
@@ -142,7 +141,7 @@ impl Deref for Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        self.handle.core.shut_down("the supervisor was dropped", Duration::ZERO);
+        self.handle.core.owner_dropped();
         self.handle.core.forget_places();
     }
 }
@@ -152,6 +151,7 @@ impl_debug!(Supervisor, |supervisor| tasks: supervisor.names());
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::time::Duration;
 
     use super::*;
     use crate::{ChildHandle, TaskHandle, Tree};

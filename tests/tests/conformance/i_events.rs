@@ -146,7 +146,7 @@ async fn i03_a_stop_does_not_wait_for_a_subscriber_that_is_stuck() -> Result {
     tokio::time::sleep(ms(10)).await;
     assert!(supervisor.is_alive("x").await);
     assert!(supervisor.cancel("x").await?);
-    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     assert_eq!(start.elapsed(), ms(10));
     Ok(())
 }
@@ -333,7 +333,7 @@ async fn with_no_room() -> Result {
     for (n, task) in tasks.iter().enumerate() {
         match task.outcome().await {
             TaskOutcome::Failed { .. } if n % 2 == 0 => outcomes[0] += 1,
-            TaskOutcome::Canceled { error: None } if n % 2 == 1 => outcomes[1] += 1,
+            TaskOutcome::Canceled { error: None, .. } if n % 2 == 1 => outcomes[1] += 1,
             other => panic!("{n}: {other}"),
         }
     }

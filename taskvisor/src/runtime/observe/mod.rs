@@ -55,6 +55,7 @@ impl Observed {
     /// Notes the end of an attempt and its helpers. If the registration ends too, `ended` follows.
     pub(super) fn concluded(&mut self, cell: &Cell, next: &Next, aborted: bool) {
         self.stopwatch.stop(cell, || attempt_label(next, aborted));
+        trace::stopped(&self.span, cell);
         if let Next::Retry { delay, .. } = next {
             meter::backoff(cell, *delay);
         }

@@ -35,6 +35,8 @@ pub(super) fn begin(_: &Cell, _: u32) -> AttemptSpan {
     NoSpan
 }
 
+pub(super) fn stopped(_: &AttemptSpan, _: &Cell) {}
+
 pub(super) fn timed_out(_: &Cell, _: Duration) {}
 
 pub(super) fn concluded(_: &Cell, _: &Next) {}

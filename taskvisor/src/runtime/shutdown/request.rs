@@ -20,7 +20,7 @@ use super::verdict::{Judge, Verdict};
 use crate::events::{Event, EventKind, Reason};
 use crate::inspect::{TaskId, one_line};
 use crate::supervisor::{RuntimeError, StopLimit};
-use crate::task::{StopReason, TaskError};
+use crate::task::{StopKind, TaskError};
 use crate::tree::FailureChain;
 
 /// An aborted task, and the limit that it exceeded.
@@ -37,6 +37,10 @@ pub(in crate::runtime) struct Stop {
     failure: OnceLock<Failure>,
     /// The time of the request.
     requested: OnceLock<Instant>,
+    /// `true` if the last owner was dropped, which requested the shutdown.
+    dropped: AtomicBool,
+    /// The end of the grace, once tasks are requested to stop; `None` if it has no end.
+    pub(super) deadline: OnceLock<Option<Instant>>,
     /// The last layer that is requested to stop.
     layer: AtomicU8,
     /// `true` when the remaining tasks are no longer waited for.
@@ -117,6 +121,24 @@ impl Core {
         }
         let is_idle = vacant && !self.bus.is_active();
         Stopper::start(self, here, home, drain, is_idle, is_run);
+    }
+
+    /// The last owner was dropped: requests the shutdown without its drain.
+    pub(crate) fn owner_dropped(self: &Arc<Self>) {
+        // A shutdown that was requested before has its own reason.
+        self.stop.dropped.store(!self.is_stopping(), Ordering::Relaxed);
+        self.shut_down("the supervisor was dropped", Duration::ZERO);
+    }
+
+    /// Returns the reason of stops that belong to the shutdown. `None` if there is no shutdown.
+    pub(in crate::runtime) fn stop_kind(&self) -> Option<StopKind> {
+        let kind = || if self.stop.dropped.load(Ordering::Relaxed) { StopKind::Dropped } else { StopKind::Shutdown };
+        self.is_stopping().then(kind)
+    }
+
+    /// Returns the end of the grace of a shutdown that requests tasks to stop.
+    pub(in crate::runtime) fn stop_deadline(&self) -> Option<Instant> {
+        self.stop.deadline.get().copied().flatten()
     }
 
     /// Aborts the tasks that have not stopped.
@@ -200,7 +222,7 @@ impl Core {
         }
         let cells = self.cells();
         for cell in &cells {
-            cell.stop(Bound::now(limit), StopReason::Shutdown);
+            cell.stop(Bound::now(limit), self.stop_kind().unwrap_or(StopKind::Shutdown));
         }
         cells
     }

@@ -26,7 +26,7 @@ use super::request::Layer;
 use super::turns::{Mobile, Route, TURNS, within};
 use super::watch::{Watch, has_workers};
 use crate::supervisor::StopLimit;
-use crate::task::StopReason;
+use crate::task::StopKind;
 
 /// The period at which the stopper wakes the runtime of the tasks during a stop. If the worker that drives its timers
 /// is blocked, another worker then takes over.
@@ -170,6 +170,7 @@ impl Stopper {
     async fn stop_all(&mut self) -> bool {
         let core = Arc::clone(&self.core);
         let (grace, began) = (core.config.grace, Instant::now());
+        let _ = core.stop.deadline.set(deadline_from(began, grace));
         let by = StopBy::within(grace);
         let (has_added, has_declared, relied) = {
             let registry = core.registry();
@@ -196,6 +197,7 @@ impl Stopper {
         let core = Arc::clone(&self.core);
         let (grace, now, mut longest) = (core.config.grace, Instant::now(), Duration::ZERO);
         let by = by.share(now, below, grace);
+        let kind = core.stop_kind().unwrap_or(StopKind::Shutdown);
         core.stops_layer(layer);
         for cell in core.cells() {
             let is_beside = cell.is_beside_tree();
@@ -212,7 +214,7 @@ impl Stopper {
                 };
                 longest = longest.max(bound.time);
                 if cell.member().is_none() {
-                    cell.stop_at(Some(core.clock.at(now)), bound, StopReason::Shutdown);
+                    cell.stop_at(Some(core.clock.at(now)), bound, kind);
                 }
             }
         }

@@ -1,0 +1,3 @@
+//! O01 to O07: a process that always ends, and says why.
+
+mod reasons;
