@@ -119,8 +119,9 @@ pub use policy::{BackoffPolicy, JitterPolicy, RestartPolicy};
 pub use runtime::Shutdown;
 #[cfg(feature = "controller")]
 pub use slots::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec, Submit};
+pub use supervisor::Exit;
 pub use supervisor::SupervisorConfig;
-pub use supervisor::{AddTask, Supervisor, SupervisorBuilder, SupervisorHandle};
+pub use supervisor::{AddTask, SignalAction, Signals, Supervisor, SupervisorBuilder, SupervisorHandle};
 pub use supervisor::{InvalidOption, RuntimeError, StopLimit};
 pub use task::AttemptFuture;
 pub use task::StopReason;

@@ -59,6 +59,9 @@ fn is_complete(event: &Event) -> bool {
         | EventData::ShutdownForced { reason, .. }
         | EventData::GraceExceeded { reason, .. }
         | EventData::Warning { reason, .. } => !reason.is_empty(),
+        EventData::ShutdownWaiting { task, reason, .. } => {
+            !task.is_empty() && !reason.is_empty() && count && event.delay().is_some()
+        }
         EventData::AllStoppedWithinGrace { .. } => true,
         EventData::ControllerSubmitted { task, slot, .. } => !task.is_empty() && !slot.is_empty() && count,
         EventData::ControllerRejected { task, slot, reason, .. } => {
@@ -99,7 +102,9 @@ impl Recorder {
 
     /// The kinds of the events about `task`, in order.
     pub fn kinds_of(&self, task: &str) -> Vec<EventKind> {
-        self.seen().into_iter().filter(|seen| seen.task.as_deref() == Some(task)).map(|seen| seen.kind).collect()
+        // A report about a shutdown is no transition of the task that it names.
+        let seen = self.seen().into_iter().filter(|seen| seen.kind != EventKind::ShutdownWaiting);
+        seen.filter(|seen| seen.task.as_deref() == Some(task)).map(|seen| seen.kind).collect()
     }
 
     /// The kinds of all events, in order.

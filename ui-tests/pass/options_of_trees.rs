@@ -119,7 +119,7 @@ fn built(held: Arc<()>) -> Tree {
         grace: seconds(11),
         drain: seconds(12),
         max_concurrent: 13,
-        signals: false,
+        signals: Signals::NONE,
         restart: RestartPolicy::Always { interval: Some(seconds(16)) },
         timeout: seconds(17),
         stop_timeout: Some(seconds(18)),

@@ -140,6 +140,20 @@ pub enum EventData<'a> {
         /// other causes have no error.
         reason: &'a Reason,
     },
+    /// A shutdown takes longer than 1 s.
+    #[non_exhaustive]
+    ShutdownWaiting {
+        /// The path of the task that has been stopping for the longest time.
+        task: &'a str,
+        /// The time since its stop request, rounded down to milliseconds.
+        since: Duration,
+        /// The time until the end of the grace, rounded down to milliseconds; `None` if it has no end.
+        left: Option<Duration>,
+        /// The number of tasks that have not stopped.
+        waiting: u64,
+        /// The same as text.
+        reason: &'a Reason,
+    },
     /// A shutdown was forced.
     #[non_exhaustive]
     ShutdownForced {
@@ -263,6 +277,13 @@ impl Event {
             EventKind::TaskAddRequested => EventData::TaskAddRequested { task },
             EventKind::TaskRemoveRequested => EventData::TaskRemoveRequested { task },
             EventKind::ShutdownRequested => EventData::ShutdownRequested { reason },
+            EventKind::ShutdownWaiting => EventData::ShutdownWaiting {
+                task,
+                since: self.delay().unwrap_or_default(),
+                left: self.timeout(),
+                waiting: count,
+                reason,
+            },
             EventKind::ShutdownForced => EventData::ShutdownForced { reason },
             EventKind::AllStoppedWithinGrace => EventData::AllStoppedWithinGrace { reason: because },
             EventKind::GraceExceeded => EventData::GraceExceeded { reason },
@@ -322,6 +343,10 @@ mod tests {
             (EventKind::TaskAddRequested, r#"TaskAddRequested { task: "a/b" }"#),
             (EventKind::TaskRemoveRequested, r#"TaskRemoveRequested { task: "a/b" }"#),
             (EventKind::ShutdownRequested, r#"ShutdownRequested { reason: "refused" }"#),
+            (
+                EventKind::ShutdownWaiting,
+                r#"ShutdownWaiting { task: "a/b", since: 400ms, left: Some(5s), waiting: 7, reason: "refused" }"#,
+            ),
             (EventKind::ShutdownForced, r#"ShutdownForced { reason: "refused" }"#),
             (EventKind::AllStoppedWithinGrace, r#"AllStoppedWithinGrace { reason: Some("refused") }"#),
             (EventKind::GraceExceeded, r#"GraceExceeded { reason: "refused" }"#),

@@ -29,6 +29,7 @@ use crate::task::{StopReason, TaskError};
 /// | [`TaskAddRequested`](Self::TaskAddRequested) | Just before `TaskAdded`. | `task`, `id` |
 /// | [`TaskRemoveRequested`](Self::TaskRemoveRequested) | A task was requested to stop for the first time, by name, through its handle, or by a replacement in its slot. Not by a shutdown or by its group. | `task`, `id` |
 /// | [`ShutdownRequested`](Self::ShutdownRequested) | A shutdown begins, once for each supervisor. | `reason`: the cause, such as `SIGTERM`, `shutdown()` or the failure of the tree, which is its [error](Event::error): a [`FailureChain`](crate::FailureChain) |
+/// | [`ShutdownWaiting`](Self::ShutdownWaiting) | Tasks have been stopping for 1 s in a shutdown, and again after 2 s, 4 s, 8 s and so on. | `task`, `id`: the one that has been stopping for the longest time; `delay_ms`: for how long; `timeout_ms`: the time until the end of the grace, unless it has none; `count`: the number of tasks that have not stopped; `reason`: the same as text |
 /// | [`ShutdownForced`](Self::ShutdownForced) | A shutdown is forced for the first time, by a second signal or `shutdown_now`. | `reason`: the cause |
 /// | [`AllStoppedWithinGrace`](Self::AllStoppedWithinGrace) | A shutdown is over, and no task was aborted. | `reason` if the tree failed |
 /// | [`GraceExceeded`](Self::GraceExceeded) | A shutdown is over, and tasks were aborted: at the end of the grace, or of a layer's share, or by a forced shutdown. | `reason`: the tasks, and the failure of the tree if it failed |
@@ -70,6 +71,9 @@ pub enum EventKind {
     TaskRemoveRequested,
     /// A shutdown was requested; `reason` names the cause. If the tree failed, the reason has the error.
     ShutdownRequested,
+    /// A shutdown takes longer than 1 s; `task` is the task that has been stopping for the longest time, `count` the
+    /// number of tasks that have not stopped.
+    ShutdownWaiting,
     /// A shutdown was forced by a second signal or by `shutdown_now`; `reason` names it. Tasks that have not stopped
     /// are aborted.
     ShutdownForced,
@@ -112,6 +116,7 @@ impl EventKind {
             Self::TaskAddRequested => "TaskAddRequested",
             Self::TaskRemoveRequested => "TaskRemoveRequested",
             Self::ShutdownRequested => "ShutdownRequested",
+            Self::ShutdownWaiting => "ShutdownWaiting",
             Self::ShutdownForced => "ShutdownForced",
             Self::AllStoppedWithinGrace => "AllStoppedWithinGrace",
             Self::GraceExceeded => "GraceExceeded",

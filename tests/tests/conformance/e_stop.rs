@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskvisor::{
-    EventKind, RestartPolicy, RuntimeError, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskHandle,
-    TaskOutcome, TaskSpec, TaskState, Tree,
+    EventKind, RestartPolicy, RuntimeError, Signals, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn,
+    TaskHandle, TaskOutcome, TaskSpec, TaskState, Tree,
 };
 use tests::{
     ALWAYS, FAIL, OK, Script, Step, constant, cooperative, deaf, ms, recorded, recorded_with, secs, settle, supervisor,
@@ -352,7 +352,8 @@ async fn e08_an_add_that_races_with_the_shutdown_is_drained_or_refused() {
 async fn e08_a_batch_that_races_with_the_shutdown_runs_whole_or_not_at_all() {
     for round in 0..200 {
         // given
-        let (supervisor, recorder) = recorded_with(SupervisorConfig { signals: false, ..SupervisorConfig::default() });
+        let (supervisor, recorder) =
+            recorded_with(SupervisorConfig { signals: Signals::NONE, ..SupervisorConfig::default() });
         let specs = (0..8).map(|n| cooperative(&n.to_string())).collect();
         let run = tokio::spawn({
             let supervisor = Arc::clone(&supervisor);

@@ -22,7 +22,9 @@ use crate::task::TaskError;
 pub(super) use meter::describe;
 pub(crate) use meter::lost;
 pub(crate) use trace::{AttemptSpan, SpanRef};
-pub(super) use trace::{added, group_ended, group_failed, shutdown_over, shutdown_requested, warned};
+pub(super) use trace::{
+    added, drain_ended, group_ended, group_failed, shutdown_over, shutdown_requested, shutdown_waits, warned,
+};
 
 /// The observations of the attempts of one actor.
 #[derive(Default)]

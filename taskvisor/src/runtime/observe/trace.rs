@@ -11,6 +11,7 @@ use tracing::span::Entered;
 use tracing::{Level, Span};
 
 use super::super::group::GroupCell;
+use super::super::shutdown::Waiting;
 use super::super::task::{Cell, Next};
 #[cfg(feature = "controller")]
 use crate::inspect::RejectReason;
@@ -229,6 +230,15 @@ pub(in crate::runtime) fn warned(path: &str, id: Option<TaskId>, reason: &str) {
 
 pub(in crate::runtime) fn shutdown_requested(why: &str) {
     tell(|| tracing::info!(target: TARGET, reason = why, "shutdown requested"));
+}
+
+pub(in crate::runtime) fn shutdown_waits(waiting: &Waiting) {
+    let Waiting { task, id, count, .. } = waiting;
+    tell(|| tracing::info!(target: TARGET, path = &**task, %id, count, reason = waiting.progress(), "shutdown waits"));
+}
+
+pub(in crate::runtime) fn drain_ended(why: &str) {
+    tell(|| tracing::info!(target: TARGET, reason = why, "drain ended"));
 }
 
 pub(in crate::runtime) fn shutdown_over(result: &Result<(), RuntimeError>) {

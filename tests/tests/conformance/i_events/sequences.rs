@@ -311,6 +311,8 @@ async fn i01_a_shutdown_past_the_grace() {
         "ShutdownRequested: run_until",
         "TaskStopped a #1: shutdown",
         "TaskRemoved a",
+        "ShutdownWaiting b +1000ms: stopping for 1 s, 1 of 2, 3 s left",
+        "ShutdownWaiting b +2000ms: stopping for 2 s, 1 of 2, 2 s left",
         "TaskFailed b #1: aborted: did not stop in time",
         "TaskRemoved b",
         "GraceExceeded: 1 task not stopped in time (grace 4s): b",
