@@ -65,6 +65,8 @@
 
 #[macro_use]
 mod debug;
+#[macro_use]
+mod labels;
 mod events;
 // Rustdoc shows it with any features; its code needs these to run.
 #[cfg(any(

@@ -23,9 +23,9 @@ mod subscribe;
 mod tap;
 
 pub(crate) use bus::{Bus, Introduced};
-pub use data::EventData;
+pub use data::{EventData, EventKind};
 pub(crate) use event::millis;
-pub use event::{Event, EventKind, Reason};
+pub use event::{Event, Reason};
 #[cfg(feature = "logging")]
 pub use level::LogLevel;
 #[cfg(feature = "logging")]
