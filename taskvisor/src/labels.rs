@@ -1,27 +1,30 @@
-//! A macro for enums whose variants have a text.
+//! A macro for enums whose variants have a label.
 
-/// Makes an enum from variants with a text each, and shows it as that text.
+/// Makes an enum, and `label`, which returns the label of a value. A variant is `Variant = label`, with its attributes
+/// and fields.
 ///
-/// `label` returns the text, and `Display` pads it. A variant is `Variant = text`, with its docs and attributes.
+/// With `: Display` after its name, the enum is shown as its label, which is padded.
 macro_rules! labels {
-    ($(#[$attr:meta])* $vis:vis enum $name:ident { $($(#[$doc:meta])* $variant:ident = $text:expr,)+ }) => {
+    ($(#[$attr:meta])* $vis:vis enum $name:ident $(: $display:ident)? {
+        $($(#[$own:meta])* $variant:ident $({ $($fields:tt)* })? $(($inner:ty))? = $label:expr,)+
+    }) => {
         $(#[$attr])*
         $vis enum $name {
-            $($(#[$doc])* $variant,)+
+            $($(#[$own])* $variant $({ $($fields)* })? $(($inner))?,)+
         }
 
         impl $name {
-            pub(crate) const fn label(self) -> &'static str {
+            pub(crate) const fn label(&self) -> &'static str {
                 match self {
-                    $(Self::$variant => $text,)+
+                    $(Self::$variant { .. } => $label,)+
                 }
             }
         }
 
-        impl std::fmt::Display for $name {
+        $(impl std::fmt::$display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.pad(self.label())
             }
-        }
+        })?
     };
 }

@@ -23,7 +23,7 @@ macro_rules! events {
     ) => {
         labels! {
             $(#[$kinds])*
-            pub enum EventKind {
+            pub enum EventKind: Display {
                 $($(#[$doc])* $kind = stringify!($kind),)*
             }
         }

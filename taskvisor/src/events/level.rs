@@ -12,7 +12,7 @@ labels! {
     /// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskStopped` without an error, `ActorExhausted` without a reason, `TaskRemoved`, `ShutdownRequested` without an error, `AllStoppedWithinGrace`, `ControllerRejected` with the reason `canceled` |
     /// | [`Debug`](Self::Debug) | `TaskAddRequested`, `TaskRemoveRequested`, `BackoffScheduled`, `ControllerSubmitted`, `ControllerSlotTransition` |
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-    pub enum LogLevel {
+    pub enum LogLevel: Display {
         /// Details.
         Debug = "DEBUG",
         /// Normal operation.

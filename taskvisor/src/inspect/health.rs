@@ -45,7 +45,7 @@ pub struct Health {
 labels! {
     /// The phase of the supervisor.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-    pub(crate) enum Phase {
+    pub(crate) enum Phase: Display {
         NotStarted = "not started",
         #[default]
         Open = "running",

@@ -27,7 +27,7 @@ labels! {
     /// The state of a registration. The guide explains [tasks](crate::guide::tasks).
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     #[non_exhaustive]
-    pub enum TaskState {
+    pub enum TaskState: Display {
         /// It waits in a slot.
         Queued = "queued",
         /// The first attempt waits for the initial delay.

@@ -20,7 +20,7 @@ labels! {
     /// [`ControllerSpec`](crate::ControllerSpec) names its own. The guide explains [slots](crate::guide::slots).
     #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
     #[non_exhaustive]
-    pub enum AdmissionPolicy {
+    pub enum AdmissionPolicy: Display {
         /// The submission waits in the queue, first come, first served.
         #[default]
         Queue = "queue",

@@ -25,7 +25,7 @@ pub(crate) struct Slot<O, J> {
 labels! {
     /// The phase of a slot.
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub(crate) enum Phase {
+    pub(crate) enum Phase: Display {
         Idle = "idle",
         Running = "running",
         Stopping = "stopping",

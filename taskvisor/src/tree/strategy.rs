@@ -5,7 +5,7 @@ labels! {
     /// Erlang/OTP. The guide explains [groups](crate::guide::groups).
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     #[non_exhaustive]
-    pub enum Strategy {
+    pub enum Strategy: Display {
         /// Only the failed child restarts.
         #[default]
         OneForOne = "one_for_one",

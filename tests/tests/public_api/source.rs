@@ -6,7 +6,7 @@ use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{
-    Attribute, Expr, Field, FnArg, ImplItemFn, Item, ItemEnum, Meta, ReturnType, Token, UseTree, Visibility, braced,
+    Attribute, Expr, Field, FnArg, ImplItemFn, Item, Meta, ReturnType, Token, UseTree, Variant, Visibility, braced,
     parenthesized, parse_quote,
 };
 
@@ -131,7 +131,7 @@ fn expanded(item: Item) -> Vec<Item> {
     if path.is_ident("options") {
         vec![methods_of_options(tokens)]
     } else if path.is_ident("labels") {
-        enum_with_labels(syn::parse2(tokens).expect("an enum")).into()
+        enum_with_labels.parse2(tokens).expect("an enum")
     } else if path.is_ident("events") {
         enums_of_events.parse2(tokens).expect("rows of events")
     } else {
@@ -139,12 +139,25 @@ fn expanded(item: Item) -> Vec<Item> {
     }
 }
 
-/// An enum of `labels!`, which gives each variant a text, and its `Display`.
-fn enum_with_labels(mut labels: ItemEnum) -> [Item; 2] {
-    labels.variants.iter_mut().for_each(|variant| variant.discriminant = None);
-    let name = &labels.ident;
-    let display = parse_quote!(impl fmt::Display for #name {});
-    [Item::Enum(labels), display]
+/// An enum of `labels!`, whose variants have a label: `enum Name: Display { Variant = label, .. }`.
+fn enum_with_labels(input: ParseStream<'_>) -> syn::Result<Vec<Item>> {
+    let attrs = input.call(Attribute::parse_outer)?;
+    let visibility: Visibility = input.parse()?;
+    input.parse::<Token![enum]>()?;
+    let name: Ident = input.parse()?;
+    let is_shown = input.parse::<Option<Token![:]>>()?.is_some();
+    if is_shown {
+        input.parse::<Ident>()?;
+    }
+    let body;
+    braced!(body in input);
+    let mut variants = body.parse_terminated(Variant::parse, Token![,])?;
+    variants.iter_mut().for_each(|variant| variant.discriminant = None);
+    let mut items = vec![parse_quote!(#(#attrs)* #visibility enum #name { #variants })];
+    if is_shown {
+        items.push(parse_quote!(impl fmt::Display for #name {}));
+    }
+    Ok(items)
 }
 
 /// The two enums of `events!`: their heads, and then rows of `Kind: Level { field: Type = value, .. }`.
@@ -173,9 +186,11 @@ fn enums_of_events(input: ParseStream<'_>) -> syn::Result<Vec<Item>> {
         variants.push(quote!(#[non_exhaustive] #name { #fields }));
         names.push(name);
     }
-    let [kinds, display] = enum_with_labels(parse_quote!(#(#kind_attrs)* pub enum #kinds { #(#names),* }));
-    let data: ItemEnum = parse_quote!(#(#data_attrs)* pub enum #data<'a> { #(#variants),* });
-    Ok(vec![kinds, display, Item::Enum(data)])
+    Ok(vec![
+        parse_quote!(#(#kind_attrs)* pub enum #kinds { #(#names),* }),
+        parse_quote!(impl fmt::Display for #kinds {}),
+        parse_quote!(#(#data_attrs)* pub enum #data<'a> { #(#variants),* }),
+    ])
 }
 
 fn field_of_event(row: ParseStream<'_>) -> syn::Result<Field> {
