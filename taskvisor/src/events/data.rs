@@ -111,7 +111,7 @@ events! {
     /// impl Subscribe for Alerts {
     ///     async fn on_event(&self, event: &Event) {
     ///         match event.data() {
-    ///             EventData::TaskFailed { task, attempt, reason, .. } => println!("{task}: attempt {attempt}: {reason}"),
+    ///             EventData::TaskFailed { task, reason, .. } => println!("{task} failed: {reason}"),
     ///             EventData::BackoffScheduled { task, delay, .. } => println!("{task}: next attempt in {delay:?}"),
     ///             EventData::ActorDead { task, reason, .. } => println!("{task} is not retried: {reason}"),
     ///             _ => {}
@@ -274,8 +274,8 @@ events! {
         reason: &'a Reason,
     }
 
-    /// The state of a slot changed. A slot is `stopping` when its owner is requested to make way, and not when the owner
-    /// is canceled. A change from `running` or `stopping` to `running` is a change of the owner.
+    /// The state of a slot changed. A slot is `stopping` when its owner is requested to make way, and not when the
+    /// owner is canceled. A change from `running` or `stopping` to `running` is a change of the owner.
     ControllerSlotTransition: Debug {
         /// The name of the slot.
         slot: &'a str,
@@ -320,11 +320,6 @@ impl EventKind {
     /// Returns the name of the variant.
     pub const fn as_str(self) -> &'static str {
         self.label()
-    }
-
-    /// Returns a distinct bit, for sets of kinds.
-    pub(crate) const fn bit(self) -> u64 {
-        1 << self as u64
     }
 
     /// Returns `true` for a report about a subscriber, which never causes another report.

@@ -19,7 +19,7 @@ mod log_writer;
 mod open;
 mod stream;
 mod subscribe;
-#[cfg(feature = "test-util")]
+#[cfg_attr(not(feature = "test-util"), path = "tap_off.rs")]
 mod tap;
 
 pub(crate) use bus::{Bus, Introduced};

@@ -12,8 +12,8 @@ labels! {
     ///
     /// Every registration and every accepted submission has exactly one outcome, also at a shutdown. Use it for
     /// decisions; events are for observation. [`TaskHandle::outcome`](crate::TaskHandle::outcome) and
-    /// [`ChildHandle::outcome`](crate::ChildHandle::outcome) wait for it. The guide explains [outcomes and
-    /// events](crate::guide::outcomes_and_events).
+    /// [`ChildHandle::outcome`](crate::ChildHandle::outcome) wait for it. The guide explains
+    /// [outcomes and events](crate::guide::outcomes_and_events).
     ///
     /// # Examples
     /// ```

@@ -24,7 +24,7 @@ use super::timer::deadline;
 use super::waits::Waits;
 use crate::events::{Bus, EventKind, EventStream, Introduced, Subscribe};
 use crate::inspect::TaskOutcome;
-use crate::panics::{Fenced, catch};
+use crate::panics::{Fenced, catch, drop_caught};
 use crate::policy::{Overrides, ResolvedPolicy};
 #[cfg(feature = "controller")]
 use crate::slots::ControllerSetup;
@@ -96,8 +96,8 @@ pub(super) struct Admitted {
 }
 
 impl Core {
-    /// Creates the core that will be at `address`.
-    fn new(parts: Parts, address: usize) -> Self {
+    /// Creates the core of a new supervisor.
+    pub(crate) fn shared(parts: Parts) -> Arc<Self> {
         let subscribers: Vec<_> = parts.subscribers.iter().cloned().map(Introduced::of).collect();
         let checked = parts.check(&subscribers);
         #[cfg(feature = "controller")]
@@ -108,11 +108,11 @@ impl Core {
         controller.set_up(&mut registry);
         let config = parts.config;
         let permits = Permits::new(config.max_concurrent);
-        Self {
+        Arc::new_cyclic(|core: &Weak<Self>| Self {
             checked,
             plain: OnceLock::new(),
             newest: Mutex::new(None),
-            bus: Arc::new(Bus::new(subscribers, config.bus_capacity, address)),
+            bus: Arc::new(Bus::new(subscribers, config.bus_capacity, core.as_ptr().addr())),
             permits,
             clock: Clock::new(),
             timed: OnceLock::new(),
@@ -128,12 +128,7 @@ impl Core {
             #[cfg(feature = "test-util")]
             test_hooks: super::test_hooks::TestHooks::default(),
             config,
-        }
-    }
-
-    /// Creates the core of a new supervisor.
-    pub(crate) fn shared(parts: Parts) -> Arc<Self> {
-        Arc::new_cyclic(|core: &Weak<Self>| Self::new(parts, core.as_ptr().addr()))
+        })
     }
 
     /// Creates the core of a supervisor that is already closed.
@@ -254,12 +249,7 @@ impl Core {
         registry.settle(&runtime, &mut home);
         self.bus.start(&runtime);
         registry.enter(&cell)?;
-        let before = registry.take_place(&cell);
-        announce(&cell);
-        drop(registry);
-        drop(before);
-        Actor::spawn(Arc::clone(&cell), &runtime);
-        if cell.was_refused() { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
+        start_added(registry, cell, &runtime, home)
     }
 
     pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Arc<Tie>>) -> Arc<Cell> {
@@ -377,6 +367,23 @@ impl Core {
 pub(super) fn is_alive(runtime: &Handle) -> bool {
     let probe = pin!(runtime.spawn(async {}));
     !matches!(probe.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
+}
+
+/// Starts a task that was registered at runtime. Releases the registry, and then the runtime that was `home` before.
+pub(super) fn start_added(
+    mut registry: MutexGuard<'_, Registry>,
+    cell: Arc<Cell>,
+    runtime: &Handle,
+    home: Option<Handle>,
+) -> Result<Arc<Cell>, RuntimeError> {
+    let before = registry.take_place(&cell);
+    announce(&cell);
+    drop(registry);
+    drop(before);
+    // It may be the last handle of a runtime.
+    let _ = drop_caught(home);
+    Actor::spawn(Arc::clone(&cell), runtime);
+    if cell.was_refused() { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
 }
 
 #[inline]

@@ -114,10 +114,7 @@ labels! {
 }
 
 fn count(tasks: usize) -> String {
-    match tasks {
-        1 => "1 task".into(),
-        n => format!("{n} tasks"),
-    }
+    format!("{tasks} task{}", if tasks == 1 { "" } else { "s" })
 }
 
 /// Formats the paths of aborted tasks, each with the limit that it exceeded unless that is the usual one.

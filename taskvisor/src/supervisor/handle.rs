@@ -105,7 +105,7 @@ impl SupervisorHandle {
     /// # Cancel safety
     /// The call takes effect when it is first polled, and never waits.
     pub fn add_task(&self, spec: impl IntoTaskSpec) -> AddTask<'_> {
-        AddTask::to_supervisor(&self.core, spec.into_task_spec())
+        AddTask::new(&self.core, None, spec.into_task_spec())
     }
 
     /// Submits a task to its slot. An idle slot starts the task at once; a busy slot applies the admission policy of

@@ -227,7 +227,10 @@ impl Declared {
         if self.depth > MAX_DEPTH {
             return invalid("depth", &format!("{} groups nested in each other", self.depth), "at most 1024");
         }
+        #[cfg(feature = "controller")]
         let is_slot = |name: &str| root_of.is_some_and(|core| core.is_declared_slot(name));
+        #[cfg(not(feature = "controller"))]
+        let is_slot = |_: &str| false;
         match self.unknown.iter().find(|(_, name)| !is_slot(name)) {
             Some((place, name)) => Err(self.children[*place as usize].unknown(name, is_root)),
             None => Ok(()),

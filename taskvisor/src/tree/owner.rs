@@ -105,11 +105,7 @@ impl Tree {
     /// The call takes effect when it is first polled, and never waits.
     #[expect(clippy::unused_async, reason = "it may come to wait")]
     pub async fn start(&self) -> Result<(), RuntimeError> {
-        self.start_once()
-    }
-
-    fn start_once(&self) -> Result<(), RuntimeError> {
-        self.supervisor.core().add_tree(&self.root, Some(&self.started))
+        self.supervisor.core().add_tree(&self.root, &self.started)
     }
 
     /// [Starts](Self::start) the tree and waits until every registration has ended or a shutdown is over, as
@@ -141,7 +137,8 @@ impl Tree {
     }
 
     fn claim(&self, signals: bool) -> Result<Running, RuntimeError> {
-        self.supervisor.core().claim(signals, || self.start_once())
+        let core = self.supervisor.core();
+        core.claim(signals, || core.add_tree(&self.root, &self.started))
     }
 
     /// Like [`run`](Self::run), and then ends the process: with status 0, or with status 1 and the error on standard

@@ -56,15 +56,8 @@ impl Aftermath {
         if let Some(job) = self.start {
             spawn(job);
         }
-        if let Some(job) = self.over {
-            tell_over(job);
-        }
-        if !self.more_over.is_empty() {
-            self.more_over.into_iter().for_each(tell_over);
-        }
-        if self.home.is_some() {
-            let _ = drop_caught(self.home);
-        }
+        self.over.into_iter().chain(self.more_over).for_each(tell_over);
+        let _ = drop_caught(self.home);
     }
 
     /// Rejects a submission that waits or was to start. The registry's lock is held.
