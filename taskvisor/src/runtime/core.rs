@@ -159,12 +159,7 @@ impl Core {
     /// Returns the runtime of the caller, or else the runtime that the tasks run on.
     #[inline]
     pub(super) fn runtime(&self) -> Result<Handle, RuntimeError> {
-        Handle::try_current().or_else(|_| self.living_home())
-    }
-
-    #[cold]
-    fn living_home(&self) -> Result<Handle, RuntimeError> {
-        self.home().filter(is_alive).ok_or(RuntimeError::NoRuntime)
+        Handle::try_current().or_else(|_| self.home().filter(is_alive).ok_or(RuntimeError::NoRuntime))
     }
 
     /// Returns the runtime that the tasks run on: the runtime of the oldest task.

@@ -312,13 +312,10 @@ impl Drop for Registered {
 
 /// Checks a task that is added beside the tree or submitted: it has no siblings to be after, and no group for which it
 /// can be critical or significant.
-#[inline]
 pub(super) fn check_no_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
-    if spec.is_for_groups() { refuse_siblings(spec) } else { Ok(()) }
-}
-
-#[cold]
-fn refuse_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
+    if !spec.is_for_groups() {
+        return Ok(());
+    }
     let option = match (spec.is_critical(), spec.is_significant()) {
         (true, _) => "critical",
         (_, true) => "significant",

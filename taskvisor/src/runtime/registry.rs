@@ -82,13 +82,8 @@ impl Registry {
     pub(super) fn settle(&mut self, runtime: &Handle, before: &mut Option<Handle>) {
         if self.home.as_ref().is_some_and(|home| home.id() == runtime.id()) {
             self.scattered = self.lives_elsewhere();
-        } else {
-            self.settle_elsewhere(runtime, before);
+            return;
         }
-    }
-
-    #[cold]
-    fn settle_elsewhere(&mut self, runtime: &Handle, before: &mut Option<Handle>) {
         self.scattered = self.home.is_some() && !self.is_empty();
         if !self.scattered {
             *before = self.home.replace(runtime.clone());

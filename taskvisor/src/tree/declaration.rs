@@ -316,8 +316,7 @@ impl DeclaredChild {
 impl Drop for Declared {
     /// Drops level by level without recursion, and drops the tasks inside `panics::catch`.
     fn drop(&mut self) {
-        let tasks = lock(&self.tasks).take();
-        drop_each(tasks.into_iter().flatten());
+        self.forget_own_tasks();
         let mut children = mem::take(&mut self.children);
         while let Some(child) = children.pop() {
             if let Some(mut group) = child.group.and_then(Arc::into_inner) {

@@ -47,9 +47,7 @@ impl Aftermath {
         if self.wait_no_more > 0 {
             observe::wait_no_more(self.wait_no_more);
         }
-        if self.calls.are_any() {
-            self.calls.carry_out(core);
-        }
+        self.calls.carry_out(core);
         if let Some(owner) = self.stop {
             owner.stop(owner.own_bound(owner.stop_bound()), StopReason::Replaced);
         }
@@ -87,7 +85,6 @@ impl Aftermath {
 }
 
 impl Calls {
-    #[cold]
     fn carry_out(self, core: &Arc<Core>) {
         self.woken.into_iter().for_each(wake_caught);
         drop_each(self.dropped);
