@@ -81,17 +81,13 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// [`Tree::snapshot`]: crate::Tree::snapshot
 #[derive(Clone)]
 pub struct SupervisorHandle {
-    pub(super) core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
 }
 
 #[expect(clippy::unused_async, reason = "they may come to wait, and `await` is what the seed of this API says")]
 impl SupervisorHandle {
     pub(crate) fn new(core: Arc<Core>) -> Self {
         Self { core }
-    }
-
-    pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.core
     }
 
     /// Registers a task and starts it. `Ok` means that the task is registered, not that an attempt has begun.

@@ -88,7 +88,7 @@ impl Core {
             _ => ControllerError::NoRuntime,
         };
         let runtime = self.prepare().map_err(refused)?;
-        let (admission, slot, spec) = spec.into_parts();
+        let ControllerSpec { admission, slot, spec } = spec;
         check_no_siblings(&spec)?;
         let admitted = self.admit(spec).map_err(refused)?;
         let slot = slot.unwrap_or_else(|| Arc::clone(&admitted.name));
