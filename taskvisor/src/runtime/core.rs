@@ -24,7 +24,7 @@ use super::timer::deadline;
 use super::waits::Waits;
 use crate::events::{Bus, EventKind, EventStream, Introduced, Subscribe};
 use crate::inspect::TaskOutcome;
-use crate::panics::{Fenced, catch, drop_caught};
+use crate::panics::{Fenced, catch};
 use crate::policy::{Overrides, ResolvedPolicy};
 #[cfg(feature = "controller")]
 use crate::slots::ControllerSetup;
@@ -244,7 +244,7 @@ impl Core {
         registry.settle(&runtime, &mut home);
         self.bus.start(&runtime);
         registry.enter(&cell)?;
-        start_added(registry, cell, &runtime, home)
+        start_added(registry, cell, &runtime)
     }
 
     pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Arc<Tie>>) -> Arc<Cell> {
@@ -364,19 +364,16 @@ pub(super) fn is_alive(runtime: &Handle) -> bool {
     !matches!(probe.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
 }
 
-/// Starts a task that was registered at runtime. Releases the registry, and then the runtime that was `home` before.
+/// Starts a task that was registered at runtime, and releases the registry.
 pub(super) fn start_added(
     mut registry: MutexGuard<'_, Registry>,
     cell: Arc<Cell>,
     runtime: &Handle,
-    home: Option<Handle>,
 ) -> Result<Arc<Cell>, RuntimeError> {
     let before = registry.take_place(&cell);
     announce(&cell);
     drop(registry);
     drop(before);
-    // It may be the last handle of a runtime.
-    let _ = drop_caught(home);
     Actor::spawn(Arc::clone(&cell), runtime);
     if cell.was_refused() { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
 }

@@ -172,7 +172,7 @@ impl Core {
         registry.insert(&cell);
         registry.settle(&runtime, &mut home);
         adoption.enter(&cell, &runtime);
-        start_added(registry, cell, &runtime, home)
+        start_added(registry, cell, &runtime)
     }
 
     /// Walks the tree in the order of declaration, without recursion.

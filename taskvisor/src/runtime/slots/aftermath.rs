@@ -15,7 +15,7 @@ use super::manager::Job;
 use super::wait_queue::Calls;
 use crate::events::EventKind;
 use crate::inspect::{RejectReason, TaskOutcome};
-use crate::panics::{drop_caught, drop_each};
+use crate::panics::{Fenced, drop_caught, drop_each};
 use crate::sync::wake_caught;
 use crate::task::StopReason;
 
@@ -33,7 +33,7 @@ pub(in crate::runtime) struct Aftermath {
     over: Option<Job>,
     more_over: Vec<Job>,
     /// The previously noted runtime of the tasks.
-    pub(super) home: Option<Handle>,
+    pub(super) home: Option<Fenced<Handle>>,
     /// The previous registration at the place in the tree that has the name of the submission.
     pub(super) displaced: Option<Arc<Cell>>,
     pub(super) calls: Calls,
@@ -47,15 +47,19 @@ impl Aftermath {
         if self.wait_no_more > 0 {
             observe::wait_no_more(self.wait_no_more);
         }
-        self.calls.carry_out(core);
+        if self.calls.are_any() {
+            self.calls.carry_out(core);
+        }
         if let Some(owner) = self.stop {
             owner.stop(owner.own_bound(owner.stop_bound()), StopReason::Replaced);
         }
         if let Some(job) = self.start {
             spawn(job);
         }
-        self.over.into_iter().chain(self.more_over).for_each(tell_over);
-        let _ = drop_caught(self.home);
+        if let Some(job) = self.over {
+            tell_over(job);
+            self.more_over.into_iter().for_each(tell_over);
+        }
     }
 
     /// Rejects a submission that waits or was to start. The registry's lock is held.
@@ -85,6 +89,7 @@ impl Aftermath {
 }
 
 impl Calls {
+    #[cold]
     fn carry_out(self, core: &Arc<Core>) {
         self.woken.into_iter().for_each(wake_caught);
         drop_each(self.dropped);

@@ -53,6 +53,12 @@ pub(in crate::runtime) struct Calls {
     pub(in crate::runtime) watch: bool,
 }
 
+impl Calls {
+    pub(in crate::runtime) fn are_any(&self) -> bool {
+        !self.woken.is_empty() || !self.dropped.is_empty() || self.watch
+    }
+}
+
 impl Ticket {
     fn is_late(&self) -> bool {
         matches!(self.turn, Turn::Late)
