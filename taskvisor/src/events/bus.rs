@@ -12,7 +12,6 @@
 //! of the bus spawns another, which continues with the remaining events.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
 
@@ -29,7 +28,7 @@ const TURNS: usize = 16;
 
 pub(crate) struct Bus {
     subscribers: Vec<Introduced>,
-    pub(super) exchange: Exchange,
+    pub(crate) exchange: Exchange,
     /// The address of the core of the supervisor, to detect a subscriber that waits for its own supervisor.
     owner: usize,
     pub(crate) taps: Taps,
@@ -107,20 +106,6 @@ impl Bus {
     /// Lets the relay and the workers end after they have delivered all events.
     pub(crate) fn close(&self) {
         self.exchange.close();
-    }
-
-    /// Waits while a subscriber is behind, unless it has been behind for long.
-    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.exchange.poll_room(cx)
-    }
-
-    pub(crate) fn is_congested(&self) -> bool {
-        self.exchange.is_congested()
-    }
-
-    /// Notes that an attempt has waited for the longest time. A reader that stays behind is no longer waited for.
-    pub(crate) fn stop_giving_way(&self) {
-        self.exchange.stop_giving_way();
     }
 
     /// Waits until the subscribers have received every event published so far.

@@ -301,14 +301,14 @@ impl Core {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Arc<Cell>> {
-        self.registry().get(name).cloned()
+        self.registry().names.get(name).cloned()
     }
 
     /// Returns the cell of that name, for a command.
     pub(crate) fn find(&self, name: &str) -> Result<Option<Arc<Cell>>, RuntimeError> {
         self.check()?;
         let registry = self.registry();
-        match (registry.admission, registry.get(name)) {
+        match (registry.admission, registry.names.get(name)) {
             (Admission::Closed, _) | (Admission::Closing | Admission::Stopping, None) => {
                 Err(RuntimeError::ShuttingDown)
             }

@@ -57,10 +57,6 @@ pub(super) enum Admission {
 }
 
 impl Registry {
-    pub(super) fn get(&self, name: &str) -> Option<&Arc<Cell>> {
-        self.names.get(name)
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.names.is_empty() && self.groups.is_empty() && self.roots.is_empty()
     }

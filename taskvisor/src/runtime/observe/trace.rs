@@ -52,11 +52,7 @@ impl SpanRef {
 
 /// Calls the subscriber, if there can be an interested one.
 fn tell<T: Default>(f: impl FnOnce() -> T) -> T {
-    #[cold]
-    fn call<T: Default>(f: impl FnOnce() -> T) -> T {
-        catch(f).unwrap_or_default()
-    }
-    if LevelFilter::current() == LevelFilter::OFF { T::default() } else { call(f) }
+    if LevelFilter::current() == LevelFilter::OFF { T::default() } else { catch(f).unwrap_or_default() }
 }
 
 /// Creates an event whose level is known only at run time.

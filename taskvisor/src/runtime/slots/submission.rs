@@ -113,7 +113,7 @@ impl Core {
         let Some(children) = registry.relied.get(slot) else { return false };
         let Some(address) = ReentrancyGuard::of(self) else { return false };
         let is_caller = |cell: &&Arc<Cell>| Arc::as_ptr(cell).addr() == address;
-        let direct = children.iter().filter_map(|name| registry.get(name)).find(is_caller);
+        let direct = children.iter().filter_map(|name| registry.names.get(name)).find(is_caller);
         let caller = direct.or_else(|| registry.names.iter().find(is_caller));
         caller.is_some_and(|caller| {
             let child = caller.name().split('/').next().unwrap_or_default();
