@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::builder::SupervisorBuilder;
 use super::config::SupervisorConfig;
@@ -105,7 +106,7 @@ impl Supervisor {
 
     fn claim(&self, specs: Vec<TaskSpec>, signals: bool) -> Result<Running, RuntimeError> {
         let root = Arc::new(Declared::new(Group::one_for_one("root").tasks(specs)));
-        self.core.claim(signals, || self.core.add_tree(&root, None))
+        self.core.claim(signals, || self.core.add_tree(&root, &AtomicBool::new(false)))
     }
 
     /// Like [`run`](Self::run), and then ends the process: with status 0, or with the error on standard error and its

@@ -68,12 +68,12 @@ impl Tree {
 
     /// Returns a handle of the place at `path`. There need not be a task.
     pub fn child(&self, path: &str) -> ChildHandle {
-        ChildHandle::new(path.into(), Arc::clone(self.supervisor.core()))
+        ChildHandle::new(path.into(), Arc::clone(&self.supervisor.core))
     }
 
     /// Returns a handle of the group at `path`. The group need not exist. The empty path is the root.
     pub fn group(&self, path: &str) -> GroupHandle {
-        GroupHandle::new(path.into(), Arc::clone(self.supervisor.core()))
+        GroupHandle::new(path.into(), Arc::clone(&self.supervisor.core))
     }
 
     /// Returns the slot of that name. The slot need not be declared.
@@ -89,7 +89,7 @@ impl Tree {
 
     /// Returns a snapshot of the tree, with the tasks that were added at run time.
     pub fn snapshot(&self) -> TreeSnapshot {
-        self.supervisor.core().snapshot(&self.root)
+        self.supervisor.core.snapshot(&self.root)
     }
 
     /// Starts the declared tasks, and returns. After a successful start, further calls do nothing and return `Ok`,
@@ -109,14 +109,9 @@ impl Tree {
     /// The call takes effect when it is first polled, and never waits.
     #[expect(clippy::unused_async, reason = "it may come to wait")]
     pub async fn start(&self) -> Result<(), RuntimeError> {
-        if self.started.load(Ordering::Acquire) {
-            return self.start_once();
-        }
-        self.supervisor.core().start_listening(|| self.start_once())
-    }
-
-    fn start_once(&self) -> Result<(), RuntimeError> {
-        self.supervisor.core().add_tree(&self.root, Some(&self.started))
+        let core = &self.supervisor.core;
+        let start = || core.add_tree(&self.root, &self.started);
+        if self.started.load(Ordering::Acquire) { start() } else { core.start_listening(start) }
     }
 
     /// [Starts](Self::start) the tree and waits until every registration has ended or a shutdown is over, as
@@ -132,7 +127,7 @@ impl Tree {
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
     pub async fn run(&self) -> Result<(), RuntimeError> {
-        let signals = self.supervisor.core().config.signals.listen;
+        let signals = self.supervisor.core.config.signals.listen;
         self.claim(signals)?.wait(self.root.children.is_empty()).await
     }
 
@@ -149,7 +144,8 @@ impl Tree {
     }
 
     fn claim(&self, signals: bool) -> Result<Running, RuntimeError> {
-        self.supervisor.core().claim(signals, || self.start_once())
+        let core = &self.supervisor.core;
+        core.claim(signals, || core.add_tree(&self.root, &self.started))
     }
 
     /// Like [`run`](Self::run), and then ends the process: with status 0, or with the error on standard error and its
@@ -160,7 +156,7 @@ impl Tree {
     /// Dropping the future requests a shutdown. The process then goes on.
     pub async fn run_to_exit(&self) -> ! {
         let stays = self.root.children.is_empty();
-        self.supervisor.core().run_to_exit(|signals| self.claim(signals), stays).await
+        self.supervisor.core.run_to_exit(|signals| self.claim(signals), stays).await
     }
 
     /// Requests a shutdown; see [`SupervisorHandle::shutdown`](crate::SupervisorHandle::shutdown).
@@ -181,7 +177,7 @@ impl Tree {
     }
 }
 
-impl_debug!(Tree, |tree| config: tree.supervisor.core().config, root: tree.root);
+impl_debug!(Tree, |tree| config: tree.supervisor.core.config, root: tree.root);
 
 /// Builds a [`Tree`].
 #[must_use = "nothing is built yet"]
@@ -247,14 +243,14 @@ impl TreeBuilder {
     /// [`InvalidOption`](RuntimeError::InvalidOption), [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists).
     pub fn try_build(self) -> Result<Tree, RuntimeError> {
         let tree = self.build();
-        tree.supervisor.core().check_tree(&tree.root)?;
+        tree.supervisor.core.check_tree(&tree.root)?;
         Ok(tree)
     }
 
     /// Builds the tree. If it is invalid, [`Tree::start`] returns the error.
     pub fn build(self) -> Tree {
         let supervisor = self.supervisor.build();
-        supervisor.core().keep_places();
+        supervisor.core.keep_places();
         Tree { supervisor, root: Arc::new(Declared::new(self.root)), started: AtomicBool::new(false) }
     }
 }
