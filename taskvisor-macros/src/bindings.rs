@@ -35,6 +35,8 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
         Purpose::Backoff => typed(quote_spanned!(span=> #private::BackoffPolicy)),
         Purpose::Strategy => typed(quote_spanned!(span=> #private::Strategy)),
         Purpose::Admission if cfg!(feature = "controller") => typed(quote_spanned!(span=> #private::AdmissionPolicy)),
+        Purpose::Signals => quote_spanned!(span=> let #local = #private::Into::<#private::Signals>::into(#expr);),
+        Purpose::SignalAction => typed(quote_spanned!(span=> #private::SignalAction)),
         Purpose::U32 => typed(quote_spanned!(span=> ::core::primitive::u32)),
         Purpose::Usize => typed(quote_spanned!(span=> ::core::primitive::usize)),
         Purpose::Factor => typed(quote_spanned!(span=> ::core::primitive::f64)),

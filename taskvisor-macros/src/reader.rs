@@ -71,6 +71,8 @@ pub(crate) enum Purpose {
     Backoff,
     Strategy,
     Admission,
+    Signals,
+    SignalAction,
     Config,
     Controller,
     Subscriber,

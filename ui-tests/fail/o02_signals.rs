@@ -1,0 +1,28 @@
+//! O02: mistakes in `signals`.
+
+use taskvisor::prelude::*;
+
+#[task]
+async fn ping() {}
+
+fn literals() {
+    supervise!(signals = "2s", tasks = [ping {}]);
+    supervise!(signals = 2, tasks = [ping {}]);
+    supervise!(signals("2s"), tasks = [ping {}]);
+}
+
+fn fields() {
+    supervise!(
+        signals(force_after = 2, interrupt = "ignore", terminate = "drian", drain = "5s", listen = false),
+        tasks = [ping {}],
+    );
+    supervise!(signals(force = "2s"), tasks = [ping {}]);
+}
+
+fn types() {
+    supervise!(signals = Some(true), tasks = [ping {}]);
+    let force_after = 2_u64;
+    supervise!(signals(force_after = force_after), tasks = [ping {}]);
+}
+
+fn main() {}
