@@ -1,9 +1,10 @@
 //! The items that generated code refers to. Not part of the API.
 //!
 //! The macros expand to paths into this module, so that a user's own `Option` or `Box` does not change what they mean.
-//! `function_task` makes a task of what `#[task]` generates, `named` refuses equal names among siblings at compile time.
+//! `function_task` makes a task of what `#[task]` generates, `function_subscriber` a subscriber of what `#[subscriber]` generates, and `named` refuses equal names among siblings at compile time.
 
 mod context;
+mod function_subscriber;
 mod function_task;
 #[cfg(feature = "macros")]
 pub mod keys;
@@ -22,8 +23,6 @@ pub use std::string::String;
 pub use std::sync::Arc;
 pub use std::time::Duration;
 
-use std::pin::Pin;
-
 #[cfg(feature = "controller")]
 pub use crate::{AdmissionPolicy, ControllerConfig, SlotHandle, SlotSpec};
 
@@ -35,6 +34,7 @@ pub use crate::{
     Subscribe, SupervisorConfig, Task, TaskContext, TaskError, TaskRef, TaskSpec, Tree, TreeBuilder,
 };
 pub use context::{NoContext, Probe, refuse_context};
+pub use function_subscriber::{Delivery, FunctionSubscriber};
 pub use function_task::{FunctionContext, FunctionTask, Given, Refused};
 pub use named::{Names, OfNamed, OfNameless, name_of};
 
@@ -55,9 +55,6 @@ pub const fn checked_name(name: &'static str) -> &'static str {
     assert!(!is_blank, "`name` is empty: write what the events and the log should call it");
     name
 }
-
-/// The future in which a subscriber takes an event.
-pub type Delivery<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// Writes the name of a function for the `Debug` of its struct, which needs no trait of the fields.
 pub fn debug(formatter: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
