@@ -9,6 +9,7 @@
 )]
 
 mod argument;
+mod arms;
 mod bindings;
 mod duration;
 mod echo;

@@ -13,7 +13,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, LitStr, Signature, Token, Type, Visibility};
 
 pub(crate) use self::check::{
-    check_alone, check_async, check_attributes, check_free, check_generics, check_qualifiers, read_field,
+    check_alone, check_async, check_attributes, check_free, check_generics, check_qualifiers, compact, read_field,
 };
 pub(crate) use self::fallback::Fallback;
 pub(crate) use self::parse::not_a_function;
@@ -73,6 +73,15 @@ impl Function {
                 })
             }
             _ => self.title().to_token_stream(),
+        }
+    }
+
+    /// Returns the expression for the name in a trait: `Self::NAME` if that is an expression of the user, which is there
+    /// once. `Self::NAME` is ambiguous beside a second function of the same name, which would be one more error.
+    pub(crate) fn own_name(&self, name: Option<&Given<LitStr>>, private: &TokenStream) -> TokenStream {
+        match name.map(|given| &given.value) {
+            Some(Value::Constant(_)) => quote!(Self::NAME),
+            _ => self.constant_name(name, private),
         }
     }
 

@@ -25,7 +25,7 @@ pub(super) fn expand(
     let impls = [
         impl_inherent(function, options, &private),
         function.impl_debug(&private),
-        impl_function_subscriber(function, event, state, queue_capacity(options, bindings, &private).as_ref(), &private),
+        impl_function_subscriber(function, event, state, options, bindings, &private),
     ];
     let (conditions, deprecation, allowance) = (function.conditions(), function.deprecation(), function.allowance());
     quote! {
@@ -83,7 +83,8 @@ fn impl_function_subscriber(
     function: &Function,
     event: &Type,
     state: &[Field],
-    queue: Option<&TokenStream>,
+    options: &Options,
+    bindings: &[Binding],
     private: &TokenStream,
 ) -> TokenStream {
     let name = function.struct_name();
@@ -110,10 +111,12 @@ fn impl_function_subscriber(
         let delivery: #located::Delivery<'_> = #located::Box::pin(async move { #call(#(#arguments),*).await });
         delivery
     };
+    let (constant, queue) =
+        (function.own_name(options.name.as_ref(), &private), queue_capacity(options, bindings, &private));
     quote! {
         #[automatically_derived]
         impl #private::FunctionSubscriber for #name {
-            const NAME: &'static #private::str = Self::NAME;
+            const NAME: &'static #private::str = #constant;
 
             fn on_event<'a>(&'a self, #taken: &'a #private::Event) -> #private::Delivery<'a> {
                 #event

@@ -1,7 +1,7 @@
 //! `label = group(..)`: an entry that contains entries.
 
 use proc_macro2::Ident;
-use syn::Expr;
+use syn::{Expr, ExprLit, Lit};
 
 use super::{Child, ChildKind, Group, entry};
 use crate::argument::{List, as_ident, peel};
@@ -62,15 +62,35 @@ impl AsMut<Options> for Declared {
     }
 }
 
-/// Reads the list of a `group(..)`.
-pub(super) fn read(list: &List, reader: &mut Reader) -> (ChildKind, Options) {
+/// Reports the name at the start of `group("store", ..)`, and returns `true` if there is one. It stands in place of the
+/// label, if there is none.
+pub(super) fn refuse_name(list: &List, label: Option<&Expr>, reader: &mut Reader) -> bool {
+    let name = match list.first().map(|first| (peel(first), as_ident(first))) {
+        Some((Expr::Lit(ExprLit { lit: Lit::Str(name), .. }), _)) => name.value(),
+        // A variable would be a group, which has its own members.
+        Some((_, Some(name))) if list.iter().any(|member| matches!(peel(member), Expr::Array(_))) => name.to_string(),
+        _ => return false,
+    };
+    let is_label = syn::parse_str::<Ident>(&name).is_ok();
+    let message = match label {
+        Some(_) => "the label is the name of the group: leave this out".to_owned(),
+        None if is_label => format!("the name of a group is its label: write `{name} = group(tasks = [..])`"),
+        None => "the name of a group is its label: write `label = group(tasks = [..])`".to_owned(),
+    };
+    reader.errors.push(&list.first(), message);
+    true
+}
+
+/// Reads the list of a `group(..)`. `is_refused` if it starts with a name, which was reported.
+pub(super) fn read(list: &List, is_refused: bool, reader: &mut Reader) -> (ChildKind, Options) {
     let mut declared = Declared::default();
-    let value = list.first().filter(|first| is_value(first, reader));
+    let value = list.first().filter(|first| !is_refused && is_value(first, reader));
     let is_member = |argument: &&Expr| matches!(peel(argument), Expr::Struct(_) | Expr::Range(_) | Expr::Array(_));
-    if let Some(member) = list.iter().find(is_member) {
+    if let Some(member) = list.iter().find(is_member).filter(|_| !is_refused) {
         reader.errors.push(member, "the members of a group stand in `tasks = [..]`");
     }
-    let list = list.iter().skip(usize::from(value.is_some())).filter(|argument| !is_member(argument));
+    let is_first_read = is_refused || value.is_some();
+    let list = list.iter().skip(usize::from(is_first_read)).filter(|argument| !is_member(argument));
     let own: &[_] = if value.is_some() { &[&Key::AFTER] } else { &[&Key::TASKS, &Key::STRATEGY, &Key::AFTER] };
     let misplaced: &[&Misplaced] =
         if value.is_some() { &[OF_VALUE, IN_LIMIT, MISPLACED] } else { &[IN_LIMIT, MISPLACED] };

@@ -76,6 +76,19 @@ impl Strategy {
                 });
             }
         };
+        let is_literal = |argument: &&Expr| matches!(peel(argument), Expr::Lit(_));
+        if let Some(first) = list.iter().find(is_literal) {
+            let literals: Vec<_> = list.iter().filter(is_literal).map(|literal| text_of(literal)).collect();
+            let [max_restarts, within] = match &*literals {
+                [max_restarts, within] => [&**max_restarts, &**within],
+                [max_restarts] => [&**max_restarts, "\"60s\""],
+                _ => ["5", "\"60s\""],
+            };
+            let message =
+                format!("a limit has names: write `{word}(max_restarts = {max_restarts}, within = {within})`");
+            reader.errors.push(first, message);
+            return None;
+        }
         LIMIT.read(list, &mut limit, reader);
         limit.check(&mut reader.errors);
         // An unreadable argument may be the missing one.
@@ -130,6 +143,10 @@ impl Limit {
             _ => {}
         }
     }
+}
+
+fn text_of(literal: &Expr) -> String {
+    literal.to_token_stream().to_string()
 }
 
 /// Returns `true` for a strategy with a limit. Any other call is a value.

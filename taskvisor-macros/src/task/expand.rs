@@ -128,11 +128,7 @@ impl Generated<'_> {
         });
         let function = &self.function.signature.ident;
         let future = self.future(&context, &quote!(#function(#(#arguments),*)));
-        // Not `Self::NAME`, which would be ambiguous beside a second task of the same name: one error more.
-        let constant = match self.impl_name() {
-            Some(_) => quote!(Self::NAME),
-            None => self.function.constant_name(self.options.name.as_ref(), private),
-        };
+        let constant = self.function.own_name(self.options.name.as_ref(), private);
         let is_used = self.shape.context.is_some() || self.is_blocking();
         let context = if is_used { quote!(#context) } else { quote!(()) };
         quote! {
