@@ -138,8 +138,8 @@ impl Function {
         quote! {
             #[automatically_derived]
             impl #private::fmt::Debug for #name {
-                fn fmt(&self, formatter: &mut #private::fmt::Formatter<'_>) -> #private::fmt::Result {
-                    #private::debug(formatter, #title)
+                fn fmt(&self, f: &mut #private::Formatter<'_>) -> #private::fmt::Result {
+                    #private::debug(f, #title)
                 }
             }
         }

@@ -173,6 +173,9 @@ impl Generated<'_> {
     /// error in it is reported once, in the signature of the function. The function that converts is a local, so that a
     /// type that is not a result is an error at that type.
     fn convert(&self) -> TokenStream {
+        if let Some(converted) = self.convert_known() {
+            return converted;
+        }
         let ty = match &self.function.signature.output {
             ReturnType::Default => &syn::parse_quote_spanned!(hygienic(self.name.span())=> ()),
             // Stable Rust cannot name `!` here.
@@ -192,6 +195,20 @@ impl Generated<'_> {
             let function = quote_spanned!(end=> IntoTaskResult::into_task_result);
             quote_spanned!(start=> |returned| { let convert = #private::#function; convert(returned) })
         }
+    }
+
+    /// Returns the function that converts a return value that is certainly valid. For another, the compiler would report
+    /// the error at each of its uses.
+    fn convert_known(&self) -> Option<TokenStream> {
+        let is_known = match &self.function.signature.output {
+            ReturnType::Default => true,
+            ReturnType::Type(_, ty) => {
+                let ty = ty.to_token_stream().to_string().replace(' ', "");
+                ["Result<(),TaskError>", "Result<(),String>"].contains(&&*ty)
+            }
+        };
+        let private = &self.private;
+        (is_known && self.options.retry_if.is_none()).then(|| quote!(#private::IntoTaskResult::into_task_result))
     }
 
     /// Clones each field as for an attempt, so that an invalid type is the same error.

@@ -14,7 +14,7 @@ pub use std::boxed::Box;
 pub use std::clone::Clone;
 pub use std::convert::{From, Into};
 pub use std::default::Default;
-pub use std::fmt;
+pub use std::fmt::{self, Formatter};
 pub use std::iter::IntoIterator;
 pub use std::ops::Deref;
 pub use std::option::Option;
@@ -59,6 +59,12 @@ pub const fn checked_name(name: &'static str) -> &'static str {
 /// Writes the name of a function for the `Debug` of its struct, which needs no trait of the fields.
 pub fn debug(formatter: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
     formatter.debug_struct(name).finish_non_exhaustive()
+}
+
+/// Returns the restart policy with this interval.
+#[must_use]
+pub const fn always(interval: Duration) -> RestartPolicy {
+    RestartPolicy::Always { interval: Some(interval) }
 }
 
 /// A builder of a tree or a group.
