@@ -226,15 +226,13 @@ impl Reader {
                 self.errors.push(expr, format!("`{key}` is {}", suggest::list(known(), '"')));
                 return Value::Refused;
             }
-            path => match as_ident(path) {
-                Some(word) => (word.unraw().to_string(), false),
-                None => {
-                    if let Some(message) = word_with_list(key, expr, words) {
-                        self.errors.push(expr, message);
-                        return Value::Refused;
-                    }
-                    return Value::Bound(self.bind(purpose, expr));
+            path => match (as_ident(path), word_with_list(key, expr, words)) {
+                (Some(word), _) => (word.unraw().to_string(), false),
+                (None, Some(message)) => {
+                    self.errors.push(expr, message);
+                    return Value::Refused;
                 }
+                (None, None) => return Value::Bound(self.bind(purpose, expr)),
             },
         };
         let known_word = words.known.iter().find(|(word, _)| *word == written);
@@ -299,15 +297,14 @@ fn word_with_list<W>(key: &Ident, expr: &Expr, words: &Words<W>) -> Option<Strin
         return is_known.then(|| format!("`{word}` takes no list: write `{key} = {word}`"));
     }
     let ours = synonyms::ours(words.list, &word.to_string()).next().map(str::to_owned);
-    let mut advice = format!("{key} = {}", ours.unwrap_or_else(|| word.to_string()));
-    for (option, value) in &options {
-        advice += &format!(", {option} = {}", value.to_token_stream());
-    }
-    Some(format!("`{word}` takes no list, its options stand beside it: write `{advice}`"))
+    let ours = ours.unwrap_or_else(|| word.to_string());
+    let beside = options.iter().map(|(option, value)| format!(", {option} = {}", value.to_token_stream()));
+    let beside: String = beside.collect();
+    Some(format!("`{word}` takes no list, its options stand beside it: write `{key} = {ours}{beside}`"))
 }
 
 /// Returns the key and the value of `key = value`.
-fn value_of<'a>((key, form): (Ident, Form<'a>)) -> Option<(Ident, &'a Expr)> {
+fn value_of((key, form): (Ident, Form<'_>)) -> Option<(Ident, &Expr)> {
     match form {
         Form::Value(value) => Some((key, value)),
         _ => None,

@@ -15,6 +15,7 @@ fn main() {
     let _ = supervise!(tasks = [ping {}, restart = "always", critical = false, max_retries = 3]);
     let _ = supervise!(tasks = [ping {}, backoff(first = "1s"), store = group(tasks = [ping {}, timeout = "5s"])]);
     let _ = supervise!(tasks = [ping {}.timeout("5s"), pool { size: 1 }.with_max_retries(3)]);
+    let _ = supervise!(tasks = [task(ping {}, critical).with_timeout("5s")]);
     // A literal as a task.
     let _ = supervise!(tasks = ["ping", "not a name", 5, other = "ping"]);
     // The name of a group in its list.

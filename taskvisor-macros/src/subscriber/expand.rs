@@ -112,7 +112,7 @@ fn impl_function_subscriber(
         delivery
     };
     let (constant, queue) =
-        (function.own_name(options.name.as_ref(), &private), queue_capacity(options, bindings, &private));
+        (function.own_name(options.name.as_ref(), private), queue_capacity(options, bindings, private));
     quote! {
         #[automatically_derived]
         impl #private::FunctionSubscriber for #name {

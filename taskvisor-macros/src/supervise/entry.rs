@@ -137,7 +137,7 @@ fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
 fn is_no_task(expr: &Expr, label: &Label, reader: &mut Reader) -> bool {
     let message = match peel(expr) {
         Expr::Lit(literal) => no_literal(literal, label),
-        Expr::MethodCall(call) if repeated::literal_type(&call.receiver).is_some() => {
+        Expr::MethodCall(call) if entry_before(call).is_some() => {
             let Some(message) = method_of_entry(call) else { return false };
             message
         }
@@ -199,10 +199,15 @@ fn method_of_entry(call: &ExprMethodCall) -> Option<String> {
     let method = call.method.to_string();
     let option = method.strip_prefix("with_").unwrap_or(&method);
     let is_unknown = method != "with_name" && is_option(option);
-    let name = repeated::literal_type(&call.receiver)?;
-    let name = path::text(&name);
+    let name = entry_before(call)?;
     is_unknown
         .then(|| format!("an option of an entry stands in `task(..)`: write `task({name} {{ .. }}, {option} = ..)`"))
+}
+
+/// Returns the name of the entry before a method: a struct literal, or `task(..)` around it.
+fn entry_before(call: &ExprMethodCall) -> Option<String> {
+    let entry = argument::call_of(&call.receiver, "task").map_or(Some(&*call.receiver), List::first)?;
+    repeated::literal_type(entry).map(|name| path::text(&name))
 }
 
 /// Returns `true` for an option of `task(..)`.

@@ -78,7 +78,7 @@ impl Strategy {
         };
         let is_literal = |argument: &&Expr| matches!(peel(argument), Expr::Lit(_));
         if let Some(first) = list.iter().find(is_literal) {
-            let literals: Vec<_> = list.iter().filter(is_literal).map(|literal| text_of(literal)).collect();
+            let literals: Vec<_> = list.iter().filter(is_literal).map(text_of).collect();
             let [max_restarts, within] = match &*literals {
                 [max_restarts, within] => [&**max_restarts, &**within],
                 [max_restarts] => [&**max_restarts, "\"60s\""],
