@@ -390,6 +390,31 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
+/// The arms of an `if` with `else` and of a `match` can be the structs of different tasks:
+///
+/// ```
+/// use taskvisor::prelude::*;
+///
+/// #[task]
+/// async fn lead() {}
+///
+/// #[task]
+/// async fn follow(leader: String) {
+///     println!("follows {leader}");
+/// }
+///
+/// let leader = Some("node-1".to_owned());
+/// let tree = supervise!(
+///     tasks = [
+///         role = match leader {
+///             Some(leader) => follow { leader },
+///             None => lead {},
+///         },
+///     ],
+/// );
+/// assert_eq!(tree.tasks.role.name(), "role");
+/// ```
+///
 /// # Keys
 ///
 /// | key | takes | default | what it does |
