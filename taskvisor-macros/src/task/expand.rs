@@ -25,7 +25,6 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
         generated.impl_function_task(),
         generated.impl_clone(),
         function.impl_debug(&generated.private),
-        generated.impl_from(),
     ];
     let (conditions, deprecation, allowance) = (function.conditions(), function.deprecation(), function.allowance());
     let name = generated.impl_name().map(|name| quote!(#conditions #allowance #name));
@@ -111,7 +110,7 @@ impl Generated<'_> {
     fn impl_function_task(&self) -> TokenStream {
         let Self { private, name, .. } = self;
         let span = hygienic(name.span());
-        let context = Ident::new("context", span);
+        let [context, task] = ["context", "task"].map(|local| Ident::new(local, span));
         let ty = match &self.shape.context {
             // A thread cannot be dropped, so it gets time to clean up.
             _ if self.is_blocking() => quote!(#private::TaskContext),
@@ -129,6 +128,8 @@ impl Generated<'_> {
         let function = &self.function.signature.ident;
         let future = self.future(&context, &quote!(#function(#(#arguments),*)));
         let constant = self.function.own_name(self.options.name.as_ref(), private);
+        let bindings = bindings::expand(self.bindings, private);
+        let spec = self.options.of_task(quote!(#private::Given(#task).taskvisor_spec()), private);
         let is_used = self.shape.context.is_some() || self.is_blocking();
         let context = if is_used { quote!(#context) } else { quote!(()) };
         quote! {
@@ -140,6 +141,11 @@ impl Generated<'_> {
                 fn attempt(self, #context: #ty) -> #private::BoxTaskFuture {
                     #(#checks)*
                     #future
+                }
+
+                fn spec_of(#task: Self) -> #private::TaskSpec {
+                    #bindings
+                    #spec
                 }
             }
         }
@@ -239,22 +245,6 @@ impl Generated<'_> {
         let at = hygienic(ty.span());
         let check = quote_spanned!(at=> refuse_context(<__tv::Probe<#ty>>::IS_CONTEXT));
         is_alias.then(|| quote!(const _: () = { use #private::{NoContext as _, refuse_context}; #check };))
-    }
-
-    fn impl_from(&self) -> TokenStream {
-        let Self { private, name, .. } = self;
-        let bindings = bindings::expand(self.bindings, private);
-        let task = Ident::new("task", hygienic(name.span()));
-        let spec = self.options.of_task(quote!(#private::Given(#task).taskvisor_spec()), private);
-        quote! {
-            #[automatically_derived]
-            impl #private::From<#name> for #private::TaskSpec {
-                fn from(#task: #name) -> Self {
-                    #bindings
-                    #spec
-                }
-            }
-        }
     }
 
     /// Returns the fields. Each has a type here; otherwise the fallback is expanded.
