@@ -22,9 +22,24 @@ impl Punctuation {
 
     /// Returns the tokens of a list with the right punctuation.
     pub(crate) fn mend(&mut self, list: TokenStream) -> TokenStream {
+        let list = list.into_iter().map(|tree| self.with_comma(tree)).collect();
         let mended = self.mend_list(list, false);
         self.is_mended |= !self.found.is_empty();
         mended
+    }
+
+    /// Returns a `,` for a `;`. Only for the list of the macro itself: a list inside can be the `[value; count]` of an
+    /// expression.
+    fn with_comma(&mut self, tree: TokenTree) -> TokenTree {
+        match tree {
+            TokenTree::Punct(mark) if mark.as_char() == ';' => {
+                self.found.push((mark.span(), "write `,` in place of `;`".to_owned()));
+                let mut comma = Punct::new(',', Spacing::Alone);
+                comma.set_span(mark.span());
+                comma.into()
+            }
+            tree => tree,
+        }
     }
 
     /// `has_labels` for a list in brackets, whose names are labels.

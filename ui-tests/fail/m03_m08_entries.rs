@@ -38,4 +38,5 @@ fn main() {
     // Commas.
     let _ = supervise!(tasks = [ping {} other = ping {}]);
     let _ = supervise!(grace = "5s" tasks = [ping {}]);
+    let _ = supervise!(grace = "5s"; tasks = [ping {}, pool { size: [1; 1][0] }];);
 }
