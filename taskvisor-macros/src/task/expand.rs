@@ -98,7 +98,6 @@ impl Generated<'_> {
                 #constant
 
                 /// Returns the spec of the task with these arguments.
-                #[must_use]
                 #allow
                 pub fn spec(#(#fields: #types),*) -> #private::TaskSpec {
                     #private::Into::into(Self { #(#values),* })

@@ -33,7 +33,6 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
             impl<#(#parameters),*> #name<#(#parameters),*> {
                 pub const NAME: &'static #private::str = #constant;
 
-                #[must_use]
                 pub fn spec(#(#names: #types),*) -> #private::TaskSpec {
                     #private::Into::into(Self { #(#names),* })
                 }
