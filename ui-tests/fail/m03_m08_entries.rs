@@ -20,7 +20,8 @@ fn main() {
     let _ = supervise!(tasks = ["ping", "not a name", 5, other = "ping"]);
     // The name of a group in its list.
     let tree = supervise!(tasks = [group("store", [ping {}, pool { size: 1 }])]);
-    let _ = (tree, supervise!(tasks = [group("my store", tasks = [ping {}]), group(cache, [ping {}])]));
+    let _ = tree.groups.store.tasks.pool.path();
+    let _ = supervise!(tasks = [group("my store", tasks = [ping {}]), group(cache, [ping {}, 5]), group(critical, [ping {}])]);
     let tree = supervise!(tasks = [store = group("db", tasks = [ping {}])]);
     let _ = tree.groups.store.tasks.ping.path();
     // A limit without names.

@@ -48,14 +48,14 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
     let Some(list) = argument::call_of(expr, "group") else {
         return Some(read_task(given, expr, reader));
     };
-    let is_refused = group::refuse_name(list, label, reader);
-    if label.is_none() && !is_refused {
+    let name = group::refuse_name(list, label, reader);
+    if label.is_none() && name.is_none() {
         reader.errors.push(&first_token(expr), "a group needs a label, which is its name: write `label = group(..)`");
     }
     reader.echo.push_call(expr);
-    let (kind, options) = group::read(list, is_refused, reader);
+    let (kind, options) = group::read(list, name.is_some(), reader);
     Some(Child {
-        label: given.unwrap_or(Label::None),
+        label: given.or(name).unwrap_or(Label::None),
         kind,
         options,
         literal_type: None,
@@ -212,7 +212,7 @@ fn entry_before(call: &ExprMethodCall) -> Option<String> {
 
 /// Returns `true` for an option of `task(..)`.
 fn is_option(word: &str) -> bool {
-    Place::all().chain(["name", "after"]).any(|option| option == word)
+    Place::Entry.names().contains(&word)
 }
 
 /// Returns the message for `word(key = ..)`, which is no entry.

@@ -76,16 +76,7 @@ impl Strategy {
                 });
             }
         };
-        let is_literal = |argument: &&Expr| matches!(peel(argument), Expr::Lit(_));
-        if let Some(first) = list.iter().find(is_literal) {
-            let literals: Vec<_> = list.iter().filter(is_literal).map(text_of).collect();
-            let [max_restarts, within] = match &*literals {
-                [max_restarts, within] => [&**max_restarts, &**within],
-                [max_restarts] => [&**max_restarts, "\"60s\""],
-                _ => ["5", "\"60s\""],
-            };
-            let message =
-                format!("a limit has names: write `{word}(max_restarts = {max_restarts}, within = {within})`");
+        if let Some((first, message)) = without_names(&word, list) {
             reader.errors.push(first, message);
             return None;
         }
@@ -145,8 +136,16 @@ impl Limit {
     }
 }
 
-fn text_of(literal: &Expr) -> String {
-    literal.to_token_stream().to_string()
+/// Returns the first number or text of a limit without names, such as `one_for_all(5, "60s")`, and the message for it.
+fn without_names<'a>(word: &Ident, list: &'a List) -> Option<(&'a Expr, String)> {
+    let literals: Vec<&Expr> = list.iter().filter(|argument| matches!(peel(argument), Expr::Lit(_))).collect();
+    let text = |at: usize, default: &str| match literals.get(at) {
+        Some(literal) if literals.len() < 3 => literal.to_token_stream().to_string(),
+        _ => default.to_owned(),
+    };
+    let (max_restarts, within) = (text(0, "5"), text(1, "\"60s\""));
+    let message = format!("a limit has names: write `{word}(max_restarts = {max_restarts}, within = {within})`");
+    Some((literals.first()?, message))
 }
 
 /// Returns `true` for a strategy with a limit. Any other call is a value.

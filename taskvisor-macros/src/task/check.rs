@@ -120,7 +120,7 @@ fn check_asyncness(function: &Function, options: &Options, errors: &mut Errors) 
 /// Returns the message for a function that is not `async`.
 fn not_async(function: &Function) -> String {
     let name = &function.signature.ident;
-    // What the attributes that start a runtime leave of an `async fn`.
+    // `#[tokio::main]` removes the `async` of a function, and calls `block_on` in its body.
     if function::find_word(function.body.clone(), "block_on").is_some() {
         return format!(
             "a task runs on the runtime of the supervisor: write `async fn {name}`, without `block_on` and without an \
