@@ -9,6 +9,7 @@
 )]
 
 mod argument;
+mod arms;
 mod bindings;
 mod duration;
 mod echo;
@@ -387,6 +388,31 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// assert_eq!(tree.child("shard-2").path(), "shard-2");
 /// tree.run_until(tokio::time::sleep(Duration::from_millis(10))).await
 /// # }
+/// ```
+///
+/// The arms of an `if` with `else` and of a `match` can be the structs of different tasks:
+///
+/// ```
+/// use taskvisor::prelude::*;
+///
+/// #[task]
+/// async fn lead() {}
+///
+/// #[task]
+/// async fn follow(leader: String) {
+///     println!("follows {leader}");
+/// }
+///
+/// let leader = Some("node-1".to_owned());
+/// let tree = supervise!(
+///     tasks = [
+///         role = match leader {
+///             Some(leader) => follow { leader },
+///             None => lead {},
+///         },
+///     ],
+/// );
+/// assert_eq!(tree.tasks.role.name(), "role");
 /// ```
 ///
 /// # Keys

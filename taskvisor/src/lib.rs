@@ -105,7 +105,7 @@ pub use async_trait::async_trait;
 pub use tokio_util::sync::CancellationToken;
 
 #[doc(hidden)]
-pub use __private::FunctionTask;
+pub use __private::{FunctionSubscriber, FunctionTask};
 pub use events::{
     Event, EventData, EventKind, EventStream, IntoSubscriber, Lagged, Reason, Subscribe, SubscriberState,
 };

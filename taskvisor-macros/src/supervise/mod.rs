@@ -32,7 +32,8 @@ use crate::reader::{Given, Reader};
 /// Expands the macro to the expression of the tree.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let Expanded { import, items, lets, value, .. } = expand_as(input, &Names::inner(), None);
-    quote!({ #import #lets { #items #value } })
+    // A local, so that another expected type is an error of the whole tree, and not of its parts.
+    quote!({ #import #lets let declared = { #items #value }; declared })
 }
 
 /// The parts of an expansion.
