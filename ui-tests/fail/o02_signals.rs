@@ -19,10 +19,4 @@ fn fields() {
     supervise!(signals(force = "2s"), tasks = [ping {}]);
 }
 
-fn types() {
-    supervise!(signals = Some(true), tasks = [ping {}]);
-    let force_after = 2_u64;
-    supervise!(signals(force_after = force_after), tasks = [ping {}]);
-}
-
 fn main() {}

@@ -22,7 +22,7 @@ enum Kind {
     Switch(bool),
     /// The local of a `Signals` or `bool`.
     Computed(Ident),
-    List(Fields),
+    List(Box<Fields>),
 }
 
 #[derive(Default)]
@@ -31,6 +31,8 @@ struct Fields {
     interrupt: Option<Given<Action>>,
     terminate: Option<Given<Action>>,
 }
+
+const WRONG: &str = "`signals` is `true`, `false` or a list: write `signals(force_after = \"2s\")`";
 
 /// The response to a first signal.
 #[derive(Clone, Copy)]
@@ -80,29 +82,27 @@ impl Held for Signals {
             Form::List(list) => {
                 let mut fields = Fields::default();
                 FIELDS.read(*list, &mut fields, reader);
-                Kind::List(fields)
+                Kind::List(Box::new(fields))
             }
             Form::Value(value) if reader.is_unreadable(value) => return Ok(()),
-            Form::Value(value) => match peel(value) {
-                Expr::Lit(literal) => match &literal.lit {
-                    Lit::Bool(switch) => Kind::Switch(switch.value),
-                    _ => {
-                        reader.errors.push(
-                            value,
-                            "`signals` is `true`, `false` or a list: write `signals(force_after = \"2s\")`",
-                        );
+            Form::Value(value) => {
+                if let Expr::Lit(literal) = peel(value) {
+                    let Lit::Bool(switch) = &literal.lit else {
+                        reader.errors.push(value, WRONG);
                         return Ok(());
-                    }
-                },
-                _ => Kind::Computed(reader.bind(Purpose::Signals, value)),
-            },
+                    };
+                    Kind::Switch(switch.value)
+                } else {
+                    Kind::Computed(reader.bind(Purpose::Signals, value))
+                }
+            }
         });
         Ok(())
     }
 
     fn lower(&self, private: &TokenStream) -> Option<TokenStream> {
         Some(match self.given.as_ref()? {
-            Kind::Switch(switch) => quote!(#private::From::from(#switch)),
+            Kind::Switch(switch) => quote!(#private::Into::into(#switch)),
             Kind::Computed(local) => quote!(#local),
             Kind::List(fields) => {
                 let force_after = fields.force_after.as_ref().and_then(|given| {

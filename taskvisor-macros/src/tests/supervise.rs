@@ -185,7 +185,7 @@ fn keys_override_fields_of_the_config() {
         "config . grace = __tv :: Duration :: from_secs (3)",
         "config . drain = __tv :: Duration :: from_millis (1500)",
         "config . max_concurrent = 4usize",
-        "config . signals = false",
+        "config . signals = __tv :: Into :: into (false)",
         "config . stop_timeout = __tv :: Option :: Some",
         "config . max_retries = __tv :: Option :: Some (3u32)",
         "config . reset_after = __tv :: Option :: Some",

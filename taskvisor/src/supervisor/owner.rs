@@ -67,7 +67,7 @@ impl Supervisor {
     /// tasks that are not critical have failed: [`TaskHandle::outcome`](crate::TaskHandle::outcome), events and
     /// [`health`](SupervisorHandle::health) report these failures.
     ///
-    /// SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows) request a shutdown; a second signal aborts the remaining
+    /// SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows) request a shutdown; a later signal aborts the remaining
     /// tasks. This needs a runtime with IO enabled; see [`SupervisorConfig::signals`].
     ///
     /// Tokio keeps the handlers of these signals for the rest of the process. After a `run` that ended by itself,

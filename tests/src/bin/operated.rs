@@ -50,19 +50,19 @@ fn spec(kind: &str) -> TaskSpec {
             match name.as_str() {
                 "cooperative" => {
                     println!("stopped: {}", ctx.cancelled().await);
-                    return Ok(());
+                    Ok(())
                 }
                 "slow" => {
                     ctx.cancelled().await;
                     sleep(Duration::from_millis(2_500)).await;
-                    return Ok(());
+                    Ok(())
                 }
                 "spin" => loop {
                     std::thread::park();
                 },
                 "broken" => {
                     sleep(Duration::from_millis(50)).await;
-                    return Err(TaskError::Fatal { reason: "broken".into() });
+                    Err(TaskError::Fatal { reason: "broken".into() })
                 }
                 _ => pending().await,
             }

@@ -15,7 +15,10 @@ type Result = std::result::Result<(), RuntimeError>;
 
 /// The reasons that attempts were given, with the time that they had left.
 #[derive(Clone, Default)]
-struct Reasons(Arc<Mutex<Vec<(StopReason, Option<Duration>)>>>);
+struct Reasons(Arc<Mutex<Vec<Told>>>);
+
+type Told = (StopReason, Option<Duration>);
+type End = fn() -> std::result::Result<(), TaskError>;
 
 impl Reasons {
     /// A task that waits until it is stopped, and then returns `Ok`.
@@ -231,7 +234,7 @@ async fn dropped() {
 #[tokio::test(start_paused = true)]
 async fn o06_finished_tells_what_completed_from_what_gave_up() -> Result {
     let (supervisor, _) = recorded();
-    let ends: [(&str, fn() -> std::result::Result<(), TaskError>, bool); 3] = [
+    let ends: [(&str, End, bool); 3] = [
         ("ok", || Ok(()), true),
         ("gave_up", || Err(TaskError::Canceled), false),
         ("failed", || Err(TaskError::Fail { reason: "broken".into() }), false),
