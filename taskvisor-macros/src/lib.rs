@@ -183,7 +183,13 @@ use proc_macro::TokenStream;
 ///
 /// const POLL: Duration = Duration::from_secs(5);
 ///
-/// #[task(name = "poller", restart = "always", every = POLL, timeout = POLL / 2, max_retries = 10)]
+/// #[task(
+///     name = "poller",
+///     restart = "always",
+///     every = POLL,
+///     timeout = POLL / 2,
+///     limit(max_restarts = 5, within = "60s"),
+/// )]
 /// async fn poll(ctx: TaskContext, url: String) -> Result<(), TaskError> {
 ///     println!("{} asks {url}", ctx.name());
 ///     Ok(())

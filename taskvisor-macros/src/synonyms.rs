@@ -46,7 +46,7 @@ synonyms! {
         "tasks": "children" "child_specs" "members" "workers" "services" "processes" "jobs" "units" "specs";
         "subscribers": "subscriber" "listeners" "observers" "handlers" "hooks" "on_event" "events" "telemetry";
         "drain": "drain_period" "drain_for" "quiesce" "pre_stop" "lame_duck" "shutdown_delay";
-        "max_concurrent": "concurrency" "max_concurrency" "concurrency_limit" "parallelism" "max_parallel" "max_running" "limit";
+        "max_concurrent": "concurrency" "max_concurrency" "concurrency_limit" "parallelism" "max_parallel" "max_running";
         "signals": "signal" "handle_signals" "ctrl_c" "catch_signals" "sigterm";
         "slots": "queues" "pools" "lanes";
         "defaults": "default" "common" "all_tasks" "task_defaults";

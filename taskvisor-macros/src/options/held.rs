@@ -8,7 +8,7 @@ use syn::{Expr, ExprPath, Lit, LitStr};
 
 use super::expand::{duration, lower, plain};
 use super::parse::BACKOFF_FIELDS;
-use super::{Backoff, Jitter, Ready, Restart};
+use super::{Backoff, Jitter, Limit, Ready, Restart};
 use crate::argument::{self, Form, peel};
 use crate::reader::{Given, Purpose, Reader, Value, Words};
 use crate::{duration, path};
@@ -27,6 +27,8 @@ pub(crate) type RestartWhen = Option<Given<Restart>>;
 pub(crate) type ReadyWhen = Option<Given<Ready>>;
 /// The path of a function that decides whether a failure is retried.
 pub(crate) type Failures = Option<Given<ExprPath>>;
+/// `limit(max_restarts = 5, within = "60s")`.
+pub(crate) type Limited = Option<Limit>;
 /// `backoff(..)`.
 pub(crate) type Retries = Option<Backoff>;
 /// The message for an argument of the wrong form.
@@ -216,6 +218,27 @@ impl Held for Retries {
             backoff.reset_after.describe("reset_after"),
         ];
         fields.concat().iter().map(|line| line.replacen("- `", &format!("- `{name}."), 1)).collect()
+    }
+}
+
+impl Held for Limited {
+    fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
+        let Form::List(list) = form else { return Err("takes a list") };
+        *self = Some(Limit { key: Some(key.clone()), ..Limit::read(key, list, reader) });
+        Ok(())
+    }
+
+    fn lower(&self, private: &TokenStream) -> Option<TokenStream> {
+        self.as_ref()?.arguments(private)
+    }
+
+    fn describe(&self, name: &str) -> Vec<String> {
+        let Some(limit) = self else { return Vec::new() };
+        let fields = [
+            line(&format!("{name}.max_restarts"), limit.max_restarts.as_ref(), u32::to_string),
+            line(&format!("{name}.within"), limit.within.as_ref(), |value| duration::display(*value)),
+        ];
+        fields.concat()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use syn::{Expr, Ident, Lit, Path};
 
+use super::limit::IN_LIMIT;
 use super::table::{ROWS, Row, Use};
 use super::{Backoff, Jitter, Options, Place};
 use crate::argument::{as_ident, peel};
@@ -134,7 +135,7 @@ impl Place {
         reader: &mut Reader,
     ) {
         let elsewhere = self.elsewhere();
-        let misplaced = [misplaced, &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, IN_ORDER, &elsewhere, OF_FUNCTION]].concat();
+        let misplaced = [misplaced, &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, IN_ORDER, IN_LIMIT, &elsewhere, OF_FUNCTION]].concat();
         table::read((self.list(), noun), keys, &misplaced, list, target, reader);
     }
 

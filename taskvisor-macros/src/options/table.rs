@@ -9,7 +9,7 @@
 use proc_macro2::Ident;
 use syn::{LitStr, Path};
 
-use super::held::{Failures, Flag, Held, Number, ReadyWhen, RestartWhen, Retries, Text, Time};
+use super::held::{Failures, Flag, Held, Limited, Number, ReadyWhen, RestartWhen, Retries, Text, Time};
 use crate::reader::Given;
 use crate::table::{Key, Read};
 
@@ -275,6 +275,15 @@ options! {
         takes: "list, below",
         unset: "see below",
         does: "the wait before a retry",
+    }
+    limit: Limited {
+        usage: "limit(max_restarts = 5, within = \"60s\")",
+        task: Set("with_limit"),
+        group: No,
+        defaults: No,
+        takes: "list: `max_restarts = 5, within = \"60s\"`",
+        unset: "none",
+        does: "how many failures within a sliding time are retried; one more ends the task alone. The limit of a group belongs to its strategy",
     }
     critical: Flag {
         usage: "critical",

@@ -23,6 +23,7 @@ const OF_VALUE: &Misplaced =
 
 /// Options that belong to the strategy.
 pub(super) const IN_LIMIT: &Misplaced = &[
+    ("limit", "it belongs to the strategy: write `(max_restarts = .., within = ..)` after the word of the strategy"),
     (
         "max_restarts",
         "it belongs to the strategy: write `(max_restarts = .., within = ..)` after the word of the strategy",

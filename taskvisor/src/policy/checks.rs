@@ -6,6 +6,11 @@ use super::{BackoffPolicy, Ready, ResolvedPolicy, RestartPolicy};
 use crate::supervisor::InvalidOption;
 
 impl ResolvedPolicy {
+    /// Returns `true` if `critical` has no effect on failures that are retried, because they are retried without end.
+    pub(crate) fn is_critical_without_end(&self) -> bool {
+        self.critical && self.max_retries.is_none() && self.limit.is_none()
+    }
+
     pub(crate) fn check(&self, name: &str) -> Result<(), InvalidOption> {
         const CAN_END: &str = "a task that can end: not the restart policy `Always`";
         const RUNS_AGAIN: &str = "a task that runs again: not the restart policy `Never`";
@@ -17,6 +22,8 @@ impl ResolvedPolicy {
         let is_always = matches!(self.restart, RestartPolicy::Always { .. });
         let has_interval = matches!(self.restart, RestartPolicy::Always { interval: Some(_) });
         check_backoff(&self.backoff, &subject)?;
+        let limit_within = self.limit.map(|(_, within)| within);
+        reject_if(limit_within == Some(Duration::ZERO), "limit.within", "0ns", "a time longer than zero")?;
         reject_if(self.watchdog == Some(Duration::ZERO), "watchdog", "0ns", "a silence longer than zero")?;
         reject_if(self.start_timeout.is_zero(), "start_timeout", "0ns", "a time longer than zero")?;
         reject_if(self.metric_label.as_deref() == Some(""), "metric_label", "\"\"", "a label that is not empty")?;

@@ -33,9 +33,9 @@ macro_rules! method {
             $read(self.overrides().$option.as_ref())
         }
     };
-    ($option:ident: $(#[$doc:meta])* set $name:ident($($argument:ident: $type:ty)?) = $value:expr) => {
+    ($option:ident: $(#[$doc:meta])* set $name:ident($($argument:ident: $type:ty),*) = $value:expr) => {
         $(#[$doc])*
-        pub fn $name(self $(, $argument: $type)?) -> Self {
+        pub fn $name(self $(, $argument: $type)*) -> Self {
             self.set(|set| set.$option = Some($value))
         }
     };
@@ -54,7 +54,7 @@ macro_rules! method {
 /// and the setters of `TaskSpec`; [`method`] lists their forms.
 macro_rules! options {
     (under $config:ident; $($name:ident: $type:ty = $default:expr => {
-        $($(#[$doc:meta])* $kind:ident $method:ident($($argument:ident: $given:ty)?) $(-> $read:ty)? $(= $by:expr)?;)*
+        $($(#[$doc:meta])* $kind:ident $method:ident($($argument:ident: $given:ty),*) $(-> $read:ty)? $(= $by:expr)?;)*
     })*) => {
         /// The options that a spec sets. Other options are inherited at registration. An option that is set to none is
         /// not inherited.
@@ -100,7 +100,7 @@ macro_rules! options {
 
         impl TaskSpec {
             $($(method! {
-                $name: $(#[$doc])* $kind $method($($argument: $given)?) $(-> $read)? $(= $by)?
+                $name: $(#[$doc])* $kind $method($($argument: $given),*) $(-> $read)? $(= $by)?
             })*)*
         }
     };
@@ -219,6 +219,19 @@ options! {
         /// Sets the longest time between two calls of [`heartbeat`](crate::TaskContext::heartbeat). An attempt that
         /// exceeds it is treated like an attempt that exceeds its timeout. Must not be zero.
         set with_watchdog(silence: Duration) = Some(silence);
+    }
+
+    limit: Option<(u32, Duration)> = None => {
+        /// Returns the limit of failures: their number, and the time. Default: `None`, no limit.
+        get limit() -> Option<(u32, Duration)>;
+
+        /// Limits the failures of the task to `max_restarts` within any span of `within`. One more failure ends the task
+        /// as [`Exhausted`](crate::TaskOutcome::Exhausted). Its siblings and its group go on, unless the task is
+        /// [`critical`](Self::critical). Successes and stops by request do not count, and an attempt that ran for long
+        /// does not reset the count: a failure counts until it is older than `within`. A new registration of the task
+        /// starts from zero. The limit of a group is [`Group::with_limit`](crate::Group::with_limit). `within` must not
+        /// be zero.
+        set with_limit(max_restarts: u32, within: Duration) = Some((max_restarts, within));
     }
 
     critical: bool = false => {

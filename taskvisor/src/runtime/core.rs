@@ -68,6 +68,7 @@ pub(crate) struct Core {
     /// cloned under it: that task is a `run`, or belongs to the supervisor.
     pub(super) listener: Mutex<Option<Listener>>,
     pub(super) readiness: Readiness,
+    pub(super) kept: Kept,
     pub(super) failures: Failures,
     #[cfg(feature = "controller")]
     pub(super) controller: Controller,
@@ -82,6 +83,21 @@ pub(super) struct Readiness {
     pub(super) ready: AtomicBool,
     pub(super) missing: AtomicUsize,
     pub(super) changed: Waiters,
+    /// The number of calls that wait for an attempt or a group to be ready, and their wakers.
+    pub(super) awaited: AtomicUsize,
+    pub(super) attempts: Waiters,
+}
+
+/// Whether tasks are kept after the end of their registration, to be started again at their places.
+///
+/// The flags are read and written in one order (`SeqCst`) with the request of a shutdown: either the end of a task sees
+/// that nothing is kept any more, or the shutdown sees that something was kept.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// `true` while there are places.
+    pub(super) places: AtomicBool,
+    /// `true` if a task was kept.
+    pub(super) any: AtomicBool,
 }
 
 /// The parts that a supervisor is built from.
@@ -128,6 +144,7 @@ impl Core {
             stop: Stop::default(),
             listener: Mutex::new(None),
             readiness: Readiness::default(),
+            kept: Kept::default(),
             failures: Failures::default(),
             #[cfg(feature = "controller")]
             controller,
@@ -272,6 +289,7 @@ impl Core {
         let over = registry.is_over();
         drop(registry);
         drop(forgotten);
+        self.tell_ready();
         observe::removed(cell);
         if finished.unready {
             self.one_is_ready();
@@ -338,6 +356,29 @@ impl Core {
     pub(super) fn one_is_ready(&self) {
         if self.readiness.missing.fetch_sub(1, Ordering::AcqRel) == 1 {
             self.set_ready();
+        }
+    }
+
+    /// Waits for the readiness of an attempt or a group: until `look` returns a value. What it looks at changes under a
+    /// lock that it takes, and [`tell_ready`](Self::tell_ready) follows each change.
+    pub(super) async fn await_ready<T>(&self, look: impl FnMut() -> Option<T>) -> T {
+        struct Awaits<'a>(&'a AtomicUsize);
+        impl Drop for Awaits<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        // The lock that `look` takes orders this before the read in `tell_ready`.
+        self.readiness.awaited.fetch_add(1, Ordering::Relaxed);
+        let _awaits = Awaits(&self.readiness.awaited);
+        self.readiness.attempts.wait(look).await
+    }
+
+    /// An attempt or a group became ready, or has ended. Called with no lock held.
+    #[inline]
+    pub(super) fn tell_ready(&self) {
+        if self.readiness.awaited.load(Ordering::Relaxed) > 0 {
+            self.readiness.attempts.wake();
         }
     }
 

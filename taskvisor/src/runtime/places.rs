@@ -9,18 +9,49 @@ use super::registry::{Admission, Places};
 use super::task::Cell;
 use crate::inspect::TaskOutcome;
 use crate::panics::{drop_caught, drop_each};
+use crate::tree::Declared;
 
 impl Core {
     /// Keeps the places of the declared tasks from now on.
-    pub(crate) fn keep_places(&self) {
-        self.registry().places.get_or_insert_default();
+    pub(crate) fn keep_places(&self, root: &Arc<Declared>) {
+        self.registry().places.get_or_insert_default().root = Arc::downgrade(root);
+        self.kept.places.store(true, Ordering::SeqCst);
+    }
+
+    /// Keeps the task of a place from now on, unless a shutdown was requested. Called under the lock of its cell.
+    pub(super) fn keeps(&self) -> bool {
+        let has_places = self.kept.places.load(Ordering::Relaxed);
+        if has_places {
+            self.kept.any.store(true, Ordering::SeqCst);
+        }
+        has_places && self.kept.places.load(Ordering::SeqCst) && !self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Drops the tasks that were kept after their ends. Called with no lock held.
+    pub(super) fn forget_kept(&self) {
+        if !self.kept.any.load(Ordering::SeqCst) {
+            return;
+        }
+        let cells: Vec<_> = match &self.registry().places {
+            Some(places) => places.tasks.values().cloned().collect(),
+            None => return,
+        };
+        cells.iter().for_each(|cell| cell.drop_kept_task());
+        drop_each(cells);
+    }
+
+    /// Returns the declared tree, while it exists.
+    pub(crate) fn declared_root(&self) -> Option<Arc<Declared>> {
+        self.registry().places.as_ref()?.root.upgrade()
     }
 
     /// Drops the places. Their cells refer to the supervisor, which would never be freed otherwise.
     pub(crate) fn forget_places(&self) {
         let gone = self.registry().places.take();
         let Some(gone) = gone else { return };
-        let Places { tasks, groups } = *gone;
+        self.kept.places.store(false, Ordering::SeqCst);
+        let Places { tasks, groups, root: _ } = *gone;
+        tasks.values().for_each(|cell| cell.drop_kept_task());
         drop_each(tasks.into_values());
         drop_each(groups.into_values());
     }

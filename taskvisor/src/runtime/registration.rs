@@ -9,11 +9,11 @@ use tokio::runtime::Handle;
 use tokio::task::yield_now;
 
 use super::core::{Admitted, Core, announce, is_alive, start_added};
-use super::group::{GroupCell, Key, Member, Position, drive};
+use super::group::{End, GroupCell, Key, Member, Position, drive};
 use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
-use super::task::{Actor, Cell, Membership, Origin, Tie};
-use crate::panics::drop_each;
+use super::task::{Actor, Cell, Membership, Origin, Stage, Tie};
+use crate::panics::{Fenced, drop_each};
 use crate::supervisor::{InvalidOption, RuntimeError};
 use crate::task::TaskSpec;
 use crate::tree::{Declared, join, last_segment};
@@ -175,6 +175,65 @@ impl Core {
         start_added(registry, cell, &runtime)
     }
 
+    /// Starts the task at a declared place again, whose registration has ended. Returns `false` if it has not, or if the
+    /// task is not kept.
+    pub(crate) fn start_again(self: &Arc<Self>, path: &str) -> bool {
+        let (Ok(runtime), Some(before)) = (self.prepare(), self.place(path)) else { return false };
+        let Some((admitted, position)) = self.admit_again(&before) else { return false };
+        let end = End::of(before.try_outcome().as_ref());
+        let mut home = None;
+        let mut registry = self.registry();
+        let newest = registry.places.as_ref().and_then(|places| places.tasks.get(path));
+        let is_newest = newest.is_some_and(|newest| Arc::ptr_eq(newest, &before));
+        if registry.admission != Admission::Open || !is_newest || registry.check_free(path).is_err() {
+            return false;
+        }
+        let (adoption, tie) = match &position {
+            None => (None, None),
+            Some((group, place)) => {
+                let key = *place as Key;
+                let Some(adoption) = group.readopt(key) else { return false };
+                (Some(adoption), Some(Arc::new(Tie::Group(membership(group, *place)))))
+            }
+        };
+        let cell = self.cell(admitted, Origin::Declared { unready: false }, tie);
+        registry.insert(&cell);
+        registry.settle(&runtime, &mut home);
+        self.bus.start(&runtime);
+        if let Some(adoption) = adoption {
+            adoption.enter_again(&cell, &runtime, end);
+        }
+        let started = start_added(registry, cell, &runtime).is_ok();
+        before.drop_kept_task();
+        started
+    }
+
+    /// Returns the task of a place whose registration has ended, with its group and its place there.
+    fn admit_again(self: &Arc<Self>, before: &Arc<Cell>) -> Option<(Admitted, Option<(Arc<GroupCell>, usize)>)> {
+        if before.lock().machine().stage != Stage::Ended {
+            return None;
+        }
+        let position = match before.member() {
+            Some(member) => {
+                let group = Arc::clone(&member.group);
+                let place = group.declared.place(last_segment(before.name()))?;
+                Some((group, place))
+            }
+            None => None,
+        };
+        let kept = position.as_ref().and_then(|(group, place)| group.declared.task(*place));
+        let mut admitted = match kept {
+            Some(spec) => self.admit(spec).ok()?,
+            None if before.was_added() => return None,
+            None => {
+                let (task, policy) = (Fenced::new(before.task()?), Arc::clone(before.policy()));
+                Admitted { task, name: Arc::clone(before.name()), policy }
+            }
+        };
+        admitted.name = Arc::clone(before.name());
+        Some((admitted, position))
+    }
+
     /// Walks the tree in the order of declaration, without recursion.
     fn admit_tree(&self, root: &Arc<Declared>, path: Arc<str>, is_root: bool) -> Result<AdmittedTree, RuntimeError> {
         root.check(is_root.then_some(self))?;
@@ -264,9 +323,7 @@ impl Registered {
             cells.push(cell);
         }
         for AdmittedTask { task, group: parent, place } in tasks {
-            let group = Arc::clone(&cells[parent]);
-            let (managed, awaited) = (group.declared.manages(), !group.declared.order.later(place).is_empty());
-            let member = Membership { group, key: place as Key, epoch: AtomicU32::new(0), managed, awaited };
+            let member = membership(&cells[parent], place);
             let cell = core.cell(task, Origin::Declared { unready: false }, Some(Arc::new(Tie::Group(member))));
             members[parent][place] = Some(Member::Task(self.enter(registry, cell)));
         }
@@ -308,6 +365,12 @@ impl Drop for Registered {
         while self.spawn_next() {}
         drop_each(mem::take(&mut self.before));
     }
+}
+
+/// Returns the membership of a declared child.
+fn membership(group: &Arc<GroupCell>, place: usize) -> Membership {
+    let (managed, awaited) = (group.declared.manages(), !group.declared.order.later(place).is_empty());
+    Membership { group: Arc::clone(group), key: place as Key, epoch: AtomicU32::new(0), managed, awaited }
 }
 
 /// Checks a task that is added beside the tree or submitted: it has no siblings to be after, and no group for which it

@@ -1,7 +1,7 @@
 //! Maps names to registrations.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
 
@@ -11,6 +11,7 @@ use super::task::Cell;
 use crate::inspect::TaskId;
 use crate::panics::Fenced;
 use crate::supervisor::{RuntimeError, StopLimit};
+use crate::tree::Declared;
 
 #[derive(Default)]
 pub(super) struct Registry {
@@ -41,6 +42,7 @@ pub(super) struct Registry {
 pub(super) struct Places {
     pub(super) tasks: HashMap<Arc<str>, Arc<Cell>>,
     pub(super) groups: HashMap<Arc<str>, Arc<GroupCell>>,
+    pub(super) root: Weak<Declared>,
 }
 
 /// Whether tasks are accepted.

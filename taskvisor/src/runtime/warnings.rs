@@ -11,8 +11,8 @@ const TOO_MANY: u32 = 10;
 
 /// Returns the warning about a critical task or group that keeps failing and is retried without a limit. Returned once
 /// for each series of failures.
-pub(super) fn of_retries(critical: bool, max_retries: Option<u32>, failures: u32) -> Option<&'static str> {
-    (critical && max_retries.is_none() && failures == TOO_MANY).then_some(
+pub(super) fn of_retries(is_critical_without_end: bool, failures: u32) -> Option<&'static str> {
+    (is_critical_without_end && failures == TOO_MANY).then_some(
         "it has failed 10 times in a row, and is retried without end: `critical` needs `max_retries` to have an effect",
     )
 }

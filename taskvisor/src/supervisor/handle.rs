@@ -6,11 +6,12 @@ use std::time::Duration;
 use super::add_task::AddTask;
 use super::error::RuntimeError;
 use crate::events::EventStream;
-use crate::inspect::Health;
+use crate::inspect::{Health, TreeSnapshot};
 use crate::runtime::{Cell, Core, Shutdown};
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerError, ControllerSpec, SlotHandle};
 use crate::task::{IntoTaskSpec, TaskHandle};
+use crate::tree::{ChildHandle, Declared, Group, GroupHandle};
 
 /// A non-owning handle of a supervisor, for tasks, subscribers and other threads.
 ///
@@ -39,6 +40,9 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// | [`health`](Self::health) | checks liveness and readiness | a [`Health`], with the tasks that are not live or not ready | none |
 /// | [`acknowledge`](Self::acknowledge) | makes health forget failures at a path | `false` if there was none | none |
 /// | [`events`](Self::events) | opens a stream of all events from now on | an [`EventStream`] | none; a slow reader finds `Lagged` in the stream |
+/// | [`child`](Self::child), [`group`](Self::group) | looks up a place or a group of the tree | a [`ChildHandle`] or [`GroupHandle`](crate::GroupHandle), also if there is none | none |
+/// | [`tree`](Self::tree) | reads the state of all tasks and groups | a [`TreeSnapshot`] | none |
+/// | [`wait`](Self::wait) | waits for the end, without a request | the result of `run` | those of `shutdown` |
 /// | [`wait_ready`](Self::wait_ready) | waits until the first batch or tree is ready, or the supervisor has stopped | `()` | none |
 /// | [`shutdown`](Self::shutdown) | requests a shutdown, at once | a [`Shutdown`], which waits for the end | when awaited: [`GraceExceeded`], [`ShutdownForced`], [`Failed`], [`IntensityExceeded`]; [`ShuttingDown`] in a task of the supervisor |
 /// | [`shutdown_now`](Self::shutdown_now) | requests a shutdown that aborts running tasks | a [`Shutdown`] | as `shutdown` |
@@ -51,6 +55,8 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// | call | what it does | returns |
 /// |---|---|---|
 /// | [`TaskHandle::restart`] | ends the wait or the running attempt, and starts the next attempt | `false` if no attempt can follow |
+/// | [`TaskHandle::restart_and_wait`], [`GroupHandle::restart_and_wait`] | the same, and waits until what was restarted is ready | `false` if the restart was refused, or it ended before |
+/// | [`ChildHandle::restart`] | restarts the task at a place; if it has ended, starts it again there | `false` if it cannot start |
 /// | [`TaskHandle::trigger`] | ends a wait for a delay, an interval or a backoff | `false` if the task does not wait |
 /// | [`TaskHandle::status`] | reads the status | the state, the attempt, the failures and the last error |
 /// | [`TaskHandle::outcome`] | waits until the task has ended | its [`TaskOutcome`](crate::TaskOutcome) |
@@ -75,8 +81,10 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// [`Failed`]: RuntimeError::Failed
 /// [`IntensityExceeded`]: RuntimeError::IntensityExceeded
 /// [`GroupNotRunning`]: RuntimeError::GroupNotRunning
+/// [`ChildHandle::restart`]: crate::ChildHandle::restart
 /// [`GroupHandle::add_task`]: crate::GroupHandle::add_task
 /// [`GroupHandle::restart`]: crate::GroupHandle::restart
+/// [`GroupHandle::restart_and_wait`]: crate::GroupHandle::restart_and_wait
 /// [`GroupHandle::cancel`]: crate::GroupHandle::cancel
 /// [`Tree::snapshot`]: crate::Tree::snapshot
 #[derive(Clone)]
@@ -240,6 +248,56 @@ impl SupervisorHandle {
     #[must_use]
     pub fn task(&self, name: &str) -> Option<TaskHandle> {
         self.core.get(name).map(TaskHandle::new)
+    }
+
+    /// Returns a handle of the place at `path` in the tree. There need not be a task. It is
+    /// [`Tree::child`](crate::Tree::child) for a task, which has no reference to its tree.
+    pub fn child(&self, path: &str) -> ChildHandle {
+        ChildHandle::new(path.into(), Arc::clone(&self.core))
+    }
+
+    /// Returns a handle of the group at `path` in the tree. The group need not exist. The empty path is the root. It is
+    /// [`Tree::group`](crate::Tree::group) for a task, which has no reference to its tree.
+    ///
+    /// # Examples
+    /// ```
+    /// use taskvisor::{TaskContext, TaskFn};
+    ///
+    /// let heal = TaskFn::arc("heal", |ctx: TaskContext| async move {
+    ///     let supervisor = ctx.supervisor();
+    ///     if supervisor.child("store/pool").status().is_some_and(|pool| pool.failures > 3) {
+    ///         supervisor.group("store").restart_and_wait().await;
+    ///     }
+    ///     println!("{}", supervisor.tree());
+    ///     Ok(())
+    /// });
+    /// ```
+    pub fn group(&self, path: &str) -> GroupHandle {
+        GroupHandle::new(path.into(), Arc::clone(&self.core))
+    }
+
+    /// Returns a snapshot of the declared tree, with the tasks that were added at run time. It is
+    /// [`Tree::snapshot`](crate::Tree::snapshot) for a task, which has no reference to its tree. Without a tree, and
+    /// after the tree was dropped, the root has only the tasks that were added beside it.
+    pub fn tree(&self) -> TreeSnapshot {
+        let root = self.core.declared_root().unwrap_or_else(|| Arc::new(Declared::new(Group::one_for_one("root"))));
+        self.core.snapshot(&root)
+    }
+
+    /// Waits for the end without a request: until every registration has ended, or a shutdown is over. It is the end of
+    /// [`run`](crate::Supervisor::run), and has its result, for any number of callers. Without registrations it completes
+    /// at once.
+    ///
+    /// A task cannot wait for its own end: it gets [`ShuttingDown`](RuntimeError::ShuttingDown) as soon as a shutdown is
+    /// requested.
+    ///
+    /// # Errors
+    /// The same as for [`shutdown`](Self::shutdown).
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub async fn wait(&self) -> Result<(), RuntimeError> {
+        self.core.wait_for_end().await
     }
 
     /// Waits until the first batch or tree is ready, or the supervisor has stopped.

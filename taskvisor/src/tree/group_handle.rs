@@ -131,6 +131,18 @@ impl GroupHandle {
         !self.is_root() && self.cell().is_some_and(|group| group.restart())
     }
 
+    /// [Restarts](Self::restart) the group, and waits until it is ready again. Returns `false` if the restart was
+    /// refused, or the group has ended before. A task in the group that calls this does not wait.
+    ///
+    /// # Cancel safety
+    /// The first poll restarts the group. Dropping the future after that only ends the wait.
+    pub async fn restart_and_wait(&self) -> bool {
+        match self.cell() {
+            Some(group) if !self.is_root() => group.restart_and_wait().await,
+            _ => false,
+        }
+    }
+
     /// Waits until the newest registration of the group has ended, and returns its outcome. `None` before the tree has
     /// started.
     ///

@@ -250,8 +250,9 @@ impl TreeBuilder {
     /// Builds the tree. If it is invalid, [`Tree::start`] returns the error.
     pub fn build(self) -> Tree {
         let supervisor = self.supervisor.build();
-        supervisor.core.keep_places();
-        Tree { supervisor, root: Arc::new(Declared::new(self.root)), started: AtomicBool::new(false) }
+        let root = Arc::new(Declared::new(self.root));
+        supervisor.core.keep_places(&root);
+        Tree { supervisor, root, started: AtomicBool::new(false) }
     }
 }
 

@@ -20,7 +20,7 @@ use super::children::{ByKey, Epoch, Key};
 use super::machine::Input;
 use super::member::Member;
 use super::orphan::Orphans;
-use super::plan::Note;
+use super::plan::{End, Note};
 use crate::inspect::{TaskId, TaskOutcome, TaskState, one_line};
 use crate::panics::{Fenced, drop_caught};
 use crate::supervisor::RuntimeError;
@@ -71,6 +71,8 @@ pub(super) struct Inbox {
     since: Ticks,
     /// The number of runs.
     runs: u32,
+    /// `true` if the current run has been ready.
+    ready: bool,
     /// `true` while children can be added: until the group stops for good.
     open: bool,
     /// `true` if the group was requested to stop for good.
@@ -80,6 +82,9 @@ pub(super) struct Inbox {
     /// The last failure, and its text.
     failure: Option<FailureChain>,
     outcome: Option<Fenced<TaskOutcome>>,
+    /// The previous registrations of children that were registered again, until the driver has handled that. One of
+    /// them can be the failure of the group.
+    before: BTreeMap<Key, Member>,
     /// The runtime of its driver.
     home: runtime::Id,
     /// The runtimes of members on other runtimes.
@@ -116,11 +121,13 @@ impl GroupCell {
                 state: TaskState::Pending,
                 since: Ticks::MAX,
                 runs: 0,
+                ready: false,
                 open: true,
                 stopped: false,
                 reserved: false,
                 failure: None,
                 outcome: None,
+                before: BTreeMap::new(),
                 home: runtime.id(),
                 elsewhere: BTreeMap::new(),
                 orphans: None,
@@ -256,6 +263,29 @@ impl GroupCell {
         restarts
     }
 
+    /// Restarts the group, and waits until a run after that is ready. Returns `false` if it was refused, or the group
+    /// has ended before.
+    pub(crate) async fn restart_and_wait(self: &Arc<Self>) -> bool {
+        let runs = self.lock().runs;
+        if !self.restart() {
+            return false;
+        }
+        // A task of the group would wait for its own end.
+        let Some(_wait) = self.core.enter_wait(|| Member::Group(Arc::clone(self))) else { return true };
+        let look = || {
+            let inbox = self.lock();
+            let is_ready = inbox.ready && inbox.runs > runs;
+            if is_ready { Some(true) } else { (inbox.state == TaskState::Ended).then_some(false) }
+        };
+        self.core.await_ready(look).await
+    }
+
+    /// The current run is ready.
+    pub(super) fn set_ready(&self) {
+        self.lock().ready = true;
+        self.core.tell_ready();
+    }
+
     pub(crate) fn state(&self) -> TaskState {
         self.lock().state
     }
@@ -308,6 +338,7 @@ impl GroupCell {
         self.stopping.store(!inbox.open, Ordering::Release);
         inbox.state = if inbox.stopped { TaskState::Stopping } else { TaskState::Running };
         inbox.runs = inbox.runs.saturating_add(1);
+        inbox.ready = false;
     }
 
     pub(super) fn set_state(&self, state: TaskState) {
@@ -331,7 +362,7 @@ impl GroupCell {
     /// not know yet.
     pub(super) fn close(&self, if_idle: bool) -> bool {
         let mut inbox = self.lock();
-        let adds = |message: &Message| matches!(message.input, Input::Add { .. });
+        let adds = |message: &Message| message.input.child().is_some();
         if if_idle && inbox.messages.iter().any(adds) {
             return false;
         }
@@ -353,8 +384,10 @@ impl GroupCell {
         let mut inbox = self.lock();
         inbox.reserved = false;
         let count = members.len() as Key;
-        inbox.messages.retain(|message| !matches!(message.input, Input::Note { key, .. } if key < count));
-        mem::replace(&mut inbox.members.declared, members)
+        inbox.messages.retain(|message| !message.input.is_of_declared(count));
+        let mut gone = mem::replace(&mut inbox.members.declared, members);
+        gone.extend(mem::take(&mut inbox.before).into_values());
+        gone
     }
 
     /// Removes an added child that has ended.
@@ -379,6 +412,28 @@ impl GroupCell {
         let key = inbox.next_key;
         inbox.next_key += 1;
         Ok(Adoption { group: self, inbox, key, takes_place })
+    }
+
+    /// Returns the right to register a declared child again, which has ended. `None` if the group does not run, or waits
+    /// for its next run, which registers the child.
+    pub(in crate::runtime) fn readopt(&self, key: Key) -> Option<Adoption<'_>> {
+        let inbox = self.lock();
+        let runs = inbox.open && !inbox.reserved && inbox.orphans.is_none() && inbox.state != TaskState::Ended;
+        runs.then_some(Adoption { group: self, inbox, key, takes_place: true })
+    }
+
+    /// Returns the failure of a child, or of its previous registration if the driver has not handled the new one.
+    pub(super) fn failure_of(&self, key: Key) -> Option<FailureChain> {
+        let inbox = self.lock();
+        let member = inbox.before.get(&key).or_else(|| inbox.members.get(key)).cloned();
+        drop(inbox);
+        member.map(|member| member.failure())
+    }
+
+    /// The driver has handled the new registration of a child.
+    pub(super) fn forget_before(&self, key: Key) {
+        let gone = self.lock().before.remove(&key);
+        drop(gone);
     }
 
     /// The groups above can move to that runtime too, if their own ends.
@@ -412,12 +467,15 @@ impl GroupCell {
         let outcome = Fenced::new(outcome);
         let mut inbox = self.lock();
         (inbox.state, inbox.open) = (TaskState::Ended, false);
-        inbox.messages = VecDeque::new();
+        let late: Vec<_> = mem::take(&mut inbox.messages).iter().filter_map(|message| message.input.child()).collect();
+        let late: Vec<_> = late.into_iter().filter_map(|key| inbox.members.get(key).cloned()).collect();
         let spare = if inbox.outcome.is_some() { Some(outcome) } else { inbox.outcome.replace(outcome) };
-        let gone = (mem::take(&mut inbox.members), mem::take(&mut inbox.elsewhere), spare);
+        let gone = (mem::take(&mut inbox.members), mem::take(&mut inbox.elsewhere), mem::take(&mut inbox.before), spare);
         drop(inbox);
-        drop(gone);
+        late.iter().for_each(|member| member.turn_away(self.core.config.grace));
+        drop((gone, late));
         self.changed.wake();
+        self.core.tell_ready();
     }
 
     pub(crate) async fn outcome(&self) -> TaskOutcome {
@@ -426,6 +484,24 @@ impl GroupCell {
 }
 
 impl Adoption<'_> {
+    /// Registers the child again, which runs on this runtime. `end` is the end of its previous registration.
+    pub(in crate::runtime) fn enter_again(self, cell: &Arc<Cell>, runtime: &Handle, end: End) {
+        let Self { group, mut inbox, key, .. } = self;
+        let is_elsewhere = inbox.home != runtime.id();
+        if is_elsewhere {
+            inbox.elsewhere.insert(key, runtime.clone());
+        }
+        if let Some(member) = inbox.members.get_mut(key) {
+            let before = mem::replace(member, Member::Task(Arc::clone(cell)));
+            // Of two, the first can be the failure of the group; the caller keeps the second.
+            inbox.before.entry(key).or_insert(before);
+        }
+        group.ring(inbox, Input::Again { key, end }, None);
+        if is_elsewhere {
+            group.tell_above(runtime);
+        }
+    }
+
     /// Adds the child, which runs on this runtime.
     pub(in crate::runtime) fn enter(self, cell: &Arc<Cell>, runtime: &Handle) {
         let Self { group, mut inbox, key, takes_place } = self;

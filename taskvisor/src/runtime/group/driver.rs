@@ -159,6 +159,7 @@ impl Live {
                 }
                 self.actions.pop_front();
                 if action == Action::End {
+                    self.turn_away();
                     return self.group.end(self.outcome.take().unwrap_or_else(|| self.group.canceled()));
                 }
                 self.carry_out(action);
@@ -242,11 +243,19 @@ impl Live {
             _ => {}
         }
         self.step(input);
-        if let Input::Note { key, note: Note::Ended(_), .. } = input {
-            // Reads the failure of the child that made the group fail.
-            if !self.machine.is_lost(key) {
-                self.group.forget(key);
-            }
+        match input {
+            // Later the failure of the child that made the group fail is read.
+            Input::Note { key, .. } | Input::Again { key, .. } if self.machine.is_lost(key) => {}
+            Input::Note { key, note: Note::Ended(_), .. } => self.group.forget(key),
+            Input::Again { key, .. } => self.group.forget_before(key),
+            _ => {}
+        }
+    }
+
+    /// Requests the children to stop that came after the group was to end.
+    fn turn_away(&mut self) {
+        for key in std::mem::take(&mut self.messages).iter().filter_map(|message| message.input.child()) {
+            self.with(key, |member| member.turn_away(self.group.core.config.grace));
         }
     }
 
@@ -324,6 +333,9 @@ impl Live {
     }
 
     fn report(&self, note: Note) {
+        if matches!(note, Note::Ready | Note::Delayed) {
+            self.group.set_ready();
+        }
         let Some(Position { parent, key, .. }) = &self.group.position else {
             if matches!(note, Note::Ready | Note::Delayed) {
                 self.group.core.set_ready();
@@ -387,7 +399,7 @@ impl Live {
                 observe::group_failed(&self.group, &error, streak, delay);
                 let _ = drop_caught(error);
                 self.publish_failure(&format!("the group failed, and starts again in {delay:?}"));
-                if let Some(warning) = of_retries(self.policy.critical, self.policy.max_retries, streak) {
+                if let Some(warning) = of_retries(self.policy.is_critical_without_end(), streak) {
                     self.group.core.warn(self.group.path(), warning);
                 }
                 self.group.set_state(TaskState::Backoff);
@@ -414,7 +426,7 @@ impl Live {
             Why::Limit(key) => (key, self.group.declared.limit),
             Why::Lost(key) => (key, None),
         };
-        let below = self.with(key, Member::failure);
+        let below = self.group.failure_of(key);
         let failure = FailureChain::above(below, self.group.shown_path(), limit);
         self.group.set_failure(failure.clone());
         Some(failure)
@@ -426,6 +438,8 @@ impl Live {
         // From here on the run moves with the driver.
         self.actions.pop_front();
         self.reserved = false;
+        let declared = self.group.declared.children.len() as Key;
+        self.messages.retain(|message| !message.input.is_of_declared(declared));
         self.step(Input::Registered(registered.is_ok()));
         if let Ok(registered) = registered {
             registered.spawn_by_turns().await;

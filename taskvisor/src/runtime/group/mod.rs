@@ -31,3 +31,4 @@ pub(super) use children::{Epoch, Key};
 pub(super) use driver::drive;
 pub(super) use member::Member;
 pub(super) use plan::{End, Note};
+pub(super) use window::Window;

@@ -54,6 +54,9 @@ impl GroupCell {
         while let Some((group, outcome)) = next {
             let end = End::of(Some(&outcome));
             group.forget_tasks();
+            if group.position.is_none() {
+                group.core.forget_kept();
+            }
             observe::group_ended(&group, &outcome);
             group.core.remove_group(&group, outcome);
             let Some(Position { parent, key }) = &group.position else { return };

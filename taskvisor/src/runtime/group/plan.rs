@@ -255,6 +255,15 @@ impl Plan {
         self.proceed(now)
     }
 
+    /// Handles the new registration of a declared child that had ended. `end` is its end, in case that is not noted yet.
+    pub(super) fn start_again(&mut self, key: Key, end: End, now: Duration) -> Vec<Action> {
+        self.ended(key, end);
+        if self.roster.get(key).is_some_and(|entry| entry.phase == Phase::Ended) {
+            self.set(key, Phase::Down);
+        }
+        self.proceed(now)
+    }
+
     /// Handles a stop request of the group.
     pub(crate) fn stop(&mut self, now: Duration) -> Vec<Action> {
         self.stop_because(Why::Requested);

@@ -372,7 +372,8 @@ impl Actor {
             &grid.ticks
         });
         let aborted = matches!(ending, Ending::Aborted);
-        let next = match self.cell.conclude(ending, lived, ticks) {
+        let limit = self.guards.as_mut().and_then(|guards| guards.limit.as_mut());
+        let next = match self.cell.conclude(ending, lived, ticks, limit) {
             Ok(next) => next,
             Err(ending) => return self.join(ending, lived, cut),
         };

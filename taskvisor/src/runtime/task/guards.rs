@@ -1,24 +1,52 @@
-//! The start timeout and the watchdog of a task.
+//! The start timeout, the watchdog and the limit of failures of a task.
 
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::super::group::Window;
 use super::super::timer::Timer;
 use super::cell::Cell;
+use super::decision::Next;
+use crate::inspect::TaskOutcome;
 use crate::policy::Ready;
 use crate::task::StopKind;
 
-/// The timers of the start timeout and the watchdog.
+/// The timers of the start timeout and the watchdog, and the limit of failures.
 #[derive(Default)]
 pub(in crate::runtime) struct Guards {
     start: Timer,
     watch: Timer,
+    pub(in crate::runtime) limit: Option<Limit>,
+}
+
+/// The failures of a task that still count for its limit.
+pub(in crate::runtime) struct Limit {
+    window: Window,
+    /// The origin of the times in the window.
+    start: Instant,
+}
+
+impl Limit {
+    /// Counts the failure in a decision to retry. One that exceeds the limit ends the registration.
+    pub(in crate::runtime) fn judge(&mut self, next: Next) -> Next {
+        match next {
+            Next::Retry { error, .. } if self.window.hit(self.start.elapsed()) => {
+                Next::End(TaskOutcome::Exhausted { error, failures: self.window.count() })
+            }
+            other => other,
+        }
+    }
 }
 
 impl Guards {
-    /// Returns `None` if the task has neither.
+    /// Returns `None` if the task has none of them.
     pub(in crate::runtime) fn of(cell: &Cell) -> Option<Box<Self>> {
-        (has_start_timeout(cell) || cell.policy().watchdog.is_some()).then(Box::default)
+        let policy = cell.policy();
+        let is_guarded = has_start_timeout(cell) || policy.watchdog.is_some() || policy.limit.is_some();
+        let limit = || policy.limit.map(|limit| Limit { window: Window::new(limit), start: Instant::now() });
+        is_guarded.then(|| Box::new(Self { limit: limit(), ..Self::default() }))
     }
 
     /// Notes that the attempt takes longer than one poll.

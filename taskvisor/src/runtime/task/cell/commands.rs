@@ -179,6 +179,24 @@ impl Cell {
         wait_in(self, || self.try_outcome()).await
     }
 
+    /// Returns the number of attempts that have begun.
+    pub(crate) fn attempts(&self) -> u64 {
+        self.lock().machine.attempt
+    }
+
+    /// Waits until an attempt after this one is ready, unless the task itself calls. Returns `false` if the task has
+    /// ended before.
+    pub(crate) async fn ready_after(self: &Arc<Self>, attempt: u64) -> bool {
+        let Some(_wait) = self.core.enter_wait(|| Member::Task(Arc::clone(self))) else { return true };
+        let look = || {
+            let State { machine, outcome, .. } = &*self.lock();
+            let has_completed = matches!(outcome, Some(TaskOutcome::Completed));
+            let is_ready = machine.attempt > attempt && (machine.ready || has_completed);
+            if is_ready { Some(true) } else { (machine.stage == Stage::Ended).then_some(false) }
+        };
+        self.core.await_ready(look).await
+    }
+
     async fn ended_within(&self, time: Duration) -> bool {
         // Most tasks end in the next turn of the scheduler, and need no timer.
         let ends_now = poll_fn(|_| match self.lock().machine.stage {

@@ -117,6 +117,7 @@ impl Cell {
         let mut state = self.lock();
         if let Some(effects) = state.machine.signal_ready(&self.policy, attempt) {
             self.carry_out(None, state, Bound::OPEN, effects);
+            self.core.tell_ready();
         }
     }
 

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::decision::{Ending, Next, Request};
+use super::super::guards::Limit;
 use super::super::machine::{Heed, Stage, Turn, Wait};
 use super::{Cell, State, TimeLeft, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
@@ -68,7 +69,7 @@ impl Cell {
         self.news.take();
         let (turn, note) = state.machine.turn(&self.policy);
         if turn == Turn::Over {
-            let task = state.task.take();
+            let task = self.take_task(&mut state, false);
             drop(state);
             let _ = drop_caught(task);
             return turn;
@@ -136,6 +137,7 @@ impl Cell {
         if unready {
             self.core.one_is_ready();
         }
+        self.core.tell_ready();
         Some((task, attempt))
     }
 
@@ -175,12 +177,13 @@ impl Cell {
     }
 
     /// Decides what follows the end of an attempt, in one step with the check for requests. If the attempt has helpers,
-    /// the ending is returned, and is concluded when they have ended.
+    /// the ending is returned, and is concluded when they have ended. A failure counts for `limit`.
     pub(in crate::runtime) fn conclude(
         &self,
         mut ending: Ending,
         lived: Option<Duration>,
         ticks: Option<&policy::Ticks>,
+        limit: Option<&mut Limit>,
     ) -> Result<Next, Ending> {
         let mut state = self.lock();
         let token = state.token.take();
@@ -203,6 +206,9 @@ impl Cell {
             let attempt = shown(state.machine.attempt);
             next = self.core.test_hooks.redrawn(next, &self.policy.backoff, &self.name, attempt);
         }
+        if let Some(limit) = limit {
+            next = limit.judge(next);
+        }
         state.machine.conclude(&next, self.is_managed());
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
             error.clone_from(&state.last_error);
@@ -219,7 +225,10 @@ impl Cell {
         }
         state.stop_by = Ticks::MAX;
         // The task is dropped before its outcome is known, and handles do not keep it.
-        let task = if matches!(next, Next::End(_)) { state.task.take() } else { None };
+        let task = match &next {
+            Next::End(outcome) => self.take_task(&mut state, outcome.is_completed()),
+            _ => None,
+        };
         drop(state);
         cancel(token);
         if task.is_some() {
@@ -263,7 +272,7 @@ impl Cell {
             }
             Next::Retry { error, delay, streak } => {
                 tell(EventKind::TaskFailed, of(error));
-                if let Some(warning) = warnings::of_retries(self.policy.critical, self.policy.max_retries, *streak) {
+                if let Some(warning) = warnings::of_retries(self.policy.is_critical_without_end(), *streak) {
                     tell(EventKind::Warning, Some(warning.into()));
                 }
                 wait(*delay, of(error));
@@ -319,6 +328,25 @@ impl Cell {
         };
         let _ = drop_caught(task);
         waiting.wake();
+    }
+
+    /// Takes the task of a registration that ends, unless it is kept to be started again at its place: see
+    /// [`ChildHandle::restart`](crate::ChildHandle::restart).
+    fn take_task(&self, state: &mut State, is_completed: bool) -> Option<TaskRef> {
+        // A group keeps the tasks of its declared children itself.
+        let has_own_place = !self.was_added() && self.member().is_none_or(|member| member.group.position.is_none());
+        let has_fields = state.task.as_ref().is_some_and(|task| size_of_val(&**task) > 0);
+        let is_kept = has_own_place && !(is_completed && has_fields) && self.core.keeps();
+        if is_kept { None } else { state.task.take() }
+    }
+
+    /// Drops the task if the registration has ended. Called with no lock held.
+    pub(in crate::runtime) fn drop_kept_task(&self) {
+        let mut state = self.lock();
+        let is_over = matches!(state.machine.stage, Stage::Over | Stage::Ended);
+        let task = if is_over { state.task.take() } else { None };
+        drop(state);
+        let _ = drop_caught(task);
     }
 
     /// Drops the task. Called with no lock held.

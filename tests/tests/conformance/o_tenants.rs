@@ -1,0 +1,5 @@
+//! O20 to O27, O52: a fleet of tenants.
+
+mod again;
+mod limits;
+mod reach;
