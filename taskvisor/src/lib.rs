@@ -120,7 +120,7 @@ pub use runtime::Shutdown;
 #[cfg(feature = "controller")]
 pub use slots::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec, Submit};
 pub use supervisor::{
-    AddTask, Exit, InvalidOption, RuntimeError, SignalAction, Signals, StopLimit, Supervisor, SupervisorBuilder,
+    AddTask, Exit, InvalidOption, Reconciled, RuntimeError, SignalAction, Signals, StopLimit, Supervisor, SupervisorBuilder,
     SupervisorConfig, SupervisorHandle,
 };
 pub use task::{

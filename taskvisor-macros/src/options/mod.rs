@@ -13,7 +13,7 @@ use proc_macro2::Ident;
 
 use crate::reader::{Given, Words};
 
-pub(crate) use check::{check_name, zero};
+pub(crate) use check::check_name;
 pub(crate) use expand::{duration, is_set, lower, plain};
 pub(crate) use held::{Held, WrongForm};
 pub(crate) use limit::Limit;

@@ -5,6 +5,7 @@
 //! combinations.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -286,6 +287,17 @@ options! {
         set without_readiness() = false;
     }
 
+    revision: Option<u64> = None => {
+        /// Returns the hash of the revision. Default: `None`, no revision.
+        get revision() -> Option<u64>;
+
+        /// Sets the revision of the spec: any value that differs if the task or its options differ, such as a version,
+        /// or the configuration that the task was made from. [`GroupHandle::reconcile`](crate::GroupHandle::reconcile)
+        /// and [`SupervisorHandle::reconcile`](crate::SupervisorHandle::reconcile) keep a task whose name and revision
+        /// are equal, and replace one whose revision differs. No other effect.
+        set with_revision(revision: impl Hash) = Some(hash(&revision));
+    }
+
     metric_label: Option<Arc<str>> = None => {
         /// Returns the value of the label `task` in metrics. Default: `None`, which is the path of a declared task; for
         /// a task that was added at run time it is the path of its group, or `dynamic`.
@@ -296,6 +308,13 @@ options! {
         /// each task. Must not be empty. No effect without the feature `metrics`.
         set with_metric_label(label: impl Into<Arc<str>>) = Some(label.into());
     }
+}
+
+/// Returns a hash that is the same for equal values in one process.
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Reads an option that is a text.

@@ -175,7 +175,7 @@ impl Core {
     }
 
     /// Returns `true` if a shutdown was requested.
-    pub(super) fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
@@ -279,7 +279,11 @@ impl Core {
         let mut registry = self.registry();
         let gone = registry.remove(cell);
         let forgotten = self.note_end(cell, &outcome);
+        let heir = cell.core().succeed(&mut registry, cell);
         let finished = cell.finish(outcome);
+        if let Some(heir) = &heir {
+            heir.announce();
+        }
         #[cfg(feature = "controller")]
         let aftermath = cell.slot().map(|slot| self.hand_over(&mut registry, slot));
         if let (Some(limit), Admission::Closing | Admission::Stopping) = (finished.aborted, registry.admission) {
@@ -297,6 +301,9 @@ impl Core {
         let end = finished.end;
         finished.carry_out();
         drop(gone);
+        if let Some(heir) = heir {
+            heir.carry_out();
+        }
         cell.tell_group(Note::Ended(end));
         #[cfg(feature = "controller")]
         if let Some(aftermath) = aftermath {

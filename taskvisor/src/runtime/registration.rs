@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::task::yield_now;
 
 use super::core::{Admitted, Core, announce, is_alive, start_added};
-use super::group::{End, GroupCell, Key, Member, Position, drive};
+use super::group::{Adoption, End, GroupCell, Key, Member, Position, drive};
 use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
 use super::task::{Actor, Cell, Membership, Origin, Stage, Tie};
@@ -165,10 +165,9 @@ impl Core {
             return Err(RuntimeError::ShuttingDown);
         }
         registry.check_free(&name)?;
+        group.check_takes(last_segment(&name))?;
         let adoption = group.adopt(last_segment(&name))?;
-        let (key, managed) = (adoption.key, group.declared.manages());
-        let member = Membership { group: Arc::clone(group), key, epoch: AtomicU32::new(0), managed, awaited: false };
-        let cell = self.cell(admitted, Origin::Added, Some(Arc::new(Tie::Group(member))));
+        let cell = self.cell(admitted, Origin::Added, Some(added(group, &adoption)));
         registry.insert(&cell);
         registry.settle(&runtime, &mut home);
         adoption.enter(&cell, &runtime);
@@ -367,6 +366,13 @@ impl Drop for Registered {
     }
 }
 
+/// Returns the membership of a child that is added.
+pub(super) fn added(group: &Arc<GroupCell>, adoption: &Adoption<'_>) -> Arc<Tie> {
+    let (key, managed) = (adoption.key, group.declared.manages());
+    let member = Membership { group: Arc::clone(group), key, epoch: AtomicU32::new(0), managed, awaited: false };
+    Arc::new(Tie::Group(member))
+}
+
 /// Returns the membership of a declared child.
 fn membership(group: &Arc<GroupCell>, place: usize) -> Membership {
     let (managed, awaited) = (group.declared.manages(), !group.declared.order.later(place).is_empty());
@@ -389,7 +395,7 @@ pub(super) fn check_no_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
 }
 
 /// Checks a task that is added at run time: it has no siblings to be after.
-fn check_not_after(spec: &TaskSpec) -> Result<(), InvalidOption> {
+pub(super) fn check_not_after(spec: &TaskSpec) -> Result<(), InvalidOption> {
     let Some(after) = spec.after().first() else { return Ok(()) };
     let expected = "no siblings: a task that is added at runtime starts at once";
     Err(InvalidOption::new(format!("task `{}`", spec.name()), "after", format!("`{after}`"), expected))

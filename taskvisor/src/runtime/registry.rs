@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 
 use super::by_name::Names;
 use super::group::GroupCell;
+use super::reconcile::Heir;
 use super::task::Cell;
 use crate::inspect::TaskId;
 use crate::panics::Fenced;
@@ -26,6 +27,8 @@ pub(super) struct Registry {
     pub(super) slots: super::slots::Slots,
     /// The slots that tasks of the tree are after, with the names of these children of the root.
     pub(super) relied: HashMap<Arc<str>, HashSet<Arc<str>>>,
+    /// The heirs of tasks that are replaced, by the ids of their predecessors.
+    pub(super) heirs: HashMap<TaskId, Heir>,
     /// The runtime of the oldest registration, or of the last one if there is none.
     pub(super) home: Option<Handle>,
     /// `true` if tasks were registered on another runtime since.

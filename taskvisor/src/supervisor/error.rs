@@ -95,6 +95,11 @@ labels! {
             /// The tasks that had to be aborted during the shutdown.
             stuck: Vec<String>,
         } = "runtime_intensity_exceeded",
+        /// The group of that path is closed to additions: see [`GroupHandle::close`](crate::GroupHandle::close).
+        GroupClosed {
+            /// The requested path.
+            name: String,
+        } = "runtime_group_closed",
         /// `run` was called while another `run` of the same supervisor was in progress.
         AlreadyRunning = "runtime_already_running",
         /// The supervisor is shutting down or has been shut down.
@@ -152,6 +157,7 @@ impl fmt::Display for RuntimeError {
             Self::TaskRemoveTimeout { name, timeout } => {
                 write!(f, "task `{name}` was told to stop, but still runs after {timeout:?}")
             }
+            Self::GroupClosed { name } => write!(f, "group `{name}` is closed to additions"),
             Self::GroupNotRunning { name } => write!(f, "group `{name}` is not running"),
             Self::Failed { chain, stuck, .. } | Self::IntensityExceeded { chain, stuck } => {
                 chain.fmt(f)?;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::add_task::AddTask;
 use super::error::RuntimeError;
+use super::reconciled::Reconciled;
 use crate::events::EventStream;
 use crate::inspect::{Health, TreeSnapshot};
 use crate::runtime::{Cell, Core, Shutdown};
@@ -27,6 +28,8 @@ use crate::tree::{ChildHandle, Declared, Group, GroupHandle};
 /// | call | what it does | returns | errors |
 /// |---|---|---|---|
 /// | [`add_task`](Self::add_task) | registers a task and starts it | its [`TaskHandle`] | [`TaskAlreadyExists`], [`GroupAlreadyExists`], [`InvalidOption`], [`ShuttingDown`], [`NoRuntime`] |
+/// | [`reconcile`](Self::reconcile) | makes the tasks beside the tree equal to a list | a [`Reconciled`], with the handles | as `add_task`, and [`TaskRemoveTimeout`] |
+/// | [`replace`](Self::replace) | replaces one task, or adds it | its [`TaskHandle`] | as `reconcile` |
 /// | `submit` | submits a task to its slot, and waits for room in the queues | its [`TaskHandle`] | `InvalidOption`, `ShuttingDown`, `NoRuntime` of `ControllerError` |
 /// | `try_submit` | submits a task to its slot, without a wait | its [`TaskHandle`] | those of `submit`, and `Full` |
 /// | `slot` | looks up a slot by name | a `SlotHandle`, also for a name that is not declared | none |
@@ -110,6 +113,36 @@ impl SupervisorHandle {
     /// The call takes effect when it is first polled, and never waits.
     pub fn add_task(&self, spec: impl IntoTaskSpec) -> AddTask<'_> {
         AddTask::new(&self.core, None, spec.into_task_spec())
+    }
+
+    /// Makes the tasks that were added beside the tree equal to `specs`; see
+    /// [`GroupHandle::reconcile`](crate::GroupHandle::reconcile). Declared tasks, tasks in groups and submissions to
+    /// slots are not affected.
+    ///
+    /// # Errors
+    /// The same as for [`GroupHandle::reconcile`](crate::GroupHandle::reconcile), except for those of a group.
+    ///
+    /// # Cancel safety
+    /// The first poll requests all changes. Dropping the future after that only ends the wait.
+    pub async fn reconcile(
+        &self,
+        specs: impl IntoIterator<Item = impl IntoTaskSpec>,
+    ) -> Result<Reconciled, RuntimeError> {
+        let specs = specs.into_iter().map(IntoTaskSpec::into_task_spec).collect();
+        Reconciled::all(&self.core, None, specs).await
+    }
+
+    /// Replaces the task of that name that was added beside the tree, or adds it; see
+    /// [`GroupHandle::replace`](crate::GroupHandle::replace).
+    ///
+    /// # Errors
+    /// The same as for [`GroupHandle::replace`](crate::GroupHandle::replace), except for those of a group.
+    ///
+    /// # Cancel safety
+    /// The same as for [`reconcile`](Self::reconcile).
+    pub async fn replace(&self, spec: impl IntoTaskSpec) -> Result<TaskHandle, RuntimeError> {
+        let spec = spec.into_task_spec();
+        Reconciled::one(&self.core, None, spec).await
     }
 
     /// Submits a task to its slot. An idle slot starts the task at once; a busy slot applies the admission policy of

@@ -10,6 +10,7 @@ mod error;
 mod exit;
 mod handle;
 mod owner;
+mod reconciled;
 mod signals;
 
 pub use add_task::AddTask;
@@ -20,4 +21,5 @@ pub use error::{InvalidOption, RuntimeError, StopLimit};
 pub use exit::Exit;
 pub use handle::SupervisorHandle;
 pub use owner::Supervisor;
+pub use reconciled::Reconciled;
 pub use signals::{SignalAction, Signals};

@@ -33,7 +33,7 @@ pub enum StopReason {
     },
     /// Its group stops or restarts.
     GroupStopped,
-    /// A newer submission replaces it in its slot.
+    /// A newer submission replaces it in its slot, or a newer spec of the same name replaces it.
     Replaced,
     /// It was canceled, by name or through its handle.
     Canceled,
@@ -55,7 +55,6 @@ pub(crate) enum StopKind {
     Restart,
     SiblingRestart,
     GroupStopped,
-    #[cfg_attr(not(feature = "controller"), expect(dead_code, reason = "there are no slots"))]
     Replaced,
     Canceled,
     Removed,
@@ -100,7 +99,7 @@ impl StopReason {
             Self::Restart => ("restart", "restart"),
             Self::SiblingRestart { .. } => ("sibling_restart", "restart with"),
             Self::GroupStopped => ("group_stopped", "its group stops"),
-            Self::Replaced => ("replaced", "replaced in its slot"),
+            Self::Replaced => ("replaced", "replaced"),
             Self::Canceled => ("canceled", "canceled"),
             Self::Removed => ("removed", "removed"),
             Self::Dropped => ("dropped", "the supervisor was dropped"),

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ pub(crate) struct Declared {
     by_name: Vec<u32>,
     /// The number of layers of a stop, one after another.
     pub(crate) layers: u32,
+    /// `true` while the group is closed to additions.
+    closed: AtomicBool,
     /// The depth of nested groups, this one included.
     depth: u32,
     /// Names in an `after` that no earlier sibling has, each with the place of the child.
@@ -164,11 +167,22 @@ impl Declared {
             layers: layers(&children, &order),
             order: Arc::new(order),
             by_name,
+            closed: AtomicBool::new(false),
             depth,
             unknown,
             tasks: Mutex::new(Some(tasks)),
             children,
         }
+    }
+
+    /// Closes the group to additions, or opens it. Returns `true` if that changes anything.
+    pub(crate) fn set_closed(&self, closed: bool) -> bool {
+        self.closed.swap(closed, Ordering::Relaxed) != closed
+    }
+
+    /// Returns `true` while the group is closed to additions.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     /// Returns the place of the child of that name.

@@ -3,3 +3,5 @@
 mod again;
 mod limits;
 mod reach;
+mod reconcile;
+mod reconcile_random;

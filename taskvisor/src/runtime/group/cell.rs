@@ -32,7 +32,7 @@ use crate::tree::{Declared, FailureChain, Role, join};
 pub(crate) struct GroupCell {
     /// The path. Empty for the root.
     path: Arc<str>,
-    pub(in crate::runtime) declared: Arc<Declared>,
+    pub(crate) declared: Arc<Declared>,
     pub(in crate::runtime) core: Arc<Core>,
     pub(in crate::runtime) position: Option<Position>,
     inbox: Mutex<Inbox>,
@@ -396,6 +396,28 @@ impl GroupCell {
         let gone = (inbox.members.added.remove(&key), inbox.elsewhere.remove(&key));
         drop(inbox);
         drop(gone);
+    }
+
+    /// Checks that a child of that name can be added. A later [`adopt`](Self::adopt) can fail all the same, if the group
+    /// stops for good in the meantime.
+    pub(in crate::runtime) fn check_takes(&self, name: &str) -> Result<(), RuntimeError> {
+        self.check_runs()?;
+        if self.declared.is_closed() {
+            return Err(RuntimeError::GroupClosed { name: self.shown_path().to_string() });
+        }
+        if self.lock().reserved && self.declared.place(name).is_some() {
+            return Err(RuntimeError::TaskAlreadyExists { name: join(&self.path, name).to_string() });
+        }
+        Ok(())
+    }
+
+    /// Checks that the group does not stop for good.
+    pub(in crate::runtime) fn check_runs(&self) -> Result<(), RuntimeError> {
+        let inbox = self.lock();
+        if inbox.open && inbox.state != TaskState::Ended {
+            return Ok(());
+        }
+        Err(RuntimeError::GroupNotRunning { name: self.shown_path().to_string() })
     }
 
     /// Returns the right to add a child of that name as the last. The caller holds the registry's lock, and runs no user

@@ -143,15 +143,31 @@ impl Cell {
     pub(crate) async fn cancel(self: &Arc<Self>, within: Duration) -> Result<bool, RuntimeError> {
         let Some(first) = self.stop(self.own_bound(within), StopKind::Canceled) else { return Ok(false) };
         let Some(_wait) = self.core.enter_wait(|| Member::Task(Arc::clone(self))) else { return Ok(first) };
-        if !self.ended_within(within).await {
-            // The deadline of the attempt can be slightly later, or be that of its clean-up.
-            self.stop(Bound::now(StopLimit::Grace), StopKind::Canceled);
-            if !self.ended_within(ABORT).await {
-                self.declare_aborted();
-                return Err(RuntimeError::TaskRemoveTimeout { name: self.name.to_string(), timeout: within });
-            }
+        if self.ended_or_aborted_within(within, StopKind::Canceled).await {
+            return Ok(first);
         }
-        Ok(first)
+        Err(RuntimeError::TaskRemoveTimeout { name: self.name.to_string(), timeout: within })
+    }
+
+    /// Waits until a task that was requested to stop has ended, and aborts it after this time. Returns `false` if it
+    /// blocks its thread; its outcome is *aborted* then.
+    pub(in crate::runtime) async fn ended_or_aborted_within(&self, within: Duration, why: StopKind) -> bool {
+        if self.ended_within(within).await {
+            return true;
+        }
+        // The deadline of the attempt can be slightly later, or be that of its clean-up.
+        self.stop(Bound::now(StopLimit::Grace), why);
+        let has_ended = self.ended_within(ABORT).await;
+        if !has_ended {
+            self.declare_aborted();
+        }
+        has_ended
+    }
+
+    /// Returns `true` if the registration is about to end, by a request or by itself.
+    pub(in crate::runtime) fn leaves(&self) -> bool {
+        let machine = *self.lock().machine();
+        machine.request == Request::Stop || matches!(machine.stage, Stage::Over | Stage::Ended)
     }
 
     /// The deadline is past and the attempt cannot be stopped: sets the outcome, unless it is set.

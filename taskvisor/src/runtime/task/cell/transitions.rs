@@ -263,7 +263,11 @@ impl Cell {
             Next::Restart(error) | Next::Hold(error) | Next::End(TaskOutcome::Canceled { error, .. }) => {
                 // With a reason, to distinguish it from a success.
                 let stop = stopped.unwrap_or(StopReason::Canceled);
-                let reason = error.as_ref().map_or_else(|| stop.to_string().into(), |error| Arc::clone(error).into());
+                let told = || match (&stop, self.slot()) {
+                    (StopReason::Replaced, Some(_)) => Reason::from("replaced in its slot"),
+                    _ => stop.to_string().into(),
+                };
+                let reason = error.as_ref().map_or_else(told, |error| Arc::clone(error).into());
                 bus.publish(Event { reason: Some(reason), stop: Some(stop), ..event(EventKind::TaskStopped) });
             }
             Next::Repeat(delay) => {
