@@ -120,8 +120,8 @@ pub use runtime::Shutdown;
 #[cfg(feature = "controller")]
 pub use slots::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec, Submit};
 pub use supervisor::{
-    AddTask, Exit, InvalidOption, Reconciled, RuntimeError, SignalAction, Signals, StopLimit, Supervisor, SupervisorBuilder,
-    SupervisorConfig, SupervisorHandle,
+    AddTask, Exit, InvalidOption, Reconciled, RuntimeError, SignalAction, Signals, StopLimit, Supervisor,
+    SupervisorBuilder, SupervisorConfig, SupervisorHandle,
 };
 pub use task::{
     AttemptFuture, BoxError, BoxTaskFuture, Fallible, FromContext, IntoTaskError, IntoTaskResult, IntoTaskSpec,
@@ -137,6 +137,6 @@ pub use task::{
 #[cfg(feature = "macros")]
 pub use taskvisor_macros::{subscriber, supervise, supervisor, task};
 pub use tree::{
-    ChildHandle, DeclaredGroup, DeclaredTree, FailureChain, FailureLink, Group, GroupHandle, Strategy, Tree,
+    ChildHandle, DeclaredGroup, DeclaredTree, Dynamic, FailureChain, FailureLink, Group, GroupHandle, Strategy, Tree,
     TreeBuilder,
 };

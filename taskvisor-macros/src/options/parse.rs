@@ -135,7 +135,8 @@ impl Place {
         reader: &mut Reader,
     ) {
         let elsewhere = self.elsewhere();
-        let misplaced = [misplaced, &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, IN_ORDER, IN_LIMIT, &elsewhere, OF_FUNCTION]].concat();
+        let misplaced =
+            [misplaced, &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, IN_ORDER, IN_LIMIT, &elsewhere, OF_FUNCTION]].concat();
         table::read((self.list(), noun), keys, &misplaced, list, target, reader);
     }
 

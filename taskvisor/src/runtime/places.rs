@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::core::Core;
+use super::failures::is_within;
 use super::group::GroupCell;
 use super::registry::{Admission, Places};
 use super::task::Cell;
@@ -32,12 +33,50 @@ impl Core {
         if !self.kept.any.load(Ordering::SeqCst) {
             return;
         }
-        let cells: Vec<_> = match &self.registry().places {
-            Some(places) => places.tasks.values().cloned().collect(),
+        let (cells, groups): (Vec<_>, Vec<_>) = match &self.registry().places {
+            Some(places) => (places.tasks.values().cloned().collect(), places.groups.values().cloned().collect()),
             None => return,
         };
         cells.iter().for_each(|cell| cell.drop_kept_task());
         drop_each(cells);
+        for group in groups {
+            let returning = group.take_returning();
+            returning.values().for_each(|cell| cell.drop_kept_task());
+            drop_each(returning.into_values());
+        }
+    }
+
+    /// A group ends: drops the added tasks in it that it would have registered again, unless a restart of its parent does.
+    /// If the group has failed, they are lost: each is told as an event, and in the health.
+    pub(super) fn give_up_added(&self, group: &Arc<GroupCell>, outcome: &TaskOutcome) {
+        if !self.kept.any.load(Ordering::SeqCst) || group.is_stopped_by_parent() {
+            return;
+        }
+        let groups: Vec<_> = match &self.registry().places {
+            Some(places) => places.groups.values().filter(|it| is_within(it.path(), group.path())).cloned().collect(),
+            None => return,
+        };
+        let lost: Vec<_> = groups.iter().flat_map(|group| group.take_returning().into_values()).collect();
+        if let (Some(error), false) = (outcome.error(), lost.is_empty()) {
+            let reason = format!("lost with its group: {}", group.failed_with().unwrap_or_default());
+            for cell in &lost {
+                self.note_loss(cell, error);
+                cell.warn(&reason);
+            }
+        }
+        lost.iter().for_each(|cell| cell.drop_kept_task());
+        drop_each(groups);
+        drop_each(lost);
+    }
+
+    /// Withdraws an added task that its group has stopped and would register again. Returns `true` if there was one.
+    pub(crate) fn withdraw_returning(&self, path: &str) -> bool {
+        let Some((parent, _)) = path.rsplit_once('/') else { return false };
+        let withdrawn = self.group(parent).and_then(|group| group.withdraw(path));
+        if let Some(cell) = &withdrawn {
+            cell.drop_kept_task();
+        }
+        withdrawn.is_some()
     }
 
     /// Returns the declared tree, while it exists.
@@ -52,6 +91,11 @@ impl Core {
         self.kept.places.store(false, Ordering::SeqCst);
         let Places { tasks, groups, root: _ } = *gone;
         tasks.values().for_each(|cell| cell.drop_kept_task());
+        for group in groups.values() {
+            let returning = group.take_returning();
+            returning.values().for_each(|cell| cell.drop_kept_task());
+            drop_each(returning.into_values());
+        }
         drop_each(tasks.into_values());
         drop_each(groups.into_values());
     }

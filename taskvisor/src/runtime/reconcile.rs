@@ -3,7 +3,7 @@
 //! All specs are checked, and all decisions made, in one step under the lock of the registry. A changed task gets an
 //! heir, which is registered in the same step that removes its predecessor, so its name is never free.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -126,6 +126,7 @@ impl Core {
         let mut home = None;
         // What is dropped after the lock is released.
         let mut spare: Vec<Heir> = Vec::new();
+        let mut withdrawn: Vec<Arc<Cell>> = Vec::new();
         let (mut outcome, mut leaving) = (Changes::default(), Vec::new());
         let mut fresh: Vec<Arc<Cell>> = Vec::new();
         let mut registry = self.registry();
@@ -147,6 +148,7 @@ impl Core {
                     leaving.push(Leaving { cell, heir, why: None });
                 }
                 Decision::Add(admitted) => {
+                    withdrawn.extend(group.as_ref().and_then(|group| group.withdraw(&admitted.name)));
                     let cell = match &group {
                         None => self.cell(admitted, Origin::Added, None),
                         Some(group) => match group.adopt(last_segment(&Arc::clone(&admitted.name))) {
@@ -181,6 +183,16 @@ impl Core {
                 }
             }
         }
+        if let (Some(group), Extent::All) = (&group, extent) {
+            let wanted: HashSet<&Arc<str>> = order.iter().collect();
+            for name in group.returning_names() {
+                if !wanted.contains(&name) {
+                    let cell = group.withdraw(&name);
+                    outcome.removed.extend(cell.clone());
+                    withdrawn.extend(cell);
+                }
+            }
+        }
         for cell in gone {
             if let Some(heir) = registry.heirs.remove(&cell.id()) {
                 let _ = heir.registered.set(None);
@@ -191,6 +203,7 @@ impl Core {
         let places: Vec<_> = fresh.iter().filter_map(|cell| registry.take_place(cell)).collect();
         drop(registry);
         drop((spare, places));
+        withdrawn.iter().for_each(|cell| cell.drop_kept_task());
         fresh.iter().for_each(|cell| Actor::spawn(Arc::clone(cell), &runtime));
         if fresh.iter().any(|cell| cell.was_refused()) {
             return Err(RuntimeError::NoRuntime);
@@ -213,10 +226,17 @@ impl Core {
             let Some(admitted) = wanted.remove(name) else { continue };
             let Some(cell) = registry.names.get(name).filter(|cell| is_own(cell, group)) else {
                 registry.check_free(name)?;
-                if let Some(group) = group {
-                    group.check_takes(last_segment(name))?;
-                }
-                decisions.push(Decision::Add(admitted));
+                decisions.push(match group.and_then(|group| group.returning(name)) {
+                    Some(cell) if extent == Extent::All && cell.policy().revision == admitted.policy.revision => {
+                        Decision::Keep(cell)
+                    }
+                    // It is added in the place of one that its group would have registered again.
+                    Some(_) => Decision::Add(admitted),
+                    None => {
+                        group.map_or(Ok(()), |group| group.check_takes(last_segment(name)))?;
+                        Decision::Add(admitted)
+                    }
+                });
                 continue;
             };
             let (cell, wanted) = (Arc::clone(cell), admitted.policy.revision);
@@ -305,7 +325,7 @@ fn is_own(cell: &Cell, group: Option<&Arc<GroupCell>>) -> bool {
 
 /// Returns the added tasks that no spec names, in the order of their registration.
 fn gone(registry: &Registry, group: Option<&Arc<GroupCell>>, order: &[Arc<str>]) -> Vec<Arc<Cell>> {
-    let wanted: std::collections::HashSet<&Arc<str>> = order.iter().collect();
+    let wanted: HashSet<&Arc<str>> = order.iter().collect();
     let cells = registry.names.iter().filter(|cell| is_own(cell, group) && !wanted.contains(cell.name()));
     let mut gone: Vec<_> = cells.cloned().collect();
     gone.sort_unstable_by_key(|cell| cell.id());

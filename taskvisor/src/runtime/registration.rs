@@ -16,7 +16,7 @@ use super::task::{Actor, Cell, Membership, Origin, Stage, Tie};
 use crate::panics::{Fenced, drop_each};
 use crate::supervisor::{InvalidOption, RuntimeError};
 use crate::task::TaskSpec;
-use crate::tree::{Declared, join, last_segment};
+use crate::tree::{Declared, Role, join, last_segment};
 
 /// A checked and resolved tree as flat lists: its groups, each after its parent, and their children in the order of
 /// declaration.
@@ -46,6 +46,8 @@ pub(super) struct Registered {
     groups: VecDeque<Arc<GroupCell>>,
     /// The previous registrations of their places, to be dropped with no lock held.
     before: Vec<Member>,
+    /// The added children of the outermost group that came back.
+    returned: Vec<(Key, Role)>,
 }
 
 impl Core {
@@ -146,6 +148,7 @@ impl Core {
             return Err(RuntimeError::ShuttingDown);
         }
         registered.register(&mut registry, group, admitted);
+        registered.returned = registered.bring_back(&mut registry, group);
         registered.cells.iter().for_each(announce);
         drop(registry);
         self.forget_within(group);
@@ -273,7 +276,17 @@ impl AdmittedTree {
 
 impl Registered {
     fn on(runtime: &Handle) -> Self {
-        Self { runtime: runtime.clone(), cells: VecDeque::new(), groups: VecDeque::new(), before: Vec::new() }
+        Self {
+            runtime: runtime.clone(),
+            cells: VecDeque::new(),
+            groups: VecDeque::new(),
+            before: Vec::new(),
+            returned: Vec::new(),
+        }
+    }
+
+    pub(super) fn take_returned(&mut self) -> Vec<(Key, Role)> {
+        mem::take(&mut self.returned)
     }
 
     fn enter(&mut self, registry: &mut Registry, cell: Arc<Cell>) -> Arc<Cell> {
@@ -289,8 +302,30 @@ impl Registered {
     fn enter_group(&mut self, registry: &mut Registry, group: &Arc<GroupCell>) {
         if let Some(places) = &mut registry.places {
             let before = places.groups.insert(Arc::clone(group.path()), Arc::clone(group));
+            if let Some(before) = &before {
+                group.inherit(before);
+            }
             self.before.extend(before.map(Member::Group));
         }
+    }
+
+    /// Registers the added children of a group again that it has stopped. Returns their roles by their keys.
+    fn bring_back(&mut self, registry: &mut Registry, group: &Arc<GroupCell>) -> Vec<(Key, Role)> {
+        let mut roles = Vec::new();
+        for (key, before) in group.take_returning() {
+            if let (Some(task), Ok(())) = (before.kept_task(), registry.check_free(before.name())) {
+                let (name, policy) = (Arc::clone(before.name()), Arc::clone(before.policy()));
+                let admitted = Admitted { task: Fenced::new(task), name, policy };
+                let tie = Arc::new(Tie::Group(membership_of_added(group, key)));
+                let cell = group.core.cell(admitted, Origin::Added, Some(tie));
+                registry.insert(&cell);
+                group.enter_returned(key, &cell);
+                roles.push((key, Role::of_added(&cell)));
+                self.cells.push_back(cell);
+            }
+            self.before.push(Member::Task(before));
+        }
+        roles
     }
 
     /// Registers tasks without a driver.
@@ -329,6 +364,11 @@ impl Registered {
         for (cell, members) in cells.iter().zip(members) {
             self.before.extend(cell.set_members(members.into_iter().flatten().collect()));
         }
+        for cell in &cells[1..] {
+            for (key, child) in self.bring_back(registry, cell) {
+                cell.add_returned(key, child);
+            }
+        }
         // Nested groups are spawned before their parents. The caller spawns the outermost.
         cells.reverse();
         cells.pop();
@@ -362,15 +402,24 @@ impl Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         while self.spawn_next() {}
-        drop_each(mem::take(&mut self.before));
+        let before = mem::take(&mut self.before);
+        for member in &before {
+            if let Member::Task(cell) = member {
+                cell.drop_kept_task();
+            }
+        }
+        drop_each(before);
     }
 }
 
 /// Returns the membership of a child that is added.
 pub(super) fn added(group: &Arc<GroupCell>, adoption: &Adoption<'_>) -> Arc<Tie> {
-    let (key, managed) = (adoption.key, group.declared.manages());
-    let member = Membership { group: Arc::clone(group), key, epoch: AtomicU32::new(0), managed, awaited: false };
-    Arc::new(Tie::Group(member))
+    Arc::new(Tie::Group(membership_of_added(group, adoption.key)))
+}
+
+fn membership_of_added(group: &Arc<GroupCell>, key: Key) -> Membership {
+    let managed = group.declared.manages();
+    Membership { group: Arc::clone(group), key, epoch: AtomicU32::new(0), managed, awaited: false }
 }
 
 /// Returns the membership of a declared child.

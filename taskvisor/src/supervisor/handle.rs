@@ -198,6 +198,9 @@ impl SupervisorHandle {
     /// The call takes effect when it is first polled, and never waits.
     pub async fn remove_task(&self, name: &str) -> Result<(), RuntimeError> {
         let Some(cell) = self.core.find(name)? else {
+            if self.core.withdraw_returning(name) {
+                return Ok(());
+            }
             self.core.forget_failure(name);
             return Err(RuntimeError::TaskNotFound { name: name.to_owned() });
         };
@@ -221,7 +224,7 @@ impl SupervisorHandle {
     /// # Cancel safety
     /// The first poll requests the stop. Dropping the future after that only ends the wait.
     pub async fn cancel(&self, name: &str) -> Result<bool, RuntimeError> {
-        let Some(cell) = self.core.find(name)? else { return Ok(false) };
+        let Some(cell) = self.core.find(name)? else { return Ok(self.core.withdraw_returning(name)) };
         cell.cancel(cell.stop_bound()).await
     }
 
@@ -233,7 +236,7 @@ impl SupervisorHandle {
     /// # Cancel safety
     /// The same as for [`cancel`](Self::cancel).
     pub async fn cancel_with_timeout(&self, name: &str, within: Duration) -> Result<bool, RuntimeError> {
-        let Some(cell) = self.core.find(name)? else { return Ok(false) };
+        let Some(cell) = self.core.find(name)? else { return Ok(self.core.withdraw_returning(name)) };
         cell.cancel(within).await
     }
 

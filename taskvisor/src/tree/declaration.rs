@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::group::{ChildSpec, Group, check_name};
-use super::strategy::Strategy;
+use super::strategy::{Dynamic, Strategy};
 use crate::panics::{catch, drop_each};
 use crate::policy::{Overrides, Ready, RestartPolicy, check_backoff};
 use crate::runtime::Core;
@@ -26,6 +26,8 @@ pub(crate) struct Declared {
     pub(crate) name: Arc<str>,
     pub(crate) strategy: Strategy,
     pub(crate) limit: Option<(u32, Duration)>,
+    pub(crate) dynamic: Dynamic,
+    pub(crate) max_starting: Option<usize>,
     pub(crate) after: Vec<Arc<str>>,
     /// The options that it has as a child.
     pub(crate) overrides: Overrides,
@@ -141,7 +143,7 @@ fn short(place: usize) -> u32 {
 impl Declared {
     /// Reads the name of each task once.
     pub(crate) fn new(group: Group) -> Self {
-        let Group { name, strategy, limit, overrides, after, children: specs, depth } = group;
+        let Group { name, strategy, limit, dynamic, max_starting, overrides, after, children: specs, depth } = group;
         let (children, tasks): (Vec<_>, Vec<_>) = specs.into_iter().map(DeclaredChild::new).unzip();
         let by_name = by_name(&children);
         let mut unknown = Vec::new();
@@ -162,6 +164,8 @@ impl Declared {
             name,
             strategy,
             limit,
+            dynamic,
+            max_starting,
             after,
             overrides,
             layers: layers(&children, &order),
@@ -231,6 +235,9 @@ impl Declared {
                 return invalid("limit.within", "0ns", "a time longer than zero");
             }
         }
+        if self.max_starting == Some(0) {
+            return invalid("max_starting", "0", "at least 1: nothing could start");
+        }
         let Overrides { backoff, significant, restart, .. } = &self.overrides;
         if let Some(backoff) = backoff {
             check_backoff(backoff, &subject)?;
@@ -251,9 +258,9 @@ impl Declared {
         }
     }
 
-    /// Returns `true` if its children need no driver: a flat group of independent tasks.
+    /// Returns `true` if its children need no driver: a flat group of independent tasks without a limit.
     pub(crate) fn is_plain(&self) -> bool {
-        !self.manages() && self.children.iter().all(DeclaredChild::is_plain)
+        !self.manages() && self.max_starting.is_none() && self.children.iter().all(DeclaredChild::is_plain)
     }
 
     /// Returns `true` if the group decides on failures of its children. Otherwise each child restarts by itself.
@@ -371,6 +378,8 @@ impl fmt::Debug for Shown<'_> {
         shown
             .field("strategy", &group.strategy)
             .field("limit", &group.limit)
+            .field("dynamic", &group.dynamic)
+            .field("max_starting", &group.max_starting)
             .field("after", &group.after)
             .field("set", &group.overrides)
             .field("children", &children.collect::<Vec<_>>())

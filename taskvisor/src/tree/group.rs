@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::declaration::Declared;
-use super::strategy::Strategy;
+use super::strategy::{Dynamic, Strategy};
 use crate::policy::{BackoffPolicy, Overrides, RestartPolicy};
 use crate::supervisor::InvalidOption;
 use crate::task::{IntoTaskSpec, TaskSpec};
@@ -42,6 +42,8 @@ pub struct Group {
     pub(super) name: Arc<str>,
     pub(super) strategy: Strategy,
     pub(super) limit: Option<(u32, Duration)>,
+    pub(super) dynamic: Dynamic,
+    pub(super) max_starting: Option<usize>,
     /// The options that it has as a child, as those of a task.
     pub(super) overrides: Overrides,
     pub(super) after: Vec<Arc<str>>,
@@ -62,7 +64,17 @@ impl Group {
     pub fn new(name: impl Into<Arc<str>>, strategy: Strategy) -> Self {
         let (restart, critical) = (Some(RestartPolicy::OnFailure), Some(true));
         let overrides = Overrides { restart, critical, ..Overrides::NONE };
-        Self { name: name.into(), strategy, limit: None, overrides, after: Vec::new(), children: Vec::new(), depth: 1 }
+        Self {
+            name: name.into(),
+            strategy,
+            limit: None,
+            dynamic: Dynamic::Keep,
+            max_starting: None,
+            overrides,
+            after: Vec::new(),
+            children: Vec::new(),
+            depth: 1,
+        }
     }
 
     /// Declares a group in which each child restarts alone.
@@ -92,6 +104,23 @@ impl Group {
     /// zero. `within` must not be zero. Default: no limit.
     pub fn with_limit(mut self, max_restarts: u32, within: Duration) -> Self {
         self.limit = Some((max_restarts, within));
+        self
+    }
+
+    /// Sets what becomes of added tasks when the group restarts. Default: [`Dynamic::Keep`].
+    pub fn with_dynamic(mut self, dynamic: Dynamic) -> Self {
+        self.dynamic = dynamic;
+        self
+    }
+
+    /// Limits the number of tasks in the group, nested groups included, that are between the begin of an attempt and its
+    /// [readiness](crate::Ready). Further attempts wait in the order in which they became due, in the state
+    /// [`Pending`](crate::TaskState::Pending); the wait does not count for their `start_timeout`. It applies to each
+    /// attempt, so also after a failure and after a restart of the group. A task that is ready when its attempt begins
+    /// holds no place. A task needs a place in each group around it that has a limit. `max_starting` must not be zero.
+    /// Default: no limit.
+    pub fn with_max_starting(mut self, max_starting: usize) -> Self {
+        self.max_starting = Some(max_starting);
         self
     }
 

@@ -227,6 +227,11 @@ impl TreeBuilder {
         Self { root: self.root.with_limit(max_restarts, within), ..self }
     }
 
+    /// Limits the number of tasks in the whole tree that are starting; see [`Group::with_max_starting`].
+    pub fn with_max_starting(self, max_starting: usize) -> Self {
+        Self { root: self.root.with_max_starting(max_starting), ..self }
+    }
+
     /// Adds a group.
     pub fn group(self, group: Group) -> Self {
         Self { root: self.root.group(group), ..self }

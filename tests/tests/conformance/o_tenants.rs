@@ -5,3 +5,5 @@ mod limits;
 mod reach;
 mod reconcile;
 mod reconcile_random;
+mod starting;
+mod survive;

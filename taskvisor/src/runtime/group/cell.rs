@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::runtime::{self, Handle};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::super::clock::Ticks;
 use super::super::core::Core;
@@ -26,7 +26,7 @@ use crate::panics::{Fenced, drop_caught};
 use crate::supervisor::RuntimeError;
 use crate::sync::{Waiters, lock};
 use crate::task::{StopKind, StopReason};
-use crate::tree::{Declared, FailureChain, Role, join};
+use crate::tree::{Declared, Dynamic, FailureChain, Role, join, last_segment};
 
 /// One registration of a group.
 pub(crate) struct GroupCell {
@@ -46,6 +46,10 @@ pub(crate) struct GroupCell {
     ///
     /// The lock is a leaf: nothing else is locked, and no user code runs, under it, so it cannot deadlock.
     first_failed: Mutex<Arc<String>>,
+    /// The places of `max_starting`.
+    pub(in crate::runtime) starting: Option<Arc<Semaphore>>,
+    /// The failure because of which the current run stops. The lock is a leaf, as that of `first_failed`.
+    failing: Mutex<Option<Arc<FailureChain>>>,
 }
 
 /// The position of a group in its parent.
@@ -77,6 +81,8 @@ pub(super) struct Inbox {
     open: bool,
     /// `true` if the group was requested to stop for good.
     stopped: bool,
+    /// `true` if its parent requested that first. The parent decides whether the group comes back.
+    stopped_by_parent: bool,
     /// `true` if the declared children are about to be registered again, so their names are taken.
     reserved: bool,
     /// The last failure, and its text.
@@ -85,6 +91,8 @@ pub(super) struct Inbox {
     /// The previous registrations of children that were registered again, until the driver has handled that. One of
     /// them can be the failure of the group.
     before: BTreeMap<Key, Member>,
+    /// The added children that the group has stopped, and registers again at its next run, by their keys.
+    returning: BTreeMap<Key, Arc<Cell>>,
     /// The runtime of its driver.
     home: runtime::Id,
     /// The runtimes of members on other runtimes.
@@ -124,10 +132,12 @@ impl GroupCell {
                 ready: false,
                 open: true,
                 stopped: false,
+                stopped_by_parent: false,
                 reserved: false,
                 failure: None,
                 outcome: None,
                 before: BTreeMap::new(),
+                returning: BTreeMap::new(),
                 home: runtime.id(),
                 elsewhere: BTreeMap::new(),
                 orphans: None,
@@ -136,6 +146,8 @@ impl GroupCell {
             bell: Notify::new(),
             changed: Waiters::default(),
             first_failed: Mutex::default(),
+            failing: Mutex::default(),
+            starting: declared.max_starting.map(|places| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)))),
             declared,
         }
     }
@@ -236,6 +248,7 @@ impl GroupCell {
     pub(in crate::runtime) fn stop(&self, epoch: Option<Epoch>, by: StopBy) -> bool {
         let mut inbox = self.lock();
         let first = inbox.state != TaskState::Ended && !mem::replace(&mut inbox.stopped, true);
+        inbox.stopped_by_parent |= first && epoch.is_some();
         self.ring(inbox, Input::Stop(epoch), Some(by));
         first
     }
@@ -309,6 +322,66 @@ impl GroupCell {
         drop(before);
     }
 
+    /// Returns the failure because of which the group stops, or a group around it.
+    pub(in crate::runtime) fn failing(&self) -> Option<Arc<FailureChain>> {
+        self.with_parents().find_map(|group| lock(&group.failing).clone())
+    }
+
+    pub(super) fn set_failing(&self, failure: Option<Arc<FailureChain>>) {
+        let before = mem::replace(&mut *lock(&self.failing), failure);
+        drop(before);
+    }
+
+    /// Returns `true` if the group registers added children again when it restarts. The root never restarts.
+    pub(in crate::runtime) fn keeps_added(&self) -> bool {
+        self.declared.dynamic == Dynamic::Keep && self.position.is_some()
+    }
+
+    /// Returns `true` if its parent stopped the group, and decides whether it comes back.
+    pub(in crate::runtime) fn is_stopped_by_parent(&self) -> bool {
+        self.lock().stopped_by_parent
+    }
+
+    /// Takes the children that come back with the next run.
+    pub(in crate::runtime) fn take_returning(&self) -> BTreeMap<Key, Arc<Cell>> {
+        mem::take(&mut self.lock().returning)
+    }
+
+    /// Returns the child of that name that comes back with the next run.
+    pub(in crate::runtime) fn returning(&self, path: &str) -> Option<Arc<Cell>> {
+        self.lock().returning.values().find(|cell| **cell.name() == *path).cloned()
+    }
+
+    /// Returns the names of the children that come back with the next run.
+    pub(in crate::runtime) fn returning_names(&self) -> Vec<Arc<str>> {
+        self.lock().returning.values().map(|cell| Arc::clone(cell.name())).collect()
+    }
+
+    /// Withdraws a child that would come back with the next run. Returns it, to be dropped with no lock held.
+    pub(in crate::runtime) fn withdraw(&self, path: &str) -> Option<Arc<Cell>> {
+        self.lock().returning.extract_if(.., |_, cell| **cell.name() == *path).next().map(|(_, cell)| cell)
+    }
+
+    /// Enters a child that comes back, under its key from before. The caller hands its role to the driver.
+    pub(in crate::runtime) fn enter_returned(&self, key: Key, cell: &Arc<Cell>) {
+        self.lock().members.added.insert(key, Member::Task(Arc::clone(cell)));
+    }
+
+    /// Takes over the children of the previous registration of the group that come back.
+    pub(in crate::runtime) fn inherit(&self, before: &Self) {
+        let (returning, next_key) = {
+            let mut inbox = before.lock();
+            (mem::take(&mut inbox.returning), inbox.next_key)
+        };
+        let mut inbox = self.lock();
+        (inbox.returning, inbox.next_key) = (returning, next_key.max(inbox.next_key));
+    }
+
+    /// Hands a child that came back to the driver, before the first run.
+    pub(in crate::runtime) fn add_returned(&self, key: Key, child: Role) {
+        self.send(Input::Add { key, child, takes_place: false }, None);
+    }
+
     /// Returns the path of the child that failed first in the current or last restart of siblings.
     pub(in crate::runtime) fn first_failed(&self) -> Arc<String> {
         Arc::clone(&lock(&self.first_failed))
@@ -322,17 +395,20 @@ impl GroupCell {
     /// Returns the outcome of a group that was requested to stop.
     pub(super) fn canceled(&self) -> TaskOutcome {
         let by_parent = || self.position.as_ref().is_some_and(|position| position.parent.is_stopping());
-        let reason = match self.core.stop_kind() {
-            Some(StopKind::Dropped) => StopReason::Dropped,
-            Some(_) => StopReason::Shutdown,
-            None if by_parent() => StopReason::GroupStopped,
-            None => StopReason::Canceled,
+        let above = self.position.as_ref().and_then(|position| position.parent.failing());
+        let reason = match (self.core.stop_kind(), above) {
+            (Some(StopKind::Dropped), _) => StopReason::Dropped,
+            (Some(_), _) => StopReason::Shutdown,
+            (None, Some(chain)) => StopReason::GroupFailed { chain },
+            (None, None) if by_parent() => StopReason::GroupStopped,
+            (None, None) => StopReason::Canceled,
         };
         TaskOutcome::Canceled { error: None, reason, finished: false }
     }
 
     /// A run begins.
     pub(super) fn begins(&self) {
+        self.set_failing(None);
         let mut inbox = self.lock();
         // Another request can have come since: the driver handles it next.
         self.stopping.store(!inbox.open, Ordering::Release);
@@ -390,10 +466,16 @@ impl GroupCell {
         gone
     }
 
-    /// Removes an added child that has ended.
+    /// Removes an added child that has ended. It is kept if it comes back with the next run.
     pub(super) fn forget(&self, key: Key) {
         let mut inbox = self.lock();
         let gone = (inbox.members.added.remove(&key), inbox.elsewhere.remove(&key));
+        if let Some(Member::Task(cell)) = &gone.0 {
+            let has_place = || self.declared.place(last_segment(cell.name())).is_some();
+            if cell.was_added() && cell.kept_task().is_some() && !has_place() {
+                inbox.returning.insert(key, Arc::clone(cell));
+            }
+        }
         drop(inbox);
         drop(gone);
     }
@@ -405,7 +487,8 @@ impl GroupCell {
         if self.declared.is_closed() {
             return Err(RuntimeError::GroupClosed { name: self.shown_path().to_string() });
         }
-        if self.lock().reserved && self.declared.place(name).is_some() {
+        let inbox = self.lock();
+        if inbox.is_reserved(&self.declared, name) {
             return Err(RuntimeError::TaskAlreadyExists { name: join(&self.path, name).to_string() });
         }
         Ok(())
@@ -428,7 +511,7 @@ impl GroupCell {
         if !inbox.open || inbox.state == TaskState::Ended {
             return Err(RuntimeError::GroupNotRunning { name: self.shown_path().to_string() });
         }
-        if inbox.reserved && takes_place {
+        if inbox.is_reserved(&self.declared, name) {
             return Err(RuntimeError::TaskAlreadyExists { name: join(&self.path, name).to_string() });
         }
         let key = inbox.next_key;
@@ -492,7 +575,8 @@ impl GroupCell {
         let late: Vec<_> = mem::take(&mut inbox.messages).iter().filter_map(|message| message.input.child()).collect();
         let late: Vec<_> = late.into_iter().filter_map(|key| inbox.members.get(key).cloned()).collect();
         let spare = if inbox.outcome.is_some() { Some(outcome) } else { inbox.outcome.replace(outcome) };
-        let gone = (mem::take(&mut inbox.members), mem::take(&mut inbox.elsewhere), mem::take(&mut inbox.before), spare);
+        let gone =
+            (mem::take(&mut inbox.members), mem::take(&mut inbox.elsewhere), mem::take(&mut inbox.before), spare);
         drop(inbox);
         late.iter().for_each(|member| member.turn_away(self.core.config.grace));
         drop((gone, late));
@@ -502,6 +586,22 @@ impl GroupCell {
 
     pub(crate) async fn outcome(&self) -> TaskOutcome {
         self.changed.wait(|| self.lock().outcome.as_deref().cloned()).await
+    }
+}
+
+impl Inbox {
+    /// Returns `true` if a child of that name comes with the next run.
+    fn is_reserved(&self, declared: &Declared, name: &str) -> bool {
+        let returns = |cell: &Arc<Cell>| last_segment(cell.name()) == name;
+        (self.reserved && declared.place(name).is_some()) || self.returning.values().any(returns)
+    }
+}
+
+impl Role {
+    /// The role of a child that was added.
+    pub(in crate::runtime) fn of_added(cell: &Cell) -> Self {
+        let policy = cell.policy();
+        Self { critical: policy.critical, significant: policy.significant, layers: 1, uncounted: !policy.readiness }
     }
 }
 
@@ -532,13 +632,7 @@ impl Adoption<'_> {
         if is_elsewhere {
             inbox.elsewhere.insert(key, runtime.clone());
         }
-        let policy = cell.policy();
-        let child = Role {
-            critical: policy.critical,
-            significant: policy.significant,
-            layers: 1,
-            uncounted: !policy.readiness,
-        };
+        let child = Role::of_added(cell);
         group.ring(inbox, Input::Add { key, child, takes_place }, None);
         if is_elsewhere {
             group.tell_above(runtime);

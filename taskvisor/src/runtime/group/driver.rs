@@ -11,6 +11,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::observe::{self, Background};
+use super::super::registration::Registered;
 use super::super::task::{Ending, Facts, Next, Request, StopBy, decide};
 use super::super::timer::deadline;
 use super::super::warnings::of_retries;
@@ -302,6 +303,10 @@ impl Live {
                 if !self.machine.is_requested() {
                     self.stop_by = None;
                 }
+                if let Some(why) = self.machine.fails() {
+                    let failure = self.failure(why).map(Arc::new);
+                    self.group.set_failing(failure);
+                }
                 if let Some(key) = self.failed {
                     self.with(key, |member| self.group.set_first_failed(member.path()));
                 }
@@ -434,12 +439,15 @@ impl Live {
 
     /// Registers the declared children for a run, unless a shutdown was requested.
     async fn register(&mut self) {
-        let registered = self.group.core.register_again(&self.group).await;
+        let mut registered = self.group.core.register_again(&self.group).await;
         // From here on the run moves with the driver.
         self.actions.pop_front();
         self.reserved = false;
         let declared = self.group.declared.children.len() as Key;
         self.messages.retain(|message| !message.input.is_of_declared(declared));
+        for (key, child) in registered.as_mut().map(Registered::take_returned).unwrap_or_default() {
+            self.step(Input::Add { key, child, takes_place: false });
+        }
         self.step(Input::Registered(registered.is_ok()));
         if let Ok(registered) = registered {
             registered.spawn_by_turns().await;

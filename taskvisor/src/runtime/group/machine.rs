@@ -199,6 +199,14 @@ impl Machine {
         matches!(&self.state, State::Running(run) if run.plan.is_lost(key))
     }
 
+    /// Returns the failure because of which the run stops.
+    pub(super) fn fails(&self) -> Option<Why> {
+        match &self.state {
+            State::Running(run) => run.plan.fails(),
+            _ => None,
+        }
+    }
+
     /// Returns `true` if a child that is added now is part of the current or first run.
     pub(super) fn takes_now(&self) -> bool {
         match &self.state {

@@ -58,6 +58,7 @@ impl GroupCell {
                 group.core.forget_kept();
             }
             observe::group_ended(&group, &outcome);
+            group.core.give_up_added(&group, &outcome);
             group.core.remove_group(&group, outcome);
             let Some(Position { parent, key }) = &group.position else { return };
             let over = parent.note_of_group(&group, *key, 0, Note::Ended(end));

@@ -303,6 +303,14 @@ impl Plan {
         matches!(self.mode, Mode::Stopping(Why::Lost(lost)) | Mode::Asking(Why::Lost(lost)) if lost == key)
     }
 
+    /// Returns the failure because of which the group stops.
+    pub(crate) fn fails(&self) -> Option<Why> {
+        match self.mode {
+            Mode::Stopping(why) if why.is_failure() => Some(why),
+            _ => None,
+        }
+    }
+
     fn is_chain(&self) -> bool {
         self.rules.strategy == Strategy::RestForOne
     }

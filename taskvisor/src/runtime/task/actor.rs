@@ -114,6 +114,7 @@ impl Actor {
 
     fn poll_due(&mut self, cx: &mut Context<'_>, gave_way: bool) -> Poll<()> {
         if let Some(guards) = &mut self.guards {
+            ready!(guards.poll_place(cx));
             if let Poll::Ready(timeout) = guards.poll_start(&self.cell, cx) {
                 // The attempt failed before it began.
                 self.attempt_ended(Ending::Result(Err(TaskError::Timeout { timeout })), None, Cut::Not);
@@ -143,6 +144,9 @@ impl Actor {
 
     fn begin(&mut self) {
         let Some((task, attempt)) = self.cell.begin() else { return self.take_turn(Duration::ZERO) };
+        if let Some(guards) = &mut self.guards {
+            guards.heed_ready(&self.cell);
+        }
         if self.cell.policy().every.is_some() {
             let first = || Box::new(Grid { first: Instant::now(), ticks: Ticks::default() });
             let grid = self.grid.get_or_insert_with(first);
@@ -179,6 +183,9 @@ impl Actor {
                 }
             }
             limit = bound.filter(|time| !time.is_zero()).and_then(deadline);
+            if let Some(guards) = &mut self.guards {
+                guards.heed_ready(&self.cell);
+            }
             #[cfg(feature = "test-util")]
             if self.is_struck() {
                 self.limit(limit);

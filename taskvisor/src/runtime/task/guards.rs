@@ -1,8 +1,11 @@
-//! The start timeout, the watchdog and the limit of failures of a task.
+//! The start timeout, the watchdog, the limit of failures and the places for a start of a task.
 
-use std::task::{Context, Poll};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::super::group::Window;
@@ -13,12 +16,13 @@ use crate::inspect::TaskOutcome;
 use crate::policy::Ready;
 use crate::task::StopKind;
 
-/// The timers of the start timeout and the watchdog, and the limit of failures.
+/// The timers of the start timeout and the watchdog, the limit of failures, and the places for a start.
 #[derive(Default)]
 pub(in crate::runtime) struct Guards {
     start: Timer,
     watch: Timer,
     pub(in crate::runtime) limit: Option<Limit>,
+    starting: Option<Starting>,
 }
 
 /// The failures of a task that still count for its limit.
@@ -40,13 +44,54 @@ impl Limit {
     }
 }
 
+/// The places of `max_starting` that an attempt holds from its begin until it is ready: one in each group around the
+/// task that has a limit. They are taken from the inside out, so that no two tasks wait for each other.
+struct Starting {
+    limits: Vec<Arc<Semaphore>>,
+    held: Vec<OwnedSemaphorePermit>,
+    /// The wait for the next place.
+    next: Option<Acquire>,
+}
+
+type Acquire = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
+
+impl Starting {
+    /// Returns `None` if no group around the task has a limit.
+    fn of(cell: &Cell) -> Option<Self> {
+        let groups = cell.member()?.group.with_parents();
+        let limits: Vec<_> = groups.filter_map(|group| group.starting.clone()).collect();
+        (!limits.is_empty()).then(|| Self { limits, held: Vec::new(), next: None })
+    }
+
+    /// Returns `Ready` when the task has all places.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(limit) = self.limits.get(self.held.len()) {
+            let next = self.next.get_or_insert_with(|| Box::pin(Arc::clone(limit).acquire_owned()));
+            let place = ready!(next.as_mut().poll(cx));
+            self.next = None;
+            match place {
+                Ok(place) => self.held.push(place),
+                // A limit is never closed.
+                Err(_) => break,
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn release(&mut self) {
+        self.held.clear();
+        self.next = None;
+    }
+}
+
 impl Guards {
     /// Returns `None` if the task has none of them.
     pub(in crate::runtime) fn of(cell: &Cell) -> Option<Box<Self>> {
         let policy = cell.policy();
         let is_guarded = has_start_timeout(cell) || policy.watchdog.is_some() || policy.limit.is_some();
         let limit = || policy.limit.map(|limit| Limit { window: Window::new(limit), start: Instant::now() });
-        is_guarded.then(|| Box::new(Self { limit: limit(), ..Self::default() }))
+        let starting = Starting::of(cell);
+        (is_guarded || starting.is_some()).then(|| Box::new(Self { limit: limit(), starting, ..Self::default() }))
     }
 
     /// Notes that the attempt takes longer than one poll.
@@ -57,7 +102,24 @@ impl Guards {
         }
     }
 
+    /// Returns `Ready` when the attempt may begin. The wait is no part of the start.
+    pub(in crate::runtime) fn poll_place(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.starting.as_mut().map_or(Poll::Ready(()), |starting| starting.poll(cx))
+    }
+
+    /// Gives the places for the start back if the attempt is ready.
+    pub(in crate::runtime) fn heed_ready(&mut self, cell: &Cell) {
+        if let Some(starting) = &mut self.starting {
+            if cell.lock().machine().ready {
+                starting.release();
+            }
+        }
+    }
+
     pub(in crate::runtime) fn attempt_is_over(&mut self) {
+        if let Some(starting) = &mut self.starting {
+            starting.release();
+        }
         self.start.clear();
         self.watch.clear();
     }

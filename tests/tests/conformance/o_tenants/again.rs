@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use taskvisor::{
-    EventKind, Group, Ready, RestartPolicy, RuntimeError, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskOutcome,
-    TaskSpec, TaskState, Tree, task,
+    EventKind, Group, Ready, RestartPolicy, RuntimeError, SupervisorConfig, TaskContext, TaskError, TaskFn,
+    TaskOutcome, TaskSpec, TaskState, Tree, task,
 };
 use tests::{FAIL, OK, Recorder, Script, Step, constant, cooperative, ms, secs, settle};
 use tokio::sync::mpsc;
@@ -151,7 +151,8 @@ async fn o24_fields_are_dropped_after_success_and_at_the_shutdown() -> Result {
         let tree = Tree::builder(SupervisorConfig::default()).task(drain).task(TaskSpec::inherit(task)).build();
         tree.start().await?;
         settle().await;
-        let closed = |receiver: &mut mpsc::Receiver<()>| receiver.try_recv() == Err(mpsc::error::TryRecvError::Disconnected);
+        let closed =
+            |receiver: &mut mpsc::Receiver<()>| receiver.try_recv() == Err(mpsc::error::TryRecvError::Disconnected);
         assert_eq!(closed(&mut receiver), !fails);
         assert_eq!(tree.child("x").restart(), fails);
         settle().await;

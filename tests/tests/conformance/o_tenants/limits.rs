@@ -1,8 +1,6 @@
 //! O20: a task with its own limit of failures.
 
-use taskvisor::{
-    Group, RestartPolicy, RuntimeError, SupervisorConfig, TaskOutcome, TaskSpec, TaskState, Tree,
-};
+use taskvisor::{Group, RestartPolicy, RuntimeError, SupervisorConfig, TaskOutcome, TaskSpec, TaskState, Tree};
 use tests::{ALWAYS, FAIL, OK, Script, Step, constant, secs, settle, supervisor};
 use tokio::time::{Instant, sleep};
 
@@ -91,6 +89,9 @@ async fn o20_zero_is_none_at_all_and_a_window_of_zero_is_refused() -> Result {
     assert!(matches!(task.outcome().await, TaskOutcome::Exhausted { failures: 1, .. }));
     assert_eq!(task.spec().limit(), Some((0, secs(1))));
     let refused = supervisor.add_task(script.spec("x").with_limit(5, secs(0))).await.unwrap_err();
-    assert!(refused.to_string().contains("`limit.within`") || refused.to_string().contains("limit.within"), "{refused}");
+    assert!(
+        refused.to_string().contains("`limit.within`") || refused.to_string().contains("limit.within"),
+        "{refused}"
+    );
     Ok(())
 }

@@ -39,7 +39,8 @@ async fn o27_a_task_reaches_groups_children_and_the_snapshot() -> Result {
     assert!(tree.child("look").outcome().await.unwrap().is_completed());
     let snapshot = seen.lock().unwrap().take().unwrap();
     assert_eq!(snapshot.root.name, "app");
-    let names = |children: &[taskvisor::NodeSnapshot]| children.iter().map(|node| node.name.clone()).collect::<Vec<_>>();
+    let names =
+        |children: &[taskvisor::NodeSnapshot]| children.iter().map(|node| node.name.clone()).collect::<Vec<_>>();
     assert_eq!(names(&snapshot.root.children), ["store", "look", "beside"]);
     assert_eq!(names(&snapshot.root.children[0].children), ["pool", "extra"]);
     let handle = tree.supervisor().handle();

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use taskvisor::{
-    EventKind, Group, RuntimeError, StopReason, SupervisorConfig, TaskContext, TaskError, TaskFn,
-    TaskHandle, TaskOutcome, TaskSpec, TaskState, Tree,
+    EventKind, Group, RuntimeError, StopReason, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskHandle,
+    TaskOutcome, TaskSpec, TaskState, Tree,
 };
 use tests::{OK, Recorder, Script, Step, cooperative, ms, secs, settle, supervisor};
 use tokio::time::{Instant, sleep};
@@ -69,10 +69,8 @@ async fn o22_kept_added_replaced_and_removed() -> Result {
 #[tokio::test(start_paused = true)]
 async fn o22_beside_the_tree_too_and_one_alone() -> Result {
     let recorder = Recorder::new();
-    let tree = Tree::builder(SupervisorConfig::default())
-        .with_subscriber(recorder.clone())
-        .task(cooperative("own"))
-        .build();
+    let tree =
+        Tree::builder(SupervisorConfig::default()).with_subscriber(recorder.clone()).task(cooperative("own")).build();
     tree.start().await?;
     let handle = tree.supervisor().handle();
     assert_eq!(handle.reconcile([of("a", 1), of("b", 1)]).await?.added.len(), 2);
@@ -197,7 +195,10 @@ async fn o22_the_last_list_stands() -> Result {
     settle().await;
     assert!(tokio::time::timeout(ms(10), group.reconcile([slow(5), of("b", 1)])).await.is_err());
     sleep(secs(3)).await;
-    assert_eq!((revision(), group.child("b").status().map(|b| b.state)), (Some(slow(5).revision()), Some(TaskState::Running)));
+    assert_eq!(
+        (revision(), group.child("b").status().map(|b| b.state)),
+        (Some(slow(5).revision()), Some(TaskState::Running))
+    );
     // A shutdown in the meantime: the successor never starts.
     let (last, down) = tokio::join!(group.reconcile([slow(6)]), async { tree.shutdown().await });
     assert_eq!(last?.remaining().count(), 0);

@@ -115,12 +115,16 @@ async fn story(seed: u64) -> Result {
                 };
                 let before = |name: &&'static str| model.get(name).copied();
                 let both = |equal: bool| {
-                    let both = list.iter().filter(|(name, new)| before(name).is_some_and(|old| (old == **new) == equal));
+                    let both =
+                        list.iter().filter(|(name, new)| before(name).is_some_and(|old| (old == **new) == equal));
                     sorted(both.map(|(name, _)| *name).collect())
                 };
                 assert_eq!(of(&done.kept), both(true));
                 assert_eq!(of(&done.replaced), both(false));
-                assert_eq!(of(&done.added), sorted(list.keys().filter(|name| before(name).is_none()).copied().collect()));
+                assert_eq!(
+                    of(&done.added),
+                    sorted(list.keys().filter(|name| before(name).is_none()).copied().collect())
+                );
                 let gone = model.keys().filter(|name| !list.contains_key(*name)).copied().collect();
                 assert_eq!(of(&done.removed), sorted(gone));
                 model = list;

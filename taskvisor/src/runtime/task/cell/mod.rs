@@ -187,6 +187,12 @@ impl Cell {
         self.lock().task.clone()
     }
 
+    /// Returns the task of a registration that has ended, if it is kept.
+    pub(in crate::runtime) fn kept_task(&self) -> Option<TaskRef> {
+        let state = self.lock();
+        if state.machine.stage == Stage::Ended { state.task.clone() } else { None }
+    }
+
     pub(crate) fn policy(&self) -> &Arc<ResolvedPolicy> {
         &self.policy
     }

@@ -69,7 +69,7 @@ impl Cell {
         self.news.take();
         let (turn, note) = state.machine.turn(&self.policy);
         if turn == Turn::Over {
-            let task = self.take_task(&mut state, false);
+            let task = self.take_task(&mut state, None);
             drop(state);
             let _ = drop_caught(task);
             return turn;
@@ -226,7 +226,7 @@ impl Cell {
         state.stop_by = Ticks::MAX;
         // The task is dropped before its outcome is known, and handles do not keep it.
         let task = match &next {
-            Next::End(outcome) => self.take_task(&mut state, outcome.is_completed()),
+            Next::End(outcome) => self.take_task(&mut state, Some(outcome)),
             _ => None,
         };
         drop(state);
@@ -334,11 +334,19 @@ impl Cell {
         waiting.wake();
     }
 
-    /// Takes the task of a registration that ends, unless it is kept to be started again at its place: see
-    /// [`ChildHandle::restart`](crate::ChildHandle::restart).
-    fn take_task(&self, state: &mut State, is_completed: bool) -> Option<TaskRef> {
+    /// Takes the task of a registration that ends, unless it is kept: at its place, for
+    /// [`ChildHandle::restart`](crate::ChildHandle::restart), or because its group stops it and registers it again.
+    /// Without an outcome the task was stopped before an attempt.
+    fn take_task(&self, state: &mut State, outcome: Option<&TaskOutcome>) -> Option<TaskRef> {
+        if self.was_added() {
+            let is_stopped = matches!(outcome, None | Some(TaskOutcome::Canceled { .. } | TaskOutcome::Aborted { .. }));
+            let by_group = matches!(state.machine.why, Some(StopKind::GroupStopped | StopKind::GroupFailed));
+            let returns = is_stopped && by_group && self.member().is_some_and(|member| member.group.keeps_added());
+            return if returns && self.core.keeps() { None } else { state.task.take() };
+        }
+        let is_completed = outcome.is_some_and(TaskOutcome::is_completed);
         // A group keeps the tasks of its declared children itself.
-        let has_own_place = !self.was_added() && self.member().is_none_or(|member| member.group.position.is_none());
+        let has_own_place = self.member().is_none_or(|member| member.group.position.is_none());
         let has_fields = state.task.as_ref().is_some_and(|task| size_of_val(&**task) > 0);
         let is_kept = has_own_place && !(is_completed && has_fields) && self.core.keeps();
         if is_kept { None } else { state.task.take() }
