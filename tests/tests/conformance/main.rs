@@ -15,6 +15,8 @@ mod j_controller;
 mod journal;
 mod k_faults;
 mod look;
+mod o_errors;
 mod o_exit;
+mod o_panics;
 mod probes;
 mod retry_if;
