@@ -59,6 +59,8 @@ pub(crate) struct Core {
     /// Signals that the registry became empty, or that the tasks added beside the tree have ended.
     pub(super) vacant: Waiters,
     pub(super) waits: Waits,
+    /// The failures that were logged.
+    pub(super) told: observe::Told,
     /// `true` after a shutdown was requested.
     pub(super) stopping: AtomicBool,
     pub(super) stop: Stop,
@@ -124,6 +126,7 @@ impl Core {
             registry: Mutex::new(registry),
             vacant: Waiters::default(),
             waits: Waits::default(),
+            told: observe::Told::default(),
             stopping: AtomicBool::new(false),
             stop: Stop::default(),
             listener: Mutex::new(None),

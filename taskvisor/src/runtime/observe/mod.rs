@@ -21,7 +21,7 @@ use crate::task::TaskError;
 
 pub(super) use meter::describe;
 pub(crate) use meter::lost;
-pub(crate) use trace::{AttemptSpan, SpanRef};
+pub(crate) use trace::{AttemptSpan, SpanRef, Told};
 pub(super) use trace::{
     added, drain_ended, group_ended, group_failed, shutdown_over, shutdown_requested, shutdown_waits, warned,
 };
