@@ -55,7 +55,7 @@ impl Process {
     /// When `stop` is canceled, the group gets SIGTERM, and time: all of its members may end by themselves. A leader that
     /// ends by itself leaves nothing behind: the other members are killed.
     pub(super) async fn wait(&mut self, stop: CancellationToken) -> io::Result<Ended> {
-        let is_stopped = stop.run_until_cancelled(self.leader_exit()).await.is_none() && !self.leader_ended();
+        let is_stopped = stop.run_until_cancelled(self.leader_exit()).await.is_none();
         if is_stopped {
             self.signal(Signal::TERM);
             // A process that is suspended gets SIGTERM when it goes on.
