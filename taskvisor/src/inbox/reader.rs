@@ -33,19 +33,20 @@ impl<T> Inbox<T> {
 
     /// Takes the next message. Waits for one, behind readers that wait already.
     ///
-    /// Returns `None`, and takes nothing, if the attempt is canceled: after a stop request, a timeout or the end of the
-    /// attempt. Also returns `None` if all senders are dropped and the queue is empty.
+    /// Returns `None`, and takes nothing, after a stop request, a timeout or the end of the attempt; so also in a
+    /// [final attempt](crate::TaskSpec::with_final_attempt). Also returns `None` if all senders are dropped and the queue
+    /// is empty.
     ///
     /// # Cancel safety
     /// If the future is dropped before it completes, no message is taken.
     ///
     /// # Examples
-    /// A task that handles what is queued when it is requested to stop:
+    /// A task that handles what is queued when it is requested to stop, also if that happens while it waits for a retry:
     /// ```
     /// use taskvisor::inbox::Inbox;
     /// use taskvisor::prelude::*;
     ///
-    /// #[task]
+    /// #[task(final_attempt)]
     /// async fn print(ctx: TaskContext, lines: Inbox<String>) {
     ///     while let Some(line) = lines.next(&ctx).await {
     ///         println!("{line}");
@@ -60,6 +61,10 @@ impl<T> Inbox<T> {
     /// # let _ = print { lines };
     /// ```
     pub async fn next(&self, ctx: &TaskContext) -> Option<T> {
+        // A final attempt is not canceled.
+        if ctx.stop_reason().is_some() {
+            return None;
+        }
         let promise = ctx.run_until_cancelled(self.channel().promise()).await?;
         // A message can arrive together with the stop request. It is promised to the next reader then.
         if ctx.is_cancelled() { None } else { promise.take() }
