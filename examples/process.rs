@@ -39,9 +39,5 @@ async fn main() -> Result<(), RuntimeError> {
         subscribers = [LogWriter::default().with_level(LogLevel::Info)],
         tasks = [program { command }],
     );
-    if is_demo {
-        tree.run_until(tokio::time::sleep(Duration::from_secs(1))).await
-    } else {
-        tree.run().await
-    }
+    if is_demo { tree.run_until(tokio::time::sleep(Duration::from_secs(1))).await } else { tree.run().await }
 }

@@ -18,7 +18,12 @@ use crate::database::Pool;
 
 /// Accepts connections until it is requested to stop. Its connections are its helpers, so it ends when they have.
 #[task(restart = "always", max_retries = 5)]
-pub(crate) async fn serve(ctx: TaskContext, listener: Arc<TcpListener>, pool: Pool, finish: Duration) -> io::Result<()> {
+pub(crate) async fn serve(
+    ctx: TaskContext,
+    listener: Arc<TcpListener>,
+    pool: Pool,
+    finish: Duration,
+) -> io::Result<()> {
     // Made in each attempt, because the handlers have its context.
     let app = app::router(ctx.clone(), pool, finish);
     while let Some(accepted) = ctx.run_until_cancelled(listener.accept()).await {

@@ -237,7 +237,8 @@ async fn o51_a_stop_request_is_sigterm_to_the_whole_group() -> Result {
 async fn o51_the_group_may_end_by_itself_after_its_leader() -> Result {
     let scene = Arc::new(Scene::new().await);
     // SIGTERM ends the leader at once. Its child has work to finish.
-    let script = "(trap 'sleep 0.1; echo finished > down; exit 0' TERM; echo > up; while :; do sleep 0.01; done) & wait";
+    let script =
+        "(trap 'sleep 0.1; echo finished > down; exit 0' TERM; echo > up; while :; do sleep 0.01; done) & wait";
     let outcome = canceled(&scene, scene.task(script)).await?;
     assert!(matches!(outcome, TaskOutcome::Canceled { error: None, .. }), "{outcome:?}");
     assert_eq!(scene.read("down"), "finished\n");

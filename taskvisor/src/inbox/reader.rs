@@ -130,6 +130,9 @@ impl<T> Clone for Inbox<T> {
 impl<T> fmt::Debug for Inbox<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let channel = self.channel();
-        f.debug_struct("Inbox").field("len", &channel.len()).field("max_capacity", &channel.capacity).finish_non_exhaustive()
+        f.debug_struct("Inbox")
+            .field("len", &channel.len())
+            .field("max_capacity", &channel.capacity)
+            .finish_non_exhaustive()
     }
 }

@@ -6,11 +6,11 @@
 mod error;
 #[cfg(unix)]
 mod group;
-mod output;
-mod run;
 #[cfg(not(unix))]
 #[path = "child.rs"]
 mod group;
+mod output;
+mod run;
 
 use std::process::ExitStatus;
 

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use taskvisor::inbox::{Inbox, SendError, Sender, TrySendError};
 use taskvisor::{
-    CancellationToken, EventKind, IntoTaskSpec, RuntimeError, TaskContext, TaskHandle, TaskOutcome, TaskSpec, inbox, task,
+    CancellationToken, EventKind, IntoTaskSpec, RuntimeError, TaskContext, TaskHandle, TaskOutcome, TaskSpec, inbox,
+    task,
 };
 use tests::{constant, ms, recorded, secs, supervisor};
 use tokio::task::{JoinHandle, spawn_blocking, yield_now};
@@ -346,6 +347,36 @@ async fn o50_an_inbox_is_a_field_of_a_task_and_is_closed_when_the_task_has_ended
     timeout(secs(60), sender.closed()).await.expect("the task holds its inbox");
     assert_eq!(replies.next(&ctx).await, None);
     Ok(())
+}
+
+/// Handles what is queued when it is requested to stop.
+#[task(final_attempt)]
+async fn drain(ctx: TaskContext, numbers: Inbox<u32>, journal: Journal) -> Result<(), String> {
+    if ctx.attempt() == 1 {
+        return Err("retried in an hour".into());
+    }
+    while let Some(number) = numbers.next(&ctx).await {
+        panic!("took {number} in a final attempt");
+    }
+    journal.lock().unwrap().extend(std::iter::from_fn(|| numbers.try_next()));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn o50_a_final_attempt_takes_nothing_but_may_read_what_is_queued() -> Result {
+    let supervisor = supervisor();
+    let (sender, numbers) = inbox(2);
+    let journal = Journal::default();
+    let spec = drain { numbers, journal: Arc::clone(&journal) }.into_task_spec().with_backoff(constant(secs(3600)));
+    let task = supervisor.add_task(spec).await?;
+    sender.send(1).await.unwrap();
+    sender.send(2).await.unwrap();
+    while task.status().attempt == 0 {
+        yield_now().await;
+    }
+    task.cancel().await?;
+    assert_eq!(*journal.lock().unwrap(), [1, 2]);
+    supervisor.shutdown().await
 }
 
 #[test]
