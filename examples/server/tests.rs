@@ -91,10 +91,7 @@ async fn o53_a_stop_finishes_what_is_in_flight_and_closes_idle_clients_and_then_
     let mut chatting = service.chatting().await;
     let in_flight = service.in_flight().await;
 
-    let stopped = tokio::spawn({
-        let stopping = service.tree.shutdown();
-        async move { stopping.await }
-    });
+    let stopped = tokio::spawn(service.tree.shutdown());
     // Idle clients are closed without a word, although `finish` is long.
     assert_eq!(idle.rest().await.unwrap(), "");
     assert_eq!(silent.rest().await.unwrap(), "");

@@ -75,7 +75,7 @@ impl<T> Sender<T> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// let (sender, numbers) = taskvisor::inbox(1);
-    /// let (doubled, results) = taskvisor::inbox(1);
+    /// let (doubled, results) = taskvisor::inbox(8);
     /// let tree = supervise!(tasks = [double { numbers, doubled }]);
     /// sender.send(21).await?;
     /// drop(sender);
