@@ -7,7 +7,6 @@
 
 use std::env;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
 use taskvisor::prelude::*;
