@@ -68,7 +68,7 @@ impl Echo {
 }
 
 /// The lists and the words whose names can be completed.
-const LISTS: [&str; 15] = [
+const LISTS: [&str; 17] = [
     "attribute",
     "entry",
     "group",
@@ -77,6 +77,7 @@ const LISTS: [&str; 15] = [
     "backoff",
     "limit",
     "slot",
+    "signals",
     "subscriber",
     "supervisor",
     "words_of_strategy",
@@ -84,6 +85,7 @@ const LISTS: [&str; 15] = [
     "words_of_ready",
     "words_of_jitter",
     "words_of_admission",
+    "words_of_signals",
 ];
 
 /// Returns the label of an entry with the place of the list after it, because the name itself is that of the task.

@@ -26,7 +26,7 @@ use super::machine::{Cut, Heed, Turn};
 use crate::inspect::TaskOutcome;
 use crate::panics::{catch, drop_caught};
 use crate::policy::Ticks;
-use crate::task::{TaskContext, TaskError};
+use crate::task::{StopKind, TaskContext, TaskError};
 use attempt::{Attempt, Joining, Step};
 
 /// The time by which the start of an attempt is delayed while subscribers are behind.
@@ -72,7 +72,7 @@ impl Actor {
     /// Carries out the next action of the machine while no attempt runs; `delay` is the delay of the wait.
     fn take_turn(&mut self, delay: Duration) {
         match self.cell.turn() {
-            Turn::Over => self.finish(TaskOutcome::Canceled { error: None }),
+            Turn::Over => self.finish(self.cell.canceled()),
             Turn::Parked => {
                 // While its group holds the task, it keeps neither a place in the queue of permits nor its start timeout.
                 self.release();
@@ -221,8 +221,8 @@ impl Actor {
             (Cut::Not, Some(guards)) => guards.poll(&self.cell, cx),
             _ => Poll::Pending,
         };
-        if let Poll::Ready(limit) = exceeded {
-            self.exceeds(limit, cx);
+        if let Poll::Ready((limit, time)) = exceeded {
+            self.exceeds(limit, time, cx);
             return Poll::Ready(());
         }
         if !self.timer.is_armed() {
@@ -276,7 +276,7 @@ impl Actor {
             return self.abort(cx);
         }
         match (attempt.cut, self.cell.policy().timeout) {
-            (Cut::Not, Some(timeout)) => self.exceeds(timeout, cx),
+            (Cut::Not, Some(timeout)) => self.exceeds(StopKind::Timeout, timeout, cx),
             (Cut::Requested, _) => self.abort(cx),
             // The violation is known already; that the clean-up took too long adds nothing.
             (Cut::TimedOut | Cut::HelperPanicked | Cut::Not, _) => {
@@ -297,7 +297,7 @@ impl Actor {
     }
 
     /// Handles an exceeded limit: the attempt is canceled, and may clean up.
-    fn exceeds(&mut self, timeout: Duration, cx: &mut Context<'_>) {
+    fn exceeds(&mut self, limit: StopKind, timeout: Duration, cx: &mut Context<'_>) {
         // The attempt may have become ready since its last poll: completion wins a tie.
         if let Poll::Ready(result) = self.poll_future(cx) {
             return self.end_attempt(Ending::Result(result));
@@ -306,7 +306,7 @@ impl Actor {
             return;
         }
         // Another request came in the meantime, and is handled in the next poll.
-        if !self.cell.exceed(timeout) {
+        if !self.cell.exceed(limit, timeout) {
             return;
         }
         self.observed.timed_out(&self.cell, timeout);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::super::timer::Timer;
 use super::cell::Cell;
 use crate::policy::Ready;
+use crate::task::StopKind;
 
 /// The timers of the start timeout and the watchdog.
 #[derive(Default)]
@@ -45,15 +46,15 @@ impl Guards {
     }
 
     /// Returns `Ready` with the exceeded start timeout or watchdog.
-    pub(in crate::runtime) fn poll(&mut self, cell: &Cell, cx: &mut Context<'_>) -> Poll<Duration> {
+    pub(in crate::runtime) fn poll(&mut self, cell: &Cell, cx: &mut Context<'_>) -> Poll<(StopKind, Duration)> {
         if let Poll::Ready(exceeded) = self.poll_start(cell, cx) {
-            return Poll::Ready(exceeded);
+            return Poll::Ready((StopKind::StartTimeout, exceeded));
         }
         let Some(allowed) = cell.policy().watchdog else { return Poll::Pending };
         while self.watch.poll(cx).is_ready() {
             let silence = cell.silence();
             if silence >= allowed {
-                return Poll::Ready(allowed);
+                return Poll::Ready((StopKind::Watchdog, allowed));
             }
             self.watch.set(allowed.saturating_sub(silence));
         }

@@ -215,7 +215,7 @@ impl Play<'_> {
             self.reach(after);
         }
         let mut exceeded = before;
-        let exceeds = exceeded.machine.exceed();
+        let exceeds = exceeded.machine.exceed(StopKind::Timeout);
         assert!(!exceeds || exceeded.machine.canceled);
         assert!(!exceeds || before.machine.request == Request::Nothing || before.machine.last);
         self.reach(exceeded);
@@ -234,7 +234,7 @@ impl Play<'_> {
             assert!(unasked || before.machine.request != Request::Nothing);
             after.must_end = ends;
         } else {
-            let next = after.machine.decide(self.policy, ending, None, None);
+            let next = after.machine.decide(self.policy, ending, None, None, None);
             after.machine.conclude(&next, self.managed);
             let ends = matches!(next, Next::End(_));
             assert_eq!(ends, after.machine.stage == Stage::Over);
@@ -271,7 +271,7 @@ impl Play<'_> {
                     }
                 }
                 Stage::Running(_) | Stage::Joining { .. } => {
-                    let next = machine.decide(self.policy, Ending::Result(Ok(())), None, None);
+                    let next = machine.decide(self.policy, Ending::Result(Ok(())), None, None, None);
                     machine.conclude(&next, self.managed);
                 }
                 Stage::Over => {
@@ -308,6 +308,7 @@ impl Play<'_> {
                             request: machine.request,
                             late: unasked,
                             streak: machine.streak,
+                            stopped: None,
                             lived: None,
                             ticks: None,
                         };
@@ -332,7 +333,7 @@ impl Play<'_> {
     fn joins(&mut self, node: Node, ending: Ending, ends: bool) {
         if ends {
             let mut after = node;
-            let next = after.machine.decide(self.policy, ending, None, None);
+            let next = after.machine.decide(self.policy, ending, None, None, None);
             assert!(matches!(next, Next::End(_)), "a result that ends is run again: {node:?}");
             after.machine.conclude(&next, self.managed);
             after.owes_held = false;
@@ -410,6 +411,6 @@ fn k5i_a_restart_while_helpers_are_joined_does_not_run_a_taken_success_again() {
     assert!(machine.begin(&policy).is_some());
     machine.join(&policy, &Ending::Result(Ok(())), None);
     assert!(machine.restart().is_none());
-    let next = machine.decide(&policy, Ending::Result(Ok(())), None, None);
+    let next = machine.decide(&policy, Ending::Result(Ok(())), None, None, None);
     assert!(matches!(next, Next::End(TaskOutcome::Completed)));
 }
