@@ -63,8 +63,8 @@ async fn store(ctx: TaskContext, numbers: Inbox<u64>, stored: Stored, luck: Luck
     Ok(())
 }
 
-/// The next message; after a stop request, what is queued. The parts before this one have terminated then, so nothing is
-/// added to it any more.
+/// The next message; after a stop request, what is queued. The parts before this one have terminated then, so nothing
+/// is added to it any more.
 async fn next<T>(ctx: &TaskContext, inbox: &Inbox<T>) -> Option<T> {
     match inbox.next(ctx).await {
         Some(message) => Some(message),

@@ -1,5 +1,5 @@
-//! A web server with axum, whose stop loses no request: what is in flight is finished, idle clients are closed, and each
-//! `WebSocket` with a goodbye. Only then the pool is closed that the handlers use.
+//! A web server with axum, whose stop loses no request: what is in flight is finished, idle clients are closed, and
+//! each `WebSocket` with a goodbye. Only then the pool is closed that the handlers use.
 //!
 //! ```text
 //! cargo run --example server --features server                             # on port 8080, until Ctrl+C or SIGTERM

@@ -106,7 +106,7 @@ async fn o53_a_stop_finishes_what_is_in_flight_and_closes_idle_clients_and_then_
 
     stopped.await.unwrap().unwrap();
     assert!(service.pool.rows(SHORT).await.is_err());
-    assert_eq!(outcome(&service, "pool").await, "canceled");
+    assert_eq!(outcome(&service, "pool").await, "canceled (shutdown)");
 }
 
 #[tokio::test]
@@ -117,8 +117,8 @@ async fn o53_clients_that_are_slow_are_closed_in_time() {
     let in_flight = service.in_flight().await;
     // Nothing is aborted, so the stop is a success.
     service.tree.shutdown().await.unwrap();
-    assert_eq!(outcome(&service, "serve").await, "canceled");
-    assert_eq!(outcome(&service, "pool").await, "canceled");
+    assert_eq!(outcome(&service, "serve").await, "canceled (shutdown)");
+    assert_eq!(outcome(&service, "pool").await, "canceled (shutdown)");
     for client in [half, in_flight] {
         // Closed, or reset with what it had sent unread.
         assert_eq!(client.rest().await.unwrap_or_default(), "");
@@ -133,7 +133,7 @@ async fn o53_the_stop_timeout_aborts_what_is_left_and_then_the_pool_is_closed() 
     let error = service.tree.shutdown().await.unwrap_err();
     assert!(matches!(&error, RuntimeError::GraceExceeded { stuck, .. } if stuck == &["serve"]), "{error}");
     // The aborted handler has returned its connection to the pool.
-    assert_eq!(outcome(&service, "pool").await, "canceled");
+    assert_eq!(outcome(&service, "pool").await, "canceled (shutdown)");
     assert_eq!(in_flight.rest().await.unwrap_or_default(), "");
     chatting.rest().await.unwrap_or_default();
 }

@@ -132,8 +132,8 @@ fn failure(error: &TaskError) -> &ProcessError {
 
 const TIMES: u32 = 250;
 
-/// An attempt that ends in one of four ways while its process runs. The processes have children, and half of them ignore
-/// SIGTERM.
+/// An attempt that ends in one of four ways while its process runs. The processes have children, and half of them
+/// ignore SIGTERM.
 async fn attempt(ctx: TaskContext, scene: Arc<Scene>, own: Arc<OnceLock<TaskHandle>>) -> Result<(), TaskError> {
     if ctx.attempt() > TIMES {
         return Err(TaskError::Canceled);

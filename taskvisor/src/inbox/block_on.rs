@@ -10,8 +10,8 @@ use tokio::runtime::Handle;
 
 /// Blocks the thread until `future` completes.
 ///
-/// A thread of the blocking pool waits through its runtime, which panics if the thread runs async tasks instead. A thread
-/// without a runtime is parked.
+/// A thread of the blocking pool waits through its runtime, which panics if the thread runs async tasks instead. A
+/// thread without a runtime is parked.
 pub(super) fn block_on<F: Future>(future: F) -> F::Output {
     match Handle::try_current() {
         Ok(runtime) => runtime.block_on(future),

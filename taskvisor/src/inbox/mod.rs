@@ -13,15 +13,15 @@
 //! Use a channel of Tokio for messages within one attempt, and where a message may be lost with its attempt.
 //!
 //! # Readers
-//! Clones of an [`Inbox`] read the same queue. One reader at a time takes a message, and each message goes to one reader.
-//! Readers that wait are served in the order in which they began to wait. So the tasks of one inbox share its messages,
-//! and the attempts of one task, which never overlap, read them in order. An attempt that is aborted while it waits leaves
-//! the queue as it was.
+//! Clones of an [`Inbox`] read the same queue. One reader at a time takes a message, and each message goes to one
+//! reader. Readers that wait are served in the order in which they began to wait. So the tasks of one inbox share its
+//! messages, and the attempts of one task, which never overlap, read them in order. An attempt that is aborted while it
+//! waits leaves the queue as it was.
 //!
 //! # Closing
 //! The inbox is closed when its last [`Inbox`] is dropped: sends fail and return their message, and queued messages are
-//! dropped. A supervisor keeps the fields of a task for as long as the task can start again. When the last [`Sender`] is
-//! dropped, readers get the queued messages, and then `None`.
+//! dropped. A supervisor keeps the fields of a task for as long as the task can start again. When the last [`Sender`]
+//! is dropped, readers get the queued messages, and then `None`.
 //!
 //! # Examples
 //! ```

@@ -9,8 +9,8 @@ use crate::task::TaskContext;
 
 /// A queue of messages that outlives the attempts that read it. Clones read the same queue.
 ///
-/// [`inbox()`](crate::inbox()) creates one, and [the module](super) explains it. It is a field of a task, for any message
-/// that is `Send`. The inbox is closed when the last clone is dropped.
+/// [`inbox()`](crate::inbox()) creates one, and [the module](super) explains it. It is a field of a task, for any
+/// message that is `Send`. The inbox is closed when the last clone is dropped.
 pub struct Inbox<T>(Arc<Readers<T>>);
 
 /// The clones of an inbox. The last one closes it.
@@ -34,14 +34,15 @@ impl<T> Inbox<T> {
     /// Takes the next message. Waits for one, behind readers that wait already.
     ///
     /// Returns `None`, and takes nothing, after a stop request, a timeout or the end of the attempt; so also in a
-    /// [final attempt](crate::TaskSpec::with_final_attempt). Also returns `None` if all senders are dropped and the queue
-    /// is empty.
+    /// [final attempt](crate::TaskSpec::with_final_attempt). Also returns `None` if all senders are dropped and the
+    /// queue is empty.
     ///
     /// # Cancel safety
     /// If the future is dropped before it completes, no message is taken.
     ///
     /// # Examples
-    /// A task that handles what is queued when it is requested to stop, also if that happens while it waits for a retry:
+    /// A task that handles what is queued when it is requested to stop, also if that happens while it waits for a
+    /// retry:
     /// ```
     /// use taskvisor::inbox::Inbox;
     /// use taskvisor::prelude::*;
@@ -76,8 +77,8 @@ impl<T> Inbox<T> {
         self.channel().try_promise()?.take()
     }
 
-    /// Takes the next message on a thread that may block, such as that of a task under `#[task(blocking)]`. Returns what
-    /// [`next`](Self::next) returns.
+    /// Takes the next message on a thread that may block, such as that of a task under `#[task(blocking)]`. Returns
+    /// what [`next`](Self::next) returns.
     ///
     /// # Panics
     /// If the thread runs async tasks.
@@ -105,7 +106,8 @@ impl<T> Inbox<T> {
     /// above its capacity as its readers put back.
     ///
     /// Use it for a message that was taken and not handled, such as before an attempt returns an error. A message that
-    /// makes each attempt fail comes back each time; [`BackoffPolicy`](crate::BackoffPolicy) and `max_retries` bound that.
+    /// makes each attempt fail comes back each time; [`BackoffPolicy`](crate::BackoffPolicy) and `max_retries` bound
+    /// that.
     pub fn put_back(&self, message: T) {
         self.channel().push_front(message);
     }

@@ -11,8 +11,8 @@ use super::error::{SendError, TrySendError};
 
 /// Sends messages to an [`Inbox`](super::Inbox). Clones send to the same inbox.
 ///
-/// [`inbox()`](crate::inbox()) creates the first one. When the last clone is dropped, readers get the queued messages, and
-/// then `None`. The messages of one sender are received in the order in which they were sent.
+/// [`inbox()`](crate::inbox()) creates the first one. When the last clone is dropped, readers get the queued messages,
+/// and then `None`. The messages of one sender are received in the order in which they were sent.
 pub struct Sender<T>(Arc<Senders<T>>);
 
 /// The clones of a sender. The last one ends the queue.
@@ -57,8 +57,8 @@ impl<T> Sender<T> {
     /// Dropping the future loses its place among the senders that wait, and nothing else.
     ///
     /// # Examples
-    /// A stage of a pipeline that loses nothing, even if it is aborted while it waits: it takes a message only when there
-    /// is room for the result.
+    /// A stage of a pipeline that loses nothing, even if it is aborted while it waits: it takes a message only when
+    /// there is room for the result.
     /// ```
     /// use taskvisor::inbox::{Inbox, SendError, Sender};
     /// use taskvisor::prelude::*;

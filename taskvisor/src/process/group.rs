@@ -24,9 +24,9 @@ const POLL: Duration = Duration::from_millis(5);
 
 /// A child process, the leader of its own process group.
 ///
-/// Dropping it kills the group. A group has its id until its last member is reaped, so no signal can hit a stranger while
-/// the leader is not reaped. After that, the group is asked for its members every few milliseconds; its id cannot be given
-/// away in that time, since ids go round.
+/// Dropping it kills the group. A group has its id until its last member is reaped, so no signal can hit a stranger
+/// while the leader is not reaped. After that, the group is asked for its members every few milliseconds; its id cannot
+/// be given away in that time, since ids go round.
 pub(super) struct Process {
     id: Pid,
     /// `None` after a drop.
@@ -52,8 +52,8 @@ impl Process {
 
     /// Waits until no process of the group is left, and returns how the leader ended.
     ///
-    /// When `stop` is canceled, the group gets SIGTERM, and time: all of its members may end by themselves. A leader that
-    /// ends by itself leaves nothing behind: the other members are killed.
+    /// When `stop` is canceled, the group gets SIGTERM, and time: all of its members may end by themselves. A leader
+    /// that ends by itself leaves nothing behind: the other members are killed.
     pub(super) async fn wait(&mut self, stop: CancellationToken) -> io::Result<Ended> {
         let is_stopped = stop.run_until_cancelled(self.leader_exit()).await.is_none();
         if is_stopped {
@@ -107,8 +107,8 @@ impl Drop for Process {
     }
 }
 
-/// Waits until no process of the group is left. Reaps members that are children of this process: as PID 1 of a container,
-/// it is the parent of each process whose parent has ended.
+/// Waits until no process of the group is left. Reaps members that are children of this process: as PID 1 of a
+/// container, it is the parent of each process whose parent has ended.
 async fn no_members(id: Pid) {
     loop {
         while let Ok(Some(_)) = waitpgid(id, WaitOptions::NOHANG) {}

@@ -1,7 +1,7 @@
 //! Child processes of attempts (feature `process`).
 //!
-//! `run` has the methods of `TaskContext`, `error` why a process failed. `group` is a process group on Unix, whose signals
-//! and end it knows; `child` is what other systems have. `output` reads the output of either.
+//! `run` has the methods of `TaskContext`, `error` why a process failed. `group` is a process group on Unix, whose
+//! signals and end it knows; `child` is what other systems have. `output` reads the output of either.
 
 mod error;
 #[cfg(unix)]

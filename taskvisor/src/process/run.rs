@@ -26,10 +26,10 @@ impl TaskContext {
     /// | the process ends by itself | other processes of the group get SIGKILL |
     /// | the method returns | has no process any more |
     ///
-    /// So no process is left behind, as a zombie or as an orphan, and none but a killed one, which runs no more, can exist
-    /// beside the next attempt. A process that leaves the group, as by `setsid`, is left alone. If this program is killed
-    /// itself, its processes run on. On Windows, `TerminateProcess` ends the process in place of both signals, and
-    /// not its children.
+    /// So no process is left behind, as a zombie or as an orphan, and none but a killed one, which runs no more, can
+    /// exist beside the next attempt. A process that leaves the group, as by `setsid`, is left alone. If this program
+    /// is killed itself, its processes run on. On Windows, `TerminateProcess` ends the process in place of both
+    /// signals, and not its children.
     ///
     /// Arguments, environment, directory, standard input, output and error are those of the command. Standard input,
     /// output and error are inherited by default; one that is piped is closed. Choose [`Stdio::null`] as the input of a
@@ -37,11 +37,11 @@ impl TaskContext {
     /// Ctrl+C does not reach the process. The stop that it requests does.
     ///
     /// # Errors
-    /// - [`TaskError::Error`] with a [`ProcessError`], which names the program: the process cannot be started, or ends with
-    ///   a status that is no success.
-    /// - [`TaskError::Canceled`] if the attempt is canceled. Before the call: nothing is started. During it: the process
-    ///   ended with success, by SIGTERM, or with the code 143 that a shell gives for it. Another status is the error
-    ///   above.
+    /// - [`TaskError::Error`] with a [`ProcessError`], which names the program: the process cannot be started, or ends
+    ///   with a status that is no success.
+    /// - [`TaskError::Canceled`] if the attempt is canceled. Before the call: nothing is started. During it: the
+    ///   process ended with success, by SIGTERM, or with the code 143 that a shell gives for it. Another status is the
+    ///   error above.
     ///
     /// # Panics
     /// If the runtime has IO disabled.
@@ -80,8 +80,8 @@ impl TaskContext {
         }
     }
 
-    /// As [`run_process`](Self::run_process), but returns the exit status, whatever it is. After a stop request, this is
-    /// the status of a process that got SIGTERM: see [`is_cancelled`](Self::is_cancelled).
+    /// As [`run_process`](Self::run_process), but returns the exit status, whatever it is. After a stop request, this
+    /// is the status of a process that got SIGTERM: see [`is_cancelled`](Self::is_cancelled).
     ///
     /// # Errors
     /// As [`run_process`](Self::run_process), but no status is an error.
@@ -109,8 +109,8 @@ impl TaskContext {
         Ok(self.start(command.into())?.end(self).await?.status)
     }
 
-    /// As [`process_status`](Self::process_status), but also collects what the process writes to its standard output and
-    /// error, without a limit. Waits for the end of both.
+    /// As [`process_status`](Self::process_status), but also collects what the process writes to its standard output
+    /// and error, without a limit. Waits for the end of both.
     ///
     /// # Errors
     /// As [`process_status`](Self::process_status).
