@@ -69,19 +69,19 @@ use proc_macro::TokenStream;
 /// an argument, the task has time to clean up after a stop request; without one, the attempt is dropped at once. All
 /// other arguments are owned, and `Clone + Send + Sync`.
 ///
-/// What cannot be cloned, such as a receiver or a listener, is shared: in an `Arc` where `&` is enough, and in an
-/// `Arc<tokio::sync::Mutex<..>>` where `&mut` is needed. The next attempt goes on with the same value.
+/// What cannot be cloned, such as a listener, is shared: in an `Arc` where `&` is enough, and in an
+/// `Arc<tokio::sync::Mutex<..>>` where `&mut` is needed. The next attempt goes on with the same value. In place of a
+/// receiver, a task takes an `Inbox`, whose messages outlive the attempt.
 ///
 /// ```
 /// use std::sync::Arc;
+/// use taskvisor::inbox::Inbox;
 /// use taskvisor::prelude::*;
 /// use tokio::net::TcpListener;
-/// use tokio::sync::{Mutex, mpsc};
 ///
 /// #[task(restart = "on_failure", initial_delay = "10ms", cleanup = "2s", metric_label = "inbox", crate = "taskvisor")]
-/// async fn consume(ctx: TaskContext, inbox: Arc<Mutex<mpsc::Receiver<u32>>>) {
-///     let mut inbox = inbox.lock().await;
-///     while let Some(Some(number)) = ctx.run_until_cancelled(inbox.recv()).await {
+/// async fn consume(ctx: TaskContext, numbers: Inbox<u32>) {
+///     while let Some(number) = numbers.next(&ctx).await {
 ///         println!("got {number}");
 ///     }
 /// }
@@ -95,10 +95,10 @@ use proc_macro::TokenStream;
 ///
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let (sender, inbox) = mpsc::channel(8);
+/// let (sender, numbers) = taskvisor::inbox(8);
 /// let listener = TcpListener::bind("127.0.0.1:0").await?;
 /// let tree = supervise!(
-///     tasks = [consume { inbox: Arc::new(Mutex::new(inbox)) }, accept { listener: Arc::new(listener) }],
+///     tasks = [consume { numbers }, accept { listener: Arc::new(listener) }],
 /// );
 /// sender.send(5).await?;
 /// tree.run_until(tokio::time::sleep(std::time::Duration::from_millis(50))).await?;
