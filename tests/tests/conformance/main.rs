@@ -15,5 +15,6 @@ mod j_controller;
 mod journal;
 mod k_faults;
 mod look;
+mod o_life;
 mod probes;
 mod retry_if;

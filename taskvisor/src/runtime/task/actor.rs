@@ -22,6 +22,7 @@ use super::super::timer::{Timer, deadline};
 use super::cell::{Cell, shown};
 use super::decision::{Ending, Next};
 use super::guards::Guards;
+use super::limit::Exceeded;
 use super::machine::{Cut, Heed, Turn};
 use crate::inspect::TaskOutcome;
 use crate::panics::{catch, drop_caught};
@@ -114,9 +115,9 @@ impl Actor {
 
     fn poll_due(&mut self, cx: &mut Context<'_>, gave_way: bool) -> Poll<()> {
         if let Some(guards) = &mut self.guards {
-            if let Poll::Ready(timeout) = guards.poll_start(&self.cell, cx) {
+            if let Poll::Ready(exceeded) = guards.poll_start(&self.cell, cx) {
                 // The attempt failed before it began.
-                self.attempt_ended(Ending::Result(Err(TaskError::Timeout { timeout })), None, Cut::Not);
+                self.attempt_ended(Ending::Result(Err(exceeded.into_error())), None, Cut::Not);
                 return Poll::Ready(());
             }
         }
@@ -221,8 +222,8 @@ impl Actor {
             (Cut::Not, Some(guards)) => guards.poll(&self.cell, cx),
             _ => Poll::Pending,
         };
-        if let Poll::Ready(limit) = exceeded {
-            self.exceeds(limit, cx);
+        if let Poll::Ready(exceeded) = exceeded {
+            self.exceeds(exceeded, cx);
             return Poll::Ready(());
         }
         if !self.timer.is_armed() {
@@ -237,7 +238,7 @@ impl Actor {
     fn clean_up(&mut self, cut: Cut) {
         let Step::Attempt(attempt) = &mut self.step else { return };
         if cut == Cut::HelperPanicked {
-            self.cancel(cut, Duration::ZERO);
+            self.cancel(cut, None);
         } else {
             // The deadline comes with the request.
             attempt.cut = cut;
@@ -246,11 +247,12 @@ impl Actor {
     }
 
     /// Gives the attempt its window to clean up after a violation: an exceeded limit, or the panic of a helper.
-    fn cancel(&mut self, cut: Cut, limit: Duration) {
+    fn cancel(&mut self, cut: Cut, exceeded: Option<Exceeded>) {
         let Step::Attempt(attempt) = &mut self.step else { return };
         let lived = attempt.age();
         attempt.cut = cut;
-        attempt.aside.get_or_insert_default().violation = Some((limit, lived));
+        let aside = attempt.aside.get_or_insert_default();
+        (aside.exceeded, aside.lived) = (exceeded, lived);
         self.timer.set(self.cell.window());
         self.timer.set_sooner(attempt.stop_by());
     }
@@ -276,7 +278,7 @@ impl Actor {
             return self.abort(cx);
         }
         match (attempt.cut, self.cell.policy().timeout) {
-            (Cut::Not, Some(timeout)) => self.exceeds(timeout, cx),
+            (Cut::Not, Some(timeout)) => self.exceeds(Exceeded::Timeout(timeout), cx),
             (Cut::Requested, _) => self.abort(cx),
             // The violation is known already; that the clean-up took too long adds nothing.
             (Cut::TimedOut | Cut::HelperPanicked | Cut::Not, _) => {
@@ -297,7 +299,7 @@ impl Actor {
     }
 
     /// Handles an exceeded limit: the attempt is canceled, and may clean up.
-    fn exceeds(&mut self, timeout: Duration, cx: &mut Context<'_>) {
+    fn exceeds(&mut self, exceeded: Exceeded, cx: &mut Context<'_>) {
         // The attempt may have become ready since its last poll: completion wins a tie.
         if let Poll::Ready(result) = self.poll_future(cx) {
             return self.end_attempt(Ending::Result(result));
@@ -306,28 +308,27 @@ impl Actor {
             return;
         }
         // Another request came in the meantime, and is handled in the next poll.
-        if !self.cell.exceed(timeout) {
+        if !self.cell.exceed(exceeded.limit()) {
             return;
         }
-        self.observed.timed_out(&self.cell, timeout);
-        if self.takes_context && !self.cell.window().is_zero() {
-            self.cancel(Cut::TimedOut, timeout);
-        } else {
-            self.end_attempt(Ending::Result(Err(TaskError::Timeout { timeout })));
+        self.observed.timed_out(&self.cell, exceeded.limit());
+        self.cancel(Cut::TimedOut, Some(exceeded));
+        if !self.takes_context || self.cell.window().is_zero() {
+            self.end_attempt(Ending::Dropped);
         }
     }
 
     /// Drops the future of the attempt and determines its ending.
     fn end_attempt(&mut self, ending: Ending) {
         let Step::Attempt(attempt) = std::mem::replace(&mut self.step, Step::New) else { return };
-        let violation = attempt.violation();
+        let aside = attempt.aside.as_deref();
         let ending = match (ending, attempt.cut) {
             (Ending::Aborted, _) => Ending::Aborted,
-            // The timeout or the panic of a helper stands, whatever the attempt returned.
+            // The exceeded limit or the panic of a helper stands, whatever the attempt returned.
             (other, Cut::TimedOut) => {
-                let timeout = violation.map(|(timeout, _)| timeout).unwrap_or_default();
+                let exceeded = aside.and_then(|aside| aside.exceeded).unwrap_or_default();
                 let _ = drop_caught(other);
-                Ending::Result(Err(TaskError::Timeout { timeout }))
+                Ending::Result(Err(exceeded.into_error()))
             }
             (other, Cut::HelperPanicked) => {
                 let _ = drop_caught(other);
@@ -335,11 +336,13 @@ impl Actor {
             }
             (other, _) => other,
         };
-        let lived = match (violation, attempt.cut) {
-            (Some((_, lived)), _) => lived,
+        let lived = match attempt.cut {
+            // The supervisor had to end it, so it was not healthy, however long it ran.
+            Cut::TimedOut => None,
             // The run time of an attempt does not count after a stop request.
-            (None, Cut::Requested) => None,
-            (None, _) => attempt.age(),
+            Cut::Requested => None,
+            Cut::HelperPanicked => aside.and_then(|aside| aside.lived),
+            Cut::Not => attempt.age(),
         };
         let in_span = self.observed.in_span();
         let dropped = drop_caught(attempt.future);

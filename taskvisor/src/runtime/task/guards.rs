@@ -1,10 +1,10 @@
 //! The start timeout and the watchdog of a task.
 
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use super::super::timer::Timer;
 use super::cell::Cell;
+use super::limit::Exceeded;
 use crate::policy::Ready;
 
 /// The timers of the start timeout and the watchdog.
@@ -35,17 +35,17 @@ impl Guards {
 
     /// Returns `Ready` with the start timeout when it is exceeded. It runs from the first call for an attempt, when the
     /// start is due, until the task is ready.
-    pub(in crate::runtime) fn poll_start(&mut self, cell: &Cell, cx: &mut Context<'_>) -> Poll<Duration> {
+    pub(in crate::runtime) fn poll_start(&mut self, cell: &Cell, cx: &mut Context<'_>) -> Poll<Exceeded> {
         if cell.lock().machine().ready {
             self.start.clear();
         } else if !self.start.is_armed() && has_start_timeout(cell) {
             self.start.set(cell.policy().start_timeout);
         }
-        self.start.poll(cx).map(|()| cell.policy().start_timeout)
+        self.start.poll(cx).map(|()| Exceeded::Timeout(cell.policy().start_timeout))
     }
 
     /// Returns `Ready` with the exceeded start timeout or watchdog.
-    pub(in crate::runtime) fn poll(&mut self, cell: &Cell, cx: &mut Context<'_>) -> Poll<Duration> {
+    pub(in crate::runtime) fn poll(&mut self, cell: &Cell, cx: &mut Context<'_>) -> Poll<Exceeded> {
         if let Poll::Ready(exceeded) = self.poll_start(cell, cx) {
             return Poll::Ready(exceeded);
         }
@@ -53,7 +53,7 @@ impl Guards {
         while self.watch.poll(cx).is_ready() {
             let silence = cell.silence();
             if silence >= allowed {
-                return Poll::Ready(allowed);
+                return Poll::Ready(Exceeded::Watchdog(allowed));
             }
             self.watch.set(allowed.saturating_sub(silence));
         }

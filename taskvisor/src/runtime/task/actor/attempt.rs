@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::super::decision::Ending;
+use super::super::limit::Exceeded;
 use super::super::machine::Cut;
 use crate::task::BoxTaskFuture;
 
@@ -47,8 +48,10 @@ pub(in crate::runtime) struct Attempt {
 /// Boxed, because most attempts do not need it.
 #[derive(Default)]
 pub(in crate::runtime) struct Aside {
-    /// A violation: the exceeded limit, and the run time of the attempt until then.
-    pub(in crate::runtime) violation: Option<(Duration, Option<Duration>)>,
+    /// The limit that the attempt exceeded.
+    pub(in crate::runtime) exceeded: Option<Exceeded>,
+    /// The run time of the attempt until its violation.
+    pub(in crate::runtime) lived: Option<Duration>,
     /// The abort time of a final attempt, which began after the stop request.
     pub(in crate::runtime) stop_by: Option<Instant>,
 }
@@ -61,10 +64,6 @@ impl Attempt {
     /// Returns the run time; `None` if it ended in its first poll.
     pub(in crate::runtime) fn age(&self) -> Option<Duration> {
         self.began.map(|began| began.elapsed())
-    }
-
-    pub(in crate::runtime) fn violation(&self) -> Option<(Duration, Option<Duration>)> {
-        self.aside.as_ref().and_then(|aside| aside.violation)
     }
 
     pub(in crate::runtime) fn stop_by(&self) -> Option<Instant> {

@@ -1,0 +1,3 @@
+//! No silent death, no false health.
+
+mod o10_hanging;
