@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BackoffPolicy, Ready, RestartPolicy};
+use super::{BackoffPolicy, Critical, Ready, RestartPolicy};
 use crate::supervisor::SupervisorConfig;
 use crate::task::TaskSpec;
 
@@ -148,7 +148,8 @@ options! {
         /// larger of `backoff.max` and 10 s.
         get reset_after() -> Duration;
 
-        /// Sets the time that an attempt must have run for its failure to count as the first again.
+        /// Sets the time that an attempt must have run for its failure to count as the first again. An attempt that
+        /// exceeded its timeout, its start timeout or its watchdog never resets the count, however long it ran.
         set with_reset_after(lived: Duration) = lived;
     }
 
@@ -221,12 +222,35 @@ options! {
         set with_watchdog(silence: Duration) = Some(silence);
     }
 
-    critical: bool = false => {
-        /// Returns `true` if the end of the task in failure fails its group. Default: `false`.
-        get is_critical() -> bool = |set| set == Some(&true);
+    critical: Critical = Critical::No => {
+        /// Returns `true` if the end of the task in failure fails its group, by [`critical`](Self::critical) or
+        /// [`critical_at_any_end`](Self::critical_at_any_end). Default: `false`.
+        get is_critical() -> bool = |set: Option<&Critical>| set.is_some_and(|set| set.is_set());
+
+        /// Returns `true` if any end of the task fails its group. Default: `false`.
+        get is_critical_at_any_end() -> bool = |set| set == Some(&Critical::AnyEnd);
 
         /// Fails the group if the task ends for good in failure: neither completed nor canceled.
-        set critical() = true;
+        set critical() = Critical::Failure;
+
+        /// Fails the group if the task ends for good at all: in failure, in success, or with
+        /// [`TaskError::Canceled`](crate::TaskError::Canceled). For a task that must not end, such as a server. An end
+        /// after a stop request is not a failure. Not with [`significant`](Self::significant), and not with
+        /// [`Ready::Completed`]. A function under `#[task]` that returns `Infallible` or `Result<Infallible, E>` never
+        /// ends in success, and needs [`critical`](Self::critical) only.
+        ///
+        /// ```
+        /// use taskvisor::{RuntimeError, SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
+        ///
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() {
+        /// let serve = TaskFn::arc("serve", |_: TaskContext| async { Ok(()) });
+        /// let serve = TaskSpec::inherit(serve).critical_at_any_end();
+        /// let error = Tree::builder(SupervisorConfig::default()).task(serve).build().run().await.unwrap_err();
+        /// assert_eq!(error.to_string(), "`serve` ended although it must not, which `root` needs");
+        /// # }
+        /// ```
+        set critical_at_any_end() = Critical::AnyEnd;
 
         /// Keeps the group running if the task ends for good in failure. This is the default. If the task has never
         /// been [ready](crate::Ready), and other children are after it, the group fails all the same: they could not
@@ -239,7 +263,7 @@ options! {
         get is_significant() -> bool = |set| set == Some(&true);
 
         /// Stops the group, without a failure, when the task ends for good in success. Not with the restart policy
-        /// `Always`.
+        /// `Always`, and not with [`critical_at_any_end`](Self::critical_at_any_end).
         set significant() = true;
 
         /// Keeps the group running if the task ends for good in success. This is the default.

@@ -20,9 +20,10 @@ use super::children::{ByKey, Epoch, Key};
 use super::machine::Input;
 use super::member::Member;
 use super::orphan::Orphans;
-use super::plan::Note;
+use super::plan::{End, Note};
 use crate::inspect::{TaskId, TaskOutcome, TaskState, one_line};
 use crate::panics::{Fenced, drop_caught};
+use crate::policy::Critical;
 use crate::supervisor::RuntimeError;
 use crate::sync::{Waiters, lock};
 use crate::tree::{Declared, FailureChain, Role, join};
@@ -263,6 +264,17 @@ impl GroupCell {
         self.lock().failure.as_ref().map(|(_, text)| Arc::clone(text))
     }
 
+    pub(super) fn has_completed(&self) -> bool {
+        matches!(self.lock().outcome.as_deref(), Some(TaskOutcome::Completed))
+    }
+
+    /// Returns the end with this outcome, for its parent.
+    pub(super) fn end_of(&self, outcome: &TaskOutcome) -> End {
+        let must_not_end = self.declared.overrides.critical == Some(Critical::AnyEnd);
+        let is_undue = must_not_end && outcome.is_completed() && !self.core.is_stopping() && !self.is_stopping();
+        if is_undue { End::Undue } else { End::of(Some(outcome)) }
+    }
+
     /// Returns the last failure.
     pub(super) fn failure(&self) -> Option<FailureChain> {
         self.lock().failure.as_ref().map(|(chain, _)| chain.clone())
@@ -410,7 +422,7 @@ impl Adoption<'_> {
         }
         let policy = cell.policy();
         let child = Role {
-            critical: policy.critical,
+            critical: policy.critical.is_set(),
             significant: policy.significant,
             layers: 1,
             uncounted: !policy.readiness,

@@ -25,7 +25,7 @@ use crate::panics::{catch, drop_caught};
 use crate::policy::{ResolvedPolicy, RestartPolicy};
 use crate::supervisor::StopLimit;
 use crate::task::TaskError;
-use crate::tree::FailureChain;
+use crate::tree::{FailureChain, Leaf};
 
 /// The driver yields to other tasks after this many actions, or this time.
 const ACTIONS: usize = 256;
@@ -105,7 +105,7 @@ impl Drop for Driver {
 /// The driver has panicked: the group fails with that panic.
 fn fail(group: &Arc<GroupCell>, panic: TaskError) {
     let error = Arc::new(panic);
-    let failure = FailureChain::leaf(group.shown_path(), Some(Arc::clone(&error)), false);
+    let failure = FailureChain::leaf(group.shown_path(), Some(Arc::clone(&error)), Leaf::Failed);
     group.set_failure(failure.clone());
     if group.position.is_none() {
         group.core.tree_stops(Some(failure));
@@ -378,7 +378,7 @@ impl Live {
                 observe::group_failed(&self.group, &error, streak, delay);
                 let _ = drop_caught(error);
                 self.publish_failure(&format!("the group failed, and starts again in {delay:?}"));
-                if let Some(warning) = of_retries(self.policy.critical, self.policy.max_retries, streak) {
+                if let Some(warning) = of_retries(self.policy.critical.is_set(), self.policy.max_retries, streak) {
                     self.group.core.warn(self.group.path(), warning);
                 }
                 self.group.set_state(TaskState::Backoff);

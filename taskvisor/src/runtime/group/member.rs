@@ -9,8 +9,8 @@ use super::super::timer::deadline_from;
 use super::cell::GroupCell;
 use super::children::Epoch;
 use super::machine::Input;
-use crate::inspect::TaskState;
-use crate::tree::FailureChain;
+use crate::inspect::{TaskOutcome, TaskState};
+use crate::tree::{FailureChain, Leaf};
 
 /// A registered child of a group.
 #[derive(Clone)]
@@ -82,8 +82,19 @@ impl Member {
     /// Returns the last failure.
     pub(super) fn failure(&self) -> FailureChain {
         match self {
-            Self::Task(cell) => FailureChain::leaf(cell.name(), cell.status().last_error, cell.is_aborted()),
-            Self::Group(group) => group.failure().unwrap_or_else(|| FailureChain::leaf(group.path(), None, false)),
+            Self::Task(cell) => match cell.try_outcome() {
+                Some(TaskOutcome::Completed | TaskOutcome::Canceled { .. }) => {
+                    FailureChain::leaf(cell.name(), None, Leaf::Ended)
+                }
+                Some(TaskOutcome::Aborted { .. }) => {
+                    FailureChain::leaf(cell.name(), cell.status().last_error, Leaf::Aborted)
+                }
+                _ => FailureChain::leaf(cell.name(), cell.status().last_error, Leaf::Failed),
+            },
+            Self::Group(group) if group.has_completed() => FailureChain::leaf(group.path(), None, Leaf::Ended),
+            Self::Group(group) => {
+                group.failure().unwrap_or_else(|| FailureChain::leaf(group.path(), None, Leaf::Failed))
+            }
         }
     }
 

@@ -63,7 +63,7 @@ impl Observed {
             trace::concluded(cell, next);
             if let Next::Retry { streak, .. } = next {
                 let policy = cell.policy();
-                if let Some(warning) = of_retries(policy.critical, policy.max_retries, *streak) {
+                if let Some(warning) = of_retries(policy.critical.is_set(), policy.max_retries, *streak) {
                     trace::warned(cell.name(), Some(cell.id()), warning);
                 }
             }

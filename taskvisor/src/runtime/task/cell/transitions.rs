@@ -14,7 +14,7 @@ use super::{Cell, State, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{TaskOutcome, now};
 use crate::panics::drop_caught;
-use crate::policy;
+use crate::policy::{self, Critical};
 use crate::runtime::clock::Ticks;
 use crate::runtime::group::End;
 use crate::runtime::warnings;
@@ -259,7 +259,9 @@ impl Cell {
             }
             Next::Retry { error, delay, streak } => {
                 tell(EventKind::TaskFailed, of(error));
-                if let Some(warning) = warnings::of_retries(self.policy.critical, self.policy.max_retries, *streak) {
+                if let Some(warning) =
+                    warnings::of_retries(self.policy.critical.is_set(), self.policy.max_retries, *streak)
+                {
                     tell(EventKind::Warning, Some(warning.into()));
                 }
                 wait(*delay, of(error));
@@ -286,7 +288,7 @@ impl Cell {
         }
         let spare = if state.outcome.is_some() { Some(outcome) } else { state.outcome.replace(outcome) };
         Finished {
-            end: End::of(state.outcome.as_ref()),
+            end: self.end_of(&state),
             aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })).then_some(state.machine.limit),
             spare,
             unready,
@@ -294,6 +296,17 @@ impl Cell {
             waiting: state.waiting.take(),
             token: state.token.take(),
         }
+    }
+
+    fn end_of(&self, state: &State) -> End {
+        let is_undue = self.policy.critical == Critical::AnyEnd
+            && match (&state.outcome, state.machine.request) {
+                (Some(TaskOutcome::Completed), request) => request != Request::Stop,
+                (Some(TaskOutcome::Canceled { .. }), request) => request == Request::Nothing,
+                _ => false,
+            };
+        let is_stopping = || self.core.is_stopping() || self.member().is_some_and(|it| it.group.is_stopping());
+        if is_undue && !is_stopping() { End::Undue } else { End::of(state.outcome.as_ref()) }
     }
 
     /// Ends a submission that waits in its slot. The caller holds the registry's lock, and calls `tell_over` after
