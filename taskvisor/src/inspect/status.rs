@@ -40,6 +40,9 @@ pub enum TaskState {
     Backoff,
     /// The last attempt succeeded; the next waits for the interval.
     Interval,
+    /// The last attempts succeeded at once, again and again; the next waits for a pause of 1 ms to 100 ms. See
+    /// [`RestartPolicy::Always`](crate::RestartPolicy::Always).
+    Throttled,
     /// It was requested to stop and has not ended.
     Stopping,
     /// It has ended for good.
@@ -55,6 +58,7 @@ impl fmt::Display for TaskState {
             Self::Running => "running",
             Self::Backoff => "backoff",
             Self::Interval => "interval",
+            Self::Throttled => "throttled",
             Self::Stopping => "stopping",
             Self::Ended => "ended",
         })

@@ -203,14 +203,30 @@ options! {
         set with_ready(ready: Ready) = ready;
     }
 
-    start_timeout: Duration = config.start_timeout => {
-        /// Returns the time that a start may take. Default: 60 s.
-        get start_timeout() -> Duration;
+    unready_after: Option<u32> = None => {
+        /// Returns the number of failures in a row after which the task is no longer ready. Default: `None`, never.
+        get unready_after() -> Option<u32>;
 
-        /// Sets how long a start may take, from when it is due until the task is ready, the wait for a permit included;
-        /// past it that start has failed with [`TaskError::Timeout`](crate::TaskError::Timeout). Applies to tasks that
-        /// are ready by [`Ready::Signal`], and to those that others are after. Must not be zero.
-        set with_start_timeout(timeout: Duration) = timeout;
+        /// Sets the number of failures in a row after which a task with [`Ready::FirstSuccess`] is no longer ready,
+        /// until it succeeds again. Tasks that are after it continue. Must not be zero, and needs
+        /// [`Ready::FirstSuccess`].
+        set with_unready_after(failures: u32) = Some(failures);
+    }
+
+    start_timeout: Option<Duration> = (!ready.comes_with_an_end()).then_some(config.start_timeout) => {
+        /// Returns the time that a start may take. Default: 60 s; `None` with [`Ready::Completed`] and
+        /// [`Ready::FirstSuccess`].
+        get start_timeout() -> Option<Duration>;
+
+        /// Sets how long a start may take, from when it is due until the task is ready, the wait for a permit included.
+        /// Past it that start has failed with [`TaskError::Timeout`](crate::TaskError::Timeout), and is retried as any
+        /// failure. Applies to tasks that are not ready by [`Ready::Start`], and to those that others are after. Must
+        /// not be zero.
+        ///
+        /// Default: the [`start_timeout`](SupervisorConfig::start_timeout) of the config. With [`Ready::Completed`] and
+        /// [`Ready::FirstSuccess`], where the start is the whole attempt, there is no default: the tasks that are after
+        /// it stay pending, and [`Health`](crate::Health) reports for which task they wait.
+        set with_start_timeout(timeout: Duration) = Some(timeout);
     }
 
     watchdog: Option<Duration> = None => {
@@ -218,7 +234,10 @@ options! {
         get watchdog() -> Option<Duration>;
 
         /// Sets the longest time between two calls of [`heartbeat`](crate::TaskContext::heartbeat). An attempt that
-        /// exceeds it is treated like an attempt that exceeds its timeout. Must not be zero.
+        /// exceeds it is ended like an attempt that exceeds its timeout, and has failed with
+        /// [`TaskError::Silent`](crate::TaskError::Silent). Must not be zero. Send heartbeats at least twice as often:
+        /// after three quarters of this time without one, the task is not [ready](crate::Problem::Quiet).
+        /// [`heartbeat_while`](crate::TaskContext::heartbeat_while) sends them as long as a probe succeeds.
         set with_watchdog(silence: Duration) = Some(silence);
     }
 

@@ -4,7 +4,7 @@
 //! lock of a cell. No second mailbox is locked under a mailbox, so the lock cannot deadlock. No user code runs and no
 //! user value is dropped under it: members, failures and outcomes are handed out, and the caller drops them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::iter::successors;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -39,6 +39,8 @@ pub(crate) struct GroupCell {
     /// `true` from the request of a stop, hold or restart until the next run begins. The request is followed by those
     /// to all its tasks, so a task that finds `true` is woken by its own request.
     stopping: AtomicBool,
+    /// `true` if the group has been ready since its parent started it.
+    passed: AtomicBool,
     /// Notified when there are messages. Its only waiter is the driver.
     pub(super) bell: Notify,
     changed: Waiters,
@@ -122,6 +124,7 @@ impl GroupCell {
                 orphans: None,
             }),
             stopping: AtomicBool::new(false),
+            passed: AtomicBool::new(false),
             bell: Notify::new(),
             changed: Waiters::default(),
             declared,
@@ -145,6 +148,9 @@ impl GroupCell {
         inbox.open &= !matches!(input, Input::Retire | Input::Stop(_));
         if matches!(input, Input::Hold(_) | Input::Retire | Input::Stop(_) | Input::Restart) {
             self.mark_stopping();
+        }
+        if matches!(input, Input::Release(_) | Input::Hold(_)) {
+            self.passed.store(false, Ordering::Release);
         }
         if inbox.orphans.is_some() || inbox.state == TaskState::Ended {
             return;
@@ -203,6 +209,49 @@ impl GroupCell {
     /// A stop of the group has begun: no attempt begins in it until its next run.
     pub(super) fn mark_stopping(&self) {
         self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Notes that the group is ready.
+    pub(super) fn passes(&self) {
+        self.passed.store(true, Ordering::Release);
+    }
+
+    /// Returns `true` if the group has been ready since its parent started it.
+    pub(super) fn has_passed(&self) -> bool {
+        self.passed.load(Ordering::Acquire)
+    }
+
+    /// Returns the paths of the siblings that a child waits for; if there are none, those that a group around it waits
+    /// for.
+    pub(in crate::runtime) fn awaited_by(&self, key: Key) -> Vec<String> {
+        let of_groups = self.with_parents().filter_map(|group| group.position.as_ref());
+        let of_groups = of_groups.map(|Position { parent, key }| parent.unmet_by(*key));
+        [self.unmet_by(key)].into_iter().chain(of_groups).find(|paths| !paths.is_empty()).unwrap_or_default()
+    }
+
+    /// Returns the paths of the siblings that the group waits for.
+    pub(in crate::runtime) fn awaits(&self) -> Vec<String> {
+        self.position.as_ref().map_or_else(Vec::new, |Position { parent, key }| parent.awaited_by(*key))
+    }
+
+    /// Returns the paths of the children that a declared child is after and that are not ready, in order. Children that
+    /// have ended pass the order on.
+    fn unmet_by(&self, key: Key) -> Vec<String> {
+        let place = usize::try_from(key).unwrap_or(usize::MAX);
+        let (mut unmet, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        let mut open = self.declared.order.earlier(place).to_vec();
+        while let Some(earlier) = open.pop() {
+            if !seen.insert(earlier) {
+                continue;
+            }
+            match self.member(Key::from(earlier)) {
+                Some(member) if member.has_ended() => open.extend(self.declared.order.earlier(earlier as usize)),
+                Some(member) if member.has_passed() => {}
+                _ => drop(unmet.insert(earlier)),
+            }
+        }
+        let path = |place: &u32| join(&self.path, &self.declared.children[*place as usize].name).to_string();
+        unmet.iter().map(path).collect()
     }
 
     /// Returns the group and the groups around it, from the inside out.

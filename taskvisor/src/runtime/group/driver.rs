@@ -322,6 +322,9 @@ impl Live {
             }
             return;
         };
+        if note == Note::Ready {
+            self.group.passes();
+        }
         // Only the last end in a group can end it.
         drop(parent.note_of_group(&self.group, *key, self.machine.requested_epoch, note));
     }
@@ -353,6 +356,7 @@ impl Live {
             late: false,
             streak: self.streak,
             lived: Some(self.began.elapsed()),
+            at_once: 0,
             ticks: None,
         };
         let ending = Ending::Result(failure.map_or(Ok(()), |chain| Err(TaskError::error(chain))));
@@ -368,7 +372,7 @@ impl Live {
                 self.outcome = Some(outcome);
                 Follow::End
             }
-            Next::Repeat(delay) => {
+            Next::Repeat(delay) | Next::Throttle { pause: delay, .. } => {
                 self.streak = 0;
                 self.group.set_state(TaskState::Interval);
                 Follow::Wait(delay)
@@ -405,7 +409,8 @@ impl Live {
             Why::Limit(key) => (key, self.group.declared.limit),
             Why::Lost(key) => (key, None),
         };
-        let below = self.with(key, Member::failure);
+        let is_lost = matches!(why, Why::Lost(_));
+        let below = self.with(key, |member| member.failure(is_lost));
         let failure = FailureChain::above(below, self.group.shown_path(), limit);
         self.group.set_failure(failure.clone());
         Some(failure)

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::task::{Cell, Next};
-use super::warnings::of_retries;
+use super::warnings::{self, of_retries};
 use crate::inspect::TaskOutcome;
 use crate::task::TaskError;
 
@@ -61,6 +61,9 @@ impl Observed {
         if !matches!(next, Next::End(_)) {
             let in_span = self.in_span();
             trace::concluded(cell, next);
+            if let Next::Throttle { is_first: true, .. } = next {
+                trace::warned(cell.name(), Some(cell.id()), warnings::AT_ONCE);
+            }
             if let Next::Retry { streak, .. } = next {
                 let policy = cell.policy();
                 if let Some(warning) = of_retries(policy.critical.is_set(), policy.max_retries, *streak) {
@@ -87,7 +90,7 @@ fn attempt_label(next: &Next, aborted: bool) -> &'static str {
     let failed = |error: &TaskError| error.as_label().trim_start_matches("task_");
     match next {
         _ if aborted => "aborted",
-        Next::Repeat(_) => "completed",
+        Next::Repeat(_) | Next::Throttle { .. } => "completed",
         Next::Restart(_) | Next::Hold(_) => "canceled",
         Next::Retry { error, .. } => failed(error),
         Next::End(outcome @ (TaskOutcome::Canceled { .. } | TaskOutcome::Aborted { .. })) => outcome.as_label(),

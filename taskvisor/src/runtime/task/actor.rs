@@ -23,7 +23,7 @@ use super::cell::{Cell, shown};
 use super::decision::{Ending, Next};
 use super::guards::Guards;
 use super::limit::Exceeded;
-use super::machine::{Cut, Heed, Turn};
+use super::machine::{Cut, Heed, Ran, Turn};
 use crate::inspect::TaskOutcome;
 use crate::panics::{catch, drop_caught};
 use crate::policy::Ticks;
@@ -40,6 +40,8 @@ pub(in crate::runtime) struct Actor {
     permit: Option<Box<Permit>>,
     /// Valid from the first attempt on.
     takes_context: bool,
+    /// The number of successes in a row in the first poll of their attempt.
+    at_once: u8,
     guards: Option<Box<Guards>>,
     grid: Option<Box<Grid>>,
     observed: Observed,
@@ -62,6 +64,7 @@ impl Actor {
             timer: Timer::default(),
             permit: Permit::of(&cell),
             takes_context: true,
+            at_once: 0,
             guards: Guards::of(&cell),
             grid: None,
             observed: Observed::default(),
@@ -278,6 +281,10 @@ impl Actor {
             return self.abort(cx);
         }
         match (attempt.cut, self.cell.policy().timeout) {
+            (Cut::Not, Some(timeout)) if attempt.is_granted(&self.timer, timeout) => {
+                self.timer.set(timeout);
+                self.timer.set_sooner(attempt.stop_by());
+            }
             (Cut::Not, Some(timeout)) => self.exceeds(Exceeded::Timeout(timeout), cx),
             (Cut::Requested, _) => self.abort(cx),
             // The violation is known already; that the clean-up took too long adds nothing.
@@ -375,10 +382,14 @@ impl Actor {
             &grid.ticks
         });
         let aborted = matches!(ending, Ending::Aborted);
-        let next = match self.cell.conclude(ending, lived, ticks) {
+        // Helpers that were joined took longer than one poll, and then the cut is not `Not`.
+        let is_at_once = cut == Cut::Not && lived.is_none();
+        let at_once = if is_at_once { self.at_once.saturating_add(1) } else { 0 };
+        let next = match self.cell.conclude(ending, Ran { lived, at_once }, ticks) {
             Ok(next) => next,
             Err(ending) => return self.join(ending, lived, cut),
         };
+        self.at_once = if matches!(next, Next::Repeat(_) | Next::Throttle { .. }) { at_once } else { 0 };
         self.observed.concluded(&self.cell, &next, aborted);
         self.release();
         let delay = match next {
@@ -403,7 +414,7 @@ impl Actor {
                 }
                 delay
             }
-            Next::Retry { delay, .. } => delay,
+            Next::Retry { delay, .. } | Next::Throttle { pause: delay, .. } => delay,
         };
         // A zero delay does not touch the timer.
         self.step = if delay.is_zero() {

@@ -27,7 +27,36 @@ impl Exceeded {
 
     pub(in crate::runtime) fn into_error(self) -> TaskError {
         match self {
-            Self::Timeout(timeout) | Self::Watchdog(timeout) => TaskError::Timeout { timeout },
+            Self::Timeout(timeout) => TaskError::Timeout { timeout },
+            Self::Watchdog(silence) => TaskError::Silent { silence },
         }
+    }
+}
+
+/// Returns `true` if a timer fires so late that the time of its limit did not pass for the attempt: the host or the
+/// process was paused, or the runtime was blocked. The limit is then granted once more before it is judged.
+pub(in crate::runtime) fn is_late(lateness: Duration, limit: Duration) -> bool {
+    lateness > limit / 2
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn o13_a_timer_is_late_by_more_than_half_of_its_limit() {
+        let ms = Duration::from_millis;
+        for (lateness, limit, expected) in [
+            (0, 1000, false),
+            (1, 1000, false),
+            (500, 1000, false),
+            (501, 1000, true),
+            (3000, 1000, true),
+            (3000, 86_400_000, false),
+        ] {
+            assert_eq!(is_late(ms(lateness), ms(limit)), expected, "{lateness} of {limit}");
+        }
+        assert!(!is_late(ms(u64::MAX), Duration::MAX) && is_late(Duration::MAX, Duration::MAX));
+        assert!(!is_late(Duration::ZERO, Duration::from_nanos(1)));
     }
 }

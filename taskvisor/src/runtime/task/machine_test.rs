@@ -234,8 +234,8 @@ impl Play<'_> {
             assert!(unasked || before.machine.request != Request::Nothing);
             after.must_end = ends;
         } else {
-            let next = after.machine.decide(self.policy, ending, None, None);
-            after.machine.conclude(&next, self.managed);
+            let next = after.machine.decide(self.policy, ending, Ran::default(), None);
+            after.machine.conclude(self.policy, &next, self.managed);
             let ends = matches!(next, Next::End(_));
             assert_eq!(ends, after.machine.stage == Stage::Over);
             assert!(ends || before.machine.request != Request::Stop, "{before:?}");
@@ -271,8 +271,8 @@ impl Play<'_> {
                     }
                 }
                 Stage::Running(_) | Stage::Joining { .. } => {
-                    let next = machine.decide(self.policy, Ending::Result(Ok(())), None, None);
-                    machine.conclude(&next, self.managed);
+                    let next = machine.decide(self.policy, Ending::Result(Ok(())), Ran::default(), None);
+                    machine.conclude(self.policy, &next, self.managed);
                 }
                 Stage::Over => {
                     machine.end();
@@ -309,6 +309,7 @@ impl Play<'_> {
                             late: unasked,
                             streak: machine.streak,
                             lived: None,
+                            at_once: 0,
                             ticks: None,
                         };
                         if ends == is_final(&facts, &ending) {
@@ -332,9 +333,9 @@ impl Play<'_> {
     fn joins(&mut self, node: Node, ending: Ending, ends: bool) {
         if ends {
             let mut after = node;
-            let next = after.machine.decide(self.policy, ending, None, None);
+            let next = after.machine.decide(self.policy, ending, Ran::default(), None);
             assert!(matches!(next, Next::End(_)), "a result that ends is run again: {node:?}");
-            after.machine.conclude(&next, self.managed);
+            after.machine.conclude(self.policy, &next, self.managed);
             after.owes_held = false;
             after.must_end = false;
             self.reach(after);
@@ -410,6 +411,6 @@ fn k5i_a_restart_while_helpers_are_joined_does_not_run_a_taken_success_again() {
     assert!(machine.begin(&policy).is_some());
     machine.join(&policy, &Ending::Result(Ok(())), None);
     assert!(machine.restart().is_none());
-    let next = machine.decide(&policy, Ending::Result(Ok(())), None, None);
+    let next = machine.decide(&policy, Ending::Result(Ok(())), Ran::default(), None);
     assert!(matches!(next, Next::End(TaskOutcome::Completed)));
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::super::super::timer::Timer;
 use super::super::decision::Ending;
-use super::super::limit::Exceeded;
+use super::super::limit::{Exceeded, is_late};
 use super::super::machine::Cut;
 use crate::task::BoxTaskFuture;
 
@@ -52,6 +53,8 @@ pub(in crate::runtime) struct Aside {
     pub(in crate::runtime) exceeded: Option<Exceeded>,
     /// The run time of the attempt until its violation.
     pub(in crate::runtime) lived: Option<Duration>,
+    /// `true` if its timeout was granted once more, because its timer fired late.
+    pub(in crate::runtime) granted: bool,
     /// The abort time of a final attempt, which began after the stop request.
     pub(in crate::runtime) stop_by: Option<Instant>,
 }
@@ -64,6 +67,15 @@ impl Attempt {
     /// Returns the run time; `None` if it ended in its first poll.
     pub(in crate::runtime) fn age(&self) -> Option<Duration> {
         self.began.map(|began| began.elapsed())
+    }
+
+    /// Grants the timeout once more if its timer, which has fired, was late: the host was paused.
+    pub(in crate::runtime) fn is_granted(&mut self, timer: &Timer, timeout: Duration) -> bool {
+        let grants = !self.aside.as_ref().is_some_and(|aside| aside.granted) && is_late(timer.lateness(), timeout);
+        if grants {
+            self.aside.get_or_insert_default().granted = true;
+        }
+        grants
     }
 
     pub(in crate::runtime) fn stop_by(&self) -> Option<Instant> {

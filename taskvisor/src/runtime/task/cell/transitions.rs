@@ -9,14 +9,14 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::decision::{Ending, Next, Request};
-use super::super::machine::{Heed, Stage, Turn, Wait};
+use super::super::machine::{Heed, Ran, Stage, Turn, Wait};
 use super::{Cell, State, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{TaskOutcome, now};
 use crate::panics::drop_caught;
 use crate::policy::{self, Critical};
 use crate::runtime::clock::Ticks;
-use crate::runtime::group::End;
+use crate::runtime::group::{End, Note};
 use crate::runtime::warnings;
 use crate::supervisor::StopLimit;
 use crate::sync::WaitList;
@@ -74,6 +74,9 @@ impl Cell {
             return turn;
         }
         let epoch = if note.is_some() { self.epoch() } else { 0 };
+        if note == Some(Note::Held) {
+            state.since = self.core.clock.now();
+        }
         drop(state);
         if let Some(note) = note {
             self.tell_group_of(epoch, note);
@@ -178,13 +181,13 @@ impl Cell {
     pub(in crate::runtime) fn conclude(
         &self,
         mut ending: Ending,
-        lived: Option<Duration>,
+        ran: Ran,
         ticks: Option<&policy::Ticks>,
     ) -> Result<Next, Ending> {
         let mut state = self.lock();
         let token = state.token.take();
         if state.aside.as_ref().is_some_and(|aside| aside.running > 0) {
-            state.machine.join(&self.policy, &ending, lived);
+            state.machine.join(&self.policy, &ending, ran.lived);
             drop(state);
             cancel(token);
             return Err(ending);
@@ -195,24 +198,26 @@ impl Cell {
             ending = ending.with_panic(panic);
         }
         let aborted = matches!(ending, Ending::Aborted);
-        let mut next = state.machine.decide(&self.policy, ending, lived, ticks);
+        let mut next = state.machine.decide(&self.policy, ending, ran, ticks);
         #[cfg(feature = "test-util")]
         {
             let attempt = shown(state.machine.attempt);
             next = self.core.test_hooks.redrawn(next, &self.policy.backoff, &self.name, attempt);
         }
-        state.machine.conclude(&next, self.is_managed());
+        let note = state.machine.conclude(&self.policy, &next, self.is_managed());
+        let epoch = if note.is_some() { self.epoch() } else { 0 };
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
             error.clone_from(&state.last_error);
         }
         self.publish_end(&state, &next, aborted);
         let last = match &next {
             Next::Retry { error, .. } => state.last_error.replace(Arc::clone(error)),
-            Next::Repeat(_) => state.last_error.take(),
+            Next::Repeat(_) | Next::Throttle { .. } => state.last_error.take(),
             Next::Hold(error) | Next::Restart(error) => std::mem::replace(&mut state.last_error, error.clone()),
             Next::End(outcome) => outcome.error().cloned().and_then(|error| state.last_error.replace(error)),
         };
-        if matches!(state.machine.stage, Stage::Waiting(Wait::Backoff | Wait::Interval)) {
+        let is_pause = matches!(state.machine.stage, Stage::Waiting(wait) if wait != Wait::Due);
+        if is_pause || matches!(next, Next::Hold(_)) {
             state.since = self.core.clock.now();
         }
         state.stop_by = Ticks::MAX;
@@ -220,6 +225,9 @@ impl Cell {
         let task = if matches!(next, Next::End(_)) { state.task.take() } else { None };
         drop(state);
         cancel(token);
+        if let Some(note) = note {
+            self.tell_group_of(epoch, note);
+        }
         if task.is_some() {
             let _ = drop_caught(task);
         }
@@ -256,6 +264,13 @@ impl Cell {
             Next::Repeat(delay) => {
                 tell(EventKind::TaskStopped, None);
                 wait(*delay, Some("interval".into()));
+            }
+            Next::Throttle { pause, is_first } => {
+                tell(EventKind::TaskStopped, None);
+                if *is_first {
+                    tell(EventKind::Warning, Some(warnings::AT_ONCE.into()));
+                }
+                wait(*pause, Some("throttled".into()));
             }
             Next::Retry { error, delay, streak } => {
                 tell(EventKind::TaskFailed, of(error));
