@@ -259,7 +259,7 @@ options! {
         /// ends in success, and needs [`critical`](Self::critical) only.
         ///
         /// ```
-        /// use taskvisor::{RuntimeError, SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
+        /// use taskvisor::{SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
         ///
         /// # #[tokio::main(flavor = "current_thread")]
         /// # async fn main() {

@@ -225,7 +225,7 @@ impl TaskContext {
     /// let spec = TaskSpec::inherit(serve).with_watchdog(Duration::from_secs(30));
     /// # drop(spec);
     /// ```
-    pub fn heartbeat_while<P, F>(&self, mut probe: P, every: Duration)
+    pub fn heartbeat_while<P, F>(&self, probe: P, every: Duration)
     where
         P: FnMut() -> F + Send + 'static,
         F: Future<Output = bool> + Send + 'static,
@@ -237,7 +237,7 @@ impl TaskContext {
             "`heartbeat_while` every {every:?}: it must be longer than zero and shorter than the watchdog, which is \
              {watchdog:?}"
         );
-        let (cell, attempt, token) = (Arc::clone(cell), *attempt, self.token());
+        let (cell, attempt, token, mut probe) = (Arc::clone(cell), *attempt, self.token(), probe);
         self.spawn(async move {
             let beats = async {
                 loop {

@@ -39,6 +39,7 @@ impl IntoTaskResult for () {
 }
 
 /// A task that never ends by itself.
+#[diagnostic::do_not_recommend]
 impl IntoTaskResult for Infallible {
     fn into_task_result(self) -> Result<(), TaskError> {
         match self {}
@@ -46,6 +47,7 @@ impl IntoTaskResult for Infallible {
 }
 
 /// A task that never ends in success.
+#[diagnostic::do_not_recommend]
 impl<E: IntoTaskError> IntoTaskResult for Result<Infallible, E> {
     fn into_task_result(self) -> Result<(), TaskError> {
         self.into_result().map_err(E::into_task_error)
@@ -85,6 +87,7 @@ impl<E> Fallible for Result<(), E> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E> Fallible for Result<Infallible, E> {
     type Error = E;
 
