@@ -27,7 +27,7 @@ pub fn blocking<F>(context: TaskContext, work: F) -> BoxTaskFuture
 where
     F: FnOnce(TaskContext) -> Result<(), TaskError> + Send + 'static,
 {
-    Box::pin(run(context, work, on_own_thread))
+    Box::pin(run(context, work, Threads::Own))
 }
 
 /// Creates the attempt of a task that blocks a thread of Tokio's blocking pool for a short time.
@@ -37,23 +37,39 @@ pub fn blocking_on_pool<F>(context: TaskContext, work: F) -> BoxTaskFuture
 where
     F: FnOnce(TaskContext) -> Result<(), TaskError> + Send + 'static,
 {
-    Box::pin(run(context, work, on_pool))
+    Box::pin(run(context, work, Threads::Pool))
 }
 
 /// What a thread runs.
 type Work = Box<dyn FnOnce() + Send>;
 
-/// Starts the work; `name` is that of the task. Returns the handle of work that can be withdrawn from a queue.
-type Start = fn(name: &str, work: Work) -> Result<Option<AbortHandle>, TaskError>;
+/// The threads on which attempts run.
+#[derive(Clone, Copy)]
+enum Threads {
+    /// A thread for each attempt.
+    Own,
+    /// Tokio's blocking pool.
+    Pool,
+}
 
-async fn run<F>(context: TaskContext, work: F, start: Start) -> Result<(), TaskError>
+impl Threads {
+    /// Starts the work; `name` is that of the task. Returns the handle of work that can be withdrawn from a queue.
+    fn start(self, name: &str, work: Work) -> Result<Option<AbortHandle>, TaskError> {
+        match self {
+            Self::Own => on_own_thread(name, work).map(|()| None),
+            Self::Pool => Ok(Some(spawn_blocking(work).abort_handle())),
+        }
+    }
+}
+
+async fn run<F>(context: TaskContext, work: F, threads: Threads) -> Result<(), TaskError>
 where
     F: FnOnce(TaskContext) -> Result<(), TaskError> + Send + 'static,
 {
     let token = context.token();
     let name = context.name().to_owned();
     let job = context.clone().job(move || work(context));
-    let mut started = Started::new(&name, job, start)?;
+    let mut started = Started::new(&name, job, threads)?;
     match token.run_until_cancelled(&mut started.ended).await {
         Some(ended) => result_of(ended),
         None if started.take_back() => Err(TaskError::Canceled),
@@ -61,11 +77,7 @@ where
     }
 }
 
-fn on_pool(_: &str, work: Work) -> Result<Option<AbortHandle>, TaskError> {
-    Ok(Some(spawn_blocking(work).abort_handle()))
-}
-
-fn on_own_thread(name: &str, work: Work) -> Result<Option<AbortHandle>, TaskError> {
+fn on_own_thread(name: &str, work: Work) -> Result<(), TaskError> {
     let runtime = Handle::try_current().ok();
     // The name of a thread has no NUL. Linux shows its first 15 bytes.
     let thread = thread::Builder::new().name(name.replace('\0', ""));
@@ -78,10 +90,10 @@ fn on_own_thread(name: &str, work: Work) -> Result<Option<AbortHandle>, TaskErro
     if is_paused() {
         // Paused time does not advance by itself while the pool has work, and so not while this thread runs.
         drop(spawn_blocking(move || thread.join()));
-        return Ok(None);
+        return Ok(());
     }
     drop(thread);
-    Ok(None)
+    Ok(())
 }
 
 /// Returns `true` if Tokio's clock is paused: it stands still while the clock of the system goes on.
@@ -103,7 +115,7 @@ struct Started {
 }
 
 impl Started {
-    fn new(name: &str, job: Job, start: Start) -> Result<Self, TaskError> {
+    fn new(name: &str, job: Job, threads: Threads) -> Result<Self, TaskError> {
         let (sender, ended) = oneshot::channel();
         let job = Arc::new(Mutex::new(Some(job)));
         let waiting = Arc::clone(&job);
@@ -112,7 +124,7 @@ impl Started {
             // If the attempt was aborted, nobody takes the result, and its drop is user code.
             let _ = drop_caught(sender.send(job()));
         };
-        let queued = start(name, Box::new(work))?;
+        let queued = threads.start(name, Box::new(work))?;
         Ok(Self { job, ended, queued })
     }
 

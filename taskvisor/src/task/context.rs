@@ -242,9 +242,9 @@ impl TaskContext {
             let beats = async {
                 loop {
                     if probe().await {
-                        cell.beat(attempt)
+                        cell.beat(attempt);
                     } else {
-                        cell.probe_failed(attempt)
+                        cell.probe_failed(attempt);
                     }
                     sleep(every).await;
                 }

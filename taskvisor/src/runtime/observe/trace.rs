@@ -136,7 +136,7 @@ pub(super) fn concluded(cell: &Cell, next: &Next) {
             tracing::debug!(target: TARGET, path, %id, ?delay, "backoff");
         }
         Next::Repeat(delay) | Next::Throttle { pause: delay, .. } => {
-            tracing::debug!(target: TARGET, path, %id, ?delay, "attempt completed")
+            tracing::debug!(target: TARGET, path, %id, ?delay, "attempt completed");
         }
         Next::Restart(error) | Next::Hold(error) => {
             let level = if error.is_some() { Level::WARN } else { Level::DEBUG };

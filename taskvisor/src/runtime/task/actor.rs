@@ -344,10 +344,9 @@ impl Actor {
             (other, _) => other,
         };
         let lived = match attempt.cut {
-            // The supervisor had to end it, so it was not healthy, however long it ran.
-            Cut::TimedOut => None,
-            // The run time of an attempt does not count after a stop request.
-            Cut::Requested => None,
+            // An attempt that the supervisor had to end was not healthy, however long it ran. After a stop request the
+            // run time does not count.
+            Cut::TimedOut | Cut::Requested => None,
             Cut::HelperPanicked => aside.and_then(|aside| aside.lived),
             Cut::Not => attempt.age(),
         };

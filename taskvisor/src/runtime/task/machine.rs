@@ -518,7 +518,7 @@ impl Machine {
                 self.streak = 0;
             }
         }
-        self.ready &= policy.ready == Ready::FirstSuccess && self.stays_ready(policy, next);
+        self.ready &= policy.ready == Ready::FirstSuccess && stays_ready(policy, next);
         None
     }
 
@@ -533,20 +533,20 @@ impl Machine {
         self.pass()
     }
 
-    /// Returns `true` if a task that was ready by its first success still is.
-    fn stays_ready(&self, policy: &ResolvedPolicy, next: &Next) -> bool {
-        match next {
-            Next::Retry { streak, .. } => policy.unready_after.is_none_or(|failures| *streak < failures),
-            Next::Restart(_) => true,
-            Next::End(_) | Next::Hold(_) | Next::Repeat(_) | Next::Throttle { .. } => false,
-        }
-    }
-
     /// The registration ends. Returns `true` if it still counted as not ready.
     pub(in crate::runtime) fn end(&mut self) -> bool {
         self.stage = Stage::Ended;
         self.canceled = true;
         std::mem::take(&mut self.unready)
+    }
+}
+
+/// Returns `true` if a task that was ready by its first success still is.
+fn stays_ready(policy: &ResolvedPolicy, next: &Next) -> bool {
+    match next {
+        Next::Retry { streak, .. } => policy.unready_after.is_none_or(|failures| *streak < failures),
+        Next::Restart(_) => true,
+        Next::End(_) | Next::Hold(_) | Next::Repeat(_) | Next::Throttle { .. } => false,
     }
 }
 

@@ -372,11 +372,11 @@ fn all_policies() -> Vec<ResolvedPolicy> {
                 let overrides = Overrides {
                     restart: Some(restart),
                     max_retries: (bits & 1 != 0).then_some(Some(1)),
-                    ready: match bits & 18 {
-                        2 => Some(Ready::Signal),
-                        16 => Some(Ready::FirstSuccess),
-                        18 => continue,
-                        _ => None,
+                    ready: match (bits & 2 != 0, bits & 16 != 0) {
+                        (true, false) => Some(Ready::Signal),
+                        (false, true) => Some(Ready::FirstSuccess),
+                        (true, true) => continue,
+                        (false, false) => None,
                     },
                     unready_after: Some((bits & 1 != 0).then_some(2)),
                     initial_delay: (bits & 4 != 0).then_some(Duration::from_secs(1)),

@@ -1,5 +1,6 @@
 //! An attempt that its supervisor had to end is never healthy, however long it lived.
 
+use std::convert::Infallible;
 use std::future::pending;
 
 use taskvisor::{
@@ -13,7 +14,7 @@ type Result = std::result::Result<(), RuntimeError>;
 
 /// Hangs, and takes no context: it is dropped at its timeout.
 #[task]
-async fn hangs() {
+async fn hangs() -> Infallible {
     pending().await
 }
 

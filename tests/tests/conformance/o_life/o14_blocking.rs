@@ -67,10 +67,9 @@ fn thrice(ctx: TaskContext, begun: UnboundedSender<Seen>) -> std::result::Result
 }
 
 #[task(blocking)]
-fn uses_runtime(token: CancellationToken) -> std::result::Result<(), TaskError> {
+fn uses_runtime(token: CancellationToken) {
     let value = Handle::current().block_on(async { tokio::spawn(async { 5 }).await.unwrap() });
     assert_eq!((value, token.is_cancelled()), (5, false));
-    Ok(())
 }
 
 /// A runtime whose pool has one thread.
