@@ -4,8 +4,8 @@
 ///
 /// The output says that there are more fields. The values are expressions of the value that the pattern binds.
 macro_rules! impl_debug {
-    ($type:ident, |$this:pat_param| $($field:ident: $value:expr),*) => {
-        impl std::fmt::Debug for $type {
+    ($type:ident $(<$lifetime:lifetime>)?, |$this:pat_param| $($field:ident: $value:expr),*) => {
+        impl std::fmt::Debug for $type$(<$lifetime>)? {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 let $this = self;
                 f.debug_struct(stringify!($type))$(.field(stringify!($field), &$value))*.finish_non_exhaustive()

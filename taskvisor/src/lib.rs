@@ -65,6 +65,8 @@
 
 #[macro_use]
 mod debug;
+#[macro_use]
+mod labels;
 mod events;
 // Rustdoc shows it with any features; its code needs these to run.
 #[cfg(any(
@@ -109,27 +111,21 @@ pub use events::{
 };
 #[cfg(feature = "logging")]
 pub use events::{LogLevel, LogWriter};
-pub use inspect::Probe;
-pub use inspect::{Health, Problem, Unhealthy};
-pub use inspect::{NodeKind, NodeSnapshot, TreeSnapshot};
-pub use inspect::{RejectReason, TaskOutcome};
-pub use inspect::{TaskId, TaskState, TaskStatus};
-pub use policy::Ready;
-pub use policy::{BackoffPolicy, JitterPolicy, RestartPolicy};
+pub use inspect::{
+    Health, NodeKind, NodeSnapshot, Probe, Problem, RejectReason, TaskId, TaskOutcome, TaskState, TaskStatus,
+    TreeSnapshot, Unhealthy,
+};
+pub use policy::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy};
 pub use runtime::Shutdown;
 #[cfg(feature = "controller")]
 pub use slots::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec, Submit};
-pub use supervisor::SupervisorConfig;
-pub use supervisor::{AddTask, Supervisor, SupervisorBuilder, SupervisorHandle};
-pub use supervisor::{InvalidOption, RuntimeError, StopLimit};
-pub use task::AttemptFuture;
-pub use task::StopReason;
-pub use task::TaskHandle;
-pub use task::{BoxError, TaskError};
-pub use task::{BoxTaskFuture, Task, TaskFn, TaskRef};
-pub use task::{Fallible, IntoTaskError, IntoTaskResult, TaskArg};
-pub use task::{FromContext, TaskContext};
-pub use task::{IntoTaskSpec, TaskSpec};
+pub use supervisor::{
+    AddTask, InvalidOption, RuntimeError, StopLimit, Supervisor, SupervisorBuilder, SupervisorConfig, SupervisorHandle,
+};
+pub use task::{
+    AttemptFuture, BoxError, BoxTaskFuture, Fallible, FromContext, IntoTaskError, IntoTaskResult, IntoTaskSpec,
+    StopReason, Task, TaskArg, TaskContext, TaskError, TaskFn, TaskHandle, TaskRef, TaskSpec,
+};
 // The docs of the macros link to these pages. Only here, they can be named.
 /// [guide-tasks]: crate::guide::tasks
 /// [guide-restarts]: crate::guide::restarts
@@ -139,10 +135,7 @@ pub use task::{IntoTaskSpec, TaskSpec};
 /// [guide-events]: crate::guide::outcomes_and_events
 #[cfg(feature = "macros")]
 pub use taskvisor_macros::{subscriber, supervise, supervisor, task};
-pub use tree::ChildHandle;
-pub use tree::Group;
-pub use tree::GroupHandle;
-pub use tree::Strategy;
-pub use tree::{DeclaredGroup, DeclaredTree};
-pub use tree::{FailureChain, FailureLink};
-pub use tree::{Tree, TreeBuilder};
+pub use tree::{
+    ChildHandle, DeclaredGroup, DeclaredTree, FailureChain, FailureLink, Group, GroupHandle, Strategy, Tree,
+    TreeBuilder,
+};

@@ -12,13 +12,13 @@
 //! of the bus spawns another, which continues with the remaining events.
 
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
 
 use super::delivery::deliver;
 use super::duty::{Duty, give_way};
 use super::exchange::Exchange;
+use super::tap::Taps;
 use super::{Event, EventKind, Subscribe};
 use crate::panics::{Fenced, catch};
 use crate::runtime::Background;
@@ -28,11 +28,10 @@ const TURNS: usize = 16;
 
 pub(crate) struct Bus {
     subscribers: Vec<Introduced>,
-    pub(super) exchange: Exchange,
+    pub(crate) exchange: Exchange,
     /// The address of the core of the supervisor, to detect a subscriber that waits for its own supervisor.
     owner: usize,
-    #[cfg(feature = "test-util")]
-    pub(crate) taps: super::tap::Taps,
+    pub(crate) taps: Taps,
 }
 
 /// A subscriber with its name and capacity, read once.
@@ -60,19 +59,14 @@ impl Bus {
             exchange: Exchange::new(capacities, capacity, move |lane, lost| crate::runtime::lost(&names[lane], lost)),
             subscribers,
             owner,
-            #[cfg(feature = "test-util")]
-            taps: super::tap::Taps::default(),
+            taps: Taps::default(),
         }
     }
 
     /// Returns `true` if there is a subscriber or a stream. Otherwise no event is created.
     #[inline]
     pub(crate) fn is_active(&self) -> bool {
-        #[cfg(feature = "test-util")]
-        if self.taps.are_open() {
-            return true;
-        }
-        !self.subscribers.is_empty() || self.exchange.has_streams()
+        self.taps.are_open() || !self.subscribers.is_empty() || self.exchange.has_streams()
     }
 
     /// Starts the relay and the workers that do not run.
@@ -101,38 +95,17 @@ impl Bus {
 
     /// Publishes an event. Short, never waits, and can be called under another lock.
     pub(crate) fn publish(&self, event: Event) {
-        self.exchange.publish(event, |event| self.hear(event));
+        self.exchange.publish(event, |event| self.taps.hear(event));
     }
 
     /// Like `publish`, but slow subscribers do not lose the event. For rare events: reports and the verdict.
     pub(crate) fn publish_surely(&self, event: Event) {
-        self.exchange.publish_surely(event, |event| self.hear(event));
-    }
-
-    /// The test kit hears each event in the step that publishes it.
-    #[cfg_attr(not(feature = "test-util"), expect(unused_variables, clippy::unused_self, reason = "nobody hears it"))]
-    fn hear(&self, event: &Event) {
-        #[cfg(feature = "test-util")]
-        self.taps.hear(event);
+        self.exchange.publish_surely(event, |event| self.taps.hear(event));
     }
 
     /// Lets the relay and the workers end after they have delivered all events.
     pub(crate) fn close(&self) {
         self.exchange.close();
-    }
-
-    /// Waits while a subscriber is behind, unless it has been behind for long.
-    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
-        self.exchange.poll_room(cx)
-    }
-
-    pub(crate) fn is_congested(&self) -> bool {
-        self.exchange.is_congested()
-    }
-
-    /// Notes that an attempt has waited for the longest time. A reader that stays behind is no longer waited for.
-    pub(crate) fn stop_giving_way(&self) {
-        self.exchange.stop_giving_way();
     }
 
     /// Waits until the subscribers have received every event published so far.

@@ -1,222 +1,331 @@
-//! The typed data of an event.
+//! The kinds of events, and their typed data.
 
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::{Event, EventKind, Reason};
+use super::{Event, Reason};
 
-/// The typed data of an event: a variant for each [`EventKind`], with the fields of that kind.
+/// Makes [`EventKind`] and [`EventData`] from the rows, one for each kind.
 ///
-/// [`Event::data`] returns it. It borrows from the event, and costs nothing unless it is called. The fields that every
-/// event can have stay in [`Event`]: the [`id`](Event::id) of the registration, [`seq`](Event::seq) and
-/// [`at`](Event::at).
-///
-/// Events of a supervisor have all fields of their kind. For an event from [`Event::new`], a text that is not set is
-/// empty, and a number or duration is zero.
-///
-/// # Examples
-/// ```
-/// use taskvisor::{Event, EventData, Subscribe};
-///
-/// struct Alerts;
-///
-/// #[async_trait::async_trait]
-/// impl Subscribe for Alerts {
-///     async fn on_event(&self, event: &Event) {
-///         match event.data() {
-///             EventData::TaskFailed { task, attempt, reason, .. } => println!("{task}: attempt {attempt}: {reason}"),
-///             EventData::BackoffScheduled { task, delay, .. } => println!("{task}: next attempt in {delay:?}"),
-///             EventData::ActorDead { task, reason, .. } => println!("{task} is not retried: {reason}"),
-///             _ => {}
-///         }
-///     }
-/// }
-/// ```
-#[derive(Debug, Clone, Copy)]
-#[non_exhaustive]
-pub enum EventData<'a> {
-    /// An attempt begins.
+/// A row is `Kind: Level { fields }`. `Level` is the usual level of the kind in the log. A field is `name: Type`, whose
+/// value is the local variable of that name, or `name: Type = value`. The docs are those of both variants.
+macro_rules! events {
+    (@value $field:ident) => { $field };
+    (@value $field:ident $value:expr) => { $value };
+    (
+        $(#[$kinds:meta])* pub enum EventKind;
+
+        $(#[$data:meta])* pub enum EventData = |$event:ident| { $(let $local:ident = $read:expr;)* };
+
+        $($(#[$doc:meta])* $kind:ident: $level:ident {
+            $($(#[$field_doc:meta])* $field:ident: $type:ty $(= $value:expr)?,)*
+        })*
+    ) => {
+        labels! {
+            $(#[$kinds])*
+            pub enum EventKind: Display {
+                $($(#[$doc])* $kind = stringify!($kind),)*
+            }
+        }
+
+        #[cfg(feature = "logging")]
+        impl EventKind {
+            /// Returns the level of an event of this kind, if nothing about the event raises or lowers it.
+            pub(super) const fn usual_level(self) -> super::LogLevel {
+                match self {
+                    $(Self::$kind => super::LogLevel::$level,)*
+                }
+            }
+        }
+
+        $(#[$data])*
+        pub enum EventData<'a> {
+            $($(#[$doc])* #[non_exhaustive] $kind { $($(#[$field_doc])* $field: $type,)* },)*
+        }
+
+        fn data_of($event: &Event) -> EventData<'_> {
+            $(let $local = $read;)*
+            match $event.kind {
+                $(EventKind::$kind => EventData::$kind { $($field: events!(@value $field $($value)?),)* },)*
+            }
+        }
+    };
+}
+
+events! {
+    /// The kind of an event.
+    ///
+    /// Every event has its `kind`, its number `seq` and its time `at`. The table lists the other fields of [`Event`]
+    /// that events of a kind have. [`Event::data`] returns the same as a variant for each kind. The guide lists the
+    /// [order of events](crate::guide::outcomes_and_events) in common cases.
+    ///
+    /// | kind | when it is published | fields |
+    /// |---|---|---|
+    /// | [`TaskStarting`](Self::TaskStarting) | An attempt begins. | `task`, `id`, `attempt` |
+    /// | [`TaskStopped`](Self::TaskStopped) | An attempt ended in success, or after a stop request, or with [`TaskError::Canceled`]. | `task`, `id`, `attempt`; `reason` unless it succeeded: the error of the attempt, or `canceled` |
+    /// | [`TaskFailed`](Self::TaskFailed) | An attempt failed, or was aborted. | `task`, `id`, `attempt`, `reason` |
+    /// | [`TimeoutHit`](Self::TimeoutHit) | An attempt exceeded its timeout, its start timeout or its watchdog. `TaskFailed` follows when it has ended, or `TaskStopped` after a stop request. A start that times out before its attempt begins has `TaskFailed` only. | `task`, `id`, `attempt`, `timeout_ms` |
+    /// | [`BackoffScheduled`](Self::BackoffScheduled) | After an attempt, the next one waits. Not for a wait of zero. | `task`, `id`, `attempt`, `delay_ms`; `reason`: the error, or `interval` or `throttled` after a success |
+    /// | [`ActorExhausted`](Self::ActorExhausted) | The task completed, or failed with no retry left. | `task`, `id`, `attempt`; `reason` unless it completed |
+    /// | [`ActorDead`](Self::ActorDead) | A fatal error ended the task. | `task`, `id`, `attempt`, `reason` |
+    /// | [`TaskAdded`](Self::TaskAdded) | A task is registered. For a submission to a slot: its turn came. | `task`, `id` |
+    /// | [`TaskRemoved`](Self::TaskRemoved) | A registration has ended: the task has terminated, and its name is free. | `task`, `id` |
+    /// | [`TaskAddRequested`](Self::TaskAddRequested) | Just before `TaskAdded`. | `task`, `id` |
+    /// | [`TaskRemoveRequested`](Self::TaskRemoveRequested) | A task was requested to stop for the first time, by name, through its handle, or by a replacement in its slot. Not by a shutdown or by its group. | `task`, `id` |
+    /// | [`ShutdownRequested`](Self::ShutdownRequested) | A shutdown begins, once for each supervisor. | `reason`: the cause, such as `SIGTERM`, `shutdown()` or the failure of the tree, which is its [error](Event::error): a [`FailureChain`](crate::FailureChain) |
+    /// | [`ShutdownForced`](Self::ShutdownForced) | A shutdown is forced for the first time, by a second signal or `shutdown_now`. | `reason`: the cause |
+    /// | [`AllStoppedWithinGrace`](Self::AllStoppedWithinGrace) | A shutdown is over, and no task was aborted. | `reason` if the tree failed |
+    /// | [`GraceExceeded`](Self::GraceExceeded) | A shutdown is over, and tasks were aborted: at the end of the grace, or of a layer's share, or by a forced shutdown. | `reason`: the tasks, and the failure of the tree if it failed |
+    /// | [`ControllerSubmitted`](Self::ControllerSubmitted) | A slot accepted a submission. | `task`, `id`, `slot`, `count` |
+    /// | [`ControllerRejected`](Self::ControllerRejected) | A submission will not run. | `task`, `id`, `slot`, `count`; `reason`: a label of [`RejectReason`], or `canceled` |
+    /// | [`ControllerSlotTransition`](Self::ControllerSlotTransition) | A slot changed its state or its owner. | `slot`, `count`; `reason`: the change, as in `idle -> running`; `task` and `id` of the owner, unless it is idle |
+    /// | [`Warning`](Self::Warning) | A task waits for a permit for 10 s; a `critical` task or group without `max_retries` has failed 10 times in a row; a task without an interval has succeeded at once 10 times in a row, and pauses from then on; a group other than the root failed. | `task`: the path of the task or group; `reason`; `id` of a task; `attempt` after an attempt of a task |
+    /// | [`SubscriberPanicked`](Self::SubscriberPanicked) | A subscriber panicked. | `task`: the name of the subscriber; `count`, `reason` |
+    /// | [`SubscriberOverflow`](Self::SubscriberOverflow) | A subscriber lost events. | `task`: the name of the subscriber; `count`, `reason` |
+    ///
+    /// A submission that never runs has no `TaskAdded` and no `TaskRemoved`: its last event is `ControllerRejected`.
+    /// With no subscriber and no stream, no event is created.
+    ///
+    /// [`RejectReason`]: crate::RejectReason
+    /// [`TaskError::Canceled`]: crate::TaskError::Canceled
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     #[non_exhaustive]
-    TaskStarting {
+    pub enum EventKind;
+
+    /// The typed data of an event: a variant for each [`EventKind`], with the fields of that kind.
+    ///
+    /// [`Event::data`] returns it. It borrows from the event, and costs nothing unless it is called. The fields that
+    /// every event can have stay in [`Event`]: the [`id`](Event::id) of the registration, [`seq`](Event::seq) and
+    /// [`at`](Event::at).
+    ///
+    /// Events of a supervisor have all fields of their kind. For an event from [`Event::new`], a text that is not set
+    /// is empty, and a number or duration is zero.
+    ///
+    /// # Examples
+    /// ```
+    /// use taskvisor::{Event, EventData, Subscribe};
+    ///
+    /// struct Alerts;
+    ///
+    /// #[async_trait::async_trait]
+    /// impl Subscribe for Alerts {
+    ///     async fn on_event(&self, event: &Event) {
+    ///         match event.data() {
+    ///             EventData::TaskFailed { task, reason, .. } => println!("{task} failed: {reason}"),
+    ///             EventData::BackoffScheduled { task, delay, .. } => println!("{task}: next attempt in {delay:?}"),
+    ///             EventData::ActorDead { task, reason, .. } => println!("{task} is not retried: {reason}"),
+    ///             _ => {}
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    #[derive(Debug, Clone, Copy)]
+    #[non_exhaustive]
+    pub enum EventData = |event| {
+        let task = event.task.as_deref().unwrap_or_default();
+        let slot = event.slot.as_deref().unwrap_or_default();
+        let attempt = event.attempt.unwrap_or_default();
+        let count = event.count.unwrap_or_default();
+        let because = event.reason.as_ref();
+        let reason = because.unwrap_or(&NO_REASON);
+    };
+
+    /// An attempt begins.
+    TaskStarting: Info {
         /// The path of the task.
         task: &'a str,
         /// The attempt, counted from 1.
         attempt: u32,
-    },
-    /// An attempt ended in success, was requested to stop, or gave up.
-    #[non_exhaustive]
-    TaskStopped {
+    }
+
+    /// An attempt ended in success, without a `reason`; or after a stop request or as canceled, with a `reason`.
+    TaskStopped: Info {
         /// The path of the task.
         task: &'a str,
         /// The attempt, counted from 1.
         attempt: u32,
         /// `None` after a success; otherwise the reason of the end.
-        reason: Option<&'a Reason>,
-    },
+        reason: Option<&'a Reason> = because,
+    }
+
     /// An attempt failed, or was aborted.
-    #[non_exhaustive]
-    TaskFailed {
+    TaskFailed: Warn {
         /// The path of the task.
         task: &'a str,
         /// The attempt, counted from 1; 0 if the start failed before any attempt began.
         attempt: u32,
         /// The failure. An aborted attempt has no [`error`](Reason::error).
         reason: &'a Reason,
-    },
+    }
+
     /// An attempt exceeded its timeout, its start timeout or its watchdog.
-    #[non_exhaustive]
-    TimeoutHit {
+    TimeoutHit: Warn {
         /// The path of the task.
         task: &'a str,
         /// The attempt, counted from 1.
         attempt: u32,
         /// The timeout, rounded down to milliseconds.
-        timeout: Duration,
-    },
-    /// The next attempt waits.
-    #[non_exhaustive]
-    BackoffScheduled {
+        timeout: Duration = event.timeout().unwrap_or_default(),
+    }
+
+    /// The next attempt waits, after a failure or a success.
+    BackoffScheduled: Debug {
         /// The path of the task.
         task: &'a str,
         /// The attempt that ended, counted from 1; 0 if the start failed before any attempt began.
         attempt: u32,
         /// The time until the next attempt, rounded down to milliseconds.
-        delay: Duration,
+        delay: Duration = event.delay().unwrap_or_default(),
         /// The failure that caused the backoff. A wait for an interval, after a success, has no
         /// [`error`](Reason::error).
         reason: &'a Reason,
-    },
-    /// No other attempt follows.
-    #[non_exhaustive]
-    ActorExhausted {
+    }
+
+    /// No other attempt follows: the task completed, or it failed with `reason` and no retry is left.
+    ActorExhausted: Info {
         /// The path of the task.
         task: &'a str,
         /// The last attempt, counted from 1; 0 if the start failed before any attempt began.
         attempt: u32,
         /// `None` if the task completed; otherwise the failure.
-        reason: Option<&'a Reason>,
-    },
-    /// A fatal error ended the task.
-    #[non_exhaustive]
-    ActorDead {
+        reason: Option<&'a Reason> = because,
+    }
+
+    /// A fatal error ended the task; `reason` is the error.
+    ActorDead: Error {
         /// The path of the task.
         task: &'a str,
         /// The last attempt, counted from 1.
         attempt: u32,
         /// The error.
         reason: &'a Reason,
-    },
+    }
+
     /// A task is registered.
-    #[non_exhaustive]
-    TaskAdded {
+    TaskAdded: Info {
         /// The path of the task.
         task: &'a str,
-    },
+    }
+
     /// A registration has ended and its name is free.
-    #[non_exhaustive]
-    TaskRemoved {
+    TaskRemoved: Info {
         /// The path of the task.
         task: &'a str,
-    },
+    }
+
     /// A task is about to be registered.
-    #[non_exhaustive]
-    TaskAddRequested {
+    TaskAddRequested: Debug {
         /// The path of the task.
         task: &'a str,
-    },
+    }
+
     /// A task was requested to stop, by name, through its handle, or by a submission that replaces it in its slot.
-    #[non_exhaustive]
-    TaskRemoveRequested {
+    TaskRemoveRequested: Debug {
         /// The path of the task.
         task: &'a str,
-    },
-    /// A shutdown was requested.
-    #[non_exhaustive]
-    ShutdownRequested {
+    }
+
+    /// A shutdown was requested; `reason` names the cause. If the tree failed, the reason has the error.
+    ShutdownRequested: Info {
         /// The cause. If the tree failed, its [`error`](Reason::error) wraps a [`FailureChain`](crate::FailureChain);
         /// other causes have no error.
         reason: &'a Reason,
-    },
-    /// A shutdown was forced.
-    #[non_exhaustive]
-    ShutdownForced {
+    }
+
+    /// A shutdown was forced by a second signal or by `shutdown_now`; `reason` names it. Tasks that have not stopped
+    /// are aborted.
+    ShutdownForced: Warn {
         /// The cause.
         reason: &'a Reason,
-    },
-    /// Every task stopped in time.
-    #[non_exhaustive]
-    AllStoppedWithinGrace {
+    }
+
+    /// Every task stopped in time; `reason` is the failure of the tree, if there is one.
+    AllStoppedWithinGrace: Info {
         /// The failure of the tree, if there is one.
-        reason: Option<&'a Reason>,
-    },
-    /// Some tasks had to be aborted.
-    #[non_exhaustive]
-    GraceExceeded {
+        reason: Option<&'a Reason> = because,
+    }
+
+    /// Some tasks had to be aborted; `reason` names them, and the failure of the tree if there is one.
+    GraceExceeded: Error {
         /// The tasks, and the failure of the tree if there is one.
         reason: &'a Reason,
-    },
-    /// A submission was accepted.
-    #[non_exhaustive]
-    ControllerSubmitted {
+    }
+
+    /// A submission was accepted: its task starts at once, or waits.
+    ControllerSubmitted: Debug {
         /// The path of the task.
         task: &'a str,
         /// The name of the slot.
         slot: &'a str,
         /// The number of waiting submissions in the slot.
-        waiting: u64,
-    },
-    /// A submission will not run.
-    #[non_exhaustive]
-    ControllerRejected {
+        waiting: u64 = count,
+    }
+
+    /// A submission will not run. The `reason` is `busy`, `full`, `superseded`, `shutting_down`, `refused`, or
+    /// `canceled` after a stop request while it waited.
+    ControllerRejected: Warn {
         /// The path of the task.
         task: &'a str,
         /// The name of the slot.
         slot: &'a str,
         /// The number of waiting submissions in the slot.
-        waiting: u64,
+        waiting: u64 = count,
         /// The label of a [`RejectReason`](crate::RejectReason::as_label), or `canceled`.
         reason: &'a Reason,
-    },
-    /// The state of a slot changed: `idle`, `running` or `stopping`.
-    #[non_exhaustive]
-    ControllerSlotTransition {
+    }
+
+    /// The state of a slot changed. A slot is `stopping` when its owner is requested to make way, and not when the
+    /// owner is canceled. A change from `running` or `stopping` to `running` is a change of the owner.
+    ControllerSlotTransition: Debug {
         /// The name of the slot.
         slot: &'a str,
         /// The path of the task that owns the slot now. `None` if it is idle.
-        owner: Option<&'a str>,
+        owner: Option<&'a str> = event.task.as_deref(),
         /// The previous state.
-        from: &'a str,
+        from: &'a str = change(reason).0,
         /// The new state.
-        to: &'a str,
+        to: &'a str = change(reason).1,
         /// The number of waiting submissions in the slot.
-        waiting: u64,
-    },
-    /// A condition that can lead to a failure, or the failure of a group.
-    #[non_exhaustive]
-    Warning {
+        waiting: u64 = count,
+    }
+
+    /// A condition that can lead to a failure, or the failure of a group; `reason` describes it, and what is missing.
+    Warning: Warn {
         /// The path of the task or group; that of the root is empty.
         task: &'a str,
         /// A description of the condition, and of what is missing; or the chain of failures, and what follows.
         reason: &'a Reason,
-    },
+    }
+
     /// A subscriber panicked.
-    #[non_exhaustive]
-    SubscriberPanicked {
+    SubscriberPanicked: Warn {
         /// The name of the subscriber.
-        subscriber: &'a str,
+        subscriber: &'a str = task,
         /// The number of panics in this burst.
         count: u64,
         /// The message of a panic.
         reason: &'a Reason,
-    },
-    /// A subscriber's queue was full.
-    #[non_exhaustive]
-    SubscriberOverflow {
+    }
+
+    /// The queue of a subscriber was full.
+    SubscriberOverflow: Warn {
         /// The name of the subscriber.
-        subscriber: &'a str,
+        subscriber: &'a str = task,
         /// The number of lost events in this burst.
-        lost: u64,
-    },
+        lost: u64 = count,
+    }
+}
+
+impl EventKind {
+    /// Returns the name of the variant.
+    pub const fn as_str(self) -> &'static str {
+        self.label()
+    }
+
+    /// Returns `true` for a report about a subscriber, which never causes another report.
+    pub(crate) const fn is_diagnostic(self) -> bool {
+        matches!(self, Self::SubscriberPanicked | Self::SubscriberOverflow)
+    }
 }
 
 impl Event {
@@ -235,43 +344,13 @@ impl Event {
     /// assert_eq!((task, attempt, timeout), ("sync", 2, Duration::from_millis(500)));
     /// ```
     pub fn data(&self) -> EventData<'_> {
-        let task = self.task.as_deref().unwrap_or_default();
-        let slot = self.slot.as_deref().unwrap_or_default();
-        let attempt = self.attempt.unwrap_or_default();
-        let count = self.count.unwrap_or_default();
-        let because = self.reason.as_ref();
-        let reason = because.unwrap_or(&NO_REASON);
-        match self.kind {
-            EventKind::TaskStarting => EventData::TaskStarting { task, attempt },
-            EventKind::TaskStopped => EventData::TaskStopped { task, attempt, reason: because },
-            EventKind::TaskFailed => EventData::TaskFailed { task, attempt, reason },
-            EventKind::TimeoutHit => {
-                EventData::TimeoutHit { task, attempt, timeout: self.timeout().unwrap_or_default() }
-            }
-            EventKind::BackoffScheduled => {
-                EventData::BackoffScheduled { task, attempt, delay: self.delay().unwrap_or_default(), reason }
-            }
-            EventKind::ActorExhausted => EventData::ActorExhausted { task, attempt, reason: because },
-            EventKind::ActorDead => EventData::ActorDead { task, attempt, reason },
-            EventKind::TaskAdded => EventData::TaskAdded { task },
-            EventKind::TaskRemoved => EventData::TaskRemoved { task },
-            EventKind::TaskAddRequested => EventData::TaskAddRequested { task },
-            EventKind::TaskRemoveRequested => EventData::TaskRemoveRequested { task },
-            EventKind::ShutdownRequested => EventData::ShutdownRequested { reason },
-            EventKind::ShutdownForced => EventData::ShutdownForced { reason },
-            EventKind::AllStoppedWithinGrace => EventData::AllStoppedWithinGrace { reason: because },
-            EventKind::GraceExceeded => EventData::GraceExceeded { reason },
-            EventKind::ControllerSubmitted => EventData::ControllerSubmitted { task, slot, waiting: count },
-            EventKind::ControllerRejected => EventData::ControllerRejected { task, slot, waiting: count, reason },
-            EventKind::ControllerSlotTransition => {
-                let (from, to) = reason.split_once(" -> ").unwrap_or_default();
-                EventData::ControllerSlotTransition { slot, owner: self.task.as_deref(), from, to, waiting: count }
-            }
-            EventKind::Warning => EventData::Warning { task, reason },
-            EventKind::SubscriberPanicked => EventData::SubscriberPanicked { subscriber: task, count, reason },
-            EventKind::SubscriberOverflow => EventData::SubscriberOverflow { subscriber: task, lost: count },
-        }
+        data_of(self)
     }
+}
+
+/// Splits the reason of a slot transition, as in `idle -> running`.
+fn change(reason: &Reason) -> (&str, &str) {
+    reason.split_once(" -> ").unwrap_or_default()
 }
 
 /// Replaces a missing reason of an event that was created by hand.
@@ -334,7 +413,7 @@ mod tests {
         }
         for (kind, _) in expected {
             let row = format!("/// | [`{kind}`](Self::{kind}) | ");
-            assert_eq!(include_str!("event.rs").matches(&row).count(), 1, "the table at `EventKind`: {kind}");
+            assert_eq!(include_str!("data.rs").matches(&row).count(), 1, "the table at `EventKind`: {kind}");
         }
         // No kind is left out: they are numbered from 0, and `SubscriberOverflow` is the last.
         assert_eq!(expected.len() as u64, EventKind::SubscriberOverflow as u64 + 1);

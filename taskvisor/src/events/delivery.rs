@@ -1,6 +1,5 @@
 //! Delivers a batch of events to a subscriber.
 
-use std::fmt;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::slice;
@@ -96,11 +95,7 @@ impl Drop for Delivery<'_> {
     }
 }
 
-impl fmt::Debug for Delivery<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Delivery").field("rest", &self.rest.len()).finish_non_exhaustive()
-    }
-}
+impl_debug!(Delivery<'_>, |delivery| rest: delivery.rest.len());
 
 /// A future in its first poll. It is kept if it is pending, or after a panic, to be dropped when the thread no longer
 /// unwinds.

@@ -22,7 +22,7 @@ const CROWDED: usize = 1 << (usize::BITS - 1);
 /// Locks are taken in the order `open`, `streams`, a lane, so they cannot deadlock; the others are leaves. Under all of
 /// them only code of this module runs, and the taps of the test kit. Wakers are woken and events dropped with none of
 /// them held. A publisher may hold the lock of a cell or of the registry: it wakes only the relay, a Tokio task.
-pub(super) struct Exchange {
+pub(crate) struct Exchange {
     /// Guards the events that are published and not shared yet.
     open: Mutex<Open>,
     /// The duties: the relay, and a worker for each lane.
@@ -256,7 +256,7 @@ impl Exchange {
     }
 
     /// Waits while a reader is behind, unless it has been behind for long.
-    pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.is_congested() {
             return Poll::Ready(());
         }
@@ -266,12 +266,12 @@ impl Exchange {
         if self.is_congested() { Poll::Pending } else { Poll::Ready(()) }
     }
 
-    pub(super) fn is_congested(&self) -> bool {
+    pub(crate) fn is_congested(&self) -> bool {
         self.pressure.load(Ordering::Relaxed) != 0
     }
 
     /// Notes that an attempt has waited for the longest time. A reader that stays behind is no longer waited for.
-    pub(super) fn stop_giving_way(&self) {
+    pub(crate) fn stop_giving_way(&self) {
         let now = Instant::now();
         let streams = Arc::clone(&lock(&self.streams));
         self.each(&streams, |lane| lane.was_waited_for(now));

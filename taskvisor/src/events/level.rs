@@ -1,27 +1,27 @@
 //! The log level of an event.
 
-use std::fmt;
-
 use super::{Event, EventKind};
 
-/// The log level of an event. More important levels are greater.
-///
-/// | level | events |
-/// |---|---|
-/// | [`Error`](Self::Error) | `ActorDead`, `ActorExhausted` with a reason, `ShutdownRequested` with an [error](Event::error): the tree failed; `GraceExceeded` |
-/// | [`Warn`](Self::Warn) | `TaskFailed`, `TaskStopped` with an [error](Event::error): the attempt failed after its stop request; `TimeoutHit`, `ShutdownForced`, `ControllerRejected`, `Warning`, `SubscriberPanicked`, `SubscriberOverflow` |
-/// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskStopped` without an error, `ActorExhausted` without a reason, `TaskRemoved`, `ShutdownRequested` without an error, `AllStoppedWithinGrace`, `ControllerRejected` with the reason `canceled` |
-/// | [`Debug`](Self::Debug) | `TaskAddRequested`, `TaskRemoveRequested`, `BackoffScheduled`, `ControllerSubmitted`, `ControllerSlotTransition` |
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LogLevel {
-    /// Details.
-    Debug,
-    /// Normal operation.
-    Info,
-    /// A failure that is handled.
-    Warn,
-    /// A failure that persists.
-    Error,
+labels! {
+    /// The log level of an event. More important levels are greater.
+    ///
+    /// | level | events |
+    /// |---|---|
+    /// | [`Error`](Self::Error) | `ActorDead`, `ActorExhausted` with a reason, `ShutdownRequested` with an [error](Event::error): the tree failed; `GraceExceeded` |
+    /// | [`Warn`](Self::Warn) | `TaskFailed`, `TaskStopped` with an [error](Event::error): the attempt failed after its stop request; `TimeoutHit`, `ShutdownForced`, `ControllerRejected`, `Warning`, `SubscriberPanicked`, `SubscriberOverflow` |
+    /// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskStopped` without an error, `ActorExhausted` without a reason, `TaskRemoved`, `ShutdownRequested` without an error, `AllStoppedWithinGrace`, `ControllerRejected` with the reason `canceled` |
+    /// | [`Debug`](Self::Debug) | `TaskAddRequested`, `TaskRemoveRequested`, `BackoffScheduled`, `ControllerSubmitted`, `ControllerSlotTransition` |
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub enum LogLevel: Display {
+        /// Details.
+        Debug = "DEBUG",
+        /// Normal operation.
+        Info = "INFO",
+        /// A failure that is handled.
+        Warn = "WARN",
+        /// A failure that persists.
+        Error = "ERROR",
+    }
 }
 
 impl LogLevel {
@@ -35,7 +35,6 @@ impl LogLevel {
     /// ```
     pub fn of(event: &Event) -> Self {
         match event.kind {
-            EventKind::ActorDead | EventKind::GraceExceeded => Self::Error,
             // With a reason, no retry is left. Without one, the task completed.
             EventKind::ActorExhausted if event.reason.is_some() => Self::Error,
             // The tree failed.
@@ -44,41 +43,12 @@ impl LogLevel {
             EventKind::TaskStopped if event.error().is_some() => Self::Warn,
             // The submission was canceled by its owner. Any other reason is a rejection.
             EventKind::ControllerRejected if event.reason.as_deref() == Some("canceled") => Self::Info,
-            EventKind::TaskFailed
-            | EventKind::TimeoutHit
-            | EventKind::ShutdownForced
-            | EventKind::ControllerRejected
-            | EventKind::Warning
-            | EventKind::SubscriberPanicked
-            | EventKind::SubscriberOverflow => Self::Warn,
-            EventKind::TaskAdded
-            | EventKind::TaskStarting
-            | EventKind::TaskStopped
-            | EventKind::ActorExhausted
-            | EventKind::TaskRemoved
-            | EventKind::ShutdownRequested
-            | EventKind::AllStoppedWithinGrace => Self::Info,
-            EventKind::TaskAddRequested
-            | EventKind::TaskRemoveRequested
-            | EventKind::BackoffScheduled
-            | EventKind::ControllerSubmitted
-            | EventKind::ControllerSlotTransition => Self::Debug,
+            usual => usual.usual_level(),
         }
     }
 
     /// Returns the name of the level in capitals.
     pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Debug => "DEBUG",
-            Self::Info => "INFO",
-            Self::Warn => "WARN",
-            Self::Error => "ERROR",
-        }
-    }
-}
-
-impl fmt::Display for LogLevel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
+        self.label()
     }
 }

@@ -19,13 +19,13 @@ mod log_writer;
 mod open;
 mod stream;
 mod subscribe;
-#[cfg(feature = "test-util")]
+#[cfg_attr(not(feature = "test-util"), path = "tap_off.rs")]
 mod tap;
 
 pub(crate) use bus::{Bus, Introduced};
-pub use data::EventData;
+pub use data::{EventData, EventKind};
 pub(crate) use event::millis;
-pub use event::{Event, EventKind, Reason};
+pub use event::{Event, Reason};
 #[cfg(feature = "logging")]
 pub use level::LogLevel;
 #[cfg(feature = "logging")]

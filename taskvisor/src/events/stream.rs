@@ -60,7 +60,7 @@ pub struct EventStream {
 #[derive(Debug, Default)]
 struct Filter {
     /// A bit for each kind; `None` means all kinds.
-    kinds: Option<u64>,
+    kinds: Option<Vec<EventKind>>,
     path: Option<Arc<str>>,
 }
 
@@ -80,7 +80,7 @@ impl EventStream {
 
     /// Keeps only events of these kinds.
     pub fn of_kinds(mut self, kinds: impl IntoIterator<Item = EventKind>) -> Self {
-        self.filter.kinds = Some(kinds.into_iter().fold(0, |kinds, kind| kinds | kind.bit()));
+        self.filter.kinds = Some(kinds.into_iter().collect());
         self
     }
 
@@ -142,7 +142,7 @@ impl Drop for EventStream {
 
 impl Filter {
     fn lets_through(&self, event: &Event) -> bool {
-        let kind = self.kinds.is_none_or(|kinds| kinds & event.kind.bit() != 0);
+        let kind = self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&event.kind));
         kind && self.path.as_ref().is_none_or(|path| {
             let rest = event.task.as_ref().and_then(|task| task.strip_prefix(&**path));
             !event.kind.is_diagnostic() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))

@@ -31,11 +31,8 @@ pub(crate) fn one_line(error: &(dyn Error + 'static)) -> String {
         let message = if whole { format!("{error:#}") } else { message(error) };
         // Many errors contain the message of their cause.
         let named = line.strip_suffix(&*message).is_some_and(|rest| rest.is_empty() || rest.ends_with(": "));
-        let is_new = !message.is_empty() && !named;
-        if is_new && !line.is_empty() {
-            line.push_str(": ");
-        }
-        if is_new {
+        if !message.is_empty() && !named {
+            line.push_str(if line.is_empty() { "" } else { ": " });
             line.push_str(&message);
         }
         if whole {

@@ -43,14 +43,16 @@ pub struct Health {
     pub(crate) tasks: usize,
 }
 
-/// The phase of the supervisor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Phase {
-    NotStarted,
-    #[default]
-    Open,
-    ShuttingDown,
-    Stopped,
+labels! {
+    /// The phase of the supervisor.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+    pub(crate) enum Phase: Display {
+        NotStarted = "not started",
+        #[default]
+        Open = "running",
+        ShuttingDown = "shutting down",
+        Stopped = "stopped",
+    }
 }
 
 /// A task or group that is not healthy.
@@ -112,17 +114,6 @@ impl Health {
 
     pub(crate) fn add(&mut self, counts: bool, unhealthy: Unhealthy) {
         if counts { self.not_ready.push(unhealthy) } else { self.not_counted.push(unhealthy) }
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NotStarted => "not started",
-            Self::Open => "running",
-            Self::ShuttingDown => "shutting down",
-            Self::Stopped => "stopped",
-        })
     }
 }
 

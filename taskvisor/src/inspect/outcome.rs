@@ -7,114 +7,113 @@ use std::sync::Arc;
 use crate::supervisor::RuntimeError;
 use crate::task::TaskError;
 
-/// The outcome of a task: how its registration ended, and the cause.
-///
-/// Every registration and every accepted submission has exactly one outcome, also at a shutdown. Use it for decisions;
-/// events are for observation. [`TaskHandle::outcome`](crate::TaskHandle::outcome) and
-/// [`ChildHandle::outcome`](crate::ChildHandle::outcome) wait for it. The guide explains
-/// [outcomes and events](crate::guide::outcomes_and_events).
-///
-/// # Examples
-/// ```
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// use taskvisor::{Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec};
-///
-/// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
-/// let task = TaskFn::arc("import", |_: TaskContext| async {
-///     Err(TaskError::Fatal { reason: "no such file".into() })
-/// });
-/// let outcome = supervisor.add_task(TaskSpec::inherit(task)).await?.outcome().await;
-///
-/// assert!(matches!(outcome, TaskOutcome::Fatal { .. }));
-/// assert_eq!(outcome.to_string(), "fatal: no such file");
-/// # Ok(())
-/// # }
-/// ```
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum TaskOutcome {
-    /// The last attempt succeeded, and no other attempt follows.
-    Completed,
-    /// It was requested to stop, or returned [`TaskError::Canceled`].
-    Canceled {
-        /// The failure or panic of the attempt while it stopped.
-        error: Option<Arc<TaskError>>,
-    },
-    /// It failed, and its restart policy is [`Never`](crate::RestartPolicy::Never).
-    Failed {
-        /// The failure.
-        error: Arc<TaskError>,
-    },
-    /// It had more consecutive failures than `max_retries` allows.
-    Exhausted {
-        /// The last failure.
-        error: Arc<TaskError>,
-        /// The number of consecutive failures.
-        failures: u32,
-    },
-    /// It failed with an error that [is fatal](TaskError::is_fatal).
-    Fatal {
-        /// The failure.
-        error: Arc<TaskError>,
-    },
-    /// It panicked, and its restart policy is [`Never`](crate::RestartPolicy::Never).
-    Panicked {
-        /// The panic.
-        error: Arc<TaskError>,
-    },
-    /// It did not stop in time.
-    Aborted {
-        /// The failure of its last finished attempt, if there is one.
-        error: Option<Arc<TaskError>>,
-    },
-    /// It was submitted to a slot and never ran.
-    Rejected {
-        /// The reason.
-        reason: RejectReason,
-    },
+labels! {
+    /// The outcome of a task: how its registration ended, and the cause.
+    ///
+    /// Every registration and every accepted submission has exactly one outcome, also at a shutdown. Use it for
+    /// decisions; events are for observation. [`TaskHandle::outcome`](crate::TaskHandle::outcome) and
+    /// [`ChildHandle::outcome`](crate::ChildHandle::outcome) wait for it. The guide explains
+    /// [outcomes and events](crate::guide::outcomes_and_events).
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use taskvisor::{Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskOutcome, TaskSpec};
+    ///
+    /// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
+    /// let task = TaskFn::arc("import", |_: TaskContext| async {
+    ///     Err(TaskError::Fatal { reason: "no such file".into() })
+    /// });
+    /// let outcome = supervisor.add_task(TaskSpec::inherit(task)).await?.outcome().await;
+    ///
+    /// assert!(matches!(outcome, TaskOutcome::Fatal { .. }));
+    /// assert_eq!(outcome.to_string(), "fatal: no such file");
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[derive(Debug, Clone)]
+    #[non_exhaustive]
+    pub enum TaskOutcome {
+        /// The last attempt succeeded, and no other attempt follows.
+        Completed = "completed",
+        /// It was requested to stop, or returned [`TaskError::Canceled`].
+        Canceled {
+            /// The failure or panic of the attempt while it stopped.
+            error: Option<Arc<TaskError>>,
+        } = "canceled",
+        /// It failed, and its restart policy is [`Never`](crate::RestartPolicy::Never).
+        Failed {
+            /// The failure.
+            error: Arc<TaskError>,
+        } = "failed",
+        /// It had more consecutive failures than `max_retries` allows.
+        Exhausted {
+            /// The last failure.
+            error: Arc<TaskError>,
+            /// The number of consecutive failures.
+            failures: u32,
+        } = "exhausted",
+        /// It failed with an error that [is fatal](TaskError::is_fatal).
+        Fatal {
+            /// The failure.
+            error: Arc<TaskError>,
+        } = "fatal",
+        /// It panicked, and its restart policy is [`Never`](crate::RestartPolicy::Never).
+        Panicked {
+            /// The panic.
+            error: Arc<TaskError>,
+        } = "panicked",
+        /// It did not stop in time.
+        Aborted {
+            /// The failure of its last finished attempt, if there is one.
+            error: Option<Arc<TaskError>>,
+        } = "aborted",
+        /// It was submitted to a slot and never ran.
+        Rejected {
+            /// The reason.
+            reason: RejectReason,
+        } = "rejected",
+    }
 }
 
-/// The reason why a submission never ran.
-///
-/// | reason | [label](Self::as_label) | when | policy |
-/// |---|---|---|---|
-/// | [`Busy`](Self::Busy) | `busy` | The slot was busy. | `DropIfRunning` |
-/// | [`Superseded`](Self::Superseded) | `superseded` | A later replacement took its place while it waited to replace the running task. | `Replace` |
-/// | [`Full`](Self::Full) | `full` | The queue of the slot held as many submissions as its capacity allows. | `Queue` |
-/// | [`ShuttingDown`](Self::ShuttingDown) | `shutting_down` | It still waited when the drain of a shutdown was over. In a slot that a task of the tree is `after`, when the tree has terminated. | `Queue`, `Replace` |
-/// | [`Refused`](Self::Refused) | `refused` | It was to start and could not be registered, for example because its name was taken. | any |
-///
-/// A submission that is canceled while it waits is [`Canceled`](TaskOutcome::Canceled), not rejected. A submission that
-/// was not accepted at all has no outcome: `submit` returns an error. The guide explains [slots](crate::guide::slots).
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum RejectReason {
-    /// Its slot was busy, under the admission policy `DropIfRunning`.
-    Busy,
-    /// It waited to replace the running task, and a later submission superseded it.
-    Superseded,
-    /// The queue of its slot was full.
-    Full,
-    /// The supervisor was shut down while it waited.
-    ShuttingDown,
-    /// It could not be registered when its turn came.
-    Refused {
-        /// The error.
-        error: Arc<RuntimeError>,
-    },
+labels! {
+    /// The reason why a submission never ran.
+    ///
+    /// | reason | [label](Self::as_label) | when | policy |
+    /// |---|---|---|---|
+    /// | [`Busy`](Self::Busy) | `busy` | The slot was busy. | `DropIfRunning` |
+    /// | [`Superseded`](Self::Superseded) | `superseded` | A later replacement took its place while it waited to replace the running task. | `Replace` |
+    /// | [`Full`](Self::Full) | `full` | The queue of the slot held as many submissions as its capacity allows. | `Queue` |
+    /// | [`ShuttingDown`](Self::ShuttingDown) | `shutting_down` | It still waited when the drain of a shutdown was over. In a slot that a task of the tree is `after`, when the tree has terminated. | `Queue`, `Replace` |
+    /// | [`Refused`](Self::Refused) | `refused` | It was to start and could not be registered, for example because its name was taken. | any |
+    ///
+    /// A submission that is canceled while it waits is [`Canceled`](TaskOutcome::Canceled), not rejected. A submission
+    /// that was not accepted at all has no outcome: `submit` returns an error. The guide explains
+    /// [slots](crate::guide::slots).
+    #[derive(Debug, Clone)]
+    #[non_exhaustive]
+    pub enum RejectReason {
+        /// Its slot was busy, under the admission policy `DropIfRunning`.
+        Busy = "busy",
+        /// It waited to replace the running task, and a later submission superseded it.
+        Superseded = "superseded",
+        /// The queue of its slot was full.
+        Full = "full",
+        /// The supervisor was shut down while it waited.
+        ShuttingDown = "shutting_down",
+        /// It could not be registered when its turn came.
+        Refused {
+            /// The error.
+            error: Arc<RuntimeError>,
+        } = "refused",
+    }
 }
 
 impl RejectReason {
     /// Returns a short, stable name of the reason, for metrics and logs.
     pub const fn as_label(&self) -> &'static str {
-        match self {
-            Self::Busy => "busy",
-            Self::Superseded => "superseded",
-            Self::Full => "full",
-            Self::ShuttingDown => "shutting_down",
-            Self::Refused { .. } => "refused",
-        }
+        self.label()
     }
 }
 
@@ -133,16 +132,7 @@ impl fmt::Display for RejectReason {
 impl TaskOutcome {
     /// Returns a short, stable name of the kind of outcome, for metrics and logs.
     pub const fn as_label(&self) -> &'static str {
-        match self {
-            Self::Completed => "completed",
-            Self::Canceled { .. } => "canceled",
-            Self::Failed { .. } => "failed",
-            Self::Exhausted { .. } => "exhausted",
-            Self::Fatal { .. } => "fatal",
-            Self::Panicked { .. } => "panicked",
-            Self::Aborted { .. } => "aborted",
-            Self::Rejected { .. } => "rejected",
-        }
+        self.label()
     }
 
     /// Returns `true` if the task completed.

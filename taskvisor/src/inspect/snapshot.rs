@@ -1,7 +1,7 @@
 //! Snapshots of a tree.
 
 use std::fmt::{self, Write as _};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::status::TaskState;
 use super::timestamp::now;
@@ -93,7 +93,7 @@ impl NodeSnapshot {
             parts.push(format!("restarts={}", self.restarts));
         }
         if let Some(since) = self.since {
-            parts.push(Age(now().duration_since(since).unwrap_or_default()).to_string());
+            parts.push(age(since));
         }
         if let Some(error) = &self.last_error {
             let taken: usize = parts.iter().map(|part| part.chars().count() + 1).sum();
@@ -158,18 +158,14 @@ impl fmt::Display for TreeSnapshot {
     }
 }
 
-/// Formats a duration in its two largest units.
-struct Age(Duration);
-
-impl fmt::Display for Age {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        match seconds {
-            0..60 => write!(f, "{seconds}s"),
-            60..3600 => write!(f, "{}m{:02}s", seconds / 60, seconds % 60),
-            3600..86_400 => write!(f, "{}h{:02}m", seconds / 3600, seconds / 60 % 60),
-            _ => write!(f, "{}d{:02}h", seconds / 86_400, seconds / 3600 % 24),
-        }
+/// Formats the time since then in its two largest units.
+fn age(since: SystemTime) -> String {
+    let seconds = now().duration_since(since).unwrap_or_default().as_secs();
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m{:02}s", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{}h{:02}m", seconds / 3600, seconds / 60 % 60),
+        _ => format!("{}d{:02}h", seconds / 86_400, seconds / 3600 % 24),
     }
 }
 

@@ -23,45 +23,31 @@ impl fmt::Display for TaskId {
     }
 }
 
-/// The state of a registration. The guide explains [tasks](crate::guide::tasks).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TaskState {
-    /// It waits in a slot.
-    Queued,
-    /// The first attempt waits for the initial delay.
-    Delayed,
-    /// An attempt is due, or waits for siblings that it is `after`; with `max_concurrent` it can also wait for a
-    /// permit. A wait of 10 s for a permit causes a warning, and [`Health`](crate::Health) reports it.
-    Pending,
-    /// An attempt runs.
-    Running,
-    /// The last attempt failed; the next waits for the backoff.
-    Backoff,
-    /// The last attempt succeeded; the next waits for the interval.
-    Interval,
-    /// The last attempts succeeded at once, again and again; the next waits for a pause of 1 ms to 100 ms. See
-    /// [`RestartPolicy::Always`](crate::RestartPolicy::Always).
-    Throttled,
-    /// It was requested to stop and has not ended.
-    Stopping,
-    /// It has ended for good.
-    Ended,
-}
-
-impl fmt::Display for TaskState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Queued => "queued",
-            Self::Delayed => "delayed",
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Backoff => "backoff",
-            Self::Interval => "interval",
-            Self::Throttled => "throttled",
-            Self::Stopping => "stopping",
-            Self::Ended => "ended",
-        })
+labels! {
+    /// The state of a registration. The guide explains [tasks](crate::guide::tasks).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    #[non_exhaustive]
+    pub enum TaskState: Display {
+        /// It waits in a slot.
+        Queued = "queued",
+        /// The first attempt waits for the initial delay.
+        Delayed = "delayed",
+        /// An attempt is due, or waits for siblings that it is `after`; with `max_concurrent` it can also wait for a
+        /// permit. A wait of 10 s for a permit causes a warning, and [`Health`](crate::Health) reports it.
+        Pending = "pending",
+        /// An attempt runs.
+        Running = "running",
+        /// The last attempt failed; the next waits for the backoff.
+        Backoff = "backoff",
+        /// The last attempt succeeded; the next waits for the interval.
+        Interval = "interval",
+        /// The last attempts succeeded at once, again and again; the next waits for a pause of 1 ms to 100 ms. See
+        /// [`RestartPolicy::Always`](crate::RestartPolicy::Always).
+        Throttled = "throttled",
+        /// It was requested to stop and has not ended.
+        Stopping = "stopping",
+        /// It has ended for good.
+        Ended = "ended",
     }
 }
 

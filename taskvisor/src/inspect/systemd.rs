@@ -82,7 +82,7 @@ const EXTENSION: Duration = Duration::from_secs(10);
 /// # Panics
 /// If it is polled outside a Tokio runtime with time enabled.
 pub fn notify(supervisor: &SupervisorHandle) -> impl Future<Output = ()> + Send + 'static + use<> {
-    let core = Arc::clone(supervisor.core());
+    let core = Arc::clone(&supervisor.core);
     async move {
         if env::var_os("NOTIFY_SOCKET").is_some_and(|socket| !socket.is_empty()) {
             let watchdog = sd_notify::watchdog_enabled().filter(|timeout| !timeout.is_zero());
@@ -239,7 +239,7 @@ mod tests {
 
     fn told(tree: &Tree, watchdog: Option<Duration>) -> (Sent, tokio::task::JoinHandle<()>) {
         let (sent, start) = (Sent::default(), Instant::now());
-        let (core, log) = (Arc::clone(tree.supervisor().core()), Arc::clone(&sent));
+        let (core, log) = (Arc::clone(&tree.supervisor().core), Arc::clone(&sent));
         let telling = async move {
             tell(&core, watchdog, |messages| {
                 let texts = messages.iter().map(|message| (start.elapsed().as_millis(), message.to_string()));

@@ -10,25 +10,12 @@ pub(crate) struct Rfc3339(pub(crate) SystemTime);
 /// The time of day in UTC, such as `08:15:30.123`.
 pub(crate) struct TimeOfDay(pub(crate) SystemTime);
 
-/// Returns the current time. With the feature `test-util` it follows Tokio's clock, which can be paused, from the first
-/// call on.
+#[cfg(feature = "test-util")]
+pub(crate) use crate::test::now;
+
 #[cfg(not(feature = "test-util"))]
 pub(crate) fn now() -> SystemTime {
     SystemTime::now()
-}
-
-#[cfg(feature = "test-util")]
-pub(crate) fn now() -> SystemTime {
-    use std::sync::LazyLock;
-    use std::time::Instant;
-
-    static START: LazyLock<(SystemTime, Instant)> = LazyLock::new(|| (SystemTime::now(), Instant::now()));
-    let (time, start) = *START;
-    let now = tokio::time::Instant::now().into_std();
-    match now.checked_duration_since(start) {
-        Some(since) => time + since,
-        None => time.checked_sub(start - now).unwrap_or(UNIX_EPOCH),
-    }
 }
 
 const DAY: u64 = 86_400;

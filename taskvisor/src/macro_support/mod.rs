@@ -100,23 +100,18 @@ pub fn detached_task() -> BoxTaskFuture {
 pub struct SlotHandle;
 
 #[cfg(not(feature = "controller"))]
+macro_rules! refused_submissions {
+    ($($name:ident)+) => {
+        $(pub async fn $name<T>(&self, _: T) -> Result<crate::TaskHandle, crate::RuntimeError> {
+            Err(crate::RuntimeError::ShuttingDown)
+        })+
+    };
+}
+
+#[cfg(not(feature = "controller"))]
 #[expect(clippy::unused_async, missing_docs, reason = "it has the shape of the real one")]
 impl SlotHandle {
-    pub async fn submit<T>(&self, _: T) -> Result<crate::TaskHandle, crate::RuntimeError> {
-        Err(crate::RuntimeError::ShuttingDown)
-    }
-
-    pub async fn queue<T>(&self, task: T) -> Result<crate::TaskHandle, crate::RuntimeError> {
-        self.submit(task).await
-    }
-
-    pub async fn replace<T>(&self, task: T) -> Result<crate::TaskHandle, crate::RuntimeError> {
-        self.submit(task).await
-    }
-
-    pub async fn drop_if_running<T>(&self, task: T) -> Result<crate::TaskHandle, crate::RuntimeError> {
-        self.submit(task).await
-    }
+    refused_submissions!(submit queue replace drop_if_running);
 
     pub fn try_submit<T>(&self, _: T) -> Result<crate::TaskHandle, crate::RuntimeError> {
         Err(crate::RuntimeError::ShuttingDown)

@@ -96,8 +96,8 @@ pub(super) struct Admitted {
 }
 
 impl Core {
-    /// Creates the core that will be at `address`.
-    fn new(parts: Parts, address: usize) -> Self {
+    /// Creates the core of a new supervisor.
+    pub(crate) fn shared(parts: Parts) -> Arc<Self> {
         let subscribers: Vec<_> = parts.subscribers.iter().cloned().map(Introduced::of).collect();
         let checked = parts.check(&subscribers);
         #[cfg(feature = "controller")]
@@ -108,11 +108,11 @@ impl Core {
         controller.set_up(&mut registry);
         let config = parts.config;
         let permits = Permits::new(config.max_concurrent);
-        Self {
+        Arc::new_cyclic(|core: &Weak<Self>| Self {
             checked,
             plain: OnceLock::new(),
             newest: Mutex::new(None),
-            bus: Arc::new(Bus::new(subscribers, config.bus_capacity, address)),
+            bus: Arc::new(Bus::new(subscribers, config.bus_capacity, core.as_ptr().addr())),
             permits,
             clock: Clock::new(),
             timed: OnceLock::new(),
@@ -128,12 +128,7 @@ impl Core {
             #[cfg(feature = "test-util")]
             test_hooks: super::test_hooks::TestHooks::default(),
             config,
-        }
-    }
-
-    /// Creates the core of a new supervisor.
-    pub(crate) fn shared(parts: Parts) -> Arc<Self> {
-        Arc::new_cyclic(|core: &Weak<Self>| Self::new(parts, core.as_ptr().addr()))
+        })
     }
 
     /// Creates the core of a supervisor that is already closed.
@@ -164,12 +159,7 @@ impl Core {
     /// Returns the runtime of the caller, or else the runtime that the tasks run on.
     #[inline]
     pub(super) fn runtime(&self) -> Result<Handle, RuntimeError> {
-        Handle::try_current().or_else(|_| self.living_home())
-    }
-
-    #[cold]
-    fn living_home(&self) -> Result<Handle, RuntimeError> {
-        self.home().filter(is_alive).ok_or(RuntimeError::NoRuntime)
+        Handle::try_current().or_else(|_| self.home().filter(is_alive).ok_or(RuntimeError::NoRuntime))
     }
 
     /// Returns the runtime that the tasks run on: the runtime of the oldest task.
@@ -254,12 +244,7 @@ impl Core {
         registry.settle(&runtime, &mut home);
         self.bus.start(&runtime);
         registry.enter(&cell)?;
-        let before = registry.take_place(&cell);
-        announce(&cell);
-        drop(registry);
-        drop(before);
-        Actor::spawn(Arc::clone(&cell), &runtime);
-        if cell.was_refused() { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
+        start_added(registry, cell, &runtime)
     }
 
     pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Arc<Tie>>) -> Arc<Cell> {
@@ -316,14 +301,14 @@ impl Core {
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Arc<Cell>> {
-        self.registry().get(name).cloned()
+        self.registry().names.get(name).cloned()
     }
 
     /// Returns the cell of that name, for a command.
     pub(crate) fn find(&self, name: &str) -> Result<Option<Arc<Cell>>, RuntimeError> {
         self.check()?;
         let registry = self.registry();
-        match (registry.admission, registry.get(name)) {
+        match (registry.admission, registry.names.get(name)) {
             (Admission::Closed, _) | (Admission::Closing | Admission::Stopping, None) => {
                 Err(RuntimeError::ShuttingDown)
             }
@@ -377,6 +362,20 @@ impl Core {
 pub(super) fn is_alive(runtime: &Handle) -> bool {
     let probe = pin!(runtime.spawn(async {}));
     !matches!(probe.poll(&mut Context::from_waker(Waker::noop())), Poll::Ready(Err(_)))
+}
+
+/// Starts a task that was registered at runtime, and releases the registry.
+pub(super) fn start_added(
+    mut registry: MutexGuard<'_, Registry>,
+    cell: Arc<Cell>,
+    runtime: &Handle,
+) -> Result<Arc<Cell>, RuntimeError> {
+    let before = registry.take_place(&cell);
+    announce(&cell);
+    drop(registry);
+    drop(before);
+    Actor::spawn(Arc::clone(&cell), runtime);
+    if cell.was_refused() { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
 }
 
 #[inline]

@@ -74,7 +74,7 @@ impl Core {
             return;
         };
         (node.state, node.restarts) = (group.state(), group.restarts());
-        node.last_error = group.failed_with().map(|text| text.to_string());
+        node.last_error = group.failed_with();
         let first_added = declared.children.len() as Key;
         for (key, member) in group.members() {
             if let (true, Member::Task(cell)) = (key >= first_added, &member) {
@@ -135,7 +135,7 @@ impl Core {
             health.add(counts, Unhealthy { path, problem: Problem::Failed, since, awaits: Vec::new(), error });
         }
         for (group, (state, since)) in waiting {
-            let (path, error) = (group.path().to_string(), group.failed_with().map(|text| text.to_string()));
+            let (path, error) = (group.path().to_string(), group.failed_with());
             let (problem, since) = (Problem::NotReady(state), self.clock.time(since));
             let awaits = if state == TaskState::Pending { group.awaits() } else { Vec::new() };
             health.add(group.counts_for_readiness(), Unhealthy { path, problem, since, awaits, error });

@@ -29,7 +29,7 @@ impl Core {
     pub(crate) fn place(&self, path: &str) -> Option<Arc<Cell>> {
         let registry = self.registry();
         let place = registry.places.as_ref().and_then(|places| places.tasks.get(path));
-        place.or_else(|| registry.get(path)).cloned()
+        place.or_else(|| registry.names.get(path)).cloned()
     }
 
     /// Returns the newest registration of a group, even if it has ended. The empty path is the root.

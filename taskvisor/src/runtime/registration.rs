@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use tokio::runtime::Handle;
 use tokio::task::yield_now;
 
-use super::core::{Admitted, Core, announce, is_alive};
+use super::core::{Admitted, Core, announce, is_alive, start_added};
 use super::group::{GroupCell, Key, Member, Position, drive};
 use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
 use super::task::{Actor, Cell, Membership, Origin, Tie};
-use crate::panics::{drop_caught, drop_each};
+use crate::panics::drop_each;
 use crate::supervisor::{InvalidOption, RuntimeError};
 use crate::task::TaskSpec;
 use crate::tree::{Declared, join, last_segment};
@@ -51,14 +51,10 @@ pub(super) struct Registered {
 impl Core {
     /// Registers and starts a tree.
     ///
-    /// With `once`, the tree cannot be started again.
-    pub(crate) fn add_tree(
-        self: &Arc<Self>,
-        root: &Arc<Declared>,
-        once: Option<&AtomicBool>,
-    ) -> Result<(), RuntimeError> {
+    /// `started` is of the tree. Once it is set, a further call starts nothing.
+    pub(crate) fn add_tree(self: &Arc<Self>, root: &Arc<Declared>, started: &AtomicBool) -> Result<(), RuntimeError> {
         let runtime = self.prepare()?;
-        let is_started = || once.is_some_and(|started| started.load(Ordering::Relaxed));
+        let is_started = || started.load(Ordering::Relaxed);
         if is_started() {
             // After a shutdown the answer is the same, whether the tree was started or not. But if the tree has failed,
             // a `run` waits for the verdict, which names the cause.
@@ -84,9 +80,7 @@ impl Core {
             return Ok(());
         }
         admitted.paths().try_for_each(|path| registry.check_free(path))?;
-        if let Some(started) = once {
-            started.store(true, Ordering::Relaxed);
-        }
+        started.store(true, Ordering::Relaxed);
         #[cfg(feature = "controller")]
         registry.rely(root.slots_after());
         registry.settle(&runtime, &mut home);
@@ -125,9 +119,7 @@ impl Core {
                 self.readiness.ready.store(false, Ordering::Release);
                 self.readiness.batch.store(false, Ordering::Relaxed);
             }
-            if let Some(started) = once {
-                started.store(false, Ordering::Relaxed);
-            }
+            started.store(false, Ordering::Relaxed);
             return Err(RuntimeError::NoRuntime);
         } else {
             // The tree cannot start again.
@@ -178,16 +170,9 @@ impl Core {
         let member = Membership { group: Arc::clone(group), key, epoch: AtomicU32::new(0), managed, awaited: false };
         let cell = self.cell(admitted, Origin::Added, Some(Arc::new(Tie::Group(member))));
         registry.insert(&cell);
-        let before = registry.take_place(&cell);
         registry.settle(&runtime, &mut home);
         adoption.enter(&cell, &runtime);
-        announce(&cell);
-        drop(registry);
-        drop(before);
-        // It may be the last handle of a runtime.
-        let _ = drop_caught(home);
-        Actor::spawn(Arc::clone(&cell), &runtime);
-        if cell.was_refused() { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
+        start_added(registry, cell, &runtime)
     }
 
     /// Walks the tree in the order of declaration, without recursion.
@@ -327,13 +312,10 @@ impl Drop for Registered {
 
 /// Checks a task that is added beside the tree or submitted: it has no siblings to be after, and no group for which it
 /// can be critical or significant.
-#[inline]
 pub(super) fn check_no_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
-    if spec.is_for_groups() { refuse_siblings(spec) } else { Ok(()) }
-}
-
-#[cold]
-fn refuse_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
+    if !spec.is_for_groups() {
+        return Ok(());
+    }
     let option = match (spec.is_critical(), spec.is_significant()) {
         (true, _) => "critical",
         (_, true) => "significant",

@@ -1,6 +1,6 @@
 //! Maps names to registrations.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -9,6 +9,7 @@ use super::by_name::Names;
 use super::group::GroupCell;
 use super::task::Cell;
 use crate::inspect::TaskId;
+use crate::panics::Fenced;
 use crate::supervisor::{RuntimeError, StopLimit};
 
 #[derive(Default)]
@@ -22,6 +23,8 @@ pub(super) struct Registry {
     pub(super) places: Option<Box<Places>>,
     #[cfg(feature = "controller")]
     pub(super) slots: super::slots::Slots,
+    /// The slots that tasks of the tree are after, with the names of these children of the root.
+    pub(super) relied: HashMap<Arc<str>, HashSet<Arc<str>>>,
     /// The runtime of the oldest registration, or of the last one if there is none.
     pub(super) home: Option<Handle>,
     /// `true` if tasks were registered on another runtime since.
@@ -54,10 +57,6 @@ pub(super) enum Admission {
 }
 
 impl Registry {
-    pub(super) fn get(&self, name: &str) -> Option<&Arc<Cell>> {
-        self.names.get(name)
-    }
-
     pub(super) fn is_empty(&self) -> bool {
         self.names.is_empty() && self.groups.is_empty() && self.roots.is_empty()
     }
@@ -77,19 +76,14 @@ impl Registry {
     /// Notes the runtime of the tasks, if there is none. The previous runtime is dropped with no lock held, because
     /// this may be its last handle.
     #[inline]
-    pub(super) fn settle(&mut self, runtime: &Handle, before: &mut Option<Handle>) {
+    pub(super) fn settle(&mut self, runtime: &Handle, before: &mut Option<Fenced<Handle>>) {
         if self.home.as_ref().is_some_and(|home| home.id() == runtime.id()) {
             self.scattered = self.lives_elsewhere();
-        } else {
-            self.settle_elsewhere(runtime, before);
+            return;
         }
-    }
-
-    #[cold]
-    fn settle_elsewhere(&mut self, runtime: &Handle, before: &mut Option<Handle>) {
         self.scattered = self.home.is_some() && !self.is_empty();
         if !self.scattered {
-            *before = self.home.replace(runtime.clone());
+            *before = self.home.replace(runtime.clone()).map(Fenced::new);
         }
     }
 
@@ -126,7 +120,21 @@ impl Registry {
 
     /// Returns `true` if no task beside the tree is left, except tasks that stop after it.
     pub(super) fn has_tree_only(&self) -> bool {
-        self.added == 0 || (self.has_relied() && self.added == self.relied_owners())
+        #[cfg(feature = "controller")]
+        if self.has_relied() && self.added == self.relied_owners() {
+            return true;
+        }
+        self.added == 0
+    }
+
+    /// Returns `true` if a task of the tree is after any slot.
+    pub(super) fn has_relied(&self) -> bool {
+        !self.relied.is_empty()
+    }
+
+    /// Returns `true` if the task runs in a slot that a task of the tree is after.
+    pub(super) fn is_relied(&self, cell: &Cell) -> bool {
+        self.has_relied() && cell.slot().is_some_and(|slot| self.relied.contains_key(slot))
     }
 
     /// Returns `true` if tasks of the tree are left.
@@ -173,30 +181,5 @@ impl Registry {
     pub(super) fn take_place(&mut self, cell: &Arc<Cell>) -> Option<Arc<Cell>> {
         let place = self.places.as_mut()?.tasks.get_mut(cell.name())?;
         Some(std::mem::replace(place, Arc::clone(cell)))
-    }
-}
-
-/// There are no slots.
-#[cfg(not(feature = "controller"))]
-#[expect(clippy::unused_self, reason = "it has the shape of the real one")]
-impl Registry {
-    fn relied_owners(&self) -> usize {
-        0
-    }
-
-    pub(super) fn has_relied(&self) -> bool {
-        false
-    }
-
-    pub(super) fn is_relied(&self, _: &Cell) -> bool {
-        false
-    }
-}
-
-#[cfg(not(feature = "controller"))]
-#[expect(clippy::unused_self, reason = "it has the shape of the real one")]
-impl super::Core {
-    pub(crate) fn is_declared_slot(&self, _: &str) -> bool {
-        false
     }
 }

@@ -4,13 +4,11 @@
 //! a task is recorded here; a wait that would close a cycle is not begun.
 
 use std::collections::BTreeMap;
-use std::ptr;
 use std::sync::{Arc, Mutex};
 
 use super::core::Core;
 use super::group::Member;
 use super::reentrancy::ReentrancyGuard;
-use super::task::Cell;
 use crate::sync::lock;
 
 /// The current waits. Tasks are identified by the addresses of their cells; a wait is a part of its task, and ends
@@ -77,17 +75,13 @@ impl Member {
         let mut members = vec![self.clone()];
         while let Some(member) = members.pop() {
             match member {
-                Self::Task(cell) if address(&cell) == task => return true,
+                Self::Task(cell) if Arc::as_ptr(&cell).addr() == task => return true,
                 Self::Task(_) => {}
                 Self::Group(group) => members.extend(group.members().into_iter().map(|(_, member)| member)),
             }
         }
         false
     }
-}
-
-fn address(cell: &Arc<Cell>) -> usize {
-    ptr::from_ref::<Cell>(cell).addr()
 }
 
 impl Drop for Entered<'_> {

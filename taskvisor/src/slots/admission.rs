@@ -1,44 +1,33 @@
 //! The admission policies of slots.
 
-use std::fmt;
-
-/// The admission policy: what happens to a submission whose slot is busy. An idle slot accepts every submission at
-/// once.
-///
-/// A slot is busy from the start of a task until that task has terminated: while the task runs, waits for its backoff
-/// or interval, or stops. So two tasks of a slot never overlap, under any policy.
-///
-/// | policy | in `supervise!` | a submission to a busy slot | the running task | the waiting submissions |
-/// |---|---|---|---|---|
-/// | [`Queue`](Self::Queue) (default) | `"queue"` | waits its turn, first come, first served; [`Full`](crate::RejectReason::Full) if the queue of the slot is full | continues | stay |
-/// | [`Replace`](Self::Replace) | `"replace"` | is the next, ahead of the queue | is requested to stop, once; a backoff or interval ends | the queue stays; an earlier replacement is rejected as [`Superseded`](crate::RejectReason::Superseded) |
-/// | [`DropIfRunning`](Self::DropIfRunning) | `"drop_if_running"` | is rejected as [`Busy`](crate::RejectReason::Busy) | continues | stay |
-///
-/// A submission under `Queue` also needs room in the
-/// [`queue_capacity`](crate::ControllerConfig::queue_capacity) of all slots together; `submit` waits for it. The other
-/// policies need no room.
-///
-/// A slot that is declared has a policy for [`SlotHandle::submit`](crate::SlotHandle::submit). A
-/// [`ControllerSpec`](crate::ControllerSpec) names its own. The guide explains [slots](crate::guide::slots).
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum AdmissionPolicy {
-    /// The submission waits in the queue, first come, first served.
-    #[default]
-    Queue,
-    /// The running task is requested to stop, and the submission is the next. An earlier submission that waits to
-    /// replace the task is rejected as superseded; submissions in the queue stay there.
-    Replace,
-    /// The submission is rejected as busy.
-    DropIfRunning,
-}
-
-impl fmt::Display for AdmissionPolicy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Queue => "queue",
-            Self::Replace => "replace",
-            Self::DropIfRunning => "drop_if_running",
-        })
+labels! {
+    /// The admission policy: what happens to a submission whose slot is busy. An idle slot accepts every submission at
+    /// once.
+    ///
+    /// A slot is busy from the start of a task until that task has terminated: while the task runs, waits for its
+    /// backoff or interval, or stops. So two tasks of a slot never overlap, under any policy.
+    ///
+    /// | policy | in `supervise!` | a submission to a busy slot | the running task | the waiting submissions |
+    /// |---|---|---|---|---|
+    /// | [`Queue`](Self::Queue) (default) | `"queue"` | waits its turn, first come, first served; [`Full`](crate::RejectReason::Full) if the queue of the slot is full | continues | stay |
+    /// | [`Replace`](Self::Replace) | `"replace"` | is the next, ahead of the queue | is requested to stop, once; a backoff or interval ends | the queue stays; an earlier replacement is rejected as [`Superseded`](crate::RejectReason::Superseded) |
+    /// | [`DropIfRunning`](Self::DropIfRunning) | `"drop_if_running"` | is rejected as [`Busy`](crate::RejectReason::Busy) | continues | stay |
+    ///
+    /// A submission under `Queue` also needs room in the [`queue_capacity`](crate::ControllerConfig::queue_capacity) of
+    /// all slots together; `submit` waits for it. The other policies need no room.
+    ///
+    /// A slot that is declared has a policy for [`SlotHandle::submit`](crate::SlotHandle::submit). A
+    /// [`ControllerSpec`](crate::ControllerSpec) names its own. The guide explains [slots](crate::guide::slots).
+    #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum AdmissionPolicy: Display {
+        /// The submission waits in the queue, first come, first served.
+        #[default]
+        Queue = "queue",
+        /// The running task is requested to stop, and the submission is the next. An earlier submission that waits to
+        /// replace the task is rejected as superseded; submissions in the queue stay there.
+        Replace = "replace",
+        /// The submission is rejected as busy.
+        DropIfRunning = "drop_if_running",
     }
 }

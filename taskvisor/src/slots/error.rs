@@ -4,39 +4,36 @@ use std::sync::Arc;
 
 use crate::supervisor::{InvalidOption, RuntimeError};
 
-/// The error of a submission that was refused: there is no handle and no event. For an accepted submission, the
-/// decision of the slot is its [outcome](crate::TaskOutcome::Rejected). The guide explains
-/// [slots](crate::guide::slots).
-#[derive(Debug, Clone, thiserror::Error)]
-#[non_exhaustive]
-pub enum ControllerError {
-    /// The queues hold `queue_capacity` submissions. Only [`try_submit`](crate::SupervisorHandle::try_submit) returns
-    /// this; [`submit`](crate::SupervisorHandle::submit) waits.
-    #[error("the controller's queue is full: {capacity} submissions wait already")]
-    Full {
-        /// The controller's `queue_capacity`.
-        capacity: usize,
-    },
-    /// The supervisor is shutting down or has been shut down.
-    #[error("the supervisor is shutting down")]
-    ShuttingDown,
-    /// The call needs a Tokio runtime with timers, and there is none.
-    #[error("no Tokio runtime: call this from a task or a thread of a Tokio runtime with time enabled")]
-    NoRuntime,
-    /// A spec or a config holds an invalid value.
-    #[error(transparent)]
-    InvalidOption(Arc<InvalidOption>),
+labels! {
+    /// The error of a submission that was refused: there is no handle and no event. For an accepted submission, the
+    /// decision of the slot is its [outcome](crate::TaskOutcome::Rejected). The guide explains
+    /// [slots](crate::guide::slots).
+    #[derive(Debug, Clone, thiserror::Error)]
+    #[non_exhaustive]
+    pub enum ControllerError {
+        /// The queues hold `queue_capacity` submissions. Only [`try_submit`](crate::SupervisorHandle::try_submit)
+        /// returns this; [`submit`](crate::SupervisorHandle::submit) waits.
+        #[error("the controller's queue is full: {capacity} submissions wait already")]
+        Full {
+            /// The controller's `queue_capacity`.
+            capacity: usize,
+        } = "controller_full",
+        /// The supervisor is shutting down or has been shut down.
+        #[error("the supervisor is shutting down")]
+        ShuttingDown = "controller_shutting_down",
+        /// The call needs a Tokio runtime with timers, and there is none.
+        #[error("no Tokio runtime: call this from a task or a thread of a Tokio runtime with time enabled")]
+        NoRuntime = "controller_no_tokio_runtime",
+        /// A spec or a config holds an invalid value.
+        #[error(transparent)]
+        InvalidOption(Arc<InvalidOption>) = "controller_invalid_option",
+    }
 }
 
 impl ControllerError {
     /// Returns a short, stable name of the kind of error, for metrics and logs.
     pub const fn as_label(&self) -> &'static str {
-        match self {
-            Self::Full { .. } => "controller_full",
-            Self::ShuttingDown => "controller_shutting_down",
-            Self::NoRuntime => "controller_no_tokio_runtime",
-            Self::InvalidOption(_) => "controller_invalid_option",
-        }
+        self.label()
     }
 }
 

@@ -135,7 +135,7 @@ impl SlotHandle {
     }
 
     fn submit_by(&self, admission: AdmissionPolicy, task: impl IntoTaskSpec) -> Submit<'_> {
-        Submit::new(self.core.submit(self.spec(admission, task)))
+        Submit(self.core.submit(self.spec(admission, task)))
     }
 
     fn spec(&self, admission: AdmissionPolicy, task: impl IntoTaskSpec) -> ControllerSpec {

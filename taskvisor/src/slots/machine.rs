@@ -1,7 +1,6 @@
 //! The state machine of one slot: the owner, and the waiting jobs. Plain data.
 
 use std::collections::VecDeque;
-use std::fmt;
 
 use super::AdmissionPolicy;
 use crate::inspect::RejectReason;
@@ -23,21 +22,13 @@ pub(crate) struct Slot<O, J> {
     queue: VecDeque<J>,
 }
 
-/// The phase of a slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Phase {
-    Idle,
-    Running,
-    Stopping,
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Idle => "idle",
-            Self::Running => "running",
-            Self::Stopping => "stopping",
-        })
+labels! {
+    /// The phase of a slot.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub(crate) enum Phase: Display {
+        Idle = "idle",
+        Running = "running",
+        Stopping = "stopping",
     }
 }
 

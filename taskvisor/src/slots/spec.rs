@@ -35,9 +35,9 @@ use crate::task::{IntoTaskSpec, TaskSpec};
 #[derive(Debug, Clone)]
 #[must_use = "nothing is submitted yet"]
 pub struct ControllerSpec {
-    admission: AdmissionPolicy,
-    slot: Option<Arc<str>>,
-    spec: TaskSpec,
+    pub(crate) admission: AdmissionPolicy,
+    pub(crate) slot: Option<Arc<str>>,
+    pub(crate) spec: TaskSpec,
 }
 
 impl ControllerSpec {
@@ -82,10 +82,6 @@ impl ControllerSpec {
     /// Returns the task.
     pub fn spec(&self) -> &TaskSpec {
         &self.spec
-    }
-
-    pub(crate) fn into_parts(self) -> (AdmissionPolicy, Option<Arc<str>>, TaskSpec) {
-        (self.admission, self.slot, self.spec)
     }
 }
 

@@ -1,6 +1,5 @@
 //! The future of a submission through the handle of a slot.
 
-use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -16,13 +15,7 @@ use crate::task::TaskHandle;
 /// # Cancel safety
 /// Nothing is submitted until it completes.
 #[must_use = "futures do nothing unless they are polled"]
-pub struct Submit<'a>(Submitting<'a>);
-
-impl<'a> Submit<'a> {
-    pub(super) fn new(submitting: Submitting<'a>) -> Self {
-        Self(submitting)
-    }
-}
+pub struct Submit<'a>(pub(super) Submitting<'a>);
 
 impl Future for Submit<'_> {
     type Output = Result<TaskHandle, ControllerError>;
@@ -33,8 +26,4 @@ impl Future for Submit<'_> {
     }
 }
 
-impl fmt::Debug for Submit<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Submit").finish_non_exhaustive()
-    }
-}
+impl_debug!(Submit<'_>, |_|);

@@ -1,6 +1,5 @@
 //! The future of `add_task`.
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,23 +16,16 @@ use crate::tree::GroupHandle;
 /// It is a type of its own, and not that of an `async` function, so that something that is no task is one error.
 #[must_use = "futures do nothing unless they are polled"]
 pub struct AddTask<'a> {
-    parent: Parent<'a>,
+    core: &'a Arc<Core>,
+    /// `None` for a task beside the tree.
+    group: Option<&'a GroupHandle>,
     /// Until the first poll.
     spec: Option<TaskSpec>,
 }
 
-enum Parent<'a> {
-    Supervisor(&'a Arc<Core>),
-    Group(&'a GroupHandle),
-}
-
 impl<'a> AddTask<'a> {
-    pub(super) fn to_supervisor(core: &'a Arc<Core>, spec: TaskSpec) -> Self {
-        Self { parent: Parent::Supervisor(core), spec: Some(spec) }
-    }
-
-    pub(crate) fn to_group(group: &'a GroupHandle, spec: TaskSpec) -> Self {
-        Self { parent: Parent::Group(group), spec: Some(spec) }
+    pub(crate) fn new(core: &'a Arc<Core>, group: Option<&'a GroupHandle>, spec: TaskSpec) -> Self {
+        Self { core, group, spec: Some(spec) }
     }
 }
 
@@ -43,16 +35,12 @@ impl Future for AddTask<'_> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(spec) = self.spec.take() else { return Poll::Pending };
-        let added = match self.parent {
-            Parent::Supervisor(core) => core.add(spec),
-            Parent::Group(group) => group.register(spec),
+        let added = match self.group {
+            Some(group) => group.register(spec),
+            None => self.core.add(spec),
         };
         Poll::Ready(added.map(TaskHandle::new))
     }
 }
 
-impl fmt::Debug for AddTask<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AddTask").field("spec", &self.spec).finish_non_exhaustive()
-    }
-}
+impl_debug!(AddTask<'_>, |adding| spec: adding.spec);

@@ -10,111 +10,111 @@ use crate::inspect::one_line;
 use crate::task::TaskError;
 use crate::tree::FailureChain;
 
-/// The error of a call that the supervisor refused, or of a run that failed.
-///
-/// `{}` gives the message of this error only. [`source`](Error::source) gives its cause, such as the error that a task
-/// returned. `{:#}` and `{:?}` give the message and all causes in one line, for a `main` that returns this error:
-///
-/// ```text
-/// Error: `sync` failed (connection refused), which `root` needs
-/// ```
-///
-/// The guide explains [stopping](crate::guide::stopping), with the results of `run`, and the failure of
-/// [groups](crate::guide::groups).
-#[derive(Clone)]
-#[non_exhaustive]
-pub enum RuntimeError {
-    /// Tasks were still running at the end of the grace of the shutdown or of their own `stop_timeout`. They were
-    /// aborted.
+labels! {
+    /// The error of a call that the supervisor refused, or of a run that failed.
+    ///
+    /// `{}` gives the message of this error only. [`source`](Error::source) gives its cause, such as the error that a
+    /// task returned. `{:#}` and `{:?}` give the message and all causes in one line, for a `main` that returns this
+    /// error:
+    ///
+    /// ```text
+    /// Error: `sync` failed (connection refused), which `root` needs
+    /// ```
+    ///
+    /// The guide explains [stopping](crate::guide::stopping), with the results of `run`, and the failure of
+    /// [groups](crate::guide::groups).
+    #[derive(Clone)]
     #[non_exhaustive]
-    GraceExceeded {
-        /// The grace period of the shutdown.
-        grace: Duration,
-        /// The paths of exactly the tasks that had to be aborted, in the order of their registration.
-        stuck: Vec<String>,
-        /// The limit that each of these tasks exceeded, in the same order.
-        limits: Vec<StopLimit>,
-    },
-    /// Tasks were still running when the shutdown was forced, or at the end of their own `stop_timeout`. They were
-    /// aborted.
-    #[non_exhaustive]
-    ShutdownForced {
-        /// The time from the request of the shutdown until it was forced.
-        after: Duration,
-        /// The paths of exactly the tasks that had to be aborted, in the order of their registration.
-        stuck: Vec<String>,
-    },
-    /// Another task has the name, until that task has terminated: its last attempt is dropped and its helpers are
-    /// joined.
-    TaskAlreadyExists {
-        /// The requested name.
-        name: String,
-    },
-    /// A group has the name, until that group has ended.
-    GroupAlreadyExists {
-        /// The requested name.
-        name: String,
-    },
-    /// The path leads to a group where a task was expected.
-    IsGroup {
-        /// The requested path.
-        name: String,
-    },
-    /// No task of this name is registered.
-    TaskNotFound {
-        /// The requested name.
-        name: String,
-    },
-    /// A task did not end within its time limit and could not be aborted, because it blocks its thread.
-    TaskRemoveTimeout {
-        /// The task's name.
-        name: String,
-        /// The time that the call waited before the abort.
-        timeout: Duration,
-    },
-    /// The group of that path has ended, is stopping, or has not started.
-    GroupNotRunning {
-        /// The requested path.
-        name: String,
-    },
-    /// The tree failed, because a critical task or group ended in failure.
-    Failed {
-        /// The path of the failure from the leaf up to the root.
-        chain: FailureChain,
-        /// The error of the leaf.
-        source: Option<Arc<TaskError>>,
-        /// The tasks that had to be aborted during the shutdown.
-        stuck: Vec<String>,
-    },
-    /// The root failed more often than its limit allows.
-    IntensityExceeded {
-        /// The path of the failure from the leaf up to the root.
-        chain: FailureChain,
-        /// The tasks that had to be aborted during the shutdown.
-        stuck: Vec<String>,
-    },
-    /// `run` was called while another `run` of the same supervisor was in progress.
-    AlreadyRunning,
-    /// The supervisor is shutting down or has been shut down.
-    ShuttingDown,
-    /// The call needs a Tokio runtime with timers, and there is none.
-    NoRuntime,
-    /// The slots already hold as many waiting submissions as the controller allows.
-    QueueFull {
-        /// The controller's `queue_capacity`.
-        capacity: usize,
-    },
-    /// The operating system refused to install a signal handler.
-    Signals(Arc<io::Error>),
-    /// A spec or a config holds an invalid value.
-    InvalidOption(Arc<InvalidOption>),
+    pub enum RuntimeError {
+        /// Tasks were still running at the end of the grace of the shutdown or of their own `stop_timeout`. They were
+        /// aborted.
+        #[non_exhaustive]
+        GraceExceeded {
+            /// The grace period of the shutdown.
+            grace: Duration,
+            /// The paths of exactly the tasks that had to be aborted, in the order of their registration.
+            stuck: Vec<String>,
+            /// The limit that each of these tasks exceeded, in the same order.
+            limits: Vec<StopLimit>,
+        } = "runtime_grace_exceeded",
+        /// Tasks were still running when the shutdown was forced, or at the end of their own `stop_timeout`. They were
+        /// aborted.
+        #[non_exhaustive]
+        ShutdownForced {
+            /// The time from the request of the shutdown until it was forced.
+            after: Duration,
+            /// The paths of exactly the tasks that had to be aborted, in the order of their registration.
+            stuck: Vec<String>,
+        } = "runtime_shutdown_forced",
+        /// Another task has the name, until that task has terminated: its last attempt is dropped and its helpers are
+        /// joined.
+        TaskAlreadyExists {
+            /// The requested name.
+            name: String,
+        } = "runtime_task_already_exists",
+        /// A group has the name, until that group has ended.
+        GroupAlreadyExists {
+            /// The requested name.
+            name: String,
+        } = "runtime_group_already_exists",
+        /// The path leads to a group where a task was expected.
+        IsGroup {
+            /// The requested path.
+            name: String,
+        } = "runtime_is_group",
+        /// No task of this name is registered.
+        TaskNotFound {
+            /// The requested name.
+            name: String,
+        } = "runtime_task_not_found",
+        /// A task did not end within its time limit and could not be aborted, because it blocks its thread.
+        TaskRemoveTimeout {
+            /// The task's name.
+            name: String,
+            /// The time that the call waited before the abort.
+            timeout: Duration,
+        } = "runtime_task_remove_timeout",
+        /// The group of that path has ended, is stopping, or has not started.
+        GroupNotRunning {
+            /// The requested path.
+            name: String,
+        } = "runtime_group_not_running",
+        /// The tree failed, because a critical task or group ended in failure.
+        Failed {
+            /// The path of the failure from the leaf up to the root.
+            chain: FailureChain,
+            /// The error of the leaf.
+            source: Option<Arc<TaskError>>,
+            /// The tasks that had to be aborted during the shutdown.
+            stuck: Vec<String>,
+        } = "runtime_failed",
+        /// The root failed more often than its limit allows.
+        IntensityExceeded {
+            /// The path of the failure from the leaf up to the root.
+            chain: FailureChain,
+            /// The tasks that had to be aborted during the shutdown.
+            stuck: Vec<String>,
+        } = "runtime_intensity_exceeded",
+        /// `run` was called while another `run` of the same supervisor was in progress.
+        AlreadyRunning = "runtime_already_running",
+        /// The supervisor is shutting down or has been shut down.
+        ShuttingDown = "runtime_shutting_down",
+        /// The call needs a Tokio runtime with timers, and there is none.
+        NoRuntime = "runtime_no_tokio_runtime",
+        /// The slots already hold as many waiting submissions as the controller allows.
+        QueueFull {
+            /// The controller's `queue_capacity`.
+            capacity: usize,
+        } = "runtime_queue_full",
+        /// The operating system refused to install a signal handler.
+        Signals(Arc<io::Error>) = "runtime_signals",
+        /// A spec or a config holds an invalid value.
+        InvalidOption(Arc<InvalidOption>) = "runtime_invalid_option",
+    }
 }
 
 fn count(tasks: usize) -> String {
-    match tasks {
-        1 => "1 task".into(),
-        n => format!("{n} tasks"),
-    }
+    format!("{tasks} task{}", if tasks == 1 { "" } else { "s" })
 }
 
 /// Formats the paths of aborted tasks, each with the limit that it exceeded unless that is the usual one.
@@ -204,24 +204,7 @@ impl RuntimeError {
 
     /// Returns a short, stable name of the kind of error, for metrics and logs.
     pub const fn as_label(&self) -> &'static str {
-        match self {
-            Self::GraceExceeded { .. } => "runtime_grace_exceeded",
-            Self::ShutdownForced { .. } => "runtime_shutdown_forced",
-            Self::TaskAlreadyExists { .. } => "runtime_task_already_exists",
-            Self::GroupAlreadyExists { .. } => "runtime_group_already_exists",
-            Self::IsGroup { .. } => "runtime_is_group",
-            Self::TaskNotFound { .. } => "runtime_task_not_found",
-            Self::TaskRemoveTimeout { .. } => "runtime_task_remove_timeout",
-            Self::GroupNotRunning { .. } => "runtime_group_not_running",
-            Self::Failed { .. } => "runtime_failed",
-            Self::IntensityExceeded { .. } => "runtime_intensity_exceeded",
-            Self::AlreadyRunning => "runtime_already_running",
-            Self::ShuttingDown => "runtime_shutting_down",
-            Self::NoRuntime => "runtime_no_tokio_runtime",
-            Self::QueueFull { .. } => "runtime_queue_full",
-            Self::Signals(_) => "runtime_signals",
-            Self::InvalidOption(_) => "runtime_invalid_option",
-        }
+        self.label()
     }
 }
 

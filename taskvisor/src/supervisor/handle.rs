@@ -81,17 +81,13 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// [`Tree::snapshot`]: crate::Tree::snapshot
 #[derive(Clone)]
 pub struct SupervisorHandle {
-    pub(super) core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
 }
 
 #[expect(clippy::unused_async, reason = "they may come to wait, and `await` is what the seed of this API says")]
 impl SupervisorHandle {
     pub(crate) fn new(core: Arc<Core>) -> Self {
         Self { core }
-    }
-
-    pub(crate) fn core(&self) -> &Arc<Core> {
-        &self.core
     }
 
     /// Registers a task and starts it. `Ok` means that the task is registered, not that an attempt has begun.
@@ -105,7 +101,7 @@ impl SupervisorHandle {
     /// # Cancel safety
     /// The call takes effect when it is first polled, and never waits.
     pub fn add_task(&self, spec: impl IntoTaskSpec) -> AddTask<'_> {
-        AddTask::to_supervisor(&self.core, spec.into_task_spec())
+        AddTask::new(&self.core, None, spec.into_task_spec())
     }
 
     /// Submits a task to its slot. An idle slot starts the task at once; a busy slot applies the admission policy of

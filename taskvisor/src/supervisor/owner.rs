@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::ops::Deref;
 use std::process;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::builder::SupervisorBuilder;
@@ -108,7 +109,7 @@ impl Supervisor {
 
     fn claim(&self, specs: Vec<TaskSpec>, signals: bool) -> Result<Running, RuntimeError> {
         let root = Arc::new(Declared::new(Group::one_for_one("root").tasks(specs)));
-        self.core.claim(signals, || self.core.add_tree(&root, None))
+        self.core.claim(signals, || self.core.add_tree(&root, &AtomicBool::new(false)))
     }
 
     /// Like [`run`](Self::run), and then ends the process: with status 0, or with status 1 and the error on standard

@@ -33,6 +33,6 @@ impl SupervisorHandle {
     /// }
     /// ```
     pub fn seed_jitter(&self, seed: u64) {
-        self.core().test_hooks.seed(seed);
+        self.core.test_hooks.seed(seed);
     }
 }

@@ -47,6 +47,7 @@
 //! at once or after a `sleep`, or in-memory streams such as `tokio::io::duplex`. Blocking code and the blocking pool
 //! take no virtual time. `std::time::Instant` and `SystemTime` stay real.
 
+mod clock;
 mod expectation;
 mod fault;
 mod jitter;
@@ -69,4 +70,5 @@ pub use script::{Script, ScriptTally};
 pub use sequence::EventSequence;
 pub use simulation::Simulation;
 
+pub(crate) use clock::now;
 pub(crate) use fault::FaultLog;

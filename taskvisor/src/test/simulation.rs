@@ -149,7 +149,7 @@ impl Simulation<'_> {
         }
         let supervisor = self.tree.supervisor();
         supervisor.seed_jitter(self.seed);
-        let mut storm = Storm::new(supervisor.core(), &self);
+        let mut storm = Storm::new(&supervisor.core, &self);
         if let Err(error) = self.tree.start().await {
             panic!("the tree that is to be simulated did not start: {error}, at {caller}");
         }
@@ -161,7 +161,7 @@ impl Simulation<'_> {
     }
 
     fn knows(&self, path: &str) -> bool {
-        declares(&self.tree.root, path) || self.tree.supervisor().core().paths().iter().any(|task| is_in(task, path))
+        declares(&self.tree.root, path) || self.tree.supervisor().core.paths().iter().any(|task| is_in(task, path))
     }
 
     pub(super) fn aims_at(&self, task: &str) -> bool {

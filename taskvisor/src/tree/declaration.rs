@@ -230,7 +230,10 @@ impl Declared {
         if self.depth > MAX_DEPTH {
             return invalid("depth", &format!("{} groups nested in each other", self.depth), "at most 1024");
         }
+        #[cfg(feature = "controller")]
         let is_slot = |name: &str| root_of.is_some_and(|core| core.is_declared_slot(name));
+        #[cfg(not(feature = "controller"))]
+        let is_slot = |_: &str| false;
         match self.unknown.iter().find(|(_, name)| !is_slot(name)) {
             Some((place, name)) => Err(self.children[*place as usize].unknown(name, is_root)),
             None => Ok(()),
@@ -316,8 +319,7 @@ impl DeclaredChild {
 impl Drop for Declared {
     /// Drops level by level without recursion, and drops the tasks inside `panics::catch`.
     fn drop(&mut self) {
-        let tasks = lock(&self.tasks).take();
-        drop_each(tasks.into_iter().flatten());
+        self.forget_own_tasks();
         let mut children = mem::take(&mut self.children);
         while let Some(child) = children.pop() {
             if let Some(mut group) = child.group.and_then(Arc::into_inner) {

@@ -72,11 +72,8 @@ impl GroupHandle {
     /// Returns the health of the group: whether it is live and ready, and the tasks that are not. A group that does not
     /// exist is neither live nor ready.
     pub fn health(&self) -> Health {
-        if self.is_root() {
-            return self.core.health("");
-        }
         let mut health = self.core.health(&self.path);
-        if self.cell().is_none() {
+        if !self.is_root() && self.cell().is_none() {
             health.phase = Phase::Stopped;
         }
         health
@@ -96,7 +93,7 @@ impl GroupHandle {
     /// # Cancel safety
     /// The call takes effect when it is first polled, and never waits.
     pub fn add_task(&self, spec: impl IntoTaskSpec) -> AddTask<'_> {
-        AddTask::to_group(self, spec.into_task_spec())
+        AddTask::new(&self.core, Some(self), spec.into_task_spec())
     }
 
     /// Registers a task, and starts it.

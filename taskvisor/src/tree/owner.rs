@@ -68,12 +68,12 @@ impl Tree {
 
     /// Returns a handle of the place at `path`. There need not be a task.
     pub fn child(&self, path: &str) -> ChildHandle {
-        ChildHandle::new(path.into(), Arc::clone(self.supervisor.core()))
+        ChildHandle::new(path.into(), Arc::clone(&self.supervisor.core))
     }
 
     /// Returns a handle of the group at `path`. The group need not exist. The empty path is the root.
     pub fn group(&self, path: &str) -> GroupHandle {
-        GroupHandle::new(path.into(), Arc::clone(self.supervisor.core()))
+        GroupHandle::new(path.into(), Arc::clone(&self.supervisor.core))
     }
 
     /// Returns the slot of that name. The slot need not be declared.
@@ -89,7 +89,7 @@ impl Tree {
 
     /// Returns a snapshot of the tree, with the tasks that were added at run time.
     pub fn snapshot(&self) -> TreeSnapshot {
-        self.supervisor.core().snapshot(&self.root)
+        self.supervisor.core.snapshot(&self.root)
     }
 
     /// Starts the declared tasks, and returns. After a successful start, further calls do nothing and return `Ok`,
@@ -105,11 +105,7 @@ impl Tree {
     /// The call takes effect when it is first polled, and never waits.
     #[expect(clippy::unused_async, reason = "it may come to wait")]
     pub async fn start(&self) -> Result<(), RuntimeError> {
-        self.start_once()
-    }
-
-    fn start_once(&self) -> Result<(), RuntimeError> {
-        self.supervisor.core().add_tree(&self.root, Some(&self.started))
+        self.supervisor.core.add_tree(&self.root, &self.started)
     }
 
     /// [Starts](Self::start) the tree and waits until every registration has ended or a shutdown is over, as
@@ -124,7 +120,7 @@ impl Tree {
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
     pub async fn run(&self) -> Result<(), RuntimeError> {
-        let signals = self.supervisor.core().config.signals;
+        let signals = self.supervisor.core.config.signals;
         self.claim(signals)?.wait(self.root.children.is_empty()).await
     }
 
@@ -141,7 +137,8 @@ impl Tree {
     }
 
     fn claim(&self, signals: bool) -> Result<Running, RuntimeError> {
-        self.supervisor.core().claim(signals, || self.start_once())
+        let core = &self.supervisor.core;
+        core.claim(signals, || core.add_tree(&self.root, &self.started))
     }
 
     /// Like [`run`](Self::run), and then ends the process: with status 0, or with status 1 and the error on standard
@@ -171,7 +168,7 @@ impl Tree {
     }
 }
 
-impl_debug!(Tree, |tree| config: tree.supervisor.core().config, root: tree.root);
+impl_debug!(Tree, |tree| config: tree.supervisor.core.config, root: tree.root);
 
 /// Builds a [`Tree`].
 #[must_use = "nothing is built yet"]
@@ -237,14 +234,14 @@ impl TreeBuilder {
     /// [`InvalidOption`](RuntimeError::InvalidOption), [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists).
     pub fn try_build(self) -> Result<Tree, RuntimeError> {
         let tree = self.build();
-        tree.supervisor.core().check_tree(&tree.root)?;
+        tree.supervisor.core.check_tree(&tree.root)?;
         Ok(tree)
     }
 
     /// Builds the tree. If it is invalid, [`Tree::start`] returns the error.
     pub fn build(self) -> Tree {
         let supervisor = self.supervisor.build();
-        supervisor.core().keep_places();
+        supervisor.core.keep_places();
         Tree { supervisor, root: Arc::new(Declared::new(self.root)), started: AtomicBool::new(false) }
     }
 }

@@ -3,8 +3,8 @@
 //! `UPDATE_PUBLIC_API=1 cargo test -p tests --test public_api` rewrites the record.
 //!
 //! The record is generated from the source, so that every toolchain gives the same result. It contains all public
-//! items, with signatures, fields, variants, derives, trait implementations and required features, and the methods in
-//! the rows of the table of options. It does not contain auto traits, the expansions of other macros, or
+//! items, with signatures, fields, variants, derives, trait implementations and required features, also those that
+//! `options!`, `labels!` and `events!` make. It does not contain auto traits, the expansions of other macros, or
 //! `#[doc(hidden)]` items.
 
 mod api;

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use proc_macro2::{Delimiter, Ident, TokenTree};
-use quote::ToTokens;
+use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
+use quote::{ToTokens, quote};
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{
-    Attribute, Expr, FnArg, ImplItemFn, Item, Meta, ReturnType, Token, UseTree, Visibility, parenthesized, parse_quote,
+    Attribute, Expr, Field, FnArg, ImplItemFn, Item, Meta, ReturnType, Token, UseTree, Variant, Visibility, braced,
+    parenthesized, parse_quote,
 };
 
 use crate::text::compact;
@@ -120,22 +121,94 @@ impl Source {
 }
 
 fn parse(text: &str) -> Vec<Item> {
-    let items = syn::parse_file(text).expect("valid source").items.into_iter();
-    items.map(|item| methods_of_options(&item).unwrap_or(item)).collect()
+    syn::parse_file(text).expect("valid source").items.into_iter().flat_map(expanded).collect()
+}
+
+/// The public items that a macro of the crate makes; any other item as it is.
+fn expanded(item: Item) -> Vec<Item> {
+    let Item::Macro(call) = &item else { return vec![item] };
+    let (path, tokens) = (&call.mac.path, call.mac.tokens.clone());
+    if path.is_ident("options") {
+        vec![methods_of_options(tokens)]
+    } else if path.is_ident("labels") {
+        enum_with_labels.parse2(tokens).expect("an enum")
+    } else if path.is_ident("events") {
+        enums_of_events.parse2(tokens).expect("rows of events")
+    } else {
+        vec![item]
+    }
+}
+
+/// An enum of `labels!`, whose variants have a label: `enum Name: Display { Variant = label, .. }`.
+fn enum_with_labels(input: ParseStream<'_>) -> syn::Result<Vec<Item>> {
+    let attrs = input.call(Attribute::parse_outer)?;
+    let visibility: Visibility = input.parse()?;
+    input.parse::<Token![enum]>()?;
+    let name: Ident = input.parse()?;
+    let is_shown = input.parse::<Option<Token![:]>>()?.is_some();
+    if is_shown {
+        input.parse::<Ident>()?;
+    }
+    let body;
+    braced!(body in input);
+    let mut variants = body.parse_terminated(Variant::parse, Token![,])?;
+    variants.iter_mut().for_each(|variant| variant.discriminant = None);
+    let mut items = vec![parse_quote!(#(#attrs)* #visibility enum #name { #variants })];
+    if is_shown {
+        items.push(parse_quote!(impl fmt::Display for #name {}));
+    }
+    Ok(items)
+}
+
+/// The two enums of `events!`: their heads, and then rows of `Kind: Level { field: Type = value, .. }`.
+fn enums_of_events(input: ParseStream<'_>) -> syn::Result<Vec<Item>> {
+    let head = |input: ParseStream<'_>| -> syn::Result<(Vec<Attribute>, Ident)> {
+        let attrs = input.call(Attribute::parse_outer)?;
+        input.parse::<Token![pub]>()?;
+        input.parse::<Token![enum]>()?;
+        let name = input.parse()?;
+        if input.parse::<Option<Token![=]>>()?.is_some() {
+            input.parse::<Expr>()?;
+        }
+        input.parse::<Token![;]>()?;
+        Ok((attrs, name))
+    };
+    let ((kind_attrs, kinds), (data_attrs, data)) = (head(input)?, head(input)?);
+    let (mut names, mut variants) = (Vec::new(), Vec::new());
+    while !input.is_empty() {
+        input.call(Attribute::parse_outer)?;
+        let name: Ident = input.parse()?;
+        input.parse::<Token![:]>()?;
+        input.parse::<Ident>()?;
+        let row;
+        braced!(row in input);
+        let fields = row.parse_terminated(field_of_event, Token![,])?;
+        variants.push(quote!(#[non_exhaustive] #name { #fields }));
+        names.push(name);
+    }
+    Ok(vec![
+        parse_quote!(#(#kind_attrs)* pub enum #kinds { #(#names),* }),
+        parse_quote!(impl fmt::Display for #kinds {}),
+        parse_quote!(#(#data_attrs)* pub enum #data<'a> { #(#variants),* }),
+    ])
+}
+
+fn field_of_event(row: ParseStream<'_>) -> syn::Result<Field> {
+    let field = row.call(Field::parse_named)?;
+    if row.parse::<Option<Token![=]>>()?.is_some() {
+        row.parse::<Expr>()?;
+    }
+    Ok(field)
 }
 
 /// The methods of `TaskSpec` that are written in the rows of the table of options.
-fn methods_of_options(item: &Item) -> Option<Item> {
-    let Item::Macro(table) = item else { return None };
-    if !table.mac.path.is_ident("options") {
-        return None;
-    }
-    let rows = table.mac.tokens.clone().into_iter().filter_map(|token| match token {
+fn methods_of_options(table: TokenStream) -> Item {
+    let rows = table.into_iter().filter_map(|token| match token {
         TokenTree::Group(row) if row.delimiter() == Delimiter::Brace => Some(row.stream()),
         _ => None,
     });
     let methods = rows.flat_map(|row| methods_of_row.parse2(row).expect("a row of options"));
-    Some(parse_quote!(impl TaskSpec { #(#methods)* }))
+    parse_quote!(impl TaskSpec { #(#methods)* })
 }
 
 /// `get name() -> Type;`, `set name(argument: Type) = value;` and `unset name();`.

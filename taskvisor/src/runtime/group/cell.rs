@@ -76,7 +76,7 @@ pub(super) struct Inbox {
     /// `true` if the declared children are about to be registered again, so their names are taken.
     reserved: bool,
     /// The last failure, and its text.
-    failure: Option<(FailureChain, Arc<str>)>,
+    failure: Option<FailureChain>,
     outcome: Option<Fenced<TaskOutcome>>,
     /// The runtime of its driver.
     home: runtime::Id,
@@ -309,8 +309,8 @@ impl GroupCell {
     }
 
     /// Returns the text of the last failure.
-    pub(crate) fn failed_with(&self) -> Option<Arc<str>> {
-        self.lock().failure.as_ref().map(|(_, text)| Arc::clone(text))
+    pub(crate) fn failed_with(&self) -> Option<String> {
+        self.failure().map(|failure| one_line(&failure))
     }
 
     pub(super) fn has_completed(&self) -> bool {
@@ -326,13 +326,11 @@ impl GroupCell {
 
     /// Returns the last failure.
     pub(super) fn failure(&self) -> Option<FailureChain> {
-        self.lock().failure.as_ref().map(|(chain, _)| chain.clone())
+        self.lock().failure.clone()
     }
 
-    /// Formats the failure once, inside `panics::catch`, and keeps both.
     pub(super) fn set_failure(&self, failure: FailureChain) {
-        let text = one_line(&failure);
-        let before = self.lock().failure.replace((failure, text.into()));
+        let before = self.lock().failure.replace(failure);
         drop(before);
     }
 

@@ -38,7 +38,7 @@ fn tree(running: &Arc<AtomicUsize>, critical: bool) -> Tree {
 async fn k4e_a_panic_of_a_driver_ends_its_group_after_all_in_it() {
     let running = Arc::new(AtomicUsize::new(0));
     let tree = tree(&running, true);
-    let (group, core) = (tree.group("g"), tree.supervisor().core().clone());
+    let (group, core) = (tree.group("g"), tree.supervisor().core.clone());
     let run = tokio::spawn(async move { tree.run_until(pending()).await });
     sleep(Duration::from_secs(1)).await;
     assert_eq!(running.load(Ordering::Relaxed), 4);
@@ -61,7 +61,7 @@ async fn k4e_nothing_runs_twice_after_a_panic_of_a_driver() -> Result<(), Runtim
     tree.start().await?;
     sleep(Duration::from_secs(1)).await;
     for _ in 0..3 {
-        let inner = tree.supervisor().core().group("g/inner").unwrap();
+        let inner = tree.supervisor().core.group("g/inner").unwrap();
         inner.send(Input::Panic, None);
         assert!(matches!(inner.outcome().await, TaskOutcome::Panicked { .. }));
         sleep(Duration::from_secs(60)).await;
@@ -78,7 +78,7 @@ async fn k4e_the_others_go_on_if_they_do_not_need_it() -> Result<(), RuntimeErro
     let tree = tree(&running, false);
     tree.start().await?;
     sleep(Duration::from_secs(1)).await;
-    let group = tree.supervisor().core().group("g").unwrap();
+    let group = tree.supervisor().core.group("g").unwrap();
     group.send(Input::Panic, None);
     assert!(matches!(group.outcome().await, TaskOutcome::Panicked { .. }));
     sleep(Duration::from_secs(60)).await;
@@ -94,7 +94,7 @@ async fn k4e_the_others_go_on_if_they_do_not_need_it() -> Result<(), RuntimeErro
 async fn k4e_a_panic_of_the_root_s_driver_ends_the_tree() {
     let running = Arc::new(AtomicUsize::new(0));
     let tree = tree(&running, true);
-    let core = tree.supervisor().core().clone();
+    let core = tree.supervisor().core.clone();
     let run = tokio::spawn(async move { tree.run_until(pending()).await });
     sleep(Duration::from_secs(1)).await;
     core.root().unwrap().send(Input::Panic, None);
@@ -110,7 +110,7 @@ async fn k4e_a_forced_shutdown_ends_a_collapse() {
     let tree = tree(&running, true);
     tree.start().await.unwrap();
     sleep(Duration::from_secs(1)).await;
-    let group = tree.supervisor().core().group("g").unwrap();
+    let group = tree.supervisor().core.group("g").unwrap();
     group.send(Input::Panic, None);
     tokio::task::yield_now().await;
     let start = tokio::time::Instant::now();
@@ -129,7 +129,7 @@ async fn k5s_a_failure_that_was_skipped_waits_for_nothing() -> Result<(), Runtim
     sleep(Duration::from_secs(1)).await;
     // This failure belongs to the first start. The child does not back off, since it runs again by now.
     let failed = Note::Failed(Duration::from_secs(3600));
-    tree.supervisor().core().group("g").unwrap().send(Input::Note { key: 0, epoch: 1, note: failed }, None);
+    tree.supervisor().core.group("g").unwrap().send(Input::Note { key: 0, epoch: 1, note: failed }, None);
     sleep(Duration::from_secs(10)).await;
     assert_eq!(tree.group("g").child("b").status().unwrap().attempt, 2);
     tree.shutdown().await

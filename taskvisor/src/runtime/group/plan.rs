@@ -164,8 +164,8 @@ pub(crate) struct Plan {
     startable: Vec<Key>,
     stoppable: Vec<Key>,
     actions: Vec<Action>,
-    /// The number of visited children and edges.
-    steps: Steps,
+    /// The number of visited children and edges, for tests.
+    steps: u64,
 }
 
 impl Plan {
@@ -193,7 +193,7 @@ impl Plan {
             stoppable: Vec::new(),
             actions: Vec::new(),
             roster: ByKey { declared, added: BTreeMap::new() },
-            steps: Steps::default(),
+            steps: 0,
         }
     }
 
@@ -307,23 +307,6 @@ impl Plan {
             entry.epoch = epoch;
         }
         epoch
-    }
-}
-
-/// Counts the steps of a plan, for tests.
-#[derive(Debug, Default)]
-struct Steps {
-    #[cfg(test)]
-    count: u64,
-}
-
-impl Steps {
-    #[cfg_attr(not(test), expect(unused_variables, clippy::unused_self, reason = "only tests count"))]
-    fn add(&mut self, steps: usize) {
-        #[cfg(test)]
-        {
-            self.count += steps as u64;
-        }
     }
 }
 

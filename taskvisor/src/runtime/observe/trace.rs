@@ -37,16 +37,11 @@ impl AttemptSpan {
         SpanRef(self.0.as_deref().map(Arc::downgrade).unwrap_or_default())
     }
 
-    /// Enters the span on this thread until the returned guard is dropped. Never held across an await.
+    /// Enters the span on this thread until the returned guard is dropped. Never held across an await. Returns `None`
+    /// if there is no span, or if the subscriber panics.
     pub(crate) fn enter(&self) -> Option<Fenced<Entered<'_>>> {
-        self.0.as_deref().and_then(|span| enter(span))
+        self.0.as_deref().and_then(|span| catch(|| span.enter()).ok().map(Fenced::new))
     }
-}
-
-/// Returns `None` if the subscriber panics.
-#[cold]
-fn enter(span: &Span) -> Option<Fenced<Entered<'_>>> {
-    catch(|| span.enter()).ok().map(Fenced::new)
 }
 
 impl SpanRef {
@@ -57,11 +52,7 @@ impl SpanRef {
 
 /// Calls the subscriber, if there can be an interested one.
 fn tell<T: Default>(f: impl FnOnce() -> T) -> T {
-    #[cold]
-    fn call<T: Default>(f: impl FnOnce() -> T) -> T {
-        catch(f).unwrap_or_default()
-    }
-    if LevelFilter::current() == LevelFilter::OFF { T::default() } else { call(f) }
+    if LevelFilter::current() == LevelFilter::OFF { T::default() } else { catch(f).unwrap_or_default() }
 }
 
 /// Creates an event whose level is known only at run time.

@@ -15,7 +15,7 @@ use super::manager::Job;
 use super::wait_queue::Calls;
 use crate::events::EventKind;
 use crate::inspect::{RejectReason, TaskOutcome};
-use crate::panics::{drop_caught, drop_each};
+use crate::panics::{Fenced, drop_caught, drop_each};
 use crate::sync::wake_caught;
 use crate::task::StopReason;
 
@@ -33,7 +33,7 @@ pub(in crate::runtime) struct Aftermath {
     over: Option<Job>,
     more_over: Vec<Job>,
     /// The previously noted runtime of the tasks.
-    pub(super) home: Option<Handle>,
+    pub(super) home: Option<Fenced<Handle>>,
     /// The previous registration at the place in the tree that has the name of the submission.
     pub(super) displaced: Option<Arc<Cell>>,
     pub(super) calls: Calls,
@@ -58,12 +58,7 @@ impl Aftermath {
         }
         if let Some(job) = self.over {
             tell_over(job);
-        }
-        if !self.more_over.is_empty() {
             self.more_over.into_iter().for_each(tell_over);
-        }
-        if self.home.is_some() {
-            let _ = drop_caught(self.home);
         }
     }
 

@@ -6,7 +6,7 @@
 //! A slot that has the name of its owner, and where no task waits, is not stored: the registry knows its owner by that
 //! name.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -38,8 +38,6 @@ pub(in crate::runtime) struct Slots {
     pub(super) busy: HashMap<Arc<str>, Slot<Arc<Cell>, Job>>,
     /// The submissions that wait for room in a queue.
     pub(super) wait_queue: WaitQueue,
-    /// The slots that tasks of the tree are after, with the names of these children of the root.
-    pub(super) relied: HashMap<Arc<str>, HashSet<Arc<str>>>,
 }
 
 /// A submission that waits in its slot, or starts.

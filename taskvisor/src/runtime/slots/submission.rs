@@ -31,20 +31,15 @@ struct Submission {
 
 /// A submission on its way to its slot, with its ticket in the wait queue. Dropped before it was accepted, it leaves
 /// the wait queue.
-struct Offer<'a> {
+pub(crate) struct Offer<'a> {
     core: &'a Arc<Core>,
     submission: Option<Submission>,
     ticket: Option<u64>,
 }
 
 /// The future of a submission, which begins when it is first polled.
-pub(crate) struct Submitting<'a> {
-    core: &'a Arc<Core>,
-    step: Step<'a>,
-}
-
-enum Step<'a> {
-    Checking(ControllerSpec),
+pub(crate) enum Submitting<'a> {
+    Checking(&'a Arc<Core>, ControllerSpec),
     Offering(Offer<'a>),
     Over,
 }
@@ -54,10 +49,10 @@ impl Future for Submitting<'_> {
 
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut offer = match replace(&mut self.step, Step::Over) {
-            Step::Checking(spec) => self.core.offer(spec)?,
-            Step::Offering(offer) => offer,
-            Step::Over => return Poll::Pending,
+        let mut offer = match replace(&mut *self, Self::Over) {
+            Self::Checking(core, spec) => core.offer(spec)?,
+            Self::Offering(offer) => offer,
+            Self::Over => return Poll::Pending,
         };
         let mut taken = offer.make(None)?;
         if taken.is_none() {
@@ -66,7 +61,7 @@ impl Future for Submitting<'_> {
             taken = offer.make(Some(cx.waker().clone()))?;
         }
         let Some(cell) = taken else {
-            self.step = Step::Offering(offer);
+            *self = Self::Offering(offer);
             return Poll::Pending;
         };
         Poll::Ready(Ok(cell))
@@ -76,7 +71,7 @@ impl Future for Submitting<'_> {
 impl Core {
     /// Submits a task. Waits for room if it has to wait in a queue and the queues are full.
     pub(crate) fn submit(self: &Arc<Self>, spec: ControllerSpec) -> Submitting<'_> {
-        Submitting { core: self, step: Step::Checking(spec) }
+        Submitting::Checking(self, spec)
     }
 
     /// Submits a task, unless it would have to wait for room.
@@ -93,7 +88,7 @@ impl Core {
             _ => ControllerError::NoRuntime,
         };
         let runtime = self.prepare().map_err(refused)?;
-        let (admission, slot, spec) = spec.into_parts();
+        let ControllerSpec { admission, slot, spec } = spec;
         check_no_siblings(&spec)?;
         let admitted = self.admit(spec).map_err(refused)?;
         let slot = slot.unwrap_or_else(|| Arc::clone(&admitted.name));
@@ -115,10 +110,10 @@ impl Core {
 
     /// Returns `true` if the polled task, or a group around it, is after that slot.
     fn caller_is_after(&self, registry: &Registry, slot: &str) -> bool {
-        let Some(children) = registry.slots.relied.get(slot) else { return false };
+        let Some(children) = registry.relied.get(slot) else { return false };
         let Some(address) = ReentrancyGuard::of(self) else { return false };
         let is_caller = |cell: &&Arc<Cell>| Arc::as_ptr(cell).addr() == address;
-        let direct = children.iter().filter_map(|name| registry.get(name)).find(is_caller);
+        let direct = children.iter().filter_map(|name| registry.names.get(name)).find(is_caller);
         let caller = direct.or_else(|| registry.names.iter().find(is_caller));
         caller.is_some_and(|caller| {
             let child = caller.name().split('/').next().unwrap_or_default();
@@ -131,31 +126,21 @@ impl Registry {
     /// Notes the slots that children of the root are after, as pairs of slot and child.
     pub(in crate::runtime) fn rely(&mut self, edges: impl Iterator<Item = (Arc<str>, Arc<str>)>) {
         if self.is_empty() {
-            self.slots.relied.clear();
+            self.relied.clear();
         }
         for (slot, child) in edges {
-            self.slots.relied.entry(slot).or_default().insert(child);
+            self.relied.entry(slot).or_default().insert(child);
         }
-    }
-
-    /// Returns `true` if a task of the tree is after any slot.
-    pub(in crate::runtime) fn has_relied(&self) -> bool {
-        !self.slots.relied.is_empty()
-    }
-
-    /// Returns `true` if the task runs in a slot that a task of the tree is after.
-    pub(in crate::runtime) fn is_relied(&self, cell: &Cell) -> bool {
-        self.has_relied() && cell.slot().is_some_and(|slot| self.slots.relied.contains_key(slot))
     }
 
     /// Returns the number of such slots that have a task.
     pub(in crate::runtime) fn relied_owners(&self) -> usize {
-        self.slots.relied.keys().filter(|slot| self.owner_of(slot).is_some()).count()
+        self.relied.keys().filter(|slot| self.owner_of(slot).is_some()).count()
     }
 
     /// Closes these slots and rejects their waiting submissions.
     pub(in crate::runtime) fn release_relied(&mut self) -> Aftermath {
-        self.slots.relied.clear();
+        self.relied.clear();
         self.narrow_intake()
     }
 
@@ -164,7 +149,7 @@ impl Registry {
     pub(in crate::runtime) fn narrow_intake(&mut self) -> Aftermath {
         let mut aftermath = Aftermath::default();
         if matches!(self.admission, Admission::Stopping | Admission::Closed) {
-            let (slots, relied) = (&mut self.slots.busy, &self.slots.relied);
+            let (slots, relied) = (&mut self.slots.busy, &self.relied);
             let closed = slots.iter_mut().filter(|(name, _)| !relied.contains_key(*name));
             let mut queued = 0;
             let mut waiting = Vec::new();

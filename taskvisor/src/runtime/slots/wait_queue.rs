@@ -63,6 +63,14 @@ impl Ticket {
     fn is_late(&self) -> bool {
         matches!(self.turn, Turn::Late)
     }
+
+    /// Wakes a ticket whose turn has come.
+    fn call(&mut self, round: u64, calls: &mut Calls) {
+        if let Turn::Waits(waker) = &mut self.turn {
+            calls.woken.extend(waker.take());
+            self.turn = Turn::Called(round);
+        }
+    }
 }
 
 impl WaitQueue {
@@ -186,16 +194,6 @@ impl WaitQueue {
             self.kept += 1;
             ticket.call(round, calls);
             calls.watch |= !mem::replace(&mut self.watched, true);
-        }
-    }
-}
-
-impl Ticket {
-    /// Wakes a ticket whose turn has come.
-    fn call(&mut self, round: u64, calls: &mut Calls) {
-        if let Turn::Waits(waker) = &mut self.turn {
-            calls.woken.extend(waker.take());
-            self.turn = Turn::Called(round);
         }
     }
 }

@@ -49,7 +49,7 @@ impl Plan {
         restart.since = None;
         self.survey(first, end);
         for (key, entry) in self.roster.from(first).take_while(|(key, _)| *key < end) {
-            self.steps.add(1);
+            self.steps += 1;
             restart.running += usize::from(entry.runs());
             if entry.is_up() && entry.dependents == 0 {
                 self.stoppable.push(key);
@@ -149,7 +149,7 @@ impl Plan {
         self.actions.push(Action::Begin);
         self.survey(0, Key::MAX);
         for (key, entry) in self.roster.from(0).rev() {
-            self.steps.add(1);
+            self.steps += 1;
             if entry.dependents == 0 {
                 self.stoppable.push(key);
             } else if entry.is_up() && !self.retired {

@@ -33,20 +33,16 @@ impl Plan {
                 continue;
             }
             let below = u32::try_from(entry.altitude - self.base).unwrap_or(0);
-            match (&self.mode, entry.phase) {
-                (Mode::Restarting(restart), _) if entry.is_up() && key >= restart.first => {
-                    self.set(key, Phase::Holding);
-                    let epoch = self.next_epoch(key);
-                    self.actions.push(Action::Hold(key, epoch, below));
-                }
-                (Mode::Stopping(_), phase) if entry.is_up() || matches!(phase, Phase::Holding | Phase::Down) => {
-                    let phase = if phase == Phase::Down { Phase::Dissolving } else { Phase::Stopping };
-                    self.set(key, phase);
-                    let epoch = self.next_epoch(key);
-                    self.actions.push(Action::Stop(key, epoch, below));
-                }
-                _ => {}
-            }
+            let phase = match (&self.mode, entry.phase) {
+                (Mode::Restarting(restart), _) if entry.is_up() && key >= restart.first => Phase::Holding,
+                (Mode::Stopping(_), Phase::Down) => Phase::Dissolving,
+                (Mode::Stopping(_), phase) if entry.is_up() || phase == Phase::Holding => Phase::Stopping,
+                _ => continue,
+            };
+            self.set(key, phase);
+            let stop = if phase == Phase::Holding { Action::Hold } else { Action::Stop };
+            let epoch = self.next_epoch(key);
+            self.actions.push(stop(key, epoch, below));
         }
         self.stoppable = due;
     }
@@ -83,7 +79,7 @@ impl Plan {
         let start = self.roster.declared(first).unwrap_or(self.roster.declared.len());
         for index in start..self.roster.declared.len() {
             let earlier = self.rules.order.earlier(index);
-            self.steps.add(1 + earlier.len());
+            self.steps += 1 + earlier.len() as u64;
             let closed = earlier.iter().filter(|earlier| !self.roster.declared[**earlier as usize].passes());
             self.roster.declared[index].unmet = u32::try_from(closed.count()).unwrap_or(u32::MAX);
         }
@@ -155,7 +151,7 @@ impl Plan {
             let added = if self.is_chain() && is_last { self.roster.next_added(key) } else { None };
             let later = declared.iter().map(|later| Key::from(*later)).chain(added);
             for later in later.take_while(|later| *later < unknown_from) {
-                self.steps.add(1);
+                self.steps += 1;
                 let Some(entry) = self.roster.get_mut(later) else { continue };
                 let before = entry.passes();
                 entry.unmet = if passes { entry.unmet - 1 } else { entry.unmet + 1 };
@@ -177,7 +173,7 @@ impl Plan {
             let declared = index.map_or(&[][..], |index| self.rules.order.earlier(index));
             let added = if self.is_chain() && index.is_none() { self.roster.before_added(key) } else { None };
             for earlier in declared.iter().map(|earlier| Key::from(*earlier)).chain(added) {
-                self.steps.add(1);
+                self.steps += 1;
                 let Some(entry) = self.roster.get_mut(earlier) else { continue };
                 let before = entry.holds();
                 entry.dependents = if holds { entry.dependents + 1 } else { entry.dependents - 1 };
@@ -197,7 +193,7 @@ impl Plan {
         while let Some(key) = changed.pop() {
             let Some(index) = self.roster.declared(key) else { continue };
             for earlier in self.rules.order.earlier(index) {
-                self.steps.add(1);
+                self.steps += 1;
                 let entry = &mut self.roster.declared[*earlier as usize];
                 entry.waiting -= 1;
                 if !entry.waits() {
