@@ -124,7 +124,7 @@ async fn o16_a_restart_of_its_group_begins_anew() -> Result {
 async fn o16_so_does_a_restart_with_its_siblings() -> Result {
     for its_own_failure in [false, true] {
         let script = if its_own_failure {
-            Script::new([OK, Step::Fail(secs(5)), FAIL, OK])
+            Script::new([OK, Step::Fail(secs(5)), Step::Fail(secs(1)), OK])
         } else {
             Script::new([OK, FAIL, OK])
         };
@@ -138,12 +138,30 @@ async fn o16_so_does_a_restart_with_its_siblings() -> Result {
         sleep(secs(if its_own_failure { 16 } else { 6 })).await;
         assert_eq!((last.attempts(), last.running()), (1, 0), "it waits for a success again: {its_own_failure}");
         assert!(!tree.health().is_ready());
-        sleep(secs(30)).await;
+        sleep(secs(31)).await;
         assert_eq!((last.attempts(), last.running()), (2, 1), "{its_own_failure}");
         assert!(tree.health().is_ready());
         tree.shutdown().await?;
     }
     Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn o16_while_it_waits_for_its_siblings_it_is_not_ready() -> Result {
+    let last = Script::new([Step::Fail(secs(5)), Step::Wait]).spec("last").with_backoff(constant(secs(60)));
+    let group = Group::one_for_all("g").task(repeats(&Script::new([OK]), "poll")).task(last);
+    let tree = Tree::builder(SupervisorConfig::default()).group(group).build();
+    tree.start().await?;
+    sleep(secs(7)).await;
+    // It was requested to hold in its interval.
+    let health = tree.health();
+    let poll = health.not_ready.iter().find(|one| one.path == "g/poll").expect("held");
+    assert_eq!(poll.problem, Problem::NotReady(TaskState::Pending));
+    let last = health.not_ready.iter().find(|one| one.path == "g/last").expect("in its backoff");
+    let later = poll.since.duration_since(last.since).unwrap_or_default();
+    let earlier = last.since.duration_since(poll.since).unwrap_or_default();
+    assert!(later.max(earlier) < secs(1), "since the restart, and not since its interval: {later:?} {earlier:?}");
+    tree.shutdown().await
 }
 
 #[tokio::test(start_paused = true)]

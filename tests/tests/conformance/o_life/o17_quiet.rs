@@ -118,6 +118,27 @@ async fn o17_a_heartbeat_follows_its_probe() -> Result {
 }
 
 #[tokio::test(start_paused = true)]
+async fn o17_a_context_of_an_earlier_attempt_sends_no_heartbeat() -> Result {
+    let leaks = TaskFn::arc("leaks", |ctx: TaskContext| async move {
+        if ctx.attempt() == 1 {
+            tokio::spawn(async move {
+                loop {
+                    sleep(secs(1)).await;
+                    ctx.heartbeat();
+                }
+            });
+            return Err(TaskError::Fail { reason: "first".into() });
+        }
+        pending().await
+    });
+    let supervisor = supervisor();
+    let spec = TaskSpec::inherit(leaks).with_watchdog(secs(10)).with_max_retries(1).with_cleanup(ms(0));
+    let outcome = supervisor.add_task(spec).await?.outcome().await;
+    assert!(matches!(outcome.error().map(|error| &**error), Some(TaskError::Silent { .. })), "{outcome}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn o17_a_probe_that_hangs_sends_no_heartbeat() -> Result {
     let hangs = TaskFn::arc("hangs", |ctx: TaskContext| async move {
         ctx.heartbeat_while(pending, secs(1));
