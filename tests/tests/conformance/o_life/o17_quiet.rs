@@ -9,7 +9,7 @@ use taskvisor::{
     TaskOutcome, TaskSpec, Tree,
 };
 use tests::{constant, deaf, ms, secs, settle, supervisor};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 type Result = std::result::Result<(), RuntimeError>;
 
@@ -133,7 +133,8 @@ async fn o17_a_context_of_an_earlier_attempt_sends_no_heartbeat() -> Result {
     });
     let supervisor = supervisor();
     let spec = TaskSpec::inherit(leaks).with_watchdog(secs(10)).with_max_retries(1).with_cleanup(ms(0));
-    let outcome = supervisor.add_task(spec).await?.outcome().await;
+    let task = supervisor.add_task(spec).await?;
+    let outcome = timeout(secs(3600), task.outcome()).await.expect("a heartbeat of the first attempt counted");
     assert!(matches!(outcome.error().map(|error| &**error), Some(TaskError::Silent { .. })), "{outcome}");
     Ok(())
 }
