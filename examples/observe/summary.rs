@@ -25,7 +25,7 @@ pub(crate) async fn failures(ctx: TaskContext) {
                 None => return,
             },
             _ = second.tick() => say(&counts.line()),
-            () = ctx.cancelled() => return,
+            _ = ctx.cancelled() => return,
         }
     }
 }

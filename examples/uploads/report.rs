@@ -55,7 +55,7 @@ fn reason(outcome: &TaskOutcome, status: &TaskStatus) -> Option<String> {
     match (outcome, &status.last_error) {
         (TaskOutcome::Completed, _) => None,
         // Canceled while it waited for a retry or for its turn.
-        (TaskOutcome::Canceled { error: None }, Some(error)) => Some(format!("{outcome} after it failed: {error}")),
+        (TaskOutcome::Canceled { error: None, .. }, Some(error)) => Some(format!("{outcome} after it failed: {error}")),
         (TaskOutcome::Canceled { .. }, None) if status.attempt == 0 => Some(format!("{outcome} before its turn came")),
         _ => Some(outcome.to_string()),
     }

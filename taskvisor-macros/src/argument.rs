@@ -84,7 +84,7 @@ pub(crate) fn parse_list(tokens: TokenStream, reader: &mut Reader) -> Vec<Expr> 
     };
     let mut punctuation = Punctuation::default();
     let mended = punctuation.mend(tokens.clone());
-    if !punctuation.found.is_empty() {
+    if punctuation.is_mended {
         for (at, message) in punctuation.found {
             reader.errors.push_error(syn::Error::new(at, message));
         }
@@ -117,9 +117,12 @@ fn with_keywords(tokens: TokenStream) -> TokenStream {
 }
 
 /// Moves an error at the end of the input to the last token, because it would point at the whole invocation. After a
-/// comma the list may end, so the error is at the end of a group in it.
+/// comma the list may end, so the error is at the end of a group in it. A missing comma is named.
 fn at_last_token(error: syn::Error, tokens: &TokenStream) -> syn::Error {
     let message = error.to_string();
+    if matches!(&*message, "expected `,`" | "expected `,` or `;`") {
+        return syn::Error::new(error.span(), "a `,` is missing before this");
+    }
     match tokens.clone().into_iter().last() {
         Some(TokenTree::Punct(last)) if last.as_char() != ',' && message.starts_with("unexpected end of input") => {
             syn::Error::new(last.span(), message)

@@ -4,8 +4,10 @@ use proc_macro2::TokenStream;
 use quote::{ToTokens, quote, quote_spanned};
 use syn::Expr;
 use syn::parse::Parser;
+use syn::spanned::Spanned;
 
-use crate::path::located;
+use crate::arms;
+use crate::path::{hygienic, located};
 use crate::reader::{Binding, Purpose};
 
 /// Returns the statements that fill the locals. User expressions cannot see the generated names, which have
@@ -35,6 +37,8 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
         Purpose::Backoff => typed(quote_spanned!(span=> #private::BackoffPolicy)),
         Purpose::Strategy => typed(quote_spanned!(span=> #private::Strategy)),
         Purpose::Admission if cfg!(feature = "controller") => typed(quote_spanned!(span=> #private::AdmissionPolicy)),
+        Purpose::Signals => quote_spanned!(span=> let #local = #private::Into::<#private::Signals>::into(#expr);),
+        Purpose::SignalAction => typed(quote_spanned!(span=> #private::SignalAction)),
         Purpose::U32 => typed(quote_spanned!(span=> ::core::primitive::u32)),
         Purpose::Usize => typed(quote_spanned!(span=> ::core::primitive::usize)),
         Purpose::Factor => typed(quote_spanned!(span=> ::core::primitive::f64)),
@@ -60,7 +64,11 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
             }
         }
         Purpose::Group => typed(quote_spanned!(span=> #private::Group)),
-        Purpose::Spec => quote_spanned!(span=> let #local = #convert(#expr);),
+        Purpose::Spec => {
+            let mut arms = expr.clone();
+            let expr = if arms::convert(&mut arms, &convert) { &arms } else { expr };
+            quote_spanned!(span=> let #local = #convert(#expr);)
+        }
         // Consumed in place, so that the iterator can borrow from temporaries.
         Purpose::Specs => {
             let iterator = iterator(expr);
@@ -78,7 +86,7 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
 
 /// Returns the expression for a `for` loop, where a struct literal needs parentheses.
 fn iterator(expr: &Expr) -> TokenStream {
-    let expr = expr.to_token_stream();
+    let (span, expr) = (hygienic(expr.span()), expr.to_token_stream());
     let is_plain = Expr::parse_without_eager_brace.parse2(expr.clone()).is_ok();
-    if is_plain { expr } else { quote!((#expr)) }
+    if is_plain { expr } else { quote_spanned!(span=> (#expr)) }
 }

@@ -28,13 +28,18 @@ const ALIASES: [(&str, &[&str]); 7] = [
     ("ns", &["nsec", "nano", "nanos", "nanosecond", "nanoseconds"]),
 ];
 
+/// What seven days are called.
+const WEEKS: [&str; 3] = ["w", "week", "weeks"];
+
 /// Parses `text` to an exact duration, or returns the error message.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+    if let Some(meant) = in_our_units(text) {
+        return Err(format!("\"{text}\" has units of other names: write \"{meant}\""));
+    }
     let joined: String = text.split_whitespace().collect();
     if joined != text {
         return Err(match parse(&joined) {
             Ok(_) => format!("\"{text}\" has a space in it: write \"{joined}\""),
-            Err(message) if message.contains("did you mean") => message.replace(&joined, text),
             Err(_) => not_a_duration(text),
         });
     }
@@ -123,18 +128,34 @@ fn unit_in(text: &str, number: &str, unit: &str) -> Result<u128, String> {
     if matches!(unit, "e" | "E") {
         return Err(format!("\"{text}\" has an exponent: write the number with all its digits, as in \"1000s\""));
     }
-    let lower = unit.to_lowercase();
-    let meant = ALIASES
-        .iter()
-        .find(|(name, aliases)| *name == lower || aliases.contains(&lower.as_str()))
-        .map(|(name, _)| *name);
-    Err(match meant {
-        Some(meant) => format!("unknown unit `{unit}` in \"{text}\", did you mean `{meant}`?"),
-        None => format!(
-            "unknown unit `{unit}` in \"{text}\", expected {}",
-            suggest::list(UNITS.iter().rev().map(|(name, _)| *name), '`')
-        ),
-    })
+    Err(format!(
+        "unknown unit `{unit}` in \"{text}\", expected {}",
+        suggest::list(UNITS.iter().rev().map(|(name, _)| *name), '`')
+    ))
+}
+
+/// Returns `1h30m` for `1 hour and 30 minutes`; `None` if it has no units of other names, or is no duration.
+fn in_our_units(text: &str) -> Option<String> {
+    let lower = text.to_lowercase();
+    let spaced = lower.replace(" and ", " ").replace(',', " ");
+    let mut rest = spaced.trim();
+    let mut ours = String::new();
+    let mut is_other = lower != text;
+    while !rest.is_empty() {
+        let (number, after) = split(rest, |c| c.is_ascii_digit() || c == '.');
+        let (unit, after) = split(after.trim_start(), |c| !c.is_ascii_digit());
+        let unit = unit.trim();
+        let known = UNITS.iter().map(|(name, _)| *name).find(|name| *name == unit);
+        let other = || ALIASES.iter().find(|(_, aliases)| aliases.contains(&unit)).map(|(name, _)| *name);
+        is_other |= known.is_none();
+        ours = if WEEKS.contains(&unit) {
+            format!("{ours}{}d", number.parse::<u64>().ok()?.checked_mul(7)?)
+        } else {
+            format!("{ours}{number}{}", known.or_else(other)?)
+        };
+        rest = after.trim();
+    }
+    (is_other && parse(&ours).is_ok()).then_some(ours)
 }
 
 /// Returns `number` times `unit_nanos`, exactly.

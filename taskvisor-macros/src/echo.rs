@@ -68,7 +68,7 @@ impl Echo {
 }
 
 /// The lists and the words whose names can be completed.
-const LISTS: [&str; 17] = [
+const LISTS: [&str; 19] = [
     "attribute",
     "entry",
     "group",
@@ -77,6 +77,7 @@ const LISTS: [&str; 17] = [
     "backoff",
     "limit",
     "slot",
+    "signals",
     "subscriber",
     "supervisor",
     "words_of_strategy",
@@ -86,6 +87,7 @@ const LISTS: [&str; 17] = [
     "words_of_critical",
     "words_of_blocking",
     "words_of_admission",
+    "words_of_signals",
 ];
 
 /// Returns the label of an entry with the place of the list after it, because the name itself is that of the task.

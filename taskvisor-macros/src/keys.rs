@@ -25,7 +25,7 @@ pub(crate) fn tables_of(name: &str) -> Vec<Table> {
 pub(crate) fn expand() -> TokenStream {
     let of_task = tables_of("task");
     let of_tree = tables_of("supervise");
-    let (Some([attribute, backoff]), Some([tree, places, group, limit, slot])) =
+    let (Some([attribute, backoff]), Some([tree, places, group, limit, slot, signals])) =
         (of_task.first_chunk(), of_tree.first_chunk())
     else {
         return TokenStream::new();
@@ -39,7 +39,7 @@ pub(crate) fn expand() -> TokenStream {
         names.into_iter().filter_map(move |name| documented.clone().find(|row| row.first() == Some(name))).collect()
     });
     let [subscriber, supervisor] = ["subscriber", "supervisor"].map(tables_of);
-    let lists: [(&str, Vec<&Vec<String>>); 10] = [
+    let lists: [(&str, Vec<&Vec<String>>); 11] = [
         ("attribute", attribute.rows.iter().collect()),
         ("entry", entry),
         ("group", group.rows.iter().collect()),
@@ -48,6 +48,7 @@ pub(crate) fn expand() -> TokenStream {
         ("backoff", backoff.rows.iter().collect()),
         ("limit", limit.rows.iter().collect()),
         ("slot", slot.rows.iter().collect()),
+        ("signals", signals.rows.iter().collect()),
         ("subscriber", subscriber.iter().flat_map(|table| &table.rows).collect()),
         ("supervisor", supervisor.iter().flat_map(|table| &table.rows).collect()),
     ];

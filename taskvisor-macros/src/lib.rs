@@ -9,6 +9,7 @@
 )]
 
 mod argument;
+mod arms;
 mod bindings;
 mod duration;
 mod echo;
@@ -425,6 +426,31 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
+/// The arms of an `if` with `else` and of a `match` can be the structs of different tasks:
+///
+/// ```
+/// use taskvisor::prelude::*;
+///
+/// #[task]
+/// async fn lead() {}
+///
+/// #[task]
+/// async fn follow(leader: String) {
+///     println!("follows {leader}");
+/// }
+///
+/// let leader = Some("node-1".to_owned());
+/// let tree = supervise!(
+///     tasks = [
+///         role = match leader {
+///             Some(leader) => follow { leader },
+///             None => lead {},
+///         },
+///     ],
+/// );
+/// assert_eq!(tree.tasks.role.name(), "role");
+/// ```
+///
 /// # Keys
 ///
 /// | key | takes | default | what it does |
@@ -439,7 +465,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `grace` | duration | `"60s"` | how long a shutdown may take, past which tasks are aborted |
 /// | `drain` | duration | `"0s"` | how long tasks go on once a shutdown is requested |
 /// | `max_concurrent` | number | unlimited | how many attempts run at a time |
-/// | `signals` | `true` or `false` | `true` | whether `run` shuts down on SIGINT and SIGTERM |
+/// | `signals` | `true`, `false`, a `Signals`, or a list, below | `true` | how the tree shuts down on SIGINT and SIGTERM |
 /// | `defaults` | list of options, below | the config's | what the tasks that leave them out inherit |
 /// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
 ///
@@ -592,6 +618,33 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// |---|---|---|---|
 /// | `admission` | `"queue"`, `"replace"`, `"drop_if_running"` | `"queue"` | what `submit` does while the slot is busy: wait its turn, take the place of the task that runs, or give up |
 /// | `capacity` | number | the controller's `slot_capacity` | how many may wait in the queue |
+///
+/// # Signals
+/// SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows) request a shutdown. `signals = false` leaves them to the program.
+/// The type `Signals` explains them.
+///
+/// | of `signals` | takes | default | what it does |
+/// |---|---|---|---|
+/// | `force_after` | duration | `"1s"` | further signals within this time are the same request, later ones end the drain or force |
+/// | `interrupt` | `"drain"`, `"stop"` | `"stop"` | whether a first SIGINT keeps the drain or skips it |
+/// | `terminate` | `"drain"`, `"stop"` | `"drain"` | whether a first SIGTERM keeps the drain or skips it |
+///
+/// ```
+/// use taskvisor::prelude::*;
+///
+/// #[task]
+/// async fn migrate() {}
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), RuntimeError> {
+/// let tree = supervise!(
+///     drain = "5s",
+///     signals(force_after = "2s", interrupt = "drain", terminate = "drain"),
+///     tasks = [migrate {}],
+/// );
+/// tree.run().await
+/// # }
+/// ```
 ///
 /// # Order
 /// `after = [store, migrate]` in `task(..)` or `group(..)` names earlier entries of the same list, by their field. An

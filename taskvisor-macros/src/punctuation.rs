@@ -1,11 +1,15 @@
 //! Mends the punctuation of other languages in a list that does not parse, for a message that says what to write.
 
-use proc_macro2::{Delimiter, Group, Punct, Spacing, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
 
-/// Mends the punctuation of other languages: `key: value`, `key => value`, `key "value"`, `group { .. }` and
-/// `tasks = { .. }`.
+use crate::path::is_name;
+
+/// Mends the punctuation of other languages: `key: value`, `key => value`, `key "value"`, `group { .. }`,
+/// `tasks = { .. }` and `ping { argument = value }`, and keywords in place of names.
 #[derive(Default)]
 pub(crate) struct Punctuation {
+    /// `true` if the tokens are others than those that were written.
+    pub(crate) is_mended: bool,
     /// The places, and what to write there.
     pub(crate) found: Vec<(Span, String)>,
 }
@@ -18,6 +22,28 @@ impl Punctuation {
 
     /// Returns the tokens of a list with the right punctuation.
     pub(crate) fn mend(&mut self, list: TokenStream) -> TokenStream {
+        let list = list.into_iter().map(|tree| self.with_comma(tree)).collect();
+        let mended = self.mend_list(list, false);
+        self.is_mended |= !self.found.is_empty();
+        mended
+    }
+
+    /// Returns a `,` for a `;`. Only for the list of the macro itself: a list inside can be the `[value; count]` of an
+    /// expression.
+    fn with_comma(&mut self, tree: TokenTree) -> TokenTree {
+        match tree {
+            TokenTree::Punct(mark) if mark.as_char() == ';' => {
+                self.found.push((mark.span(), "write `,` in place of `;`".to_owned()));
+                let mut comma = Punct::new(',', Spacing::Alone);
+                comma.set_span(mark.span());
+                comma.into()
+            }
+            tree => tree,
+        }
+    }
+
+    /// `has_labels` for a list in brackets, whose names are labels.
+    fn mend_list(&mut self, list: TokenStream, has_labels: bool) -> TokenStream {
         let mut mended: Vec<TokenTree> = Vec::new();
         let mut trees = list.into_iter().peekable();
         while let Some(tree) = trees.next() {
@@ -27,7 +53,17 @@ impl Punctuation {
                 (TokenTree::Ident(key), Some(TokenTree::Punct(next))) if starts => {
                     let is_colon = next.as_char() == ':' && next.spacing() == Spacing::Alone;
                     let is_equals = next.as_char() == '=' && next.spacing() == Spacing::Joint;
+                    let is_assigned = next.as_char() == '=' && next.spacing() == Spacing::Alone;
                     let (key, at) = (key.clone(), next.span());
+                    if is_assigned && is_keyword(&key) {
+                        self.is_mended = true;
+                        if has_labels {
+                            let message = format!("`{key}` is a keyword: write `r#{key}`, or another name");
+                            self.found.push((key.span(), message));
+                        }
+                        mended.push(Ident::new_raw(&key.to_string(), key.span()).into());
+                        continue;
+                    }
                     mended.push(tree);
                     if !is_colon && !is_equals {
                         continue;
@@ -52,7 +88,9 @@ impl Punctuation {
                 (TokenTree::Group(group), _) => {
                     let delimiter = self.delimiter(group, &mended);
                     let stream = match delimiter {
-                        Delimiter::Parenthesis | Delimiter::Bracket => self.mend(group.stream()),
+                        Delimiter::Parenthesis => self.mend_list(group.stream(), false),
+                        Delimiter::Bracket => self.mend_list(group.stream(), true),
+                        Delimiter::Brace if ends_with_path(&mended) => self.mend_fields(group.stream()),
                         _ => group.stream(),
                     };
                     let mut group_mended = Group::new(delimiter, stream);
@@ -63,6 +101,35 @@ impl Punctuation {
             }
         }
         mended.into_iter().collect()
+    }
+
+    /// Returns the fields of a struct literal with `:` after their names.
+    fn mend_fields(&mut self, fields: TokenStream) -> TokenStream {
+        let mut mended: Vec<TokenTree> = Vec::new();
+        for tree in fields {
+            let is_equals =
+                matches!(&tree, TokenTree::Punct(mark) if mark.as_char() == '=' && mark.spacing() == Spacing::Alone);
+            match &*mended {
+                [.., TokenTree::Punct(comma), TokenTree::Ident(field)] if is_equals && comma.as_char() == ',' => {
+                    let colon = self.colon(field, tree.span());
+                    mended.push(colon);
+                }
+                [TokenTree::Ident(field)] if is_equals => {
+                    let colon = self.colon(field, tree.span());
+                    mended.push(colon);
+                }
+                _ => mended.push(tree),
+            }
+        }
+        mended.into_iter().collect()
+    }
+
+    /// Reports the `=` after the name of a field, and returns a `:`.
+    fn colon(&mut self, field: &Ident, at: Span) -> TokenTree {
+        self.found.push((at, format!("an argument is a field of the struct: write `{field}: ..`")));
+        let mut colon = Punct::new(':', Spacing::Alone);
+        colon.set_span(at);
+        colon.into()
     }
 
     /// Returns the right delimiter of a group, by the words before it.
@@ -82,4 +149,30 @@ impl Punctuation {
             _ => group.delimiter(),
         }
     }
+}
+
+/// Returns `true` for a keyword that is a name with `r#` before it.
+fn is_keyword(word: &Ident) -> bool {
+    let is_path = ["self", "Self", "super", "crate", "_"].iter().any(|part| word == part);
+    !is_path && !is_name(word)
+}
+
+/// Returns `true` if the tokens end with the path of a struct literal: at the start, or after a `,`, `=` or `..`.
+fn ends_with_path(tokens: &[TokenTree]) -> bool {
+    let is_punct = |tree: Option<&TokenTree>, marks: &str| matches!(tree, Some(TokenTree::Punct(mark)) if marks.contains(mark.as_char()));
+    let mut rest = tokens;
+    while let [before @ .., TokenTree::Ident(segment)] = rest {
+        if !is_name(segment) {
+            return false;
+        }
+        match before {
+            [path @ .., TokenTree::Punct(first), TokenTree::Punct(second)]
+                if first.as_char() == ':' && second.as_char() == ':' =>
+            {
+                rest = path;
+            }
+            _ => return before.is_empty() || is_punct(before.last(), ",=."),
+        }
+    }
+    false
 }

@@ -10,7 +10,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{Expr, ExprLit, Lit, LitStr, Path, UnOp};
 
-use crate::argument::{List, as_ident, peel};
+use crate::argument::{self, Form, List, as_ident, peel};
 use crate::duration;
 use crate::echo::Echo;
 use crate::errors::Errors;
@@ -72,6 +72,8 @@ pub(crate) enum Purpose {
     Backoff,
     Strategy,
     Admission,
+    Signals,
+    SignalAction,
     Config,
     Controller,
     Subscriber,
@@ -240,9 +242,13 @@ impl Reader {
                 self.errors.push(expr, format!("`{key}` is {}", words.expected()));
                 return Value::Refused;
             }
-            path => match as_ident(path) {
-                Some(word) => (word.unraw().to_string(), false),
-                None => return Value::Bound(self.bind(purpose, expr)),
+            path => match (as_ident(path), word_with_list(key, expr, words)) {
+                (Some(word), _) => (word.unraw().to_string(), false),
+                (None, Some(message)) => {
+                    self.errors.push(expr, message);
+                    return Value::Refused;
+                }
+                (None, None) => return Value::Bound(self.bind(purpose, expr)),
             },
         };
         let known_word = words.known.iter().find(|(word, _)| *word == written);
@@ -304,6 +310,30 @@ impl Reader {
                 Value::Refused
             }
         }
+    }
+}
+
+/// Returns the message for a word with a list, such as `always(interval = "5s")`.
+fn word_with_list<W>(key: &Ident, expr: &Expr, words: &Words<W>) -> Option<String> {
+    let (word, Form::List(list)) = argument::form(expr)? else { return None };
+    let options: Vec<(Ident, &Expr)> = list.iter().filter_map(argument::form).filter_map(value_of).collect();
+    let is_known = words.known.iter().any(|(known, _)| word == known);
+    if options.is_empty() || options.len() < list.len() {
+        // Another name is that of a function.
+        return is_known.then(|| format!("`{word}` takes no list: write `{key} = {word}`"));
+    }
+    let ours = synonyms::ours(words.list, &word.to_string()).next().map(str::to_owned);
+    let ours = ours.unwrap_or_else(|| word.to_string());
+    let beside = options.iter().map(|(option, value)| format!(", {option} = {}", value.to_token_stream()));
+    let beside: String = beside.collect();
+    Some(format!("`{word}` takes no list, its options stand beside it: write `{key} = {ours}{beside}`"))
+}
+
+/// Returns the key and the value of `key = value`.
+fn value_of((key, form): (Ident, Form<'_>)) -> Option<(Ident, &Expr)> {
+    match form {
+        Form::Value(value) => Some((key, value)),
+        _ => None,
     }
 }
 

@@ -27,8 +27,6 @@ pub(crate) enum Read<T> {
     Usize(Slot<T, usize>),
     /// `key = 2.0`, or an expression of type `f64`
     Factor(Slot<T, f64>),
-    /// `key = true`, or an expression of type `bool`
-    Switch(Slot<T, bool>),
     /// `key = ".."`, or an expression
     Text(Slot<T, LitStr>),
     /// Read by the option itself
@@ -77,7 +75,6 @@ impl<T> Key<T> {
             (Read::U32(slot), Form::Value(value)) => keep(slot(target), key, reader.u32(key, value), reader),
             (Read::Usize(slot), Form::Value(value)) => keep(slot(target), key, reader.usize(key, value), reader),
             (Read::Factor(slot), Form::Value(value)) => keep(slot(target), key, reader.factor(key, value), reader),
-            (Read::Switch(slot), Form::Value(value)) => keep(slot(target), key, reader.switch(key, value), reader),
             (Read::Text(slot), Form::Value(value)) => keep(slot(target), key, reader.text(key, value), reader),
             (Read::Held(slot), form) => {
                 if let Err(kind) = slot(target).read(key, form, reader) {

@@ -105,7 +105,7 @@ pub use async_trait::async_trait;
 pub use tokio_util::sync::CancellationToken;
 
 #[doc(hidden)]
-pub use __private::FunctionTask;
+pub use __private::{FunctionSubscriber, FunctionTask};
 pub use events::{
     Event, EventData, EventKind, EventStream, IntoSubscriber, Lagged, Reason, Subscribe, SubscriberState,
 };
@@ -120,7 +120,8 @@ pub use runtime::Shutdown;
 #[cfg(feature = "controller")]
 pub use slots::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec, Submit};
 pub use supervisor::{
-    AddTask, InvalidOption, RuntimeError, StopLimit, Supervisor, SupervisorBuilder, SupervisorConfig, SupervisorHandle,
+    AddTask, Exit, InvalidOption, RuntimeError, SignalAction, Signals, StopLimit, Supervisor, SupervisorBuilder,
+    SupervisorConfig, SupervisorHandle,
 };
 pub use task::{
     AttemptFuture, BoxError, BoxTaskFuture, Fallible, FromContext, IntoTaskError, IntoTaskResult, IntoTaskSpec,

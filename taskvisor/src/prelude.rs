@@ -5,9 +5,9 @@
 pub use crate::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
 pub use crate::{
     BackoffPolicy, CancellationToken, Event, EventData, EventKind, Group, IntoTaskSpec, JitterPolicy, Probe, Ready,
-    RejectReason, RestartPolicy, RuntimeError, StopReason, Strategy, Subscribe, Supervisor, SupervisorConfig,
-    SupervisorHandle, TaskContext, TaskError, TaskFn, TaskHandle, TaskOutcome, TaskRef, TaskSpec, TaskState,
-    TaskStatus, Tree,
+    RejectReason, RestartPolicy, RuntimeError, SignalAction, Signals, StopReason, Strategy, Subscribe, Supervisor,
+    SupervisorConfig, SupervisorHandle, TaskContext, TaskError, TaskFn, TaskHandle, TaskOutcome, TaskRef, TaskSpec,
+    TaskState, TaskStatus, Tree,
 };
 #[cfg(feature = "logging")]
 pub use crate::{LogLevel, LogWriter};

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use taskvisor::{
-    BackoffPolicy, CancellationToken, Event, EventData, EventKind, JitterPolicy, RestartPolicy, Subscribe, Supervisor,
-    SupervisorConfig, TaskContext, TaskError, TaskFn, TaskId, TaskRef, TaskSpec,
+    BackoffPolicy, CancellationToken, Event, EventData, EventKind, JitterPolicy, RestartPolicy, StopReason, Subscribe,
+    Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskId, TaskRef, TaskSpec,
 };
 use tokio::time::Instant;
 
@@ -26,6 +26,8 @@ pub struct Seen {
     pub attempt: Option<u32>,
     /// The reason.
     pub reason: Option<String>,
+    /// The reason of the stop request that ended the attempt.
+    pub stop: Option<StopReason>,
     /// The length of the wait, in milliseconds.
     pub delay_ms: Option<u64>,
     /// The number of lost events, of panics, or of submissions that wait in the slot.
@@ -57,6 +59,9 @@ fn is_complete(event: &Event) -> bool {
         | EventData::ShutdownForced { reason, .. }
         | EventData::GraceExceeded { reason, .. }
         | EventData::Warning { reason, .. } => !reason.is_empty(),
+        EventData::ShutdownWaiting { task, reason, .. } => {
+            !task.is_empty() && !reason.is_empty() && count && event.delay().is_some()
+        }
         EventData::AllStoppedWithinGrace { .. } => true,
         EventData::ControllerSubmitted { task, slot, .. } => !task.is_empty() && !slot.is_empty() && count,
         EventData::ControllerRejected { task, slot, reason, .. } => {
@@ -97,7 +102,9 @@ impl Recorder {
 
     /// The kinds of the events about `task`, in order.
     pub fn kinds_of(&self, task: &str) -> Vec<EventKind> {
-        self.seen().into_iter().filter(|seen| seen.task.as_deref() == Some(task)).map(|seen| seen.kind).collect()
+        // A report about a shutdown is no transition of the task that it names.
+        let seen = self.seen().into_iter().filter(|seen| seen.kind != EventKind::ShutdownWaiting);
+        seen.filter(|seen| seen.task.as_deref() == Some(task)).map(|seen| seen.kind).collect()
     }
 
     /// The kinds of all events, in order.
@@ -121,6 +128,7 @@ impl Subscribe for Recorder {
             slot: event.slot.as_deref().map(str::to_owned),
             attempt: event.attempt,
             reason: event.reason.as_deref().map(str::to_owned),
+            stop: event.stop.clone(),
             delay_ms: event.delay_ms,
             count: event.count,
             seq: event.seq,

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json, to_value};
 use taskvisor::{
-    Event, EventKind, Group, RejectReason, RuntimeError, SupervisorConfig, TaskError, TaskId, TaskOutcome, TaskState,
-    TaskStatus, Tree, TreeSnapshot,
+    Event, EventKind, Group, RejectReason, RuntimeError, StopReason, SupervisorConfig, TaskError, TaskId, TaskOutcome,
+    TaskState, TaskStatus, Tree, TreeSnapshot,
 };
 use tests::{FAIL, OK, Script, constant, cooperative, secs, settle, supervisor};
 
@@ -84,20 +84,31 @@ fn outcomes() {
     let documented: Vec<_> = documented("TaskOutcome").into();
     let shown = [
         TaskOutcome::Completed,
+        TaskOutcome::Canceled { error: None, reason: StopReason::Shutdown, finished: true },
         TaskOutcome::Exhausted { error: Arc::new(TaskError::Timeout { timeout: secs(5) }), failures: 4 },
         TaskOutcome::Rejected { reason: refused.clone() },
     ];
     assert_eq!(shown.map(|outcome| to_value(outcome).unwrap()).to_vec(), documented);
 
-    let mut alone = documented[2].clone();
+    let mut alone = documented[3].clone();
     alone.as_object_mut().unwrap().remove("outcome");
     assert_eq!(to_value(refused).unwrap(), alone);
     assert_eq!(to_value(RejectReason::Busy).unwrap(), json!({ "reason": "busy" }));
 
     let error = json!({ "label": "task_failed", "message": "no" });
     for (outcome, expected) in [
-        (TaskOutcome::Canceled { error: None }, json!({ "outcome": "canceled" })),
-        (TaskOutcome::Canceled { error: Some(fail("no")) }, json!({ "outcome": "canceled", "error": error })),
+        (
+            TaskOutcome::Canceled {
+                error: None,
+                reason: StopReason::SiblingRestart { failed: Arc::new("a/b".into()) },
+                finished: false,
+            },
+            json!({ "outcome": "canceled", "reason": "sibling_restart", "failed": "a/b", "finished": false }),
+        ),
+        (
+            TaskOutcome::Canceled { error: Some(fail("no")), reason: StopReason::Removed, finished: false },
+            json!({ "outcome": "canceled", "reason": "removed", "finished": false, "error": error }),
+        ),
         (TaskOutcome::Failed { error: fail("no") }, json!({ "outcome": "failed", "error": error })),
         (TaskOutcome::Aborted { error: None }, json!({ "outcome": "aborted" })),
     ] {
@@ -215,7 +226,7 @@ fn labels_are_stable() {
     let error = Arc::new(TaskError::Canceled);
     let outcomes = [
         (TaskOutcome::Completed, "completed"),
-        (TaskOutcome::Canceled { error: None }, "canceled"),
+        (TaskOutcome::Canceled { error: None, reason: StopReason::Canceled, finished: false }, "canceled"),
         (TaskOutcome::Failed { error: error.clone() }, "failed"),
         (TaskOutcome::Exhausted { error: error.clone(), failures: 1 }, "exhausted"),
         (TaskOutcome::Fatal { error: error.clone() }, "fatal"),

@@ -10,4 +10,18 @@ async fn ping(number: u8) -> Result<(), String> {
     Ok(())
 }
 
+mod subscribers {
+    use taskvisor::prelude::*;
+
+    #[subscriber]
+    async fn listen(event: &Event) {
+        let _ = event;
+    }
+
+    #[subscriber]
+    async fn listen(event: &Event) {
+        let _ = event;
+    }
+}
+
 fn main() {}

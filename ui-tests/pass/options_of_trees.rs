@@ -55,7 +55,7 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
         grace = "11s",
         drain = "12s",
         max_concurrent = 13,
-        signals = false,
+        signals(force_after = "14s", interrupt = "drain", terminate = "stop"),
         strategy = rest_for_one(max_restarts = 14, within = "15s"),
         defaults(
             restart = "always",
@@ -122,7 +122,12 @@ fn built(held: Arc<()>) -> Tree {
         grace: seconds(11),
         drain: seconds(12),
         max_concurrent: 13,
-        signals: false,
+        signals: Signals {
+            force_after: seconds(14),
+            interrupt: SignalAction::Drain,
+            terminate: SignalAction::Stop,
+            ..Signals::default()
+        },
         restart: RestartPolicy::Always { interval: Some(seconds(16)) },
         timeout: seconds(17),
         stop_timeout: Some(seconds(18)),

@@ -64,7 +64,7 @@ async fn inherits_what_the_builder_would() -> Result<(), RuntimeError> {
         ],
     );
     let mut config = SupervisorConfig::default();
-    config.signals = false;
+    config.signals = Signals::NONE;
     config.restart = RestartPolicy::Always { interval: Some(Duration::from_secs(3)) };
     config.timeout = Duration::from_secs(4);
     config.stop_timeout = Some(Duration::from_secs(5));

@@ -30,10 +30,22 @@ pub(crate) fn check_qualifiers(signature: &Signature, kind: Kind, form: &str, er
     }
 }
 
-/// Returns `true` if another attribute of this crate follows, which also transforms the function.
+/// Returns `true` if no other attribute follows that also transforms the function: one of this crate, or one that starts
+/// a runtime.
 pub(crate) fn check_alone(attributes: &[Attribute], errors: &mut Errors) -> bool {
     const OURS: [&str; 3] = ["task", "subscriber", "supervisor"];
     let last = |attribute: &Attribute| attribute.path().segments.last().map(|segment| segment.ident.clone());
+    let runs = |attribute: &&Attribute| {
+        attribute.path().segments.len() > 1 && last(attribute).is_some_and(|name| name == "main" || name == "test")
+    };
+    if let Some(other) = attributes.iter().find(runs) {
+        let name = crate::path::text(other.path());
+        let message = format!(
+            "`#[{name}]` is for a function that starts a runtime, and this one runs on that of the supervisor: leave it out"
+        );
+        errors.push(other, message);
+        return false;
+    }
     let Some(other) = attributes.iter().filter_map(last).find(|name| OURS.iter().any(|ours| name == ours)) else {
         return true;
     };
@@ -126,7 +138,7 @@ fn instead_of_method(signature: &Signature, noun: &str) -> String {
 }
 
 /// Returns the text of a type without the spaces between its tokens, where none are usual.
-fn compact(ty: &str) -> String {
+pub(crate) fn compact(ty: &str) -> String {
     let spaces = [(" :: ", "::"), (" < ", "<"), (" >", ">"), (" ,", ","), ("& ", "&"), ("( ", "("), (" )", ")")];
     spaces.iter().fold(ty.to_owned(), |text, (from, to)| text.replace(from, to))
 }

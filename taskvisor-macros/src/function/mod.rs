@@ -13,7 +13,7 @@ use syn::spanned::Spanned;
 use syn::{Attribute, FnArg, LitStr, Signature, Token, Type, Visibility};
 
 pub(crate) use self::check::{
-    check_alone, check_async, check_attributes, check_free, check_generics, check_qualifiers, read_field,
+    check_alone, check_async, check_attributes, check_free, check_generics, check_qualifiers, compact, read_field,
 };
 pub(crate) use self::fallback::Fallback;
 pub(crate) use self::parse::not_a_function;
@@ -76,6 +76,15 @@ impl Function {
         }
     }
 
+    /// Returns the expression for the name in a trait: `Self::NAME` if that is an expression of the user, which is there
+    /// once. `Self::NAME` is ambiguous beside a second function of the same name, which would be one more error.
+    pub(crate) fn own_name(&self, name: Option<&Given<LitStr>>, private: &TokenStream) -> TokenStream {
+        match name.map(|given| &given.value) {
+            Some(Value::Constant(_)) => quote!(Self::NAME),
+            _ => self.constant_name(name, private),
+        }
+    }
+
     /// Returns `#[cfg(..)]`, which every generated item needs.
     pub(crate) fn conditions(&self) -> TokenStream {
         self.attributes_named("cfg").collect()
@@ -129,8 +138,8 @@ impl Function {
         quote! {
             #[automatically_derived]
             impl #private::fmt::Debug for #name {
-                fn fmt(&self, formatter: &mut #private::fmt::Formatter<'_>) -> #private::fmt::Result {
-                    #private::debug(formatter, #title)
+                fn fmt(&self, f: &mut #private::Formatter<'_>) -> #private::fmt::Result {
+                    #private::debug(f, #title)
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 
 use super::held::Held;
@@ -98,11 +98,11 @@ impl Options {
             Restart::Never => quote!(#private::RestartPolicy::Never),
             Restart::OnFailure => quote!(#private::RestartPolicy::OnFailure),
             Restart::Always => {
-                let interval = duration(self.interval.as_ref(), private).map_or_else(
-                    || quote!(#private::Option::None),
-                    |interval| quote!(#private::Option::Some(#interval)),
-                );
-                quote!(#private::RestartPolicy::Always { interval: #interval })
+                let interval = duration(self.interval.as_ref(), private);
+                interval.map_or_else(
+                    || quote!(#private::RestartPolicy::Always { interval: #private::Option::None }),
+                    |interval| quote!(#private::always(#interval)),
+                )
             }
         })
     }
@@ -144,11 +144,18 @@ pub(crate) fn chosen(flag: Option<&Given<Choice>>) -> Option<Choice> {
     flag.and_then(Given::known).map(|(choice, _)| *choice)
 }
 
-/// Returns the duration as exact seconds and nanoseconds, or its local.
+/// Returns the exact duration, or its local.
 pub(crate) fn duration(given: Option<&Given<Duration>>, private: &TokenStream) -> Option<TokenStream> {
     lower(given, |duration| {
-        let (seconds, nanos) = (duration.as_secs(), duration.subsec_nanos());
-        quote!(#private::Duration::new(#seconds, #nanos))
+        let (seconds, nanos) = (Literal::u64_unsuffixed(duration.as_secs()), duration.subsec_nanos());
+        match u64::try_from(duration.as_millis()).map(Literal::u64_unsuffixed) {
+            _ if nanos == 0 => quote!(#private::Duration::from_secs(#seconds)),
+            Ok(millis) if nanos % 1_000_000 == 0 => quote!(#private::Duration::from_millis(#millis)),
+            _ => {
+                let nanos = Literal::u32_unsuffixed(nanos);
+                quote!(#private::Duration::new(#seconds, #nanos))
+            }
+        }
     })
 }
 

@@ -9,7 +9,7 @@ use syn::{Expr, ExprPath, Lit, LitStr};
 use super::expand::{duration, lower, plain};
 use super::parse::BACKOFF_FIELDS;
 use super::{Backoff, Choice, Jitter, Ready, Restart};
-use crate::argument::{Form, peel};
+use crate::argument::{self, Form, peel};
 use crate::reader::{Given, Purpose, Reader, Value, Words};
 use crate::{duration, path};
 
@@ -220,7 +220,11 @@ impl Held for Retries {
             Form::List(list) => BACKOFF_FIELDS.read(*list, &mut backoff, reader),
             Form::Value(value) if reader.is_unreadable(value) => {}
             Form::Value(value) => {
-                if matches!(peel(value), Expr::Lit(_)) {
+                let is_list = argument::form(value).is_some_and(|(_, form)| match form {
+                    Form::List(list) => list.iter().any(|field| matches!(peel(field), Expr::Assign(_))),
+                    _ => false,
+                });
+                if is_list || matches!(peel(value), Expr::Lit(_)) {
                     return Err("takes a list");
                 }
                 backoff.policy = Some(reader.bind(Purpose::Backoff, value));

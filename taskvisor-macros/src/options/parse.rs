@@ -168,7 +168,7 @@ impl Place {
         rows.map(|row| (row.name, "each task has its own, in `#[task(..)]` or `task(..)`")).collect()
     }
 
-    #[cfg(test)]
+    /// Returns the names of the options that are valid here.
     pub(crate) fn names(self) -> Vec<&'static str> {
         let own: &[&str] = match self {
             Self::Attribute => &["name", "struct", "crate"],

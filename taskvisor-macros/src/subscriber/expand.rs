@@ -25,7 +25,7 @@ pub(super) fn expand(
     let impls = [
         impl_inherent(function, options, &private),
         function.impl_debug(&private),
-        impl_subscribe(function, event, state, queue_capacity(options, bindings, &private).as_ref(), &private),
+        impl_function_subscriber(function, event, state, options, bindings, &private),
     ];
     let (conditions, deprecation, allowance) = (function.conditions(), function.deprecation(), function.allowance());
     quote! {
@@ -79,11 +79,12 @@ pub(super) fn queue_capacity(options: &Options, bindings: &[Binding], private: &
     })
 }
 
-fn impl_subscribe(
+fn impl_function_subscriber(
     function: &Function,
     event: &Type,
     state: &[Field],
-    queue: Option<&TokenStream>,
+    options: &Options,
+    bindings: &[Binding],
     private: &TokenStream,
 ) -> TokenStream {
     let name = function.struct_name();
@@ -110,26 +111,18 @@ fn impl_subscribe(
         let delivery: #located::Delivery<'_> = #located::Box::pin(async move { #call(#(#arguments),*).await });
         delivery
     };
+    let (constant, queue) =
+        (function.own_name(options.name.as_ref(), private), queue_capacity(options, bindings, private));
     quote! {
         #[automatically_derived]
-        impl #private::Subscribe for #name {
-            fn on_event<'this, 'event, 'delivery>(
-                &'this self,
-                #taken: &'event #private::Event,
-            ) -> #private::Delivery<'delivery>
-            where
-                'this: 'delivery,
-                'event: 'delivery,
-                Self: 'delivery,
-            {
+        impl #private::FunctionSubscriber for #name {
+            const NAME: &'static #private::str = #constant;
+
+            fn on_event<'a>(&'a self, #taken: &'a #private::Event) -> #private::Delivery<'a> {
                 #event
                 let #this = self;
                 #clones
                 #future
-            }
-
-            fn name(&self) -> &#private::str {
-                Self::NAME
             }
 
             #queue

@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 use syn::Attribute;
 
 use super::{Child, ChildKind, Declaration, Group, Label, Slot, Strategy, order, slot};
-use crate::options::{duration, plain};
+use crate::options::{Held as _, duration, plain};
 
 /// Returns statements that bind `builder`, with all parts of the tree.
 pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenStream {
@@ -60,7 +60,7 @@ fn config(declaration: &Declaration, private: &TokenStream) -> TokenStream {
     assign("grace", duration(grace.as_ref(), private), grace.as_ref().map(|given| &given.cfgs));
     assign("drain", duration(drain.as_ref(), private), drain.as_ref().map(|given| &given.cfgs));
     assign("max_concurrent", plain(max_concurrent.as_ref()), max_concurrent.as_ref().map(|given| &given.cfgs));
-    assign("signals", plain(signals.as_ref()), signals.as_ref().map(|given| &given.cfgs));
+    assign("signals", signals.lower(private), Some(&signals.cfgs));
     if let Some((defaults, cfgs)) = &declaration.defaults {
         let defaults = defaults.assignments(&quote!(config), private);
         assignments.extend(if cfgs.is_empty() { defaults } else { quote!(#(#cfgs)* { #defaults }) });

@@ -2,12 +2,12 @@
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Attribute, Expr, ExprRange, Path, RangeLimits};
+use syn::{Attribute, Expr, ExprLit, ExprMethodCall, ExprRange, Lit, Path, RangeLimits};
 
 use super::{Child, ChildKind, Label, group, repeated};
 use crate::argument::{self, List, as_ident, peel};
 use crate::options::{Options, Place};
-use crate::path::is_name;
+use crate::path::{self, is_name};
 use crate::reader::{Purpose, Reader};
 use crate::{echo, suggest};
 
@@ -48,13 +48,14 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
     let Some(list) = argument::call_of(expr, "group") else {
         return Some(read_task(given, expr, reader));
     };
-    if label.is_none() {
+    let name = group::refuse_name(list, label, reader);
+    if label.is_none() && name.is_none() {
         reader.errors.push(&first_token(expr), "a group needs a label, which is its name: write `label = group(..)`");
     }
     reader.echo.push_call(expr);
-    let (kind, options) = group::read(list, reader);
+    let (kind, options) = group::read(list, name.is_some(), reader);
     Some(Child {
-        label: given.unwrap_or(Label::None),
+        label: given.or(name).unwrap_or(Label::None),
         kind,
         options,
         literal_type: None,
@@ -101,6 +102,13 @@ pub(super) fn read_spread(range: &ExprRange, purpose: Purpose, reader: &mut Read
         reader.errors.push(range, "write `..iterator` for all of an iterator");
         return None;
     };
+    if let (Purpose::Specs, Some(name)) = (purpose, repeated::literal_type(all)) {
+        let name = path::text(&name);
+        reader
+            .errors
+            .push(&range.limits, format!("`..` adds all of an iterator: write `{name} {{ .. }}` for one task"));
+        return None;
+    }
     let is_readable = !reader.is_unreadable(all);
     is_readable.then(|| reader.bind(purpose, all))
 }
@@ -118,7 +126,7 @@ fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
         (None, Some(task)) => derived_label(task, reader),
         (None, None) => Label::None,
     };
-    let task = task.filter(|task| !is_no_task(task, reader));
+    let task = task.filter(|task| !is_no_task(task, &label, reader));
     let spec = task.filter(|task| !reader.is_unreadable(task)).map(|task| reader.bind(Purpose::Spec, task));
     let options = options.map_or_else(Options::default, |list| Options::parse(Place::Entry, list, reader));
     let literal_type = task.and_then(repeated::literal_type);
@@ -126,8 +134,13 @@ fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
 }
 
 /// Returns `true` for an expression that cannot be a task, and reports it.
-fn is_no_task(expr: &Expr, reader: &mut Reader) -> bool {
+fn is_no_task(expr: &Expr, label: &Label, reader: &mut Reader) -> bool {
     let message = match peel(expr) {
+        Expr::Lit(literal) => no_literal(literal, label),
+        Expr::MethodCall(call) if entry_before(call).is_some() => {
+            let Some(message) = method_of_entry(call) else { return false };
+            message
+        }
         Expr::Tuple(_) => "a list is no task: write `task(..)`, or `group(..)` after its label".to_owned(),
         Expr::Array(_) => "a list is no task: write `label = group(tasks = [..])`".to_owned(),
         Expr::Closure(_) => {
@@ -147,7 +160,9 @@ fn is_no_task(expr: &Expr, reader: &mut Reader) -> bool {
         Expr::If(choice) if choice.else_branch.is_none() => {
             "an entry under a condition is `..flag.then(|| ping { .. })`".to_owned()
         }
-        Expr::ForLoop(_) => "the entries of a loop are `..iterator.map(|item| ping { .. })`".to_owned(),
+        Expr::ForLoop(_) | Expr::While(_) | Expr::Loop(_) => {
+            "the entries of a loop are `..iterator.map(|item| ping { .. })`".to_owned()
+        }
         Expr::Call(call) if as_ident(&call.func).is_some_and(|name| name == "Some") => {
             "an `Option` is no task: write `..option`, which adds the task if there is one".to_owned()
         }
@@ -164,6 +179,42 @@ fn is_no_task(expr: &Expr, reader: &mut Reader) -> bool {
     true
 }
 
+/// Returns the message for a literal: an option among the entries, or the name of a task.
+fn no_literal(literal: &ExprLit, label: &Label) -> String {
+    let text = literal.to_token_stream();
+    match (label.text(), &literal.lit) {
+        (Some(option), _) if is_option(&option) => {
+            format!("`{option}` is an option of an entry: write `task(ping {{ .. }}, {option} = {text})`")
+        }
+        (_, Lit::Str(name)) if syn::parse_str::<Ident>(&name.value()).is_ok() => {
+            format!("a task is a value, and not a name in quotes: write `{} {{ .. }}`", name.value())
+        }
+        _ => format!("`{text}` is not a task: write `name {{ .. }}`, with the name of a function under `#[task]`"),
+    }
+}
+
+/// Returns the message for an option as a method of an entry, such as `ping {}.with_timeout(..)`. The structs of tasks
+/// have only `with_name`.
+fn method_of_entry(call: &ExprMethodCall) -> Option<String> {
+    let method = call.method.to_string();
+    let option = method.strip_prefix("with_").unwrap_or(&method);
+    let is_unknown = method != "with_name" && is_option(option);
+    let name = entry_before(call)?;
+    is_unknown
+        .then(|| format!("an option of an entry stands in `task(..)`: write `task({name} {{ .. }}, {option} = ..)`"))
+}
+
+/// Returns the name of the entry before a method: a struct literal, or `task(..)` around it.
+fn entry_before(call: &ExprMethodCall) -> Option<String> {
+    let entry = argument::call_of(&call.receiver, "task").map_or(Some(&*call.receiver), List::first)?;
+    repeated::literal_type(entry).map(|name| path::text(&name))
+}
+
+/// Returns `true` for an option of `task(..)`.
+fn is_option(word: &str) -> bool {
+    Place::Entry.names().contains(&word)
+}
+
 /// Returns the message for `word(key = ..)`, which is no entry.
 fn unknown_list(word: &str) -> String {
     if word == "task" {
@@ -172,9 +223,15 @@ fn unknown_list(word: &str) -> String {
     if matches!(word, "one_for_one" | "one_for_all" | "rest_for_one") {
         return format!("`{word}` is the strategy of a group: write `group(strategy = {word}, tasks = [..])`");
     }
+    if is_option(word) {
+        return format!("`{word}(..)` is an option of an entry: write `task(ping {{ .. }}, {word}(..))`");
+    }
     match suggest::closest(word, ["task", "group"]) {
         Some(meant) => format!("unknown `{word}(..)`, did you mean `{meant}(..)`?"),
-        None => format!("unknown `{word}(..)`: an entry with options is `task(..)` or `group(..)`"),
+        None => format!(
+            "unknown `{word}(..)`: a task with arguments is `{word} {{ argument: .. }}`, and an entry with options is \
+             `task(..)` or `group(..)`"
+        ),
     }
 }
 

@@ -1,9 +1,10 @@
 //! `label = group(..)`: an entry that contains entries.
 
 use proc_macro2::Ident;
-use syn::Expr;
+use syn::spanned::Spanned;
+use syn::{Expr, ExprLit, Lit};
 
-use super::{Child, ChildKind, Group, entry};
+use super::{Child, ChildKind, Group, Label, entry};
 use crate::argument::{List, as_ident, peel};
 use crate::options::{IN_BACKOFF, IN_SUPERVISE, Options, Place};
 use crate::reader::{Purpose, Reader};
@@ -62,15 +63,46 @@ impl AsMut<Options> for Declared {
     }
 }
 
-/// Reads the list of a `group(..)`.
-pub(super) fn read(list: &List, reader: &mut Reader) -> (ChildKind, Options) {
+/// Reports the name at the start of `group("store", ..)`, and returns the label that it stands for, if there is one.
+pub(super) fn refuse_name(list: &List, label: Option<&Expr>, reader: &mut Reader) -> Option<Label> {
+    let first = list.first()?;
+    let name = match (peel(first), as_ident(first)) {
+        (Expr::Lit(ExprLit { lit: Lit::Str(name), .. }), _) => name.value(),
+        // Beside a list of members, a variable is no group: that has its own.
+        (_, Some(name)) if label.is_none() && list.iter().any(is_list) && is_value(first, reader) => name.to_string(),
+        _ => return None,
+    };
+    let name = syn::parse_str::<Ident>(&name).ok().map(|name| Ident::new(&name.to_string(), first.span()));
+    let message = match (label, &name) {
+        (Some(_), _) => "the label is the name of the group: leave this out".to_owned(),
+        (None, Some(name)) => format!("the name of a group is its label: write `{name} = group(tasks = [..])`"),
+        (None, None) => "the name of a group is its label: write `label = group(tasks = [..])`".to_owned(),
+    };
+    reader.errors.push(first, message);
+    Some(name.map_or(Label::None, Label::Given))
+}
+
+fn is_list(argument: &Expr) -> bool {
+    matches!(peel(argument), Expr::Array(_))
+}
+
+/// Reads the list of a `group(..)`. `is_refused` if it starts with a name, which was reported.
+pub(super) fn read(list: &List, is_refused: bool, reader: &mut Reader) -> (ChildKind, Options) {
     let mut declared = Declared::default();
-    let value = list.first().filter(|first| is_value(first, reader));
+    let value = list.first().filter(|first| !is_refused && is_value(first, reader));
     let is_member = |argument: &&Expr| matches!(peel(argument), Expr::Struct(_) | Expr::Range(_) | Expr::Array(_));
-    if let Some(member) = list.iter().find(is_member) {
+    if let Some(member) = list.iter().find(is_member).filter(|_| !is_refused) {
         reader.errors.push(member, "the members of a group stand in `tasks = [..]`");
     }
-    let list = list.iter().skip(usize::from(value.is_some())).filter(|argument| !is_member(argument));
+    let members = list.iter().filter_map(|argument| match peel(argument) {
+        Expr::Array(members) if is_refused => Some(&members.elems),
+        _ => None,
+    });
+    for member in members.flatten() {
+        declared.group.children.extend(entry::read(member, reader));
+    }
+    let is_first_read = is_refused || value.is_some();
+    let list = list.iter().skip(usize::from(is_first_read)).filter(|argument| !is_member(argument));
     let own: &[_] = if value.is_some() { &[&Key::AFTER] } else { &[&Key::TASKS, &Key::STRATEGY, &Key::AFTER] };
     let misplaced: &[&Misplaced] =
         if value.is_some() { &[OF_VALUE, IN_LIMIT, MISPLACED] } else { &[IN_LIMIT, MISPLACED] };

@@ -12,6 +12,7 @@ mod names;
 mod order;
 mod parse;
 mod repeated;
+mod signals;
 mod slot;
 mod strategy;
 
@@ -31,7 +32,8 @@ use crate::reader::{Given, Reader};
 /// Expands the macro to the expression of the tree.
 pub(crate) fn expand(input: TokenStream) -> TokenStream {
     let Expanded { import, items, lets, value, .. } = expand_as(input, &Names::inner(), None);
-    quote!({ #import #lets { #items #value } })
+    // A local, so that another expected type is an error of the whole tree, and not of its parts.
+    quote!({ #import #lets let declared = { #items #value }; declared })
 }
 
 /// The parts of an expansion.
@@ -61,10 +63,10 @@ pub(crate) fn expand_as(input: TokenStream, names: &Names, krate: Option<&Path>)
     Expanded { lets: quote!(#conditional #lets), ..expanded }
 }
 
-/// Returns the keys of the macro, and the options of `group(..)`, of a limit and of `slot(..)`.
+/// Returns the keys of the macro, and the options of `group(..)`, of a limit, of `slot(..)` and of `signals(..)`.
 #[cfg(test)]
-pub(crate) fn names() -> [Vec<&'static str>; 4] {
-    [parse::names(), group::names(), strategy::names(), slot::names()]
+pub(crate) fn names() -> [Vec<&'static str>; 5] {
+    [parse::names(), group::names(), strategy::names(), slot::names(), signals::names()]
 }
 
 /// A declared tree.
@@ -77,7 +79,7 @@ struct Declaration {
     grace: Option<Given<Duration>>,
     drain: Option<Given<Duration>>,
     max_concurrent: Option<Given<usize>>,
-    signals: Option<Given<bool>>,
+    signals: signals::Signals,
     defaults: Option<(Options, Vec<Attribute>)>,
     subscribers: Vec<Subscriber>,
     /// The key of the controller's config, its local, and the `#[cfg(..)]` of the key.

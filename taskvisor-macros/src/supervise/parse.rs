@@ -48,7 +48,11 @@ const KEYS: Table<Declaration> = Table {
         &Key::new("grace", "grace = \"30s\"", Read::Duration(|declaration| &mut declaration.grace)),
         &Key::new("drain", "drain = \"5s\"", Read::Duration(|declaration| &mut declaration.drain)),
         &Key::new("max_concurrent", "max_concurrent = 4", Read::Usize(|declaration| &mut declaration.max_concurrent)),
-        &Key::new("signals", "signals = false", Read::Switch(|declaration| &mut declaration.signals)),
+        &Key::new(
+            "signals",
+            "signals = false` or `signals(force_after = \"2s\")",
+            Read::Held(|declaration| &mut declaration.signals),
+        ),
         &Key::new(
             "defaults",
             "defaults(restart = \"always\", timeout = \"5s\")",

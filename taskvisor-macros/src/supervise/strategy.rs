@@ -77,6 +77,10 @@ impl Strategy {
                 });
             }
         };
+        if let Some((first, message)) = without_names(&word, list) {
+            reader.errors.push(first, message);
+            return None;
+        }
         LIMIT.read(list, &mut limit, reader);
         limit.check(&mut reader.errors);
         // An unreadable argument may be the missing one.
@@ -131,6 +135,18 @@ impl Limit {
             _ => {}
         }
     }
+}
+
+/// Returns the first number or text of a limit without names, such as `one_for_all(5, "60s")`, and the message for it.
+fn without_names<'a>(word: &Ident, list: &'a List) -> Option<(&'a Expr, String)> {
+    let literals: Vec<&Expr> = list.iter().filter(|argument| matches!(peel(argument), Expr::Lit(_))).collect();
+    let text = |at: usize, default: &str| match literals.get(at) {
+        Some(literal) if literals.len() < 3 => literal.to_token_stream().to_string(),
+        _ => default.to_owned(),
+    };
+    let (max_restarts, within) = (text(0, "5"), text(1, "\"60s\""));
+    let message = format!("a limit has names: write `{word}(max_restarts = {max_restarts}, within = {within})`");
+    Some((literals.first()?, message))
 }
 
 /// Returns `true` for a strategy with a limit. Any other call is a value.

@@ -14,7 +14,7 @@ use crate::reader::{Given, Purpose, Reader, Value};
 pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors) -> Shape {
     let signature = &function.signature;
     check_context(signature, options, errors);
-    check_asyncness(signature, options, errors);
+    check_asyncness(function, options, errors);
     check_retry_if(signature, options, errors);
     check_never_ends(signature, options, errors);
     let is_generic = function::check_generics(signature, Kind::Task, errors);
@@ -28,7 +28,11 @@ pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors)
             shape.context = Some((*argument.ty).clone());
             continue;
         }
-        shape.fields.push(function::read_field(position, argument, Kind::Task, is_generic, errors));
+        let field = function::read_field(position, argument, Kind::Task, is_generic, errors);
+        // A refused context is no field, which the entries would lack.
+        if field.ty.is_some() || function::find_word(argument.ty.to_token_stream(), "TaskContext").is_none() {
+            shape.fields.push(field);
+        }
     }
     shape
 }
@@ -93,7 +97,8 @@ fn name_of(argument: &FnArg) -> Option<&Ident> {
 }
 
 /// Checks that a task is `async` or has `blocking`.
-fn check_asyncness(signature: &Signature, options: &Options, errors: &mut Errors) {
+fn check_asyncness(function: &Function, options: &Options, errors: &mut Errors) {
+    let signature = &function.signature;
     if let Some(Given { value: Value::Bound(local), .. }) = &options.blocking {
         errors.push(
             local,
@@ -111,13 +116,65 @@ fn check_asyncness(signature: &Signature, options: &Options, errors: &mut Errors
             errors.push(&blocking.key, message);
         }
         (None, None) if signature.constness.is_none() && !options.blocking.as_ref().is_some_and(Given::is_refused) => {
-            let message = format!(
-                "a task is asynchronous: write `async fn {}`, or `#[task(blocking)]` if it blocks its thread",
-                signature.ident
-            );
-            errors.push(&signature.fn_token, message);
+            errors.push(&signature.fn_token, not_async(function));
         }
         _ => {}
+    }
+}
+
+/// Returns the message for a function that is not `async`.
+fn not_async(function: &Function) -> String {
+    let name = &function.signature.ident;
+    // `#[tokio::main]` removes the `async` of a function, and calls `block_on` in its body.
+    if function::find_word(function.body.clone(), "block_on").is_some() {
+        return format!(
+            "a task runs on the runtime of the supervisor: write `async fn {name}`, without `block_on` and without an \
+             attribute such as `#[tokio::main]`"
+        );
+    }
+    let future = "a task is an `async fn`, and not a function that returns a future";
+    if let Some(output) = output_of_future(&function.signature.output) {
+        let arguments = if function.signature.inputs.is_empty() { "" } else { ".." };
+        return format!("{future}: write `async fn {name}({arguments}){output}`");
+    }
+    if function::find_word(function.signature.output.to_token_stream(), "BoxFuture").is_some() {
+        return format!("{future}: write `async fn {name}`");
+    }
+    format!("a task is asynchronous: write `async fn {name}`, or `#[task(blocking)]` if it blocks its thread")
+}
+
+/// Returns ` -> T` for a return type that is a future of a `T`.
+fn output_of_future(output: &ReturnType) -> Option<String> {
+    let ReturnType::Type(_, ty) = output else { return None };
+    let tokens = inside_future(ty.to_token_stream())?;
+    let mut depth = 0_usize;
+    let mut text = TokenStream::new();
+    for tree in tokens {
+        match &tree {
+            TokenTree::Punct(punct) if punct.as_char() == '<' => depth += 1,
+            TokenTree::Punct(punct) if punct.as_char() == '>' => match depth.checked_sub(1) {
+                Some(outer) => depth = outer,
+                None => break,
+            },
+            _ => {}
+        }
+        text.extend([tree]);
+    }
+    let text = function::compact(&text.to_string());
+    Some(if text == "()" { String::new() } else { format!(" -> {text}") })
+}
+
+/// Returns the tokens after `Future<Output =` at any depth.
+fn inside_future(tokens: TokenStream) -> Option<TokenStream> {
+    let trees: Vec<TokenTree> = tokens.into_iter().collect();
+    let is_word = |at: usize, word: &str| matches!(trees.get(at), Some(TokenTree::Ident(ident)) if ident == word);
+    let position = (0..trees.len()).find(|at| is_word(*at, "Future") && is_word(at + 2, "Output"));
+    match position {
+        Some(at) => Some(trees.into_iter().skip(at + 4).collect()),
+        None => trees.into_iter().find_map(|tree| match tree {
+            TokenTree::Group(group) => inside_future(group.stream()),
+            _ => None,
+        }),
     }
 }
 

@@ -25,7 +25,6 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
         generated.impl_function_task(),
         generated.impl_clone(),
         function.impl_debug(&generated.private),
-        generated.impl_from(),
     ];
     let (conditions, deprecation, allowance) = (function.conditions(), function.deprecation(), function.allowance());
     let name = generated.impl_name().map(|name| quote!(#conditions #allowance #name));
@@ -99,7 +98,6 @@ impl Generated<'_> {
                 #constant
 
                 /// Returns the spec of the task with these arguments.
-                #[must_use]
                 #allow
                 pub fn spec(#(#fields: #types),*) -> #private::TaskSpec {
                     #private::Into::into(Self { #(#values),* })
@@ -111,7 +109,7 @@ impl Generated<'_> {
     fn impl_function_task(&self) -> TokenStream {
         let Self { private, name, .. } = self;
         let span = hygienic(name.span());
-        let context = Ident::new("context", span);
+        let [context, task] = ["context", "task"].map(|local| Ident::new(local, span));
         let ty = match &self.shape.context {
             // A thread cannot be dropped, so it gets time to clean up.
             _ if self.is_blocking() => quote!(#private::TaskContext),
@@ -128,17 +126,25 @@ impl Generated<'_> {
         });
         let function = &self.function.signature.ident;
         let future = self.future(&context, &quote!(#function(#(#arguments),*)));
+        let constant = self.function.own_name(self.options.name.as_ref(), private);
+        let bindings = bindings::expand(self.bindings, private);
+        let spec = self.options.of_task(quote!(#private::Given(#task).taskvisor_spec()), private);
         let is_used = self.shape.context.is_some() || self.is_blocking();
         let context = if is_used { quote!(#context) } else { quote!(()) };
         quote! {
             #[automatically_derived]
             impl #private::FunctionTask for #name {
-                const NAME: &'static #private::str = Self::NAME;
+                const NAME: &'static #private::str = #constant;
                 type Context = #ty;
 
                 fn attempt(self, #context: #ty) -> #private::BoxTaskFuture {
                     #(#checks)*
                     #future
+                }
+
+                fn spec_of(#task: Self) -> #private::TaskSpec {
+                    #bindings
+                    #spec
                 }
             }
         }
@@ -182,6 +188,9 @@ impl Generated<'_> {
     /// error in it is reported once, in the signature of the function. The function that converts is a local, so that a
     /// type that is not a result is an error at that type.
     fn convert(&self) -> TokenStream {
+        if let Some(converted) = self.convert_known() {
+            return converted;
+        }
         let ty = match &self.function.signature.output {
             ReturnType::Default => &syn::parse_quote_spanned!(hygienic(self.name.span())=> ()),
             // Stable Rust cannot name `!` here.
@@ -201,6 +210,20 @@ impl Generated<'_> {
             let function = quote_spanned!(end=> IntoTaskResult::into_task_result);
             quote_spanned!(start=> |returned| { let convert = #private::#function; convert(returned) })
         }
+    }
+
+    /// Returns the function that converts a return value that is certainly valid. For another, the compiler would report
+    /// the error at each of its uses.
+    fn convert_known(&self) -> Option<TokenStream> {
+        let is_known = match &self.function.signature.output {
+            ReturnType::Default => true,
+            ReturnType::Type(_, ty) => {
+                let ty = ty.to_token_stream().to_string().replace(' ', "");
+                ["Result<(),TaskError>", "Result<(),String>"].contains(&&*ty)
+            }
+        };
+        let private = &self.private;
+        (is_known && self.options.retry_if.is_none()).then(|| quote!(#private::IntoTaskResult::into_task_result))
     }
 
     /// Clones each field as for an attempt, so that an invalid type is the same error.
@@ -231,22 +254,6 @@ impl Generated<'_> {
         let at = hygienic(ty.span());
         let check = quote_spanned!(at=> refuse_context(<__tv::Probe<#ty>>::IS_CONTEXT));
         is_alias.then(|| quote!(const _: () = { use #private::{NoContext as _, refuse_context}; #check };))
-    }
-
-    fn impl_from(&self) -> TokenStream {
-        let Self { private, name, .. } = self;
-        let bindings = bindings::expand(self.bindings, private);
-        let task = Ident::new("task", hygienic(name.span()));
-        let spec = self.options.of_task(quote!(#private::Given(#task).taskvisor_spec()), private);
-        quote! {
-            #[automatically_derived]
-            impl #private::From<#name> for #private::TaskSpec {
-                fn from(#task: #name) -> Self {
-                    #bindings
-                    #spec
-                }
-            }
-        }
     }
 
     /// Returns the fields. Each has a type here; otherwise the fallback is expanded.

@@ -21,6 +21,11 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
     // The user's expressions stay in use, and are type-checked.
     let locals: Vec<&Ident> = bindings.iter().map(|binding| &binding.local).collect();
     let bindings = bindings::expand(bindings, &private);
+    let spec = quote! {
+        #bindings
+        #(let _ = #locals;)*
+        #private::Given(()).taskvisor_spec()
+    };
     let [item_struct, impl_debug] = fallback.items(function, &private);
     let items = [
         impl_debug,
@@ -28,7 +33,6 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
             impl<#(#parameters),*> #name<#(#parameters),*> {
                 pub const NAME: &'static #private::str = #constant;
 
-                #[must_use]
                 pub fn spec(#(#names: #types),*) -> #private::TaskSpec {
                     #private::Into::into(Self { #(#names),* })
                 }
@@ -41,23 +45,32 @@ pub(super) fn expand(function: &Function, shape: &Shape, options: &Options, bind
                 }
             }
         },
-        quote! {
-            // Only for one type, so that inference finds it without other hints.
-            impl #private::FunctionTask for #name<#(#units),*> {
-                const NAME: &'static #private::str = #constant;
-                type Context = ();
+        if parameters.is_empty() {
+            quote! {
+                impl #private::FunctionTask for #name {
+                    const NAME: &'static #private::str = #constant;
+                    type Context = ();
 
-                fn attempt(self, _: ()) -> #private::BoxTaskFuture {
-                    #private::detached_task()
+                    fn attempt(self, _: ()) -> #private::BoxTaskFuture {
+                        #private::detached_task()
+                    }
+
+                    fn spec_of(_: Self) -> #private::TaskSpec {
+                        #spec
+                    }
                 }
             }
-        },
-        quote! {
-            impl<#(#parameters),*> #private::From<#name<#(#parameters),*>> for #private::TaskSpec {
-                fn from(_: #name<#(#parameters),*>) -> Self {
-                    #bindings
-                    #(let _ = #locals;)*
-                    #private::Given(()).taskvisor_spec()
+        } else {
+            quote! {
+                // Only for one type, so that inference finds it without other hints.
+                impl #private::NamedTask for #name<#(#units),*> {
+                    const NAME: &'static #private::str = #constant;
+                }
+
+                impl<#(#parameters),*> #private::From<#name<#(#parameters),*>> for #private::TaskSpec {
+                    fn from(_: #name<#(#parameters),*>) -> Self {
+                        #spec
+                    }
                 }
             }
         },

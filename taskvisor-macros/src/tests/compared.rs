@@ -44,6 +44,7 @@ impl Given {
             match (&*key, &form) {
                 ("backoff", Form::List(fields)) => self.list("backoff(..)", *fields),
                 ("defaults", Form::List(options)) => self.list("defaults(..)", *options),
+                ("signals", Form::List(fields)) => self.list("signals(..)", *fields),
                 ("strategy", Form::Value(strategy)) => {
                     if let Some((_, Form::List(limit))) = argument::form(strategy) {
                         self.list("limit", limit);
@@ -84,7 +85,7 @@ fn each_option_is_compared_with_what_is_written_by_hand() {
     for file in FILES {
         given.read(file.parse().unwrap());
     }
-    let [keys, of_group, of_limit, of_slot] = crate::supervise::names();
+    let [keys, of_group, of_limit, of_slot, of_signals] = crate::supervise::names();
     // One row of the table makes the same call for both.
     let of_tasks: BTreeSet<_> = Place::Attribute.names().into_iter().chain(Place::Entry.names()).collect();
     let compared = ["#[task]", "task(..)"].map(|kind| given.0.remove(kind).unwrap_or_default());
@@ -98,6 +99,7 @@ fn each_option_is_compared_with_what_is_written_by_hand() {
         ("group(..)", of_group),
         ("limit", of_limit),
         ("slot(..)", of_slot),
+        ("signals(..)", of_signals),
     ] {
         let given = given.0.remove(kind).unwrap_or_default();
         assert_eq!(given, names.into_iter().map(str::to_owned).collect(), "{kind}");

@@ -51,22 +51,23 @@ fn each_option_is_in_an_example() {
             is_whole && is_given
         })
     };
-    let [keys, of_groups, of_limits, of_slots] = crate::supervise::names();
-    let lists =
-        [Place::Attribute.names(), Backoff::names(), crate::subscriber::names(), keys, of_groups, of_limits, of_slots];
-    for name in lists.concat() {
+    let lists = [Place::Attribute.names(), Backoff::names(), crate::subscriber::names()];
+    for name in lists.into_iter().chain(crate::supervise::names()).flatten() {
         assert!(is_used(name), "no example has `{name}`");
     }
 }
 
 #[test]
 fn each_key_and_option_of_a_tree_is_documented() {
-    let [keys, places, of_group, of_limit, of_slot] = &*tables_of("supervise") else { panic!("tables of a tree") };
-    let [key_names, group_names, limit_names, slot_names] = crate::supervise::names();
+    let [keys, places, of_group, of_limit, of_slot, of_signals] = &*tables_of("supervise") else {
+        panic!("tables of a tree")
+    };
+    let [key_names, group_names, limit_names, slot_names, signal_names] = crate::supervise::names();
     assert_documented(&keys.names(), &key_names, "`supervise!`");
     assert_documented(&of_group.names(), &group_names, "`group(..)`");
     assert_documented(&of_limit.names(), &limit_names, "the limit");
     assert_documented(&of_slot.names(), &slot_names, "`slot(..)`");
+    assert_documented(&of_signals.names(), &signal_names, "`signals(..)`");
     let columns = [
         ("`#[task(..)]`", Place::Attribute.names()),
         ("`task(..)`", Place::Entry.names()),

@@ -22,7 +22,7 @@ fn items(list: &str) -> Vec<String> {
 
 #[test]
 fn each_key_has_an_item_with_its_docs() {
-    let [tree, group, limit, slot] = supervise::names();
+    let [tree, group, limit, slot, signals] = supervise::names();
     let lists = [
         ("attribute", Place::Attribute.names()),
         ("entry", Place::Entry.names()),
@@ -32,6 +32,7 @@ fn each_key_has_an_item_with_its_docs() {
         ("backoff", Backoff::names()),
         ("limit", limit),
         ("slot", slot),
+        ("signals", signals),
         ("subscriber", subscriber::names()),
         ("supervisor", supervisor::names()),
     ];

@@ -182,10 +182,10 @@ fn keys_override_fields_of_the_config() {
     assert!(errors.is_empty(), "{errors:?}");
     for expected in [
         "let config = value0 ; # [allow (unused_mut)] let mut config = config",
-        "config . grace = __tv :: Duration :: new (3u64 , 0u32)",
-        "config . drain = __tv :: Duration :: new (1u64 , 500000000u32)",
+        "config . grace = __tv :: Duration :: from_secs (3)",
+        "config . drain = __tv :: Duration :: from_millis (1500)",
         "config . max_concurrent = 4usize",
-        "config . signals = false",
+        "config . signals = __tv :: Into :: into (false)",
         "config . stop_timeout = __tv :: Option :: Some",
         "config . max_retries = __tv :: Option :: Some (3u32)",
         "config . reset_after = __tv :: Option :: Some",
@@ -250,8 +250,8 @@ fn groups_lower_to_the_builder() {
     assert!(errors.is_empty(), "{errors:?}");
     let expanded = expanded.replace("__tv :: ", "");
     for expected in [
-        ". with_strategy (Strategy :: OneForAll) . with_limit (1u32 , Duration :: new (1u64 , 0u32))",
-        "let group0 = Group :: new (\"store\" , Strategy :: RestForOne) . with_limit (value1 , Duration :: new (60u64 , 0u32)) \
+        ". with_strategy (Strategy :: OneForAll) . with_limit (1u32 , Duration :: from_secs (1))",
+        "let group0 = Group :: new (\"store\" , Strategy :: RestForOne) . with_limit (value1 , Duration :: from_secs (60)) \
          . with_restart (RestartPolicy :: Never) . not_critical () . significant () \
          . with_after (< [& str] > :: to_vec (& [& name0]))",
         "let (group0 , name2) = child (group0 , value2 . with_ready (Ready :: Signal) . critical ()) ;",

@@ -10,13 +10,14 @@ use crate::synonyms::{ours, words};
 
 #[test]
 fn m06_each_word_means_one_that_is_read() {
-    let [keys, of_group, of_limit, of_slot] = crate::supervise::names();
+    let [keys, of_group, of_limit, of_slot, of_signals] = crate::supervise::names();
     for (list, ours, theirs) in words() {
         let known: Vec<&str> = match *list {
             "option" => [&*Place::Attribute.names(), &Place::Entry.names(), &keys, &of_group].concat(),
             "`backoff`" => Backoff::names(),
             "limit" => of_limit.clone(),
             "slot" => of_slot.clone(),
+            "`signals`" => of_signals.clone(),
             "`restart`" => vec!["always", "on_failure", "never"],
             "`strategy`" => vec!["one_for_one", "one_for_all", "rest_for_one"],
             "`jitter`" => vec!["none", "full", "equal", "decorrelated"],

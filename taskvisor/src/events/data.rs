@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::{Event, Reason};
+use crate::task::StopReason;
 
 /// Makes [`EventKind`] and [`EventData`] from the rows, one for each kind.
 ///
@@ -62,7 +63,7 @@ events! {
     /// | kind | when it is published | fields |
     /// |---|---|---|
     /// | [`TaskStarting`](Self::TaskStarting) | An attempt begins. | `task`, `id`, `attempt` |
-    /// | [`TaskStopped`](Self::TaskStopped) | An attempt ended in success, or after a stop request, or with [`TaskError::Canceled`]. | `task`, `id`, `attempt`; `reason` unless it succeeded: the error of the attempt, or `canceled` |
+    /// | [`TaskStopped`](Self::TaskStopped) | An attempt ended in success, or after a stop request, or with [`TaskError::Canceled`]. | `task`, `id`, `attempt`; unless it succeeded, `stop`, and `reason`: the error of the attempt, or `stop` as text |
     /// | [`TaskFailed`](Self::TaskFailed) | An attempt failed, or was aborted. | `task`, `id`, `attempt`, `reason` |
     /// | [`TimeoutHit`](Self::TimeoutHit) | An attempt exceeded its timeout, its start timeout or its watchdog. `TaskFailed` follows when it has ended, or `TaskStopped` after a stop request. A start that times out before its attempt begins has `TaskFailed` only. | `task`, `id`, `attempt`, `timeout_ms` |
     /// | [`BackoffScheduled`](Self::BackoffScheduled) | After an attempt, the next one waits. Not for a wait of zero. | `task`, `id`, `attempt`, `delay_ms`; `reason`: the error, or `interval` or `throttled` after a success |
@@ -73,6 +74,7 @@ events! {
     /// | [`TaskAddRequested`](Self::TaskAddRequested) | Just before `TaskAdded`. | `task`, `id` |
     /// | [`TaskRemoveRequested`](Self::TaskRemoveRequested) | A task was requested to stop for the first time, by name, through its handle, or by a replacement in its slot. Not by a shutdown or by its group. | `task`, `id` |
     /// | [`ShutdownRequested`](Self::ShutdownRequested) | A shutdown begins, once for each supervisor. | `reason`: the cause, such as `SIGTERM`, `shutdown()` or the failure of the tree, which is its [error](Event::error): a [`FailureChain`](crate::FailureChain) |
+    /// | [`ShutdownWaiting`](Self::ShutdownWaiting) | Tasks have been stopping for 1 s in a shutdown, and again after 2 s, 4 s, 8 s and so on. | `task`, `id`: the one that has been stopping for the longest time; `delay_ms`: for how long; `timeout_ms`: the time until the end of the grace, unless it has none; `count`: the number of tasks that have not stopped; `reason`: the same as text |
     /// | [`ShutdownForced`](Self::ShutdownForced) | A shutdown is forced for the first time, by a second signal or `shutdown_now`. | `reason`: the cause |
     /// | [`AllStoppedWithinGrace`](Self::AllStoppedWithinGrace) | A shutdown is over, and no task was aborted. | `reason` if the tree failed |
     /// | [`GraceExceeded`](Self::GraceExceeded) | A shutdown is over, and tasks were aborted: at the end of the grace, or of a layer's share, or by a forced shutdown. | `reason`: the tasks, and the failure of the tree if it failed |
@@ -144,8 +146,10 @@ events! {
         task: &'a str,
         /// The attempt, counted from 1.
         attempt: u32,
-        /// `None` after a success; otherwise the reason of the end.
+        /// `None` after a success; otherwise the error of the attempt, or the text of `stop`.
         reason: Option<&'a Reason> = because,
+        /// The reason of the stop request. `None` after a success.
+        stop: Option<&'a StopReason> = event.stop.as_ref(),
     }
 
     /// An attempt failed, or was aborted.
@@ -229,6 +233,20 @@ events! {
     ShutdownRequested: Info {
         /// The cause. If the tree failed, its [`error`](Reason::error) wraps a [`FailureChain`](crate::FailureChain);
         /// other causes have no error.
+        reason: &'a Reason,
+    }
+
+    /// A shutdown takes longer than 1 s.
+    ShutdownWaiting: Info {
+        /// The path of the task that has been stopping for the longest time.
+        task: &'a str,
+        /// The time since its stop request, rounded down to milliseconds.
+        since: Duration = event.delay().unwrap_or_default(),
+        /// The time until the end of the grace, rounded down to milliseconds; `None` if it has no end.
+        left: Option<Duration> = event.timeout(),
+        /// The number of tasks that have not stopped.
+        waiting: u64 = count,
+        /// The same as text.
         reason: &'a Reason,
     }
 
@@ -367,6 +385,7 @@ mod tests {
             task: Some("a/b".into()),
             slot: Some("s".into()),
             attempt: Some(3),
+            stop: Some(StopReason::Shutdown),
             delay_ms: Some(400),
             timeout_ms: Some(5000),
             count: Some(7),
@@ -378,7 +397,10 @@ mod tests {
     fn each_kind_has_its_own_fields_and_no_others() {
         let expected = [
             (EventKind::TaskStarting, r#"TaskStarting { task: "a/b", attempt: 3 }"#),
-            (EventKind::TaskStopped, r#"TaskStopped { task: "a/b", attempt: 3, reason: Some("refused") }"#),
+            (
+                EventKind::TaskStopped,
+                r#"TaskStopped { task: "a/b", attempt: 3, reason: Some("refused"), stop: Some(Shutdown) }"#,
+            ),
             (EventKind::TaskFailed, r#"TaskFailed { task: "a/b", attempt: 3, reason: "refused" }"#),
             (EventKind::TimeoutHit, r#"TimeoutHit { task: "a/b", attempt: 3, timeout: 5s }"#),
             (
@@ -392,6 +414,10 @@ mod tests {
             (EventKind::TaskAddRequested, r#"TaskAddRequested { task: "a/b" }"#),
             (EventKind::TaskRemoveRequested, r#"TaskRemoveRequested { task: "a/b" }"#),
             (EventKind::ShutdownRequested, r#"ShutdownRequested { reason: "refused" }"#),
+            (
+                EventKind::ShutdownWaiting,
+                r#"ShutdownWaiting { task: "a/b", since: 400ms, left: Some(5s), waiting: 7, reason: "refused" }"#,
+            ),
             (EventKind::ShutdownForced, r#"ShutdownForced { reason: "refused" }"#),
             (EventKind::AllStoppedWithinGrace, r#"AllStoppedWithinGrace { reason: Some("refused") }"#),
             (EventKind::GraceExceeded, r#"GraceExceeded { reason: "refused" }"#),

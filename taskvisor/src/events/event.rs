@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use super::EventKind;
 use crate::inspect::{TaskId, now, one_line};
 use crate::panics::drop_caught;
-use crate::task::TaskError;
+use crate::task::{StopReason, TaskError};
 
 /// An event of a supervisor.
 ///
@@ -33,6 +33,8 @@ pub struct Event {
     pub attempt: Option<u32>,
     /// The reason as text.
     pub reason: Option<Reason>,
+    /// The reason of the stop request that ended the attempt.
+    pub stop: Option<StopReason>,
     /// The time until the next attempt, in milliseconds, rounded down.
     pub delay_ms: Option<u64>,
     /// The exceeded timeout, in milliseconds, rounded down.
@@ -61,6 +63,7 @@ impl Event {
             slot: None,
             attempt: None,
             reason: None,
+            stop: None,
             delay_ms: None,
             timeout_ms: None,
             count: None,

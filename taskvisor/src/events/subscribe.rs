@@ -72,7 +72,8 @@ pub trait Subscribe: Send + Sync + 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a subscriber",
     label = "not a subscriber",
-    note = "the subscriber beside a function under `#[subscriber]` is a struct: write `name {{ .. }}`"
+    note = "the subscriber beside a function under `#[subscriber]` is a struct: write `name {{ .. }}`; its state is `Clone + \
+            Send + Sync + 'static`"
 )]
 pub trait IntoSubscriber {
     /// Returns the shared subscriber.

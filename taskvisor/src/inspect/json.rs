@@ -12,7 +12,7 @@ use super::status::{TaskId, TaskState, TaskStatus};
 use super::timestamp::Rfc3339;
 use crate::events::{Event, EventKind, Reason};
 use crate::supervisor::RuntimeError;
-use crate::task::TaskError;
+use crate::task::{StopReason, TaskError};
 use crate::tree::Strategy;
 
 // Written by hand, so that no build needs the derive macros.
@@ -90,7 +90,7 @@ impl Serialize for RuntimeError {
 
 impl Serialize for Event {
     // Without `..`, so that no new field is forgotten here.
-    object!(Event, event @ Event { kind, seq, at, task, id, slot, attempt, reason, delay_ms, timeout_ms, count } => {
+    object!(Event, event @ Event { kind, seq, at, task, id, slot, attempt, reason, stop, delay_ms, timeout_ms, count } => {
         kind: Some(kind),
         seq: Some(seq),
         at: Some(Rfc3339(*at)),
@@ -100,10 +100,20 @@ impl Serialize for Event {
         attempt: attempt.as_ref(),
         reason: reason.as_ref(),
         error: event.error().map(|error| &**error),
+        stop: stop.as_ref().map(StopReason::as_label),
+        failed: stop.as_ref().and_then(failed_sibling),
         delay_ms: delay_ms.as_ref(),
         timeout_ms: timeout_ms.as_ref(),
         count: count.as_ref(),
     });
+}
+
+/// Returns the path of the sibling whose failure restarts the task.
+fn failed_sibling(stop: &StopReason) -> Option<&str> {
+    match stop {
+        StopReason::SiblingRestart { failed } => Some(failed),
+        _ => None,
+    }
 }
 
 /// Returns the supervisor's error, if that is the reason.
@@ -130,8 +140,15 @@ impl Serialize for TaskOutcome {
                 error: refusal(reason),
             });
         }
+        let (stop, finished) = match self {
+            Self::Canceled { reason, finished, .. } => (Some(reason), Some(finished)),
+            _ => (None, None),
+        };
         fields!(serializer, "TaskOutcome", {
             outcome: Some(self.as_label()),
+            reason: stop.map(StopReason::as_label),
+            failed: stop.and_then(failed_sibling),
+            finished: finished,
             failures: if let Self::Exhausted { failures, .. } = self { Some(failures) } else { None },
             error: self.error().map(|error| &**error),
         })

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::supervisor::RuntimeError;
-use crate::task::TaskError;
+use crate::task::{StopReason, TaskError};
 
 labels! {
     /// The outcome of a task: how its registration ended, and the cause.
@@ -41,6 +41,12 @@ labels! {
         Canceled {
             /// The failure or panic of the attempt while it stopped.
             error: Option<Arc<TaskError>>,
+            /// The reason of the stop request; [`Canceled`](StopReason::Canceled) if the task returned
+            /// [`TaskError::Canceled`] without a request.
+            reason: StopReason,
+            /// `true` if the last attempt returned `Ok`, so that its work is complete. `false` if it returned
+            /// [`TaskError::Canceled`], failed, or was dropped, and if no attempt ran.
+            finished: bool,
         } = "canceled",
         /// It failed, and its restart policy is [`Never`](crate::RestartPolicy::Never).
         Failed {
@@ -144,7 +150,7 @@ impl TaskOutcome {
     pub const fn error(&self) -> Option<&Arc<TaskError>> {
         match self {
             Self::Completed | Self::Rejected { .. } => None,
-            Self::Canceled { error } | Self::Aborted { error } => error.as_ref(),
+            Self::Canceled { error, .. } | Self::Aborted { error } => error.as_ref(),
             Self::Failed { error }
             | Self::Exhausted { error, .. }
             | Self::Fatal { error }
@@ -169,6 +175,11 @@ impl fmt::Display for TaskOutcome {
         f.write_str(self.as_label())?;
         if let Self::Exhausted { failures, .. } = self {
             write!(f, " after {failures} failure{}", if *failures == 1 { "" } else { "s" })?;
+        }
+        if let Self::Canceled { reason, .. } = self {
+            if *reason != StopReason::Canceled {
+                write!(f, " ({reason})")?;
+            }
         }
         match (self, self.error()) {
             (Self::Rejected { reason }, _) => write!(f, ": {reason}"),

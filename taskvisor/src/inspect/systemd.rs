@@ -63,7 +63,7 @@ const EXTENSION: Duration = Duration::from_secs(10);
 /// | message | when |
 /// |---|---|
 /// | `READY=1` | the first tree or batch is [ready](SupervisorHandle::wait_ready), once |
-/// | `STATUS=` | the number of ready tasks, and the tasks that are not ready or are stuck; checked each second, sent after a change |
+/// | `STATUS=` | the number of ready tasks, and the tasks that are not ready or are stuck; during a shutdown that takes longer than 1 s, the task that it waits for; checked each second, sent after a change |
 /// | `WATCHDOG=1` | at half of `WATCHDOG_USEC`, as long as it is [live](Health::is_live): if a task is stuck past its watchdog, or the runtime is, systemd restarts the process |
 /// | `STOPPING=1` | a shutdown is requested, also while it drains |
 /// | `EXTEND_TIMEOUT_USEC=` | each second of a shutdown, for 10 s: its `drain` and `grace` hold, also where the unit's `TimeoutStopSec` is shorter |
@@ -99,7 +99,11 @@ async fn tell(core: &Core, watchdog: Option<Duration>, mut send: impl FnMut(&[No
         let news = core.news();
         let health = core.health("");
         let stopped = health.phase == Phase::Stopped;
-        let status = if stopped { last_status(&core.verdict().await) } else { status(&health) };
+        let status = match core.waiting() {
+            _ if stopped => last_status(&core.verdict().await),
+            Some(waiting) => format!("{waiting}{}", who("stuck", &health.not_live)),
+            None => status(&health),
+        };
         let now = Instant::now();
         let beat = health.is_live() && pulse.as_mut().is_some_and(|pulse| pulse.is_due(now));
         let messages = said.next(health.phase, core.was_ready(), status, beat);

@@ -17,6 +17,18 @@ pub trait FunctionTask: Clone {
 
     /// See [`Task::attempt`]. It takes a clone of the task.
     fn attempt(self, context: Self::Context) -> BoxTaskFuture;
+
+    /// Returns the spec of the task, with the options of the function. No method, so that the expressions of options
+    /// have no `self`.
+    fn spec_of(task: Self) -> TaskSpec;
+}
+
+#[doc(hidden)]
+#[diagnostic::do_not_recommend]
+impl<T: FunctionTask> From<T> for TaskSpec {
+    fn from(task: T) -> Self {
+        T::spec_of(task)
+    }
 }
 
 /// What a function takes of the context of an attempt: the context, its token, or nothing.
@@ -102,5 +114,9 @@ impl FunctionTask for Refused {
 
     fn attempt(self, (): ()) -> BoxTaskFuture {
         Box::pin(async { Err(TaskError::Canceled) })
+    }
+
+    fn spec_of(task: Self) -> TaskSpec {
+        task.taskvisor_spec()
     }
 }

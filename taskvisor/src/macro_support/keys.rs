@@ -47,6 +47,11 @@ pub mod words_of_jitter {
     pub use crate::JitterPolicy::{Decorrelated as decorrelated, Equal as equal, Full as full, None as none};
 }
 
+/// The values of `interrupt` and `terminate`.
+pub mod words_of_signals {
+    pub use crate::SignalAction::{Drain as drain, Stop as stop};
+}
+
 /// The values of `admission`.
 #[cfg(feature = "controller")]
 pub mod words_of_admission {

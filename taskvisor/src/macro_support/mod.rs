@@ -1,9 +1,10 @@
 //! The items that generated code refers to. Not part of the API.
 //!
 //! The macros expand to paths into this module, so that a user's own `Option` or `Box` does not change what they mean.
-//! `function_task` makes a task of what `#[task]` generates, `named` refuses equal names among siblings at compile time.
+//! `function_task` makes a task of what `#[task]` generates, `function_subscriber` a subscriber of what `#[subscriber]` generates, and `named` refuses equal names among siblings at compile time.
 
 mod context;
+mod function_subscriber;
 mod function_task;
 #[cfg(feature = "macros")]
 pub mod keys;
@@ -13,7 +14,7 @@ pub use std::boxed::Box;
 pub use std::clone::Clone;
 pub use std::convert::{From, Into};
 pub use std::default::Default;
-pub use std::fmt;
+pub use std::fmt::{self, Formatter};
 pub use std::iter::IntoIterator;
 pub use std::ops::Deref;
 pub use std::option::Option;
@@ -22,8 +23,6 @@ pub use std::string::String;
 pub use std::sync::Arc;
 pub use std::time::Duration;
 
-use std::pin::Pin;
-
 #[cfg(feature = "controller")]
 pub use crate::{AdmissionPolicy, ControllerConfig, SlotHandle, SlotSpec};
 
@@ -31,12 +30,13 @@ pub use crate::events::SubscriberState;
 pub use crate::task::{Fallible, IntoTaskError, IntoTaskResult, TaskArg, blocking, blocking_on_pool};
 pub use crate::{
     AttemptFuture, BackoffPolicy, BoxTaskFuture, CancellationToken, ChildHandle, DeclaredGroup, DeclaredTree, Event,
-    FromContext, Group, GroupHandle, IntoSubscriber, IntoTaskSpec, JitterPolicy, Ready, RestartPolicy, Strategy,
-    Subscribe, SupervisorConfig, Task, TaskContext, TaskError, TaskRef, TaskSpec, Tree, TreeBuilder,
+    FromContext, Group, GroupHandle, IntoSubscriber, IntoTaskSpec, JitterPolicy, Ready, RestartPolicy, SignalAction,
+    Signals, Strategy, Subscribe, SupervisorConfig, Task, TaskContext, TaskError, TaskRef, TaskSpec, Tree, TreeBuilder,
 };
 pub use context::{NoContext, Probe, refuse_context};
+pub use function_subscriber::{Delivery, FunctionSubscriber};
 pub use function_task::{FunctionContext, FunctionTask, Given, Refused};
-pub use named::{Names, OfNamed, OfNameless, name_of};
+pub use named::{NamedTask, Names, OfNamed, OfNameless, name_of};
 
 /// Returns the name that a constant gives to a task or subscriber.
 ///
@@ -56,12 +56,15 @@ pub const fn checked_name(name: &'static str) -> &'static str {
     name
 }
 
-/// The future in which a subscriber takes an event.
-pub type Delivery<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
-
 /// Writes the name of a function for the `Debug` of its struct, which needs no trait of the fields.
 pub fn debug(formatter: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
     formatter.debug_struct(name).finish_non_exhaustive()
+}
+
+/// Returns the restart policy with this interval.
+#[must_use]
+pub const fn always(interval: Duration) -> RestartPolicy {
+    RestartPolicy::Always { interval: Some(interval) }
 }
 
 /// A builder of a tree or a group.

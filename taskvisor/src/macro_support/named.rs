@@ -4,6 +4,16 @@ use std::marker::PhantomData;
 
 use super::FunctionTask;
 
+/// A task whose name is that of its function.
+pub trait NamedTask {
+    /// The name.
+    const NAME: &'static str;
+}
+
+impl<T: FunctionTask> NamedTask for T {
+    const NAME: &'static str = <T as FunctionTask>::NAME;
+}
+
 /// A name that is known at compile time, as a type.
 pub trait Named {
     /// The name.
@@ -14,7 +24,7 @@ pub trait Named {
 #[derive(Debug)]
 pub struct NameOf<T>(PhantomData<T>);
 
-impl<T: FunctionTask> Named for NameOf<T> {
+impl<T: NamedTask> Named for NameOf<T> {
     const NAME: &'static str = T::NAME;
 }
 
@@ -32,7 +42,7 @@ pub trait OfNamed: Sized {
     fn taskvisor_name(&self) -> PhantomData<NameOf<Self>>;
 }
 
-impl<T: FunctionTask> OfNamed for T {
+impl<T: NamedTask> OfNamed for T {
     fn taskvisor_name(&self) -> PhantomData<NameOf<Self>> {
         PhantomData
     }

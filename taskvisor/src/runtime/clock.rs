@@ -29,6 +29,11 @@ impl Clock {
         ticks(instant.saturating_duration_since(self.0))
     }
 
+    /// Returns the instant of these ticks, rounded down.
+    pub(super) fn instant(&self, ticks: Ticks) -> Instant {
+        self.0 + duration(ticks)
+    }
+
     /// Returns the time of day; the current time for a time in the future.
     pub(super) fn time(&self, ticks: Ticks) -> SystemTime {
         let age = self.0.elapsed().saturating_sub(duration(ticks));

@@ -16,7 +16,7 @@ use super::observe;
 use super::permits::Permits;
 use super::registration::check_no_siblings;
 use super::registry::{Admission, Registry};
-use super::shutdown::{Stop, TURNS, Watch, has_workers, within};
+use super::shutdown::{Listener, Stop, TURNS, Watch, has_workers, within};
 #[cfg(feature = "controller")]
 use super::slots::Controller;
 use super::task::{Actor, Cell, Origin, Tie};
@@ -62,6 +62,11 @@ pub(crate) struct Core {
     /// `true` after a shutdown was requested.
     pub(super) stopping: AtomicBool,
     pub(super) stop: Stop,
+    /// The listener to signals, while there is one.
+    ///
+    /// The lock is a leaf: nothing else is locked under it, so it cannot deadlock. The waker of the task that listens is
+    /// cloned under it: that task is a `run`, or belongs to the supervisor.
+    pub(super) listener: Mutex<Option<Listener>>,
     pub(super) readiness: Readiness,
     pub(super) failures: Failures,
     #[cfg(feature = "controller")]
@@ -121,6 +126,7 @@ impl Core {
             waits: Waits::default(),
             stopping: AtomicBool::new(false),
             stop: Stop::default(),
+            listener: Mutex::new(None),
             readiness: Readiness::default(),
             failures: Failures::default(),
             #[cfg(feature = "controller")]

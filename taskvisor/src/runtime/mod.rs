@@ -8,6 +8,7 @@
 mod by_name;
 mod clock;
 mod core;
+mod exit;
 mod failures;
 mod group;
 mod inspect;

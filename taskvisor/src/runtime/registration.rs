@@ -57,8 +57,8 @@ impl Core {
         let is_started = || started.load(Ordering::Relaxed);
         if is_started() {
             // After a shutdown the answer is the same, whether the tree was started or not. But if the tree has failed,
-            // a `run` waits for the verdict, which names the cause.
-            let goes_on = self.is_open() || (self.has_failed() && self.registry().running);
+            // or a signal stopped it, a `run` waits for the verdict.
+            let goes_on = self.is_open() || (self.ends_by_itself() && self.registry().running);
             return if goes_on { Ok(()) } else { Err(RuntimeError::ShuttingDown) };
         }
         let plain = root.is_plain();

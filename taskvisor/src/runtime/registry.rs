@@ -152,6 +152,16 @@ impl Registry {
         self.names.is_empty() && self.groups.is_empty()
     }
 
+    /// Returns the number of registered tasks.
+    pub(super) fn count(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Returns `true` if the drain of a shutdown is over: no task is left, or something ended it.
+    pub(super) fn ends_drain(&self) -> bool {
+        self.is_drained() || self.admission != Admission::Closing
+    }
+
     /// Returns `true` if no task is left, or if this end completes a layer that the shutdown waits for: the tasks beside
     /// the tree, or the tree.
     pub(super) fn ends_layer(&self, is_beside_tree: bool) -> bool {

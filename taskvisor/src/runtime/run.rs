@@ -1,7 +1,6 @@
 //! `run`: waits until every registration has ended, or a shutdown is over.
 
 use std::future::{Future, pending, poll_fn};
-use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -10,15 +9,14 @@ use tokio::runtime::Handle;
 
 use super::core::Core;
 use super::registry::Admission;
-use super::shutdown::{Signals, until};
+use super::shutdown::until;
 use super::timer::deadline;
-use crate::panics::catch;
 use crate::supervisor::RuntimeError;
 
 /// The claim of one `run` on its supervisor. Dropping it before the end requests a shutdown.
 pub(crate) struct Running {
     core: Arc<Core>,
-    signals: Option<Signals>,
+    listens: bool,
     over: bool,
 }
 
@@ -35,11 +33,17 @@ impl Core {
     ) -> Result<Running, RuntimeError> {
         self.check()?;
         Handle::try_current().map_err(|_| RuntimeError::NoRuntime)?;
-        let signals = if signals { Some(listen()?) } else { None };
         if std::mem::replace(&mut self.registry().running, true) {
             return Err(RuntimeError::AlreadyRunning);
         }
-        let mut running = Running { core: Arc::clone(self), signals, over: false };
+        let mut running = Running { core: Arc::clone(self), listens: signals, over: false };
+        if signals {
+            if let Err(error) = self.listen() {
+                running.release();
+                return Err(error);
+            }
+            self.take_over_signals();
+        }
         let started = start();
         if started.is_err() {
             running.release();
@@ -60,12 +64,6 @@ impl Core {
     }
 }
 
-/// A runtime without IO has no signals, which shows only as a panic.
-fn listen() -> Result<Signals, RuntimeError> {
-    let listening = catch(Signals::listen).unwrap_or_else(|panic| Err(io::Error::other(panic)));
-    listening.map_err(|error| RuntimeError::Signals(Arc::new(error)))
-}
-
 impl Running {
     /// Waits for the end. With `stays`, only a shutdown ends the run.
     pub(crate) fn wait(mut self, stays: bool) -> Run {
@@ -75,6 +73,7 @@ impl Running {
                 return verdict;
             }
             self.over = true;
+            self.core.stop_listening();
             // The supervisor and its subscribers stay alive, so late subscribers are not an error.
             let by = deadline(self.core.config.drain_timeout);
             until(pin!(self.core.bus.flush()), pin!(pending()), by).await;
@@ -105,14 +104,10 @@ impl Running {
         let stays = stays || core.controller.has_slots();
         let mut natural = pin!(core.natural_end());
         let mut verdict = pin!(core.verdict());
-        let mut signaled = false;
+        let listens = self.listens;
         poll_fn(|cx| {
-            while let Some(Poll::Ready(signal)) = self.signals.as_mut().map(|signals| signals.poll(cx)) {
-                if std::mem::replace(&mut signaled, true) {
-                    core.force(signal);
-                } else {
-                    core.shut_down(signal, core.config.drain);
-                }
+            if listens {
+                core.poll_signals(cx);
             }
             match verdict.as_mut().poll(cx) {
                 Poll::Pending if !stays => natural.as_mut().poll(cx).map(|()| None),
@@ -124,6 +119,9 @@ impl Running {
 
     fn release(&mut self) {
         self.over = true;
+        if self.listens {
+            self.core.stop_listening();
+        }
         self.core.registry().running = false;
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::error::InvalidOption;
+use super::signals::Signals;
 use crate::policy::{BackoffPolicy, RestartPolicy, check_backoff};
 
 /// The configuration of a supervisor, and the defaults of its tasks.
@@ -63,8 +64,8 @@ pub struct SupervisorConfig {
     pub reset_after: Option<Duration>,
     /// The number of consecutive failures that are retried, for tasks that set none. Default: `None`, no limit.
     pub max_retries: Option<u32>,
-    /// If `true`, `run` listens for SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows). Default: true.
-    pub signals: bool,
+    /// The response to SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows). Default: [`Signals::default`].
+    pub signals: Signals,
 }
 
 impl Default for SupervisorConfig {
@@ -83,7 +84,7 @@ impl Default for SupervisorConfig {
             backoff: BackoffPolicy::default(),
             reset_after: None,
             max_retries: None,
-            signals: true,
+            signals: Signals::default(),
         }
     }
 }

@@ -7,14 +7,17 @@ mod add_task;
 mod builder;
 mod config;
 mod error;
+mod exit;
 mod handle;
 mod owner;
+mod signals;
 
 pub use add_task::AddTask;
 pub use builder::SupervisorBuilder;
 pub use config::SupervisorConfig;
 pub(crate) use error::left;
 pub use error::{InvalidOption, RuntimeError, StopLimit};
+pub use exit::Exit;
 pub use handle::SupervisorHandle;
 pub use owner::Supervisor;
-pub(crate) use owner::exit;
+pub use signals::{SignalAction, Signals};

@@ -1,12 +1,9 @@
 //! `Supervisor`, the owner.
 
 use std::future::Future;
-use std::io::{self, Write as _};
 use std::ops::Deref;
-use std::process;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use super::builder::SupervisorBuilder;
 use super::config::SupervisorConfig;
@@ -70,7 +67,7 @@ impl Supervisor {
     /// tasks that are not critical have failed: [`TaskHandle::outcome`](crate::TaskHandle::outcome), events and
     /// [`health`](SupervisorHandle::health) report these failures.
     ///
-    /// SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows) request a shutdown; a second signal aborts the remaining
+    /// SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows) request a shutdown; a later signal aborts the remaining
     /// tasks. This needs a runtime with IO enabled; see [`SupervisorConfig::signals`].
     ///
     /// Tokio keeps the handlers of these signals for the rest of the process. After a `run` that ended by itself,
@@ -91,7 +88,7 @@ impl Supervisor {
     /// Dropping the future requests a shutdown.
     pub async fn run(&self, specs: Vec<TaskSpec>) -> Result<(), RuntimeError> {
         let stays = specs.is_empty();
-        self.claim(specs, self.core.config.signals)?.wait(stays).await
+        self.claim(specs, self.core.config.signals.listen)?.wait(stays).await
     }
 
     /// Like [`run`](Self::run), but requests a shutdown when `future` completes, and listens to no signals. The guide
@@ -112,24 +109,20 @@ impl Supervisor {
         self.core.claim(signals, || self.core.add_tree(&root, &AtomicBool::new(false)))
     }
 
-    /// Like [`run`](Self::run), and then ends the process: with status 0, or with status 1 and the error on standard
-    /// error. It does not wait for blocked threads, as a return from `main` does.
+    /// Like [`run`](Self::run), and then ends the process: with status 0, or with the error on standard error and its
+    /// [status](RuntimeError::exit_code). It does not wait for blocked threads, as a return from `main` does.
+    ///
+    /// A thread of its own listens to signals, and makes sure that the process ends: at the latest 1 s after the end of
+    /// the drain and the grace of a shutdown, and half a second after the shutdown was forced. So it ends also if tasks
+    /// block every thread of the runtime. It then names the tasks that have not stopped on standard error, and ends with
+    /// status 3, with 4 if it was forced, and with 1 if the tree failed. While only the last events are delivered,
+    /// [`drain_timeout`](SupervisorConfig::drain_timeout) comes on top, unless the shutdown was forced.
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown. The process then goes on.
     pub async fn run_to_exit(&self, specs: Vec<TaskSpec>) -> ! {
-        exit(self.run(specs).await)
-    }
-}
-
-pub(crate) fn exit(result: Result<(), RuntimeError>) -> ! {
-    match result {
-        Ok(()) => process::exit(0),
-        Err(error) => {
-            // The exit status stays the same if standard error is closed.
-            let _ = writeln!(io::stderr(), "Error: {error:#}");
-            process::exit(1);
-        }
+        let stays = specs.is_empty();
+        self.core.run_to_exit(|signals| self.claim(specs, signals), stays).await
     }
 }
 
@@ -143,7 +136,7 @@ impl Deref for Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        self.handle.core.shut_down("the supervisor was dropped", Duration::ZERO);
+        self.handle.core.owner_dropped();
         self.handle.core.forget_places();
     }
 }
@@ -153,6 +146,7 @@ impl_debug!(Supervisor, |supervisor| tasks: supervisor.names());
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::time::Duration;
 
     use super::*;
     use crate::{ChildHandle, TaskHandle, Tree};

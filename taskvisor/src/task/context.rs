@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::blocking::Job;
@@ -71,12 +71,32 @@ impl TaskContext {
         }
     }
 
-    /// Waits for a stop request, a timeout or the end of the attempt.
+    /// Waits for a stop request, a timeout or the end of the attempt. Returns the reason.
+    ///
+    /// The reason is the one of this moment. A later request of a higher rank replaces it: see
+    /// [`stop_reason`](Self::stop_reason). It is [`StopReason::Ended`] for code that outlives the attempt, and
+    /// [`StopReason::Canceled`] if code of the attempt itself canceled the [`token`](Self::token).
     ///
     /// # Cancel safety
     /// Dropping the future has no effect.
-    pub async fn cancelled(&self) {
+    ///
+    /// # Examples
+    /// ```
+    /// use taskvisor::{StopReason, TaskContext};
+    ///
+    /// async fn worker(ctx: TaskContext) {
+    ///     let reason = ctx.cancelled().await;
+    ///     if reason == StopReason::Shutdown {
+    ///         // The process ends: keep what the next start needs.
+    ///     }
+    /// }
+    /// ```
+    pub async fn cancelled(&self) -> StopReason {
         self.token().cancelled().await;
+        match &self.0 {
+            Kind::Attempt { cell, attempt, .. } => cell.reason_of_end(*attempt),
+            Kind::Detached(_) => StopReason::Canceled,
+        }
     }
 
     /// Returns `true` after a stop request, a timeout or the end of the attempt.
@@ -152,6 +172,29 @@ impl TaskContext {
         match &self.0 {
             Kind::Attempt { cell, attempt, .. } => cell.stop_reason(*attempt),
             Kind::Detached(detached) => detached.token.is_cancelled().then_some(StopReason::Canceled),
+        }
+    }
+
+    /// Returns the deadline of the stop: an attempt that has not ended by then is aborted. `None` before a stop request,
+    /// and if there is no limit. It can come closer with later requests, and never moves away. It is rounded down to
+    /// 10 ms, and to 1 s in a supervisor that is older than 248 days.
+    ///
+    /// ```
+    /// use tokio::time::timeout_at;
+    /// use taskvisor::TaskContext;
+    ///
+    /// # async fn flush() {}
+    /// async fn worker(ctx: TaskContext) {
+    ///     ctx.cancelled().await;
+    ///     if let Some(deadline) = ctx.stop_deadline() {
+    ///         let _ = timeout_at(deadline, flush()).await;
+    ///     }
+    /// }
+    /// ```
+    pub fn stop_deadline(&self) -> Option<Instant> {
+        match &self.0 {
+            Kind::Attempt { cell, attempt, .. } => cell.stop_deadline(*attempt),
+            Kind::Detached(_) => None,
         }
     }
 

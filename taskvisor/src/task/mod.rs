@@ -24,4 +24,5 @@ pub use handle::TaskHandle;
 pub use result::{Fallible, IntoTaskError, IntoTaskResult, TaskArg};
 pub(crate) use spec::Said;
 pub use spec::{IntoTaskSpec, TaskSpec};
+pub(crate) use stop_reason::StopKind;
 pub use stop_reason::StopReason;

@@ -99,7 +99,7 @@ impl<E> Fallible for Result<Infallible, E> {
 /// An error type of a task.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an error that a task can fail with",
-    label = "expected an error type that is `Send + Sync`",
+    label = "expected a type that implements `std::error::Error`, `Send` and `Sync`",
     note = "a task returns `()` or `Result<(), E>`, where `E` is `TaskError`, `String`, `&'static str`, \
             `Box<dyn Error + Send + Sync>`, or any `std::error::Error + Send + Sync + 'static`"
 )]

@@ -1,48 +1,109 @@
 //! The reason of a stop request.
 
 use std::fmt;
+use std::sync::Arc;
 
-/// The reason of a stop request, in ascending rank. A later request replaces the reason only if its rank is higher.
+/// The reason why an attempt or a task is requested to stop, in ascending rank. A later request replaces the reason only
+/// if its rank is higher.
 ///
-/// An attempt reads it from [`TaskContext::stop_reason`](crate::TaskContext::stop_reason). The guide explains
+/// An attempt reads it from [`TaskContext::cancelled`](crate::TaskContext::cancelled) and
+/// [`TaskContext::stop_reason`](crate::TaskContext::stop_reason). It is also in
+/// [`TaskOutcome::Canceled`](crate::TaskOutcome::Canceled), in the event
+/// [`TaskStopped`](crate::EventKind::TaskStopped), and in the span of the attempt. The guide explains
 /// [stopping](crate::guide::stopping).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum StopReason {
-    /// The attempt exceeded its timeout, its start timeout or its watchdog.
+    /// The attempt has ended by itself. Only code that outlives its attempt reads this.
+    Ended,
+    /// The attempt exceeded its timeout.
     Timeout,
+    /// The attempt was not ready within its start timeout.
+    StartTimeout,
+    /// The attempt sent no heartbeat for longer than its watchdog allows.
+    Watchdog,
     /// A helper of the attempt panicked.
     HelperPanicked,
     /// [`TaskHandle::restart`](crate::TaskHandle::restart) was called.
     Restart,
     /// A sibling failed, and the task is restarted with it.
-    SiblingRestart,
+    SiblingRestart {
+        /// The path of the sibling that failed first.
+        failed: Arc<String>,
+    },
     /// Its group stops or restarts.
     GroupStopped,
     /// A newer submission replaces it in its slot.
     Replaced,
-    /// It was canceled or removed, by name or through its handle.
+    /// It was canceled, by name or through its handle.
     Canceled,
+    /// [`remove_task`](crate::SupervisorHandle::remove_task) was called.
+    Removed,
+    /// The last owner of the supervisor was dropped.
+    Dropped,
     /// The supervisor shuts down.
     Shutdown,
 }
 
+/// The kind of a [`StopReason`], without its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum StopKind {
+    Timeout,
+    StartTimeout,
+    Watchdog,
+    HelperPanicked,
+    Restart,
+    SiblingRestart,
+    GroupStopped,
+    #[cfg_attr(not(feature = "controller"), expect(dead_code, reason = "there are no slots"))]
+    Replaced,
+    Canceled,
+    Removed,
+    Dropped,
+    Shutdown,
+}
+
+impl StopKind {
+    /// Returns the reason of this kind. `failed` returns the path of the sibling that failed.
+    pub(crate) fn reason(self, failed: impl FnOnce() -> Arc<String>) -> StopReason {
+        match self {
+            Self::Timeout => StopReason::Timeout,
+            Self::StartTimeout => StopReason::StartTimeout,
+            Self::Watchdog => StopReason::Watchdog,
+            Self::HelperPanicked => StopReason::HelperPanicked,
+            Self::Restart => StopReason::Restart,
+            Self::SiblingRestart => StopReason::SiblingRestart { failed: failed() },
+            Self::GroupStopped => StopReason::GroupStopped,
+            Self::Replaced => StopReason::Replaced,
+            Self::Canceled => StopReason::Canceled,
+            Self::Removed => StopReason::Removed,
+            Self::Dropped => StopReason::Dropped,
+            Self::Shutdown => StopReason::Shutdown,
+        }
+    }
+}
+
 impl StopReason {
     /// Returns a short, stable name of the reason, for metrics and logs.
-    pub const fn as_label(self) -> &'static str {
+    pub const fn as_label(&self) -> &'static str {
         self.texts().0
     }
 
     /// Returns the label and the text.
-    const fn texts(self) -> (&'static str, &'static str) {
+    const fn texts(&self) -> (&'static str, &'static str) {
         match self {
-            Self::Timeout => ("timeout", "a limit was exceeded"),
+            Self::Ended => ("ended", "the attempt has ended"),
+            Self::Timeout => ("timeout", "timeout"),
+            Self::StartTimeout => ("start_timeout", "start timeout"),
+            Self::Watchdog => ("watchdog", "watchdog"),
             Self::HelperPanicked => ("helper_panicked", "a helper panicked"),
             Self::Restart => ("restart", "restart"),
-            Self::SiblingRestart => ("sibling_restart", "restart with a sibling"),
+            Self::SiblingRestart { .. } => ("sibling_restart", "restart with"),
             Self::GroupStopped => ("group_stopped", "its group stops"),
             Self::Replaced => ("replaced", "replaced in its slot"),
             Self::Canceled => ("canceled", "canceled"),
+            Self::Removed => ("removed", "removed"),
+            Self::Dropped => ("dropped", "the supervisor was dropped"),
             Self::Shutdown => ("shutdown", "shutdown"),
         }
     }
@@ -50,6 +111,10 @@ impl StopReason {
 
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.texts().1)
+        f.write_str(self.texts().1)?;
+        match self {
+            Self::SiblingRestart { failed } => write!(f, " `{failed}`"),
+            _ => Ok(()),
+        }
     }
 }

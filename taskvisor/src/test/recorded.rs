@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::events::{Event, EventKind, Reason};
 use crate::inspect::TaskId;
+use crate::task::StopReason;
 
 /// An event of a [`Recorder`](super::Recorder).
 ///
@@ -26,6 +27,8 @@ pub struct RecordedEvent {
     pub attempt: Option<u32>,
     /// The reason.
     pub reason: Option<Reason>,
+    /// The reason of the stop request that ended the attempt.
+    pub stop: Option<StopReason>,
     /// The time until the next attempt, in whole milliseconds.
     pub delay: Option<Duration>,
     /// The exceeded timeout, in whole milliseconds.
@@ -39,9 +42,10 @@ pub struct RecordedEvent {
 impl RecordedEvent {
     pub(super) fn new(event: &Event, at: Duration) -> Self {
         // Without `..`, so that no new field is forgotten here.
-        let Event { seq: _, at: _, kind, task, id, slot, attempt, reason, delay_ms, timeout_ms, count } = event.clone();
+        let Event { seq: _, at: _, kind, task, id, slot, attempt, reason, stop, delay_ms, timeout_ms, count } =
+            event.clone();
         let [delay, timeout] = [delay_ms, timeout_ms].map(|ms| ms.map(Duration::from_millis));
-        Self { kind, task, id, slot, attempt, reason, delay, timeout, count, at }
+        Self { kind, task, id, slot, attempt, reason, stop, delay, timeout, count, at }
     }
 }
 
@@ -51,6 +55,7 @@ impl PartialEq for RecordedEvent {
         same(self) == same(other)
             && self.task == other.task
             && self.slot == other.slot
+            && self.stop == other.stop
             && self.reason.as_deref() == other.reason.as_deref()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::child_handle::ChildHandle;
@@ -15,7 +15,7 @@ use crate::inspect::{Health, TreeSnapshot};
 use crate::runtime::{Running, Shutdown};
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerConfig, SlotHandle, SlotSpec};
-use crate::supervisor::{RuntimeError, Supervisor, SupervisorBuilder, SupervisorConfig, exit};
+use crate::supervisor::{RuntimeError, Supervisor, SupervisorBuilder, SupervisorConfig};
 use crate::task::IntoTaskSpec;
 
 /// A declared tree. `supervise!` and [`Tree::builder`] create it.
@@ -95,23 +95,30 @@ impl Tree {
     /// Starts the declared tasks, and returns. After a successful start, further calls do nothing and return `Ok`,
     /// even if the tasks have ended since.
     ///
+    /// From now on SIGINT and SIGTERM request a shutdown, as during [`run`](Self::run), unless
+    /// [`signals`](SupervisorConfig::signals) is [`Signals::NONE`](crate::Signals::NONE). So a signal during
+    /// [`wait_ready`](Self::wait_ready) stops the tree: `wait_ready` returns, and a `run` after it gives the result.
+    ///
     /// # Errors
     /// Before anything has started: [`InvalidOption`](RuntimeError::InvalidOption),
     /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists),
     /// [`GroupAlreadyExists`](RuntimeError::GroupAlreadyExists), [`ShuttingDown`](RuntimeError::ShuttingDown),
-    /// [`NoRuntime`](RuntimeError::NoRuntime).
+    /// [`NoRuntime`](RuntimeError::NoRuntime), [`Signals`](RuntimeError::Signals).
     ///
     /// # Cancel safety
     /// The call takes effect when it is first polled, and never waits.
     #[expect(clippy::unused_async, reason = "it may come to wait")]
     pub async fn start(&self) -> Result<(), RuntimeError> {
-        self.supervisor.core.add_tree(&self.root, &self.started)
+        let core = &self.supervisor.core;
+        let start = || core.add_tree(&self.root, &self.started);
+        if self.started.load(Ordering::Acquire) { start() } else { core.start_listening(start) }
     }
 
     /// [Starts](Self::start) the tree and waits until every registration has ended or a shutdown is over, as
     /// [`Supervisor::run`] does. It can follow [`start`](Self::start), and then only waits. A tree starts once: after
     /// its tasks have ended, a further call waits only for tasks that were added since, and returns `Ok` at once if
-    /// there are none. After the tree has failed, also between `start` and this call, it returns that failure. A tree
+    /// there are none. After the tree has failed, or a signal has stopped it, also between `start` and this call, it
+    /// returns that result. A tree
     /// without tasks, and one with declared slots, runs until a shutdown.
     ///
     /// # Errors
@@ -120,7 +127,7 @@ impl Tree {
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
     pub async fn run(&self) -> Result<(), RuntimeError> {
-        let signals = self.supervisor.core.config.signals;
+        let signals = self.supervisor.core.config.signals.listen;
         self.claim(signals)?.wait(self.root.children.is_empty()).await
     }
 
@@ -141,13 +148,15 @@ impl Tree {
         core.claim(signals, || core.add_tree(&self.root, &self.started))
     }
 
-    /// Like [`run`](Self::run), and then ends the process: with status 0, or with status 1 and the error on standard
-    /// error.
+    /// Like [`run`](Self::run), and then ends the process: with status 0, or with the error on standard error and its
+    /// [status](RuntimeError::exit_code). A thread makes sure that it ends; see
+    /// [`Supervisor::run_to_exit`](crate::Supervisor::run_to_exit).
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown. The process then goes on.
     pub async fn run_to_exit(&self) -> ! {
-        exit(self.run().await)
+        let stays = self.root.children.is_empty();
+        self.supervisor.core.run_to_exit(|signals| self.claim(signals), stays).await
     }
 
     /// Requests a shutdown; see [`SupervisorHandle::shutdown`](crate::SupervisorHandle::shutdown).

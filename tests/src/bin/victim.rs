@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use taskvisor::{
-    Event, EventKind, RuntimeError, Subscribe, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec,
+    Event, EventKind, RuntimeError, Signals, Subscribe, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn,
+    TaskSpec,
 };
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
@@ -107,7 +108,8 @@ async fn main() -> Result<(), RuntimeError> {
     let specs: Vec<TaskSpec> = arguments.map(|kind| spec(kind, Arc::clone(&begun))).collect();
     let count = u32::try_from(specs.len()).expect("a few");
 
-    let config = SupervisorConfig { grace: Duration::from_millis(grace), ..SupervisorConfig::default() };
+    let signals = Signals { force_after: Duration::ZERO, ..Signals::default() };
+    let config = SupervisorConfig { grace: Duration::from_millis(grace), signals, ..SupervisorConfig::default() };
     let subscribers: Vec<Arc<dyn Subscribe>> = if how.ends_with("quiet") { vec![] } else { vec![Arc::new(Announcer)] };
     let supervisor = Supervisor::new(config, subscribers);
     let ready = async {

@@ -212,7 +212,8 @@ fn a08_a_supervisor_that_was_used_can_be_called_from_any_thread() {
 #[test]
 fn a08_a_run_outside_a_runtime_works_or_is_a_typed_error_after_a_use_inside_one() {
     for signals in [true, false] {
-        let supervisor = Supervisor::new(SupervisorConfig { signals, ..SupervisorConfig::default() }, vec![]);
+        let supervisor =
+            Supervisor::new(SupervisorConfig { signals: signals.into(), ..SupervisorConfig::default() }, vec![]);
         let runtime = two_workers();
         runtime.block_on(supervisor.add_task(Script::new([OK]).spec("before"))).unwrap();
 

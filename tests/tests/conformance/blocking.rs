@@ -175,7 +175,7 @@ async fn one_with_a_token_is_told_to_stop_and_its_error_is_kept() -> Result {
     held.go(|| Err(TaskError::Fail { reason: "half way".into() }));
     assert!(task.cancel().await?);
     let outcome = task.outcome().await;
-    assert!(matches!(outcome, TaskOutcome::Canceled { error: Some(_) }), "{outcome}");
+    assert!(matches!(outcome, TaskOutcome::Canceled { error: Some(_), .. }), "{outcome}");
     supervisor.shutdown().await?;
     assert_eq!(
         recorder.kinds_of("listening")[3..],
@@ -199,7 +199,7 @@ async fn one_without_a_context_has_its_name_until_it_returns() -> Result {
     assert!(is_taken(&supervisor.add_task(deaf { pool: pool.clone() }).await));
     held.go(|| Ok(()));
     let outcome = task.outcome().await;
-    assert!(matches!(outcome, TaskOutcome::Canceled { error: None }), "{outcome}");
+    assert!(matches!(outcome, TaskOutcome::Canceled { error: None, .. }), "{outcome}");
     // and the name is free
     let next = supervisor.add_task(deaf { pool }).await?;
     held.go(|| Ok(()));
@@ -318,7 +318,7 @@ fn one_that_waits_for_a_thread_is_dropped_at_once() -> Result {
         // when
         assert!(second.cancel().await?);
         // then
-        assert!(matches!(second.outcome().await, TaskOutcome::Canceled { error: None }));
+        assert!(matches!(second.outcome().await, TaskOutcome::Canceled { error: None, .. }));
         settle().await;
         advance(ms(1)).await;
         let outcome = third.outcome().await;

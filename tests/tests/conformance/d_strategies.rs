@@ -256,7 +256,7 @@ async fn d07_a_never_child_does_not_come_back_and_a_completed_one_stays_complete
         assert_eq!(what[0], "-a");
         assert_eq!(what[what.len() - 2..], ["+a", "+d"]);
         assert!(!what.contains(&"+never".into()) && !what.contains(&"+done".into()), "{what:?}");
-        assert!(matches!(never.outcome().await, TaskOutcome::Canceled { error: None }));
+        assert!(matches!(never.outcome().await, TaskOutcome::Canceled { error: None, .. }));
         assert!(matches!(done.outcome().await, TaskOutcome::Completed));
         assert_eq!(g.status(), Some(TaskState::Running));
         for (handle, name) in [(&a, "a"), (&d, "d")] {

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskvisor::{
-    EventKind, RestartPolicy, RuntimeError, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskHandle,
-    TaskOutcome, TaskSpec, TaskState, Tree,
+    EventKind, RestartPolicy, RuntimeError, Signals, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn,
+    TaskHandle, TaskOutcome, TaskSpec, TaskState, Tree,
 };
 use tests::{
     ALWAYS, FAIL, OK, Script, Step, constant, cooperative, deaf, ms, recorded, recorded_with, secs, settle, supervisor,
@@ -72,7 +72,7 @@ async fn e01_a_cooperative_task_is_canceled_and_a_deaf_one_aborted_after_its_sto
     // then
     assert_eq!(start.elapsed(), secs(1));
     assert_eq!(stuck(result), ["rude"]);
-    assert!(matches!(polite.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(polite.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     assert!(matches!(rude.outcome().await, TaskOutcome::Aborted { error: None }));
     assert_eq!(recorder.kinds_of("polite")[3..], [EventKind::TaskStopped, EventKind::TaskRemoved]);
     assert_eq!(recorder.kinds_of("rude")[3..], [EventKind::TaskFailed, EventKind::TaskRemoved]);
@@ -139,7 +139,7 @@ async fn e02_a_stop_timeout_of_zero_aborts_at_once_and_siblings_get_theirs() -> 
     assert_eq!(slow.status().state, TaskState::Stopping);
     assert_eq!(stuck(shutdown.await), ["rude"]);
     assert_eq!(start.elapsed(), secs(2));
-    assert!(matches!(slow.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(slow.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     Ok(())
 }
 
@@ -150,7 +150,7 @@ async fn e02_a_grace_of_zero_leaves_those_alone_that_only_wait() -> Result {
     supervisor.add_task(deaf("rude")).await?;
     settle().await;
     assert_eq!(stuck(supervisor.shutdown().await), ["rude"], "nothing of the other had to be aborted");
-    assert!(matches!(waits.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(waits.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     assert_eq!(recorder.kinds_of("waits").last(), Some(&EventKind::TaskRemoved));
     Ok(())
 }
@@ -193,7 +193,7 @@ async fn e04_whatever_a_task_answers_the_stop_is_clean_and_the_outcome_tells_the
     assert!(result.is_ok());
     for (task, expected) in tasks {
         let outcome = task.outcome().await;
-        let TaskOutcome::Canceled { error } = &outcome else { panic!("{}: {outcome}", task.name()) };
+        let TaskOutcome::Canceled { error, .. } = &outcome else { panic!("{}: {outcome}", task.name()) };
         assert_eq!(error.as_ref().map(ToString::to_string).as_deref(), expected, "{}", task.name());
         assert_eq!(outcome.source().is_some(), expected.is_some());
         let end = [EventKind::TaskStarting, EventKind::TaskStopped, EventKind::TaskRemoved];
@@ -230,7 +230,7 @@ async fn e06_tasks_that_wait_stop_at_once() -> Result {
     assert_eq!(start.elapsed(), Duration::ZERO);
     for (task, attempts) in tasks.iter().zip([1, 1, 0, 1, 0]) {
         assert_eq!(task.status().attempt, attempts, "{}", task.name());
-        assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None }), "{}", task.name());
+        assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None, .. }), "{}", task.name());
     }
     let after: Vec<_> = recorder.kinds().into_iter().skip_while(|kind| *kind != EventKind::ShutdownRequested).collect();
     assert!(!after.contains(&EventKind::BackoffScheduled) && !after.contains(&EventKind::TaskStarting));
@@ -297,7 +297,7 @@ async fn e07_a_handle_without_an_owner_fails_with_a_typed_error() -> Result {
     let handle = supervisor.handle();
     drop(supervisor);
     assert!(is_shutting_down(&handle.add_task(cooperative("late")).await));
-    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     assert!(handle.shutdown().await.is_ok());
     assert!(is_shutting_down(&handle.remove_task("orphan").await));
     Ok(())
@@ -336,7 +336,10 @@ async fn e08_an_add_that_races_with_the_shutdown_is_drained_or_refused() {
             for task in adder.await.unwrap() {
                 assert_eq!(task.status().state, TaskState::Ended, "the verdict was given before {task:?} had ended");
                 let outcome = task.outcome().await;
-                assert!(matches!(outcome, TaskOutcome::Completed | TaskOutcome::Canceled { error: None }), "{outcome}");
+                assert!(
+                    matches!(outcome, TaskOutcome::Completed | TaskOutcome::Canceled { error: None, .. }),
+                    "{outcome}"
+                );
                 added += 1;
             }
         }
@@ -349,7 +352,8 @@ async fn e08_an_add_that_races_with_the_shutdown_is_drained_or_refused() {
 async fn e08_a_batch_that_races_with_the_shutdown_runs_whole_or_not_at_all() {
     for round in 0..200 {
         // given
-        let (supervisor, recorder) = recorded_with(SupervisorConfig { signals: false, ..SupervisorConfig::default() });
+        let (supervisor, recorder) =
+            recorded_with(SupervisorConfig { signals: Signals::NONE, ..SupervisorConfig::default() });
         let specs = (0..8).map(|n| cooperative(&n.to_string())).collect();
         let run = tokio::spawn({
             let supervisor = Arc::clone(&supervisor);
@@ -398,7 +402,7 @@ async fn e09_a_shutdown_goes_on_when_nobody_waits_for_it() -> Result {
     let supervisor = supervisor();
     let task = supervisor.add_task(cooperative("polite")).await?;
     drop(supervisor.shutdown());
-    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     Ok(())
 }
 
@@ -448,7 +452,7 @@ async fn e09_shutdown_now_of_tasks_that_only_wait_is_clean() -> Result {
     let result = supervisor.shutdown_now().await;
     assert!(result.is_ok(), "there was no attempt to abort: {result:?}");
     for task in [waits, later] {
-        assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None }));
+        assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     }
     assert_eq!(recorder.kinds().last(), Some(&EventKind::AllStoppedWithinGrace));
     Ok(())
@@ -466,7 +470,7 @@ fn e09_a_shutdown_that_was_requested_on_another_runtime_outlives_it() {
     drop(other);
     // then
     let outcome = own.block_on(async { tokio::time::timeout(secs(5), task.outcome()).await });
-    assert!(matches!(outcome, Ok(TaskOutcome::Canceled { error: None })), "{outcome:?}");
+    assert!(matches!(outcome, Ok(TaskOutcome::Canceled { error: None, .. })), "{outcome:?}");
     assert!(own.block_on(supervisor.shutdown()).is_ok());
 }
 
@@ -492,7 +496,7 @@ async fn e13_during_the_drain_tasks_go_on_and_none_is_taken() -> Result {
     assert_eq!(start.elapsed(), ms(10_500));
     assert_eq!(ticks.begun_ms(start), (0..=10).map(|n| n * 1000).collect::<Vec<_>>());
     for task in [tick, daemon] {
-        assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None }));
+        assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     }
     Ok(())
 }

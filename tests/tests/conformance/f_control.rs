@@ -184,7 +184,7 @@ fn f02_a_thread_without_a_runtime_may_cancel() {
     // then
     assert!(told.is_pending() || matches!(told, std::task::Poll::Ready(Ok(true))));
     let outcome = runtime.block_on(async { tokio::time::timeout(FOREVER, task.outcome()).await });
-    assert!(matches!(outcome, Ok(TaskOutcome::Canceled { error: None })));
+    assert!(matches!(outcome, Ok(TaskOutcome::Canceled { error: None, .. })));
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,7 +225,7 @@ async fn f04_a_task_that_is_canceled_right_after_it_was_added_never_runs() -> Re
     let script = Script::new([Step::Wait]);
     let task = supervisor.add_task(script.spec("x")).await?;
     assert!(supervisor.cancel("x").await?);
-    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     tokio::time::sleep(secs(100)).await;
     assert_eq!(script.attempts(), 0);
     let all = [EventKind::TaskAddRequested, EventKind::TaskAdded, EventKind::TaskRemoveRequested];
@@ -308,7 +308,7 @@ async fn f06_restart_of_a_running_task_ends_the_attempt_first_and_counts_no_fail
     assert_eq!(recorder.kinds_of("x")[3..], after);
     assert_eq!(other.status().attempt, 1);
     assert!(task.cancel().await?);
-    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     Ok(())
 }
 
@@ -343,7 +343,7 @@ async fn f06_a_cancel_overrides_a_restart_and_not_the_other_way_round() -> Resul
     assert!(canceled.await.unwrap()?);
     assert!(!task.restart());
     assert_eq!(script.attempts(), 1);
-    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     Ok(())
 }
 
@@ -425,7 +425,7 @@ async fn f10_a_task_that_is_canceled_in_backoff_never_starts_again() -> Result {
     assert_eq!(start.elapsed(), Duration::ZERO);
     tokio::time::sleep(secs(100)).await;
     assert_eq!(script.attempts(), 1);
-    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     let end = [EventKind::BackoffScheduled, EventKind::TaskRemoveRequested, EventKind::TaskRemoved];
     assert_eq!(recorder.kinds_of("x")[4..], end);
     Ok(())
@@ -475,7 +475,7 @@ async fn f12_add_and_cancel_among_100_000_concern_their_own_registration_only() 
     for _ in 0..100 {
         let task = supervisor.add_task(cooperative("x")).await?;
         assert!(supervisor.cancel("x").await?);
-        assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None }));
+        assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     }
     // then
     assert_eq!(supervisor.list_tasks().await, listed);
@@ -519,7 +519,7 @@ async fn f13_a_task_removes_itself_and_goes_on_to_its_end() -> Result {
         Ok(())
     });
     let task = supervisor.add_task(TaskSpec::inherit(task).with_restart(ALWAYS)).await?;
-    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     settle().await;
     assert_eq!(task.status().attempt, 1);
     let all = [EventKind::TaskRemoveRequested, EventKind::TaskStopped, EventKind::TaskRemoved];
@@ -540,7 +540,7 @@ async fn f13_a_task_cancels_itself_and_does_not_wait_for_its_own_end() -> Result
         Ok(())
     });
     let task = supervisor.add_task(TaskSpec::inherit(cancels).with_restart(ALWAYS)).await?;
-    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     assert_eq!(start.elapsed(), secs(1), "its clean-up is its own affair");
     settle().await;
     assert_eq!(recorder.count(EventKind::TaskRemoveRequested), 1);
@@ -593,7 +593,7 @@ async fn f14_verbs_from_many_threads_stop_a_task_once() -> Result {
         let first = storm(&supervisor, round, true).await;
         // then
         let outcome = tokio::time::timeout(FOREVER, task.outcome()).await.expect("hangs");
-        assert!(matches!(outcome, TaskOutcome::Canceled { error: None }), "{outcome}");
+        assert!(matches!(outcome, TaskOutcome::Canceled { error: None, .. }), "{outcome}");
         assert!(first <= 1, "{first} cancels were the first, or a removal");
         supervisor.shutdown().await?;
         assert!(!task.restart() && !task.trigger() && !task.cancel().await?);

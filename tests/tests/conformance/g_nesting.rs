@@ -67,7 +67,7 @@ async fn g02_a_group_past_its_limit_is_restarted_with_its_static_children() -> R
         let last: Vec<_> = timed.iter().filter(|(_, what)| what.starts_with('+')).cloned().collect();
         let stopped = timed.iter().filter(|(_, what)| what.starts_with('-')).map(|(at, _)| *at).max().unwrap();
         assert_eq!(last, [(stopped + 2_000, "+a".into()), (stopped + 2_000, "+b".into())]);
-        assert!(matches!(extra.outcome().await, TaskOutcome::Canceled { error: None }));
+        assert!(matches!(extra.outcome().await, TaskOutcome::Canceled { error: None, .. }));
         for before in &before {
             assert_eq!(before.status().state, TaskState::Ended);
             let now = tree.child(before.path()).current().unwrap();
@@ -100,7 +100,7 @@ async fn g02_a_group_restart_by_hand_counts_no_failure_and_drops_dynamic_childre
         assert!(g.restart());
         sleep(secs(1)).await;
         assert_eq!(journal.take(), ["+a", "+b", "+extra", "-extra", "-b", "-a", "+a", "+b"][..]);
-        assert!(matches!(extra.outcome().await, TaskOutcome::Canceled { error: None }));
+        assert!(matches!(extra.outcome().await, TaskOutcome::Canceled { error: None, .. }));
         assert_ne!(g.child("a").current().unwrap().id(), id);
         // The next round expects these.
         journal.add("+a".into());
@@ -188,7 +188,7 @@ async fn g04_a_group_is_stopped_after_all_its_children() -> Result<(), RuntimeEr
     let (inner, cancel) = (tree.group("inner"), tree.group("inner"));
     let canceled = tokio::spawn(async move { cancel.cancel().await });
     let outcome = inner.outcome().await;
-    assert!(matches!(outcome, Some(TaskOutcome::Canceled { error: None })), "{outcome:?}");
+    assert!(matches!(outcome, Some(TaskOutcome::Canceled { error: None, .. })), "{outcome:?}");
     let timed = journal.timed();
     let timed: Vec<_> = timed.iter().map(|(at, what)| (*at, what.as_str())).collect();
     assert_eq!(timed, [(2_000, "-x"), (4_000, "-y")]);

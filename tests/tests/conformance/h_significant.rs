@@ -42,7 +42,7 @@ async fn h02_the_success_of_one_stops_the_rest_cleanly() -> Result<(), RuntimeEr
         let outcome = outcome.await.unwrap();
         assert!(matches!(outcome, Some(TaskOutcome::Completed)), "{outcome:?}");
         assert_eq!(journal.take(), ["-b", "-c", "-a"]);
-        assert!(matches!(c.outcome().await, TaskOutcome::Canceled { error: None }));
+        assert!(matches!(c.outcome().await, TaskOutcome::Canceled { error: None, .. }));
         sleep(secs(100)).await;
         assert_eq!(tree.supervisor().list_tasks().await, ["other"], "it does not come back");
         tree.shutdown().await?;

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use taskvisor::{
-    Event, EventKind, RestartPolicy, RuntimeError, Subscribe, Supervisor, SupervisorConfig, SupervisorHandle,
+    Event, EventKind, RestartPolicy, RuntimeError, Signals, Subscribe, Supervisor, SupervisorConfig, SupervisorHandle,
     TaskError, TaskFn, TaskOutcome, TaskSpec,
 };
 use tests::{OK, Recorder, Script, Step, WITHOUT_PAUSE, cooperative, ms, secs, settle};
@@ -146,7 +146,7 @@ async fn i03_a_stop_does_not_wait_for_a_subscriber_that_is_stuck() -> Result {
     tokio::time::sleep(ms(10)).await;
     assert!(supervisor.is_alive("x").await);
     assert!(supervisor.cancel("x").await?);
-    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     assert_eq!(start.elapsed(), ms(10));
     Ok(())
 }
@@ -307,7 +307,7 @@ impl Subscribe for Narrow {
 async fn with_no_room() -> Result {
     // given
     let (recorder, narrow) = (Recorder::new(), Arc::new(Narrow::default()));
-    let config = SupervisorConfig { bus_capacity: 1, signals: false, ..SupervisorConfig::default() };
+    let config = SupervisorConfig { bus_capacity: 1, signals: Signals::NONE, ..SupervisorConfig::default() };
     let supervisor = Supervisor::new(config, vec![narrow.clone(), recorder.clone()]);
     let run = tokio::spawn({
         let supervisor = Arc::clone(&supervisor);
@@ -333,7 +333,7 @@ async fn with_no_room() -> Result {
     for (n, task) in tasks.iter().enumerate() {
         match task.outcome().await {
             TaskOutcome::Failed { .. } if n % 2 == 0 => outcomes[0] += 1,
-            TaskOutcome::Canceled { error: None } if n % 2 == 1 => outcomes[1] += 1,
+            TaskOutcome::Canceled { error: None, .. } if n % 2 == 1 => outcomes[1] += 1,
             other => panic!("{n}: {other}"),
         }
     }
@@ -407,7 +407,7 @@ impl Subscribe for Meddler {
 async fn meddle(capacity: usize, waits_for_shutdown: bool) -> Arc<Recorder> {
     let recorder = Recorder::new();
     let meddler = Arc::new(Meddler { capacity, waits_for_shutdown, ..Meddler::default() });
-    let config = SupervisorConfig { signals: false, ..SupervisorConfig::default() };
+    let config = SupervisorConfig { signals: Signals::NONE, ..SupervisorConfig::default() };
     let supervisor = Supervisor::new(config, vec![meddler.clone(), recorder.clone()]);
     meddler.supervisor.set(supervisor.handle()).unwrap();
     assert!(supervisor.run(vec![cooperative("first")]).await.is_ok());
@@ -467,7 +467,7 @@ async fn burst(tasks: u32) {
         async move { if last { Err(TaskError::Canceled) } else { Ok(()) } }
     });
     let counter = Arc::new(Counter::default());
-    let config = SupervisorConfig { signals: false, ..SupervisorConfig::default() };
+    let config = SupervisorConfig { signals: Signals::NONE, ..SupervisorConfig::default() };
     let supervisor = Supervisor::new(config, vec![counter.clone()]);
     let spec = |n: u32| TaskSpec::inherit(spins.clone()).with_name(n.to_string()).with_restart(WITHOUT_PAUSE);
     // when

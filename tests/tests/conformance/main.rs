@@ -15,6 +15,7 @@ mod j_controller;
 mod journal;
 mod k_faults;
 mod look;
+mod o_exit;
 mod o_life;
 mod probes;
 mod retry_if;

@@ -98,7 +98,7 @@ async fn what_it_allows_is_retried() -> Result {
 #[tokio::test(start_paused = true)]
 async fn an_error_of_our_own_keeps_its_meaning() -> Result {
     let (outcome, _) = outcome_of(never_own::spec(failures([TaskError::Canceled]))).await?;
-    assert!(matches!(outcome, TaskOutcome::Canceled { error: None }), "{outcome}");
+    assert!(matches!(outcome, TaskOutcome::Canceled { error: None, .. }), "{outcome}");
     let (outcome, _) = outcome_of(never_own::spec(failures([TaskError::Fail { reason: "down".into() }]))).await?;
     assert_eq!(outcome.to_string(), "fatal: down");
     Ok(())

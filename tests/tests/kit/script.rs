@@ -39,7 +39,7 @@ async fn an_attempt_ends_as_it_is_written() {
     assert_eq!(ends(mad.tally()), [0, 0, 1, 0, 0]);
 
     let done = Script::new("done").gives_up();
-    assert!(matches!(outcome(&done).await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(outcome(&done).await, TaskOutcome::Canceled { error: None, .. }));
     assert_eq!(ends(done.tally()), [0, 0, 0, 1, 0]);
 }
 

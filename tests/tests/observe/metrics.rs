@@ -7,7 +7,7 @@ use std::time::Duration;
 use metrics_util::MetricKind;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use taskvisor::{
-    ControllerSpec, Event, EventKind, Group, RestartPolicy, SlotSpec, Subscribe, Supervisor, SupervisorConfig,
+    ControllerSpec, Event, EventKind, Group, RestartPolicy, Signals, SlotSpec, Subscribe, Supervisor, SupervisorConfig,
     TaskContext, TaskError, TaskFn, TaskSpec, Tree,
 };
 use tests::{FAIL, OK, PANIC, Script, Step, constant, cooperative, deaf, ms, secs, settle, supervisor};
@@ -77,7 +77,8 @@ pub(crate) fn watched<F: Future<Output = ()>>(test: impl FnOnce(Snapshotter) -> 
 
 /// Runs one declared task to its end, and returns the metrics.
 fn of_task(spec: TaskSpec) -> Recorded {
-    let tree = Tree::builder(SupervisorConfig { signals: false, ..SupervisorConfig::default() }).task(spec).build();
+    let tree =
+        Tree::builder(SupervisorConfig { signals: Signals::NONE, ..SupervisorConfig::default() }).task(spec).build();
     watched(|_| async move { tree.run().await.unwrap() })
 }
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
 use taskvisor::{
-    ControllerSpec, Group, RestartPolicy, RuntimeError, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn,
-    TaskSpec, Tree,
+    ControllerSpec, Group, RestartPolicy, RuntimeError, Signals, Supervisor, SupervisorConfig, TaskContext, TaskError,
+    TaskFn, TaskSpec, Tree,
 };
 use tests::{ALWAYS, FAIL, OK, Script, Step, constant, cooperative, deaf, ms, secs, settle, supervisor};
 use tokio::time::sleep;
@@ -83,7 +83,7 @@ fn what_a_task_logs_is_in_the_span_of_its_attempt_on_any_thread() {
     tracing::subscriber::set_global_default(log.subscriber()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let result = runtime.block_on(async {
-        let config = SupervisorConfig { signals: false, ..SupervisorConfig::default() };
+        let config = SupervisorConfig { signals: Signals::NONE, ..SupervisorConfig::default() };
         Supervisor::new(config, vec![]).run(vec![talkative("left"), talkative("right")]).await
     });
     assert!(result.is_ok());
@@ -139,7 +139,8 @@ fn a_span_is_closed_once_when_the_attempt_and_its_helpers_have_ended() {
         }
     });
     let group = Group::one_for_one("g").task(TaskSpec::inherit(task));
-    let tree = Tree::builder(SupervisorConfig { signals: false, ..SupervisorConfig::default() }).group(group).build();
+    let tree =
+        Tree::builder(SupervisorConfig { signals: Signals::NONE, ..SupervisorConfig::default() }).group(group).build();
     let around = || info_span_around(|| run(tree.run()));
     assert!(log.during(around).is_ok());
 

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, to_value};
 use taskvisor::test::Recorder;
-use taskvisor::{ControllerSpec, EventKind, Group, LogWriter, RestartPolicy, SlotSpec, SupervisorConfig, Tree};
+use taskvisor::{
+    ControllerSpec, EventKind, Group, LogWriter, RestartPolicy, Signals, SlotSpec, SupervisorConfig, Tree,
+};
 use tests::{ALWAYS, FAIL, OK, PANIC, Script, Step, constant, ms, secs};
 use tokio::time::sleep;
 
@@ -104,7 +106,7 @@ fn all_agree_on_the_number_of_attempts() {
 
     let text = Text::default();
     let pair = Group::rest_for_one("pair").with_limit(10, secs(60));
-    let tree = Tree::builder(SupervisorConfig { signals: false, ..SupervisorConfig::default() })
+    let tree = Tree::builder(SupervisorConfig { signals: Signals::NONE, ..SupervisorConfig::default() })
         .with_subscriber(LogWriter::new(text.clone()))
         .with_slot(SlotSpec::new("jobs"))
         .task(

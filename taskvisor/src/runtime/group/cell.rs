@@ -26,6 +26,7 @@ use crate::panics::{Fenced, drop_caught};
 use crate::policy::Critical;
 use crate::supervisor::RuntimeError;
 use crate::sync::{Waiters, lock};
+use crate::task::{StopKind, StopReason};
 use crate::tree::{Declared, FailureChain, Role, join};
 
 /// One registration of a group.
@@ -44,6 +45,10 @@ pub(crate) struct GroupCell {
     /// Notified when there are messages. Its only waiter is the driver.
     pub(super) bell: Notify,
     changed: Waiters,
+    /// The path of the child that failed first in the current or last restart of siblings.
+    ///
+    /// The lock is a leaf: nothing else is locked, and no user code runs, under it, so it cannot deadlock.
+    first_failed: Mutex<Arc<String>>,
 }
 
 /// The position of a group in its parent.
@@ -127,6 +132,7 @@ impl GroupCell {
             passed: AtomicBool::new(false),
             bell: Notify::new(),
             changed: Waiters::default(),
+            first_failed: Mutex::default(),
             declared,
         }
     }
@@ -332,6 +338,28 @@ impl GroupCell {
     pub(super) fn set_failure(&self, failure: FailureChain) {
         let before = self.lock().failure.replace(failure);
         drop(before);
+    }
+
+    /// Returns the path of the child that failed first in the current or last restart of siblings.
+    pub(in crate::runtime) fn first_failed(&self) -> Arc<String> {
+        Arc::clone(&lock(&self.first_failed))
+    }
+
+    pub(super) fn set_first_failed(&self, path: &str) {
+        let path = Arc::new(path.to_owned());
+        drop(mem::replace(&mut *lock(&self.first_failed), path));
+    }
+
+    /// Returns the outcome of a group that was requested to stop.
+    pub(super) fn canceled(&self) -> TaskOutcome {
+        let by_parent = || self.position.as_ref().is_some_and(|position| position.parent.is_stopping());
+        let reason = match self.core.stop_kind() {
+            Some(StopKind::Dropped) => StopReason::Dropped,
+            Some(_) => StopReason::Shutdown,
+            None if by_parent() => StopReason::GroupStopped,
+            None => StopReason::Canceled,
+        };
+        TaskOutcome::Canceled { error: None, reason, finished: false }
     }
 
     /// A run begins.

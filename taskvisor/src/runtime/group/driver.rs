@@ -66,6 +66,8 @@ struct Live {
     outcome: Option<TaskOutcome>,
     /// `true` if the names of the declared children are kept for the next run.
     reserved: bool,
+    /// The child whose failure is handled.
+    failed: Option<Key>,
 }
 
 impl Driver {
@@ -138,6 +140,7 @@ impl Live {
             actions: VecDeque::new(),
             outcome: None,
             reserved: false,
+            failed: None,
         }
     }
 
@@ -156,7 +159,7 @@ impl Live {
                 }
                 self.actions.pop_front();
                 if action == Action::End {
-                    return self.group.end(self.outcome.take().unwrap_or(TaskOutcome::Canceled { error: None }));
+                    return self.group.end(self.outcome.take().unwrap_or_else(|| self.group.canceled()));
                 }
                 self.carry_out(action);
             } else if let Some(message) = self.messages.pop_front() {
@@ -225,8 +228,10 @@ impl Live {
             self.stop_by =
                 Some(self.stop_by.filter(|_| self.machine.is_requested()).map_or(by, |before| before.sooner(by)));
         }
+        self.failed = None;
         match &mut input {
             Input::Note { key, note: Note::Failed(delay), .. } => {
+                self.failed = Some(*key);
                 // A later action may have removed the wait.
                 let is_skipped = |member: &Member| matches!(member, Member::Task(cell) if !cell.is_backing_off());
                 if self.with(*key, is_skipped) == Some(true) {
@@ -287,6 +292,9 @@ impl Live {
                 self.given_up.clear();
                 if !self.machine.is_requested() {
                     self.stop_by = None;
+                }
+                if let Some(key) = self.failed {
+                    self.with(key, |member| self.group.set_first_failed(member.path()));
                 }
             }
             plan::Action::Ask(why) => {
@@ -358,6 +366,7 @@ impl Live {
             lived: Some(self.began.elapsed()),
             at_once: 0,
             ticks: None,
+            stopped: None,
         };
         let ending = Ending::Result(failure.map_or(Ok(()), |chain| Err(TaskError::error(chain))));
         let next = decide(&facts, ending);

@@ -20,6 +20,13 @@ pub(in crate::runtime) enum Member {
 }
 
 impl Member {
+    pub(super) fn path(&self) -> &str {
+        match self {
+            Self::Task(cell) => cell.name(),
+            Self::Group(group) => group.path(),
+        }
+    }
+
     pub(super) fn release(&self, epoch: Epoch) {
         match self {
             Self::Task(cell) => cell.release(epoch),

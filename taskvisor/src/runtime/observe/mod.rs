@@ -22,7 +22,9 @@ use crate::task::TaskError;
 pub(super) use meter::describe;
 pub(crate) use meter::lost;
 pub(crate) use trace::{AttemptSpan, SpanRef};
-pub(super) use trace::{added, group_ended, group_failed, shutdown_over, shutdown_requested, warned};
+pub(super) use trace::{
+    added, drain_ended, group_ended, group_failed, shutdown_over, shutdown_requested, shutdown_waits, warned,
+};
 
 /// The observations of the attempts of one actor.
 #[derive(Default)]
@@ -55,6 +57,7 @@ impl Observed {
     /// Notes the end of an attempt and its helpers. If the registration ends too, `ended` follows.
     pub(super) fn concluded(&mut self, cell: &Cell, next: &Next, aborted: bool) {
         self.stopwatch.stop(cell, || attempt_label(next, aborted));
+        trace::stopped(&self.span, cell);
         if let Next::Retry { delay, .. } = next {
             meter::backoff(cell, *delay);
         }

@@ -5,19 +5,20 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use tracing::field::{DisplayValue, display};
+use tracing::field::{DisplayValue, Empty, display};
 use tracing::level_filters::LevelFilter;
 use tracing::span::Entered;
 use tracing::{Level, Span};
 
 use super::super::group::GroupCell;
+use super::super::shutdown::Waiting;
 use super::super::task::{Cell, Next};
 #[cfg(feature = "controller")]
 use crate::inspect::RejectReason;
 use crate::inspect::{TaskId, TaskOutcome, one_line};
 use crate::panics::{Fenced, catch};
 use crate::supervisor::RuntimeError;
-use crate::task::TaskError;
+use crate::task::{StopReason, TaskError};
 
 const TARGET: &str = "taskvisor";
 
@@ -79,8 +80,10 @@ fn level_of_failure(failures: u32) -> Level {
 
 fn level_of_end(outcome: &TaskOutcome) -> Level {
     match outcome {
-        TaskOutcome::Completed | TaskOutcome::Canceled { error: None } | TaskOutcome::Rejected { .. } => Level::INFO,
-        TaskOutcome::Canceled { error: Some(_) } | TaskOutcome::Aborted { .. } => Level::WARN,
+        TaskOutcome::Completed | TaskOutcome::Canceled { error: None, .. } | TaskOutcome::Rejected { .. } => {
+            Level::INFO
+        }
+        TaskOutcome::Canceled { error: Some(_), .. } | TaskOutcome::Aborted { .. } => Level::WARN,
         _ => Level::ERROR,
     }
 }
@@ -95,7 +98,9 @@ pub(super) fn begin(cell: &Cell, attempt: u32) -> AttemptSpan {
             task = cell.own_name(),
             path = &**cell.name(),
             id = %cell.id(),
-            attempt
+            attempt,
+            stop = Empty,
+            failed = Empty
         );
         (!span.is_disabled()).then(|| Fenced::new(Arc::new(span)))
     });
@@ -104,6 +109,17 @@ pub(super) fn begin(cell: &Cell, attempt: u32) -> AttemptSpan {
     tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "attempt started"));
     drop(entered);
     span
+}
+
+/// Records the reason of the stop request in the span of the attempt.
+pub(super) fn stopped(span: &AttemptSpan, cell: &Cell) {
+    let (Some(span), Some(reason)) = (&span.0, cell.last_stop_reason()) else { return };
+    tell(|| {
+        span.record("stop", reason.as_label());
+        if let StopReason::SiblingRestart { failed } = reason {
+            span.record("failed", failed.as_str());
+        }
+    });
 }
 
 pub(super) fn timed_out(cell: &Cell, timeout: Duration) {
@@ -207,6 +223,15 @@ pub(in crate::runtime) fn warned(path: &str, id: Option<TaskId>, reason: &str) {
 
 pub(in crate::runtime) fn shutdown_requested(why: &str) {
     tell(|| tracing::info!(target: TARGET, reason = why, "shutdown requested"));
+}
+
+pub(in crate::runtime) fn shutdown_waits(waiting: &Waiting) {
+    let Waiting { task, id, count, .. } = waiting;
+    tell(|| tracing::info!(target: TARGET, path = &**task, %id, count, reason = waiting.progress(), "shutdown waits"));
+}
+
+pub(in crate::runtime) fn drain_ended(why: &str) {
+    tell(|| tracing::info!(target: TARGET, reason = why, "drain ended"));
 }
 
 pub(in crate::runtime) fn shutdown_over(result: &Result<(), RuntimeError>) {

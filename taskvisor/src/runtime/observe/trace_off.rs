@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::group::GroupCell;
+use super::super::shutdown::Waiting;
 use super::super::task::{Cell, Next};
 use crate::inspect::{TaskId, TaskOutcome};
 use crate::panics::Fenced;
@@ -35,6 +36,8 @@ pub(super) fn begin(_: &Cell, _: u32) -> AttemptSpan {
     NoSpan
 }
 
+pub(super) fn stopped(_: &AttemptSpan, _: &Cell) {}
+
 pub(super) fn timed_out(_: &Cell, _: Duration) {}
 
 pub(super) fn concluded(_: &Cell, _: &Next) {}
@@ -55,5 +58,9 @@ pub(in crate::runtime) fn group_ended(_: &GroupCell, _: &TaskOutcome) {}
 pub(in crate::runtime) fn warned(_: &str, _: Option<TaskId>, _: &str) {}
 
 pub(in crate::runtime) fn shutdown_requested(_: &str) {}
+
+pub(in crate::runtime) fn shutdown_waits(_: &Waiting) {}
+
+pub(in crate::runtime) fn drain_ended(_: &str) {}
 
 pub(in crate::runtime) fn shutdown_over(_: &Result<(), RuntimeError>) {}

@@ -9,11 +9,13 @@ mod signals;
 mod stopper;
 mod turns;
 mod verdict;
+mod waiting;
 mod watch;
 
 pub use request::Shutdown;
 pub(super) use request::Stop;
-pub(super) use signals::Signals;
+pub(super) use signals::{Listener, Signal};
 pub(super) use stopper::until;
 pub(super) use turns::{TURNS, within};
+pub(crate) use waiting::Waiting;
 pub(super) use watch::{Watch, has_workers};

@@ -20,7 +20,7 @@ use super::verdict::{Judge, Verdict};
 use crate::events::{Event, EventKind, Reason};
 use crate::inspect::{TaskId, one_line};
 use crate::supervisor::{RuntimeError, StopLimit};
-use crate::task::{StopReason, TaskError};
+use crate::task::{StopKind, TaskError};
 use crate::tree::FailureChain;
 
 /// An aborted task, and the limit that it exceeded.
@@ -35,12 +35,31 @@ pub(in crate::runtime) struct Stop {
     pub(in crate::runtime) verdict: Verdict<ShutdownResult>,
     /// The failure of the tree, if there is one.
     failure: OnceLock<Failure>,
-    /// The time of the request.
-    requested: OnceLock<Instant>,
+    /// The time of the request, and the drain after it.
+    requested: OnceLock<(Instant, Duration)>,
+    /// `true` if a signal requested it.
+    pub(super) signaled: AtomicBool,
+    /// The time at which something ended the drain.
+    drain_ended: OnceLock<Instant>,
+    /// `true` when only the delivery of the last events is left.
+    pub(super) delivers: AtomicBool,
+    /// `true` if the last owner was dropped, which requested the shutdown.
+    dropped: AtomicBool,
+    /// Set when the tasks are requested to stop.
+    pub(super) stopping: OnceLock<Stopping>,
     /// The last layer that is requested to stop.
     layer: AtomicU8,
     /// `true` when the remaining tasks are no longer waited for.
     pub(super) gave_up: AtomicBool,
+}
+
+/// The part of a shutdown in which tasks stop.
+pub(super) struct Stopping {
+    pub(super) began: Instant,
+    /// The end of the grace; `None` if it has no end.
+    pub(super) deadline: Option<Instant>,
+    /// The number of tasks when it began.
+    pub(super) tasks: usize,
 }
 
 /// The layers of a shutdown, in the order of their stops.
@@ -79,6 +98,26 @@ impl Future for Shutdown {
 
 impl_debug!(Shutdown, |_|);
 
+impl Stop {
+    /// Returns the time of the request, and the latest time at which the tasks are requested to stop.
+    pub(in crate::runtime) fn times(&self) -> Option<(Instant, Instant)> {
+        let (requested, drain) = *self.requested.get()?;
+        let drained = requested.checked_add(drain).unwrap_or(requested);
+        let stops = self.drain_ended.get().copied().unwrap_or(drained);
+        Some((requested, self.stopping.get().map_or(stops, |stopping| stopping.began)))
+    }
+
+    /// Returns the failure of the tree as text, if there is one.
+    pub(in crate::runtime) fn failure(&self) -> Option<&str> {
+        self.failure.get().map(|failure| failure.text.as_str())
+    }
+
+    /// Returns `true` when only the delivery of the last events is left.
+    pub(in crate::runtime) fn delivers(&self) -> bool {
+        self.delivers.load(Ordering::Relaxed)
+    }
+}
+
 impl Core {
     /// Requests the shutdown, unless it is already requested.
     pub(crate) fn shut_down(self: &Arc<Self>, why: &str, drain: Duration) {
@@ -96,7 +135,7 @@ impl Core {
         // Without a drain, the drain ends when it begins.
         registry.admission = if drain.is_zero() { Admission::Stopping } else { Admission::Closing };
         self.stopping.store(true, Ordering::Relaxed);
-        let _ = self.stop.requested.set(Instant::now());
+        let _ = self.stop.requested.set((Instant::now(), drain));
         if let Some(runtime) = runtime {
             self.bus.start(runtime);
             if self.bus.is_active() {
@@ -119,14 +158,45 @@ impl Core {
         Stopper::start(self, here, home, drain, is_idle, is_run);
     }
 
+    /// The last owner was dropped: requests the shutdown without its drain.
+    pub(crate) fn owner_dropped(self: &Arc<Self>) {
+        // A shutdown that was requested before has its own reason.
+        self.stop.dropped.store(!self.is_stopping(), Ordering::Relaxed);
+        self.shut_down("the supervisor was dropped", Duration::ZERO);
+    }
+
+    /// Returns the reason of stops that belong to the shutdown. `None` if there is no shutdown.
+    pub(in crate::runtime) fn stop_kind(&self) -> Option<StopKind> {
+        let kind = || if self.stop.dropped.load(Ordering::Relaxed) { StopKind::Dropped } else { StopKind::Shutdown };
+        self.is_stopping().then(kind)
+    }
+
+    /// Returns the end of the grace of a shutdown that requests tasks to stop.
+    pub(in crate::runtime) fn stop_deadline(&self) -> Option<Instant> {
+        self.stop.stopping.get().and_then(|stopping| stopping.deadline)
+    }
+
     /// Aborts the tasks that have not stopped.
     pub(crate) fn force(&self, why: &str) {
-        let after = self.stop.requested.get().map_or(Duration::ZERO, Instant::elapsed);
+        let after = self.stop.requested.get().map_or(Duration::ZERO, |(requested, _)| requested.elapsed());
         self.stop.verdict.force(after, || {
             if self.bus.is_active() {
                 self.bus.publish(Event::new(EventKind::ShutdownForced).because(why));
             }
         });
+    }
+
+    /// Ends the drain of a requested shutdown: the tasks are requested to stop.
+    pub(crate) fn end_drain(&self, why: &str) {
+        let mut registry = self.registry();
+        if registry.admission != Admission::Closing {
+            return;
+        }
+        registry.admission = Admission::Stopping;
+        let _ = self.stop.drain_ended.set(Instant::now());
+        drop(registry);
+        observe::drain_ended(why);
+        self.vacant.wake();
     }
 
     /// Waits for the result of the current or next shutdown.
@@ -174,9 +244,9 @@ impl Core {
         layer as u8 <= stopping
     }
 
-    /// Returns `true` if the tree has failed.
-    pub(in crate::runtime) fn has_failed(&self) -> bool {
-        self.stop.failure.get().is_some()
+    /// Returns `true` if the tree has failed, or a signal stopped it: no call requested the shutdown.
+    pub(in crate::runtime) fn ends_by_itself(&self) -> bool {
+        self.stop.failure.get().is_some() || self.stop.signaled.load(Ordering::Relaxed)
     }
 
     /// Returns `true` if the shutdown no longer waits for the remaining tasks.
@@ -200,7 +270,7 @@ impl Core {
         }
         let cells = self.cells();
         for cell in &cells {
-            cell.stop(Bound::now(limit), StopReason::Shutdown);
+            cell.stop(Bound::now(limit), self.stop_kind().unwrap_or(StopKind::Shutdown));
         }
         cells
     }
@@ -219,6 +289,7 @@ impl Core {
         let over = self.registry().close();
         judge.give(result);
         self.readiness.changed.wake();
+        self.stop_listening();
         if over {
             self.bus.close();
         }

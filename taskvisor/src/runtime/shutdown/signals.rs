@@ -1,43 +1,253 @@
 //! The signals that request a shutdown.
 
+use std::future::poll_fn;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use tokio::runtime::Handle;
 #[cfg(unix)]
 use tokio::signal::unix::{SignalKind, signal};
 #[cfg(windows)]
 use tokio::signal::windows::{ctrl_break, ctrl_c};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::super::core::{Core, is_alive};
+use super::super::observe::Background;
+use super::super::registry::Admission;
+use crate::panics::catch;
+use crate::supervisor::{RuntimeError, SignalAction, Signals};
+use crate::sync::lock;
 
 /// Returns `Ready` when the next signal of its kind arrives.
 type Receive = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<()>> + Send>;
 
-/// The signals by name.
-pub(in crate::runtime) struct Signals([(&'static str, Receive); 2]);
+/// A signal that the process received.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::runtime) struct Signal {
+    name: &'static str,
+    action: SignalAction,
+}
 
-impl Signals {
+/// The receiver of signals, and those that were received.
+pub(in crate::runtime) struct Listener {
+    /// SIGINT and SIGTERM, or what stands for them.
+    receive: [(&'static str, Receive); 2],
+    heard: Heard,
+    /// The task that listens between `start` and `run`.
+    task: Option<AbortHandle>,
+}
+
+/// The signals that had an effect.
+#[derive(Debug, Default)]
+struct Heard {
+    /// The time of the last one.
+    last: Option<Instant>,
+}
+
+/// The effect of a signal.
+#[derive(Debug, PartialEq, Eq)]
+enum Effect {
+    /// It belongs to the request before.
+    None,
+    /// Requests the shutdown, with or without the drain.
+    Request(SignalAction),
+    /// The tasks are requested to stop.
+    EndDrain,
+    /// The remaining tasks are aborted.
+    Force,
+}
+
+impl Heard {
+    fn hear(&mut self, action: SignalAction, now: Instant, force_after: Duration, drains: bool) -> Effect {
+        if self.last.is_some_and(|last| now.saturating_duration_since(last) < force_after) {
+            return Effect::None;
+        }
+        match (self.last.replace(now), drains) {
+            (None, _) => Effect::Request(action),
+            (Some(_), true) => Effect::EndDrain,
+            (Some(_), false) => Effect::Force,
+        }
+    }
+}
+
+impl Listener {
     /// Starts to listen. Needs a runtime with IO enabled.
     #[cfg(unix)]
-    pub(in crate::runtime) fn listen() -> io::Result<Self> {
+    fn receive() -> io::Result<[(&'static str, Receive); 2]> {
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let interrupt: Receive = Box::new(move |cx| interrupt.poll_recv(cx));
-        Ok(Self([("SIGINT", interrupt), ("SIGTERM", Box::new(move |cx| terminate.poll_recv(cx)))]))
+        Ok([("SIGINT", interrupt), ("SIGTERM", Box::new(move |cx| terminate.poll_recv(cx)))])
     }
 
     /// Starts to listen.
     #[cfg(windows)]
-    pub(in crate::runtime) fn listen() -> io::Result<Self> {
+    fn receive() -> io::Result<[(&'static str, Receive); 2]> {
         let (mut c, mut r#break) = (ctrl_c()?, ctrl_break()?);
         let c: Receive = Box::new(move |cx| c.poll_recv(cx));
-        Ok(Self([("Ctrl+C", c), ("Ctrl+Break", Box::new(move |cx| r#break.poll_recv(cx)))]))
+        Ok([("Ctrl+C", c), ("Ctrl+Break", Box::new(move |cx| r#break.poll_recv(cx)))])
     }
 
-    /// Returns `Ready` with the name of the next signal.
-    pub(in crate::runtime) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<&'static str> {
-        for (name, receive) in &mut self.0 {
+    /// Starts to listen. A runtime without IO has no signals, which shows only as a panic.
+    fn new() -> Result<Self, RuntimeError> {
+        let receive = catch(Self::receive).unwrap_or_else(|panic| Err(io::Error::other(panic)));
+        let receive = receive.map_err(|error| RuntimeError::Signals(Arc::new(error)))?;
+        Ok(Self { receive, heard: Heard::default(), task: None })
+    }
+
+    fn poll(&mut self, signals: Signals, cx: &mut Context<'_>) -> Poll<Signal> {
+        let actions = [signals.interrupt, signals.terminate];
+        for ((name, receive), action) in self.receive.iter_mut().zip(actions) {
             if receive(cx) == Poll::Ready(Some(())) {
-                return Poll::Ready(name);
+                return Poll::Ready(Signal { name, action });
             }
         }
         Poll::Pending
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Some(task) = self.task.take() {
+            task.abort();
+        }
+    }
+}
+
+impl Core {
+    /// Starts to listen to signals, unless it listens already; returns `true` if it did not. The caller polls
+    /// [`poll_signals`](Self::poll_signals).
+    pub(in crate::runtime) fn listen(&self) -> Result<bool, RuntimeError> {
+        if lock(&self.listener).is_some() {
+            return Ok(false);
+        }
+        let listener = Listener::new()?;
+        let spare = lock(&self.listener).replace(listener);
+        Ok(spare.is_none())
+    }
+
+    /// Starts the tree, and listens to signals from then on.
+    pub(crate) fn start_listening(
+        self: &Arc<Self>,
+        start: impl FnOnce() -> Result<(), RuntimeError>,
+    ) -> Result<(), RuntimeError> {
+        self.check()?;
+        let Some(runtime) = Handle::try_current().ok().filter(|_| self.config.signals.listen) else { return start() };
+        let is_new = match self.listen() {
+            Err(_) if !is_alive(&runtime) => return Err(RuntimeError::NoRuntime),
+            listens => listens?,
+        };
+        let started = start();
+        match (is_new, &started) {
+            (true, Ok(())) => self.listen_on(&runtime),
+            (true, Err(_)) => self.stop_listening(),
+            (false, _) => {}
+        }
+        started
+    }
+
+    /// Listens in a task until a `run` does, or until the supervisor has stopped.
+    fn listen_on(self: &Arc<Self>, runtime: &Handle) {
+        let core = Arc::downgrade(self);
+        let listening: Background = Box::pin(poll_fn(move |cx| {
+            let Some(core) = core.upgrade() else { return Poll::Ready(()) };
+            core.poll_signals(cx);
+            Poll::Pending
+        }));
+        let task = runtime.spawn(listening).abort_handle();
+        match &mut *lock(&self.listener) {
+            Some(listener) => listener.task = Some(task),
+            None => task.abort(),
+        }
+    }
+
+    /// Ends the task that listens. The caller listens instead.
+    pub(in crate::runtime) fn take_over_signals(&self) {
+        let task = lock(&self.listener).as_mut().and_then(|listener| listener.task.take());
+        if let Some(task) = task {
+            task.abort();
+        }
+    }
+
+    /// Ends to listen.
+    pub(in crate::runtime) fn stop_listening(&self) {
+        let listener = lock(&self.listener).take();
+        drop(listener);
+    }
+
+    /// Carries out the signals that have arrived, and registers for the next.
+    pub(in crate::runtime) fn poll_signals(self: &Arc<Self>, cx: &mut Context<'_>) {
+        while let Poll::Ready(signal) = self.poll_signal(cx) {
+            self.heed(signal);
+        }
+    }
+
+    pub(in crate::runtime) fn poll_signal(&self, cx: &mut Context<'_>) -> Poll<Signal> {
+        match &mut *lock(&self.listener) {
+            Some(listener) => listener.poll(self.config.signals, cx),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Carries a signal out.
+    pub(in crate::runtime) fn heed(self: &Arc<Self>, Signal { name, action }: Signal) {
+        let drains = self.registry().admission == Admission::Closing;
+        let effect = match &mut *lock(&self.listener) {
+            Some(listener) => listener.heard.hear(action, Instant::now(), self.config.signals.force_after, drains),
+            None => return,
+        };
+        if matches!(effect, Effect::Request(_)) && !self.is_stopping() {
+            self.stop.signaled.store(true, Ordering::Relaxed);
+        }
+        match effect {
+            Effect::None => {}
+            Effect::Request(SignalAction::Drain) => self.shut_down(name, self.config.drain),
+            Effect::Request(SignalAction::Stop) => {
+                self.shut_down(name, Duration::ZERO);
+                self.end_drain(name);
+            }
+            Effect::EndDrain => self.end_drain(name),
+            Effect::Force => self.force(name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AFTER: Duration = Duration::from_secs(1);
+
+    fn heard(signals: &[(u64, bool)], force_after: Duration) -> Vec<Effect> {
+        let (start, mut heard) = (Instant::now(), Heard::default());
+        let hear = |(at, drains): &(u64, bool)| {
+            heard.hear(SignalAction::Drain, start + Duration::from_millis(*at), force_after, *drains)
+        };
+        signals.iter().map(hear).collect()
+    }
+
+    #[test]
+    fn o01_doubled_signals_are_one_request_and_a_later_one_forces() {
+        let request = || Effect::Request(SignalAction::Drain);
+        let doubled = heard(&[(0, false), (0, false), (999, false), (1_000, false), (1_500, false)], AFTER);
+        assert_eq!(doubled, [request(), Effect::None, Effect::None, Effect::Force, Effect::None]);
+        // Each signal of a doubled request counts once, also the one that ends the drain.
+        let drained = heard(&[(0, false), (3_000, true), (3_001, false), (4_100, false)], AFTER);
+        assert_eq!(drained, [request(), Effect::EndDrain, Effect::None, Effect::Force]);
+        let at_once = heard(&[(0, false), (0, false)], Duration::ZERO);
+        assert_eq!(at_once, [request(), Effect::Force]);
+    }
+
+    #[test]
+    fn o02_the_first_signal_decides_whether_there_is_a_drain() {
+        for action in [SignalAction::Drain, SignalAction::Stop] {
+            for drains in [false, true] {
+                let effect = Heard::default().hear(action, Instant::now(), AFTER, drains);
+                assert_eq!(effect, Effect::Request(action));
+            }
+        }
     }
 }

@@ -22,11 +22,12 @@ use super::super::observe::{self, Background};
 use super::super::registry::{Admission, Registry};
 use super::super::task::{ABORT, Bound, StopBy};
 use super::super::timer::{deadline, deadline_from};
-use super::request::Layer;
+use super::request::{Layer, Stopping};
 use super::turns::{Mobile, Route, TURNS, within};
+use super::waiting::Reports;
 use super::watch::{Watch, has_workers};
 use crate::supervisor::StopLimit;
-use crate::task::StopReason;
+use crate::task::StopKind;
 
 /// The period at which the stopper wakes the runtime of the tasks during a stop. If the worker that drives its timers
 /// is blocked, another worker then takes over.
@@ -41,6 +42,8 @@ pub(in crate::runtime) struct Stopper {
     trial: bool,
     route: Route,
     lifeline: Option<oneshot::Sender<()>>,
+    /// The reports of a slow stop, once tasks are requested to stop.
+    reports: Option<Reports>,
     /// Dropped last, because timers are created on it.
     watch: Option<Watch>,
 }
@@ -89,7 +92,7 @@ impl Stopper {
 
     fn new(core: &Arc<Core>, home: &Handle) -> Self {
         let (core, home) = (Arc::clone(core), home.clone());
-        Self { core, home, trial: false, route: Route::default(), lifeline: None, watch: None }
+        Self { core, home, trial: false, route: Route::default(), lifeline: None, reports: None, watch: None }
     }
 
     fn spawn_on(mut self, watch: Watch, drain: Duration) {
@@ -112,12 +115,13 @@ impl Stopper {
     async fn drive(mut self, drain: Duration) {
         let core = Arc::clone(&self.core);
         if !drain.is_zero() {
-            self.wait(Registry::is_drained, deadline(drain), core.stop.verdict.interrupted()).await;
+            self.wait(Registry::ends_drain, deadline(drain), core.stop.verdict.interrupted()).await;
         }
         self.end_drain();
         let (mut stuck, mut forced) = (Vec::new(), None);
         if !self.stop_all().await {
             forced = core.stop.verdict.forced();
+            self.reports = None;
             self.release_relied();
             core.stop_at_once(if forced.is_some() { StopLimit::Forced } else { StopLimit::Grace });
             // Aborted tasks get time to end, so that they are gone when `run` returns.
@@ -134,6 +138,7 @@ impl Stopper {
         let Some(judge) = core.stop.verdict.judge() else { return };
         let result = core.judge(stuck, forced);
         if core.bus.is_active() {
+            core.stop.delivers.store(true, Ordering::Relaxed);
             core.bus.publish_surely(core.event_of(&result));
             // A second force skips the wait for subscribers.
             let end = pin!(core.stop.verdict.forced_again());
@@ -170,6 +175,9 @@ impl Stopper {
     async fn stop_all(&mut self) -> bool {
         let core = Arc::clone(&self.core);
         let (grace, began) = (core.config.grace, Instant::now());
+        let tasks = core.registry().count();
+        let _ = core.stop.stopping.set(Stopping { began, deadline: deadline_from(began, grace), tasks });
+        self.reports = Some(Reports::new(began));
         let by = StopBy::within(grace);
         let (has_added, has_declared, relied) = {
             let registry = core.registry();
@@ -196,6 +204,7 @@ impl Stopper {
         let core = Arc::clone(&self.core);
         let (grace, now, mut longest) = (core.config.grace, Instant::now(), Duration::ZERO);
         let by = by.share(now, below, grace);
+        let kind = core.stop_kind().unwrap_or(StopKind::Shutdown);
         core.stops_layer(layer);
         for cell in core.cells() {
             let is_beside = cell.is_beside_tree();
@@ -212,7 +221,7 @@ impl Stopper {
                 };
                 longest = longest.max(bound.time);
                 if cell.member().is_none() {
-                    cell.stop_at(Some(core.clock.at(now)), bound, StopReason::Shutdown);
+                    cell.stop_at(Some(core.clock.at(now)), bound, kind);
                 }
             }
         }
@@ -241,16 +250,20 @@ impl Stopper {
                 None => self.leave().await,
             }
         }
-        if self.watch.is_none() {
-            return until(done, end, by).await;
-        }
         loop {
-            let pulse = Instant::now() + PULSE;
-            let next = by.map_or(pulse, |by| by.min(pulse));
+            let pulse = self.watch.is_some().then(|| Instant::now() + PULSE);
+            let report = self.reports.as_ref().map(Reports::next);
+            let Some(next) = by.into_iter().chain(pulse).chain(report).min() else {
+                return either(done.as_mut(), end.as_mut()).await;
+            };
             match timeout_at(next, either(done.as_mut(), end.as_mut())).await {
                 Ok(done) => return done,
                 Err(_) if Some(next) == by => return false,
-                Err(_) => drop(self.home.spawn(async {})),
+                Err(_) if pulse.is_some() => drop(self.home.spawn(async {})),
+                Err(_) => {}
+            }
+            if let Some(reports) = &mut self.reports {
+                reports.report(&core);
             }
         }
     }

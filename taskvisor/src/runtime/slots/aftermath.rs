@@ -14,10 +14,10 @@ use super::super::task::{Actor, Cell};
 use super::manager::Job;
 use super::wait_queue::Calls;
 use crate::events::EventKind;
-use crate::inspect::{RejectReason, TaskOutcome};
+use crate::inspect::RejectReason;
 use crate::panics::{Fenced, drop_caught, drop_each};
 use crate::sync::wake_caught;
-use crate::task::StopReason;
+use crate::task::StopKind;
 
 /// A submission that is not polled for this long after it was woken loses its turn, after twice this time at the
 /// latest.
@@ -51,7 +51,7 @@ impl Aftermath {
             self.calls.carry_out(core);
         }
         if let Some(owner) = self.stop {
-            owner.stop(owner.own_bound(owner.stop_bound()), StopReason::Replaced);
+            owner.stop(owner.own_bound(owner.stop_bound()), StopKind::Replaced);
         }
         if let Some(job) = self.start {
             spawn(job);
@@ -74,7 +74,7 @@ impl Aftermath {
         if requested {
             job.cell.announce(EventKind::TaskRemoveRequested);
         }
-        job.cell.end_unstarted(TaskOutcome::Canceled { error: None }, waiting, "canceled");
+        job.cell.end_unstarted(job.cell.canceled(), waiting, "canceled");
         self.is_over(job);
     }
 

@@ -76,7 +76,7 @@ impl Actor {
     /// Carries out the next action of the machine while no attempt runs; `delay` is the delay of the wait.
     fn take_turn(&mut self, delay: Duration) {
         match self.cell.turn() {
-            Turn::Over => self.finish(TaskOutcome::Canceled { error: None }),
+            Turn::Over => self.finish(self.cell.canceled()),
             Turn::Parked => {
                 // While its group holds the task, it keeps neither a place in the queue of permits nor its start timeout.
                 self.release();
@@ -315,7 +315,7 @@ impl Actor {
             return;
         }
         // Another request came in the meantime, and is handled in the next poll.
-        if !self.cell.exceed(exceeded.limit()) {
+        if !self.cell.exceed(exceeded.kind(), exceeded.limit()) {
             return;
         }
         self.observed.timed_out(&self.cell, exceeded.limit());

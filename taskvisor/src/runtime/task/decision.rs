@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::inspect::TaskOutcome;
 use crate::policy::{ResolvedPolicy, RestartPolicy, Ticks};
-use crate::task::TaskError;
+use crate::task::{StopReason, TaskError};
 
 /// A request to a registration from outside. A stop is never withdrawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -52,6 +52,8 @@ pub(in crate::runtime) struct Facts<'a> {
     pub(in crate::runtime) at_once: u8,
     /// The ticks of a fixed rate.
     pub(in crate::runtime) ticks: Option<&'a Ticks>,
+    /// The reason of the stop request, if there was one.
+    pub(in crate::runtime) stopped: Option<&'a StopReason>,
 }
 
 /// The decision.
@@ -84,6 +86,12 @@ impl Facts<'_> {
         if healthy { 0 } else { self.streak }
     }
 
+    /// The task ends because it was requested to stop, or returned [`TaskError::Canceled`].
+    fn canceled(&self, error: Option<Arc<TaskError>>, finished: bool) -> Next {
+        let reason = self.stopped.cloned().unwrap_or(StopReason::Canceled);
+        Next::End(TaskOutcome::Canceled { error, reason, finished })
+    }
+
     fn exhausts(&self, streak: u32) -> bool {
         self.policy.max_retries.is_some_and(|retries| streak > retries)
     }
@@ -96,10 +104,8 @@ pub(in crate::runtime) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
             Next::End(outcome) => Next::End(outcome),
             Next::Retry { error, .. } if facts.comes_back() => Next::Hold(Some(error)),
             _ if facts.comes_back() => Next::Hold(None),
-            Next::Retry { error, .. } => Next::End(TaskOutcome::Canceled { error: Some(error) }),
-            Next::Repeat(_) | Next::Throttle { .. } | Next::Restart(_) | Next::Hold(_) => {
-                Next::End(TaskOutcome::Canceled { error: None })
-            }
+            Next::Retry { error, .. } => facts.canceled(Some(error), false),
+            Next::Repeat(_) | Next::Throttle { .. } | Next::Restart(_) | Next::Hold(_) => facts.canceled(None, true),
         };
     }
     let result = match (facts.request, ending) {
@@ -110,11 +116,14 @@ pub(in crate::runtime) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
         (_, Ending::Aborted) => {
             return Next::End(TaskOutcome::Aborted { error: None });
         }
-        (Request::Stop | Request::Hold, ending) => return Next::End(TaskOutcome::Canceled { error: error_of(ending) }),
+        (Request::Stop | Request::Hold, ending) => {
+            let finished = matches!(ending, Ending::Result(Ok(())));
+            return facts.canceled(error_of(ending), finished);
+        }
     };
     match result {
         Ok(()) => after_success(facts),
-        Err(TaskError::Canceled) => Next::End(TaskOutcome::Canceled { error: None }),
+        Err(TaskError::Canceled) => facts.canceled(None, false),
         Err(error) if error.is_fatal() => Next::End(TaskOutcome::Fatal { error: Arc::new(error) }),
         Err(error) => after_failure(facts, Arc::new(error)),
     }
@@ -197,7 +206,7 @@ mod tests {
     }
 
     fn facts(policy: &ResolvedPolicy, request: Request, streak: u32) -> Facts<'_> {
-        Facts { policy, request, late: false, streak, lived: None, at_once: 0, ticks: None }
+        Facts { policy, request, late: false, streak, lived: None, at_once: 0, ticks: None, stopped: None }
     }
 
     fn fail() -> Ending {
@@ -209,9 +218,19 @@ mod tests {
         for restart in [RestartPolicy::Never, RestartPolicy::OnFailure, RestartPolicy::Always { interval: None }] {
             let policy = policy(restart, Some(0));
             let stop = facts(&policy, Request::Stop, 0);
-            assert!(matches!(decide(&stop, fail()), Next::End(TaskOutcome::Canceled { error: Some(_) })));
-            for ending in [Ending::Result(Ok(())), Ending::Dropped, Ending::Result(Err(TaskError::Canceled))] {
-                assert!(matches!(decide(&stop, ending), Next::End(TaskOutcome::Canceled { error: None })));
+            assert!(matches!(
+                decide(&stop, fail()),
+                Next::End(TaskOutcome::Canceled { error: Some(_), finished: false, .. })
+            ));
+            for (ending, returned_ok) in [
+                (Ending::Result(Ok(())), true),
+                (Ending::Dropped, false),
+                (Ending::Result(Err(TaskError::Canceled)), false),
+            ] {
+                let Next::End(TaskOutcome::Canceled { error: None, finished, .. }) = decide(&stop, ending) else {
+                    panic!()
+                };
+                assert_eq!(finished, returned_ok);
             }
             assert!(matches!(decide(&stop, Ending::Aborted), Next::End(TaskOutcome::Aborted { .. })));
             let restart = facts(&policy, Request::Restart, 9);

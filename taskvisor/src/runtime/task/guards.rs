@@ -49,7 +49,7 @@ impl Guards {
         loop {
             ready!(self.start.poll(cx));
             if self.start_granted || !is_late(self.start.lateness(), limit) {
-                return Poll::Ready(Exceeded::Timeout(limit));
+                return Poll::Ready(Exceeded::StartTimeout(limit));
             }
             self.start.set(limit);
             self.start_granted = true;

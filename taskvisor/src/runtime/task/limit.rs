@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use crate::task::TaskError;
+use crate::task::{StopKind, TaskError};
 
 /// A limit that an attempt has exceeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::runtime) enum Exceeded {
-    /// The timeout or the start timeout.
     Timeout(Duration),
-    /// The watchdog.
+    StartTimeout(Duration),
     Watchdog(Duration),
 }
 
@@ -21,13 +20,21 @@ impl Default for Exceeded {
 
 impl Exceeded {
     pub(in crate::runtime) fn limit(self) -> Duration {
-        let (Self::Timeout(limit) | Self::Watchdog(limit)) = self;
+        let (Self::Timeout(limit) | Self::StartTimeout(limit) | Self::Watchdog(limit)) = self;
         limit
+    }
+
+    pub(in crate::runtime) fn kind(self) -> StopKind {
+        match self {
+            Self::Timeout(_) => StopKind::Timeout,
+            Self::StartTimeout(_) => StopKind::StartTimeout,
+            Self::Watchdog(_) => StopKind::Watchdog,
+        }
     }
 
     pub(in crate::runtime) fn into_error(self) -> TaskError {
         match self {
-            Self::Timeout(timeout) => TaskError::Timeout { timeout },
+            Self::Timeout(timeout) | Self::StartTimeout(timeout) => TaskError::Timeout { timeout },
             Self::Watchdog(silence) => TaskError::Silent { silence },
         }
     }

@@ -16,7 +16,7 @@ use crate::inspect::TaskState;
 use crate::policy::{Ready, ResolvedPolicy, RestartPolicy, Ticks};
 use crate::runtime::group::Note;
 use crate::supervisor::StopLimit;
-use crate::task::StopReason;
+use crate::task::{StopKind, StopReason};
 
 /// The stage of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,7 +99,7 @@ pub(in crate::runtime) struct Machine {
     /// `true` if the current or next attempt is the final attempt, which begins after the stop request.
     pub(in crate::runtime) last: bool,
     /// The reason of the stop request.
-    pub(in crate::runtime) why: Option<StopReason>,
+    pub(in crate::runtime) why: Option<StopKind>,
     /// The limit that an aborted attempt exceeded.
     pub(in crate::runtime) limit: StopLimit,
     /// The number of consecutive failures.
@@ -179,7 +179,7 @@ impl Machine {
     }
 
     /// Notes the reason of a stop request. The reason with the highest rank stands.
-    pub(in crate::runtime) fn because(&mut self, why: StopReason) {
+    pub(in crate::runtime) fn because(&mut self, why: StopKind) {
         self.why = self.why.max(Some(why));
     }
 
@@ -340,7 +340,7 @@ impl Machine {
     /// A helper of the attempt panicked.
     pub(in crate::runtime) fn helper_panicked(&mut self) -> Effects {
         self.canceled = true;
-        self.because(StopReason::HelperPanicked);
+        self.because(StopKind::HelperPanicked);
         Effects { interrupts: true, ..Effects::default() }
     }
 
@@ -441,12 +441,12 @@ impl Machine {
     }
 
     /// The attempt exceeds a limit. Returns `false` if something was requested of it before.
-    pub(in crate::runtime) fn exceed(&mut self) -> bool {
+    pub(in crate::runtime) fn exceed(&mut self, why: StopKind) -> bool {
         match &mut self.stage {
             Stage::Running(cut @ Cut::Not) if self.request == Request::Nothing || self.last => {
                 *cut = Cut::TimedOut;
                 self.canceled = true;
-                self.because(StopReason::Timeout);
+                self.because(why);
                 true
             }
             _ => false,
@@ -456,7 +456,7 @@ impl Machine {
     /// The future of an attempt is dropped, and its helpers still run. It is concluded with this ending after them.
     pub(in crate::runtime) fn join(&mut self, policy: &ResolvedPolicy, ending: &Ending, lived: Option<Duration>) {
         self.canceled = true;
-        let mut facts = self.facts(policy, lived, None);
+        let mut facts = self.facts(policy, lived, None, None);
         facts.late |= self.request == Request::Nothing;
         // A panic of a helper turns a success into a failure.
         let panicked = self.stage == Stage::Running(Cut::HelperPanicked);
@@ -471,13 +471,20 @@ impl Machine {
         ending: Ending,
         ran: Ran,
         ticks: Option<&Ticks>,
+        stopped: Option<&StopReason>,
     ) -> Next {
-        decide(&Facts { at_once: ran.at_once, ..self.facts(policy, ran.lived, ticks) }, ending)
+        decide(&Facts { at_once: ran.at_once, ..self.facts(policy, ran.lived, ticks, stopped) }, ending)
     }
 
-    fn facts<'a>(&self, policy: &'a ResolvedPolicy, lived: Option<Duration>, ticks: Option<&'a Ticks>) -> Facts<'a> {
+    fn facts<'a>(
+        &self,
+        policy: &'a ResolvedPolicy,
+        lived: Option<Duration>,
+        ticks: Option<&'a Ticks>,
+        stopped: Option<&'a StopReason>,
+    ) -> Facts<'a> {
         let late = matches!(self.stage, Stage::Joining { unasked: true, .. });
-        Facts { policy, request: self.request, late, streak: self.streak, lived, at_once: 0, ticks }
+        Facts { policy, request: self.request, late, streak: self.streak, lived, at_once: 0, ticks, stopped }
     }
 
     /// Concludes an attempt; `managed` if its group decides when the task runs again after a failure. Returns a note to

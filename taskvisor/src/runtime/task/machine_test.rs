@@ -221,7 +221,7 @@ impl Play<'_> {
             self.reach(after);
         }
         let mut exceeded = before;
-        let exceeds = exceeded.machine.exceed();
+        let exceeds = exceeded.machine.exceed(StopKind::Timeout);
         assert!(!exceeds || exceeded.machine.canceled);
         assert!(!exceeds || before.machine.request == Request::Nothing || before.machine.last);
         self.reach(exceeded);
@@ -240,7 +240,7 @@ impl Play<'_> {
             assert!(unasked || before.machine.request != Request::Nothing);
             after.must_end = ends;
         } else {
-            let next = after.machine.decide(self.policy, ending, Ran { lived: None, at_once }, None);
+            let next = after.machine.decide(self.policy, ending, Ran { lived: None, at_once }, None, None);
             let note = after.machine.conclude(self.policy, &next, self.managed);
             let ends = matches!(next, Next::End(_));
             let succeeded = matches!(next, Next::Repeat(_) | Next::Throttle { .. });
@@ -285,7 +285,7 @@ impl Play<'_> {
                     }
                 }
                 Stage::Running(_) | Stage::Joining { .. } => {
-                    let next = machine.decide(self.policy, Ending::Result(Ok(())), Ran::default(), None);
+                    let next = machine.decide(self.policy, Ending::Result(Ok(())), Ran::default(), None, None);
                     machine.conclude(self.policy, &next, self.managed);
                 }
                 Stage::Over => {
@@ -322,6 +322,7 @@ impl Play<'_> {
                             request: machine.request,
                             late: unasked,
                             streak: machine.streak,
+                            stopped: None,
                             lived: None,
                             at_once: 0,
                             ticks: None,
@@ -347,7 +348,7 @@ impl Play<'_> {
     fn joins(&mut self, node: Node, ending: Ending, ends: bool) {
         if ends {
             let mut after = node;
-            let next = after.machine.decide(self.policy, ending, Ran::default(), None);
+            let next = after.machine.decide(self.policy, ending, Ran::default(), None, None);
             assert!(matches!(next, Next::End(_)), "a result that ends is run again: {node:?}");
             after.machine.conclude(self.policy, &next, self.managed);
             after.owes_held = false;
@@ -431,6 +432,6 @@ fn k5i_a_restart_while_helpers_are_joined_does_not_run_a_taken_success_again() {
     assert!(machine.begin(&policy).is_some());
     machine.join(&policy, &Ending::Result(Ok(())), None);
     assert!(machine.restart().is_none());
-    let next = machine.decide(&policy, Ending::Result(Ok(())), Ran::default(), None);
+    let next = machine.decide(&policy, Ending::Result(Ok(())), Ran::default(), None, None);
     assert!(matches!(next, Next::End(TaskOutcome::Completed)));
 }

@@ -60,7 +60,7 @@ pub(super) async fn play(act: Act, ctx: TaskContext, mut counted: Counted) -> Re
     }
     match act.end {
         _ if told => {}
-        End::Wait => beating(&ctx, beat, ctx.cancelled()).await,
+        End::Wait => drop(beating(&ctx, beat, ctx.cancelled()).await),
         End::Hang => beating(&ctx, beat, pending()).await,
         End::GiveUp => return counted.end(|tally| tally.canceled += 1, Err(TaskError::Canceled)),
         End::Succeed => return counted.end(|tally| tally.succeeded += 1, Ok(())),

@@ -26,7 +26,7 @@ async fn a12_dropping_the_future_of_run_stops_its_tasks() {
 
     let refused = supervisor.add_task(script.spec("late")).await;
     assert!(matches!(refused, Err(RuntimeError::ShuttingDown)), "{refused:?}");
-    assert!(matches!(handle.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(handle.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     assert!(supervisor.shutdown().await.is_ok());
     assert_eq!((script.attempts(), script.running()), (1, 0));
     assert_eq!(recorder.count(EventKind::AllStoppedWithinGrace), 1);
@@ -58,8 +58,8 @@ async fn a12_dropping_the_last_owner_inside_a_runtime_cancels_all() -> Result<()
     assert_eq!(script.running(), 1, "there is another owner");
 
     drop(supervisor);
-    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None }));
-    assert!(matches!(waits.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(task.outcome().await, TaskOutcome::Canceled { error: None, .. }));
+    assert!(matches!(waits.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     assert_eq!((start.elapsed(), script.running()), (secs(1), 0));
     let refused = handle.add_task(script.spec("late")).await;
     assert!(matches!(refused, Err(RuntimeError::ShuttingDown)), "{refused:?}");
@@ -97,7 +97,7 @@ fn a12_dropping_the_last_owner_outside_a_runtime_cancels_all() {
     let task = runtime.block_on(supervisor.add_task(cooperative("task"))).unwrap();
     drop(supervisor);
     let outcome = runtime.block_on(async { timeout(HANGS, task.outcome()).await });
-    assert!(matches!(outcome, Ok(TaskOutcome::Canceled { error: None })), "{outcome:?}");
+    assert!(matches!(outcome, Ok(TaskOutcome::Canceled { error: None, .. })), "{outcome:?}");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn a12_dropping_the_last_owner_in_another_runtime_cancels_all() {
     drop(other);
 
     let outcome = home.block_on(async { timeout(secs(3600), task.outcome()).await });
-    assert!(matches!(outcome, Ok(TaskOutcome::Canceled { error: None })), "{outcome:?}");
+    assert!(matches!(outcome, Ok(TaskOutcome::Canceled { error: None, .. })), "{outcome:?}");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskvisor::{
-    BackoffPolicy, Event, JitterPolicy, RestartPolicy, RuntimeError, Subscribe, Supervisor, SupervisorConfig, TaskSpec,
-    Tree, TreeBuilder,
+    BackoffPolicy, Event, JitterPolicy, RestartPolicy, RuntimeError, Signals, Subscribe, Supervisor, SupervisorConfig,
+    TaskSpec, Tree, TreeBuilder,
 };
 use tests::{ALWAYS, OK, Script, Step, constant, cooperative, ms, recorded, secs, settle, supervisor};
 use tokio::time::Instant;
@@ -52,7 +52,7 @@ fn a03_a_config_has_the_documented_defaults() {
     assert_eq!(config.backoff, BackoffPolicy::default());
     assert_eq!(config.reset_after, None);
     assert_eq!(config.max_retries, None);
-    assert!(config.signals);
+    assert_eq!(config.signals, Signals::default());
     assert_eq!(Plain.queue_capacity(), 1024);
 }
 

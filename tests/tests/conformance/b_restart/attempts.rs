@@ -217,7 +217,7 @@ async fn b13_helpers_are_told_to_stop_with_their_attempt_and_end_before_the_name
                 ctx.spawn(async move {
                     // A helper may spawn helpers.
                     let inner = context.clone();
-                    context.spawn(async move { inner.cancelled().await });
+                    context.spawn(async move { drop(inner.cancelled().await) });
                     context.cancelled().await;
                     sleep(secs(n)).await;
                     ending.lock().unwrap().push((n, start.elapsed()));
@@ -234,7 +234,7 @@ async fn b13_helpers_are_told_to_stop_with_their_attempt_and_end_before_the_name
 
     assert_eq!(*ended.lock().unwrap(), [(1, secs(11)), (2, secs(12)), (3, secs(13))]);
     assert_eq!(start.elapsed(), secs(13));
-    assert!(matches!(handle.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(handle.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     Ok(())
 }
 
@@ -255,7 +255,7 @@ async fn b13_a_helper_can_cancel_its_own_task() -> Result<(), RuntimeError> {
     let outcome = supervisor.add_task(spec).await?.outcome().await;
 
     assert_eq!(start.elapsed(), secs(0), "the task must not wait for the helper that waits for the task");
-    assert!(matches!(outcome, TaskOutcome::Canceled { error: None }), "{outcome}");
+    assert!(matches!(outcome, TaskOutcome::Canceled { error: None, .. }), "{outcome}");
     Ok(())
 }
 
@@ -479,7 +479,7 @@ async fn b14_told_to_stop_in_the_window_it_is_canceled_at_its_end() -> Result<()
 
     assert_eq!(start.elapsed(), secs(10), "the window, and not the 60 s that a stop may take");
     let outcome = handle.outcome().await;
-    assert!(matches!(outcome, TaskOutcome::Canceled { error: Some(_) }), "{outcome}");
+    assert!(matches!(outcome, TaskOutcome::Canceled { error: Some(_), .. }), "{outcome}");
     assert_eq!(outcome.to_string(), "canceled: timed out after 5s");
     sleep(secs(60)).await;
     assert_eq!((script.attempts(), recorder.count(BackoffScheduled)), (1, 0));

@@ -201,7 +201,7 @@ async fn b10_a_panic_in_the_drop_of_a_stopped_attempt_is_kept() -> Result<(), Ru
     assert!(handle.cancel().await?);
 
     let outcome = handle.outcome().await;
-    assert!(matches!(outcome, TaskOutcome::Canceled { error: Some(_) }), "{outcome}");
+    assert!(matches!(outcome, TaskOutcome::Canceled { error: Some(_), .. }), "{outcome}");
     assert_eq!(outcome.to_string(), "canceled: panicked: in drop");
     Ok(())
 }

@@ -132,7 +132,7 @@ async fn permits_waited_for_are_given_up_at_once_when_told_to_stop() -> Result<(
     assert!(handle.cancel().await?);
 
     assert_eq!(start.elapsed(), secs(1));
-    assert!(matches!(handle.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(handle.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     assert!(last.outcome().await.is_completed());
     assert_eq!((third.begun_ms(start), second.attempts()), (vec![10_000], 0), "its place goes to the next");
     assert_eq!(recorder.kinds_of("second").len(), 4, "requested, added, told to stop, removed");

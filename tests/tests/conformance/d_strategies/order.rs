@@ -173,7 +173,7 @@ async fn d11_one_that_fails_for_good_before_it_was_ready_fails_the_group() -> Re
         sleep(secs(1)).await;
         poke.fatal();
         let run = tree.run_until(std::future::pending()).await;
-        assert!(matches!(serve.outcome().await, TaskOutcome::Canceled { error: None }));
+        assert!(matches!(serve.outcome().await, TaskOutcome::Canceled { error: None, .. }));
         assert_eq!(serve.status().attempt, 0);
         run
     };

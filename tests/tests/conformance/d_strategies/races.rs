@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use taskvisor::{
-    EventKind, Group, Ready, RestartPolicy, Strategy, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec,
-    TaskState, Tree,
+    EventKind, Group, Ready, RestartPolicy, Signals, Strategy, SupervisorConfig, TaskContext, TaskError, TaskFn,
+    TaskSpec, TaskState, Tree,
 };
 use tests::{ALWAYS, Recorder, constant, secs};
 use tokio::runtime::Builder;
@@ -132,7 +132,7 @@ fn d08_groups_survive_everything_at_once() {
         for round in 0..200 {
             let (watch, recorder) = (Arc::new(Watch::default()), Recorder::new());
             let nested = erratic_group("outer", &watch).group(erratic_group("inner", &watch));
-            let config = SupervisorConfig { grace: secs(20), signals: false, ..SupervisorConfig::default() };
+            let config = SupervisorConfig { grace: secs(20), signals: Signals::NONE, ..SupervisorConfig::default() };
             let tree = Tree::builder(config)
                 .with_subscriber(Arc::clone(&recorder))
                 .group(nested)

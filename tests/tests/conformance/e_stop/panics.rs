@@ -41,7 +41,7 @@ async fn e12_a_panic_in_the_drop_of_an_aborted_future_is_contained() -> Result {
     assert_eq!(stuck(result), ["bomb"]);
     assert_eq!(start.elapsed(), secs(2));
     assert!(matches!(bomb.outcome().await, TaskOutcome::Aborted { .. }));
-    assert!(matches!(polite.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(polite.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     assert_eq!(
         recorder.kinds_of("bomb")[2..],
         [EventKind::TaskStarting, EventKind::TaskFailed, EventKind::TaskRemoved]

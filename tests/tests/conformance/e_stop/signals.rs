@@ -119,7 +119,7 @@ fn ends_though_it_blocks(task: &str) {
     let victim = Victim::start(&["100", "exit", task]);
     victim.signal("-TERM");
     let ended = victim.wait();
-    assert_eq!(ended.status, Some(1));
+    assert_eq!(ended.status, Some(3));
     assert_eq!(ended.stderr, format!("Error: 1 task not stopped in time (grace 100ms): {task}\n"));
 }
 

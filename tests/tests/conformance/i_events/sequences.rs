@@ -204,7 +204,8 @@ async fn expect_after_cancel<const N: usize>(spec: TaskSpec, expected: [&str; N]
         }
         task.outcome().await;
         tokio::time::sleep(secs(100)).await;
-        assert_eq!(told(&recorder)[before..], expected);
+        let reason = if removes { ": removed" } else { ": canceled" };
+        assert_eq!(told(&recorder)[before..], expected.map(|line| line.replace(": canceled", reason)));
     }
     Ok(())
 }
@@ -291,9 +292,9 @@ async fn i01_a_shutdown_within_the_grace() -> Result {
         "TaskStarting a #1",
         "TaskStarting b #1",
         "ShutdownRequested: run_until",
-        "TaskStopped a #1: canceled",
+        "TaskStopped a #1: shutdown",
         "TaskRemoved a",
-        "TaskStopped b #1: canceled",
+        "TaskStopped b #1: shutdown",
         "TaskRemoved b",
         "AllStoppedWithinGrace",
     ];
@@ -308,8 +309,10 @@ async fn i01_a_shutdown_past_the_grace() {
     assert!(supervisor.run_until(specs, tokio::time::sleep(secs(1))).await.is_err());
     let expected = [
         "ShutdownRequested: run_until",
-        "TaskStopped a #1: canceled",
+        "TaskStopped a #1: shutdown",
         "TaskRemoved a",
+        "ShutdownWaiting b +1000ms: stopping for 1 s, 1 of 2, 3 s left",
+        "ShutdownWaiting b +2000ms: stopping for 2 s, 1 of 2, 2 s left",
         "TaskFailed b #1: aborted: did not stop in time",
         "TaskRemoved b",
         "GraceExceeded: 1 task not stopped in time (grace 4s): b",
@@ -327,7 +330,7 @@ async fn i01_a_restart_by_hand() -> Result {
     }
     tokio::time::sleep(Duration::from_millis(10)).await;
     let expected = [
-        "TaskStopped x #1: canceled",
+        "TaskStopped x #1: restart",
         "TaskStarting x #2",
         "TaskFailed x #2: failure 2",
         "BackoffScheduled x #2 +100ms: failure 2",

@@ -40,7 +40,7 @@ async fn k6d_a_task_in_backoff_has_a_final_attempt_when_it_is_requested_to_stop(
     assert_eq!(start.elapsed(), secs(1));
     assert!(outbox.lock().unwrap().is_empty());
     assert_eq!(*reasons.lock().unwrap(), [(1, None, false), (2, Some(StopReason::Shutdown), false)]);
-    assert!(matches!(handle.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(handle.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     Ok(())
 }
 
@@ -69,7 +69,7 @@ async fn k6d_a_task_that_others_are_after_has_its_final_attempt_when_they_have_s
     sleep(secs(5)).await;
     tree.shutdown().await?;
     let why = Some(StopReason::Shutdown);
-    assert_eq!(*seen.lock().unwrap(), [("relay", None), ("server", why), ("relay", why)]);
+    assert_eq!(*seen.lock().unwrap(), [("relay", None), ("server", why.clone()), ("relay", why)]);
     Ok(())
 }
 
@@ -93,7 +93,7 @@ async fn k6d_a_final_attempt_is_bounded_and_there_is_one_only() -> Result {
     let handle = supervisor.add_task(spec("y")).await?;
     settle().await;
     assert!(handle.cancel().await?);
-    assert!(matches!(handle.outcome().await, TaskOutcome::Canceled { error: Some(_) }));
+    assert!(matches!(handle.outcome().await, TaskOutcome::Canceled { error: Some(_), .. }));
     assert_eq!(script.attempts(), 2);
     let waits = Script::new([Step::Wait]);
     let handle = supervisor.add_task(waits.spec("z").with_final_attempt()).await?;
@@ -105,7 +105,7 @@ async fn k6d_a_final_attempt_is_bounded_and_there_is_one_only() -> Result {
         supervisor.add_task(script.spec("now").with_backoff(constant(secs(3600))).with_final_attempt()).await?;
     settle().await;
     assert!(supervisor.cancel_with_timeout("now", Duration::ZERO).await?);
-    assert!(matches!(handle.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(handle.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     assert_eq!(script.attempts(), 1);
     Ok(())
 }
@@ -122,7 +122,7 @@ async fn k6d_the_final_attempt_keeps_its_own_timeout() -> Result {
     assert_eq!(start.elapsed(), secs(3));
     assert_eq!(recorder.count(EventKind::TimeoutHit), 1);
     let outcome = handle.outcome().await;
-    assert!(matches!(&outcome, TaskOutcome::Canceled { error: Some(error) } if error.as_label() == "task_timeout"));
+    assert!(matches!(&outcome, TaskOutcome::Canceled { error: Some(error), .. } if error.as_label() == "task_timeout"));
     Ok(())
 }
 

@@ -38,7 +38,7 @@ async fn k3a_two_tasks_that_cancel_each_other_do_not_wait_for_each_other() -> Re
     settle().await;
     let start = Instant::now();
     assert!(a.cancel().await?);
-    assert!(matches!(b.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(b.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     assert_eq!(start.elapsed(), Duration::ZERO);
     assert_eq!(*took.lock().unwrap(), [Duration::ZERO; 2]);
     Ok(())
@@ -78,7 +78,7 @@ async fn k3a_a_helper_that_cancels_its_own_task_gets_an_answer_at_once() -> Resu
     });
     let x = supervisor.add_task(TaskSpec::inherit(task)).await?;
     let start = Instant::now();
-    assert!(matches!(x.outcome().await, TaskOutcome::Canceled { error: None }));
+    assert!(matches!(x.outcome().await, TaskOutcome::Canceled { error: None, .. }));
     assert!(answered.load(Ordering::Relaxed));
     assert_eq!(start.elapsed(), Duration::ZERO);
     Ok(())

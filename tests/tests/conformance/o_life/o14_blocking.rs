@@ -202,7 +202,7 @@ async fn races() {
         let ran = usize::from(seen.recv().await.is_some());
         let is_consistent = match &outcome {
             TaskOutcome::Completed => ran == 1,
-            TaskOutcome::Canceled { error: None } => ran <= 1,
+            TaskOutcome::Canceled { error: None, .. } => ran <= 1,
             _ => false,
         };
         assert!(is_consistent && seen.recv().await.is_none(), "{outcome}: {ran}");

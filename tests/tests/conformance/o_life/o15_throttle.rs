@@ -44,7 +44,7 @@ async fn o15_an_interval_of_zero_opts_out() {
     let script = Script::new(vec![OK; 1000].into_iter().chain([Step::Cancel]).collect::<Vec<_>>());
     let start = Instant::now();
     let task = supervisor.add_task(script.spec("t").with_restart(WITHOUT_PAUSE)).await.unwrap();
-    assert!(matches!(task.outcome().await, taskvisor::TaskOutcome::Canceled { error: None }));
+    assert!(matches!(task.outcome().await, taskvisor::TaskOutcome::Canceled { error: None, .. }));
     assert_eq!((start.elapsed(), task.status().attempt), (ms(0), 1001));
     supervisor.shutdown().await.unwrap();
     assert_eq!((recorder.count(EventKind::Warning), recorder.count(EventKind::BackoffScheduled)), (0, 0));

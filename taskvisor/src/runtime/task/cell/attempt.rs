@@ -3,13 +3,16 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::helpers::{Helper, Running};
 use super::super::machine::Stage;
 use super::Cell;
+use crate::inspect::TaskOutcome;
+use crate::runtime::clock::{Ticks, after};
 use crate::runtime::observe::{self, Background, SpanRef};
-use crate::task::{Job, StopReason, TaskError};
+use crate::task::{Job, StopKind, StopReason, TaskError};
 
 impl Cell {
     /// Returns `true` if the attempt was requested to stop, or its token was canceled.
@@ -23,7 +26,46 @@ impl Cell {
     /// Returns the reason of the stop request. For a final attempt it is the reason why no other attempt follows.
     pub(crate) fn stop_reason(&self, attempt: u64) -> Option<StopReason> {
         let state = self.lock();
-        state.machine.why.filter(|_| state.machine.attempt == attempt)
+        let why = state.machine.why.filter(|_| state.machine.attempt == attempt);
+        drop(state);
+        why.map(|why| self.stop_reason_of(why))
+    }
+
+    /// Returns the reason why a canceled attempt is to end.
+    pub(crate) fn reason_of_end(&self, attempt: u64) -> StopReason {
+        let runs = self.lock().machine.is_running(attempt);
+        let reason = self.stop_reason(attempt);
+        // Without a request, its own code canceled the token of a running attempt.
+        reason.unwrap_or(if runs { StopReason::Canceled } else { StopReason::Ended })
+    }
+
+    /// Returns the reason of the stop request to the current or last attempt.
+    #[cfg(feature = "tracing")]
+    pub(in crate::runtime) fn last_stop_reason(&self) -> Option<StopReason> {
+        let why = self.lock().machine.why;
+        why.map(|why| self.stop_reason_of(why))
+    }
+
+    pub(in crate::runtime) fn stop_reason_of(&self, why: StopKind) -> StopReason {
+        why.reason(|| self.member().map(|member| member.group.first_failed()).unwrap_or_default())
+    }
+
+    /// Returns the outcome of a task that is stopped without a further attempt.
+    pub(in crate::runtime) fn canceled(&self) -> TaskOutcome {
+        let why = self.lock().machine.why.unwrap_or(StopKind::Canceled);
+        TaskOutcome::Canceled { error: None, reason: self.stop_reason_of(why), finished: false }
+    }
+
+    /// Returns the time by which the attempt must have ended after a stop request or an exceeded limit.
+    pub(crate) fn stop_deadline(&self, attempt: u64) -> Option<Instant> {
+        let state = self.lock();
+        let why = state.machine.why.filter(|_| state.machine.attempt == attempt)?;
+        let stop_by = state.stop_by;
+        drop(state);
+        let own = (stop_by != Ticks::MAX).then(|| self.core.clock.instant(stop_by));
+        // The last layer of a shutdown has no deadline of its own.
+        let grace = if why == StopKind::Shutdown { self.core.stop_deadline() } else { None };
+        own.into_iter().chain(grace).min()
     }
 
     pub(crate) fn token(&self, attempt: u64) -> CancellationToken {
@@ -88,6 +130,7 @@ impl Cell {
         }
         aside.panic = Some(panic);
         let effects = state.machine.helper_panicked();
+        state.stop_by = state.stop_by.min(after(self.core.clock.now(), self.window()));
         let token = if effects.interrupts { state.token.take() } else { None };
         self.wake(state, token);
     }

@@ -1,5 +1,6 @@
 //! The time limits of an attempt that is requested to stop.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -26,6 +27,29 @@ impl Bound {
 
     pub(crate) const fn within(time: Duration, limit: StopLimit) -> Self {
         Self { time, limit }
+    }
+}
+
+/// A time that is left, in eight bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::runtime) struct TimeLeft(NonZeroU64);
+
+impl TimeLeft {
+    pub(in crate::runtime) const ZERO: Self = Self(NonZeroU64::MIN);
+    pub(in crate::runtime) const MAX: Self = Self(NonZeroU64::MAX);
+}
+
+impl From<Duration> for TimeLeft {
+    /// From 584 years on, a time has no end.
+    fn from(time: Duration) -> Self {
+        let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        Self(NonZeroU64::MIN.saturating_add(nanos))
+    }
+}
+
+impl From<TimeLeft> for Duration {
+    fn from(left: TimeLeft) -> Self {
+        if left == TimeLeft::MAX { Self::MAX } else { Self::from_nanos(left.0.get() - 1) }
     }
 }
 

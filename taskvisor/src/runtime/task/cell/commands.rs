@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::decision::Request;
 use super::super::machine::{Effects, Stage};
-use super::{ABORT, Bound, Cell, State, cancel};
+use super::{ABORT, Bound, Cell, State, TimeLeft, cancel};
 use crate::events::EventKind;
 use crate::inspect::TaskOutcome;
 use crate::runtime::clock::{Ticks, after};
@@ -18,17 +18,17 @@ use crate::runtime::group::Member;
 use crate::runtime::shutdown::within;
 use crate::supervisor::{RuntimeError, StopLimit};
 use crate::sync::{WaitList, Waited, wait_in};
-use crate::task::StopReason;
+use crate::task::StopKind;
 
 impl Cell {
     /// Requests the task to stop. Returns whether this is the first request; `None` if the task has ended.
-    pub(crate) fn stop(&self, bound: Bound, why: StopReason) -> Option<bool> {
+    pub(crate) fn stop(&self, bound: Bound, why: StopKind) -> Option<bool> {
         self.stop_at(None, bound, why)
     }
 
     /// Like `stop`, for many requests at the same time.
-    pub(in crate::runtime) fn stop_at(&self, now: Option<Ticks>, bound: Bound, why: StopReason) -> Option<bool> {
-        let by_name = matches!(why, StopReason::Canceled | StopReason::Replaced);
+    pub(in crate::runtime) fn stop_at(&self, now: Option<Ticks>, bound: Bound, why: StopKind) -> Option<bool> {
+        let by_name = matches!(why, StopKind::Canceled | StopKind::Removed | StopKind::Replaced);
         let mut state = self.lock();
         #[cfg(feature = "controller")]
         if state.machine.stage == Stage::Queued {
@@ -54,17 +54,18 @@ impl Cell {
 
     /// Requests the task to stop, without waiting.
     pub(crate) fn remove(&self) {
-        self.stop(self.own_bound(self.stop_bound()), StopReason::Canceled);
+        self.stop(self.own_bound(self.stop_bound()), StopKind::Removed);
     }
 
     /// Restarts the task: ends a wait or the running attempt. Returns `false` if no attempt can follow.
     pub(crate) fn restart(&self) -> bool {
         let mut state = self.lock();
         let Some(effects) = state.machine.restart() else { return false };
+        let bound = self.own_bound(self.stop_bound());
         if effects.interrupts {
-            state.tighten(self.own_bound(self.stop_bound()), StopReason::Restart);
+            state.tighten(bound, StopKind::Restart);
         }
-        self.carry_out(None, state, Bound::OPEN, effects);
+        self.carry_out(None, state, bound, effects);
         true
     }
 
@@ -140,11 +141,11 @@ impl Cell {
     /// Requests the task to stop and waits until it has ended, unless the task itself calls. Returns `true` for the
     /// first request.
     pub(crate) async fn cancel(self: &Arc<Self>, within: Duration) -> Result<bool, RuntimeError> {
-        let Some(first) = self.stop(self.own_bound(within), StopReason::Canceled) else { return Ok(false) };
+        let Some(first) = self.stop(self.own_bound(within), StopKind::Canceled) else { return Ok(false) };
         let Some(_wait) = self.core.enter_wait(|| Member::Task(Arc::clone(self))) else { return Ok(first) };
         if !self.ended_within(within).await {
             // The deadline of the attempt can be slightly later, or be that of its clean-up.
-            self.stop(Bound::now(StopLimit::Grace), StopReason::Canceled);
+            self.stop(Bound::now(StopLimit::Grace), StopKind::Canceled);
             if !self.ended_within(ABORT).await {
                 self.declare_aborted();
                 return Err(RuntimeError::TaskRemoveTimeout { name: self.name.to_string(), timeout: within });
@@ -162,7 +163,7 @@ impl Cell {
         state.outcome = Some(TaskOutcome::Aborted { error: state.last_error.clone() });
         let waiting = state.waiting.take();
         drop(state);
-        self.stop(Bound::now(StopLimit::Grace), StopReason::Canceled);
+        self.stop(Bound::now(StopLimit::Grace), StopKind::Canceled);
         waiting.wake();
     }
 
@@ -200,8 +201,8 @@ impl Waited for Cell {
 }
 
 impl State {
-    pub(in crate::runtime) fn tighten(&mut self, bound: Bound, why: StopReason) {
+    pub(in crate::runtime) fn tighten(&mut self, bound: Bound, why: StopKind) {
         self.machine.because(why);
-        self.bound = Some(self.bound.map_or(bound.time, |time| time.min(bound.time)));
+        self.bound = Some(TimeLeft::from(bound.time)).min(self.bound.or(Some(TimeLeft::MAX)));
     }
 }

@@ -6,7 +6,7 @@ use super::super::helpers::Beat;
 use super::super::machine::{Barred, Stage, Wait};
 use super::{Bound, Cell, Membership};
 use crate::runtime::group::{Epoch, Note};
-use crate::task::StopReason;
+use crate::task::StopKind;
 
 impl Cell {
     /// Opens the gate: the next attempt is due.
@@ -30,8 +30,8 @@ impl Cell {
         let mut state = self.lock();
         let Some(effects) = state.machine.hold() else { return };
         self.set_epoch(epoch);
-        state.tighten(bound, StopReason::SiblingRestart);
-        self.carry_out(None, state, Bound::OPEN, effects);
+        state.tighten(bound, StopKind::SiblingRestart);
+        self.carry_out(None, state, bound, effects);
     }
 
     /// Prevents further attempts. A running attempt continues until it is requested to stop.
@@ -55,8 +55,8 @@ impl Cell {
     }
 
     /// Returns the stop reason for a stop of its group.
-    pub(in crate::runtime) fn reason_of_group(&self) -> StopReason {
-        if self.core.is_stopping() { StopReason::Shutdown } else { StopReason::GroupStopped }
+    pub(in crate::runtime) fn reason_of_group(&self) -> StopKind {
+        self.core.stop_kind().unwrap_or(StopKind::GroupStopped)
     }
 
     /// Returns the epoch of the last start or stop that the group requested. Read under the cell's lock, together with

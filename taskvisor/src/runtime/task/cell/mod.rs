@@ -32,6 +32,7 @@ use crate::policy::ResolvedPolicy;
 use crate::sync::{WaitList, lock};
 use crate::task::{TaskError, TaskRef};
 
+use bound::TimeLeft;
 pub(in crate::runtime) use bound::{Bound, StopBy};
 
 /// The time that the scheduler may need to carry out an abort.
@@ -98,7 +99,7 @@ pub(in crate::runtime) struct Membership {
 pub(in crate::runtime) struct State {
     machine: Machine,
     /// The time of the attempt after a stop request, until the actor has read it.
-    bound: Option<Duration>,
+    bound: Option<TimeLeft>,
     /// The start of the current state, by the supervisor's clock; [`Ticks::MAX`] while an attempt is about to begin.
     since: Ticks,
     /// The time by which the task should have stopped; [`Ticks::MAX`] if there is none.

@@ -10,17 +10,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::decision::{Ending, Next, Request};
 use super::super::machine::{Heed, Ran, Stage, Turn, Wait};
-use super::{Cell, State, cancel, shown};
+use super::{Cell, State, TimeLeft, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{TaskOutcome, now};
 use crate::panics::drop_caught;
 use crate::policy::{self, Critical};
-use crate::runtime::clock::Ticks;
+use crate::runtime::clock::{Ticks, after};
 use crate::runtime::group::{End, Note};
 use crate::runtime::warnings;
 use crate::supervisor::StopLimit;
 use crate::sync::WaitList;
-use crate::task::{TaskError, TaskRef};
+use crate::task::{StopKind, StopReason, TaskError, TaskRef};
 
 /// The remaining work when a registration has ended, to be done with no lock held.
 pub(in crate::runtime) struct Finished {
@@ -90,14 +90,14 @@ impl Cell {
         self.news.take();
         let bound = state.bound.take();
         let helper_panicked = state.aside.as_ref().is_some_and(|aside| aside.panic.is_some());
-        (state.machine.heed(takes_context, bound == Some(Duration::ZERO), helper_panicked), bound)
+        (state.machine.heed(takes_context, bound == Some(TimeLeft::ZERO), helper_panicked), bound.map(Duration::from))
     }
 
     /// Returns the time that the helpers have to end, if a stop was requested since.
     pub(in crate::runtime) fn take_bound(&self) -> Option<Duration> {
         let mut state = self.lock();
         self.news.take();
-        state.bound.take()
+        state.bound.take().map(Duration::from)
     }
 
     /// Notes that the attempt takes longer than one poll.
@@ -143,11 +143,12 @@ impl Cell {
     }
 
     /// Notes that the attempt exceeded a limit. Returns `false` if something was requested of it before.
-    pub(in crate::runtime) fn exceed(&self, timeout: Duration) -> bool {
+    pub(in crate::runtime) fn exceed(&self, limit: StopKind, timeout: Duration) -> bool {
         let mut state = self.lock();
-        if !state.machine.exceed() {
+        if !state.machine.exceed(limit) {
             return false;
         }
+        state.stop_by = state.stop_by.min(after(self.core.clock.now(), self.window()));
         if self.core.bus.is_active() {
             let timeout_ms = Some(millis(timeout));
             self.core.bus.publish(Event { timeout_ms, ..self.event_of_attempt(&state, EventKind::TimeoutHit) });
@@ -198,7 +199,8 @@ impl Cell {
             ending = ending.with_panic(panic);
         }
         let aborted = matches!(ending, Ending::Aborted);
-        let mut next = state.machine.decide(&self.policy, ending, ran, ticks);
+        let stopped = state.machine.why.map(|why| self.stop_reason_of(why));
+        let mut next = state.machine.decide(&self.policy, ending, ran, ticks, stopped.as_ref());
         #[cfg(feature = "test-util")]
         {
             let attempt = shown(state.machine.attempt);
@@ -209,7 +211,7 @@ impl Cell {
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
             error.clone_from(&state.last_error);
         }
-        self.publish_end(&state, &next, aborted);
+        self.publish_end(&state, &next, aborted, stopped);
         let last = match &next {
             Next::Retry { error, .. } => state.last_error.replace(Arc::clone(error)),
             Next::Repeat(_) | Next::Throttle { .. } => state.last_error.take(),
@@ -238,7 +240,7 @@ impl Cell {
         Ok(next)
     }
 
-    fn publish_end(&self, state: &State, next: &Next, aborted: bool) {
+    fn publish_end(&self, state: &State, next: &Next, aborted: bool, stopped: Option<StopReason>) {
         let bus = &self.core.bus;
         if !bus.is_active() {
             return;
@@ -257,9 +259,11 @@ impl Cell {
         };
         match next {
             _ if aborted => tell(EventKind::TaskFailed, Some("aborted: did not stop in time".into())),
-            Next::Restart(error) | Next::Hold(error) | Next::End(TaskOutcome::Canceled { error }) => {
+            Next::Restart(error) | Next::Hold(error) | Next::End(TaskOutcome::Canceled { error, .. }) => {
                 // With a reason, to distinguish it from a success.
-                tell(EventKind::TaskStopped, error.as_ref().map_or_else(|| Some("canceled".into()), of));
+                let stop = stopped.unwrap_or(StopReason::Canceled);
+                let reason = error.as_ref().map_or_else(|| stop.to_string().into(), |error| Arc::clone(error).into());
+                bus.publish(Event { reason: Some(reason), stop: Some(stop), ..event(EventKind::TaskStopped) });
             }
             Next::Repeat(delay) => {
                 tell(EventKind::TaskStopped, None);

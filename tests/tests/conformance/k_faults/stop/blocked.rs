@@ -4,7 +4,9 @@
 use std::future::Future;
 use std::sync::{Arc, mpsc};
 
-use taskvisor::{RuntimeError, Supervisor, SupervisorConfig, TaskContext, TaskFn, TaskOutcome, TaskSpec, TaskState};
+use taskvisor::{
+    RuntimeError, Signals, Supervisor, SupervisorConfig, TaskContext, TaskFn, TaskOutcome, TaskSpec, TaskState,
+};
 use tests::{Recorder, cooperative, deaf, ms, secs};
 use tokio::runtime::{Builder, Runtime};
 use tokio::time::sleep;
@@ -71,7 +73,7 @@ fn k3c_run_returns_at_the_deadline_though_cleanups_block_their_threads() {
 fn k3c_run_returns_at_the_deadline_though_it_is_a_task_beside_blocked_ones() {
     for (blocked, listened) in [(1, false), (1, true), (2, false), (2, true)] {
         while_blocked(blocked, |barrier, others| {
-            let config = SupervisorConfig { signals: false, ..with_grace(ms(100)) };
+            let config = SupervisorConfig { signals: Signals::NONE, ..with_grace(ms(100)) };
             let supervisor = Supervisor::new(config, if listened { vec![Recorder::new()] } else { vec![] });
             let specs = specs(blocked, others, |name| cleanup_blocks(name, &barrier));
             async move {
@@ -148,7 +150,7 @@ fn k3c_run_returns_though_the_task_that_requested_the_shutdown_blocks_in_that_tu
 fn k3c_run_returns_though_the_worker_that_requested_the_shutdown_of_nothing_blocks() {
     for _ in 0..ROUNDS {
         let (runtime, barrier) = (four_workers(), Barrier::new());
-        let supervisor = Supervisor::new(SupervisorConfig { signals: false, ..with_grace(ms(100)) }, vec![]);
+        let supervisor = Supervisor::new(SupervisorConfig { signals: Signals::NONE, ..with_grace(ms(100)) }, vec![]);
         let handle = supervisor.handle();
         let run = runtime.spawn(async move { supervisor.run(vec![]).await });
         let held = Arc::clone(&barrier);

@@ -55,7 +55,7 @@ impl Attempts {
                 attempts.begins();
                 tokio::select! {
                     () = attempts.fails.notified() => Err(TaskError::Fail { reason: "told to".into() }),
-                    () = ctx.cancelled() => Ok(()),
+                    _ = ctx.cancelled() => Ok(()),
                 }
             }
         });

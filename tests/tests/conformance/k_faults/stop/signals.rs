@@ -13,7 +13,7 @@ fn k3c_a_signal_ends_a_run_though_the_stop_blocks_a_thread() {
             let victim = Victim::start(&["100", how, task]);
             victim.signal("-TERM");
             let ended = victim.wait();
-            assert_eq!(ended.status, Some(1), "{how} {task}");
+            assert_eq!(ended.status, Some(3), "{how} {task}");
             assert_eq!(ended.stderr, format!("Error: 1 task not stopped in time (grace 100ms): {task}\n"));
         }
     }
@@ -28,7 +28,7 @@ fn k3c_a_second_signal_is_heard_though_the_stop_blocks_a_thread() {
             while victim.line() != "blocked\n" {}
             victim.signal("-TERM");
             let ended = victim.wait();
-            assert_eq!(ended.status, Some(1), "{how}: a day has not passed");
+            assert_eq!(ended.status, Some(4), "{how}: a day has not passed");
             let names = ended.stderr.strip_prefix("Error: 2 tasks aborted, as the shutdown was forced after ");
             assert!(names.is_some_and(|names| names.ends_with(": cleanup-blocks, deaf\n")), "{}", ended.stderr);
         }

@@ -1,0 +1,212 @@
+//! `run_to_exit`: a thread that ends the process, also if the runtime does not respond.
+
+use std::future::poll_fn;
+use std::io::{self, Write as _};
+use std::pin::pin;
+use std::process;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
+
+use super::core::Core;
+use super::run::Running;
+use super::shutdown::Signal;
+use super::task::Stage;
+use super::timer::deadline_from;
+use crate::panics::{catch, drop_caught};
+use crate::supervisor::{Exit, RuntimeError, StopLimit, left};
+
+/// The time that a shutdown may take beyond its drain and its grace.
+const SPARE: Duration = Duration::from_secs(1);
+/// The time that a forced shutdown may take.
+const FORCED: Duration = Duration::from_millis(500);
+/// The time that the last message may take. A full pipe does not keep the process alive.
+const MESSAGE: Duration = Duration::from_millis(250);
+
+/// The thread that ends the process if `run` does not return in time. It ends when this value is dropped.
+struct ExitGuard {
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// `true` when the guard is dropped.
+    over: AtomicBool,
+    changed: Notify,
+    /// `true` when a thread ends the process. Only one may.
+    ends: AtomicBool,
+}
+
+/// The next event for the thread.
+enum Next {
+    Over,
+    Signal(Signal),
+    /// A shutdown was requested or forced.
+    Changed,
+    Late,
+}
+
+impl Core {
+    /// Waits for the end of the run that `claim` starts, and ends the process.
+    pub(crate) async fn run_to_exit(
+        self: &Arc<Self>,
+        claim: impl FnOnce(bool) -> Result<Running, RuntimeError>,
+        stays: bool,
+    ) -> ! {
+        let state = Arc::new(State::default());
+        let listens = self.config.signals.listen;
+        let result = match ExitGuard::new(self, &state, listens) {
+            Ok(guard) => {
+                // The thread listens to signals.
+                let running = claim(false);
+                let result = match running {
+                    Ok(running) => running.wait(stays).await,
+                    Err(error) => Err(error),
+                };
+                drop(guard);
+                result
+            }
+            Err(error) => Err(error),
+        };
+        let exit = Exit::from(result);
+        state.end(|| {
+            exit.explain();
+            exit.code()
+        })
+    }
+
+    /// Returns the time by which the process must have ended, once a shutdown was requested.
+    fn ends_by(&self) -> Option<Instant> {
+        let (requested, stops) = self.stop.times()?;
+        let mut time = self.config.grace.saturating_add(SPARE);
+        if self.stop.delivers() {
+            time = time.saturating_add(self.config.drain_timeout);
+        }
+        let by = deadline_from(stops, time);
+        let forced = self.stop.verdict.forced().map(|after| requested + after + FORCED);
+        by.into_iter().chain(forced).min()
+    }
+
+    /// Returns the message and the exit status of a shutdown that does not end. Calls no user code.
+    fn unfinished(&self) -> (String, u8) {
+        let cells = self.cells();
+        let running = cells.iter().filter(|cell| cell.lock().machine().stage != Stage::Ended);
+        let stuck: Vec<_> = running.map(|cell| cell.name().to_string()).collect();
+        let rest = left(&stuck);
+        let grace = self.config.grace;
+        let error = match (self.stop.failure(), self.stop.verdict.forced()) {
+            (Some(failure), _) => return (format!("{failure}{rest}"), 1),
+            (None, Some(after)) => RuntimeError::ShutdownForced { after, stuck },
+            (None, None) => {
+                let limits = vec![StopLimit::Grace; stuck.len()];
+                RuntimeError::GraceExceeded { grace, stuck, limits }
+            }
+        };
+        let status = error.exit_code();
+        if error.stuck().is_empty() {
+            return ("every task has stopped, but the runtime of the process does not respond".into(), status);
+        }
+        (error.to_string(), status)
+    }
+}
+
+impl ExitGuard {
+    /// Starts the thread, and listens to signals there if `listens` is set.
+    fn new(core: &Arc<Core>, state: &Arc<State>, listens: bool) -> Result<Self, RuntimeError> {
+        let refused = |error| RuntimeError::Signals(Arc::new(error));
+        core.check()?;
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(refused)?;
+        if listens {
+            let _entered = runtime.enter();
+            core.listen()?;
+            core.take_over_signals();
+        }
+        let (core, shared) = (Arc::clone(core), Arc::clone(state));
+        let run = move || {
+            // A panic of a user's waker does not end the thread.
+            while let Err(panic) = catch(|| shared.guard(&core, &runtime)) {
+                let _ = drop_caught(panic);
+            }
+        };
+        thread::Builder::new().name("taskvisor-exit".into()).spawn(run).map_err(refused)?;
+        Ok(Self { state: Arc::clone(state) })
+    }
+}
+
+impl Drop for ExitGuard {
+    fn drop(&mut self) {
+        self.state.over.store(true, Ordering::Release);
+        self.state.changed.notify_one();
+    }
+}
+
+impl State {
+    /// The thread: carries out signals, and ends the process if a shutdown takes too long. Signals are carried out
+    /// outside of the runtime of the thread, so that a shutdown runs on the runtime of the tasks.
+    fn guard(&self, core: &Arc<Core>, runtime: &Runtime) {
+        loop {
+            match runtime.block_on(self.next(core)) {
+                Next::Over => return core.stop_listening(),
+                Next::Signal(signal) => core.heed(signal),
+                Next::Changed => {}
+                Next::Late if core.ends_by().is_some_and(|by| by > Instant::now()) => {}
+                Next::Late => self.end(|| {
+                    let (message, status) = core.unfinished();
+                    say(message);
+                    status
+                }),
+            }
+        }
+    }
+
+    async fn next(&self, core: &Core) -> Next {
+        let by = core.ends_by();
+        let (forced, given) = (core.stop.verdict.forced().is_some(), core.stop.verdict.is_given());
+        let mut changed = pin!(self.changed.notified());
+        let mut requested = pin!(core.readiness.changed.wait(|| core.stop.times().map(drop)));
+        let mut interrupted = pin!(core.stop.verdict.interrupted());
+        let next = poll_fn(|cx| {
+            if self.over.load(Ordering::Acquire) {
+                return Poll::Ready(Next::Over);
+            }
+            if let Poll::Ready(signal) = core.poll_signal(cx) {
+                return Poll::Ready(Next::Signal(signal));
+            }
+            let is_changed = changed.as_mut().poll(cx).is_ready()
+                || (by.is_none() && core.stop.times().is_none() && requested.as_mut().poll(cx).is_ready())
+                || (!forced && !given && interrupted.as_mut().poll(cx).is_ready());
+            if is_changed { Poll::Ready(Next::Changed) } else { Poll::Pending }
+        });
+        match by {
+            Some(by) => timeout_at(by, next).await.unwrap_or(Next::Late),
+            None => next.await,
+        }
+    }
+
+    /// Ends the process with the status that `explain` returns. If another thread ends it, this never returns.
+    fn end(&self, explain: impl FnOnce() -> u8) -> ! {
+        while self.ends.swap(true, Ordering::AcqRel) {
+            thread::park();
+        }
+        process::exit(explain().into())
+    }
+}
+
+/// Writes the message to standard error, from a thread that nothing waits for if that blocks.
+fn say(message: String) {
+    let (sender, written) = mpsc::channel();
+    let write = move || {
+        let _ = writeln!(io::stderr(), "Error: {message}");
+        let _ = sender.send(());
+    };
+    if thread::Builder::new().spawn(write).is_ok() {
+        let _ = written.recv_timeout(MESSAGE);
+    }
+}

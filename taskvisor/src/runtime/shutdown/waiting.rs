@@ -1,0 +1,149 @@
+//! Reports who a slow shutdown waits for.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::core::Core;
+use super::super::observe;
+use crate::events::{Event, EventKind, millis};
+use crate::inspect::{TaskId, TaskState};
+
+/// The time after which a shutdown is reported for the first time. Each report is followed by one after twice the time.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// The times of the reports of one shutdown.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reports {
+    began: Instant,
+    due: Duration,
+}
+
+/// The state of a shutdown that waits for tasks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Waiting {
+    /// The task that has been stopping for the longest time.
+    pub(crate) task: Arc<str>,
+    pub(crate) id: TaskId,
+    /// The time since its stop request.
+    pub(crate) since: Duration,
+    /// The number of tasks that have not stopped.
+    pub(crate) count: usize,
+    /// The number of tasks when the tasks were first requested to stop.
+    pub(crate) of: usize,
+    /// The time until the end of the grace, if it ends.
+    pub(crate) left: Option<Duration>,
+}
+
+impl Reports {
+    pub(super) fn new(began: Instant) -> Self {
+        Self { began, due: SLOW }
+    }
+
+    pub(super) fn next(&self) -> Instant {
+        self.began + self.due
+    }
+
+    /// Reports who is waited for, if that is due.
+    pub(super) fn report(&mut self, core: &Core) {
+        let now = Instant::now();
+        if now < self.next() {
+            return;
+        }
+        while self.next() <= now {
+            self.due *= 2;
+        }
+        let Some(waiting) = core.waiting() else { return };
+        observe::shutdown_waits(&waiting);
+        if core.bus.is_active() {
+            let event = Event::about(EventKind::ShutdownWaiting, &waiting.task).because(waiting.progress());
+            core.bus.publish(Event {
+                id: Some(waiting.id),
+                count: Some(waiting.count as u64),
+                delay_ms: Some(millis(waiting.since)),
+                timeout_ms: waiting.left.map(millis),
+                ..event
+            });
+        }
+    }
+}
+
+impl Core {
+    /// Returns who a shutdown waits for, once it has taken longer than a second.
+    pub(crate) fn waiting(&self) -> Option<Waiting> {
+        let stopping = self.stop.stopping.get()?;
+        let now = Instant::now();
+        if now.saturating_duration_since(stopping.began) < SLOW {
+            return None;
+        }
+        let mut left: Vec<_> = self.cells();
+        left.retain(|cell| cell.status().state != TaskState::Ended);
+        // A task of a later layer is not yet requested to stop.
+        let (_, task) = left
+            .iter()
+            .map(|cell| (cell.status().state != TaskState::Stopping, cell))
+            .min_by_key(|(unasked, cell)| (*unasked, cell.since(), cell.id()))?;
+        let since = now.saturating_duration_since(self.clock.instant(task.since()).min(now));
+        Some(Waiting {
+            task: Arc::clone(task.name()),
+            id: task.id(),
+            since,
+            count: left.len(),
+            of: stopping.tasks.max(left.len()),
+            left: stopping.deadline.map(|deadline| deadline.saturating_duration_since(now)),
+        })
+    }
+}
+
+impl Waiting {
+    /// Returns everything but the task as text.
+    pub(crate) fn progress(&self) -> String {
+        let Self { since, count, of, left, .. } = self;
+        let mut text = format!("stopping for {}, {count} of {of}", Seconds(*since));
+        if let Some(left) = left {
+            text = format!("{text}, {} left", Seconds(*left));
+        }
+        text
+    }
+}
+
+/// `waiting for store/pool (stopping for 4 s), 1 of 12, 3.9 s left`
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { task, since, count, of, left, .. } = self;
+        write!(f, "waiting for {task} (stopping for {}), {count} of {of}", Seconds(*since))?;
+        match left {
+            Some(left) => write!(f, ", {} left", Seconds(*left)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A time in seconds, with a tenth below 10 s, unless it is zero.
+struct Seconds(Duration);
+
+impl fmt::Display for Seconds {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tenths = self.0.as_millis() / 100;
+        match tenths % 10 {
+            tenth if tenth > 0 && tenths < 100 => write!(f, "{}.{tenth} s", tenths / 10),
+            _ => write!(f, "{} s", tenths / 10),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn o05_times_are_short() {
+        let shown = |millis| Seconds(Duration::from_millis(millis)).to_string();
+        assert_eq!(
+            [0, 99, 100, 3_999, 4_000, 9_999, 10_500, 61_000].map(shown).join(", "),
+            "0 s, 0 s, 0.1 s, 3.9 s, 4 s, 9.9 s, 10 s, 61 s"
+        );
+    }
+}

@@ -1,0 +1,74 @@
+//! The response to signals.
+
+use std::time::Duration;
+
+/// How a supervisor responds to SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows).
+///
+/// The first signal requests the shutdown. Signals within [`force_after`](Self::force_after) of a signal that had an
+/// effect are the same request: a process manager can send one to the process and to its group. A later signal during
+/// the [drain](crate::SupervisorConfig::drain) ends the drain, and the tasks are requested to stop. Any other later
+/// signal forces the shutdown: the remaining tasks are aborted.
+///
+/// | signal | open | during the drain | while tasks stop |
+/// |---|---|---|---|
+/// | the first, [`Drain`](SignalAction::Drain) | requests the shutdown | no effect | no effect |
+/// | the first, [`Stop`](SignalAction::Stop) | requests the shutdown without its drain | ends the drain | no effect |
+/// | within `force_after` | | no effect | no effect |
+/// | a later one | | ends the drain | forces the shutdown |
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use taskvisor::{SignalAction, Signals, SupervisorConfig};
+///
+/// // Ctrl+C drains like SIGTERM, and a second one forces at once.
+/// let signals = Signals { interrupt: SignalAction::Drain, force_after: Duration::ZERO, ..Signals::default() };
+/// let config = SupervisorConfig { signals, ..SupervisorConfig::default() };
+/// assert!(config.signals.listen);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Signals {
+    /// If `true`, `run`, `run_to_exit` and [`Tree::start`](crate::Tree::start) listen to signals. Default: `true`.
+    pub listen: bool,
+    /// The time in which further signals are the same request. Zero makes each signal count. Default: 1 s.
+    pub force_after: Duration,
+    /// The response to a first SIGINT (Ctrl+C). Default: [`SignalAction::Stop`], because a person waits.
+    pub interrupt: SignalAction,
+    /// The response to a first SIGTERM (Ctrl+Break on Windows). Default: [`SignalAction::Drain`].
+    pub terminate: SignalAction,
+}
+
+/// The response to a first signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum SignalAction {
+    /// Requests a shutdown, with its drain.
+    Drain,
+    /// Requests a shutdown without its drain: tasks are requested to stop at once.
+    Stop,
+}
+
+impl Signals {
+    /// Signals have no effect on the supervisor, and no handler is installed.
+    pub const NONE: Self = Self { listen: false, ..Self::LISTEN };
+
+    const LISTEN: Self = Self {
+        listen: true,
+        force_after: Duration::from_secs(1),
+        interrupt: SignalAction::Stop,
+        terminate: SignalAction::Drain,
+    };
+}
+
+impl Default for Signals {
+    fn default() -> Self {
+        Self::LISTEN
+    }
+}
+
+/// `true` is the default, `false` is [`Signals::NONE`].
+impl From<bool> for Signals {
+    fn from(listen: bool) -> Self {
+        if listen { Self::LISTEN } else { Self::NONE }
+    }
+}

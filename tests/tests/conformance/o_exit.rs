@@ -1,0 +1,6 @@
+//! O01 to O07: a process that always ends, and says why.
+
+mod reasons;
+#[cfg(unix)]
+mod signals;
+mod waiting;

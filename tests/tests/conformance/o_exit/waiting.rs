@@ -1,0 +1,70 @@
+//! O05 by a paused clock.
+
+use std::sync::Arc;
+
+use taskvisor::{EventKind, Group, RuntimeError, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, Tree};
+use tests::{Recorder, cooperative, secs};
+use tokio::time::sleep;
+
+type Result = std::result::Result<(), RuntimeError>;
+
+/// A task that takes this many seconds to stop.
+fn slow(name: &str, seconds: u64) -> TaskSpec {
+    TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| async move {
+        ctx.cancelled().await;
+        sleep(secs(seconds)).await;
+        Err(TaskError::Canceled)
+    }))
+}
+
+/// The reports of a shutdown of this tree.
+async fn reports(tree: Tree, recorder: &Recorder) -> std::result::Result<Vec<String>, RuntimeError> {
+    tree.start().await?;
+    tree.wait_ready().await;
+    sleep(secs(1)).await;
+    tree.shutdown().await?;
+    let told = recorder.seen().into_iter().filter(|seen| seen.kind == EventKind::ShutdownWaiting);
+    Ok(told.map(|seen| format!("{}: {}", seen.task.unwrap(), seen.reason.unwrap())).collect())
+}
+
+fn config(grace: u64) -> SupervisorConfig {
+    SupervisorConfig { grace: secs(grace), ..SupervisorConfig::default() }
+}
+
+#[tokio::test(start_paused = true)]
+async fn o05_reports_come_ever_more_rarely_and_name_the_one_that_stops_longest() -> Result {
+    let recorder = Recorder::new();
+    let store = Group::one_for_one("store").task(slow("pool", 10));
+    let tree = Tree::builder(config(60))
+        .with_subscriber(Arc::clone(&recorder))
+        .task(cooperative("a"))
+        .group(store)
+        .task(slow("b", 3).with_after(["store"]))
+        .build();
+    let expected = [
+        "b: stopping for 1 s, 2 of 3, 59 s left",
+        "b: stopping for 2 s, 2 of 3, 58 s left",
+        "store/pool: stopping for 1 s, 1 of 3, 56 s left",
+        "store/pool: stopping for 5 s, 1 of 3, 52 s left",
+    ];
+    assert_eq!(reports(tree, &recorder).await?, expected);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn o05_a_quick_shutdown_says_nothing_and_a_drain_is_no_wait() -> Result {
+    let recorder = Recorder::new();
+    let config = SupervisorConfig { drain: secs(20), ..config(60) };
+    let tree = Tree::builder(config).with_subscriber(Arc::clone(&recorder)).task(cooperative("a")).build();
+    assert!(reports(tree, &recorder).await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn o05_a_grace_without_an_end_has_no_time_left() -> Result {
+    let recorder = Recorder::new();
+    let config = SupervisorConfig { grace: std::time::Duration::MAX, ..config(60) };
+    let tree = Tree::builder(config).with_subscriber(Arc::clone(&recorder)).task(slow("a", 3)).build();
+    assert_eq!(reports(tree, &recorder).await?, ["a: stopping for 1 s, 1 of 1", "a: stopping for 2 s, 1 of 1"]);
+    Ok(())
+}
