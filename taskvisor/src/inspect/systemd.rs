@@ -4,7 +4,7 @@
 //! use taskvisor::prelude::*;
 //!
 //! # #[task(restart = "always")]
-//! # async fn serve(ctx: TaskContext) { ctx.cancelled().await }
+//! # async fn serve(ctx: TaskContext) { ctx.cancelled().await; }
 //! #[tokio::main]
 //! async fn main() -> Result<(), RuntimeError> {
 //!     let tree = supervise!(tasks = [serve {}]);
