@@ -115,6 +115,7 @@ pub use inspect::{
     Health, NodeKind, NodeSnapshot, Probe, Problem, RejectReason, TaskId, TaskOutcome, TaskState, TaskStatus,
     TreeSnapshot, Unhealthy,
 };
+pub use panics::record_panics;
 pub use policy::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy};
 pub use runtime::Shutdown;
 #[cfg(feature = "controller")]
@@ -124,8 +125,8 @@ pub use supervisor::{
     SupervisorConfig, SupervisorHandle,
 };
 pub use task::{
-    AttemptFuture, BoxError, BoxTaskFuture, Fallible, FromContext, IntoTaskError, IntoTaskResult, IntoTaskSpec,
-    StopReason, Task, TaskArg, TaskContext, TaskError, TaskFn, TaskHandle, TaskRef, TaskSpec,
+    AttemptFuture, BoxError, BoxTaskFuture, Fallible, FromContext, IntoTaskError, IntoTaskResult, IntoTaskSpec, Panic,
+    PanicLocation, StopReason, Task, TaskArg, TaskContext, TaskError, TaskFn, TaskHandle, TaskRef, TaskSpec,
 };
 // The docs of the macros link to these pages. Only here, they can be named.
 /// [guide-tasks]: crate::guide::tasks

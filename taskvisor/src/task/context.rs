@@ -268,6 +268,7 @@ impl TaskContext {
     /// let spec = TaskSpec::inherit(serve).with_watchdog(Duration::from_secs(30));
     /// # drop(spec);
     /// ```
+    #[track_caller]
     pub fn heartbeat_while<P, F>(&self, probe: P, every: Duration)
     where
         P: FnMut() -> F + Send + 'static,

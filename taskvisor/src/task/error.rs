@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use super::panic::Panic;
 use crate::inspect::one_line;
 
 /// A boxed error that is `Send` and `Sync`.
@@ -74,10 +75,7 @@ pub enum TaskError {
     /// treated like it. The error is formatted only on demand.
     Permanent(BoxError),
     /// The attempt panicked while its future was built, polled or dropped. Retryable.
-    Panicked {
-        /// The message of the panic, or a fixed text if its payload is not a string.
-        message: String,
-    },
+    Panicked(Box<Panic>),
 }
 
 impl TaskError {
@@ -121,7 +119,7 @@ impl TaskError {
             Self::Fail { reason } => Self::Fatal { reason },
             Self::Timeout { .. } | Self::Silent { .. } => Self::Fatal { reason: self.to_string() },
             Self::Error(error) => Self::Permanent(error),
-            Self::Fatal { .. } | Self::Permanent(_) | Self::Canceled | Self::Panicked { .. } => self,
+            Self::Fatal { .. } | Self::Permanent(_) | Self::Canceled | Self::Panicked(_) => self,
         }
     }
 
@@ -133,7 +131,7 @@ impl TaskError {
             Self::Silent { .. } => "task_silent",
             Self::Fatal { .. } | Self::Permanent(_) => "task_fatal",
             Self::Canceled => "task_canceled",
-            Self::Panicked { .. } => "task_panicked",
+            Self::Panicked(_) => "task_panicked",
         }
     }
 
@@ -158,7 +156,7 @@ impl fmt::Display for TaskError {
             Self::Timeout { timeout } => write!(f, "timed out after {timeout:?}"),
             Self::Silent { silence } => write!(f, "silent for {silence:?}"),
             Self::Canceled => f.write_str("canceled"),
-            Self::Panicked { message } => write!(f, "panicked: {message}"),
+            Self::Panicked(panic) => panic.fmt(f),
         }
     }
 }

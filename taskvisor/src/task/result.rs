@@ -235,7 +235,7 @@ mod tests {
         assert!(matches!(once(TaskError::permanent("for good")), TaskError::Permanent(_)));
         assert!(matches!(once(TaskError::Fatal { reason: "x".into() }), TaskError::Fatal { .. }));
         assert!(matches!(once(TaskError::Canceled), TaskError::Canceled));
-        assert!(matches!(once(TaskError::Panicked { message: "x".into() }), TaskError::Panicked { .. }));
+        assert!(matches!(once(TaskError::Panicked(Box::new(crate::Panic::new("x")))), TaskError::Panicked(_)));
     }
 
     #[test]

@@ -175,7 +175,7 @@ fn after_failure(facts: &Facts<'_>, error: Arc<TaskError>) -> Next {
     let policy = facts.policy;
     if policy.restart == RestartPolicy::Never {
         return Next::End(match *error {
-            TaskError::Panicked { .. } => TaskOutcome::Panicked { error },
+            TaskError::Panicked(_) => TaskOutcome::Panicked { error },
             _ => TaskOutcome::Failed { error },
         });
     }

@@ -6,7 +6,7 @@ use super::*;
 use crate::inspect::TaskOutcome;
 use crate::policy::Overrides;
 use crate::supervisor::SupervisorConfig;
-use crate::task::TaskError;
+use crate::task::{Panic, TaskError};
 
 /// A state of the machine, with facts about its past that the machine does not keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,7 +65,7 @@ fn endings() -> [Ending; 7] {
         Ending::Result(fail("x")),
         Ending::Result(Err(TaskError::Fatal { reason: "x".into() })),
         Ending::Result(Err(TaskError::Canceled)),
-        Ending::Result(Err(TaskError::Panicked { message: "x".into() })),
+        Ending::Result(Err(TaskError::Panicked(Box::new(Panic::new("x"))))),
         Ending::Dropped,
         Ending::Aborted,
     ]
