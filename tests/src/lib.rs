@@ -320,6 +320,9 @@ pub fn constant(delay: Duration) -> BackoffPolicy {
 /// `Always`, with no interval.
 pub const ALWAYS: RestartPolicy = RestartPolicy::Always { interval: None };
 
+/// `Always`, with an interval of zero: a task that succeeds at once is not throttled.
+pub const WITHOUT_PAUSE: RestartPolicy = RestartPolicy::Always { interval: Some(Duration::ZERO) };
+
 /// Seconds.
 #[must_use]
 pub const fn secs(n: u64) -> Duration {

@@ -59,8 +59,14 @@ async fn signalled(ctx: TaskContext) {
 #[task(ready = "completed", critical = false, significant = false, final_attempt = false, readiness = true)]
 async fn completed() {}
 
-#[task(restart = "never", timeout = Duration::ZERO)]
+#[task(critical = "any_end", restart = "never", timeout = Duration::ZERO)]
 async fn never() {}
+
+#[task(restart = "always", ready = "first_success", unready_after = 3, critical = any_end)]
+async fn repeats() {}
+
+#[task(restart = always, ready = first_success, unready_after = u32::MAX - 1, start_timeout = "5s")]
+async fn repeats_by_words() {}
 
 #[task(restart = "on_failure", backoff(max = "1s"))]
 async fn on_failure() {}
@@ -105,6 +111,8 @@ fn assert_same(made: &TaskSpec, expected: &TaskSpec) {
     assert_eq!(made.ready(), expected.ready());
     assert_eq!(made.start_timeout(), expected.start_timeout());
     assert_eq!(made.watchdog(), expected.watchdog());
+    assert_eq!(made.unready_after(), expected.unready_after());
+    assert_eq!(made.is_critical_at_any_end(), expected.is_critical_at_any_end());
     assert_eq!(made.after(), expected.after());
     assert_eq!(made.is_critical(), expected.is_critical());
     assert_eq!(made.is_significant(), expected.is_significant());
@@ -212,7 +220,16 @@ async fn main() {
         &never::spec(),
         &base("never")
             .with_restart(RestartPolicy::Never)
-            .with_timeout(Duration::ZERO),
+            .with_timeout(Duration::ZERO)
+            .critical_at_any_end(),
+    );
+    let always = |name| base(name).with_restart(RestartPolicy::Always { interval: None }).with_ready(Ready::FirstSuccess);
+    assert_same(&repeats::spec(), &always("repeats").with_unready_after(3).critical_at_any_end());
+    assert_same(
+        &repeats_by_words::spec(),
+        &always("repeats_by_words")
+            .with_unready_after(u32::MAX - 1)
+            .with_start_timeout(Duration::from_secs(5)),
     );
     assert_same(
         &on_failure::spec(),

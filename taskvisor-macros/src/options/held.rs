@@ -8,7 +8,7 @@ use syn::{Expr, ExprPath, Lit, LitStr};
 
 use super::expand::{duration, lower, plain};
 use super::parse::BACKOFF_FIELDS;
-use super::{Backoff, Jitter, Ready, Restart};
+use super::{Backoff, Choice, Jitter, Ready, Restart};
 use crate::argument::{self, Form, peel};
 use crate::reader::{Given, Purpose, Reader, Value, Words};
 use crate::{duration, path};
@@ -21,6 +21,8 @@ pub(crate) type Number = Option<Given<u32>>;
 pub(crate) type Text = Option<Given<LitStr>>;
 /// `key`, `key = true` or `key = false`, known at compile time.
 pub(crate) type Flag = Option<Given<bool>>;
+/// `key`, `key = true`, `key = false`, or `key = "word"`.
+pub(crate) type FlagOrWord = Option<Given<Choice>>;
 /// The word of a restart policy.
 pub(crate) type RestartWhen = Option<Given<Restart>>;
 /// The word of a readiness condition.
@@ -42,6 +44,11 @@ pub(crate) trait Held {
 
     /// Returns the value of a flag, if it is given.
     fn flag(&self) -> Option<&Value<bool>> {
+        None
+    }
+
+    /// Returns the value of a flag that can be a word, if it is given.
+    fn choice(&self) -> Option<&Value<Choice>> {
         None
     }
 
@@ -129,6 +136,35 @@ impl Held for Flag {
     }
 }
 
+impl Held for FlagOrWord {
+    fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
+        let value = match form {
+            Form::Word => Value::Known(Choice::On, key.to_token_stream()),
+            Form::Value(value) => reader.choice(key, value, Choice::words(&key.to_string())),
+            Form::List(_) => return Err("takes no list"),
+        };
+        *self = Some(Given::new(key, value));
+        Ok(())
+    }
+
+    /// It expands to the setter of its value.
+    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
+        None
+    }
+
+    fn choice(&self) -> Option<&Value<Choice>> {
+        self.as_ref().map(|given| &given.value)
+    }
+
+    fn describe(&self, name: &str) -> Vec<String> {
+        line(name, self.as_ref(), |choice| match choice {
+            Choice::Off => "false".to_owned(),
+            Choice::On => "true".to_owned(),
+            Choice::Word => Choice::words(name).known.iter().map(|(word, _)| *word).collect(),
+        })
+    }
+}
+
 impl Held for RestartWhen {
     fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
         keep(self, key, form, |value| reader.word(key, value, &Restart::WORDS, Purpose::Restart))
@@ -154,6 +190,7 @@ impl Held for ReadyWhen {
             Ready::Start => quote!(#private::Ready::Start),
             Ready::Signal => quote!(#private::Ready::Signal),
             Ready::Completed => quote!(#private::Ready::Completed),
+            Ready::FirstSuccess => quote!(#private::Ready::FirstSuccess),
         })
     }
 

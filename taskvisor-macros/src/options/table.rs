@@ -9,7 +9,7 @@
 use proc_macro2::Ident;
 use syn::{LitStr, Path};
 
-use super::held::{Failures, Flag, Held, Number, ReadyWhen, RestartWhen, Retries, Text, Time};
+use super::held::{Failures, Flag, FlagOrWord, Held, Number, ReadyWhen, RestartWhen, Retries, Text, Time};
 use crate::reader::Given;
 use crate::table::{Key, Read};
 
@@ -117,6 +117,9 @@ macro_rules! setter {
     ($name:ident Either($set:literal, $unset:literal)) => {
         concat!("`", $set, "`, `", $unset, "`")
     };
+    ($name:ident Choice($set:literal, $unset:literal, $word:literal)) => {
+        concat!("`", $set, "`, `", $unset, "`, `", $word, "`")
+    };
     (backoff Own) => {
         "`with_backoff`, `with_reset_after`"
     };
@@ -152,6 +155,8 @@ pub(crate) enum Use {
     Set(&'static str),
     /// The option calls the first setter for `true`, and the second for `false`.
     Either(&'static str, &'static str),
+    /// The option calls the first setter for `true`, the second for `false`, and the third for its word.
+    Choice(&'static str, &'static str, &'static str),
     /// The option sets the field of the config with its name.
     Field,
     /// The option sets the field of the config with its name, to `Some`.
@@ -228,17 +233,26 @@ options! {
         group: No,
         defaults: Field,
         takes: "duration",
-        unset: "`\"60s\"`",
-        does: "how long a start may take, if the task is ready by signal or others are after it",
+        unset: "`\"60s\"`; none with `ready = \"completed\"` and `\"first_success\"`",
+        does: "how long a start may take, until the task is ready; not for tasks that are ready at the start, unless others are after them",
     }
     ready: ReadyWhen {
         usage: "ready = \"signal\"",
         task: Set("with_ready"),
         group: No,
         defaults: No,
-        takes: "`\"start\"`, `\"signal\"`, `\"completed\"`",
+        takes: "`\"start\"`, `\"signal\"`, `\"completed\"`, `\"first_success\"`",
         unset: "`\"start\"`",
-        does: "what makes the task ready: an attempt has begun, or has called `ready()` on its `TaskContext`, or the task has ended in success",
+        does: "what makes the task ready: an attempt has begun, or has called `ready()` on its `TaskContext`, or the task has ended in success, or its first attempt has succeeded; the last needs `\"always\"`",
+    }
+    unready_after: Number {
+        usage: "unready_after = 3",
+        task: Set("with_unready_after"),
+        group: No,
+        defaults: No,
+        takes: "number",
+        unset: "never",
+        does: "how many failures in a row make a task with `ready = \"first_success\"` unready, until it succeeds again",
     }
     watchdog: Time {
         usage: "watchdog = \"10s\"",
@@ -247,7 +261,7 @@ options! {
         defaults: No,
         takes: "duration",
         unset: "none",
-        does: "how long an attempt may go without `heartbeat()` on its `TaskContext`; past it, it has timed out",
+        does: "how long an attempt may go without `heartbeat()` on its `TaskContext`; past it, the attempt has failed as silent",
     }
     max_retries: Number {
         usage: "max_retries = 5",
@@ -276,14 +290,14 @@ options! {
         unset: "see below",
         does: "the wait before a retry",
     }
-    critical: Flag {
+    critical: FlagOrWord {
         usage: "critical",
-        task: Either("critical", "not_critical"),
-        group: Either("critical", "not_critical"),
+        task: Choice("critical", "not_critical", "critical_at_any_end"),
+        group: Choice("critical", "not_critical", "critical_at_any_end"),
         defaults: No,
-        takes: "alone, or `true` or `false`",
+        takes: "alone, or `true`, `false` or `\"any_end\"`",
         unset: "`false`",
-        does: "its end in failure, for good, fails its group",
+        does: "its end in failure, for good, fails its group; with `\"any_end\"`, its end in success does as well",
     }
     significant: Flag {
         usage: "significant",
@@ -321,13 +335,13 @@ options! {
         unset: "its path; for a task that is added at run time the path of its group, or `dynamic`",
         does: "the label `task` in metrics",
     }
-    blocking: Flag {
+    blocking: FlagOrWord {
         usage: "blocking",
         task: OfFunction,
         group: No,
         defaults: No,
-        takes: "alone, or `true` or `false`",
+        takes: "alone, or `true`, `false` or `\"pool\"`",
         unset: "`false`",
-        does: "the function is not async, and runs on a thread of its own, below",
+        does: "the function is not async, and runs on a thread of its own, or with `\"pool\"` on Tokio's blocking pool, below",
     }
 }

@@ -27,7 +27,7 @@ pub use std::time::Duration;
 pub use crate::{AdmissionPolicy, ControllerConfig, SlotHandle, SlotSpec};
 
 pub use crate::events::SubscriberState;
-pub use crate::task::{Fallible, IntoTaskError, IntoTaskResult, TaskArg, blocking};
+pub use crate::task::{Fallible, IntoTaskError, IntoTaskResult, TaskArg, blocking, blocking_on_pool};
 pub use crate::{
     AttemptFuture, BackoffPolicy, BoxTaskFuture, CancellationToken, ChildHandle, DeclaredGroup, DeclaredTree, Event,
     FromContext, Group, GroupHandle, IntoSubscriber, IntoTaskSpec, JitterPolicy, Ready, RestartPolicy, SignalAction,

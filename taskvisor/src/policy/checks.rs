@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::{BackoffPolicy, Ready, ResolvedPolicy, RestartPolicy};
+use super::{BackoffPolicy, Critical, Ready, ResolvedPolicy, RestartPolicy};
 use crate::supervisor::InvalidOption;
 
 impl ResolvedPolicy {
     pub(crate) fn check(&self, name: &str) -> Result<(), InvalidOption> {
         const CAN_END: &str = "a task that can end: not the restart policy `Always`";
+        const MAY_END: &str = "a task that may end: not `critical` at any end";
         const RUNS_AGAIN: &str = "a task that runs again: not the restart policy `Never`";
         let subject = || format!("task `{name}`");
         let reject_if = |is_wrong, option, value: &str, expected| {
@@ -18,10 +19,20 @@ impl ResolvedPolicy {
         let has_interval = matches!(self.restart, RestartPolicy::Always { interval: Some(_) });
         check_backoff(&self.backoff, &subject)?;
         reject_if(self.watchdog == Some(Duration::ZERO), "watchdog", "0ns", "a silence longer than zero")?;
-        reject_if(self.start_timeout.is_zero(), "start_timeout", "0ns", "a time longer than zero")?;
+        reject_if(self.start_timeout == Some(Duration::ZERO), "start_timeout", "0ns", "a time longer than zero")?;
         reject_if(self.metric_label.as_deref() == Some(""), "metric_label", "\"\"", "a label that is not empty")?;
         reject_if(self.final_attempt && runs_once, "final_attempt", "set", RUNS_AGAIN)?;
         reject_if(self.significant && is_always, "significant", "set", CAN_END)?;
+        let may_not_end = self.critical == Critical::AnyEnd;
+        reject_if(self.significant && may_not_end, "significant", "set", MAY_END)?;
+        reject_if(self.ready == Ready::Completed && may_not_end, "ready", "Completed", MAY_END)?;
+        let waits_for_success = self.ready == Ready::FirstSuccess;
+        reject_if(waits_for_success && !is_always, "ready", "FirstSuccess", "the restart policy `Always` beside it")?;
+        if let Some(failures) = self.unready_after {
+            let value = failures.to_string();
+            reject_if(failures == 0, "unready_after", &value, "at least 1 failure: leave it out for never")?;
+            reject_if(!waits_for_success, "unready_after", &value, "`Ready::FirstSuccess` beside it")?;
+        }
         reject_if(self.ready == Ready::Completed && is_always, "ready", "Completed", CAN_END)?;
         let Some(every) = self.every else { return Ok(()) };
         let value = format!("{every:?}");

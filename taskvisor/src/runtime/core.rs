@@ -60,6 +60,7 @@ pub(crate) struct Core {
     pub(super) vacant: Waiters,
     pub(super) waits: Waits,
     /// The failures that were logged.
+    #[cfg(feature = "tracing")]
     pub(super) told: observe::Told,
     /// `true` after a shutdown was requested.
     pub(super) stopping: AtomicBool,
@@ -126,6 +127,7 @@ impl Core {
             registry: Mutex::new(registry),
             vacant: Waiters::default(),
             waits: Waits::default(),
+            #[cfg(feature = "tracing")]
             told: observe::Told::default(),
             stopping: AtomicBool::new(false),
             stop: Stop::default(),

@@ -44,7 +44,9 @@ pub struct SupervisorConfig {
     ///
     /// [`TaskSpec::with_cleanup`]: crate::TaskSpec::with_cleanup
     pub cleanup: Option<Duration>,
-    /// The time that a start may take, for tasks that set none: see [`TaskSpec::with_start_timeout`]. Default: 60 s.
+    /// The time that a start may take, for tasks that set none: see [`TaskSpec::with_start_timeout`]. Default: 60 s. Not
+    /// for tasks that are ready by [`Ready::Completed`](crate::Ready::Completed) or
+    /// [`Ready::FirstSuccess`](crate::Ready::FirstSuccess), which have none unless they set it.
     ///
     /// [`TaskSpec::with_start_timeout`]: crate::TaskSpec::with_start_timeout
     pub start_timeout: Duration,

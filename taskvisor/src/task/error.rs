@@ -55,6 +55,12 @@ pub enum TaskError {
         /// The exceeded limit.
         timeout: Duration,
     },
+    /// The attempt sent no heartbeat for as long as its [`watchdog`](crate::TaskSpec::with_watchdog) allows. Set by the
+    /// supervisor. Retryable.
+    Silent {
+        /// The time that the watchdog allows.
+        silence: Duration,
+    },
     /// A failure that a retry cannot fix: the task ends for good under any restart policy.
     Fatal {
         /// A description of the failure.
@@ -111,7 +117,7 @@ impl TaskError {
     pub(crate) fn into_permanent(self) -> Self {
         match self {
             Self::Fail { reason } => Self::Fatal { reason },
-            Self::Timeout { .. } => Self::Fatal { reason: self.to_string() },
+            Self::Timeout { .. } | Self::Silent { .. } => Self::Fatal { reason: self.to_string() },
             Self::Error(error) => Self::Permanent(error),
             Self::Fatal { .. } | Self::Permanent(_) | Self::Canceled | Self::Panicked(_) => self,
         }
@@ -122,6 +128,7 @@ impl TaskError {
         match self {
             Self::Fail { .. } | Self::Error(_) => "task_failed",
             Self::Timeout { .. } => "task_timeout",
+            Self::Silent { .. } => "task_silent",
             Self::Fatal { .. } | Self::Permanent(_) => "task_fatal",
             Self::Canceled => "task_canceled",
             Self::Panicked(_) => "task_panicked",
@@ -147,6 +154,7 @@ impl fmt::Display for TaskError {
             Self::Permanent(_) => f.write_str("the attempt failed for good"),
             Self::Fail { reason } | Self::Fatal { reason } => f.write_str(reason),
             Self::Timeout { timeout } => write!(f, "timed out after {timeout:?}"),
+            Self::Silent { silence } => write!(f, "silent for {silence:?}"),
             Self::Canceled => f.write_str("canceled"),
             Self::Panicked(panic) => panic.fmt(f),
         }

@@ -17,7 +17,7 @@ mod stop_reason;
 
 pub use attempt_future::AttemptFuture;
 pub(crate) use blocking::Job;
-pub use blocking::blocking;
+pub use blocking::{blocking, blocking_on_pool};
 pub use context::{FromContext, TaskContext};
 pub use definition::{BoxTaskFuture, Task, TaskFn, TaskRef};
 pub use error::{BoxError, TaskError};

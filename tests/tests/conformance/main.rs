@@ -18,6 +18,7 @@ mod look;
 mod o_errors;
 mod o_exit;
 mod o_inbox;
+mod o_life;
 mod o_panics;
 mod probes;
 mod retry_if;

@@ -25,7 +25,7 @@ use crate::panics::{catch, drop_caught};
 use crate::policy::{ResolvedPolicy, RestartPolicy};
 use crate::supervisor::StopLimit;
 use crate::task::TaskError;
-use crate::tree::FailureChain;
+use crate::tree::{FailureChain, Leaf};
 
 /// The driver yields to other tasks after this many actions, or this time.
 const ACTIONS: usize = 256;
@@ -107,7 +107,7 @@ impl Drop for Driver {
 /// The driver has panicked: the group fails with that panic.
 fn fail(group: &Arc<GroupCell>, panic: TaskError) {
     let error = Arc::new(panic);
-    let failure = FailureChain::leaf(group.shown_path(), Some(Arc::clone(&error)), false);
+    let failure = FailureChain::leaf(group.shown_path(), Some(Arc::clone(&error)), Leaf::Failed);
     group.set_failure(failure.clone());
     if group.position.is_none() {
         group.core.tree_stops(Some(failure));
@@ -330,6 +330,9 @@ impl Live {
             }
             return;
         };
+        if note == Note::Ready {
+            self.group.passes();
+        }
         // Only the last end in a group can end it.
         drop(parent.note_of_group(&self.group, *key, self.machine.requested_epoch, note));
     }
@@ -361,6 +364,7 @@ impl Live {
             late: false,
             streak: self.streak,
             lived: Some(self.began.elapsed()),
+            at_once: 0,
             ticks: None,
             stopped: None,
         };
@@ -377,7 +381,7 @@ impl Live {
                 self.outcome = Some(outcome);
                 Follow::End
             }
-            Next::Repeat(delay) => {
+            Next::Repeat(delay) | Next::Throttle { pause: delay, .. } => {
                 self.streak = 0;
                 self.group.set_state(TaskState::Interval);
                 Follow::Wait(delay)
@@ -387,7 +391,7 @@ impl Live {
                 observe::group_failed(&self.group, &error, streak, delay);
                 let _ = drop_caught(error);
                 self.publish_failure(&format!("the group failed, and starts again in {delay:?}"));
-                if let Some(warning) = of_retries(self.policy.critical, self.policy.max_retries, streak) {
+                if let Some(warning) = of_retries(self.policy.critical.is_set(), self.policy.max_retries, streak) {
                     self.group.core.warn(self.group.path(), warning);
                 }
                 self.group.set_state(TaskState::Backoff);
@@ -414,7 +418,8 @@ impl Live {
             Why::Limit(key) => (key, self.group.declared.limit),
             Why::Lost(key) => (key, None),
         };
-        let below = self.with(key, Member::failure);
+        let is_lost = matches!(why, Why::Lost(_));
+        let below = self.with(key, |member| member.failure(is_lost));
         let failure = FailureChain::above(below, self.group.shown_path(), limit);
         self.group.set_failure(failure.clone());
         Some(failure)

@@ -182,7 +182,7 @@ pub(super) fn concluded(cell: &Cell, next: &Next) {
                 tracing::debug!(target: TARGET, path, %id, ?delay, "backoff");
             }
         }
-        Next::Repeat(delay) => {
+        Next::Repeat(delay) | Next::Throttle { pause: delay, .. } => {
             tracing::debug!(target: TARGET, path, %id, ?delay, "attempt completed");
             if let Some(often) = cell.core().told.over(cell) {
                 tracing::info!(target: TARGET, path, %id, after = often.recovered(), "recovered");

@@ -14,8 +14,6 @@ use crate::task::TaskError;
 /// Replaces the span of an attempt and the reference to it.
 #[derive(Clone, Default)]
 pub(crate) struct NoSpan;
-#[derive(Default)]
-pub(crate) struct Told;
 pub(crate) type AttemptSpan = NoSpan;
 pub(crate) type SpanRef = NoSpan;
 
