@@ -68,7 +68,7 @@ impl Echo {
 }
 
 /// The lists and the words whose names can be completed.
-const LISTS: [&str; 19] = [
+const LISTS: [&str; 20] = [
     "attribute",
     "entry",
     "group",
@@ -88,6 +88,7 @@ const LISTS: [&str; 19] = [
     "words_of_blocking",
     "words_of_admission",
     "words_of_signals",
+    "words_of_span",
 ];
 
 /// Returns the label of an entry with the place of the list after it, because the name itself is that of the task.

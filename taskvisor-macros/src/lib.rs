@@ -163,11 +163,17 @@ use proc_macro::TokenStream;
 ///     Ok(())
 /// }
 ///
+/// /// Thousands of these do not strike at the same second, and their lines are in no span.
+/// #[task(restart = "always", every = "1m", splay = "10s", span = "none")]
+/// async fn poll(customer: u32) {
+///     println!("polls {customer}");
+/// }
+///
 /// # #[tokio::main]
 /// # async fn main() {
 /// let error = supervise!(tasks = [follow {}]).run().await.unwrap_err();
 /// assert_eq!(format!("{error:#}"), "`follow` failed (connection lost), which `root` needs");
-/// let error = supervise!(tasks = [consume {}, download {}]).run().await.unwrap_err();
+/// let error = supervise!(tasks = [consume {}, download {}, poll { customer: 7 }]).run().await.unwrap_err();
 /// assert_eq!(error.to_string(), "`consume` ended although it must not, which `root` needs");
 /// # }
 /// ```

@@ -68,6 +68,7 @@ pub(crate) enum Purpose {
     Text,
     Restart,
     Ready,
+    SpanScope,
     Jitter,
     Backoff,
     Strategy,

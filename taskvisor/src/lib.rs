@@ -122,7 +122,7 @@ pub use inspect::{
     TreeSnapshot, Unhealthy,
 };
 pub use panics::record_panics;
-pub use policy::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy};
+pub use policy::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy, SpanScope};
 #[cfg(feature = "process")]
 pub use process::ProcessError;
 pub use runtime::Shutdown;

@@ -62,6 +62,9 @@ async fn never_succeeds() -> Result<std::convert::Infallible, String> {
 #[task(ready = "first_success")]
 async fn first_of_one() {}
 
+#[task(restart = "always", splay = "5s")]
+async fn shifted_without_a_period() {}
+
 #[task(restart = "on_failure", ready = "first_success", unready_after = 0)]
 async fn first_and_only() {}
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskvisor::prelude::*;
-use taskvisor::{Group, JitterPolicy, Ready, Strategy, Tree};
+use taskvisor::{SpanScope, Group, JitterPolicy, Ready, Strategy, Tree};
 
 #[task]
 async fn ping() {}
@@ -89,6 +89,8 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
                 critical,
                 ready = "first_success",
                 unready_after = 43,
+                splay = "44s",
+                span = none,
                 after = [ping],
             ),
             task(serve {}, restart = "on_failure", ready = "completed", watchdog = "41s", significant),
@@ -161,6 +163,8 @@ fn built(held: Arc<()>) -> Tree {
         .critical()
         .with_ready(Ready::FirstSuccess)
         .with_unready_after(43)
+        .with_splay(seconds(44))
+        .with_span(SpanScope::None)
         .with_after(["ping"]);
     let serve = serve::spec()
         .with_restart(RestartPolicy::OnFailure)

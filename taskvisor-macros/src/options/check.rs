@@ -29,6 +29,7 @@ impl Options {
         self.check_no_retries(errors);
         self.check_any_end(errors);
         self.check_first_success(place, errors);
+        self.check_splay(place, errors);
         if let Some((label, at)) = self.metric_label.as_ref().and_then(Given::known) {
             if label.value().is_empty() {
                 errors.push(at, "`metric_label` is empty: write what metrics should name the task by");
@@ -118,6 +119,15 @@ impl Options {
             let message = "`ready = \"completed\"` waits for an end in success, which `critical = \"any_end\"` makes a \
                            failure: keep one";
             errors.push(at, message);
+        }
+    }
+
+    /// `splay` needs `every` or `interval`. An entry may have them in `#[task]`.
+    fn check_splay(&self, place: Place, errors: &mut Errors) {
+        let Some(splay) = &self.splay else { return };
+        let is_whole = place == Place::Attribute && !self.is_partial;
+        if is_whole && self.every.is_none() && self.interval.is_none() {
+            errors.push(&splay.key, "`splay` shifts a task with `every` or `interval`: write one beside it");
         }
     }
 

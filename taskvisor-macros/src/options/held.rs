@@ -8,7 +8,7 @@ use syn::{Expr, ExprPath, Lit, LitStr};
 
 use super::expand::{duration, lower, plain};
 use super::parse::BACKOFF_FIELDS;
-use super::{Backoff, Choice, Jitter, Ready, Restart};
+use super::{Backoff, Choice, Jitter, Ready, Restart, SpanScope};
 use crate::argument::{self, Form, peel};
 use crate::reader::{Given, Purpose, Reader, Value, Words};
 use crate::{duration, path};
@@ -27,6 +27,8 @@ pub(crate) type FlagOrWord = Option<Given<Choice>>;
 pub(crate) type RestartWhen = Option<Given<Restart>>;
 /// The word of a readiness condition.
 pub(crate) type ReadyWhen = Option<Given<Ready>>;
+/// The word of the scope of a span.
+pub(crate) type SpanOf = Option<Given<SpanScope>>;
 /// The path of a function that decides whether a failure is retried.
 pub(crate) type Failures = Option<Given<ExprPath>>;
 /// `backoff(..)`.
@@ -196,6 +198,23 @@ impl Held for ReadyWhen {
 
     fn describe(&self, name: &str) -> Vec<String> {
         word(name, self.as_ref(), &Ready::WORDS)
+    }
+}
+
+impl Held for SpanOf {
+    fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
+        keep(self, key, form, |value| reader.word(key, value, &SpanScope::WORDS, Purpose::SpanScope))
+    }
+
+    fn lower(&self, private: &TokenStream) -> Option<TokenStream> {
+        lower(self.as_ref(), |span| match span {
+            SpanScope::Attempt => quote!(#private::SpanScope::Attempt),
+            SpanScope::None => quote!(#private::SpanScope::None),
+        })
+    }
+
+    fn describe(&self, name: &str) -> Vec<String> {
+        word(name, self.as_ref(), &SpanScope::WORDS)
     }
 }
 

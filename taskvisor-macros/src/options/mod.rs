@@ -75,6 +75,22 @@ impl Ready {
     };
 }
 
+/// The scope of a span.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SpanScope {
+    Attempt,
+    None,
+}
+
+impl SpanScope {
+    pub(crate) const WORDS: Words<Self> = Words {
+        module: "words_of_span",
+        list: &["`span`"],
+        is_flag: false,
+        known: &[("attempt", Self::Attempt), ("none", Self::None)],
+    };
+}
+
 /// The restart policy.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Restart {

@@ -9,7 +9,7 @@
 use proc_macro2::Ident;
 use syn::{LitStr, Path};
 
-use super::held::{Failures, Flag, FlagOrWord, Held, Number, ReadyWhen, RestartWhen, Retries, Text, Time};
+use super::held::{Failures, Flag, FlagOrWord, Held, Number, ReadyWhen, RestartWhen, Retries, SpanOf, Text, Time};
 use crate::reader::Given;
 use crate::table::{Key, Read};
 
@@ -191,6 +191,15 @@ options! {
         unset: "-",
         does: "starts at a fixed rate, skipping what was missed; needs `\"always\"`",
     }
+    splay: Time {
+        usage: "splay = \"10s\"",
+        task: Set("with_splay"),
+        group: No,
+        defaults: No,
+        takes: "duration",
+        unset: "none",
+        does: "the largest shift of a task with `every` or `interval`, so that equal periods do not strike together: it follows from the path and the name of the host",
+    }
     initial_delay: Time {
         usage: "initial_delay = \"10s\"",
         task: Set("with_initial_delay"),
@@ -325,6 +334,15 @@ options! {
         takes: "`true` or `false`",
         unset: "`true`",
         does: "its state counts for the readiness of the service: with `false`, health names it and stays ready",
+    }
+    span: SpanOf {
+        usage: "span = \"none\"",
+        task: Set("with_span"),
+        group: No,
+        defaults: No,
+        takes: "`\"attempt\"`, `\"none\"`",
+        unset: "`\"attempt\"`",
+        does: "whether each attempt is in a span of `tracing`: none is for attempts that last for ever",
     }
     metric_label: Text {
         usage: "metric_label = \"..\"",

@@ -42,6 +42,11 @@ pub mod words_of_blocking {
     pub mod pool {}
 }
 
+/// The values of `span`.
+pub mod words_of_span {
+    pub use crate::SpanScope::{Attempt as attempt, None as none};
+}
+
 /// The values of `jitter`.
 pub mod words_of_jitter {
     pub use crate::JitterPolicy::{Decorrelated as decorrelated, Equal as equal, Full as full, None as none};

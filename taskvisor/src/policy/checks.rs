@@ -6,6 +6,11 @@ use super::{BackoffPolicy, Critical, Ready, ResolvedPolicy, RestartPolicy};
 use crate::supervisor::InvalidOption;
 
 impl ResolvedPolicy {
+    /// Returns `true` if the first attempt waits for a time.
+    pub(crate) fn begins_later(&self) -> bool {
+        !(self.initial_delay.is_zero() && self.splay.is_zero())
+    }
+
     pub(crate) fn check(&self, name: &str) -> Result<(), InvalidOption> {
         const CAN_END: &str = "a task that can end: not the restart policy `Always`";
         const MAY_END: &str = "a task that may end: not `critical` at any end";
@@ -34,6 +39,10 @@ impl ResolvedPolicy {
             reject_if(!waits_for_success, "unready_after", &value, "`Ready::FirstSuccess` beside it")?;
         }
         reject_if(self.ready == Ready::Completed && is_always, "ready", "Completed", CAN_END)?;
+        let is_periodic = self.every.is_some()
+            || matches!(self.restart, RestartPolicy::Always { interval: Some(pause) } if !pause.is_zero());
+        let splay = format!("{:?}", self.splay);
+        reject_if(!self.splay.is_zero() && !is_periodic, "splay", &splay, "a period or an interval beside it")?;
         let Some(every) = self.every else { return Ok(()) };
         let value = format!("{every:?}");
         reject_if(every.is_zero(), "every", &value, "a period longer than zero")?;

@@ -8,7 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BackoffPolicy, Critical, Ready, RestartPolicy};
+use super::{BackoffPolicy, Critical, Ready, RestartPolicy, SpanScope};
 use crate::supervisor::SupervisorConfig;
 use crate::task::TaskSpec;
 
@@ -125,6 +125,17 @@ options! {
         /// [`RestartPolicy::Always`] without an interval, and must not be zero. After a failure, the task waits for its
         /// backoff instead; the ticks stay where they were.
         set with_every(every: Duration) = Some(every);
+    }
+
+    splay: Duration = Duration::ZERO => {
+        /// Returns the largest shift of a periodic task. Default: zero.
+        get splay() -> Duration;
+
+        /// Shifts a periodic task by up to this time, so that tasks of equal periods do not strike together: its first
+        /// attempt waits for it, and a fixed rate ([`with_every`](Self::with_every)) keeps the shift. The shift follows
+        /// from the path of the task and from the [`instance`](SupervisorConfig::instance) of the program, and is the
+        /// same in each run. Needs a period or an interval.
+        set with_splay(splay: Duration) = splay;
     }
 
     initial_delay: Duration = Duration::ZERO => {
@@ -314,6 +325,14 @@ options! {
         /// it ended in failure, [`Health`](crate::Health) reports it and stays ready. For tasks that the service can do
         /// without for a while.
         set without_readiness() = false;
+    }
+
+    span: SpanScope = SpanScope::Attempt => {
+        /// Returns what a span of the task covers. Default: [`SpanScope::Attempt`].
+        get span() -> SpanScope;
+
+        /// Sets what a span of the task covers. No effect without the feature `tracing`.
+        set with_span(span: SpanScope) = span;
     }
 
     metric_label: Option<Arc<str>> = None => {

@@ -297,6 +297,17 @@ impl TaskContext {
         });
     }
 
+    /// Returns the `tracing` span of the attempt, for example to link another span to it with `follows_from`. It is
+    /// disabled if no subscriber wants it, after the end of the attempt, in a detached context, and if the task has
+    /// [no span](crate::SpanScope::None). A clone that is kept keeps the span open.
+    #[cfg(feature = "tracing")]
+    pub fn span(&self) -> tracing::Span {
+        match &self.0 {
+            Kind::Attempt { span, .. } => span.span(),
+            Kind::Detached(_) => tracing::Span::none(),
+        }
+    }
+
     /// Returns the supervisor, to add and stop tasks.
     ///
     /// The handle does not keep the supervisor alive: its calls fail after the last owner is dropped. The calls of a

@@ -20,5 +20,6 @@ mod o_exit;
 mod o_inbox;
 mod o_life;
 mod o_panics;
+mod o_phase;
 mod probes;
 mod retry_if;

@@ -6,15 +6,15 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use taskvisor::{
-    BackoffPolicy, LogWriter, RestartPolicy, RuntimeError, Signals, Supervisor, SupervisorConfig, TaskContext,
-    TaskError, TaskFn, TaskSpec,
+    BackoffPolicy, LogWriter, RestartPolicy, RuntimeError, Signals, SpanScope, Supervisor, SupervisorConfig,
+    TaskContext, TaskError, TaskFn, TaskSpec,
 };
 use tests::{constant, ms, secs};
 use tokio::time::sleep;
 use tracing::Subscriber;
 use tracing::field::{Field, Visit};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
-use tracing_subscriber::registry::Registry;
+use tracing_subscriber::registry::{LookupSpan, Registry};
 
 /// Keeps what is written.
 #[derive(Clone, Default)]
@@ -95,7 +95,7 @@ async fn o40_a_thousand_tasks_against_a_dead_peer_for_an_hour_log_at_most_20_lin
         let most = counts.iter().max_by_key(|(_, count)| **count).unwrap();
         assert!(*most.1 <= 20, "{most:?}");
     }
-    assert!(written.text().contains(r#"peer-0               attempt=512"#), "events keep their numbers");
+    assert!(written.text().contains("peer-0               attempt=512"), "events keep their numbers");
     assert!(written.text().contains(r#"repeated="same error, 512 times in 51 s""#));
     assert!(traced.text().contains(r#"repeated="same error, 512 times in 51 s""#));
     Ok(())
@@ -106,9 +106,8 @@ async fn o40_a_new_error_is_told_at_once_and_a_recovery_in_one_line() -> Result<
     let (supervisor, written, traced, _guard) = logged();
     let task = TaskFn::arc("peer-1", |ctx: TaskContext| async move {
         match ctx.attempt() {
-            ..=99 => refused(),
             100 => Err(TaskError::Fail { reason: "no such host".into() }),
-            101..=110 => refused(),
+            ..=110 => refused(),
             _ => Ok(()),
         }
     });
@@ -137,4 +136,80 @@ async fn o40_every_failure_can_be_written() -> Result<(), RuntimeError> {
     sleep(ms(99_500)).await;
     assert_eq!(written.text().matches("TaskFailed").count(), 100);
     Ok(())
+}
+
+/// Counts the lines in each open span, as a layer that exports whole spans does.
+#[derive(Clone, Default)]
+struct Exporter(Arc<Mutex<Exported>>);
+
+#[derive(Default)]
+struct Exported {
+    kept: usize,
+    lines: usize,
+    with_path_and_id: usize,
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Exporter {
+    fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        let mut exported = self.0.lock().unwrap();
+        exported.lines += 1;
+        exported.kept += usize::from(context.event_span(event).is_some());
+        exported.with_path_and_id += usize::from(line.0.contains("path=\"for-ever\"") && line.0.contains("id="));
+    }
+}
+
+#[test]
+fn o41_a_task_without_a_span_keeps_nothing_of_a_million_lines() {
+    const LINES: usize = 1_000_000;
+    for (scope, kept) in [(SpanScope::Attempt, LINES), (SpanScope::None, 0)] {
+        let layer = Exporter::default();
+        tracing::subscriber::with_default(Registry::default().with(layer.clone()), || {
+            super::run(async {
+                let config = SupervisorConfig { signals: Signals::NONE, ..SupervisorConfig::default() };
+                let supervisor = Supervisor::new(config, vec![]);
+                let task = TaskFn::arc("for-ever", move |ctx: TaskContext| async move {
+                    assert_eq!(ctx.span().is_none(), scope == SpanScope::None);
+                    for line in 0..LINES {
+                        tracing::info!(line);
+                    }
+                    Ok(())
+                });
+                let task = supervisor.add_task(TaskSpec::inherit(task).with_span(scope)).await.unwrap();
+                assert!(task.outcome().await.is_completed());
+            });
+        });
+        let exported = layer.0.lock().unwrap();
+        assert!(exported.kept >= kept && (kept > 0 || exported.kept == 0), "{scope:?}: {}", exported.kept);
+        // The lines of the library tell the path and the id without a span, too.
+        assert!(exported.with_path_and_id >= 4, "added, started, ended, removed");
+        assert!(exported.lines > LINES);
+    }
+}
+
+#[test]
+fn o41_a_context_gives_the_span_of_its_attempt_to_link_to() {
+    let log = super::log::Log::default();
+    log.during(|| {
+        super::run(async {
+            let config = SupervisorConfig { signals: Signals::NONE, ..SupervisorConfig::default() };
+            let supervisor = Supervisor::new(config, vec![]);
+            let kept = Arc::new(Mutex::new(None));
+            let keeps = Arc::clone(&kept);
+            let task = TaskFn::arc("a", move |ctx: TaskContext| {
+                let keeps = Arc::clone(&keeps);
+                async move {
+                    let job = tracing::info_span!("job");
+                    job.follows_from(ctx.span());
+                    assert_eq!(ctx.span().id(), tracing::Span::current().id());
+                    *keeps.lock().unwrap() = Some(ctx);
+                    Ok(())
+                }
+            });
+            supervisor.add_task(TaskSpec::inherit(task)).await.unwrap().outcome().await;
+            let ctx = kept.lock().unwrap().take().unwrap();
+            assert!(ctx.span().is_none(), "the attempt has ended");
+        });
+    });
 }

@@ -18,6 +18,7 @@ use crate::events::{Often, Repeats, Tell};
 use crate::inspect::RejectReason;
 use crate::inspect::{TaskId, TaskOutcome, now, one_line};
 use crate::panics::{Fenced, catch};
+use crate::policy::SpanScope;
 use crate::supervisor::RuntimeError;
 use crate::sync::lock;
 use crate::task::{StopReason, TaskError};
@@ -67,6 +68,11 @@ impl AttemptSpan {
 }
 
 impl SpanRef {
+    /// Returns the span while it is open, or else a disabled one.
+    pub(crate) fn span(&self) -> Span {
+        self.0.upgrade().map_or_else(Span::none, |span| (*span).clone())
+    }
+
     pub(crate) fn upgrade(&self) -> AttemptSpan {
         AttemptSpan(self.0.upgrade().map(Fenced::new))
     }
@@ -112,6 +118,9 @@ fn level_of_end(outcome: &TaskOutcome) -> Level {
 pub(super) fn begin(cell: &Cell, attempt: u32) -> AttemptSpan {
     // The span is a root, and not a child of the span that is entered on this thread.
     let span = tell(|| {
+        if cell.policy().span == SpanScope::None {
+            return None;
+        }
         let span = tracing::info_span!(
             target: TARGET,
             parent: None,

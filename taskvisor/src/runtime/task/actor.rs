@@ -442,7 +442,7 @@ impl Future for Actor {
             match actor.step {
                 Step::New => {
                     actor.cell.listen(cx.waker());
-                    let delay = actor.cell.policy().initial_delay;
+                    let delay = actor.cell.first_delay();
                     if delay.is_zero() && actor.cell.member().is_none() && !actor.cell.has_news() {
                         actor.step = Step::Due { gave_way: false };
                         continue;

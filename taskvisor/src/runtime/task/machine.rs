@@ -559,7 +559,7 @@ fn stays_ready(policy: &ResolvedPolicy, next: &Next) -> bool {
 
 /// Returns the stage before the first attempt.
 fn first_stage(policy: &ResolvedPolicy) -> Stage {
-    Stage::Waiting(if policy.initial_delay.is_zero() { Wait::Due } else { Wait::Delay })
+    Stage::Waiting(if policy.begins_later() { Wait::Delay } else { Wait::Due })
 }
 
 #[cfg(test)]

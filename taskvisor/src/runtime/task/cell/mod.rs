@@ -28,7 +28,7 @@ use super::news::News;
 use crate::events::{Event, EventKind};
 use crate::inspect::{Problem, TaskId, TaskOutcome, TaskState, TaskStatus, now};
 use crate::panics::drop_caught;
-use crate::policy::ResolvedPolicy;
+use crate::policy::{self, ResolvedPolicy};
 use crate::sync::{WaitList, lock};
 use crate::task::{TaskError, TaskRef};
 
@@ -189,6 +189,16 @@ impl Cell {
 
     pub(crate) fn policy(&self) -> &Arc<ResolvedPolicy> {
         &self.policy
+    }
+
+    /// Returns the delay of the first attempt.
+    pub(in crate::runtime) fn first_delay(&self) -> Duration {
+        let delay = self.policy.initial_delay;
+        if self.policy.splay.is_zero() {
+            return delay;
+        }
+        let instance = self.core.config.instance.as_deref().unwrap_or_else(|| policy::host());
+        delay.saturating_add(policy::shift(&self.name, instance, self.policy.splay))
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
