@@ -121,7 +121,7 @@ async fn o42_a_thousand_tasks_that_fail_at_one_instant_come_back_spread() -> Res
             supervisor.add_task(TaskSpec::inherit(task).with_backoff(backoff)).await?;
         }
         sleep(secs(300)).await;
-        let back = back.lock().unwrap();
+        let back = back.lock().unwrap().clone();
         assert_eq!(back.values().sum::<usize>(), 1_000);
         let at_once = *back.values().max().unwrap();
         if jitter == JitterPolicy::None {
