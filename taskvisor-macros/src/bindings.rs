@@ -33,6 +33,7 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
         Purpose::Duration => typed(quote_spanned!(span=> #private::Duration)),
         Purpose::Restart => typed(quote_spanned!(span=> #private::RestartPolicy)),
         Purpose::Ready => typed(quote_spanned!(span=> #private::Ready)),
+        Purpose::SpanScope => typed(quote_spanned!(span=> #private::SpanScope)),
         Purpose::Jitter => typed(quote_spanned!(span=> #private::JitterPolicy)),
         Purpose::Backoff => typed(quote_spanned!(span=> #private::BackoffPolicy)),
         Purpose::Strategy => typed(quote_spanned!(span=> #private::Strategy)),

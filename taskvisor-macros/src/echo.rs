@@ -68,7 +68,7 @@ impl Echo {
 }
 
 /// The lists and the words whose names can be completed.
-const LISTS: [&str; 17] = [
+const LISTS: [&str; 20] = [
     "attribute",
     "entry",
     "group",
@@ -84,8 +84,11 @@ const LISTS: [&str; 17] = [
     "words_of_restart",
     "words_of_ready",
     "words_of_jitter",
+    "words_of_critical",
+    "words_of_blocking",
     "words_of_admission",
     "words_of_signals",
+    "words_of_span",
 ];
 
 /// Returns the label of an entry with the place of the list after it, because the name itself is that of the task.

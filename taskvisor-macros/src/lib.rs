@@ -69,19 +69,19 @@ use proc_macro::TokenStream;
 /// an argument, the task has time to clean up after a stop request; without one, the attempt is dropped at once. All
 /// other arguments are owned, and `Clone + Send + Sync`.
 ///
-/// What cannot be cloned, such as a receiver or a listener, is shared: in an `Arc` where `&` is enough, and in an
-/// `Arc<tokio::sync::Mutex<..>>` where `&mut` is needed. The next attempt goes on with the same value.
+/// What cannot be cloned, such as a listener, is shared: in an `Arc` where `&` is enough, and in an
+/// `Arc<tokio::sync::Mutex<..>>` where `&mut` is needed. The next attempt goes on with the same value. In place of a
+/// receiver, a task takes an `Inbox`, whose messages outlive the attempt.
 ///
 /// ```
 /// use std::sync::Arc;
+/// use taskvisor::inbox::Inbox;
 /// use taskvisor::prelude::*;
 /// use tokio::net::TcpListener;
-/// use tokio::sync::{Mutex, mpsc};
 ///
 /// #[task(restart = "on_failure", initial_delay = "10ms", cleanup = "2s", metric_label = "inbox", crate = "taskvisor")]
-/// async fn consume(ctx: TaskContext, inbox: Arc<Mutex<mpsc::Receiver<u32>>>) {
-///     let mut inbox = inbox.lock().await;
-///     while let Some(Some(number)) = ctx.run_until_cancelled(inbox.recv()).await {
+/// async fn consume(ctx: TaskContext, numbers: Inbox<u32>) {
+///     while let Some(number) = numbers.next(&ctx).await {
 ///         println!("got {number}");
 ///     }
 /// }
@@ -95,10 +95,10 @@ use proc_macro::TokenStream;
 ///
 /// # #[tokio::main]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let (sender, inbox) = mpsc::channel(8);
+/// let (sender, numbers) = taskvisor::inbox(8);
 /// let listener = TcpListener::bind("127.0.0.1:0").await?;
 /// let tree = supervise!(
-///     tasks = [consume { inbox: Arc::new(Mutex::new(inbox)) }, accept { listener: Arc::new(listener) }],
+///     tasks = [consume { numbers }, accept { listener: Arc::new(listener) }],
 /// );
 /// sender.send(5).await?;
 /// tree.run_until(tokio::time::sleep(std::time::Duration::from_millis(50))).await?;
@@ -140,7 +140,43 @@ use proc_macro::TokenStream;
 ///
 /// # What it returns
 /// `()`, or `Result<(), E>`, where `E` is `TaskError`, any error, a boxed error, `String` or `&'static str`. With the
-/// feature `anyhow` a `TaskError` inside an `anyhow::Error` keeps its meaning.
+/// feature `anyhow` a `TaskError` inside an `anyhow::Error` keeps its meaning. A function that never ends in success
+/// returns `Infallible`, `!`, or `Result<Infallible, E>`: with `critical`, each end of it fails the group. A function that
+/// returns `()` and must not end says so with `critical = "any_end"`.
+///
+/// ```
+/// use std::convert::Infallible;
+/// use taskvisor::prelude::*;
+///
+/// #[task(restart = "never", critical)]
+/// async fn follow() -> Result<Infallible, String> {
+///     Err("connection lost".into())
+/// }
+///
+/// /// Ends when the channel is closed, which must not happen.
+/// #[task(critical = "any_end")]
+/// async fn consume() {}
+///
+/// /// Ready from the first download on, until three in a row have failed.
+/// #[task(restart = "always", every = "1m", ready = "first_success", unready_after = 3)]
+/// async fn download() -> Result<(), String> {
+///     Ok(())
+/// }
+///
+/// /// Thousands of these do not strike at the same second, and their lines are in no span.
+/// #[task(restart = "always", every = "1m", splay = "10s", span = "none")]
+/// async fn poll(customer: u32) {
+///     println!("polls {customer}");
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() {
+/// let error = supervise!(tasks = [follow {}]).run().await.unwrap_err();
+/// assert_eq!(format!("{error:#}"), "`follow` failed (connection lost), which `root` needs");
+/// let error = supervise!(tasks = [consume {}, download {}, poll { customer: 7 }]).run().await.unwrap_err();
+/// assert_eq!(error.to_string(), "`consume` ended although it must not, which `root` needs");
+/// # }
+/// ```
 ///
 /// # Options
 /// An option that is not given is inherited from the supervisor's config when the task is registered.
@@ -175,7 +211,10 @@ use proc_macro::TokenStream;
 /// value is an expression of the type: `restart = POLICY`, `critical = flag`, `backoff = policy`. Literals are checked at
 /// compile time. Expressions are evaluated each time that a spec is made; an invalid value is a typed error when the task is
 /// registered. `name` takes a constant. `watchdog` and `ready = "signal"` need a `TaskContext`; `ready = "completed"`
-/// needs a task that ends, so not `"always"`.
+/// needs a task that ends, so not `"always"`; `ready = "first_success"` needs `"always"`.
+///
+/// With `restart = "always"` and no `interval`, a task that succeeds in the first poll of its attempt ten times in a row
+/// is paused for 1 ms to 100 ms from then on, with one warning; `interval = "0s"` runs it without a pause.
 ///
 /// ```
 /// use std::time::Duration;
@@ -199,11 +238,14 @@ use proc_macro::TokenStream;
 /// ```
 ///
 /// # Functions that block
-/// With `blocking`, each attempt runs on Tokio's blocking pool. A running attempt cannot be dropped: after a stop
-/// request or its timeout it continues until the function returns. Until then the task keeps its name and its permit,
-/// and no next attempt begins. After the `stop_timeout` its outcome is *aborted*. A long function should take a
-/// `TaskContext` or a `CancellationToken` and check it. An attempt that still waits for a thread of the pool ends at
-/// once.
+/// With `blocking`, each attempt runs on a thread of its own, which has the name of the task. If no thread can be
+/// created, the attempt has failed with that error, and is retried as any failure. With `blocking = "pool"`, for short
+/// jobs, each attempt runs on Tokio's blocking pool, which all `spawn_blocking` of the runtime share. An attempt that
+/// still waits for a thread of the pool ends at once when it is requested to stop.
+///
+/// A running attempt cannot be dropped: after a stop request or its timeout it continues until the function returns.
+/// Until then the task keeps its name and its permit, and no next attempt begins. After the `stop_timeout` its outcome
+/// is *aborted*. A long function should take a `TaskContext` or a `CancellationToken` and check it.
 ///
 /// ```
 /// use std::io;
@@ -561,7 +603,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `restart` | `"never"`, `"on_failure"`, `"always"` | `"on_failure"` | when the group starts again after it has ended |
 /// | `max_retries` | number | unlimited | how many failures in a row of the group are retried |
 /// | `backoff` | list, as in `#[task]` | the config's | the wait before the group is started again |
-/// | `critical` | `true` or `false` | `true` | its end in failure, for good, fails the group that it is in |
+/// | `critical` | `true`, `false` or `"any_end"` | `true` | its end in failure, for good, fails the group that it is in; with `"any_end"`, its end in success does as well |
 /// | `significant` | alone, or `true` or `false` | `false` | its end in success, for good, ends the group that it is in; not with `"always"` |
 /// | `readiness` | `true` or `false` | `true` | the states of its tasks count for the readiness of the service |
 ///

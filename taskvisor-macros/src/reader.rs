@@ -14,6 +14,7 @@ use crate::argument::{self, Form, List, as_ident, peel};
 use crate::duration;
 use crate::echo::Echo;
 use crate::errors::Errors;
+use crate::options::Choice;
 use crate::path::hygienic;
 use crate::{suggest, synonyms};
 
@@ -67,6 +68,7 @@ pub(crate) enum Purpose {
     Text,
     Restart,
     Ready,
+    SpanScope,
     Jitter,
     Backoff,
     Strategy,
@@ -98,6 +100,20 @@ pub(crate) struct Words<W: 'static> {
     pub(crate) module: &'static str,
     pub(crate) list: &'static [&'static str],
     pub(crate) known: &'static [(&'static str, W)],
+    /// `true` if the option is a flag as well.
+    pub(crate) is_flag: bool,
+}
+
+impl<W> Words<W> {
+    fn names(&self) -> impl Iterator<Item = &'static str> + Clone + use<'_, W> {
+        self.known.iter().map(|(word, _)| *word)
+    }
+
+    /// Returns the valid values, for messages.
+    fn expected(&self) -> String {
+        let words = suggest::list(self.names(), '"');
+        if self.is_flag { format!("`true`, `false` or {words}") } else { words }
+    }
 }
 
 /// Reads values, and collects errors and bindings.
@@ -221,11 +237,10 @@ impl Reader {
         if self.is_unreadable(expr) {
             return Value::Refused;
         }
-        let known = || words.known.iter().map(|(word, _)| *word);
         let (written, is_quoted) = match peel(expr) {
             Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => (text.value(), true),
             Expr::Lit(_) => {
-                self.errors.push(expr, format!("`{key}` is {}", suggest::list(known(), '"')));
+                self.errors.push(expr, format!("`{key}` is {}", words.expected()));
                 return Value::Refused;
             }
             path => match (as_ident(path), word_with_list(key, expr, words)) {
@@ -251,16 +266,26 @@ impl Reader {
         let unknown = format!("unknown `{key}` {quote}{written}{quote}");
         let message = if let Some(ours) = synonyms::ours(words.list, &written).next() {
             format!("{unknown}: write {quote}{ours}{quote}")
-        } else if let Some(meant) = suggest::closest(&written, known()) {
+        } else if let Some(meant) = suggest::closest(&written, words.names()) {
             format!("{unknown}, did you mean {quote}{meant}{quote}?")
         } else if is_quoted {
-            format!("{unknown}, expected {}", suggest::list(known(), '"'))
+            format!("{unknown}, expected {}", words.expected())
         } else {
             // The name of a value.
             return Value::Bound(self.bind(purpose, expr));
         };
         self.errors.push(expr, message);
         Value::Refused
+    }
+
+    /// Reads `true`, `false`, or a word of a flag. Any other expression is a `bool`, and is bound.
+    pub(crate) fn choice(&mut self, key: &Ident, expr: &Expr, words: &Words<Choice>) -> Value<Choice> {
+        match peel(expr) {
+            Expr::Lit(ExprLit { lit: Lit::Bool(flag), .. }) => {
+                Value::Known(if flag.value { Choice::On } else { Choice::Off }, expr.to_token_stream())
+            }
+            _ => self.word(key, expr, words, Purpose::Switch),
+        }
     }
 
     /// Reads a literal, or `-literal` by `negative`; any other expression is bound.

@@ -86,7 +86,14 @@ synonyms! {
     "`ready`" {
         "start": "started" "immediate" "immediately" "simple" "spawn" "running" "begin" "exec";
         "signal": "notify" "manual" "explicit" "ready" "on_ready" "callback";
+        "first_success": "first" "once" "succeeded" "after_first" "first_run" "on_success";
         "completed": "complete" "completion" "done" "finished" "oneshot" "exit" "exited" "success" "end" "forking";
+    }
+    "`critical`" {
+        "any_end": "always" "end" "ends" "any" "exit" "any_exit" "on_exit" "permanent" "must_not_end";
+    }
+    "`blocking`" {
+        "pool": "blocking_pool" "spawn_blocking" "tokio" "shared" "short" "block_in_place";
     }
     "`admission`" {
         "queue": "fifo" "wait" "enqueue" "allow" "buffer" "serialize";

@@ -6,6 +6,7 @@
 //! - A [`Supervisor`] runs tasks. A [`Tree`] is a supervisor with declared tasks, made by `supervise!` or a builder.
 //!   `#[supervisor]` gives the type of a tree a name.
 //! - A [`Group`] holds tasks and groups that start, fail and stop together, according to its [`Strategy`].
+//! - An [`Inbox`](inbox::Inbox) is a queue of messages that outlives the attempts that read it.
 //! - A [`TaskHandle`] controls one registration and gives its [`TaskOutcome`]. A [`Subscribe`]r receives every [`Event`].
 //!
 //! The [`guide`] explains each subject, from a first service to a checklist before production.
@@ -57,6 +58,7 @@
 //! | `metrics` | no | [counters, gauges and histograms](guide::observing) through the `metrics` facade | `metrics` |
 //! | `serde` | no | `serde::Serialize` for events, outcomes, statuses, health and snapshots, in the form of the module `json` | `serde` |
 //! | `systemd` | no | `systemd::notify`, on Unix: readiness, status, watchdog and stopping for a unit of `Type=notify` | `sd-notify` |
+//! | `process` | no | `TaskContext::run_process`, `process_status` and `process_output`: a child process that ends with its attempt; `ProcessError` | `rustix`, on Unix |
 //! | `anyhow` | no | a [`TaskError`] inside an `anyhow::Error` keeps its meaning; without the feature, an `anyhow::Error` is an error like others | `anyhow` |
 //! | `test-util` | no | the module `test`: `Recorder`, `Script`, `Tree::simulate` and seeded jitter, for [tests of your own trees](guide::testing) | `tokio/test-util` |
 //!
@@ -74,10 +76,13 @@ mod events;
     all(doctest, feature = "macros", feature = "controller", feature = "logging", feature = "test-util")
 ))]
 pub mod guide;
+pub mod inbox;
 mod inspect;
 mod panics;
 mod policy;
 pub mod prelude;
+#[cfg(feature = "process")]
+mod process;
 mod runtime;
 #[cfg(feature = "controller")]
 mod slots;
@@ -111,11 +116,15 @@ pub use events::{
 };
 #[cfg(feature = "logging")]
 pub use events::{LogLevel, LogWriter};
+pub use inbox::channel::inbox;
 pub use inspect::{
     Health, NodeKind, NodeSnapshot, Probe, Problem, RejectReason, TaskId, TaskOutcome, TaskState, TaskStatus,
     TreeSnapshot, Unhealthy,
 };
-pub use policy::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy};
+pub use panics::record_panics;
+pub use policy::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy, SpanScope};
+#[cfg(feature = "process")]
+pub use process::ProcessError;
 pub use runtime::Shutdown;
 #[cfg(feature = "controller")]
 pub use slots::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec, Submit};
@@ -124,8 +133,8 @@ pub use supervisor::{
     SupervisorBuilder, SupervisorConfig, SupervisorHandle,
 };
 pub use task::{
-    AttemptFuture, BoxError, BoxTaskFuture, Fallible, FromContext, IntoTaskError, IntoTaskResult, IntoTaskSpec,
-    StopReason, Task, TaskArg, TaskContext, TaskError, TaskFn, TaskHandle, TaskRef, TaskSpec,
+    AttemptFuture, BoxError, BoxTaskFuture, Fallible, FromContext, IntoTaskError, IntoTaskResult, IntoTaskSpec, Panic,
+    PanicLocation, StopReason, Task, TaskArg, TaskContext, TaskError, TaskFn, TaskHandle, TaskRef, TaskSpec,
 };
 // The docs of the macros link to these pages. Only here, they can be named.
 /// [guide-tasks]: crate::guide::tasks

@@ -5,12 +5,16 @@ use std::mem;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::task::TaskError;
+use crate::task::{Panic, TaskError};
+
+mod hook;
+
+pub use hook::record_panics;
 
 /// Calls `f`, and converts a panic to an error. The values that `f` used are dropped afterwards and never used again.
 #[inline]
 pub(crate) fn catch<T>(f: impl FnOnce() -> T) -> Result<T, TaskError> {
-    catch_unwind(AssertUnwindSafe(f)).map_err(|payload| TaskError::Panicked { message: message(payload) })
+    catch_unwind(AssertUnwindSafe(f)).map_err(caught)
 }
 
 /// Drops a user value, and catches a panic of its drop.
@@ -62,17 +66,27 @@ impl<T> Drop for Fenced<T> {
     }
 }
 
-fn message(payload: Box<dyn Any + Send>) -> String {
+#[cold]
+fn caught(payload: Box<dyn Any + Send>) -> TaskError {
+    let message = message(payload);
+    let origin = hook::take(message.as_deref());
+    let (location, backtrace) = origin.map_or((None, None), |origin| (origin.location, origin.backtrace));
+    let message = message.unwrap_or_else(|| "a panic whose payload is not a string".into());
+    TaskError::Panicked(Box::new(Panic::at(message, location, backtrace)))
+}
+
+/// Returns the payload as text. The drop of another payload is caught.
+fn message(payload: Box<dyn Any + Send>) -> Option<String> {
     let payload = match payload.downcast::<String>() {
-        Ok(text) => return *text,
+        Ok(text) => return Some(*text),
         Err(payload) => payload,
     };
     if let Some(text) = payload.downcast_ref::<&str>() {
-        return (*text).to_owned();
+        return Some((*text).to_owned());
     }
     // The drop of a payload can panic, and so can the drop of the payload of that panic, without end.
     if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(payload);
     }
-    "a panic whose payload is not a string".into()
+    None
 }

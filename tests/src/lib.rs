@@ -24,8 +24,10 @@ pub struct Seen {
     pub slot: Option<String>,
     /// The number of the attempt.
     pub attempt: Option<u32>,
-    /// The reason.
+    /// The reason, without the locations of panics.
     pub reason: Option<String>,
+    /// The reason as it is.
+    pub whole_reason: Option<String>,
     /// The reason of the stop request that ended the attempt.
     pub stop: Option<StopReason>,
     /// The length of the wait, in milliseconds.
@@ -78,6 +80,18 @@ fn is_complete(event: &Event) -> bool {
     }
 }
 
+/// Returns a text without the locations of panics, which depend on whether a `run` of the process installed the hook.
+#[expect(clippy::needless_pass_by_value, reason = "it is passed to `map`")]
+pub fn placeless(text: impl ToString) -> String {
+    let mut text = text.to_string();
+    while let Some(start) = text.find("panicked at ") {
+        let start = start + "panicked".len();
+        let place = text[start..].splitn(4, ':').map(str::len).take(3).sum::<usize>() + 2;
+        text.replace_range(start..start + place, "");
+    }
+    text
+}
+
 /// A subscriber that keeps every event.
 #[derive(Debug, Default)]
 pub struct Recorder {
@@ -127,7 +141,8 @@ impl Subscribe for Recorder {
             id: event.id,
             slot: event.slot.as_deref().map(str::to_owned),
             attempt: event.attempt,
-            reason: event.reason.as_deref().map(str::to_owned),
+            reason: event.reason.as_ref().map(placeless),
+            whole_reason: event.reason.as_ref().map(ToString::to_string),
             stop: event.stop.clone(),
             delay_ms: event.delay_ms,
             count: event.count,
@@ -304,6 +319,9 @@ pub fn constant(delay: Duration) -> BackoffPolicy {
 
 /// `Always`, with no interval.
 pub const ALWAYS: RestartPolicy = RestartPolicy::Always { interval: None };
+
+/// `Always`, with an interval of zero: a task that succeeds at once is not throttled.
+pub const WITHOUT_PAUSE: RestartPolicy = RestartPolicy::Always { interval: Some(Duration::ZERO) };
 
 /// Seconds.
 #[must_use]

@@ -154,12 +154,20 @@ async fn health() {
     health.not_ready[0].problem = taskvisor::Problem::PastStop;
     let unwell = json!({ "path": "store/pool", "problem": "past_stop", "since": "2026-11-23T08:15:30.123Z" });
     assert_eq!(to_value(&health.not_ready[0]).unwrap(), unwell);
+    let quiet = taskvisor::Problem::Quiet { silence: secs(46), watchdog: secs(60) };
+    health.not_ready[0].problem = quiet;
+    assert_eq!(to_value(&health.not_ready[0]).unwrap()["problem"], json!("quiet"));
+    health.not_ready[0].path = "serve".into();
+    health.not_ready[0].problem = taskvisor::Problem::NotReady(TaskState::Pending);
+    health.not_ready[0].awaits = vec!["store".into()];
+    assert_eq!(to_value(&health.not_ready[0]).unwrap(), documented("Health")[1]);
+    health.not_ready[0].awaits.clear();
     health.not_ready[0].path = "sync".into();
     health.not_ready[0].problem = taskvisor::Problem::Failed;
     health.not_ready[0].error = Some("connection refused".into());
-    assert_eq!(to_value(&health.not_ready[0]).unwrap(), documented("Health")[1]);
+    assert_eq!(to_value(&health.not_ready[0]).unwrap(), documented("Health")[2]);
     health.not_counted = std::mem::take(&mut health.not_ready);
-    assert_eq!(to_value(&health).unwrap()["not_counted"][0], documented("Health")[1]);
+    assert_eq!(to_value(&health).unwrap()["not_counted"][0], documented("Health")[2]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -208,6 +216,7 @@ fn labels_are_stable() {
         (TaskState::Running, "running"),
         (TaskState::Backoff, "backoff"),
         (TaskState::Interval, "interval"),
+        (TaskState::Throttled, "throttled"),
         (TaskState::Stopping, "stopping"),
         (TaskState::Ended, "ended"),
     ];

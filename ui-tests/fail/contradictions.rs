@@ -43,6 +43,39 @@ async fn never_ends() {}
 #[task(restart = "always", significant = false, ready = "start")]
 async fn no_contradiction() {}
 
+#[task(critical = "any_end", significant, ready = "completed")]
+async fn must_not_end() {}
+
+#[task(critical = "any_end", significant = false, ready = "start")]
+async fn may_be_both() {}
+
+#[task(significant, ready = "completed")]
+async fn never_returns() -> ! {
+    std::future::pending().await
+}
+
+#[task(restart = "always", ready = "first_success")]
+async fn never_succeeds() -> Result<std::convert::Infallible, String> {
+    Err("again".into())
+}
+
+#[task(ready = "first_success")]
+async fn first_of_one() {}
+
+#[task(restart = "always", splay = "5s")]
+async fn shifted_without_a_period() {}
+
+#[task(restart = "on_failure", ready = "first_success", unready_after = 0)]
+async fn first_and_only() {}
+
+#[task(restart = "always", unready_after = 3)]
+async fn unready_without_ready() {}
+
+#[task(restart = "always", ready = "signal", unready_after = 3)]
+async fn unready_after_a_signal(ctx: TaskContext) {
+    ctx.ready();
+}
+
 #[task(watchdog = "10s", ready = "signal")]
 async fn without_context() {}
 
@@ -94,6 +127,11 @@ fn main() {
             task(never_retried {}, restart = "never", backoff(first = "1s"), final_attempt),
             task(without_context {}, restart = "always", ready = "completed", significant, watchdog = "0s"),
             with_token { number: 1 },
+            task(first_of_one {}, restart = "never", ready = "first_success"),
+            task(may_be_both {}, unready_after = 0, critical = "any_end", significant),
+            // What is missing here may be in `#[task]`.
+            task(unready_without_ready {}, ready = "first_success"),
+            store = group(tasks = [no_contradiction {}], critical = "any_end", significant),
         ],
     );
 }

@@ -19,6 +19,9 @@ const fn blocking_constant() {}
 #[task(blocking)]
 async fn blocking_async() {}
 
+#[task(blocking = "pool")]
+async fn pooled_async() {}
+
 #[task(blocking = false)]
 fn not_blocking() {}
 

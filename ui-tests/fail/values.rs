@@ -64,6 +64,15 @@ fn switched() -> Result<(), String> {
     Ok(())
 }
 
+#[task(blocking = "pol", critical = "anyend")]
+fn misspelt() {}
+
+#[task(critical = any_ends, blocking = 5)]
+fn misspelt_switches() {}
+
+#[task(critical = "on_exit", ready = "first_sucess", unready_after = "3")]
+async fn of_others() {}
+
 #[task(name = "a/b")]
 async fn path_name() {}
 

@@ -164,6 +164,31 @@ fn endless() -> ! {
 #[task(blocking = false)]
 async fn not_blocking() {}
 
+#[task(blocking = "pool", retry_if = never)]
+fn pooled(number: u8) -> Result<(), String> {
+    Err(number.to_string())
+}
+
+#[task(blocking = pool)]
+fn pooled_with_context(ctx: TaskContext) {
+    assert_eq!(ctx.attempt(), 1);
+}
+
+#[task]
+async fn forever() -> std::convert::Infallible {
+    std::future::pending().await
+}
+
+#[task(retry_if = never)]
+async fn until_it_fails() -> Result<std::convert::Infallible, String> {
+    Err("lost".to_owned())
+}
+
+#[task(blocking)]
+fn blocks_until_it_fails() -> Result<std::convert::Infallible, String> {
+    Err("lost".to_owned())
+}
+
 // A value that is not `Send`, which is allowed since there is no `await`.
 #[task(blocking)]
 fn not_send() {
@@ -209,6 +234,11 @@ async fn main() {
     assert_eq!(error_of(with_path {}).await, "none");
     assert_eq!(error_of(not_send {}).await, "none");
     assert_eq!(error_of(not_blocking {}).await, "none");
+    assert_eq!(error_of(pooled { number: 7 }).await, "permanent: 7");
+    assert_eq!(error_of(pooled_with_context {}).await, "none");
+    assert_eq!(error_of(until_it_fails {}).await, "permanent: lost");
+    assert_eq!(error_of(blocks_until_it_fails {}).await, "task_failed: lost");
+    drop(forever {});
 
     // The functions are callable as written.
     not_send();
@@ -217,4 +247,5 @@ async fn main() {
     assert_eq!(tree.tasks.sync_files.path(), "sync");
     // A thread cannot be dropped, so that its end is awaited.
     assert!(not_send {}.takes_context() && !not_blocking {}.takes_context());
+    assert!(pooled { number: 1 }.takes_context());
 }

@@ -6,7 +6,7 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use taskvisor::prelude::*;
-use taskvisor::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy, TaskSpec};
+use taskvisor::{SpanScope, BackoffPolicy, JitterPolicy, Ready, RestartPolicy, TaskSpec};
 
 const POLL: Duration = Duration::from_millis(1500);
 const NAME: &str = "by_constant";
@@ -61,8 +61,17 @@ async fn signalled(ctx: TaskContext) {
 #[task(ready = "completed", critical = false, significant = false, final_attempt = false, readiness = true)]
 async fn completed() {}
 
-#[task(restart = "never", timeout = Duration::ZERO)]
+#[task(critical = "any_end", restart = "never", timeout = Duration::ZERO)]
 async fn never() {}
+
+#[task(restart = "always", ready = "first_success", unready_after = 3, critical = any_end)]
+async fn repeats() {}
+
+#[task(restart = "always", every = "1m", splay = "10s", span = "none")]
+async fn shifted() {}
+
+#[task(restart = always, ready = first_success, unready_after = u32::MAX - 1, start_timeout = "5s")]
+async fn repeats_by_words() {}
 
 #[task(restart = "on_failure", backoff(max = "1s"))]
 async fn on_failure() {}
@@ -108,12 +117,16 @@ fn assert_same(made: &TaskSpec, expected: &TaskSpec) {
     assert_eq!(made.ready(), expected.ready());
     assert_eq!(made.start_timeout(), expected.start_timeout());
     assert_eq!(made.watchdog(), expected.watchdog());
+    assert_eq!(made.unready_after(), expected.unready_after());
+    assert_eq!(made.is_critical_at_any_end(), expected.is_critical_at_any_end());
     assert_eq!(made.after(), expected.after());
     assert_eq!(made.is_critical(), expected.is_critical());
     assert_eq!(made.is_significant(), expected.is_significant());
     assert_eq!(made.has_final_attempt(), expected.has_final_attempt());
     assert_eq!(made.has_readiness(), expected.has_readiness());
     assert_eq!(made.metric_label(), expected.metric_label());
+    assert_eq!(made.splay(), expected.splay());
+    assert_eq!(made.span(), expected.span());
 }
 
 /// The options that change attempts, compared by their outcomes.
@@ -217,7 +230,24 @@ async fn main() {
         &never::spec(),
         &base("never")
             .with_restart(RestartPolicy::Never)
-            .with_timeout(Duration::ZERO),
+            .with_timeout(Duration::ZERO)
+            .critical_at_any_end(),
+    );
+    let always = |name| base(name).with_restart(RestartPolicy::Always { interval: None }).with_ready(Ready::FirstSuccess);
+    assert_same(&repeats::spec(), &always("repeats").with_unready_after(3).critical_at_any_end());
+    assert_same(
+        &shifted::spec(),
+        &base("shifted")
+            .with_restart(RestartPolicy::Always { interval: None })
+            .with_every(Duration::from_secs(60))
+            .with_splay(Duration::from_secs(10))
+            .with_span(SpanScope::None),
+    );
+    assert_same(
+        &repeats_by_words::spec(),
+        &always("repeats_by_words")
+            .with_unready_after(u32::MAX - 1)
+            .with_start_timeout(Duration::from_secs(5)),
     );
     assert_same(
         &on_failure::spec(),

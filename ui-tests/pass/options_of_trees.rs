@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskvisor::prelude::*;
-use taskvisor::{Group, JitterPolicy, Ready, Strategy, Tree};
+use taskvisor::{SpanScope, Group, JitterPolicy, Ready, Strategy, Tree};
 
 #[task]
 async fn ping() {}
@@ -87,6 +87,10 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
                 max_retries = 36,
                 backoff(first = "37s", max = "38s", factor = 3.9, jitter = "equal", reset_after = "40s"),
                 critical,
+                ready = "first_success",
+                unready_after = 43,
+                splay = "44s",
+                span = none,
                 after = [ping],
             ),
             task(serve {}, restart = "on_failure", ready = "completed", watchdog = "41s", significant),
@@ -101,6 +105,7 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
                 significant,
                 readiness = false,
             ),
+            endless = group(tasks = [task(ping {}, critical = "any_end")], critical = "any_end"),
             last = group(
                 restart = "on_failure",
                 max_retries = 61,
@@ -156,6 +161,10 @@ fn built(held: Arc<()>) -> Tree {
         })
         .with_reset_after(seconds(40))
         .critical()
+        .with_ready(Ready::FirstSuccess)
+        .with_unready_after(43)
+        .with_splay(seconds(44))
+        .with_span(SpanScope::None)
         .with_after(["ping"]);
     let serve = serve::spec()
         .with_restart(RestartPolicy::OnFailure)
@@ -173,6 +182,9 @@ fn built(held: Arc<()>) -> Tree {
         .not_critical()
         .significant()
         .without_readiness();
+    let endless = Group::new("endless", Strategy::OneForOne)
+        .task(ping::spec().critical_at_any_end())
+        .critical_at_any_end();
     let last = Group::new("last", Strategy::OneForOne)
         .with_restart(RestartPolicy::OnFailure)
         .with_max_retries(61)
@@ -197,6 +209,7 @@ fn built(held: Arc<()>) -> Tree {
         .task(needed)
         .task(again)
         .group(store)
+        .group(endless)
         .group(last)
         .build()
 }

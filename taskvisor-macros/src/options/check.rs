@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream};
 
-use super::expand::is_set;
-use super::{Backoff, Options, Place, Ready, Restart};
+use super::expand::{chosen, is_set};
+use super::{Backoff, Choice, Options, Place, Ready, Restart};
 use crate::duration;
 use crate::errors::Errors;
 use crate::reader::{Given, Value};
@@ -27,6 +27,9 @@ impl Options {
             self.check_never(errors);
         }
         self.check_no_retries(errors);
+        self.check_any_end(errors);
+        self.check_first_success(place, errors);
+        self.check_splay(place, errors);
         if let Some((label, at)) = self.metric_label.as_ref().and_then(Given::known) {
             if label.value().is_empty() {
                 errors.push(at, "`metric_label` is empty: write what metrics should name the task by");
@@ -80,8 +83,8 @@ impl Options {
             errors.push(&significant.key, message);
         }
         if let Some((Ready::Completed, at)) = self.ready.as_ref().and_then(Given::known) {
-            let message = "a task with `restart = \"always\"` never completes: write `ready = \"signal\"`, and call \
-                           `ready()` on its `TaskContext`";
+            let message = "a task with `restart = \"always\"` never completes: write `ready = \"first_success\"`, or \
+                           `ready = \"signal\"` and call `ready()` on its `TaskContext`";
             errors.push(at, message);
         }
     }
@@ -100,6 +103,60 @@ impl Options {
             let message = "`final_attempt` adds an attempt to those of a task that runs again, and with \
                            `restart = \"never\"` there is one only";
             errors.push(&last.key, message);
+        }
+    }
+
+    /// An end in success cannot fail the group and be waited for.
+    fn check_any_end(&self, errors: &mut Errors) {
+        if chosen(self.critical.as_ref()) != Some(Choice::Word) {
+            return;
+        }
+        if let (Some(significant), true) = (&self.significant, is_set(self.significant.as_ref())) {
+            let message = "`significant` stops the group at an end in success, and `critical = \"any_end\"` fails it: \
+                           keep one";
+            errors.push(&significant.key, message);
+        }
+        if let Some((Ready::Completed, at)) = self.ready.as_ref().and_then(Given::known) {
+            let message = "`ready = \"completed\"` waits for an end in success, which `critical = \"any_end\"` makes a \
+                           failure: keep one";
+            errors.push(at, message);
+        }
+    }
+
+    /// `splay` needs `every` or `interval`. An entry may have them in `#[task]`.
+    fn check_splay(&self, place: Place, errors: &mut Errors) {
+        let Some(splay) = &self.splay else { return };
+        let is_whole = place == Place::Attribute && !self.is_partial;
+        if is_whole && self.every.is_none() && self.interval.is_none() {
+            errors.push(&splay.key, "`splay` shifts a task with `every` or `interval`: write one beside it");
+        }
+    }
+
+    /// `first_success` needs a task that repeats, and `unready_after` needs `first_success`. An entry may have them in
+    /// `#[task]`.
+    fn check_first_success(&self, place: Place, errors: &mut Errors) {
+        let is_whole = place == Place::Attribute && !self.is_partial;
+        let ready = self.ready.as_ref().and_then(Given::known);
+        if let Some((Ready::FirstSuccess, at)) = ready {
+            let repeats = match &self.restart {
+                None => !is_whole,
+                Some(restart) => restart.known().is_none_or(|(word, _)| *word == Restart::Always),
+            };
+            if !repeats {
+                errors.push(
+                    at,
+                    "`ready = \"first_success\"` is for a task that repeats: write `restart = \"always\"` beside it",
+                );
+            }
+        }
+        let Some(unready_after) = &self.unready_after else { return };
+        let is_missing =
+            if self.ready.is_none() { is_whole } else { ready.is_some_and(|(word, _)| *word != Ready::FirstSuccess) };
+        if is_missing {
+            errors.push(&unready_after.key, "`unready_after` needs `ready = \"first_success\"` beside it");
+        }
+        if let Some((0, at)) = unready_after.known() {
+            errors.push(at, "`unready_after` must be at least 1: leave it out for never");
         }
     }
 

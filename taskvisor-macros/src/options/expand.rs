@@ -7,7 +7,7 @@ use quote::{ToTokens, format_ident, quote};
 
 use super::held::Held;
 use super::table::{Row, Use};
-use super::{Backoff, Jitter, Options, Restart};
+use super::{Backoff, Choice, Jitter, Options, Restart};
 use crate::reader::{Given, Value};
 
 impl Options {
@@ -45,6 +45,16 @@ impl Options {
                     }
                     Some(Value::Constant(_) | Value::Refused) | None => {}
                 },
+                Use::Choice(set, unset, word) => match held.choice() {
+                    Some(Value::Known(Choice::On, _)) => call(set, Some(TokenStream::new())),
+                    Some(Value::Known(Choice::Off, _)) => call(unset, Some(TokenStream::new())),
+                    Some(Value::Known(Choice::Word, _)) => call(word, Some(TokenStream::new())),
+                    Some(Value::Bound(local)) => {
+                        let (set, unset) = (format_ident!("{set}"), format_ident!("{unset}"));
+                        switches.extend(quote!(let set = if #local { set.#set() } else { set.#unset() };));
+                    }
+                    Some(Value::Constant(_) | Value::Refused) | None => {}
+                },
                 Use::No | Use::Own | Use::OfFunction | Use::Field | Use::SomeField => {}
             }
         }
@@ -68,7 +78,7 @@ impl Options {
             match row.defaults {
                 Use::Field => assign(row.name, held.lower(private)),
                 Use::SomeField => assign(row.name, some(held.lower(private))),
-                Use::No | Use::Own | Use::OfFunction | Use::Set(_) | Use::Either(..) => {}
+                Use::No | Use::Own | Use::OfFunction | Use::Set(_) | Use::Either(..) | Use::Choice(..) => {}
             }
         }
         assignments
@@ -127,6 +137,11 @@ impl Backoff {
 /// Returns `true` if a flag is given and is not `false`.
 pub(crate) fn is_set(flag: Option<&Given<bool>>) -> bool {
     matches!(flag.and_then(Given::known), Some((true, _)))
+}
+
+/// Returns the value of a flag that can be a word, if it is known.
+pub(crate) fn chosen(flag: Option<&Given<Choice>>) -> Option<Choice> {
+    flag.and_then(Given::known).map(|(choice, _)| *choice)
 }
 
 /// Returns the exact duration, or its local.

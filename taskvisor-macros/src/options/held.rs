@@ -8,7 +8,7 @@ use syn::{Expr, ExprPath, Lit, LitStr};
 
 use super::expand::{duration, lower, plain};
 use super::parse::BACKOFF_FIELDS;
-use super::{Backoff, Jitter, Limit, Ready, Restart};
+use super::{Backoff, Choice, Jitter, Limit, Ready, Restart, SpanScope};
 use crate::argument::{self, Form, peel};
 use crate::reader::{Given, Purpose, Reader, Value, Words};
 use crate::{duration, path};
@@ -21,10 +21,14 @@ pub(crate) type Number = Option<Given<u32>>;
 pub(crate) type Text = Option<Given<LitStr>>;
 /// `key`, `key = true` or `key = false`, known at compile time.
 pub(crate) type Flag = Option<Given<bool>>;
+/// `key`, `key = true`, `key = false`, or `key = "word"`.
+pub(crate) type FlagOrWord = Option<Given<Choice>>;
 /// The word of a restart policy.
 pub(crate) type RestartWhen = Option<Given<Restart>>;
 /// The word of a readiness condition.
 pub(crate) type ReadyWhen = Option<Given<Ready>>;
+/// The word of the scope of a span.
+pub(crate) type SpanOf = Option<Given<SpanScope>>;
 /// The path of a function that decides whether a failure is retried.
 pub(crate) type Failures = Option<Given<ExprPath>>;
 /// `limit(max_restarts = 5, within = "60s")`.
@@ -44,6 +48,11 @@ pub(crate) trait Held {
 
     /// Returns the value of a flag, if it is given.
     fn flag(&self) -> Option<&Value<bool>> {
+        None
+    }
+
+    /// Returns the value of a flag that can be a word, if it is given.
+    fn choice(&self) -> Option<&Value<Choice>> {
         None
     }
 
@@ -131,6 +140,35 @@ impl Held for Flag {
     }
 }
 
+impl Held for FlagOrWord {
+    fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
+        let value = match form {
+            Form::Word => Value::Known(Choice::On, key.to_token_stream()),
+            Form::Value(value) => reader.choice(key, value, Choice::words(&key.to_string())),
+            Form::List(_) => return Err("takes no list"),
+        };
+        *self = Some(Given::new(key, value));
+        Ok(())
+    }
+
+    /// It expands to the setter of its value.
+    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
+        None
+    }
+
+    fn choice(&self) -> Option<&Value<Choice>> {
+        self.as_ref().map(|given| &given.value)
+    }
+
+    fn describe(&self, name: &str) -> Vec<String> {
+        line(name, self.as_ref(), |choice| match choice {
+            Choice::Off => "false".to_owned(),
+            Choice::On => "true".to_owned(),
+            Choice::Word => Choice::words(name).known.iter().map(|(word, _)| *word).collect(),
+        })
+    }
+}
+
 impl Held for RestartWhen {
     fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
         keep(self, key, form, |value| reader.word(key, value, &Restart::WORDS, Purpose::Restart))
@@ -156,11 +194,29 @@ impl Held for ReadyWhen {
             Ready::Start => quote!(#private::Ready::Start),
             Ready::Signal => quote!(#private::Ready::Signal),
             Ready::Completed => quote!(#private::Ready::Completed),
+            Ready::FirstSuccess => quote!(#private::Ready::FirstSuccess),
         })
     }
 
     fn describe(&self, name: &str) -> Vec<String> {
         word(name, self.as_ref(), &Ready::WORDS)
+    }
+}
+
+impl Held for SpanOf {
+    fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
+        keep(self, key, form, |value| reader.word(key, value, &SpanScope::WORDS, Purpose::SpanScope))
+    }
+
+    fn lower(&self, private: &TokenStream) -> Option<TokenStream> {
+        lower(self.as_ref(), |span| match span {
+            SpanScope::Attempt => quote!(#private::SpanScope::Attempt),
+            SpanScope::None => quote!(#private::SpanScope::None),
+        })
+    }
+
+    fn describe(&self, name: &str) -> Vec<String> {
+        word(name, self.as_ref(), &SpanScope::WORDS)
     }
 }
 

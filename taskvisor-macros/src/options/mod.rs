@@ -14,7 +14,7 @@ use proc_macro2::Ident;
 use crate::reader::{Given, Words};
 
 pub(crate) use check::check_name;
-pub(crate) use expand::{duration, is_set, lower, plain};
+pub(crate) use expand::{chosen, duration, is_set, lower, plain};
 pub(crate) use held::{Held, WrongForm};
 pub(crate) use limit::Limit;
 pub(crate) use parse::{IN_BACKOFF, IN_SUPERVISE, OF_FUNCTION, in_defaults, parse_crate};
@@ -60,13 +60,36 @@ pub(crate) enum Ready {
     Start,
     Signal,
     Completed,
+    FirstSuccess,
 }
 
 impl Ready {
     pub(crate) const WORDS: Words<Self> = Words {
         module: "words_of_ready",
         list: &["`ready`"],
-        known: &[("start", Self::Start), ("signal", Self::Signal), ("completed", Self::Completed)],
+        known: &[
+            ("start", Self::Start),
+            ("signal", Self::Signal),
+            ("completed", Self::Completed),
+            ("first_success", Self::FirstSuccess),
+        ],
+        is_flag: false,
+    };
+}
+
+/// The scope of a span.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SpanScope {
+    Attempt,
+    None,
+}
+
+impl SpanScope {
+    pub(crate) const WORDS: Words<Self> = Words {
+        module: "words_of_span",
+        list: &["`span`"],
+        is_flag: false,
+        known: &[("attempt", Self::Attempt), ("none", Self::None)],
     };
 }
 
@@ -83,7 +106,30 @@ impl Restart {
         module: "words_of_restart",
         list: &["`restart`"],
         known: &[("never", Self::Never), ("on_failure", Self::OnFailure), ("always", Self::Always)],
+        is_flag: false,
     };
+}
+
+/// The value of a flag that can also be a word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Choice {
+    Off,
+    On,
+    Word,
+}
+
+impl Choice {
+    /// `critical`: each end fails the group.
+    const CRITICAL: Words<Self> =
+        Words { module: "words_of_critical", list: &["`critical`"], known: &[("any_end", Self::Word)], is_flag: true };
+    /// `blocking`: on the pool of Tokio.
+    const BLOCKING: Words<Self> =
+        Words { module: "words_of_blocking", list: &["`blocking`"], known: &[("pool", Self::Word)], is_flag: true };
+
+    /// Returns the words of a key.
+    fn words(key: &str) -> &'static Words<Self> {
+        if key == "critical" { &Self::CRITICAL } else { &Self::BLOCKING }
+    }
 }
 
 /// The jitter of the backoff.
@@ -105,5 +151,6 @@ impl Jitter {
             ("equal", Self::Equal),
             ("decorrelated", Self::Decorrelated),
         ],
+        is_flag: false,
     };
 }

@@ -9,7 +9,9 @@
 use proc_macro2::Ident;
 use syn::{LitStr, Path};
 
-use super::held::{Failures, Flag, Held, Limited, Number, ReadyWhen, RestartWhen, Retries, Text, Time};
+use super::held::{
+    Failures, Flag, FlagOrWord, Held, Limited, Number, ReadyWhen, RestartWhen, Retries, SpanOf, Text, Time,
+};
 use crate::reader::Given;
 use crate::table::{Key, Read};
 
@@ -117,6 +119,9 @@ macro_rules! setter {
     ($name:ident Either($set:literal, $unset:literal)) => {
         concat!("`", $set, "`, `", $unset, "`")
     };
+    ($name:ident Choice($set:literal, $unset:literal, $word:literal)) => {
+        concat!("`", $set, "`, `", $unset, "`, `", $word, "`")
+    };
     (backoff Own) => {
         "`with_backoff`, `with_reset_after`"
     };
@@ -152,6 +157,8 @@ pub(crate) enum Use {
     Set(&'static str),
     /// The option calls the first setter for `true`, and the second for `false`.
     Either(&'static str, &'static str),
+    /// The option calls the first setter for `true`, the second for `false`, and the third for its word.
+    Choice(&'static str, &'static str, &'static str),
     /// The option sets the field of the config with its name.
     Field,
     /// The option sets the field of the config with its name, to `Some`.
@@ -185,6 +192,15 @@ options! {
         takes: "duration",
         unset: "-",
         does: "starts at a fixed rate, skipping what was missed; needs `\"always\"`",
+    }
+    splay: Time {
+        usage: "splay = \"10s\"",
+        task: Set("with_splay"),
+        group: No,
+        defaults: No,
+        takes: "duration",
+        unset: "none",
+        does: "the largest shift of a task with `every` or `interval`, so that equal periods do not strike together: it follows from the path and the name of the host",
     }
     initial_delay: Time {
         usage: "initial_delay = \"10s\"",
@@ -228,17 +244,26 @@ options! {
         group: No,
         defaults: Field,
         takes: "duration",
-        unset: "`\"60s\"`",
-        does: "how long a start may take, if the task is ready by signal or others are after it",
+        unset: "`\"60s\"`; none with `ready = \"completed\"` and `\"first_success\"`",
+        does: "how long a start may take, until the task is ready; not for tasks that are ready at the start, unless others are after them",
     }
     ready: ReadyWhen {
         usage: "ready = \"signal\"",
         task: Set("with_ready"),
         group: No,
         defaults: No,
-        takes: "`\"start\"`, `\"signal\"`, `\"completed\"`",
+        takes: "`\"start\"`, `\"signal\"`, `\"completed\"`, `\"first_success\"`",
         unset: "`\"start\"`",
-        does: "what makes the task ready: an attempt has begun, or has called `ready()` on its `TaskContext`, or the task has ended in success",
+        does: "what makes the task ready: an attempt has begun, or has called `ready()` on its `TaskContext`, or the task has ended in success, or its first attempt has succeeded; the last needs `\"always\"`",
+    }
+    unready_after: Number {
+        usage: "unready_after = 3",
+        task: Set("with_unready_after"),
+        group: No,
+        defaults: No,
+        takes: "number",
+        unset: "never",
+        does: "how many failures in a row make a task with `ready = \"first_success\"` unready, until it succeeds again",
     }
     watchdog: Time {
         usage: "watchdog = \"10s\"",
@@ -247,7 +272,7 @@ options! {
         defaults: No,
         takes: "duration",
         unset: "none",
-        does: "how long an attempt may go without `heartbeat()` on its `TaskContext`; past it, it has timed out",
+        does: "how long an attempt may go without `heartbeat()` on its `TaskContext`; past it, the attempt has failed as silent",
     }
     max_retries: Number {
         usage: "max_retries = 5",
@@ -285,14 +310,14 @@ options! {
         unset: "none",
         does: "how many failures within a sliding time are retried; one more ends the task alone. The limit of a group belongs to its strategy",
     }
-    critical: Flag {
+    critical: FlagOrWord {
         usage: "critical",
-        task: Either("critical", "not_critical"),
-        group: Either("critical", "not_critical"),
+        task: Choice("critical", "not_critical", "critical_at_any_end"),
+        group: Choice("critical", "not_critical", "critical_at_any_end"),
         defaults: No,
-        takes: "alone, or `true` or `false`",
+        takes: "alone, or `true`, `false` or `\"any_end\"`",
         unset: "`false`",
-        does: "its end in failure, for good, fails its group",
+        does: "its end in failure, for good, fails its group; with `\"any_end\"`, its end in success does as well",
     }
     significant: Flag {
         usage: "significant",
@@ -321,6 +346,15 @@ options! {
         unset: "`true`",
         does: "its state counts for the readiness of the service: with `false`, health names it and stays ready",
     }
+    span: SpanOf {
+        usage: "span = \"none\"",
+        task: Set("with_span"),
+        group: No,
+        defaults: No,
+        takes: "`\"attempt\"`, `\"none\"`",
+        unset: "`\"attempt\"`",
+        does: "whether each attempt is in a span of `tracing`: none is for attempts that last for ever",
+    }
     metric_label: Text {
         usage: "metric_label = \"..\"",
         task: Set("with_metric_label"),
@@ -330,13 +364,13 @@ options! {
         unset: "its path; for a task that is added at run time the path of its group, or `dynamic`",
         does: "the label `task` in metrics",
     }
-    blocking: Flag {
+    blocking: FlagOrWord {
         usage: "blocking",
         task: OfFunction,
         group: No,
         defaults: No,
-        takes: "alone, or `true` or `false`",
+        takes: "alone, or `true`, `false` or `\"pool\"`",
         unset: "`false`",
-        does: "the function is not async, and runs on a thread of its own, below",
+        does: "the function is not async, and runs on a thread of its own, or with `\"pool\"` on Tokio's blocking pool, below",
     }
 }

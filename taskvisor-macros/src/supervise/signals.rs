@@ -45,6 +45,7 @@ const WORDS: Words<Action> = Words {
     module: "words_of_signals",
     list: &["`interrupt` and `terminate`"],
     known: &[("drain", Action::Drain), ("stop", Action::Stop)],
+    is_flag: false,
 };
 
 const FIELDS: Table<Fields> = Table {

@@ -48,6 +48,7 @@ const WORDS: Words<Admission> = Words {
         ("replace", Admission::Replace),
         ("drop_if_running", Admission::DropIfRunning),
     ],
+    is_flag: false,
 };
 
 const OPTIONS: Table<Options> = Table {

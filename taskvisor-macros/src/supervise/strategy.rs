@@ -29,6 +29,7 @@ const WORDS: Words<Kind> = Words {
     module: "words_of_strategy",
     list: &["`strategy`"],
     known: &[("one_for_one", Kind::OneForOne), ("one_for_all", Kind::OneForAll), ("rest_for_one", Kind::RestForOne)],
+    is_flag: false,
 };
 
 impl<T: AsMut<Group>> Key<T> {

@@ -2,12 +2,12 @@
 
 use proc_macro2::{Ident, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{FnArg, Pat, ReturnType, Signature, Type};
+use syn::{FnArg, GenericArgument, Pat, PathArguments, ReturnType, Signature, Type};
 
 use super::Shape;
 use crate::errors::Errors;
 use crate::function::{self, Function, Kind};
-use crate::options::{Options, Ready, is_set};
+use crate::options::{Choice, Options, Ready, chosen, is_set};
 use crate::reader::{Given, Purpose, Reader, Value};
 
 /// Reports every error of the function, and returns the shape of its struct.
@@ -16,6 +16,7 @@ pub(super) fn check(function: &Function, options: &Options, errors: &mut Errors)
     check_context(signature, options, errors);
     check_asyncness(function, options, errors);
     check_retry_if(signature, options, errors);
+    check_never_ends(signature, options, errors);
     let is_generic = function::check_generics(signature, Kind::Task, errors);
     let is_free = function::check_free(signature, Kind::Task.noun(), errors);
     let mut shape = Shape { context: None, fields: Vec::new(), is_free };
@@ -99,9 +100,13 @@ fn name_of(argument: &FnArg) -> Option<&Ident> {
 fn check_asyncness(function: &Function, options: &Options, errors: &mut Errors) {
     let signature = &function.signature;
     if let Some(Given { value: Value::Bound(local), .. }) = &options.blocking {
-        errors.push(local, "`blocking` is `true` or `false`, and no expression: it decides how the function is called");
+        errors.push(
+            local,
+            "`blocking` is `true`, `false` or \"pool\", and no expression: it decides how the function is called",
+        );
     }
-    let blocking = options.blocking.as_ref().filter(|_| is_set(options.blocking.as_ref()));
+    let chosen = chosen(options.blocking.as_ref());
+    let blocking = options.blocking.as_ref().filter(|_| matches!(chosen, Some(Choice::On | Choice::Word)));
     let form = if blocking.is_some() { "fn" } else { "async fn" };
     function::check_qualifiers(signature, Kind::Task, form, errors);
     match (blocking, &signature.asyncness) {
@@ -194,6 +199,37 @@ fn check_context(signature: &Signature, options: &Options, errors: &mut Errors) 
     }
 }
 
+/// Checks that a function that never ends in success has no option that waits for it.
+fn check_never_ends(signature: &Signature, options: &Options, errors: &mut Errors) {
+    let ReturnType::Type(_, ty) = &signature.output else { return };
+    if !never_succeeds(ty) {
+        return;
+    }
+    if let (Some(significant), true) = (&options.significant, is_set(options.significant.as_ref())) {
+        let message = "`significant` waits for an end in success, and this function never returns one";
+        errors.push(&significant.key, message);
+    }
+    if let Some((ready @ (Ready::Completed | Ready::FirstSuccess), at)) = options.ready.as_ref().and_then(Given::known)
+    {
+        let word = if *ready == Ready::Completed { "completed" } else { "first_success" };
+        errors.push(at, format!("`ready = \"{word}\"` waits for a success, and this function never returns one"));
+    }
+}
+
+/// Returns `true` for `!`, `Infallible`, and a `Result` of them.
+fn never_succeeds(ty: &Type) -> bool {
+    let is_never =
+        |ty: &Type| matches!(ty, Type::Never(_)) || function::last_ident(ty).as_deref() == Some("Infallible");
+    let Type::Path(path) = ty else { return is_never(ty) };
+    let Some(last) = path.path.segments.last() else { return false };
+    match &last.arguments {
+        PathArguments::AngleBracketed(arguments) => {
+            last.ident == "Result" && matches!(arguments.args.first(), Some(GenericArgument::Type(ty)) if is_never(ty))
+        }
+        _ => is_never(ty),
+    }
+}
+
 /// Checks that a task with `retry_if` can fail.
 fn check_retry_if(signature: &Signature, options: &Options, errors: &mut Errors) {
     let fails = match &signature.output {
@@ -201,7 +237,7 @@ fn check_retry_if(signature: &Signature, options: &Options, errors: &mut Errors)
         ReturnType::Type(_, ty) => match &**ty {
             Type::Tuple(tuple) => !tuple.elems.is_empty(),
             Type::Never(_) => false,
-            _ => true,
+            ty => function::last_ident(ty).as_deref() != Some("Infallible"),
         },
     };
     if let (Some(retry_if), false) = (&options.retry_if, fails) {

@@ -9,7 +9,7 @@ use syn::{ReturnType, Type};
 use super::Shape;
 use crate::bindings;
 use crate::function::{self, Function, Kind};
-use crate::options::{Options, is_set, plain};
+use crate::options::{Choice, Options, chosen, plain};
 use crate::path::{self, hygienic, located};
 use crate::reader::{Binding, Value};
 
@@ -151,7 +151,16 @@ impl Generated<'_> {
     }
 
     fn is_blocking(&self) -> bool {
-        is_set(self.options.blocking.as_ref())
+        self.blocks_on().is_some()
+    }
+
+    /// Returns the function that runs an attempt that blocks.
+    fn blocks_on(&self) -> Option<TokenStream> {
+        match chosen(self.options.blocking.as_ref())? {
+            Choice::Off => None,
+            Choice::On => Some(quote!(blocking)),
+            Choice::Word => Some(quote!(blocking_on_pool)),
+        }
     }
 
     /// Returns the future of an attempt, which has the span of the function: a future that is not `Send` is that of the
@@ -160,18 +169,19 @@ impl Generated<'_> {
         let span = hygienic(self.name.span());
         let private = located(&self.private, span);
         let convert = self.convert();
-        if !self.is_blocking() {
+        let Some(blocking) = self.blocks_on() else {
             let future = quote_spanned!(span=> #private::AttemptFuture::new(#call, #convert));
             // Costs more to compile, but the compiler does not report the same type again as captured by the future.
             let may_be_unsendable = self.fields().any(|(_, ty)| may_be_unsendable(&ty.to_token_stream()));
             let future = if may_be_unsendable { quote_spanned!(span=> async move { #future.await }) } else { future };
             return quote_spanned!(span=> #private::Box::pin(#future));
-        }
+        };
+        let blocking = respanned(&blocking, span);
         let from_context = self.shape.context.as_ref().map(|ty| {
             let at = hygienic(ty.span());
             quote_spanned!(at=> let #context = <#ty as #private::FromContext>::from_context(#context);)
         });
-        quote_spanned!(span=> #private::blocking(#context, move |#context| { #from_context (#convert)(#call) }))
+        quote_spanned!(span=> #private::#blocking(#context, move |#context| { #from_context (#convert)(#call) }))
     }
 
     /// Returns the closure that converts the return value to the result of the attempt. The type is inferred, so that an

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 
 use crate::argument::parse_list;
-use crate::options::{Options, Place};
+use crate::options::{Choice, Options, Place};
 use crate::reader::{Given, Reader, Value};
 use crate::suggest;
 
@@ -58,9 +58,9 @@ fn each_option_is_read() {
     assert!(options.metric_label.is_some_and(|label| label.known().is_some()));
     assert_eq!(known(options.start_timeout.as_ref()), Some(Duration::from_secs(5)));
     assert_eq!(known(options.watchdog.as_ref()), Some(Duration::from_secs(6)));
-    assert_eq!(known(options.critical.as_ref()), Some(true));
+    assert_eq!(known(options.critical.as_ref()), Some(Choice::On));
     assert_eq!(known(options.significant.as_ref()), Some(false));
-    assert_eq!(known(options.blocking.as_ref()), Some(true));
+    assert_eq!(known(options.blocking.as_ref()), Some(Choice::On));
     assert!(options.retry_if.is_some_and(|path| path.known().is_some()));
     assert_eq!(known(options.max_retries.as_ref()), Some(5));
     let backoff = options.backoff.unwrap();

@@ -21,7 +21,9 @@ fn m06_each_word_means_one_that_is_read() {
             "`restart`" => vec!["always", "on_failure", "never"],
             "`strategy`" => vec!["one_for_one", "one_for_all", "rest_for_one"],
             "`jitter`" => vec!["none", "full", "equal", "decorrelated"],
-            "`ready`" => vec!["start", "signal", "completed"],
+            "`ready`" => vec!["start", "signal", "completed", "first_success"],
+            "`critical`" => vec!["any_end"],
+            "`blocking`" => vec!["pool"],
             "`admission`" => vec!["queue", "replace", "drop_if_running"],
             other => panic!("no such list: {other}"),
         };

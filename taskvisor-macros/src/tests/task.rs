@@ -196,7 +196,7 @@ fn a_function_is_async_or_blocking() {
             quote!(
                 fn ping(a: u8) {}
             ),
-            Some("`true` or `false`"),
+            Some("`true`, `false` or \"pool\""),
         ),
         (
             quote!(blocking),

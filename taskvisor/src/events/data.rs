@@ -66,7 +66,7 @@ events! {
     /// | [`TaskStopped`](Self::TaskStopped) | An attempt ended in success, or after a stop request, or with [`TaskError::Canceled`]. | `task`, `id`, `attempt`; unless it succeeded, `stop`, and `reason`: the error of the attempt, or `stop` as text |
     /// | [`TaskFailed`](Self::TaskFailed) | An attempt failed, or was aborted. | `task`, `id`, `attempt`, `reason` |
     /// | [`TimeoutHit`](Self::TimeoutHit) | An attempt exceeded its timeout, its start timeout or its watchdog. `TaskFailed` follows when it has ended, or `TaskStopped` after a stop request. A start that times out before its attempt begins has `TaskFailed` only. | `task`, `id`, `attempt`, `timeout_ms` |
-    /// | [`BackoffScheduled`](Self::BackoffScheduled) | After an attempt, the next one waits. Not for a wait of zero. | `task`, `id`, `attempt`, `delay_ms`; `reason`: the error, or `interval` after a success |
+    /// | [`BackoffScheduled`](Self::BackoffScheduled) | After an attempt, the next one waits. Not for a wait of zero. | `task`, `id`, `attempt`, `delay_ms`; `reason`: the error, or `interval` or `throttled` after a success |
     /// | [`ActorExhausted`](Self::ActorExhausted) | The task completed, or failed with no retry left. | `task`, `id`, `attempt`; `reason` unless it completed |
     /// | [`ActorDead`](Self::ActorDead) | A fatal error ended the task. | `task`, `id`, `attempt`, `reason` |
     /// | [`TaskAdded`](Self::TaskAdded) | A task is registered. For a submission to a slot: its turn came. | `task`, `id` |
@@ -74,14 +74,14 @@ events! {
     /// | [`TaskAddRequested`](Self::TaskAddRequested) | Just before `TaskAdded`. | `task`, `id` |
     /// | [`TaskRemoveRequested`](Self::TaskRemoveRequested) | A task was requested to stop for the first time, by name, through its handle, or by a replacement in its slot. Not by a shutdown or by its group. | `task`, `id` |
     /// | [`ShutdownRequested`](Self::ShutdownRequested) | A shutdown begins, once for each supervisor. | `reason`: the cause, such as `SIGTERM`, `shutdown()` or the failure of the tree, which is its [error](Event::error): a [`FailureChain`](crate::FailureChain) |
-    /// | [`ShutdownWaiting`](Self::ShutdownWaiting) | Tasks have been stopping for 1 s in a shutdown, and again after 2 s, 4 s, 8 s and so on. | `task`, `id`: the one that has been stopping for the longest time; `delay_ms`: for how long; `timeout_ms`: the time until the end of the grace, unless it has none; `count`: the number of tasks that have not stopped; `reason`: the same as text |
+    /// | [`ShutdownWaiting`](Self::ShutdownWaiting) | Tasks have been stopping for 1 s in a shutdown, and again after 2 s, 4 s, 8 s and so on. | `task`: the one that has been stopping for the longest time; `delay_ms`: for how long; `timeout_ms`: the time until the end of the grace, unless it has none; `count`: the number of tasks that have not stopped; `reason`: the same as text |
     /// | [`ShutdownForced`](Self::ShutdownForced) | A shutdown is forced for the first time, by a second signal or `shutdown_now`. | `reason`: the cause |
     /// | [`AllStoppedWithinGrace`](Self::AllStoppedWithinGrace) | A shutdown is over, and no task was aborted. | `reason` if the tree failed |
     /// | [`GraceExceeded`](Self::GraceExceeded) | A shutdown is over, and tasks were aborted: at the end of the grace, or of a layer's share, or by a forced shutdown. | `reason`: the tasks, and the failure of the tree if it failed |
     /// | [`ControllerSubmitted`](Self::ControllerSubmitted) | A slot accepted a submission. | `task`, `id`, `slot`, `count` |
     /// | [`ControllerRejected`](Self::ControllerRejected) | A submission will not run. | `task`, `id`, `slot`, `count`; `reason`: a label of [`RejectReason`], or `canceled` |
     /// | [`ControllerSlotTransition`](Self::ControllerSlotTransition) | A slot changed its state or its owner. | `slot`, `count`; `reason`: the change, as in `idle -> running`; `task` and `id` of the owner, unless it is idle |
-    /// | [`Warning`](Self::Warning) | A task waits for a permit for 10 s; a `critical` task or group without `max_retries` has failed 10 times in a row; a group other than the root failed. | `task`: the path of the task or group; `reason`; `id` of a task; `attempt` after a failure of a task |
+    /// | [`Warning`](Self::Warning) | A task waits for a permit for 10 s; a `critical` task or group without `max_retries` has failed 10 times in a row; a task without an interval has succeeded at once 10 times in a row, and pauses from then on; a group other than the root failed. | `task`: the path of the task or group; `reason`; `id` of a task; `attempt` after an attempt of a task |
     /// | [`SubscriberPanicked`](Self::SubscriberPanicked) | A subscriber panicked. | `task`: the name of the subscriber; `count`, `reason` |
     /// | [`SubscriberOverflow`](Self::SubscriberOverflow) | A subscriber lost events. | `task`: the name of the subscriber; `count`, `reason` |
     ///

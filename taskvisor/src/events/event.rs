@@ -101,7 +101,8 @@ pub(crate) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The reason of an event. An error is formatted when it is first read, and only then.
+/// The reason of an event: an error with its causes, each once, or another text. At most 1 KiB of it is kept, and a longer
+/// one ends in `…`. An error is formatted when it is first read, and only then.
 #[derive(Clone)]
 pub struct Reason {
     pub(super) error: Option<Arc<TaskError>>,
@@ -111,7 +112,7 @@ pub struct Reason {
 impl Reason {
     /// Creates a reason whose error is already formatted.
     pub(crate) fn formatted(error: Arc<TaskError>, text: &str) -> Self {
-        Self { error: Some(error), text: OnceLock::from(Box::from(text)) }
+        Self { error: Some(error), text: OnceLock::from(kept(text)) }
     }
 
     /// Returns the error, if there is one.
@@ -126,8 +127,19 @@ impl Reason {
         }
         // Formatted before the cell is entered, so that concurrent readers do not wait for user code.
         let text = self.error.as_ref().map(|error| one_line(&**error)).unwrap_or_default();
-        self.text.get_or_init(|| text.into())
+        self.text.get_or_init(|| kept(&text))
     }
+}
+
+/// Returns at most 1 KiB of a text.
+fn kept(text: &str) -> Box<str> {
+    const MOST: usize = 1024;
+    const MORE: &str = "…";
+    if text.len() <= MOST {
+        return text.into();
+    }
+    let end = (0..=MOST - MORE.len()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    [&text[..end], MORE].concat().into()
 }
 
 impl Drop for Reason {
@@ -145,13 +157,13 @@ impl From<Arc<TaskError>> for Reason {
 
 impl From<String> for Reason {
     fn from(text: String) -> Self {
-        Self { error: None, text: OnceLock::from(Box::from(text)) }
+        Self::from(text.as_str())
     }
 }
 
 impl From<&str> for Reason {
     fn from(text: &str) -> Self {
-        Self { error: None, text: OnceLock::from(Box::from(text)) }
+        Self { error: None, text: OnceLock::from(kept(text)) }
     }
 }
 

@@ -5,12 +5,13 @@ use std::env;
 use std::ffi::OsStr;
 use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal, Write};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 
-use super::{Event, LogLevel, Subscribe};
+use super::{Event, EventKind, LogLevel, Often, Repeats, Subscribe, Tell};
 use crate::inspect::TimeOfDay;
 use crate::panics::catch;
 use crate::sync::lock;
@@ -22,6 +23,12 @@ use crate::sync::lock;
 /// 08:15:30.123 DEBUG BackoffScheduled         store/pool           attempt=3 delay=400ms
 /// 08:15:31.007 INFO  ShutdownRequested                             reason="SIGTERM"
 /// ```
+///
+/// A task that fails again and again with the same error is told ever more rarely: the first three failures one by one,
+/// and then the 8th, the 32nd, the 128th and so on, with ` repeated="same error, 128 times in 5 min"`. In between, its
+/// attempts are not written either. Another error is written at once, and the next success says
+/// `recovered="after 600 failures in 4 min"`. The same holds for groups. Events and metrics stay complete, and
+/// [`with_every_failure`](Self::with_every_failure) writes them all.
 ///
 /// Control characters are escaped and names with spaces are quoted, so that no task can forge a line or a field. A name
 /// that is longer than its column shifts the rest of its own line only.
@@ -52,6 +59,11 @@ pub struct LogWriter<W = io::Stderr> {
     writer: Mutex<W>,
     level: LogLevel,
     colors: bool,
+    /// `true` to write every failure.
+    every: bool,
+    /// The failures of tasks and groups by path. The lock is a leaf: nothing else is locked, and no user code runs, under
+    /// it, so it cannot deadlock.
+    repeats: Mutex<Option<Repeats<Arc<str>>>>,
     /// `true` after `eprint!` or `print!` failed to write.
     cannot_print: AtomicBool,
 }
@@ -66,12 +78,24 @@ impl Default for LogWriter {
 impl<W: Write + Send + 'static> LogWriter<W> {
     /// Writes all events to `writer`, without colors.
     pub const fn new(writer: W) -> Self {
-        Self { writer: Mutex::new(writer), level: LogLevel::Debug, colors: false, cannot_print: AtomicBool::new(false) }
+        Self {
+            writer: Mutex::new(writer),
+            level: LogLevel::Debug,
+            colors: false,
+            every: false,
+            repeats: Mutex::new(None),
+            cannot_print: AtomicBool::new(false),
+        }
     }
 
     /// Writes only events of this level and above. Default: [`LogLevel::Debug`], all events.
     pub fn with_level(self, level: LogLevel) -> Self {
         Self { level, ..self }
+    }
+
+    /// Writes every event, also of a task that fails again and again with the same error.
+    pub fn with_every_failure(self) -> Self {
+        Self { every: true, ..self }
     }
 
     /// Colors the level and dims the time, for any writer.
@@ -95,10 +119,47 @@ impl<W: Write + Send + 'static> LogWriter<W> {
         self
     }
 
-    fn line(&self, event: &Event) -> String {
+    /// Returns what the line of an event adds, or `None` if the event is not written.
+    fn addition(&self, event: &Event) -> Option<String> {
+        let nothing = Some(String::new());
+        let Some(path) = event.task.as_ref().filter(|_| !self.every) else { return nothing };
+        let is_group = event.id.is_none();
+        let mut repeats = lock(&self.repeats);
+        let repeats = repeats.get_or_insert_default();
+        match event.kind {
+            EventKind::TaskFailed | EventKind::Warning if is_group == (event.kind == EventKind::Warning) => {
+                let now = event.at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+                let reason = event.reason.as_ref().map_or("", |reason| reason.as_str());
+                match repeats.failed(Arc::clone(path), reason, now) {
+                    Tell::Whole => nothing,
+                    Tell::Again(often) => Some(format!(" repeated=\"{often}\"")),
+                    Tell::Nothing => None,
+                }
+            }
+            EventKind::TaskStarting | EventKind::BackoffScheduled | EventKind::TimeoutHit => {
+                if repeats.is_quiet(path) {
+                    None
+                } else {
+                    nothing
+                }
+            }
+            EventKind::TaskStopped => {
+                let often = repeats.over(path).map(Often::recovered);
+                Some(often.map_or_else(String::new, |often| format!(" recovered=\"{often}\"")))
+            }
+            EventKind::TaskRemoved => {
+                repeats.over(path);
+                nothing
+            }
+            _ => nothing,
+        }
+    }
+
+    fn line(&self, event: &Event, addition: &str) -> String {
         let mut line = String::with_capacity(128);
         // Writing to a string cannot fail.
         let _ = write_line(&mut line, event, self.colors);
+        line.push_str(addition);
         line.truncate(line.trim_end_matches(' ').len());
         line.push('\n');
         line
@@ -133,10 +194,12 @@ fn wants_colors(terminal: bool, no_color: Option<&OsStr>) -> bool {
 #[async_trait]
 impl<W: Write + Send + 'static> Subscribe for LogWriter<W> {
     async fn on_event(&self, event: &Event) {
-        if LogLevel::of(event) < self.level {
+        // Counted also if the level is not written: a success is below a failure.
+        let Some(addition) = self.addition(event) else { return };
+        if LogLevel::of(event) < self.level && !addition.contains("recovered") {
             return;
         }
-        let line = self.line(event);
+        let line = self.line(event, &addition);
         if self.print(&line) {
             return;
         }
@@ -198,18 +261,16 @@ fn name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
-    use crate::EventKind;
 
     fn event(kind: EventKind, task: &str) -> Event {
         Event { at: UNIX_EPOCH + Duration::from_millis(29_730_123), ..Event::about(kind, &Arc::from(task)) }
     }
 
     fn line(event: &Event) -> String {
-        LogWriter::new(io::sink()).line(event)
+        LogWriter::new(io::sink()).line(event, "")
     }
 
     #[test]
@@ -266,7 +327,7 @@ mod tests {
     fn colors_surround_the_level_and_are_on_terminals_only() {
         let writer = LogWriter::new(io::sink()).with_colors();
         assert_eq!(
-            writer.line(&event(EventKind::ActorDead, "x")),
+            writer.line(&event(EventKind::ActorDead, "x"), ""),
             "\x1b[2m08:15:30.123\x1b[0m \x1b[31mERROR\x1b[0m ActorDead                x\n"
         );
         assert!(wants_colors(true, None) && wants_colors(true, Some(OsStr::new(""))));

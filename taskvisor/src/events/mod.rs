@@ -17,6 +17,8 @@ mod level;
 #[cfg(feature = "logging")]
 mod log_writer;
 mod open;
+#[cfg(any(feature = "logging", feature = "tracing"))]
+mod repeats;
 mod stream;
 mod subscribe;
 #[cfg_attr(not(feature = "test-util"), path = "tap_off.rs")]
@@ -30,6 +32,8 @@ pub use event::{Event, Reason};
 pub use level::LogLevel;
 #[cfg(feature = "logging")]
 pub use log_writer::LogWriter;
+#[cfg(any(feature = "logging", feature = "tracing"))]
+pub(crate) use repeats::{Often, Repeats, Tell};
 pub use stream::{EventStream, Lagged};
 pub use subscribe::{IntoSubscriber, Subscribe, SubscriberState};
 #[cfg(feature = "test-util")]

@@ -22,6 +22,9 @@ pub mod stopping {}
 #[doc = include_str!("slots.md")]
 pub mod slots {}
 
+#[doc = include_str!("queues.md")]
+pub mod queues {}
+
 #[doc = include_str!("outcomes_and_events.md")]
 pub mod outcomes_and_events {}
 

@@ -1,7 +1,7 @@
 //! The health of a tree.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use super::snapshot::shortened;
 use super::status::TaskState;
@@ -11,7 +11,8 @@ use super::timestamp::Rfc3339;
 ///
 /// *Live*: the tree has not stopped or failed, and no attempt is past its watchdog or its stop deadline. *Ready*: the
 /// tree has started and accepts tasks, and every task has a [ready](crate::Ready) attempt or has ended. A tree whose
-/// tasks have all ended without a shutdown is both, because it accepts tasks.
+/// tasks have all ended without a shutdown is both, because it accepts tasks. A task that its watchdog may end soon is
+/// [not ready](Problem::Quiet) before it is not live.
 ///
 /// A task that waits for its initial delay or its interval is ready. A task or group that ended in failure is not
 /// ready: by a fatal error, with no retry left, or by a failure or panic under the restart policy `Never`. It is
@@ -64,6 +65,8 @@ pub struct Unhealthy {
     pub problem: Problem,
     /// The start of its current state.
     pub since: SystemTime,
+    /// The paths of the siblings that its start waits for, if it is [pending](TaskState::Pending).
+    pub awaits: Vec<String>,
     /// The failure in one line, if it [ended in failure](Problem::Failed).
     pub error: Option<String>,
 }
@@ -78,6 +81,15 @@ pub enum Problem {
     PastStop,
     /// It is not ready. It is in this state; a running task has not signaled readiness.
     NotReady(TaskState),
+    /// It is not ready: it has sent no heartbeat for more than three quarters of the time that its watchdog allows, or
+    /// the probe of [`heartbeat_while`](crate::TaskContext::heartbeat_while) failed. The watchdog ends its attempt unless
+    /// a heartbeat follows.
+    Quiet {
+        /// The time since the last heartbeat.
+        silence: Duration,
+        /// The time that the watchdog allows.
+        watchdog: Duration,
+    },
     /// It has ended in failure and is not retried.
     Failed,
     /// It is not ready: its attempt has waited for a permit for more than 10 s.
@@ -112,6 +124,12 @@ impl fmt::Display for Unhealthy {
         if let Some(error) = &self.error {
             write!(f, ": {}", shortened(error, ERROR))?;
         }
+        for (index, path) in self.awaits.iter().take(AWAITED).enumerate() {
+            write!(f, "{}{}", if index == 0 { ", waits for " } else { ", " }, shortened(path, PATH))?;
+        }
+        if let Some(more) = self.awaits.len().checked_sub(AWAITED).filter(|more| *more > 0) {
+            write!(f, " and {more} more")?;
+        }
         write!(f, ", since {:.0}", Rfc3339(self.since))
     }
 }
@@ -121,6 +139,10 @@ impl fmt::Display for Problem {
         match self {
             Self::Silent => f.write_str("silent for longer than its watchdog allows"),
             Self::PastStop => f.write_str("past its stop deadline"),
+            Self::Quiet { silence, watchdog } => {
+                let silence = if silence.as_secs() > 0 { Duration::from_secs(silence.as_secs()) } else { *silence };
+                write!(f, "not ready: no heartbeat for {silence:?}, its watchdog allows {watchdog:?}")
+            }
             Self::NotReady(state) => write!(f, "not ready: {state}"),
             Self::Failed => f.write_str("failed"),
             Self::AwaitsPermit { limit } => {
@@ -133,3 +155,5 @@ impl fmt::Display for Problem {
 /// The largest lengths of a path and of an error in a line.
 const PATH: usize = 100;
 const ERROR: usize = 200;
+/// The largest number of awaited siblings in a line.
+const AWAITED: usize = 3;

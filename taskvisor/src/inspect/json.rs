@@ -184,12 +184,14 @@ impl Serialize for Unhealthy {
             Problem::NotReady(_) => "not_ready",
             Problem::Failed => "failed",
             Problem::AwaitsPermit { .. } => "awaits_permit",
+            Problem::Quiet { .. } => "quiet",
         }),
         state: match unhealthy.problem {
             Problem::NotReady(state) => Some(state),
             Problem::AwaitsPermit { .. } => Some(TaskState::Pending),
             _ => None,
         },
+        awaits: list(&unhealthy.awaits),
         error: unhealthy.error.as_ref(),
         since: Some(Rfc3339(unhealthy.since)),
     });

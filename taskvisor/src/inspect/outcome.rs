@@ -173,6 +173,10 @@ impl TaskOutcome {
 /// Formats one line: the outcome, and the failure with its causes.
 impl fmt::Display for TaskOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The text of a panic begins with the label.
+        if let (Self::Panicked { .. }, Some(error)) = (self, self.error()) {
+            return write!(f, "{error:#}");
+        }
         f.write_str(self.as_label())?;
         if let Self::Exhausted { failures, .. } = self {
             write!(f, " after {failures} failure{}", if *failures == 1 { "" } else { "s" })?;
@@ -184,10 +188,6 @@ impl fmt::Display for TaskOutcome {
         }
         match (self, self.error()) {
             (Self::Rejected { reason }, _) => write!(f, ": {reason}"),
-            (Self::Panicked { .. }, Some(error)) => match &**error {
-                TaskError::Panicked { message } => write!(f, ": {message}"),
-                error => write!(f, ": {error:#}"),
-            },
             (_, Some(error)) => write!(f, ": {error:#}"),
             _ => Ok(()),
         }

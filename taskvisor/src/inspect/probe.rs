@@ -7,15 +7,15 @@ use super::health::{Health, Phase, Unhealthy};
 /// The response to `/livez` or `/readyz`, for any web server: a status and a body of plain text.
 ///
 /// The first line of the body is `ok`, or `not live` or `not ready`. Then follow the reason of the tree itself, if
-/// there is one, and one line for each unhealthy task with its problem and its start (UTC); for `/readyz` also the
-/// tasks that do not count. It lists at most 32 tasks, and the number of the others. The guide explains
+/// there is one, and one line for each unhealthy task with its problem and its start (UTC), and for a task
+/// that is pending the siblings that it waits for; for `/readyz` also the tasks that do not count. It lists at most 32 tasks, and the number of the others. The guide explains
 /// [readiness and health](crate::guide::readiness), and how to serve the probes in
 /// [a web server](crate::guide::web_server).
 ///
 /// ```text
 /// not ready
 /// store/pool: not ready: backoff, since 2026-11-23T08:15:30Z
-/// serve: not ready: pending, since 2026-11-23T08:15:28Z
+/// serve: not ready: pending, waits for store, since 2026-11-23T08:15:28Z
 /// sync: failed: cannot read the catalogue: connection refused, since 2026-11-23T07:59:02Z
 /// does not count: relay: not ready: backoff, since 2026-11-23T08:15:29Z
 /// ```
@@ -29,7 +29,9 @@ use super::health::{Health, Phase, Unhealthy};
 /// | has a task or group that ended in failure, until that is [acknowledged](crate::Health) | 200 | 503 |
 /// | has such a task with `readiness = false` | 200 | 200 |
 /// | has a task that has waited for a permit of `max_concurrent` for 10 s | 200 | 503 |
-/// | has an attempt past its watchdog or stop deadline | 503 | as its tasks are |
+/// | has an attempt that is [quiet](crate::Problem::Quiet), and its watchdog may end it soon | 200 | 503 |
+/// | has an attempt past its watchdog | 503 | 503 |
+/// | has an attempt past its stop deadline | 503 | as its tasks are |
 /// | drains and shuts down | 200 | 503, from the moment it is requested |
 /// | has stopped or failed | 503 | 503 |
 /// | has only tasks that ended and did not fail, with no shutdown | 200 | 200 |

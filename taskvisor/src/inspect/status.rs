@@ -41,6 +41,9 @@ labels! {
         Backoff = "backoff",
         /// The last attempt succeeded; the next waits for the interval.
         Interval = "interval",
+        /// The last attempts succeeded at once, again and again; the next waits for a pause of 1 ms to 100 ms. See
+        /// [`RestartPolicy::Always`](crate::RestartPolicy::Always).
+        Throttled = "throttled",
         /// It was requested to stop and has not ended.
         Stopping = "stopping",
         /// It has ended for good.

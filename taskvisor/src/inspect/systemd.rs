@@ -4,7 +4,7 @@
 //! use taskvisor::prelude::*;
 //!
 //! # #[task(restart = "always")]
-//! # async fn serve(ctx: TaskContext) { ctx.cancelled().await }
+//! # async fn serve(ctx: TaskContext) { ctx.cancelled().await; }
 //! #[tokio::main]
 //! async fn main() -> Result<(), RuntimeError> {
 //!     let tree = supervise!(tasks = [serve {}]);
@@ -208,7 +208,11 @@ fn who(what: &str, unhealthy: &[Unhealthy]) -> String {
     let name = |one: &Unhealthy| {
         let path = shortened(&one.path, 60);
         match one.problem {
-            Problem::NotReady(state) => format!("{path} ({state})"),
+            Problem::NotReady(state) if one.awaits.is_empty() => format!("{path} ({state})"),
+            Problem::NotReady(state) => {
+                format!("{path} ({state}, waits for {})", shortened(&one.awaits.join(", "), 60))
+            }
+            Problem::Quiet { .. } => format!("{path} (no heartbeat)"),
             Problem::Failed => {
                 let error = shortened(one.error.as_deref().unwrap_or_default(), 60);
                 format!("{path} (failed: {error})")
@@ -333,7 +337,8 @@ mod tests {
     #[test]
     fn a_status_names_a_few() {
         let since = std::time::SystemTime::UNIX_EPOCH;
-        let stuck = |n| Unhealthy { path: format!("t{n}"), problem: Problem::Silent, since, error: None };
+        let stuck =
+            |n| Unhealthy { path: format!("t{n}"), problem: Problem::Silent, since, awaits: Vec::new(), error: None };
         let health = Health { tasks: 5, not_live: (0..4).map(stuck).collect(), ..Health::default() };
         assert_eq!(status(&health), "5 of 5 ready; stuck: t0, t1, t2 and 1 more");
     }
@@ -378,7 +383,7 @@ mod tests {
         let seen = async |wanted| tokio::time::timeout(HOUR / 60, seen(wanted)).await.expect(wanted);
 
         let before = seen("; stuck: stuck").await;
-        assert!(before.last().unwrap().1.ends_with("; stuck: stuck"), "{before:?}");
+        assert!(before.last().unwrap().1.ends_with("; stuck: stuck; not ready: stuck (no heartbeat)"), "{before:?}");
         sleep(Duration::from_millis(100)).await;
         assert_eq!(taken(&sent), []);
         drop(release);

@@ -27,7 +27,24 @@ pub mod words_of_restart {
 
 /// The values of `ready`.
 pub mod words_of_ready {
-    pub use crate::Ready::{Completed as completed, Signal as signal, Start as start};
+    pub use crate::Ready::{Completed as completed, FirstSuccess as first_success, Signal as signal, Start as start};
+}
+
+/// The values of `critical`, besides `true` and `false`.
+pub mod words_of_critical {
+    /// `critical = "any_end"`: each end of the task, for good and without a request, fails its group.
+    pub mod any_end {}
+}
+
+/// The values of `blocking`, besides `true` and `false`.
+pub mod words_of_blocking {
+    /// `blocking = "pool"`: each attempt runs on Tokio's blocking pool. For short jobs.
+    pub mod pool {}
+}
+
+/// The values of `span`.
+pub mod words_of_span {
+    pub use crate::SpanScope::{Attempt as attempt, None as none};
 }
 
 /// The values of `jitter`.

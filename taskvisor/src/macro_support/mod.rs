@@ -27,11 +27,12 @@ pub use std::time::Duration;
 pub use crate::{AdmissionPolicy, ControllerConfig, SlotHandle, SlotSpec};
 
 pub use crate::events::SubscriberState;
-pub use crate::task::{Fallible, IntoTaskError, IntoTaskResult, TaskArg, blocking};
+pub use crate::task::{Fallible, IntoTaskError, IntoTaskResult, TaskArg, blocking, blocking_on_pool};
 pub use crate::{
     AttemptFuture, BackoffPolicy, BoxTaskFuture, CancellationToken, ChildHandle, DeclaredGroup, DeclaredTree, Event,
     FromContext, Group, GroupHandle, IntoSubscriber, IntoTaskSpec, JitterPolicy, Ready, RestartPolicy, SignalAction,
-    Signals, Strategy, Subscribe, SupervisorConfig, Task, TaskContext, TaskError, TaskRef, TaskSpec, Tree, TreeBuilder,
+    Signals, SpanScope, Strategy, Subscribe, SupervisorConfig, Task, TaskContext, TaskError, TaskRef, TaskSpec, Tree,
+    TreeBuilder,
 };
 pub use context::{NoContext, Probe, refuse_context};
 pub use function_subscriber::{Delivery, FunctionSubscriber};

@@ -2,17 +2,23 @@
 
 use std::time::Duration;
 
-use super::{BackoffPolicy, Ready, ResolvedPolicy, RestartPolicy};
+use super::{BackoffPolicy, Critical, Ready, ResolvedPolicy, RestartPolicy};
 use crate::supervisor::InvalidOption;
 
 impl ResolvedPolicy {
     /// Returns `true` if `critical` has no effect on failures that are retried, because they are retried without end.
     pub(crate) fn is_critical_without_end(&self) -> bool {
-        self.critical && self.max_retries.is_none() && self.limit.is_none()
+        self.critical.is_set() && self.max_retries.is_none() && self.limit.is_none()
+    }
+
+    /// Returns `true` if the first attempt waits for a time.
+    pub(crate) fn begins_later(&self) -> bool {
+        !(self.initial_delay.is_zero() && self.splay.is_zero())
     }
 
     pub(crate) fn check(&self, name: &str) -> Result<(), InvalidOption> {
         const CAN_END: &str = "a task that can end: not the restart policy `Always`";
+        const MAY_END: &str = "a task that may end: not `critical` at any end";
         const RUNS_AGAIN: &str = "a task that runs again: not the restart policy `Never`";
         let subject = || format!("task `{name}`");
         let reject_if = |is_wrong, option, value: &str, expected| {
@@ -25,11 +31,25 @@ impl ResolvedPolicy {
         let limit_within = self.limit.map(|(_, within)| within);
         reject_if(limit_within == Some(Duration::ZERO), "limit.within", "0ns", "a time longer than zero")?;
         reject_if(self.watchdog == Some(Duration::ZERO), "watchdog", "0ns", "a silence longer than zero")?;
-        reject_if(self.start_timeout.is_zero(), "start_timeout", "0ns", "a time longer than zero")?;
+        reject_if(self.start_timeout == Some(Duration::ZERO), "start_timeout", "0ns", "a time longer than zero")?;
         reject_if(self.metric_label.as_deref() == Some(""), "metric_label", "\"\"", "a label that is not empty")?;
         reject_if(self.final_attempt && runs_once, "final_attempt", "set", RUNS_AGAIN)?;
         reject_if(self.significant && is_always, "significant", "set", CAN_END)?;
+        let may_not_end = self.critical == Critical::AnyEnd;
+        reject_if(self.significant && may_not_end, "significant", "set", MAY_END)?;
+        reject_if(self.ready == Ready::Completed && may_not_end, "ready", "Completed", MAY_END)?;
+        let waits_for_success = self.ready == Ready::FirstSuccess;
+        reject_if(waits_for_success && !is_always, "ready", "FirstSuccess", "the restart policy `Always` beside it")?;
+        if let Some(failures) = self.unready_after {
+            let value = failures.to_string();
+            reject_if(failures == 0, "unready_after", &value, "at least 1 failure: leave it out for never")?;
+            reject_if(!waits_for_success, "unready_after", &value, "`Ready::FirstSuccess` beside it")?;
+        }
         reject_if(self.ready == Ready::Completed && is_always, "ready", "Completed", CAN_END)?;
+        let is_periodic = self.every.is_some()
+            || matches!(self.restart, RestartPolicy::Always { interval: Some(pause) } if !pause.is_zero());
+        let splay = format!("{:?}", self.splay);
+        reject_if(!self.splay.is_zero() && !is_periodic, "splay", &splay, "a period or an interval beside it")?;
         let Some(every) = self.every else { return Ok(()) };
         let value = format!("{every:?}");
         reject_if(every.is_zero(), "every", &value, "a period longer than zero")?;

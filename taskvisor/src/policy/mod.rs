@@ -1,19 +1,24 @@
 //! Policies: plain values that say when a task runs again, when it is ready, and how long it may take.
 //!
-//! `restart`, `backoff` and `ready` are public values. `options` is the table of a task's options: what a spec sets,
+//! `restart`, `backoff` and `ready` are public values, `critical` has setters only. `options` is the table of a task's options: what a spec sets,
 //! and what comes of it under the configuration of a supervisor; `checks` rejects invalid values and combinations.
 //! `schedule` computes the ticks of a fixed rate. All of it is pure: time is passed in.
 
 mod backoff;
 mod checks;
+mod critical;
 mod options;
+mod phase;
 mod ready;
 mod restart;
 mod schedule;
 
 pub use backoff::{BackoffPolicy, JitterPolicy};
 pub(crate) use checks::check_backoff;
+pub(crate) use critical::Critical;
 pub(crate) use options::{Overrides, ResolvedPolicy};
+pub use phase::SpanScope;
+pub(crate) use phase::{host, shift};
 pub use ready::Ready;
 pub use restart::RestartPolicy;
 pub(crate) use schedule::Ticks;

@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{BackoffPolicy, Ready, RestartPolicy};
+use super::{BackoffPolicy, Critical, Ready, RestartPolicy, SpanScope};
 use crate::supervisor::SupervisorConfig;
 use crate::task::TaskSpec;
 
@@ -128,6 +128,17 @@ options! {
         set with_every(every: Duration) = Some(every);
     }
 
+    splay: Duration = Duration::ZERO => {
+        /// Returns the largest shift of a periodic task. Default: zero.
+        get splay() -> Duration;
+
+        /// Shifts a periodic task by up to this time, so that tasks of equal periods do not strike together: its first
+        /// attempt waits for it, and a fixed rate ([`with_every`](Self::with_every)) keeps the shift. The shift follows
+        /// from the path of the task and from the [`instance`](SupervisorConfig::instance) of the program, and is the
+        /// same in each run. Needs a period or an interval.
+        set with_splay(splay: Duration) = splay;
+    }
+
     initial_delay: Duration = Duration::ZERO => {
         /// Returns the delay before the first attempt. Default: zero.
         get initial_delay() -> Duration;
@@ -149,7 +160,8 @@ options! {
         /// larger of `backoff.max` and 10 s.
         get reset_after() -> Duration;
 
-        /// Sets the time that an attempt must have run for its failure to count as the first again.
+        /// Sets the time that an attempt must have run for its failure to count as the first again. An attempt that
+        /// exceeded its timeout, its start timeout or its watchdog never resets the count, however long it ran.
         set with_reset_after(lived: Duration) = lived;
     }
 
@@ -203,14 +215,30 @@ options! {
         set with_ready(ready: Ready) = ready;
     }
 
-    start_timeout: Duration = config.start_timeout => {
-        /// Returns the time that a start may take. Default: 60 s.
-        get start_timeout() -> Duration;
+    unready_after: Option<u32> = None => {
+        /// Returns the number of failures in a row after which the task is no longer ready. Default: `None`, never.
+        get unready_after() -> Option<u32>;
 
-        /// Sets how long a start may take, from when it is due until the task is ready, the wait for a permit included;
-        /// past it that start has failed with [`TaskError::Timeout`](crate::TaskError::Timeout). Applies to tasks that
-        /// are ready by [`Ready::Signal`], and to those that others are after. Must not be zero.
-        set with_start_timeout(timeout: Duration) = timeout;
+        /// Sets the number of failures in a row after which a task with [`Ready::FirstSuccess`] is no longer ready,
+        /// until it succeeds again. Tasks that are after it continue. Must not be zero, and needs
+        /// [`Ready::FirstSuccess`].
+        set with_unready_after(failures: u32) = Some(failures);
+    }
+
+    start_timeout: Option<Duration> = (!ready.comes_with_an_end()).then_some(config.start_timeout) => {
+        /// Returns the time that a start may take. Default: 60 s; `None` with [`Ready::Completed`] and
+        /// [`Ready::FirstSuccess`].
+        get start_timeout() -> Option<Duration>;
+
+        /// Sets how long a start may take, from when it is due until the task is ready, the wait for a permit included.
+        /// Past it that start has failed with [`TaskError::Timeout`](crate::TaskError::Timeout), and is retried as any
+        /// failure. Applies to tasks that are not ready by [`Ready::Start`], and to those that others are after. Must
+        /// not be zero.
+        ///
+        /// Default: the [`start_timeout`](SupervisorConfig::start_timeout) of the config. With [`Ready::Completed`] and
+        /// [`Ready::FirstSuccess`], where the start is the whole attempt, there is no default: the tasks that are after
+        /// it stay pending, and [`Health`](crate::Health) reports for which task they wait.
+        set with_start_timeout(timeout: Duration) = Some(timeout);
     }
 
     watchdog: Option<Duration> = None => {
@@ -218,7 +246,10 @@ options! {
         get watchdog() -> Option<Duration>;
 
         /// Sets the longest time between two calls of [`heartbeat`](crate::TaskContext::heartbeat). An attempt that
-        /// exceeds it is treated like an attempt that exceeds its timeout. Must not be zero.
+        /// exceeds it is ended like an attempt that exceeds its timeout, and has failed with
+        /// [`TaskError::Silent`](crate::TaskError::Silent). Must not be zero. Send heartbeats at least twice as often:
+        /// after three quarters of this time without one, the task is not [ready](crate::Problem::Quiet).
+        /// [`heartbeat_while`](crate::TaskContext::heartbeat_while) sends them as long as a probe succeeds.
         set with_watchdog(silence: Duration) = Some(silence);
     }
 
@@ -235,12 +266,35 @@ options! {
         set with_limit(max_restarts: u32, within: Duration) = Some((max_restarts, within));
     }
 
-    critical: bool = false => {
-        /// Returns `true` if the end of the task in failure fails its group. Default: `false`.
-        get is_critical() -> bool = |set| set == Some(&true);
+    critical: Critical = Critical::No => {
+        /// Returns `true` if the end of the task in failure fails its group, by [`critical`](Self::critical) or
+        /// [`critical_at_any_end`](Self::critical_at_any_end). Default: `false`.
+        get is_critical() -> bool = |set: Option<&Critical>| set.is_some_and(|set| set.is_set());
+
+        /// Returns `true` if any end of the task fails its group. Default: `false`.
+        get is_critical_at_any_end() -> bool = |set| set == Some(&Critical::AnyEnd);
 
         /// Fails the group if the task ends for good in failure: neither completed nor canceled.
-        set critical() = true;
+        set critical() = Critical::Failure;
+
+        /// Fails the group if the task ends for good at all: in failure, in success, or with
+        /// [`TaskError::Canceled`](crate::TaskError::Canceled). For a task that must not end, such as a server. An end
+        /// after a stop request is not a failure. Not with [`significant`](Self::significant), and not with
+        /// [`Ready::Completed`]. A function under `#[task]` that returns `Infallible` or `Result<Infallible, E>` never
+        /// ends in success, and needs [`critical`](Self::critical) only.
+        ///
+        /// ```
+        /// use taskvisor::{SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
+        ///
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() {
+        /// let serve = TaskFn::arc("serve", |_: TaskContext| async { Ok(()) });
+        /// let serve = TaskSpec::inherit(serve).critical_at_any_end();
+        /// let error = Tree::builder(SupervisorConfig::default()).task(serve).build().run().await.unwrap_err();
+        /// assert_eq!(error.to_string(), "`serve` ended although it must not, which `root` needs");
+        /// # }
+        /// ```
+        set critical_at_any_end() = Critical::AnyEnd;
 
         /// Keeps the group running if the task ends for good in failure. This is the default. If the task has never
         /// been [ready](crate::Ready), and other children are after it, the group fails all the same: they could not
@@ -253,7 +307,7 @@ options! {
         get is_significant() -> bool = |set| set == Some(&true);
 
         /// Stops the group, without a failure, when the task ends for good in success. Not with the restart policy
-        /// `Always`.
+        /// `Always`, and not with [`critical_at_any_end`](Self::critical_at_any_end).
         set significant() = true;
 
         /// Keeps the group running if the task ends for good in success. This is the default.
@@ -296,6 +350,14 @@ options! {
         /// and [`SupervisorHandle::reconcile`](crate::SupervisorHandle::reconcile) keep a task whose name and revision
         /// are equal, and replace one whose revision differs. No other effect.
         set with_revision(revision: impl Hash) = Some(hash(&revision));
+    }
+
+    span: SpanScope = SpanScope::Attempt => {
+        /// Returns what a span of the task covers. Default: [`SpanScope::Attempt`].
+        get span() -> SpanScope;
+
+        /// Sets what a span of the task covers. No effect without the feature `tracing`.
+        set with_span(span: SpanScope) = span;
     }
 
     metric_label: Option<Arc<str>> = None => {

@@ -24,6 +24,11 @@ pub enum RestartPolicy {
     Always {
         /// The pause from the end of a successful attempt to the start of the next. `None` and zero only yield to the
         /// scheduler.
+        ///
+        /// With `None`, a task that succeeds in the first poll of its attempt, again and again, is throttled: from the
+        /// tenth such success in a row, pauses grow from 1 ms to 100 ms, until an attempt takes longer or fails. A
+        /// [`Warning`](crate::EventKind::Warning) reports it once, and the state is
+        /// [`Throttled`](crate::TaskState::Throttled) meanwhile. `Some(Duration::ZERO)` opts out.
         interval: Option<Duration>,
     },
 }

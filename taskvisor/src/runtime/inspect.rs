@@ -2,13 +2,16 @@
 
 use std::mem;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::core::Core;
 use super::failures::{Failure, is_within};
 use super::group::{Key, Member};
 use super::registry::Admission;
 use super::task::Cell;
-use crate::inspect::{Health, NodeKind, NodeSnapshot, Phase, Problem, TaskState, TreeSnapshot, Unhealthy, into_line};
+use crate::inspect::{
+    Health, NodeKind, NodeSnapshot, Phase, Problem, TaskState, TreeSnapshot, Unhealthy, into_line, now,
+};
 use crate::panics::{drop_caught, drop_each};
 use crate::tree::{Declared, join, last_segment};
 
@@ -129,12 +132,13 @@ impl Core {
         for (path, Failure { error, since, counts, .. }) in failures {
             let (path, since) = (path.to_string(), self.clock.time(since));
             let error = Some(into_line(error.into_inner()));
-            health.add(counts, Unhealthy { path, problem: Problem::Failed, since, error });
+            health.add(counts, Unhealthy { path, problem: Problem::Failed, since, awaits: Vec::new(), error });
         }
         for (group, (state, since)) in waiting {
             let (path, error) = (group.path().to_string(), group.failed_with());
             let (problem, since) = (Problem::NotReady(state), self.clock.time(since));
-            health.add(group.counts_for_readiness(), Unhealthy { path, problem, since, error });
+            let awaits = if state == TaskState::Pending { group.awaits() } else { Vec::new() };
+            health.add(group.counts_for_readiness(), Unhealthy { path, problem, since, awaits, error });
         }
         drop_each(groups);
         let permits = self.permits.as_ref().map(|permits| (permits.limit, permits.overdue()));
@@ -144,14 +148,22 @@ impl Core {
         };
         for cell in cells {
             let since = || self.clock.time(cell.since());
-            let unhealthy = |problem| Unhealthy { path: cell.name().to_string(), problem, since: since(), error: None };
+            let unhealthy = |problem| {
+                let (path, awaits) = (cell.name().to_string(), Vec::new());
+                Unhealthy { path, problem, since: since(), awaits, error: None }
+            };
             if let Some(problem) = cell.overdue() {
                 health.not_live.push(unhealthy(problem));
             }
             if let Some(problem) = awaited(&cell) {
                 health.add(cell.counts_for_readiness(), unhealthy(problem));
             } else if !cell.is_well() {
-                health.add(cell.counts_for_readiness(), unhealthy(Problem::NotReady(cell.status().state)));
+                let state = cell.status().state;
+                let awaits = if state == TaskState::Pending { cell.awaits() } else { Vec::new() };
+                health.add(cell.counts_for_readiness(), Unhealthy { awaits, ..unhealthy(Problem::NotReady(state)) });
+            } else if let Some(problem @ Problem::Quiet { silence, .. }) = cell.quiet() {
+                let since = now().checked_sub(silence).unwrap_or(SystemTime::UNIX_EPOCH);
+                health.add(cell.counts_for_readiness(), Unhealthy { since, ..unhealthy(problem) });
             }
         }
         health.phase = match admission {
@@ -175,7 +187,8 @@ impl Cell {
     fn is_well(&self) -> bool {
         let state = self.lock();
         match state.machine().state() {
-            TaskState::Running | TaskState::Pending => state.machine().ready,
+            // In its backoff, only a task that was ready by its first success is.
+            TaskState::Running | TaskState::Pending | TaskState::Backoff => state.machine().ready,
             TaskState::Ended => true,
             _ => state.machine().waits_for_its_time(),
         }

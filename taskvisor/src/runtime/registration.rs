@@ -332,7 +332,7 @@ impl Registered {
     fn register_plain(&mut self, core: &Arc<Core>, registry: &mut Registry, root: AdmittedTree, unready: bool) {
         for AdmittedTask { task, .. } in root.tasks {
             // A task that waits for its first start, or does not count for readiness, is not waited for.
-            let counts = task.policy.readiness && task.policy.initial_delay.is_zero();
+            let counts = task.policy.readiness && !task.policy.begins_later();
             let cell = core.cell(task, Origin::Declared { unready: unready && counts }, None);
             self.enter(registry, cell);
         }

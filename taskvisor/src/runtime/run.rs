@@ -12,6 +12,7 @@ use super::reentrancy::ReentrancyGuard;
 use super::registry::Admission;
 use super::shutdown::until;
 use super::timer::deadline;
+use crate::panics::record_panics;
 use crate::supervisor::RuntimeError;
 
 /// The claim of one `run` on its supervisor. Dropping it before the end requests a shutdown.
@@ -33,6 +34,7 @@ impl Core {
         start: impl FnOnce() -> Result<(), RuntimeError>,
     ) -> Result<Running, RuntimeError> {
         self.check()?;
+        record_panics();
         Handle::try_current().map_err(|_| RuntimeError::NoRuntime)?;
         if std::mem::replace(&mut self.registry().running, true) {
             return Err(RuntimeError::AlreadyRunning);

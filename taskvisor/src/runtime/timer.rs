@@ -55,6 +55,11 @@ impl Timer {
         self.armed = false;
     }
 
+    /// Returns how late the timer is: the time since its deadline. Called after it has fired.
+    pub(crate) fn lateness(&self) -> Duration {
+        self.sleep.as_ref().map_or(Duration::ZERO, |sleep| sleep.deadline().elapsed())
+    }
+
     /// Returns `Ready` once the time is reached. Never ready while not set.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         match &mut self.sleep {

@@ -10,6 +10,11 @@ use crate::events::{Event, EventKind};
 /// The number of consecutive failures after which a task that is retried without a limit causes a warning.
 const TOO_MANY: u32 = 10;
 
+/// The warning about a task that is throttled, because it succeeds at once, again and again.
+pub(super) const AT_ONCE: &str = "it has succeeded 10 times in a row in the first poll of its attempt, and is paused \
+                                  for 1 ms to 100 ms from now on: `restart = \"always\"` is for a task that waits by \
+                                  itself, else give it an `interval`; `interval = \"0s\"` runs it without a pause";
+
 /// Returns the warning about a critical task or group that keeps failing and is retried without a limit. Returned once
 /// for each series of failures.
 pub(super) fn of_retries(is_critical_without_end: bool, failures: u32) -> Option<&'static str> {

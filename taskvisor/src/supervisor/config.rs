@@ -44,7 +44,9 @@ pub struct SupervisorConfig {
     ///
     /// [`TaskSpec::with_cleanup`]: crate::TaskSpec::with_cleanup
     pub cleanup: Option<Duration>,
-    /// The time that a start may take, for tasks that set none: see [`TaskSpec::with_start_timeout`]. Default: 60 s.
+    /// The time that a start may take, for tasks that set none: see [`TaskSpec::with_start_timeout`]. Default: 60 s. Not
+    /// for tasks that are ready by [`Ready::Completed`](crate::Ready::Completed) or
+    /// [`Ready::FirstSuccess`](crate::Ready::FirstSuccess), which have none unless they set it.
     ///
     /// [`TaskSpec::with_start_timeout`]: crate::TaskSpec::with_start_timeout
     pub start_timeout: Duration,
@@ -62,6 +64,9 @@ pub struct SupervisorConfig {
     pub reset_after: Option<Duration>,
     /// The number of consecutive failures that are retried, for tasks that set none. Default: `None`, no limit.
     pub max_retries: Option<u32>,
+    /// The name of this instance of the program, which [shifts](crate::TaskSpec::with_splay) periodic tasks, so that
+    /// replicas do not strike together. Default: `None`, the name of the host or container.
+    pub instance: Option<String>,
     /// The response to SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows). Default: [`Signals::default`].
     pub signals: Signals,
 }
@@ -82,6 +87,7 @@ impl Default for SupervisorConfig {
             backoff: BackoffPolicy::default(),
             reset_after: None,
             max_retries: None,
+            instance: None,
             signals: Signals::default(),
         }
     }

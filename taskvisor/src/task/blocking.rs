@@ -1,71 +1,166 @@
-//! Attempts that block their thread. They run on Tokio's blocking pool.
+//! Attempts that block their thread: on a thread of their own, or on Tokio's blocking pool.
 
+use std::error::Error;
+use std::fmt;
+use std::io;
 use std::sync::{Arc, Mutex};
+use std::thread;
 
-use tokio::task::{JoinError, JoinHandle, spawn_blocking};
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+use tokio::task::{AbortHandle, spawn_blocking};
 
 use super::context::TaskContext;
 use super::definition::BoxTaskFuture;
 use super::error::TaskError;
+use crate::panics::drop_caught;
 use crate::sync::lock;
 
 /// The closure of one attempt. The attempt ends when the closure has returned, or is dropped before it ran.
 pub(crate) type Job = Box<dyn FnOnce() -> Result<(), TaskError> + Send>;
 
-/// Creates the attempt of a task that blocks its thread.
+/// Creates the attempt of a task that blocks its thread: a thread of its own, with the name of the task.
 ///
-/// `work` cannot be aborted once it runs; it reads stop requests from its context. Dropping the future only ends a job
-/// that still waits for a thread.
+/// `work` cannot be aborted once it runs; it reads stop requests from its context. It can use the runtime through
+/// [`Handle::current`].
 pub fn blocking<F>(context: TaskContext, work: F) -> BoxTaskFuture
 where
     F: FnOnce(TaskContext) -> Result<(), TaskError> + Send + 'static,
 {
-    Box::pin(async move {
-        let token = context.token();
-        let job = context.clone().job(move || work(context));
-        let mut pooled = Pooled::new(job);
-        match token.run_until_cancelled(&mut pooled.handle).await {
-            Some(ended) => result_of(ended),
-            None if pooled.take_back() => Err(TaskError::Canceled),
-            None => result_of((&mut pooled.handle).await),
-        }
-    })
+    Box::pin(run(context, work, Threads::Own))
 }
 
-/// A job on the pool. Dropping it withdraws the job, unless a thread has taken it.
-struct Pooled {
+/// Creates the attempt of a task that blocks a thread of Tokio's blocking pool for a short time.
+///
+/// `work` cannot be aborted once it runs. Dropping the future only ends a job that still waits for a thread.
+pub fn blocking_on_pool<F>(context: TaskContext, work: F) -> BoxTaskFuture
+where
+    F: FnOnce(TaskContext) -> Result<(), TaskError> + Send + 'static,
+{
+    Box::pin(run(context, work, Threads::Pool))
+}
+
+/// What a thread runs.
+type Work = Box<dyn FnOnce() + Send>;
+
+/// The threads on which attempts run.
+#[derive(Clone, Copy)]
+enum Threads {
+    /// A thread for each attempt.
+    Own,
+    /// Tokio's blocking pool.
+    Pool,
+}
+
+impl Threads {
+    /// Starts the work; `name` is that of the task. Returns the handle of work that can be withdrawn from a queue.
+    fn start(self, name: &str, work: Work) -> Result<Option<AbortHandle>, TaskError> {
+        match self {
+            Self::Own => on_own_thread(name, work).map(|()| None),
+            Self::Pool => Ok(Some(spawn_blocking(work).abort_handle())),
+        }
+    }
+}
+
+async fn run<F>(context: TaskContext, work: F, threads: Threads) -> Result<(), TaskError>
+where
+    F: FnOnce(TaskContext) -> Result<(), TaskError> + Send + 'static,
+{
+    let token = context.token();
+    let name = context.name().to_owned();
+    let job = context.clone().job(move || work(context));
+    let mut started = Started::new(&name, job, threads)?;
+    match token.run_until_cancelled(&mut started.ended).await {
+        Some(ended) => result_of(ended),
+        None if started.take_back() => Err(TaskError::Canceled),
+        None => result_of((&mut started.ended).await),
+    }
+}
+
+fn on_own_thread(name: &str, work: Work) -> Result<(), TaskError> {
+    let runtime = Handle::try_current().ok();
+    // The name of a thread has no NUL. Linux shows its first 15 bytes.
+    let thread = thread::Builder::new().name(name.replace('\0', ""));
+    let started = thread.spawn(move || {
+        let _entered = runtime.as_ref().map(Handle::enter);
+        work();
+    });
+    let thread = started.map_err(|error| TaskError::error(NoThread(error)))?;
+    #[cfg(feature = "test-util")]
+    if is_paused() {
+        // Paused time does not advance by itself while the pool has work, and so not while this thread runs.
+        drop(spawn_blocking(move || thread.join()));
+        return Ok(());
+    }
+    drop(thread);
+    Ok(())
+}
+
+/// Returns `true` if Tokio's clock is paused: it stands still while the clock of the system goes on.
+#[cfg(feature = "test-util")]
+fn is_paused() -> bool {
+    let (shown, started) = (tokio::time::Instant::now(), std::time::Instant::now());
+    while started.elapsed().is_zero() {
+        std::hint::spin_loop();
+    }
+    shown == tokio::time::Instant::now()
+}
+
+/// A job that has a thread, or waits for one. Dropping it withdraws the job, unless a thread has taken it.
+struct Started {
     /// The lock is a leaf: the job is taken out under it, and runs or is dropped after.
     job: Arc<Mutex<Option<Job>>>,
-    handle: JoinHandle<Option<Result<(), TaskError>>>,
+    ended: oneshot::Receiver<Result<(), TaskError>>,
+    queued: Option<AbortHandle>,
 }
 
-impl Pooled {
-    fn new(job: Job) -> Self {
+impl Started {
+    fn new(name: &str, job: Job, threads: Threads) -> Result<Self, TaskError> {
+        let (sender, ended) = oneshot::channel();
         let job = Arc::new(Mutex::new(Some(job)));
         let waiting = Arc::clone(&job);
-        let handle = spawn_blocking(move || {
-            let job = lock(&waiting).take();
-            job.map(|job| job())
-        });
-        Self { job, handle }
+        let work = move || {
+            let Some(job) = lock(&waiting).take() else { return };
+            // If the attempt was aborted, nobody takes the result, and its drop is user code.
+            let _ = drop_caught(sender.send(job()));
+        };
+        let queued = threads.start(name, Box::new(work))?;
+        Ok(Self { job, ended, queued })
     }
 
     /// Returns `true` if no thread has taken the job and none will. A full pool can take long to remove an aborted job.
     fn take_back(&self) -> bool {
         let job = lock(&self.job).take();
-        self.handle.abort();
+        if let Some(queued) = &self.queued {
+            queued.abort();
+        }
         job.is_some()
     }
 }
 
-impl Drop for Pooled {
+impl Drop for Started {
     fn drop(&mut self) {
         self.take_back();
     }
 }
 
 /// The result of a job. A job that never ran belongs to a runtime that shuts down.
-fn result_of(ended: Result<Option<Result<(), TaskError>>, JoinError>) -> Result<(), TaskError> {
-    let lost = || Err(TaskError::Fail { reason: "the runtime has shut down".into() });
-    ended.ok().flatten().unwrap_or_else(lost)
+fn result_of(ended: Result<Result<(), TaskError>, oneshot::error::RecvError>) -> Result<(), TaskError> {
+    ended.unwrap_or_else(|_| Err(TaskError::Fail { reason: "the runtime has shut down".into() }))
+}
+
+/// The operating system refused to create a thread.
+#[derive(Debug)]
+struct NoThread(io::Error);
+
+impl fmt::Display for NoThread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("cannot create a thread for the attempt")
+    }
+}
+
+impl Error for NoThread {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
 }

@@ -2,8 +2,9 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::blocking::Job;
@@ -234,6 +235,76 @@ impl TaskContext {
     pub fn heartbeat(&self) {
         if let Kind::Attempt { cell, attempt, .. } = &self.0 {
             cell.beat(*attempt);
+        }
+    }
+
+    /// Sends heartbeats as long as `probe` succeeds: for an attempt that has no loop of its own to send them from, such
+    /// as a server. A [helper](Self::spawn) of the attempt calls `probe` at once, and then `every` after the previous
+    /// call has completed. If it returns `true`, a heartbeat is sent.
+    ///
+    /// If it returns `false`, or does not complete, no heartbeat is sent. After `false` the task is
+    /// [not ready](crate::Problem::Quiet) until the next heartbeat, and after the time of the
+    /// [`watchdog`](crate::TaskSpec::with_watchdog) the attempt has failed with
+    /// [`TaskError::Silent`](crate::TaskError::Silent). A panic of `probe` is a panic of a helper. The helper ends when
+    /// the attempt is canceled or ends. No effect for a task without a watchdog.
+    ///
+    /// # Panics
+    /// If `every` is zero, or not shorter than the watchdog.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use taskvisor::{TaskContext, TaskFn, TaskSpec};
+    /// use tokio::net::{TcpListener, TcpStream};
+    ///
+    /// let serve = TaskFn::arc("serve", |ctx: TaskContext| async move {
+    ///     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(taskvisor::TaskError::error)?;
+    ///     let address = listener.local_addr().map_err(taskvisor::TaskError::error)?;
+    ///     // Quiet if the server no longer accepts connections.
+    ///     ctx.heartbeat_while(move || async move { TcpStream::connect(address).await.is_ok() }, Duration::from_secs(5));
+    ///     while let Some(Ok((_connection, _))) = ctx.run_until_cancelled(listener.accept()).await {}
+    ///     Ok(())
+    /// });
+    /// let spec = TaskSpec::inherit(serve).with_watchdog(Duration::from_secs(30));
+    /// # drop(spec);
+    /// ```
+    #[track_caller]
+    pub fn heartbeat_while<P, F>(&self, probe: P, every: Duration)
+    where
+        P: FnMut() -> F + Send + 'static,
+        F: Future<Output = bool> + Send + 'static,
+    {
+        let Kind::Attempt { cell, attempt, .. } = &self.0 else { return };
+        let Some(watchdog) = cell.policy().watchdog else { return };
+        assert!(
+            !every.is_zero() && every < watchdog,
+            "`heartbeat_while` every {every:?}: it must be longer than zero and shorter than the watchdog, which is \
+             {watchdog:?}"
+        );
+        let (cell, attempt, token, mut probe) = (Arc::clone(cell), *attempt, self.token(), probe);
+        self.spawn(async move {
+            let beats = async {
+                loop {
+                    if probe().await {
+                        cell.beat(attempt);
+                    } else {
+                        cell.probe_failed(attempt);
+                    }
+                    sleep(every).await;
+                }
+            };
+            token.run_until_cancelled(beats).await;
+        });
+    }
+
+    /// Returns the `tracing` span of the attempt, for example to link another span to it with `follows_from`. It is
+    /// disabled if no subscriber wants it, after the end of the attempt, in a detached context, and if the task has
+    /// [no span](crate::SpanScope::None). A clone that is kept keeps the span open.
+    #[cfg(feature = "tracing")]
+    pub fn span(&self) -> tracing::Span {
+        match &self.0 {
+            Kind::Attempt { span, .. } => span.span(),
+            Kind::Detached(_) => tracing::Span::none(),
         }
     }
 

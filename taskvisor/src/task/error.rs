@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
+use super::panic::Panic;
 use crate::inspect::one_line;
 
 /// A boxed error that is `Send` and `Sync`.
@@ -54,6 +55,12 @@ pub enum TaskError {
         /// The exceeded limit.
         timeout: Duration,
     },
+    /// The attempt sent no heartbeat for as long as its [`watchdog`](crate::TaskSpec::with_watchdog) allows. Set by the
+    /// supervisor. Retryable.
+    Silent {
+        /// The time that the watchdog allows.
+        silence: Duration,
+    },
     /// A failure that a retry cannot fix: the task ends for good under any restart policy.
     Fatal {
         /// A description of the failure.
@@ -68,10 +75,7 @@ pub enum TaskError {
     /// treated like it. The error is formatted only on demand.
     Permanent(BoxError),
     /// The attempt panicked while its future was built, polled or dropped. Retryable.
-    Panicked {
-        /// The message of the panic, or a fixed text if its payload is not a string.
-        message: String,
-    },
+    Panicked(Box<Panic>),
 }
 
 impl TaskError {
@@ -113,9 +117,9 @@ impl TaskError {
     pub(crate) fn into_permanent(self) -> Self {
         match self {
             Self::Fail { reason } => Self::Fatal { reason },
-            Self::Timeout { .. } => Self::Fatal { reason: self.to_string() },
+            Self::Timeout { .. } | Self::Silent { .. } => Self::Fatal { reason: self.to_string() },
             Self::Error(error) => Self::Permanent(error),
-            Self::Fatal { .. } | Self::Permanent(_) | Self::Canceled | Self::Panicked { .. } => self,
+            Self::Fatal { .. } | Self::Permanent(_) | Self::Canceled | Self::Panicked(_) => self,
         }
     }
 
@@ -124,9 +128,10 @@ impl TaskError {
         match self {
             Self::Fail { .. } | Self::Error(_) => "task_failed",
             Self::Timeout { .. } => "task_timeout",
+            Self::Silent { .. } => "task_silent",
             Self::Fatal { .. } | Self::Permanent(_) => "task_fatal",
             Self::Canceled => "task_canceled",
-            Self::Panicked { .. } => "task_panicked",
+            Self::Panicked(_) => "task_panicked",
         }
     }
 
@@ -149,8 +154,9 @@ impl fmt::Display for TaskError {
             Self::Permanent(_) => f.write_str("the attempt failed for good"),
             Self::Fail { reason } | Self::Fatal { reason } => f.write_str(reason),
             Self::Timeout { timeout } => write!(f, "timed out after {timeout:?}"),
+            Self::Silent { silence } => write!(f, "silent for {silence:?}"),
             Self::Canceled => f.write_str("canceled"),
-            Self::Panicked { message } => write!(f, "panicked: {message}"),
+            Self::Panicked(panic) => panic.fmt(f),
         }
     }
 }

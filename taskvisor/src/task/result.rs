@@ -1,10 +1,12 @@
 //! The return types and argument types of task functions.
 
 use std::any::Any;
+use std::convert::Infallible;
 
 use super::error::{BoxError, TaskError};
 
-/// The return type of a function under `#[task]`: `()`, or `Result<(), E>`.
+/// The return type of a function under `#[task]`: `()`, or `Result<(), E>`. A function that never ends in success
+/// returns `Infallible`, `!`, or `Result<Infallible, E>`.
 ///
 /// `E` is any error, `String`, `&'static str` or a boxed error. A [`TaskError`], boxed or not, keeps its meaning; any
 /// other error becomes [`TaskError::Error`]. With the feature `anyhow`, `downcast_ref` finds the error in an
@@ -36,13 +38,30 @@ impl IntoTaskResult for () {
     }
 }
 
+/// A task that never ends by itself.
+#[diagnostic::do_not_recommend]
+impl IntoTaskResult for Infallible {
+    fn into_task_result(self) -> Result<(), TaskError> {
+        match self {}
+    }
+}
+
+/// A task that never ends in success.
+#[diagnostic::do_not_recommend]
+impl<E: IntoTaskError> IntoTaskResult for Result<Infallible, E> {
+    fn into_task_result(self) -> Result<(), TaskError> {
+        self.into_result().map_err(E::into_task_error)
+    }
+}
+
 impl<E: IntoTaskError> IntoTaskResult for Result<(), E> {
     fn into_task_result(self) -> Result<(), TaskError> {
         self.map_err(E::into_task_error)
     }
 }
 
-/// The return type of a function under `#[task(retry_if = ..)]`: `Result<(), E>`, as in [`IntoTaskResult`].
+/// The return type of a function under `#[task(retry_if = ..)]`: `Result<(), E>` or `Result<Infallible, E>`, as in
+/// [`IntoTaskResult`].
 #[diagnostic::on_unimplemented(
     message = "a supervised task with `retry_if` cannot return `{Self}`",
     label = "expected `Result<(), E>`",
@@ -65,6 +84,15 @@ impl<E> Fallible for Result<(), E> {
 
     fn into_result(self) -> Self {
         self
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<E> Fallible for Result<Infallible, E> {
+    type Error = E;
+
+    fn into_result(self) -> Result<(), E> {
+        self.map(|never| match never {})
     }
 }
 
@@ -140,7 +168,7 @@ fn boxed(error: anyhow::Error) -> BoxError {
     message = "an argument of a task must be `Clone + Send + Sync + 'static`, and `{Self}` is not",
     label = "cloned for each attempt",
     note = "derive `Clone`, or share it: `Arc<..>` for what is used by `&`, `Arc<tokio::sync::Mutex<..>>` for what needs \
-            `&mut`, as a receiver does; a trait object is `Arc<dyn Trait + Send + Sync>`"
+            `&mut`, `taskvisor::inbox` in place of a receiver; a trait object is `Arc<dyn Trait + Send + Sync>`"
 )]
 pub trait TaskArg: Sized {
     /// Returns the clone for the next attempt.
@@ -159,15 +187,24 @@ impl<T: Clone + Send + Sync + 'static> TaskArg for T {
 mod tests {
     use super::*;
 
-    fn label<R: IntoTaskResult>(result: R) -> Option<(&'static str, String)> {
+    type Label = Option<(&'static str, String)>;
+
+    /// The label and the message of an error of a function that returns `Result<(), E>`.
+    fn label<E: IntoTaskError>(result: Result<(), E>) -> Label {
+        label_of(result)
+    }
+
+    fn label_of(result: impl IntoTaskResult) -> Label {
         result.into_task_result().err().map(|error| (error.as_label(), crate::inspect::messages(&error).swap_remove(0)))
     }
 
     #[test]
     fn every_allowed_return_type_keeps_its_meaning() {
         let fatal = || TaskError::Fatal { reason: "no such table".into() };
-        assert_eq!(label(()), None);
-        assert_eq!(label(Ok::<(), std::convert::Infallible>(())), None);
+        assert_eq!(label_of(()), None);
+        assert_eq!(label(Ok::<(), Infallible>(())), None);
+        assert_eq!(label_of(Err::<Infallible, _>("lost")), Some(("task_failed", "lost".into())));
+        assert_eq!(label_of(Err::<Infallible, _>(fatal())), Some(("task_fatal", "no such table".into())));
         assert_eq!(label(Err(fatal())), Some(("task_fatal", "no such table".into())));
         assert_eq!(label(Err(BoxError::from(fatal()))), Some(("task_fatal", "no such table".into())));
         assert_eq!(label(Err("plain")), Some(("task_failed", "plain".into())));
@@ -198,7 +235,7 @@ mod tests {
         assert!(matches!(once(TaskError::permanent("for good")), TaskError::Permanent(_)));
         assert!(matches!(once(TaskError::Fatal { reason: "x".into() }), TaskError::Fatal { .. }));
         assert!(matches!(once(TaskError::Canceled), TaskError::Canceled));
-        assert!(matches!(once(TaskError::Panicked { message: "x".into() }), TaskError::Panicked { .. }));
+        assert!(matches!(once(TaskError::Panicked(Box::new(crate::Panic::new("x")))), TaskError::Panicked(_)));
     }
 
     #[test]

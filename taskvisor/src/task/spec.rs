@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::definition::{Task, TaskRef};
 use crate::panics::Fenced;
-use crate::policy::{BackoffPolicy, Overrides, ResolvedPolicy, RestartPolicy};
+use crate::policy::{BackoffPolicy, Critical, Overrides, ResolvedPolicy, RestartPolicy};
 use crate::supervisor::SupervisorConfig;
 
 /// A task, its name and its options.
@@ -121,7 +121,7 @@ impl TaskSpec {
     #[inline]
     pub(crate) fn is_for_groups(&self) -> bool {
         let Overrides { critical, significant, .. } = self.overrides();
-        *critical == Some(true) || *significant == Some(true) || !self.after().is_empty()
+        critical.is_some_and(Critical::is_set) || *significant == Some(true) || !self.after().is_empty()
     }
 
     pub(crate) fn overrides(&self) -> &Overrides {

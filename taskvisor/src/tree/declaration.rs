@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::group::{ChildSpec, Group, check_name};
 use super::strategy::{Dynamic, Strategy};
 use crate::panics::{catch, drop_each};
-use crate::policy::{Overrides, Ready, RestartPolicy, check_backoff};
+use crate::policy::{Critical, Overrides, Ready, RestartPolicy, check_backoff};
 use crate::runtime::Core;
 use crate::supervisor::InvalidOption;
 use crate::sync::lock;
@@ -238,12 +238,15 @@ impl Declared {
         if self.max_starting == Some(0) {
             return invalid("max_starting", "0", "at least 1: nothing could start");
         }
-        let Overrides { backoff, significant, restart, .. } = &self.overrides;
+        let Overrides { backoff, significant, restart, critical, .. } = &self.overrides;
         if let Some(backoff) = backoff {
             check_backoff(backoff, &subject)?;
         }
         if *significant == Some(true) && matches!(restart, Some(RestartPolicy::Always { .. })) {
             return invalid("significant", "set", "a group that can end: not the restart policy `Always`");
+        }
+        if *significant == Some(true) && *critical == Some(Critical::AnyEnd) {
+            return invalid("significant", "set", "a group that may end: not `critical` at any end");
         }
         if self.depth > MAX_DEPTH {
             return invalid("depth", &format!("{} groups nested in each other", self.depth), "at most 1024");
@@ -310,7 +313,7 @@ impl DeclaredChild {
 
     fn of(name: &Arc<str>, after: &[Arc<str>], overrides: &Overrides, group: Option<Arc<Declared>>) -> Self {
         let role = Role {
-            critical: overrides.critical == Some(true),
+            critical: overrides.critical.is_some_and(Critical::is_set),
             significant: overrides.significant == Some(true),
             layers: group.as_ref().map_or(1, |group| group.layers),
             uncounted: overrides.readiness == Some(false),

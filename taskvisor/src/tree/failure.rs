@@ -31,16 +31,30 @@ pub struct FailureLink {
     pub limit: Option<(u32, Duration)>,
     /// `true` for a task that was aborted because it did not stop in time. Its attempts need not have failed.
     pub aborted: bool,
+    /// `true` for a task or group that ended without a failure, and must not end
+    /// ([`critical_at_any_end`](crate::TaskSpec::critical_at_any_end)).
+    pub ended: bool,
+}
+
+/// How the leaf of a chain ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leaf {
+    Failed,
+    /// It was aborted, because it did not stop in time.
+    Aborted,
+    /// It ended without a failure, although it must not end.
+    Ended,
 }
 
 impl FailureChain {
-    pub(crate) fn leaf(path: &str, source: Option<Arc<TaskError>>, aborted: bool) -> Self {
-        Self { links: vec![FailureLink { path: path.to_owned(), limit: None, aborted }], source }
+    pub(crate) fn leaf(path: &str, source: Option<Arc<TaskError>>, how: Leaf) -> Self {
+        let (aborted, ended) = (how == Leaf::Aborted, how == Leaf::Ended);
+        Self { links: vec![FailureLink { path: path.to_owned(), limit: None, aborted, ended }], source }
     }
 
     pub(crate) fn above(below: Option<Self>, path: &str, limit: Option<(u32, Duration)>) -> Self {
         let mut chain = below.unwrap_or(Self { links: Vec::new(), source: None });
-        chain.links.push(FailureLink { path: path.to_owned(), limit, aborted: false });
+        chain.links.push(FailureLink { path: path.to_owned(), limit, aborted: false, ended: false });
         chain
     }
 
@@ -66,6 +80,7 @@ impl fmt::Display for FailureChain {
             let path = &link.path;
             match (index, link.limit) {
                 (0, None) if link.aborted => write!(f, "`{path}` was aborted, as it did not stop in time")?,
+                (0, None) if link.ended => write!(f, "`{path}` ended although it must not")?,
                 (0, None) => write!(f, "`{path}` failed")?,
                 (_, Some((max, within))) => {
                     let restarts = if max == 1 { "restart" } else { "restarts" };

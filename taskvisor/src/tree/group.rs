@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::declaration::Declared;
 use super::strategy::{Dynamic, Strategy};
-use crate::policy::{BackoffPolicy, Overrides, RestartPolicy};
+use crate::policy::{BackoffPolicy, Critical, Overrides, RestartPolicy};
 use crate::supervisor::InvalidOption;
 use crate::task::{IntoTaskSpec, TaskSpec};
 
@@ -62,7 +62,7 @@ pub(crate) enum ChildSpec {
 impl Group {
     /// Declares a group of this name and strategy: critical, restarted on failure, without a limit.
     pub fn new(name: impl Into<Arc<str>>, strategy: Strategy) -> Self {
-        let (restart, critical) = (Some(RestartPolicy::OnFailure), Some(true));
+        let (restart, critical) = (Some(RestartPolicy::OnFailure), Some(Critical::Failure));
         let overrides = Overrides { restart, critical, ..Overrides::NONE };
         Self {
             name: name.into(),
@@ -174,16 +174,23 @@ impl Group {
 
     /// Fails the parent when the group ends for good in failure. This is the default.
     pub fn critical(self) -> Self {
-        self.set(|set| set.critical = Some(true))
+        self.set(|set| set.critical = Some(Critical::Failure))
+    }
+
+    /// Fails the parent when the group ends for good at all, in success as well: for a group that must not end. An end
+    /// after a stop request is not a failure. Not with [`significant`](Self::significant).
+    pub fn critical_at_any_end(self) -> Self {
+        self.set(|set| set.critical = Some(Critical::AnyEnd))
     }
 
     /// Keeps the parent running when the group ends for good in failure. By default the parent fails as well. It also
     /// fails if the group has not been ready and other children of the parent are after it, as they could never start.
     pub fn not_critical(self) -> Self {
-        self.set(|set| set.critical = Some(false))
+        self.set(|set| set.critical = Some(Critical::No))
     }
 
-    /// Stops the parent, without a failure, when the group ends for good in success.
+    /// Stops the parent, without a failure, when the group ends for good in success. Not with
+    /// [`critical_at_any_end`](Self::critical_at_any_end).
     pub fn significant(self) -> Self {
         self.set(|set| set.significant = Some(true))
     }

@@ -15,6 +15,7 @@ mod strategy;
 pub use child_handle::ChildHandle;
 pub(crate) use declaration::{Declared, Order, Role};
 pub use declared_tree::{DeclaredGroup, DeclaredTree};
+pub(crate) use failure::Leaf;
 pub use failure::{FailureChain, FailureLink};
 pub use group::Group;
 pub(crate) use group::{check_name, join, last_segment};

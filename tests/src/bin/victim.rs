@@ -2,21 +2,25 @@
 //! result of `run`.
 //!
 //! ```text
-//! victim <grace in ms> <return|exit|spawned|spawned-quiet> <task>..
+//! victim <grace in ms> <return|exit|spawned|spawned-quiet|beats-quiet> <task>..
 //! ```
-//! A task is one of `cooperative`, `deaf`, `blocking`, `blocking-later`, `cleanup-blocks`, `drop-blocks`. `spawned`
-//! runs the supervisor in a spawned task; `quiet` runs it without a subscriber.
+//! A task is one of `cooperative`, `deaf`, `blocking`, `blocking-later`, `cleanup-blocks`, `drop-blocks`, and `beats-0` to
+//! `beats-9`, which have a watchdog of 1 s. `spawned` runs the supervisor in a spawned task; `quiet` runs it without a
+//! subscriber. `beats-quiet` prints `beaten` when ten tasks have sent a heartbeat after a pause of the process, and at the
+//! end the number of attempts.
 //!
 //! It prints `ready` when the tasks have begun, and `stopping` when a shutdown is requested.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 use taskvisor::{
     Event, EventKind, RuntimeError, Signals, Subscribe, Supervisor, SupervisorConfig, TaskContext, TaskError, TaskFn,
     TaskSpec,
 };
 use tokio::sync::Semaphore;
+use tokio::time::sleep;
 
 struct Announcer;
 
@@ -37,6 +41,23 @@ impl Drop for BlocksInDrop {
     }
 }
 
+/// The attempts of tasks that beat, and the tasks that have sent a heartbeat after a pause of the process.
+static ATTEMPTS: AtomicU32 = AtomicU32::new(0);
+static BEATEN: AtomicU32 = AtomicU32::new(0);
+
+/// Sends a heartbeat each 0.2 s.
+async fn beat(ctx: TaskContext) {
+    ATTEMPTS.fetch_add(1, Ordering::SeqCst);
+    let mut last = Instant::now();
+    while ctx.run_until_cancelled(sleep(Duration::from_millis(200))).await.is_some() {
+        ctx.heartbeat();
+        let gap = std::mem::replace(&mut last, Instant::now()).elapsed();
+        if gap > Duration::from_secs(2) && BEATEN.fetch_add(1, Ordering::SeqCst) == 9 {
+            println!("beaten");
+        }
+    }
+}
+
 fn block() {
     loop {
         std::thread::park();
@@ -44,12 +65,14 @@ fn block() {
 }
 
 fn spec(kind: String, begun: Arc<Semaphore>) -> TaskSpec {
+    let watchdog = kind.starts_with("beats").then_some(Duration::from_secs(1));
     let delay = Duration::from_millis(if kind.ends_with("later") { 50 } else { 0 });
     let task = TaskFn::arc(kind.clone(), move |ctx: TaskContext| {
         let (kind, begun) = (kind.clone(), Arc::clone(&begun));
         async move {
             begun.add_permits(1);
             match kind.as_str() {
+                beats if beats.starts_with("beats") => beat(ctx).await,
                 "cooperative" => {
                     ctx.cancelled().await;
                     println!("cleaned up");
@@ -69,7 +92,11 @@ fn spec(kind: String, begun: Arc<Semaphore>) -> TaskSpec {
             Err(TaskError::Canceled)
         }
     });
-    TaskSpec::inherit(task).with_initial_delay(delay)
+    let spec = TaskSpec::inherit(task).with_initial_delay(delay);
+    match watchdog {
+        Some(silence) => spec.with_watchdog(silence),
+        None => spec,
+    }
 }
 
 #[tokio::main(worker_threads = 2)]
@@ -92,6 +119,11 @@ async fn main() -> Result<(), RuntimeError> {
     };
     match how.as_str() {
         "exit" => tokio::join!(ready, supervisor.run_to_exit(specs)).1,
+        "beats-quiet" => {
+            let result = tokio::join!(ready, supervisor.run(specs)).1;
+            println!("attempts: {}", ATTEMPTS.load(Ordering::SeqCst));
+            result
+        }
         "return" => tokio::join!(ready, supervisor.run(specs)).1,
         _ => {
             let run = Arc::clone(&supervisor);

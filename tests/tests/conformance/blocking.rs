@@ -1,4 +1,4 @@
-//! Tasks that block their thread: `#[task(blocking)]`.
+//! Tasks that block their thread: `#[task(blocking)]` and `#[task(blocking = "pool")]`.
 
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread::ThreadId;
@@ -67,6 +67,13 @@ fn deaf(pool: Pool) -> Result<(), TaskError> {
     pool.obey()
 }
 
+/// The same on Tokio's blocking pool.
+#[task(blocking = "pool")]
+fn pooled(pool: Pool) -> Result<(), TaskError> {
+    pool.begin();
+    pool.obey()
+}
+
 /// Waits until it is requested to stop, then runs the order of the test.
 #[task(blocking)]
 fn listening(token: CancellationToken, pool: Pool) -> Result<(), TaskError> {
@@ -75,6 +82,11 @@ fn listening(token: CancellationToken, pool: Pool) -> Result<(), TaskError> {
         std::thread::yield_now();
     }
     pool.obey()
+}
+
+#[task(blocking = "pool")]
+fn listening_on_pool(token: CancellationToken, pool: Pool) -> Result<(), TaskError> {
+    listening(token, pool)
 }
 
 /// Records the number of each attempt.
@@ -115,7 +127,7 @@ fn is_taken(result: &Result<taskvisor::TaskHandle>) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_runs_on_a_thread_of_the_pool_and_completes() -> Result {
+async fn it_runs_on_another_thread_and_completes() -> Result {
     let supervisor = supervisor();
     let (sender, receiver) = mpsc::channel();
     let outcome = supervisor.add_task(quiet { sender }).await?.outcome().await;
@@ -150,7 +162,7 @@ async fn a_panic_is_an_outcome_with_its_message() -> Result {
     held.go(|| panic!("number {}", 5));
     let outcome = task.outcome().await;
     assert!(matches!(outcome, TaskOutcome::Panicked { .. }), "{outcome}");
-    assert_eq!(outcome.to_string(), "panicked: number 5");
+    assert_eq!(tests::placeless(outcome), "panicked: number 5");
     Ok(())
 }
 
@@ -297,10 +309,10 @@ fn one_that_waits_for_a_thread_is_dropped_at_once() -> Result {
     runtime.block_on(async {
         let (pool, mut held) = Pool::new();
         let supervisor = supervisor();
-        let first = supervisor.add_task(deaf::spec(pool.clone()).with_name("first")).await?;
+        let first = supervisor.add_task(pooled::spec(pool.clone()).with_name("first")).await?;
         held.begun().await;
-        let second = supervisor.add_task(deaf::spec(pool.clone()).with_name("second")).await?;
-        let third = supervisor.add_task(deaf::spec(pool).with_name("third").with_timeout(ms(1)).with_max_retries(0));
+        let second = supervisor.add_task(pooled::spec(pool.clone()).with_name("second")).await?;
+        let third = supervisor.add_task(pooled::spec(pool).with_name("third").with_timeout(ms(1)).with_max_retries(0));
         let third = third.await?;
         settle().await;
         // when
@@ -326,9 +338,9 @@ fn it_does_not_keep_a_runtime_that_goes_away() {
     held.go(|| Ok(()));
     let supervisor = supervisor();
     let (running, waiting) = runtime.block_on(async {
-        let running = supervisor.add_task(listening { pool: pool.clone() }).await.unwrap();
+        let running = supervisor.add_task(listening_on_pool { pool: pool.clone() }).await.unwrap();
         held.begun().await;
-        let waiting = supervisor.add_task(deaf { pool }).await.unwrap();
+        let waiting = supervisor.add_task(pooled { pool }).await.unwrap();
         while waiting.status().state != TaskState::Running {
             tokio::task::yield_now().await;
         }

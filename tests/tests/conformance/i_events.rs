@@ -12,7 +12,7 @@ use taskvisor::{
     Event, EventKind, RestartPolicy, RuntimeError, Signals, Subscribe, Supervisor, SupervisorConfig, SupervisorHandle,
     TaskError, TaskFn, TaskOutcome, TaskSpec,
 };
-use tests::{ALWAYS, OK, Recorder, Script, Step, cooperative, ms, secs, settle};
+use tests::{OK, Recorder, Script, Step, WITHOUT_PAUSE, cooperative, ms, secs, settle};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -160,7 +160,7 @@ async fn i04_seq_grows_for_each_subscriber_with_tasks_on_many_threads() -> Resul
     // when
     let mut steps = vec![OK; 200];
     steps.push(Step::Cancel);
-    let specs = (0..8).map(|n| Script::new(&*steps).spec(&n.to_string()).with_restart(ALWAYS)).collect();
+    let specs = (0..8).map(|n| Script::new(&*steps).spec(&n.to_string()).with_restart(WITHOUT_PAUSE)).collect();
     tokio::time::timeout(FOREVER, supervisor.run(specs)).await.expect("hangs")?;
     // then
     for recorder in recorders {
@@ -469,7 +469,7 @@ async fn burst(tasks: u32) {
     let counter = Arc::new(Counter::default());
     let config = SupervisorConfig { signals: Signals::NONE, ..SupervisorConfig::default() };
     let supervisor = Supervisor::new(config, vec![counter.clone()]);
-    let spec = |n: u32| TaskSpec::inherit(spins.clone()).with_name(n.to_string()).with_restart(ALWAYS);
+    let spec = |n: u32| TaskSpec::inherit(spins.clone()).with_name(n.to_string()).with_restart(WITHOUT_PAUSE);
     // when
     supervisor.run((0..tasks).map(spec).collect()).await.unwrap();
     // then two events for the addition of each task, two for each attempt, and one for the removal

@@ -90,7 +90,7 @@ async fn each_kind_ends_an_attempt_in_its_way() {
     let cases: [(Set, FaultKind, EventKind, &str); 4] = [
         (|s| s.crashes_every(secs(5)), FaultKind::Crash, EventKind::TaskFailed, "simulated crash"),
         (|s| s.panics_every(secs(5)), FaultKind::Panic, EventKind::TaskFailed, "panicked: simulated panic"),
-        (|s| s.hangs_every(secs(5)), FaultKind::Hang, EventKind::TaskFailed, "timed out after 60s"),
+        (|s| s.hangs_every(secs(5)), FaultKind::Hang, EventKind::TaskFailed, "silent for 60s"),
         (|s| s.fatal_errors_every(secs(5)), FaultKind::Fatal, EventKind::ActorDead, "simulated fatal error"),
     ];
     for (set, kind, event, reason) in cases {

@@ -24,7 +24,7 @@ fn run_logged<F: Future>(log: &Log, future: F) -> F::Output {
 }
 
 /// Logs, waits for the test, and fails in its first attempt.
-#[task(blocking)]
+#[task(blocking = "pool")]
 fn grind(ctx: TaskContext, begun: UnboundedSender<()>, go: Arc<Mutex<mpsc::Receiver<()>>>) -> Result<(), TaskError> {
     let me = format!("{}#{}", ctx.name(), ctx.attempt());
     let _farewell = Farewell(me.clone());

@@ -3,6 +3,7 @@
 mod blocking;
 mod log;
 mod metrics;
+mod repeats;
 mod spans;
 mod together;
 mod trouble;

@@ -4,7 +4,7 @@
 //! lock of a cell. No second mailbox is locked under a mailbox, so the lock cannot deadlock. No user code runs and no
 //! user value is dropped under it: members, failures and outcomes are handed out, and the caller drops them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::iter::successors;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +23,7 @@ use super::orphan::Orphans;
 use super::plan::{End, Note};
 use crate::inspect::{TaskId, TaskOutcome, TaskState, one_line};
 use crate::panics::{Fenced, drop_caught};
+use crate::policy::Critical;
 use crate::supervisor::RuntimeError;
 use crate::sync::{Waiters, lock};
 use crate::task::{StopKind, StopReason};
@@ -39,6 +40,8 @@ pub(crate) struct GroupCell {
     /// `true` from the request of a stop, hold or restart until the next run begins. The request is followed by those
     /// to all its tasks, so a task that finds `true` is woken by its own request.
     stopping: AtomicBool,
+    /// `true` if the group has been ready since its parent started it.
+    passed: AtomicBool,
     /// Notified when there are messages. Its only waiter is the driver.
     pub(super) bell: Notify,
     changed: Waiters,
@@ -143,6 +146,7 @@ impl GroupCell {
                 orphans: None,
             }),
             stopping: AtomicBool::new(false),
+            passed: AtomicBool::new(false),
             bell: Notify::new(),
             changed: Waiters::default(),
             first_failed: Mutex::default(),
@@ -169,6 +173,9 @@ impl GroupCell {
         inbox.open &= !matches!(input, Input::Retire | Input::Stop(_));
         if matches!(input, Input::Hold(_) | Input::Retire | Input::Stop(_) | Input::Restart) {
             self.mark_stopping();
+        }
+        if matches!(input, Input::Release(_) | Input::Hold(_)) {
+            self.passed.store(false, Ordering::Release);
         }
         if inbox.orphans.is_some() || inbox.state == TaskState::Ended {
             return;
@@ -227,6 +234,49 @@ impl GroupCell {
     /// A stop of the group has begun: no attempt begins in it until its next run.
     pub(super) fn mark_stopping(&self) {
         self.stopping.store(true, Ordering::Release);
+    }
+
+    /// Notes that the group is ready.
+    pub(super) fn passes(&self) {
+        self.passed.store(true, Ordering::Release);
+    }
+
+    /// Returns `true` if the group has been ready since its parent started it.
+    pub(super) fn has_passed(&self) -> bool {
+        self.passed.load(Ordering::Acquire)
+    }
+
+    /// Returns the paths of the siblings that a child waits for; if there are none, those that a group around it waits
+    /// for.
+    pub(in crate::runtime) fn awaited_by(&self, key: Key) -> Vec<String> {
+        let of_groups = self.with_parents().filter_map(|group| group.position.as_ref());
+        let of_groups = of_groups.map(|Position { parent, key }| parent.unmet_by(*key));
+        [self.unmet_by(key)].into_iter().chain(of_groups).find(|paths| !paths.is_empty()).unwrap_or_default()
+    }
+
+    /// Returns the paths of the siblings that the group waits for.
+    pub(in crate::runtime) fn awaits(&self) -> Vec<String> {
+        self.position.as_ref().map_or_else(Vec::new, |Position { parent, key }| parent.awaited_by(*key))
+    }
+
+    /// Returns the paths of the children that a declared child is after and that are not ready, in order. Children that
+    /// have ended pass the order on.
+    fn unmet_by(&self, key: Key) -> Vec<String> {
+        let place = usize::try_from(key).unwrap_or(usize::MAX);
+        let (mut unmet, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        let mut open = self.declared.order.earlier(place).to_vec();
+        while let Some(earlier) = open.pop() {
+            if !seen.insert(earlier) {
+                continue;
+            }
+            match self.member(Key::from(earlier)) {
+                Some(member) if member.has_ended() => open.extend(self.declared.order.earlier(earlier as usize)),
+                Some(member) if member.has_passed() => {}
+                _ => drop(unmet.insert(earlier)),
+            }
+        }
+        let path = |place: &u32| join(&self.path, &self.declared.children[*place as usize].name).to_string();
+        unmet.iter().map(path).collect()
     }
 
     /// Returns the group and the groups around it, from the inside out.
@@ -310,6 +360,17 @@ impl GroupCell {
     /// Returns the text of the last failure.
     pub(crate) fn failed_with(&self) -> Option<String> {
         self.failure().map(|failure| one_line(&failure))
+    }
+
+    pub(super) fn has_completed(&self) -> bool {
+        matches!(self.lock().outcome.as_deref(), Some(TaskOutcome::Completed))
+    }
+
+    /// Returns the end with this outcome, for its parent.
+    pub(super) fn end_of(&self, outcome: &TaskOutcome) -> End {
+        let must_not_end = self.declared.overrides.critical == Some(Critical::AnyEnd);
+        let is_undue = must_not_end && outcome.is_completed() && !self.core.is_stopping() && !self.is_stopping();
+        if is_undue { End::Undue } else { End::of(Some(outcome)) }
     }
 
     /// Returns the last failure.
@@ -528,11 +589,11 @@ impl GroupCell {
     }
 
     /// Returns the failure of a child, or of its previous registration if the driver has not handled the new one.
-    pub(super) fn failure_of(&self, key: Key) -> Option<FailureChain> {
+    pub(super) fn failure_of(&self, key: Key, is_lost: bool) -> Option<FailureChain> {
         let inbox = self.lock();
         let member = inbox.before.get(&key).or_else(|| inbox.members.get(key)).cloned();
         drop(inbox);
-        member.map(|member| member.failure())
+        member.map(|member| member.failure(is_lost))
     }
 
     /// The driver has handled the new registration of a child.
@@ -601,7 +662,12 @@ impl Role {
     /// The role of a child that was added.
     pub(in crate::runtime) fn of_added(cell: &Cell) -> Self {
         let policy = cell.policy();
-        Self { critical: policy.critical, significant: policy.significant, layers: 1, uncounted: !policy.readiness }
+        Self {
+            critical: policy.critical.is_set(),
+            significant: policy.significant,
+            layers: 1,
+            uncounted: !policy.readiness,
+        }
     }
 }
 

@@ -26,7 +26,7 @@ use crate::panics::{catch, drop_caught};
 use crate::policy::{ResolvedPolicy, RestartPolicy};
 use crate::supervisor::StopLimit;
 use crate::task::TaskError;
-use crate::tree::FailureChain;
+use crate::tree::{FailureChain, Leaf};
 
 /// The driver yields to other tasks after this many actions, or this time.
 const ACTIONS: usize = 256;
@@ -108,7 +108,7 @@ impl Drop for Driver {
 /// The driver has panicked: the group fails with that panic.
 fn fail(group: &Arc<GroupCell>, panic: TaskError) {
     let error = Arc::new(panic);
-    let failure = FailureChain::leaf(group.shown_path(), Some(Arc::clone(&error)), false);
+    let failure = FailureChain::leaf(group.shown_path(), Some(Arc::clone(&error)), Leaf::Failed);
     group.set_failure(failure.clone());
     if group.position.is_none() {
         group.core.tree_stops(Some(failure));
@@ -347,6 +347,9 @@ impl Live {
             }
             return;
         };
+        if note == Note::Ready {
+            self.group.passes();
+        }
         // Only the last end in a group can end it.
         drop(parent.note_of_group(&self.group, *key, self.machine.requested_epoch, note));
     }
@@ -378,6 +381,7 @@ impl Live {
             late: false,
             streak: self.streak,
             lived: Some(self.began.elapsed()),
+            at_once: 0,
             ticks: None,
             stopped: None,
         };
@@ -394,7 +398,7 @@ impl Live {
                 self.outcome = Some(outcome);
                 Follow::End
             }
-            Next::Repeat(delay) => {
+            Next::Repeat(delay) | Next::Throttle { pause: delay, .. } => {
                 self.streak = 0;
                 self.group.set_state(TaskState::Interval);
                 Follow::Wait(delay)
@@ -431,7 +435,7 @@ impl Live {
             Why::Limit(key) => (key, self.group.declared.limit),
             Why::Lost(key) => (key, None),
         };
-        let below = self.group.failure_of(key);
+        let below = self.group.failure_of(key, matches!(why, Why::Lost(_)));
         let failure = FailureChain::above(below, self.group.shown_path(), limit);
         self.group.set_failure(failure.clone());
         Some(failure)

@@ -10,8 +10,8 @@ use super::super::timer::deadline_from;
 use super::cell::GroupCell;
 use super::children::Epoch;
 use super::machine::Input;
-use crate::inspect::TaskState;
-use crate::tree::FailureChain;
+use crate::inspect::{TaskOutcome, TaskState};
+use crate::tree::{FailureChain, Leaf};
 
 /// A registered child of a group.
 #[derive(Clone)]
@@ -92,11 +92,33 @@ impl Member {
         }
     }
 
-    /// Returns the last failure.
-    pub(super) fn failure(&self) -> FailureChain {
+    /// Returns the last failure; of a lost child, how it ended.
+    pub(super) fn failure(&self, is_lost: bool) -> FailureChain {
         match self {
-            Self::Task(cell) => FailureChain::leaf(cell.name(), cell.status().last_error, cell.is_aborted()),
-            Self::Group(group) => group.failure().unwrap_or_else(|| FailureChain::leaf(group.path(), None, false)),
+            Self::Task(cell) => {
+                let (error, outcome) = (cell.status().last_error, cell.try_outcome());
+                match outcome {
+                    Some(TaskOutcome::Completed | TaskOutcome::Canceled { .. }) if is_lost => {
+                        FailureChain::leaf(cell.name(), None, Leaf::Ended)
+                    }
+                    Some(TaskOutcome::Aborted { .. }) => FailureChain::leaf(cell.name(), error, Leaf::Aborted),
+                    _ => FailureChain::leaf(cell.name(), error, Leaf::Failed),
+                }
+            }
+            Self::Group(group) if is_lost && group.has_completed() => {
+                FailureChain::leaf(group.path(), None, Leaf::Ended)
+            }
+            Self::Group(group) => {
+                group.failure().unwrap_or_else(|| FailureChain::leaf(group.path(), None, Leaf::Failed))
+            }
+        }
+    }
+
+    /// Returns `true` if it has been ready since its group started it.
+    pub(super) fn has_passed(&self) -> bool {
+        match self {
+            Self::Task(cell) => cell.lock().machine().has_passed(),
+            Self::Group(group) => group.has_passed(),
         }
     }
 

@@ -12,7 +12,7 @@ use super::super::observe;
 use super::super::task::StopBy;
 use super::cell::{GroupCell, Position};
 use super::children::Key;
-use super::plan::{End, Note};
+use super::plan::Note;
 use crate::inspect::TaskOutcome;
 
 /// The members that are waited for without a driver, and the outcome of the group after the last end.
@@ -52,7 +52,7 @@ impl GroupCell {
     pub(super) fn end(self: &Arc<Self>, outcome: TaskOutcome) {
         let mut next = Some((Arc::clone(self), outcome));
         while let Some((group, outcome)) = next {
-            let end = End::of(Some(&outcome));
+            let end = group.end_of(&outcome);
             group.forget_tasks();
             if group.position.is_none() {
                 group.core.forget_kept();

@@ -28,6 +28,8 @@ pub(crate) enum End {
     Failed,
     /// It did not stop after a request. For its group this is a failure, unless the group requested the stop.
     Aborted,
+    /// It ended without a failure and without a request, although it must not end. For its group this is a failure.
+    Undue,
 }
 
 impl End {
@@ -94,7 +96,7 @@ pub(crate) enum Why {
     Requested,
     /// This child exceeded the limit of failures.
     Limit(Key),
-    /// This critical child ended in failure.
+    /// This critical child ended: in failure, or although it must not end.
     Lost(Key),
 }
 

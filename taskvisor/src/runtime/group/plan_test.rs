@@ -383,7 +383,7 @@ impl Actor {
             State::Runs => match play.random.u8(..8) {
                 0 | 1 => self.ends(End::Completed),
                 2 => self.ends(End::Canceled),
-                3 => self.ends(End::Failed),
+                3 => self.ends(if play.random.bool() { End::Failed } else { End::Undue }),
                 _ if self.never => self.ends(End::Failed),
                 _ => self.fails(play),
             },

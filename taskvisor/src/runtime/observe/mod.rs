@@ -15,12 +15,14 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 
 use super::task::{Cell, Next};
-use super::warnings::of_retries;
+use super::warnings::{self, of_retries};
 use crate::inspect::TaskOutcome;
 use crate::task::TaskError;
 
 pub(super) use meter::describe;
 pub(crate) use meter::lost;
+#[cfg(feature = "tracing")]
+pub(crate) use trace::Told;
 pub(crate) use trace::{AttemptSpan, SpanRef};
 pub(super) use trace::{
     added, drain_ended, group_ended, group_failed, shutdown_over, shutdown_requested, shutdown_waits, warned,
@@ -64,6 +66,9 @@ impl Observed {
         if !matches!(next, Next::End(_)) {
             let in_span = self.in_span();
             trace::concluded(cell, next);
+            if let Next::Throttle { is_first: true, .. } = next {
+                trace::warned(cell.name(), Some(cell.id()), warnings::AT_ONCE);
+            }
             if let Next::Retry { streak, .. } = next {
                 let policy = cell.policy();
                 if let Some(warning) = of_retries(policy.is_critical_without_end(), *streak) {
@@ -90,7 +95,7 @@ fn attempt_label(next: &Next, aborted: bool) -> &'static str {
     let failed = |error: &TaskError| error.as_label().trim_start_matches("task_");
     match next {
         _ if aborted => "aborted",
-        Next::Repeat(_) => "completed",
+        Next::Repeat(_) | Next::Throttle { .. } => "completed",
         Next::Restart(_) | Next::Hold(_) => "canceled",
         Next::Retry { error, .. } => failed(error),
         Next::End(outcome @ (TaskOutcome::Canceled { .. } | TaskOutcome::Aborted { .. })) => outcome.as_label(),

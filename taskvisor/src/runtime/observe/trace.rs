@@ -2,8 +2,8 @@
 //!
 //! Without an interested subscriber, a span or event costs one comparison: nothing is formatted or allocated.
 
-use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, Weak};
+use std::time::{Duration, SystemTime};
 
 use tracing::field::{DisplayValue, Empty, display};
 use tracing::level_filters::LevelFilter;
@@ -13,11 +13,14 @@ use tracing::{Level, Span};
 use super::super::group::GroupCell;
 use super::super::shutdown::Waiting;
 use super::super::task::{Cell, Next};
+use crate::events::{Often, Repeats, Tell};
 #[cfg(feature = "controller")]
 use crate::inspect::RejectReason;
-use crate::inspect::{TaskId, TaskOutcome, one_line};
+use crate::inspect::{TaskId, TaskOutcome, now, one_line};
 use crate::panics::{Fenced, catch};
+use crate::policy::SpanScope;
 use crate::supervisor::RuntimeError;
+use crate::sync::lock;
 use crate::task::{StopReason, TaskError};
 
 const TARGET: &str = "taskvisor";
@@ -28,6 +31,25 @@ const WARNED: u32 = 3;
 /// The span of an attempt, if a subscriber is interested. It stays open while the actor or a helper has it.
 #[derive(Default)]
 pub(crate) struct AttemptSpan(Option<Fenced<Arc<Span>>>);
+
+/// The failures of tasks that a log tells ever more rarely.
+#[derive(Default)]
+pub(crate) struct Told(Mutex<Repeats<TaskId>>);
+
+impl Told {
+    fn failed(&self, cell: &Cell, text: &str) -> Tell {
+        let now = now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        lock(&self.0).failed(cell.id(), text, now)
+    }
+
+    fn is_quiet(&self, cell: &Cell) -> bool {
+        lock(&self.0).is_quiet(&cell.id())
+    }
+
+    fn over(&self, cell: &Cell) -> Option<Often> {
+        lock(&self.0).over(&cell.id())
+    }
+}
 
 /// A reference to the span of an attempt that does not keep it open.
 #[derive(Clone, Default)]
@@ -46,6 +68,11 @@ impl AttemptSpan {
 }
 
 impl SpanRef {
+    /// Returns the span while it is open, or else a disabled one.
+    pub(crate) fn span(&self) -> Span {
+        self.0.upgrade().map_or_else(Span::none, |span| (*span).clone())
+    }
+
     pub(crate) fn upgrade(&self) -> AttemptSpan {
         AttemptSpan(self.0.upgrade().map(Fenced::new))
     }
@@ -91,6 +118,9 @@ fn level_of_end(outcome: &TaskOutcome) -> Level {
 pub(super) fn begin(cell: &Cell, attempt: u32) -> AttemptSpan {
     // The span is a root, and not a child of the span that is entered on this thread.
     let span = tell(|| {
+        if cell.policy().span == SpanScope::None {
+            return None;
+        }
         let span = tracing::info_span!(
             target: TARGET,
             parent: None,
@@ -106,7 +136,11 @@ pub(super) fn begin(cell: &Cell, attempt: u32) -> AttemptSpan {
     });
     let span = AttemptSpan(span);
     let entered = span.enter();
-    tell(|| tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "attempt started"));
+    tell(|| {
+        if !cell.core().told.is_quiet(cell) {
+            tracing::debug!(target: TARGET, path = &**cell.name(), id = %cell.id(), "attempt started");
+        }
+    });
     drop(entered);
     span
 }
@@ -123,26 +157,46 @@ pub(super) fn stopped(span: &AttemptSpan, cell: &Cell) {
 }
 
 pub(super) fn timed_out(cell: &Cell, timeout: Duration) {
-    tell(|| tracing::info!(target: TARGET, path = &**cell.name(), id = %cell.id(), ?timeout, "timeout hit"));
+    tell(|| {
+        if !cell.core().told.is_quiet(cell) {
+            tracing::info!(target: TARGET, path = &**cell.name(), id = %cell.id(), ?timeout, "timeout hit");
+        }
+    });
 }
 
 /// Logs the end of an attempt whose registration continues.
 pub(super) fn concluded(cell: &Cell, next: &Next) {
     let (path, id) = (&**cell.name(), cell.id());
     tell(|| match next {
+        // Nothing is formatted for a subscriber that wants no failures.
+        Next::Retry { .. } if !tracing::enabled!(target: TARGET, Level::ERROR) => {}
         Next::Retry { error, delay, streak } => {
+            let text = one_line(&**error);
+            let repeated = match cell.core().told.failed(cell, &text) {
+                Tell::Whole => None,
+                Tell::Again(often) => Some(often.to_string()),
+                Tell::Nothing => return,
+            };
             event_at!(
                 level_of_failure(*streak),
                 path,
                 %id,
-                error = shown(error),
+                error = display(text),
                 kind = error.as_label(),
                 failures = streak,
+                repeated,
                 "attempt failed"
             );
-            tracing::debug!(target: TARGET, path, %id, ?delay, "backoff");
+            if !cell.core().told.is_quiet(cell) {
+                tracing::debug!(target: TARGET, path, %id, ?delay, "backoff");
+            }
         }
-        Next::Repeat(delay) => tracing::debug!(target: TARGET, path, %id, ?delay, "attempt completed"),
+        Next::Repeat(delay) | Next::Throttle { pause: delay, .. } => {
+            tracing::debug!(target: TARGET, path, %id, ?delay, "attempt completed");
+            if let Some(often) = cell.core().told.over(cell) {
+                tracing::info!(target: TARGET, path, %id, after = often.recovered(), "recovered");
+            }
+        }
         Next::Restart(error) | Next::Hold(error) => {
             let level = if error.is_some() { Level::WARN } else { Level::DEBUG };
             let error = error.as_ref().map(shown);
@@ -157,6 +211,7 @@ pub(super) fn ended(cell: &Cell, outcome: &TaskOutcome) {
     let (path, id) = (&**cell.name(), cell.id());
     let failures = if let TaskOutcome::Exhausted { failures, .. } = outcome { Some(*failures) } else { None };
     tell(|| {
+        cell.core().told.over(cell);
         event_at!(
             level_of_end(outcome),
             path,

@@ -37,7 +37,8 @@ pub(in crate::runtime) struct Listener {
     /// SIGINT and SIGTERM, or what stands for them.
     receive: [(&'static str, Receive); 2],
     heard: Heard,
-    /// The task that listens between `start` and `run`.
+    /// The task that listens between `start` and `run`. While it is set, only that task polls: a poll of another one would
+    /// take its wake-up, and the other way round.
     task: Option<AbortHandle>,
 }
 
@@ -154,11 +155,13 @@ impl Core {
         let core = Arc::downgrade(self);
         let listening: Background = Box::pin(poll_fn(move |cx| {
             let Some(core) = core.upgrade() else { return Poll::Ready(()) };
-            core.poll_signals(cx);
+            core.carry_out_signals(true, cx);
             Poll::Pending
         }));
+        // Under the lock, so that the first poll finds the task.
+        let mut listener = lock(&self.listener);
         let task = runtime.spawn(listening).abort_handle();
-        match &mut *lock(&self.listener) {
+        match &mut *listener {
             Some(listener) => listener.task = Some(task),
             None => task.abort(),
         }
@@ -180,15 +183,23 @@ impl Core {
 
     /// Carries out the signals that have arrived, and registers for the next.
     pub(in crate::runtime) fn poll_signals(self: &Arc<Self>, cx: &mut Context<'_>) {
-        while let Poll::Ready(signal) = self.poll_signal(cx) {
+        self.carry_out_signals(false, cx);
+    }
+
+    fn carry_out_signals(self: &Arc<Self>, by_task: bool, cx: &mut Context<'_>) {
+        while let Poll::Ready(signal) = self.next_signal(by_task, cx) {
             self.heed(signal);
         }
     }
 
     pub(in crate::runtime) fn poll_signal(&self, cx: &mut Context<'_>) -> Poll<Signal> {
+        self.next_signal(false, cx)
+    }
+
+    fn next_signal(&self, by_task: bool, cx: &mut Context<'_>) -> Poll<Signal> {
         match &mut *lock(&self.listener) {
-            Some(listener) => listener.poll(self.config.signals, cx),
-            None => Poll::Pending,
+            Some(listener) if listener.task.is_some() == by_task => listener.poll(self.config.signals, cx),
+            _ => Poll::Pending,
         }
     }
 

@@ -60,7 +60,6 @@ impl Reports {
         if core.bus.is_active() {
             let event = Event::about(EventKind::ShutdownWaiting, &waiting.task).because(waiting.progress());
             core.bus.publish(Event {
-                id: Some(waiting.id),
                 count: Some(waiting.count as u64),
                 delay_ms: Some(millis(waiting.since)),
                 timeout_ms: waiting.left.map(millis),

@@ -22,11 +22,12 @@ use super::super::timer::{Timer, deadline};
 use super::cell::{Cell, shown};
 use super::decision::{Ending, Next};
 use super::guards::Guards;
-use super::machine::{Cut, Heed, Turn};
+use super::limit::Exceeded;
+use super::machine::{Cut, Heed, Ran, Turn};
 use crate::inspect::TaskOutcome;
 use crate::panics::{catch, drop_caught};
 use crate::policy::Ticks;
-use crate::task::{StopKind, TaskContext, TaskError};
+use crate::task::{TaskContext, TaskError};
 use attempt::{Attempt, Joining, Step};
 
 /// The time by which the start of an attempt is delayed while subscribers are behind.
@@ -39,6 +40,8 @@ pub(in crate::runtime) struct Actor {
     permit: Option<Box<Permit>>,
     /// Valid from the first attempt on.
     takes_context: bool,
+    /// The number of successes in a row in the first poll of their attempt.
+    at_once: u8,
     guards: Option<Box<Guards>>,
     grid: Option<Box<Grid>>,
     observed: Observed,
@@ -61,6 +64,7 @@ impl Actor {
             timer: Timer::default(),
             permit: Permit::of(&cell),
             takes_context: true,
+            at_once: 0,
             guards: Guards::of(&cell),
             grid: None,
             observed: Observed::default(),
@@ -115,9 +119,9 @@ impl Actor {
     fn poll_due(&mut self, cx: &mut Context<'_>, gave_way: bool) -> Poll<()> {
         if let Some(guards) = &mut self.guards {
             ready!(guards.poll_place(cx));
-            if let Poll::Ready(timeout) = guards.poll_start(&self.cell, cx) {
+            if let Poll::Ready(exceeded) = guards.poll_start(&self.cell, cx) {
                 // The attempt failed before it began.
-                self.attempt_ended(Ending::Result(Err(TaskError::Timeout { timeout })), None, Cut::Not);
+                self.attempt_ended(Ending::Result(Err(exceeded.into_error())), None, Cut::Not);
                 return Poll::Ready(());
             }
         }
@@ -228,8 +232,8 @@ impl Actor {
             (Cut::Not, Some(guards)) => guards.poll(&self.cell, cx),
             _ => Poll::Pending,
         };
-        if let Poll::Ready((limit, time)) = exceeded {
-            self.exceeds(limit, time, cx);
+        if let Poll::Ready(exceeded) = exceeded {
+            self.exceeds(exceeded, cx);
             return Poll::Ready(());
         }
         if !self.timer.is_armed() {
@@ -244,7 +248,7 @@ impl Actor {
     fn clean_up(&mut self, cut: Cut) {
         let Step::Attempt(attempt) = &mut self.step else { return };
         if cut == Cut::HelperPanicked {
-            self.cancel(cut, Duration::ZERO);
+            self.cancel(cut, None);
         } else {
             // The deadline comes with the request.
             attempt.cut = cut;
@@ -253,11 +257,12 @@ impl Actor {
     }
 
     /// Gives the attempt its window to clean up after a violation: an exceeded limit, or the panic of a helper.
-    fn cancel(&mut self, cut: Cut, limit: Duration) {
+    fn cancel(&mut self, cut: Cut, exceeded: Option<Exceeded>) {
         let Step::Attempt(attempt) = &mut self.step else { return };
         let lived = attempt.age();
         attempt.cut = cut;
-        attempt.aside.get_or_insert_default().violation = Some((limit, lived));
+        let aside = attempt.aside.get_or_insert_default();
+        (aside.exceeded, aside.lived) = (exceeded, lived);
         self.timer.set(self.cell.window());
         self.timer.set_sooner(attempt.stop_by());
     }
@@ -283,7 +288,11 @@ impl Actor {
             return self.abort(cx);
         }
         match (attempt.cut, self.cell.policy().timeout) {
-            (Cut::Not, Some(timeout)) => self.exceeds(StopKind::Timeout, timeout, cx),
+            (Cut::Not, Some(timeout)) if attempt.is_granted(&self.timer, timeout) => {
+                self.timer.set(timeout);
+                self.timer.set_sooner(attempt.stop_by());
+            }
+            (Cut::Not, Some(timeout)) => self.exceeds(Exceeded::Timeout(timeout), cx),
             (Cut::Requested, _) => self.abort(cx),
             // The violation is known already; that the clean-up took too long adds nothing.
             (Cut::TimedOut | Cut::HelperPanicked | Cut::Not, _) => {
@@ -304,7 +313,7 @@ impl Actor {
     }
 
     /// Handles an exceeded limit: the attempt is canceled, and may clean up.
-    fn exceeds(&mut self, limit: StopKind, timeout: Duration, cx: &mut Context<'_>) {
+    fn exceeds(&mut self, exceeded: Exceeded, cx: &mut Context<'_>) {
         // The attempt may have become ready since its last poll: completion wins a tie.
         if let Poll::Ready(result) = self.poll_future(cx) {
             return self.end_attempt(Ending::Result(result));
@@ -313,28 +322,27 @@ impl Actor {
             return;
         }
         // Another request came in the meantime, and is handled in the next poll.
-        if !self.cell.exceed(limit, timeout) {
+        if !self.cell.exceed(exceeded.kind(), exceeded.limit()) {
             return;
         }
-        self.observed.timed_out(&self.cell, timeout);
-        if self.takes_context && !self.cell.window().is_zero() {
-            self.cancel(Cut::TimedOut, timeout);
-        } else {
-            self.end_attempt(Ending::Result(Err(TaskError::Timeout { timeout })));
+        self.observed.timed_out(&self.cell, exceeded.limit());
+        self.cancel(Cut::TimedOut, Some(exceeded));
+        if !self.takes_context || self.cell.window().is_zero() {
+            self.end_attempt(Ending::Dropped);
         }
     }
 
     /// Drops the future of the attempt and determines its ending.
     fn end_attempt(&mut self, ending: Ending) {
         let Step::Attempt(attempt) = std::mem::replace(&mut self.step, Step::New) else { return };
-        let violation = attempt.violation();
+        let aside = attempt.aside.as_deref();
         let ending = match (ending, attempt.cut) {
             (Ending::Aborted, _) => Ending::Aborted,
-            // The timeout or the panic of a helper stands, whatever the attempt returned.
+            // The exceeded limit or the panic of a helper stands, whatever the attempt returned.
             (other, Cut::TimedOut) => {
-                let timeout = violation.map(|(timeout, _)| timeout).unwrap_or_default();
+                let exceeded = aside.and_then(|aside| aside.exceeded).unwrap_or_default();
                 let _ = drop_caught(other);
-                Ending::Result(Err(TaskError::Timeout { timeout }))
+                Ending::Result(Err(exceeded.into_error()))
             }
             (other, Cut::HelperPanicked) => {
                 let _ = drop_caught(other);
@@ -342,11 +350,12 @@ impl Actor {
             }
             (other, _) => other,
         };
-        let lived = match (violation, attempt.cut) {
-            (Some((_, lived)), _) => lived,
-            // The run time of an attempt does not count after a stop request.
-            (None, Cut::Requested) => None,
-            (None, _) => attempt.age(),
+        let lived = match attempt.cut {
+            // An attempt that the supervisor had to end was not healthy, however long it ran. After a stop request the
+            // run time does not count.
+            Cut::TimedOut | Cut::Requested => None,
+            Cut::HelperPanicked => aside.and_then(|aside| aside.lived),
+            Cut::Not => attempt.age(),
         };
         let in_span = self.observed.in_span();
         let dropped = drop_caught(attempt.future);
@@ -379,11 +388,15 @@ impl Actor {
             &grid.ticks
         });
         let aborted = matches!(ending, Ending::Aborted);
+        // Helpers that were joined took longer than one poll, and then the cut is not `Not`.
+        let is_at_once = cut == Cut::Not && lived.is_none();
+        let at_once = if is_at_once { self.at_once.saturating_add(1) } else { 0 };
         let limit = self.guards.as_mut().and_then(|guards| guards.limit.as_mut());
-        let next = match self.cell.conclude(ending, lived, ticks, limit) {
+        let next = match self.cell.conclude(ending, Ran { lived, at_once }, ticks, limit) {
             Ok(next) => next,
             Err(ending) => return self.join(ending, lived, cut),
         };
+        self.at_once = if matches!(next, Next::Repeat(_) | Next::Throttle { .. }) { at_once } else { 0 };
         self.observed.concluded(&self.cell, &next, aborted);
         self.release();
         let delay = match next {
@@ -408,7 +421,7 @@ impl Actor {
                 }
                 delay
             }
-            Next::Retry { delay, .. } => delay,
+            Next::Retry { delay, .. } | Next::Throttle { pause: delay, .. } => delay,
         };
         // A zero delay does not touch the timer.
         self.step = if delay.is_zero() {
@@ -437,7 +450,7 @@ impl Future for Actor {
             match actor.step {
                 Step::New => {
                     actor.cell.listen(cx.waker());
-                    let delay = actor.cell.policy().initial_delay;
+                    let delay = actor.cell.first_delay();
                     if delay.is_zero() && actor.cell.member().is_none() && !actor.cell.has_news() {
                         actor.step = Step::Due { gave_way: false };
                         continue;

@@ -48,6 +48,8 @@ pub(in crate::runtime) struct Facts<'a> {
     pub(in crate::runtime) streak: u32,
     /// The run time of the attempt; `None` if it ended in its first poll.
     pub(in crate::runtime) lived: Option<Duration>,
+    /// The number of successes in a row that came in the first poll of their attempt, this one included.
+    pub(in crate::runtime) at_once: u8,
     /// The ticks of a fixed rate.
     pub(in crate::runtime) ticks: Option<&'a Ticks>,
     /// The reason of the stop request, if there was one.
@@ -65,6 +67,9 @@ pub(in crate::runtime) enum Next {
     Hold(Option<Arc<TaskError>>),
     /// The attempt succeeded; the next one waits for this time.
     Repeat(Duration),
+    /// The attempt succeeded at once, like those before it; the next one waits for this time. `is_first` for the first
+    /// pause of the series.
+    Throttle { pause: Duration, is_first: bool },
     /// The attempt failed; the next one waits for this time.
     Retry { error: Arc<TaskError>, delay: Duration, streak: u32 },
 }
@@ -100,7 +105,7 @@ pub(in crate::runtime) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
             Next::Retry { error, .. } if facts.comes_back() => Next::Hold(Some(error)),
             _ if facts.comes_back() => Next::Hold(None),
             Next::Retry { error, .. } => facts.canceled(Some(error), false),
-            Next::Repeat(_) | Next::Restart(_) | Next::Hold(_) => facts.canceled(None, true),
+            Next::Repeat(_) | Next::Throttle { .. } | Next::Restart(_) | Next::Hold(_) => facts.canceled(None, true),
         };
     }
     let result = match (facts.request, ending) {
@@ -148,15 +153,29 @@ fn after_success(facts: &Facts<'_>) -> Next {
         (RestartPolicy::Always { .. }, Some(every), Some(ticks)) => {
             Next::Repeat(ticks.next(every).saturating_sub(ticks.ended))
         }
+        (RestartPolicy::Always { interval: None }, None, _) if facts.at_once >= AT_ONCE => {
+            Next::Throttle { pause: pause_after(facts.at_once), is_first: facts.at_once == AT_ONCE }
+        }
         (RestartPolicy::Always { interval }, ..) => Next::Repeat(interval.unwrap_or_default()),
     }
+}
+
+/// The number of successes in a row, each in the first poll of its attempt, from which on a task without an interval
+/// pauses.
+const AT_ONCE: u8 = 10;
+
+/// Returns the pause after this many such successes: 1 ms, doubled with each, up to 100 ms.
+fn pause_after(at_once: u8) -> Duration {
+    const LONGEST: u64 = 100;
+    let doublings = u32::from(at_once.saturating_sub(AT_ONCE));
+    Duration::from_millis(1_u64.checked_shl(doublings).unwrap_or(LONGEST).min(LONGEST))
 }
 
 fn after_failure(facts: &Facts<'_>, error: Arc<TaskError>) -> Next {
     let policy = facts.policy;
     if policy.restart == RestartPolicy::Never {
         return Next::End(match *error {
-            TaskError::Panicked { .. } => TaskOutcome::Panicked { error },
+            TaskError::Panicked(_) => TaskOutcome::Panicked { error },
             _ => TaskOutcome::Failed { error },
         });
     }
@@ -187,7 +206,7 @@ mod tests {
     }
 
     fn facts(policy: &ResolvedPolicy, request: Request, streak: u32) -> Facts<'_> {
-        Facts { policy, request, late: false, streak, lived: None, ticks: None, stopped: None }
+        Facts { policy, request, late: false, streak, lived: None, at_once: 0, ticks: None, stopped: None }
     }
 
     fn fail() -> Ending {
@@ -227,6 +246,38 @@ mod tests {
             let next = decide(&facts(&policy, Request::Nothing, streak), fail());
             assert_eq!(matches!(next, Next::End(TaskOutcome::Exhausted { failures: 3, .. })), ends, "{streak}");
         }
+    }
+
+    #[test]
+    fn o15_successes_at_once_are_throttled_and_only_without_an_interval() {
+        let always = |interval| policy(RestartPolicy::Always { interval }, None);
+        let pauses = |policy: &ResolvedPolicy| {
+            (0..=u8::MAX)
+                .map(|at_once| {
+                    match decide(&Facts { at_once, ..facts(policy, Request::Nothing, 0) }, Ending::Result(Ok(()))) {
+                        Next::Repeat(delay) => (delay, None),
+                        Next::Throttle { pause, is_first } => (pause, Some(is_first)),
+                        other => panic!("{other:?}"),
+                    }
+                })
+                .collect::<Vec<_>>()
+        };
+        let throttled = pauses(&always(None));
+        assert!(throttled[..10].iter().all(|pause| *pause == (Duration::ZERO, None)));
+        let ms: Vec<_> = throttled[10..].iter().map(|(pause, _)| pause.as_millis()).collect();
+        assert_eq!(ms[..9], [1, 2, 4, 8, 16, 32, 64, 100, 100]);
+        assert!(ms[9..].iter().all(|pause| *pause == 100));
+        assert_eq!(throttled.iter().filter(|(_, first)| *first == Some(true)).count(), 1);
+        for interval in [Duration::ZERO, Duration::from_secs(1)] {
+            assert!(pauses(&always(Some(interval))).iter().all(|pause| *pause == (interval, None)));
+        }
+        let every = ResolvedPolicy { every: Some(Duration::from_secs(1)), ..always(None) };
+        let ticks = Ticks::default();
+        let next = decide(
+            &Facts { at_once: 99, ticks: Some(&ticks), ..facts(&every, Request::Nothing, 0) },
+            Ending::Result(Ok(())),
+        );
+        assert!(matches!(next, Next::Repeat(_)), "a fixed rate has its pauses");
     }
 
     #[test]

@@ -12,14 +12,16 @@ use super::super::group::Window;
 use super::super::timer::Timer;
 use super::cell::Cell;
 use super::decision::Next;
+use super::limit::{Exceeded, is_late};
 use crate::inspect::TaskOutcome;
-use crate::policy::Ready;
-use crate::task::StopKind;
+use crate::policy::{Ready, ResolvedPolicy};
 
 /// The timers of the start timeout and the watchdog, the limit of failures, and the places for a start.
 #[derive(Default)]
 pub(in crate::runtime) struct Guards {
     start: Timer,
+    /// `true` if the start timeout was granted once more, because its timer fired late.
+    start_granted: bool,
     watch: Timer,
     pub(in crate::runtime) limit: Option<Limit>,
     starting: Option<Starting>,
@@ -88,7 +90,7 @@ impl Guards {
     /// Returns `None` if the task has none of them.
     pub(in crate::runtime) fn of(cell: &Cell) -> Option<Box<Self>> {
         let policy = cell.policy();
-        let is_guarded = has_start_timeout(cell) || policy.watchdog.is_some() || policy.limit.is_some();
+        let is_guarded = start_timeout(cell).is_some() || policy.watchdog.is_some() || policy.limit.is_some();
         let limit = || policy.limit.map(|limit| Limit { window: Window::new(limit), start: Instant::now() });
         let starting = Starting::of(cell);
         (is_guarded || starting.is_some()).then(|| Box::new(Self { limit: limit(), starting, ..Self::default() }))
@@ -124,35 +126,51 @@ impl Guards {
         self.watch.clear();
     }
 
-    /// Returns `Ready` with the start timeout when it is exceeded. It runs from the first call for an attempt, when the
-    /// start is due, until the task is ready.
-    pub(in crate::runtime) fn poll_start(&mut self, cell: &Cell, cx: &mut Context<'_>) -> Poll<Duration> {
+    /// Returns `Ready` when the start timeout is exceeded. It runs from the first call for an attempt, when the start
+    /// is due, until the task is ready.
+    pub(in crate::runtime) fn poll_start(&mut self, cell: &Cell, cx: &mut Context<'_>) -> Poll<Exceeded> {
+        let Some(limit) = start_timeout(cell) else { return Poll::Pending };
         if cell.lock().machine().ready {
             self.start.clear();
-        } else if !self.start.is_armed() && has_start_timeout(cell) {
-            self.start.set(cell.policy().start_timeout);
+        } else if !self.start.is_armed() {
+            self.start.set(limit);
+            self.start_granted = false;
         }
-        self.start.poll(cx).map(|()| cell.policy().start_timeout)
+        loop {
+            ready!(self.start.poll(cx));
+            if self.start_granted || !is_late(self.start.lateness(), limit) {
+                return Poll::Ready(Exceeded::StartTimeout(limit));
+            }
+            self.start.set(limit);
+            self.start_granted = true;
+        }
     }
 
-    /// Returns `Ready` with the exceeded start timeout or watchdog.
-    pub(in crate::runtime) fn poll(&mut self, cell: &Cell, cx: &mut Context<'_>) -> Poll<(StopKind, Duration)> {
+    /// Returns `Ready` when the start timeout or the watchdog is exceeded.
+    pub(in crate::runtime) fn poll(&mut self, cell: &Cell, cx: &mut Context<'_>) -> Poll<Exceeded> {
         if let Poll::Ready(exceeded) = self.poll_start(cell, cx) {
-            return Poll::Ready((StopKind::StartTimeout, exceeded));
+            return Poll::Ready(exceeded);
         }
         let Some(allowed) = cell.policy().watchdog else { return Poll::Pending };
-        while self.watch.poll(cx).is_ready() {
-            let silence = cell.silence();
-            if silence >= allowed {
-                return Poll::Ready((StopKind::Watchdog, allowed));
+        loop {
+            ready!(self.watch.poll(cx));
+            let Some(beat) = cell.last_beat() else { return Poll::Pending };
+            let silence = beat.at.elapsed();
+            if silence < allowed {
+                self.watch.set(allowed.saturating_sub(silence));
+            } else if !beat.granted && is_late(self.watch.lateness(), allowed) {
+                cell.grant_silence();
+                self.watch.set(allowed);
+            } else {
+                return Poll::Ready(Exceeded::Watchdog(allowed));
             }
-            self.watch.set(allowed.saturating_sub(silence));
         }
-        Poll::Pending
     }
 }
 
-/// Returns `true` if siblings wait for the task to be ready, or it reports that itself.
-fn has_start_timeout(cell: &Cell) -> bool {
-    cell.policy().ready == Ready::Signal || cell.member().is_some_and(|member| member.awaited)
+/// Returns the start timeout, if siblings wait for the task to be ready, or its begin does not make it ready.
+fn start_timeout(cell: &Cell) -> Option<Duration> {
+    let ResolvedPolicy { ready, start_timeout, .. } = **cell.policy();
+    let applies = ready != Ready::Start || cell.member().is_some_and(|member| member.awaited);
+    start_timeout.filter(|_| applies)
 }

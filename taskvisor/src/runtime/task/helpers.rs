@@ -23,8 +23,24 @@ pub(in crate::runtime) struct Aside {
     pub(in crate::runtime) abort: Option<CancellationToken>,
     /// The first panic of a helper.
     pub(in crate::runtime) panic: Option<TaskError>,
-    /// The time of the last heartbeat.
-    pub(in crate::runtime) beat: Option<Instant>,
+    /// The last heartbeat, for an attempt with a watchdog.
+    pub(in crate::runtime) beat: Option<Beat>,
+}
+
+/// A heartbeat, and what is known about the silence since.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::runtime) struct Beat {
+    pub(in crate::runtime) at: Instant,
+    /// `true` if the watchdog was granted once more, because its timer fired late.
+    pub(in crate::runtime) granted: bool,
+    /// `true` if the probe of the heartbeat failed since.
+    pub(in crate::runtime) probe_failed: bool,
+}
+
+impl Beat {
+    pub(in crate::runtime) fn now() -> Self {
+        Self { at: Instant::now(), granted: false, probe_failed: false }
+    }
 }
 
 /// A helper. It counts as running until its future is dropped.

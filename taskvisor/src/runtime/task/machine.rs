@@ -47,6 +47,8 @@ pub(in crate::runtime) enum Wait {
     Delay,
     Backoff,
     Interval,
+    /// The pause of a task that succeeds at once, again and again.
+    Throttle,
     /// A turn of the scheduler, and a permit if `max_concurrent` is set.
     Due,
 }
@@ -117,6 +119,15 @@ pub(in crate::runtime) struct Effects {
     pub(in crate::runtime) note: Option<Note>,
 }
 
+/// The facts about an attempt that its actor knows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::runtime) struct Ran {
+    /// The run time; `None` if it ended in its first poll, or does not count.
+    pub(in crate::runtime) lived: Option<Duration>,
+    /// The number of successes in a row in the first poll of their attempt, if this is one.
+    pub(in crate::runtime) at_once: u8,
+}
+
 /// The next action of an actor without an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::runtime) enum Turn {
@@ -161,7 +172,7 @@ impl Machine {
     /// Returns `true` if the task only waits for a time, and for no other task.
     pub(in crate::runtime) fn waits_for_its_time(&self) -> bool {
         match self.stage {
-            Stage::Waiting(Wait::Interval) => true,
+            Stage::Waiting(Wait::Interval | Wait::Throttle) => true,
             Stage::Waiting(Wait::Delay) => self.gate != Gate::Shut,
             _ => false,
         }
@@ -181,6 +192,16 @@ impl Machine {
         self.attempt == attempt && matches!(self.stage, Stage::Running(_))
     }
 
+    /// Returns `true` if the task has been ready since its gate opened.
+    pub(in crate::runtime) fn has_passed(&self) -> bool {
+        self.gate == Gate::Passed
+    }
+
+    /// Returns `true` if the task waits for its group to open its gate.
+    pub(in crate::runtime) fn is_parked(&self) -> bool {
+        self.gate == Gate::Shut && matches!(self.stage, Stage::Waiting(_))
+    }
+
     /// Returns the public state.
     pub(in crate::runtime) fn state(&self) -> TaskState {
         match self.stage {
@@ -188,6 +209,7 @@ impl Machine {
             Stage::Waiting(Wait::Delay) => TaskState::Delayed,
             Stage::Waiting(Wait::Backoff) => TaskState::Backoff,
             Stage::Waiting(Wait::Interval) => TaskState::Interval,
+            Stage::Waiting(Wait::Throttle) => TaskState::Throttled,
             Stage::Waiting(Wait::Due) => TaskState::Pending,
             Stage::Running(_) | Stage::Joining { .. } if self.request == Request::Nothing || self.last => {
                 TaskState::Running
@@ -238,7 +260,7 @@ impl Machine {
 
     /// Ends a wait for a time. Returns `None` if there is none.
     pub(in crate::runtime) fn trigger(&mut self) -> Option<Effects> {
-        let waits = matches!(self.stage, Stage::Waiting(Wait::Delay | Wait::Backoff | Wait::Interval));
+        let waits = matches!(self.stage, Stage::Waiting(wait) if wait != Wait::Due);
         (waits && self.request != Request::Stop && self.barred != Barred::ForGood).then(|| self.skip_wait())
     }
 
@@ -254,8 +276,12 @@ impl Machine {
             self.request = Request::Nothing;
         }
         self.resume();
-        if matches!(self.stage, Stage::Waiting(Wait::Backoff | Wait::Interval)) {
+        if matches!(self.stage, Stage::Waiting(Wait::Backoff | Wait::Interval | Wait::Throttle)) {
             self.stage = Stage::Waiting(Wait::Due);
+        }
+        if matches!(self.stage, Stage::Waiting(_)) {
+            // A start with the siblings or the group begins anew.
+            self.ready = false;
         }
         let is_delayed = self.stage == Stage::Waiting(Wait::Delay) && self.request == Request::Nothing;
         Effects { note: is_delayed.then_some(Note::Delayed), ..Effects::default() }
@@ -354,6 +380,7 @@ impl Machine {
                 if *wait != Wait::Delay {
                     *wait = Wait::Due;
                 }
+                self.ready = false;
                 note = Some(Note::Held);
             }
             _ => {}
@@ -389,7 +416,7 @@ impl Machine {
         self.stage = Stage::Running(Cut::Not);
         self.canceled = false;
         self.attempt += 1;
-        self.ready = policy.ready == Ready::Start;
+        self.ready = policy.ready == Ready::Start || (self.ready && policy.ready == Ready::FirstSuccess);
         Some((std::mem::take(&mut self.unready), self.pass()))
     }
 
@@ -442,11 +469,11 @@ impl Machine {
         &self,
         policy: &ResolvedPolicy,
         ending: Ending,
-        lived: Option<Duration>,
+        ran: Ran,
         ticks: Option<&Ticks>,
         stopped: Option<&StopReason>,
     ) -> Next {
-        decide(&self.facts(policy, lived, ticks, stopped), ending)
+        decide(&Facts { at_once: ran.at_once, ..self.facts(policy, ran.lived, ticks, stopped) }, ending)
     }
 
     fn facts<'a>(
@@ -457,18 +484,19 @@ impl Machine {
         stopped: Option<&'a StopReason>,
     ) -> Facts<'a> {
         let late = matches!(self.stage, Stage::Joining { unasked: true, .. });
-        Facts { policy, request: self.request, late, streak: self.streak, lived, ticks, stopped }
+        Facts { policy, request: self.request, late, streak: self.streak, lived, at_once: 0, ticks, stopped }
     }
 
-    /// Concludes an attempt; `managed` if its group decides when the task runs again after a failure.
+    /// Concludes an attempt; `managed` if its group decides when the task runs again after a failure. Returns a note to
+    /// the group, if there is one beside those of the actor.
     #[inline]
-    pub(in crate::runtime) fn conclude(&mut self, next: &Next, managed: bool) {
+    pub(in crate::runtime) fn conclude(&mut self, policy: &ResolvedPolicy, next: &Next, managed: bool) -> Option<Note> {
         self.canceled = true;
         let timed = |wait, delay: Duration| Stage::Waiting(if delay.is_zero() { Wait::Due } else { wait });
         match *next {
             Next::End(_) => {
                 self.stage = Stage::Over;
-                return;
+                return None;
             }
             Next::Retry { streak, .. } if managed => {
                 self.streak = streak;
@@ -480,9 +508,12 @@ impl Machine {
                 self.stage = timed(Wait::Backoff, delay);
             }
             Next::Repeat(delay) => {
-                self.streak = 0;
                 self.stage = timed(Wait::Interval, delay);
-                return;
+                return self.succeeded(policy);
+            }
+            Next::Throttle { pause, .. } => {
+                self.stage = timed(Wait::Throttle, pause);
+                return self.succeeded(policy);
             }
             Next::Hold(_) => {
                 self.stage = Stage::Waiting(Wait::Due);
@@ -494,7 +525,19 @@ impl Machine {
                 self.streak = 0;
             }
         }
-        self.ready = false;
+        self.ready &= policy.ready == Ready::FirstSuccess && stays_ready(policy, next);
+        None
+    }
+
+    /// The attempt succeeded, and another follows.
+    #[inline]
+    fn succeeded(&mut self, policy: &ResolvedPolicy) -> Option<Note> {
+        self.streak = 0;
+        if policy.ready != Ready::FirstSuccess {
+            return None;
+        }
+        self.ready = true;
+        self.pass()
     }
 
     /// The registration ends. Returns `true` if it still counted as not ready.
@@ -505,9 +548,18 @@ impl Machine {
     }
 }
 
+/// Returns `true` if a task that was ready by its first success still is.
+fn stays_ready(policy: &ResolvedPolicy, next: &Next) -> bool {
+    match next {
+        Next::Retry { streak, .. } => policy.unready_after.is_none_or(|failures| *streak < failures),
+        Next::Restart(_) => true,
+        Next::End(_) | Next::Hold(_) | Next::Repeat(_) | Next::Throttle { .. } => false,
+    }
+}
+
 /// Returns the stage before the first attempt.
 fn first_stage(policy: &ResolvedPolicy) -> Stage {
-    Stage::Waiting(if policy.initial_delay.is_zero() { Wait::Due } else { Wait::Delay })
+    Stage::Waiting(if policy.begins_later() { Wait::Delay } else { Wait::Due })
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use super::*;
 use crate::inspect::TaskOutcome;
 use crate::policy::Overrides;
 use crate::supervisor::SupervisorConfig;
-use crate::task::TaskError;
+use crate::task::{Panic, TaskError};
 
 /// A state of the machine, with facts about its past that the machine does not keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,7 +65,7 @@ fn endings() -> [Ending; 7] {
         Ending::Result(fail("x")),
         Ending::Result(Err(TaskError::Fatal { reason: "x".into() })),
         Ending::Result(Err(TaskError::Canceled)),
-        Ending::Result(Err(TaskError::Panicked { message: "x".into() })),
+        Ending::Result(Err(TaskError::Panicked(Box::new(Panic::new("x"))))),
         Ending::Dropped,
         Ending::Aborted,
     ]
@@ -161,7 +161,7 @@ impl Play<'_> {
         let (turn, note) = after.machine.turn(policy);
         let machine = &after.machine;
         if note == Some(Note::Held) {
-            assert!(before.owes_held && turn == Turn::Parked);
+            assert!(before.owes_held && turn == Turn::Parked && !machine.ready);
             after.owes_held = false;
         }
         match turn {
@@ -188,7 +188,13 @@ impl Play<'_> {
         assert!(before.machine.gate != Gate::Shut && !before.machine.is_barred(), "{before:?}");
         assert!(before.machine.request != Request::Hold, "{before:?}");
         assert_eq!(begun.machine.attempt, before.machine.attempt + 1);
-        assert_eq!(note.is_some(), before.machine.gate == Gate::Open && policy.ready == Ready::Start);
+        let is_ready = match policy.ready {
+            Ready::Start => true,
+            Ready::FirstSuccess => before.machine.ready,
+            _ => false,
+        };
+        assert_eq!(begun.machine.ready, is_ready, "{before:?}");
+        assert_eq!(note.is_some(), before.machine.gate == Gate::Open && is_ready);
         assert!(!begun.machine.canceled);
         if before.machine.request == Request::Stop {
             begun.begun_after_stop += 1;
@@ -219,14 +225,14 @@ impl Play<'_> {
         assert!(!exceeds || exceeded.machine.canceled);
         assert!(!exceeds || before.machine.request == Request::Nothing || before.machine.last);
         self.reach(exceeded);
-        for has_helpers in [false, true] {
+        for (has_helpers, at_once) in [(false, 0), (false, 10), (true, 0)] {
             for ending in endings() {
-                self.concludes(before, ending, has_helpers);
+                self.concludes(before, ending, has_helpers, at_once);
             }
         }
     }
 
-    fn concludes(&mut self, before: Node, ending: Ending, has_helpers: bool) {
+    fn concludes(&mut self, before: Node, ending: Ending, has_helpers: bool, at_once: u8) {
         let mut after = before;
         if has_helpers {
             after.machine.join(self.policy, &ending, None);
@@ -234,9 +240,17 @@ impl Play<'_> {
             assert!(unasked || before.machine.request != Request::Nothing);
             after.must_end = ends;
         } else {
-            let next = after.machine.decide(self.policy, ending, None, None, None);
-            after.machine.conclude(&next, self.managed);
+            let next = after.machine.decide(self.policy, ending, Ran { lived: None, at_once }, None, None);
+            let note = after.machine.conclude(self.policy, &next, self.managed);
             let ends = matches!(next, Next::End(_));
+            let succeeded = matches!(next, Next::Repeat(_) | Next::Throttle { .. });
+            if self.policy.ready == Ready::FirstSuccess {
+                let may_stay = before.machine.ready && matches!(next, Next::Retry { .. } | Next::Restart(_));
+                assert!(ends || after.machine.ready == succeeded || may_stay, "{before:?} {next:?}");
+                assert_eq!(note.is_some(), succeeded && before.machine.gate == Gate::Open, "{before:?} {next:?}");
+            } else {
+                assert_eq!(note, None);
+            }
             assert_eq!(ends, after.machine.stage == Stage::Over);
             assert!(ends || before.machine.request != Request::Stop, "{before:?}");
             match next {
@@ -271,8 +285,8 @@ impl Play<'_> {
                     }
                 }
                 Stage::Running(_) | Stage::Joining { .. } => {
-                    let next = machine.decide(self.policy, Ending::Result(Ok(())), None, None, None);
-                    machine.conclude(&next, self.managed);
+                    let next = machine.decide(self.policy, Ending::Result(Ok(())), Ran::default(), None, None);
+                    machine.conclude(self.policy, &next, self.managed);
                 }
                 Stage::Over => {
                     machine.end();
@@ -310,6 +324,7 @@ impl Play<'_> {
                             streak: machine.streak,
                             stopped: None,
                             lived: None,
+                            at_once: 0,
                             ticks: None,
                         };
                         if ends == is_final(&facts, &ending) {
@@ -333,14 +348,14 @@ impl Play<'_> {
     fn joins(&mut self, node: Node, ending: Ending, ends: bool) {
         if ends {
             let mut after = node;
-            let next = after.machine.decide(self.policy, ending, None, None, None);
+            let next = after.machine.decide(self.policy, ending, Ran::default(), None, None);
             assert!(matches!(next, Next::End(_)), "a result that ends is run again: {node:?}");
-            after.machine.conclude(&next, self.managed);
+            after.machine.conclude(self.policy, &next, self.managed);
             after.owes_held = false;
             after.must_end = false;
             self.reach(after);
         } else {
-            self.concludes(node, ending, false);
+            self.concludes(node, ending, false, 0);
         }
     }
 }
@@ -350,7 +365,7 @@ fn all_policies() -> Vec<ResolvedPolicy> {
     let mut all = Vec::new();
     for restart in [RestartPolicy::Never, RestartPolicy::OnFailure, RestartPolicy::Always { interval: None }] {
         for interval in [None, Some(Duration::from_secs(1))] {
-            for bits in 0..16 {
+            for bits in 0..32 {
                 let restart = match restart {
                     RestartPolicy::Always { .. } => RestartPolicy::Always { interval },
                     other => other,
@@ -358,7 +373,13 @@ fn all_policies() -> Vec<ResolvedPolicy> {
                 let overrides = Overrides {
                     restart: Some(restart),
                     max_retries: (bits & 1 != 0).then_some(Some(1)),
-                    ready: (bits & 2 != 0).then_some(Ready::Signal),
+                    ready: match (bits & 2 != 0, bits & 16 != 0) {
+                        (true, false) => Some(Ready::Signal),
+                        (false, true) => Some(Ready::FirstSuccess),
+                        (true, true) => continue,
+                        (false, false) => None,
+                    },
+                    unready_after: Some((bits & 1 != 0).then_some(2)),
                     initial_delay: (bits & 4 != 0).then_some(Duration::from_secs(1)),
                     final_attempt: Some(bits & 8 != 0),
                     ..Overrides::default()
@@ -411,6 +432,6 @@ fn k5i_a_restart_while_helpers_are_joined_does_not_run_a_taken_success_again() {
     assert!(machine.begin(&policy).is_some());
     machine.join(&policy, &Ending::Result(Ok(())), None);
     assert!(machine.restart().is_none());
-    let next = machine.decide(&policy, Ending::Result(Ok(())), None, None, None);
+    let next = machine.decide(&policy, Ending::Result(Ok(())), Ran::default(), None, None);
     assert!(matches!(next, Next::End(TaskOutcome::Completed)));
 }

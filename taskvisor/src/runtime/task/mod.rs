@@ -1,14 +1,15 @@
 //! One registration of a task while it lives.
 //!
 //! `machine` and `decision` are pure: every state of a task and what may follow it. `cell` is the shared state, behind
-//! one lock, that commands are written to. `actor` is the Tokio task that drives one cell; `guards` and `helpers`
-//! belong to its attempts. Other modules use `Cell` and spawn an `Actor`.
+//! one lock, that commands are written to. `actor` is the Tokio task that drives one cell; `guards`, `limit` and
+//! `helpers` belong to its attempts. Other modules use `Cell` and spawn an `Actor`.
 
 mod actor;
 mod cell;
 mod decision;
 mod guards;
 mod helpers;
+mod limit;
 mod machine;
 mod news;
 

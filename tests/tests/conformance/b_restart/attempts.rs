@@ -139,7 +139,7 @@ where
         attempt(ctx)
     });
     let handle = supervisor.add_task(spec.with_restart(RestartPolicy::Never)).await.unwrap();
-    (handle.outcome().await.to_string(), start.elapsed())
+    (tests::placeless(handle.outcome().await), start.elapsed())
 }
 
 #[tokio::test(start_paused = true)]

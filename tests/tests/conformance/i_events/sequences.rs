@@ -20,7 +20,7 @@ fn told(recorder: &Recorder) -> Vec<String> {
     assert!(seen.iter().map(|seen| seen.seq).eq(1..=seen.len() as u64), "none is missing");
     let line = |seen: tests::Seen| {
         let mut line = seen.kind.to_string();
-        assert_eq!(seen.task.is_some(), seen.id.is_some());
+        assert!(seen.task.is_some() == seen.id.is_some() || seen.kind == taskvisor::EventKind::ShutdownWaiting);
         for part in [seen.task, seen.attempt.map(|n| format!("#{n}")), seen.delay_ms.map(|ms| format!("+{ms}ms"))] {
             let _ = part.map(|part| write!(line, " {part}"));
         }

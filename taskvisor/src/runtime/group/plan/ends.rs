@@ -92,7 +92,7 @@ impl Plan {
             return;
         }
         let requested = matches!(entry.phase, Phase::Holding | Phase::Stopping | Phase::Dissolving);
-        let failed = end == End::Failed || (end == End::Aborted && !requested);
+        let failed = matches!(end, End::Failed | End::Undue) || (end == End::Aborted && !requested);
         // An added child is after all earlier children but depends on none: only declared children count as waiting.
         let needed = entry.role.critical || (entry.phase != Phase::Ready && entry.waiting > 0);
         let significant = entry.role.significant && end == End::Completed;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::super::super::timer::Timer;
 use super::super::decision::Ending;
+use super::super::limit::{Exceeded, is_late};
 use super::super::machine::Cut;
 use crate::task::BoxTaskFuture;
 
@@ -47,8 +49,12 @@ pub(in crate::runtime) struct Attempt {
 /// Boxed, because most attempts do not need it.
 #[derive(Default)]
 pub(in crate::runtime) struct Aside {
-    /// A violation: the exceeded limit, and the run time of the attempt until then.
-    pub(in crate::runtime) violation: Option<(Duration, Option<Duration>)>,
+    /// The limit that the attempt exceeded.
+    pub(in crate::runtime) exceeded: Option<Exceeded>,
+    /// The run time of the attempt until its violation.
+    pub(in crate::runtime) lived: Option<Duration>,
+    /// `true` if its timeout was granted once more, because its timer fired late.
+    pub(in crate::runtime) granted: bool,
     /// The abort time of a final attempt, which began after the stop request.
     pub(in crate::runtime) stop_by: Option<Instant>,
 }
@@ -63,8 +69,13 @@ impl Attempt {
         self.began.map(|began| began.elapsed())
     }
 
-    pub(in crate::runtime) fn violation(&self) -> Option<(Duration, Option<Duration>)> {
-        self.aside.as_ref().and_then(|aside| aside.violation)
+    /// Grants the timeout once more if its timer, which has fired, was late: the host was paused.
+    pub(in crate::runtime) fn is_granted(&mut self, timer: &Timer, timeout: Duration) -> bool {
+        let grants = !self.aside.as_ref().is_some_and(|aside| aside.granted) && is_late(timer.lateness(), timeout);
+        if grants {
+            self.aside.get_or_insert_default().granted = true;
+        }
+        grants
     }
 
     pub(in crate::runtime) fn stop_by(&self) -> Option<Instant> {

@@ -7,7 +7,7 @@ use std::panic::resume_unwind;
 use super::super::decision::Ending;
 use super::{Actor, Attempt, Step};
 use crate::panics::catch;
-use crate::task::{BoxTaskFuture, TaskError};
+use crate::task::{BoxTaskFuture, Panic, TaskError};
 use crate::test::FaultKind;
 
 impl Actor {
@@ -52,6 +52,6 @@ impl Attempt {
             let _dropped = future;
             resume_unwind(Box::new("simulated panic"));
         });
-        unwound.err().unwrap_or(TaskError::Panicked { message: "simulated panic".into() })
+        unwound.err().unwrap_or(TaskError::Panicked(Box::new(Panic::new("simulated panic"))))
     }
 }

@@ -187,10 +187,6 @@ impl Cell {
         self.lock().outcome.clone()
     }
 
-    pub(in crate::runtime) fn is_aborted(&self) -> bool {
-        matches!(self.lock().outcome, Some(TaskOutcome::Aborted { .. }))
-    }
-
     pub(crate) async fn outcome(&self) -> TaskOutcome {
         wait_in(self, || self.try_outcome()).await
     }

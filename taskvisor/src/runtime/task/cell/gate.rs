@@ -1,10 +1,8 @@
 //! The requests of a group to its tasks, and the notes of a task to its group.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use tokio::time::Instant;
-
+use super::super::helpers::Beat;
 use super::super::machine::{Barred, Stage, Wait};
 use super::{Bound, Cell, Membership};
 use crate::runtime::group::{Epoch, Note};
@@ -98,22 +96,37 @@ impl Cell {
 
     /// Starts the watchdog of an attempt: from now on it must send heartbeats.
     pub(in crate::runtime) fn beat_first(&self) {
-        self.lock().aside.get_or_insert_default().beat = Some(Instant::now());
+        self.lock().aside.get_or_insert_default().beat = Some(Beat::now());
     }
 
     /// Records a heartbeat of the attempt.
     pub(crate) fn beat(&self, attempt: u64) {
+        self.change_beat(Some(attempt), |beat| *beat = Beat::now());
+    }
+
+    /// Records that the probe of the heartbeat failed.
+    pub(crate) fn probe_failed(&self, attempt: u64) {
+        self.change_beat(Some(attempt), |beat| beat.probe_failed = true);
+    }
+
+    /// Records that the watchdog is granted once more.
+    pub(in crate::runtime) fn grant_silence(&self) {
+        self.change_beat(None, |beat| beat.granted = true);
+    }
+
+    /// Changes the last heartbeat of this attempt, or of the current one.
+    fn change_beat(&self, attempt: Option<u64>, change: impl FnOnce(&mut Beat)) {
         let mut state = self.lock();
-        if state.machine.attempt == attempt {
+        if attempt.is_none_or(|attempt| state.machine.attempt == attempt) {
             if let Some(beat) = state.aside.as_mut().and_then(|aside| aside.beat.as_mut()) {
-                *beat = Instant::now();
+                change(beat);
             }
         }
     }
 
-    /// Returns the time since the last heartbeat.
-    pub(in crate::runtime) fn silence(&self) -> Duration {
-        self.lock().aside.as_ref().and_then(|aside| aside.beat).map_or(Duration::ZERO, |beat| beat.elapsed())
+    /// Returns the last heartbeat of the attempt.
+    pub(in crate::runtime) fn last_beat(&self) -> Option<Beat> {
+        self.lock().aside.as_ref().and_then(|aside| aside.beat)
     }
 
     /// Records that the attempt is ready.

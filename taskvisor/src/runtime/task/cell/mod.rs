@@ -22,13 +22,13 @@ use super::super::by_name;
 use super::super::clock::Ticks;
 use super::super::core::{Admitted, Core};
 use super::super::group::{GroupCell, Key};
-use super::helpers::Aside;
+use super::helpers::{Aside, Beat};
 use super::machine::{Gate, Machine, Stage};
 use super::news::News;
 use crate::events::{Event, EventKind};
 use crate::inspect::{Problem, TaskId, TaskOutcome, TaskState, TaskStatus, now};
 use crate::panics::drop_caught;
-use crate::policy::ResolvedPolicy;
+use crate::policy::{self, ResolvedPolicy};
 use crate::sync::{WaitList, lock};
 use crate::task::{TaskError, TaskRef};
 
@@ -197,6 +197,16 @@ impl Cell {
         &self.policy
     }
 
+    /// Returns the delay of the first attempt.
+    pub(in crate::runtime) fn first_delay(&self) -> Duration {
+        let delay = self.policy.initial_delay;
+        if self.policy.splay.is_zero() {
+            return delay;
+        }
+        let instance = self.core.config.instance.as_deref().unwrap_or_else(|| policy::host());
+        delay.saturating_add(policy::shift(&self.name, instance, self.policy.splay))
+    }
+
     pub(crate) fn core(&self) -> &Arc<Core> {
         &self.core
     }
@@ -225,12 +235,30 @@ impl Cell {
         if shown == TaskState::Stopping && now > state.stop_by {
             return Some(Problem::PastStop);
         }
-        let silence = state.aside.as_ref().and_then(|aside| aside.beat).map(|beat| beat.elapsed());
-        let watchdog = self.policy.watchdog.filter(|_| shown == TaskState::Running);
-        match (silence, watchdog) {
-            (Some(silence), Some(allowed)) if silence > allowed => Some(Problem::Silent),
-            _ => None,
-        }
+        let (beat, watchdog) = self.watched(&state)?;
+        let allowed = if beat.granted { watchdog.saturating_mul(2) } else { watchdog };
+        (beat.at.elapsed() > allowed).then_some(Problem::Silent)
+    }
+
+    /// Returns the problem of an attempt that its watchdog may end soon: it has sent no heartbeat for three quarters of
+    /// the time, or its probe failed.
+    pub(in crate::runtime) fn quiet(&self) -> Option<Problem> {
+        let (beat, watchdog) = self.watched(&self.lock())?;
+        let silence = beat.at.elapsed();
+        (beat.probe_failed || silence > watchdog / 4 * 3).then_some(Problem::Quiet { silence, watchdog })
+    }
+
+    /// Returns the last heartbeat of a running attempt, and its watchdog.
+    fn watched(&self, state: &State) -> Option<(Beat, Duration)> {
+        let beat = state.aside.as_ref().and_then(|aside| aside.beat)?;
+        Some((beat, self.policy.watchdog.filter(|_| state.machine.state() == TaskState::Running)?))
+    }
+
+    /// Returns the paths of the siblings, or of the siblings of a group around it, that the task waits for.
+    pub(in crate::runtime) fn awaits(&self) -> Vec<String> {
+        let is_parked = self.lock().machine.is_parked();
+        let member = self.member().filter(|_| is_parked);
+        member.map_or_else(Vec::new, |member| member.group.awaited_by(member.key))
     }
 
     /// Returns `true` if the registration was aborted before an attempt began. A task that was just spawned is, if its

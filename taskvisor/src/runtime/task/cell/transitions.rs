@@ -10,14 +10,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::decision::{Ending, Next, Request};
 use super::super::guards::Limit;
-use super::super::machine::{Heed, Stage, Turn, Wait};
+use super::super::machine::{Heed, Ran, Stage, Turn, Wait};
 use super::{Cell, State, TimeLeft, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{TaskOutcome, now};
 use crate::panics::drop_caught;
-use crate::policy;
+use crate::policy::{self, Critical};
 use crate::runtime::clock::{Ticks, after};
-use crate::runtime::group::End;
+use crate::runtime::group::{End, Note};
 use crate::runtime::warnings;
 use crate::supervisor::StopLimit;
 use crate::sync::WaitList;
@@ -75,6 +75,9 @@ impl Cell {
             return turn;
         }
         let epoch = if note.is_some() { self.epoch() } else { 0 };
+        if note == Some(Note::Held) {
+            state.since = self.core.clock.now();
+        }
         drop(state);
         if let Some(note) = note {
             self.tell_group_of(epoch, note);
@@ -181,14 +184,14 @@ impl Cell {
     pub(in crate::runtime) fn conclude(
         &self,
         mut ending: Ending,
-        lived: Option<Duration>,
+        ran: Ran,
         ticks: Option<&policy::Ticks>,
         limit: Option<&mut Limit>,
     ) -> Result<Next, Ending> {
         let mut state = self.lock();
         let token = state.token.take();
         if state.aside.as_ref().is_some_and(|aside| aside.running > 0) {
-            state.machine.join(&self.policy, &ending, lived);
+            state.machine.join(&self.policy, &ending, ran.lived);
             drop(state);
             cancel(token);
             return Err(ending);
@@ -200,7 +203,7 @@ impl Cell {
         }
         let aborted = matches!(ending, Ending::Aborted);
         let stopped = state.machine.why.map(|why| self.stop_reason_of(why));
-        let mut next = state.machine.decide(&self.policy, ending, lived, ticks, stopped.as_ref());
+        let mut next = state.machine.decide(&self.policy, ending, ran, ticks, stopped.as_ref());
         #[cfg(feature = "test-util")]
         {
             let attempt = shown(state.machine.attempt);
@@ -209,18 +212,20 @@ impl Cell {
         if let Some(limit) = limit {
             next = limit.judge(next);
         }
-        state.machine.conclude(&next, self.is_managed());
+        let note = state.machine.conclude(&self.policy, &next, self.is_managed());
+        let epoch = if note.is_some() { self.epoch() } else { 0 };
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
             error.clone_from(&state.last_error);
         }
         self.publish_end(&state, &next, aborted, stopped);
         let last = match &next {
             Next::Retry { error, .. } => state.last_error.replace(Arc::clone(error)),
-            Next::Repeat(_) => state.last_error.take(),
+            Next::Repeat(_) | Next::Throttle { .. } => state.last_error.take(),
             Next::Hold(error) | Next::Restart(error) => std::mem::replace(&mut state.last_error, error.clone()),
             Next::End(outcome) => outcome.error().cloned().and_then(|error| state.last_error.replace(error)),
         };
-        if matches!(state.machine.stage, Stage::Waiting(Wait::Backoff | Wait::Interval)) {
+        let is_pause = matches!(state.machine.stage, Stage::Waiting(wait) if wait != Wait::Due);
+        if is_pause || matches!(next, Next::Hold(_)) {
             state.since = self.core.clock.now();
         }
         state.stop_by = Ticks::MAX;
@@ -231,6 +236,9 @@ impl Cell {
         };
         drop(state);
         cancel(token);
+        if let Some(note) = note {
+            self.tell_group_of(epoch, note);
+        }
         if task.is_some() {
             let _ = drop_caught(task);
         }
@@ -274,6 +282,13 @@ impl Cell {
                 tell(EventKind::TaskStopped, None);
                 wait(*delay, Some("interval".into()));
             }
+            Next::Throttle { pause, is_first } => {
+                tell(EventKind::TaskStopped, None);
+                if *is_first {
+                    tell(EventKind::Warning, Some(warnings::AT_ONCE.into()));
+                }
+                wait(*pause, Some("throttled".into()));
+            }
             Next::Retry { error, delay, streak } => {
                 tell(EventKind::TaskFailed, of(error));
                 if let Some(warning) = warnings::of_retries(self.policy.is_critical_without_end(), *streak) {
@@ -303,7 +318,7 @@ impl Cell {
         }
         let spare = if state.outcome.is_some() { Some(outcome) } else { state.outcome.replace(outcome) };
         Finished {
-            end: End::of(state.outcome.as_ref()),
+            end: self.end_of(&state),
             aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })).then_some(state.machine.limit),
             spare,
             unready,
@@ -311,6 +326,17 @@ impl Cell {
             waiting: state.waiting.take(),
             token: state.token.take(),
         }
+    }
+
+    fn end_of(&self, state: &State) -> End {
+        let is_undue = self.policy.critical == Critical::AnyEnd
+            && match (&state.outcome, state.machine.request) {
+                (Some(TaskOutcome::Completed), request) => request != Request::Stop,
+                (Some(TaskOutcome::Canceled { .. }), request) => request == Request::Nothing,
+                _ => false,
+            };
+        let is_stopping = || self.core.is_stopping() || self.member().is_some_and(|it| it.group.is_stopping());
+        if is_undue && !is_stopping() { End::Undue } else { End::of(state.outcome.as_ref()) }
     }
 
     /// Ends a submission that waits in its slot. The caller holds the registry's lock, and calls `tell_over` after

@@ -1,0 +1,52 @@
+//! The server, and one connection of it.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use taskvisor::prelude::*;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
+
+use crate::app;
+use crate::database::Pool;
+
+/// Accepts connections until it is requested to stop. Its connections are its helpers, so it ends when they have.
+#[task(restart = "always", max_retries = 5)]
+pub(crate) async fn serve(
+    ctx: TaskContext,
+    listener: Arc<TcpListener>,
+    pool: Pool,
+    finish: Duration,
+) -> io::Result<()> {
+    // Made in each attempt, because the handlers have its context.
+    let app = app::router(ctx.clone(), pool, finish);
+    while let Some(accepted) = ctx.run_until_cancelled(listener.accept()).await {
+        match accepted {
+            Ok((stream, _)) => ctx.spawn(connection(stream, app.clone(), ctx.clone(), finish)),
+            // A client that is gone is no failure of the server, and a lack of file descriptors passes.
+            Err(error) => {
+                eprintln!("accept: {error}");
+                ctx.run_until_cancelled(sleep(Duration::from_millis(50))).await;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Serves one connection. After a stop request, it ends with the request in flight, and at once if there is none.
+async fn connection(stream: TcpStream, app: Router, ctx: TaskContext, finish: Duration) {
+    let service = TowerToHyperService::new(app);
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection.with_upgrades());
+    if ctx.run_until_cancelled(connection.as_mut()).await.is_none() {
+        connection.as_mut().graceful_shutdown();
+        // A slow client must not use up the stop timeout of the server.
+        let _ = timeout(finish, connection).await;
+    }
+}

@@ -1,0 +1,198 @@
+//! Which of many equal failures a log tells.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::Hash;
+use std::time::Duration;
+
+/// The number of equal failures in a row that are told one by one.
+const SINGLY: u64 = 3;
+/// Later ones are told at this number, and then each time there are this many times more.
+const FIRST: u64 = 8;
+const TIMES: u64 = 4;
+/// A failure that comes later than this after the last one can be told as the first.
+const LATE: Duration = Duration::from_secs(60);
+
+/// The failures of tasks, by key.
+pub(crate) struct Repeats<K>(HashMap<K, Streak>);
+
+/// Equal failures of one task, one after another.
+struct Streak {
+    text: Box<str>,
+    times: u64,
+    since: Duration,
+    last: Duration,
+}
+
+/// The decision on one failure.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Tell {
+    Whole,
+    /// The failure, and how often it has occurred.
+    Again(Often),
+    Nothing,
+}
+
+/// The number of equal failures, and the time since the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Often {
+    times: u64,
+    within: Duration,
+}
+
+impl<K> Default for Repeats<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<K: Hash + Eq> Repeats<K> {
+    /// Decides on a failure with this text.
+    pub(crate) fn failed(&mut self, key: K, text: &str, now: Duration) -> Tell {
+        let streak = self.0.entry(key).or_insert_with(|| Streak::new(text, now));
+        if &*streak.text != text || streak.is_over(now) {
+            *streak = Streak::new(text, now);
+        }
+        streak.times += 1;
+        streak.last = now;
+        let mut told = FIRST;
+        while told < streak.times {
+            told = told.saturating_mul(TIMES);
+        }
+        match streak.times {
+            times if times <= SINGLY => Tell::Whole,
+            times if times == told => Tell::Again(streak.often()),
+            _ => Tell::Nothing,
+        }
+    }
+
+    /// Returns `true` if the attempts of the task are not told: it keeps failing with the same text.
+    pub(crate) fn is_quiet<Q: Hash + Eq + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        self.0.get(key).is_some_and(|streak| streak.times >= SINGLY)
+    }
+
+    /// The task has succeeded or ended. Returns how often it had failed, if not every failure was told.
+    pub(crate) fn over<Q: Hash + Eq + ?Sized>(&mut self, key: &Q) -> Option<Often>
+    where
+        K: std::borrow::Borrow<Q>,
+    {
+        self.0.remove(key).filter(|streak| streak.times > SINGLY).map(|streak| streak.often())
+    }
+}
+
+impl Streak {
+    fn new(text: &str, now: Duration) -> Self {
+        Self { text: text.into(), times: 0, since: now, last: now }
+    }
+
+    /// Returns `true` if the task has run well since its last failure, as far as the times tell.
+    fn is_over(&self, now: Duration) -> bool {
+        let pause = now.saturating_sub(self.last);
+        let before = u32::try_from(self.times.saturating_sub(1)).unwrap_or(u32::MAX);
+        let usual = self.last.saturating_sub(self.since).checked_div(before);
+        pause > LATE && usual.is_some_and(|usual| pause > usual * 4)
+    }
+
+    fn often(&self) -> Often {
+        Often { times: self.times, within: self.last.saturating_sub(self.since) }
+    }
+}
+
+impl Often {
+    /// `after 512 failures in 5 min`
+    pub(crate) fn recovered(self) -> String {
+        format!("after {} failures in {}", self.times, Time(self.within))
+    }
+}
+
+/// `same error, 512 times in 5 min`
+impl fmt::Display for Often {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "same error, {} times in {}", self.times, Time(self.within))
+    }
+}
+
+/// A time in its largest unit, rounded down.
+struct Time(Duration);
+
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_secs() {
+            0 => write!(f, "{} ms", self.0.as_millis()),
+            seconds @ 1..120 => write!(f, "{seconds} s"),
+            seconds @ 120..7_200 => write!(f, "{} min", seconds / 60),
+            seconds @ 7_200..172_800 => write!(f, "{} h", seconds / 3_600),
+            seconds => write!(f, "{} d", seconds / 86_400),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn again(times: u64, within: Duration) -> Tell {
+        Tell::Again(Often { times, within })
+    }
+
+    #[test]
+    fn o40_equal_failures_are_told_ever_more_rarely_and_new_ones_at_once() {
+        let mut repeats = Repeats::default();
+        let told: Vec<_> = (0..40_000_u32)
+            .filter_map(|n| match repeats.failed("a", "refused", SECOND * n / 10) {
+                Tell::Nothing => None,
+                tell => Some((n + 1, tell)),
+            })
+            .collect();
+        let numbers: Vec<u32> = told.iter().map(|(number, _)| *number).collect();
+        assert_eq!(numbers, [1, 2, 3, 8, 32, 128, 512, 2_048, 8_192, 32_768]);
+        assert_eq!(told[2].1, Tell::Whole);
+        assert_eq!(told[6].1, again(512, SECOND * 511 / 10));
+        assert!(repeats.is_quiet("a") && !repeats.is_quiet("b"));
+        let now = SECOND * 4_000;
+        assert_eq!(repeats.failed("b", "refused", now), Tell::Whole, "each task has its own");
+        assert_eq!(repeats.failed("a", "timed out", now), Tell::Whole);
+        assert!(!repeats.is_quiet("a"));
+        assert_eq!(repeats.failed("a", "refused", now), Tell::Whole);
+    }
+
+    #[test]
+    fn o40_a_recovery_says_after_what() {
+        let mut repeats = Repeats::default();
+        for n in 0..600 {
+            repeats.failed("a", "refused", SECOND * n / 2);
+        }
+        let often = repeats.over("a").unwrap();
+        assert_eq!(
+            (often.to_string(), often.recovered()),
+            ("same error, 600 times in 4 min".into(), "after 600 failures in 4 min".into())
+        );
+        assert_eq!(repeats.over("a"), None);
+        repeats.failed("a", "refused", SECOND);
+        assert_eq!(repeats.over("a"), None, "its one failure was told");
+    }
+
+    #[test]
+    fn o40_a_failure_after_a_long_quiet_time_is_told() {
+        let mut repeats = Repeats::default();
+        for n in 0..100 {
+            repeats.failed("a", "refused", SECOND * n);
+        }
+        assert_eq!(repeats.failed("a", "refused", SECOND * 4_000), Tell::Whole);
+        // A task that fails each hour is not quiet for longer than usual.
+        let hourly: Vec<_> = (0..6).map(|n| repeats.failed("b", "refused", SECOND * 3_600 * n)).collect();
+        assert_eq!(hourly[3..], [Tell::Nothing, Tell::Nothing, Tell::Nothing]);
+    }
+
+    #[test]
+    fn o40_times_are_short() {
+        let shown = |seconds| Time(SECOND * seconds).to_string();
+        let expected = "0 ms, 1 s, 119 s, 2 min, 119 min, 2 h, 47 h, 2 d";
+        assert_eq!([0, 1, 119, 120, 7_199, 7_200, 172_799, 172_800].map(shown).join(", "), expected);
+    }
+}

@@ -1,0 +1,70 @@
+//! The phase of periodic tasks, and the spans of attempts.
+
+use std::env;
+use std::fs;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+/// What a `tracing` span of the library covers. Needs the feature `tracing`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum SpanScope {
+    /// Each attempt, with its helpers, is in a span.
+    #[default]
+    Attempt,
+    /// Attempts are in no span. For a task whose attempts last for ever: a layer that keeps what was logged in a span
+    /// until the span is closed would grow without end. The lines of the library have the path and the id of the task all
+    /// the same.
+    None,
+}
+
+/// Returns the shift of a periodic task: a part of `splay` that follows from its path and from the name of this
+/// instance of the program, and is the same in each run.
+pub(crate) fn shift(path: &str, instance: &str, splay: Duration) -> Duration {
+    // FNV-1a, with a final mixing step (that of MurmurHash3), so that similar names are far apart.
+    const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
+    const PRIME: u64 = 0x0000_0100_0000_01b3;
+    let bytes = path.bytes().chain([0]).chain(instance.bytes());
+    let mut hash = bytes.fold(BASIS, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME));
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash = (hash ^ (hash >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    hash ^= hash >> 33;
+    let nanos = u64::try_from(splay.as_nanos()).unwrap_or(u64::MAX);
+    // A part of `nanos`: the product of 64 bits each has the quotient in its upper half.
+    let part = (u128::from(hash) * u128::from(nanos)) >> 64;
+    Duration::from_nanos(u64::try_from(part).unwrap_or(u64::MAX))
+}
+
+/// Returns the name of this machine or container, or an empty text.
+pub(crate) fn host() -> &'static str {
+    static HOST: OnceLock<String> = OnceLock::new();
+    HOST.get_or_init(|| {
+        let name = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+        let name = name.or_else(|| env::var("HOSTNAME").or_else(|_| env::var("COMPUTERNAME")).ok());
+        name.map(|name| name.trim().to_owned()).unwrap_or_default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn o42_shifts_are_stable_and_spread_over_the_splay() {
+        let splay = Duration::from_secs(10);
+        let shifts: Vec<_> = (0..1_000).map(|n| shift(&format!("poll-{n}"), "host", splay)).collect();
+        // Pinned: a new version of the library strikes at the same times.
+        assert_eq!(shifts[0], Duration::from_nanos(PINNED));
+        for tenth in 0..10 {
+            let (from, to) = (splay * tenth / 10, splay * (tenth + 1) / 10);
+            let count = shifts.iter().filter(|shift| (from..to).contains(shift)).count();
+            assert!((60..=140).contains(&count), "{count} in tenth {tenth}");
+        }
+        assert_ne!(shift("a", "host-1", splay), shift("a", "host-2", splay));
+        assert_ne!(shift("a", "bc", splay), shift("ab", "c", splay));
+        assert_eq!(shift("a", "b", Duration::ZERO), Duration::ZERO);
+        assert!(shift("a", "b", Duration::MAX) < Duration::MAX);
+    }
+
+    const PINNED: u64 = 2_641_298_829;
+}

@@ -1,0 +1,179 @@
+//! The methods of a context that run a process.
+
+use std::io;
+use std::process::{ExitStatus, Output, Stdio};
+
+use tokio::process::Command;
+
+use super::Ended;
+use super::error::ProcessError;
+use super::group::{Process, obeyed};
+use super::output::output;
+use crate::task::{TaskContext, TaskError};
+
+/// Child processes (feature `process`).
+impl TaskContext {
+    /// Runs a child process until it ends, and returns its exit status as the result of a task. Takes the `Command` of
+    /// Tokio or of the standard library.
+    ///
+    /// The process belongs to the attempt. On Unix, it leads a process group of its own, which its children join:
+    ///
+    /// | case | the process group |
+    /// |---|---|
+    /// | the attempt is canceled: a stop request, a timeout | gets SIGTERM, and is waited for |
+    /// | the attempt is aborted at the end of that time, by `stop_timeout`, `cleanup` or `grace` | gets SIGKILL |
+    /// | the attempt panics; this future is dropped | gets SIGKILL |
+    /// | the process ends by itself | other processes of the group get SIGKILL |
+    /// | the method returns | has no process any more |
+    ///
+    /// So no process is left behind, as a zombie or as an orphan, and none but a killed one, which runs no more, can
+    /// exist beside the next attempt. A process that leaves the group, as by `setsid`, is left alone. If this program
+    /// is killed itself, its processes run on. On Windows, `TerminateProcess` ends the process in place of both
+    /// signals, and not its children.
+    ///
+    /// Arguments, environment, directory, standard input, output and error are those of the command. Standard input,
+    /// output and error are inherited by default; one that is piped is closed. Choose [`Stdio::null`] as the input of a
+    /// process that may read it: a process that is not in the group of the terminal is suspended when it reads from it.
+    /// Ctrl+C does not reach the process. The stop that it requests does.
+    ///
+    /// # Errors
+    /// - [`TaskError::Error`] with a [`ProcessError`], which names the program: the process cannot be started, or ends
+    ///   with a status that is no success.
+    /// - [`TaskError::Canceled`] if the attempt is canceled. Before the call: nothing is started. During it: the
+    ///   process ended with success, by SIGTERM, or with the code 143 that a shell gives for it. Another status is the
+    ///   error above.
+    ///
+    /// # Panics
+    /// If the runtime has IO disabled.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it completes, the process group gets SIGKILL.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::process::{Command, Stdio};
+    /// use taskvisor::prelude::*;
+    ///
+    /// /// Runs a server that is a program of its own, and restarts it when it ends.
+    /// #[task(restart = "always", backoff(first = "1s", max = "1m", factor = 2.0), stop_timeout = "10s")]
+    /// async fn sidecar(ctx: TaskContext, port: u16) -> Result<(), TaskError> {
+    ///     let mut command = Command::new("sleep");
+    ///     command.arg("60").env("PORT", port.to_string()).stdin(Stdio::null());
+    ///     ctx.run_process(command).await
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), RuntimeError> {
+    /// let tree = supervise!(tasks = [sidecar { port: 8081 }]);
+    /// tree.run_until(tokio::time::sleep(std::time::Duration::from_millis(50))).await
+    /// # }
+    /// ```
+    pub async fn run_process(&self, command: impl Into<Command>) -> Result<(), TaskError> {
+        let mut running = self.start(command.into())?;
+        let Ended { status, is_stopped } = running.end(self).await?;
+        if is_stopped && obeyed(status) {
+            Err(TaskError::Canceled)
+        } else if status.success() {
+            Ok(())
+        } else {
+            Err(TaskError::error(ProcessError::Exit { program: running.program, status }))
+        }
+    }
+
+    /// As [`run_process`](Self::run_process), but returns the exit status, whatever it is. After a stop request, this
+    /// is the status of a process that got SIGTERM: see [`is_cancelled`](Self::is_cancelled).
+    ///
+    /// # Errors
+    /// As [`run_process`](Self::run_process), but no status is an error.
+    ///
+    /// # Panics
+    /// If the runtime has IO disabled.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it completes, the process group gets SIGKILL.
+    ///
+    /// # Examples
+    /// ```
+    /// # use taskvisor::TaskContext;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), taskvisor::TaskError> {
+    /// # let ctx = TaskContext::detached("example", Default::default());
+    /// # #[cfg(unix)] {
+    /// let status = ctx.process_status(std::process::Command::new("false")).await?;
+    /// assert_eq!(status.code(), Some(1));
+    /// # }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn process_status(&self, command: impl Into<Command>) -> Result<ExitStatus, TaskError> {
+        Ok(self.start(command.into())?.end(self).await?.status)
+    }
+
+    /// As [`process_status`](Self::process_status), but also collects what the process writes to its standard output
+    /// and error, without a limit. Waits for the end of both.
+    ///
+    /// # Errors
+    /// As [`process_status`](Self::process_status).
+    ///
+    /// # Panics
+    /// If the runtime has IO disabled.
+    ///
+    /// # Cancel safety
+    /// If the future is dropped before it completes, the process group gets SIGKILL, and the output is lost.
+    ///
+    /// # Examples
+    /// ```
+    /// # use taskvisor::TaskContext;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), taskvisor::TaskError> {
+    /// # let ctx = TaskContext::detached("example", Default::default());
+    /// # #[cfg(unix)] {
+    /// let mut command = std::process::Command::new("echo");
+    /// command.arg("hello");
+    /// let output = ctx.process_output(command).await?;
+    /// assert!(output.status.success());
+    /// assert_eq!(output.stdout, b"hello\n");
+    /// # }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn process_output(&self, command: impl Into<Command>) -> Result<Output, TaskError> {
+        let mut command = command.into();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.start(command)?.output(self).await
+    }
+
+    /// Starts a process.
+    fn start(&self, mut command: Command) -> Result<Running, TaskError> {
+        let program = command.as_std().get_program().to_string_lossy().into_owned();
+        if self.is_cancelled() {
+            return Err(TaskError::Canceled);
+        }
+        match Process::spawn(command.kill_on_drop(true)) {
+            Ok(process) => Ok(Running { program, process }),
+            Err(source) => Err(TaskError::error(ProcessError::Start { program, source })),
+        }
+    }
+}
+
+struct Running {
+    program: String,
+    process: Process,
+}
+
+impl Running {
+    /// Waits for the end of the process. A pipe of it is closed: nothing can read from it.
+    async fn end(&mut self, ctx: &TaskContext) -> Result<Ended, TaskError> {
+        drop((self.process.stdout.take(), self.process.stderr.take()));
+        self.process.wait(ctx.token()).await.map_err(|source| self.lost(source))
+    }
+
+    /// Waits for the end of the process and of its output.
+    async fn output(&mut self, ctx: &TaskContext) -> Result<Output, TaskError> {
+        output(&mut self.process, ctx.token()).await.map_err(|source| self.lost(source))
+    }
+
+    fn lost(&self, source: io::Error) -> TaskError {
+        TaskError::error(ProcessError::Lost { program: self.program.clone(), source })
+    }
+}

@@ -1,0 +1,215 @@
+//! O40: equal failures are told ever more rarely, and O41: a task that runs for ever.
+
+use std::collections::BTreeMap;
+use std::fmt::{Debug, Write as _};
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use taskvisor::{
+    BackoffPolicy, LogWriter, RestartPolicy, RuntimeError, Signals, SpanScope, Supervisor, SupervisorConfig,
+    TaskContext, TaskError, TaskFn, TaskSpec,
+};
+use tests::{constant, ms, secs};
+use tokio::time::sleep;
+use tracing::Subscriber;
+use tracing::field::{Field, Visit};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::{LookupSpan, Registry};
+
+/// Keeps what is written.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &tracing::Event<'_>, _: Context<'_, S>) {
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        line.0.push('\n');
+        self.0.lock().unwrap().extend_from_slice(line.0.as_bytes());
+    }
+}
+
+/// A line with all fields of an event.
+struct Line(String);
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let _ = write!(self.0, "{}={value:?} ", field.name());
+    }
+}
+
+impl Lines {
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The number of lines of each task that is named `peer-<n>`.
+    fn by_task(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for line in self.text().lines() {
+            let start = line.find("peer-").unwrap_or_else(|| panic!("a line of another: {line}"));
+            let name: String = line[start..].chars().take_while(|c| c.is_alphanumeric() || *c == '-').collect();
+            *counts.entry(name).or_default() += 1;
+        }
+        counts
+    }
+}
+
+/// A supervisor whose events go to `written`, and whose spans and lines go to `traced`.
+fn logged() -> (Arc<Supervisor>, Lines, Lines, tracing::subscriber::DefaultGuard) {
+    let (written, traced) = (Lines::default(), Lines::default());
+    let config = SupervisorConfig { signals: Signals::NONE, ..SupervisorConfig::default() };
+    let supervisor = Supervisor::new(config, vec![Arc::new(LogWriter::new(written.clone()))]);
+    let subscriber = Registry::default().with(traced.clone());
+    (supervisor, written, traced, tracing::subscriber::set_default(subscriber))
+}
+
+fn refused() -> Result<(), TaskError> {
+    Err(TaskError::Fail { reason: "connection refused".into() })
+}
+
+#[tokio::test(start_paused = true)]
+async fn o40_a_thousand_tasks_against_a_dead_peer_for_an_hour_log_at_most_20_lines_each() -> Result<(), RuntimeError> {
+    let (supervisor, written, traced, _guard) = logged();
+    for n in 0..1_000 {
+        let task = TaskFn::arc(format!("peer-{n}"), |_: TaskContext| async { refused() });
+        // One that fails as often as the default backoff allows, and many that back off.
+        let growing = BackoffPolicy { first: ms(100), factor: 2.0, max: secs(60), ..BackoffPolicy::default() };
+        let backoff = if n == 0 { constant(ms(100)) } else { growing };
+        supervisor.add_task(TaskSpec::inherit(task).with_backoff(backoff)).await?;
+    }
+    sleep(secs(3_600)).await;
+    for lines in [&written, &traced] {
+        let counts = lines.by_task();
+        assert_eq!(counts.len(), 1_000);
+        let most = counts.iter().max_by_key(|(_, count)| **count).unwrap();
+        assert!(*most.1 <= 20, "{most:?}");
+    }
+    assert!(written.text().contains("peer-0               attempt=512"), "events keep their numbers");
+    assert!(written.text().contains(r#"repeated="same error, 512 times in 51 s""#));
+    assert!(traced.text().contains(r#"repeated="same error, 512 times in 51 s""#));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn o40_a_new_error_is_told_at_once_and_a_recovery_in_one_line() -> Result<(), RuntimeError> {
+    let (supervisor, written, traced, _guard) = logged();
+    let task = TaskFn::arc("peer-1", |ctx: TaskContext| async move {
+        match ctx.attempt() {
+            100 => Err(TaskError::Fail { reason: "no such host".into() }),
+            ..=110 => refused(),
+            _ => Ok(()),
+        }
+    });
+    let spec = TaskSpec::inherit(task).with_restart(RestartPolicy::Always { interval: Some(secs(600)) });
+    supervisor.add_task(spec.with_backoff(constant(secs(1)))).await?;
+    sleep(secs(300)).await;
+    for text in [written.text(), traced.text()] {
+        assert_eq!(
+            text.matches("no such host").count(),
+            if text.contains("BackoffScheduled") { 2 } else { 1 },
+            "{text}"
+        );
+        assert!(text.contains("after 10 failures in 9 s"), "{text}");
+        assert_eq!(text.matches("recovered").count(), 1, "{text}");
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn o40_every_failure_can_be_written() -> Result<(), RuntimeError> {
+    let written = Lines::default();
+    let writer = LogWriter::new(written.clone()).with_every_failure();
+    let supervisor = Supervisor::new(SupervisorConfig::default(), vec![Arc::new(writer)]);
+    let task = TaskFn::arc("peer-1", |_: TaskContext| async { refused() });
+    supervisor.add_task(TaskSpec::inherit(task).with_backoff(constant(secs(1)))).await?;
+    sleep(ms(99_500)).await;
+    assert_eq!(written.text().matches("TaskFailed").count(), 100);
+    Ok(())
+}
+
+/// Counts the lines in each open span, as a layer that exports whole spans does.
+#[derive(Clone, Default)]
+struct Exporter(Arc<Mutex<Exported>>);
+
+#[derive(Default)]
+struct Exported {
+    kept: usize,
+    lines: usize,
+    with_path_and_id: usize,
+}
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Exporter {
+    fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
+        let mut line = Line(String::new());
+        event.record(&mut line);
+        let mut exported = self.0.lock().unwrap();
+        exported.lines += 1;
+        exported.kept += usize::from(context.event_span(event).is_some());
+        exported.with_path_and_id += usize::from(line.0.contains("path=\"for-ever\"") && line.0.contains("id="));
+    }
+}
+
+#[test]
+fn o41_a_task_without_a_span_keeps_nothing_of_a_million_lines() {
+    const LINES: usize = 1_000_000;
+    for (scope, kept) in [(SpanScope::Attempt, LINES), (SpanScope::None, 0)] {
+        let layer = Exporter::default();
+        tracing::subscriber::with_default(Registry::default().with(layer.clone()), || {
+            super::run(async {
+                let config = SupervisorConfig { signals: Signals::NONE, ..SupervisorConfig::default() };
+                let supervisor = Supervisor::new(config, vec![]);
+                let task = TaskFn::arc("for-ever", move |ctx: TaskContext| async move {
+                    assert_eq!(ctx.span().is_none(), scope == SpanScope::None);
+                    for line in 0..LINES {
+                        tracing::info!(line);
+                    }
+                    Ok(())
+                });
+                let task = supervisor.add_task(TaskSpec::inherit(task).with_span(scope)).await.unwrap();
+                assert!(task.outcome().await.is_completed());
+            });
+        });
+        let exported = layer.0.lock().unwrap();
+        assert!(exported.kept >= kept && (kept > 0 || exported.kept == 0), "{scope:?}: {}", exported.kept);
+        // The lines of the library tell the path and the id without a span, too.
+        assert!(exported.with_path_and_id >= 4, "added, started, ended, removed");
+        assert!(exported.lines > LINES);
+    }
+}
+
+#[test]
+fn o41_a_context_gives_the_span_of_its_attempt_to_link_to() {
+    let log = super::log::Log::default();
+    log.during(|| {
+        super::run(async {
+            let config = SupervisorConfig { signals: Signals::NONE, ..SupervisorConfig::default() };
+            let supervisor = Supervisor::new(config, vec![]);
+            let kept = Arc::new(Mutex::new(None));
+            let keeps = Arc::clone(&kept);
+            let task = TaskFn::arc("a", move |ctx: TaskContext| {
+                let keeps = Arc::clone(&keeps);
+                async move {
+                    let job = tracing::info_span!("job");
+                    job.follows_from(ctx.span());
+                    assert_eq!(ctx.span().id(), tracing::Span::current().id());
+                    *keeps.lock().unwrap() = Some(ctx);
+                    Ok(())
+                }
+            });
+            supervisor.add_task(TaskSpec::inherit(task)).await.unwrap().outcome().await;
+            let ctx = kept.lock().unwrap().take().unwrap();
+            assert!(ctx.span().is_none(), "the attempt has ended");
+        });
+    });
+}
