@@ -126,7 +126,12 @@ impl Punctuation {
 
     /// Reports the `=` after the name of a field, and returns a `:`.
     fn colon(&mut self, field: &Ident, at: Span) -> TokenTree {
-        self.found.push((at, format!("an argument is a field of the struct: write `{field}: ..`")));
+        let message = if field == "after" {
+            "`after` is an option of an entry: write `task(ping { .. }, after = [..])`".to_owned()
+        } else {
+            format!("an argument is a field of the struct: write `{field}: ..`")
+        };
+        self.found.push((at, message));
         let mut colon = Punct::new(':', Spacing::Alone);
         colon.set_span(at);
         colon.into()

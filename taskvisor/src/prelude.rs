@@ -4,10 +4,10 @@
 #[cfg(feature = "controller")]
 pub use crate::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
 pub use crate::{
-    BackoffPolicy, CancellationToken, Event, EventData, EventKind, Group, IntoTaskSpec, JitterPolicy, Probe, Ready,
-    RejectReason, RestartPolicy, RuntimeError, SignalAction, Signals, StopReason, Strategy, Subscribe, Supervisor,
-    SupervisorConfig, SupervisorHandle, TaskContext, TaskError, TaskFn, TaskHandle, TaskOutcome, TaskRef, TaskSpec,
-    TaskState, TaskStatus, Tree,
+    BackoffPolicy, CancellationToken, Event, EventData, EventKind, Exit, Group, IntoTaskSpec, JitterPolicy, Probe,
+    Ready, RejectReason, RestartPolicy, RuntimeError, SignalAction, Signals, StopReason, Strategy, Subscribe,
+    Supervisor, SupervisorConfig, SupervisorHandle, TaskContext, TaskError, TaskFn, TaskHandle, TaskOutcome, TaskRef,
+    TaskSpec, TaskState, TaskStatus, Tree,
 };
 #[cfg(feature = "logging")]
 pub use crate::{LogLevel, LogWriter};

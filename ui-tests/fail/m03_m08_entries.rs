@@ -28,7 +28,7 @@ fn main() {
     let _ = supervise!(strategy = one_for_all(5, "60s"), tasks = [store = group(strategy = rest_for_one(3), tasks = [])]);
     let _ = supervise!(strategy = one_for_one("60s", 5, 1), tasks = [ping {}]);
     // The arguments of a task.
-    let tree = supervise!(tasks = [pool { size = 5 }, other = pool { size = 5, }, third = pool(size = 5)]);
+    let tree = supervise!(tasks = [pool { size = 5 }, other = pool { size = 5, }, third = pool(size = 5), fourth = pool { size: 5, after = [other] }]);
     let _ = tree.tasks.pool.path();
     // A list that is none, and one that is.
     let _ = supervise!(tasks = [..ping {}, while true { ping {} }, loop { ping {} }]);

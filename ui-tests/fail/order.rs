@@ -40,7 +40,7 @@ async fn main() {
             ..specs(),
             task(ping {}, after = [specs]),
             task(pong {}, after = ping),
-            one = task(pong {}, after = ["ping", ping::spec, 5, ..specs()]),
+            one = task(pong {}, after = ["ping", ping::spec, 5, store.pool, ..specs()]),
             two = task(pong {}, after(ping)),
             three = task(pong {}, after),
         ],

@@ -208,10 +208,24 @@ fn parse_after(key: &Ident, value: &Expr, reader: &mut Reader) -> Vec<Ident> {
         match as_ident(element) {
             Some(name) => names.push(name),
             None if reader.is_unreadable(element) => {}
-            None => reader.errors.push(element, "`after` names entries by their label, as in `after = [store]`"),
+            None => {
+                let message = match as_member(element) {
+                    Some(group) => {
+                        format!("`after` cannot name an entry of a group: write `after = [{group}]` for all of it")
+                    }
+                    None => "`after` names entries by their label, as in `after = [store]`".into(),
+                };
+                reader.errors.push(element, message);
+            }
         }
     }
     names
+}
+
+/// Returns `store` for `store.pool` and `store.inner.pool`.
+fn as_member(value: &Expr) -> Option<String> {
+    let Expr::Field(field) = peel(value) else { return None };
+    as_ident(&field.base).map(|group| group.to_string()).or_else(|| as_member(&field.base))
 }
 
 /// Parses the path to taskvisor, as a string or a path.

@@ -236,7 +236,9 @@ fn write_line(line: &mut String, event: &Event, colors: bool) -> fmt::Result {
     if let Some(attempt) = event.attempt {
         write!(line, " attempt={attempt}")?;
     }
-    for (key, value) in [("delay", event.delay_ms), ("timeout", event.timeout_ms)] {
+    let waits = event.kind == EventKind::ShutdownWaiting;
+    let (delay, timeout) = if waits { ("since", "left") } else { ("delay", "timeout") };
+    for (key, value) in [(delay, event.delay_ms), (timeout, event.timeout_ms)] {
         if let Some(ms) = value {
             write!(line, " {key}={ms}ms")?;
         }
@@ -245,7 +247,7 @@ fn write_line(line: &mut String, event: &Event, colors: bool) -> fmt::Result {
         write!(line, " slot={}", name(slot))?;
     }
     if let Some(count) = event.count {
-        write!(line, " {}={count}", if event.slot.is_some() { "waiting" } else { "count" })?;
+        write!(line, " {}={count}", if waits || event.slot.is_some() { "waiting" } else { "count" })?;
     }
     match &event.reason {
         Some(reason) => write!(line, " reason={:?}", reason.as_str()),
@@ -301,6 +303,20 @@ mod tests {
 08:15:30.123 INFO  ShutdownRequested                             reason="SIGTERM"
 08:15:30.123 INFO  AllStoppedWithinGrace
 "#
+        );
+    }
+
+    #[test]
+    fn o05_a_slow_shutdown_has_words_of_its_own() {
+        let waits = Event {
+            delay_ms: Some(1006),
+            timeout_ms: Some(2999),
+            count: Some(1),
+            ..event(EventKind::ShutdownWaiting, "pool")
+        };
+        assert_eq!(
+            line(&waits),
+            "08:15:30.123 INFO  ShutdownWaiting          pool                 since=1006ms left=2999ms waiting=1\n"
         );
     }
 

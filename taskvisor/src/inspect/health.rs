@@ -39,6 +39,8 @@ pub struct Health {
     /// The number of failures that are not kept by path.
     pub(crate) more: usize,
     pub(crate) phase: Phase,
+    /// The failure of the tree, in one line.
+    pub(crate) failure: Option<String>,
     /// The number of tasks.
     pub(crate) tasks: usize,
 }
@@ -114,6 +116,16 @@ impl Health {
 
     pub(crate) fn add(&mut self, counts: bool, unhealthy: Unhealthy) {
         if counts { self.not_ready.push(unhealthy) } else { self.not_counted.push(unhealthy) }
+    }
+}
+
+impl Health {
+    /// Returns the line of a probe about the tree itself: `stopped`, or `stopped, as the tree failed: pool: refused`.
+    pub(crate) fn about_tree(&self) -> String {
+        match &self.failure {
+            Some(failure) => format!("{}, as the tree failed: {}", self.phase, shortened(failure, ERROR)),
+            None => self.phase.to_string(),
+        }
     }
 }
 

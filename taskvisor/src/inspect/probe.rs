@@ -76,7 +76,7 @@ impl Probe {
     /// number of the others.
     fn new(
         failure: Option<&str>,
-        phase: Option<Phase>,
+        phase: Option<String>,
         lines: impl IntoIterator<Item = String>,
         unnamed: usize,
     ) -> Self {
@@ -112,7 +112,7 @@ impl Health {
         if self.is_live() {
             return Probe::new(None, None, [], 0);
         }
-        let phase = Some(self.phase).filter(|phase| *phase == Phase::Stopped);
+        let phase = (self.phase == Phase::Stopped).then(|| self.about_tree());
         Probe::new(Some("not live"), phase, lines(&self.not_live), 0)
     }
 
@@ -122,7 +122,7 @@ impl Health {
         if self.is_ready() {
             return Probe::new(None, None, without, 0);
         }
-        let phase = Some(self.phase).filter(|phase| *phase != Phase::Open);
+        let phase = (self.phase != Phase::Open).then(|| self.about_tree());
         Probe::new(Some("not ready"), phase, lines(&self.not_ready).chain(without), self.more)
     }
 }

@@ -52,6 +52,10 @@ labels! {
 }
 
 /// The status of one registration.
+///
+/// It does not have the time of the next attempt or the total of failures: the event
+/// [`BackoffScheduled`](crate::EventKind::BackoffScheduled) has the delay, each failure is an event
+/// [`TaskFailed`](crate::EventKind::TaskFailed), and the feature `metrics` counts failures.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct TaskStatus {
@@ -61,7 +65,8 @@ pub struct TaskStatus {
     pub attempt: u32,
     /// The number of attempts after the first.
     pub restarts: u32,
-    /// The number of consecutive failures before this attempt.
+    /// The number of consecutive failures. While an attempt runs, those before it; in its backoff, that of `attempt`
+    /// too.
     pub failures: u32,
     /// The error of the last failed attempt. A success resets it.
     pub last_error: Option<Arc<TaskError>>,

@@ -172,6 +172,7 @@ impl Core {
             Admission::Closing | Admission::Stopping => Phase::ShuttingDown,
             Admission::Closed => Phase::Stopped,
         };
+        health.failure = self.stop.failure().map(str::to_owned);
         health
     }
 }

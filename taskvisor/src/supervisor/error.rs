@@ -142,10 +142,19 @@ impl fmt::Display for RuntimeError {
         match self {
             Self::GraceExceeded { grace, stuck, limits } => {
                 let shown = with_limits(stuck, limits);
-                write!(f, "{} not stopped in time (grace {grace:?}): {shown}", count(stuck.len()))
+                write!(f, "{} not stopped in time", count(stuck.len()))?;
+                // A task that exceeded its own `stop_timeout` says nothing of the grace.
+                if limits.iter().any(|limit| *limit != StopLimit::StopTimeout) {
+                    write!(f, " (grace {grace:?})")?;
+                }
+                write!(f, ": {shown}")
             }
             Self::ShutdownForced { after, stuck } => {
                 let aborted = count(stuck.len());
+                let after = match after.as_millis() {
+                    0 => *after,
+                    millis => Duration::from_millis(u64::try_from(millis).unwrap_or(u64::MAX)),
+                };
                 write!(f, "{aborted} aborted, as the shutdown was forced after {after:?}: {}", stuck.join(", "))
             }
             Self::GroupAlreadyExists { name } => write!(f, "a group named `{name}` is already registered"),

@@ -45,10 +45,11 @@ impl RuntimeError {
 /// A `main` that returns `Result<(), RuntimeError>` ends with status 1 for every error. A `main` that returns from a
 /// Tokio runtime waits for the threads of its blocking pool; [`run_to_exit`](crate::Tree::run_to_exit) does not.
 ///
+/// For a status of your own, call `std::process::exit` after `run`; the guide has [all forms](crate::guide::stopping).
+///
 /// # Examples
 /// ```
 /// use taskvisor::prelude::*;
-/// use taskvisor::Exit;
 ///
 /// #[task]
 /// async fn migrate() -> Result<(), String> {

@@ -186,7 +186,8 @@ impl SupervisorHandle {
         SlotHandle::new(name, Arc::clone(&self.core))
     }
 
-    /// Requests the task at path `name` to stop, and returns at once. If the task has ended in failure,
+    /// Requests the task at path `name` to stop, and returns at once. A submission that waits in its slot is not found by
+    /// name: its [`TaskHandle`] cancels it. If the task has ended in failure,
     /// [`health`](Self::health) no longer reports it, and the result is [`TaskNotFound`](RuntimeError::TaskNotFound).
     ///
     /// # Errors
@@ -211,7 +212,8 @@ impl SupervisorHandle {
     /// Requests the task at path `name` to stop, and waits until it has terminated and its name is free.
     ///
     /// Returns `true` for the first request. Later calls wait as well and return `false`. If there is no such task, the
-    /// result is `false` at once. A call from the task itself, or from a task that it waits for in such a call, does
+    /// result is `false` at once; a submission that waits in its slot has no name yet, and is canceled by its
+    /// [`TaskHandle`]. A call from the task itself, or from a task that it waits for in such a call, does
     /// not wait.
     ///
     /// # Errors

@@ -67,6 +67,7 @@ impl Tree {
     }
 
     /// Returns a handle of the place at `path`. There need not be a task.
+    #[doc(alias = "cancel")]
     pub fn child(&self, path: &str) -> ChildHandle {
         ChildHandle::new(path.into(), Arc::clone(&self.supervisor.core))
     }

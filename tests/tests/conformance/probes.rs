@@ -86,8 +86,10 @@ async fn a_tree_that_has_ended_of_itself_takes_tasks_and_is_well() -> Result<(),
 async fn a_tree_that_has_failed_is_not_live() {
     let fails = Script::new([Step::Fatal]).spec("core").critical();
     let tree = Tree::builder(SupervisorConfig::default()).task(fails).build();
-    assert!(tree.run().await.is_err());
-    assert_eq!((livez(&tree), readyz(&tree)), (no("not live\nstopped\n"), no("not ready\nstopped\n")));
+    let failure = tree.run().await.unwrap_err();
+    let reason = format!("stopped, as the tree failed: {failure:#}\n");
+    assert_eq!(tree.health().livez().body, format!("not live\n{reason}"));
+    assert_eq!(tree.health().readyz().body, format!("not ready\n{reason}"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
