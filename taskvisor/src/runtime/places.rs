@@ -37,11 +37,15 @@ impl Core {
             Some(places) => (places.tasks.values().cloned().collect(), places.groups.values().cloned().collect()),
             None => return,
         };
-        cells.iter().for_each(|cell| cell.drop_kept_task());
+        for cell in &cells {
+            cell.drop_kept_task();
+        }
         drop_each(cells);
         for group in groups {
             let returning = group.take_returning();
-            returning.values().for_each(|cell| cell.drop_kept_task());
+            for cell in returning.values() {
+                cell.drop_kept_task();
+            }
             drop_each(returning.into_values());
         }
     }
@@ -64,7 +68,9 @@ impl Core {
                 cell.warn(&reason);
             }
         }
-        lost.iter().for_each(|cell| cell.drop_kept_task());
+        for cell in &lost {
+            cell.drop_kept_task();
+        }
         drop_each(groups);
         drop_each(lost);
     }
@@ -90,10 +96,14 @@ impl Core {
         let Some(gone) = gone else { return };
         self.kept.places.store(false, Ordering::SeqCst);
         let Places { tasks, groups, root: _ } = *gone;
-        tasks.values().for_each(|cell| cell.drop_kept_task());
+        for cell in tasks.values() {
+            cell.drop_kept_task();
+        }
         for group in groups.values() {
             let returning = group.take_returning();
-            returning.values().for_each(|cell| cell.drop_kept_task());
+            for cell in returning.values() {
+                cell.drop_kept_task();
+            }
             drop_each(returning.into_values());
         }
         drop_each(tasks.into_values());

@@ -66,6 +66,9 @@ enum Decision {
     Replace(Arc<Cell>, Admitted),
 }
 
+/// The checked specs of a list, by path.
+type Wanted = HashMap<Arc<str>, Admitted>;
+
 impl Core {
     /// Makes the added tasks of the group, or those beside the tree, equal to the specs, and waits until tasks that have
     /// to stop have ended. Nothing is changed if a spec is refused. The first poll requests everything.
@@ -75,7 +78,7 @@ impl Core {
         specs: Vec<TaskSpec>,
         extent: Extent,
     ) -> Result<Changes, RuntimeError> {
-        let (mut outcome, leaving) = self.request_changes(group, specs, extent)?;
+        let (mut outcome, leaving) = self.request_changes(group.as_ref(), specs, extent)?;
         let began = Instant::now();
         for Leaving { cell, why, .. } in &leaving {
             if let Some(why) = why {
@@ -102,19 +105,18 @@ impl Core {
         stuck.map_or(Ok(outcome), Err)
     }
 
-    fn request_changes(
-        self: &Arc<Self>,
-        group: Option<Arc<GroupCell>>,
+    /// Checks the specs of a list, and resolves their policies. Returns them by path, and the paths in their order.
+    fn admit_list(
+        &self,
+        group: Option<&Arc<GroupCell>>,
         specs: Vec<TaskSpec>,
-        extent: Extent,
-    ) -> Result<(Changes, Vec<Leaving>), RuntimeError> {
-        let runtime = self.prepare()?;
+    ) -> Result<(Wanted, Vec<Arc<str>>), RuntimeError> {
         let mut wanted = HashMap::with_capacity(specs.len());
         let mut order = Vec::with_capacity(specs.len());
         for spec in specs {
             if group.is_some() { check_not_after(&spec) } else { check_no_siblings(&spec) }?;
             let mut admitted = self.admit(spec)?;
-            if let Some(group) = &group {
+            if let Some(group) = group {
                 admitted.name = join(group.path(), &admitted.name);
             }
             let name = Arc::clone(&admitted.name);
@@ -123,6 +125,17 @@ impl Core {
             }
             order.push(name);
         }
+        Ok((wanted, order))
+    }
+
+    fn request_changes(
+        self: &Arc<Self>,
+        group: Option<&Arc<GroupCell>>,
+        specs: Vec<TaskSpec>,
+        extent: Extent,
+    ) -> Result<(Changes, Vec<Leaving>), RuntimeError> {
+        let runtime = self.prepare()?;
+        let (wanted, order) = self.admit_list(group, specs)?;
         let mut home = None;
         // What is dropped after the lock is released.
         let mut spare: Vec<Heir> = Vec::new();
@@ -133,9 +146,9 @@ impl Core {
         if registry.admission != Admission::Open {
             return Err(RuntimeError::ShuttingDown);
         }
-        let decisions = self.decide_changes(&registry, group.as_ref(), &order, wanted, extent)?;
+        let decisions = Self::decide_changes(&registry, group, &order, wanted, extent)?;
         let gone = match extent {
-            Extent::All => gone(&registry, group.as_ref(), &order),
+            Extent::All => gone(&registry, group, &order),
             Extent::One => Vec::new(),
         };
         registry.settle(&runtime, &mut home);
@@ -148,7 +161,7 @@ impl Core {
                     leaving.push(Leaving { cell, heir, why: None });
                 }
                 Decision::Add(admitted) => {
-                    withdrawn.extend(group.as_ref().and_then(|group| group.withdraw(&admitted.name)));
+                    withdrawn.extend(group.and_then(|group| group.withdraw(&admitted.name)));
                     let cell = match &group {
                         None => self.cell(admitted, Origin::Added, None),
                         Some(group) => match group.adopt(last_segment(&Arc::clone(&admitted.name))) {
@@ -160,7 +173,9 @@ impl Core {
                             // The group was stopped for good in the meantime, with all that is in it.
                             Err(refused) => {
                                 drop(registry);
-                                fresh.iter().for_each(|cell| Actor::spawn(Arc::clone(cell), &runtime));
+                                for cell in &fresh {
+                                    Actor::spawn(Arc::clone(cell), &runtime);
+                                }
                                 return Err(refused);
                             }
                         },
@@ -170,7 +185,7 @@ impl Core {
                     fresh.push(cell);
                 }
                 Decision::Replace(cell, admitted) => {
-                    let (id, group) = (cell.id(), group.clone());
+                    let (id, group) = (cell.id(), group.cloned());
                     let before = registry.heirs.remove(&id);
                     let registered = before.as_ref().map(|heir| Arc::clone(&heir.registered)).unwrap_or_default();
                     spare.extend(before);
@@ -183,7 +198,7 @@ impl Core {
                 }
             }
         }
-        if let (Some(group), Extent::All) = (&group, extent) {
+        if let (Some(group), Extent::All) = (group, extent) {
             let wanted: HashSet<&Arc<str>> = order.iter().collect();
             for name in group.returning_names() {
                 if !wanted.contains(&name) {
@@ -203,8 +218,12 @@ impl Core {
         let places: Vec<_> = fresh.iter().filter_map(|cell| registry.take_place(cell)).collect();
         drop(registry);
         drop((spare, places));
-        withdrawn.iter().for_each(|cell| cell.drop_kept_task());
-        fresh.iter().for_each(|cell| Actor::spawn(Arc::clone(cell), &runtime));
+        for cell in &withdrawn {
+            cell.drop_kept_task();
+        }
+        for cell in &fresh {
+            Actor::spawn(Arc::clone(cell), &runtime);
+        }
         if fresh.iter().any(|cell| cell.was_refused()) {
             return Err(RuntimeError::NoRuntime);
         }
@@ -214,11 +233,10 @@ impl Core {
 
     /// Decides what becomes of each spec, and changes nothing.
     fn decide_changes(
-        &self,
         registry: &Registry,
         group: Option<&Arc<GroupCell>>,
         order: &[Arc<str>],
-        mut wanted: HashMap<Arc<str>, Admitted>,
+        mut wanted: Wanted,
         extent: Extent,
     ) -> Result<Vec<Decision>, RuntimeError> {
         let mut decisions = Vec::with_capacity(order.len());

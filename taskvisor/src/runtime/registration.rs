@@ -50,6 +50,9 @@ pub(super) struct Registered {
     returned: Vec<(Key, Role)>,
 }
 
+/// A group, and the place of a child among its declared ones.
+type DeclaredPlace = (Arc<GroupCell>, usize);
+
 impl Core {
     /// Registers and starts a tree.
     ///
@@ -211,7 +214,7 @@ impl Core {
     }
 
     /// Returns the task of a place whose registration has ended, with its group and its place there.
-    fn admit_again(self: &Arc<Self>, before: &Arc<Cell>) -> Option<(Admitted, Option<(Arc<GroupCell>, usize)>)> {
+    fn admit_again(self: &Arc<Self>, before: &Arc<Cell>) -> Option<(Admitted, Option<DeclaredPlace>)> {
         if before.lock().machine().stage != Stage::Ended {
             return None;
         }

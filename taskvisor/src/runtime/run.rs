@@ -82,7 +82,7 @@ impl Core {
         let mut verdict = pin!(self.verdict());
         poll_fn(|cx| match verdict.as_mut().poll(cx) {
             Poll::Pending => natural.as_mut().poll(cx).map(Ok),
-            verdict => verdict,
+            Poll::Ready(verdict) => Poll::Ready(verdict),
         })
         .await
     }

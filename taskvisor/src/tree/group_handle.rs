@@ -80,8 +80,9 @@ impl GroupHandle {
         health
     }
 
-    /// Adds a task to the group, as its last child. The task restarts with its siblings. It is removed when the group
-    /// itself restarts.
+    /// Adds a task to the group, as its last child. The task restarts with its siblings. When the group itself restarts,
+    /// the task is registered again after the declared children, unless the group has
+    /// [`Dynamic::Drop`](crate::Dynamic::Drop).
     ///
     /// While the group waits for its start, is held, or restarts, the task is registered and waits for the next run. In
     /// a `rest_for_one` group the task waits until the earlier children are ready; a child that has ended, in success

@@ -67,6 +67,7 @@ pub(super) struct Message {
     pub(super) by: Option<StopBy>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other and of the state")]
 pub(super) struct Inbox {
     pub(super) messages: VecDeque<Message>,
     /// The current registrations of the declared children, and of the added children that have not ended.
@@ -420,7 +421,10 @@ impl GroupCell {
 
     /// Withdraws a child that would come back with the next run. Returns it, to be dropped with no lock held.
     pub(in crate::runtime) fn withdraw(&self, path: &str) -> Option<Arc<Cell>> {
-        self.lock().returning.extract_if(.., |_, cell| **cell.name() == *path).next().map(|(_, cell)| cell)
+        let mut inbox = self.lock();
+        let (key, _) = inbox.returning.iter().find(|(_, cell)| **cell.name() == *path)?;
+        let key = *key;
+        inbox.returning.remove(&key)
     }
 
     /// Enters a child that comes back, under its key from before. The caller hands its role to the driver.
@@ -639,7 +643,9 @@ impl GroupCell {
         let gone =
             (mem::take(&mut inbox.members), mem::take(&mut inbox.elsewhere), mem::take(&mut inbox.before), spare);
         drop(inbox);
-        late.iter().for_each(|member| member.turn_away(self.core.config.grace));
+        for member in &late {
+            member.turn_away(self.core.config.grace);
+        }
         drop((gone, late));
         self.changed.wake();
         self.core.tell_ready();

@@ -174,8 +174,8 @@ async fn o24_the_handle_of_a_tree_that_is_gone_keeps_nothing() -> Result {
     let value = Arc::new(());
     let held = Arc::clone(&value);
     let task = TaskFn::arc("x", move |_: TaskContext| {
-        let _held = &held;
-        async { Err(TaskError::Fatal { reason: "x".into() }) }
+        let reason = format!("x{:?}", *held);
+        async { Err(TaskError::Fatal { reason }) }
     });
     let tree = Tree::builder(SupervisorConfig::default()).task(TaskSpec::inherit(task)).build();
     tree.start().await?;

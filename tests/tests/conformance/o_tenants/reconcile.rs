@@ -68,6 +68,8 @@ async fn o22_kept_added_replaced_and_removed() -> Result {
 
 #[tokio::test(start_paused = true)]
 async fn o22_beside_the_tree_too_and_one_alone() -> Result {
+    use EventKind::{TaskAddRequested, TaskAdded, TaskRemoved, TaskStarting};
+
     let recorder = Recorder::new();
     let tree =
         Tree::builder(SupervisorConfig::default()).with_subscriber(recorder.clone()).task(cooperative("own")).build();
@@ -86,13 +88,14 @@ async fn o22_beside_the_tree_too_and_one_alone() -> Result {
     // The root of a tree without a driver has the tasks beside it.
     assert_eq!(names(&tree.group("").reconcile([of("a", 2)]).await?.kept), ["a"]);
     settle().await;
-    use EventKind::{TaskAddRequested, TaskAdded, TaskRemoved, TaskStarting};
     let of_one = [TaskAddRequested, TaskAdded, TaskStarting];
     let told = recorder.kinds_of("a");
     assert!(told.ends_with(&of_one), "{told:?}");
     assert_eq!(told.iter().filter(|kind| **kind == TaskRemoved).count(), 2);
     tree.shutdown().await
 }
+
+type IsRefusal = fn(&RuntimeError) -> bool;
 
 #[tokio::test(start_paused = true)]
 async fn o22_nothing_is_touched_if_one_spec_is_refused() -> Result {
@@ -103,7 +106,7 @@ async fn o22_nothing_is_touched_if_one_spec_is_refused() -> Result {
     let group = tree.group("g");
     let before = group.reconcile([of("a", 1), of("b", 1)]).await?;
     settle().await;
-    let bad: [(TaskSpec, fn(&RuntimeError) -> bool); 7] = [
+    let bad: [(TaskSpec, IsRefusal); 7] = [
         (of("a", 3), |error| matches!(error, RuntimeError::TaskAlreadyExists { name } if name == "g/a")),
         (of("own", 1), |error| matches!(error, RuntimeError::TaskAlreadyExists { name } if name == "g/own")),
         (of("inner", 1), |error| matches!(error, RuntimeError::GroupAlreadyExists { name } if name == "g/inner")),
@@ -183,8 +186,8 @@ async fn o22_the_last_list_stands() -> Result {
     group.reconcile([slow(1)]).await?;
     settle().await;
     let wanted = slow(3).revision();
-    let (two, three) = tokio::join!(group.reconcile([slow(2)]), group.reconcile([slow(3)]));
-    assert_eq!((two?.replaced[0].id(), revision()), (three?.replaced[0].id(), Some(wanted)));
+    let (second, third) = tokio::join!(group.reconcile([slow(2)]), group.reconcile([slow(3)]));
+    assert_eq!((second?.replaced[0].id(), revision()), (third?.replaced[0].id(), Some(wanted)));
     settle().await;
     // Withdrawn before its predecessor has ended.
     let (four, none) = tokio::join!(group.reconcile([slow(4)]), group.reconcile(Vec::<TaskSpec>::new()));

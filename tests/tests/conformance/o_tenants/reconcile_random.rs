@@ -52,6 +52,7 @@ impl World {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "one story")]
 async fn story(seed: u64) -> Result {
     let mut random = Rng::with_seed(seed);
     let group = [Group::one_for_one, Group::one_for_all, Group::rest_for_one][random.usize(0..3)]("g");

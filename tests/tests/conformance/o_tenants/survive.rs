@@ -151,9 +151,10 @@ async fn o21_what_is_lost_with_its_group_says_so() -> Result {
     let value = Arc::new(());
     let held = Arc::clone(&value);
     let x = TaskFn::arc("x", move |ctx: TaskContext| {
-        let _held = &held;
+        let kept = Arc::clone(&held);
         async move {
             ctx.cancelled().await;
+            drop(kept);
             Ok(())
         }
     });
