@@ -92,6 +92,8 @@ pub enum Problem {
         /// The time that the watchdog allows.
         watchdog: Duration,
     },
+    /// A group is not ready: its children are being made ([`Group::fresh`](crate::Group::fresh)).
+    Making,
     /// It has ended in failure and is not retried.
     Failed,
     /// It is not ready: its attempt has waited for a permit for more than 10 s.
@@ -156,6 +158,7 @@ impl fmt::Display for Problem {
                 write!(f, "not ready: no heartbeat for {silence:?}, its watchdog allows {watchdog:?}")
             }
             Self::NotReady(state) => write!(f, "not ready: {state}"),
+            Self::Making => f.write_str("not ready: its children are being made"),
             Self::Failed => f.write_str("failed"),
             Self::AwaitsPermit { limit } => {
                 write!(f, "not ready: pending, all permits are held (max_concurrent = {limit})")

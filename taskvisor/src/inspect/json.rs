@@ -182,6 +182,7 @@ impl Serialize for Unhealthy {
             Problem::Silent => "silent",
             Problem::PastStop => "past_stop",
             Problem::NotReady(_) => "not_ready",
+            Problem::Making => "making",
             Problem::Failed => "failed",
             Problem::AwaitsPermit { .. } => "awaits_permit",
             Problem::Quiet { .. } => "quiet",
@@ -189,6 +190,7 @@ impl Serialize for Unhealthy {
         state: match unhealthy.problem {
             Problem::NotReady(state) => Some(state),
             Problem::AwaitsPermit { .. } => Some(TaskState::Pending),
+            Problem::Making => Some(TaskState::Running),
             _ => None,
         },
         awaits: list(&unhealthy.awaits),
@@ -213,6 +215,7 @@ impl Serialize for NodeSnapshot {
         last_error: node.last_error.as_ref(),
         since: node.since.map(Rfc3339),
         after: list(&node.after),
+        fresh: node.fresh.then_some(true),
         children: list(&node.children),
     });
 }

@@ -51,6 +51,9 @@ pub struct NodeSnapshot {
     pub since: Option<SystemTime>,
     /// The siblings that it is declared to be after.
     pub after: Vec<String>,
+    /// `true` for a group that makes its children at each start ([`Group::fresh`](crate::Group::fresh)). It has none
+    /// before its first start; after that, those of its current or last run.
+    pub fresh: bool,
     /// The children of a group: the declared ones in order, and then the added ones.
     pub children: Vec<NodeSnapshot>,
 }
@@ -77,6 +80,7 @@ impl NodeSnapshot {
             last_error: None,
             since: None,
             after,
+            fresh: false,
             children: Vec::new(),
         }
     }
@@ -88,6 +92,9 @@ impl NodeSnapshot {
             NodeKind::Group(strategy) => parts.push(strategy.to_string()),
             NodeKind::Task if self.attempt > 0 => parts.push(format!("#{}", self.attempt)),
             NodeKind::Task => {}
+        }
+        if self.fresh {
+            parts.push("fresh".to_owned());
         }
         if self.restarts > 0 {
             parts.push(format!("restarts={}", self.restarts));

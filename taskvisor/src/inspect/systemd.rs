@@ -218,6 +218,7 @@ fn who(what: &str, unhealthy: &[Unhealthy]) -> String {
                 format!("{path} (failed: {error})")
             }
             Problem::AwaitsPermit { .. } => format!("{path} (awaits a permit)"),
+            Problem::Making => format!("{path} (makes its children)"),
             Problem::Silent | Problem::PastStop => path,
         }
     };

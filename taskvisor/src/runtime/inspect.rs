@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use super::core::Core;
 use super::failures::{Failure, is_within};
-use super::group::{Key, Member};
+use super::group::Member;
 use super::registry::Admission;
 use super::task::Cell;
 use crate::inspect::{
@@ -75,12 +75,22 @@ impl Core {
         };
         (node.state, node.restarts) = (group.state(), group.restarts());
         node.last_error = group.failed_with();
-        let first_added = declared.children.len() as Key;
+        let children = group.children();
+        if declared.is_fresh {
+            for child in &children.children {
+                let after = child.after.iter().map(ToString::to_string).collect();
+                if let Some(cell) = self.place(&join(&node.path, &child.name)) {
+                    node.children.push(self.task_node(&cell, &child.name, after));
+                    let _ = drop_caught(cell);
+                }
+            }
+        }
+        let first_added = declared.first_added();
         for (key, member) in group.members() {
             if let (true, Member::Task(cell)) = (key >= first_added, &member) {
                 let name = last_segment(cell.name());
                 // A task at the place of a declared child is shown there.
-                if cell.status().state != TaskState::Ended && declared.place(name).is_none() {
+                if cell.status().state != TaskState::Ended && children.place(name).is_none() {
                     node.children.push(self.task_node(cell, name, Vec::new()));
                 }
             }
@@ -134,10 +144,11 @@ impl Core {
             let error = Some(into_line(error.into_inner()));
             health.add(counts, Unhealthy { path, problem: Problem::Failed, since, awaits: Vec::new(), error });
         }
-        for (group, (state, since)) in waiting {
+        for (group, (problem, since)) in waiting {
             let (path, error) = (group.path().to_string(), group.failed_with());
-            let (problem, since) = (Problem::NotReady(state), self.clock.time(since));
-            let awaits = if state == TaskState::Pending { group.awaits() } else { Vec::new() };
+            let since = self.clock.time(since);
+            let is_pending = problem == Problem::NotReady(TaskState::Pending);
+            let awaits = if is_pending { group.awaits() } else { Vec::new() };
             health.add(group.counts_for_readiness(), Unhealthy { path, problem, since, awaits, error });
         }
         drop_each(groups);
@@ -180,7 +191,8 @@ impl Core {
 /// Builds the node of a group that was never registered.
 fn group_node(group: &Declared, path: &str) -> NodeSnapshot {
     let after = group.after.iter().map(ToString::to_string).collect();
-    NodeSnapshot::pending(&group.name, path, NodeKind::Group(group.strategy), after)
+    let node = NodeSnapshot::pending(&group.name, path, NodeKind::Group(group.strategy), after);
+    NodeSnapshot { fresh: group.is_fresh, ..node }
 }
 
 impl Cell {

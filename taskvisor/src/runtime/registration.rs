@@ -48,6 +48,8 @@ pub(super) struct Registered {
     before: Vec<Member>,
     /// The added children of the outermost group that came back.
     returned: Vec<(Key, Role)>,
+    /// The children of the last run of a fresh group.
+    made_before: Option<Arc<Declared>>,
 }
 
 /// A group, and the place of a child among its declared ones.
@@ -140,15 +142,25 @@ impl Core {
     }
 
     /// Registers the children of a group that starts again. Nothing is registered before the future completes.
-    pub(super) async fn register_again(self: &Arc<Self>, group: &Arc<GroupCell>) -> Result<Registered, RuntimeError> {
+    /// The children of a fresh group were `made` for this run; nothing is registered if one of them is refused.
+    pub(super) async fn register_again(
+        self: &Arc<Self>,
+        group: &Arc<GroupCell>,
+        made: Option<Arc<Declared>>,
+    ) -> Result<Registered, RuntimeError> {
         let runtime = self.runtime()?;
         // Yields in a large group.
         yield_now().await;
-        let admitted = self.admit_tree(&group.declared, Arc::clone(group.path()), group.position.is_none())?;
+        let declared = made.as_ref().unwrap_or(&group.declared);
+        let admitted = self.admit_tree(declared, Arc::clone(group.path()), group.position.is_none())?;
         let mut registered = Registered::on(&runtime);
         let mut registry = self.registry();
         if !matches!(registry.admission, Admission::Open | Admission::Closing) {
             return Err(RuntimeError::ShuttingDown);
+        }
+        if let Some(made) = made {
+            admitted.paths().try_for_each(|path| check_not_added(&registry, group, path))?;
+            registered.replace_made(&mut registry, group, made);
         }
         registered.register(&mut registry, group, admitted);
         registered.returned = registered.bring_back(&mut registry, group);
@@ -221,12 +233,12 @@ impl Core {
         let position = match before.member() {
             Some(member) => {
                 let group = Arc::clone(&member.group);
-                let place = group.declared.place(last_segment(before.name()))?;
+                let place = group.children().place(last_segment(before.name()))?;
                 Some((group, place))
             }
             None => None,
         };
-        let kept = position.as_ref().and_then(|(group, place)| group.declared.task(*place));
+        let kept = position.as_ref().and_then(|(group, place)| group.children().task(*place));
         let mut admitted = match kept {
             Some(spec) => self.admit(spec).ok()?,
             None if before.was_added() => return None,
@@ -285,6 +297,7 @@ impl Registered {
             groups: VecDeque::new(),
             before: Vec::new(),
             returned: Vec::new(),
+            made_before: None,
         }
     }
 
@@ -310,6 +323,18 @@ impl Registered {
             }
             self.before.extend(before.map(Member::Group));
         }
+    }
+
+    /// Sets the children of a fresh group for its next run. The places of earlier ones that are not made again go.
+    fn replace_made(&mut self, registry: &mut Registry, group: &GroupCell, made: Arc<Declared>) {
+        let before = group.set_made(Arc::clone(&made));
+        if let (Some(before), Some(places)) = (&before, &mut registry.places) {
+            for child in before.children.iter().filter(|child| made.place(&child.name).is_none()) {
+                let gone = places.tasks.remove(&join(group.path(), &child.name));
+                self.before.extend(gone.map(Member::Task));
+            }
+        }
+        self.made_before = before;
     }
 
     /// Registers the added children of a group again that it has stopped. Returns their roles by their keys.
@@ -415,6 +440,15 @@ impl Drop for Registered {
     }
 }
 
+/// Checks that no added task has the path of a child that was made.
+fn check_not_added(registry: &Registry, group: &GroupCell, path: &str) -> Result<(), RuntimeError> {
+    registry.check_free(path)?;
+    match group.returning(path) {
+        Some(_) => Err(RuntimeError::TaskAlreadyExists { name: path.to_owned() }),
+        None => Ok(()),
+    }
+}
+
 /// Returns the membership of a child that is added.
 pub(super) fn added(group: &Arc<GroupCell>, adoption: &Adoption<'_>) -> Arc<Tie> {
     Arc::new(Tie::Group(membership_of_added(group, adoption.key)))
@@ -427,7 +461,7 @@ fn membership_of_added(group: &Arc<GroupCell>, key: Key) -> Membership {
 
 /// Returns the membership of a declared child.
 fn membership(group: &Arc<GroupCell>, place: usize) -> Membership {
-    let (managed, awaited) = (group.declared.manages(), !group.declared.order.later(place).is_empty());
+    let (managed, awaited) = (group.declared.manages(), !group.children().order.later(place).is_empty());
     Membership { group: Arc::clone(group), key: place as Key, epoch: AtomicU32::new(0), managed, awaited }
 }
 

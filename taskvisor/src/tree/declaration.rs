@@ -10,8 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::group::{ChildSpec, Group, check_name};
+use super::maker::Maker;
 use super::strategy::{Dynamic, Strategy};
-use crate::panics::{catch, drop_each};
+use crate::panics::{catch, drop_caught, drop_each};
 use crate::policy::{Critical, Overrides, Ready, RestartPolicy, check_backoff};
 use crate::runtime::Core;
 use crate::supervisor::InvalidOption;
@@ -20,6 +21,9 @@ use crate::task::TaskSpec;
 
 /// The largest depth of nested groups. Snapshots nest as deep, and are dropped and cloned level by level.
 pub(crate) const MAX_DEPTH: u32 = 1_024;
+
+/// The key of the first added child of a fresh group, above the keys of the children of any run.
+const FIRST_ADDED_OF_FRESH: u64 = 1 << 31;
 
 /// A group as it was declared.
 pub(crate) struct Declared {
@@ -37,6 +41,8 @@ pub(crate) struct Declared {
     by_name: Vec<u32>,
     /// The number of layers of a stop, one after another.
     pub(crate) layers: u32,
+    /// `true` for a group that makes its children at each start. Here it has none then.
+    pub(crate) is_fresh: bool,
     /// `true` while the group is closed to additions.
     closed: AtomicBool,
     /// The depth of nested groups, this one included.
@@ -48,6 +54,9 @@ pub(crate) struct Declared {
     /// The lock guards this field only. It is a leaf: no other lock is taken and no user value is dropped under it, so
     /// it cannot deadlock.
     tasks: Mutex<Option<Vec<Option<TaskSpec>>>>,
+    /// The function that makes the children; `None` without one, and after [`Declared::forget_tasks`]. The lock is a
+    /// leaf as that of the tasks.
+    maker: Mutex<Option<Maker>>,
 }
 
 /// A child of a group, without its task.
@@ -143,7 +152,7 @@ fn short(place: usize) -> u32 {
 impl Declared {
     /// Reads the name of each task once.
     pub(crate) fn new(group: Group) -> Self {
-        let Group { name, strategy, limit, dynamic, max_starting, overrides, after, children: specs, depth } = group;
+        let Group { name, strategy, limit, dynamic, max_starting, overrides, after, children: specs, fresh, depth } = group;
         let (children, tasks): (Vec<_>, Vec<_>) = specs.into_iter().map(DeclaredChild::new).unzip();
         let by_name = by_name(&children);
         let mut unknown = Vec::new();
@@ -171,12 +180,31 @@ impl Declared {
             layers: layers(&children, &order),
             order: Arc::new(order),
             by_name,
+            is_fresh: fresh.is_some(),
             closed: AtomicBool::new(false),
             depth,
             unknown,
+            maker: Mutex::new(fresh),
             tasks: Mutex::new(Some(tasks)),
             children,
         }
+    }
+
+    /// Returns the group of one run, with the children that were made for it. It has no options of its own.
+    pub(crate) fn of_run(&self, specs: Vec<TaskSpec>) -> Self {
+        let group = Group::new(Arc::clone(&self.name), self.strategy);
+        Self::new(Group { overrides: Overrides::NONE, ..group.tasks(specs) })
+    }
+
+    /// Returns the function that makes the children. `None` without one, and after [`Declared::forget_tasks`].
+    pub(crate) fn maker(&self) -> Option<Maker> {
+        lock(&self.maker).clone()
+    }
+
+    /// Returns the key of the first added child.
+    pub(crate) fn first_added(&self) -> u64 {
+        // Between two runs, the number of declared children of a fresh group changes.
+        if self.is_fresh { FIRST_ADDED_OF_FRESH } else { self.children.len() as u64 }
     }
 
     /// Closes the group to additions, or opens it. Returns `true` if that changes anything.
@@ -204,6 +232,8 @@ impl Declared {
     pub(crate) fn forget_own_tasks(&self) {
         let tasks = lock(&self.tasks).take();
         drop_each(tasks.into_iter().flatten());
+        let maker = lock(&self.maker).take();
+        let _ = drop_caught(maker);
     }
 
     /// Drops the tasks of this group and of its nested groups, which cannot start again. Called with no lock held.
@@ -237,6 +267,17 @@ impl Declared {
         }
         if self.max_starting == Some(0) {
             return invalid("max_starting", "0", "at least 1: nothing could start");
+        }
+        if self.is_fresh && !self.children.is_empty() {
+            let value = format!("set beside `{}`", self.children[0].name);
+            return invalid("fresh", &value, "no declared children: the function makes all children");
+        }
+        match self.overrides.start_timeout {
+            Some(Some(Duration::ZERO)) => return invalid("start_timeout", "0ns", "a time longer than zero"),
+            Some(Some(timeout)) if !self.is_fresh => {
+                return invalid("start_timeout", &format!("{timeout:?}"), "a group with `fresh`: it limits that function");
+            }
+            _ => {}
         }
         let Overrides { backoff, significant, restart, critical, .. } = &self.overrides;
         if let Some(backoff) = backoff {
@@ -383,6 +424,7 @@ impl fmt::Debug for Shown<'_> {
             .field("limit", &group.limit)
             .field("dynamic", &group.dynamic)
             .field("max_starting", &group.max_starting)
+            .field("fresh", &group.is_fresh)
             .field("after", &group.after)
             .field("set", &group.overrides)
             .field("children", &children.collect::<Vec<_>>())

@@ -34,6 +34,8 @@ pub struct FailureLink {
     /// `true` for a task or group that ended without a failure, and must not end
     /// ([`critical_at_any_end`](crate::TaskSpec::critical_at_any_end)).
     pub ended: bool,
+    /// `true` for a group whose children could not be made ([`Group::fresh`](crate::Group::fresh)).
+    pub unmade: bool,
 }
 
 /// How the leaf of a chain ended.
@@ -44,17 +46,19 @@ pub(crate) enum Leaf {
     Aborted,
     /// It ended without a failure, although it must not end.
     Ended,
+    /// A group whose children could not be made.
+    Unmade,
 }
 
 impl FailureChain {
     pub(crate) fn leaf(path: &str, source: Option<Arc<TaskError>>, how: Leaf) -> Self {
-        let (aborted, ended) = (how == Leaf::Aborted, how == Leaf::Ended);
-        Self { links: vec![FailureLink { path: path.to_owned(), limit: None, aborted, ended }], source }
+        let (aborted, ended, unmade) = (how == Leaf::Aborted, how == Leaf::Ended, how == Leaf::Unmade);
+        Self { links: vec![FailureLink { path: path.to_owned(), limit: None, aborted, ended, unmade }], source }
     }
 
     pub(crate) fn above(below: Option<Self>, path: &str, limit: Option<(u32, Duration)>) -> Self {
         let mut chain = below.unwrap_or(Self { links: Vec::new(), source: None });
-        chain.links.push(FailureLink { path: path.to_owned(), limit, aborted: false, ended: false });
+        chain.links.push(FailureLink { path: path.to_owned(), limit, aborted: false, ended: false, unmade: false });
         chain
     }
 
@@ -81,6 +85,7 @@ impl fmt::Display for FailureChain {
             match (index, link.limit) {
                 (0, None) if link.aborted => write!(f, "`{path}` was aborted, as it did not stop in time")?,
                 (0, None) if link.ended => write!(f, "`{path}` ended although it must not")?,
+                (0, None) if link.unmade => write!(f, "`{path}` could not make its children")?,
                 (0, None) => write!(f, "`{path}` failed")?,
                 (_, Some((max, within))) => {
                     let restarts = if max == 1 { "restart" } else { "restarts" };

@@ -1,13 +1,15 @@
 //! The declaration of a group.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::declaration::Declared;
+use super::maker::Maker;
 use super::strategy::{Dynamic, Strategy};
 use crate::policy::{BackoffPolicy, Critical, Overrides, RestartPolicy};
 use crate::supervisor::InvalidOption;
-use crate::task::{IntoTaskSpec, TaskSpec};
+use crate::task::{IntoTaskError, IntoTaskSpec, TaskSpec};
 
 /// The declaration of a group: tasks and groups that start, fail and stop together.
 ///
@@ -48,6 +50,8 @@ pub struct Group {
     pub(super) overrides: Overrides,
     pub(super) after: Vec<Arc<str>>,
     pub(super) children: Vec<ChildSpec>,
+    /// The function that makes the children at each start.
+    pub(super) fresh: Option<Maker>,
     /// The depth of nested groups, this one included.
     pub(super) depth: u32,
 }
@@ -73,6 +77,7 @@ impl Group {
             overrides,
             after: Vec::new(),
             children: Vec::new(),
+            fresh: None,
             depth: 1,
         }
     }
@@ -141,6 +146,88 @@ impl Group {
         self.depth = self.depth.max(group.depth.saturating_add(1));
         self.children.push(ChildSpec::Group(Arc::new(Declared::new(group))));
         self
+    }
+
+    /// Makes the children anew at each start of the group, with this function: at the first start, and at each restart
+    /// of the group. So a restart heals what the children share, such as a poisoned mutex, a broken pool or a closed
+    /// channel: make it in the function, and give each child a clone. Beside it, the group has no declared children;
+    /// tasks can be added to it at run time. A second call replaces the function. Use it with
+    /// [`Strategy::OneForAll`] or a [limit](Self::with_limit): a child that restarts alone keeps what it shares.
+    ///
+    /// The tasks of the previous run have ended, and what they own is dropped, before the function is called again. The
+    /// children can be [`after`](crate::TaskSpec::with_after) those before them in the list. Without children the group
+    /// runs until it is stopped. A child that is [restarted](crate::ChildHandle::restart) by itself is the one of the
+    /// current run. The children are not known before the start: a [`TreeSnapshot`](crate::TreeSnapshot) has them from
+    /// then on, and [`Health`](crate::Health) reports the group as [`Making`](crate::Problem::Making) while the future
+    /// runs.
+    ///
+    /// # Errors
+    /// The start of the group has failed if the function returns an error or panics, if its future exceeds the
+    /// [start timeout](Self::with_start_timeout), and if a child that it makes is refused: an invalid option, two equal
+    /// names, the name of an added task. It is a failure of the group like any other: it is retried after the backoff of
+    /// the group, it counts for [`max_retries`](Self::with_max_retries), and a [fatal](crate::TaskError::Fatal) error is
+    /// not retried. The error is the source of the [`FailureChain`](crate::FailureChain).
+    ///
+    /// Declared children beside the function are an [`InvalidOption`](crate::RuntimeError::InvalidOption) at the start
+    /// of the tree.
+    ///
+    /// # Cancel safety
+    /// The future is dropped when the group stops, is held or restarted, and when the start timeout is over. It must not
+    /// block its thread: nothing of the group moves until it returns.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
+    /// use std::io;
+    /// use std::sync::{Arc, Mutex};
+    /// use taskvisor::{Group, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, Tree};
+    ///
+    /// async fn make() -> io::Result<Vec<TaskSpec>> {
+    ///     let shared = Arc::new(Mutex::new(0));
+    ///     let task = |name: &str| {
+    ///         let shared = Arc::clone(&shared);
+    ///         TaskSpec::inherit(TaskFn::arc(name, move |ctx: TaskContext| {
+    ///             let shared = Arc::clone(&shared);
+    ///             async move {
+    ///                 *shared.lock().map_err(|_| TaskError::Fail { reason: "poisoned".into() })? += 1;
+    ///                 ctx.cancelled().await;
+    ///                 Ok(())
+    ///             }
+    ///         }))
+    ///     };
+    ///     Ok(vec![task("reader"), task("writer")])
+    /// }
+    ///
+    /// let store = Group::one_for_all("store").fresh(make);
+    /// let tree = Tree::builder(SupervisorConfig::default()).group(store).build();
+    /// tree.start().await?;
+    /// tree.wait_ready().await;
+    /// let first = tree.group("store").child("reader").current().expect("it was made");
+    ///
+    /// // The group makes new children, which share a new mutex.
+    /// tree.group("store").restart_and_wait().await;
+    /// let again = tree.group("store").child("reader").current().expect("it was made again");
+    /// assert_ne!(first.id(), again.id());
+    /// # tree.shutdown().await
+    /// # }
+    /// ```
+    pub fn fresh<F, Specs, E>(mut self, make: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Specs, E>> + Send + 'static,
+        Specs: IntoIterator<Item: IntoTaskSpec>,
+        E: IntoTaskError,
+    {
+        self.fresh = Some(Maker::new(make));
+        self
+    }
+
+    /// Limits the time that the function of [`fresh`](Self::fresh) may take at one start, from its call until its future
+    /// completes. Past it the future is dropped, and the start has failed with
+    /// [`TaskError::Timeout`](crate::TaskError::Timeout). Must not be zero, and needs `fresh`. Default: the
+    /// [`start_timeout`](crate::SupervisorConfig::start_timeout) of the supervisor's config.
+    pub fn with_start_timeout(self, timeout: Duration) -> Self {
+        self.set(|set| set.start_timeout = Some(Some(timeout)))
     }
 
     /// Starts the group when these siblings are ready, and stops it before them. The siblings must be declared before

@@ -9,6 +9,7 @@ mod declared_tree;
 mod failure;
 mod group;
 mod group_handle;
+mod maker;
 mod owner;
 mod strategy;
 
@@ -20,5 +21,6 @@ pub use failure::{FailureChain, FailureLink};
 pub use group::Group;
 pub(crate) use group::{check_name, join, last_segment};
 pub use group_handle::GroupHandle;
+pub(crate) use maker::{Maker, Making};
 pub use owner::{Tree, TreeBuilder};
 pub use strategy::{Dynamic, Strategy};

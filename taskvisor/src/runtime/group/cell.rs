@@ -21,7 +21,7 @@ use super::machine::Input;
 use super::member::Member;
 use super::orphan::Orphans;
 use super::plan::{End, Note};
-use crate::inspect::{TaskId, TaskOutcome, TaskState, one_line};
+use crate::inspect::{Problem, TaskId, TaskOutcome, TaskState, one_line};
 use crate::panics::{Fenced, drop_caught};
 use crate::policy::Critical;
 use crate::supervisor::RuntimeError;
@@ -89,6 +89,10 @@ pub(super) struct Inbox {
     stopped_by_parent: bool,
     /// `true` if the declared children are about to be registered again, so their names are taken.
     reserved: bool,
+    /// `true` while the function of a fresh group makes its children.
+    making: bool,
+    /// The children of the current or last run of a fresh group.
+    made: Option<Arc<Declared>>,
     /// The last failure, and its text.
     failure: Option<FailureChain>,
     outcome: Option<Fenced<TaskOutcome>>,
@@ -122,6 +126,7 @@ impl GroupCell {
         position: Option<Position>,
         runtime: &Handle,
     ) -> Self {
+        let since = if declared.is_fresh { core.clock.now() } else { Ticks::MAX };
         Self {
             path,
             core,
@@ -129,15 +134,17 @@ impl GroupCell {
             inbox: Mutex::new(Inbox {
                 messages: VecDeque::new(),
                 members: ByKey::default(),
-                next_key: declared.children.len() as Key,
+                next_key: declared.first_added(),
                 state: TaskState::Pending,
-                since: Ticks::MAX,
+                since,
                 runs: 0,
                 ready: false,
                 open: true,
                 stopped: false,
                 stopped_by_parent: false,
-                reserved: false,
+                reserved: declared.is_fresh,
+                making: false,
+                made: None,
                 failure: None,
                 outcome: None,
                 before: BTreeMap::new(),
@@ -265,18 +272,19 @@ impl GroupCell {
     fn unmet_by(&self, key: Key) -> Vec<String> {
         let place = usize::try_from(key).unwrap_or(usize::MAX);
         let (mut unmet, mut seen) = (BTreeSet::new(), BTreeSet::new());
-        let mut open = self.declared.order.earlier(place).to_vec();
+        let declared = self.children();
+        let mut open = declared.order.earlier(place).to_vec();
         while let Some(earlier) = open.pop() {
             if !seen.insert(earlier) {
                 continue;
             }
             match self.member(Key::from(earlier)) {
-                Some(member) if member.has_ended() => open.extend(self.declared.order.earlier(earlier as usize)),
+                Some(member) if member.has_ended() => open.extend(declared.order.earlier(earlier as usize)),
                 Some(member) if member.has_passed() => {}
                 _ => drop(unmet.insert(earlier)),
             }
         }
-        let path = |place: &u32| join(&self.path, &self.declared.children[*place as usize].name).to_string();
+        let path = |place: &u32| join(&self.path, &declared.children[*place as usize].name).to_string();
         unmet.iter().map(path).collect()
     }
 
@@ -434,12 +442,13 @@ impl GroupCell {
 
     /// Takes over the children of the previous registration of the group that come back.
     pub(in crate::runtime) fn inherit(&self, before: &Self) {
-        let (returning, next_key) = {
+        let (returning, next_key, made) = {
             let mut inbox = before.lock();
-            (mem::take(&mut inbox.returning), inbox.next_key)
+            (mem::take(&mut inbox.returning), inbox.next_key, inbox.made.clone())
         };
         let mut inbox = self.lock();
         (inbox.returning, inbox.next_key) = (returning, next_key.max(inbox.next_key));
+        inbox.made = made;
     }
 
     /// Hands a child that came back to the driver, before the first run.
@@ -480,18 +489,51 @@ impl GroupCell {
         inbox.state = if inbox.stopped { TaskState::Stopping } else { TaskState::Running };
         inbox.runs = inbox.runs.saturating_add(1);
         inbox.ready = false;
+        inbox.making = false;
     }
 
     pub(super) fn set_state(&self, state: TaskState) {
         let mut inbox = self.lock();
         (inbox.state, inbox.since) = (state, self.core.clock.now());
+        inbox.making = false;
     }
 
-    /// Returns the state of a group that waits for its next run, and since when. Its tasks are not registered then.
-    pub(in crate::runtime) fn waits_for_run(&self) -> Option<(TaskState, Ticks)> {
+    /// The function of a fresh group is called.
+    pub(super) fn set_making(&self) {
+        let mut inbox = self.lock();
+        (inbox.state, inbox.since) = (TaskState::Running, self.core.clock.now());
+        (inbox.making, inbox.ready) = (true, false);
+    }
+
+    /// Returns the problem of a group that waits for its next run, and since when. Its tasks are not registered then.
+    pub(in crate::runtime) fn waits_for_run(&self) -> Option<(Problem, Ticks)> {
         let inbox = self.lock();
-        let waits = inbox.runs > 0 && matches!(inbox.state, TaskState::Backoff | TaskState::Pending);
-        waits.then_some((inbox.state, inbox.since))
+        let has_none = inbox.runs > 0 || self.declared.is_fresh;
+        let waits = has_none && matches!(inbox.state, TaskState::Backoff | TaskState::Pending);
+        let problem = if inbox.making { Some(Problem::Making) } else { waits.then_some(Problem::NotReady(inbox.state)) };
+        problem.map(|problem| (problem, inbox.since))
+    }
+
+    /// Returns the group with its declared children; of a fresh group, those of the current or last run.
+    pub(in crate::runtime) fn children(&self) -> Arc<Declared> {
+        if !self.declared.is_fresh {
+            return Arc::clone(&self.declared);
+        }
+        Arc::clone(self.lock().children(&self.declared))
+    }
+
+    /// Sets the children of the next run of a fresh group. Returns those of the last, to be dropped with no lock held.
+    pub(in crate::runtime) fn set_made(&self, made: Arc<Declared>) -> Option<Arc<Declared>> {
+        let mut inbox = self.lock();
+        inbox.reserved = false;
+        inbox.made.replace(made)
+    }
+
+    /// Drops the tasks that were made for the last run, which are not started again. Called with no lock held.
+    pub(super) fn forget_made(&self) {
+        if self.declared.is_fresh {
+            self.children().forget_own_tasks();
+        }
     }
 
     /// Reserves the names of the declared children until they are registered again.
@@ -523,9 +565,10 @@ impl GroupCell {
     /// be dropped with no lock held.
     pub(in crate::runtime) fn set_members(&self, members: Vec<Member>) -> Vec<Member> {
         let mut inbox = self.lock();
-        inbox.reserved = false;
-        let count = members.len() as Key;
-        inbox.messages.retain(|message| !message.input.is_of_declared(count));
+        // The names of the last run are taken until the children of the next are known.
+        inbox.reserved = self.declared.is_fresh && inbox.reserved;
+        let first_added = self.declared.first_added();
+        inbox.messages.retain(|message| !message.input.is_of_declared(first_added));
         let mut gone = mem::replace(&mut inbox.members.declared, members);
         gone.extend(mem::take(&mut inbox.before).into_values());
         gone
@@ -536,7 +579,7 @@ impl GroupCell {
         let mut inbox = self.lock();
         let gone = (inbox.members.added.remove(&key), inbox.elsewhere.remove(&key));
         if let Some(Member::Task(cell)) = &gone.0 {
-            let has_place = || self.declared.place(last_segment(cell.name())).is_some();
+            let has_place = || inbox.children(&self.declared).place(last_segment(cell.name())).is_some();
             if cell.was_added() && cell.kept_task().is_some() && !has_place() {
                 inbox.returning.insert(key, Arc::clone(cell));
             }
@@ -571,8 +614,8 @@ impl GroupCell {
     /// Returns the right to add a child of that name as the last. The caller holds the registry's lock, and runs no user
     /// code until the child is entered.
     pub(in crate::runtime) fn adopt(&self, name: &str) -> Result<Adoption<'_>, RuntimeError> {
-        let takes_place = self.declared.place(name).is_some();
         let mut inbox = self.lock();
+        let takes_place = inbox.children(&self.declared).place(name).is_some();
         if !inbox.open || inbox.state == TaskState::Ended {
             return Err(RuntimeError::GroupNotRunning { name: self.shown_path().to_string() });
         }
@@ -657,10 +700,15 @@ impl GroupCell {
 }
 
 impl Inbox {
+    /// Returns the group with its declared children, of which this is the declaration.
+    fn children<'a>(&'a self, declared: &'a Arc<Declared>) -> &'a Arc<Declared> {
+        self.made.as_ref().unwrap_or(declared)
+    }
+
     /// Returns `true` if a child of that name comes with the next run.
-    fn is_reserved(&self, declared: &Declared, name: &str) -> bool {
+    fn is_reserved(&self, declared: &Arc<Declared>, name: &str) -> bool {
         let returns = |cell: &Arc<Cell>| last_segment(cell.name()) == name;
-        (self.reserved && declared.place(name).is_some()) || self.returning.values().any(returns)
+        (self.reserved && self.children(declared).place(name).is_some()) || self.returning.values().any(returns)
     }
 }
 

@@ -15,6 +15,7 @@ use super::super::registration::Registered;
 use super::super::task::{Ending, Facts, Next, Request, StopBy, decide};
 use super::super::timer::deadline;
 use super::super::warnings::of_retries;
+use super::call::Call;
 use super::cell::{GroupCell, Message, Position};
 use super::children::{Epoch, Key};
 use super::machine::{Action, Follow, Input, Machine, Rules};
@@ -24,9 +25,9 @@ use crate::events::{Event, EventKind};
 use crate::inspect::{TaskOutcome, TaskState};
 use crate::panics::{catch, drop_caught};
 use crate::policy::{ResolvedPolicy, RestartPolicy};
-use crate::supervisor::StopLimit;
-use crate::task::TaskError;
-use crate::tree::{FailureChain, Leaf};
+use crate::supervisor::{RuntimeError, StopLimit};
+use crate::task::{TaskError, TaskSpec};
+use crate::tree::{Declared, FailureChain, Leaf};
 
 /// The driver yields to other tasks after this many actions, or this time.
 const ACTIONS: usize = 256;
@@ -69,6 +70,22 @@ struct Live {
     reserved: bool,
     /// The child whose failure is handled.
     failed: Option<Key>,
+    /// The start of a fresh group, until its children are registered.
+    making: Making,
+}
+
+/// The start of a fresh group.
+enum Making {
+    No,
+    Called(Box<Call>),
+    Made(Arc<Declared>),
+    Failed(Arc<TaskError>),
+}
+
+/// What ends a wait of the driver.
+enum Woken {
+    Message,
+    Made(Result<Vec<TaskSpec>, TaskError>),
 }
 
 impl Driver {
@@ -94,8 +111,9 @@ impl Driver {
 impl Drop for Driver {
     /// The runtime ends.
     fn drop(&mut self) {
-        let Some(live) = self.live.take() else { return };
+        let Some(mut live) = self.live.take() else { return };
         let group = Arc::clone(&live.group);
+        live.call_again();
         if let Some(next) = group.next_runtime() {
             observe::spawn(&next, go_on(live), |_| Arc::clone(group.shown_path()));
         } else {
@@ -126,6 +144,7 @@ impl Live {
             children: group.declared.children.iter().map(|child| child.role).collect(),
             is_root: group.position.is_none(),
             runs_once: policy.restart == RestartPolicy::Never,
+            is_fresh: group.declared.is_fresh,
         });
         let start = Instant::now();
         Self {
@@ -142,6 +161,7 @@ impl Live {
             outcome: None,
             reserved: false,
             failed: None,
+            making: Making::No,
         }
     }
 
@@ -180,20 +200,45 @@ impl Live {
     async fn wait(&mut self) {
         let machine = self.machine.wakes_at().and_then(|at| deadline(at.saturating_sub(self.now())));
         let given_up = self.given_up.first_key_value().map(|(at, _)| *at);
-        let until = machine.into_iter().chain(given_up).min();
-        let group = Arc::clone(&self.group);
-        let bell = group.bell.notified();
-        let Some(until) = until else { return bell.await };
-        if until > Instant::now() && timeout_at(until, bell).await.is_ok() {
-            return;
+        let call = if let Making::Called(call) = &self.making { call.until } else { None };
+        let until = machine.into_iter().chain(given_up).chain(call).min();
+        let woken = match until {
+            None => Some(self.woken().await),
+            Some(until) if until > Instant::now() => timeout_at(until, self.woken()).await.ok(),
+            Some(_) => None,
+        };
+        match woken {
+            None => {}
+            Some(Woken::Message) => return,
+            Some(Woken::Made(made)) => return self.made(made),
         }
         let now = Instant::now();
+        if let Making::Called(call) = &mut self.making {
+            if let Some(error) = call.exceeds(now) {
+                self.made(Err(error));
+            }
+        }
         while let Some(entry) = self.given_up.first_entry().filter(|entry| *entry.key() <= now) {
             for (key, epoch) in entry.remove() {
                 self.step(Input::Note { key, epoch, note: Note::GivenUp });
             }
         }
         self.step(Input::Wake);
+    }
+
+    /// Waits for a message, or for the children that are being made.
+    async fn woken(&mut self) -> Woken {
+        let group = Arc::clone(&self.group);
+        let mut bell = pin!(group.bell.notified());
+        let Making::Called(call) = &mut self.making else {
+            bell.await;
+            return Woken::Message;
+        };
+        poll_fn(|cx| match bell.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Woken::Message),
+            Poll::Pending => call.poll(cx).map(Woken::Made),
+        })
+        .await
     }
 
     fn now(&self) -> Duration {
@@ -281,10 +326,15 @@ impl Live {
                 if for_good {
                     self.group.close(false);
                     self.group.forget_tasks();
+                    self.forget_made();
                 }
             }
             Action::Report(note) => self.report(note),
-            Action::Parked => self.group.set_state(TaskState::Pending),
+            Action::Parked => {
+                self.forget_made();
+                self.group.set_state(TaskState::Pending);
+            }
+            Action::Make => self.make(),
             Action::Conclude(why) => self.conclude(why),
             Action::Forgive => self.streak = 0,
             Action::Register | Action::End => {}
@@ -362,6 +412,9 @@ impl Live {
         if follow != Follow::End {
             self.outcome = None;
         }
+        if follow != Follow::GoOn {
+            self.forget_made();
+        }
         self.step(Input::Follow(follow));
     }
 
@@ -375,17 +428,22 @@ impl Live {
             }));
             return Follow::End;
         }
+        // No run began.
+        let lived = (why != Why::Unmade).then(|| self.began.elapsed());
         let facts = Facts {
             policy: &self.policy,
             request: Request::Nothing,
             late: false,
             streak: self.streak,
-            lived: Some(self.began.elapsed()),
+            lived,
             at_once: 0,
             ticks: None,
             stopped: None,
         };
-        let ending = Ending::Result(failure.map_or(Ok(()), |chain| Err(TaskError::error(chain))));
+        let is_fatal = why == Why::Unmade
+            && failure.as_ref().and_then(FailureChain::error).is_some_and(|error| error.is_fatal());
+        let error = |chain| if is_fatal { TaskError::permanent(chain) } else { TaskError::error(chain) };
+        let ending = Ending::Result(failure.map_or(Ok(()), |chain| Err(error(chain))));
         let next = decide(&facts, ending);
         #[cfg(feature = "test-util")]
         let next =
@@ -431,6 +489,12 @@ impl Live {
     /// Returns the failure of the group, from the leaf to this group.
     fn failure(&self, why: Why) -> Option<FailureChain> {
         let (key, limit) = match why {
+            Why::Unmade => {
+                let error = if let Making::Failed(error) = &self.making { Some(Arc::clone(error)) } else { None };
+                let failure = FailureChain::leaf(self.group.shown_path(), error, Leaf::Unmade);
+                self.group.set_failure(failure.clone());
+                return Some(failure);
+            }
             Why::Completed | Why::Significant | Why::Requested => return None,
             Why::Limit(key) => (key, self.group.declared.limit),
             Why::Lost(key) => (key, None),
@@ -441,14 +505,76 @@ impl Live {
         Some(failure)
     }
 
+    /// Calls the function that makes the children.
+    fn make(&mut self) {
+        // What the previous children own is dropped before.
+        self.forget_made();
+        self.began = Instant::now();
+        self.group.set_making();
+        let Some(maker) = self.group.declared.maker() else {
+            // The group cannot start again.
+            return self.step(Input::Registered(false));
+        };
+        match Call::new(maker, self.policy.start_timeout) {
+            Ok(call) => self.making = Making::Called(Box::new(call)),
+            Err(panic) => self.made(Err(panic)),
+        }
+    }
+
+    /// The call has ended.
+    fn made(&mut self, made: Result<Vec<TaskSpec>, TaskError>) {
+        match made {
+            Ok(specs) => {
+                let made = Arc::new(self.group.declared.of_run(specs));
+                let children = made.children.iter().map(|child| child.role).collect();
+                self.machine.set_children(children, Arc::clone(&made.order));
+                self.making = Making::Made(made);
+                self.step(Input::Made);
+            }
+            Err(error) => {
+                self.making = Making::Failed(Arc::new(error));
+                self.step(Input::Unmade);
+            }
+        }
+    }
+
+    /// Drops what was made for a run, and the future of a call.
+    fn forget_made(&mut self) {
+        let _ = drop_caught(std::mem::replace(&mut self.making, Making::No));
+        self.group.forget_made();
+    }
+
+    /// The runtime ends: drops the future of a call, and calls the function again on the next runtime.
+    fn call_again(&mut self) {
+        if let Making::Called(_) = self.making {
+            self.making = Making::No;
+            self.actions.push_front(Action::Make);
+        }
+    }
+
     /// Registers the declared children for a run, unless a shutdown was requested.
     async fn register(&mut self) {
-        let mut registered = self.group.core.register_again(&self.group).await;
+        let made = if let Making::Made(made) = &self.making { Some(Arc::clone(made)) } else { None };
+        let is_fresh = made.is_some();
+        let mut registered = self.group.core.register_again(&self.group, made).await;
+        if is_fresh {
+            self.making = Making::No;
+            match registered.as_mut().err() {
+                None | Some(RuntimeError::ShuttingDown | RuntimeError::NoRuntime) => {}
+                Some(_) => {
+                    self.actions.pop_front();
+                    if let Err(error) = registered {
+                        self.made(Err(TaskError::error(error)));
+                    }
+                    return;
+                }
+            }
+        }
         // From here on the run moves with the driver.
         self.actions.pop_front();
         self.reserved = false;
-        let declared = self.group.declared.children.len() as Key;
-        self.messages.retain(|message| !message.input.is_of_declared(declared));
+        let first_added = self.group.declared.first_added();
+        self.messages.retain(|message| !message.input.is_of_declared(first_added));
         for (key, child) in registered.as_mut().map(Registered::take_returned).unwrap_or_default() {
             self.step(Input::Add { key, child, takes_place: false });
         }

@@ -6,6 +6,7 @@
 //!  Parked ------------> Run ---------------> Waiting ----> Run
 //!    ^                   |  over, and the parent decides
 //!    '-------------------'
+//!  A fresh group makes its children before each run: Making
 //!  any state -- stopped for good --> Dissolving (what was not part of a run) --> Over
 //! ```
 
@@ -19,7 +20,7 @@ use super::plan::{self, End, Note, Plan, Why};
 use crate::tree::{Order, Role, Strategy};
 
 /// The rules of a group for all runs.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Rules {
     pub(super) strategy: Strategy,
     pub(super) limit: Option<(u32, Duration)>,
@@ -28,6 +29,8 @@ pub(super) struct Rules {
     pub(super) is_root: bool,
     /// `true` if a hold ends the group, because it never starts again.
     pub(super) runs_once: bool,
+    /// `true` for a fresh group: its children, and their order, are made before each run.
+    pub(super) is_fresh: bool,
 }
 
 /// An input of the machine.
@@ -63,6 +66,10 @@ pub(super) enum Input {
     Restart,
     /// The time of [`Machine::wakes_at`] has been reached.
     Wake,
+    /// The children of a fresh group were made.
+    Made,
+    /// They could not be made, or not be registered.
+    Unmade,
     /// The declared children were registered, or, if `false`, a shutdown prevents it.
     Registered(bool),
     /// The decision about what follows a run.
@@ -91,6 +98,8 @@ impl Input {
 pub(super) enum Action {
     /// An action of the plan for a child. Never the end of the group.
     Plan(plan::Action),
+    /// Make the children, and then report [`Input::Made`] or [`Input::Unmade`].
+    Make,
     /// Register the declared children again, and then report [`Input::Registered`].
     Register,
     /// A run begins.
@@ -126,6 +135,8 @@ enum State {
     Waiting {
         until: Duration,
     },
+    /// Its children are being made.
+    Making,
     /// Its declared children are being registered.
     Registering,
     Running(Box<Run>),
@@ -171,6 +182,8 @@ pub(super) struct Machine {
 impl Machine {
     /// Creates a group whose children are registered, and that waits at its gate.
     pub(super) fn new(rules: Rules) -> Self {
+        // A fresh group has no children yet.
+        let fresh = (!rules.is_fresh).then(Vec::new);
         Self {
             rules: Arc::new(rules),
             state: State::Parked(None),
@@ -178,11 +191,17 @@ impl Machine {
             requested_epoch: 0,
             epoch: 0,
             retired: false,
-            fresh: Some(Vec::new()),
+            fresh,
             pending: BTreeMap::new(),
             now: Duration::ZERO,
             actions: Vec::new(),
         }
+    }
+
+    /// Sets the children of the next run, and their order.
+    pub(super) fn set_children(&mut self, children: Vec<Role>, order: Arc<Order>) {
+        let rules = Arc::make_mut(&mut self.rules);
+        (rules.children, rules.order) = (children, order);
     }
 
     /// Returns the next time at which [`Input::Wake`] is due.
@@ -244,6 +263,17 @@ impl Machine {
             Input::Stop(_) => self.request(Requested::Stop),
             Input::Restart => self.request(Requested::Restart),
             Input::Wake => self.wake(),
+            Input::Made => {
+                if matches!(self.state, State::Making) {
+                    self.state = State::Registering;
+                    self.actions.push(Action::Register);
+                }
+            }
+            Input::Unmade => {
+                if matches!(self.state, State::Making | State::Registering) {
+                    self.actions.push(Action::Conclude(Why::Unmade));
+                }
+            }
             Input::Registered(true) => self.begin(),
             Input::Registered(false) => self.dissolve(),
             Input::Follow(follow) => self.follow(follow),
@@ -330,6 +360,9 @@ impl Machine {
     fn start(&mut self) {
         if self.fresh.is_some() {
             self.begin();
+        } else if self.rules.is_fresh {
+            self.state = State::Making;
+            self.actions.push(Action::Make);
         } else {
             self.state = State::Registering;
             self.actions.push(Action::Register);
@@ -365,7 +398,8 @@ impl Machine {
             }
             (_, Requested::Stop) => self.dissolve(),
             (_, Requested::Hold) => self.held(),
-            (State::Waiting { .. }, _) => self.start(),
+            // A restart makes the children anew.
+            (State::Waiting { .. } | State::Making, _) => self.start(),
             // The parent waits for this group, and no longer has to.
             (State::Parked(_), _) => self.actions.push(Action::Report(Note::Skip)),
             (State::Registering, _) => {}
@@ -385,6 +419,10 @@ impl Machine {
         self.retired = true;
         match self.state {
             State::Waiting { .. } => self.state = State::Parked(None),
+            State::Making => {
+                self.state = State::Parked(None);
+                self.actions.push(Action::Parked);
+            }
             _ => self.plan(Plan::retire),
         }
     }

@@ -13,6 +13,7 @@ fn machine(children: usize) -> Machine {
         children: vec![Role::default(); children],
         is_root: false,
         runs_once: false,
+        is_fresh: false,
     })
 }
 
@@ -67,6 +68,7 @@ fn failed() -> Machine {
         children: vec![Role { critical: true, ..Role::default() }],
         is_root: false,
         runs_once: false,
+        is_fresh: false,
     });
     machine.handle(Input::Release(1), NOW);
     let over = machine.handle(ended(0, End::Failed), NOW);
@@ -212,6 +214,7 @@ fn k5s_a_hold_is_answered_in_every_state() {
         children: vec![Role::default()],
         is_root: false,
         runs_once: true,
+        is_fresh: false,
     };
     let mut once = of(rules);
     let held = once.handle(Input::Hold(1), NOW);
@@ -240,6 +243,7 @@ fn k3e_a_root_that_is_over_does_not_wait_for_its_shutdown() {
         children: vec![Role { critical: true, ..Role::default() }, Role::default()],
         is_root: true,
         runs_once: false,
+        is_fresh: false,
     };
     let mut root = of(rules);
     root.handle(Input::Release(0), NOW);

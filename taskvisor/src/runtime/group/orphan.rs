@@ -54,6 +54,7 @@ impl GroupCell {
         while let Some((group, outcome)) = next {
             let end = group.end_of(&outcome);
             group.forget_tasks();
+            group.forget_made();
             if group.position.is_none() {
                 group.core.forget_kept();
             }

@@ -98,11 +98,13 @@ pub(crate) enum Why {
     Limit(Key),
     /// This critical child ended: in failure, or although it must not end.
     Lost(Key),
+    /// The children could not be made, so no run began.
+    Unmade,
 }
 
 impl Why {
     fn is_failure(self) -> bool {
-        matches!(self, Self::Limit(_) | Self::Lost(_))
+        matches!(self, Self::Limit(_) | Self::Lost(_) | Self::Unmade)
     }
 }
 

@@ -437,7 +437,7 @@ fn random_trees_keep_their_order_and_lose_nobody() {
 
 fn rules(strategy: Strategy, limit: Option<(u32, Duration)>, order: &Arc<Order>, children: &[Role]) -> Arc<Rules> {
     let (order, children) = (Arc::clone(order), children.to_vec());
-    Arc::new(Rules { strategy, limit, order, children, is_root: false, runs_once: false })
+    Arc::new(Rules { strategy, limit, order, children, is_root: false, runs_once: false, is_fresh: false })
 }
 
 /// A plan with this many children, without a limit.

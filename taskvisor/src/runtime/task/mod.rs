@@ -17,4 +17,5 @@ pub(super) use actor::Actor;
 pub(crate) use cell::Cell;
 pub(super) use cell::{ABORT, Bound, Membership, Origin, StopBy, Tie};
 pub(super) use decision::{Ending, Facts, Next, Request, decide};
+pub(super) use limit::is_late;
 pub(super) use machine::{Barred, Stage};
