@@ -151,8 +151,10 @@ impl Group {
     /// Makes the children anew at each start of the group, with this function: at the first start, and at each restart
     /// of the group. So a restart heals what the children share, such as a poisoned mutex, a broken pool or a closed
     /// channel: make it in the function, and give each child a clone. Beside it, the group has no declared children;
-    /// tasks can be added to it at run time. A second call replaces the function. Use it with
-    /// [`Strategy::OneForAll`] or a [limit](Self::with_limit): a child that restarts alone keeps what it shares.
+    /// tasks can be added to it at run time. A second call replaces the function.
+    ///
+    /// A child that restarts alone or with its siblings keeps what this run has made. So give the group a
+    /// [limit](Self::with_limit): with `with_limit(0, ..)`, each failure in it makes the children anew.
     ///
     /// The tasks of the previous run have ended, and what they own is dropped, before the function is called again. The
     /// children can be [`after`](crate::TaskSpec::with_after) those before them in the list. Without children the group

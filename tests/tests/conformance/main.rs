@@ -17,6 +17,7 @@ mod k_faults;
 mod look;
 mod o_errors;
 mod o_exit;
+mod o_fresh;
 mod o_inbox;
 mod o_life;
 mod o_panics;

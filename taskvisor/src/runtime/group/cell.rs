@@ -532,7 +532,10 @@ impl GroupCell {
     /// Drops the tasks that were made for the last run, which are not started again. Called with no lock held.
     pub(super) fn forget_made(&self) {
         if self.declared.is_fresh {
-            self.children().forget_own_tasks();
+            let made = self.lock().made.clone();
+            if let Some(made) = made {
+                made.forget_own_tasks();
+            }
         }
     }
 
