@@ -240,7 +240,7 @@ impl Core {
             return Ok(Arc::clone(self.plain.get_or_init(plain)));
         };
         if let Some((newest, policy)) = &*lock(&self.newest) {
-            if newest.overrides == said.overrides {
+            if newest.sets_the_same(said) {
                 return Ok(Arc::clone(policy));
             }
         }
