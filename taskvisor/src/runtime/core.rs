@@ -439,8 +439,10 @@ pub(super) fn start_added(
 
 #[inline]
 pub(super) fn announce(cell: &Arc<Cell>) {
-    cell.announce(EventKind::TaskAddRequested);
-    cell.announce(EventKind::TaskAdded);
+    if cell.core().bus.is_active() {
+        cell.announce(EventKind::TaskAddRequested);
+        cell.announce(EventKind::TaskAdded);
+    }
 }
 
 impl Parts {

@@ -51,6 +51,8 @@ pub(crate) struct GroupCell {
     first_failed: Mutex<Arc<String>>,
     /// The places of `max_starting`.
     pub(in crate::runtime) starting: Option<Arc<Semaphore>>,
+    /// `true` if the group or one around it has `max_starting`.
+    pub(in crate::runtime) limits_starts: bool,
     /// The failure because of which the current run stops. The lock is a leaf, as that of `first_failed`.
     failing: Mutex<Option<Arc<FailureChain>>>,
 }
@@ -125,6 +127,8 @@ impl GroupCell {
         Self {
             path,
             core,
+            limits_starts: declared.max_starting.is_some()
+                || position.as_ref().is_some_and(|at| at.parent.limits_starts),
             position,
             inbox: Mutex::new(Inbox {
                 messages: VecDeque::new(),
@@ -537,7 +541,7 @@ impl GroupCell {
         let gone = (inbox.members.added.remove(&key), inbox.elsewhere.remove(&key));
         if let Some(Member::Task(cell)) = &gone.0 {
             let has_place = || self.declared.place(last_segment(cell.name())).is_some();
-            if cell.was_added() && cell.kept_task().is_some() && !has_place() {
+            if cell.was_added() && cell.keeps_task() && !has_place() {
                 inbox.returning.insert(key, Arc::clone(cell));
             }
         }
@@ -549,12 +553,18 @@ impl GroupCell {
     /// stops for good in the meantime.
     pub(in crate::runtime) fn check_takes(&self, name: &str) -> Result<(), RuntimeError> {
         self.check_runs()?;
+        self.check_is_open()?;
+        let inbox = self.lock();
+        if (inbox.reserved && self.declared.place(name).is_some()) || inbox.returns(name) {
+            return Err(RuntimeError::TaskAlreadyExists { name: join(&self.path, name).to_string() });
+        }
+        Ok(())
+    }
+
+    /// Checks that the group is not closed to additions.
+    pub(in crate::runtime) fn check_is_open(&self) -> Result<(), RuntimeError> {
         if self.declared.is_closed() {
             return Err(RuntimeError::GroupClosed { name: self.shown_path().to_string() });
-        }
-        let inbox = self.lock();
-        if inbox.is_reserved(&self.declared, name) {
-            return Err(RuntimeError::TaskAlreadyExists { name: join(&self.path, name).to_string() });
         }
         Ok(())
     }
@@ -576,7 +586,7 @@ impl GroupCell {
         if !inbox.open || inbox.state == TaskState::Ended {
             return Err(RuntimeError::GroupNotRunning { name: self.shown_path().to_string() });
         }
-        if inbox.is_reserved(&self.declared, name) {
+        if (inbox.reserved && takes_place) || inbox.returns(name) {
             return Err(RuntimeError::TaskAlreadyExists { name: join(&self.path, name).to_string() });
         }
         let key = inbox.next_key;
@@ -657,10 +667,9 @@ impl GroupCell {
 }
 
 impl Inbox {
-    /// Returns `true` if a child of that name comes with the next run.
-    fn is_reserved(&self, declared: &Declared, name: &str) -> bool {
-        let returns = |cell: &Arc<Cell>| last_segment(cell.name()) == name;
-        (self.reserved && declared.place(name).is_some()) || self.returning.values().any(returns)
+    /// Returns `true` if an added child of that name comes back with the next run.
+    fn returns(&self, name: &str) -> bool {
+        self.returning.values().any(|cell| last_segment(cell.name()) == name)
     }
 }
 

@@ -246,7 +246,7 @@ impl Live {
         self.step(input);
         match input {
             // Later the failure of the child that made the group fail is read.
-            Input::Note { key, .. } | Input::Again { key, .. } if self.machine.is_lost(key) => {}
+            Input::Note { key, note: Note::Ended(_), .. } | Input::Again { key, .. } if self.machine.is_lost(key) => {}
             Input::Note { key, note: Note::Ended(_), .. } => self.group.forget(key),
             Input::Again { key, .. } => self.group.forget_before(key),
             _ => {}
