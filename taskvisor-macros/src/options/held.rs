@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
 use syn::{Expr, ExprPath, Lit, LitStr};
 
 use super::expand::{duration, lower, plain};
 use super::parse::BACKOFF_FIELDS;
 use super::{Backoff, Jitter, Ready, Restart};
-use crate::argument::{self, Form, peel};
+use crate::argument::{self, Form, as_ident, peel};
 use crate::reader::{Given, Purpose, Reader, Value, Words};
 use crate::{duration, path};
 
@@ -25,10 +26,29 @@ pub(crate) type Flag = Option<Given<bool>>;
 pub(crate) type RestartWhen = Option<Given<Restart>>;
 /// The word of a readiness condition.
 pub(crate) type ReadyWhen = Option<Given<Ready>>;
+/// `key = name`, the name of a declared limit.
+pub(crate) type NameOfLimit = Option<Given<LimitName>>;
 /// The path of a function that decides whether a failure is retried.
 pub(crate) type Failures = Option<Given<ExprPath>>;
 /// `backoff(..)`.
 pub(crate) type Retries = Option<Backoff>;
+/// The name of a limit.
+pub(crate) struct LimitName(Ident);
+
+impl LimitName {
+    /// Returns the name as text.
+    pub(crate) fn text(&self) -> String {
+        self.0.unraw().to_string()
+    }
+}
+
+/// Expands to the name as a string.
+impl ToTokens for LimitName {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        self.text().to_tokens(tokens);
+    }
+}
+
 /// The message for an argument of the wrong form.
 pub(crate) type WrongForm = &'static str;
 
@@ -176,6 +196,20 @@ impl Held for Failures {
     }
 }
 
+impl Held for NameOfLimit {
+    fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
+        keep(self, key, form, |value| parse_limit(key, value, reader))
+    }
+
+    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
+        plain(self.as_ref())
+    }
+
+    fn describe(&self, name: &str) -> Vec<String> {
+        line(name, self.as_ref(), |limit| format!("`{}`", limit.text()))
+    }
+}
+
 impl Held for Retries {
     fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
         let mut backoff = Backoff::new(key);
@@ -233,6 +267,31 @@ fn line<T>(name: &str, given: Option<&Given<T>>, literal: impl Fn(&T) -> String)
         Some(Value::Refused) | None => return Vec::new(),
     };
     vec![format!("- `{name}`: {value}")]
+}
+
+/// Returns the name of a limit.
+fn parse_limit(key: &Ident, value: &Expr, reader: &mut Reader) -> Value<LimitName> {
+    if reader.is_unreadable(value) {
+        return Value::Refused;
+    }
+    let message = match peel(value) {
+        Expr::Path(_) => match as_ident(value).filter(path::is_name) {
+            Some(name) => return Value::Known(LimitName(name), value.to_token_stream()),
+            None => format!("`{key}` is the bare name of a limit: write for example `{key} = db`"),
+        },
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Str(text) if syn::parse_str::<Ident>(&text.value()).is_ok() => {
+                format!("`{key}` is a bare name, without quotes: write `{key} = {}`", text.value())
+            }
+            _ => format!(
+                "`{key}` is the name of a limit: write `limits = [limit(db, {})]` in `supervise!`, and `{key} = db` here",
+                value.to_token_stream()
+            ),
+        },
+        _ => format!("`{key}` is the bare name of a limit: write for example `{key} = db`"),
+    };
+    reader.errors.push(value, message);
+    Value::Refused
 }
 
 /// Returns the path of the function.

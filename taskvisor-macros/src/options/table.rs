@@ -9,7 +9,7 @@
 use proc_macro2::Ident;
 use syn::{LitStr, Path};
 
-use super::held::{Failures, Flag, Held, Number, ReadyWhen, RestartWhen, Retries, Text, Time};
+use super::held::{Failures, Flag, Held, NameOfLimit, Number, ReadyWhen, RestartWhen, Retries, Text, Time};
 use crate::reader::Given;
 use crate::table::{Key, Read};
 
@@ -42,6 +42,8 @@ macro_rules! options {
             pub(crate) after: Vec<Ident>,
             /// `true` if a part of the invocation could not be read, which may contain a missing option.
             pub(crate) is_partial: bool,
+            /// How many attempts run at a time in a group.
+            pub(crate) max_concurrent: Option<Given<usize>>,
             $(pub(crate) $name: $kind,)+
         }
 
@@ -311,6 +313,15 @@ options! {
         takes: "`true` or `false`",
         unset: "`true`",
         does: "its state counts for the readiness of the service: with `false`, health names it and stays ready",
+    }
+    limit: NameOfLimit {
+        usage: "limit = db",
+        task: Set("with_named_limit"),
+        group: Set("with_named_limit"),
+        defaults: No,
+        takes: "the name of a limit",
+        unset: "none",
+        does: "the limit of `limits = [limit(db, 4)]` whose permits its attempts need",
     }
     metric_label: Text {
         usage: "metric_label = \"..\"",

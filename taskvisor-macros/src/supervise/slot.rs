@@ -1,6 +1,7 @@
 //! `slots = [slot(deploy, admission = "replace", capacity = 5)]`: the admission slots of the tree.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::quote;
@@ -10,7 +11,7 @@ use syn::{Attribute, Expr};
 use super::{Declaration, entry};
 use crate::argument::{self, as_ident, peel};
 use crate::errors::Errors;
-use crate::options::{lower, plain};
+use crate::options::{LimitName, NameOfLimit, duration, lower, plain, zero};
 use crate::path::is_name;
 use crate::reader::{Given, Purpose, Reader, Words};
 use crate::table::{Key, Read, Table};
@@ -30,13 +31,17 @@ pub(super) struct Slot {
 struct Options {
     admission: Option<Given<Admission>>,
     capacity: Option<Given<usize>>,
+    debounce: Option<Given<Duration>>,
+    debounce_max: Option<Given<Duration>>,
+    limit: NameOfLimit,
 }
 
 /// The admission policy.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Admission {
     Queue,
     Replace,
+    Latest,
     DropIfRunning,
 }
 
@@ -46,6 +51,7 @@ const WORDS: Words<Admission> = Words {
     known: &[
         ("queue", Admission::Queue),
         ("replace", Admission::Replace),
+        ("latest", Admission::Latest),
         ("drop_if_running", Admission::DropIfRunning),
     ],
 };
@@ -62,6 +68,9 @@ const OPTIONS: Table<Options> = Table {
             }),
         ),
         &Key::new("capacity", "capacity = 100", Read::Usize(|options| &mut options.capacity)),
+        &Key::new("debounce", "debounce = \"2s\"", Read::Duration(|options| &mut options.debounce)),
+        &Key::new("debounce_max", "debounce_max = \"10s\"", Read::Duration(|options| &mut options.debounce_max)),
+        &Key::new("limit", "limit = db", Read::Held(|options| &mut options.limit)),
     ],
     misplaced: &[&[
         ("policy", "write `admission = ..`"),
@@ -142,6 +151,7 @@ pub(super) fn check(declaration: &Declaration, enabled: bool, errors: &mut Error
         if let Some((0, at)) = slot.options.capacity.as_ref().and_then(Given::known) {
             errors.push(at, "`capacity` must be at least 1: a slot that nobody may wait in is one with `admission = \"drop_if_running\"`");
         }
+        slot.options.check_debounce(errors);
         // The compiler checks slots under `#[cfg(..)]`.
         if !slot.cfgs.is_empty() {
             continue;
@@ -177,16 +187,60 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
         let admission = lower(options.admission.as_ref(), |admission| match admission {
             Admission::Queue => quote!(#private::AdmissionPolicy::Queue),
             Admission::Replace => quote!(#private::AdmissionPolicy::Replace),
+            Admission::Latest => quote!(#private::AdmissionPolicy::Latest),
             Admission::DropIfRunning => quote!(#private::AdmissionPolicy::DropIfRunning),
         });
         let admission = admission.map(|admission| quote!(.with_admission(#admission)));
         let capacity = plain(options.capacity.as_ref()).map(|capacity| quote!(.with_capacity(#capacity)));
-        quote!(#(#cfgs)* let builder = builder.with_slot(#private::SlotSpec::new(#name) #admission #capacity);)
+        let debounce = duration(options.debounce.as_ref(), private).map(|time| quote!(.with_debounce(#time)));
+        let most = duration(options.debounce_max.as_ref(), private).map(|time| quote!(.with_debounce_max(#time)));
+        let limit = plain(options.limit.as_ref()).map(|limit| quote!(.with_named_limit(#limit)));
+        let spec = quote!(#private::SlotSpec::new(#name) #admission #capacity #debounce #most #limit);
+        quote!(#(#cfgs)* let builder = builder.with_slot(#spec);)
     });
     config.chain(slots).collect()
 }
 
+impl Options {
+    /// `debounce` belongs to `latest`, and `debounce_max` to `debounce`.
+    fn check_debounce(&self, errors: &mut Errors) {
+        for (given, does) in [(&self.debounce, "waits"), (&self.debounce_max, "waits at most")] {
+            if let (Some(at), Some(given)) = (zero(given.as_ref()), given) {
+                let key = &given.key;
+                errors.push(at, format!("`{key}` must be longer than zero: it is how long a submission {does}"));
+            }
+        }
+        let word = self.admission.as_ref().map(|given| given.known().map(|(word, _)| *word));
+        // The runtime checks a computed policy.
+        let is_latest = matches!(word, Some(None | Some(Admission::Latest)));
+        match (&self.debounce, &self.debounce_max) {
+            (Some(debounce), _) if !is_latest => {
+                let message = "`debounce` needs `admission = \"latest\"` beside it: only there does a newer submission \
+                               supersede the one that waits";
+                errors.push(&debounce.key, message);
+            }
+            (None, Some(most)) => {
+                errors.push(&most.key, "`debounce_max` needs `debounce` beside it: it bounds that wait");
+            }
+            (Some(debounce), Some(most)) => {
+                if let (Some((debounce, _)), Some((most, at))) = (debounce.known(), most.known()) {
+                    if most < debounce && !most.is_zero() {
+                        let debounce = crate::duration::display(*debounce);
+                        errors.push(at, format!("`debounce_max` must be at least `debounce`, which is {debounce}"));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 impl Slot {
+    /// Returns the name of its limit.
+    pub(super) fn limit(&self) -> Option<&Given<LimitName>> {
+        self.options.limit.as_ref()
+    }
+
     /// Returns the name as text.
     pub(super) fn text(&self) -> String {
         self.name.unraw().to_string()

@@ -8,9 +8,13 @@ mod config;
 mod error;
 mod handle;
 mod machine;
+mod pool;
+#[cfg(test)]
+mod pool_test;
 #[cfg(test)]
 mod machine_test;
 mod spec;
+mod snapshot;
 mod submit;
 
 pub use admission::AdmissionPolicy;
@@ -19,6 +23,9 @@ pub(crate) use config::{ControllerSetup, check_slot_name};
 pub use error::ControllerError;
 pub use handle::SlotHandle;
 pub use spec::{ControllerSpec, SlotSpec};
+pub use snapshot::{SlotSnapshot, SlotTask};
 pub use submit::Submit;
 
-pub(crate) use machine::{Decision, Phase, Slot};
+pub use machine::SlotPhase;
+pub(crate) use machine::{Debounce, Decision, Slot};
+pub(crate) use pool::{Pool, Rate, Room};

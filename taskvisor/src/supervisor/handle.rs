@@ -9,7 +9,7 @@ use crate::events::EventStream;
 use crate::inspect::Health;
 use crate::runtime::{Cell, Core, Shutdown};
 #[cfg(feature = "controller")]
-use crate::slots::{ControllerError, ControllerSpec, SlotHandle};
+use crate::slots::{ControllerError, ControllerSpec, SlotHandle, SlotSnapshot};
 use crate::task::{IntoTaskSpec, TaskHandle};
 
 /// A non-owning handle of a supervisor, for tasks, subscribers and other threads.
@@ -28,6 +28,7 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// | [`add_task`](Self::add_task) | registers a task and starts it | its [`TaskHandle`] | [`TaskAlreadyExists`], [`GroupAlreadyExists`], [`InvalidOption`], [`ShuttingDown`], [`NoRuntime`] |
 /// | `submit` | submits a task to its slot, and waits for room in the queues | its [`TaskHandle`] | `InvalidOption`, `ShuttingDown`, `NoRuntime` of `ControllerError` |
 /// | `try_submit` | submits a task to its slot, without a wait | its [`TaskHandle`] | those of `submit`, and `Full` |
+/// | `slots` | reads the state of all slots | a list of `SlotSnapshot` | none |
 /// | `slot` | looks up a slot by name | a `SlotHandle`, also for a name that is not declared | none |
 /// | [`remove_task`](Self::remove_task) | requests a task to stop | `()`, at once | [`TaskNotFound`], [`IsGroup`], [`ShuttingDown`], [`InvalidOption`] |
 /// | [`cancel`](Self::cancel) | requests a task to stop, and waits until it has terminated | `true` for the first request; `false` for a later one, and if there is no such task | [`TaskRemoveTimeout`], [`IsGroup`], [`ShuttingDown`], [`InvalidOption`] |
@@ -137,6 +138,13 @@ impl SupervisorHandle {
     #[cfg(feature = "controller")]
     pub fn try_submit(&self, spec: ControllerSpec) -> Result<TaskHandle, ControllerError> {
         self.core.try_submit(spec).map(TaskHandle::new)
+    }
+
+    /// Returns snapshots of all slots, in the order of their names: of the declared ones, except those with
+    /// [keys](crate::SlotSpec::with_keys), and of the others in which a task runs or waits.
+    #[cfg(feature = "controller")]
+    pub fn slots(&self) -> Vec<SlotSnapshot> {
+        self.core.slot_snapshots()
     }
 
     /// Returns the slot of that name. The slot need not be declared.

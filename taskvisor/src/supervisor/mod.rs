@@ -16,6 +16,7 @@ pub use add_task::AddTask;
 pub use builder::SupervisorBuilder;
 pub use config::SupervisorConfig;
 pub(crate) use error::left;
+pub(crate) use error::UNDECLARED_LIMIT;
 pub use error::{InvalidOption, RuntimeError, StopLimit};
 pub use exit::Exit;
 pub use handle::SupervisorHandle;

@@ -116,7 +116,11 @@ impl Actor {
         if let Some(guards) = &mut self.guards {
             if let Poll::Ready(timeout) = guards.poll_start(&self.cell, cx) {
                 // The attempt failed before it began.
-                self.attempt_ended(Ending::Result(Err(TaskError::Timeout { timeout })), None, Cut::Not);
+                let error = match self.permit.as_ref().and_then(|permit| permit.awaits()) {
+                    Some(limit) => TaskError::PermitTimeout { timeout, limit },
+                    None => TaskError::Timeout { timeout },
+                };
+                self.attempt_ended(Ending::Result(Err(error)), None, Cut::Not);
                 return Poll::Ready(());
             }
         }
