@@ -52,7 +52,7 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// | call | what it does | returns |
 /// |---|---|---|
 /// | [`TaskHandle::restart`] | ends the wait or the running attempt, and starts the next attempt | `false` if no attempt can follow |
-/// | [`TaskHandle::trigger`] | ends a wait for a delay, an interval or a backoff | `false` if the task does not wait |
+/// | [`TaskHandle::trigger`] | ends a wait for a delay, an interval or a backoff; a running periodic task owes one more run | `false` if the task neither waits nor owes a run |
 /// | [`TaskHandle::status`] | reads the status | the state, the attempt, the failures and the last error |
 /// | [`TaskHandle::outcome`] | waits until the task has ended | its [`TaskOutcome`](crate::TaskOutcome) |
 /// | [`GroupHandle::add_task`] | adds a task to a group | its [`TaskHandle`]; an error as `add_task`, or [`GroupNotRunning`] |

@@ -85,7 +85,7 @@ async fn health_follows_the_present_attempts() -> Result<(), RuntimeError> {
     tree.start().await?;
     settle().await;
     assert_eq!(unready(&tree), ["g/flaky", "worker"]);
-    let problem = tree.group("g").health().not_ready[0].problem;
+    let problem = tree.group("g").health().not_ready[0].problem.clone();
     assert_eq!(problem, Problem::NotReady(TaskState::Backoff));
     sleep(secs(2)).await;
     assert_eq!(unready(&tree), ["g/flaky"]);

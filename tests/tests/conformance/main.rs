@@ -16,5 +16,6 @@ mod journal;
 mod k_faults;
 mod look;
 mod o_exit;
+mod o_slots;
 mod probes;
 mod retry_if;

@@ -99,6 +99,10 @@ impl Core {
             return Err(InvalidOption::new(format!("slot `{slot}`"), "key", "none", expected).into());
         }
         if self.controller.is_key(&slot) {
+            if slot.ends_with('/') {
+                let expected = "a key that is not empty";
+                return Err(InvalidOption::new(format!("slot `{slot}`"), "key", "\"\"", expected).into());
+            }
             admitted.name = join_path(&slot, &admitted.name);
         }
         let submission = Some(Submission { admission, slot, admitted, runtime });

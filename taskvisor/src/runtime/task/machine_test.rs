@@ -103,6 +103,10 @@ impl Play<'_> {
                 assert_eq!(effects.is_none(), refuses, "{before:?}");
                 effects.unwrap_or_default()
             }
+            Command::Trigger if machine.owe(policy) => {
+                assert!(before.machine.is_alive() && !before.must_end, "{before:?}");
+                Effects::default()
+            }
             Command::Trigger => {
                 let effects = machine.trigger();
                 let is_retired = before.machine.barred == Barred::ForGood;
@@ -235,6 +239,8 @@ impl Play<'_> {
             after.must_end = ends;
         } else {
             let next = after.machine.decide(self.policy, ending, None, None, None);
+            let next = after.machine.without_wait(next);
+            assert!(!before.machine.owed || !matches!(next, Next::Repeat(delay) if !delay.is_zero()));
             after.machine.conclude(&next, self.managed);
             let ends = matches!(next, Next::End(_));
             assert_eq!(ends, after.machine.stage == Stage::Over);

@@ -203,6 +203,7 @@ impl Cell {
             let attempt = shown(state.machine.attempt);
             next = self.core.test_hooks.redrawn(next, &self.policy.backoff, &self.name, attempt);
         }
+        next = state.machine.without_wait(next);
         state.machine.conclude(&next, self.is_managed());
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
             error.clone_from(&state.last_error);
