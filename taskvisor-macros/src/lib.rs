@@ -578,8 +578,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `within` | duration | the time in which they are counted |
 ///
 /// # Slots
-/// A slot runs submitted tasks one at a time: `slot(deploy)`, or `slot(deploy, admission = .., capacity = ..)`. In the
-/// returned tree, `tree.slots.deploy` is its `SlotHandle`, with `submit`, `queue`, `replace`, `drop_if_running` and
+/// A slot runs submitted tasks, one at a time by default: `slot(deploy)`, or `slot(deploy, admission = .., capacity = ..)`. In the
+/// returned tree, `tree.slots.deploy` is its `SlotHandle`, with `submit`, `queue`, `replace`, `latest`, `drop_if_running` and
 /// `cancel_all`. A tree with slots runs until a shutdown. Slots need the feature `controller`.
 ///
 /// | option | takes | default | what it does |
@@ -589,6 +589,10 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `debounce` | duration | none | how long a submission waits for a newer one before it starts; needs `"latest"` |
 /// | `debounce_max` | duration | none | how long submissions that supersede each other wait in all; needs `debounce` |
 /// | `limit` | the name of a limit | none | the limit whose permits its tasks need |
+/// | `concurrency` | number | 1 | how many tasks run at once, in each key |
+/// | `keyed` | alone, or `true` or `false` | `false` | the slot has keys, as in `tree.slots.jobs.key("acme")`, each with a queue of its own; not with `after` |
+/// | `max_concurrent` | number | unlimited | how many tasks run at once in all keys together; a free place goes round the keys. Needs `keyed` |
+/// | `rate` | string, as in `"10/1m"` | unlimited | how many tasks start within any such time; the rest waits |
 ///
 /// # Limits
 /// `limits = [limit(db, 4)]` declares a limit: four of the attempts that need it run at a time. `limit = db` on a task, a

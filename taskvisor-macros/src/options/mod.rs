@@ -14,7 +14,7 @@ use crate::reader::{Given, Words};
 
 pub(crate) use check::{check_name, zero};
 pub(crate) use expand::{duration, is_set, lower, plain};
-pub(crate) use held::{Held, LimitName, NameOfLimit, WrongForm};
+pub(crate) use held::{Flag, Held, LimitName, NameOfLimit, WrongForm};
 pub(crate) use parse::{IN_BACKOFF, IN_SUPERVISE, OF_FUNCTION, in_defaults, parse_crate};
 pub(crate) use table::{Options, given, options_of_tasks, places_of_options, setter};
 

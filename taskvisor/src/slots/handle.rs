@@ -131,7 +131,7 @@ impl SlotHandle {
     /// let export = || TaskFn::arc("export", |_: TaskContext| async { Ok(()) });
     /// let acme = tree.slot("jobs").key("acme").submit(export()).await?;
     /// let zeta = tree.slot("jobs").key("zeta").submit(export()).await?;
-    /// assert_eq!((acme.name(), zeta.name()), ("jobs/acme/export", "jobs/zeta/export"));
+    /// assert_eq!((acme.path(), zeta.path()), ("jobs/acme/export", "jobs/zeta/export"));
     /// # Ok(())
     /// # }
     /// ```

@@ -212,6 +212,12 @@ impl<O, J> Slot<O, J> {
         self.aside.as_ref()?.due
     }
 
+    /// Returns the job that waits for a time, with that time, unless it waits for a place.
+    pub(crate) fn timed(&self) -> Option<(&J, Duration)> {
+        let aside = self.aside.as_ref().filter(|aside| !aside.in_line)?;
+        Some((self.next.as_ref()?, aside.due?))
+    }
+
     /// Returns `true` if a job waits only for a place.
     pub(crate) fn is_due(&self, now: impl FnOnce() -> Duration) -> bool {
         !self.queue.is_empty() || (self.next.is_some() && self.due().is_none_or(|due| due <= now()))

@@ -7,3 +7,13 @@ mod o30_trigger;
 mod o31_keys;
 mod o31_random;
 mod o32_look;
+
+use taskvisor::{TaskHandle, TaskOutcome, TaskState};
+
+fn runs(task: &TaskHandle) -> bool {
+    task.status().state == TaskState::Running
+}
+
+fn is_canceled(outcome: &TaskOutcome) -> bool {
+    matches!(outcome, TaskOutcome::Canceled { .. })
+}

@@ -310,21 +310,20 @@ impl Core {
         terms: Terms<'_>,
         aftermath: &mut Aftermath,
     ) {
-        let now = self.clock.elapsed();
+        // Time passes between two looks at the clock. A time in the past still needs the alarm.
         let slots = &mut registry.slots;
         let mut set = |name: &Arc<str>, runtime: &Handle| {
             if slots.alarms.insert(Arc::clone(name)) {
                 aftermath.alarms.push((Arc::clone(name), runtime.clone()));
             }
         };
-        if let Some(slot) = slots.busy.get(name) {
-            let is_due_later = slot.due().is_some_and(|due| due > now);
-            if let Some(next) = slot.next().filter(|_| is_due_later && slot.running() < terms.places) {
+        if let Some(slot) = slots.busy.get(name).filter(|slot| slot.running() < terms.places) {
+            if let Some((next, _)) = slot.timed() {
                 set(name, &next.runtime);
             }
         }
         let Some((name, pool)) = terms.pool.and_then(|name| Some((name, slots.pools.get_mut(name)?))) else { return };
-        if pool.has_rate() && matches!(pool.room(now), Room::At(_)) {
+        if pool.has_rate() && pool.room(self.clock.elapsed()) != Room::Taken {
             let first = pool.in_line().and_then(|key| slots.busy.get(key)).and_then(Slot::first);
             if let Some(first) = first {
                 set(name, &first.runtime);
@@ -332,16 +331,21 @@ impl Core {
         }
     }
 
-    /// Returns the time at which the next submission of a slot or pool can start, if that time is known.
+    /// Returns the time at which the next submission of a slot or pool can start, if that time is known. It can be in the
+    /// past.
     pub(super) fn wakes_at(&self, registry: &mut Registry, name: &str) -> Option<Duration> {
         let terms = self.controller.terms(name);
         let slots = &mut registry.slots;
         let of_slot = slots.busy.get(name).filter(|slot| slot.running() < terms.places);
-        let of_slot = of_slot.and_then(|slot| slot.due().filter(|_| slot.next().is_some()));
+        let of_slot = of_slot.and_then(Slot::timed).map(|(_, due)| due);
         let pool = slots.pools.get_mut(name).filter(|pool| pool.in_line().is_some() && pool.has_rate());
         let now = self.clock.elapsed();
-        let of_pool = pool.and_then(|pool| if let Room::At(time) = pool.room(now) { Some(time) } else { None });
-        of_slot.filter(|due| *due > now).into_iter().chain(of_pool).min()
+        let of_pool = pool.and_then(|pool| match pool.room(now) {
+            Room::Free => Some(now),
+            Room::At(time) => Some(time),
+            Room::Taken => None,
+        });
+        of_slot.into_iter().chain(of_pool).min()
     }
 
     /// Removes a waiting submission from its slot. Returns `false` if it does not wait there.

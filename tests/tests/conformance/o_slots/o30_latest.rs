@@ -10,6 +10,8 @@ use taskvisor::{
 use tests::{OK, Recorder, Script, Step, cooperative, ms, recorded, secs, settle, supervisor};
 use tokio::time::{Instant, sleep};
 
+use super::{is_canceled, runs};
+
 type Result = std::result::Result<(), Box<dyn std::error::Error>>;
 
 fn latest(name: &str) -> SlotSpec {
@@ -71,7 +73,7 @@ async fn o30_latest_beside_the_other_policies() -> Result {
     assert!(is_superseded(&replacement).await);
     assert!(matches!(owner.outcome().await, TaskOutcome::Canceled { .. }));
     settle().await;
-    assert!(newest.is_alive() && !queued.is_alive(), "ahead of the queue");
+    assert!(runs(&newest) && !runs(&queued), "ahead of the queue");
     assert_eq!(slot.cancel_all().await?, 2);
     assert!(slot.is_idle());
     Ok(())
@@ -129,14 +131,14 @@ async fn o30_a_debounced_submission_waits_also_when_the_owner_ends_before() -> R
     let start = Instant::now();
     let owner = slot.submit(script.spec("a")).await?;
     sleep(ms(4_500)).await;
-    assert!(owner.is_alive());
+    assert!(runs(&owner));
     // Its time is over after the owner has ended at 5 s.
     let next = slot.submit(script.spec("b")).await?;
     assert!(owner.outcome().await.is_completed());
     settle().await;
     assert_eq!(slot.snapshot().phase, SlotPhase::Waiting);
     sleep(secs(2)).await;
-    assert!(next.is_alive());
+    assert!(runs(&next));
     // Its time is over before the owner ends at 16.5 s.
     let last = slot.submit(script.spec("c")).await?;
     assert!(last.outcome().await.is_completed());
@@ -154,15 +156,15 @@ async fn o30_other_submissions_start_while_a_debounced_one_waits() -> Result {
     let waits = slot.submit(cooperative("waits")).await?;
     let queued = slot.queue(Script::new([Step::Succeed(secs(1))]).spec("queued")).await?;
     settle().await;
-    assert!(queued.is_alive());
+    assert!(runs(&queued));
     sleep(secs(3)).await;
-    assert!(waits.is_alive());
+    assert!(runs(&waits));
     assert!(waits.cancel().await?);
     // A replacement supersedes what waits.
     let older = slot.submit(cooperative("older")).await?;
     let newer = slot.replace(cooperative("newer")).await?;
     settle().await;
-    assert!(newer.is_alive() && is_superseded(&older).await);
+    assert!(runs(&newer) && is_superseded(&older).await);
     assert!(newer.cancel().await?);
     Ok(())
 }
@@ -183,7 +185,7 @@ async fn o30_a_debounced_submission_can_be_canceled_and_is_rejected_by_a_shutdow
     assert_eq!(script.begun_ms(start), [2_000]);
     let withdrawn = slot.submit(cooperative("c")).await?;
     assert_eq!(slot.cancel_all().await?, 1);
-    assert!(withdrawn.outcome().await.is_canceled());
+    assert!(is_canceled(&withdrawn.outcome().await));
     let rejected = slot.submit(cooperative("d")).await?;
     tree.shutdown().await?;
     assert!(matches!(rejected.outcome().await, TaskOutcome::Rejected { reason: RejectReason::ShuttingDown }));

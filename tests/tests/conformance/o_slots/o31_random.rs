@@ -115,7 +115,7 @@ async fn storm(seed: u64, submissions: usize) {
         match random.u8(0..12) {
             0 => sleep(ms(random.u64(0..6))).await,
             1 => tokio::task::yield_now().await,
-            2 => handles[random.usize(0..handles.len())].request_stop(),
+            2 => drop(timeout(Duration::ZERO, handles[random.usize(0..handles.len())].cancel()).await),
             3 if random.u8(0..8) == 0 => drop(slot.cancel_all().await.unwrap()),
             _ => {}
         }
