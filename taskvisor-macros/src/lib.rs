@@ -578,9 +578,10 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `within` | duration | the time in which they are counted |
 ///
 /// # Slots
-/// A slot runs submitted tasks, one at a time by default: `slot(deploy)`, or `slot(deploy, admission = .., capacity = ..)`. In the
-/// returned tree, `tree.slots.deploy` is its `SlotHandle`, with `submit`, `queue`, `replace`, `latest`, `drop_if_running` and
-/// `cancel_all`. A tree with slots runs until a shutdown. Slots need the feature `controller`.
+/// A slot runs submitted tasks, one at a time by default: `slot(deploy)`, or
+/// `slot(deploy, admission = .., capacity = ..)`. In the returned tree, `tree.slots.deploy` is its `SlotHandle`, with
+/// `submit`, `queue`, `replace`, `latest`, `drop_if_running` and `cancel_all`. A tree with slots runs until a shutdown.
+/// Slots need the feature `controller`.
 ///
 /// | option | takes | default | what it does |
 /// |---|---|---|---|

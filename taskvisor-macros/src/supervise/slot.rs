@@ -267,6 +267,9 @@ impl Options {
         if let Some((0, at)) = self.concurrency.as_ref().and_then(Given::known) {
             errors.push(at, "`concurrency` must be at least 1: with 0, no submitted task could run");
         }
+        if let Some(keyed) = self.keyed.as_ref().filter(|keyed| keyed.known().is_none() && !keyed.is_refused()) {
+            errors.push(&keyed.key, "`keyed` is `true` or `false`, and no other expression: the tree has a handle for it");
+        }
         let Some(all) = &self.max_concurrent else { return };
         if let Some((0, at)) = all.known() {
             errors.push(at, "`max_concurrent` must be at least 1: with 0, no submitted task could run");

@@ -6,7 +6,7 @@
 //! order, so no two of them wait for each other.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -177,6 +177,13 @@ impl Limits {
         let limits = mem::take(&mut watched.limits);
         drop(watched);
         limits.iter().for_each(|permits| lock(&permits.state).watched = false);
+    }
+}
+
+/// Shows the limits with names.
+impl fmt::Debug for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.named.iter().map(|(name, permits)| (name, permits.limit))).finish()
     }
 }
 

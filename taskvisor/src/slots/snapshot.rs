@@ -13,7 +13,7 @@ use crate::inspect::{TaskId, TaskState};
 /// use taskvisor::{SlotPhase, SlotSpec, SupervisorConfig, TaskContext, TaskFn, Tree};
 ///
 /// let tree = Tree::builder(SupervisorConfig::default()).with_slot(SlotSpec::new("uploads")).build();
-/// let upload = |name: &str| TaskFn::arc(name, |ctx: TaskContext| async move { Ok(ctx.cancelled().await) });
+/// let upload = |name: &str| TaskFn::arc(name, |_: TaskContext| async { Ok(()) });
 /// tree.slot("uploads").submit(upload("a.txt")).await?;
 /// tree.slot("uploads").submit(upload("b.txt")).await?;
 ///

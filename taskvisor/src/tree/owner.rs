@@ -177,7 +177,7 @@ impl Tree {
     }
 }
 
-impl_debug!(Tree, |tree| config: tree.supervisor.core.config, root: tree.root);
+impl_debug!(Tree, |tree| config: tree.supervisor.core.config, limits: tree.supervisor.core.limits, root: tree.root);
 
 /// Builds a [`Tree`].
 #[must_use = "nothing is built yet"]
@@ -209,13 +209,13 @@ impl TreeBuilder {
     ///
     /// # Examples
     /// ```
+    /// # fn main() -> Result<(), taskvisor::RuntimeError> {
     /// use taskvisor::{SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
     ///
     /// let query = |name: &str| {
     ///     let task = TaskFn::arc(name, |_: TaskContext| async { Ok(()) });
     ///     TaskSpec::inherit(task).with_named_limit("db")
     /// };
-    /// # fn main() -> Result<(), taskvisor::RuntimeError> {
     /// let tree = Tree::builder(SupervisorConfig::default())
     ///     .with_named_limit("db", 2)
     ///     .tasks(["a", "b", "c"].map(query))

@@ -33,7 +33,9 @@ impl<'a> Inside<'a> {
 
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
-        self.0.iter().for_each(|count| drop(count.fetch_sub(1, Ordering::SeqCst)));
+        for count in &self.0 {
+            count.fetch_sub(1, Ordering::SeqCst);
+        }
     }
 }
 
