@@ -118,7 +118,10 @@ pub use inspect::{
 pub use policy::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy};
 pub use runtime::Shutdown;
 #[cfg(feature = "controller")]
-pub use slots::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotPhase, SlotSnapshot, SlotSpec, SlotTask, Submit};
+pub use slots::{
+    AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotPhase, SlotSnapshot, SlotSpec,
+    SlotTask, Submit,
+};
 pub use supervisor::{
     AddTask, Exit, InvalidOption, RuntimeError, SignalAction, Signals, StopLimit, Supervisor, SupervisorBuilder,
     SupervisorConfig, SupervisorHandle,

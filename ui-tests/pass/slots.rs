@@ -63,9 +63,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (mut of_macro, mut of_builder) = (0, 0);
         let built = built.slot(slot.name());
         for version in 0..10 {
-            let made = slot.queue(deploy::spec(version).with_name(format!("{}-{version}", slot.name()))).await?;
+            let made = slot.queue(deploy::spec(version).with_name(format!("{}-{version}", slot.name().replace('/', "-")))).await?;
             of_macro += u32::from(!is_rejected(&made));
-            let made = built.queue(deploy::spec(version).with_name(format!("{}-{version}", slot.name()))).await?;
+            let made = built.queue(deploy::spec(version).with_name(format!("{}-{version}", slot.name().replace('/', "-")))).await?;
             of_builder += u32::from(!is_rejected(&made));
         }
         assert_eq!(of_macro, of_builder, "{}", slot.name());

@@ -15,11 +15,8 @@ impl<T: AsMut<Options>> Key<T> {
         "after = [store]",
         Read::Value(|target, key, value, reader| target.as_mut().after = parse_after(key, value, reader)),
     );
-    pub(crate) const MAX_CONCURRENT: Self = Self::new(
-        "max_concurrent",
-        "max_concurrent = 4",
-        Read::Usize(|target| &mut target.as_mut().max_concurrent),
-    );
+    pub(crate) const MAX_CONCURRENT: Self =
+        Self::new("max_concurrent", "max_concurrent = 4", Read::Usize(|target| &mut target.as_mut().max_concurrent));
 }
 
 const CRATE: Key<Options> = Key::new(

@@ -103,7 +103,8 @@ pub(super) fn read(list: &List, is_refused: bool, reader: &mut Reader) -> (Child
     }
     let is_first_read = is_refused || value.is_some();
     let list = list.iter().skip(usize::from(is_first_read)).filter(|argument| !is_member(argument));
-    let own: &[_] = if value.is_some() { &[&Key::AFTER, &Key::MAX_CONCURRENT]
+    let own: &[_] = if value.is_some() {
+        &[&Key::AFTER, &Key::MAX_CONCURRENT]
     } else {
         &[&Key::TASKS, &Key::STRATEGY, &Key::AFTER, &Key::MAX_CONCURRENT]
     };

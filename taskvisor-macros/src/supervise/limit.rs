@@ -100,7 +100,9 @@ fn check_group(group: &Group, limits: &[Limit], errors: &mut Errors) {
 
 fn check_name(given: Option<&Given<LimitName>>, limits: &[Limit], errors: &mut Errors) {
     let Some((name, at)) = given.and_then(Given::known) else { return };
-    let known = limits.iter().map(|limit| limit.name.unraw().to_string()).collect::<Vec<_>>();
+    let mut known = limits.iter().map(|limit| limit.name.unraw().to_string()).collect::<Vec<_>>();
+    known.sort_unstable();
+    known.dedup();
     let name = name.text();
     if known.contains(&name) {
         return;

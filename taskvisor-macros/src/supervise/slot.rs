@@ -268,7 +268,10 @@ impl Options {
             errors.push(at, "`concurrency` must be at least 1: with 0, no submitted task could run");
         }
         if let Some(keyed) = self.keyed.as_ref().filter(|keyed| keyed.known().is_none() && !keyed.is_refused()) {
-            errors.push(&keyed.key, "`keyed` is `true` or `false`, and no other expression: the tree has a handle for it");
+            errors.push(
+                &keyed.key,
+                "`keyed` is `true` or `false`, and no other expression: the tree has a handle for it",
+            );
         }
         let Some(all) = &self.max_concurrent else { return };
         if let Some((0, at)) = all.known() {

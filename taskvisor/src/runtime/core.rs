@@ -413,7 +413,8 @@ impl Parts {
 /// Checks the limits with names.
 fn check_limits(limits: &[(Arc<str>, usize)]) -> Result<(), InvalidOption> {
     for (position, (name, limit)) in limits.iter().enumerate() {
-        let invalid = |option, value, expected| Err(InvalidOption::new(format!("limit `{name}`"), option, value, expected));
+        let invalid =
+            |option, value, expected| Err(InvalidOption::new(format!("limit `{name}`"), option, value, expected));
         if name.is_empty() {
             return invalid("name", "\"\"", "a name that is not empty");
         }

@@ -259,9 +259,8 @@ impl Permit {
         let named = limits.named.iter().filter(|(name, _)| names.contains(name));
         bounds.extend(named.map(|(_, permits)| permits));
         bounds.extend(&limits.all);
-        let claim = |outer, permits: &Arc<Permits>| {
-            Some(Box::new(Self { permits: Arc::clone(permits), ticket: None, outer }))
-        };
+        let claim =
+            |outer, permits: &Arc<Permits>| Some(Box::new(Self { permits: Arc::clone(permits), ticket: None, outer }));
         bounds.into_iter().rev().fold(None, claim)
     }
 

@@ -8,13 +8,13 @@ mod config;
 mod error;
 mod handle;
 mod machine;
+#[cfg(test)]
+mod machine_test;
 mod pool;
 #[cfg(test)]
 mod pool_test;
-#[cfg(test)]
-mod machine_test;
-mod spec;
 mod snapshot;
+mod spec;
 mod submit;
 
 pub use admission::AdmissionPolicy;
@@ -22,8 +22,8 @@ pub use config::ControllerConfig;
 pub(crate) use config::{ControllerSetup, check_slot_name};
 pub use error::ControllerError;
 pub use handle::SlotHandle;
-pub use spec::{ControllerSpec, SlotSpec};
 pub use snapshot::{SlotSnapshot, SlotTask};
+pub use spec::{ControllerSpec, SlotSpec};
 pub use submit::Submit;
 
 pub use machine::SlotPhase;

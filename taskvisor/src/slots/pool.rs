@@ -101,5 +101,4 @@ impl<K> Pool<K> {
     pub(crate) fn in_line(&self) -> Option<&K> {
         self.line.front()
     }
-
 }

@@ -252,7 +252,8 @@ pub struct InvalidOption {
 }
 
 /// What is right where the name of a limit is wrong.
-pub(crate) const UNDECLARED_LIMIT: &str = "the name of a limit that is declared, with `with_named_limit` or in `limits`";
+pub(crate) const UNDECLARED_LIMIT: &str =
+    "the name of a limit that is declared, with `with_named_limit` or in `limits`";
 
 impl InvalidOption {
     pub(crate) fn new(

@@ -94,7 +94,8 @@ async fn k6c_a_task_that_ended_in_failure_is_not_ready_by_name_and_error() -> Re
 
     let health = tree.health();
     assert!(health.is_live() && !health.is_ready());
-    let named: Vec<_> = health.not_ready.iter().map(|one| (&*one.path, one.problem.clone(), one.error.as_deref())).collect();
+    let named: Vec<_> =
+        health.not_ready.iter().map(|one| (&*one.path, one.problem.clone(), one.error.as_deref())).collect();
     assert_eq!(
         named,
         [

@@ -218,7 +218,10 @@ async fn o25_health_and_warnings_name_the_limit_that_is_waited_for() -> Result<(
     let reasons: Vec<_> = warnings.iter().filter_map(|seen| seen.reason.as_deref()).collect();
     assert_eq!(reasons.len(), 2, "{reasons:?}");
     assert!(reasons.contains(&"waits for the only permit (limit db) for 10 s; held by `c`"), "{reasons:?}");
-    assert!(reasons.contains(&"waits for the only permit (max_concurrent of g) for 10 s; held by `g/a`"), "{reasons:?}");
+    assert!(
+        reasons.contains(&"waits for the only permit (max_concurrent of g) for 10 s; held by `g/a`"),
+        "{reasons:?}"
+    );
     // A later wait for another limit is watched as well.
     tree.supervisor().add_task(cooperative("e").with_named_limit("db")).await?;
     sleep(secs(11)).await;
@@ -232,9 +235,12 @@ async fn o25_limits_that_are_wrong_are_refused() {
     let task = || cooperative("a");
     let undeclared = "the name of a limit that is declared, with `with_named_limit` or in `limits`";
     let invalid = |tree: TreeBuilder| match tree.try_build() {
-        Err(RuntimeError::InvalidOption(invalid)) => {
-            (invalid.subject.to_string(), invalid.option.to_string(), invalid.value.clone(), invalid.expected.to_string())
-        }
+        Err(RuntimeError::InvalidOption(invalid)) => (
+            invalid.subject.to_string(),
+            invalid.option.to_string(),
+            invalid.value.clone(),
+            invalid.expected.to_string(),
+        ),
         other => panic!("{other:?}"),
     };
     let cases = [

@@ -40,7 +40,14 @@ impl Drop for Inside<'_> {
 }
 
 /// A task that is in these groups and needs these limits. It runs some times, and ends in several ways.
-fn task(name: &str, counts: &Arc<Counts>, groups: &[usize], limits: &[usize], seed: u64, done: &Arc<AtomicUsize>) -> TaskSpec {
+fn task(
+    name: &str,
+    counts: &Arc<Counts>,
+    groups: &[usize],
+    limits: &[usize],
+    seed: u64,
+    done: &Arc<AtomicUsize>,
+) -> TaskSpec {
     let (counts, groups, limits) = (Arc::clone(counts), groups.to_vec(), limits.to_vec());
     let (left, done) = (Arc::new(AtomicUsize::new(4)), Arc::clone(done));
     let task = TaskFn::arc(name, move |ctx: TaskContext| {
@@ -48,7 +55,8 @@ fn task(name: &str, counts: &Arc<Counts>, groups: &[usize], limits: &[usize], se
             (Arc::clone(&counts), groups.clone(), limits.clone(), Arc::clone(&left), Arc::clone(&done));
         async move {
             let of_groups = groups.iter().map(|group| (&counts.in_group[*group], [2, 1][*group]));
-            let _inside = Inside::enter(limits.iter().map(|limit| (&counts.running[*limit], LIMITS[*limit].1)).chain(of_groups));
+            let _inside =
+                Inside::enter(limits.iter().map(|limit| (&counts.running[*limit], LIMITS[*limit].1)).chain(of_groups));
             let mut random = Rng::with_seed(seed.wrapping_add(left.load(Ordering::SeqCst) as u64));
             match random.u8(0..3) {
                 0 => tokio::task::yield_now().await,
@@ -59,7 +67,9 @@ fn task(name: &str, counts: &Arc<Counts>, groups: &[usize], limits: &[usize], se
                 done.fetch_add(1, Ordering::SeqCst);
                 return Ok(());
             }
-            if random.bool() { panic!("again") }
+            if random.bool() {
+                panic!("again")
+            }
             Err(TaskError::Fail { reason: "again".into() })
         }
     });
@@ -70,7 +80,8 @@ async fn storm(seed: u64) -> Result<(), RuntimeError> {
     let mut random = Rng::with_seed(seed);
     let (counts, done) = (Arc::new(Counts::default()), Arc::new(AtomicUsize::new(0)));
     let config = SupervisorConfig { max_concurrent: random.usize(0..4), ..SupervisorConfig::default() };
-    let mut tree = LIMITS.iter().fold(Tree::builder(config), |tree, (name, limit)| tree.with_named_limit(*name, *limit));
+    let mut tree =
+        LIMITS.iter().fold(Tree::builder(config), |tree, (name, limit)| tree.with_named_limit(*name, *limit));
     let group_limit = random.usize(0..LIMITS.len());
     let mut outer = Group::one_for_one("outer").with_max_concurrent(2);
     let mut inner = Group::one_for_one("inner").with_max_concurrent(1).with_named_limit(LIMITS[group_limit].0);

@@ -20,7 +20,8 @@ fn latest(name: &str) -> SlotSpec {
 
 fn tree_with(slot: SlotSpec) -> (Tree, Arc<Recorder>) {
     let recorder = Recorder::new();
-    let tree = Tree::builder(SupervisorConfig::default()).with_subscriber(Arc::clone(&recorder)).with_slot(slot).build();
+    let tree =
+        Tree::builder(SupervisorConfig::default()).with_subscriber(Arc::clone(&recorder)).with_slot(slot).build();
     (tree, recorder)
 }
 

@@ -1,7 +1,7 @@
 //! `trigger` of a periodic task that runs: it owes one more run.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use taskvisor::{RestartPolicy, RuntimeError, TaskContext, TaskFn, TaskSpec, TaskState};
@@ -24,7 +24,8 @@ async fn o30_a_running_periodic_task_owes_one_more_run() -> Result<(), RuntimeEr
         sleep(secs(8)).await;
         assert!(task.trigger(), "also the owed run can be triggered");
         sleep(secs(120)).await;
-        let expected: &[u128] = if every { &[0, 10_000, 20_000, 60_000, 120_000] } else { &[0, 10_000, 20_000, 90_000] };
+        let expected: &[u128] =
+            if every { &[0, 10_000, 20_000, 60_000, 120_000] } else { &[0, 10_000, 20_000, 90_000] };
         assert_eq!(script.begun_ms(start), expected);
         supervisor.shutdown().await?;
     }
@@ -59,7 +60,8 @@ async fn o30_a_trigger_while_helpers_are_joined_owes_a_run() -> Result<(), Runti
             Ok(())
         }
     });
-    let task = supervisor.add_task(TaskSpec::inherit(task).with_restart(EVERY_MINUTE).with_stop_timeout(secs(30))).await?;
+    let task =
+        supervisor.add_task(TaskSpec::inherit(task).with_restart(EVERY_MINUTE).with_stop_timeout(secs(30))).await?;
     sleep(secs(1)).await;
     assert!(task.trigger());
     sleep(ms(1_500)).await;

@@ -140,7 +140,9 @@ async fn storm(seed: u64, submissions: usize) {
         .unwrap_or_else(|_| panic!("seed {seed}: {:#?}", slot.snapshot()));
         assert_eq!(declared.all.load(Ordering::SeqCst), 0);
     }
-    assert!(tree.supervisor().slots().iter().all(|slot| slot.owners.is_empty() && slot.next.is_none() && slot.queued == 0));
+    assert!(
+        tree.supervisor().slots().iter().all(|slot| slot.owners.is_empty() && slot.next.is_none() && slot.queued == 0)
+    );
     tree.shutdown().await.unwrap();
 }
 
@@ -176,7 +178,10 @@ async fn o31_no_span_has_more_starts_than_the_rate_allows() {
     let mut random = Rng::with_seed(31);
     for _ in 0..20 {
         let declared = Declared {
-            spec: SlotSpec::new("s").with_keys().with_rate(random.usize(1..6), ms(random.u64(5..40))).with_concurrency(4),
+            spec: SlotSpec::new("s")
+                .with_keys()
+                .with_rate(random.usize(1..6), ms(random.u64(5..40)))
+                .with_concurrency(4),
             by_key: [(); KEYS].map(|()| Arc::default()),
             all: Arc::default(),
             starts: Arc::default(),

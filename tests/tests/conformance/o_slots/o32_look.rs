@@ -15,7 +15,10 @@ async fn o32_a_slot_shows_its_owner_phase_next_queue_and_capacity() -> Result {
     let tree = Tree::builder(SupervisorConfig::default()).with_slot(SlotSpec::new("s").with_capacity(70)).build();
     let slot = tree.slot("s");
     let idle = slot.snapshot();
-    assert_eq!((&*idle.name, idle.phase, idle.owners.len(), idle.queued, idle.capacity), ("s", SlotPhase::Idle, 0, 0, 70));
+    assert_eq!(
+        (&*idle.name, idle.phase, idle.owners.len(), idle.queued, idle.capacity),
+        ("s", SlotPhase::Idle, 0, 0, 70)
+    );
 
     let stops = Script::new([Step::Deaf]).spec("owner").with_stop_timeout(secs(5));
     let owner = slot.submit(stops).await?;
