@@ -24,7 +24,7 @@ async fn d12_a_start_that_waits_for_a_permit_fails_past_its_timeout() -> Result<
 
     assert_eq!(start.elapsed(), secs(10));
     let TaskOutcome::Failed { error } = &outcome else { panic!("{outcome}") };
-    assert!(matches!(**error, TaskError::Timeout { timeout } if timeout == secs(10)));
+    assert!(matches!(&**error, TaskError::PermitTimeout { timeout, limit } if *timeout == secs(10) && **limit == *"max_concurrent"));
     assert_eq!(recorder.kinds_of("g/pool").iter().filter(|kind| **kind == EventKind::TaskStarting).count(), 0);
     settle().await;
     assert_eq!(tree.group("g").child("serve").status().unwrap().attempt, 0);

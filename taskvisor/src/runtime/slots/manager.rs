@@ -231,10 +231,10 @@ impl Core {
             let (running, queued, from) = (slot.running(), slot.queued(), slot.phase());
             let job = if running < terms.places { slot.pop(now) } else { None };
             let Some(job) = job else {
-                if key.is_some() {
-                    continue;
-                }
-                return false;
+                let Some(key) = key else { return false };
+                // A newer submission has superseded the one that was due, and waits for its own time.
+                self.set_alarm(registry, &key, terms, aftermath);
+                continue;
             };
             slot.own(Arc::clone(&job.cell));
             let (waiting, freed) = (slot.waiting(), queued - slot.queued());
@@ -251,6 +251,7 @@ impl Core {
                 Ok(()) => {
                     if key.is_some() {
                         slots.line_up(name, terms, self);
+                        self.set_alarm(registry, name, terms, aftermath);
                     }
                     let from = if key.is_none() { before.unwrap_or(from) } else { from };
                     start(registry, job, waiting, from, aftermath);

@@ -123,7 +123,7 @@ async fn storm(seed: u64, submissions: usize) {
     let mut outcomes: HashMap<&str, usize> = HashMap::new();
     for handle in &handles {
         let outcome = timeout(Duration::from_secs(30), handle.outcome()).await;
-        let outcome = outcome.unwrap_or_else(|_| panic!("seed {seed}: {handle:?}: {:#?}", tree.supervisor().slots()));
+        let outcome = outcome.unwrap_or_else(|_| panic!("seed {seed}: {handle:?}: {:#?} {:?}", tree.supervisor().slots(), slots.iter().map(|slot| &slot.spec).collect::<Vec<_>>()));
         assert!(!matches!(&outcome, TaskOutcome::Fatal { .. }), "seed {seed}: {outcome}");
         let is_refused = matches!(&outcome, TaskOutcome::Rejected { reason: RejectReason::Refused { .. } });
         assert!(!is_refused, "seed {seed}: {outcome}");
@@ -157,7 +157,7 @@ fn assert_rates(slots: &[Declared]) {
 
 #[tokio::test(start_paused = true)]
 async fn o31_ten_thousand_submissions_at_random_resolve_and_exceed_no_bound() {
-    let seed = fastrand::u64(..1 << 48);
+    let seed = std::env::var("SLOT_SEED").map_or_else(|_| fastrand::u64(..1 << 48), |seed| seed.parse().unwrap());
     println!("first seed: {seed}");
     for round in 0..50 {
         storm(seed + round, 200).await;
@@ -166,7 +166,7 @@ async fn o31_ten_thousand_submissions_at_random_resolve_and_exceed_no_bound() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn o31_submissions_on_two_workers_resolve_and_exceed_no_bound() {
-    let seed = fastrand::u64(..1 << 48);
+    let seed = std::env::var("SLOT_SEED").map_or_else(|_| fastrand::u64(..1 << 48), |seed| seed.parse().unwrap());
     println!("first seed: {seed}");
     for round in 0..25 {
         storm(seed + round, 400).await;
