@@ -409,6 +409,17 @@ options! {
         set with_span(span: SpanScope) = span;
     }
 
+    named_limit: Option<Arc<str>> = None => {
+        /// Returns the name of the limit whose permits the attempts need. Default: `None`.
+        get named_limit() -> Option<&str> = label;
+
+        /// Makes each attempt need a permit of the limit of that name, which
+        /// [`TreeBuilder::with_named_limit`](crate::TreeBuilder::with_named_limit) declares, beside those of the groups
+        /// around the task and of [`max_concurrent`](SupervisorConfig::max_concurrent). While it waits for one, the task
+        /// is `Pending`.
+        set with_named_limit(name: impl Into<Arc<str>>) = Some(name.into());
+    }
+
     metric_label: Option<Arc<str>> = None => {
         /// Returns the value of the label `task` in metrics. Default: `None`, which is the path of a declared task; for
         /// a task that was added at run time it is the path of its group, or `dynamic`.

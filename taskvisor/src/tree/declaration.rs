@@ -28,6 +28,8 @@ pub(crate) struct Declared {
     pub(crate) limit: Option<(u32, Duration)>,
     pub(crate) dynamic: Dynamic,
     pub(crate) max_starting: Option<usize>,
+    /// How many attempts run at once in it.
+    pub(crate) max_concurrent: Option<usize>,
     pub(crate) after: Vec<Arc<str>>,
     /// The options that it has as a child.
     pub(crate) overrides: Overrides,
@@ -143,7 +145,18 @@ fn short(place: usize) -> u32 {
 impl Declared {
     /// Reads the name of each task once.
     pub(crate) fn new(group: Group) -> Self {
-        let Group { name, strategy, limit, dynamic, max_starting, overrides, after, children: specs, depth } = group;
+        let Group {
+            name,
+            strategy,
+            limit,
+            dynamic,
+            max_starting,
+            max_concurrent,
+            overrides,
+            after,
+            children: specs,
+            depth,
+        } = group;
         let (children, tasks): (Vec<_>, Vec<_>) = specs.into_iter().map(DeclaredChild::new).unzip();
         let by_name = by_name(&children);
         let mut unknown = Vec::new();
@@ -166,6 +179,7 @@ impl Declared {
             limit,
             dynamic,
             max_starting,
+            max_concurrent,
             after,
             overrides,
             layers: layers(&children, &order),
@@ -238,6 +252,9 @@ impl Declared {
         if self.max_starting == Some(0) {
             return invalid("max_starting", "0", "at least 1: nothing could start");
         }
+        if self.max_concurrent == Some(0) {
+            return invalid("max_concurrent", "0", "at least 1");
+        }
         let Overrides { backoff, significant, restart, critical, .. } = &self.overrides;
         if let Some(backoff) = backoff {
             check_backoff(backoff, &subject)?;
@@ -252,13 +269,18 @@ impl Declared {
             return invalid("depth", &format!("{} groups nested in each other", self.depth), "at most 1024");
         }
         #[cfg(feature = "controller")]
-        let is_slot = |name: &str| root_of.is_some_and(|core| core.is_declared_slot(name));
+        let is_slot = |name: &str| root_of.is_some_and(|core| core.is_declared_slot(name) && !core.has_keys(name));
         #[cfg(not(feature = "controller"))]
         let is_slot = |_: &str| false;
         match self.unknown.iter().find(|(_, name)| !is_slot(name)) {
             Some((place, name)) => Err(self.children[*place as usize].unknown(name, is_root)),
             None => Ok(()),
         }
+    }
+
+    /// Returns the name of the limit that bounds its attempts.
+    pub(crate) fn named_limit(&self) -> Option<&Arc<str>> {
+        self.overrides.named_limit.as_ref()?.as_ref()
     }
 
     /// Returns `true` if its children need no driver: a flat group of independent tasks without a limit.
@@ -383,6 +405,7 @@ impl fmt::Debug for Shown<'_> {
             .field("limit", &group.limit)
             .field("dynamic", &group.dynamic)
             .field("max_starting", &group.max_starting)
+            .field("max_concurrent", &group.max_concurrent)
             .field("after", &group.after)
             .field("set", &group.overrides)
             .field("children", &children.collect::<Vec<_>>())

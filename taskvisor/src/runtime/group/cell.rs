@@ -15,6 +15,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::super::clock::Ticks;
 use super::super::core::Core;
+use super::super::permits::Permits;
 use super::super::task::{ABORT, Cell, StopBy};
 use super::children::{ByKey, Epoch, Key};
 use super::machine::Input;
@@ -36,6 +37,8 @@ pub(crate) struct GroupCell {
     pub(crate) declared: Arc<Declared>,
     pub(in crate::runtime) core: Arc<Core>,
     pub(in crate::runtime) position: Option<Position>,
+    /// The permits of its `max_concurrent`.
+    pub(in crate::runtime) permits: Option<Arc<Permits>>,
     inbox: Mutex<Inbox>,
     /// `true` from the request of a stop, hold or restart until the next run begins. The request is followed by those
     /// to all its tasks, so a task that finds `true` is woken by its own request.
@@ -125,6 +128,7 @@ impl GroupCell {
         runtime: &Handle,
     ) -> Self {
         Self {
+            permits: declared.max_concurrent.map(|limit| core.limits.of_group(&path, limit)),
             path,
             core,
             limits_starts: declared.max_starting.is_some()

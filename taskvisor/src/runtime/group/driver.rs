@@ -215,7 +215,7 @@ impl Live {
 
     /// A task that is stopped gives its permit to a waiting task, which must not be one that is stopped next.
     fn freeze(&self, actions: &[Action]) {
-        if self.group.core.permits.is_none() {
+        if !self.group.core.limits.are_any() {
             return;
         }
         for action in actions {
