@@ -176,7 +176,9 @@ impl Limits {
         watched.runs = false;
         let limits = mem::take(&mut watched.limits);
         drop(watched);
-        limits.iter().for_each(|permits| lock(&permits.state).watched = false);
+        for permits in &limits {
+            lock(&permits.state).watched = false;
+        }
     }
 }
 
@@ -256,8 +258,8 @@ impl Permit {
         }
         #[cfg(feature = "controller")]
         names.extend(cell.slot().and_then(|slot| cell.core().controller.limit_of(slot)));
-        let named = limits.named.iter().filter(|(name, _)| names.contains(name));
-        bounds.extend(named.map(|(_, permits)| permits));
+        let by_name = limits.named.iter().filter(|(name, _)| names.contains(name));
+        bounds.extend(by_name.map(|(_, permits)| permits));
         bounds.extend(&limits.all);
         let claim =
             |outer, permits: &Arc<Permits>| Some(Box::new(Self { permits: Arc::clone(permits), ticket: None, outer }));

@@ -274,12 +274,12 @@ impl SlotSpec {
 
     /// Checks the options, alone and together.
     pub(crate) fn check(&self) -> Result<(), InvalidOption> {
+        const LONGER: &str = "a time longer than zero";
         let Self { admission, debounce, debounce_max, keyed, .. } = *self;
         let reject_if = |is_wrong, option, value: &str, expected| {
             let invalid = || InvalidOption::new(format!("slot `{}`", self.name), option, value, expected);
             if is_wrong { Err(invalid()) } else { Ok(()) }
         };
-        const LONGER: &str = "a time longer than zero";
         reject_if(self.capacity == Some(0), "capacity", "0", "at least 1")?;
         reject_if(self.concurrency == Some(0), "concurrency", "0", "at least 1")?;
         reject_if(self.max_concurrent == Some(0), "max_concurrent", "0", "at least 1")?;

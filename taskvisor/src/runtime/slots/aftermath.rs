@@ -53,8 +53,10 @@ impl Aftermath {
         if self.calls.are_any() {
             self.calls.carry_out(core);
         }
-        for (name, runtime) in self.alarms {
-            Alarm::spawn(core, name, &runtime);
+        if !self.alarms.is_empty() {
+            for (name, runtime) in self.alarms {
+                Alarm::spawn(core, name, &runtime);
+            }
         }
         if let Some(owner) = self.stop {
             owner.stop(owner.own_bound(owner.stop_bound()), StopKind::Replaced);

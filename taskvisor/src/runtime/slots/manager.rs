@@ -22,6 +22,7 @@ use crate::inspect::{RejectReason, TaskOutcome};
 use crate::slots::{
     AdmissionPolicy, ControllerConfig, ControllerSetup, Debounce, Decision, Pool, Room, Slot, SlotPhase, SlotSpec,
 };
+use crate::supervisor::InvalidOption;
 use crate::task::StopKind;
 
 pub(super) use super::aftermath::Aftermath;
@@ -104,12 +105,30 @@ impl Controller {
 
     /// Returns the declaration of a slot for which a task needs the name of a key.
     pub(super) fn needs_key(&self, slot: &str) -> bool {
-        !self.keyed.is_empty() && self.keyed.iter().any(|name| **name == *slot)
+        self.keyed.iter().any(|name| **name == *slot)
+    }
+
+    /// Returns `true` if a declared slot has keys.
+    #[inline]
+    pub(super) fn has_keys(&self) -> bool {
+        !self.keyed.is_empty()
+    }
+
+    /// Checks that a submission names a key where its slot has keys.
+    pub(super) fn check_key(&self, slot: &str) -> Result<(), InvalidOption> {
+        let (value, expected) = if self.needs_key(slot) {
+            ("none", "the slot of a key, as `slot.key(\"acme\")` returns it")
+        } else if self.is_key(slot) && slot.ends_with('/') {
+            ("\"\"", "a key that is not empty")
+        } else {
+            return Ok(());
+        };
+        Err(InvalidOption::new(format!("slot `{slot}`"), "key", value, expected))
     }
 
     /// Returns `true` for the slot of a key, whose tasks have paths of their own.
     pub(super) fn is_key(&self, slot: &str) -> bool {
-        !self.keyed.is_empty() && self.keyed_slot_of(slot).is_some()
+        self.keyed_slot_of(slot).is_some()
     }
 
     pub(super) fn capacity(&self, slot: &str) -> usize {
@@ -465,12 +484,12 @@ pub(super) fn start_idle(
     if let Err(error) = registry.enter(cell) {
         return aftermath.reject(job, 0, RejectReason::Refused { error: Arc::new(error) });
     }
-    let (mut waiting, mut from, mut displaced) = (0, SlotPhase::Idle, None);
+    let (mut waiting, mut from, mut superseded) = (0, SlotPhase::Idle, None);
     if is_stored {
         let slot = cell.slot().map(|name| registry.slots.busy.entry(Arc::clone(name)).or_insert_with(Slot::vacant));
         if let Some(slot) = slot {
             from = if slot.is_vacant() { SlotPhase::Idle } else { slot.phase() };
-            displaced = if displaces { slot.supersede() } else { None };
+            superseded = if displaces { slot.supersede() } else { None };
             slot.own(Arc::clone(cell));
             waiting = slot.waiting();
         }
@@ -481,9 +500,9 @@ pub(super) fn start_idle(
         registry.slots.busy.insert(Arc::clone(name), Slot::of(Arc::clone(cell)));
     }
     cell.tell_slot(EventKind::ControllerSubmitted, waiting, |event| event);
-    if let Some(displaced) = displaced {
+    if let Some(superseded) = superseded {
         aftermath.wait_no_more += 1;
-        aftermath.reject(displaced, waiting, RejectReason::Superseded);
+        aftermath.reject(superseded, waiting, RejectReason::Superseded);
     }
     start(registry, job, waiting, from, aftermath);
 }

@@ -19,7 +19,7 @@ use super::super::task::{Cell, Origin};
 use super::manager::{Aftermath, Job, Slots, Terms, join, own_slot, start_idle, tie};
 use crate::inspect::RejectReason;
 use crate::slots::{AdmissionPolicy, ControllerError, ControllerSpec, Decision, Room, Slot, check_slot_name};
-use crate::supervisor::{InvalidOption, RuntimeError};
+use crate::supervisor::RuntimeError;
 use crate::tree::join as join_path;
 
 /// A checked submission.
@@ -94,16 +94,11 @@ impl Core {
         let mut admitted = self.admit(spec).map_err(refused)?;
         let slot = slot.unwrap_or_else(|| Arc::clone(&admitted.name));
         check_slot_name(&slot)?;
-        if self.controller.needs_key(&slot) {
-            let expected = "the slot of a key, as `slot.key(\"acme\")` returns it";
-            return Err(InvalidOption::new(format!("slot `{slot}`"), "key", "none", expected).into());
-        }
-        if self.controller.is_key(&slot) {
-            if slot.ends_with('/') {
-                let expected = "a key that is not empty";
-                return Err(InvalidOption::new(format!("slot `{slot}`"), "key", "\"\"", expected).into());
+        if self.controller.has_keys() {
+            self.controller.check_key(&slot)?;
+            if self.controller.is_key(&slot) {
+                admitted.name = join_path(&slot, &admitted.name);
             }
-            admitted.name = join_path(&slot, &admitted.name);
         }
         let submission = Some(Submission { admission, slot, admitted, runtime });
         Ok(Offer { core: self, submission, ticket: None })

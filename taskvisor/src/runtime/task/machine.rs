@@ -281,10 +281,10 @@ impl Machine {
     }
 
     /// Removes the wait before an owed run.
-    pub(in crate::runtime) fn without_wait(&self, next: Next) -> Next {
+    pub(in crate::runtime) fn remove_wait(&self, next: &mut Next) {
         match next {
-            Next::Repeat(_) if self.owed => Next::Repeat(Duration::ZERO),
-            next => next,
+            Next::Repeat(delay) if self.owed => *delay = Duration::ZERO,
+            _ => {}
         }
     }
 

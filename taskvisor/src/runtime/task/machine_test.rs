@@ -244,8 +244,8 @@ impl Play<'_> {
             assert!(unasked || before.machine.request != Request::Nothing);
             after.must_end = ends;
         } else {
-            let next = after.machine.decide(self.policy, ending, Ran { lived: None, at_once }, None, None);
-            let next = after.machine.without_wait(next);
+            let mut next = after.machine.decide(self.policy, ending, Ran { lived: None, at_once }, None, None);
+            after.machine.remove_wait(&mut next);
             assert!(!before.machine.owed || !matches!(next, Next::Repeat(delay) if !delay.is_zero()));
             let note = after.machine.conclude(self.policy, &next, self.managed);
             let ends = matches!(next, Next::End(_));

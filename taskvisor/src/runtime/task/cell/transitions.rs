@@ -212,7 +212,7 @@ impl Cell {
         if let Some(limit) = limit {
             next = limit.judge(next);
         }
-        next = state.machine.without_wait(next);
+        state.machine.remove_wait(&mut next);
         let note = state.machine.conclude(&self.policy, &next, self.is_managed());
         let epoch = if note.is_some() { self.epoch() } else { 0 };
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
