@@ -36,13 +36,6 @@ impl Options {
             }
         }
         self.check_zeros(place, errors);
-        if let (Some(limit), Place::Group) = (&self.limit.sliding, place) {
-            let message = "this limit belongs to the strategy: write `(max_restarts = .., within = ..)` after the word \
-                           of the strategy";
-            if let Some(key) = &limit.key {
-                errors.push(key, message);
-            }
-        }
         if let Some(backoff) = &self.backoff {
             backoff.check(errors);
         }

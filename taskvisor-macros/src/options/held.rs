@@ -322,6 +322,14 @@ impl Held for Limits {
     fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
         match form {
             Form::List(list) => {
+                if let Some(name) = list.first().and_then(as_ident).filter(path::is_name) {
+                    let message = format!(
+                        "`{key}({name}, ..)` declares a limit: it stands in `limits = [..]` of `supervise!`, and here \
+                         `{key} = {name}`"
+                    );
+                    reader.errors.push(&name, message);
+                    return Ok(());
+                }
                 self.sliding = Some(Limit { key: Some(key.clone()), ..Limit::read(key, list, reader) });
                 Ok(())
             }

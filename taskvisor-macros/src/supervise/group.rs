@@ -112,6 +112,11 @@ pub(super) fn read(list: &List, is_refused: bool, reader: &mut Reader) -> (Child
         if value.is_some() { &[OF_VALUE, IN_LIMIT, MISPLACED] } else { &[IN_LIMIT, MISPLACED] };
     let keys = [own, &*Place::Group.keys()].concat();
     Place::Group.read("option", &keys, misplaced, list, &mut declared, reader);
+    if let Some(key) = declared.options.limit.sliding.as_ref().and_then(|limit| limit.key.as_ref()) {
+        let message = "the limit of failures belongs to the strategy: write `(max_restarts = .., within = ..)` after \
+                       its word";
+        reader.errors.push(key, message);
+    }
     let kind = match value {
         Some(value) => ChildKind::GroupValue(reader.bind(Purpose::Group, value)),
         None => ChildKind::Group(Box::new(declared.group)),

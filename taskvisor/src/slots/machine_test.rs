@@ -95,13 +95,13 @@ impl Model {
             }
             AdmissionPolicy::Replace | AdmissionPolicy::Latest => {
                 let times = waits.then(|| (self.times.map_or(self.now, |(first, _)| first), self.now));
-                let displaced = self.take_next();
-                if let Some(displaced) = displaced {
-                    self.resolve(displaced, End::TurnedAway);
+                let superseded = self.take_next();
+                if let Some(superseded) = superseded {
+                    self.resolve(superseded, End::TurnedAway);
                 }
                 self.next = Some(job);
                 self.times = times;
-                let displaces = displaced.is_some();
+                let displaces = superseded.is_some();
                 if admission == AdmissionPolicy::Latest {
                     return Decision::Latest { displaces };
                 }
