@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use TaskState::{Pending, Running};
 use taskvisor::{
     ControllerSpec, EventKind, Group, Problem, Ready, RuntimeError, SlotSpec, Supervisor, SupervisorConfig, TaskError,
     TaskSpec, TaskState, Tree, TreeBuilder,
@@ -68,7 +69,6 @@ async fn o25_permits_are_granted_from_the_inside() -> Result<(), RuntimeError> {
     tree.start().await?;
     settle().await;
     let paths = ["holds", "g/waits", "g/behind", "free", "last"];
-    use TaskState::{Pending, Running};
     assert_eq!(states(&tree, &paths), [Running, Pending, Pending, Running, Pending]);
 
     // Without `waits`, the permit of the group goes to `behind`, which then waits for that of the supervisor.
@@ -147,7 +147,6 @@ async fn o25_submitted_tasks_need_the_limit_of_their_slot_and_their_own() -> Res
     let free = tree.supervisor().submit(ControllerSpec::queue(cooperative("free"))).await?;
     settle().await;
     let state = |handle: &taskvisor::TaskHandle| handle.status().state;
-    use TaskState::{Pending, Running};
     assert_eq!([state(&report), state(&own), state(&free)], [Pending, Pending, Running]);
     assert!(tree.child("holds").cancel().await?);
     settle().await;
@@ -235,12 +234,9 @@ async fn o25_limits_that_are_wrong_are_refused() {
     let task = || cooperative("a");
     let undeclared = "the name of a limit that is declared, with `with_named_limit` or in `limits`";
     let invalid = |tree: TreeBuilder| match tree.try_build() {
-        Err(RuntimeError::InvalidOption(invalid)) => (
-            invalid.subject.to_string(),
-            invalid.option.to_string(),
-            invalid.value.clone(),
-            invalid.expected.to_string(),
-        ),
+        Err(RuntimeError::InvalidOption(invalid)) => {
+            (invalid.subject.clone(), invalid.option.to_string(), invalid.value.clone(), invalid.expected.to_string())
+        }
         other => panic!("{other:?}"),
     };
     let cases = [

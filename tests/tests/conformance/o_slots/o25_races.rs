@@ -67,9 +67,7 @@ fn task(
                 done.fetch_add(1, Ordering::SeqCst);
                 return Ok(());
             }
-            if random.bool() {
-                panic!("again")
-            }
+            assert!(!random.bool(), "again");
             Err(TaskError::Fail { reason: "again".into() })
         }
     });
@@ -89,7 +87,7 @@ async fn storm(seed: u64) -> Result<(), RuntimeError> {
     for number in 0..tasks {
         let own = random.bool().then(|| random.usize(0..LIMITS.len()));
         // A group without tasks would not end.
-        let place = if number < 2 { 2 - number as u8 } else { random.u8(0..3) };
+        let place = if number < 2 { 2 - u8::from(number > 0) } else { random.u8(0..3) };
         let mut limits: Vec<_> = own.into_iter().chain((place == 2).then_some(group_limit)).collect();
         limits.dedup();
         let groups: &[usize] = [&[][..], &[0], &[0, 1]][usize::from(place)];
@@ -111,7 +109,7 @@ async fn storm(seed: u64) -> Result<(), RuntimeError> {
         };
         match timeout(Duration::from_secs(60), run).await {
             Ok(result) => result.expect("it does not panic")?,
-            Err(_) => panic!("seed {seed}: an attempt waits for ever\n{}", tree.snapshot()),
+            Err(elapsed) => panic!("seed {seed}: an attempt waits for ever, {elapsed}\n{}", tree.snapshot()),
         }
         assert_eq!(done.load(Ordering::SeqCst), tasks, "seed {seed}");
     } else {
