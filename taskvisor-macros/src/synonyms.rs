@@ -98,7 +98,7 @@ synonyms! {
     }
     "`admission`" {
         "queue": "fifo" "wait" "enqueue" "allow" "buffer" "serialize";
-        "replace": "restart" "latest" "newest" "supersede" "cancel_previous" "preempt" "switch";
+        "replace": "restart" "supersede" "cancel_previous" "preempt" "switch";
         "drop_if_running": "skip" "drop" "ignore" "reject" "forbid" "exclusive" "discard" "drop_new";
     }
 }
