@@ -16,7 +16,7 @@ mod schedule;
 pub use backoff::{BackoffPolicy, JitterPolicy};
 pub(crate) use checks::check_backoff;
 pub(crate) use critical::Critical;
-pub(crate) use options::{Overrides, ResolvedPolicy};
+pub(crate) use options::{Overrides, ResolvedPolicy, Row, Rows};
 pub use phase::SpanScope;
 pub(crate) use phase::{host, shift};
 pub use ready::Ready;

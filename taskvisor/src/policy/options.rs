@@ -37,15 +37,27 @@ macro_rules! method {
     ($option:ident: $(#[$doc:meta])* set $name:ident($($argument:ident: $type:ty),*) = $value:expr) => {
         $(#[$doc])*
         pub fn $name(self $(, $argument: $type)*) -> Self {
-            self.set(|set| set.$option = Some($value))
+            self.set(Row::$option, |set| set.$option = Some($value))
         }
     };
     ($option:ident: $(#[$doc:meta])* unset $name:ident()) => {
         $(#[$doc])*
         pub fn $name(self) -> Self {
-            self.unset(|set| set.$option = None)
+            self.unset(Row::$option, |set| set.$option = None)
         }
     };
+}
+
+/// A set of rows of the table.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Rows(u64);
+
+impl Rows {
+    /// Adds a row.
+    #[inline]
+    pub(crate) fn add(&mut self, row: Row) {
+        self.0 |= 1 << row as u32;
+    }
 }
 
 /// Makes [`Overrides`], [`ResolvedPolicy`] and the methods of [`TaskSpec`] from the rows.
@@ -59,15 +71,32 @@ macro_rules! options {
     })*) => {
         /// The options that a spec sets. Other options are inherited at registration. An option that is set to none is
         /// not inherited.
-        #[derive(Clone, Default, PartialEq)]
+        #[derive(Clone, Default)]
         pub(crate) struct Overrides {
             $(pub(crate) $name: Option<$type>,)*
+        }
+
+        /// The rows of the table.
+        #[derive(Clone, Copy)]
+        #[expect(non_camel_case_types, reason = "a row is named after its option")]
+        pub(crate) enum Row {
+            $($name,)*
         }
 
         /// The policy that a registration runs by. Equal ones are shared between registrations.
         #[derive(Debug, Clone, PartialEq)]
         pub(crate) struct ResolvedPolicy {
             $(pub(crate) $name: $type,)*
+        }
+
+        impl Row {
+            /// The rows in their order.
+            const ALL: &[Self] = &[$(Self::$name),*];
+        }
+
+        impl Rows {
+            /// Every row.
+            pub(crate) const ALL: Self = Self($(1 << Row::$name as u32)|*);
         }
 
         impl Overrides {
@@ -80,6 +109,26 @@ macro_rules! options {
                     None => $default,
                 };)*
                 ResolvedPolicy { $($name,)* }
+            }
+
+            /// Returns `true` if both set the same in these rows.
+            #[inline]
+            pub(crate) fn are_equal(&self, other: &Self, Rows(mut left): Rows) -> bool {
+                while left != 0 {
+                    if !self.is_equal(other, Row::ALL[left.trailing_zeros() as usize]) {
+                        return false;
+                    }
+                    left &= left - 1;
+                }
+                true
+            }
+
+            /// Returns `true` if both set the same in this row. Inlined, it would compare every row ahead of the loop.
+            #[inline(never)]
+            fn is_equal(&self, other: &Self, row: Row) -> bool {
+                match row {
+                    $(Row::$name => self.$name == other.$name,)*
+                }
             }
 
             /// The same policy as a spec that sets them all.
@@ -358,6 +407,17 @@ options! {
 
         /// Sets what a span of the task covers. No effect without the feature `tracing`.
         set with_span(span: SpanScope) = span;
+    }
+
+    named_limit: Option<Arc<str>> = None => {
+        /// Returns the name of the limit whose permits the attempts need. Default: `None`.
+        get named_limit() -> Option<&str> = label;
+
+        /// Makes each attempt need a permit of the limit of that name, which
+        /// [`TreeBuilder::with_named_limit`](crate::TreeBuilder::with_named_limit) declares, beside those of the groups
+        /// around the task and of [`max_concurrent`](SupervisorConfig::max_concurrent). While it waits for one, the task
+        /// is `Pending`.
+        set with_named_limit(name: impl Into<Arc<str>>) = Some(name.into());
     }
 
     metric_label: Option<Arc<str>> = None => {

@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::failures::Failures;
 use super::group::Note;
 use super::observe;
-use super::permits::Permits;
+use super::permits::Limits;
 use super::registration::check_no_siblings;
 use super::registry::{Admission, Registry};
 use super::shutdown::{Listener, Stop, TURNS, Watch, has_workers, within};
@@ -46,7 +46,7 @@ pub(crate) struct Core {
     /// The lock is a leaf: nothing else is locked, and nothing dropped, under it, so it cannot deadlock.
     newest: Mutex<Option<(Arc<Said>, Arc<ResolvedPolicy>)>>,
     pub(crate) bus: Arc<Bus>,
-    pub(crate) permits: Option<Arc<Permits>>,
+    pub(crate) limits: Limits,
     pub(super) clock: Clock,
     /// The result of the check of the config, the subscribers and the slots.
     checked: Result<(), InvalidOption>,
@@ -108,6 +108,8 @@ pub(super) struct Kept {
 pub(crate) struct Parts {
     pub(crate) config: SupervisorConfig,
     pub(crate) subscribers: Vec<Arc<dyn Subscribe>>,
+    /// The limits with names.
+    pub(crate) limits: Vec<(Arc<str>, usize)>,
     #[cfg(feature = "controller")]
     pub(crate) controller: ControllerSetup,
 }
@@ -131,13 +133,13 @@ impl Core {
         #[cfg(feature = "controller")]
         controller.set_up(&mut registry);
         let config = parts.config;
-        let permits = Permits::new(config.max_concurrent);
+        let limits = Limits::new(config.max_concurrent, parts.limits);
         Arc::new_cyclic(|core: &Weak<Self>| Self {
             checked,
             plain: OnceLock::new(),
             newest: Mutex::new(None),
             bus: Arc::new(Bus::new(subscribers, config.bus_capacity, core.as_ptr().addr())),
-            permits,
+            limits,
             clock: Clock::new(),
             timed: OnceLock::new(),
             registry: Mutex::new(registry),
@@ -240,12 +242,13 @@ impl Core {
             return Ok(Arc::clone(self.plain.get_or_init(plain)));
         };
         if let Some((newest, policy)) = &*lock(&self.newest) {
-            if newest.overrides == said.overrides {
+            if newest.sets_the_same(said) {
                 return Ok(Arc::clone(policy));
             }
         }
         let policy = said.overrides.resolve(&self.config);
         policy.check(name)?;
+        self.limits.check(|| format!("task `{name}`"), policy.named_limit.as_ref())?;
         let policy = Arc::new(policy);
         let before = lock(&self.newest).replace((Arc::clone(said), Arc::clone(&policy)));
         drop(before);
@@ -290,7 +293,7 @@ impl Core {
             heir.announce();
         }
         #[cfg(feature = "controller")]
-        let aftermath = cell.slot().map(|slot| self.hand_over(&mut registry, slot));
+        let aftermath = cell.slot().map(|slot| self.hand_over(&mut registry, cell, slot));
         if let (Some(limit), Admission::Closing | Admission::Stopping) = (finished.aborted, registry.admission) {
             registry.aborted.push((cell.id(), Arc::clone(cell.name()), limit));
         }
@@ -439,15 +442,18 @@ pub(super) fn start_added(
 
 #[inline]
 pub(super) fn announce(cell: &Arc<Cell>) {
-    cell.announce(EventKind::TaskAddRequested);
-    cell.announce(EventKind::TaskAdded);
+    if cell.core().bus.is_active() {
+        cell.announce(EventKind::TaskAddRequested);
+        cell.announce(EventKind::TaskAdded);
+    }
 }
 
 impl Parts {
     fn check(&self, subscribers: &[Introduced]) -> Result<(), InvalidOption> {
         self.config.check()?;
+        check_limits(&self.limits)?;
         #[cfg(feature = "controller")]
-        self.controller.check()?;
+        self.controller.check(|limit| self.limits.iter().any(|(name, _)| **name == *limit))?;
         let Some(one) = subscribers.iter().find(|one| one.capacity.is_none_or(|capacity| capacity == 0)) else {
             return Ok(());
         };
@@ -457,4 +463,22 @@ impl Parts {
         };
         Err(InvalidOption::new(format!("subscriber `{}`", one.name), option, value, expected))
     }
+}
+
+/// Checks the limits with names.
+fn check_limits(limits: &[(Arc<str>, usize)]) -> Result<(), InvalidOption> {
+    for (position, (name, limit)) in limits.iter().enumerate() {
+        let invalid =
+            |option, value, expected| Err(InvalidOption::new(format!("limit `{name}`"), option, value, expected));
+        if name.is_empty() {
+            return invalid("name", "\"\"", "a name that is not empty");
+        }
+        if *limit == 0 {
+            return invalid("max_concurrent", "0", "at least 1");
+        }
+        if limits[..position].iter().any(|(earlier, _)| earlier == name) {
+            return invalid("name", "declared twice", "one limit of each name");
+        }
+    }
+    Ok(())
 }

@@ -277,14 +277,17 @@ impl Core {
 
     /// Registers the heir of a task whose name was just removed. Returns it, to be announced after the end of its
     /// predecessor and spawned after the lock is released; or the heir that was not accepted, to be dropped then.
-    pub(super) fn succeed(self: &Arc<Self>, registry: &mut Registry, before: &Cell) -> Option<Succession> {
-        if registry.heirs.is_empty() {
-            return None;
-        }
+    #[inline]
+    pub(super) fn succeed(self: &Arc<Self>, registry: &mut Registry, before: &Cell) -> Option<Box<Succession>> {
+        if registry.heirs.is_empty() { None } else { self.let_heir_succeed(registry, before) }
+    }
+
+    #[inline(never)]
+    fn let_heir_succeed(self: &Arc<Self>, registry: &mut Registry, before: &Cell) -> Option<Box<Succession>> {
         let heir = registry.heirs.remove(&before.id())?;
         if registry.admission != Admission::Open {
             let _ = heir.registered.set(None);
-            return Some(Succession::Refused(Box::new(heir)));
+            return Some(Box::new(Succession::Refused(heir)));
         }
         let cell = match &heir.group {
             None => self.cell(heir.admitted, Origin::Added, None),
@@ -292,7 +295,7 @@ impl Core {
                 let name = Arc::clone(&heir.admitted.name);
                 let Ok(adoption) = group.adopt(last_segment(&name)) else {
                     let _ = heir.registered.set(None);
-                    return Some(Succession::Refused(Box::new(heir)));
+                    return Some(Box::new(Succession::Refused(heir)));
                 };
                 let cell = self.cell(heir.admitted, Origin::Added, Some(added(group, &adoption)));
                 adoption.enter(&cell, &heir.runtime);
@@ -302,14 +305,14 @@ impl Core {
         registry.insert(&cell);
         let _ = heir.registered.set(Some(Arc::clone(&cell)));
         let place = registry.take_place(&cell).map(Fenced::new);
-        Some(Succession::Accepted { cell, runtime: heir.runtime, place })
+        Some(Box::new(Succession::Accepted { cell, runtime: heir.runtime, place }))
     }
 }
 
 /// The heir of a task that has ended.
 pub(super) enum Succession {
     Accepted { cell: Arc<Cell>, runtime: Handle, place: Option<Fenced<Arc<Cell>>> },
-    Refused(Box<Heir>),
+    Refused(Heir),
 }
 
 impl Succession {

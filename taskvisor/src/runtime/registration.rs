@@ -183,8 +183,8 @@ impl Core {
             return Err(RuntimeError::ShuttingDown);
         }
         registry.check_free(&name)?;
-        group.check_takes(last_segment(&name))?;
         let adoption = group.adopt(last_segment(&name))?;
+        group.check_is_open()?;
         let cell = self.cell(admitted, Origin::Added, Some(added(group, &adoption)));
         registry.insert(&cell);
         registry.settle(&runtime, &mut home);
@@ -267,6 +267,7 @@ impl Core {
             }
             if let Some(inner) = &child.group {
                 inner.check(None)?;
+                self.limits.check(|| format!("group `{}`", inner.name), inner.named_limit())?;
                 walk.push((admitted.groups.len(), 0));
                 let (declared, path) = (Arc::clone(inner), join(&path, &inner.name));
                 admitted.groups.push(AdmittedGroup { declared, path, position: Some((group, place)) });
@@ -467,10 +468,13 @@ fn membership(group: &Arc<GroupCell>, place: usize) -> Membership {
 
 /// Checks a task that is added beside the tree or submitted: it has no siblings to be after, and no group for which it
 /// can be critical or significant.
+#[inline]
 pub(super) fn check_no_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
-    if !spec.is_for_groups() {
-        return Ok(());
-    }
+    if spec.is_for_groups() { refuse_siblings(spec) } else { Ok(()) }
+}
+
+#[cold]
+fn refuse_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
     let option = match (spec.is_critical(), spec.is_significant()) {
         (true, _) => "critical",
         (_, true) => "significant",

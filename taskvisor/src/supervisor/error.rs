@@ -266,6 +266,10 @@ pub struct InvalidOption {
     pub expected: &'static str,
 }
 
+/// What is right where the name of a limit is wrong.
+pub(crate) const UNDECLARED_LIMIT: &str =
+    "the name of a limit that is declared, with `with_named_limit` or in `limits`";
+
 impl InvalidOption {
     pub(crate) fn new(
         subject: impl Into<String>,

@@ -10,7 +10,7 @@ use crate::events::EventStream;
 use crate::inspect::{Health, TreeSnapshot};
 use crate::runtime::{Cell, Core, Shutdown};
 #[cfg(feature = "controller")]
-use crate::slots::{ControllerError, ControllerSpec, SlotHandle};
+use crate::slots::{ControllerError, ControllerSpec, SlotHandle, SlotSnapshot};
 use crate::task::{IntoTaskSpec, TaskHandle};
 use crate::tree::{ChildHandle, Declared, Group, GroupHandle};
 
@@ -32,6 +32,7 @@ use crate::tree::{ChildHandle, Declared, Group, GroupHandle};
 /// | [`replace`](Self::replace) | replaces one task, or adds it | its [`TaskHandle`] | as `reconcile` |
 /// | `submit` | submits a task to its slot, and waits for room in the queues | its [`TaskHandle`] | `InvalidOption`, `ShuttingDown`, `NoRuntime` of `ControllerError` |
 /// | `try_submit` | submits a task to its slot, without a wait | its [`TaskHandle`] | those of `submit`, and `Full` |
+/// | `slots` | reads the state of all slots | a list of `SlotSnapshot` | none |
 /// | `slot` | looks up a slot by name | a `SlotHandle`, also for a name that is not declared | none |
 /// | [`remove_task`](Self::remove_task) | requests a task to stop | `()`, at once | [`TaskNotFound`], [`IsGroup`], [`ShuttingDown`], [`InvalidOption`] |
 /// | [`cancel`](Self::cancel) | requests a task to stop, and waits until it has terminated | `true` for the first request; `false` for a later one, and if there is no such task | [`TaskRemoveTimeout`], [`IsGroup`], [`ShuttingDown`], [`InvalidOption`] |
@@ -60,7 +61,7 @@ use crate::tree::{ChildHandle, Declared, Group, GroupHandle};
 /// | [`TaskHandle::restart`] | ends the wait or the running attempt, and starts the next attempt | `false` if no attempt can follow |
 /// | [`TaskHandle::restart_and_wait`], [`GroupHandle::restart_and_wait`] | the same, and waits until what was restarted is ready | `false` if the restart was refused, or it ended before |
 /// | [`ChildHandle::restart`] | restarts the task at a place; if it has ended, starts it again there | `false` if it cannot start |
-/// | [`TaskHandle::trigger`] | ends a wait for a delay, an interval or a backoff | `false` if the task does not wait |
+/// | [`TaskHandle::trigger`] | ends a wait for a delay, an interval or a backoff; a running periodic task owes one more run | `false` if the task neither waits nor owes a run |
 /// | [`TaskHandle::status`] | reads the status | the state, the attempt, the failures and the last error |
 /// | [`TaskHandle::outcome`] | waits until the task has ended | its [`TaskOutcome`](crate::TaskOutcome) |
 /// | [`GroupHandle::add_task`] | adds a task to a group | its [`TaskHandle`]; an error as `add_task`, or [`GroupNotRunning`] |
@@ -178,6 +179,13 @@ impl SupervisorHandle {
     #[cfg(feature = "controller")]
     pub fn try_submit(&self, spec: ControllerSpec) -> Result<TaskHandle, ControllerError> {
         self.core.try_submit(spec).map(TaskHandle::new)
+    }
+
+    /// Returns snapshots of all slots, in the order of their names: of the declared ones, except those with
+    /// [keys](crate::SlotSpec::with_keys), and of the others in which a task runs or waits.
+    #[cfg(feature = "controller")]
+    pub fn slots(&self) -> Vec<SlotSnapshot> {
+        self.core.slot_snapshots()
     }
 
     /// Returns the slot of that name. The slot need not be declared.

@@ -16,6 +16,7 @@ mod signals;
 pub use add_task::AddTask;
 pub use builder::SupervisorBuilder;
 pub use config::SupervisorConfig;
+pub(crate) use error::UNDECLARED_LIMIT;
 pub(crate) use error::left;
 pub use error::{InvalidOption, RuntimeError, StopLimit};
 pub use exit::Exit;

@@ -136,7 +136,9 @@ impl TaskHandle {
         self.0.ready_after(attempt).await
     }
 
-    /// Ends the wait for an initial delay, an interval or a backoff. Returns `false` if the task does not wait.
+    /// Ends the wait for an initial delay, an interval or a backoff. If a task with an interval or a fixed rate runs, it
+    /// owes one more run, however often it is triggered: the next attempt begins when this one has succeeded, without
+    /// the interval. So a run begins after each call. Returns `false` if the task neither waits nor owes a run.
     pub fn trigger(&self) -> bool {
         self.0.trigger()
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::definition::{Task, TaskRef};
 use crate::panics::Fenced;
-use crate::policy::{BackoffPolicy, Critical, Overrides, ResolvedPolicy, RestartPolicy};
+use crate::policy::{BackoffPolicy, Critical, Overrides, ResolvedPolicy, RestartPolicy, Row, Rows};
 use crate::supervisor::SupervisorConfig;
 
 /// A task, its name and its options.
@@ -47,7 +47,17 @@ pub struct TaskSpec {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Said {
     pub(crate) overrides: Overrides,
+    /// The rows that were touched. No other row is set.
+    rows: Rows,
     after: Vec<Arc<str>>,
+}
+
+impl Said {
+    /// Returns `true` if both set the same options. Costs as much as options are set, and not as there are options.
+    #[inline]
+    pub(crate) fn sets_the_same(&self, other: &Self) -> bool {
+        self.rows == other.rows && self.overrides.are_equal(&other.overrides, self.rows)
+    }
 }
 
 /// The options have their getters and setters in the table of `policy/options`.
@@ -103,14 +113,16 @@ impl TaskSpec {
     }
 
     /// Sets an option.
-    pub(crate) fn set(mut self, what: impl FnOnce(&mut Overrides)) -> Self {
-        what(&mut self.say().overrides);
+    pub(crate) fn set(mut self, row: Row, what: impl FnOnce(&mut Overrides)) -> Self {
+        let said = self.say();
+        said.rows.add(row);
+        what(&mut said.overrides);
         self
     }
 
     /// Unsets an option. A spec that sets nothing stays as it is.
-    pub(crate) fn unset(self, what: impl FnOnce(&mut Overrides)) -> Self {
-        if self.said.is_some() { self.set(what) } else { self }
+    pub(crate) fn unset(self, row: Row, what: impl FnOnce(&mut Overrides)) -> Self {
+        if self.said.is_some() { self.set(row, what) } else { self }
     }
 
     pub(crate) fn said(&self) -> Option<&Arc<Said>> {
@@ -120,8 +132,8 @@ impl TaskSpec {
     /// Returns `true` if it sets an option that needs siblings or a group.
     #[inline]
     pub(crate) fn is_for_groups(&self) -> bool {
-        let Overrides { critical, significant, .. } = self.overrides();
-        critical.is_some_and(Critical::is_set) || *significant == Some(true) || !self.after().is_empty()
+        let Some(Said { overrides, after, .. }) = self.said.as_deref() else { return false };
+        overrides.critical.is_some_and(Critical::is_set) || overrides.significant == Some(true) || !after.is_empty()
     }
 
     pub(crate) fn overrides(&self) -> &Overrides {
@@ -132,7 +144,7 @@ impl TaskSpec {
         Self {
             task: Fenced::new(task),
             name: Some(name),
-            said: Some(Arc::new(Said { overrides: Overrides::of(policy), after: Vec::new() })),
+            said: Some(Arc::new(Said { overrides: Overrides::of(policy), rows: Rows::ALL, after: Vec::new() })),
         }
     }
 
@@ -192,5 +204,36 @@ pub trait IntoTaskSpec {
 impl<T: Into<TaskSpec>> IntoTaskSpec for T {
     fn into_task_spec(self) -> TaskSpec {
         self.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::task::{TaskContext, TaskFn};
+
+    fn spec() -> TaskSpec {
+        TaskSpec::inherit(TaskFn::arc("task", |_: TaskContext| async { Ok(()) }))
+    }
+
+    fn same(one: &TaskSpec, other: &TaskSpec) -> bool {
+        let (one, other) = (one.said().unwrap(), other.said().unwrap());
+        one.sets_the_same(other) && other.sets_the_same(one)
+    }
+
+    #[test]
+    fn specs_set_the_same_only_if_each_option_is_equal() {
+        let second = Duration::from_secs(1);
+        let one = spec().with_timeout(second).with_max_retries(3);
+        assert!(same(&one, &spec().with_max_retries(3).with_timeout(second)));
+        assert!(!same(&one, &spec().with_timeout(second)));
+        assert!(!same(&one, &spec().with_timeout(second).with_max_retries(4)));
+        assert!(!same(&one, &spec().with_timeout(second * 2).with_max_retries(3)));
+        assert!(!same(&one, &one.clone().critical()));
+        assert!(same(&one.clone().critical(), &one.clone().critical()));
+
+        let all = TaskSpec::resolved(one.task().clone(), "task".into(), &one.policy());
+        assert!(same(&all, &all.clone().with_timeout(second)));
+        assert!(!same(&all, &all.clone().with_timeout(second * 2)));
     }
 }

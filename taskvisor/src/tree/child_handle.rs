@@ -72,7 +72,7 @@ impl ChildHandle {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
-    /// use taskvisor::{SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, TaskState, Tree};
+    /// use taskvisor::{SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, Tree};
     ///
     /// let task = TaskFn::arc("sync", |_: TaskContext| async {
     ///     Err(TaskError::Fatal { reason: "no such tenant".into() })

@@ -32,6 +32,8 @@ pub(crate) struct Declared {
     pub(crate) limit: Option<(u32, Duration)>,
     pub(crate) dynamic: Dynamic,
     pub(crate) max_starting: Option<usize>,
+    /// How many attempts run at once in it.
+    pub(crate) max_concurrent: Option<usize>,
     pub(crate) after: Vec<Arc<str>>,
     /// The options that it has as a child.
     pub(crate) overrides: Overrides,
@@ -152,7 +154,19 @@ fn short(place: usize) -> u32 {
 impl Declared {
     /// Reads the name of each task once.
     pub(crate) fn new(group: Group) -> Self {
-        let Group { name, strategy, limit, dynamic, max_starting, overrides, after, children: specs, fresh, depth } = group;
+        let Group {
+            name,
+            strategy,
+            limit,
+            dynamic,
+            max_starting,
+            max_concurrent,
+            overrides,
+            after,
+            children: specs,
+            fresh,
+            depth,
+        } = group;
         let (children, tasks): (Vec<_>, Vec<_>) = specs.into_iter().map(DeclaredChild::new).unzip();
         let by_name = by_name(&children);
         let mut unknown = Vec::new();
@@ -175,6 +189,7 @@ impl Declared {
             limit,
             dynamic,
             max_starting,
+            max_concurrent,
             after,
             overrides,
             layers: layers(&children, &order),
@@ -268,6 +283,9 @@ impl Declared {
         if self.max_starting == Some(0) {
             return invalid("max_starting", "0", "at least 1: nothing could start");
         }
+        if self.max_concurrent == Some(0) {
+            return invalid("max_concurrent", "0", "at least 1");
+        }
         if self.is_fresh && !self.children.is_empty() {
             let value = format!("set beside `{}`", self.children[0].name);
             return invalid("fresh", &value, "no declared children: the function makes all children");
@@ -293,13 +311,18 @@ impl Declared {
             return invalid("depth", &format!("{} groups nested in each other", self.depth), "at most 1024");
         }
         #[cfg(feature = "controller")]
-        let is_slot = |name: &str| root_of.is_some_and(|core| core.is_declared_slot(name));
+        let is_slot = |name: &str| root_of.is_some_and(|core| core.is_declared_slot(name) && !core.has_keys(name));
         #[cfg(not(feature = "controller"))]
         let is_slot = |_: &str| false;
         match self.unknown.iter().find(|(_, name)| !is_slot(name)) {
             Some((place, name)) => Err(self.children[*place as usize].unknown(name, is_root)),
             None => Ok(()),
         }
+    }
+
+    /// Returns the name of the limit that bounds its attempts.
+    pub(crate) fn named_limit(&self) -> Option<&Arc<str>> {
+        self.overrides.named_limit.as_ref()?.as_ref()
     }
 
     /// Returns `true` if its children need no driver: a flat group of independent tasks without a limit.
@@ -424,6 +447,7 @@ impl fmt::Debug for Shown<'_> {
             .field("limit", &group.limit)
             .field("dynamic", &group.dynamic)
             .field("max_starting", &group.max_starting)
+            .field("max_concurrent", &group.max_concurrent)
             .field("fresh", &group.is_fresh)
             .field("after", &group.after)
             .field("set", &group.overrides)

@@ -46,6 +46,7 @@ pub struct Group {
     pub(super) limit: Option<(u32, Duration)>,
     pub(super) dynamic: Dynamic,
     pub(super) max_starting: Option<usize>,
+    pub(super) max_concurrent: Option<usize>,
     /// The options that it has as a child, as those of a task.
     pub(super) overrides: Overrides,
     pub(super) after: Vec<Arc<str>>,
@@ -74,6 +75,7 @@ impl Group {
             limit: None,
             dynamic: Dynamic::Keep,
             max_starting: None,
+            max_concurrent: None,
             overrides,
             after: Vec::new(),
             children: Vec::new(),
@@ -127,6 +129,33 @@ impl Group {
     pub fn with_max_starting(mut self, max_starting: usize) -> Self {
         self.max_starting = Some(max_starting);
         self
+    }
+
+    /// Limits the attempts that run at once in the group and in its nested groups, at least 1. An attempt that begins
+    /// needs this permit before those of the groups around, of [limits with names](Self::with_named_limit) and of the
+    /// supervisor's [`max_concurrent`](crate::SupervisorConfig::max_concurrent). It waits for each in turn, first come,
+    /// first served. Default: no limit.
+    ///
+    /// # Examples
+    /// ```
+    /// use taskvisor::{Group, SupervisorConfig, TaskContext, TaskFn, Tree};
+    ///
+    /// let import = |name: &str| TaskFn::arc(name, |_: TaskContext| async { Ok(()) });
+    /// let imports = Group::one_for_one("imports").with_max_concurrent(2).tasks(["a", "b", "c"].map(import));
+    /// let tree = Tree::builder(SupervisorConfig::default()).group(imports).build();
+    /// assert_eq!(tree.group("imports").path(), "imports");
+    /// ```
+    pub fn with_max_concurrent(mut self, max_concurrent: usize) -> Self {
+        self.max_concurrent = Some(max_concurrent);
+        self
+    }
+
+    /// Makes each attempt in the group, and in its nested groups, need a permit of the limit of that name, which
+    /// [`TreeBuilder::with_named_limit`](crate::TreeBuilder::with_named_limit) declares. A task needs one permit of a
+    /// limit, also where the task and groups around it name it. Default: none.
+    pub fn with_named_limit(self, name: impl Into<Arc<str>>) -> Self {
+        let name = name.into();
+        self.set(|set| set.named_limit = Some(Some(name)))
     }
 
     /// Adds a task.

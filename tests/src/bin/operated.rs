@@ -9,7 +9,7 @@
 //! The keys are `grace`, `drain` and `force_after` in milliseconds, `interrupt=drain`, `signals=none`, and
 //! `runtime=current` for a current-thread runtime. The tasks are:
 //! - `cooperative` returns when it is stopped, and prints the reason;
-//! - `deaf` ignores that, `spin` blocks its thread;
+//! - `deaf` ignores that, `spin` prints `spinning` and blocks its thread;
 //! - `slow` takes 2.5 s to stop;
 //! - `migrate` never completes, and the tree is not ready before;
 //! - `broken` is critical and fails after 50 ms;
@@ -57,9 +57,12 @@ fn spec(kind: &str) -> TaskSpec {
                     sleep(Duration::from_millis(2_500)).await;
                     Ok(())
                 }
-                "spin" => loop {
-                    std::thread::park();
-                },
+                "spin" => {
+                    println!("spinning");
+                    loop {
+                        std::thread::park();
+                    }
+                }
                 "broken" => {
                     sleep(Duration::from_millis(50)).await;
                     Err(TaskError::Fatal { reason: "broken".into() })

@@ -15,6 +15,7 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::super::clock::Ticks;
 use super::super::core::Core;
+use super::super::permits::Permits;
 use super::super::task::{ABORT, Cell, StopBy};
 use super::children::{ByKey, Epoch, Key};
 use super::machine::Input;
@@ -36,6 +37,8 @@ pub(crate) struct GroupCell {
     pub(crate) declared: Arc<Declared>,
     pub(in crate::runtime) core: Arc<Core>,
     pub(in crate::runtime) position: Option<Position>,
+    /// The permits of its `max_concurrent`.
+    pub(in crate::runtime) permits: Option<Arc<Permits>>,
     inbox: Mutex<Inbox>,
     /// `true` from the request of a stop, hold or restart until the next run begins. The request is followed by those
     /// to all its tasks, so a task that finds `true` is woken by its own request.
@@ -51,6 +54,8 @@ pub(crate) struct GroupCell {
     first_failed: Mutex<Arc<String>>,
     /// The places of `max_starting`.
     pub(in crate::runtime) starting: Option<Arc<Semaphore>>,
+    /// `true` if the group or one around it has `max_starting`.
+    pub(in crate::runtime) limits_starts: bool,
     /// The failure because of which the current run stops. The lock is a leaf, as that of `first_failed`.
     failing: Mutex<Option<Arc<FailureChain>>>,
 }
@@ -128,8 +133,11 @@ impl GroupCell {
     ) -> Self {
         let since = if declared.is_fresh { core.clock.now() } else { Ticks::MAX };
         Self {
+            permits: declared.max_concurrent.map(|limit| core.limits.of_group(&path, limit)),
             path,
             core,
+            limits_starts: declared.max_starting.is_some()
+                || position.as_ref().is_some_and(|at| at.parent.limits_starts),
             position,
             inbox: Mutex::new(Inbox {
                 messages: VecDeque::new(),
@@ -583,7 +591,7 @@ impl GroupCell {
         let gone = (inbox.members.added.remove(&key), inbox.elsewhere.remove(&key));
         if let Some(Member::Task(cell)) = &gone.0 {
             let has_place = || inbox.children(&self.declared).place(last_segment(cell.name())).is_some();
-            if cell.was_added() && cell.kept_task().is_some() && !has_place() {
+            if cell.was_added() && cell.keeps_task() && !has_place() {
                 inbox.returning.insert(key, Arc::clone(cell));
             }
         }
@@ -595,12 +603,19 @@ impl GroupCell {
     /// stops for good in the meantime.
     pub(in crate::runtime) fn check_takes(&self, name: &str) -> Result<(), RuntimeError> {
         self.check_runs()?;
+        self.check_is_open()?;
+        let inbox = self.lock();
+        let takes_place = inbox.children(&self.declared).place(name).is_some();
+        if (inbox.reserved && takes_place) || inbox.returns(name) {
+            return Err(RuntimeError::TaskAlreadyExists { name: join(&self.path, name).to_string() });
+        }
+        Ok(())
+    }
+
+    /// Checks that the group is not closed to additions.
+    pub(in crate::runtime) fn check_is_open(&self) -> Result<(), RuntimeError> {
         if self.declared.is_closed() {
             return Err(RuntimeError::GroupClosed { name: self.shown_path().to_string() });
-        }
-        let inbox = self.lock();
-        if inbox.is_reserved(&self.declared, name) {
-            return Err(RuntimeError::TaskAlreadyExists { name: join(&self.path, name).to_string() });
         }
         Ok(())
     }
@@ -622,7 +637,7 @@ impl GroupCell {
         if !inbox.open || inbox.state == TaskState::Ended {
             return Err(RuntimeError::GroupNotRunning { name: self.shown_path().to_string() });
         }
-        if inbox.is_reserved(&self.declared, name) {
+        if (inbox.reserved && takes_place) || inbox.returns(name) {
             return Err(RuntimeError::TaskAlreadyExists { name: join(&self.path, name).to_string() });
         }
         let key = inbox.next_key;
@@ -708,10 +723,9 @@ impl Inbox {
         self.made.as_ref().unwrap_or(declared)
     }
 
-    /// Returns `true` if a child of that name comes with the next run.
-    fn is_reserved(&self, declared: &Arc<Declared>, name: &str) -> bool {
-        let returns = |cell: &Arc<Cell>| last_segment(cell.name()) == name;
-        (self.reserved && self.children(declared).place(name).is_some()) || self.returning.values().any(returns)
+    /// Returns `true` if an added child of that name comes back with the next run.
+    fn returns(&self, name: &str) -> bool {
+        self.returning.values().any(|cell| last_segment(cell.name()) == name)
     }
 }
 

@@ -260,7 +260,7 @@ impl Live {
 
     /// A task that is stopped gives its permit to a waiting task, which must not be one that is stopped next.
     fn freeze(&self, actions: &[Action]) {
-        if self.group.core.permits.is_none() {
+        if !self.group.core.limits.are_any() {
             return;
         }
         for action in actions {
@@ -291,7 +291,7 @@ impl Live {
         self.step(input);
         match input {
             // Later the failure of the child that made the group fail is read.
-            Input::Note { key, .. } | Input::Again { key, .. } if self.machine.is_lost(key) => {}
+            Input::Note { key, note: Note::Ended(_), .. } | Input::Again { key, .. } if self.machine.is_lost(key) => {}
             Input::Note { key, note: Note::Ended(_), .. } => self.group.forget(key),
             Input::Again { key, .. } => self.group.forget_before(key),
             _ => {}

@@ -121,7 +121,11 @@ impl Actor {
             ready!(guards.poll_place(cx));
             if let Poll::Ready(exceeded) = guards.poll_start(&self.cell, cx) {
                 // The attempt failed before it began.
-                self.attempt_ended(Ending::Result(Err(exceeded.into_error())), None, Cut::Not);
+                let error = match (exceeded, self.permit.as_ref().and_then(|permit| permit.awaits())) {
+                    (Exceeded::StartTimeout(timeout), Some(limit)) => TaskError::PermitTimeout { timeout, limit },
+                    (exceeded, _) => exceeded.into_error(),
+                };
+                self.attempt_ended(Ending::Result(Err(error)), None, Cut::Not);
                 return Poll::Ready(());
             }
         }

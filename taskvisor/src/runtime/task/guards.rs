@@ -60,9 +60,9 @@ type Acquire = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireE
 impl Starting {
     /// Returns `None` if no group around the task has a limit.
     fn of(cell: &Cell) -> Option<Self> {
-        let groups = cell.member()?.group.with_parents();
-        let limits: Vec<_> = groups.filter_map(|group| group.starting.clone()).collect();
-        (!limits.is_empty()).then(|| Self { limits, held: Vec::new(), next: None })
+        let group = cell.member().map(|member| &member.group).filter(|group| group.limits_starts)?;
+        let limits = group.with_parents().filter_map(|group| group.starting.clone()).collect();
+        Some(Self { limits, held: Vec::new(), next: None })
     }
 
     /// Returns `Ready` when the task has all places.
@@ -88,12 +88,18 @@ impl Starting {
 
 impl Guards {
     /// Returns `None` if the task has none of them.
+    #[inline]
     pub(in crate::runtime) fn of(cell: &Cell) -> Option<Box<Self>> {
         let policy = cell.policy();
         let is_guarded = start_timeout(cell).is_some() || policy.watchdog.is_some() || policy.limit.is_some();
-        let limit = || policy.limit.map(|limit| Limit { window: Window::new(limit), start: Instant::now() });
-        let starting = Starting::of(cell);
-        (is_guarded || starting.is_some()).then(|| Box::new(Self { limit: limit(), starting, ..Self::default() }))
+        let limits_starts = || cell.member().is_some_and(|member| member.group.limits_starts);
+        if is_guarded || limits_starts() { Some(Self::new(cell)) } else { None }
+    }
+
+    #[inline(never)]
+    fn new(cell: &Cell) -> Box<Self> {
+        let limit = cell.policy().limit.map(|limit| Limit { window: Window::new(limit), start: Instant::now() });
+        Box::new(Self { limit, starting: Starting::of(cell), ..Self::default() })
     }
 
     /// Notes that the attempt takes longer than one poll.

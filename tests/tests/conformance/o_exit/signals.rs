@@ -151,8 +151,8 @@ fn o02_what_sigint_does_can_be_chosen() {
 fn o03_a_wedged_runtime_ends_after_drain_and_grace_and_names_the_task() {
     for runtime in RUNTIMES {
         let arguments = ["exit", "drain=100", "grace=300", "spin"];
-        let operated = Operated::start(&with(&arguments, runtime), "ready");
-        thread::sleep(ms(200));
+        let mut operated = Operated::start(&with(&arguments, runtime), "ready");
+        assert_eq!(operated.line(), "spinning");
         operated.signal(&["-TERM"]);
         let ended = operated.wait();
         assert_eq!(ended.status, Some(3), "{}", ended.stderr);
@@ -164,12 +164,10 @@ fn o03_a_wedged_runtime_ends_after_drain_and_grace_and_names_the_task() {
 fn o03_a_forcing_signal_ends_a_wedged_runtime_at_once() {
     for runtime in RUNTIMES {
         let arguments = ["exit", "grace=86400000", "force_after=0", "spin", "cooperative"];
-        let operated = Operated::start(&with(&arguments, runtime), "ready");
-        thread::sleep(ms(200));
-        operated.signal(&["-TERM"]);
-        // The thread hears the first one before the second one is sent: the kernel merges equal pending signals.
-        thread::sleep(ms(100));
-        operated.signal(&["-INT"]);
+        let mut operated = Operated::start(&with(&arguments, runtime), "ready");
+        assert_eq!(operated.line(), "spinning");
+        // Two kinds, because the kernel merges equal signals that are pending.
+        operated.signal(&["-TERM", "-INT"]);
         let ended = operated.wait();
         assert_eq!(ended.status, Some(4), "{}", ended.stderr);
         assert!(ended.stderr.contains("as the shutdown was forced after"), "{}", ended.stderr);
@@ -200,11 +198,15 @@ fn o03_without_signals_the_process_ends_by_itself() {
 fn o03_plain_run_starts_no_thread() {
     let threads = |how| {
         let operated = Operated::start(&[how, "runtime=current", "cooperative"], "ready");
-        // A thread sets its name when it begins.
-        thread::sleep(ms(200));
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", operated.process.id()));
-        let names = tasks.ok()?.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap());
-        Some(names.map(|name| name.trim_end().to_owned()).collect::<Vec<_>>())
+        loop {
+            let tasks = std::fs::read_dir(format!("/proc/{}/task", operated.process.id()));
+            let names = tasks.ok()?.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap());
+            let names: Vec<_> = names.map(|name| name.trim_end().to_owned()).collect();
+            // A thread sets its name when it begins.
+            if names.len() < 2 || names[1] != names[0] {
+                break Some(names);
+            }
+        }
     };
     // Only Linux has this folder.
     let (Some(run), Some(exit)) = (threads("run"), threads("exit")) else { return };

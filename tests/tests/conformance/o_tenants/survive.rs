@@ -173,7 +173,7 @@ async fn o21_what_is_lost_with_its_group_says_so() -> Result {
     assert_eq!(lost.id, Some(x.id()));
     assert!(lost.reason.as_ref().unwrap().starts_with("lost with its group: `g/a` failed (poked)"), "{lost:?}");
     let health = tree.health();
-    let of = |path: &str| health.not_ready.iter().find(|it| it.path == path).map(|it| it.problem);
+    let of = |path: &str| health.not_ready.iter().find(|it| it.path == path).map(|it| it.problem.clone());
     assert_eq!((of("g/x"), of("g")), (Some(Problem::Failed), Some(Problem::Failed)));
     assert!(tree.group("g").child("x").acknowledge());
     assert!(tree.supervisor().acknowledge("g") && tree.health().is_ready());

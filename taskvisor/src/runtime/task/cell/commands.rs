@@ -69,9 +69,13 @@ impl Cell {
         true
     }
 
-    /// Ends a wait for an initial delay, an interval or a backoff. Returns `false` if there is none.
+    /// Ends a wait for an initial delay, an interval or a backoff. A running periodic task owes one more run. Returns
+    /// `false` if neither is the case.
     pub(crate) fn trigger(&self) -> bool {
         let mut state = self.lock();
+        if state.machine.owe(&self.policy) {
+            return true;
+        }
         let Some(effects) = state.machine.trigger() else { return false };
         self.carry_out(None, state, Bound::OPEN, effects);
         true

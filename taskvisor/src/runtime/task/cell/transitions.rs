@@ -212,6 +212,7 @@ impl Cell {
         if let Some(limit) = limit {
             next = limit.judge(next);
         }
+        state.machine.remove_wait(&mut next);
         let note = state.machine.conclude(&self.policy, &next, self.is_managed());
         let epoch = if note.is_some() { self.epoch() } else { 0 };
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
@@ -365,9 +366,10 @@ impl Cell {
     /// Without an outcome the task was stopped before an attempt.
     fn take_task(&self, state: &mut State, outcome: Option<&TaskOutcome>) -> Option<TaskRef> {
         if self.was_added() {
-            let is_stopped = matches!(outcome, None | Some(TaskOutcome::Canceled { .. } | TaskOutcome::Aborted { .. }));
             let by_group = matches!(state.machine.why, Some(StopKind::GroupStopped | StopKind::GroupFailed));
-            let returns = is_stopped && by_group && self.member().is_some_and(|member| member.group.keeps_added());
+            let is_stopped =
+                || matches!(outcome, None | Some(TaskOutcome::Canceled { .. } | TaskOutcome::Aborted { .. }));
+            let returns = by_group && is_stopped() && self.member().is_some_and(|member| member.group.keeps_added());
             return if returns && self.core.keeps() { None } else { state.task.take() };
         }
         let is_completed = outcome.is_some_and(TaskOutcome::is_completed);
