@@ -178,7 +178,10 @@ fn age(since: SystemTime) -> String {
 
 /// Returns a text on one line, with at most this many characters.
 pub(crate) fn shortened(text: &str, most: usize) -> String {
-    let escaped: Vec<char> = text.escape_debug().take(most + 1).collect();
+    let start: String = text.chars().take(most + 1).collect();
+    // Quotes are common in errors, and safe in a line.
+    let escaped = start.escape_debug().to_string().replace("\\\"", "\"").replace("\\'", "'");
+    let escaped: Vec<char> = escaped.chars().take(most + 1).collect();
     if escaped.len() <= most {
         return escaped.into_iter().collect();
     }

@@ -52,9 +52,6 @@ pub(super) struct Registered {
     made_before: Option<Arc<Declared>>,
 }
 
-/// A group, and the place of a child among its declared ones.
-type DeclaredPlace = (Arc<GroupCell>, usize);
-
 impl Core {
     /// Registers and starts a tree.
     ///
@@ -196,7 +193,8 @@ impl Core {
     /// task is not kept.
     pub(crate) fn start_again(self: &Arc<Self>, path: &str) -> bool {
         let (Ok(runtime), Some(before)) = (self.prepare(), self.place(path)) else { return false };
-        let Some((admitted, position)) = self.admit_again(&before) else { return false };
+        let Some((admitted, member)) = self.admit_again(&before) else { return false };
+        let position = member.as_ref().map(|member| (Arc::clone(&member.group), member.key));
         let end = End::of(before.try_outcome().as_ref());
         let mut home = None;
         let mut registry = self.registry();
@@ -205,19 +203,16 @@ impl Core {
         if registry.admission != Admission::Open || !is_newest || registry.check_free(path).is_err() {
             return false;
         }
-        let (adoption, tie) = match &position {
-            None => (None, None),
-            Some((group, place)) => {
-                let key = *place as Key;
-                let Some(adoption) = group.readopt(key) else { return false };
-                (Some(adoption), Some(Arc::new(Tie::Group(membership(group, *place)))))
-            }
-        };
+        let adoption = position.as_ref().map(|(group, key)| group.readopt(*key));
+        if let Some(None) = adoption {
+            return false;
+        }
+        let tie = member.map(|member| Arc::new(Tie::Group(member)));
         let cell = self.cell(admitted, Origin::Declared { unready: false }, tie);
         registry.insert(&cell);
         registry.settle(&runtime, &mut home);
         self.bus.start(&runtime);
-        if let Some(adoption) = adoption {
+        if let Some(adoption) = adoption.flatten() {
             adoption.enter_again(&cell, &runtime, end);
         }
         let started = start_added(registry, cell, &runtime).is_ok();
@@ -225,20 +220,19 @@ impl Core {
         started
     }
 
-    /// Returns the task of a place whose registration has ended, with its group and its place there.
-    fn admit_again(self: &Arc<Self>, before: &Arc<Cell>) -> Option<(Admitted, Option<DeclaredPlace>)> {
+    /// Returns the task of a place whose registration has ended, with its membership in its group.
+    fn admit_again(self: &Arc<Self>, before: &Arc<Cell>) -> Option<(Admitted, Option<Membership>)> {
         if before.lock().machine().stage != Stage::Ended {
             return None;
         }
-        let position = match before.member() {
+        let (member, kept) = match before.member() {
             Some(member) => {
-                let group = Arc::clone(&member.group);
-                let place = group.children().place(last_segment(before.name()))?;
-                Some((group, place))
+                let children = member.group.children();
+                let place = children.place(last_segment(before.name()))?;
+                (Some(membership(&member.group, &children, place)), children.task(place))
             }
-            None => None,
+            None => (None, None),
         };
-        let kept = position.as_ref().and_then(|(group, place)| group.children().task(*place));
         let mut admitted = match kept {
             Some(spec) => self.admit(spec).ok()?,
             None if before.was_added() => return None,
@@ -248,7 +242,7 @@ impl Core {
             }
         };
         admitted.name = Arc::clone(before.name());
-        Some((admitted, position))
+        Some((admitted, member))
     }
 
     /// Walks the tree in the order of declaration, without recursion.
@@ -386,7 +380,7 @@ impl Registered {
             cells.push(cell);
         }
         for AdmittedTask { task, group: parent, place } in tasks {
-            let member = membership(&cells[parent], place);
+            let member = membership(&cells[parent], &cells[parent].children(), place);
             let cell = core.cell(task, Origin::Declared { unready: false }, Some(Arc::new(Tie::Group(member))));
             members[parent][place] = Some(Member::Task(self.enter(registry, cell)));
         }
@@ -460,9 +454,9 @@ fn membership_of_added(group: &Arc<GroupCell>, key: Key) -> Membership {
     Membership { group: Arc::clone(group), key, epoch: AtomicU32::new(0), managed, awaited: false }
 }
 
-/// Returns the membership of a declared child.
-fn membership(group: &Arc<GroupCell>, place: usize) -> Membership {
-    let (managed, awaited) = (group.declared.manages(), !group.children().order.later(place).is_empty());
+/// Returns the membership of a declared child. `children` are those of the group. Takes no lock.
+fn membership(group: &Arc<GroupCell>, children: &Declared, place: usize) -> Membership {
+    let (managed, awaited) = (group.declared.manages(), !children.order.later(place).is_empty());
     Membership { group: Arc::clone(group), key: place as Key, epoch: AtomicU32::new(0), managed, awaited }
 }
 
