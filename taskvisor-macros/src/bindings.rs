@@ -64,6 +64,8 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
                 };
             }
         }
+        Purpose::Dynamic => typed(quote_spanned!(span=> #private::Dynamic)),
+        Purpose::Maker => quote_spanned!(span=> let #local = #private::maker(#expr);),
         Purpose::Group => typed(quote_spanned!(span=> #private::Group)),
         Purpose::Spec => {
             let mut arms = expr.clone();

@@ -68,7 +68,7 @@ impl Echo {
 }
 
 /// The lists and the words whose names can be completed.
-const LISTS: [&str; 20] = [
+const LISTS: [&str; 21] = [
     "attribute",
     "entry",
     "group",
@@ -89,6 +89,7 @@ const LISTS: [&str; 20] = [
     "words_of_admission",
     "words_of_signals",
     "words_of_span",
+    "words_of_dynamic",
 ];
 
 /// Returns the label of an entry with the place of the list after it, because the name itself is that of the task.

@@ -427,6 +427,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 ///     config = SupervisorConfig { bus_capacity: 256, ..SupervisorConfig::default() },
 ///     drain = "10ms",
 ///     max_concurrent = 2,
+///     max_starting = 1,
 ///     signals = false,
 ///     tasks = [
 ///         ..migrates.then_some(migrate {}),
@@ -478,6 +479,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `grace` | duration | `"60s"` | how long a shutdown may take, past which tasks are aborted |
 /// | `drain` | duration | `"0s"` | how long tasks go on once a shutdown is requested |
 /// | `max_concurrent` | number | unlimited | how many attempts run at a time |
+/// | `max_starting` | number | unlimited | how many tasks are between the begin of an attempt and its readiness |
 /// | `signals` | `true`, `false`, a `Signals`, or a list, below | `true` | how the tree shuts down on SIGINT and SIGTERM |
 /// | `defaults` | list of options, below | the config's | what the tasks that leave them out inherit |
 /// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
@@ -492,8 +494,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 ///   `backoff(..)`, are replaced as a whole. `critical = false`, `significant = false`, `final_attempt = false` and
 ///   `readiness = true` take back what `#[task]` says.
 /// - `label = group(..)`: a group, below.
-/// - `label = group(value, ..)`: a `Group` from a function or the builder, with the options of `group(..)` except `tasks`
-///   and `strategy`. Its handle is a `GroupHandle`.
+/// - `label = group(value, ..)`: a `Group` from a function or the builder, with the options of `group(..)` except `tasks`,
+///   `fresh` and `strategy`. Its handle is a `GroupHandle`.
 /// - `..iterator`: the tasks of an iterator, without fields.
 ///
 /// The table shows which option is valid where. `#[task]` documents the options of tasks:
@@ -505,6 +507,9 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `crate` | yes | - | - | - |
 /// | `after` | - | yes | yes | - |
 /// | `max_concurrent` | - | - | yes | - |
+/// | `max_starting` | - | - | yes | - |
+/// | `dynamic` | - | - | yes | - |
+/// | `fresh` | - | - | yes | - |
 /// | `strategy` | - | - | yes | - |
 /// | `tasks` | - | - | yes | - |
 #[doc = options::places_of_options!()]
@@ -609,7 +614,56 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `significant` | alone, or `true` or `false` | `false` | its end in success, for good, ends the group that it is in; not with `"always"` |
 /// | `readiness` | `true` or `false` | `true` | the states of its tasks count for the readiness of the service |
 /// | `max_concurrent` | number | unlimited | how many attempts run at a time in the group, those in nested groups included |
+/// | `max_starting` | number | unlimited | how many tasks of the group are between the begin of an attempt and its readiness |
+/// | `dynamic` | `"keep"`, `"drop"` | `"keep"` | what becomes of tasks that were added at run time when the group restarts |
+/// | `fresh` | function | none | makes the tasks anew at each start of the group, in place of `tasks` |
+/// | `start_timeout` | duration | the config's | how long the future of `fresh` may take |
 /// | `limit` | the name of a limit | none | the limit of `limits = [limit(db, 4)]` whose permits the attempts in the group need |
+///
+/// # Tasks that are made at each start
+/// `fresh = make` makes the tasks of a group anew, at its first start and at each restart. So a restart heals what they
+/// share, such as a broken pool. `make` is an async function without arguments, or a closure, that returns
+/// `Result<Vec<TaskSpec>, E>` or another list of what becomes a `TaskSpec`. An error is a failure of the group.
+///
+/// ```
+/// use std::io;
+/// use std::sync::Arc;
+/// use std::time::Duration;
+/// use taskvisor::prelude::*;
+///
+/// struct Pool(String);
+///
+/// impl Pool {
+///     async fn connect(url: &str) -> io::Result<Arc<Self>> {
+///         Ok(Arc::new(Self(url.to_owned())))
+///     }
+/// }
+///
+/// #[task(restart = "always", interval = "1s")]
+/// async fn sync(pool: Arc<Pool>) {
+///     println!("with {}", pool.0);
+/// }
+///
+/// async fn store(url: &str) -> io::Result<[TaskSpec; 2]> {
+///     let pool = Pool::connect(url).await?;
+///     Ok(["users", "orders"].map(|name| sync::spec(Arc::clone(&pool)).with_name(name)))
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), RuntimeError> {
+/// let tree = supervise!(
+///     tasks = [
+///         store = group(
+///             strategy = one_for_all(max_restarts = 0, within = "1m"),
+///             fresh = || store("db://main"),
+///             start_timeout = "10s",
+///             dynamic = "drop",
+///         ),
+///     ],
+/// );
+/// tree.run_until(tokio::time::sleep(Duration::from_millis(10))).await
+/// # }
+/// ```
 ///
 /// # Strategies
 /// - `one_for_one`: what fails restarts alone.

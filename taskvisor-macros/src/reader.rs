@@ -82,6 +82,8 @@ pub(crate) enum Purpose {
     Specs,
     Group,
     Subscribers,
+    Dynamic,
+    Maker,
 }
 
 /// A user expression that is evaluated once into a generated local.

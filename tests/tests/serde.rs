@@ -199,6 +199,21 @@ async fn health() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_group_that_makes_its_children() {
+    let make = || std::future::pending::<Result<Vec<taskvisor::TaskSpec>, TaskError>>();
+    let tree = Tree::builder(SupervisorConfig::default()).group(Group::one_for_one("store").fresh(make)).build();
+    tree.start().await.unwrap();
+    settle().await;
+    let mut health = tree.health();
+    health.not_ready[0].since = then();
+    let making = json!({
+        "path": "store", "problem": "making", "state": "running", "since": "2026-11-23T08:15:30.123Z",
+    });
+    assert_eq!(to_value(&health.not_ready[0]).unwrap(), making);
+    assert_eq!(to_value(tree.snapshot()).unwrap()["root"]["children"][0]["fresh"], json!(true));
+}
+
+#[tokio::test(start_paused = true)]
 async fn snapshots() {
     let tree = tree().await;
     let mut snapshot: TreeSnapshot = tree.snapshot();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use taskvisor::prelude::*;
-use taskvisor::{SpanScope, Group, JitterPolicy, Ready, Strategy, Tree};
+use taskvisor::{Dynamic, SpanScope, Group, JitterPolicy, Ready, Strategy, Tree};
 
 #[task]
 async fn ping() {}
@@ -48,6 +48,10 @@ const fn seconds(seconds: u64) -> Duration {
 #[task(critical, significant, final_attempt, readiness = false)]
 async fn needed() {}
 
+async fn made_anew() -> Result<Vec<TaskSpec>, String> {
+    Ok(vec![ping::spec()])
+}
+
 fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
     supervise!(
         name = "app",
@@ -55,6 +59,7 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
         grace = "11s",
         drain = "12s",
         max_concurrent = 13,
+        max_starting = 130,
         limits = [limit(db, 131), limit(cpu, 132)],
         signals(force_after = "14s", interrupt = "drain", terminate = "stop"),
         strategy = rest_for_one(max_restarts = 14, within = "15s"),
@@ -104,12 +109,15 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
                 after = [ping, serve],
                 restart = "never",
                 max_concurrent = 53,
+                max_starting = 54,
+                dynamic = "drop",
                 limit = cpu,
                 critical = false,
                 significant,
                 readiness = false,
             ),
             endless = group(tasks = [task(ping {}, critical = "any_end")], critical = "any_end"),
+            fresh = group(fresh = made_anew, start_timeout = "66s"),
             last = group(
                 restart = "on_failure",
                 max_retries = 61,
@@ -182,6 +190,8 @@ fn built(held: Arc<()>) -> Tree {
     let store = Group::new("store", Strategy::OneForAll)
         .with_limit(51, seconds(52))
         .with_max_concurrent(53)
+        .with_max_starting(54)
+        .with_dynamic(Dynamic::Drop)
         .with_named_limit("cpu")
         .task(ping::spec().with_restart(RestartPolicy::Never).with_ready(Ready::Signal))
         .with_after(["ping", "serve"])
@@ -192,6 +202,7 @@ fn built(held: Arc<()>) -> Tree {
     let endless = Group::new("endless", Strategy::OneForOne)
         .task(ping::spec().critical_at_any_end())
         .critical_at_any_end();
+    let fresh = Group::new("fresh", Strategy::OneForOne).fresh(made_anew).with_start_timeout(seconds(66));
     let last = Group::new("last", Strategy::OneForOne)
         .with_restart(RestartPolicy::OnFailure)
         .with_max_retries(61)
@@ -209,6 +220,7 @@ fn built(held: Arc<()>) -> Tree {
         .with_name("app")
         .with_strategy(Strategy::RestForOne)
         .with_limit(14, seconds(15))
+        .with_max_starting(130)
         .with_named_limit("db", 131)
         .with_named_limit("cpu", 132)
         .with_subscriber(ByHand(held))
@@ -219,6 +231,7 @@ fn built(held: Arc<()>) -> Tree {
         .task(again)
         .group(store)
         .group(endless)
+        .group(fresh)
         .group(last)
         .build()
 }

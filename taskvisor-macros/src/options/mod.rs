@@ -4,6 +4,7 @@ mod check;
 mod expand;
 mod held;
 mod limit;
+mod of_group;
 mod parse;
 mod table;
 
@@ -17,6 +18,7 @@ pub(crate) use check::{check_name, zero};
 pub(crate) use expand::{chosen, duration, is_set, lower, plain};
 pub(crate) use held::{Flag, Held, LimitName, NameOfLimit, WrongForm};
 pub(crate) use limit::Limit;
+pub(crate) use of_group::{OfGroup, check_max_starting, max_starting};
 pub(crate) use parse::{IN_BACKOFF, IN_SUPERVISE, OF_FUNCTION, in_defaults, parse_crate};
 pub(crate) use table::{Options, given, options_of_tasks, places_of_options, setter};
 

@@ -16,8 +16,6 @@ impl<T: AsMut<Options>> Key<T> {
         "after = [store]",
         Read::Value(|target, key, value, reader| target.as_mut().after = parse_after(key, value, reader)),
     );
-    pub(crate) const MAX_CONCURRENT: Self =
-        Self::new("max_concurrent", "max_concurrent = 4", Read::Usize(|target| &mut target.as_mut().max_concurrent));
 }
 
 const CRATE: Key<Options> = Key::new(
@@ -69,12 +67,15 @@ pub(crate) const IN_SUPERVISE: &Misplaced = &[
     ("grace", "it is a key of `supervise!`"),
     ("limits", "it is a key of `supervise!`"),
     ("max_concurrent", "it is a key of `supervise!`, and an option of `group(..)`"),
+    ("max_starting", "it is a key of `supervise!`, and an option of `group(..)`"),
     ("signals", "it is a key of `supervise!`"),
     ("slots", "it is a key of `supervise!`"),
     ("subscribers", "it is a key of `supervise!`"),
 ];
 
 const IN_GROUP: &Misplaced = &[
+    ("dynamic", "it is an option of `group(..)`"),
+    ("fresh", "it is an option of `group(..)`"),
     ("strategy", "it is a key of `supervise!`, and an option of `group(..)`"),
     ("tasks", "it is a key of `supervise!`, and an option of `group(..)`"),
 ];
@@ -178,7 +179,7 @@ impl Place {
         let own: &[&str] = match self {
             Self::Attribute => &["name", "struct", "crate"],
             Self::Entry => &["after", "name"],
-            Self::Group => &["after", "max_concurrent"],
+            Self::Group => &["after", "max_concurrent", "max_starting", "dynamic", "fresh"],
             Self::Defaults => &[],
         };
         ROWS.iter().filter(|row| self.has(row)).map(|row| row.name).chain(own.iter().copied()).collect()

@@ -9,6 +9,7 @@
 use proc_macro2::Ident;
 use syn::{LitStr, Path};
 
+use super::OfGroup;
 use super::held::{
     Failures, Flag, FlagOrWord, Held, Limits, Number, ReadyWhen, RestartWhen, Retries, SpanOf, Text, Time,
 };
@@ -44,8 +45,7 @@ macro_rules! options {
             pub(crate) after: Vec<Ident>,
             /// `true` if a part of the invocation could not be read, which may contain a missing option.
             pub(crate) is_partial: bool,
-            /// How many attempts run at a time in a group.
-            pub(crate) max_concurrent: Option<Given<usize>>,
+            pub(crate) of_group: OfGroup,
             $(pub(crate) $name: $kind,)+
         }
 
@@ -246,7 +246,7 @@ options! {
     start_timeout: Time {
         usage: "start_timeout = \"30s\"",
         task: Set("with_start_timeout"),
-        group: No,
+        group: Set("with_start_timeout"),
         defaults: Field,
         takes: "duration",
         unset: "`\"60s\"`; none with `ready = \"completed\"` and `\"first_success\"`",

@@ -5,7 +5,7 @@ use quote::{format_ident, quote};
 use syn::Attribute;
 
 use super::{Child, ChildKind, Declaration, Group, Label, Slot, Strategy, limit, order, slot};
-use crate::options::{Held as _, duration, plain};
+use crate::options::{Held as _, duration, max_starting, plain};
 
 /// Returns statements that bind `builder`, with all parts of the tree.
 pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenStream {
@@ -28,6 +28,10 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
         };
         quote!(#(#cfgs)* let builder = #builder;)
     });
+    let starting = declaration.max_starting.as_ref().map(|given| {
+        let (call, cfgs) = (max_starting(Some(given)), &given.cfgs);
+        quote!(#(#cfgs)* let builder = builder #call;)
+    });
     let limits = limit::expand(declaration);
     let slots = slot::expand(declaration, private);
     let builder = Ident::new("builder", Span::call_site());
@@ -38,6 +42,7 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
         let #builder = #private::Tree::builder(config);
         #name
         #strategy
+        #starting
         #(#subscribers)*
         #limits
         #slots
@@ -125,9 +130,9 @@ impl Children<'_> {
         let Self { parent, private, .. } = self;
         let name = child.label.text().unwrap_or_default();
         let group = child.options.of_group(quote!(#group.with_name(#name)), private);
-        let limit = max_concurrent(child);
+        let own = child.options.of_group.calls(private);
         let after = after.map(|after| quote!(.with_after(#after)));
-        quote!(#(#cfgs)* let #parent = #parent.group(#group #limit #after);)
+        quote!(#(#cfgs)* let #parent = #parent.group(#group #own #after);)
     }
 
     fn group(&self, child: &Child, group: &Group, after: Option<TokenStream>, cfgs: &[Attribute]) -> TokenStream {
@@ -138,20 +143,15 @@ impl Children<'_> {
         let limit = group.strategy.as_ref().and_then(|strategy| strategy.limit(private));
         let group_with_options = quote!(#private::Group::new(#name, #strategy) #limit);
         let group_with_options = child.options.of_group(group_with_options, private);
-        let limit = max_concurrent(child);
+        let own = child.options.of_group.calls(private);
         let after = after.map(|after| quote!(.with_after(#after)));
         let children = Children { parent: &local, depth: depth + 1, cfgs, slots: &[], private }.expand(group);
         quote! {
             #(#cfgs)*
-            let #local = #group_with_options #limit #after;
+            let #local = #group_with_options #own #after;
             #children
             #(#cfgs)*
             let #parent = #parent.group(#local);
         }
     }
-}
-
-/// Returns `.with_max_concurrent(4)`, if a group has that option.
-fn max_concurrent(group: &Child) -> Option<TokenStream> {
-    plain(group.options.max_concurrent.as_ref()).map(|number| quote!(.with_max_concurrent(#number)))
 }

@@ -6,11 +6,12 @@ use proc_macro2::Ident;
 
 use super::{Child, ChildKind, Declaration, Group, Label, Slot, limit, order, slot};
 use crate::errors::Errors;
-use crate::options::{Place, check_name};
+use crate::options::{OfGroup, Options, Place, check_max_starting, check_name};
 
 /// Reports every error in the declaration.
 pub(super) fn check(declaration: &Declaration, errors: &mut Errors) {
     check_name(declaration.name.as_ref(), errors);
+    check_max_starting(declaration.max_starting.as_ref(), errors);
     if let Some((defaults, _)) = &declaration.defaults {
         defaults.check(Place::Defaults, errors);
     }
@@ -24,12 +25,30 @@ fn check_group(group: &Group, outer: &[&Group], slots: &[Slot], errors: &mut Err
     let mut seen: HashMap<String, &Ident> = HashMap::new();
     for (position, child) in group.children.iter().enumerate() {
         child.options.check(Place::Entry, errors);
+        child.options.of_group.check(errors);
         check_label(child, errors);
         check_unique(child, &mut seen, errors);
         order::check(&group.children, position, outer, slots, errors);
         if let ChildKind::Group(inner) = &child.kind {
+            check_fresh(child, inner, errors);
             check_group(inner, &[outer, &[group]].concat(), slots, errors);
         }
+    }
+}
+
+/// A fresh group makes its tasks. `start_timeout` is the time that this may take.
+fn check_fresh(child: &Child, group: &Group, errors: &mut Errors) {
+    let Options { of_group: OfGroup { fresh, .. }, start_timeout, .. } = &child.options;
+    match (fresh, start_timeout) {
+        (Some((fresh, _)), _) if !group.children.is_empty() => {
+            errors.push(fresh, "`fresh` makes all tasks of the group: leave out `tasks`, or `fresh`");
+        }
+        (None, Some(start_timeout)) if !child.options.is_partial => {
+            let message = "`start_timeout` of a group is how long `fresh` may take: write `fresh = make` beside it, or \
+                           `start_timeout` at the tasks";
+            errors.push(&start_timeout.key, message);
+        }
+        _ => {}
     }
 }
 

@@ -18,8 +18,11 @@ const MISPLACED: &Misplaced = &[
 ];
 
 /// Options of a group that is a value.
-const OF_VALUE: &Misplaced =
-    &[("tasks", "the value has its own tasks"), ("strategy", "the value has its own strategy")];
+const OF_VALUE: &Misplaced = &[
+    ("tasks", "the value has its own tasks"),
+    ("fresh", "the value has its own tasks"),
+    ("strategy", "the value has its own strategy"),
+];
 
 /// Options that belong to the strategy.
 pub(super) const IN_LIMIT: &Misplaced = &[
@@ -103,14 +106,11 @@ pub(super) fn read(list: &List, is_refused: bool, reader: &mut Reader) -> (Child
     }
     let is_first_read = is_refused || value.is_some();
     let list = list.iter().skip(usize::from(is_first_read)).filter(|argument| !is_member(argument));
-    let own: &[_] = if value.is_some() {
-        &[&Key::AFTER, &Key::MAX_CONCURRENT]
-    } else {
-        &[&Key::TASKS, &Key::STRATEGY, &Key::AFTER, &Key::MAX_CONCURRENT]
-    };
+    let own: &[_] = if value.is_some() { &[] } else { &[&Key::TASKS, &Key::STRATEGY, &Key::FRESH] };
+    let own = [own, &[&Key::AFTER, &Key::MAX_CONCURRENT, &Key::MAX_STARTING, &Key::DYNAMIC]].concat();
     let misplaced: &[&Misplaced] =
         if value.is_some() { &[OF_VALUE, IN_LIMIT, MISPLACED] } else { &[IN_LIMIT, MISPLACED] };
-    let keys = [own, &*Place::Group.keys()].concat();
+    let keys = [own, Place::Group.keys()].concat();
     Place::Group.read("option", &keys, misplaced, list, &mut declared, reader);
     if let Some(key) = declared.options.limit.sliding.as_ref().and_then(|limit| limit.key.as_ref()) {
         let message = "the limit of failures belongs to the strategy: write `(max_restarts = .., within = ..)` after \
@@ -128,7 +128,8 @@ pub(super) fn read(list: &List, is_refused: bool, reader: &mut Reader) -> (Child
 /// is not like that of an option.
 fn is_value(first: &Expr, reader: &Reader) -> bool {
     let is_like_an_option = |word: &Ident| {
-        let (word, own) = (word.to_string(), ["tasks", "strategy", "after", "max_concurrent", "name", "crate"]);
+        let (word, own) =
+            (word.to_string(), [&["tasks", "strategy", "name", "crate"], &*Place::Group.names()].concat());
         let misplaced = [IN_LIMIT, MISPLACED, IN_BACKOFF, IN_SUPERVISE].into_iter().flatten().map(|(name, _)| *name);
         let lists = &["option", "`backoff`", "limit", "slot", "`restart`"];
         suggest::closest(&word, own.into_iter().chain(Place::all()).chain(misplaced)).is_some()

@@ -89,9 +89,6 @@ pub(super) fn check(declaration: &Declaration, errors: &mut Errors) {
 fn check_group(group: &Group, limits: &[Limit], errors: &mut Errors) {
     for Child { options, kind, .. } in &group.children {
         check_name(options.limit.named.as_ref(), limits, errors);
-        if let Some((0, at)) = options.max_concurrent.as_ref().and_then(Given::known) {
-            errors.push(at, "`max_concurrent` of a group must be at least 1: with 0, none of its tasks could run");
-        }
         if let ChildKind::Group(inner) = kind {
             check_group(inner, limits, errors);
         }

@@ -80,6 +80,7 @@ struct Declaration {
     grace: Option<Given<Duration>>,
     drain: Option<Given<Duration>>,
     max_concurrent: Option<Given<usize>>,
+    max_starting: Option<Given<usize>>,
     signals: signals::Signals,
     defaults: Option<(Options, Vec<Attribute>)>,
     subscribers: Vec<Subscriber>,

@@ -49,6 +49,7 @@ const KEYS: Table<Declaration> = Table {
         &Key::new("grace", "grace = \"30s\"", Read::Duration(|declaration| &mut declaration.grace)),
         &Key::new("drain", "drain = \"5s\"", Read::Duration(|declaration| &mut declaration.drain)),
         &Key::new("max_concurrent", "max_concurrent = 4", Read::Usize(|declaration| &mut declaration.max_concurrent)),
+        &Key::new("max_starting", "max_starting = 8", Read::Usize(|declaration| &mut declaration.max_starting)),
         &Key::new(
             "signals",
             "signals = false` or `signals(force_after = \"2s\")",
@@ -86,6 +87,8 @@ const KEYS: Table<Declaration> = Table {
             ("group", "groups stand in `tasks = [..]`, as `label = group(..)`"),
             ("groups", "groups stand in `tasks = [..]`, as `label = group(..)`"),
             ("after", "it is an option of `task(..)` and `group(..)`"),
+            ("dynamic", "it is an option of `group(..)`"),
+            ("fresh", "it is an option of `group(..)`"),
         ],
         OF_FUNCTION,
     ],

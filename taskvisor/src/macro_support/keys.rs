@@ -47,6 +47,11 @@ pub mod words_of_span {
     pub use crate::SpanScope::{Attempt as attempt, None as none};
 }
 
+/// The values of `dynamic`.
+pub mod words_of_dynamic {
+    pub use crate::Dynamic::{Drop as drop, Keep as keep};
+}
+
 /// The values of `jitter`.
 pub mod words_of_jitter {
     pub use crate::JitterPolicy::{Decorrelated as decorrelated, Equal as equal, Full as full, None as none};

@@ -293,7 +293,11 @@ impl Declared {
         match self.overrides.start_timeout {
             Some(Some(Duration::ZERO)) => return invalid("start_timeout", "0ns", "a time longer than zero"),
             Some(Some(timeout)) if !self.is_fresh => {
-                return invalid("start_timeout", &format!("{timeout:?}"), "a group with `fresh`: it limits that function");
+                return invalid(
+                    "start_timeout",
+                    &format!("{timeout:?}"),
+                    "a group with `fresh`: it limits that function",
+                );
             }
             _ => {}
         }

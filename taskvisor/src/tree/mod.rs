@@ -21,6 +21,8 @@ pub use failure::{FailureChain, FailureLink};
 pub use group::Group;
 pub(crate) use group::{check_name, join, last_segment};
 pub use group_handle::GroupHandle;
-pub(crate) use maker::{Maker, Making};
+#[doc(hidden)]
+pub use maker::Maker;
+pub(crate) use maker::Making;
 pub use owner::{Tree, TreeBuilder};
 pub use strategy::{Dynamic, Strategy};

@@ -518,7 +518,8 @@ impl GroupCell {
         let inbox = self.lock();
         let has_none = inbox.runs > 0 || self.declared.is_fresh;
         let waits = has_none && matches!(inbox.state, TaskState::Backoff | TaskState::Pending);
-        let problem = if inbox.making { Some(Problem::Making) } else { waits.then_some(Problem::NotReady(inbox.state)) };
+        let problem =
+            if inbox.making { Some(Problem::Making) } else { waits.then_some(Problem::NotReady(inbox.state)) };
         problem.map(|problem| (problem, inbox.since))
     }
 

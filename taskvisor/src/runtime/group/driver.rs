@@ -440,8 +440,8 @@ impl Live {
             ticks: None,
             stopped: None,
         };
-        let is_fatal = why == Why::Unmade
-            && failure.as_ref().and_then(FailureChain::error).is_some_and(|error| error.is_fatal());
+        let is_fatal =
+            why == Why::Unmade && failure.as_ref().and_then(FailureChain::error).is_some_and(|error| error.is_fatal());
         let error = |chain| if is_fatal { TaskError::permanent(chain) } else { TaskError::error(chain) };
         let ending = Ending::Result(failure.map_or(Ok(()), |chain| Err(error(chain))));
         let next = decide(&facts, ending);

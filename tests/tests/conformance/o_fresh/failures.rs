@@ -35,7 +35,10 @@ async fn o52_a_failed_start_is_retried_after_the_backoff_of_the_group() -> Resul
     let health = handle.health();
     assert_eq!(health.not_ready[0].problem, Problem::NotReady(TaskState::Backoff));
     let line = health.not_ready[0].to_string();
-    assert!(line.starts_with("g: not ready: backoff: `g` could not make its children (the pool refused), since"), "{line}");
+    assert!(
+        line.starts_with("g: not ready: backoff: `g` could not make its children (the pool refused), since"),
+        "{line}"
+    );
     assert!(tree.health().readyz().body.contains("the pool refused"), "{:?}", tree.health());
     let node = tree.snapshot().root.children.remove(0);
     assert_eq!(node.last_error.as_deref(), Some("`g` could not make its children (the pool refused)"));
@@ -53,7 +56,10 @@ async fn o52_a_failed_start_is_retried_after_the_backoff_of_the_group() -> Resul
     let told: Vec<_> = seen.iter().filter(|seen| seen.kind == EventKind::Warning).collect();
     let expected = "the group failed, and starts again in 5s: `g` could not make its children (the pool refused)";
     assert_eq!(told.len(), 2);
-    assert!(told.iter().all(|it| it.task.as_deref() == Some("g") && it.reason.as_deref() == Some(expected)), "{told:?}");
+    assert!(
+        told.iter().all(|it| it.task.as_deref() == Some("g") && it.reason.as_deref() == Some(expected)),
+        "{told:?}"
+    );
     tree.shutdown().await
 }
 

@@ -137,7 +137,8 @@ async fn o52_the_function_can_stop_its_own_group() -> Result {
                 pending::<std::result::Result<[TaskSpec; 0], Infallible>>().await
             }
         };
-        let tree = Tree::builder(SupervisorConfig::default()).task(cooperative("a")).group(group("g").fresh(make)).build();
+        let tree =
+            Tree::builder(SupervisorConfig::default()).task(cooperative("a")).group(group("g").fresh(make)).build();
         tree.start().await?;
         handle.send(Some(tree.supervisor().handle())).unwrap();
         let start = Instant::now();
