@@ -157,7 +157,7 @@ impl Core {
         }
         if let Some(made) = made {
             admitted.paths().try_for_each(|path| check_not_added(&registry, group, path))?;
-            registered.replace_made(&mut registry, group, made);
+            registered.replace_made(&mut registry, group, &made);
         }
         registered.register(&mut registry, group, admitted);
         registered.returned = registered.bring_back(&mut registry, group);
@@ -321,8 +321,8 @@ impl Registered {
     }
 
     /// Sets the children of a fresh group for its next run. The places of earlier ones that are not made again go.
-    fn replace_made(&mut self, registry: &mut Registry, group: &GroupCell, made: Arc<Declared>) {
-        let before = group.set_made(Arc::clone(&made));
+    fn replace_made(&mut self, registry: &mut Registry, group: &GroupCell, made: &Arc<Declared>) {
+        let before = group.set_made(Arc::clone(made));
         if let (Some(before), Some(places)) = (&before, &mut registry.places) {
             for child in before.children.iter().filter(|child| made.place(&child.name).is_none()) {
                 let gone = places.tasks.remove(&join(group.path(), &child.name));

@@ -119,7 +119,7 @@ async fn o52_a_fatal_error_is_not_retried() -> Result {
 #[tokio::test(start_paused = true)]
 async fn o52_what_the_function_makes_is_checked() -> Result {
     type Made = (&'static str, Vec<TaskSpec>, &'static str);
-    let made: Vec<Made> = vec![
+    let cases: Vec<Made> = vec![
         ("twice", vec![cooperative("a"), cooperative("b"), cooperative("a")], "`g/a`"),
         ("name", vec![cooperative("a/b")], "\"a/b\""),
         ("empty", vec![cooperative("")], "\"\""),
@@ -128,7 +128,7 @@ async fn o52_what_the_function_makes_is_checked() -> Result {
         ("option", vec![cooperative("a").with_watchdog(secs(0))], "watchdog"),
         ("added", vec![cooperative("x")], "`g/x`"),
     ];
-    for (what, specs, named) in made {
+    for (what, specs, named) in cases {
         let first = Arc::new(Mutex::new(Some(specs)));
         let make = move || {
             let specs = first.lock().unwrap().take().unwrap_or_else(|| vec![cooperative("fine")]);
@@ -206,8 +206,8 @@ async fn o52_a_start_that_hangs_is_bounded_by_the_start_timeout() -> Result {
         let make = move || {
             let (hangs, held) = (counted.next() == 1, held.lock().unwrap().take());
             async move {
-                let _held = held;
                 sleep(if hangs { secs(1_000_000) } else { secs(1) }).await;
+                drop(held);
                 Ok::<_, Infallible>([cooperative("a")])
             }
         };

@@ -76,9 +76,9 @@ async fn o52_what_was_made_is_dropped_before_the_next_is() -> Result {
     // A group that is told to end drops what was made for it, and the function. The children have their parts of it.
     assert!(tree.group("g").cancel().await?);
     assert_eq!(journal.take(), ["dropped 5", "-fails"]);
-    let counter = Arc::downgrade(&calls.0);
+    let left = Arc::downgrade(&calls.0);
     drop(calls);
-    assert_eq!(counter.strong_count(), 0);
+    assert_eq!(left.strong_count(), 0);
     tree.shutdown().await
 }
 
@@ -156,8 +156,8 @@ async fn o52_a_restart_by_its_parent_makes_them_anew() -> Result {
             _ => poke.fail(),
         }
         sleep(secs(20)).await;
-        let made: Vec<_> = journal.take().into_iter().filter(|what| !what.contains("sibling")).collect();
-        assert_eq!(made, [format!("dropped {}", run - 1), format!("made {run}")], "{how}");
+        let noted: Vec<_> = journal.take().into_iter().filter(|what| !what.contains("sibling")).collect();
+        assert_eq!(noted, [format!("dropped {}", run - 1), format!("made {run}")], "{how}");
         let a = fresh.child("a").current().unwrap();
         assert_ne!(a.id(), last);
         last = a.id();
