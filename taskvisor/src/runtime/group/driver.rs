@@ -82,12 +82,6 @@ enum Making {
     Failed(Arc<TaskError>),
 }
 
-/// What ends a wait of the driver.
-enum Woken {
-    Message,
-    Made(Result<Vec<TaskSpec>, TaskError>),
-}
-
 impl Driver {
     /// Runs until the group ends. After a panic, the members stop, and the end of the last ends the group.
     async fn run(mut self) {
@@ -200,45 +194,53 @@ impl Live {
     async fn wait(&mut self) {
         let machine = self.machine.wakes_at().and_then(|at| deadline(at.saturating_sub(self.now())));
         let given_up = self.given_up.first_key_value().map(|(at, _)| *at);
-        let call = if let Making::Called(call) = &self.making { call.until } else { None };
-        let until = machine.into_iter().chain(given_up).chain(call).min();
+        let until = machine.into_iter().chain(given_up).min();
+        if let Making::Called(_) = self.making {
+            return Box::pin(self.wait_for_children(until)).await;
+        }
+        let group = Arc::clone(&self.group);
+        let bell = group.bell.notified();
+        let Some(until) = until else { return bell.await };
+        if until > Instant::now() && timeout_at(until, bell).await.is_ok() {
+            return;
+        }
+        self.wake(Instant::now());
+    }
+
+    /// Waits as [`wait`](Self::wait) does, and for the children that are being made.
+    async fn wait_for_children(&mut self, until: Option<Instant>) {
+        let Making::Called(call) = &mut self.making else { return };
+        let until = until.into_iter().chain(call.until).min();
+        let group = Arc::clone(&self.group);
+        let mut bell = pin!(group.bell.notified());
+        let woken = poll_fn(|cx| match bell.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => call.poll(cx).map(Some),
+        });
         let woken = match until {
-            None => Some(self.woken().await),
-            Some(until) if until > Instant::now() => timeout_at(until, self.woken()).await.ok(),
-            Some(_) => None,
+            None => Ok(woken.await),
+            Some(until) => timeout_at(until, woken).await,
         };
         match woken {
-            None => {}
-            Some(Woken::Message) => return,
-            Some(Woken::Made(made)) => return self.made(made),
+            Ok(None) => return,
+            Ok(Some(made)) => return self.made(made),
+            Err(_) => {}
         }
         let now = Instant::now();
-        if let Making::Called(call) = &mut self.making {
-            if let Some(error) = call.exceeds(now) {
-                self.made(Err(error));
-            }
+        if let Some(error) = call.exceeds(now) {
+            self.made(Err(error));
         }
+        self.wake(now);
+    }
+
+    /// Handles what is due.
+    fn wake(&mut self, now: Instant) {
         while let Some(entry) = self.given_up.first_entry().filter(|entry| *entry.key() <= now) {
             for (key, epoch) in entry.remove() {
                 self.step(Input::Note { key, epoch, note: Note::GivenUp });
             }
         }
         self.step(Input::Wake);
-    }
-
-    /// Waits for a message, or for the children that are being made.
-    async fn woken(&mut self) -> Woken {
-        let group = Arc::clone(&self.group);
-        let mut bell = pin!(group.bell.notified());
-        let Making::Called(call) = &mut self.making else {
-            bell.await;
-            return Woken::Message;
-        };
-        poll_fn(|cx| match bell.as_mut().poll(cx) {
-            Poll::Ready(()) => Poll::Ready(Woken::Message),
-            Poll::Pending => call.poll(cx).map(Woken::Made),
-        })
-        .await
     }
 
     fn now(&self) -> Duration {
