@@ -125,7 +125,7 @@ impl Actor {
                     (Exceeded::StartTimeout(timeout), Some(limit)) => TaskError::PermitTimeout { timeout, limit },
                     (exceeded, _) => exceeded.into_error(),
                 };
-                self.attempt_ended(Ending::Result(Err(error)), None, Cut::Not);
+                self.ended_apart(Ending::Result(Err(error)), None, Cut::Not);
                 return Poll::Ready(());
             }
         }
@@ -174,7 +174,7 @@ impl Actor {
         drop(task);
         match built {
             Ok(future) => self.step = Step::Attempt(Attempt::new(future)),
-            Err(panic) => self.attempt_ended(Ending::Result(Err(panic)), None, Cut::Not),
+            Err(panic) => self.ended_apart(Ending::Result(Err(panic)), None, Cut::Not),
         }
     }
 
@@ -385,7 +385,15 @@ impl Actor {
         self.step = Step::Join(Box::new(Joining { ending, lived }));
     }
 
+    /// The same, where the attempt did not end by itself: before it began, or after its helpers were joined.
+    #[cold]
+    fn ended_apart(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
+        self.attempt_ended(ending, lived, cut);
+    }
+
     /// The future of the attempt is dropped: joins its helpers, or continues.
+    #[allow(clippy::inline_always, reason = "the compiler leaves 20 instructions of each restart to a call")]
+    #[inline(always)]
     fn attempt_ended(&mut self, ending: Ending, lived: Option<Duration>, cut: Cut) {
         let ticks = self.grid.as_mut().map(|grid| {
             grid.ticks.ended = grid.first.elapsed();

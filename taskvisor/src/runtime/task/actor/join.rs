@@ -25,7 +25,7 @@ impl Actor {
         } else if let Step::Join(joining) = std::mem::replace(&mut self.step, Step::New) {
             // No helper is added after the future of the attempt is dropped, so this concludes the attempt.
             let Joining { ending, lived } = *joining;
-            self.attempt_ended(ending, lived, Cut::Requested);
+            self.ended_apart(ending, lived, Cut::Requested);
         }
         Poll::Ready(())
     }
