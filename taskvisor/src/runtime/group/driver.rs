@@ -572,7 +572,8 @@ impl Live {
         }
         // From here on the run moves with the driver.
         self.actions.pop_front();
-        self.reserved = false;
+        // The registration has freed the names. The next steps must not reserve them again before the run begins.
+        self.reserved = true;
         let first_added = self.group.declared.first_added();
         self.messages.retain(|message| !message.input.is_of_declared(first_added));
         for (key, child) in registered.as_mut().map(Registered::take_returned).unwrap_or_default() {
