@@ -262,6 +262,9 @@ impl Core {
             if let Some(inner) = &child.group {
                 inner.check(None)?;
                 self.limits.check(|| format!("group `{}`", inner.name), inner.named_limit())?;
+                if inner.is_fresh && !inner.has_maker() {
+                    return Err(RuntimeError::ShuttingDown);
+                }
                 walk.push((admitted.groups.len(), 0));
                 let (declared, path) = (Arc::clone(inner), join(&path, &inner.name));
                 admitted.groups.push(AdmittedGroup { declared, path, position: Some((group, place)) });
