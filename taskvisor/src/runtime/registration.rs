@@ -1,6 +1,6 @@
 //! Registers a declared tree, completely or not at all.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -156,7 +156,8 @@ impl Core {
             return Err(RuntimeError::ShuttingDown);
         }
         if let Some(made) = made {
-            admitted.paths().try_for_each(|path| check_not_added(&registry, group, path))?;
+            let returning: HashSet<Arc<str>> = group.returning_names().into_iter().collect();
+            admitted.paths().try_for_each(|path| check_not_added(&registry, &returning, path))?;
             registered.replace_made(&mut registry, group, made);
         }
         registered.register(&mut registry, group, admitted);
@@ -439,12 +440,12 @@ impl Drop for Registered {
 }
 
 /// Checks that no added task has the path of a child that was made.
-fn check_not_added(registry: &Registry, group: &GroupCell, path: &str) -> Result<(), RuntimeError> {
+fn check_not_added(registry: &Registry, returning: &HashSet<Arc<str>>, path: &str) -> Result<(), RuntimeError> {
     registry.check_free(path)?;
-    match group.returning(path) {
-        Some(_) => Err(RuntimeError::TaskAlreadyExists { name: path.to_owned() }),
-        None => Ok(()),
+    if returning.contains(path) {
+        return Err(RuntimeError::TaskAlreadyExists { name: path.to_owned() });
     }
+    Ok(())
 }
 
 /// Returns the membership of a child that is added.
