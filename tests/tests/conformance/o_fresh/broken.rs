@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use taskvisor::{EventKind, Group, RuntimeError, SupervisorConfig, Tree};
+use taskvisor::{EventKind, Group, RuntimeError, SupervisorConfig, TaskOutcome, Tree};
 use tests::{constant, cooperative, ms, secs, settle};
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::{sleep, timeout};
 
 use super::{Result, group, tree};
@@ -148,4 +149,26 @@ async fn o52_a_start_beside_many_added_tasks_is_linear() -> Result {
     }
     assert!(took[1] < took[0] * 3, "{took:?}");
     Ok(())
+}
+
+/// Groups whose runtime ends before the first turn of their drivers end with it.
+#[test]
+fn o52_a_group_ends_with_its_runtime_before_its_first_turn() {
+    let fresh = group("g").fresh(|| async { Ok::<_, Infallible>([cooperative("a")]) });
+    for g in [group("g").task(cooperative("a")), fresh] {
+        let (first, second) = (runtime(), runtime());
+        let tree = Tree::builder(SupervisorConfig::default()).group(Group::one_for_one("outer").group(g)).build();
+        first.block_on(tree.start().into_future()).unwrap();
+        drop(first);
+        second.block_on(async {
+            for path in ["outer/g", "outer"] {
+                let outcome = timeout(secs(5), tree.group(path).outcome()).await;
+                assert!(matches!(outcome, Ok(Some(TaskOutcome::Aborted { .. }))), "{path}: {outcome:?}");
+            }
+        });
+    }
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
 }
