@@ -10,7 +10,7 @@ use tokio::task::yield_now;
 
 use super::core::{Admitted, Core, announce, is_alive, start_added};
 use super::group::{Adoption, End, GroupCell, Key, Member, Position, drive};
-use super::observe::{self, Background};
+use super::observe;
 use super::registry::{Admission, Registry};
 use super::task::{Actor, Cell, Membership, Origin, Stage, Tie};
 use crate::panics::{Fenced, drop_each};
@@ -409,8 +409,7 @@ impl Registered {
         }
         let Some(group) = self.groups.pop_front() else { return false };
         let name = Arc::clone(group.shown_path());
-        let driving: Background = Box::pin(drive(group));
-        observe::spawn(&self.runtime, driving, |_| name);
+        observe::spawn(&self.runtime, drive(group), |_| name);
         true
     }
 

@@ -33,9 +33,9 @@ use crate::tree::{Declared, FailureChain, Leaf};
 const ACTIONS: usize = 256;
 const TURN: Duration = Duration::from_millis(1);
 
-/// Spawns the driver of a group.
-pub(in crate::runtime) async fn drive(group: Arc<GroupCell>) {
-    go_on(Box::new(Live::new(group))).await;
+/// Returns the driver of a group, to be spawned. If it is dropped before its first turn, the group ends as well.
+pub(in crate::runtime) fn drive(group: Arc<GroupCell>) -> Background {
+    go_on(Box::new(Live::new(group)))
 }
 
 /// Drives a group until it ends.
