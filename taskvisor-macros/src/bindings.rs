@@ -65,7 +65,10 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
             }
         }
         Purpose::Dynamic => typed(quote_spanned!(span=> #private::Dynamic)),
-        Purpose::Maker => quote_spanned!(span=> let #local = #private::maker(#expr);),
+        // The setter is called here, so that a function of another type is one error, at the function.
+        Purpose::Maker => quote_spanned! {span=>
+            let #local = { let make = #expr; move |group: #private::Group| #private::Group::fresh(group, make) };
+        },
         Purpose::Group => typed(quote_spanned!(span=> #private::Group)),
         Purpose::Spec => {
             let mut arms = expr.clone();

@@ -9,18 +9,6 @@ async fn make() -> Result<Vec<TaskSpec>, String> {
     Ok(vec![ping::spec()])
 }
 
-async fn infallible() -> Vec<TaskSpec> {
-    vec![ping::spec()]
-}
-
-async fn of_url(_url: &str) -> Result<Vec<TaskSpec>, String> {
-    make().await
-}
-
-async fn numbers() -> Result<Vec<u8>, String> {
-    Ok(vec![1])
-}
-
 fn value() -> taskvisor::Group {
     taskvisor::Group::one_for_one("value").fresh(make)
 }
@@ -42,10 +30,5 @@ fn main() {
             task(ping {}, fresh = make, max_starting = 3, dynamic = "drop"),
         ],
     );
-    supervise!(tasks = [called = group(fresh = make())]);
-    supervise!(tasks = [plain = group(fresh = infallible)]);
-    supervise!(tasks = [other = group(fresh = numbers)]);
-    supervise!(tasks = [takes = group(fresh = of_url)]);
-    supervise!(tasks = [unknown = group(fresh = mak)]);
     supervise!(tasks = [typed = group(dynamic = 5, max_starting = "many", tasks = [ping {}])]);
 }

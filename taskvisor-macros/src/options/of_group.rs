@@ -18,7 +18,7 @@ pub(crate) struct OfGroup {
     /// How many tasks start at a time.
     max_starting: Option<Given<usize>>,
     dynamic: Option<Given<Dynamic>>,
-    /// The key and the local of the function that makes the children.
+    /// The key, and the local of a function that sets what makes the children.
     pub(crate) fresh: Option<(Ident, Ident)>,
 }
 
@@ -63,7 +63,7 @@ impl<T: AsMut<Options>> Key<T> {
     );
 }
 
-/// Returns the local of the function.
+/// Returns the local of a function that sets it.
 fn parse_fresh(key: &Ident, value: &Expr, reader: &mut Reader) -> Option<Ident> {
     if reader.is_unreadable(value) {
         return None;
@@ -84,8 +84,8 @@ fn parse_fresh(key: &Ident, value: &Expr, reader: &mut Reader) -> Option<Ident> 
 }
 
 impl OfGroup {
-    /// Returns the calls of the setters.
-    pub(crate) fn calls(&self, private: &TokenStream) -> TokenStream {
+    /// Returns the group with the options.
+    pub(crate) fn of(&self, group: &TokenStream, private: &TokenStream) -> TokenStream {
         let max_concurrent = plain(self.max_concurrent.as_ref()).map(|number| quote!(.with_max_concurrent(#number)));
         let max_starting = max_starting(self.max_starting.as_ref());
         let dynamic = lower(self.dynamic.as_ref(), |dynamic| match dynamic {
@@ -93,8 +93,8 @@ impl OfGroup {
             Dynamic::Drop => quote!(#private::Dynamic::Drop),
         });
         let dynamic = dynamic.map(|dynamic| quote!(.with_dynamic(#dynamic)));
-        let fresh = self.fresh.as_ref().map(|(_, local)| quote!(.made_by(#local)));
-        quote!(#max_concurrent #max_starting #dynamic #fresh)
+        let group = quote!(#group #max_concurrent #max_starting #dynamic);
+        self.fresh.as_ref().map_or_else(|| group.clone(), |(_, setter)| quote!(#setter(#group)))
     }
 
     /// Reports limits of zero.

@@ -130,9 +130,9 @@ impl Children<'_> {
         let Self { parent, private, .. } = self;
         let name = child.label.text().unwrap_or_default();
         let group = child.options.of_group(quote!(#group.with_name(#name)), private);
-        let own = child.options.of_group.calls(private);
+        let group = child.options.of_group.of(&group, private);
         let after = after.map(|after| quote!(.with_after(#after)));
-        quote!(#(#cfgs)* let #parent = #parent.group(#group #own #after);)
+        quote!(#(#cfgs)* let #parent = #parent.group(#group #after);)
     }
 
     fn group(&self, child: &Child, group: &Group, after: Option<TokenStream>, cfgs: &[Attribute]) -> TokenStream {
@@ -143,12 +143,12 @@ impl Children<'_> {
         let limit = group.strategy.as_ref().and_then(|strategy| strategy.limit(private));
         let group_with_options = quote!(#private::Group::new(#name, #strategy) #limit);
         let group_with_options = child.options.of_group(group_with_options, private);
-        let own = child.options.of_group.calls(private);
+        let group_with_options = child.options.of_group.of(&group_with_options, private);
         let after = after.map(|after| quote!(.with_after(#after)));
         let children = Children { parent: &local, depth: depth + 1, cfgs, slots: &[], private }.expand(group);
         quote! {
             #(#cfgs)*
-            let #local = #group_with_options #own #after;
+            let #local = #group_with_options #after;
             #children
             #(#cfgs)*
             let #parent = #parent.group(#local);

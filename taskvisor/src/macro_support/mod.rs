@@ -28,7 +28,6 @@ pub use crate::{AdmissionPolicy, ControllerConfig, SlotHandle, SlotSpec};
 
 pub use crate::events::SubscriberState;
 pub use crate::task::{Fallible, IntoTaskError, IntoTaskResult, TaskArg, blocking, blocking_on_pool};
-pub use crate::tree::Maker;
 pub use crate::{
     AttemptFuture, BackoffPolicy, BoxTaskFuture, CancellationToken, ChildHandle, DeclaredGroup, DeclaredTree, Dynamic,
     Event, FromContext, Group, GroupHandle, IntoSubscriber, IntoTaskSpec, JitterPolicy, Ready, RestartPolicy,
@@ -67,17 +66,6 @@ pub fn debug(formatter: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
 #[must_use]
 pub const fn always(interval: Duration) -> RestartPolicy {
     RestartPolicy::Always { interval: Some(interval) }
-}
-
-/// Returns the function that makes the children of a group. So a function of another type is an error at its place only.
-#[must_use]
-pub fn maker<F, Specs, E>(make: impl Fn() -> F + Send + Sync + 'static) -> Maker
-where
-    F: Future<Output = Result<Specs, E>> + Send + 'static,
-    Specs: IntoIterator<Item: IntoTaskSpec>,
-    E: IntoTaskError,
-{
-    Maker::new(make)
 }
 
 /// A builder of a tree or a group.

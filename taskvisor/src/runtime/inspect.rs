@@ -122,6 +122,16 @@ impl Core {
         }
     }
 
+    /// Returns the paths of the groups that make their children, in order.
+    pub(super) fn making(&self) -> Vec<Arc<str>> {
+        let groups: Vec<_> = self.registry().groups.values().cloned().collect();
+        let making = groups.iter().filter(|group| group.is_making()).map(|group| Arc::clone(group.path()));
+        let mut making: Vec<_> = making.collect();
+        drop_each(groups);
+        making.sort_unstable();
+        making
+    }
+
     /// Returns the unhealthy tasks and groups, of the whole tree or of one group.
     pub(crate) fn health(&self, within: &str) -> Health {
         let mut health = Health::default();

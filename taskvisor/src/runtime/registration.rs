@@ -1,6 +1,6 @@
 //! Registers a declared tree, completely or not at all.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -10,7 +10,7 @@ use tokio::task::yield_now;
 
 use super::core::{Admitted, Core, announce, is_alive, start_added};
 use super::group::{Adoption, End, GroupCell, Key, Member, Position, drive};
-use super::observe::{self, Background};
+use super::observe;
 use super::registry::{Admission, Registry};
 use super::task::{Actor, Cell, Membership, Origin, Stage, Tie};
 use crate::panics::{Fenced, drop_each};
@@ -156,7 +156,8 @@ impl Core {
             return Err(RuntimeError::ShuttingDown);
         }
         if let Some(made) = made {
-            admitted.paths().try_for_each(|path| check_not_added(&registry, group, path))?;
+            let returning: HashSet<Arc<str>> = group.returning_names().into_iter().collect();
+            admitted.paths().try_for_each(|path| check_not_added(&registry, &returning, path))?;
             registered.replace_made(&mut registry, group, &made);
         }
         registered.register(&mut registry, group, admitted);
@@ -262,6 +263,9 @@ impl Core {
             if let Some(inner) = &child.group {
                 inner.check(None)?;
                 self.limits.check(|| format!("group `{}`", inner.name), inner.named_limit())?;
+                if inner.is_fresh && !inner.has_maker() {
+                    return Err(RuntimeError::ShuttingDown);
+                }
                 walk.push((admitted.groups.len(), 0));
                 let (declared, path) = (Arc::clone(inner), join(&path, &inner.name));
                 admitted.groups.push(AdmittedGroup { declared, path, position: Some((group, place)) });
@@ -405,8 +409,7 @@ impl Registered {
         }
         let Some(group) = self.groups.pop_front() else { return false };
         let name = Arc::clone(group.shown_path());
-        let driving: Background = Box::pin(drive(group));
-        observe::spawn(&self.runtime, driving, |_| name);
+        observe::spawn(&self.runtime, drive(group), |_| name);
         true
     }
 
@@ -436,12 +439,12 @@ impl Drop for Registered {
 }
 
 /// Checks that no added task has the path of a child that was made.
-fn check_not_added(registry: &Registry, group: &GroupCell, path: &str) -> Result<(), RuntimeError> {
+fn check_not_added(registry: &Registry, returning: &HashSet<Arc<str>>, path: &str) -> Result<(), RuntimeError> {
     registry.check_free(path)?;
-    match group.returning(path) {
-        Some(_) => Err(RuntimeError::TaskAlreadyExists { name: path.to_owned() }),
-        None => Ok(()),
+    if returning.contains(path) {
+        return Err(RuntimeError::TaskAlreadyExists { name: path.to_owned() });
     }
+    Ok(())
 }
 
 /// Returns the membership of a child that is added.

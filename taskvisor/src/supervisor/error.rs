@@ -32,7 +32,8 @@ labels! {
         GraceExceeded {
             /// The grace period of the shutdown.
             grace: Duration,
-            /// The paths of exactly the tasks that had to be aborted, in the order of their registration.
+            /// The paths of exactly the tasks that had to be aborted, in the order of their registration; and of groups
+            /// whose function blocks its thread ([`Group::fresh`](crate::Group::fresh)).
             stuck: Vec<String>,
             /// The limit that each of these tasks exceeded, in the same order.
             limits: Vec<StopLimit>,
@@ -43,7 +44,8 @@ labels! {
         ShutdownForced {
             /// The time from the request of the shutdown until it was forced.
             after: Duration,
-            /// The paths of exactly the tasks that had to be aborted, in the order of their registration.
+            /// The paths of exactly the tasks that had to be aborted, in the order of their registration; and of groups
+            /// whose function blocks its thread ([`Group::fresh`](crate::Group::fresh)).
             stuck: Vec<String>,
         } = "runtime_shutdown_forced",
         /// Another task has the name, until that task has terminated: its last attempt is dropped and its helpers are

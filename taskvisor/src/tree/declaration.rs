@@ -216,6 +216,11 @@ impl Declared {
         lock(&self.maker).clone()
     }
 
+    /// Returns `true` if there is a function that makes the children.
+    pub(crate) fn has_maker(&self) -> bool {
+        lock(&self.maker).is_some()
+    }
+
     /// Returns the key of the first added child.
     pub(crate) fn first_added(&self) -> u64 {
         // Between two runs, the number of declared children of a fresh group changes.

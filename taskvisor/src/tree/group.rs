@@ -243,19 +243,13 @@ impl Group {
     /// # tree.shutdown().await
     /// # }
     /// ```
-    pub fn fresh<F, Specs, E>(self, make: impl Fn() -> F + Send + Sync + 'static) -> Self
+    pub fn fresh<F, Specs, E>(mut self, make: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<Specs, E>> + Send + 'static,
         Specs: IntoIterator<Item: IntoTaskSpec>,
         E: IntoTaskError,
     {
-        self.made_by(Maker::new(make))
-    }
-
-    /// Makes the children with the function that the macro has read.
-    #[doc(hidden)]
-    pub fn made_by(mut self, maker: Maker) -> Self {
-        self.fresh = Some(maker);
+        self.fresh = Some(Maker::new(make));
         self
     }
 

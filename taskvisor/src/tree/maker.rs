@@ -13,10 +13,10 @@ pub(crate) type Making = Pin<Box<dyn Future<Output = Result<Vec<TaskSpec>, TaskE
 /// A function that makes the children of a group. It is user code: it is called, its futures are polled, and all of it
 /// is dropped, inside `panics::catch`.
 #[derive(Clone)]
-pub struct Maker(Arc<dyn Fn() -> Making + Send + Sync>);
+pub(crate) struct Maker(Arc<dyn Fn() -> Making + Send + Sync>);
 
 impl Maker {
-    pub(crate) fn new<F, Specs, E>(make: impl Fn() -> F + Send + Sync + 'static) -> Self
+    pub(super) fn new<F, Specs, E>(make: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<Specs, E>> + Send + 'static,
         Specs: IntoIterator<Item: IntoTaskSpec>,

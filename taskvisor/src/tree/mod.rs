@@ -21,8 +21,6 @@ pub use failure::{FailureChain, FailureLink};
 pub use group::Group;
 pub(crate) use group::{check_name, join, last_segment};
 pub use group_handle::GroupHandle;
-#[doc(hidden)]
-pub use maker::Maker;
-pub(crate) use maker::Making;
+pub(crate) use maker::{Maker, Making};
 pub use owner::{Tree, TreeBuilder};
 pub use strategy::{Dynamic, Strategy};

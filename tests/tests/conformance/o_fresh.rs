@@ -1,5 +1,6 @@
 //! O52: groups that make their children anew at each start.
 
+mod broken;
 mod checks;
 mod failures;
 mod names;

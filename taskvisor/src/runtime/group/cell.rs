@@ -513,6 +513,11 @@ impl GroupCell {
         (inbox.making, inbox.ready) = (true, false);
     }
 
+    /// Returns `true` while the function of a fresh group makes its children.
+    pub(in crate::runtime) fn is_making(&self) -> bool {
+        self.lock().making
+    }
+
     /// Returns the problem of a group that waits for its next run, and since when. Its tasks are not registered then.
     pub(in crate::runtime) fn waits_for_run(&self) -> Option<(Problem, Ticks)> {
         let inbox = self.lock();

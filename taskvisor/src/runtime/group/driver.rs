@@ -33,9 +33,9 @@ use crate::tree::{Declared, FailureChain, Leaf};
 const ACTIONS: usize = 256;
 const TURN: Duration = Duration::from_millis(1);
 
-/// Spawns the driver of a group.
-pub(in crate::runtime) async fn drive(group: Arc<GroupCell>) {
-    go_on(Box::new(Live::new(group))).await;
+/// Returns the driver of a group, to be spawned. If it is dropped before its first turn, the group ends as well.
+pub(in crate::runtime) fn drive(group: Arc<GroupCell>) -> Background {
+    go_on(Box::new(Live::new(group)))
 }
 
 /// Drives a group until it ends.
@@ -574,7 +574,8 @@ impl Live {
         }
         // From here on the run moves with the driver.
         self.actions.pop_front();
-        self.reserved = false;
+        // The registration has freed the names. The next steps must not reserve them again before the run begins.
+        self.reserved = true;
         let first_added = self.group.declared.first_added();
         self.messages.retain(|message| !message.input.is_of_declared(first_added));
         for (key, child) in registered.as_mut().map(Registered::take_returned).unwrap_or_default() {

@@ -135,8 +135,8 @@ enum State {
     Waiting {
         until: Duration,
     },
-    /// Its children are being made.
-    Making,
+    /// Its children are being made, or, if `true`, are made and wait for the ends of tasks that had their places.
+    Making(bool),
     /// Its declared children are being registered.
     Registering,
     Running(Box<Run>),
@@ -174,6 +174,9 @@ pub(super) struct Machine {
     fresh: Option<Vec<(Key, End)>>,
     /// The children that were added for the next run.
     pending: BTreeMap<Key, Role>,
+    /// The children that came too late for the last run, and were requested to stop. Until their ends, the names of a
+    /// fresh group are taken.
+    late: BTreeSet<Key>,
     /// The time of the input, and the actions for it.
     now: Duration,
     actions: Vec<Action>,
@@ -193,6 +196,7 @@ impl Machine {
             retired: false,
             fresh,
             pending: BTreeMap::new(),
+            late: BTreeSet::new(),
             now: Duration::ZERO,
             actions: Vec::new(),
         }
@@ -264,13 +268,13 @@ impl Machine {
             Input::Restart => self.request(Requested::Restart),
             Input::Wake => self.wake(),
             Input::Made => {
-                if matches!(self.state, State::Making) {
-                    self.state = State::Registering;
-                    self.actions.push(Action::Register);
+                if let State::Making(made) = &mut self.state {
+                    *made = true;
+                    self.register_made();
                 }
             }
             Input::Unmade => {
-                if matches!(self.state, State::Making | State::Registering) {
+                if matches!(self.state, State::Making(_) | State::Registering) {
                     self.actions.push(Action::Conclude(Why::Unmade));
                 }
             }
@@ -313,6 +317,9 @@ impl Machine {
 
     fn note(&mut self, key: Key, epoch: Epoch, note: Note) {
         if let Note::Ended(end) = note {
+            if self.late.remove(&key) {
+                self.register_made();
+            }
             if self.pending.remove(&key).is_some() {
                 return;
             }
@@ -339,6 +346,7 @@ impl Machine {
             }
         }
         if (takes_place && self.fresh.is_none()) || matches!(self.state, State::Dissolving(_)) {
+            self.late.insert(key);
             self.actions.push(Action::Plan(plan::Action::Stop(key, 0, 0)));
         }
     }
@@ -353,6 +361,7 @@ impl Machine {
             (_, State::Over) => return,
             _ => {}
         }
+        self.late.insert(key);
         self.actions.push(Action::Plan(plan::Action::Stop(key, 0, 0)));
     }
 
@@ -361,9 +370,17 @@ impl Machine {
         if self.fresh.is_some() {
             self.begin();
         } else if self.rules.is_fresh {
-            self.state = State::Making;
+            self.state = State::Making(false);
             self.actions.push(Action::Make);
         } else {
+            self.state = State::Registering;
+            self.actions.push(Action::Register);
+        }
+    }
+
+    /// Registers the children that are made, once nothing has their names.
+    fn register_made(&mut self) {
+        if matches!(self.state, State::Making(true)) && self.late.is_empty() {
             self.state = State::Registering;
             self.actions.push(Action::Register);
         }
@@ -379,6 +396,7 @@ impl Machine {
             plan.ended(key, end);
         }
         self.requested = Requested::Nothing;
+        self.late.clear();
         self.actions.push(Action::Begin);
         self.state = State::Running(Box::new(Run { plan, readiness: None }));
         self.plan(Plan::proceed);
@@ -399,7 +417,7 @@ impl Machine {
             (_, Requested::Stop) => self.dissolve(),
             (_, Requested::Hold) => self.held(),
             // A restart makes the children anew.
-            (State::Waiting { .. } | State::Making, _) => self.start(),
+            (State::Waiting { .. } | State::Making(_), _) => self.start(),
             // The parent waits for this group, and no longer has to.
             (State::Parked(_), _) => self.actions.push(Action::Report(Note::Skip)),
             (State::Registering, _) => {}
@@ -419,7 +437,7 @@ impl Machine {
         self.retired = true;
         match self.state {
             State::Waiting { .. } => self.state = State::Parked(None),
-            State::Making => {
+            State::Making(_) => {
                 self.state = State::Parked(None);
                 self.actions.push(Action::Parked);
             }

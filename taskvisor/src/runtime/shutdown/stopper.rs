@@ -26,6 +26,7 @@ use super::request::{Layer, Stopping};
 use super::turns::{Mobile, Route, TURNS, within};
 use super::waiting::Reports;
 use super::watch::{Watch, has_workers};
+use crate::inspect::TaskId;
 use crate::supervisor::StopLimit;
 use crate::task::StopKind;
 
@@ -131,6 +132,9 @@ impl Stopper {
                 cell.declare_aborted();
                 stuck.push((cell.id(), Arc::clone(cell.name()), cell.lock().machine().limit));
             }
+            // A group that was requested to stop makes its children only if the function blocks the thread.
+            let limit = if forced.is_some() { StopLimit::Forced } else { StopLimit::Grace };
+            stuck.extend(core.making().into_iter().map(|path| (TaskId::next(), path, limit)));
         }
         if core.bus.is_active() {
             self.leave().await;
