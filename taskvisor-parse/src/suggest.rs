@@ -1,7 +1,16 @@
-//! Suggestions for `did you mean`.
+//! Words that were meant, for messages with `did you mean`.
 
 /// Returns the known word that was most likely meant, if one is close enough.
-pub(crate) fn closest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+///
+/// # Examples
+///
+/// ```
+/// use taskvisor_parse::suggest::closest;
+///
+/// assert_eq!(closest("intervall", ["interval", "timeout"]), Some("interval"));
+/// assert_eq!(closest("color", ["interval", "timeout"]), None);
+/// ```
+pub fn closest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     closest_of(written, &known.into_iter().collect::<Vec<_>>())
 }
 
@@ -31,7 +40,13 @@ fn only_with_part<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
 }
 
 /// Formats the words as a list of choices, each in the given quotes.
-pub(crate) fn list<'k>(known: impl IntoIterator<Item = &'k str>, quote: char) -> String {
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(taskvisor_parse::suggest::list(["s", "ms", "us"], '`'), "`s`, `ms` or `us`");
+/// ```
+pub fn list<'k>(known: impl IntoIterator<Item = &'k str>, quote: char) -> String {
     list_of(&known.into_iter().collect::<Vec<_>>(), quote)
 }
 

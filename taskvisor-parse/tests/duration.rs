@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use crate::duration::{display, parse};
+use taskvisor_parse::duration::{display, parse};
 
 #[test]
 fn what_is_written_is_exact() {

@@ -1,4 +1,4 @@
-use crate::suggest::{closest, list};
+use taskvisor_parse::suggest::{closest, list};
 
 const KNOWN: [&str; 6] = ["restart", "interval", "timeout", "stop_timeout", "max_retries", "initial_delay"];
 
