@@ -221,7 +221,13 @@ use taskvisor_parse::{duration, suggest};
 ///
 /// const POLL: Duration = Duration::from_secs(5);
 ///
-/// #[task(name = "poller", restart = "always", every = POLL, timeout = POLL / 2, max_retries = 10)]
+/// #[task(
+///     name = "poller",
+///     restart = "always",
+///     every = POLL,
+///     timeout = POLL / 2,
+///     limit(max_restarts = 5, within = "60s"),
+/// )]
 /// async fn poll(ctx: TaskContext, url: String) -> Result<(), TaskError> {
 ///     println!("{} asks {url}", ctx.name());
 ///     Ok(())
@@ -463,6 +469,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `tasks` | list in brackets | none | the tasks, below |
 /// | `strategy` | a word, below | `one_for_one` | the children that restart when one fails, and the limit |
 /// | `subscribers` | list in brackets | none | the receivers of events, by value or in an `Arc` |
+/// | `limits` | list in brackets | none | the limits with names, below |
 /// | `slots` | list in brackets | none | the admission slots, below; with the feature `controller` |
 /// | `controller` | `ControllerConfig` | its default | how many submissions may wait; with the feature `controller` |
 /// | `name` | string | `"root"` | the name of the tree |
@@ -496,6 +503,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `struct` | yes | - | - | - |
 /// | `crate` | yes | - | - | - |
 /// | `after` | - | yes | yes | - |
+/// | `max_concurrent` | - | - | yes | - |
 /// | `strategy` | - | - | yes | - |
 /// | `tasks` | - | - | yes | - |
 #[doc = options::places_of_options!()]
@@ -599,6 +607,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `critical` | `true`, `false` or `"any_end"` | `true` | its end in failure, for good, fails the group that it is in; with `"any_end"`, its end in success does as well |
 /// | `significant` | alone, or `true` or `false` | `false` | its end in success, for good, ends the group that it is in; not with `"always"` |
 /// | `readiness` | `true` or `false` | `true` | the states of its tasks count for the readiness of the service |
+/// | `max_concurrent` | number | unlimited | how many attempts run at a time in the group, those in nested groups included |
+/// | `limit` | the name of a limit | none | the limit of `limits = [limit(db, 4)]` whose permits the attempts in the group need |
 ///
 /// # Strategies
 /// - `one_for_one`: what fails restarts alone.
@@ -615,14 +625,47 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `within` | duration | the time in which they are counted |
 ///
 /// # Slots
-/// A slot runs submitted tasks one at a time: `slot(deploy)`, or `slot(deploy, admission = .., capacity = ..)`. In the
-/// returned tree, `tree.slots.deploy` is its `SlotHandle`, with `submit`, `queue`, `replace`, `drop_if_running` and
-/// `cancel_all`. A tree with slots runs until a shutdown. Slots need the feature `controller`.
+/// A slot runs submitted tasks, one at a time by default: `slot(deploy)`, or
+/// `slot(deploy, admission = .., capacity = ..)`. In the returned tree, `tree.slots.deploy` is its `SlotHandle`, with
+/// `submit`, `queue`, `replace`, `latest`, `drop_if_running` and `cancel_all`. A tree with slots runs until a shutdown.
+/// Slots need the feature `controller`.
 ///
 /// | option | takes | default | what it does |
 /// |---|---|---|---|
-/// | `admission` | `"queue"`, `"replace"`, `"drop_if_running"` | `"queue"` | what `submit` does while the slot is busy: wait its turn, take the place of the task that runs, or give up |
+/// | `admission` | `"queue"`, `"replace"`, `"latest"`, `"drop_if_running"` | `"queue"` | what `submit` does while the slot is busy: wait its turn, take the place of the task that runs, take the place of the one that waits, or give up |
 /// | `capacity` | number | the controller's `slot_capacity` | how many may wait in the queue |
+/// | `debounce` | duration | none | how long a submission waits for a newer one before it starts; needs `"latest"` |
+/// | `debounce_max` | duration | none | how long submissions that supersede each other wait in all; needs `debounce` |
+/// | `limit` | the name of a limit | none | the limit whose permits its tasks need |
+/// | `concurrency` | number | 1 | how many tasks run at once, in each key |
+/// | `keyed` | alone, or `true` or `false` | `false` | the slot has keys, as in `tree.slots.jobs.key("acme")`, each with a queue of its own; not with `after` |
+/// | `max_concurrent` | number | unlimited | how many tasks run at once in all keys together; a free place goes round the keys. Needs `keyed` |
+/// | `rate` | string, as in `"10/1m"` | unlimited | how many tasks start within any such time; the rest waits |
+///
+/// # Limits
+/// `limits = [limit(db, 4)]` declares a limit: four of the attempts that need it run at a time. `limit = db` on a task, a
+/// group or a slot makes its attempts need it. `max_concurrent` of a group counts the attempts in the group. An attempt
+/// that begins gets its permits one after another, each first come, first served: those of the groups around its task
+/// from the inside, those of limits in the order of their declaration, and that of `max_concurrent` of the tree.
+///
+/// ```
+/// use taskvisor::prelude::*;
+///
+/// #[task(limit = db)]
+/// async fn import() {}
+///
+/// #[task]
+/// async fn scale() {}
+///
+/// let tree = supervise!(
+///     limits = [limit(db, 4), limit(cpu, 2)],
+///     tasks = [
+///         import {},
+///         images = group(max_concurrent = 8, limit = cpu, tasks = [scale {}]),
+///     ],
+/// );
+/// assert_eq!(tree.groups.images.path(), "images");
+/// ```
 ///
 /// # Signals
 /// SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows) request a shutdown. `signals = false` leaves them to the program.

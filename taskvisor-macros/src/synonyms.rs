@@ -46,8 +46,9 @@ synonyms! {
         "tasks": "children" "child_specs" "members" "workers" "services" "processes" "jobs" "units" "specs";
         "subscribers": "subscriber" "listeners" "observers" "handlers" "hooks" "on_event" "events" "telemetry";
         "drain": "drain_period" "drain_for" "quiesce" "pre_stop" "lame_duck" "shutdown_delay";
-        "max_concurrent": "concurrency" "max_concurrency" "concurrency_limit" "parallelism" "max_parallel" "max_running" "limit";
+        "max_concurrent": "concurrency" "max_concurrency" "concurrency_limit" "parallelism" "max_parallel" "max_running";
         "signals": "signal" "handle_signals" "ctrl_c" "catch_signals" "sigterm";
+        "limits": "semaphores" "semaphore" "permits" "resources";
         "slots": "queues" "pools" "lanes";
         "defaults": "default" "common" "all_tasks" "task_defaults";
         "config": "settings" "options" "supervisor_config" "configuration";
@@ -65,7 +66,7 @@ synonyms! {
     }
     "slot" {
         "admission": "policy" "mode" "on_busy" "overflow" "conflict" "concurrency_policy" "strategy";
-        "capacity": "queue" "max_queue" "queue_size" "size" "depth" "buffer" "limit" "max";
+        "capacity": "queue" "max_queue" "queue_size" "size" "depth" "buffer" "max";
     }
     "`restart`" {
         "always": "permanent" "forever" "loop" "repeat" "unless_stopped" "yes" "true" "keep_alive" "restart";
@@ -97,7 +98,7 @@ synonyms! {
     }
     "`admission`" {
         "queue": "fifo" "wait" "enqueue" "allow" "buffer" "serialize";
-        "replace": "restart" "latest" "newest" "supersede" "cancel_previous" "preempt" "switch";
+        "replace": "restart" "supersede" "cancel_previous" "preempt" "switch";
         "drop_if_running": "skip" "drop" "ignore" "reject" "forbid" "exclusive" "discard" "drop_new";
     }
 }

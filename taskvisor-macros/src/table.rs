@@ -142,17 +142,19 @@ pub(crate) fn read<'a, T>(
 /// The noun for a key of `supervise!`, which can be conditional.
 pub(crate) const KEY: &str = "key";
 
-/// The rows of a table, and the rows that the list has given already.
+/// The rows of a table, and the keys that the list has given already, each with whether it was a list.
 struct Rows<'a> {
     list: &'static str,
     noun: &'static str,
     all: Vec<Row>,
     misplaced: &'a [&'a Misplaced],
-    seen: Vec<Ident>,
+    seen: Vec<(Ident, bool)>,
 }
 
 impl Rows<'_> {
     /// Returns the index of the row for the argument, or reports an error.
+    ///
+    /// A `limit` can be given as a name and as a list, side by side.
     fn find<'a>(&mut self, argument: &'a Expr, reader: &mut Reader) -> Option<(usize, Ident, Form<'a>)> {
         if reader.is_unread(argument) {
             return None;
@@ -185,12 +187,14 @@ impl Rows<'_> {
             reader.errors.push(&key, self.unknown(&key.unraw().to_string()));
             return None;
         };
-        if let Some(first) = self.seen.iter().find(|first| **first == key) {
+        let is_list = matches!(form, Form::List(_));
+        let is_twice = |first: &(Ident, bool)| first.0 == key && (first.1 == is_list || key != "limit");
+        if let Some((first, _)) = self.seen.iter().find(|first| is_twice(first)) {
             let message = format!("`{}` is given twice, keep one", key.unraw());
             reader.errors.push_repeated(first, &key, message);
             return None;
         }
-        self.seen.push(key.clone());
+        self.seen.push((key.clone(), is_list));
         Some((row, key, form))
     }
 

@@ -52,7 +52,7 @@
 //! | feature | default | what it gives | dependency that it adds |
 //! |---|---|---|---|
 //! | `macros` | yes | `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]` | `taskvisor-macros` |
-//! | `controller` | no | [admission slots](guide::slots): `ControllerSpec`, `ControllerConfig`, `ControllerError`, `AdmissionPolicy`, `SlotSpec`, `SlotHandle`; the methods `submit`, `try_submit` and `slot` of a supervisor, `slot`, `with_slot` and `with_controller` of a tree; `slots` and `controller` in `supervise!` | |
+//! | `controller` | no | [admission slots](guide::slots): `ControllerSpec`, `ControllerConfig`, `ControllerError`, `AdmissionPolicy`, `SlotSpec`, `SlotHandle`, `SlotSnapshot`, `SlotTask`, `SlotPhase`; the methods `submit`, `try_submit`, `slot` and `slots` of a supervisor, `slot`, `with_slot` and `with_controller` of a tree; `slots` and `controller` in `supervise!` | |
 //! | `logging` | no | `LogWriter` and `LogLevel`: a subscriber that writes a line for each event | |
 //! | `tracing` | no | [a span for each attempt and a line for each change](guide::observing); names for tokio-console | `tracing` |
 //! | `metrics` | no | [counters, gauges and histograms](guide::observing) through the `metrics` facade | `metrics` |
@@ -127,10 +127,13 @@ pub use policy::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy, SpanScope};
 pub use process::ProcessError;
 pub use runtime::Shutdown;
 #[cfg(feature = "controller")]
-pub use slots::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec, Submit};
+pub use slots::{
+    AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotPhase, SlotSnapshot, SlotSpec,
+    SlotTask, Submit,
+};
 pub use supervisor::{
-    AddTask, Exit, InvalidOption, RuntimeError, SignalAction, Signals, StopLimit, Supervisor, SupervisorBuilder,
-    SupervisorConfig, SupervisorHandle,
+    AddTask, Exit, InvalidOption, Reconciled, RuntimeError, SignalAction, Signals, StopLimit, Supervisor,
+    SupervisorBuilder, SupervisorConfig, SupervisorHandle,
 };
 pub use task::{
     AttemptFuture, BoxError, BoxTaskFuture, Fallible, FromContext, IntoTaskError, IntoTaskResult, IntoTaskSpec, Panic,
@@ -146,6 +149,6 @@ pub use task::{
 #[cfg(feature = "macros")]
 pub use taskvisor_macros::{subscriber, supervise, supervisor, task};
 pub use tree::{
-    ChildHandle, DeclaredGroup, DeclaredTree, FailureChain, FailureLink, Group, GroupHandle, Strategy, Tree,
+    ChildHandle, DeclaredGroup, DeclaredTree, Dynamic, FailureChain, FailureLink, Group, GroupHandle, Strategy, Tree,
     TreeBuilder,
 };

@@ -70,7 +70,7 @@ fn is_complete(event: &Event) -> bool {
             !task.is_empty() && !slot.is_empty() && !reason.is_empty() && count
         }
         EventData::ControllerSlotTransition { slot, owner, from, to, .. } => {
-            !slot.is_empty() && !from.is_empty() && owner.is_some() == (to != "idle") && count
+            !slot.is_empty() && !from.is_empty() && owner.is_some() == !matches!(to, "idle" | "waiting") && count
         }
         EventData::SubscriberPanicked { subscriber, reason, .. } => {
             !subscriber.is_empty() && !reason.is_empty() && count

@@ -24,6 +24,7 @@ async fn plain() {}
     cleanup = "2s",
     metric_label = "literal",
     max_retries = 3,
+    limit(max_restarts = 5, within = "60s"),
     backoff(
         first = "10us",
         max = "1d",
@@ -44,6 +45,7 @@ async fn literals() {}
     cleanup = POLL,
     metric_label = format!("{NAME}-{}", 1),
     max_retries = u32::MAX - 1,
+    limit(max_restarts = 1 + 1, within = POLL),
     backoff(first = POLL, max = POLL, factor = f64::from(2_u8), reset_after = POLL),
 )]
 async fn expressions() {}
@@ -109,6 +111,7 @@ fn assert_same(made: &TaskSpec, expected: &TaskSpec) {
     assert_eq!(made.stop_timeout(), expected.stop_timeout());
     assert_eq!(made.cleanup(), expected.cleanup());
     assert_eq!(made.max_retries(), expected.max_retries());
+    assert_eq!(made.limit(), expected.limit());
     assert_eq!(made.backoff(), expected.backoff());
     assert_eq!(made.reset_after(), expected.reset_after());
     assert_eq!(made.ready(), expected.ready());
@@ -176,6 +179,7 @@ async fn main() {
             .with_cleanup(Duration::from_secs(2))
             .with_metric_label("literal")
             .with_max_retries(3)
+            .with_limit(5, Duration::from_secs(60))
             .with_backoff(BackoffPolicy {
                 first: Duration::from_micros(10),
                 max: Duration::from_secs(86_400),
@@ -196,6 +200,7 @@ async fn main() {
             .with_cleanup(POLL)
             .with_metric_label("by_constant-1")
             .with_max_retries(u32::MAX - 1)
+            .with_limit(2, POLL)
             .with_backoff(BackoffPolicy {
                 first: POLL,
                 max: POLL,

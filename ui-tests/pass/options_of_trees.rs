@@ -55,6 +55,7 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
         grace = "11s",
         drain = "12s",
         max_concurrent = 13,
+        limits = [limit(db, 131), limit(cpu, 132)],
         signals(force_after = "14s", interrupt = "drain", terminate = "stop"),
         strategy = rest_for_one(max_restarts = 14, within = "15s"),
         defaults(
@@ -91,6 +92,7 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
                 unready_after = 43,
                 splay = "44s",
                 span = none,
+                limit = db,
                 after = [ping],
             ),
             task(serve {}, restart = "on_failure", ready = "completed", watchdog = "41s", significant),
@@ -101,6 +103,8 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
                 tasks = [task(ping {}, restart = "never", ready = "signal")],
                 after = [ping, serve],
                 restart = "never",
+                max_concurrent = 53,
+                limit = cpu,
                 critical = false,
                 significant,
                 readiness = false,
@@ -165,6 +169,7 @@ fn built(held: Arc<()>) -> Tree {
         .with_unready_after(43)
         .with_splay(seconds(44))
         .with_span(SpanScope::None)
+        .with_named_limit("db")
         .with_after(["ping"]);
     let serve = serve::spec()
         .with_restart(RestartPolicy::OnFailure)
@@ -176,6 +181,8 @@ fn built(held: Arc<()>) -> Tree {
     let again = ping::spec().with_name("again").with_restart(RestartPolicy::Always { interval: Some(seconds(42)) });
     let store = Group::new("store", Strategy::OneForAll)
         .with_limit(51, seconds(52))
+        .with_max_concurrent(53)
+        .with_named_limit("cpu")
         .task(ping::spec().with_restart(RestartPolicy::Never).with_ready(Ready::Signal))
         .with_after(["ping", "serve"])
         .with_restart(RestartPolicy::Never)
@@ -202,6 +209,8 @@ fn built(held: Arc<()>) -> Tree {
         .with_name("app")
         .with_strategy(Strategy::RestForOne)
         .with_limit(14, seconds(15))
+        .with_named_limit("db", 131)
+        .with_named_limit("cpu", 132)
         .with_subscriber(ByHand(held))
         .task(ping::spec())
         .task(often)

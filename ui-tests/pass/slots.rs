@@ -20,6 +20,7 @@ fn capacity() -> usize {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tree = supervise!(
         signals = false,
+        limits = [limit(db, 2), #[cfg(any())] limit(absent, 1)],
         controller = ControllerConfig { slot_capacity: 1, ..ControllerConfig::default() },
         slots = [
             slot(deploy, admission = "replace"),
@@ -27,10 +28,18 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             slot(reports, admission = "drop_if_running", capacity = 5),
             slot(plain),
             slot(r#loop, admission = "queue"),
+            slot(fast, admission = "latest", debounce = "2s", debounce_max = "10s"),
+            slot(wide, concurrency = 3, rate = "10/1m", limit = db),
+            slot(jobs, keyed, max_concurrent = 4, capacity = 2),
             #[cfg(any())]
             slot(absent),
         ],
     );
+    let fast = SlotSpec::new("fast")
+        .with_admission(AdmissionPolicy::Latest)
+        .with_debounce(Duration::from_secs(2))
+        .with_debounce_max(Duration::from_secs(10));
+    let wide = SlotSpec::new("wide").with_concurrency(3).with_rate(10, Duration::from_secs(60)).with_named_limit("db");
     let built = Tree::builder(SupervisorConfig::default())
         .with_controller(ControllerConfig { slot_capacity: 1, ..ControllerConfig::default() })
         .with_slot(SlotSpec::new("deploy").with_admission(AdmissionPolicy::Replace))
@@ -38,18 +47,25 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .with_slot(SlotSpec::new("reports").with_admission(AdmissionPolicy::DropIfRunning).with_capacity(5))
         .with_slot(SlotSpec::new("plain"))
         .with_slot(SlotSpec::new("loop"))
+        .with_slot(fast)
+        .with_slot(wide)
+        .with_slot(SlotSpec::new("jobs").with_keys().with_max_concurrent(4).with_capacity(2))
+        .with_named_limit("db", 2)
         .build();
 
     let slots = [&tree.slots.deploy, &tree.slots.uploads, &tree.slots.reports, &tree.slots.plain, &tree.slots.r#loop];
+    let (jobs, made_jobs) = (tree.slots.jobs.key("acme"), built.slot("jobs").key("acme"));
+    assert_eq!(jobs.name(), made_jobs.name());
+    let slots = slots.into_iter().chain([&tree.slots.fast, &tree.slots.wide, &jobs]);
     for slot in slots {
         assert_eq!(slot.admission(), built.slot(slot.name()).admission(), "{}", slot.name());
         // The number of submissions that a slot accepts shows its capacity.
         let (mut of_macro, mut of_builder) = (0, 0);
         let built = built.slot(slot.name());
         for version in 0..10 {
-            let made = slot.queue(deploy::spec(version).with_name(format!("{}-{version}", slot.name()))).await?;
+            let made = slot.queue(deploy::spec(version).with_name(format!("{}-{version}", slot.name().replace('/', "-")))).await?;
             of_macro += u32::from(!is_rejected(&made));
-            let made = built.queue(deploy::spec(version).with_name(format!("{}-{version}", slot.name()))).await?;
+            let made = built.queue(deploy::spec(version).with_name(format!("{}-{version}", slot.name().replace('/', "-")))).await?;
             of_builder += u32::from(!is_rejected(&made));
         }
         assert_eq!(of_macro, of_builder, "{}", slot.name());

@@ -94,7 +94,8 @@ impl Options {
             return;
         }
         let backoff = self.backoff.as_ref().map(|backoff| &backoff.key);
-        let keys = [key(self.max_retries.as_ref()), backoff, key(self.retry_if.as_ref())];
+        let limit = self.limit.sliding.as_ref().and_then(|limit| limit.key.as_ref());
+        let keys = [key(self.max_retries.as_ref()), backoff, limit, key(self.retry_if.as_ref())];
         for key in keys.into_iter().flatten() {
             errors.push(key, format!("`{key}` has no effect with `restart = \"never\"`: nothing is retried"));
         }
@@ -162,6 +163,10 @@ impl Options {
     fn check_no_retries(&self, errors: &mut Errors) {
         if let (Some(retry_if), Some((0, _))) = (&self.retry_if, self.max_retries.as_ref().and_then(Given::known)) {
             errors.push(&retry_if.key, "`retry_if` has no effect with `max_retries = 0`: nothing is retried");
+        }
+        let limit = self.limit.sliding.as_ref().and_then(|limit| limit.key.as_ref());
+        if let (Some(limit), Some((0, _))) = (limit, self.max_retries.as_ref().and_then(Given::known)) {
+            errors.push(limit, "`limit` has no effect with `max_retries = 0`: nothing is retried");
         }
     }
 

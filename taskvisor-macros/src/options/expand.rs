@@ -33,6 +33,8 @@ impl Options {
             call("with_backoff", Some(backoff.policy(private)));
             call("with_reset_after", backoff.reset_after.lower(private));
         }
+        call("with_named_limit", plain(self.limit.named.as_ref()));
+        call("with_limit", self.limit.sliding.as_ref().and_then(|limit| limit.arguments(private)));
         for (row, held) in self.rows() {
             match of(row) {
                 Use::Set(setter) => call(setter, held.lower(private)),

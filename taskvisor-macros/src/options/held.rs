@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
+use syn::ext::IdentExt;
 use syn::{Expr, ExprPath, Lit, LitStr};
 
 use super::expand::{duration, lower, plain};
 use super::parse::BACKOFF_FIELDS;
-use super::{Backoff, Choice, Jitter, Ready, Restart, SpanScope};
-use crate::argument::{self, Form, peel};
+use super::{Backoff, Choice, Jitter, Limit, Ready, Restart, SpanScope};
+use crate::argument::{self, Form, as_ident, peel};
 use crate::reader::{Given, Purpose, Reader, Value, Words};
 use crate::{duration, path};
 
@@ -29,10 +30,38 @@ pub(crate) type RestartWhen = Option<Given<Restart>>;
 pub(crate) type ReadyWhen = Option<Given<Ready>>;
 /// The word of the scope of a span.
 pub(crate) type SpanOf = Option<Given<SpanScope>>;
+/// `key = name`, the name of a declared limit.
+pub(crate) type NameOfLimit = Option<Given<LimitName>>;
 /// The path of a function that decides whether a failure is retried.
 pub(crate) type Failures = Option<Given<ExprPath>>;
 /// `backoff(..)`.
 pub(crate) type Retries = Option<Backoff>;
+
+/// `limit = db`, and `limit(max_restarts = 5, within = "60s")`: one bounds the attempts that run at a time, the other
+/// bounds the failures. A list can have both.
+#[derive(Default)]
+pub(crate) struct Limits {
+    pub(crate) named: NameOfLimit,
+    pub(crate) sliding: Option<Limit>,
+}
+
+/// The name of a limit.
+pub(crate) struct LimitName(Ident);
+
+impl LimitName {
+    /// Returns the name as text.
+    pub(crate) fn text(&self) -> String {
+        self.0.unraw().to_string()
+    }
+}
+
+/// Expands to the name as a string.
+impl ToTokens for LimitName {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        self.text().to_tokens(tokens);
+    }
+}
+
 /// The message for an argument of the wrong form.
 pub(crate) type WrongForm = &'static str;
 
@@ -232,6 +261,20 @@ impl Held for Failures {
     }
 }
 
+impl Held for NameOfLimit {
+    fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
+        keep(self, key, form, |value| parse_limit(key, value, reader))
+    }
+
+    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
+        plain(self.as_ref())
+    }
+
+    fn describe(&self, name: &str) -> Vec<String> {
+        line(name, self.as_ref(), |limit| format!("`{}`", limit.text()))
+    }
+}
+
 impl Held for Retries {
     fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
         let mut backoff = Backoff::new(key);
@@ -275,6 +318,43 @@ impl Held for Retries {
     }
 }
 
+impl Held for Limits {
+    fn read(&mut self, key: &Ident, form: &Form<'_>, reader: &mut Reader) -> Result<(), WrongForm> {
+        match form {
+            Form::List(list) => {
+                if let Some(name) = list.first().and_then(as_ident).filter(path::is_name) {
+                    let message = format!(
+                        "`{key}({name}, ..)` declares a limit: it stands in `limits = [..]` of `supervise!`, and here \
+                         `{key} = {name}`"
+                    );
+                    reader.errors.push(&name, message);
+                    return Ok(());
+                }
+                self.sliding = Some(Limit { key: Some(key.clone()), ..Limit::read(key, list, reader) });
+                Ok(())
+            }
+            Form::Value(_) => self.named.read(key, form, reader),
+            Form::Word => Err("takes the name of a limit, or a list"),
+        }
+    }
+
+    /// Each form expands to a setter of its own.
+    fn lower(&self, _: &TokenStream) -> Option<TokenStream> {
+        None
+    }
+
+    fn describe(&self, name: &str) -> Vec<String> {
+        let named = self.named.describe(name);
+        let Some(limit) = &self.sliding else { return named };
+        let fields = [
+            named,
+            line(&format!("{name}.max_restarts"), limit.max_restarts.as_ref(), u32::to_string),
+            line(&format!("{name}.within"), limit.within.as_ref(), |value| duration::display(*value)),
+        ];
+        fields.concat()
+    }
+}
+
 fn word<W: Copy + PartialEq>(name: &str, given: Option<&Given<W>>, words: &Words<W>) -> Vec<String> {
     line(name, given, |value| {
         let written = words.known.iter().find(|(_, word)| word == value);
@@ -289,6 +369,31 @@ fn line<T>(name: &str, given: Option<&Given<T>>, literal: impl Fn(&T) -> String)
         Some(Value::Refused) | None => return Vec::new(),
     };
     vec![format!("- `{name}`: {value}")]
+}
+
+/// Returns the name of a limit.
+fn parse_limit(key: &Ident, value: &Expr, reader: &mut Reader) -> Value<LimitName> {
+    if reader.is_unreadable(value) {
+        return Value::Refused;
+    }
+    let message = match peel(value) {
+        Expr::Path(_) => match as_ident(value).filter(path::is_name) {
+            Some(name) => return Value::Known(LimitName(name), value.to_token_stream()),
+            None => format!("`{key}` is the bare name of a limit: write for example `{key} = db`"),
+        },
+        Expr::Lit(literal) => match &literal.lit {
+            Lit::Str(text) if syn::parse_str::<Ident>(&text.value()).is_ok() => {
+                format!("`{key}` is a bare name, without quotes: write `{key} = {}`", text.value())
+            }
+            _ => format!(
+                "`{key}` is the name of a limit: write `limits = [limit(db, {})]` in `supervise!`, and `{key} = db` here",
+                value.to_token_stream()
+            ),
+        },
+        _ => format!("`{key}` is the bare name of a limit: write for example `{key} = db`"),
+    };
+    reader.errors.push(value, message);
+    Value::Refused
 }
 
 /// Returns the path of the function.

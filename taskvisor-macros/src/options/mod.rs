@@ -3,6 +3,7 @@
 mod check;
 mod expand;
 mod held;
+mod limit;
 mod parse;
 mod table;
 
@@ -14,7 +15,8 @@ use crate::reader::{Given, Words};
 
 pub(crate) use check::{check_name, zero};
 pub(crate) use expand::{chosen, duration, is_set, lower, plain};
-pub(crate) use held::{Held, WrongForm};
+pub(crate) use held::{Flag, Held, LimitName, NameOfLimit, WrongForm};
+pub(crate) use limit::Limit;
 pub(crate) use parse::{IN_BACKOFF, IN_SUPERVISE, OF_FUNCTION, in_defaults, parse_crate};
 pub(crate) use table::{Options, given, options_of_tasks, places_of_options, setter};
 

@@ -2,6 +2,7 @@
 
 use syn::{Expr, Ident, Lit, Path};
 
+use super::limit::IN_LIMIT;
 use super::table::{ROWS, Row, Use};
 use super::{Backoff, Jitter, Options, Place};
 use crate::argument::{as_ident, peel};
@@ -15,6 +16,8 @@ impl<T: AsMut<Options>> Key<T> {
         "after = [store]",
         Read::Value(|target, key, value, reader| target.as_mut().after = parse_after(key, value, reader)),
     );
+    pub(crate) const MAX_CONCURRENT: Self =
+        Self::new("max_concurrent", "max_concurrent = 4", Read::Usize(|target| &mut target.as_mut().max_concurrent));
 }
 
 const CRATE: Key<Options> = Key::new(
@@ -64,7 +67,8 @@ pub(crate) const IN_SUPERVISE: &Misplaced = &[
     ("defaults", "it is a key of `supervise!`"),
     ("drain", "it is a key of `supervise!`"),
     ("grace", "it is a key of `supervise!`"),
-    ("max_concurrent", "it is a key of `supervise!`"),
+    ("limits", "it is a key of `supervise!`"),
+    ("max_concurrent", "it is a key of `supervise!`, and an option of `group(..)`"),
     ("signals", "it is a key of `supervise!`"),
     ("slots", "it is a key of `supervise!`"),
     ("subscribers", "it is a key of `supervise!`"),
@@ -107,7 +111,7 @@ impl Options {
         let (noun, own, misplaced): (_, &[_], _) = match place {
             Place::Attribute => ("option", &[&CONSTANT_NAME, &STRUCT, &CRATE], OF_ATTRIBUTE),
             Place::Entry => ("option", &[&Key::AFTER, &NAME], OF_ENTRY),
-            Place::Group => ("option", &[&Key::AFTER], &[]),
+            Place::Group => ("option", &[&Key::AFTER, &Key::MAX_CONCURRENT], &[]),
             Place::Defaults => ("default", &[], OF_DEFAULTS),
         };
         let keys = [&place.keys(), own].concat();
@@ -134,7 +138,8 @@ impl Place {
         reader: &mut Reader,
     ) {
         let elsewhere = self.elsewhere();
-        let misplaced = [misplaced, &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, IN_ORDER, &elsewhere, OF_FUNCTION]].concat();
+        let misplaced =
+            [misplaced, &[IN_BACKOFF, IN_SUPERVISE, IN_GROUP, IN_ORDER, IN_LIMIT, &elsewhere, OF_FUNCTION]].concat();
         table::read((self.list(), noun), keys, &misplaced, list, target, reader);
     }
 
@@ -173,7 +178,7 @@ impl Place {
         let own: &[&str] = match self {
             Self::Attribute => &["name", "struct", "crate"],
             Self::Entry => &["after", "name"],
-            Self::Group => &["after"],
+            Self::Group => &["after", "max_concurrent"],
             Self::Defaults => &[],
         };
         ROWS.iter().filter(|row| self.has(row)).map(|row| row.name).chain(own.iter().copied()).collect()

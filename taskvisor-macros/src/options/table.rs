@@ -9,7 +9,9 @@
 use proc_macro2::Ident;
 use syn::{LitStr, Path};
 
-use super::held::{Failures, Flag, FlagOrWord, Held, Number, ReadyWhen, RestartWhen, Retries, SpanOf, Text, Time};
+use super::held::{
+    Failures, Flag, FlagOrWord, Held, Limits, Number, ReadyWhen, RestartWhen, Retries, SpanOf, Text, Time,
+};
 use crate::reader::Given;
 use crate::table::{Key, Read};
 
@@ -42,6 +44,8 @@ macro_rules! options {
             pub(crate) after: Vec<Ident>,
             /// `true` if a part of the invocation could not be read, which may contain a missing option.
             pub(crate) is_partial: bool,
+            /// How many attempts run at a time in a group.
+            pub(crate) max_concurrent: Option<Given<usize>>,
             $(pub(crate) $name: $kind,)+
         }
 
@@ -122,6 +126,9 @@ macro_rules! setter {
     };
     (backoff Own) => {
         "`with_backoff`, `with_reset_after`"
+    };
+    (limit Own) => {
+        "`with_named_limit`, `with_limit`"
     };
     ($name:ident Own) => {
         "`with_restart`"
@@ -298,6 +305,15 @@ options! {
         takes: "list, below",
         unset: "see below",
         does: "the wait before a retry",
+    }
+    limit: Limits {
+        usage: "limit = db` or `limit(max_restarts = 5, within = \"60s\")",
+        task: Own,
+        group: Own,
+        defaults: No,
+        takes: "the name of a limit, or a list: `max_restarts = 5, within = \"60s\"`, or both, each as a `limit`",
+        unset: "none",
+        does: "a name is a limit of `limits = [limit(db, 4)]` whose permits its attempts need. A list is how many failures within a sliding time are retried: one more ends the task alone. The list of a group belongs to its strategy",
     }
     critical: FlagOrWord {
         usage: "critical",

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::Attribute;
 
-use super::{Child, ChildKind, Declaration, Group, Label, Slot, Strategy, order, slot};
+use super::{Child, ChildKind, Declaration, Group, Label, Slot, Strategy, limit, order, slot};
 use crate::options::{Held as _, duration, plain};
 
 /// Returns statements that bind `builder`, with all parts of the tree.
@@ -28,6 +28,7 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
         };
         quote!(#(#cfgs)* let builder = #builder;)
     });
+    let limits = limit::expand(declaration);
     let slots = slot::expand(declaration, private);
     let builder = Ident::new("builder", Span::call_site());
     let children = Children { parent: &builder, depth: 0, cfgs: &[], slots: &declaration.slots, private };
@@ -38,6 +39,7 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
         #name
         #strategy
         #(#subscribers)*
+        #limits
         #slots
         #children
     }
@@ -123,8 +125,9 @@ impl Children<'_> {
         let Self { parent, private, .. } = self;
         let name = child.label.text().unwrap_or_default();
         let group = child.options.of_group(quote!(#group.with_name(#name)), private);
+        let limit = max_concurrent(child);
         let after = after.map(|after| quote!(.with_after(#after)));
-        quote!(#(#cfgs)* let #parent = #parent.group(#group #after);)
+        quote!(#(#cfgs)* let #parent = #parent.group(#group #limit #after);)
     }
 
     fn group(&self, child: &Child, group: &Group, after: Option<TokenStream>, cfgs: &[Attribute]) -> TokenStream {
@@ -135,14 +138,20 @@ impl Children<'_> {
         let limit = group.strategy.as_ref().and_then(|strategy| strategy.limit(private));
         let group_with_options = quote!(#private::Group::new(#name, #strategy) #limit);
         let group_with_options = child.options.of_group(group_with_options, private);
+        let limit = max_concurrent(child);
         let after = after.map(|after| quote!(.with_after(#after)));
         let children = Children { parent: &local, depth: depth + 1, cfgs, slots: &[], private }.expand(group);
         quote! {
             #(#cfgs)*
-            let #local = #group_with_options #after;
+            let #local = #group_with_options #limit #after;
             #children
             #(#cfgs)*
             let #parent = #parent.group(#local);
         }
     }
+}
+
+/// Returns `.with_max_concurrent(4)`, if a group has that option.
+fn max_concurrent(group: &Child) -> Option<TokenStream> {
+    plain(group.options.max_concurrent.as_ref()).map(|number| quote!(.with_max_concurrent(#number)))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use proc_macro2::Ident;
 
-use super::{Child, ChildKind, Declaration, Group, Label, Slot, order, slot};
+use super::{Child, ChildKind, Declaration, Group, Label, Slot, limit, order, slot};
 use crate::errors::Errors;
 use crate::options::{Place, check_name};
 
@@ -15,6 +15,7 @@ pub(super) fn check(declaration: &Declaration, errors: &mut Errors) {
         defaults.check(Place::Defaults, errors);
     }
     slot::check(declaration, slot::ENABLED, errors);
+    limit::check(declaration, errors);
     check_group(&declaration.root, &[], &declaration.slots, errors);
 }
 

@@ -1,4 +1,4 @@
-//! Entries and slots of equal names under `#[cfg(..)]`, which can replace each other. Only the compiler knows which of
+//! Entries, limits and slots of equal names under `#[cfg(..)]`, which can replace each other. Only the compiler knows which of
 //! them exist, so the expansion contains an error for two that do, and then leaves out the later one.
 
 use proc_macro2::{Ident, TokenStream};
@@ -7,14 +7,16 @@ use syn::ext::IdentExt;
 use syn::parse::Parser;
 use syn::{Attribute, Meta};
 
+use super::limit::{self, Limit};
 use super::{Child, ChildKind, Declaration, Group, Slot, check, slot};
 
-/// Adds a condition to each entry and slot that others can replace, and returns the errors for two that exist at the
+/// Adds a condition to each entry, limit and slot that others can replace, and returns the errors for two that exist at the
 /// same time.
 pub(super) fn expand(declaration: &mut Declaration) -> TokenStream {
+    let of_limits = exclude(&mut declaration.limits, &[], limit::repeated);
     let of_slots = exclude(&mut declaration.slots, &[], slot::repeated);
     let of_entries = exclude_in_group(&mut declaration.root, &[]);
-    quote!(#of_slots #of_entries)
+    quote!(#of_limits #of_slots #of_entries)
 }
 
 fn exclude_in_group(group: &mut Group, outer: &[Attribute]) -> TokenStream {
@@ -36,6 +38,16 @@ trait Conditional {
 impl Conditional for Child {
     fn name(&self) -> Option<&Ident> {
         self.label.field()
+    }
+
+    fn cfgs(&mut self) -> &mut Vec<Attribute> {
+        &mut self.cfgs
+    }
+}
+
+impl Conditional for Limit {
+    fn name(&self) -> Option<&Ident> {
+        Some(&self.name)
     }
 
     fn cfgs(&mut self) -> &mut Vec<Attribute> {

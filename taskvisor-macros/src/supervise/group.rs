@@ -103,11 +103,20 @@ pub(super) fn read(list: &List, is_refused: bool, reader: &mut Reader) -> (Child
     }
     let is_first_read = is_refused || value.is_some();
     let list = list.iter().skip(usize::from(is_first_read)).filter(|argument| !is_member(argument));
-    let own: &[_] = if value.is_some() { &[&Key::AFTER] } else { &[&Key::TASKS, &Key::STRATEGY, &Key::AFTER] };
+    let own: &[_] = if value.is_some() {
+        &[&Key::AFTER, &Key::MAX_CONCURRENT]
+    } else {
+        &[&Key::TASKS, &Key::STRATEGY, &Key::AFTER, &Key::MAX_CONCURRENT]
+    };
     let misplaced: &[&Misplaced] =
         if value.is_some() { &[OF_VALUE, IN_LIMIT, MISPLACED] } else { &[IN_LIMIT, MISPLACED] };
     let keys = [own, &*Place::Group.keys()].concat();
     Place::Group.read("option", &keys, misplaced, list, &mut declared, reader);
+    if let Some(key) = declared.options.limit.sliding.as_ref().and_then(|limit| limit.key.as_ref()) {
+        let message = "the limit of failures belongs to the strategy: write `(max_restarts = .., within = ..)` after \
+                       its word";
+        reader.errors.push(key, message);
+    }
     let kind = match value {
         Some(value) => ChildKind::GroupValue(reader.bind(Purpose::Group, value)),
         None => ChildKind::Group(Box::new(declared.group)),
@@ -119,7 +128,7 @@ pub(super) fn read(list: &List, is_refused: bool, reader: &mut Reader) -> (Child
 /// is not like that of an option.
 fn is_value(first: &Expr, reader: &Reader) -> bool {
     let is_like_an_option = |word: &Ident| {
-        let (word, own) = (word.to_string(), ["tasks", "strategy", "after", "name", "crate"]);
+        let (word, own) = (word.to_string(), ["tasks", "strategy", "after", "max_concurrent", "name", "crate"]);
         let misplaced = [IN_LIMIT, MISPLACED, IN_BACKOFF, IN_SUPERVISE].into_iter().flatten().map(|(name, _)| *name);
         let lists = &["option", "`backoff`", "limit", "slot", "`restart`"];
         suggest::closest(&word, own.into_iter().chain(Place::all()).chain(misplaced)).is_some()

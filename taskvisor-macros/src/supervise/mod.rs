@@ -8,6 +8,7 @@ mod entry;
 mod expand;
 mod group;
 mod handles;
+mod limit;
 mod names;
 mod order;
 mod parse;
@@ -84,6 +85,7 @@ struct Declaration {
     subscribers: Vec<Subscriber>,
     /// The key of the controller's config, its local, and the `#[cfg(..)]` of the key.
     controller: Option<(Ident, Ident, Vec<Attribute>)>,
+    limits: Vec<limit::Limit>,
     slots: Vec<Slot>,
     slots_key: Option<Ident>,
     root: Group,

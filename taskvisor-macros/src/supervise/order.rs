@@ -56,6 +56,11 @@ fn slots_named<'a>(slots: &'a [Slot], name: &Ident) -> impl Iterator<Item = &'a 
 /// Returns the error for a name that is neither an earlier sibling nor a slot.
 fn refusal(children: &[Child], position: usize, outer: &[&Group], slots: &[Slot], name: &Ident) -> Option<String> {
     let earlier = || children.iter().take(position);
+    if slots_named(slots, name).any(Slot::is_keyed) {
+        return Some(format!(
+            "`{name}` is a slot with keys, and nothing can come after one: leave out `keyed`, or this name"
+        ));
+    }
     if slots_named(slots, name).next().is_some() {
         return (!outer.is_empty()).then(|| {
             format!(

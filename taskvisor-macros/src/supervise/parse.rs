@@ -44,6 +44,7 @@ const KEYS: Table<Declaration> = Table {
                 }
             }),
         ),
+        &Key::LIMITS,
         &Key::SLOTS,
         &Key::new("grace", "grace = \"30s\"", Read::Duration(|declaration| &mut declaration.grace)),
         &Key::new("drain", "drain = \"5s\"", Read::Duration(|declaration| &mut declaration.drain)),
@@ -71,6 +72,7 @@ const KEYS: Table<Declaration> = Table {
         IN_LIMIT,
         &[
             ("backoff", "write `defaults(backoff(..))`"),
+            ("limit", "limits stand in `limits = [limit(db, 4)]`"),
             ("slot", "slots stand in `slots = [..]`"),
             (
                 "queue_capacity",

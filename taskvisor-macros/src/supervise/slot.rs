@@ -1,18 +1,19 @@
 //! `slots = [slot(deploy, admission = "replace", capacity = 5)]`: the admission slots of the tree.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use proc_macro2::{Ident, TokenStream};
-use quote::quote;
+use quote::{ToTokens as _, quote};
 use syn::ext::IdentExt;
-use syn::{Attribute, Expr};
+use syn::{Attribute, Expr, ExprLit, Lit};
 
 use super::{Declaration, entry};
 use crate::argument::{self, as_ident, peel};
 use crate::errors::Errors;
-use crate::options::{lower, plain};
+use crate::options::{Flag, LimitName, NameOfLimit, duration, is_set, lower, plain, zero};
 use crate::path::is_name;
-use crate::reader::{Given, Purpose, Reader, Words};
+use crate::reader::{Given, Purpose, Reader, Value, Words};
 use crate::table::{Key, Read, Table};
 
 /// `true` if the feature `controller` is on.
@@ -30,13 +31,27 @@ pub(super) struct Slot {
 struct Options {
     admission: Option<Given<Admission>>,
     capacity: Option<Given<usize>>,
+    debounce: Option<Given<Duration>>,
+    debounce_max: Option<Given<Duration>>,
+    limit: NameOfLimit,
+    concurrency: Option<Given<usize>>,
+    keyed: Flag,
+    max_concurrent: Option<Given<usize>>,
+    rate: Option<Given<Rate>>,
+}
+
+/// How many tasks start within which time.
+pub(super) struct Rate {
+    starts: usize,
+    per: Duration,
 }
 
 /// The admission policy.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Admission {
     Queue,
     Replace,
+    Latest,
     DropIfRunning,
 }
 
@@ -46,6 +61,7 @@ const WORDS: Words<Admission> = Words {
     known: &[
         ("queue", Admission::Queue),
         ("replace", Admission::Replace),
+        ("latest", Admission::Latest),
         ("drop_if_running", Admission::DropIfRunning),
     ],
     is_flag: false,
@@ -63,12 +79,22 @@ const OPTIONS: Table<Options> = Table {
             }),
         ),
         &Key::new("capacity", "capacity = 100", Read::Usize(|options| &mut options.capacity)),
+        &Key::new("debounce", "debounce = \"2s\"", Read::Duration(|options| &mut options.debounce)),
+        &Key::new("debounce_max", "debounce_max = \"10s\"", Read::Duration(|options| &mut options.debounce_max)),
+        &Key::new("limit", "limit = db", Read::Held(|options| &mut options.limit)),
+        &Key::new("concurrency", "concurrency = 3", Read::Usize(|options| &mut options.concurrency)),
+        &Key::new("keyed", "keyed", Read::Held(|options| &mut options.keyed)),
+        &Key::new("max_concurrent", "max_concurrent = 10", Read::Usize(|options| &mut options.max_concurrent)),
+        &Key::new(
+            "rate",
+            "rate = \"10/1m\"",
+            Read::Value(|options, key, value, reader| options.rate = read_rate(key, value, reader)),
+        ),
     ],
     misplaced: &[&[
         ("policy", "write `admission = ..`"),
         ("slot_capacity", "write `capacity = ..`"),
         ("queue_capacity", "it is a field of `controller = ControllerConfig { .. }`; the slot has `capacity = ..`"),
-        ("max_concurrent", "a slot runs one task at a time"),
     ]],
 };
 
@@ -143,6 +169,8 @@ pub(super) fn check(declaration: &Declaration, enabled: bool, errors: &mut Error
         if let Some((0, at)) = slot.options.capacity.as_ref().and_then(Given::known) {
             errors.push(at, "`capacity` must be at least 1: a slot that nobody may wait in is one with `admission = \"drop_if_running\"`");
         }
+        slot.options.check_debounce(errors);
+        slot.options.check_places(errors);
         // The compiler checks slots under `#[cfg(..)]`.
         if !slot.cfgs.is_empty() {
             continue;
@@ -178,16 +206,132 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
         let admission = lower(options.admission.as_ref(), |admission| match admission {
             Admission::Queue => quote!(#private::AdmissionPolicy::Queue),
             Admission::Replace => quote!(#private::AdmissionPolicy::Replace),
+            Admission::Latest => quote!(#private::AdmissionPolicy::Latest),
             Admission::DropIfRunning => quote!(#private::AdmissionPolicy::DropIfRunning),
         });
         let admission = admission.map(|admission| quote!(.with_admission(#admission)));
         let capacity = plain(options.capacity.as_ref()).map(|capacity| quote!(.with_capacity(#capacity)));
-        quote!(#(#cfgs)* let builder = builder.with_slot(#private::SlotSpec::new(#name) #admission #capacity);)
+        let debounce = duration(options.debounce.as_ref(), private).map(|time| quote!(.with_debounce(#time)));
+        let most = duration(options.debounce_max.as_ref(), private).map(|time| quote!(.with_debounce_max(#time)));
+        let limit = plain(options.limit.as_ref()).map(|limit| quote!(.with_named_limit(#limit)));
+        let concurrency = plain(options.concurrency.as_ref()).map(|number| quote!(.with_concurrency(#number)));
+        let keys = slot.is_keyed().then(|| quote!(.with_keys()));
+        let all = plain(options.max_concurrent.as_ref()).map(|number| quote!(.with_max_concurrent(#number)));
+        let rate = options.rate.as_ref().and_then(Given::known).map(|(Rate { starts, per }, at)| {
+            let per = duration(Some(&Given::new(&slot.name, Value::Known(*per, at.clone()))), private);
+            quote!(.with_rate(#starts, #per))
+        });
+        let of_places = quote!(#concurrency #keys #all #rate);
+        let spec = quote!(#private::SlotSpec::new(#name) #admission #capacity #debounce #most #limit #of_places);
+        quote!(#(#cfgs)* let builder = builder.with_slot(#spec);)
     });
     config.chain(slots).collect()
 }
 
+impl Options {
+    /// `debounce` belongs to `latest`, and `debounce_max` to `debounce`.
+    fn check_debounce(&self, errors: &mut Errors) {
+        for (given, does) in [(&self.debounce, "waits"), (&self.debounce_max, "waits at most")] {
+            if let (Some(at), Some(given)) = (zero(given.as_ref()), given) {
+                let key = &given.key;
+                errors.push(at, format!("`{key}` must be longer than zero: it is how long a submission {does}"));
+            }
+        }
+        let word = self.admission.as_ref().map(|given| given.known().map(|(word, _)| *word));
+        // The runtime checks a computed policy.
+        let is_latest = matches!(word, Some(None | Some(Admission::Latest)));
+        match (&self.debounce, &self.debounce_max) {
+            (Some(debounce), _) if !is_latest => {
+                let message = "`debounce` needs `admission = \"latest\"` beside it: only there does a newer submission \
+                               supersede the one that waits";
+                errors.push(&debounce.key, message);
+            }
+            (None, Some(most)) => {
+                errors.push(&most.key, "`debounce_max` needs `debounce` beside it: it bounds that wait");
+            }
+            (Some(debounce), Some(most)) => {
+                if let (Some((debounce, _)), Some((most, at))) = (debounce.known(), most.known()) {
+                    if most < debounce && !most.is_zero() {
+                        let debounce = crate::duration::display(*debounce);
+                        errors.push(at, format!("`debounce_max` must be at least `debounce`, which is {debounce}"));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Options {
+    /// A bound is at least 1, and one of all keys needs keys.
+    fn check_places(&self, errors: &mut Errors) {
+        if let Some((0, at)) = self.concurrency.as_ref().and_then(Given::known) {
+            errors.push(at, "`concurrency` must be at least 1: with 0, no submitted task could run");
+        }
+        if let Some(keyed) = self.keyed.as_ref().filter(|keyed| keyed.known().is_none() && !keyed.is_refused()) {
+            errors.push(
+                &keyed.key,
+                "`keyed` is `true` or `false`, and no other expression: the tree has a handle for it",
+            );
+        }
+        let Some(all) = &self.max_concurrent else { return };
+        if let Some((0, at)) = all.known() {
+            errors.push(at, "`max_concurrent` must be at least 1: with 0, no submitted task could run");
+        } else if !is_set(self.keyed.as_ref()) {
+            let message = "`max_concurrent` of a slot counts the tasks of all its keys, and needs `keyed` beside it: \
+                           how many run at once in a slot without keys is `concurrency = ..`";
+            errors.push(&all.key, message);
+        }
+    }
+}
+
+/// Reads `"10/1m"`: so many starts, and the time.
+fn read_rate(key: &Ident, value: &Expr, reader: &mut Reader) -> Option<Given<Rate>> {
+    const USAGE: &str = "write for example `rate = \"10/1m\"`, for 10 starts within any minute";
+    if reader.is_unreadable(value) {
+        return None;
+    }
+    let text = match peel(value) {
+        Expr::Lit(ExprLit { lit: Lit::Str(text), .. }) => text,
+        other => {
+            reader.errors.push(other, format!("`{key}` is a string: {USAGE}"));
+            return None;
+        }
+    };
+    let written = text.value();
+    let Some((starts, per)) = written.split_once('/') else {
+        reader.errors.push(text, format!("`{key}` is a number of starts and a time, with `/` between them: {USAGE}"));
+        return None;
+    };
+    let starts = match starts.trim().parse() {
+        Ok(0) => Err(format!("`{key}` must allow at least 1 start: {USAGE}")),
+        Ok(starts) => Ok(starts),
+        Err(_) => Err(format!("`{}` is no number of starts: {USAGE}", starts.trim())),
+    };
+    let rate = starts.and_then(|starts| match crate::duration::parse(per.trim())? {
+        per if per.is_zero() => Err(format!("the time of `{key}` must be longer than zero: {USAGE}")),
+        per => Ok(Rate { starts, per }),
+    });
+    match rate {
+        Ok(rate) => Some(Given::new(key, Value::Known(rate, value.to_token_stream()))),
+        Err(message) => {
+            reader.errors.push(text, message);
+            None
+        }
+    }
+}
+
 impl Slot {
+    /// Returns `true` if the slot has keys.
+    pub(super) fn is_keyed(&self) -> bool {
+        is_set(self.options.keyed.as_ref())
+    }
+
+    /// Returns the name of its limit.
+    pub(super) fn limit(&self) -> Option<&Given<LimitName>> {
+        self.options.limit.as_ref()
+    }
+
     /// Returns the name as text.
     pub(super) fn text(&self) -> String {
         self.name.unraw().to_string()

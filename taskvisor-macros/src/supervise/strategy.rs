@@ -1,17 +1,14 @@
 //! `strategy = rest_for_one(max_restarts = 5, within = "60s")`: the restart strategy and the limit.
 
-use std::time::Duration;
-
 use proc_macro2::{Ident, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{Attribute, Expr, ExprPath};
 
 use super::Group;
 use crate::argument::{self, Form, List, peel};
-use crate::errors::Errors;
-use crate::options::{duration, plain, zero};
-use crate::reader::{Given, Purpose, Reader, Value, Words};
-use crate::table::{Key, Read, Table};
+use crate::options::Limit;
+use crate::reader::{Purpose, Reader, Value, Words};
+use crate::table::{Key, Read};
 
 /// A given strategy.
 pub(super) struct Strategy {
@@ -35,23 +32,6 @@ const WORDS: Words<Kind> = Words {
     is_flag: false,
 };
 
-/// The list after the word.
-#[derive(Default)]
-struct Limit {
-    max_restarts: Option<Given<u32>>,
-    within: Option<Given<Duration>>,
-}
-
-const LIMIT: Table<Limit> = Table {
-    list: "limit",
-    noun: "limit",
-    keys: &[
-        &Key::new("max_restarts", "max_restarts = 5", Read::U32(|limit| &mut limit.max_restarts)),
-        &Key::new("within", "within = \"60s\"", Read::Duration(|limit| &mut limit.within)),
-    ],
-    misplaced: &[],
-};
-
 impl<T: AsMut<Group>> Key<T> {
     pub(super) const STRATEGY: Self = Self::new(
         "strategy",
@@ -65,14 +45,13 @@ impl Strategy {
         if reader.is_unread(value) {
             return None;
         }
-        let mut limit = Limit::default();
         let (word, list) = match argument::form(value) {
             Some((word, Form::List(list))) if is_limit(&word, list) => (word, list),
             _ => {
                 let kind = reader.word(key, value, &WORDS, Purpose::Strategy);
                 return (!matches!(kind, Value::Refused)).then_some(Self {
                     kind,
-                    limit,
+                    limit: Limit::default(),
                     cfgs: reader.key_cfgs.clone(),
                 });
             }
@@ -81,12 +60,7 @@ impl Strategy {
             reader.errors.push(first, message);
             return None;
         }
-        LIMIT.read(list, &mut limit, reader);
-        limit.check(&mut reader.errors);
-        // An unreadable argument may be the missing one.
-        if !reader.recovered {
-            limit.check_both(&word, list, &mut reader.errors);
-        }
+        let limit = Limit::read(&word, list, reader);
         let word = Expr::Path(ExprPath { attrs: Vec::new(), qself: None, path: word.into() });
         match reader.word(key, &word, &WORDS, Purpose::Strategy) {
             Value::Refused => None,
@@ -106,34 +80,7 @@ impl Strategy {
 
     /// Returns `.with_limit(5, ..)`, if there is a limit.
     pub(super) fn limit(&self, private: &TokenStream) -> Option<TokenStream> {
-        let max_restarts = plain(self.limit.max_restarts.as_ref())?;
-        let within = duration(self.limit.within.as_ref(), private)?;
-        Some(quote!(.with_limit(#max_restarts, #within)))
-    }
-}
-
-impl Limit {
-    fn check(&self, errors: &mut Errors) {
-        if let Some(at) = zero(self.within.as_ref()) {
-            errors.push(at, "`within` must be longer than zero: it is the time in which failures are counted");
-        }
-    }
-
-    fn check_both(&self, word: &Ident, list: &List, errors: &mut Errors) {
-        let lacks = |key: &Ident, other: &str| {
-            format!("`{key}` needs `{other}` beside it, as in `{word}(max_restarts = 5, within = \"60s\")`")
-        };
-        match (&self.max_restarts, &self.within) {
-            (None, None) if list.is_empty() => {
-                let message =
-                    format!("a limit is missing: write `{word}(max_restarts = 5, within = \"60s\")`, or `{word}`");
-                errors.push(word, message);
-            }
-            // The other argument was reported.
-            (Some(given), None) if list.len() == 1 => errors.push(&given.key, lacks(&given.key, "within")),
-            (None, Some(given)) if list.len() == 1 => errors.push(&given.key, lacks(&given.key, "max_restarts")),
-            _ => {}
-        }
+        self.limit.arguments(private).map(|limit| quote!(.with_limit(#limit)))
     }
 }
 
@@ -157,5 +104,5 @@ fn is_limit(word: &Ident, list: &List) -> bool {
 
 #[cfg(test)]
 pub(super) fn names() -> Vec<&'static str> {
-    LIMIT.names()
+    Limit::names()
 }

@@ -42,6 +42,7 @@ impl Given {
         for (key, form) in list.into_iter().filter_map(argument::form) {
             let key = key.unraw().to_string();
             match (&*key, &form) {
+                ("limit", Form::List(fields)) => self.list("limit", *fields),
                 ("backoff", Form::List(fields)) => self.list("backoff(..)", *fields),
                 ("defaults", Form::List(options)) => self.list("defaults(..)", *options),
                 ("signals", Form::List(fields)) => self.list("signals(..)", *fields),

@@ -80,7 +80,7 @@ events! {
     /// | [`GraceExceeded`](Self::GraceExceeded) | A shutdown is over, and tasks were aborted: at the end of the grace, or of a layer's share, or by a forced shutdown. | `reason`: the tasks, and the failure of the tree if it failed |
     /// | [`ControllerSubmitted`](Self::ControllerSubmitted) | A slot accepted a submission. | `task`, `id`, `slot`, `count` |
     /// | [`ControllerRejected`](Self::ControllerRejected) | A submission will not run. | `task`, `id`, `slot`, `count`; `reason`: a label of [`RejectReason`], or `canceled` |
-    /// | [`ControllerSlotTransition`](Self::ControllerSlotTransition) | A slot changed its state or its owner. | `slot`, `count`; `reason`: the change, as in `idle -> running`; `task` and `id` of the owner, unless it is idle |
+    /// | [`ControllerSlotTransition`](Self::ControllerSlotTransition) | A slot changed its state or its owner. | `slot`, `count`; `reason`: the change, as in `idle -> running`; `task` and `id` of the owner, unless it is idle or waiting |
     /// | [`Warning`](Self::Warning) | A task waits for a permit for 10 s; a `critical` task or group without `max_retries` has failed 10 times in a row; a task without an interval has succeeded at once 10 times in a row, and pauses from then on; a group other than the root failed. | `task`: the path of the task or group; `reason`; `id` of a task; `attempt` after an attempt of a task |
     /// | [`SubscriberPanicked`](Self::SubscriberPanicked) | A subscriber panicked. | `task`: the name of the subscriber; `count`, `reason` |
     /// | [`SubscriberOverflow`](Self::SubscriberOverflow) | A subscriber lost events. | `task`: the name of the subscriber; `count`, `reason` |
@@ -293,11 +293,12 @@ events! {
     }
 
     /// The state of a slot changed. A slot is `stopping` when its owner is requested to make way, and not when the
-    /// owner is canceled. A change from `running` or `stopping` to `running` is a change of the owner.
+    /// owner is canceled. It is `waiting` when no task owns it, and submissions wait for a time or a place. A change from
+    /// `running` or `stopping` to `running` is a change of the owner.
     ControllerSlotTransition: Debug {
         /// The name of the slot.
         slot: &'a str,
-        /// The path of the task that owns the slot now. `None` if it is idle.
+        /// The path of the task that owns the slot now. `None` if it is idle or waiting.
         owner: Option<&'a str> = event.task.as_deref(),
         /// The previous state.
         from: &'a str = change(reason).0,

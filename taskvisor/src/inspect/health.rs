@@ -1,6 +1,7 @@
 //! The health of a tree.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::snapshot::shortened;
@@ -74,7 +75,7 @@ pub struct Unhealthy {
 }
 
 /// The problem of a task or group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Problem {
     /// It has sent no heartbeat for longer than its watchdog allows.
@@ -96,8 +97,12 @@ pub enum Problem {
     Failed,
     /// It is not ready: its attempt has waited for a permit for more than 10 s.
     AwaitsPermit {
-        /// The limit: [`max_concurrent`](crate::SupervisorConfig::max_concurrent).
+        /// The number of permits of the limit.
         limit: usize,
+        /// The limit in words: `max_concurrent` for that of the [supervisor](crate::SupervisorConfig::max_concurrent),
+        /// `max_concurrent of store` for that of the [group](crate::Group::with_max_concurrent) `store`, `limit db` for
+        /// the [limit](crate::TreeBuilder::with_named_limit) `db`.
+        name: Arc<str>,
     },
 }
 
@@ -157,8 +162,8 @@ impl fmt::Display for Problem {
             }
             Self::NotReady(state) => write!(f, "not ready: {state}"),
             Self::Failed => f.write_str("failed"),
-            Self::AwaitsPermit { limit } => {
-                write!(f, "not ready: pending, all permits are held (max_concurrent = {limit})")
+            Self::AwaitsPermit { limit, name } => {
+                write!(f, "not ready: pending, all permits are held ({name} = {limit})")
             }
         }
     }

@@ -11,6 +11,8 @@ use super::snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
 use super::status::{TaskId, TaskState, TaskStatus};
 use super::timestamp::Rfc3339;
 use crate::events::{Event, EventKind, Reason};
+#[cfg(feature = "controller")]
+use crate::slots::{SlotSnapshot, SlotTask};
 use crate::supervisor::RuntimeError;
 use crate::task::{StopReason, TaskError};
 use crate::tree::Strategy;
@@ -192,9 +194,31 @@ impl Serialize for Unhealthy {
             _ => None,
         },
         awaits: list(&unhealthy.awaits),
+        limit: match &unhealthy.problem {
+            Problem::AwaitsPermit { name, .. } => Some(&**name),
+            _ => None,
+        },
         error: unhealthy.error.as_ref(),
         since: Some(Rfc3339(unhealthy.since)),
     });
+}
+
+#[cfg(feature = "controller")]
+impl Serialize for SlotSnapshot {
+    object!(SlotSnapshot, slot => {
+        name: Some(&slot.name),
+        phase: Some(slot.phase.as_label()),
+        owners: list(&slot.owners),
+        next: slot.next.as_ref(),
+        queue: list(&slot.queue),
+        queued: Some(slot.queued),
+        capacity: Some(slot.capacity),
+    });
+}
+
+#[cfg(feature = "controller")]
+impl Serialize for SlotTask {
+    object!(SlotTask, task => { path: Some(&task.path), id: Some(task.id), state: Some(task.state) });
 }
 
 impl Serialize for TreeSnapshot {

@@ -53,11 +53,12 @@ labels! {
             /// The failure.
             error: Arc<TaskError>,
         } = "failed",
-        /// It had more consecutive failures than `max_retries` allows.
+        /// It had more consecutive failures than `max_retries` allows, or more failures than its
+        /// [limit](crate::TaskSpec::with_limit) allows.
         Exhausted {
             /// The last failure.
             error: Arc<TaskError>,
-            /// The number of consecutive failures.
+            /// The number of these failures: the consecutive ones, or those within the time of the limit.
             failures: u32,
         } = "exhausted",
         /// It failed with an error that [is fatal](TaskError::is_fatal).

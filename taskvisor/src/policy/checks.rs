@@ -6,6 +6,11 @@ use super::{BackoffPolicy, Critical, Ready, ResolvedPolicy, RestartPolicy};
 use crate::supervisor::InvalidOption;
 
 impl ResolvedPolicy {
+    /// Returns `true` if `critical` has no effect on failures that are retried, because they are retried without end.
+    pub(crate) fn is_critical_without_end(&self) -> bool {
+        self.critical.is_set() && self.max_retries.is_none() && self.limit.is_none()
+    }
+
     /// Returns `true` if the first attempt waits for a time.
     pub(crate) fn begins_later(&self) -> bool {
         !(self.initial_delay.is_zero() && self.splay.is_zero())
@@ -23,6 +28,8 @@ impl ResolvedPolicy {
         let is_always = matches!(self.restart, RestartPolicy::Always { .. });
         let has_interval = matches!(self.restart, RestartPolicy::Always { interval: Some(_) });
         check_backoff(&self.backoff, &subject)?;
+        let limit_within = self.limit.map(|(_, within)| within);
+        reject_if(limit_within == Some(Duration::ZERO), "limit.within", "0ns", "a time longer than zero")?;
         reject_if(self.watchdog == Some(Duration::ZERO), "watchdog", "0ns", "a silence longer than zero")?;
         reject_if(self.start_timeout == Some(Duration::ZERO), "start_timeout", "0ns", "a time longer than zero")?;
         reject_if(self.metric_label.as_deref() == Some(""), "metric_label", "\"\"", "a label that is not empty")?;

@@ -5,6 +5,7 @@
 //! combinations.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,9 +34,9 @@ macro_rules! method {
             $read(self.overrides().$option.as_ref())
         }
     };
-    ($option:ident: $(#[$doc:meta])* set $name:ident($($argument:ident: $type:ty)?) = $value:expr) => {
+    ($option:ident: $(#[$doc:meta])* set $name:ident($($argument:ident: $type:ty),*) = $value:expr) => {
         $(#[$doc])*
-        pub fn $name(self $(, $argument: $type)?) -> Self {
+        pub fn $name(self $(, $argument: $type)*) -> Self {
             self.set(Row::$option, |set| set.$option = Some($value))
         }
     };
@@ -66,7 +67,7 @@ impl Rows {
 /// and the setters of `TaskSpec`; [`method`] lists their forms.
 macro_rules! options {
     (under $config:ident; $($name:ident: $type:ty = $default:expr => {
-        $($(#[$doc:meta])* $kind:ident $method:ident($($argument:ident: $given:ty)?) $(-> $read:ty)? $(= $by:expr)?;)*
+        $($(#[$doc:meta])* $kind:ident $method:ident($($argument:ident: $given:ty),*) $(-> $read:ty)? $(= $by:expr)?;)*
     })*) => {
         /// The options that a spec sets. Other options are inherited at registration. An option that is set to none is
         /// not inherited.
@@ -149,7 +150,7 @@ macro_rules! options {
 
         impl TaskSpec {
             $($(method! {
-                $name: $(#[$doc])* $kind $method($($argument: $given)?) $(-> $read)? $(= $by)?
+                $name: $(#[$doc])* $kind $method($($argument: $given),*) $(-> $read)? $(= $by)?
             })*)*
         }
     };
@@ -301,6 +302,19 @@ options! {
         set with_watchdog(silence: Duration) = Some(silence);
     }
 
+    limit: Option<(u32, Duration)> = None => {
+        /// Returns the limit of failures: their number, and the time. Default: `None`, no limit.
+        get limit() -> Option<(u32, Duration)>;
+
+        /// Limits the failures of the task to `max_restarts` within any span of `within`. One more failure ends the task
+        /// as [`Exhausted`](crate::TaskOutcome::Exhausted). Its siblings and its group go on, unless the task is
+        /// [`critical`](Self::critical). Successes and stops by request do not count, and an attempt that ran for long
+        /// does not reset the count: a failure counts until it is older than `within`. A new registration of the task
+        /// starts from zero. The limit of a group is [`Group::with_limit`](crate::Group::with_limit). `within` must not
+        /// be zero.
+        set with_limit(max_restarts: u32, within: Duration) = Some((max_restarts, within));
+    }
+
     critical: Critical = Critical::No => {
         /// Returns `true` if the end of the task in failure fails its group, by [`critical`](Self::critical) or
         /// [`critical_at_any_end`](Self::critical_at_any_end). Default: `false`.
@@ -376,12 +390,34 @@ options! {
         set without_readiness() = false;
     }
 
+    revision: Option<u64> = None => {
+        /// Returns the hash of the revision. Default: `None`, no revision.
+        get revision() -> Option<u64>;
+
+        /// Sets the revision of the spec: any value that differs if the task or its options differ, such as a version,
+        /// or the configuration that the task was made from. [`GroupHandle::reconcile`](crate::GroupHandle::reconcile)
+        /// and [`SupervisorHandle::reconcile`](crate::SupervisorHandle::reconcile) keep a task whose name and revision
+        /// are equal, and replace one whose revision differs. No other effect.
+        set with_revision(revision: impl Hash) = Some(hash(&revision));
+    }
+
     span: SpanScope = SpanScope::Attempt => {
         /// Returns what a span of the task covers. Default: [`SpanScope::Attempt`].
         get span() -> SpanScope;
 
         /// Sets what a span of the task covers. No effect without the feature `tracing`.
         set with_span(span: SpanScope) = span;
+    }
+
+    named_limit: Option<Arc<str>> = None => {
+        /// Returns the name of the limit whose permits the attempts need. Default: `None`.
+        get named_limit() -> Option<&str> = label;
+
+        /// Makes each attempt need a permit of the limit of that name, which
+        /// [`TreeBuilder::with_named_limit`](crate::TreeBuilder::with_named_limit) declares, beside those of the groups
+        /// around the task and of [`max_concurrent`](SupervisorConfig::max_concurrent). While it waits for one, the task
+        /// is `Pending`.
+        set with_named_limit(name: impl Into<Arc<str>>) = Some(name.into());
     }
 
     metric_label: Option<Arc<str>> = None => {
@@ -394,6 +430,13 @@ options! {
         /// each task. Must not be empty. No effect without the feature `metrics`.
         set with_metric_label(label: impl Into<Arc<str>>) = Some(label.into());
     }
+}
+
+/// Returns a hash that is the same for equal values in one process.
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// Reads an option that is a text.

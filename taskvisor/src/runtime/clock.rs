@@ -25,6 +25,18 @@ impl Clock {
         self.at(Instant::now())
     }
 
+    /// Returns the exact time since the supervisor was built.
+    #[cfg(feature = "controller")]
+    pub(super) fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    /// Returns the instant of a time since the supervisor was built; `None` if it is too far away.
+    #[cfg(feature = "controller")]
+    pub(super) fn checked_instant(&self, elapsed: Duration) -> Option<Instant> {
+        self.0.checked_add(elapsed)
+    }
+
     pub(super) fn at(&self, instant: Instant) -> Ticks {
         ticks(instant.saturating_duration_since(self.0))
     }

@@ -13,7 +13,7 @@ use super::clock::Clock;
 use super::failures::Failures;
 use super::group::Note;
 use super::observe;
-use super::permits::Permits;
+use super::permits::Limits;
 use super::registration::check_no_siblings;
 use super::registry::{Admission, Registry};
 use super::shutdown::{Listener, Stop, TURNS, Watch, has_workers, within};
@@ -46,7 +46,7 @@ pub(crate) struct Core {
     /// The lock is a leaf: nothing else is locked, and nothing dropped, under it, so it cannot deadlock.
     newest: Mutex<Option<(Arc<Said>, Arc<ResolvedPolicy>)>>,
     pub(crate) bus: Arc<Bus>,
-    pub(crate) permits: Option<Arc<Permits>>,
+    pub(crate) limits: Limits,
     pub(super) clock: Clock,
     /// The result of the check of the config, the subscribers and the slots.
     checked: Result<(), InvalidOption>,
@@ -71,6 +71,7 @@ pub(crate) struct Core {
     /// cloned under it: that task is a `run`, or belongs to the supervisor.
     pub(super) listener: Mutex<Option<Listener>>,
     pub(super) readiness: Readiness,
+    pub(super) kept: Kept,
     pub(super) failures: Failures,
     #[cfg(feature = "controller")]
     pub(super) controller: Controller,
@@ -85,6 +86,21 @@ pub(super) struct Readiness {
     pub(super) ready: AtomicBool,
     pub(super) missing: AtomicUsize,
     pub(super) changed: Waiters,
+    /// The number of calls that wait for an attempt or a group to be ready, and their wakers.
+    pub(super) awaited: AtomicUsize,
+    pub(super) attempts: Waiters,
+}
+
+/// Whether tasks are kept after the end of their registration, to be started again at their places.
+///
+/// The flags are read and written in one order (`SeqCst`) with the request of a shutdown: either the end of a task sees
+/// that nothing is kept any more, or the shutdown sees that something was kept.
+#[derive(Default)]
+pub(super) struct Kept {
+    /// `true` while there are places.
+    pub(super) places: AtomicBool,
+    /// `true` if a task was kept.
+    pub(super) any: AtomicBool,
 }
 
 /// The parts that a supervisor is built from.
@@ -92,6 +108,8 @@ pub(super) struct Readiness {
 pub(crate) struct Parts {
     pub(crate) config: SupervisorConfig,
     pub(crate) subscribers: Vec<Arc<dyn Subscribe>>,
+    /// The limits with names.
+    pub(crate) limits: Vec<(Arc<str>, usize)>,
     #[cfg(feature = "controller")]
     pub(crate) controller: ControllerSetup,
 }
@@ -115,13 +133,13 @@ impl Core {
         #[cfg(feature = "controller")]
         controller.set_up(&mut registry);
         let config = parts.config;
-        let permits = Permits::new(config.max_concurrent);
+        let limits = Limits::new(config.max_concurrent, parts.limits);
         Arc::new_cyclic(|core: &Weak<Self>| Self {
             checked,
             plain: OnceLock::new(),
             newest: Mutex::new(None),
             bus: Arc::new(Bus::new(subscribers, config.bus_capacity, core.as_ptr().addr())),
-            permits,
+            limits,
             clock: Clock::new(),
             timed: OnceLock::new(),
             registry: Mutex::new(registry),
@@ -133,6 +151,7 @@ impl Core {
             stop: Stop::default(),
             listener: Mutex::new(None),
             readiness: Readiness::default(),
+            kept: Kept::default(),
             failures: Failures::default(),
             #[cfg(feature = "controller")]
             controller,
@@ -163,7 +182,7 @@ impl Core {
     }
 
     /// Returns `true` if a shutdown was requested.
-    pub(super) fn is_stopping(&self) -> bool {
+    pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
     }
 
@@ -229,6 +248,7 @@ impl Core {
         }
         let policy = said.overrides.resolve(&self.config);
         policy.check(name)?;
+        self.limits.check(|| format!("task `{name}`"), policy.named_limit.as_ref())?;
         let policy = Arc::new(policy);
         let before = lock(&self.newest).replace((Arc::clone(said), Arc::clone(&policy)));
         drop(before);
@@ -267,9 +287,13 @@ impl Core {
         let mut registry = self.registry();
         let gone = registry.remove(cell);
         let forgotten = self.note_end(cell, &outcome);
+        let heir = cell.core().succeed(&mut registry, cell);
         let finished = cell.finish(outcome);
+        if let Some(heir) = &heir {
+            heir.announce();
+        }
         #[cfg(feature = "controller")]
-        let aftermath = cell.slot().map(|slot| self.hand_over(&mut registry, slot));
+        let aftermath = cell.slot().map(|slot| self.hand_over(&mut registry, cell, slot));
         if let (Some(limit), Admission::Closing | Admission::Stopping) = (finished.aborted, registry.admission) {
             registry.aborted.push((cell.id(), Arc::clone(cell.name()), limit));
         }
@@ -277,6 +301,7 @@ impl Core {
         let over = registry.is_over();
         drop(registry);
         drop(forgotten);
+        self.tell_ready();
         observe::removed(cell);
         if finished.unready {
             self.one_is_ready();
@@ -284,6 +309,9 @@ impl Core {
         let end = finished.end;
         finished.carry_out();
         drop(gone);
+        if let Some(heir) = heir {
+            heir.carry_out();
+        }
         cell.tell_group(Note::Ended(end));
         #[cfg(feature = "controller")]
         if let Some(aftermath) = aftermath {
@@ -346,6 +374,29 @@ impl Core {
         }
     }
 
+    /// Waits for the readiness of an attempt or a group: until `look` returns a value. What it looks at changes under a
+    /// lock that it takes, and [`tell_ready`](Self::tell_ready) follows each change.
+    pub(super) async fn await_ready<T>(&self, look: impl FnMut() -> Option<T>) -> T {
+        struct Awaits<'a>(&'a AtomicUsize);
+        impl Drop for Awaits<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        // The lock that `look` takes orders this before the read in `tell_ready`.
+        self.readiness.awaited.fetch_add(1, Ordering::Relaxed);
+        let _awaits = Awaits(&self.readiness.awaited);
+        self.readiness.attempts.wait(look).await
+    }
+
+    /// An attempt or a group became ready, or has ended. Called with no lock held.
+    #[inline]
+    pub(super) fn tell_ready(&self) {
+        if self.readiness.awaited.load(Ordering::Relaxed) > 0 {
+            self.readiness.attempts.wake();
+        }
+    }
+
     pub(super) fn set_ready(&self) {
         self.readiness.ready.store(true, Ordering::Release);
         self.readiness.changed.wake();
@@ -391,15 +442,18 @@ pub(super) fn start_added(
 
 #[inline]
 pub(super) fn announce(cell: &Arc<Cell>) {
-    cell.announce(EventKind::TaskAddRequested);
-    cell.announce(EventKind::TaskAdded);
+    if cell.core().bus.is_active() {
+        cell.announce(EventKind::TaskAddRequested);
+        cell.announce(EventKind::TaskAdded);
+    }
 }
 
 impl Parts {
     fn check(&self, subscribers: &[Introduced]) -> Result<(), InvalidOption> {
         self.config.check()?;
+        check_limits(&self.limits)?;
         #[cfg(feature = "controller")]
-        self.controller.check()?;
+        self.controller.check(|limit| self.limits.iter().any(|(name, _)| **name == *limit))?;
         let Some(one) = subscribers.iter().find(|one| one.capacity.is_none_or(|capacity| capacity == 0)) else {
             return Ok(());
         };
@@ -409,4 +463,22 @@ impl Parts {
         };
         Err(InvalidOption::new(format!("subscriber `{}`", one.name), option, value, expected))
     }
+}
+
+/// Checks the limits with names.
+fn check_limits(limits: &[(Arc<str>, usize)]) -> Result<(), InvalidOption> {
+    for (position, (name, limit)) in limits.iter().enumerate() {
+        let invalid =
+            |option, value, expected| Err(InvalidOption::new(format!("limit `{name}`"), option, value, expected));
+        if name.is_empty() {
+            return invalid("name", "\"\"", "a name that is not empty");
+        }
+        if *limit == 0 {
+            return invalid("max_concurrent", "0", "at least 1");
+        }
+        if limits[..position].iter().any(|(earlier, _)| earlier == name) {
+            return invalid("name", "declared twice", "one limit of each name");
+        }
+    }
+    Ok(())
 }

@@ -143,6 +143,12 @@ impl Core {
         self.failures.note(group.path(), failure)
     }
 
+    /// Notes that an added task is lost with its group.
+    pub(super) fn note_loss(&self, cell: &Cell, error: &Arc<TaskError>) {
+        let failure = self.failure(Some(cell.id()), error, cell.counts_for_readiness());
+        drop(self.failures.note(cell.name(), Some(failure)));
+    }
+
     fn failure(&self, id: Option<TaskId>, error: &Arc<TaskError>, counts: bool) -> Failure {
         Failure { id, error: Fenced::new(Arc::clone(error)), since: self.clock.now(), counts }
     }

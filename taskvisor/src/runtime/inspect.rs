@@ -122,6 +122,7 @@ impl Core {
         let (failures, more) = self.failures.list(is_listed);
         let mut groups: Vec<_> = registry.groups.values().cloned().collect();
         drop(registry);
+        let overdue = self.limits.overdue(groups.iter());
         groups.retain(|group| is_within(group.path(), within));
         groups.sort_unstable_by(|a, b| a.path().cmp(b.path()));
         cells.retain(|cell| is_within(cell.name(), within));
@@ -141,10 +142,9 @@ impl Core {
             health.add(group.counts_for_readiness(), Unhealthy { path, problem, since, awaits, error });
         }
         drop_each(groups);
-        let permits = self.permits.as_ref().map(|permits| (permits.limit, permits.overdue()));
-        let awaited = |cell: &Cell| match &permits {
-            Some((limit, overdue)) if overdue.contains(&cell.id()) => Some(Problem::AwaitsPermit { limit: *limit }),
-            _ => None,
+        let awaited = |cell: &Cell| {
+            let (limit, name) = overdue.get(&cell.id())?;
+            Some(Problem::AwaitsPermit { limit: *limit, name: Arc::clone(name) })
         };
         for cell in cells {
             let since = || self.clock.time(cell.since());

@@ -1,20 +1,28 @@
-//! Permits for attempts, if `max_concurrent` limits them. They are granted in the order of requests.
+//! Permits for attempts, where `max_concurrent` or a limit with a name bounds them. Each limit grants its permits in the
+//! order of requests.
+//!
+//! An attempt gets its permits one after another: those of the groups around its task from the inside, then those of
+//! the limits with names in the order of their declaration, then that of the supervisor. All attempts follow this one
+//! order, so no two of them wait for each other.
 
-use std::collections::{BTreeMap, HashSet};
-use std::fmt::Write as _;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::{self, Write as _};
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::core::Core;
+use super::group::GroupCell;
 use super::observe;
 use super::recheck::Recheck;
 use super::task::Cell;
 use crate::events::EventKind;
 use crate::inspect::{TaskId, TaskState, shortened};
+use crate::supervisor::{InvalidOption, UNDECLARED_LIMIT};
 use crate::sync::{lock, wake_caught};
 
 /// A task that waits for longer causes a warning, and is not ready.
@@ -27,12 +35,36 @@ const PATH: usize = 60;
 /// The number of tasks that are warned of at once. Further tasks are only counted.
 const WARNED: usize = 16;
 
-/// The permits of a supervisor.
+/// The limits of a supervisor.
+#[derive(Default)]
+pub(crate) struct Limits {
+    /// The limit of all attempts.
+    all: Option<Arc<Permits>>,
+    /// The limits with names, in the order of their declaration.
+    named: Vec<(Arc<str>, Arc<Permits>)>,
+    /// `true` if there is any limit, also that of a group.
+    are_any: AtomicBool,
+    /// The limits with waiting tasks that no warning was published for.
+    ///
+    /// The lock is a leaf: nothing else is locked, and nothing dropped, under it, so it cannot deadlock.
+    watched: Mutex<Watched>,
+}
+
+#[derive(Default)]
+struct Watched {
+    limits: Vec<Arc<Permits>>,
+    /// `true` while a [`Recheck`] finds the tasks that wait for long.
+    runs: bool,
+}
+
+/// The permits of one limit.
 ///
 /// The lock guards the holders and the queue. It is a leaf: nothing else is locked, woken or dropped under it, so it
 /// cannot deadlock.
 pub(crate) struct Permits {
-    pub(super) limit: usize,
+    limit: usize,
+    /// The limit in words, such as `max_concurrent of store`.
+    name: Arc<str>,
     state: Mutex<State>,
 }
 
@@ -44,7 +76,7 @@ struct State {
     queue: BTreeMap<u64, Wait>,
     /// The last ticket.
     last: u64,
-    /// `true` while a [`Recheck`] finds the tasks that wait for long.
+    /// `true` while the limit is [watched](Limits::watched).
     watched: bool,
 }
 
@@ -55,23 +87,111 @@ struct Wait {
     waker: Waker,
 }
 
-/// The claim of a task, with the ticket under which it waits or holds a permit. Dropping it gives the claim back.
+/// The claims of a task, from the innermost limit on, each with the ticket under which it waits or holds a permit.
+/// Dropping it gives the claims back.
 pub(super) struct Permit {
     permits: Arc<Permits>,
     ticket: Option<u64>,
+    outer: Option<Box<Self>>,
+}
+
+impl Limits {
+    /// Creates the limits of a supervisor. Zero means no limit of all attempts.
+    pub(super) fn new(max_concurrent: usize, named: Vec<(Arc<str>, usize)>) -> Self {
+        let all = (max_concurrent > 0).then(|| Permits::new(max_concurrent, "max_concurrent".into()));
+        let are_any = AtomicBool::new(all.is_some() || !named.is_empty());
+        let permits = |(name, limit): (Arc<str>, usize)| {
+            let permits = Permits::new(limit, format!("limit {name}").into());
+            (name, permits)
+        };
+        Self { all, named: named.into_iter().map(permits).collect(), are_any, watched: Mutex::default() }
+    }
+
+    /// Returns `true` if attempts may need permits.
+    #[inline]
+    pub(super) fn are_any(&self) -> bool {
+        self.are_any.load(Ordering::Relaxed)
+    }
+
+    /// Creates the permits of a group.
+    pub(super) fn of_group(&self, path: &str, max_concurrent: usize) -> Arc<Permits> {
+        self.are_any.store(true, Ordering::Relaxed);
+        Permits::new(max_concurrent, format!("max_concurrent of {path}").into())
+    }
+
+    /// Checks that a limit of that name was declared.
+    pub(super) fn check(&self, subject: impl FnOnce() -> String, name: Option<&Arc<str>>) -> Result<(), InvalidOption> {
+        let Some(name) = name else { return Ok(()) };
+        if self.named.iter().any(|(known, _)| known == name) {
+            return Ok(());
+        }
+        Err(InvalidOption::new(subject(), "limit", format!("`{name}`"), UNDECLARED_LIMIT))
+    }
+
+    /// Returns the tasks that have waited for a permit for long, each with the size and the name of the limit.
+    pub(super) fn overdue<'a>(
+        &self,
+        groups: impl Iterator<Item = &'a Arc<GroupCell>>,
+    ) -> HashMap<TaskId, (usize, Arc<str>)> {
+        let mut overdue = HashMap::new();
+        if !self.are_any() {
+            return overdue;
+        }
+        let own = self.all.iter().chain(self.named.iter().map(|(_, permits)| permits));
+        let now = Instant::now();
+        for permits in own.chain(groups.filter_map(|group| group.permits.as_ref())) {
+            let state = lock(&permits.state);
+            let late = state.queue.values().filter(|wait| wait.since + PATIENCE <= now);
+            overdue.extend(late.map(|wait| (wait.cell.id(), (permits.limit, Arc::clone(&permits.name)))));
+        }
+        overdue
+    }
+
+    /// Watches a limit, for which a task waits. Returns `true` if the check must be spawned.
+    fn watch(&self, permits: &Arc<Permits>) -> bool {
+        let mut watched = lock(&self.watched);
+        watched.limits.push(Arc::clone(permits));
+        !mem::replace(&mut watched.runs, true)
+    }
+
+    /// Warns of the tasks that have waited for long. Returns the time of the next warning; `None` if no task waits that
+    /// was not warned of.
+    fn warn(&self) -> Option<Instant> {
+        let limits = mem::take(&mut lock(&self.watched).limits);
+        let mut next: Option<Instant> = None;
+        for permits in limits {
+            let Some(time) = permits.warn() else { continue };
+            next = Some(next.map_or(time, |next| next.min(time)));
+            lock(&self.watched).limits.push(permits);
+        }
+        let mut watched = lock(&self.watched);
+        watched.runs = !watched.limits.is_empty();
+        // A limit that is watched since needs no warning before this.
+        next.or_else(|| watched.runs.then(|| Instant::now() + PATIENCE))
+    }
+
+    /// The check was lost. The next waiting task spawns another.
+    fn is_unwatched(&self) {
+        let mut watched = lock(&self.watched);
+        watched.runs = false;
+        let limits = mem::take(&mut watched.limits);
+        drop(watched);
+        for permits in &limits {
+            lock(&permits.state).watched = false;
+        }
+    }
+}
+
+/// Shows the limits with names.
+impl fmt::Debug for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.named.iter().map(|(name, permits)| (name, permits.limit))).finish()
+    }
 }
 
 impl Permits {
-    /// Returns `None` if there is no limit.
-    pub(super) fn new(limit: usize) -> Option<Arc<Self>> {
-        (limit > 0).then(|| Arc::new(Self { limit, state: Mutex::default() }))
-    }
-
-    /// Returns the tasks that have waited for long.
-    pub(super) fn overdue(&self) -> HashSet<TaskId> {
-        let now = Instant::now();
-        let state = lock(&self.state);
-        state.queue.values().filter(|wait| wait.since + PATIENCE <= now).map(|wait| wait.cell.id()).collect()
+    fn new(limit: usize, name: Arc<str>) -> Arc<Self> {
+        Arc::new(Self { limit, name, state: Mutex::default() })
     }
 
     /// Warns of the tasks that have waited for long. Returns the time of the next warning; `None` if no task waits that
@@ -94,7 +214,7 @@ impl Permits {
         holders.sort_unstable();
         let permits = if self.limit == 1 { "the only permit".into() } else { format!("one of {} permits", self.limit) };
         let (time, held_by) = (PATIENCE.as_secs(), named(&holders));
-        let mut reason = format!("waits for {permits} (max_concurrent) for {time} s; held by {held_by}");
+        let mut reason = format!("waits for {permits} ({}) for {time} s; held by {held_by}", self.name);
         let (warned, others) = overdue.split_at(overdue.len().min(WARNED));
         for (index, cell) in warned.iter().enumerate() {
             if index + 1 == warned.len() && !others.is_empty() {
@@ -119,13 +239,57 @@ fn named(paths: &[Arc<str>]) -> String {
 }
 
 impl Permit {
+    /// Returns the claims of a task; `None` if no limit bounds it.
+    #[inline]
     pub(super) fn of(cell: &Cell) -> Option<Box<Self>> {
-        let permits = cell.core().permits.as_ref()?;
-        Some(Box::new(Self { permits: Arc::clone(permits), ticket: None }))
+        if cell.core().limits.are_any() { Self::of_limits(cell) } else { None }
     }
 
-    /// Returns `Ready` once the task has a permit.
+    #[cold]
+    fn of_limits(cell: &Cell) -> Option<Box<Self>> {
+        let limits = &cell.core().limits;
+        let mut names: HashSet<&Arc<str>> = cell.policy().named_limit.iter().collect();
+        let mut bounds = Vec::new();
+        let mut around = cell.member().map(|member| &member.group);
+        while let Some(group) = around {
+            bounds.extend(group.permits.as_ref());
+            names.extend(group.declared.named_limit());
+            around = group.position.as_ref().map(|position| &position.parent);
+        }
+        #[cfg(feature = "controller")]
+        names.extend(cell.slot().and_then(|slot| cell.core().controller.limit_of(slot)));
+        let by_name = limits.named.iter().filter(|(name, _)| names.contains(name));
+        bounds.extend(by_name.map(|(_, permits)| permits));
+        bounds.extend(&limits.all);
+        let claim =
+            |outer, permits: &Arc<Permits>| Some(Box::new(Self { permits: Arc::clone(permits), ticket: None, outer }));
+        bounds.into_iter().rev().fold(None, claim)
+    }
+
+    /// Returns `Ready` once the task has all its permits.
     pub(super) fn poll(&mut self, cell: &Arc<Cell>, cx: &Context<'_>) -> Poll<()> {
+        let mut claim = Some(self);
+        while let Some(next) = claim {
+            ready!(next.poll_own(cell, cx));
+            claim = next.outer.as_deref_mut();
+        }
+        Poll::Ready(())
+    }
+
+    /// Returns the name of the limit that the task waits for.
+    pub(super) fn awaits(&self) -> Option<Arc<str>> {
+        let mut claim = Some(self);
+        while let Some(next) = claim {
+            let ticket = next.ticket?;
+            if lock(&next.permits.state).queue.contains_key(&ticket) {
+                return Some(Arc::clone(&next.permits.name));
+            }
+            claim = next.outer.as_deref();
+        }
+        None
+    }
+
+    fn poll_own(&mut self, cell: &Arc<Cell>, cx: &Context<'_>) -> Poll<()> {
         let mut state = lock(&self.permits.state);
         if let Some(ticket) = &self.ticket {
             let Some(wait) = state.queue.get_mut(ticket) else { return Poll::Ready(()) };
@@ -145,16 +309,23 @@ impl Permit {
         state.queue.insert(ticket, Wait { cell, since: Instant::now(), warned: false, waker: cx.waker().clone() });
         let watched = mem::replace(&mut state.watched, true);
         drop(state);
-        if !watched {
-            // After a lost check, the next waiting task spawns another.
-            let lost = |core: &Core| core.permits.iter().for_each(|permits| lock(&permits.state).watched = false);
-            Recheck::spawn(core, "permits", PATIENCE, |core| core.permits.as_ref()?.warn(), lost);
+        if !watched && core.limits.watch(&self.permits) {
+            let lost = |core: &Core| core.limits.is_unwatched();
+            Recheck::spawn(core, "permits", PATIENCE, |core| core.limits.warn(), lost);
         }
         Poll::Pending
     }
 
-    /// Gives the claim back. A released permit goes to the first waiting task.
+    /// Gives the claims back. A released permit goes to the first waiting task.
     pub(super) fn release(&mut self) {
+        let mut claim = Some(self);
+        while let Some(next) = claim {
+            next.release_own();
+            claim = next.outer.as_deref_mut();
+        }
+    }
+
+    fn release_own(&mut self) {
         let Some(ticket) = self.ticket.take() else { return };
         let mut state = lock(&self.permits.state);
         let (waited, held) = (state.queue.remove(&ticket), state.holders.remove(&ticket));
@@ -172,8 +343,14 @@ impl Permit {
 }
 
 impl Drop for Permit {
+    /// Gives the claims back without recursion.
     fn drop(&mut self) {
-        self.release();
+        self.release_own();
+        let mut outer = self.outer.take();
+        while let Some(mut next) = outer {
+            next.release_own();
+            outer = next.outer.take();
+        }
     }
 }
 

@@ -4,23 +4,108 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::core::Core;
+use super::failures::is_within;
 use super::group::GroupCell;
 use super::registry::{Admission, Places};
 use super::task::Cell;
 use crate::inspect::TaskOutcome;
 use crate::panics::{drop_caught, drop_each};
+use crate::tree::Declared;
 
 impl Core {
     /// Keeps the places of the declared tasks from now on.
-    pub(crate) fn keep_places(&self) {
-        self.registry().places.get_or_insert_default();
+    pub(crate) fn keep_places(&self, root: &Arc<Declared>) {
+        self.registry().places.get_or_insert_default().root = Arc::downgrade(root);
+        self.kept.places.store(true, Ordering::SeqCst);
+    }
+
+    /// Keeps the task of a place from now on, unless a shutdown was requested. Called under the lock of its cell.
+    pub(super) fn keeps(&self) -> bool {
+        let has_places = self.kept.places.load(Ordering::Relaxed);
+        if has_places {
+            self.kept.any.store(true, Ordering::SeqCst);
+        }
+        has_places && self.kept.places.load(Ordering::SeqCst) && !self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Drops the tasks that were kept after their ends. Called with no lock held.
+    pub(super) fn forget_kept(&self) {
+        if !self.kept.any.load(Ordering::SeqCst) {
+            return;
+        }
+        let (cells, groups): (Vec<_>, Vec<_>) = match &self.registry().places {
+            Some(places) => (places.tasks.values().cloned().collect(), places.groups.values().cloned().collect()),
+            None => return,
+        };
+        for cell in &cells {
+            cell.drop_kept_task();
+        }
+        drop_each(cells);
+        for group in groups {
+            let returning = group.take_returning();
+            for cell in returning.values() {
+                cell.drop_kept_task();
+            }
+            drop_each(returning.into_values());
+        }
+    }
+
+    /// A group ends: drops the added tasks in it that it would have registered again, unless a restart of its parent does.
+    /// If the group has failed, they are lost: each is told as an event, and in the health.
+    pub(super) fn give_up_added(&self, group: &Arc<GroupCell>, outcome: &TaskOutcome) {
+        if !self.kept.any.load(Ordering::SeqCst) || group.is_stopped_by_parent() {
+            return;
+        }
+        let groups: Vec<_> = match &self.registry().places {
+            Some(places) => places.groups.values().filter(|it| is_within(it.path(), group.path())).cloned().collect(),
+            None => return,
+        };
+        let lost: Vec<_> = groups.iter().flat_map(|group| group.take_returning().into_values()).collect();
+        if let (Some(error), false) = (outcome.error(), lost.is_empty()) {
+            let reason = format!("lost with its group: {}", group.failed_with().unwrap_or_default());
+            for cell in &lost {
+                self.note_loss(cell, error);
+                cell.warn(&reason);
+            }
+        }
+        for cell in &lost {
+            cell.drop_kept_task();
+        }
+        drop_each(groups);
+        drop_each(lost);
+    }
+
+    /// Withdraws an added task that its group has stopped and would register again. Returns `true` if there was one.
+    pub(crate) fn withdraw_returning(&self, path: &str) -> bool {
+        let Some((parent, _)) = path.rsplit_once('/') else { return false };
+        let withdrawn = self.group(parent).and_then(|group| group.withdraw(path));
+        if let Some(cell) = &withdrawn {
+            cell.drop_kept_task();
+        }
+        withdrawn.is_some()
+    }
+
+    /// Returns the declared tree, while it exists.
+    pub(crate) fn declared_root(&self) -> Option<Arc<Declared>> {
+        self.registry().places.as_ref()?.root.upgrade()
     }
 
     /// Drops the places. Their cells refer to the supervisor, which would never be freed otherwise.
     pub(crate) fn forget_places(&self) {
         let gone = self.registry().places.take();
         let Some(gone) = gone else { return };
-        let Places { tasks, groups } = *gone;
+        self.kept.places.store(false, Ordering::SeqCst);
+        let Places { tasks, groups, root: _ } = *gone;
+        for cell in tasks.values() {
+            cell.drop_kept_task();
+        }
+        for group in groups.values() {
+            let returning = group.take_returning();
+            for cell in returning.values() {
+                cell.drop_kept_task();
+            }
+            drop_each(returning.into_values());
+        }
         drop_each(tasks.into_values());
         drop_each(groups.into_values());
     }

@@ -9,14 +9,14 @@ use tokio::runtime::Handle;
 use tokio::task::yield_now;
 
 use super::core::{Admitted, Core, announce, is_alive, start_added};
-use super::group::{GroupCell, Key, Member, Position, drive};
+use super::group::{Adoption, End, GroupCell, Key, Member, Position, drive};
 use super::observe::{self, Background};
 use super::registry::{Admission, Registry};
-use super::task::{Actor, Cell, Membership, Origin, Tie};
-use crate::panics::drop_each;
+use super::task::{Actor, Cell, Membership, Origin, Stage, Tie};
+use crate::panics::{Fenced, drop_each};
 use crate::supervisor::{InvalidOption, RuntimeError};
 use crate::task::TaskSpec;
-use crate::tree::{Declared, join, last_segment};
+use crate::tree::{Declared, Role, join, last_segment};
 
 /// A checked and resolved tree as flat lists: its groups, each after its parent, and their children in the order of
 /// declaration.
@@ -46,7 +46,12 @@ pub(super) struct Registered {
     groups: VecDeque<Arc<GroupCell>>,
     /// The previous registrations of their places, to be dropped with no lock held.
     before: Vec<Member>,
+    /// The added children of the outermost group that came back.
+    returned: Vec<(Key, Role)>,
 }
+
+/// A group, and the place of a child among its declared ones.
+type DeclaredPlace = (Arc<GroupCell>, usize);
 
 impl Core {
     /// Registers and starts a tree.
@@ -146,6 +151,7 @@ impl Core {
             return Err(RuntimeError::ShuttingDown);
         }
         registered.register(&mut registry, group, admitted);
+        registered.returned = registered.bring_back(&mut registry, group);
         registered.cells.iter().for_each(announce);
         drop(registry);
         self.forget_within(group);
@@ -166,13 +172,71 @@ impl Core {
         }
         registry.check_free(&name)?;
         let adoption = group.adopt(last_segment(&name))?;
-        let (key, managed) = (adoption.key, group.declared.manages());
-        let member = Membership { group: Arc::clone(group), key, epoch: AtomicU32::new(0), managed, awaited: false };
-        let cell = self.cell(admitted, Origin::Added, Some(Arc::new(Tie::Group(member))));
+        group.check_is_open()?;
+        let cell = self.cell(admitted, Origin::Added, Some(added(group, &adoption)));
         registry.insert(&cell);
         registry.settle(&runtime, &mut home);
         adoption.enter(&cell, &runtime);
         start_added(registry, cell, &runtime)
+    }
+
+    /// Starts the task at a declared place again, whose registration has ended. Returns `false` if it has not, or if the
+    /// task is not kept.
+    pub(crate) fn start_again(self: &Arc<Self>, path: &str) -> bool {
+        let (Ok(runtime), Some(before)) = (self.prepare(), self.place(path)) else { return false };
+        let Some((admitted, position)) = self.admit_again(&before) else { return false };
+        let end = End::of(before.try_outcome().as_ref());
+        let mut home = None;
+        let mut registry = self.registry();
+        let newest = registry.places.as_ref().and_then(|places| places.tasks.get(path));
+        let is_newest = newest.is_some_and(|newest| Arc::ptr_eq(newest, &before));
+        if registry.admission != Admission::Open || !is_newest || registry.check_free(path).is_err() {
+            return false;
+        }
+        let (adoption, tie) = match &position {
+            None => (None, None),
+            Some((group, place)) => {
+                let key = *place as Key;
+                let Some(adoption) = group.readopt(key) else { return false };
+                (Some(adoption), Some(Arc::new(Tie::Group(membership(group, *place)))))
+            }
+        };
+        let cell = self.cell(admitted, Origin::Declared { unready: false }, tie);
+        registry.insert(&cell);
+        registry.settle(&runtime, &mut home);
+        self.bus.start(&runtime);
+        if let Some(adoption) = adoption {
+            adoption.enter_again(&cell, &runtime, end);
+        }
+        let started = start_added(registry, cell, &runtime).is_ok();
+        before.drop_kept_task();
+        started
+    }
+
+    /// Returns the task of a place whose registration has ended, with its group and its place there.
+    fn admit_again(self: &Arc<Self>, before: &Arc<Cell>) -> Option<(Admitted, Option<DeclaredPlace>)> {
+        if before.lock().machine().stage != Stage::Ended {
+            return None;
+        }
+        let position = match before.member() {
+            Some(member) => {
+                let group = Arc::clone(&member.group);
+                let place = group.declared.place(last_segment(before.name()))?;
+                Some((group, place))
+            }
+            None => None,
+        };
+        let kept = position.as_ref().and_then(|(group, place)| group.declared.task(*place));
+        let mut admitted = match kept {
+            Some(spec) => self.admit(spec).ok()?,
+            None if before.was_added() => return None,
+            None => {
+                let (task, policy) = (Fenced::new(before.task()?), Arc::clone(before.policy()));
+                Admitted { task, name: Arc::clone(before.name()), policy }
+            }
+        };
+        admitted.name = Arc::clone(before.name());
+        Some((admitted, position))
     }
 
     /// Walks the tree in the order of declaration, without recursion.
@@ -191,6 +255,7 @@ impl Core {
             }
             if let Some(inner) = &child.group {
                 inner.check(None)?;
+                self.limits.check(|| format!("group `{}`", inner.name), inner.named_limit())?;
                 walk.push((admitted.groups.len(), 0));
                 let (declared, path) = (Arc::clone(inner), join(&path, &inner.name));
                 admitted.groups.push(AdmittedGroup { declared, path, position: Some((group, place)) });
@@ -215,7 +280,17 @@ impl AdmittedTree {
 
 impl Registered {
     fn on(runtime: &Handle) -> Self {
-        Self { runtime: runtime.clone(), cells: VecDeque::new(), groups: VecDeque::new(), before: Vec::new() }
+        Self {
+            runtime: runtime.clone(),
+            cells: VecDeque::new(),
+            groups: VecDeque::new(),
+            before: Vec::new(),
+            returned: Vec::new(),
+        }
+    }
+
+    pub(super) fn take_returned(&mut self) -> Vec<(Key, Role)> {
+        mem::take(&mut self.returned)
     }
 
     fn enter(&mut self, registry: &mut Registry, cell: Arc<Cell>) -> Arc<Cell> {
@@ -231,8 +306,30 @@ impl Registered {
     fn enter_group(&mut self, registry: &mut Registry, group: &Arc<GroupCell>) {
         if let Some(places) = &mut registry.places {
             let before = places.groups.insert(Arc::clone(group.path()), Arc::clone(group));
+            if let Some(before) = &before {
+                group.inherit(before);
+            }
             self.before.extend(before.map(Member::Group));
         }
+    }
+
+    /// Registers the added children of a group again that it has stopped. Returns their roles by their keys.
+    fn bring_back(&mut self, registry: &mut Registry, group: &Arc<GroupCell>) -> Vec<(Key, Role)> {
+        let mut roles = Vec::new();
+        for (key, before) in group.take_returning() {
+            if let (Some(task), Ok(())) = (before.kept_task(), registry.check_free(before.name())) {
+                let (name, policy) = (Arc::clone(before.name()), Arc::clone(before.policy()));
+                let admitted = Admitted { task: Fenced::new(task), name, policy };
+                let tie = Arc::new(Tie::Group(membership_of_added(group, key)));
+                let cell = group.core.cell(admitted, Origin::Added, Some(tie));
+                registry.insert(&cell);
+                group.enter_returned(key, &cell);
+                roles.push((key, Role::of_added(&cell)));
+                self.cells.push_back(cell);
+            }
+            self.before.push(Member::Task(before));
+        }
+        roles
     }
 
     /// Registers tasks without a driver.
@@ -264,14 +361,17 @@ impl Registered {
             cells.push(cell);
         }
         for AdmittedTask { task, group: parent, place } in tasks {
-            let group = Arc::clone(&cells[parent]);
-            let (managed, awaited) = (group.declared.manages(), !group.declared.order.later(place).is_empty());
-            let member = Membership { group, key: place as Key, epoch: AtomicU32::new(0), managed, awaited };
+            let member = membership(&cells[parent], place);
             let cell = core.cell(task, Origin::Declared { unready: false }, Some(Arc::new(Tie::Group(member))));
             members[parent][place] = Some(Member::Task(self.enter(registry, cell)));
         }
         for (cell, members) in cells.iter().zip(members) {
             self.before.extend(cell.set_members(members.into_iter().flatten().collect()));
+        }
+        for cell in &cells[1..] {
+            for (key, child) in self.bring_back(registry, cell) {
+                cell.add_returned(key, child);
+            }
         }
         // Nested groups are spawned before their parents. The caller spawns the outermost.
         cells.reverse();
@@ -306,16 +406,41 @@ impl Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         while self.spawn_next() {}
-        drop_each(mem::take(&mut self.before));
+        let before = mem::take(&mut self.before);
+        for member in &before {
+            if let Member::Task(cell) = member {
+                cell.drop_kept_task();
+            }
+        }
+        drop_each(before);
     }
+}
+
+/// Returns the membership of a child that is added.
+pub(super) fn added(group: &Arc<GroupCell>, adoption: &Adoption<'_>) -> Arc<Tie> {
+    Arc::new(Tie::Group(membership_of_added(group, adoption.key)))
+}
+
+fn membership_of_added(group: &Arc<GroupCell>, key: Key) -> Membership {
+    let managed = group.declared.manages();
+    Membership { group: Arc::clone(group), key, epoch: AtomicU32::new(0), managed, awaited: false }
+}
+
+/// Returns the membership of a declared child.
+fn membership(group: &Arc<GroupCell>, place: usize) -> Membership {
+    let (managed, awaited) = (group.declared.manages(), !group.declared.order.later(place).is_empty());
+    Membership { group: Arc::clone(group), key: place as Key, epoch: AtomicU32::new(0), managed, awaited }
 }
 
 /// Checks a task that is added beside the tree or submitted: it has no siblings to be after, and no group for which it
 /// can be critical or significant.
+#[inline]
 pub(super) fn check_no_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
-    if !spec.is_for_groups() {
-        return Ok(());
-    }
+    if spec.is_for_groups() { refuse_siblings(spec) } else { Ok(()) }
+}
+
+#[cold]
+fn refuse_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
     let option = match (spec.is_critical(), spec.is_significant()) {
         (true, _) => "critical",
         (_, true) => "significant",
@@ -326,7 +451,7 @@ pub(super) fn check_no_siblings(spec: &TaskSpec) -> Result<(), InvalidOption> {
 }
 
 /// Checks a task that is added at run time: it has no siblings to be after.
-fn check_not_after(spec: &TaskSpec) -> Result<(), InvalidOption> {
+pub(super) fn check_not_after(spec: &TaskSpec) -> Result<(), InvalidOption> {
     let Some(after) = spec.after().first() else { return Ok(()) };
     let expected = "no siblings: a task that is added at runtime starts at once";
     Err(InvalidOption::new(format!("task `{}`", spec.name()), "after", format!("`{after}`"), expected))

@@ -1,16 +1,18 @@
 //! Maps names to registrations.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::runtime::Handle;
 
 use super::by_name::Names;
 use super::group::GroupCell;
+use super::reconcile::Heir;
 use super::task::Cell;
 use crate::inspect::TaskId;
 use crate::panics::Fenced;
 use crate::supervisor::{RuntimeError, StopLimit};
+use crate::tree::Declared;
 
 #[derive(Default)]
 pub(super) struct Registry {
@@ -25,6 +27,8 @@ pub(super) struct Registry {
     pub(super) slots: super::slots::Slots,
     /// The slots that tasks of the tree are after, with the names of these children of the root.
     pub(super) relied: HashMap<Arc<str>, HashSet<Arc<str>>>,
+    /// The heirs of tasks that are replaced, by the ids of their predecessors.
+    pub(super) heirs: HashMap<TaskId, Heir>,
     /// The runtime of the oldest registration, or of the last one if there is none.
     pub(super) home: Option<Handle>,
     /// `true` if tasks were registered on another runtime since.
@@ -41,6 +45,7 @@ pub(super) struct Registry {
 pub(super) struct Places {
     pub(super) tasks: HashMap<Arc<str>, Arc<Cell>>,
     pub(super) groups: HashMap<Arc<str>, Arc<GroupCell>>,
+    pub(super) root: Weak<Declared>,
 }
 
 /// Whether tasks are accepted.

@@ -8,6 +8,7 @@ use std::task::Poll;
 use tokio::runtime::Handle;
 
 use super::core::Core;
+use super::reentrancy::ReentrancyGuard;
 use super::registry::Admission;
 use super::shutdown::until;
 use super::timer::deadline;
@@ -63,6 +64,27 @@ impl Core {
             ends.then_some(())
         };
         self.vacant.wait(end).await;
+    }
+}
+
+impl Core {
+    /// Waits until no task is left, or for the result of a shutdown. A task of the supervisor waits until a shutdown is
+    /// requested.
+    pub(crate) async fn wait_for_end(self: &Arc<Self>) -> Result<(), RuntimeError> {
+        if ReentrancyGuard::is_of(self) {
+            return self.readiness.changed.wait(|| self.is_stopping().then_some(Err(RuntimeError::ShuttingDown))).await;
+        }
+        let is_over = || {
+            let registry = self.registry();
+            (registry.is_empty() && registry.admission == Admission::Open).then_some(())
+        };
+        let mut natural = pin!(self.vacant.wait(is_over));
+        let mut verdict = pin!(self.verdict());
+        poll_fn(|cx| match verdict.as_mut().poll(cx) {
+            Poll::Pending => natural.as_mut().poll(cx).map(Ok),
+            Poll::Ready(verdict) => Poll::Ready(verdict),
+        })
+        .await
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::core::Core;
 use super::observe;
+use super::task::Cell;
 use crate::events::{Event, EventKind};
 
 /// The number of consecutive failures after which a task that is retried without a limit causes a warning.
@@ -16,10 +17,20 @@ pub(super) const AT_ONCE: &str = "it has succeeded 10 times in a row in the firs
 
 /// Returns the warning about a critical task or group that keeps failing and is retried without a limit. Returned once
 /// for each series of failures.
-pub(super) fn of_retries(critical: bool, max_retries: Option<u32>, failures: u32) -> Option<&'static str> {
-    (critical && max_retries.is_none() && failures == TOO_MANY).then_some(
+pub(super) fn of_retries(is_critical_without_end: bool, failures: u32) -> Option<&'static str> {
+    (is_critical_without_end && failures == TOO_MANY).then_some(
         "it has failed 10 times in a row, and is retried without end: `critical` needs `max_retries` to have an effect",
     )
+}
+
+impl Cell {
+    /// Publishes the warning about this registration and logs it, with no lock held.
+    pub(super) fn warn(&self, reason: &str) {
+        if self.core().bus.is_active() {
+            self.core().bus.publish(self.event(EventKind::Warning).because(reason.to_owned()));
+        }
+        observe::warned(self.name(), Some(self.id()), reason);
+    }
 }
 
 impl Core {

@@ -11,6 +11,7 @@ labels! {
     /// |---|---|---|---|---|
     /// | [`Queue`](Self::Queue) (default) | `"queue"` | waits its turn, first come, first served; [`Full`](crate::RejectReason::Full) if the queue of the slot is full | continues | stay |
     /// | [`Replace`](Self::Replace) | `"replace"` | is the next, ahead of the queue | is requested to stop, once; a backoff or interval ends | the queue stays; an earlier replacement is rejected as [`Superseded`](crate::RejectReason::Superseded) |
+    /// | [`Latest`](Self::Latest) | `"latest"` | is the next, ahead of the queue | continues | the queue stays; an earlier one that waits ahead of the queue is rejected as [`Superseded`](crate::RejectReason::Superseded) |
     /// | [`DropIfRunning`](Self::DropIfRunning) | `"drop_if_running"` | is rejected as [`Busy`](crate::RejectReason::Busy) | continues | stay |
     ///
     /// A submission under `Queue` also needs room in the [`queue_capacity`](crate::ControllerConfig::queue_capacity) of
@@ -27,7 +28,18 @@ labels! {
         /// The running task is requested to stop, and the submission is the next. An earlier submission that waits to
         /// replace the task is rejected as superseded; submissions in the queue stay there.
         Replace = "replace",
+        /// The running task continues, and the submission is the next. An earlier submission that waits to be the next is
+        /// rejected as superseded; submissions in the queue stay there. So the last submission always runs. With
+        /// [`with_debounce`](crate::SlotSpec::with_debounce), an idle slot also waits for a newer submission.
+        Latest = "latest",
         /// The submission is rejected as busy.
         DropIfRunning = "drop_if_running",
+    }
+}
+
+impl AdmissionPolicy {
+    /// Returns `true` if a submission supersedes an earlier one that waits ahead of the queue.
+    pub(crate) fn displaces(self) -> bool {
+        matches!(self, Self::Replace | Self::Latest)
     }
 }

@@ -1,7 +1,7 @@
 //! The configuration of the controller.
 
 use super::SlotSpec;
-use crate::supervisor::InvalidOption;
+use crate::supervisor::{InvalidOption, UNDECLARED_LIMIT};
 
 /// The limits of waiting submissions. The guide explains [slots](crate::guide::slots) and how to
 /// [choose limits](crate::guide::limits).
@@ -41,7 +41,8 @@ pub(crate) struct ControllerSetup {
 }
 
 impl ControllerSetup {
-    pub(crate) fn check(&self) -> Result<(), InvalidOption> {
+    /// Checks the setup; `is_limit` returns `true` for the name of a declared limit.
+    pub(crate) fn check(&self, is_limit: impl Fn(&str) -> bool) -> Result<(), InvalidOption> {
         let ControllerConfig { queue_capacity, slot_capacity } = self.config;
         for (option, capacity) in [("queue_capacity", queue_capacity), ("slot_capacity", slot_capacity)] {
             if capacity == 0 {
@@ -50,8 +51,10 @@ impl ControllerSetup {
         }
         for (position, slot) in self.slots.iter().enumerate() {
             check_slot_name(slot.name())?;
-            if slot.capacity() == Some(0) {
-                return Err(InvalidOption::new(format!("slot `{}`", slot.name()), "capacity", "0", "at least 1"));
+            slot.check()?;
+            if let Some(limit) = slot.named_limit().filter(|name| !is_limit(name)) {
+                let (subject, value) = (format!("slot `{}`", slot.name()), format!("`{limit}`"));
+                return Err(InvalidOption::new(subject, "limit", value, UNDECLARED_LIMIT));
             }
             if self.slots[..position].iter().any(|earlier| earlier.name() == slot.name()) {
                 let (value, expected) = ("declared twice", "one slot of each name");

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{AdmissionPolicy, ControllerError, ControllerSpec, Submit};
+use super::{AdmissionPolicy, ControllerError, ControllerSpec, SlotSnapshot, Submit};
 use crate::runtime::Core;
 use crate::supervisor::RuntimeError;
 use crate::task::{IntoTaskSpec, TaskHandle};
 
-/// A handle of a slot. Tasks that are submitted to a slot run one after another, and never two at once.
+/// A handle of a slot. Tasks that are submitted to a slot run one after another, and never two at once, unless it is
+/// declared with [`with_concurrency`](crate::SlotSpec::with_concurrency).
 ///
 /// [`Tree::slot`](crate::Tree::slot), [`SupervisorHandle::slot`](crate::SupervisorHandle::slot) and the `slots` of
 /// `supervise!` return it. Clones are cheap. Dropping the handle does nothing. The guide explains
@@ -105,8 +106,41 @@ impl SlotHandle {
         self.submit_by(AdmissionPolicy::DropIfRunning, task)
     }
 
-    /// Cancels all tasks in the slot: waiting submissions at once; the running task is requested to stop and waited
-    /// for. Later submissions are not affected. Returns the number of tasks that this call requested to stop.
+    /// Like [`submit`](Self::submit), with [`AdmissionPolicy::Latest`].
+    ///
+    /// # Errors
+    /// The same as for [`submit`](Self::submit).
+    ///
+    /// # Cancel safety
+    /// The same as for [`submit`](Self::submit).
+    pub fn latest(&self, task: impl IntoTaskSpec) -> Submit<'_> {
+        self.submit_by(AdmissionPolicy::Latest, task)
+    }
+
+    /// Returns the slot of a key, if this slot is declared with [keys](crate::SlotSpec::with_keys). The key can be any
+    /// text except an empty one. The slot is called like this one with `/` and the key after it.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use taskvisor::{SlotSpec, SupervisorConfig, TaskContext, TaskFn, Tree};
+    ///
+    /// let jobs = SlotSpec::new("jobs").with_keys().with_max_concurrent(10);
+    /// let tree = Tree::builder(SupervisorConfig::default()).with_slot(jobs).build();
+    /// let export = || TaskFn::arc("export", |_: TaskContext| async { Ok(()) });
+    /// let acme = tree.slot("jobs").key("acme").submit(export()).await?;
+    /// let zeta = tree.slot("jobs").key("zeta").submit(export()).await?;
+    /// assert_eq!((acme.path(), zeta.path()), ("jobs/acme/export", "jobs/zeta/export"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn key(&self, key: &str) -> Self {
+        Self { name: format!("{}/{key}", self.name).into(), admission: self.admission, core: Arc::clone(&self.core) }
+    }
+
+    /// Cancels all tasks in the slot, and in the slots of its keys: waiting submissions at once; the running tasks are
+    /// requested to stop and waited for. Later submissions are not affected. Returns the number of tasks that this call requested to stop.
     ///
     /// # Errors
     /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if the task that runs blocks its thread, as
@@ -115,15 +149,19 @@ impl SlotHandle {
     /// # Cancel safety
     /// The first poll requests the stops. Dropping the future after that only ends the wait.
     pub async fn cancel_all(&self) -> Result<usize, RuntimeError> {
-        let (withdrawn, owner) = self.core.clear_slot(&self.name);
-        let stopped = match owner {
-            Some(owner) => owner.cancel(owner.stop_bound()).await?,
-            None => false,
-        };
-        Ok(withdrawn + usize::from(stopped))
+        let (requested, owners) = self.core.clear_slot(&self.name);
+        for owner in owners {
+            owner.cancel(owner.stop_bound()).await?;
+        }
+        Ok(requested)
     }
 
-    /// Returns the number of submissions in the slot: the running one, and the waiting ones.
+    /// Returns a snapshot of the slot. That of a slot with keys is idle: each key has a slot of its own.
+    pub fn snapshot(&self) -> SlotSnapshot {
+        self.core.slot_snapshot(&self.name)
+    }
+
+    /// Returns the number of submissions in the slot, and in the slots of its keys: the running and the waiting ones.
     #[expect(clippy::len_without_is_empty, reason = "`is_idle` is the word for it")]
     pub fn len(&self) -> usize {
         self.core.slot_len(&self.name)

@@ -1,48 +1,98 @@
-//! The state machine of one slot: the owner, and the waiting jobs. Plain data.
+//! The state machine of one slot: the owners, and the waiting jobs. Plain data; the time is passed in.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use super::AdmissionPolicy;
 use crate::inspect::RejectReason;
 
-/// A busy slot: its owner and the waiting jobs. An idle slot has no state.
+/// A slot that is busy, or in which jobs wait. An idle slot has no state.
 ///
 /// ```text
 /// idle --submit--> running --replace--> stopping
 ///   ^                 |                    |
-///   '---- release, no job waits -----------'      release while a job waits: running again
+///   '---- the last owner leaves -----------'      a job waits: running again, or waiting until it can start
 /// ```
 #[derive(Debug)]
 pub(crate) struct Slot<O, J> {
-    owner: O,
-    /// `true` if the owner was requested to stop, to make way.
+    /// The oldest owner. `None` while jobs only wait: for their time, or for a place that keys share.
+    owner: Option<O>,
+    /// `true` if the oldest owner was requested to stop, to make way.
     stops: bool,
-    /// The job that replaces the owner, ahead of the queue.
+    /// The job that starts ahead of the queue.
     next: Option<J>,
     queue: VecDeque<J>,
+    /// Rarely used state.
+    aside: Option<Box<Aside<O>>>,
+}
+
+#[derive(Debug)]
+struct Aside<O> {
+    /// The owners after the oldest.
+    more: Vec<O>,
+    /// The time at which the next can start.
+    due: Option<Duration>,
+    /// The latest time at which one of the jobs that supersede each other can start.
+    by: Duration,
+    /// `true` while the slot waits for a place in its pool.
+    in_line: bool,
+}
+
+impl<O> Default for Aside<O> {
+    fn default() -> Self {
+        Self { more: Vec::new(), due: None, by: Duration::MAX, in_line: false }
+    }
+}
+
+/// How long submissions wait for a newer one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Debounce {
+    /// The time without a newer submission.
+    pub(crate) quiet: Duration,
+    /// The time since the first of the submissions that supersede each other.
+    pub(crate) most: Option<Duration>,
 }
 
 labels! {
     /// The phase of a slot.
-    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-    pub(crate) enum Phase: Display {
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    #[non_exhaustive]
+    pub enum SlotPhase: Display {
+        /// No task runs or waits in it.
         Idle = "idle",
+        /// No task runs in it, and at least one waits: for the time of `debounce` or `rate`, or for a place that its
+        /// keys share.
+        Waiting = "waiting",
+        /// A task runs in it.
         Running = "running",
+        /// The oldest task in it was requested to make way for a replacement.
         Stopping = "stopping",
+    }
+}
+
+impl SlotPhase {
+    /// Returns a short, stable name of the phase, for metrics and logs.
+    pub const fn as_label(&self) -> &'static str {
+        self.label()
     }
 }
 
 /// The decision about a submission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Decision {
-    /// It owns the slot from now on.
+    /// It owns a place from now on.
     Start,
     /// It waits at the end of the queue.
     Wait,
-    /// It waits ahead of the queue, and supersedes an earlier one. The owner must be requested to stop, unless it was.
+    /// It waits ahead of the queue, and supersedes an earlier one. The oldest owner must be requested to stop, unless it
+    /// was.
     Replace {
         displaces: bool,
         stops: bool,
+    },
+    /// It waits ahead of the queue, and supersedes an earlier one.
+    Latest {
+        displaces: bool,
     },
     Busy,
     Full,
@@ -54,29 +104,59 @@ impl Decision {
         match self {
             Self::Busy => Some(RejectReason::Busy),
             Self::Full => Some(RejectReason::Full),
-            Self::Start | Self::Wait | Self::Replace { .. } => None,
+            Self::Start | Self::Wait | Self::Replace { .. } | Self::Latest { .. } => None,
         }
     }
 
     /// Returns `true` if one more submission waits after this decision.
     pub(crate) fn is_to_wait(self) -> bool {
-        matches!(self, Self::Wait | Self::Replace { displaces: false, .. })
+        matches!(self, Self::Wait | Self::Replace { displaces: false, .. } | Self::Latest { displaces: false })
     }
 }
 
 impl<O, J> Slot<O, J> {
     /// Creates a slot with an owner and no waiting job.
     pub(crate) fn of(owner: O) -> Self {
-        Self { owner, stops: false, next: None, queue: VecDeque::new() }
+        Self { owner: Some(owner), ..Self::vacant() }
     }
 
-    /// Decides about a submission, if up to `capacity` jobs may wait in the queue.
-    pub(crate) fn decide(&self, admission: AdmissionPolicy, capacity: impl FnOnce() -> usize) -> Decision {
+    /// Creates a slot without owners and jobs, which must get one.
+    pub(crate) fn vacant() -> Self {
+        Self { owner: None, stops: false, next: None, queue: VecDeque::new(), aside: None }
+    }
+
+    /// Returns `true` if nothing runs or waits in it, so that it must be dropped.
+    pub(crate) fn is_vacant(&self) -> bool {
+        self.owner.is_none() && self.next.is_none() && self.queue.is_empty()
+    }
+
+    /// Decides about a submission, if up to `capacity` jobs may wait in the queue. `free` if a place is free for it.
+    /// `waits` if it has to wait for newer ones also then.
+    pub(crate) fn decide(
+        &self,
+        admission: AdmissionPolicy,
+        free: bool,
+        waits: bool,
+        capacity: impl FnOnce() -> usize,
+    ) -> Decision {
         match admission {
+            _ if free && !waits => Decision::Start,
             AdmissionPolicy::DropIfRunning => Decision::Busy,
-            AdmissionPolicy::Replace => Decision::Replace { displaces: self.next.is_some(), stops: !self.stops },
+            AdmissionPolicy::Replace => {
+                Decision::Replace { displaces: self.next.is_some(), stops: !self.stops && self.owner.is_some() }
+            }
+            AdmissionPolicy::Latest => Decision::Latest { displaces: self.next.is_some() },
             AdmissionPolicy::Queue if self.queue.len() >= capacity() => Decision::Full,
             AdmissionPolicy::Queue => Decision::Wait,
+        }
+    }
+
+    /// Adds an owner.
+    pub(crate) fn own(&mut self, owner: O) {
+        if self.owner.is_none() {
+            self.owner = Some(owner);
+        } else {
+            self.aside.get_or_insert_default().more.push(owner);
         }
     }
 
@@ -85,24 +165,88 @@ impl<O, J> Slot<O, J> {
         self.queue.push_back(job);
     }
 
-    /// Makes the job the next one, while the owner stops. Returns the job that was the next before.
+    /// Makes the job the next one, while the oldest owner stops. Returns the job that was the next before.
     pub(crate) fn replace(&mut self, job: J) -> Option<J> {
-        self.stops = true;
+        self.stops = self.owner.is_some();
+        self.forget_time();
         self.next.replace(job)
     }
 
-    /// Handles the end of the owner. Returns the next job, which must start and whose `owner` has the slot now. If there
-    /// is none, the slot is idle and must be dropped.
-    pub(crate) fn release(&mut self, owner: impl FnOnce(&J) -> O) -> Option<J> {
-        let next = self.next.take().or_else(|| self.queue.pop_front())?;
-        self.owner = owner(&next);
-        self.stops = false;
-        Some(next)
+    /// Makes the job the next one, at once or when no newer one has come for some time. Returns the job that was the
+    /// next before.
+    pub(crate) fn latest(&mut self, job: J, debounce: Option<(Debounce, Duration)>) -> Option<J> {
+        match debounce {
+            None => self.forget_time(),
+            Some((Debounce { quiet, most }, now)) => {
+                let aside = self.aside.get_or_insert_default();
+                if aside.due.is_none() {
+                    aside.by = most.map_or(Duration::MAX, |most| now.saturating_add(most));
+                }
+                aside.due = Some(now.saturating_add(quiet).min(aside.by));
+            }
+        }
+        self.next.replace(job)
+    }
+
+    /// Removes the next job, which a started replacement supersedes.
+    pub(crate) fn supersede(&mut self) -> Option<J> {
+        self.forget_time();
+        self.next.take()
+    }
+
+    /// An owner has ended. Returns `false` if it is none.
+    pub(crate) fn leave(&mut self, is: impl Fn(&O) -> bool) -> bool {
+        if self.owner.as_ref().is_some_and(&is) {
+            let more = self.aside.as_mut().map(|aside| &mut aside.more).filter(|more| !more.is_empty());
+            self.owner = more.map(|more| more.remove(0));
+            self.stops = false;
+            return true;
+        }
+        let Some(aside) = &mut self.aside else { return false };
+        let position = aside.more.iter().position(is);
+        position.map(|position| aside.more.remove(position)).is_some()
+    }
+
+    /// Returns the time at which the next job can start, if it waits for one.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        self.aside.as_ref()?.due
+    }
+
+    /// Returns the job that waits for a time, with that time, unless it waits for a place.
+    pub(crate) fn timed(&self) -> Option<(&J, Duration)> {
+        let aside = self.aside.as_ref().filter(|aside| !aside.in_line)?;
+        Some((self.next.as_ref()?, aside.due?))
+    }
+
+    /// Returns `true` if a job waits only for a place.
+    pub(crate) fn is_due(&self, now: impl FnOnce() -> Duration) -> bool {
+        !self.queue.is_empty() || (self.next.is_some() && self.due().is_none_or(|due| due <= now()))
+    }
+
+    /// Removes the job that starts next, whose owner must be added then. Returns `None` if no job can start.
+    pub(crate) fn pop(&mut self, now: impl FnOnce() -> Duration) -> Option<J> {
+        if self.next.is_some() && self.due().is_none_or(|due| due <= now()) {
+            return self.supersede();
+        }
+        self.queue.pop_front()
+    }
+
+    /// The next job starts as soon as a place is free.
+    pub(crate) fn forget_time(&mut self) {
+        if let Some(aside) = &mut self.aside {
+            aside.due = None;
+        }
+    }
+
+    /// Notes whether the slot waits for a place in its pool. Returns what was noted before.
+    pub(crate) fn line_up(&mut self, in_line: bool) -> bool {
+        std::mem::replace(&mut self.aside.get_or_insert_default().in_line, in_line)
     }
 
     /// Removes one waiting job.
     pub(crate) fn withdraw(&mut self, is: impl Fn(&J) -> bool) -> Option<J> {
         if let Some(next) = self.next.take_if(|next| is(next)) {
+            self.forget_time();
             return Some(next);
         }
         let position = self.queue.iter().position(is)?;
@@ -111,15 +255,45 @@ impl<O, J> Slot<O, J> {
 
     /// Removes all waiting jobs, in order.
     pub(crate) fn withdraw_all(&mut self) -> impl Iterator<Item = J> + use<O, J> {
-        self.next.take().into_iter().chain(std::mem::take(&mut self.queue))
+        self.supersede().into_iter().chain(std::mem::take(&mut self.queue))
     }
 
-    pub(crate) fn owner(&self) -> &O {
-        &self.owner
+    /// Returns the oldest owner.
+    pub(crate) fn owner(&self) -> Option<&O> {
+        self.owner.as_ref()
     }
 
-    pub(crate) fn phase(&self) -> Phase {
-        if self.stops { Phase::Stopping } else { Phase::Running }
+    /// Returns the owners, the oldest first.
+    pub(crate) fn owners(&self) -> impl Iterator<Item = &O> {
+        self.owner.iter().chain(self.aside.iter().flat_map(|aside| &aside.more))
+    }
+
+    /// Returns the number of owners.
+    pub(crate) fn running(&self) -> usize {
+        usize::from(self.owner.is_some()) + self.aside.as_ref().map_or(0, |aside| aside.more.len())
+    }
+
+    pub(crate) fn phase(&self) -> SlotPhase {
+        match self.owner {
+            None => SlotPhase::Waiting,
+            Some(_) if self.stops => SlotPhase::Stopping,
+            Some(_) => SlotPhase::Running,
+        }
+    }
+
+    /// Returns the job ahead of the queue.
+    pub(crate) fn next(&self) -> Option<&J> {
+        self.next.as_ref()
+    }
+
+    /// Returns the waiting job that starts first.
+    pub(crate) fn first(&self) -> Option<&J> {
+        self.next.as_ref().or_else(|| self.queue.front())
+    }
+
+    /// Returns the jobs in the queue.
+    pub(crate) fn queue(&self) -> impl Iterator<Item = &J> {
+        self.queue.iter()
     }
 
     /// Returns the number of jobs in the queue.

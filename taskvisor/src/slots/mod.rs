@@ -10,6 +10,10 @@ mod handle;
 mod machine;
 #[cfg(test)]
 mod machine_test;
+mod pool;
+#[cfg(test)]
+mod pool_test;
+mod snapshot;
 mod spec;
 mod submit;
 
@@ -18,7 +22,10 @@ pub use config::ControllerConfig;
 pub(crate) use config::{ControllerSetup, check_slot_name};
 pub use error::ControllerError;
 pub use handle::SlotHandle;
+pub use snapshot::{SlotSnapshot, SlotTask};
 pub use spec::{ControllerSpec, SlotSpec};
 pub use submit::Submit;
 
-pub(crate) use machine::{Decision, Phase, Slot};
+pub use machine::SlotPhase;
+pub(crate) use machine::{Debounce, Decision, Slot};
+pub(crate) use pool::{Pool, Rate, Room};

@@ -1,8 +1,10 @@
 //! Submissions, and declarations of slots.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::AdmissionPolicy;
+use super::{AdmissionPolicy, Debounce, Rate};
+use crate::supervisor::InvalidOption;
 use crate::task::{IntoTaskSpec, TaskSpec};
 
 /// A submission: a task with its slot and its admission policy.
@@ -49,6 +51,12 @@ impl ControllerSpec {
     /// Creates a submission with [`AdmissionPolicy::Replace`]: if its slot is busy, the task replaces the running one.
     pub fn replace(task: impl IntoTaskSpec) -> Self {
         Self::new(AdmissionPolicy::Replace, task)
+    }
+
+    /// Creates a submission with [`AdmissionPolicy::Latest`]: if its slot is busy, the task is the next to run, in place of
+    /// one that waits to be the next.
+    pub fn latest(task: impl IntoTaskSpec) -> Self {
+        Self::new(AdmissionPolicy::Latest, task)
     }
 
     /// Creates a submission with [`AdmissionPolicy::DropIfRunning`]: if its slot is busy, the task is rejected.
@@ -109,12 +117,30 @@ pub struct SlotSpec {
     name: Arc<str>,
     admission: AdmissionPolicy,
     capacity: Option<usize>,
+    pub(crate) named_limit: Option<Arc<str>>,
+    debounce: Option<Duration>,
+    debounce_max: Option<Duration>,
+    concurrency: Option<usize>,
+    keyed: bool,
+    max_concurrent: Option<usize>,
+    rate: Option<(usize, Duration)>,
 }
 
 impl SlotSpec {
     /// Declares a slot of that name with [`AdmissionPolicy::Queue`].
     pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self { name: name.into(), admission: AdmissionPolicy::default(), capacity: None }
+        Self {
+            name: name.into(),
+            admission: AdmissionPolicy::default(),
+            capacity: None,
+            named_limit: None,
+            debounce: None,
+            debounce_max: None,
+            concurrency: None,
+            keyed: false,
+            max_concurrent: None,
+            rate: None,
+        }
     }
 
     /// Sets the admission policy of submissions that set none. Default: [`AdmissionPolicy::Queue`].
@@ -130,6 +156,64 @@ impl SlotSpec {
         self
     }
 
+    /// Makes each attempt of its tasks need a permit of the limit of that name, which
+    /// [`TreeBuilder::with_named_limit`](crate::TreeBuilder::with_named_limit) declares. The task that owns the slot
+    /// waits for it as `Pending`. Default: none.
+    pub fn with_named_limit(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.named_limit = Some(name.into());
+        self
+    }
+
+    /// Sets how long a submission with [`AdmissionPolicy::Latest`] waits for a newer one before it starts. Each newer one
+    /// waits as long again. Needs that admission policy, and must not be zero. Default: none, an idle slot starts it at
+    /// once.
+    ///
+    /// A submission that waits at the end of the drain of a shutdown is rejected.
+    pub fn with_debounce(mut self, quiet: Duration) -> Self {
+        self.debounce = Some(quiet);
+        self
+    }
+
+    /// Sets how long submissions that supersede each other wait in all: the last of them can start when the first has
+    /// waited for this long. Needs [`with_debounce`](Self::with_debounce), and must be at least as long. Default: no
+    /// limit.
+    pub fn with_debounce_max(mut self, most: Duration) -> Self {
+        self.debounce_max = Some(most);
+        self
+    }
+
+    /// Sets how many tasks run at once in the slot, or in the slot of each key if it has [keys](Self::with_keys); at
+    /// least 1. Tasks that run at once need different names. Default: 1.
+    pub fn with_concurrency(mut self, concurrency: usize) -> Self {
+        self.concurrency = Some(concurrency);
+        self
+    }
+
+    /// Gives the slot keys, such as the names of customers: [`SlotHandle::key`](crate::SlotHandle::key) returns the slot
+    /// of a key, with an owner and a queue of its own, and the other options of this slot. Tasks are submitted with a
+    /// key only. The slot of the key `acme` of `jobs` is called `jobs/acme`, and the path of its task `export` is
+    /// `jobs/acme/export`, so equal names in different keys are no conflict. No task can be
+    /// [`after`](TaskSpec::with_after) a slot with keys.
+    pub fn with_keys(mut self) -> Self {
+        self.keyed = true;
+        self
+    }
+
+    /// Limits the tasks that run at once in the slots of all its [keys](Self::with_keys) together, at least 1. A free
+    /// place goes to the keys in turn, however many submissions each has. Needs keys. Default: no limit.
+    pub fn with_max_concurrent(mut self, max_concurrent: usize) -> Self {
+        self.max_concurrent = Some(max_concurrent);
+        self
+    }
+
+    /// Limits the starts of tasks to `starts` within any span of `per`, of all its keys together. Further submissions
+    /// wait, and take room in the queue, as in a busy slot. `starts` must be at least 1, and `per` longer than zero. The
+    /// restarts of a task do not count. Default: no limit.
+    pub fn with_rate(mut self, starts: usize, per: Duration) -> Self {
+        self.rate = Some((starts, per));
+        self
+    }
+
     /// The name of the slot.
     pub fn name(&self) -> &str {
         &self.name
@@ -138,6 +222,83 @@ impl SlotSpec {
     /// Returns the admission policy.
     pub fn admission(&self) -> AdmissionPolicy {
         self.admission
+    }
+
+    /// Returns how long a submission waits for a newer one.
+    pub fn debounce(&self) -> Option<Duration> {
+        self.debounce
+    }
+
+    /// Returns how long submissions that supersede each other wait in all.
+    pub fn debounce_max(&self) -> Option<Duration> {
+        self.debounce_max
+    }
+
+    /// Returns how many tasks run at once, for each key.
+    pub fn concurrency(&self) -> usize {
+        self.concurrency.unwrap_or(1)
+    }
+
+    /// Returns `true` if the slot has keys.
+    pub fn is_keyed(&self) -> bool {
+        self.keyed
+    }
+
+    /// Returns how many tasks run at once in the slots of all keys, if that is limited.
+    pub fn max_concurrent(&self) -> Option<usize> {
+        self.max_concurrent
+    }
+
+    /// Returns how many tasks start within which time, if that is limited.
+    pub fn rate(&self) -> Option<(usize, Duration)> {
+        self.rate
+    }
+
+    /// Returns `true` if the slot needs no more than an owner and a queue.
+    pub(crate) fn is_simple(&self) -> bool {
+        self.debounce.is_none() && self.concurrency() == 1 && !self.keyed && !self.has_pool()
+    }
+
+    /// Returns `true` if its keys share places or a rate.
+    pub(crate) fn has_pool(&self) -> bool {
+        self.max_concurrent.is_some() || self.rate.is_some()
+    }
+
+    pub(crate) fn quiet(&self) -> Option<Debounce> {
+        self.debounce.map(|quiet| Debounce { quiet, most: self.debounce_max })
+    }
+
+    pub(crate) fn pace(&self) -> Option<Rate> {
+        self.rate.map(|(starts, per)| Rate { starts, per })
+    }
+
+    /// Checks the options, alone and together.
+    pub(crate) fn check(&self) -> Result<(), InvalidOption> {
+        const LONGER: &str = "a time longer than zero";
+        let Self { admission, debounce, debounce_max, keyed, .. } = *self;
+        let reject_if = |is_wrong, option, value: &str, expected| {
+            let invalid = || InvalidOption::new(format!("slot `{}`", self.name), option, value, expected);
+            if is_wrong { Err(invalid()) } else { Ok(()) }
+        };
+        reject_if(self.capacity == Some(0), "capacity", "0", "at least 1")?;
+        reject_if(self.concurrency == Some(0), "concurrency", "0", "at least 1")?;
+        reject_if(self.max_concurrent == Some(0), "max_concurrent", "0", "at least 1")?;
+        let without_keys = "keys beside it: `with_concurrency` says how many run at once in a slot without keys";
+        reject_if(self.max_concurrent.is_some() && !keyed, "max_concurrent", "set", without_keys)?;
+        reject_if(self.rate.is_some_and(|(starts, _)| starts == 0), "rate", "0", "at least 1 start")?;
+        reject_if(self.rate.is_some_and(|(_, per)| per.is_zero()), "rate", "0ns", LONGER)?;
+        reject_if(debounce == Some(Duration::ZERO), "debounce", "0ns", LONGER)?;
+        let is_latest = admission == AdmissionPolicy::Latest;
+        reject_if(debounce.is_some() && !is_latest, "debounce", "set", "the admission policy `Latest` beside it")?;
+        let Some(most) = debounce_max else { return Ok(()) };
+        reject_if(debounce.is_none(), "debounce_max", "set", "`debounce` beside it")?;
+        let is_shorter = debounce.is_some_and(|debounce| most < debounce);
+        reject_if(is_shorter, "debounce_max", &format!("{most:?}"), "at least `debounce`")
+    }
+
+    /// Returns the name of the limit whose permits its tasks need, if it is set.
+    pub fn named_limit(&self) -> Option<&str> {
+        self.named_limit.as_deref()
     }
 
     /// Returns the capacity of its queue, if it is set.

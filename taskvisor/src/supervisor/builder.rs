@@ -28,6 +28,13 @@ impl SupervisorBuilder {
         self
     }
 
+    /// Declares a limit of that name: so many of the attempts that need it run at once, at least 1. See
+    /// [`TreeBuilder::with_named_limit`](crate::TreeBuilder::with_named_limit).
+    pub fn with_named_limit(mut self, name: impl Into<Arc<str>>, max_concurrent: usize) -> Self {
+        self.parts.limits.push((name.into(), max_concurrent));
+        self
+    }
+
     /// Sets the limits of waiting submissions. Default: [`ControllerConfig::default`].
     #[cfg(feature = "controller")]
     pub fn with_controller(mut self, config: ControllerConfig) -> Self {

@@ -95,6 +95,11 @@ labels! {
             /// The tasks that had to be aborted during the shutdown.
             stuck: Vec<String>,
         } = "runtime_intensity_exceeded",
+        /// The group of that path is closed to additions: see [`GroupHandle::close`](crate::GroupHandle::close).
+        GroupClosed {
+            /// The requested path.
+            name: String,
+        } = "runtime_group_closed",
         /// `run` was called while another `run` of the same supervisor was in progress.
         AlreadyRunning = "runtime_already_running",
         /// The supervisor is shutting down or has been shut down.
@@ -161,6 +166,7 @@ impl fmt::Display for RuntimeError {
             Self::TaskRemoveTimeout { name, timeout } => {
                 write!(f, "task `{name}` was told to stop, but still runs after {timeout:?}")
             }
+            Self::GroupClosed { name } => write!(f, "group `{name}` is closed to additions"),
             Self::GroupNotRunning { name } => write!(f, "group `{name}` is not running"),
             Self::Failed { chain, stuck, .. } | Self::IntensityExceeded { chain, stuck } => {
                 chain.fmt(f)?;
@@ -259,6 +265,10 @@ pub struct InvalidOption {
     /// A description of valid values.
     pub expected: &'static str,
 }
+
+/// What is right where the name of a limit is wrong.
+pub(crate) const UNDECLARED_LIMIT: &str =
+    "the name of a limit that is declared, with `with_named_limit` or in `limits`";
 
 impl InvalidOption {
     pub(crate) fn new(

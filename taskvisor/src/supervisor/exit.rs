@@ -32,6 +32,7 @@ impl RuntimeError {
             | Self::TaskNotFound { .. }
             | Self::TaskRemoveTimeout { .. }
             | Self::GroupNotRunning { .. }
+            | Self::GroupClosed { .. }
             | Self::ShuttingDown
             | Self::QueueFull { .. } => 1,
         }

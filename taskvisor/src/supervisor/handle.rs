@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use super::add_task::AddTask;
 use super::error::RuntimeError;
+use super::reconciled::Reconciled;
 use crate::events::EventStream;
-use crate::inspect::Health;
+use crate::inspect::{Health, TreeSnapshot};
 use crate::runtime::{Cell, Core, Shutdown};
 #[cfg(feature = "controller")]
-use crate::slots::{ControllerError, ControllerSpec, SlotHandle};
+use crate::slots::{ControllerError, ControllerSpec, SlotHandle, SlotSnapshot};
 use crate::task::{IntoTaskSpec, TaskHandle};
+use crate::tree::{ChildHandle, Declared, Group, GroupHandle};
 
 /// A non-owning handle of a supervisor, for tasks, subscribers and other threads.
 ///
@@ -26,8 +28,11 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// | call | what it does | returns | errors |
 /// |---|---|---|---|
 /// | [`add_task`](Self::add_task) | registers a task and starts it | its [`TaskHandle`] | [`TaskAlreadyExists`], [`GroupAlreadyExists`], [`InvalidOption`], [`ShuttingDown`], [`NoRuntime`] |
+/// | [`reconcile`](Self::reconcile) | makes the tasks beside the tree equal to a list | a [`Reconciled`], with the handles | as `add_task`, and [`TaskRemoveTimeout`] |
+/// | [`replace`](Self::replace) | replaces one task, or adds it | its [`TaskHandle`] | as `reconcile` |
 /// | `submit` | submits a task to its slot, and waits for room in the queues | its [`TaskHandle`] | `InvalidOption`, `ShuttingDown`, `NoRuntime` of `ControllerError` |
 /// | `try_submit` | submits a task to its slot, without a wait | its [`TaskHandle`] | those of `submit`, and `Full` |
+/// | `slots` | reads the state of all slots | a list of `SlotSnapshot` | none |
 /// | `slot` | looks up a slot by name | a `SlotHandle`, also for a name that is not declared | none |
 /// | [`remove_task`](Self::remove_task) | requests a task to stop | `()`, at once | [`TaskNotFound`], [`IsGroup`], [`ShuttingDown`], [`InvalidOption`] |
 /// | [`cancel`](Self::cancel) | requests a task to stop, and waits until it has terminated | `true` for the first request; `false` for a later one, and if there is no such task | [`TaskRemoveTimeout`], [`IsGroup`], [`ShuttingDown`], [`InvalidOption`] |
@@ -39,6 +44,9 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// | [`health`](Self::health) | checks liveness and readiness | a [`Health`], with the tasks that are not live or not ready | none |
 /// | [`acknowledge`](Self::acknowledge) | makes health forget failures at a path | `false` if there was none | none |
 /// | [`events`](Self::events) | opens a stream of all events from now on | an [`EventStream`] | none; a slow reader finds `Lagged` in the stream |
+/// | [`child`](Self::child), [`group`](Self::group) | looks up a place or a group of the tree | a [`ChildHandle`] or [`GroupHandle`](crate::GroupHandle), also if there is none | none |
+/// | [`tree`](Self::tree) | reads the state of all tasks and groups | a [`TreeSnapshot`] | none |
+/// | [`wait`](Self::wait) | waits for the end, without a request | the result of `run` | those of `shutdown` |
 /// | [`wait_ready`](Self::wait_ready) | waits until the first batch or tree is ready, or the supervisor has stopped | `()` | none |
 /// | [`shutdown`](Self::shutdown) | requests a shutdown, at once | a [`Shutdown`], which waits for the end | when awaited: [`GraceExceeded`], [`ShutdownForced`], [`Failed`], [`IntensityExceeded`]; [`ShuttingDown`] in a task of the supervisor |
 /// | [`shutdown_now`](Self::shutdown_now) | requests a shutdown that aborts running tasks | a [`Shutdown`] | as `shutdown` |
@@ -51,7 +59,9 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// | call | what it does | returns |
 /// |---|---|---|
 /// | [`TaskHandle::restart`] | ends the wait or the running attempt, and starts the next attempt | `false` if no attempt can follow |
-/// | [`TaskHandle::trigger`] | ends a wait for a delay, an interval or a backoff | `false` if the task does not wait |
+/// | [`TaskHandle::restart_and_wait`], [`GroupHandle::restart_and_wait`] | the same, and waits until what was restarted is ready | `false` if the restart was refused, or it ended before |
+/// | [`ChildHandle::restart`] | restarts the task at a place; if it has ended, starts it again there | `false` if it cannot start |
+/// | [`TaskHandle::trigger`] | ends a wait for a delay, an interval or a backoff; a running periodic task owes one more run | `false` if the task neither waits nor owes a run |
 /// | [`TaskHandle::status`] | reads the status | the state, the attempt, the failures and the last error |
 /// | [`TaskHandle::outcome`] | waits until the task has ended | its [`TaskOutcome`](crate::TaskOutcome) |
 /// | [`GroupHandle::add_task`] | adds a task to a group | its [`TaskHandle`]; an error as `add_task`, or [`GroupNotRunning`] |
@@ -75,8 +85,10 @@ use crate::task::{IntoTaskSpec, TaskHandle};
 /// [`Failed`]: RuntimeError::Failed
 /// [`IntensityExceeded`]: RuntimeError::IntensityExceeded
 /// [`GroupNotRunning`]: RuntimeError::GroupNotRunning
+/// [`ChildHandle::restart`]: crate::ChildHandle::restart
 /// [`GroupHandle::add_task`]: crate::GroupHandle::add_task
 /// [`GroupHandle::restart`]: crate::GroupHandle::restart
+/// [`GroupHandle::restart_and_wait`]: crate::GroupHandle::restart_and_wait
 /// [`GroupHandle::cancel`]: crate::GroupHandle::cancel
 /// [`Tree::snapshot`]: crate::Tree::snapshot
 #[derive(Clone)]
@@ -102,6 +114,36 @@ impl SupervisorHandle {
     /// The call takes effect when it is first polled, and never waits.
     pub fn add_task(&self, spec: impl IntoTaskSpec) -> AddTask<'_> {
         AddTask::new(&self.core, None, spec.into_task_spec())
+    }
+
+    /// Makes the tasks that were added beside the tree equal to `specs`; see
+    /// [`GroupHandle::reconcile`](crate::GroupHandle::reconcile). Declared tasks, tasks in groups and submissions to
+    /// slots are not affected.
+    ///
+    /// # Errors
+    /// The same as for [`GroupHandle::reconcile`](crate::GroupHandle::reconcile), except for those of a group.
+    ///
+    /// # Cancel safety
+    /// The first poll requests all changes. Dropping the future after that only ends the wait.
+    pub async fn reconcile(
+        &self,
+        specs: impl IntoIterator<Item = impl IntoTaskSpec>,
+    ) -> Result<Reconciled, RuntimeError> {
+        let specs = specs.into_iter().map(IntoTaskSpec::into_task_spec).collect();
+        Reconciled::all(&self.core, None, specs).await
+    }
+
+    /// Replaces the task of that name that was added beside the tree, or adds it; see
+    /// [`GroupHandle::replace`](crate::GroupHandle::replace).
+    ///
+    /// # Errors
+    /// The same as for [`GroupHandle::replace`](crate::GroupHandle::replace), except for those of a group.
+    ///
+    /// # Cancel safety
+    /// The same as for [`reconcile`](Self::reconcile).
+    pub async fn replace(&self, spec: impl IntoTaskSpec) -> Result<TaskHandle, RuntimeError> {
+        let spec = spec.into_task_spec();
+        Reconciled::one(&self.core, None, spec).await
     }
 
     /// Submits a task to its slot. An idle slot starts the task at once; a busy slot applies the admission policy of
@@ -139,6 +181,13 @@ impl SupervisorHandle {
         self.core.try_submit(spec).map(TaskHandle::new)
     }
 
+    /// Returns snapshots of all slots, in the order of their names: of the declared ones, except those with
+    /// [keys](crate::SlotSpec::with_keys), and of the others in which a task runs or waits.
+    #[cfg(feature = "controller")]
+    pub fn slots(&self) -> Vec<SlotSnapshot> {
+        self.core.slot_snapshots()
+    }
+
     /// Returns the slot of that name. The slot need not be declared.
     #[cfg(feature = "controller")]
     pub fn slot(&self, name: &str) -> SlotHandle {
@@ -158,6 +207,9 @@ impl SupervisorHandle {
     /// The call takes effect when it is first polled, and never waits.
     pub async fn remove_task(&self, name: &str) -> Result<(), RuntimeError> {
         let Some(cell) = self.core.find(name)? else {
+            if self.core.withdraw_returning(name) {
+                return Ok(());
+            }
             self.core.forget_failure(name);
             return Err(RuntimeError::TaskNotFound { name: name.to_owned() });
         };
@@ -182,7 +234,7 @@ impl SupervisorHandle {
     /// # Cancel safety
     /// The first poll requests the stop. Dropping the future after that only ends the wait.
     pub async fn cancel(&self, name: &str) -> Result<bool, RuntimeError> {
-        let Some(cell) = self.core.find(name)? else { return Ok(false) };
+        let Some(cell) = self.core.find(name)? else { return Ok(self.core.withdraw_returning(name)) };
         cell.cancel(cell.stop_bound()).await
     }
 
@@ -194,7 +246,7 @@ impl SupervisorHandle {
     /// # Cancel safety
     /// The same as for [`cancel`](Self::cancel).
     pub async fn cancel_with_timeout(&self, name: &str, within: Duration) -> Result<bool, RuntimeError> {
-        let Some(cell) = self.core.find(name)? else { return Ok(false) };
+        let Some(cell) = self.core.find(name)? else { return Ok(self.core.withdraw_returning(name)) };
         cell.cancel(within).await
     }
 
@@ -242,6 +294,56 @@ impl SupervisorHandle {
     #[must_use]
     pub fn task(&self, name: &str) -> Option<TaskHandle> {
         self.core.get(name).map(TaskHandle::new)
+    }
+
+    /// Returns a handle of the place at `path` in the tree. There need not be a task. It is
+    /// [`Tree::child`](crate::Tree::child) for a task, which has no reference to its tree.
+    pub fn child(&self, path: &str) -> ChildHandle {
+        ChildHandle::new(path.into(), Arc::clone(&self.core))
+    }
+
+    /// Returns a handle of the group at `path` in the tree. The group need not exist. The empty path is the root. It is
+    /// [`Tree::group`](crate::Tree::group) for a task, which has no reference to its tree.
+    ///
+    /// # Examples
+    /// ```
+    /// use taskvisor::{TaskContext, TaskFn};
+    ///
+    /// let heal = TaskFn::arc("heal", |ctx: TaskContext| async move {
+    ///     let supervisor = ctx.supervisor();
+    ///     if supervisor.child("store/pool").status().is_some_and(|pool| pool.failures > 3) {
+    ///         supervisor.group("store").restart_and_wait().await;
+    ///     }
+    ///     println!("{}", supervisor.tree());
+    ///     Ok(())
+    /// });
+    /// ```
+    pub fn group(&self, path: &str) -> GroupHandle {
+        GroupHandle::new(path.into(), Arc::clone(&self.core))
+    }
+
+    /// Returns a snapshot of the declared tree, with the tasks that were added at run time. It is
+    /// [`Tree::snapshot`](crate::Tree::snapshot) for a task, which has no reference to its tree. Without a tree, and
+    /// after the tree was dropped, the root has only the tasks that were added beside it.
+    pub fn tree(&self) -> TreeSnapshot {
+        let root = self.core.declared_root().unwrap_or_else(|| Arc::new(Declared::new(Group::one_for_one("root"))));
+        self.core.snapshot(&root)
+    }
+
+    /// Waits for the end without a request: until every registration has ended, or a shutdown is over. It is the end of
+    /// [`run`](crate::Supervisor::run), and has its result, for any number of callers. Without registrations it completes
+    /// at once.
+    ///
+    /// A task cannot wait for its own end: it gets [`ShuttingDown`](RuntimeError::ShuttingDown) as soon as a shutdown is
+    /// requested.
+    ///
+    /// # Errors
+    /// The same as for [`shutdown`](Self::shutdown).
+    ///
+    /// # Cancel safety
+    /// Dropping the future has no effect.
+    pub async fn wait(&self) -> Result<(), RuntimeError> {
+        self.core.wait_for_end().await
     }
 
     /// Waits until the first batch or tree is ready, or the supervisor has stopped.

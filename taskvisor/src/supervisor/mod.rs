@@ -10,14 +10,17 @@ mod error;
 mod exit;
 mod handle;
 mod owner;
+mod reconciled;
 mod signals;
 
 pub use add_task::AddTask;
 pub use builder::SupervisorBuilder;
 pub use config::SupervisorConfig;
+pub(crate) use error::UNDECLARED_LIMIT;
 pub(crate) use error::left;
 pub use error::{InvalidOption, RuntimeError, StopLimit};
 pub use exit::Exit;
 pub use handle::SupervisorHandle;
 pub use owner::Supervisor;
+pub use reconciled::Reconciled;
 pub use signals::{SignalAction, Signals};

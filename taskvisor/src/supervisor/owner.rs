@@ -159,7 +159,12 @@ mod tests {
             is_send(supervisor.run(vec![]));
             is_send(supervisor.run_until(vec![], pending()));
             is_send(supervisor.run_to_exit(vec![]));
-            is_send(supervisor.add_task(spec));
+            is_send(supervisor.add_task(spec.clone()));
+            is_send(supervisor.reconcile([spec.clone()]));
+            is_send(supervisor.replace(spec.clone()));
+            is_send(supervisor.wait());
+            is_send(child.restart_and_wait());
+            is_send(tree.group("").reconcile([spec.clone()]));
             is_send(supervisor.remove_task(""));
             is_send(supervisor.cancel(""));
             is_send(supervisor.cancel_with_timeout("", Duration::ZERO));

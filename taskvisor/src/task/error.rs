@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::panic::Panic;
@@ -61,6 +62,14 @@ pub enum TaskError {
         /// The time that the watchdog allows.
         silence: Duration,
     },
+    /// The start timeout elapsed while the attempt waited for a permit, before it began. Set by the supervisor. It has
+    /// the label of [`Timeout`](Self::Timeout) and is retried like it.
+    PermitTimeout {
+        /// The exceeded start timeout.
+        timeout: Duration,
+        /// The limit in words, such as `limit db`; see [`Problem::AwaitsPermit`](crate::Problem::AwaitsPermit).
+        limit: Arc<str>,
+    },
     /// A failure that a retry cannot fix: the task ends for good under any restart policy.
     Fatal {
         /// A description of the failure.
@@ -117,7 +126,9 @@ impl TaskError {
     pub(crate) fn into_permanent(self) -> Self {
         match self {
             Self::Fail { reason } => Self::Fatal { reason },
-            Self::Timeout { .. } | Self::Silent { .. } => Self::Fatal { reason: self.to_string() },
+            Self::Timeout { .. } | Self::PermitTimeout { .. } | Self::Silent { .. } => {
+                Self::Fatal { reason: self.to_string() }
+            }
             Self::Error(error) => Self::Permanent(error),
             Self::Fatal { .. } | Self::Permanent(_) | Self::Canceled | Self::Panicked(_) => self,
         }
@@ -127,7 +138,7 @@ impl TaskError {
     pub const fn as_label(&self) -> &'static str {
         match self {
             Self::Fail { .. } | Self::Error(_) => "task_failed",
-            Self::Timeout { .. } => "task_timeout",
+            Self::Timeout { .. } | Self::PermitTimeout { .. } => "task_timeout",
             Self::Silent { .. } => "task_silent",
             Self::Fatal { .. } | Self::Permanent(_) => "task_fatal",
             Self::Canceled => "task_canceled",
@@ -155,6 +166,9 @@ impl fmt::Display for TaskError {
             Self::Fail { reason } | Self::Fatal { reason } => f.write_str(reason),
             Self::Timeout { timeout } => write!(f, "timed out after {timeout:?}"),
             Self::Silent { silence } => write!(f, "silent for {silence:?}"),
+            Self::PermitTimeout { timeout, limit } => {
+                write!(f, "timed out after {timeout:?}, waiting for a permit ({limit})")
+            }
             Self::Canceled => f.write_str("canceled"),
             Self::Panicked(panic) => panic.fmt(f),
         }

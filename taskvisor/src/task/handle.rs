@@ -98,7 +98,47 @@ impl TaskHandle {
         self.0.restart()
     }
 
-    /// Ends the wait for an initial delay, an interval or a backoff. Returns `false` if the task does not wait.
+    /// [Restarts](Self::restart) the task, and waits until an attempt after that is [ready](crate::Ready). Returns
+    /// `false` if the restart was refused, or the task has ended before. A task that calls this for itself does not wait.
+    ///
+    /// # Cancel safety
+    /// The first poll restarts the task. Dropping the future after that only ends the wait.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
+    /// use taskvisor::{Supervisor, SupervisorConfig, TaskContext, TaskFn, TaskSpec};
+    ///
+    /// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
+    /// let task = TaskFn::arc("pool", |ctx: TaskContext| async move {
+    ///     ctx.cancelled().await;
+    ///     Ok(())
+    /// });
+    /// let pool = supervisor.add_task(TaskSpec::inherit(task)).await?;
+    /// assert!(pool.restart_and_wait().await);
+    /// assert!(supervisor.is_alive("pool").await);
+    /// # supervisor.shutdown().await
+    /// # }
+    /// ```
+    pub async fn restart_and_wait(&self) -> bool {
+        let attempts = self.attempts();
+        self.restart() && self.ready_after(attempts).await
+    }
+
+    /// Returns the number of attempts that have begun.
+    pub(crate) fn attempts(&self) -> u64 {
+        self.0.attempts()
+    }
+
+    /// Waits until an attempt after this one is ready. Returns `false` if the task has ended before.
+    pub(crate) async fn ready_after(&self, attempt: u64) -> bool {
+        self.0.ready_after(attempt).await
+    }
+
+    /// Ends the wait for an initial delay, an interval or a backoff. If a task with an interval or a fixed rate runs, it
+    /// owes one more run, however often it is triggered: the next attempt begins when this one has succeeded, without
+    /// the interval. So a run begins after each call. Returns `false` if the task neither waits nor owes a run.
     pub fn trigger(&self) -> bool {
         self.0.trigger()
     }

@@ -132,8 +132,8 @@ impl TaskSpec {
     /// Returns `true` if it sets an option that needs siblings or a group.
     #[inline]
     pub(crate) fn is_for_groups(&self) -> bool {
-        let Overrides { critical, significant, .. } = self.overrides();
-        critical.is_some_and(Critical::is_set) || *significant == Some(true) || !self.after().is_empty()
+        let Some(Said { overrides, after, .. }) = self.said.as_deref() else { return false };
+        overrides.critical.is_some_and(Critical::is_set) || overrides.significant == Some(true) || !after.is_empty()
     }
 
     pub(crate) fn overrides(&self) -> &Overrides {

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::tree::FailureChain;
+
 /// The reason why an attempt or a task is requested to stop, in ascending rank. A later request replaces the reason only
 /// if its rank is higher.
 ///
@@ -33,7 +35,13 @@ pub enum StopReason {
     },
     /// Its group stops or restarts.
     GroupStopped,
-    /// A newer submission replaces it in its slot.
+    /// Its group has failed, and stops. If the group restarts, it registers the task again; otherwise the task is lost
+    /// with the group.
+    GroupFailed {
+        /// The failure, from the leaf to the group.
+        chain: Arc<FailureChain>,
+    },
+    /// A newer submission replaces it in its slot, or a newer spec of the same name replaces it.
     Replaced,
     /// It was canceled, by name or through its handle.
     Canceled,
@@ -55,7 +63,7 @@ pub(crate) enum StopKind {
     Restart,
     SiblingRestart,
     GroupStopped,
-    #[cfg_attr(not(feature = "controller"), expect(dead_code, reason = "there are no slots"))]
+    GroupFailed,
     Replaced,
     Canceled,
     Removed,
@@ -64,8 +72,13 @@ pub(crate) enum StopKind {
 }
 
 impl StopKind {
-    /// Returns the reason of this kind. `failed` returns the path of the sibling that failed.
-    pub(crate) fn reason(self, failed: impl FnOnce() -> Arc<String>) -> StopReason {
+    /// Returns the reason of this kind. `failed` returns the path of the sibling that failed, `chain` the failure of the
+    /// group.
+    pub(crate) fn reason(
+        self,
+        failed: impl FnOnce() -> Arc<String>,
+        chain: impl FnOnce() -> Option<Arc<FailureChain>>,
+    ) -> StopReason {
         match self {
             Self::Timeout => StopReason::Timeout,
             Self::StartTimeout => StopReason::StartTimeout,
@@ -74,6 +87,7 @@ impl StopKind {
             Self::Restart => StopReason::Restart,
             Self::SiblingRestart => StopReason::SiblingRestart { failed: failed() },
             Self::GroupStopped => StopReason::GroupStopped,
+            Self::GroupFailed => chain().map_or(StopReason::GroupStopped, |chain| StopReason::GroupFailed { chain }),
             Self::Replaced => StopReason::Replaced,
             Self::Canceled => StopReason::Canceled,
             Self::Removed => StopReason::Removed,
@@ -100,7 +114,8 @@ impl StopReason {
             Self::Restart => ("restart", "restart"),
             Self::SiblingRestart { .. } => ("sibling_restart", "restart with"),
             Self::GroupStopped => ("group_stopped", "its group stops"),
-            Self::Replaced => ("replaced", "replaced in its slot"),
+            Self::GroupFailed { .. } => ("group_failed", "its group failed"),
+            Self::Replaced => ("replaced", "replaced"),
             Self::Canceled => ("canceled", "canceled"),
             Self::Removed => ("removed", "removed"),
             Self::Dropped => ("dropped", "the supervisor was dropped"),
@@ -114,6 +129,7 @@ impl fmt::Display for StopReason {
         f.write_str(self.texts().1)?;
         match self {
             Self::SiblingRestart { failed } => write!(f, " `{failed}`"),
+            Self::GroupFailed { chain } => write!(f, ": {chain}"),
             _ => Ok(()),
         }
     }

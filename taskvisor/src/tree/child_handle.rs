@@ -59,9 +59,56 @@ impl ChildHandle {
         task.cancel().await
     }
 
-    /// Restarts the task; see [`TaskHandle::restart`].
+    /// Restarts the task; see [`TaskHandle::restart`]. A task that has ended is started again at its place, as a new
+    /// registration: with a new id, without its failures, and without any effect on its siblings. Its options are those
+    /// of the declaration.
+    ///
+    /// Returns `false` while the task stops, and if it cannot start again: before the tree has started, while its group
+    /// waits for its next run, which starts the task anyway, when the group stops for good, and from the request of a
+    /// shutdown on. The fields of a child of the root are dropped when it has completed; so it starts again only if it
+    /// has no fields, or has ended otherwise. A child of a group always can.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
+    /// use taskvisor::{SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, Tree};
+    ///
+    /// let task = TaskFn::arc("sync", |_: TaskContext| async {
+    ///     Err(TaskError::Fatal { reason: "no such tenant".into() })
+    /// });
+    /// let tree = Tree::builder(SupervisorConfig::default()).task(TaskSpec::inherit(task)).build();
+    /// tree.start().await?;
+    /// let sync = tree.child("sync");
+    /// let first = sync.current().expect("it has started");
+    /// first.outcome().await;
+    /// assert!(!tree.health().is_ready());
+    ///
+    /// assert!(sync.restart());
+    /// assert_ne!(sync.current().map(|again| again.id()), Some(first.id()));
+    /// # tree.shutdown().await
+    /// # }
+    /// ```
     pub fn restart(&self) -> bool {
-        self.current().is_some_and(|task| task.restart())
+        let restart = || self.current().is_some_and(|task| task.restart());
+        // Another call can have started it again in the meantime.
+        restart() || self.core.start_again(&self.path) || restart()
+    }
+
+    /// [Restarts](Self::restart) the task, and waits until an attempt after that is ready; see
+    /// [`TaskHandle::restart_and_wait`].
+    ///
+    /// # Cancel safety
+    /// The first poll restarts the task. Dropping the future after that only ends the wait.
+    pub async fn restart_and_wait(&self) -> bool {
+        let before = self.current().map(|task| (task.id(), task.attempts()));
+        if !self.restart() {
+            return false;
+        }
+        let Some(task) = self.current() else { return false };
+        // A new registration has no attempt before.
+        let attempts = before.filter(|(id, _)| *id == task.id()).map_or(0, |(_, attempts)| attempts);
+        task.ready_after(attempts).await
     }
 
     /// Ends a wait for the next attempt; see [`TaskHandle::trigger`].

@@ -5,11 +5,12 @@
 
 use std::fmt;
 use std::mem;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::group::{ChildSpec, Group, check_name};
-use super::strategy::Strategy;
+use super::strategy::{Dynamic, Strategy};
 use crate::panics::{catch, drop_each};
 use crate::policy::{Critical, Overrides, Ready, RestartPolicy, check_backoff};
 use crate::runtime::Core;
@@ -25,6 +26,10 @@ pub(crate) struct Declared {
     pub(crate) name: Arc<str>,
     pub(crate) strategy: Strategy,
     pub(crate) limit: Option<(u32, Duration)>,
+    pub(crate) dynamic: Dynamic,
+    pub(crate) max_starting: Option<usize>,
+    /// How many attempts run at once in it.
+    pub(crate) max_concurrent: Option<usize>,
     pub(crate) after: Vec<Arc<str>>,
     /// The options that it has as a child.
     pub(crate) overrides: Overrides,
@@ -34,6 +39,8 @@ pub(crate) struct Declared {
     by_name: Vec<u32>,
     /// The number of layers of a stop, one after another.
     pub(crate) layers: u32,
+    /// `true` while the group is closed to additions.
+    closed: AtomicBool,
     /// The depth of nested groups, this one included.
     depth: u32,
     /// Names in an `after` that no earlier sibling has, each with the place of the child.
@@ -138,7 +145,18 @@ fn short(place: usize) -> u32 {
 impl Declared {
     /// Reads the name of each task once.
     pub(crate) fn new(group: Group) -> Self {
-        let Group { name, strategy, limit, overrides, after, children: specs, depth } = group;
+        let Group {
+            name,
+            strategy,
+            limit,
+            dynamic,
+            max_starting,
+            max_concurrent,
+            overrides,
+            after,
+            children: specs,
+            depth,
+        } = group;
         let (children, tasks): (Vec<_>, Vec<_>) = specs.into_iter().map(DeclaredChild::new).unzip();
         let by_name = by_name(&children);
         let mut unknown = Vec::new();
@@ -159,16 +177,30 @@ impl Declared {
             name,
             strategy,
             limit,
+            dynamic,
+            max_starting,
+            max_concurrent,
             after,
             overrides,
             layers: layers(&children, &order),
             order: Arc::new(order),
             by_name,
+            closed: AtomicBool::new(false),
             depth,
             unknown,
             tasks: Mutex::new(Some(tasks)),
             children,
         }
+    }
+
+    /// Closes the group to additions, or opens it. Returns `true` if that changes anything.
+    pub(crate) fn set_closed(&self, closed: bool) -> bool {
+        self.closed.swap(closed, Ordering::Relaxed) != closed
+    }
+
+    /// Returns `true` while the group is closed to additions.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
     }
 
     /// Returns the place of the child of that name.
@@ -217,6 +249,12 @@ impl Declared {
                 return invalid("limit.within", "0ns", "a time longer than zero");
             }
         }
+        if self.max_starting == Some(0) {
+            return invalid("max_starting", "0", "at least 1: nothing could start");
+        }
+        if self.max_concurrent == Some(0) {
+            return invalid("max_concurrent", "0", "at least 1");
+        }
         let Overrides { backoff, significant, restart, critical, .. } = &self.overrides;
         if let Some(backoff) = backoff {
             check_backoff(backoff, &subject)?;
@@ -231,7 +269,7 @@ impl Declared {
             return invalid("depth", &format!("{} groups nested in each other", self.depth), "at most 1024");
         }
         #[cfg(feature = "controller")]
-        let is_slot = |name: &str| root_of.is_some_and(|core| core.is_declared_slot(name));
+        let is_slot = |name: &str| root_of.is_some_and(|core| core.is_declared_slot(name) && !core.has_keys(name));
         #[cfg(not(feature = "controller"))]
         let is_slot = |_: &str| false;
         match self.unknown.iter().find(|(_, name)| !is_slot(name)) {
@@ -240,9 +278,14 @@ impl Declared {
         }
     }
 
-    /// Returns `true` if its children need no driver: a flat group of independent tasks.
+    /// Returns the name of the limit that bounds its attempts.
+    pub(crate) fn named_limit(&self) -> Option<&Arc<str>> {
+        self.overrides.named_limit.as_ref()?.as_ref()
+    }
+
+    /// Returns `true` if its children need no driver: a flat group of independent tasks without a limit.
     pub(crate) fn is_plain(&self) -> bool {
-        !self.manages() && self.children.iter().all(DeclaredChild::is_plain)
+        !self.manages() && self.max_starting.is_none() && self.children.iter().all(DeclaredChild::is_plain)
     }
 
     /// Returns `true` if the group decides on failures of its children. Otherwise each child restarts by itself.
@@ -360,6 +403,9 @@ impl fmt::Debug for Shown<'_> {
         shown
             .field("strategy", &group.strategy)
             .field("limit", &group.limit)
+            .field("dynamic", &group.dynamic)
+            .field("max_starting", &group.max_starting)
+            .field("max_concurrent", &group.max_concurrent)
             .field("after", &group.after)
             .field("set", &group.overrides)
             .field("children", &children.collect::<Vec<_>>())

@@ -1,7 +1,9 @@
 //! The path of a failure through a tree.
 
+use std::cmp::Ordering;
 use std::error::Error;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,7 +21,7 @@ pub struct FailureChain {
 }
 
 /// One step of a [`FailureChain`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub struct FailureLink {
     /// The path of the task or group. For a child of the root, the path is its name.
@@ -91,6 +93,33 @@ impl fmt::Display for FailureChain {
             }
         }
         Ok(())
+    }
+}
+
+/// Compares the links. Errors of users cannot be compared.
+impl PartialEq for FailureChain {
+    fn eq(&self, other: &Self) -> bool {
+        self.links == other.links
+    }
+}
+
+impl Eq for FailureChain {}
+
+impl PartialOrd for FailureChain {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for FailureChain {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.links.cmp(&other.links)
+    }
+}
+
+impl Hash for FailureChain {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.links.hash(hasher);
     }
 }
 

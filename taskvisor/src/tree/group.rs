@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::declaration::Declared;
-use super::strategy::Strategy;
+use super::strategy::{Dynamic, Strategy};
 use crate::policy::{BackoffPolicy, Critical, Overrides, RestartPolicy};
 use crate::supervisor::InvalidOption;
 use crate::task::{IntoTaskSpec, TaskSpec};
@@ -42,6 +42,9 @@ pub struct Group {
     pub(super) name: Arc<str>,
     pub(super) strategy: Strategy,
     pub(super) limit: Option<(u32, Duration)>,
+    pub(super) dynamic: Dynamic,
+    pub(super) max_starting: Option<usize>,
+    pub(super) max_concurrent: Option<usize>,
     /// The options that it has as a child, as those of a task.
     pub(super) overrides: Overrides,
     pub(super) after: Vec<Arc<str>>,
@@ -62,7 +65,18 @@ impl Group {
     pub fn new(name: impl Into<Arc<str>>, strategy: Strategy) -> Self {
         let (restart, critical) = (Some(RestartPolicy::OnFailure), Some(Critical::Failure));
         let overrides = Overrides { restart, critical, ..Overrides::NONE };
-        Self { name: name.into(), strategy, limit: None, overrides, after: Vec::new(), children: Vec::new(), depth: 1 }
+        Self {
+            name: name.into(),
+            strategy,
+            limit: None,
+            dynamic: Dynamic::Keep,
+            max_starting: None,
+            max_concurrent: None,
+            overrides,
+            after: Vec::new(),
+            children: Vec::new(),
+            depth: 1,
+        }
     }
 
     /// Declares a group in which each child restarts alone.
@@ -93,6 +107,50 @@ impl Group {
     pub fn with_limit(mut self, max_restarts: u32, within: Duration) -> Self {
         self.limit = Some((max_restarts, within));
         self
+    }
+
+    /// Sets what becomes of added tasks when the group restarts. Default: [`Dynamic::Keep`].
+    pub fn with_dynamic(mut self, dynamic: Dynamic) -> Self {
+        self.dynamic = dynamic;
+        self
+    }
+
+    /// Limits the number of tasks in the group, nested groups included, that are between the begin of an attempt and its
+    /// [readiness](crate::Ready). Further attempts wait in the order in which they became due, in the state
+    /// [`Pending`](crate::TaskState::Pending); the wait does not count for their `start_timeout`. It applies to each
+    /// attempt, so also after a failure and after a restart of the group. A task that is ready when its attempt begins
+    /// holds no place. A task needs a place in each group around it that has a limit. `max_starting` must not be zero.
+    /// Default: no limit.
+    pub fn with_max_starting(mut self, max_starting: usize) -> Self {
+        self.max_starting = Some(max_starting);
+        self
+    }
+
+    /// Limits the attempts that run at once in the group and in its nested groups, at least 1. An attempt that begins
+    /// needs this permit before those of the groups around, of [limits with names](Self::with_named_limit) and of the
+    /// supervisor's [`max_concurrent`](crate::SupervisorConfig::max_concurrent). It waits for each in turn, first come,
+    /// first served. Default: no limit.
+    ///
+    /// # Examples
+    /// ```
+    /// use taskvisor::{Group, SupervisorConfig, TaskContext, TaskFn, Tree};
+    ///
+    /// let import = |name: &str| TaskFn::arc(name, |_: TaskContext| async { Ok(()) });
+    /// let imports = Group::one_for_one("imports").with_max_concurrent(2).tasks(["a", "b", "c"].map(import));
+    /// let tree = Tree::builder(SupervisorConfig::default()).group(imports).build();
+    /// assert_eq!(tree.group("imports").path(), "imports");
+    /// ```
+    pub fn with_max_concurrent(mut self, max_concurrent: usize) -> Self {
+        self.max_concurrent = Some(max_concurrent);
+        self
+    }
+
+    /// Makes each attempt in the group, and in its nested groups, need a permit of the limit of that name, which
+    /// [`TreeBuilder::with_named_limit`](crate::TreeBuilder::with_named_limit) declares. A task needs one permit of a
+    /// limit, also where the task and groups around it name it. Default: none.
+    pub fn with_named_limit(self, name: impl Into<Arc<str>>) -> Self {
+        let name = name.into();
+        self.set(|set| set.named_limit = Some(Some(name)))
     }
 
     /// Adds a task.

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::child_handle::ChildHandle;
+use super::declaration::Declared;
 use super::group::{join, last_segment};
 use crate::inspect::{Health, Phase, TaskOutcome, TaskState};
 use crate::runtime::{Cell, Core, GroupCell};
-use crate::supervisor::{AddTask, RuntimeError};
-use crate::task::{IntoTaskSpec, TaskSpec};
+use crate::supervisor::{AddTask, Reconciled, RuntimeError};
+use crate::task::{IntoTaskSpec, TaskHandle, TaskSpec};
 
 /// A handle of a group in a tree.
 ///
@@ -79,14 +80,16 @@ impl GroupHandle {
         health
     }
 
-    /// Adds a task to the group, as its last child. The task restarts with its siblings. It is removed when the group
-    /// itself restarts.
+    /// Adds a task to the group, as its last child. The task restarts with its siblings. When the group itself restarts,
+    /// the task is registered again after the declared children, unless the group has
+    /// [`Dynamic::Drop`](crate::Dynamic::Drop).
     ///
     /// While the group waits for its start, is held, or restarts, the task is registered and waits for the next run. In
     /// a `rest_for_one` group the task waits until the earlier children are ready; a child that has ended, in success
     /// or failure, is skipped.
     ///
     /// # Errors
+    /// [`GroupClosed`](RuntimeError::GroupClosed) after [`close`](Self::close);
     /// [`GroupNotRunning`](RuntimeError::GroupNotRunning) before the tree has started, and when the group stops for
     /// good or has ended; and the errors of [`SupervisorHandle::add_task`](crate::SupervisorHandle::add_task).
     ///
@@ -96,12 +99,117 @@ impl GroupHandle {
         AddTask::new(&self.core, Some(self), spec.into_task_spec())
     }
 
+    /// Makes the added tasks of the group equal to `specs`: the list of tenants, of connections, of whatever a
+    /// configuration says. Declared children are not affected.
+    ///
+    /// All specs are checked before anything changes. Then, by name:
+    ///
+    /// | the task | and | what becomes of it |
+    /// |---|---|---|
+    /// | is not in the group | | It is added. |
+    /// | is in the group | its [revision](TaskSpec::with_revision) is equal, or neither has one | It is kept, and goes on. |
+    /// | is in the group | its revision differs, or it is about to end | It is requested to stop, and replaced in the step in which it ends: its name is never free. |
+    /// | is not in `specs` | | It is requested to stop. |
+    ///
+    /// The call waits until all that have to stop have ended, as [`cancel`](crate::SupervisorHandle::cancel) does. So
+    /// the tasks that it returns are registered, and those that were removed have ended. A task in the group that calls
+    /// this does not wait for its own end, and is not in the result.
+    ///
+    /// # Errors
+    /// Nothing has changed then: [`InvalidOption`](RuntimeError::InvalidOption);
+    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists) if two specs have one name, or a declared child has it;
+    /// [`GroupAlreadyExists`](RuntimeError::GroupAlreadyExists), [`GroupClosed`](RuntimeError::GroupClosed),
+    /// [`GroupNotRunning`](RuntimeError::GroupNotRunning), [`ShuttingDown`](RuntimeError::ShuttingDown),
+    /// [`NoRuntime`](RuntimeError::NoRuntime).
+    ///
+    /// [`TaskRemoveTimeout`](RuntimeError::TaskRemoveTimeout) if a task that has to stop blocks its thread. Everything
+    /// else is done, and the task is replaced when it has ended.
+    ///
+    /// # Cancel safety
+    /// The first poll requests all changes. Dropping the future after that only ends the wait.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
+    /// use taskvisor::{Group, SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
+    ///
+    /// let tenant = |name: &str, url: &'static str| {
+    ///     let task = TaskFn::arc(name, |ctx: TaskContext| async move {
+    ///         ctx.cancelled().await;
+    ///         Ok(())
+    ///     });
+    ///     TaskSpec::inherit(task).with_revision(url)
+    /// };
+    /// let tree = Tree::builder(SupervisorConfig::default()).group(Group::one_for_one("tenants")).build();
+    /// tree.start().await?;
+    /// let tenants = tree.group("tenants");
+    /// tenants.reconcile([tenant("acme", "a.example"), tenant("zeta", "z.example")]).await?;
+    ///
+    /// let changes = tenants.reconcile([tenant("acme", "b.example"), tenant("beta", "c.example")]).await?;
+    /// assert_eq!(changes.replaced[0].name(), "acme");
+    /// assert_eq!(changes.added[0].name(), "beta");
+    /// assert_eq!(changes.removed[0].name(), "zeta");
+    /// # tree.shutdown().await
+    /// # }
+    /// ```
+    pub async fn reconcile(
+        &self,
+        specs: impl IntoIterator<Item = impl IntoTaskSpec>,
+    ) -> Result<Reconciled, RuntimeError> {
+        // Collected before the first await, so that the future does not hold the iterator.
+        let specs = specs.into_iter().map(IntoTaskSpec::into_task_spec).collect();
+        Reconciled::all(&self.core, self.owner()?, specs).await
+    }
+
+    /// Replaces the added task of that name, changed or not, and returns the new registration. The new task starts when
+    /// the one before has ended, and the name is never free in between. Without such a task it is added.
+    ///
+    /// # Errors
+    /// The same as for [`reconcile`](Self::reconcile); and [`TaskNotFound`](RuntimeError::TaskNotFound) if another call
+    /// removed the task in the meantime, or if the task that is replaced calls this itself.
+    ///
+    /// # Cancel safety
+    /// The same as for [`reconcile`](Self::reconcile).
+    pub async fn replace(&self, spec: impl IntoTaskSpec) -> Result<TaskHandle, RuntimeError> {
+        let spec = spec.into_task_spec();
+        Reconciled::one(&self.core, self.owner()?, spec).await
+    }
+
+    /// Closes the group to additions: `add_task` and `reconcile` fail with
+    /// [`GroupClosed`](RuntimeError::GroupClosed) for a task that is not in it. Tasks in the group go on, and can be
+    /// replaced and removed. It stays closed when it restarts. Returns `false` if it is closed, or does not exist.
+    pub fn close(&self) -> bool {
+        self.declared().is_some_and(|group| group.set_closed(true))
+    }
+
+    /// Opens the group to additions again. Returns `false` if it is open, or does not exist.
+    pub fn reopen(&self) -> bool {
+        self.declared().is_some_and(|group| group.set_closed(false))
+    }
+
+    fn declared(&self) -> Option<Arc<Declared>> {
+        match self.cell() {
+            Some(group) => Some(Arc::clone(&group.declared)),
+            None if self.is_root() => self.core.declared_root(),
+            None => None,
+        }
+    }
+
+    /// Returns the group to which tasks are added; `None` for a root without a driver, beside which they are added.
+    fn owner(&self) -> Result<Option<Arc<GroupCell>>, RuntimeError> {
+        match self.cell() {
+            Some(group) => Ok(Some(group)),
+            None if self.status().is_some() && self.is_root() => Ok(None),
+            None => Err(RuntimeError::GroupNotRunning { name: self.path.to_string() }),
+        }
+    }
+
     /// Registers a task, and starts it.
     pub(crate) fn register(&self, spec: TaskSpec) -> Result<Arc<Cell>, RuntimeError> {
-        match self.cell() {
+        match self.owner()? {
             Some(group) => self.core.add_to(&group, spec),
-            None if self.status().is_some() && self.is_root() => self.core.add(spec),
-            None => Err(RuntimeError::GroupNotRunning { name: self.path.to_string() }),
+            None => self.core.add(spec),
         }
     }
 
@@ -129,6 +237,18 @@ impl GroupHandle {
     /// its backoff starts at once. Returns `false` if the group does not exist or stops for good.
     pub fn restart(&self) -> bool {
         !self.is_root() && self.cell().is_some_and(|group| group.restart())
+    }
+
+    /// [Restarts](Self::restart) the group, and waits until it is ready again. Returns `false` if the restart was
+    /// refused, or the group has ended before. A task in the group that calls this does not wait.
+    ///
+    /// # Cancel safety
+    /// The first poll restarts the group. Dropping the future after that only ends the wait.
+    pub async fn restart_and_wait(&self) -> bool {
+        match self.cell() {
+            Some(group) if !self.is_root() => group.restart_and_wait().await,
+            _ => false,
+        }
     }
 
     /// Waits until the newest registration of the group has ended, and returns its outcome. `None` before the tree has

@@ -21,4 +21,4 @@ pub use group::Group;
 pub(crate) use group::{check_name, join, last_segment};
 pub use group_handle::GroupHandle;
 pub use owner::{Tree, TreeBuilder};
-pub use strategy::Strategy;
+pub use strategy::{Dynamic, Strategy};

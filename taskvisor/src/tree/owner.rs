@@ -178,7 +178,7 @@ impl Tree {
     }
 }
 
-impl_debug!(Tree, |tree| config: tree.supervisor.core.config, root: tree.root);
+impl_debug!(Tree, |tree| config: tree.supervisor.core.config, limits: tree.supervisor.core.limits, root: tree.root);
 
 /// Builds a [`Tree`].
 #[must_use = "nothing is built yet"]
@@ -197,6 +197,36 @@ impl TreeBuilder {
     /// Adds a subscriber, by value or shared.
     pub fn with_subscriber(self, subscriber: impl IntoSubscriber) -> Self {
         Self { supervisor: self.supervisor.with_subscribers(vec![subscriber.into_subscriber()]), ..self }
+    }
+
+    /// Declares a limit of that name: so many of the attempts that need it run at once, at least 1. Tasks need it by
+    /// [`TaskSpec::with_named_limit`](crate::TaskSpec::with_named_limit), groups by
+    /// [`Group::with_named_limit`](crate::Group::with_named_limit). Each name is declared once.
+    ///
+    /// An attempt gets its permits one after another, each first come, first served: those of the groups around its
+    /// task from the inside, those of limits with names in the order of declaration, and that of
+    /// [`max_concurrent`](SupervisorConfig::max_concurrent). It keeps those it has while it waits for the next, and gives
+    /// all back when it has terminated. All attempts follow this order, so they do not wait for each other.
+    ///
+    /// # Examples
+    /// ```
+    /// # fn main() -> Result<(), taskvisor::RuntimeError> {
+    /// use taskvisor::{SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
+    ///
+    /// let query = |name: &str| {
+    ///     let task = TaskFn::arc(name, |_: TaskContext| async { Ok(()) });
+    ///     TaskSpec::inherit(task).with_named_limit("db")
+    /// };
+    /// let tree = Tree::builder(SupervisorConfig::default())
+    ///     .with_named_limit("db", 2)
+    ///     .tasks(["a", "b", "c"].map(query))
+    ///     .try_build()?;
+    /// # drop(tree);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_named_limit(self, name: impl Into<Arc<str>>, max_concurrent: usize) -> Self {
+        Self { supervisor: self.supervisor.with_named_limit(name, max_concurrent), ..self }
     }
 
     /// Sets the limits of waiting submissions. Default: [`ControllerConfig::default`].
@@ -228,6 +258,11 @@ impl TreeBuilder {
         Self { root: self.root.with_limit(max_restarts, within), ..self }
     }
 
+    /// Limits the number of tasks in the whole tree that are starting; see [`Group::with_max_starting`].
+    pub fn with_max_starting(self, max_starting: usize) -> Self {
+        Self { root: self.root.with_max_starting(max_starting), ..self }
+    }
+
     /// Adds a group.
     pub fn group(self, group: Group) -> Self {
         Self { root: self.root.group(group), ..self }
@@ -251,8 +286,9 @@ impl TreeBuilder {
     /// Builds the tree. If it is invalid, [`Tree::start`] returns the error.
     pub fn build(self) -> Tree {
         let supervisor = self.supervisor.build();
-        supervisor.core.keep_places();
-        Tree { supervisor, root: Arc::new(Declared::new(self.root)), started: AtomicBool::new(false) }
+        let root = Arc::new(Declared::new(self.root));
+        supervisor.core.keep_places(&root);
+        Tree { supervisor, root, started: AtomicBool::new(false) }
     }
 }
 

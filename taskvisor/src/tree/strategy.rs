@@ -1,6 +1,20 @@
 //! The restart strategies of a group.
 
 labels! {
+    /// What becomes of the tasks that were added to a group at run time when the group restarts. The guide explains
+    /// [groups](crate::guide::groups).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    #[non_exhaustive]
+    pub enum Dynamic: Display {
+        /// They are registered again after the declared children, in the order in which they were added.
+        #[default]
+        Keep = "keep",
+        /// They are dropped, as in Erlang/OTP.
+        Drop = "drop",
+    }
+}
+
+labels! {
     /// The restart strategy of a group: the children that restart when one child fails. The names are those of
     /// Erlang/OTP. The guide explains [groups](crate::guide::groups).
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

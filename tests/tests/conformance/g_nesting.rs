@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use taskvisor::{EventKind, FailureChain, Group, RuntimeError, SupervisorConfig, TaskOutcome, TaskState, Tree};
+use taskvisor::{
+    Dynamic, EventKind, FailureChain, Group, RuntimeError, SupervisorConfig, TaskOutcome, TaskState, Tree,
+};
 use tests::{Recorder, constant, ms, secs};
 use tokio::time::sleep;
 
@@ -44,6 +46,7 @@ async fn g02_a_group_past_its_limit_is_restarted_with_its_static_children() -> R
         let [(a, _), (b, poke), (extra, _), (other, _)] = journal.children(["a", "b", "extra", "other"]);
         let inner =
             Group::new("inner", strategy).with_limit(0, secs(60)).with_backoff(constant(secs(2))).task(a).task(b);
+        let inner = inner.with_dynamic(Dynamic::Drop);
         let tree = Tree::builder(SupervisorConfig::default())
             .with_subscriber(Arc::clone(&recorder))
             .task(other)
@@ -88,7 +91,7 @@ async fn g02_a_group_restart_by_hand_counts_no_failure_and_drops_dynamic_childre
     let journal = Journal::new();
     let [(a, _), (b, _), (extra, _)] = journal.children(["a", "b", "extra"]);
     let tree = Tree::builder(SupervisorConfig::default())
-        .group(Group::rest_for_one("g").with_max_retries(0).task(a).task(b))
+        .group(Group::rest_for_one("g").with_max_retries(0).with_dynamic(Dynamic::Drop).task(a).task(b))
         .build();
     tree.start().await?;
     tree.wait_ready().await;

@@ -24,7 +24,9 @@ async fn d12_a_start_that_waits_for_a_permit_fails_past_its_timeout() -> Result<
 
     assert_eq!(start.elapsed(), secs(10));
     let TaskOutcome::Failed { error } = &outcome else { panic!("{outcome}") };
-    assert!(matches!(**error, TaskError::Timeout { timeout } if timeout == secs(10)));
+    assert!(
+        matches!(&**error, TaskError::PermitTimeout { timeout, limit } if *timeout == secs(10) && **limit == *"max_concurrent")
+    );
     assert_eq!(recorder.kinds_of("g/pool").iter().filter(|kind| **kind == EventKind::TaskStarting).count(), 0);
     settle().await;
     assert_eq!(tree.group("g").child("serve").status().unwrap().attempt, 0);
@@ -85,7 +87,7 @@ async fn health_follows_the_present_attempts() -> Result<(), RuntimeError> {
     tree.start().await?;
     settle().await;
     assert_eq!(unready(&tree), ["g/flaky", "worker"]);
-    let problem = tree.group("g").health().not_ready[0].problem;
+    let problem = tree.group("g").health().not_ready[0].problem.clone();
     assert_eq!(problem, Problem::NotReady(TaskState::Backoff));
     sleep(secs(2)).await;
     assert_eq!(unready(&tree), ["g/flaky"]);

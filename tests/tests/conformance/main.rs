@@ -21,5 +21,7 @@ mod o_inbox;
 mod o_life;
 mod o_panics;
 mod o_phase;
+mod o_slots;
+mod o_tenants;
 mod probes;
 mod retry_if;

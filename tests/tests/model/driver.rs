@@ -34,6 +34,8 @@ struct Model {
     attempt: u64,
     streak: u32,
     waits: Option<TaskState>,
+    /// A trigger while it ran: the wait after its next success is left out.
+    owes_run: bool,
     stopping: Arc<AtomicBool>,
 }
 
@@ -111,6 +113,7 @@ impl Driver {
             attempt: 0,
             streak: 0,
             waits: None,
+            owes_run: false,
             stopping: Arc::clone(&self.stopping),
         };
         let begins = self.random.bool();
@@ -216,9 +219,14 @@ impl Model {
                 Ok(true)
             }
             6 | 7 => {
-                self.holds(self.handle.trigger() == self.waits.is_some(), "only waits are triggered")?;
-                if self.waits.is_some() {
+                let waits = self.waits.is_some();
+                let is_periodic = matches!(self.restart, RestartPolicy::Always { interval: Some(_) });
+                let triggered = self.handle.trigger() == (waits || is_periodic);
+                self.holds(triggered, "waits and runs of periodic tasks are triggered")?;
+                if waits {
                     self.begins().await?;
+                } else {
+                    self.owes_run = is_periodic;
                 }
                 Ok(true)
             }
@@ -242,6 +250,7 @@ impl Model {
     async fn begins(&mut self) -> Result<(), RuntimeError> {
         self.attempt += 1;
         self.waits = None;
+        self.owes_run = false;
         self.until(|model| model.puppet.begun() == model.attempt).await;
         let status = self.handle.status();
         self.holds(u64::from(status.attempt) == self.attempt, "its number is the next")
@@ -278,7 +287,7 @@ impl Model {
             (Order::Cancel, _) => Next::Ends("canceled"),
             (Order::Succeed, RestartPolicy::Always { interval }) => {
                 self.streak = 0;
-                if interval.is_some() { Next::Waits(TaskState::Interval) } else { Next::Begins }
+                if interval.is_some() && !self.owes_run { Next::Waits(TaskState::Interval) } else { Next::Begins }
             }
             (Order::Succeed, _) => Next::Ends("completed"),
             (Order::Fail, RestartPolicy::Never) => Next::Ends("failed"),

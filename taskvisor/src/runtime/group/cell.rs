@@ -11,10 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::runtime::{self, Handle};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::super::clock::Ticks;
 use super::super::core::Core;
+use super::super::permits::Permits;
 use super::super::task::{ABORT, Cell, StopBy};
 use super::children::{ByKey, Epoch, Key};
 use super::machine::Input;
@@ -27,15 +28,17 @@ use crate::policy::Critical;
 use crate::supervisor::RuntimeError;
 use crate::sync::{Waiters, lock};
 use crate::task::{StopKind, StopReason};
-use crate::tree::{Declared, FailureChain, Role, join};
+use crate::tree::{Declared, Dynamic, FailureChain, Role, join, last_segment};
 
 /// One registration of a group.
 pub(crate) struct GroupCell {
     /// The path. Empty for the root.
     path: Arc<str>,
-    pub(in crate::runtime) declared: Arc<Declared>,
+    pub(crate) declared: Arc<Declared>,
     pub(in crate::runtime) core: Arc<Core>,
     pub(in crate::runtime) position: Option<Position>,
+    /// The permits of its `max_concurrent`.
+    pub(in crate::runtime) permits: Option<Arc<Permits>>,
     inbox: Mutex<Inbox>,
     /// `true` from the request of a stop, hold or restart until the next run begins. The request is followed by those
     /// to all its tasks, so a task that finds `true` is woken by its own request.
@@ -49,6 +52,12 @@ pub(crate) struct GroupCell {
     ///
     /// The lock is a leaf: nothing else is locked, and no user code runs, under it, so it cannot deadlock.
     first_failed: Mutex<Arc<String>>,
+    /// The places of `max_starting`.
+    pub(in crate::runtime) starting: Option<Arc<Semaphore>>,
+    /// `true` if the group or one around it has `max_starting`.
+    pub(in crate::runtime) limits_starts: bool,
+    /// The failure because of which the current run stops. The lock is a leaf, as that of `first_failed`.
+    failing: Mutex<Option<Arc<FailureChain>>>,
 }
 
 /// The position of a group in its parent.
@@ -63,6 +72,7 @@ pub(super) struct Message {
     pub(super) by: Option<StopBy>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "they are independent of each other and of the state")]
 pub(super) struct Inbox {
     pub(super) messages: VecDeque<Message>,
     /// The current registrations of the declared children, and of the added children that have not ended.
@@ -74,15 +84,24 @@ pub(super) struct Inbox {
     since: Ticks,
     /// The number of runs.
     runs: u32,
+    /// `true` if the current run has been ready.
+    ready: bool,
     /// `true` while children can be added: until the group stops for good.
     open: bool,
     /// `true` if the group was requested to stop for good.
     stopped: bool,
+    /// `true` if its parent requested that first. The parent decides whether the group comes back.
+    stopped_by_parent: bool,
     /// `true` if the declared children are about to be registered again, so their names are taken.
     reserved: bool,
     /// The last failure, and its text.
     failure: Option<FailureChain>,
     outcome: Option<Fenced<TaskOutcome>>,
+    /// The previous registrations of children that were registered again, until the driver has handled that. One of
+    /// them can be the failure of the group.
+    before: BTreeMap<Key, Member>,
+    /// The added children that the group has stopped, and registers again at its next run, by their keys.
+    returning: BTreeMap<Key, Arc<Cell>>,
     /// The runtime of its driver.
     home: runtime::Id,
     /// The runtimes of members on other runtimes.
@@ -109,8 +128,11 @@ impl GroupCell {
         runtime: &Handle,
     ) -> Self {
         Self {
+            permits: declared.max_concurrent.map(|limit| core.limits.of_group(&path, limit)),
             path,
             core,
+            limits_starts: declared.max_starting.is_some()
+                || position.as_ref().is_some_and(|at| at.parent.limits_starts),
             position,
             inbox: Mutex::new(Inbox {
                 messages: VecDeque::new(),
@@ -119,11 +141,15 @@ impl GroupCell {
                 state: TaskState::Pending,
                 since: Ticks::MAX,
                 runs: 0,
+                ready: false,
                 open: true,
                 stopped: false,
+                stopped_by_parent: false,
                 reserved: false,
                 failure: None,
                 outcome: None,
+                before: BTreeMap::new(),
+                returning: BTreeMap::new(),
                 home: runtime.id(),
                 elsewhere: BTreeMap::new(),
                 orphans: None,
@@ -133,6 +159,8 @@ impl GroupCell {
             bell: Notify::new(),
             changed: Waiters::default(),
             first_failed: Mutex::default(),
+            failing: Mutex::default(),
+            starting: declared.max_starting.map(|places| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)))),
             declared,
         }
     }
@@ -279,6 +307,7 @@ impl GroupCell {
     pub(in crate::runtime) fn stop(&self, epoch: Option<Epoch>, by: StopBy) -> bool {
         let mut inbox = self.lock();
         let first = inbox.state != TaskState::Ended && !mem::replace(&mut inbox.stopped, true);
+        inbox.stopped_by_parent |= first && epoch.is_some();
         self.ring(inbox, Input::Stop(epoch), Some(by));
         first
     }
@@ -304,6 +333,29 @@ impl GroupCell {
             self.ring(inbox, Input::Restart, Some(StopBy::within(self.core.config.grace)));
         }
         restarts
+    }
+
+    /// Restarts the group, and waits until a run after that is ready. Returns `false` if it was refused, or the group
+    /// has ended before.
+    pub(crate) async fn restart_and_wait(self: &Arc<Self>) -> bool {
+        let runs = self.lock().runs;
+        if !self.restart() {
+            return false;
+        }
+        // A task of the group would wait for its own end.
+        let Some(_wait) = self.core.enter_wait(|| Member::Group(Arc::clone(self))) else { return true };
+        let look = || {
+            let inbox = self.lock();
+            let is_ready = inbox.ready && inbox.runs > runs;
+            if is_ready { Some(true) } else { (inbox.state == TaskState::Ended).then_some(false) }
+        };
+        self.core.await_ready(look).await
+    }
+
+    /// The current run is ready.
+    pub(super) fn set_ready(&self) {
+        self.lock().ready = true;
+        self.core.tell_ready();
     }
 
     pub(crate) fn state(&self) -> TaskState {
@@ -340,6 +392,69 @@ impl GroupCell {
         drop(before);
     }
 
+    /// Returns the failure because of which the group stops, or a group around it.
+    pub(in crate::runtime) fn failing(&self) -> Option<Arc<FailureChain>> {
+        self.with_parents().find_map(|group| lock(&group.failing).clone())
+    }
+
+    pub(super) fn set_failing(&self, failure: Option<Arc<FailureChain>>) {
+        let before = mem::replace(&mut *lock(&self.failing), failure);
+        drop(before);
+    }
+
+    /// Returns `true` if the group registers added children again when it restarts. The root never restarts.
+    pub(in crate::runtime) fn keeps_added(&self) -> bool {
+        self.declared.dynamic == Dynamic::Keep && self.position.is_some()
+    }
+
+    /// Returns `true` if its parent stopped the group, and decides whether it comes back.
+    pub(in crate::runtime) fn is_stopped_by_parent(&self) -> bool {
+        self.lock().stopped_by_parent
+    }
+
+    /// Takes the children that come back with the next run.
+    pub(in crate::runtime) fn take_returning(&self) -> BTreeMap<Key, Arc<Cell>> {
+        mem::take(&mut self.lock().returning)
+    }
+
+    /// Returns the child of that name that comes back with the next run.
+    pub(in crate::runtime) fn returning(&self, path: &str) -> Option<Arc<Cell>> {
+        self.lock().returning.values().find(|cell| **cell.name() == *path).cloned()
+    }
+
+    /// Returns the names of the children that come back with the next run.
+    pub(in crate::runtime) fn returning_names(&self) -> Vec<Arc<str>> {
+        self.lock().returning.values().map(|cell| Arc::clone(cell.name())).collect()
+    }
+
+    /// Withdraws a child that would come back with the next run. Returns it, to be dropped with no lock held.
+    pub(in crate::runtime) fn withdraw(&self, path: &str) -> Option<Arc<Cell>> {
+        let mut inbox = self.lock();
+        let (key, _) = inbox.returning.iter().find(|(_, cell)| **cell.name() == *path)?;
+        let key = *key;
+        inbox.returning.remove(&key)
+    }
+
+    /// Enters a child that comes back, under its key from before. The caller hands its role to the driver.
+    pub(in crate::runtime) fn enter_returned(&self, key: Key, cell: &Arc<Cell>) {
+        self.lock().members.added.insert(key, Member::Task(Arc::clone(cell)));
+    }
+
+    /// Takes over the children of the previous registration of the group that come back.
+    pub(in crate::runtime) fn inherit(&self, before: &Self) {
+        let (returning, next_key) = {
+            let mut inbox = before.lock();
+            (mem::take(&mut inbox.returning), inbox.next_key)
+        };
+        let mut inbox = self.lock();
+        (inbox.returning, inbox.next_key) = (returning, next_key.max(inbox.next_key));
+    }
+
+    /// Hands a child that came back to the driver, before the first run.
+    pub(in crate::runtime) fn add_returned(&self, key: Key, child: Role) {
+        self.send(Input::Add { key, child, takes_place: false }, None);
+    }
+
     /// Returns the path of the child that failed first in the current or last restart of siblings.
     pub(in crate::runtime) fn first_failed(&self) -> Arc<String> {
         Arc::clone(&lock(&self.first_failed))
@@ -353,22 +468,26 @@ impl GroupCell {
     /// Returns the outcome of a group that was requested to stop.
     pub(super) fn canceled(&self) -> TaskOutcome {
         let by_parent = || self.position.as_ref().is_some_and(|position| position.parent.is_stopping());
-        let reason = match self.core.stop_kind() {
-            Some(StopKind::Dropped) => StopReason::Dropped,
-            Some(_) => StopReason::Shutdown,
-            None if by_parent() => StopReason::GroupStopped,
-            None => StopReason::Canceled,
+        let above = self.position.as_ref().and_then(|position| position.parent.failing());
+        let reason = match (self.core.stop_kind(), above) {
+            (Some(StopKind::Dropped), _) => StopReason::Dropped,
+            (Some(_), _) => StopReason::Shutdown,
+            (None, Some(chain)) => StopReason::GroupFailed { chain },
+            (None, None) if by_parent() => StopReason::GroupStopped,
+            (None, None) => StopReason::Canceled,
         };
         TaskOutcome::Canceled { error: None, reason, finished: false }
     }
 
     /// A run begins.
     pub(super) fn begins(&self) {
+        self.set_failing(None);
         let mut inbox = self.lock();
         // Another request can have come since: the driver handles it next.
         self.stopping.store(!inbox.open, Ordering::Release);
         inbox.state = if inbox.stopped { TaskState::Stopping } else { TaskState::Running };
         inbox.runs = inbox.runs.saturating_add(1);
+        inbox.ready = false;
     }
 
     pub(super) fn set_state(&self, state: TaskState) {
@@ -392,7 +511,7 @@ impl GroupCell {
     /// not know yet.
     pub(super) fn close(&self, if_idle: bool) -> bool {
         let mut inbox = self.lock();
-        let adds = |message: &Message| matches!(message.input, Input::Add { .. });
+        let adds = |message: &Message| message.input.child().is_some();
         if if_idle && inbox.messages.iter().any(adds) {
             return false;
         }
@@ -414,16 +533,53 @@ impl GroupCell {
         let mut inbox = self.lock();
         inbox.reserved = false;
         let count = members.len() as Key;
-        inbox.messages.retain(|message| !matches!(message.input, Input::Note { key, .. } if key < count));
-        mem::replace(&mut inbox.members.declared, members)
+        inbox.messages.retain(|message| !message.input.is_of_declared(count));
+        let mut gone = mem::replace(&mut inbox.members.declared, members);
+        gone.extend(mem::take(&mut inbox.before).into_values());
+        gone
     }
 
-    /// Removes an added child that has ended.
+    /// Removes an added child that has ended. It is kept if it comes back with the next run.
     pub(super) fn forget(&self, key: Key) {
         let mut inbox = self.lock();
         let gone = (inbox.members.added.remove(&key), inbox.elsewhere.remove(&key));
+        if let Some(Member::Task(cell)) = &gone.0 {
+            let has_place = || self.declared.place(last_segment(cell.name())).is_some();
+            if cell.was_added() && cell.keeps_task() && !has_place() {
+                inbox.returning.insert(key, Arc::clone(cell));
+            }
+        }
         drop(inbox);
         drop(gone);
+    }
+
+    /// Checks that a child of that name can be added. A later [`adopt`](Self::adopt) can fail all the same, if the group
+    /// stops for good in the meantime.
+    pub(in crate::runtime) fn check_takes(&self, name: &str) -> Result<(), RuntimeError> {
+        self.check_runs()?;
+        self.check_is_open()?;
+        let inbox = self.lock();
+        if (inbox.reserved && self.declared.place(name).is_some()) || inbox.returns(name) {
+            return Err(RuntimeError::TaskAlreadyExists { name: join(&self.path, name).to_string() });
+        }
+        Ok(())
+    }
+
+    /// Checks that the group is not closed to additions.
+    pub(in crate::runtime) fn check_is_open(&self) -> Result<(), RuntimeError> {
+        if self.declared.is_closed() {
+            return Err(RuntimeError::GroupClosed { name: self.shown_path().to_string() });
+        }
+        Ok(())
+    }
+
+    /// Checks that the group does not stop for good.
+    pub(in crate::runtime) fn check_runs(&self) -> Result<(), RuntimeError> {
+        let inbox = self.lock();
+        if inbox.open && inbox.state != TaskState::Ended {
+            return Ok(());
+        }
+        Err(RuntimeError::GroupNotRunning { name: self.shown_path().to_string() })
     }
 
     /// Returns the right to add a child of that name as the last. The caller holds the registry's lock, and runs no user
@@ -434,12 +590,34 @@ impl GroupCell {
         if !inbox.open || inbox.state == TaskState::Ended {
             return Err(RuntimeError::GroupNotRunning { name: self.shown_path().to_string() });
         }
-        if inbox.reserved && takes_place {
+        if (inbox.reserved && takes_place) || inbox.returns(name) {
             return Err(RuntimeError::TaskAlreadyExists { name: join(&self.path, name).to_string() });
         }
         let key = inbox.next_key;
         inbox.next_key += 1;
         Ok(Adoption { group: self, inbox, key, takes_place })
+    }
+
+    /// Returns the right to register a declared child again, which has ended. `None` if the group does not run, or waits
+    /// for its next run, which registers the child.
+    pub(in crate::runtime) fn readopt(&self, key: Key) -> Option<Adoption<'_>> {
+        let inbox = self.lock();
+        let runs = inbox.open && !inbox.reserved && inbox.orphans.is_none() && inbox.state != TaskState::Ended;
+        runs.then_some(Adoption { group: self, inbox, key, takes_place: true })
+    }
+
+    /// Returns the failure of a child, or of its previous registration if the driver has not handled the new one.
+    pub(super) fn failure_of(&self, key: Key, is_lost: bool) -> Option<FailureChain> {
+        let inbox = self.lock();
+        let member = inbox.before.get(&key).or_else(|| inbox.members.get(key)).cloned();
+        drop(inbox);
+        member.map(|member| member.failure(is_lost))
+    }
+
+    /// The driver has handled the new registration of a child.
+    pub(super) fn forget_before(&self, key: Key) {
+        let gone = self.lock().before.remove(&key);
+        drop(gone);
     }
 
     /// The groups above can move to that runtime too, if their own ends.
@@ -473,12 +651,18 @@ impl GroupCell {
         let outcome = Fenced::new(outcome);
         let mut inbox = self.lock();
         (inbox.state, inbox.open) = (TaskState::Ended, false);
-        inbox.messages = VecDeque::new();
+        let late: Vec<_> = mem::take(&mut inbox.messages).iter().filter_map(|message| message.input.child()).collect();
+        let late: Vec<_> = late.into_iter().filter_map(|key| inbox.members.get(key).cloned()).collect();
         let spare = if inbox.outcome.is_some() { Some(outcome) } else { inbox.outcome.replace(outcome) };
-        let gone = (mem::take(&mut inbox.members), mem::take(&mut inbox.elsewhere), spare);
+        let gone =
+            (mem::take(&mut inbox.members), mem::take(&mut inbox.elsewhere), mem::take(&mut inbox.before), spare);
         drop(inbox);
-        drop(gone);
+        for member in &late {
+            member.turn_away(self.core.config.grace);
+        }
+        drop((gone, late));
         self.changed.wake();
+        self.core.tell_ready();
     }
 
     pub(crate) async fn outcome(&self) -> TaskOutcome {
@@ -486,7 +670,45 @@ impl GroupCell {
     }
 }
 
+impl Inbox {
+    /// Returns `true` if an added child of that name comes back with the next run.
+    fn returns(&self, name: &str) -> bool {
+        self.returning.values().any(|cell| last_segment(cell.name()) == name)
+    }
+}
+
+impl Role {
+    /// The role of a child that was added.
+    pub(in crate::runtime) fn of_added(cell: &Cell) -> Self {
+        let policy = cell.policy();
+        Self {
+            critical: policy.critical.is_set(),
+            significant: policy.significant,
+            layers: 1,
+            uncounted: !policy.readiness,
+        }
+    }
+}
+
 impl Adoption<'_> {
+    /// Registers the child again, which runs on this runtime. `end` is the end of its previous registration.
+    pub(in crate::runtime) fn enter_again(self, cell: &Arc<Cell>, runtime: &Handle, end: End) {
+        let Self { group, mut inbox, key, .. } = self;
+        let is_elsewhere = inbox.home != runtime.id();
+        if is_elsewhere {
+            inbox.elsewhere.insert(key, runtime.clone());
+        }
+        if let Some(member) = inbox.members.get_mut(key) {
+            let before = mem::replace(member, Member::Task(Arc::clone(cell)));
+            // Of two, the first can be the failure of the group; the caller keeps the second.
+            inbox.before.entry(key).or_insert(before);
+        }
+        group.ring(inbox, Input::Again { key, end }, None);
+        if is_elsewhere {
+            group.tell_above(runtime);
+        }
+    }
+
     /// Adds the child, which runs on this runtime.
     pub(in crate::runtime) fn enter(self, cell: &Arc<Cell>, runtime: &Handle) {
         let Self { group, mut inbox, key, takes_place } = self;
@@ -495,13 +717,7 @@ impl Adoption<'_> {
         if is_elsewhere {
             inbox.elsewhere.insert(key, runtime.clone());
         }
-        let policy = cell.policy();
-        let child = Role {
-            critical: policy.critical.is_set(),
-            significant: policy.significant,
-            layers: 1,
-            uncounted: !policy.readiness,
-        };
+        let child = Role::of_added(cell);
         group.ring(inbox, Input::Add { key, child, takes_place }, None);
         if is_elsewhere {
             group.tell_above(runtime);

@@ -11,6 +11,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::observe::{self, Background};
+use super::super::registration::Registered;
 use super::super::task::{Ending, Facts, Next, Request, StopBy, decide};
 use super::super::timer::deadline;
 use super::super::warnings::of_retries;
@@ -159,6 +160,7 @@ impl Live {
                 }
                 self.actions.pop_front();
                 if action == Action::End {
+                    self.turn_away();
                     return self.group.end(self.outcome.take().unwrap_or_else(|| self.group.canceled()));
                 }
                 self.carry_out(action);
@@ -213,7 +215,7 @@ impl Live {
 
     /// A task that is stopped gives its permit to a waiting task, which must not be one that is stopped next.
     fn freeze(&self, actions: &[Action]) {
-        if self.group.core.permits.is_none() {
+        if !self.group.core.limits.are_any() {
             return;
         }
         for action in actions {
@@ -242,11 +244,19 @@ impl Live {
             _ => {}
         }
         self.step(input);
-        if let Input::Note { key, note: Note::Ended(_), .. } = input {
-            // Reads the failure of the child that made the group fail.
-            if !self.machine.is_lost(key) {
-                self.group.forget(key);
-            }
+        match input {
+            // Later the failure of the child that made the group fail is read.
+            Input::Note { key, note: Note::Ended(_), .. } | Input::Again { key, .. } if self.machine.is_lost(key) => {}
+            Input::Note { key, note: Note::Ended(_), .. } => self.group.forget(key),
+            Input::Again { key, .. } => self.group.forget_before(key),
+            _ => {}
+        }
+    }
+
+    /// Requests the children to stop that came after the group was to end.
+    fn turn_away(&mut self) {
+        for key in std::mem::take(&mut self.messages).iter().filter_map(|message| message.input.child()) {
+            self.with(key, |member| member.turn_away(self.group.core.config.grace));
         }
     }
 
@@ -293,6 +303,10 @@ impl Live {
                 if !self.machine.is_requested() {
                     self.stop_by = None;
                 }
+                if let Some(why) = self.machine.fails() {
+                    let failure = self.failure(why).map(Arc::new);
+                    self.group.set_failing(failure);
+                }
                 if let Some(key) = self.failed {
                     self.with(key, |member| self.group.set_first_failed(member.path()));
                 }
@@ -324,6 +338,9 @@ impl Live {
     }
 
     fn report(&self, note: Note) {
+        if matches!(note, Note::Ready | Note::Delayed) {
+            self.group.set_ready();
+        }
         let Some(Position { parent, key, .. }) = &self.group.position else {
             if matches!(note, Note::Ready | Note::Delayed) {
                 self.group.core.set_ready();
@@ -391,7 +408,7 @@ impl Live {
                 observe::group_failed(&self.group, &error, streak, delay);
                 let _ = drop_caught(error);
                 self.publish_failure(&format!("the group failed, and starts again in {delay:?}"));
-                if let Some(warning) = of_retries(self.policy.critical.is_set(), self.policy.max_retries, streak) {
+                if let Some(warning) = of_retries(self.policy.is_critical_without_end(), streak) {
                     self.group.core.warn(self.group.path(), warning);
                 }
                 self.group.set_state(TaskState::Backoff);
@@ -418,8 +435,7 @@ impl Live {
             Why::Limit(key) => (key, self.group.declared.limit),
             Why::Lost(key) => (key, None),
         };
-        let is_lost = matches!(why, Why::Lost(_));
-        let below = self.with(key, |member| member.failure(is_lost));
+        let below = self.group.failure_of(key, matches!(why, Why::Lost(_)));
         let failure = FailureChain::above(below, self.group.shown_path(), limit);
         self.group.set_failure(failure.clone());
         Some(failure)
@@ -427,10 +443,15 @@ impl Live {
 
     /// Registers the declared children for a run, unless a shutdown was requested.
     async fn register(&mut self) {
-        let registered = self.group.core.register_again(&self.group).await;
+        let mut registered = self.group.core.register_again(&self.group).await;
         // From here on the run moves with the driver.
         self.actions.pop_front();
         self.reserved = false;
+        let declared = self.group.declared.children.len() as Key;
+        self.messages.retain(|message| !message.input.is_of_declared(declared));
+        for (key, child) in registered.as_mut().map(Registered::take_returned).unwrap_or_default() {
+            self.step(Input::Add { key, child, takes_place: false });
+        }
         self.step(Input::Registered(registered.is_ok()));
         if let Ok(registered) = registered {
             registered.spawn_by_turns().await;

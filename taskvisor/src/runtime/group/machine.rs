@@ -44,6 +44,11 @@ pub(super) enum Input {
         child: Role,
         takes_place: bool,
     },
+    /// A declared child that had ended was registered again. Its end, in case that is not noted yet.
+    Again {
+        key: Key,
+        end: End,
+    },
     /// The gate opens: the group starts.
     Release(Epoch),
     /// The gate opens for a group that failed: it starts after its backoff.
@@ -64,6 +69,21 @@ pub(super) enum Input {
     Follow(Follow),
     #[cfg(test)]
     Panic,
+}
+
+impl Input {
+    /// Returns the key of a child that comes to the group with this input.
+    pub(super) fn child(&self) -> Option<Key> {
+        match self {
+            Self::Add { key, .. } | Self::Again { key, .. } => Some(*key),
+            _ => None,
+        }
+    }
+
+    /// Returns `true` if it is about a registration of one of so many declared children.
+    pub(super) fn is_of_declared(&self, count: Key) -> bool {
+        matches!(self, Self::Note { key, .. } | Self::Again { key, .. } if *key < count)
+    }
 }
 
 /// The actions of the machine, in order.
@@ -109,8 +129,8 @@ enum State {
     /// Its declared children are being registered.
     Registering,
     Running(Box<Run>),
-    /// It ends when this number of children has ended.
-    Dissolving(usize),
+    /// It ends when these children have ended.
+    Dissolving(BTreeSet<Key>),
     Over,
 }
 
@@ -179,6 +199,14 @@ impl Machine {
         matches!(&self.state, State::Running(run) if run.plan.is_lost(key))
     }
 
+    /// Returns the failure because of which the run stops.
+    pub(super) fn fails(&self) -> Option<Why> {
+        match &self.state {
+            State::Running(run) => run.plan.fails(),
+            _ => None,
+        }
+    }
+
     /// Returns `true` if a child that is added now is part of the current or first run.
     pub(super) fn takes_now(&self) -> bool {
         match &self.state {
@@ -200,6 +228,7 @@ impl Machine {
         match input {
             Input::Note { key, epoch, note } => self.note(key, epoch, note),
             Input::Add { key, child, takes_place } => self.add(key, child, takes_place),
+            Input::Again { key, end } => self.start_again(key, end),
             Input::Release(_) => {
                 if matches!(self.state, State::Parked(_) | State::Waiting { .. }) {
                     self.start();
@@ -258,7 +287,7 @@ impl Machine {
                 return;
             }
             match (&mut self.fresh, &mut self.state) {
-                (_, State::Dissolving(_)) => return self.dissolved(),
+                (_, State::Dissolving(_)) => return self.dissolved(Some(key)),
                 (Some(ended), _) => return ended.push((key, end)),
                 _ => {}
             }
@@ -272,7 +301,7 @@ impl Machine {
                 run.plan.add(key, child);
                 return self.plan(Plan::proceed);
             }
-            State::Dissolving(left) => *left += 1,
+            State::Dissolving(left) => drop(left.insert(key)),
             State::Over => return,
             // The child is for the next run.
             _ => {
@@ -282,6 +311,19 @@ impl Machine {
         if (takes_place && self.fresh.is_none()) || matches!(self.state, State::Dissolving(_)) {
             self.actions.push(Action::Plan(plan::Action::Stop(key, 0, 0)));
         }
+    }
+
+    /// A declared child was registered again. It is stopped if the group does not run, because the next run registers
+    /// all declared children.
+    fn start_again(&mut self, key: Key, end: End) {
+        match (&mut self.fresh, &mut self.state) {
+            (_, State::Running(_)) => return self.plan(|plan, now| plan.start_again(key, end, now)),
+            (Some(ended), State::Parked(_) | State::Waiting { .. }) => return ended.retain(|(other, _)| *other != key),
+            (_, State::Dissolving(left)) => drop(left.insert(key)),
+            (_, State::Over) => return,
+            _ => {}
+        }
+        self.actions.push(Action::Plan(plan::Action::Stop(key, 0, 0)));
     }
 
     /// Starts a run, after its children are registered.
@@ -390,14 +432,14 @@ impl Machine {
             left.extend((0..self.rules.children.len() as Key).filter(|key| !ended.contains(key)));
         }
         self.actions.extend(left.iter().map(|key| Action::Plan(plan::Action::Stop(*key, 0, 0))));
-        self.state = State::Dissolving(left.len() + 1);
-        self.dissolved();
+        self.state = State::Dissolving(left.into_iter().collect());
+        self.dissolved(None);
     }
 
-    fn dissolved(&mut self) {
+    fn dissolved(&mut self, ended: Option<Key>) {
         if let State::Dissolving(left) = &mut self.state {
-            *left -= 1;
-            if *left == 0 {
+            ended.map(|key| left.remove(&key));
+            if left.is_empty() {
                 self.state = State::Over;
                 self.actions.push(Action::End);
             }

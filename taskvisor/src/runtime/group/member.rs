@@ -1,6 +1,7 @@
 //! The registered children of a group.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -60,6 +61,11 @@ impl Member {
             Self::Group(group) => drop(group.stop(epoch, by)),
         }
         given_up_at(bound, now)
+    }
+
+    /// Requests a child to stop that came too late, because its group has ended.
+    pub(super) fn turn_away(&self, grace: Duration) {
+        self.stop(None, StopBy::within(grace), Instant::now());
     }
 
     /// Returns the bound of a task. A group has none of its own.

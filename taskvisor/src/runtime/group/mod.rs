@@ -26,8 +26,9 @@ mod plan;
 mod window;
 
 pub(crate) use cell::GroupCell;
-pub(super) use cell::Position;
+pub(super) use cell::{Adoption, Position};
 pub(super) use children::{Epoch, Key};
 pub(super) use driver::drive;
 pub(super) use member::Member;
 pub(super) use plan::{End, Note};
+pub(super) use window::Window;

@@ -54,7 +54,11 @@ impl GroupCell {
         while let Some((group, outcome)) = next {
             let end = group.end_of(&outcome);
             group.forget_tasks();
+            if group.position.is_none() {
+                group.core.forget_kept();
+            }
             observe::group_ended(&group, &outcome);
+            group.core.give_up_added(&group, &outcome);
             group.core.remove_group(&group, outcome);
             let Some(Position { parent, key }) = &group.position else { return };
             let over = parent.note_of_group(&group, *key, 0, Note::Ended(end));

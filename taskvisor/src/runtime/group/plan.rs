@@ -257,6 +257,15 @@ impl Plan {
         self.proceed(now)
     }
 
+    /// Handles the new registration of a declared child that had ended. `end` is its end, in case that is not noted yet.
+    pub(super) fn start_again(&mut self, key: Key, end: End, now: Duration) -> Vec<Action> {
+        self.ended(key, end);
+        if self.roster.get(key).is_some_and(|entry| entry.phase == Phase::Ended) {
+            self.set(key, Phase::Down);
+        }
+        self.proceed(now)
+    }
+
     /// Handles a stop request of the group.
     pub(crate) fn stop(&mut self, now: Duration) -> Vec<Action> {
         self.stop_because(Why::Requested);
@@ -294,6 +303,14 @@ impl Plan {
     /// Returns `true` if the group stops because of this child.
     pub(crate) fn is_lost(&self, key: Key) -> bool {
         matches!(self.mode, Mode::Stopping(Why::Lost(lost)) | Mode::Asking(Why::Lost(lost)) if lost == key)
+    }
+
+    /// Returns the failure because of which the group stops.
+    pub(crate) fn fails(&self) -> Option<Why> {
+        match self.mode {
+            Mode::Stopping(why) if why.is_failure() => Some(why),
+            _ => None,
+        }
     }
 
     fn is_chain(&self) -> bool {

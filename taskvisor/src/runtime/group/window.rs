@@ -1,4 +1,4 @@
-//! The limit of a group: a number of failures in a sliding window of time.
+//! The limit of a group or task: a number of failures in a sliding window of time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,6 +14,11 @@ pub(crate) struct Window {
 impl Window {
     pub(crate) fn new((max, within): (u32, Duration)) -> Self {
         Self { max, within, hits: VecDeque::new() }
+    }
+
+    /// Returns the number of failures that count.
+    pub(crate) fn count(&self) -> u32 {
+        u32::try_from(self.hits.len()).unwrap_or(u32::MAX)
     }
 
     /// Counts a failure. Returns `true` if the limit is exceeded.

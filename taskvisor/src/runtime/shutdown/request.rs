@@ -134,7 +134,7 @@ impl Core {
         }
         // Without a drain, the drain ends when it begins.
         registry.admission = if drain.is_zero() { Admission::Stopping } else { Admission::Closing };
-        self.stopping.store(true, Ordering::Relaxed);
+        self.stopping.store(true, Ordering::SeqCst);
         let _ = self.stop.requested.set((Instant::now(), drain));
         if let Some(runtime) = runtime {
             self.bus.start(runtime);
@@ -149,6 +149,7 @@ impl Core {
         drop(registry);
         #[cfg(feature = "controller")]
         aftermath.carry_out(self);
+        self.forget_kept();
         // From now on the service is not ready for probes.
         self.readiness.changed.wake();
         if runtime.is_some() {

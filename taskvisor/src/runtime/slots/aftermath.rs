@@ -11,6 +11,7 @@ use super::super::core::Core;
 use super::super::observe;
 use super::super::recheck::Recheck;
 use super::super::task::{Actor, Cell};
+use super::alarm::Alarm;
 use super::manager::Job;
 use super::wait_queue::Calls;
 use crate::events::EventKind;
@@ -37,6 +38,8 @@ pub(in crate::runtime) struct Aftermath {
     /// The previous registration at the place in the tree that has the name of the submission.
     pub(super) displaced: Option<Arc<Cell>>,
     pub(super) calls: Calls,
+    /// The slots and pools that an alarm must be set for, each with the runtime for it.
+    pub(super) alarms: Vec<(Arc<str>, Handle)>,
     /// The number of submissions that left the queues.
     pub(super) wait_no_more: usize,
 }
@@ -49,6 +52,11 @@ impl Aftermath {
         }
         if self.calls.are_any() {
             self.calls.carry_out(core);
+        }
+        if !self.alarms.is_empty() {
+            for (name, runtime) in self.alarms {
+                Alarm::spawn(core, name, &runtime);
+            }
         }
         if let Some(owner) = self.stop {
             owner.stop(owner.own_bound(owner.stop_bound()), StopKind::Replaced);

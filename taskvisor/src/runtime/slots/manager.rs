@@ -6,8 +6,9 @@
 //! A slot that has the name of its owner, and where no task waits, is not stored: the registry knows its owner by that
 //! name.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
@@ -18,7 +19,11 @@ use super::super::task::{Cell, Tie};
 use super::wait_queue::WaitQueue;
 use crate::events::{Event, EventKind};
 use crate::inspect::{RejectReason, TaskOutcome};
-use crate::slots::{AdmissionPolicy, ControllerConfig, ControllerSetup, Decision, Phase, Slot, SlotSpec};
+use crate::slots::{
+    AdmissionPolicy, ControllerConfig, ControllerSetup, Debounce, Decision, Pool, Room, Slot, SlotPhase, SlotSpec,
+};
+use crate::supervisor::InvalidOption;
+use crate::task::StopKind;
 
 pub(super) use super::aftermath::Aftermath;
 
@@ -29,13 +34,37 @@ pub(in crate::runtime) struct Controller {
     pub(super) config: ControllerConfig,
     /// The declared slots.
     slots: HashMap<Arc<str>, SlotSpec>,
+    /// The declared slots with keys. The slot of the key `acme` of `jobs` is called `jobs/acme`.
+    keyed: Vec<Arc<str>>,
+    /// `true` if no slot has options that need more than its owner and its queue.
+    is_simple: bool,
+}
+
+/// When the tasks of a slot can start.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'a> {
+    /// How many run at once.
+    pub(super) places: usize,
+    pub(super) debounce: Option<Debounce>,
+    /// The name of its pool, if it shares places or has a rate.
+    pub(super) pool: Option<&'a Arc<str>>,
+    /// `true` if it has neither, and one place.
+    pub(super) are_simple: bool,
+}
+
+impl Terms<'_> {
+    const SIMPLE: Self = Self { places: 1, debounce: None, pool: None, are_simple: true };
 }
 
 /// The slots, under the registry's lock.
 #[derive(Default)]
 pub(in crate::runtime) struct Slots {
-    /// The busy slots. A slot whose owner has its name need not be here.
+    /// The busy slots, and those in which submissions wait. A simple slot whose owner has its name need not be here.
     pub(super) busy: HashMap<Arc<str>, Slot<Arc<Cell>, Job>>,
+    /// The pools of declared slots.
+    pub(super) pools: HashMap<Arc<str>, Pool<Arc<str>>>,
+    /// The slots and pools that an alarm is set for.
+    pub(super) alarms: HashSet<Arc<str>>,
     /// The submissions that wait for room in a queue.
     pub(super) wait_queue: WaitQueue,
 }
@@ -49,16 +78,87 @@ pub(in crate::runtime) struct Job {
 
 impl Controller {
     pub(in crate::runtime) fn new(setup: ControllerSetup) -> Self {
+        let keyed = setup.slots.iter().filter(|slot| slot.is_keyed()).map(|slot| slot.name().into()).collect();
+        let is_simple = setup.slots.iter().all(SlotSpec::is_simple);
         let slots = setup.slots.into_iter().map(|slot| (slot.name().into(), slot)).collect();
-        Self { config: setup.config, slots }
+        Self { config: setup.config, slots, keyed, is_simple }
     }
 
     pub(in crate::runtime) fn set_up(&self, registry: &mut Registry) {
         registry.slots.wait_queue = WaitQueue::new(self.config.queue_capacity);
+        for (name, slot) in self.slots.iter().filter(|(_, slot)| slot.has_pool()) {
+            let pool = Pool::new(slot.max_concurrent(), slot.pace());
+            registry.slots.pools.insert(Arc::clone(name), pool);
+        }
+    }
+
+    /// Returns the declaration of a slot, which is that of all its keys.
+    pub(super) fn declared(&self, slot: &str) -> Option<(&Arc<str>, &SlotSpec)> {
+        self.slots.get_key_value(slot).or_else(|| self.slots.get_key_value(self.keyed_slot_of(slot)?))
+    }
+
+    /// Returns the slot with keys that the slot of a key belongs to.
+    fn keyed_slot_of(&self, slot: &str) -> Option<&str> {
+        let is_key = |name: &&Arc<str>| slot.strip_prefix(&***name).is_some_and(|key| key.starts_with('/'));
+        self.keyed.iter().filter(is_key).max_by_key(|name| name.len()).map(|name| &**name)
+    }
+
+    /// Returns the declaration of a slot for which a task needs the name of a key.
+    pub(super) fn needs_key(&self, slot: &str) -> bool {
+        self.keyed.iter().any(|name| **name == *slot)
+    }
+
+    /// Returns `true` if a declared slot has keys.
+    #[inline]
+    pub(super) fn has_keys(&self) -> bool {
+        !self.keyed.is_empty()
+    }
+
+    /// Checks that a submission names a key where its slot has keys.
+    pub(super) fn check_key(&self, slot: &str) -> Result<(), InvalidOption> {
+        let (value, expected) = if self.needs_key(slot) {
+            ("none", "the slot of a key, as `slot.key(\"acme\")` returns it")
+        } else if self.is_key(slot) && slot.ends_with('/') {
+            ("\"\"", "a key that is not empty")
+        } else {
+            return Ok(());
+        };
+        Err(InvalidOption::new(format!("slot `{slot}`"), "key", value, expected))
+    }
+
+    /// Returns `true` for the slot of a key, whose tasks have paths of their own.
+    pub(super) fn is_key(&self, slot: &str) -> bool {
+        self.keyed_slot_of(slot).is_some()
     }
 
     pub(super) fn capacity(&self, slot: &str) -> usize {
-        self.slots.get(slot).and_then(SlotSpec::capacity).unwrap_or(self.config.slot_capacity)
+        self.declared(slot).and_then(|(_, slot)| slot.capacity()).unwrap_or(self.config.slot_capacity)
+    }
+
+    #[inline]
+    pub(super) fn terms(&self, slot: &str) -> Terms<'_> {
+        if self.is_simple { Terms::SIMPLE } else { self.terms_of(slot) }
+    }
+
+    #[cold]
+    fn terms_of(&self, slot: &str) -> Terms<'_> {
+        let Some((name, declared)) = self.declared(slot) else { return Terms::SIMPLE };
+        Terms {
+            places: declared.concurrency(),
+            debounce: declared.quiet(),
+            pool: declared.has_pool().then_some(name),
+            are_simple: declared.is_simple(),
+        }
+    }
+
+    /// Returns the name of the limit that bounds the tasks of a slot.
+    pub(in crate::runtime) fn limit_of(&self, slot: &str) -> Option<&Arc<str>> {
+        self.declared(slot)?.1.named_limit.as_ref()
+    }
+
+    /// Returns the declared slots.
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Arc<str>, &SlotSpec)> {
+        self.slots.iter()
     }
 
     /// Returns `true` if slots are declared, which wait for submissions.
@@ -68,35 +168,204 @@ impl Controller {
 }
 
 impl Core {
-    /// Returns `true` if there is a declared slot of that name.
+    /// Returns `true` if there is a declared slot of that name, or the slot is that of a key of a declared slot.
     pub(crate) fn is_declared_slot(&self, name: &str) -> bool {
-        self.controller.slots.contains_key(name)
+        self.controller.declared(name).is_some()
+    }
+
+    /// Returns `true` if a declared slot of that name has keys.
+    pub(crate) fn has_keys(&self, name: &str) -> bool {
+        self.controller.needs_key(name)
     }
 
     /// Returns the default admission policy of the slot of that name.
     pub(crate) fn admission_of(&self, slot: &str) -> AdmissionPolicy {
-        self.controller.slots.get(slot).map(SlotSpec::admission).unwrap_or_default()
+        self.controller.declared(slot).map(|(_, slot)| slot.admission()).unwrap_or_default()
     }
 
     /// Handles the termination of an owner, whose name is free now: starts the next submission that can start.
-    pub(in crate::runtime) fn hand_over(&self, registry: &mut Registry, name: &Arc<str>) -> Aftermath {
+    pub(in crate::runtime) fn hand_over(&self, registry: &mut Registry, cell: &Cell, name: &Arc<str>) -> Aftermath {
         let mut aftermath = Aftermath::default();
-        let (phase, mut next) = registry.slots.release(name, &mut aftermath);
-        while let Some((job, waiting)) = next {
+        let Some(slot) = registry.slots.busy.get_mut(name) else {
+            // A slot that is not stored has no waiting submissions.
+            registry.slots.wait_queue.call_first(name, &mut aftermath.calls);
+            self.tell_idle(name, SlotPhase::Running);
+            return aftermath;
+        };
+        let phase = slot.phase();
+        let was_owner = slot.leave(|owner| owner.id() == cell.id());
+        let terms = self.controller.terms(name);
+        if let Some(pool) = terms.pool.filter(|_| was_owner).and_then(|pool| registry.slots.pools.get_mut(pool)) {
+            pool.give_back(false);
+        }
+        if self.start_next(registry, name, terms, Some(phase), false, &mut aftermath) {
+            if terms.are_simple {
+                return aftermath;
+            }
+        } else if terms.pool.is_some() {
+            registry.slots.wait_queue.wake_all(&mut aftermath.calls);
+        } else {
+            registry.slots.wait_queue.call_first(name, &mut aftermath.calls);
+        }
+        self.settle_slot(registry, name, terms, phase, &mut aftermath);
+        aftermath
+    }
+
+    /// Starts one submission that can start, of this slot or of another key of its pool. `before` is the phase of this
+    /// slot before its owner left. With `force`, no submission waits for its time.
+    pub(super) fn start_next(
+        &self,
+        registry: &mut Registry,
+        name: &Arc<str>,
+        terms: Terms<'_>,
+        before: Option<SlotPhase>,
+        force: bool,
+        aftermath: &mut Aftermath,
+    ) -> bool {
+        let now = || self.clock.elapsed();
+        loop {
+            let slots = &mut registry.slots;
+            let mut key = None;
+            if let Some(pool) = terms.pool {
+                slots.line_up(name, terms, self);
+                let Some(pool) = slots.pools.get_mut(pool) else { return false };
+                match pool.room(if pool.has_rate() { now() } else { Duration::ZERO }) {
+                    Room::Free => {}
+                    Room::At(_) if force => {}
+                    Room::At(_) | Room::Taken => return false,
+                }
+                let Some(first) = pool.first() else { return false };
+                key = Some(first);
+            }
+            let name = key.as_ref().unwrap_or(name);
+            let Some(slot) = slots.busy.get_mut(name) else {
+                if key.is_some() {
+                    continue;
+                }
+                return false;
+            };
+            if key.is_some() {
+                slot.line_up(false);
+            }
+            let (running, queued, from) = (slot.running(), slot.queued(), slot.phase());
+            let job = if running < terms.places { slot.pop(now) } else { None };
+            let Some(job) = job else {
+                let Some(key) = key else { return false };
+                // A newer submission has superseded the one that was due, and waits for its own time.
+                self.set_alarm(registry, &key, terms, aftermath);
+                continue;
+            };
+            slot.own(Arc::clone(&job.cell));
+            let (waiting, freed) = (slot.waiting(), queued - slot.queued());
+            aftermath.wait_no_more += 1;
+            slots.wait_queue.free(freed, &mut aftermath.calls);
+            if let Some(pool) = terms.pool.and_then(|pool| slots.pools.get_mut(pool)) {
+                pool.take(if pool.has_rate() { now() } else { Duration::ZERO });
+            }
             registry.settle(&job.runtime, &mut aftermath.home);
             self.bus.start(&job.runtime);
-            match registry.enter(&job.cell) {
+            let entered = registry.enter(&job.cell);
+            let slots = &mut registry.slots;
+            match entered {
                 Ok(()) => {
-                    start(registry, job, waiting, phase, &mut aftermath);
-                    return aftermath;
+                    if key.is_some() {
+                        slots.line_up(name, terms, self);
+                        self.set_alarm(registry, name, terms, aftermath);
+                    }
+                    let from = if key.is_none() { before.unwrap_or(from) } else { from };
+                    start(registry, job, waiting, from, aftermath);
+                    return true;
                 }
-                Err(error) => aftermath.reject(job, waiting, RejectReason::Refused { error: Arc::new(error) }),
+                Err(error) => {
+                    if let Some(slot) = slots.busy.get_mut(name) {
+                        slot.leave(|owner| owner.id() == job.cell.id());
+                    }
+                    if let Some(pool) = terms.pool.and_then(|pool| slots.pools.get_mut(pool)) {
+                        pool.give_back(pool.has_rate());
+                    }
+                    aftermath.reject(job, waiting, RejectReason::Refused { error: Arc::new(error) });
+                    if key.is_some() {
+                        slots.line_up(name, terms, self);
+                        let name = Arc::clone(name);
+                        self.settle_slot(registry, &name, terms, from, aftermath);
+                    }
+                }
             }
-            next = registry.slots.release(name, &mut aftermath).1;
         }
-        registry.slots.wait_queue.call_first(name, &mut aftermath.calls);
-        self.tell_idle(name, phase);
-        aftermath
+    }
+
+    /// Drops a slot in which nothing runs or waits, and sets the alarm for submissions that wait for their time. `before`
+    /// is its previous phase.
+    #[inline]
+    pub(super) fn settle_slot(
+        &self,
+        registry: &mut Registry,
+        name: &Arc<str>,
+        terms: Terms<'_>,
+        before: SlotPhase,
+        aftermath: &mut Aftermath,
+    ) {
+        let slots = &mut registry.slots;
+        match slots.busy.get(name) {
+            Some(slot) if slot.is_vacant() => {
+                slots.drop_slot(name, terms);
+                self.tell_idle(name, before);
+            }
+            Some(slot) if slot.owner().is_none() && before != SlotPhase::Waiting => {
+                self.tell_phase(name, slot.waiting(), before, SlotPhase::Waiting);
+            }
+            Some(_) | None => {}
+        }
+        if !terms.are_simple {
+            self.set_alarm(registry, name, terms, aftermath);
+        }
+    }
+
+    /// Sets the alarm for the submissions of a slot that wait for their time.
+    #[cold]
+    pub(super) fn set_alarm(
+        &self,
+        registry: &mut Registry,
+        name: &Arc<str>,
+        terms: Terms<'_>,
+        aftermath: &mut Aftermath,
+    ) {
+        // Time passes between two looks at the clock. A time in the past still needs the alarm.
+        let slots = &mut registry.slots;
+        let mut set = |name: &Arc<str>, runtime: &Handle| {
+            if slots.alarms.insert(Arc::clone(name)) {
+                aftermath.alarms.push((Arc::clone(name), runtime.clone()));
+            }
+        };
+        if let Some(slot) = slots.busy.get(name).filter(|slot| slot.running() < terms.places) {
+            if let Some((next, _)) = slot.timed() {
+                set(name, &next.runtime);
+            }
+        }
+        let Some((name, pool)) = terms.pool.and_then(|name| Some((name, slots.pools.get_mut(name)?))) else { return };
+        if pool.has_rate() && pool.room(self.clock.elapsed()) != Room::Taken {
+            let first = pool.in_line().and_then(|key| slots.busy.get(key)).and_then(Slot::first);
+            if let Some(first) = first {
+                set(name, &first.runtime);
+            }
+        }
+    }
+
+    /// Returns the time at which the next submission of a slot or pool can start, if that time is known. It can be in the
+    /// past.
+    pub(super) fn wakes_at(&self, registry: &mut Registry, name: &str) -> Option<Duration> {
+        let terms = self.controller.terms(name);
+        let slots = &mut registry.slots;
+        let of_slot = slots.busy.get(name).filter(|slot| slot.running() < terms.places);
+        let of_slot = of_slot.and_then(Slot::timed).map(|(_, due)| due);
+        let pool = slots.pools.get_mut(name).filter(|pool| pool.in_line().is_some() && pool.has_rate());
+        let now = self.clock.elapsed();
+        let of_pool = pool.and_then(|pool| match pool.room(now) {
+            Room::Free => Some(now),
+            Room::At(time) => Some(time),
+            Room::Taken => None,
+        });
+        of_slot.into_iter().chain(of_pool).min()
     }
 
     /// Removes a waiting submission from its slot. Returns `false` if it does not wait there.
@@ -108,40 +377,84 @@ impl Core {
         let taken = registry.slots.take(name, |slot| Some((slot.withdraw(is)?, slot.waiting())), &mut aftermath);
         let Some((job, waiting)) = taken.flatten() else { return false };
         aftermath.withdraw(job, waiting, requested);
+        self.drop_vacant(&mut registry, name);
         drop(registry);
         aftermath.carry_out(cell.core());
         true
     }
 
-    /// Removes all waiting submissions from a slot. Returns their number, and the owner of the slot.
-    pub(crate) fn clear_slot(self: &Arc<Self>, name: &str) -> (usize, Option<Arc<Cell>>) {
+    /// Removes all waiting submissions from a slot, and from those of its keys, and requests the owners to stop. Returns
+    /// the number of tasks that were requested to stop, and the owners.
+    pub(crate) fn clear_slot(self: &Arc<Self>, name: &str) -> (usize, Vec<Arc<Cell>>) {
         let mut aftermath = Aftermath::default();
         let mut registry = self.registry();
-        let owner = registry.owner_of(name).cloned();
-        let waiting = registry.slots.take(name, Slot::withdraw_all, &mut aftermath);
-        let mut withdrawn = 0;
-        for job in waiting.into_iter().flatten() {
-            aftermath.withdraw(job, 0, true);
-            withdrawn += 1;
+        let mut owners = Vec::new();
+        let mut requested = 0;
+        for name in self.slots_of(&registry, name) {
+            owners.extend(registry.owners_of(&name).cloned());
+            let waiting = registry.slots.take(&name, Slot::withdraw_all, &mut aftermath);
+            for job in waiting.into_iter().flatten() {
+                aftermath.withdraw(job, 0, true);
+                requested += 1;
+            }
+            self.drop_vacant(&mut registry, &name);
         }
         drop(registry);
         aftermath.carry_out(self);
-        (withdrawn, owner)
+        for owner in &owners {
+            let bound = owner.own_bound(owner.stop_bound());
+            requested += usize::from(owner.stop(bound, StopKind::Canceled) == Some(true));
+        }
+        (requested, owners)
     }
 
-    /// Returns the number of submissions in a slot.
+    /// Returns the number of submissions in a slot, and in those of its keys.
     pub(crate) fn slot_len(&self, name: &str) -> usize {
         let registry = self.registry();
-        let waiting = registry.slots.busy.get(name).map_or(0, Slot::waiting);
-        waiting + usize::from(registry.owner_of(name).is_some())
+        let len = |name: &Arc<str>| {
+            let waiting = registry.slots.busy.get(name).map_or(0, Slot::waiting);
+            waiting + registry.owners_of(name).count()
+        };
+        self.slots_of(&registry, name).iter().map(len).sum()
+    }
+
+    /// Returns the names of the slots of the keys of a slot that has keys, in order; else its own name.
+    pub(super) fn slots_of(&self, registry: &Registry, name: &str) -> Vec<Arc<str>> {
+        if !self.controller.needs_key(name) {
+            return vec![name.into()];
+        }
+        let is_key = |slot: &&Arc<str>| self.controller.keyed_slot_of(slot) == Some(name);
+        let mut keys: Vec<_> = registry.slots.busy.keys().filter(is_key).cloned().collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    /// Drops the slot of a withdrawn submission if nothing else runs or waits in it.
+    fn drop_vacant(&self, registry: &mut Registry, name: &str) {
+        let vacant = registry.slots.busy.get_key_value(name).filter(|(_, slot)| slot.is_vacant());
+        if let Some(name) = vacant.map(|(name, _)| Arc::clone(name)) {
+            registry.slots.drop_slot(&name, self.controller.terms(&name));
+            self.tell_idle(&name, SlotPhase::Waiting);
+        }
     }
 
     /// Publishes that the slot is idle.
-    pub(super) fn tell_idle(&self, name: &Arc<str>, from: Phase) {
+    pub(super) fn tell_idle(&self, name: &Arc<str>, from: SlotPhase) {
+        self.tell_phase(name, 0, from, SlotPhase::Idle);
+    }
+
+    /// Publishes a phase without an owner.
+    fn tell_phase(&self, name: &Arc<str>, waiting: usize, from: SlotPhase, to: SlotPhase) {
         if self.bus.is_active() {
-            let event = Event { slot: Some(Arc::clone(name)), count: Some(0), ..Event::new(SLOT_TRANSITION) };
-            self.bus.publish(event.because(format!("{from} -> {}", Phase::Idle)));
+            let count = u64::try_from(waiting).ok();
+            let event = Event { slot: Some(Arc::clone(name)), count, ..Event::new(SLOT_TRANSITION) };
+            self.bus.publish(event.because(format!("{from} -> {to}")));
         }
+    }
+
+    /// Publishes that the first submission waits in an idle slot.
+    pub(super) fn tell_waiting(&self, name: &Arc<str>) {
+        self.tell_phase(name, 1, SlotPhase::Idle, SlotPhase::Waiting);
     }
 }
 
@@ -151,50 +464,84 @@ pub(super) fn tie(name: Arc<str>, task: &Arc<str>, slot: Option<&Slot<Arc<Cell>,
     if name == *task {
         return None;
     }
-    let shared = slot.and_then(|slot| slot.owner().tie()).cloned();
+    let shared = slot.and_then(|slot| slot.owner()?.tie()).cloned();
     shared.or_else(|| Some(Arc::new(Tie::Slot(name))))
 }
 
-/// Makes a submission the owner of an idle slot, if its name is free.
-pub(super) fn start_idle(registry: &mut Registry, job: Job, aftermath: &mut Aftermath) {
+/// Makes a submission an owner of a slot with a free place, if its name is free. `is_stored` if the slot exists or must be
+/// stored. `displaces` if the submission supersedes one that waits.
+pub(super) fn start_idle(
+    core: &Core,
+    registry: &mut Registry,
+    job: Job,
+    terms: Terms<'_>,
+    is_stored: bool,
+    displaces: bool,
+    aftermath: &mut Aftermath,
+) {
     let cell = &job.cell;
     registry.settle(&job.runtime, &mut aftermath.home);
     if let Err(error) = registry.enter(cell) {
         return aftermath.reject(job, 0, RejectReason::Refused { error: Arc::new(error) });
     }
-    if let Some(Tie::Slot(name)) = cell.tie().map(Arc::as_ref) {
+    let (mut waiting, mut from, mut superseded) = (0, SlotPhase::Idle, None);
+    if is_stored {
+        let slot = cell.slot().map(|name| registry.slots.busy.entry(Arc::clone(name)).or_insert_with(Slot::vacant));
+        if let Some(slot) = slot {
+            from = if slot.is_vacant() { SlotPhase::Idle } else { slot.phase() };
+            superseded = if displaces { slot.supersede() } else { None };
+            slot.own(Arc::clone(cell));
+            waiting = slot.waiting();
+        }
+        if let Some(pool) = terms.pool.and_then(|pool| registry.slots.pools.get_mut(pool)) {
+            pool.take(if pool.has_rate() { core.clock.elapsed() } else { Duration::ZERO });
+        }
+    } else if let Some(Tie::Slot(name)) = cell.tie().map(Arc::as_ref) {
         registry.slots.busy.insert(Arc::clone(name), Slot::of(Arc::clone(cell)));
     }
-    cell.tell_slot(EventKind::ControllerSubmitted, 0, |event| event);
-    start(registry, job, 0, Phase::Idle, aftermath);
+    cell.tell_slot(EventKind::ControllerSubmitted, waiting, |event| event);
+    if let Some(superseded) = superseded {
+        aftermath.wait_no_more += 1;
+        aftermath.reject(superseded, waiting, RejectReason::Superseded);
+    }
+    start(registry, job, waiting, from, aftermath);
 }
 
-/// Adds a submission to a busy slot, to wait or to replace the owner. The registry's lock is held.
+/// Adds a submission to a slot, to wait, to replace the owner or to supersede the one that waits. The registry's lock is
+/// held.
 #[inline]
-pub(super) fn join(slot: &mut Slot<Arc<Cell>, Job>, job: Job, decision: Decision, aftermath: &mut Aftermath) {
+pub(super) fn join(
+    slot: &mut Slot<Arc<Cell>, Job>,
+    job: Job,
+    decision: Decision,
+    debounce: Option<(Debounce, Duration)>,
+    aftermath: &mut Aftermath,
+) {
     let cell = Arc::clone(&job.cell);
-    let displaced = if matches!(decision, Decision::Replace { .. }) {
-        slot.replace(job)
-    } else {
-        slot.wait(job);
-        None
+    let displaced = match decision {
+        Decision::Replace { .. } => slot.replace(job),
+        Decision::Latest { .. } => slot.latest(job, debounce),
+        _ => {
+            slot.wait(job);
+            None
+        }
     };
     let waiting = slot.waiting();
     cell.tell_slot(EventKind::ControllerSubmitted, waiting, |event| event);
     if let Some(displaced) = displaced {
         aftermath.reject(displaced, waiting, RejectReason::Superseded);
     }
-    if matches!(decision, Decision::Replace { stops: true, .. }) {
-        slot.owner().tell_transition(waiting, Phase::Running, Phase::Stopping);
-        aftermath.stop = Some(Arc::clone(slot.owner()));
+    if let (Decision::Replace { stops: true, .. }, Some(owner)) = (decision, slot.owner()) {
+        owner.tell_transition(waiting, SlotPhase::Running, SlotPhase::Stopping);
+        aftermath.stop = Some(Arc::clone(owner));
     }
 }
 
 /// Starts a submission that owns its slot, and whose name is registered. The registry's lock is held.
-pub(super) fn start(registry: &mut Registry, job: Job, waiting: usize, from: Phase, aftermath: &mut Aftermath) {
+pub(super) fn start(registry: &mut Registry, job: Job, waiting: usize, from: SlotPhase, aftermath: &mut Aftermath) {
     aftermath.displaced = registry.take_place(&job.cell);
     job.cell.leave_slot();
-    job.cell.tell_transition(waiting, from, Phase::Running);
+    job.cell.tell_transition(waiting, from, SlotPhase::Running);
     announce(&job.cell);
     aftermath.start = Some(job);
 }
@@ -220,30 +567,36 @@ impl Slots {
         Some(taken)
     }
 
-    /// Handles the end of the owner of a slot. Returns the previous phase, and the next owner with the number of
-    /// waiting submissions. Without a next owner the slot is idle.
-    pub(super) fn release(&mut self, name: &Arc<str>, aftermath: &mut Aftermath) -> (Phase, Option<(Job, usize)>) {
-        let release = |slot: &mut Slot<Arc<Cell>, Job>| {
-            let (phase, next) = (slot.phase(), slot.release(|job| Arc::clone(&job.cell)));
-            (phase, next.map(|job| (job, slot.waiting())))
-        };
-        // A slot that is not stored has no waiting submissions.
-        let Some((phase, next)) = self.take(name, release, aftermath) else { return (Phase::Running, None) };
-        if next.is_none() {
-            self.busy.remove(name);
-            let (len, capacity) = (self.busy.len(), self.busy.capacity());
-            if capacity > KEPT && len < capacity / 8 {
-                self.busy.shrink_to(len * 2);
+    /// Drops a slot in which nothing runs or waits.
+    fn drop_slot(&mut self, name: &Arc<str>, terms: Terms<'_>) {
+        let slot = self.busy.remove(name);
+        if let Some(pool) = terms.pool.and_then(|pool| self.pools.get_mut(pool)) {
+            if slot.is_some_and(|mut slot| slot.line_up(false)) {
+                pool.leave_line(name);
             }
         }
-        (phase, next)
+        let (len, capacity) = (self.busy.len(), self.busy.capacity());
+        if capacity > KEPT && len < capacity / 8 {
+            self.busy.shrink_to(len * 2);
+        }
+    }
+
+    /// Adds a slot to the line of its pool, if a job of it can start and it is not in the line.
+    pub(super) fn line_up(&mut self, name: &Arc<str>, terms: Terms<'_>, core: &Core) {
+        let Some(pool) = terms.pool.and_then(|pool| self.pools.get_mut(pool)) else { return };
+        let Some(slot) = self.busy.get_mut(name) else { return };
+        if slot.running() < terms.places && slot.is_due(|| core.clock.elapsed()) && !slot.line_up(true) {
+            pool.line_up(Arc::clone(name));
+        }
     }
 }
 
 impl Registry {
-    /// Returns the owner of the slot of that name.
-    pub(super) fn owner_of(&self, slot: &str) -> Option<&Arc<Cell>> {
-        self.slots.busy.get(slot).map(Slot::owner).or_else(|| own_slot(&self.names, slot))
+    /// Returns the owners of the slot of that name.
+    pub(super) fn owners_of(&self, slot: &str) -> impl Iterator<Item = &Arc<Cell>> {
+        let stored = self.slots.busy.get(slot);
+        let own = if stored.is_none() { own_slot(&self.names, slot) } else { None };
+        stored.into_iter().flat_map(Slot::owners).chain(own)
     }
 }
 
@@ -267,7 +620,7 @@ impl Cell {
         }
     }
 
-    pub(super) fn tell_transition(&self, waiting: usize, from: Phase, to: Phase) {
+    pub(super) fn tell_transition(&self, waiting: usize, from: SlotPhase, to: SlotPhase) {
         self.tell_slot(SLOT_TRANSITION, waiting, |event| event.because(format!("{from} -> {to}")));
     }
 }

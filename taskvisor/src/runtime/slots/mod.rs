@@ -5,7 +5,9 @@
 //! the lock is released. Other modules use `Controller` and `Slots`.
 
 mod aftermath;
+mod alarm;
 mod manager;
+mod snapshot;
 mod submission;
 mod wait_queue;
 

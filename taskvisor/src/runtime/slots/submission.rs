@@ -16,10 +16,11 @@ use super::super::reentrancy::ReentrancyGuard;
 use super::super::registration::check_no_siblings;
 use super::super::registry::{Admission, Registry};
 use super::super::task::{Cell, Origin};
-use super::manager::{Aftermath, Job, Slots, join, own_slot, start_idle, tie};
+use super::manager::{Aftermath, Job, Slots, Terms, join, own_slot, start_idle, tie};
 use crate::inspect::RejectReason;
-use crate::slots::{AdmissionPolicy, ControllerError, ControllerSpec, Decision, Slot, check_slot_name};
+use crate::slots::{AdmissionPolicy, ControllerError, ControllerSpec, Decision, Room, Slot, check_slot_name};
 use crate::supervisor::RuntimeError;
+use crate::tree::join as join_path;
 
 /// A checked submission.
 struct Submission {
@@ -90,9 +91,15 @@ impl Core {
         let runtime = self.prepare().map_err(refused)?;
         let ControllerSpec { admission, slot, spec } = spec;
         check_no_siblings(&spec)?;
-        let admitted = self.admit(spec).map_err(refused)?;
+        let mut admitted = self.admit(spec).map_err(refused)?;
         let slot = slot.unwrap_or_else(|| Arc::clone(&admitted.name));
         check_slot_name(&slot)?;
+        if self.controller.has_keys() {
+            self.controller.check_key(&slot)?;
+            if self.controller.is_key(&slot) {
+                admitted.name = join_path(&slot, &admitted.name);
+            }
+        }
         let submission = Some(Submission { admission, slot, admitted, runtime });
         Ok(Offer { core: self, submission, ticket: None })
     }
@@ -122,6 +129,26 @@ impl Core {
     }
 }
 
+impl Core {
+    /// Handles a submission that waits in a slot that is not simple. `is_new` if the slot was idle.
+    #[cold]
+    fn has_joined(
+        &self,
+        registry: &mut Registry,
+        cell: &Cell,
+        terms: Terms<'_>,
+        is_new: bool,
+        aftermath: &mut Aftermath,
+    ) {
+        let Some(name) = cell.slot() else { return };
+        if is_new {
+            self.tell_waiting(name);
+        }
+        registry.slots.line_up(name, terms, self);
+        self.set_alarm(registry, name, terms, aftermath);
+    }
+}
+
 impl Registry {
     /// Notes the slots that children of the root are after, as pairs of slot and child.
     pub(in crate::runtime) fn rely(&mut self, edges: impl Iterator<Item = (Arc<str>, Arc<str>)>) {
@@ -133,9 +160,9 @@ impl Registry {
         }
     }
 
-    /// Returns the number of such slots that have a task.
+    /// Returns the number of tasks that run in such slots.
     pub(in crate::runtime) fn relied_owners(&self) -> usize {
-        self.relied.keys().filter(|slot| self.owner_of(slot).is_some()).count()
+        self.relied.keys().map(|slot| self.owners_of(slot).count()).sum()
     }
 
     /// Closes these slots and rejects their waiting submissions.
@@ -162,6 +189,7 @@ impl Registry {
             for job in waiting {
                 aftermath.reject(job, 0, RejectReason::ShuttingDown);
             }
+            self.slots.busy.retain(|_, slot| !slot.is_vacant());
             self.slots.wait_queue.free(queued, &mut aftermath.calls);
         }
         self.slots.wait_queue.wake_all(&mut aftermath.calls);
@@ -180,7 +208,8 @@ impl Offer<'_> {
         if registry.admission != Admission::Open && !core.takes_submissions(&registry, name) {
             return Err(ControllerError::ShuttingDown);
         }
-        let Registry { names, slots: Slots { busy, wait_queue, .. }, .. } = &mut *registry;
+        let terms = core.controller.terms(name);
+        let Registry { names, slots: Slots { busy, wait_queue, pools, .. }, .. } = &mut *registry;
         let mut slot = busy.get_mut(name);
         if slot.is_none() {
             // A busy slot that is not stored is stored now.
@@ -188,13 +217,27 @@ impl Offer<'_> {
                 slot = Some(busy.entry(Arc::clone(name)).or_insert(Slot::of(Arc::clone(owner))));
             }
         }
-        let decision =
-            slot.as_ref().map_or(Decision::Start, |slot| slot.decide(*admission, || core.controller.capacity(name)));
+        let capacity = || core.controller.capacity(name);
+        let debounce = terms.debounce.filter(|_| *admission == AdmissionPolicy::Latest);
+        let has_slot = slot.is_some();
+        let decision = match &slot {
+            _ if !terms.are_simple => {
+                let now = core.clock.elapsed();
+                let is_full = |slot: &Slot<_, _>| slot.running() >= terms.places || slot.is_due(|| now);
+                let pool = terms.pool.and_then(|pool| pools.get_mut(pool));
+                let has_room = pool.is_none_or(|pool| pool.in_line().is_none() && pool.room(now) == Room::Free);
+                let free = has_room && !slot.as_deref().is_some_and(is_full);
+                let vacant = Slot::vacant();
+                slot.as_deref().unwrap_or(&vacant).decide(*admission, free, debounce.is_some(), capacity)
+            }
+            Some(slot) => slot.decide(*admission, false, false, capacity),
+            None => Decision::Start,
+        };
         let is_first = *admission != AdmissionPolicy::Queue || wait_queue.is_first(name, *ticket);
         let goes = match decision {
             Decision::Start => is_first,
             Decision::Wait => is_first && wait_queue.has_room(*ticket),
-            Decision::Replace { .. } | Decision::Busy | Decision::Full => true,
+            Decision::Replace { .. } | Decision::Latest { .. } | Decision::Busy | Decision::Full => true,
         };
         let calls = &mut aftermath.calls;
         if !goes {
@@ -210,19 +253,33 @@ impl Offer<'_> {
         } else if let Some(ticket) = ticket.take() {
             wait_queue.leave(ticket, calls);
         }
-        let Some(Submission { slot: name, admitted, runtime, .. }) = offered.take() else { return Ok(None) };
+        let Some(Submission { slot: name, admission, admitted, runtime }) = offered.take() else { return Ok(None) };
         core.bus.start(&runtime);
         let tie = tie(name, &admitted.name, slot.as_deref());
         let cell = core.cell(admitted, Origin::Submitted, tie);
         let rejection = decision.rejection();
         let is_rejected = rejection.is_some();
         let job = Job { cell: Arc::clone(&cell), runtime };
-        match (slot, rejection) {
+        match (rejection, decision) {
             // No caller has its handle yet, so no caller waits for its end. The job is dropped at the end of this
             // function, with no lock held, because it may have the last handle of its runtime.
-            (Some(slot), Some(reason)) => cell.reject(reason, slot.waiting()),
-            (Some(slot), None) => join(slot, job, decision, &mut aftermath),
-            (None, _) => start_idle(&mut registry, job, &mut aftermath),
+            (Some(reason), _) => cell.reject(reason, slot.map_or(0, |slot| slot.waiting())),
+            (None, Decision::Start) => {
+                let (is_stored, displaces) = (has_slot || !terms.are_simple, admission.displaces());
+                start_idle(core, &mut registry, job, terms, is_stored, displaces, &mut aftermath);
+            }
+            (None, _) => {
+                let debounce = debounce.map(|debounce| (debounce, core.clock.elapsed()));
+                let slot = match (slot, cell.slot()) {
+                    (Some(slot), _) => slot,
+                    (None, Some(name)) => registry.slots.busy.entry(Arc::clone(name)).or_insert_with(Slot::vacant),
+                    (None, None) => return Ok(None),
+                };
+                join(slot, job, decision, debounce, &mut aftermath);
+                if !terms.are_simple {
+                    core.has_joined(&mut registry, &cell, terms, !has_slot, &mut aftermath);
+                }
+            }
         }
         drop(registry);
         observe::submitted(&cell, decision.is_to_wait());

@@ -118,9 +118,14 @@ impl Actor {
 
     fn poll_due(&mut self, cx: &mut Context<'_>, gave_way: bool) -> Poll<()> {
         if let Some(guards) = &mut self.guards {
+            ready!(guards.poll_place(cx));
             if let Poll::Ready(exceeded) = guards.poll_start(&self.cell, cx) {
                 // The attempt failed before it began.
-                self.attempt_ended(Ending::Result(Err(exceeded.into_error())), None, Cut::Not);
+                let error = match (exceeded, self.permit.as_ref().and_then(|permit| permit.awaits())) {
+                    (Exceeded::StartTimeout(timeout), Some(limit)) => TaskError::PermitTimeout { timeout, limit },
+                    (exceeded, _) => exceeded.into_error(),
+                };
+                self.attempt_ended(Ending::Result(Err(error)), None, Cut::Not);
                 return Poll::Ready(());
             }
         }
@@ -147,6 +152,9 @@ impl Actor {
 
     fn begin(&mut self) {
         let Some((task, attempt)) = self.cell.begin() else { return self.take_turn(Duration::ZERO) };
+        if let Some(guards) = &mut self.guards {
+            guards.heed_ready(&self.cell);
+        }
         if self.cell.policy().every.is_some() {
             let first = || Box::new(Grid { first: Instant::now(), ticks: Ticks::default() });
             let grid = self.grid.get_or_insert_with(first);
@@ -183,6 +191,9 @@ impl Actor {
                 }
             }
             limit = bound.filter(|time| !time.is_zero()).and_then(deadline);
+            if let Some(guards) = &mut self.guards {
+                guards.heed_ready(&self.cell);
+            }
             #[cfg(feature = "test-util")]
             if self.is_struck() {
                 self.limit(limit);
@@ -384,7 +395,8 @@ impl Actor {
         // Helpers that were joined took longer than one poll, and then the cut is not `Not`.
         let is_at_once = cut == Cut::Not && lived.is_none();
         let at_once = if is_at_once { self.at_once.saturating_add(1) } else { 0 };
-        let next = match self.cell.conclude(ending, Ran { lived, at_once }, ticks) {
+        let limit = self.guards.as_mut().and_then(|guards| guards.limit.as_mut());
+        let next = match self.cell.conclude(ending, Ran { lived, at_once }, ticks, limit) {
             Ok(next) => next,
             Err(ending) => return self.join(ending, lived, cut),
         };

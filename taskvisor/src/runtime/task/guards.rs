@@ -1,26 +1,105 @@
-//! The start timeout and the watchdog of a task.
+//! The start timeout, the watchdog, the limit of failures and the places for a start of a task.
 
+use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::super::group::Window;
 use super::super::timer::Timer;
 use super::cell::Cell;
+use super::decision::Next;
 use super::limit::{Exceeded, is_late};
+use crate::inspect::TaskOutcome;
 use crate::policy::{Ready, ResolvedPolicy};
 
-/// The timers of the start timeout and the watchdog.
+/// The timers of the start timeout and the watchdog, the limit of failures, and the places for a start.
 #[derive(Default)]
 pub(in crate::runtime) struct Guards {
     start: Timer,
     /// `true` if the start timeout was granted once more, because its timer fired late.
     start_granted: bool,
     watch: Timer,
+    pub(in crate::runtime) limit: Option<Limit>,
+    starting: Option<Starting>,
+}
+
+/// The failures of a task that still count for its limit.
+pub(in crate::runtime) struct Limit {
+    window: Window,
+    /// The origin of the times in the window.
+    start: Instant,
+}
+
+impl Limit {
+    /// Counts the failure in a decision to retry. One that exceeds the limit ends the registration.
+    pub(in crate::runtime) fn judge(&mut self, next: Next) -> Next {
+        match next {
+            Next::Retry { error, .. } if self.window.hit(self.start.elapsed()) => {
+                Next::End(TaskOutcome::Exhausted { error, failures: self.window.count() })
+            }
+            other => other,
+        }
+    }
+}
+
+/// The places of `max_starting` that an attempt holds from its begin until it is ready: one in each group around the
+/// task that has a limit. They are taken from the inside out, so that no two tasks wait for each other.
+struct Starting {
+    limits: Vec<Arc<Semaphore>>,
+    held: Vec<OwnedSemaphorePermit>,
+    /// The wait for the next place.
+    next: Option<Acquire>,
+}
+
+type Acquire = Pin<Box<dyn Future<Output = Result<OwnedSemaphorePermit, AcquireError>> + Send>>;
+
+impl Starting {
+    /// Returns `None` if no group around the task has a limit.
+    fn of(cell: &Cell) -> Option<Self> {
+        let group = cell.member().map(|member| &member.group).filter(|group| group.limits_starts)?;
+        let limits = group.with_parents().filter_map(|group| group.starting.clone()).collect();
+        Some(Self { limits, held: Vec::new(), next: None })
+    }
+
+    /// Returns `Ready` when the task has all places.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while let Some(limit) = self.limits.get(self.held.len()) {
+            let next = self.next.get_or_insert_with(|| Box::pin(Arc::clone(limit).acquire_owned()));
+            let place = ready!(next.as_mut().poll(cx));
+            self.next = None;
+            match place {
+                Ok(place) => self.held.push(place),
+                // A limit is never closed.
+                Err(_) => break,
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn release(&mut self) {
+        self.held.clear();
+        self.next = None;
+    }
 }
 
 impl Guards {
-    /// Returns `None` if the task has neither.
+    /// Returns `None` if the task has none of them.
+    #[inline]
     pub(in crate::runtime) fn of(cell: &Cell) -> Option<Box<Self>> {
-        (start_timeout(cell).is_some() || cell.policy().watchdog.is_some()).then(Box::default)
+        let policy = cell.policy();
+        let is_guarded = start_timeout(cell).is_some() || policy.watchdog.is_some() || policy.limit.is_some();
+        let limits_starts = || cell.member().is_some_and(|member| member.group.limits_starts);
+        if is_guarded || limits_starts() { Some(Self::new(cell)) } else { None }
+    }
+
+    #[inline(never)]
+    fn new(cell: &Cell) -> Box<Self> {
+        let limit = cell.policy().limit.map(|limit| Limit { window: Window::new(limit), start: Instant::now() });
+        Box::new(Self { limit, starting: Starting::of(cell), ..Self::default() })
     }
 
     /// Notes that the attempt takes longer than one poll.
@@ -31,7 +110,24 @@ impl Guards {
         }
     }
 
+    /// Returns `Ready` when the attempt may begin. The wait is no part of the start.
+    pub(in crate::runtime) fn poll_place(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.starting.as_mut().map_or(Poll::Ready(()), |starting| starting.poll(cx))
+    }
+
+    /// Gives the places for the start back if the attempt is ready.
+    pub(in crate::runtime) fn heed_ready(&mut self, cell: &Cell) {
+        if let Some(starting) = &mut self.starting {
+            if cell.lock().machine().ready {
+                starting.release();
+            }
+        }
+    }
+
     pub(in crate::runtime) fn attempt_is_over(&mut self) {
+        if let Some(starting) = &mut self.starting {
+            starting.release();
+        }
         self.start.clear();
         self.watch.clear();
     }

@@ -102,6 +102,8 @@ pub(in crate::runtime) struct Machine {
     pub(in crate::runtime) why: Option<StopKind>,
     /// The limit that an aborted attempt exceeded.
     pub(in crate::runtime) limit: StopLimit,
+    /// `true` if a running periodic task was triggered, so that the next attempt begins without the interval.
+    owed: bool,
     /// The number of consecutive failures.
     pub(in crate::runtime) streak: u32,
     /// The number of the current or last attempt. It identifies the attempt, so it must not wrap or saturate.
@@ -164,6 +166,7 @@ impl Machine {
             last: false,
             why: None,
             limit: StopLimit::Grace,
+            owed: false,
             streak: 0,
             attempt: 0,
         }
@@ -262,6 +265,27 @@ impl Machine {
     pub(in crate::runtime) fn trigger(&mut self) -> Option<Effects> {
         let waits = matches!(self.stage, Stage::Waiting(wait) if wait != Wait::Due);
         (waits && self.request != Request::Stop && self.barred != Barred::ForGood).then(|| self.skip_wait())
+    }
+
+    /// Notes that a running periodic task owes one more run, which begins when this one has succeeded. Returns `false` if
+    /// none runs, or no other attempt follows.
+    pub(in crate::runtime) fn owe(&mut self, policy: &ResolvedPolicy) -> bool {
+        let is_periodic =
+            policy.every.is_some() || matches!(policy.restart, RestartPolicy::Always { interval: Some(_) });
+        let owes = is_periodic
+            && matches!(self.stage, Stage::Running(_) | Stage::Joining { ends: false, .. })
+            && self.request != Request::Stop
+            && self.barred != Barred::ForGood;
+        self.owed |= owes;
+        owes
+    }
+
+    /// Removes the wait before an owed run.
+    pub(in crate::runtime) fn remove_wait(&self, next: &mut Next) {
+        match next {
+            Next::Repeat(delay) if self.owed => *delay = Duration::ZERO,
+            _ => {}
+        }
     }
 
     fn skip_wait(&mut self) -> Effects {
@@ -414,6 +438,7 @@ impl Machine {
             self.why = None;
         }
         self.stage = Stage::Running(Cut::Not);
+        self.owed = false;
         self.canceled = false;
         self.attempt += 1;
         self.ready = policy.ready == Ready::Start || (self.ready && policy.ready == Ready::FirstSuccess);

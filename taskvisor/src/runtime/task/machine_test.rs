@@ -103,6 +103,10 @@ impl Play<'_> {
                 assert_eq!(effects.is_none(), refuses, "{before:?}");
                 effects.unwrap_or_default()
             }
+            Command::Trigger if machine.owe(policy) => {
+                assert!(before.machine.is_alive() && !before.must_end, "{before:?}");
+                Effects::default()
+            }
             Command::Trigger => {
                 let effects = machine.trigger();
                 let is_retired = before.machine.barred == Barred::ForGood;
@@ -240,7 +244,9 @@ impl Play<'_> {
             assert!(unasked || before.machine.request != Request::Nothing);
             after.must_end = ends;
         } else {
-            let next = after.machine.decide(self.policy, ending, Ran { lived: None, at_once }, None, None);
+            let mut next = after.machine.decide(self.policy, ending, Ran { lived: None, at_once }, None, None);
+            after.machine.remove_wait(&mut next);
+            assert!(!before.machine.owed || !matches!(next, Next::Repeat(delay) if !delay.is_zero()));
             let note = after.machine.conclude(self.policy, &next, self.managed);
             let ends = matches!(next, Next::End(_));
             let succeeded = matches!(next, Next::Repeat(_) | Next::Throttle { .. });

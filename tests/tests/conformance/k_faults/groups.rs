@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use taskvisor::{
-    Group, Ready, RestartPolicy, RuntimeError, SupervisorConfig, TaskContext, TaskFn, TaskOutcome, TaskSpec, TaskState,
-    Tree,
+    Dynamic, Group, Ready, RestartPolicy, RuntimeError, SupervisorConfig, TaskContext, TaskFn, TaskOutcome, TaskSpec,
+    TaskState, Tree,
 };
 use tests::{ALWAYS, Script, Step, constant, cooperative, ms, secs, settle};
 use tokio::time::{Instant, sleep};
@@ -78,12 +78,13 @@ async fn k2a_added_tasks_wait_for_what_the_group_is_after() -> Result {
     Ok(())
 }
 
-/// Dynamic tasks from before the failure are dropped. Tasks added during the backoff are part of the next run.
+/// Dynamic tasks from before the failure are dropped, if the group says so. Tasks added during the backoff are part of the next run.
 #[tokio::test(start_paused = true)]
 async fn k2a_a_group_takes_tasks_during_its_backoff() -> Result {
     let journal = Journal::new();
     let [(a, poke), (before, _), (during, _), (gone, _)] = journal.children(["a", "before", "during", "gone"]);
-    let tree = tree(Group::one_for_all("g").with_limit(0, secs(60)).with_backoff(constant(secs(10))).task(a));
+    let group = Group::one_for_all("g").with_dynamic(Dynamic::Drop);
+    let tree = tree(group.with_limit(0, secs(60)).with_backoff(constant(secs(10))).task(a));
     tree.start().await?;
     let before = tree.group("g").add_task(before).await?;
     sleep(secs(1)).await;
@@ -112,7 +113,7 @@ async fn k2a_a_group_takes_tasks_during_its_backoff() -> Result {
 async fn k2a_a_group_takes_tasks_while_it_is_restarted_or_held() -> Result {
     let journal = Journal::new();
     let [(base, poke), (a, _), (x, _), (y, _)] = journal.children(["base", "a", "x", "y"]);
-    let group = Group::one_for_one("inner").task(a);
+    let group = Group::one_for_one("inner").with_dynamic(Dynamic::Drop).task(a);
     let tree = tree(Group::one_for_all("g").task(base).group(group));
     tree.start().await?;
     tree.wait_ready().await;

@@ -96,7 +96,7 @@ async fn k6c_a_task_that_ended_in_failure_is_not_ready_by_name_and_error() -> Re
     assert!(health.is_live() && !health.is_ready());
     let errors: Vec<_> = health.not_ready.iter().map(|one| one.error.as_deref().map(tests::placeless)).collect();
     let named = health.not_ready.iter().zip(&errors);
-    let named: Vec<_> = named.map(|(one, error)| (&*one.path, one.problem, error.as_deref())).collect();
+    let named: Vec<_> = named.map(|(one, error)| (&*one.path, one.problem.clone(), error.as_deref())).collect();
     assert_eq!(
         named,
         [
@@ -365,10 +365,10 @@ async fn k6c_a_group_that_waits_for_its_next_run_is_not_ready() -> Result {
     sleep(secs(2)).await;
     let health = tree.health();
     let named = |list: &[taskvisor::Unhealthy]| -> Vec<(String, taskvisor::Problem)> {
-        list.iter().map(|one| (one.path.clone(), one.problem)).collect()
+        list.iter().map(|one| (one.path.clone(), one.problem.clone())).collect()
     };
     let waits = taskvisor::Problem::NotReady(TaskState::Backoff);
-    assert_eq!(named(&health.not_ready), [("counts/inner".to_owned(), waits)]);
+    assert_eq!(named(&health.not_ready), [("counts/inner".to_owned(), waits.clone())]);
     assert_eq!(named(&health.not_counted), [("does_not/inner".to_owned(), waits)]);
     assert!(health.not_ready[0].error.as_deref().is_some_and(|error| error.contains("exceeded")), "{health:?}");
     assert_eq!(tree.health().readyz().status, 503);

@@ -135,8 +135,10 @@ impl Plan {
         if before.holds() != after.holds() {
             self.holds_changed(key, after.holds());
         }
-        if before.waits() && !after.waits() {
-            self.waits_no_more(key);
+        match (before.waits(), after.waits()) {
+            (true, false) => self.waits_no_more(key),
+            (false, true) => self.waits_again(key),
+            _ => {}
         }
     }
 
@@ -197,6 +199,22 @@ impl Plan {
                 let entry = &mut self.roster.declared[*earlier as usize];
                 entry.waiting -= 1;
                 if !entry.waits() {
+                    changed.push(Key::from(*earlier));
+                }
+            }
+        }
+    }
+
+    /// Notes that a declared child, or a child after it, waits for earlier children again.
+    fn waits_again(&mut self, key: Key) {
+        let mut changed = vec![key];
+        while let Some(key) = changed.pop() {
+            let Some(index) = self.roster.declared(key) else { continue };
+            for earlier in self.rules.order.earlier(index) {
+                self.steps += 1;
+                let entry = &mut self.roster.declared[*earlier as usize];
+                entry.waiting += 1;
+                if entry.phase == Phase::Ended && entry.waiting == 1 {
                     changed.push(Key::from(*earlier));
                 }
             }

@@ -47,7 +47,11 @@ impl Cell {
     }
 
     pub(in crate::runtime) fn stop_reason_of(&self, why: StopKind) -> StopReason {
-        why.reason(|| self.member().map(|member| member.group.first_failed()).unwrap_or_default())
+        let group = self.member().map(|member| &member.group);
+        why.reason(
+            || group.map(|group| group.first_failed()).unwrap_or_default(),
+            || group.and_then(|group| group.failing()),
+        )
     }
 
     /// Returns the outcome of a task that is stopped without a further attempt.

@@ -69,9 +69,13 @@ impl Cell {
         true
     }
 
-    /// Ends a wait for an initial delay, an interval or a backoff. Returns `false` if there is none.
+    /// Ends a wait for an initial delay, an interval or a backoff. A running periodic task owes one more run. Returns
+    /// `false` if neither is the case.
     pub(crate) fn trigger(&self) -> bool {
         let mut state = self.lock();
+        if state.machine.owe(&self.policy) {
+            return true;
+        }
         let Some(effects) = state.machine.trigger() else { return false };
         self.carry_out(None, state, Bound::OPEN, effects);
         true
@@ -143,15 +147,31 @@ impl Cell {
     pub(crate) async fn cancel(self: &Arc<Self>, within: Duration) -> Result<bool, RuntimeError> {
         let Some(first) = self.stop(self.own_bound(within), StopKind::Canceled) else { return Ok(false) };
         let Some(_wait) = self.core.enter_wait(|| Member::Task(Arc::clone(self))) else { return Ok(first) };
-        if !self.ended_within(within).await {
-            // The deadline of the attempt can be slightly later, or be that of its clean-up.
-            self.stop(Bound::now(StopLimit::Grace), StopKind::Canceled);
-            if !self.ended_within(ABORT).await {
-                self.declare_aborted();
-                return Err(RuntimeError::TaskRemoveTimeout { name: self.name.to_string(), timeout: within });
-            }
+        if self.ended_or_aborted_within(within, StopKind::Canceled).await {
+            return Ok(first);
         }
-        Ok(first)
+        Err(RuntimeError::TaskRemoveTimeout { name: self.name.to_string(), timeout: within })
+    }
+
+    /// Waits until a task that was requested to stop has ended, and aborts it after this time. Returns `false` if it
+    /// blocks its thread; its outcome is *aborted* then.
+    pub(in crate::runtime) async fn ended_or_aborted_within(&self, within: Duration, why: StopKind) -> bool {
+        if self.ended_within(within).await {
+            return true;
+        }
+        // The deadline of the attempt can be slightly later, or be that of its clean-up.
+        self.stop(Bound::now(StopLimit::Grace), why);
+        let has_ended = self.ended_within(ABORT).await;
+        if !has_ended {
+            self.declare_aborted();
+        }
+        has_ended
+    }
+
+    /// Returns `true` if the registration is about to end, by a request or by itself.
+    pub(in crate::runtime) fn leaves(&self) -> bool {
+        let machine = *self.lock().machine();
+        machine.request == Request::Stop || matches!(machine.stage, Stage::Over | Stage::Ended)
     }
 
     /// The deadline is past and the attempt cannot be stopped: sets the outcome, unless it is set.
@@ -173,6 +193,24 @@ impl Cell {
 
     pub(crate) async fn outcome(&self) -> TaskOutcome {
         wait_in(self, || self.try_outcome()).await
+    }
+
+    /// Returns the number of attempts that have begun.
+    pub(crate) fn attempts(&self) -> u64 {
+        self.lock().machine.attempt
+    }
+
+    /// Waits until an attempt after this one is ready, unless the task itself calls. Returns `false` if the task has
+    /// ended before.
+    pub(crate) async fn ready_after(self: &Arc<Self>, attempt: u64) -> bool {
+        let Some(_wait) = self.core.enter_wait(|| Member::Task(Arc::clone(self))) else { return true };
+        let look = || {
+            let State { machine, outcome, .. } = &*self.lock();
+            let has_completed = matches!(outcome, Some(TaskOutcome::Completed));
+            let is_ready = machine.attempt > attempt && (machine.ready || has_completed);
+            if is_ready { Some(true) } else { (machine.stage == Stage::Ended).then_some(false) }
+        };
+        self.core.await_ready(look).await
     }
 
     async fn ended_within(&self, time: Duration) -> bool {

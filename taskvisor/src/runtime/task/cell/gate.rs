@@ -56,7 +56,11 @@ impl Cell {
 
     /// Returns the stop reason for a stop of its group.
     pub(in crate::runtime) fn reason_of_group(&self) -> StopKind {
-        self.core.stop_kind().unwrap_or(StopKind::GroupStopped)
+        let of_group = || match self.member().and_then(|member| member.group.failing()) {
+            Some(_) => StopKind::GroupFailed,
+            None => StopKind::GroupStopped,
+        };
+        self.core.stop_kind().unwrap_or_else(of_group)
     }
 
     /// Returns the epoch of the last start or stop that the group requested. Read under the cell's lock, together with
@@ -130,6 +134,7 @@ impl Cell {
         let mut state = self.lock();
         if let Some(effects) = state.machine.signal_ready(&self.policy, attempt) {
             self.carry_out(None, state, Bound::OPEN, effects);
+            self.core.tell_ready();
         }
     }
 

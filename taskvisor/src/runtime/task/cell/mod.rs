@@ -187,6 +187,18 @@ impl Cell {
         self.lock().task.clone()
     }
 
+    /// Returns `true` if the task of a registration that has ended is kept.
+    pub(in crate::runtime) fn keeps_task(&self) -> bool {
+        let state = self.lock();
+        state.machine.stage == Stage::Ended && state.task.is_some()
+    }
+
+    /// Returns the task of a registration that has ended, if it is kept.
+    pub(in crate::runtime) fn kept_task(&self) -> Option<TaskRef> {
+        let state = self.lock();
+        if state.machine.stage == Stage::Ended { state.task.clone() } else { None }
+    }
+
     pub(crate) fn policy(&self) -> &Arc<ResolvedPolicy> {
         &self.policy
     }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::decision::{Ending, Next, Request};
+use super::super::guards::Limit;
 use super::super::machine::{Heed, Ran, Stage, Turn, Wait};
 use super::{Cell, State, TimeLeft, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
@@ -68,7 +69,7 @@ impl Cell {
         self.news.take();
         let (turn, note) = state.machine.turn(&self.policy);
         if turn == Turn::Over {
-            let task = state.task.take();
+            let task = self.take_task(&mut state, None);
             drop(state);
             let _ = drop_caught(task);
             return turn;
@@ -139,6 +140,7 @@ impl Cell {
         if unready {
             self.core.one_is_ready();
         }
+        self.core.tell_ready();
         Some((task, attempt))
     }
 
@@ -178,12 +180,13 @@ impl Cell {
     }
 
     /// Decides what follows the end of an attempt, in one step with the check for requests. If the attempt has helpers,
-    /// the ending is returned, and is concluded when they have ended.
+    /// the ending is returned, and is concluded when they have ended. A failure counts for `limit`.
     pub(in crate::runtime) fn conclude(
         &self,
         mut ending: Ending,
         ran: Ran,
         ticks: Option<&policy::Ticks>,
+        limit: Option<&mut Limit>,
     ) -> Result<Next, Ending> {
         let mut state = self.lock();
         let token = state.token.take();
@@ -206,6 +209,10 @@ impl Cell {
             let attempt = shown(state.machine.attempt);
             next = self.core.test_hooks.redrawn(next, &self.policy.backoff, &self.name, attempt);
         }
+        if let Some(limit) = limit {
+            next = limit.judge(next);
+        }
+        state.machine.remove_wait(&mut next);
         let note = state.machine.conclude(&self.policy, &next, self.is_managed());
         let epoch = if note.is_some() { self.epoch() } else { 0 };
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
@@ -224,7 +231,10 @@ impl Cell {
         }
         state.stop_by = Ticks::MAX;
         // The task is dropped before its outcome is known, and handles do not keep it.
-        let task = if matches!(next, Next::End(_)) { state.task.take() } else { None };
+        let task = match &next {
+            Next::End(outcome) => self.take_task(&mut state, Some(outcome)),
+            _ => None,
+        };
         drop(state);
         cancel(token);
         if let Some(note) = note {
@@ -262,7 +272,11 @@ impl Cell {
             Next::Restart(error) | Next::Hold(error) | Next::End(TaskOutcome::Canceled { error, .. }) => {
                 // With a reason, to distinguish it from a success.
                 let stop = stopped.unwrap_or(StopReason::Canceled);
-                let reason = error.as_ref().map_or_else(|| stop.to_string().into(), |error| Arc::clone(error).into());
+                let told = || match (&stop, self.slot()) {
+                    (StopReason::Replaced, Some(_)) => Reason::from("replaced in its slot"),
+                    _ => stop.to_string().into(),
+                };
+                let reason = error.as_ref().map_or_else(told, |error| Arc::clone(error).into());
                 bus.publish(Event { reason: Some(reason), stop: Some(stop), ..event(EventKind::TaskStopped) });
             }
             Next::Repeat(delay) => {
@@ -278,9 +292,7 @@ impl Cell {
             }
             Next::Retry { error, delay, streak } => {
                 tell(EventKind::TaskFailed, of(error));
-                if let Some(warning) =
-                    warnings::of_retries(self.policy.critical.is_set(), self.policy.max_retries, *streak)
-                {
+                if let Some(warning) = warnings::of_retries(self.policy.is_critical_without_end(), *streak) {
                     tell(EventKind::Warning, Some(warning.into()));
                 }
                 wait(*delay, of(error));
@@ -347,6 +359,34 @@ impl Cell {
         };
         let _ = drop_caught(task);
         waiting.wake();
+    }
+
+    /// Takes the task of a registration that ends, unless it is kept: at its place, for
+    /// [`ChildHandle::restart`](crate::ChildHandle::restart), or because its group stops it and registers it again.
+    /// Without an outcome the task was stopped before an attempt.
+    fn take_task(&self, state: &mut State, outcome: Option<&TaskOutcome>) -> Option<TaskRef> {
+        if self.was_added() {
+            let by_group = matches!(state.machine.why, Some(StopKind::GroupStopped | StopKind::GroupFailed));
+            let is_stopped =
+                || matches!(outcome, None | Some(TaskOutcome::Canceled { .. } | TaskOutcome::Aborted { .. }));
+            let returns = by_group && is_stopped() && self.member().is_some_and(|member| member.group.keeps_added());
+            return if returns && self.core.keeps() { None } else { state.task.take() };
+        }
+        let is_completed = outcome.is_some_and(TaskOutcome::is_completed);
+        // A group keeps the tasks of its declared children itself.
+        let has_own_place = self.member().is_none_or(|member| member.group.position.is_none());
+        let has_fields = state.task.as_ref().is_some_and(|task| size_of_val(&**task) > 0);
+        let is_kept = has_own_place && !(is_completed && has_fields) && self.core.keeps();
+        if is_kept { None } else { state.task.take() }
+    }
+
+    /// Drops the task if the registration has ended. Called with no lock held.
+    pub(in crate::runtime) fn drop_kept_task(&self) {
+        let mut state = self.lock();
+        let is_over = matches!(state.machine.stage, Stage::Over | Stage::Ended);
+        let task = if is_over { state.task.take() } else { None };
+        drop(state);
+        let _ = drop_caught(task);
     }
 
     /// Drops the task. Called with no lock held.

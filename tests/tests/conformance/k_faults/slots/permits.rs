@@ -66,7 +66,7 @@ async fn k6e_health_and_readyz_name_a_task_that_waits_for_a_permit() -> Result {
         assert!(supervisor.health().is_ready(), "{:?}", supervisor.health());
         sleep(secs(5)).await;
         let health = supervisor.health();
-        assert_eq!(health.not_ready[0].problem, Problem::AwaitsPermit { limit: 1 });
+        assert_eq!(health.not_ready[0].problem, Problem::AwaitsPermit { limit: 1, name: "max_concurrent".into() });
         assert_eq!((health.not_ready.len(), &*health.not_ready[0].path, health.is_live()), (1, "again", true));
         let probe = health.readyz();
         assert_eq!(probe.status, 503);

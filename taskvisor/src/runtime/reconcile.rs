@@ -1,0 +1,371 @@
+//! Makes the added tasks of a group or supervisor equal to a list of specs.
+//!
+//! All specs are checked, and all decisions made, in one step under the lock of the registry. A changed task gets an
+//! heir, which is registered in the same step that removes its predecessor, so its name is never free.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use super::core::{Admitted, Core, announce};
+use super::group::GroupCell;
+use super::registration::{added, check_no_siblings, check_not_after};
+use super::registry::{Admission, Registry};
+use super::task::{Actor, Cell, Origin};
+use crate::panics::{Fenced, drop_caught};
+use crate::supervisor::RuntimeError;
+use crate::task::{StopKind, TaskSpec};
+use crate::tree::{join, last_segment};
+
+/// A task that is registered when its predecessor has ended.
+pub(super) struct Heir {
+    admitted: Admitted,
+    group: Option<Arc<GroupCell>>,
+    runtime: Handle,
+    registered: Registered,
+}
+
+/// The registration of an heir, once its predecessor has ended. `None` if it was withdrawn, or not accepted.
+type Registered = Arc<OnceLock<Option<Arc<Cell>>>>;
+
+/// The extent of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// The specs are all tasks that remain. Unchanged ones are kept.
+    All,
+    /// One task is replaced, changed or not.
+    One,
+}
+
+/// The tasks after a call, by what became of them.
+#[derive(Default)]
+pub(crate) struct Changes {
+    pub(crate) kept: Vec<Arc<Cell>>,
+    pub(crate) added: Vec<Arc<Cell>>,
+    pub(crate) replaced: Vec<Arc<Cell>>,
+    pub(crate) removed: Vec<Arc<Cell>>,
+}
+
+/// A wait for a task that was requested to stop.
+struct Leaving {
+    cell: Arc<Cell>,
+    /// Its heir, and `true` if the heir was decided by an earlier call and is kept.
+    heir: Option<(Registered, bool)>,
+    why: Option<StopKind>,
+}
+
+/// What becomes of a spec.
+enum Decision {
+    Keep(Arc<Cell>),
+    Add(Admitted),
+    /// Waits for the heir of this task, which is the same.
+    KeepHeir(Arc<Cell>),
+    Replace(Arc<Cell>, Admitted),
+}
+
+/// The checked specs of a list, by path.
+type Wanted = HashMap<Arc<str>, Admitted>;
+
+impl Core {
+    /// Makes the added tasks of the group, or those beside the tree, equal to the specs, and waits until tasks that have
+    /// to stop have ended. Nothing is changed if a spec is refused. The first poll requests everything.
+    pub(crate) async fn reconcile(
+        self: &Arc<Self>,
+        group: Option<Arc<GroupCell>>,
+        specs: Vec<TaskSpec>,
+        extent: Extent,
+    ) -> Result<Changes, RuntimeError> {
+        let (mut outcome, leaving) = self.request_changes(group.as_ref(), specs, extent)?;
+        let began = Instant::now();
+        for Leaving { cell, why, .. } in &leaving {
+            if let Some(why) = why {
+                cell.stop(cell.own_bound(cell.stop_bound()), *why);
+            }
+        }
+        let mut stuck = None;
+        for Leaving { cell, heir, why } in leaving {
+            match cell.left_within(cell.stop_bound(), began, why.unwrap_or(StopKind::Replaced)).await {
+                // The calling task itself, which cannot wait for its own end.
+                None => continue,
+                Some(Err(error)) => {
+                    stuck.get_or_insert(error);
+                    continue;
+                }
+                Some(Ok(())) => {}
+            }
+            match heir.map(|(registered, is_kept)| (registered.get().cloned().flatten(), is_kept)) {
+                Some((Some(heir), true)) => outcome.kept.push(heir),
+                Some((Some(heir), false)) => outcome.replaced.push(heir),
+                Some((None, _)) | None => outcome.removed.push(cell),
+            }
+        }
+        stuck.map_or(Ok(outcome), Err)
+    }
+
+    /// Checks the specs of a list, and resolves their policies. Returns them by path, and the paths in their order.
+    fn admit_list(
+        &self,
+        group: Option<&Arc<GroupCell>>,
+        specs: Vec<TaskSpec>,
+    ) -> Result<(Wanted, Vec<Arc<str>>), RuntimeError> {
+        let mut wanted = HashMap::with_capacity(specs.len());
+        let mut order = Vec::with_capacity(specs.len());
+        for spec in specs {
+            if group.is_some() { check_not_after(&spec) } else { check_no_siblings(&spec) }?;
+            let mut admitted = self.admit(spec)?;
+            if let Some(group) = group {
+                admitted.name = join(group.path(), &admitted.name);
+            }
+            let name = Arc::clone(&admitted.name);
+            if let Some(twice) = wanted.insert(Arc::clone(&name), admitted) {
+                return Err(RuntimeError::TaskAlreadyExists { name: twice.name.to_string() });
+            }
+            order.push(name);
+        }
+        Ok((wanted, order))
+    }
+
+    fn request_changes(
+        self: &Arc<Self>,
+        group: Option<&Arc<GroupCell>>,
+        specs: Vec<TaskSpec>,
+        extent: Extent,
+    ) -> Result<(Changes, Vec<Leaving>), RuntimeError> {
+        let runtime = self.prepare()?;
+        let (wanted, order) = self.admit_list(group, specs)?;
+        let mut home = None;
+        // What is dropped after the lock is released.
+        let mut spare: Vec<Heir> = Vec::new();
+        let mut withdrawn: Vec<Arc<Cell>> = Vec::new();
+        let (mut outcome, mut leaving) = (Changes::default(), Vec::new());
+        let mut fresh: Vec<Arc<Cell>> = Vec::new();
+        let mut registry = self.registry();
+        if registry.admission != Admission::Open {
+            return Err(RuntimeError::ShuttingDown);
+        }
+        let decisions = Self::decide_changes(&registry, group, &order, wanted, extent)?;
+        let gone = match extent {
+            Extent::All => gone(&registry, group, &order),
+            Extent::One => Vec::new(),
+        };
+        registry.settle(&runtime, &mut home);
+        self.bus.start(&runtime);
+        for decision in decisions {
+            match decision {
+                Decision::Keep(cell) => outcome.kept.push(cell),
+                Decision::KeepHeir(cell) => {
+                    let heir = registry.heirs.get(&cell.id()).map(|heir| (Arc::clone(&heir.registered), true));
+                    leaving.push(Leaving { cell, heir, why: None });
+                }
+                Decision::Add(admitted) => {
+                    withdrawn.extend(group.and_then(|group| group.withdraw(&admitted.name)));
+                    let cell = match &group {
+                        None => self.cell(admitted, Origin::Added, None),
+                        Some(group) => match group.adopt(last_segment(&Arc::clone(&admitted.name))) {
+                            Ok(adoption) => {
+                                let cell = self.cell(admitted, Origin::Added, Some(added(group, &adoption)));
+                                adoption.enter(&cell, &runtime);
+                                cell
+                            }
+                            // The group was stopped for good in the meantime, with all that is in it.
+                            Err(refused) => {
+                                drop(registry);
+                                for cell in &fresh {
+                                    Actor::spawn(Arc::clone(cell), &runtime);
+                                }
+                                return Err(refused);
+                            }
+                        },
+                    };
+                    registry.insert(&cell);
+                    announce(&cell);
+                    fresh.push(cell);
+                }
+                Decision::Replace(cell, admitted) => {
+                    let (id, group) = (cell.id(), group.cloned());
+                    let before = registry.heirs.remove(&id);
+                    let registered = before.as_ref().map(|heir| Arc::clone(&heir.registered)).unwrap_or_default();
+                    spare.extend(before);
+                    leaving.push(Leaving {
+                        cell,
+                        heir: Some((Arc::clone(&registered), false)),
+                        why: Some(StopKind::Replaced),
+                    });
+                    registry.heirs.insert(id, Heir { admitted, group, runtime: runtime.clone(), registered });
+                }
+            }
+        }
+        if let (Some(group), Extent::All) = (group, extent) {
+            let wanted: HashSet<&Arc<str>> = order.iter().collect();
+            for name in group.returning_names() {
+                if !wanted.contains(&name) {
+                    let cell = group.withdraw(&name);
+                    outcome.removed.extend(cell.clone());
+                    withdrawn.extend(cell);
+                }
+            }
+        }
+        for cell in gone {
+            if let Some(heir) = registry.heirs.remove(&cell.id()) {
+                let _ = heir.registered.set(None);
+                spare.push(heir);
+            }
+            leaving.push(Leaving { cell, heir: None, why: Some(StopKind::Removed) });
+        }
+        let places: Vec<_> = fresh.iter().filter_map(|cell| registry.take_place(cell)).collect();
+        drop(registry);
+        drop((spare, places));
+        for cell in &withdrawn {
+            cell.drop_kept_task();
+        }
+        for cell in &fresh {
+            Actor::spawn(Arc::clone(cell), &runtime);
+        }
+        if fresh.iter().any(|cell| cell.was_refused()) {
+            return Err(RuntimeError::NoRuntime);
+        }
+        outcome.added = fresh;
+        Ok((outcome, leaving))
+    }
+
+    /// Decides what becomes of each spec, and changes nothing.
+    fn decide_changes(
+        registry: &Registry,
+        group: Option<&Arc<GroupCell>>,
+        order: &[Arc<str>],
+        mut wanted: Wanted,
+        extent: Extent,
+    ) -> Result<Vec<Decision>, RuntimeError> {
+        let mut decisions = Vec::with_capacity(order.len());
+        for name in order {
+            let Some(admitted) = wanted.remove(name) else { continue };
+            let Some(cell) = registry.names.get(name).filter(|cell| is_own(cell, group)) else {
+                registry.check_free(name)?;
+                decisions.push(match group.and_then(|group| group.returning(name)) {
+                    Some(cell) if extent == Extent::All && cell.policy().revision == admitted.policy.revision => {
+                        Decision::Keep(cell)
+                    }
+                    // It is added in the place of one that its group would have registered again.
+                    Some(_) => Decision::Add(admitted),
+                    None => {
+                        group.map_or(Ok(()), |group| group.check_takes(last_segment(name)))?;
+                        Decision::Add(admitted)
+                    }
+                });
+                continue;
+            };
+            let (cell, wanted) = (Arc::clone(cell), admitted.policy.revision);
+            decisions.push(match registry.heirs.get(&cell.id()) {
+                Some(heir) if extent == Extent::All && heir.admitted.policy.revision == wanted => {
+                    Decision::KeepHeir(cell)
+                }
+                None if extent == Extent::All && cell.policy().revision == wanted && !cell.leaves() => {
+                    Decision::Keep(cell)
+                }
+                _ => Decision::Replace(cell, admitted),
+            });
+        }
+        // A replacement needs a group that runs, as an addition does.
+        if let (Some(group), false) = (group, decisions.is_empty()) {
+            group.check_runs()?;
+        }
+        Ok(decisions)
+    }
+
+    /// Registers the heir of a task whose name was just removed. Returns it, to be announced after the end of its
+    /// predecessor and spawned after the lock is released; or the heir that was not accepted, to be dropped then.
+    #[inline]
+    pub(super) fn succeed(self: &Arc<Self>, registry: &mut Registry, before: &Cell) -> Option<Box<Succession>> {
+        if registry.heirs.is_empty() { None } else { self.let_heir_succeed(registry, before) }
+    }
+
+    #[inline(never)]
+    fn let_heir_succeed(self: &Arc<Self>, registry: &mut Registry, before: &Cell) -> Option<Box<Succession>> {
+        let heir = registry.heirs.remove(&before.id())?;
+        if registry.admission != Admission::Open {
+            let _ = heir.registered.set(None);
+            return Some(Box::new(Succession::Refused(heir)));
+        }
+        let cell = match &heir.group {
+            None => self.cell(heir.admitted, Origin::Added, None),
+            Some(group) => {
+                let name = Arc::clone(&heir.admitted.name);
+                let Ok(adoption) = group.adopt(last_segment(&name)) else {
+                    let _ = heir.registered.set(None);
+                    return Some(Box::new(Succession::Refused(heir)));
+                };
+                let cell = self.cell(heir.admitted, Origin::Added, Some(added(group, &adoption)));
+                adoption.enter(&cell, &heir.runtime);
+                cell
+            }
+        };
+        registry.insert(&cell);
+        let _ = heir.registered.set(Some(Arc::clone(&cell)));
+        let place = registry.take_place(&cell).map(Fenced::new);
+        Some(Box::new(Succession::Accepted { cell, runtime: heir.runtime, place }))
+    }
+}
+
+/// The heir of a task that has ended.
+pub(super) enum Succession {
+    Accepted { cell: Arc<Cell>, runtime: Handle, place: Option<Fenced<Arc<Cell>>> },
+    Refused(Heir),
+}
+
+impl Succession {
+    /// Announces the registration. Called under the lock of the registry.
+    pub(super) fn announce(&self) {
+        if let Self::Accepted { cell, .. } = self {
+            announce(cell);
+        }
+    }
+
+    /// Spawns the heir, or drops it. Called with no lock held.
+    pub(super) fn carry_out(self) {
+        match self {
+            Self::Accepted { cell, runtime, place } => {
+                Actor::spawn(cell, &runtime);
+                drop(place);
+            }
+            Self::Refused(heir) => drop(drop_caught(heir)),
+        }
+    }
+}
+
+/// Returns `true` if the task was added to this group, or beside the tree.
+fn is_own(cell: &Cell, group: Option<&Arc<GroupCell>>) -> bool {
+    match (group, cell.member()) {
+        (Some(group), Some(member)) => cell.was_added() && Arc::ptr_eq(group, &member.group),
+        (None, None) => cell.is_beside_tree() && cell.slot().is_none(),
+        _ => false,
+    }
+}
+
+/// Returns the added tasks that no spec names, in the order of their registration.
+fn gone(registry: &Registry, group: Option<&Arc<GroupCell>>, order: &[Arc<str>]) -> Vec<Arc<Cell>> {
+    let wanted: HashSet<&Arc<str>> = order.iter().collect();
+    let cells = registry.names.iter().filter(|cell| is_own(cell, group) && !wanted.contains(cell.name()));
+    let mut gone: Vec<_> = cells.cloned().collect();
+    gone.sort_unstable_by_key(|cell| cell.id());
+    gone
+}
+
+impl Cell {
+    /// Waits until the task has ended, within this time since `began`, and aborts it after that. `None` if the task
+    /// itself calls, or a task that it waits for.
+    async fn left_within(
+        self: &Arc<Self>,
+        within: Duration,
+        began: Instant,
+        why: StopKind,
+    ) -> Option<Result<(), RuntimeError>> {
+        let _wait = self.core().enter_wait(|| super::group::Member::Task(Arc::clone(self)))?;
+        let left = within.saturating_sub(began.elapsed());
+        let is_gone = self.ended_or_aborted_within(left, why).await;
+        let timed_out = || RuntimeError::TaskRemoveTimeout { name: self.name().to_string(), timeout: within };
+        Some(if is_gone { Ok(()) } else { Err(timed_out()) })
+    }
+}

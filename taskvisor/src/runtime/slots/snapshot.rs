@@ -1,0 +1,78 @@
+//! Builds the snapshots of slots from the cells of their tasks.
+
+use std::sync::Arc;
+
+use super::super::core::Core;
+use super::super::registry::Registry;
+use super::super::task::Cell;
+use crate::panics::drop_each;
+use crate::slots::{Slot, SlotPhase, SlotSnapshot, SlotTask};
+
+/// A slot with its cells, which are read with no lock held.
+struct Seen {
+    name: Arc<str>,
+    phase: SlotPhase,
+    owners: Vec<Arc<Cell>>,
+    next: Option<Arc<Cell>>,
+    queue: Vec<Arc<Cell>>,
+    queued: usize,
+}
+
+impl Core {
+    /// Returns a snapshot of the slot of that name.
+    pub(crate) fn slot_snapshot(&self, name: &str) -> SlotSnapshot {
+        let seen = see(&self.registry(), name.into());
+        self.shown(seen)
+    }
+
+    /// Returns snapshots of the declared slots, except those with keys, and of the other slots that are not idle, in the
+    /// order of their names.
+    pub(crate) fn slot_snapshots(&self) -> Vec<SlotSnapshot> {
+        let registry = self.registry();
+        let declared = self.controller.all().filter(|(_, slot)| !slot.is_keyed()).map(|(name, _)| name);
+        let owned = registry.names.iter().filter_map(|cell| cell.slot());
+        let mut names: Vec<_> = declared.chain(registry.slots.busy.keys()).chain(owned).cloned().collect();
+        names.sort_unstable();
+        names.dedup();
+        let seen: Vec<_> = names.into_iter().map(|name| see(&registry, name)).collect();
+        drop(registry);
+        seen.into_iter().map(|seen| self.shown(seen)).collect()
+    }
+
+    fn shown(&self, seen: Seen) -> SlotSnapshot {
+        let Seen { name, phase, owners, next, queue, queued } = seen;
+        let task = |cell: &Arc<Cell>| SlotTask::new(cell.name().to_string(), cell.id(), cell.status().state);
+        let all = |cells: &[Arc<Cell>]| cells.iter().map(task).collect();
+        let snapshot = SlotSnapshot {
+            capacity: self.controller.capacity(&name),
+            name: name.to_string(),
+            phase,
+            owners: all(&owners),
+            next: next.as_ref().map(task),
+            queue: all(&queue),
+            queued,
+        };
+        // A cell can have the last reference to a user value.
+        drop_each(owners.into_iter().chain(next).chain(queue));
+        snapshot
+    }
+}
+
+fn see(registry: &Registry, name: Arc<str>) -> Seen {
+    let owners: Vec<_> = registry.owners_of(&name).cloned().collect();
+    let slot = registry.slots.busy.get(&name);
+    let phase = match slot {
+        Some(slot) => slot.phase(),
+        None if owners.is_empty() => SlotPhase::Idle,
+        None => SlotPhase::Running,
+    };
+    let queue = slot.into_iter().flat_map(Slot::queue).take(SlotSnapshot::LISTED);
+    Seen {
+        phase,
+        owners,
+        next: slot.and_then(Slot::next).map(|job| Arc::clone(&job.cell)),
+        queue: queue.map(|job| Arc::clone(&job.cell)).collect(),
+        queued: slot.map_or(0, Slot::queued),
+        name,
+    }
+}

@@ -1,0 +1,55 @@
+//! The result of a reconciliation.
+
+use std::sync::Arc;
+
+use super::error::RuntimeError;
+use crate::runtime::{Changes, Core, Extent, GroupCell};
+use crate::task::{TaskHandle, TaskSpec};
+
+/// The tasks after a [`GroupHandle::reconcile`](crate::GroupHandle::reconcile) or
+/// [`SupervisorHandle::reconcile`](crate::SupervisorHandle::reconcile), by what became of them.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct Reconciled {
+    /// The tasks that go on, because their name and revision are equal.
+    pub kept: Vec<TaskHandle>,
+    /// The tasks whose name was free.
+    pub added: Vec<TaskHandle>,
+    /// The new registrations of the tasks that have changed.
+    pub replaced: Vec<TaskHandle>,
+    /// The ended registrations of the tasks that were not in the list.
+    pub removed: Vec<TaskHandle>,
+}
+
+impl Reconciled {
+    /// Returns the handles of all tasks that remain: kept, added and replaced ones.
+    pub fn remaining(&self) -> impl Iterator<Item = &TaskHandle> {
+        self.kept.iter().chain(&self.added).chain(&self.replaced)
+    }
+
+    pub(crate) async fn all(
+        core: &Arc<Core>,
+        group: Option<Arc<GroupCell>>,
+        specs: Vec<TaskSpec>,
+    ) -> Result<Self, RuntimeError> {
+        let Changes { kept, added, replaced, removed } = core.reconcile(group, specs, Extent::All).await?;
+        let handles = |cells: Vec<_>| cells.into_iter().map(TaskHandle::new).collect();
+        let (kept, added) = (handles(kept), handles(added));
+        Ok(Self { kept, added, replaced: handles(replaced), removed: handles(removed) })
+    }
+
+    /// Replaces one task, or adds it. An heir that is not registered was withdrawn by a later call, or by a stop.
+    pub(crate) async fn one(
+        core: &Arc<Core>,
+        group: Option<Arc<GroupCell>>,
+        spec: TaskSpec,
+    ) -> Result<TaskHandle, RuntimeError> {
+        let name = spec.name().to_owned();
+        let Changes { mut added, mut replaced, .. } = core.reconcile(group, vec![spec], Extent::One).await?;
+        match replaced.pop().or_else(|| added.pop()) {
+            Some(cell) => Ok(TaskHandle::new(cell)),
+            None if core.is_stopping() => Err(RuntimeError::ShuttingDown),
+            None => Err(RuntimeError::TaskNotFound { name }),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! O20 to O27, O52: a fleet of tenants.
+
+mod again;
+mod limits;
+mod reach;
+mod reconcile;
+mod reconcile_random;
+mod starting;
+mod survive;
