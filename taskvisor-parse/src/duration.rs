@@ -171,11 +171,11 @@ fn in_our_units(text: &str) -> Option<String> {
         let known = UNITS.iter().map(|(name, _)| *name).find(|name| *name == unit);
         let other = || ALIASES.iter().find(|(_, aliases)| aliases.contains(&unit)).map(|(name, _)| *name);
         is_other |= known.is_none();
-        ours = if WEEKS.contains(&unit) {
-            format!("{ours}{}d", number.parse::<u64>().ok()?.checked_mul(7)?)
+        if WEEKS.contains(&unit) {
+            ours += &format!("{}d", number.parse::<u64>().ok()?.checked_mul(7)?);
         } else {
-            format!("{ours}{number}{}", known.or_else(other)?)
-        };
+            ours += &format!("{number}{}", known.or_else(other)?);
+        }
         rest = after.trim();
     }
     (is_other && parse(&ours).is_ok()).then_some(ours)

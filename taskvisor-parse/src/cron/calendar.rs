@@ -8,9 +8,11 @@ pub(super) const DAY: i64 = 86_400;
 /// The days from 0001-01-01 to 1970-01-01.
 const EPOCH: i64 = 719_162;
 
+pub(super) const LAST_YEAR: i64 = 9_999;
+
 /// The first and the last second, as seconds since 1970-01-01T00:00:00.
 pub(super) const FIRST: i64 = -EPOCH * DAY;
-pub(super) const LAST: i64 = (days_before_year(10_000) - EPOCH) * DAY - 1;
+pub(super) const LAST: i64 = (days_before_year(LAST_YEAR + 1) - EPOCH) * DAY - 1;
 
 /// A date and a time of day, without a zone. Its `Display` is ISO 8601, such as `2026-03-29T02:30:00`.
 ///
@@ -42,8 +44,9 @@ pub struct Civil {
 }
 
 impl Civil {
-    /// Returns what a clock shows that counts `seconds` from 1970-01-01T00:00:00: seconds since the Unix epoch, plus the
-    /// offset of a zone. Values outside of the years 1 to 9999 give the first or the last second of these.
+    /// Returns the date and time of a local clock, `seconds` after it showed 1970-01-01T00:00:00: the seconds since the
+    /// Unix epoch plus the offset of the zone. Values outside of the years 1 to 9999 give the first or the last second
+    /// of these years.
     #[must_use]
     pub fn from_seconds(seconds: i64) -> Self {
         let seconds = seconds.clamp(FIRST, LAST);
@@ -79,7 +82,7 @@ impl Date {
     /// The date of a day that is counted from 1970-01-01.
     pub(super) fn of(day: i64) -> Self {
         let day = day + EPOCH;
-        // 400 years have 146,097 days. The estimate is the year or the one after it.
+        // 400 years have 146,097 days. The estimate is wrong by at most one year.
         let mut year = day * 400 / 146_097 + 1;
         if days_before_year(year) > day {
             year -= 1;

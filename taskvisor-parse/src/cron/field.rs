@@ -7,23 +7,19 @@ pub(super) const MONTHS: [&str; 12] =
 pub(super) const DAYS: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 
 /// A field of a pattern. Its `Display` is its name, such as `day of month`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Field {
-    /// The first field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Field {
     Minute,
-    /// The second field.
     Hour,
-    /// The third field.
     DayOfMonth,
-    /// The fourth field.
     Month,
-    /// The fifth field.
     DayOfWeek,
 }
 
 impl Field {
     pub(super) const ALL: [Self; 5] = [Self::Minute, Self::Hour, Self::DayOfMonth, Self::Month, Self::DayOfWeek];
 
+    /// The first value.
     pub(super) const fn first(self) -> u32 {
         match self {
             Self::Minute | Self::Hour | Self::DayOfWeek => 0,
@@ -31,7 +27,7 @@ impl Field {
         }
     }
 
-    /// The last value of `*`. A day of week may also be written as 7.
+    /// The last value of `*`.
     pub(super) const fn last(self) -> u32 {
         match self {
             Self::Minute => 59,
@@ -42,7 +38,7 @@ impl Field {
         }
     }
 
-    /// The last value that may be written.
+    /// The last value that may be written: Sunday is 0 and 7.
     pub(super) const fn last_written(self) -> u32 {
         match self {
             Self::DayOfWeek => 7,
@@ -63,6 +59,17 @@ impl Field {
             _ => &[],
         }
     }
+
+    /// What an item may be, for messages.
+    pub(super) const fn items(self) -> &'static str {
+        match self {
+            Self::Minute => "`*`, a number from 0 to 59, a range such as `0-29`, or a step such as `*/15`",
+            Self::Hour => "`*`, a number from 0 to 23, a range such as `9-17`, or a step such as `*/2`",
+            Self::DayOfMonth => "`*`, a number from 1 to 31, a range such as `1-7`, or `L` for the last day",
+            Self::Month => "`*`, a name such as `jan`, a number from 1 to 12, or a range such as `jun-aug`",
+            Self::DayOfWeek => "`*`, a name such as `mon`, a number from 0 to 7, a range such as `mon-fri`, or `mon#2`",
+        }
+    }
 }
 
 impl fmt::Display for Field {
@@ -78,7 +85,7 @@ impl fmt::Display for Field {
 }
 
 /// The values of a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Values {
     /// Bit `n` is set if the field has the value `n`. Sunday is 0.
     pub(super) set: u64,
@@ -87,19 +94,26 @@ pub(super) struct Values {
 }
 
 impl Values {
+    pub(super) const NONE: Self = Self { set: 0, star: false };
+
     pub(super) fn has(self, value: i64) -> bool {
-        u32::try_from(value).is_ok_and(|value| self.set.checked_shr(value).unwrap_or(0) & 1 == 1)
+        self.next(value) == Some(value)
     }
 
-    /// The first value that is not less than `from`.
+    /// Returns the first value that is not less than `from`.
     pub(super) fn next(self, from: i64) -> Option<i64> {
-        let from = u32::try_from(from).ok()?;
-        let rest = self.set.checked_shr(from)?;
-        (rest != 0).then(|| i64::from(from + rest.trailing_zeros()))
+        next_in(self.set, from)
     }
 }
 
-/// The set of every `step`th value from `first` to `last`; values over 63 are left out.
+/// Returns the first value of a set that is not less than `from`.
+pub(super) fn next_in(set: u64, from: i64) -> Option<i64> {
+    let from = u32::try_from(from).ok()?;
+    let rest = set.checked_shr(from)?;
+    (rest != 0).then(|| i64::from(from + rest.trailing_zeros()))
+}
+
+/// Returns the set of every `step`th value from `first` to `last`, which are at most 63; a step is at least 1.
 pub(super) fn steps(first: u32, last: u32, step: u32) -> u64 {
-    (first..=last.min(63)).step_by(usize::try_from(step.max(1)).unwrap_or(usize::MAX)).fold(0, |set, value| set | 1 << value)
+    (first..=last).filter(|value| (value - first) % step == 0).fold(0, |set, value| set | 1 << value)
 }

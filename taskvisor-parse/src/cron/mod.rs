@@ -45,6 +45,7 @@
 //! # Ok::<(), taskvisor_parse::cron::Errors>(())
 //! ```
 
+mod advice;
 mod calendar;
 mod error;
 mod field;
@@ -52,11 +53,11 @@ mod normal;
 mod occurrence;
 mod parse;
 mod pattern;
+mod token;
 mod zone;
 
 pub use calendar::Civil;
-pub use error::{Errors, Fault, PatternError};
-pub use field::Field;
+pub use error::{Errors, PatternError};
 pub use occurrence::{Occurrence, Upcoming};
 pub use pattern::Pattern;
 pub use zone::{Offset, Utc, Zone};

@@ -87,7 +87,8 @@ fn push_runs(field: Field, mut set: u64, items: &mut Vec<String>) {
     }
 }
 
-fn name(field: Field, value: u32) -> String {
+/// Formats a value.
+pub(super) fn name(field: Field, value: u32) -> String {
     let index = if field == Field::DayOfWeek { value % 7 } else { value.wrapping_sub(field.first()) };
     let name = usize::try_from(index).ok().and_then(|index| field.names().get(index));
     name.map_or_else(|| value.to_string(), ToString::to_string)

@@ -11,7 +11,7 @@ pub struct Occurrence {
     pub at: i64,
     /// The local time that matches the pattern; the first one if a change of the clock skipped several.
     pub due: Civil,
-    /// What the local clock shows at the instant: `due`, unless a change of the clock skipped that.
+    /// The local time at the instant. It is `due`, unless a change of the clock skipped that.
     pub local: Civil,
 }
 
@@ -22,8 +22,8 @@ impl Occurrence {
         self.due != self.local
     }
 
-    fn new(at: i64, due: i64, ahead: i64) -> Option<Self> {
-        (at <= LAST).then(|| Self { at, due: Civil::from_seconds(due), local: Civil::from_seconds(at + ahead) })
+    fn new(at: i64, due: i64, ahead: i64) -> Self {
+        Self { at, due: Civil::from_seconds(due), local: Civil::from_seconds(at + ahead) }
     }
 }
 
@@ -31,7 +31,8 @@ impl Pattern {
     /// Returns the first occurrence after an instant, which is given in seconds since the Unix epoch. It is always later
     /// than that. For an instant within a second, give that second without its fraction.
     ///
-    /// Returns `None` if there is none before the end of the year 9999. Instants before the year 1 count as its begin.
+    /// Returns `None` if there is none before the end of the year 9999. That includes a pattern whose local times are all
+    /// skipped by changes of the clock. An instant before the year 1 counts as the begin of that year.
     ///
     /// # Examples
     ///
@@ -43,14 +44,7 @@ impl Pattern {
     /// # Ok::<(), taskvisor_parse::cron::Errors>(())
     /// ```
     pub fn next(&self, after: i64, zone: &(impl Zone + ?Sized)) -> Option<Occurrence> {
-        let after = after.max(FIRST);
-        if after >= LAST {
-            None
-        } else if self.is_fixed() {
-            self.next_fixed(after, zone)
-        } else {
-            self.next_shown(after, zone)
-        }
+        self.first_within(after, LAST, zone)
     }
 
     /// Returns the occurrences after an instant, which is given in seconds since the Unix epoch, in ascending order.
@@ -70,7 +64,7 @@ impl Pattern {
     }
 
     /// Returns the latest occurrence that is later than `after` and not later than `until`, both in seconds since the
-    /// Unix epoch. It takes a number of steps that grows with the logarithm of the time between them.
+    /// Unix epoch. The number of steps grows with the logarithm of the time between them.
     ///
     /// # Examples
     ///
@@ -83,66 +77,75 @@ impl Pattern {
     /// # Ok::<(), taskvisor_parse::cron::Errors>(())
     /// ```
     pub fn latest(&self, after: i64, until: i64, zone: &(impl Zone + ?Sized)) -> Option<Occurrence> {
-        let next_in_time = |after| self.next(after, zone).filter(|next| next.at <= until);
-        let mut latest = next_in_time(after)?;
-        // An occurrence follows in time on `before`, and none on `since`.
-        let (mut before, mut since) = (after.max(FIRST), until.min(LAST));
-        while since - before > 1 {
-            let middle = before + (since - before) / 2;
-            match next_in_time(middle) {
-                Some(next) => (latest, before) = (next, middle),
-                None => since = middle,
+        let until = until.min(LAST);
+        let mut latest = self.first_within(after, until, zone)?;
+        // Between `latest` and `empty_after` there may be later ones, and none after `empty_after`.
+        let mut empty_after = until;
+        while empty_after - latest.at > 1 {
+            let middle = latest.at + (empty_after - latest.at) / 2;
+            match self.first_within(middle, until, zone) {
+                Some(later) => latest = later,
+                None => empty_after = middle,
             }
         }
-        Some(latest)
+        Some(self.first_within(latest.at, until, zone).unwrap_or(latest))
     }
 
-    /// The next occurrence of a fixed time: the local clock reaches a matching minute that it has not reached before.
+    /// Returns the first occurrence that is later than `after` and not later than `until`.
+    fn first_within(&self, after: i64, until: i64, zone: &(impl Zone + ?Sized)) -> Option<Occurrence> {
+        let after = after.max(FIRST);
+        if after >= until {
+            return None;
+        }
+        let next = if self.is_fixed() { self.next_fixed(after, zone) } else { self.next_wildcard(after, until, zone) };
+        next.filter(|next| next.at <= until)
+    }
+
+    /// The next occurrence of a fixed time: the local clock reaches a matching minute, or passes it, for the first time.
     fn next_fixed(&self, after: i64, zone: &(impl Zone + ?Sized)) -> Option<Occurrence> {
-        let due = self.next_civil(reached(zone, after) + 1)?;
-        // No clock is ahead of UTC by more, so that none shows `due` before this instant.
+        let due = self.next_local(reached(zone, after) + 1)?;
+        // No clock shows `due` before this instant.
         let mut instant = due - MAX_OFFSET;
         loop {
             let piece = Piece::at(zone, instant);
             let at = instant.max(due - piece.ahead);
             match piece.end {
                 Some(end) if end <= at => instant = end,
-                // With a zone that answers differently each time, the instant could lie in the past.
-                _ => return Occurrence::new(at.max(after + 1), due, piece.ahead),
+                // Not in the past, even with a zone that does not always answer the same.
+                _ => return Some(Occurrence::new(at.max(after + 1), due, piece.ahead)),
             }
         }
     }
 
     /// The next occurrence of a wildcard: the local clock shows a matching minute.
-    fn next_shown(&self, after: i64, zone: &(impl Zone + ?Sized)) -> Option<Occurrence> {
+    fn next_wildcard(&self, after: i64, until: i64, zone: &(impl Zone + ?Sized)) -> Option<Occurrence> {
         let mut instant = after + 1;
-        loop {
+        while instant <= until {
             let piece = Piece::at(zone, instant);
-            let due = self.next_civil(instant + piece.ahead)?;
+            let due = self.next_local(instant + piece.ahead)?;
             let at = due - piece.ahead;
             match piece.end {
-                // From there on the clock shows no earlier time than `end - MAX_OFFSET`.
-                Some(end) if end <= at => instant = end.max(self.next_civil(end - MAX_OFFSET)? - MAX_OFFSET),
-                _ => return Occurrence::new(at, due, piece.ahead),
+                // Not in this piece. Afterwards, the clock shows no time before `end - MAX_OFFSET`.
+                Some(end) if end <= at => instant = end.max(self.next_local(end - MAX_OFFSET)? - MAX_OFFSET),
+                _ => return Some(Occurrence::new(at, due, piece.ahead)),
             }
         }
+        None
     }
 }
 
-/// The latest time that the local clock has shown up to and with an instant.
+/// Returns the latest time that the local clock has shown up to an instant, inclusive.
 fn reached(zone: &(impl Zone + ?Sized), instant: i64) -> i64 {
-    // What a clock showed before is less than what it shows now, whatever the offsets were.
+    // Before that, the clock showed less than it does now, whatever the offsets were.
     let mut from = instant - 2 * MAX_OFFSET;
     let mut latest = i64::MIN;
-    loop {
+    while from <= instant {
         let piece = Piece::at(zone, from);
-        let last = if piece.has(instant) { instant } else { piece.end.map_or(instant, |end| end - 1) };
+        let last = piece.end.map_or(instant, |end| instant.min(end - 1));
         latest = latest.max(last + piece.ahead);
-        if last == instant {
-            return latest;
-        }
         from = last + 1;
     }
+    latest
 }
 
 /// The occurrences of a pattern after an instant, in ascending order; made by [`Pattern::upcoming`].

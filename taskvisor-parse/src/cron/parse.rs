@@ -1,51 +1,35 @@
 //! Parses the text of a pattern.
 
 use super::calendar::month_length;
-use super::error::{Collector, Errors, Fault, NICKNAMES};
-use super::field::{Field, Values, steps};
-use super::normal;
+use super::error::{Collector, Errors};
+use super::field::{DAYS, Field, Values, steps};
 use super::pattern::{LAST_ONE, Pattern};
-use crate::{duration, suggest};
+use super::token::Token;
+use super::{advice, normal};
+use crate::suggest;
 
-/// A part of the text, and the byte at which it begins.
-#[derive(Debug, Clone, Copy)]
-struct Token<'t> {
-    start: usize,
-    text: &'t str,
-}
+/// The maximum length of a text in bytes. A pattern that writes out every value has less.
+const MAX_LENGTH: usize = 1_000;
 
-impl<'t> Token<'t> {
-    fn split(self, separators: &'static [char]) -> impl Iterator<Item = Token<'t>> {
-        let mut start = self.start;
-        self.text.split(separators).map(move |text| {
-            let token = Token { start, text };
-            // Each separator has one byte.
-            start = start.saturating_add(text.len() + 1);
-            token
-        })
-    }
-
-    fn split_once(self, separator: char) -> Option<(Self, Self)> {
-        let (before, after) = self.text.split_once(separator)?;
-        let start = self.start + before.len() + separator.len_utf8();
-        Some((Self { text: before, ..self }, Self { start, text: after }))
-    }
-
-    fn is(self, word: &str) -> bool {
-        self.text.eq_ignore_ascii_case(word)
-    }
-
-    fn is_number(self) -> bool {
-        !self.text.is_empty() && self.text.bytes().all(|byte| byte.is_ascii_digit())
-    }
-}
+/// Nicknames, and the patterns that they stand for.
+pub(super) const NICKNAMES: [(&str, &str); 7] = [
+    ("@yearly", "0 0 1 1 *"),
+    ("@annually", "0 0 1 1 *"),
+    ("@monthly", "0 0 1 * *"),
+    ("@weekly", "0 0 * * 0"),
+    ("@daily", "0 0 * * *"),
+    ("@midnight", "0 0 * * *"),
+    ("@hourly", "0 * * * *"),
+];
 
 impl Pattern {
-    /// Parses a pattern; [`cron`](super) describes the grammar. Spaces and tabs part the fields.
+    /// Parses a pattern; [`cron`](super) describes the grammar. White space separates the fields, and may also surround
+    /// the pattern.
     ///
     /// # Errors
     ///
-    /// All errors of all fields, or what is wrong with the text as a whole. A pattern that never comes is an error too.
+    /// All errors of all fields, or what is wrong with the text as a whole. A pattern that never comes, and a text of
+    /// more than 1,000 bytes, are errors too.
     ///
     /// # Examples
     ///
@@ -56,26 +40,18 @@ impl Pattern {
     /// assert_eq!(errors.to_string(), "\"0 0 30 2 *\" never comes: February has no day 30");
     /// ```
     pub fn parse(text: &str) -> Result<Self, Errors> {
-        let words: Vec<Token<'_>> =
-            Token { start: 0, text }.split(&[' ', '\t']).filter(|word| !word.text.is_empty()).collect();
-        let mut reader = Reader { errors: Collector::new(text), pattern: Self::EMPTY };
-        match *words.as_slice() {
-            [] => reader.errors.push(0, text, Fault::Empty),
-            [word, ref more @ ..] if word.text.starts_with('@') => reader.nickname(word, more),
-            [minute, hour, day, month, weekday] => reader.fields([minute, hour, day, month, weekday]),
-            [first, .., last] => reader.refuse(first.start, text.get(first.start..last.start + last.text.len()), words.len()),
-            [word] => reader.refuse(word.start, Some(word.text), 1),
-        }
+        let mut reader = Reader { text, errors: Collector::default(), pattern: Self::EMPTY };
+        reader.pattern(Token { start: 0, text });
         reader.errors.finish(reader.pattern)
     }
 
     const EMPTY: Self = Self {
-        minute: Values { set: 0, star: false },
-        hour: Values { set: 0, star: false },
-        day: Values { set: 0, star: false },
+        minute: Values::NONE,
+        hour: Values::NONE,
+        day: Values::NONE,
         last_day: false,
-        month: Values { set: 0, star: false },
-        weekday: Values { set: 0, star: false },
+        month: Values::NONE,
+        weekday: Values::NONE,
         ordinals: [0; 7],
     };
 
@@ -90,91 +66,96 @@ impl Pattern {
     }
 }
 
-struct Reader {
+struct Reader<'t> {
+    /// The whole text, for messages.
+    text: &'t str,
     errors: Collector,
     pattern: Pattern,
 }
 
-impl Reader {
-    fn push(&mut self, token: Token<'_>, fault: Fault) {
-        self.errors.push(token.start, token.text, fault);
+impl<'t> Reader<'t> {
+    fn refuse(&mut self, token: Token<'t>, message: String) {
+        self.errors.push(token.span(), message);
     }
 
-    fn nickname(&mut self, word: Token<'_>, more: &[Token<'_>]) {
-        let advice = match word.text {
-            "@reboot" => Some("without `cron`, a task starts with its tree"),
-            "@every" => Some("write `every = \"5m\"`"),
-            _ => None,
-        };
-        if let Some(advice) = advice {
-            return self.push(word, Fault::OtherDialect { advice });
+    /// Formats a token and where it is.
+    fn quote(&self, token: Token<'t>) -> String {
+        format!("`{token}` in {:?}", self.text)
+    }
+
+    fn pattern(&mut self, whole: Token<'t>) {
+        let text = self.text;
+        if text.len() > MAX_LENGTH {
+            let begin: String = text.chars().take(40).collect();
+            let length = text.len();
+            return self.refuse(whole, format!("\"{begin}..\" has {length} bytes, expected at most {MAX_LENGTH}"));
+        }
+        let is_space = |c: char| c.is_ascii_whitespace();
+        let words: Vec<Token<'t>> = whole.split(is_space).filter(|word| !word.text.is_empty()).collect();
+        match *words.as_slice() {
+            [] => self.refuse(whole, format!("{text:?} has no fields: write for example \"30 2 * * *\"")),
+            [word, ref more @ ..] if word.text.starts_with('@') => self.nickname(word, more),
+            [minute, hour, day, month, weekday] => self.fields([minute, hour, day, month, weekday]),
+            [first, ref more @ ..] => {
+                let end = more.last().unwrap_or(&first).span().end;
+                let token = Token { start: first.start, text: text.get(first.start..end).unwrap_or(text) };
+                self.refuse(token, advice::on_number_of_fields(token.text, &words));
+            }
+        }
+    }
+
+    fn nickname(&mut self, word: Token<'t>, more: &[Token<'t>]) {
+        if let Some(advice) = advice::on_nickname(word.text) {
+            return self.refuse(word, format!("{} is of another dialect: {advice}", self.quote(word)));
         }
         match NICKNAMES.iter().find(|(name, _)| *name == word.text) {
             Some((_, pattern)) => self.pattern = Pattern::parse(pattern).unwrap_or(Pattern::EMPTY),
             None => {
-                let meant = suggest::closest(word.text, NICKNAMES.iter().map(|(name, _)| *name));
-                self.push(word, Fault::UnknownNickname { meant });
+                let names = || NICKNAMES.iter().map(|(name, _)| *name);
+                let right = match suggest::closest(word.text, names()) {
+                    Some(meant) => format!("did you mean \"{meant}\"?"),
+                    None => format!("expected five fields, {}", suggest::list(names(), '"')),
+                };
+                self.refuse(word, format!("unknown pattern \"{word}\", {right}"));
             }
         }
         if let Some(first) = more.first() {
-            self.push(*first, Fault::NicknameNotAlone);
+            self.refuse(*first, format!("{} follows a whole pattern: leave it out", self.quote(*first)));
         }
     }
 
-    /// Reports a text that does not have five fields.
-    fn refuse(&mut self, start: usize, text: Option<&str>, count: usize) {
-        let token = Token { start, text: text.unwrap_or_default() };
-        let fault = match time_of_day(token) {
-            Some(write) => Fault::TimeOfDay { write },
-            None if duration::parse(token.text).is_ok() => Fault::Duration,
-            None => Fault::FieldCount(count),
-        };
-        self.push(token, fault);
-    }
-
-    fn fields(&mut self, words: [Token<'_>; 5]) {
+    fn fields(&mut self, words: [Token<'t>; 5]) {
+        let [_, _, day, month, weekday] = words;
+        let mut are_days_valid = true;
         for (field, word) in Field::ALL.into_iter().zip(words) {
-            if word.text.starts_with('*') {
-                self.pattern.values(field).star = true;
-            }
-            for item in word.split(&[',']) {
-                if item.text.is_empty() {
-                    self.push(word, Fault::EmptyItem(field));
-                    break;
-                }
-                self.item(field, item);
-            }
+            let errors = self.errors.count();
+            self.field(field, word);
+            are_days_valid &= errors == self.errors.count() || matches!(field, Field::Minute | Field::Hour);
         }
-        // Each Monday has each second Monday.
+        // Every Monday includes the second Monday.
         for (weekday, ordinals) in (0..).zip(&mut self.pattern.ordinals) {
             if self.pattern.weekday.has(weekday) {
                 *ordinals = 0;
             }
         }
-        let [_, _, day, month, _] = words;
-        self.check_days(day, month);
-    }
-
-    /// Reports a pattern that never comes.
-    fn check_days(&mut self, day: Token<'_>, month: Token<'_>) {
-        let pattern = &self.pattern;
-        if pattern.last_day || pattern.day.star || !pattern.weekday.star {
-            return;
-        }
-        let Some(first) = pattern.day.next(1) else { return };
-        let months: Vec<u32> = (1..=12).filter(|month| pattern.month.has(i64::from(*month))).collect();
-        // 2000 is a leap year.
-        if !months.is_empty() && months.iter().all(|month| month_length(2000, i64::from(*month)) < first) {
-            let day_number = u32::try_from(first).unwrap_or_default();
-            // From the day to the month.
-            let length = (month.start + month.text.len()).saturating_sub(day.start);
-            self.errors.push_span(day.start, length, Fault::NeverComes { day: day_number, months });
+        if are_days_valid && !self.pattern.has_days() {
+            self.never_comes(day, month, weekday);
         }
     }
 
-    fn item(&mut self, field: Field, item: Token<'_>) {
-        if let Some(advice) = of_other_dialect(field, item) {
-            return self.push(item, Fault::OtherDialect { advice });
+    fn field(&mut self, field: Field, word: Token<'t>) {
+        self.pattern.values(field).star = word.text.starts_with('*');
+        if word.text.split(',').any(str::is_empty) {
+            return self.refuse(word, format!("{field} {} has nothing on one side of a comma", self.quote(word)));
+        }
+        for item in word.split(|c| c == ',') {
+            self.item(field, item);
+        }
+    }
+
+    fn item(&mut self, field: Field, item: Token<'t>) {
+        if let Some(advice) = advice::on_item(field, item.text) {
+            return self.refuse(item, format!("{field} {} is of another dialect: {advice}", self.quote(item)));
         }
         if field == Field::DayOfMonth && item.is("L") {
             self.pattern.last_day = true;
@@ -187,138 +168,158 @@ impl Reader {
             Some((range, step)) => (range, Some(step)),
             None => (item, None),
         };
-        if let (Some((first, last)), Some(step_by)) = (self.range(field, range, step), self.step(field, step)) {
-            self.add(field, item, first, last, step_by);
+        let (values, number) = (self.range(field, range, item), self.step(field, step, item));
+        let (Some((first, last)), Some(number)) = (values, number) else { return };
+        if step.is_some() && range.text != "*" && !range.text.contains('-') {
+            // 7 is Sunday, and the last value of its field is 6.
+            let begin = if first > field.last() { "0" } else { range.text };
+            let end =
+                if range.number().is_some() { field.last().to_string() } else { normal::name(field, field.last()) };
+            let write = format!("{begin}-{end}/{number}");
+            let item_in_text = self.quote(item);
+            return self.refuse(item, format!("{field} {item_in_text} has a step, but no range: write `{write}`"));
         }
+        if first > last {
+            let write = around(field, first, last, number);
+            return self.refuse(item, format!("range {} ends before it begins: write `{write}`", self.quote(item)));
+        }
+        let set = steps(first, last, number);
+        // 7 is Sunday.
+        let set = if field == Field::DayOfWeek { set & !(1 << 7) | set >> 7 } else { set };
+        self.pattern.values(field).set |= set;
     }
 
     /// Reads `*`, a value or a range.
-    fn range(&mut self, field: Field, range: Token<'_>, step: Option<Token<'_>>) -> Option<(u32, u32)> {
+    fn range(&mut self, field: Field, range: Token<'t>, item: Token<'t>) -> Option<(u32, u32)> {
         if range.text == "*" {
             return Some((field.first(), field.last()));
         }
         if let Some((first, last)) = range.split_once('-') {
-            let (from, to) = (self.value(field, first), self.value(field, last));
-            let (from, to) = (from?, to?);
+            let (first_value, last_value) = (self.value(field, first, item), self.value(field, last, item));
+            let (first_value, last_value) = (first_value?, last_value?);
             // A range may end with Sunday, as in `sat-sun`.
-            return Some((from, if last.is("sun") && from > 0 { 7 } else { to }));
+            return Some((first_value, if last.is("sun") && first_value > 0 { 7 } else { last_value }));
         }
-        let value = self.value(field, range)?;
-        if let Some(step) = step.filter(|step| step.is_number()) {
-            let write = format!("{}-{}/{}", range.text, field.last(), step.text);
-            self.errors.push_span(range.start, range.text.len() + 1 + step.text.len(), Fault::StepWithoutRange { write });
-            return None;
-        }
+        let value = self.value(field, range, item)?;
         Some((value, value))
     }
 
-    fn value(&mut self, field: Field, token: Token<'_>) -> Option<u32> {
-        if token.is_number() {
-            let value = token.text.parse().unwrap_or(u32::MAX);
-            if (field.first()..=field.last_written()).contains(&value) {
+    /// Reads a number or a name, which is a part of an item.
+    fn value(&mut self, field: Field, token: Token<'t>, item: Token<'t>) -> Option<u32> {
+        if let Some(value) = token.number() {
+            let (first, last) = (field.first(), field.last_written());
+            if (first..=last).contains(&value) {
                 return Some(value);
             }
-            self.push(token, Fault::OutOfRange(field));
+            self.refuse(token, format!("{field} {} is not within {first} to {last}", self.quote(token)));
             return None;
         }
-        let names = field.names();
-        if let Some(index) = names.iter().position(|name| token.is(name)) {
-            return u32::try_from(index).ok().map(|index| field.first() + index);
+        let value = (field.first()..).zip(field.names()).find(|(_, name)| token.is(name)).map(|(value, _)| value);
+        if value.is_some() {
+            return value;
         }
         let is_word = !token.text.is_empty() && token.text.chars().all(char::is_alphabetic);
-        if is_word && !names.is_empty() {
-            // `monday` means `mon`.
-            let lower = token.text.to_lowercase();
-            let meant = names.iter().find(|name| lower.starts_with(**name)).copied();
-            let meant = meant.or_else(|| suggest::closest(&lower, names.iter().copied()));
-            self.push(token, Fault::UnknownName { field, meant });
+        let mut others = [Field::Month, Field::DayOfWeek].into_iter();
+        if let Some(other) = others.find(|other| other.names().iter().any(|name| token.is(name))) {
+            let order = "minute, hour, day of month, month, day of week";
+            self.refuse(token, format!("{field} {} is a {other}: the fields are {order}", self.quote(token)));
+        } else if is_word && !field.names().is_empty() {
+            let right = advice::on_name(field, token.text);
+            self.refuse(token, format!("unknown {field} {}, {right}", self.quote(token)));
         } else {
-            self.push(token, Fault::NotAValue(field));
+            self.not_an_item(field, item);
         }
         None
     }
 
-    /// Reads what follows `/`, and returns 1 if there is no step.
-    fn step(&mut self, field: Field, step: Option<Token<'_>>) -> Option<u32> {
+    fn not_an_item(&mut self, field: Field, item: Token<'t>) {
+        let message = format!("{field} {} is not valid, expected {}", self.quote(item), field.items());
+        self.refuse(item, message);
+    }
+
+    /// Reads what follows `/`; 1 if there is none.
+    fn step(&mut self, field: Field, step: Option<Token<'t>>, item: Token<'t>) -> Option<u32> {
         let Some(step) = step else { return Some(1) };
-        match step.text.parse().unwrap_or(u32::MAX) {
-            1.. if !step.is_number() => self.push(step, Fault::NotAStep),
-            0 => self.push(step, Fault::NotAStep),
-            value if value > field.count() => self.push(step, Fault::StepTooLarge(field)),
-            value => return Some(value),
+        let count = field.count();
+        match step.number() {
+            None => self.not_an_item(field, item),
+            Some(0) => self.refuse(step, format!("step {} is not a number from 1 to {count}", self.quote(step))),
+            Some(number) if number > count => {
+                self.refuse(step, format!("step {} is too large: {field} has {count} values", self.quote(step)));
+            }
+            Some(number) => return Some(number),
         }
         None
     }
 
-    /// Reads `mon#2`, `fri#L` and `friL`; returns `false` for anything else.
-    fn ordinal(&mut self, item: Token<'_>) -> bool {
-        let (day, ordinal) = if let Some((day, ordinal)) = item.split_once('#') {
-            let last = if ordinal.is("L") { Some(LAST_ONE) } else { None };
-            let number = || if ordinal.is_number() { ordinal.text.parse().ok() } else { None };
-            let known = last.or_else(|| number().filter(|number| (1..=5).contains(number)));
-            if known.is_none() {
-                self.push(ordinal, Fault::NotAnOrdinal);
-            }
-            (day, known)
-        } else if let Some(day) = item.text.strip_suffix(['L', 'l']).filter(|day| !day.is_empty()) {
-            (Token { text: day, ..item }, Some(LAST_ONE))
-        } else {
-            return false;
+    /// Reads `mon#2`, `fri#L` or `friL`; returns `false` for anything else.
+    fn ordinal(&mut self, item: Token<'t>) -> bool {
+        let (day, ordinal) = match (item.split_once('#'), before_l(item)) {
+            (Some((day, ordinal)), _) => (day, self.after_hash(ordinal, item)),
+            (None, Some(day)) => (day, Some(LAST_ONE)),
+            (None, None) => return false,
         };
-        if let (Some(day), Some(ordinal)) = (self.value(Field::DayOfWeek, day), ordinal) {
-            let day = usize::try_from(day % 7).unwrap_or_default();
-            if let Some(ordinals) = self.pattern.ordinals.get_mut(day) {
+        if let (Some(day), Some(ordinal)) = (self.value(Field::DayOfWeek, day, item), ordinal) {
+            // 7 is Sunday.
+            for (_, ordinals) in (0..).zip(&mut self.pattern.ordinals).filter(|(weekday, _)| *weekday == day % 7) {
                 *ordinals |= 1 << ordinal;
             }
         }
         true
     }
 
-    /// Adds the values of an item.
-    fn add(&mut self, field: Field, item: Token<'_>, first: u32, last: u32, step: u32) {
-        if first > last {
-            // Around the end of the field: its values in order.
-            let length = last + field.count() - first;
-            let around = steps(0, length, step);
-            let values = (0..=length).filter(|offset| around >> offset & 1 == 1);
-            let set = values.fold(0, |set, offset| {
-                set | 1 << (field.first() + (first - field.first() + offset) % field.count())
-            });
-            let write = normal::list(field, Values { set, star: false }, None);
-            return self.push(item, Fault::Reversed { write });
+    /// Reads the `2` of `mon#2`.
+    fn after_hash(&mut self, ordinal: Token<'t>, item: Token<'t>) -> Option<u32> {
+        if ordinal.is("L") {
+            return Some(LAST_ONE);
         }
-        let set = steps(first, last, step);
-        // 7 is Sunday.
-        let set = if field == Field::DayOfWeek { set & !(1 << 7) | set >> 7 & 1 } else { set };
-        self.pattern.values(field).set |= set;
+        let number = ordinal.number().filter(|number| (1..=5).contains(number));
+        if ordinal.text.is_empty() {
+            self.not_an_item(Field::DayOfWeek, item);
+        } else if number.is_none() {
+            let write = "write for example `mon#1` or `mon#L`";
+            self.refuse(ordinal, format!("ordinal {} is not within 1 to 5: {write}", self.quote(ordinal)));
+        }
+        number
+    }
+
+    /// Reports a pattern whose days do not exist.
+    fn never_comes(&mut self, day: Token<'t>, month: Token<'t>, weekday: Token<'t>) {
+        let (pattern, text) = (&self.pattern, self.text);
+        let months = || (1..=12).filter(|month| pattern.month.has(*month));
+        // 2000 is a leap year.
+        let longest = months().map(|month| month_length(2_000, month)).max().unwrap_or(0);
+        let first = pattern.day.next(1).unwrap_or(0);
+        let (last, why) = if first > longest && !pattern.last_day {
+            let have = if months().count() == 1 { "has" } else { "have" };
+            (month, format!("{} {have} no day {first}", full_names(months())))
+        } else {
+            (weekday, format!("no day of month `{day}` is a day of week `{weekday}`"))
+        };
+        self.errors.push(day.start..last.span().end, format!("{text:?} never comes: {why}"));
     }
 }
 
-/// Returns what to write instead of a token that other dialects know.
-fn of_other_dialect(field: Field, item: Token<'_>) -> Option<&'static str> {
-    let is_day = matches!(field, Field::DayOfMonth | Field::DayOfWeek);
-    let ends_in = |suffix| item.text.strip_suffix(suffix);
-    if item.text == "?" && is_day {
-        Some("write `*`")
-    } else if item.text == "H" || item.text.starts_with("H/") || item.text.starts_with("H(") {
-        Some("write a number; `splay` spreads the tasks of one time")
-    } else if field == Field::DayOfMonth && ends_in(['W', 'w']).is_some() {
-        Some("write a day of the month, or a day of the week such as `mon#1`")
-    } else if field == Field::DayOfMonth && (item.text.starts_with("L-") || item.text.starts_with("l-")) {
-        Some("`L` is the last day, and days are not counted from there")
-    } else if field == Field::DayOfWeek && item.is("L") {
-        Some("write for example `friL` for the last Friday")
-    } else {
-        None
-    }
+/// Returns the day of `friL`.
+fn before_l(item: Token<'_>) -> Option<Token<'_>> {
+    let day = Token { text: item.text.strip_suffix(['L', 'l'])?, ..item };
+    (day.number().is_some() || DAYS.iter().any(|name| day.is(name))).then_some(day)
 }
 
-/// Returns the pattern for a text such as `02:30`.
-fn time_of_day(token: Token<'_>) -> Option<String> {
-    let (hour, minute) = token.split_once(':')?;
-    if !(hour.is_number() && minute.is_number()) {
-        return None;
+/// Formats the values of a range that ends before it begins, and so goes around the end of the field, in order.
+fn around(field: Field, first: u32, last: u32, step: u32) -> String {
+    let of_offset = |offset| field.first() + (first - field.first() + offset) % field.count();
+    let offsets = (0..=last + field.count() - first).step_by(usize::try_from(step).unwrap_or(1));
+    let set = offsets.fold(0, |set, offset| set | 1 << of_offset(offset));
+    normal::list(field, Values { set, star: false }, None)
+}
+
+/// Formats `April and June`.
+fn full_names(months: impl Iterator<Item = i64>) -> String {
+    const NAMES: &str = "January February March April May June July August September October November December";
+    let names: Vec<&str> = months.filter_map(|month| NAMES.split(' ').nth(usize::try_from(month - 1).ok()?)).collect();
+    match names.as_slice() {
+        [init @ .., last] if !init.is_empty() => format!("{} and {last}", init.join(", ")),
+        _ => names.concat(),
     }
-    let (hour, minute): (u32, u32) = (hour.text.parse().ok()?, minute.text.parse().ok()?);
-    (hour <= Field::Hour.last() && minute <= Field::Minute.last()).then(|| format!("{minute} {hour} * * *"))
 }

@@ -1,6 +1,6 @@
 //! What a pattern needs to know of a time zone.
 
-/// The largest offset in seconds: 26 hours, more than any zone has.
+/// The largest offset in seconds: 26 hours. No zone has more.
 pub(super) const MAX_OFFSET: i64 = 26 * 3_600;
 
 /// A time zone: the offset of the local clock at each instant.
@@ -63,26 +63,19 @@ impl Zone for Utc {
     }
 }
 
-/// A piece of time with one offset, from an instant on.
+/// A time in which the offset does not change, from an instant on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Piece {
-    /// Seconds that the local clock is ahead.
+    /// Seconds that the local clock is ahead of UTC.
     pub(super) ahead: i64,
-    /// The first instant that the piece does not have; later than where it begins.
+    /// The first instant after the piece, which is later than its first one.
     pub(super) end: Option<i64>,
 }
 
 impl Piece {
     pub(super) fn at(zone: &(impl Zone + ?Sized), instant: i64) -> Self {
         let Offset { seconds, until } = zone.offset(instant);
-        Self {
-            ahead: i64::from(seconds).clamp(-MAX_OFFSET, MAX_OFFSET),
-            end: until.filter(|until| *until > instant),
-        }
-    }
-
-    /// Returns whether the piece has an instant that is not before its beginning.
-    pub(super) fn has(self, instant: i64) -> bool {
-        self.end.is_none_or(|end| instant < end)
+        let ahead = i64::from(seconds).clamp(-MAX_OFFSET, MAX_OFFSET);
+        Self { ahead, end: until.filter(|until| *until > instant) }
     }
 }
