@@ -47,11 +47,11 @@ impl Place {
         Self { name: name.to_owned(), zone, changes }
     }
 
-    /// All zones, but only one of those whose clocks are the same.
-    fn all() -> Vec<Self> {
+    /// Every `stride`th zone, but only one of those whose clocks are the same.
+    fn every(stride: usize) -> Vec<Self> {
         let mut seen = HashSet::new();
-        let mut places: Vec<Self> =
-            TimeZoneDatabase::bundled().available().map(|name| Self::new(name.as_str())).collect();
+        let names = TimeZoneDatabase::bundled();
+        let mut places: Vec<Self> = names.available().step_by(stride).map(|name| Self::new(name.as_str())).collect();
         places.retain(|Self { changes, .. }| seen.insert((changes.first, changes.then.clone())));
         places
     }
@@ -121,15 +121,15 @@ fn compare_every(stride: usize, places: &[Place]) -> usize {
 
 #[test]
 fn a_sample_of_the_changes() {
-    assert!(compare_every(401, &Place::all()) > 50);
+    assert!(compare_every(61, &Place::every(17)) > 30);
     let odd = ["Africa/Monrovia", "America/Sao_Paulo", "Antarctica/Troll", "Australia/Lord_Howe", "Pacific/Apia"];
-    assert!(compare_every(13, &odd.map(Place::new)) > 20);
+    assert!(compare_every(11, &odd.map(Place::new)) > 20);
 }
 
 #[test]
 #[ignore = "takes a minute in a release build: `cargo test --release -p taskvisor-parse --test cron -- --ignored`"]
 fn every_change() {
-    let changes = compare_every(1, &Place::all());
+    let changes = compare_every(1, &Place::every(1));
     assert!(changes > 20_000, "{changes}");
 }
 

@@ -270,6 +270,10 @@ fn what_is_not_an_item_of_its_field_is_told_what_is() {
         ("0 0 * * #2", "#2", DAYS_OF_WEEK),
         ("0 0 * * mon-fri#2", "mon-fri#2", DAYS_OF_WEEK),
         ("? * * * *", "?", MINUTES),
+        ("0 0 x * *", "x", DAYS_OF_MONTH),
+        ("0 0 1-L * *", "1-L", DAYS_OF_MONTH),
+        ("0 0 * jan- *", "jan-", MONTHS),
+        ("0 0 * 1.5 *", "1.5", MONTHS),
     ] {
         let errors = Pattern::parse(text).expect_err(text);
         let [error] = errors.iter().as_slice() else { panic!("{text}: {errors}") };

@@ -95,9 +95,10 @@ pub(crate) fn watch(zone: &TimeZone, rules: &mut [Rule], begin: i64, end: i64, t
     let mut highest = show(warm_up);
     for instant in (warm_up..=end).step_by(usize::try_from(tick).unwrap()).skip(1) {
         let shown = show(instant);
+        let next_minute = (highest.div_euclid(60) + 1) * 60;
         for (rule, found) in rules.iter_mut().zip(&mut found) {
             let due = if rule.is_fixed() {
-                (highest + 1..=shown).filter(|time| time % 60 == 0).find(|minute| rule.matches(*minute))
+                (next_minute..=shown).step_by(60).find(|minute| rule.matches(*minute))
             } else {
                 (shown % 60 == 0 && rule.matches(shown)).then_some(shown)
             };
