@@ -172,9 +172,11 @@ fn in_our_units(text: &str) -> Option<String> {
         let other = || ALIASES.iter().find(|(_, aliases)| aliases.contains(&unit)).map(|(name, _)| *name);
         is_other |= known.is_none();
         if WEEKS.contains(&unit) {
-            ours += &format!("{}d", number.parse::<u64>().ok()?.checked_mul(7)?);
+            ours += &number.parse::<u64>().ok()?.checked_mul(7)?.to_string();
+            ours.push('d');
         } else {
-            ours += &format!("{number}{}", known.or_else(other)?);
+            ours += number;
+            ours += known.or_else(other)?;
         }
         rest = after.trim();
     }

@@ -1,7 +1,7 @@
-//! What taskvisor and its macros read alike: cron patterns, durations, and the words of a `did you mean`.
+//! The parsers that taskvisor and its macros share: cron patterns, durations, and the words of a "did you mean".
 //!
-//! A literal is checked by the macros, and a value of the runtime when it is registered. Both call this crate, so both
-//! accept the same and say the same. The crate has no dependency, and its functions do not panic on any input. It is an
+//! The macros check literals, and the runtime checks values when they are registered. Both call this crate, so both
+//! accept the same texts and report the same errors. The crate has no dependency, and no input makes it panic. It is an
 //! implementation detail of taskvisor: its API may change in any release.
 #![cfg_attr(
     not(test),
@@ -11,3 +11,8 @@
 pub mod cron;
 pub mod duration;
 pub mod suggest;
+
+/// The README, whose example runs as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -39,8 +39,8 @@ fn only_with_part<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     }
 }
 
-/// Returns the known time zone that was most likely meant, if one is close enough. `known` has names of the IANA database,
-/// such as `Europe/Berlin`.
+/// Returns the known time zone that was most likely meant, if one is close enough. `known` has names of the IANA
+/// database, such as `Europe/Berlin`.
 ///
 /// Case does not matter, a space is as good as `_`, and a city is enough.
 ///

@@ -1,3 +1,5 @@
+//! Durations: what is read, and what is said about other texts.
+
 use std::time::Duration;
 
 use taskvisor_parse::duration::{display, parse};

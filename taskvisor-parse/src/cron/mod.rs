@@ -9,11 +9,11 @@
 //! | hour | `0` to `23` | |
 //! | day of month | `1` to `31` | `L` is the last day |
 //! | month | `1` to `12`, `jan` to `dec` | |
-//! | day of week | `0` to `7`, `sun` to `sat`; `0` and `7` are Sunday | `mon#2` is the second Monday, `fri#L` or `friL` the last Friday |
+//! | day of week | `0` to `7`, `sun` to `sat` | `mon#2` is the second Monday, `fri#L` or `friL` the last Friday |
 //!
 //! A field is a list of items, separated by commas: `*`, a value, a range `9-17`, or a step through a range, `*/15` or
 //! `5-59/15`. `@yearly`, `@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight` and `@hourly` stand for a whole
-//! pattern. Names of months and days are read in any case, nicknames in lower case.
+//! pattern. Names of months and days are read in any case, nicknames in lower case. Both `0` and `7` are Sunday.
 //!
 //! If neither the day of month nor the day of week begins with `*`, a day matches that matches one of them. Otherwise a
 //! day matches that matches both. That is the rule of Vixie cron.
@@ -22,16 +22,13 @@
 //!
 //! A pattern is a *fixed time* if neither its minute nor its hour begins with `*`, and a *wildcard* otherwise.
 //!
-//! | | the clock is set forward, over some times | the clock is set back, some times come twice |
+//! | | the clock is set forward and skips times | the clock is set back, and times come twice |
 //! |---|---|---|
-//! | fixed time, as `30 2 * * *` | one occurrence at the first instant after, however many were skipped | the first pass only |
-//! | wildcard, as `*/15 * * * *` | those that were skipped do not occur | both passes |
+//! | fixed time, as `30 2 * * *` | one occurrence at the first instant after the skipped times | the first pass only |
+//! | wildcard, as `*/15 * * * *` | skipped times do not occur | both passes |
 //!
-//! This includes a change of the clock by a day, and one that takes place at midnight. It also includes
-//! `*/15 2 * * *`, which has no occurrence on a day without the hour 2.
-//!
-//! More exactly, a fixed time occurs when the local clock reaches it for the first time. A wildcard occurs whenever the
-//! local clock shows it.
+//! More exactly, a fixed time occurs when the local clock reaches or skips it for the first time. A wildcard occurs
+//! whenever the local clock shows it. So `*/15 2 * * *` does not occur on a day without the hour 2.
 //!
 //! # Examples
 //!

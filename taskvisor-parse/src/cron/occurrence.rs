@@ -28,11 +28,11 @@ impl Occurrence {
 }
 
 impl Pattern {
-    /// Returns the first occurrence after an instant, which is given in seconds since the Unix epoch. It is always later
-    /// than that. For an instant within a second, give that second without its fraction.
+    /// Returns the first occurrence after an instant, which is given in seconds since the Unix epoch. It is always
+    /// later than that. For an instant within a second, give that second without its fraction.
     ///
-    /// Returns `None` if there is none before the end of the year 9999. That includes a pattern whose local times are all
-    /// skipped by changes of the clock. An instant before the year 1 counts as the begin of that year.
+    /// Returns `None` if there is none before the end of the year 9999. So it does if changes of the clock skip all
+    /// local times of a wildcard. An instant before the year 1 counts as the first one of that year.
     ///
     /// # Examples
     ///
@@ -101,7 +101,7 @@ impl Pattern {
         next.filter(|next| next.at <= until)
     }
 
-    /// The next occurrence of a fixed time: the local clock reaches a matching minute, or passes it, for the first time.
+    /// The next occurrence of a fixed time: for the first time, the local clock reaches a matching minute or skips it.
     fn next_fixed(&self, after: i64, zone: &(impl Zone + ?Sized)) -> Option<Occurrence> {
         let due = self.next_local(reached(zone, after) + 1)?;
         // No clock shows `due` before this instant.

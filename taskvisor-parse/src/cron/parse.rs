@@ -108,16 +108,15 @@ impl<'t> Reader<'t> {
         if let Some(advice) = advice::on_nickname(word.text) {
             return self.refuse(word, format!("{} is of another dialect: {advice}", self.quote(word)));
         }
-        match NICKNAMES.iter().find(|(name, _)| *name == word.text) {
-            Some((_, pattern)) => self.pattern = Pattern::parse(pattern).unwrap_or(Pattern::EMPTY),
-            None => {
-                let names = || NICKNAMES.iter().map(|(name, _)| *name);
-                let right = match suggest::closest(word.text, names()) {
-                    Some(meant) => format!("did you mean \"{meant}\"?"),
-                    None => format!("expected five fields, {}", suggest::list(names(), '"')),
-                };
-                self.refuse(word, format!("unknown pattern \"{word}\", {right}"));
-            }
+        if let Some((_, pattern)) = NICKNAMES.iter().find(|(name, _)| *name == word.text) {
+            self.pattern = Pattern::parse(pattern).unwrap_or(Pattern::EMPTY);
+        } else {
+            let names = || NICKNAMES.iter().map(|(name, _)| *name);
+            let right = match suggest::closest(word.text, names()) {
+                Some(meant) => format!("did you mean \"{meant}\"?"),
+                None => format!("expected five fields, {}", suggest::list(names(), '"')),
+            };
+            self.refuse(word, format!("unknown pattern \"{word}\", {right}"));
         }
         if let Some(first) = more.first() {
             self.refuse(*first, format!("{} follows a whole pattern: leave it out", self.quote(*first)));

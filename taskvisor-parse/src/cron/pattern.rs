@@ -17,9 +17,9 @@ const CYCLE: i64 = 400;
 
 /// A cron pattern of five fields; [`cron`](super) describes its grammar and meaning.
 ///
-/// Its `Display` is a normal form, which parses to an equal pattern: values in ascending order, neighbors as ranges, and
-/// months and days of the week as names. Patterns are equal if they have the same values and the same fields begin with
-/// `*`.
+/// Its `Display` is a normal form, which parses to an equal pattern: values in ascending order, neighbors as ranges,
+/// and months and days of the week as names. Patterns are equal if they have the same values, and the same fields begin
+/// with `*`.
 ///
 /// # Examples
 ///

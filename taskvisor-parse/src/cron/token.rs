@@ -16,7 +16,7 @@ impl fmt::Display for Token<'_> {
     }
 }
 
-impl<'t> Token<'t> {
+impl Token<'_> {
     pub(super) fn span(self) -> Range<usize> {
         self.start..self.start + self.text.len()
     }

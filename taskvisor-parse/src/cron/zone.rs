@@ -5,7 +5,8 @@ pub(super) const MAX_OFFSET: i64 = 26 * 3_600;
 
 /// A time zone: the offset of the local clock at each instant.
 ///
-/// Offsets beyond 26 hours count as 26 hours.
+/// Offsets beyond 26 hours count as 26 hours. To find an occurrence takes a number of steps that grows with the number
+/// of changes of the offset until then.
 ///
 /// # Examples
 ///

@@ -79,7 +79,7 @@ fn fields(random: &mut Rng) -> String {
             }
         };
         let mut items = item();
-        while items.len() < 20 && !items.len().is_multiple_of(3) {
+        while items.len() < 20 && items.len() % 3 != 0 {
             items = format!("{items},{}", item());
         }
         items

@@ -20,6 +20,19 @@ fn it_is_the_last_one_of_all() {
 }
 
 #[test]
+fn it_may_follow_another_one_within_a_second() {
+    // The clock skips from 11:59:30 to 12:00:59.
+    let zone = Changes::one(0, "2026-01-01T11:59:30Z", 89);
+    let (pattern, change) = (pattern("0,1,2 12 * * *"), instant("2026-01-01T11:59:30Z"));
+    let latest = |until| pattern.latest(change - 1_000, until, &zone).map(|latest| latest.at - change);
+    let expected =
+        [(-1, None), (0, Some(0)), (1, Some(1)), (2, Some(1)), (60, Some(1)), (61, Some(61)), (62, Some(61))];
+    for (until, expected) in expected {
+        assert_eq!(latest(change + until), expected, "up to {until}");
+    }
+}
+
+#[test]
 fn there_is_none_in_no_time() {
     let hourly = pattern("@hourly");
     for (after, until) in [(3_600, 3_600), (3_600, 0), (3_600, 7_199), (i64::MAX, i64::MIN), (i64::MAX, i64::MAX)] {

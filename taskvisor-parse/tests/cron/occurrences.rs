@@ -309,7 +309,7 @@ fn a_zone_that_does_not_keep_its_word_does_no_harm() {
 
     impl Zone for Wild {
         fn offset(&self, instant: i64) -> Offset {
-            let mut random = fastrand::Rng::with_seed(self.0 ^ instant.cast_unsigned() / 5_000);
+            let mut random = fastrand::Rng::with_seed(self.0 ^ (instant.unsigned_abs() / 5_000));
             let until = match random.u8(..4) {
                 0 => None,
                 1 => Some(random.i64(..)),

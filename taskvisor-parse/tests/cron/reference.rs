@@ -1,4 +1,5 @@
-//! Another implementation, written from the rules alone: it watches a clock, and reads the text of the pattern each time.
+//! Another implementation, written from the rules alone: it watches a clock, and compares each minute with the words
+//! of the pattern.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -8,7 +9,7 @@ const DAY: i64 = 86_400;
 const MONTHS: &str = "jan feb mar apr may jun jul aug sep oct nov dec";
 const DAYS: &str = "sun mon tue wed thu fri sat";
 
-/// A pattern in its words.
+/// A pattern as its words.
 pub(crate) struct Rule {
     pub(crate) text: &'static str,
     fields: Vec<String>,
