@@ -86,7 +86,7 @@ impl<'t> Reader<'t> {
     fn pattern(&mut self, whole: Token<'t>) {
         let text = self.text;
         if text.len() > MAX_LENGTH {
-            let begin: String = text.chars().take(40).collect();
+            let begin: String = text.chars().take(40).flat_map(char::escape_debug).collect();
             let length = text.len();
             return self.refuse(whole, format!("\"{begin}..\" has {length} bytes, expected at most {MAX_LENGTH}"));
         }

@@ -62,6 +62,10 @@ fn leap_days_follow_the_rule_of_centuries() {
     let from_1896 = -2_335_219_200;
     let years: Vec<u16> = pattern.upcoming(from_1896, &Utc).take(3).map(|next| next.due.year).collect();
     assert_eq!(years, [1896, 1904, 1908]);
+    for weekday in ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] {
+        let rare = Pattern::parse(&format!("0 0 */28 2 {weekday}#5")).expect(weekday);
+        assert!(rare.next(0, &Utc).is_some_and(|next| next.due.day == 29), "{weekday}");
+    }
     let rarest = Pattern::parse("0 0 */28 2 mon#5").unwrap();
     let years: Vec<u16> = rarest.upcoming(0, &Utc).take(8).map(|next| next.due.year).collect();
     assert_eq!(years, [1988, 2016, 2044, 2072, 2112, 2140, 2168, 2196]);
