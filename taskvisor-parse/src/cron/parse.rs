@@ -289,7 +289,7 @@ impl<'t> Reader<'t> {
         // 2000 is a leap year.
         let longest = months().map(|month| month_length(2_000, month)).max().unwrap_or(0);
         let first = pattern.day.next(1).unwrap_or(0);
-        let (last, why) = if first > longest && !pattern.last_day {
+        let (last, why) = if first > longest {
             let have = if months().count() == 1 { "has" } else { "have" };
             (month, format!("{} {have} no day {first}", full_names(months())))
         } else {

@@ -78,7 +78,7 @@ fn compare(place: &Place, change: i64, rules: &mut [Rule], patterns: &[Pattern])
             .take_while(|next| next.at <= end)
             .map(|next| (next.at, seconds(next.due), seconds(next.local)))
             .collect();
-        let (text, change) = (rule.text, at(change));
+        let (text, change) = (&rule.text, at(change));
         let same = found.iter().zip(&expected).take_while(|(found, expected)| found == expected).count();
         let (found, expected_here) = (found.get(same), expected.get(same));
         assert_eq!(found, expected_here, "{text} in {name} around {change}");
@@ -121,7 +121,7 @@ fn compare_every(stride: usize, places: &[Place]) -> usize {
 
 #[test]
 fn a_sample_of_the_changes() {
-    assert!(compare_every(61, &Place::every(17)) > 30);
+    assert!(compare_every(61, &Place::every(29)) > 20);
     let odd = ["Africa/Monrovia", "America/Sao_Paulo", "Antarctica/Troll", "Australia/Lord_Howe", "Pacific/Apia"];
     assert!(compare_every(11, &odd.map(Place::new)) > 20);
 }

@@ -5,6 +5,7 @@ use taskvisor_parse::cron::{Pattern, Utc};
 use taskvisor_parse::{duration, suggest};
 
 use crate::kit::Changes;
+use crate::reference::Rule;
 
 const SEED: u64 = 0x5eed;
 
@@ -129,6 +130,22 @@ fn patterns() {
         valid += u32::from(check(&text, &mut random));
     }
     assert!((5_000..40_000).contains(&valid), "{valid} were patterns");
+}
+
+#[test]
+fn patterns_occur_when_the_reference_says() {
+    let mut random = Rng::with_seed(SEED);
+    let mut valid = 0;
+    while valid < 600 {
+        let text = fields(&mut random);
+        let Ok(pattern) = Pattern::parse(&text) else { continue };
+        valid += 1;
+        let (first, count) = (random.i64(-30_000..100_000), 800);
+        let (begin, end) = (first * 86_400, (first + count) * 86_400);
+        let found = pattern.upcoming(begin - 1, &Utc).map(|next| next.at).take_while(|at| *at < end);
+        let rule = Rule::new(&pattern.to_string());
+        assert!(found.take(500).eq(rule.of_days(first, count).take(500)), "{text:?} from day {first} on");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use taskvisor_parse::cron::{Offset, Utc, Zone};
+use taskvisor_parse::cron::{Civil, Offset, Utc, Zone};
 
 use crate::kit::{Changes, between, instant, pattern, show};
 
@@ -300,6 +300,18 @@ fn both_day_fields() {
     assert_eq!(days("0 0 L * *"), [30]);
     assert_eq!(days("0 0 L * mon#1,tue#5"), [1, 30]);
     assert_eq!(days("0 0 * * wed#5"), []);
+}
+
+#[test]
+fn an_offset_of_more_than_26_hours_counts_as_26() {
+    for (offset, expected) in [(i32::MAX, 93_600), (93_601, 93_600), (-93_600, -93_600), (i32::MIN, -93_600)] {
+        let zone = Changes { first: offset, then: Vec::new() };
+        for text in ["30 2 * * *", "*/30 * * * *"] {
+            let next = pattern(text).next(0, &zone).unwrap();
+            assert_eq!(next.local, Civil::from_seconds(next.at + expected), "{text} with {offset}");
+            assert!(next.at <= 86_400, "{text} with {offset}: {next:?}");
+        }
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ const DAYS: &str = "sun mon tue wed thu fri sat";
 
 /// A pattern as its words.
 pub(crate) struct Rule {
-    pub(crate) text: &'static str,
+    pub(crate) text: String,
     fields: Vec<String>,
     /// The minutes of a day.
     times: Vec<bool>,
@@ -23,10 +23,10 @@ pub(crate) struct Rule {
 pub(crate) type Found = (i64, i64, i64);
 
 impl Rule {
-    pub(crate) fn new(text: &'static str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let fields: Vec<String> = text.split(' ').map(numbers).collect();
         let times = (0..1_440).map(|time| has(&fields[0], time % 60, 0) && has(&fields[1], time / 60, 0)).collect();
-        Self { text, fields, times, day: (i64::MIN, false) }
+        Self { text: text.to_owned(), fields, times, day: (i64::MIN, false) }
     }
 
     pub(crate) fn is_fixed(&self) -> bool {
@@ -40,12 +40,20 @@ impl Rule {
             return false;
         }
         if self.day.0 != day {
-            self.day = (day, self.has_day(Date::constant(1970, 1, 1) + Span::new().days(day)));
+            self.day = (day, self.has_day(day));
         }
         self.day.1
     }
 
-    fn has_day(&self, date: Date) -> bool {
+    /// Returns the matching minutes of a number of days from a day on, which is counted from 1970-01-01.
+    pub(crate) fn of_days(&self, first: i64, count: i64) -> impl Iterator<Item = i64> {
+        let times = (0..1_440).zip(&self.times).filter(|(_, matches)| **matches).map(|(time, _)| time * 60);
+        let days = (first..first + count).filter(|day| self.has_day(*day));
+        days.flat_map(move |day| times.clone().map(move |time| day * DAY + time))
+    }
+
+    fn has_day(&self, day: i64) -> bool {
+        let date = Date::constant(1970, 1, 1) + Span::new().days(day);
         let (day, length) = (i64::from(date.day()), i64::from(date.days_in_month()));
         let by_day = self.fields[2].split(',').any(|item| if item == "L" { day == length } else { has(item, day, 1) });
         let weekday = i64::from(date.weekday().to_sunday_zero_offset());
@@ -60,9 +68,9 @@ impl Rule {
     }
 }
 
-/// Replaces names by numbers.
+/// Replaces names by numbers. Sunday at the end of a range is 7.
 fn numbers(field: &str) -> String {
-    let mut field = field.to_owned();
+    let mut field = field.replace("-sun", "-7");
     for (names, first) in [(MONTHS, 1), (DAYS, 0)] {
         for (number, name) in (first..).zip(names.split(' ')) {
             field = field.replace(name, &i32::to_string(&number));
