@@ -99,6 +99,7 @@ synonyms! {
     "`admission`" {
         "queue": "fifo" "wait" "enqueue" "allow" "buffer" "serialize";
         "replace": "restart" "supersede" "cancel_previous" "preempt" "switch";
+        "latest": "newest" "keep_latest" "coalesce" "conflate" "drop_old" "drop_oldest";
         "drop_if_running": "skip" "drop" "ignore" "reject" "forbid" "exclusive" "discard" "drop_new";
     }
 }

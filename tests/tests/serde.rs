@@ -81,7 +81,8 @@ fn outcomes() {
     let fail = |reason: &str| Arc::new(TaskError::Fail { reason: reason.into() });
     let taken = Arc::new(RuntimeError::TaskAlreadyExists { name: "deploy".into() });
     let refused = RejectReason::Refused { error: taken };
-    let documented: Vec<_> = documented("TaskOutcome").into();
+    let mut documented: Vec<_> = documented("TaskOutcome").into();
+    documented.remove(2);
     let shown = [
         TaskOutcome::Completed,
         TaskOutcome::Canceled { error: None, reason: StopReason::Shutdown, finished: true },
@@ -114,6 +115,33 @@ fn outcomes() {
     ] {
         assert_eq!(to_value(outcome).unwrap(), expected);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn outcomes_of_a_group_that_failed() {
+    let pool = Script::new([tests::Step::Fatal]).spec("pool").critical();
+    let store = Group::one_for_one("store").task(cooperative("index")).task(pool);
+    let tree = Tree::builder(SupervisorConfig::default()).group(store.not_critical()).build();
+    tree.start().await.unwrap();
+    let outcome = tree.group("store").child("index").current().unwrap().outcome().await;
+    let mut shown = to_value(outcome).unwrap();
+    shown["failure"] = shown["failure"].as_str().unwrap().replace("(fatal)", "(connection refused)").into();
+    assert_eq!(shown, documented("TaskOutcome")[2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn slots() {
+    let tree = Tree::builder(SupervisorConfig::default()).with_slot(taskvisor::SlotSpec::new("deploy")).build();
+    tree.start().await.unwrap();
+    for name in ["api", "web"] {
+        let _ = tree.slot("deploy").submit(cooperative(name)).await.unwrap();
+    }
+    settle().await;
+    let mut expected = documented("SlotSnapshot")[0].clone();
+    let snapshot = tree.slot("deploy").snapshot();
+    expected["owners"][0]["id"] = to_value(snapshot.owners[0].id).unwrap();
+    expected["queue"][0]["id"] = to_value(snapshot.queue[0].id).unwrap();
+    assert_eq!(to_value(snapshot).unwrap(), expected);
 }
 
 /// A tree with a task that fails and a task that waits for it.

@@ -103,17 +103,27 @@ impl Serialize for Event {
         reason: reason.as_ref(),
         error: event.error().map(|error| &**error),
         stop: stop.as_ref().map(StopReason::as_label),
-        failed: stop.as_ref().and_then(failed_sibling),
+        failed: stop.as_ref().and_then(failed),
+        failure: stop.as_ref().and_then(failure),
         delay_ms: delay_ms.as_ref(),
         timeout_ms: timeout_ms.as_ref(),
         count: count.as_ref(),
     });
 }
 
-/// Returns the path of the sibling whose failure restarts the task.
-fn failed_sibling(stop: &StopReason) -> Option<&str> {
+/// Returns the path of the task or group whose failure stops the task.
+fn failed(stop: &StopReason) -> Option<&str> {
     match stop {
         StopReason::SiblingRestart { failed } => Some(failed),
+        StopReason::GroupFailed { chain } => chain.links().first().map(|link| &*link.path),
+        _ => None,
+    }
+}
+
+/// Returns the failure of the group that stops the task.
+fn failure(stop: &StopReason) -> Option<String> {
+    match stop {
+        StopReason::GroupFailed { chain } => Some(one_line(&**chain)),
         _ => None,
     }
 }
@@ -149,7 +159,8 @@ impl Serialize for TaskOutcome {
         fields!(serializer, "TaskOutcome", {
             outcome: Some(self.as_label()),
             reason: stop.map(StopReason::as_label),
-            failed: stop.and_then(failed_sibling),
+            failed: stop.and_then(failed),
+            failure: stop.and_then(failure),
             finished: finished,
             failures: if let Self::Exhausted { failures, .. } = self { Some(failures) } else { None },
             error: self.error().map(|error| &**error),
