@@ -11,7 +11,6 @@
 mod argument;
 mod arms;
 mod bindings;
-mod duration;
 mod echo;
 mod errors;
 mod function;
@@ -22,7 +21,6 @@ mod path;
 mod punctuation;
 mod reader;
 mod subscriber;
-mod suggest;
 mod supervise;
 mod supervisor;
 mod synonyms;
@@ -32,6 +30,7 @@ mod task;
 mod tests;
 
 use proc_macro::TokenStream;
+use taskvisor_parse::{duration, suggest};
 
 /// Makes a task from a function: a unit of work that a supervisor runs.
 ///

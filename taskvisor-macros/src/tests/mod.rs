@@ -2,13 +2,11 @@
 
 mod compared;
 mod docs;
-mod duration;
 mod editor;
 mod fuzz;
 mod mistakes;
 mod options;
 mod subscriber;
-mod suggest;
 mod supervise;
 mod supervisor;
 mod synonyms;

@@ -25,7 +25,7 @@ const LIKE: &str = "metric_label";
 const NEW: &str = "badge";
 
 /// The copied packages, besides the one that runs the comparison.
-const PACKAGES: [&str; 2] = ["taskvisor", "taskvisor-macros"];
+const PACKAGES: [&str; 3] = ["taskvisor", "taskvisor-macros", "taskvisor-parse"];
 
 const COMPARISON: &str = "ui-tests/pass/options.rs";
 

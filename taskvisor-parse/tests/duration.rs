@@ -1,6 +1,8 @@
+//! Durations: what is read, and what is said about other texts.
+
 use std::time::Duration;
 
-use crate::duration::{display, parse};
+use taskvisor_parse::duration::{display, parse};
 
 #[test]
 fn what_is_written_is_exact() {

@@ -1,4 +1,4 @@
-//! Parses durations such as `"10s"`, `"250ms"`, `"1h30m"` and `"1.5s"`.
+//! Durations such as `"10s"`, `"250ms"`, `"1h30m"` and `"1.5s"`.
 
 use std::time::Duration;
 
@@ -31,8 +31,23 @@ const ALIASES: [(&str, &[&str]); 7] = [
 /// What seven days are called.
 const WEEKS: [&str; 3] = ["w", "week", "weeks"];
 
-/// Parses `text` to an exact duration, or returns the error message.
-pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+/// Parses `text` to an exact duration.
+///
+/// # Errors
+///
+/// The message says what is wrong with the text, and what would be right.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use taskvisor_parse::duration;
+///
+/// assert_eq!(duration::parse("1h30m"), Ok(Duration::from_secs(5_400)));
+/// let error = duration::parse("1 hour").unwrap_err();
+/// assert_eq!(error, "\"1 hour\" has units of other names: write \"1h\"");
+/// ```
+pub fn parse(text: &str) -> Result<Duration, String> {
     if let Some(meant) = in_our_units(text) {
         return Err(format!("\"{text}\" has units of other names: write \"{meant}\""));
     }
@@ -75,7 +90,15 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
 }
 
 /// Formats a duration in the form that [`parse`] reads.
-pub(crate) fn display(duration: Duration) -> String {
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+///
+/// assert_eq!(taskvisor_parse::duration::display(Duration::from_millis(61_500)), "1m1s500ms");
+/// ```
+pub fn display(duration: Duration) -> String {
     let mut rest = duration.as_nanos();
     let mut text = String::new();
     for (unit, nanos) in UNITS {
@@ -148,11 +171,13 @@ fn in_our_units(text: &str) -> Option<String> {
         let known = UNITS.iter().map(|(name, _)| *name).find(|name| *name == unit);
         let other = || ALIASES.iter().find(|(_, aliases)| aliases.contains(&unit)).map(|(name, _)| *name);
         is_other |= known.is_none();
-        ours = if WEEKS.contains(&unit) {
-            format!("{ours}{}d", number.parse::<u64>().ok()?.checked_mul(7)?)
+        if WEEKS.contains(&unit) {
+            ours += &number.parse::<u64>().ok()?.checked_mul(7)?.to_string();
+            ours.push('d');
         } else {
-            format!("{ours}{number}{}", known.or_else(other)?)
-        };
+            ours += number;
+            ours += known.or_else(other)?;
+        }
         rest = after.trim();
     }
     (is_other && parse(&ours).is_ok()).then_some(ours)

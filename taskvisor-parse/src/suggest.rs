@@ -1,7 +1,16 @@
-//! Suggestions for `did you mean`.
+//! Words that were meant, for messages with `did you mean`.
 
 /// Returns the known word that was most likely meant, if one is close enough.
-pub(crate) fn closest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+///
+/// # Examples
+///
+/// ```
+/// use taskvisor_parse::suggest::closest;
+///
+/// assert_eq!(closest("intervall", ["interval", "timeout"]), Some("interval"));
+/// assert_eq!(closest("color", ["interval", "timeout"]), None);
+/// ```
+pub fn closest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     closest_of(written, &known.into_iter().collect::<Vec<_>>())
 }
 
@@ -30,8 +39,57 @@ fn only_with_part<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     }
 }
 
+/// Returns the known time zone that was most likely meant, if one is close enough. `known` has names of the IANA
+/// database, such as `Europe/Berlin`.
+///
+/// Case does not matter, a space is as good as `_`, and a city is enough.
+///
+/// # Examples
+///
+/// ```
+/// use taskvisor_parse::suggest::zone;
+///
+/// let known = ["America/New_York", "Europe/Berlin", "UTC"];
+/// assert_eq!(zone("Europe/Berlim", known), Some("Europe/Berlin"));
+/// assert_eq!(zone("new york", known), Some("America/New_York"));
+/// assert_eq!(zone("CEST", known), None);
+/// ```
+pub fn zone<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    zone_of(written, &known.into_iter().collect::<Vec<_>>())
+}
+
+fn zone_of<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
+    let written = written.trim().to_lowercase().replace(' ', "_");
+    let names: Vec<String> = known.iter().map(|name| name.to_lowercase()).collect();
+    let same = names.iter().position(|name| *name == written);
+    let same = same.or_else(|| names.iter().position(|name| city(name) == written));
+    // Abbreviations such as `EST` and `PST` are close to each other, and no name is longer than 64 letters.
+    let is_comparable = (5..=64).contains(&written.chars().count());
+    let close = || {
+        if !is_comparable {
+            return None;
+        }
+        let distance = |name: &String| distance(&written, name).min(distance(&written, city(name)));
+        let distances = names.iter().map(distance).enumerate();
+        let (place, closest) = distances.min_by_key(|(_, distance)| *distance)?;
+        (closest <= 2).then_some(place)
+    };
+    known.get(same.or_else(close)?).copied()
+}
+
+/// Returns `berlin` for `europe/berlin`.
+fn city(zone: &str) -> &str {
+    zone.rsplit_once('/').map_or(zone, |(_, city)| city)
+}
+
 /// Formats the words as a list of choices, each in the given quotes.
-pub(crate) fn list<'k>(known: impl IntoIterator<Item = &'k str>, quote: char) -> String {
+///
+/// # Examples
+///
+/// ```
+/// assert_eq!(taskvisor_parse::suggest::list(["s", "ms", "us"], '`'), "`s`, `ms` or `us`");
+/// ```
+pub fn list<'k>(known: impl IntoIterator<Item = &'k str>, quote: char) -> String {
     list_of(&known.into_iter().collect::<Vec<_>>(), quote)
 }
 
