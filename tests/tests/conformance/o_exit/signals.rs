@@ -88,7 +88,9 @@ fn o01_doubled_signals_are_one_request() {
         for how in ["run", "exit"] {
             let mut operated = Operated::start(&with(&[how, "force_after=86400000", "slow"], runtime), "ready");
             operated.signal(&["-TERM", "-TERM", "-INT"]);
-            assert_eq!(operated.line(), "ShutdownRequested SIGTERM");
+            // Of two that are pending, the process may get either first.
+            let requested = operated.line();
+            assert!(["ShutdownRequested SIGTERM", "ShutdownRequested SIGINT"].contains(&&*requested), "{requested}");
             operated.signal(&["-TERM", "-INT"]);
             let ended = operated.wait();
             assert_eq!((ended.status, &*ended.stderr), (Some(0), ""), "the task had its time");
