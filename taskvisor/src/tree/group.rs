@@ -204,7 +204,8 @@ impl Group {
     ///
     /// # Cancel safety
     /// The future is dropped when the group stops, is held or restarted, and when the start timeout is over. It must not
-    /// block its thread: nothing of the group moves until it returns.
+    /// block its thread: nothing of the group moves until it returns. It must not wait for the readiness of its own tree,
+    /// which waits for the group.
     ///
     /// # Examples
     /// ```

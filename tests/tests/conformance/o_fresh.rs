@@ -1,12 +1,12 @@
 //! O52: groups that make their children anew at each start.
 
-mod broken;
 mod checks;
 mod failures;
 mod names;
 mod races;
 mod restarts;
 mod stops;
+mod taken;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
