@@ -52,6 +52,7 @@
 //! | feature | default | what it gives | dependency that it adds |
 //! |---|---|---|---|
 //! | `macros` | yes | `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]` | `taskvisor-macros` |
+//! | `cron` | no | [calendar schedules](guide::schedules): `Schedule`, `Missed`, `ScheduledRun`; `cron`, `zone`, `missed`, `late` and `last_run` in `#[task]` and `task(..)`; `schedule` of a tree | `jiff`, `taskvisor-parse` |
 //! | `controller` | no | [admission slots](guide::slots): `ControllerSpec`, `ControllerConfig`, `ControllerError`, `AdmissionPolicy`, `SlotSpec`, `SlotHandle`, `SlotSnapshot`, `SlotTask`, `SlotPhase`; the methods `submit`, `try_submit`, `slot` and `slots` of a supervisor, `slot`, `with_slot` and `with_controller` of a tree; `slots` and `controller` in `supervise!` | |
 //! | `logging` | no | `LogWriter` and `LogLevel`: a subscriber that writes a line for each event | |
 //! | `tracing` | no | [a span for each attempt and a line for each change](guide::observing); names for tokio-console | `tracing` |
@@ -122,6 +123,8 @@ pub use inspect::{
     TreeSnapshot, Unhealthy,
 };
 pub use panics::record_panics;
+#[cfg(feature = "cron")]
+pub use policy::{Missed, Schedule};
 pub use policy::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy, SpanScope};
 #[cfg(feature = "process")]
 pub use process::ProcessError;
@@ -148,6 +151,8 @@ pub use task::{
 /// [guide-events]: crate::guide::outcomes_and_events
 #[cfg(feature = "macros")]
 pub use taskvisor_macros::{subscriber, supervise, supervisor, task};
+#[cfg(feature = "cron")]
+pub use tree::ScheduledRun;
 pub use tree::{
     ChildHandle, DeclaredGroup, DeclaredTree, Dynamic, FailureChain, FailureLink, Group, GroupHandle, Strategy, Tree,
     TreeBuilder,

@@ -28,4 +28,6 @@ pub use snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
 pub use status::{TaskId, TaskState, TaskStatus};
 #[cfg(feature = "logging")]
 pub(crate) use timestamp::TimeOfDay;
+#[cfg(feature = "cron")]
+pub(crate) use timestamp::Rfc3339;
 pub(crate) use timestamp::now;
