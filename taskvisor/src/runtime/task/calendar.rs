@@ -96,18 +96,23 @@ impl Calendar {
         matches!(self.run, Run::Again(_)) || self.next.is_some_and(|next| next.at <= now)
     }
 
-    /// Begins the attempt of a due run. Returns `false` if the runs that were due are skipped, and those that were
-    /// missed.
+    /// Begins the attempt of a due run. Returns `false` if the runs that were due are skipped, or none is due any more;
+    /// and those that were missed.
     pub(in crate::runtime) fn take(&mut self, now: i64) -> (bool, Option<MissedRuns>) {
         self.observe(now);
         let due: Vec<i64> = self.due(now).map(|run| run.at).take(COUNTED).collect();
-        // Of very many, the last is not among those that were counted.
-        let latest = if due.len() < COUNTED { None } else { self.pattern.latest(self.settled, now, &self.zone) };
-        let Some(latest) = latest.map(|latest| latest.at).or_else(|| due.last().copied()) else {
-            // An interrupted run, unless the clock was set back since it was due.
-            self.run = if let Run::Again(run) = self.run { Run::Of(run) } else { Run::Beside };
+        let is_all = due.len() < COUNTED;
+        let last_until = |until| match is_all {
+            true => due.iter().rev().find(|run| **run <= until).copied(),
+            false => self.pattern.latest(self.settled, until, &self.zone).map(|run| run.at),
+        };
+        let Some(latest) = last_until(now) else {
+            // Without an interrupted run, the clock was set back since a run was due.
+            let Run::Again(run) = self.run else { return (false, None) };
+            self.run = Run::Of(run);
             return (true, None);
         };
+        let before = last_until(latest - 1);
         self.settle(latest);
         let lateness = now.saturating_sub(latest);
         let may_be_late = self.late.unwrap_or(i64::MAX);
@@ -115,8 +120,8 @@ impl Calendar {
         let runs = is_on_time || (self.missed == Missed::Once && lateness <= may_be_late);
         self.run = if runs { Run::Of(latest) } else { Run::Over };
         let missed = if is_on_time {
-            let before = due.iter().rev().find(|run| **run < latest);
-            before.map(|before| MissedRuns { count: due.len() - 1, latest: *before, made_up: self.missed == Missed::Once })
+            let count = due.len() - usize::from(is_all);
+            before.map(|before| MissedRuns { count, latest: before, made_up: self.missed == Missed::Once })
         } else {
             Some(MissedRuns { count: due.len(), latest, made_up: runs })
         };
