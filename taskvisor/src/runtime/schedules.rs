@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::time::Instant;
+
 use super::core::Core;
 use super::task::{Calendar, Cell, Run};
 use crate::inspect::now;
@@ -26,19 +28,30 @@ pub(in crate::runtime) struct Line {
     /// How much each run is shifted.
     pub(in crate::runtime) shift: Duration,
     /// The lock is a leaf: nothing else is locked under it, so it cannot deadlock.
-    calendar: Mutex<Calendar>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    calendar: Calendar,
+    /// When the clock was read last.
+    read: Instant,
 }
 
 impl Line {
     /// Calls `act` with the calendar, and with the time on the clock of the schedule, which its shift sets back.
     pub(in crate::runtime) fn with<T>(&self, act: impl FnOnce(&mut Calendar, i64) -> T) -> T {
         let now = now().checked_sub(self.shift).unwrap_or(UNIX_EPOCH);
-        act(&mut lock(&self.calendar), policy::seconds(now))
+        let State { calendar, read } = &mut *lock(&self.state);
+        let passed = read.elapsed().as_secs();
+        *read += Duration::from_secs(passed);
+        calendar.pass(i64::try_from(passed).unwrap_or(i64::MAX));
+        act(calendar, policy::seconds(now))
     }
 
     /// Returns the time of the next run.
     pub(in crate::runtime) fn next_run(&self) -> Option<SystemTime> {
-        let next = lock(&self.calendar).next()?;
+        let next = lock(&self.state).calendar.next()?;
         instant(next.at).checked_add(self.shift)
     }
 
@@ -60,7 +73,8 @@ impl Schedules {
         let at = policy::seconds(now().checked_sub(shift).unwrap_or(UNIX_EPOCH));
         let last_run = policy.last_run.map(policy::seconds);
         let calendar = Calendar::new(policy.timetable()?, (policy.missed, policy.late), last_run, at);
-        let line = Arc::new(Line { policy: Arc::clone(policy), shift, calendar: Mutex::new(calendar) });
+        let state = Mutex::new(State { calendar, read: Instant::now() });
+        let line = Arc::new(Line { policy: Arc::clone(policy), shift, state });
         let before = lock(&self.0).insert(Arc::clone(cell.name()), Arc::clone(&line));
         drop(before);
         Some(line)

@@ -93,12 +93,15 @@ fn unshifted() -> SystemTime {
 #[cfg(feature = "cron")]
 #[track_caller]
 pub fn set_wall_clock(time: &str) {
-    let set: jiff::Timestamp = match time.parse() {
+    let set = match time.parse::<jiff::Timestamp>() {
         Ok(set) => set,
         Err(_) => panic!("{time:?} is no time such as \"2026-03-29T00:59:00Z\""),
     };
-    let ahead = set.as_second() - crate::policy::seconds(unshifted());
-    change(|_| Shift::default().by(ahead));
+    let (set, now) = (crate::runtime::instant(set.as_second()), unshifted());
+    change(|_| Shift {
+        ahead: set.duration_since(now).unwrap_or_default(),
+        behind: now.duration_since(set).unwrap_or_default(),
+    });
 }
 
 /// Shifts the wall clock of the supervisors of this runtime by so many seconds; negative to set it back. See

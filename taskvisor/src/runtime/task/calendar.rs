@@ -26,7 +26,9 @@ pub(in crate::runtime) struct Calendar {
     late: Option<i64>,
     /// Runs up to this time are begun, made up for or told as missed.
     settled: i64,
-    /// The latest time that was read.
+    /// The time that was read last.
+    last: i64,
+    /// The latest time that the clock has shown.
     seen: i64,
     /// Runs that were due up to this time were due while an attempt ran.
     busy: i64,
@@ -70,7 +72,7 @@ impl Calendar {
         let late = late.map(|late| i64::try_from(late.as_secs()).unwrap_or(i64::MAX));
         let settled = last_run.filter(|last| *last < now.saturating_add(SET_BACK)).unwrap_or(now);
         let next = pattern.next(settled, &zone);
-        Self { pattern, zone, missed, late, settled, seen: now, busy: i64::MIN, next, run: Run::Over }
+        Self { pattern, zone, missed, late, settled, last: now, seen: now, busy: i64::MIN, next, run: Run::Over }
     }
 
     /// Returns the next run.
@@ -86,12 +88,19 @@ impl Calendar {
         &self.zone
     }
 
+    /// So many seconds have passed since the clock was read last.
+    pub(in crate::runtime) fn pass(&mut self, seconds: i64) {
+        self.last = self.last.saturating_add(seconds);
+        self.seen = self.seen.max(self.last);
+    }
+
     /// Notes what the clock shows. Returns `true` if a run is due.
     pub(in crate::runtime) fn observe(&mut self, now: i64) -> bool {
         if now <= self.seen.saturating_sub(SET_BACK) {
             self.settle(now);
             (self.seen, self.busy) = (now, i64::MIN);
         }
+        self.last = now;
         self.seen = self.seen.max(now);
         matches!(self.run, Run::Again(_)) || self.next.is_some_and(|next| next.at <= now)
     }
