@@ -74,7 +74,14 @@ mod events;
 // Rustdoc shows it with any features; its code needs these to run.
 #[cfg(any(
     all(doc, not(doctest)),
-    all(doctest, feature = "macros", feature = "controller", feature = "logging", feature = "test-util")
+    all(
+        doctest,
+        feature = "macros",
+        feature = "controller",
+        feature = "cron",
+        feature = "logging",
+        feature = "test-util"
+    )
 ))]
 pub mod guide;
 pub mod inbox;
@@ -123,9 +130,9 @@ pub use inspect::{
     TreeSnapshot, Unhealthy,
 };
 pub use panics::record_panics;
+pub use policy::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy, SpanScope};
 #[cfg(feature = "cron")]
 pub use policy::{Missed, Schedule};
-pub use policy::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy, SpanScope};
 #[cfg(feature = "process")]
 pub use process::ProcessError;
 pub use runtime::Shutdown;

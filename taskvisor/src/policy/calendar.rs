@@ -157,7 +157,12 @@ impl ResolvedPolicy {
     pub(super) fn check_schedule(&self, subject: &dyn Fn() -> String) -> Result<(), InvalidOption> {
         let Some(cron) = self.cron.as_deref() else { return Ok(()) };
         if let Err(errors) = Pattern::parse(cron) {
-            return Err(InvalidOption::new(subject(), "cron", format!("{cron:?}"), format!("a cron pattern: {errors}")));
+            return Err(InvalidOption::new(
+                subject(),
+                "cron",
+                format!("{cron:?}"),
+                format!("a cron pattern: {errors}"),
+            ));
         }
         if let Err(expected) = TimeZone::find(self.zone.as_deref()) {
             let zone = self.zone.as_deref().unwrap_or_default();

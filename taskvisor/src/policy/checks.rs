@@ -59,7 +59,12 @@ impl ResolvedPolicy {
             || self.every.is_some()
             || matches!(self.restart, RestartPolicy::Always { interval: Some(pause) } if !pause.is_zero());
         let splay = format!("{:?}", self.splay);
-        reject_if(!self.splay.is_zero() && !is_periodic, "splay", &splay, "a period, an interval or a schedule beside it")?;
+        reject_if(
+            !self.splay.is_zero() && !is_periodic,
+            "splay",
+            &splay,
+            "a period, an interval or a schedule beside it",
+        )?;
         #[cfg(feature = "cron")]
         self.check_schedule(&subject)?;
         let Some(every) = self.every else { return Ok(()) };

@@ -17,7 +17,9 @@ pub(super) const AT_ONCE: &str = "it has succeeded 10 times in a row in the firs
 
 /// Returns the warning about a run of a schedule that is not retried any more.
 pub(super) fn of_given_up(failures: u32) -> String {
-    format!("its run has failed {failures} times in a row and is given up, by `max_retries`: the task waits for its next time")
+    format!(
+        "its run has failed {failures} times in a row and is given up, by `max_retries`: the task waits for its next time"
+    )
 }
 
 /// Returns the warning about a critical task or group that keeps failing and is retried without a limit. Returned once

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{LazyLock, Mutex};
 #[cfg(feature = "cron")]
 use std::sync::{Arc, Weak};
+use std::sync::{LazyLock, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::runtime::{Handle, Id};
@@ -41,7 +41,11 @@ impl Shift {
 
     fn by(self, seconds: i64) -> Self {
         let time = Duration::from_secs(seconds.unsigned_abs());
-        if seconds < 0 { Self { behind: self.behind + time, ..self } } else { Self { ahead: self.ahead + time, ..self } }
+        if seconds < 0 {
+            Self { behind: self.behind + time, ..self }
+        } else {
+            Self { ahead: self.ahead + time, ..self }
+        }
     }
 }
 

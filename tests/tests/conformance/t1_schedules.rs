@@ -201,7 +201,10 @@ async fn t1_a_splay_shifts_each_run_by_the_same_and_not_the_time_that_it_is_for(
     assert_eq!(distinct.len(), 6, "not together");
     let of = |hour: u64| Some(hour * 3_600);
     assert_eq!(runs.scheduled_for(DAY_SECS), [of(0), of(0), of(0), of(1), of(1), of(1)]);
-    assert_eq!(tree.child("a").status().unwrap().next_run, tree.schedule(3)?.iter().find(|run| run.path == "a").map(|run| run.at));
+    assert_eq!(
+        tree.child("a").status().unwrap().next_run,
+        tree.schedule(3)?.iter().find(|run| run.path == "a").map(|run| run.at)
+    );
     tree.shutdown().await
 }
 
@@ -212,12 +215,21 @@ async fn t1_what_is_wrong_is_refused_with_what_is_right() {
     let of = |pattern: &str| runs.ok("a", pattern);
     let zone = |zone: &str| of("@daily").with_schedule(Schedule::cron("@daily").zone(zone));
     for (spec, message) in [
-        (of("0 0 2 * * *"), "`cron` is \"0 0 2 * * *\", expected a cron pattern: \"0 0 2 * * *\" has 6 fields, expected 5: \
-                            seconds are said by `every`"),
-        (of("0 0 30 2 *"), "`cron` is \"0 0 30 2 *\", expected a cron pattern: \"0 0 30 2 *\" never comes: February has no \
-                           day 30"),
-        (zone("Europe/Berlim"), "`zone` is \"Europe/Berlim\", expected a time zone of the IANA database: did you mean \
-                                 \"Europe/Berlin\"?"),
+        (
+            of("0 0 2 * * *"),
+            "`cron` is \"0 0 2 * * *\", expected a cron pattern: \"0 0 2 * * *\" has 6 fields, expected 5: \
+                            seconds are said by `every`",
+        ),
+        (
+            of("0 0 30 2 *"),
+            "`cron` is \"0 0 30 2 *\", expected a cron pattern: \"0 0 30 2 *\" never comes: February has no \
+                           day 30",
+        ),
+        (
+            zone("Europe/Berlim"),
+            "`zone` is \"Europe/Berlim\", expected a time zone of the IANA database: did you mean \
+                                 \"Europe/Berlin\"?",
+        ),
         (of("@daily").with_every(secs(1)), "`cron` is \"@daily\", expected either `cron` or `every`, not both"),
         (
             of("@daily").with_restart(RestartPolicy::Always { interval: Some(secs(1)) }),
@@ -235,7 +247,10 @@ async fn t1_what_is_wrong_is_refused_with_what_is_right() {
             of("@daily").with_ready(Ready::Signal),
             "`cron` is \"@daily\", expected `Ready::Start` beside it: a scheduled task is ready while it waits for its time",
         ),
-        (of("@daily").with_schedule(Schedule::cron("@daily").late(Duration::ZERO)), "`late` is 0ns, expected at least 1s"),
+        (
+            of("@daily").with_schedule(Schedule::cron("@daily").late(Duration::ZERO)),
+            "`late` is 0ns, expected at least 1s",
+        ),
         (
             runs.task("a", Duration::ZERO, |_| Ok(())).with_last_run(UNIX_EPOCH),
             "`last_run` is set, expected a schedule beside it: `cron`",

@@ -111,7 +111,9 @@ pub(in crate::runtime) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
             Next::Retry { error, .. } if facts.comes_back() => Next::Hold(Some(error)),
             _ if facts.comes_back() => Next::Hold(None),
             Next::Retry { error, .. } | Next::GiveUp { error, .. } => facts.canceled(Some(error), false),
-            Next::Scheduled | Next::Repeat(_) | Next::Throttle { .. } | Next::Restart(_) | Next::Hold(_) => facts.canceled(None, true),
+            Next::Scheduled | Next::Repeat(_) | Next::Throttle { .. } | Next::Restart(_) | Next::Hold(_) => {
+                facts.canceled(None, true)
+            }
         };
     }
     let result = match (facts.request, ending) {

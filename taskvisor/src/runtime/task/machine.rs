@@ -274,8 +274,9 @@ impl Machine {
     /// Notes that a running periodic task owes one more run, which begins when this one has succeeded. Returns `false` if
     /// none runs, or no other attempt follows.
     pub(in crate::runtime) fn owe(&mut self, policy: &ResolvedPolicy) -> bool {
-        let is_periodic =
-            policy.every.is_some() || policy.is_scheduled() || matches!(policy.restart, RestartPolicy::Always { interval: Some(_) });
+        let is_periodic = policy.every.is_some()
+            || policy.is_scheduled()
+            || matches!(policy.restart, RestartPolicy::Always { interval: Some(_) });
         let owes = is_periodic
             && matches!(self.stage, Stage::Running(_) | Stage::Joining { ends: false, .. })
             && self.request != Request::Stop

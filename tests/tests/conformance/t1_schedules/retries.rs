@@ -58,7 +58,10 @@ async fn t1_max_retries_bound_one_run_and_the_task_waits_for_the_next() -> Resul
     let warnings: Vec<_> = recorder.events().into_iter().filter(|event| event.kind == EventKind::Warning).collect();
     assert_eq!(warnings.len(), 2);
     let reason = warnings[0].reason.clone().unwrap().to_string();
-    assert_eq!(reason, "its run has failed 3 times in a row and is given up, by `max_retries`: the task waits for its next time");
+    assert_eq!(
+        reason,
+        "its run has failed 3 times in a row and is given up, by `max_retries`: the task waits for its next time"
+    );
     tree.shutdown().await
 }
 
