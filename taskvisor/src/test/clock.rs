@@ -39,6 +39,7 @@ impl Shift {
         time.checked_add(self.ahead).and_then(|time| time.checked_sub(self.behind)).unwrap_or(UNIX_EPOCH)
     }
 
+    #[cfg(feature = "cron")]
     fn by(self, seconds: i64) -> Self {
         let time = Duration::from_secs(seconds.unsigned_abs());
         if seconds < 0 {
@@ -97,9 +98,8 @@ fn unshifted() -> SystemTime {
 #[cfg(feature = "cron")]
 #[track_caller]
 pub fn set_wall_clock(time: &str) {
-    let set = match time.parse::<jiff::Timestamp>() {
-        Ok(set) => set,
-        Err(_) => panic!("{time:?} is no time such as \"2026-03-29T00:59:00Z\""),
+    let Ok(set) = time.parse::<jiff::Timestamp>() else {
+        panic!("{time:?} is no time such as \"2026-03-29T00:59:00Z\"")
     };
     let (set, now) = (crate::runtime::instant(set.as_second()), unshifted());
     change(|_| Shift {

@@ -111,9 +111,11 @@ impl Calendar {
         self.observe(now);
         let due: Vec<i64> = self.due(now).map(|run| run.at).take(COUNTED).collect();
         let is_all = due.len() < COUNTED;
-        let last_until = |until| match is_all {
-            true => due.iter().rev().find(|run| **run <= until).copied(),
-            false => self.pattern.latest(self.settled, until, &self.zone).map(|run| run.at),
+        let last_until = |until| {
+            if is_all {
+                return due.iter().rev().find(|run| **run <= until).copied();
+            }
+            self.pattern.latest(self.settled, until, &self.zone).map(|run| run.at)
         };
         let Some(latest) = last_until(now) else {
             // Without an interrupted run, the clock was set back since a run was due.

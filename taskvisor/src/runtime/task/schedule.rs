@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::super::observe;
 use super::super::schedules::Line;
 use super::super::timer::deadline;
-use super::calendar::{COUNTED, MissedRuns};
+use super::calendar::{COUNTED, Calendar, MissedRuns};
 use super::cell::{Cell, shown};
 use super::decision::Next;
 use crate::events::{Event, EventKind};
@@ -53,7 +53,7 @@ impl Schedule {
 
     /// Returns what the task waits for: for the next run, and no longer than `delay` from the first call on.
     pub(in crate::runtime) fn look(&mut self, delay: Duration) -> Look {
-        if self.line.with(|calendar, now| calendar.observe(now)) {
+        if self.line.with(Calendar::observe) {
             (self.is_due, self.until) = (true, None);
             return Look::Come;
         }
@@ -78,7 +78,7 @@ impl Schedule {
             self.line.with(|calendar, _| calendar.begin());
             return true;
         }
-        let (begins, missed) = self.line.with(|calendar, now| calendar.take(now));
+        let (begins, missed) = self.line.with(Calendar::take);
         if let Some(missed) = missed {
             self.tell(cell, &missed);
         }
@@ -92,7 +92,7 @@ impl Schedule {
             self.may_begin(cell);
         }
         self.until = None;
-        self.line.with(|calendar, now| calendar.ended(now));
+        self.line.with(Calendar::ended);
     }
 
     /// What follows the attempt is known.

@@ -217,10 +217,7 @@ impl Cell {
     }
 
     pub(crate) fn status(&self) -> TaskStatus {
-        #[cfg(feature = "cron")]
         let next_run = self.next_run();
-        #[cfg(not(feature = "cron"))]
-        let next_run = None;
         let state = self.lock();
         TaskStatus {
             state: state.machine.state(),
