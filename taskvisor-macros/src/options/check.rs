@@ -42,7 +42,7 @@ impl Options {
         }
     }
 
-    pub(super) fn restart_word(&self) -> Option<Restart> {
+    fn restart_word(&self) -> Option<Restart> {
         self.restart.as_ref().and_then(Given::known).map(|(word, _)| *word)
     }
 

@@ -26,7 +26,9 @@ const SAID: [&str; 7] = [
 /// The messages of the macros for the code in a row; `None` if this build cannot give them.
 fn said(table: &Table, code: &str) -> Option<Vec<String>> {
     let expanded = match &*table.header[0] {
-        "in `#[task(..)]`" => {
+        "a schedule in `#[task(..)]`" if cfg!(not(feature = "cron")) => return None,
+        "in `#[task(..)]`, without the feature `cron`" if cfg!(feature = "cron") => return None,
+        "in `#[task(..)]`" | "a schedule in `#[task(..)]`" | "in `#[task(..)]`, without the feature `cron`" => {
             on_function(&format!("#[task({code})] async fn ping(ctx: TaskContext) -> Result<(), String> {{}}"))
         }
         "in `#[subscriber(..)]`" => on_function(&format!("#[subscriber({code})] async fn listen(event: &Event) {{}}")),
