@@ -37,6 +37,12 @@ async fn unquoted_zone() {}
 #[task(restart = "always", cron = 30 2 * * *)]
 async fn unquoted_pattern() {}
 
+#[task(cron = */15 8,12 * 1 mon-fri, restart = "always", zone = "UTC")]
+async fn another_unquoted_pattern() {}
+
+#[task(restart = "always", cron = @daily)]
+async fn unquoted_nickname() {}
+
 #[task(restart = "always", cron("@daily"), zone, missed(once), late)]
 async fn forms() {}
 

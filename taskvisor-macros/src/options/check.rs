@@ -6,6 +6,7 @@ use std::time::Duration;
 use proc_macro2::{Ident, TokenStream};
 
 use super::expand::{chosen, is_set};
+use super::schedule;
 use super::{Backoff, Choice, Options, Place, Ready, Restart};
 use crate::duration;
 use crate::errors::Errors;
@@ -30,7 +31,7 @@ impl Options {
         self.check_any_end(errors);
         self.check_first_success(place, errors);
         self.check_splay(place, errors);
-        self.check_schedule(place, errors);
+        self.check_schedule(place, schedule::ENABLED, errors);
         if let Some((label, at)) = self.metric_label.as_ref().and_then(Given::known) {
             if label.value().is_empty() {
                 errors.push(at, "`metric_label` is empty: write what metrics should name the task by");

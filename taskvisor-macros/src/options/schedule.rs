@@ -161,9 +161,8 @@ fn read_time(key: &Ident, expr: &Expr, reader: &mut Reader) -> Value<NoLiteral> 
     }
     if let Expr::Lit(literal) = peel(expr) {
         let of_text = if matches!(literal.lit, Lit::Str(_)) { ", and no text" } else { "" };
-        let message = format!(
-            "`{key}` is a `SystemTime` or an `Option` of one{of_text}: write for example `{key} = saved`"
-        );
+        let message =
+            format!("`{key}` is a `SystemTime` or an `Option` of one{of_text}: write for example `{key} = saved`");
         reader.errors.push(expr, message);
         return Value::Refused;
     }
@@ -171,19 +170,18 @@ fn read_time(key: &Ident, expr: &Expr, reader: &mut Reader) -> Value<NoLiteral> 
 }
 
 impl Options {
-    /// Reports what is wrong with a schedule, alone and beside the other options.
-    pub(super) fn check_schedule(&self, place: Place, errors: &mut Errors) {
-        let [zone, missed, late, last_run] = [
-            key(self.zone.as_ref()),
-            key(self.missed.as_ref()),
-            key(self.late.as_ref()),
-            key(self.last_run.as_ref()),
-        ];
+    /// Reports what is wrong with a schedule, alone and beside the other options. `enabled` is `true` if the feature
+    /// `cron` is on.
+    pub(crate) fn check_schedule(&self, place: Place, enabled: bool, errors: &mut Errors) {
         let cron = key(self.cron.as_ref());
-        let keys = [zone, missed, late, last_run];
-        if !ENABLED {
-            if let Some(key) = [cron].into_iter().chain(keys).flatten().next() {
-                errors.push(key, without_feature(key));
+        let (zone, missed) = (key(self.zone.as_ref()), key(self.missed.as_ref()));
+        let (late, last_run) = (key(self.late.as_ref()), key(self.last_run.as_ref()));
+        let beside = [zone, missed, late, last_run];
+        if !enabled {
+            if let Some(key) = cron.or_else(|| beside.into_iter().flatten().next()) {
+                let message =
+                    format!("`{key}` needs the feature `cron`: write `taskvisor = {{ .., features = [\"cron\"] }}`");
+                errors.push(key, message);
             }
             return;
         }
@@ -196,7 +194,7 @@ impl Options {
         match cron {
             Some(cron) => self.check_beside_cron(cron, place, errors),
             None if self.is_whole(place) => {
-                for key in keys.into_iter().flatten() {
+                for key in beside.into_iter().flatten() {
                     errors.push(key, format!("`{key}` is about a schedule: write `cron = \"30 2 * * *\"` beside it"));
                 }
             }
@@ -234,9 +232,4 @@ impl Options {
             errors.push(&unready_after.key, message);
         }
     }
-}
-
-/// Returns the message for a key without the feature.
-fn without_feature(key: &Ident) -> String {
-    format!("`{key}` needs the feature `cron`: write `taskvisor = {{ .., features = [\"cron\"] }}`")
 }
