@@ -82,14 +82,7 @@ fn options() -> TokenStream {
 }
 
 fn schedule() -> TokenStream {
-    quote!(
-        restart = "always",
-        cron = "30 2 * * mon-fri",
-        zone = ZONE,
-        splay = "10m",
-        missed = "skip",
-        late = POLL * 2,
-    )
+    quote!(restart = "always", cron = "30 2 * * mon-fri", zone = ZONE, splay = "10m", missed = "skip", late = POLL * 2,)
 }
 
 fn function() -> TokenStream {
