@@ -20,7 +20,7 @@ mod report;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use taskvisor::Missed;
+use taskvisor::LogWriter;
 use taskvisor::prelude::*;
 
 use arguments::Arguments;
@@ -71,7 +71,7 @@ async fn run(arguments: Arguments) -> Result<(), RuntimeError> {
     let tree = supervise!(
         grace = "10s",
         defaults(zone = "Europe/Berlin"),
-        subscribers = [LogWriter],
+        subscribers = [LogWriter::default()],
         tasks = [task(nightly { reports: Arc::clone(&reports) }, last_run = last_run), hourly { reports }],
     );
     println!("the next runs:");

@@ -29,8 +29,8 @@ async fn a_week_has_seven_reports_and_a_count_for_each_hour_of_work() -> Result<
 async fn a_report_that_was_due_while_the_program_was_down_is_made_at_its_start() -> Result<(), RuntimeError> {
     let state = std::env::temp_dir().join(format!("nightly-{}", std::process::id()));
     let reports = Arc::new(Reports::new(Some(state.clone())));
-    // 02:30 in Berlin.
-    reports.make(Some(UNIX_EPOCH + Duration::from_secs(1_792_456_200))).unwrap();
+    // 02:30 in Berlin, on 2026-10-19.
+    reports.make(Some(UNIX_EPOCH + Duration::from_secs(1_792_369_800))).unwrap();
     for (start, made) in [("2026-10-20T02:00:00Z", 2), ("2026-10-20T10:00:00Z", 1)] {
         set_wall_clock(start);
         let reports = Arc::new(Reports::new(Some(state.clone())));
@@ -39,7 +39,7 @@ async fn a_report_that_was_due_while_the_program_was_down_is_made_at_its_start()
         sleep(DAY).await;
         assert_eq!(reports.numbers().0, made, "{start}");
         tree.shutdown().await?;
-        reports.make(Some(UNIX_EPOCH + Duration::from_secs(1_792_456_200))).unwrap();
+        reports.make(Some(UNIX_EPOCH + Duration::from_secs(1_792_369_800))).unwrap();
     }
     drop(std::fs::remove_file(state));
     Ok(())
