@@ -256,6 +256,7 @@ impl fmt::Display for History {
         self.iter().try_for_each(|path| write!(f, "{path}"))?;
         match self.dropped_paths() {
             0 => Ok(()),
+            1 => writeln!(f, "1 path dropped"),
             dropped => writeln!(f, "{dropped} paths dropped"),
         }
     }
