@@ -35,7 +35,7 @@ const REASON: usize = 256;
 /// - Of an error its text, at most 256 bytes, and not the error. An attempt that fails with the text of the one before
 ///   shares it.
 ///
-/// With the default limits and the longest texts, that is about 12 MiB at most. A submission that never ran has no attempt.
+/// With the default limits and the longest texts, that is about 13 MB at most. A submission that never ran has no attempt.
 ///
 /// # Lost events
 /// A subscriber that is behind loses events. A history finds each loss by the [numbers](Event::seq) of events, and shows it
@@ -44,9 +44,9 @@ const REASON: usize = 256;
 /// kept; older ones are merged. So give it all events: a wrapper that filters them makes gaps.
 ///
 /// # Several trees
-/// Trees can share a history: give each of them its own clone, because each clone finds the losses of one supervisor. Equal
-/// paths of two trees share one history, and are told apart by the [`id`](crate::AttemptRecord::id). To keep them apart,
-/// use a history for each tree.
+/// Trees can share a history: give each of them one clone of its own, because a clone finds the losses of one supervisor.
+/// Equal paths of two trees share one history, and their attempts are told apart by the
+/// [`id`](crate::AttemptRecord::id). To keep them apart, use a history for each tree.
 ///
 /// # Examples
 /// ```
@@ -172,8 +172,7 @@ impl History {
         if feed.number == 0 {
             feed.number = lock(&self.store).open_feed();
         }
-        let last = feed.last.replace((event.seq, event.at));
-        if let Some((seq, after)) = last {
+        if let Some((seq, after)) = feed.last.replace((event.seq, event.at)) {
             // A lower number comes from another supervisor.
             let lost = event.seq.saturating_sub(seq).saturating_sub(1);
             if lost > 0 {

@@ -10,7 +10,19 @@ use crate::task::TaskError;
 
 /// The attempts that a [`History`](crate::History) keeps of one path, and the gaps between them.
 ///
-/// `Display` formats a line for each entry.
+/// `Display` formats a line for each entry. [`History::of`](crate::History::of) returns it.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use taskvisor::PathHistory;
+///
+/// /// Returns the longest of the attempts that have ended.
+/// fn longest(path: &PathHistory) -> Option<Duration> {
+///     path.attempts().filter_map(|attempt| attempt.duration()).max()
+/// }
+/// # assert_eq!(longest(&taskvisor::History::new().of("sync")), None);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use = "it does nothing unless it is read"]
@@ -25,6 +37,17 @@ pub struct PathHistory {
 }
 
 /// An entry of the history of a path.
+///
+/// # Examples
+/// ```
+/// use taskvisor::{History, HistoryEntry};
+///
+/// /// Returns `true` if the history of the path has every event since its oldest attempt.
+/// fn is_complete(history: &History, path: &str) -> bool {
+///     !history.of(path).entries.iter().any(|entry| matches!(entry, HistoryEntry::Gap(_)))
+/// }
+/// # assert!(is_complete(&History::new(), "sync"));
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HistoryEntry {

@@ -151,7 +151,9 @@ impl Store {
                 changed.push(Arc::clone(path));
             }
         }
-        changed.iter().for_each(|path| self.rank(path));
+        for path in &changed {
+            self.rank(path);
+        }
         self.turn += 1;
         let turn = self.turn;
         match self.gaps.back_mut() {

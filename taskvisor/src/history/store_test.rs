@@ -66,8 +66,9 @@ fn a_ring_drops_the_oldest_and_running_ones_last() {
     (1..=5).for_each(|number| fed.runs("a", id, number));
     assert_eq!(fed.shown("a"), "1 running, 4 failed, 5 failed");
     assert_eq!(fed.store.of("a").dropped, 3);
-    let others = [TaskId::next(), TaskId::next(), TaskId::next()];
-    others.into_iter().for_each(|id| fed.begins("a", id, 9));
+    for _ in 0..3 {
+        fed.begins("a", TaskId::next(), 9);
+    }
     assert_eq!(fed.shown("a"), "9 running, 9 running, 9 running", "if all run, the oldest");
     fed.fails("a", job, 1);
     assert_eq!(fed.shown("a"), "9 running, 9 running, 1 failed", "its begin is not kept");
@@ -176,8 +177,12 @@ fn more_gaps_than_are_kept_are_merged() {
 fn slots_of_jobs_are_bounded() {
     let mut fed = Fed::with(2, 2);
     let ids: Vec<_> = (0..5).map(|_| TaskId::next()).collect();
-    ids.iter().for_each(|id| fed.store.enters(*id, &"slot".into()));
-    ids.iter().for_each(|id| fed.runs("job", *id, 1));
+    for id in &ids {
+        fed.store.enters(*id, &"slot".into());
+    }
+    for id in &ids {
+        fed.runs("job", *id, 1);
+    }
     assert_eq!(fed.paths(), ["job", "slot"], "the oldest was forgotten, and has its own path");
     fed.store.removed(&"job".into(), ids[4], at(9));
     fed.runs("job", ids[4], 2);
