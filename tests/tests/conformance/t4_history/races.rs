@@ -59,9 +59,9 @@ async fn storm(seed: u64) {
     reader.await.unwrap();
     assert!(history.gaps().is_empty());
     for (name, handle) in handles.iter().enumerate() {
-        let (path, seen) = (history.of(&name.to_string()), recorder.seen());
+        let (path, events) = (history.of(&name.to_string()), recorder.seen());
         let of = |kinds: &[EventKind]| {
-            let ours = seen.iter().filter(|seen| seen.id == Some(handle.id()) && kinds.contains(&seen.kind));
+            let ours = events.iter().filter(|seen| seen.id == Some(handle.id()) && kinds.contains(&seen.kind));
             ours.map(|seen| seen.attempt.unwrap()).collect::<Vec<_>>()
         };
         let kept: Vec<_> = path.attempts().map(|attempt| attempt.attempt).collect();
