@@ -19,33 +19,34 @@ const REASON: usize = 256;
 
 /// The last attempts of each path: when each began and ended, how, and why.
 ///
-/// A `History` is a subscriber, and a handle to read what it collected. Give a clone to the tree, and keep one to read. It
-/// answers what a snapshot cannot: what happened before the current attempt. It is for people and status pages; code that
-/// decides on a result uses [`TaskHandle::outcome`](crate::TaskHandle::outcome), which is never lost.
+/// A `History` is a subscriber, and a handle to read what it collected. Give a clone to the tree, and keep one to read.
+/// It answers what a snapshot cannot: what happened before the current attempt. It is for people and status pages; code
+/// that decides on a result uses [`TaskHandle::outcome`](crate::TaskHandle::outcome), which is never lost.
 ///
 /// # What is kept
 /// - Of each path the last 32 attempts ([`with_attempts`](Self::with_attempts)). A running one is kept for longer than
 ///   those that have ended.
-/// - At most 1,024 paths ([`with_paths`](Self::with_paths)). Beyond that, a new path takes the place of the one whose last
-///   begin or end of an attempt is the oldest; paths with a running attempt go last. [`dropped_paths`](Self::dropped_paths)
-///   counts them.
+/// - At most 1,024 paths ([`with_paths`](Self::with_paths)). Beyond that, a new path takes the place of the one whose
+///   last begin or end of an attempt is the oldest; paths with a running attempt go last.
+///   [`dropped_paths`](Self::dropped_paths) counts them.
 /// - Jobs of a slot are together under the name of the slot. A slot with keys has a path for each key.
 /// - The history of a task stays after its removal, and goes on if a task of that path is added again. Its
 ///   [`id`](crate::AttemptRecord::id) is another one then, and its attempts count from 1 again.
 /// - Of an error its text, at most 256 bytes, and not the error. An attempt that fails with the text of the one before
 ///   shares it.
 ///
-/// With the default limits and the longest texts, that is about 13 MB at most. A submission that never ran has no attempt.
+/// With the default limits and the longest texts, that is about 13 MB at most, and the names. A submission that never
+/// ran has no attempt.
 ///
 /// # Lost events
-/// A subscriber that is behind loses events. A history finds each loss by the [numbers](Event::seq) of events, and shows it
-/// in its place as a [`HistoryGap`]. Attempts that were running are [`Unknown`](AttemptOutcome::Unknown) until their end
-/// is seen. A begin that was lost is `None`. A job whose slot was lost is found under its own path. The last 32 gaps are
-/// kept; older ones are merged. So give it all events: a wrapper that filters them makes gaps.
+/// A subscriber that is behind loses events. A history finds each loss by the [numbers](Event::seq) of events, and
+/// shows it in its place as a [`HistoryGap`]. Attempts that were running are [`Unknown`](AttemptOutcome::Unknown) until
+/// their end is seen. A begin that was lost is `None`. A job whose slot was lost is found under its own path. The last
+/// 32 gaps are kept; older ones are merged. So give it all events: a wrapper that filters them makes gaps.
 ///
 /// # Several trees
-/// Trees can share a history: give each of them one clone of its own, because a clone finds the losses of one supervisor.
-/// Equal paths of two trees share one history, and their attempts are told apart by the
+/// Trees can share a history: give each of them one clone of its own, because a clone finds the losses of one
+/// supervisor. Equal paths of two trees share one history, and their attempts are told apart by the
 /// [`id`](crate::AttemptRecord::id). To keep them apart, use a history for each tree.
 ///
 /// # Examples
@@ -121,11 +122,12 @@ impl History {
         self
     }
 
-    /// Returns the history of a task by its path, or of a slot by its name. Without entries if no attempt was seen, or if
-    /// the path was dropped.
+    /// Returns the history of a task by its path, or of a slot by its name. Without entries if no attempt was seen, or
+    /// if the path was dropped.
     ///
-    /// An event is collected soon after it happened. After `run` or `shutdown` has returned, all of them are, unless they
-    /// took longer than the [`drain_timeout`](crate::SupervisorConfig::drain_timeout).
+    /// An event is collected soon after it happened. After `run` or `shutdown` has returned, all of them are, unless
+    /// they took longer than the [`drain_timeout`](crate::SupervisorConfig::drain_timeout), or their runtime ended
+    /// first.
     pub fn of(&self, path: &str) -> PathHistory {
         lock(&self.store).of(path)
     }
@@ -155,8 +157,8 @@ impl History {
         Histories { history: self, paths: self.paths().into_iter() }
     }
 
-    /// Returns the number of paths that were dropped because there were too many. A path that comes again and is dropped
-    /// again counts twice.
+    /// Returns the number of paths that were dropped because there were too many. A path that comes again and is
+    /// dropped again counts twice.
     pub fn dropped_paths(&self) -> u64 {
         lock(&self.store).dropped_paths
     }

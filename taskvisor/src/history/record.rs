@@ -31,8 +31,8 @@ pub struct PathHistory {
     pub path: Arc<str>,
     /// The number of older attempts that are no longer kept.
     pub dropped: u64,
-    /// The attempts in the order in which they began, and the gaps in their places. The last is the newest. Empty if the
-    /// path is not known.
+    /// The attempts in the order in which they began, and the gaps in their places. The last is the newest. Empty if
+    /// the path is not known.
     pub entries: Vec<HistoryEntry>,
 }
 
@@ -77,8 +77,8 @@ pub struct AttemptRecord {
     /// The number of the attempt within its registration, from 1. If the start failed before the attempt began, it is
     /// the number of the attempt before, and 0 if there was none.
     pub attempt: u32,
-    /// The time when it began. `None` if it failed before it began, as a start timeout does while it waits for a permit,
-    /// and if the event of the begin was lost.
+    /// The time when it began. `None` if it failed before it began, as a start timeout does while it waits for a
+    /// permit, and if the event of the begin was lost.
     pub began: Option<SystemTime>,
     /// The time when it had ended, with its helpers. `None` while it runs, and if the event of the end was lost.
     pub ended: Option<SystemTime>,
@@ -88,8 +88,8 @@ pub struct AttemptRecord {
     /// [`StopReason::as_label`](crate::StopReason::as_label). Present if the outcome is
     /// [`Canceled`](AttemptOutcome::Canceled).
     pub stop: Option<&'static str>,
-    /// The error of the attempt with its causes, or the reason why it was aborted. Without an error, the sibling or group
-    /// whose failure stopped it. At most 256 bytes; a longer text ends in `…`.
+    /// The error of the attempt with its causes, or the reason why it was aborted. Without an error, the sibling or
+    /// group whose failure stopped it. At most 256 bytes; a longer text ends in `…`.
     pub reason: Option<Arc<str>>,
 }
 
@@ -116,7 +116,8 @@ labels! {
         Canceled = "canceled",
         /// It did not stop in time, or its runtime ended.
         Aborted = "aborted",
-        /// Events were lost while it ran. It may have ended since. If its end is seen later, the outcome is known again.
+        /// Events were lost while it ran. It may have ended since. If its end is seen later, the outcome is known
+        /// again.
         Unknown = "unknown",
     }
 }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::record::{AttemptOutcome, HistoryEntry, HistoryGap};
+use super::ring::Kept;
 use super::store::{Attempt, End, Store};
 use crate::inspect::TaskId;
 
@@ -196,4 +197,11 @@ fn equal_texts_are_shared() {
     let texts: HashSet<_> =
         fed.store.of("a").attempts().filter_map(|attempt| attempt.reason.as_ref().map(Arc::as_ptr)).collect();
     assert_eq!(texts.len(), 1);
+}
+
+#[test]
+fn an_attempt_is_small() {
+    // The docs of `History` say what the default limits come to, with texts of 256 bytes.
+    let most = 1_024 * 32 * (size_of::<Kept>() + 256 + 2 * size_of::<usize>());
+    assert!(most < 13_500_000, "{most}");
 }
