@@ -76,6 +76,25 @@ pub(in crate::runtime) struct Job {
     pub(super) runtime: Handle,
 }
 
+/// A submission that was taken from its slot, and is an owner of it from then on.
+pub(super) struct Next {
+    job: Job,
+    /// The number of submissions that still wait in the slot, and of those that left its queue.
+    waiting: usize,
+    freed: usize,
+    /// The previous phase of the slot.
+    from: SlotPhase,
+}
+
+/// What an owner that has left its slot hands to the next.
+#[derive(Default)]
+pub(super) struct Handed {
+    /// The phase of the slot before the owner left.
+    before: Option<SlotPhase>,
+    /// The submission that starts next, if it is known.
+    next: Option<Next>,
+}
+
 impl Controller {
     pub(in crate::runtime) fn new(setup: ControllerSetup) -> Self {
         let keyed = setup.slots.iter().filter(|slot| slot.is_keyed()).map(|slot| slot.name().into()).collect();
@@ -195,10 +214,13 @@ impl Core {
         let phase = slot.phase();
         let was_owner = slot.leave(|owner| owner.id() == cell.id());
         let terms = self.controller.terms(name);
+        // Without a pool, the next one is of this slot: it is taken under the same lookup.
+        let next = if terms.pool.is_none() { take_next(slot, terms, || self.clock.elapsed()) } else { None };
         if let Some(pool) = terms.pool.filter(|_| was_owner).and_then(|pool| registry.slots.pools.get_mut(pool)) {
             pool.give_back(false);
         }
-        if self.start_next(registry, name, terms, Some(phase), false, &mut aftermath) {
+        let handed = Handed { before: Some(phase), next };
+        if self.start_next(registry, name, terms, handed, false, &mut aftermath) {
             if terms.are_simple {
                 return aftermath;
             }
@@ -211,56 +233,28 @@ impl Core {
         aftermath
     }
 
-    /// Starts one submission that can start, of this slot or of another key of its pool. `before` is the phase of this
-    /// slot before its owner left. With `force`, no submission waits for its time.
+    /// Starts one submission that can start, of this slot or of another key of its pool. With `force`, no submission
+    /// waits for its time.
     pub(super) fn start_next(
         &self,
         registry: &mut Registry,
         name: &Arc<str>,
         terms: Terms<'_>,
-        before: Option<SlotPhase>,
+        handed: Handed,
         force: bool,
         aftermath: &mut Aftermath,
     ) -> bool {
-        let now = || self.clock.elapsed();
+        let Handed { before, mut next } = handed;
         loop {
-            let slots = &mut registry.slots;
-            let mut key = None;
-            if let Some(pool) = terms.pool {
-                slots.line_up(name, terms, self);
-                let Some(pool) = slots.pools.get_mut(pool) else { return false };
-                match pool.room(if pool.has_rate() { now() } else { Duration::ZERO }) {
-                    Room::Free => {}
-                    Room::At(_) if force => {}
-                    Room::At(_) | Room::Taken => return false,
-                }
-                let Some(first) = pool.first() else { return false };
-                key = Some(first);
-            }
+            let found = next.take().map(|next| (next, None));
+            let found = found.or_else(|| self.find_next(&mut registry.slots, name, terms, force, aftermath));
+            let Some((Next { job, waiting, freed, from }, key)) = found else { return false };
             let name = key.as_ref().unwrap_or(name);
-            let Some(slot) = slots.busy.get_mut(name) else {
-                if key.is_some() {
-                    continue;
-                }
-                return false;
-            };
-            if key.is_some() {
-                slot.line_up(false);
-            }
-            let (running, queued, from) = (slot.running(), slot.queued(), slot.phase());
-            let job = if running < terms.places { slot.pop(now) } else { None };
-            let Some(job) = job else {
-                let Some(key) = key else { return false };
-                // A newer submission has superseded the one that was due, and waits for its own time.
-                self.set_alarm(registry, &key, terms, aftermath);
-                continue;
-            };
-            slot.own(Arc::clone(&job.cell));
-            let (waiting, freed) = (slot.waiting(), queued - slot.queued());
+            let slots = &mut registry.slots;
             aftermath.wait_no_more += 1;
             slots.wait_queue.free(freed, &mut aftermath.calls);
             if let Some(pool) = terms.pool.and_then(|pool| slots.pools.get_mut(pool)) {
-                pool.take(if pool.has_rate() { now() } else { Duration::ZERO });
+                pool.take(if pool.has_rate() { self.clock.elapsed() } else { Duration::ZERO });
             }
             registry.settle(&job.runtime, &mut aftermath.home);
             self.bus.start(&job.runtime);
@@ -270,7 +264,7 @@ impl Core {
                 Ok(()) => {
                     if key.is_some() {
                         slots.line_up(name, terms, self);
-                        self.set_alarm(registry, name, terms, aftermath);
+                        self.set_alarm(slots, name, terms, aftermath);
                     }
                     let from = if key.is_none() { before.unwrap_or(from) } else { from };
                     start(registry, job, waiting, from, aftermath);
@@ -291,6 +285,38 @@ impl Core {
                     }
                 }
             }
+        }
+    }
+
+    /// Takes one submission that can start, of this slot or of a key of its pool, and returns that key.
+    fn find_next(
+        &self,
+        slots: &mut Slots,
+        name: &Arc<str>,
+        terms: Terms<'_>,
+        force: bool,
+        aftermath: &mut Aftermath,
+    ) -> Option<(Next, Option<Arc<str>>)> {
+        let now = || self.clock.elapsed();
+        let Some(pool) = terms.pool else {
+            return Some((take_next(slots.busy.get_mut(name)?, terms, now)?, None));
+        };
+        loop {
+            slots.line_up(name, terms, self);
+            let pool = slots.pools.get_mut(pool)?;
+            match pool.room(if pool.has_rate() { now() } else { Duration::ZERO }) {
+                Room::Free => {}
+                Room::At(_) if force => {}
+                Room::At(_) | Room::Taken => return None,
+            }
+            let key = pool.first()?;
+            let Some(slot) = slots.busy.get_mut(&key) else { continue };
+            slot.line_up(false);
+            if let Some(next) = take_next(slot, terms, now) {
+                return Some((next, Some(key)));
+            }
+            // A newer submission has superseded the one that was due, and waits for its own time.
+            self.set_alarm(slots, &key, terms, aftermath);
         }
     }
 
@@ -317,7 +343,7 @@ impl Core {
             Some(_) | None => {}
         }
         if !terms.are_simple {
-            self.set_alarm(registry, name, terms, aftermath);
+            self.set_alarm(slots, name, terms, aftermath);
         }
     }
 
@@ -325,13 +351,12 @@ impl Core {
     #[cold]
     pub(super) fn set_alarm(
         &self,
-        registry: &mut Registry,
+        slots: &mut Slots,
         name: &Arc<str>,
         terms: Terms<'_>,
         aftermath: &mut Aftermath,
     ) {
         // Time passes between two looks at the clock. A time in the past still needs the alarm.
-        let slots = &mut registry.slots;
         let mut set = |name: &Arc<str>, runtime: &Handle| {
             if slots.alarms.insert(Arc::clone(name)) {
                 aftermath.alarms.push((Arc::clone(name), runtime.clone()));
@@ -535,6 +560,18 @@ pub(super) fn join(
         owner.tell_transition(waiting, SlotPhase::Running, SlotPhase::Stopping);
         aftermath.stop = Some(Arc::clone(owner));
     }
+}
+
+/// Makes the submission that starts next an owner of its slot, if one can start now. Nothing that waits in a slot starts
+/// in another way.
+fn take_next(slot: &mut Slot<Arc<Cell>, Job>, terms: Terms<'_>, now: impl FnOnce() -> Duration) -> Option<Next> {
+    if slot.running() >= terms.places {
+        return None;
+    }
+    let (queued, from) = (slot.queued(), slot.phase());
+    let job = slot.pop(now)?;
+    slot.own(Arc::clone(&job.cell));
+    Some(Next { job, waiting: slot.waiting(), freed: queued - slot.queued(), from })
 }
 
 /// Starts a submission that owns its slot, and whose name is registered. The registry's lock is held.
