@@ -79,6 +79,8 @@ pub(in crate::runtime) struct Job {
 /// A submission that was taken from its slot, and is an owner of it from then on.
 pub(super) struct Next {
     job: Job,
+    /// The slot, if it is that of a key, of which the pool was asked for the next.
+    key: Option<Arc<str>>,
     /// The number of submissions that still wait in the slot, and of those that left its queue.
     waiting: usize,
     freed: usize,
@@ -203,13 +205,18 @@ impl Core {
     }
 
     /// Handles the termination of an owner, whose name is free now: starts the next submission that can start.
-    pub(in crate::runtime) fn hand_over(&self, registry: &mut Registry, cell: &Cell, name: &Arc<str>) -> Aftermath {
-        let mut aftermath = Aftermath::default();
+    pub(in crate::runtime) fn hand_over(
+        &self,
+        registry: &mut Registry,
+        cell: &Cell,
+        name: &Arc<str>,
+        aftermath: &mut Aftermath,
+    ) {
         let Some(slot) = registry.slots.busy.get_mut(name) else {
             // A slot that is not stored has no waiting submissions.
             registry.slots.wait_queue.call_first(name, &mut aftermath.calls);
             self.tell_idle(name, SlotPhase::Running);
-            return aftermath;
+            return;
         };
         let phase = slot.phase();
         let was_owner = slot.leave(|owner| owner.id() == cell.id());
@@ -220,17 +227,16 @@ impl Core {
             pool.give_back(false);
         }
         let handed = Handed { before: Some(phase), next };
-        if self.start_next(registry, name, terms, handed, false, &mut aftermath) {
+        if self.start_next(registry, name, terms, handed, false, aftermath) {
             if terms.are_simple {
-                return aftermath;
+                return;
             }
         } else if terms.pool.is_some() {
             registry.slots.wait_queue.wake_all(&mut aftermath.calls);
         } else {
             registry.slots.wait_queue.call_first(name, &mut aftermath.calls);
         }
-        self.settle_slot(registry, name, terms, phase, &mut aftermath);
-        aftermath
+        self.settle_slot(registry, name, terms, phase, aftermath);
     }
 
     /// Starts one submission that can start, of this slot or of another key of its pool. With `force`, no submission
@@ -246,9 +252,8 @@ impl Core {
     ) -> bool {
         let Handed { before, mut next } = handed;
         loop {
-            let found = next.take().map(|next| (next, None));
-            let found = found.or_else(|| self.find_next(&mut registry.slots, name, terms, force, aftermath));
-            let Some((Next { job, waiting, freed, from }, key)) = found else { return false };
+            let found = next.take().or_else(|| self.find_next(&mut registry.slots, name, terms, force, aftermath));
+            let Some(Next { job, key, waiting, freed, from }) = found else { return false };
             let name = key.as_ref().unwrap_or(name);
             let slots = &mut registry.slots;
             aftermath.wait_no_more += 1;
@@ -288,7 +293,7 @@ impl Core {
         }
     }
 
-    /// Takes one submission that can start, of this slot or of a key of its pool, and returns that key.
+    /// Takes one submission that can start, of this slot or of another key of its pool.
     fn find_next(
         &self,
         slots: &mut Slots,
@@ -296,11 +301,9 @@ impl Core {
         terms: Terms<'_>,
         force: bool,
         aftermath: &mut Aftermath,
-    ) -> Option<(Next, Option<Arc<str>>)> {
+    ) -> Option<Next> {
         let now = || self.clock.elapsed();
-        let Some(pool) = terms.pool else {
-            return Some((take_next(slots.busy.get_mut(name)?, terms, now)?, None));
-        };
+        let Some(pool) = terms.pool else { return take_next(slots.busy.get_mut(name)?, terms, now) };
         loop {
             slots.line_up(name, terms, self);
             let pool = slots.pools.get_mut(pool)?;
@@ -313,7 +316,7 @@ impl Core {
             let Some(slot) = slots.busy.get_mut(&key) else { continue };
             slot.line_up(false);
             if let Some(next) = take_next(slot, terms, now) {
-                return Some((next, Some(key)));
+                return Some(Next { key: Some(key), ..next });
             }
             // A newer submission has superseded the one that was due, and waits for its own time.
             self.set_alarm(slots, &key, terms, aftermath);
@@ -571,7 +574,7 @@ fn take_next(slot: &mut Slot<Arc<Cell>, Job>, terms: Terms<'_>, now: impl FnOnce
     let (queued, from) = (slot.queued(), slot.phase());
     let job = slot.pop(now)?;
     slot.own(Arc::clone(&job.cell));
-    Some(Next { job, waiting: slot.waiting(), freed: queued - slot.queued(), from })
+    Some(Next { job, key: None, waiting: slot.waiting(), freed: queued - slot.queued(), from })
 }
 
 /// Starts a submission that owns its slot, and whose name is registered. The registry's lock is held.
