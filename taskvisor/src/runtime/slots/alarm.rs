@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::super::core::{Core, is_alive};
 use super::super::observe::{self, Background};
-use super::manager::{Aftermath, Handed};
+use super::aftermath::Aftermath;
+use super::hand_over::Handed;
 use crate::slots::Slot;
 
 /// The longest sleep. A later time is awaited in several.
