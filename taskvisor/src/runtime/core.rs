@@ -301,8 +301,7 @@ impl Core {
         if let (Some(limit), Admission::Closing | Admission::Stopping) = (finished.aborted, registry.admission) {
             registry.aborted.push((cell.id(), Arc::clone(cell.name()), limit));
         }
-        let vacant = registry.ends_layer(cell.is_beside_tree());
-        let over = registry.is_over();
+        let vacant = registry.ends_layer(cell.is_beside_tree()).then(|| registry.is_over());
         drop(registry);
         drop(forgotten);
         self.tell_ready();
@@ -323,7 +322,7 @@ impl Core {
         if let Some(aftermath) = aftermath {
             aftermath.carry_out(cell.core());
         }
-        if vacant {
+        if let Some(over) = vacant {
             self.is_vacant(over);
         }
     }

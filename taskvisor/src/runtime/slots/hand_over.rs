@@ -225,6 +225,7 @@ impl Core {
 
 /// Makes the submission that starts next an owner of its slot. Returns `None` if none can start now. Each submission that
 /// has waited in a slot passes here.
+#[inline]
 fn take_next(slot: &mut Slot<Arc<Cell>, Job>, terms: Terms<'_>, now: impl FnOnce() -> Duration) -> Option<Next> {
     if slot.running() >= terms.places {
         return None;
