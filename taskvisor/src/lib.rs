@@ -55,9 +55,10 @@
 //! | `cron` | no | [calendar schedules](guide::schedules): `Schedule`, `Missed`, `ScheduledRun`; `cron`, `zone`, `missed`, `late` and `last_run` in `#[task]` and `task(..)`; `schedule` of a tree | `jiff`, `taskvisor-parse` |
 //! | `controller` | no | [admission slots](guide::slots): `ControllerSpec`, `ControllerConfig`, `ControllerError`, `AdmissionPolicy`, `SlotSpec`, `SlotHandle`, `SlotSnapshot`, `SlotTask`, `SlotPhase`; the methods `submit`, `try_submit`, `slot` and `slots` of a supervisor, `slot`, `with_slot` and `with_controller` of a tree; `slots` and `controller` in `supervise!` | |
 //! | `logging` | no | `LogWriter` and `LogLevel`: a subscriber that writes a line for each event | |
+//! | `history` | no | [`History`](guide::observing): a subscriber that keeps the last attempts of each path, with `PathHistory`, `HistoryEntry`, `HistoryGap`, `AttemptRecord` and `AttemptOutcome` | |
 //! | `tracing` | no | [a span for each attempt and a line for each change](guide::observing); names for tokio-console | `tracing` |
 //! | `metrics` | no | [counters, gauges and histograms](guide::observing) through the `metrics` facade | `metrics` |
-//! | `serde` | no | `serde::Serialize` for events, outcomes, statuses, health and snapshots, in the form of the module `json` | `serde` |
+//! | `serde` | no | `serde::Serialize` for events, outcomes, statuses, health, snapshots and histories, in the form of the module `json` | `serde` |
 //! | `systemd` | no | `systemd::notify`, on Unix: readiness, status, watchdog and stopping for a unit of `Type=notify` | `sd-notify` |
 //! | `process` | no | `TaskContext::run_process`, `process_status` and `process_output`: a child process that ends with its attempt; `ProcessError` | `rustix`, on Unix |
 //! | `anyhow` | no | a [`TaskError`] inside an `anyhow::Error` keeps its meaning; without the feature, an `anyhow::Error` is an error like others | `anyhow` |
@@ -79,11 +80,14 @@ mod events;
         feature = "macros",
         feature = "controller",
         feature = "cron",
+        feature = "history",
         feature = "logging",
         feature = "test-util"
     )
 ))]
 pub mod guide;
+#[cfg(feature = "history")]
+mod history;
 pub mod inbox;
 mod inspect;
 mod panics;
@@ -124,6 +128,8 @@ pub use events::{
 };
 #[cfg(feature = "logging")]
 pub use events::{LogLevel, LogWriter};
+#[cfg(feature = "history")]
+pub use history::{AttemptOutcome, AttemptRecord, Histories, History, HistoryEntry, HistoryGap, PathHistory};
 pub use inbox::channel::inbox;
 pub use inspect::{
     Health, NodeKind, NodeSnapshot, Probe, Problem, RejectReason, TaskId, TaskOutcome, TaskState, TaskStatus,

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json, to_value};
 use taskvisor::{
-    Event, EventKind, Group, RejectReason, RuntimeError, Schedule, StopReason, SupervisorConfig, TaskError, TaskId,
-    TaskOutcome, TaskState, TaskStatus, Tree, TreeSnapshot,
+    AttemptOutcome, Event, EventKind, Group, History, RejectReason, RuntimeError, Schedule, StopReason, Subscribe,
+    SupervisorConfig, TaskError, TaskId, TaskOutcome, TaskState, TaskStatus, Tree, TreeSnapshot,
 };
 use tests::{ALWAYS, FAIL, OK, Script, constant, cooperative, secs, settle, supervisor};
 
@@ -234,6 +234,53 @@ async fn snapshots() {
     assert_eq!(to_value(&snapshot).unwrap(), documented("TreeSnapshot")[0]);
 }
 
+/// An event about an attempt of `store/pool`, with this number and this time after `then`.
+fn of_attempt(kind: EventKind, id: TaskId, attempt: u32, seq: u64, ms: u64) -> Event {
+    let mut event = Event::new(kind);
+    (event.task, event.id, event.attempt) = (Some("store/pool".into()), Some(id), Some(attempt));
+    (event.seq, event.at) = (seq, then() + Duration::from_millis(ms));
+    if kind == EventKind::TaskFailed {
+        event.reason = Some(Arc::new(TaskError::Fail { reason: "connection refused".into() }).into());
+    }
+    event
+}
+
+#[tokio::test]
+async fn histories() {
+    let (history, id) = (History::new().with_attempts(2), an_id().await);
+    for event in [
+        of_attempt(EventKind::TaskStarting, id, 1, 1, 0),
+        of_attempt(EventKind::TaskFailed, id, 1, 2, 0),
+        of_attempt(EventKind::TaskStarting, id, 2, 3, 0),
+        of_attempt(EventKind::TaskFailed, id, 2, 4, 1_204),
+        of_attempt(EventKind::TaskStarting, id, 4, 17, 2_204),
+    ] {
+        history.on_event(&event).await;
+    }
+    let mut expected = documented("PathHistory")[0].clone();
+    for entry in [0, 2] {
+        expected["entries"][entry]["id"] = to_value(id).unwrap();
+    }
+    assert_eq!(to_value(history.of("store/pool")).unwrap(), expected);
+    assert_eq!(to_value(history.of("other")).unwrap(), json!({ "path": "other", "dropped": 0 }));
+
+    let mut stopped = of_attempt(EventKind::TaskStopped, id, 4, 18, 2_204);
+    (stopped.stop, stopped.reason) = (Some(StopReason::Shutdown), Some("shutdown".into()));
+    history.on_event(&stopped).await;
+    let last = to_value(history.of("store/pool").last().unwrap()).unwrap();
+    assert_eq!(
+        (&last["outcome"], &last["stop"], &last["duration_ms"]),
+        (&json!("canceled"), &json!("shutdown"), &json!(0))
+    );
+    let lines = "\
+2026-11-23T08:15:30.123Z store/pool #2 failed after 1.204s: connection refused
+2026-11-23T08:15:31.327Z to 2026-11-23T08:15:32.327Z: 12 events lost
+2026-11-23T08:15:32.327Z store/pool #4 canceled (shutdown) after 0ms
+";
+    assert_eq!(history.of("store/pool").to_string(), lines);
+    assert_eq!(history.to_string(), lines);
+}
+
 #[test]
 fn labels_are_stable() {
     use EventKind as Kind;
@@ -275,6 +322,21 @@ fn labels_are_stable() {
     ];
     for (state, label) in states {
         assert_eq!(to_value(state).unwrap(), json!(label));
+    }
+    let attempts = [
+        (AttemptOutcome::Running, "running"),
+        (AttemptOutcome::Completed, "completed"),
+        (AttemptOutcome::Failed, "failed"),
+        (AttemptOutcome::TimedOut, "timeout"),
+        (AttemptOutcome::Silent, "silent"),
+        (AttemptOutcome::Panicked, "panicked"),
+        (AttemptOutcome::Fatal, "fatal"),
+        (AttemptOutcome::Canceled, "canceled"),
+        (AttemptOutcome::Aborted, "aborted"),
+        (AttemptOutcome::Unknown, "unknown"),
+    ];
+    for (outcome, label) in attempts {
+        assert_eq!((to_value(outcome).unwrap(), outcome.as_label()), (json!(label), label));
     }
     let error = Arc::new(TaskError::Canceled);
     let outcomes = [

@@ -1,5 +1,6 @@
 //! An event.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
@@ -133,12 +134,16 @@ impl Reason {
 
 /// Returns at most 1 KiB of a text.
 fn kept(text: &str) -> Box<str> {
-    const MOST: usize = 1024;
+    cut(text, 1024).into()
+}
+
+/// Returns at most this many bytes of a text, cut between characters. A text that is cut ends in `…`.
+pub(crate) fn cut(text: &str, most: usize) -> Cow<'_, str> {
     const MORE: &str = "…";
-    if text.len() <= MOST {
+    if text.len() <= most {
         return text.into();
     }
-    let end = (0..=MOST - MORE.len()).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
+    let end = (0..=most.saturating_sub(MORE.len())).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
     [&text[..end], MORE].concat().into()
 }
 

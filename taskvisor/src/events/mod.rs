@@ -26,6 +26,8 @@ mod tap;
 
 pub(crate) use bus::{Bus, Introduced};
 pub use data::{EventData, EventKind};
+#[cfg(feature = "history")]
+pub(crate) use event::cut;
 pub(crate) use event::millis;
 pub use event::{Event, Reason};
 #[cfg(feature = "logging")]

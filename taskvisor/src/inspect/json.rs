@@ -10,7 +10,11 @@ use super::outcome::{RejectReason, TaskOutcome};
 use super::snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
 use super::status::{TaskId, TaskState, TaskStatus};
 use super::timestamp::Rfc3339;
+#[cfg(feature = "history")]
+use crate::events::millis;
 use crate::events::{Event, EventKind, Reason};
+#[cfg(feature = "history")]
+use crate::history::{AttemptOutcome, AttemptRecord, HistoryEntry, HistoryGap, PathHistory};
 #[cfg(feature = "controller")]
 use crate::slots::{SlotSnapshot, SlotTask};
 use crate::supervisor::RuntimeError;
@@ -56,6 +60,8 @@ macro_rules! as_text {
 }
 
 as_text!(EventKind, Reason, TaskState, Strategy, Rfc3339);
+#[cfg(feature = "history")]
+as_text!(AttemptOutcome);
 
 impl Serialize for TaskId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -254,5 +260,49 @@ impl Serialize for NodeSnapshot {
         after: list(&node.after),
         fresh: node.fresh.then_some(true),
         children: list(&node.children),
+    });
+}
+
+#[cfg(feature = "history")]
+impl Serialize for PathHistory {
+    object!(PathHistory, history => {
+        path: Some(&*history.path),
+        dropped: Some(history.dropped),
+        entries: list(&history.entries),
+    });
+}
+
+#[cfg(feature = "history")]
+impl Serialize for HistoryEntry {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Attempt(attempt) => attempt.serialize(serializer),
+            Self::Gap(gap) => gap.serialize(serializer),
+        }
+    }
+}
+
+#[cfg(feature = "history")]
+impl Serialize for AttemptRecord {
+    object!(AttemptRecord, attempt => {
+        path: Some(&*attempt.path),
+        slot: attempt.slot.as_deref(),
+        id: Some(attempt.id),
+        attempt: Some(attempt.attempt),
+        began: attempt.began.map(Rfc3339),
+        ended: attempt.ended.map(Rfc3339),
+        duration_ms: attempt.duration().map(millis),
+        outcome: Some(attempt.outcome),
+        stop: attempt.stop,
+        reason: attempt.reason.as_deref(),
+    });
+}
+
+#[cfg(feature = "history")]
+impl Serialize for HistoryGap {
+    object!(HistoryGap, gap => {
+        lost: Some(gap.lost),
+        after: Some(Rfc3339(gap.after)),
+        before: Some(Rfc3339(gap.before)),
     });
 }

@@ -301,12 +301,15 @@ impl Core {
             heir.announce();
         }
         #[cfg(feature = "controller")]
-        let aftermath = cell.slot().map(|slot| self.hand_over(&mut registry, cell, slot));
+        let mut aftermath = None;
+        #[cfg(feature = "controller")]
+        if let Some(slot) = cell.slot() {
+            self.hand_over(&mut registry, cell, slot, aftermath.get_or_insert_default());
+        }
         if let (Some(limit), Admission::Closing | Admission::Stopping) = (finished.aborted, registry.admission) {
             registry.aborted.push((cell.id(), Arc::clone(cell.name()), limit));
         }
-        let vacant = registry.ends_layer(cell.is_beside_tree());
-        let over = registry.is_over();
+        let vacant = registry.ends_layer(cell.is_beside_tree()).then(|| registry.is_over());
         drop(registry);
         drop(forgotten);
         self.tell_ready();
@@ -320,12 +323,14 @@ impl Core {
         if let Some(heir) = heir {
             heir.carry_out();
         }
-        cell.tell_group(Note::Ended(end));
+        if let Some(end) = end {
+            cell.tell_group(Note::Ended(end));
+        }
         #[cfg(feature = "controller")]
         if let Some(aftermath) = aftermath {
             aftermath.carry_out(cell.core());
         }
-        if vacant {
+        if let Some(over) = vacant {
             self.is_vacant(over);
         }
     }

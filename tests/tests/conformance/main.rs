@@ -27,3 +27,4 @@ mod o_tenants;
 mod probes;
 mod retry_if;
 mod t1_schedules;
+mod t4_history;

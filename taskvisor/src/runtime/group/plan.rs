@@ -165,6 +165,8 @@ pub(crate) struct Plan {
     /// The children that may have to start or stop after a change.
     startable: Vec<Key>,
     stoppable: Vec<Key>,
+    /// The changed children whose neighbors are visited next. Empty between two changes.
+    changed: Vec<Key>,
     actions: Vec<Action>,
     /// The number of visited children and edges, for tests.
     steps: u64,
@@ -193,6 +195,7 @@ impl Plan {
             base: 0,
             startable: (0..declared.len() as Key).collect(),
             stoppable: Vec::new(),
+            changed: Vec::new(),
             actions: Vec::new(),
             roster: ByKey { declared, added: BTreeMap::new() },
             steps: 0,

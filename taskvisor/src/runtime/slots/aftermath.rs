@@ -13,7 +13,7 @@ use super::super::recheck::Recheck;
 use super::super::task::{Actor, Cell};
 use super::alarm::Alarm;
 use super::manager::Job;
-use super::wait_queue::Calls;
+use super::wait_queue::{Called, Calls};
 use crate::events::EventKind;
 use crate::inspect::RejectReason;
 use crate::panics::{Fenced, drop_caught, drop_each};
@@ -50,8 +50,8 @@ impl Aftermath {
         if self.wait_no_more > 0 {
             observe::wait_no_more(self.wait_no_more);
         }
-        if self.calls.are_any() {
-            self.calls.carry_out(core);
+        if let Some(called) = self.calls.into_inner() {
+            called.carry_out(core);
         }
         if !self.alarms.is_empty() {
             for (name, runtime) in self.alarms {
@@ -96,7 +96,7 @@ impl Aftermath {
     }
 }
 
-impl Calls {
+impl Called {
     #[cold]
     fn carry_out(self, core: &Arc<Core>) {
         self.woken.into_iter().for_each(wake_caught);

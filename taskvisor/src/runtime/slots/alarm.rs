@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::super::core::{Core, is_alive};
 use super::super::observe::{self, Background};
-use super::manager::Aftermath;
+use super::aftermath::Aftermath;
+use super::hand_over::Handed;
 use crate::slots::Slot;
 
 /// The longest sleep. A later time is awaited in several.
@@ -65,7 +66,7 @@ impl Core {
             if let Some(slot) = registry.slots.busy.get_mut(name).filter(|_| force) {
                 slot.forget_time();
             }
-            if self.start_next(&mut registry, name, terms, None, force, &mut aftermath) {
+            if self.start_next(&mut registry, name, terms, Handed::default(), force, &mut aftermath) {
                 drop(registry);
                 aftermath.carry_out(self);
                 continue;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use super::super::by_name::{KEPT, Names};
+use super::super::by_name::Names;
 use super::super::core::{Core, announce};
 use super::super::registry::Registry;
 use super::super::task::{Cell, Tie};
@@ -20,7 +20,7 @@ use super::wait_queue::WaitQueue;
 use crate::events::{Event, EventKind};
 use crate::inspect::{RejectReason, TaskOutcome};
 use crate::slots::{
-    AdmissionPolicy, ControllerConfig, ControllerSetup, Debounce, Decision, Pool, Room, Slot, SlotPhase, SlotSpec,
+    AdmissionPolicy, ControllerConfig, ControllerSetup, Debounce, Decision, Pool, Slot, SlotPhase, SlotSpec,
 };
 use crate::supervisor::InvalidOption;
 use crate::task::StopKind;
@@ -183,191 +183,6 @@ impl Core {
         self.controller.declared(slot).map(|(_, slot)| slot.admission()).unwrap_or_default()
     }
 
-    /// Handles the termination of an owner, whose name is free now: starts the next submission that can start.
-    pub(in crate::runtime) fn hand_over(&self, registry: &mut Registry, cell: &Cell, name: &Arc<str>) -> Aftermath {
-        let mut aftermath = Aftermath::default();
-        let Some(slot) = registry.slots.busy.get_mut(name) else {
-            // A slot that is not stored has no waiting submissions.
-            registry.slots.wait_queue.call_first(name, &mut aftermath.calls);
-            self.tell_idle(name, SlotPhase::Running);
-            return aftermath;
-        };
-        let phase = slot.phase();
-        let was_owner = slot.leave(|owner| owner.id() == cell.id());
-        let terms = self.controller.terms(name);
-        if let Some(pool) = terms.pool.filter(|_| was_owner).and_then(|pool| registry.slots.pools.get_mut(pool)) {
-            pool.give_back(false);
-        }
-        if self.start_next(registry, name, terms, Some(phase), false, &mut aftermath) {
-            if terms.are_simple {
-                return aftermath;
-            }
-        } else if terms.pool.is_some() {
-            registry.slots.wait_queue.wake_all(&mut aftermath.calls);
-        } else {
-            registry.slots.wait_queue.call_first(name, &mut aftermath.calls);
-        }
-        self.settle_slot(registry, name, terms, phase, &mut aftermath);
-        aftermath
-    }
-
-    /// Starts one submission that can start, of this slot or of another key of its pool. `before` is the phase of this
-    /// slot before its owner left. With `force`, no submission waits for its time.
-    pub(super) fn start_next(
-        &self,
-        registry: &mut Registry,
-        name: &Arc<str>,
-        terms: Terms<'_>,
-        before: Option<SlotPhase>,
-        force: bool,
-        aftermath: &mut Aftermath,
-    ) -> bool {
-        let now = || self.clock.elapsed();
-        loop {
-            let slots = &mut registry.slots;
-            let mut key = None;
-            if let Some(pool) = terms.pool {
-                slots.line_up(name, terms, self);
-                let Some(pool) = slots.pools.get_mut(pool) else { return false };
-                match pool.room(if pool.has_rate() { now() } else { Duration::ZERO }) {
-                    Room::Free => {}
-                    Room::At(_) if force => {}
-                    Room::At(_) | Room::Taken => return false,
-                }
-                let Some(first) = pool.first() else { return false };
-                key = Some(first);
-            }
-            let name = key.as_ref().unwrap_or(name);
-            let Some(slot) = slots.busy.get_mut(name) else {
-                if key.is_some() {
-                    continue;
-                }
-                return false;
-            };
-            if key.is_some() {
-                slot.line_up(false);
-            }
-            let (running, queued, from) = (slot.running(), slot.queued(), slot.phase());
-            let job = if running < terms.places { slot.pop(now) } else { None };
-            let Some(job) = job else {
-                let Some(key) = key else { return false };
-                // A newer submission has superseded the one that was due, and waits for its own time.
-                self.set_alarm(registry, &key, terms, aftermath);
-                continue;
-            };
-            slot.own(Arc::clone(&job.cell));
-            let (waiting, freed) = (slot.waiting(), queued - slot.queued());
-            aftermath.wait_no_more += 1;
-            slots.wait_queue.free(freed, &mut aftermath.calls);
-            if let Some(pool) = terms.pool.and_then(|pool| slots.pools.get_mut(pool)) {
-                pool.take(if pool.has_rate() { now() } else { Duration::ZERO });
-            }
-            registry.settle(&job.runtime, &mut aftermath.home);
-            self.bus.start(&job.runtime);
-            let entered = registry.enter(&job.cell);
-            let slots = &mut registry.slots;
-            match entered {
-                Ok(()) => {
-                    if key.is_some() {
-                        slots.line_up(name, terms, self);
-                        self.set_alarm(registry, name, terms, aftermath);
-                    }
-                    let from = if key.is_none() { before.unwrap_or(from) } else { from };
-                    start(registry, job, waiting, from, aftermath);
-                    return true;
-                }
-                Err(error) => {
-                    if let Some(slot) = slots.busy.get_mut(name) {
-                        slot.leave(|owner| owner.id() == job.cell.id());
-                    }
-                    if let Some(pool) = terms.pool.and_then(|pool| slots.pools.get_mut(pool)) {
-                        pool.give_back(pool.has_rate());
-                    }
-                    aftermath.reject(job, waiting, RejectReason::Refused { error: Arc::new(error) });
-                    if key.is_some() {
-                        slots.line_up(name, terms, self);
-                        let name = Arc::clone(name);
-                        self.settle_slot(registry, &name, terms, from, aftermath);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Drops a slot in which nothing runs or waits, and sets the alarm for submissions that wait for their time. `before`
-    /// is its previous phase.
-    #[inline]
-    pub(super) fn settle_slot(
-        &self,
-        registry: &mut Registry,
-        name: &Arc<str>,
-        terms: Terms<'_>,
-        before: SlotPhase,
-        aftermath: &mut Aftermath,
-    ) {
-        let slots = &mut registry.slots;
-        match slots.busy.get(name) {
-            Some(slot) if slot.is_vacant() => {
-                slots.drop_slot(name, terms);
-                self.tell_idle(name, before);
-            }
-            Some(slot) if slot.owner().is_none() && before != SlotPhase::Waiting => {
-                self.tell_phase(name, slot.waiting(), before, SlotPhase::Waiting);
-            }
-            Some(_) | None => {}
-        }
-        if !terms.are_simple {
-            self.set_alarm(registry, name, terms, aftermath);
-        }
-    }
-
-    /// Sets the alarm for the submissions of a slot that wait for their time.
-    #[cold]
-    pub(super) fn set_alarm(
-        &self,
-        registry: &mut Registry,
-        name: &Arc<str>,
-        terms: Terms<'_>,
-        aftermath: &mut Aftermath,
-    ) {
-        // Time passes between two looks at the clock. A time in the past still needs the alarm.
-        let slots = &mut registry.slots;
-        let mut set = |name: &Arc<str>, runtime: &Handle| {
-            if slots.alarms.insert(Arc::clone(name)) {
-                aftermath.alarms.push((Arc::clone(name), runtime.clone()));
-            }
-        };
-        if let Some(slot) = slots.busy.get(name).filter(|slot| slot.running() < terms.places) {
-            if let Some((next, _)) = slot.timed() {
-                set(name, &next.runtime);
-            }
-        }
-        let Some((name, pool)) = terms.pool.and_then(|name| Some((name, slots.pools.get_mut(name)?))) else { return };
-        if pool.has_rate() && pool.room(self.clock.elapsed()) != Room::Taken {
-            let first = pool.in_line().and_then(|key| slots.busy.get(key)).and_then(Slot::first);
-            if let Some(first) = first {
-                set(name, &first.runtime);
-            }
-        }
-    }
-
-    /// Returns the time at which the next submission of a slot or pool can start, if that time is known. It can be in the
-    /// past.
-    pub(super) fn wakes_at(&self, registry: &mut Registry, name: &str) -> Option<Duration> {
-        let terms = self.controller.terms(name);
-        let slots = &mut registry.slots;
-        let of_slot = slots.busy.get(name).filter(|slot| slot.running() < terms.places);
-        let of_slot = of_slot.and_then(Slot::timed).map(|(_, due)| due);
-        let pool = slots.pools.get_mut(name).filter(|pool| pool.in_line().is_some() && pool.has_rate());
-        let now = self.clock.elapsed();
-        let of_pool = pool.and_then(|pool| match pool.room(now) {
-            Room::Free => Some(now),
-            Room::At(time) => Some(time),
-            Room::Taken => None,
-        });
-        of_slot.into_iter().chain(of_pool).min()
-    }
-
     /// Removes a waiting submission from its slot. Returns `false` if it does not wait there.
     pub(in crate::runtime) fn withdraw(&self, cell: &Cell, requested: bool) -> bool {
         let Some(name) = cell.slot() else { return false };
@@ -444,7 +259,7 @@ impl Core {
     }
 
     /// Publishes a phase without an owner.
-    fn tell_phase(&self, name: &Arc<str>, waiting: usize, from: SlotPhase, to: SlotPhase) {
+    pub(super) fn tell_phase(&self, name: &Arc<str>, waiting: usize, from: SlotPhase, to: SlotPhase) {
         if self.bus.is_active() {
             let count = u64::try_from(waiting).ok();
             let event = Event { slot: Some(Arc::clone(name)), count, ..Event::new(SLOT_TRANSITION) };
@@ -565,29 +380,6 @@ impl Slots {
         aftermath.wait_no_more += waiting - slot.waiting();
         self.wait_queue.free(queued - slot.queued(), &mut aftermath.calls);
         Some(taken)
-    }
-
-    /// Drops a slot in which nothing runs or waits.
-    fn drop_slot(&mut self, name: &Arc<str>, terms: Terms<'_>) {
-        let slot = self.busy.remove(name);
-        if let Some(pool) = terms.pool.and_then(|pool| self.pools.get_mut(pool)) {
-            if slot.is_some_and(|mut slot| slot.line_up(false)) {
-                pool.leave_line(name);
-            }
-        }
-        let (len, capacity) = (self.busy.len(), self.busy.capacity());
-        if capacity > KEPT && len < capacity / 8 {
-            self.busy.shrink_to(len * 2);
-        }
-    }
-
-    /// Adds a slot to the line of its pool, if a job of it can start and it is not in the line.
-    pub(super) fn line_up(&mut self, name: &Arc<str>, terms: Terms<'_>, core: &Core) {
-        let Some(pool) = terms.pool.and_then(|pool| self.pools.get_mut(pool)) else { return };
-        let Some(slot) = self.busy.get_mut(name) else { return };
-        if slot.running() < terms.places && slot.is_due(|| core.clock.elapsed()) && !slot.line_up(true) {
-            pool.line_up(Arc::clone(name));
-        }
     }
 }
 

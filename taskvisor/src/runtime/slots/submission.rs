@@ -145,7 +145,7 @@ impl Core {
             self.tell_waiting(name);
         }
         registry.slots.line_up(name, terms, self);
-        self.set_alarm(registry, name, terms, aftermath);
+        self.set_alarm(&mut registry.slots, name, terms, aftermath);
     }
 }
 

@@ -42,9 +42,12 @@ enum Turn {
     Late,
 }
 
-/// The work to do after the lock is released.
+/// The work to do after the lock is released. Boxed, because mostly there is none.
 #[derive(Default)]
-pub(in crate::runtime) struct Calls {
+pub(in crate::runtime) struct Calls(Option<Box<Called>>);
+
+#[derive(Default)]
+pub(in crate::runtime) struct Called {
     /// The wakers to wake.
     pub(in crate::runtime) woken: Vec<Waker>,
     /// The wakers to drop.
@@ -54,8 +57,26 @@ pub(in crate::runtime) struct Calls {
 }
 
 impl Calls {
-    pub(in crate::runtime) fn are_any(&self) -> bool {
-        !self.woken.is_empty() || !self.dropped.is_empty() || self.watch
+    /// Returns the work, if there is any.
+    pub(in crate::runtime) fn into_inner(self) -> Option<Called> {
+        self.0.map(|called| *called)
+    }
+
+    fn wake(&mut self, waker: Option<Waker>) {
+        if let Some(waker) = waker {
+            self.0.get_or_insert_default().woken.push(waker);
+        }
+    }
+
+    fn drop(&mut self, waker: Waker) {
+        self.0.get_or_insert_default().dropped.push(waker);
+    }
+
+    /// Spawns the check for submissions that are not polled in their turn, unless it is spawned.
+    fn watch(&mut self, watched: &mut bool) {
+        if !mem::replace(watched, true) {
+            self.0.get_or_insert_default().watch = true;
+        }
     }
 }
 
@@ -67,7 +88,7 @@ impl Ticket {
     /// Wakes a ticket whose turn has come.
     fn call(&mut self, round: u64, calls: &mut Calls) {
         if let Turn::Waits(waker) = &mut self.turn {
-            calls.woken.extend(waker.take());
+            calls.wake(waker.take());
             self.turn = Turn::Called(round);
         }
     }
@@ -105,12 +126,13 @@ impl WaitQueue {
         waker: Waker,
         calls: &mut Calls,
     ) -> u64 {
-        calls.watch |= !self.watched && self.tickets.values().any(|other| matches!(other.turn, Turn::Called(_)));
-        self.watched |= calls.watch;
+        if !self.watched && self.tickets.values().any(|other| matches!(other.turn, Turn::Called(_))) {
+            calls.watch(&mut self.watched);
+        }
         let turn = Turn::Waits(Some(waker));
         if let Some((id, known)) = ticket.and_then(|id| Some((id, self.tickets.get_mut(&id)?))) {
             if let Turn::Waits(Some(before)) = mem::replace(&mut known.turn, turn) {
-                calls.dropped.push(before);
+                calls.drop(before);
             }
             return id;
         }
@@ -124,7 +146,7 @@ impl WaitQueue {
         let Some(gone) = self.tickets.remove(&ticket) else { return };
         self.kept -= usize::from(gone.is_reserved);
         if let Turn::Waits(Some(waker)) = gone.turn {
-            calls.dropped.push(waker);
+            calls.drop(waker);
         }
         self.call_first(&gone.slot, calls);
         self.let_in(calls);
@@ -152,7 +174,7 @@ impl WaitQueue {
         let round = self.round;
         if let Some(first) = self.tickets.values_mut().find(|other| !other.is_late() && *other.slot == *slot) {
             first.call(round, calls);
-            calls.watch |= !mem::replace(&mut self.watched, true);
+            calls.watch(&mut self.watched);
         }
     }
 
@@ -160,7 +182,7 @@ impl WaitQueue {
     pub(in crate::runtime) fn wake_all(&mut self, calls: &mut Calls) {
         for ticket in self.tickets.values_mut() {
             if let Turn::Waits(waker) = &mut ticket.turn {
-                calls.woken.extend(waker.take());
+                calls.wake(waker.take());
             }
         }
     }
@@ -193,7 +215,7 @@ impl WaitQueue {
             ticket.is_reserved = true;
             self.kept += 1;
             ticket.call(round, calls);
-            calls.watch |= !mem::replace(&mut self.watched, true);
+            calls.watch(&mut self.watched);
         }
     }
 }
@@ -212,7 +234,7 @@ mod tests {
 
     /// The number of wakers to wake and to drop.
     fn counts(calls: &Calls) -> (usize, usize) {
-        (calls.woken.len(), calls.dropped.len())
+        calls.0.as_ref().map_or((0, 0), |called| (called.woken.len(), called.dropped.len()))
     }
 
     /// A wait queue with room for one submission, which is taken.
@@ -234,7 +256,7 @@ mod tests {
         assert_eq!(counts(&calls), (0, 1), "the one that was replaced");
 
         line.free(1, &mut calls);
-        assert_eq!((counts(&calls), calls.watch), ((1, 1), true));
+        assert_eq!((counts(&calls), calls.0.as_ref().is_some_and(|called| called.watch)), ((1, 1), true));
         assert!(line.has_room(Some(a)) && !line.has_room(Some(b)) && !line.has_room(None));
         // A ticket that gives up leaves its entry to the next.
         line.leave(a, &mut calls);

@@ -145,8 +145,8 @@ impl Plan {
     /// Updates whether a child blocks the starts of the children after it.
     pub(super) fn passes_changed(&mut self, key: Key, passes: bool) {
         let unknown_from = self.unknown_from();
-        let mut changed = vec![key];
-        while let Some(key) = changed.pop() {
+        self.changed.push(key);
+        while let Some(key) = self.changed.pop() {
             let index = self.roster.declared(key);
             let declared = index.map_or(&[][..], |index| self.rules.order.later(index));
             let is_last = index.is_none_or(|index| index + 1 == self.roster.declared.len());
@@ -161,7 +161,7 @@ impl Plan {
                     self.startable.push(later);
                 }
                 if before != entry.passes() {
-                    changed.push(later);
+                    self.changed.push(later);
                 }
             }
         }
@@ -169,8 +169,8 @@ impl Plan {
 
     /// Updates whether a child blocks the stops of the children that it is after.
     pub(super) fn holds_changed(&mut self, key: Key, holds: bool) {
-        let mut changed = vec![key];
-        while let Some(key) = changed.pop() {
+        self.changed.push(key);
+        while let Some(key) = self.changed.pop() {
             let index = self.roster.declared(key);
             let declared = index.map_or(&[][..], |index| self.rules.order.earlier(index));
             let added = if self.is_chain() && index.is_none() { self.roster.before_added(key) } else { None };
@@ -183,7 +183,7 @@ impl Plan {
                     self.stoppable.push(earlier);
                 }
                 if before != entry.holds() {
-                    changed.push(earlier);
+                    self.changed.push(earlier);
                 }
             }
         }
@@ -191,15 +191,15 @@ impl Plan {
 
     /// Notes that neither a declared child nor the children after it wait for earlier children any more.
     pub(super) fn waits_no_more(&mut self, key: Key) {
-        let mut changed = vec![key];
-        while let Some(key) = changed.pop() {
+        self.changed.push(key);
+        while let Some(key) = self.changed.pop() {
             let Some(index) = self.roster.declared(key) else { continue };
             for earlier in self.rules.order.earlier(index) {
                 self.steps += 1;
                 let entry = &mut self.roster.declared[*earlier as usize];
                 entry.waiting -= 1;
                 if !entry.waits() {
-                    changed.push(Key::from(*earlier));
+                    self.changed.push(Key::from(*earlier));
                 }
             }
         }
@@ -207,15 +207,15 @@ impl Plan {
 
     /// Notes that a declared child, or a child after it, waits for earlier children again.
     fn waits_again(&mut self, key: Key) {
-        let mut changed = vec![key];
-        while let Some(key) = changed.pop() {
+        self.changed.push(key);
+        while let Some(key) = self.changed.pop() {
             let Some(index) = self.roster.declared(key) else { continue };
             for earlier in self.rules.order.earlier(index) {
                 self.steps += 1;
                 let entry = &mut self.roster.declared[*earlier as usize];
                 entry.waiting += 1;
                 if entry.phase == Phase::Ended && entry.waiting == 1 {
-                    changed.push(Key::from(*earlier));
+                    self.changed.push(Key::from(*earlier));
                 }
             }
         }

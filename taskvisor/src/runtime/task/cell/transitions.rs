@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::decision::{Ending, Next, Request};
 use super::super::guards::Limit;
 use super::super::machine::{Heed, Ran, Stage, Turn, Wait};
-use super::{Cell, State, TimeLeft, cancel, shown};
+use super::{Cell, Membership, State, TimeLeft, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{TaskOutcome, now};
 use crate::panics::drop_caught;
@@ -25,7 +25,8 @@ use crate::task::{StopKind, StopReason, TaskError, TaskRef};
 
 /// The remaining work when a registration has ended, to be done with no lock held.
 pub(in crate::runtime) struct Finished {
-    pub(in crate::runtime) end: End,
+    /// The end for its group, if it has one.
+    pub(in crate::runtime) end: Option<End>,
     /// The limit that was exceeded, if it was aborted.
     pub(in crate::runtime) aborted: Option<StopLimit>,
     pub(in crate::runtime) unready: bool,
@@ -363,7 +364,7 @@ impl Cell {
         }
         let spare = if state.outcome.is_some() { Some(outcome) } else { state.outcome.replace(outcome) };
         Finished {
-            end: self.end_of(&state),
+            end: self.member().map(|member| self.end_in(member, &state)),
             aborted: matches!(state.outcome, Some(TaskOutcome::Aborted { .. })).then_some(state.machine.limit),
             spare,
             unready,
@@ -373,14 +374,14 @@ impl Cell {
         }
     }
 
-    fn end_of(&self, state: &State) -> End {
+    fn end_in(&self, member: &Membership, state: &State) -> End {
         let is_undue = self.policy.critical == Critical::AnyEnd
             && match (&state.outcome, state.machine.request) {
                 (Some(TaskOutcome::Completed), request) => request != Request::Stop,
                 (Some(TaskOutcome::Canceled { .. }), request) => request == Request::Nothing,
                 _ => false,
             };
-        let is_stopping = || self.core.is_stopping() || self.member().is_some_and(|it| it.group.is_stopping());
+        let is_stopping = || self.core.is_stopping() || member.group.is_stopping();
         if is_undue && !is_stopping() { End::Undue } else { End::of(state.outcome.as_ref()) }
     }
 

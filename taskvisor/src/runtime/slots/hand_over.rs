@@ -1,0 +1,262 @@
+//! The hand-over of a slot: which submission starts when an owner has ended, or when a time has come.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::runtime::Handle;
+
+use super::super::by_name::KEPT;
+use super::super::core::Core;
+use super::super::registry::Registry;
+use super::super::task::Cell;
+use super::aftermath::Aftermath;
+use super::manager::{Job, Slots, Terms, start};
+use crate::inspect::RejectReason;
+use crate::slots::{Room, Slot, SlotPhase};
+
+/// A submission that was taken from its slot, and is an owner of it from then on.
+pub(super) struct Next {
+    job: Job,
+    /// The slot, if its pool chose it.
+    key: Option<Arc<str>>,
+    /// The number of submissions that still wait in the slot, and of those that left its queue.
+    waiting: usize,
+    freed: usize,
+    /// The previous phase of the slot.
+    from: SlotPhase,
+}
+
+/// What an owner that has left its slot hands to the next.
+#[derive(Default)]
+pub(super) struct Handed {
+    /// The phase of the slot before the owner left.
+    before: Option<SlotPhase>,
+    /// The submission that starts next, if it is known.
+    next: Option<Next>,
+}
+
+impl Core {
+    /// Handles the termination of an owner, whose name is free now: starts the next submission that can start.
+    pub(in crate::runtime) fn hand_over(
+        &self,
+        registry: &mut Registry,
+        cell: &Cell,
+        name: &Arc<str>,
+        aftermath: &mut Aftermath,
+    ) {
+        let Some(slot) = registry.slots.busy.get_mut(name) else {
+            // A slot that is not stored has no waiting submissions.
+            registry.slots.wait_queue.call_first(name, &mut aftermath.calls);
+            self.tell_idle(name, SlotPhase::Running);
+            return;
+        };
+        let phase = slot.phase();
+        let was_owner = slot.leave(|owner| owner.id() == cell.id());
+        let terms = self.controller.terms(name);
+        // Without a pool, the next one is of this slot: it is taken under the same lookup.
+        let next = if terms.pool.is_none() { take_next(slot, terms, || self.clock.elapsed()) } else { None };
+        if let Some(pool) = terms.pool.filter(|_| was_owner).and_then(|pool| registry.slots.pools.get_mut(pool)) {
+            pool.give_back(false);
+        }
+        let handed = Handed { before: Some(phase), next };
+        if self.start_next(registry, name, terms, handed, false, aftermath) {
+            if terms.are_simple {
+                return;
+            }
+        } else if terms.pool.is_some() {
+            registry.slots.wait_queue.wake_all(&mut aftermath.calls);
+        } else {
+            registry.slots.wait_queue.call_first(name, &mut aftermath.calls);
+        }
+        self.settle_slot(registry, name, terms, phase, aftermath);
+    }
+
+    /// Starts one submission that can start, of this slot or of another key of its pool. With `force`, no submission
+    /// waits for its time.
+    pub(super) fn start_next(
+        &self,
+        registry: &mut Registry,
+        name: &Arc<str>,
+        terms: Terms<'_>,
+        handed: Handed,
+        force: bool,
+        aftermath: &mut Aftermath,
+    ) -> bool {
+        let Handed { before, mut next } = handed;
+        loop {
+            let found = next.take().or_else(|| self.find_next(&mut registry.slots, name, terms, force, aftermath));
+            let Some(Next { job, key, waiting, freed, from }) = found else { return false };
+            let name = key.as_ref().unwrap_or(name);
+            let slots = &mut registry.slots;
+            aftermath.wait_no_more += 1;
+            slots.wait_queue.free(freed, &mut aftermath.calls);
+            if let Some(pool) = terms.pool.and_then(|pool| slots.pools.get_mut(pool)) {
+                pool.take(if pool.has_rate() { self.clock.elapsed() } else { Duration::ZERO });
+            }
+            registry.settle(&job.runtime, &mut aftermath.home);
+            self.bus.start(&job.runtime);
+            let entered = registry.enter(&job.cell);
+            let slots = &mut registry.slots;
+            match entered {
+                Ok(()) => {
+                    if key.is_some() {
+                        slots.line_up(name, terms, self);
+                        self.set_alarm(slots, name, terms, aftermath);
+                    }
+                    let from = if key.is_none() { before.unwrap_or(from) } else { from };
+                    start(registry, job, waiting, from, aftermath);
+                    return true;
+                }
+                Err(error) => {
+                    if let Some(slot) = slots.busy.get_mut(name) {
+                        slot.leave(|owner| owner.id() == job.cell.id());
+                    }
+                    if let Some(pool) = terms.pool.and_then(|pool| slots.pools.get_mut(pool)) {
+                        pool.give_back(pool.has_rate());
+                    }
+                    aftermath.reject(job, waiting, RejectReason::Refused { error: Arc::new(error) });
+                    if key.is_some() {
+                        slots.line_up(name, terms, self);
+                        let name = Arc::clone(name);
+                        self.settle_slot(registry, &name, terms, from, aftermath);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes one submission that can start, of this slot or of another key of its pool.
+    fn find_next(
+        &self,
+        slots: &mut Slots,
+        name: &Arc<str>,
+        terms: Terms<'_>,
+        force: bool,
+        aftermath: &mut Aftermath,
+    ) -> Option<Next> {
+        let now = || self.clock.elapsed();
+        let Some(pool) = terms.pool else { return take_next(slots.busy.get_mut(name)?, terms, now) };
+        loop {
+            slots.line_up(name, terms, self);
+            let pool = slots.pools.get_mut(pool)?;
+            match pool.room(if pool.has_rate() { now() } else { Duration::ZERO }) {
+                Room::Free => {}
+                Room::At(_) if force => {}
+                Room::At(_) | Room::Taken => return None,
+            }
+            let key = pool.first()?;
+            let Some(slot) = slots.busy.get_mut(&key) else { continue };
+            slot.line_up(false);
+            if let Some(next) = take_next(slot, terms, now) {
+                return Some(Next { key: Some(key), ..next });
+            }
+            // A newer submission has superseded the one that was due, and waits for its own time.
+            self.set_alarm(slots, &key, terms, aftermath);
+        }
+    }
+
+    /// Drops a slot in which nothing runs or waits, and sets the alarm for submissions that wait for their time. `before`
+    /// is its previous phase.
+    #[inline]
+    pub(super) fn settle_slot(
+        &self,
+        registry: &mut Registry,
+        name: &Arc<str>,
+        terms: Terms<'_>,
+        before: SlotPhase,
+        aftermath: &mut Aftermath,
+    ) {
+        let slots = &mut registry.slots;
+        match slots.busy.get(name) {
+            Some(slot) if slot.is_vacant() => {
+                slots.drop_slot(name, terms);
+                self.tell_idle(name, before);
+            }
+            Some(slot) if slot.owner().is_none() && before != SlotPhase::Waiting => {
+                self.tell_phase(name, slot.waiting(), before, SlotPhase::Waiting);
+            }
+            Some(_) | None => {}
+        }
+        if !terms.are_simple {
+            self.set_alarm(slots, name, terms, aftermath);
+        }
+    }
+
+    /// Sets the alarm for the submissions of a slot that wait for their time.
+    #[cold]
+    pub(super) fn set_alarm(&self, slots: &mut Slots, name: &Arc<str>, terms: Terms<'_>, aftermath: &mut Aftermath) {
+        // Time passes between two looks at the clock. A time in the past still needs the alarm.
+        let mut set = |name: &Arc<str>, runtime: &Handle| {
+            if slots.alarms.insert(Arc::clone(name)) {
+                aftermath.alarms.push((Arc::clone(name), runtime.clone()));
+            }
+        };
+        if let Some(slot) = slots.busy.get(name).filter(|slot| slot.running() < terms.places) {
+            if let Some((next, _)) = slot.timed() {
+                set(name, &next.runtime);
+            }
+        }
+        let Some((name, pool)) = terms.pool.and_then(|name| Some((name, slots.pools.get_mut(name)?))) else { return };
+        if pool.has_rate() && pool.room(self.clock.elapsed()) != Room::Taken {
+            let first = pool.in_line().and_then(|key| slots.busy.get(key)).and_then(Slot::first);
+            if let Some(first) = first {
+                set(name, &first.runtime);
+            }
+        }
+    }
+
+    /// Returns the time at which the next submission of a slot or pool can start, if that time is known. It can be in the
+    /// past.
+    pub(super) fn wakes_at(&self, registry: &mut Registry, name: &str) -> Option<Duration> {
+        let terms = self.controller.terms(name);
+        let slots = &mut registry.slots;
+        let of_slot = slots.busy.get(name).filter(|slot| slot.running() < terms.places);
+        let of_slot = of_slot.and_then(Slot::timed).map(|(_, due)| due);
+        let pool = slots.pools.get_mut(name).filter(|pool| pool.in_line().is_some() && pool.has_rate());
+        let now = self.clock.elapsed();
+        let of_pool = pool.and_then(|pool| match pool.room(now) {
+            Room::Free => Some(now),
+            Room::At(time) => Some(time),
+            Room::Taken => None,
+        });
+        of_slot.into_iter().chain(of_pool).min()
+    }
+}
+
+/// Makes the submission that starts next an owner of its slot. Returns `None` if none can start now. Each submission that
+/// has waited in a slot passes here.
+#[inline]
+fn take_next(slot: &mut Slot<Arc<Cell>, Job>, terms: Terms<'_>, now: impl FnOnce() -> Duration) -> Option<Next> {
+    if slot.running() >= terms.places {
+        return None;
+    }
+    let (queued, from) = (slot.queued(), slot.phase());
+    let job = slot.pop(now)?;
+    slot.own(Arc::clone(&job.cell));
+    Some(Next { job, key: None, waiting: slot.waiting(), freed: queued - slot.queued(), from })
+}
+
+impl Slots {
+    /// Drops a slot in which nothing runs or waits.
+    pub(super) fn drop_slot(&mut self, name: &Arc<str>, terms: Terms<'_>) {
+        let slot = self.busy.remove(name);
+        if let Some(pool) = terms.pool.and_then(|pool| self.pools.get_mut(pool)) {
+            if slot.is_some_and(|mut slot| slot.line_up(false)) {
+                pool.leave_line(name);
+            }
+        }
+        let (len, capacity) = (self.busy.len(), self.busy.capacity());
+        if capacity > KEPT && len < capacity / 8 {
+            self.busy.shrink_to(len * 2);
+        }
+    }
+
+    /// Adds a slot to the line of its pool, if a job of it can start and it is not in the line.
+    pub(super) fn line_up(&mut self, name: &Arc<str>, terms: Terms<'_>, core: &Core) {
+        let Some(pool) = terms.pool.and_then(|pool| self.pools.get_mut(pool)) else { return };
+        let Some(slot) = self.busy.get_mut(name) else { return };
+        if slot.running() < terms.places && slot.is_due(|| core.clock.elapsed()) && !slot.line_up(true) {
+            pool.line_up(Arc::clone(name));
+        }
+    }
+}
