@@ -38,6 +38,10 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
         Purpose::Backoff => typed(quote_spanned!(span=> #private::BackoffPolicy)),
         Purpose::Strategy => typed(quote_spanned!(span=> #private::Strategy)),
         Purpose::Admission if cfg!(feature = "controller") => typed(quote_spanned!(span=> #private::AdmissionPolicy)),
+        Purpose::Missed if cfg!(feature = "cron") => typed(quote_spanned!(span=> #private::Missed)),
+        Purpose::LastRun => quote_spanned! {span=>
+            let #local = #private::Into::<#private::Option<::std::time::SystemTime>>::into(#expr);
+        },
         Purpose::Signals => quote_spanned!(span=> let #local = #private::Into::<#private::Signals>::into(#expr);),
         Purpose::SignalAction => typed(quote_spanned!(span=> #private::SignalAction)),
         Purpose::U32 => typed(quote_spanned!(span=> ::core::primitive::u32)),
@@ -46,7 +50,7 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
         Purpose::Switch => typed(quote_spanned!(span=> ::core::primitive::bool)),
         Purpose::Config => typed(quote_spanned!(span=> #private::SupervisorConfig)),
         Purpose::Controller if cfg!(feature = "controller") => typed(quote_spanned!(span=> #private::ControllerConfig)),
-        Purpose::Admission | Purpose::Controller => quote_spanned!(span=> let #local = #expr;),
+        Purpose::Admission | Purpose::Controller | Purpose::Missed => quote_spanned!(span=> let #local = #expr;),
         Purpose::Text => quote_spanned! {span=>
             let #local = #private::Into::<#private::Arc<#private::str>>::into(#expr);
         },

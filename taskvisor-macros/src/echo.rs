@@ -68,7 +68,7 @@ impl Echo {
 }
 
 /// The lists and the words whose names can be completed.
-const LISTS: [&str; 21] = [
+const LISTS: [&str; 22] = [
     "attribute",
     "entry",
     "group",
@@ -89,6 +89,7 @@ const LISTS: [&str; 21] = [
     "words_of_admission",
     "words_of_signals",
     "words_of_span",
+    "words_of_missed",
     "words_of_dynamic",
 ];
 

@@ -14,6 +14,7 @@ pub(crate) fn tables_of(name: &str) -> Vec<Table> {
     let (_, docs) = before.rsplit_once("\n}\n").unwrap_or(("", before));
     let lines = docs.lines().filter_map(|line| match line {
         "#[doc = options::options_of_tasks!()]" => Some(options::options_of_tasks!().trim_end()),
+        "#[doc = options::options_of_entries!()]" => Some(options::options_of_entries!().trim_end()),
         "#[doc = options::places_of_options!()]" => Some(options::places_of_options!().trim_end()),
         "#[doc = synonyms::words_of_others!()]" => Some(synonyms::words_of_others!().trim_end()),
         line => line.strip_prefix("///"),
@@ -25,7 +26,7 @@ pub(crate) fn tables_of(name: &str) -> Vec<Table> {
 pub(crate) fn expand() -> TokenStream {
     let of_task = tables_of("task");
     let of_tree = tables_of("supervise");
-    let (Some([attribute, backoff]), Some([tree, places, group, limit, slot, signals])) =
+    let (Some([attribute, backoff]), Some([tree, places, of_entry, group, limit, slot, signals])) =
         (of_task.first_chunk(), of_tree.first_chunk())
     else {
         return TokenStream::new();
@@ -35,7 +36,7 @@ pub(crate) fn expand() -> TokenStream {
         let column = places.header.iter().position(|column| column == title).unwrap_or_default();
         let given = places.rows.iter().filter(|row| row.get(column).is_some_and(|cell| cell == "yes"));
         let names = given.filter_map(|row| row.first()).collect::<Vec<_>>();
-        let documented = [attribute, group].into_iter().flat_map(|table| &table.rows);
+        let documented = [attribute, of_entry, group].into_iter().flat_map(|table| &table.rows);
         names.into_iter().filter_map(move |name| documented.clone().find(|row| row.first() == Some(name))).collect()
     });
     let [subscriber, supervisor] = ["subscriber", "supervisor"].map(tables_of);

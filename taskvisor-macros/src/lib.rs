@@ -42,7 +42,8 @@ use taskvisor_parse::{duration, suggest};
 /// - converts into a `TaskSpec`, so that it can stand in `supervise!` or be given to the builder;
 /// - can be cloned, and has the documentation of the function and, as those of its fields, of the arguments.
 ///
-/// The guide explains [tasks][guide-tasks], [restarts and backoff][guide-restarts] and [blocking work][guide-blocking].
+/// The guide explains [tasks][guide-tasks], [restarts and backoff][guide-restarts], [schedules][guide-schedules] and
+/// [blocking work][guide-blocking].
 ///
 /// ```
 /// use taskvisor::prelude::*;
@@ -236,6 +237,49 @@ use taskvisor_parse::{duration, suggest};
 /// assert_eq!(poll::spec("http://localhost").every(), Some(POLL));
 /// ```
 ///
+/// # Schedules
+/// With `cron`, which needs the feature `cron`, a task runs at times of the calendar. The pattern has five fields: minute,
+/// hour, day of month, month and day of week. A field is `*`, or a list of values, ranges such as `9-17`, and steps such
+/// as `*/15`. Months and days of the week have names, `L` is the last day of the month, and `mon#2` its second Monday.
+/// `@hourly`, `@daily`, `@weekly`, `@monthly` and `@yearly` stand for a whole pattern.
+///
+/// The times are those of `zone`. A literal pattern is checked at compile time, and a zone when the task is registered: the
+/// macros have no database of zones. `Schedule` is the same for the builder.
+///
+/// The first run is at the first time of the pattern, and until then the task is ready. Runs never overlap. After a
+/// failure, the task waits for its backoff, or for its next time if that is earlier. So `cron` stands alone: without
+/// `every`, `interval` and `initial_delay`, and with no `ready` but `"start"`.
+///
+/// ```
+/// use taskvisor::prelude::*;
+/// use taskvisor::{Missed, Schedule};
+///
+/// /// At half past two of each working day, shifted by up to ten minutes. A run that was missed is made up for within an
+/// /// hour.
+/// #[task(
+///     restart = "always",
+///     cron = "30 2 * * mon-fri",
+///     zone = "Europe/Berlin",
+///     splay = "10m",
+///     missed = "once",
+///     late = "1h",
+/// )]
+/// async fn nightly() -> Result<(), String> {
+///     Ok(())
+/// }
+///
+/// #[task(restart = "always", cron = "@hourly", missed = "skip")]
+/// async fn rotate() {}
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), RuntimeError> {
+/// let schedule = Schedule::cron("@hourly").missed(Missed::Skip);
+/// assert_eq!(rotate::spec().schedule(), Some(schedule));
+/// let tree = supervise!(tasks = [nightly {}, rotate {}]);
+/// tree.run_until(std::future::ready(())).await
+/// # }
+/// ```
+///
 /// # Functions that block
 /// With `blocking`, each attempt runs on a thread of its own, which has the name of the task. If no thread can be
 /// created, the attempt has failed with that error, and is retried as any failure. With `blocking = "pool"`, for short
@@ -285,6 +329,7 @@ use taskvisor_parse::{duration, suggest};
 ///
 /// [guide-tasks]: ../taskvisor/guide/tasks/index.html
 /// [guide-restarts]: ../taskvisor/guide/restarts/index.html
+/// [guide-schedules]: ../taskvisor/guide/schedules/index.html
 /// [guide-blocking]: ../taskvisor/guide/blocking/index.html
 #[doc = include_str!("mistakes/task.md")]
 #[proc_macro_attribute]
@@ -368,8 +413,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// `tasks` has a `ChildHandle` for each task, and its field `groups` has the handles of each group: a wrong name does
 /// not compile.
 ///
-/// The guide explains [groups][guide-groups] and [slots][guide-slots]. `Tree::builder` declares the same trees without
-/// a macro.
+/// The guide explains [groups][guide-groups], [schedules][guide-schedules] and [slots][guide-slots]. `Tree::builder`
+/// declares the same trees without a macro.
 ///
 /// ```
 /// use std::time::Duration;
@@ -512,6 +557,12 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `strategy` | - | - | yes | - |
 /// | `tasks` | - | - | yes | - |
 #[doc = options::places_of_options!()]
+///
+/// The options that only `task(..)` has, because their values are known when the tree is made:
+///
+/// | option | takes | when not given | what it does | setter |
+/// |---|---|---|---|---|
+#[doc = options::options_of_entries!()]
 ///
 /// The names in one list must differ. If two equal names are visible in the list, or are names of `#[task]` structs as
 /// in `ping { .. }`, the list does not compile; other entries are checked when the tree starts.
@@ -664,6 +715,42 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
+/// # Schedules
+/// `cron` and its options can stand in `#[task]` or in `task(..)`; see `#[task]`. `defaults(zone = ..)` is the time zone of
+/// all schedules that have none. `last_run` says when a task ran last, before the program started: the times of its
+/// pattern since then were missed.
+///
+/// ```
+/// use std::time::SystemTime;
+/// use taskvisor::prelude::*;
+///
+/// #[task(restart = "always", cron = "30 2 * * *")]
+/// async fn nightly() {}
+///
+/// #[task(restart = "always")]
+/// async fn report(customer: u32) {
+///     println!("for {customer}");
+/// }
+///
+/// /// Reads what the last run has stored.
+/// fn last_run() -> Option<SystemTime> {
+///     None
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), RuntimeError> {
+/// let saved = last_run();
+/// let tree = supervise!(
+///     defaults(zone = "Europe/Berlin"),
+///     tasks = [
+///         task(nightly {}, last_run = saved),
+///         task(report { customer: 7 }, cron = "0 8 1 * *", zone = "America/New_York"),
+///     ],
+/// );
+/// tree.run_until(std::future::ready(())).await
+/// # }
+/// ```
+///
 /// # Strategies
 /// - `one_for_one`: what fails restarts alone.
 /// - `one_for_all`: all restart.
@@ -761,6 +848,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Errors in the options of tasks are those of `#[task]`.
 ///
 /// [guide-groups]: ../taskvisor/guide/groups/index.html
+/// [guide-schedules]: ../taskvisor/guide/schedules/index.html
 /// [guide-slots]: ../taskvisor/guide/slots/index.html
 #[doc = include_str!("mistakes/supervise.md")]
 #[proc_macro]

@@ -1,11 +1,14 @@
 //! Mends the punctuation of other languages in a list that does not parse, for a message that says what to write.
 
-use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
+use std::iter::Peekable;
+
+use proc_macro2::token_stream::IntoIter;
+use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
 
 use crate::path::is_name;
 
 /// Mends the punctuation of other languages: `key: value`, `key => value`, `key "value"`, `group { .. }`,
-/// `tasks = { .. }` and `ping { argument = value }`, and keywords in place of names.
+/// `tasks = { .. }` and `ping { argument = value }`, keywords in place of names, and cron patterns without quotes.
 #[derive(Default)]
 pub(crate) struct Punctuation {
     /// `true` if the tokens are others than those that were written.
@@ -65,6 +68,10 @@ impl Punctuation {
                         continue;
                     }
                     mended.push(tree);
+                    if is_assigned && key == "cron" {
+                        mended.extend(trees.next());
+                        mended.extend(self.quoted(&mut trees));
+                    }
                     if !is_colon && !is_equals {
                         continue;
                     }
@@ -101,6 +108,44 @@ impl Punctuation {
             }
         }
         mended.into_iter().collect()
+    }
+
+    /// Reports a cron pattern without quotes, up to a comma before a key. Returns a pattern in its place.
+    fn quoted(&mut self, trees: &mut Peekable<IntoIter>) -> Option<TokenTree> {
+        let is_comma = |tree: &TokenTree| matches!(tree, TokenTree::Punct(punct) if punct.as_char() == ',');
+        let [first, second] = {
+            let mut ahead = trees.clone();
+            [ahead.next(), ahead.next()]
+        };
+        let first = first?;
+        let is_pattern = match &first {
+            TokenTree::Punct(mark) if mark.as_char() == '@' => true,
+            // `*PATTERN` is an expression.
+            TokenTree::Punct(mark) if mark.as_char() == '*' => {
+                matches!(second, Some(TokenTree::Punct(_) | TokenTree::Literal(_)))
+            }
+            TokenTree::Literal(number) => {
+                number.to_string().starts_with(|c: char| c.is_ascii_digit())
+                    && second.is_some_and(|tree| !is_comma(&tree))
+            }
+            _ => false,
+        };
+        if !is_pattern {
+            return None;
+        }
+        loop {
+            while trees.next_if(|tree| !is_comma(tree)).is_some() {}
+            // The comma of a list, as in `8,12`.
+            if !matches!(trees.clone().nth(1), Some(TokenTree::Literal(_) | TokenTree::Punct(_))) {
+                break;
+            }
+            trees.next();
+        }
+        let message = "a pattern stands in quotes: write for example `cron = \"30 2 * * *\"`";
+        self.found.push((first.span(), message.to_owned()));
+        let mut pattern = Literal::string("@daily");
+        pattern.set_span(first.span());
+        Some(pattern.into())
     }
 
     /// Returns the fields of a struct literal with `:` after their names.

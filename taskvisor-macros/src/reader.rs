@@ -30,6 +30,21 @@ pub(crate) enum Value<T> {
     Refused,
 }
 
+impl<T> Value<T> {
+    /// Converts a literal by `read`, which gets its tokens and reports an error as `None`.
+    pub(crate) fn and_then<U>(self, read: impl FnOnce(T, &TokenStream) -> Option<U>) -> Value<U> {
+        match self {
+            Self::Known(value, at) => match read(value, &at) {
+                Some(value) => Value::Known(value, at),
+                None => Value::Refused,
+            },
+            Self::Bound(local) => Value::Bound(local),
+            Self::Constant(expr) => Value::Constant(expr),
+            Self::Refused => Value::Refused,
+        }
+    }
+}
+
 /// A given option.
 pub(crate) struct Given<T> {
     pub(crate) key: Ident,
@@ -69,6 +84,8 @@ pub(crate) enum Purpose {
     Restart,
     Ready,
     SpanScope,
+    Missed,
+    LastRun,
     Jitter,
     Backoff,
     Strategy,
@@ -218,7 +235,12 @@ impl Reader {
     }
 
     pub(crate) fn text(&mut self, key: &Ident, expr: &Expr) -> Value<LitStr> {
-        let wrong = |_: &Lit| Err(format!("`{key}` is a string: write `{key} = \"..\"`"));
+        self.text_like("..", key, expr)
+    }
+
+    /// Reads a string. The message for another literal has an example.
+    pub(crate) fn text_like(&mut self, example: &str, key: &Ident, expr: &Expr) -> Value<LitStr> {
+        let wrong = |_: &Lit| Err(format!("`{key}` is a string: write `{key} = {example:?}`"));
         let read = |literal: &Lit| match literal {
             Lit::Str(text) => Ok(text.clone()),
             other => wrong(other),

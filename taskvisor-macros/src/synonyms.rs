@@ -23,7 +23,12 @@ synonyms! {
     "option" {
         "restart": "restart_policy" "restart_mode" "policy" "respawn" "supervise";
         "interval": "pause" "sleep" "poll_interval" "repeat_after" "cooldown";
-        "every": "period" "rate" "tick" "frequency" "schedule" "cron" "repeat" "repeat_every";
+        "every": "period" "rate" "tick" "frequency" "repeat" "repeat_every";
+        "cron": "schedule" "crontab" "cron_expression" "cron_schedule" "calendar" "on_calendar" "at" "run_at" "time_of_day";
+        "zone": "timezone" "time_zone" "tz" "cron_tz" "location";
+        "missed": "misfire" "misfire_policy" "on_misfire" "catch_up" "catchup" "persistent" "missed_runs" "missed_ticks";
+        "late": "starting_deadline" "starting_deadline_seconds" "misfire_grace_time" "misfire_threshold" "lateness" "max_late";
+        "last_run": "last" "last_run_at" "last_fire" "last_fire_time" "previous_run" "since";
         "initial_delay": "delay" "start_delay" "delay_start" "startup_delay" "wait";
         "timeout": "deadline" "time_limit" "max_duration" "max_time" "attempt_timeout" "run_timeout" "ttl" "expires";
         "grace": "grace_period" "shutdown_grace" "shutdown_timeout" "termination_grace_period" "stop_timeout" "terminate_after";
@@ -83,6 +88,10 @@ synonyms! {
         "full": "random" "true" "on" "uniform" "yes";
         "equal": "half" "bounded";
         "decorrelated": "decorrelate" "aws" "decorr";
+    }
+    "`missed`" {
+        "once": "catch_up" "catchup" "latest" "last" "coalesce" "fire_once" "run_once" "one" "run";
+        "skip": "ignore" "drop" "discard" "none" "never" "do_nothing" "off" "forget";
     }
     "`ready`" {
         "start": "started" "immediate" "immediately" "simple" "spawn" "running" "begin" "exec";

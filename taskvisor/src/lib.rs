@@ -52,6 +52,7 @@
 //! | feature | default | what it gives | dependency that it adds |
 //! |---|---|---|---|
 //! | `macros` | yes | `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]` | `taskvisor-macros` |
+//! | `cron` | no | [calendar schedules](guide::schedules): `Schedule`, `Missed`, `ScheduledRun`; `cron`, `zone`, `missed`, `late` and `last_run` in `#[task]` and `task(..)`; `schedule` of a tree | `jiff`, `taskvisor-parse` |
 //! | `controller` | no | [admission slots](guide::slots): `ControllerSpec`, `ControllerConfig`, `ControllerError`, `AdmissionPolicy`, `SlotSpec`, `SlotHandle`, `SlotSnapshot`, `SlotTask`, `SlotPhase`; the methods `submit`, `try_submit`, `slot` and `slots` of a supervisor, `slot`, `with_slot` and `with_controller` of a tree; `slots` and `controller` in `supervise!` | |
 //! | `logging` | no | `LogWriter` and `LogLevel`: a subscriber that writes a line for each event | |
 //! | `history` | no | [`History`](guide::observing): a subscriber that keeps the last attempts of each path, with `PathHistory`, `HistoryEntry`, `HistoryGap`, `AttemptRecord` and `AttemptOutcome` | |
@@ -78,6 +79,7 @@ mod events;
         doctest,
         feature = "macros",
         feature = "controller",
+        feature = "cron",
         feature = "history",
         feature = "logging",
         feature = "test-util"
@@ -135,6 +137,8 @@ pub use inspect::{
 };
 pub use panics::record_panics;
 pub use policy::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy, SpanScope};
+#[cfg(feature = "cron")]
+pub use policy::{Missed, Schedule};
 #[cfg(feature = "process")]
 pub use process::ProcessError;
 pub use runtime::Shutdown;
@@ -160,6 +164,8 @@ pub use task::{
 /// [guide-events]: crate::guide::outcomes_and_events
 #[cfg(feature = "macros")]
 pub use taskvisor_macros::{subscriber, supervise, supervisor, task};
+#[cfg(feature = "cron")]
+pub use tree::ScheduledRun;
 pub use tree::{
     ChildHandle, DeclaredGroup, DeclaredTree, Dynamic, FailureChain, FailureLink, Group, GroupHandle, Strategy, Tree,
     TreeBuilder,

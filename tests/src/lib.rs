@@ -57,6 +57,7 @@ fn is_complete(event: &Event) -> bool {
         | EventData::TaskRemoved { task, .. }
         | EventData::TaskAddRequested { task, .. }
         | EventData::TaskRemoveRequested { task, .. } => !task.is_empty(),
+        EventData::RunsMissed { task, reason, .. } => !task.is_empty() && attempt && count && !reason.is_empty(),
         EventData::ShutdownRequested { reason, .. }
         | EventData::ShutdownForced { reason, .. }
         | EventData::GraceExceeded { reason, .. }

@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json, to_value};
 use taskvisor::{
-    AttemptOutcome, Event, EventKind, Group, History, RejectReason, RuntimeError, StopReason, Subscribe,
+    AttemptOutcome, Event, EventKind, Group, History, RejectReason, RuntimeError, Schedule, StopReason, Subscribe,
     SupervisorConfig, TaskError, TaskId, TaskOutcome, TaskState, TaskStatus, Tree, TreeSnapshot,
 };
-use tests::{FAIL, OK, Script, constant, cooperative, secs, settle, supervisor};
+use tests::{ALWAYS, FAIL, OK, Script, constant, cooperative, secs, settle, supervisor};
 
 /// The examples under a heading of the documentation.
 fn documented(heading: &str) -> VecDeque<Value> {
@@ -167,6 +167,16 @@ async fn statuses() {
     status.last_error = Some(Arc::new(TaskError::Fail { reason: "connection refused".into() }));
     assert_eq!(to_value(status).unwrap(), documented("TaskStatus")[0]);
     assert_eq!(to_value(TaskState::Queued).unwrap(), json!("queued"));
+    taskvisor::test::set_wall_clock("2026-11-23T00:00:00Z");
+    let nightly = Script::new([OK]).spec("nightly").with_restart(ALWAYS);
+    let nightly = supervisor.add_task(nightly.with_schedule(Schedule::cron("30 2 * * *"))).await.unwrap();
+    settle().await;
+    assert_eq!(to_value(nightly.status()).unwrap(), documented("TaskStatus")[1]);
+    let tree = Tree::builder(SupervisorConfig::default()).task(nightly.spec()).build();
+    tree.start().await.unwrap();
+    settle().await;
+    let node = &to_value(tree.snapshot()).unwrap()["root"]["children"][0];
+    assert_eq!((&node["state"], &node["next_run"]), (&json!("scheduled"), &json!("2026-11-23T02:30:00.000Z")));
 }
 
 #[tokio::test(start_paused = true)]

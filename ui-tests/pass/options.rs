@@ -6,7 +6,7 @@ use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use taskvisor::prelude::*;
-use taskvisor::{SpanScope, BackoffPolicy, JitterPolicy, Ready, RestartPolicy, TaskSpec};
+use taskvisor::{BackoffPolicy, JitterPolicy, Missed, Ready, RestartPolicy, Schedule, SpanScope, TaskSpec};
 
 const POLL: Duration = Duration::from_millis(1500);
 const NAME: &str = "by_constant";
@@ -70,6 +70,30 @@ async fn repeats() {}
 #[task(restart = "always", every = "1m", splay = "10s", span = "none")]
 async fn shifted() {}
 
+#[task(
+    restart = "always",
+    cron = "30 2 * * mon-fri",
+    zone = "Europe/Berlin",
+    splay = "10m",
+    missed = "skip",
+    late = "1h",
+)]
+async fn nightly() {}
+
+const PATTERN: &str = "@daily";
+
+#[task(
+    restart = RestartPolicy::Always { interval: None },
+    cron = PATTERN,
+    zone = format!("{}/{}", "Asia", "Tokyo"),
+    missed = Missed::Once,
+    late = POLL,
+)]
+async fn by_expressions() {}
+
+#[task(restart = always, cron = r"0 8 1,L * *", missed = once, ready = start)]
+async fn monthly() {}
+
 #[task(restart = always, ready = first_success, unready_after = u32::MAX - 1, start_timeout = "5s")]
 async fn repeats_by_words() {}
 
@@ -126,6 +150,8 @@ fn assert_same(made: &TaskSpec, expected: &TaskSpec) {
     assert_eq!(made.has_readiness(), expected.has_readiness());
     assert_eq!(made.metric_label(), expected.metric_label());
     assert_eq!(made.splay(), expected.splay());
+    assert_eq!(made.schedule(), expected.schedule());
+    assert_eq!(made.last_run(), expected.last_run());
     assert_eq!(made.span(), expected.span());
 }
 
@@ -243,6 +269,15 @@ async fn main() {
             .with_splay(Duration::from_secs(10))
             .with_span(SpanScope::None),
     );
+    let scheduled = |name, schedule| {
+        base(name).with_restart(RestartPolicy::Always { interval: None }).with_schedule(schedule)
+    };
+    let hour = Duration::from_secs(3600);
+    let schedule = Schedule::cron("30 2 * * mon-fri").zone("Europe/Berlin").splay(hour / 6);
+    assert_same(&nightly::spec(), &scheduled("nightly", schedule.missed(Missed::Skip).late(hour)));
+    let schedule = Schedule::cron("@daily").zone("Asia/Tokyo").missed(Missed::Once).late(POLL);
+    assert_same(&by_expressions {}.into(), &scheduled("by_expressions", schedule));
+    assert_same(&monthly::spec(), &scheduled("monthly", Schedule::cron("0 8 1,L * *").missed(Missed::Once)).with_ready(Ready::Start));
     assert_same(
         &repeats_by_words::spec(),
         &always("repeats_by_words")

@@ -3,10 +3,10 @@
 //! file of their own.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use taskvisor::prelude::*;
-use taskvisor::{Dynamic, SpanScope, Group, JitterPolicy, Ready, Strategy, Tree};
+use taskvisor::{Dynamic, Group, JitterPolicy, Missed, Ready, Schedule, SpanScope, Strategy, Tree};
 
 #[task]
 async fn ping() {}
@@ -71,6 +71,7 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
             cleanup = "18500ms",
             start_timeout = "19s",
             max_retries = 20,
+            zone = "Asia/Tokyo",
             backoff(first = "21s", max = "22s", factor = 2.3, jitter = "full", reset_after = "24s"),
         ),
         subscribers = [listen { held }],
@@ -103,6 +104,18 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
             task(serve {}, restart = "on_failure", ready = "completed", watchdog = "41s", significant),
             task(needed {}, critical = false, significant = false, final_attempt = false, readiness = true),
             again = task(ping {}, restart = "always", interval = "42s"),
+            scheduled = task(
+                ping {},
+                restart = "always",
+                cron = "@hourly",
+                zone = "local",
+                splay = "43s",
+                missed = "skip",
+                late = "44s",
+                last_run = SystemTime::UNIX_EPOCH,
+            ),
+            nightly = task(ping {}, restart = always, cron = "0 2 * * *", last_run = Some(SystemTime::UNIX_EPOCH)),
+            never_run = task(ping {}, restart = always, cron = "0 3 * * *", last_run = None),
             store = group(
                 strategy = one_for_all(max_restarts = 51, within = "52s"),
                 tasks = [task(ping {}, restart = "never", ready = "signal")],
@@ -148,6 +161,7 @@ fn built(held: Arc<()>) -> Tree {
         cleanup: Some(Duration::from_millis(18_500)),
         start_timeout: seconds(19),
         max_retries: Some(20),
+        zone: Some("Asia/Tokyo".into()),
         backoff: BackoffPolicy { first: seconds(21), max: seconds(22), factor: 2.3, jitter: JitterPolicy::Full },
         reset_after: Some(seconds(24)),
         ..SupervisorConfig::default()
@@ -187,6 +201,14 @@ fn built(held: Arc<()>) -> Tree {
     let needed = needed::spec().not_critical().not_significant().without_final_attempt().with_readiness();
     assert!(!needed.is_critical() && !needed.is_significant() && !needed.has_final_attempt() && needed.has_readiness());
     let again = ping::spec().with_name("again").with_restart(RestartPolicy::Always { interval: Some(seconds(42)) });
+    let on = |name, schedule| {
+        let always = RestartPolicy::Always { interval: None };
+        ping::spec().with_name(name).with_restart(always).with_schedule(schedule)
+    };
+    let scheduled = Schedule::cron("@hourly").zone("local").splay(seconds(43)).missed(Missed::Skip).late(seconds(44));
+    let scheduled = on("scheduled", scheduled).with_last_run(SystemTime::UNIX_EPOCH);
+    let nightly = on("nightly", Schedule::cron("0 2 * * *")).with_last_run(Some(SystemTime::UNIX_EPOCH));
+    let never_run = on("never_run", Schedule::cron("0 3 * * *")).with_last_run(None);
     let store = Group::new("store", Strategy::OneForAll)
         .with_limit(51, seconds(52))
         .with_max_concurrent(53)
@@ -229,6 +251,9 @@ fn built(held: Arc<()>) -> Tree {
         .task(serve)
         .task(needed)
         .task(again)
+        .task(scheduled)
+        .task(nightly)
+        .task(never_run)
         .group(store)
         .group(endless)
         .group(fresh)

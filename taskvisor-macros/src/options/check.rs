@@ -6,6 +6,7 @@ use std::time::Duration;
 use proc_macro2::{Ident, TokenStream};
 
 use super::expand::{chosen, is_set};
+use super::schedule;
 use super::{Backoff, Choice, Options, Place, Ready, Restart};
 use crate::duration;
 use crate::errors::Errors;
@@ -30,6 +31,7 @@ impl Options {
         self.check_any_end(errors);
         self.check_first_success(place, errors);
         self.check_splay(place, errors);
+        self.check_schedule(place, schedule::ENABLED, errors);
         if let Some((label, at)) = self.metric_label.as_ref().and_then(Given::known) {
             if label.value().is_empty() {
                 errors.push(at, "`metric_label` is empty: write what metrics should name the task by");
@@ -47,6 +49,10 @@ impl Options {
 
     /// `interval` and `every` exclude each other, and need `always`.
     fn check_repetition(&self, errors: &mut Errors) {
+        // `cron` excludes both.
+        if self.cron.is_some() {
+            return;
+        }
         let keys = [key(self.interval.as_ref()), key(self.every.as_ref())];
         if let [Some(interval), Some(every)] = keys {
             let message = "`interval` and `every` exclude each other: `interval` is the wait after \
@@ -82,7 +88,7 @@ impl Options {
             let message = "`significant` waits for an end in success, and with `restart = \"always\"` there is none";
             errors.push(&significant.key, message);
         }
-        if let Some((Ready::Completed, at)) = self.ready.as_ref().and_then(Given::known) {
+        if let (Some((Ready::Completed, at)), None) = (self.ready.as_ref().and_then(Given::known), &self.cron) {
             let message = "a task with `restart = \"always\"` never completes: write `ready = \"first_success\"`, or \
                            `ready = \"signal\"` and call `ready()` on its `TaskContext`";
             errors.push(at, message);
@@ -123,19 +129,23 @@ impl Options {
         }
     }
 
-    /// `splay` needs `every` or `interval`. An entry may have them in `#[task]`.
+    /// `splay` needs `every`, `interval` or `cron`. An entry may have them in `#[task]`.
     fn check_splay(&self, place: Place, errors: &mut Errors) {
         let Some(splay) = &self.splay else { return };
-        let is_whole = place == Place::Attribute && !self.is_partial;
-        if is_whole && self.every.is_none() && self.interval.is_none() {
-            errors.push(&splay.key, "`splay` shifts a task with `every` or `interval`: write one beside it");
+        let repeats = self.every.is_some() || self.interval.is_some() || self.cron.is_some();
+        if self.is_whole(place) && !repeats {
+            errors.push(&splay.key, "`splay` shifts a task with `every`, `interval` or `cron`: write one beside it");
         }
     }
 
     /// `first_success` needs a task that repeats, and `unready_after` needs `first_success`. An entry may have them in
     /// `#[task]`.
     fn check_first_success(&self, place: Place, errors: &mut Errors) {
-        let is_whole = place == Place::Attribute && !self.is_partial;
+        // `cron` excludes both.
+        if self.cron.is_some() {
+            return;
+        }
+        let is_whole = self.is_whole(place);
         let ready = self.ready.as_ref().and_then(Given::known);
         if let Some((Ready::FirstSuccess, at)) = ready {
             let repeats = match &self.restart {
@@ -158,6 +168,11 @@ impl Options {
         if let Some((0, at)) = unready_after.known() {
             errors.push(at, "`unready_after` must be at least 1: leave it out for never");
         }
+    }
+
+    /// Returns `true` if no other list has options of the same task. An entry completes those of `#[task]`.
+    pub(super) fn is_whole(&self, place: Place) -> bool {
+        place == Place::Attribute && !self.is_partial
     }
 
     fn check_no_retries(&self, errors: &mut Errors) {
@@ -253,7 +268,7 @@ fn literal_or(given: Option<&Given<Duration>>, default: Duration) -> Option<(Dur
     }
 }
 
-fn key<T>(given: Option<&Given<T>>) -> Option<&Ident> {
+pub(super) fn key<T>(given: Option<&Given<T>>) -> Option<&Ident> {
     given.map(|given| &given.key)
 }
 

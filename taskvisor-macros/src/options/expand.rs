@@ -37,7 +37,7 @@ impl Options {
         call("with_limit", self.limit.sliding.as_ref().and_then(|limit| limit.arguments(private)));
         for (row, held) in self.rows() {
             match of(row) {
-                Use::Set(setter) => call(setter, held.lower(private)),
+                Use::Set(setter) | Use::OfEntry(setter) => call(setter, held.lower(private)),
                 Use::Either(set, unset) => match held.flag() {
                     Some(Value::Known(true, _)) => call(set, Some(TokenStream::new())),
                     Some(Value::Known(false, _)) => call(unset, Some(TokenStream::new())),
@@ -80,7 +80,13 @@ impl Options {
             match row.defaults {
                 Use::Field => assign(row.name, held.lower(private)),
                 Use::SomeField => assign(row.name, some(held.lower(private))),
-                Use::No | Use::Own | Use::OfFunction | Use::Set(_) | Use::Either(..) | Use::Choice(..) => {}
+                Use::No
+                | Use::Own
+                | Use::OfFunction
+                | Use::OfEntry(_)
+                | Use::Set(_)
+                | Use::Either(..)
+                | Use::Choice(..) => {}
             }
         }
         assignments

@@ -88,7 +88,7 @@ pub(crate) trait Held {
 }
 
 /// Stores the result of `read` for `key = value`.
-fn keep<V>(
+pub(super) fn keep<V>(
     slot: &mut Option<Given<V>>,
     key: &Ident,
     form: &Form<'_>,
@@ -355,14 +355,14 @@ impl Held for Limits {
     }
 }
 
-fn word<W: Copy + PartialEq>(name: &str, given: Option<&Given<W>>, words: &Words<W>) -> Vec<String> {
+pub(super) fn word<W: Copy + PartialEq>(name: &str, given: Option<&Given<W>>, words: &Words<W>) -> Vec<String> {
     line(name, given, |value| {
         let written = words.known.iter().find(|(_, word)| word == value);
         written.map_or("", |(written, _)| written).to_owned()
     })
 }
 
-fn line<T>(name: &str, given: Option<&Given<T>>, literal: impl Fn(&T) -> String) -> Vec<String> {
+pub(super) fn line<T>(name: &str, given: Option<&Given<T>>, literal: impl Fn(&T) -> String) -> Vec<String> {
     let value = match given.map(|given| &given.value) {
         Some(Value::Known(value, _)) => literal(value),
         Some(Value::Bound(_) | Value::Constant(_)) => "computed".to_owned(),

@@ -6,6 +6,7 @@ mod held;
 mod limit;
 mod of_group;
 mod parse;
+mod schedule;
 mod table;
 
 use std::time::Duration;
@@ -20,7 +21,7 @@ pub(crate) use held::{Flag, Held, LimitName, NameOfLimit, WrongForm};
 pub(crate) use limit::Limit;
 pub(crate) use of_group::{OfGroup, check_max_starting, max_starting};
 pub(crate) use parse::{IN_BACKOFF, IN_SUPERVISE, OF_FUNCTION, in_defaults, parse_crate};
-pub(crate) use table::{Options, given, options_of_tasks, places_of_options, setter};
+pub(crate) use table::{Options, given, options_of_entries, options_of_tasks, places_of_options, row, setter};
 
 /// The kind of list, which decides the valid options.
 #[derive(Clone, Copy, PartialEq, Eq)]

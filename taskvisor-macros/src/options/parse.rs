@@ -42,7 +42,10 @@ const CONSTANT_NAME: Key<Options> = Key::new(
 );
 const NAME: Key<Options> = Key::new("name", "name = \"..\"", Read::Text(|options| &mut options.name));
 
-const OF_ATTRIBUTE: &Misplaced = &[("after", "the tree says what comes after what, in `task(.., after = [..])`")];
+const OF_ATTRIBUTE: &Misplaced = &[
+    ("after", "the tree says what comes after what, in `task(.., after = [..])`"),
+    ("last_run", "it is known when the tree is made, in `task(.., last_run = ..)`"),
+];
 
 const IN_ORDER: &Misplaced = &[("before", "write `after = [..]` on the task that comes later")];
 
@@ -161,7 +164,7 @@ impl Place {
 
     fn has(self, row: &Row) -> bool {
         match self {
-            Self::Attribute => row.task != Use::No,
+            Self::Attribute => !matches!(row.task, Use::No | Use::OfEntry(_)),
             Self::Entry => !matches!(row.task, Use::No | Use::OfFunction),
             Self::Group => row.group != Use::No,
             Self::Defaults => row.defaults != Use::No,
@@ -171,7 +174,11 @@ impl Place {
     /// Returns the options that are invalid here because each task has its own.
     fn elsewhere(self) -> Vec<(&'static str, &'static str)> {
         let rows = ROWS.iter().filter(|row| Self::Entry.has(row) && !self.has(row));
-        rows.map(|row| (row.name, "each task has its own, in `#[task(..)]` or `task(..)`")).collect()
+        let advice = |row: &Row| match row.task {
+            Use::OfEntry(_) => "each task has its own, in `task(..)`",
+            _ => "each task has its own, in `#[task(..)]` or `task(..)`",
+        };
+        rows.map(|row| (row.name, advice(row))).collect()
     }
 
     /// Returns the names of the options that are valid here.

@@ -13,6 +13,7 @@ use super::OfGroup;
 use super::held::{
     Failures, Flag, FlagOrWord, Held, Limits, Number, ReadyWhen, RestartWhen, Retries, SpanOf, Text, Time,
 };
+use super::schedule::{self, Cron, LastRun, MissedRuns, Zone};
 use crate::reader::Given;
 use crate::table::{Key, Read};
 
@@ -50,10 +51,10 @@ macro_rules! options {
         }
 
         impl Options {
-            /// Returns the rows, each with its value in the list.
+            /// Returns the rows, each with its value in the list. Those of a feature that is off were reported.
             pub(super) fn rows(&self) -> impl Iterator<Item = (&'static Row, &dyn Held)> {
                 let held: [&dyn Held; ROWS.len()] = [$(&self.$name),+];
-                ROWS.iter().zip(held)
+                ROWS.iter().zip(held).filter(|(row, _)| schedule::ENABLED || !schedule::KEYS.contains(&row.name))
             }
         }
 
@@ -75,10 +76,14 @@ macro_rules! options {
         /// The rows of the table in the docs of `#[task]`.
         macro_rules! options_of_tasks {
             () => {
-                concat!($(
-                    "| `", stringify!($name), "` | ", $takes, " | ", $unset, " | ", $does, " | ",
-                    crate::options::setter!($name $task $(($($task_call),+))?), " |\n"
-                ),+)
+                concat!($(crate::options::row!(attribute $name $task $(($($task_call),+))? $takes $unset $does)),+)
+            };
+        }
+
+        /// The rows of the table in the docs of `supervise!` with the options that only `task(..)` has.
+        macro_rules! options_of_entries {
+            () => {
+                concat!($(crate::options::row!(entry $name $task $(($($task_call),+))? $takes $unset $does)),+)
             };
         }
 
@@ -86,18 +91,44 @@ macro_rules! options {
         macro_rules! places_of_options {
             () => {
                 concat!($(
-                    "| `", stringify!($name), "` | yes | ", crate::options::given!(entry $task), " | ",
+                    "| `", stringify!($name), "` | ", crate::options::given!(attribute $task), " | ", crate::options::given!(entry $task), " | ",
                     crate::options::given!($group), " | ", crate::options::given!($defaults), " |\n"
                 ),+)
             };
         }
 
-        pub(crate) use {options_of_tasks, places_of_options};
+        pub(crate) use {options_of_entries, options_of_tasks, places_of_options};
     };
 }
 
+/// The row of an option in the docs of `#[task]`, or of the options that only `task(..)` has.
+macro_rules! row {
+    (attribute $name:ident OfEntry($setter:literal) $takes:literal $unset:literal $does:literal) => {
+        ""
+    };
+    (entry $name:ident OfEntry($setter:literal) $takes:literal $unset:literal $does:literal) => {
+        concat!("| `", stringify!($name), "` | ", $takes, " | ", $unset, " | ", $does, " | `", $setter, "` |\n")
+    };
+    (attribute $name:ident $use:ident $(($($call:literal),+))? $takes:literal $unset:literal $does:literal) => {
+        concat!(
+            "| `", stringify!($name), "` | ", $takes, " | ", $unset, " | ", $does, " | ",
+            crate::options::setter!($name $use $(($($call),+))?), " |\n"
+        )
+    };
+    (entry $name:ident $use:ident $(($($call:literal),+))? $takes:literal $unset:literal $does:literal) => {
+        ""
+    };
+}
+pub(crate) use row;
+
 /// The cell of an option in the docs: valid or not.
 macro_rules! given {
+    (attribute OfEntry) => {
+        "-"
+    };
+    (attribute $of:ident) => {
+        "yes"
+    };
     (entry OfFunction) => {
         "-"
     };
@@ -115,6 +146,18 @@ pub(crate) use given;
 
 /// The setter of `TaskSpec` for an option, in the docs.
 macro_rules! setter {
+    (cron Set($setter:literal)) => {
+        "`with_schedule`"
+    };
+    (zone Set($setter:literal)) => {
+        "`Schedule::zone`"
+    };
+    (missed Set($setter:literal)) => {
+        "`Schedule::missed`"
+    };
+    (late Set($setter:literal)) => {
+        "`Schedule::late`"
+    };
     ($name:ident Set($setter:literal)) => {
         concat!("`", $setter, "`")
     };
@@ -158,6 +201,8 @@ pub(crate) enum Use {
     Own,
     /// The option is valid in `#[task(..)]` but not in `task(..)`, and is expanded by its own code.
     OfFunction,
+    /// The option is valid in `task(..)` but not in `#[task(..)]`, and calls this setter with the value.
+    OfEntry(&'static str),
     /// The option calls this setter with the value.
     Set(&'static str),
     /// The option calls the first setter for `true`, and the second for `false`.
@@ -205,7 +250,52 @@ options! {
         defaults: No,
         takes: "duration",
         unset: "none",
-        does: "the largest shift of a task with `every` or `interval`, so that equal periods do not strike together: it follows from the path and the name of the host",
+        does: "the largest shift of a task with `every`, `interval` or `cron`, so that equal periods do not strike together: it follows from the path and the name of the host",
+    }
+    cron: Cron {
+        usage: "cron = \"30 2 * * *\"",
+        task: Set("with_cron"),
+        group: No,
+        defaults: No,
+        takes: "string",
+        unset: "-",
+        does: "runs at the times of this pattern, below; needs `\"always\"` and the feature `cron`",
+    }
+    zone: Zone {
+        usage: "zone = \"Europe/Berlin\"",
+        task: Set("with_zone"),
+        group: No,
+        defaults: SomeField,
+        takes: "string",
+        unset: "UTC",
+        does: "the time zone of `cron`: a name of the IANA database, or `\"local\"` for that of the system",
+    }
+    missed: MissedRuns {
+        usage: "missed = \"once\"",
+        task: Set("with_missed"),
+        group: No,
+        defaults: No,
+        takes: "`\"once\"`, `\"skip\"`",
+        unset: "`\"once\"`",
+        does: "what happens to runs of `cron` that were missed: one run makes up for all of them, or they are skipped",
+    }
+    late: Time {
+        usage: "late = \"1h\"",
+        task: Set("with_late"),
+        group: No,
+        defaults: No,
+        takes: "duration, at least 1 s",
+        unset: "without a limit",
+        does: "how late a missed run of `cron` may begin; one that is later is skipped",
+    }
+    last_run: LastRun {
+        usage: "last_run = saved",
+        task: OfEntry("with_last_run"),
+        group: No,
+        defaults: No,
+        takes: "`SystemTime`, or an `Option` of one",
+        unset: "no run was missed",
+        does: "the time of the last run, which the program has stored: what `cron` was due for since then was missed",
     }
     initial_delay: Time {
         usage: "initial_delay = \"10s\"",

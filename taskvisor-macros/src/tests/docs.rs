@@ -59,11 +59,12 @@ fn each_option_is_in_an_example() {
 
 #[test]
 fn each_key_and_option_of_a_tree_is_documented() {
-    let [keys, places, of_group, of_limit, of_slot, of_signals] = &*tables_of("supervise") else {
+    let [keys, places, of_entry, of_group, of_limit, of_slot, of_signals] = &*tables_of("supervise") else {
         panic!("tables of a tree")
     };
     let [key_names, group_names, limit_names, slot_names, signal_names] = crate::supervise::names();
     assert_documented(&keys.names(), &key_names, "`supervise!`");
+    assert_documented(&of_entry.names(), &["last_run"], "what only `task(..)` has");
     assert_documented(&of_group.names(), &group_names, "`group(..)`");
     assert_documented(&of_limit.names(), &limit_names, "the limit");
     assert_documented(&of_slot.names(), &slot_names, "`slot(..)`");

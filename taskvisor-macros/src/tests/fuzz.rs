@@ -111,6 +111,8 @@ const OPTIONS: &[&str] = &[
     "backoff(first = \"1s\", factor = 2.0, jitter = \"full\", reset_after = \"60s\"), ready = \"signal\"",
     "watchdog = \"1s\", critical, significant = false, blocking, retry_if = a::b, crate = \"a::b\"",
     "name = NAME, queue = 16, crate = a::b",
+    "restart = always, cron = \"30 2 * * mon-fri\", zone = \"Europe/Berlin\", missed = \"skip\", late = \"1h\"",
+    "cron = */15 8,12 * * 1, zone = Europe/Berlin, missed = once, late = LATE, splay = \"1m\"",
 ];
 
 /// Functions under attributes.
@@ -130,6 +132,7 @@ const TREES: &[&str] = &[
     "defaults(timeout = \"5s\", backoff(max = \"1s\")), drain = D",
     "tasks = [ping { a, b: c }, ..many.iter()], crate = a::b",
     "tasks = [x = task(pong {}, every = \"1s\", after = [y])]",
+    "defaults(zone = \"UTC\"), tasks = [task(pong {}, cron = \"@daily\", last_run = saved)]",
     "tasks = [#[cfg(a)] ping::spec(1), y]",
     "controller = c, slots = [slot(a, admission = \"replace\"), #[cfg(b)] slot(r#type, capacity = N)]",
     "strategy = one_for_all(max_restarts = 5, within = W)",

@@ -3,7 +3,10 @@
 use proc_macro2::{TokenStream, TokenTree};
 
 use super::messages;
+use crate::argument::parse_list;
 use crate::markdown::{Table, code, tables};
+use crate::options::{Options, Place};
+use crate::reader::Reader;
 
 const PAGES: [(&str, &str); 4] = [
     ("task", include_str!("../mistakes/task.md")),
@@ -26,7 +29,9 @@ const SAID: [&str; 7] = [
 /// The messages of the macros for the code in a row; `None` if this build cannot give them.
 fn said(table: &Table, code: &str) -> Option<Vec<String>> {
     let expanded = match &*table.header[0] {
-        "in `#[task(..)]`" => {
+        "a schedule in `#[task(..)]`" if cfg!(not(feature = "cron")) => return None,
+        "in `#[task(..)]`, without the feature `cron`" => return Some(without_cron(code)),
+        "in `#[task(..)]`" | "a schedule in `#[task(..)]`" => {
             on_function(&format!("#[task({code})] async fn ping(ctx: TaskContext) -> Result<(), String> {{}}"))
         }
         "in `#[subscriber(..)]`" => on_function(&format!("#[subscriber({code})] async fn listen(event: &Event) {{}}")),
@@ -40,6 +45,15 @@ fn said(table: &Table, code: &str) -> Option<Vec<String>> {
         other => panic!("a table that nobody compares: {other}"),
     };
     Some(messages(&expanded))
+}
+
+/// The messages of `#[task]` about schedules in a build without the feature.
+fn without_cron(code: &str) -> Vec<String> {
+    let mut reader = Reader::default();
+    let list = parse_list(code.parse().unwrap(), &mut reader);
+    let options = Options::parse(Place::Attribute, &list, &mut reader);
+    options.check_schedule(Place::Attribute, false, &mut reader.errors);
+    reader.errors.messages()
 }
 
 fn in_tree(code: &str) -> TokenStream {

@@ -23,6 +23,7 @@ fn m06_each_word_means_one_that_is_read() {
             "`jitter`" => vec!["none", "full", "equal", "decorrelated"],
             "`ready`" => vec!["start", "signal", "completed", "first_success"],
             "`critical`" => vec!["any_end"],
+            "`missed`" => vec!["once", "skip"],
             "`blocking`" => vec!["pool"],
             "`admission`" => vec!["queue", "replace", "latest", "drop_if_running"],
             other => panic!("no such list: {other}"),

@@ -81,6 +81,10 @@ fn options() -> TokenStream {
     )
 }
 
+fn schedule() -> TokenStream {
+    quote!(restart = "always", cron = "30 2 * * mon-fri", zone = ZONE, splay = "10m", missed = "skip", late = POLL * 2,)
+}
+
 fn function() -> TokenStream {
     quote!(pub(crate) async fn sweep(ctx: TaskContext, url: Vec<String>) -> Result<(), String> { url. })
 }
@@ -116,7 +120,8 @@ fn a_missing_comma_costs_one_field_at_most() {
 
 #[test]
 fn half_typed_options_are_one_error() {
-    for state in [prefixes(options()), gaps(options())].concat() {
+    let schedules = prefixes(schedule()).into_iter().chain(gaps(schedule()));
+    for state in [prefixes(options()), gaps(options())].concat().into_iter().chain(schedules) {
         let messages = messages(&crate::task::expand(state.clone(), function()));
         assert!(messages.len() <= 1, "{messages:#?}\nin {state}");
     }

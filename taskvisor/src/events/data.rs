@@ -66,7 +66,7 @@ events! {
     /// | [`TaskStopped`](Self::TaskStopped) | An attempt ended in success, or after a stop request, or with [`TaskError::Canceled`]. | `task`, `id`, `attempt`; unless it succeeded, `stop`, and `reason`: the error of the attempt, or `stop` as text |
     /// | [`TaskFailed`](Self::TaskFailed) | An attempt failed, or was aborted. | `task`, `id`, `attempt`, `reason` |
     /// | [`TimeoutHit`](Self::TimeoutHit) | An attempt exceeded its timeout, its start timeout or its watchdog. `TaskFailed` follows when it has ended, or `TaskStopped` after a stop request. A start that times out before its attempt begins has `TaskFailed` only. | `task`, `id`, `attempt`, `timeout_ms` |
-    /// | [`BackoffScheduled`](Self::BackoffScheduled) | After an attempt, the next one waits. Not for a wait of zero. | `task`, `id`, `attempt`, `delay_ms`; `reason`: the error, or `interval` or `throttled` after a success |
+    /// | [`BackoffScheduled`](Self::BackoffScheduled) | After an attempt, the next one waits. Not for a wait of zero. | `task`, `id`, `attempt`, `delay_ms`; `reason`: the error, or `interval`, `throttled` or `schedule` after a success; after a run of a schedule that is given up, `schedule` too |
     /// | [`ActorExhausted`](Self::ActorExhausted) | The task completed, or failed with no retry left. | `task`, `id`, `attempt`; `reason` unless it completed |
     /// | [`ActorDead`](Self::ActorDead) | A fatal error ended the task. | `task`, `id`, `attempt`, `reason` |
     /// | [`TaskAdded`](Self::TaskAdded) | A task is registered. For a submission to a slot: its turn came. | `task`, `id` |
@@ -81,6 +81,7 @@ events! {
     /// | [`ControllerSubmitted`](Self::ControllerSubmitted) | A slot accepted a submission. | `task`, `id`, `slot`, `count` |
     /// | [`ControllerRejected`](Self::ControllerRejected) | A submission will not run. | `task`, `id`, `slot`, `count`; `reason`: a label of [`RejectReason`], or `canceled` |
     /// | [`ControllerSlotTransition`](Self::ControllerSlotTransition) | A slot changed its state or its owner. | `slot`, `count`; `reason`: the change, as in `idle -> running`; `task` and `id` of the owner, unless it is idle or waiting |
+    /// | [`RunsMissed`](Self::RunsMissed) | Runs of a schedule did not begin on time: another attempt was running or waited for a permit, the host was suspended, the clock was set, or they were due since `last_run`. | `task`, `id`, `attempt`, `count`, `reason` |
     /// | [`Warning`](Self::Warning) | A task waits for a permit for 10 s; a `critical` task or group without `max_retries` has failed 10 times in a row; a task without an interval has succeeded at once 10 times in a row, and pauses from then on; a group other than the root failed. | `task`: the path of the task or group; `reason`; `id` of a task; `attempt` after an attempt of a task |
     /// | [`SubscriberPanicked`](Self::SubscriberPanicked) | A subscriber panicked. | `task`: the name of the subscriber; `count`, `reason` |
     /// | [`SubscriberOverflow`](Self::SubscriberOverflow) | A subscriber lost events. | `task`: the name of the subscriber; `count`, `reason` |
@@ -308,6 +309,19 @@ events! {
         waiting: u64 = count,
     }
 
+    /// Runs of a [schedule](crate::Schedule) did not begin on time; `reason` says of which time the latest was, and what
+    /// comes of it. See [`Missed`](crate::Missed).
+    RunsMissed: Warn {
+        /// The path of the task.
+        task: &'a str,
+        /// The last attempt, counted from 1; 0 before the first.
+        attempt: u32,
+        /// The number of runs; 1,000 stands for more.
+        count: u64,
+        /// The time of the latest, and whether an attempt makes up for them.
+        reason: &'a Reason,
+    }
+
     /// A condition that can lead to a failure, or the failure of a group; `reason` describes it, and what is missing.
     Warning: Warn {
         /// The path of the task or group; that of the root is empty.
@@ -431,6 +445,7 @@ mod tests {
                 EventKind::ControllerSlotTransition,
                 r#"ControllerSlotTransition { slot: "s", owner: Some("a/b"), from: "idle", to: "running", waiting: 7 }"#,
             ),
+            (EventKind::RunsMissed, r#"RunsMissed { task: "a/b", attempt: 3, count: 7, reason: "refused" }"#),
             (EventKind::Warning, r#"Warning { task: "a/b", reason: "refused" }"#),
             (EventKind::SubscriberPanicked, r#"SubscriberPanicked { subscriber: "a/b", count: 7, reason: "refused" }"#),
             (EventKind::SubscriberOverflow, r#"SubscriberOverflow { subscriber: "a/b", lost: 7 }"#),

@@ -10,6 +10,9 @@ pub mod tasks {}
 #[doc = include_str!("restarts.md")]
 pub mod restarts {}
 
+#[doc = include_str!("schedules.md")]
+pub mod schedules {}
+
 #[doc = include_str!("groups.md")]
 pub mod groups {}
 

@@ -181,6 +181,7 @@ impl Serialize for TaskStatus {
         restarts: Some(status.restarts),
         failures: Some(status.failures),
         last_error: status.last_error.as_ref().map(|error| one_line(&**error)),
+        next_run: status.next_run.map(Rfc3339),
     });
 }
 
@@ -255,6 +256,7 @@ impl Serialize for NodeSnapshot {
         restarts: Some(node.restarts),
         last_error: node.last_error.as_ref(),
         since: node.since.map(Rfc3339),
+        next_run: node.next_run.map(Rfc3339),
         after: list(&node.after),
         fresh: node.fresh.then_some(true),
         children: list(&node.children),

@@ -26,7 +26,7 @@ pub use probe::Probe;
 pub(crate) use snapshot::shortened;
 pub use snapshot::{NodeKind, NodeSnapshot, TreeSnapshot};
 pub use status::{TaskId, TaskState, TaskStatus};
-#[cfg(feature = "history")]
+#[cfg(any(feature = "cron", feature = "history"))]
 pub(crate) use timestamp::Rfc3339;
 #[cfg(feature = "logging")]
 pub(crate) use timestamp::TimeOfDay;

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::time::SystemTime;
 
 use super::status::TaskState;
-use super::timestamp::now;
+use super::timestamp::{Rfc3339, now};
 use crate::tree::Strategy;
 
 /// A snapshot of a tree, for a status page, a command line or a test. [`Tree::snapshot`](crate::Tree::snapshot) returns
@@ -49,6 +49,8 @@ pub struct NodeSnapshot {
     pub last_error: Option<String>,
     /// The start of its current state. `None` for groups, and before the start.
     pub since: Option<SystemTime>,
+    /// The time of its next run, for a task with a [schedule](crate::guide::schedules).
+    pub next_run: Option<SystemTime>,
     /// The siblings that it is declared to be after.
     pub after: Vec<String>,
     /// `true` for a group that makes its children at each start ([`Group::fresh`](crate::Group::fresh)). It has none
@@ -79,6 +81,7 @@ impl NodeSnapshot {
             restarts: 0,
             last_error: None,
             since: None,
+            next_run: None,
             after,
             fresh: false,
             children: Vec::new(),
@@ -101,6 +104,9 @@ impl NodeSnapshot {
         }
         if let Some(since) = self.since {
             parts.push(age(since));
+        }
+        if let Some(next) = self.next_run {
+            parts.push(format!("next={:.0}", Rfc3339(next)));
         }
         if let Some(error) = &self.last_error {
             let taken: usize = parts.iter().map(|part| part.chars().count() + 1).sum();

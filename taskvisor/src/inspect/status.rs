@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use crate::task::TaskError;
 
@@ -44,6 +45,8 @@ labels! {
         /// The last attempts succeeded at once, again and again; the next waits for a pause of 1 ms to 100 ms. See
         /// [`RestartPolicy::Always`](crate::RestartPolicy::Always).
         Throttled = "throttled",
+        /// The next attempt waits for its time of the [schedule](crate::guide::schedules).
+        Scheduled = "scheduled",
         /// It was requested to stop and has not ended.
         Stopping = "stopping",
         /// It has ended for good.
@@ -53,7 +56,7 @@ labels! {
 
 /// The status of one registration.
 ///
-/// It does not have the time of the next attempt or the total of failures: the event
+/// It does not have the time of a next attempt beside that of a schedule, or the total of failures: the event
 /// [`BackoffScheduled`](crate::EventKind::BackoffScheduled) has the delay, each failure is an event
 /// [`TaskFailed`](crate::EventKind::TaskFailed), and the feature `metrics` counts failures.
 #[derive(Debug, Clone)]
@@ -70,4 +73,7 @@ pub struct TaskStatus {
     pub failures: u32,
     /// The error of the last failed attempt. A success resets it.
     pub last_error: Option<Arc<TaskError>>,
+    /// The time of its next run, if it has a [schedule](crate::guide::schedules). That of the current attempt is
+    /// [`scheduled_for`](crate::TaskContext).
+    pub next_run: Option<SystemTime>,
 }

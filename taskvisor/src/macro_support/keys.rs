@@ -47,6 +47,12 @@ pub mod words_of_span {
     pub use crate::SpanScope::{Attempt as attempt, None as none};
 }
 
+/// The values of `missed`.
+pub mod words_of_missed {
+    #[cfg(feature = "cron")]
+    pub use crate::Missed::{Once as once, Skip as skip};
+}
+
 /// The values of `dynamic`.
 pub mod words_of_dynamic {
     pub use crate::Dynamic::{Drop as drop, Keep as keep};

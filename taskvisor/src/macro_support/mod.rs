@@ -26,6 +26,9 @@ pub use std::time::Duration;
 #[cfg(feature = "controller")]
 pub use crate::{AdmissionPolicy, ControllerConfig, SlotHandle, SlotSpec};
 
+#[cfg(feature = "cron")]
+pub use crate::Missed;
+
 pub use crate::events::SubscriberState;
 pub use crate::task::{Fallible, IntoTaskError, IntoTaskResult, TaskArg, blocking, blocking_on_pool};
 pub use crate::{

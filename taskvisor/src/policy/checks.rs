@@ -8,7 +8,16 @@ use crate::supervisor::InvalidOption;
 impl ResolvedPolicy {
     /// Returns `true` if `critical` has no effect on failures that are retried, because they are retried without end.
     pub(crate) fn is_critical_without_end(&self) -> bool {
-        self.critical.is_set() && self.max_retries.is_none() && self.limit.is_none()
+        // After `max_retries`, a scheduled task waits for its next run.
+        let is_retried = self.max_retries.is_none() || self.is_scheduled();
+        self.critical.is_set() && is_retried && self.limit.is_none()
+    }
+
+    /// Returns `true` if it runs on a calendar schedule, whose feature is off.
+    #[cfg(not(feature = "cron"))]
+    #[expect(clippy::unused_self, reason = "it has the shape of the real one")]
+    pub(crate) const fn is_scheduled(&self) -> bool {
+        false
     }
 
     /// Returns `true` if the first attempt waits for a time.
@@ -46,10 +55,18 @@ impl ResolvedPolicy {
             reject_if(!waits_for_success, "unready_after", &value, "`Ready::FirstSuccess` beside it")?;
         }
         reject_if(self.ready == Ready::Completed && is_always, "ready", "Completed", CAN_END)?;
-        let is_periodic = self.every.is_some()
+        let is_periodic = self.is_scheduled()
+            || self.every.is_some()
             || matches!(self.restart, RestartPolicy::Always { interval: Some(pause) } if !pause.is_zero());
         let splay = format!("{:?}", self.splay);
-        reject_if(!self.splay.is_zero() && !is_periodic, "splay", &splay, "a period or an interval beside it")?;
+        reject_if(
+            !self.splay.is_zero() && !is_periodic,
+            "splay",
+            &splay,
+            "a period, an interval or a schedule beside it",
+        )?;
+        #[cfg(feature = "cron")]
+        self.check_schedule(&subject)?;
         let Some(every) = self.every else { return Ok(()) };
         let value = format!("{every:?}");
         reject_if(every.is_zero(), "every", &value, "a period longer than zero")?;

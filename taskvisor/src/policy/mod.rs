@@ -2,9 +2,12 @@
 //!
 //! `restart`, `backoff` and `ready` are public values, `critical` has setters only. `options` is the table of a task's options: what a spec sets,
 //! and what comes of it under the configuration of a supervisor; `checks` rejects invalid values and combinations.
-//! `schedule` computes the ticks of a fixed rate. All of it is pure: time is passed in.
+//! `schedule` computes the ticks of a fixed rate. `calendar` is the schedule of a calendar, and
+//! `zone` its time zones. All of it is pure: time is passed in.
 
 mod backoff;
+#[cfg(feature = "cron")]
+mod calendar;
 mod checks;
 mod critical;
 mod options;
@@ -12,13 +15,19 @@ mod phase;
 mod ready;
 mod restart;
 mod schedule;
+#[cfg(feature = "cron")]
+mod zone;
 
 pub use backoff::{BackoffPolicy, JitterPolicy};
+#[cfg(feature = "cron")]
+pub use calendar::{Missed, Schedule};
 pub(crate) use checks::check_backoff;
 pub(crate) use critical::Critical;
 pub(crate) use options::{Overrides, ResolvedPolicy, Row, Rows};
 pub use phase::SpanScope;
-pub(crate) use phase::{host, shift};
+pub(crate) use phase::shift_of;
 pub use ready::Ready;
 pub use restart::RestartPolicy;
 pub(crate) use schedule::Ticks;
+#[cfg(feature = "cron")]
+pub(crate) use zone::{TimeZone, seconds};

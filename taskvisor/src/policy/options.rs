@@ -8,7 +8,11 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(feature = "cron")]
+use std::time::SystemTime;
 
+#[cfg(feature = "cron")]
+use super::Missed;
 use super::{BackoffPolicy, Critical, Ready, RestartPolicy, SpanScope};
 use crate::supervisor::SupervisorConfig;
 use crate::task::TaskSpec;
@@ -62,53 +66,54 @@ impl Rows {
 
 /// Makes [`Overrides`], [`ResolvedPolicy`] and the methods of [`TaskSpec`] from the rows.
 ///
-/// A row is `name: Type = default => { methods }`. `Type` is the type of the resolved value. `default` is the value
+/// A row is `name: Type = default => { methods }`, with a `#[cfg]` before it if it needs a feature. `Type` is the type of
+/// the resolved value. `default` is the value
 /// where the spec sets none; it may use `config`, and the resolved values of the rows above. `methods` are the getter
 /// and the setters of `TaskSpec`; [`method`] lists their forms.
 macro_rules! options {
-    (under $config:ident; $($name:ident: $type:ty = $default:expr => {
+    (under $config:ident; $($(#[$when:meta])? $name:ident: $type:ty = $default:expr => {
         $($(#[$doc:meta])* $kind:ident $method:ident($($argument:ident: $given:ty),*) $(-> $read:ty)? $(= $by:expr)?;)*
     })*) => {
         /// The options that a spec sets. Other options are inherited at registration. An option that is set to none is
         /// not inherited.
         #[derive(Clone, Default)]
         pub(crate) struct Overrides {
-            $(pub(crate) $name: Option<$type>,)*
+            $($(#[$when])? pub(crate) $name: Option<$type>,)*
         }
 
         /// The rows of the table.
         #[derive(Clone, Copy)]
         #[expect(non_camel_case_types, reason = "a row is named after its option")]
         pub(crate) enum Row {
-            $($name,)*
+            $($(#[$when])? $name,)*
         }
 
         /// The policy that a registration runs by. Equal ones are shared between registrations.
         #[derive(Debug, Clone, PartialEq)]
         pub(crate) struct ResolvedPolicy {
-            $(pub(crate) $name: $type,)*
+            $($(#[$when])? pub(crate) $name: $type,)*
         }
 
         impl Row {
             /// The rows in their order.
-            const ALL: &[Self] = &[$(Self::$name),*];
+            const ALL: &[Self] = &[$($(#[$when])? Self::$name),*];
         }
 
         impl Rows {
             /// Every row.
-            pub(crate) const ALL: Self = Self($(1 << Row::$name as u32)|*);
+            pub(crate) const ALL: Self = Self((1 << Row::ALL.len()) - 1);
         }
 
         impl Overrides {
             /// Nothing is set.
-            pub(crate) const NONE: Self = Self { $($name: None,)* };
+            pub(crate) const NONE: Self = Self { $($(#[$when])? $name: None,)* };
 
             pub(crate) fn resolve(&self, $config: &SupervisorConfig) -> ResolvedPolicy {
-                $(let $name = match &self.$name {
+                $($(#[$when])? let $name = match &self.$name {
                     Some(set) => set.clone(),
                     None => $default,
                 };)*
-                ResolvedPolicy { $($name,)* }
+                ResolvedPolicy { $($(#[$when])? $name,)* }
             }
 
             /// Returns `true` if both set the same in these rows.
@@ -127,13 +132,13 @@ macro_rules! options {
             #[inline(never)]
             fn is_equal(&self, other: &Self, row: Row) -> bool {
                 match row {
-                    $(Row::$name => self.$name == other.$name,)*
+                    $($(#[$when])? Row::$name => self.$name == other.$name,)*
                 }
             }
 
             /// The same policy as a spec that sets them all.
             pub(crate) fn of(policy: &ResolvedPolicy) -> Self {
-                Self { $($name: Some(policy.$name.clone()),)* }
+                Self { $($(#[$when])? $name: Some(policy.$name.clone()),)* }
             }
         }
 
@@ -141,8 +146,10 @@ macro_rules! options {
         impl fmt::Debug for Overrides {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 let mut set = f.debug_struct("Overrides");
-                $(if let Some(value) = &self.$name {
-                    set.field(stringify!($name), value);
+                $($(#[$when])? {
+                    if let Some(value) = &self.$name {
+                        set.field(stringify!($name), value);
+                    }
                 })*
                 set.finish()
             }
@@ -184,8 +191,51 @@ options! {
         /// Shifts a periodic task by up to this time, so that tasks of equal periods do not strike together: its first
         /// attempt waits for it, and a fixed rate ([`with_every`](Self::with_every)) keeps the shift. The shift follows
         /// from the path of the task and from the [`instance`](SupervisorConfig::instance) of the program, and is the
-        /// same in each run. Needs a period or an interval.
+        /// same in each run. Needs a period, an interval or a schedule. Each run of a schedule is shifted, and
+        /// [`scheduled_for`](crate::TaskContext::scheduled_for) has the time without the shift.
         set with_splay(splay: Duration) = splay;
+    }
+
+    #[cfg(feature = "cron")]
+    cron: Option<Arc<str>> = None => {
+        #[cfg(feature = "cron")]
+        #[doc(hidden)]
+        set with_cron(pattern: impl Into<Arc<str>>) = Some(pattern.into());
+    }
+
+    #[cfg(feature = "cron")]
+    zone: Option<Arc<str>> = config.zone.clone() => {
+        #[cfg(feature = "cron")]
+        #[doc(hidden)]
+        set with_zone(zone: impl Into<Arc<str>>) = Some(zone.into());
+    }
+
+    #[cfg(feature = "cron")]
+    missed: Missed = Missed::Once => {
+        #[cfg(feature = "cron")]
+        #[doc(hidden)]
+        set with_missed(missed: Missed) = missed;
+    }
+
+    #[cfg(feature = "cron")]
+    late: Option<Duration> = None => {
+        #[cfg(feature = "cron")]
+        #[doc(hidden)]
+        set with_late(late: Duration) = Some(late);
+    }
+
+    #[cfg(feature = "cron")]
+    last_run: Option<SystemTime> = None => {
+        /// Returns the time of the last run before this registration. Default: `None`, and no run was missed.
+        #[cfg(feature = "cron")]
+        get last_run() -> Option<SystemTime>;
+
+        /// Sets the time of the last run before this registration, such as one that the program has stored: what was
+        /// due since then counts as [missed](crate::Missed). Store [`scheduled_for`](crate::TaskContext::scheduled_for)
+        /// of a run that succeeded, or the time of its begin. `None` misses nothing. A time in the future counts as now
+        /// if it is 3 h ahead or more: the clock was set back. Needs a [schedule](Self::with_schedule).
+        #[cfg(feature = "cron")]
+        set with_last_run(last_run: impl Into<Option<SystemTime>>) = last_run.into();
     }
 
     initial_delay: Duration = Duration::ZERO => {

@@ -5,6 +5,8 @@ use std::fs;
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use crate::supervisor::SupervisorConfig;
+
 /// What a `tracing` span of the library covers. Needs the feature `tracing`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -18,9 +20,17 @@ pub enum SpanScope {
     None,
 }
 
+/// Returns the shift of the periodic task at `path`, under this configuration.
+pub(crate) fn shift_of(splay: Duration, path: &str, config: &SupervisorConfig) -> Duration {
+    if splay.is_zero() {
+        return splay;
+    }
+    shift(path, config.instance.as_deref().unwrap_or_else(|| host()), splay)
+}
+
 /// Returns the shift of a periodic task: a part of `splay` that follows from its path and from the name of this
 /// instance of the program, and is the same in each run.
-pub(crate) fn shift(path: &str, instance: &str, splay: Duration) -> Duration {
+fn shift(path: &str, instance: &str, splay: Duration) -> Duration {
     // FNV-1a, with a final mixing step (that of MurmurHash3), so that similar names are far apart.
     const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0000_0100_0000_01b3;
@@ -36,7 +46,7 @@ pub(crate) fn shift(path: &str, instance: &str, splay: Duration) -> Duration {
 }
 
 /// Returns the name of this machine or container, or an empty text.
-pub(crate) fn host() -> &'static str {
+fn host() -> &'static str {
     static HOST: OnceLock<String> = OnceLock::new();
     HOST.get_or_init(|| {
         let name = fs::read_to_string("/proc/sys/kernel/hostname").ok();

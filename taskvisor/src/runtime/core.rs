@@ -16,6 +16,8 @@ use super::observe;
 use super::permits::Limits;
 use super::registration::check_no_siblings;
 use super::registry::{Admission, Registry};
+#[cfg(feature = "cron")]
+use super::schedules::Schedules;
 use super::shutdown::{Listener, Stop, TURNS, Watch, has_workers, within};
 #[cfg(feature = "controller")]
 use super::slots::Controller;
@@ -73,6 +75,8 @@ pub(crate) struct Core {
     pub(super) readiness: Readiness,
     pub(super) kept: Kept,
     pub(super) failures: Failures,
+    #[cfg(feature = "cron")]
+    pub(super) schedules: Schedules,
     #[cfg(feature = "controller")]
     pub(super) controller: Controller,
     #[cfg(feature = "test-util")]
@@ -153,6 +157,8 @@ impl Core {
             readiness: Readiness::default(),
             kept: Kept::default(),
             failures: Failures::default(),
+            #[cfg(feature = "cron")]
+            schedules: Schedules::default(),
             #[cfg(feature = "controller")]
             controller,
             #[cfg(feature = "test-util")]
@@ -248,6 +254,8 @@ impl Core {
         }
         let policy = said.overrides.resolve(&self.config);
         policy.check(name)?;
+        #[cfg(feature = "cron")]
+        said.overrides.check_schedule(name)?;
         self.limits.check(|| format!("task `{name}`"), policy.named_limit.as_ref())?;
         let policy = Arc::new(policy);
         let before = lock(&self.newest).replace((Arc::clone(said), Arc::clone(&policy)));

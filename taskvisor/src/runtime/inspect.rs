@@ -118,6 +118,7 @@ impl Core {
             restarts: status.restarts,
             last_error: status.last_error.map(into_line),
             since: Some(self.clock.time(since)),
+            next_run: status.next_run,
             ..NodeSnapshot::pending(name, cell.name(), NodeKind::Task, after)
         }
     }

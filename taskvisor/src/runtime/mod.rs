@@ -21,6 +21,8 @@ mod reentrancy;
 mod registration;
 mod registry;
 mod run;
+#[cfg(feature = "cron")]
+mod schedules;
 mod shutdown;
 #[cfg(feature = "controller")]
 mod slots;
@@ -37,6 +39,8 @@ pub(crate) use observe::{Background, SpanRef, lost};
 pub(crate) use reconcile::{Changes, Extent};
 pub(crate) use reentrancy::ReentrancyGuard;
 pub(crate) use run::Running;
+#[cfg(feature = "cron")]
+pub(crate) use schedules::instant;
 pub use shutdown::Shutdown;
 #[cfg(feature = "controller")]
 pub(crate) use slots::Submitting;

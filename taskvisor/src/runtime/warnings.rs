@@ -15,6 +15,13 @@ pub(super) const AT_ONCE: &str = "it has succeeded 10 times in a row in the firs
                                   for 1 ms to 100 ms from now on: `restart = \"always\"` is for a task that waits by \
                                   itself, else give it an `interval`; `interval = \"0s\"` runs it without a pause";
 
+/// Returns the warning about a run of a schedule that is not retried any more.
+pub(super) fn of_given_up(failures: u32) -> String {
+    format!(
+        "its run has failed {failures} times in a row and is given up, by `max_retries`: the task waits for its next time"
+    )
+}
+
 /// Returns the warning about a critical task or group that keeps failing and is retried without a limit. Returned once
 /// for each series of failures.
 pub(super) fn of_retries(is_critical_without_end: bool, failures: u32) -> Option<&'static str> {

@@ -1,5 +1,7 @@
 //! The configuration of a supervisor.
 
+#[cfg(feature = "cron")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::InvalidOption;
@@ -67,6 +69,10 @@ pub struct SupervisorConfig {
     /// The name of this instance of the program, which [shifts](crate::TaskSpec::with_splay) periodic tasks, so that
     /// replicas do not strike together. Default: `None`, the name of the host or container.
     pub instance: Option<String>,
+    /// The time zone of [schedules](crate::Schedule) that set none: a name of the IANA database, or `local` for the zone
+    /// of the system. Default: `None`, which is UTC.
+    #[cfg(feature = "cron")]
+    pub zone: Option<Arc<str>>,
     /// The response to SIGINT and SIGTERM (Ctrl+C and Ctrl+Break on Windows). Default: [`Signals::default`].
     pub signals: Signals,
 }
@@ -88,6 +94,8 @@ impl Default for SupervisorConfig {
             reset_after: None,
             max_retries: None,
             instance: None,
+            #[cfg(feature = "cron")]
+            zone: None,
             signals: Signals::default(),
         }
     }

@@ -1,5 +1,6 @@
 //! The errors of a supervisor.
 
+use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -265,7 +266,7 @@ pub struct InvalidOption {
     /// The given value.
     pub value: String,
     /// A description of valid values.
-    pub expected: &'static str,
+    pub expected: Cow<'static, str>,
 }
 
 /// What is right where the name of a limit is wrong.
@@ -277,9 +278,9 @@ impl InvalidOption {
         subject: impl Into<String>,
         option: &'static str,
         value: impl Into<String>,
-        expected: &'static str,
+        expected: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { subject: subject.into(), option, value: value.into(), expected }
+        Self { subject: subject.into(), option, value: value.into(), expected: expected.into() }
     }
 }
 

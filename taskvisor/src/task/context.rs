@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(feature = "cron")]
+use std::time::SystemTime;
 
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
@@ -162,6 +164,27 @@ impl TaskContext {
         match &self.0 {
             Kind::Attempt { cell, .. } => cell.id(),
             Kind::Detached(detached) => detached.id,
+        }
+    }
+
+    /// Returns the time of the [schedule](crate::Schedule) that the attempt is for; `None` if it was triggered, and for
+    /// a task without a schedule. It is the time of the pattern: the shift of the
+    /// [splay](crate::TaskSpec::with_splay) is not in it, and a retry has that of its run. Use it to name what the run
+    /// makes, such as the report of a day: a late run has the time at which it was due.
+    ///
+    /// ```
+    /// use taskvisor::TaskContext;
+    ///
+    /// async fn report(ctx: TaskContext) {
+    ///     let day = ctx.scheduled_for().unwrap_or_else(std::time::SystemTime::now);
+    ///     println!("a report of the day before {day:?}");
+    /// }
+    /// ```
+    #[cfg(feature = "cron")]
+    pub fn scheduled_for(&self) -> Option<SystemTime> {
+        match &self.0 {
+            Kind::Attempt { cell, attempt, .. } => cell.scheduled_for(*attempt),
+            Kind::Detached(_) => None,
         }
     }
 

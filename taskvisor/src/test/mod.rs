@@ -71,4 +71,8 @@ pub use sequence::EventSequence;
 pub use simulation::Simulation;
 
 pub(crate) use clock::now;
+#[cfg(feature = "cron")]
+pub(crate) use clock::watch_clock;
+#[cfg(feature = "cron")]
+pub use clock::{set_wall_clock, shift_wall_clock};
 pub(crate) use fault::FaultLog;

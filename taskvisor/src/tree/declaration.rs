@@ -406,7 +406,12 @@ impl DeclaredChild {
         } else {
             "the name of a sibling that is declared before it"
         };
-        InvalidOption { subject: format!("`{}`", self.name), option: "after", value: format!("`{after}`"), expected }
+        InvalidOption {
+            subject: format!("`{}`", self.name),
+            option: "after",
+            value: format!("`{after}`"),
+            expected: expected.into(),
+        }
     }
 }
 

@@ -348,7 +348,12 @@ pub(crate) fn check_name(subject: &str, name: &str) -> Result<(), InvalidOption>
         name if name.bytes().any(|byte| byte == b'/') => "a name without `/`, which parts a path",
         _ => return Ok(()),
     };
-    Err(InvalidOption { subject: subject.into(), option: "name", value: format!("{name:?}"), expected })
+    Err(InvalidOption {
+        subject: subject.into(),
+        option: "name",
+        value: format!("{name:?}"),
+        expected: expected.into(),
+    })
 }
 
 /// Joins the path of a group and the name of a child.

@@ -12,6 +12,8 @@ mod group_handle;
 mod maker;
 mod owner;
 mod strategy;
+#[cfg(feature = "cron")]
+mod upcoming;
 
 pub use child_handle::ChildHandle;
 pub(crate) use declaration::{Declared, Order, Role};
@@ -24,3 +26,5 @@ pub use group_handle::GroupHandle;
 pub(crate) use maker::{Maker, Making};
 pub use owner::{Tree, TreeBuilder};
 pub use strategy::{Dynamic, Strategy};
+#[cfg(feature = "cron")]
+pub use upcoming::ScheduledRun;

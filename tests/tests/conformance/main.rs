@@ -26,4 +26,5 @@ mod o_slots;
 mod o_tenants;
 mod probes;
 mod retry_if;
+mod t1_schedules;
 mod t4_history;

@@ -92,7 +92,10 @@ async fn o42_a_splay_without_a_period_is_refused() {
     for restart in [ALWAYS, RestartPolicy::OnFailure, RestartPolicy::Always { interval: Some(Duration::ZERO) }] {
         let spec = begun.spec("a").with_restart(restart).with_splay(secs(5));
         let error = supervisor.add_task(spec).await.unwrap_err();
-        assert_eq!(error.to_string(), "task `a`: `splay` is 5s, expected a period or an interval beside it");
+        assert_eq!(
+            error.to_string(),
+            "task `a`: `splay` is 5s, expected a period, an interval or a schedule beside it"
+        );
     }
 }
 

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use metrics_util::MetricKind;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use taskvisor::{
-    ControllerSpec, Event, EventKind, Group, RestartPolicy, Signals, SlotSpec, Subscribe, Supervisor, SupervisorConfig,
-    TaskContext, TaskError, TaskFn, TaskSpec, Tree,
+    ControllerSpec, Event, EventKind, Group, RestartPolicy, Schedule, Signals, SlotSpec, Subscribe, Supervisor,
+    SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, Tree,
 };
-use tests::{FAIL, OK, PANIC, Script, Step, constant, cooperative, deaf, ms, secs, settle, supervisor};
+use tests::{ALWAYS, FAIL, OK, PANIC, Script, Step, constant, cooperative, deaf, ms, secs, settle, supervisor};
 use tokio::time::sleep;
 
 use super::run;
@@ -353,6 +353,8 @@ fn the_table_of_metrics_is_true() {
                 let job = ControllerSpec::queue(script.spec(name)).with_slot("slot");
                 supervisor.submit(job).await.unwrap();
             }
+            let missed = Script::new([OK]).spec("missed").with_restart(ALWAYS).with_schedule(Schedule::cron("@hourly"));
+            supervisor.add_task(missed.with_last_run(SystemTime::UNIX_EPOCH)).await.unwrap();
             supervisor.add_task(Script::new([OK]).spec("t").with_restart(OFTEN)).await.unwrap();
             sleep(secs(1)).await;
             supervisor.shutdown().await.unwrap();

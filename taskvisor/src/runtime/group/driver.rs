@@ -474,7 +474,8 @@ impl Live {
                 self.group.set_state(TaskState::Backoff);
                 if self.group.is_managed() { Follow::Park(delay) } else { Follow::Wait(delay) }
             }
-            Next::Restart(_) | Next::Hold(_) => Follow::Wait(Duration::ZERO),
+            // A group has no schedule, and these requests are not among its facts.
+            Next::Restart(_) | Next::Hold(_) | Next::Scheduled | Next::GiveUp { .. } => Follow::Wait(Duration::ZERO),
         }
     }
 

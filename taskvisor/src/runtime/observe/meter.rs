@@ -16,6 +16,8 @@ const ATTEMPTS: &str = "taskvisor_attempts_total";
 const DURATION: &str = "taskvisor_attempt_duration_seconds";
 const RESTARTS: &str = "taskvisor_restarts_total";
 const BACKOFF: &str = "taskvisor_backoff_seconds";
+#[cfg(feature = "cron")]
+const MISSED: &str = "taskvisor_runs_missed_total";
 const RUNNING: &str = "taskvisor_running";
 #[cfg(feature = "controller")]
 const QUEUED: &str = "taskvisor_queued";
@@ -69,6 +71,8 @@ pub(in crate::runtime) fn describe() {
         describe_histogram!(DURATION, Unit::Seconds, "How long attempts took, their helpers included.");
         describe_counter!(RESTARTS, Unit::Count, "Attempts that began after the first of their task.");
         describe_histogram!(BACKOFF, Unit::Seconds, "How long failed tasks wait before they begin again.");
+        #[cfg(feature = "cron")]
+        describe_counter!(MISSED, Unit::Count, "Runs of schedules that did not begin on time.");
         describe_gauge!(RUNNING, Unit::Count, "Attempts under way.");
         #[cfg(feature = "controller")]
         describe_gauge!(QUEUED, Unit::Count, "Submissions that wait, in all slots.");
@@ -85,6 +89,11 @@ pub(super) fn begin(cell: &Cell, attempt: u32) -> Stopwatch {
     }
     tell(|| gauge!(RUNNING, "task" => task).increment(1.0));
     Stopwatch(Some(Instant::now()))
+}
+
+#[cfg(feature = "cron")]
+pub(super) fn runs_missed(cell: &Cell, count: u64) {
+    tell(|| counter!(MISSED, "task" => task_label(cell)).increment(count));
 }
 
 pub(super) fn backoff(cell: &Cell, delay: Duration) {

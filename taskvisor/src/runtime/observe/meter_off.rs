@@ -18,6 +18,9 @@ pub(super) fn begin(_: &Cell, _: u32) -> Stopwatch {
     Stopwatch
 }
 
+#[cfg(feature = "cron")]
+pub(super) fn runs_missed(_: &Cell, _: u64) {}
+
 pub(super) fn backoff(_: &Cell, _: Duration) {}
 
 #[cfg(feature = "controller")]

@@ -69,6 +69,9 @@ impl Observed {
             if let Next::Throttle { is_first: true, .. } = next {
                 trace::warned(cell.name(), Some(cell.id()), warnings::AT_ONCE);
             }
+            if let Next::GiveUp { failures, .. } = next {
+                trace::warned(cell.name(), Some(cell.id()), &warnings::of_given_up(*failures));
+            }
             if let Next::Retry { streak, .. } = next {
                 let policy = cell.policy();
                 if let Some(warning) = of_retries(policy.is_critical_without_end(), *streak) {
@@ -95,12 +98,19 @@ fn attempt_label(next: &Next, aborted: bool) -> &'static str {
     let failed = |error: &TaskError| error.as_label().trim_start_matches("task_");
     match next {
         _ if aborted => "aborted",
-        Next::Repeat(_) | Next::Throttle { .. } => "completed",
+        Next::Scheduled | Next::Repeat(_) | Next::Throttle { .. } => "completed",
         Next::Restart(_) | Next::Hold(_) => "canceled",
-        Next::Retry { error, .. } => failed(error),
+        Next::Retry { error, .. } | Next::GiveUp { error, .. } => failed(error),
         Next::End(outcome @ (TaskOutcome::Canceled { .. } | TaskOutcome::Aborted { .. })) => outcome.as_label(),
         Next::End(outcome) => outcome.error().map_or("completed", |error| failed(error)),
     }
+}
+
+/// Notes runs of a schedule that were missed.
+#[cfg(feature = "cron")]
+pub(super) fn runs_missed(cell: &Cell, count: u64, text: &str) {
+    trace::warned(cell.name(), Some(cell.id()), text);
+    meter::runs_missed(cell, count);
 }
 
 /// Notes the end of a registration.

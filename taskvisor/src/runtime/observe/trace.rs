@@ -193,9 +193,15 @@ pub(super) fn concluded(cell: &Cell, next: &Next) {
         }
         Next::Repeat(delay) | Next::Throttle { pause: delay, .. } => {
             tracing::debug!(target: TARGET, path, %id, ?delay, "attempt completed");
-            if let Some(often) = cell.core().told.over(cell) {
-                tracing::info!(target: TARGET, path, %id, after = often.recovered(), "recovered");
-            }
+            recovered(cell);
+        }
+        Next::Scheduled => {
+            tracing::debug!(target: TARGET, path, %id, "attempt completed");
+            recovered(cell);
+        }
+        Next::GiveUp { error, failures } => {
+            let kind = error.as_label();
+            event_at!(level_of_failure(*failures), path, %id, error = shown(error), kind, failures, "attempt failed");
         }
         Next::Restart(error) | Next::Hold(error) => {
             let level = if error.is_some() { Level::WARN } else { Level::DEBUG };
@@ -205,6 +211,14 @@ pub(super) fn concluded(cell: &Cell, next: &Next) {
         // `ended` logs this.
         Next::End(_) => {}
     });
+}
+
+/// Logs a success after failures that were not told one by one.
+fn recovered(cell: &Cell) {
+    if let Some(often) = cell.core().told.over(cell) {
+        let path = &**cell.name();
+        tracing::info!(target: TARGET, path, id = %cell.id(), after = often.recovered(), "recovered");
+    }
 }
 
 pub(super) fn ended(cell: &Cell, outcome: &TaskOutcome) {

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod join;
+mod schedule;
 #[cfg(feature = "test-util")]
 mod strike;
 
@@ -86,6 +87,7 @@ impl Actor {
                 self.timer.clear();
                 self.step = Step::Due { gave_way: false };
             }
+            Turn::Waits if self.schedule().is_some() => self.await_schedule(delay),
             Turn::Waits => {
                 if !self.timer.is_armed() {
                     self.timer.set(delay);
@@ -106,9 +108,13 @@ impl Actor {
         self.timer.clear();
     }
 
-    fn poll_waiting(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_waiting(&mut self, delay: Duration, cx: &mut Context<'_>) -> Poll<()> {
         // Never ready while parked, because the timer is not set then.
         ready!(self.timer.poll(cx));
+        if self.schedule().is_some() {
+            self.await_schedule(delay);
+            return Poll::Ready(());
+        }
         self.cell.waited();
         // The attempt begins in another turn: this turn belongs to the timer driver of Tokio, and an attempt that
         // blocks its thread would block timers and signals with it.
@@ -151,6 +157,9 @@ impl Actor {
     }
 
     fn begin(&mut self) {
+        if !self.may_begin() {
+            return;
+        }
         let Some((task, attempt)) = self.cell.begin() else { return self.take_turn(Duration::ZERO) };
         if let Some(guards) = &mut self.guards {
             guards.heed_ready(&self.cell);
@@ -403,16 +412,31 @@ impl Actor {
         // Helpers that were joined took longer than one poll, and then the cut is not `Not`.
         let is_at_once = cut == Cut::Not && lived.is_none();
         let at_once = if is_at_once { self.at_once.saturating_add(1) } else { 0 };
-        let limit = self.guards.as_mut().and_then(|guards| guards.limit.as_mut());
+        let limit = match &mut self.guards {
+            Some(guards) => {
+                guards.attempt_ended(&self.cell);
+                guards.limit.as_mut()
+            }
+            None => None,
+        };
         let next = match self.cell.conclude(ending, Ran { lived, at_once }, ticks, limit) {
             Ok(next) => next,
             Err(ending) => return self.join(ending, lived, cut),
         };
         self.at_once = if matches!(next, Next::Repeat(_) | Next::Throttle { .. }) { at_once } else { 0 };
         self.observed.concluded(&self.cell, &next, aborted);
+        if let Some(schedule) = self.schedule() {
+            schedule.concluded(&next);
+        }
         self.release();
         let delay = match next {
             Next::End(outcome) => return self.finish(outcome),
+            // A trigger, a hold or a stop may have come.
+            Next::Scheduled => return self.take_turn(Duration::MAX),
+            Next::GiveUp { error, .. } => {
+                let _ = drop_caught(error);
+                return self.take_turn(Duration::MAX);
+            }
             Next::Hold(error) => {
                 let _ = drop_caught(error);
                 self.step = Step::Waiting { delay: Duration::ZERO };
@@ -438,6 +462,8 @@ impl Actor {
         // A zero delay does not touch the timer.
         self.step = if delay.is_zero() {
             Step::Yield
+        } else if self.schedule().is_some() {
+            return self.take_turn(delay);
         } else {
             self.timer.set(delay);
             Step::Waiting { delay }
@@ -447,6 +473,9 @@ impl Actor {
     fn finish(&mut self, outcome: TaskOutcome) {
         self.step = Step::Over;
         drop(self.permit.take());
+        if let Some(schedule) = self.guards.as_mut().and_then(|guards| guards.schedule.as_ref()) {
+            schedule.over(&self.cell, &outcome);
+        }
         self.observed.ended(&self.cell, &outcome);
         self.cell.core().remove(&self.cell, outcome);
     }
@@ -467,13 +496,16 @@ impl Future for Actor {
                         actor.step = Step::Due { gave_way: false };
                         continue;
                     }
+                    if actor.schedule().is_some() {
+                        actor.cell.rest();
+                    }
                     actor.take_turn(delay);
                     if matches!(actor.step, Step::Waiting { .. }) {
                         actor.cell.waits();
                     }
                 }
                 Step::Waiting { delay } if actor.cell.has_news() => actor.take_turn(delay),
-                Step::Waiting { .. } => ready!(actor.poll_waiting(cx)),
+                Step::Waiting { delay } => ready!(actor.poll_waiting(delay, cx)),
                 Step::Yield => {
                     actor.step = Step::Due { gave_way: false };
                     cx.waker().wake_by_ref();

@@ -70,6 +70,10 @@ pub(in crate::runtime) enum Next {
     /// The attempt succeeded at once, like those before it; the next one waits for this time. `is_first` for the first
     /// pause of the series.
     Throttle { pause: Duration, is_first: bool },
+    /// The attempt succeeded; the next one waits for its time of the schedule.
+    Scheduled,
+    /// The run of a schedule failed, and is not retried: the next attempt waits for its time.
+    GiveUp { error: Arc<TaskError>, failures: u32 },
     /// The attempt failed; the next one waits for this time.
     Retry { error: Arc<TaskError>, delay: Duration, streak: u32 },
 }
@@ -102,10 +106,14 @@ pub(in crate::runtime) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
         // The result came before the request and stands; only the next attempt is dropped.
         return match decide(&Facts { request: Request::Nothing, ..*facts }, ending) {
             Next::End(outcome) => Next::End(outcome),
+            // Its run is over, so none follows when the siblings start again.
+            next @ (Next::Scheduled | Next::GiveUp { .. }) if facts.comes_back() => next,
             Next::Retry { error, .. } if facts.comes_back() => Next::Hold(Some(error)),
             _ if facts.comes_back() => Next::Hold(None),
-            Next::Retry { error, .. } => facts.canceled(Some(error), false),
-            Next::Repeat(_) | Next::Throttle { .. } | Next::Restart(_) | Next::Hold(_) => facts.canceled(None, true),
+            Next::Retry { error, .. } | Next::GiveUp { error, .. } => facts.canceled(Some(error), false),
+            Next::Scheduled | Next::Repeat(_) | Next::Throttle { .. } | Next::Restart(_) | Next::Hold(_) => {
+                facts.canceled(None, true)
+            }
         };
     }
     let result = match (facts.request, ending) {
@@ -142,7 +150,7 @@ pub(in crate::runtime) fn is_final(facts: &Facts<'_>, ending: &Ending) -> bool {
         Err(error) => {
             !error.is_retryable()
                 || facts.policy.restart == RestartPolicy::Never
-                || facts.exhausts(facts.streak_before().saturating_add(1))
+                || (!facts.policy.is_scheduled() && facts.exhausts(facts.streak_before().saturating_add(1)))
         }
     }
 }
@@ -150,6 +158,7 @@ pub(in crate::runtime) fn is_final(facts: &Facts<'_>, ending: &Ending) -> bool {
 fn after_success(facts: &Facts<'_>) -> Next {
     match (facts.policy.restart, facts.policy.every, facts.ticks) {
         (RestartPolicy::Never | RestartPolicy::OnFailure, ..) => Next::End(TaskOutcome::Completed),
+        (RestartPolicy::Always { .. }, ..) if facts.policy.is_scheduled() => Next::Scheduled,
         (RestartPolicy::Always { .. }, Some(every), Some(ticks)) => {
             Next::Repeat(ticks.next(every).saturating_sub(ticks.ended))
         }
@@ -181,6 +190,9 @@ fn after_failure(facts: &Facts<'_>, error: Arc<TaskError>) -> Next {
     }
     let before = facts.streak_before();
     let streak = before.saturating_add(1);
+    if facts.exhausts(streak) && policy.is_scheduled() {
+        return Next::GiveUp { error, failures: streak };
+    }
     if facts.exhausts(streak) {
         return Next::End(TaskOutcome::Exhausted { error, failures: streak });
     }

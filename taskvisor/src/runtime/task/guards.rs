@@ -1,4 +1,4 @@
-//! The start timeout, the watchdog, the limit of failures and the places for a start of a task.
+//! The start timeout, the watchdog, the limit of failures, the places for a start and the schedule of a task.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,10 +13,11 @@ use super::super::timer::Timer;
 use super::cell::Cell;
 use super::decision::Next;
 use super::limit::{Exceeded, is_late};
+use super::schedule::Schedule;
 use crate::inspect::TaskOutcome;
 use crate::policy::{Ready, ResolvedPolicy};
 
-/// The timers of the start timeout and the watchdog, the limit of failures, and the places for a start.
+/// The timers of the start timeout and the watchdog, the limit of failures, the places for a start, and the schedule.
 #[derive(Default)]
 pub(in crate::runtime) struct Guards {
     start: Timer,
@@ -25,6 +26,7 @@ pub(in crate::runtime) struct Guards {
     watch: Timer,
     pub(in crate::runtime) limit: Option<Limit>,
     starting: Option<Starting>,
+    pub(in crate::runtime) schedule: Option<Schedule>,
 }
 
 /// The failures of a task that still count for its limit.
@@ -38,7 +40,7 @@ impl Limit {
     /// Counts the failure in a decision to retry. One that exceeds the limit ends the registration.
     pub(in crate::runtime) fn judge(&mut self, next: Next) -> Next {
         match next {
-            Next::Retry { error, .. } if self.window.hit(self.start.elapsed()) => {
+            Next::Retry { error, .. } | Next::GiveUp { error, .. } if self.window.hit(self.start.elapsed()) => {
                 Next::End(TaskOutcome::Exhausted { error, failures: self.window.count() })
             }
             other => other,
@@ -89,17 +91,20 @@ impl Starting {
 impl Guards {
     /// Returns `None` if the task has none of them.
     #[inline]
-    pub(in crate::runtime) fn of(cell: &Cell) -> Option<Box<Self>> {
+    pub(in crate::runtime) fn of(cell: &Arc<Cell>) -> Option<Box<Self>> {
         let policy = cell.policy();
-        let is_guarded = start_timeout(cell).is_some() || policy.watchdog.is_some() || policy.limit.is_some();
+        let is_guarded = start_timeout(cell).is_some()
+            || policy.watchdog.is_some()
+            || policy.limit.is_some()
+            || policy.is_scheduled();
         let limits_starts = || cell.member().is_some_and(|member| member.group.limits_starts);
         if is_guarded || limits_starts() { Some(Self::new(cell)) } else { None }
     }
 
     #[inline(never)]
-    fn new(cell: &Cell) -> Box<Self> {
+    fn new(cell: &Arc<Cell>) -> Box<Self> {
         let limit = cell.policy().limit.map(|limit| Limit { window: Window::new(limit), start: Instant::now() });
-        Box::new(Self { limit, starting: Starting::of(cell), ..Self::default() })
+        Box::new(Self { limit, starting: Starting::of(cell), schedule: Schedule::of(cell), ..Self::default() })
     }
 
     /// Notes that the attempt takes longer than one poll.
@@ -121,6 +126,13 @@ impl Guards {
             if cell.lock().machine().ready {
                 starting.release();
             }
+        }
+    }
+
+    /// The attempt has ended, and what follows is not decided.
+    pub(in crate::runtime) fn attempt_ended(&mut self, cell: &Cell) {
+        if let Some(schedule) = &mut self.schedule {
+            schedule.ended(cell);
         }
     }
 

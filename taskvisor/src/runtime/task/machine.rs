@@ -3,7 +3,7 @@
 //! ```text
 //! Queued -> Waiting -> Running -> Joining -> Waiting | Over -> Ended
 //!              ^          '--------------------^
-//!              '-- Delay, Backoff, Interval, Due
+//!              '-- Delay, Backoff, Interval, Scheduled, Due
 //! ```
 //! Commands from outside and the reports of the actor are inputs; the effects are returned. The machine reads no clock
 //! and knows no runtime: the actor keeps delays and deadlines, and reports when one has elapsed. The machine lives in
@@ -49,6 +49,8 @@ pub(in crate::runtime) enum Wait {
     Interval,
     /// The pause of a task that succeeds at once, again and again.
     Throttle,
+    /// The time of the schedule.
+    Scheduled,
     /// A turn of the scheduler, and a permit if `max_concurrent` is set.
     Due,
 }
@@ -102,7 +104,7 @@ pub(in crate::runtime) struct Machine {
     pub(in crate::runtime) why: Option<StopKind>,
     /// The limit that an aborted attempt exceeded.
     pub(in crate::runtime) limit: StopLimit,
-    /// `true` if a running periodic task was triggered, so that the next attempt begins without the interval.
+    /// `true` if the task was triggered, so that the next attempt begins without a wait.
     owed: bool,
     /// The number of consecutive failures.
     pub(in crate::runtime) streak: u32,
@@ -176,7 +178,7 @@ impl Machine {
     pub(in crate::runtime) fn waits_for_its_time(&self) -> bool {
         match self.stage {
             Stage::Waiting(Wait::Interval | Wait::Throttle) => true,
-            Stage::Waiting(Wait::Delay) => self.gate != Gate::Shut,
+            Stage::Waiting(Wait::Delay | Wait::Scheduled) => self.gate != Gate::Shut,
             _ => false,
         }
     }
@@ -213,6 +215,7 @@ impl Machine {
             Stage::Waiting(Wait::Backoff) => TaskState::Backoff,
             Stage::Waiting(Wait::Interval) => TaskState::Interval,
             Stage::Waiting(Wait::Throttle) => TaskState::Throttled,
+            Stage::Waiting(Wait::Scheduled) => TaskState::Scheduled,
             Stage::Waiting(Wait::Due) => TaskState::Pending,
             Stage::Running(_) | Stage::Joining { .. } if self.request == Request::Nothing || self.last => {
                 TaskState::Running
@@ -261,17 +264,19 @@ impl Machine {
         Some(self.interrupt(before, false))
     }
 
-    /// Ends a wait for a time. Returns `None` if there is none.
-    pub(in crate::runtime) fn trigger(&mut self) -> Option<Effects> {
-        let waits = matches!(self.stage, Stage::Waiting(wait) if wait != Wait::Due);
+    /// Ends a wait for a time. Returns `None` if there is none. A scheduled task that is due may still be found to have
+    /// missed its time, and begins all the same after this.
+    pub(in crate::runtime) fn trigger(&mut self, policy: &ResolvedPolicy) -> Option<Effects> {
+        let waits = matches!(self.stage, Stage::Waiting(wait) if wait != Wait::Due || policy.is_scheduled());
         (waits && self.request != Request::Stop && self.barred != Barred::ForGood).then(|| self.skip_wait())
     }
 
     /// Notes that a running periodic task owes one more run, which begins when this one has succeeded. Returns `false` if
     /// none runs, or no other attempt follows.
     pub(in crate::runtime) fn owe(&mut self, policy: &ResolvedPolicy) -> bool {
-        let is_periodic =
-            policy.every.is_some() || matches!(policy.restart, RestartPolicy::Always { interval: Some(_) });
+        let is_periodic = policy.every.is_some()
+            || policy.is_scheduled()
+            || matches!(policy.restart, RestartPolicy::Always { interval: Some(_) });
         let owes = is_periodic
             && matches!(self.stage, Stage::Running(_) | Stage::Joining { ends: false, .. })
             && self.request != Request::Stop
@@ -290,6 +295,7 @@ impl Machine {
 
     fn skip_wait(&mut self) -> Effects {
         self.stage = Stage::Waiting(Wait::Due);
+        self.owed = true;
         let note = (self.gate == Gate::Shut).then_some(Note::Skip);
         Effects { note, ..Effects::default() }
     }
@@ -302,6 +308,10 @@ impl Machine {
         self.resume();
         if matches!(self.stage, Stage::Waiting(Wait::Backoff | Wait::Interval | Wait::Throttle)) {
             self.stage = Stage::Waiting(Wait::Due);
+        }
+        if self.stage == Stage::Waiting(Wait::Scheduled) && self.request == Request::Nothing {
+            self.ready = true;
+            return Effects { note: self.pass(), ..Effects::default() };
         }
         if matches!(self.stage, Stage::Waiting(_)) {
             // A start with the siblings or the group begins anew.
@@ -401,7 +411,7 @@ impl Machine {
             }
             Request::Hold => {
                 self.request = Request::Nothing;
-                if *wait != Wait::Delay {
+                if !matches!(wait, Wait::Delay | Wait::Scheduled) {
                     *wait = Wait::Due;
                 }
                 self.ready = false;
@@ -423,6 +433,33 @@ impl Machine {
         if let Stage::Waiting(wait) = &mut self.stage {
             *wait = Wait::Due;
         }
+    }
+
+    /// A scheduled task waits for its first time, and is ready. Returns whether its batch waits for it.
+    pub(in crate::runtime) fn rest(&mut self) -> (bool, Option<Note>) {
+        if self.stage != Stage::Waiting(Wait::Scheduled) || self.gate == Gate::Shut || self.request == Request::Stop {
+            return (false, None);
+        }
+        self.ready = true;
+        (std::mem::take(&mut self.unready), self.pass())
+    }
+
+    /// The next time of the schedule has come, which ends a backoff with its failures.
+    pub(in crate::runtime) fn come(&mut self) {
+        if let Stage::Waiting(wait) = &mut self.stage {
+            *wait = Wait::Due;
+            self.streak = 0;
+        }
+    }
+
+    /// The runs for which an attempt was due are skipped. Returns `false` if it begins all the same, because it was
+    /// triggered, or because its end is requested.
+    pub(in crate::runtime) fn reschedule(&mut self) -> bool {
+        let waits = self.stage == Stage::Waiting(Wait::Due) && !self.owed && !self.last;
+        if waits {
+            self.stage = Stage::Waiting(Wait::Scheduled);
+        }
+        waits
     }
 
     /// Begins an attempt, unless something else was requested in the meantime; then [`turn`](Self::turn) returns the
@@ -536,6 +573,12 @@ impl Machine {
                 self.stage = timed(Wait::Interval, delay);
                 return self.succeeded(policy);
             }
+            Next::Scheduled | Next::GiveUp { .. } => {
+                self.stage = Stage::Waiting(if self.owed { Wait::Due } else { Wait::Scheduled });
+                self.streak = 0;
+                self.ready = true;
+                return self.pass();
+            }
             Next::Throttle { pause, .. } => {
                 self.stage = timed(Wait::Throttle, pause);
                 return self.succeeded(policy);
@@ -578,13 +621,17 @@ fn stays_ready(policy: &ResolvedPolicy, next: &Next) -> bool {
     match next {
         Next::Retry { streak, .. } => policy.unready_after.is_none_or(|failures| *streak < failures),
         Next::Restart(_) => true,
-        Next::End(_) | Next::Hold(_) | Next::Repeat(_) | Next::Throttle { .. } => false,
+        _ => false,
     }
 }
 
 /// Returns the stage before the first attempt.
 fn first_stage(policy: &ResolvedPolicy) -> Stage {
-    Stage::Waiting(if policy.begins_later() { Wait::Delay } else { Wait::Due })
+    Stage::Waiting(match policy {
+        _ if policy.is_scheduled() => Wait::Scheduled,
+        _ if policy.begins_later() => Wait::Delay,
+        _ => Wait::Due,
+    })
 }
 
 #[cfg(test)]

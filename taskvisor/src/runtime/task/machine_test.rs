@@ -108,10 +108,10 @@ impl Play<'_> {
                 Effects::default()
             }
             Command::Trigger => {
-                let effects = machine.trigger();
+                let effects = machine.trigger(policy);
                 let is_retired = before.machine.barred == Barred::ForGood;
                 let may = matches!(before.machine.stage, Stage::Waiting(_)) && !is_retired;
-                assert!(effects.is_none() || may, "{before:?}");
+                assert!(effects.is_none() || may && machine.owed, "{before:?}");
                 effects.unwrap_or_default()
             }
             // A group opens the gate of a child only after the child has reported that it holds.
@@ -148,7 +148,8 @@ impl Play<'_> {
         assert!(!effects.interrupts || machine.canceled, "{command:?} in {before:?}");
         assert_eq!(machine.attempt, attempt, "a command begins no attempt");
         if effects.note == Some(Note::Ready) {
-            assert!(before.machine.gate == Gate::Open && machine.gate == Gate::Passed && machine.ready);
+            let was_open = before.machine.gate == Gate::Open || matches!(command, Command::Release);
+            assert!(was_open && machine.gate == Gate::Passed && machine.ready, "{command:?} in {before:?}");
         }
         if matches!(command, Command::Stop { at_once: true }) && matches!(machine.stage, Stage::Waiting(_)) {
             assert!(!machine.last, "an attempt would begin though there is no time for it: {before:?}");
@@ -185,7 +186,11 @@ impl Play<'_> {
             let mut waited = after;
             waited.machine.waited();
             self.reach(waited);
+            waited.machine.come();
+            assert!(waited.machine.stage == Stage::Waiting(Wait::Due) && waited.machine.streak == 0);
+            self.reach(waited);
         }
+        self.keeps_its_schedule(before);
         // Anything may happen between the turn and the begin, so that the begin is tried in every state.
         let mut begun = before;
         let Some((_, note)) = begun.machine.begin(policy) else { return };
@@ -205,6 +210,26 @@ impl Play<'_> {
             assert!(policy.final_attempt && begun.begun_after_stop == 1, "{before:?}");
         }
         self.reach(begun);
+    }
+
+    /// The actor of a scheduled task begins to wait, and finds that the run for which it is due is skipped.
+    fn keeps_its_schedule(&mut self, before: Node) {
+        if !self.policy.is_scheduled() {
+            return;
+        }
+        let mut rested = before;
+        let (counted, note) = rested.machine.rest();
+        let (machine, was) = (&rested.machine, &before.machine);
+        assert!(!counted || was.unready && !machine.unready);
+        assert_eq!(note.is_some(), was.gate == Gate::Open && machine.gate == Gate::Passed);
+        let may_rest = was.stage == Stage::Waiting(Wait::Scheduled) && was.gate != Gate::Shut;
+        assert!(machine.ready == was.ready || machine.ready && may_rest);
+        self.reach(rested);
+        let mut skipped = before;
+        let waits = skipped.machine.reschedule();
+        assert!(!waits || !before.machine.owed && !before.machine.last, "what was triggered is skipped: {before:?}");
+        assert_eq!(waits, skipped.machine != before.machine);
+        self.reach(skipped);
     }
 
     fn runs(&mut self, before: Node) {
@@ -254,6 +279,10 @@ impl Play<'_> {
                 let may_stay = before.machine.ready && matches!(next, Next::Retry { .. } | Next::Restart(_));
                 assert!(ends || after.machine.ready == succeeded || may_stay, "{before:?} {next:?}");
                 assert_eq!(note.is_some(), succeeded && before.machine.gate == Gate::Open, "{before:?} {next:?}");
+            } else if matches!(next, Next::Scheduled | Next::GiveUp { .. }) {
+                assert!(self.policy.is_scheduled() && after.machine.ready && after.machine.streak == 0);
+                assert_eq!(note.is_some(), before.machine.gate == Gate::Open);
+                assert_eq!(before.machine.owed, after.machine.stage == Stage::Waiting(Wait::Due));
             } else {
                 assert_eq!(note, None);
             }
@@ -390,7 +419,12 @@ fn all_policies() -> Vec<ResolvedPolicy> {
                     final_attempt: Some(bits & 8 != 0),
                     ..Overrides::default()
                 };
-                all.push(overrides.resolve(&SupervisorConfig::default()));
+                let policy = overrides.resolve(&SupervisorConfig::default());
+                #[cfg(feature = "cron")]
+                if restart == (RestartPolicy::Always { interval: None }) && bits & (2 | 4 | 16) == 0 {
+                    all.push(ResolvedPolicy { cron: Some("@daily".into()), ..policy.clone() });
+                }
+                all.push(policy);
             }
         }
     }

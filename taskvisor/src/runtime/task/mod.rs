@@ -2,9 +2,11 @@
 //!
 //! `machine` and `decision` are pure: every state of a task and what may follow it. `cell` is the shared state, behind
 //! one lock, that commands are written to. `actor` is the Tokio task that drives one cell; `guards`, `limit` and
-//! `helpers` belong to its attempts. Other modules use `Cell` and spawn an `Actor`.
+//! `helpers` belong to its attempts. `calendar` is pure as well: where a task is in its schedule; `schedule` drives it. Other modules use `Cell` and spawn an `Actor`.
 
 mod actor;
+#[cfg(feature = "cron")]
+mod calendar;
 mod cell;
 mod decision;
 mod guards;
@@ -12,8 +14,12 @@ mod helpers;
 mod limit;
 mod machine;
 mod news;
+#[cfg_attr(not(feature = "cron"), path = "schedule_off.rs")]
+mod schedule;
 
 pub(super) use actor::Actor;
+#[cfg(feature = "cron")]
+pub(super) use calendar::{Calendar, Run};
 pub(crate) use cell::Cell;
 pub(super) use cell::{ABORT, Bound, Membership, Origin, StopBy, Tie};
 pub(super) use decision::{Ending, Facts, Next, Request, decide};

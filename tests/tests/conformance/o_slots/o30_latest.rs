@@ -226,10 +226,12 @@ fn o30_the_end_of_a_runtime_does_not_lose_what_waits_on_another() {
 #[tokio::test(start_paused = true)]
 async fn o30_options_that_contradict_each_other_are_refused() {
     let refused = |slot: SlotSpec| match Tree::builder(SupervisorConfig::default()).with_slot(slot).try_build() {
-        Err(RuntimeError::InvalidOption(invalid)) => (invalid.option, invalid.value.clone(), invalid.expected),
+        Err(RuntimeError::InvalidOption(invalid)) => {
+            (invalid.option, invalid.value.clone(), invalid.expected.to_string())
+        }
         other => panic!("{other:?}"),
     };
-    let expect = |option, value: &str, expected| (option, value.to_owned(), expected);
+    let expect = |option, value: &str, expected: &str| (option, value.to_owned(), expected.to_owned());
     let policy = "the admission policy `Latest` beside it";
     assert_eq!(refused(SlotSpec::new("s").with_debounce(secs(1))), expect("debounce", "set", policy));
     let longer = "a time longer than zero";

@@ -39,11 +39,15 @@ impl Cell {
         reason.unwrap_or(if runs { StopReason::Canceled } else { StopReason::Ended })
     }
 
+    #[cfg(any(feature = "tracing", feature = "cron"))]
+    pub(in crate::runtime) fn why_stopped(&self) -> Option<StopKind> {
+        self.lock().machine.why
+    }
+
     /// Returns the reason of the stop request to the current or last attempt.
     #[cfg(feature = "tracing")]
     pub(in crate::runtime) fn last_stop_reason(&self) -> Option<StopReason> {
-        let why = self.lock().machine.why;
-        why.map(|why| self.stop_reason_of(why))
+        self.why_stopped().map(|why| self.stop_reason_of(why))
     }
 
     pub(in crate::runtime) fn stop_reason_of(&self, why: StopKind) -> StopReason {

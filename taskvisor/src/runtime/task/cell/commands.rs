@@ -76,9 +76,15 @@ impl Cell {
         if state.machine.owe(&self.policy) {
             return true;
         }
-        let Some(effects) = state.machine.trigger() else { return false };
+        let Some(effects) = state.machine.trigger(&self.policy) else { return false };
         self.carry_out(None, state, Bound::OPEN, effects);
         true
+    }
+
+    /// Wakes the actor, which looks at the clock again.
+    #[cfg(all(feature = "cron", feature = "test-util"))]
+    pub(crate) fn look_again(&self) {
+        self.wake(self.lock(), None);
     }
 
     /// Carries out the effects of a command, after releasing the lock. `bound` is the deadline of a running attempt.

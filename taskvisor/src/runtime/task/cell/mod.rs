@@ -203,14 +203,13 @@ impl Cell {
         &self.policy
     }
 
-    /// Returns the delay of the first attempt.
+    /// Returns the delay of the first attempt; that of a scheduled task has no end.
     pub(in crate::runtime) fn first_delay(&self) -> Duration {
         let delay = self.policy.initial_delay;
-        if self.policy.splay.is_zero() {
-            return delay;
+        if self.policy.is_scheduled() {
+            return Duration::MAX;
         }
-        let instance = self.core.config.instance.as_deref().unwrap_or_else(|| policy::host());
-        delay.saturating_add(policy::shift(&self.name, instance, self.policy.splay))
+        delay.saturating_add(policy::shift_of(self.policy.splay, &self.name, &self.core.config))
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
@@ -218,6 +217,7 @@ impl Cell {
     }
 
     pub(crate) fn status(&self) -> TaskStatus {
+        let next_run = self.next_run();
         let state = self.lock();
         TaskStatus {
             state: state.machine.state(),
@@ -225,6 +225,7 @@ impl Cell {
             restarts: shown(state.machine.attempt.saturating_sub(1)),
             failures: state.machine.streak,
             last_error: state.last_error.clone(),
+            next_run: next_run.filter(|_| state.machine.stage != Stage::Ended),
         }
     }
 

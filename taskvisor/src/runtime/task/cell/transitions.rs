@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
@@ -115,6 +115,36 @@ impl Cell {
         self.lock().machine.waited();
     }
 
+    /// A scheduled task waits for its first time, and is ready.
+    pub(in crate::runtime) fn rest(&self) {
+        let mut state = self.lock();
+        let (unready, note) = state.machine.rest();
+        let epoch = if note.is_some() { self.epoch() } else { 0 };
+        drop(state);
+        if let Some(note) = note {
+            self.tell_group_of(epoch, note);
+        }
+        if unready {
+            self.core.one_is_ready();
+        }
+        self.core.tell_ready();
+    }
+
+    /// The next time of the schedule has come.
+    pub(in crate::runtime) fn come(&self) {
+        self.lock().machine.come();
+    }
+
+    /// The runs for which an attempt was due are skipped. Returns `false` if it begins all the same.
+    pub(in crate::runtime) fn reschedule(&self) -> bool {
+        let mut state = self.lock();
+        let waits = state.machine.reschedule();
+        if waits {
+            state.since = self.core.clock.now();
+        }
+        waits
+    }
+
     /// Begins an attempt. Returns the task and the number of the attempt, or `None` if something else was requested.
     pub(in crate::runtime) fn begin(&self) -> Option<(TaskRef, u64)> {
         self.core.bus.start_here();
@@ -221,8 +251,8 @@ impl Cell {
         }
         self.publish_end(&state, &next, aborted, stopped);
         let last = match &next {
-            Next::Retry { error, .. } => state.last_error.replace(Arc::clone(error)),
-            Next::Repeat(_) | Next::Throttle { .. } => state.last_error.take(),
+            Next::Retry { error, .. } | Next::GiveUp { error, .. } => state.last_error.replace(Arc::clone(error)),
+            Next::Scheduled | Next::Repeat(_) | Next::Throttle { .. } => state.last_error.take(),
             Next::Hold(error) | Next::Restart(error) => std::mem::replace(&mut state.last_error, error.clone()),
             Next::End(outcome) => outcome.error().cloned().and_then(|error| state.last_error.replace(error)),
         };
@@ -284,6 +314,15 @@ impl Cell {
                 tell(EventKind::TaskStopped, None);
                 wait(*delay, Some("interval".into()));
             }
+            Next::Scheduled => {
+                tell(EventKind::TaskStopped, None);
+                wait(self.until_next_run(at), Some("schedule".into()));
+            }
+            Next::GiveUp { error, failures } => {
+                tell(EventKind::TaskFailed, of(error));
+                tell(EventKind::Warning, Some(warnings::of_given_up(*failures).into()));
+                wait(self.until_next_run(at), Some("schedule".into()));
+            }
             Next::Throttle { pause, is_first } => {
                 tell(EventKind::TaskStopped, None);
                 if *is_first {
@@ -307,6 +346,11 @@ impl Cell {
                 tell(if is_fatal { EventKind::ActorDead } else { EventKind::ActorExhausted }, error.and_then(of));
             }
         }
+    }
+
+    /// Returns the time until the next run of its schedule.
+    fn until_next_run(&self, at: SystemTime) -> Duration {
+        self.next_run().and_then(|next| next.duration_since(at).ok()).unwrap_or_default()
     }
 
     /// Ends the registration. The caller holds the registry's lock and has freed the name.

@@ -203,7 +203,7 @@ async fn k6h_every_submission_resolves_once_at_each_end() -> Result {
 #[tokio::test(start_paused = true)]
 async fn k6h_a_name_in_after_is_a_sibling_or_a_slot_and_only_at_the_root() -> Result {
     let invalid = |tree: TreeBuilder| match tree.try_build() {
-        Err(RuntimeError::InvalidOption(invalid)) => (invalid.value.clone(), invalid.expected),
+        Err(RuntimeError::InvalidOption(invalid)) => (invalid.value.clone(), invalid.expected.clone()),
         other => panic!("{other:?}"),
     };
     let unknown = invalid(builder(secs(0)).task(cooperative("x").with_after(["report"])));

@@ -1,0 +1,194 @@
+//! Schedules by the calendar: a pattern, its time zone, and what happens to runs that were missed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use taskvisor_parse::cron::Pattern;
+
+use super::zone::TimeZone;
+use super::{Overrides, Ready, ResolvedPolicy, RestartPolicy};
+use crate::supervisor::InvalidOption;
+use crate::task::TaskSpec;
+
+/// What happens to the runs of a schedule that were missed: due while an attempt ran or waited for a permit, while the
+/// host was suspended, in a jump of the clock, or since [`last_run`](TaskSpec::with_last_run).
+///
+/// An attempt that begins within 60 s of its time is on time. Missed runs are always told: by the event
+/// [`RunsMissed`](crate::EventKind::RunsMissed), and with the feature `metrics` by `taskvisor_runs_missed_total`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Missed {
+    /// One run makes up for all of them. It is that of the latest, unless that is more than
+    /// [`late`](Schedule::late) ago.
+    #[default]
+    Once,
+    /// They are skipped.
+    Skip,
+}
+
+/// A schedule by the calendar, in a time zone; needs the feature `cron`.
+///
+/// [`TaskSpec::with_schedule`] gives it to a task, and `cron = "30 2 * * *"` in `#[task]` or `task(..)`. The guide
+/// explains [schedules](crate::guide::schedules), with the grammar of patterns, and what happens when clocks change.
+///
+/// A pattern or zone that is not valid is an [`InvalidOption`](crate::InvalidOption) when the task is registered.
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use taskvisor::{Missed, RestartPolicy, Schedule, TaskContext, TaskFn, TaskSpec};
+///
+/// let report = TaskFn::arc("report", |_: TaskContext| async { Ok(()) });
+/// let schedule = Schedule::cron("30 2 * * mon-fri").zone("Europe/Berlin").missed(Missed::Skip);
+/// let spec = TaskSpec::inherit(report)
+///     .with_restart(RestartPolicy::Always { interval: None })
+///     .with_schedule(schedule.splay(Duration::from_secs(600)));
+/// assert_eq!(spec.schedule().unwrap().pattern(), "30 2 * * mon-fri");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[must_use = "a schedule does nothing until it is given to a spec"]
+pub struct Schedule {
+    pattern: Arc<str>,
+    zone: Option<Arc<str>>,
+    splay: Option<Duration>,
+    missed: Option<Missed>,
+    late: Option<Duration>,
+}
+
+impl Schedule {
+    /// Makes a schedule of a cron pattern: five fields (minute, hour, day of month, month, day of week), or a nickname
+    /// such as `@daily`. Its times are those of UTC, unless [`zone`](Self::zone) or the
+    /// [config](crate::SupervisorConfig::zone) says another.
+    pub fn cron(pattern: impl Into<Arc<str>>) -> Self {
+        Self { pattern: pattern.into(), zone: None, splay: None, missed: None, late: None }
+    }
+
+    /// Sets the time zone: a name of the IANA database such as `Europe/Berlin`, or `local` for the zone of the system.
+    /// Default: that of the [config](crate::SupervisorConfig::zone), or UTC.
+    pub fn zone(self, zone: impl Into<Arc<str>>) -> Self {
+        Self { zone: Some(zone.into()), ..self }
+    }
+
+    /// Shifts each run by up to this time; see [`TaskSpec::with_splay`]. Default: zero.
+    pub fn splay(self, splay: Duration) -> Self {
+        Self { splay: Some(splay), ..self }
+    }
+
+    /// Sets what happens to missed runs. Default: [`Missed::Once`].
+    pub fn missed(self, missed: Missed) -> Self {
+        Self { missed: Some(missed), ..self }
+    }
+
+    /// Sets how late a missed run may begin; at least 1 s. Default: without a limit. A run that is later than this is
+    /// skipped and told. An attempt that begins in time is not ended by it.
+    pub fn late(self, late: Duration) -> Self {
+        Self { late: Some(late), ..self }
+    }
+
+    /// Returns the pattern.
+    pub fn pattern(&self) -> &str {
+        &self.pattern
+    }
+}
+
+impl TaskSpec {
+    /// Runs the task by a schedule of the calendar. Its first attempt begins at the first time of the schedule, and
+    /// until then the task is [`Scheduled`](crate::TaskState::Scheduled) and ready. Needs
+    /// [`RestartPolicy::Always`] without an interval and the feature `cron`; not beside
+    /// [`with_every`](Self::with_every) or [`with_initial_delay`](Self::with_initial_delay), and with
+    /// [`Ready::Start`] only.
+    ///
+    /// A failure is retried after the backoff, until the next time of the schedule. After
+    /// [`max_retries`](Self::with_max_retries), the task waits for its next time.
+    pub fn with_schedule(self, schedule: Schedule) -> Self {
+        let Schedule { pattern, zone, splay, missed, late } = schedule;
+        let mut spec = self.with_cron(pattern);
+        spec = if let Some(zone) = zone { spec.with_zone(zone) } else { spec };
+        spec = if let Some(splay) = splay { spec.with_splay(splay) } else { spec };
+        spec = if let Some(missed) = missed { spec.with_missed(missed) } else { spec };
+        if let Some(late) = late { spec.with_late(late) } else { spec }
+    }
+
+    /// Returns the schedule. Default: `None`.
+    pub fn schedule(&self) -> Option<Schedule> {
+        let Overrides { cron, zone, missed, late, splay, .. } = self.overrides();
+        let pattern = cron.clone().flatten()?;
+        let (zone, late) = (zone.clone().flatten(), late.flatten());
+        Some(Schedule { pattern, zone, splay: *splay, missed: *missed, late })
+    }
+}
+
+impl Overrides {
+    /// Refuses what is set for a schedule where there is none.
+    pub(crate) fn check_schedule(&self, name: &str) -> Result<(), InvalidOption> {
+        // The options of a registration have all rows, and `cron` as well where there is none.
+        if self.cron.is_some() {
+            return Ok(());
+        }
+        let (zone, late) = (self.zone.clone().flatten(), self.late.flatten());
+        let set = [
+            ("zone", zone.map(|zone| format!("{zone:?}"))),
+            ("missed", self.missed.filter(|missed| *missed != Missed::Once).map(|missed| format!("{missed:?}"))),
+            ("late", late.map(|late| format!("{late:?}"))),
+            ("last_run", self.last_run.flatten().map(|_| "set".to_owned())),
+        ];
+        match set.into_iter().find_map(|(option, value)| Some((option, value?))) {
+            Some((option, value)) => {
+                Err(InvalidOption::new(format!("task `{name}`"), option, value, "a schedule beside it: `cron`"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+impl ResolvedPolicy {
+    /// Returns `true` if it runs on a calendar schedule.
+    pub(crate) fn is_scheduled(&self) -> bool {
+        self.cron.is_some()
+    }
+
+    /// Returns the pattern and the zone of the schedule; `None` without one, or if it was not checked.
+    pub(crate) fn timetable(&self) -> Option<(Pattern, TimeZone)> {
+        let pattern = Pattern::parse(self.cron.as_deref()?).ok()?;
+        Some((pattern, TimeZone::find(self.zone.as_deref()).ok()?))
+    }
+
+    /// Refuses an invalid schedule.
+    pub(super) fn check_schedule(&self, subject: &dyn Fn() -> String) -> Result<(), InvalidOption> {
+        let Some(cron) = self.cron.as_deref() else { return Ok(()) };
+        if let Err(errors) = Pattern::parse(cron) {
+            return Err(InvalidOption::new(
+                subject(),
+                "cron",
+                format!("{cron:?}"),
+                format!("a cron pattern: {errors}"),
+            ));
+        }
+        if let Err(expected) = TimeZone::find(self.zone.as_deref()) {
+            let zone = self.zone.as_deref().unwrap_or_default();
+            return Err(InvalidOption::new(subject(), "zone", format!("{zone:?}"), expected));
+        }
+        let value = format!("{cron:?}");
+        let refuse = |expected: &'static str| Err(InvalidOption::new(subject(), "cron", &*value, expected));
+        match self.restart {
+            RestartPolicy::Always { interval: None } => {}
+            RestartPolicy::Always { interval: Some(_) } => return refuse("either `cron` or `interval`, not both"),
+            _ => return refuse("the restart policy `Always` beside it"),
+        }
+        if self.every.is_some() {
+            return refuse("either `cron` or `every`, not both");
+        }
+        if !self.initial_delay.is_zero() {
+            return refuse("no `initial_delay` beside it: the first run is the first time of the schedule");
+        }
+        if self.ready != Ready::Start {
+            return refuse("`Ready::Start` beside it: a scheduled task is ready while it waits for its time");
+        }
+        match self.late {
+            Some(late) if late < Duration::from_secs(1) => {
+                Err(InvalidOption::new(subject(), "late", format!("{late:?}"), "at least 1s"))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The waits and begins of a task with a schedule.
+
+use std::time::Duration;
+
+use super::super::schedule::{Look, Schedule};
+use super::Actor;
+use super::attempt::Step;
+
+impl Actor {
+    pub(in crate::runtime) fn schedule(&mut self) -> Option<&mut Schedule> {
+        self.guards.as_mut()?.schedule.as_mut()
+    }
+
+    /// Waits for the next run, and for no longer than this delay: the backoff, or without end.
+    pub(in crate::runtime) fn await_schedule(&mut self, delay: Duration) {
+        let Some(schedule) = self.schedule() else { return };
+        match schedule.look(delay) {
+            Look::Come => self.cell.come(),
+            Look::Elapsed => self.cell.waited(),
+            Look::Later(time) => {
+                self.timer.set(time);
+                self.step = Step::Waiting { delay };
+                return;
+            }
+        }
+        self.timer.clear();
+        self.step = Step::Yield;
+    }
+
+    /// Returns `false` if the runs for which the attempt is due were missed and are skipped: the task waits again.
+    pub(in crate::runtime) fn may_begin(&mut self) -> bool {
+        let Some(guards) = &mut self.guards else { return true };
+        let Some(schedule) = &mut guards.schedule else { return true };
+        if schedule.may_begin(&self.cell) || !self.cell.reschedule() {
+            return true;
+        }
+        self.release();
+        self.take_turn(Duration::MAX);
+        false
+    }
+}

@@ -1,0 +1,179 @@
+//! Where a task is in its schedule. Pure: the wall clock is passed in, in seconds since 1970-01-01T00:00:00Z.
+
+use std::time::Duration;
+
+use taskvisor_parse::cron::{Occurrence, Pattern};
+
+use crate::policy::{Missed, TimeZone};
+
+/// An attempt that begins no later than this is on time: the resolution of a pattern.
+const ON_TIME: i64 = 60;
+
+/// A clock that is set back by less than this repeats no run. Beyond it, the schedule is computed anew, as by Vixie's
+/// cron.
+const SET_BACK: i64 = 3 * 3_600;
+
+/// No more missed runs are counted.
+pub(in crate::runtime) const COUNTED: usize = 1_000;
+
+/// The place of a task in its schedule.
+#[derive(Debug)]
+pub(in crate::runtime) struct Calendar {
+    pattern: Pattern,
+    zone: TimeZone,
+    missed: Missed,
+    /// The time that a missed run may be late.
+    late: Option<i64>,
+    /// Runs up to this time are begun, made up for or told as missed.
+    settled: i64,
+    /// The time that was read last.
+    last: i64,
+    /// The latest time that the clock has shown.
+    seen: i64,
+    /// Runs that were due up to this time were due while an attempt ran.
+    busy: i64,
+    /// The first run after `settled`.
+    next: Option<Occurrence>,
+    run: Run,
+}
+
+/// The run that the attempts are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::runtime) enum Run {
+    /// There is none.
+    Over,
+    /// One of its own, which was triggered.
+    Beside,
+    /// The run of this time.
+    Of(i64),
+    /// The run of this time was interrupted, and is due.
+    Again(i64),
+}
+
+/// The runs that did not begin on time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::runtime) struct MissedRuns {
+    /// Their number; [`COUNTED`] stands for more.
+    pub(in crate::runtime) count: usize,
+    /// The time of the latest.
+    pub(in crate::runtime) latest: i64,
+    /// `true` if the run that begins makes up for them.
+    pub(in crate::runtime) made_up: bool,
+}
+
+impl Calendar {
+    /// A task that waits for its first run after `last_run`, or after now.
+    pub(in crate::runtime) fn new(
+        (pattern, zone): (Pattern, TimeZone),
+        (missed, late): (Missed, Option<Duration>),
+        last_run: Option<i64>,
+        now: i64,
+    ) -> Self {
+        let late = late.map(|late| i64::try_from(late.as_secs()).unwrap_or(i64::MAX));
+        let settled = last_run.filter(|last| *last < now.saturating_add(SET_BACK)).unwrap_or(now);
+        let next = pattern.next(settled, &zone);
+        Self { pattern, zone, missed, late, settled, last: now, seen: now, busy: i64::MIN, next, run: Run::Over }
+    }
+
+    /// Returns the next run.
+    pub(in crate::runtime) fn next(&self) -> Option<Occurrence> {
+        self.next
+    }
+
+    pub(in crate::runtime) fn run(&self) -> Run {
+        self.run
+    }
+
+    pub(in crate::runtime) fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
+    /// So many seconds have passed since the clock was read last.
+    pub(in crate::runtime) fn pass(&mut self, seconds: i64) {
+        self.last = self.last.saturating_add(seconds);
+        self.seen = self.seen.max(self.last);
+    }
+
+    /// Notes what the clock shows. Returns `true` if a run is due.
+    pub(in crate::runtime) fn observe(&mut self, now: i64) -> bool {
+        if now <= self.seen.saturating_sub(SET_BACK) {
+            self.settle(now);
+            (self.seen, self.busy) = (now, i64::MIN);
+        }
+        self.last = now;
+        self.seen = self.seen.max(now);
+        matches!(self.run, Run::Again(_)) || self.next.is_some_and(|next| next.at <= now)
+    }
+
+    /// Begins the attempt of a due run. Returns `false` if the runs that were due are skipped, or none is due any more;
+    /// and those that were missed.
+    pub(in crate::runtime) fn take(&mut self, now: i64) -> (bool, Option<MissedRuns>) {
+        self.observe(now);
+        let due: Vec<i64> = self.due(now).map(|run| run.at).take(COUNTED).collect();
+        let is_all = due.len() < COUNTED;
+        let last_until = |until| {
+            if is_all {
+                return due.iter().rev().find(|run| **run <= until).copied();
+            }
+            self.pattern.latest(self.settled, until, &self.zone).map(|run| run.at)
+        };
+        let Some(latest) = last_until(now) else {
+            // Without an interrupted run, the clock was set back since a run was due.
+            let Run::Again(run) = self.run else { return (false, None) };
+            self.run = Run::Of(run);
+            return (true, None);
+        };
+        let before = last_until(latest - 1);
+        self.settle(latest);
+        let lateness = now.saturating_sub(latest);
+        let may_be_late = self.late.unwrap_or(i64::MAX);
+        let is_on_time = lateness <= ON_TIME.min(may_be_late) && latest > self.busy;
+        let runs = is_on_time || (self.missed == Missed::Once && lateness <= may_be_late);
+        self.run = if runs { Run::Of(latest) } else { Run::Over };
+        let missed = if is_on_time {
+            let count = due.len() - usize::from(is_all);
+            before.map(|before| MissedRuns { count, latest: before, made_up: self.missed == Missed::Once })
+        } else {
+            Some(MissedRuns { count: due.len(), latest, made_up: runs })
+        };
+        (runs, missed)
+    }
+
+    /// An attempt begins that no run of the schedule waits for: a retry, or one that was triggered.
+    pub(in crate::runtime) fn begin(&mut self) {
+        self.run = match self.run {
+            Run::Over => Run::Beside,
+            Run::Again(run) => Run::Of(run),
+            run => run,
+        };
+    }
+
+    /// An attempt has ended.
+    pub(in crate::runtime) fn ended(&mut self, now: i64) {
+        self.observe(now);
+        self.busy = self.busy.max(now);
+    }
+
+    /// No attempt follows for the run.
+    pub(in crate::runtime) fn conclude(&mut self) {
+        self.run = Run::Over;
+    }
+
+    /// The attempt was interrupted: its run is due when the task is registered again.
+    pub(in crate::runtime) fn interrupt(&mut self) {
+        self.run = if let Run::Of(run) = self.run { Run::Again(run) } else { Run::Over };
+    }
+
+    fn settle(&mut self, at: i64) {
+        self.settled = at;
+        self.next = self.pattern.next(at, &self.zone);
+    }
+
+    fn due(&self, now: i64) -> impl Iterator<Item = Occurrence> + '_ {
+        self.pattern.upcoming(self.settled, &self.zone).take_while(move |run| run.at <= now)
+    }
+}
+
+#[cfg(test)]
+#[path = "calendar_test.rs"]
+mod tests;

@@ -1,0 +1,192 @@
+//! The clock moves as clocks do, and each run of a schedule begins once or is told once.
+
+use super::*;
+
+/// Seconds of 2026-03-28T00:00:00Z.
+const DAY: i64 = 1_774_656_000;
+const HOUR: i64 = 3_600;
+
+fn calendar(pattern: &str, zone: &str, missed: Missed, late: Option<Duration>, now: i64) -> Calendar {
+    let timetable = (Pattern::parse(pattern).unwrap(), TimeZone::find(Some(zone)).unwrap());
+    Calendar::new(timetable, (missed, late), None, now)
+}
+
+fn hourly(missed: Missed, late: Option<Duration>) -> Calendar {
+    calendar("0 * * * *", "UTC", missed, late, DAY)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "as it is told")]
+fn missed(count: usize, latest: i64, made_up: bool) -> Option<MissedRuns> {
+    Some(MissedRuns { count, latest, made_up })
+}
+
+#[test]
+fn the_first_run_is_the_first_time_after_the_start() {
+    let mut calendar = hourly(Missed::Once, None);
+    assert_eq!(calendar.next().unwrap().at, DAY + HOUR);
+    assert!(!calendar.observe(DAY) && !calendar.observe(DAY + HOUR - 1));
+    assert!(calendar.observe(DAY + HOUR));
+    assert_eq!(calendar.take(DAY + HOUR), (true, None));
+    assert_eq!(calendar.run(), Run::Of(DAY + HOUR));
+    assert!(!calendar.observe(DAY + HOUR), "it has begun");
+}
+
+#[test]
+fn up_to_a_minute_is_on_time_and_later_is_missed() {
+    for (lateness, is_on_time) in [(0, true), (60, true), (61, false)] {
+        let due = DAY + HOUR;
+        let (mut once, mut skip) = (hourly(Missed::Once, None), hourly(Missed::Skip, None));
+        let told = |made_up| if is_on_time { None } else { missed(1, due, made_up) };
+        assert_eq!(once.take(due + lateness), (true, told(true)));
+        assert_eq!(skip.take(due + lateness), (is_on_time, told(false)));
+        assert_eq!(skip.run(), if is_on_time { Run::Of(due) } else { Run::Over });
+    }
+}
+
+#[test]
+fn what_was_due_while_an_attempt_ran_is_missed_however_short() {
+    let mut calendar = hourly(Missed::Skip, None);
+    calendar.take(DAY + HOUR);
+    calendar.ended(DAY + 2 * HOUR + 1);
+    calendar.conclude();
+    assert!(calendar.observe(DAY + 2 * HOUR + 1));
+    assert_eq!(calendar.take(DAY + 2 * HOUR + 1), (false, missed(1, DAY + 2 * HOUR, false)));
+    assert_eq!(calendar.take(DAY + 3 * HOUR), (true, None));
+}
+
+#[test]
+fn one_run_makes_up_for_all_that_were_missed_unless_it_is_too_late() {
+    let now = DAY + 5 * HOUR + 600;
+    assert_eq!(hourly(Missed::Once, None).take(now), (true, missed(5, DAY + 5 * HOUR, true)));
+    let late = |seconds| Some(Duration::from_secs(seconds));
+    assert_eq!(hourly(Missed::Once, late(600)).take(now), (true, missed(5, DAY + 5 * HOUR, true)));
+    assert_eq!(hourly(Missed::Once, late(599)).take(now), (false, missed(5, DAY + 5 * HOUR, false)));
+    // The latest is on time, and makes up for those before.
+    let now = DAY + 5 * HOUR + 10;
+    assert_eq!(hourly(Missed::Once, None).take(now), (true, missed(4, DAY + 4 * HOUR, true)));
+    assert_eq!(hourly(Missed::Skip, None).take(now), (true, missed(4, DAY + 4 * HOUR, false)));
+    // With a short limit even a run of this minute is too late.
+    assert_eq!(hourly(Missed::Once, late(9)).take(now), (false, missed(5, DAY + 5 * HOUR, false)));
+}
+
+#[test]
+fn very_many_missed_runs_are_counted_up_to_a_bound_and_the_latest_is_known() {
+    for (lateness, latest) in [(0, -60), (61, 0)] {
+        let mut calendar = calendar("*/2 * * * *", "UTC", Missed::Once, None, DAY);
+        let due = DAY + 365 * 24 * HOUR;
+        let latest = due + 2 * latest;
+        assert_eq!(calendar.take(due + lateness), (true, missed(COUNTED, latest, true)), "{lateness}");
+        assert_eq!(calendar.next().unwrap().at, due + 120);
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_by_less_than_three_hours_repeats_no_run() {
+    let mut calendar = hourly(Missed::Once, None);
+    assert_eq!(calendar.take(DAY + 3 * HOUR), (true, missed(2, DAY + 2 * HOUR, true)));
+    calendar.ended(DAY + 3 * HOUR + 1);
+    calendar.conclude();
+    for back in [DAY + 2 * HOUR, DAY + HOUR, DAY + 3 * HOUR] {
+        assert!(!calendar.observe(back));
+    }
+    assert_eq!(calendar.next().unwrap().at, DAY + 4 * HOUR);
+    // By 3 h: the schedule is that of the new time.
+    assert!(!calendar.observe(DAY));
+    assert_eq!(calendar.next().unwrap().at, DAY + HOUR);
+    assert_eq!(calendar.take(DAY + HOUR), (true, None));
+}
+
+#[test]
+fn runs_since_the_last_run_are_missed_and_a_last_run_in_the_future_is_not_waited_for() {
+    let timetable = || (Pattern::parse("0 * * * *").unwrap(), TimeZone::find(None).unwrap());
+    let since = |last_run| Calendar::new(timetable(), (Missed::Once, None), Some(last_run), DAY + 1_800);
+    let mut calendar = since(DAY - 3 * HOUR);
+    assert!(calendar.observe(DAY + 1_800));
+    assert_eq!(calendar.take(DAY + 1_800), (true, missed(3, DAY, true)));
+    assert_eq!(since(DAY).next().unwrap().at, DAY + HOUR);
+    assert_eq!(since(DAY + HOUR).next().unwrap().at, DAY + 2 * HOUR, "the clock was set back a little");
+    assert_eq!(since(DAY + 30 * HOUR).next().unwrap().at, DAY + HOUR, "the clock was set back by a day");
+}
+
+#[test]
+fn an_interrupted_run_is_due_again_unless_a_later_one_is() {
+    let mut calendar = hourly(Missed::Once, None);
+    calendar.take(DAY + HOUR);
+    calendar.interrupt();
+    assert!(calendar.observe(DAY + HOUR + 100));
+    assert_eq!(calendar.take(DAY + HOUR + 100), (true, None));
+    assert_eq!(calendar.run(), Run::Of(DAY + HOUR));
+    calendar.interrupt();
+    assert_eq!(calendar.take(DAY + 2 * HOUR), (true, None));
+    assert_eq!(calendar.run(), Run::Of(DAY + 2 * HOUR));
+    // One of its own is not repeated.
+    calendar.conclude();
+    calendar.begin();
+    assert_eq!(calendar.run(), Run::Beside);
+    calendar.interrupt();
+    assert_eq!(calendar.run(), Run::Over);
+}
+
+#[test]
+fn a_gap_has_one_run_and_a_fold_one_for_a_fixed_time() {
+    let mut runs = Vec::new();
+    let mut calendar = calendar("30 2 * * *", "Europe/Berlin", Missed::Once, None, DAY);
+    let mut now = DAY;
+    while now < DAY + 365 * 24 * HOUR {
+        now = calendar.next().unwrap().at;
+        assert_eq!(calendar.take(now), (true, None));
+        runs.push(calendar.zone().local(now));
+        calendar.ended(now + 1);
+        calendar.conclude();
+    }
+    let of = |day: &str| runs.iter().filter(|run| run.starts_with(day)).collect::<Vec<_>>();
+    assert_eq!(of("2026-03-29"), ["2026-03-29T03:00:00+02:00"]);
+    assert_eq!(of("2026-10-25"), ["2026-10-25T02:30:00+02:00"]);
+    assert_eq!(runs.len(), 366);
+}
+
+/// The clock goes on, stands still, jumps ahead and is set back by less than three hours, and attempts take their time:
+/// each time of the schedule has one run, or is told as missed, once.
+#[test]
+fn each_run_begins_once_or_is_told_once_however_the_clock_moves() {
+    for seed in 0..400 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let missed = if random.bool() { Missed::Once } else { Missed::Skip };
+        let late = random.bool().then(|| Duration::from_secs(random.u64(1..7_200)));
+        let pattern = ["*/7 * * * *", "0 * * * *", "30 2 * * *", "5,50 */3 * * *"][random.usize(0..4)];
+        let zone = ["UTC", "Europe/Berlin", "Australia/Lord_Howe"][random.usize(0..3)];
+        let mut calendar = calendar(pattern, zone, missed, late, DAY);
+        let (mut now, mut begun, mut told) = (DAY, Vec::new(), 0);
+        for _ in 0..300 {
+            now += match random.u8(0..20) {
+                0 => -random.i64(0..3 * HOUR - 1),
+                1 => random.i64(0..40 * HOUR),
+                _ => random.i64(0..1_200),
+            };
+            // No more than 3 h behind what was seen.
+            now = now.max(calendar.seen - 3 * HOUR + 1);
+            if !calendar.observe(now) {
+                continue;
+            }
+            now += random.i64(0..90);
+            assert!(calendar.next().unwrap().at <= now, "{now}: {calendar:?}");
+            let (runs, missed_runs) = calendar.take(now);
+            if let Some(missed_runs) = missed_runs {
+                assert!(missed_runs.count < COUNTED && missed_runs.latest <= now);
+                // The one that is made up for is told as well.
+                told += missed_runs.count - usize::from(runs && calendar.run() == Run::Of(missed_runs.latest));
+            }
+            if runs {
+                let Run::Of(run) = calendar.run() else { panic!("{:?}", calendar.run()) };
+                assert!(run <= now && late.is_none_or(|late| (now - run).unsigned_abs() <= late.as_secs()));
+                begun.push(run);
+                now += random.i64(0..1_500);
+                calendar.ended(now);
+                calendar.conclude();
+            }
+        }
+        assert!(begun.is_sorted_by(|one, other| one < other), "a run was repeated: {seed}");
+        let all = calendar.pattern.upcoming(DAY, &calendar.zone).take_while(|run| run.at <= calendar.settled).count();
+        assert_eq!(begun.len() + told, all, "{seed}");
+    }
+}

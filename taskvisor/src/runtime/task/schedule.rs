@@ -1,0 +1,142 @@
+//! Drives the schedule of a task: what its actor waits for, and what begins then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::observe;
+use super::super::schedules::Line;
+use super::super::timer::deadline;
+use super::calendar::{COUNTED, Calendar, MissedRuns};
+use super::cell::{Cell, shown};
+use super::decision::Next;
+use crate::events::{Event, EventKind};
+use crate::inspect::{TaskOutcome, now};
+use crate::task::StopKind;
+
+/// The clock is read at least this often, because it can be set, and a suspended host stops timers. In a test the
+/// functions that set the clock wake the tasks that wait, so that a year passes in few steps.
+const LOOK: Duration = Duration::from_secs(if cfg!(feature = "test-util") { 30 * 24 * 60 * 60 } else { 30 });
+
+/// The schedule of a task, for its actor.
+pub(in crate::runtime) struct Schedule {
+    line: Arc<Line>,
+    /// The end of the backoff, while there is one.
+    until: Option<Instant>,
+    /// `true` if a run is due and its attempt has not begun.
+    is_due: bool,
+}
+
+/// What the clock says to a task that waits.
+pub(in crate::runtime) enum Look {
+    /// A run is due.
+    Come,
+    /// The backoff is over.
+    Elapsed,
+    /// Look again after this time.
+    Later(Duration),
+}
+
+impl Schedule {
+    /// Returns `None` if the task has none.
+    pub(in crate::runtime) fn of(cell: &Arc<Cell>) -> Option<Self> {
+        if !cell.policy().is_scheduled() {
+            return None;
+        }
+        #[cfg(feature = "test-util")]
+        crate::test::watch_clock(cell);
+        // The schedule was checked when the task was registered.
+        let line = cell.core().schedules.enter(cell)?;
+        Some(Self { line, until: None, is_due: false })
+    }
+
+    /// Returns what the task waits for: for the next run, and no longer than `delay` from the first call on.
+    pub(in crate::runtime) fn look(&mut self, delay: Duration) -> Look {
+        if self.line.with(Calendar::observe) {
+            (self.is_due, self.until) = (true, None);
+            return Look::Come;
+        }
+        self.until = self.until.or_else(|| deadline(delay));
+        let left = self.until.map(|until| until.saturating_duration_since(Instant::now()));
+        if left == Some(Duration::ZERO) {
+            self.until = None;
+            return Look::Elapsed;
+        }
+        Look::Later(self.until_next().min(LOOK).min(left.unwrap_or(LOOK)))
+    }
+
+    /// Returns the time until the next run.
+    fn until_next(&self) -> Duration {
+        self.line.next_run().map_or(Duration::MAX, |next| next.duration_since(now()).unwrap_or_default())
+    }
+
+    /// An attempt is about to begin. Returns `false` if it was due for runs that are skipped.
+    pub(in crate::runtime) fn may_begin(&mut self, cell: &Cell) -> bool {
+        self.until = None;
+        if !std::mem::take(&mut self.is_due) {
+            self.line.with(|calendar, _| calendar.begin());
+            return true;
+        }
+        let (begins, missed) = self.line.with(Calendar::take);
+        if let Some(missed) = missed {
+            self.tell(cell, &missed);
+        }
+        begins
+    }
+
+    /// The attempt has ended.
+    pub(in crate::runtime) fn ended(&mut self, cell: &Cell) {
+        if self.is_due {
+            // It failed before it began.
+            self.may_begin(cell);
+        }
+        self.until = None;
+        self.line.with(Calendar::ended);
+    }
+
+    /// What follows the attempt is known.
+    pub(in crate::runtime) fn concluded(&self, next: &Next) {
+        if matches!(next, Next::Scheduled | Next::GiveUp { .. }) {
+            self.line.with(|calendar, _| calendar.conclude());
+        }
+    }
+
+    /// The registration has ended. If its group can start again, the schedule goes on where it was.
+    pub(in crate::runtime) fn over(&self, cell: &Cell, outcome: &TaskOutcome) {
+        let why = cell.why_stopped();
+        let by_name = matches!(why, Some(StopKind::Canceled | StopKind::Removed | StopKind::Replaced));
+        let is_kept = !cell.was_added() && !by_name && !cell.core().is_stopping();
+        if !is_kept {
+            return cell.core().schedules.leave(cell.name(), &self.line);
+        }
+        let is_interrupted = matches!(outcome, TaskOutcome::Canceled { .. } | TaskOutcome::Aborted { .. });
+        self.line.with(|calendar, _| if is_interrupted { calendar.interrupt() } else { calendar.conclude() });
+    }
+
+    fn tell(&self, cell: &Cell, missed: &MissedRuns) {
+        let latest = self.line.with(|calendar, _| calendar.zone().local(missed.latest));
+        let text = text_of(missed, &latest);
+        let state = cell.lock();
+        if cell.core().bus.is_active() {
+            let count = Some(missed.count as u64);
+            let attempt = Some(shown(state.machine().attempt));
+            let event = Event { attempt, count, ..cell.event(EventKind::RunsMissed).because(text.clone()) };
+            cell.core().bus.publish(event);
+        }
+        drop(state);
+        observe::runs_missed(cell, missed.count as u64, &text);
+    }
+}
+
+/// Says what was missed, and what comes of it.
+fn text_of(missed: &MissedRuns, latest: &str) -> String {
+    let (count, at_least) = (missed.count, if missed.count < COUNTED { "" } else { "at least " });
+    let (runs, comes) = match (count, missed.made_up) {
+        (1, true) => ("run was missed, that", "this attempt makes up for it"),
+        (1, false) => ("run was missed, that", "it is skipped"),
+        (_, true) => ("runs were missed, the latest that", "this attempt makes up for them"),
+        (_, false) => ("runs were missed, the latest that", "they are skipped"),
+    };
+    format!("{at_least}{count} {runs} of {latest}; {comes}")
+}

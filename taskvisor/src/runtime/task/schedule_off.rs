@@ -1,0 +1,51 @@
+//! Replaces `schedule` if the feature `cron` is off: no task has a schedule.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use super::cell::Cell;
+use super::decision::Next;
+use crate::inspect::TaskOutcome;
+
+pub(in crate::runtime) struct Schedule(Infallible);
+
+#[expect(dead_code, reason = "no schedule says so")]
+pub(in crate::runtime) enum Look {
+    Come,
+    Elapsed,
+    Later(Duration),
+}
+
+impl Cell {
+    #[expect(clippy::unused_self, reason = "it has the shape of the real one")]
+    pub(in crate::runtime) fn next_run(&self) -> Option<SystemTime> {
+        None
+    }
+}
+
+impl Schedule {
+    pub(in crate::runtime) fn of(_: &Arc<Cell>) -> Option<Self> {
+        None
+    }
+
+    pub(in crate::runtime) fn look(&mut self, _: Duration) -> Look {
+        match self.0 {}
+    }
+
+    pub(in crate::runtime) fn may_begin(&mut self, _: &Cell) -> bool {
+        match self.0 {}
+    }
+
+    pub(in crate::runtime) fn ended(&mut self, _: &Cell) {
+        match self.0 {}
+    }
+
+    pub(in crate::runtime) fn concluded(&self, _: &Next) {
+        match self.0 {}
+    }
+
+    pub(in crate::runtime) fn over(&self, _: &Cell, _: &TaskOutcome) {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,122 @@
+//! Restarts by request and with siblings and groups.
+
+use super::*;
+use taskvisor::{Group, Strategy, Tree};
+
+#[tokio::test(start_paused = true)]
+async fn t1_a_waiting_task_keeps_its_time_when_its_siblings_restart() -> Result {
+    for strategy in [Strategy::OneForAll, Strategy::RestForOne] {
+        let runs = Runs::from(DAY);
+        let failing = Runs::from(DAY).task("first", secs(1_000), |attempt| if attempt == 1 { fail() } else { Ok(()) });
+        let failing = failing.with_restart(RestartPolicy::OnFailure);
+        let tree = tree().with_strategy(strategy).task(failing).task(runs.ok("a", "@hourly")).build();
+        let recorder = Recorder::attach(tree.supervisor());
+        tree.start().await?;
+        sleep(HOUR * 2 + secs(1)).await;
+        assert_eq!(runs.begun(), [3_600, 7_200], "{strategy:?}");
+        assert_eq!(recorder.count(EventKind::RunsMissed), 0);
+        tree.shutdown().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn t1_a_run_that_its_siblings_interrupt_runs_again_for_the_same_time() -> Result {
+    let runs = Runs::from(DAY);
+    let failing = Runs::from(DAY).task("first", secs(4_000), |attempt| if attempt == 1 { fail() } else { Ok(()) });
+    let task = runs.task("a", secs(1_000), |_| Ok(())).with_schedule(Schedule::cron("@hourly"));
+    let tree = tree()
+        .with_strategy(Strategy::OneForAll)
+        .task(failing.with_restart(RestartPolicy::OnFailure))
+        .task(task)
+        .build();
+    let recorder = Recorder::attach(tree.supervisor());
+    tree.start().await?;
+    sleep(HOUR * 2 + secs(1)).await;
+    assert_eq!(runs.begun(), [3_600, 4_000, 7_200]);
+    assert_eq!(runs.scheduled_for(DAY_SECS), [Some(3_600), Some(3_600), Some(7_200)]);
+    assert_eq!(recorder.count(EventKind::RunsMissed), 0);
+    tree.shutdown().await
+}
+
+fn failing_group(runs: &Runs, ends_after: Duration, task: TaskSpec) -> Tree {
+    let critical = runs.task("critical", ends_after, |_| fail()).with_restart(RestartPolicy::Never).critical();
+    let critical = TaskSpec::clone(&critical);
+    tree().group(Group::one_for_one("group").task(critical).task(task)).build()
+}
+
+#[tokio::test(start_paused = true)]
+async fn t1_a_group_that_starts_again_goes_on_with_the_schedules_of_its_tasks() -> Result {
+    // The group fails during the run of 01:00, waits for its backoff, and is down at none of its times.
+    let (runs, other) = (Runs::from(DAY), Runs::from(DAY));
+    let task = runs.task("a", secs(1_000), |_| Ok(())).with_schedule(Schedule::cron("@hourly"));
+    let tree = failing_group(&other, secs(4_000), task);
+    let recorder = Recorder::attach(tree.supervisor());
+    tree.start().await?;
+    sleep(HOUR * 2 + secs(1)).await;
+    assert_eq!(runs.scheduled_for(DAY_SECS), [Some(3_600), Some(3_600), Some(7_200)], "{:?}", runs.begun());
+    assert_eq!(recorder.count(EventKind::RunsMissed), 0);
+    tree.shutdown().await?;
+
+    // An operator who cancels a task and brings it back later has no run made up for.
+    let runs = Runs::from(DAY);
+    let sibling = Runs::from(DAY).task("sibling", HOUR * 900, |_| Ok(()));
+    let tree = self::tree().group(Group::one_for_one("group").task(runs.ok("a", "@hourly")).task(sibling)).build();
+    let recorder = Recorder::attach(tree.supervisor());
+    tree.start().await?;
+    sleep(secs(10)).await;
+    let child = tree.child("group/a");
+    child.current().unwrap().cancel().await?;
+    sleep(HOUR * 5).await;
+    assert!(child.restart());
+    sleep(HOUR).await;
+    assert_eq!((runs.begun().len(), recorder.count(EventKind::RunsMissed)), (1, 0), "{:?}", runs.begun());
+    tree.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn t1_a_restart_interrupts_a_run_that_runs_again() -> Result {
+    let runs = Runs::from(DAY);
+    let task = runs.task("a", secs(1_000), |_| Ok(())).with_schedule(Schedule::cron("@hourly"));
+    let tree = tree().task(task).build();
+    tree.start().await?;
+    sleep(HOUR + secs(100)).await;
+    assert!(tree.child("a").restart());
+    sleep(HOUR).await;
+    assert_eq!(runs.begun(), [3_600, 3_700, 7_200]);
+    assert_eq!(runs.scheduled_for(DAY_SECS), [Some(3_600), Some(3_600), Some(7_200)]);
+    tree.shutdown().await
+}
+
+/// Triggers, restarts, stops, siblings that fail and a clock that jumps, at once: nothing is begun twice, and the tree
+/// ends.
+async fn race(seed: u64) {
+    let runs = Runs::from(DAY);
+    let other = Runs::from(DAY).task("other", secs(300 + seed % 700), |_| fail());
+    let task = runs.task("a", secs(seed % 900), move |attempt| if attempt % 3 == 0 { fail() } else { Ok(()) });
+    let task = task.with_schedule(Schedule::cron("*/10 * * * *")).with_max_retries(1);
+    let group = Group::one_for_all("group").task(other.with_restart(RestartPolicy::OnFailure)).task(task);
+    let tree = tree().group(group).build();
+    tree.start().await.unwrap();
+    let mut random = fastrand::Rng::with_seed(seed);
+    for _ in 0..60 {
+        sleep(Duration::from_millis(random.u64(1..400_000))).await;
+        match random.u8(0..5) {
+            0 => drop(tree.child("group/a").trigger()),
+            1 => drop(tree.child("group/a").restart()),
+            2 => drop(tree.group("group").restart()),
+            3 => shift_wall_clock(random.i64(-5_000..20_000)),
+            _ => {}
+        }
+    }
+    let before = runs.begun().len();
+    tree.shutdown().await.unwrap();
+    assert!(before > 10, "{seed}: {before}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn t1_schedules_race_with_everything() {
+    for seed in 0..40 {
+        race(seed).await;
+    }
+}

@@ -1,0 +1,69 @@
+//! What is seen of a schedule.
+
+use super::*;
+use taskvisor::{Group, Tree};
+
+fn nested(runs: &Runs) -> Tree {
+    let berlin = |pattern: &str| Schedule::cron(pattern).zone("Europe/Berlin");
+    let group = Group::one_for_one("reports").task(runs.ok("nightly", "@daily").with_schedule(berlin("30 2 * * *")));
+    tree().group(group).task(runs.ok("hourly", "@hourly")).task(runs.task("plain", HOUR, |_| Ok(()))).build()
+}
+
+#[tokio::test(start_paused = true)]
+async fn t1_the_next_runs_of_a_tree_are_known_before_and_after_the_start() -> Result {
+    let runs = Runs::from("2026-03-28T23:30:00Z");
+    let tree = nested(&runs);
+    let shown = |runs: Vec<taskvisor::ScheduledRun>| runs.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let expected = [
+        "2026-03-29T00:00:00+00:00 hourly",
+        "2026-03-29T01:00:00+00:00 hourly",
+        "2026-03-29T03:00:00+02:00 reports/nightly, for 02:30 which the clock skips",
+        "2026-03-29T02:00:00+00:00 hourly",
+    ];
+    assert_eq!(shown(tree.schedule(4)?), expected);
+    tree.start().await?;
+    assert_eq!(shown(tree.schedule(4)?), expected);
+    sleep(HOUR).await;
+    assert_eq!(shown(tree.schedule(3)?), expected[1..]);
+    let run = tree.schedule(2)?.remove(1);
+    assert_eq!((run.path.as_str(), run.skipped.as_deref()), ("reports/nightly", Some("2026-03-29T02:30:00")));
+    assert_eq!(run.at, run.scheduled_for);
+    // A task that was added has a place in it.
+    let added = tree.group("reports").add_task(runs.ok("added", "45 0 * * *")).await?;
+    assert_eq!(shown(tree.schedule(1)?), ["2026-03-29T00:45:00+00:00 reports/added"]);
+    added.cancel().await?;
+    assert_eq!(shown(tree.schedule(1)?), expected[1..2]);
+    tree.shutdown().await?;
+    assert!(tree.schedule(0)?.is_empty());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn t1_events_tell_of_the_wait_and_the_clock_of_tests_is_that_of_events() -> Result {
+    let runs = Runs::from(DAY);
+    let tree = tree().task(runs.ok("a", "@hourly")).build();
+    let recorder = Recorder::attach(tree.supervisor());
+    tree.start().await?;
+    sleep(HOUR + secs(1)).await;
+    let events = recorder.events();
+    let starting = events.iter().find(|event| event.kind == EventKind::TaskStarting).unwrap();
+    assert_eq!(starting.at.as_secs(), 3_600);
+    let wait = events.iter().find(|event| event.kind == EventKind::BackoffScheduled).unwrap();
+    assert_eq!(wait.reason.clone().unwrap().to_string(), "schedule");
+    let delay = wait.delay.unwrap();
+    assert!(delay.abs_diff(HOUR) < secs(1), "{delay:?}");
+    tree.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn t1_an_attempt_without_a_schedule_is_for_no_time() -> Result {
+    let runs = Runs::from(DAY);
+    let tree = tree().task(runs.task("a", HOUR, |_| Ok(()))).build();
+    tree.start().await?;
+    sleep(secs(1)).await;
+    assert_eq!(runs.scheduled_for(0), [None]);
+    let status = tree.child("a").status().unwrap();
+    assert_eq!((status.state, status.next_run), (TaskState::Running, None));
+    assert!(tree.schedule(10)?.is_empty());
+    tree.shutdown().await
+}
