@@ -174,6 +174,7 @@ impl Serialize for TaskStatus {
         attempt: Some(status.attempt),
         restarts: Some(status.restarts),
         failures: Some(status.failures),
+        paused: status.paused.then_some(true),
         last_error: status.last_error.as_ref().map(|error| one_line(&**error)),
     });
 }
@@ -226,6 +227,7 @@ impl Serialize for SlotSnapshot {
         queue: list(&slot.queue),
         queued: Some(slot.queued),
         capacity: Some(slot.capacity),
+        paused: slot.paused.then_some(true),
     });
 }
 
@@ -250,6 +252,7 @@ impl Serialize for NodeSnapshot {
         last_error: node.last_error.as_ref(),
         since: node.since.map(Rfc3339),
         after: list(&node.after),
+        paused: node.paused.then_some(true),
         fresh: node.fresh.then_some(true),
         children: list(&node.children),
     });

@@ -44,6 +44,9 @@ labels! {
         /// The last attempts succeeded at once, again and again; the next waits for a pause of 1 ms to 100 ms. See
         /// [`RestartPolicy::Always`](crate::RestartPolicy::Always).
         Throttled = "throttled",
+        /// An attempt is due, and does not begin because the task, or a group or slot above it, is paused. See the
+        /// guide to [pausing](crate::guide::pausing).
+        Paused = "paused",
         /// It was requested to stop and has not ended.
         Stopping = "stopping",
         /// It has ended for good.
@@ -68,6 +71,8 @@ pub struct TaskStatus {
     /// The number of consecutive failures. While an attempt runs, those before it; in its backoff, that of `attempt`
     /// too.
     pub failures: u32,
+    /// `true` if the task, or a group or slot above it, is paused: no attempt begins. A running attempt goes on.
+    pub paused: bool,
     /// The error of the last failed attempt. A success resets it.
     pub last_error: Option<Arc<TaskError>>,
 }

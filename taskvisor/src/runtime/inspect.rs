@@ -65,6 +65,7 @@ impl Core {
 
     /// Builds the node of a group that is or was registered, and of the tasks that were added to it.
     fn fill_group(&self, node: &mut NodeSnapshot, declared: &Declared) {
+        node.paused = self.registry().is_group_paused(&node.path);
         let Some(group) = self.group_place(&node.path) else {
             if node.path.is_empty() {
                 node.state = self.plain_state();
@@ -114,6 +115,7 @@ impl Core {
         let (status, since) = (cell.status(), cell.since());
         NodeSnapshot {
             state: status.state,
+            paused: status.paused,
             attempt: status.attempt,
             restarts: status.restarts,
             last_error: status.last_error.map(into_line),
@@ -211,7 +213,7 @@ impl Cell {
         let state = self.lock();
         match state.machine().state() {
             // In its backoff, only a task that was ready by its first success is.
-            TaskState::Running | TaskState::Pending | TaskState::Backoff => state.machine().ready,
+            TaskState::Running | TaskState::Pending | TaskState::Paused | TaskState::Backoff => state.machine().ready,
             TaskState::Ended => true,
             _ => state.machine().waits_for_its_time(),
         }

@@ -13,6 +13,7 @@ mod failures;
 mod group;
 mod inspect;
 mod observe;
+mod pause;
 mod permits;
 mod places;
 mod recheck;
@@ -33,6 +34,7 @@ mod warnings;
 
 pub(crate) use core::{Core, Parts};
 pub(crate) use group::GroupCell;
+pub(crate) use pause::Subject;
 pub(crate) use observe::{Background, SpanRef, lost};
 pub(crate) use reconcile::{Changes, Extent};
 pub(crate) use reentrancy::ReentrancyGuard;

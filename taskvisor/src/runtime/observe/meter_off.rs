@@ -20,6 +20,8 @@ pub(super) fn begin(_: &Cell, _: u32) -> Stopwatch {
 
 pub(super) fn backoff(_: &Cell, _: Duration) {}
 
+pub(in crate::runtime) fn pauses(_: usize, _: usize) {}
+
 #[cfg(feature = "controller")]
 pub(super) fn queued(_: f64) {}
 

@@ -65,6 +65,8 @@ pub(in crate::runtime) struct Slots {
     pub(super) pools: HashMap<Arc<str>, Pool<Arc<str>>>,
     /// The slots and pools that an alarm is set for.
     pub(super) alarms: HashSet<Arc<str>>,
+    /// The names of the paused slots; the empty name if the root is paused.
+    pub(super) paused: HashSet<Arc<str>>,
     /// The submissions that wait for room in a queue.
     pub(super) wait_queue: WaitQueue,
 }
@@ -90,6 +92,8 @@ impl Controller {
             let pool = Pool::new(slot.max_concurrent(), slot.pace());
             registry.slots.pools.insert(Arc::clone(name), pool);
         }
+        let paused = self.slots.iter().filter(|(_, slot)| slot.is_paused());
+        registry.slots.paused.extend(paused.map(|(name, _)| Arc::clone(name)));
     }
 
     /// Returns the declaration of a slot, which is that of all its keys.
@@ -98,7 +102,7 @@ impl Controller {
     }
 
     /// Returns the slot with keys that the slot of a key belongs to.
-    fn keyed_slot_of(&self, slot: &str) -> Option<&str> {
+    pub(super) fn keyed_slot_of(&self, slot: &str) -> Option<&str> {
         let is_key = |name: &&Arc<str>| slot.strip_prefix(&***name).is_some_and(|key| key.starts_with('/'));
         self.keyed.iter().filter(is_key).max_by_key(|name| name.len()).map(|name| &**name)
     }
@@ -238,6 +242,7 @@ impl Core {
                 key = Some(first);
             }
             let name = key.as_ref().unwrap_or(name);
+            let places = slots.places(name, terms, &self.controller);
             let Some(slot) = slots.busy.get_mut(name) else {
                 if key.is_some() {
                     continue;
@@ -248,7 +253,7 @@ impl Core {
                 slot.line_up(false);
             }
             let (running, queued, from) = (slot.running(), slot.queued(), slot.phase());
-            let job = if running < terms.places { slot.pop(now) } else { None };
+            let job = if running < places { slot.pop(now) } else { None };
             let Some(job) = job else {
                 let Some(key) = key else { return false };
                 // A newer submission has superseded the one that was due, and waits for its own time.
@@ -332,12 +337,13 @@ impl Core {
     ) {
         // Time passes between two looks at the clock. A time in the past still needs the alarm.
         let slots = &mut registry.slots;
+        let places = slots.places(name, terms, &self.controller);
         let mut set = |name: &Arc<str>, runtime: &Handle| {
             if slots.alarms.insert(Arc::clone(name)) {
                 aftermath.alarms.push((Arc::clone(name), runtime.clone()));
             }
         };
-        if let Some(slot) = slots.busy.get(name).filter(|slot| slot.running() < terms.places) {
+        if let Some(slot) = slots.busy.get(name).filter(|slot| slot.running() < places) {
             if let Some((next, _)) = slot.timed() {
                 set(name, &next.runtime);
             }
@@ -356,7 +362,8 @@ impl Core {
     pub(super) fn wakes_at(&self, registry: &mut Registry, name: &str) -> Option<Duration> {
         let terms = self.controller.terms(name);
         let slots = &mut registry.slots;
-        let of_slot = slots.busy.get(name).filter(|slot| slot.running() < terms.places);
+        let places = slots.places(name, terms, &self.controller);
+        let of_slot = slots.busy.get(name).filter(|slot| slot.running() < places);
         let of_slot = of_slot.and_then(Slot::timed).map(|(_, due)| due);
         let pool = slots.pools.get_mut(name).filter(|pool| pool.in_line().is_some() && pool.has_rate());
         let now = self.clock.elapsed();
@@ -419,7 +426,7 @@ impl Core {
     }
 
     /// Returns the names of the slots of the keys of a slot that has keys, in order; else its own name.
-    pub(super) fn slots_of(&self, registry: &Registry, name: &str) -> Vec<Arc<str>> {
+    pub(in crate::runtime) fn slots_of(&self, registry: &Registry, name: &str) -> Vec<Arc<str>> {
         if !self.controller.needs_key(name) {
             return vec![name.into()];
         }
@@ -543,6 +550,9 @@ pub(super) fn start(registry: &mut Registry, job: Job, waiting: usize, from: Slo
     job.cell.leave_slot();
     job.cell.tell_transition(waiting, from, SlotPhase::Running);
     announce(&job.cell);
+    if job.cell.policy().paused {
+        registry.pause_added(&job.cell);
+    }
     aftermath.start = Some(job);
 }
 
@@ -583,9 +593,10 @@ impl Slots {
 
     /// Adds a slot to the line of its pool, if a job of it can start and it is not in the line.
     pub(super) fn line_up(&mut self, name: &Arc<str>, terms: Terms<'_>, core: &Core) {
+        let places = self.places(name, terms, &core.controller);
         let Some(pool) = terms.pool.and_then(|pool| self.pools.get_mut(pool)) else { return };
         let Some(slot) = self.busy.get_mut(name) else { return };
-        if slot.running() < terms.places && slot.is_due(|| core.clock.elapsed()) && !slot.line_up(true) {
+        if slot.running() < places && slot.is_due(|| core.clock.elapsed()) && !slot.line_up(true) {
             pool.line_up(Arc::clone(name));
         }
     }
@@ -593,7 +604,7 @@ impl Slots {
 
 impl Registry {
     /// Returns the owners of the slot of that name.
-    pub(super) fn owners_of(&self, slot: &str) -> impl Iterator<Item = &Arc<Cell>> {
+    pub(in crate::runtime) fn owners_of(&self, slot: &str) -> impl Iterator<Item = &Arc<Cell>> {
         let stored = self.slots.busy.get(slot);
         let own = if stored.is_none() { own_slot(&self.names, slot) } else { None };
         stored.into_iter().flat_map(Slot::owners).chain(own)

@@ -1,12 +1,13 @@
 //! The slots of a running supervisor.
 //!
 //! `manager` carries out what `slots::Slot` decides, under the lock of the registry. `wait_queue` holds callers for
-//! which a slot has no room; `submission` admits a submission or refuses it; `aftermath` is the work that remains once
+//! which a slot has no room; `pause` says which slots are paused; `submission` admits a submission or refuses it; `aftermath` is the work that remains once
 //! the lock is released. Other modules use `Controller` and `Slots`.
 
 mod aftermath;
 mod alarm;
 mod manager;
+mod pause;
 mod snapshot;
 mod submission;
 mod wait_queue;

@@ -209,6 +209,7 @@ impl Offer<'_> {
             return Err(ControllerError::ShuttingDown);
         }
         let terms = core.controller.terms(name);
+        let is_paused = registry.slots.is_paused(name, &core.controller);
         let Registry { names, slots: Slots { busy, wait_queue, pools, .. }, .. } = &mut *registry;
         let mut slot = busy.get_mut(name);
         if slot.is_none() {
@@ -220,14 +221,16 @@ impl Offer<'_> {
         let capacity = || core.controller.capacity(name);
         let debounce = terms.debounce.filter(|_| *admission == AdmissionPolicy::Latest);
         let has_slot = slot.is_some();
+        let vacant = Slot::vacant();
         let decision = match &slot {
+            // It is as if it was busy.
+            _ if is_paused => slot.as_deref().unwrap_or(&vacant).decide(*admission, false, false, capacity),
             _ if !terms.are_simple => {
                 let now = core.clock.elapsed();
                 let is_full = |slot: &Slot<_, _>| slot.running() >= terms.places || slot.is_due(|| now);
                 let pool = terms.pool.and_then(|pool| pools.get_mut(pool));
                 let has_room = pool.is_none_or(|pool| pool.in_line().is_none() && pool.room(now) == Room::Free);
                 let free = has_room && !slot.as_deref().is_some_and(is_full);
-                let vacant = Slot::vacant();
                 slot.as_deref().unwrap_or(&vacant).decide(*admission, free, debounce.is_some(), capacity)
             }
             Some(slot) => slot.decide(*admission, false, false, capacity),
@@ -257,7 +260,10 @@ impl Offer<'_> {
         core.bus.start(&runtime);
         let tie = tie(name, &admitted.name, slot.as_deref());
         let cell = core.cell(admitted, Origin::Submitted, tie);
-        let rejection = decision.rejection();
+        let rejection = decision.rejection().map(|reason| match reason {
+            RejectReason::Busy if is_paused => RejectReason::Paused,
+            other => other,
+        });
         let is_rejected = rejection.is_some();
         let job = Job { cell: Arc::clone(&cell), runtime };
         match (rejection, decision) {
@@ -275,8 +281,11 @@ impl Offer<'_> {
                     (None, Some(name)) => registry.slots.busy.entry(Arc::clone(name)).or_insert_with(Slot::vacant),
                     (None, None) => return Ok(None),
                 };
+                if is_paused {
+                    cell.set_paused(true);
+                }
                 join(slot, job, decision, debounce, &mut aftermath);
-                if !terms.are_simple {
+                if !terms.are_simple || is_paused {
                     core.has_joined(&mut registry, &cell, terms, !has_slot, &mut aftermath);
                 }
             }
