@@ -57,6 +57,9 @@ fn is_complete(event: &Event) -> bool {
         | EventData::TaskRemoved { task, .. }
         | EventData::TaskAddRequested { task, .. }
         | EventData::TaskRemoveRequested { task, .. } => !task.is_empty(),
+        EventData::TaskPaused { task, slot, .. } | EventData::TaskResumed { task, slot, .. } => {
+            event.task.is_some() != slot.is_some() && (slot.is_none() || task.is_empty())
+        }
         EventData::ShutdownRequested { reason, .. }
         | EventData::ShutdownForced { reason, .. }
         | EventData::GraceExceeded { reason, .. }

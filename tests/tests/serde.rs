@@ -239,6 +239,8 @@ fn labels_are_stable() {
         (Kind::TaskRemoved, "TaskRemoved"),
         (Kind::TaskAddRequested, "TaskAddRequested"),
         (Kind::TaskRemoveRequested, "TaskRemoveRequested"),
+        (Kind::TaskPaused, "TaskPaused"),
+        (Kind::TaskResumed, "TaskResumed"),
         (Kind::ShutdownRequested, "ShutdownRequested"),
         (Kind::AllStoppedWithinGrace, "AllStoppedWithinGrace"),
         (Kind::GraceExceeded, "GraceExceeded"),
@@ -260,6 +262,7 @@ fn labels_are_stable() {
         (TaskState::Backoff, "backoff"),
         (TaskState::Interval, "interval"),
         (TaskState::Throttled, "throttled"),
+        (TaskState::Paused, "paused"),
         (TaskState::Stopping, "stopping"),
         (TaskState::Ended, "ended"),
     ];
@@ -283,6 +286,7 @@ fn labels_are_stable() {
     let refused = RejectReason::Refused { error: Arc::new(RuntimeError::ShuttingDown) };
     let reasons = [
         (RejectReason::Busy, "busy"),
+        (RejectReason::Paused, "paused"),
         (RejectReason::Superseded, "superseded"),
         (RejectReason::Full, "full"),
         (RejectReason::ShuttingDown, "shutting_down"),

@@ -13,6 +13,7 @@ use crate::inspect::{
     Health, NodeKind, NodeSnapshot, Phase, Problem, TaskState, TreeSnapshot, Unhealthy, into_line, now,
 };
 use crate::panics::{drop_caught, drop_each};
+use crate::policy::Ready;
 use crate::tree::{Declared, join, last_segment};
 
 impl Core {
@@ -213,7 +214,9 @@ impl Cell {
         let state = self.lock();
         match state.machine().state() {
             // In its backoff, only a task that was ready by its first success is.
-            TaskState::Running | TaskState::Pending | TaskState::Paused | TaskState::Backoff => state.machine().ready,
+            TaskState::Running | TaskState::Pending | TaskState::Backoff => state.machine().ready,
+            // What its attempts have made it, the pause does not change. Any other task would run.
+            TaskState::Paused => state.machine().ready && self.policy().ready == Ready::FirstSuccess,
             TaskState::Ended => true,
             _ => state.machine().waits_for_its_time(),
         }

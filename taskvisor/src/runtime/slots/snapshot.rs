@@ -27,13 +27,15 @@ impl Core {
         self.shown(seen)
     }
 
-    /// Returns snapshots of the declared slots, except those with keys, and of the other slots that are not idle, in the
-    /// order of their names.
+    /// Returns snapshots of the declared slots, except those with keys, and of the other slots that are not idle or are
+    /// paused, in the order of their names.
     pub(crate) fn slot_snapshots(&self) -> Vec<SlotSnapshot> {
         let registry = self.registry();
         let declared = self.controller.all().filter(|(_, slot)| !slot.is_keyed()).map(|(name, _)| name);
         let owned = registry.names.iter().filter_map(|cell| cell.slot());
-        let mut names: Vec<_> = declared.chain(registry.slots.busy.keys()).chain(owned).cloned().collect();
+        let paused = registry.slots.paused.iter().filter(|slot| !slot.is_empty() && !self.has_keys(slot));
+        let busy = registry.slots.busy.keys();
+        let mut names: Vec<_> = declared.chain(busy).chain(owned).chain(paused).cloned().collect();
         names.sort_unstable();
         names.dedup();
         let seen: Vec<_> = names.into_iter().map(|name| see(&registry, name, &self.controller)).collect();
