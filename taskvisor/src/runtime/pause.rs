@@ -135,8 +135,8 @@ impl Core {
         // No attempt begins before this event.
         self.tell_pause(EventKind::TaskResumed, subject, registry.id_of(subject));
         let concerned = registry.concerned_by(self, subject);
-        for cell in &concerned.cells {
-            cell.set_paused(registry.is_paused(cell));
+        for cell in concerned.cells.iter().filter(|cell| !registry.is_paused(cell)) {
+            cell.set_paused(false);
         }
         #[cfg(feature = "controller")]
         let slots = registry.slots_in(self, subject);
@@ -274,7 +274,7 @@ impl Registry {
             }
         }
         if !paths.is_empty() {
-            for cell in self.names.iter().filter(|cell| self.is_paused(cell)) {
+            for cell in self.names.iter().filter(|cell| self.is_paused(cell) && !cell.is_paused()) {
                 cell.set_paused(true);
             }
         }

@@ -296,14 +296,16 @@ impl Machine {
         Some(self.skip_wait())
     }
 
-    /// The task, or what is above it, was paused or resumed. Returns `false` if that changes nothing.
+    /// The task, or what is above it, was paused or resumed. An attempt that was triggered before does not begin for
+    /// that. Returns `false` if this changes nothing.
     pub(in crate::runtime) fn set_paused(&mut self, paused: bool) -> bool {
-        if self.is_paused() == paused || self.stage == Stage::Ended {
+        if self.stage == Stage::Ended {
             return false;
         }
+        let before = self.bars;
         self.bars.set(Bars::PAUSED, paused);
         self.bars.set(Bars::TRIGGERED, false);
-        true
+        self.bars != before
     }
 
     pub(in crate::runtime) fn is_paused(&self) -> bool {

@@ -156,7 +156,8 @@ impl Play<'_> {
             Command::Pause | Command::Unpause => {
                 let pauses = matches!(command, Command::Pause);
                 let changes = machine.set_paused(pauses);
-                assert_eq!(changes, before.machine.is_paused() != pauses && before.machine.stage != Stage::Ended);
+                let differs = before.machine.is_paused() != pauses || before.machine.bars.has(Bars::TRIGGERED);
+                assert_eq!(changes, differs && before.machine.stage != Stage::Ended);
                 assert!(!changes || !pauses || !machine.may_begin(policy), "{before:?}");
                 Effects::default()
             }

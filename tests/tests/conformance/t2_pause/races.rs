@@ -8,7 +8,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use taskvisor::{
     EventKind, Group, Ready, SlotSpec, Strategy, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskHandle,
-    TaskSpec, Tree,
+    TaskSpec, TaskState, Tree,
 };
 use tests::{Recorder, WITHOUT_PAUSE, constant, cooperative, ms, secs};
 use tokio::task::yield_now;
@@ -52,20 +52,20 @@ fn erratic(name: &str, watch: &Arc<Watch>, seed: u64) -> TaskSpec {
             match random.u8(0..4) {
                 0 => Err(TaskError::Fail { reason: "chance".into() }),
                 1 => {
-                    ctx.cancelled().await;
-                    Err(TaskError::Canceled)
+                    // It holds a permit meanwhile.
+                    ctx.run_until_cancelled(tokio::time::sleep(ms(1))).await.ok_or(TaskError::Canceled)
                 }
                 _ => Ok(()),
             }
         }
     });
     let spec = TaskSpec::inherit(task).with_restart(WITHOUT_PAUSE).with_backoff(constant(Duration::ZERO));
+    let spec = if seed % 2 == 0 { spec.with_named_limit("few") } else { spec };
     if seed % 3 == 0 { spec.with_ready(Ready::Signal).with_start_timeout(secs(50)) } else { spec }
 }
 
 fn tree(random: &mut Rng, watch: &Arc<Watch>, recorder: &Arc<Recorder>) -> Tree {
     const STRATEGIES: [Strategy; 3] = [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne];
-    let config = SupervisorConfig { max_concurrent: random.usize(0..3), ..SupervisorConfig::default() };
     let group = Group::new("g", STRATEGIES[random.usize(0..3)]).with_paused(random.bool());
     let group = group.task(erratic("a", watch, random.u64(..))).task(erratic("b", watch, random.u64(..)).with_after(["a"]));
     let (fresh_watch, seed) = (Arc::clone(watch), random.u64(..));
@@ -77,8 +77,9 @@ fn tree(random: &mut Rng, watch: &Arc<Watch>, recorder: &Arc<Recorder>) -> Tree 
         }
     });
     let slot = SlotSpec::new("s").with_concurrency(random.usize(1..3));
-    Tree::builder(config)
+    Tree::builder(SupervisorConfig::default())
         .with_subscriber(recorder.clone())
+        .with_named_limit("few", random.usize(1..3))
         .task(erratic("t", watch, random.u64(..)).with_paused(random.bool()))
         .group(group.group(fresh))
         .with_slot(slot)
@@ -173,11 +174,24 @@ async fn storm(seed: u64) -> Result {
     Ok(())
 }
 
+/// The tasks of a tree.
+fn tasks(node: &taskvisor::NodeSnapshot) -> Vec<&taskvisor::NodeSnapshot> {
+    let of_children = node.children.iter().flat_map(tasks);
+    if node.kind == taskvisor::NodeKind::Task { vec![node] } else { of_children.collect() }
+}
+
 /// In a pause of the root nothing begins. After it, what has not ended for good runs again, unless it is paused by
 /// itself.
 async fn quiet(tree: &Tree, watch: &Arc<Watch>, seed: u64) {
     tree.group("").pause();
     tree.group("").pause_and_stop();
+    let runs = |node: &taskvisor::NodeSnapshot| matches!(node.state, TaskState::Running | TaskState::Stopping);
+    let ended = timeout(FOREVER, async {
+        while tasks(&tree.snapshot().root).iter().any(|task| runs(task)) {
+            tokio::time::sleep(ms(1)).await;
+        }
+    });
+    assert!(ended.await.is_ok(), "seed {seed}: an attempt does not stop in a pause\n{}", tree.snapshot());
     let begun = watch.begun.load(Ordering::SeqCst);
     for _ in 0..200 {
         yield_now().await;
@@ -189,7 +203,9 @@ async fn quiet(tree: &Tree, watch: &Arc<Watch>, seed: u64) {
     tree.group("g").resume();
     tree.group("g/fresh").resume();
     let paths = ["t", "g/a", "g/fresh/f"];
-    paths.iter().for_each(|path| drop(tree.child(path).resume()));
+    for path in paths {
+        tree.child(path).resume();
+    }
     assert!(tree.group("").resume(), "seed {seed}");
     let lives = |path: &&&str| tree.child(path).current().is_some_and(|task| task.try_outcome().is_none());
     for path in paths.iter().filter(lives) {

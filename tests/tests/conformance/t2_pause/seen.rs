@@ -11,6 +11,7 @@ async fn t2_snapshots_show_pauses() -> Result {
     let group = Group::one_for_one("g").task(cooperative("runs")).task(Script::new([Step::Succeed(secs(1))]).spec("t"));
     let (tree, _) = started(|tree| tree.group(group).task(cooperative("other"))).await?;
     assert!(tree.group("g").pause() && tree.child("g/t").restart());
+    advance(secs(1)).await;
     settle().await;
     let snapshot = tree.snapshot();
     let group = &snapshot.root.children[0];

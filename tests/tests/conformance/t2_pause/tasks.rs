@@ -220,6 +220,15 @@ async fn t2_a_pause_after_a_trigger_outranks_it() -> Result {
     assert!(task.resume());
     settle().await;
     assert_eq!(slow.attempts(), 2);
+    // Also a pause above a task that is paused by itself.
+    assert!(task.pause());
+    advance(secs(1)).await;
+    settle().await;
+    advance(secs(10)).await;
+    settle().await;
+    assert!(task.trigger() && tree.group("").pause());
+    settle().await;
+    assert_eq!((slow.attempts(), state(&tree, "t")), (2, TaskState::Paused));
     tree.shutdown().await
 }
 
