@@ -34,8 +34,8 @@ mod warnings;
 
 pub(crate) use core::{Core, Parts};
 pub(crate) use group::GroupCell;
-pub(crate) use pause::Subject;
 pub(crate) use observe::{Background, SpanRef, lost};
+pub(crate) use pause::Subject;
 pub(crate) use reconcile::{Changes, Extent};
 pub(crate) use reentrancy::ReentrancyGuard;
 pub(crate) use run::Running;

@@ -65,26 +65,24 @@ pub(crate) enum Subject<'a> {
 }
 
 impl Subject<'_> {
-    /// Returns the path of the task or group, or the name of the slot.
-    fn path(&self) -> &str {
+    /// Returns the path of the task or group; `None` for a slot.
+    #[cfg_attr(not(feature = "controller"), expect(clippy::unnecessary_wraps, reason = "there are no slots"))]
+    fn path(&self) -> Option<&str> {
         match self {
-            Self::Task(path) | Self::Group(path) => path,
-            Self::Registration(cell) => cell.name(),
+            Self::Task(path) | Self::Group(path) => Some(path),
+            Self::Registration(cell) => Some(cell.name()),
             #[cfg(feature = "controller")]
-            Self::Slot(name) => name,
+            Self::Slot(_) => None,
         }
     }
 
-    fn is_slot(&self) -> bool {
-        #[cfg(feature = "controller")]
-        if let Self::Slot(_) = self {
-            return true;
+    /// Returns the name of the slot.
+    fn slot(&self) -> Option<&str> {
+        match self {
+            #[cfg(feature = "controller")]
+            Self::Slot(name) => Some(name),
+            _ => None,
         }
-        false
-    }
-
-    fn is_root(&self) -> bool {
-        matches!(self, Self::Group(""))
     }
 }
 
@@ -115,7 +113,7 @@ impl Core {
         drop(registry);
         if is_new {
             self.count_pauses();
-            observe::paused(subject.path(), subject.is_slot());
+            observe::paused(subject.path(), subject.slot());
         }
         let mut requested = false;
         for cell in &concerned.cells {
@@ -142,7 +140,7 @@ impl Core {
         let slots = registry.slots_in(self, subject);
         drop(registry);
         self.count_pauses();
-        observe::resumed(subject.path(), subject.is_slot());
+        observe::resumed(subject.path(), subject.slot());
         for cell in &concerned.cells {
             cell.heed_pause(false);
         }
@@ -150,7 +148,7 @@ impl Core {
             group.ring_bell();
         }
         #[cfg(feature = "controller")]
-        if subject.is_slot() || subject.is_root() {
+        if let Subject::Slot(_) | Subject::Group("") = subject {
             self.resume_slots(&slots);
         }
         concerned.drop_each();
@@ -218,9 +216,8 @@ impl Core {
     /// Publishes the event. The registry's lock is held.
     fn tell_pause(&self, kind: EventKind, subject: Subject<'_>, id: Option<TaskId>) {
         if self.bus.is_active() {
-            let (task, slot) = if subject.is_slot() { (None, Some(subject)) } else { (Some(subject), None) };
-            let name = |subject: Subject<'_>| Arc::from(subject.path());
-            self.bus.publish(Event { id, task: task.map(name), slot: slot.map(name), ..Event::new(kind) });
+            let (task, slot) = (subject.path().map(Arc::from), subject.slot().map(Arc::from));
+            self.bus.publish(Event { task, id, slot, ..Event::new(kind) });
         }
     }
 }
@@ -295,11 +292,11 @@ impl Registry {
             if let Subject::Slot(name) = subject {
                 return self.slots.set_pause(name, paused);
             }
-            if subject.is_root() {
+            if let Subject::Group("") = subject {
                 self.slots.set_pause("", paused);
             }
         }
-        self.pauses.set(subject.path(), paused)
+        subject.path().is_some_and(|path| self.pauses.set(path, paused))
     }
 
     /// Returns `true` if there is such a place, group, registration or slot. The root is there from the first on.
@@ -343,7 +340,8 @@ impl Registry {
             Subject::Task(path) => (self.names.get(path).cloned().into_iter().collect(), Vec::new()),
             Subject::Registration(cell) => (vec![Arc::clone(cell)], Vec::new()),
             Subject::Group(path) => {
-                let is_in = |cell: &&Arc<Cell>| path.is_empty() || (cell.slot().is_none() && is_within(cell.name(), path));
+                let is_in =
+                    |cell: &&Arc<Cell>| path.is_empty() || (cell.slot().is_none() && is_within(cell.name(), path));
                 let cells: Vec<_> = self.names.iter().filter(is_in).cloned().collect();
                 let groups = self.groups.values().filter(|group| is_within(group.path(), path));
                 (cells, groups.cloned().collect())
@@ -356,7 +354,7 @@ impl Registry {
             let mut cells: Vec<Arc<Cell>> = cells;
             for slot in self.slots_in(core, subject) {
                 // The owners are among the tasks of the root.
-                let owners = self.owners_of(&slot).filter(|_| subject.is_slot());
+                let owners = self.owners_of(&slot).filter(|_| matches!(subject, Subject::Slot(_)));
                 cells.extend(owners.chain(self.slots.waiting_in(&slot)).cloned());
             }
             cells
@@ -400,9 +398,15 @@ mod tests {
         let mut pauses = Pauses::default();
         assert!(!pauses.include("") && !pauses.include("a/b"));
         assert!(pauses.set("a/b", true) && !pauses.set("a/b", true));
-        for (path, expected) in
-            [("a/b", true), ("a/b/c", true), ("a/b/c/d", true), ("a", false), ("a/bc", false), ("b", false), ("", false)]
-        {
+        for (path, expected) in [
+            ("a/b", true),
+            ("a/b/c", true),
+            ("a/b/c/d", true),
+            ("a", false),
+            ("a/bc", false),
+            ("b", false),
+            ("", false),
+        ] {
             assert_eq!(pauses.include(path), expected, "{path}");
         }
         assert!(pauses.set("", true) && pauses.set("a/b", false) && !pauses.set("a/b", false));

@@ -17,7 +17,9 @@ use tests::{Recorder, settle};
 type Result = std::result::Result<(), RuntimeError>;
 
 /// Starts a tree, and lets it settle.
-async fn started(add: impl FnOnce(TreeBuilder) -> TreeBuilder) -> std::result::Result<(Tree, Arc<Recorder>), RuntimeError> {
+async fn started(
+    add: impl FnOnce(TreeBuilder) -> TreeBuilder,
+) -> std::result::Result<(Tree, Arc<Recorder>), RuntimeError> {
     let recorder = Recorder::new();
     let tree = add(Tree::builder(SupervisorConfig::default()).with_subscriber(recorder.clone())).build();
     tree.start().await?;

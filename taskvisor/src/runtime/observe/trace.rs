@@ -275,18 +275,12 @@ pub(in crate::runtime) fn warned(path: &str, id: Option<TaskId>, reason: &str) {
 }
 
 /// Logs that a task or group was paused, or a slot.
-pub(in crate::runtime) fn paused(path: &str, is_slot: bool) {
-    tell(|| match is_slot {
-        false => tracing::info!(target: TARGET, path, "paused"),
-        true => tracing::info!(target: TARGET, slot = path, "paused"),
-    });
+pub(in crate::runtime) fn paused(path: Option<&str>, slot: Option<&str>) {
+    tell(|| tracing::info!(target: TARGET, path, slot, "paused"));
 }
 
-pub(in crate::runtime) fn resumed(path: &str, is_slot: bool) {
-    tell(|| match is_slot {
-        false => tracing::info!(target: TARGET, path, "resumed"),
-        true => tracing::info!(target: TARGET, slot = path, "resumed"),
-    });
+pub(in crate::runtime) fn resumed(path: Option<&str>, slot: Option<&str>) {
+    tell(|| tracing::info!(target: TARGET, path, slot, "resumed"));
 }
 
 pub(in crate::runtime) fn shutdown_requested(why: &str) {

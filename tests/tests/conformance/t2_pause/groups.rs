@@ -147,8 +147,7 @@ async fn t2_the_pause_of_an_added_task_ends_with_its_return() -> Result {
 #[tokio::test(start_paused = true)]
 async fn t2_the_backoff_of_a_group_runs_on() -> Result {
     let fails = Script::new([FAIL, Step::Wait]);
-    let group =
-        Group::one_for_all("g").with_limit(0, secs(60)).with_backoff(constant(secs(10))).task(fails.spec("t"));
+    let group = Group::one_for_all("g").with_limit(0, secs(60)).with_backoff(constant(secs(10))).task(fails.spec("t"));
     let (tree, _) = started(|tree| tree.group(group)).await?;
     assert!(tree.group("g").pause());
     advance(secs(10)).await;

@@ -13,7 +13,10 @@ async fn t2_declared_pauses_hold_until_the_first_resume_only() -> Result {
         tree.task(script.spec("t").with_paused(true)).task(cooperative("free").with_paused(false)).group(group)
     })
     .await?;
-    assert_eq!((state(&tree, "t"), state(&tree, "free"), state(&tree, "g/a")), (TaskState::Paused, TaskState::Running, TaskState::Paused));
+    assert_eq!(
+        (state(&tree, "t"), state(&tree, "free"), state(&tree, "g/a")),
+        (TaskState::Paused, TaskState::Running, TaskState::Paused)
+    );
     let (task, group) = (tree.child("t"), tree.group("g"));
     assert!(!task.pause() && !group.pause() && task.resume() && group.resume());
     settle().await;

@@ -67,7 +67,8 @@ fn erratic(name: &str, watch: &Arc<Watch>, seed: u64) -> TaskSpec {
 fn tree(random: &mut Rng, watch: &Arc<Watch>, recorder: &Arc<Recorder>) -> Tree {
     const STRATEGIES: [Strategy; 3] = [Strategy::OneForOne, Strategy::OneForAll, Strategy::RestForOne];
     let group = Group::new("g", STRATEGIES[random.usize(0..3)]).with_paused(random.bool());
-    let group = group.task(erratic("a", watch, random.u64(..))).task(erratic("b", watch, random.u64(..)).with_after(["a"]));
+    let group =
+        group.task(erratic("a", watch, random.u64(..))).task(erratic("b", watch, random.u64(..)).with_after(["a"]));
     let (fresh_watch, seed) = (Arc::clone(watch), random.u64(..));
     let fresh = Group::one_for_all("fresh").fresh(move || {
         let watch = Arc::clone(&fresh_watch);
@@ -91,7 +92,8 @@ fn tree(random: &mut Rng, watch: &Arc<Watch>, recorder: &Arc<Recorder>) -> Tree 
 async fn act(tree: &Tree, watch: &Arc<Watch>, random: &mut Rng) {
     let child = tree.child(["t", "g/a", "g/b", "g/fresh/f"][random.usize(0..4)]);
     let group = tree.group(["", "g", "g/fresh"][random.usize(0..3)]);
-    let slot = [tree.slot("s"), tree.slot("k").key("x"), tree.slot("k").key("y"), tree.slot("k")][random.usize(0..4)].clone();
+    let slot =
+        [tree.slot("s"), tree.slot("k").key("x"), tree.slot("k").key("y"), tree.slot("k")][random.usize(0..4)].clone();
     match random.u8(0..20) {
         0 | 1 => drop(child.pause()),
         2 => drop(child.pause_and_stop()),
@@ -257,8 +259,7 @@ async fn t2_no_attempt_begins_after_pause_has_returned() -> Result {
             counted.fetch_add(1, Ordering::SeqCst);
             async { Ok(()) }
         });
-        let task: TaskHandle =
-            supervisor.add_task(TaskSpec::inherit(task).with_restart(WITHOUT_PAUSE)).await?;
+        let task: TaskHandle = supervisor.add_task(TaskSpec::inherit(task).with_restart(WITHOUT_PAUSE)).await?;
         for _ in 0..round % 7 {
             yield_now().await;
         }

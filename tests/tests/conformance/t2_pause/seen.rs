@@ -26,7 +26,9 @@ async fn t2_snapshots_show_pauses() -> Result {
 
 #[tokio::test(start_paused = true)]
 async fn t2_the_start_of_a_pause_that_holds_back_is_the_start_of_its_state() -> Result {
-    let (tree, _) = started(|tree| tree.task(Script::new([Step::Succeed(secs(5)), OK]).spec("t").with_restart(tests::ALWAYS))).await?;
+    let (tree, _) =
+        started(|tree| tree.task(Script::new([Step::Succeed(secs(5)), OK]).spec("t").with_restart(tests::ALWAYS)))
+            .await?;
     assert!(tree.child("t").pause());
     advance(secs(5)).await;
     settle().await;
@@ -63,8 +65,16 @@ async fn t2_events_are_in_the_order_of_what_happens() -> Result {
     assert_eq!(
         recorder.kinds_of("t"),
         [
-            TaskAddRequested, TaskAdded, TaskPaused, TaskResumed, TaskPaused, TaskResumed, TaskStarting, TaskPaused,
-            TaskStopped, TaskRemoved,
+            TaskAddRequested,
+            TaskAdded,
+            TaskPaused,
+            TaskResumed,
+            TaskPaused,
+            TaskResumed,
+            TaskStarting,
+            TaskPaused,
+            TaskStopped,
+            TaskRemoved,
         ]
     );
     let ids: Vec<_> = recorder.seen().into_iter().filter(|seen| seen.task.as_deref() == Some("t")).collect();
@@ -77,7 +87,8 @@ async fn t2_the_root_has_an_empty_path_in_events() -> Result {
     let (tree, recorder) = started(|tree| tree.task(cooperative("t"))).await?;
     assert!(tree.group("").pause() && tree.group("").resume());
     settle().await;
-    let seen = recorder.seen().into_iter().filter(|seen| matches!(seen.kind, EventKind::TaskPaused | EventKind::TaskResumed));
+    let seen =
+        recorder.seen().into_iter().filter(|seen| matches!(seen.kind, EventKind::TaskPaused | EventKind::TaskResumed));
     let seen: Vec<_> = seen.map(|seen| (seen.kind, seen.task, seen.slot)).collect();
     let root = Some(String::new());
     assert_eq!(seen, [(EventKind::TaskPaused, root.clone(), None), (EventKind::TaskResumed, root, None)]);

@@ -49,7 +49,8 @@ async fn t2_submissions_to_a_paused_slot_wait_and_start_in_order() -> Result {
     settle().await;
     assert!(slot.is_idle() && !slot.snapshot().paused);
     let changes: Vec<_> = recorder.seen().into_iter().filter(|seen| seen.slot.as_deref() == Some("s")).collect();
-    let shown: Vec<_> = changes.iter().map(|seen| format!("{:?} {}", seen.kind, seen.reason.as_deref().unwrap_or(""))).collect();
+    let shown: Vec<_> =
+        changes.iter().map(|seen| format!("{:?} {}", seen.kind, seen.reason.as_deref().unwrap_or(""))).collect();
     assert_eq!(
         shown,
         [

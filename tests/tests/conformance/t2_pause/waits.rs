@@ -9,11 +9,8 @@ use super::{Result, started, state};
 async fn limited(max_concurrent: usize) -> (Tree, std::sync::Arc<Script>, std::sync::Arc<Script>) {
     let (first, second) = (Script::new([Step::Wait]), Script::new([Step::Wait]));
     let config = SupervisorConfig { max_concurrent, ..SupervisorConfig::default() };
-    let tree = Tree::builder(config)
-        .task(first.spec("first"))
-        .task(second.spec("second"))
-        .task(cooperative("third"))
-        .build();
+    let tree =
+        Tree::builder(config).task(first.spec("first")).task(second.spec("second")).task(cooperative("third")).build();
     tree.start().await.unwrap();
     settle().await;
     (tree, first, second)
@@ -75,8 +72,7 @@ async fn t2_the_start_timeout_stands_still() -> Result {
     let recorder = Recorder::new();
     let config = SupervisorConfig { max_concurrent: 1, ..SupervisorConfig::default() };
     let signals = cooperative("waits").with_ready(Ready::Signal).with_start_timeout(secs(2));
-    let tree =
-        Tree::builder(config).with_subscriber(recorder.clone()).task(cooperative("holds")).task(signals).build();
+    let tree = Tree::builder(config).with_subscriber(recorder.clone()).task(cooperative("holds")).task(signals).build();
     tree.start().await?;
     settle().await;
     advance(secs(1)).await;
