@@ -286,9 +286,11 @@ impl Machine {
         Some(self.interrupt(before, false))
     }
 
-    /// Ends a wait for a time. A paused task begins one attempt. Returns `None` if there is no such wait.
+    /// Ends a wait for a time. A paused task begins one attempt, once its gate is open. Returns `None` if there is no such
+    /// wait.
     pub(in crate::runtime) fn trigger(&mut self) -> Option<Effects> {
-        let waits = matches!(self.stage, Stage::Waiting(wait) if wait != Wait::Due) || self.is_held_back();
+        let is_held = self.is_paused() && !self.bars.has(Bars::TRIGGERED);
+        let waits = matches!(self.stage, Stage::Waiting(wait) if wait != Wait::Due || is_held);
         if !waits || self.request == Request::Stop || self.bars.has(Bars::FOR_GOOD) {
             return None;
         }
