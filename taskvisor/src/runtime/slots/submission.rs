@@ -221,16 +221,17 @@ impl Offer<'_> {
         let capacity = || core.controller.capacity(name);
         let debounce = terms.debounce.filter(|_| *admission == AdmissionPolicy::Latest);
         let has_slot = slot.is_some();
-        let vacant = Slot::vacant();
         let decision = match &slot {
             // It is as if it was busy.
-            _ if is_paused => slot.as_deref().unwrap_or(&vacant).decide(*admission, false, false, capacity),
+            None if is_paused => Slot::<Arc<Cell>, Job>::vacant().decide(*admission, false, false, capacity),
+            Some(slot) if is_paused => slot.decide(*admission, false, false, capacity),
             _ if !terms.are_simple => {
                 let now = core.clock.elapsed();
                 let is_full = |slot: &Slot<_, _>| slot.running() >= terms.places || slot.is_due(|| now);
                 let pool = terms.pool.and_then(|pool| pools.get_mut(pool));
                 let has_room = pool.is_none_or(|pool| pool.in_line().is_none() && pool.room(now) == Room::Free);
                 let free = has_room && !slot.as_deref().is_some_and(is_full);
+                let vacant = Slot::vacant();
                 slot.as_deref().unwrap_or(&vacant).decide(*admission, free, debounce.is_some(), capacity)
             }
             Some(slot) => slot.decide(*admission, false, false, capacity),
@@ -260,10 +261,10 @@ impl Offer<'_> {
         core.bus.start(&runtime);
         let tie = tie(name, &admitted.name, slot.as_deref());
         let cell = core.cell(admitted, Origin::Submitted, tie);
-        let rejection = decision.rejection().map(|reason| match reason {
-            RejectReason::Busy if is_paused => RejectReason::Paused,
-            other => other,
-        });
+        let mut rejection = decision.rejection();
+        if is_paused && decision == Decision::Busy {
+            rejection = Some(RejectReason::Paused);
+        }
         let is_rejected = rejection.is_some();
         let job = Job { cell: Arc::clone(&cell), runtime };
         match (rejection, decision) {

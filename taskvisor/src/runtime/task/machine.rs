@@ -413,6 +413,16 @@ impl Machine {
         self.bars != Bars::NONE && !self.last && (self.is_stopping_soon() || !self.bars.has(Bars::TRIGGERED))
     }
 
+    /// The attempt that is due begins, unless it is barred: a trigger in a pause is used up.
+    #[cold]
+    fn passes_bars(&mut self) -> bool {
+        let passes = !self.is_barred();
+        if passes {
+            self.bars.set(Bars::TRIGGERED, false);
+        }
+        passes
+    }
+
     fn is_stopping_soon(&self) -> bool {
         self.bars.has(Bars::FOR_NOW | Bars::FOR_GOOD)
     }
@@ -503,15 +513,15 @@ impl Machine {
     #[inline]
     pub(in crate::runtime) fn begin(&mut self, policy: &ResolvedPolicy) -> Option<(bool, Option<Note>)> {
         let asked = self.request >= Request::Hold && !self.last;
-        if asked || self.is_barred() || self.gate == Gate::Shut || self.stage != Stage::Waiting(Wait::Due) {
+        if asked || self.gate == Gate::Shut || self.stage != Stage::Waiting(Wait::Due) {
+            return None;
+        }
+        if self.bars != Bars::NONE && !self.passes_bars() {
             return None;
         }
         if !self.last {
             self.request = Request::Nothing;
             self.why = None;
-        }
-        if self.bars != Bars::NONE {
-            self.bars.set(Bars::TRIGGERED, false);
         }
         self.stage = Stage::Running(Cut::Not);
         self.owed = false;
