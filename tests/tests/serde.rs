@@ -297,3 +297,24 @@ fn labels_are_stable() {
         assert!(text.contains(&format!("\"{label}\"")), "{text}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn t2_what_is_paused_says_so_and_the_rest_says_nothing() {
+    let tree = Tree::builder(SupervisorConfig::default()).task(cooperative("t")).build();
+    tree.start().await.unwrap();
+    settle().await;
+    let look = || {
+        let (status, slot) = (tree.child("t").status(), tree.slot("s").snapshot());
+        let values =
+            [to_value(status).unwrap(), to_value(slot).unwrap(), to_value(tree.snapshot()).unwrap()["root"].clone()];
+        values.map(|value| value.get("paused").cloned())
+    };
+    assert_eq!(look(), [None, None, None]);
+    assert!(tree.group("").pause_and_stop());
+    settle().await;
+    assert_eq!(look(), [Some(json!(true)), Some(json!(true)), Some(json!(true))]);
+    let health = to_value(tree.health()).unwrap();
+    assert_eq!(health["not_ready"][0]["state"], json!("paused"));
+    assert_eq!(to_value(StopReason::Paused.as_label()).unwrap(), json!("paused"));
+    tree.shutdown().await.unwrap();
+}

@@ -109,8 +109,10 @@ impl Core {
             missing = registered.cells.iter().filter(|cell| cell.lock().machine().unready).count();
             self.readiness.missing.store(missing, Ordering::Relaxed);
         }
+        // Also slots can be declared as paused.
+        let has_pauses = registry.has_pauses();
         drop(registry);
-        if !paused.is_empty() {
+        if has_pauses {
             self.count_pauses();
         }
         self.readiness.changed.wake();
