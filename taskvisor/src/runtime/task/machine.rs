@@ -11,6 +11,7 @@
 
 use std::time::Duration;
 
+use super::bars::{Barred, Bars};
 use super::decision::{Ending, Facts, Next, Request, decide, is_final};
 use crate::inspect::TaskState;
 use crate::policy::{Ready, ResolvedPolicy, RestartPolicy, Ticks};
@@ -71,40 +72,6 @@ pub(in crate::runtime) enum Gate {
     Open,
     /// Open, and the task has been ready since it opened.
     Passed,
-}
-
-/// A stop or hold because of which no attempt begins. A final attempt does all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::runtime) enum Barred {
-    /// A stop or hold that includes the task has begun, and its own request comes next.
-    ForNow,
-    /// Its group stops in order: its own stop request comes when the tasks after it have stopped.
-    ForGood,
-}
-
-/// What prevents attempts beside the gate. A final attempt begins all the same.
-///
-/// The restart path compares it with [`Bars::NONE`] only, so what can hold a task back costs nothing where nothing does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-struct Bars(u8);
-
-impl Bars {
-    const NONE: Self = Self(0);
-    /// The task is [`Barred::ForNow`] or [`Barred::ForGood`].
-    const FOR_NOW: u8 = 1;
-    const FOR_GOOD: u8 = 2;
-    /// The task, or what is above it, is paused.
-    const PAUSED: u8 = 4;
-    /// It was triggered since: one attempt begins in spite of the pause.
-    const TRIGGERED: u8 = 8;
-
-    const fn has(self, bar: u8) -> bool {
-        self.0 & bar != 0
-    }
-
-    fn set(&mut self, bar: u8, on: bool) {
-        self.0 = if on { self.0 | bar } else { self.0 & !bar };
-    }
 }
 
 /// The state of one registration. Only this file changes it, except the limit.
@@ -317,7 +284,7 @@ impl Machine {
     /// Returns `true` if only a pause prevents the next attempt, which is due.
     pub(in crate::runtime) fn is_held_back(&self) -> bool {
         let is_due = self.stage == Stage::Waiting(Wait::Due) && self.gate != Gate::Shut;
-        is_due && self.request != Request::Stop && self.bars.0 == Bars::PAUSED
+        is_due && self.request != Request::Stop && self.is_barred() && !self.is_stopping_soon()
     }
 
     /// Returns `true` if no attempt runs, and the pause lets none begin, now or later.

@@ -5,6 +5,7 @@
 //! `helpers` belong to its attempts. Other modules use `Cell` and spawn an `Actor`.
 
 mod actor;
+mod bars;
 mod cell;
 mod decision;
 mod guards;
@@ -14,8 +15,9 @@ mod machine;
 mod news;
 
 pub(super) use actor::Actor;
+pub(super) use bars::Barred;
 pub(crate) use cell::Cell;
 pub(super) use cell::{ABORT, Bound, Membership, Origin, StopBy, Tie};
 pub(super) use decision::{Ending, Facts, Next, Request, decide};
 pub(super) use limit::is_late;
-pub(super) use machine::{Barred, Stage};
+pub(super) use machine::Stage;
