@@ -166,9 +166,9 @@ async fn storm(seed: u64) -> Result {
     timeout(FOREVER, tree.shutdown()).await.unwrap_or_else(|_| panic!("seed {seed}: it does not end"))?;
     assert_eq!(tree.supervisor().list_tasks().await, [""; 0], "seed {seed}");
     assert!(!watch.overlapped.load(Ordering::SeqCst), "seed {seed}: two attempts of one task");
-    let seen = recorder.seen();
+    let events = recorder.seen();
     let ids = |kind| {
-        let mut ids: Vec<_> = seen.iter().filter(|seen| seen.kind == kind).filter_map(|seen| seen.id).collect();
+        let mut ids: Vec<_> = events.iter().filter(|seen| seen.kind == kind).filter_map(|seen| seen.id).collect();
         ids.sort_unstable();
         ids
     };

@@ -52,6 +52,7 @@ async fn t2_what_does_not_count_is_reported_and_the_tree_stays_ready() -> Result
 
 #[tokio::test(start_paused = true)]
 async fn t2_events_are_in_the_order_of_what_happens() -> Result {
+    use EventKind::{TaskAddRequested, TaskAdded, TaskPaused, TaskRemoved, TaskResumed, TaskStarting, TaskStopped};
     let (tree, recorder) = started(|tree| tree.task(cooperative("t").with_paused(true))).await?;
     let task = tree.child("t");
     assert!(task.resume() && task.pause());
@@ -61,7 +62,6 @@ async fn t2_events_are_in_the_order_of_what_happens() -> Result {
     assert!(task.pause_and_stop());
     settle().await;
     tree.shutdown().await?;
-    use EventKind::{TaskAddRequested, TaskAdded, TaskPaused, TaskRemoved, TaskResumed, TaskStarting, TaskStopped};
     assert_eq!(
         recorder.kinds_of("t"),
         [
