@@ -535,8 +535,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// - Any other expression that is `Into<TaskSpec>`: a task without a field.
 /// - `label = entry`: the label is the field, and the name of the task.
 /// - `task(entry, ..)`: the entry, with options that replace those it has. `restart` with its `interval`, and
-///   `backoff(..)`, are replaced as a whole. `critical = false`, `significant = false`, `final_attempt = false` and
-///   `readiness = true` take back what `#[task]` says.
+///   `backoff(..)`, are replaced as a whole. `critical = false`, `significant = false`, `final_attempt = false`,
+///   `readiness = true` and `paused = false` take back what `#[task]` says.
 /// - `label = group(..)`: a group, below.
 /// - `label = group(value, ..)`: a `Group` from a function or the builder, with the options of `group(..)` except `tasks`,
 ///   `fresh` and `strategy`. Its handle is a `GroupHandle`.
@@ -663,6 +663,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `critical` | `true`, `false` or `"any_end"` | `true` | its end in failure, for good, fails the group that it is in; with `"any_end"`, its end in success does as well |
 /// | `significant` | alone, or `true` or `false` | `false` | its end in success, for good, ends the group that it is in; not with `"always"` |
 /// | `readiness` | `true` or `false` | `true` | the states of its tasks count for the readiness of the service |
+/// | `paused` | alone, or `true` or `false` | `false` | it is paused when the tree starts: no attempt begins in it until its handle resumes it |
 /// | `max_concurrent` | number | unlimited | how many attempts run at a time in the group, those in nested groups included |
 /// | `max_starting` | number | unlimited | how many tasks of the group are between the begin of an attempt and its readiness |
 /// | `dynamic` | `"keep"`, `"drop"` | `"keep"` | what becomes of tasks that were added at run time when the group restarts |
@@ -782,6 +783,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `keyed` | alone, or `true` or `false` | `false` | the slot has keys, as in `tree.slots.jobs.key("acme")`, each with a queue of its own; not with `after` |
 /// | `max_concurrent` | number | unlimited | how many tasks run at once in all keys together; a free place goes round the keys. Needs `keyed` |
 /// | `rate` | string, as in `"10/1m"` | unlimited | how many tasks start within any such time; the rest waits |
+/// | `paused` | alone, or `true` or `false` | `false` | it is paused at first: submissions wait until its handle resumes it |
 ///
 /// # Limits
 /// `limits = [limit(db, 4)]` declares a limit: four of the attempts that need it run at a time. `limit = db` on a task, a

@@ -25,6 +25,9 @@ pub mod stopping {}
 #[doc = include_str!("slots.md")]
 pub mod slots {}
 
+#[doc = include_str!("pausing.md")]
+pub mod pausing {}
+
 #[doc = include_str!("queues.md")]
 pub mod queues {}
 

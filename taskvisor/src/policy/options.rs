@@ -440,6 +440,34 @@ options! {
         set without_readiness() = false;
     }
 
+    paused: bool = false => {
+        /// Returns `true` if the task is paused when it is first registered. Default: `false`.
+        get is_paused() -> bool;
+
+        /// Sets whether the task is paused when it is first registered: no attempt begins until
+        /// [`resume`](crate::TaskHandle::resume) is called. After that, handles decide: a restart does not pause it
+        /// again. Default: `false`. The guide explains [pausing](crate::guide::pausing).
+        ///
+        /// ```
+        /// use taskvisor::{SupervisorConfig, TaskContext, TaskFn, TaskSpec, TaskState, Tree};
+        ///
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
+        /// let import = TaskFn::arc("import", |_: TaskContext| async { Ok(()) });
+        /// let import = TaskSpec::inherit(import).with_paused(true);
+        /// let tree = Tree::builder(SupervisorConfig::default()).task(import).build();
+        /// tree.start().await?;
+        /// let import = tree.child("import");
+        /// assert_eq!(import.status().map(|status| status.state), Some(TaskState::Paused));
+        ///
+        /// assert!(import.resume());
+        /// assert!(import.outcome().await.is_some_and(|outcome| outcome.is_completed()));
+        /// # tree.shutdown().await
+        /// # }
+        /// ```
+        set with_paused(paused: bool) = paused;
+    }
+
     revision: Option<u64> = None => {
         /// Returns the hash of the revision. Default: `None`, no revision.
         get revision() -> Option<u64>;

@@ -300,6 +300,10 @@ impl Core {
         if let Some(heir) = &heir {
             heir.announce();
         }
+        let ends_pause = registry.has_pauses() && cell.was_added() && !cell.keeps_task();
+        if ends_pause {
+            registry.end_pause_of(cell.name());
+        }
         #[cfg(feature = "controller")]
         let mut aftermath = None;
         #[cfg(feature = "controller")]
@@ -314,6 +318,9 @@ impl Core {
         drop(forgotten);
         self.tell_ready();
         observe::removed(cell);
+        if ends_pause {
+            self.count_pauses();
+        }
         if finished.unready {
             self.one_is_ready();
         }
@@ -447,8 +454,15 @@ pub(super) fn start_added(
 ) -> Result<Arc<Cell>, RuntimeError> {
     let before = registry.take_place(&cell);
     announce(&cell);
+    let is_paused = cell.policy().paused && cell.was_added();
+    if is_paused {
+        registry.pause_added(&cell);
+    }
     drop(registry);
     drop(before);
+    if is_paused {
+        cell.core().count_pauses();
+    }
     Actor::spawn(Arc::clone(&cell), runtime);
     if cell.was_refused() { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
 }

@@ -27,4 +27,5 @@ mod o_tenants;
 mod probes;
 mod retry_if;
 mod t1_schedules;
+mod t2_pause;
 mod t4_history;

@@ -68,6 +68,7 @@ impl Cell {
     pub(in crate::runtime) fn turn(&self) -> Turn {
         let mut state = self.lock();
         self.news.take();
+        self.end_pause_if_stopping(&mut state);
         let (turn, note) = state.machine.turn(&self.policy);
         if turn == Turn::Over {
             let task = self.take_task(&mut state, None);
@@ -112,7 +113,13 @@ impl Cell {
 
     /// Notes that the delay of the wait has elapsed.
     pub(in crate::runtime) fn waited(&self) {
-        self.lock().machine.waited();
+        let mut state = self.lock();
+        state.machine.waited();
+        if state.machine.is_held_back() {
+            // It waits for the end of its pause from now on, and takes its turn for that.
+            state.since = self.core.clock.now();
+            self.news.raise();
+        }
     }
 
     /// A scheduled task waits for its first time, and is ready.
@@ -256,9 +263,12 @@ impl Cell {
             Next::Hold(error) | Next::Restart(error) => std::mem::replace(&mut state.last_error, error.clone()),
             Next::End(outcome) => outcome.error().cloned().and_then(|error| state.last_error.replace(error)),
         };
-        let is_pause = matches!(state.machine.stage, Stage::Waiting(wait) if wait != Wait::Due);
-        if is_pause || matches!(next, Next::Hold(_)) {
+        let waits = matches!(state.machine.stage, Stage::Waiting(wait) if wait != Wait::Due);
+        if waits || matches!(next, Next::Hold(_)) {
             state.since = self.core.clock.now();
+        }
+        if state.machine.is_paused() {
+            self.begins_to_rest(&mut state);
         }
         state.stop_by = Ticks::MAX;
         // The task is dropped before its outcome is known, and handles do not keep it.
