@@ -3,6 +3,7 @@
 mod groups;
 mod look;
 mod missed;
+mod pauses;
 mod retries;
 
 use std::sync::{Arc, Mutex};

@@ -44,7 +44,8 @@ impl Core {
         name: &Arc<str>,
         aftermath: &mut Aftermath,
     ) {
-        let terms = registry.slots.open(name, self.controller.terms(name), &self.controller);
+        let terms = self.controller.terms(name);
+        let open = registry.slots.open(name, terms, &self.controller);
         let Some(slot) = registry.slots.busy.get_mut(name) else {
             // A slot that is not stored has no waiting submissions.
             registry.slots.wait_queue.call_first(name, &mut aftermath.calls);
@@ -54,7 +55,7 @@ impl Core {
         let phase = slot.phase();
         let was_owner = slot.leave(|owner| owner.id() == cell.id());
         // Without a pool, the next one is of this slot: it is taken under the same lookup.
-        let next = if terms.pool.is_none() { take_next(slot, terms, || self.clock.elapsed()) } else { None };
+        let next = if terms.pool.is_none() { take_next(slot, open, || self.clock.elapsed()) } else { None };
         if let Some(pool) = terms.pool.filter(|_| was_owner).and_then(|pool| registry.slots.pools.get_mut(pool)) {
             pool.give_back(false);
         }
@@ -148,10 +149,10 @@ impl Core {
                 Room::At(_) | Room::Taken => return None,
             }
             let key = pool.first()?;
-            let terms = slots.open(&key, terms, &self.controller);
+            let open = slots.open(&key, terms, &self.controller);
             let Some(slot) = slots.busy.get_mut(&key) else { continue };
             slot.line_up(false);
-            if let Some(next) = take_next(slot, terms, now) {
+            if let Some(next) = take_next(slot, open, now) {
                 return Some(Next { key: Some(key), ..next });
             }
             // A newer submission has superseded the one that was due, and waits for its own time.
