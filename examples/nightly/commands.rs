@@ -29,7 +29,7 @@ async fn lines(tree: &Tree, nightly: &ChildHandle) {
         }
     }
     // Without a terminal there are no lines, and the program goes on.
-    std::future::pending().await
+    std::future::pending::<()>().await;
 }
 
 /// Returns the answer to a line; `None` to end.

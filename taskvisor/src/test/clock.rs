@@ -86,7 +86,7 @@ fn unshifted() -> SystemTime {
 /// #[tokio::main(flavor = "current_thread", start_paused = true)]
 /// async fn main() -> Result<(), RuntimeError> {
 ///     set_wall_clock("2026-03-29T00:59:00Z");
-///     let report = Script::new("report").always_succeeds();
+///     let report = Script::new("report").succeeds();
 ///     let spec = report.clone().into_task_spec().with_restart(RestartPolicy::Always { interval: None });
 ///     let tree = supervise!(tasks = [report = spec.with_schedule(Schedule::cron("@hourly"))]);
 ///     tree.start().await?;

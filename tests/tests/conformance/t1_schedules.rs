@@ -25,10 +25,13 @@ const fn secs_of(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// The attempts of a task: when each began on Tokio's clock, and for which time.
+/// When an attempt began on Tokio's clock, and for which time.
+type Begun = (Duration, Option<SystemTime>);
+
+/// The attempts of a task.
 #[derive(Clone)]
 struct Runs {
-    begun: Arc<Mutex<Vec<(Duration, Option<SystemTime>)>>>,
+    begun: Arc<Mutex<Vec<Begun>>>,
     start: Instant,
 }
 

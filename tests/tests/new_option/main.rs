@@ -42,7 +42,7 @@ path = "../ui-tests/pass/options.rs"
 harness = false
 
 [dev-dependencies]
-taskvisor.workspace = true
+taskvisor = { workspace = true, features = ["cron"] }
 tokio = { workspace = true, features = ["full"] }
 "#;
 
