@@ -275,7 +275,8 @@ impl Registry {
         }
     }
 
-    /// The pause of an added task ends when its name is free. A task that its group registers again keeps its name.
+    /// The pause of a task without a declared place ends when its name is free. A task that its group registers again
+    /// keeps its name.
     #[cold]
     pub(super) fn end_pause_of(&mut self, path: &str) {
         let has_place = self.places.as_ref().is_some_and(|places| places.tasks.contains_key(path));

@@ -78,7 +78,8 @@ fn tree(random: &mut Rng, watch: &Arc<Watch>, recorder: &Arc<Recorder>) -> Tree 
         }
     });
     let slot = SlotSpec::new("s").with_concurrency(random.usize(1..3));
-    Tree::builder(SupervisorConfig::default())
+    let drain = if random.u8(0..4) == 0 { ms(5) } else { Duration::ZERO };
+    Tree::builder(SupervisorConfig { drain, ..SupervisorConfig::default() })
         .with_subscriber(recorder.clone())
         .with_named_limit("few", random.usize(1..3))
         .task(erratic("t", watch, random.u64(..)).with_paused(random.bool()))
