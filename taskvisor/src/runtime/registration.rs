@@ -356,7 +356,9 @@ impl Registered {
             let gone: Vec<_> = gone.map(|child| join(group.path(), &child.name)).collect();
             self.before.extend(gone.iter().filter_map(|path| places.tasks.remove(path)).map(Member::Task));
             if registry.has_pauses() {
-                gone.iter().for_each(|path| registry.end_pause_of(path));
+                for path in &gone {
+                    registry.end_pause_of(path);
+                }
             }
         }
         self.made_before = before;

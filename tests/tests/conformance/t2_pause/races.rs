@@ -13,6 +13,7 @@ use taskvisor::{
 use tests::{Recorder, WITHOUT_PAUSE, constant, cooperative, ms, secs};
 use tokio::task::yield_now;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::Result;
 
@@ -303,11 +304,12 @@ async fn t2_completion_against_pause_and_stop() -> Result {
     let supervisor = tests::supervisor();
     let (mut completed, mut told) = (0, 0);
     for round in 0..500 {
-        let go = Arc::new(tokio::sync::Notify::new());
-        let ends = Arc::clone(&go);
+        // It stays so: an attempt that is told after its end runs again.
+        let go = CancellationToken::new();
+        let ends = go.clone();
         let task = TaskFn::arc("t", move |ctx: TaskContext| {
-            let ends = Arc::clone(&ends);
-            async move { ctx.run_until_cancelled(ends.notified()).await.ok_or(TaskError::Canceled) }
+            let ends = ends.clone();
+            async move { ctx.run_until_cancelled(ends.cancelled()).await.ok_or(TaskError::Canceled) }
         });
         let task = supervisor.add_task(TaskSpec::inherit(task)).await?;
         while task.status().attempt == 0 {
@@ -320,9 +322,8 @@ async fn t2_completion_against_pause_and_stop() -> Result {
         if round % 2 == 0 {
             std::thread::yield_now();
         }
-        go.notify_one();
+        go.cancel();
         pause.await.unwrap();
-        go.notify_one();
         if task.resume() {
             told += 1;
         } else {
