@@ -300,7 +300,7 @@ impl Core {
         if let Some(heir) = &heir {
             heir.announce();
         }
-        let ends_pause = registry.has_pauses() && cell.was_added() && !cell.keeps_task();
+        let ends_pause = registry.has_pauses() && !cell.keeps_task();
         if ends_pause {
             registry.end_pause_of(cell.name());
         }

@@ -106,8 +106,6 @@ impl Core {
             for cell in &concerned.cells {
                 cell.set_paused(true);
             }
-            #[cfg(feature = "controller")]
-            registry.leave_lines(self, subject);
             self.tell_pause(EventKind::TaskPaused, subject, registry.id_of(subject));
         }
         drop(registry);
@@ -277,7 +275,8 @@ impl Registry {
         }
     }
 
-    /// The pause of an added task ends when its name is free. A task that its group registers again keeps its name.
+    /// The pause of a task without a declared place ends when its name is free. A task that its group registers again
+    /// keeps its name.
     #[cold]
     pub(super) fn end_pause_of(&mut self, path: &str) {
         let has_place = self.places.as_ref().is_some_and(|places| places.tasks.contains_key(path));
@@ -369,14 +368,6 @@ impl Registry {
             Subject::Group("") => self.slots.all_busy(),
             Subject::Slot(name) => core.slots_of(self, name),
             _ => Vec::new(),
-        }
-    }
-
-    /// Takes the slots that the subject includes out of the lines of their pools.
-    #[cfg(feature = "controller")]
-    fn leave_lines(&mut self, core: &Core, subject: Subject<'_>) {
-        for slot in self.slots_in(core, subject) {
-            self.slots.leave_line(&slot, core);
         }
     }
 }

@@ -163,6 +163,7 @@ impl Core {
             return Err(RuntimeError::ShuttingDown);
         }
         let mut paused = Vec::new();
+        let may_end_pauses = made.is_some() && registry.has_pauses();
         if let Some(made) = made {
             // A child that the last run had too is paused as it is.
             let before = group.children();
@@ -177,7 +178,7 @@ impl Core {
         registered.cells.iter().for_each(announce);
         registry.pause_declared(self, &paused);
         drop(registry);
-        if !paused.is_empty() {
+        if may_end_pauses || !paused.is_empty() {
             self.count_pauses();
         }
         self.forget_within(group);
@@ -351,9 +352,13 @@ impl Registered {
     fn replace_made(&mut self, registry: &mut Registry, group: &GroupCell, made: &Arc<Declared>) {
         let before = group.set_made(Arc::clone(made));
         if let (Some(before), Some(places)) = (&before, &mut registry.places) {
-            for child in before.children.iter().filter(|child| made.place(&child.name).is_none()) {
-                let gone = places.tasks.remove(&join(group.path(), &child.name));
-                self.before.extend(gone.map(Member::Task));
+            let gone = before.children.iter().filter(|child| made.place(&child.name).is_none());
+            let gone: Vec<_> = gone.map(|child| join(group.path(), &child.name)).collect();
+            self.before.extend(gone.iter().filter_map(|path| places.tasks.remove(path)).map(Member::Task));
+            if registry.has_pauses() {
+                for path in &gone {
+                    registry.end_pause_of(path);
+                }
             }
         }
         self.made_before = before;

@@ -99,7 +99,8 @@ impl TaskHandle {
     }
 
     /// [Restarts](Self::restart) the task, and waits until an attempt after that is [ready](crate::Ready). Returns
-    /// `false` if the restart was refused, or the task has ended before. A task that calls this for itself does not wait.
+    /// `false` if the restart was refused, or the task has ended before. In a [pause](Self::pause) it waits for the end of
+    /// the pause. A task that calls this for itself does not wait.
     ///
     /// # Cancel safety
     /// The first poll restarts the task. Dropping the future after that only ends the wait.

@@ -340,7 +340,7 @@ impl Group {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
-    /// use taskvisor::{Group, SupervisorConfig, TaskContext, TaskFn, TaskState, Tree};
+    /// use taskvisor::{Group, SupervisorConfig, TaskContext, TaskFn, Tree};
     ///
     /// let import = TaskFn::arc("import", |_: TaskContext| async { Ok(()) });
     /// let imports = Group::one_for_one("imports").with_paused(true).task(import);

@@ -264,7 +264,7 @@ impl GroupHandle {
     /// ```
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
-    /// use taskvisor::{Group, SupervisorConfig, TaskContext, TaskFn, TaskState, Tree};
+    /// use taskvisor::{Group, SupervisorConfig, TaskContext, TaskFn, Tree};
     ///
     /// let import = TaskFn::arc("import", |_: TaskContext| async { Ok(()) });
     /// let tree = Tree::builder(SupervisorConfig::default()).group(Group::one_for_one("jobs").task(import)).build();

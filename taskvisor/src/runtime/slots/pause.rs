@@ -1,4 +1,5 @@
-//! The pauses of slots: a paused slot is as if all its places were taken.
+//! The pauses of slots: a paused slot is as if all its places were taken. One that is paused in the line of its pool is
+//! passed over when its turn comes, and lines up again when it is resumed.
 
 use std::sync::Arc;
 
@@ -58,14 +59,6 @@ impl Slots {
     pub(in crate::runtime) fn waiting_in(&self, slot: &str) -> impl Iterator<Item = &Arc<Cell>> {
         let slot = self.busy.get(slot);
         slot.into_iter().flat_map(|slot| slot.next().into_iter().chain(slot.queue())).map(|job| &job.cell)
-    }
-
-    /// Takes a slot that was paused out of the line of its pool.
-    pub(in crate::runtime) fn leave_line(&mut self, name: &Arc<str>, core: &Core) {
-        let Some(pool) = core.controller.terms(name).pool.and_then(|pool| self.pools.get_mut(pool)) else { return };
-        if self.busy.get_mut(name).is_some_and(|slot| slot.line_up(false)) {
-            pool.leave_line(name);
-        }
     }
 }
 

@@ -231,6 +231,26 @@ async fn t2_a_running_call_of_a_fresh_group_goes_on_and_no_other_begins() -> Res
 }
 
 #[tokio::test(start_paused = true)]
+async fn t2_the_pause_of_a_made_child_lasts_as_long_as_it_is_made() -> Result {
+    let calls = AtomicUsize::new(0);
+    let group = Group::one_for_all("g").fresh(move || {
+        let call = calls.fetch_add(1, Ordering::SeqCst);
+        async move { Ok::<_, String>([if call == 2 { cooperative("other") } else { cooperative("c") }]) }
+    });
+    let (tree, _) = started(|tree| tree.group(group)).await?;
+    assert!(tree.child("g/c").pause() && tree.group("g").restart());
+    settle().await;
+    assert_eq!(state(&tree, "g/c"), TaskState::Paused, "it is made again");
+    assert!(tree.group("g").restart());
+    settle().await;
+    assert!(!tree.child("g/c").is_paused() && tree.child("g/c").current().is_none(), "it is no place any more");
+    let added = tree.group("g").add_task(cooperative("c")).await?;
+    settle().await;
+    assert_eq!(added.status().state, TaskState::Running);
+    tree.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
 async fn t2_a_paused_fresh_group_is_stopped_and_held() -> Result {
     let (group, calls) = fresh();
     let (tree, _) = started(|tree| tree.group(Group::one_for_all("outer").group(group.with_paused(true)))).await?;

@@ -177,6 +177,34 @@ async fn t2_a_key_is_paused_alone_or_with_its_slot() -> Result {
 }
 
 #[tokio::test(start_paused = true)]
+async fn t2_a_key_that_is_paused_in_the_line_is_passed_over() -> Result {
+    let (tree, jobs) = tree(SlotSpec::new("jobs").with_keys().with_max_concurrent(1));
+    let keys = ["a", "b", "c"].map(|key| jobs.key(key));
+    let mut waiting = Vec::new();
+    for key in &keys {
+        waiting.push(key.submit(cooperative("job")).await?);
+    }
+    settle().await;
+    let states = || waiting.iter().map(|job| job.status().state).collect::<Vec<_>>();
+    assert_eq!(states(), [TaskState::Running, TaskState::Queued, TaskState::Queued]);
+    assert!(keys[1].pause());
+    waiting[0].cancel().await?;
+    settle().await;
+    assert_eq!(states(), [TaskState::Ended, TaskState::Queued, TaskState::Running]);
+    // It does not stand in the way of a place that is free, and lines up again with its resume.
+    waiting[2].cancel().await?;
+    let other = keys[0].submit(cooperative("other")).await?;
+    settle().await;
+    assert!(other.status().state == TaskState::Running && keys[1].resume());
+    settle().await;
+    assert_eq!(states()[1], TaskState::Queued);
+    other.cancel().await?;
+    settle().await;
+    assert_eq!(states()[1], TaskState::Running);
+    Ok(tree.shutdown().await?)
+}
+
+#[tokio::test(start_paused = true)]
 async fn t2_places_and_rates_in_a_pause() -> Result {
     let (tree, slot) = tree(SlotSpec::new("s").with_concurrency(3).with_rate(2, secs(60)));
     assert!(slot.pause());

@@ -297,6 +297,23 @@ async fn t2_the_pause_of_an_added_task_ends_when_its_name_is_free() -> Result {
 }
 
 #[tokio::test(start_paused = true)]
+async fn t2_the_pause_of_a_task_of_a_batch_ends_with_its_name() -> Result {
+    let supervisor = supervisor();
+    let run = {
+        let supervisor = supervisor.clone();
+        tokio::spawn(async move { supervisor.run(vec![cooperative("t"), cooperative("other")]).await })
+    };
+    settle().await;
+    let task = supervisor.task("t").expect("it is registered");
+    assert!(task.pause() && task.cancel().await?);
+    let again = supervisor.add_task(cooperative("t")).await?;
+    settle().await;
+    assert_eq!((again.is_paused(), again.status().state), (false, TaskState::Running));
+    supervisor.shutdown().await?;
+    run.await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
 async fn t2_nothing_is_paused_before_the_start_or_in_a_shutdown() -> Result {
     let tree = taskvisor::Tree::builder(taskvisor::SupervisorConfig::default()).task(cooperative("t")).build();
     let task = tree.child("t");

@@ -1,7 +1,7 @@
 //! Pauses while a task waits for a permit, a place, or its start.
 
-use taskvisor::{EventKind, Group, Ready, SupervisorConfig, TaskState, Tree};
-use tests::{Recorder, Script, Step, cooperative, ms, secs, settle};
+use taskvisor::{EventKind, Group, Ready, RestartPolicy, SupervisorConfig, TaskState, Tree};
+use tests::{ALWAYS, OK, Recorder, Script, Step, cooperative, ms, secs, settle};
 use tokio::time::advance;
 
 use super::{Result, started, state};
@@ -63,6 +63,37 @@ async fn t2_a_triggered_attempt_waits_for_its_permit_as_any_other() -> Result {
     tree.child("third").cancel().await?;
     settle().await;
     assert_eq!((second.attempts(), tree.child("second").is_paused()), (1, true));
+    tree.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn t2_what_falls_due_in_a_pause_waits_for_no_permit_and_no_timeout() -> Result {
+    // given tasks that fall due in a pause, by an interval and by the end of an attempt, while others hold the permits
+    let recorder = Recorder::new();
+    let script = Script::new([OK, Step::Wait]);
+    let task = |name: &str| script.spec(name).with_ready(Ready::Signal).with_start_timeout(secs(2));
+    let interval = task("interval").with_restart(RestartPolicy::Always { interval: Some(secs(5)) });
+    let ends = Script::new([Step::Succeed(secs(5)), Step::Wait]);
+    let ends = ends.spec("ends").with_start_timeout(secs(6)).with_restart(ALWAYS).with_ready(Ready::FirstSuccess);
+    let tree = Tree::builder(SupervisorConfig { max_concurrent: 2, ..SupervisorConfig::default() })
+        .with_subscriber(recorder.clone())
+        .task(interval)
+        .task(ends)
+        .task(cooperative("first"))
+        .task(cooperative("second"))
+        .build();
+    tree.start().await?;
+    settle().await;
+    assert!(tree.child("interval").pause() && tree.child("ends").pause());
+    // when
+    for _ in 0..20 {
+        advance(secs(1)).await;
+        settle().await;
+    }
+    // then
+    let states = ["interval", "ends", "first", "second"].map(|path| state(&tree, path));
+    assert_eq!(states, [TaskState::Paused, TaskState::Paused, TaskState::Running, TaskState::Running]);
+    assert_eq!(recorder.count(EventKind::TaskFailed), 0);
     tree.shutdown().await
 }
 
