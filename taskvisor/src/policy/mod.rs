@@ -2,7 +2,7 @@
 //!
 //! `restart`, `backoff` and `ready` are public values, `critical` has setters only. `options` is the table of a task's options: what a spec sets,
 //! and what comes of it under the configuration of a supervisor; `checks` rejects invalid values and combinations.
-//! `schedule` computes the ticks of a fixed rate. All of it is pure: time is passed in.
+//! `schedule` computes the ticks of a fixed rate, `value` reads and writes the texts of values. All of it is pure: time is passed in.
 
 mod backoff;
 mod checks;
@@ -12,6 +12,7 @@ mod phase;
 mod ready;
 mod restart;
 mod schedule;
+mod value;
 
 pub use backoff::{BackoffPolicy, JitterPolicy};
 pub(crate) use checks::check_backoff;
@@ -22,3 +23,4 @@ pub(crate) use phase::{host, shift};
 pub use ready::Ready;
 pub use restart::RestartPolicy;
 pub(crate) use schedule::Ticks;
+pub(crate) use value::{NONE, Of, Value};
