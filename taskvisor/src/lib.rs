@@ -84,6 +84,7 @@ pub mod prelude;
 #[cfg(feature = "process")]
 mod process;
 mod runtime;
+mod settings;
 #[cfg(feature = "controller")]
 mod slots;
 mod supervisor;
@@ -126,6 +127,7 @@ pub use policy::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy, SpanScope};
 #[cfg(feature = "process")]
 pub use process::ProcessError;
 pub use runtime::Shutdown;
+pub use settings::{InvalidOverride, Origin, Overrides, Setting, Settings};
 #[cfg(feature = "controller")]
 pub use slots::{
     AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotPhase, SlotSnapshot, SlotSpec,

@@ -152,7 +152,7 @@ macro_rules! options {
 
             /// Returns `true` if both set the same in this row. Inlined, it would compare every row ahead of the loop.
             #[inline(never)]
-            fn is_equal(&self, other: &Self, row: Row) -> bool {
+            pub(crate) fn is_equal(&self, other: &Self, row: Row) -> bool {
                 match row {
                     $(Row::$name => self.$name == other.$name,)*
                 }

@@ -140,7 +140,9 @@ impl Scalar for JitterPolicy {
 impl Scalar for (usize, Duration) {
     fn read(text: &str) -> Result<Self, String> {
         let Some((starts, per)) = text.split_once('/') else {
-            return Err(format!("\"{text}\" is not a rate: write for example \"10/1m\", for 10 starts within any minute"));
+            return Err(format!(
+                "\"{text}\" is not a rate: write for example \"10/1m\", for 10 starts within any minute"
+            ));
         };
         Ok((usize::read(starts.trim())?, Duration::read(per.trim())?))
     }

@@ -113,6 +113,11 @@ impl Limits {
         self.are_any.load(Ordering::Relaxed)
     }
 
+    /// Returns the limits with names, in the order of their declaration.
+    pub(super) fn named(&self) -> Vec<(Arc<str>, usize)> {
+        self.named.iter().map(|(name, permits)| (Arc::clone(name), permits.limit)).collect()
+    }
+
     /// Creates the permits of a group.
     pub(super) fn of_group(&self, path: &str, max_concurrent: usize) -> Arc<Permits> {
         self.are_any.store(true, Ordering::Relaxed);

@@ -26,3 +26,4 @@ mod o_slots;
 mod o_tenants;
 mod probes;
 mod retry_if;
+mod t3_overrides;
