@@ -120,13 +120,14 @@ impl<'a> LegalNames<'a> {
         let mut parts: Vec<_> =
             self.targets.keys().map(String::as_str).filter(|known| is_within(known, name)).collect();
         parts.sort_unstable();
-        match (parts.as_slice(), self.closest(name)) {
-            ([_, _], _) | ([_, _, _], _) | ([_, _, _, _], _) => {
-                format!("it has no value of its own: set {}", suggest::list(parts, '`'))
-            }
-            ([first, _, ..], _) => format!("it has no value of its own, but settings such as `{first}`"),
-            ([meant], _) | ([], Some(meant)) => format!("unknown setting, did you mean `{meant}`?"),
-            ([], None) => "unknown setting: no option of this tree has the name".to_owned(),
+        match parts.as_slice() {
+            [] => match self.closest(name) {
+                Some(meant) => format!("unknown setting, did you mean `{meant}`?"),
+                None => "unknown setting: no option of this tree has the name".to_owned(),
+            },
+            [meant] => format!("unknown setting, did you mean `{meant}`?"),
+            _ if parts.len() <= 4 => format!("it has no value of its own: set {}", suggest::list(parts, '`')),
+            [first, ..] => format!("it has no value of its own, but settings such as `{first}`"),
         }
     }
 

@@ -6,6 +6,8 @@
 //!
 //! All of it runs in `TreeBuilder::build` and in `Tree::settings`; nothing of it is left in a running tree.
 
+#[cfg(feature = "serde")]
+mod deserialize;
 mod invalid;
 mod legal_names;
 mod listing;

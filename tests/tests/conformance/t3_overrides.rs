@@ -1,6 +1,7 @@
 //! T3: overrides per deployment.
 
 mod checks;
+mod files;
 mod names;
 mod running;
 mod settings;
