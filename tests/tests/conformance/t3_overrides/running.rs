@@ -11,19 +11,11 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn t3_a_task_runs_by_its_overrides() -> Result {
-    let fails = |name: &str| {
-        TaskSpec::inherit(TaskFn::arc(name, |_: TaskContext| async {
-            sleep(secs(100)).await;
-            Ok(())
-        }))
-        .with_max_retries(5)
-    };
+    let fails = |name: &str| endless(name).with_max_retries(5);
     let group = Group::one_for_one("group").not_critical().task(fails("inner"));
     let overrides = Overrides::from([
         ("outer.timeout", "2s"),
         ("outer.max_retries", "0"),
-        ("outer.cleanup", "0s"),
-        ("group.inner.cleanup", "0s"),
         ("group.inner.timeout", "3s"),
         ("group.inner.max_retries", "0"),
     ]);
