@@ -77,6 +77,7 @@ pub(crate) enum Purpose {
     SignalAction,
     Config,
     Controller,
+    Overrides,
     Subscriber,
     Spec,
     Specs,

@@ -56,7 +56,7 @@
 //! | `logging` | no | `LogWriter` and `LogLevel`: a subscriber that writes a line for each event | |
 //! | `tracing` | no | [a span for each attempt and a line for each change](guide::observing); names for tokio-console | `tracing` |
 //! | `metrics` | no | [counters, gauges and histograms](guide::observing) through the `metrics` facade | `metrics` |
-//! | `serde` | no | `serde::Serialize` for events, outcomes, statuses, health and snapshots, in the form of the module `json` | `serde` |
+//! | `serde` | no | `serde::Serialize` for events, outcomes, statuses, health and snapshots, in the form of the module `json`; `serde::Deserialize` for [`Overrides`](guide::overrides) from files | `serde` |
 //! | `systemd` | no | `systemd::notify`, on Unix: readiness, status, watchdog and stopping for a unit of `Type=notify` | `sd-notify` |
 //! | `process` | no | `TaskContext::run_process`, `process_status` and `process_output`: a child process that ends with its attempt; `ProcessError` | `rustix`, on Unix |
 //! | `anyhow` | no | a [`TaskError`] inside an `anyhow::Error` keeps its meaning; without the feature, an `anyhow::Error` is an error like others | `anyhow` |
@@ -146,6 +146,7 @@ pub use task::{
 /// [guide-restarts]: crate::guide::restarts
 /// [guide-groups]: crate::guide::groups
 /// [guide-slots]: crate::guide::slots
+/// [guide-overrides]: crate::guide::overrides
 /// [guide-blocking]: crate::guide::blocking
 /// [guide-events]: crate::guide::outcomes_and_events
 #[cfg(feature = "macros")]
