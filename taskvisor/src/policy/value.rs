@@ -70,7 +70,7 @@ macro_rules! whole_numbers {
     ($($number:ident)*) => {$(
         impl Scalar for $number {
             fn read(text: &str) -> Result<Self, String> {
-                text.parse().map_err(|_| not_a_whole_number(text, $number::MAX as u64))
+                text.parse().map_err(|_| not_a_whole_number(text, &$number::MAX.to_string()))
             }
 
             fn write(&self) -> String {
@@ -82,7 +82,7 @@ macro_rules! whole_numbers {
 
 whole_numbers!(u32 usize);
 
-fn not_a_whole_number(text: &str, most: u64) -> String {
+fn not_a_whole_number(text: &str, most: &str) -> String {
     let digits = text.strip_prefix('-').unwrap_or(text);
     let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
     match (is_number, digits == text) {

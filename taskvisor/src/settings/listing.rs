@@ -1,7 +1,7 @@
 //! The settings of a tree, for operators.
 
 use std::collections::HashMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use super::legal_names::Spelling;
@@ -118,13 +118,13 @@ impl Settings {
         for Setting { key, path, value, origin, .. } in &self.settings {
             if before.replace(path) != Some(path) {
                 let blank = if text.is_empty() { "" } else { "\n" };
-                text += &format!("{blank}# {path}\n");
+                let _ = writeln!(text, "{blank}# {}", path.escape_debug());
             }
             let name = spell(key);
             let comment = if origin.is_override() { "" } else { "#" };
-            text += &match count.get(&name) {
-                Some(2..) => format!("# {name} names several settings, set {key} in a file\n"),
-                _ => format!("{comment}{name}={value}\n"),
+            let _ = match count.get(&name) {
+                Some(2..) => writeln!(text, "# {name} names several settings, set {} in a file", key.escape_debug()),
+                _ => writeln!(text, "{comment}{name}={value}"),
             };
         }
         text

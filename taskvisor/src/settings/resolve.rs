@@ -1,6 +1,6 @@
 //! Checks overrides against a tree, and writes them into its declaration.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::invalid::InvalidOverride;
 use super::legal_names::{LegalNames, Spelling, Target};
@@ -208,8 +208,8 @@ impl Checks<'_> {
             }
         }
         // A part whose other part is given, but invalid, is not reported as well.
-        let rows: BTreeMap<usize, ()> = applied.iter().map(|applied| (applied.target.row, ())).collect();
-        for row in rows.into_keys() {
+        let rows: BTreeSet<_> = applied.iter().map(|applied| applied.target.row).collect();
+        for row in rows {
             if let Some((part, lacking)) = self.lacking(place, config, row, applied) {
                 let message = format!("it needs `{lacking}` beside it, which the program does not set");
                 self.invalid.push(InvalidOverride::new(&part.origin, message));
@@ -289,7 +289,7 @@ impl Checks<'_> {
         let mut tree = self.sheet.open(Place::Tree, config);
         let mut is_shared = |applied: &&&Applied| tree.field(applied.target.row).is_some_and(|it| is_inherited(it.row));
         let shared: Vec<&Applied> = of_tree.iter().filter(&mut is_shared).copied().collect();
-        let mut reported = HashMap::new();
+        let mut reported = BTreeMap::new();
         let children = (0..self.sheet.children.len()).map(Place::Child);
         for place in children.take_while(|_| !shared.is_empty()) {
             let own = by_place.get(&place).map_or(&[][..], Vec::as_slice);
