@@ -101,8 +101,8 @@ impl Overrides {
     /// # #[cfg(not(feature = "serde"))]
     /// # fn main() {}
     /// ```
-    pub fn file(name: impl Into<String>, mut values: Self) -> Self {
-        let name = name.into();
+    pub fn file(name: impl Into<String>, values: Self) -> Self {
+        let (name, mut values) = (name.into(), values);
         for source in values.sources.iter_mut().filter(|source| matches!(source.kind, Kind::Values)) {
             source.kind = Kind::File(name.clone());
         }
