@@ -15,7 +15,7 @@ mod schedule;
 mod value;
 
 pub use backoff::{BackoffPolicy, JitterPolicy};
-pub(crate) use checks::check_backoff;
+pub(crate) use checks::{check_backoff, check_group};
 pub(crate) use critical::Critical;
 pub(crate) use options::{Overrides, ResolvedPolicy, Row, Rows};
 pub use phase::SpanScope;

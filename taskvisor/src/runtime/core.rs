@@ -14,7 +14,7 @@ use super::clock::Clock;
 use super::failures::Failures;
 use super::group::Note;
 use super::observe;
-use super::permits::Limits;
+use super::permits::{Limits, check_limits};
 use super::registration::check_no_siblings;
 use super::registry::{Admission, Registry};
 use super::shutdown::{Listener, Stop, TURNS, Watch, has_workers, within};
@@ -494,22 +494,4 @@ impl Parts {
             slots: self.controller.slots.clone(),
         }
     }
-}
-
-/// Checks the limits with names.
-fn check_limits(limits: &[(Arc<str>, usize)]) -> Result<(), InvalidOption> {
-    for (position, (name, limit)) in limits.iter().enumerate() {
-        let invalid =
-            |option, value, expected| Err(InvalidOption::new(format!("limit `{name}`"), option, value, expected));
-        if name.is_empty() {
-            return invalid("name", "\"\"", "a name that is not empty");
-        }
-        if *limit == 0 {
-            return invalid("max_concurrent", "0", "at least 1");
-        }
-        if limits[..position].iter().any(|(earlier, _)| earlier == name) {
-            return invalid("name", "declared twice", "one limit of each name");
-        }
-    }
-    Ok(())
 }

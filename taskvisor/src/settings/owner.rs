@@ -347,7 +347,7 @@ impl Group {
 impl GroupOptions {
     fn check(&self, set: &policy::Overrides) -> Result<(), InvalidOption> {
         let Self { name, limit, max_starting, max_concurrent, is_fresh, .. } = self;
-        crate::tree::check_group(name, *limit, [*max_starting, *max_concurrent], *is_fresh, set)
+        policy::check_group(name, *limit, [*max_starting, *max_concurrent], *is_fresh, set)
     }
 }
 

@@ -14,7 +14,7 @@ mod owner;
 mod strategy;
 
 pub use child_handle::ChildHandle;
-pub(crate) use declaration::{Declared, Order, Role, check_group};
+pub(crate) use declaration::{Declared, Order, Role};
 pub use declared_tree::{DeclaredGroup, DeclaredTree};
 pub(crate) use failure::Leaf;
 pub use failure::{FailureChain, FailureLink};
