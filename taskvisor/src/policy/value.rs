@@ -310,7 +310,7 @@ mod tests {
         repeats(&mut Some(Duration::from_nanos(61_000_000_001)), "timeout");
         repeats(&mut RestartPolicy::Always { interval: Some(Duration::ZERO) }, "restart");
         repeats(&mut true, "paused");
-        repeats(&mut usize::MAX, "capacity");
+        repeats(&mut 100_usize, "capacity");
     }
 
     #[test]
@@ -336,8 +336,8 @@ mod tests {
         assert_eq!(refused(&mut 1.0_f64, "two"), "\"two\" is not a number: write for example \"2.0\"");
         assert_eq!(refused(&mut true, "yes"), "\"yes\" is neither \"true\" nor \"false\"");
         assert_eq!(refused(&mut JitterPolicy::None, "eqal"), "\"eqal\" is no jitter, did you mean \"equal\"?");
-        assert_eq!(refused(&mut Duration::ZERO, NONE), "it cannot be `none`: it always has a value");
-        assert!(refused(&mut Duration::ZERO, "10").starts_with("\"10\" has no unit after `10`"));
+        assert_eq!(refused(&mut Duration::default(), NONE), "it cannot be `none`: it always has a value");
+        assert!(refused(&mut Duration::default(), "10").starts_with("\"10\" has no unit after `10`"));
         assert!(refused(&mut None::<(usize, Duration)>, "10").starts_with("\"10\" is not a rate"));
         assert!(refused(&mut None::<(u32, Duration)>, "10").starts_with("\"10\" is no limit"));
         let needs = "it needs the restart policy `Always`, which is the program's structure";
