@@ -3,6 +3,7 @@
 mod checks;
 mod files;
 mod names;
+mod random;
 mod running;
 mod settings;
 
