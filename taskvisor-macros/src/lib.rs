@@ -449,6 +449,19 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
+/// `overrides` lets a deployment change options without a new build, such as `APP_PING_INTERVAL=1m`. The guide explains
+/// [overrides][guide-overrides]:
+///
+/// ```
+/// use taskvisor::prelude::*;
+///
+/// #[task(restart = "always", interval = "10s")]
+/// async fn ping() {}
+///
+/// let tree = supervise!(overrides = Overrides::env("APP"), tasks = [ping {}]);
+/// println!("{}", tree.settings());
+/// ```
+///
 /// A task that depends on a flag is `..flag.then_some(ping { .. })`. Tasks of a spread have no field: `tree.child("shard-1")`
 /// is the handle of one.
 ///
@@ -526,6 +539,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `max_starting` | number | unlimited | how many tasks are between the begin of an attempt and its readiness |
 /// | `signals` | `true`, `false`, a `Signals`, or a list, below | `true` | how the tree shuts down on SIGINT and SIGTERM |
 /// | `defaults` | list of options, below | the config's | what the tasks that leave them out inherit |
+/// | `overrides` | `Overrides` | none | options that files and variables of a deployment change |
 /// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
 ///
 /// Durations and numbers are written as in `#[task]`.
@@ -850,6 +864,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Errors in the options of tasks are those of `#[task]`.
 ///
 /// [guide-groups]: ../taskvisor/guide/groups/index.html
+/// [guide-overrides]: ../taskvisor/guide/overrides/index.html
 /// [guide-schedules]: ../taskvisor/guide/schedules/index.html
 /// [guide-slots]: ../taskvisor/guide/slots/index.html
 #[doc = include_str!("mistakes/supervise.md")]

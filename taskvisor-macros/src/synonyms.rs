@@ -57,6 +57,7 @@ synonyms! {
         "limits": "semaphores" "semaphore" "permits" "resources";
         "slots": "queues" "pools" "lanes";
         "defaults": "default" "common" "all_tasks" "task_defaults";
+        "overrides": "override" "env" "env_prefix" "environment" "environment_variables" "config_file";
         "config": "settings" "options" "supervisor_config" "configuration";
     }
     "`backoff`" {

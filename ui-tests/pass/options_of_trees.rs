@@ -75,6 +75,7 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
             backoff(first = "21s", max = "22s", factor = 2.3, jitter = "full", reset_after = "24s"),
         ),
         subscribers = [listen { held }],
+        overrides = Overrides::from([("endless.ping.timeout", "71s")]),
         crate = taskvisor,
         tasks = [
             ping {},
@@ -228,7 +229,7 @@ fn built(held: Arc<()>) -> Tree {
         .without_readiness()
         .with_paused(true);
     let endless = Group::new("endless", Strategy::OneForOne)
-        .task(ping::spec().critical_at_any_end())
+        .task(ping::spec().critical_at_any_end().with_timeout(seconds(71)))
         .critical_at_any_end();
     let fresh = Group::new("fresh", Strategy::OneForOne).fresh(made_anew).with_start_timeout(seconds(66));
     let last = Group::new("last", Strategy::OneForOne)

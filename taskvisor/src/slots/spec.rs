@@ -116,15 +116,15 @@ impl ControllerSpec {
 pub struct SlotSpec {
     name: Arc<str>,
     admission: AdmissionPolicy,
-    capacity: Option<usize>,
+    pub(crate) capacity: Option<usize>,
     pub(crate) named_limit: Option<Arc<str>>,
-    debounce: Option<Duration>,
-    debounce_max: Option<Duration>,
-    concurrency: Option<usize>,
+    pub(crate) debounce: Option<Duration>,
+    pub(crate) debounce_max: Option<Duration>,
+    pub(crate) concurrency: Option<usize>,
     keyed: bool,
-    max_concurrent: Option<usize>,
-    rate: Option<(usize, Duration)>,
-    paused: bool,
+    pub(crate) max_concurrent: Option<usize>,
+    pub(crate) rate: Option<(usize, Duration)>,
+    pub(crate) paused: bool,
 }
 
 impl SlotSpec {

@@ -86,6 +86,17 @@ impl Controller {
         Self { config: setup.config, slots, keyed, is_simple }
     }
 
+    pub(in crate::runtime) fn config(&self) -> &ControllerConfig {
+        &self.config
+    }
+
+    /// Returns the declared slots, sorted by name.
+    pub(in crate::runtime) fn slots(&self) -> Vec<SlotSpec> {
+        let mut slots: Vec<_> = self.slots.values().cloned().collect();
+        slots.sort_unstable_by(|a, b| a.name().cmp(b.name()));
+        slots
+    }
+
     pub(in crate::runtime) fn set_up(&self, registry: &mut Registry) {
         registry.slots.wait_queue = WaitQueue::new(self.config.queue_capacity);
         for (name, slot) in self.slots.iter().filter(|(_, slot)| slot.has_pool()) {
