@@ -5,6 +5,7 @@ mod files;
 mod names;
 mod random;
 mod running;
+mod schedules;
 mod settings;
 
 use std::time::Duration;

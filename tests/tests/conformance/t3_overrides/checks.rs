@@ -67,7 +67,7 @@ fn t3_what_the_program_could_not_set_names_the_override() {
         (
             "store.pool.splay",
             "5s",
-            "store.pool.splay: task `pool`: `splay` is 5s, expected a period or an interval beside it",
+            "store.pool.splay: task `pool`: `splay` is 5s, expected a period, an interval or a schedule beside it",
         ),
         ("slots.deploy.capacity", "0", "slots.deploy.capacity: slot `deploy`: `capacity` is 0, expected at least 1"),
         (

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use fastrand::Rng;
+use taskvisor::Schedule;
 
 use super::*;
 
 const NAMES: [&str; 8] = ["a", "b", "pool", "store", "a_b", "a.b", "limits", "Timeout"];
 
-const TEXTS: [&str; 14] =
-    ["1s", "1m30s", "0s", "5", "0", "2.5", "none", "true", "equal", "10/1m", "", " 1s", "10", "often"];
+const TEXTS: [&str; 16] =
+    ["1s", "1m30s", "0s", "5", "0", "2.5", "none", "true", "equal", "10/1m", "", " 1s", "10", "often", "skip", "UTC"];
 
 /// A tree of up to three levels. Names among siblings differ.
 fn random_builder(random: &mut Rng) -> TreeBuilder {
@@ -44,10 +45,11 @@ fn random_group(random: &mut Rng, name: &str, levels: u32) -> Group {
 
 fn random_task(random: &mut Rng, name: &str) -> TaskSpec {
     let task = endless(name);
-    match random.u8(0..4) {
-        0 => task.with_restart(ALWAYS).with_every(Duration::from_secs(5)),
-        1 => task.with_timeout(Duration::from_secs(7)),
-        2 => task.with_limit(3, Duration::from_secs(60)),
+    match random.u8(0..5) {
+        0 => task.with_restart(ALWAYS).with_schedule(Schedule::cron("30 2 * * *")),
+        1 => task.with_restart(ALWAYS).with_every(Duration::from_secs(5)),
+        2 => task.with_timeout(Duration::from_secs(7)),
+        3 => task.with_limit(3, Duration::from_secs(60)),
         _ => task,
     }
 }
@@ -59,11 +61,11 @@ fn values(tree: &Tree) -> BTreeMap<String, String> {
 #[test]
 fn t3_overrides_are_refused_with_their_origin_or_have_their_values() {
     let (mut accepted, mut refused) = (0, 0);
-    for seed in 0..400 {
+    for seed in 0..800 {
         let make = || random_builder(&mut Rng::with_seed(seed));
         let mut random = Rng::with_seed(seed ^ 0xabc);
         let keys: Vec<_> = values(&make().build()).into_keys().collect();
-        let given: BTreeMap<_, _> = (0..random.usize(1..4))
+        let given: BTreeMap<_, _> = (0..random.usize(1..3))
             .map(|_| (keys[random.usize(..keys.len())].clone(), TEXTS[random.usize(..TEXTS.len())]))
             .collect();
         match make().with_overrides(given.clone().into_iter().collect::<Overrides>()).try_build() {
