@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::decision::{Ending, Next, Request};
 use super::super::guards::Limit;
-use super::super::machine::{Heed, Ran, Stage, Turn, Wait};
+use super::super::machine::{Heed, Machine, Ran, Stage, Turn, Wait};
 use super::{Cell, Membership, State, TimeLeft, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{TaskOutcome, now};
@@ -113,13 +113,7 @@ impl Cell {
 
     /// Notes that the delay of the wait has elapsed.
     pub(in crate::runtime) fn waited(&self) {
-        let mut state = self.lock();
-        state.machine.waited();
-        if state.machine.is_held_back() {
-            // It waits for the end of its pause from now on, and takes its turn for that.
-            state.since = self.core.clock.now();
-            self.news.raise();
-        }
+        self.is_due(Machine::waited);
     }
 
     /// A scheduled task waits for its first time, and is ready.
@@ -139,7 +133,17 @@ impl Cell {
 
     /// The next time of the schedule has come.
     pub(in crate::runtime) fn come(&self) {
-        self.lock().machine.come();
+        self.is_due(Machine::come);
+    }
+
+    fn is_due(&self, becomes: impl FnOnce(&mut Machine)) {
+        let mut state = self.lock();
+        becomes(&mut state.machine);
+        if state.machine.is_held_back() {
+            // It waits for the end of its pause from now on, and takes its turn for that.
+            state.since = self.core.clock.now();
+            self.news.raise();
+        }
     }
 
     /// The runs for which an attempt was due are skipped. Returns `false` if it begins all the same.
