@@ -33,7 +33,6 @@ use super::origin::Origin;
 ///
 /// # Examples
 /// ```
-/// use std::time::Duration;
 /// use taskvisor::{Overrides, SupervisorConfig, TaskContext, TaskFn, Tree};
 ///
 /// let poll = TaskFn::arc("poll", |_: TaskContext| async { Ok(()) });
@@ -84,22 +83,12 @@ impl Overrides {
     ///
     /// # Examples
     /// ```
-    /// # #[cfg(feature = "serde")]
-    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// use taskvisor::Overrides;
     ///
-    /// let text = "
-    ///     grace = '30s'
-    ///     [store.pool]
-    ///     timeout = '10s'
-    ///     max_retries = 5
-    /// ";
-    /// let overrides = Overrides::file("app.toml", toml::from_str(text)?);
-    /// # drop(overrides);
-    /// # Ok(())
-    /// # }
-    /// # #[cfg(not(feature = "serde"))]
-    /// # fn main() {}
+    /// // With the feature `serde`, a parser gives them: `toml::from_str(&text)?`.
+    /// let values = Overrides::from([("grace", "30s"), ("store.pool.timeout", "10s")]);
+    /// let overrides = Overrides::file("app.toml", values);
+    /// assert!(format!("{overrides:?}").contains("app.toml"));
     /// ```
     pub fn file(name: impl Into<String>, values: Self) -> Self {
         let (name, mut values) = (name.into(), values);

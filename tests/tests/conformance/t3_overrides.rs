@@ -31,9 +31,9 @@ fn endless(name: &str) -> TaskSpec {
 
 /// A tree with a task of each kind of option.
 fn builder() -> TreeBuilder {
-    let pool = endless("pool").with_timeout(Duration::from_secs(5));
+    let bounded = endless("pool").with_timeout(Duration::from_secs(5));
     let poll = endless("poll").with_restart(ALWAYS).with_every(Duration::from_secs(60));
-    let store = Group::one_for_all("store").with_limit(3, Duration::from_secs(60)).task(pool).task(endless("cache"));
+    let store = Group::one_for_all("store").with_limit(3, Duration::from_secs(60)).task(bounded).task(endless("cache"));
     Tree::builder(config()).with_named_limit("db", 4).group(store).task(poll)
 }
 
