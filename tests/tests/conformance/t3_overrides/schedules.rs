@@ -65,6 +65,13 @@ fn t3_a_schedule_that_is_wrong_names_its_variable() {
     }
 }
 
+#[test]
+fn t3_the_runs_of_a_tree_with_invalid_overrides_are_not_listed() {
+    let tree = nightly().with_overrides(environment(&[("APP_NIGHTLY_CRN", "@daily")])).build();
+    let error = tree.schedule(1).unwrap_err().to_string();
+    assert!(error.contains("APP_NIGHTLY_CRN") && error.contains("APP_NIGHTLY_CRON"), "{error}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn t3_tasks_groups_and_slots_are_paused_by_a_deployment() -> std::result::Result<(), RuntimeError> {
     let given = [("APP_POLL_PAUSED", "true"), ("APP_STORE_PAUSED", "true"), ("APP_SLOTS_JOBS_PAUSED", "true")];
