@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # What a program that says hello pays for being supervised: the time of a cold build, and its size.
 #
-# Three crates: Tokio alone, with taskvisor and its macros, and with a peer that has none (task-supervisor). What they
-# depend on is downloaded before; each build is cold, dependencies included. Each round builds all three, one after the
+# Four crates: Tokio alone, with taskvisor and its macros, the same with a calendar schedule (the feature `cron`, which
+# has no bar), and with a peer that has none (task-supervisor). What they
+# depend on is downloaded before; each build is cold, dependencies included. Each round builds all four, one after the
 # other, and compares them with Tokio alone of the same round.
 #
 #     benches/hello.sh [rounds]        default: 3 rounds
@@ -42,6 +43,19 @@ async fn main() -> Result<(), RuntimeError> {
 }'
 }
 
+cron() {
+    echo 'use taskvisor::prelude::*;
+
+#[task(restart = "always", cron = "30 2 * * *", zone = "Europe/Berlin")]
+async fn nightly() {}
+
+#[tokio::main]
+async fn main() -> Result<(), RuntimeError> {
+    let tree = supervise!(tasks = [nightly {}]);
+    tree.run_until(async { println!("hello") }).await
+}'
+}
+
 task_supervisor() {
     echo 'use task_supervisor::{CancellationToken, SupervisedTask, SupervisorBuilder, TaskResult};
 
@@ -67,6 +81,7 @@ dependency_of() {
     case $1 in
     bare) ;;
     taskvisor) echo "taskvisor = { path = \"$workspace/taskvisor\" }" ;;
+    cron) echo "taskvisor = { path = \"$workspace/taskvisor\", features = [\"cron\"] }" ;;
     task_supervisor) echo 'task-supervisor = "0.5"' ;;
     esac
 }
@@ -114,7 +129,7 @@ build() { # name, profile
     fi
 }
 
-contenders='bare taskvisor task_supervisor'
+contenders='bare taskvisor cron task_supervisor'
 for name in $contenders; do make "$name"; done
 build bare dev # The first reads the disk.
 : >"$crates/samples"
@@ -138,14 +153,15 @@ function line(what, row, form, bar,    ours, verdict) {
     ours = median("taskvisor", row, 1)
     verdict = bar == "" ? "" : ours <= bar ? "ok" : "MISSED"
     missed += verdict == "MISSED"
-    printf "| %-17s | %10s | %9s | %15s | %6s | %-6s |\n", what, sprintf("%" form, median("bare", row, 0)),
-        sprintf("%+" form, ours), sprintf("%+" form, median("task_supervisor", row, 1)), bar, verdict
+    printf "| %-17s | %10s | %9s | %9s | %15s | %6s | %-6s |\n", what, sprintf("%" form, median("bare", row, 0)),
+        sprintf("%+" form, ours), sprintf("%+" form, median("cron", row, 1)), sprintf("%+" form, median("task_supervisor", row, 1)), bar, verdict
 }
 $2 == "size" { sample[$1, "size", ++count[$1, "size"]] = $3 / 1024 }
 $2 != "size" { sample[$1, $2 " clock", ++count[$1, $2]] = $3; sample[$1, $2 " cpu", count[$1, $2]] = $4 }
 END {
-    printf "| %-17s | %10s | %9s | %15s | %6s | %-6s |\n", "", "bare Tokio", "taskvisor", "task-supervisor", "bar", ""
-    print "| ----------------- | ---------- | --------- | --------------- | ------ | ------ |"
+    printf "| %-17s | %10s | %9s | %9s | %15s | %6s | %-6s |\n",
+        "", "bare Tokio", "taskvisor", "with cron", "task-supervisor", "bar", ""
+    print "| ----------------- | ---------- | --------- | --------- | --------------- | ------ | ------ |"
     line("debug, s", "dev clock", ".2f", bar_debug)
     line("debug, s of CPU", "dev cpu", ".2f", "")
     line("release, s", "release clock", ".2f", bar_release)

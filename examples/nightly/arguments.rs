@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-const USAGE: &str = "usage: nightly [--list] [--state FILE] [--seconds N]";
+const USAGE: &str = "usage: nightly [--list] [--state FILE] [--config FILE] [--seconds N]";
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Arguments {
@@ -11,6 +11,8 @@ pub(crate) struct Arguments {
     pub(crate) list: bool,
     /// The file with the time of the last report.
     pub(crate) state: Option<PathBuf>,
+    /// The file with the options of this deployment.
+    pub(crate) config: Option<PathBuf>,
     /// Ends after this time.
     pub(crate) seconds: Option<Duration>,
 }
@@ -23,6 +25,7 @@ impl Arguments {
             match argument.as_str() {
                 "--list" => arguments.list = true,
                 "--state" => arguments.state = Some(value()?.into()),
+                "--config" => arguments.config = Some(value()?.into()),
                 "--seconds" => {
                     let seconds = value()?;
                     let seconds = seconds.parse().map_err(|_| format!("`{seconds}` is no number of seconds"))?;

@@ -37,11 +37,16 @@ pub(crate) fn answer(tree: &Tree, nightly: &ChildHandle, line: &str) -> Option<S
     Some(match line {
         "run" if nightly.trigger() => "the report is made now".to_owned(),
         "run" => "the report is not waiting for its time".to_owned(),
+        "pause" if nightly.pause() => "no report begins until `resume`".to_owned(),
+        "pause" => "the report is paused already".to_owned(),
+        "resume" if nightly.resume() => "the report runs by its schedule again".to_owned(),
+        "resume" => "the report is not paused".to_owned(),
+        "settings" => tree.settings().to_string(),
         "next" => match tree.schedule(3) {
             Ok(runs) => runs.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
             Err(error) => error.to_string(),
         },
         "quit" => return None,
-        other => format!("`{other}` is no command: write `run`, `next` or `quit`"),
+        other => format!("`{other}` is no command: write `run`, `pause`, `resume`, `next`, `settings` or `quit`"),
     })
 }

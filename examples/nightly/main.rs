@@ -4,11 +4,15 @@
 //! cargo run --example nightly --features nightly                          # until Ctrl+C, or `quit` on standard input
 //! cargo run --example nightly --features nightly -- --state /tmp/nightly  # remembers the last report
 //! cargo run --example nightly --features nightly -- --list                # shows the next runs, and runs nothing
+//! NIGHTLY_HOURLY_PAUSED=true NIGHTLY_NIGHTLY_CRON='0 4 * * *' \
+//!     cargo run --example nightly --features nightly -- --config nightly.toml
 //! ```
 //!
 //! - It first shows the next ten runs, and those around the next changes of the clock in Berlin: in spring the time 02:30
 //!   does not exist on one day, and in autumn it comes twice.
-//! - Lines on standard input are commands: `run`, `next` and `quit`.
+//! - Lines on standard input are commands: `run`, `pause`, `resume`, `next`, `settings` and `quit`.
+//! - A deployment changes options with variables that begin with `NIGHTLY_`, and with a file: `[nightly]` and
+//!   `timeout = "1h"`. A name that is not known is an error, and says what was meant.
 //! - With `--state`, the time of the last report is in a file. A report that was due while the program was down is made
 //!   at its start, unless it is more than six hours late.
 
@@ -20,8 +24,8 @@ mod report;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use taskvisor::LogWriter;
 use taskvisor::prelude::*;
+use taskvisor::{LogWriter, Overrides};
 
 use arguments::Arguments;
 use report::Reports;
@@ -56,7 +60,14 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    match run(arguments).await {
+    let overrides = match overrides(&arguments) {
+        Ok(overrides) => overrides,
+        Err(error) => {
+            eprintln!("{error}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(arguments, overrides).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");
@@ -65,12 +76,22 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(arguments: Arguments) -> Result<(), RuntimeError> {
+/// The overrides of the file, and of the environment above it.
+fn overrides(arguments: &Arguments) -> Result<Overrides, String> {
+    let Some(file) = &arguments.config else { return Ok(Overrides::env("NIGHTLY")) };
+    let shown = file.display().to_string();
+    let text = std::fs::read_to_string(file).map_err(|error| format!("cannot read {shown}: {error}"))?;
+    let values = toml::from_str(&text).map_err(|error| format!("{shown}: {error}"))?;
+    Ok(Overrides::file(shown, values).then(Overrides::env("NIGHTLY")))
+}
+
+async fn run(arguments: Arguments, overrides: Overrides) -> Result<(), RuntimeError> {
     let reports = Arc::new(Reports::new(arguments.state));
     let last_run = reports.last();
     let tree = supervise!(
         grace = "10s",
         defaults(zone = "Europe/Berlin"),
+        overrides = overrides,
         subscribers = [LogWriter::default()],
         tasks = [task(nightly { reports: Arc::clone(&reports) }, last_run = last_run), hourly { reports }],
     );

@@ -74,6 +74,13 @@ async fn lines_are_commands() -> Result<(), RuntimeError> {
     assert_eq!(answer("run").as_deref(), Some("the report is made now"));
     sleep(Duration::from_secs(1)).await;
     assert_eq!(reports.numbers().0, 1);
+    assert_eq!(answer("pause").as_deref(), Some("no report begins until `resume`"));
+    assert_eq!(answer("pause").as_deref(), Some("the report is paused already"));
+    sleep(DAY * 3).await;
+    assert_eq!(reports.numbers().0, 1);
+    assert_eq!(answer("resume").as_deref(), Some("the report runs by its schedule again"));
+    assert_eq!(answer("resume").as_deref(), Some("the report is not paused"));
+    assert!(answer("settings").is_some_and(|table| table.contains("30 2 * * *")));
     assert_eq!(answer("next").map(|lines| lines.lines().count()), Some(3));
     assert!(answer("rum").is_some_and(|answer| answer.starts_with("`rum` is no command")));
     assert_eq!(answer("quit"), None);
@@ -81,10 +88,30 @@ async fn lines_are_commands() -> Result<(), RuntimeError> {
 }
 
 #[test]
+fn a_deployment_changes_the_schedule_by_a_file_and_variables() {
+    let file = std::env::temp_dir().join(format!("nightly-{}.toml", std::process::id()));
+    std::fs::write(&file, "[nightly]\ncron = \"0 4 * * *\"\n[hourly]\npaused = true\n").unwrap();
+    let arguments = Arguments { config: Some(file.clone()), ..Arguments::default() };
+    let given = overrides(&arguments).unwrap().then(Overrides::variables("NIGHTLY", [("NIGHTLY_GRACE", "1m")]));
+    let reports = Arc::<Reports>::default();
+    let tree = supervise!(overrides = given, tasks = [nightly { reports: Arc::clone(&reports) }, hourly { reports }]);
+    let settings = tree.settings();
+    let of = |key: &str| settings.get(key).map(|setting| setting.value().to_owned());
+    assert_eq!(of("nightly.cron").as_deref(), Some("0 4 * * *"));
+    assert_eq!(of("hourly.paused").as_deref(), Some("true"));
+    assert_eq!(of("grace").as_deref(), Some("1m"));
+    std::fs::write(&file, "[nightly").unwrap();
+    assert!(overrides(&arguments).unwrap_err().contains(".toml: "));
+    drop(std::fs::remove_file(file));
+    assert!(overrides(&arguments).unwrap_err().starts_with("cannot read "));
+}
+
+#[test]
 fn arguments_are_read() {
     let parse = |given: &[&str]| Arguments::parse(given.iter().map(ToString::to_string));
-    let all = parse(&["--list", "--state", "/tmp/x", "--seconds", "3"]).unwrap();
-    assert_eq!(all, Arguments { list: true, state: Some("/tmp/x".into()), seconds: Some(Duration::from_secs(3)) });
+    let all = parse(&["--list", "--state", "/tmp/x", "--config", "y", "--seconds", "3"]).unwrap();
+    let (state, config, seconds) = (Some("/tmp/x".into()), Some("y".into()), Some(Duration::from_secs(3)));
+    assert_eq!(all, Arguments { list: true, state, config, seconds });
     assert!(parse(&["--seconds", "x"]).unwrap_err().contains("`x`"));
     assert!(parse(&["--state"]).unwrap_err().contains("needs a value"));
     assert!(parse(&["-v"]).unwrap_err().contains("unknown argument `-v`"));

@@ -50,6 +50,7 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
         Purpose::Switch => typed(quote_spanned!(span=> ::core::primitive::bool)),
         Purpose::Config => typed(quote_spanned!(span=> #private::SupervisorConfig)),
         Purpose::Controller if cfg!(feature = "controller") => typed(quote_spanned!(span=> #private::ControllerConfig)),
+        Purpose::Overrides => typed(quote_spanned!(span=> #private::Overrides)),
         Purpose::Admission | Purpose::Controller | Purpose::Missed => quote_spanned!(span=> let #local = #expr;),
         Purpose::Text => quote_spanned! {span=>
             let #local = #private::Into::<#private::Arc<#private::str>>::into(#expr);

@@ -449,6 +449,19 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
+/// `overrides` lets a deployment change options without a new build, such as `APP_PING_INTERVAL=1m`. The guide explains
+/// [overrides][guide-overrides]:
+///
+/// ```
+/// use taskvisor::prelude::*;
+///
+/// #[task(restart = "always", interval = "10s")]
+/// async fn ping() {}
+///
+/// let tree = supervise!(overrides = Overrides::env("APP"), tasks = [ping {}]);
+/// println!("{}", tree.settings());
+/// ```
+///
 /// A task that depends on a flag is `..flag.then_some(ping { .. })`. Tasks of a spread have no field: `tree.child("shard-1")`
 /// is the handle of one.
 ///
@@ -526,6 +539,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `max_starting` | number | unlimited | how many tasks are between the begin of an attempt and its readiness |
 /// | `signals` | `true`, `false`, a `Signals`, or a list, below | `true` | how the tree shuts down on SIGINT and SIGTERM |
 /// | `defaults` | list of options, below | the config's | what the tasks that leave them out inherit |
+/// | `overrides` | `Overrides` | none | options that files and variables of a deployment change |
 /// | `crate` | path | `::taskvisor` | where taskvisor is, if it is renamed or re-exported |
 ///
 /// Durations and numbers are written as in `#[task]`.
@@ -535,8 +549,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// - Any other expression that is `Into<TaskSpec>`: a task without a field.
 /// - `label = entry`: the label is the field, and the name of the task.
 /// - `task(entry, ..)`: the entry, with options that replace those it has. `restart` with its `interval`, and
-///   `backoff(..)`, are replaced as a whole. `critical = false`, `significant = false`, `final_attempt = false` and
-///   `readiness = true` take back what `#[task]` says.
+///   `backoff(..)`, are replaced as a whole. `critical = false`, `significant = false`, `final_attempt = false`,
+///   `readiness = true` and `paused = false` take back what `#[task]` says.
 /// - `label = group(..)`: a group, below.
 /// - `label = group(value, ..)`: a `Group` from a function or the builder, with the options of `group(..)` except `tasks`,
 ///   `fresh` and `strategy`. Its handle is a `GroupHandle`.
@@ -663,6 +677,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `critical` | `true`, `false` or `"any_end"` | `true` | its end in failure, for good, fails the group that it is in; with `"any_end"`, its end in success does as well |
 /// | `significant` | alone, or `true` or `false` | `false` | its end in success, for good, ends the group that it is in; not with `"always"` |
 /// | `readiness` | `true` or `false` | `true` | the states of its tasks count for the readiness of the service |
+/// | `paused` | alone, or `true` or `false` | `false` | it is paused when the tree starts: no attempt begins in it until its handle resumes it |
 /// | `max_concurrent` | number | unlimited | how many attempts run at a time in the group, those in nested groups included |
 /// | `max_starting` | number | unlimited | how many tasks of the group are between the begin of an attempt and its readiness |
 /// | `dynamic` | `"keep"`, `"drop"` | `"keep"` | what becomes of tasks that were added at run time when the group restarts |
@@ -782,6 +797,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `keyed` | alone, or `true` or `false` | `false` | the slot has keys, as in `tree.slots.jobs.key("acme")`, each with a queue of its own; not with `after` |
 /// | `max_concurrent` | number | unlimited | how many tasks run at once in all keys together; a free place goes round the keys. Needs `keyed` |
 /// | `rate` | string, as in `"10/1m"` | unlimited | how many tasks start within any such time; the rest waits |
+/// | `paused` | alone, or `true` or `false` | `false` | it is paused at first: submissions wait until its handle resumes it |
 ///
 /// # Limits
 /// `limits = [limit(db, 4)]` declares a limit: four of the attempts that need it run at a time. `limit = db` on a task, a
@@ -848,6 +864,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Errors in the options of tasks are those of `#[task]`.
 ///
 /// [guide-groups]: ../taskvisor/guide/groups/index.html
+/// [guide-overrides]: ../taskvisor/guide/overrides/index.html
 /// [guide-schedules]: ../taskvisor/guide/schedules/index.html
 /// [guide-slots]: ../taskvisor/guide/slots/index.html
 #[doc = include_str!("mistakes/supervise.md")]

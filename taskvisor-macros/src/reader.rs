@@ -94,6 +94,7 @@ pub(crate) enum Purpose {
     SignalAction,
     Config,
     Controller,
+    Overrides,
     Subscriber,
     Spec,
     Specs,

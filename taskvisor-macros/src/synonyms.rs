@@ -45,6 +45,7 @@ synonyms! {
         "retry_if": "retry_on" "retry_when" "should_retry" "retryable" "is_retryable" "when";
         "final_attempt": "last_attempt" "flush" "on_stop" "on_shutdown";
         "readiness": "counts" "health_check";
+        "paused": "suspended" "suspend" "disabled" "on_hold" "hold" "frozen" "inactive" "stopped";
         "after": "depends_on" "requires" "wants" "needs" "dependencies" "deps" "wait_for" "start_after" "part_of" "binds_to";
         "name": "label" "id" "title" "task_name" "alias";
         "strategy": "restart_strategy" "supervision_strategy" "supervisor_strategy" "mode" "kind";
@@ -56,6 +57,7 @@ synonyms! {
         "limits": "semaphores" "semaphore" "permits" "resources";
         "slots": "queues" "pools" "lanes";
         "defaults": "default" "common" "all_tasks" "task_defaults";
+        "overrides": "override" "env" "env_prefix" "environment" "environment_variables" "config_file";
         "config": "settings" "options" "supervisor_config" "configuration";
     }
     "`backoff`" {
@@ -72,6 +74,7 @@ synonyms! {
     "slot" {
         "admission": "policy" "mode" "on_busy" "overflow" "conflict" "concurrency_policy" "strategy";
         "capacity": "queue" "max_queue" "queue_size" "size" "depth" "buffer" "max";
+        "paused": "suspended" "suspend" "disabled" "on_hold" "hold" "frozen" "inactive" "stopped";
     }
     "`restart`" {
         "always": "permanent" "forever" "loop" "repeat" "unless_stopped" "yes" "true" "keep_alive" "restart";

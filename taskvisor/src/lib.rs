@@ -52,13 +52,13 @@
 //! | feature | default | what it gives | dependency that it adds |
 //! |---|---|---|---|
 //! | `macros` | yes | `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]` | `taskvisor-macros` |
-//! | `cron` | no | [calendar schedules](guide::schedules): `Schedule`, `Missed`, `ScheduledRun`; `cron`, `zone`, `missed`, `late` and `last_run` in `#[task]` and `task(..)`; `schedule` of a tree | `jiff`, `taskvisor-parse` |
+//! | `cron` | no | [calendar schedules](guide::schedules): `Schedule`, `Missed`, `ScheduledRun`; `cron`, `zone`, `missed`, `late` and `last_run` in `#[task]` and `task(..)`; `schedule` of a tree | `jiff` |
 //! | `controller` | no | [admission slots](guide::slots): `ControllerSpec`, `ControllerConfig`, `ControllerError`, `AdmissionPolicy`, `SlotSpec`, `SlotHandle`, `SlotSnapshot`, `SlotTask`, `SlotPhase`; the methods `submit`, `try_submit`, `slot` and `slots` of a supervisor, `slot`, `with_slot` and `with_controller` of a tree; `slots` and `controller` in `supervise!` | |
 //! | `logging` | no | `LogWriter` and `LogLevel`: a subscriber that writes a line for each event | |
 //! | `history` | no | [`History`](guide::observing): a subscriber that keeps the last attempts of each path, with `PathHistory`, `HistoryEntry`, `HistoryGap`, `AttemptRecord` and `AttemptOutcome` | |
 //! | `tracing` | no | [a span for each attempt and a line for each change](guide::observing); names for tokio-console | `tracing` |
 //! | `metrics` | no | [counters, gauges and histograms](guide::observing) through the `metrics` facade | `metrics` |
-//! | `serde` | no | `serde::Serialize` for events, outcomes, statuses, health, snapshots and histories, in the form of the module `json` | `serde` |
+//! | `serde` | no | `serde::Serialize` for events, outcomes, statuses, health, snapshots and histories, in the form of the module `json`; `serde::Deserialize` for [`Overrides`](guide::overrides) from files | `serde` |
 //! | `systemd` | no | `systemd::notify`, on Unix: readiness, status, watchdog and stopping for a unit of `Type=notify` | `sd-notify` |
 //! | `process` | no | `TaskContext::run_process`, `process_status` and `process_output`: a child process that ends with its attempt; `ProcessError` | `rustix`, on Unix |
 //! | `anyhow` | no | a [`TaskError`] inside an `anyhow::Error` keeps its meaning; without the feature, an `anyhow::Error` is an error like others | `anyhow` |
@@ -96,6 +96,7 @@ pub mod prelude;
 #[cfg(feature = "process")]
 mod process;
 mod runtime;
+mod settings;
 #[cfg(feature = "controller")]
 mod slots;
 mod supervisor;
@@ -142,6 +143,7 @@ pub use policy::{Missed, Schedule};
 #[cfg(feature = "process")]
 pub use process::ProcessError;
 pub use runtime::Shutdown;
+pub use settings::{InvalidOverride, Origin, Overrides, Setting, Settings};
 #[cfg(feature = "controller")]
 pub use slots::{
     AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotPhase, SlotSnapshot, SlotSpec,
@@ -160,6 +162,7 @@ pub use task::{
 /// [guide-restarts]: crate::guide::restarts
 /// [guide-groups]: crate::guide::groups
 /// [guide-slots]: crate::guide::slots
+/// [guide-overrides]: crate::guide::overrides
 /// [guide-blocking]: crate::guide::blocking
 /// [guide-events]: crate::guide::outcomes_and_events
 #[cfg(feature = "macros")]

@@ -4,8 +4,8 @@
 #[cfg(feature = "controller")]
 pub use crate::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
 pub use crate::{
-    BackoffPolicy, CancellationToken, Event, EventData, EventKind, Exit, Group, IntoTaskSpec, JitterPolicy, Probe,
-    Ready, RejectReason, RestartPolicy, RuntimeError, SignalAction, Signals, StopReason, Strategy, Subscribe,
+    BackoffPolicy, CancellationToken, Event, EventData, EventKind, Exit, Group, IntoTaskSpec, JitterPolicy, Overrides,
+    Probe, Ready, RejectReason, RestartPolicy, RuntimeError, SignalAction, Signals, StopReason, Strategy, Subscribe,
     Supervisor, SupervisorConfig, SupervisorHandle, TaskContext, TaskError, TaskFn, TaskHandle, TaskOutcome, TaskRef,
     TaskSpec, TaskState, TaskStatus, Tree,
 };

@@ -58,6 +58,9 @@ fn is_complete(event: &Event) -> bool {
         | EventData::TaskAddRequested { task, .. }
         | EventData::TaskRemoveRequested { task, .. } => !task.is_empty(),
         EventData::RunsMissed { task, reason, .. } => !task.is_empty() && attempt && count && !reason.is_empty(),
+        EventData::TaskPaused { task, slot, .. } | EventData::TaskResumed { task, slot, .. } => {
+            event.task.is_some() != slot.is_some() && (slot.is_none() || task.is_empty())
+        }
         EventData::ShutdownRequested { reason, .. }
         | EventData::ShutdownForced { reason, .. }
         | EventData::GraceExceeded { reason, .. }

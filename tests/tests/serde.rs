@@ -296,6 +296,8 @@ fn labels_are_stable() {
         (Kind::TaskRemoved, "TaskRemoved"),
         (Kind::TaskAddRequested, "TaskAddRequested"),
         (Kind::TaskRemoveRequested, "TaskRemoveRequested"),
+        (Kind::TaskPaused, "TaskPaused"),
+        (Kind::TaskResumed, "TaskResumed"),
         (Kind::ShutdownRequested, "ShutdownRequested"),
         (Kind::AllStoppedWithinGrace, "AllStoppedWithinGrace"),
         (Kind::GraceExceeded, "GraceExceeded"),
@@ -317,6 +319,7 @@ fn labels_are_stable() {
         (TaskState::Backoff, "backoff"),
         (TaskState::Interval, "interval"),
         (TaskState::Throttled, "throttled"),
+        (TaskState::Paused, "paused"),
         (TaskState::Stopping, "stopping"),
         (TaskState::Ended, "ended"),
     ];
@@ -355,6 +358,7 @@ fn labels_are_stable() {
     let refused = RejectReason::Refused { error: Arc::new(RuntimeError::ShuttingDown) };
     let reasons = [
         (RejectReason::Busy, "busy"),
+        (RejectReason::Paused, "paused"),
         (RejectReason::Superseded, "superseded"),
         (RejectReason::Full, "full"),
         (RejectReason::ShuttingDown, "shutting_down"),
@@ -364,4 +368,25 @@ fn labels_are_stable() {
         let text = to_value(TaskOutcome::Rejected { reason }).unwrap().to_string();
         assert!(text.contains(&format!("\"{label}\"")), "{text}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn t2_what_is_paused_says_so_and_the_rest_says_nothing() {
+    let tree = Tree::builder(SupervisorConfig::default()).task(cooperative("t")).build();
+    tree.start().await.unwrap();
+    settle().await;
+    let look = || {
+        let (status, slot) = (tree.child("t").status(), tree.slot("s").snapshot());
+        let values =
+            [to_value(status).unwrap(), to_value(slot).unwrap(), to_value(tree.snapshot()).unwrap()["root"].clone()];
+        values.map(|value| value.get("paused").cloned())
+    };
+    assert_eq!(look(), [None, None, None]);
+    assert!(tree.group("").pause_and_stop());
+    settle().await;
+    assert_eq!(look(), [Some(json!(true)), Some(json!(true)), Some(json!(true))]);
+    let health = to_value(tree.health()).unwrap();
+    assert_eq!(health["not_ready"][0]["state"], json!("paused"));
+    assert_eq!(to_value(StopReason::Paused.as_label()).unwrap(), json!("paused"));
+    tree.shutdown().await.unwrap();
 }

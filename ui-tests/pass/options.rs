@@ -50,7 +50,7 @@ async fn literals() {}
 )]
 async fn expressions() {}
 
-#[task(ready = "start", critical, significant = true, final_attempt, readiness = false)]
+#[task(ready = "start", critical, significant = true, final_attempt, readiness = false, paused)]
 async fn flags() {}
 
 #[task(ready = "signal", start_timeout = "90s", watchdog = POLL, critical = true, significant)]
@@ -58,7 +58,7 @@ async fn signalled(ctx: TaskContext) {
     ctx.cancelled().await;
 }
 
-#[task(ready = "completed", critical = false, significant = false, final_attempt = false, readiness = true)]
+#[task(ready = "completed", critical = false, significant = false, final_attempt = false, readiness = true, paused = false)]
 async fn completed() {}
 
 #[task(critical = "any_end", restart = "never", timeout = Duration::ZERO)]
@@ -148,6 +148,7 @@ fn assert_same(made: &TaskSpec, expected: &TaskSpec) {
     assert_eq!(made.is_significant(), expected.is_significant());
     assert_eq!(made.has_final_attempt(), expected.has_final_attempt());
     assert_eq!(made.has_readiness(), expected.has_readiness());
+    assert_eq!(made.is_paused(), expected.is_paused());
     assert_eq!(made.metric_label(), expected.metric_label());
     assert_eq!(made.splay(), expected.splay());
     assert_eq!(made.schedule(), expected.schedule());
@@ -241,7 +242,8 @@ async fn main() {
             .critical()
             .significant()
             .with_final_attempt()
-            .without_readiness());
+            .without_readiness()
+            .with_paused(true));
     assert_same(
         &signalled::spec(),
         &base("signalled")

@@ -45,7 +45,7 @@ const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-#[task(critical, significant, final_attempt, readiness = false)]
+#[task(critical, significant, final_attempt, readiness = false, paused)]
 async fn needed() {}
 
 async fn made_anew() -> Result<Vec<TaskSpec>, String> {
@@ -75,6 +75,7 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
             backoff(first = "21s", max = "22s", factor = 2.3, jitter = "full", reset_after = "24s"),
         ),
         subscribers = [listen { held }],
+        overrides = Overrides::from([("endless.ping.timeout", "71s")]),
         crate = taskvisor,
         tasks = [
             ping {},
@@ -90,6 +91,7 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
                 metric_label = format!("{}", 34),
                 final_attempt,
                 readiness = false,
+                paused,
                 start_timeout = "35s",
                 max_retries = 36,
                 backoff(first = "37s", max = "38s", factor = 3.9, jitter = "equal", reset_after = "40s"),
@@ -102,7 +104,7 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
                 after = [ping],
             ),
             task(serve {}, restart = "on_failure", ready = "completed", watchdog = "41s", significant),
-            task(needed {}, critical = false, significant = false, final_attempt = false, readiness = true),
+            task(needed {}, critical = false, significant = false, final_attempt = false, readiness = true, paused = false),
             again = task(ping {}, restart = "always", interval = "42s"),
             scheduled = task(
                 ping {},
@@ -128,6 +130,7 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
                 critical = false,
                 significant,
                 readiness = false,
+                paused = true,
             ),
             endless = group(tasks = [task(ping {}, critical = "any_end")], critical = "any_end"),
             fresh = group(fresh = made_anew, start_timeout = "66s"),
@@ -137,6 +140,7 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
                 critical,
                 significant = false,
                 readiness = true,
+                paused = false,
                 backoff(first = "62s", max = "63s", factor = 6.4, jitter = "decorrelated", reset_after = "65s"),
             ),
         ],
@@ -177,6 +181,7 @@ fn built(held: Arc<()>) -> Tree {
         .with_metric_label("34")
         .with_final_attempt()
         .without_readiness()
+        .with_paused(true)
         .with_start_timeout(seconds(35))
         .with_max_retries(36)
         .with_backoff(BackoffPolicy {
@@ -199,6 +204,7 @@ fn built(held: Arc<()>) -> Tree {
         .with_watchdog(seconds(41))
         .significant();
     let needed = needed::spec().not_critical().not_significant().without_final_attempt().with_readiness();
+    let needed = needed.with_paused(false);
     assert!(!needed.is_critical() && !needed.is_significant() && !needed.has_final_attempt() && needed.has_readiness());
     let again = ping::spec().with_name("again").with_restart(RestartPolicy::Always { interval: Some(seconds(42)) });
     let on = |name, schedule| {
@@ -220,9 +226,10 @@ fn built(held: Arc<()>) -> Tree {
         .with_restart(RestartPolicy::Never)
         .not_critical()
         .significant()
-        .without_readiness();
+        .without_readiness()
+        .with_paused(true);
     let endless = Group::new("endless", Strategy::OneForOne)
-        .task(ping::spec().critical_at_any_end())
+        .task(ping::spec().critical_at_any_end().with_timeout(seconds(71)))
         .critical_at_any_end();
     let fresh = Group::new("fresh", Strategy::OneForOne).fresh(made_anew).with_start_timeout(seconds(66));
     let last = Group::new("last", Strategy::OneForOne)
@@ -237,7 +244,8 @@ fn built(held: Arc<()>) -> Tree {
         .with_reset_after(seconds(65))
         .critical()
         .not_significant()
-        .with_readiness();
+        .with_readiness()
+        .with_paused(false);
     Tree::builder(config)
         .with_name("app")
         .with_strategy(Strategy::RestForOne)

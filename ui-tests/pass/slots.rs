@@ -31,6 +31,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             slot(fast, admission = "latest", debounce = "2s", debounce_max = "10s"),
             slot(wide, concurrency = 3, rate = "10/1m", limit = db),
             slot(jobs, keyed, max_concurrent = 4, capacity = 2),
+            slot(later, paused),
+            slot(sometimes, paused = capacity() > 5),
             #[cfg(any())]
             slot(absent),
         ],
@@ -74,6 +76,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         assert!(slot.is_idle());
     }
 
+    assert!(tree.slots.later.is_paused() && !tree.slots.sometimes.is_paused() && !tree.slots.deploy.is_paused());
     let first = tree.slots.deploy.submit(deploy { version: 1 }).await?;
     let second = tree.slots.deploy.submit(deploy { version: 2 }).await?;
     assert!(matches!(first.outcome().await, TaskOutcome::Canceled { .. }));

@@ -71,6 +71,7 @@ pub(crate) const IN_SUPERVISE: &Misplaced = &[
     ("limits", "it is a key of `supervise!`"),
     ("max_concurrent", "it is a key of `supervise!`, and an option of `group(..)`"),
     ("max_starting", "it is a key of `supervise!`, and an option of `group(..)`"),
+    ("overrides", "it is a key of `supervise!`"),
     ("signals", "it is a key of `supervise!`"),
     ("slots", "it is a key of `supervise!`"),
     ("subscribers", "it is a key of `supervise!`"),

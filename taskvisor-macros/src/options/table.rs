@@ -441,6 +441,15 @@ options! {
         unset: "`true`",
         does: "its state counts for the readiness of the service: with `false`, health names it and stays ready",
     }
+    paused: Flag {
+        usage: "paused",
+        task: Set("with_paused"),
+        group: Set("with_paused"),
+        defaults: No,
+        takes: "alone, or `true` or `false`",
+        unset: "`false`",
+        does: "it is paused when it is first registered: no attempt begins until its handle resumes it",
+    }
     span: SpanOf {
         usage: "span = \"none\"",
         task: Set("with_span"),

@@ -32,6 +32,10 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
         let (call, cfgs) = (max_starting(Some(given)), &given.cfgs);
         quote!(#(#cfgs)* let builder = builder #call;)
     });
+    let overrides = declaration
+        .overrides
+        .as_ref()
+        .map(|(overrides, cfgs)| quote!(#(#cfgs)* let builder = builder.with_overrides(#overrides);));
     let limits = limit::expand(declaration);
     let slots = slot::expand(declaration, private);
     let builder = Ident::new("builder", Span::call_site());
@@ -44,6 +48,7 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
         #strategy
         #starting
         #(#subscribers)*
+        #overrides
         #limits
         #slots
         #children

@@ -86,6 +86,8 @@ struct Declaration {
     subscribers: Vec<Subscriber>,
     /// The key of the controller's config, its local, and the `#[cfg(..)]` of the key.
     controller: Option<(Ident, Ident, Vec<Attribute>)>,
+    /// The local of the overrides, and the `#[cfg(..)]` of their key.
+    overrides: Option<(Ident, Vec<Attribute>)>,
     limits: Vec<limit::Limit>,
     slots: Vec<Slot>,
     slots_key: Option<Ident>,

@@ -62,6 +62,21 @@ const KEYS: Table<Declaration> = Table {
                 declaration.defaults = Some((Options::parse(Place::Defaults, list, reader), reader.key_cfgs.clone()));
             }),
         ),
+        &Key::new(
+            "overrides",
+            "overrides = Overrides::env(\"APP\")",
+            Read::Value(|declaration, key, value, reader| {
+                if let Expr::Lit(_) | Expr::Array(_) = peel(value) {
+                    let message = format!(
+                        "`{key}` is a value of the type `Overrides`: write `{key} = Overrides::env(\"APP\")`, or \
+                         `Overrides::file(..)`"
+                    );
+                    reader.errors.push(value, message);
+                } else if !reader.is_unreadable(value) {
+                    declaration.overrides = Some((reader.bind(Purpose::Overrides, value), reader.key_cfgs.clone()));
+                }
+            }),
+        ),
         &Key::new("name", "name = \"..\"", Read::Text(|declaration| &mut declaration.name)),
         &Key::new(
             "crate",

@@ -38,6 +38,7 @@ struct Options {
     keyed: Flag,
     max_concurrent: Option<Given<usize>>,
     rate: Option<Given<Rate>>,
+    paused: Flag,
 }
 
 /// How many tasks start within which time.
@@ -90,6 +91,7 @@ const OPTIONS: Table<Options> = Table {
             "rate = \"10/1m\"",
             Read::Value(|options, key, value, reader| options.rate = read_rate(key, value, reader)),
         ),
+        &Key::new("paused", "paused", Read::Held(|options| &mut options.paused)),
     ],
     misplaced: &[&[
         ("policy", "write `admission = ..`"),
@@ -221,7 +223,8 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
             let per = duration(Some(&Given::new(&slot.name, Value::Known(*per, at.clone()))), private);
             quote!(.with_rate(#starts, #per))
         });
-        let of_places = quote!(#concurrency #keys #all #rate);
+        let paused = plain(options.paused.as_ref()).map(|paused| quote!(.with_paused(#paused)));
+        let of_places = quote!(#concurrency #keys #all #rate #paused);
         let spec = quote!(#private::SlotSpec::new(#name) #admission #capacity #debounce #most #limit #of_places);
         quote!(#(#cfgs)* let builder = builder.with_slot(#spec);)
     });

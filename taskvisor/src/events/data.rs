@@ -73,6 +73,8 @@ events! {
     /// | [`TaskRemoved`](Self::TaskRemoved) | A registration has ended: the task has terminated, and its name is free. | `task`, `id` |
     /// | [`TaskAddRequested`](Self::TaskAddRequested) | Just before `TaskAdded`. | `task`, `id` |
     /// | [`TaskRemoveRequested`](Self::TaskRemoveRequested) | A task was requested to stop for the first time, by name, through its handle, or by a replacement in its slot. Not by a shutdown or by its group. | `task`, `id` |
+    /// | [`TaskPaused`](Self::TaskPaused) | A task, a group or a slot was paused: no attempt begins in it. Once for each call that pauses it, and where it is declared as paused. | of a task: `task`, `id` while it is registered; of a group: `task`, its path, which is empty for the root; of a slot: `slot` |
+    /// | [`TaskResumed`](Self::TaskResumed) | The pause of a task, a group or a slot has ended by a call. | as for `TaskPaused` |
     /// | [`ShutdownRequested`](Self::ShutdownRequested) | A shutdown begins, once for each supervisor. | `reason`: the cause, such as `SIGTERM`, `shutdown()` or the failure of the tree, which is its [error](Event::error): a [`FailureChain`](crate::FailureChain) |
     /// | [`ShutdownWaiting`](Self::ShutdownWaiting) | Tasks have been stopping for 1 s in a shutdown, and again after 2 s, 4 s, 8 s and so on. | `task`: the one that has been stopping for the longest time; `delay_ms`: for how long; `timeout_ms`: the time until the end of the grace, unless it has none; `count`: the number of tasks that have not stopped; `reason`: the same as text |
     /// | [`ShutdownForced`](Self::ShutdownForced) | A shutdown is forced for the first time, by a second signal or `shutdown_now`. | `reason`: the cause |
@@ -230,6 +232,22 @@ events! {
         task: &'a str,
     }
 
+    /// A task, a group or a slot was paused: no attempt begins in it.
+    TaskPaused: Info {
+        /// The path of the task or group; empty for the root, and for a slot.
+        task: &'a str,
+        /// The name of the slot. `None` for a task or group.
+        slot: Option<&'a str> = event.slot.as_deref(),
+    }
+
+    /// The pause of a task, a group or a slot has ended.
+    TaskResumed: Info {
+        /// The path of the task or group; empty for the root, and for a slot.
+        task: &'a str,
+        /// The name of the slot. `None` for a task or group.
+        slot: Option<&'a str> = event.slot.as_deref(),
+    }
+
     /// A shutdown was requested; `reason` names the cause. If the tree failed, the reason has the error.
     ShutdownRequested: Info {
         /// The cause. If the tree failed, its [`error`](Reason::error) wraps a [`FailureChain`](crate::FailureChain);
@@ -280,7 +298,7 @@ events! {
         waiting: u64 = count,
     }
 
-    /// A submission will not run. The `reason` is `busy`, `full`, `superseded`, `shutting_down`, `refused`, or
+    /// A submission will not run. The `reason` is `busy`, `paused`, `full`, `superseded`, `shutting_down`, `refused`, or
     /// `canceled` after a stop request while it waited.
     ControllerRejected: Warn {
         /// The path of the task.
@@ -428,6 +446,8 @@ mod tests {
             (EventKind::TaskRemoved, r#"TaskRemoved { task: "a/b" }"#),
             (EventKind::TaskAddRequested, r#"TaskAddRequested { task: "a/b" }"#),
             (EventKind::TaskRemoveRequested, r#"TaskRemoveRequested { task: "a/b" }"#),
+            (EventKind::TaskPaused, r#"TaskPaused { task: "a/b", slot: Some("s") }"#),
+            (EventKind::TaskResumed, r#"TaskResumed { task: "a/b", slot: Some("s") }"#),
             (EventKind::ShutdownRequested, r#"ShutdownRequested { reason: "refused" }"#),
             (
                 EventKind::ShutdownWaiting,

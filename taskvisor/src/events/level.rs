@@ -9,7 +9,7 @@ labels! {
     /// |---|---|
     /// | [`Error`](Self::Error) | `ActorDead`, `ActorExhausted` with a reason, `ShutdownRequested` with an [error](Event::error): the tree failed; `GraceExceeded` |
     /// | [`Warn`](Self::Warn) | `TaskFailed`, `TaskStopped` with an [error](Event::error): the attempt failed after its stop request; `TimeoutHit`, `ShutdownForced`, `ControllerRejected`, `Warning`, `SubscriberPanicked`, `SubscriberOverflow` |
-    /// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskStopped` without an error, `ActorExhausted` without a reason, `TaskRemoved`, `ShutdownRequested` without an error, `ShutdownWaiting`, `AllStoppedWithinGrace`, `ControllerRejected` with the reason `canceled` |
+    /// | [`Info`](Self::Info) | `TaskAdded`, `TaskStarting`, `TaskStopped` without an error, `ActorExhausted` without a reason, `TaskRemoved`, `TaskPaused`, `TaskResumed`, `ShutdownRequested` without an error, `ShutdownWaiting`, `AllStoppedWithinGrace`, `ControllerRejected` with the reason `canceled` |
     /// | [`Debug`](Self::Debug) | `TaskAddRequested`, `TaskRemoveRequested`, `BackoffScheduled`, `ControllerSubmitted`, `ControllerSlotTransition` |
     #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
     pub enum LogLevel: Display {

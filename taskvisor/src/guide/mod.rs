@@ -25,6 +25,9 @@ pub mod stopping {}
 #[doc = include_str!("slots.md")]
 pub mod slots {}
 
+#[doc = include_str!("pausing.md")]
+pub mod pausing {}
+
 #[doc = include_str!("queues.md")]
 pub mod queues {}
 
@@ -45,6 +48,9 @@ pub mod blocking {}
 
 #[doc = include_str!("limits.md")]
 pub mod limits {}
+
+#[doc = include_str!("overrides.md")]
+pub mod overrides {}
 
 #[doc = include_str!("mistakes.md")]
 pub mod mistakes {}

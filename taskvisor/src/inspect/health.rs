@@ -15,7 +15,8 @@ use super::timestamp::Rfc3339;
 /// tasks have all ended without a shutdown is both, because it accepts tasks. A task that its watchdog may end soon is
 /// [not ready](Problem::Quiet) before it is not live.
 ///
-/// A task that waits for its initial delay or its interval is ready. A task or group that ended in failure is not
+/// A task that waits for its initial delay or its interval is ready. A [paused](crate::TaskHandle::pause) task is as
+/// ready as if it was not, but one that would run is not ready. A task or group that ended in failure is not
 /// ready: by a fatal error, with no retry left, or by a failure or panic under the restart policy `Never`. It is
 /// reported until a new registration has its path, its group starts again or stops, or it is acknowledged by
 /// [`SupervisorHandle::acknowledge`](crate::SupervisorHandle::acknowledge) or

@@ -180,6 +180,7 @@ impl Serialize for TaskStatus {
         attempt: Some(status.attempt),
         restarts: Some(status.restarts),
         failures: Some(status.failures),
+        paused: status.paused.then_some(true),
         last_error: status.last_error.as_ref().map(|error| one_line(&**error)),
         next_run: status.next_run.map(Rfc3339),
     });
@@ -233,6 +234,7 @@ impl Serialize for SlotSnapshot {
         queue: list(&slot.queue),
         queued: Some(slot.queued),
         capacity: Some(slot.capacity),
+        paused: slot.paused.then_some(true),
     });
 }
 
@@ -258,6 +260,7 @@ impl Serialize for NodeSnapshot {
         since: node.since.map(Rfc3339),
         next_run: node.next_run.map(Rfc3339),
         after: list(&node.after),
+        paused: node.paused.then_some(true),
         fresh: node.fresh.then_some(true),
         children: list(&node.children),
     });

@@ -90,6 +90,7 @@ labels! {
     /// | reason | [label](Self::as_label) | when | policy |
     /// |---|---|---|---|
     /// | [`Busy`](Self::Busy) | `busy` | The slot was busy. | `DropIfRunning` |
+    /// | [`Paused`](Self::Paused) | `paused` | The slot was paused. | `DropIfRunning` |
     /// | [`Superseded`](Self::Superseded) | `superseded` | A later replacement took its place while it waited to replace the running task. | `Replace` |
     /// | [`Full`](Self::Full) | `full` | The queue of the slot held as many submissions as its capacity allows. | `Queue` |
     /// | [`ShuttingDown`](Self::ShuttingDown) | `shutting_down` | It still waited when the drain of a shutdown was over. In a slot that a task of the tree is `after`, when the tree has terminated. | `Queue`, `Replace` |
@@ -103,6 +104,8 @@ labels! {
     pub enum RejectReason {
         /// Its slot was busy, under the admission policy `DropIfRunning`.
         Busy = "busy",
+        /// Its slot was paused, under the admission policy `DropIfRunning`.
+        Paused = "paused",
         /// It waited to replace the running task, and a later submission superseded it.
         Superseded = "superseded",
         /// The queue of its slot was full.
@@ -128,6 +131,7 @@ impl fmt::Display for RejectReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Busy => f.write_str("its slot is busy"),
+            Self::Paused => f.write_str("its slot is paused"),
             Self::Superseded => f.write_str("superseded by a later one"),
             Self::Full => f.write_str("the queue of its slot is full"),
             Self::ShuttingDown => f.write_str("the supervisor is shutting down"),

@@ -56,6 +56,9 @@ pub struct NodeSnapshot {
     /// `true` for a group that makes its children at each start ([`Group::fresh`](crate::Group::fresh)). It has none
     /// before its first start; after that, those of its current or last run.
     pub fresh: bool,
+    /// `true` if it, or a group or slot above it, is paused: no attempt begins. `false` before the start, except under a
+    /// root that was paused.
+    pub paused: bool,
     /// The children of a group: the declared ones in order, and then the added ones.
     pub children: Vec<NodeSnapshot>,
 }
@@ -84,6 +87,7 @@ impl NodeSnapshot {
             next_run: None,
             after,
             fresh: false,
+            paused: false,
             children: Vec::new(),
         }
     }
@@ -98,6 +102,10 @@ impl NodeSnapshot {
         }
         if self.fresh {
             parts.push("fresh".to_owned());
+        }
+        // A task that rests shows it as its state.
+        if self.paused && self.state != TaskState::Paused {
+            parts.push("paused".to_owned());
         }
         if self.restarts > 0 {
             parts.push(format!("restarts={}", self.restarts));

@@ -47,6 +47,9 @@ labels! {
         Throttled = "throttled",
         /// The next attempt waits for its time of the [schedule](crate::guide::schedules).
         Scheduled = "scheduled",
+        /// An attempt is due, and does not begin because the task, or a group or slot above it, is paused. See the
+        /// guide to [pausing](crate::guide::pausing).
+        Paused = "paused",
         /// It was requested to stop and has not ended.
         Stopping = "stopping",
         /// It has ended for good.
@@ -71,6 +74,8 @@ pub struct TaskStatus {
     /// The number of consecutive failures. While an attempt runs, those before it; in its backoff, that of `attempt`
     /// too.
     pub failures: u32,
+    /// `true` if the task, or a group or slot above it, is paused: no attempt begins. A running attempt goes on.
+    pub paused: bool,
     /// The error of the last failed attempt. A success resets it.
     pub last_error: Option<Arc<TaskError>>,
     /// The time of its next run, if it has a [schedule](crate::guide::schedules). That of the current attempt is

@@ -33,9 +33,9 @@ pub use crate::events::SubscriberState;
 pub use crate::task::{Fallible, IntoTaskError, IntoTaskResult, TaskArg, blocking, blocking_on_pool};
 pub use crate::{
     AttemptFuture, BackoffPolicy, BoxTaskFuture, CancellationToken, ChildHandle, DeclaredGroup, DeclaredTree, Dynamic,
-    Event, FromContext, Group, GroupHandle, IntoSubscriber, IntoTaskSpec, JitterPolicy, Ready, RestartPolicy,
-    SignalAction, Signals, SpanScope, Strategy, Subscribe, SupervisorConfig, Task, TaskContext, TaskError, TaskRef,
-    TaskSpec, Tree, TreeBuilder,
+    Event, FromContext, Group, GroupHandle, IntoSubscriber, IntoTaskSpec, JitterPolicy, Overrides, Ready,
+    RestartPolicy, SignalAction, Signals, SpanScope, Strategy, Subscribe, SupervisorConfig, Task, TaskContext,
+    TaskError, TaskRef, TaskSpec, Tree, TreeBuilder,
 };
 pub use context::{NoContext, Probe, refuse_context};
 pub use function_subscriber::{Delivery, FunctionSubscriber};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{BackoffPolicy, Critical, Ready, ResolvedPolicy, RestartPolicy};
+use super::{BackoffPolicy, Critical, Overrides, Ready, ResolvedPolicy, RestartPolicy};
 use crate::supervisor::InvalidOption;
 
 impl ResolvedPolicy {
@@ -73,6 +73,46 @@ impl ResolvedPolicy {
         reject_if(has_interval, "every", &value, "either `every` or `interval`, not both")?;
         reject_if(!is_always, "every", &value, "the restart policy `Always` beside it")
     }
+}
+
+/// Checks the options of a group. The limits are those of starting tasks and of attempts.
+pub(crate) fn check_group(
+    name: &str,
+    limit: Option<(u32, Duration)>,
+    [max_starting, max_concurrent]: [Option<usize>; 2],
+    is_fresh: bool,
+    overrides: &Overrides,
+) -> Result<(), InvalidOption> {
+    let subject = || format!("group `{name}`");
+    let invalid = |option, value: &str, expected| Err(InvalidOption::new(subject(), option, value, expected));
+    if limit.is_some_and(|(_, within)| within.is_zero()) {
+        return invalid("limit.within", "0ns", "a time longer than zero");
+    }
+    if max_starting == Some(0) {
+        return invalid("max_starting", "0", "at least 1: nothing could start");
+    }
+    if max_concurrent == Some(0) {
+        return invalid("max_concurrent", "0", "at least 1");
+    }
+    let Overrides { backoff, significant, restart, critical, start_timeout, .. } = overrides;
+    match start_timeout {
+        Some(Some(Duration::ZERO)) => return invalid("start_timeout", "0ns", "a time longer than zero"),
+        Some(Some(timeout)) if !is_fresh => {
+            let expected = "a group with `fresh`: it limits that function";
+            return invalid("start_timeout", &format!("{timeout:?}"), expected);
+        }
+        _ => {}
+    }
+    if let Some(backoff) = backoff {
+        check_backoff(backoff, &subject)?;
+    }
+    if *significant == Some(true) && matches!(restart, Some(RestartPolicy::Always { .. })) {
+        return invalid("significant", "set", "a group that can end: not the restart policy `Always`");
+    }
+    if *significant == Some(true) && *critical == Some(Critical::AnyEnd) {
+        return invalid("significant", "set", "a group that may end: not `critical` at any end");
+    }
+    Ok(())
 }
 
 pub(crate) fn check_backoff(backoff: &BackoffPolicy, subject: &dyn Fn() -> String) -> Result<(), InvalidOption> {

@@ -2,8 +2,8 @@
 //!
 //! `restart`, `backoff` and `ready` are public values, `critical` has setters only. `options` is the table of a task's options: what a spec sets,
 //! and what comes of it under the configuration of a supervisor; `checks` rejects invalid values and combinations.
-//! `schedule` computes the ticks of a fixed rate. `calendar` is the schedule of a calendar, and
-//! `zone` its time zones. All of it is pure: time is passed in.
+//! `schedule` computes the ticks of a fixed rate. `calendar` is the schedule of a calendar, and `zone` its time zones.
+//! `value` reads and writes the texts of values. All of it is pure: time is passed in.
 
 mod backoff;
 #[cfg(feature = "cron")]
@@ -15,13 +15,14 @@ mod phase;
 mod ready;
 mod restart;
 mod schedule;
+mod value;
 #[cfg(feature = "cron")]
 mod zone;
 
 pub use backoff::{BackoffPolicy, JitterPolicy};
 #[cfg(feature = "cron")]
 pub use calendar::{Missed, Schedule};
-pub(crate) use checks::check_backoff;
+pub(crate) use checks::{check_backoff, check_group};
 pub(crate) use critical::Critical;
 pub(crate) use options::{Overrides, ResolvedPolicy, Row, Rows};
 pub use phase::SpanScope;
@@ -29,5 +30,6 @@ pub(crate) use phase::shift_of;
 pub use ready::Ready;
 pub use restart::RestartPolicy;
 pub(crate) use schedule::Ticks;
+pub(crate) use value::{NONE, Of, Value};
 #[cfg(feature = "cron")]
 pub(crate) use zone::{TimeZone, seconds};

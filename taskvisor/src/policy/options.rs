@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 #[cfg(feature = "cron")]
 use super::Missed;
+use super::value::{Of, Value};
 use super::{BackoffPolicy, Critical, Ready, RestartPolicy, SpanScope};
 use crate::supervisor::SupervisorConfig;
 use crate::task::TaskSpec;
@@ -52,6 +53,16 @@ macro_rules! method {
     };
 }
 
+/// The value of a row for overrides, if they can change it for this kind of child.
+macro_rules! overridden {
+    ($of:ident, $value:expr) => {
+        None
+    };
+    ($of:ident, $value:expr, $($known:ident),+) => {
+        matches!($of, $(Of::$known)|+).then_some($value as &mut dyn Value)
+    };
+}
+
 /// A set of rows of the table.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Rows(u64);
@@ -66,12 +77,12 @@ impl Rows {
 
 /// Makes [`Overrides`], [`ResolvedPolicy`] and the methods of [`TaskSpec`] from the rows.
 ///
-/// A row is `name: Type = default => { methods }`, with a `#[cfg]` before it if it needs a feature. `Type` is the type of
-/// the resolved value. `default` is the value
-/// where the spec sets none; it may use `config`, and the resolved values of the rows above. `methods` are the getter
-/// and the setters of `TaskSpec`; [`method`] lists their forms.
+/// A row is `name: Type = default, override(Of) => { methods }`, with a `#[cfg]` before it if it needs a feature. `Type` is the type of the resolved value. `default` is
+/// the value where the spec sets none; it may use `config`, and the resolved values of the rows above. `override(Of)`
+/// lists the kinds of children whose value overrides can change; without it, the option is the program's structure.
+/// `methods` are the getter and the setters of `TaskSpec`; [`method`] lists their forms.
 macro_rules! options {
-    (under $config:ident; $($(#[$when:meta])? $name:ident: $type:ty = $default:expr => {
+    (under $config:ident; $($(#[$when:meta])? $name:ident: $type:ty = $default:expr $(, override($($of:ident),+))? => {
         $($(#[$doc:meta])* $kind:ident $method:ident($($argument:ident: $given:ty),*) $(-> $read:ty)? $(= $by:expr)?;)*
     })*) => {
         /// The options that a spec sets. Other options are inherited at registration. An option that is set to none is
@@ -96,7 +107,22 @@ macro_rules! options {
 
         impl Row {
             /// The rows in their order.
-            const ALL: &[Self] = &[$($(#[$when])? Self::$name),*];
+            pub(crate) const ALL: &[Self] = &[$($(#[$when])? Self::$name),*];
+
+            pub(crate) const fn name(self) -> &'static str {
+                match self {
+                    $($(#[$when])? Self::$name => stringify!($name),)*
+                }
+            }
+        }
+
+        impl ResolvedPolicy {
+            /// Returns the value of a row, if overrides can change it.
+            pub(crate) fn value(&mut self, row: Row, of: Of) -> Option<&mut dyn Value> {
+                match row {
+                    $($(#[$when])? Row::$name => overridden!(of, &mut self.$name $(, $($of),+)?),)*
+                }
+            }
         }
 
         impl Rows {
@@ -130,9 +156,23 @@ macro_rules! options {
 
             /// Returns `true` if both set the same in this row. Inlined, it would compare every row ahead of the loop.
             #[inline(never)]
-            fn is_equal(&self, other: &Self, row: Row) -> bool {
+            pub(crate) fn is_equal(&self, other: &Self, row: Row) -> bool {
                 match row {
                     $($(#[$when])? Row::$name => self.$name == other.$name,)*
+                }
+            }
+
+            /// Returns `true` if the row is set.
+            pub(crate) fn is_set(&self, row: Row) -> bool {
+                match row {
+                    $($(#[$when])? Row::$name => self.$name.is_some(),)*
+                }
+            }
+
+            /// Sets the row as the policy has it.
+            pub(crate) fn set_as(&mut self, policy: &ResolvedPolicy, row: Row) {
+                match row {
+                    $($(#[$when])? Row::$name => self.$name = Some(policy.$name.clone()),)*
                 }
             }
 
@@ -166,7 +206,7 @@ macro_rules! options {
 options! {
     under config;
 
-    restart: RestartPolicy = config.restart => {
+    restart: RestartPolicy = config.restart, override(Task, Group) => {
         /// Returns the restart policy. Default: [`RestartPolicy::OnFailure`].
         get restart() -> RestartPolicy;
 
@@ -174,7 +214,7 @@ options! {
         set with_restart(restart: RestartPolicy) = restart;
     }
 
-    every: Option<Duration> = None => {
+    every: Option<Duration> = None, override(Task) => {
         /// Returns the period of the fixed rate. Default: `None`.
         get every() -> Option<Duration>;
 
@@ -184,7 +224,7 @@ options! {
         set with_every(every: Duration) = Some(every);
     }
 
-    splay: Duration = Duration::ZERO => {
+    splay: Duration = Duration::ZERO, override(Task) => {
         /// Returns the largest shift of a periodic task. Default: zero.
         get splay() -> Duration;
 
@@ -197,28 +237,28 @@ options! {
     }
 
     #[cfg(feature = "cron")]
-    cron: Option<Arc<str>> = None => {
+    cron: Option<Arc<str>> = None, override(Task) => {
         #[cfg(feature = "cron")]
         #[doc(hidden)]
         set with_cron(pattern: impl Into<Arc<str>>) = Some(pattern.into());
     }
 
     #[cfg(feature = "cron")]
-    zone: Option<Arc<str>> = config.zone.clone() => {
+    zone: Option<Arc<str>> = config.zone.clone(), override(Task) => {
         #[cfg(feature = "cron")]
         #[doc(hidden)]
         set with_zone(zone: impl Into<Arc<str>>) = Some(zone.into());
     }
 
     #[cfg(feature = "cron")]
-    missed: Missed = Missed::Once => {
+    missed: Missed = Missed::Once, override(Task) => {
         #[cfg(feature = "cron")]
         #[doc(hidden)]
         set with_missed(missed: Missed) = missed;
     }
 
     #[cfg(feature = "cron")]
-    late: Option<Duration> = None => {
+    late: Option<Duration> = None, override(Task) => {
         #[cfg(feature = "cron")]
         #[doc(hidden)]
         set with_late(late: Duration) = Some(late);
@@ -238,7 +278,7 @@ options! {
         set with_last_run(last_run: impl Into<Option<SystemTime>>) = last_run.into();
     }
 
-    initial_delay: Duration = Duration::ZERO => {
+    initial_delay: Duration = Duration::ZERO, override(Task) => {
         /// Returns the delay before the first attempt. Default: zero.
         get initial_delay() -> Duration;
 
@@ -246,7 +286,7 @@ options! {
         set with_initial_delay(delay: Duration) = delay;
     }
 
-    backoff: BackoffPolicy = config.backoff => {
+    backoff: BackoffPolicy = config.backoff, override(Task, Group) => {
         /// Returns the backoff after a failure. Default: 100 ms, constant, no jitter.
         get backoff() -> BackoffPolicy;
 
@@ -254,7 +294,7 @@ options! {
         set with_backoff(backoff: BackoffPolicy) = backoff;
     }
 
-    reset_after: Duration = config.reset_after.unwrap_or(backoff.max.max(RESET_AFTER)) => {
+    reset_after: Duration = config.reset_after.unwrap_or(backoff.max.max(RESET_AFTER)), override(Task, Group) => {
         /// Returns the time that an attempt must have run for its failure to count as the first again. Default: the
         /// larger of `backoff.max` and 10 s.
         get reset_after() -> Duration;
@@ -264,7 +304,7 @@ options! {
         set with_reset_after(lived: Duration) = lived;
     }
 
-    max_retries: Option<u32> = config.max_retries => {
+    max_retries: Option<u32> = config.max_retries, override(Task, Group) => {
         /// Returns the number of consecutive failures that are retried. Default: `None`, no limit.
         get max_retries() -> Option<u32>;
 
@@ -272,7 +312,7 @@ options! {
         set with_max_retries(retries: u32) = Some(retries);
     }
 
-    timeout: Option<Duration> = unless_zero(config.timeout) => {
+    timeout: Option<Duration> = unless_zero(config.timeout), override(Task) => {
         /// Returns the timeout of an attempt. Default: `None`, no timeout.
         get timeout() -> Option<Duration>;
 
@@ -282,7 +322,7 @@ options! {
         set with_timeout(timeout: impl Into<Option<Duration>>) = timeout.into().and_then(unless_zero);
     }
 
-    stop_timeout: Option<Duration> = config.stop_timeout => {
+    stop_timeout: Option<Duration> = config.stop_timeout, override(Task) => {
         /// Returns the time that the task has to end after a stop request. Default: `None`, its share of the
         /// supervisor's grace.
         get stop_timeout() -> Option<Duration>;
@@ -294,7 +334,7 @@ options! {
         set with_stop_timeout(timeout: Duration) = Some(timeout);
     }
 
-    cleanup: Option<Duration> = config.cleanup => {
+    cleanup: Option<Duration> = config.cleanup, override(Task) => {
         /// Returns the time of the clean-up after a timeout. Default: `None`, the stop timeout, or the smaller of 5 s
         /// and the supervisor's grace if there is none.
         get cleanup() -> Option<Duration>;
@@ -314,7 +354,7 @@ options! {
         set with_ready(ready: Ready) = ready;
     }
 
-    unready_after: Option<u32> = None => {
+    unready_after: Option<u32> = None, override(Task) => {
         /// Returns the number of failures in a row after which the task is no longer ready. Default: `None`, never.
         get unready_after() -> Option<u32>;
 
@@ -324,7 +364,7 @@ options! {
         set with_unready_after(failures: u32) = Some(failures);
     }
 
-    start_timeout: Option<Duration> = (!ready.comes_with_an_end()).then_some(config.start_timeout) => {
+    start_timeout: Option<Duration> = (!ready.comes_with_an_end()).then_some(config.start_timeout), override(Task, Group) => {
         /// Returns the time that a start may take. Default: 60 s; `None` with [`Ready::Completed`] and
         /// [`Ready::FirstSuccess`].
         get start_timeout() -> Option<Duration>;
@@ -340,7 +380,7 @@ options! {
         set with_start_timeout(timeout: Duration) = Some(timeout);
     }
 
-    watchdog: Option<Duration> = None => {
+    watchdog: Option<Duration> = None, override(Task) => {
         /// Returns the longest time between two heartbeats. Default: `None`, no watchdog.
         get watchdog() -> Option<Duration>;
 
@@ -352,7 +392,7 @@ options! {
         set with_watchdog(silence: Duration) = Some(silence);
     }
 
-    limit: Option<(u32, Duration)> = None => {
+    limit: Option<(u32, Duration)> = None, override(Task) => {
         /// Returns the limit of failures: their number, and the time. Default: `None`, no limit.
         get limit() -> Option<(u32, Duration)>;
 
@@ -438,6 +478,34 @@ options! {
         /// it ended in failure, [`Health`](crate::Health) reports it and stays ready. For tasks that the service can do
         /// without for a while.
         set without_readiness() = false;
+    }
+
+    paused: bool = false, override(Task, Group) => {
+        /// Returns `true` if the task is paused when it is first registered. Default: `false`.
+        get is_paused() -> bool;
+
+        /// Sets whether the task is paused when it is first registered: no attempt begins until
+        /// [`resume`](crate::TaskHandle::resume) is called. After that, handles decide: a restart does not pause it
+        /// again. Default: `false`. The guide explains [pausing](crate::guide::pausing).
+        ///
+        /// ```
+        /// use taskvisor::{SupervisorConfig, TaskContext, TaskFn, TaskSpec, TaskState, Tree};
+        ///
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
+        /// let import = TaskFn::arc("import", |_: TaskContext| async { Ok(()) });
+        /// let import = TaskSpec::inherit(import).with_paused(true);
+        /// let tree = Tree::builder(SupervisorConfig::default()).task(import).build();
+        /// tree.start().await?;
+        /// let import = tree.child("import");
+        /// assert_eq!(import.status().map(|status| status.state), Some(TaskState::Paused));
+        ///
+        /// assert!(import.resume());
+        /// assert!(import.outcome().await.is_some_and(|outcome| outcome.is_completed()));
+        /// # tree.shutdown().await
+        /// # }
+        /// ```
+        set with_paused(paused: bool) = paused;
     }
 
     revision: Option<u64> = None => {

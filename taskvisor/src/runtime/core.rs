@@ -1,5 +1,6 @@
 //! The state that all parts of one supervisor share.
 
+use std::mem;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, Weak};
@@ -13,7 +14,7 @@ use super::clock::Clock;
 use super::failures::Failures;
 use super::group::Note;
 use super::observe;
-use super::permits::Limits;
+use super::permits::{Limits, check_limits};
 use super::registration::check_no_siblings;
 use super::registry::{Admission, Registry};
 #[cfg(feature = "cron")]
@@ -28,6 +29,7 @@ use crate::events::{Bus, EventKind, EventStream, Introduced, Subscribe};
 use crate::inspect::TaskOutcome;
 use crate::panics::{Fenced, catch};
 use crate::policy::{Overrides, ResolvedPolicy};
+use crate::settings::{InvalidOverride, OfSupervisor};
 #[cfg(feature = "controller")]
 use crate::slots::ControllerSetup;
 use crate::supervisor::{InvalidOption, RuntimeError, SupervisorConfig};
@@ -50,8 +52,8 @@ pub(crate) struct Core {
     pub(crate) bus: Arc<Bus>,
     pub(crate) limits: Limits,
     pub(super) clock: Clock,
-    /// The result of the check of the config, the subscribers and the slots.
-    checked: Result<(), InvalidOption>,
+    /// The result of the check of the overrides, the config, the subscribers and the slots.
+    checked: Result<(), RuntimeError>,
     /// The first runtime that was found to have timers.
     timed: OnceLock<runtime::Id>,
     /// Guards names, groups, slots and the admission. It is the first in the order, so it is never taken under another
@@ -116,6 +118,8 @@ pub(crate) struct Parts {
     pub(crate) limits: Vec<(Arc<str>, usize)>,
     #[cfg(feature = "controller")]
     pub(crate) controller: ControllerSetup,
+    /// The overrides that were refused.
+    pub(crate) invalid: Vec<InvalidOverride>,
 }
 
 /// A checked and resolved spec.
@@ -127,7 +131,7 @@ pub(super) struct Admitted {
 
 impl Core {
     /// Creates the core of a new supervisor.
-    pub(crate) fn shared(parts: Parts) -> Arc<Self> {
+    pub(crate) fn shared(mut parts: Parts) -> Arc<Self> {
         let subscribers: Vec<_> = parts.subscribers.iter().cloned().map(Introduced::of).collect();
         let checked = parts.check(&subscribers);
         #[cfg(feature = "controller")]
@@ -175,7 +179,19 @@ impl Core {
     }
 
     pub(crate) fn check(&self) -> Result<(), RuntimeError> {
-        self.checked.as_ref().copied().map_err(|invalid| invalid.clone().into())
+        self.checked.as_ref().copied().map_err(RuntimeError::clone)
+    }
+
+    /// Returns what has settings.
+    pub(crate) fn of_settings(&self) -> OfSupervisor {
+        OfSupervisor {
+            config: self.config.clone(),
+            limits: self.limits.named(),
+            #[cfg(feature = "controller")]
+            controller: self.controller.config().clone(),
+            #[cfg(feature = "controller")]
+            slots: self.controller.slots(),
+        }
     }
 
     pub(super) fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -300,6 +316,10 @@ impl Core {
         if let Some(heir) = &heir {
             heir.announce();
         }
+        let ends_pause = registry.has_pauses() && !cell.keeps_task();
+        if ends_pause {
+            registry.end_pause_of(cell.name());
+        }
         #[cfg(feature = "controller")]
         let mut aftermath = None;
         #[cfg(feature = "controller")]
@@ -314,6 +334,9 @@ impl Core {
         drop(forgotten);
         self.tell_ready();
         observe::removed(cell);
+        if ends_pause {
+            self.count_pauses();
+        }
         if finished.unready {
             self.one_is_ready();
         }
@@ -447,8 +470,15 @@ pub(super) fn start_added(
 ) -> Result<Arc<Cell>, RuntimeError> {
     let before = registry.take_place(&cell);
     announce(&cell);
+    let is_paused = cell.policy().paused && cell.was_added();
+    if is_paused {
+        registry.pause_added(&cell);
+    }
     drop(registry);
     drop(before);
+    if is_paused {
+        cell.core().count_pauses();
+    }
     Actor::spawn(Arc::clone(&cell), runtime);
     if cell.was_refused() { Err(RuntimeError::NoRuntime) } else { Ok(cell) }
 }
@@ -462,7 +492,10 @@ pub(super) fn announce(cell: &Arc<Cell>) {
 }
 
 impl Parts {
-    fn check(&self, subscribers: &[Introduced]) -> Result<(), InvalidOption> {
+    fn check(&mut self, subscribers: &[Introduced]) -> Result<(), RuntimeError> {
+        if !self.invalid.is_empty() {
+            return Err(RuntimeError::InvalidOverrides(mem::take(&mut self.invalid)));
+        }
         self.config.check()?;
         check_limits(&self.limits)?;
         #[cfg(feature = "controller")]
@@ -474,24 +507,18 @@ impl Parts {
             Some(_) => ("queue_capacity", "0", "at least 1"),
             None => ("name` or `queue_capacity", "a panic", "a value"),
         };
-        Err(InvalidOption::new(format!("subscriber `{}`", one.name), option, value, expected))
+        Err(InvalidOption::new(format!("subscriber `{}`", one.name), option, value, expected).into())
     }
-}
 
-/// Checks the limits with names.
-fn check_limits(limits: &[(Arc<str>, usize)]) -> Result<(), InvalidOption> {
-    for (position, (name, limit)) in limits.iter().enumerate() {
-        let invalid =
-            |option, value, expected| Err(InvalidOption::new(format!("limit `{name}`"), option, value, expected));
-        if name.is_empty() {
-            return invalid("name", "\"\"", "a name that is not empty");
-        }
-        if *limit == 0 {
-            return invalid("max_concurrent", "0", "at least 1");
-        }
-        if limits[..position].iter().any(|(earlier, _)| earlier == name) {
-            return invalid("name", "declared twice", "one limit of each name");
+    /// Returns what has settings.
+    pub(crate) fn of_settings(&self) -> OfSupervisor {
+        OfSupervisor {
+            config: self.config.clone(),
+            limits: self.limits.clone(),
+            #[cfg(feature = "controller")]
+            controller: self.controller.config.clone(),
+            #[cfg(feature = "controller")]
+            slots: self.controller.slots.clone(),
         }
     }
-    Ok(())
 }

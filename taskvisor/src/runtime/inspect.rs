@@ -13,6 +13,7 @@ use crate::inspect::{
     Health, NodeKind, NodeSnapshot, Phase, Problem, TaskState, TreeSnapshot, Unhealthy, into_line, now,
 };
 use crate::panics::{drop_caught, drop_each};
+use crate::policy::Ready;
 use crate::tree::{Declared, join, last_segment};
 
 impl Core {
@@ -65,6 +66,7 @@ impl Core {
 
     /// Builds the node of a group that is or was registered, and of the tasks that were added to it.
     fn fill_group(&self, node: &mut NodeSnapshot, declared: &Declared) {
+        node.paused = self.registry().is_group_paused(&node.path);
         let Some(group) = self.group_place(&node.path) else {
             if node.path.is_empty() {
                 node.state = self.plain_state();
@@ -114,6 +116,7 @@ impl Core {
         let (status, since) = (cell.status(), cell.since());
         NodeSnapshot {
             state: status.state,
+            paused: status.paused,
             attempt: status.attempt,
             restarts: status.restarts,
             last_error: status.last_error.map(into_line),
@@ -213,6 +216,8 @@ impl Cell {
         match state.machine().state() {
             // In its backoff, only a task that was ready by its first success is.
             TaskState::Running | TaskState::Pending | TaskState::Backoff => state.machine().ready,
+            // What its attempts have made it, the pause does not change. Any other task would run.
+            TaskState::Paused => state.machine().ready && self.policy().ready == Ready::FirstSuccess,
             TaskState::Ended => true,
             _ => state.machine().waits_for_its_time(),
         }

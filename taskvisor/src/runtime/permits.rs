@@ -95,6 +95,24 @@ pub(super) struct Permit {
     outer: Option<Box<Self>>,
 }
 
+/// Checks the limits with names.
+pub(super) fn check_limits(limits: &[(Arc<str>, usize)]) -> Result<(), InvalidOption> {
+    for (position, (name, limit)) in limits.iter().enumerate() {
+        let invalid =
+            |option, value, expected| Err(InvalidOption::new(format!("limit `{name}`"), option, value, expected));
+        if name.is_empty() {
+            return invalid("name", "\"\"", "a name that is not empty");
+        }
+        if *limit == 0 {
+            return invalid("max_concurrent", "0", "at least 1");
+        }
+        if limits[..position].iter().any(|(earlier, _)| earlier == name) {
+            return invalid("name", "declared twice", "one limit of each name");
+        }
+    }
+    Ok(())
+}
+
 impl Limits {
     /// Creates the limits of a supervisor. Zero means no limit of all attempts.
     pub(super) fn new(max_concurrent: usize, named: Vec<(Arc<str>, usize)>) -> Self {
@@ -111,6 +129,11 @@ impl Limits {
     #[inline]
     pub(super) fn are_any(&self) -> bool {
         self.are_any.load(Ordering::Relaxed)
+    }
+
+    /// Returns the limits with names, in the order of their declaration.
+    pub(super) fn named(&self) -> Vec<(Arc<str>, usize)> {
+        self.named.iter().map(|(name, permits)| (Arc::clone(name), permits.limit)).collect()
     }
 
     /// Creates the permits of a group.

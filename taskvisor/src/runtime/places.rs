@@ -69,6 +69,7 @@ impl Core {
             }
         }
         for cell in &lost {
+            self.end_pause(cell.name());
             cell.drop_kept_task();
         }
         drop_each(groups);
@@ -80,9 +81,20 @@ impl Core {
         let Some((parent, _)) = path.rsplit_once('/') else { return false };
         let withdrawn = self.group(parent).and_then(|group| group.withdraw(path));
         if let Some(cell) = &withdrawn {
+            self.end_pause(cell.name());
             cell.drop_kept_task();
         }
         withdrawn.is_some()
+    }
+
+    /// Ends the pause of an added task that does not come back.
+    pub(super) fn end_pause(&self, path: &str) {
+        let mut registry = self.registry();
+        if registry.has_pauses() {
+            registry.end_pause_of(path);
+            drop(registry);
+            self.count_pauses();
+        }
     }
 
     /// Returns the declared tree, while it exists.

@@ -182,6 +182,9 @@ impl Core {
                     };
                     registry.insert(&cell);
                     announce(&cell);
+                    if cell.policy().paused {
+                        registry.pause_added(&cell);
+                    }
                     fresh.push(cell);
                 }
                 Decision::Replace(cell, admitted) => {
@@ -218,7 +221,11 @@ impl Core {
         let places: Vec<_> = fresh.iter().filter_map(|cell| registry.take_place(cell)).collect();
         drop(registry);
         drop((spare, places));
+        if fresh.iter().any(|cell| cell.policy().paused) {
+            self.count_pauses();
+        }
         for cell in &withdrawn {
+            self.end_pause(cell.name());
             cell.drop_kept_task();
         }
         for cell in &fresh {

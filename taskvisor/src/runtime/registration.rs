@@ -84,6 +84,7 @@ impl Core {
             return Ok(());
         }
         admitted.paths().try_for_each(|path| registry.check_free(path))?;
+        let paused = admitted.paused();
         started.store(true, Ordering::Relaxed);
         #[cfg(feature = "controller")]
         registry.rely(root.slots_after());
@@ -102,12 +103,18 @@ impl Core {
             Some(cell)
         };
         registered.cells.iter().for_each(announce);
+        registry.pause_declared(self, &paused);
         let mut missing = 0;
         if first && plain {
             missing = registered.cells.iter().filter(|cell| cell.lock().machine().unready).count();
             self.readiness.missing.store(missing, Ordering::Relaxed);
         }
+        // Also slots can be declared as paused.
+        let has_pauses = registry.has_pauses();
         drop(registry);
+        if has_pauses {
+            self.count_pauses();
+        }
         self.readiness.changed.wake();
         if first && plain && missing == 0 {
             self.set_ready();
@@ -155,7 +162,13 @@ impl Core {
         if !matches!(registry.admission, Admission::Open | Admission::Closing) {
             return Err(RuntimeError::ShuttingDown);
         }
+        let mut paused = Vec::new();
+        let may_end_pauses = made.is_some() && registry.has_pauses();
         if let Some(made) = made {
+            // A child that the last run had too is paused as it is.
+            let before = group.children();
+            paused = admitted.paused();
+            paused.retain(|path| before.place(last_segment(path)).is_none());
             let returning: HashSet<Arc<str>> = group.returning_names().into_iter().collect();
             admitted.paths().try_for_each(|path| check_not_added(&registry, &returning, path))?;
             registered.replace_made(&mut registry, group, &made);
@@ -163,7 +176,11 @@ impl Core {
         registered.register(&mut registry, group, admitted);
         registered.returned = registered.bring_back(&mut registry, group);
         registered.cells.iter().for_each(announce);
+        registry.pause_declared(self, &paused);
         drop(registry);
+        if may_end_pauses || !paused.is_empty() {
+            self.count_pauses();
+        }
         self.forget_within(group);
         Ok(registered)
     }
@@ -281,6 +298,13 @@ impl Core {
 }
 
 impl AdmittedTree {
+    /// Returns the paths of the tasks and groups that are declared as paused, outer ones first.
+    fn paused(&self) -> Vec<Arc<str>> {
+        let groups = self.groups.iter().filter(|group| group.declared.overrides.paused == Some(true));
+        let tasks = self.tasks.iter().filter(|task| task.task.policy.paused);
+        groups.map(|group| &group.path).chain(tasks.map(|task| &task.task.name)).cloned().collect()
+    }
+
     /// Returns the paths of all tasks and groups in it.
     fn paths(&self) -> impl Iterator<Item = &Arc<str>> {
         let groups = self.groups.iter().skip(1).map(|group| &group.path);
@@ -328,9 +352,13 @@ impl Registered {
     fn replace_made(&mut self, registry: &mut Registry, group: &GroupCell, made: &Arc<Declared>) {
         let before = group.set_made(Arc::clone(made));
         if let (Some(before), Some(places)) = (&before, &mut registry.places) {
-            for child in before.children.iter().filter(|child| made.place(&child.name).is_none()) {
-                let gone = places.tasks.remove(&join(group.path(), &child.name));
-                self.before.extend(gone.map(Member::Task));
+            let gone = before.children.iter().filter(|child| made.place(&child.name).is_none());
+            let gone: Vec<_> = gone.map(|child| join(group.path(), &child.name)).collect();
+            self.before.extend(gone.iter().filter_map(|path| places.tasks.remove(path)).map(Member::Task));
+            if registry.has_pauses() {
+                for path in &gone {
+                    registry.end_pause_of(path);
+                }
             }
         }
         self.made_before = before;

@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 
 use super::by_name::Names;
 use super::group::GroupCell;
+use super::pause::Pauses;
 use super::reconcile::Heir;
 use super::task::Cell;
 use crate::inspect::TaskId;
@@ -27,6 +28,8 @@ pub(super) struct Registry {
     pub(super) slots: super::slots::Slots,
     /// The slots that tasks of the tree are after, with the names of these children of the root.
     pub(super) relied: HashMap<Arc<str>, HashSet<Arc<str>>>,
+    /// The tasks and groups that are paused.
+    pub(super) pauses: Pauses,
     /// The heirs of tasks that are replaced, by the ids of their predecessors.
     pub(super) heirs: HashMap<TaskId, Heir>,
     /// The runtime of the oldest registration, or of the last one if there is none.
@@ -101,6 +104,9 @@ impl Registry {
     pub(super) fn insert(&mut self, cell: &Arc<Cell>) -> bool {
         let is_new = self.names.enter(cell);
         self.added += usize::from(is_new && cell.is_beside_tree());
+        if is_new && self.has_pauses() {
+            self.tell_entered(cell);
+        }
         is_new
     }
 

@@ -5,14 +5,15 @@ labels! {
     /// once.
     ///
     /// A slot is busy from the start of a task until that task has terminated: while the task runs, waits for its
-    /// backoff or interval, or stops. So two tasks of a slot never overlap, under any policy.
+    /// backoff or interval, or stops. So two tasks of a slot never overlap, under any policy. A
+    /// [paused](crate::SlotHandle::pause) slot is as if it was busy.
     ///
     /// | policy | in `supervise!` | a submission to a busy slot | the running task | the waiting submissions |
     /// |---|---|---|---|---|
     /// | [`Queue`](Self::Queue) (default) | `"queue"` | waits its turn, first come, first served; [`Full`](crate::RejectReason::Full) if the queue of the slot is full | continues | stay |
     /// | [`Replace`](Self::Replace) | `"replace"` | is the next, ahead of the queue | is requested to stop, once; a backoff or interval ends | the queue stays; an earlier replacement is rejected as [`Superseded`](crate::RejectReason::Superseded) |
     /// | [`Latest`](Self::Latest) | `"latest"` | is the next, ahead of the queue | continues | the queue stays; an earlier one that waits ahead of the queue is rejected as [`Superseded`](crate::RejectReason::Superseded) |
-    /// | [`DropIfRunning`](Self::DropIfRunning) | `"drop_if_running"` | is rejected as [`Busy`](crate::RejectReason::Busy) | continues | stay |
+    /// | [`DropIfRunning`](Self::DropIfRunning) | `"drop_if_running"` | is rejected as [`Busy`](crate::RejectReason::Busy), in a pause as [`Paused`](crate::RejectReason::Paused) | continues | stay |
     ///
     /// A submission under `Queue` also needs room in the [`queue_capacity`](crate::ControllerConfig::queue_capacity) of
     /// all slots together; `submit` waits for it. The other policies need no room.

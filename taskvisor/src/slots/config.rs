@@ -33,6 +33,18 @@ impl Default for ControllerConfig {
     }
 }
 
+impl ControllerConfig {
+    pub(crate) fn check(&self) -> Result<(), InvalidOption> {
+        let Self { queue_capacity, slot_capacity } = *self;
+        for (option, capacity) in [("queue_capacity", queue_capacity), ("slot_capacity", slot_capacity)] {
+            if capacity == 0 {
+                return Err(InvalidOption::new("controller", option, "0", "at least 1"));
+            }
+        }
+        Ok(())
+    }
+}
+
 /// The setup of a controller.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct ControllerSetup {
@@ -43,12 +55,7 @@ pub(crate) struct ControllerSetup {
 impl ControllerSetup {
     /// Checks the setup; `is_limit` returns `true` for the name of a declared limit.
     pub(crate) fn check(&self, is_limit: impl Fn(&str) -> bool) -> Result<(), InvalidOption> {
-        let ControllerConfig { queue_capacity, slot_capacity } = self.config;
-        for (option, capacity) in [("queue_capacity", queue_capacity), ("slot_capacity", slot_capacity)] {
-            if capacity == 0 {
-                return Err(InvalidOption::new("controller", option, "0", "at least 1"));
-            }
-        }
+        self.config.check()?;
         for (position, slot) in self.slots.iter().enumerate() {
             check_slot_name(slot.name())?;
             slot.check()?;

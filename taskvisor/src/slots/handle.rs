@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{AdmissionPolicy, ControllerError, ControllerSpec, SlotSnapshot, Submit};
-use crate::runtime::Core;
+use crate::runtime::{Core, Subject};
 use crate::supervisor::RuntimeError;
 use crate::task::{IntoTaskSpec, TaskHandle};
 
@@ -154,6 +154,57 @@ impl SlotHandle {
             owner.cancel(owner.stop_bound()).await?;
         }
         Ok(requested)
+    }
+
+    /// Pauses the slot, and the slots of its keys, until it is [resumed](Self::resume). A paused slot is as if it was
+    /// busy: submissions wait in its queue, and those with [`AdmissionPolicy::DropIfRunning`] are rejected as
+    /// [`Paused`](crate::RejectReason::Paused). A task that owns the slot is paused as well: its attempt goes on, and no
+    /// other begins. With [`AdmissionPolicy::Replace`] it is still requested to stop.
+    ///
+    /// A slot need not be declared, and can be paused at any time before the request of a shutdown. Returns `false` if
+    /// it is paused by itself. [`SlotSpec::with_paused`](crate::SlotSpec::with_paused) declares a slot that is paused at
+    /// first. The guide explains [pausing](crate::guide::pausing).
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use taskvisor::{RejectReason, SupervisorConfig, TaskContext, TaskFn, TaskOutcome, Tree};
+    ///
+    /// let tree = Tree::builder(SupervisorConfig::default()).build();
+    /// let deploy = || TaskFn::arc("deploy", |_: TaskContext| async { Ok(()) });
+    /// let slot = tree.slot("deploys");
+    /// assert!(slot.pause());
+    /// let waits = slot.submit(deploy()).await?;
+    /// let dropped = slot.drop_if_running(deploy()).await?;
+    /// assert!(matches!(dropped.outcome().await, TaskOutcome::Rejected { reason: RejectReason::Paused }));
+    ///
+    /// assert!(slot.resume());
+    /// assert!(waits.outcome().await.is_completed());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn pause(&self) -> bool {
+        self.core.pause(Subject::Slot(&self.name), false)
+    }
+
+    /// [Pauses](Self::pause) the slot, and requests the running attempts of its owners to stop; see
+    /// [`TaskHandle::pause_and_stop`]. They still own the slot, and begin again after the pause. Returns `false` if this
+    /// changes nothing.
+    pub fn pause_and_stop(&self) -> bool {
+        self.core.pause(Subject::Slot(&self.name), true)
+    }
+
+    /// Ends the [pause](Self::pause) of the slot: submissions start as places are free. Returns `false` if the slot is not
+    /// paused by itself.
+    pub fn resume(&self) -> bool {
+        self.core.resume(Subject::Slot(&self.name))
+    }
+
+    /// Returns `true` if the slot is paused: by itself, with the slot whose key it is, or with the root of the tree.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.core.is_paused(Subject::Slot(&self.name))
     }
 
     /// Returns a snapshot of the slot. That of a slot with keys is idle: each key has a slot of its own.

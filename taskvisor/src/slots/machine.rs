@@ -60,8 +60,8 @@ labels! {
     pub enum SlotPhase: Display {
         /// No task runs or waits in it.
         Idle = "idle",
-        /// No task runs in it, and at least one waits: for the time of `debounce` or `rate`, or for a place that its
-        /// keys share.
+        /// No task runs in it, and at least one waits: for the time of `debounce` or `rate`, for a place that its keys
+        /// share, or for the end of a pause.
         Waiting = "waiting",
         /// A task runs in it.
         Running = "running",

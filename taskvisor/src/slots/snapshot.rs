@@ -42,6 +42,8 @@ pub struct SlotSnapshot {
     pub queued: usize,
     /// The number of submissions that may wait in the queue.
     pub capacity: usize,
+    /// `true` if the slot is paused, by itself, with the slot whose keys it belongs to, or with the root.
+    pub paused: bool,
 }
 
 /// A task in a [`SlotSnapshot`].

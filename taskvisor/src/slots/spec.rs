@@ -116,14 +116,15 @@ impl ControllerSpec {
 pub struct SlotSpec {
     name: Arc<str>,
     admission: AdmissionPolicy,
-    capacity: Option<usize>,
+    pub(crate) capacity: Option<usize>,
     pub(crate) named_limit: Option<Arc<str>>,
-    debounce: Option<Duration>,
-    debounce_max: Option<Duration>,
-    concurrency: Option<usize>,
+    pub(crate) debounce: Option<Duration>,
+    pub(crate) debounce_max: Option<Duration>,
+    pub(crate) concurrency: Option<usize>,
     keyed: bool,
-    max_concurrent: Option<usize>,
-    rate: Option<(usize, Duration)>,
+    pub(crate) max_concurrent: Option<usize>,
+    pub(crate) rate: Option<(usize, Duration)>,
+    pub(crate) paused: bool,
 }
 
 impl SlotSpec {
@@ -140,6 +141,7 @@ impl SlotSpec {
             keyed: false,
             max_concurrent: None,
             rate: None,
+            paused: false,
         }
     }
 
@@ -212,6 +214,37 @@ impl SlotSpec {
     pub fn with_rate(mut self, starts: usize, per: Duration) -> Self {
         self.rate = Some((starts, per));
         self
+    }
+
+    /// Sets whether the slot is paused at first: submissions wait as in a busy slot, until
+    /// [`SlotHandle::resume`](crate::SlotHandle::resume) is called. After that, handles decide. Default: `false`. The
+    /// guide explains [pausing](crate::guide::pausing).
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// use taskvisor::{SlotSpec, SupervisorConfig, TaskContext, TaskFn, Tree};
+    ///
+    /// let uploads = SlotSpec::new("uploads").with_paused(true);
+    /// let tree = Tree::builder(SupervisorConfig::default()).with_slot(uploads).build();
+    /// let uploads = tree.slot("uploads");
+    /// let upload = uploads.submit(TaskFn::arc("a.txt", |_: TaskContext| async { Ok(()) })).await?;
+    /// assert!(uploads.snapshot().owners.is_empty());
+    ///
+    /// assert!(uploads.resume());
+    /// assert!(upload.outcome().await.is_completed());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_paused(mut self, paused: bool) -> Self {
+        self.paused = paused;
+        self
+    }
+
+    /// Returns `true` if the slot is paused at first.
+    pub fn is_paused(&self) -> bool {
+        self.paused
     }
 
     /// The name of the slot.

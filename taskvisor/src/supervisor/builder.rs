@@ -50,6 +50,10 @@ impl SupervisorBuilder {
         self
     }
 
+    pub(crate) fn parts_mut(&mut self) -> &mut Parts {
+        &mut self.parts
+    }
+
     /// Builds the supervisor. The first call that uses an invalid config returns the error.
     #[must_use]
     pub fn build(self) -> Arc<Supervisor> {

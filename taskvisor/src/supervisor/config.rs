@@ -110,6 +110,10 @@ impl SupervisorConfig {
         if self.start_timeout.is_zero() {
             return invalid("start_timeout", "0ns", "a time longer than zero");
         }
+        #[cfg(feature = "cron")]
+        if let (Some(zone), Err(expected)) = (&self.zone, crate::policy::TimeZone::find(self.zone.as_deref())) {
+            return Err(InvalidOption::new("config", "zone", format!("{zone:?}"), expected));
+        }
         check_backoff(&self.backoff, &|| "config".into())
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::inspect::one_line;
+use crate::settings::InvalidOverride;
 use crate::task::TaskError;
 use crate::tree::FailureChain;
 
@@ -118,6 +119,9 @@ labels! {
         Signals(Arc<io::Error>) = "runtime_signals",
         /// A spec or a config holds an invalid value.
         InvalidOption(Arc<InvalidOption>) = "runtime_invalid_option",
+        /// [`Overrides`](crate::Overrides) of the tree are invalid: all of them, each with its origin. Nothing has
+        /// started.
+        InvalidOverrides(Vec<InvalidOverride>) = "runtime_invalid_overrides",
     }
 }
 
@@ -186,6 +190,11 @@ impl fmt::Display for RuntimeError {
             Self::Signals(error) if f.alternate() => write!(f, "cannot listen for signals: {}", one_line(&**error)),
             Self::Signals(_) => f.write_str("cannot listen for signals"),
             Self::InvalidOption(invalid) => invalid.fmt(f),
+            Self::InvalidOverrides(invalid) => {
+                let all: Vec<_> = invalid.iter().map(ToString::to_string).collect();
+                let plural = if all.len() == 1 { "" } else { "s" };
+                write!(f, "{} invalid override{plural}: {}", all.len(), all.join("; "))
+            }
         }
     }
 }

@@ -13,12 +13,13 @@ impl RuntimeError {
     /// |---|---|---|
     /// | 0 | `run` returned `Ok` | |
     /// | 1 | the tree failed, or a call failed | [`Failed`](Self::Failed), [`IntensityExceeded`](Self::IntensityExceeded), and those of calls |
-    /// | 2 | it is misconfigured, and nothing has started | [`InvalidOption`](Self::InvalidOption), [`TaskAlreadyExists`](Self::TaskAlreadyExists), [`GroupAlreadyExists`](Self::GroupAlreadyExists), [`NoRuntime`](Self::NoRuntime), [`Signals`](Self::Signals), [`AlreadyRunning`](Self::AlreadyRunning) |
+    /// | 2 | it is misconfigured, and nothing has started | [`InvalidOption`](Self::InvalidOption), [`InvalidOverrides`](Self::InvalidOverrides), [`TaskAlreadyExists`](Self::TaskAlreadyExists), [`GroupAlreadyExists`](Self::GroupAlreadyExists), [`NoRuntime`](Self::NoRuntime), [`Signals`](Self::Signals), [`AlreadyRunning`](Self::AlreadyRunning) |
     /// | 3 | tasks were aborted at the end of their time | [`GraceExceeded`](Self::GraceExceeded) |
     /// | 4 | tasks were aborted by a forced shutdown | [`ShutdownForced`](Self::ShutdownForced) |
     pub const fn exit_code(&self) -> u8 {
         match self {
             Self::InvalidOption(_)
+            | Self::InvalidOverrides(_)
             | Self::TaskAlreadyExists { .. }
             | Self::GroupAlreadyExists { .. }
             | Self::NoRuntime

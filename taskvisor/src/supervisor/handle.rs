@@ -182,7 +182,8 @@ impl SupervisorHandle {
     }
 
     /// Returns snapshots of all slots, in the order of their names: of the declared ones, except those with
-    /// [keys](crate::SlotSpec::with_keys), and of the others in which a task runs or waits.
+    /// [keys](crate::SlotSpec::with_keys), and of the others in which a task runs or waits, or that
+    /// are [paused](crate::SlotHandle::pause).
     #[cfg(feature = "controller")]
     pub fn slots(&self) -> Vec<SlotSnapshot> {
         self.core.slot_snapshots()

@@ -8,7 +8,7 @@ use super::definition::{TaskFn, TaskRef};
 use super::error::TaskError;
 use super::spec::TaskSpec;
 use crate::inspect::{TaskId, TaskOutcome, TaskStatus};
-use crate::runtime::Cell;
+use crate::runtime::{Cell, Subject};
 use crate::supervisor::RuntimeError;
 use crate::tree::last_segment;
 
@@ -99,7 +99,8 @@ impl TaskHandle {
     }
 
     /// [Restarts](Self::restart) the task, and waits until an attempt after that is [ready](crate::Ready). Returns
-    /// `false` if the restart was refused, or the task has ended before. A task that calls this for itself does not wait.
+    /// `false` if the restart was refused, or the task has ended before. In a [pause](Self::pause) it waits for the end of
+    /// the pause. A task that calls this for itself does not wait.
     ///
     /// # Cancel safety
     /// The first poll restarts the task. Dropping the future after that only ends the wait.
@@ -138,9 +139,62 @@ impl TaskHandle {
 
     /// Ends the wait for an initial delay, an interval or a backoff. If a task with an interval or a fixed rate runs, it
     /// owes one more run, however often it is triggered: the next attempt begins when this one has succeeded, without
-    /// the interval. So a run begins after each call. Returns `false` if the task neither waits nor owes a run.
+    /// the interval. So a run begins after each call. A [paused](Self::pause) task begins one attempt. Returns `false` if
+    /// the task neither waits nor owes a run.
     pub fn trigger(&self) -> bool {
         self.0.trigger()
+    }
+
+    /// Pauses the task: no attempt begins until it is [resumed](Self::resume). A running attempt goes on, and a wait for
+    /// a backoff or an interval runs on: an attempt that becomes due meanwhile begins once after the pause. The pause
+    /// belongs to the path: it survives restarts, and that of an added task ends when its name is free.
+    ///
+    /// Returns `false` if the task is paused by itself, or this registration has ended or waits in a slot, and after the
+    /// request of a shutdown. The guide explains [pausing](crate::guide::pausing).
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
+    /// use std::time::Duration;
+    /// use taskvisor::{RestartPolicy, Supervisor, SupervisorConfig, TaskContext, TaskFn, TaskSpec};
+    ///
+    /// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
+    /// let sync = TaskFn::arc("sync", |_: TaskContext| async { Ok(()) });
+    /// let interval = Some(Duration::from_secs(60));
+    /// let sync = TaskSpec::inherit(sync).with_restart(RestartPolicy::Always { interval });
+    /// let sync = supervisor.add_task(sync).await?;
+    ///
+    /// assert!(sync.pause() && sync.is_paused());
+    /// assert!(!sync.pause(), "it is paused");
+    /// assert!(sync.resume() && !sync.is_paused());
+    /// # supervisor.shutdown().await
+    /// # }
+    /// ```
+    pub fn pause(&self) -> bool {
+        self.0.core().pause(Subject::Registration(&self.0), false)
+    }
+
+    /// [Pauses](Self::pause) the task, and requests a running attempt to stop, with
+    /// [`StopReason::Paused`](crate::StopReason::Paused). It has the time of any other stop request. Its end is no
+    /// failure and resets the count of consecutive failures, as that of a [restart](Self::restart); the next attempt is
+    /// due, and begins after the pause. This does not wait for the end.
+    ///
+    /// Returns `false` if this changes nothing.
+    pub fn pause_and_stop(&self) -> bool {
+        self.0.core().pause(Subject::Registration(&self.0), true)
+    }
+
+    /// Ends the [pause](Self::pause) of the task: an attempt that became due meanwhile begins, once. A task in a paused
+    /// group or slot stays paused with it. Returns `false` if the task is not paused by itself, or has ended.
+    pub fn resume(&self) -> bool {
+        self.0.core().resume(Subject::Registration(&self.0))
+    }
+
+    /// Returns `true` if the task, or a group or slot above it, is paused.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.0.core().is_paused(Subject::Registration(&self.0))
     }
 
     /// Acknowledges that this registration ended in failure, so that [`Health`](crate::Health) can be ready again.

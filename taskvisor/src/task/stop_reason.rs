@@ -28,6 +28,9 @@ pub enum StopReason {
     HelperPanicked,
     /// [`TaskHandle::restart`](crate::TaskHandle::restart) was called.
     Restart,
+    /// The task, or a group or slot above it, was paused with `pause_and_stop`, such as
+    /// [`TaskHandle::pause_and_stop`](crate::TaskHandle::pause_and_stop). The next attempt begins after the pause.
+    Paused,
     /// A sibling failed, and the task is restarted with it.
     SiblingRestart {
         /// The path of the sibling that failed first.
@@ -61,6 +64,7 @@ pub(crate) enum StopKind {
     Watchdog,
     HelperPanicked,
     Restart,
+    Paused,
     SiblingRestart,
     GroupStopped,
     GroupFailed,
@@ -85,6 +89,7 @@ impl StopKind {
             Self::Watchdog => StopReason::Watchdog,
             Self::HelperPanicked => StopReason::HelperPanicked,
             Self::Restart => StopReason::Restart,
+            Self::Paused => StopReason::Paused,
             Self::SiblingRestart => StopReason::SiblingRestart { failed: failed() },
             Self::GroupStopped => StopReason::GroupStopped,
             Self::GroupFailed => chain().map_or(StopReason::GroupStopped, |chain| StopReason::GroupFailed { chain }),
@@ -112,6 +117,7 @@ impl StopReason {
             Self::Watchdog => ("watchdog", "watchdog"),
             Self::HelperPanicked => ("helper_panicked", "a helper panicked"),
             Self::Restart => ("restart", "restart"),
+            Self::Paused => ("paused", "paused"),
             Self::SiblingRestart { .. } => ("sibling_restart", "restart with"),
             Self::GroupStopped => ("group_stopped", "its group stops"),
             Self::GroupFailed { .. } => ("group_failed", "its group failed"),

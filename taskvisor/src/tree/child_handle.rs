@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::group::last_segment;
 use crate::inspect::{TaskOutcome, TaskStatus};
-use crate::runtime::Core;
+use crate::runtime::{Core, Subject};
 use crate::supervisor::RuntimeError;
 use crate::task::TaskHandle;
 
@@ -114,6 +114,30 @@ impl ChildHandle {
     /// Ends a wait for the next attempt; see [`TaskHandle::trigger`].
     pub fn trigger(&self) -> bool {
         self.current().is_some_and(|task| task.trigger())
+    }
+
+    /// Pauses the task at this place, also while its group restarts; see [`TaskHandle::pause`]. The pause survives
+    /// restarts of the task and of its groups. Returns `false` if the task is paused by itself, before the tree has
+    /// started, and after the request of a shutdown. [`TaskSpec::with_paused`](crate::TaskSpec::with_paused) declares a
+    /// task that starts paused.
+    pub fn pause(&self) -> bool {
+        self.core.pause(Subject::Task(&self.path), false)
+    }
+
+    /// [Pauses](Self::pause) the task, and requests a running attempt to stop; see [`TaskHandle::pause_and_stop`].
+    pub fn pause_and_stop(&self) -> bool {
+        self.core.pause(Subject::Task(&self.path), true)
+    }
+
+    /// Ends the [pause](Self::pause) of the task; see [`TaskHandle::resume`].
+    pub fn resume(&self) -> bool {
+        self.core.resume(Subject::Task(&self.path))
+    }
+
+    /// Returns `true` if the task, or a group above it, is paused.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.core.is_paused(Subject::Task(&self.path))
     }
 
     /// Acknowledges the failure of a task at this place; see [`TaskHandle::acknowledge`].

@@ -6,14 +6,14 @@
 use std::fmt;
 use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::group::{ChildSpec, Group, check_name};
 use super::maker::Maker;
 use super::strategy::{Dynamic, Strategy};
 use crate::panics::{catch, drop_caught, drop_each};
-use crate::policy::{Critical, Overrides, Ready, RestartPolicy, check_backoff};
+use crate::policy::{Critical, Overrides, Ready, check_group};
 use crate::runtime::Core;
 use crate::supervisor::InvalidOption;
 use crate::sync::lock;
@@ -62,6 +62,7 @@ pub(crate) struct Declared {
 }
 
 /// A child of a group, without its task.
+#[derive(Clone)]
 pub(crate) struct DeclaredChild {
     pub(crate) name: Arc<str>,
     pub(crate) after: Vec<Arc<str>>,
@@ -275,48 +276,19 @@ impl Declared {
     /// Checks the options of the group itself. The name of a root is not checked, and its children can be after slots.
     pub(crate) fn check(&self, root_of: Option<&Core>) -> Result<(), InvalidOption> {
         let is_root = root_of.is_some();
-        let subject = || format!("group `{}`", self.name);
-        let invalid = |option, value: &str, expected| Err(InvalidOption::new(subject(), option, value, expected));
+        let invalid = |option, value: &str, expected| {
+            Err(InvalidOption::new(format!("group `{}`", self.name), option, value, expected))
+        };
         if !is_root {
             check_name("a group", &self.name)?;
         }
-        if let Some((_, within)) = self.limit {
-            if within.is_zero() {
-                return invalid("limit.within", "0ns", "a time longer than zero");
-            }
-        }
-        if self.max_starting == Some(0) {
-            return invalid("max_starting", "0", "at least 1: nothing could start");
-        }
-        if self.max_concurrent == Some(0) {
-            return invalid("max_concurrent", "0", "at least 1");
-        }
+        let Self { name, limit, max_starting, max_concurrent, is_fresh, overrides, .. } = self;
+        check_group(name, *limit, [*max_starting, *max_concurrent], *is_fresh, overrides)?;
         if self.is_fresh && !self.children.is_empty() {
             let value = format!("set beside `{}`", self.children[0].name);
             return invalid("fresh", &value, "no declared children: the function makes all children");
         }
-        match self.overrides.start_timeout {
-            Some(Some(Duration::ZERO)) => return invalid("start_timeout", "0ns", "a time longer than zero"),
-            Some(Some(timeout)) if !self.is_fresh => {
-                return invalid(
-                    "start_timeout",
-                    &format!("{timeout:?}"),
-                    "a group with `fresh`: it limits that function",
-                );
-            }
-            _ => {}
-        }
-        let Overrides { backoff, significant, restart, critical, .. } = &self.overrides;
-        if let Some(backoff) = backoff {
-            check_backoff(backoff, &subject)?;
-        }
-        if *significant == Some(true) && matches!(restart, Some(RestartPolicy::Always { .. })) {
-            return invalid("significant", "set", "a group that can end: not the restart policy `Always`");
-        }
-        if *significant == Some(true) && *critical == Some(Critical::AnyEnd) {
-            return invalid("significant", "set", "a group that may end: not `critical` at any end");
-        }
-        if self.depth > MAX_DEPTH {
+        if self.is_too_deep() {
             return invalid("depth", &format!("{} groups nested in each other", self.depth), "at most 1024");
         }
         #[cfg(feature = "controller")]
@@ -326,6 +298,28 @@ impl Declared {
         match self.unknown.iter().find(|(_, name)| !is_slot(name)) {
             Some((place, name)) => Err(self.children[*place as usize].unknown(name, is_root)),
             None => Ok(()),
+        }
+    }
+
+    /// Returns `true` if too many groups are nested in it.
+    pub(crate) fn is_too_deep(&self) -> bool {
+        self.depth > MAX_DEPTH
+    }
+
+    /// Returns the group at these places, each in the group before. A shared declaration is cloned.
+    pub(crate) fn descendant_mut(&mut self, places: &[usize]) -> Option<&mut Self> {
+        let mut group = self;
+        for place in places {
+            group = Arc::make_mut(group.children.get_mut(*place)?.group.as_mut()?);
+        }
+        Some(group)
+    }
+
+    /// Changes the task of a child.
+    pub(crate) fn change_task(&mut self, place: usize, change: impl FnOnce(TaskSpec) -> TaskSpec) {
+        let tasks = self.tasks.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = tasks.as_mut().and_then(|tasks| tasks.get_mut(place)) {
+            *task = task.take().map(change);
         }
     }
 
@@ -411,6 +405,32 @@ impl DeclaredChild {
             option: "after",
             value: format!("`{after}`"),
             expected: expected.into(),
+        }
+    }
+}
+
+/// A group of its own with the same children, for a change of one that is shared. Its nested groups stay shared.
+impl Clone for Declared {
+    fn clone(&self) -> Self {
+        Self {
+            name: Arc::clone(&self.name),
+            strategy: self.strategy,
+            limit: self.limit,
+            dynamic: self.dynamic,
+            max_starting: self.max_starting,
+            max_concurrent: self.max_concurrent,
+            after: self.after.clone(),
+            overrides: self.overrides.clone(),
+            children: self.children.clone(),
+            order: Arc::clone(&self.order),
+            by_name: self.by_name.clone(),
+            layers: self.layers,
+            is_fresh: self.is_fresh,
+            closed: AtomicBool::new(self.is_closed()),
+            depth: self.depth,
+            unknown: self.unknown.clone(),
+            tasks: Mutex::new(lock(&self.tasks).clone()),
+            maker: Mutex::new(lock(&self.maker).clone()),
         }
     }
 }

@@ -331,6 +331,32 @@ impl Group {
         self.set(|set| set.readiness = Some(false))
     }
 
+    /// Sets whether the group is paused when it is first registered: no attempt begins in it, and the function of
+    /// [`fresh`](Self::fresh) is not called, until [`GroupHandle::resume`](crate::GroupHandle::resume) is called. After
+    /// that, handles decide: a restart does not pause it again. Default: `false`. The guide explains
+    /// [pausing](crate::guide::pausing).
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
+    /// use taskvisor::{Group, SupervisorConfig, TaskContext, TaskFn, Tree};
+    ///
+    /// let import = TaskFn::arc("import", |_: TaskContext| async { Ok(()) });
+    /// let imports = Group::one_for_one("imports").with_paused(true).task(import);
+    /// let tree = Tree::builder(SupervisorConfig::default()).group(imports).build();
+    /// tree.start().await?;
+    /// assert!(tree.group("imports").is_paused());
+    ///
+    /// assert!(tree.group("imports").resume());
+    /// tree.child("imports/import").outcome().await;
+    /// # tree.shutdown().await
+    /// # }
+    /// ```
+    pub fn with_paused(self, paused: bool) -> Self {
+        self.set(|set| set.paused = Some(paused))
+    }
+
     fn set(mut self, set: impl FnOnce(&mut Overrides)) -> Self {
         set(&mut self.overrides);
         self

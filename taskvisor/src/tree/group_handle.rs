@@ -6,7 +6,7 @@ use super::child_handle::ChildHandle;
 use super::declaration::Declared;
 use super::group::{join, last_segment};
 use crate::inspect::{Health, Phase, TaskOutcome, TaskState};
-use crate::runtime::{Cell, Core, GroupCell};
+use crate::runtime::{Cell, Core, GroupCell, Subject};
 use crate::supervisor::{AddTask, Reconciled, RuntimeError};
 use crate::task::{IntoTaskSpec, TaskHandle, TaskSpec};
 
@@ -249,6 +249,56 @@ impl GroupHandle {
             Some(group) if !self.is_root() => group.restart_and_wait().await,
             _ => false,
         }
+    }
+
+    /// Pauses the group: no attempt begins in it or in its nested groups until it is [resumed](Self::resume), and the
+    /// function of [`Group::fresh`](crate::Group::fresh) is not called. Running attempts, and a running call of that
+    /// function, go on. The pause survives restarts. The root, whose path is empty, includes all tasks and slots of the
+    /// supervisor, and can be paused before the tree starts.
+    ///
+    /// Returns `false` if the group is paused by itself or does not exist, and after the request of a shutdown.
+    /// [`Group::with_paused`](crate::Group::with_paused) declares a group that starts paused. The guide explains
+    /// [pausing](crate::guide::pausing).
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
+    /// use taskvisor::{Group, SupervisorConfig, TaskContext, TaskFn, Tree};
+    ///
+    /// let import = TaskFn::arc("import", |_: TaskContext| async { Ok(()) });
+    /// let tree = Tree::builder(SupervisorConfig::default()).group(Group::one_for_one("jobs").task(import)).build();
+    /// assert!(tree.group("").pause(), "the whole tree, before it starts");
+    /// tree.start().await?;
+    /// tokio::task::yield_now().await;
+    /// assert!(tree.child("jobs/import").is_paused());
+    /// assert!(!tree.health().is_ready() && tree.health().is_live());
+    ///
+    /// assert!(tree.group("").resume());
+    /// tree.child("jobs/import").outcome().await;
+    /// # tree.shutdown().await
+    /// # }
+    /// ```
+    pub fn pause(&self) -> bool {
+        self.core.pause(Subject::Group(&self.path), false)
+    }
+
+    /// [Pauses](Self::pause) the group, and requests the running attempts in it to stop, all at once; see
+    /// [`TaskHandle::pause_and_stop`]. Returns `false` if this changes nothing.
+    pub fn pause_and_stop(&self) -> bool {
+        self.core.pause(Subject::Group(&self.path), true)
+    }
+
+    /// Ends the [pause](Self::pause) of the group. What is paused by itself in it, and what is in a paused group above,
+    /// stays paused. Returns `false` if the group is not paused by itself, or does not exist.
+    pub fn resume(&self) -> bool {
+        self.core.resume(Subject::Group(&self.path))
+    }
+
+    /// Returns `true` if the group, or a group above it, is paused.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.core.is_paused(Subject::Group(&self.path))
     }
 
     /// Waits until the newest registration of the group has ended, and returns its outcome. `None` before the tree has

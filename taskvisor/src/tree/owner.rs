@@ -12,7 +12,8 @@ use super::group_handle::GroupHandle;
 use super::strategy::Strategy;
 use crate::events::IntoSubscriber;
 use crate::inspect::{Health, TreeSnapshot};
-use crate::runtime::{Running, Shutdown};
+use crate::runtime::{Parts, Running, Shutdown};
+use crate::settings::{Overridden, Overrides, Settings, Sheet};
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerConfig, SlotHandle, SlotSpec};
 use crate::supervisor::{RuntimeError, Supervisor, SupervisorBuilder, SupervisorConfig};
@@ -48,12 +49,14 @@ pub struct Tree {
     supervisor: Arc<Supervisor>,
     pub(crate) root: Arc<Declared>,
     started: AtomicBool,
+    /// The overrides that it was built with.
+    overridden: Option<Box<Overridden>>,
 }
 
 impl Tree {
     /// Returns a builder of a tree.
     pub fn builder(config: SupervisorConfig) -> TreeBuilder {
-        TreeBuilder { supervisor: Supervisor::builder(config), root: Group::one_for_one("root") }
+        TreeBuilder { supervisor: Supervisor::builder(config), root: Group::one_for_one("root"), overrides: None }
     }
 
     /// Returns the name of the tree. Default: `root`.
@@ -93,6 +96,34 @@ impl Tree {
         self.supervisor.core.snapshot(&self.root)
     }
 
+    /// Returns the settings of the tree: each option that [`Overrides`] can change, with its value, and where the value
+    /// comes from.
+    ///
+    /// The list is made on each call. A tree that was built with overrides knows it for as long as it lives; if they are
+    /// invalid, it lists the tree without them. Without overrides, a task that has started counts as setting the options
+    /// in which it differs from the config, as its spec is dropped.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use taskvisor::{Origin, SupervisorConfig, Tree};
+    ///
+    /// let config = SupervisorConfig { grace: Duration::from_secs(30), ..SupervisorConfig::default() };
+    /// let settings = Tree::builder(config).build().settings();
+    ///
+    /// let grace = settings.get("grace").expect("a tree has a grace");
+    /// assert_eq!((grace.value(), grace.origin()), ("30s", &Origin::Config));
+    /// println!("{settings}");
+    /// ```
+    pub fn settings(&self) -> Settings {
+        if let Some(overridden) = &self.overridden {
+            return overridden.settings();
+        }
+        let core = &self.supervisor.core;
+        let started = |path: &str| core.place(path).map(|cell| Arc::clone(cell.policy()));
+        Overridden::none(Sheet::new(core.of_settings(), &self.root, started)).settings()
+    }
+
     /// Starts the declared tasks, and returns. After a successful start, further calls do nothing and return `Ok`,
     /// even if the tasks have ended since.
     ///
@@ -102,6 +133,7 @@ impl Tree {
     ///
     /// # Errors
     /// Before anything has started: [`InvalidOption`](RuntimeError::InvalidOption),
+    /// [`InvalidOverrides`](RuntimeError::InvalidOverrides),
     /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists),
     /// [`GroupAlreadyExists`](RuntimeError::GroupAlreadyExists), [`ShuttingDown`](RuntimeError::ShuttingDown),
     /// [`NoRuntime`](RuntimeError::NoRuntime), [`Signals`](RuntimeError::Signals).
@@ -185,6 +217,7 @@ impl_debug!(Tree, |tree| config: tree.supervisor.core.config, limits: tree.super
 pub struct TreeBuilder {
     supervisor: SupervisorBuilder,
     root: Group,
+    overrides: Option<Overrides>,
 }
 
 impl TreeBuilder {
@@ -273,10 +306,44 @@ impl TreeBuilder {
         Self { root: self.root.tasks(tasks), ..self }
     }
 
+    /// Overrides options of the tree, of its tasks, groups and slots: with values from files and variables, for one
+    /// deployment. They replace what the config, the specs and the other setters say. A second call adds overrides that
+    /// replace those of the first.
+    ///
+    /// The names are those of declared tasks and groups. Tasks that are added at run time, those that a
+    /// [`fresh`](Group::fresh) group makes, and submitted tasks are not overridden; they inherit the overridden options
+    /// of the tree. An override of the tree, such as `timeout`, is a default for its tasks as that of the config is:
+    /// the `timeout` of a task replaces it. Default: no overrides.
+    ///
+    /// # Errors
+    /// If any is invalid, none has an effect, and [`try_build`](Self::try_build), [`Tree::start`], [`Tree::run`] and all
+    /// commands return [`RuntimeError::InvalidOverrides`] with all of them.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use taskvisor::{Overrides, SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
+    ///
+    /// # fn main() -> Result<(), taskvisor::RuntimeError> {
+    /// let poll = TaskFn::arc("poll", |_: TaskContext| async { Ok(()) });
+    /// let tree = Tree::builder(SupervisorConfig::default())
+    ///     .task(TaskSpec::inherit(poll).with_timeout(Duration::from_secs(5)))
+    ///     .with_overrides(Overrides::env("APP"))
+    ///     .try_build()?;
+    /// # drop(tree);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with_overrides(mut self, overrides: impl Into<Overrides>) -> Self {
+        let earlier = self.overrides.take().unwrap_or_default();
+        self.overrides = Some(earlier.then(overrides));
+        self
+    }
+
     /// Builds the tree and checks it.
     ///
     /// # Errors
-    /// [`InvalidOption`](RuntimeError::InvalidOption), [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists).
+    /// [`InvalidOption`](RuntimeError::InvalidOption), [`InvalidOverrides`](RuntimeError::InvalidOverrides), [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists).
     pub fn try_build(self) -> Result<Tree, RuntimeError> {
         let tree = self.build();
         tree.supervisor.core.check_tree(&tree.root)?;
@@ -285,11 +352,24 @@ impl TreeBuilder {
 
     /// Builds the tree. If it is invalid, [`Tree::start`] returns the error.
     pub fn build(self) -> Tree {
-        let supervisor = self.supervisor.build();
-        let root = Arc::new(Declared::new(self.root));
+        let Self { mut supervisor, root, overrides } = self;
+        let mut root = Declared::new(root);
+        let overridden = overrides.map(|overrides| override_all(&mut root, supervisor.parts_mut(), &overrides));
+        let supervisor = supervisor.build();
+        let root = Arc::new(root);
         supervisor.core.keep_places(&root);
-        Tree { supervisor, root, started: AtomicBool::new(false) }
+        Tree { supervisor, root, started: AtomicBool::new(false), overridden }
     }
+}
+
+/// Resolves the overrides, and writes them into the declaration if they are valid.
+#[cold]
+fn override_all(root: &mut Declared, parts: &mut Parts, overrides: &Overrides) -> Box<Overridden> {
+    let sheet = Sheet::new(parts.of_settings(), root, |_| None);
+    let (overridden, invalid) = Overridden::new(sheet, overrides);
+    parts.invalid = invalid;
+    overridden.write(root, parts);
+    Box::new(overridden)
 }
 
 impl_debug!(TreeBuilder, |builder| supervisor: builder.supervisor, root: builder.root);

@@ -54,7 +54,8 @@ impl Tree {
     /// not have started: a look at the schedules of a program needs no run of it.
     ///
     /// # Errors
-    /// [`InvalidOption`](RuntimeError::InvalidOption) for a schedule that is not valid.
+    /// [`InvalidOption`](RuntimeError::InvalidOption) for a schedule that is not valid,
+    /// [`InvalidOverrides`](RuntimeError::InvalidOverrides).
     ///
     /// # Examples
     /// ```
@@ -88,9 +89,11 @@ impl Tree {
     /// Returns the runs of all schedules of the tree after this time; see [`schedule`](Self::schedule).
     ///
     /// # Errors
-    /// [`InvalidOption`](RuntimeError::InvalidOption) for a schedule that is not valid.
+    /// [`InvalidOption`](RuntimeError::InvalidOption) for a schedule that is not valid,
+    /// [`InvalidOverrides`](RuntimeError::InvalidOverrides).
     pub fn schedule_after(&self, after: SystemTime, count: usize) -> Result<Vec<ScheduledRun>, RuntimeError> {
         let core = &self.supervisor().core;
+        core.check()?;
         let mut lines = Vec::new();
         for (path, policy) in core.scheduled(&self.root) {
             policy.check(&path)?;

@@ -27,4 +27,6 @@ mod o_tenants;
 mod probes;
 mod retry_if;
 mod t1_schedules;
+mod t2_pause;
+mod t3_overrides;
 mod t4_history;

@@ -3,6 +3,7 @@
 mod groups;
 mod look;
 mod missed;
+mod pauses;
 mod retries;
 
 use std::sync::{Arc, Mutex};
@@ -262,8 +263,9 @@ async fn t1_what_is_wrong_is_refused_with_what_is_right() {
         assert_eq!(refused(spec), format!("task `a`: {message}"));
     }
     let config = SupervisorConfig { zone: Some("Nowhere".into()), ..SupervisorConfig::default() };
-    let error = Tree::builder(config.clone()).task(of("@daily")).try_build().unwrap_err().to_string();
-    assert!(error.starts_with("task `a`: `zone` is \"Nowhere\""), "{error}");
+    let error = Tree::builder(config).task(of("@daily")).try_build().unwrap_err().to_string();
+    assert!(error.starts_with("config: `zone` is \"Nowhere\""), "{error}");
+    let config = SupervisorConfig { zone: Some("Europe/Berlin".into()), ..SupervisorConfig::default() };
     // A task without a schedule has no zone, and the options of a registration can be given again.
     let supervisor = Supervisor::new(config, vec![]);
     let task = supervisor.add_task(runs.task("b", HOUR, |_| Ok(()))).await.unwrap();

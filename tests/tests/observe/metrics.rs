@@ -355,8 +355,9 @@ fn the_table_of_metrics_is_true() {
             }
             let missed = Script::new([OK]).spec("missed").with_restart(ALWAYS).with_schedule(Schedule::cron("@hourly"));
             supervisor.add_task(missed.with_last_run(SystemTime::UNIX_EPOCH)).await.unwrap();
-            supervisor.add_task(Script::new([OK]).spec("t").with_restart(OFTEN)).await.unwrap();
+            let often = supervisor.add_task(Script::new([OK]).spec("t").with_restart(OFTEN)).await.unwrap();
             sleep(secs(1)).await;
+            assert!(often.pause());
             supervisor.shutdown().await.unwrap();
         });
     });
@@ -397,4 +398,32 @@ fn a_recorder_that_comes_late_is_told_from_then_on() {
     let mut seen = Recorded::default();
     seen.look(&recorder.snapshotter());
     assert_eq!(seen.number("taskvisor_attempts_total{task=dynamic,outcome=failed}"), Some(2));
+}
+
+#[test]
+fn t2_pauses_are_counted_until_they_end() {
+    let slots = [SlotSpec::new("declared").with_paused(true), SlotSpec::new("jobs")];
+    let tree = Tree::builder(SupervisorConfig::default())
+        .group(Group::one_for_one("g").with_paused(true).task(cooperative("a")))
+        .task(cooperative("t").with_paused(true));
+    let tree = slots.into_iter().fold(tree, taskvisor::TreeBuilder::with_slot).build();
+    let recorded = watched(|snapshotter| async move {
+        let mut meanwhile = Recorded::default();
+        let mut count = || {
+            meanwhile.look(&snapshotter);
+            meanwhile.number("taskvisor_paused{}")
+        };
+        tree.start().await.unwrap();
+        assert_eq!(count(), Some(3), "a group, a task and a slot that are declared as paused");
+        assert!(tree.group("g").resume() && tree.slot("jobs").pause() && tree.group("").pause());
+        assert_eq!(count(), Some(4), "the root is one");
+        assert!(!tree.group("").pause() && tree.group("").resume() && tree.slot("jobs").resume());
+        let added = tree.supervisor().add_task(cooperative("added").with_paused(true)).await.unwrap();
+        settle().await;
+        assert_eq!(count(), Some(3));
+        added.cancel().await.unwrap();
+        assert_eq!(count(), Some(2), "its name is free");
+        tree.shutdown().await.unwrap();
+    });
+    assert_eq!(recorded.number("taskvisor_paused{}"), Some(-2), "since the last look");
 }

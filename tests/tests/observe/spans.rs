@@ -479,3 +479,29 @@ fn k5l_an_error_is_in_one_line_and_one_that_cannot_be_formatted_is_replaced() {
     assert_eq!(error("io"), "disk full");
     assert_eq!(tests::placeless(error("mute")), "an error that panicked when it was formatted: panicked: no words");
 }
+
+#[test]
+fn t2_a_pause_and_its_end_are_told() {
+    let log = Log::default();
+    let tree = Tree::builder(SupervisorConfig::default()).task(cooperative("t")).build();
+    log.during(|| {
+        run(async {
+            tree.start().await?;
+            settle().await;
+            assert!(tree.child("t").pause_and_stop() && tree.slot("s").pause());
+            settle().await;
+            assert!(tree.child("t").resume() && tree.slot("s").resume());
+            tree.shutdown().await
+        })
+    })
+    .unwrap();
+    let lines = log.levels_of("t").into_iter().filter(|(_, message)| message != "task added");
+    let lines: Vec<_> = lines.take(4).collect();
+    let told = ["attempt started", "paused", "attempt stopped, to start again", "resumed"];
+    assert_eq!(lines.iter().map(|(_, message)| message.as_str()).collect::<Vec<_>>(), told);
+    assert_eq!((lines[1].0, lines[3].0), (Level::INFO, Level::INFO));
+    let of_slot = log.entries().into_iter().filter(|entry| entry.field("slot") == "s");
+    assert_eq!(of_slot.map(|entry| entry.message().to_owned()).collect::<Vec<_>>(), ["paused", "resumed"]);
+    let opened = log.entries().into_iter().find(|entry| entry.what == What::Opened && entry.field("path") == "t");
+    assert!(opened.is_some());
+}

@@ -430,6 +430,16 @@ impl GroupCell {
         self.lock().returning.values().find(|cell| **cell.name() == *path).cloned()
     }
 
+    /// Returns `true` if a child of that path comes back with the next run.
+    pub(in crate::runtime) fn has_returning(&self, path: &str) -> bool {
+        self.lock().returning.values().any(|cell| **cell.name() == *path)
+    }
+
+    /// Wakes the driver, which looks again at what it waits for.
+    pub(in crate::runtime) fn ring_bell(&self) {
+        self.bell.notify_one();
+    }
+
     /// Returns the names of the children that come back with the next run.
     pub(in crate::runtime) fn returning_names(&self) -> Vec<Arc<str>> {
         self.lock().returning.values().map(|cell| Arc::clone(cell.name())).collect()
@@ -522,7 +532,7 @@ impl GroupCell {
     pub(in crate::runtime) fn waits_for_run(&self) -> Option<(Problem, Ticks)> {
         let inbox = self.lock();
         let has_none = inbox.runs > 0 || self.declared.is_fresh;
-        let waits = has_none && matches!(inbox.state, TaskState::Backoff | TaskState::Pending);
+        let waits = has_none && matches!(inbox.state, TaskState::Backoff | TaskState::Pending | TaskState::Paused);
         let problem =
             if inbox.making { Some(Problem::Making) } else { waits.then_some(Problem::NotReady(inbox.state)) };
         problem.map(|problem| (problem, inbox.since))

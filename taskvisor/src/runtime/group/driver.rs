@@ -11,6 +11,7 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::observe::{self, Background};
+use super::super::pause::Subject;
 use super::super::registration::Registered;
 use super::super::task::{Ending, Facts, Next, Request, StopBy, decide};
 use super::super::timer::deadline;
@@ -77,6 +78,8 @@ struct Live {
 /// The start of a fresh group.
 enum Making {
     No,
+    /// The function is called when the group, or what is above it, is no longer paused.
+    Paused,
     Called(Box<Call>),
     Made(Arc<Declared>),
     Failed(Arc<TaskError>),
@@ -182,7 +185,7 @@ impl Live {
                 self.handle(message);
             } else {
                 self.group.receive(&mut self.messages);
-                if self.messages.is_empty() {
+                if self.messages.is_empty() && !self.ends_pause() {
                     self.wait().await;
                     turn = Instant::now();
                 }
@@ -508,10 +511,14 @@ impl Live {
         Some(failure)
     }
 
-    /// Calls the function that makes the children.
+    /// Calls the function that makes the children, or waits for the end of a pause.
     fn make(&mut self) {
         // What the previous children own is dropped before.
         self.forget_made();
+        if self.is_paused() {
+            self.making = Making::Paused;
+            return self.group.set_state(TaskState::Paused);
+        }
         self.began = Instant::now();
         self.group.set_making();
         let Some(maker) = self.group.declared.maker() else {
@@ -522,6 +529,21 @@ impl Live {
             Ok(call) => self.making = Making::Called(Box::new(call)),
             Err(panic) => self.made(Err(panic)),
         }
+    }
+
+    fn is_paused(&self) -> bool {
+        self.group.core.is_paused(Subject::Group(self.group.path()))
+    }
+
+    /// Calls the function if its pause has ended; a shutdown that waits for the group ends the group instead. Returns
+    /// `true` for either.
+    fn ends_pause(&mut self) -> bool {
+        let Making::Paused = self.making else { return false };
+        if !self.is_paused() {
+            self.make();
+            return true;
+        }
+        self.group.core.is_stopping() && self.group.stop(None, StopBy::within(self.group.core.config.grace))
     }
 
     /// The call has ended.
@@ -549,7 +571,7 @@ impl Live {
 
     /// The runtime ends: drops the future of a call, and calls the function again on the next runtime.
     fn call_again(&mut self) {
-        if let Making::Called(_) = self.making {
+        if let Making::Called(_) | Making::Paused = self.making {
             self.making = Making::No;
             self.actions.push_front(Action::Make);
         }

@@ -23,6 +23,7 @@ const RUNNING: &str = "taskvisor_running";
 const QUEUED: &str = "taskvisor_queued";
 #[cfg(feature = "controller")]
 const SLOT_DEPTH: &str = "taskvisor_slot_depth";
+const PAUSED: &str = "taskvisor_paused";
 const LOST: &str = "taskvisor_subscriber_lost_events_total";
 
 /// The label of tasks without a place in a declared tree.
@@ -78,6 +79,7 @@ pub(in crate::runtime) fn describe() {
         describe_gauge!(QUEUED, Unit::Count, "Submissions that wait, in all slots.");
         #[cfg(feature = "controller")]
         describe_gauge!(SLOT_DEPTH, Unit::Count, "Submissions that a slot has, its owner included.");
+        describe_gauge!(PAUSED, Unit::Count, "Tasks, groups and slots that are paused by themselves.");
         describe_counter!(LOST, Unit::Count, "Events that a subscriber lost because its queue was full.");
     });
 }
@@ -98,6 +100,12 @@ pub(super) fn runs_missed(cell: &Cell, count: u64) {
 
 pub(super) fn backoff(cell: &Cell, delay: Duration) {
     tell(|| histogram!(BACKOFF, "task" => task_label(cell)).record(delay.as_secs_f64()));
+}
+
+/// Changes the number of pauses.
+#[expect(clippy::cast_precision_loss, reason = "there is no memory for so many")]
+pub(in crate::runtime) fn pauses(before: usize, now: usize) {
+    tell(|| gauge!(PAUSED).increment(now as f64 - before as f64));
 }
 
 #[cfg(feature = "controller")]

@@ -23,6 +23,8 @@ pub(super) fn runs_missed(_: &Cell, _: u64) {}
 
 pub(super) fn backoff(_: &Cell, _: Duration) {}
 
+pub(in crate::runtime) fn pauses(_: usize, _: usize) {}
+
 #[cfg(feature = "controller")]
 pub(super) fn queued(_: f64) {}
 

@@ -19,13 +19,14 @@ use super::warnings::{self, of_retries};
 use crate::inspect::TaskOutcome;
 use crate::task::TaskError;
 
-pub(super) use meter::describe;
 pub(crate) use meter::lost;
+pub(super) use meter::{describe, pauses};
 #[cfg(feature = "tracing")]
 pub(crate) use trace::Told;
 pub(crate) use trace::{AttemptSpan, SpanRef};
 pub(super) use trace::{
-    added, drain_ended, group_ended, group_failed, shutdown_over, shutdown_requested, shutdown_waits, warned,
+    added, drain_ended, group_ended, group_failed, paused, resumed, shutdown_over, shutdown_requested, shutdown_waits,
+    warned,
 };
 
 /// The observations of the attempts of one actor.

@@ -288,6 +288,15 @@ pub(in crate::runtime) fn warned(path: &str, id: Option<TaskId>, reason: &str) {
     tell(|| tracing::warn!(target: TARGET, path, id = id.map(display), reason, "warning"));
 }
 
+/// Logs that a task or group was paused, or a slot.
+pub(in crate::runtime) fn paused(path: Option<&str>, slot: Option<&str>) {
+    tell(|| tracing::info!(target: TARGET, path, slot, "paused"));
+}
+
+pub(in crate::runtime) fn resumed(path: Option<&str>, slot: Option<&str>) {
+    tell(|| tracing::info!(target: TARGET, path, slot, "resumed"));
+}
+
 pub(in crate::runtime) fn shutdown_requested(why: &str) {
     tell(|| tracing::info!(target: TARGET, reason = why, "shutdown requested"));
 }

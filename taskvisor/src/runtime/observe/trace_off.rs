@@ -57,6 +57,10 @@ pub(in crate::runtime) fn group_ended(_: &GroupCell, _: &TaskOutcome) {}
 
 pub(in crate::runtime) fn warned(_: &str, _: Option<TaskId>, _: &str) {}
 
+pub(in crate::runtime) fn paused(_: Option<&str>, _: Option<&str>) {}
+
+pub(in crate::runtime) fn resumed(_: Option<&str>, _: Option<&str>) {}
+
 pub(in crate::runtime) fn shutdown_requested(_: &str) {}
 
 pub(in crate::runtime) fn shutdown_waits(_: &Waiting) {}

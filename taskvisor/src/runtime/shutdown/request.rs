@@ -287,6 +287,7 @@ impl Core {
     /// Like `close`, with a given verdict.
     pub(super) fn close_with(&self, judge: Judge<'_, ShutdownResult>, result: ShutdownResult) {
         observe::shutdown_over(&result);
+        self.forget_pauses();
         let over = self.registry().close();
         judge.give(result);
         self.readiness.changed.wake();

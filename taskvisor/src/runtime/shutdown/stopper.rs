@@ -116,6 +116,7 @@ impl Stopper {
     async fn drive(mut self, drain: Duration) {
         let core = Arc::clone(&self.core);
         if !drain.is_zero() {
+            core.end_pauses();
             self.wait(Registry::ends_drain, deadline(drain), core.stop.verdict.interrupted()).await;
         }
         self.end_drain();

@@ -62,6 +62,9 @@ impl Aftermath {
             owner.stop(owner.own_bound(owner.stop_bound()), StopKind::Replaced);
         }
         if let Some(job) = self.start {
+            if job.cell.policy().paused {
+                core.count_pauses();
+            }
             spawn(job);
         }
         if let Some(job) = self.over {

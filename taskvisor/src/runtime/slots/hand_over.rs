@@ -44,6 +44,8 @@ impl Core {
         name: &Arc<str>,
         aftermath: &mut Aftermath,
     ) {
+        let terms = self.controller.terms(name);
+        let open = registry.slots.open(name, terms, &self.controller);
         let Some(slot) = registry.slots.busy.get_mut(name) else {
             // A slot that is not stored has no waiting submissions.
             registry.slots.wait_queue.call_first(name, &mut aftermath.calls);
@@ -52,9 +54,8 @@ impl Core {
         };
         let phase = slot.phase();
         let was_owner = slot.leave(|owner| owner.id() == cell.id());
-        let terms = self.controller.terms(name);
         // Without a pool, the next one is of this slot: it is taken under the same lookup.
-        let next = if terms.pool.is_none() { take_next(slot, terms, || self.clock.elapsed()) } else { None };
+        let next = if terms.pool.is_none() { take_next(slot, open, || self.clock.elapsed()) } else { None };
         if let Some(pool) = terms.pool.filter(|_| was_owner).and_then(|pool| registry.slots.pools.get_mut(pool)) {
             pool.give_back(false);
         }
@@ -135,7 +136,10 @@ impl Core {
         aftermath: &mut Aftermath,
     ) -> Option<Next> {
         let now = || self.clock.elapsed();
-        let Some(pool) = terms.pool else { return take_next(slots.busy.get_mut(name)?, terms, now) };
+        let Some(pool) = terms.pool else {
+            let terms = slots.open(name, terms, &self.controller);
+            return take_next(slots.busy.get_mut(name)?, terms, now);
+        };
         loop {
             slots.line_up(name, terms, self);
             let pool = slots.pools.get_mut(pool)?;
@@ -145,9 +149,10 @@ impl Core {
                 Room::At(_) | Room::Taken => return None,
             }
             let key = pool.first()?;
+            let open = slots.open(&key, terms, &self.controller);
             let Some(slot) = slots.busy.get_mut(&key) else { continue };
             slot.line_up(false);
-            if let Some(next) = take_next(slot, terms, now) {
+            if let Some(next) = take_next(slot, open, now) {
                 return Some(Next { key: Some(key), ..next });
             }
             // A newer submission has superseded the one that was due, and waits for its own time.
@@ -186,6 +191,7 @@ impl Core {
     #[cold]
     pub(super) fn set_alarm(&self, slots: &mut Slots, name: &Arc<str>, terms: Terms<'_>, aftermath: &mut Aftermath) {
         // Time passes between two looks at the clock. A time in the past still needs the alarm.
+        let terms = slots.open(name, terms, &self.controller);
         let mut set = |name: &Arc<str>, runtime: &Handle| {
             if slots.alarms.insert(Arc::clone(name)) {
                 aftermath.alarms.push((Arc::clone(name), runtime.clone()));
@@ -208,8 +214,8 @@ impl Core {
     /// Returns the time at which the next submission of a slot or pool can start, if that time is known. It can be in the
     /// past.
     pub(super) fn wakes_at(&self, registry: &mut Registry, name: &str) -> Option<Duration> {
-        let terms = self.controller.terms(name);
         let slots = &mut registry.slots;
+        let terms = slots.open(name, self.controller.terms(name), &self.controller);
         let of_slot = slots.busy.get(name).filter(|slot| slot.running() < terms.places);
         let of_slot = of_slot.and_then(Slot::timed).map(|(_, due)| due);
         let pool = slots.pools.get_mut(name).filter(|pool| pool.in_line().is_some() && pool.has_rate());
@@ -253,6 +259,7 @@ impl Slots {
 
     /// Adds a slot to the line of its pool, if a job of it can start and it is not in the line.
     pub(super) fn line_up(&mut self, name: &Arc<str>, terms: Terms<'_>, core: &Core) {
+        let terms = self.open(name, terms, &core.controller);
         let Some(pool) = terms.pool.and_then(|pool| self.pools.get_mut(pool)) else { return };
         let Some(slot) = self.busy.get_mut(name) else { return };
         if slot.running() < terms.places && slot.is_due(|| core.clock.elapsed()) && !slot.line_up(true) {

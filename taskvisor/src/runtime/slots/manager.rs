@@ -65,6 +65,8 @@ pub(in crate::runtime) struct Slots {
     pub(super) pools: HashMap<Arc<str>, Pool<Arc<str>>>,
     /// The slots and pools that an alarm is set for.
     pub(super) alarms: HashSet<Arc<str>>,
+    /// The names of the paused slots; the empty name if the root is paused.
+    pub(super) paused: HashSet<Arc<str>>,
     /// The submissions that wait for room in a queue.
     pub(super) wait_queue: WaitQueue,
 }
@@ -84,12 +86,25 @@ impl Controller {
         Self { config: setup.config, slots, keyed, is_simple }
     }
 
+    pub(in crate::runtime) fn config(&self) -> &ControllerConfig {
+        &self.config
+    }
+
+    /// Returns the declared slots, sorted by name.
+    pub(in crate::runtime) fn slots(&self) -> Vec<SlotSpec> {
+        let mut slots: Vec<_> = self.slots.values().cloned().collect();
+        slots.sort_unstable_by(|a, b| a.name().cmp(b.name()));
+        slots
+    }
+
     pub(in crate::runtime) fn set_up(&self, registry: &mut Registry) {
         registry.slots.wait_queue = WaitQueue::new(self.config.queue_capacity);
         for (name, slot) in self.slots.iter().filter(|(_, slot)| slot.has_pool()) {
             let pool = Pool::new(slot.max_concurrent(), slot.pace());
             registry.slots.pools.insert(Arc::clone(name), pool);
         }
+        let paused = self.slots.iter().filter(|(_, slot)| slot.is_paused());
+        registry.slots.paused.extend(paused.map(|(name, _)| Arc::clone(name)));
     }
 
     /// Returns the declaration of a slot, which is that of all its keys.
@@ -98,7 +113,7 @@ impl Controller {
     }
 
     /// Returns the slot with keys that the slot of a key belongs to.
-    fn keyed_slot_of(&self, slot: &str) -> Option<&str> {
+    pub(super) fn keyed_slot_of(&self, slot: &str) -> Option<&str> {
         let is_key = |name: &&Arc<str>| slot.strip_prefix(&***name).is_some_and(|key| key.starts_with('/'));
         self.keyed.iter().filter(is_key).max_by_key(|name| name.len()).map(|name| &**name)
     }
@@ -234,7 +249,7 @@ impl Core {
     }
 
     /// Returns the names of the slots of the keys of a slot that has keys, in order; else its own name.
-    pub(super) fn slots_of(&self, registry: &Registry, name: &str) -> Vec<Arc<str>> {
+    pub(in crate::runtime) fn slots_of(&self, registry: &Registry, name: &str) -> Vec<Arc<str>> {
         if !self.controller.needs_key(name) {
             return vec![name.into()];
         }
@@ -358,6 +373,9 @@ pub(super) fn start(registry: &mut Registry, job: Job, waiting: usize, from: Slo
     job.cell.leave_slot();
     job.cell.tell_transition(waiting, from, SlotPhase::Running);
     announce(&job.cell);
+    if job.cell.policy().paused {
+        registry.pause_added(&job.cell);
+    }
     aftermath.start = Some(job);
 }
 
@@ -385,7 +403,7 @@ impl Slots {
 
 impl Registry {
     /// Returns the owners of the slot of that name.
-    pub(super) fn owners_of(&self, slot: &str) -> impl Iterator<Item = &Arc<Cell>> {
+    pub(in crate::runtime) fn owners_of(&self, slot: &str) -> impl Iterator<Item = &Arc<Cell>> {
         let stored = self.slots.busy.get(slot);
         let own = if stored.is_none() { own_slot(&self.names, slot) } else { None };
         stored.into_iter().flat_map(Slot::owners).chain(own)

@@ -1,13 +1,15 @@
 //! The slots of a running supervisor.
 //!
 //! `manager` carries out what `slots::Slot` decides, under the lock of the registry. `submission` admits a submission or
-//! refuses it, and `hand_over` starts one that waits. `wait_queue` holds callers for which a slot has no room;
-//! `aftermath` is the work that remains once the lock is released. Other modules use `Controller` and `Slots`.
+//! refuses it, and `hand_over` starts one that waits. `pause` says which slots are paused. `wait_queue` holds callers for
+//! which a slot has no room; `aftermath` is the work that remains once the lock is released. Other modules use
+//! `Controller` and `Slots`.
 
 mod aftermath;
 mod alarm;
 mod hand_over;
 mod manager;
+mod pause;
 mod snapshot;
 mod submission;
 mod wait_queue;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::super::core::Core;
 use super::super::registry::Registry;
 use super::super::task::Cell;
+use super::manager::Controller;
 use crate::panics::drop_each;
 use crate::slots::{Slot, SlotPhase, SlotSnapshot, SlotTask};
 
@@ -16,31 +17,34 @@ struct Seen {
     next: Option<Arc<Cell>>,
     queue: Vec<Arc<Cell>>,
     queued: usize,
+    paused: bool,
 }
 
 impl Core {
     /// Returns a snapshot of the slot of that name.
     pub(crate) fn slot_snapshot(&self, name: &str) -> SlotSnapshot {
-        let seen = see(&self.registry(), name.into());
+        let seen = see(&self.registry(), name.into(), &self.controller);
         self.shown(seen)
     }
 
-    /// Returns snapshots of the declared slots, except those with keys, and of the other slots that are not idle, in the
-    /// order of their names.
+    /// Returns snapshots of the declared slots, except those with keys, and of the other slots that are not idle or are
+    /// paused, in the order of their names.
     pub(crate) fn slot_snapshots(&self) -> Vec<SlotSnapshot> {
         let registry = self.registry();
         let declared = self.controller.all().filter(|(_, slot)| !slot.is_keyed()).map(|(name, _)| name);
         let owned = registry.names.iter().filter_map(|cell| cell.slot());
-        let mut names: Vec<_> = declared.chain(registry.slots.busy.keys()).chain(owned).cloned().collect();
+        let paused = registry.slots.paused.iter().filter(|slot| !slot.is_empty() && !self.has_keys(slot));
+        let busy = registry.slots.busy.keys();
+        let mut names: Vec<_> = declared.chain(busy).chain(owned).chain(paused).cloned().collect();
         names.sort_unstable();
         names.dedup();
-        let seen: Vec<_> = names.into_iter().map(|name| see(&registry, name)).collect();
+        let seen: Vec<_> = names.into_iter().map(|name| see(&registry, name, &self.controller)).collect();
         drop(registry);
         seen.into_iter().map(|seen| self.shown(seen)).collect()
     }
 
     fn shown(&self, seen: Seen) -> SlotSnapshot {
-        let Seen { name, phase, owners, next, queue, queued } = seen;
+        let Seen { name, phase, owners, next, queue, queued, paused } = seen;
         let task = |cell: &Arc<Cell>| SlotTask::new(cell.name().to_string(), cell.id(), cell.status().state);
         let all = |cells: &[Arc<Cell>]| cells.iter().map(task).collect();
         let snapshot = SlotSnapshot {
@@ -51,6 +55,7 @@ impl Core {
             next: next.as_ref().map(task),
             queue: all(&queue),
             queued,
+            paused,
         };
         // A cell can have the last reference to a user value.
         drop_each(owners.into_iter().chain(next).chain(queue));
@@ -58,7 +63,7 @@ impl Core {
     }
 }
 
-fn see(registry: &Registry, name: Arc<str>) -> Seen {
+fn see(registry: &Registry, name: Arc<str>, controller: &Controller) -> Seen {
     let owners: Vec<_> = registry.owners_of(&name).cloned().collect();
     let slot = registry.slots.busy.get(&name);
     let phase = match slot {
@@ -73,6 +78,7 @@ fn see(registry: &Registry, name: Arc<str>) -> Seen {
         next: slot.and_then(Slot::next).map(|job| Arc::clone(&job.cell)),
         queue: queue.map(|job| Arc::clone(&job.cell)).collect(),
         queued: slot.map_or(0, Slot::queued),
+        paused: registry.slots.is_paused(&name, controller),
         name,
     }
 }

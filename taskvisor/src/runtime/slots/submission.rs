@@ -209,6 +209,7 @@ impl Offer<'_> {
             return Err(ControllerError::ShuttingDown);
         }
         let terms = core.controller.terms(name);
+        let is_paused = registry.slots.is_paused(name, &core.controller);
         let Registry { names, slots: Slots { busy, wait_queue, pools, .. }, .. } = &mut *registry;
         let mut slot = busy.get_mut(name);
         if slot.is_none() {
@@ -221,6 +222,9 @@ impl Offer<'_> {
         let debounce = terms.debounce.filter(|_| *admission == AdmissionPolicy::Latest);
         let has_slot = slot.is_some();
         let decision = match &slot {
+            // It is as if it was busy.
+            None if is_paused => Slot::<Arc<Cell>, Job>::vacant().decide(*admission, false, false, capacity),
+            Some(slot) if is_paused => slot.decide(*admission, false, false, capacity),
             _ if !terms.are_simple => {
                 let now = core.clock.elapsed();
                 let is_full = |slot: &Slot<_, _>| slot.running() >= terms.places || slot.is_due(|| now);
@@ -257,7 +261,10 @@ impl Offer<'_> {
         core.bus.start(&runtime);
         let tie = tie(name, &admitted.name, slot.as_deref());
         let cell = core.cell(admitted, Origin::Submitted, tie);
-        let rejection = decision.rejection();
+        let mut rejection = decision.rejection();
+        if is_paused && decision == Decision::Busy {
+            rejection = Some(RejectReason::Paused);
+        }
         let is_rejected = rejection.is_some();
         let job = Job { cell: Arc::clone(&cell), runtime };
         match (rejection, decision) {
@@ -275,8 +282,11 @@ impl Offer<'_> {
                     (None, Some(name)) => registry.slots.busy.entry(Arc::clone(name)).or_insert_with(Slot::vacant),
                     (None, None) => return Ok(None),
                 };
+                if is_paused {
+                    cell.set_paused(true);
+                }
                 join(slot, job, decision, debounce, &mut aftermath);
-                if !terms.are_simple {
+                if !terms.are_simple || is_paused {
                     core.has_joined(&mut registry, &cell, terms, !has_slot, &mut aftermath);
                 }
             }

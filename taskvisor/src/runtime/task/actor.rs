@@ -160,7 +160,12 @@ impl Actor {
         if !self.may_begin() {
             return;
         }
-        let Some((task, attempt)) = self.cell.begin() else { return self.take_turn(Duration::ZERO) };
+        let Some((task, attempt)) = self.cell.begin() else {
+            if let Some(schedule) = self.schedule() {
+                schedule.not_begun();
+            }
+            return self.take_turn(Duration::ZERO);
+        };
         if let Some(guards) = &mut self.guards {
             guards.heed_ready(&self.cell);
         }

@@ -148,6 +148,14 @@ impl Calendar {
         };
     }
 
+    /// The run that was taken did not begin, and is due again.
+    pub(in crate::runtime) fn give_back(&mut self) {
+        if let Run::Of(run) = self.run {
+            self.settle(run.saturating_sub(1));
+            self.run = Run::Over;
+        }
+    }
+
     /// An attempt has ended.
     pub(in crate::runtime) fn ended(&mut self, now: i64) {
         self.observe(now);

@@ -128,6 +128,23 @@ fn an_interrupted_run_is_due_again_unless_a_later_one_is() {
 }
 
 #[test]
+fn a_run_that_did_not_begin_after_all_is_due_as_before() {
+    let mut calendar = hourly(Missed::Once, None);
+    assert_eq!(calendar.take(DAY + HOUR), (true, None));
+    calendar.give_back();
+    assert!(calendar.observe(DAY + HOUR) && calendar.run() == Run::Over);
+    assert_eq!(calendar.take(DAY + HOUR + 60), (true, None));
+    calendar.give_back();
+    // In a pause of hours: one run makes up for all.
+    assert_eq!(calendar.take(DAY + 5 * HOUR + 100), (true, missed(5, DAY + 5 * HOUR, true)));
+    // What was triggered is no run of the schedule.
+    calendar.conclude();
+    calendar.begin();
+    calendar.give_back();
+    assert_eq!(calendar.run(), Run::Beside);
+}
+
+#[test]
 fn a_gap_has_one_run_and_a_fold_one_for_a_fixed_time() {
     let mut runs = Vec::new();
     let mut calendar = calendar("30 2 * * *", "Europe/Berlin", Missed::Once, None, DAY);

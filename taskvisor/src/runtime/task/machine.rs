@@ -11,6 +11,7 @@
 
 use std::time::Duration;
 
+use super::bars::{Barred, Bars};
 use super::decision::{Ending, Facts, Next, Request, decide, is_final};
 use crate::inspect::TaskState;
 use crate::policy::{Ready, ResolvedPolicy, RestartPolicy, Ticks};
@@ -75,16 +76,6 @@ pub(in crate::runtime) enum Gate {
     Passed,
 }
 
-/// Whether attempts are prevented beside the gate. A final attempt never is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(in crate::runtime) enum Barred {
-    No,
-    /// A stop or hold that includes the task has begun, and its own request comes next.
-    ForNow,
-    /// Its group stops in order: its own stop request comes when the tasks after it have stopped.
-    ForGood,
-}
-
 /// The state of one registration. Only this file changes it, except the limit.
 #[expect(clippy::struct_excessive_bools, reason = "they are independent of each other and of the stage")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,7 +88,7 @@ pub(in crate::runtime) struct Machine {
     pub(in crate::runtime) unready: bool,
     /// `true` if the token of the current attempt is canceled.
     pub(in crate::runtime) canceled: bool,
-    barred: Barred,
+    bars: Bars,
     /// `true` if the current or next attempt is the final attempt, which begins after the stop request.
     pub(in crate::runtime) last: bool,
     /// The reason of the stop request.
@@ -164,7 +155,7 @@ impl Machine {
             ready: false,
             unready,
             canceled: false,
-            barred: Barred::No,
+            bars: Bars::NONE,
             last: false,
             why: None,
             limit: StopLimit::Grace,
@@ -216,6 +207,7 @@ impl Machine {
             Stage::Waiting(Wait::Interval) => TaskState::Interval,
             Stage::Waiting(Wait::Throttle) => TaskState::Throttled,
             Stage::Waiting(Wait::Scheduled) => TaskState::Scheduled,
+            Stage::Waiting(Wait::Due) if self.is_held_back() => TaskState::Paused,
             Stage::Waiting(Wait::Due) => TaskState::Pending,
             Stage::Running(_) | Stage::Joining { .. } if self.request == Request::Nothing || self.last => {
                 TaskState::Running
@@ -239,7 +231,7 @@ impl Machine {
         let before = self.request;
         if at_once || matches!(self.stage, Stage::Over | Stage::Ended) {
             self.last &= self.is_alive();
-        } else if before != Request::Stop && policy.final_attempt && self.gate != Gate::Shut {
+        } else if before != Request::Stop && policy.final_attempt && self.gate != Gate::Shut && !self.is_paused() {
             if let Stage::Waiting(wait) = &mut self.stage {
                 *wait = Wait::Due;
                 self.last = true;
@@ -253,7 +245,7 @@ impl Machine {
     pub(in crate::runtime) fn restart(&mut self) -> Option<Effects> {
         match self.stage {
             Stage::Queued | Stage::Over | Stage::Ended | Stage::Joining { ends: true, .. } => return None,
-            _ if self.request == Request::Stop || self.barred == Barred::ForGood => return None,
+            _ if self.request == Request::Stop || self.bars.has(Bars::FOR_GOOD) => return None,
             _ => self.streak = 0,
         }
         if matches!(self.stage, Stage::Waiting(_)) {
@@ -264,11 +256,50 @@ impl Machine {
         Some(self.interrupt(before, false))
     }
 
-    /// Ends a wait for a time. Returns `None` if there is none. A scheduled task that is due may still be found to have
-    /// missed its time, and begins all the same after this.
+    /// Ends a wait for a time. A paused task begins one attempt, once its gate is open. A scheduled task that is due may
+    /// still be found to have missed its time, and begins all the same after this. Returns `None` if there is no such
+    /// wait.
     pub(in crate::runtime) fn trigger(&mut self, policy: &ResolvedPolicy) -> Option<Effects> {
-        let waits = matches!(self.stage, Stage::Waiting(wait) if wait != Wait::Due || policy.is_scheduled());
-        (waits && self.request != Request::Stop && self.barred != Barred::ForGood).then(|| self.skip_wait())
+        let is_held = self.is_paused() && !self.bars.has(Bars::TRIGGERED);
+        let waits = matches!(self.stage, Stage::Waiting(wait) if wait != Wait::Due || is_held || policy.is_scheduled());
+        if !waits || self.request == Request::Stop || self.bars.has(Bars::FOR_GOOD) {
+            return None;
+        }
+        self.bars.set(Bars::TRIGGERED, self.is_paused());
+        Some(self.skip_wait())
+    }
+
+    /// The task, or what is above it, was paused or resumed. An attempt that was triggered before does not begin for
+    /// that. Returns `false` if this changes nothing.
+    pub(in crate::runtime) fn set_paused(&mut self, paused: bool) -> bool {
+        if self.stage == Stage::Ended {
+            return false;
+        }
+        let before = self.bars;
+        self.bars.set(Bars::PAUSED, paused);
+        self.bars.set(Bars::TRIGGERED, false);
+        self.bars != before
+    }
+
+    pub(in crate::runtime) fn is_paused(&self) -> bool {
+        self.bars.has(Bars::PAUSED)
+    }
+
+    /// Returns `true` if only a pause prevents the next attempt, which is due.
+    pub(in crate::runtime) fn is_held_back(&self) -> bool {
+        let is_due = self.stage == Stage::Waiting(Wait::Due) && self.gate != Gate::Shut;
+        is_due && self.request != Request::Stop && self.is_barred() && !self.is_stopping_soon()
+    }
+
+    /// Returns `true` if no attempt runs, and the pause lets none begin, now or later.
+    pub(in crate::runtime) fn rests(&self) -> bool {
+        matches!(self.stage, Stage::Waiting(_)) && self.is_paused() && self.is_barred()
+    }
+
+    /// Requests a running attempt to end because of the pause, as a restart does. The next one is due. Returns `None` if
+    /// none runs, or it ends anyway.
+    pub(in crate::runtime) fn stop_in_pause(&mut self) -> Option<Effects> {
+        if self.is_alive() && self.is_paused() { self.restart() } else { None }
     }
 
     /// Notes that a running periodic task owes one more run, which begins when this one has succeeded. Returns `false` if
@@ -280,8 +311,11 @@ impl Machine {
         let owes = is_periodic
             && matches!(self.stage, Stage::Running(_) | Stage::Joining { ends: false, .. })
             && self.request != Request::Stop
-            && self.barred != Barred::ForGood;
+            && !self.bars.has(Bars::FOR_GOOD);
         self.owed |= owes;
+        if owes && self.is_paused() {
+            self.bars.set(Bars::TRIGGERED, true);
+        }
         owes
     }
 
@@ -328,9 +362,7 @@ impl Machine {
     }
 
     fn unbar(&mut self) {
-        if self.barred == Barred::ForNow {
-            self.barred = Barred::No;
-        }
+        self.bars.set(Bars::FOR_NOW, false);
     }
 
     /// Requests the task to end its attempt and to wait to be released. Returns `None` if the task ends anyway.
@@ -346,13 +378,30 @@ impl Machine {
 
     /// Prevents further attempts. A running attempt continues.
     pub(in crate::runtime) fn bar(&mut self, barred: Barred) {
-        if self.barred != Barred::ForGood {
-            self.barred = barred;
+        match barred {
+            Barred::ForNow => self.bars.set(Bars::FOR_NOW, true),
+            Barred::ForGood => self.bars.set(Bars::FOR_GOOD, true),
         }
     }
 
+    /// Returns `true` if an attempt that is due must not begin, whatever the gate says.
+    #[inline]
     fn is_barred(&self) -> bool {
-        self.barred != Barred::No && !self.last
+        self.bars != Bars::NONE && !self.last && (self.is_stopping_soon() || !self.bars.has(Bars::TRIGGERED))
+    }
+
+    /// The attempt that is due begins, unless it is barred: a trigger in a pause is used up.
+    #[cold]
+    fn passes_bars(&mut self) -> bool {
+        let passes = !self.is_barred();
+        if passes {
+            self.bars.set(Bars::TRIGGERED, false);
+        }
+        passes
+    }
+
+    fn is_stopping_soon(&self) -> bool {
+        self.bars.has(Bars::FOR_NOW | Bars::FOR_GOOD)
     }
 
     /// The running attempt reports that it is ready. Returns `None` if that changes nothing.
@@ -421,7 +470,8 @@ impl Machine {
         }
         let turn = match (self.gate, *wait) {
             (Gate::Shut, _) => Turn::Parked,
-            _ if self.barred != Barred::No && !self.last => Turn::Parked,
+            _ if self.is_stopping_soon() && !self.last => Turn::Parked,
+            (_, Wait::Due) if self.is_barred() => Turn::Parked,
             (_, Wait::Due) => Turn::Due,
             _ => Turn::Waits,
         };
@@ -467,7 +517,10 @@ impl Machine {
     #[inline]
     pub(in crate::runtime) fn begin(&mut self, policy: &ResolvedPolicy) -> Option<(bool, Option<Note>)> {
         let asked = self.request >= Request::Hold && !self.last;
-        if asked || self.is_barred() || self.gate == Gate::Shut || self.stage != Stage::Waiting(Wait::Due) {
+        if asked || self.gate == Gate::Shut || self.stage != Stage::Waiting(Wait::Due) {
+            return None;
+        }
+        if self.bars != Bars::NONE && !self.passes_bars() {
             return None;
         }
         if !self.last {

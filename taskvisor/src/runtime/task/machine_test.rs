@@ -40,9 +40,12 @@ enum Command {
     Ready { stale: bool },
     Progress,
     HelperPanicked,
+    Pause,
+    PauseAndStop,
+    Unpause,
 }
 
-const COMMANDS: [Command; 13] = [
+const COMMANDS: [Command; 16] = [
     Command::Stop { at_once: false },
     Command::Stop { at_once: true },
     Command::Restart,
@@ -56,6 +59,9 @@ const COMMANDS: [Command; 13] = [
     Command::Ready { stale: true },
     Command::Progress,
     Command::HelperPanicked,
+    Command::Pause,
+    Command::PauseAndStop,
+    Command::Unpause,
 ];
 
 fn endings() -> [Ending; 7] {
@@ -85,6 +91,11 @@ impl Play<'_> {
 
     fn command(&mut self, before: Node, command: Command) {
         let policy = self.policy;
+        let is_pause = matches!(command, Command::Pause | Command::PauseAndStop | Command::Unpause);
+        if is_pause && policy.max_retries.is_some() {
+            // Half of the policies are enough: no transition of a pause depends on the retries.
+            return;
+        }
         let mut after = before;
         let machine = &mut after.machine;
         let attempt = machine.attempt;
@@ -98,7 +109,7 @@ impl Play<'_> {
                 let refuses = is_over
                     || before.must_end
                     || before.machine.request == Request::Stop
-                    || before.machine.barred == Barred::ForGood
+                    || before.machine.bars.has(Bars::FOR_GOOD)
                     || before.machine.stage == Stage::Queued;
                 assert_eq!(effects.is_none(), refuses, "{before:?}");
                 effects.unwrap_or_default()
@@ -109,9 +120,11 @@ impl Play<'_> {
             }
             Command::Trigger => {
                 let effects = machine.trigger(policy);
-                let is_retired = before.machine.barred == Barred::ForGood;
+                let is_retired = before.machine.bars.has(Bars::FOR_GOOD);
                 let may = matches!(before.machine.stage, Stage::Waiting(_)) && !is_retired;
                 assert!(effects.is_none() || may && machine.owed, "{before:?}");
+                assert!(effects.is_some() || !before.machine.is_held_back(), "{before:?}");
+                assert!(effects.is_none() || !machine.rests() || machine.is_stopping_soon(), "{before:?}");
                 effects.unwrap_or_default()
             }
             // A group opens the gate of a child only after the child has reported that it holds.
@@ -127,7 +140,7 @@ impl Play<'_> {
             }
             Command::Bar(barred) => {
                 machine.bar(barred);
-                assert!(before.machine.barred != Barred::ForGood || machine.barred == Barred::ForGood);
+                assert!(!before.machine.bars.has(Bars::FOR_GOOD) || machine.bars.has(Bars::FOR_GOOD));
                 Effects::default()
             }
             Command::Ready { stale } => {
@@ -140,6 +153,21 @@ impl Play<'_> {
             }
             Command::HelperPanicked if !before.machine.is_alive() => return,
             Command::HelperPanicked => machine.helper_panicked(),
+            Command::Pause | Command::Unpause => {
+                let pauses = matches!(command, Command::Pause);
+                let changes = machine.set_paused(pauses);
+                let differs = before.machine.is_paused() != pauses || before.machine.bars.has(Bars::TRIGGERED);
+                assert_eq!(changes, differs && before.machine.stage != Stage::Ended);
+                assert!(!changes || !pauses || !machine.may_begin(policy), "{before:?}");
+                Effects::default()
+            }
+            Command::PauseAndStop => {
+                machine.set_paused(true);
+                let effects = machine.stop_in_pause();
+                let runs = before.machine.is_alive();
+                assert!(effects.is_none() || runs, "{before:?}");
+                effects.unwrap_or_default()
+            }
         };
         let machine = &after.machine;
         assert_eq!(is_over, matches!(machine.stage, Stage::Over | Stage::Ended), "{command:?} in {before:?}");
@@ -176,7 +204,9 @@ impl Play<'_> {
             }
             Turn::Parked => assert!(machine.gate == Gate::Shut || machine.is_barred(), "{before:?}"),
             Turn::Waits | Turn::Due => {
-                assert!(machine.gate != Gate::Shut && !machine.is_barred(), "{before:?}");
+                // A backoff or an interval runs on in a pause.
+                let barred = if turn == Turn::Due { machine.is_barred() } else { machine.is_stopping_soon() };
+                assert!(machine.gate != Gate::Shut && (!barred || machine.last), "{before:?}");
                 assert!(machine.request != Request::Stop || machine.last, "{before:?}");
                 assert!(machine.request != Request::Hold);
             }
@@ -392,6 +422,13 @@ impl Play<'_> {
         } else {
             self.concludes(node, ending, false, 0);
         }
+    }
+}
+
+impl Machine {
+    /// Returns `true` if an attempt that is due would begin, other than a final one.
+    fn may_begin(mut self, policy: &ResolvedPolicy) -> bool {
+        !self.last && self.begin(policy).is_some()
     }
 }
 

@@ -5,6 +5,7 @@
 //! `helpers` belong to its attempts. `calendar` is pure as well: where a task is in its schedule; `schedule` drives it. Other modules use `Cell` and spawn an `Actor`.
 
 mod actor;
+mod bars;
 #[cfg(feature = "cron")]
 mod calendar;
 mod cell;
@@ -18,10 +19,11 @@ mod news;
 mod schedule;
 
 pub(super) use actor::Actor;
+pub(super) use bars::Barred;
 #[cfg(feature = "cron")]
 pub(super) use calendar::{Calendar, Run};
 pub(crate) use cell::Cell;
 pub(super) use cell::{ABORT, Bound, Membership, Origin, StopBy, Tie};
 pub(super) use decision::{Ending, Facts, Next, Request, decide};
 pub(super) use limit::is_late;
-pub(super) use machine::{Barred, Stage};
+pub(super) use machine::Stage;

@@ -26,6 +26,8 @@ pub(in crate::runtime) struct Schedule {
     until: Option<Instant>,
     /// `true` if a run is due and its attempt has not begun.
     is_due: bool,
+    /// `true` if the attempt that begins is the first of its run.
+    is_first: bool,
 }
 
 /// What the clock says to a task that waits.
@@ -48,7 +50,7 @@ impl Schedule {
         crate::test::watch_clock(cell);
         // The schedule was checked when the task was registered.
         let line = cell.core().schedules.enter(cell)?;
-        Some(Self { line, until: None, is_due: false })
+        Some(Self { line, until: None, is_due: false, is_first: false })
     }
 
     /// Returns what the task waits for: for the next run, and no longer than `delay` from the first call on.
@@ -74,7 +76,10 @@ impl Schedule {
     /// An attempt is about to begin. Returns `false` if it was due for runs that are skipped.
     pub(in crate::runtime) fn may_begin(&mut self, cell: &Cell) -> bool {
         self.until = None;
-        if !std::mem::take(&mut self.is_due) {
+        // The next time may have come while a retry, or a run that was interrupted, could not begin.
+        let has_come = self.line.with(Calendar::observe);
+        self.is_first = std::mem::take(&mut self.is_due) || has_come;
+        if !self.is_first {
             self.line.with(|calendar, _| calendar.begin());
             return true;
         }
@@ -83,6 +88,14 @@ impl Schedule {
             self.tell(cell, &missed);
         }
         begins
+    }
+
+    /// The attempt did not begin after all, because of a pause, a hold or a stop. Its run is still due.
+    pub(in crate::runtime) fn not_begun(&mut self) {
+        if std::mem::take(&mut self.is_first) {
+            self.is_due = true;
+            self.line.with(|calendar, _| calendar.give_back());
+        }
     }
 
     /// The attempt has ended.

@@ -37,6 +37,10 @@ impl Schedule {
         match self.0 {}
     }
 
+    pub(in crate::runtime) fn not_begun(&mut self) {
+        match self.0 {}
+    }
+
     pub(in crate::runtime) fn ended(&mut self, _: &Cell) {
         match self.0 {}
     }

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
+use super::super::bars::Barred;
 use super::super::helpers::Beat;
-use super::super::machine::{Barred, Stage, Wait};
+use super::super::machine::{Stage, Wait};
 use super::{Bound, Cell, Membership};
 use crate::runtime::group::{Epoch, Note};
 use crate::task::StopKind;

@@ -9,6 +9,7 @@ mod commands;
 #[cfg(feature = "test-util")]
 mod fault;
 mod gate;
+mod pause;
 mod transitions;
 
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -224,6 +225,7 @@ impl Cell {
             attempt: shown(state.machine.attempt),
             restarts: shown(state.machine.attempt.saturating_sub(1)),
             failures: state.machine.streak,
+            paused: state.machine.is_paused(),
             last_error: state.last_error.clone(),
             next_run: next_run.filter(|_| state.machine.stage != Stage::Ended),
         }

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::decision::{Ending, Next, Request};
 use super::super::guards::Limit;
-use super::super::machine::{Heed, Ran, Stage, Turn, Wait};
+use super::super::machine::{Heed, Machine, Ran, Stage, Turn, Wait};
 use super::{Cell, Membership, State, TimeLeft, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{TaskOutcome, now};
@@ -68,6 +68,7 @@ impl Cell {
     pub(in crate::runtime) fn turn(&self) -> Turn {
         let mut state = self.lock();
         self.news.take();
+        self.end_pause_if_stopping(&mut state);
         let (turn, note) = state.machine.turn(&self.policy);
         if turn == Turn::Over {
             let task = self.take_task(&mut state, None);
@@ -112,7 +113,7 @@ impl Cell {
 
     /// Notes that the delay of the wait has elapsed.
     pub(in crate::runtime) fn waited(&self) {
-        self.lock().machine.waited();
+        self.is_due(Machine::waited);
     }
 
     /// A scheduled task waits for its first time, and is ready.
@@ -132,7 +133,17 @@ impl Cell {
 
     /// The next time of the schedule has come.
     pub(in crate::runtime) fn come(&self) {
-        self.lock().machine.come();
+        self.is_due(Machine::come);
+    }
+
+    fn is_due(&self, becomes: impl FnOnce(&mut Machine)) {
+        let mut state = self.lock();
+        becomes(&mut state.machine);
+        if state.machine.is_held_back() {
+            // It waits for the end of its pause from now on, and takes its turn for that.
+            state.since = self.core.clock.now();
+            self.news.raise();
+        }
     }
 
     /// The runs for which an attempt was due are skipped. Returns `false` if it begins all the same.
@@ -256,9 +267,12 @@ impl Cell {
             Next::Hold(error) | Next::Restart(error) => std::mem::replace(&mut state.last_error, error.clone()),
             Next::End(outcome) => outcome.error().cloned().and_then(|error| state.last_error.replace(error)),
         };
-        let is_pause = matches!(state.machine.stage, Stage::Waiting(wait) if wait != Wait::Due);
-        if is_pause || matches!(next, Next::Hold(_)) {
+        let waits = matches!(state.machine.stage, Stage::Waiting(wait) if wait != Wait::Due);
+        if waits || matches!(next, Next::Hold(_)) {
             state.since = self.core.clock.now();
+        }
+        if state.machine.is_paused() {
+            self.begins_to_rest(&mut state);
         }
         state.stop_by = Ticks::MAX;
         // The task is dropped before its outcome is known, and handles do not keep it.

@@ -1,0 +1,396 @@
+//! The texts of the values of options: overrides set them, and `Tree::settings` shows them.
+
+#[cfg(feature = "cron")]
+use std::sync::Arc;
+use std::time::Duration;
+
+use taskvisor_parse::{duration, suggest};
+
+#[cfg(feature = "cron")]
+use super::Missed;
+use super::{BackoffPolicy, JitterPolicy, RestartPolicy};
+
+/// The text that clears an option.
+pub(crate) const NONE: &str = "none";
+
+/// The kind of child whose options overrides can change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Of {
+    Task,
+    Group,
+}
+
+/// A value of an option, which texts set.
+///
+/// Most values have one name, that of the option. The others are set by parts with names of their own.
+pub(crate) trait Value {
+    /// Returns the names under which `row` is set.
+    fn names(&self, row: &'static str) -> Vec<&'static str> {
+        vec![row]
+    }
+
+    /// Returns the text of the part of this name. `None` if the value has no such part now.
+    fn show(&self, name: &str) -> Option<String>;
+
+    /// Sets the part of this name.
+    ///
+    /// # Errors
+    /// The message says what is wrong with the text.
+    fn set(&mut self, name: &str, text: &str) -> Result<(), String>;
+
+    /// Returns the name of a part that must be set beside these.
+    fn lacks(&self, given: &[&str]) -> Option<&'static str> {
+        let _ = given;
+        None
+    }
+
+    /// Returns `true` for zero.
+    fn is_zero(&self) -> bool {
+        false
+    }
+
+    /// Sets the value to zero, if it has one.
+    fn set_to_zero(&mut self) {}
+}
+
+/// A value that one text gives.
+trait Scalar: Sized {
+    fn read(text: &str) -> Result<Self, String>;
+    fn write(&self) -> String;
+}
+
+impl Scalar for Duration {
+    fn read(text: &str) -> Result<Self, String> {
+        duration::parse(text)
+    }
+
+    fn write(&self) -> String {
+        duration::display(*self)
+    }
+}
+
+/// The numbers without a sign.
+macro_rules! whole_numbers {
+    ($($number:ident)*) => {$(
+        impl Scalar for $number {
+            fn read(text: &str) -> Result<Self, String> {
+                text.parse().map_err(|_| not_a_whole_number(text, &$number::MAX.to_string()))
+            }
+
+            fn write(&self) -> String {
+                self.to_string()
+            }
+        }
+    )*};
+}
+
+whole_numbers!(u32 usize);
+
+fn not_a_whole_number(text: &str, most: &str) -> String {
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let is_number = !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit());
+    match (is_number, digits == text) {
+        (true, true) => format!("\"{text}\" is too large: at most {most}"),
+        (true, false) => format!("\"{text}\" is negative: write zero or more"),
+        (false, _) => format!("\"{text}\" is not a whole number: write for example \"5\""),
+    }
+}
+
+impl Scalar for f64 {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| format!("\"{text}\" is not a number: write for example \"2.0\""))
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Scalar for bool {
+    fn read(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| format!("\"{text}\" is neither \"true\" nor \"false\""))
+    }
+
+    fn write(&self) -> String {
+        self.to_string()
+    }
+}
+
+const JITTERS: [(&str, JitterPolicy); 4] = [
+    ("none", JitterPolicy::None),
+    ("full", JitterPolicy::Full),
+    ("equal", JitterPolicy::Equal),
+    ("decorrelated", JitterPolicy::Decorrelated),
+];
+
+impl Scalar for JitterPolicy {
+    fn read(text: &str) -> Result<Self, String> {
+        if let Some((_, jitter)) = JITTERS.iter().find(|(word, _)| *word == text) {
+            return Ok(*jitter);
+        }
+        let words = || JITTERS.iter().map(|(word, _)| *word);
+        Err(match suggest::closest(text, words()) {
+            Some(meant) => format!("\"{text}\" is no jitter, did you mean \"{meant}\"?"),
+            None => format!("\"{text}\" is no jitter, expected {}", suggest::list(words(), '"')),
+        })
+    }
+
+    fn write(&self) -> String {
+        JITTERS.iter().find(|(_, jitter)| jitter == self).map_or("none", |(word, _)| word).to_owned()
+    }
+}
+
+/// A rate, such as `10/1m`: so many starts within that time.
+impl Scalar for (usize, Duration) {
+    fn read(text: &str) -> Result<Self, String> {
+        let Some((starts, per)) = text.split_once('/') else {
+            return Err(format!(
+                "\"{text}\" is not a rate: write for example \"10/1m\", for 10 starts within any minute"
+            ));
+        };
+        Ok((usize::read(starts.trim())?, Duration::read(per.trim())?))
+    }
+
+    fn write(&self) -> String {
+        format!("{}/{}", self.0, self.1.write())
+    }
+}
+
+impl<T: Scalar + Default + PartialEq> Value for T {
+    fn show(&self, _: &str) -> Option<String> {
+        Some(self.write())
+    }
+
+    fn set(&mut self, _: &str, text: &str) -> Result<(), String> {
+        let read = T::read(text);
+        *self = match read {
+            Err(_) if text == NONE => return Err("it cannot be `none`: it always has a value".to_owned()),
+            read => read?,
+        };
+        Ok(())
+    }
+
+    fn is_zero(&self) -> bool {
+        *self == T::default()
+    }
+
+    fn set_to_zero(&mut self) {
+        *self = T::default();
+    }
+}
+
+impl<T: Scalar> Value for Option<T> {
+    fn show(&self, _: &str) -> Option<String> {
+        Some(self.as_ref().map_or_else(|| NONE.to_owned(), Scalar::write))
+    }
+
+    fn set(&mut self, _: &str, text: &str) -> Result<(), String> {
+        *self = if text == NONE { None } else { Some(T::read(text)?) };
+        Ok(())
+    }
+}
+
+#[cfg(feature = "cron")]
+impl Scalar for Missed {
+    fn read(text: &str) -> Result<Self, String> {
+        match text {
+            "once" => Ok(Self::Once),
+            "skip" => Ok(Self::Skip),
+            _ => Err(format!("\"{text}\" is neither \"once\" nor \"skip\"")),
+        }
+    }
+
+    fn write(&self) -> String {
+        match self {
+            Self::Once => "once".to_owned(),
+            Self::Skip => "skip".to_owned(),
+        }
+    }
+}
+
+/// The pattern and the zone of a schedule. Whether there is a schedule is not changed.
+#[cfg(feature = "cron")]
+impl Value for Option<Arc<str>> {
+    fn show(&self, name: &str) -> Option<String> {
+        match (self, name) {
+            (Some(text), _) => Some(text.to_string()),
+            (None, CRON) => None,
+            (None, _) => Some(NONE.to_owned()),
+        }
+    }
+
+    fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
+        if name == CRON && self.is_none() {
+            return Err("the task has no schedule, which is the program's structure".to_owned());
+        }
+        if name == CRON && text == NONE {
+            return Err("it cannot be `none`, as a schedule is the program's structure: `paused` keeps the task from \
+                        running"
+                .to_owned());
+        }
+        *self = (text != NONE).then(|| text.into());
+        Ok(())
+    }
+}
+
+#[cfg(feature = "cron")]
+const CRON: &str = "cron";
+
+impl Value for BackoffPolicy {
+    fn names(&self, _: &'static str) -> Vec<&'static str> {
+        vec!["backoff.first", "backoff.max", "backoff.factor", "backoff.jitter"]
+    }
+
+    fn show(&self, name: &str) -> Option<String> {
+        match name {
+            "backoff.first" => self.first.show(name),
+            "backoff.max" => self.max.show(name),
+            "backoff.factor" => self.factor.show(name),
+            "backoff.jitter" => self.jitter.show(name),
+            _ => None,
+        }
+    }
+
+    fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
+        match name {
+            "backoff.first" => self.first.set(name, text),
+            "backoff.max" => self.max.set(name, text),
+            "backoff.factor" => self.factor.set(name, text),
+            _ => self.jitter.set(name, text),
+        }
+    }
+}
+
+const MAX_RESTARTS: &str = "limit.max_restarts";
+const WITHIN: &str = "limit.within";
+
+/// A limit of failures. It is set by its parts, and cleared as a whole.
+impl Value for Option<(u32, Duration)> {
+    fn names(&self, row: &'static str) -> Vec<&'static str> {
+        vec![row, MAX_RESTARTS, WITHIN]
+    }
+
+    fn show(&self, name: &str) -> Option<String> {
+        match (self, name) {
+            (Some((restarts, _)), MAX_RESTARTS) => Some(restarts.write()),
+            (Some((_, within)), WITHIN) => Some(within.write()),
+            (Some(_), _) | (None, MAX_RESTARTS | WITHIN) => None,
+            (None, _) => Some(NONE.to_owned()),
+        }
+    }
+
+    fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
+        let (mut restarts, mut within) = self.unwrap_or_default();
+        match name {
+            MAX_RESTARTS => restarts.set(name, text)?,
+            WITHIN => within.set(name, text)?,
+            _ if text == NONE => {
+                *self = None;
+                return Ok(());
+            }
+            _ => return Err(format!("\"{text}\" is no limit: set `{MAX_RESTARTS}` and `{WITHIN}`, or write `none`")),
+        }
+        *self = Some((restarts, within));
+        Ok(())
+    }
+
+    fn lacks(&self, given: &[&str]) -> Option<&'static str> {
+        let is_given = |name| given.contains(&name);
+        match (self, is_given(MAX_RESTARTS), is_given(WITHIN)) {
+            (None, true, false) => Some(WITHIN),
+            (None, false, true) => Some(MAX_RESTARTS),
+            _ => None,
+        }
+    }
+}
+
+/// Only the interval of [`RestartPolicy::Always`] is set. The policy itself is not.
+impl Value for RestartPolicy {
+    fn names(&self, _: &'static str) -> Vec<&'static str> {
+        vec!["interval"]
+    }
+
+    fn show(&self, name: &str) -> Option<String> {
+        match self {
+            Self::Always { interval } => interval.show(name),
+            _ => None,
+        }
+    }
+
+    fn set(&mut self, name: &str, text: &str) -> Result<(), String> {
+        match self {
+            Self::Always { interval } => interval.set(name, text),
+            _ => Err("it needs the restart policy `Always`, which is the program's structure".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    /// Sets each name to its text, and back.
+    fn repeats(value: &mut dyn Value, row: &'static str) {
+        for name in value.names(row) {
+            if let Some(text) = value.show(name) {
+                value.set(name, &text).unwrap();
+                assert_eq!(value.show(name), Some(text));
+            }
+        }
+    }
+
+    #[test]
+    fn t3_each_text_that_is_shown_sets_the_same_value() {
+        let backoff = BackoffPolicy { factor: 1.5, jitter: JitterPolicy::Equal, ..BackoffPolicy::default() };
+        let mut same = backoff;
+        repeats(&mut same, "backoff");
+        assert_eq!(same, backoff);
+        for limit in [None, Some((0, MINUTE)), Some((u32::MAX, Duration::MAX))] {
+            let mut same = limit;
+            repeats(&mut same, "limit");
+            assert_eq!(same, limit);
+        }
+        for rate in [None, Some((10_usize, MINUTE))] {
+            let mut same = rate;
+            repeats(&mut same, "rate");
+            assert_eq!(same, rate);
+        }
+        repeats(&mut Some(Duration::from_nanos(61_000_000_001)), "timeout");
+        repeats(&mut RestartPolicy::Always { interval: Some(Duration::ZERO) }, "restart");
+        repeats(&mut true, "paused");
+        repeats(&mut 100_usize, "capacity");
+    }
+
+    #[test]
+    fn t3_a_limit_is_set_by_both_parts_or_changed_by_one() {
+        let mut limit = None::<(u32, Duration)>;
+        assert_eq!(limit.lacks(&[MAX_RESTARTS]), Some(WITHIN));
+        assert_eq!(limit.lacks(&[WITHIN]), Some(MAX_RESTARTS));
+        assert_eq!(limit.lacks(&[WITHIN, MAX_RESTARTS]), None);
+        limit.set(MAX_RESTARTS, "5").unwrap();
+        limit.set(WITHIN, "1m").unwrap();
+        assert_eq!(limit, Some((5, MINUTE)));
+        assert_eq!(limit.lacks(&[WITHIN]), None);
+        limit.set("limit", NONE).unwrap();
+        assert_eq!(limit, None);
+    }
+
+    #[test]
+    fn t3_texts_that_are_no_values_are_refused() {
+        let refused = |value: &mut dyn Value, text: &str| value.set("", text).unwrap_err();
+        assert_eq!(refused(&mut Some(1_u32), "-1"), "\"-1\" is negative: write zero or more");
+        assert_eq!(refused(&mut 1_u32, "4294967296"), "\"4294967296\" is too large: at most 4294967295");
+        assert_eq!(refused(&mut 1_usize, "ten"), "\"ten\" is not a whole number: write for example \"5\"");
+        assert_eq!(refused(&mut 1.0_f64, "two"), "\"two\" is not a number: write for example \"2.0\"");
+        assert_eq!(refused(&mut true, "yes"), "\"yes\" is neither \"true\" nor \"false\"");
+        assert_eq!(refused(&mut JitterPolicy::None, "eqal"), "\"eqal\" is no jitter, did you mean \"equal\"?");
+        assert_eq!(refused(&mut Duration::default(), NONE), "it cannot be `none`: it always has a value");
+        assert!(refused(&mut Duration::default(), "10").starts_with("\"10\" has no unit after `10`"));
+        assert!(refused(&mut None::<(usize, Duration)>, "10").starts_with("\"10\" is not a rate"));
+        assert!(refused(&mut None::<(u32, Duration)>, "10").starts_with("\"10\" is no limit"));
+        let needs = "it needs the restart policy `Always`, which is the program's structure";
+        assert_eq!(refused(&mut RestartPolicy::OnFailure, "10s"), needs);
+    }
+}

@@ -1,0 +1,406 @@
+//! The pauses of tasks, groups and slots.
+//!
+//! What is paused by itself is a set of paths under the lock of the registry. A pause belongs to the path, so it
+//! survives the registrations there. Each cell has a copy of what follows for it, which is changed in the same step. A
+//! new registration gets its copy when its name is entered. So no attempt begins after the step that pauses it.
+
+use std::collections::HashSet;
+use std::iter::successors;
+use std::sync::Arc;
+
+use super::core::Core;
+use super::failures::is_within;
+use super::group::GroupCell;
+use super::observe;
+use super::registry::{Admission, Registry};
+use super::task::{Cell, Stage};
+use crate::events::{Event, EventKind};
+use crate::inspect::TaskId;
+use crate::panics::drop_each;
+
+/// The tasks and groups that are paused by themselves.
+#[derive(Default)]
+pub(super) struct Pauses {
+    /// By path. The path of the root is empty.
+    paths: HashSet<Arc<str>>,
+    /// The number of pauses that the metrics know.
+    counted: usize,
+}
+
+impl Pauses {
+    pub(super) fn is_empty(&self) -> bool {
+        self.paths.is_empty()
+    }
+
+    /// Returns `true` if the task or group, or a group around it, is paused.
+    fn include(&self, path: &str) -> bool {
+        !self.is_empty() && successors(Some(path), |path| around(path)).any(|path| self.paths.contains(path))
+    }
+
+    fn set(&mut self, path: &str, paused: bool) -> bool {
+        if paused { self.paths.insert(path.into()) } else { self.paths.remove(path) }
+    }
+}
+
+/// Returns the path of the group around a task or group; `None` for the root.
+fn around(path: &str) -> Option<&str> {
+    match path.rsplit_once('/') {
+        Some((group, _)) => Some(group),
+        None => (!path.is_empty()).then_some(""),
+    }
+}
+
+/// The subject of a pause.
+#[derive(Clone, Copy)]
+pub(crate) enum Subject<'a> {
+    /// The task at a path.
+    Task(&'a str),
+    /// A registration of a task.
+    Registration(&'a Arc<Cell>),
+    /// The group at a path.
+    Group(&'a str),
+    /// The slot of a name.
+    #[cfg(feature = "controller")]
+    Slot(&'a str),
+}
+
+impl Subject<'_> {
+    /// Returns the path of the task or group; `None` for a slot.
+    #[cfg_attr(not(feature = "controller"), expect(clippy::unnecessary_wraps, reason = "there are no slots"))]
+    fn path(&self) -> Option<&str> {
+        match self {
+            Self::Task(path) | Self::Group(path) => Some(path),
+            Self::Registration(cell) => Some(cell.name()),
+            #[cfg(feature = "controller")]
+            Self::Slot(_) => None,
+        }
+    }
+
+    /// Returns the name of the slot.
+    fn slot(&self) -> Option<&str> {
+        match self {
+            #[cfg(feature = "controller")]
+            Self::Slot(name) => Some(name),
+            _ => None,
+        }
+    }
+}
+
+/// The tasks and groups that a change concerns.
+struct Concerned {
+    cells: Vec<Arc<Cell>>,
+    groups: Vec<Arc<GroupCell>>,
+}
+
+impl Core {
+    /// Pauses a task, a group or a slot. With `stops`, running attempts are requested to end. Returns `false` if that
+    /// changes nothing: it is paused by itself, or it does not exist.
+    pub(crate) fn pause(self: &Arc<Self>, subject: Subject<'_>, stops: bool) -> bool {
+        let mut registry = self.registry();
+        if registry.admission != Admission::Open || !registry.can_pause(subject) {
+            return false;
+        }
+        let is_new = registry.set_pause(subject, true);
+        let concerned = registry.concerned_by(self, subject);
+        if is_new {
+            for cell in &concerned.cells {
+                cell.set_paused(true);
+            }
+            self.tell_pause(EventKind::TaskPaused, subject, registry.id_of(subject));
+        }
+        drop(registry);
+        if is_new {
+            self.count_pauses();
+            observe::paused(subject.path(), subject.slot());
+        }
+        let mut requested = false;
+        for cell in &concerned.cells {
+            requested |= cell.heed_pause(stops);
+        }
+        concerned.drop_each();
+        is_new || requested
+    }
+
+    /// Ends the pause of a task, a group or a slot. It stays paused if what is above it is. Returns `false` if it is not
+    /// paused by itself, or does not exist.
+    pub(crate) fn resume(self: &Arc<Self>, subject: Subject<'_>) -> bool {
+        let mut registry = self.registry();
+        if !registry.can_pause(subject) || !registry.set_pause(subject, false) {
+            return false;
+        }
+        // No attempt begins before this event.
+        self.tell_pause(EventKind::TaskResumed, subject, registry.id_of(subject));
+        let concerned = registry.concerned_by(self, subject);
+        for cell in concerned.cells.iter().filter(|cell| !registry.is_paused(cell)) {
+            cell.set_paused(false);
+        }
+        #[cfg(feature = "controller")]
+        let slots = registry.slots_in(self, subject);
+        drop(registry);
+        self.count_pauses();
+        observe::resumed(subject.path(), subject.slot());
+        for cell in &concerned.cells {
+            cell.heed_pause(false);
+        }
+        for group in &concerned.groups {
+            group.ring_bell();
+        }
+        #[cfg(feature = "controller")]
+        if let Subject::Slot(_) | Subject::Group("") = subject {
+            self.resume_slots(&slots);
+        }
+        concerned.drop_each();
+        true
+    }
+
+    /// Returns `true` if the task, group or slot, or what is above it, is paused.
+    pub(crate) fn is_paused(&self, subject: Subject<'_>) -> bool {
+        let registry = self.registry();
+        match subject {
+            Subject::Registration(cell) => cell.is_paused() && cell.lock().machine().stage != Stage::Ended,
+            Subject::Task(path) => match registry.names.get(path) {
+                Some(cell) => registry.is_paused(cell),
+                None => registry.pauses.include(path),
+            },
+            Subject::Group(path) => registry.pauses.include(path),
+            #[cfg(feature = "controller")]
+            Subject::Slot(name) => registry.slots.is_paused(name, &self.controller),
+        }
+    }
+
+    /// Counts the pauses for the metrics. Called with no lock held, after they have changed.
+    #[cold]
+    pub(super) fn count_pauses(&self) {
+        let mut registry = self.registry();
+        let pauses = registry.pauses.paths.len();
+        #[cfg(feature = "controller")]
+        let pauses = pauses + registry.slots.pauses();
+        let before = std::mem::replace(&mut registry.pauses.counted, pauses);
+        drop(registry);
+        if before != pauses {
+            observe::pauses(before, pauses);
+        }
+    }
+
+    /// The shutdown is over: nothing is paused any more.
+    pub(super) fn forget_pauses(&self) {
+        let mut registry = self.registry();
+        if registry.has_pauses() {
+            registry.pauses.paths.clear();
+            #[cfg(feature = "controller")]
+            registry.slots.forget_pauses();
+            drop(registry);
+            self.count_pauses();
+        }
+    }
+
+    /// The drain of a shutdown begins: paused tasks and groups end, so that it does not wait for them.
+    pub(super) fn end_pauses(self: &Arc<Self>) {
+        let registry = self.registry();
+        if !registry.has_pauses() {
+            return;
+        }
+        let concerned = registry.concerned_by(self, Subject::Group(""));
+        drop(registry);
+        for cell in &concerned.cells {
+            cell.heed_pause(false);
+        }
+        for group in &concerned.groups {
+            group.ring_bell();
+        }
+        concerned.drop_each();
+    }
+
+    /// Publishes the event. The registry's lock is held.
+    fn tell_pause(&self, kind: EventKind, subject: Subject<'_>, id: Option<TaskId>) {
+        if self.bus.is_active() {
+            let (task, slot) = (subject.path().map(Arc::from), subject.slot().map(Arc::from));
+            self.bus.publish(Event { task, id, slot, ..Event::new(kind) });
+        }
+    }
+}
+
+impl Registry {
+    /// Returns `true` if anything is paused.
+    pub(super) fn has_pauses(&self) -> bool {
+        #[cfg(feature = "controller")]
+        if self.slots.has_pauses() {
+            return true;
+        }
+        !self.pauses.is_empty()
+    }
+
+    /// Returns `true` if the task, or what is above it, is paused.
+    pub(super) fn is_paused(&self, cell: &Cell) -> bool {
+        #[cfg(feature = "controller")]
+        if let Some(slot) = cell.slot() {
+            return self.pauses.paths.contains(cell.name()) || self.slots.is_paused(slot, &cell.core().controller);
+        }
+        self.pauses.include(cell.name())
+    }
+
+    /// Returns `true` if the group, or a group around it, is paused.
+    pub(super) fn is_group_paused(&self, path: &str) -> bool {
+        self.pauses.include(path)
+    }
+
+    /// A registration was entered: it is paused if its path, or what is above it, is.
+    #[cold]
+    pub(super) fn tell_entered(&self, cell: &Cell) {
+        cell.set_paused(self.is_paused(cell));
+    }
+
+    /// A task was added that is declared as paused. Called after its registration is announced.
+    #[cold]
+    pub(super) fn pause_added(&mut self, cell: &Arc<Cell>) {
+        if self.pauses.set(cell.name(), true) {
+            cell.set_paused(true);
+            let core = cell.core();
+            core.tell_pause(EventKind::TaskPaused, Subject::Registration(cell), Some(cell.id()));
+        }
+    }
+
+    /// Pauses tasks and groups, by path, that were registered for the first time and are declared as paused.
+    pub(super) fn pause_declared(&mut self, core: &Arc<Core>, paths: &[Arc<str>]) {
+        for path in paths {
+            if self.pauses.set(path, true) {
+                let subject = Subject::Task(path);
+                core.tell_pause(EventKind::TaskPaused, subject, self.id_of(subject));
+            }
+        }
+        if !paths.is_empty() {
+            for cell in self.names.iter().filter(|cell| self.is_paused(cell) && !cell.is_paused()) {
+                cell.set_paused(true);
+            }
+        }
+    }
+
+    /// The pause of a task without a declared place ends when its name is free. A task that its group registers again
+    /// keeps its name.
+    #[cold]
+    pub(super) fn end_pause_of(&mut self, path: &str) {
+        let has_place = self.places.as_ref().is_some_and(|places| places.tasks.contains_key(path));
+        if !has_place && self.check_free(path).is_ok() {
+            self.pauses.set(path, false);
+        }
+    }
+
+    fn set_pause(&mut self, subject: Subject<'_>, paused: bool) -> bool {
+        #[cfg(feature = "controller")]
+        {
+            if let Subject::Slot(name) = subject {
+                return self.slots.set_pause(name, paused);
+            }
+            if let Subject::Group("") = subject {
+                self.slots.set_pause("", paused);
+            }
+        }
+        subject.path().is_some_and(|path| self.pauses.set(path, paused))
+    }
+
+    /// Returns `true` if there is such a place, group, registration or slot. The root is there from the first on.
+    fn can_pause(&self, subject: Subject<'_>) -> bool {
+        let places = self.places.as_ref();
+        match subject {
+            Subject::Task(path) => {
+                let has_place = places.is_some_and(|places| places.tasks.contains_key(path));
+                has_place || self.names.get(path).is_some() || self.returns(path)
+            }
+            Subject::Registration(cell) => self.names.get(cell.name()).is_some_and(|it| it.id() == cell.id()),
+            Subject::Group("") => places.is_some(),
+            Subject::Group(path) => {
+                self.groups.contains_key(path) || places.is_some_and(|places| places.groups.contains_key(path))
+            }
+            #[cfg(feature = "controller")]
+            Subject::Slot(name) => !name.is_empty(),
+        }
+    }
+
+    /// Returns `true` if an added task of that path comes back with the next run of its group.
+    fn returns(&self, path: &str) -> bool {
+        let group = path.rsplit_once('/').and_then(|(group, _)| self.groups.get(group));
+        group.is_some_and(|group| group.has_returning(path))
+    }
+
+    /// Returns the id of the task, while it is registered.
+    fn id_of(&self, subject: Subject<'_>) -> Option<TaskId> {
+        match subject {
+            Subject::Task(path) => self.names.get(path).map(|cell| cell.id()),
+            Subject::Registration(cell) => Some(cell.id()),
+            Subject::Group(_) => None,
+            #[cfg(feature = "controller")]
+            Subject::Slot(_) => None,
+        }
+    }
+
+    #[cfg_attr(not(feature = "controller"), expect(unused_variables, reason = "there are no slots"))]
+    fn concerned_by(&self, core: &Core, subject: Subject<'_>) -> Concerned {
+        let (cells, groups) = match subject {
+            Subject::Task(path) => (self.names.get(path).cloned().into_iter().collect(), Vec::new()),
+            Subject::Registration(cell) => (vec![Arc::clone(cell)], Vec::new()),
+            Subject::Group(path) => {
+                let is_in =
+                    |cell: &&Arc<Cell>| path.is_empty() || (cell.slot().is_none() && is_within(cell.name(), path));
+                let cells: Vec<_> = self.names.iter().filter(is_in).cloned().collect();
+                let groups = self.groups.values().filter(|group| is_within(group.path(), path));
+                (cells, groups.cloned().collect())
+            }
+            #[cfg(feature = "controller")]
+            Subject::Slot(_) => (Vec::new(), Vec::new()),
+        };
+        #[cfg(feature = "controller")]
+        let cells = {
+            let mut cells: Vec<Arc<Cell>> = cells;
+            for slot in self.slots_in(core, subject) {
+                // The owners are among the tasks of the root.
+                let owners = self.owners_of(&slot).filter(|_| matches!(subject, Subject::Slot(_)));
+                cells.extend(owners.chain(self.slots.waiting_in(&slot)).cloned());
+            }
+            cells
+        };
+        Concerned { cells, groups }
+    }
+
+    /// Returns the slots that the subject includes: all for the root, and those of its keys for a slot with keys.
+    #[cfg(feature = "controller")]
+    fn slots_in(&self, core: &Core, subject: Subject<'_>) -> Vec<Arc<str>> {
+        match subject {
+            Subject::Group("") => self.slots.all_busy(),
+            Subject::Slot(name) => core.slots_of(self, name),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Concerned {
+    /// A cell can have the last reference to a user value, so it is dropped with no lock held.
+    fn drop_each(self) {
+        drop_each(self.cells);
+        drop_each(self.groups);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t2_a_path_is_paused_if_it_or_a_group_around_it_is() {
+        let mut pauses = Pauses::default();
+        assert!(!pauses.include("") && !pauses.include("a/b"));
+        assert!(pauses.set("a/b", true) && !pauses.set("a/b", true));
+        for (path, expected) in [
+            ("a/b", true),
+            ("a/b/c", true),
+            ("a/b/c/d", true),
+            ("a", false),
+            ("a/bc", false),
+            ("b", false),
+            ("", false),
+        ] {
+            assert_eq!(pauses.include(path), expected, "{path}");
+        }
+        assert!(pauses.set("", true) && pauses.set("a/b", false) && !pauses.set("a/b", false));
+        assert!(["", "a", "a/b", "x"].iter().all(|path| pauses.include(path)));
+    }
+}

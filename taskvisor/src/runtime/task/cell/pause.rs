@@ -1,0 +1,67 @@
+//! The pause of a task: no attempt begins while it, or what is above it, is paused.
+//!
+//! The registry decides who is paused, and tells each cell under its lock. So no attempt begins after that step: an actor
+//! checks the pause in the step that begins an attempt.
+
+use super::super::decision::Request;
+use super::{Cell, State};
+use crate::task::StopKind;
+
+impl Cell {
+    /// Notes whether the task, or what is above it, is paused. Called under the lock of the registry; the caller calls
+    /// [`heed_pause`](Self::heed_pause) after it has released that lock. Returns `true` if this changes anything.
+    pub(in crate::runtime) fn set_paused(&self, paused: bool) -> bool {
+        let mut state = self.lock();
+        let shown = state.machine.state();
+        let changes = state.machine.set_paused(paused);
+        if changes {
+            if state.machine.state() != shown {
+                state.since = self.core.clock.now();
+            }
+            self.news.raise();
+        }
+        changes
+    }
+
+    /// Wakes the actor of a task that was paused or resumed. With `stops`, a running attempt is requested to end, unless
+    /// the task was resumed in the meantime. Returns `true` if this is the first request.
+    pub(in crate::runtime) fn heed_pause(&self, stops: bool) -> bool {
+        let mut state = self.lock();
+        let effects = if stops { state.machine.stop_in_pause() } else { None };
+        let Some(effects) = effects else {
+            self.wake(state, None);
+            return false;
+        };
+        let bound = self.own_bound(self.stop_bound());
+        if effects.interrupts {
+            state.tighten(bound, StopKind::Paused);
+        }
+        self.carry_out(None, state, bound, effects);
+        effects.interrupts && effects.is_first
+    }
+
+    /// Returns `true` if the task, or what is above it, is paused.
+    pub(in crate::runtime) fn is_paused(&self) -> bool {
+        self.lock().machine.is_paused()
+    }
+
+    /// An attempt of a paused task has ended: its actor takes a turn before anything else.
+    #[cold]
+    pub(super) fn begins_to_rest(&self, state: &mut State) {
+        if state.machine.is_held_back() {
+            state.since = self.core.clock.now();
+        }
+        self.news.raise();
+    }
+
+    /// A shutdown ends a paused task at once, also during its drain: no attempt follows that the drain could wait for.
+    pub(super) fn end_pause_if_stopping(&self, state: &mut State) {
+        if !state.machine.rests() || state.machine.request == Request::Stop {
+            return;
+        }
+        if let Some(why) = self.core.stop_kind() {
+            state.machine.because(why);
+            state.machine.stop(&self.policy, false);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Every name that an override of a tree can have.
+
+use std::collections::HashMap;
+
+use taskvisor_parse::suggest;
+
+use super::overrides::{Given, Kind};
+use super::owner::Place;
+use super::sheet::{ChildOptions, Sheet};
+
+/// A setting of a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) place: Place,
+    pub(super) row: usize,
+    /// The name of the value, or of its part.
+    pub(super) name: &'static str,
+}
+
+/// The names of the settings of a tree, in one spelling.
+pub(super) struct LegalNames<'a> {
+    sheet: &'a Sheet,
+    spelling: Spelling<'a>,
+    /// The settings by name: more than one, if names are equal.
+    targets: HashMap<String, Vec<Target>>,
+    /// The options that are the program's structure.
+    structure: Vec<String>,
+    /// The beginnings of the names of children that are made at each start of their group, each with that group.
+    made: Vec<(String, &'a str)>,
+}
+
+/// How names are spelled.
+#[derive(Clone, Copy)]
+pub(super) enum Spelling<'a> {
+    /// `store.pool.timeout`
+    Key,
+    /// `APP_STORE_POOL_TIMEOUT`
+    Variable { prefix: &'a str },
+}
+
+impl<'a> Spelling<'a> {
+    pub(super) fn of(kind: &'a Kind) -> Self {
+        match kind {
+            Kind::Values | Kind::File(_) => Self::Key,
+            Kind::Variables(prefix) => Self::Variable { prefix },
+        }
+    }
+
+    pub(super) fn spell(self, key: &str) -> String {
+        match self {
+            Self::Key => key.to_owned(),
+            Self::Variable { prefix } => {
+                let sign = |sign: char| if sign.is_ascii_alphanumeric() { sign.to_ascii_uppercase() } else { '_' };
+                format!("{prefix}_{}", key.chars().map(sign).collect::<String>())
+            }
+        }
+    }
+}
+
+impl<'a> LegalNames<'a> {
+    pub(super) fn new(sheet: &'a Sheet, spelling: Spelling<'a>) -> Self {
+        let mut names = Self { sheet, spelling, targets: HashMap::new(), structure: Vec::new(), made: Vec::new() };
+        for place in sheet.places() {
+            let mut owner = sheet.open(place, &sheet.config);
+            let spell = |name| spelling.spell(&sheet.key(place, name));
+            for row in 0..owner.rows() {
+                let Some(field) = owner.field(row) else { continue };
+                for name in field.value.names(field.row) {
+                    names.targets.entry(spell(name)).or_default().push(Target { place, row, name });
+                }
+            }
+            names.structure.extend(owner.structure().into_iter().map(spell));
+        }
+        let groups = sheet.children.iter().filter_map(|child| match &child.options {
+            ChildOptions::Group(group) if group.is_fresh => Some(&*child.path),
+            _ => None,
+        });
+        names.made = groups.map(|path| (spelling.spell(&path.replace('/', ".")), path)).collect();
+        names
+    }
+
+    /// Returns the setting of a name.
+    ///
+    /// # Errors
+    /// The message says why there is none.
+    pub(super) fn find(&self, given: &Given) -> Result<Target, String> {
+        match self.targets.get(&given.name).map(Vec::as_slice) {
+            Some([target]) => Ok(*target),
+            Some([first, second, ..]) => Err(self.ambiguous(*first, *second)),
+            Some([]) | None => Err(self.unknown(&given.name)),
+        }
+    }
+
+    fn ambiguous(&self, first: Target, second: Target) -> String {
+        let shown = [first, second].map(|Target { place, name, .. }| {
+            let path = self.sheet.path(place);
+            format!("`{name}` of `{path}`")
+        });
+        let instead = match self.spelling {
+            Spelling::Variable { .. } => "use a file",
+            Spelling::Key => "rename one of the two",
+        };
+        format!("it names both {} and {}: {instead}", shown[0], shown[1])
+    }
+
+    fn unknown(&self, name: &str) -> String {
+        if self.structure.iter().any(|known| known == name) {
+            return "it is the program's structure, which only its code can change".to_owned();
+        }
+        let separator = match self.spelling {
+            Spelling::Key => '.',
+            Spelling::Variable { .. } => '_',
+        };
+        let is_within =
+            |name: &str, outer: &str| name.strip_prefix(outer).is_some_and(|rest| rest.starts_with(separator));
+        if let Some((_, group)) = self.made.iter().find(|(start, _)| is_within(name, start)) {
+            let meant = self.closest(name).map(|meant| format!(", or did you mean `{meant}`?")).unwrap_or_default();
+            return format!("the children of `{group}` are made anew at each start, and are not overridden{meant}");
+        }
+        let mut parts: Vec<_> =
+            self.targets.keys().map(String::as_str).filter(|known| is_within(known, name)).collect();
+        parts.sort_unstable();
+        match parts.as_slice() {
+            [] => match self.closest(name) {
+                Some(meant) => format!("unknown setting, did you mean `{meant}`?"),
+                None => "unknown setting: no option of this tree has the name".to_owned(),
+            },
+            [meant] => format!("unknown setting, did you mean `{meant}`?"),
+            _ if parts.len() <= 4 => format!("it has no value of its own: set {}", suggest::list(parts, '`')),
+            [first, ..] => format!("it has no value of its own, but settings such as `{first}`"),
+        }
+    }
+
+    fn closest(&self, name: &str) -> Option<&str> {
+        // No name that is closer than this is suggested, and comparing lengths is cheap.
+        let is_near = |known: &&str| known.len().abs_diff(name.len()) <= 8;
+        let mut near: Vec<_> = self.targets.keys().map(String::as_str).filter(is_near).collect();
+        // Of equally close names, the first is suggested.
+        near.sort_unstable();
+        suggest::closest(name, near)
+    }
+}

@@ -1,0 +1,25 @@
+//! Settings: the options of a declared tree that a deployment can change without a new build.
+//!
+//! `overrides` collects what files and variables give, `sheet` lists what a tree declares, and `owner` has the values
+//! of one task, group or slot as texts. `legal_names` generates every name that an override can have, `resolve` checks
+//! overrides and writes them into the declaration, before anything is built from it. `listing` shows the result.
+//!
+//! All of it runs in `TreeBuilder::build` and in `Tree::settings`; nothing of it is left in a running tree.
+
+#[cfg(feature = "serde")]
+mod deserialize;
+mod invalid;
+mod legal_names;
+mod listing;
+mod origin;
+mod overrides;
+mod owner;
+mod resolve;
+mod sheet;
+
+pub use invalid::InvalidOverride;
+pub use listing::{Setting, Settings};
+pub use origin::Origin;
+pub use overrides::Overrides;
+pub(crate) use resolve::Overridden;
+pub(crate) use sheet::{OfSupervisor, Sheet};

@@ -1,0 +1,55 @@
+//! Where the value of a setting comes from.
+
+use std::fmt;
+
+/// Where the value of a setting comes from.
+///
+/// A later origin of this list replaces an earlier one. Among [`Overrides`](crate::Overrides), the later source of
+/// [`then`](crate::Overrides::then) does. The guide explains [overrides](crate::guide::overrides).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Origin {
+    /// The documented default.
+    Default,
+    /// The [`SupervisorConfig`](crate::SupervisorConfig), with `defaults` of `supervise!`, or the `ControllerConfig`.
+    Config,
+    /// The declaration: `#[task]`, `task(..)` and `group(..)`, or a setter.
+    Program,
+    /// A value of overrides that were made in the program, by its key.
+    Value {
+        /// The key, such as `store.pool.timeout`.
+        key: String,
+    },
+    /// A key of a file.
+    File {
+        /// The name of the file, as it was given to [`Overrides::file`](crate::Overrides::file).
+        file: String,
+        /// The key, such as `store.pool.timeout`.
+        key: String,
+    },
+    /// An environment variable.
+    Variable {
+        /// Its name, such as `APP_STORE_POOL_TIMEOUT`.
+        name: String,
+    },
+}
+
+impl Origin {
+    /// Returns `true` if the value comes from an override.
+    pub fn is_override(&self) -> bool {
+        matches!(self, Self::Value { .. } | Self::File { .. } | Self::Variable { .. })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.pad("default"),
+            Self::Config => f.pad("config"),
+            Self::Program => f.pad("program"),
+            Self::Value { key } => f.pad(key),
+            Self::File { file, key } => f.pad(&format!("{file}: {key}")),
+            Self::Variable { name } => f.pad(name),
+        }
+    }
+}

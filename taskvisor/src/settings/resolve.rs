@@ -1,0 +1,311 @@
+//! Checks overrides against a tree, and writes them into its declaration.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+use super::invalid::InvalidOverride;
+use super::legal_names::{LegalNames, Spelling, Target};
+use super::origin::Origin;
+use super::overrides::{Given, Kind, Overrides, Source, check_prefix};
+use super::owner::{Owner, Place, is_inherited};
+use super::sheet::Sheet;
+use crate::policy::NONE;
+use crate::runtime::Parts;
+use crate::supervisor::{InvalidOption, SupervisorConfig};
+use crate::tree::Declared;
+
+/// A declared tree with the overrides that change it.
+#[derive(Debug)]
+pub(crate) struct Overridden {
+    /// What the program declares.
+    pub(super) sheet: Sheet,
+    /// The overrides, the later of one setting after the earlier.
+    pub(super) applied: Vec<Applied>,
+}
+
+/// An override of a setting.
+#[derive(Debug, Clone)]
+pub(super) struct Applied {
+    pub(super) target: Target,
+    pub(super) text: String,
+    pub(super) origin: Origin,
+}
+
+impl Overridden {
+    /// A tree without overrides.
+    pub(crate) fn none(sheet: Sheet) -> Self {
+        Self { sheet, applied: Vec::new() }
+    }
+
+    /// Finds the settings of the overrides, and checks their values. If one override is invalid, none has an effect.
+    pub(crate) fn new(sheet: Sheet, overrides: &Overrides) -> (Self, Vec<InvalidOverride>) {
+        let mut invalid = Vec::new();
+        let mut applied = find(&sheet, overrides, &mut invalid);
+        Checks { sheet: &sheet, invalid: &mut invalid }.check(&applied);
+        if !invalid.is_empty() {
+            applied.clear();
+        }
+        (Self { sheet, applied }, invalid)
+    }
+
+    /// Writes the values into the declaration.
+    pub(crate) fn write(&self, root: &mut Declared, parts: &mut Parts) {
+        let mut config = self.sheet.config.clone();
+        // The tree comes first, as the others inherit from it.
+        for (place, applied) in by_place(&self.applied) {
+            let mut owner = self.sheet.open(place, &config);
+            for Applied { target, text, .. } in applied {
+                let _ = owner.set(target.row, target.name, text);
+            }
+            match (place, owner) {
+                (_, Owner::Tree(tree)) => {
+                    config.clone_from(&tree.config);
+                    parts.config = tree.config;
+                    (root.limit, root.max_starting) = (tree.root.limit, tree.root.max_starting);
+                }
+                (Place::Limit(at), Owner::Limit(limit)) => parts.limits[at].1 = limit.max_concurrent,
+                #[cfg(feature = "controller")]
+                (_, Owner::Controller(controller)) => parts.controller.config = controller,
+                #[cfg(feature = "controller")]
+                (Place::Slot(at), Owner::Slot(slot)) => parts.controller.slots[at] = *slot,
+                (Place::Child(at), owner) => self.write_child(at, owner, root),
+                _ => {}
+            }
+        }
+    }
+
+    fn write_child(&self, child: usize, owner: Owner, root: &mut Declared) {
+        let children = &self.sheet.children;
+        let above = |child: &usize| children[*child].parent;
+        let mut places: Vec<_> = std::iter::successors(Some(child), above).map(|child| children[child].place).collect();
+        places.reverse();
+        match owner {
+            Owner::Group(group) => {
+                if let Some(declared) = root.descendant_mut(&places) {
+                    declared.overrides = group.set();
+                    let options = group.options;
+                    (declared.limit, declared.max_starting) = (options.limit, options.max_starting);
+                    declared.max_concurrent = options.max_concurrent;
+                }
+            }
+            Owner::Task(task) => {
+                let Some((place, groups)) = places.split_last() else { return };
+                if let Some(declared) = root.descendant_mut(groups) {
+                    declared.change_task(*place, |spec| {
+                        task.changed.iter().fold(spec, |spec, row| spec.set(*row, |set| set.set_as(&task.policy, *row)))
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Returns the overrides by their owner, the tree first.
+pub(super) fn by_place(applied: &[Applied]) -> BTreeMap<Place, Vec<&Applied>> {
+    let mut places: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for applied in applied {
+        places.entry(applied.target.place).or_default().push(applied);
+    }
+    places
+}
+
+/// Finds the settings of all overrides.
+fn find(sheet: &Sheet, overrides: &Overrides, invalid: &mut Vec<InvalidOverride>) -> Vec<Applied> {
+    let mut applied = Vec::new();
+    for source in &overrides.sources {
+        if let Kind::Variables(prefix) = &source.kind {
+            if let Err(message) = check_prefix(prefix) {
+                invalid.push(InvalidOverride::new(&source.origin(&format!("{prefix}_*")), message));
+                continue;
+            }
+        }
+        // Every name of a large tree is much to generate for nothing.
+        if !source.given.is_empty() {
+            let names = LegalNames::new(sheet, Spelling::of(&source.kind));
+            find_in(source, &names, &mut applied, invalid);
+        }
+    }
+    applied
+}
+
+fn find_in(source: &Source, names: &LegalNames<'_>, applied: &mut Vec<Applied>, invalid: &mut Vec<InvalidOverride>) {
+    let mut seen = HashSet::new();
+    for given in &source.given {
+        let origin = source.origin(&given.name);
+        let found = names.find(given).and_then(|target| {
+            let is_first = seen.insert((target.place, target.name));
+            if is_first { Ok((target, text(given)?)) } else { Err("it is given twice, keep one".to_owned()) }
+        });
+        match found {
+            Ok((target, text)) => applied.push(Applied { target, text: text.to_owned(), origin }),
+            Err(message) => invalid.push(InvalidOverride::new(&origin, message)),
+        }
+    }
+}
+
+/// Returns the text of a value.
+fn text(given: &Given) -> Result<&str, String> {
+    let text = given.text.as_ref().map_err(|wrong| (*wrong).to_owned())?;
+    match text.trim() {
+        "" => Err("it is empty: leave it out, or write `none` for no value".to_owned()),
+        trimmed if trimmed != text => Err(format!("{text:?} has blanks around the value: write \"{trimmed}\"")),
+        _ => Ok(text),
+    }
+}
+
+/// The checks of all values.
+struct Checks<'a> {
+    sheet: &'a Sheet,
+    invalid: &'a mut Vec<InvalidOverride>,
+}
+
+impl Checks<'_> {
+    fn check(&mut self, applied: &[Applied]) {
+        let by_place = by_place(applied);
+        let none = Vec::new();
+        let of_tree = self.valid(Place::Tree, by_place.get(&Place::Tree).unwrap_or(&none));
+        let config = self.config(&of_tree);
+        for (place, applied) in &by_place {
+            if *place != Place::Tree {
+                let valid = self.valid_in(*place, &config, applied);
+                self.combine(*place, &config, valid);
+            }
+        }
+        self.inherit(&of_tree, &config, &by_place);
+    }
+
+    fn valid<'a>(&mut self, place: Place, applied: &[&'a Applied]) -> Vec<&'a Applied> {
+        let config = self.sheet.config.clone();
+        let valid = self.valid_in(place, &config, applied);
+        self.combine(place, &config, valid)
+    }
+
+    /// Returns the config with these overrides of the tree.
+    fn config(&self, of_tree: &[&Applied]) -> SupervisorConfig {
+        match self.with(Place::Tree, &self.sheet.config, of_tree) {
+            Owner::Tree(tree) => tree.config,
+            _ => self.sheet.config.clone(),
+        }
+    }
+
+    /// Returns an owner with these values.
+    fn with(&self, place: Place, config: &SupervisorConfig, applied: &[&Applied]) -> Owner {
+        let mut owner = self.sheet.open(place, config);
+        for Applied { target, text, .. } in applied {
+            let _ = owner.set(target.row, target.name, text);
+        }
+        owner
+    }
+
+    /// Reports the texts that are no values, and parts without the others that they need. Returns the other overrides.
+    fn valid_in<'a>(&mut self, place: Place, config: &SupervisorConfig, applied: &[&'a Applied]) -> Vec<&'a Applied> {
+        let mut owner = self.sheet.open(place, config);
+        let mut valid = Vec::new();
+        for applied in applied {
+            match owner.set(applied.target.row, applied.target.name, &applied.text) {
+                Ok(()) => valid.push(*applied),
+                Err(message) => self.invalid.push(InvalidOverride::new(&applied.origin, message)),
+            }
+        }
+        // A part whose other part is given, but invalid, is not reported as well.
+        let rows: BTreeSet<_> = applied.iter().map(|applied| applied.target.row).collect();
+        for row in rows {
+            if let Some((part, lacking)) = self.lacking(place, config, row, applied) {
+                let message = format!("it needs `{lacking}` beside it, which the program does not set");
+                self.invalid.push(InvalidOverride::new(&part.origin, message));
+                valid.retain(|valid| valid.target.row != row);
+            } else if valid.iter().filter(|valid| valid.target.row == row).count() < count(applied, row) {
+                valid.retain(|valid| valid.target.row != row);
+            }
+        }
+        valid
+    }
+
+    /// Returns the last part of a row, and the part that is missing beside it.
+    fn lacking<'a>(
+        &self,
+        place: Place,
+        config: &SupervisorConfig,
+        row: usize,
+        applied: &[&'a Applied],
+    ) -> Option<(&'a Applied, &'static str)> {
+        let mut owner = self.sheet.open(place, config);
+        let whole = owner.field(row)?.row;
+        let mut parts: Vec<&Applied> = Vec::new();
+        for applied in applied.iter().filter(|applied| applied.target.row == row) {
+            if applied.target.name == whole && applied.text == NONE {
+                let _ = owner.set(row, whole, NONE);
+                parts.clear();
+            } else if applied.target.name != whole {
+                parts.push(*applied);
+            }
+        }
+        let names: Vec<_> = parts.iter().map(|part| part.target.name).collect();
+        let lacking = owner.field(row)?.value.lacks(&names)?;
+        Some((*parts.last()?, lacking))
+    }
+
+    /// Reports the values that are refused beside the others of their owner. Returns the other overrides.
+    fn combine<'a>(
+        &mut self,
+        place: Place,
+        config: &SupervisorConfig,
+        mut applied: Vec<&'a Applied>,
+    ) -> Vec<&'a Applied> {
+        let before = self.sheet.open(place, config).check().err();
+        while let Some(refused) = self.with(place, config, &applied).check().err() {
+            // What the program itself does wrong is reported by its start.
+            if before.as_ref() == Some(&refused) {
+                break;
+            }
+            let Some(culprit) = self.culprit(place, config, &applied, &refused) else { break };
+            self.invalid.push(InvalidOverride::new(&applied[culprit].origin, refused.to_string()));
+            applied.remove(culprit);
+        }
+        applied
+    }
+
+    /// Returns the override without which the value is not refused: rather that of the refused option, and rather a
+    /// later one.
+    fn culprit(
+        &self,
+        place: Place,
+        config: &SupervisorConfig,
+        applied: &[&Applied],
+        refused: &InvalidOption,
+    ) -> Option<usize> {
+        let mut order: Vec<_> = (0..applied.len()).rev().collect();
+        order.sort_by_key(|at| applied[*at].target.name != refused.option);
+        let helps = |at: &usize| {
+            let others: Vec<_> =
+                applied.iter().enumerate().filter(|(other, _)| other != at).map(|(_, it)| *it).collect();
+            self.with(place, config, &others).check().err().as_ref() != Some(refused)
+        };
+        order.iter().copied().find(helps).or_else(|| order.first().copied())
+    }
+
+    /// Reports the overrides of the tree that some task or group cannot inherit.
+    fn inherit(&mut self, of_tree: &[&Applied], config: &SupervisorConfig, by_place: &BTreeMap<Place, Vec<&Applied>>) {
+        let mut tree = self.sheet.open(Place::Tree, config);
+        let mut is_shared = |applied: &&&Applied| tree.field(applied.target.row).is_some_and(|it| is_inherited(it.row));
+        let shared: Vec<&Applied> = of_tree.iter().filter(&mut is_shared).copied().collect();
+        let mut reported = BTreeMap::new();
+        let children = (0..self.sheet.children.len()).map(Place::Child);
+        for place in children.take_while(|_| !shared.is_empty()) {
+            let own = by_place.get(&place).map_or(&[][..], Vec::as_slice);
+            let Some(refused) = self.with(place, config, own).check().err() else { continue };
+            for (at, applied) in shared.iter().enumerate() {
+                let others: Vec<_> = of_tree.iter().filter(|other| !std::ptr::eq(**other, *applied)).copied().collect();
+                if self.with(place, &self.config(&others), own).check().is_ok() {
+                    reported.entry(at).or_insert_with(|| InvalidOverride::new(&applied.origin, refused.to_string()));
+                    break;
+                }
+            }
+        }
+        self.invalid.extend(reported.into_values());
+    }
+}
+
+fn count(applied: &[&Applied], row: usize) -> usize {
+    applied.iter().filter(|applied| applied.target.row == row).count()
+}

@@ -1,0 +1,106 @@
+//! `Tree::settings`.
+
+use taskvisor::Origin;
+
+use super::*;
+
+fn overrides() -> Overrides {
+    let file = Overrides::from([("store.pool.timeout", "10s"), ("timeout", "7s")]);
+    let variables = [("APP_STORE_POOL_TIMEOUT", "20s"), ("APP_GRACE", "1m"), ("APP_STORE_LIMIT_MAX_RESTARTS", "9")];
+    Overrides::file("app.toml", file).then(Overrides::variables("APP", variables))
+}
+
+#[test]
+fn t3_settings_tell_each_value_its_origin_and_what_it_replaced() {
+    let tree = builder().with_overrides(overrides()).build();
+    let settings = tree.settings();
+    let shown = |key: &str| {
+        let setting = settings.get(key).unwrap_or_else(|| panic!("{key} in\n{settings:#}"));
+        let replaced = setting.replaced().map(|(value, origin)| format!("{value} ({origin})"));
+        format!("{} {} <- {}", setting.value(), setting.origin(), replaced.unwrap_or_default())
+    };
+    assert_eq!(shown("grace"), "1m APP_GRACE <- 30s (config)");
+    assert_eq!(shown("drain"), "0s default <- ");
+    assert_eq!(shown("timeout"), "7s app.toml: timeout <- none (default)");
+    assert_eq!(shown("store.pool.timeout"), "20s APP_STORE_POOL_TIMEOUT <- 10s (app.toml: store.pool.timeout)");
+    // A task inherits what is overridden.
+    assert_eq!(shown("store.cache.timeout"), "7s app.toml: timeout <- ");
+    assert_eq!(shown("store.limit.max_restarts"), "9 APP_STORE_LIMIT_MAX_RESTARTS <- 3 (program)");
+    assert_eq!(shown("store.limit.within"), "1m program <- ");
+    assert_eq!(shown("poll.every"), "1m program <- ");
+    assert_eq!(shown("poll.limit"), "none default <- ");
+    assert_eq!(shown("poll.backoff.first"), "100ms default <- ");
+    assert_eq!(shown("limits.db"), "4 program <- ");
+    let pool = settings.get("store.pool.timeout").unwrap();
+    assert_eq!((pool.path(), pool.option(), pool.key()), ("store/pool", "timeout", "store.pool.timeout"));
+    assert!(pool.origin().is_override() && !Origin::Program.is_override());
+    // A part that has no value is not listed.
+    assert!(settings.get("store.limit").is_none() && settings.get("poll.limit.within").is_none());
+}
+
+#[test]
+fn t3_the_table_shows_what_is_not_the_default() {
+    let tree = builder().with_overrides(overrides()).build();
+    let expected = "\
+path         option              value  from                          instead of
+root         grace               1m     APP_GRACE                     30s (config)
+root         timeout             7s     app.toml: timeout             none (default)
+limits/db    max_concurrent      4      program
+store        limit.max_restarts  9      APP_STORE_LIMIT_MAX_RESTARTS  3 (program)
+store        limit.within        1m     program
+store/pool   timeout             20s    APP_STORE_POOL_TIMEOUT        10s (app.toml: store.pool.timeout)
+store/cache  timeout             7s     app.toml: timeout
+poll         interval            none   program
+poll         every               1m     program
+poll         timeout             7s     app.toml: timeout
+";
+    assert_eq!(tree.settings().to_string(), expected);
+    assert!(format!("{:#}", tree.settings()).lines().count() > 60);
+}
+
+#[test]
+fn t3_the_template_gives_the_same_settings_again() {
+    let tree = builder().with_overrides(overrides()).build();
+    let values = |tree: &Tree| -> Vec<(String, String)> {
+        tree.settings().iter().map(|setting| (setting.key().to_owned(), setting.value().to_owned())).collect()
+    };
+    // What is overridden, and then everything.
+    let template = tree.settings().to_env("APP");
+    assert!(
+        template.contains("\nAPP_STORE_POOL_TIMEOUT=20s\n") && template.contains("\n#APP_DRAIN=0s\n"),
+        "{template}"
+    );
+    let all = template.replace("#APP_", "APP_");
+    for text in [&template, &all] {
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let variables =
+            lines.filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let variables: Vec<_> = variables.collect();
+        assert!(variables.len() >= 4);
+        let again = builder().with_overrides(Overrides::variables("APP", variables)).try_build().unwrap();
+        assert_eq!(values(&again), values(&tree));
+    }
+}
+
+#[test]
+fn t3_a_tree_without_overrides_has_settings_too() {
+    let settings = builder().build().settings();
+    assert_eq!(settings, builder().with_overrides(Overrides::default()).build().settings());
+    let grace = settings.get("grace").unwrap();
+    assert_eq!((grace.value(), grace.origin()), ("30s", &Origin::Config));
+    assert!(settings.iter().all(|setting| setting.replaced().is_none()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn t3_settings_are_the_same_while_the_tree_runs_and_after_it() -> Result {
+    for overrides in [None, Some(overrides())] {
+        let builder = overrides.into_iter().fold(builder(), TreeBuilder::with_overrides);
+        let tree = builder.build();
+        let before = tree.settings();
+        tree.start().await?;
+        assert_eq!(tree.settings(), before);
+        tree.shutdown().await?;
+        assert_eq!(tree.settings(), before);
+    }
+    Ok(())
+}
