@@ -225,7 +225,9 @@ impl<'a> Api<'a> {
             let own = [&module.conditions[..], &conditions_of(&item.attrs)].concat();
             let own: Vec<_> = [conditions, &own].concat();
             if item.trait_.is_some() {
-                self.add(path, &trait_impl(item, path), &[&own]);
+                if !self.is_of_inner_trait(module, item) {
+                    self.add(path, &trait_impl(item, path), &[&own]);
+                }
             } else {
                 self.inherent(item, path, &own);
             }
@@ -255,6 +257,13 @@ impl<'a> Api<'a> {
         let Type::Path(of) = &*item.self_ty else { return false };
         let segments: Vec<_> = of.path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         self.source.resolve(module, &segments).is_some()
+    }
+
+    /// Returns `true` if the `impl` is of a trait that nobody outside of the crate can name.
+    fn is_of_inner_trait(&self, module: &Module, item: &ItemImpl) -> bool {
+        let Some((of, _)) = &item.trait_ else { return false };
+        let segments: Vec<_> = of.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        matches!(self.source.resolve(module, &segments), Some((_, Item::Trait(item))) if !is_public(&item.vis))
     }
 
     fn inherent(&mut self, item: &ItemImpl, path: &str, conditions: &[String]) {

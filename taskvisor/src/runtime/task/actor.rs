@@ -430,17 +430,13 @@ impl Actor {
         };
         self.at_once = if matches!(next, Next::Repeat(_) | Next::Throttle { .. }) { at_once } else { 0 };
         self.observed.concluded(&self.cell, &next, aborted);
-        if let Some(schedule) = self.schedule() {
-            schedule.concluded(&next);
-        }
         self.release();
         let delay = match next {
             Next::End(outcome) => return self.finish(outcome),
-            // A trigger, a hold or a stop may have come.
-            Next::Scheduled => return self.take_turn(Duration::MAX),
+            Next::Scheduled => return self.run_is_over(),
             Next::GiveUp { error, .. } => {
                 let _ = drop_caught(error);
-                return self.take_turn(Duration::MAX);
+                return self.run_is_over();
             }
             Next::Hold(error) => {
                 let _ = drop_caught(error);

@@ -10,7 +10,6 @@ use super::super::schedules::Line;
 use super::super::timer::deadline;
 use super::calendar::{COUNTED, Calendar, MissedRuns};
 use super::cell::{Cell, shown};
-use super::decision::Next;
 use crate::events::{Event, EventKind};
 use crate::inspect::{TaskOutcome, now};
 use crate::task::StopKind;
@@ -108,11 +107,9 @@ impl Schedule {
         self.line.with(Calendar::ended);
     }
 
-    /// What follows the attempt is known.
-    pub(in crate::runtime) fn concluded(&self, next: &Next) {
-        if matches!(next, Next::Scheduled | Next::GiveUp { .. }) {
-            self.line.with(|calendar, _| calendar.conclude());
-        }
+    /// No attempt follows for the run.
+    pub(in crate::runtime) fn run_is_over(&self) {
+        self.line.with(|calendar, _| calendar.conclude());
     }
 
     /// The registration has ended. If its group can start again, the schedule goes on where it was.

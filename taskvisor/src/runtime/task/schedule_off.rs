@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::cell::Cell;
-use super::decision::Next;
 use crate::inspect::TaskOutcome;
 
 pub(in crate::runtime) struct Schedule(Infallible);
@@ -45,7 +44,7 @@ impl Schedule {
         match self.0 {}
     }
 
-    pub(in crate::runtime) fn concluded(&self, _: &Next) {
+    pub(in crate::runtime) fn run_is_over(&self) {
         match self.0 {}
     }
 

@@ -27,6 +27,15 @@ impl Actor {
         self.step = Step::Yield;
     }
 
+    /// No attempt follows for the run. A trigger, a hold or a stop may have come, or the next run is due.
+    #[cold]
+    pub(in crate::runtime) fn run_is_over(&mut self) {
+        if let Some(schedule) = self.schedule() {
+            schedule.run_is_over();
+        }
+        self.take_turn(Duration::MAX);
+    }
+
     /// Returns `false` if the runs for which the attempt is due were missed and are skipped: the task waits again.
     pub(in crate::runtime) fn may_begin(&mut self) -> bool {
         let Some(guards) = &mut self.guards else { return true };

@@ -205,12 +205,19 @@ impl Cell {
     }
 
     /// Returns the delay of the first attempt; that of a scheduled task has no end.
+    #[inline]
     pub(in crate::runtime) fn first_delay(&self) -> Duration {
-        let delay = self.policy.initial_delay;
         if self.policy.is_scheduled() {
             return Duration::MAX;
         }
-        delay.saturating_add(policy::shift_of(self.policy.splay, &self.name, &self.core.config))
+        let ResolvedPolicy { initial_delay, splay, .. } = *self.policy;
+        if splay.is_zero() { initial_delay } else { self.shifted_delay() }
+    }
+
+    #[cold]
+    fn shifted_delay(&self) -> Duration {
+        let ResolvedPolicy { initial_delay, splay, .. } = *self.policy;
+        initial_delay.saturating_add(policy::shift_of(splay, &self.name, &self.core.config))
     }
 
     pub(crate) fn core(&self) -> &Arc<Core> {
