@@ -109,7 +109,7 @@ impl Calendar {
     /// and those that were missed.
     pub(in crate::runtime) fn take(&mut self, now: i64) -> (bool, Option<MissedRuns>) {
         self.observe(now);
-        let due: Vec<i64> = self.due(now).map(|run| run.at).take(COUNTED).collect();
+        let (due, next) = self.due(now);
         let is_all = due.len() < COUNTED;
         let last_until = |until| {
             if is_all {
@@ -124,7 +124,11 @@ impl Calendar {
             return (true, None);
         };
         let before = last_until(latest - 1);
-        self.settle(latest);
+        if is_all {
+            (self.settled, self.next) = (latest, next);
+        } else {
+            self.settle(latest);
+        }
         let lateness = now.saturating_sub(latest);
         let may_be_late = self.late.unwrap_or(i64::MAX);
         let is_on_time = lateness <= ON_TIME.min(may_be_late) && latest > self.busy;
@@ -177,8 +181,14 @@ impl Calendar {
         self.next = self.pattern.next(at, &self.zone);
     }
 
-    fn due(&self, now: i64) -> impl Iterator<Item = Occurrence> + '_ {
-        self.pattern.upcoming(self.settled, &self.zone).take_while(move |run| run.at <= now)
+    /// Returns the runs that are due, at most [`COUNTED`], and the one after them.
+    fn due(&self, now: i64) -> (Vec<i64>, Option<Occurrence>) {
+        let (mut due, mut next) = (Vec::new(), self.next);
+        while let Some(run) = next.filter(|run| run.at <= now && due.len() < COUNTED) {
+            due.push(run.at);
+            next = self.pattern.next(run.at, &self.zone);
+        }
+        (due, next)
     }
 }
 
