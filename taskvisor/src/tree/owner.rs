@@ -217,7 +217,8 @@ impl_debug!(Tree, |tree| config: tree.supervisor.core.config, limits: tree.super
 pub struct TreeBuilder {
     supervisor: SupervisorBuilder,
     root: Group,
-    overrides: Option<Overrides>,
+    /// The overrides, and what writes them: a program without any does not have its code.
+    overrides: Option<(Overrides, Override)>,
 }
 
 impl TreeBuilder {
@@ -335,8 +336,8 @@ impl TreeBuilder {
     /// # }
     /// ```
     pub fn with_overrides(mut self, overrides: impl Into<Overrides>) -> Self {
-        let earlier = self.overrides.take().unwrap_or_default();
-        self.overrides = Some(earlier.then(overrides));
+        let earlier = self.overrides.take().map(|(earlier, _)| earlier).unwrap_or_default();
+        self.overrides = Some((earlier.then(overrides), override_all));
         self
     }
 
@@ -354,13 +355,16 @@ impl TreeBuilder {
     pub fn build(self) -> Tree {
         let Self { mut supervisor, root, overrides } = self;
         let mut root = Declared::new(root);
-        let overridden = overrides.map(|overrides| override_all(&mut root, supervisor.parts_mut(), &overrides));
+        let overridden = overrides.map(|(overrides, write)| write(&mut root, supervisor.parts_mut(), &overrides));
         let supervisor = supervisor.build();
         let root = Arc::new(root);
         supervisor.core.keep_places(&root);
         Tree { supervisor, root, started: AtomicBool::new(false), overridden }
     }
 }
+
+/// [`override_all`].
+type Override = fn(&mut Declared, &mut Parts, &Overrides) -> Box<Overridden>;
 
 /// Resolves the overrides, and writes them into the declaration if they are valid.
 #[cold]
