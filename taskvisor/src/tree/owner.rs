@@ -344,7 +344,8 @@ impl TreeBuilder {
     /// Builds the tree and checks it.
     ///
     /// # Errors
-    /// [`InvalidOption`](RuntimeError::InvalidOption), [`InvalidOverrides`](RuntimeError::InvalidOverrides), [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists).
+    /// [`InvalidOption`](RuntimeError::InvalidOption), [`InvalidOverrides`](RuntimeError::InvalidOverrides),
+    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists).
     pub fn try_build(self) -> Result<Tree, RuntimeError> {
         let tree = self.build();
         tree.supervisor.core.check_tree(&tree.root)?;

@@ -128,14 +128,20 @@ struct Line {
 impl Line {
     fn next(&self, after: i64, index: usize) -> Option<Next> {
         let occurrence = self.pattern.next(after, &self.zone)?;
-        Some(Next { at: instant(occurrence.at) + self.shift, index, occurrence })
+        Some(Next { at: self.at(&occurrence), index, occurrence })
+    }
+
+    /// Returns when the run begins. A shift that is beyond all times has no effect.
+    fn at(&self, occurrence: &Occurrence) -> SystemTime {
+        let at = instant(occurrence.at);
+        at.checked_add(self.shift).unwrap_or(at)
     }
 
     fn run(&self, occurrence: &Occurrence) -> ScheduledRun {
         let scheduled_for = instant(occurrence.at);
         ScheduledRun {
             path: self.path.clone(),
-            at: scheduled_for + self.shift,
+            at: self.at(occurrence),
             scheduled_for,
             local: self.zone.local(occurrence.at),
             skipped: occurrence.is_shifted().then(|| Civil::to_string(&occurrence.due)),

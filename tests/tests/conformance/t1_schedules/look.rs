@@ -56,6 +56,28 @@ async fn t1_events_tell_of_the_wait_and_the_clock_of_tests_is_that_of_events() -
 }
 
 #[tokio::test(start_paused = true)]
+async fn t1_extreme_values_are_no_panic() -> Result {
+    for clock in ["1970-01-01T00:00:00Z", "9998-12-31T23:59:00Z"] {
+        for (splay, late) in [(Duration::MAX, Duration::MAX), (Duration::from_nanos(1), secs(1))] {
+            let runs = Runs::from(clock);
+            let extreme = Schedule::cron("* * * * *").splay(splay).late(late);
+            let spec = runs.ok("a", "@hourly").with_schedule(extreme);
+            let tree = tree().task(spec.with_last_run(UNIX_EPOCH)).build();
+            assert_eq!(tree.schedule(3)?.len(), tree.schedule_after(UNIX_EPOCH, 3)?.len());
+            tree.start().await?;
+            sleep(HOUR).await;
+            let _ = (tree.child("a").status(), tree.snapshot().to_string());
+            shift_wall_clock(-100_000_000_000);
+            sleep(secs(1)).await;
+            shift_wall_clock(300_000_000_000);
+            sleep(secs(1)).await;
+            tree.shutdown().await?;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn t1_an_attempt_without_a_schedule_is_for_no_time() -> Result {
     let runs = Runs::from(DAY);
     let tree = tree().task(runs.task("a", HOUR, |_| Ok(()))).build();
