@@ -45,9 +45,10 @@ until_page() {
 
 # has_not PATH PATTERN
 has_not() {
-    if page "$1" | grep -q -- "$2"; then
-        page "$1" | grep -- "$2"
-        fail "$1 says \"$2\""
+    local seen
+    # Of one look: what it shows may have passed by the next.
+    if seen=$(page "$1" | grep -- "$2"); then
+        fail "$1 says \"$2\": $seen"
     fi
     printf 'ok: %s does not say "%s"\n' "$1" "$2"
 }

@@ -551,3 +551,26 @@ async fn i02_a_future_that_panics_in_its_poll_and_in_its_drop_ends_nothing() -> 
     assert!(recorder.count(EventKind::SubscriberPanicked) > 0);
     Ok(())
 }
+
+/// A refused configuration is no shutdown.
+#[tokio::test(start_paused = true)]
+async fn i01_a_supervisor_that_ran_nothing_says_nothing_when_it_is_dropped() -> Result {
+    let invalid = SupervisorConfig { start_timeout: Duration::ZERO, ..SupervisorConfig::default() };
+    for (config, is_refused) in [(invalid, true), (SupervisorConfig::default(), false)] {
+        let recorder = Arc::new(Recorder::default());
+        let supervisor = Supervisor::new(config, vec![recorder.clone()]);
+        let handle = supervisor.handle();
+        if is_refused {
+            assert!(supervisor.run(vec![cooperative("a")]).await.is_err());
+        }
+        // It has no owner any more: calls are refused, waits end, and a stream of events has its end.
+        let mut stream = handle.events();
+        drop(supervisor);
+        assert!(handle.add_task(cooperative("late")).await.is_err());
+        handle.wait_ready().await;
+        assert!(stream.next().await.is_none());
+        settle().await;
+        assert_eq!(recorder.seen().len(), 0);
+    }
+    Ok(())
+}

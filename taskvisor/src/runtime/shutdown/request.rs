@@ -163,6 +163,10 @@ impl Core {
     pub(crate) fn owner_dropped(self: &Arc<Self>) {
         // A shutdown that was requested before has its own reason.
         self.stop.dropped.store(!self.is_stopping(), Ordering::Relaxed);
+        if self.home().is_none() && self.is_open() {
+            // Nothing has run, as after a refused configuration: there is nothing to stop, and nothing to tell.
+            return self.close(|| Ok(()));
+        }
         self.shut_down("the supervisor was dropped", Duration::ZERO);
     }
 
@@ -286,7 +290,9 @@ impl Core {
 
     /// Like `close`, with a given verdict.
     pub(super) fn close_with(&self, judge: Judge<'_, ShutdownResult>, result: ShutdownResult) {
-        observe::shutdown_over(&result);
+        if result.is_err() || self.stop.requested.get().is_some() {
+            observe::shutdown_over(&result);
+        }
         self.forget_pauses();
         let over = self.registry().close();
         judge.give(result);
