@@ -65,8 +65,8 @@ impl Zone for TimeZone {
 fn expected(name: &str) -> String {
     let known: Vec<String> = tz::db().available().map(|known| known.to_string()).collect();
     match suggest::zone(name, known.iter().map(String::as_str)) {
-        Some(meant) => format!("a time zone of the IANA database: did you mean \"{meant}\"?"),
-        None => "a time zone of the IANA database, such as \"Europe/Berlin\", or \"local\"".to_owned(),
+        Some(meant) => format!("a time zone: unknown zone {name:?}, did you mean \"{meant}\"?"),
+        None => format!("a time zone: unknown zone {name:?}, write for example \"Europe/Berlin\", or \"local\""),
     }
 }
 

@@ -298,3 +298,32 @@ impl From<InvalidOption> for RuntimeError {
         Self::InvalidOption(Arc::new(invalid))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_past_its_own_time_says_nothing_of_the_grace() {
+        let text = |limits: &[StopLimit]| {
+            let stuck = (0..limits.len()).map(|n| format!("t{n}")).collect();
+            let error = RuntimeError::GraceExceeded { grace: Duration::from_secs(9), stuck, limits: limits.to_vec() };
+            error.to_string()
+        };
+        let own = StopLimit::StopTimeout;
+        assert_eq!(text(&[own]), "1 task not stopped in time: t0 (past its `stop_timeout`)");
+        let two = "2 tasks not stopped in time: t0 (past its `stop_timeout`), t1 (past its `stop_timeout`)";
+        assert_eq!(text(&[own, own]), two);
+        let mixed = "2 tasks not stopped in time (grace 9s): t0 (past its `stop_timeout`), t1";
+        assert_eq!(text(&[own, StopLimit::Grace]), mixed);
+    }
+
+    #[test]
+    fn the_time_until_a_shutdown_was_forced_is_in_whole_milliseconds_if_it_has_any() {
+        for (after, shown) in [(1_234_567_890, "1.234s"), (5_400_321, "5ms"), (999_999, "999.999µs"), (0, "0ns")] {
+            let after = Duration::from_nanos(after);
+            let error = RuntimeError::ShutdownForced { after, stuck: vec!["a".into()] };
+            assert_eq!(error.to_string(), format!("1 task aborted, as the shutdown was forced after {shown}: a"));
+        }
+    }
+}

@@ -231,7 +231,7 @@ async fn t1_what_is_wrong_is_refused_with_what_is_right() {
         ),
         (
             zone("Europe/Berlim"),
-            "`zone` is \"Europe/Berlim\", expected a time zone of the IANA database: did you mean \
+            "`zone` is \"Europe/Berlim\", expected a time zone: unknown zone \"Europe/Berlim\", did you mean \
                                  \"Europe/Berlin\"?",
         ),
         (of("@daily").with_every(secs(1)), "`cron` is \"@daily\", expected either `cron` or `every`, not both"),
