@@ -72,6 +72,8 @@ mod debug;
 #[macro_use]
 mod labels;
 mod events;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 // Rustdoc shows it with any features; its code needs these to run.
 #[cfg(any(
     all(doc, not(doctest)),

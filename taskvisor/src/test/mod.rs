@@ -52,6 +52,8 @@ mod expectation;
 mod fault;
 mod jitter;
 mod journal;
+#[cfg(feature = "fleet")]
+mod laws;
 mod recorded;
 mod recorder;
 mod report;
@@ -63,6 +65,8 @@ mod strikes;
 
 pub use expectation::ExpectedEvent;
 pub use fault::{Fault, FaultKind};
+#[cfg(feature = "fleet")]
+pub use laws::lease_laws;
 pub use recorded::RecordedEvent;
 pub use recorder::Recorder;
 pub use report::SimulationReport;

@@ -1,0 +1,361 @@
+//! The laws of a store of leases, as checks that any store can be run against.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_core::Future;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::fleet::{Claim, FencingToken, LeaseError, LeaseKey, LeaseStore, SessionId, SessionSpec};
+
+/// The time to live of the sessions that are to expire.
+const SHORT: Duration = Duration::from_secs(2);
+/// The time to live of the others.
+const LONG: Duration = Duration::from_secs(120);
+
+/// Checks that a store keeps the laws of [`LeaseStore`].
+///
+/// It takes about 10 seconds, because it lets sessions expire; on the clock of Tokio, paused or not. It opens its sessions
+/// in fleets with random names, so it can be run against a store in use.
+///
+/// # Panics
+/// With the number of the law that is broken, and what was found.
+///
+/// # Examples
+/// ```
+/// use taskvisor::fleet::LocalStore;
+///
+/// // In a test: #[tokio::test]
+/// #[tokio::main(flavor = "current_thread", start_paused = true)]
+/// async fn main() {
+///     taskvisor::test::lease_laws(LocalStore::new()).await;
+/// }
+/// ```
+pub async fn lease_laws(store: impl LeaseStore) {
+    let laws = Laws { store: Arc::new(store) };
+    laws.one_owner().await;
+    laws.tokens_grow().await;
+    laws.expired_is_final().await;
+    laws.closed_is_expired().await;
+    laws.calls_repeat().await;
+    laws.writes_are_bound().await;
+    laws.ticks_grow().await;
+    laws.ids_are_random().await;
+    laws.ttl_is_stored().await;
+    laws.fleets_are_apart().await;
+    laws.races().await;
+    laws.take_over_races().await;
+    laws.hints().await;
+}
+
+struct Laws<S> {
+    store: Arc<S>,
+}
+
+impl<S: LeaseStore> Laws<S> {
+    async fn session(&self, fleet: &str, label: &str, ttl: Duration) -> SessionId {
+        let spec = SessionSpec::new(fleet, label, ttl);
+        self.store.open(&spec).await.unwrap_or_else(|error| panic!("`open` failed: {error:?}"))
+    }
+
+    async fn claims(&self, session: SessionId, keys: &[&str]) -> Vec<Claim> {
+        let keys: Vec<_> = keys.iter().map(|name| key(name)).collect();
+        let claims = self.store.acquire(session, &keys).await;
+        let claims = claims.unwrap_or_else(|error| panic!("`acquire` failed: {error:?}"));
+        assert_eq!(claims.len(), keys.len(), "`acquire` has to give a claim for each key");
+        claims
+    }
+
+    async fn taken(&self, session: SessionId, name: &str) -> FencingToken {
+        held(&self.claims(session, &[name]).await[0]).unwrap_or_else(|| panic!("law 1: the free key {name:?} is busy"))
+    }
+
+    async fn is_busy(&self, session: SessionId, name: &str, owner: &str, law: &str) {
+        let claim = self.claims(session, &[name]).await.remove(0);
+        assert_eq!(claim, Claim::Busy { owner: owner.to_owned() }, "{law}");
+    }
+
+    async fn release(&self, session: SessionId, name: &str, token: FencingToken) {
+        let released = self.store.release(session, &[(key(name), token)]).await;
+        released.unwrap_or_else(|error| panic!("`release` failed: {error:?}"));
+    }
+
+    async fn mark(&self, session: SessionId, name: &str, token: FencingToken, tick: u64) -> bool {
+        let marked = self.store.mark(session, &key(name), token, tick).await;
+        marked.unwrap_or_else(|error| panic!("`mark` failed: {error:?}"))
+    }
+
+    async fn one_owner(&self) {
+        let fleet = fleet();
+        let (a, b) = (self.session(&fleet, "a", LONG).await, self.session(&fleet, "b", LONG).await);
+        assert!(self.claims(a, &[]).await.is_empty());
+        let token = self.taken(a, "x").await;
+        self.is_busy(b, "x", "a", "law 1: a key has one owner").await;
+        // Some are free, and some are not: the claims have the order of the keys.
+        let claims = self.claims(b, &["w", "x", "y"]).await;
+        let which: Vec<_> = claims.iter().map(|claim| held(claim).is_some()).collect();
+        assert_eq!(which, [true, false, true], "claims have the order of the keys: {claims:?}");
+        // Each asks in an order of its own.
+        let claims = self.claims(a, &["y", "x", "w"]).await;
+        let which: Vec<_> = claims.iter().map(|claim| held(claim).is_some()).collect();
+        assert_eq!(which, [false, true, false], "claims have the order of the keys: {claims:?}");
+        self.release(a, "x", token).await;
+        self.taken(b, "x").await;
+        self.is_busy(a, "x", "b", "law 1: a key has one owner").await;
+    }
+
+    async fn tokens_grow(&self) {
+        let fleet = fleet();
+        let (a, b) = (self.session(&fleet, "a", LONG).await, self.session(&fleet, "b", LONG).await);
+        let mut last = None;
+        for session in [a, b, a, a, b] {
+            let token = self.taken(session, "x").await;
+            assert!(Some(token) > last, "law 2: the token {token} came after {last:?}");
+            assert!(i64::try_from(token.number()).is_ok(), "law 2: {token} does not fit a signed integer");
+            last = Some(token);
+            self.release(session, "x", token).await;
+        }
+        let brief = self.session(&fleet, "brief", SHORT).await;
+        let token = self.taken(brief, "x").await;
+        sleep(SHORT + SHORT / 4).await;
+        let next = self.taken(a, "x").await;
+        assert!(next > token, "law 2: the token {next} came after {token}, of a session that has expired");
+        self.store.close(a).await.unwrap_or_else(|error| panic!("`close` failed: {error:?}"));
+        let last = self.taken(b, "x").await;
+        assert!(last > next, "law 2: the token {last} came after {next}, of a session that was closed");
+    }
+
+    async fn is_expired(&self, session: SessionId, token: FencingToken, law: &str) {
+        let renewed = self.store.renew(session).await;
+        assert!(matches!(renewed, Err(LeaseError::Expired)), "{law}: `renew` gave {renewed:?}");
+        let acquired = self.store.acquire(session, &[key("x"), key("free")]).await;
+        assert!(matches!(acquired, Err(LeaseError::Expired)), "{law}: `acquire` gave {acquired:?}");
+        let marked = self.store.mark(session, &key("x"), token, u64::from(u32::MAX)).await;
+        assert!(matches!(marked, Err(LeaseError::Expired)), "{law}: `mark` gave {marked:?}");
+        let released = self.store.release(session, &[(key("x"), token)]).await;
+        assert!(matches!(released, Err(LeaseError::Expired)), "{law}: `release` gave {released:?}");
+    }
+
+    async fn expired_is_final(&self) {
+        let fleet = fleet();
+        let (a, b) = (self.session(&fleet, "a", SHORT).await, self.session(&fleet, "b", LONG).await);
+        let token = self.taken(a, "x").await;
+        // A renewal in time keeps it.
+        for _ in 0..3 {
+            sleep(SHORT / 2).await;
+            let renewed = self.store.renew(a).await;
+            assert!(renewed.is_ok(), "law 3: a session that was renewed in time is live, and not {renewed:?}");
+        }
+        self.is_busy(b, "x", "a", "law 1: a key of a session that is renewed stays its own").await;
+        sleep(SHORT + SHORT / 4).await;
+        self.is_expired(a, token, "law 3: a session is expired though nobody has noticed").await;
+        self.taken(b, "x").await;
+        self.is_expired(a, token, "law 3: expired is final").await;
+        self.is_busy(self.session(&fleet, "c", LONG).await, "x", "b", "law 3: an expired session frees nothing").await;
+        let unknown = SessionId::from_bits(fastrand::u128(..));
+        self.is_expired(unknown, token, "law 3: a session that the store does not know is expired").await;
+    }
+
+    async fn closed_is_expired(&self) {
+        let fleet = fleet();
+        let (a, b) = (self.session(&fleet, "a", LONG).await, self.session(&fleet, "b", LONG).await);
+        let token = self.taken(a, "x").await;
+        for _ in 0..2 {
+            let closed = self.store.close(a).await;
+            assert!(closed.is_ok(), "law 4: `close` can be repeated, and gave {closed:?}");
+        }
+        self.is_expired(a, token, "law 3: a closed session is expired").await;
+        self.taken(b, "x").await;
+        assert!(self.store.close(a).await.is_ok(), "law 4: `close` can be repeated");
+        self.is_busy(
+            self.session(&fleet, "c", LONG).await,
+            "x",
+            "b",
+            "law 5: to close a session frees no key of another",
+        )
+        .await;
+    }
+
+    async fn calls_repeat(&self) {
+        let fleet = fleet();
+        let (a, b) = (self.session(&fleet, "a", LONG).await, self.session(&fleet, "b", LONG).await);
+        let token = self.taken(a, "x").await;
+        for _ in 0..2 {
+            let again = self.taken(a, "x").await;
+            assert_eq!(again, token, "law 4: `acquire` of an owned key gives the same token");
+        }
+        let claims = self.claims(a, &["x", "x"]).await;
+        assert_eq!(held(&claims[0]), held(&claims[1]), "law 4: a key that is named twice has one token");
+        self.release(a, "x", token).await;
+        self.release(a, "x", token).await;
+        let next = self.taken(b, "x").await;
+        self.release(a, "x", token).await;
+        self.is_busy(a, "x", "b", "law 5: a repeated release frees no key of another").await;
+        assert_eq!(self.taken(b, "x").await, next, "law 4: `acquire` of an owned key gives the same token");
+    }
+
+    async fn writes_are_bound(&self) {
+        let fleet = fleet();
+        let (a, b) = (self.session(&fleet, "a", LONG).await, self.session(&fleet, "b", LONG).await);
+        let old = self.taken(a, "x").await;
+        self.release(a, "x", old).await;
+        let new = self.taken(a, "x").await;
+        self.release(a, "x", old).await;
+        self.is_busy(b, "x", "a", "law 5: a release with an earlier token frees nothing").await;
+        assert!(!self.mark(a, "x", old, 7).await, "law 5: a tick cannot be marked with an earlier token");
+        assert!(!self.mark(b, "x", new, 7).await, "law 5: a tick cannot be marked by another session");
+        self.release(b, "x", new).await;
+        self.is_busy(b, "x", "a", "law 5: another session frees nothing, even with the token").await;
+        assert!(self.mark(a, "x", new, 7).await, "a tick that is greater than none is marked");
+        self.release(a, "x", new).await;
+        assert!(!self.mark(a, "x", new, 8).await, "law 5: a tick cannot be marked for a key that was released");
+        // One release of several keys, of which one is not owned.
+        let (x, y) = (self.taken(a, "x").await, self.taken(a, "y").await);
+        let held = [(key("x"), old), (key("y"), y), (key("z"), x)];
+        self.store.release(a, &held).await.unwrap_or_else(|error| panic!("`release` failed: {error:?}"));
+        self.is_busy(b, "x", "a", "law 5: a release with an earlier token frees nothing").await;
+        self.taken(b, "y").await;
+    }
+
+    async fn ticks_grow(&self) {
+        let fleet = fleet();
+        let (a, b) = (self.session(&fleet, "a", LONG).await, self.session(&fleet, "b", LONG).await);
+        let claim = self.claims(a, &["x"]).await.remove(0);
+        let Claim::Held { token, last_tick: None, .. } = claim else { panic!("a new key has no tick: {claim:?}") };
+        for (tick, expected) in [(0, true), (0, false), (5, true), (4, false), (5, false), (1 << 40, true)] {
+            let marked = self.mark(a, "x", token, tick).await;
+            assert_eq!(marked, expected, "`mark` succeeds if the tick is greater, tick {tick}");
+        }
+        self.release(a, "x", token).await;
+        let claim = self.claims(b, &["x"]).await.remove(0);
+        let Claim::Held { token, last_tick, .. } = claim else { panic!("law 1: a free key is busy: {claim:?}") };
+        assert_eq!(last_tick, Some(1 << 40), "the tick of a key outlives its owner");
+        assert!(!self.mark(b, "x", token, 1 << 40).await, "a tick is marked once by all owners");
+        assert!(self.mark(b, "x", token, (1 << 40) + 1).await, "the next owner goes on");
+    }
+
+    async fn ids_are_random(&self) {
+        let fleet = fleet();
+        let mut ids = std::collections::HashSet::new();
+        let mut ones = 0;
+        for _ in 0..32 {
+            let id = self.session(&fleet, "same", SHORT).await;
+            assert!(ids.insert(id), "law 6: {id} was given twice");
+            ones += id.to_bits().count_ones();
+        }
+        // 4096 fair bits: 14 standard deviations of 32 around the mean.
+        assert!((1600..2496).contains(&ones), "law 6: {ones} of 4096 bits of the ids are set");
+    }
+
+    async fn ttl_is_stored(&self) {
+        let fleet = fleet();
+        let (brief, long) = (self.session(&fleet, "brief", SHORT).await, self.session(&fleet, "long", LONG).await);
+        let other = self.session(&fleet, "other", LONG).await;
+        self.taken(brief, "x").await;
+        self.taken(long, "y").await;
+        // A renewal keeps the time of the session.
+        self.store.renew(brief).await.unwrap_or_else(|error| panic!("`renew` failed: {error:?}"));
+        sleep(SHORT + SHORT / 4).await;
+        self.taken(other, "x").await;
+        self.is_busy(other, "y", "long", "law 7: each session has its own time to live").await;
+    }
+
+    async fn fleets_are_apart(&self) {
+        let (a, b) = (self.session(&fleet(), "a", LONG).await, self.session(&fleet(), "b", LONG).await);
+        self.taken(a, "x").await;
+        self.taken(b, "x").await;
+    }
+
+    /// Many sessions ask for the same keys at once, and release them.
+    async fn races(&self) {
+        const SESSIONS: usize = 8;
+        let fleet = fleet();
+        let mut last: Vec<Option<FencingToken>> = vec![None; 3];
+        let mut sessions = Vec::new();
+        for n in 0..SESSIONS {
+            sessions.push(self.session(&fleet, &format!("s{n}"), LONG).await);
+        }
+        let keys: Vec<_> = ["x", "y", "z"].into_iter().map(key).collect();
+        for round in 0..6 {
+            let all = self.all_ask(&sessions, &keys, round).await;
+            for (n, key) in keys.iter().enumerate() {
+                let owners: Vec<_> = all.iter().filter_map(|(by, claims)| Some((*by, held(&claims[n])?))).collect();
+                let [(by, token)] = owners[..] else { panic!("law 1: {key:?} has the owners {owners:?}") };
+                assert!(Some(token) > last[n], "law 2: the token {token} came after {:?}", last[n]);
+                last[n] = Some(token);
+                let released = self.store.release(by, &[(key.clone(), token)]).await;
+                released.unwrap_or_else(|error| panic!("`release` failed: {error:?}"));
+            }
+        }
+    }
+
+    /// Many sessions take over the keys of one that has expired, and of one that expires while they ask.
+    async fn take_over_races(&self) {
+        const SESSIONS: usize = 8;
+        let fleet = fleet();
+        let mut sessions = Vec::new();
+        for n in 0..SESSIONS {
+            sessions.push(self.session(&fleet, &format!("s{n}"), LONG).await);
+        }
+        let keys: Vec<_> = ["x", "y", "z"].into_iter().map(key).collect();
+        let gone = self.session(&fleet, "gone", SHORT).await;
+        let before: Vec<_> = self.claims(gone, &["x", "y", "z"]).await.iter().filter_map(held).collect();
+        sleep(SHORT + SHORT / 4).await;
+        let all = self.all_ask(&sessions, &keys, 0).await;
+        for (n, key) in keys.iter().enumerate() {
+            let owners: Vec<_> = all.iter().filter_map(|(_, claims)| held(&claims[n])).collect();
+            assert_eq!(owners.len(), 1, "law 1: {key:?} of an expired session was taken over {} times", owners.len());
+            assert!(owners[0] > before[n], "law 2: the token {} came after {}", owners[0], before[n]);
+        }
+    }
+
+    /// All sessions ask at once, each with the keys in an order of its own. The claims have the order of `keys`.
+    async fn all_ask(&self, sessions: &[SessionId], keys: &[LeaseKey], round: usize) -> Vec<(SessionId, Vec<Claim>)> {
+        let mut asking = JoinSet::new();
+        for (n, session) in sessions.iter().copied().enumerate() {
+            let (store, mut asked) = (Arc::clone(&self.store), keys.to_vec());
+            let turn = (n + round) % keys.len();
+            asked.rotate_left(turn);
+            asking.spawn(async move {
+                let mut claims = store.acquire(session, &asked).await?;
+                claims.rotate_right(turn);
+                Ok::<_, LeaseError>((session, claims))
+            });
+        }
+        let all: Result<Vec<_>, _> = asking.join_all().await.into_iter().collect();
+        all.unwrap_or_else(|error| panic!("`acquire` of several sessions at once failed: {error:?}"))
+    }
+
+    /// A hint may come, and must not be needed; a call that waits for one can be dropped.
+    async fn hints(&self) {
+        let fleet = fleet();
+        let (a, b) = (self.session(&fleet, "a", LONG).await, self.session(&fleet, "b", LONG).await);
+        let token = self.taken(a, "x").await;
+        let _ = tokio::time::timeout(Duration::from_millis(10), self.store.changed()).await;
+        self.is_busy(b, "x", "a", "law 1: a key has one owner").await;
+        let (_, ()) =
+            join(tokio::time::timeout(Duration::from_secs(1), self.store.changed()), self.release(a, "x", token)).await;
+        self.taken(b, "x").await;
+    }
+}
+
+async fn join<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
+    tokio::join!(a, b)
+}
+
+fn key(name: &str) -> LeaseKey {
+    LeaseKey::new(name).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// Returns a name that no other fleet has.
+fn fleet() -> String {
+    format!("laws-{:016x}", fastrand::u64(..))
+}
+
+fn held(claim: &Claim) -> Option<FencingToken> {
+    match claim {
+        Claim::Held { token, .. } => Some(*token),
+        Claim::Busy { .. } => None,
+    }
+}
