@@ -1,6 +1,5 @@
 //! A store within the process.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -9,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::error::LeaseError;
+use super::leases::{Frees, Leases};
 use super::store::{Claim, FencingToken, LeaseKey, LeaseStore, SessionId, SessionSpec, StoreTime};
 use crate::sync::lock;
 
@@ -45,33 +45,16 @@ pub struct LocalStore {
 
 #[derive(Debug, Default)]
 struct Shared {
-    /// A leaf: nothing is awaited or called under it.
-    leases: Mutex<Leases>,
+    /// A leaf: nothing is awaited, and no user code runs, under it.
+    state: Mutex<State>,
     freed: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Leases {
+struct State {
     /// The time of the first call, by both clocks.
     origin: Option<(Instant, SystemTime)>,
-    sessions: HashMap<SessionId, Session>,
-    keys: HashMap<(Arc<str>, LeaseKey), Lease>,
-}
-
-#[derive(Debug)]
-struct Session {
-    spec: SessionSpec,
-    /// After this it is expired.
-    until: Duration,
-}
-
-#[derive(Debug, Default)]
-struct Lease {
-    owner: Option<SessionId>,
-    token: u64,
-    tick: Option<u64>,
-    /// `true` if somebody was refused since it was taken.
-    is_wanted: bool,
+    leases: Leases,
 }
 
 impl LocalStore {
@@ -80,56 +63,23 @@ impl LocalStore {
         Self::default()
     }
 
-    fn wake(&self, is_wanted: bool) {
-        if is_wanted {
+    fn with<T>(&self, act: impl FnOnce(&mut Leases, Duration) -> T) -> T {
+        let mut state = lock(&self.shared.state);
+        let now = state.now();
+        act(&mut state.leases, now)
+    }
+
+    fn wake(&self, frees: Frees) {
+        if frees {
             self.shared.freed.notify_waiters();
         }
     }
 }
 
-impl Leases {
+impl State {
     fn now(&mut self) -> Duration {
         let (start, at) = *self.origin.get_or_insert_with(|| (Instant::now(), SystemTime::now()));
         at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() + start.elapsed()
-    }
-
-    /// Forgets sessions that are over, and returns the fleet of this one.
-    fn live(&mut self, session: SessionId, now: Duration) -> Result<Arc<str>, LeaseError> {
-        self.sessions.retain(|_, session| now < session.until);
-        self.sessions.get(&session).map(|session| Arc::clone(&session.spec.fleet)).ok_or(LeaseError::Expired)
-    }
-
-    fn owned(&mut self, fleet: &Arc<str>, key: &LeaseKey, by: SessionId, token: FencingToken) -> Option<&mut Lease> {
-        let lease = self.keys.get_mut(&(Arc::clone(fleet), key.clone()))?;
-        (lease.owner == Some(by) && lease.token == token.number()).then_some(lease)
-    }
-
-    fn claim(&mut self, fleet: &Arc<str>, key: &LeaseKey, by: SessionId, now: Duration) -> Claim {
-        let lease = self.keys.entry((Arc::clone(fleet), key.clone())).or_default();
-        let owner = lease.owner.and_then(|owner| Some((owner, self.sessions.get(&owner)?)));
-        match owner {
-            Some((owner, session)) if owner != by => {
-                lease.is_wanted = true;
-                return Claim::Busy { owner: session.spec.label.to_string() };
-            }
-            Some(_) => {}
-            None => {
-                let micros = u64::try_from(now.as_micros()).unwrap_or_default();
-                lease.token = micros.max(lease.token + 1);
-                lease.owner = Some(by);
-                lease.is_wanted = false;
-            }
-        }
-        let token = FencingToken::from_number(lease.token);
-        Claim::Held { token, last_tick: lease.tick, now: StoreTime::from_unix(now) }
-    }
-}
-
-impl Lease {
-    /// Frees it. Returns `true` if somebody was refused.
-    fn free(&mut self) -> bool {
-        self.owner = None;
-        std::mem::take(&mut self.is_wanted)
     }
 }
 
@@ -137,40 +87,21 @@ impl Lease {
 impl LeaseStore for LocalStore {
     async fn open(&self, spec: &SessionSpec) -> Result<SessionId, LeaseError> {
         let id = SessionId::random()?;
-        let mut leases = lock(&self.shared.leases);
-        let until = leases.now() + spec.ttl;
-        leases.sessions.insert(id, Session { spec: spec.clone(), until });
+        self.with(|leases, now| leases.open(id, spec.clone(), now));
         Ok(id)
     }
 
     async fn renew(&self, session: SessionId) -> Result<StoreTime, LeaseError> {
-        let mut leases = lock(&self.shared.leases);
-        let now = leases.now();
-        leases.live(session, now)?;
-        if let Some(session) = leases.sessions.get_mut(&session) {
-            session.until = now + session.spec.ttl;
-        }
-        Ok(StoreTime::from_unix(now))
+        self.with(|leases, now| leases.renew(session, now))
     }
 
     async fn acquire(&self, session: SessionId, keys: &[LeaseKey]) -> Result<Vec<Claim>, LeaseError> {
-        let mut leases = lock(&self.shared.leases);
-        let now = leases.now();
-        let fleet = leases.live(session, now)?;
-        Ok(keys.iter().map(|key| leases.claim(&fleet, key, session, now)).collect())
+        self.with(|leases, now| leases.acquire(session, keys, now))
     }
 
     async fn release(&self, session: SessionId, held: &[(LeaseKey, FencingToken)]) -> Result<(), LeaseError> {
-        let mut is_wanted = false;
-        {
-            let mut leases = lock(&self.shared.leases);
-            let now = leases.now();
-            let fleet = leases.live(session, now)?;
-            for (key, token) in held {
-                is_wanted |= leases.owned(&fleet, key, session, *token).is_some_and(Lease::free);
-            }
-        }
-        self.wake(is_wanted);
+        let frees = self.with(|leases, now| leases.release(session, held, now))?;
+        self.wake(frees);
         Ok(())
     }
 
@@ -181,27 +112,12 @@ impl LeaseStore for LocalStore {
         token: FencingToken,
         tick: u64,
     ) -> Result<bool, LeaseError> {
-        let mut leases = lock(&self.shared.leases);
-        let now = leases.now();
-        let fleet = leases.live(session, now)?;
-        let Some(lease) = leases.owned(&fleet, key, session, token) else { return Ok(false) };
-        let is_new = lease.tick.is_none_or(|last| last < tick);
-        if is_new {
-            lease.tick = Some(tick);
-        }
-        Ok(is_new)
+        self.with(|leases, now| leases.mark(session, key, token, tick, now))
     }
 
     async fn close(&self, session: SessionId) -> Result<(), LeaseError> {
-        let mut is_wanted = false;
-        {
-            let mut leases = lock(&self.shared.leases);
-            leases.sessions.remove(&session);
-            for lease in leases.keys.values_mut().filter(|lease| lease.owner == Some(session)) {
-                is_wanted |= lease.free();
-            }
-        }
-        self.wake(is_wanted);
+        let frees = self.with(|leases, _| leases.close(session));
+        self.wake(frees);
         Ok(())
     }
 

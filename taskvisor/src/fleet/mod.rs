@@ -4,8 +4,11 @@
 //! stands here knows no supervisor: the trait with its laws, and the store within one process.
 
 mod error;
+mod leases;
 mod local;
+mod machine;
 mod store;
+mod times;
 
 pub use error::LeaseError;
 pub use local::LocalStore;

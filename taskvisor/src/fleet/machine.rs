@@ -1,0 +1,649 @@
+//! The leases of one process. Plain data: inputs, replies and time go in, calls and orders come out.
+//!
+//! ```text
+//! no session -- Open --> session, renewed every ttl/3 -- Expired --> no session
+//!
+//! A unit (a task, a group or a slot) and its key:
+//!   Parked -- Acquire, Grant --> Working -- Stop --> Stopping -- its work has ended --> Parked
+//!   any -- leaves --> Gone, and the key is released
+//! ```
+//! A call without an answer may have been carried out, now or later: a release is repeated until it is answered, before
+//! the key is asked for again; a key that was asked for is looked at once more when nothing can be under way any more.
+//!
+//! The machine reads no clock. Its driver (`engine`) carries out calls, each with a timeout, and reports every reply.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::time::Duration;
+
+use super::store::{Claim, FencingToken, LeaseKey, SessionId, StoreTime};
+use super::times::Times;
+
+/// A call to the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Call {
+    Open,
+    Renew(SessionId),
+    Acquire(SessionId, Vec<LeaseKey>),
+    Release(SessionId, Vec<(LeaseKey, FencingToken)>),
+    Mark(SessionId, LeaseKey, FencingToken, u64),
+    Close(SessionId),
+}
+
+/// The answer to a call.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    Opened(Result<SessionId, Failed>),
+    Renewed(SessionId, Result<StoreTime, Failed>),
+    Acquired(SessionId, Result<Vec<Claim>, Failed>),
+    Released(SessionId, Result<(), Failed>),
+    Marked(SessionId, LeaseKey, u64, Result<bool, Failed>),
+    Closed,
+}
+
+/// Why a call has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failed {
+    /// The session is over.
+    Expired,
+    /// It may have been carried out, now or later.
+    Unanswered,
+}
+
+/// What a unit says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Say {
+    /// It wants to work, and nothing of it runs: it is new, or its work has ended after it was told to stop.
+    Wants,
+    /// It hands the key over.
+    Resigns,
+    /// It does not come back, and nothing of it runs.
+    Leaves,
+    /// It wants to run the tick.
+    Mark(u64),
+}
+
+/// An order of the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Order {
+    Call(Call),
+    /// The unit works.
+    Grant { key: LeaseKey, token: FencingToken, last_tick: Option<u64> },
+    /// The unit stops its work.
+    Stop { key: LeaseKey, why: Why },
+    /// Its work is dropped now: the lease is over.
+    Drop { key: LeaseKey },
+    /// Its work has not ended in time.
+    Overrun { key: LeaseKey },
+    /// The tick is the unit's to run, or not.
+    Marked { key: LeaseKey, tick: u64, won: bool },
+    /// The key was released.
+    Released { key: LeaseKey, token: FencingToken },
+    /// The store does not answer, or answers again.
+    Reachable(bool),
+    /// A new session is open.
+    Opened(SessionId),
+    /// Nothing is left to do.
+    Done,
+}
+
+/// Why a unit stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Why {
+    Resigned,
+    /// No renewal has succeeded for three fifths of the time to live.
+    NotRenewed,
+    /// The store says that the session is over.
+    Expired,
+}
+
+/// The session, and what is under way in it.
+#[derive(Debug)]
+struct Session {
+    id: SessionId,
+    /// It is valid up to here, whatever the store answers.
+    valid_until: Duration,
+    renew_at: Duration,
+    /// The time at which the renewal in flight was sent.
+    renewing: Option<Duration>,
+    /// The keys of the `acquire` in flight, and when it was sent.
+    asking: Option<(Vec<LeaseKey>, Duration)>,
+    /// The keys of the `release` in flight.
+    releasing: Option<Vec<(LeaseKey, FencingToken)>>,
+    /// The time of the next release, after one without an answer.
+    release_at: Duration,
+}
+
+#[derive(Debug)]
+enum State {
+    /// A session is opened at this time.
+    Closed(Duration),
+    /// An `open` is in flight, sent at this time.
+    Opening(Duration),
+    Open(Box<Session>),
+    Closing,
+    Done,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Gone,
+    Parked,
+    Working,
+    Stopping,
+}
+
+#[derive(Debug)]
+struct Entry {
+    unit: Unit,
+    /// What the store has given in this session.
+    held: Option<Held>,
+    /// When it asks next.
+    ask_at: Duration,
+    asks: Asks,
+    /// Up to here a question without an answer may be under way. Then the key is looked at once more.
+    probe_at: Option<Duration>,
+    /// `true` if the lease of work that stops is over, and if that was told to overrun it.
+    dropped: bool,
+    overrun: bool,
+    /// The end of the lease of work that stops; [`Duration::MAX`] if it is the session's.
+    over_at: Duration,
+    /// The owner, if it is another.
+    owner: Option<String>,
+    mark: Option<Mark>,
+}
+
+/// The last question for a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asks {
+    Answered,
+    InFlight,
+    Unanswered,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    token: FencingToken,
+    last_tick: Option<u64>,
+    /// `true` if it is released when its work has ended.
+    resigned: bool,
+}
+
+/// A tick that a unit wants to run.
+#[derive(Debug, Clone, Copy)]
+struct Mark {
+    tick: u64,
+    /// `true` while the call is in flight.
+    asking: bool,
+    /// `true` if a call was not answered: then the tick can be marked by this unit already.
+    unanswered: bool,
+    at: Duration,
+}
+
+/// The leases of one process.
+#[derive(Debug)]
+pub(crate) struct Machine {
+    times: Times,
+    random: fastrand::Rng,
+    state: State,
+    entries: BTreeMap<LeaseKey, Entry>,
+    shutting_down: bool,
+    reachable: bool,
+    /// The time of the store, and the time here at about the same instant.
+    store_time: Option<(StoreTime, Duration)>,
+    orders: Vec<Order>,
+}
+
+impl Machine {
+    pub(crate) fn new(times: Times, random: fastrand::Rng) -> Self {
+        Self {
+            times,
+            random,
+            state: State::Closed(Duration::ZERO),
+            entries: BTreeMap::new(),
+            shutting_down: false,
+            reachable: true,
+            store_time: None,
+            orders: Vec::new(),
+        }
+    }
+
+    /// Returns the time up to which the current session is valid; zero if there is none.
+    pub(crate) fn valid_until(&self) -> Duration {
+        if let State::Open(session) = &self.state { session.valid_until } else { Duration::ZERO }
+    }
+
+    /// Returns the time of the store, and the time here at about the same instant.
+    pub(crate) fn store_time(&self) -> Option<(StoreTime, Duration)> {
+        self.store_time
+    }
+
+    /// Returns the label of the owner of a key, if it is another process.
+    pub(crate) fn owner(&self, key: &LeaseKey) -> Option<&str> {
+        self.entries.get(key)?.owner.as_deref()
+    }
+
+    /// Hands in what a unit says. [`settle`](Self::settle) follows.
+    pub(crate) fn say(&mut self, key: &LeaseKey, say: Say, now: Duration) {
+        if say == Say::Wants {
+            let entry = self.entries.entry(key.clone()).or_insert_with(|| Entry::new(now));
+            if entry.unit != Unit::Working {
+                entry.park();
+            }
+            return;
+        }
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        match say {
+            Say::Leaves => {
+                entry.unit = Unit::Gone;
+                entry.mark = None;
+            }
+            Say::Resigns if entry.unit == Unit::Working => {
+                if let Some(held) = &mut entry.held {
+                    held.resigned = true;
+                    entry.unit = Unit::Stopping;
+                    entry.mark = None;
+                    self.orders.push(Order::Stop { key: key.clone(), why: Why::Resigned });
+                }
+            }
+            Say::Mark(tick) if entry.unit == Unit::Working => {
+                entry.mark = Some(Mark { tick, asking: false, unanswered: false, at: now });
+            }
+            Say::Wants | Say::Resigns | Say::Mark(_) => {}
+        }
+    }
+
+    /// A key that somebody was refused may be free: those that others own are asked for within 50 ms.
+    pub(crate) fn hint(&mut self, now: Duration) {
+        let at = now + Duration::from_millis(self.random.u64(0..=50));
+        for entry in self.entries.values_mut().filter(|entry| entry.owner.is_some()) {
+            entry.ask_at = entry.ask_at.min(at);
+        }
+    }
+
+    /// Nothing more is asked for, and the session is closed when all work has ended.
+    pub(crate) fn shut_down(&mut self) {
+        self.shutting_down = true;
+    }
+
+    /// Hands in a reply. [`settle`](Self::settle) follows.
+    pub(crate) fn reply(&mut self, reply: Reply, now: Duration) {
+        match reply {
+            Reply::Opened(opened) => self.opened(opened, now),
+            Reply::Closed => self.state = State::Done,
+            Reply::Renewed(id, renewed) => self.renewed(id, renewed, now),
+            Reply::Acquired(id, acquired) => self.acquired(id, acquired, now),
+            Reply::Released(id, released) => self.released(id, released, now),
+            Reply::Marked(id, key, tick, marked) => self.marked(id, &key, tick, marked, now),
+        }
+    }
+
+    fn opened(&mut self, opened: Result<SessionId, Failed>, now: Duration) {
+        let State::Opening(sent) = self.state else { return };
+        self.answered(opened.as_ref().err().copied());
+        let Ok(id) = opened else {
+            self.state = State::Closed(now + self.retry());
+            return;
+        };
+        self.orders.push(Order::Opened(id));
+        self.state = State::Open(Box::new(Session {
+            id,
+            valid_until: sent + self.times.validity(),
+            renew_at: sent + self.period(),
+            renewing: None,
+            asking: None,
+            releasing: None,
+            release_at: now,
+        }));
+    }
+
+    /// Returns the session, if it is this one.
+    fn session(&mut self, id: SessionId) -> Option<&mut Session> {
+        match &mut self.state {
+            State::Open(session) if session.id == id => Some(session),
+            _ => None,
+        }
+    }
+
+    fn renewed(&mut self, id: SessionId, renewed: Result<StoreTime, Failed>, now: Duration) {
+        let (validity, next, retry) = (self.times.validity(), self.period(), self.retry());
+        let Some(session) = self.session(id) else { return };
+        let Some(sent) = session.renewing.take() else { return };
+        match renewed {
+            Ok(time) => {
+                session.valid_until = sent + validity;
+                session.renew_at = sent + next;
+                self.store_time = Some((time, sent + now.saturating_sub(sent) / 2));
+            }
+            Err(Failed::Unanswered) => session.renew_at = now + retry,
+            Err(Failed::Expired) => self.expired(now),
+        }
+        self.answered(renewed.err());
+    }
+
+    /// The session is over, as the store says.
+    fn expired(&mut self, now: Duration) {
+        let State::Open(session) = mem::replace(&mut self.state, State::Closed(now)) else { return };
+        for (key, entry) in &mut self.entries {
+            (entry.held, entry.mark) = (None, None);
+            (entry.asks, entry.probe_at, entry.ask_at) = (Asks::Answered, None, now);
+            if entry.unit == Unit::Working {
+                entry.unit = Unit::Stopping;
+                self.orders.push(Order::Stop { key: key.clone(), why: Why::Expired });
+            }
+            if entry.unit == Unit::Stopping && !entry.dropped {
+                entry.dropped = true;
+                entry.over_at = session.valid_until.min(now);
+                self.orders.push(Order::Drop { key: key.clone() });
+            }
+        }
+    }
+
+    fn acquired(&mut self, id: SessionId, acquired: Result<Vec<Claim>, Failed>, now: Duration) {
+        let (period, retry, ttl) = (self.period(), self.retry(), self.times.ttl);
+        let Some(session) = self.session(id) else { return };
+        let Some((keys, sent)) = session.asking.take() else { return };
+        let failed = acquired.as_ref().err().copied();
+        match acquired {
+            Ok(claims) => {
+                for (key, claim) in keys.iter().zip(claims) {
+                    let Some(entry) = self.entries.get_mut(key) else { continue };
+                    entry.asks = Asks::Answered;
+                    match claim {
+                        Claim::Held { token, last_tick, now: time } => {
+                            entry.held = Some(Held { token, last_tick, resigned: false });
+                            entry.owner = None;
+                            self.store_time = Some((time, sent + now.saturating_sub(sent) / 2));
+                        }
+                        Claim::Busy { owner } => entry.owner = Some(owner),
+                    }
+                    entry.ask_at = now + period;
+                }
+            }
+            Err(Failed::Unanswered) => {
+                for key in &keys {
+                    let Some(entry) = self.entries.get_mut(key) else { continue };
+                    entry.asks = Asks::Unanswered;
+                    entry.ask_at = now + retry;
+                    entry.probe_at = Some(now + ttl);
+                }
+            }
+            Err(Failed::Expired) => self.expired(now),
+        }
+        self.answered(failed);
+    }
+
+    fn released(&mut self, id: SessionId, released: Result<(), Failed>, now: Duration) {
+        let retry = self.retry();
+        let ask_at = now + self.period();
+        let Some(session) = self.session(id) else { return };
+        let Some(keys) = session.releasing.take() else { return };
+        match released {
+            Ok(()) => {
+                for (key, token) in keys {
+                    let Some(entry) = self.entries.get_mut(&key) else { continue };
+                    entry.held = None;
+                    entry.ask_at = ask_at;
+                    self.orders.push(Order::Released { key, token });
+                }
+            }
+            Err(Failed::Unanswered) => session.release_at = now + retry,
+            Err(Failed::Expired) => self.expired(now),
+        }
+        self.answered(released.err());
+    }
+
+    fn marked(&mut self, id: SessionId, key: &LeaseKey, tick: u64, marked: Result<bool, Failed>, now: Duration) {
+        let retry = self.retry();
+        if self.session(id).is_none() {
+            return;
+        }
+        if marked == Err(Failed::Expired) {
+            return self.expired(now);
+        }
+        self.answered(marked.err());
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let (Some(mark), Some(held)) = (&mut entry.mark, &mut entry.held) else { return };
+        if mark.tick != tick || !mark.asking {
+            return;
+        }
+        mark.asking = false;
+        let Ok(is_new) = marked else {
+            mark.unanswered = true;
+            mark.at = now + retry;
+            return;
+        };
+        // Nobody else can have marked it since this unit has the key: so it was the call without an answer.
+        let won = is_new || (mark.unanswered && held.last_tick.is_none_or(|last| last < mark.tick));
+        held.last_tick = held.last_tick.max(Some(tick));
+        entry.mark = None;
+        self.orders.push(Order::Marked { key: key.clone(), tick, won });
+    }
+
+    fn answered(&mut self, failed: Option<Failed>) {
+        let reachable = failed != Some(Failed::Unanswered);
+        if mem::replace(&mut self.reachable, reachable) != reachable {
+            self.orders.push(Order::Reachable(reachable));
+        }
+    }
+
+    /// Decides what follows from the inputs and the time, and returns the orders.
+    pub(crate) fn settle(&mut self, now: Duration) -> Vec<Order> {
+        self.settle_session(now);
+        self.settle_units(now);
+        self.ask(now);
+        self.release(now);
+        self.entries.retain(|_, entry| !entry.is_forgotten());
+        self.close();
+        mem::take(&mut self.orders)
+    }
+
+    fn settle_session(&mut self, now: Duration) {
+        match &mut self.state {
+            State::Closed(at) if *at <= now && !self.shutting_down && !self.entries.is_empty() => {
+                self.state = State::Opening(now);
+                self.orders.push(Order::Call(Call::Open));
+            }
+            State::Open(session) if session.renewing.is_none() && session.renew_at <= now => {
+                session.renewing = Some(now);
+                self.orders.push(Order::Call(Call::Renew(session.id)));
+            }
+            _ => {}
+        }
+    }
+
+    fn settle_units(&mut self, now: Duration) {
+        let valid_until = self.valid_until();
+        let stop_at = valid_until.saturating_sub(self.times.clean_up());
+        let (is_valid, late) = (now < stop_at, self.times.margin() / 2);
+        let id = if let State::Open(session) = &self.state { Some(session.id) } else { None };
+        for (key, entry) in &mut self.entries {
+            match (entry.unit, &entry.held) {
+                (Unit::Parked, Some(held)) if is_valid && !held.resigned && !self.shutting_down => {
+                    entry.unit = Unit::Working;
+                    let (token, last_tick) = (held.token, held.last_tick);
+                    self.orders.push(Order::Grant { key: key.clone(), token, last_tick });
+                }
+                (Unit::Working, _) if !is_valid => {
+                    entry.unit = Unit::Stopping;
+                    entry.mark = None;
+                    self.orders.push(Order::Stop { key: key.clone(), why: Why::NotRenewed });
+                }
+                _ => {}
+            }
+            // A key that is wanted is asked for in any case, and one that is owned is not free.
+            let is_looked_at = entry.held.is_some() || entry.unit == Unit::Parked;
+            entry.probe_at = entry.probe_at.filter(|at| !is_looked_at || *at > now);
+            if entry.unit == Unit::Stopping && !entry.dropped && valid_until <= now {
+                entry.dropped = true;
+                entry.over_at = valid_until;
+                self.orders.push(Order::Drop { key: key.clone() });
+            }
+            if entry.unit == Unit::Stopping && entry.dropped && !entry.overrun && entry.over_at + late <= now {
+                entry.overrun = true;
+                self.orders.push(Order::Overrun { key: key.clone() });
+            }
+            if let (Some(mark), Some(held), Some(id)) = (&mut entry.mark, &entry.held, id) {
+                if held.last_tick >= Some(mark.tick) {
+                    self.orders.push(Order::Marked { key: key.clone(), tick: mark.tick, won: false });
+                    entry.mark = None;
+                } else if !mark.asking && mark.at <= now {
+                    mark.asking = true;
+                    self.orders.push(Order::Call(Call::Mark(id, key.clone(), held.token, mark.tick)));
+                }
+            }
+        }
+    }
+
+    /// Asks for the keys that are wanted, and looks at those that may be owned for nothing.
+    fn ask(&mut self, now: Duration) {
+        let State::Open(session) = &mut self.state else { return };
+        // A session that may be over by now is not asked with.
+        if session.asking.is_some() || session.valid_until <= now {
+            return;
+        }
+        let shutting_down = self.shutting_down;
+        let asks = |(_, entry): &(&LeaseKey, &mut Entry)| {
+            entry.asks_at(shutting_down).is_some_and(|at| at <= now) && entry.held.is_none()
+        };
+        let mut keys = Vec::new();
+        for (key, entry) in self.entries.iter_mut().filter(asks) {
+            entry.asks = Asks::InFlight;
+            entry.probe_at = entry.probe_at.filter(|at| *at > now);
+            keys.push(key.clone());
+        }
+        if !keys.is_empty() {
+            self.orders.push(Order::Call(Call::Acquire(session.id, keys.clone())));
+            session.asking = Some((keys, now));
+        }
+    }
+
+    /// Releases the keys whose work has ended for good, or is to be handed over.
+    fn release(&mut self, now: Duration) {
+        let State::Open(session) = &mut self.state else { return };
+        if session.releasing.is_some() || session.release_at > now {
+            return;
+        }
+        let released = self.entries.iter_mut().filter_map(|(key, entry)| {
+            let is_over = matches!(entry.unit, Unit::Gone | Unit::Parked);
+            let held = entry.held.as_mut().filter(|held| is_over && (entry.unit == Unit::Gone || held.resigned))?;
+            // Even if it is wanted again before the answer: it is asked for anew.
+            held.resigned = true;
+            Some((key.clone(), held.token))
+        });
+        let keys: Vec<_> = released.collect();
+        if !keys.is_empty() {
+            self.orders.push(Order::Call(Call::Release(session.id, keys.clone())));
+            session.releasing = Some(keys);
+        }
+    }
+
+    /// Closes the session, once nothing works any more.
+    fn close(&mut self) {
+        let works = |entry: &Entry| matches!(entry.unit, Unit::Working | Unit::Stopping);
+        if !self.shutting_down || self.entries.values().any(works) {
+            return;
+        }
+        match &self.state {
+            State::Open(session) => {
+                self.orders.push(Order::Call(Call::Close(session.id)));
+                self.state = State::Closing;
+            }
+            // What an `open` without an answer has opened expires by itself.
+            State::Closed(_) | State::Opening(_) => self.state = State::Done,
+            State::Closing | State::Done => {}
+        }
+        if let State::Done = self.state {
+            self.orders.push(Order::Done);
+        }
+    }
+
+    /// Returns the next time at which [`settle`](Self::settle) has something to do without an input.
+    pub(crate) fn wakes_at(&self) -> Option<Duration> {
+        let mut next: Option<Duration> = None;
+        let mut at = |time: Duration| next = Some(next.map_or(time, |next| next.min(time)));
+        let session = match &self.state {
+            State::Closed(open_at) if !self.shutting_down && !self.entries.is_empty() => {
+                at(*open_at);
+                None
+            }
+            State::Open(session) => Some(session),
+            _ => None,
+        };
+        if let Some(session) = session.filter(|session| session.renewing.is_none()) {
+            at(session.renew_at);
+        }
+        for entry in self.entries.values() {
+            match entry.unit {
+                Unit::Working => at(self.valid_until().saturating_sub(self.times.clean_up())),
+                Unit::Stopping if !entry.dropped => at(self.valid_until()),
+                Unit::Stopping if !entry.overrun => at(entry.over_at + self.times.margin() / 2),
+                _ => {}
+            }
+            let Some(session) = session else { continue };
+            if let (None, None, Some(ask_at)) = (&session.asking, &entry.held, entry.asks_at(self.shutting_down)) {
+                at(ask_at);
+            }
+            let is_over = matches!(entry.unit, Unit::Gone | Unit::Parked);
+            if session.releasing.is_none() && is_over && entry.held.is_some_and(|held| held.resigned) {
+                at(session.release_at);
+            }
+            if let Some(mark) = entry.mark.filter(|mark| !mark.asking) {
+                at(mark.at);
+            }
+        }
+        next
+    }
+
+    /// Returns the time to the next renewal or question: a third of the time to live, 10 % more or less.
+    fn period(&mut self) -> Duration {
+        self.times.period().mul_f64(0.9 + 0.2 * self.random.f64())
+    }
+
+    /// Returns the wait before a call without an answer is repeated.
+    fn retry(&mut self) -> Duration {
+        self.times.ttl.mul_f64((1.0 + self.random.f64()) / 30.0)
+    }
+}
+
+impl Entry {
+    fn new(now: Duration) -> Self {
+        Self {
+            unit: Unit::Parked,
+            held: None,
+            ask_at: now,
+            asks: Asks::Answered,
+            probe_at: None,
+            dropped: false,
+            overrun: false,
+            over_at: Duration::MAX,
+            owner: None,
+            mark: None,
+        }
+    }
+
+    fn park(&mut self) {
+        self.unit = Unit::Parked;
+        (self.dropped, self.overrun, self.over_at) = (false, false, Duration::MAX);
+    }
+
+    /// Returns when the key is asked for next, if it is not owned.
+    fn asks_at(&self, shutting_down: bool) -> Option<Duration> {
+        match self.unit {
+            _ if shutting_down => None,
+            Unit::Parked => Some(self.ask_at),
+            // Work that stops without a lease asks when it has ended.
+            Unit::Working | Unit::Stopping => None,
+            Unit::Gone if self.asks == Asks::Unanswered => Some(self.ask_at),
+            Unit::Gone => self.probe_at,
+        }
+    }
+
+    fn is_forgotten(&self) -> bool {
+        self.unit == Unit::Gone && self.held.is_none() && self.asks == Asks::Answered && self.probe_at.is_none()
+    }
+}
+
+#[cfg(test)]
+#[path = "machine_test.rs"]
+mod tests;

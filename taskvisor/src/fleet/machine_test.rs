@@ -1,0 +1,463 @@
+//! Random stories of several processes, one store and a bad network, against a model of who may work.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::fleet::error::LeaseError;
+use crate::fleet::leases::Leases;
+use crate::fleet::store::SessionSpec;
+
+const TTL: Duration = Duration::from_secs(15);
+const STEP: Duration = Duration::from_millis(100);
+/// The time that a message can be under way.
+const DELAY: Duration = Duration::from_secs(12);
+
+fn key(name: usize) -> LeaseKey {
+    LeaseKey::new(format!("k{name}")).unwrap()
+}
+
+/// A call or a reply that is under way.
+struct Letter<T> {
+    at: Duration,
+    process: usize,
+    /// The process has lost interest in the reply.
+    number: u64,
+    content: T,
+}
+
+/// The work of a unit, which does what its process tells it: it ends some time after it was told to stop, and it is
+/// dropped when it is looked at after its lease is over.
+struct Work {
+    token: FencingToken,
+    /// It is valid with the session: the process hands this on to it.
+    session: SessionId,
+    dropped: bool,
+    /// When it will have ended by itself.
+    ends: Option<Duration>,
+}
+
+struct Process {
+    machine: Machine,
+    valid: HashMap<SessionId, Duration>,
+    session: Option<SessionId>,
+    work: BTreeMap<LeaseKey, Work>,
+    wants: BTreeMap<LeaseKey, bool>,
+    /// The calls in flight, with their timeouts and what they report then.
+    flying: BTreeMap<u64, (Duration, Reply)>,
+    /// Its clock runs a little slow or fast.
+    rate: f64,
+    /// It stands still until then, as by SIGSTOP.
+    stopped_until: Duration,
+    /// It has handed something to its machine since the last orders.
+    has_input: bool,
+}
+
+impl Process {
+    fn say(&mut self, key: &LeaseKey, say: Say, now: Duration) {
+        self.machine.say(key, say, now);
+        self.has_input = true;
+    }
+}
+
+struct Story {
+    random: fastrand::Rng,
+    now: Duration,
+    leases: Leases,
+    calls: Vec<Letter<Call>>,
+    replies: Vec<Letter<Reply>>,
+    number: u64,
+    processes: Vec<Process>,
+    tokens: BTreeMap<LeaseKey, FencingToken>,
+    /// The ticks that were begun, by key.
+    ticks: HashMap<(LeaseKey, u64), usize>,
+    healed: bool,
+    drops_late: bool,
+}
+
+/// The failure that a call reports if its reply does not come in time.
+fn unanswered(call: &Call) -> Reply {
+    match call {
+        Call::Open => Reply::Opened(Err(Failed::Unanswered)),
+        Call::Renew(id) => Reply::Renewed(*id, Err(Failed::Unanswered)),
+        Call::Acquire(id, _) => Reply::Acquired(*id, Err(Failed::Unanswered)),
+        Call::Release(id, _) => Reply::Released(*id, Err(Failed::Unanswered)),
+        Call::Mark(id, key, _, tick) => Reply::Marked(*id, key.clone(), *tick, Err(Failed::Unanswered)),
+        Call::Close(_) => Reply::Closed,
+    }
+}
+
+fn failed<T>(result: Result<T, LeaseError>) -> Result<T, Failed> {
+    result.map_err(|error| if error.is_expired() { Failed::Expired } else { Failed::Unanswered })
+}
+
+impl Story {
+    fn new(seed: u64, processes: usize, keys: usize) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let processes = (0..processes).map(|_| Process {
+            machine: Machine::new(Times { ttl: TTL }, random.fork()),
+            valid: HashMap::new(),
+            session: None,
+            work: BTreeMap::new(),
+            wants: (0..keys).map(|name| (key(name), false)).collect(),
+            flying: BTreeMap::new(),
+            rate: 0.995 + 0.01 * random.f64(),
+            stopped_until: Duration::ZERO,
+            has_input: false,
+        });
+        let processes = processes.collect();
+        Self {
+            random,
+            now: Duration::ZERO,
+            leases: Leases::default(),
+            calls: Vec::new(),
+            replies: Vec::new(),
+            number: 0,
+            processes,
+            tokens: BTreeMap::new(),
+            ticks: HashMap::new(),
+            healed: false,
+            drops_late: false,
+        }
+    }
+
+    /// Returns the time by the clock of a process.
+    fn local(&self, process: usize) -> Duration {
+        self.now.mul_f64(self.processes[process].rate)
+    }
+
+    fn is_stopped(&self, process: usize) -> bool {
+        self.now < self.processes[process].stopped_until
+    }
+
+    /// The network decides about a message: when it arrives, once or not at all.
+    fn travel(&mut self) -> Option<Duration> {
+        let quick = Duration::from_millis(self.random.u64(1..100));
+        if self.healed {
+            return Some(self.now + quick);
+        }
+        match self.random.u32(0..20) {
+            0 | 1 => None,
+            2 | 3 => Some(self.now + DELAY.mul_f64(self.random.f64())),
+            _ => Some(self.now + quick),
+        }
+    }
+
+    fn send(&mut self, process: usize, call: Call) {
+        self.number += 1;
+        let number = self.number;
+        let timeout = self.local(process) + Times { ttl: TTL }.call();
+        self.processes[process].flying.insert(number, (timeout, unanswered(&call)));
+        if let Some(at) = self.travel() {
+            self.calls.push(Letter { at, process, number, content: call });
+        }
+    }
+
+    /// The store carries out what has arrived.
+    fn serve(&mut self) {
+        let at = self.now;
+        while let Some(place) = self.calls.iter().position(|call| call.at <= at) {
+            let Letter { process, number, content, .. } = self.calls.swap_remove(place);
+            let now = self.now + Duration::from_secs(1_700_000_000);
+            let content = match content {
+                Call::Open => {
+                    let id = SessionId::from_bits(self.random.u128(..));
+                    self.leases.open(id, SessionSpec::new("fleet", process.to_string(), TTL), now);
+                    Reply::Opened(Ok(id))
+                }
+                Call::Renew(id) => Reply::Renewed(id, failed(self.leases.renew(id, now))),
+                Call::Acquire(id, keys) => Reply::Acquired(id, failed(self.leases.acquire(id, &keys, now))),
+                Call::Release(id, held) => {
+                    Reply::Released(id, failed(self.leases.release(id, &held, now)).map(|_| ()))
+                }
+                Call::Mark(id, key, token, tick) => {
+                    let marked = failed(self.leases.mark(id, &key, token, tick, now));
+                    Reply::Marked(id, key, tick, marked)
+                }
+                Call::Close(id) => {
+                    self.leases.close(id);
+                    Reply::Closed
+                }
+            };
+            if let Some(at) = self.travel() {
+                self.replies.push(Letter { at, process, number, content });
+            }
+        }
+    }
+
+    /// A process takes its replies and timeouts, looks at its work, and carries out its orders.
+    fn turn(&mut self, process: usize) {
+        let now = self.local(process);
+        self.poll_work(process);
+        let it = &mut self.processes[process];
+        let is_due = |reply: &Letter<Reply>| reply.process == process && reply.at <= self.now;
+        while let Some(place) = self.replies.iter().position(is_due) {
+            let reply = self.replies.swap_remove(place);
+            // The call of a late reply was dropped.
+            if it.flying.remove(&reply.number).is_some() {
+                it.machine.reply(reply.content, now);
+                it.has_input = true;
+            }
+        }
+        let late: Vec<_> = it.flying.iter().filter(|(_, (at, _))| *at <= now).map(|(number, _)| *number).collect();
+        for (_, reply) in late.into_iter().filter_map(|number| it.flying.remove(&number)) {
+            it.machine.reply(reply, now);
+            it.has_input = true;
+        }
+        // Only what the driver would wake up for.
+        if !std::mem::take(&mut it.has_input) && it.machine.wakes_at().is_none_or(|at| at > now) {
+            return;
+        }
+        let orders = it.machine.settle(now);
+        for order in orders {
+            self.carry_out(process, order);
+        }
+        let it = &mut self.processes[process];
+        if let Some(session) = it.session {
+            let valid = it.machine.valid_until();
+            it.valid.insert(session, valid);
+        }
+        self.poll_work(process);
+    }
+
+    /// The work of a process is looked at: what is over is dropped, as before each poll.
+    fn poll_work(&mut self, process: usize) {
+        let now = self.local(process);
+        let it = &mut self.processes[process];
+        let over = it.work.iter().filter(|(_, work)| {
+            let until = it.valid.get(&work.session).copied().unwrap_or_default();
+            work.dropped || until <= now || work.ends.is_some_and(|at| at <= now)
+        });
+        let over: Vec<_> = over.map(|(key, _)| key.clone()).collect();
+        for key in over {
+            it.work.remove(&key);
+            let say = if it.wants[&key] { Say::Wants } else { Say::Leaves };
+            // It may end by itself as well, which the process finds when it looks.
+            it.say(&key, Say::Resigns, now);
+            it.say(&key, say, now);
+        }
+    }
+
+    fn carry_out(&mut self, process: usize, order: Order) {
+        let now = self.local(process);
+        match order {
+            Order::Call(call) => self.send(process, call),
+            Order::Opened(id) => {
+                let it = &mut self.processes[process];
+                it.session = Some(id);
+                it.valid.insert(id, it.machine.valid_until());
+            }
+            Order::Grant { key, token, .. } => {
+                let last = self.tokens.insert(key.clone(), token);
+                assert!(last.is_none_or(|last| last <= token), "{key}: the token {token} came after {last:?}");
+                let it = &mut self.processes[process];
+                let session = it.session.expect("a session");
+                let before = it.work.insert(key.clone(), Work { token, session, dropped: false, ends: None });
+                assert!(before.is_none(), "{key} works twice in one process");
+            }
+            Order::Stop { key, .. } => {
+                let takes = if self.drops_late { 6.0 } else { 3.0 };
+                let ends = now + Duration::from_secs_f64(self.random.f64() * takes);
+                if let Some(work) = self.processes[process].work.get_mut(&key) {
+                    work.ends = Some(work.ends.map_or(ends, |at| at.min(ends)));
+                }
+            }
+            Order::Drop { key } => {
+                if let Some(work) = self.processes[process].work.get_mut(&key) {
+                    work.dropped = true;
+                }
+            }
+            Order::Marked { key, tick, won } => {
+                if won && self.processes[process].work.contains_key(&key) {
+                    *self.ticks.entry((key, tick)).or_default() += 1;
+                }
+            }
+            Order::Overrun { .. } | Order::Released { .. } | Order::Reachable(_) | Order::Done => {}
+        }
+    }
+
+    /// At most one process works for a key, and its token is the greatest.
+    fn check(&self) {
+        let mut owners: BTreeMap<&LeaseKey, (usize, FencingToken)> = BTreeMap::new();
+        for (n, process) in self.processes.iter().enumerate().filter(|(n, _)| !self.is_stopped(*n)) {
+            let now = self.local(n);
+            for (key, work) in &process.work {
+                // What is over is dropped before it is polled again.
+                let until = process.valid.get(&work.session).copied().unwrap_or_default();
+                if until <= now {
+                    continue;
+                }
+                let before = owners.insert(key, (n, work.token));
+                assert!(before.is_none(), "at {:?}, {key} works in {n} and in {before:?}", self.now);
+                assert!(self.tokens[key] <= work.token, "{key} works in {n} with an old token");
+            }
+        }
+    }
+
+    /// Things happen that nobody wants.
+    fn shake(&mut self) {
+        let process = self.random.usize(0..self.processes.len());
+        let now = self.local(process);
+        let keys = self.processes[process].wants.len();
+        let key = key(self.random.usize(0..keys));
+        let tick = self.now.as_secs() / 4;
+        match self.random.u32(0..1000) {
+            0..20 => self.toggle(process, &key),
+            20..24 if !self.is_stopped(process) => self.processes[process].say(&key, Say::Resigns, now),
+            24..27 => self.processes[process].stopped_until = self.now + 2 * TTL.mul_f64(self.random.f64()),
+            27..30 => self.restart(process),
+            30..40 => {
+                self.processes[process].machine.hint(now);
+                self.processes[process].has_input = true;
+            }
+            40..100 if self.processes[process].work.contains_key(&key) && !self.is_stopped(process) => {
+                self.processes[process].say(&key, Say::Mark(tick), now);
+            }
+            _ => {}
+        }
+    }
+
+    fn toggle(&mut self, process: usize, key: &LeaseKey) {
+        if self.is_stopped(process) {
+            return;
+        }
+        let now = self.local(process);
+        let ends = now + Duration::from_millis(self.random.u64(0..2000));
+        let it = &mut self.processes[process];
+        let Some(wants) = it.wants.get_mut(key) else { return };
+        *wants = !*wants;
+        let wants = *wants;
+        match it.work.get_mut(key) {
+            Some(work) => work.ends = Some(ends),
+            None => it.say(key, if wants { Say::Wants } else { Say::Leaves }, now),
+        }
+    }
+
+    /// A process is killed, and another comes in its place.
+    fn restart(&mut self, process: usize) {
+        let machine = Machine::new(Times { ttl: TTL }, self.random.fork());
+        let now = self.local(process);
+        let it = &mut self.processes[process];
+        (it.machine, it.session, it.has_input) = (machine, None, false);
+        it.work.clear();
+        it.flying.clear();
+        it.valid.clear();
+        it.stopped_until = Duration::ZERO;
+        for (key, _) in it.wants.clone().into_iter().filter(|(_, wants)| *wants) {
+            it.say(&key, Say::Wants, now);
+        }
+        self.replies.retain(|reply| reply.process != process);
+    }
+
+    fn step(&mut self) {
+        self.now += STEP;
+        self.serve();
+        if !self.healed {
+            self.shake();
+        }
+        for process in 0..self.processes.len() {
+            if !self.is_stopped(process) {
+                self.turn(process);
+            }
+        }
+        self.check();
+    }
+
+    fn run(mut self, seed: u64) {
+        for _ in 0..self.random.usize(300..1200) {
+            self.step();
+        }
+        self.healed = true;
+        for process in &mut self.processes {
+            process.stopped_until = Duration::ZERO;
+        }
+        // What is under way arrives, what has died expires, and what is refused asks again.
+        let settled = self.now + DELAY + TTL + TTL + TTL / 2;
+        while self.now < settled {
+            self.step();
+        }
+        for (key, wants) in self.wanted() {
+            let owners: Vec<_> = (0..self.processes.len()).filter(|n| self.works(*n, &key)).collect();
+            let expected = usize::from(wants > 0);
+            assert_eq!(owners.len(), expected, "seed {seed}: {key} is wanted by {wants} and works in {owners:?}");
+        }
+        // A key that nobody wants is free: a new process gets it at once.
+        for (key, _) in self.wanted().into_iter().filter(|(_, wants)| *wants == 0) {
+            let id = SessionId::from_bits(self.random.u128(..));
+            let now = self.now + Duration::from_secs(1_700_000_000);
+            self.leases.open(id, SessionSpec::new("fleet", "new", TTL), now);
+            let claims = self.leases.acquire(id, std::slice::from_ref(&key), now).unwrap();
+            assert!(matches!(claims[0], Claim::Held { .. }), "seed {seed}: nobody wants {key}, and {claims:?}");
+        }
+        assert!(self.ticks.values().all(|runs| *runs == 1), "seed {seed}: a tick began twice: {:?}", self.ticks);
+        self.settle_and_stay(seed);
+    }
+
+    /// Nothing flaps once all is well.
+    fn settle_and_stay(mut self, seed: u64) {
+        let owners = |story: &Self| -> Vec<Vec<LeaseKey>> {
+            story.processes.iter().map(|process| process.work.keys().cloned().collect()).collect()
+        };
+        let before = (owners(&self), self.tokens.clone());
+        for _ in 0..300 {
+            self.step();
+        }
+        assert_eq!((owners(&self), self.tokens.clone()), before, "seed {seed}: it flaps");
+        for process in 0..self.processes.len() {
+            self.processes[process].machine.shut_down();
+            self.processes[process].has_input = true;
+            let now = self.local(process);
+            for (key, wants) in std::mem::take(&mut self.processes[process].wants) {
+                self.processes[process].wants.insert(key.clone(), false);
+                if let Some(work) = self.processes[process].work.get_mut(&key) {
+                    work.ends = Some(now);
+                } else if wants {
+                    self.processes[process].say(&key, Say::Leaves, now);
+                }
+            }
+        }
+        for _ in 0..10 {
+            self.step();
+        }
+        let open = self.processes.iter().filter(|it| !matches!(it.machine.state, State::Done)).count();
+        assert_eq!(open, 0, "seed {seed}: {open} processes have not closed their sessions");
+    }
+
+    fn works(&self, process: usize, key: &LeaseKey) -> bool {
+        self.processes[process].work.contains_key(key)
+    }
+
+    fn wanted(&self) -> Vec<(LeaseKey, usize)> {
+        let keys: Vec<_> = self.processes[0].wants.keys().cloned().collect();
+        let count = |key: &LeaseKey| self.processes.iter().filter(|process| process.wants[key]).count();
+        keys.into_iter().map(|key| (key.clone(), count(&key))).collect()
+    }
+}
+
+fn seeds() -> std::ops::Range<u64> {
+    let seeds = std::env::var("TASKVISOR_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
+    0..seeds.unwrap_or(10_000)
+}
+
+#[test]
+fn no_two_processes_work_for_one_key_whatever_is_lost_or_late() {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(8) as u64;
+    let all = Arc::new(seeds());
+    let threads: Vec<_> = (0..workers)
+        .map(|worker| {
+            let all = Arc::clone(&all);
+            std::thread::spawn(move || {
+                for seed in (all.start..all.end).filter(|seed| seed % workers == worker) {
+                    let mut story = Story::new(seed, 2 + (seed % 3) as usize, 1 + (seed % 2) as usize);
+                    story.drops_late = seed % 5 == 0;
+                    let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| story.run(seed)));
+                    assert!(told.is_ok(), "seed {seed}");
+                }
+            })
+        })
+        .collect();
+    for thread in threads {
+        thread.join().unwrap();
+    }
+}
