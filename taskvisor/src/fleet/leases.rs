@@ -137,4 +137,3 @@ impl Lease {
         std::mem::take(&mut self.is_wanted)
     }
 }
-

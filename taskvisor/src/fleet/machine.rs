@@ -53,8 +53,10 @@ pub(crate) enum Failed {
 /// What a unit says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Say {
-    /// It wants to work, and nothing of it runs: it is new, or its work has ended after it was told to stop.
-    Wants,
+    /// It wants to work, and nothing of what so many grants have begun runs. It is new, or its work has ended.
+    Wants(u64),
+    /// The lease of its work of this grant was found to be over.
+    Lost(u64),
     /// It hands the key over.
     Resigns,
     /// It does not come back, and nothing of it runs.
@@ -67,22 +69,39 @@ pub(crate) enum Say {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Order {
     Call(Call),
-    /// The unit works.
-    Grant { key: LeaseKey, token: FencingToken, last_tick: Option<u64> },
+    /// The unit works. `number` counts the grants of the key.
+    Grant {
+        key: LeaseKey,
+        number: u64,
+        token: FencingToken,
+        last_tick: Option<u64>,
+    },
     /// The unit stops its work.
-    Stop { key: LeaseKey, why: Why },
+    Stop {
+        key: LeaseKey,
+        why: Why,
+    },
     /// Its work is dropped now: the lease is over.
-    Drop { key: LeaseKey },
+    Drop {
+        key: LeaseKey,
+    },
     /// Its work has not ended in time.
-    Overrun { key: LeaseKey },
+    Overrun {
+        key: LeaseKey,
+    },
     /// The tick is the unit's to run, or not.
-    Marked { key: LeaseKey, tick: u64, won: bool },
+    Marked {
+        key: LeaseKey,
+        tick: u64,
+        won: bool,
+    },
     /// The key was released.
-    Released { key: LeaseKey, token: FencingToken },
+    Released {
+        key: LeaseKey,
+        token: FencingToken,
+    },
     /// The store does not answer, or answers again.
     Reachable(bool),
-    /// A new session is open.
-    Opened(SessionId),
     /// Nothing is left to do.
     Done,
 }
@@ -136,6 +155,8 @@ enum Unit {
 #[derive(Debug)]
 struct Entry {
     unit: Unit,
+    /// The number of grants to the unit.
+    grants: u64,
     /// What the store has given in this session.
     held: Option<Held>,
     /// When it asks next.
@@ -208,8 +229,12 @@ impl Machine {
         }
     }
 
-    /// Returns the time up to which the current session is valid; zero if there is none.
-    pub(crate) fn valid_until(&self) -> Duration {
+    /// Returns the current session, and the time up to which it is valid.
+    pub(crate) fn session_until(&self) -> Option<(SessionId, Duration)> {
+        if let State::Open(session) = &self.state { Some((session.id, session.valid_until)) } else { None }
+    }
+
+    fn valid_until(&self) -> Duration {
         if let State::Open(session) = &self.state { session.valid_until } else { Duration::ZERO }
     }
 
@@ -225,18 +250,26 @@ impl Machine {
 
     /// Hands in what a unit says. [`settle`](Self::settle) follows.
     pub(crate) fn say(&mut self, key: &LeaseKey, say: Say, now: Duration) {
-        if say == Say::Wants {
+        if let Say::Wants(grants) = say {
             let entry = self.entries.entry(key.clone()).or_insert_with(|| Entry::new(now));
-            if entry.unit != Unit::Working {
-                entry.park();
+            match entry.unit {
+                Unit::Gone => entry.grants = grants,
+                // It did not know of the last grant, whose work runs, or is about to.
+                Unit::Working | Unit::Stopping if grants != entry.grants => return,
+                _ => {}
             }
-            return;
+            return entry.park();
         }
         let Some(entry) = self.entries.get_mut(key) else { return };
         match say {
             Say::Leaves => {
                 entry.unit = Unit::Gone;
                 entry.mark = None;
+            }
+            Say::Lost(grants) if entry.unit == Unit::Working && grants == entry.grants => {
+                entry.unit = Unit::Stopping;
+                entry.mark = None;
+                self.orders.push(Order::Stop { key: key.clone(), why: Why::NotRenewed });
             }
             Say::Resigns if entry.unit == Unit::Working => {
                 if let Some(held) = &mut entry.held {
@@ -249,7 +282,7 @@ impl Machine {
             Say::Mark(tick) if entry.unit == Unit::Working => {
                 entry.mark = Some(Mark { tick, asking: false, unanswered: false, at: now });
             }
-            Say::Wants | Say::Resigns | Say::Mark(_) => {}
+            Say::Wants(_) | Say::Lost(_) | Say::Resigns | Say::Mark(_) => {}
         }
     }
 
@@ -285,7 +318,6 @@ impl Machine {
             self.state = State::Closed(now + self.retry());
             return;
         };
-        self.orders.push(Order::Opened(id));
         self.state = State::Open(Box::new(Session {
             id,
             valid_until: sent + self.times.validity(),
@@ -461,8 +493,9 @@ impl Machine {
             match (entry.unit, &entry.held) {
                 (Unit::Parked, Some(held)) if is_valid && !held.resigned && !self.shutting_down => {
                     entry.unit = Unit::Working;
-                    let (token, last_tick) = (held.token, held.last_tick);
-                    self.orders.push(Order::Grant { key: key.clone(), token, last_tick });
+                    entry.grants += 1;
+                    let (number, token, last_tick) = (entry.grants, held.token, held.last_tick);
+                    self.orders.push(Order::Grant { key: key.clone(), number, token, last_tick });
                 }
                 (Unit::Working, _) if !is_valid => {
                     entry.unit = Unit::Stopping;
@@ -471,8 +504,9 @@ impl Machine {
                 }
                 _ => {}
             }
-            // A key that is wanted is asked for in any case, and one that is owned is not free.
-            let is_looked_at = entry.held.is_some() || entry.unit == Unit::Parked;
+            // A key that is wanted is asked for in any case, and one that is owned is not free. But one that is being
+            // released can be taken again already, by a question that was under way.
+            let is_looked_at = entry.held.map_or(entry.unit == Unit::Parked, |held| !held.resigned);
             entry.probe_at = entry.probe_at.filter(|at| !is_looked_at || *at > now);
             if entry.unit == Unit::Stopping && !entry.dropped && valid_until <= now {
                 entry.dropped = true;
@@ -610,6 +644,7 @@ impl Entry {
     fn new(now: Duration) -> Self {
         Self {
             unit: Unit::Parked,
+            grants: 0,
             held: None,
             ask_at: now,
             asks: Asks::Answered,

@@ -33,6 +33,7 @@ struct Work {
     token: FencingToken,
     /// It is valid with the session: the process hands this on to it.
     session: SessionId,
+    number: u64,
     dropped: bool,
     /// When it will have ended by itself.
     ends: Option<Duration>,
@@ -41,7 +42,8 @@ struct Work {
 struct Process {
     machine: Machine,
     valid: HashMap<SessionId, Duration>,
-    session: Option<SessionId>,
+    /// The grants of each key.
+    numbers: BTreeMap<LeaseKey, u64>,
     work: BTreeMap<LeaseKey, Work>,
     wants: BTreeMap<LeaseKey, bool>,
     /// The calls in flight, with their timeouts and what they report then.
@@ -55,6 +57,19 @@ struct Process {
 }
 
 impl Process {
+    /// Hands the end of the session on to the work: that of a session that is over has passed.
+    fn renew(&mut self) {
+        let current = self.machine.session_until();
+        for (_, until) in self.valid.iter_mut().filter(|(id, _)| current.is_none_or(|(current, _)| current != **id)) {
+            *until = Duration::ZERO;
+        }
+        self.valid.extend(current);
+    }
+
+    fn wish(&self, key: &LeaseKey) -> Say {
+        Say::Wants(self.numbers.get(key).copied().unwrap_or_default())
+    }
+
     fn say(&mut self, key: &LeaseKey, say: Say, now: Duration) {
         self.machine.say(key, say, now);
         self.has_input = true;
@@ -98,7 +113,7 @@ impl Story {
         let processes = (0..processes).map(|_| Process {
             machine: Machine::new(Times { ttl: TTL }, random.fork()),
             valid: HashMap::new(),
-            session: None,
+            numbers: BTreeMap::new(),
             work: BTreeMap::new(),
             wants: (0..keys).map(|name| (key(name), false)).collect(),
             flying: BTreeMap::new(),
@@ -168,9 +183,7 @@ impl Story {
                 }
                 Call::Renew(id) => Reply::Renewed(id, failed(self.leases.renew(id, now))),
                 Call::Acquire(id, keys) => Reply::Acquired(id, failed(self.leases.acquire(id, &keys, now))),
-                Call::Release(id, held) => {
-                    Reply::Released(id, failed(self.leases.release(id, &held, now)).map(|_| ()))
-                }
+                Call::Release(id, held) => Reply::Released(id, failed(self.leases.release(id, &held, now)).map(|_| ())),
                 Call::Mark(id, key, token, tick) => {
                     let marked = failed(self.leases.mark(id, &key, token, tick, now));
                     Reply::Marked(id, key, tick, marked)
@@ -214,10 +227,7 @@ impl Story {
             self.carry_out(process, order);
         }
         let it = &mut self.processes[process];
-        if let Some(session) = it.session {
-            let valid = it.machine.valid_until();
-            it.valid.insert(session, valid);
-        }
+        it.renew();
         self.poll_work(process);
     }
 
@@ -225,17 +235,18 @@ impl Story {
     fn poll_work(&mut self, process: usize) {
         let now = self.local(process);
         let it = &mut self.processes[process];
-        let over = it.work.iter().filter(|(_, work)| {
-            let until = it.valid.get(&work.session).copied().unwrap_or_default();
-            work.dropped || until <= now || work.ends.is_some_and(|at| at <= now)
+        let over = it.work.iter().filter_map(|(key, work)| {
+            let is_lost = work.dropped || it.valid.get(&work.session).copied().unwrap_or_default() <= now;
+            let has_ended = work.ends.is_some_and(|at| at <= now);
+            (is_lost || has_ended).then(|| (key.clone(), is_lost))
         });
-        let over: Vec<_> = over.map(|(key, _)| key.clone()).collect();
-        for key in over {
-            it.work.remove(&key);
-            let say = if it.wants[&key] { Say::Wants } else { Say::Leaves };
-            // It may end by itself as well, which the process finds when it looks.
-            it.say(&key, Say::Resigns, now);
-            it.say(&key, say, now);
+        let over: Vec<_> = over.collect();
+        for (key, is_lost) in over {
+            let Some(work) = it.work.remove(&key) else { continue };
+            if is_lost {
+                it.say(&key, Say::Lost(work.number), now);
+            }
+            it.say(&key, if it.wants[&key] { Say::Wants(work.number) } else { Say::Leaves }, now);
         }
     }
 
@@ -243,17 +254,13 @@ impl Story {
         let now = self.local(process);
         match order {
             Order::Call(call) => self.send(process, call),
-            Order::Opened(id) => {
-                let it = &mut self.processes[process];
-                it.session = Some(id);
-                it.valid.insert(id, it.machine.valid_until());
-            }
-            Order::Grant { key, token, .. } => {
+            Order::Grant { key, token, number, .. } => {
                 let last = self.tokens.insert(key.clone(), token);
                 assert!(last.is_none_or(|last| last <= token), "{key}: the token {token} came after {last:?}");
                 let it = &mut self.processes[process];
-                let session = it.session.expect("a session");
-                let before = it.work.insert(key.clone(), Work { token, session, dropped: false, ends: None });
+                it.numbers.insert(key.clone(), number);
+                let (session, _) = it.machine.session_until().expect("a session");
+                let before = it.work.insert(key.clone(), Work { token, session, number, dropped: false, ends: None });
                 assert!(before.is_none(), "{key} works twice in one process");
             }
             Order::Stop { key, .. } => {
@@ -307,11 +314,16 @@ impl Story {
             20..24 if !self.is_stopped(process) => self.processes[process].say(&key, Say::Resigns, now),
             24..27 => self.processes[process].stopped_until = self.now + 2 * TTL.mul_f64(self.random.f64()),
             27..30 => self.restart(process),
+            // It wanted to work before it was told that it does.
+            40..50 if !self.is_stopped(process) && self.processes[process].work.contains_key(&key) => {
+                let before = self.processes[process].numbers[&key].saturating_sub(1);
+                self.processes[process].say(&key, Say::Wants(before), now);
+            }
             30..40 => {
                 self.processes[process].machine.hint(now);
                 self.processes[process].has_input = true;
             }
-            40..100 if self.processes[process].work.contains_key(&key) && !self.is_stopped(process) => {
+            50..120 if self.processes[process].work.contains_key(&key) && !self.is_stopped(process) => {
                 self.processes[process].say(&key, Say::Mark(tick), now);
             }
             _ => {}
@@ -330,7 +342,7 @@ impl Story {
         let wants = *wants;
         match it.work.get_mut(key) {
             Some(work) => work.ends = Some(ends),
-            None => it.say(key, if wants { Say::Wants } else { Say::Leaves }, now),
+            None => it.say(key, if wants { it.wish(key) } else { Say::Leaves }, now),
         }
     }
 
@@ -339,13 +351,14 @@ impl Story {
         let machine = Machine::new(Times { ttl: TTL }, self.random.fork());
         let now = self.local(process);
         let it = &mut self.processes[process];
-        (it.machine, it.session, it.has_input) = (machine, None, false);
+        (it.machine, it.has_input) = (machine, false);
+        it.numbers.clear();
         it.work.clear();
         it.flying.clear();
         it.valid.clear();
         it.stopped_until = Duration::ZERO;
         for (key, _) in it.wants.clone().into_iter().filter(|(_, wants)| *wants) {
-            it.say(&key, Say::Wants, now);
+            it.say(&key, Say::Wants(0), now);
         }
         self.replies.retain(|reply| reply.process != process);
     }
@@ -437,7 +450,7 @@ impl Story {
 
 fn seeds() -> std::ops::Range<u64> {
     let seeds = std::env::var("TASKVISOR_SEEDS").ok().and_then(|seeds| seeds.parse().ok());
-    0..seeds.unwrap_or(10_000)
+    0..seeds.unwrap_or(1_000)
 }
 
 #[test]
