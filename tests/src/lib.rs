@@ -61,7 +61,15 @@ fn is_complete(event: &Event) -> bool {
         EventData::TaskPaused { task, slot, .. } | EventData::TaskResumed { task, slot, .. } => {
             event.task.is_some() != slot.is_some() && (slot.is_none() || task.is_empty())
         }
-        EventData::ShutdownRequested { reason, .. }
+        EventData::LeaseAcquired { task, key, .. } | EventData::LeaseReleased { task, key, .. } => {
+            !task.is_empty() && !key.is_empty() && count
+        }
+        EventData::LeaseLost { task, reason, .. } | EventData::LeaseOverrun { task, key: reason, .. } => {
+            !task.is_empty() && !reason.is_empty()
+        }
+        EventData::FleetReachable { .. } => true,
+        EventData::FleetUnreachable { reason, .. }
+        | EventData::ShutdownRequested { reason, .. }
         | EventData::ShutdownForced { reason, .. }
         | EventData::GraceExceeded { reason, .. }
         | EventData::Warning { reason, .. } => !reason.is_empty(),

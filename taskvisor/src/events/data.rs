@@ -84,6 +84,12 @@ events! {
     /// | [`ControllerRejected`](Self::ControllerRejected) | A submission will not run. | `task`, `id`, `slot`, `count`; `reason`: a label of [`RejectReason`], or `canceled` |
     /// | [`ControllerSlotTransition`](Self::ControllerSlotTransition) | A slot changed its state or its owner. | `slot`, `count`; `reason`: the change, as in `idle -> running`; `task` and `id` of the owner, unless it is idle or waiting |
     /// | [`RunsMissed`](Self::RunsMissed) | Runs of a schedule did not begin on time: another attempt was running or waited for a permit, the host was suspended, the clock was set, or they were due since `last_run`. | `task`, `id`, `attempt`, `count`, `reason` |
+    /// | [`LeaseAcquired`](Self::LeaseAcquired) | A [singleton](crate::guide::fleets) has its lease: its attempts may begin. | `task`: the path of the task or group; `id` of a task; `count`: the fencing token; `reason`: the key |
+    /// | [`LeaseLost`](Self::LeaseLost) | A singleton has to stop, because its lease could not be renewed or was handed over. | `task`, `id`, `reason` |
+    /// | [`LeaseReleased`](Self::LeaseReleased) | A lease was given back, after its work has ended: others can have it at once. | `task`, `count`: the fencing token; `reason`: the key |
+    /// | [`LeaseOverrun`](Self::LeaseOverrun) | The work of a singleton has not ended though its lease has: it blocks its thread. Another replica may have begun. | `task`, `id`, `reason`: the key |
+    /// | [`FleetUnreachable`](Self::FleetUnreachable) | The store of the fleet does not answer, or refuses. | `reason` |
+    /// | [`FleetReachable`](Self::FleetReachable) | The store of the fleet answers again. | |
     /// | [`Warning`](Self::Warning) | A task waits for a permit for 10 s; a `critical` task or group without `max_retries` has failed 10 times in a row; a task without an interval has succeeded at once 10 times in a row, and pauses from then on; a group other than the root failed. | `task`: the path of the task or group; `reason`; `id` of a task; `attempt` after an attempt of a task |
     /// | [`SubscriberPanicked`](Self::SubscriberPanicked) | A subscriber panicked. | `task`: the name of the subscriber; `count`, `reason` |
     /// | [`SubscriberOverflow`](Self::SubscriberOverflow) | A subscriber lost events. | `task`: the name of the subscriber; `count`, `reason` |
@@ -340,6 +346,51 @@ events! {
         reason: &'a Reason,
     }
 
+    /// A singleton has its lease.
+    LeaseAcquired: Info {
+        /// The path of the task or group.
+        task: &'a str,
+        /// The key of the lease.
+        key: &'a Reason = reason,
+        /// The number of the fencing token.
+        token: u64 = count,
+    }
+
+    /// A singleton has to stop, because its lease could not be renewed or was handed over.
+    LeaseLost: Warn {
+        /// The path of the task or group.
+        task: &'a str,
+        /// Why.
+        reason: &'a Reason,
+    }
+
+    /// A lease was given back.
+    LeaseReleased: Info {
+        /// The path of the task or group.
+        task: &'a str,
+        /// The key of the lease.
+        key: &'a Reason = reason,
+        /// The number of the fencing token.
+        token: u64 = count,
+    }
+
+    /// The work of a singleton has not ended though its lease has.
+    LeaseOverrun: Error {
+        /// The path of the task or group.
+        task: &'a str,
+        /// The key of the lease.
+        key: &'a Reason = reason,
+    }
+
+    /// The store of the fleet does not answer, or refuses.
+    FleetUnreachable: Warn {
+        /// The error.
+        reason: &'a Reason,
+    }
+
+    /// The store of the fleet answers again.
+    FleetReachable: Info {}
+
     /// A condition that can lead to a failure, or the failure of a group; `reason` describes it, and what is missing.
     Warning: Warn {
         /// The path of the task or group; that of the root is empty.
@@ -466,6 +517,12 @@ mod tests {
                 r#"ControllerSlotTransition { slot: "s", owner: Some("a/b"), from: "idle", to: "running", waiting: 7 }"#,
             ),
             (EventKind::RunsMissed, r#"RunsMissed { task: "a/b", attempt: 3, count: 7, reason: "refused" }"#),
+            (EventKind::LeaseAcquired, r#"LeaseAcquired { task: "a/b", key: "refused", token: 7 }"#),
+            (EventKind::LeaseLost, r#"LeaseLost { task: "a/b", reason: "refused" }"#),
+            (EventKind::LeaseReleased, r#"LeaseReleased { task: "a/b", key: "refused", token: 7 }"#),
+            (EventKind::LeaseOverrun, r#"LeaseOverrun { task: "a/b", key: "refused" }"#),
+            (EventKind::FleetUnreachable, r#"FleetUnreachable { reason: "refused" }"#),
+            (EventKind::FleetReachable, r#"FleetReachable"#),
             (EventKind::Warning, r#"Warning { task: "a/b", reason: "refused" }"#),
             (EventKind::SubscriberPanicked, r#"SubscriberPanicked { subscriber: "a/b", count: 7, reason: "refused" }"#),
             (EventKind::SubscriberOverflow, r#"SubscriberOverflow { subscriber: "a/b", lost: 7 }"#),

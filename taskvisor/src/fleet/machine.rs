@@ -57,6 +57,8 @@ pub(crate) enum Say {
     Wants(u64),
     /// The lease of its work of this grant was found to be over.
     Lost(u64),
+    /// It no longer wants to work, for now, and knows of so many grants.
+    Withdraws(u64),
     /// It hands the key over.
     Resigns,
     /// It does not come back, and nothing of it runs.
@@ -271,6 +273,8 @@ impl Machine {
                 entry.mark = None;
                 self.orders.push(Order::Stop { key: key.clone(), why: Why::NotRenewed });
             }
+            // What was granted in the meantime stays granted.
+            Say::Withdraws(grants) if entry.unit == Unit::Parked && grants == entry.grants => entry.unit = Unit::Gone,
             Say::Resigns if entry.unit == Unit::Working => {
                 if let Some(held) = &mut entry.held {
                     held.resigned = true;
@@ -282,7 +286,7 @@ impl Machine {
             Say::Mark(tick) if entry.unit == Unit::Working => {
                 entry.mark = Some(Mark { tick, asking: false, unanswered: false, at: now });
             }
-            Say::Wants(_) | Say::Lost(_) | Say::Resigns | Say::Mark(_) => {}
+            Say::Wants(_) | Say::Withdraws(_) | Say::Lost(_) | Say::Resigns | Say::Mark(_) => {}
         }
     }
 

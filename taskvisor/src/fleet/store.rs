@@ -180,6 +180,19 @@ impl LeaseKey {
         if is_valid { Ok(Self(key)) } else { Err(InvalidLeaseKey { key }) }
     }
 
+    /// Returns the key of a task or group: its path. One that cannot be a key is shortened, and told apart by a hash.
+    pub(crate) fn of_path(path: &str) -> Self {
+        const KEPT: usize = 256;
+        Self::new(path).unwrap_or_else(|_| {
+            // FNV-1a: the same in every replica, and in every version.
+            let hash = path
+                .bytes()
+                .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+            let kept: String = path.chars().filter(|char| !char.is_control()).take(KEPT / 4).collect();
+            Self(format!("{kept}#{hash:016x}").into())
+        })
+    }
+
     /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.0

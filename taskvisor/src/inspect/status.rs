@@ -50,6 +50,8 @@ labels! {
         /// An attempt is due, and does not begin because the task, or a group or slot above it, is paused. See the
         /// guide to [pausing](crate::guide::pausing).
         Paused = "paused",
+        /// It waits for its lease, or for that of its group: another replica of the [fleet](crate::guide::fleets) has it.
+        Standby = "standby",
         /// It was requested to stop and has not ended.
         Stopping = "stopping",
         /// It has ended for good.

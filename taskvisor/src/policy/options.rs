@@ -15,6 +15,8 @@ use std::time::SystemTime;
 use super::Missed;
 use super::value::{Of, Value};
 use super::{BackoffPolicy, Critical, Ready, RestartPolicy, SpanScope};
+#[cfg(feature = "fleet")]
+use crate::fleet::Singleton;
 use crate::supervisor::SupervisorConfig;
 use crate::task::TaskSpec;
 
@@ -276,6 +278,27 @@ options! {
         /// if it is 3 h ahead or more: the clock was set back. Needs a [schedule](Self::with_schedule).
         #[cfg(feature = "cron")]
         set with_last_run(last_run: impl Into<Option<SystemTime>>) = last_run.into();
+    }
+
+    #[cfg(feature = "fleet")]
+    singleton: Option<Arc<Singleton>> = None => {
+        /// Returns `true` if it runs in one replica of the fleet at a time. Default: `false`.
+        #[cfg(feature = "fleet")]
+        get is_singleton() -> bool = |set: Option<&Option<Arc<Singleton>>>| set.is_some_and(Option::is_some);
+
+        /// Runs the task in one replica of the [fleet](crate::guide::fleets) at a time, under a lease whose key is its
+        /// path. The others stand by. The supervisor needs a [`Fleet`](crate::fleet::Fleet).
+        ///
+        /// An attempt begins with the lease. When the lease cannot be renewed, the attempt is requested to stop, and
+        /// dropped with its helpers before another replica can take over. That is no failure. The task keeps the lease
+        /// during its backoff and its interval, and releases it when it ends for good. A
+        /// [`stop_timeout`](Self::with_stop_timeout) must not be longer than a fifth of the time to live.
+        #[cfg(feature = "fleet")]
+        set with_singleton() = Some(Arc::default());
+
+        /// Runs the task in every replica: undoes [`with_singleton`](Self::with_singleton).
+        #[cfg(feature = "fleet")]
+        unset without_singleton();
     }
 
     initial_delay: Duration = Duration::ZERO, override(Task) => {

@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::clock::Clock;
 use super::failures::Failures;
+#[cfg(feature = "fleet")]
+use super::fleet::Engine;
 use super::group::Note;
 use super::observe;
 use super::permits::{Limits, check_limits};
@@ -26,6 +28,8 @@ use super::task::{Actor, Cell, Origin, Tie};
 use super::timer::deadline;
 use super::waits::Waits;
 use crate::events::{Bus, EventKind, EventStream, Introduced, Subscribe};
+#[cfg(feature = "fleet")]
+use crate::fleet::Fleet;
 use crate::inspect::TaskOutcome;
 use crate::panics::{Fenced, catch};
 use crate::policy::{Overrides, ResolvedPolicy};
@@ -79,6 +83,8 @@ pub(crate) struct Core {
     pub(super) failures: Failures,
     #[cfg(feature = "cron")]
     pub(super) schedules: Schedules,
+    #[cfg(feature = "fleet")]
+    pub(super) fleet: Option<Arc<Engine>>,
     #[cfg(feature = "controller")]
     pub(super) controller: Controller,
     #[cfg(feature = "test-util")]
@@ -118,6 +124,8 @@ pub(crate) struct Parts {
     pub(crate) limits: Vec<(Arc<str>, usize)>,
     #[cfg(feature = "controller")]
     pub(crate) controller: ControllerSetup,
+    #[cfg(feature = "fleet")]
+    pub(crate) fleet: Option<Fleet>,
     /// The overrides that were refused.
     pub(crate) invalid: Vec<InvalidOverride>,
 }
@@ -163,6 +171,8 @@ impl Core {
             failures: Failures::default(),
             #[cfg(feature = "cron")]
             schedules: Schedules::default(),
+            #[cfg(feature = "fleet")]
+            fleet: parts.fleet.map(|fleet| Engine::new(fleet, core.clone())),
             #[cfg(feature = "controller")]
             controller,
             #[cfg(feature = "test-util")]
@@ -272,6 +282,8 @@ impl Core {
         policy.check(name)?;
         #[cfg(feature = "cron")]
         said.overrides.check_schedule(name)?;
+        #[cfg(feature = "fleet")]
+        self.check_singleton(&format_args!("task `{name}`"), policy.singleton.as_deref(), policy.stop_timeout)?;
         self.limits.check(|| format!("task `{name}`"), policy.named_limit.as_ref())?;
         let policy = Arc::new(policy);
         let before = lock(&self.newest).replace((Arc::clone(said), Arc::clone(&policy)));
@@ -303,6 +315,10 @@ impl Core {
     }
 
     pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Arc<Tie>>) -> Arc<Cell> {
+        #[cfg(feature = "fleet")]
+        if admitted.policy.singleton.is_some() {
+            return self.leased_cell(admitted, origin, tie);
+        }
         Arc::new(Cell::new(admitted, Arc::clone(self), origin, tie))
     }
 
@@ -342,6 +358,10 @@ impl Core {
         }
         let end = finished.end;
         finished.carry_out();
+        #[cfg(feature = "fleet")]
+        if let Some(seat) = cell.own_seat() {
+            seat.leaves();
+        }
         drop(gone);
         if let Some(heir) = heir {
             heir.carry_out();
@@ -491,6 +511,16 @@ pub(super) fn announce(cell: &Arc<Cell>) {
     }
 }
 
+#[cfg(feature = "fleet")]
+impl Drop for Core {
+    /// The session ends with its supervisor.
+    fn drop(&mut self) {
+        if let Some(engine) = &self.fleet {
+            engine.shut_down();
+        }
+    }
+}
+
 impl Parts {
     fn check(&mut self, subscribers: &[Introduced]) -> Result<(), RuntimeError> {
         if !self.invalid.is_empty() {
@@ -498,6 +528,8 @@ impl Parts {
         }
         self.config.check()?;
         check_limits(&self.limits)?;
+        #[cfg(feature = "fleet")]
+        self.fleet.as_ref().map_or(Ok(()), Fleet::check)?;
         #[cfg(feature = "controller")]
         self.controller.check(|limit| self.limits.iter().any(|(name, _)| **name == *limit))?;
         let Some(one) = subscribers.iter().find(|one| one.capacity.is_none_or(|capacity| capacity == 0)) else {

@@ -219,6 +219,8 @@ impl Cell {
             // What its attempts have made it, the pause does not change. Any other task would run.
             TaskState::Paused => state.machine().ready && self.policy().ready == Ready::FirstSuccess,
             TaskState::Ended => true,
+            #[cfg(feature = "fleet")]
+            TaskState::Standby => self.seat().is_none_or(|seat| seat.stands_by_ready()),
             _ => state.machine().waits_for_its_time(),
         }
     }

@@ -10,6 +10,8 @@ mod clock;
 mod core;
 mod exit;
 mod failures;
+#[cfg(feature = "fleet")]
+mod fleet;
 mod group;
 mod inspect;
 mod observe;

@@ -9,6 +9,8 @@ use tokio::runtime::Handle;
 use tokio::task::yield_now;
 
 use super::core::{Admitted, Core, announce, is_alive, start_added};
+#[cfg(feature = "fleet")]
+use super::fleet::check_alone;
 use super::group::{Adoption, End, GroupCell, Key, Member, Position, drive};
 use super::observe;
 use super::registry::{Admission, Registry};
@@ -279,6 +281,8 @@ impl Core {
             }
             if let Some(inner) = &child.group {
                 inner.check(None)?;
+                #[cfg(feature = "fleet")]
+                self.check_singleton_group(&admitted.singleton_around(group), inner)?;
                 self.limits.check(|| format!("group `{}`", inner.name), inner.named_limit())?;
                 if inner.is_fresh && !inner.has_maker() {
                     return Err(RuntimeError::ShuttingDown);
@@ -289,6 +293,10 @@ impl Core {
             } else {
                 let Some(spec) = declared.task(place) else { return Err(RuntimeError::ShuttingDown) };
                 let mut task = self.admit(spec)?;
+                #[cfg(feature = "fleet")]
+                if task.policy.singleton.is_some() {
+                    check_alone(&format!("task `{}`", task.name), &admitted.singleton_around(group))?;
+                }
                 task.name = join(&path, &task.name);
                 admitted.tasks.push(AdmittedTask { task, group, place });
             }
@@ -298,6 +306,19 @@ impl Core {
 }
 
 impl AdmittedTree {
+    /// Returns the path of the singleton that a group is, or is in.
+    #[cfg(feature = "fleet")]
+    fn singleton_around(&self, group: usize) -> Option<Arc<str>> {
+        let mut next = Some(group);
+        while let Some(group) = next.and_then(|next| self.groups.get(next)) {
+            if let Some(Some(_)) = group.declared.overrides.singleton {
+                return Some(Arc::clone(&group.path));
+            }
+            next = group.position.map(|(parent, _)| parent);
+        }
+        None
+    }
+
     /// Returns the paths of the tasks and groups that are declared as paused, outer ones first.
     fn paused(&self) -> Vec<Arc<str>> {
         let groups = self.groups.iter().filter(|group| group.declared.overrides.paused == Some(true));
@@ -388,6 +409,8 @@ impl Registered {
         for AdmittedTask { task, .. } in root.tasks {
             // A task that waits for its first start, or does not count for readiness, is not waited for.
             let counts = task.policy.readiness && !task.policy.begins_later();
+            #[cfg(feature = "fleet")]
+            let counts = counts && task.policy.singleton.is_none();
             let cell = core.cell(task, Origin::Declared { unready: unready && counts }, None);
             self.enter(registry, cell);
         }
@@ -406,6 +429,8 @@ impl Registered {
             let position = Position { key: place as Key, parent: above };
             let core = Arc::clone(core);
             let cell = Arc::new(GroupCell::new(path, declared, core, Some(position), &self.runtime));
+            #[cfg(feature = "fleet")]
+            cell.takes_seat();
             registry.groups.insert(Arc::clone(cell.path()), Arc::clone(&cell));
             self.enter_group(registry, &cell);
             members[parent][place] = Some(Member::Group(Arc::clone(&cell)));
@@ -482,13 +507,29 @@ pub(super) fn added(group: &Arc<GroupCell>, adoption: &Adoption<'_>) -> Arc<Tie>
 
 fn membership_of_added(group: &Arc<GroupCell>, key: Key) -> Membership {
     let managed = group.declared.manages();
-    Membership { group: Arc::clone(group), key, epoch: AtomicU32::new(0), managed, awaited: false }
+    Membership {
+        group: Arc::clone(group),
+        key,
+        epoch: AtomicU32::new(0),
+        managed,
+        awaited: false,
+        #[cfg(feature = "fleet")]
+        seat: None,
+    }
 }
 
 /// Returns the membership of a declared child. `children` are those of the group. Takes no lock.
 fn membership(group: &Arc<GroupCell>, children: &Declared, place: usize) -> Membership {
     let (managed, awaited) = (group.declared.manages(), !children.order.later(place).is_empty());
-    Membership { group: Arc::clone(group), key: place as Key, epoch: AtomicU32::new(0), managed, awaited }
+    Membership {
+        group: Arc::clone(group),
+        key: place as Key,
+        epoch: AtomicU32::new(0),
+        managed,
+        awaited,
+        #[cfg(feature = "fleet")]
+        seat: None,
+    }
 }
 
 /// Checks a task that is added beside the tree or submitted: it has no siblings to be after, and no group for which it

@@ -7,6 +7,8 @@ use super::error::RuntimeError;
 use super::handle::SupervisorHandle;
 use super::owner::Supervisor;
 use crate::events::Subscribe;
+#[cfg(feature = "fleet")]
+use crate::fleet::Fleet;
 use crate::runtime::{Core, Parts};
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerConfig, SlotSpec};
@@ -32,6 +34,13 @@ impl SupervisorBuilder {
     /// [`TreeBuilder::with_named_limit`](crate::TreeBuilder::with_named_limit).
     pub fn with_named_limit(mut self, name: impl Into<Arc<str>>, max_concurrent: usize) -> Self {
         self.parts.limits.push((name.into(), max_concurrent));
+        self
+    }
+
+    /// Sets the fleet, in which its singletons run once. See [`TreeBuilder::with_fleet`](crate::TreeBuilder::with_fleet).
+    #[cfg(feature = "fleet")]
+    pub fn with_fleet(mut self, fleet: Fleet) -> Self {
+        self.parts.fleet = Some(fleet);
         self
     }
 

@@ -238,6 +238,28 @@ impl TaskContext {
         }
     }
 
+    /// Returns the token of the lease that the attempt holds, if it belongs to a [singleton](crate::TaskSpec::with_singleton).
+    ///
+    /// Each taking of the lease has a greater token than all before it, in the whole fleet. Hand it on with each write: a
+    /// resource that refuses smaller tokens than it has seen is safe from an owner that does not know yet that it has lost
+    /// the lease.
+    #[cfg(feature = "fleet")]
+    pub fn fencing_token(&self) -> Option<crate::fleet::FencingToken> {
+        match &self.0 {
+            Kind::Attempt { cell, attempt, .. } => cell.fencing_token(*attempt),
+            Kind::Detached(_) => None,
+        }
+    }
+
+    /// Returns the time after which the attempt is dropped, unless its lease is renewed before. `None` if it needs none.
+    #[cfg(feature = "fleet")]
+    pub fn lease_left(&self) -> Option<std::time::Duration> {
+        match &self.0 {
+            Kind::Attempt { cell, attempt, .. } => cell.lease_left(*attempt),
+            Kind::Detached(_) => None,
+        }
+    }
+
     /// Returns the failure of the previous attempt. `None` for the first attempt, and after a success.
     pub fn last_error(&self) -> Option<Arc<TaskError>> {
         match &self.0 {

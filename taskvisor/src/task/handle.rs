@@ -98,6 +98,14 @@ impl TaskHandle {
         self.0.restart()
     }
 
+    /// Hands the lease of a [singleton](TaskSpec::with_singleton) over: the attempt is requested to stop, the lease is
+    /// released when it has ended, and the task stands by. It competes again after about a third of the time to live, so
+    /// another replica that wants the lease has it first. Returns `false` if the task does not hold a lease of its own.
+    #[cfg(feature = "fleet")]
+    pub fn resign(&self) -> bool {
+        self.0.resign()
+    }
+
     /// [Restarts](Self::restart) the task, and waits until an attempt after that is [ready](crate::Ready). Returns
     /// `false` if the restart was refused, or the task has ended before. In a [pause](Self::pause) it waits for the end of
     /// the pause. A task that calls this for itself does not wait.

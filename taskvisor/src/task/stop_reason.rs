@@ -31,6 +31,10 @@ pub enum StopReason {
     /// The task, or a group or slot above it, was paused with `pause_and_stop`, such as
     /// [`TaskHandle::pause_and_stop`](crate::TaskHandle::pause_and_stop). The next attempt begins after the pause.
     Paused,
+    /// The lease of the task or of its group was lost or handed over: another replica of the
+    /// [fleet](crate::guide::fleets) may own it from now on. [`TaskContext::lease_left`](crate::TaskContext) says how long
+    /// the attempt has.
+    LeaseLost,
     /// A sibling failed, and the task is restarted with it.
     SiblingRestart {
         /// The path of the sibling that failed first.
@@ -65,6 +69,7 @@ pub(crate) enum StopKind {
     HelperPanicked,
     Restart,
     Paused,
+    LeaseLost,
     SiblingRestart,
     GroupStopped,
     GroupFailed,
@@ -90,6 +95,7 @@ impl StopKind {
             Self::HelperPanicked => StopReason::HelperPanicked,
             Self::Restart => StopReason::Restart,
             Self::Paused => StopReason::Paused,
+            Self::LeaseLost => StopReason::LeaseLost,
             Self::SiblingRestart => StopReason::SiblingRestart { failed: failed() },
             Self::GroupStopped => StopReason::GroupStopped,
             Self::GroupFailed => chain().map_or(StopReason::GroupStopped, |chain| StopReason::GroupFailed { chain }),
@@ -118,6 +124,7 @@ impl StopReason {
             Self::HelperPanicked => ("helper_panicked", "a helper panicked"),
             Self::Restart => ("restart", "restart"),
             Self::Paused => ("paused", "paused"),
+            Self::LeaseLost => ("lease_lost", "the lease was lost"),
             Self::SiblingRestart { .. } => ("sibling_restart", "restart with"),
             Self::GroupStopped => ("group_stopped", "its group stops"),
             Self::GroupFailed { .. } => ("group_failed", "its group failed"),

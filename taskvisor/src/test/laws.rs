@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_core::Future;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -334,14 +333,12 @@ impl<S: LeaseStore> Laws<S> {
         let token = self.taken(a, "x").await;
         let _ = tokio::time::timeout(Duration::from_millis(10), self.store.changed()).await;
         self.is_busy(b, "x", "a", "law 1: a key has one owner").await;
-        let (_, ()) =
-            join(tokio::time::timeout(Duration::from_secs(1), self.store.changed()), self.release(a, "x", token)).await;
+        let store = Arc::clone(&self.store);
+        let waiting = tokio::spawn(async move { tokio::time::timeout(Duration::from_secs(1), store.changed()).await });
+        self.release(a, "x", token).await;
+        let _ = waiting.await;
         self.taken(b, "x").await;
     }
-}
-
-async fn join<A: Future, B: Future>(a: A, b: B) -> (A::Output, B::Output) {
-    tokio::join!(a, b)
 }
 
 fn key(name: &str) -> LeaseKey {

@@ -69,6 +69,9 @@ pub(crate) struct DeclaredChild {
     pub(crate) role: Role,
     /// If `true`, it is ready when its first attempt begins.
     ready_at_start: bool,
+    /// `true` if it runs once in a fleet.
+    #[cfg(feature = "fleet")]
+    is_singleton: bool,
     pub(crate) group: Option<Arc<Declared>>,
 }
 
@@ -295,10 +298,29 @@ impl Declared {
         let is_slot = |name: &str| root_of.is_some_and(|core| core.is_declared_slot(name) && !core.has_keys(name));
         #[cfg(not(feature = "controller"))]
         let is_slot = |_: &str| false;
-        match self.unknown.iter().find(|(_, name)| !is_slot(name)) {
-            Some((place, name)) => Err(self.children[*place as usize].unknown(name, is_root)),
-            None => Ok(()),
+        if let Some((place, name)) = self.unknown.iter().find(|(_, name)| !is_slot(name)) {
+            return Err(self.children[*place as usize].unknown(name, is_root));
         }
+        #[cfg(feature = "fleet")]
+        self.check_not_after_singletons()?;
+        Ok(())
+    }
+
+    /// In most replicas a singleton stands by, so what is after it would not start there.
+    #[cfg(feature = "fleet")]
+    fn check_not_after_singletons(&self) -> Result<(), InvalidOption> {
+        for (place, child) in self.children.iter().enumerate() {
+            let earlier = self.order.earlier(place).iter().map(|place| &self.children[*place as usize]);
+            if let Some(before) = earlier.into_iter().find(|before| before.is_singleton) {
+                let (name, before) = (&child.name, &before.name);
+                let expected = format!(
+                    "a task that runs in every replica: put `{name}` and the singleton `{before}` into one group that is \
+                     the singleton"
+                );
+                return Err(InvalidOption::new(format!("`{name}`"), "after", format!("`{before}`"), expected));
+            }
+        }
+        Ok(())
     }
 
     /// Returns `true` if too many groups are nested in it.
@@ -386,7 +408,15 @@ impl DeclaredChild {
             uncounted: overrides.readiness == Some(false),
         };
         let ready_at_start = group.is_none() && overrides.ready.is_none_or(|ready| ready == Ready::Start);
-        Self { name: Arc::clone(name), after: after.to_vec(), role, ready_at_start, group }
+        Self {
+            name: Arc::clone(name),
+            after: after.to_vec(),
+            role,
+            ready_at_start,
+            #[cfg(feature = "fleet")]
+            is_singleton: matches!(overrides.singleton, Some(Some(_))),
+            group,
+        }
     }
 
     fn is_plain(&self) -> bool {

@@ -158,6 +158,14 @@ impl Group {
         self.set(|set| set.named_limit = Some(Some(name)))
     }
 
+    /// Runs the group in one replica of the [fleet](crate::guide::fleets) at a time, under one lease whose key is its
+    /// path. In the others its children stand by. When the lease is lost, the group stops in its order and is registered
+    /// again; that is no failure. A group around it or in it must not be a singleton as well.
+    #[cfg(feature = "fleet")]
+    pub fn with_singleton(self) -> Self {
+        self.set(|set| set.singleton = Some(Some(Arc::default())))
+    }
+
     /// Adds a task.
     pub fn task(mut self, task: impl IntoTaskSpec) -> Self {
         self.children.push(ChildSpec::Task(task.into_task_spec()));

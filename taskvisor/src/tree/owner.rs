@@ -11,6 +11,8 @@ use super::group::Group;
 use super::group_handle::GroupHandle;
 use super::strategy::Strategy;
 use crate::events::IntoSubscriber;
+#[cfg(feature = "fleet")]
+use crate::fleet::Fleet;
 use crate::inspect::{Health, TreeSnapshot};
 use crate::runtime::{Parts, Running, Shutdown};
 use crate::settings::{Overridden, Overrides, Settings, Sheet};
@@ -261,6 +263,13 @@ impl TreeBuilder {
     /// ```
     pub fn with_named_limit(self, name: impl Into<Arc<str>>, max_concurrent: usize) -> Self {
         Self { supervisor: self.supervisor.with_named_limit(name, max_concurrent), ..self }
+    }
+
+    /// Sets the fleet: what is a [singleton](TaskSpec::with_singleton) then runs in one of its replicas at a time. See
+    /// [`Fleet`](crate::fleet::Fleet). Default: none, and a singleton is refused.
+    #[cfg(feature = "fleet")]
+    pub fn with_fleet(self, fleet: Fleet) -> Self {
+        Self { supervisor: self.supervisor.with_fleet(fleet), ..self }
     }
 
     /// Sets the limits of waiting submissions. Default: [`ControllerConfig::default`].

@@ -30,3 +30,4 @@ mod t1_schedules;
 mod t2_pause;
 mod t3_overrides;
 mod t4_history;
+mod t5_fleet;

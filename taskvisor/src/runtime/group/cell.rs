@@ -15,6 +15,8 @@ use tokio::sync::{Notify, Semaphore};
 
 use super::super::clock::Ticks;
 use super::super::core::Core;
+#[cfg(feature = "fleet")]
+use super::super::fleet::Seat;
 use super::super::permits::Permits;
 use super::super::task::{ABORT, Cell, StopBy};
 use super::children::{ByKey, Epoch, Key};
@@ -58,6 +60,9 @@ pub(crate) struct GroupCell {
     pub(in crate::runtime) limits_starts: bool,
     /// The failure because of which the current run stops. The lock is a leaf, as that of `first_failed`.
     failing: Mutex<Option<Arc<FailureChain>>>,
+    /// Its own place in the fleet.
+    #[cfg(feature = "fleet")]
+    pub(super) seat: Option<Arc<Seat>>,
 }
 
 /// The position of a group in its parent.
@@ -132,6 +137,8 @@ impl GroupCell {
         runtime: &Handle,
     ) -> Self {
         let since = if declared.is_fresh { core.clock.now() } else { Ticks::MAX };
+        #[cfg(feature = "fleet")]
+        let seat = core.seat_of(declared.overrides.singleton.as_ref(), &path);
         Self {
             permits: declared.max_concurrent.map(|limit| core.limits.of_group(&path, limit)),
             path,
@@ -168,6 +175,8 @@ impl GroupCell {
             first_failed: Mutex::default(),
             failing: Mutex::default(),
             starting: declared.max_starting.map(|places| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)))),
+            #[cfg(feature = "fleet")]
+            seat,
             declared,
         }
     }
@@ -367,7 +376,12 @@ impl GroupCell {
     }
 
     pub(crate) fn state(&self) -> TaskState {
-        self.lock().state
+        let state = self.lock().state;
+        #[cfg(feature = "fleet")]
+        if matches!(state, TaskState::Running | TaskState::Pending) && self.stands_by() {
+            return TaskState::Standby;
+        }
+        state
     }
 
     pub(crate) fn restarts(&self) -> u32 {
@@ -724,6 +738,10 @@ impl GroupCell {
             member.turn_away(self.core.config.grace);
         }
         drop((gone, late));
+        #[cfg(feature = "fleet")]
+        if let Some(seat) = &self.seat {
+            seat.leaves();
+        }
         self.changed.wake();
         self.core.tell_ready();
     }

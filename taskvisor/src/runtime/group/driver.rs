@@ -325,6 +325,11 @@ impl Live {
                 (self.began, self.stop_by) = (Instant::now(), None);
                 self.given_up.clear();
                 self.group.begins();
+                #[cfg(feature = "fleet")]
+                if self.group.competes() {
+                    // It counts as ready while it stands by.
+                    self.report(Note::Delayed);
+                }
             }
             Action::Stopping { for_good } => {
                 self.group.set_state(TaskState::Stopping);
@@ -532,6 +537,11 @@ impl Live {
     }
 
     fn is_paused(&self) -> bool {
+        #[cfg(feature = "fleet")]
+        if self.group.stands_by() {
+            self.group.competes();
+            return true;
+        }
         self.group.core.is_paused(Subject::Group(self.group.path()))
     }
 

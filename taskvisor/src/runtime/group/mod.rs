@@ -20,6 +20,8 @@ mod call;
 mod cell;
 mod children;
 mod driver;
+#[cfg(feature = "fleet")]
+mod lease;
 mod machine;
 mod member;
 mod orphan;

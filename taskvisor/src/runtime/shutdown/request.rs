@@ -294,6 +294,10 @@ impl Core {
             observe::shutdown_over(&result);
         }
         self.forget_pauses();
+        #[cfg(feature = "fleet")]
+        if let Some(engine) = &self.fleet {
+            engine.shut_down();
+        }
         let over = self.registry().close();
         judge.give(result);
         self.readiness.changed.wake();

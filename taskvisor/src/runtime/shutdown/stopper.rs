@@ -115,6 +115,8 @@ impl Stopper {
 
     async fn drive(mut self, drain: Duration) {
         let core = Arc::clone(&self.core);
+        #[cfg(feature = "fleet")]
+        let has_leases = core.fleet.as_ref().is_some_and(|engine| engine.shut_down());
         if !drain.is_zero() {
             core.end_pauses();
             self.wait(Registry::ends_drain, deadline(drain), core.stop.verdict.interrupted()).await;
@@ -137,6 +139,10 @@ impl Stopper {
             let limit = if forced.is_some() { StopLimit::Forced } else { StopLimit::Grace };
             stuck.extend(core.making().into_iter().map(|path| (TaskId::next(), path, limit)));
         }
+        #[cfg(feature = "fleet")]
+        if has_leases {
+            self.close_leases().await;
+        }
         if core.bus.is_active() {
             self.leave().await;
         }
@@ -150,6 +156,17 @@ impl Stopper {
             until(pin!(core.bus.flush()), end, deadline(core.config.drain_timeout)).await;
         }
         core.close_with(judge, result);
+    }
+
+    /// Waits until the leases are given back, so that other replicas have them at once. A store that does not answer is not
+    /// waited for.
+    #[cfg(feature = "fleet")]
+    async fn close_leases(&mut self) {
+        let core = Arc::clone(&self.core);
+        let Some(engine) = &core.fleet else { return };
+        self.leave().await;
+        let by = deadline(engine.time_to_close());
+        until(pin!(engine.closed()), pin!(core.stop.verdict.forced_again()), by).await;
     }
 
     /// Begins to request stops. Waiting submissions are rejected, except in slots that a task of the tree is after.

@@ -2,6 +2,8 @@
 
 mod attempt;
 mod join;
+#[cfg(feature = "fleet")]
+mod lease;
 mod schedule;
 #[cfg(feature = "test-util")]
 mod strike;
@@ -81,6 +83,8 @@ impl Actor {
             Turn::Parked => {
                 // While its group holds the task, it keeps neither a place in the queue of permits nor its start timeout.
                 self.release();
+                #[cfg(feature = "fleet")]
+                self.cell.competes();
                 self.step = Step::Waiting { delay };
             }
             Turn::Due => {
@@ -166,6 +170,11 @@ impl Actor {
             }
             return self.take_turn(Duration::ZERO);
         };
+        #[cfg(feature = "fleet")]
+        if !self.takes_lease() {
+            drop(task);
+            return self.ended_apart(Ending::Dropped, None, Cut::Not);
+        }
         if let Some(guards) = &mut self.guards {
             guards.heed_ready(&self.cell);
         }
@@ -195,6 +204,10 @@ impl Actor {
     fn poll_attempt(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut limit = None;
         if self.cell.has_news() {
+            #[cfg(feature = "fleet")]
+            if self.is_without_lease() {
+                return Poll::Ready(());
+            }
             let (heed, bound) = self.cell.heed(self.takes_context);
             match heed {
                 Heed::GoOn => {}
@@ -450,6 +463,10 @@ impl Actor {
             Next::Restart(error) => {
                 // The error is a user value, and its drop is user code.
                 let _ = drop_caught(error);
+                #[cfg(feature = "fleet")]
+                if self.cell.stands_by() {
+                    return self.take_turn(Duration::ZERO);
+                }
                 Duration::ZERO
             }
             Next::Repeat(delay) => {

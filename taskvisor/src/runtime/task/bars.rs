@@ -25,6 +25,8 @@ impl Bars {
     pub(super) const PAUSED: u8 = 4;
     /// It was triggered since: one attempt begins in spite of the pause.
     pub(super) const TRIGGERED: u8 = 8;
+    /// Its lease, or that of its group, is not held. Then no attempt is final.
+    pub(super) const STANDBY: u8 = 16;
 
     pub(super) const fn has(self, bar: u8) -> bool {
         self.0 & bar != 0

@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+#[cfg(feature = "fleet")]
+use super::super::fleet::{Hold, Seat};
 use super::super::group::Window;
 use super::super::timer::Timer;
 use super::cell::Cell;
@@ -27,6 +29,45 @@ pub(in crate::runtime) struct Guards {
     pub(in crate::runtime) limit: Option<Limit>,
     starting: Option<Starting>,
     pub(in crate::runtime) schedule: Option<Schedule>,
+    #[cfg(feature = "fleet")]
+    pub(in crate::runtime) lease: Option<Lease>,
+}
+
+/// The lease that attempts need.
+#[cfg(feature = "fleet")]
+pub(in crate::runtime) struct Lease {
+    seat: Arc<Seat>,
+    /// That of the current or last attempt.
+    hold: Option<Arc<Hold>>,
+}
+
+#[cfg(feature = "fleet")]
+impl Lease {
+    fn of(cell: &Arc<Cell>) -> Option<Self> {
+        let seat = Arc::clone(cell.seat()?);
+        // It can have been granted since the registration.
+        cell.follow_lease(None);
+        Some(Self { seat, hold: None })
+    }
+
+    /// Takes the lease for an attempt that begins. Returns `false` if it is not held.
+    pub(in crate::runtime) fn take(&mut self, cell: &Cell) -> bool {
+        self.hold = self.seat.hold();
+        if let Some(hold) = self.hold.as_ref().filter(|hold| !hold.is_over()) {
+            cell.works_under(hold);
+            return true;
+        }
+        false
+    }
+
+    /// Returns the lease of the attempt, if it is over.
+    pub(in crate::runtime) fn over(&self) -> Option<&Hold> {
+        self.hold.as_deref().filter(|hold| hold.is_over())
+    }
+
+    pub(in crate::runtime) fn hold(&self) -> Option<&Hold> {
+        self.hold.as_deref()
+    }
 }
 
 /// The failures of a task that still count for its limit.
@@ -97,6 +138,8 @@ impl Guards {
             || policy.watchdog.is_some()
             || policy.limit.is_some()
             || policy.is_scheduled();
+        #[cfg(feature = "fleet")]
+        let is_guarded = is_guarded || cell.seat().is_some();
         let limits_starts = || cell.member().is_some_and(|member| member.group.limits_starts);
         if is_guarded || limits_starts() { Some(Self::new(cell)) } else { None }
     }
@@ -104,7 +147,14 @@ impl Guards {
     #[inline(never)]
     fn new(cell: &Arc<Cell>) -> Box<Self> {
         let limit = cell.policy().limit.map(|limit| Limit { window: Window::new(limit), start: Instant::now() });
-        Box::new(Self { limit, starting: Starting::of(cell), schedule: Schedule::of(cell), ..Self::default() })
+        Box::new(Self {
+            limit,
+            starting: Starting::of(cell),
+            schedule: Schedule::of(cell),
+            #[cfg(feature = "fleet")]
+            lease: Lease::of(cell),
+            ..Self::default()
+        })
     }
 
     /// Notes that the attempt takes longer than one poll.

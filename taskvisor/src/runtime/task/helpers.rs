@@ -12,6 +12,8 @@ use super::super::observe::{AttemptSpan, Background};
 use super::super::reentrancy::ReentrancyGuard;
 use super::cell::Cell;
 use crate::panics::{catch, drop_caught};
+#[cfg(feature = "fleet")]
+use crate::runtime::fleet::Hold;
 use crate::task::TaskError;
 
 /// Rarely used state of an attempt: helpers, and the watchdog.
@@ -25,6 +27,9 @@ pub(in crate::runtime) struct Aside {
     pub(in crate::runtime) panic: Option<TaskError>,
     /// The last heartbeat, for an attempt with a watchdog.
     pub(in crate::runtime) beat: Option<Beat>,
+    /// The lease of the attempt.
+    #[cfg(feature = "fleet")]
+    pub(in crate::runtime) hold: Option<Arc<Hold>>,
 }
 
 /// A heartbeat, and what is known about the silence since.
@@ -52,7 +57,7 @@ pub(in crate::runtime) struct Helper {
 }
 
 /// The end of the attempt waits until this value is dropped.
-pub(in crate::runtime) struct Running(pub(super) Arc<Cell>);
+pub(in crate::runtime) struct Running(pub(super) Arc<Cell>, #[cfg(feature = "fleet")] pub(super) Option<Arc<Hold>>);
 
 impl Running {
     /// Runs a blocking closure as a part of the task.
@@ -79,6 +84,11 @@ impl Future for Helper {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let Self { future, span, running } = &mut *self;
+        #[cfg(feature = "fleet")]
+        if running.1.as_ref().is_some_and(|hold| hold.is_over()) {
+            let _in_span = span.enter();
+            let _ = drop_caught(future.take());
+        }
         let Some(present) = future else { return Poll::Ready(()) };
         let _current = ReentrancyGuard::enter(&running.0);
         let in_span = span.enter();

@@ -202,6 +202,7 @@ impl Machine {
     pub(in crate::runtime) fn state(&self) -> TaskState {
         match self.stage {
             Stage::Queued => TaskState::Queued,
+            Stage::Waiting(_) if self.is_standing_by() => TaskState::Standby,
             Stage::Waiting(Wait::Delay) => TaskState::Delayed,
             Stage::Waiting(Wait::Backoff) => TaskState::Backoff,
             Stage::Waiting(Wait::Interval) => TaskState::Interval,
@@ -231,7 +232,11 @@ impl Machine {
         let before = self.request;
         if at_once || matches!(self.stage, Stage::Over | Stage::Ended) {
             self.last &= self.is_alive();
-        } else if before != Request::Stop && policy.final_attempt && self.gate != Gate::Shut && !self.is_paused() {
+        } else if before != Request::Stop
+            && policy.final_attempt
+            && self.gate != Gate::Shut
+            && !self.bars.has(Bars::PAUSED | Bars::STANDBY)
+        {
             if let Stage::Waiting(wait) = &mut self.stage {
                 *wait = Wait::Due;
                 self.last = true;
@@ -281,6 +286,52 @@ impl Machine {
         self.bars != before
     }
 
+    /// The lease is not held: no attempt begins. With `ends`, a running attempt is requested to end, as by a restart.
+    /// Returns `None` if nothing follows any more.
+    #[cfg(feature = "fleet")]
+    pub(in crate::runtime) fn stands_by(&mut self, ends: bool) -> Option<Effects> {
+        if matches!(self.stage, Stage::Over | Stage::Ended) {
+            return None;
+        }
+        self.bars.set(Bars::STANDBY, true);
+        self.last &= self.is_alive();
+        if let Stage::Waiting(wait) = &mut self.stage {
+            self.streak = 0;
+            // The next owner does not wait for what has happened to this one.
+            if matches!(wait, Wait::Backoff | Wait::Interval | Wait::Throttle) {
+                *wait = Wait::Due;
+            }
+            return Some(Effects::default());
+        }
+        if !ends {
+            return Some(Effects::default());
+        }
+        self.last = false;
+        let before = self.request;
+        self.request = before.max(Request::Restart);
+        Some(self.interrupt(before, false))
+    }
+
+    /// The lease is held. Returns `false` if this changes nothing.
+    #[cfg(feature = "fleet")]
+    pub(in crate::runtime) fn takes_lease(&mut self) -> bool {
+        let before = self.bars;
+        self.bars.set(Bars::STANDBY, false);
+        self.bars != before
+    }
+
+    /// Returns `true` if it lacks its lease.
+    pub(in crate::runtime) fn is_standing_by(&self) -> bool {
+        self.bars.has(Bars::STANDBY)
+    }
+
+    /// Returns `true` if it stands by, and nothing else holds it back.
+    #[cfg(feature = "fleet")]
+    pub(in crate::runtime) fn competes(&self) -> bool {
+        let waits = matches!(self.stage, Stage::Waiting(_)) && self.gate != Gate::Shut;
+        waits && self.is_standing_by() && self.request != Request::Stop
+    }
+
     pub(in crate::runtime) fn is_paused(&self) -> bool {
         self.bars.has(Bars::PAUSED)
     }
@@ -293,7 +344,7 @@ impl Machine {
 
     /// Returns `true` if no attempt runs, and the pause lets none begin, now or later.
     pub(in crate::runtime) fn rests(&self) -> bool {
-        matches!(self.stage, Stage::Waiting(_)) && self.is_paused() && self.is_barred()
+        matches!(self.stage, Stage::Waiting(_)) && self.bars.has(Bars::PAUSED | Bars::STANDBY) && self.is_barred()
     }
 
     /// Requests a running attempt to end because of the pause, as a restart does. The next one is due. Returns `None` if
@@ -351,7 +402,9 @@ impl Machine {
             // A start with the siblings or the group begins anew.
             self.ready = false;
         }
-        let is_delayed = self.stage == Stage::Waiting(Wait::Delay) && self.request == Request::Nothing;
+        let is_delayed = (self.stage == Stage::Waiting(Wait::Delay)
+            || (self.is_standing_by() && matches!(self.stage, Stage::Waiting(_))))
+            && self.request == Request::Nothing;
         Effects { note: is_delayed.then_some(Note::Delayed), ..Effects::default() }
     }
 
@@ -387,7 +440,7 @@ impl Machine {
     /// Returns `true` if an attempt that is due must not begin, whatever the gate says.
     #[inline]
     fn is_barred(&self) -> bool {
-        self.bars != Bars::NONE && !self.last && (self.is_stopping_soon() || !self.bars.has(Bars::TRIGGERED))
+        self.bars != Bars::NONE && !self.last && (self.is_held_off() || !self.bars.has(Bars::TRIGGERED))
     }
 
     /// The attempt that is due begins, unless it is barred: a trigger in a pause is used up.
@@ -398,6 +451,11 @@ impl Machine {
             self.bars.set(Bars::TRIGGERED, false);
         }
         passes
+    }
+
+    /// Returns `true` if no attempt begins, also if the task was triggered.
+    fn is_held_off(&self) -> bool {
+        self.bars.has(Bars::FOR_NOW | Bars::FOR_GOOD | Bars::STANDBY)
     }
 
     fn is_stopping_soon(&self) -> bool {
@@ -470,7 +528,7 @@ impl Machine {
         }
         let turn = match (self.gate, *wait) {
             (Gate::Shut, _) => Turn::Parked,
-            _ if self.is_stopping_soon() && !self.last => Turn::Parked,
+            _ if self.is_held_off() && !self.last => Turn::Parked,
             (_, Wait::Due) if self.is_barred() => Turn::Parked,
             (_, Wait::Due) => Turn::Due,
             _ => Turn::Waits,

@@ -127,7 +127,14 @@ impl Cell {
         let aside = state.aside.get_or_insert_default();
         aside.running += 1;
         let abort = aside.abort.get_or_insert_default().clone();
-        Some((Running(Arc::clone(self)), abort))
+        #[cfg(feature = "fleet")]
+        let hold = aside.hold.clone();
+        let running = Running(
+            Arc::clone(self),
+            #[cfg(feature = "fleet")]
+            hold,
+        );
+        Some((running, abort))
     }
 
     pub(in crate::runtime) fn helper_panicked(&self, panic: TaskError) {

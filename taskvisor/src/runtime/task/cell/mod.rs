@@ -9,6 +9,8 @@ mod commands;
 #[cfg(feature = "test-util")]
 mod fault;
 mod gate;
+#[cfg(feature = "fleet")]
+mod lease;
 mod pause;
 mod transitions;
 
@@ -22,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 use super::super::by_name;
 use super::super::clock::Ticks;
 use super::super::core::{Admitted, Core};
+#[cfg(feature = "fleet")]
+use super::super::fleet::Seat;
 use super::super::group::{GroupCell, Key};
 use super::helpers::{Aside, Beat};
 use super::machine::{Gate, Machine, Stage};
@@ -77,6 +81,9 @@ pub(in crate::runtime) enum Tie {
     /// The slot that it was submitted to.
     #[cfg_attr(not(feature = "controller"), expect(dead_code, reason = "there are no slots"))]
     Slot(Arc<str>),
+    /// Its own place in the fleet, and its slot, if it was submitted to one with another name.
+    #[cfg(feature = "fleet")]
+    Leased(Arc<Seat>, Option<Arc<str>>),
 }
 
 /// The membership of a registration in its group.
@@ -89,6 +96,9 @@ pub(in crate::runtime) struct Membership {
     pub(in crate::runtime) managed: bool,
     /// `true` if siblings are after it.
     pub(in crate::runtime) awaited: bool,
+    /// Its own place in the fleet.
+    #[cfg(feature = "fleet")]
+    pub(in crate::runtime) seat: Option<Arc<Seat>>,
 }
 
 /// The state under the lock of a cell.
@@ -131,7 +141,7 @@ impl Cell {
         let queued = origin == Origin::Submitted;
         let gate = if matches!(tie.as_deref(), Some(Tie::Group(_))) { Gate::Shut } else { Gate::Open };
         let unready = origin == Origin::Declared { unready: true };
-        Self {
+        let cell = Self {
             id: TaskId::next(),
             hash: AtomicU32::new(0),
             name,
@@ -155,7 +165,13 @@ impl Cell {
             core,
             origin,
             tie,
+        };
+        #[cfg(feature = "fleet")]
+        if cell.seat().is_some_and(|seat| !seat.is_held()) {
+            cell.lock().machine.stands_by(false);
+            cell.news.raise();
         }
+        cell
     }
 
     pub(crate) fn id(&self) -> TaskId {
@@ -310,6 +326,10 @@ impl Cell {
     pub(in crate::runtime) fn slot(&self) -> Option<&Arc<str>> {
         match (self.origin, self.tie.as_deref()) {
             (_, Some(Tie::Slot(slot))) => Some(slot),
+            #[cfg(feature = "fleet")]
+            (_, Some(Tie::Leased(_, Some(slot)))) => Some(slot),
+            #[cfg(feature = "fleet")]
+            (Origin::Submitted, Some(Tie::Leased(_, None))) => Some(&self.name),
             (Origin::Submitted, None) => Some(&self.name),
             _ => None,
         }

@@ -90,7 +90,14 @@ impl Cell {
     /// Returns the next action of an actor with a running attempt, and the time that the attempt has to end.
     pub(in crate::runtime) fn heed(&self, takes_context: bool) -> (Heed, Option<Duration>) {
         let mut state = self.lock();
-        self.news.take();
+        // The lease of an attempt is checked before each poll.
+        #[cfg(feature = "fleet")]
+        let is_watched = state.aside.as_ref().is_some_and(|aside| aside.hold.is_some());
+        #[cfg(not(feature = "fleet"))]
+        let is_watched = false;
+        if !is_watched {
+            self.news.take();
+        }
         let bound = state.bound.take();
         let helper_panicked = state.aside.as_ref().is_some_and(|aside| aside.panic.is_some());
         (state.machine.heed(takes_context, bound == Some(TimeLeft::ZERO), helper_panicked), bound.map(Duration::from))

@@ -1,0 +1,34 @@
+//! The options of what runs once in a fleet.
+
+use std::sync::Arc;
+
+/// How a task or group runs once in a fleet. All of it is set by `TaskSpec`, `Group` and the macros.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Singleton {
+    /// The key, if it is not the path.
+    pub(crate) key: Option<Arc<str>>,
+    pub(crate) standby: Standby,
+    pub(crate) overrun: Overrun,
+}
+
+/// Whether a singleton that stands by, because another replica owns it, counts as ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Standby {
+    /// It is ready: the replica can take over. The default.
+    #[default]
+    Ready,
+    /// It is not ready: for an owner that serves requests, which a load balancer is to send to the owner only.
+    NotReady,
+}
+
+/// What follows if the work of a singleton has not ended when its lease has, because it blocks its thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Overrun {
+    /// An event [`LeaseOverrun`](crate::EventKind::LeaseOverrun). The default.
+    #[default]
+    Report,
+    /// The process is aborted, before others can take over. Everything else in it ends as well, without a shutdown.
+    Abort,
+}

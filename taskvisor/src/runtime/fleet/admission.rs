@@ -1,0 +1,98 @@
+//! The registration of what runs once in a fleet.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::core::{Admitted, Core};
+use super::super::task::{Cell, Membership, Origin, Tie};
+use super::seat::Seat;
+use crate::fleet::{LeaseKey, Singleton};
+use crate::supervisor::InvalidOption;
+use crate::tree::Declared;
+
+/// Checks that a singleton is in no other.
+pub(in crate::runtime) fn check_alone(subject: &str, around: &Option<Arc<str>>) -> Result<(), InvalidOption> {
+    let Some(around) = around else { return Ok(()) };
+    let expected = format!("no singleton in the singleton `{around}`: the group has one lease for all");
+    Err(InvalidOption::new(subject.to_owned(), "singleton", "set", expected))
+}
+
+impl Core {
+    /// Checks a group that is declared in a group.
+    pub(in crate::runtime) fn check_singleton_group(
+        &self,
+        around: &Option<Arc<str>>,
+        group: &Declared,
+    ) -> Result<(), InvalidOption> {
+        let Some(Some(singleton)) = &group.overrides.singleton else { return Ok(()) };
+        self.check_singleton(&format_args!("group `{}`", group.name), Some(singleton), None)?;
+        check_alone(&format!("group `{}`", group.name), around)
+    }
+
+    /// Checks a singleton: there is a fleet, its key can be one, and it stops in time.
+    pub(in crate::runtime) fn check_singleton(
+        &self,
+        subject: &fmt::Arguments<'_>,
+        singleton: Option<&Singleton>,
+        stop_timeout: Option<Duration>,
+    ) -> Result<(), InvalidOption> {
+        let Some(singleton) = singleton else { return Ok(()) };
+        let subject = || subject.to_string();
+        let Some(engine) = &self.fleet else {
+            let expected =
+                "a supervisor with a fleet: `fleet = Fleet::new(store)`, or `Fleet::local()` for one machine";
+            return Err(InvalidOption::new(subject(), "singleton", "set", expected));
+        };
+        if let Some(Err(error)) = singleton.key.as_ref().map(|key| LeaseKey::new(Arc::clone(key))) {
+            let expected = "1 to 512 bytes without control characters";
+            return Err(InvalidOption::new(subject(), "singleton", format!("{:?}", error.key), expected));
+        }
+        if let Some(timeout) = stop_timeout.filter(|timeout| *timeout > engine.clean_up()) {
+            let most = engine.clean_up();
+            let expected = format!("at most {most:?} for a singleton: a fifth of the time to live of the fleet");
+            return Err(InvalidOption::new(subject(), "stop_timeout", format!("{timeout:?}"), expected));
+        }
+        Ok(())
+    }
+
+    /// Creates the seat of a singleton at a path.
+    pub(in crate::runtime) fn seat_of(
+        &self,
+        singleton: Option<&Option<Arc<Singleton>>>,
+        path: &str,
+    ) -> Option<Arc<Seat>> {
+        let (singleton, engine) = (singleton?.as_deref()?, self.fleet.as_ref()?);
+        let key = singleton.key.clone().and_then(|key| LeaseKey::new(key).ok());
+        Some(Seat::new(engine, singleton, key.unwrap_or_else(|| LeaseKey::of_path(path))))
+    }
+
+    /// Creates the cell of a singleton.
+    #[cold]
+    pub(in crate::runtime) fn leased_cell(
+        self: &Arc<Self>,
+        admitted: Admitted,
+        origin: Origin,
+        tie: Option<Arc<Tie>>,
+    ) -> Arc<Cell> {
+        let seat = self.seat_of(Some(&admitted.policy.singleton), &admitted.name);
+        let tie = match (seat.clone(), tie.map(Arc::try_unwrap)) {
+            (None, tie) => tie.map(|tie| tie.map_or_else(|shared| shared, Arc::new)),
+            (Some(seat), tie) => Some(Arc::new(match tie {
+                None => Tie::Leased(seat, None),
+                Some(Ok(Tie::Group(member))) => Tie::Group(Membership { seat: Some(seat), ..member }),
+                Some(Ok(Tie::Slot(slot))) => Tie::Leased(seat, Some(slot)),
+                Some(Ok(Tie::Leased(_, slot))) => Tie::Leased(seat, slot),
+                // Only the tie to a slot is shared.
+                Some(Err(shared)) => {
+                    Tie::Leased(seat, if let Tie::Slot(slot) = &*shared { Some(Arc::clone(slot)) } else { None })
+                }
+            })),
+        };
+        let cell = Arc::new(Cell::new(admitted, Arc::clone(self), origin, tie));
+        if let Some(seat) = seat {
+            seat.is_of_task(&cell);
+        }
+        cell
+    }
+}

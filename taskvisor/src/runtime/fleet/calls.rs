@@ -1,0 +1,70 @@
+//! Calls to a store, each with a timeout, and their replies.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use tokio::time::timeout;
+
+use crate::fleet::{Call, Failed, Fleet, LeaseError, Reply, SessionSpec};
+use crate::panics::catch;
+
+/// Carries out a call. Returns the reply, and the error if it has failed.
+pub(super) async fn carry_out(fleet: Fleet, call: Call) -> (Reply, Option<LeaseError>) {
+    let store = Arc::clone(&fleet.store);
+    let within = fleet.times().call();
+    let mut told = None;
+    let mut failed = |error: LeaseError| {
+        let failed = if error.is_expired() { Failed::Expired } else { Failed::Unanswered };
+        told = Some(error);
+        failed
+    };
+    let limit = |name| (within, name);
+    let reply = match call {
+        Call::Open => {
+            let spec = SessionSpec::new(fleet.name.clone(), fleet.shown_label(), fleet.ttl);
+            Reply::Opened(answered(limit("open"), store.open(&spec)).await.map_err(&mut failed))
+        }
+        Call::Renew(id) => Reply::Renewed(id, answered(limit("renew"), store.renew(id)).await.map_err(&mut failed)),
+        Call::Acquire(id, keys) => {
+            let claims = answered(limit("acquire"), store.acquire(id, &keys)).await;
+            let claims = claims.and_then(|claims| {
+                let is_whole = claims.len() == keys.len();
+                let told = || format!("the store gave {} claims for {} keys", claims.len(), keys.len());
+                if is_whole { Ok(()) } else { Err(LeaseError::misconfigured(told())) }?;
+                Ok(claims)
+            });
+            Reply::Acquired(id, claims.map_err(&mut failed))
+        }
+        Call::Release(id, held) => {
+            Reply::Released(id, answered(limit("release"), store.release(id, &held)).await.map_err(&mut failed))
+        }
+        Call::Mark(id, key, token, tick) => {
+            let marked = answered(limit("mark"), store.mark(id, &key, token, tick)).await.map_err(&mut failed);
+            Reply::Marked(id, key, tick, marked)
+        }
+        Call::Close(id) => {
+            let _ = answered(limit("close"), store.close(id)).await.map_err(&mut failed);
+            Reply::Closed
+        }
+    };
+    (reply, told)
+}
+
+/// Waits for the answer of the store, which is user code and may panic.
+async fn answered<T>(
+    (within, name): (std::time::Duration, &str),
+    call: impl Future<Output = Result<T, LeaseError>>,
+) -> Result<T, LeaseError> {
+    let mut call = pin!(call);
+    let caught = poll_fn(|cx| match catch(|| call.as_mut().poll(cx)) {
+        Ok(Poll::Pending) => Poll::Pending,
+        Ok(Poll::Ready(answer)) => Poll::Ready(answer),
+        Err(panic) => Poll::Ready(Err(LeaseError::unreachable(panic))),
+    });
+    match timeout(within, caught).await {
+        Ok(answer) => answer,
+        Err(_) => Err(LeaseError::unreachable(format!("`{name}` has not answered within {within:?}"))),
+    }
+}

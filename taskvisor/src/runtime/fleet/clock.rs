@@ -1,0 +1,71 @@
+//! The clock of leases: that of Tokio, and the time that the machine was suspended.
+
+use std::time::{Duration, Instant as StdInstant};
+
+use tokio::time::Instant;
+
+/// A clock that runs through a suspend of the machine, and follows the paused time of a test.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::runtime) struct LeaseClock {
+    origin: Instant,
+    real: StdInstant,
+    boot: Duration,
+}
+
+impl LeaseClock {
+    pub(super) fn new() -> Self {
+        let boot = since_boot();
+        Self { origin: Instant::now(), real: StdInstant::now(), boot }
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.origin.elapsed() + self.suspended()
+    }
+
+    /// Returns the instant of Tokio's clock at which this clock shows that time, unless the machine is suspended.
+    pub(super) fn instant(&self, at: Duration) -> Option<Instant> {
+        self.origin.checked_add(at.saturating_sub(self.suspended()))
+    }
+
+    /// Returns the time that the machine was suspended. The boot time is read first: a pause between the two readings
+    /// must not count.
+    fn suspended(&self) -> Duration {
+        /// The two readings are not of one instant.
+        const NOISE: Duration = Duration::from_millis(10);
+        let boot = since_boot().saturating_sub(self.boot);
+        let suspended = boot.saturating_sub(self.real.elapsed());
+        if suspended < NOISE { Duration::ZERO } else { suspended }
+    }
+}
+
+/// Returns the time since the boot, with the time of suspends. Zero where the clock of the standard library has that time
+/// itself, or no clock has it.
+fn since_boot() -> Duration {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let seconds = u64::try_from(time.tv_sec).unwrap_or_default();
+        Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or_default())
+    }
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    Duration::ZERO
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn follows_paused_time_and_counts_suspends() {
+        let mut clock = LeaseClock::new();
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(clock.now(), Duration::from_secs(3));
+        // As if the machine had been suspended for a minute.
+        let Some(earlier) = clock.boot.checked_sub(Duration::from_secs(60)) else { return };
+        clock.boot = earlier;
+        assert!(clock.now() >= Duration::from_secs(63) && clock.now() < Duration::from_secs(64), "{:?}", clock.now());
+        let at = clock.now() + Duration::from_secs(5);
+        let wait = clock.instant(at).map(|at| at.saturating_duration_since(Instant::now()));
+        assert!(wait.is_some_and(|wait| wait <= Duration::from_secs(5) && wait > Duration::from_secs(4)), "{wait:?}");
+    }
+}

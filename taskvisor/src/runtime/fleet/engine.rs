@@ -1,0 +1,412 @@
+//! Drives the machine of the leases: one loop, on a thread of its own, so that neither blocked workers nor the pool of the
+//! application hold a renewal up. On a runtime with paused time, it is a task of that runtime.
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, sleep_until};
+
+use super::super::core::Core;
+use super::calls;
+use super::clock::LeaseClock;
+use super::seat::{Hold, Seat, Unit, Validity};
+use crate::events::{Event, EventKind};
+use crate::fleet::{Fleet, LeaseError, LeaseKey, Machine, Order, Overrun, Reply, Say, SessionId, Why};
+use crate::inspect::one_line;
+use crate::panics::{catch, drop_caught};
+use crate::sync::{Waiters, lock};
+
+/// The leases of a supervisor.
+pub(in crate::runtime) struct Engine {
+    fleet: Fleet,
+    core: Weak<Core>,
+    /// A leaf: no other lock is taken, and no user code runs, under it.
+    shared: Mutex<Shared>,
+    /// Its only waiter is the driver.
+    bell: Notify,
+    clock: OnceLock<LeaseClock>,
+    over: Waiters,
+}
+
+#[derive(Default)]
+struct Shared {
+    inputs: Vec<Input>,
+    /// The seats of each key, in the order in which they came. The first one has the key in this process.
+    seats: HashMap<LeaseKey, Vec<Waiting>>,
+    driver: Driver,
+}
+
+/// A seat, and whether it wants to work.
+struct Waiting {
+    seat: Arc<Seat>,
+    wants: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Driver {
+    #[default]
+    Unborn,
+    Running,
+    Over,
+}
+
+enum Input {
+    Say(LeaseKey, Say),
+    Hint,
+    ShutDown,
+}
+
+impl Engine {
+    pub(in crate::runtime) fn new(fleet: Fleet, core: Weak<Core>) -> Arc<Self> {
+        Arc::new(Self {
+            fleet,
+            core,
+            shared: Mutex::default(),
+            bell: Notify::new(),
+            clock: OnceLock::new(),
+            over: Waiters::default(),
+        })
+    }
+
+    /// Returns the time that work has to clean up when its lease is about to end.
+    pub(in crate::runtime) fn clean_up(&self) -> Duration {
+        self.fleet.times().clean_up()
+    }
+
+    /// A seat says something.
+    pub(super) fn say(self: &Arc<Self>, seat: &Arc<Seat>, say: Say) {
+        let mut shared = lock(&self.shared);
+        let key = &seat.key;
+        let seats = shared.seats.entry(key.clone()).or_default();
+        let place = seats.iter().position(|waiting| Arc::ptr_eq(&waiting.seat, seat));
+        // A seat that waits behind another says so here only.
+        let wants = matches!(say, Say::Wants(_));
+        if let Some(waiting) = place.and_then(|place| seats.get_mut(place)) {
+            waiting.wants = wants || (waiting.wants && !matches!(say, Say::Withdraws(_)));
+        }
+        let place = match (place, say) {
+            (Some(place), _) => place,
+            (None, Say::Wants(_)) => {
+                seats.push(Waiting { seat: Arc::clone(seat), wants: true });
+                seats.len() - 1
+            }
+            (None, _) => return,
+        };
+        let gone = if say == Say::Leaves { Some(seats.remove(place)) } else { None };
+        let next = if gone.is_some() && place == 0 { seats.first().filter(|next| next.wants) } else { None };
+        let next = next.map(|_| Input::Say(key.clone(), Say::Wants(0)));
+        if seats.is_empty() {
+            shared.seats.remove(key);
+        }
+        if place == 0 {
+            shared.inputs.push(Input::Say(key.clone(), say));
+        }
+        shared.inputs.extend(next);
+        let starts = shared.driver == Driver::Unborn;
+        if starts {
+            shared.driver = Driver::Running;
+        }
+        drop(shared);
+        drop(gone);
+        if starts {
+            start(self);
+        }
+        self.bell.notify_one();
+    }
+
+    fn push(&self, input: Input) {
+        lock(&self.shared).inputs.push(input);
+        self.bell.notify_one();
+    }
+
+    /// Nothing more is asked for, and the session is closed once all work has ended. Returns `false` if nothing is to be
+    /// waited for.
+    pub(in crate::runtime) fn shut_down(&self) -> bool {
+        let mut shared = lock(&self.shared);
+        let was = shared.driver;
+        if was == Driver::Unborn {
+            shared.driver = Driver::Over;
+        }
+        drop(shared);
+        if was == Driver::Running {
+            self.push(Input::ShutDown);
+        }
+        was == Driver::Running
+    }
+
+    /// Waits until the session is closed, or the store has not answered that.
+    pub(in crate::runtime) async fn closed(&self) {
+        self.over.wait(|| (lock(&self.shared).driver == Driver::Over).then_some(())).await;
+    }
+
+    /// Returns the longest time that [`closed`](Self::closed) takes.
+    pub(in crate::runtime) fn time_to_close(&self) -> Duration {
+        self.fleet.times().call().saturating_mul(2)
+    }
+
+    /// Returns the seat that has the key in this process.
+    fn seat(&self, key: &LeaseKey) -> Option<Arc<Seat>> {
+        lock(&self.shared).seats.get(key)?.first().map(|waiting| Arc::clone(&waiting.seat))
+    }
+
+    fn publish(&self, event: impl FnOnce() -> Event) {
+        if let Some(core) = self.core.upgrade().filter(|core| core.bus.is_active()) {
+            core.bus.publish(event());
+        }
+    }
+}
+
+/// Starts the driver. Called in the runtime of the first unit.
+fn start(engine: &Arc<Engine>) {
+    let _ = engine.clock.set(LeaseClock::new());
+    let driving = drive(Arc::clone(engine));
+    if is_time_paused() {
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(driving);
+            return;
+        }
+    }
+    let runtime = Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else {
+        // Without another thread it has to share the runtime of the tasks.
+        if let Ok(here) = Handle::try_current() {
+            here.spawn(driving);
+        }
+        return;
+    };
+    let thread = std::thread::Builder::new().name("taskvisor-fleet".into());
+    let spawned = thread.spawn(move || {
+        runtime.block_on(driving);
+        // What a store has left, such as its connection, ends with its runtime.
+        runtime.shutdown_background();
+    });
+    drop(spawned);
+}
+
+/// Returns `true` if the clock of Tokio stands still here, as in a test.
+fn is_time_paused() -> bool {
+    #[cfg(feature = "test-util")]
+    {
+        let (before, real) = (tokio::time::Instant::now(), std::time::Instant::now());
+        while real.elapsed() < Duration::from_micros(2) {}
+        tokio::time::Instant::now() == before
+    }
+    #[cfg(not(feature = "test-util"))]
+    false
+}
+
+/// Ends the driver for those who wait for it, also if it is dropped.
+struct Ended(Arc<Engine>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let mut shared = lock(&self.0.shared);
+        shared.driver = Driver::Over;
+        drop(shared);
+        self.0.over.wake();
+    }
+}
+
+struct Live {
+    engine: Arc<Engine>,
+    clock: LeaseClock,
+    machine: Machine,
+    calls: JoinSet<(Reply, Option<LeaseError>)>,
+    session: Option<(SessionId, Arc<Validity>)>,
+    /// The text of the last failure of a call.
+    failure: String,
+}
+
+async fn drive(engine: Arc<Engine>) {
+    let _ended = Ended(Arc::clone(&engine));
+    let clock = *engine.clock.get_or_init(LeaseClock::new);
+    let mut hints = JoinSet::new();
+    hints.spawn(hear(Arc::clone(&engine)));
+    let machine = Machine::new(engine.fleet.times(), fastrand::Rng::new());
+    let mut live = Live { engine, clock, machine, calls: JoinSet::new(), session: None, failure: String::new() };
+    while live.turn() {
+        live.wait().await;
+    }
+}
+
+/// Hands the hints of the store on.
+async fn hear(engine: Arc<Engine>) {
+    /// A store whose hints never end must not keep the thread busy.
+    const PAUSE: Duration = Duration::from_millis(10);
+    loop {
+        {
+            let mut changed = pin!(engine.fleet.store.changed());
+            let heard = poll_fn(|cx| match catch(|| changed.as_mut().poll(cx)) {
+                Ok(polled) => polled.map(|()| true),
+                Err(_) => Poll::Ready(false),
+            });
+            if !heard.await {
+                return;
+            }
+        }
+        engine.push(Input::Hint);
+        sleep(PAUSE).await;
+    }
+}
+
+impl Live {
+    /// Handles what was said and what is due. Returns `false` at the end.
+    fn turn(&mut self) -> bool {
+        let inputs = std::mem::take(&mut lock(&self.engine.shared).inputs);
+        let now = self.clock.now();
+        for input in inputs {
+            match input {
+                Input::Say(key, say) => self.machine.say(&key, say, now),
+                Input::Hint => self.machine.hint(now),
+                Input::ShutDown => self.machine.shut_down(),
+            }
+        }
+        let orders = self.machine.settle(now);
+        self.follow_session();
+        let mut goes_on = true;
+        for order in orders {
+            goes_on &= order != Order::Done;
+            self.carry_out(order);
+        }
+        goes_on
+    }
+
+    /// Lets the work of the session know how long it is valid.
+    fn follow_session(&mut self) {
+        let current = self.machine.session_until();
+        if let Some((_, validity)) = self.session.take_if(|(id, _)| current.is_none_or(|(current, _)| current != *id)) {
+            validity.set(Duration::ZERO);
+        }
+        if let Some((id, until)) = current {
+            let (_, validity) = self.session.get_or_insert_with(|| (id, Validity::new(self.clock)));
+            validity.set(until);
+        }
+    }
+
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Call(call) => drop(self.calls.spawn(calls::carry_out(self.engine.fleet.clone(), call))),
+            Order::Grant { key, number, token, .. } => {
+                let (Some(seat), Some((_, validity))) = (self.engine.seat(&key), &self.session) else { return };
+                seat.grant(Hold::new(number, token, Arc::clone(validity)));
+                self.engine.publish(|| Event {
+                    count: Some(token.number()),
+                    ..seat.event(EventKind::LeaseAcquired).because(key.as_str())
+                });
+                seat.tell_granted();
+            }
+            Order::Stop { key, why } => {
+                let Some(seat) = self.engine.seat(&key) else { return };
+                seat.revoke();
+                let reason = match why {
+                    Why::Resigned => "resigned",
+                    Why::NotRenewed => "the lease could not be renewed in time",
+                    Why::Expired => "the session has expired",
+                };
+                self.engine.publish(|| seat.event(EventKind::LeaseLost).because(reason));
+                seat.tell_lost(self.engine.clean_up());
+            }
+            Order::Drop { key } => {
+                if let Some(seat) = self.engine.seat(&key) {
+                    seat.end();
+                    seat.tell_over();
+                }
+            }
+            Order::Overrun { key } => {
+                let Some(seat) = self.engine.seat(&key).filter(|seat| seat.is_alive()) else { return };
+                self.engine.publish(|| seat.event(EventKind::LeaseOverrun).because(key.as_str()));
+                if seat.overrun == Overrun::Abort {
+                    std::process::abort();
+                }
+            }
+            Order::Released { key, token } => self.engine.publish(|| {
+                let path = self.engine.seat(&key).and_then(|seat| seat.path());
+                let task = Some(path.unwrap_or_else(|| key.as_str().into()));
+                let event = Event { task, count: Some(token.number()), ..Event::new(EventKind::LeaseReleased) };
+                event.because(key.as_str())
+            }),
+            Order::Reachable(true) => self.engine.publish(|| Event::new(EventKind::FleetReachable)),
+            Order::Reachable(false) => {
+                self.engine.publish(|| Event::new(EventKind::FleetUnreachable).because(self.failure.clone()));
+            }
+            Order::Marked { .. } | Order::Done => {}
+        }
+    }
+
+    /// Waits for a word, a reply, or the next time at which something is due.
+    async fn wait(&mut self) {
+        let mut due = pin!(self.machine.wakes_at().and_then(|at| self.clock.instant(at)).map(sleep_until));
+        let mut bell = pin!(self.engine.bell.notified());
+        let calls = &mut self.calls;
+        let reply = poll_fn(|cx| {
+            if let Poll::Ready(Some(Ok(reply))) = calls.poll_join_next(cx) {
+                return Poll::Ready(Some(reply));
+            }
+            let is_due = due.as_mut().as_pin_mut().is_some_and(|due| due.poll(cx).is_ready());
+            if is_due || bell.as_mut().poll(cx).is_ready() { Poll::Ready(None) } else { Poll::Pending }
+        });
+        let Some((reply, error)) = reply.await else { return };
+        if let Some(error) = error {
+            self.failure = catch(|| one_line(&error)).unwrap_or_default();
+            let _ = drop_caught(error);
+        }
+        self.machine.reply(reply, self.clock.now());
+    }
+}
+
+/// The unit of a seat, as the engine speaks to it.
+impl Seat {
+    fn path(&self) -> Option<Arc<str>> {
+        match self.unit.get()? {
+            Unit::Task(cell) => Some(Arc::clone(cell.upgrade()?.name())),
+            Unit::Group(group) => Some(Arc::clone(group.upgrade()?.path())),
+        }
+    }
+
+    fn event(&self, kind: EventKind) -> Event {
+        let id = match self.unit.get() {
+            Some(Unit::Task(cell)) => cell.upgrade().map(|cell| cell.id()),
+            _ => None,
+        };
+        Event { task: Some(self.path().unwrap_or_else(|| self.key.as_str().into())), id, ..Event::new(kind) }
+    }
+
+    fn tell_granted(&self) {
+        match self.unit.get() {
+            Some(Unit::Task(cell)) => drop(cell.upgrade().map(|cell| cell.follow_lease(None))),
+            Some(Unit::Group(group)) => drop(group.upgrade().map(|group| group.lease_is_granted())),
+            None => {}
+        }
+    }
+
+    fn tell_lost(&self, within: Duration) {
+        match self.unit.get() {
+            Some(Unit::Task(cell)) => drop(cell.upgrade().map(|cell| cell.follow_lease(Some(within)))),
+            Some(Unit::Group(group)) => drop(group.upgrade().map(|group| group.lease_is_lost(within))),
+            None => {}
+        }
+    }
+
+    fn tell_over(&self) {
+        match self.unit.get() {
+            Some(Unit::Task(cell)) => drop(cell.upgrade().map(|cell| cell.lease_is_over())),
+            Some(Unit::Group(group)) => drop(group.upgrade().map(|group| group.lease_is_over())),
+            None => {}
+        }
+    }
+
+    fn is_alive(&self) -> bool {
+        match self.unit.get() {
+            Some(Unit::Task(cell)) => cell.upgrade().is_some_and(|cell| cell.is_alive()),
+            Some(Unit::Group(group)) => group.upgrade().is_some_and(|group| group.has_alive()),
+            None => false,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! The place of a task or group in the fleet, and the lease that it holds.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::time::Duration;
+
+use super::super::group::GroupCell;
+use super::super::task::Cell;
+use super::clock::LeaseClock;
+use super::engine::Engine;
+use crate::fleet::{FencingToken, LeaseKey, Overrun, Say, Singleton, Standby};
+use crate::sync::lock;
+
+/// A session of this process, as its work sees it.
+#[derive(Debug)]
+pub(super) struct Validity {
+    clock: LeaseClock,
+    /// The end, in nanoseconds of the clock; zero for a session that is over.
+    until: AtomicU64,
+}
+
+impl Validity {
+    pub(super) fn new(clock: LeaseClock) -> Arc<Self> {
+        Arc::new(Self { clock, until: AtomicU64::new(0) })
+    }
+
+    pub(super) fn set(&self, until: Duration) {
+        self.until.store(u64::try_from(until.as_nanos()).unwrap_or(u64::MAX), Ordering::Release);
+    }
+
+    fn left(&self) -> Duration {
+        Duration::from_nanos(self.until.load(Ordering::Acquire)).saturating_sub(self.clock.now())
+    }
+}
+
+/// One holding of a lease: from a grant to the end of its work.
+#[derive(Debug)]
+pub(in crate::runtime) struct Hold {
+    pub(in crate::runtime) number: u64,
+    pub(in crate::runtime) token: FencingToken,
+    validity: Arc<Validity>,
+    /// `true` if the engine has found that it is over, whatever follows for the session.
+    dropped: AtomicBool,
+}
+
+impl Hold {
+    pub(super) fn new(number: u64, token: FencingToken, validity: Arc<Validity>) -> Arc<Self> {
+        Arc::new(Self { number, token, validity, dropped: AtomicBool::new(false) })
+    }
+
+    pub(super) fn end(&self) {
+        self.dropped.store(true, Ordering::Release);
+    }
+
+    /// Returns `true` if no work may be done for it any more. Checked before each poll.
+    pub(in crate::runtime) fn is_over(&self) -> bool {
+        self.left().is_zero()
+    }
+
+    /// Returns the time until its work is dropped, unless the session is renewed.
+    pub(in crate::runtime) fn left(&self) -> Duration {
+        if self.dropped.load(Ordering::Acquire) { Duration::ZERO } else { self.validity.left() }
+    }
+}
+
+/// What a seat is of.
+#[derive(Clone)]
+pub(super) enum Unit {
+    Task(Weak<Cell>),
+    Group(Weak<GroupCell>),
+}
+
+/// The place of a task or group in the fleet.
+pub(in crate::runtime) struct Seat {
+    pub(super) key: LeaseKey,
+    pub(super) standby: Standby,
+    pub(super) overrun: Overrun,
+    engine: Arc<Engine>,
+    pub(super) unit: OnceLock<Unit>,
+    /// A leaf: nothing else is locked, and no user code runs, under it.
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The number of grants.
+    grants: u64,
+    /// The current holding, until its work is to stop.
+    hold: Option<Arc<Hold>>,
+    /// The last holding.
+    last: Option<Arc<Hold>>,
+    /// `true` after the unit said that it leaves.
+    has_left: bool,
+}
+
+impl Seat {
+    pub(in crate::runtime) fn new(engine: &Arc<Engine>, singleton: &Singleton, key: LeaseKey) -> Arc<Self> {
+        Arc::new(Self {
+            key,
+            standby: singleton.standby,
+            overrun: singleton.overrun,
+            engine: Arc::clone(engine),
+            unit: OnceLock::new(),
+            state: Mutex::default(),
+        })
+    }
+
+    pub(in crate::runtime) fn is_of_task(&self, cell: &Arc<Cell>) {
+        let _ = self.unit.set(Unit::Task(Arc::downgrade(cell)));
+    }
+
+    pub(in crate::runtime) fn is_of_group(&self, group: &Arc<GroupCell>) {
+        let _ = self.unit.set(Unit::Group(Arc::downgrade(group)));
+    }
+
+    /// Returns the current holding, unless its work is to stop.
+    pub(in crate::runtime) fn hold(&self) -> Option<Arc<Hold>> {
+        lock(&self.state).hold.clone()
+    }
+
+    pub(in crate::runtime) fn is_held(&self) -> bool {
+        lock(&self.state).hold.is_some()
+    }
+
+    /// Returns whether the unit counts as ready while it stands by.
+    pub(in crate::runtime) fn stands_by_ready(&self) -> bool {
+        self.standby == Standby::Ready
+    }
+
+    /// Nothing of the unit runs, and it wants to.
+    pub(in crate::runtime) fn wants(self: &Arc<Self>) {
+        let state = lock(&self.state);
+        let (grants, has_left) = (state.grants, state.has_left);
+        drop(state);
+        if !has_left {
+            self.engine.say(self, Say::Wants(grants));
+        }
+    }
+
+    /// The unit is paused: it does not compete any more, unless it was granted the lease in the meantime.
+    pub(in crate::runtime) fn withdraws(self: &Arc<Self>) {
+        let grants = lock(&self.state).grants;
+        self.engine.say(self, Say::Withdraws(grants));
+    }
+
+    /// The work of this holding found that it is over.
+    pub(in crate::runtime) fn lost(self: &Arc<Self>, hold: &Hold) {
+        self.engine.say(self, Say::Lost(hold.number));
+    }
+
+    /// The unit has ended for good, and nothing of it runs.
+    pub(in crate::runtime) fn leaves(self: &Arc<Self>) {
+        let mut state = lock(&self.state);
+        let had_left = std::mem::replace(&mut state.has_left, true);
+        drop(state);
+        if !had_left {
+            self.engine.say(self, Say::Leaves);
+        }
+    }
+
+    /// Hands the lease over. Returns `false` if it is not held.
+    pub(in crate::runtime) fn resign(self: &Arc<Self>) -> bool {
+        let is_held = self.is_held();
+        if is_held {
+            self.engine.say(self, Say::Resigns);
+        }
+        is_held
+    }
+
+    // The engine's side.
+
+    pub(super) fn grant(&self, hold: Arc<Hold>) {
+        let mut state = lock(&self.state);
+        state.grants = hold.number;
+        state.last = Some(Arc::clone(&hold));
+        let before = state.hold.replace(hold);
+        drop(state);
+        drop(before);
+    }
+
+    /// No further attempt begins.
+    pub(super) fn revoke(&self) {
+        let before = lock(&self.state).hold.take();
+        drop(before);
+    }
+
+    /// The last holding is over.
+    pub(super) fn end(&self) {
+        let last = lock(&self.state).last.clone();
+        if let Some(last) = last {
+            last.end();
+        }
+    }
+}

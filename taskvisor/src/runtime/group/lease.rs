@@ -1,0 +1,78 @@
+//! The lease of a group that runs once in a fleet: its children are registered, and their attempts wait for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::super::failures::is_within;
+use super::super::fleet::Seat;
+use super::super::task::{Cell, StopBy};
+use super::cell::GroupCell;
+use super::machine::Input;
+use crate::panics::drop_each;
+
+impl GroupCell {
+    /// Lets its seat know the group.
+    pub(in crate::runtime) fn takes_seat(self: &Arc<Self>) {
+        if let Some(seat) = &self.seat {
+            seat.is_of_group(self);
+        }
+    }
+
+    /// Returns the seat of the group, or of the next group around it that has one.
+    pub(in crate::runtime) fn seat_around(&self) -> Option<&Arc<Seat>> {
+        self.with_parents().find_map(|group| group.seat.as_ref())
+    }
+
+    /// Returns `true` if the group, or one around it, waits for its lease.
+    pub(in crate::runtime) fn stands_by(&self) -> bool {
+        self.seat_around().is_some_and(|seat| !seat.is_held())
+    }
+
+    /// Nothing of the group runs: it competes for its lease. Returns `false` if it has none, or holds it.
+    pub(super) fn competes(&self) -> bool {
+        let seat = self.seat.as_ref().filter(|seat| !seat.is_held());
+        if let Some(seat) = seat {
+            seat.wants();
+        }
+        seat.is_some()
+    }
+
+    fn cells_within(&self) -> Vec<Arc<Cell>> {
+        let mut cells = self.core.cells();
+        cells.retain(|cell| cell.member().is_some() && is_within(cell.name(), self.path()));
+        cells
+    }
+
+    fn for_each(&self, act: impl Fn(&Cell)) {
+        let cells = self.cells_within();
+        cells.iter().for_each(|cell| act(cell));
+        drop_each(cells);
+    }
+
+    pub(in crate::runtime) fn lease_is_granted(&self) {
+        self.for_each(|cell| cell.follow_lease(None));
+        let groups: Vec<_> = {
+            let registry = self.core.registry();
+            registry.groups.values().filter(|group| is_within(group.path(), self.path())).cloned().collect()
+        };
+        groups.iter().for_each(|group| group.ring_bell());
+        drop_each(groups);
+    }
+
+    /// No further attempt begins, and the group restarts: its children stop in their order, and are registered again.
+    pub(in crate::runtime) fn lease_is_lost(&self, within: Duration) {
+        self.for_each(|cell| cell.follow_lease(None));
+        self.send(Input::Restart, Some(StopBy::within(within)));
+    }
+
+    pub(in crate::runtime) fn lease_is_over(&self) {
+        self.for_each(Cell::lease_is_over);
+    }
+
+    pub(in crate::runtime) fn has_alive(&self) -> bool {
+        let cells = self.cells_within();
+        let is_any = cells.iter().any(|cell| cell.is_alive());
+        drop_each(cells);
+        is_any
+    }
+}

@@ -1,0 +1,125 @@
+//! The lease of a task that runs once in a fleet, or whose group does: no attempt begins without it, and none is polled
+//! after its end.
+//!
+//! The engine changes the seat first, and then tells the cells. A cell reads its seat under its own lock, whenever it is
+//! told or looks by itself, so the last one to look has the last word.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Bound, Cell, Tie};
+use crate::fleet::FencingToken;
+use crate::runtime::fleet::{Hold, Seat};
+use crate::supervisor::StopLimit;
+use crate::task::StopKind;
+
+impl Cell {
+    /// Returns the seat that decides when the task runs: its own, or that of the group around it.
+    pub(in crate::runtime) fn seat(&self) -> Option<&Arc<Seat>> {
+        match self.tie.as_deref()? {
+            Tie::Leased(seat, _) => Some(seat),
+            Tie::Group(member) => member.seat.as_ref().or_else(|| member.group.seat_around()),
+            Tie::Slot(_) => None,
+        }
+    }
+
+    /// Returns the seat of the task itself.
+    pub(in crate::runtime) fn own_seat(&self) -> Option<&Arc<Seat>> {
+        match self.tie.as_deref()? {
+            Tie::Leased(seat, _) => Some(seat),
+            Tie::Group(member) => member.seat.as_ref(),
+            Tie::Slot(_) => None,
+        }
+    }
+
+    /// Follows its seat: attempts may begin if the lease is held. If not, a running attempt is requested to end within
+    /// this time.
+    pub(in crate::runtime) fn follow_lease(&self, within: Option<Duration>) {
+        let Some(seat) = self.seat() else { return };
+        let mut state = self.lock();
+        if seat.is_held() {
+            if state.machine.takes_lease() {
+                state.since = self.core.clock.now();
+                self.wake(state, None);
+            }
+            return;
+        }
+        let Some(effects) = state.machine.stands_by(within.is_some()) else { return };
+        if !state.machine.is_alive() {
+            state.since = self.core.clock.now();
+        }
+        let within = within.unwrap_or(Duration::MAX).min(self.policy.stop_timeout.unwrap_or(Duration::MAX));
+        let bound = Bound::within(within, StopLimit::StopTimeout);
+        if effects.interrupts {
+            state.tighten(bound, StopKind::LeaseLost);
+        }
+        self.carry_out(None, state, bound, effects);
+    }
+
+    /// The lease is over: the attempt and its helpers are dropped when they are polled, which is now.
+    pub(in crate::runtime) fn lease_is_over(&self) {
+        let state = self.lock();
+        let abort = state.aside.as_ref().and_then(|aside| aside.abort.clone());
+        self.wake(state, None);
+        if let Some(abort) = abort {
+            abort.cancel();
+        }
+    }
+
+    /// The actor finds that the lease of its attempt is over. No other attempt begins until it is granted again.
+    pub(in crate::runtime) fn stop_without_lease(&self, hold: Option<&Hold>) {
+        let mut state = self.lock();
+        if let Some(effects) = state.machine.stands_by(true) {
+            state.machine.because(StopKind::LeaseLost);
+            self.carry_out(None, state, Bound::OPEN, effects);
+        } else {
+            drop(state);
+        }
+        if let (Some(seat), Some(hold)) = (self.seat(), hold) {
+            seat.lost(hold);
+        }
+    }
+
+    /// Notes the lease of the attempt that begins.
+    pub(in crate::runtime) fn works_under(&self, hold: &Arc<Hold>) {
+        let mut state = self.lock();
+        state.aside.get_or_insert_default().hold = Some(Arc::clone(hold));
+        // The actor checks the lease before each poll.
+        self.news.raise();
+    }
+
+    fn hold_of(&self, attempt: u64) -> Option<Arc<Hold>> {
+        let state = self.lock();
+        let aside = state.aside.as_ref().filter(|_| state.machine.attempt == attempt && state.machine.is_alive())?;
+        aside.hold.clone()
+    }
+
+    pub(crate) fn fencing_token(&self, attempt: u64) -> Option<FencingToken> {
+        self.hold_of(attempt).map(|hold| hold.token)
+    }
+
+    pub(crate) fn lease_left(&self, attempt: u64) -> Option<Duration> {
+        self.hold_of(attempt).map(|hold| hold.left())
+    }
+
+    /// Hands the lease over. Returns `false` if the task holds none of its own.
+    pub(crate) fn resign(&self) -> bool {
+        self.own_seat().is_some_and(Seat::resign)
+    }
+
+    /// Nothing of the task runs. If it stands by, and only for its lease, it competes for it.
+    pub(in crate::runtime) fn competes(&self) {
+        let Some(seat) = self.own_seat() else { return };
+        let machine = *self.lock().machine();
+        match (machine.competes(), machine.is_paused()) {
+            (true, false) => seat.wants(),
+            (true, true) => seat.withdraws(),
+            (false, _) => {}
+        }
+    }
+
+    /// Returns `true` if the task stands by.
+    pub(in crate::runtime) fn stands_by(&self) -> bool {
+        self.tie.is_some() && self.lock().machine().is_standing_by()
+    }
+}

@@ -1,0 +1,250 @@
+//! T5: fleets: what runs once over several replicas, which share a store in one process, on paused time.
+
+mod groups;
+mod loss;
+mod refused;
+mod tasks;
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use taskvisor::fleet::{
+    Claim, FencingToken, Fleet, LeaseError, LeaseKey, LeaseStore, LocalStore, SessionId, SessionSpec, StoreTime,
+};
+use taskvisor::{
+    EventKind, RuntimeError, SupervisorConfig, TaskContext, TaskFn, TaskSpec, TaskState, Tree, TreeBuilder,
+};
+use tests::{Recorder, Seen};
+use tokio::time::{Instant, sleep};
+
+type Result = std::result::Result<(), RuntimeError>;
+
+const TTL: Duration = Duration::from_secs(15);
+
+fn secs(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+/// The network between a replica and the store.
+#[derive(Clone)]
+struct Net {
+    store: LocalStore,
+    line: Arc<Line>,
+}
+
+#[derive(Default)]
+struct Line {
+    is_cut: AtomicBool,
+    /// Calls are carried out, and their answers are lost.
+    is_mute: AtomicBool,
+    calls: Mutex<Vec<&'static str>>,
+    renewals: AtomicUsize,
+}
+
+impl Net {
+    fn new(store: &LocalStore) -> Self {
+        Self { store: store.clone(), line: Arc::default() }
+    }
+
+    fn cut(&self, is_cut: bool) {
+        self.line.is_cut.store(is_cut, Ordering::Relaxed);
+    }
+
+    fn mute(&self, is_mute: bool) {
+        self.line.is_mute.store(is_mute, Ordering::Relaxed);
+    }
+
+    /// The calls so far, without renewals.
+    fn calls(&self) -> Vec<&'static str> {
+        self.line.calls.lock().unwrap().clone()
+    }
+
+    async fn pass<T>(&self, name: &'static str, call: impl Future<Output = T>) -> T {
+        if name == "renew" {
+            self.line.renewals.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.line.calls.lock().unwrap().push(name);
+        }
+        if self.line.is_cut.load(Ordering::Relaxed) {
+            return std::future::pending().await;
+        }
+        let answer = call.await;
+        if self.line.is_mute.load(Ordering::Relaxed) {
+            return std::future::pending().await;
+        }
+        answer
+    }
+}
+
+#[async_trait::async_trait]
+impl LeaseStore for Net {
+    async fn open(&self, spec: &SessionSpec) -> std::result::Result<SessionId, LeaseError> {
+        self.pass("open", self.store.open(spec)).await
+    }
+
+    async fn renew(&self, session: SessionId) -> std::result::Result<StoreTime, LeaseError> {
+        self.pass("renew", self.store.renew(session)).await
+    }
+
+    async fn acquire(&self, session: SessionId, keys: &[LeaseKey]) -> std::result::Result<Vec<Claim>, LeaseError> {
+        self.pass("acquire", self.store.acquire(session, keys)).await
+    }
+
+    async fn release(
+        &self,
+        session: SessionId,
+        held: &[(LeaseKey, FencingToken)],
+    ) -> std::result::Result<(), LeaseError> {
+        self.pass("release", self.store.release(session, held)).await
+    }
+
+    async fn mark(
+        &self,
+        session: SessionId,
+        key: &LeaseKey,
+        token: FencingToken,
+        tick: u64,
+    ) -> std::result::Result<bool, LeaseError> {
+        self.pass("mark", self.store.mark(session, key, token, tick)).await
+    }
+
+    async fn close(&self, session: SessionId) -> std::result::Result<(), LeaseError> {
+        self.pass("close", self.store.close(session)).await
+    }
+
+    async fn changed(&self) {
+        if self.line.is_cut.load(Ordering::Relaxed) {
+            return std::future::pending().await;
+        }
+        self.store.changed().await;
+    }
+}
+
+/// One run, as its work saw it.
+#[derive(Debug, Clone, PartialEq)]
+struct Run {
+    replica: usize,
+    what: &'static str,
+    token: u64,
+    from: Duration,
+    to: Option<Duration>,
+}
+
+/// The log of all runs of a fleet.
+#[derive(Clone)]
+struct Log {
+    start: Instant,
+    runs: Arc<Mutex<Vec<Run>>>,
+}
+
+/// Ends its run when it is dropped.
+struct Running {
+    log: Log,
+    place: usize,
+}
+
+impl Log {
+    fn new() -> Self {
+        Self { start: Instant::now(), runs: Arc::default() }
+    }
+
+    fn begin(&self, replica: usize, what: &'static str, token: Option<FencingToken>) -> Running {
+        let mut runs = self.runs.lock().unwrap();
+        let token = token.map_or(0, FencingToken::number);
+        runs.push(Run { replica, what, token, from: self.start.elapsed(), to: None });
+        Running { log: self.clone(), place: runs.len() - 1 }
+    }
+
+    fn runs(&self) -> Vec<Run> {
+        self.runs.lock().unwrap().clone()
+    }
+
+    /// The replicas that run it now.
+    fn owners(&self, what: &str) -> Vec<usize> {
+        let runs = self.runs();
+        runs.iter().filter(|run| run.what == what && run.to.is_none()).map(|run| run.replica).collect()
+    }
+
+    /// No two runs of different replicas overlap, and tokens never fall.
+    fn check(&self) {
+        let runs = self.runs();
+        for (n, run) in runs.iter().enumerate() {
+            assert!(run.token > 0, "{run:?} has no token");
+            for later in runs[n + 1..].iter().filter(|later| later.what == run.what) {
+                let overlaps = run.to.is_none_or(|to| later.from < to);
+                assert!(!overlaps, "{later:?} overlaps with {run:?}");
+                let grows =
+                    if later.replica == run.replica { later.token >= run.token } else { later.token > run.token };
+                assert!(grows, "the token of {later:?} came after that of {run:?}");
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let at = self.log.start.elapsed();
+        self.log.runs.lock().unwrap()[self.place].to = Some(at);
+    }
+}
+
+/// A task that runs until it is told to stop.
+fn serve(log: &Log, replica: usize, name: &'static str) -> TaskSpec {
+    let log = log.clone();
+    let task = TaskFn::arc(name, move |ctx: TaskContext| {
+        let log = log.clone();
+        async move {
+            let _running = log.begin(replica, name, ctx.fencing_token());
+            ctx.cancelled().await;
+            Ok(())
+        }
+    });
+    TaskSpec::inherit(task)
+}
+
+struct Replica {
+    tree: Tree,
+    net: Net,
+    recorder: Arc<Recorder>,
+}
+
+/// Starts a replica.
+async fn replica(
+    store: &LocalStore,
+    number: usize,
+    add: impl FnOnce(TreeBuilder) -> TreeBuilder,
+) -> std::result::Result<Replica, RuntimeError> {
+    let (net, recorder) = (Net::new(store), Recorder::new());
+    let fleet = Fleet::new(net.clone()).name("test").label(format!("r{number}")).ttl(TTL);
+    let config = SupervisorConfig { grace: Duration::from_secs(30), ..SupervisorConfig::default() };
+    let tree = add(Tree::builder(config).with_subscriber(recorder.clone()).with_fleet(fleet)).build();
+    tree.start().await?;
+    Ok(Replica { tree, net, recorder })
+}
+
+impl Replica {
+    fn count(&self, kind: EventKind, task: &str) -> usize {
+        self.recorder.seen().iter().filter(|it| it.kind == kind && it.task.as_deref() == Some(task)).count()
+    }
+
+    fn find(&self, kind: EventKind, task: &str) -> Option<Seen> {
+        self.recorder.seen().into_iter().find(|it| it.kind == kind && it.task.as_deref() == Some(task))
+    }
+
+    fn state(&self, path: &str) -> TaskState {
+        self.tree.child(path).status().expect("it is registered").state
+    }
+}
+
+/// Three replicas with one singleton, after a second.
+async fn three(log: &Log) -> std::result::Result<(LocalStore, Vec<Replica>), RuntimeError> {
+    let store = LocalStore::new();
+    let mut replicas = Vec::new();
+    for number in 0..3 {
+        replicas.push(replica(&store, number, |tree| tree.task(serve(log, number, "ledger").with_singleton())).await?);
+        sleep(secs(0.1)).await;
+    }
+    sleep(secs(1.0)).await;
+    Ok((store, replicas))
+}

@@ -1,0 +1,206 @@
+//! Singletons that are tasks.
+
+use std::time::Duration;
+
+use taskvisor::fleet::LocalStore;
+use taskvisor::{EventKind, RestartPolicy, TaskContext, TaskError, TaskFn, TaskSpec, TaskState};
+use tokio::time::sleep;
+
+use super::{Log, Result, TTL, replica, secs, serve, three};
+
+#[tokio::test(start_paused = true)]
+async fn t5_one_replica_runs_it_and_the_others_stand_by_live_and_ready() -> Result {
+    let log = Log::new();
+    let (_store, replicas) = three(&log).await?;
+    assert_eq!(log.owners("ledger"), [0]);
+    let states: Vec<_> = replicas.iter().map(|it| it.state("ledger")).collect();
+    assert_eq!(states, [TaskState::Running, TaskState::Standby, TaskState::Standby]);
+    for it in &replicas {
+        it.tree.wait_ready().await;
+        let health = it.tree.health();
+        assert!(health.is_live() && health.is_ready(), "{health:?}");
+    }
+    assert_eq!(replicas[0].count(EventKind::LeaseAcquired, "ledger"), 1);
+    assert_eq!(replicas[1].count(EventKind::LeaseAcquired, "ledger"), 0);
+    // Nothing changes by itself.
+    sleep(Duration::from_secs(600)).await;
+    assert_eq!(log.runs().len(), 1);
+    for it in &replicas {
+        it.tree.shutdown().await?;
+    }
+    log.check();
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn t5_a_shutdown_hands_over_when_the_work_has_ended() -> Result {
+    let log = Log::new();
+    let (_store, replicas) = three(&log).await?;
+    for n in 0..2 {
+        replicas[n].tree.shutdown().await?;
+        sleep(secs(0.5)).await;
+        let owners = log.owners("ledger");
+        assert_eq!(owners.len(), 1, "another has taken over: {:?}", log.runs());
+        assert_eq!(replicas[n].count(EventKind::LeaseLost, "ledger"), 0);
+        if owners != [n + 1] {
+            // The third was quicker.
+            break;
+        }
+    }
+    for it in &replicas {
+        it.tree.shutdown().await?;
+    }
+    let runs = log.runs();
+    let gap = runs[1].from.saturating_sub(runs[0].to.unwrap());
+    assert!(gap < secs(0.5), "the hand-over took {gap:?}");
+    assert!(replicas[0].net.calls().contains(&"close"));
+    log.check();
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn t5_a_restart_a_backoff_and_an_interval_keep_the_lease_without_a_call() -> Result {
+    let (log, store) = (Log::new(), LocalStore::new());
+    let mine = log.clone();
+    let flaky = TaskFn::arc("flaky", move |ctx: TaskContext| {
+        let log = mine.clone();
+        async move {
+            let _running = log.begin(0, "flaky", ctx.fencing_token());
+            if ctx.attempt() % 2 == 1 { Err(TaskError::Fail { reason: "no".into() }) } else { Ok(()) }
+        }
+    });
+    let always = RestartPolicy::Always { interval: Some(Duration::from_secs(7)) };
+    let spec = TaskSpec::inherit(flaky).with_restart(always).with_singleton();
+    let a = replica(&store, 0, |tree| tree.task(spec)).await?;
+    sleep(secs(60.0)).await;
+    assert!(a.tree.child("flaky").current().is_some_and(|task| task.restart()));
+    sleep(secs(60.0)).await;
+    assert!(log.runs().len() > 10, "{:?}", log.runs());
+    assert_eq!(a.net.calls(), ["open", "acquire"]);
+    assert_eq!(a.count(EventKind::LeaseAcquired, "flaky"), 1);
+    a.tree.shutdown().await?;
+    log.check();
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn t5_a_task_that_ends_for_good_releases_its_lease() -> Result {
+    let (log, store) = (Log::new(), LocalStore::new());
+    let once = |n: usize| {
+        let log = log.clone();
+        let task = TaskFn::arc("import", move |ctx: TaskContext| {
+            let log = log.clone();
+            async move {
+                let _running = log.begin(n, "import", ctx.fencing_token());
+                sleep(secs(3.0)).await;
+                Ok(())
+            }
+        });
+        TaskSpec::inherit(task).with_restart(RestartPolicy::OnFailure).with_singleton()
+    };
+    let a = replica(&store, 0, |tree| tree.task(once(0)).task(serve(&log, 0, "other").with_singleton())).await?;
+    sleep(secs(0.1)).await;
+    let b = replica(&store, 1, |tree| tree.task(once(1))).await?;
+    sleep(secs(4.0)).await;
+    let runs = log.runs();
+    let imports: Vec<_> = runs.iter().filter(|run| run.what == "import").collect();
+    assert_eq!(imports.len(), 2, "{imports:?}");
+    assert!(imports[1].from.saturating_sub(imports[0].to.unwrap()) < secs(0.2), "{imports:?}");
+    assert_eq!(a.count(EventKind::LeaseReleased, "import"), 1);
+    assert_eq!(log.owners("other"), [0]);
+    b.tree.shutdown().await?;
+    a.tree.shutdown().await?;
+    log.check();
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn t5_resign_hands_over_and_competes_again() -> Result {
+    let log = Log::new();
+    let (_store, replicas) = three(&log).await?;
+    let handle = replicas[0].tree.child("ledger").current().expect("it is registered");
+    assert!(handle.resign());
+    sleep(secs(0.5)).await;
+    assert!(!handle.resign(), "it has no lease to hand over");
+    let owners = log.owners("ledger");
+    assert!(owners == [1] || owners == [2], "{owners:?}");
+    assert_eq!(replicas[0].state("ledger"), TaskState::Standby);
+    assert_eq!(replicas[0].count(EventKind::LeaseReleased, "ledger"), 1);
+    for it in &replicas[1..] {
+        it.tree.shutdown().await?;
+    }
+    sleep(TTL).await;
+    assert_eq!(log.owners("ledger"), [0]);
+    replicas[0].tree.shutdown().await?;
+    log.check();
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn t5_an_added_task_can_be_one_and_its_removal_releases() -> Result {
+    let (log, store) = (Log::new(), LocalStore::new());
+    let a = replica(&store, 0, |tree| tree).await?;
+    let b = replica(&store, 1, |tree| tree).await?;
+    let first = a.tree.supervisor().add_task(serve(&log, 0, "sync").with_singleton()).await?;
+    sleep(secs(0.1)).await;
+    let second = b.tree.supervisor().add_task(serve(&log, 1, "sync").with_singleton()).await?;
+    sleep(secs(1.0)).await;
+    assert_eq!((log.owners("sync"), second.status().state), (vec![0], TaskState::Standby));
+    first.cancel().await?;
+    sleep(secs(0.1)).await;
+    assert_eq!(log.owners("sync"), [1]);
+    // The same name again, in the replica that has released it.
+    let third = a.tree.supervisor().add_task(serve(&log, 0, "sync").with_singleton()).await?;
+    sleep(secs(20.0)).await;
+    assert_eq!((log.owners("sync"), third.status().state), (vec![1], TaskState::Standby));
+    // A task that stands by ends at once.
+    assert!(third.cancel().await?);
+    second.cancel().await?;
+    a.tree.shutdown().await?;
+    b.tree.shutdown().await?;
+    log.check();
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn t5_a_stale_context_has_no_token_and_none_without_a_lease() -> Result {
+    let store = LocalStore::new();
+    let (told, mut contexts) = tokio::sync::mpsc::unbounded_channel();
+    let task = TaskFn::arc("keeper", move |ctx: TaskContext| {
+        let told = told.clone();
+        async move {
+            let _ = told.send(ctx.clone());
+            ctx.cancelled().await;
+            Ok(())
+        }
+    });
+    let a = replica(&store, 0, |tree| tree.task(TaskSpec::inherit(task).with_singleton())).await?;
+    let first = contexts.recv().await.unwrap();
+    let token = first.fencing_token().expect("it has a lease");
+    assert!(first.lease_left().unwrap() > secs(10.0));
+    assert!(a.tree.child("keeper").current().unwrap().restart());
+    let second = contexts.recv().await.unwrap();
+    assert_eq!((first.fencing_token(), second.fencing_token()), (None, Some(token)));
+    a.tree.shutdown().await?;
+    assert_eq!((second.fencing_token(), second.lease_left()), (None, None));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn t5_a_paused_task_that_stands_by_does_not_compete() -> Result {
+    let log = Log::new();
+    let (_store, replicas) = three(&log).await?;
+    assert!(replicas[1].tree.child("ledger").pause());
+    replicas[0].tree.shutdown().await?;
+    sleep(secs(30.0)).await;
+    assert_eq!(log.owners("ledger"), [2]);
+    replicas[2].tree.shutdown().await?;
+    sleep(secs(30.0)).await;
+    assert_eq!(log.owners("ledger"), [] as [usize; 0]);
+    assert!(replicas[1].tree.child("ledger").resume());
+    sleep(secs(6.0)).await;
+    assert_eq!(log.owners("ledger"), [1]);
+    replicas[1].tree.shutdown().await?;
+    log.check();
+    Ok(())
+}
