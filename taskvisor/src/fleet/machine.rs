@@ -125,6 +125,8 @@ struct Session {
     /// It is valid up to here, whatever the store answers.
     valid_until: Duration,
     renew_at: Duration,
+    /// The number of renewals in a row that were not answered.
+    failures: u32,
     /// The time at which the renewal in flight was sent.
     renewing: Option<Duration>,
     /// The keys of the `acquire` in flight, and when it was sent.
@@ -255,7 +257,7 @@ impl Machine {
         if let Say::Wants(grants) = say {
             let entry = self.entries.entry(key.clone()).or_insert_with(|| Entry::new(now));
             match entry.unit {
-                Unit::Gone => entry.grants = grants,
+                Unit::Gone => (entry.grants, entry.ask_at) = (grants, now),
                 // It did not know of the last grant, whose work runs, or is about to.
                 Unit::Working | Unit::Stopping if grants != entry.grants => return,
                 _ => {}
@@ -326,6 +328,7 @@ impl Machine {
             id,
             valid_until: sent + self.times.validity(),
             renew_at: sent + self.period(),
+            failures: 0,
             renewing: None,
             asking: None,
             releasing: None,
@@ -342,16 +345,20 @@ impl Machine {
     }
 
     fn renewed(&mut self, id: SessionId, renewed: Result<StoreTime, Failed>, now: Duration) {
-        let (validity, next, retry) = (self.times.validity(), self.period(), self.retry());
+        let (validity, next) = (self.times.validity(), self.period());
+        let failures = self.session(id).map_or(0, |session| session.failures);
+        let retry = self.retry_renewal(failures);
         let Some(session) = self.session(id) else { return };
         let Some(sent) = session.renewing.take() else { return };
         match renewed {
             Ok(time) => {
                 session.valid_until = sent + validity;
-                session.renew_at = sent + next;
+                (session.renew_at, session.failures) = (sent + next, 0);
                 self.store_time = Some((time, sent + now.saturating_sub(sent) / 2));
             }
-            Err(Failed::Unanswered) => session.renew_at = now + retry,
+            Err(Failed::Unanswered) => {
+                (session.renew_at, session.failures) = (now + retry, session.failures.saturating_add(1));
+            }
             Err(Failed::Expired) => self.expired(now),
         }
         self.answered(renewed.err());
@@ -636,6 +643,12 @@ impl Machine {
     /// Returns the time to the next renewal or question: a third of the time to live, 10 % more or less.
     fn period(&mut self) -> Duration {
         self.times.period().mul_f64(0.9 + 0.2 * self.random.f64())
+    }
+
+    /// Returns the wait before a renewal is repeated. The first is short: if one renewal is lost, the next has to come
+    /// before work is told to stop, half a fifth of the time to live later.
+    fn retry_renewal(&mut self, failures: u32) -> Duration {
+        self.times.ttl.mul_f64((0.5 + 0.5 * self.random.f64()) / 60.0) * (1 << failures.min(2))
     }
 
     /// Returns the wait before a call without an answer is repeated.

@@ -23,6 +23,8 @@ pub(crate) use config::{ControllerSetup, check_slot_name};
 pub use error::ControllerError;
 pub use handle::SlotHandle;
 pub use snapshot::{SlotSnapshot, SlotTask};
+#[cfg(feature = "fleet")]
+pub(crate) use spec::NO_REPLACE;
 pub use spec::{ControllerSpec, SlotSpec};
 pub use submit::Submit;
 

@@ -125,7 +125,14 @@ pub struct SlotSpec {
     pub(crate) max_concurrent: Option<usize>,
     pub(crate) rate: Option<(usize, Duration)>,
     pub(crate) paused: bool,
+    #[cfg(feature = "fleet")]
+    pub(crate) fleet: bool,
 }
+
+/// What a slot of the fleet takes.
+#[cfg(feature = "fleet")]
+pub(crate) const NO_REPLACE: &str =
+    "`Queue`, `Latest` or `DropIfRunning` in a slot of the fleet: the owner can be in another replica";
 
 impl SlotSpec {
     /// Declares a slot of that name with [`AdmissionPolicy::Queue`].
@@ -142,6 +149,8 @@ impl SlotSpec {
             max_concurrent: None,
             rate: None,
             paused: false,
+            #[cfg(feature = "fleet")]
+            fleet: false,
         }
     }
 
@@ -242,6 +251,26 @@ impl SlotSpec {
         self
     }
 
+    /// Makes the tasks of the slot run in one replica of the [fleet](crate::guide::fleets) at a time: of all replicas
+    /// together, one task runs in the slot, or in the slot of each key. A task that owns the slot of its own process stands
+    /// by until it has the lease, and the others of that process wait in its queue as usual. Needs a
+    /// [`Fleet`](crate::fleet::Fleet), one place, and an admission policy other than [`AdmissionPolicy::Replace`], which
+    /// cannot reach the owner in another replica.
+    ///
+    /// [`AdmissionPolicy::DropIfRunning`] rejects a task if one runs or stands by in the slot of its own process; whether
+    /// another replica has the lease is not asked.
+    #[cfg(feature = "fleet")]
+    pub fn with_fleet(mut self) -> Self {
+        self.fleet = true;
+        self
+    }
+
+    /// Returns `true` if its tasks run in one replica of the fleet at a time.
+    #[cfg(feature = "fleet")]
+    pub fn is_fleet(&self) -> bool {
+        self.fleet
+    }
+
     /// Returns `true` if the slot is paused at first.
     pub fn is_paused(&self) -> bool {
         self.paused
@@ -289,6 +318,10 @@ impl SlotSpec {
 
     /// Returns `true` if the slot needs no more than an owner and a queue.
     pub(crate) fn is_simple(&self) -> bool {
+        #[cfg(feature = "fleet")]
+        if self.fleet {
+            return false;
+        }
         self.debounce.is_none() && self.concurrency() == 1 && !self.keyed && !self.has_pool()
     }
 
@@ -321,6 +354,18 @@ impl SlotSpec {
         reject_if(self.rate.is_some_and(|(starts, _)| starts == 0), "rate", "0", "at least 1 start")?;
         reject_if(self.rate.is_some_and(|(_, per)| per.is_zero()), "rate", "0ns", LONGER)?;
         reject_if(debounce == Some(Duration::ZERO), "debounce", "0ns", LONGER)?;
+        #[cfg(feature = "fleet")]
+        if self.fleet {
+            let places = self.concurrency();
+            reject_if(
+                places > 1,
+                "concurrency",
+                &places.to_string(),
+                "1 in a slot of the fleet, whose lease has one owner",
+            )?;
+            let is_replace = admission == AdmissionPolicy::Replace;
+            reject_if(is_replace, "admission", "`Replace`", NO_REPLACE)?;
+        }
         let is_latest = admission == AdmissionPolicy::Latest;
         reject_if(debounce.is_some() && !is_latest, "debounce", "set", "the admission policy `Latest` beside it")?;
         let Some(most) = debounce_max else { return Ok(()) };

@@ -3,6 +3,7 @@
 mod groups;
 mod loss;
 mod refused;
+mod slots;
 mod tasks;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -56,6 +56,30 @@ impl Core {
         Ok(())
     }
 
+    /// Makes a submission to a slot of the fleet a singleton, whose key is that of the slot.
+    #[cfg(feature = "controller")]
+    pub(in crate::runtime) fn lease_slot(
+        &self,
+        admitted: &mut Admitted,
+        slot: &str,
+        admission: crate::AdmissionPolicy,
+    ) -> Result<(), InvalidOption> {
+        if !self.controller.is_fleet(slot) {
+            return Ok(());
+        }
+        if admission == crate::AdmissionPolicy::Replace {
+            let subject = format!("slot `{slot}`");
+            return Err(InvalidOption::new(subject, "admission", "`Replace`", crate::slots::NO_REPLACE));
+        }
+        // No path begins with a slash.
+        let key = LeaseKey::of_path(&format!("/slot/{slot}"));
+        let singleton = Singleton { key: Some(key.as_str().into()), ..Singleton::default() };
+        let stop_timeout = admitted.policy.stop_timeout;
+        self.check_singleton(&format_args!("task `{}`", admitted.name), Some(&singleton), stop_timeout)?;
+        Arc::make_mut(&mut admitted.policy).singleton = Some(Arc::new(singleton));
+        Ok(())
+    }
+
     /// Creates the seat of a singleton at a path.
     pub(in crate::runtime) fn seat_of(
         &self,
@@ -84,9 +108,13 @@ impl Core {
                 Some(Ok(Tie::Slot(slot))) => Tie::Leased(seat, Some(slot)),
                 Some(Ok(Tie::Leased(_, slot))) => Tie::Leased(seat, slot),
                 // Only the tie to a slot is shared.
-                Some(Err(shared)) => {
-                    Tie::Leased(seat, if let Tie::Slot(slot) = &*shared { Some(Arc::clone(slot)) } else { None })
-                }
+                Some(Err(shared)) => Tie::Leased(
+                    seat,
+                    match &*shared {
+                        Tie::Slot(slot) | Tie::Leased(_, Some(slot)) => Some(Arc::clone(slot)),
+                        Tie::Leased(_, None) | Tie::Group(_) => None,
+                    },
+                ),
             })),
         };
         let cell = Arc::new(Cell::new(admitted, Arc::clone(self), origin, tie));

@@ -171,6 +171,12 @@ impl Controller {
         self.declared(slot)?.1.named_limit.as_ref()
     }
 
+    /// Returns `true` if the tasks of a slot run in one replica of the fleet at a time.
+    #[cfg(feature = "fleet")]
+    pub(in crate::runtime) fn is_fleet(&self, slot: &str) -> bool {
+        !self.is_simple && self.declared(slot).is_some_and(|(_, slot)| slot.is_fleet())
+    }
+
     /// Returns the declared slots.
     pub(super) fn all(&self) -> impl Iterator<Item = (&Arc<str>, &SlotSpec)> {
         self.slots.iter()

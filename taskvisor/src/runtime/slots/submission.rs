@@ -100,6 +100,8 @@ impl Core {
                 admitted.name = join_path(&slot, &admitted.name);
             }
         }
+        #[cfg(feature = "fleet")]
+        self.lease_slot(&mut admitted, &slot, admission)?;
         let submission = Some(Submission { admission, slot, admitted, runtime });
         Ok(Offer { core: self, submission, ticket: None })
     }
