@@ -114,7 +114,7 @@ impl Cell {
         }
         let line = self.core().schedules.get(self.name())?;
         match line.with(|calendar, _| calendar.run()) {
-            Run::Of(at) | Run::Again(at) => Some(instant(at)),
+            Run::Of(at) => Some(instant(at)),
             Run::Over | Run::Beside => None,
         }
     }

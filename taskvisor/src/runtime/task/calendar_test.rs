@@ -15,6 +15,15 @@ fn hourly(missed: Missed, late: Option<Duration>) -> Calendar {
     calendar("0 * * * *", "UTC", missed, late, DAY)
 }
 
+impl Calendar {
+    /// The attempt of the due runs begins at once, if one does.
+    fn take(&mut self, now: i64) -> (bool, Option<MissedRuns>) {
+        let verdict = self.judge(now);
+        self.carry_out(&verdict, now);
+        (verdict.run.is_some(), verdict.missed)
+    }
+}
+
 #[expect(clippy::unnecessary_wraps, reason = "as it is told")]
 fn missed(count: usize, latest: i64, made_up: bool) -> Option<MissedRuns> {
     Some(MissedRuns { count, latest, made_up })
@@ -113,35 +122,82 @@ fn an_interrupted_run_is_due_again_unless_a_later_one_is() {
     let mut calendar = hourly(Missed::Once, None);
     calendar.take(DAY + HOUR);
     calendar.interrupt();
+    assert_eq!(calendar.run(), Run::Over);
     assert!(calendar.observe(DAY + HOUR + 100));
+    let verdict = calendar.judge(DAY + HOUR + 100);
+    assert!(!verdict.is_of_new_runs(), "its failures still count");
     assert_eq!(calendar.take(DAY + HOUR + 100), (true, None));
     assert_eq!(calendar.run(), Run::Of(DAY + HOUR));
-    calendar.interrupt();
-    assert_eq!(calendar.take(DAY + 2 * HOUR), (true, None));
-    assert_eq!(calendar.run(), Run::Of(DAY + 2 * HOUR));
     // One of its own is not repeated.
     calendar.conclude();
-    calendar.begin();
+    calendar.begin(DAY + HOUR + 200);
     assert_eq!(calendar.run(), Run::Beside);
     calendar.interrupt();
-    assert_eq!(calendar.run(), Run::Over);
+    assert!(calendar.run() == Run::Over && !calendar.observe(DAY + HOUR + 300));
 }
 
 #[test]
-fn a_run_that_did_not_begin_after_all_is_due_as_before() {
+fn an_interrupted_run_that_a_later_one_replaces_is_missed() {
+    for (policy, lateness, runs, told) in [
+        (Missed::Once, 0, true, missed(1, DAY + HOUR, true)),
+        (Missed::Once, 61, true, missed(2, DAY + 2 * HOUR, true)),
+        (Missed::Skip, 0, true, missed(1, DAY + HOUR, false)),
+        (Missed::Skip, 61, false, missed(2, DAY + 2 * HOUR, false)),
+    ] {
+        let mut calendar = hourly(policy, None);
+        calendar.take(DAY + HOUR);
+        calendar.interrupt();
+        assert_eq!(calendar.take(DAY + 2 * HOUR + lateness), (runs, told), "{policy:?} {lateness}");
+        assert_eq!(calendar.run(), if runs { Run::Of(DAY + 2 * HOUR) } else { Run::Over });
+        assert!(!calendar.observe(DAY + 2 * HOUR + 70), "it is told, and does not run again");
+    }
+}
+
+#[test]
+fn a_run_that_does_not_begin_after_all_is_due_as_before() {
     let mut calendar = hourly(Missed::Once, None);
-    assert_eq!(calendar.take(DAY + HOUR), (true, None));
-    calendar.give_back();
-    assert!(calendar.observe(DAY + HOUR) && calendar.run() == Run::Over);
-    assert_eq!(calendar.take(DAY + HOUR + 60), (true, None));
-    calendar.give_back();
-    // In a pause of hours: one run makes up for all.
+    for now in [DAY + HOUR, DAY + HOUR + 60, DAY + HOUR + 100] {
+        let is_on_time = now <= DAY + HOUR + 60;
+        let told = if is_on_time { None } else { missed(1, DAY + HOUR, true) };
+        let verdict = calendar.judge(now);
+        assert_eq!((verdict.run, verdict.missed), (Some(DAY + HOUR), told));
+        assert!(calendar.observe(now) && calendar.run() == Run::Over);
+    }
+    // In a pause of hours: one run makes up for all, and they are told once.
     assert_eq!(calendar.take(DAY + 5 * HOUR + 100), (true, missed(5, DAY + 5 * HOUR, true)));
-    // What was triggered is no run of the schedule.
-    calendar.conclude();
-    calendar.begin();
-    calendar.give_back();
+    assert!(!calendar.observe(DAY + 5 * HOUR + 101));
+}
+
+#[test]
+fn an_interrupted_run_that_does_not_begin_after_all_is_not_lost() {
+    for policy in [Missed::Once, Missed::Skip] {
+        let mut calendar = hourly(policy, None);
+        calendar.take(DAY + HOUR);
+        calendar.interrupt();
+        // Something bars the attempt, for that run or for the next.
+        assert_eq!(calendar.judge(DAY + HOUR + 100).run, Some(DAY + HOUR));
+        assert_eq!(calendar.judge(DAY + 2 * HOUR).run, Some(DAY + 2 * HOUR));
+        assert_eq!(calendar.take(DAY + 2 * HOUR + 1), (true, missed(1, DAY + HOUR, policy == Missed::Once)));
+    }
+}
+
+#[test]
+fn a_triggered_attempt_uses_up_nothing_that_is_due() {
+    let mut calendar = hourly(Missed::Skip, None);
+    assert!(calendar.observe(DAY + HOUR));
+    // In a pause, in which the run of that hour waits.
+    calendar.begin(DAY + HOUR + 10);
     assert_eq!(calendar.run(), Run::Beside);
+    calendar.ended(DAY + HOUR + 20);
+    calendar.conclude();
+    assert_eq!(calendar.take(DAY + HOUR + 30), (true, None), "no attempt ran at its time");
+    // The same for one that was interrupted.
+    calendar.interrupt();
+    calendar.begin(DAY + HOUR + 40);
+    calendar.ended(DAY + HOUR + 50);
+    calendar.conclude();
+    assert_eq!(calendar.take(DAY + HOUR + 60), (true, None));
+    assert_eq!(calendar.run(), Run::Of(DAY + HOUR));
 }
 
 #[test]

@@ -36,11 +36,19 @@ impl Schedule {
         match self.0 {}
     }
 
-    pub(in crate::runtime) fn not_begun(&mut self) {
+    pub(in crate::runtime) fn begun(&mut self, _: &Cell) {
         match self.0 {}
     }
 
     pub(in crate::runtime) fn ended(&mut self, _: &Cell) {
+        match self.0 {}
+    }
+
+    pub(in crate::runtime) fn interrupted(&self) {
+        match self.0 {}
+    }
+
+    pub(in crate::runtime) fn until_next(&self) -> Duration {
         match self.0 {}
     }
 

@@ -39,6 +39,42 @@ async fn t1_a_run_that_its_siblings_interrupt_runs_again_for_the_same_time() -> 
     tree.shutdown().await
 }
 
+/// What a sibling interrupts and a later time replaces is missed, and what is after the task does not wait for it.
+#[tokio::test(start_paused = true)]
+async fn t1_an_interrupted_run_that_a_later_time_replaces_is_missed() -> Result {
+    let one = |comes: &str| (1, format!("1 run was missed, that of 2026-03-28T01:00:00+00:00; {comes}"));
+    let two = |comes: &str| {
+        let latest = "2026-03-28T02:00:00+00:00";
+        (2, format!("2 runs were missed, the latest that of {latest}; {comes}"))
+    };
+    for (missed, down_until, times, expected) in [
+        (Missed::Once, 7_230, vec![3_600, 7_200], one("this attempt makes up for it")),
+        (Missed::Once, 8_000, vec![3_600, 7_200], two("this attempt makes up for them")),
+        (Missed::Skip, 7_230, vec![3_600, 7_200], one("it is skipped")),
+        (Missed::Skip, 8_000, vec![3_600], two("they are skipped")),
+    ] {
+        let (runs, after) = (Runs::from(DAY), Runs::from(DAY));
+        let failing = Runs::from(DAY).task("first", secs(4_000), |attempt| if attempt == 1 { fail() } else { Ok(()) });
+        let task = runs.task("a", secs(1_000), |_| Ok(())).with_schedule(Schedule::cron("@hourly").missed(missed));
+        let tree = tree()
+            .with_strategy(Strategy::OneForAll)
+            .task(failing.with_restart(RestartPolicy::OnFailure).with_backoff(backoff(down_until - 4_000)))
+            .task(task)
+            .task(after.task("after", HOUR * 900, |_| Ok(())).with_after(["a"]))
+            .build();
+        let recorder = Recorder::attach(tree.supervisor());
+        tree.start().await?;
+        sleep(secs(down_until + 100)).await;
+        assert_eq!(runs.scheduled_for(DAY_SECS), times.into_iter().map(Some).collect::<Vec<_>>());
+        assert_eq!(told(&recorder), [expected]);
+        assert_eq!(after.begun(), [0, down_until], "{missed:?}");
+        tree.wait_ready().await;
+        assert!(tree.health().is_ready(), "{:?}", tree.health());
+        tree.shutdown().await?;
+    }
+    Ok(())
+}
+
 fn failing_group(runs: &Runs, ends_after: Duration, task: TaskSpec) -> Tree {
     let critical = runs.task("critical", ends_after, |_| fail()).with_restart(RestartPolicy::Never).critical();
     let critical = TaskSpec::clone(&critical);
