@@ -107,9 +107,22 @@ impl Calendar {
         }
     }
 
-    /// Returns the next run.
+    /// Returns the first run that has not begun, which can be due.
     pub(in crate::runtime) fn next(&self) -> Option<Occurrence> {
         self.next
+    }
+
+    /// Returns the first run that is not due.
+    pub(in crate::runtime) fn upcoming(&self, now: i64) -> Option<Occurrence> {
+        let next = self.next?;
+        if next.at > now { Some(next) } else { self.pattern.next(now, &self.zone) }
+    }
+
+    /// The task starts again, after an end by name: nothing that was due meanwhile is made up for.
+    pub(in crate::runtime) fn start_anew(&mut self, now: i64) {
+        self.observe(now);
+        self.settle(now.max(self.settled));
+        (self.run, self.again) = (Run::Over, None);
     }
 
     pub(in crate::runtime) fn run(&self) -> Run {

@@ -201,6 +201,22 @@ fn a_triggered_attempt_uses_up_nothing_that_is_due() {
 }
 
 #[test]
+fn what_is_due_is_not_to_come_and_is_forgotten_by_a_new_start() {
+    let mut calendar = hourly(Missed::Once, None);
+    calendar.take(DAY + HOUR);
+    calendar.interrupt();
+    let upcoming = |calendar: &Calendar, now| calendar.upcoming(now).unwrap().at - DAY;
+    assert_eq!(upcoming(&calendar, DAY + HOUR), 2 * HOUR);
+    assert!(calendar.observe(DAY + 3 * HOUR) && calendar.next().unwrap().at == DAY + 2 * HOUR);
+    assert_eq!(upcoming(&calendar, DAY + 3 * HOUR), 4 * HOUR);
+    calendar.start_anew(DAY + 3 * HOUR + 1);
+    assert!(!calendar.observe(DAY + 3 * HOUR + 1));
+    // A clock that was set back meanwhile repeats nothing.
+    calendar.start_anew(DAY + HOUR + 1);
+    assert_eq!((upcoming(&calendar, DAY + HOUR + 1), calendar.next().unwrap().at - DAY), (4 * HOUR, 4 * HOUR));
+}
+
+#[test]
 fn a_gap_has_one_run_and_a_fold_one_for_a_fixed_time() {
     let mut runs = Vec::new();
     let mut calendar = calendar("30 2 * * *", "Europe/Berlin", Missed::Once, None, DAY);

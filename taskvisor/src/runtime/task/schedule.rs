@@ -131,11 +131,14 @@ impl Schedule {
 
     /// The registration has ended. If its group can start again, the schedule goes on where it was.
     pub(in crate::runtime) fn over(&self, cell: &Cell, outcome: &TaskOutcome) {
-        let why = cell.why_stopped();
-        let by_name = matches!(why, Some(StopKind::Canceled | StopKind::Removed | StopKind::Replaced));
-        let is_kept = !cell.was_added() && !by_name && !cell.core().is_stopping();
+        // An added task is kept if it comes back with its group.
+        let is_kept = (!cell.was_added() || cell.task().is_some()) && !cell.core().is_stopping();
         if !is_kept {
-            return cell.core().schedules.leave(cell.name(), &self.line);
+            return cell.core().schedules.leave(cell);
+        }
+        let why = cell.why_stopped();
+        if matches!(why, Some(StopKind::Canceled | StopKind::Removed | StopKind::Replaced)) {
+            return self.line.starts_anew();
         }
         let is_interrupted = matches!(outcome, TaskOutcome::Canceled { .. } | TaskOutcome::Aborted { .. });
         self.line.with(|calendar, _| if is_interrupted { calendar.interrupt() } else { calendar.conclude() });

@@ -156,3 +156,58 @@ async fn t1_schedules_race_with_everything() {
         race(seed).await;
     }
 }
+
+fn since(hours: u64) -> SystemTime {
+    UNIX_EPOCH + secs_of(DAY_SECS) - HOUR * u32::try_from(hours).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn t1_a_task_that_is_added_at_the_path_of_an_ended_one_has_a_schedule_of_its_own() -> Result {
+    let (runs, own) = (Runs::from(DAY), Runs::from(DAY));
+    let ends = runs.task("a", Duration::ZERO, |_| Err(TaskError::Fatal { reason: "gone".into() }));
+    let sibling = Runs::from(DAY).task("sibling", HOUR * 900, |_| Ok(()));
+    let group = Group::one_for_one("group").task(ends.with_schedule(Schedule::cron("@hourly"))).task(sibling);
+    let tree = tree().group(group).build();
+    let recorder = Recorder::attach(tree.supervisor());
+    tree.start().await?;
+    sleep(HOUR + secs(100)).await;
+    assert_eq!(runs.begun(), [3_600]);
+    let added = tree.group("group").add_task(own.ok("a", "@hourly").with_last_run(since(2))).await?;
+    assert_eq!(added.status().next_run, Some(since(0) + HOUR * 2));
+    sleep(HOUR).await;
+    assert_eq!((own.begun(), own.scheduled_for(DAY_SECS)), (vec![3_700, 7_200], vec![Some(3_600), Some(7_200)]));
+    let missed = "3 runs were missed, the latest that of 2026-03-28T01:00:00+00:00; this attempt makes up for them";
+    assert_eq!(told(&recorder), [(3, missed.to_owned())]);
+    tree.shutdown().await
+}
+
+/// What `last_run` makes up for is made up for once.
+#[tokio::test(start_paused = true)]
+async fn t1_a_task_that_comes_back_does_not_begin_at_its_last_run_again() -> Result {
+    // An operator cancels it and brings it back.
+    let runs = Runs::from(DAY);
+    let tree = tree().task(runs.ok("a", "@hourly").with_last_run(since(3))).build();
+    let sibling = Runs::from(DAY).task("sibling", HOUR * 900, |_| Ok(()));
+    tree.start().await?;
+    let _sibling = tree.group("").add_task(sibling).await?;
+    sleep(secs(10)).await;
+    assert_eq!(runs.begun(), [0]);
+    tree.child("a").current().unwrap().cancel().await?;
+    sleep(HOUR * 2).await;
+    assert!(tree.child("a").restart());
+    sleep(HOUR).await;
+    assert_eq!(runs.begun(), [0, 10_800], "and none is due from the time in between");
+    tree.shutdown().await?;
+
+    // It was added, and its group restarts during its second run.
+    let runs = Runs::from(DAY);
+    let tree = failing_group(&Runs::from(DAY), secs(4_000), Runs::from(DAY).ok("declared", "@daily"));
+    let recorder = Recorder::attach(tree.supervisor());
+    tree.start().await?;
+    let added = runs.task("a", secs(1_000), |_| Ok(())).with_schedule(Schedule::cron("@hourly"));
+    tree.group("group").add_task(added.with_last_run(since(3))).await?;
+    sleep(HOUR * 2 + secs(1)).await;
+    assert_eq!(runs.scheduled_for(DAY_SECS), [Some(0), Some(3_600), Some(3_600), Some(7_200)], "{:?}", runs.begun());
+    assert_eq!(told(&recorder).len(), 1);
+    tree.shutdown().await
+}

@@ -366,7 +366,7 @@ impl Cell {
 
     /// Returns the time until the next run of its schedule.
     fn until_next_run(&self, at: SystemTime) -> Duration {
-        self.next_run().and_then(|next| next.duration_since(at).ok()).unwrap_or_default()
+        self.next_run_or_due().and_then(|next| next.duration_since(at).ok()).unwrap_or_default()
     }
 
     /// Ends the registration. The caller holds the registry's lock and has freed the name.
