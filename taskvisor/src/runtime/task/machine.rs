@@ -286,6 +286,7 @@ impl Machine {
     }
 
     /// Returns `true` if one attempt begins in spite of the pause.
+    #[cfg(feature = "cron")]
     pub(in crate::runtime) fn is_triggered_in_pause(&self) -> bool {
         self.bars.has(Bars::TRIGGERED)
     }
@@ -508,6 +509,7 @@ impl Machine {
     }
 
     /// A new run of the schedule is due: the failures were those of another.
+    #[cfg(feature = "cron")]
     pub(in crate::runtime) fn forget_failures(&mut self) {
         self.streak = 0;
     }

@@ -27,6 +27,9 @@ pub(in crate::runtime) struct Schedule {
     is_due: bool,
     /// What comes of the runs that are due, once the attempt has begun.
     verdict: Option<Verdict>,
+    /// Wakes the task when a test sets the clock.
+    #[cfg(feature = "test-util")]
+    _watch: Option<crate::test::Watch>,
 }
 
 /// What the clock says to a task that waits.
@@ -45,11 +48,16 @@ impl Schedule {
         if !cell.policy().is_scheduled() {
             return None;
         }
-        #[cfg(feature = "test-util")]
-        crate::test::watch_clock(cell);
         // The schedule was checked when the task was registered.
         let line = cell.core().schedules.enter(cell)?;
-        Some(Self { line, until: None, is_due: false, verdict: None })
+        Some(Self {
+            line,
+            until: None,
+            is_due: false,
+            verdict: None,
+            #[cfg(feature = "test-util")]
+            _watch: crate::test::watch_clock(cell),
+        })
     }
 
     /// Returns what the task waits for: for the next run, and no longer than `delay` from the first call on.

@@ -78,6 +78,28 @@ async fn t1_extreme_values_are_no_panic() -> Result {
 }
 
 #[tokio::test(start_paused = true)]
+async fn t1_a_list_of_runs_has_an_end() -> Result {
+    let runs = Runs::from(DAY);
+    let tree = tree().task(runs.ok("a", "* * * * *")).task(runs.ok("b", "0 0 29 2 *")).build();
+    let all = tree.schedule(usize::MAX)?;
+    assert_eq!(all.len(), 10_000);
+    assert_eq!(all[9_999].at, UNIX_EPOCH + secs_of(DAY_SECS + 60 * 10_000));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn t1_a_part_of_a_second_of_the_clock_is_kept() -> Result {
+    let runs = Runs::from("2026-03-28T00:59:59.25Z");
+    let tree = tree().task(runs.ok("a", "@hourly")).build();
+    tree.start().await?;
+    sleep(Duration::from_millis(740)).await;
+    assert_eq!(runs.begun().len(), 0);
+    sleep(Duration::from_millis(20)).await;
+    assert_eq!(runs.begun().len(), 1);
+    tree.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
 async fn t1_an_attempt_without_a_schedule_is_for_no_time() -> Result {
     let runs = Runs::from(DAY);
     let tree = tree().task(runs.task("a", HOUR, |_| Ok(()))).build();

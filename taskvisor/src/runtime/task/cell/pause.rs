@@ -46,6 +46,7 @@ impl Cell {
     }
 
     /// Returns `true` if it was triggered in its pause, and the attempt for that has not begun.
+    #[cfg(feature = "cron")]
     pub(in crate::runtime) fn is_triggered_in_pause(&self) -> bool {
         self.lock().machine.is_triggered_in_pause()
     }

@@ -162,6 +162,7 @@ impl Cell {
     }
 
     /// A new run of the schedule is due: the failures were those of another.
+    #[cfg(feature = "cron")]
     pub(in crate::runtime) fn forget_failures(&self) {
         self.lock().machine.forget_failures();
     }
