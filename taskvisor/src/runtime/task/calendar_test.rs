@@ -234,8 +234,9 @@ fn a_gap_has_one_run_and_a_fold_one_for_a_fixed_time() {
     assert_eq!(runs.len(), 366);
 }
 
-/// The clock goes on, stands still, jumps ahead and is set back by less than three hours, and attempts take their time:
-/// each time of the schedule has one run, or is told as missed, once.
+/// The clock goes on, stands still, jumps ahead and is set back by less than three hours; attempts take their time, are
+/// interrupted, are triggered, or do not begin after all: each time of the schedule has one run, or is told as missed,
+/// once.
 #[test]
 fn each_run_begins_once_or_is_told_once_however_the_clock_moves() {
     for seed in 0..400 {
@@ -254,25 +255,41 @@ fn each_run_begins_once_or_is_told_once_however_the_clock_moves() {
             };
             // No more than 3 h behind what was seen.
             now = now.max(calendar.seen - 3 * HOUR + 1);
-            if !calendar.observe(now) {
+            let is_due = calendar.observe(now);
+            let is_triggered = random.u8(0..8) == 0;
+            if !is_due && !is_triggered {
                 continue;
             }
-            now += random.i64(0..90);
-            assert!(calendar.next().unwrap().at <= now, "{now}: {calendar:?}");
-            let (runs, missed_runs) = calendar.take(now);
-            if let Some(missed_runs) = missed_runs {
-                assert!(missed_runs.count < COUNTED && missed_runs.latest <= now);
-                // The one that is made up for is told as well.
-                told += missed_runs.count - usize::from(runs && calendar.run() == Run::Of(missed_runs.latest));
+            if is_triggered {
+                calendar.begin(now);
+                assert_eq!(calendar.run(), Run::Beside);
+            } else {
+                now += random.i64(0..90);
+                let again = calendar.again;
+                assert!(again.is_some() || calendar.next().unwrap().at <= now, "{now}: {calendar:?}");
+                let verdict = calendar.judge(now);
+                if random.u8(0..4) == 0 {
+                    continue;
+                }
+                calendar.carry_out(&verdict, now);
+                if let Some(missed) = verdict.missed {
+                    assert!(missed.count < COUNTED && missed.latest <= now);
+                    // The one that is made up for is told as well, and one that was interrupted has begun.
+                    let is_told_and_runs = verdict.run == Some(missed.latest);
+                    told += missed.count - usize::from(is_told_and_runs) - usize::from(again.is_some());
+                }
+                let Some(run) = verdict.run else { continue };
+                assert_eq!(calendar.run(), Run::Of(run));
+                if again == Some(run) {
+                    assert_eq!(verdict.missed, None);
+                } else {
+                    assert!(run <= now && late.is_none_or(|late| (now - run).unsigned_abs() <= late.as_secs()));
+                    begun.push(run);
+                }
             }
-            if runs {
-                let Run::Of(run) = calendar.run() else { panic!("{:?}", calendar.run()) };
-                assert!(run <= now && late.is_none_or(|late| (now - run).unsigned_abs() <= late.as_secs()));
-                begun.push(run);
-                now += random.i64(0..1_500);
-                calendar.ended(now);
-                calendar.conclude();
-            }
+            now += random.i64(0..1_500);
+            calendar.ended(now);
+            if random.u8(0..4) == 0 { calendar.interrupt() } else { calendar.conclude() }
         }
         assert!(begun.is_sorted_by(|one, other| one < other), "a run was repeated: {seed}");
         let all = calendar.pattern.upcoming(DAY, &calendar.zone).take_while(|run| run.at <= calendar.settled).count();
