@@ -140,7 +140,7 @@ impl Schedule {
     /// The registration has ended. If its group can start again, the schedule goes on where it was.
     pub(in crate::runtime) fn over(&self, cell: &Cell, outcome: &TaskOutcome) {
         // An added task is kept if it comes back with its group.
-        let is_kept = (!cell.was_added() || cell.task().is_some()) && !cell.core().is_stopping();
+        let is_kept = (!cell.was_added() || cell.has_task()) && !cell.core().is_stopping();
         if !is_kept {
             return cell.core().schedules.leave(cell);
         }
