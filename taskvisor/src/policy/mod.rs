@@ -22,6 +22,8 @@ mod zone;
 
 pub use backoff::{BackoffPolicy, JitterPolicy};
 #[cfg(feature = "cron")]
+pub(crate) use calendar::Times;
+#[cfg(feature = "cron")]
 pub use calendar::{Missed, Schedule};
 pub(crate) use checks::{check_backoff, check_group};
 pub(crate) use critical::Critical;

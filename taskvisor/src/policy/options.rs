@@ -254,15 +254,17 @@ options! {
 
     #[cfg(feature = "cron")]
     missed: Missed = Missed::Once, override(Task) => {
+        /// Sets what happens to the missed runs of a [schedule](Self::with_schedule), or to the missed ticks of a
+        /// [singleton](crate::guide::fleets) with a [period](Self::with_every). Default: [`Missed::Once`].
         #[cfg(feature = "cron")]
-        #[doc(hidden)]
         set with_missed(missed: Missed) = missed;
     }
 
     #[cfg(feature = "cron")]
     late: Option<Duration> = None, override(Task) => {
+        /// Sets how late a missed run may begin, from 1 s on. Default: no limit. Needs a [schedule](Self::with_schedule), or
+        /// a [singleton](crate::guide::fleets) with a [period](Self::with_every).
         #[cfg(feature = "cron")]
-        #[doc(hidden)]
         set with_late(late: Duration) = Some(late);
     }
 

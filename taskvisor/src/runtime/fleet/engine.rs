@@ -6,7 +6,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
@@ -293,9 +293,12 @@ impl Live {
     fn carry_out(&mut self, order: Order) {
         match order {
             Order::Call(call) => drop(self.calls.spawn(calls::carry_out(self.engine.fleet.clone(), call))),
-            Order::Grant { key, number, token, .. } => {
+            Order::Grant { key, number, token, last_tick } => {
                 let (Some(seat), Some((_, validity))) = (self.engine.seat(&key), &self.session) else { return };
                 seat.grant(Hold::new(number, token, Arc::clone(validity)));
+                if let Some(store) = self.store_time() {
+                    seat.take_over(last_tick, store);
+                }
                 self.engine.publish(|| Event {
                     count: Some(token.number()),
                     ..seat.event(EventKind::LeaseAcquired).because(key.as_str())
@@ -336,8 +339,20 @@ impl Live {
             Order::Reachable(false) => {
                 self.engine.publish(|| Event::new(EventKind::FleetUnreachable).because(self.failure.clone()));
             }
-            Order::Marked { .. } | Order::Done => {}
+            Order::Marked { key, tick, won } => {
+                if let Some(seat) = self.engine.seat(&key) {
+                    seat.marked(tick, won);
+                    seat.wake();
+                }
+            }
+            Order::Done => {}
         }
+    }
+
+    /// Returns what the clock of the store shows.
+    fn store_time(&self) -> Option<SystemTime> {
+        let (at, then) = self.machine.store_time()?;
+        SystemTime::UNIX_EPOCH.checked_add(at.since_unix() + self.clock.now().saturating_sub(then))
     }
 
     /// Waits for a word, a reply, or the next time at which something is due.
@@ -376,6 +391,22 @@ impl Seat {
             _ => None,
         };
         Event { task: Some(self.path().unwrap_or_else(|| self.key.as_str().into())), id, ..Event::new(kind) }
+    }
+
+    fn take_over(&self, last_tick: Option<u64>, store: SystemTime) {
+        if let Some(Unit::Task(cell)) = self.unit.get() {
+            if let Some(cell) = cell.upgrade() {
+                cell.take_over(last_tick, store);
+            }
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(Unit::Task(cell)) = self.unit.get() {
+            if let Some(cell) = cell.upgrade() {
+                cell.look_at_seat();
+            }
+        }
     }
 
     fn tell_granted(&self) {

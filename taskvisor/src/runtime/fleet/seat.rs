@@ -8,7 +8,7 @@ use super::super::group::GroupCell;
 use super::super::task::Cell;
 use super::clock::LeaseClock;
 use super::engine::Engine;
-use crate::fleet::{FencingToken, LeaseKey, Overrun, Say, Singleton, Standby};
+use crate::fleet::{FencingToken, LeaseKey, Overrun, Say, Singleton, Standby, Ticks};
 use crate::sync::lock;
 
 /// A session of this process, as its work sees it.
@@ -75,6 +75,7 @@ pub(in crate::runtime) struct Seat {
     pub(super) key: LeaseKey,
     pub(super) standby: Standby,
     pub(super) overrun: Overrun,
+    ticks: Ticks,
     engine: Arc<Engine>,
     pub(super) unit: OnceLock<Unit>,
     /// A leaf: nothing else is locked, and no user code runs, under it.
@@ -89,6 +90,8 @@ struct State {
     hold: Option<Arc<Hold>>,
     /// The last holding.
     last: Option<Arc<Hold>>,
+    /// The run that was asked for last, and whether it is the unit's.
+    mark: Option<(u64, Option<bool>)>,
     /// `true` after the unit said that it leaves.
     has_left: bool,
 }
@@ -99,6 +102,7 @@ impl Seat {
             key,
             standby: singleton.standby,
             overrun: singleton.overrun,
+            ticks: singleton.ticks,
             engine: Arc::clone(engine),
             unit: OnceLock::new(),
             state: Mutex::default(),
@@ -125,6 +129,38 @@ impl Seat {
     /// Returns whether the unit counts as ready while it stands by.
     pub(in crate::runtime) fn stands_by_ready(&self) -> bool {
         self.standby == Standby::Ready
+    }
+
+    /// Returns whether the unit may begin this run. `None` while the store is asked; the engine wakes the unit then.
+    pub(in crate::runtime) fn may_run(self: &Arc<Self>, run: i64) -> Option<bool> {
+        if self.ticks == Ticks::AtLeastOnce {
+            return Some(true);
+        }
+        let Ok(tick) = u64::try_from(run) else { return Some(true) };
+        let mut state = lock(&self.state);
+        match state.mark {
+            Some((asked, answer)) if asked == tick => return answer,
+            _ => state.mark = Some((tick, None)),
+        }
+        drop(state);
+        self.engine.say(self, Say::Mark(tick));
+        None
+    }
+
+    /// The run has succeeded.
+    pub(in crate::runtime) fn has_run(self: &Arc<Self>, run: i64) {
+        if let (Ticks::AtLeastOnce, Ok(tick)) = (self.ticks, u64::try_from(run)) {
+            self.engine.say(self, Say::Mark(tick));
+        }
+    }
+
+    pub(super) fn marked(&self, tick: u64, won: bool) {
+        let mut state = lock(&self.state);
+        if let Some((asked, answer)) = &mut state.mark {
+            if *asked == tick {
+                *answer = Some(won);
+            }
+        }
     }
 
     /// Nothing of the unit runs, and it wants to.
@@ -171,7 +207,7 @@ impl Seat {
 
     pub(super) fn grant(&self, hold: Arc<Hold>) {
         let mut state = lock(&self.state);
-        state.grants = hold.number;
+        (state.grants, state.mark) = (hold.number, None);
         state.last = Some(Arc::clone(&hold));
         let before = state.hold.replace(hold);
         drop(state);

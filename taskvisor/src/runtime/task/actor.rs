@@ -159,6 +159,10 @@ impl Actor {
             ready!(permit.poll(&self.cell, cx));
             self.cell.bar_if_stopping();
         }
+        #[cfg(feature = "fleet")]
+        if let Some(polled) = self.poll_mark() {
+            return polled;
+        }
         self.begin();
         Poll::Ready(())
     }
@@ -444,7 +448,11 @@ impl Actor {
         self.release();
         let delay = match next {
             Next::End(outcome) => return self.finish(outcome),
-            Next::Scheduled => return self.run_is_over(),
+            Next::Scheduled => {
+                #[cfg(feature = "fleet")]
+                self.run_has_succeeded();
+                return self.run_is_over();
+            }
             Next::GiveUp { error, .. } => {
                 let _ = drop_caught(error);
                 return self.run_is_over();

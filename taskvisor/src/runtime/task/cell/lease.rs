@@ -5,7 +5,7 @@
 //! told or looks by itself, so the last one to look has the last word.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{Bound, Cell, Tie};
 use crate::fleet::FencingToken;
@@ -38,7 +38,7 @@ impl Cell {
         let Some(seat) = self.seat() else { return };
         let mut state = self.lock();
         if seat.is_held() {
-            if state.machine.takes_lease() {
+            if state.machine.takes_lease(&self.policy) {
                 state.since = self.core.clock.now();
                 self.wake(state, None);
             }
@@ -86,6 +86,20 @@ impl Cell {
         state.aside.get_or_insert_default().hold = Some(Arc::clone(hold));
         // The actor checks the lease before each poll.
         self.news.raise();
+    }
+
+    /// The task has its lease: its schedule goes on after the last run of the fleet.
+    pub(in crate::runtime) fn take_over(&self, last_tick: Option<u64>, store: SystemTime) {
+        if self.policy.is_scheduled() {
+            if let Some(line) = self.core.schedules.get(self) {
+                line.take_over(last_tick.and_then(|tick| i64::try_from(tick).ok()), store);
+            }
+        }
+    }
+
+    /// Wakes the actor, which looks at its seat again.
+    pub(in crate::runtime) fn look_at_seat(&self) {
+        self.wake(self.lock(), None);
     }
 
     fn hold_of(&self, attempt: u64) -> Option<Arc<Hold>> {
