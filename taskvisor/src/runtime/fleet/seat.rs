@@ -92,6 +92,8 @@ struct State {
     last: Option<Arc<Hold>>,
     /// The run that was asked for last, and whether it is the unit's.
     mark: Option<(u64, Option<bool>)>,
+    /// The label of the process that owned the key when the store was asked last.
+    owner: Option<Arc<str>>,
     /// `true` after the unit said that it leaves.
     has_left: bool,
 }
@@ -194,6 +196,16 @@ impl Seat {
         }
     }
 
+    /// Returns the label of the process that owns the key, as far as it is known.
+    pub(in crate::runtime) fn owner(&self) -> Option<Arc<str>> {
+        let state = lock(&self.state);
+        if state.hold.is_some() { Some(self.engine.label()) } else { state.owner.clone() }
+    }
+
+    pub(super) fn is_owned_by(&self, owner: Arc<str>) {
+        lock(&self.state).owner = Some(owner);
+    }
+
     /// Hands the lease over. Returns `false` if it is not held.
     pub(in crate::runtime) fn resign(self: &Arc<Self>) -> bool {
         let is_held = self.is_held();
@@ -207,7 +219,7 @@ impl Seat {
 
     pub(super) fn grant(&self, hold: Arc<Hold>) {
         let mut state = lock(&self.state);
-        (state.grants, state.mark) = (hold.number, None);
+        (state.grants, state.mark, state.owner) = (hold.number, None, None);
         state.last = Some(Arc::clone(&hold));
         let before = state.hold.replace(hold);
         drop(state);

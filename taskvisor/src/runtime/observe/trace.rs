@@ -284,6 +284,11 @@ pub(in crate::runtime) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) 
     });
 }
 
+#[cfg(feature = "fleet")]
+pub(in crate::runtime) fn noted(path: &str, text: &str) {
+    tell(|| tracing::info!(target: TARGET, path, "{text}"));
+}
+
 pub(in crate::runtime) fn warned(path: &str, id: Option<TaskId>, reason: &str) {
     tell(|| tracing::warn!(target: TARGET, path, id = id.map(display), reason, "warning"));
 }

@@ -20,6 +20,10 @@ async fn t5_one_replica_runs_it_and_the_others_stand_by_live_and_ready() -> Resu
         let health = it.tree.health();
         assert!(health.is_live() && health.is_ready(), "{health:?}");
     }
+    for it in &replicas {
+        let owner = it.tree.child("ledger").current().and_then(|task| task.lease_owner());
+        assert_eq!(owner.as_deref(), Some("r0"));
+    }
     assert_eq!(replicas[0].count(EventKind::LeaseAcquired, "ledger"), 1);
     assert_eq!(replicas[1].count(EventKind::LeaseAcquired, "ledger"), 0);
     // Nothing changes by itself.

@@ -116,6 +116,10 @@ impl Cell {
         self.hold_of(attempt).map(|hold| hold.left())
     }
 
+    pub(crate) fn lease_owner(&self) -> Option<Arc<str>> {
+        self.seat()?.owner()
+    }
+
     /// Hands the lease over. Returns `false` if the task holds none of its own.
     pub(crate) fn resign(&self) -> bool {
         self.own_seat().is_some_and(Seat::resign)
