@@ -85,7 +85,7 @@ pub trait LeaseStore: Send + Sync + 'static {
     ///
     /// By default it never comes, and refused keys are asked for every third of the time to live.
     async fn changed(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

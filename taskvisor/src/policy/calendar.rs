@@ -160,7 +160,10 @@ impl Times {
     pub(crate) fn next(&self, after: i64, zone: &TimeZone) -> Option<Occurrence> {
         match self {
             Self::Cron(pattern) => pattern.next(after, zone),
-            Self::Every(period) => occurrence(after.div_euclid(*period).checked_add(1)?.checked_mul(*period)?),
+            Self::Every(period) => {
+                let at = after.div_euclid(*period).checked_add(1)?.checked_mul(*period)?;
+                Some(occurrence(at))
+            }
         }
     }
 
@@ -178,7 +181,8 @@ impl Times {
         match self {
             Self::Cron(pattern) => pattern.latest(after, until, zone),
             Self::Every(period) => {
-                occurrence(until.div_euclid(*period).checked_mul(*period)?).filter(|latest| latest.at > after)
+                let latest = until.div_euclid(*period).checked_mul(*period)?;
+                (latest > after).then(|| occurrence(latest))
             }
         }
     }
@@ -191,9 +195,9 @@ impl From<Pattern> for Times {
 }
 
 /// A time without a zone.
-fn occurrence(at: i64) -> Option<Occurrence> {
+fn occurrence(at: i64) -> Occurrence {
     let local = Civil::from_seconds(at);
-    Some(Occurrence { at, due: local, local })
+    Occurrence { at, due: local, local }
 }
 
 impl ResolvedPolicy {

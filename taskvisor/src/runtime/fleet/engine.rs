@@ -310,7 +310,8 @@ impl Live {
     fn carry_out(&mut self, order: Order) {
         match order {
             Order::Call(call) => {
-                drop(self.calls.spawn(calls::carry_out(self.engine.fleet.clone(), self.engine.label(), call)))
+                let (fleet, label) = (self.engine.fleet.clone(), self.engine.label());
+                drop(self.calls.spawn(calls::carry_out(fleet, label, call)));
             }
             Order::Grant { key, number, token, last_tick } => {
                 let (Some(seat), Some((_, validity))) = (self.engine.seat(&key), &self.session) else { return };

@@ -1,5 +1,7 @@
 //! The clock moves as clocks do, and each run of a schedule begins once or is told once.
 
+use taskvisor_parse::cron::Pattern;
+
 use super::*;
 
 /// Seconds of 2026-03-28T00:00:00Z.

@@ -95,11 +95,7 @@ impl Schedule {
         if !self.is_due || cell.is_triggered_in_pause() {
             return true;
         }
-        #[cfg(feature = "fleet")]
-        let asked = self.asked.take();
-        #[cfg(not(feature = "fleet"))]
-        let asked = None;
-        let verdict = asked.unwrap_or_else(|| self.line.with(Calendar::judge));
+        let verdict = self.take_verdict();
         if verdict.is_of_new_runs() {
             cell.forget_failures();
         }
@@ -109,6 +105,15 @@ impl Schedule {
         }
         self.carry_out(cell, &verdict);
         false
+    }
+
+    /// Decides what comes of the runs that are due, unless the store of the fleet was asked for them.
+    fn take_verdict(&mut self) -> Verdict {
+        #[cfg(feature = "fleet")]
+        if let Some(asked) = self.asked.take() {
+            return asked;
+        }
+        self.line.with(Calendar::judge)
     }
 
     /// Returns the run that an attempt would begin now, which has to be marked in the store of the fleet before.
