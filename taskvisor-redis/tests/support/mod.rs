@@ -120,7 +120,8 @@ impl Server {
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("{command} does not say {text:?}\n{}", self.log());
+        let last: redis::Value = self.say(command).await;
+        panic!("{command} does not say {text:?}: {last:?}\n{}", self.log());
     }
 }
 
