@@ -34,6 +34,9 @@ const LASTING: [(&str, &str); 8] = [
     ("CROSSSLOT", "the server does not put keys with one hash tag into one slot"),
 ];
 
+/// What Redis 7 and Redis 6 say to a script that does what its user may not.
+const DENIED: [&str; 2] = ["ACL failure in script", "The user executing the script"];
+
 /// What Redis refused, and what can be done about it.
 #[derive(Debug, thiserror::Error)]
 #[error("{advice}")]
@@ -66,11 +69,13 @@ fn advice(error: &RedisError) -> Option<&'static str> {
         ErrorKind::UnexpectedReturnType => return Some("the server does not answer as Redis does"),
         _ => return None,
     }
-    // Redis 6 says `ERR` for an error in a script, and the code of it within the text.
-    let is = |code: &str| {
-        let in_script = || error.code() == Some("ERR") && text.contains(&format!("-{code} "));
-        error.code() == Some(code) || in_script()
-    };
+    // An error in a script may have the code `ERR`. Redis 6 puts its own code into the text, and the text is all that
+    // tells a lack of permission.
+    let is_other = error.code() == Some("ERR");
+    if is_other && DENIED.iter().any(|denied| text.contains(denied)) {
+        return LASTING.iter().find(|(code, _)| *code == "NOPERM").map(|(_, advice)| *advice);
+    }
+    let is = |code: &str| error.code() == Some(code) || is_other && text.contains(&format!("-{code} "));
     if PASSING.into_iter().any(is) {
         return None;
     }
@@ -136,6 +141,10 @@ mod tests {
             ("MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist", "disk"),
             ("WRONGTYPE Operation against a key holding the wrong kind of value", "prefix"),
             ("ERR Error running script: -OOM command not allowed when used memory > 'maxmemory'.", "maxmemory"),
+            (
+                "ERR The user executing the script can't run this command or subcommand script: f_0, on @user_script:8.",
+                "permit",
+            ),
             ("ERR unknown command 'EVALSHA'", "Redis 6"),
         ] {
             let error = sent(line);
