@@ -13,7 +13,7 @@ use redis::aio::{PubSubSink, PubSubStream};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 
-use crate::nodes::{ANSWER, Nodes, Turn, listen, no_answer};
+use crate::nodes::{Nodes, PATIENCE, Turn, listen, no_answer};
 
 /// The first pause after a failure, and the longest. A pause is twice the one before.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(16));
@@ -155,7 +155,7 @@ impl Open {
     async fn subscribe(&mut self, channels: BTreeSet<String>) -> Result<(), RedisError> {
         for channel in channels {
             if !self.channels.contains(&channel) {
-                timeout(ANSWER, self.sink.subscribe(&channel)).await.unwrap_or_else(|_| Err(no_answer()))?;
+                timeout(PATIENCE, self.sink.subscribe(&channel)).await.unwrap_or_else(|_| Err(no_answer()))?;
                 self.channels.insert(channel);
             }
         }
@@ -167,7 +167,7 @@ impl Open {
         let Self { sink, messages, ask_at, asked, .. } = self;
         let answered = async {
             sleep_until(*ask_at).await;
-            let until = *asked.get_or_insert_with(Instant::now) + ANSWER;
+            let until = *asked.get_or_insert_with(Instant::now) + PATIENCE;
             timeout_at(until, sink.ping::<redis::Value>()).await.unwrap_or_else(|_| Err(no_answer()))
         };
         let heard = tokio::select! {

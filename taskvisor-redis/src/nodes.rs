@@ -7,9 +7,8 @@ use redis::aio::{MultiplexedConnection, PubSub};
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, ConnectionInfo, ErrorKind, RedisError};
 use tokio::time::timeout;
 
-/// The fleet gives a call up sooner, at a fifth of its time to live. These are for other callers.
-pub(crate) const CONNECT: Duration = Duration::from_secs(10);
-pub(crate) const ANSWER: Duration = Duration::from_secs(30);
+/// How long a server may take to connect, or to answer. The fleet gives a call up at a fifth of its time to live.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The addresses of a server, of which one is the current one.
 #[derive(Debug, Clone)]
@@ -62,13 +61,14 @@ pub(crate) fn moved_to(address: &str, from: &Client) -> Result<Client, RedisErro
 
 /// Connects for calls.
 pub(crate) async fn connect(client: &Client) -> Result<MultiplexedConnection, RedisError> {
-    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT)).set_response_timeout(Some(ANSWER));
+    let config =
+        AsyncConnectionConfig::new().set_connection_timeout(Some(PATIENCE)).set_response_timeout(Some(PATIENCE));
     client.get_multiplexed_async_connection_with_config(&config).await
 }
 
 /// Connects for messages.
 pub(crate) async fn listen(client: &Client) -> Result<PubSub, RedisError> {
-    timeout(CONNECT, client.get_async_pubsub()).await.unwrap_or_else(|_| Err(no_answer()))
+    timeout(PATIENCE, client.get_async_pubsub()).await.unwrap_or_else(|_| Err(no_answer()))
 }
 
 pub(crate) fn no_answer() -> RedisError {

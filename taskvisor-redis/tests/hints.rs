@@ -18,11 +18,21 @@ async fn subscribed(server: &Server, count: usize) {
     }
 }
 
-/// How often scripts have published.
+/// How often a hint was given.
 async fn published(server: &Server) -> u64 {
+    calls(server, "publish").await
+}
+
+/// How often a command was called, in scripts too.
+async fn calls(server: &Server, command: &str) -> u64 {
     let stats: String = server.say("INFO commandstats").await;
-    let calls = stats.lines().find_map(|line| line.strip_prefix("cmdstat_publish:calls=")?.split(',').next());
+    let prefix = format!("cmdstat_{command}:calls=");
+    let calls = stats.lines().find_map(|line| line.strip_prefix(&prefix)?.split(',').next());
     calls.map_or(0, |calls| calls.parse().unwrap())
+}
+
+async fn hint(store: &RedisStore) {
+    timeout(Duration::from_secs(60), store.changed()).await.expect("a hint");
 }
 
 #[tokio::test]
@@ -75,7 +85,7 @@ async fn all_that_wait_are_woken() {
         subscribed(&server, 1).await;
         here.release(a, &[(key("x"), token)]).await.unwrap();
     };
-    tokio::join!(there.changed(), clone.changed(), released);
+    tokio::join!(hint(&there), hint(&clone), released);
 }
 
 /// The one that listens for both is dropped.
@@ -95,7 +105,7 @@ async fn one_that_waits_takes_over_from_another() {
         first.abort();
         store.release(a, &[(key("x"), token)]).await.unwrap();
     };
-    tokio::join!(store.changed(), released);
+    tokio::join!(hint(&store), released);
 }
 
 #[tokio::test]
@@ -110,7 +120,7 @@ async fn a_hint_between_two_calls_is_not_lost() {
         () = subscribed(&server, 1) => {}
     }
     store.release(a, &[(key("x"), token)]).await.unwrap();
-    store.changed().await;
+    hint(&store).await;
 }
 
 #[tokio::test]
@@ -127,7 +137,7 @@ async fn a_fleet_that_comes_later_is_heard_too() {
         subscribed(&server, 1).await;
         store.release(a, &[(key("x"), token)]).await.unwrap();
     };
-    tokio::join!(store.changed(), later);
+    tokio::join!(hint(&store), later);
 }
 
 #[tokio::test]
@@ -141,9 +151,52 @@ async fn a_lost_subscription_is_made_again_and_is_a_hint() {
         subscribed(&server, 1).await;
         let _: i64 = server.say("CLIENT KILL TYPE pubsub").await;
     };
-    tokio::join!(store.changed(), lost);
+    tokio::join!(hint(&store), lost);
     subscribed(&server, 1).await;
-    tokio::join!(store.changed(), async { store.release(a, &[(key("x"), token)]).await.unwrap() });
+    tokio::join!(hint(&store), async { store.release(a, &[(key("x"), token)]).await.unwrap() });
+}
+
+/// A firewall has forgotten the connection: nothing comes any more, and nobody says so.
+#[tokio::test]
+async fn a_mute_subscription_is_noticed() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let store = RedisStore::new(format!("redis://{}", proxy.address())).unwrap();
+    open(&store, "a").await;
+    let listening = tokio::spawn(async move { hint(&store).await });
+    subscribed(&server, 1).await;
+    proxy.set(Link::RepliesDropped);
+    tokio::time::pause();
+    // It asks after 20 s, and waits 10 s for the answer.
+    sleep(Duration::from_millis(29_990)).await;
+    tokio::time::resume();
+    proxy.set(Link::Open);
+    listening.await.unwrap();
+    assert_eq!(proxy.accepted(), 3, "one for calls, and one for hints after another");
+}
+
+#[tokio::test]
+async fn a_quiet_subscription_is_kept() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let store = RedisStore::new(format!("redis://{}", proxy.address())).unwrap();
+    let (a, b) = (open(&store, "a").await, open(&store, "b").await);
+    let token = take(&store, a, "x").await;
+    is_refused(&store, b, "x").await;
+    let listening = tokio::spawn({
+        let store = store.clone();
+        async move { hint(&store).await }
+    });
+    subscribed(&server, 1).await;
+    let before = calls(&server, "ping").await;
+    tokio::time::pause();
+    sleep(Duration::from_millis(20_001)).await;
+    tokio::time::resume();
+    while calls(&server, "ping").await == before {}
+    assert!(!listening.is_finished());
+    store.release(a, &[(key("x"), token)]).await.unwrap();
+    listening.await.unwrap();
+    assert_eq!(proxy.accepted(), 2, "one connection for calls, and one for hints");
 }
 
 #[tokio::test]
@@ -165,5 +218,5 @@ async fn a_server_out_of_reach_is_asked_seldom() {
     let attempts = proxy.accepted() - before;
     assert!((1..=4).contains(&attempts), "{attempts} attempts");
     proxy.set(Link::Open);
-    store.changed().await;
+    hint(&store).await;
 }
