@@ -68,11 +68,11 @@ struct Fleet {
 #[derive(Clone)]
 struct Session {
     fleet: Arc<Fleet>,
-    /// How often it has taken keys, for as far as the server has confirmed it.
-    takings: u64,
+    /// How often it has taken or freed keys, for as far as the server has confirmed it.
+    changes: u64,
 }
 
-/// What `acquire.lua` answers: the time, the takings, and for each key one text (the owner) or two (token and tick).
+/// What `acquire.lua` answers: the time, the changes, and for each key one text (the owner) or two (token and tick).
 type Acquired = Option<(String, String, Vec<Vec<String>>)>;
 
 impl RedisStore {
@@ -140,9 +140,9 @@ impl RedisStore {
         }
     }
 
-    fn took(&self, id: SessionId, takings: u64) {
+    fn changed_to(&self, id: SessionId, changes: u64) {
         if let Some(session) = self.known().sessions.get_mut(&id) {
-            session.takings = session.takings.max(takings);
+            session.changes = session.changes.max(changes);
         }
     }
 }
@@ -155,7 +155,7 @@ impl From<Client> for RedisStore {
 
 impl Session {
     fn args(&self, id: SessionId) -> Vec<String> {
-        vec![id.to_string(), self.takings.to_string()]
+        vec![id.to_string(), self.changes.to_string()]
     }
 }
 
@@ -172,7 +172,7 @@ impl LeaseStore for RedisStore {
         let args = [id.to_string(), ttl.to_string(), spec.label.to_string()];
         let opened = fleet.link.run::<String>(&self.shared.scripts.open, &fleet.names, &args, Repeat::Yes).await;
         opened.map_err(lease_error)?;
-        self.known().sessions.insert(id, Session { fleet, takings: 0 });
+        self.known().sessions.insert(id, Session { fleet, changes: 0 });
         Ok(id)
     }
 
@@ -195,8 +195,8 @@ impl LeaseStore for RedisStore {
             let Session { fleet, .. } = &known;
             let acquired: Result<Acquired, _> =
                 fleet.link.run(&self.shared.scripts.acquire, &fleet.names, &args, Repeat::Yes).await;
-            let (now, takings, rows) = self.live(session, acquired)?;
-            self.took(session, number(&takings)?);
+            let (now, changes, rows) = self.live(session, acquired)?;
+            self.changed_to(session, number(&changes)?);
             let now = time(&now)?;
             for row in rows {
                 claims.push(claim(row, now)?);
@@ -218,7 +218,8 @@ impl LeaseStore for RedisStore {
             args.push(fleet.names.freed.clone());
             args.extend(batch.iter().flat_map(|(key, token)| [key.to_string(), token.to_string()]));
             let released = fleet.link.run(&self.shared.scripts.release, &fleet.names, &args, Repeat::Yes).await;
-            self.live::<u8>(session, released)?;
+            let changes: String = self.live(session, released)?;
+            self.changed_to(session, number(&changes)?);
             match batches.next() {
                 Some(next) => batch = next,
                 None => return Ok(()),

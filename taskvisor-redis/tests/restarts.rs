@@ -2,11 +2,10 @@
 
 mod support;
 
-use std::net::SocketAddr;
-
 use fleet_tests::{Link, Proxy};
 use support::{Server, is_refused, key, open, take};
 use taskvisor::fleet::{LeaseError, LeaseStore as _};
+use taskvisor_redis::RedisStore;
 
 const LEASES: &str = "taskvisor:{billing}:leases";
 
@@ -108,27 +107,49 @@ async fn a_replica_never_answers_from_its_data() {
     take(&both, c, "x").await;
 }
 
-/// A replica that has not got the last writes becomes the primary: who took a key by one of them learns it.
-#[tokio::test]
-async fn a_session_whose_takings_were_lost_is_over() {
-    let Some(mut primary) = Server::start(&[]).await else { return };
-    let Some(replica) = Server::start(&[]).await else { return };
-    let between = Proxy::start(primary.address()).await.unwrap();
-    let _: () = replica.say(&format!("REPLICAOF 127.0.0.1 {}", between.address().port())).await;
-    replica.until("INFO replication", "master_link_status:up").await;
+/// A primary and its replica, behind an address that leads to one of them.
+struct Pair {
+    primary: Server,
+    replica: Server,
+    between: Proxy,
+    front: Proxy,
+    store: RedisStore,
+}
 
-    let front = Proxy::start(primary.address()).await.unwrap();
-    let store = taskvisor_redis::RedisStore::new(url(front.address())).unwrap();
+impl Pair {
+    async fn start() -> Option<Self> {
+        let (primary, replica) = (Server::start(&[]).await?, Server::start(&[]).await?);
+        let between = Proxy::start(primary.address()).await.unwrap();
+        let _: () = replica.say(&format!("REPLICAOF 127.0.0.1 {}", between.address().port())).await;
+        replica.until("INFO replication", "master_link_status:up").await;
+        let front = Proxy::start(primary.address()).await.unwrap();
+        let store = RedisStore::new(format!("redis://{}", front.address())).unwrap();
+        Some(Self { primary, replica, between, front, store })
+    }
+
+    /// Nothing is replicated from here on.
+    async fn part(&self) {
+        assert_eq!(self.primary.say::<i64>("WAIT 1 0").await, 1);
+        self.between.set(Link::RepliesHeld);
+    }
+
+    async fn fail_over(&mut self) {
+        self.primary.kill();
+        let _: () = self.replica.say("REPLICAOF NO ONE").await;
+        self.front.lead_to(self.replica.address());
+    }
+}
+
+/// The replica has not got the last writes. Who took a key by one of them learns it.
+#[tokio::test]
+async fn a_session_whose_taking_was_lost_is_over() {
+    let Some(mut pair) = Pair::start().await else { return };
+    let store = pair.store.clone();
     let (a, b, c) = (open(&store, "a").await, open(&store, "b").await, open(&store, "c").await);
-    let kept = take(&store, a, "y").await;
-    let _: i64 = primary.say("WAIT 1 0").await;
-    take(&store, c, "z").await;
-    assert_eq!(primary.say::<i64>("WAIT 1 0").await, 1);
-    between.set(Link::RepliesHeld);
+    let (kept, _) = (take(&store, a, "y").await, take(&store, c, "z").await);
+    pair.part().await;
     let lost = take(&store, a, "x").await;
-    primary.kill();
-    let _: () = replica.say("REPLICAOF NO ONE").await;
-    front.lead_to(replica.address());
+    pair.fail_over().await;
 
     let next = take(&store, b, "x").await;
     assert!(next > lost, "{next} came after {lost}");
@@ -140,6 +161,22 @@ async fn a_session_whose_takings_were_lost_is_over() {
     is_refused(&store, b, "z").await;
 }
 
-fn url(address: SocketAddr) -> String {
-    format!("redis://{address}")
+/// Otherwise it would get its old token again, which is smaller than that of the owner after it.
+#[tokio::test]
+async fn a_session_whose_release_was_lost_is_over() {
+    let Some(mut pair) = Pair::start().await else { return };
+    let store = pair.store.clone();
+    let (a, b) = (open(&store, "a").await, open(&store, "b").await);
+    let first = take(&store, a, "x").await;
+    pair.part().await;
+    store.release(a, &[(key("x"), first)]).await.unwrap();
+    let second = take(&store, b, "x").await;
+    pair.fail_over().await;
+
+    for session in [a, b] {
+        let acquired = store.acquire(session, &[key("x")]).await;
+        assert!(matches!(acquired, Err(LeaseError::Expired)), "{acquired:?}");
+    }
+    let third = take(&store, open(&store, "c").await, "x").await;
+    assert!(third > second, "{third} came after {second}");
 }

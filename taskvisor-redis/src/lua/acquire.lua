@@ -1,4 +1,4 @@
--- ARGV: id, takings, keys. Returns the time in us, the takings, and for each key its token and last tick, or the label of
+-- ARGV: id, changes, keys. Returns the time in us, the changes, and for each key its token and last tick, or the label of
 -- its owner; nil if the session is over.
 local own = find_own(ARGV[1], ARGV[2])
 if not own then
@@ -35,7 +35,7 @@ for n = 3, #ARGV do
   end
 end
 if takes then
-  own.takings = own.takings + 1
+  own.changes = own.changes + 1
   save_session(own)
 end
-return { digits(now), digits(own.takings), claims }
+return { digits(now), digits(own.changes), claims }

@@ -1,4 +1,4 @@
--- ARGV: id, takings, key, token, tick in 20 digits. Returns 1 if it was stored, or 0, or nil if the session is over.
+-- ARGV: id, changes, key, token, tick in 20 digits. Returns 1 if it was stored, or 0, or nil if the session is over.
 local own = find_own(ARGV[1], ARGV[2])
 if not own then
   return false

@@ -1,4 +1,4 @@
--- ARGV: id, takings. Returns the time in us, or nil if the session is over.
+-- ARGV: id, changes. Returns the time in us, or nil if the session is over.
 local own = find_own(ARGV[1], ARGV[2])
 if not own then
   return false

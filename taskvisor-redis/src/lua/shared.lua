@@ -1,6 +1,6 @@
 -- What all scripts share. KEYS[1] is the hash of the sessions of a fleet, and KEYS[2] that of its leases.
 --
--- Session: id  -> "<expiry, us> <time to live, us> <takings> <wanted keys> <label>"
+-- Session: id  -> "<expiry, us> <time to live, us> <changes> <wanted keys> <label>"
 -- Lease:   key -> "<token> <last tick, 20 digits, or -> <1 if somebody was refused, or 0> <id of the session, or ->"
 local sessions, leases = KEYS[1], KEYS[2]
 
@@ -16,7 +16,7 @@ local function digits(number)
 end
 
 local function save_session(session)
-  local row = { digits(session.expiry), digits(session.ttl), digits(session.takings), digits(session.wanted), session.label }
+  local row = { digits(session.expiry), digits(session.ttl), digits(session.changes), digits(session.wanted), session.label }
   redis.call('HSET', sessions, session.id, table.concat(row, ' '))
 end
 
@@ -26,12 +26,12 @@ local function find_session(id)
   if not row then
     return nil
   end
-  local expiry, ttl, takings, wanted, label = string.match(row, '^(%d+) (%d+) (%d+) (%d+) (.*)$')
+  local expiry, ttl, changes, wanted, label = string.match(row, '^(%d+) (%d+) (%d+) (%d+) (.*)$')
   local session = {
     id = id,
     expiry = tonumber(expiry),
     ttl = tonumber(ttl),
-    takings = tonumber(takings),
+    changes = tonumber(changes),
     wanted = tonumber(wanted),
     label = label,
   }
@@ -42,11 +42,11 @@ local function find_session(id)
   return session
 end
 
--- Returns the session of the caller, or nil. It knows how often the session has taken keys. A server that knows of fewer
--- has lost data, and may have given these keys to others: the session is over then.
-local function find_own(id, takings)
+-- Returns the session of the caller, or nil. It knows how often the session has taken or freed keys. A server that knows
+-- of fewer times has lost data, and may have given its keys to others: the session is over then.
+local function find_own(id, changes)
   local session = find_session(id)
-  if session and session.takings < tonumber(takings) then
+  if session and session.changes < tonumber(changes) then
     redis.call('HDEL', sessions, id)
     return nil
   end
