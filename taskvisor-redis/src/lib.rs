@@ -78,7 +78,9 @@
 //! [`and_node`](RedisStore::and_node). Sentinels are not asked.
 //!
 //! # Features
-//! `rustls` or `native-tls`, for `rediss://`. Default: none.
+//! `rustls`, for `rediss://`, with the certificates of the system. The program has to choose a crypto provider of rustls, by
+//! a feature of that crate or by `CryptoProvider::install_default`; without one, the first call panics and says so.
+//! For another TLS library, enable the feature of the crate `redis`, version 1. Default: none.
 
 mod error;
 mod hints;

@@ -77,7 +77,7 @@ type Acquired = Option<(String, String, Vec<Vec<String>>)>;
 
 impl RedisStore {
     /// Creates a store from a URL or a `redis::ConnectionInfo`: `redis://[user:password@]host[:port][/database]`, with
-    /// `rediss` for TLS (feature `rustls` or `native-tls`), or `unix:///path`. Nothing is connected yet.
+    /// `rediss` for TLS (feature `rustls`), or `unix:///path`. Nothing is connected yet.
     ///
     /// # Errors
     /// [`LeaseError::Misconfigured`] if the URL is not valid.

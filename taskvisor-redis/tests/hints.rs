@@ -57,18 +57,18 @@ async fn only_a_key_that_somebody_was_refused_is_told() {
     store.close(a).await.unwrap();
     assert_eq!(published(&server).await, 1);
 
-    let c = open(&store, "c").await;
+    let other = open(&store, "other").await;
     for name in ["p", "q", "r"] {
-        take(&store, c, name).await;
+        take(&store, other, name).await;
         is_refused(&store, b, name).await;
     }
     for _ in 0..2 {
-        store.close(c).await.unwrap();
+        store.close(other).await.unwrap();
     }
     assert_eq!(published(&server).await, 2);
     // The next owner was refused to nobody.
-    let p = take(&store, b, "p").await;
-    store.release(b, &[(key("p"), p)]).await.unwrap();
+    let token = take(&store, b, "p").await;
+    store.release(b, &[(key("p"), token)]).await.unwrap();
     store.close(b).await.unwrap();
     assert_eq!(published(&server).await, 2);
 }

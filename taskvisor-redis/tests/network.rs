@@ -96,7 +96,7 @@ async fn a_taking_without_an_answer_has_one_token() {
     take(&store, a, "y").await;
     proxy.set(Link::RepliesDropped);
     let x = [key("x")];
-    let taken = tokio::select! {
+    let row = tokio::select! {
         claims = store.acquire(a, &x) => panic!("an answer came: {claims:?}"),
         row = async {
             loop {
@@ -109,7 +109,7 @@ async fn a_taking_without_an_answer_has_one_token() {
     };
     proxy.set(Link::Open);
     let token = take(&store, a, "x").await;
-    assert_eq!(taken.split(' ').next(), Some(token.to_string().as_str()));
+    assert_eq!(row.split(' ').next(), Some(token.to_string().as_str()));
 }
 
 /// Polls a call some times and drops it.
