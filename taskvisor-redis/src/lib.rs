@@ -75,7 +75,7 @@
 //! The store follows the redirects of a cluster, one address is enough to begin with, and database 0 is the only one. While
 //! the slot of a fleet migrates, it is out of reach. A replica never answers, not even what it knows: a store that talks to
 //! the old primary is out of reach until its address leads to the new one. So give an address that does, or all of them by
-//! [`and_node`](RedisStore::and_node). Sentinels are not asked.
+//! [`with_node`](RedisStore::with_node). Sentinels are not asked.
 //!
 //! # Features
 //! `rustls`, for `rediss://`, with the certificates of the system. The program has to choose a crypto provider of rustls, by

@@ -92,7 +92,7 @@ impl RedisStore {
     ///
     /// # Errors
     /// [`LeaseError::Misconfigured`] if the URL is not valid.
-    pub fn and_node(self, address: impl IntoConnectionInfo) -> Result<Self, LeaseError> {
+    pub fn with_node(self, address: impl IntoConnectionInfo) -> Result<Self, LeaseError> {
         let mut nodes = self.shared.nodes.clone();
         nodes.push(Client::open(address).map_err(lease_error)?);
         Ok(Self::build(nodes, self.shared.prefix.clone()))

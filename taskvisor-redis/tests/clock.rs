@@ -1,25 +1,12 @@
 //! Servers whose clock is set while they run.
-//!
-//! libfaketime does not work with the allocator of Redis. So the times that are stored are set, and not the clock.
 
 mod support;
 
-use support::{Server, is_refused, key, open, take};
+use support::{Server, is_refused, key, open, set_clock, take};
 use taskvisor::fleet::{LeaseError, LeaseStore as _};
 
 const SESSIONS: &str = "taskvisor:{billing}:sessions";
 const HOUR: i64 = 3_600;
-
-/// Lets sessions expire as if the clock of the server had been set by so many seconds.
-async fn set_clock(server: &Server, by: i64) {
-    let script = "for _, id in ipairs(redis.call('HKEYS', KEYS[1])) do
-        local expiry, rest = string.match(redis.call('HGET', KEYS[1], id), '^(%d+)( .*)$')
-        redis.call('HSET', KEYS[1], id, string.format('%.0f', expiry - ARGV[1] * 1000000) .. rest)
-    end";
-    let mut command = redis::cmd("EVAL");
-    command.arg((script, 1, SESSIONS, by));
-    let _: () = command.query_async(&mut server.connection().await).await.unwrap();
-}
 
 #[tokio::test]
 async fn a_step_back_revives_no_session() {
@@ -27,11 +14,11 @@ async fn a_step_back_revives_no_session() {
     let (store, other) = (server.store(), server.store());
     let a = open(&store, "a").await;
     let (first, unnoticed) = (take(&store, a, "x").await, take(&store, a, "y").await);
-    set_clock(&server, HOUR).await;
+    set_clock(&server, "billing", HOUR).await;
     let b = open(&other, "b").await;
     let second = take(&other, b, "x").await;
     assert!(second > first);
-    set_clock(&server, -HOUR).await;
+    set_clock(&server, "billing", -HOUR).await;
     // By this clock its time is not over.
     let renewed = store.renew(a).await;
     assert!(matches!(renewed, Err(LeaseError::Expired)), "{renewed:?}");
@@ -46,7 +33,7 @@ async fn a_step_back_revives_no_session_that_has_heard_it() {
     for n in 0..4 {
         let a = open(&store, "a").await;
         let token = take(&store, a, "x").await;
-        set_clock(&server, HOUR).await;
+        set_clock(&server, "billing", HOUR).await;
         let x = key("x");
         let over = match n {
             0 => store.renew(a).await.map(drop),
@@ -67,7 +54,7 @@ async fn sessions_that_are_over_are_forgotten_when_another_is_opened() {
     for _ in 0..3 {
         open(&store, "a").await;
     }
-    set_clock(&server, HOUR).await;
+    set_clock(&server, "billing", HOUR).await;
     let b = open(&store, "b").await;
     let sessions: Vec<String> = server.say(&format!("HKEYS {SESSIONS}")).await;
     assert_eq!(sessions, [b.to_string()]);
@@ -81,12 +68,12 @@ async fn a_session_lives_for_all_of_its_time() {
     take(&store, a, "x").await;
     let most = i64::try_from(support::LONG.as_secs()).unwrap() - 30;
     for _ in 0..3 {
-        set_clock(&server, most).await;
+        set_clock(&server, "billing", most).await;
         is_refused(&store, b, "x").await;
         store.renew(a).await.unwrap();
         store.renew(b).await.unwrap();
     }
-    set_clock(&server, most + 30).await;
+    set_clock(&server, "billing", most + 30).await;
     let renewed = store.renew(a).await;
     assert!(matches!(renewed, Err(LeaseError::Expired)), "{renewed:?}");
 }

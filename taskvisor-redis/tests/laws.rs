@@ -30,10 +30,15 @@ async fn laws_hold_for_a_user_with_few_permissions() {
     assert!(!keys.is_empty() && keys.iter().all(|key| key.starts_with("app:{laws-")), "{keys:?}");
 }
 
+/// A node of a cluster that finds its state soon.
+async fn node() -> Option<Server> {
+    Server::start(&["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"]).await
+}
+
 /// The server refuses a script whose keys are in several slots, or that uses a key of another slot.
 #[tokio::test]
 async fn laws_hold_on_a_cluster_of_one_node() {
-    let Some(server) = Server::start(&["--cluster-enabled", "yes"]).await else { return };
+    let Some(server) = node().await else { return };
     let _: () = server.say("CLUSTER ADDSLOTSRANGE 0 16383").await;
     server.until("CLUSTER INFO", "cluster_state:ok").await;
     lease_laws(server.store()).await;
@@ -42,8 +47,8 @@ async fn laws_hold_on_a_cluster_of_one_node() {
 /// Each fleet is on one of two nodes, and the store knows the address of one only.
 #[tokio::test]
 async fn laws_hold_on_a_cluster_of_two_nodes() {
-    let Some(first) = Server::start(&["--cluster-enabled", "yes"]).await else { return };
-    let Some(second) = Server::start(&["--cluster-enabled", "yes"]).await else { return };
+    let Some(first) = node().await else { return };
+    let Some(second) = node().await else { return };
     let _: () = first.say("CLUSTER ADDSLOTSRANGE 0 8191").await;
     let _: () = second.say("CLUSTER ADDSLOTSRANGE 8192 16383").await;
     let _: () = second.say("CONFIG SET cluster-announce-ip 127.0.0.1").await;

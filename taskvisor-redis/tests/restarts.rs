@@ -100,7 +100,7 @@ async fn a_replica_never_answers_from_its_data() {
 
     // With the address of the primary too, the next call goes there.
     let _: () = server.say(&format!("REPLICAOF 127.0.0.1 {}", primary.address().port())).await;
-    let both = server.store().and_node(primary.url()).unwrap();
+    let both = server.store().with_node(primary.url()).unwrap();
     let opened = both.open(&support::spec("c")).await;
     assert!(matches!(opened, Err(LeaseError::Unreachable(_))), "{opened:?}");
     let c = open(&both, "c").await;

@@ -157,3 +157,16 @@ pub async fn is_refused(store: &RedisStore, session: SessionId, name: &str) {
     let claim = store.acquire(session, &[key(name)]).await.unwrap().remove(0);
     assert!(matches!(claim, Claim::Busy { .. }), "{name}: {claim:?}");
 }
+
+/// Lets the sessions of a fleet expire as if the clock of the server had been set by so many seconds.
+///
+/// The libfaketime of the distribution does not work with the allocator of Redis. So the stored times are set.
+pub async fn set_clock(server: &Server, fleet: &str, by: i64) {
+    let script = "for _, id in ipairs(redis.call('HKEYS', KEYS[1])) do
+        local expiry, rest = string.match(redis.call('HGET', KEYS[1], id), '^(%d+)( .*)$')
+        redis.call('HSET', KEYS[1], id, string.format('%.0f', expiry - ARGV[1] * 1000000) .. rest)
+    end";
+    let mut command = redis::cmd("EVAL");
+    command.arg((script, 1, format!("taskvisor:{{{fleet}}}:sessions"), by));
+    let _: () = command.query_async(&mut server.connection().await).await.unwrap();
+}
