@@ -64,7 +64,7 @@
 //! | `taskvisor:{billing}:leases` | key | token, last tick or `-`, `1` if somebody was refused, session or `-` |
 //!
 //! A session that is over is removed when somebody comes across it, and when another is opened. The row of a key stays
-//! for ever, because its token has to grow for ever: about 100 bytes. Do not make keys of unbounded data.
+//! for ever, because its token has to grow for ever: about 130 bytes. Do not make keys of unbounded data.
 //!
 //! # Load
 //! A renewal is one script on one hash, whatever the number of keys. A refused replica reads. One that waits has a second

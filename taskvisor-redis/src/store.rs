@@ -18,7 +18,7 @@ use crate::nodes::Nodes;
 use crate::script::Scripts;
 
 /// How many keys one script takes or frees, so that none holds the server up.
-const BATCH: usize = 256;
+const BATCH: usize = 128;
 /// About 30 years.
 const LONGEST: u64 = 1_000_000_000_000_000;
 

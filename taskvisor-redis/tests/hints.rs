@@ -162,17 +162,16 @@ async fn a_mute_subscription_is_noticed() {
     let Some(server) = Server::start(&[]).await else { return };
     let proxy = Proxy::start(server.address()).await.unwrap();
     let store = RedisStore::new(format!("redis://{}", proxy.address())).unwrap();
+    let store = store.with_node(server.url()).unwrap();
     open(&store, "a").await;
     let listening = tokio::spawn(async move { hint(&store).await });
     subscribed(&server, 1).await;
     proxy.set(Link::RepliesDropped);
     tokio::time::pause();
     // It asks after 20 s, and waits 10 s for the answer.
-    sleep(Duration::from_millis(29_990)).await;
+    sleep(Duration::from_millis(30_010)).await;
     tokio::time::resume();
-    proxy.set(Link::Open);
     listening.await.unwrap();
-    assert_eq!(proxy.accepted(), 3, "one for calls, and one for hints after another");
 }
 
 #[tokio::test]
@@ -192,7 +191,8 @@ async fn a_quiet_subscription_is_kept() {
     tokio::time::pause();
     sleep(Duration::from_millis(20_001)).await;
     tokio::time::resume();
-    while calls(&server, "ping").await == before {}
+    let asked = async { while calls(&server, "ping").await == before {} };
+    timeout(Duration::from_secs(60), asked).await.expect("it asks whether the server is there");
     assert!(!listening.is_finished());
     store.release(a, &[(key("x"), token)]).await.unwrap();
     listening.await.unwrap();
