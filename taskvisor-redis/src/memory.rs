@@ -5,8 +5,8 @@ use taskvisor::fleet::LeaseError;
 /// A server that may evict the keys of the store.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the server evicts keys when its memory is full (`maxmemory-policy {policy}`), and so would lose who owns what: set \
-     `maxmemory-policy noeviction` or a `volatile-` policy, or use another server"
+    "the server evicts keys when its memory is full (`maxmemory-policy {policy}`), and so would lose who owns what: \
+     set `maxmemory-policy noeviction` or a `volatile-` policy, or use another server"
 )]
 struct Evicts {
     policy: String,

@@ -1,5 +1,5 @@
--- ARGV: id, changes, keys. Returns the time in us, the changes, and for each key its token and last tick, or the label of
--- its owner; nil if the session is over.
+-- ARGV: id, changes, keys. Returns the time in us, the changes, and for each key its token and last tick, or the label
+-- of its owner; nil if the session is over.
 local own = find_own(ARGV[1], ARGV[2])
 if not own then
   return false

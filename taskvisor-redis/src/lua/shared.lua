@@ -16,8 +16,9 @@ local function digits(number)
 end
 
 local function save_session(session)
-  local row = { digits(session.expiry), digits(session.ttl), digits(session.changes), digits(session.wanted), session.label }
-  redis.call('HSET', sessions, session.id, table.concat(row, ' '))
+  local times = digits(session.expiry) .. ' ' .. digits(session.ttl)
+  local counts = digits(session.changes) .. ' ' .. digits(session.wanted)
+  redis.call('HSET', sessions, session.id, times .. ' ' .. counts .. ' ' .. session.label)
 end
 
 -- Returns a session that is live, or nil. One that is over is removed, so that no step of the clock revives it.
@@ -42,8 +43,8 @@ local function find_session(id)
   return session
 end
 
--- Returns the session of the caller, or nil. It knows how often the session has taken or freed keys. A server that knows
--- of fewer times has lost data, and may have given its keys to others: the session is over then.
+-- Returns the session of the caller, or nil. It knows how often the session has taken or freed keys. A server that
+-- knows of fewer times has lost data, and may have given its keys to others: the session is over then.
 local function find_own(id, changes)
   local session = find_session(id)
   if session and session.changes < tonumber(changes) then
