@@ -1,7 +1,7 @@
 //! Leases in Redis for [taskvisor](taskvisor::fleet): one owner of a task over many machines.
 //!
 //! [`RedisStore`] is a [`LeaseStore`](taskvisor::fleet::LeaseStore) on Redis 6 or newer, or Valkey: one server, a
-//! primary with replicas, or a cluster.
+//! primary with replicas, or a cluster. It is tested with Redis 7.0.
 //!
 //! ```no_run
 //! use taskvisor::fleet::Fleet;
