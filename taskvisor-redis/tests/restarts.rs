@@ -129,8 +129,16 @@ impl Pair {
 
     /// Nothing is replicated from here on.
     async fn part(&self) {
-        assert_eq!(self.primary.say::<i64>("WAIT 1 0").await, 1);
-        self.between.set(Link::RepliesHeld);
+        let mut connection = self.primary.connection().await;
+        // It waits for the writes of its own connection, and so for all before.
+        let _: () = redis::cmd("SET").arg(("last", 1)).query_async(&mut connection).await.unwrap();
+        for _ in 0..200 {
+            let replicas: i64 = redis::cmd("WAIT").arg((1, 100)).query_async(&mut connection).await.unwrap();
+            if replicas == 1 {
+                return self.between.set(Link::RepliesHeld);
+            }
+        }
+        panic!("the replica has all writes\n{}", self.replica.log());
     }
 
     async fn fail_over(&mut self) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fleet_tests::{Daemon, DaemonSpec, find, free_port, skip};
 use redis::aio::MultiplexedConnection;
-use redis::{Client, FromRedisValue};
+use redis::{AsyncConnectionConfig, Client, FromRedisValue};
 use taskvisor::fleet::{Claim, FencingToken, LeaseKey, LeaseStore, SessionId, SessionSpec};
 use taskvisor_redis::RedisStore;
 
@@ -47,24 +47,19 @@ impl Server {
     pub async fn restart(&mut self) {
         self.kill();
         let spec = DaemonSpec::new(&self.program, self.folder.join("log"))
-            .args([
-                "--bind",
-                "127.0.0.1",
-                "--port",
-                &self.port.to_string(),
-                "--save",
-                "",
-                "--enable-debug-command",
-                "yes",
-            ])
+            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", ""])
+            .args(["--repl-diskless-sync-delay", "0"])
             .arg("--dir")
             .arg(&self.folder)
             .args(&self.args);
-        self.daemon = Some(Daemon::start(&spec));
+        let daemon = self.daemon.insert(Daemon::start(&spec));
+        // Another one may have got the port.
+        let is_it = format!("process_id:{}\r\n", daemon.id());
         for _ in 0..1_000 {
             if let Ok(mut connection) = self.client().get_multiplexed_async_connection().await {
-                let pong: Result<String, _> = redis::cmd("PING").query_async(&mut connection).await;
-                if pong.is_ok() {
+                let info: Result<String, _> = redis::cmd("INFO").query_async(&mut connection).await;
+                if let Some(info) = info.ok().filter(|info| info.contains("\r\nloading:0\r\n")) {
+                    assert!(info.contains(&is_it), "the port {} is free\n{}", self.port, self.log());
                     return;
                 }
             }
@@ -99,7 +94,9 @@ impl Server {
     }
 
     pub async fn connection(&self) -> MultiplexedConnection {
-        self.client().get_multiplexed_async_connection().await.unwrap()
+        let patience = Some(Duration::from_secs(30));
+        let config = AsyncConnectionConfig::new().set_connection_timeout(patience).set_response_timeout(patience);
+        self.client().get_multiplexed_async_connection_with_config(&config).await.unwrap()
     }
 
     /// Sends a command, of words.
