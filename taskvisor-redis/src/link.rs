@@ -1,0 +1,165 @@
+//! The connection for the calls of a fleet.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use redis::aio::MultiplexedConnection;
+use redis::{Client, Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
+
+use crate::names::Names;
+use crate::nodes::{Nodes, Turn, connect, moved_to};
+use crate::script::Script;
+
+/// How often a cluster may send a call on to another node.
+const REDIRECTS: usize = 3;
+
+/// Whether a call that may have been carried out is sent once more when the connection turns out to be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    Yes,
+    No,
+}
+
+/// One connection, made when a call needs it. A connection that an error came from, or on which a call was given up, is
+/// never used again: the next call makes another.
+#[derive(Debug)]
+pub(crate) struct Link {
+    nodes: Nodes,
+    turn: Turn,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    current: Option<(u64, MultiplexedConnection)>,
+    last_id: u64,
+    /// Where the cluster has the keys, if it has said so.
+    moved: Option<Client>,
+}
+
+impl Link {
+    pub(crate) fn new(nodes: Nodes) -> Self {
+        Self { nodes, turn: Turn::default(), state: Mutex::default() }
+    }
+
+    /// Runs a script.
+    pub(crate) async fn run<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        names: &Names,
+        args: &[String],
+        repeat: Repeat,
+    ) -> Result<T, RedisError> {
+        let mut may_repeat = repeat == Repeat::Yes;
+        let mut redirects = 0;
+        loop {
+            let mut in_use = self.take().await?;
+            let error = match script.run(&mut in_use.connection, names, args).await {
+                Ok(reply) => {
+                    in_use.keep();
+                    return Ok(reply);
+                }
+                Err(error) => error,
+            };
+            let was_idle = in_use.was_idle;
+            let client = in_use.client.clone();
+            drop(in_use);
+            if let Some((address, _)) = moved(&error).filter(|_| redirects < REDIRECTS) {
+                self.state().moved = Some(moved_to(address, &client)?);
+                redirects += 1;
+            } else if may_repeat && was_idle && error.is_connection_dropped() {
+                may_repeat = false;
+            } else {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Sends a command without a key.
+    pub(crate) async fn query<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
+        let mut in_use = self.take().await?;
+        let reply = command.query_async(&mut in_use.connection).await?;
+        in_use.keep();
+        Ok(reply)
+    }
+
+    async fn take(&self) -> Result<InUse<'_>, RedisError> {
+        let client = self.state().moved.clone().unwrap_or_else(|| self.nodes.get(&self.turn).clone());
+        let current = self.state().current.clone();
+        if let Some((id, connection)) = current {
+            return Ok(InUse { link: self, id, client, connection, was_idle: true, is_kept: false });
+        }
+        // Whoever drops this future finds another node the next time.
+        let connecting = Connecting { link: self, is_done: false };
+        let connection = connect(&client).await?;
+        connecting.done();
+        let mut state = self.state();
+        state.last_id += 1;
+        let id = state.last_id;
+        state.current = Some((id, connection.clone()));
+        Ok(InUse { link: self, id, client, connection, was_idle: false, is_kept: false })
+    }
+
+    /// Forgets where the keys were last, and goes on with the next node.
+    fn failed(&self) {
+        self.state().moved = None;
+        self.turn.next();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn moved(error: &RedisError) -> Option<(&str, u16)> {
+    let is_moved = error.kind() == ErrorKind::Server(ServerErrorKind::Moved);
+    error.redirect_node().filter(|_| is_moved)
+}
+
+/// A connection that is being made.
+struct Connecting<'a> {
+    link: &'a Link,
+    is_done: bool,
+}
+
+impl Connecting<'_> {
+    fn done(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Drop for Connecting<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.link.failed();
+        }
+    }
+}
+
+/// A connection with a call on it. Unless it is kept, it is the last call.
+struct InUse<'a> {
+    link: &'a Link,
+    id: u64,
+    client: Client,
+    connection: MultiplexedConnection,
+    /// `true` if it was there before the call.
+    was_idle: bool,
+    is_kept: bool,
+}
+
+impl InUse<'_> {
+    fn keep(mut self) {
+        self.is_kept = true;
+    }
+}
+
+impl Drop for InUse<'_> {
+    fn drop(&mut self) {
+        if self.is_kept {
+            return;
+        }
+        let dropped = self.link.state().current.take_if(|(id, _)| *id == self.id);
+        if dropped.is_some() {
+            self.link.failed();
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The names of what a fleet has in Redis.
+
+use std::fmt::Write as _;
+
+/// The keys and the channel of a fleet. The keys have one hash tag, so they are in one slot of a cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Names {
+    /// A hash: the id of a session to what it is.
+    pub(crate) sessions: String,
+    /// A hash: the key of a lease to its owner and its token.
+    pub(crate) leases: String,
+    /// Where it is told that a key is free.
+    pub(crate) freed: String,
+}
+
+impl Names {
+    pub(crate) fn new(prefix: &str, fleet: &str) -> Self {
+        let prefix = escaped(prefix);
+        // An empty tag is no tag.
+        let tag = if fleet.is_empty() { "%".to_owned() } else { escaped(fleet) };
+        let name = |what| format!("{prefix}:{{{tag}}}:{what}");
+        Self { sessions: name("sessions"), leases: name("leases"), freed: name("freed") }
+    }
+}
+
+/// A hash tag is what stands between the first `{` and the first `}` after it.
+fn escaped(text: &str) -> String {
+    text.chars().fold(String::new(), |mut escaped, char| {
+        match char {
+            '{' | '}' | '%' => {
+                let _ = write!(escaped, "%{:02X}", u32::from(char));
+            }
+            _ => escaped.push(char),
+        }
+        escaped
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Names;
+
+    #[test]
+    fn the_name_of_the_fleet_is_the_hash_tag() {
+        let names = Names::new("taskvisor", "billing");
+        assert_eq!(names.sessions, "taskvisor:{billing}:sessions");
+        assert_eq!(names.leases, "taskvisor:{billing}:leases");
+        assert_eq!(names.freed, "taskvisor:{billing}:freed");
+    }
+
+    #[test]
+    fn each_fleet_has_one_tag_of_its_own() {
+        let fleets = ["", "%", "%25", "{", "}", "{}", "a}b", "a", "{a}", "%7B"];
+        let tags: std::collections::HashSet<_> = fleets
+            .iter()
+            .map(|fleet| {
+                let name = Names::new("app{1}", fleet).leases;
+                let (_, tagged) = name.split_once('{').unwrap();
+                let (tag, _) = tagged.split_once('}').unwrap();
+                assert!(!tag.is_empty(), "{name}");
+                assert!(name.starts_with("app%7B1%7D:{"), "{name}");
+                tag.to_owned()
+            })
+            .collect();
+        assert_eq!(tags.len(), fleets.len());
+    }
+}

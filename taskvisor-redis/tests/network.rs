@@ -1,0 +1,191 @@
+//! Connections that end, stall, and lose what they carry.
+
+mod support;
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use fleet_tests::{Link, Proxy};
+use support::{Server, is_refused, key, open, take};
+use taskvisor::fleet::{Claim, LeaseError, LeaseKey, LeaseStore};
+use taskvisor_redis::RedisStore;
+use tokio::time::timeout;
+
+const BRIEF: Duration = Duration::from_millis(50);
+
+async fn behind_proxy(server: &Server) -> (Proxy, RedisStore) {
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let store = RedisStore::new(format!("redis://{}", proxy.address())).unwrap();
+    (proxy, store)
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_out_of_reach() {
+    let store = RedisStore::new(format!("redis://127.0.0.1:{}", fleet_tests::free_port())).unwrap();
+    let opened = store.open(&support::spec("a")).await;
+    assert!(matches!(opened, Err(LeaseError::Unreachable(_))), "{opened:?}");
+}
+
+#[tokio::test]
+async fn a_killed_connection_is_replaced_within_the_call() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let store = server.store();
+    let a = open(&store, "a").await;
+    let token = take(&store, a, "x").await;
+    for _ in 0..20 {
+        let _: i64 = server.say("CLIENT KILL TYPE normal SKIPME yes").await;
+        store.renew(a).await.unwrap();
+    }
+    assert_eq!(take(&store, a, "x").await, token);
+}
+
+/// A tick may have been marked by the call that failed, and is marked once.
+#[tokio::test]
+async fn a_mark_without_an_answer_is_not_sent_again() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let (proxy, store) = behind_proxy(&server).await;
+    let a = open(&store, "a").await;
+    let token = take(&store, a, "x").await;
+    // The server knows the script from here on, and carries it out at the first request.
+    assert!(store.mark(a, &key("x"), token, 6).await.unwrap());
+    proxy.set(Link::RepliesDropped);
+    let (x, cut) = (key("x"), async {
+        server.until("HGET taskvisor:{billing}:leases x", "00000000000000000007").await;
+        proxy.cut().await;
+    });
+    let (marked, ()) = tokio::join!(store.mark(a, &x, token, 7), cut);
+    assert!(matches!(marked, Err(LeaseError::Unreachable(_))), "{marked:?}");
+    assert!(!store.mark(a, &x, token, 7).await.unwrap());
+    assert!(store.mark(a, &x, token, 8).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_call_after_one_that_was_given_up_has_a_connection_of_its_own() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let (proxy, store) = behind_proxy(&server).await;
+    let (a, b) = (open(&store, "a").await, open(&store, "b").await);
+    take(&store, a, "x").await;
+    for (n, link) in [Link::Stalled, Link::RequestsHeld, Link::RepliesHeld, Link::RequestsDropped, Link::RepliesDropped]
+        .into_iter()
+        .enumerate()
+    {
+        let name = format!("k{n}");
+        let before = proxy.accepted();
+        proxy.set(link);
+        let given_up = timeout(BRIEF, store.acquire(a, &[key("x"), key(&name)])).await;
+        assert!(given_up.is_err(), "{link:?}: {given_up:?}");
+        proxy.set(Link::Open);
+        // The shape of the answer shows that it is to this call.
+        store.renew(a).await.unwrap();
+        assert_eq!(proxy.accepted(), before + 1, "{link:?}");
+        let token = take(&store, a, &name).await;
+        assert_eq!(take(&store, a, &name).await, token, "{link:?}");
+        is_refused(&store, b, &name).await;
+    }
+    proxy.cut().await;
+    store.renew(a).await.unwrap();
+}
+
+/// The same token is given again to a call whose first answer was lost.
+#[tokio::test]
+async fn a_taking_without_an_answer_has_one_token() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let (proxy, store) = behind_proxy(&server).await;
+    let a = open(&store, "a").await;
+    take(&store, a, "y").await;
+    proxy.set(Link::RepliesDropped);
+    let x = [key("x")];
+    let row = tokio::select! {
+        claims = store.acquire(a, &x) => panic!("an answer came: {claims:?}"),
+        row = async {
+            loop {
+                let row: Option<String> = server.say("HGET taskvisor:{billing}:leases x").await;
+                if let Some(row) = row {
+                    break row;
+                }
+            }
+        } => row,
+    };
+    proxy.set(Link::Open);
+    let token = take(&store, a, "x").await;
+    assert_eq!(row.split(' ').next(), Some(token.to_string().as_str()));
+}
+
+/// Polls a call some times and drops it.
+async fn drop_after(polls: usize, call: impl Future) -> bool {
+    let mut call = pin!(call);
+    let mut left = polls;
+    std::future::poll_fn(|cx| {
+        if left == 0 {
+            return std::task::Poll::Ready(true);
+        }
+        left -= 1;
+        call.as_mut().poll(cx).map(|_| false)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_dropped_call_leaves_the_next_its_own_answer() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let store = server.store();
+    let (a, b) = (open(&store, "a").await, open(&store, "b").await);
+    let token = take(&store, a, "x").await;
+    let names: Vec<_> = (0..5).map(|n| key(&format!("k{n}"))).collect();
+    let mut dropped = 0;
+    for round in 0..200 {
+        let polls = 1 + round % 4;
+        dropped += usize::from(drop_after(polls, store.acquire(b, &names)).await);
+        dropped += usize::from(drop_after(polls, store.renew(a)).await);
+        let keys: Vec<LeaseKey> = [key("x")].into_iter().chain(names[..round % 5].iter().cloned()).collect();
+        let claims = store.acquire(b, &keys).await.unwrap();
+        assert_eq!(claims.len(), keys.len());
+        assert_eq!(claims[0], Claim::Busy { owner: "a".into() });
+        dropped += usize::from(drop_after(polls, store.mark(a, &key("y"), token, 1)).await);
+        assert_eq!(take(&store, a, "x").await, token);
+    }
+    assert!(dropped > 10, "{dropped} calls were dropped");
+}
+
+/// The task of a connection ends with the runtime that it was made on.
+#[test]
+fn a_store_outlives_the_runtime_of_its_connection() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let all = runtime();
+    let Some(server) = all.block_on(Server::start(&[])) else { return };
+    let store = server.store();
+    let (session, token) = runtime().block_on(async {
+        let a = open(&store, "a").await;
+        (a, take(&store, a, "x").await)
+    });
+    for _ in 0..3 {
+        runtime().block_on(async {
+            store.renew(session).await.unwrap();
+            assert_eq!(take(&store, session, "x").await, token);
+        });
+    }
+}
+
+#[tokio::test]
+async fn many_keys_are_taken_and_released_in_order() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let store = server.store();
+    let (a, b) = (open(&store, "a").await, open(&store, "b").await);
+    let keys: Vec<_> = (0..1_000).map(|n| key(&format!("k{n}"))).collect();
+    let odd: Vec<_> = keys.iter().skip(1).step_by(2).cloned().collect();
+    store.acquire(b, &odd).await.unwrap();
+    let claims = store.acquire(a, &keys).await.unwrap();
+    let mut held = Vec::new();
+    for (n, claim) in claims.into_iter().enumerate() {
+        match claim {
+            Claim::Held { token, .. } if n % 2 == 0 => held.push((keys[n].clone(), token)),
+            Claim::Busy { owner } if n % 2 == 1 => assert_eq!(owner, "b"),
+            claim => panic!("{n}: {claim:?}"),
+        }
+    }
+    assert_eq!(held.len(), 500);
+    store.release(a, &held).await.unwrap();
+    let claims = store.acquire(b, &keys).await.unwrap();
+    assert!(claims.iter().all(|claim| matches!(claim, Claim::Held { .. })));
+}
