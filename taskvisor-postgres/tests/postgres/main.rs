@@ -9,5 +9,6 @@ mod fence;
 mod hints;
 mod laws;
 mod read_committed;
+mod replicas;
 mod schema;
 mod support;

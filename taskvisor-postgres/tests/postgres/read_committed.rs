@@ -93,7 +93,7 @@ async fn the_functions_give_one_owner() {
 
     // `a` takes the key in a transaction that stays open; `b` does not wait for it.
     let session = open(&mine, "a", TTL).await;
-    let takes = format!("SELECT tokens[1] FROM one_owner.acquire_1('{session}', '{{x}}')");
+    let takes = format!("SELECT tokens[1] FROM one_owner.acquire_1('{session}', 0, '{{x}}')");
     a.batch_execute("BEGIN").await.unwrap();
     let token: Option<i64> = a.query_one(&takes, &[]).await.unwrap().get(0);
     assert!(token > i64::try_from(before.number()).ok());
@@ -110,7 +110,7 @@ async fn a_new_key_has_one_owner() {
     let mine = store(&url, "new_key").await;
     let (first, second) = (open(&mine, "first", TTL).await, open(&mine, "second", TTL).await);
     let (watcher, a, b) = (client(&url).await, client(&url).await, client(&url).await);
-    let takes = |session, keys| format!("SELECT tokens FROM new_key.acquire_1('{session}', '{{{keys}}}')");
+    let takes = |session, keys| format!("SELECT tokens FROM new_key.acquire_1('{session}', 0, '{{{keys}}}')");
     a.batch_execute("BEGIN").await.unwrap();
     // In opposite orders, which must not be a deadlock.
     let got: Vec<Option<i64>> = a.query_one(&takes(first, "x,y"), &[]).await.unwrap().get(0);
