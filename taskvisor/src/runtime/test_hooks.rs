@@ -31,9 +31,9 @@ impl TestHooks {
     ///
     /// The result depends only on the seed, the path and a counter, and not on the order of failures or on threads.
     pub(super) fn redrawn(&self, mut next: Next, backoff: &BackoffPolicy, path: &str, number: u32) -> Next {
-        if let (Next::Retry { delay, streak, .. }, Some(seed)) = (&mut next, *lock(&self.seed)) {
+        if let (Next::Retry { delay, streak, is_told: false, .. }, Some(seed)) = (&mut next, *lock(&self.seed)) {
             let mut random = fastrand::Rng::with_seed(mix(seed, (path, number)));
-            *delay = backoff.next_by(streak.saturating_sub(1), |low, high| random.u128(low..=high));
+            *delay = backoff.next_by(streak.steps.saturating_sub(1), |low, high| random.u128(low..=high));
         }
         next
     }

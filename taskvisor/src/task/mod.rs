@@ -12,6 +12,7 @@ mod error;
 mod handle;
 mod panic;
 mod result;
+mod retry_after;
 mod spec;
 mod stop_reason;
 
@@ -24,6 +25,7 @@ pub use error::{BoxError, TaskError};
 pub use handle::TaskHandle;
 pub use panic::{Panic, PanicLocation};
 pub use result::{Fallible, IntoTaskError, IntoTaskResult, TaskArg};
+pub use retry_after::RetryAfter;
 pub(crate) use spec::Said;
 pub use spec::{IntoTaskSpec, TaskSpec};
 pub(crate) use stop_reason::StopKind;

@@ -142,8 +142,8 @@ impl<E: Into<BoxError> + Send + 'static> IntoTaskError for E {
     }
 }
 
-/// A [`TaskError`] in it keeps its meaning. Under a context that is a matter of whether it is retried: as what it is,
-/// the error keeps the context.
+/// A [`TaskError`] in it keeps its meaning. Under a context that is a matter of whether and when it is retried: as what
+/// it is, the error keeps the context.
 #[cfg(feature = "anyhow")]
 fn of_anyhow(error: anyhow::Error) -> TaskError {
     match error.downcast_ref::<TaskError>() {
@@ -152,6 +152,10 @@ fn of_anyhow(error: anyhow::Error) -> TaskError {
         }
         Some(TaskError::Canceled) => TaskError::Canceled,
         Some(own) if own.is_fatal() => TaskError::Permanent(boxed(error)),
+        Some(TaskError::RetryAfter(told)) => {
+            let delay = told.delay();
+            TaskError::Error(boxed(error)).retry_after(delay)
+        }
         _ => TaskError::Error(boxed(error)),
     }
 }

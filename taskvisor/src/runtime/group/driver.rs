@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::super::observe::{self, Background};
 use super::super::pause::Subject;
 use super::super::registration::Registered;
-use super::super::task::{Ending, Facts, Next, Request, StopBy, decide};
+use super::super::task::{Ending, Facts, Next, Request, StopBy, Streak, decide};
 use super::super::timer::deadline;
 use super::super::warnings::of_retries;
 use super::call::Call;
@@ -57,8 +57,8 @@ struct Live {
     start: Instant,
     /// The begin of the current run.
     began: Instant,
-    /// The number of consecutive failures.
-    streak: u32,
+    /// The consecutive failures.
+    streak: Streak,
     /// The deadline of the current stop.
     stop_by: Option<StopBy>,
     /// The times at which stopping children are no longer waited for.
@@ -82,7 +82,8 @@ enum Making {
     Paused,
     Called(Box<Call>),
     Made(Arc<Declared>),
-    Failed(Arc<TaskError>),
+    /// It failed, and may have told when to retry.
+    Failed(Arc<TaskError>, Option<Duration>),
 }
 
 impl Driver {
@@ -150,7 +151,7 @@ impl Live {
             policy,
             start,
             began: start,
-            streak: 0,
+            streak: Streak::default(),
             stop_by: None,
             given_up: BTreeMap::new(),
             messages: VecDeque::new(),
@@ -341,7 +342,7 @@ impl Live {
             }
             Action::Make => self.make(),
             Action::Conclude(why) => self.conclude(why),
-            Action::Forgive => self.streak = 0,
+            Action::Forgive => self.streak = Streak::default(),
             Action::Register | Action::End => {}
         }
     }
@@ -447,7 +448,11 @@ impl Live {
         };
         let is_fatal =
             why == Why::Unmade && failure.as_ref().and_then(FailureChain::error).is_some_and(|error| error.is_fatal());
-        let error = |chain| if is_fatal { TaskError::permanent(chain) } else { TaskError::error(chain) };
+        let error = |chain| match self.making {
+            Making::Failed(_, Some(told)) if why == Why::Unmade => TaskError::error(chain).retry_after(told),
+            _ if is_fatal => TaskError::permanent(chain),
+            _ => TaskError::error(chain),
+        };
         let ending = Ending::Result(failure.map_or(Ok(()), |chain| Err(error(chain))));
         let next = decide(&facts, ending);
         #[cfg(feature = "test-util")]
@@ -462,16 +467,16 @@ impl Live {
                 Follow::End
             }
             Next::Repeat(delay) | Next::Throttle { pause: delay, .. } => {
-                self.streak = 0;
+                self.streak = Streak::default();
                 self.group.set_state(TaskState::Interval);
                 Follow::Wait(delay)
             }
-            Next::Retry { error, delay, streak } => {
+            Next::Retry { error, delay, streak, .. } => {
                 self.streak = streak;
-                observe::group_failed(&self.group, &error, streak, delay);
+                observe::group_failed(&self.group, &error, streak.failures, delay);
                 let _ = drop_caught(error);
                 self.publish_failure(&format!("the group failed, and starts again in {delay:?}"));
-                if let Some(warning) = of_retries(self.policy.is_critical_without_end(), streak) {
+                if let Some(warning) = of_retries(self.policy.is_critical_without_end(), streak.failures) {
                     self.group.core.warn(self.group.path(), warning);
                 }
                 self.group.set_state(TaskState::Backoff);
@@ -496,7 +501,7 @@ impl Live {
     fn failure(&self, why: Why) -> Option<FailureChain> {
         let (key, limit) = match why {
             Why::Unmade => {
-                let error = if let Making::Failed(error) = &self.making { Some(Arc::clone(error)) } else { None };
+                let error = if let Making::Failed(error, _) = &self.making { Some(Arc::clone(error)) } else { None };
                 let failure = FailureChain::leaf(self.group.shown_path(), error, Leaf::Unmade);
                 self.group.set_failure(failure.clone());
                 return Some(failure);
@@ -557,7 +562,8 @@ impl Live {
                 self.step(Input::Made);
             }
             Err(error) => {
-                self.making = Making::Failed(Arc::new(error));
+                let (error, told) = error.split();
+                self.making = Making::Failed(Arc::new(error), told);
                 self.step(Input::Unmade);
             }
         }

@@ -38,6 +38,22 @@ impl Ending {
     }
 }
 
+/// The consecutive failures of a task or a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(in crate::runtime) struct Streak {
+    pub(in crate::runtime) failures: u32,
+    /// The steps of the backoff, one for each failure that did not tell when to retry.
+    pub(in crate::runtime) steps: u32,
+}
+
+impl Streak {
+    /// Counts one more failure; `tells` if it told when to retry.
+    fn failed(self, tells: bool) -> Self {
+        let steps = self.steps.saturating_add(u32::from(!tells));
+        Self { failures: self.failures.saturating_add(1), steps }
+    }
+}
+
 /// The facts about an attempt that has ended.
 pub(in crate::runtime) struct Facts<'a> {
     pub(in crate::runtime) policy: &'a ResolvedPolicy,
@@ -45,7 +61,7 @@ pub(in crate::runtime) struct Facts<'a> {
     /// `true` if the request came after the attempt had ended, while its helpers were joined.
     pub(in crate::runtime) late: bool,
     /// The consecutive failures before this attempt.
-    pub(in crate::runtime) streak: u32,
+    pub(in crate::runtime) streak: Streak,
     /// The run time of the attempt; `None` if it ended in its first poll.
     pub(in crate::runtime) lived: Option<Duration>,
     /// The number of successes in a row that came in the first poll of their attempt, this one included.
@@ -74,8 +90,8 @@ pub(in crate::runtime) enum Next {
     Scheduled,
     /// The run of a schedule failed, and is not retried: the next attempt waits for its time.
     GiveUp { error: Arc<TaskError>, failures: u32 },
-    /// The attempt failed; the next one waits for this time.
-    Retry { error: Arc<TaskError>, delay: Duration, streak: u32 },
+    /// The attempt failed; the next one waits for this time. `is_told` if the error told it, and not the backoff.
+    Retry { error: Arc<TaskError>, delay: Duration, streak: Streak, is_told: bool },
 }
 
 impl Facts<'_> {
@@ -84,10 +100,10 @@ impl Facts<'_> {
         self.request == Request::Hold && self.policy.restart != RestartPolicy::Never
     }
 
-    /// Returns the consecutive failures before this attempt; zero if it ran for `reset_after`.
-    fn streak_before(&self) -> u32 {
+    /// Returns the consecutive failures before this attempt; none if it ran for `reset_after`.
+    fn streak_before(&self) -> Streak {
         let healthy = self.lived.is_some_and(|lived| lived >= self.policy.reset_after);
-        if healthy { 0 } else { self.streak }
+        if healthy { Streak::default() } else { self.streak }
     }
 
     /// The task ends because it was requested to stop, or returned [`TaskError::Canceled`].
@@ -96,8 +112,8 @@ impl Facts<'_> {
         Next::End(TaskOutcome::Canceled { error, reason, finished })
     }
 
-    fn exhausts(&self, streak: u32) -> bool {
-        self.policy.max_retries.is_some_and(|retries| streak > retries)
+    fn exhausts(&self, streak: Streak) -> bool {
+        self.policy.max_retries.is_some_and(|retries| streak.failures > retries)
     }
 }
 
@@ -133,7 +149,10 @@ pub(in crate::runtime) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
         Ok(()) => after_success(facts),
         Err(TaskError::Canceled) => facts.canceled(None, false),
         Err(error) if error.is_fatal() => Next::End(TaskOutcome::Fatal { error: Arc::new(error) }),
-        Err(error) => after_failure(facts, Arc::new(error)),
+        Err(error) => {
+            let (error, told) = error.split();
+            after_failure(facts, Arc::new(error), told)
+        }
     }
 }
 
@@ -150,7 +169,7 @@ pub(in crate::runtime) fn is_final(facts: &Facts<'_>, ending: &Ending) -> bool {
         Err(error) => {
             !error.is_retryable()
                 || facts.policy.restart == RestartPolicy::Never
-                || (!facts.policy.is_scheduled() && facts.exhausts(facts.streak_before().saturating_add(1)))
+                || (!facts.policy.is_scheduled() && facts.exhausts(facts.streak_before().failed(false)))
         }
     }
 }
@@ -180,7 +199,7 @@ fn pause_after(at_once: u8) -> Duration {
     Duration::from_millis(1_u64.checked_shl(doublings).unwrap_or(LONGEST).min(LONGEST))
 }
 
-fn after_failure(facts: &Facts<'_>, error: Arc<TaskError>) -> Next {
+fn after_failure(facts: &Facts<'_>, error: Arc<TaskError>, told: Option<Duration>) -> Next {
     let policy = facts.policy;
     if policy.restart == RestartPolicy::Never {
         return Next::End(match *error {
@@ -189,19 +208,21 @@ fn after_failure(facts: &Facts<'_>, error: Arc<TaskError>) -> Next {
         });
     }
     let before = facts.streak_before();
-    let streak = before.saturating_add(1);
+    let streak = before.failed(told.is_some());
+    let failures = streak.failures;
     if facts.exhausts(streak) && policy.is_scheduled() {
-        return Next::GiveUp { error, failures: streak };
+        return Next::GiveUp { error, failures };
     }
     if facts.exhausts(streak) {
-        return Next::End(TaskOutcome::Exhausted { error, failures: streak });
+        return Next::End(TaskOutcome::Exhausted { error, failures });
     }
-    Next::Retry { error, delay: policy.backoff.next(before), streak }
+    let delay = told.unwrap_or_else(|| policy.backoff.next(before.steps));
+    Next::Retry { error, delay, streak, is_told: told.is_some() }
 }
 
 fn error_of(ending: Ending) -> Option<Arc<TaskError>> {
     match ending {
-        Ending::Result(Err(error)) if !matches!(error, TaskError::Canceled) => Some(Arc::new(error)),
+        Ending::Result(Err(error)) if !matches!(error, TaskError::Canceled) => Some(Arc::new(error.split().0)),
         _ => None,
     }
 }
@@ -217,7 +238,8 @@ mod tests {
         overrides.resolve(&SupervisorConfig::default())
     }
 
-    fn facts(policy: &ResolvedPolicy, request: Request, streak: u32) -> Facts<'_> {
+    fn facts(policy: &ResolvedPolicy, request: Request, failures: u32) -> Facts<'_> {
+        let streak = Streak { failures, steps: failures };
         Facts { policy, request, late: false, streak, lived: None, at_once: 0, ticks: None, stopped: None }
     }
 
@@ -297,8 +319,27 @@ mod tests {
         let policy = policy(RestartPolicy::OnFailure, None);
         let after = |lived| Facts { lived: Some(lived), ..facts(&policy, Request::Nothing, 7) };
         let long = decide(&after(policy.reset_after), fail());
-        assert!(matches!(long, Next::Retry { streak: 1, .. }));
+        assert!(matches!(long, Next::Retry { streak: Streak { failures: 1, steps: 1 }, .. }));
         let short = decide(&after(policy.reset_after.saturating_sub(Duration::from_nanos(1))), fail());
-        assert!(matches!(short, Next::Retry { streak: 8, .. }));
+        assert!(matches!(short, Next::Retry { streak: Streak { failures: 8, steps: 8 }, .. }));
+    }
+
+    #[test]
+    fn o26_a_told_delay_counts_as_a_failure_and_is_no_step_of_the_backoff() {
+        let policy = policy(RestartPolicy::OnFailure, None);
+        let told = || Ending::Result(Err(TaskError::Fail { reason: "x".into() }.retry_after(Duration::MAX)));
+        for (failures, steps) in [(0, 0), (7, 2), (u32::MAX, u32::MAX)] {
+            let streak = Streak { failures, steps };
+            let facts = Facts { streak, ..facts(&policy, Request::Nothing, 0) };
+            let Next::Retry { error, delay, streak, is_told: true } = decide(&facts, told()) else { panic!() };
+            assert!(matches!(*error, TaskError::Fail { .. }) && delay == Duration::MAX);
+            assert_eq!(streak, Streak { failures: failures.saturating_add(1), steps });
+        }
+        let healthy = Facts { lived: Some(policy.reset_after), ..facts(&policy, Request::Nothing, 7) };
+        let next = decide(&healthy, told());
+        assert!(matches!(next, Next::Retry { streak: Streak { failures: 1, steps: 0 }, .. }), "{next:?}");
+        let restart = decide(&facts(&policy, Request::Restart, 0), told());
+        let Next::Restart(Some(error)) = restart else { panic!("{restart:?}") };
+        assert!(matches!(*error, TaskError::Fail { .. }));
     }
 }

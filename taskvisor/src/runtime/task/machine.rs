@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use super::bars::{Barred, Bars};
-use super::decision::{Ending, Facts, Next, Request, decide, is_final};
+use super::decision::{Ending, Facts, Next, Request, Streak, decide, is_final};
 use crate::inspect::TaskState;
 use crate::policy::{Ready, ResolvedPolicy, RestartPolicy, Ticks};
 use crate::runtime::group::Note;
@@ -97,8 +97,8 @@ pub(in crate::runtime) struct Machine {
     pub(in crate::runtime) limit: StopLimit,
     /// `true` if the task was triggered, so that the next attempt begins without a wait.
     owed: bool,
-    /// The number of consecutive failures.
-    pub(in crate::runtime) streak: u32,
+    /// The consecutive failures.
+    pub(in crate::runtime) streak: Streak,
     /// The number of the current or last attempt. It identifies the attempt, so it must not wrap or saturate.
     pub(in crate::runtime) attempt: u64,
 }
@@ -160,7 +160,7 @@ impl Machine {
             why: None,
             limit: StopLimit::Grace,
             owed: false,
-            streak: 0,
+            streak: Streak::default(),
             attempt: 0,
         }
     }
@@ -246,7 +246,7 @@ impl Machine {
         match self.stage {
             Stage::Queued | Stage::Over | Stage::Ended | Stage::Joining { ends: true, .. } => return None,
             _ if self.request == Request::Stop || self.bars.has(Bars::FOR_GOOD) => return None,
-            _ => self.streak = 0,
+            _ => self.streak = Streak::default(),
         }
         if matches!(self.stage, Stage::Waiting(_)) {
             return Some(self.skip_wait());
@@ -416,7 +416,7 @@ impl Machine {
     /// The attempt reports progress: the failures before it no longer count.
     pub(in crate::runtime) fn progress(&mut self, attempt: u64) {
         if self.is_running(attempt) {
-            self.streak = 0;
+            self.streak = Streak::default();
         }
     }
 
@@ -498,7 +498,7 @@ impl Machine {
     pub(in crate::runtime) fn come(&mut self) {
         if let Stage::Waiting(wait) = &mut self.stage {
             *wait = Wait::Due;
-            self.streak = 0;
+            self.streak = Streak::default();
         }
     }
 
@@ -628,7 +628,7 @@ impl Machine {
             }
             Next::Scheduled | Next::GiveUp { .. } => {
                 self.stage = Stage::Waiting(if self.owed { Wait::Due } else { Wait::Scheduled });
-                self.streak = 0;
+                self.streak = Streak::default();
                 self.ready = true;
                 return self.pass();
             }
@@ -643,7 +643,7 @@ impl Machine {
             Next::Restart(_) => {
                 self.stage = Stage::Waiting(Wait::Due);
                 self.request = Request::Nothing;
-                self.streak = 0;
+                self.streak = Streak::default();
             }
         }
         self.ready &= policy.ready == Ready::FirstSuccess && stays_ready(policy, next);
@@ -653,7 +653,7 @@ impl Machine {
     /// The attempt succeeded, and another follows.
     #[inline]
     fn succeeded(&mut self, policy: &ResolvedPolicy) -> Option<Note> {
-        self.streak = 0;
+        self.streak = Streak::default();
         if policy.ready != Ready::FirstSuccess {
             return None;
         }
@@ -672,7 +672,7 @@ impl Machine {
 /// Returns `true` if a task that was ready by its first success still is.
 fn stays_ready(policy: &ResolvedPolicy, next: &Next) -> bool {
     match next {
-        Next::Retry { streak, .. } => policy.unready_after.is_none_or(|failures| *streak < failures),
+        Next::Retry { streak, .. } => policy.unready_after.is_none_or(|failures| streak.failures < failures),
         Next::Restart(_) => true,
         _ => false,
     }

@@ -64,11 +64,12 @@ const COMMANDS: [Command; 16] = [
     Command::Unpause,
 ];
 
-fn endings() -> [Ending; 7] {
+fn endings() -> [Ending; 8] {
     let fail = |reason: &str| Err(TaskError::Fail { reason: reason.into() });
     [
         Ending::Result(Ok(())),
         Ending::Result(fail("x")),
+        Ending::Result(fail("x").map_err(|error| error.retry_after(Duration::ZERO))),
         Ending::Result(Err(TaskError::Fatal { reason: "x".into() })),
         Ending::Result(Err(TaskError::Canceled)),
         Ending::Result(Err(TaskError::Panicked(Box::new(Panic::new("x"))))),
@@ -78,11 +79,12 @@ fn endings() -> [Ending; 7] {
 }
 
 impl Play<'_> {
-    /// Limits the numbers, so that the number of states is finite. No transition depends on the reason.
+    /// Limits the numbers, so that the number of states is finite. No transition depends on the reason or on the steps of
+    /// the backoff.
     fn reach(&mut self, mut node: Node) {
         node.machine.why = None;
         node.machine.attempt = node.machine.attempt.min(2);
-        node.machine.streak = node.machine.streak.min(3);
+        node.machine.streak = Streak { failures: node.machine.streak.failures.min(3), steps: 0 };
         self.steps += 1;
         if self.reached.insert(node) {
             self.open.push(node);
@@ -217,7 +219,7 @@ impl Play<'_> {
             waited.machine.waited();
             self.reach(waited);
             waited.machine.come();
-            assert!(waited.machine.stage == Stage::Waiting(Wait::Due) && waited.machine.streak == 0);
+            assert!(waited.machine.stage == Stage::Waiting(Wait::Due) && waited.machine.streak == Streak::default());
             self.reach(waited);
         }
         self.keeps_its_schedule(before);
@@ -310,7 +312,7 @@ impl Play<'_> {
                 assert!(ends || after.machine.ready == succeeded || may_stay, "{before:?} {next:?}");
                 assert_eq!(note.is_some(), succeeded && before.machine.gate == Gate::Open, "{before:?} {next:?}");
             } else if matches!(next, Next::Scheduled | Next::GiveUp { .. }) {
-                assert!(self.policy.is_scheduled() && after.machine.ready && after.machine.streak == 0);
+                assert!(self.policy.is_scheduled() && after.machine.ready && after.machine.streak == Streak::default());
                 assert_eq!(note.is_some(), before.machine.gate == Gate::Open);
                 assert_eq!(before.machine.owed, after.machine.stage == Stage::Waiting(Wait::Due));
             } else {

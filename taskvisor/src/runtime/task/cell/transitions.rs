@@ -344,9 +344,9 @@ impl Cell {
                 }
                 wait(*pause, Some("throttled".into()));
             }
-            Next::Retry { error, delay, streak } => {
+            Next::Retry { error, delay, streak, .. } => {
                 tell(EventKind::TaskFailed, of(error));
-                if let Some(warning) = warnings::of_retries(self.policy.is_critical_without_end(), *streak) {
+                if let Some(warning) = warnings::of_retries(self.policy.is_critical_without_end(), streak.failures) {
                     tell(EventKind::Warning, Some(warning.into()));
                 }
                 wait(*delay, of(error));

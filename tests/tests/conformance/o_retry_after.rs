@@ -1,0 +1,3 @@
+//! O26: a failure that says when its task is retried.
+
+mod alone;
