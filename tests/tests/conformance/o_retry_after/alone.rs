@@ -9,16 +9,7 @@ use taskvisor::{
 use tests::{ALWAYS, FAIL, OK, Script, Step, constant, ms, recorded, secs, settle, supervisor};
 use tokio::time::{Instant, sleep};
 
-type Result = std::result::Result<(), RuntimeError>;
-
-/// 100 ms, 200 ms, 400 ms and so on up to one second.
-fn growing() -> BackoffPolicy {
-    BackoffPolicy { first: ms(100), max: secs(1), factor: 2.0, jitter: JitterPolicy::None }
-}
-
-const fn told(delay: Duration) -> Step {
-    Step::RetryAfter(delay)
-}
+use super::{Result, growing, told};
 
 /// The times of the attempts of a task that follows these steps and is exhausted after so many retries.
 async fn begun_ms(
