@@ -21,7 +21,7 @@ use super::cell::{GroupCell, Message, Position};
 use super::children::{Epoch, Key};
 use super::machine::{Action, Follow, Input, Machine, Rules};
 use super::member::Member;
-use super::plan::{self, Note, Why};
+use super::plan::{self, Note, Pause, Why};
 use crate::events::{Event, EventKind};
 use crate::inspect::{TaskOutcome, TaskState};
 use crate::panics::{catch, drop_caught};
@@ -283,12 +283,12 @@ impl Live {
         }
         self.failed = None;
         match &mut input {
-            Input::Note { key, note: Note::Failed(delay), .. } => {
+            Input::Note { key, note: Note::Failed(pause), .. } => {
                 self.failed = Some(*key);
                 // A later action may have removed the wait.
                 let is_skipped = |member: &Member| matches!(member, Member::Task(cell) if !cell.is_backing_off());
                 if self.with(*key, is_skipped) == Some(true) {
-                    *delay = Duration::ZERO;
+                    *pause = Pause::Backoff(Duration::ZERO);
                 }
             }
             Input::Stop(_) | Input::Hold(_) if by.is_some_and(|by| by.is_over(Instant::now())) => self.abort(),
@@ -471,7 +471,7 @@ impl Live {
                 self.group.set_state(TaskState::Interval);
                 Follow::Wait(delay)
             }
-            Next::Retry { error, delay, streak, .. } => {
+            Next::Retry { error, delay, streak, is_told } => {
                 self.streak = streak;
                 observe::group_failed(&self.group, &error, streak.failures, delay);
                 let _ = drop_caught(error);
@@ -480,7 +480,7 @@ impl Live {
                     self.group.core.warn(self.group.path(), warning);
                 }
                 self.group.set_state(TaskState::Backoff);
-                if self.group.is_managed() { Follow::Park(delay) } else { Follow::Wait(delay) }
+                if self.group.is_managed() { Follow::Park(Pause::new(delay, is_told)) } else { Follow::Wait(delay) }
             }
             // A group has no schedule, and these requests are not among its facts.
             Next::Restart(_) | Next::Hold(_) | Next::Scheduled | Next::GiveUp { .. } => Follow::Wait(Duration::ZERO),

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::super::group::Note;
+use super::super::group::{Note, Pause};
 use super::super::observe::{self, Observed};
 use super::super::permits::Permit;
 use super::super::reentrancy::ReentrancyGuard;
@@ -443,9 +443,9 @@ impl Actor {
                 self.step = Step::Waiting { delay: Duration::ZERO };
                 return self.cell.tell_group(Note::Held);
             }
-            Next::Retry { delay, .. } if self.cell.is_managed() => {
+            Next::Retry { delay, is_told, .. } if self.cell.is_managed() => {
                 self.step = Step::Waiting { delay };
-                return self.cell.tell_group(Note::Failed(delay));
+                return self.cell.tell_group(Note::Failed(Pause::new(delay, is_told)));
             }
             Next::Restart(error) => {
                 // The error is a user value, and its drop is user code.

@@ -1,8 +1,13 @@
 //! Tasks whose group decides when they start again.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use taskvisor::{EventKind, Group, RuntimeError, SupervisorConfig, TaskOutcome, TaskState, Tree};
+use taskvisor::{
+    EventKind, Group, RestartPolicy, RuntimeError, SupervisorConfig, TaskContext, TaskError, TaskFn, TaskOutcome,
+    TaskSpec, TaskState, Tree,
+};
 use tests::{FAIL, Recorder, Script, Step, secs, settle};
 use tokio::time::{Instant, sleep};
 
@@ -107,23 +112,19 @@ async fn o26_it_counts_for_the_limit_of_the_group_and_tells_the_group_nothing() 
 #[tokio::test(start_paused = true)]
 async fn o26_a_critical_task_that_is_exhausted_fails_its_group_with_the_error_itself() -> Result {
     let bad = Script::new([told(secs(60))]).spec("bad").with_max_retries(1).critical();
-    let tree = tree(Group::one_for_one("g").with_restart(taskvisor::RestartPolicy::Never).task(bad));
+    let tree = tree(Group::one_for_one("g").with_restart(RestartPolicy::Never).task(bad));
     let error = tree.run_until(std::future::pending()).await.unwrap_err();
     let RuntimeError::Failed { chain, .. } = &error else { panic!("{error}") };
     assert!(format!("{chain:#}").contains("(failure 2)"), "{chain:#}");
-    assert!(matches!(**chain.error().unwrap(), taskvisor::TaskError::Fail { .. }));
+    assert!(matches!(**chain.error().unwrap(), TaskError::Fail { .. }));
     Ok(())
 }
 
 /// The function of a fresh group can tell it too.
 #[tokio::test(start_paused = true)]
 async fn o26_the_start_of_a_fresh_group_is_retried_after_the_told_time() -> Result {
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use taskvisor::{TaskError, TaskSpec};
-
     let start = Instant::now();
-    let (calls, begun) = (Arc::new(AtomicUsize::new(0)), Arc::new(std::sync::Mutex::new(Vec::new())));
+    let (calls, begun) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(Vec::new())));
     let seen = Arc::clone(&begun);
     let make = move || {
         seen.lock().unwrap().push(start.elapsed());
@@ -161,5 +162,99 @@ async fn o26_an_added_task_waits_for_the_told_time() -> Result {
     let outcome = task.outcome().await;
     assert!(matches!(outcome, TaskOutcome::Exhausted { failures: 3, .. }), "{outcome}");
     assert_eq!(bad.begun_ms(start), [0, 60_000, 120_000]);
+    tree.shutdown().await
+}
+
+/// The time counts from the failure, also where a sibling takes some of it to stop.
+#[tokio::test(start_paused = true)]
+async fn o26_the_time_that_siblings_take_to_stop_is_part_of_it() -> Result {
+    for (takes, expected) in [(0, 30_000), (20, 30_000), (50, 50_000)] {
+        let slow = TaskSpec::inherit(TaskFn::arc("slow", move |ctx: TaskContext| async move {
+            ctx.cancelled().await;
+            sleep(secs(takes)).await;
+            Err(TaskError::Canceled)
+        }));
+        let (bad, start) = (Script::new([told(secs(30)), Step::Wait]), Instant::now());
+        let tree = tree(Group::one_for_all("g").task(bad.spec("bad")).task(slow.with_stop_timeout(secs(100))));
+        tree.start().await?;
+        sleep(secs(100)).await;
+        assert_eq!(bad.begun_ms(start), [0, expected], "it takes {takes} s");
+        tree.shutdown().await?;
+    }
+    Ok(())
+}
+
+/// Tasks that fail together, as clients of one server do, start together after the longest of the told times, whichever
+/// is heard first.
+#[tokio::test(start_paused = true)]
+async fn o26_of_tasks_that_fail_together_the_longest_told_time_counts() -> Result {
+    for (first, second, expected) in [
+        (FAIL, told(secs(60)), 60_000),
+        (told(secs(60)), FAIL, 60_000),
+        (told(secs(30)), told(secs(60)), 60_000),
+        (told(secs(60)), told(secs(30)), 60_000),
+        (told(secs(60)), told(Duration::ZERO), 60_000),
+    ] {
+        let (a, b, start) = (Script::new([first, Step::Wait]), Script::new([second, Step::Wait]), Instant::now());
+        let tree = tree(Group::one_for_all("g").task(a.spec("a")).task(b.spec("b")));
+        tree.start().await?;
+        sleep(secs(100)).await;
+        assert_eq!((a.begun_ms(start), b.begun_ms(start)), (vec![0, expected], vec![0, expected]));
+        tree.shutdown().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn o26_a_trigger_of_either_of_two_that_failed_together_ends_the_wait() -> Result {
+    for by in ["g/a", "g/b"] {
+        let (a, b, start) =
+            (Script::new([FAIL, Step::Wait]), Script::new([told(secs(60)), Step::Wait]), Instant::now());
+        let tree = tree(Group::one_for_all("g").task(a.spec("a")).task(b.spec("b")));
+        tree.start().await?;
+        sleep(secs(5)).await;
+        assert_eq!(tree.child("g/b").status().unwrap().state, TaskState::Backoff);
+        assert!(tree.child(by).trigger(), "{by}");
+        settle().await;
+        assert_eq!((a.begun_ms(start), b.begun_ms(start)), (vec![0, 5_000], vec![0, 5_000]), "{by}");
+        tree.shutdown().await?;
+    }
+    Ok(())
+}
+
+/// The one that told the time is canceled: its siblings wait for it no longer.
+#[tokio::test(start_paused = true)]
+async fn o26_the_end_of_the_task_ends_the_wait_of_its_siblings() -> Result {
+    for name in ["g/a", "g/b"] {
+        let [a, b] = if name == "g/a" { [told(secs(60)), FAIL] } else { [FAIL, told(secs(60))] };
+        let (a, b, start) = (Script::new([a, Step::Wait]), Script::new([b, Step::Wait]), Instant::now());
+        let tree = tree(Group::one_for_all("g").task(a.spec("a")).task(b.spec("b")));
+        tree.start().await?;
+        sleep(secs(5)).await;
+        assert!(tree.child(name).cancel().await?);
+        settle().await;
+        let other = if name == "g/a" { b } else { a };
+        assert_eq!(other.begun_ms(start), [0, 5_000], "{name}");
+        tree.shutdown().await?;
+    }
+    Ok(())
+}
+
+/// A fresh group in a group whose strategy restarts all.
+#[tokio::test(start_paused = true)]
+async fn o26_a_nested_group_tells_its_parent() -> Result {
+    let (good, start) = (Script::new([Step::Wait]), Instant::now());
+    let made = Arc::new(AtomicUsize::new(0));
+    let make = move || {
+        let is_first = made.fetch_add(1, Ordering::SeqCst) == 0;
+        let refused = || Err(TaskError::error("503 service unavailable").retry_after(secs(60)));
+        std::future::ready(if is_first { refused() } else { Ok(vec![tests::cooperative("a")]) })
+    };
+    let fresh = Group::one_for_all("fresh").with_backoff(growing()).fresh(make);
+    let tree = tree(Group::one_for_all("g").task(good.spec("good")).group(fresh));
+    tree.start().await?;
+    sleep(secs(61)).await;
+    assert_eq!(good.begun_ms(start), [0, 60_000]);
+    assert!(tree.health().is_ready());
     tree.shutdown().await
 }
