@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskvisor::{RuntimeError, TaskOutcome, TaskState};
-use tests::{Script, supervisor};
+use taskvisor::{Group, SupervisorConfig, TaskOutcome, TaskState, Tree};
+use tests::{FAIL, Script, Step, constant, supervisor};
 
 use super::{Result, told};
 
@@ -45,7 +45,7 @@ async fn o26_a_trigger_overrules_the_wait_on_two_threads() -> Result {
 }
 
 /// A stop comes while the attempt fails, before or in the wait: the task ends canceled, and waits for nothing.
-async fn stops(rounds: usize) -> std::result::Result<(), RuntimeError> {
+async fn stops(rounds: usize) -> Result {
     let supervisor = supervisor();
     for round in 0..rounds {
         let script = Script::new([told(Duration::MAX)]);
@@ -68,4 +68,37 @@ async fn o26_a_stop_overrules_the_wait_on_one_thread() -> Result {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn o26_a_stop_overrules_the_wait_on_two_threads() -> Result {
     stops(RUNS).await
+}
+
+/// Two tasks of a group that restarts together fail in the same instant. Whoever is heard first, the group waits without
+/// end if the told time was heard, and a trigger of that task ends the wait for both.
+async fn groups(rounds: usize) -> Result {
+    let mut waited = 0;
+    for _ in 0..rounds {
+        let (a, b) = (Script::new([FAIL, Step::Wait]), Script::new([told(Duration::MAX), Step::Wait]));
+        let a_spec = a.spec("a").with_backoff(constant(Duration::ZERO));
+        let group = Group::one_for_all("g").task(a_spec).task(b.spec("b"));
+        let tree = Tree::builder(SupervisorConfig::default()).group(group).build();
+        tree.start().await?;
+        let child = tree.child("g/b");
+        while a.running() + b.running() < 2 {
+            let waits = child.status().is_some_and(|status| status.state == TaskState::Backoff);
+            waited += usize::from(waits && child.trigger());
+            tokio::task::yield_now().await;
+        }
+        tree.shutdown().await?;
+        assert_eq!((a.running(), b.running()), (0, 0));
+    }
+    assert!(waited > 0, "the told time was never heard");
+    Ok(())
+}
+
+#[tokio::test]
+async fn o26_two_that_fail_together_lose_nobody_on_one_thread() -> Result {
+    groups(RUNS / 10).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn o26_two_that_fail_together_lose_nobody_on_two_threads() -> Result {
+    groups(RUNS).await
 }
