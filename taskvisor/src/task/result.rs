@@ -16,6 +16,7 @@ use super::error::{BoxError, TaskError};
 /// |---|---|
 /// | `()`, `Ok(())` | success: the [`RestartPolicy`](crate::RestartPolicy) decides whether the task runs again |
 /// | any other error, a panic, a timeout | failure: the task is retried after its backoff, if its policy allows it |
+/// | an error with [`TaskError::retry_after`] | the same, after the time that the error tells |
 /// | [`TaskError::Fatal`], [`TaskError::Permanent`], an error that `retry_if` rejects | failure: the task ends for good |
 /// | [`TaskError::Canceled`] | no failure: the task ends for good |
 #[diagnostic::on_unimplemented(
