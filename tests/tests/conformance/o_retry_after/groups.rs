@@ -244,9 +244,9 @@ async fn o26_the_end_of_the_task_ends_the_wait_of_its_siblings() -> Result {
 #[tokio::test(start_paused = true)]
 async fn o26_a_nested_group_tells_its_parent() -> Result {
     let (good, start) = (Script::new([Step::Wait]), Instant::now());
-    let made = Arc::new(AtomicUsize::new(0));
+    let calls = Arc::new(AtomicUsize::new(0));
     let make = move || {
-        let is_first = made.fetch_add(1, Ordering::SeqCst) == 0;
+        let is_first = calls.fetch_add(1, Ordering::SeqCst) == 0;
         let refused = || Err(TaskError::error("503 service unavailable").retry_after(secs(60)));
         std::future::ready(if is_first { refused() } else { Ok(vec![tests::cooperative("a")]) })
     };
