@@ -30,10 +30,11 @@ impl TestHooks {
     /// Draws the delay of a retry again, from the seed if there is one.
     ///
     /// The result depends only on the seed, the path and a counter, and not on the order of failures or on threads.
-    pub(super) fn redrawn(&self, mut next: Next, backoff: &BackoffPolicy, path: &str, number: u32) -> Next {
+    pub(super) fn redrawn(&self, mut next: Next, backoff: &BackoffPolicy, told: u32, path: &str, number: u32) -> Next {
         if let (Next::Retry { delay, streak, is_told: false, .. }, Some(seed)) = (&mut next, *lock(&self.seed)) {
             let mut random = fastrand::Rng::with_seed(mix(seed, (path, number)));
-            *delay = backoff.next_by(streak.steps.saturating_sub(1), |low, high| random.u128(low..=high));
+            *delay =
+                backoff.next_by(streak.saturating_sub(1).saturating_sub(told), |low, high| random.u128(low..=high));
         }
         next
     }

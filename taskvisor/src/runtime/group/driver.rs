@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::super::observe::{self, Background};
 use super::super::pause::Subject;
 use super::super::registration::Registered;
-use super::super::task::{Ending, Facts, Next, Request, StopBy, Streak, decide};
+use super::super::task::{Ending, Facts, Next, Request, StopBy, decide, told_after};
 use super::super::timer::deadline;
 use super::super::warnings::of_retries;
 use super::call::Call;
@@ -57,8 +57,10 @@ struct Live {
     start: Instant,
     /// The begin of the current run.
     began: Instant,
-    /// The consecutive failures.
-    streak: Streak,
+    /// The number of consecutive failures.
+    streak: u32,
+    /// The number of these that told when to retry.
+    told: u32,
     /// The deadline of the current stop.
     stop_by: Option<StopBy>,
     /// The times at which stopping children are no longer waited for.
@@ -151,7 +153,8 @@ impl Live {
             policy,
             start,
             began: start,
-            streak: Streak::default(),
+            streak: 0,
+            told: 0,
             stop_by: None,
             given_up: BTreeMap::new(),
             messages: VecDeque::new(),
@@ -342,7 +345,7 @@ impl Live {
             }
             Action::Make => self.make(),
             Action::Conclude(why) => self.conclude(why),
-            Action::Forgive => self.streak = Streak::default(),
+            Action::Forgive => self.streak = 0,
             Action::Register | Action::End => {}
         }
     }
@@ -441,6 +444,7 @@ impl Live {
             request: Request::Nothing,
             late: false,
             streak: self.streak,
+            told: self.told,
             lived,
             at_once: 0,
             ticks: None,
@@ -456,8 +460,10 @@ impl Live {
         let ending = Ending::Result(failure.map_or(Ok(()), |chain| Err(error(chain))));
         let next = decide(&facts, ending);
         #[cfg(feature = "test-util")]
-        let next =
-            self.group.core.test_hooks.redrawn(next, &self.policy.backoff, self.group.path(), self.group.restarts());
+        let next = {
+            let (path, number) = (self.group.path(), self.group.restarts());
+            self.group.core.test_hooks.redrawn(next, &self.policy.backoff, self.told, path, number)
+        };
         match next {
             Next::End(outcome) => {
                 if !outcome.is_completed() {
@@ -467,16 +473,17 @@ impl Live {
                 Follow::End
             }
             Next::Repeat(delay) | Next::Throttle { pause: delay, .. } => {
-                self.streak = Streak::default();
+                self.streak = 0;
                 self.group.set_state(TaskState::Interval);
                 Follow::Wait(delay)
             }
             Next::Retry { error, delay, streak, is_told } => {
                 self.streak = streak;
-                observe::group_failed(&self.group, &error, streak.failures, delay);
+                self.told = told_after(self.told, streak, is_told);
+                observe::group_failed(&self.group, &error, streak, delay);
                 let _ = drop_caught(error);
                 self.publish_failure(&format!("the group failed, and starts again in {delay:?}"));
-                if let Some(warning) = of_retries(self.policy.is_critical_without_end(), streak.failures) {
+                if let Some(warning) = of_retries(self.policy.is_critical_without_end(), streak) {
                     self.group.core.warn(self.group.path(), warning);
                 }
                 self.group.set_state(TaskState::Backoff);

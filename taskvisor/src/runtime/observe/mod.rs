@@ -75,7 +75,7 @@ impl Observed {
             }
             if let Next::Retry { streak, .. } = next {
                 let policy = cell.policy();
-                if let Some(warning) = of_retries(policy.is_critical_without_end(), streak.failures) {
+                if let Some(warning) = of_retries(policy.is_critical_without_end(), *streak) {
                     trace::warned(cell.name(), Some(cell.id()), warning);
                 }
             }

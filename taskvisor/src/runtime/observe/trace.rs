@@ -178,12 +178,12 @@ pub(super) fn concluded(cell: &Cell, next: &Next) {
                 Tell::Nothing => return,
             };
             event_at!(
-                level_of_failure(streak.failures),
+                level_of_failure(*streak),
                 path,
                 %id,
                 error = display(text),
                 kind = error.as_label(),
-                failures = streak.failures,
+                failures = streak,
                 repeated,
                 "attempt failed"
             );

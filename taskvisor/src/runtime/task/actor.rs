@@ -21,7 +21,7 @@ use super::super::permits::Permit;
 use super::super::reentrancy::ReentrancyGuard;
 use super::super::timer::{Timer, deadline};
 use super::cell::{Cell, shown};
-use super::decision::{Ending, Next};
+use super::decision::{Ending, Next, told_after};
 use super::guards::Guards;
 use super::limit::Exceeded;
 use super::machine::{Cut, Heed, Ran, Turn};
@@ -43,6 +43,8 @@ pub(in crate::runtime) struct Actor {
     takes_context: bool,
     /// The number of successes in a row in the first poll of their attempt.
     at_once: u8,
+    /// The number of failures in a row that told when to retry.
+    told: u32,
     guards: Option<Box<Guards>>,
     grid: Option<Box<Grid>>,
     observed: Observed,
@@ -66,6 +68,7 @@ impl Actor {
             permit: Permit::of(&cell),
             takes_context: true,
             at_once: 0,
+            told: 0,
             guards: Guards::of(&cell),
             grid: None,
             observed: Observed::default(),
@@ -424,7 +427,7 @@ impl Actor {
             }
             None => None,
         };
-        let next = match self.cell.conclude(ending, Ran { lived, at_once }, ticks, limit) {
+        let next = match self.cell.conclude(ending, Ran { lived, at_once, told: self.told }, ticks, limit) {
             Ok(next) => next,
             Err(ending) => return self.join(ending, lived, cut),
         };
@@ -443,9 +446,13 @@ impl Actor {
                 self.step = Step::Waiting { delay: Duration::ZERO };
                 return self.cell.tell_group(Note::Held);
             }
-            Next::Retry { delay, is_told, .. } if self.cell.is_managed() => {
-                self.step = Step::Waiting { delay };
-                return self.cell.tell_group(Note::Failed(Pause::new(delay, is_told)));
+            Next::Retry { delay, streak, is_told, .. } => {
+                self.told = told_after(self.told, streak, is_told);
+                if self.cell.is_managed() {
+                    self.step = Step::Waiting { delay };
+                    return self.cell.tell_group(Note::Failed(Pause::new(delay, is_told)));
+                }
+                delay
             }
             Next::Restart(error) => {
                 // The error is a user value, and its drop is user code.
@@ -458,7 +465,7 @@ impl Actor {
                 }
                 delay
             }
-            Next::Retry { delay, .. } | Next::Throttle { pause: delay, .. } => delay,
+            Next::Throttle { pause, .. } => pause,
         };
         // A zero delay does not touch the timer.
         self.step = if delay.is_zero() {

@@ -38,22 +38,6 @@ impl Ending {
     }
 }
 
-/// The consecutive failures of a task or a group.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub(in crate::runtime) struct Streak {
-    pub(in crate::runtime) failures: u32,
-    /// The steps of the backoff, one for each failure that did not tell when to retry.
-    pub(in crate::runtime) steps: u32,
-}
-
-impl Streak {
-    /// Counts one more failure; `tells` if it told when to retry.
-    fn failed(self, tells: bool) -> Self {
-        let steps = self.steps.saturating_add(u32::from(!tells));
-        Self { failures: self.failures.saturating_add(1), steps }
-    }
-}
-
 /// The facts about an attempt that has ended.
 pub(in crate::runtime) struct Facts<'a> {
     pub(in crate::runtime) policy: &'a ResolvedPolicy,
@@ -61,7 +45,9 @@ pub(in crate::runtime) struct Facts<'a> {
     /// `true` if the request came after the attempt had ended, while its helpers were joined.
     pub(in crate::runtime) late: bool,
     /// The consecutive failures before this attempt.
-    pub(in crate::runtime) streak: Streak,
+    pub(in crate::runtime) streak: u32,
+    /// The number of these that told when to retry, for which the backoff made no step. Any number if there are none.
+    pub(in crate::runtime) told: u32,
     /// The run time of the attempt; `None` if it ended in its first poll.
     pub(in crate::runtime) lived: Option<Duration>,
     /// The number of successes in a row that came in the first poll of their attempt, this one included.
@@ -91,7 +77,7 @@ pub(in crate::runtime) enum Next {
     /// The run of a schedule failed, and is not retried: the next attempt waits for its time.
     GiveUp { error: Arc<TaskError>, failures: u32 },
     /// The attempt failed; the next one waits for this time. `is_told` if the error told it, and not the backoff.
-    Retry { error: Arc<TaskError>, delay: Duration, streak: Streak, is_told: bool },
+    Retry { error: Arc<TaskError>, delay: Duration, streak: u32, is_told: bool },
 }
 
 impl Facts<'_> {
@@ -100,10 +86,10 @@ impl Facts<'_> {
         self.request == Request::Hold && self.policy.restart != RestartPolicy::Never
     }
 
-    /// Returns the consecutive failures before this attempt; none if it ran for `reset_after`.
-    fn streak_before(&self) -> Streak {
+    /// Returns the consecutive failures before this attempt; zero if it ran for `reset_after`.
+    fn streak_before(&self) -> u32 {
         let healthy = self.lived.is_some_and(|lived| lived >= self.policy.reset_after);
-        if healthy { Streak::default() } else { self.streak }
+        if healthy { 0 } else { self.streak }
     }
 
     /// The task ends because it was requested to stop, or returned [`TaskError::Canceled`].
@@ -112,8 +98,8 @@ impl Facts<'_> {
         Next::End(TaskOutcome::Canceled { error, reason, finished })
     }
 
-    fn exhausts(&self, streak: Streak) -> bool {
-        self.policy.max_retries.is_some_and(|retries| streak.failures > retries)
+    fn exhausts(&self, streak: u32) -> bool {
+        self.policy.max_retries.is_some_and(|retries| streak > retries)
     }
 }
 
@@ -149,10 +135,8 @@ pub(in crate::runtime) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
         Ok(()) => after_success(facts),
         Err(TaskError::Canceled) => facts.canceled(None, false),
         Err(error) if error.is_fatal() => Next::End(TaskOutcome::Fatal { error: Arc::new(error) }),
-        Err(error) => {
-            let (error, told) = error.split();
-            after_failure(facts, Arc::new(error), told)
-        }
+        Err(TaskError::RetryAfter(told)) => after_told(facts, TaskError::RetryAfter(told)),
+        Err(error) => after_failure(facts, Arc::new(error)),
     }
 }
 
@@ -169,7 +153,7 @@ pub(in crate::runtime) fn is_final(facts: &Facts<'_>, ending: &Ending) -> bool {
         Err(error) => {
             !error.is_retryable()
                 || facts.policy.restart == RestartPolicy::Never
-                || (!facts.policy.is_scheduled() && facts.exhausts(facts.streak_before().failed(false)))
+                || (!facts.policy.is_scheduled() && facts.exhausts(facts.streak_before().saturating_add(1)))
         }
     }
 }
@@ -199,7 +183,7 @@ fn pause_after(at_once: u8) -> Duration {
     Duration::from_millis(1_u64.checked_shl(doublings).unwrap_or(LONGEST).min(LONGEST))
 }
 
-fn after_failure(facts: &Facts<'_>, error: Arc<TaskError>, told: Option<Duration>) -> Next {
+fn after_failure(facts: &Facts<'_>, error: Arc<TaskError>) -> Next {
     let policy = facts.policy;
     if policy.restart == RestartPolicy::Never {
         return Next::End(match *error {
@@ -208,16 +192,32 @@ fn after_failure(facts: &Facts<'_>, error: Arc<TaskError>, told: Option<Duration
         });
     }
     let before = facts.streak_before();
-    let streak = before.failed(told.is_some());
-    let failures = streak.failures;
+    let streak = before.saturating_add(1);
     if facts.exhausts(streak) && policy.is_scheduled() {
-        return Next::GiveUp { error, failures };
+        return Next::GiveUp { error, failures: streak };
     }
     if facts.exhausts(streak) {
-        return Next::End(TaskOutcome::Exhausted { error, failures });
+        return Next::End(TaskOutcome::Exhausted { error, failures: streak });
     }
-    let delay = told.unwrap_or_else(|| policy.backoff.next(before.steps));
-    Next::Retry { error, delay, streak, is_told: told.is_some() }
+    let delay = policy.backoff.next(before.saturating_sub(facts.told));
+    Next::Retry { error, delay, streak, is_told: false }
+}
+
+/// Like `after_failure`, for an error that tells when to retry.
+#[cold]
+fn after_told(facts: &Facts<'_>, error: TaskError) -> Next {
+    let (error, told) = error.split();
+    match (after_failure(facts, Arc::new(error)), told) {
+        (Next::Retry { error, streak, .. }, Some(delay)) => Next::Retry { error, delay, streak, is_told: true },
+        (next, _) => next,
+    }
+}
+
+/// Returns the number of failures in a row that told when to retry, after this decision to retry.
+pub(in crate::runtime) fn told_after(before: u32, streak: u32, is_told: bool) -> u32 {
+    // However the failures before were forgotten, this one is then the first.
+    let before = if streak == 1 { 0 } else { before };
+    before.saturating_add(u32::from(is_told))
 }
 
 fn error_of(ending: Ending) -> Option<Arc<TaskError>> {
@@ -230,7 +230,7 @@ fn error_of(ending: Ending) -> Option<Arc<TaskError>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::Overrides;
+    use crate::policy::{BackoffPolicy, Overrides};
     use crate::supervisor::SupervisorConfig;
 
     fn policy(restart: RestartPolicy, max_retries: Option<u32>) -> ResolvedPolicy {
@@ -238,9 +238,8 @@ mod tests {
         overrides.resolve(&SupervisorConfig::default())
     }
 
-    fn facts(policy: &ResolvedPolicy, request: Request, failures: u32) -> Facts<'_> {
-        let streak = Streak { failures, steps: failures };
-        Facts { policy, request, late: false, streak, lived: None, at_once: 0, ticks: None, stopped: None }
+    fn facts(policy: &ResolvedPolicy, request: Request, streak: u32) -> Facts<'_> {
+        Facts { policy, request, late: false, streak, told: 0, lived: None, at_once: 0, ticks: None, stopped: None }
     }
 
     fn fail() -> Ending {
@@ -319,26 +318,41 @@ mod tests {
         let policy = policy(RestartPolicy::OnFailure, None);
         let after = |lived| Facts { lived: Some(lived), ..facts(&policy, Request::Nothing, 7) };
         let long = decide(&after(policy.reset_after), fail());
-        assert!(matches!(long, Next::Retry { streak: Streak { failures: 1, steps: 1 }, .. }));
+        assert!(matches!(long, Next::Retry { streak: 1, .. }));
         let short = decide(&after(policy.reset_after.saturating_sub(Duration::from_nanos(1))), fail());
-        assert!(matches!(short, Next::Retry { streak: Streak { failures: 8, steps: 8 }, .. }));
+        assert!(matches!(short, Next::Retry { streak: 8, .. }));
     }
 
     #[test]
     fn o26_a_told_delay_counts_as_a_failure_and_is_no_step_of_the_backoff() {
-        let policy = policy(RestartPolicy::OnFailure, None);
-        let told = || Ending::Result(Err(TaskError::Fail { reason: "x".into() }.retry_after(Duration::MAX)));
-        for (failures, steps) in [(0, 0), (7, 2), (u32::MAX, u32::MAX)] {
-            let streak = Streak { failures, steps };
-            let facts = Facts { streak, ..facts(&policy, Request::Nothing, 0) };
-            let Next::Retry { error, delay, streak, is_told: true } = decide(&facts, told()) else { panic!() };
-            assert!(matches!(*error, TaskError::Fail { .. }) && delay == Duration::MAX);
-            assert_eq!(streak, Streak { failures: failures.saturating_add(1), steps });
+        let backoff = BackoffPolicy { first: Duration::from_secs(1), factor: 2.0, ..BackoffPolicy::default() };
+        let policy = ResolvedPolicy { backoff, ..policy(RestartPolicy::OnFailure, None) };
+        let tells = || Ending::Result(Err(TaskError::Fail { reason: "x".into() }.retry_after(Duration::MAX)));
+        let (mut streak, mut told, mut delays) = (0, 0, Vec::new());
+        for (ending, healthy) in [
+            (fail(), false),
+            (tells(), false),
+            (tells(), false),
+            (fail(), false),
+            (fail(), false),
+            // The first in a row again.
+            (tells(), true),
+            (fail(), false),
+            (fail(), true),
+            (fail(), false),
+        ] {
+            let lived = healthy.then_some(policy.reset_after);
+            let facts = Facts { told, lived, ..facts(&policy, Request::Nothing, streak) };
+            let next = decide(&facts, ending);
+            let Next::Retry { error, delay, streak: after, is_told } = next else { panic!("{next:?}") };
+            assert!(matches!(*error, TaskError::Fail { .. }) && is_told == (delay == Duration::MAX));
+            assert_eq!(after, if healthy { 1 } else { streak + 1 });
+            (streak, told) = (after, told_after(told, after, is_told));
+            delays.push(if is_told { 0 } else { delay.as_secs() });
         }
-        let healthy = Facts { lived: Some(policy.reset_after), ..facts(&policy, Request::Nothing, 7) };
-        let next = decide(&healthy, told());
-        assert!(matches!(next, Next::Retry { streak: Streak { failures: 1, steps: 0 }, .. }), "{next:?}");
-        let restart = decide(&facts(&policy, Request::Restart, 0), told());
+        assert_eq!(delays, [1, 0, 0, 2, 4, 0, 1, 1, 2]);
+        assert_eq!(told_after(u32::MAX, u32::MAX, true), u32::MAX);
+        let restart = decide(&facts(&policy, Request::Restart, 0), tells());
         let Next::Restart(Some(error)) = restart else { panic!("{restart:?}") };
         assert!(matches!(*error, TaskError::Fail { .. }));
     }

@@ -12,7 +12,7 @@
 use std::time::Duration;
 
 use super::bars::{Barred, Bars};
-use super::decision::{Ending, Facts, Next, Request, Streak, decide, is_final};
+use super::decision::{Ending, Facts, Next, Request, decide, is_final};
 use crate::inspect::TaskState;
 use crate::policy::{Ready, ResolvedPolicy, RestartPolicy, Ticks};
 use crate::runtime::group::Note;
@@ -97,8 +97,8 @@ pub(in crate::runtime) struct Machine {
     pub(in crate::runtime) limit: StopLimit,
     /// `true` if the task was triggered, so that the next attempt begins without a wait.
     owed: bool,
-    /// The consecutive failures.
-    pub(in crate::runtime) streak: Streak,
+    /// The number of consecutive failures.
+    pub(in crate::runtime) streak: u32,
     /// The number of the current or last attempt. It identifies the attempt, so it must not wrap or saturate.
     pub(in crate::runtime) attempt: u64,
 }
@@ -121,6 +121,8 @@ pub(in crate::runtime) struct Ran {
     pub(in crate::runtime) lived: Option<Duration>,
     /// The number of successes in a row in the first poll of their attempt, if this is one.
     pub(in crate::runtime) at_once: u8,
+    /// The number of failures in a row before that told when to retry.
+    pub(in crate::runtime) told: u32,
 }
 
 /// The next action of an actor without an attempt.
@@ -160,7 +162,7 @@ impl Machine {
             why: None,
             limit: StopLimit::Grace,
             owed: false,
-            streak: Streak::default(),
+            streak: 0,
             attempt: 0,
         }
     }
@@ -246,7 +248,7 @@ impl Machine {
         match self.stage {
             Stage::Queued | Stage::Over | Stage::Ended | Stage::Joining { ends: true, .. } => return None,
             _ if self.request == Request::Stop || self.bars.has(Bars::FOR_GOOD) => return None,
-            _ => self.streak = Streak::default(),
+            _ => self.streak = 0,
         }
         if matches!(self.stage, Stage::Waiting(_)) {
             return Some(self.skip_wait());
@@ -416,7 +418,7 @@ impl Machine {
     /// The attempt reports progress: the failures before it no longer count.
     pub(in crate::runtime) fn progress(&mut self, attempt: u64) {
         if self.is_running(attempt) {
-            self.streak = Streak::default();
+            self.streak = 0;
         }
     }
 
@@ -499,7 +501,7 @@ impl Machine {
     pub(in crate::runtime) fn come(&mut self) {
         if let Stage::Waiting(wait) = &mut self.stage {
             *wait = Wait::Due;
-            self.streak = Streak::default();
+            self.streak = 0;
         }
     }
 
@@ -589,7 +591,7 @@ impl Machine {
         ticks: Option<&Ticks>,
         stopped: Option<&StopReason>,
     ) -> Next {
-        decide(&Facts { at_once: ran.at_once, ..self.facts(policy, ran.lived, ticks, stopped) }, ending)
+        decide(&Facts { at_once: ran.at_once, told: ran.told, ..self.facts(policy, ran.lived, ticks, stopped) }, ending)
     }
 
     fn facts<'a>(
@@ -600,7 +602,7 @@ impl Machine {
         stopped: Option<&'a StopReason>,
     ) -> Facts<'a> {
         let late = matches!(self.stage, Stage::Joining { unasked: true, .. });
-        Facts { policy, request: self.request, late, streak: self.streak, lived, at_once: 0, ticks, stopped }
+        Facts { policy, request: self.request, late, streak: self.streak, told: 0, lived, at_once: 0, ticks, stopped }
     }
 
     /// Concludes an attempt; `managed` if its group decides when the task runs again after a failure. Returns a note to
@@ -629,7 +631,7 @@ impl Machine {
             }
             Next::Scheduled | Next::GiveUp { .. } => {
                 self.stage = Stage::Waiting(if self.owed { Wait::Due } else { Wait::Scheduled });
-                self.streak = Streak::default();
+                self.streak = 0;
                 self.ready = true;
                 return self.pass();
             }
@@ -644,7 +646,7 @@ impl Machine {
             Next::Restart(_) => {
                 self.stage = Stage::Waiting(Wait::Due);
                 self.request = Request::Nothing;
-                self.streak = Streak::default();
+                self.streak = 0;
             }
         }
         self.ready &= policy.ready == Ready::FirstSuccess && stays_ready(policy, next);
@@ -654,7 +656,7 @@ impl Machine {
     /// The attempt succeeded, and another follows.
     #[inline]
     fn succeeded(&mut self, policy: &ResolvedPolicy) -> Option<Note> {
-        self.streak = Streak::default();
+        self.streak = 0;
         if policy.ready != Ready::FirstSuccess {
             return None;
         }
@@ -673,7 +675,7 @@ impl Machine {
 /// Returns `true` if a task that was ready by its first success still is.
 fn stays_ready(policy: &ResolvedPolicy, next: &Next) -> bool {
     match next {
-        Next::Retry { streak, .. } => policy.unready_after.is_none_or(|failures| streak.failures < failures),
+        Next::Retry { streak, .. } => policy.unready_after.is_none_or(|failures| *streak < failures),
         Next::Restart(_) => true,
         _ => false,
     }

@@ -79,12 +79,11 @@ fn endings() -> [Ending; 8] {
 }
 
 impl Play<'_> {
-    /// Limits the numbers, so that the number of states is finite. No transition depends on the reason or on the steps of
-    /// the backoff.
+    /// Limits the numbers, so that the number of states is finite. No transition depends on the reason.
     fn reach(&mut self, mut node: Node) {
         node.machine.why = None;
         node.machine.attempt = node.machine.attempt.min(2);
-        node.machine.streak = Streak { failures: node.machine.streak.failures.min(3), steps: 0 };
+        node.machine.streak = node.machine.streak.min(3);
         self.steps += 1;
         if self.reached.insert(node) {
             self.open.push(node);
@@ -219,7 +218,7 @@ impl Play<'_> {
             waited.machine.waited();
             self.reach(waited);
             waited.machine.come();
-            assert!(waited.machine.stage == Stage::Waiting(Wait::Due) && waited.machine.streak == Streak::default());
+            assert!(waited.machine.stage == Stage::Waiting(Wait::Due) && waited.machine.streak == 0);
             self.reach(waited);
         }
         self.keeps_its_schedule(before);
@@ -301,7 +300,7 @@ impl Play<'_> {
             assert!(unasked || before.machine.request != Request::Nothing);
             after.must_end = ends;
         } else {
-            let mut next = after.machine.decide(self.policy, ending, Ran { lived: None, at_once }, None, None);
+            let mut next = after.machine.decide(self.policy, ending, Ran { at_once, ..Ran::default() }, None, None);
             after.machine.remove_wait(&mut next);
             assert!(!before.machine.owed || !matches!(next, Next::Repeat(delay) if !delay.is_zero()));
             let note = after.machine.conclude(self.policy, &next, self.managed);
@@ -312,7 +311,7 @@ impl Play<'_> {
                 assert!(ends || after.machine.ready == succeeded || may_stay, "{before:?} {next:?}");
                 assert_eq!(note.is_some(), succeeded && before.machine.gate == Gate::Open, "{before:?} {next:?}");
             } else if matches!(next, Next::Scheduled | Next::GiveUp { .. }) {
-                assert!(self.policy.is_scheduled() && after.machine.ready && after.machine.streak == Streak::default());
+                assert!(self.policy.is_scheduled() && after.machine.ready && after.machine.streak == 0);
                 assert_eq!(note.is_some(), before.machine.gate == Gate::Open);
                 assert_eq!(before.machine.owed, after.machine.stage == Stage::Waiting(Wait::Due));
             } else {
@@ -389,6 +388,7 @@ impl Play<'_> {
                             request: machine.request,
                             late: unasked,
                             streak: machine.streak,
+                            told: 0,
                             stopped: None,
                             lived: None,
                             at_once: 0,

@@ -231,7 +231,7 @@ impl Cell {
             state: state.machine.state(),
             attempt: shown(state.machine.attempt),
             restarts: shown(state.machine.attempt.saturating_sub(1)),
-            failures: state.machine.streak.failures,
+            failures: state.machine.streak,
             paused: state.machine.is_paused(),
             last_error: state.last_error.clone(),
             next_run: next_run.filter(|_| state.machine.stage != Stage::Ended),

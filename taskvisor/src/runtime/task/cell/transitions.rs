@@ -249,7 +249,7 @@ impl Cell {
         #[cfg(feature = "test-util")]
         {
             let attempt = shown(state.machine.attempt);
-            next = self.core.test_hooks.redrawn(next, &self.policy.backoff, &self.name, attempt);
+            next = self.core.test_hooks.redrawn(next, &self.policy.backoff, ran.told, &self.name, attempt);
         }
         if let Some(limit) = limit {
             next = limit.judge(next);
@@ -346,7 +346,7 @@ impl Cell {
             }
             Next::Retry { error, delay, streak, .. } => {
                 tell(EventKind::TaskFailed, of(error));
-                if let Some(warning) = warnings::of_retries(self.policy.is_critical_without_end(), streak.failures) {
+                if let Some(warning) = warnings::of_retries(self.policy.is_critical_without_end(), *streak) {
                     tell(EventKind::Warning, Some(warning.into()));
                 }
                 wait(*delay, of(error));
