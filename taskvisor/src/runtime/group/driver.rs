@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::super::observe::{self, Background};
 use super::super::pause::Subject;
 use super::super::registration::Registered;
-use super::super::task::{Ending, Facts, Next, Request, StopBy, decide, told_after};
+use super::super::task::{Ending, Facts, Next, Request, StopBy, Told, decide};
 use super::super::timer::deadline;
 use super::super::warnings::of_retries;
 use super::call::Call;
@@ -59,8 +59,7 @@ struct Live {
     began: Instant,
     /// The number of consecutive failures.
     streak: u32,
-    /// The number of these that told when to retry.
-    told: u32,
+    told: Told,
     /// The deadline of the current stop.
     stop_by: Option<StopBy>,
     /// The times at which stopping children are no longer waited for.
@@ -154,7 +153,7 @@ impl Live {
             start,
             began: start,
             streak: 0,
-            told: 0,
+            told: Told::default(),
             stop_by: None,
             given_up: BTreeMap::new(),
             messages: VecDeque::new(),
@@ -444,7 +443,6 @@ impl Live {
             request: Request::Nothing,
             late: false,
             streak: self.streak,
-            told: self.told,
             lived,
             at_once: 0,
             ticks: None,
@@ -458,7 +456,8 @@ impl Live {
             _ => TaskError::error(chain),
         };
         let ending = Ending::Result(failure.map_or(Ok(()), |chain| Err(error(chain))));
-        let next = decide(&facts, ending);
+        let mut next = decide(&facts, ending);
+        self.told.correct(&mut next, &self.policy.backoff);
         #[cfg(feature = "test-util")]
         let next = {
             let (path, number) = (self.group.path(), self.group.restarts());
@@ -479,7 +478,6 @@ impl Live {
             }
             Next::Retry { error, delay, streak, is_told } => {
                 self.streak = streak;
-                self.told = told_after(self.told, streak, is_told);
                 observe::group_failed(&self.group, &error, streak, delay);
                 let _ = drop_caught(error);
                 self.publish_failure(&format!("the group failed, and starts again in {delay:?}"));

@@ -21,7 +21,7 @@ use super::super::permits::Permit;
 use super::super::reentrancy::ReentrancyGuard;
 use super::super::timer::{Timer, deadline};
 use super::cell::{Cell, shown};
-use super::decision::{Ending, Next, told_after};
+use super::decision::{Ending, Next};
 use super::guards::Guards;
 use super::limit::Exceeded;
 use super::machine::{Cut, Heed, Ran, Turn};
@@ -43,8 +43,6 @@ pub(in crate::runtime) struct Actor {
     takes_context: bool,
     /// The number of successes in a row in the first poll of their attempt.
     at_once: u8,
-    /// The number of failures in a row that told when to retry.
-    told: u32,
     guards: Option<Box<Guards>>,
     grid: Option<Box<Grid>>,
     observed: Observed,
@@ -68,7 +66,6 @@ impl Actor {
             permit: Permit::of(&cell),
             takes_context: true,
             at_once: 0,
-            told: 0,
             guards: Guards::of(&cell),
             grid: None,
             observed: Observed::default(),
@@ -420,14 +417,11 @@ impl Actor {
         // Helpers that were joined took longer than one poll, and then the cut is not `Not`.
         let is_at_once = cut == Cut::Not && lived.is_none();
         let at_once = if is_at_once { self.at_once.saturating_add(1) } else { 0 };
-        let limit = match &mut self.guards {
-            Some(guards) => {
-                guards.attempt_ended(&self.cell);
-                guards.limit.as_mut()
-            }
-            None => None,
-        };
-        let next = match self.cell.conclude(ending, Ran { lived, at_once, told: self.told }, ticks, limit) {
+        let mut guards = self.guards.as_deref_mut();
+        if let Some(guards) = &mut guards {
+            guards.attempt_ended(&self.cell);
+        }
+        let next = match self.cell.conclude(ending, Ran { lived, at_once }, ticks, guards) {
             Ok(next) => next,
             Err(ending) => return self.join(ending, lived, cut),
         };
@@ -446,8 +440,10 @@ impl Actor {
                 self.step = Step::Waiting { delay: Duration::ZERO };
                 return self.cell.tell_group(Note::Held);
             }
-            Next::Retry { delay, streak, is_told, .. } => {
-                self.told = told_after(self.told, streak, is_told);
+            Next::Retry { delay, is_told, .. } => {
+                if is_told {
+                    self.guards.get_or_insert_with(Guards::telling);
+                }
                 if self.cell.is_managed() {
                     self.step = Step::Waiting { delay };
                     return self.cell.tell_group(Note::Failed(Pause::new(delay, is_told)));

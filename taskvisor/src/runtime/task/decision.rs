@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::inspect::TaskOutcome;
-use crate::policy::{ResolvedPolicy, RestartPolicy, Ticks};
+use crate::policy::{BackoffPolicy, ResolvedPolicy, RestartPolicy, Ticks};
 use crate::task::{StopReason, TaskError};
 
 /// A request to a registration from outside. A stop is never withdrawn.
@@ -46,8 +46,6 @@ pub(in crate::runtime) struct Facts<'a> {
     pub(in crate::runtime) late: bool,
     /// The consecutive failures before this attempt.
     pub(in crate::runtime) streak: u32,
-    /// The number of these that told when to retry, for which the backoff made no step. Any number if there are none.
-    pub(in crate::runtime) told: u32,
     /// The run time of the attempt; `None` if it ended in its first poll.
     pub(in crate::runtime) lived: Option<Duration>,
     /// The number of successes in a row that came in the first poll of their attempt, this one included.
@@ -199,8 +197,7 @@ fn after_failure(facts: &Facts<'_>, error: Arc<TaskError>) -> Next {
     if facts.exhausts(streak) {
         return Next::End(TaskOutcome::Exhausted { error, failures: streak });
     }
-    let delay = policy.backoff.next(before.saturating_sub(facts.told));
-    Next::Retry { error, delay, streak, is_told: false }
+    Next::Retry { error, delay: policy.backoff.next(before), streak, is_told: false }
 }
 
 /// Like `after_failure`, for an error that tells when to retry.
@@ -213,11 +210,34 @@ fn after_told(facts: &Facts<'_>, error: TaskError) -> Next {
     }
 }
 
-/// Returns the number of failures in a row that told when to retry, after this decision to retry.
-pub(in crate::runtime) fn told_after(before: u32, streak: u32, is_told: bool) -> u32 {
-    // However the failures before were forgotten, this one is then the first.
-    let before = if streak == 1 { 0 } else { before };
-    before.saturating_add(u32::from(is_told))
+/// The number of failures in a row that told when to retry. The backoff makes no step for them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::runtime) struct Told(u32);
+
+impl Told {
+    /// Returns the count with the first of them.
+    pub(in crate::runtime) fn first() -> Self {
+        Self(1)
+    }
+
+    /// Counts a failure that is retried, and corrects its backoff.
+    pub(in crate::runtime) fn correct(&mut self, next: &mut Next, backoff: &BackoffPolicy) {
+        let Next::Retry { delay, streak, is_told, .. } = next else { return };
+        if *streak == 1 {
+            // However the failures before were forgotten.
+            self.0 = 0;
+        }
+        if *is_told {
+            self.0 = self.0.saturating_add(1);
+        } else if self.0 > 0 {
+            *delay = backoff.next(self.steps(*streak));
+        }
+    }
+
+    /// Returns the steps that the backoff has made before the last of so many failures.
+    pub(in crate::runtime) fn steps(self, streak: u32) -> u32 {
+        streak.saturating_sub(1).saturating_sub(self.0)
+    }
 }
 
 fn error_of(ending: Ending) -> Option<Arc<TaskError>> {
@@ -230,7 +250,7 @@ fn error_of(ending: Ending) -> Option<Arc<TaskError>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{BackoffPolicy, Overrides};
+    use crate::policy::Overrides;
     use crate::supervisor::SupervisorConfig;
 
     fn policy(restart: RestartPolicy, max_retries: Option<u32>) -> ResolvedPolicy {
@@ -239,7 +259,7 @@ mod tests {
     }
 
     fn facts(policy: &ResolvedPolicy, request: Request, streak: u32) -> Facts<'_> {
-        Facts { policy, request, late: false, streak, told: 0, lived: None, at_once: 0, ticks: None, stopped: None }
+        Facts { policy, request, late: false, streak, lived: None, at_once: 0, ticks: None, stopped: None }
     }
 
     fn fail() -> Ending {
@@ -328,7 +348,7 @@ mod tests {
         let backoff = BackoffPolicy { first: Duration::from_secs(1), factor: 2.0, ..BackoffPolicy::default() };
         let policy = ResolvedPolicy { backoff, ..policy(RestartPolicy::OnFailure, None) };
         let tells = || Ending::Result(Err(TaskError::Fail { reason: "x".into() }.retry_after(Duration::MAX)));
-        let (mut streak, mut told, mut delays) = (0, 0, Vec::new());
+        let (mut failures, mut told, mut delays) = (0, Told::default(), Vec::new());
         for (ending, healthy) in [
             (fail(), false),
             (tells(), false),
@@ -342,16 +362,16 @@ mod tests {
             (fail(), false),
         ] {
             let lived = healthy.then_some(policy.reset_after);
-            let facts = Facts { told, lived, ..facts(&policy, Request::Nothing, streak) };
-            let next = decide(&facts, ending);
-            let Next::Retry { error, delay, streak: after, is_told } = next else { panic!("{next:?}") };
+            let facts = Facts { lived, ..facts(&policy, Request::Nothing, failures) };
+            let mut next = decide(&facts, ending);
+            told.correct(&mut next, &policy.backoff);
+            let Next::Retry { error, delay, streak, is_told } = next else { panic!("{next:?}") };
             assert!(matches!(*error, TaskError::Fail { .. }) && is_told == (delay == Duration::MAX));
-            assert_eq!(after, if healthy { 1 } else { streak + 1 });
-            (streak, told) = (after, told_after(told, after, is_told));
+            assert_eq!(streak, if healthy { 1 } else { failures + 1 });
+            failures = streak;
             delays.push(if is_told { 0 } else { delay.as_secs() });
         }
         assert_eq!(delays, [1, 0, 0, 2, 4, 0, 1, 1, 2]);
-        assert_eq!(told_after(u32::MAX, u32::MAX, true), u32::MAX);
         let restart = decide(&facts(&policy, Request::Restart, 0), tells());
         let Next::Restart(Some(error)) = restart else { panic!("{restart:?}") };
         assert!(matches!(*error, TaskError::Fail { .. }));

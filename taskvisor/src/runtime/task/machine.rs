@@ -121,8 +121,6 @@ pub(in crate::runtime) struct Ran {
     pub(in crate::runtime) lived: Option<Duration>,
     /// The number of successes in a row in the first poll of their attempt, if this is one.
     pub(in crate::runtime) at_once: u8,
-    /// The number of failures in a row before that told when to retry.
-    pub(in crate::runtime) told: u32,
 }
 
 /// The next action of an actor without an attempt.
@@ -591,7 +589,7 @@ impl Machine {
         ticks: Option<&Ticks>,
         stopped: Option<&StopReason>,
     ) -> Next {
-        decide(&Facts { at_once: ran.at_once, told: ran.told, ..self.facts(policy, ran.lived, ticks, stopped) }, ending)
+        decide(&Facts { at_once: ran.at_once, ..self.facts(policy, ran.lived, ticks, stopped) }, ending)
     }
 
     fn facts<'a>(
@@ -602,7 +600,7 @@ impl Machine {
         stopped: Option<&'a StopReason>,
     ) -> Facts<'a> {
         let late = matches!(self.stage, Stage::Joining { unasked: true, .. });
-        Facts { policy, request: self.request, late, streak: self.streak, told: 0, lived, at_once: 0, ticks, stopped }
+        Facts { policy, request: self.request, late, streak: self.streak, lived, at_once: 0, ticks, stopped }
     }
 
     /// Concludes an attempt; `managed` if its group decides when the task runs again after a failure. Returns a note to

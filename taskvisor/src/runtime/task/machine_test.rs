@@ -300,7 +300,7 @@ impl Play<'_> {
             assert!(unasked || before.machine.request != Request::Nothing);
             after.must_end = ends;
         } else {
-            let mut next = after.machine.decide(self.policy, ending, Ran { at_once, ..Ran::default() }, None, None);
+            let mut next = after.machine.decide(self.policy, ending, Ran { lived: None, at_once }, None, None);
             after.machine.remove_wait(&mut next);
             assert!(!before.machine.owed || !matches!(next, Next::Repeat(delay) if !delay.is_zero()));
             let note = after.machine.conclude(self.policy, &next, self.managed);
@@ -388,7 +388,6 @@ impl Play<'_> {
                             request: machine.request,
                             late: unasked,
                             streak: machine.streak,
-                            told: 0,
                             stopped: None,
                             lived: None,
                             at_once: 0,

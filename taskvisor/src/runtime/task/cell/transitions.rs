@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::decision::{Ending, Next, Request};
-use super::super::guards::Limit;
+use super::super::guards::Guards;
 use super::super::machine::{Heed, Machine, Ran, Stage, Turn, Wait};
 use super::{Cell, Membership, State, TimeLeft, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
@@ -222,13 +222,13 @@ impl Cell {
     }
 
     /// Decides what follows the end of an attempt, in one step with the check for requests. If the attempt has helpers,
-    /// the ending is returned, and is concluded when they have ended. A failure counts for `limit`.
+    /// the ending is returned, and is concluded when they have ended. `guards` count a failure.
     pub(in crate::runtime) fn conclude(
         &self,
         mut ending: Ending,
         ran: Ran,
         ticks: Option<&policy::Ticks>,
-        limit: Option<&mut Limit>,
+        mut guards: Option<&mut Guards>,
     ) -> Result<Next, Ending> {
         let mut state = self.lock();
         let token = state.token.take();
@@ -246,13 +246,14 @@ impl Cell {
         let aborted = matches!(ending, Ending::Aborted);
         let stopped = state.machine.why.map(|why| self.stop_reason_of(why));
         let mut next = state.machine.decide(&self.policy, ending, ran, ticks, stopped.as_ref());
+        if let Some(guards) = &mut guards {
+            next = guards.judge(next, &self.policy.backoff);
+        }
         #[cfg(feature = "test-util")]
         {
+            let told = guards.map(|guards| guards.told).unwrap_or_default();
             let attempt = shown(state.machine.attempt);
-            next = self.core.test_hooks.redrawn(next, &self.policy.backoff, ran.told, &self.name, attempt);
-        }
-        if let Some(limit) = limit {
-            next = limit.judge(next);
+            next = self.core.test_hooks.redrawn(next, &self.policy.backoff, told, &self.name, attempt);
         }
         state.machine.remove_wait(&mut next);
         let note = state.machine.conclude(&self.policy, &next, self.is_managed());
