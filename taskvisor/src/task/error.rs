@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::panic::Panic;
-use super::retry_after::RetryAfter;
 use crate::inspect::one_line;
 
 /// A boxed error that is `Send` and `Sync`.
@@ -90,6 +89,38 @@ pub enum TaskError {
     /// the message and the source of the error in it. The supervisor takes that error out: outcomes, events and status
     /// have no `RetryAfter`.
     RetryAfter(Box<RetryAfter>),
+}
+
+/// An error, and the time after which the task is retried; made by [`TaskError::retry_after`].
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use taskvisor::TaskError;
+///
+/// let error = TaskError::error("503 service unavailable").retry_after(Duration::from_secs(30));
+/// let TaskError::RetryAfter(told) = &error else { panic!("{error:?}") };
+/// assert_eq!(told.delay(), Duration::from_secs(30));
+/// assert!(matches!(told.error(), TaskError::Error(_)));
+/// assert_eq!(format!("{error:#}"), "503 service unavailable");
+/// ```
+#[derive(Debug)]
+pub struct RetryAfter {
+    /// Retryable, and no `RetryAfter` itself.
+    error: TaskError,
+    delay: Duration,
+}
+
+impl RetryAfter {
+    /// Returns the error itself. It is retryable.
+    pub const fn error(&self) -> &TaskError {
+        &self.error
+    }
+
+    /// Returns the time from the end of the attempt to the retry.
+    pub const fn delay(&self) -> Duration {
+        self.delay
+    }
 }
 
 impl TaskError {
