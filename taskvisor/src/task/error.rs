@@ -153,9 +153,8 @@ impl TaskError {
     /// Says when the task is retried: after exactly `delay`, in place of its [backoff](crate::BackoffPolicy). For a
     /// service that says when to come back, as HTTP does with the header `Retry-After`.
     ///
-    /// The delay counts from the end of the attempt, with its helpers. It may be longer than the `max` of the backoff, and gets no jitter.
-    /// Zero means at once, as for a backoff of zero, without a pause between one failure and the next. A delay of a year
-    /// or more does not end by itself.
+    /// The delay counts from the end of the attempt and its helpers. It may be longer than the `max` of the backoff, and
+    /// gets no jitter. Zero means at once, as for a backoff of zero. A delay of a year or more does not end by itself.
     ///
     /// The failure counts like any other, for `max_retries` and for limits. The backoff makes no step: the next failure
     /// that says nothing waits as it would have waited without this one.
@@ -163,7 +162,8 @@ impl TaskError {
     /// A retry comes earlier if the wait ends as a wait for a backoff does: by [`TaskHandle::trigger`] or
     /// [`TaskHandle::restart`], by the next time of a schedule, or with a stop. Where no retry follows for the failure, the
     /// delay means nothing: for a task with `restart = "never"`, past `max_retries`, and when the attempt was told to end
-    /// or has exceeded its timeout before it failed. A group that restarts together waits as a whole.
+    /// or has exceeded its timeout before it failed. A group that restarts together waits as a whole,
+    /// for the longest delay of the tasks that failed.
     ///
     /// An error that is not retried ([`Fatal`](Self::Fatal), [`Permanent`](Self::Permanent), [`Canceled`](Self::Canceled))
     /// stays as it is. Of several calls the last one counts. The guide tells how [errors of your own say

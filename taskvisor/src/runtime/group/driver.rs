@@ -21,7 +21,7 @@ use super::cell::{GroupCell, Message, Position};
 use super::children::{Epoch, Key};
 use super::machine::{Action, Follow, Input, Machine, Rules};
 use super::member::Member;
-use super::plan::{self, Note, Pause, Why};
+use super::plan::{self, Note, RetryIn, Why};
 use crate::events::{Event, EventKind};
 use crate::inspect::{TaskOutcome, TaskState};
 use crate::panics::{catch, drop_caught};
@@ -59,6 +59,7 @@ struct Live {
     began: Instant,
     /// The number of consecutive failures.
     streak: u32,
+    /// Those of them that told when to retry.
     told: Told,
     /// The deadline of the current stop.
     stop_by: Option<StopBy>,
@@ -285,12 +286,12 @@ impl Live {
         }
         self.failed = None;
         match &mut input {
-            Input::Note { key, note: Note::Failed(pause), .. } => {
+            Input::Note { key, note: Note::Failed(retry), .. } => {
                 self.failed = Some(*key);
                 // A later action may have removed the wait.
                 let is_skipped = |member: &Member| matches!(member, Member::Task(cell) if !cell.is_backing_off());
                 if self.with(*key, is_skipped) == Some(true) {
-                    *pause = Pause::Backoff(Duration::ZERO);
+                    *retry = RetryIn::Backoff(Duration::ZERO);
                 }
             }
             Input::Stop(_) | Input::Hold(_) if by.is_some_and(|by| by.is_over(Instant::now())) => self.abort(),
@@ -485,7 +486,7 @@ impl Live {
                     self.group.core.warn(self.group.path(), warning);
                 }
                 self.group.set_state(TaskState::Backoff);
-                if self.group.is_managed() { Follow::Park(Pause::new(delay, is_told)) } else { Follow::Wait(delay) }
+                if self.group.is_managed() { Follow::Park(RetryIn::new(delay, is_told)) } else { Follow::Wait(delay) }
             }
             // A group has no schedule, and these requests are not among its facts.
             Next::Restart(_) | Next::Hold(_) | Next::Scheduled | Next::GiveUp { .. } => Follow::Wait(Duration::ZERO),

@@ -74,8 +74,8 @@ fn failed() -> Machine {
     let over = machine.handle(ended(0, End::Failed), NOW);
     assert_eq!(over.last(), Some(&Action::Conclude(Why::Lost(0))));
     assert_eq!(
-        machine.handle(Input::Follow(Follow::Park(Pause::Backoff(SECOND))), NOW),
-        [Action::Report(Note::Failed(Pause::Backoff(SECOND)))]
+        machine.handle(Input::Follow(Follow::Park(RetryIn::Backoff(SECOND))), NOW),
+        [Action::Report(Note::Failed(RetryIn::Backoff(SECOND)))]
     );
     machine
 }

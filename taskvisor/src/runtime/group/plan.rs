@@ -45,14 +45,14 @@ impl End {
 
 /// The wait before a child that failed is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pause {
+pub(crate) enum RetryIn {
     /// Its backoff, from the time at which all that restart with it have stopped.
     Backoff(Duration),
     /// The time that its error told, from the failure.
     Told(Duration),
 }
 
-impl Pause {
+impl RetryIn {
     pub(crate) fn new(delay: Duration, is_told: bool) -> Self {
         if is_told { Self::Told(delay) } else { Self::Backoff(delay) }
     }
@@ -71,7 +71,7 @@ pub(crate) enum Note {
     /// It was started, and waits for its next start. It counts as ready, but children after it wait for its attempt.
     Delayed,
     /// It failed and has stopped, and asks to be started again after this wait.
-    Failed(Pause),
+    Failed(RetryIn),
     /// It has stopped after a hold, and can be started again.
     Held,
     /// It ended for good.
@@ -155,16 +155,16 @@ struct Restart {
 struct Cause {
     key: Key,
     at: Duration,
-    pause: Pause,
+    retry: RetryIn,
 }
 
 impl Restart {
     /// Returns the end of the wait, if all have stopped.
     fn until(&self) -> Option<Duration> {
         let since = self.since?;
-        let end = |cause: &Cause| match cause.pause {
-            Pause::Backoff(delay) => since.saturating_add(delay),
-            Pause::Told(delay) => cause.at.saturating_add(delay),
+        let end = |cause: &Cause| match cause.retry {
+            RetryIn::Backoff(delay) => since.saturating_add(delay),
+            RetryIn::Told(delay) => cause.at.saturating_add(delay),
         };
         Some(self.causes.iter().map(end).fold(since, Duration::max))
     }
@@ -294,12 +294,12 @@ impl Plan {
             (Note::Ended(end), _) => self.ended(key, end),
             (Note::Skip, _) => self.skip(),
             // It failed before it heard that it is to stop for the restart.
-            (Note::Failed(Pause::Told(delay)), Phase::Holding) => self.tells(key, delay, now),
+            (Note::Failed(RetryIn::Told(delay)), Phase::Holding) => self.tells(key, delay, now),
             // The note belongs to an earlier start or stop.
             _ if entry.epoch != epoch => return Vec::new(),
             (Note::Ready, Phase::Starting | Phase::Delayed) => self.set(key, Phase::Ready),
             (Note::Delayed, Phase::Starting) => self.set(key, Phase::Delayed),
-            (Note::Failed(pause), _) => self.failed(key, pause, now),
+            (Note::Failed(retry), _) => self.failed(key, retry, now),
             (Note::Held, Phase::Holding) => self.set(key, Phase::Down),
             (Note::GivenUp, _) => self.give_up(key),
             (Note::Ready | Note::Delayed | Note::Held, _) => return Vec::new(),

@@ -15,7 +15,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::super::group::{Note, Pause};
+use super::super::group::{Note, RetryIn};
 use super::super::observe::{self, Observed};
 use super::super::permits::Permit;
 use super::super::reentrancy::ReentrancyGuard;
@@ -446,7 +446,7 @@ impl Actor {
                 }
                 if self.cell.is_managed() {
                     self.step = Step::Waiting { delay };
-                    return self.cell.tell_group(Note::Failed(Pause::new(delay, is_told)));
+                    return self.cell.tell_group(Note::Failed(RetryIn::new(delay, is_told)));
                 }
                 delay
             }

@@ -1,4 +1,5 @@
-//! The start timeout, the watchdog, the limit of failures, the told retries, the places for a start and the schedule of a task.
+//! The start timeout, the watchdog, the limit of failures, the told retries, the places for a start and the schedule of
+//! a task.
 
 use std::pin::Pin;
 use std::sync::Arc;

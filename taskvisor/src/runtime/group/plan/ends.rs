@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::super::children::{Key, Phase};
-use super::{Action, Cause, End, Mode, Pause, Plan, Restart, Why};
+use super::{Action, Cause, End, Mode, Plan, Restart, RetryIn, Why};
 use crate::tree::Strategy;
 
 impl Plan {
-    pub(super) fn failed(&mut self, key: Key, pause: Pause, now: Duration) {
+    pub(super) fn failed(&mut self, key: Key, retry: RetryIn, now: Duration) {
         let Some(entry) = self.roster.get(key) else { return };
         if !entry.is_up() && entry.phase != Phase::Holding {
             return;
@@ -19,7 +19,7 @@ impl Plan {
             Mode::Asking(_) | Mode::Stopping(_) | Mode::Over => false,
         };
         if !counts || self.retired {
-            if let Pause::Told(delay) = pause {
+            if let RetryIn::Told(delay) = retry {
                 self.tells(key, delay, now);
             }
             return self.set(key, Phase::Down);
@@ -35,14 +35,14 @@ impl Plan {
         }
         self.set(key, Phase::Down);
         let first = if self.is_chain() { key } else { 0 };
-        self.restart(first, Cause { key, at: now, pause });
+        self.restart(first, Cause { key, at: now, retry });
     }
 
     /// A child that is part of a restart has failed as well, and told when to retry: the restart waits for that too.
     pub(super) fn tells(&mut self, key: Key, delay: Duration, now: Duration) {
         match &mut self.mode {
             Mode::Restarting(restart) if key >= restart.first => {
-                restart.add(Cause { key, at: now, pause: Pause::Told(delay) });
+                restart.add(Cause { key, at: now, retry: RetryIn::Told(delay) });
             }
             _ => {}
         }
