@@ -33,6 +33,18 @@ async fn o26_the_retry_comes_after_the_told_time_and_the_backoff_goes_on_where_i
     Ok(())
 }
 
+/// The count of told retries is elsewhere for a task that has a limit or a watchdog from the start.
+#[tokio::test(start_paused = true)]
+async fn o26_a_limit_and_a_watchdog_change_nothing() -> Result {
+    let (supervisor, start) = (supervisor(), Instant::now());
+    let script = Script::new([FAIL, told(secs(60)), told(ms(1)), FAIL, FAIL, OK, FAIL, Step::Wait]);
+    let spec = script.spec("x").with_backoff(growing()).with_restart(ALWAYS);
+    supervisor.add_task(spec.with_limit(9, secs(3600)).with_watchdog(secs(5000))).await?;
+    sleep(secs(90)).await;
+    assert_eq!(script.begun_ms(start), [0, 100, 60_100, 60_101, 60_301, 60_701, 60_701, 60_801]);
+    supervisor.shutdown().await
+}
+
 #[tokio::test(start_paused = true)]
 async fn o26_it_has_no_jitter() -> Result {
     for jitter in [JitterPolicy::Full, JitterPolicy::Equal, JitterPolicy::Decorrelated] {
