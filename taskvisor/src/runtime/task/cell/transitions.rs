@@ -1,6 +1,6 @@
 //! The transitions that the actor makes: an attempt begins, ends, and what follows.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
@@ -17,7 +17,7 @@ use crate::inspect::{TaskOutcome, now};
 use crate::panics::drop_caught;
 use crate::policy::{self, Critical};
 use crate::runtime::clock::{Ticks, after};
-use crate::runtime::group::{End, Note};
+use crate::runtime::group::{End, Epoch, Note};
 use crate::runtime::warnings;
 use crate::supervisor::StopLimit;
 use crate::sync::WaitList;
@@ -120,14 +120,15 @@ impl Cell {
     pub(in crate::runtime) fn rest(&self) {
         let mut state = self.lock();
         let (unready, note) = state.machine.rest();
-        self.tell_readiness(state, unready, note);
+        let epoch = self.epoch();
+        drop(state);
+        self.tell_readiness(epoch, unready, note);
     }
 
-    /// Releases the lock, and tells that the task may have become ready: `unready` if its batch waited for it.
+    /// Tells that the task may have become ready: `unready` if its batch waited for it. The epoch is that under the lock,
+    /// which is released.
     #[inline]
-    fn tell_readiness(&self, state: MutexGuard<'_, State>, unready: bool, note: Option<Note>) {
-        let epoch = if note.is_some() { self.epoch() } else { 0 };
-        drop(state);
+    fn tell_readiness(&self, epoch: Epoch, unready: bool, note: Option<Note>) {
         if let Some(note) = note {
             self.tell_group_of(epoch, note);
         }
@@ -157,7 +158,9 @@ impl Cell {
         let mut state = self.lock();
         let Some((unready, note)) = state.machine.reschedule() else { return false };
         state.since = self.core.clock.now();
-        self.tell_readiness(state, unready, note);
+        let epoch = self.epoch();
+        drop(state);
+        self.tell_readiness(epoch, unready, note);
         true
     }
 
@@ -180,12 +183,14 @@ impl Cell {
             state.bound = None;
         }
         let attempt = state.machine.attempt;
+        let epoch = if note.is_some() { self.epoch() } else { 0 };
         #[cfg(feature = "test-util")]
         self.note_fault(&state);
         if self.core.bus.is_active() {
             self.core.bus.publish(self.event_of_attempt(&state, EventKind::TaskStarting));
         }
-        self.tell_readiness(state, unready, note);
+        drop(state);
+        self.tell_readiness(epoch, unready, note);
         Some((task, attempt))
     }
 
