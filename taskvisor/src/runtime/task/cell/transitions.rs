@@ -17,7 +17,7 @@ use crate::inspect::{TaskOutcome, now};
 use crate::panics::drop_caught;
 use crate::policy::{self, Critical};
 use crate::runtime::clock::{Ticks, after};
-use crate::runtime::group::{End, Note};
+use crate::runtime::group::{End, Epoch, Note};
 use crate::runtime::warnings;
 use crate::supervisor::StopLimit;
 use crate::sync::WaitList;
@@ -120,8 +120,15 @@ impl Cell {
     pub(in crate::runtime) fn rest(&self) {
         let mut state = self.lock();
         let (unready, note) = state.machine.rest();
-        let epoch = if note.is_some() { self.epoch() } else { 0 };
+        let epoch = self.epoch();
         drop(state);
+        self.tell_readiness(epoch, unready, note);
+    }
+
+    /// Tells that the task may have become ready: `unready` if its batch waited for it. The epoch is that under the lock,
+    /// which is released.
+    #[inline]
+    fn tell_readiness(&self, epoch: Epoch, unready: bool, note: Option<Note>) {
         if let Some(note) = note {
             self.tell_group_of(epoch, note);
         }
@@ -149,11 +156,18 @@ impl Cell {
     /// The runs for which an attempt was due are skipped. Returns `false` if it begins all the same.
     pub(in crate::runtime) fn reschedule(&self) -> bool {
         let mut state = self.lock();
-        let waits = state.machine.reschedule();
-        if waits {
-            state.since = self.core.clock.now();
-        }
-        waits
+        let Some((unready, note)) = state.machine.reschedule() else { return false };
+        state.since = self.core.clock.now();
+        let epoch = self.epoch();
+        drop(state);
+        self.tell_readiness(epoch, unready, note);
+        true
+    }
+
+    /// A new run of the schedule is due: the failures were those of another.
+    #[cfg(feature = "cron")]
+    pub(in crate::runtime) fn forget_failures(&self) {
+        self.lock().machine.forget_failures();
     }
 
     /// Begins an attempt. Returns the task and the number of the attempt, or `None` if something else was requested.
@@ -176,13 +190,7 @@ impl Cell {
             self.core.bus.publish(self.event_of_attempt(&state, EventKind::TaskStarting));
         }
         drop(state);
-        if let Some(note) = note {
-            self.tell_group_of(epoch, note);
-        }
-        if unready {
-            self.core.one_is_ready();
-        }
-        self.core.tell_ready();
+        self.tell_readiness(epoch, unready, note);
         Some((task, attempt))
     }
 
@@ -365,7 +373,7 @@ impl Cell {
 
     /// Returns the time until the next run of its schedule.
     fn until_next_run(&self, at: SystemTime) -> Duration {
-        self.next_run().and_then(|next| next.duration_since(at).ok()).unwrap_or_default()
+        self.next_run_or_due().and_then(|next| next.duration_since(at).ok()).unwrap_or_default()
     }
 
     /// Ends the registration. The caller holds the registry's lock and has freed the name.
