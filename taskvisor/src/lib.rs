@@ -159,7 +159,8 @@ pub use supervisor::{
 };
 pub use task::{
     AttemptFuture, BoxError, BoxTaskFuture, Fallible, FromContext, IntoTaskError, IntoTaskResult, IntoTaskSpec, Panic,
-    PanicLocation, StopReason, Task, TaskArg, TaskContext, TaskError, TaskFn, TaskHandle, TaskRef, TaskSpec,
+    PanicLocation, RetryAfter, StopReason, Task, TaskArg, TaskContext, TaskError, TaskFn, TaskHandle, TaskRef,
+    TaskSpec,
 };
 // The docs of the macros link to these pages. Only here, they can be named.
 /// [guide-tasks]: crate::guide::tasks

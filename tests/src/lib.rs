@@ -197,6 +197,8 @@ pub enum Step {
     Succeed(Duration),
     /// Fails after this time.
     Fail(Duration),
+    /// Fails at once, and is to be retried after this time.
+    RetryAfter(Duration),
     /// Fails permanently.
     Fatal,
     /// Panics after this time.
@@ -270,6 +272,9 @@ impl Script {
             Step::Fail(after) => {
                 pause(after).await;
                 Err(TaskError::Fail { reason: format!("failure {}", number + 1) })
+            }
+            Step::RetryAfter(delay) => {
+                Err(TaskError::Fail { reason: format!("failure {}", number + 1) }.retry_after(delay))
             }
             Step::Fatal => Err(TaskError::Fatal { reason: "fatal".into() }),
             Step::Panic(after) => {

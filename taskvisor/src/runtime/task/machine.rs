@@ -528,7 +528,8 @@ impl Machine {
             }
             Request::Hold => {
                 self.request = Request::Nothing;
-                if !matches!(wait, Wait::Delay | Wait::Scheduled) {
+                // A wait for a backoff stays, so that a trigger ends the wait of the siblings.
+                if !matches!(wait, Wait::Delay | Wait::Scheduled | Wait::Backoff) {
                     *wait = Wait::Due;
                 }
                 self.ready = false;
