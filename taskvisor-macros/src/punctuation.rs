@@ -93,6 +93,7 @@ impl Punctuation {
                     mended.extend([tree, equals.into()]);
                 }
                 (TokenTree::Group(group), _) => {
+                    let before = (self.found.len(), std::mem::take(&mut self.is_mended));
                     let delimiter = self.delimiter(group, &mended);
                     let stream = match delimiter {
                         Delimiter::Parenthesis => self.mend_list(group.stream(), false),
@@ -100,9 +101,15 @@ impl Punctuation {
                         Delimiter::Brace if ends_with_path(&mended) => self.mend_fields(group.stream()),
                         _ => group.stream(),
                     };
-                    let mut group_mended = Group::new(delimiter, stream);
-                    group_mended.set_span(group.span());
-                    mended.push(group_mended.into());
+                    // A new group has lost the places of its delimiters.
+                    if (self.found.len(), self.is_mended) == (before.0, false) {
+                        mended.push(tree);
+                    } else {
+                        let mut group_mended = Group::new(delimiter, stream);
+                        group_mended.set_span(group.span());
+                        mended.push(group_mended.into());
+                    }
+                    self.is_mended |= before.1;
                 }
                 _ => mended.push(tree),
             }

@@ -114,6 +114,8 @@ pub(super) fn read_spread(range: &ExprRange, purpose: Purpose, reader: &mut Read
 }
 
 fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
+    // What was to have a label has another name than that of its type.
+    let is_refused = matches!(given, Some(Label::None));
     let (task, options) = match argument::call_of(expr, "task") {
         Some(list) => {
             reader.echo.push_call(expr);
@@ -129,7 +131,7 @@ fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
     let task = task.filter(|task| !is_no_task(task, &label, reader));
     let spec = task.filter(|task| !reader.is_unreadable(task)).map(|task| reader.bind(Purpose::Spec, task));
     let options = options.map_or_else(Options::default, |list| Options::parse(Place::Entry, list, reader));
-    let literal_type = task.and_then(repeated::literal_type);
+    let literal_type = task.filter(|_| !is_refused).and_then(repeated::literal_type);
     Child { label, kind: ChildKind::Task(spec), options, literal_type, cfgs: Vec::new(), docs: Vec::new() }
 }
 

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 
-use super::{Child, ChildKind, Group, Slot};
+use super::{Child, ChildKind, Group, Label, Slot};
 use crate::errors::Errors;
 use crate::suggest;
 
@@ -81,7 +81,7 @@ fn refusal(children: &[Child], position: usize, outer: &[&Group], slots: &[Slot]
         return Some(format!("`{name}` is not in this group: `after` names entries that stand before this one in it"));
     }
     // An unreadable entry may have that name, and was reported.
-    if earlier().any(|sibling| matches!(sibling.kind, ChildKind::Task(None))) {
+    if earlier().any(|sibling| matches!((&sibling.kind, &sibling.label), (ChildKind::Task(None), Label::None))) {
         return None;
     }
     let mut labels: Vec<String> = earlier().filter_map(|sibling| sibling.label.text()).collect();
