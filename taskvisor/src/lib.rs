@@ -137,7 +137,7 @@ pub use inspect::{
     TreeSnapshot, Unhealthy,
 };
 pub use panics::record_panics;
-pub use policy::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy, SpanScope};
+pub use policy::{BackoffPolicy, IntoTimeout, JitterPolicy, Ready, RestartPolicy, SpanScope};
 #[cfg(feature = "cron")]
 pub use policy::{Missed, Schedule};
 #[cfg(feature = "process")]
@@ -150,7 +150,7 @@ pub use slots::{
     SlotTask, Submit,
 };
 pub use supervisor::{
-    AddTask, Exit, InvalidOption, Reconciled, RuntimeError, SignalAction, Signals, StopLimit, Supervisor,
+    AddTask, Exit, InvalidOption, NoOutput, Reconciled, RuntimeError, SignalAction, Signals, StopLimit, Supervisor,
     SupervisorBuilder, SupervisorConfig, SupervisorHandle,
 };
 pub use task::{

@@ -12,6 +12,7 @@ mod handle;
 mod owner;
 mod reconciled;
 mod signals;
+mod until;
 
 pub use add_task::AddTask;
 pub use builder::SupervisorBuilder;
@@ -24,3 +25,4 @@ pub use handle::SupervisorHandle;
 pub use owner::Supervisor;
 pub use reconciled::Reconciled;
 pub use signals::{SignalAction, Signals};
+pub use until::NoOutput;

@@ -9,6 +9,7 @@ use super::builder::SupervisorBuilder;
 use super::config::SupervisorConfig;
 use super::error::RuntimeError;
 use super::handle::SupervisorHandle;
+use super::until::NoOutput;
 use crate::events::Subscribe;
 use crate::runtime::Running;
 use crate::task::TaskSpec;
@@ -99,9 +100,16 @@ impl Supervisor {
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
-    pub async fn run_until(&self, specs: Vec<TaskSpec>, future: impl Future<Output = ()>) -> Result<(), RuntimeError> {
-        let stays = specs.is_empty();
-        self.claim(specs, false)?.wait_until(stays, future).await
+    #[expect(clippy::manual_async_fn, reason = "a future with another output is one error then")]
+    pub fn run_until(
+        &self,
+        specs: Vec<TaskSpec>,
+        future: impl Future<Output: NoOutput>,
+    ) -> impl Future<Output = Result<(), RuntimeError>> {
+        async {
+            let stays = specs.is_empty();
+            self.claim(specs, false)?.wait_until(stays, future).await
+        }
     }
 
     fn claim(&self, specs: Vec<TaskSpec>, signals: bool) -> Result<Running, RuntimeError> {

@@ -16,7 +16,7 @@ use crate::runtime::{Parts, Running, Shutdown};
 use crate::settings::{Overridden, Overrides, Settings, Sheet};
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerConfig, SlotHandle, SlotSpec};
-use crate::supervisor::{RuntimeError, Supervisor, SupervisorBuilder, SupervisorConfig};
+use crate::supervisor::{NoOutput, RuntimeError, Supervisor, SupervisorBuilder, SupervisorConfig};
 use crate::task::IntoTaskSpec;
 
 /// A declared tree. `supervise!` and [`Tree::builder`] create it.
@@ -172,8 +172,9 @@ impl Tree {
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
-    pub async fn run_until(&self, future: impl Future<Output = ()>) -> Result<(), RuntimeError> {
-        self.claim(false)?.wait_until(self.root.children.is_empty(), future).await
+    #[expect(clippy::manual_async_fn, reason = "a future with another output is one error then")]
+    pub fn run_until(&self, future: impl Future<Output: NoOutput>) -> impl Future<Output = Result<(), RuntimeError>> {
+        async { self.claim(false)?.wait_until(self.root.children.is_empty(), future).await }
     }
 
     fn claim(&self, signals: bool) -> Result<Running, RuntimeError> {
