@@ -5,6 +5,7 @@ use std::iter::Peekable;
 use proc_macro2::token_stream::IntoIter;
 use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
 
+use crate::options::Place;
 use crate::path::is_name;
 
 /// Mends the punctuation of other languages: `key: value`, `key => value`, `key "value"`, `group { .. }`,
@@ -98,7 +99,10 @@ impl Punctuation {
                     let stream = match delimiter {
                         Delimiter::Parenthesis => self.mend_list(group.stream(), false),
                         Delimiter::Bracket => self.mend_list(group.stream(), true),
-                        Delimiter::Brace if ends_with_path(&mended) => self.mend_fields(group.stream()),
+                        Delimiter::Brace if ends_with_path(&mended) => match mended.last() {
+                            Some(TokenTree::Ident(task)) => self.mend_fields(task, group.stream()),
+                            _ => group.stream(),
+                        },
                         _ => group.stream(),
                     };
                     // A new group has lost the places of its delimiters.
@@ -155,38 +159,42 @@ impl Punctuation {
         Some(pattern.into())
     }
 
-    /// Returns the fields of a struct literal with `:` after their names.
-    fn mend_fields(&mut self, fields: TokenStream) -> TokenStream {
+    /// Returns the fields of a struct literal with `:` after their names, and without `after = ..`, which is an option.
+    fn mend_fields(&mut self, task: &Ident, fields: TokenStream) -> TokenStream {
+        let is_mark = |tree: &TokenTree, mark: char| matches!(tree, TokenTree::Punct(punct) if punct.as_char() == mark && punct.spacing() == Spacing::Alone);
         let mut mended: Vec<TokenTree> = Vec::new();
-        for tree in fields {
-            let is_equals =
-                matches!(&tree, TokenTree::Punct(mark) if mark.as_char() == '=' && mark.spacing() == Spacing::Alone);
-            match &*mended {
-                [.., TokenTree::Punct(comma), TokenTree::Ident(field)] if is_equals && comma.as_char() == ',' => {
-                    let colon = self.colon(field, tree.span());
-                    mended.push(colon);
-                }
-                [TokenTree::Ident(field)] if is_equals => {
-                    let colon = self.colon(field, tree.span());
-                    mended.push(colon);
-                }
-                _ => mended.push(tree),
+        let mut fields = fields.into_iter().peekable();
+        while let Some(tree) = fields.next() {
+            let starts = mended.last().is_none_or(|last| is_mark(last, ','));
+            let (TokenTree::Ident(field), true) = (&tree, starts) else {
+                mended.push(tree);
+                continue;
+            };
+            let Some(equals) = fields.next_if(|next| is_mark(next, '=')) else {
+                mended.push(tree);
+                continue;
+            };
+            let message = if field == "after" {
+                format!("`after` is an option of an entry: write `task({task} {{ .. }}, after = [..])`")
+            } else if Place::Entry.names().iter().any(|option| field == option) {
+                format!(
+                    "an argument stands in the braces, as `{field}: ..`, and an option beside them: \
+                     `task({task} {{ .. }}, {field} = ..)`"
+                )
+            } else {
+                format!("an argument is a field of the struct: write `{field}: ..`")
+            };
+            self.found.push((equals.span(), message));
+            if field == "after" {
+                while fields.next_if(|next| !is_mark(next, ',')).is_some() {}
+                fields.next();
+            } else {
+                let mut colon = Punct::new(':', Spacing::Alone);
+                colon.set_span(equals.span());
+                mended.extend([tree, colon.into()]);
             }
         }
         mended.into_iter().collect()
-    }
-
-    /// Reports the `=` after the name of a field, and returns a `:`.
-    fn colon(&mut self, field: &Ident, at: Span) -> TokenTree {
-        let message = if field == "after" {
-            "`after` is an option of an entry: write `task(ping { .. }, after = [..])`".to_owned()
-        } else {
-            format!("an argument is a field of the struct: write `{field}: ..`")
-        };
-        self.found.push((at, message));
-        let mut colon = Punct::new(':', Spacing::Alone);
-        colon.set_span(at);
-        colon.into()
     }
 
     /// Returns the right delimiter of a group, by the words before it.

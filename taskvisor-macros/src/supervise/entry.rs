@@ -38,6 +38,7 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
                 kind,
                 options: Options::default(),
                 literal_type: None,
+                unlabeled: Some(range.end.to_token_stream()),
                 cfgs: Vec::new(),
                 docs: Vec::new(),
             });
@@ -59,6 +60,7 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
         kind,
         options,
         literal_type: None,
+        unlabeled: None,
         cfgs: Vec::new(),
         docs: Vec::new(),
     })
@@ -132,7 +134,9 @@ fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
     let spec = task.filter(|task| !reader.is_unreadable(task)).map(|task| reader.bind(Purpose::Spec, task));
     let options = options.map_or_else(Options::default, |list| Options::parse(Place::Entry, list, reader));
     let literal_type = task.filter(|_| !is_refused).and_then(repeated::literal_type);
-    Child { label, kind: ChildKind::Task(spec), options, literal_type, cfgs: Vec::new(), docs: Vec::new() }
+    let unlabeled = task.filter(|_| matches!(label, Label::None)).map(ToTokens::to_token_stream);
+    let kind = ChildKind::Task(spec);
+    Child { label, kind, options, literal_type, unlabeled, cfgs: Vec::new(), docs: Vec::new() }
 }
 
 /// Returns `true` for an expression that cannot be a task, and reports it.

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Delimiter, Ident, TokenStream};
 use quote::quote;
-use syn::Attribute;
 use syn::ext::IdentExt;
+use syn::{Attribute, Token};
 
 use super::{Child, ChildKind, Declaration, Group, Names, Slot, editor};
-use crate::path;
+use crate::path::{self, hygienic};
 
 /// The handles of a tree.
 pub(super) struct Handles {
@@ -174,13 +174,18 @@ impl Items<'_> {
         let (visibility, doc) = (self.names.visibility(), self.names.doc(doc));
         let private = self.private;
         let title = name.to_string();
+        // At the name, where the compiler says that it is defined twice.
+        let span = hygienic(name.span());
+        let (structure, implementation) = (Token![struct](span), Token![impl](span));
+        let mut fields = proc_macro2::Group::new(Delimiter::Brace, quote!(#(#declared),*));
+        fields.set_span(span);
         self.structs.extend(quote! {
             #(#cfgs)*
             #doc
-            #visibility struct #name { #(#declared),* }
+            #visibility #structure #name #fields
             #(#cfgs)*
             #[automatically_derived]
-            impl #private::fmt::Debug for #name {
+            #implementation #private::fmt::Debug for #name {
                 fn fmt(&self, f: &mut #private::Formatter<'_>) -> #private::fmt::Result {
                     #private::debug_fields(f, #title, &[#(#shown),*])
                 }

@@ -115,6 +115,8 @@ struct Child {
     options: Options,
     /// The type of a struct literal, if it can have a `NAME`.
     literal_type: Option<Path>,
+    /// The tokens of an entry without a label.
+    unlabeled: Option<TokenStream>,
     /// The `#[cfg(..)]` before the entry.
     cfgs: Vec<Attribute>,
     /// The doc comments before the entry, which its handle gets.

@@ -100,16 +100,13 @@ impl Supervisor {
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
-    #[expect(clippy::manual_async_fn, reason = "a future with another output is one error then")]
-    pub fn run_until(
+    pub async fn run_until(
         &self,
         specs: Vec<TaskSpec>,
         future: impl Future<Output: NoOutput>,
-    ) -> impl Future<Output = Result<(), RuntimeError>> {
-        async {
-            let stays = specs.is_empty();
-            self.claim(specs, false)?.wait_until(stays, future).await
-        }
+    ) -> Result<(), RuntimeError> {
+        let stays = specs.is_empty();
+        self.claim(specs, false)?.wait_until(stays, future).await
     }
 
     fn claim(&self, specs: Vec<TaskSpec>, signals: bool) -> Result<Running, RuntimeError> {

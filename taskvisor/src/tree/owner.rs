@@ -172,9 +172,8 @@ impl Tree {
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
-    #[expect(clippy::manual_async_fn, reason = "a future with another output is one error then")]
-    pub fn run_until(&self, future: impl Future<Output: NoOutput>) -> impl Future<Output = Result<(), RuntimeError>> {
-        async { self.claim(false)?.wait_until(self.root.children.is_empty(), future).await }
+    pub async fn run_until(&self, future: impl Future<Output: NoOutput>) -> Result<(), RuntimeError> {
+        self.claim(false)?.wait_until(self.root.children.is_empty(), future).await
     }
 
     fn claim(&self, signals: bool) -> Result<Running, RuntimeError> {
