@@ -150,7 +150,7 @@ pub use slots::{
     SlotTask, Submit,
 };
 pub use supervisor::{
-    AddTask, Exit, InvalidOption, NoOutput, Reconciled, RuntimeError, SignalAction, Signals, StopLimit, Supervisor,
+    AddTask, Exit, InvalidOption, Reconciled, RuntimeError, SignalAction, Signals, StopLimit, Supervisor,
     SupervisorBuilder, SupervisorConfig, SupervisorHandle,
 };
 pub use task::{

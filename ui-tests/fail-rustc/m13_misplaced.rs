@@ -1,14 +1,9 @@
-//! Futures, times and names that are given where others are wanted.
+//! Times and names that are given where others are wanted.
 
 use taskvisor::prelude::*;
 
 #[task]
 async fn ping() {}
-
-async fn until_ctrl_c() {
-    let tree = supervise!(tasks = [ping {}]);
-    tree.run_until(tokio::signal::ctrl_c()).await.unwrap();
-}
 
 fn text_as_time() {
     let _ = ping::spec().with_timeout("5s");

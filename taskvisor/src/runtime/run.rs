@@ -106,7 +106,7 @@ impl Running {
     }
 
     /// Like `wait`, but requests a shutdown when `until` completes.
-    pub(crate) async fn wait_until(self, stays: bool, until: impl Future) -> Result<(), RuntimeError> {
+    pub(crate) async fn wait_until(self, stays: bool, until: impl Future<Output = ()>) -> Result<(), RuntimeError> {
         let core = Arc::clone(&self.core);
         let mut run = self.wait(stays);
         let mut until = pin!(until);

@@ -12,7 +12,6 @@ mod handle;
 mod owner;
 mod reconciled;
 mod signals;
-mod until;
 
 pub use add_task::AddTask;
 pub use builder::SupervisorBuilder;
@@ -25,4 +24,3 @@ pub use handle::SupervisorHandle;
 pub use owner::Supervisor;
 pub use reconciled::Reconciled;
 pub use signals::{SignalAction, Signals};
-pub use until::NoOutput;

@@ -9,7 +9,6 @@ use super::builder::SupervisorBuilder;
 use super::config::SupervisorConfig;
 use super::error::RuntimeError;
 use super::handle::SupervisorHandle;
-use super::until::NoOutput;
 use crate::events::Subscribe;
 use crate::runtime::Running;
 use crate::task::TaskSpec;
@@ -95,16 +94,15 @@ impl Supervisor {
     /// Like [`run`](Self::run), but requests a shutdown when `future` completes, and listens to no signals. The guide
     /// shows how to run until a condition [or a signal](crate::guide::stopping#signals-and-run_until).
     ///
+    /// The future returns `()`, so that no result is lost. For one with a result, such as `tokio::signal::ctrl_c()`,
+    /// write `async { ctrl_c().await.ok(); }`.
+    ///
     /// # Errors
     /// The same as for [`run`](Self::run).
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
-    pub async fn run_until(
-        &self,
-        specs: Vec<TaskSpec>,
-        future: impl Future<Output: NoOutput>,
-    ) -> Result<(), RuntimeError> {
+    pub async fn run_until(&self, specs: Vec<TaskSpec>, future: impl Future<Output = ()>) -> Result<(), RuntimeError> {
         let stays = specs.is_empty();
         self.claim(specs, false)?.wait_until(stays, future).await
     }

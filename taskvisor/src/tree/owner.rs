@@ -16,7 +16,7 @@ use crate::runtime::{Parts, Running, Shutdown};
 use crate::settings::{Overridden, Overrides, Settings, Sheet};
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerConfig, SlotHandle, SlotSpec};
-use crate::supervisor::{NoOutput, RuntimeError, Supervisor, SupervisorBuilder, SupervisorConfig};
+use crate::supervisor::{RuntimeError, Supervisor, SupervisorBuilder, SupervisorConfig};
 use crate::task::IntoTaskSpec;
 
 /// A declared tree. `supervise!` and [`Tree::builder`] create it.
@@ -167,12 +167,15 @@ impl Tree {
     /// Like [`run`](Self::run), but requests a shutdown when `future` completes, and listens to no signals. The guide
     /// shows how to run until a condition [or a signal](crate::guide::stopping#signals-and-run_until).
     ///
+    /// The future returns `()`, so that no result is lost. For one with a result, such as `tokio::signal::ctrl_c()`,
+    /// write `async { ctrl_c().await.ok(); }`.
+    ///
     /// # Errors
     /// The errors of [`Supervisor::run`].
     ///
     /// # Cancel safety
     /// Dropping the future requests a shutdown.
-    pub async fn run_until(&self, future: impl Future<Output: NoOutput>) -> Result<(), RuntimeError> {
+    pub async fn run_until(&self, future: impl Future<Output = ()>) -> Result<(), RuntimeError> {
         self.claim(false)?.wait_until(self.root.children.is_empty(), future).await
     }
 
