@@ -4,17 +4,19 @@ use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
+use super::invalid::InvalidOverride;
 use super::legal_names::Spelling;
 use super::origin::Origin;
 use super::owner::{Owner, Place, is_inherited};
 use super::resolve::{Applied, Overridden, by_place};
+use crate::policy::NONE;
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerConfig, SlotSpec};
 
 /// The settings of a declared tree: each option that [`Overrides`](crate::Overrides) can change, with its value.
 ///
 /// [`Tree::settings`](crate::Tree::settings) returns it. `{}` is a table of the settings that differ from their
-/// defaults, and `{:#}` of all. The guide explains [overrides](crate::guide::overrides).
+/// defaults, and `{:#}` of all; under it, the overrides that are [invalid](Self::invalid). The guide explains [overrides](crate::guide::overrides).
 ///
 /// # Examples
 /// ```
@@ -37,6 +39,7 @@ pub struct Settings {
     settings: Vec<Setting>,
     /// The keys of parts that have no value now.
     without_value: Vec<String>,
+    invalid: Vec<InvalidOverride>,
 }
 
 /// A setting of a tree: an option, its value, and where the value comes from.
@@ -93,6 +96,23 @@ impl Settings {
     /// Returns the setting of this key, such as `store.pool.timeout`.
     pub fn get(&self, key: &str) -> Option<&Setting> {
         self.settings.iter().find(|setting| setting.key == key)
+    }
+
+    /// Returns what is wrong with the overrides. If anything is, none of them has an effect: the settings are those
+    /// without overrides, and the tree does not start.
+    ///
+    /// # Examples
+    /// ```
+    /// use taskvisor::{Overrides, SupervisorConfig, Tree};
+    ///
+    /// let overrides = Overrides::from([("grace", "30s"), ("drian", "5s")]);
+    /// let settings = Tree::builder(SupervisorConfig::default()).with_overrides(overrides).build().settings();
+    ///
+    /// assert_eq!(settings.invalid()[0].to_string(), "drian: unknown setting, did you mean `drain`?");
+    /// assert_eq!(settings.get("grace").map(|grace| grace.origin().is_override()), Some(false));
+    /// ```
+    pub fn invalid(&self) -> &[InvalidOverride] {
+        &self.invalid
     }
 
     /// Returns the settings as a file of variables for [`Overrides::env`](crate::Overrides::env). What is overridden
@@ -159,7 +179,10 @@ impl fmt::Display for Settings {
             let cells = line.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
             writeln!(f, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
         }
-        Ok(())
+        if !self.invalid.is_empty() {
+            writeln!(f, "\nno override is applied, as these are invalid:")?;
+        }
+        self.invalid.iter().try_for_each(|invalid| writeln!(f, "{invalid}"))
     }
 }
 
@@ -182,7 +205,7 @@ impl Overridden {
             }
             listing.owner(place, before, after, applied);
         }
-        Settings { settings: listing.settings, without_value: listing.hidden }
+        Settings { settings: listing.settings, without_value: listing.hidden, invalid: self.invalid.clone() }
     }
 }
 
@@ -251,7 +274,11 @@ impl Listing<'_> {
             Place::Child(at) => {
                 let inherited = self.of_tree.get(name).filter(|_| is_inherited(whole));
                 let inherited = inherited.filter(|(inherited, _)| inherited == value).map(|(_, origin)| origin.clone());
-                if sheet.children[at].sets(row, &sheet.config) {
+                // A restart policy without an interval says nothing about one, unless the tree has one.
+                let is_unset = name == "interval" && value == NONE && {
+                    self.of_tree.get(name).is_none_or(|(inherited, _)| inherited == NONE)
+                };
+                if sheet.children[at].sets(row, &sheet.config) && !is_unset {
                     Origin::Program
                 } else {
                     inherited.unwrap_or(Origin::Default)

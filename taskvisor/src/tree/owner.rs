@@ -100,7 +100,7 @@ impl Tree {
     /// comes from.
     ///
     /// The list is made on each call. A tree that was built with overrides knows it for as long as it lives; if they are
-    /// invalid, it lists the tree without them. Without overrides, a task that has started counts as setting the options
+    /// invalid, it lists the tree without them, and [what is wrong](Settings::invalid). Without overrides, a task that has started counts as setting the options
     /// in which it differs from the config, as its spec is dropped.
     ///
     /// # Examples
