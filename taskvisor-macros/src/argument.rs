@@ -136,6 +136,7 @@ fn in_plain_words(error: &syn::Error, tokens: &TokenStream) -> syn::Error {
     let at_end = message.strip_prefix("unexpected end of input, ");
     let plain = match at_end.unwrap_or(&message) {
         "expected `,`" | "expected `,` or `;`" => NO_COMMA,
+        "expected `:`" => "an argument has its name before its value, as in `name: ..`",
         "expected an expression" if at_end.is_some() => "a value is missing here",
         "expected identifier or integer" if at_end.is_some() => "a name is missing after the `.`",
         other => other,
@@ -246,6 +247,12 @@ fn recover(tokens: TokenStream, errors: &mut Vec<syn::Error>) -> Expr {
             })
         }
         [TokenTree::Group(list)] if list.delimiter() == Delimiter::Bracket => array(list, errors),
+        [TokenTree::Ident(word), TokenTree::Ident(name), ..]
+            if ["task", "group", "slot", "limit"].iter().any(|call| word == call) =>
+        {
+            errors.push(syn::Error::new(name.span(), format!("write `{word}(..)`, with parentheses")));
+            Expr::Verbatim(tokens)
+        }
         _ => {
             errors.push(in_plain_words(&error, &tokens));
             Expr::Verbatim(tokens)

@@ -7,6 +7,7 @@ use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenS
 
 use crate::options::Place;
 use crate::path::is_name;
+use crate::suggest;
 
 /// Mends the punctuation of other languages: `key: value`, `key => value`, `key "value"`, `group { .. }`,
 /// `tasks = { .. }` and `ping { argument = value }`, keywords in place of names, and cron patterns without quotes.
@@ -105,15 +106,20 @@ impl Punctuation {
                         },
                         _ => group.stream(),
                     };
+                    let is_changed = self.found.len() > before.0 || self.is_mended;
+                    // An entry that is a call of a function gets another message, for the call.
+                    if has_labels && delimiter == Delimiter::Parenthesis && is_unknown_call(&mended) {
+                        self.found.truncate(before.0);
+                    }
                     // A new group has lost the places of its delimiters.
-                    if (self.found.len(), self.is_mended) == (before.0, false) {
-                        mended.push(tree);
-                    } else {
+                    if is_changed {
                         let mut group_mended = Group::new(delimiter, stream);
                         group_mended.set_span(group.span());
                         mended.push(group_mended.into());
+                    } else {
+                        mended.push(tree);
                     }
-                    self.is_mended |= before.1;
+                    self.is_mended = is_changed || before.1;
                 }
                 _ => mended.push(tree),
             }
@@ -214,6 +220,13 @@ impl Punctuation {
             _ => group.delimiter(),
         }
     }
+}
+
+/// Returns `true` if the tokens end with a word that is not like that of a list.
+fn is_unknown_call(tokens: &[TokenTree]) -> bool {
+    let [.., TokenTree::Ident(word)] = tokens else { return false };
+    let known = Punctuation::CALLS.into_iter().chain(["limit", "signals"]).chain(Place::Entry.names());
+    suggest::closest(&word.to_string(), known).is_none()
 }
 
 /// Returns `true` for a keyword that is a name with `r#` before it.

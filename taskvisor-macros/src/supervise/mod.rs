@@ -10,6 +10,7 @@ mod group;
 mod handles;
 mod limit;
 mod names;
+mod no_task;
 mod order;
 mod parse;
 mod repeated;
