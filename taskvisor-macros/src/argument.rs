@@ -91,19 +91,19 @@ pub(crate) fn parse_list(tokens: TokenStream, reader: &mut Reader) -> Vec<Expr> 
         }
         match List::parse_terminated.parse2(mended.clone()) {
             Ok(list) => list.into_iter().collect(),
-            Err(error) => recovered(mended, error, reader),
+            Err(error) => recovered(&mended, &error, reader),
         }
     } else {
-        recovered(tokens, error, reader)
+        recovered(&tokens, &error, reader)
     }
 }
 
 /// Parses the list as far as possible, and reports each part that cannot be parsed, or else the error of the whole.
-fn recovered(tokens: TokenStream, error: syn::Error, reader: &mut Reader) -> Vec<Expr> {
+fn recovered(tokens: &TokenStream, error: &syn::Error, reader: &mut Reader) -> Vec<Expr> {
     let mut errors = Vec::new();
     let list = recover_list(tokens.clone(), &mut errors);
     if errors.is_empty() {
-        errors.push(in_plain_words(&error, &tokens));
+        errors.push(in_plain_words(error, tokens));
     }
     for error in errors {
         reader.errors.push_error(error);

@@ -36,7 +36,7 @@ use crate::slots::{ControllerConfig, SlotSpec};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    settings: Vec<Setting>,
+    list: Vec<Setting>,
     /// The keys of parts that have no value now.
     without_value: Vec<String>,
     invalid: Vec<InvalidOverride>,
@@ -90,12 +90,12 @@ impl Settings {
     /// Returns the settings: those of the tree, of limits and slots, and of its tasks and groups in the order of their
     /// declaration.
     pub fn iter(&self) -> std::slice::Iter<'_, Setting> {
-        self.settings.iter()
+        self.list.iter()
     }
 
     /// Returns the setting of this key, such as `store.pool.timeout`.
     pub fn get(&self, key: &str) -> Option<&Setting> {
-        self.settings.iter().find(|setting| setting.key == key)
+        self.list.iter().find(|setting| setting.key == key)
     }
 
     /// Returns what is wrong with the overrides. If anything is, none of them has an effect: the settings are those
@@ -129,13 +129,13 @@ impl Settings {
     pub fn to_env(&self, prefix: &str) -> String {
         let spell = |key: &str| Spelling::Variable { prefix }.spell(key);
         let mut count: HashMap<String, u32> = HashMap::new();
-        let keys = self.settings.iter().map(|setting| &setting.key).chain(&self.without_value);
+        let keys = self.list.iter().map(|setting| &setting.key).chain(&self.without_value);
         for key in keys {
             *count.entry(spell(key)).or_default() += 1;
         }
         let mut text = String::new();
         let mut before = None;
-        for Setting { key, path, value, origin, .. } in &self.settings {
+        for Setting { key, path, value, origin, .. } in &self.list {
             if before.replace(path) != Some(path) {
                 let blank = if text.is_empty() { "" } else { "\n" };
                 let _ = writeln!(text, "{blank}# {}", path.escape_debug());
@@ -162,7 +162,7 @@ impl<'a> IntoIterator for &'a Settings {
 
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.settings.iter().filter(|setting| f.alternate() || setting.origin != Origin::Default);
+        let shown = self.list.iter().filter(|setting| f.alternate() || setting.origin != Origin::Default);
         let replaced = |setting: &Setting| match &setting.replaced {
             Some((value, origin)) => format!("{value} ({origin})"),
             None => String::new(),
@@ -189,8 +189,7 @@ impl fmt::Display for Settings {
 impl Overridden {
     /// Lists all settings.
     pub(crate) fn settings(&self) -> Settings {
-        let mut listing =
-            Listing { overridden: self, of_tree: HashMap::new(), settings: Vec::new(), hidden: Vec::new() };
+        let mut listing = Listing { overridden: self, of_tree: HashMap::new(), list: Vec::new(), hidden: Vec::new() };
         let by_place = by_place(&self.applied);
         let mut config = self.sheet.config.clone();
         for place in self.sheet.places() {
@@ -205,7 +204,7 @@ impl Overridden {
             }
             listing.owner(place, before, after, applied);
         }
-        Settings { settings: listing.settings, without_value: listing.hidden, invalid: self.invalid.clone() }
+        Settings { list: listing.list, without_value: listing.hidden, invalid: self.invalid.clone() }
     }
 }
 
@@ -213,7 +212,7 @@ struct Listing<'a> {
     overridden: &'a Overridden,
     /// The values of the tree that others inherit, with their origins.
     of_tree: HashMap<&'static str, (String, Origin)>,
-    settings: Vec<Setting>,
+    list: Vec<Setting>,
     hidden: Vec<String>,
 }
 
@@ -243,7 +242,7 @@ impl Listing<'_> {
                 if place == Place::Tree && is_inherited(whole) {
                     self.of_tree.insert(name, (value.clone(), origin.clone()));
                 }
-                self.settings.push(Setting { key, path: Arc::clone(&path), option: name, value, origin, replaced });
+                self.list.push(Setting { key, path: Arc::clone(&path), option: name, value, origin, replaced });
             }
         }
     }
