@@ -13,14 +13,27 @@ use crate::runtime::fleet::{Hold, Seat};
 use crate::supervisor::StopLimit;
 use crate::task::StopKind;
 
+impl Tie {
+    /// Returns the seat that decides when the task runs: its own, or that of the group around it.
+    fn seat(&self) -> Option<&Arc<Seat>> {
+        match self {
+            Self::Leased(seat, _) => Some(seat),
+            Self::Group(member) => member.seat.as_ref().or_else(|| member.group.seat_around()),
+            Self::Slot(_) => None,
+        }
+    }
+
+    /// Returns `true` if the task needs a lease that is not held now.
+    pub(super) fn lacks_lease(&self) -> bool {
+        self.seat().is_some_and(|seat| !seat.is_held())
+    }
+}
+
 impl Cell {
     /// Returns the seat that decides when the task runs: its own, or that of the group around it.
+    #[inline]
     pub(in crate::runtime) fn seat(&self) -> Option<&Arc<Seat>> {
-        match self.tie.as_deref()? {
-            Tie::Leased(seat, _) => Some(seat),
-            Tie::Group(member) => member.seat.as_ref().or_else(|| member.group.seat_around()),
-            Tie::Slot(_) => None,
-        }
+        self.tie.as_deref()?.seat()
     }
 
     /// Returns the seat of the task itself.
