@@ -137,7 +137,7 @@ pub use inspect::{
     TreeSnapshot, Unhealthy,
 };
 pub use panics::record_panics;
-pub use policy::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy, SpanScope};
+pub use policy::{BackoffPolicy, IntoTimeout, JitterPolicy, Ready, RestartPolicy, SpanScope};
 #[cfg(feature = "cron")]
 pub use policy::{Missed, Schedule};
 #[cfg(feature = "process")]

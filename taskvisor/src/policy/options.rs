@@ -14,7 +14,7 @@ use std::time::SystemTime;
 #[cfg(feature = "cron")]
 use super::Missed;
 use super::value::{Of, Value};
-use super::{BackoffPolicy, Critical, Ready, RestartPolicy, SpanScope};
+use super::{BackoffPolicy, Critical, IntoTimeout, Ready, RestartPolicy, SpanScope};
 use crate::supervisor::SupervisorConfig;
 use crate::task::TaskSpec;
 
@@ -321,7 +321,7 @@ options! {
         /// Sets the timeout of an attempt. `None` and zero mean no timeout. After the timeout, an attempt without a
         /// context is dropped; an attempt with a context or token is requested to stop, and has the time of
         /// [`with_cleanup`](Self::with_cleanup).
-        set with_timeout(timeout: impl Into<Option<Duration>>) = timeout.into().and_then(unless_zero);
+        set with_timeout(timeout: impl IntoTimeout) = timeout.into_timeout().and_then(unless_zero);
     }
 
     stop_timeout: Option<Duration> = config.stop_timeout, override(Task) => {
