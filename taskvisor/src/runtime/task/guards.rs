@@ -176,6 +176,7 @@ impl Guards {
     }
 
     /// The attempt has begun.
+    #[inline]
     pub(in crate::runtime) fn attempt_begins(&mut self, cell: &Cell) {
         if let Some(schedule) = &mut self.schedule {
             schedule.begun(cell);
