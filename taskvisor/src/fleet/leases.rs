@@ -1,7 +1,7 @@
 //! The leases of a store in memory, with the time passed in. [`LocalStore`](super::LocalStore) puts a lock and a clock
 //! around them, and the model of the machine a network.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,8 +11,8 @@ use super::store::{Claim, FencingToken, LeaseKey, SessionId, SessionSpec, StoreT
 /// Sessions and keys. Times are since 1970-01-01 UTC.
 #[derive(Debug, Default)]
 pub(super) struct Leases {
-    sessions: HashMap<SessionId, Session>,
-    keys: HashMap<(Arc<str>, LeaseKey), Lease>,
+    sessions: BTreeMap<SessionId, Session>,
+    keys: BTreeMap<(Arc<str>, LeaseKey), Lease>,
 }
 
 #[derive(Debug)]

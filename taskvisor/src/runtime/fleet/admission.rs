@@ -58,15 +58,13 @@ impl Core {
 
     /// Makes a submission to a slot of the fleet a singleton, whose key is that of the slot.
     #[cfg(feature = "controller")]
+    #[cold]
     pub(in crate::runtime) fn lease_slot(
         &self,
         admitted: &mut Admitted,
         slot: &str,
         admission: crate::AdmissionPolicy,
     ) -> Result<(), InvalidOption> {
-        if !self.controller.is_fleet(slot) {
-            return Ok(());
-        }
         if admission == crate::AdmissionPolicy::Replace {
             let subject = format!("slot `{slot}`");
             return Err(InvalidOption::new(subject, "admission", "`Replace`", crate::slots::NO_REPLACE));

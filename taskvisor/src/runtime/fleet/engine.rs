@@ -1,7 +1,7 @@
 //! Drives the machine of the leases: one loop, on a thread of its own, so that neither blocked workers nor the pool of the
 //! application hold a renewal up. On a runtime with paused time, it is a task of that runtime.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -41,7 +41,7 @@ pub(in crate::runtime) struct Engine {
 struct Shared {
     inputs: Vec<Input>,
     /// The seats of each key, in the order in which they came. The first one has the key in this process.
-    seats: HashMap<LeaseKey, Vec<Waiting>>,
+    seats: BTreeMap<LeaseKey, Vec<Waiting>>,
     driver: Driver,
 }
 
@@ -230,7 +230,7 @@ struct Live {
     /// The text of the last failure of a call.
     failure: String,
     /// The paths and labels of the units that had leases, which can be gone when these are released.
-    paths: HashMap<LeaseKey, (Arc<str>, Arc<str>)>,
+    paths: BTreeMap<LeaseKey, (Arc<str>, Arc<str>)>,
 }
 
 async fn drive(engine: Arc<Engine>) {
@@ -246,7 +246,7 @@ async fn drive(engine: Arc<Engine>) {
         calls: JoinSet::new(),
         session: None,
         failure: String::new(),
-        paths: HashMap::new(),
+        paths: BTreeMap::new(),
     };
     while live.turn() {
         live.wait().await;

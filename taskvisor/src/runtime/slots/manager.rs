@@ -173,6 +173,7 @@ impl Controller {
 
     /// Returns `true` if the tasks of a slot run in one replica of the fleet at a time.
     #[cfg(feature = "fleet")]
+    #[inline]
     pub(in crate::runtime) fn is_fleet(&self, slot: &str) -> bool {
         !self.is_simple && self.declared(slot).is_some_and(|(_, slot)| slot.is_fleet())
     }

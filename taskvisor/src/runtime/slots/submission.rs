@@ -101,7 +101,9 @@ impl Core {
             }
         }
         #[cfg(feature = "fleet")]
-        self.lease_slot(&mut admitted, &slot, admission)?;
+        if self.controller.is_fleet(&slot) {
+            self.lease_slot(&mut admitted, &slot, admission)?;
+        }
         let submission = Some(Submission { admission, slot, admitted, runtime });
         Ok(Offer { core: self, submission, ticket: None })
     }

@@ -15,6 +15,7 @@ use crate::task::StopKind;
 
 impl Tie {
     /// Returns the seat that decides when the task runs: its own, or that of the group around it.
+    #[inline]
     fn seat(&self) -> Option<&Arc<Seat>> {
         match self {
             Self::Leased(seat, _) => Some(seat),
@@ -24,6 +25,7 @@ impl Tie {
     }
 
     /// Returns `true` if the task needs a lease that is not held now.
+    #[inline]
     pub(super) fn lacks_lease(&self) -> bool {
         self.seat().is_some_and(|seat| !seat.is_held())
     }
