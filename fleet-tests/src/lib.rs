@@ -1,0 +1,44 @@
+//! What the tests of the lease stores share: servers that they start, and a network that fails.
+//!
+//! - [`Daemon`]: a real server, which ends with the process that has started it.
+//! - [`Proxy`]: a TCP proxy that stalls, cuts, and drops one way.
+//! - [`find`], [`skip`]: programs of the distribution's packages, and tests that do without.
+
+mod daemon;
+mod proxy;
+
+use std::io::Write as _;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+
+pub use daemon::{Daemon, DaemonSpec};
+pub use proxy::{Link, Proxy};
+
+/// Set to any value, a test without its server fails, and is not skipped.
+pub const REQUIRED: &str = "TASKVISOR_TEST_SERVERS";
+
+/// Finds a program in `PATH`, in the folders for daemons, and in those given.
+pub fn find(program: &str, folders: &[PathBuf]) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+    folders.iter().cloned().chain(path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+/// Says that a test is skipped for want of a server. It says so past the capture of output, so that it is read.
+///
+/// # Panics
+/// If [`REQUIRED`] is set.
+pub fn skip(what: &str, packages: &str) {
+    let text = format!("SKIPPED, and so not tested: {what}. To run it: apt-get install {packages}");
+    assert!(std::env::var_os(REQUIRED).is_none(), "{REQUIRED} is set. {text}");
+    let _ = writeln!(std::io::stderr(), "\n{text}");
+}
+
+/// Returns a port of the loopback interface that is free now.
+///
+/// # Panics
+/// If there is none.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("the address of a listener").port()
+}
