@@ -1,0 +1,113 @@
+//! The server that the tests share, and short ways to use it.
+
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use fleet_tests::Postgres;
+use taskvisor::fleet::{Claim, FencingToken, LeaseError, LeaseKey, LeaseStore, SessionId, SessionSpec, StoreTime};
+use taskvisor_postgres::PostgresStore;
+use tokio_postgres::{Client, NoTls};
+
+pub(crate) const TTL: Duration = Duration::from_secs(60);
+
+/// Returns the connection string of the server that the tests share. `None`: there is none, and the test is skipped.
+pub(crate) fn server() -> Option<String> {
+    static SERVER: OnceLock<Option<Postgres>> = OnceLock::new();
+    if let Ok(url) = std::env::var("TASKVISOR_POSTGRES_URL") {
+        return Some(url);
+    }
+    SERVER.get_or_init(|| Postgres::start(&[])).as_ref().map(Postgres::url)
+}
+
+/// Returns a store with tables of its own.
+pub(crate) async fn store(url: &str, schema: &str) -> PostgresStore {
+    let store = unmigrated(url, schema);
+    store.migrate().await.unwrap();
+    store
+}
+
+pub(crate) fn unmigrated(url: &str, schema: &str) -> PostgresStore {
+    PostgresStore::new(url.parse().unwrap()).schema(schema)
+}
+
+/// Returns a connection of the test's own.
+pub(crate) async fn client(url: &str) -> Client {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client
+}
+
+pub(crate) fn key(name: &str) -> LeaseKey {
+    LeaseKey::new(name).unwrap()
+}
+
+pub(crate) fn keys(names: &[&str]) -> Vec<LeaseKey> {
+    names.iter().map(|name| key(name)).collect()
+}
+
+pub(crate) async fn open(store: &PostgresStore, label: &str, ttl: Duration) -> SessionId {
+    store.open(&SessionSpec::new("fleet", label, ttl)).await.unwrap()
+}
+
+/// Acquires one key. `None`: it is busy.
+pub(crate) async fn acquire(store: &PostgresStore, session: SessionId, name: &str) -> Option<FencingToken> {
+    match store.acquire(session, &keys(&[name])).await.unwrap().remove(0) {
+        Claim::Held { token, .. } => Some(token),
+        Claim::Busy { .. } => None,
+    }
+}
+
+/// Many stores as one, so that calls at the same time have connections of their own.
+pub(crate) struct Spread {
+    stores: Vec<PostgresStore>,
+    next: AtomicUsize,
+}
+
+impl Spread {
+    pub(crate) fn new(stores: Vec<PostgresStore>) -> Self {
+        Self { stores, next: AtomicUsize::new(0) }
+    }
+
+    fn store(&self) -> &PostgresStore {
+        &self.stores[self.next.fetch_add(1, Ordering::Relaxed) % self.stores.len()]
+    }
+}
+
+#[async_trait]
+impl LeaseStore for Spread {
+    async fn open(&self, spec: &SessionSpec) -> Result<SessionId, LeaseError> {
+        self.store().open(spec).await
+    }
+
+    async fn renew(&self, session: SessionId) -> Result<StoreTime, LeaseError> {
+        self.store().renew(session).await
+    }
+
+    async fn acquire(&self, session: SessionId, keys: &[LeaseKey]) -> Result<Vec<Claim>, LeaseError> {
+        self.store().acquire(session, keys).await
+    }
+
+    async fn release(&self, session: SessionId, held: &[(LeaseKey, FencingToken)]) -> Result<(), LeaseError> {
+        self.store().release(session, held).await
+    }
+
+    async fn mark(
+        &self,
+        session: SessionId,
+        key: &LeaseKey,
+        token: FencingToken,
+        tick: u64,
+    ) -> Result<bool, LeaseError> {
+        self.store().mark(session, key, token, tick).await
+    }
+
+    async fn close(&self, session: SessionId) -> Result<(), LeaseError> {
+        self.store().close(session).await
+    }
+
+    async fn changed(&self) {
+        self.store().changed().await;
+    }
+}
