@@ -2,5 +2,7 @@
 //!
 //! `TASKVISOR_POSTGRES_URL` names a server to use instead, for the tests that neither end it nor go past it.
 
+mod fence;
 mod laws;
+mod read_committed;
 mod support;
