@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use taskvisor::fleet::{Claim, FencingToken, LeaseError, LeaseKey, LeaseStore, SessionId, SessionSpec, StoreTime};
 use tokio::time::sleep;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::{FromSql, ToSql, Type};
 use tokio_postgres::{Config, NoTls, Row, Socket};
 
 use crate::connect::{Connect, Connector, Line};
@@ -252,17 +252,17 @@ impl LeaseStore for PostgresStore {
 
     async fn renew(&self, session: SessionId) -> Result<StoreTime, LeaseError> {
         let row = self.call(Lost::RunAgain, "renew_1($1::uuid)", &[(&session.to_string(), Type::TEXT)]).await?;
-        let micros: Option<i64> = row.as_ref().and_then(|row| row.get(0));
-        micros.map(store_time).ok_or(LeaseError::Expired)
+        let micros = row.as_ref().map(|row| column(row, 0)).transpose()?;
+        micros.flatten().map(store_time).ok_or(LeaseError::Expired)
     }
 
     async fn acquire(&self, session: SessionId, keys: &[LeaseKey]) -> Result<Vec<Claim>, LeaseError> {
         let keys: Vec<_> = keys.iter().map(LeaseKey::as_str).collect();
         let params: [(&(dyn ToSql + Sync), _); 2] = [(&session.to_string(), Type::TEXT), (&keys, Type::TEXT_ARRAY)];
         let row = self.call(Lost::RunAgain, "acquire_1($1::uuid, $2)", &params).await?.ok_or(LeaseError::Expired)?;
-        let now = store_time(row.get(0));
-        let (tokens, ticks): (Vec<Option<i64>>, Vec<Option<String>>) = (row.get(1), row.get(2));
-        let owners: Vec<Option<String>> = row.get(3);
+        let now = store_time(column(&row, 0)?);
+        let tokens: Vec<Option<i64>> = column(&row, 1)?;
+        let (ticks, owners): (Vec<Option<String>>, Vec<Option<String>>) = (column(&row, 2)?, column(&row, 3)?);
         let claims = tokens.into_iter().zip(ticks).zip(owners).map(|((token, tick), owner)| match token {
             Some(token) => Claim::Held {
                 token: FencingToken::from_number(token.unsigned_abs()),
@@ -281,7 +281,8 @@ impl LeaseStore for PostgresStore {
         let params: [(&(dyn ToSql + Sync), _); 3] =
             [(&session.to_string(), Type::TEXT), (&keys, Type::TEXT_ARRAY), (&tokens, Type::INT8_ARRAY)];
         let row = self.call(Lost::RunAgain, "release_1($1::uuid, $2, $3)", &params).await?;
-        if row.is_some_and(|row| row.get(0)) { Ok(()) } else { Err(LeaseError::Expired) }
+        let is_live = row.as_ref().map(|row| column(row, 0)).transpose()?;
+        if is_live == Some(true) { Ok(()) } else { Err(LeaseError::Expired) }
     }
 
     async fn mark(
@@ -299,7 +300,7 @@ impl LeaseStore for PostgresStore {
         ];
         // If the tick was stored, and the answer is lost, another run would say that it was not.
         let row = self.call(Lost::Fail, "mark_1($1::uuid, $2, $3, $4::numeric)", &params).await?;
-        row.and_then(|row| row.get(0)).ok_or(LeaseError::Expired)
+        row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or(LeaseError::Expired)
     }
 
     async fn close(&self, session: SessionId) -> Result<(), LeaseError> {
@@ -321,6 +322,11 @@ impl LeaseStore for PostgresStore {
 /// Returns a token as it is stored. One that does not fit was never given, and neither was the result.
 fn number(token: FencingToken) -> i64 {
     i64::try_from(token.number()).unwrap_or(-1)
+}
+
+/// Reads a column. It fails only if somebody has changed the functions.
+fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, LeaseError> {
+    row.try_get(index).map_err(LeaseError::misconfigured)
 }
 
 fn store_time(micros: i64) -> StoreTime {

@@ -2,7 +2,10 @@
 //!
 //! `TASKVISOR_POSTGRES_URL` names a server to use instead, for the tests that neither end it nor go past it.
 
+mod faults;
 mod fence;
+mod hints;
 mod laws;
 mod read_committed;
+mod schema;
 mod support;

@@ -1,5 +1,6 @@
 //! The server that the tests share, and short ways to use it.
 
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -8,7 +9,8 @@ use async_trait::async_trait;
 use fleet_tests::Postgres;
 use taskvisor::fleet::{Claim, FencingToken, LeaseError, LeaseKey, LeaseStore, SessionId, SessionSpec, StoreTime};
 use taskvisor_postgres::PostgresStore;
-use tokio_postgres::{Client, NoTls};
+use tokio_postgres::config::Host;
+use tokio_postgres::{Client, Config, NoTls};
 
 pub(crate) const TTL: Duration = Duration::from_secs(60);
 
@@ -19,6 +21,30 @@ pub(crate) fn server() -> Option<String> {
         return Some(url);
     }
     SERVER.get_or_init(|| Postgres::start(&[])).as_ref().map(Postgres::url)
+}
+
+/// Returns the address in a connection string.
+pub(crate) fn address(url: &str) -> SocketAddr {
+    let config: Config = url.parse().unwrap();
+    let Some(Host::Tcp(host)) = config.get_hosts().first() else { panic!("no host in {url:?}") };
+    let port = config.get_ports().first().copied().unwrap_or(5432);
+    (host.as_str(), port).to_socket_addrs().unwrap().next().unwrap()
+}
+
+/// Returns a connection string by way of a port of the loopback interface.
+pub(crate) fn url_by(url: &str, port: u16) -> String {
+    let config: Config = url.parse().unwrap();
+    let (user, database) = (config.get_user().unwrap(), config.get_dbname().unwrap());
+    let password = config.get_password().map(|password| String::from_utf8_lossy(password).into_owned());
+    let password = password.unwrap_or_default();
+    format!("host=127.0.0.1 port={port} user={user} dbname={database} password='{password}'")
+}
+
+/// Returns a connection string for another role.
+pub(crate) fn url_as(url: &str, user: &str, password: &str) -> String {
+    let database = url.parse::<Config>().unwrap().get_dbname().unwrap().to_owned();
+    let address = address(url);
+    format!("host={} port={} user={user} dbname={database} password='{password}'", address.ip(), address.port())
 }
 
 /// Returns a store with tables of its own.
