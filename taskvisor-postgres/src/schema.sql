@@ -200,6 +200,7 @@ CREATE OR REPLACE FUNCTION {schema}.close_1(p_session uuid) RETURNS void
 LANGUAGE plpgsql SET search_path = {schema}, pg_temp SET lock_timeout = '2s' AS $taskvisor$
 DECLARE
     v_fleet text;
+    v_locked text[];
     v_wanted boolean;
 BEGIN
     PERFORM FROM session s WHERE s.id = p_session FOR UPDATE;
@@ -208,9 +209,9 @@ BEGIN
         RETURN;
     END IF;
     v_wanted := EXISTS (SELECT FROM lease l WHERE l.session = p_session AND l.wanted);
-    UPDATE lease l SET session = NULL, wanted = false FROM (
-            SELECT m.key FROM lease m WHERE m.session = p_session ORDER BY m.key FOR NO KEY UPDATE SKIP LOCKED) q
-        WHERE l.fleet = v_fleet AND l.key = q.key AND l.session = p_session;
+    SELECT array_agg(q.key) INTO v_locked FROM (
+        SELECT l.key FROM lease l WHERE l.session = p_session ORDER BY l.key FOR NO KEY UPDATE SKIP LOCKED) q;
+    UPDATE lease l SET session = NULL, wanted = false WHERE l.fleet = v_fleet AND l.key = ANY (v_locked);
     IF v_wanted THEN
         PERFORM freed_1(v_fleet);
     END IF;

@@ -2,6 +2,7 @@
 //!
 //! `TASKVISOR_POSTGRES_URL` names a server to use instead, for the tests that neither end it nor go past it.
 
+mod clock;
 mod faults;
 mod fence;
 mod hints;
