@@ -1,4 +1,9 @@
-//! Leases in PostgreSQL.
+#![doc = include_str!("../README.md")]
+//!
+//! # What lives here
+//! `store` has the calls, `schema.sql` the functions in the database that they call, `connect` and `listen` the two
+//! connections, `error` the meaning of errors, and `fence` the check of tokens.
+
 mod connect;
 mod error;
 mod fence;
