@@ -43,7 +43,7 @@ trait PollMessage {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>>;
 }
 
-impl<S: TlsStream + Unpin> PollMessage for Connection<Socket, S> {
+impl<T: TlsStream + Unpin> PollMessage for Connection<Socket, T> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>> {
         self.get_mut().poll_message(cx)
     }

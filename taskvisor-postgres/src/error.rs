@@ -36,7 +36,7 @@ pub(crate) fn is_connection_lost(error: &Error) -> bool {
 
 /// Whether the error is one of the network. Errors without a source are those of a closed connection and of timeouts.
 fn is_io(error: &Error) -> bool {
-    error.source().is_none_or(|source| source.is::<io::Error>())
+    error.source().is_none_or(<dyn std::error::Error>::is::<io::Error>)
 }
 
 pub(crate) fn lease_error(error: Error, schema: &dyn fmt::Display) -> LeaseError {

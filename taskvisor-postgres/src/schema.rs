@@ -30,7 +30,7 @@ impl Schema {
     /// Returns the statements that make the tables and functions. Sent as one text, they are one transaction.
     pub(crate) fn tables(&self) -> String {
         // A lock until the end of the transaction, because `IF NOT EXISTS` fails if two make the same table at once.
-        let lock = format!("SELECT pg_advisory_xact_lock({});\n", LOCK);
+        let lock = format!("SELECT pg_advisory_xact_lock({LOCK});\n");
         lock + &TABLES.replace("{schema}", &self.to_string())
     }
 

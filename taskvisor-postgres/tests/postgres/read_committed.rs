@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use taskvisor::fleet::LeaseStore as _;
+use taskvisor::fleet::{FencingToken, LeaseStore as _};
 use tokio_postgres::Client;
 
 use crate::support::{TTL, acquire, client, open, server, store};
@@ -106,7 +106,7 @@ async fn the_functions_give_one_owner() {
     assert_eq!(acquire(&other, b, "x").await, None);
     a.batch_execute("COMMIT").await.unwrap();
     assert_eq!(acquire(&other, b, "x").await, None);
-    assert_eq!(acquire(&mine, session, "x").await.map(|token| token.number()), token.map(i64::unsigned_abs));
+    assert_eq!(acquire(&mine, session, "x").await.map(FencingToken::number), token.map(i64::unsigned_abs));
 }
 
 /// A new key: the row is inserted in a transaction that stays open, for which the second waits.
@@ -138,7 +138,7 @@ async fn a_renewal_and_a_take_over_agree() {
     let control = client(&url).await;
     let (mut renewals, mut take_overs) = (0, 0);
     for _ in 0..40 {
-        let (owner, taker) = (open(&mine, "owner", TTL).await, open(&other, "taker", TTL).await);
+        let (owner, rival) = (open(&mine, "owner", TTL).await, open(&other, "rival", TTL).await);
         let token = acquire(&mine, owner, "x").await.unwrap();
         let soon =
             "UPDATE agree.session SET expires_at = clock_timestamp() + interval '3 ms' WHERE id = $1::text::uuid";
@@ -150,7 +150,7 @@ async fn a_renewal_and_a_take_over_agree() {
         };
         let taking = async {
             sometime().await;
-            acquire(&other, taker, "x").await
+            acquire(&other, rival, "x").await
         };
         let (renewed, taken) = tokio::join!(renewing, taking);
         let lives = mine.renew(owner).await.is_ok();
@@ -162,7 +162,7 @@ async fn a_renewal_and_a_take_over_agree() {
         renewals += usize::from(lives);
         take_overs += usize::from(taken.is_some());
         mine.close(owner).await.unwrap();
-        other.close(taker).await.unwrap();
+        other.close(rival).await.unwrap();
     }
     println!("{renewals} renewals, {take_overs} take-overs");
 }
