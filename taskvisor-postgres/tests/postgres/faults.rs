@@ -7,7 +7,7 @@ use taskvisor::fleet::{LeaseError, LeaseStore as _};
 use taskvisor_postgres::PostgresStore;
 use tokio::time::timeout;
 
-use crate::support::{TTL, acquire, address, client, key, open, server, store, unmigrated, url_by};
+use crate::support::{TTL, acquire, address, client, key, open, server, store, unmigrated, until, url_by};
 
 const A_WHILE: Duration = Duration::from_millis(300);
 
@@ -117,7 +117,7 @@ async fn a_mark_is_not_sent_twice() {
         async move { store.mark(session, &key("x"), token, 7).await }
     });
     let marked = "SELECT 1 FROM mark_once.lease WHERE tick = 7";
-    while control.query(marked, &[]).await.unwrap().is_empty() {}
+    until(&control, marked, &[]).await;
     proxy.cut().await;
     assert!(is_unreachable(&marking.await.unwrap()));
     assert!(!direct.mark(session, &key("x"), token, 7).await.unwrap());
@@ -127,7 +127,7 @@ async fn a_mark_is_not_sent_twice() {
     proxy.set(Link::RepliesDropped);
     let renewing = tokio::spawn(async move { store.renew(session).await });
     let renewed = "SELECT 1 FROM mark_once.session WHERE expires_at::text <> $1";
-    while control.query(renewed, &[&before.get::<_, String>(0)]).await.unwrap().is_empty() {}
+    until(&control, renewed, &[&before.get::<_, String>(0)]).await;
     proxy.cut().await;
     renewing.await.unwrap().unwrap();
 }
@@ -144,9 +144,9 @@ async fn a_dropped_call_leaves_no_transaction() {
     timeout(TTL, store.renew(session)).await.unwrap().unwrap();
     assert_eq!(acquire(&store, session, "x").await, Some(token));
     control.batch_execute("ROLLBACK").await.unwrap();
-    let busy = "SELECT 1 FROM pg_stat_activity WHERE state <> 'idle' AND query LIKE '%dropped%' AND pid <> \
-                pg_backend_pid()";
-    while !control.query(busy, &[]).await.unwrap().is_empty() {}
+    let idle = "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity
+        WHERE state <> 'idle' AND query LIKE '%dropped%' AND pid <> pg_backend_pid())";
+    until(&control, idle, &[]).await;
     let open = "SELECT 1 FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND query LIKE '%dropped%'";
     assert!(control.query(open, &[]).await.unwrap().is_empty());
     // It was carried out after all, as a call without an answer may be.

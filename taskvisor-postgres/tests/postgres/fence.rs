@@ -1,12 +1,10 @@
 //! The check of tokens in the transaction of a write.
 
-use std::time::Duration;
-
 use taskvisor::fleet::{FencingToken, LeaseStore as _};
 use taskvisor_postgres::FenceError;
 use tokio_postgres::Client;
 
-use crate::support::{TTL, acquire, client, key, open, server, store};
+use crate::support::{TTL, acquire, client, key, open, server, store, until_it_waits};
 
 async fn expire(client: &Client, schema: &str) {
     let past = format!("UPDATE {schema}.session SET expires_at = clock_timestamp() - interval '1 second'");
@@ -60,6 +58,23 @@ async fn the_write_of_an_earlier_owner_is_refused() {
     assert!(fence.check(&tx, "x", last).await.is_err());
 }
 
+/// A session was ended by one who took one of its keys. Nobody has taken the other yet.
+#[tokio::test]
+async fn a_session_that_was_ended_writes_nothing() {
+    let Some(url) = server() else { return };
+    let (store, mut db) = (store(&url, "fence_ended").await, client(&url).await);
+    let a = open(&store, "a", TTL).await;
+    let tokens = (acquire(&store, a, "x").await.unwrap(), acquire(&store, a, "y").await.unwrap());
+    expire(&db, "fence_ended").await;
+    let b = open(&store, "b", TTL).await;
+    acquire(&store, b, "x").await.unwrap();
+    let tx = db.transaction().await.unwrap();
+    for (key, token) in [("x", tokens.0), ("y", tokens.1)] {
+        let refused = store.fence("fleet").check(&tx, key, token).await;
+        assert!(matches!(refused, Err(FenceError::Stale { .. })), "{refused:?}");
+    }
+}
+
 /// A session has expired, and its transaction has checked: others find the key busy until the transaction ends.
 #[tokio::test]
 async fn a_take_over_comes_after_the_transaction() {
@@ -96,12 +111,7 @@ async fn a_check_waits_for_a_take_over() {
         let tx = db.transaction().await.unwrap();
         fence.check(&tx, "x", token).await
     });
-    let waiting = "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND wait_event_type = 'Lock'";
-    while control.query(waiting, &[&pid]).await.unwrap().is_empty() {
-        // The activity is a snapshot of the transaction.
-        control.batch_execute("SELECT pg_stat_clear_snapshot()").await.unwrap();
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until_it_waits(&control, pid).await;
     control.batch_execute("COMMIT").await.unwrap();
     let refused = checking.await.unwrap();
     assert!(matches!(refused, Err(FenceError::Stale { .. })), "{refused:?}");

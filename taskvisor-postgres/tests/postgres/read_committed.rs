@@ -8,7 +8,7 @@ use std::time::Duration;
 use taskvisor::fleet::{FencingToken, LeaseStore as _};
 use tokio_postgres::Client;
 
-use crate::support::{TTL, acquire, client, open, server, store};
+use crate::support::{TTL, acquire, client, open, server, store, until_it_waits};
 
 /// The statement that suggests itself: takes the key unless a live session has it.
 const ONE_UPSERT: &str = "
@@ -26,12 +26,6 @@ const TABLES: &str = "
     CREATE TABLE lease (key text PRIMARY KEY, session text NOT NULL, token bigint NOT NULL);
     INSERT INTO session VALUES ('gone', clock_timestamp() - interval '1 second');
     INSERT INTO lease VALUES ('x', 'gone', 1);";
-
-/// Waits until a backend waits for a lock.
-async fn waits(watcher: &Client, pid: i32) {
-    let waiting = "SELECT 1 FROM pg_stat_activity WHERE pid = $1 AND wait_event_type = 'Lock'";
-    while watcher.query(waiting, &[&pid]).await.unwrap().is_empty() {}
-}
 
 async fn pid(client: &Client) -> i32 {
     client.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0)
@@ -52,7 +46,7 @@ async fn one_upsert_gives_two_owners() {
     a.batch_execute("BEGIN; SELECT FROM lease WHERE key = 'x' FOR UPDATE").await.unwrap();
     let b_pid = pid(&b).await;
     let b_takes = tokio::spawn(async move { b.query(ONE_UPSERT, &[&"b"]).await.unwrap().len() });
-    waits(&holder, b_pid).await;
+    until_it_waits(&holder, b_pid).await;
     // The session of `a` is newer than what the statement of `b` sees.
     holder.batch_execute("INSERT INTO session VALUES ('a', clock_timestamp() + interval '1 hour')").await.unwrap();
     let a_took = a.query(ONE_UPSERT, &[&"a"]).await.unwrap().len();
@@ -77,7 +71,7 @@ async fn one_upsert_takes_from_an_owner_that_has_renewed() {
     owner.batch_execute("BEGIN; SELECT FROM lease WHERE key = 'x' FOR UPDATE").await.unwrap();
     let b_pid = pid(&b).await;
     let b_takes = tokio::spawn(async move { b.query(ONE_UPSERT, &[&"b"]).await.unwrap().len() });
-    waits(&holder, b_pid).await;
+    until_it_waits(&holder, b_pid).await;
     let renew = "UPDATE session SET expires_at = clock_timestamp() + interval '1 hour'
         WHERE id = 'gone' AND expires_at > clock_timestamp()";
     assert_eq!(holder.execute(renew, &[]).await.unwrap(), 1, "the owner renews in time");
@@ -124,7 +118,7 @@ async fn a_new_key_has_one_owner() {
     let b_pid = pid(&b).await;
     let statement = takes(second, "z,y,x");
     let waiting = tokio::spawn(async move { b.query_one(&statement, &[]).await.unwrap().get(0) });
-    waits(&watcher, b_pid).await;
+    until_it_waits(&watcher, b_pid).await;
     a.batch_execute("COMMIT").await.unwrap();
     let got: Vec<Option<i64>> = waiting.await.unwrap();
     assert_eq!(got.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, false]);
@@ -152,10 +146,10 @@ async fn a_renewal_and_a_take_over_agree() {
             sometime().await;
             acquire(&other, rival, "x").await
         };
-        let (renewed, taken) = tokio::join!(renewing, taking);
+        let (answer, taken) = tokio::join!(renewing, taking);
         let lives = mine.renew(owner).await.is_ok();
         assert!(!(lives && taken.is_some()), "the owner lives, and another has its key");
-        assert!(renewed.is_ok() || !lives, "expired is final");
+        assert!(answer.is_ok() || !lives, "expired is final");
         if let Some(taken) = taken {
             assert!(taken > token);
         }

@@ -10,6 +10,7 @@ use fleet_tests::Postgres;
 use taskvisor::fleet::{Claim, FencingToken, LeaseError, LeaseKey, LeaseStore, SessionId, SessionSpec, StoreTime};
 use taskvisor_postgres::PostgresStore;
 use tokio_postgres::config::Host;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Config, NoTls};
 
 pub(crate) const TTL: Duration = Duration::from_secs(60);
@@ -136,4 +137,22 @@ impl LeaseStore for Spread {
     async fn changed(&self) {
         self.store().changed().await;
     }
+}
+
+/// Waits until a query gives a row.
+pub(crate) async fn until(client: &Client, query: &str, params: &[&(dyn ToSql + Sync)]) {
+    let asking = async {
+        while client.query(query, params).await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let in_time = tokio::time::timeout(TTL, asking).await;
+    assert!(in_time.is_ok(), "nothing came of {query}");
+}
+
+/// Waits until the server process of a connection waits for a lock.
+pub(crate) async fn until_it_waits(control: &Client, pid: i32) {
+    // In a transaction the activity would stay what it was; the function looks anew.
+    let waits = "SELECT 1 WHERE cardinality(pg_blocking_pids($1)) > 0";
+    until(control, waits, &[&pid]).await;
 }
