@@ -9,7 +9,7 @@ use std::process::{Child, Command, Stdio};
 ///
 /// The kernel closes the other end of that pipe when the test process ends, however it ends. So no server outlives it.
 const GUARD: &str = r#"
-trap '' INT
+trap '' HUP INT TERM
 signal=$1; log=$2; remove=$3; shift 3
 "$@" </dev/null >>"$log" 2>&1 &
 server=$!

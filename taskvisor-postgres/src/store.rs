@@ -165,8 +165,7 @@ impl PostgresStore {
         // Even where it exists, to make it needs the right to.
         let create = if rows.is_empty() { schema.create() } else { String::new() };
         let statements = schema.tables().replacen('\n', &format!("\n{create}"), 1);
-        let made = line.batch(&*settings.connector, &settings.config, &statements).await;
-        made.map_err(|error| lease_error(error, schema))
+        self.repeat(Lost::RunAgain, || line.batch(&*settings.connector, &settings.config, &statements)).await
     }
 
     /// Returns the tables and functions as a script for `psql`, where they are made by somebody with more rights. It can
@@ -187,11 +186,19 @@ impl PostgresStore {
         params: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<Row>, LeaseError> {
         let Shared { settings, line, .. } = &*self.shared;
+        self.repeat(lost, || line.query(&*settings.connector, &settings.config, statement, params)).await
+    }
+
+    /// Runs statements again that others got in the way of, or whose connection was closed.
+    async fn repeat<T, F>(&self, lost: Lost, run: impl Fn() -> F) -> Result<T, LeaseError>
+    where
+        F: Future<Output = Result<T, tokio_postgres::Error>>,
+    {
         let mut may_reconnect = lost == Lost::RunAgain;
         let mut runs = 1;
         loop {
-            let error = match line.query(&*settings.connector, &settings.config, statement, params).await {
-                Ok(rows) => return Ok(rows),
+            let error = match run().await {
+                Ok(done) => return Ok(done),
                 Err(error) => error,
             };
             if is_conflict(&error) && runs < MAX_RUNS {
@@ -201,7 +208,7 @@ impl PostgresStore {
                 // The server may have closed the connection long ago.
                 may_reconnect = false;
             } else {
-                return Err(lease_error(error, &settings.schema));
+                return Err(lease_error(error, &self.shared.settings.schema));
             }
         }
     }

@@ -1,9 +1,13 @@
 //! The laws of a store of leases.
 
-use fleet_tests::{PgBouncer, Postgres};
-use taskvisor::test::lease_laws;
+use std::time::Duration;
 
-use crate::support::{Spread, client, server, store, unmigrated};
+use fleet_tests::{PgBouncer, Postgres};
+use taskvisor::fleet::LeaseStore as _;
+use taskvisor::test::lease_laws;
+use tokio::time::timeout;
+
+use crate::support::{Spread, TTL, acquire, client, key, open, server, store, unmigrated};
 
 #[tokio::test]
 async fn over_one_connection() {
@@ -31,6 +35,22 @@ async fn through_pgbouncer_in_transaction_mode() {
     let prepared = "SELECT count(*) FROM pg_stat_activity WHERE query ILIKE 'LISTEN%' AND client_port > 0";
     let listeners: i64 = client.query_one(prepared, &[]).await.unwrap().get(0);
     assert!(listeners <= 8, "{listeners}");
+}
+
+/// Hints through a pooler do not come. Calls go on.
+#[tokio::test]
+async fn hints_through_pgbouncer_disturb_no_call() {
+    let Some(server) = Postgres::start(&[]) else { return };
+    let Some(pooler) = PgBouncer::start(server.address(), 1) else { return };
+    let store = store(&server.url_by(pooler.port()), "pooled_hints").await;
+    let (a, b) = (open(&store, "a", TTL).await, open(&store, "b", TTL).await);
+    for _ in 0..3 {
+        let token = acquire(&store, a, "x").await.unwrap();
+        let _ = timeout(Duration::from_millis(200), store.changed()).await;
+        assert_eq!(acquire(&store, b, "x").await, None);
+        store.release(a, &[(key("x"), token)]).await.unwrap();
+        store.renew(b).await.unwrap();
+    }
 }
 
 /// A role or a database can have another default than READ COMMITTED.

@@ -124,7 +124,7 @@ async fn a_new_key_has_one_owner() {
     assert_eq!(got.iter().map(Option::is_some).collect::<Vec<_>>(), [true, false, false]);
 }
 
-/// An owner whose time is over renews while another takes its key: one of the two loses, never neither.
+/// An owner whose time is over renews while another takes its key: never do both succeed.
 #[tokio::test]
 async fn a_renewal_and_a_take_over_agree() {
     let Some(url) = server() else { return };
@@ -146,15 +146,15 @@ async fn a_renewal_and_a_take_over_agree() {
             sometime().await;
             acquire(&other, rival, "x").await
         };
-        let (answer, taken) = tokio::join!(renewing, taking);
+        let (answer, won) = tokio::join!(renewing, taking);
         let lives = mine.renew(owner).await.is_ok();
-        assert!(!(lives && taken.is_some()), "the owner lives, and another has its key");
+        assert!(!(lives && won.is_some()), "the owner lives, and another has its key");
         assert!(answer.is_ok() || !lives, "expired is final");
-        if let Some(taken) = taken {
-            assert!(taken > token);
+        if let Some(next) = won {
+            assert!(next > token);
         }
         renewals += usize::from(lives);
-        take_overs += usize::from(taken.is_some());
+        take_overs += usize::from(won.is_some());
         mine.close(owner).await.unwrap();
         other.close(rival).await.unwrap();
     }

@@ -15,8 +15,10 @@ async fn misconfigured(store: &PostgresStore) -> String {
 #[tokio::test]
 async fn five_replicas_migrate_at_once() {
     let Some(url) = server() else { return };
-    for round in 0..5 {
+    for round in 0..6 {
         let schema = format!("migrate_{round}");
+        let isolation = ["read\\\\ committed", "serializable"][round % 2];
+        let url = format!("{url} options='-c default_transaction_isolation={isolation}'");
         let replicas: Vec<_> = (0..5)
             .map(|_| {
                 let store = unmigrated(&url, &schema);

@@ -18,10 +18,22 @@ pub(crate) const TTL: Duration = Duration::from_secs(60);
 /// Returns the connection string of the server that the tests share. `None`: there is none, and the test is skipped.
 pub(crate) fn server() -> Option<String> {
     static SERVER: OnceLock<Option<Postgres>> = OnceLock::new();
+    static GIVEN: OnceLock<String> = OnceLock::new();
     if let Ok(url) = std::env::var("TASKVISOR_POSTGRES_URL") {
-        return Some(url);
+        // On a thread of its own, because the test has a runtime.
+        let database = || std::thread::spawn(move || database(&url)).join().unwrap();
+        return Some(GIVEN.get_or_init(database).clone());
     }
     SERVER.get_or_init(|| Postgres::start(&[])).as_ref().map(Postgres::url)
+}
+
+/// Makes an empty database on a server that was given.
+#[tokio::main(flavor = "current_thread")]
+async fn database(url: &str) -> String {
+    let client = client(url).await;
+    client.execute("DROP DATABASE IF EXISTS taskvisor_tests WITH (FORCE)", &[]).await.unwrap();
+    client.execute("CREATE DATABASE taskvisor_tests", &[]).await.unwrap();
+    format!("{url} dbname=taskvisor_tests")
 }
 
 /// Returns the address in a connection string.
@@ -80,7 +92,8 @@ pub(crate) async fn open(store: &PostgresStore, label: &str, ttl: Duration) -> S
 
 /// Acquires one key. `None`: it is busy.
 pub(crate) async fn acquire(store: &PostgresStore, session: SessionId, name: &str) -> Option<FencingToken> {
-    match store.acquire(session, &keys(&[name])).await.unwrap().remove(0) {
+    let claims = tokio::time::timeout(TTL, store.acquire(session, &keys(&[name]))).await.expect("an answer in time");
+    match claims.unwrap().remove(0) {
         Claim::Held { token, .. } => Some(token),
         Claim::Busy { .. } => None,
     }
