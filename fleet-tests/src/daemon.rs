@@ -1,28 +1,28 @@
 //! A server that a test starts.
 
 use std::ffi::{OsStr, OsString};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Runs "$@" until its own standard input ends, and removes the folder then.
+/// Runs "$@" until its own standard input ends, and removes the folder then. It keeps it if it reads "keep".
 ///
 /// The kernel closes the other end of that pipe when the test process ends, however it ends. So no server outlives it.
 const GUARD: &str = r#"
-trap '' INT
+trap '' HUP INT TERM
 signal=$1; log=$2; remove=$3; shift 3
 "$@" </dev/null >>"$log" 2>&1 &
 server=$!
 echo "$server"
-read -r _
+read -r word
 kill -CONT "$server" 2>/dev/null
 kill -s "$signal" "$server" 2>/dev/null
 { wait "$server"; } 2>/dev/null
-[ -z "$remove" ] || rm -rf "$remove"
+[ -z "$remove" ] || [ "$word" = keep ] || rm -rf "$remove"
 "#;
 
 /// How to start a [`Daemon`].
-#[derive(Debug)]
+#[derive(Debug, Clone, Default)]
 pub struct DaemonSpec {
     program: PathBuf,
     args: Vec<OsString>,
@@ -36,15 +36,7 @@ pub struct DaemonSpec {
 impl DaemonSpec {
     /// Creates a spec. Output of the server is appended to `log`.
     pub fn new(program: impl Into<PathBuf>, log: impl Into<PathBuf>) -> Self {
-        Self {
-            program: program.into(),
-            args: Vec::new(),
-            envs: Vec::new(),
-            user: None,
-            log: log.into(),
-            signal: "KILL",
-            remove: None,
-        }
+        Self { program: program.into(), log: log.into(), signal: "KILL", ..Self::default() }
     }
 
     /// Adds an argument.
@@ -133,6 +125,15 @@ impl Daemon {
         assert!(sent.is_ok_and(|status| status.success()), "{name} was sent to the server\n{}", self.log());
     }
 
+    /// Ends the server, and keeps its folder.
+    ///
+    /// # Panics
+    /// If the guard has ended.
+    pub fn end_and_keep(mut self) {
+        let guard = self.guard.stdin.as_mut().expect("the guard has an input");
+        guard.write_all(b"keep\n").expect("the guard reads");
+    }
+
     /// Returns the id of its process.
     pub fn id(&self) -> u32 {
         self.server
@@ -154,9 +155,11 @@ impl Drop for Daemon {
 }
 
 /// Returns a command that runs as another user, if one is given.
-fn as_user(user: Option<&str>, program: &Path) -> Command {
+pub(crate) fn as_user(user: Option<&str>, program: &Path) -> Command {
     let Some(user) = user else { return Command::new(program) };
     let mut command = Command::new("setpriv");
-    command.args(["--reuid", user, "--regid", user, "--clear-groups", "--"]).arg(program);
+    let group = Command::new("id").args(["-g", user]).output().map(|output| output.stdout).unwrap_or_default();
+    let group = String::from_utf8_lossy(&group);
+    command.args(["--reuid", user, "--regid", group.trim(), "--clear-groups", "--"]).arg(program);
     command
 }

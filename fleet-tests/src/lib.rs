@@ -2,9 +2,11 @@
 //!
 //! - [`Daemon`]: a real server, which ends with the process that has started it.
 //! - [`Proxy`]: a TCP proxy that stalls, cuts, and drops one way.
+//! - [`Postgres`], [`PgBouncer`]: two of them.
 //! - [`find`], [`skip`]: programs of the distribution's packages, and tests that do without.
 
 mod daemon;
+mod postgres;
 mod proxy;
 
 use std::io::Write as _;
@@ -12,6 +14,7 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
 pub use daemon::{Daemon, DaemonSpec};
+pub use postgres::{PgBouncer, Postgres};
 pub use proxy::{Link, Proxy};
 
 /// Set to any value, a test without its server fails, and is not skipped.

@@ -101,7 +101,9 @@ fn a_daemon_ends_with_its_handle() {
     let process = format!("/proc/{}", daemon.id());
     daemon.signal("STOP");
     assert!(!cfg!(target_os = "linux") || Path::new(&process).exists());
-    drop(daemon);
+    daemon.end_and_keep();
     assert!(!Path::new(&process).exists());
+    assert!(folder.exists());
+    drop(Daemon::start(&spec));
     assert!(!folder.exists());
 }

@@ -1,0 +1,152 @@
+//! The connection of a store, and what makes one.
+
+use std::fmt;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use async_trait::async_trait;
+use tokio::sync::Mutex;
+use tokio::task::JoinHandle;
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect, TlsStream};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{AsyncMessage, Client, Config, Connection, Error, Row, Socket};
+
+/// Makes connections, with a TLS of the user's choice.
+#[async_trait]
+pub(crate) trait Connect: Send + Sync {
+    async fn connect(&self, config: &Config) -> Result<(Client, Messages), Error>;
+}
+
+pub(crate) struct Connector<T>(pub(crate) T);
+
+#[async_trait]
+impl<T> Connect for Connector<T>
+where
+    T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
+    T::Stream: Send + 'static,
+    T::TlsConnect: Send,
+    <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+{
+    async fn connect(&self, config: &Config) -> Result<(Client, Messages), Error> {
+        let (client, connection) = config.connect(self.0.clone()).await?;
+        Ok((client, Messages(Box::pin(connection))))
+    }
+}
+
+/// The other half of a connection: it moves the bytes, and gives what the server says unasked.
+pub(crate) struct Messages(Pin<Box<dyn PollMessage + Send>>);
+
+trait PollMessage {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>>;
+}
+
+impl<T: TlsStream + Unpin> PollMessage for Connection<Socket, T> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<AsyncMessage, Error>>> {
+        self.get_mut().poll_message(cx)
+    }
+}
+
+impl Messages {
+    /// Returns the next message. `None`: the connection has ended.
+    pub(crate) async fn next(&mut self) -> Option<AsyncMessage> {
+        poll_fn(|cx| self.0.as_mut().poll(cx)).await?.ok()
+    }
+}
+
+/// A connection in use.
+struct Link {
+    client: Client,
+    task: JoinHandle<()>,
+    /// A call on it was dropped or has failed: it may be stalled, and is not used again.
+    is_suspect: AtomicBool,
+}
+
+impl Link {
+    fn is_usable(&self) -> bool {
+        !self.is_suspect.load(Ordering::Relaxed) && !self.client.is_closed()
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // Otherwise the task takes leave of the server, which would take for ever where nothing answers.
+        if self.is_suspect.load(Ordering::Relaxed) {
+            self.task.abort();
+        }
+    }
+}
+
+/// At most one connection, which is made by the first call, and anew after a failure.
+///
+/// It lives on the runtime of the call that made it. If that runtime has ended, the next call makes another.
+#[derive(Default)]
+pub(crate) struct Line {
+    /// Held while a connection is made, so that calls at the same time share it.
+    link: Mutex<Option<Arc<Link>>>,
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Line").finish_non_exhaustive()
+    }
+}
+
+/// Gives up the connection of a call that is dropped: the answer to it may never come.
+struct InCall {
+    link: Arc<Link>,
+    is_answered: bool,
+}
+
+impl Drop for InCall {
+    fn drop(&mut self) {
+        if !self.is_answered {
+            self.link.is_suspect.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Line {
+    async fn link(&self, connector: &dyn Connect, config: &Config) -> Result<Arc<Link>, Error> {
+        let mut current = self.link.lock().await;
+        if let Some(link) = current.as_ref().filter(|link| link.is_usable()) {
+            return Ok(Arc::clone(link));
+        }
+        *current = None;
+        let (client, mut messages) = connector.connect(config).await?;
+        let task = tokio::spawn(async move { while messages.next().await.is_some() {} });
+        let link = Arc::new(Link { client, task, is_suspect: AtomicBool::new(false) });
+        *current = Some(Arc::clone(&link));
+        Ok(link)
+    }
+
+    /// Runs one statement, which is not prepared under a name, so that it suits PgBouncer.
+    pub(crate) async fn query(
+        &self,
+        connector: &dyn Connect,
+        config: &Config,
+        statement: &str,
+        params: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, Error> {
+        let mut call = InCall { link: self.link(connector, config).await?, is_answered: false };
+        let rows = call.link.client.query_typed(statement, params).await;
+        call.is_answered = !rows.as_ref().is_err_and(gives_up);
+        rows
+    }
+
+    /// Runs several statements as one transaction.
+    pub(crate) async fn batch(&self, connector: &dyn Connect, config: &Config, statements: &str) -> Result<(), Error> {
+        let mut call = InCall { link: self.link(connector, config).await?, is_answered: false };
+        let done = call.link.client.batch_execute(statements).await;
+        call.is_answered = !done.as_ref().is_err_and(gives_up);
+        done
+    }
+}
+
+/// Whether another connection may do better: to another server, or past an exhausted one.
+fn gives_up(error: &Error) -> bool {
+    // A statement that is refused leaves the connection as it was.
+    error.code().is_none_or(|code| !["22", "23", "40", "42", "55"].contains(&&code.code()[..2]))
+}

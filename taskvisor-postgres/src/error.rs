@@ -1,0 +1,82 @@
+//! What an error of the database means for a lease.
+
+use std::error::Error as _;
+use std::{fmt, io};
+
+use taskvisor::fleet::LeaseError;
+use tokio_postgres::Error;
+use tokio_postgres::error::SqlState;
+
+/// An error of the database, in words that say what to do.
+#[derive(Debug, thiserror::Error)]
+struct Told {
+    text: String,
+    #[source]
+    source: Error,
+}
+
+impl fmt::Display for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Whether the statement had no effect only because others ran at the same time.
+pub(crate) fn is_conflict(error: &Error) -> bool {
+    matches!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED))
+}
+
+/// Whether nothing is known of the statement, because the connection is lost.
+pub(crate) fn is_connection_lost(error: &Error) -> bool {
+    match error.code() {
+        Some(code) => code.code().starts_with("08") || code.code().starts_with("57P"),
+        None => is_io(error),
+    }
+}
+
+/// Whether the error is one of the network. Errors without a source are those of a closed connection and of timeouts.
+fn is_io(error: &Error) -> bool {
+    error.source().is_none_or(<dyn std::error::Error>::is::<io::Error>)
+}
+
+pub(crate) fn lease_error(error: Error, schema: &dyn fmt::Display) -> LeaseError {
+    let Some(db) = error.as_db_error() else {
+        return if is_io(&error) { LeaseError::unreachable(error) } else { LeaseError::misconfigured(error) };
+    };
+    let code = db.code().clone();
+    let text = format!("{} ({})", db.message(), code.code());
+    if is_passing(&code) {
+        return LeaseError::unreachable(Told { text, source: error });
+    }
+    let advice = match &code.code()[..2] {
+        "28" => "check the user, the password and pg_hba.conf".to_owned(),
+        "3D" => "check the name of the database".to_owned(),
+        _ if code == SqlState::INSUFFICIENT_PRIVILEGE => {
+            format!("grant the role USAGE on the schema {schema}, and SELECT, INSERT, UPDATE and DELETE on its tables")
+        }
+        _ if is_missing(&code) => format!(
+            "the tables of this version are not in the schema {schema}: call `PostgresStore::migrate` at the start, or run \
+             the script that `PostgresStore::schema_sql` returns"
+        ),
+        _ => return LeaseError::misconfigured(Told { text, source: error }),
+    };
+    LeaseError::misconfigured(Told { text: format!("{text}: {advice}"), source: error })
+}
+
+fn is_missing(code: &SqlState) -> bool {
+    let missing = [
+        SqlState::UNDEFINED_TABLE,
+        SqlState::UNDEFINED_FUNCTION,
+        SqlState::UNDEFINED_COLUMN,
+        SqlState::INVALID_SCHEMA_NAME,
+    ];
+    missing.contains(code)
+}
+
+/// Whether the server is down, starts, stands by or is overloaded, so that the same statement succeeds later.
+fn is_passing(code: &SqlState) -> bool {
+    // Connections, conflicts, resources, cancels and shutdowns, the system, internal errors.
+    let classes = ["08", "40", "53", "57", "58", "XX"];
+    classes.contains(&&code.code()[..2])
+        || [SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::LOCK_NOT_AVAILABLE].contains(code)
+}

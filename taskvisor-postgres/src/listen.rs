@@ -1,0 +1,122 @@
+//! Hints that a key may be free, by `LISTEN`.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+use tokio_postgres::{AsyncMessage, Config};
+
+use crate::connect::Connect;
+use crate::schema::Schema;
+
+/// The pause before the first new connection. It doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// How often the connection is asked whether it still is one, and how long the answer may take.
+const PING: Duration = Duration::from_secs(60);
+const PONG: Duration = Duration::from_secs(10);
+
+/// A connection that listens, from the first wait on.
+#[derive(Debug, Default)]
+pub(crate) struct Listener {
+    heard: Arc<Heard>,
+    /// A leaf: nothing is awaited or called under it.
+    task: Mutex<Option<JoinHandle<()>>>,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    freed: Notify,
+    /// The fleets that have sessions here. A leaf as well.
+    fleets: Mutex<HashSet<Arc<str>>>,
+}
+
+impl Heard {
+    fn wake(&self) {
+        // Those who wait, and, if nobody does, the next to wait: its key may have been refused just before.
+        self.freed.notify_waiters();
+        self.freed.notify_one();
+    }
+
+    fn concerns(&self, fleet: &str) -> bool {
+        fleet.is_empty() || self.fleets.lock().unwrap_or_else(PoisonError::into_inner).contains(fleet)
+    }
+}
+
+impl Listener {
+    pub(crate) fn add_fleet(&self, fleet: &Arc<str>) {
+        self.heard.fleets.lock().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(fleet));
+    }
+
+    /// Waits for a hint.
+    pub(crate) async fn changed(&self, connector: &Arc<dyn Connect>, config: &Config, schema: &Schema) {
+        {
+            let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+            // Its runtime may have ended.
+            if task.as_ref().is_none_or(JoinHandle::is_finished) {
+                let heard = Arc::clone(&self.heard);
+                *task = Some(tokio::spawn(listen(Arc::clone(connector), config.clone(), schema.clone(), heard)));
+            }
+        }
+        self.heard.freed.notified().await;
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let task = self.task.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = task {
+            task.abort();
+        }
+    }
+}
+
+/// Keeps a connection that listens.
+async fn listen(connector: Arc<dyn Connect>, config: Config, schema: Schema, heard: Arc<Heard>) {
+    let mut pause = FIRST_PAUSE;
+    let mut has_listened = false;
+    loop {
+        if once(&*connector, &config, &schema, &heard, has_listened).await {
+            has_listened = true;
+            pause = FIRST_PAUSE;
+        }
+        sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Listens until the connection is lost. Returns whether it has listened.
+async fn once(connector: &dyn Connect, config: &Config, schema: &Schema, heard: &Heard, is_again: bool) -> bool {
+    let Ok(Ok((client, mut messages))) = timeout(PONG, connector.connect(config)).await else { return false };
+    let mut has_listened = false;
+    let requests = async {
+        let listening = format!("LISTEN {schema}");
+        let mut statement = &*listening;
+        while let Ok(Ok(())) = timeout(PONG, client.batch_execute(statement)).await {
+            if !has_listened && is_again {
+                // What was said in between is lost.
+                heard.wake();
+            }
+            has_listened = true;
+            statement = "SELECT 1";
+            sleep(PING).await;
+        }
+    };
+    let incoming = async {
+        while let Some(message) = messages.next().await {
+            if let AsyncMessage::Notification(note) = message {
+                if note.channel() == schema.name() && heard.concerns(note.payload()) {
+                    heard.wake();
+                }
+            }
+        }
+    };
+    tokio::select! {
+        () = requests => {}
+        () = incoming => {}
+    }
+    has_listened
+}

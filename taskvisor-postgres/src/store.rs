@@ -1,0 +1,341 @@
+//! The store.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use taskvisor::fleet::{Claim, FencingToken, LeaseError, LeaseKey, LeaseStore, SessionId, SessionSpec, StoreTime};
+use tokio::time::sleep;
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::types::{FromSql, ToSql, Type};
+use tokio_postgres::{Config, NoTls, Row, Socket};
+
+use crate::connect::{Connect, Connector, Line};
+use crate::error::{is_conflict, is_connection_lost, lease_error};
+use crate::fence::Fence;
+use crate::listen::Listener;
+use crate::schema::{Schema, VERSION};
+
+/// How often a statement is run that others get in the way of.
+const MAX_RUNS: u32 = 10;
+
+/// A store of leases in PostgreSQL.
+///
+/// It has a connection of its own, which the first call makes, and another one for hints. It never uses a pool of the
+/// service, so a pool that is exhausted loses no lease. A call is one statement and one transaction. Clones share the
+/// connections.
+///
+/// # Cancel safety
+/// A call can be dropped at any time. No transaction stays open; the statement may be carried out all the same. Its
+/// connection is given up, because what does not answer may be stalled, and the next call makes another.
+///
+/// # Examples
+/// ```no_run
+/// use taskvisor_postgres::PostgresStore;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let store = PostgresStore::new("host=db user=billing dbname=billing".parse()?);
+/// store.migrate().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct PostgresStore {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Settings,
+    line: Line,
+    listener: Listener,
+}
+
+#[derive(Clone)]
+struct Settings {
+    config: Config,
+    hints: Hints,
+    schema: Schema,
+    connector: Arc<dyn Connect>,
+}
+
+/// Where hints come from.
+#[derive(Debug, Clone)]
+enum Hints {
+    SameServer,
+    Server(Box<Config>),
+    None,
+}
+
+/// What may be done with a statement whose connection was lost: it may have been carried out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lost {
+    /// To run it again gives the same answer.
+    RunAgain,
+    /// To run it again may give another answer.
+    Fail,
+}
+
+impl PostgresStore {
+    /// Creates a store, without connecting. A `Config` is parsed from a connection string: `"..".parse()?`.
+    ///
+    /// Without an application name, it is `taskvisor`. With several hosts, set `target_session_attrs=read-write`, so that
+    /// a failover is followed.
+    pub fn new(mut config: Config) -> Self {
+        if config.get_application_name().is_none() {
+            config.application_name("taskvisor");
+        }
+        Self::from_settings(Settings {
+            config,
+            hints: Hints::SameServer,
+            schema: Schema::new("taskvisor"),
+            connector: Arc::new(Connector(NoTls)),
+        })
+    }
+
+    fn from_settings(settings: Settings) -> Self {
+        Self { shared: Arc::new(Shared { settings, line: Line::default(), listener: Listener::default() }) }
+    }
+
+    fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.shared.settings.clone();
+        change(&mut settings);
+        Self::from_settings(settings)
+    }
+
+    /// Sets what makes TLS connections, such as that of `tokio-postgres-rustls` or `postgres-native-tls`. Default: none.
+    ///
+    /// Whether TLS is used is said by `sslmode` in the connection string: `prefer` by default; use `require`.
+    #[must_use]
+    pub fn tls<T>(self, tls: T) -> Self
+    where
+        T: MakeTlsConnect<Socket> + Clone + Send + Sync + 'static,
+        T::Stream: Send + 'static,
+        T::TlsConnect: Send,
+        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
+    {
+        self.with(|settings| settings.connector = Arc::new(Connector(tls)))
+    }
+
+    /// Sets the schema of the tables, which is the channel of hints too. Default: `taskvisor`.
+    ///
+    /// # Panics
+    /// If the name is empty, has more than 63 bytes, or a NUL.
+    #[must_use]
+    pub fn schema(self, name: &str) -> Self {
+        let schema = Schema::new(name);
+        self.with(|settings| settings.schema = schema)
+    }
+
+    /// Sets the address for hints. Default: that of the store.
+    ///
+    /// `LISTEN` needs a session of its own at the server. Where the store goes through PgBouncer in transaction mode, give
+    /// the address of the server here, or use [`without_hints`](Self::without_hints).
+    #[must_use]
+    pub fn listen_on(self, mut config: Config) -> Self {
+        if config.get_application_name().is_none() {
+            config.application_name("taskvisor");
+        }
+        self.with(|settings| settings.hints = Hints::Server(Box::new(config)))
+    }
+
+    /// Makes no connection for hints: a key that was refused is asked for every third of the time to live, so that a
+    /// hand-over takes up to that long.
+    #[must_use]
+    pub fn without_hints(self) -> Self {
+        self.with(|settings| settings.hints = Hints::None)
+    }
+
+    /// Makes the tables and functions, if they are not there in this version. All replicas may call it at once, at each
+    /// start. If it has nothing to do, it needs no more rights than the calls of a lease.
+    ///
+    /// # Errors
+    /// [`LeaseError::Unreachable`] and [`LeaseError::Misconfigured`].
+    pub async fn migrate(&self) -> Result<(), LeaseError> {
+        let Shared { settings, line, .. } = &*self.shared;
+        let schema = &settings.schema;
+        let is_current = format!("SELECT 1 FROM {schema}.migration WHERE version = {VERSION}");
+        match self.query(Lost::RunAgain, &is_current, &[]).await {
+            Ok(rows) if !rows.is_empty() => return Ok(()),
+            Err(LeaseError::Unreachable(error)) => return Err(LeaseError::Unreachable(error)),
+            _ => {}
+        }
+        let exists = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1";
+        let rows = self.query(Lost::RunAgain, exists, &[(&schema.name(), Type::TEXT)]).await?;
+        // Even where it exists, to make it needs the right to.
+        let create = if rows.is_empty() { schema.create() } else { String::new() };
+        let statements = schema.tables().replacen('\n', &format!("\n{create}"), 1);
+        self.repeat(Lost::RunAgain, || line.batch(&*settings.connector, &settings.config, &statements)).await
+    }
+
+    /// Returns the tables and functions as a script for `psql`, where they are made by somebody with more rights. It can
+    /// be run again, and says what to grant.
+    pub fn schema_sql(&self) -> String {
+        self.shared.settings.schema.script()
+    }
+
+    /// Returns the check of tokens for the keys of a fleet.
+    pub fn fence(&self, fleet: impl Into<Arc<str>>) -> Fence {
+        Fence::new(fleet.into(), &self.shared.settings.schema)
+    }
+
+    async fn query(
+        &self,
+        lost: Lost,
+        statement: &str,
+        params: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, LeaseError> {
+        let Shared { settings, line, .. } = &*self.shared;
+        self.repeat(lost, || line.query(&*settings.connector, &settings.config, statement, params)).await
+    }
+
+    /// Runs statements again that others got in the way of, or whose connection was closed.
+    async fn repeat<T, F>(&self, lost: Lost, run: impl Fn() -> F) -> Result<T, LeaseError>
+    where
+        F: Future<Output = Result<T, tokio_postgres::Error>>,
+    {
+        let mut may_reconnect = lost == Lost::RunAgain;
+        let mut runs = 1;
+        loop {
+            let error = match run().await {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            if is_conflict(&error) && runs < MAX_RUNS {
+                sleep(Duration::from_millis(fastrand::u64(..10 * u64::from(runs)))).await;
+                runs += 1;
+            } else if is_connection_lost(&error) && may_reconnect {
+                // The server may have closed the connection long ago.
+                may_reconnect = false;
+            } else {
+                return Err(lease_error(error, &self.shared.settings.schema));
+            }
+        }
+    }
+
+    async fn call(
+        &self,
+        lost: Lost,
+        function: &str,
+        params: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Option<Row>, LeaseError> {
+        let statement = format!("SELECT * FROM {}.{function}", self.shared.settings.schema);
+        Ok(self.query(lost, &statement, params).await?.pop())
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // `Config` hides its password.
+        let Settings { config, hints, schema, .. } = &self.shared.settings;
+        f.debug_struct("PostgresStore")
+            .field("config", config)
+            .field("hints", hints)
+            .field("schema", &schema.name())
+            .finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl LeaseStore for PostgresStore {
+    async fn open(&self, spec: &SessionSpec) -> Result<SessionId, LeaseError> {
+        let session = SessionId::random()?;
+        self.shared.listener.add_fleet(&spec.fleet);
+        let ttl = i64::try_from(spec.ttl.as_micros()).unwrap_or(i64::MAX);
+        let label = spec.label.replace('\0', "");
+        self.call(
+            Lost::RunAgain,
+            "open_1($1::uuid, $2, $3, $4 * interval '1 microsecond')",
+            &[
+                (&session.to_string(), Type::TEXT),
+                (&&*spec.fleet, Type::TEXT),
+                (&label, Type::TEXT),
+                (&ttl, Type::INT8),
+            ],
+        )
+        .await?;
+        Ok(session)
+    }
+
+    async fn renew(&self, session: SessionId) -> Result<StoreTime, LeaseError> {
+        let row = self.call(Lost::RunAgain, "renew_1($1::uuid)", &[(&session.to_string(), Type::TEXT)]).await?;
+        let micros = row.as_ref().map(|row| column(row, 0)).transpose()?;
+        micros.flatten().map(store_time).ok_or(LeaseError::Expired)
+    }
+
+    async fn acquire(&self, session: SessionId, keys: &[LeaseKey]) -> Result<Vec<Claim>, LeaseError> {
+        let keys: Vec<_> = keys.iter().map(LeaseKey::as_str).collect();
+        let params: [(&(dyn ToSql + Sync), _); 2] = [(&session.to_string(), Type::TEXT), (&keys, Type::TEXT_ARRAY)];
+        let row = self.call(Lost::RunAgain, "acquire_1($1::uuid, $2)", &params).await?.ok_or(LeaseError::Expired)?;
+        let now = store_time(column(&row, 0)?);
+        let tokens: Vec<Option<i64>> = column(&row, 1)?;
+        let (ticks, owners): (Vec<Option<String>>, Vec<Option<String>>) = (column(&row, 2)?, column(&row, 3)?);
+        let claims = tokens.into_iter().zip(ticks).zip(owners).map(|((token, tick), owner)| match token {
+            Some(token) => Claim::Held {
+                token: FencingToken::from_number(token.unsigned_abs()),
+                last_tick: tick.and_then(|tick| tick.parse().ok()),
+                now,
+            },
+            // Somebody takes it just now.
+            None => Claim::Busy { owner: owner.unwrap_or_else(|| "unknown".to_owned()) },
+        });
+        Ok(claims.collect())
+    }
+
+    async fn release(&self, session: SessionId, held: &[(LeaseKey, FencingToken)]) -> Result<(), LeaseError> {
+        let keys: Vec<_> = held.iter().map(|(key, _)| key.as_str()).collect();
+        let tokens: Vec<_> = held.iter().map(|(_, token)| number(*token)).collect();
+        let params: [(&(dyn ToSql + Sync), _); 3] =
+            [(&session.to_string(), Type::TEXT), (&keys, Type::TEXT_ARRAY), (&tokens, Type::INT8_ARRAY)];
+        let row = self.call(Lost::RunAgain, "release_1($1::uuid, $2, $3)", &params).await?;
+        let is_live = row.as_ref().map(|row| column(row, 0)).transpose()?;
+        if is_live == Some(true) { Ok(()) } else { Err(LeaseError::Expired) }
+    }
+
+    async fn mark(
+        &self,
+        session: SessionId,
+        key: &LeaseKey,
+        token: FencingToken,
+        tick: u64,
+    ) -> Result<bool, LeaseError> {
+        let params: [(&(dyn ToSql + Sync), _); 4] = [
+            (&session.to_string(), Type::TEXT),
+            (&key.as_str(), Type::TEXT),
+            (&number(token), Type::INT8),
+            (&tick.to_string(), Type::TEXT),
+        ];
+        // If the tick was stored, and the answer is lost, another run would say that it was not.
+        let row = self.call(Lost::Fail, "mark_1($1::uuid, $2, $3, $4::numeric)", &params).await?;
+        row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or(LeaseError::Expired)
+    }
+
+    async fn close(&self, session: SessionId) -> Result<(), LeaseError> {
+        self.call(Lost::RunAgain, "close_1($1::uuid)", &[(&session.to_string(), Type::TEXT)]).await?;
+        Ok(())
+    }
+
+    async fn changed(&self) {
+        let Shared { settings, listener, .. } = &*self.shared;
+        let config = match &settings.hints {
+            Hints::SameServer => &settings.config,
+            Hints::Server(config) => &**config,
+            Hints::None => return std::future::pending().await,
+        };
+        listener.changed(&settings.connector, config, &settings.schema).await;
+    }
+}
+
+/// Returns a token as it is stored. One that does not fit was never given, and neither was the result.
+fn number(token: FencingToken) -> i64 {
+    i64::try_from(token.number()).unwrap_or(-1)
+}
+
+/// Reads a column. It fails only if somebody has changed the functions.
+fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, LeaseError> {
+    row.try_get(index).map_err(LeaseError::misconfigured)
+}
+
+fn store_time(micros: i64) -> StoreTime {
+    StoreTime::from_unix(Duration::from_micros(micros.unsigned_abs()))
+}

@@ -1,0 +1,190 @@
+//! Servers that restart, and networks that fail.
+
+use std::time::Duration;
+
+use fleet_tests::{Link, Postgres, Proxy};
+use taskvisor::fleet::{LeaseError, LeaseStore as _};
+use taskvisor_postgres::PostgresStore;
+use tokio::time::timeout;
+
+use crate::support::{TTL, acquire, address, client, key, open, server, store, unmigrated, until, url_by};
+
+const A_WHILE: Duration = Duration::from_millis(300);
+
+/// Returns a store whose connection goes through a proxy, and one whose does not.
+async fn proxied(url: &str, schema: &str) -> (Proxy, PostgresStore, PostgresStore) {
+    let direct = store(url, schema).await;
+    let proxy = Proxy::start(address(url)).await.unwrap();
+    let proxied = unmigrated(&url_by(url, proxy.address().port()), schema).without_hints();
+    (proxy, proxied, direct)
+}
+
+fn is_unreachable<T>(result: &Result<T, LeaseError>) -> bool {
+    matches!(result, Err(LeaseError::Unreachable(_)))
+}
+
+#[tokio::test]
+async fn a_session_outlives_a_crash_of_the_server() {
+    let Some(mut server) = Postgres::start(&[]) else { return };
+    let store = store(&server.url(), "crash").await;
+    let (a, b) = (open(&store, "a", TTL).await, open(&store, "b", TTL).await);
+    let token = acquire(&store, a, "x").await.unwrap();
+    assert!(store.mark(a, &key("x"), token, 7).await.unwrap());
+    server.crash();
+    assert!(is_unreachable(&store.renew(a).await));
+    assert!(is_unreachable(&store.acquire(a, &[key("x")]).await));
+    assert!(is_unreachable(&store.migrate().await));
+    server.start_again();
+    store.renew(a).await.unwrap();
+    assert_eq!(acquire(&store, a, "x").await, Some(token));
+    assert_eq!(acquire(&store, b, "x").await, None);
+    assert!(!store.mark(a, &key("x"), token, 7).await.unwrap());
+    store.release(a, &[(key("x"), token)]).await.unwrap();
+    let next = acquire(&store, b, "x").await;
+    assert!(next > Some(token));
+    // The first call after a restart finds the connection closed, and makes another.
+    server.crash();
+    server.start_again();
+    store.renew(b).await.unwrap();
+    assert_eq!(acquire(&store, b, "x").await, next);
+}
+
+#[tokio::test]
+async fn a_closed_connection_fails_no_call() {
+    let Some(url) = server() else { return };
+    let (proxy, store, direct) = proxied(&url, "closed").await;
+    let session = open(&store, "a", TTL).await;
+    proxy.cut().await;
+    store.renew(session).await.unwrap();
+    let control = client(&url).await;
+    let terminate = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+        WHERE application_name = 'taskvisor' AND query LIKE '%closed%'";
+    assert!(!control.query(terminate, &[]).await.unwrap().is_empty());
+    store.renew(session).await.unwrap();
+    direct.renew(session).await.unwrap();
+}
+
+/// The call was carried out, and its answer is lost.
+#[tokio::test]
+async fn an_acquire_without_an_answer_can_be_repeated() {
+    let Some(url) = server() else { return };
+    let (proxy, store, direct) = proxied(&url, "unanswered").await;
+    let session = open(&store, "a", TTL).await;
+    for link in [Link::RepliesHeld, Link::RepliesDropped] {
+        let name = format!("{link:?}");
+        proxy.set(link);
+        assert!(timeout(A_WHILE, store.acquire(session, &[key(&name)])).await.is_err());
+        let token = acquire(&direct, session, &name).await;
+        proxy.set(Link::Open);
+        assert_eq!(acquire(&store, session, &name).await, token, "{link:?}");
+    }
+}
+
+/// A call that is dropped gives up its connection, so that the next does not wait behind it.
+#[tokio::test]
+async fn a_stalled_connection_is_left() {
+    let Some(url) = server() else { return };
+    let (proxy, store, direct) = proxied(&url, "stalled").await;
+    let session = open(&store, "a", TTL).await;
+    for link in [Link::Stalled, Link::RequestsHeld, Link::RequestsDropped, Link::RepliesDropped] {
+        let before = proxy.accepted();
+        proxy.set(link);
+        assert!(timeout(A_WHILE, store.renew(session)).await.is_err(), "{link:?}");
+        // Neither does a connection come to be.
+        assert!(timeout(A_WHILE, store.renew(session)).await.is_err(), "{link:?}");
+        proxy.set(Link::Open);
+        timeout(TTL, store.renew(session)).await.unwrap().unwrap();
+        assert_eq!(proxy.accepted() - before, 2, "{link:?}: the second call and the third made a connection each");
+    }
+    proxy.set(Link::Cut);
+    assert!(is_unreachable(&store.renew(session).await));
+    proxy.set(Link::Open);
+    store.renew(session).await.unwrap();
+    direct.renew(session).await.unwrap();
+}
+
+/// A renewal whose answer is lost is sent again; a mark is not, because the second would say `false`.
+#[tokio::test]
+async fn a_mark_is_not_sent_twice() {
+    let Some(url) = server() else { return };
+    let (proxy, store, direct) = proxied(&url, "mark_once").await;
+    let session = open(&store, "a", TTL).await;
+    let token = acquire(&store, session, "x").await.unwrap();
+    let control = client(&url).await;
+    proxy.set(Link::RepliesDropped);
+    let marking = tokio::spawn({
+        let store = store.clone();
+        async move { store.mark(session, &key("x"), token, 7).await }
+    });
+    let marked = "SELECT 1 FROM mark_once.lease WHERE tick = 7";
+    until(&control, marked, &[]).await;
+    proxy.cut().await;
+    assert!(is_unreachable(&marking.await.unwrap()));
+    assert!(!direct.mark(session, &key("x"), token, 7).await.unwrap());
+
+    let before = control.query_one("SELECT expires_at::text FROM mark_once.session", &[]).await.unwrap();
+    store.renew(session).await.unwrap();
+    proxy.set(Link::RepliesDropped);
+    let renewing = tokio::spawn(async move { store.renew(session).await });
+    let renewed = "SELECT 1 FROM mark_once.session WHERE expires_at::text <> $1";
+    until(&control, renewed, &[&before.get::<_, String>(0)]).await;
+    proxy.cut().await;
+    renewing.await.unwrap().unwrap();
+}
+
+/// A dropped call that waits for a lock: the next does not wait for it, and nothing stays open at the server.
+#[tokio::test]
+async fn a_dropped_call_leaves_no_transaction() {
+    let Some(url) = server() else { return };
+    let (store, control) = (store(&url, "dropped").await, client(&url).await);
+    let session = open(&store, "a", TTL).await;
+    let token = acquire(&store, session, "x").await.unwrap();
+    control.batch_execute("BEGIN; SELECT FROM dropped.lease FOR SHARE").await.unwrap();
+    assert!(timeout(A_WHILE, store.release(session, &[(key("x"), token)])).await.is_err());
+    timeout(TTL, store.renew(session)).await.unwrap().unwrap();
+    assert_eq!(acquire(&store, session, "x").await, Some(token));
+    control.batch_execute("ROLLBACK").await.unwrap();
+    let idle = "SELECT 1 WHERE NOT EXISTS (SELECT FROM pg_stat_activity
+        WHERE state <> 'idle' AND query LIKE '%dropped%' AND pid <> pg_backend_pid())";
+    until(&control, idle, &[]).await;
+    let open = "SELECT 1 FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND query LIKE '%dropped%'";
+    assert!(control.query(open, &[]).await.unwrap().is_empty());
+    // It was carried out after all, as a call without an answer may be.
+    assert!(acquire(&store, session, "x").await > Some(token));
+}
+
+/// The runtime that made the connection has ended, as that of a fleet does.
+#[test]
+fn a_store_moves_to_another_runtime() {
+    let Some(url) = server() else { return };
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let store = unmigrated(&url, "runtimes");
+    let session = runtime().block_on(async {
+        store.migrate().await.unwrap();
+        let _ = timeout(A_WHILE, store.changed()).await;
+        open(&store, "a", TTL).await
+    });
+    runtime().block_on(async {
+        store.renew(session).await.unwrap();
+        let _ = timeout(A_WHILE, store.changed()).await;
+        store.renew(session).await.unwrap();
+    });
+}
+
+/// Calls at the same time share one connection, from the first on.
+#[tokio::test]
+async fn calls_share_a_connection() {
+    let Some(url) = server() else { return };
+    let (proxy, store, direct) = proxied(&url, "shared").await;
+    let session = open(&direct, "a", TTL).await;
+    let calls: Vec<_> = (0..16)
+        .map(|_| {
+            let store = store.clone();
+            tokio::spawn(async move { store.renew(session).await })
+        })
+        .collect();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(proxy.accepted(), 1);
+}
