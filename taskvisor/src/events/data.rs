@@ -83,7 +83,7 @@ events! {
     /// | [`ControllerSubmitted`](Self::ControllerSubmitted) | A slot accepted a submission. | `task`, `id`, `slot`, `count` |
     /// | [`ControllerRejected`](Self::ControllerRejected) | A submission will not run. | `task`, `id`, `slot`, `count`; `reason`: a label of [`RejectReason`], or `canceled` |
     /// | [`ControllerSlotTransition`](Self::ControllerSlotTransition) | A slot changed its state or its owner. | `slot`, `count`; `reason`: the change, as in `idle -> running`; `task` and `id` of the owner, unless it is idle or waiting |
-    /// | [`RunsMissed`](Self::RunsMissed) | Runs of a schedule did not begin on time: another attempt was running or waited for a permit, the host was suspended, the clock was set, or they were due since `last_run`. | `task`, `id`, `attempt`, `count`, `reason` |
+    /// | [`RunsMissed`](Self::RunsMissed) | Runs of a schedule did not begin on time: another attempt was running or waited for a permit, the host was suspended, the clock was set, they were due since `last_run`, or a later one takes the place of one that was interrupted. | `task`, `id`, `count`, `reason`; `attempt`: the one that makes up for them, or else the last |
     /// | [`LeaseAcquired`](Self::LeaseAcquired) | A [singleton](crate::guide::fleets) has its lease: its attempts may begin. | `task`: the path of the task or group; `id` of a task; `count`: the fencing token; `reason`: the key |
     /// | [`LeaseLost`](Self::LeaseLost) | A singleton has to stop, because its lease could not be renewed or was handed over. | `task`, `id`, `reason` |
     /// | [`LeaseReleased`](Self::LeaseReleased) | A lease was given back, after its work has ended: others can have it at once. | `task`, `count`: the fencing token; `reason`: the key |

@@ -49,7 +49,7 @@ pub struct NodeSnapshot {
     pub last_error: Option<String>,
     /// The start of its current state. `None` for groups, and before the start.
     pub since: Option<SystemTime>,
-    /// The time of its next run, for a task with a [schedule](crate::guide::schedules).
+    /// The first time of its [schedule](crate::guide::schedules) that is to come, for a task that has one.
     pub next_run: Option<SystemTime>,
     /// The siblings that it is declared to be after.
     pub after: Vec<String>,

@@ -80,7 +80,7 @@ pub struct TaskStatus {
     pub paused: bool,
     /// The error of the last failed attempt. A success resets it.
     pub last_error: Option<Arc<TaskError>>,
-    /// The time of its next run, if it has a [schedule](crate::guide::schedules). That of the current attempt is
-    /// [`scheduled_for`](crate::TaskContext).
+    /// The first time of its [schedule](crate::guide::schedules) that is to come, if it has one. It is never that of a
+    /// run that is due and has not begun. That of the current attempt is [`scheduled_for`](crate::TaskContext).
     pub next_run: Option<SystemTime>,
 }

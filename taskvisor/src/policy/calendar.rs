@@ -11,7 +11,8 @@ use crate::supervisor::InvalidOption;
 use crate::task::TaskSpec;
 
 /// What happens to the runs of a schedule that were missed: due while an attempt ran or waited for a permit, while the
-/// host was suspended, in a jump of the clock, or since [`last_run`](TaskSpec::with_last_run).
+/// host was suspended, in a jump of the clock, or since [`last_run`](TaskSpec::with_last_run). One that was interrupted is
+/// missed too, if a later one is due before it can begin again.
 ///
 /// An attempt that begins within 60 s of its time is on time. Missed runs are always told: by the event
 /// [`RunsMissed`](crate::EventKind::RunsMissed), and with the feature `metrics` by `taskvisor_runs_missed_total`.

@@ -275,7 +275,9 @@ options! {
         /// Sets the time of the last run before this registration, such as one that the program has stored: what was
         /// due since then counts as [missed](crate::Missed). Store [`scheduled_for`](crate::TaskContext::scheduled_for)
         /// of a run that succeeded, or the time of its begin. `None` misses nothing. A time in the future counts as now
-        /// if it is 3 h ahead or more: the clock was set back. Needs a [schedule](Self::with_schedule).
+        /// if it is 3 h ahead or more: the clock was set back. It counts once: when the task comes back, with its group or
+        /// by [`ChildHandle::restart`](crate::ChildHandle::restart), its schedule goes on. Needs a
+        /// [schedule](Self::with_schedule).
         #[cfg(feature = "cron")]
         set with_last_run(last_run: impl Into<Option<SystemTime>>) = last_run.into();
     }

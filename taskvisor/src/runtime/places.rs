@@ -69,7 +69,7 @@ impl Core {
             }
         }
         for cell in &lost {
-            self.end_pause(cell.name());
+            self.give_up(cell);
             cell.drop_kept_task();
         }
         drop_each(groups);
@@ -81,17 +81,19 @@ impl Core {
         let Some((parent, _)) = path.rsplit_once('/') else { return false };
         let withdrawn = self.group(parent).and_then(|group| group.withdraw(path));
         if let Some(cell) = &withdrawn {
-            self.end_pause(cell.name());
+            self.give_up(cell);
             cell.drop_kept_task();
         }
         withdrawn.is_some()
     }
 
-    /// Ends the pause of an added task that does not come back.
-    pub(super) fn end_pause(&self, path: &str) {
+    /// Ends the pause and the schedule of an added task that does not come back.
+    pub(super) fn give_up(&self, cell: &Cell) {
+        #[cfg(feature = "cron")]
+        self.schedules.leave(cell);
         let mut registry = self.registry();
         if registry.has_pauses() {
-            registry.end_pause_of(path);
+            registry.end_pause_of(cell.name());
             drop(registry);
             self.count_pauses();
         }

@@ -225,7 +225,7 @@ impl Core {
             self.count_pauses();
         }
         for cell in &withdrawn {
-            self.end_pause(cell.name());
+            self.give_up(cell);
             cell.drop_kept_task();
         }
         for cell in &fresh {

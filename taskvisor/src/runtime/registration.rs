@@ -375,7 +375,10 @@ impl Registered {
         if let (Some(before), Some(places)) = (&before, &mut registry.places) {
             let gone = before.children.iter().filter(|child| made.place(&child.name).is_none());
             let gone: Vec<_> = gone.map(|child| join(group.path(), &child.name)).collect();
-            self.before.extend(gone.iter().filter_map(|path| places.tasks.remove(path)).map(Member::Task));
+            let gone_tasks = gone.iter().filter_map(|path| places.tasks.remove(path));
+            #[cfg(feature = "cron")]
+            let gone_tasks = gone_tasks.inspect(|cell| group.core.schedules.leave(cell));
+            self.before.extend(gone_tasks.map(Member::Task));
             if registry.has_pauses() {
                 for path in &gone {
                     registry.end_pause_of(path);
@@ -395,6 +398,8 @@ impl Registered {
                 let tie = Arc::new(Tie::Group(membership_of_added(group, key)));
                 let cell = group.core.cell(admitted, Origin::Added, Some(tie));
                 registry.insert(&cell);
+                #[cfg(feature = "cron")]
+                group.core.schedules.hand_on(&before, &cell);
                 group.enter_returned(key, &cell);
                 roles.push((key, Role::of_added(&cell)));
                 self.cells.push_back(cell);

@@ -1,6 +1,7 @@
 //! The schedules of the tasks of one supervisor, beside their cells: a task without one has no memory for it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,7 +9,7 @@ use tokio::time::Instant;
 
 use super::core::Core;
 use super::task::{Calendar, Cell, Run};
-use crate::inspect::now;
+use crate::inspect::{TaskId, now};
 use crate::panics::{drop_caught, drop_each};
 use crate::policy::{self, ResolvedPolicy};
 use crate::sync::lock;
@@ -16,9 +17,22 @@ use crate::tree::{Declared, join};
 
 /// The schedules by the path of their tasks.
 ///
-/// The lock is a leaf: nothing else is locked under it, so it cannot deadlock.
+/// Under the lock only those of lines are locked, so it cannot deadlock.
 #[derive(Debug, Default)]
-pub(in crate::runtime) struct Schedules(Mutex<HashMap<Arc<str>, Arc<Line>>>);
+pub(in crate::runtime) struct Schedules(Mutex<Lines>);
+
+/// A declared task that has ended keeps its schedule, and a task that was added at its path has its own.
+#[derive(Debug, Default)]
+struct Lines {
+    declared: HashMap<Arc<str>, Arc<Line>>,
+    added: HashMap<Arc<str>, Arc<Line>>,
+}
+
+impl Lines {
+    fn of(&mut self, cell: &Cell) -> &mut HashMap<Arc<str>, Arc<Line>> {
+        if cell.was_added() { &mut self.added } else { &mut self.declared }
+    }
+}
 
 /// The schedule of one task, which it keeps when its group starts again.
 #[derive(Debug)]
@@ -36,23 +50,58 @@ struct State {
     calendar: Calendar,
     /// When the clock was read last.
     read: Instant,
+    /// The registration that has the schedule, or that had it last.
+    owner: TaskId,
+    /// `true` if that was ended by name: what is due since is not made up for.
+    starts_anew: bool,
 }
 
 impl Line {
     /// Calls `act` with the calendar, and with the time on the clock of the schedule, which its shift sets back.
     pub(in crate::runtime) fn with<T>(&self, act: impl FnOnce(&mut Calendar, i64) -> T) -> T {
         let now = now().checked_sub(self.shift).unwrap_or(UNIX_EPOCH);
-        let State { calendar, read } = &mut *lock(&self.state);
+        let State { calendar, read, .. } = &mut *lock(&self.state);
         let passed = read.elapsed().as_secs();
         *read += Duration::from_secs(passed);
         calendar.pass(i64::try_from(passed).unwrap_or(i64::MAX));
         act(calendar, policy::seconds(now))
     }
 
-    /// Returns the time of the next run.
+    /// Returns the time of the first run that has not begun, which can be due.
     pub(in crate::runtime) fn next_run(&self) -> Option<SystemTime> {
         let next = lock(&self.state).calendar.next()?;
-        instant(next.at).checked_add(self.shift)
+        self.at(next.at)
+    }
+
+    /// Returns the time of the first run that is not due.
+    fn upcoming(&self) -> Option<SystemTime> {
+        let next = self.with(|calendar, now| calendar.upcoming(now))?;
+        self.at(next.at)
+    }
+
+    fn at(&self, scheduled: i64) -> Option<SystemTime> {
+        instant(scheduled).checked_add(self.shift)
+    }
+
+    /// The registration was ended by name.
+    pub(in crate::runtime) fn starts_anew(&self) {
+        lock(&self.state).starts_anew = true;
+    }
+
+    fn is_owned_by(&self, cell: &Cell) -> bool {
+        lock(&self.state).owner == cell.id()
+    }
+
+    /// The schedule goes on with this registration.
+    fn passes_to(&self, cell: &Cell) {
+        let starts_anew = {
+            let mut state = lock(&self.state);
+            state.owner = cell.id();
+            mem::take(&mut state.starts_anew)
+        };
+        if starts_anew {
+            self.with(Calendar::start_anew);
+        }
     }
 
     fn is_of(&self, policy: &ResolvedPolicy) -> bool {
@@ -66,41 +115,58 @@ impl Schedules {
     /// Returns the schedule of a task that is registered; that of the registration before, if it was kept.
     pub(in crate::runtime) fn enter(&self, cell: &Cell) -> Option<Arc<Line>> {
         let policy = cell.policy();
-        if let Some(kept) = lock(&self.0).get(cell.name()).filter(|line| line.is_of(policy)) {
-            return Some(Arc::clone(kept));
+        let is_kept = |line: &Line| if cell.was_added() { line.is_owned_by(cell) } else { line.is_of(policy) };
+        let kept = lock(&self.0).of(cell).get(cell.name()).filter(|line| is_kept(line)).cloned();
+        if let Some(kept) = kept {
+            kept.passes_to(cell);
+            return Some(kept);
         }
         let shift = policy::shift_of(policy.splay, cell.name(), &cell.core().config);
         let at = policy::seconds(now().checked_sub(shift).unwrap_or(UNIX_EPOCH));
         let last_run = policy.last_run.map(policy::seconds);
         let calendar = Calendar::new(policy.timetable()?, (policy.missed, policy.late), last_run, at);
-        let state = Mutex::new(State { calendar, read: Instant::now() });
-        let line = Arc::new(Line { policy: Arc::clone(policy), shift, state });
-        let before = lock(&self.0).insert(Arc::clone(cell.name()), Arc::clone(&line));
+        let state = State { calendar, read: Instant::now(), owner: cell.id(), starts_anew: false };
+        let line = Arc::new(Line { policy: Arc::clone(policy), shift, state: Mutex::new(state) });
+        let before = lock(&self.0).of(cell).insert(Arc::clone(cell.name()), Arc::clone(&line));
         drop(before);
         Some(line)
     }
 
-    /// Drops the schedule of a task that has ended.
-    pub(in crate::runtime) fn leave(&self, path: &str, line: &Arc<Line>) {
+    /// An added task is registered again with its group: its schedule goes on.
+    pub(in crate::runtime) fn hand_on(&self, before: &Cell, cell: &Cell) {
+        if let Some(line) = self.get(before).filter(|line| line.is_owned_by(before)) {
+            line.passes_to(cell);
+        }
+    }
+
+    /// Drops the schedule of a task that has ended and does not come back.
+    pub(in crate::runtime) fn leave(&self, cell: &Cell) {
         let mut lines = lock(&self.0);
-        let is_this = lines.get(path).is_some_and(|other| Arc::ptr_eq(other, line));
-        let gone = if is_this { lines.remove(path) } else { None };
+        let of_its_kind = lines.of(cell);
+        let is_its_own = of_its_kind.get(cell.name()).is_some_and(|line| line.is_owned_by(cell));
+        let gone = if is_its_own { of_its_kind.remove(cell.name()) } else { None };
         drop(lines);
         drop(gone);
     }
 
-    pub(in crate::runtime) fn get(&self, path: &str) -> Option<Arc<Line>> {
-        lock(&self.0).get(path).cloned()
+    pub(in crate::runtime) fn get(&self, cell: &Cell) -> Option<Arc<Line>> {
+        lock(&self.0).of(cell).get(cell.name()).cloned()
     }
 }
 
 impl Cell {
-    /// Returns the time of the next run of its schedule.
+    /// Returns the time of the next run of its schedule that is not due.
     pub(in crate::runtime) fn next_run(&self) -> Option<SystemTime> {
-        if !self.policy().is_scheduled() {
-            return None;
-        }
-        self.core().schedules.get(self.name())?.next_run()
+        self.line()?.upcoming()
+    }
+
+    /// Returns the time of the next run of its schedule, which can be due.
+    pub(in crate::runtime) fn next_run_or_due(&self) -> Option<SystemTime> {
+        self.line()?.next_run()
+    }
+
+    fn line(&self) -> Option<Arc<Line>> {
+        if self.policy().is_scheduled() { self.core().schedules.get(self) } else { None }
     }
 
     /// Returns the time of the schedule that the attempt is for, without the shift.
@@ -112,44 +178,50 @@ impl Cell {
         if !self.policy().is_scheduled() || !is_current() {
             return None;
         }
-        let line = self.core().schedules.get(self.name())?;
+        let line = self.core().schedules.get(self)?;
         match line.with(|calendar, _| calendar.run()) {
-            Run::Of(at) | Run::Again(at) => Some(instant(at)),
+            Run::Of(at) => Some(instant(at)),
             Run::Over | Run::Beside => None,
         }
     }
 }
 
 impl Core {
-    /// Returns the tasks of the tree that have a schedule, with their paths: those that are registered, and those that
-    /// are declared and have not started.
+    /// Returns the tasks of the tree that have a schedule, with their paths: those that are registered, those that are
+    /// declared and have not started, and those that their group starts again.
     pub(crate) fn scheduled(&self, root: &Arc<Declared>) -> Vec<(Arc<str>, Arc<ResolvedPolicy>)> {
-        let mut found: Vec<(Arc<str>, Arc<ResolvedPolicy>)> = Vec::new();
+        let mut found: BTreeMap<Arc<str>, Arc<ResolvedPolicy>> = BTreeMap::new();
         let cells = self.cells();
         for cell in &cells {
-            found.push((Arc::clone(cell.name()), Arc::clone(cell.policy())));
+            found.insert(Arc::clone(cell.name()), Arc::clone(cell.policy()));
         }
         drop_each(cells);
-        let mut open = vec![(Arc::from(""), Arc::clone(root))];
-        while let Some((path, group)) = open.pop() {
+        let mut open = vec![(Arc::from(""), Arc::clone(root), false)];
+        while let Some((path, group, above_starts_again)) = open.pop() {
+            let mut starts_again = above_starts_again;
+            if let Some(cell) = self.group_place(&path) {
+                starts_again |= cell.starts_again();
+                if starts_again {
+                    found.extend(cell.returning_policies());
+                }
+                let _ = drop_caught(cell);
+            }
             for (place, child) in group.children.iter().enumerate() {
                 let path = join(&path, &child.name);
                 match (&child.group, group.task(place)) {
-                    (Some(group), _) => open.push((path, Arc::clone(group))),
-                    (None, Some(spec)) if !self.has_started(&path) => {
-                        let policy = Arc::new(spec.overrides().resolve(&self.config));
-                        found.push((path, policy));
+                    (Some(group), _) => open.push((path, Arc::clone(group), starts_again)),
+                    (None, Some(spec)) => {
+                        if starts_again || !self.has_started(&path) {
+                            found.entry(path).or_insert_with(|| Arc::new(spec.overrides().resolve(&self.config)));
+                        }
                         let _ = drop_caught(spec);
                     }
-                    (None, spec) => {
-                        let _ = drop_caught(spec);
-                    }
+                    (None, None) => {}
                 }
             }
         }
-        found.retain(|(_, policy)| policy.is_scheduled());
-        found.sort_by(|(one, _), (other, _)| one.cmp(other));
-        found
+        found.retain(|_, policy| policy.is_scheduled());
+        found.into_iter().collect()
     }
 
     /// Returns `true` if there is or was a task at this place.

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::runtime::{Handle, Id};
 
 #[cfg(feature = "cron")]
+use crate::inspect::TaskId;
+#[cfg(feature = "cron")]
 use crate::runtime::Cell;
 use crate::sync::lock;
 
@@ -24,30 +26,35 @@ static ANY: AtomicBool = AtomicBool::new(false);
 struct Clocks {
     shifts: HashMap<Id, Shift>,
     #[cfg(feature = "cron")]
-    watching: Vec<(Id, Weak<Cell>)>,
+    watching: HashMap<TaskId, (Id, Weak<Cell>)>,
 }
 
-/// How far a clock is ahead.
+/// How far a clock is ahead, in nanoseconds. It does not overflow, so that what was shifted can be shifted back.
 #[derive(Clone, Copy, Default)]
-struct Shift {
-    ahead: Duration,
-    behind: Duration,
-}
+struct Shift(i128);
+
+/// The last time that a clock shows, in seconds since 1970: the end of the year 9999.
+const LAST: i128 = 253_402_300_799;
+const NANOS: i128 = 1_000_000_000;
 
 impl Shift {
     fn of(self, time: SystemTime) -> SystemTime {
-        time.checked_add(self.ahead).and_then(|time| time.checked_sub(self.behind)).unwrap_or(UNIX_EPOCH)
+        let nanos = nanos(time).saturating_add(self.0).clamp(0, LAST * NANOS);
+        let part = |nanos| u32::try_from(nanos).unwrap_or_default();
+        let seconds = u64::try_from(nanos / NANOS).unwrap_or_default();
+        UNIX_EPOCH.checked_add(Duration::new(seconds, part(nanos % NANOS))).unwrap_or(time)
     }
 
     #[cfg(feature = "cron")]
     fn by(self, seconds: i64) -> Self {
-        let time = Duration::from_secs(seconds.unsigned_abs());
-        if seconds < 0 {
-            Self { behind: self.behind + time, ..self }
-        } else {
-            Self { ahead: self.ahead + time, ..self }
-        }
+        Self(self.0.saturating_add(i128::from(seconds) * NANOS))
     }
+}
+
+/// Returns the nanoseconds since 1970.
+fn nanos(time: SystemTime) -> i128 {
+    let count = |time: Duration| i128::try_from(time.as_nanos()).unwrap_or(i128::MAX);
+    time.duration_since(UNIX_EPOCH).map_or_else(|before| -count(before.duration()), count)
 }
 
 /// Returns the current time. From the first call on, it follows Tokio's clock, which can be paused.
@@ -69,7 +76,7 @@ fn unshifted() -> SystemTime {
 }
 
 /// Sets the wall clock of the supervisors of this runtime, as an administrator does; such as
-/// `"2026-03-29T00:59:00Z"`. From then on it follows Tokio's clock again. It is the clock of schedules, events and
+/// `"2026-03-29T00:59:00Z"`, or `"2026-03-29T00:59:59.5Z"` with a part of a second. From then on it follows Tokio's clock again. It is the clock of schedules, events and
 /// snapshots; timers and backoff do not follow it.
 ///
 /// # Panics
@@ -101,15 +108,14 @@ pub fn set_wall_clock(time: &str) {
     let Ok(set) = time.parse::<jiff::Timestamp>() else {
         panic!("{time:?} is no time such as \"2026-03-29T00:59:00Z\"")
     };
-    let (set, now) = (crate::runtime::instant(set.as_second()), unshifted());
-    change(|_| Shift {
-        ahead: set.duration_since(now).unwrap_or_default(),
-        behind: now.duration_since(set).unwrap_or_default(),
-    });
+    let ahead = set.as_nanosecond().saturating_sub(nanos(unshifted()));
+    change(|_| Shift(ahead));
 }
 
 /// Shifts the wall clock of the supervisors of this runtime by so many seconds; negative to set it back. See
 /// [`set_wall_clock`].
+///
+/// The clock shows no time before 1970 and none after 9999, and what is shifted beyond can be shifted back.
 ///
 /// # Panics
 /// Outside of a Tokio runtime.
@@ -127,8 +133,7 @@ fn change(to: impl FnOnce(Shift) -> Shift) {
     let mut clocks = lock(&CLOCKS);
     let shift = clocks.shifts.entry(runtime.id()).or_default();
     *shift = to(*shift);
-    clocks.watching.retain(|(_, cell)| cell.strong_count() > 0);
-    let of_runtime = clocks.watching.iter().filter(|(id, _)| *id == runtime.id());
+    let of_runtime = clocks.watching.values().filter(|(id, _)| *id == runtime.id());
     let cells: Vec<_> = of_runtime.filter_map(|(_, cell)| cell.upgrade()).collect();
     drop(clocks);
     for cell in cells {
@@ -136,10 +141,73 @@ fn change(to: impl FnOnce(Shift) -> Shift) {
     }
 }
 
-/// Wakes the task when the clock is set.
+/// Wakes the task when the clock is set, until the watch is dropped. Outside of a runtime there is none.
 #[cfg(feature = "cron")]
-pub(crate) fn watch_clock(cell: &Arc<Cell>) {
-    if let Ok(runtime) = Handle::try_current() {
-        lock(&CLOCKS).watching.push((runtime.id(), Arc::downgrade(cell)));
+pub(crate) fn watch_clock(cell: &Arc<Cell>) -> Option<Watch> {
+    let runtime = Handle::try_current().ok()?;
+    lock(&CLOCKS).watching.insert(cell.id(), (runtime.id(), Arc::downgrade(cell)));
+    Some(Watch(cell.id()))
+}
+
+/// A task that waits for a time of day.
+#[cfg(feature = "cron")]
+#[derive(Debug)]
+pub(crate) struct Watch(TaskId);
+
+#[cfg(feature = "cron")]
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let gone = lock(&CLOCKS).watching.remove(&self.0);
+        drop(gone);
+    }
+}
+
+#[cfg(all(test, feature = "cron"))]
+mod tests {
+    use super::*;
+    use crate::{RestartPolicy, Schedule, SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
+
+    #[tokio::test(start_paused = true)]
+    async fn an_ended_task_watches_no_clock() {
+        let watches = || {
+            let runtime = Handle::current().id();
+            lock(&CLOCKS).watching.values().filter(|(id, _)| *id == runtime).count()
+        };
+        let task = TaskFn::arc("a", |_: TaskContext| async { Ok(()) });
+        let spec = TaskSpec::inherit(task).with_restart(RestartPolicy::Always { interval: None });
+        let spec = spec.with_schedule(Schedule::cron("@daily"));
+        let tree = Tree::builder(SupervisorConfig::default()).task(spec.clone()).build();
+        tree.start().await.unwrap();
+        let child = tree.child("a");
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+            assert_eq!(watches(), 1);
+            child.current().unwrap().cancel().await.unwrap();
+            tokio::task::yield_now().await;
+            assert_eq!(watches(), 0);
+            assert!(child.restart());
+        }
+        tree.shutdown().await.unwrap();
+        assert_eq!(watches(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_keeps_parts_of_a_second_and_what_was_shifted_beyond_all_times() {
+        let at = |millis: u64| UNIX_EPOCH + Duration::from_millis(1_774_656_000_000 + millis);
+        set_wall_clock("2026-03-28T00:00:00.75Z");
+        assert_eq!(now(), at(750));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(now(), at(1_250));
+        for seconds in [i64::MAX, -i64::MAX] {
+            for _ in 0..3 {
+                shift_wall_clock(seconds);
+            }
+            let end = if seconds < 0 { 0 } else { 253_402_300_799 };
+            assert_eq!(now(), UNIX_EPOCH + Duration::from_secs(end));
+            for _ in 0..3 {
+                shift_wall_clock(-seconds);
+            }
+            assert_eq!(now(), at(1_250));
+        }
     }
 }

@@ -76,7 +76,7 @@ pub use simulation::Simulation;
 
 pub(crate) use clock::now;
 #[cfg(feature = "cron")]
-pub(crate) use clock::watch_clock;
+pub(crate) use clock::{Watch, watch_clock};
 #[cfg(feature = "cron")]
 pub use clock::{set_wall_clock, shift_wall_clock};
 pub(crate) use fault::FaultLog;

@@ -49,9 +49,14 @@ impl fmt::Display for ScheduledRun {
     }
 }
 
+/// A list has at most this many runs.
+const MOST: usize = 10_000;
+
 impl Tree {
-    /// Returns the next runs of all schedules of the tree, at most `count`, in the order of their times. The tree need
-    /// not have started: a look at the schedules of a program needs no run of it.
+    /// Returns the next runs of all schedules of the tree, at most `count` and no more than 10,000, in the order of their
+    /// times. The tree need not have started: a look at the schedules of a program needs no run of it. Once it has
+    /// started, these are the tasks that are registered, those that were added too, and those that a group which is down
+    /// starts again.
     ///
     /// # Errors
     /// [`InvalidOption`](RuntimeError::InvalidOption) for a schedule that is not valid,
@@ -108,7 +113,7 @@ impl Tree {
             next.extend(line.next(from, index));
         }
         let mut runs = Vec::new();
-        while let (true, Some(Next { index, occurrence, .. })) = (runs.len() < count, next.pop()) {
+        while let (true, Some(Next { index, occurrence, .. })) = (runs.len() < count.min(MOST), next.pop()) {
             let line = &lines[index];
             runs.push(line.run(&occurrence));
             next.extend(line.next(occurrence.at, index));

@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use taskvisor::test::{Recorder, set_wall_clock, shift_wall_clock};
 use taskvisor::{
-    EventKind, Missed, Ready, RestartPolicy, RuntimeError, Schedule, Supervisor, SupervisorConfig, TaskContext,
-    TaskError, TaskFn, TaskSpec, TaskState, Tree, TreeBuilder,
+    BackoffPolicy, EventKind, JitterPolicy, Missed, Ready, RestartPolicy, RuntimeError, Schedule, Supervisor,
+    SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, TaskState, Tree, TreeBuilder,
 };
 use tests::{ALWAYS, secs};
 use tokio::time::{Instant, sleep};
@@ -83,8 +83,18 @@ fn tree() -> TreeBuilder {
     Tree::builder(SupervisorConfig::default())
 }
 
+fn backoff(first: u64) -> BackoffPolicy {
+    BackoffPolicy { first: secs(first), max: secs(100_000), factor: 2.0, jitter: JitterPolicy::None }
+}
+
 fn fail() -> std::result::Result<(), TaskError> {
     Err(TaskError::Fail { reason: "no route".into() })
+}
+
+/// What was told of missed runs: the number, and the reason.
+fn told(recorder: &Recorder) -> Vec<(u64, String)> {
+    let missed = recorder.events().into_iter().filter(|event| event.kind == EventKind::RunsMissed);
+    missed.map(|event| (event.count.unwrap(), event.reason.unwrap().to_string())).collect()
 }
 
 /// 2026-03-28T00:00:00Z.

@@ -27,6 +27,8 @@ use super::plan::{End, Note};
 use crate::inspect::{Problem, TaskId, TaskOutcome, TaskState, one_line};
 use crate::panics::{Fenced, drop_caught};
 use crate::policy::Critical;
+#[cfg(feature = "cron")]
+use crate::policy::ResolvedPolicy;
 use crate::supervisor::RuntimeError;
 use crate::sync::{Waiters, lock};
 use crate::task::{StopKind, StopReason};
@@ -459,6 +461,13 @@ impl GroupCell {
         self.lock().returning.values().map(|cell| Arc::clone(cell.name())).collect()
     }
 
+    /// Returns the policies of these children, by their paths.
+    #[cfg(feature = "cron")]
+    pub(in crate::runtime) fn returning_policies(&self) -> Vec<(Arc<str>, Arc<ResolvedPolicy>)> {
+        let policy = |cell: &Arc<Cell>| (Arc::clone(cell.name()), Arc::clone(cell.policy()));
+        self.lock().returning.values().map(policy).collect()
+    }
+
     /// Withdraws a child that would come back with the next run. Returns it, to be dropped with no lock held.
     pub(in crate::runtime) fn withdraw(&self, path: &str) -> Option<Arc<Cell>> {
         let mut inbox = self.lock();
@@ -540,6 +549,14 @@ impl GroupCell {
     /// Returns `true` while the function of a fresh group makes its children.
     pub(in crate::runtime) fn is_making(&self) -> bool {
         self.lock().making
+    }
+
+    /// Returns `true` if the group is down, and starts again.
+    #[cfg(feature = "cron")]
+    pub(in crate::runtime) fn starts_again(&self) -> bool {
+        let inbox = self.lock();
+        let is_down = !matches!(inbox.state, TaskState::Running | TaskState::Ended);
+        is_down && inbox.open && !inbox.stopped && !self.core.is_stopping()
     }
 
     /// Returns the problem of a group that waits for its next run, and since when. Its tasks are not registered then.

@@ -130,6 +130,9 @@ impl Actor {
         if let Some(guards) = &mut self.guards {
             ready!(guards.poll_place(cx));
             if let Poll::Ready(exceeded) = guards.poll_start(&self.cell, cx) {
+                if !self.may_begin() {
+                    return Poll::Ready(());
+                }
                 // The attempt failed before it began.
                 let error = match (exceeded, self.permit.as_ref().and_then(|permit| permit.awaits())) {
                     (Exceeded::StartTimeout(timeout), Some(limit)) => TaskError::PermitTimeout { timeout, limit },
@@ -164,19 +167,14 @@ impl Actor {
         if !self.may_begin() {
             return;
         }
-        let Some((task, attempt)) = self.cell.begin() else {
-            if let Some(schedule) = self.schedule() {
-                schedule.not_begun();
-            }
-            return self.take_turn(Duration::ZERO);
-        };
+        let Some((task, attempt)) = self.cell.begin() else { return self.take_turn(Duration::ZERO) };
         #[cfg(feature = "fleet")]
         if !self.takes_lease() {
             drop(task);
             return self.ended_apart(Ending::Dropped, None, Cut::Not);
         }
         if let Some(guards) = &mut self.guards {
-            guards.heed_ready(&self.cell);
+            guards.attempt_begins(&self.cell);
         }
         if self.cell.policy().every.is_some() {
             let first = || Box::new(Grid { first: Instant::now(), ticks: Ticks::default() });
@@ -453,16 +451,19 @@ impl Actor {
             }
             Next::Hold(error) => {
                 let _ = drop_caught(error);
+                self.run_is_interrupted();
                 self.step = Step::Waiting { delay: Duration::ZERO };
                 return self.cell.tell_group(Note::Held);
             }
             Next::Retry { delay, .. } if self.cell.is_managed() => {
                 self.step = Step::Waiting { delay };
+                let delay = self.backoff_in_group(delay);
                 return self.cell.tell_group(Note::Failed(delay));
             }
             Next::Restart(error) => {
                 // The error is a user value, and its drop is user code.
                 let _ = drop_caught(error);
+                self.run_is_interrupted();
                 #[cfg(feature = "fleet")]
                 if self.cell.stands_by() {
                     return self.take_turn(Duration::ZERO);

@@ -30,11 +30,15 @@ pub(in crate::runtime) struct Calendar {
     last: i64,
     /// The latest time that the clock has shown.
     seen: i64,
-    /// Runs that were due up to this time were due while an attempt ran.
+    /// When the last attempt began.
+    begun: i64,
+    /// The latest run that is due, if it is no later than this, was due while an attempt ran.
     busy: i64,
     /// The first run after `settled`.
     next: Option<Occurrence>,
     run: Run,
+    /// The run of this time was interrupted, and is due again.
+    again: Option<i64>,
 }
 
 /// The run that the attempts are for.
@@ -46,8 +50,23 @@ pub(in crate::runtime) enum Run {
     Beside,
     /// The run of this time.
     Of(i64),
-    /// The run of this time was interrupted, and is due.
-    Again(i64),
+}
+
+/// What comes of the runs that are due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::runtime) struct Verdict {
+    /// The run that begins. `None` if all are skipped, or if none is due any more.
+    pub(in crate::runtime) run: Option<i64>,
+    pub(in crate::runtime) missed: Option<MissedRuns>,
+    /// The latest run that is due, and the one after it. `None` if only an interrupted run is.
+    due: Option<(i64, Option<Occurrence>)>,
+}
+
+impl Verdict {
+    /// Returns `true` if the runs before are over, with their failures.
+    pub(in crate::runtime) fn is_of_new_runs(&self) -> bool {
+        self.due.is_some()
+    }
 }
 
 /// The runs that did not begin on time.
@@ -72,12 +91,38 @@ impl Calendar {
         let late = late.map(|late| i64::try_from(late.as_secs()).unwrap_or(i64::MAX));
         let settled = last_run.filter(|last| *last < now.saturating_add(SET_BACK)).unwrap_or(now);
         let next = pattern.next(settled, &zone);
-        Self { pattern, zone, missed, late, settled, last: now, seen: now, busy: i64::MIN, next, run: Run::Over }
+        Self {
+            pattern,
+            zone,
+            missed,
+            late,
+            settled,
+            last: now,
+            seen: now,
+            begun: now,
+            busy: i64::MIN,
+            next,
+            run: Run::Over,
+            again: None,
+        }
     }
 
-    /// Returns the next run.
+    /// Returns the first run that has not begun, which can be due.
     pub(in crate::runtime) fn next(&self) -> Option<Occurrence> {
         self.next
+    }
+
+    /// Returns the first run that is not due.
+    pub(in crate::runtime) fn upcoming(&self, now: i64) -> Option<Occurrence> {
+        let next = self.next?;
+        if next.at > now { Some(next) } else { self.pattern.next(now, &self.zone) }
+    }
+
+    /// The task starts again, after an end by name: nothing that was due meanwhile is made up for.
+    pub(in crate::runtime) fn start_anew(&mut self, now: i64) {
+        self.observe(now);
+        self.settle(now.max(self.settled));
+        (self.run, self.again) = (Run::Over, None);
     }
 
     pub(in crate::runtime) fn run(&self) -> Run {
@@ -99,15 +144,15 @@ impl Calendar {
         if now <= self.seen.saturating_sub(SET_BACK) {
             self.settle(now);
             (self.seen, self.busy) = (now, i64::MIN);
+            self.begun = self.begun.min(now);
         }
         self.last = now;
         self.seen = self.seen.max(now);
-        matches!(self.run, Run::Again(_)) || self.next.is_some_and(|next| next.at <= now)
+        self.again.is_some() || self.next.is_some_and(|next| next.at <= now)
     }
 
-    /// Begins the attempt of a due run. Returns `false` if the runs that were due are skipped, or none is due any more;
-    /// and those that were missed.
-    pub(in crate::runtime) fn take(&mut self, now: i64) -> (bool, Option<MissedRuns>) {
+    /// Decides what comes of the runs that are due. Nothing changes until it is [carried out](Self::carry_out).
+    pub(in crate::runtime) fn judge(&mut self, now: i64) -> Verdict {
         self.observe(now);
         let (due, next) = self.due(now);
         let is_all = due.len() < COUNTED;
@@ -119,51 +164,50 @@ impl Calendar {
         };
         let Some(latest) = last_until(now) else {
             // Without an interrupted run, the clock was set back since a run was due.
-            let Run::Again(run) = self.run else { return (false, None) };
-            self.run = Run::Of(run);
-            return (true, None);
+            return Verdict { run: self.again, missed: None, due: None };
         };
-        let before = last_until(latest - 1);
-        if is_all {
-            (self.settled, self.next) = (latest, next);
-        } else {
-            self.settle(latest);
-        }
         let lateness = now.saturating_sub(latest);
         let may_be_late = self.late.unwrap_or(i64::MAX);
         let is_on_time = lateness <= ON_TIME.min(may_be_late) && latest > self.busy;
-        let runs = is_on_time || (self.missed == Missed::Once && lateness <= may_be_late);
-        self.run = if runs { Run::Of(latest) } else { Run::Over };
+        let makes_up = self.missed == Missed::Once && lateness <= may_be_late;
+        // The latest takes the place of one that was interrupted.
+        let count = (due.len() + usize::from(self.again.is_some())).min(COUNTED);
         let missed = if is_on_time {
-            let count = due.len() - usize::from(is_all);
-            before.map(|before| MissedRuns { count, latest: before, made_up: self.missed == Missed::Once })
+            let before = last_until(latest - 1).or(self.again);
+            let count = count - usize::from(is_all);
+            before.map(|latest| MissedRuns { count, latest, made_up: self.missed == Missed::Once })
         } else {
-            Some(MissedRuns { count: due.len(), latest, made_up: runs })
+            Some(MissedRuns { count, latest, made_up: makes_up })
         };
-        (runs, missed)
+        let next = if is_all { next } else { self.pattern.next(latest, &self.zone) };
+        Verdict { run: (is_on_time || makes_up).then_some(latest), missed, due: Some((latest, next)) }
     }
 
-    /// An attempt begins that no run of the schedule waits for: a retry, or one that was triggered.
-    pub(in crate::runtime) fn begin(&mut self) {
-        self.run = match self.run {
-            Run::Over => Run::Beside,
-            Run::Again(run) => Run::Of(run),
-            run => run,
-        };
-    }
-
-    /// The run that was taken did not begin, and is due again.
-    pub(in crate::runtime) fn give_back(&mut self) {
-        if let Run::Of(run) = self.run {
-            self.settle(run.saturating_sub(1));
-            self.run = Run::Over;
+    /// The attempt of the run has begun, or the runs are skipped.
+    pub(in crate::runtime) fn carry_out(&mut self, verdict: &Verdict, now: i64) {
+        if let Some((latest, next)) = verdict.due {
+            (self.settled, self.next) = (latest, next);
         }
+        self.again = None;
+        self.run = verdict.run.map_or(Run::Over, Run::Of);
+        self.begun = now;
+    }
+
+    /// An attempt has begun that no run of the schedule waits for: a retry, or one that was triggered.
+    pub(in crate::runtime) fn begin(&mut self, now: i64) {
+        if self.run == Run::Over {
+            self.run = Run::Beside;
+        }
+        self.begun = now;
     }
 
     /// An attempt has ended.
     pub(in crate::runtime) fn ended(&mut self, now: i64) {
         self.observe(now);
-        self.busy = self.busy.max(now);
+        let is_due = |run: Option<Occurrence>| run.is_some_and(|run| run.at <= now);
+        if is_due(self.next) && is_due(self.pattern.next(self.begun, &self.zone)) {
+            self.busy = now;
+        }
     }
 
     /// No attempt follows for the run.
@@ -171,9 +215,12 @@ impl Calendar {
         self.run = Run::Over;
     }
 
-    /// The attempt was interrupted: its run is due when the task is registered again.
+    /// The attempt was interrupted, and its run is due again.
     pub(in crate::runtime) fn interrupt(&mut self) {
-        self.run = if let Run::Of(run) = self.run { Run::Again(run) } else { Run::Over };
+        if let Run::Of(run) = self.run {
+            self.again = Some(run);
+        }
+        self.run = Run::Over;
     }
 
     fn settle(&mut self, at: i64) {

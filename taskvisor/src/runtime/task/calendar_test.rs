@@ -15,6 +15,15 @@ fn hourly(missed: Missed, late: Option<Duration>) -> Calendar {
     calendar("0 * * * *", "UTC", missed, late, DAY)
 }
 
+impl Calendar {
+    /// The attempt of the due runs begins at once, if one does.
+    fn take(&mut self, now: i64) -> (bool, Option<MissedRuns>) {
+        let verdict = self.judge(now);
+        self.carry_out(&verdict, now);
+        (verdict.run.is_some(), verdict.missed)
+    }
+}
+
 #[expect(clippy::unnecessary_wraps, reason = "as it is told")]
 fn missed(count: usize, latest: i64, made_up: bool) -> Option<MissedRuns> {
     Some(MissedRuns { count, latest, made_up })
@@ -113,35 +122,98 @@ fn an_interrupted_run_is_due_again_unless_a_later_one_is() {
     let mut calendar = hourly(Missed::Once, None);
     calendar.take(DAY + HOUR);
     calendar.interrupt();
+    assert_eq!(calendar.run(), Run::Over);
     assert!(calendar.observe(DAY + HOUR + 100));
+    let verdict = calendar.judge(DAY + HOUR + 100);
+    assert!(!verdict.is_of_new_runs(), "its failures still count");
     assert_eq!(calendar.take(DAY + HOUR + 100), (true, None));
     assert_eq!(calendar.run(), Run::Of(DAY + HOUR));
-    calendar.interrupt();
-    assert_eq!(calendar.take(DAY + 2 * HOUR), (true, None));
-    assert_eq!(calendar.run(), Run::Of(DAY + 2 * HOUR));
     // One of its own is not repeated.
     calendar.conclude();
-    calendar.begin();
+    calendar.begin(DAY + HOUR + 200);
     assert_eq!(calendar.run(), Run::Beside);
     calendar.interrupt();
-    assert_eq!(calendar.run(), Run::Over);
+    assert!(calendar.run() == Run::Over && !calendar.observe(DAY + HOUR + 300));
 }
 
 #[test]
-fn a_run_that_did_not_begin_after_all_is_due_as_before() {
+fn an_interrupted_run_that_a_later_one_replaces_is_missed() {
+    for (policy, lateness, runs, told) in [
+        (Missed::Once, 0, true, missed(1, DAY + HOUR, true)),
+        (Missed::Once, 61, true, missed(2, DAY + 2 * HOUR, true)),
+        (Missed::Skip, 0, true, missed(1, DAY + HOUR, false)),
+        (Missed::Skip, 61, false, missed(2, DAY + 2 * HOUR, false)),
+    ] {
+        let mut calendar = hourly(policy, None);
+        calendar.take(DAY + HOUR);
+        calendar.interrupt();
+        assert_eq!(calendar.take(DAY + 2 * HOUR + lateness), (runs, told), "{policy:?} {lateness}");
+        assert_eq!(calendar.run(), if runs { Run::Of(DAY + 2 * HOUR) } else { Run::Over });
+        assert!(!calendar.observe(DAY + 2 * HOUR + 70), "it is told, and does not run again");
+    }
+}
+
+#[test]
+fn a_run_that_does_not_begin_after_all_is_due_as_before() {
     let mut calendar = hourly(Missed::Once, None);
-    assert_eq!(calendar.take(DAY + HOUR), (true, None));
-    calendar.give_back();
-    assert!(calendar.observe(DAY + HOUR) && calendar.run() == Run::Over);
-    assert_eq!(calendar.take(DAY + HOUR + 60), (true, None));
-    calendar.give_back();
-    // In a pause of hours: one run makes up for all.
+    for now in [DAY + HOUR, DAY + HOUR + 60, DAY + HOUR + 100] {
+        let is_on_time = now <= DAY + HOUR + 60;
+        let told = if is_on_time { None } else { missed(1, DAY + HOUR, true) };
+        let verdict = calendar.judge(now);
+        assert_eq!((verdict.run, verdict.missed), (Some(DAY + HOUR), told));
+        assert!(calendar.observe(now) && calendar.run() == Run::Over);
+    }
+    // In a pause of hours: one run makes up for all, and they are told once.
     assert_eq!(calendar.take(DAY + 5 * HOUR + 100), (true, missed(5, DAY + 5 * HOUR, true)));
-    // What was triggered is no run of the schedule.
-    calendar.conclude();
-    calendar.begin();
-    calendar.give_back();
+    assert!(!calendar.observe(DAY + 5 * HOUR + 101));
+}
+
+#[test]
+fn an_interrupted_run_that_does_not_begin_after_all_is_not_lost() {
+    for policy in [Missed::Once, Missed::Skip] {
+        let mut calendar = hourly(policy, None);
+        calendar.take(DAY + HOUR);
+        calendar.interrupt();
+        // Something bars the attempt, for that run or for the next.
+        assert_eq!(calendar.judge(DAY + HOUR + 100).run, Some(DAY + HOUR));
+        assert_eq!(calendar.judge(DAY + 2 * HOUR).run, Some(DAY + 2 * HOUR));
+        assert_eq!(calendar.take(DAY + 2 * HOUR + 1), (true, missed(1, DAY + HOUR, policy == Missed::Once)));
+    }
+}
+
+#[test]
+fn a_triggered_attempt_uses_up_nothing_that_is_due() {
+    let mut calendar = hourly(Missed::Skip, None);
+    assert!(calendar.observe(DAY + HOUR));
+    // In a pause, in which the run of that hour waits.
+    calendar.begin(DAY + HOUR + 10);
     assert_eq!(calendar.run(), Run::Beside);
+    calendar.ended(DAY + HOUR + 20);
+    calendar.conclude();
+    assert_eq!(calendar.take(DAY + HOUR + 30), (true, None), "no attempt ran at its time");
+    // The same for one that was interrupted.
+    calendar.interrupt();
+    calendar.begin(DAY + HOUR + 40);
+    calendar.ended(DAY + HOUR + 50);
+    calendar.conclude();
+    assert_eq!(calendar.take(DAY + HOUR + 60), (true, None));
+    assert_eq!(calendar.run(), Run::Of(DAY + HOUR));
+}
+
+#[test]
+fn what_is_due_is_not_to_come_and_is_forgotten_by_a_new_start() {
+    let mut calendar = hourly(Missed::Once, None);
+    calendar.take(DAY + HOUR);
+    calendar.interrupt();
+    let upcoming = |calendar: &Calendar, now| calendar.upcoming(now).unwrap().at - DAY;
+    assert_eq!(upcoming(&calendar, DAY + HOUR), 2 * HOUR);
+    assert!(calendar.observe(DAY + 3 * HOUR) && calendar.next().unwrap().at == DAY + 2 * HOUR);
+    assert_eq!(upcoming(&calendar, DAY + 3 * HOUR), 4 * HOUR);
+    calendar.start_anew(DAY + 3 * HOUR + 1);
+    assert!(!calendar.observe(DAY + 3 * HOUR + 1));
+    // A clock that was set back meanwhile repeats nothing.
+    calendar.start_anew(DAY + HOUR + 1);
+    assert_eq!((upcoming(&calendar, DAY + HOUR + 1), calendar.next().unwrap().at - DAY), (4 * HOUR, 4 * HOUR));
 }
 
 #[test]
@@ -162,8 +234,9 @@ fn a_gap_has_one_run_and_a_fold_one_for_a_fixed_time() {
     assert_eq!(runs.len(), 366);
 }
 
-/// The clock goes on, stands still, jumps ahead and is set back by less than three hours, and attempts take their time:
-/// each time of the schedule has one run, or is told as missed, once.
+/// The clock goes on, stands still, jumps ahead and is set back by less than three hours; attempts take their time, are
+/// interrupted, are triggered, or do not begin after all: each time of the schedule has one run, or is told as missed,
+/// once.
 #[test]
 fn each_run_begins_once_or_is_told_once_however_the_clock_moves() {
     for seed in 0..400 {
@@ -182,25 +255,41 @@ fn each_run_begins_once_or_is_told_once_however_the_clock_moves() {
             };
             // No more than 3 h behind what was seen.
             now = now.max(calendar.seen - 3 * HOUR + 1);
-            if !calendar.observe(now) {
+            let is_due = calendar.observe(now);
+            let is_triggered = random.u8(0..8) == 0;
+            if !is_due && !is_triggered {
                 continue;
             }
-            now += random.i64(0..90);
-            assert!(calendar.next().unwrap().at <= now, "{now}: {calendar:?}");
-            let (runs, missed_runs) = calendar.take(now);
-            if let Some(missed_runs) = missed_runs {
-                assert!(missed_runs.count < COUNTED && missed_runs.latest <= now);
-                // The one that is made up for is told as well.
-                told += missed_runs.count - usize::from(runs && calendar.run() == Run::Of(missed_runs.latest));
+            if is_triggered {
+                calendar.begin(now);
+                assert_eq!(calendar.run(), Run::Beside);
+            } else {
+                now += random.i64(0..90);
+                let again = calendar.again;
+                assert!(again.is_some() || calendar.next().unwrap().at <= now, "{now}: {calendar:?}");
+                let verdict = calendar.judge(now);
+                if random.u8(0..4) == 0 {
+                    continue;
+                }
+                calendar.carry_out(&verdict, now);
+                if let Some(missed) = verdict.missed {
+                    assert!(missed.count < COUNTED && missed.latest <= now);
+                    // The one that is made up for is told as well, and one that was interrupted has begun.
+                    let is_told_and_runs = verdict.run == Some(missed.latest);
+                    told += missed.count - usize::from(is_told_and_runs) - usize::from(again.is_some());
+                }
+                let Some(run) = verdict.run else { continue };
+                assert_eq!(calendar.run(), Run::Of(run));
+                if again == Some(run) {
+                    assert_eq!(verdict.missed, None);
+                } else {
+                    assert!(run <= now && late.is_none_or(|late| (now - run).unsigned_abs() <= late.as_secs()));
+                    begun.push(run);
+                }
             }
-            if runs {
-                let Run::Of(run) = calendar.run() else { panic!("{:?}", calendar.run()) };
-                assert!(run <= now && late.is_none_or(|late| (now - run).unsigned_abs() <= late.as_secs()));
-                begun.push(run);
-                now += random.i64(0..1_500);
-                calendar.ended(now);
-                calendar.conclude();
-            }
+            now += random.i64(0..1_500);
+            calendar.ended(now);
+            if random.u8(0..4) == 0 { calendar.interrupt() } else { calendar.conclude() }
         }
         assert!(begun.is_sorted_by(|one, other| one < other), "a run was repeated: {seed}");
         let all = calendar.pattern.upcoming(DAY, &calendar.zone).take_while(|run| run.at <= calendar.settled).count();

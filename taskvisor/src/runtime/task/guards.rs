@@ -157,6 +157,14 @@ impl Guards {
         })
     }
 
+    /// The attempt has begun.
+    pub(in crate::runtime) fn attempt_begins(&mut self, cell: &Cell) {
+        if let Some(schedule) = &mut self.schedule {
+            schedule.begun(cell);
+        }
+        self.heed_ready(cell);
+    }
+
     /// Notes that the attempt takes longer than one poll.
     pub(in crate::runtime) fn attempt_goes_on(&mut self, cell: &Cell) {
         if let Some(silence) = cell.policy().watchdog {

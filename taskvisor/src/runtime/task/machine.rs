@@ -336,6 +336,12 @@ impl Machine {
         self.bars.has(Bars::PAUSED)
     }
 
+    /// Returns `true` if one attempt begins in spite of the pause.
+    #[cfg(feature = "cron")]
+    pub(in crate::runtime) fn is_triggered_in_pause(&self) -> bool {
+        self.bars.has(Bars::TRIGGERED)
+    }
+
     /// Returns `true` if only a pause prevents the next attempt, which is due.
     pub(in crate::runtime) fn is_held_back(&self) -> bool {
         let is_due = self.stage == Stage::Waiting(Wait::Due) && self.gate != Gate::Shut;
@@ -543,7 +549,7 @@ impl Machine {
         }
     }
 
-    /// A scheduled task waits for its first time, and is ready. Returns whether its batch waits for it.
+    /// A scheduled task waits for its time, and is ready. Returns whether its batch waits for it.
     pub(in crate::runtime) fn rest(&mut self) -> (bool, Option<Note>) {
         if self.stage != Stage::Waiting(Wait::Scheduled) || self.gate == Gate::Shut || self.request == Request::Stop {
             return (false, None);
@@ -560,14 +566,20 @@ impl Machine {
         }
     }
 
-    /// The runs for which an attempt was due are skipped. Returns `false` if it begins all the same, because it was
-    /// triggered, or because its end is requested.
-    pub(in crate::runtime) fn reschedule(&mut self) -> bool {
-        let waits = self.stage == Stage::Waiting(Wait::Due) && !self.owed && !self.last;
-        if waits {
-            self.stage = Stage::Waiting(Wait::Scheduled);
+    /// A new run of the schedule is due: the failures were those of another.
+    #[cfg(feature = "cron")]
+    pub(in crate::runtime) fn forget_failures(&mut self) {
+        self.streak = 0;
+    }
+
+    /// The runs for which an attempt was due are skipped: the task [rests](Self::rest). Returns `None` if the attempt
+    /// begins all the same, because it was triggered, or because its end is requested.
+    pub(in crate::runtime) fn reschedule(&mut self) -> Option<(bool, Option<Note>)> {
+        if self.stage != Stage::Waiting(Wait::Due) || self.owed || self.last {
+            return None;
         }
-        waits
+        self.stage = Stage::Waiting(Wait::Scheduled);
+        Some(self.rest())
     }
 
     /// Begins an attempt, unless something else was requested in the meantime; then [`turn`](Self::turn) returns the

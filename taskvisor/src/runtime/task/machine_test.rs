@@ -256,9 +256,12 @@ impl Play<'_> {
         assert!(machine.ready == was.ready || machine.ready && may_rest);
         self.reach(rested);
         let mut skipped = before;
-        let waits = skipped.machine.reschedule();
+        let waits = skipped.machine.reschedule().is_some();
         assert!(!waits || !before.machine.owed && !before.machine.last, "what was triggered is skipped: {before:?}");
         assert_eq!(waits, skipped.machine != before.machine);
+        let may_rest = waits && was.gate != Gate::Shut && was.request != Request::Stop;
+        let (machine, has_passed) = (&skipped.machine, skipped.machine.gate == Gate::Passed);
+        assert!(!may_rest || machine.ready && has_passed, "what is after it waits: {before:?}");
         self.reach(skipped);
     }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::super::observe;
 use super::super::schedules::Line;
 use super::super::timer::deadline;
-use super::calendar::{COUNTED, Calendar, MissedRuns};
+use super::calendar::{COUNTED, Calendar, MissedRuns, Verdict};
 use super::cell::{Cell, shown};
 use crate::events::{Event, EventKind};
 use crate::inspect::{TaskOutcome, now};
@@ -25,8 +25,11 @@ pub(in crate::runtime) struct Schedule {
     until: Option<Instant>,
     /// `true` if a run is due and its attempt has not begun.
     is_due: bool,
-    /// `true` if the attempt that begins is the first of its run.
-    is_first: bool,
+    /// What comes of the runs that are due, once the attempt has begun.
+    verdict: Option<Verdict>,
+    /// Wakes the task when a test sets the clock.
+    #[cfg(feature = "test-util")]
+    _watch: Option<crate::test::Watch>,
 }
 
 /// What the clock says to a task that waits.
@@ -45,11 +48,16 @@ impl Schedule {
         if !cell.policy().is_scheduled() {
             return None;
         }
-        #[cfg(feature = "test-util")]
-        crate::test::watch_clock(cell);
         // The schedule was checked when the task was registered.
         let line = cell.core().schedules.enter(cell)?;
-        Some(Self { line, until: None, is_due: false, is_first: false })
+        Some(Self {
+            line,
+            until: None,
+            is_due: false,
+            verdict: None,
+            #[cfg(feature = "test-util")]
+            _watch: crate::test::watch_clock(cell),
+        })
     }
 
     /// Returns what the task waits for: for the next run, and no longer than `delay` from the first call on.
@@ -68,43 +76,60 @@ impl Schedule {
     }
 
     /// Returns the time until the next run.
-    fn until_next(&self) -> Duration {
+    pub(in crate::runtime) fn until_next(&self) -> Duration {
         self.line.next_run().map_or(Duration::MAX, |next| next.duration_since(now()).unwrap_or_default())
     }
 
     /// An attempt is about to begin. Returns `false` if it was due for runs that are skipped.
     pub(in crate::runtime) fn may_begin(&mut self, cell: &Cell) -> bool {
         self.until = None;
+        self.verdict = None;
         // The next time may have come while a retry, or a run that was interrupted, could not begin.
-        let has_come = self.line.with(Calendar::observe);
-        self.is_first = std::mem::take(&mut self.is_due) || has_come;
-        if !self.is_first {
-            self.line.with(|calendar, _| calendar.begin());
+        self.is_due |= self.line.with(Calendar::observe);
+        // What is due in a pause stays due when an attempt is triggered.
+        if !self.is_due || cell.is_triggered_in_pause() {
             return true;
         }
-        let (begins, missed) = self.line.with(Calendar::take);
-        if let Some(missed) = missed {
-            self.tell(cell, &missed);
+        let verdict = self.line.with(Calendar::judge);
+        if verdict.is_of_new_runs() {
+            cell.forget_failures();
         }
-        begins
+        if verdict.run.is_some() {
+            self.verdict = Some(verdict);
+            return true;
+        }
+        self.carry_out(cell, &verdict);
+        false
     }
 
-    /// The attempt did not begin after all, because of a pause, a hold or a stop. Its run is still due.
-    pub(in crate::runtime) fn not_begun(&mut self) {
-        if std::mem::take(&mut self.is_first) {
-            self.is_due = true;
-            self.line.with(|calendar, _| calendar.give_back());
+    /// The attempt has begun.
+    pub(in crate::runtime) fn begun(&mut self, cell: &Cell) {
+        match self.verdict.take() {
+            Some(verdict) => self.carry_out(cell, &verdict),
+            None => self.line.with(Calendar::begin),
         }
     }
 
-    /// The attempt has ended.
+    /// The attempt has ended, or its start has failed.
     pub(in crate::runtime) fn ended(&mut self, cell: &Cell) {
-        if self.is_due {
-            // It failed before it began.
-            self.may_begin(cell);
+        if let Some(verdict) = self.verdict.take() {
+            self.carry_out(cell, &verdict);
         }
         self.until = None;
         self.line.with(Calendar::ended);
+    }
+
+    fn carry_out(&mut self, cell: &Cell, verdict: &Verdict) {
+        self.is_due = false;
+        self.line.with(|calendar, now| calendar.carry_out(verdict, now));
+        if let Some(missed) = &verdict.missed {
+            self.tell(cell, missed);
+        }
+    }
+
+    /// The attempt was interrupted: its run is due again.
+    pub(in crate::runtime) fn interrupted(&self) {
+        self.line.with(|calendar, _| calendar.interrupt());
     }
 
     /// No attempt follows for the run.
@@ -114,11 +139,14 @@ impl Schedule {
 
     /// The registration has ended. If its group can start again, the schedule goes on where it was.
     pub(in crate::runtime) fn over(&self, cell: &Cell, outcome: &TaskOutcome) {
-        let why = cell.why_stopped();
-        let by_name = matches!(why, Some(StopKind::Canceled | StopKind::Removed | StopKind::Replaced));
-        let is_kept = !cell.was_added() && !by_name && !cell.core().is_stopping();
+        // An added task is kept if it comes back with its group.
+        let is_kept = (!cell.was_added() || cell.has_task()) && !cell.core().is_stopping();
         if !is_kept {
-            return cell.core().schedules.leave(cell.name(), &self.line);
+            return cell.core().schedules.leave(cell);
+        }
+        let why = cell.why_stopped();
+        if matches!(why, Some(StopKind::Canceled | StopKind::Removed | StopKind::Replaced)) {
+            return self.line.starts_anew();
         }
         let is_interrupted = matches!(outcome, TaskOutcome::Canceled { .. } | TaskOutcome::Aborted { .. });
         self.line.with(|calendar, _| if is_interrupted { calendar.interrupt() } else { calendar.conclude() });

@@ -21,6 +21,11 @@ impl Cell {
     pub(in crate::runtime) fn next_run(&self) -> Option<SystemTime> {
         None
     }
+
+    #[expect(clippy::unused_self, reason = "it has the shape of the real one")]
+    pub(in crate::runtime) fn next_run_or_due(&self) -> Option<SystemTime> {
+        None
+    }
 }
 
 impl Schedule {
@@ -36,11 +41,19 @@ impl Schedule {
         match self.0 {}
     }
 
-    pub(in crate::runtime) fn not_begun(&mut self) {
+    pub(in crate::runtime) fn begun(&mut self, _: &Cell) {
         match self.0 {}
     }
 
     pub(in crate::runtime) fn ended(&mut self, _: &Cell) {
+        match self.0 {}
+    }
+
+    pub(in crate::runtime) fn interrupted(&self) {
+        match self.0 {}
+    }
+
+    pub(in crate::runtime) fn until_next(&self) -> Duration {
         match self.0 {}
     }
 

@@ -78,6 +78,28 @@ async fn t1_extreme_values_are_no_panic() -> Result {
 }
 
 #[tokio::test(start_paused = true)]
+async fn t1_a_list_of_runs_has_an_end() -> Result {
+    let runs = Runs::from(DAY);
+    let tree = tree().task(runs.ok("a", "* * * * *")).task(runs.ok("b", "0 0 29 2 *")).build();
+    let all = tree.schedule(usize::MAX)?;
+    assert_eq!(all.len(), 10_000);
+    assert_eq!(all[9_999].at, UNIX_EPOCH + secs_of(DAY_SECS + 60 * 10_000));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn t1_a_part_of_a_second_of_the_clock_is_kept() -> Result {
+    let runs = Runs::from("2026-03-28T00:59:59.25Z");
+    let tree = tree().task(runs.ok("a", "@hourly")).build();
+    tree.start().await?;
+    sleep(Duration::from_millis(740)).await;
+    assert_eq!(runs.begun().len(), 0);
+    sleep(Duration::from_millis(20)).await;
+    assert_eq!(runs.begun().len(), 1);
+    tree.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
 async fn t1_an_attempt_without_a_schedule_is_for_no_time() -> Result {
     let runs = Runs::from(DAY);
     let tree = tree().task(runs.task("a", HOUR, |_| Ok(()))).build();
@@ -87,5 +109,54 @@ async fn t1_an_attempt_without_a_schedule_is_for_no_time() -> Result {
     let status = tree.child("a").status().unwrap();
     assert_eq!((status.state, status.next_run), (TaskState::Running, None));
     assert!(tree.schedule(10)?.is_empty());
+    tree.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn t1_the_next_run_is_to_come_also_while_one_is_due() -> Result {
+    let runs = Runs::from(DAY);
+    let tree = tree().task(runs.task("a", secs(5_000), |_| Ok(())).with_schedule(Schedule::cron("@hourly"))).build();
+    tree.start().await?;
+    let next = || {
+        let next = tree.child("a").status().unwrap().next_run.unwrap();
+        assert_eq!(next, tree.schedule(1).unwrap()[0].at);
+        next.duration_since(UNIX_EPOCH).unwrap().as_secs() - DAY_SECS
+    };
+    assert_eq!(next(), 3_600);
+    sleep(HOUR + secs(1)).await;
+    assert_eq!(next(), 7_200);
+    // That of 02:00 is due, and the attempt goes on.
+    sleep(HOUR).await;
+    assert_eq!((runs.begun(), next()), (vec![3_600], 10_800));
+    // In a pause.
+    assert!(tree.child("a").pause());
+    sleep(HOUR).await;
+    assert_eq!((tree.child("a").status().unwrap().state, next()), (TaskState::Paused, 14_400));
+    tree.shutdown().await
+}
+
+#[tokio::test(start_paused = true)]
+async fn t1_the_next_runs_of_a_group_that_is_down_are_known() -> Result {
+    let runs = Runs::from(DAY);
+    let critical = runs.task("critical", secs(100), |_| fail()).with_restart(RestartPolicy::Never).critical();
+    let inner = Group::one_for_one("inner").task(runs.ok("b", "50 * * * *"));
+    let group = Group::one_for_one("group").task(runs.ok("a", "@hourly")).task(critical).group(inner);
+    let tree = tree().group(group.with_backoff(backoff(1_000))).task(runs.ok("c", "55 * * * *")).build();
+    tree.start().await?;
+    tree.group("group").add_task(runs.ok("added", "58 * * * *")).await?;
+    let state = || tree.snapshot().root.children[0].state;
+    let paths = || tree.schedule(4).unwrap().into_iter().map(|run| run.path).collect::<Vec<_>>();
+    let all = ["group/inner/b", "c", "group/added", "group/a"];
+    assert_eq!(paths(), all);
+    sleep(secs(500)).await;
+    assert_eq!(state(), TaskState::Backoff);
+    assert_eq!(paths(), all);
+    sleep(secs(601)).await;
+    assert_eq!(state(), TaskState::Running);
+    assert_eq!(paths(), all);
+    // One that has ended alone does not come back.
+    tree.child("group/a").current().unwrap().cancel().await?;
+    assert_eq!(paths()[..3], all[..3]);
+    assert!(!paths().contains(&"group/a".to_owned()));
     tree.shutdown().await
 }

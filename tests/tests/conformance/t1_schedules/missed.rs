@@ -3,12 +3,6 @@
 use super::*;
 use taskvisor::Tree;
 
-/// What was told of missed runs: the number, and the reason.
-fn told(recorder: &Recorder) -> Vec<(u64, String)> {
-    let missed = recorder.events().into_iter().filter(|event| event.kind == EventKind::RunsMissed);
-    missed.map(|event| (event.count.unwrap(), event.reason.unwrap().to_string())).collect()
-}
-
 fn build(spec: TaskSpec) -> (Tree, Recorder) {
     let tree = tree().task(spec).build();
     let recorder = Recorder::attach(tree.supervisor());

@@ -96,3 +96,41 @@ async fn t2_a_trigger_runs_a_paused_task_once_and_uses_up_no_time() -> Result {
     assert_eq!((runs.begun(), runs.scheduled_for(DAY_SECS)), (vec![10, 3_610], vec![None, Some(3_600)]));
     tree.shutdown().await
 }
+
+/// What was due waits for the end of the pause, and no attempt ran at its time.
+#[tokio::test(start_paused = true)]
+async fn t2_a_trigger_of_a_paused_task_leaves_what_is_due() -> Result {
+    for missed in [Missed::Once, Missed::Skip] {
+        let runs = Runs::from(DAY);
+        let tree = tree().task(runs.ok("a", "@daily").with_schedule(Schedule::cron("@hourly").missed(missed))).build();
+        let recorder = Recorder::attach(tree.supervisor());
+        tree.start().await?;
+        let child = tree.child("a");
+        assert!(child.pause());
+        sleep(HOUR + secs(10)).await;
+        assert_eq!(child.status().unwrap().state, TaskState::Paused);
+        assert!(child.trigger());
+        sleep(secs(20)).await;
+        assert_eq!((runs.begun(), child.status().unwrap().state), (vec![3_610], TaskState::Paused));
+        assert!(child.resume());
+        sleep(secs(1)).await;
+        assert_eq!((runs.begun(), runs.scheduled_for(DAY_SECS)), (vec![3_610, 3_630], vec![None, Some(3_600)]));
+        assert_eq!(recorder.count(EventKind::RunsMissed), 0);
+        tree.shutdown().await?;
+    }
+    // The same for a run that the pause stopped.
+    let runs = Runs::from(DAY);
+    let tree = tree().task(runs.task("a", secs(500), |_| Ok(())).with_schedule(Schedule::cron("@hourly"))).build();
+    tree.start().await?;
+    sleep(HOUR + secs(100)).await;
+    let child = tree.child("a");
+    assert!(child.pause_and_stop());
+    sleep(secs(100)).await;
+    assert!(child.trigger());
+    sleep(secs(600)).await;
+    assert!(child.resume());
+    sleep(secs(600)).await;
+    assert_eq!(runs.begun(), [3_600, 3_800, 4_400]);
+    assert_eq!(runs.scheduled_for(DAY_SECS), [Some(3_600), None, Some(3_600)]);
+    tree.shutdown().await
+}

@@ -36,6 +36,19 @@ impl Actor {
         self.take_turn(Duration::MAX);
     }
 
+    /// A sibling, its group or a command interrupted the attempt, and the task comes back.
+    pub(in crate::runtime) fn run_is_interrupted(&mut self) {
+        if let Some(schedule) = self.schedule() {
+            schedule.interrupted();
+        }
+    }
+
+    /// Returns the backoff that the group waits for: the next time of the schedule ends it.
+    #[cold]
+    pub(in crate::runtime) fn backoff_in_group(&mut self, delay: Duration) -> Duration {
+        self.schedule().map_or(delay, |schedule| delay.min(schedule.until_next()))
+    }
+
     /// Returns `false` if the runs for which the attempt is due were missed and are skipped: the task waits again.
     pub(in crate::runtime) fn may_begin(&mut self) -> bool {
         let Some(guards) = &mut self.guards else { return true };

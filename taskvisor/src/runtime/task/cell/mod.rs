@@ -204,6 +204,12 @@ impl Cell {
         self.lock().task.clone()
     }
 
+    /// Returns `true` if it has its task. One that has ended has it only if it is kept.
+    #[cfg(feature = "cron")]
+    pub(in crate::runtime) fn has_task(&self) -> bool {
+        self.lock().task.is_some()
+    }
+
     /// Returns `true` if the task of a registration that has ended is kept.
     pub(in crate::runtime) fn keeps_task(&self) -> bool {
         let state = self.lock();

@@ -45,6 +45,12 @@ impl Cell {
         self.lock().machine.is_paused()
     }
 
+    /// Returns `true` if it was triggered in its pause, and the attempt for that has not begun.
+    #[cfg(feature = "cron")]
+    pub(in crate::runtime) fn is_triggered_in_pause(&self) -> bool {
+        self.lock().machine.is_triggered_in_pause()
+    }
+
     /// An attempt of a paused task has ended: its actor takes a turn before anything else.
     #[cold]
     pub(super) fn begins_to_rest(&self, state: &mut State) {

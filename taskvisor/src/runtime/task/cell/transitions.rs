@@ -1,6 +1,6 @@
 //! The transitions that the actor makes: an attempt begins, ends, and what follows.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
@@ -127,6 +127,12 @@ impl Cell {
     pub(in crate::runtime) fn rest(&self) {
         let mut state = self.lock();
         let (unready, note) = state.machine.rest();
+        self.tell_readiness(state, unready, note);
+    }
+
+    /// Releases the lock, and tells that the task may have become ready: `unready` if its batch waited for it.
+    #[inline]
+    fn tell_readiness(&self, state: MutexGuard<'_, State>, unready: bool, note: Option<Note>) {
         let epoch = if note.is_some() { self.epoch() } else { 0 };
         drop(state);
         if let Some(note) = note {
@@ -156,11 +162,16 @@ impl Cell {
     /// The runs for which an attempt was due are skipped. Returns `false` if it begins all the same.
     pub(in crate::runtime) fn reschedule(&self) -> bool {
         let mut state = self.lock();
-        let waits = state.machine.reschedule();
-        if waits {
-            state.since = self.core.clock.now();
-        }
-        waits
+        let Some((unready, note)) = state.machine.reschedule() else { return false };
+        state.since = self.core.clock.now();
+        self.tell_readiness(state, unready, note);
+        true
+    }
+
+    /// A new run of the schedule is due: the failures were those of another.
+    #[cfg(feature = "cron")]
+    pub(in crate::runtime) fn forget_failures(&self) {
+        self.lock().machine.forget_failures();
     }
 
     /// Begins an attempt. Returns the task and the number of the attempt, or `None` if something else was requested.
@@ -176,20 +187,12 @@ impl Cell {
             state.bound = None;
         }
         let attempt = state.machine.attempt;
-        let epoch = if note.is_some() { self.epoch() } else { 0 };
         #[cfg(feature = "test-util")]
         self.note_fault(&state);
         if self.core.bus.is_active() {
             self.core.bus.publish(self.event_of_attempt(&state, EventKind::TaskStarting));
         }
-        drop(state);
-        if let Some(note) = note {
-            self.tell_group_of(epoch, note);
-        }
-        if unready {
-            self.core.one_is_ready();
-        }
-        self.core.tell_ready();
+        self.tell_readiness(state, unready, note);
         Some((task, attempt))
     }
 
@@ -371,7 +374,7 @@ impl Cell {
 
     /// Returns the time until the next run of its schedule.
     fn until_next_run(&self, at: SystemTime) -> Duration {
-        self.next_run().and_then(|next| next.duration_since(at).ok()).unwrap_or_default()
+        self.next_run_or_due().and_then(|next| next.duration_since(at).ok()).unwrap_or_default()
     }
 
     /// Ends the registration. The caller holds the registry's lock and has freed the name.
