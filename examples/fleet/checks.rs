@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::history::{History, Holding};
+use crate::log::{Answer, FEEDS, KEYS, LEDGER};
 use crate::plan::{Episode, Fault};
-use crate::work::{FEEDS, KEYS, LEDGER};
 
 /// Whether a check has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,8 +34,9 @@ pub(crate) fn all(history: &History, ttl: Duration, accepted: &[Vec<u64>; 3]) ->
     checks.push(no_stale_write(history, accepted));
     checks.push(no_lost_write(history, accepted));
     checks.extend(take_over(history, ttl));
-    checks.push(hand_over(history));
+    checks.push(hand_over(history, ttl));
     checks.push(quiet(history, ttl));
+    checks.push(no_overrun(history));
     checks
 }
 
@@ -117,15 +118,23 @@ fn no_stale_write(history: &History, accepted: &[Vec<u64>; 3]) -> Check {
     }
     let all: usize = accepted.iter().map(Vec::len).sum();
     let refused: usize = history.runs.iter().map(|run| run.refused).sum();
-    check("no stale write", &faults, format!("{all} writes were accepted, {refused} were refused by the fence"))
+    let old = |answer| history.stale.iter().filter(|(_, it)| *it == answer).count();
+    let (passed, stopped, old) = (old(Answer::Accepted), old(Answer::Refused), history.stale.len());
+    if passed > 0 {
+        faults.push(format!("{passed} of {old} writes with old tokens were accepted"));
+    }
+    let well = format!("{all} writes were accepted, {refused} refused, and {stopped} of {old} with old tokens");
+    check("no stale write", &faults, well)
 }
 
 fn no_lost_write(history: &History, accepted: &[Vec<u64>; 3]) -> Check {
     let (mut faults, mut unanswered) = (Vec::new(), 0);
     for (key, tokens) in KEYS.iter().zip(accepted) {
         let runs = || history.runs.iter().filter(|run| run.key == *key);
-        let least: usize = runs().map(|run| run.accepted).sum();
-        let most: usize = runs().map(|run| run.begun_writes - run.refused).sum();
+        let stale = |answer| history.stale.iter().filter(|it| it.0 == *key && it.1 == answer).count();
+        let least = runs().map(|run| run.accepted).sum::<usize>() + stale(Answer::Accepted);
+        let open = runs().map(|run| run.begun_writes - run.accepted - run.refused).sum::<usize>();
+        let most = least + open + stale(Answer::Unknown);
         unanswered += most - least;
         if !(least..=most).contains(&tokens.len()) {
             faults.push(format!("{key}: the counter is {}, of {least} to {most} writes", tokens.len()));
@@ -137,40 +146,33 @@ fn no_lost_write(history: &History, accepted: &[Vec<u64>; 3]) -> Check {
 /// What followed from a fault of an owner.
 struct Sample {
     took: Duration,
-    /// Another replica suffered as well in the meantime, so that the time says little.
+    /// Another replica suffered as well in the meantime. It may have been the one that took the key.
     is_disturbed: bool,
 }
 
-/// Judges the times of one kind.
-fn judge(name: &'static str, samples: &[Sample], limit: Duration, kept: usize) -> Check {
-    let mut clean: Vec<_> = samples.iter().filter(|it| !it.is_disturbed).map(|it| it.took).collect();
-    clean.sort();
-    let disturbed = samples.iter().filter(|it| it.is_disturbed).map(|it| it.took).max();
-    let mut told = match clean.as_slice() {
+/// Judges the times of one kind. Those that are too long amid the faults of others are told apart.
+fn judge(name: &'static str, samples: &[Sample], limit: Duration, most: Duration, kept: usize) -> Check {
+    let (disturbed, judged): (Vec<_>, Vec<_>) = samples.iter().partition(|it| it.is_disturbed && it.took > limit);
+    let mut times: Vec<_> = judged.iter().map(|it| it.took).collect();
+    times.sort();
+    let mut told = match times.as_slice() {
         [] => "none to judge".to_owned(),
-        [only] => format!("{} (limit {})", shown(*only), shown(limit)),
+        [only] => format!("{}, once (limit {})", shown(*only), shown(limit)),
         [least, .., most] => {
-            let median = shown(clean[clean.len() / 2]);
-            format!(
-                "{} to {}, median {median}, {} times (limit {})",
-                shown(*least),
-                shown(*most),
-                clean.len(),
-                shown(limit)
-            )
+            let (median, count) = (shown(times[times.len() / 2]), times.len());
+            format!("{} to {}, median {median}, {count} times (limit {})", shown(*least), shown(*most), shown(limit))
         }
     };
-    if let Some(longest) = disturbed {
-        let count = samples.len() - clean.len();
-        let _ = write!(told, "; amid other faults {count} times, up to {}", shown(longest));
+    if let Some(longest) = disturbed.iter().map(|it| it.took).max() {
+        let _ = write!(told, "; {} more amid faults of others, up to {}", disturbed.len(), shown(longest));
     }
     if kept > 0 {
         let _ = write!(told, "; kept {kept} times");
     }
-    let verdict = match clean.last() {
+    let verdict = match times.last() {
         None => Verdict::Nothing,
-        Some(most) if *most <= limit => Verdict::Passed,
-        Some(most) if *most <= 2 * limit => Verdict::Late,
+        Some(time) if *time <= limit => Verdict::Passed,
+        Some(time) if *time <= most => Verdict::Late,
         Some(_) => Verdict::Failed,
     };
     Check { name, verdict, told }
@@ -209,11 +211,13 @@ fn take_over(history: &History, ttl: Duration) -> Vec<Check> {
             kind.1.push(Sample { took, is_disturbed: is_disturbed(history, episode, next) });
         }
     }
-    kinds.into_iter().map(|(name, samples, kept)| judge(name, &samples, limit, kept)).collect()
+    kinds.into_iter().map(|(name, samples, kept)| judge(name, &samples, limit, 2 * limit, kept)).collect()
 }
 
 /// The time from the end of the work of an owner that was told to end to the work of the next.
-fn hand_over(history: &History) -> Check {
+///
+/// A replica whose hints are lost asks every third of the time to live, a little more or less.
+fn hand_over(history: &History, ttl: Duration) -> Check {
     let mut samples = Vec::new();
     for episode in history.episodes.iter().filter(|it| it.fault == Fault::Term) {
         for key in [LEDGER, FEEDS] {
@@ -223,7 +227,7 @@ fn hand_over(history: &History) -> Check {
             samples.push(Sample { took, is_disturbed: is_disturbed(history, episode, next) });
         }
     }
-    judge("hand-over at a shutdown", &samples, HAND_OVER, 0)
+    judge("hand-over at a shutdown", &samples, HAND_OVER, 2 * HAND_OVER + ttl / 3, 0)
 }
 
 /// After the last fault has healed, owners change no more.
@@ -243,3 +247,16 @@ fn quiet(history: &History, ttl: Duration) -> Check {
     let time = shown(history.finish.saturating_sub(from));
     check("quiet after healing", &faults, format!("no owner changed in the last {time}"))
 }
+
+/// The fleet itself tells if work was not dropped with its lease.
+fn no_overrun(history: &History) -> Check {
+    let (verdict, told) = match history.overruns {
+        0 => (Verdict::Passed, "the fleet has seen none that outlasted it".to_owned()),
+        count => (Verdict::Late, format!("{count} times it was not dropped at once")),
+    };
+    Check { name: "work ends with its lease", verdict, told }
+}
+
+#[cfg(test)]
+#[path = "checks_test.rs"]
+mod tests;

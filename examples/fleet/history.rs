@@ -49,6 +49,8 @@ pub(crate) struct History {
     /// By key and token.
     pub(crate) holdings: Vec<Holding>,
     pub(crate) episodes: Vec<Episode>,
+    /// The answers to writes with old tokens, by key.
+    pub(crate) stale: Vec<(String, Answer)>,
     pub(crate) overruns: usize,
     /// When the last faults had healed, and when the replicas were asked to end.
     pub(crate) healed: Duration,
@@ -59,7 +61,7 @@ impl History {
     pub(crate) fn new(records: &[Record], mut episodes: Vec<Episode>, healed: Duration, finish: Duration) -> Self {
         episodes.sort_by_key(|episode| episode.from);
         let mut runs: BTreeMap<RunId, (Run, bool)> = BTreeMap::new();
-        let mut overruns = 0;
+        let (mut overruns, mut stale) = (0, Vec::new());
         for Record { at, run: id, what } in records {
             if let What::Begin { key, token, .. } = what {
                 let run = Run {
@@ -76,7 +78,11 @@ impl History {
                 runs.insert(*id, (run, false));
                 continue;
             }
-            overruns += usize::from(*what == What::Overrun);
+            match what {
+                What::Overrun => overruns += 1,
+                What::Stale { key, answer } => stale.push((key.clone(), *answer)),
+                _ => {}
+            }
             let Some((run, ended)) = runs.get_mut(id) else { continue };
             match what {
                 What::End => (run.end, *ended) = (*at, true),
@@ -86,7 +92,7 @@ impl History {
                     run.accepted += usize::from(*answer == Answer::Accepted);
                     run.refused += usize::from(*answer == Answer::Refused);
                 }
-                What::Begin { .. } | What::Overrun => {}
+                What::Begin { .. } | What::Stale { .. } | What::Overrun => {}
             }
         }
         // What a killed process did not write down ended with it.
@@ -98,7 +104,7 @@ impl History {
         let mut runs: Vec<_> = runs.into_values().map(|(run, _)| run).collect();
         runs.sort_by_key(|run| run.begin);
         let holdings = holdings(&runs, &episodes);
-        Self { runs, holdings, episodes, overruns, healed, finish }
+        Self { runs, holdings, episodes, stale, overruns, healed, finish }
     }
 
     /// Returns the holdings of a key, in the order of their tokens.

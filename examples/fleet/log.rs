@@ -9,6 +9,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+/// The keys of the leases: the path of the task, the path of the group, and the key of the slot.
+pub(crate) const LEDGER: &str = "ledger";
+pub(crate) const FEEDS: &str = "feeds";
+pub(crate) const DEPLOY: &str = "/slot/deploy";
+pub(crate) const KEYS: [&str; 3] = [LEDGER, FEEDS, DEPLOY];
+
 /// Returns the monotonic time of the machine, which is the same in all its processes.
 pub(crate) fn now() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
@@ -32,6 +38,24 @@ pub(crate) enum Answer {
     Unknown,
 }
 
+impl Answer {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    fn of(word: &str) -> Self {
+        match word {
+            "accepted" => Self::Accepted,
+            "refused" => Self::Refused,
+            _ => Self::Unknown,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum What {
     /// The run begins, as the owner of a key by a token.
@@ -45,6 +69,11 @@ pub(crate) enum What {
     Wrote(Answer),
     /// Its future is dropped.
     End,
+    /// A write with a token that this life has had, and had a greater one since.
+    Stale {
+        key: String,
+        answer: Answer,
+    },
     /// The fleet has said that work outlasted its lease.
     Overrun,
 }
@@ -64,9 +93,8 @@ impl fmt::Display for Record {
         match what {
             What::Begin { key, task, token } => write!(f, "begin {key} {task} {token}"),
             What::Work => f.write_str("work"),
-            What::Wrote(Answer::Accepted) => f.write_str("accepted"),
-            What::Wrote(Answer::Refused) => f.write_str("refused"),
-            What::Wrote(Answer::Unknown) => f.write_str("unknown"),
+            What::Wrote(answer) => write!(f, "wrote {}", answer.word()),
+            What::Stale { key, answer } => write!(f, "stale {key} {}", answer.word()),
             What::End => f.write_str("end"),
             What::Overrun => f.write_str("overrun"),
         }
@@ -90,9 +118,8 @@ impl FromStr for Record {
                 token: word()?.parse().map_err(wrong)?,
             },
             "work" => What::Work,
-            "accepted" => What::Wrote(Answer::Accepted),
-            "refused" => What::Wrote(Answer::Refused),
-            "unknown" => What::Wrote(Answer::Unknown),
+            "wrote" => What::Wrote(Answer::of(word()?)),
+            "stale" => What::Stale { key: word()?.to_owned(), answer: Answer::of(word()?) },
             "end" => What::End,
             "overrun" => What::Overrun,
             _ => return Err(format!("the log has an unknown line: {line:?}")),
@@ -131,10 +158,10 @@ impl Log {
         running
     }
 
-    /// Work has outlasted its lease.
-    pub(crate) fn overrun(&self) {
+    /// Writes down what is of no run.
+    pub(crate) fn note(&self, what: What) {
         let run = RunId { replica: self.replica, life: self.life, number: usize::MAX };
-        self.write(&Record { at: now(), run, what: What::Overrun });
+        self.write(&Record { at: now(), run, what });
     }
 
     /// One call of the system for a line, so that it is in the file as a whole, or not at all.

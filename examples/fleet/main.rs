@@ -196,14 +196,11 @@ async fn run(arguments: &Arguments, log: &Path) -> Result<bool, String> {
 
     let history = History::new(&Log::read(log)?, episodes, healed, finish);
     let mut accepted = [const { Vec::new() }; 3];
-    for (key, accepted) in work::KEYS.iter().zip(&mut accepted) {
+    for (key, accepted) in log::KEYS.iter().zip(&mut accepted) {
         *accepted = fleet.counter().accepted(key).await?;
     }
     let checks = checks::all(&history, ttl, &accepted);
     say(report::whole(&history, replicas, start_at, &checks).trim_end());
-    if history.overruns > 0 {
-        say(&format!("  {} events said that work had outlasted its lease", history.overruns));
-    }
     let failed = checks.iter().filter(|check| check.verdict == Verdict::Failed).count();
     say(&if failed == 0 { "\nall is well".to_owned() } else { format!("\n{failed} checks have failed") });
     Ok(failed == 0)
@@ -238,7 +235,7 @@ async fn rage(
             episodes.push(episode);
         }
         let owner = match planned.victim {
-            Victim::Owner(key) => owner(log, key)?,
+            Victim::Owner(key) => next_owner(log, key, end).await?,
             Victim::Any => None,
         };
         let healthy: Vec<_> = (0..replicas).filter(|replica| !hit.contains(replica)).collect();
@@ -259,6 +256,19 @@ async fn rage(
         episodes.push(done.map_err(|error| error.to_string())??);
     }
     Ok(episodes)
+}
+
+/// Returns the replica that runs a key, and waits for one.
+async fn next_owner(log: &Path, key: &str, end: Instant) -> Result<Option<usize>, String> {
+    while Instant::now() < end {
+        if let Some(owner) = owner(log, key)? {
+            // It is to have done something.
+            sleep(Duration::from_millis(300)).await;
+            return Ok(Some(owner));
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    Ok(None)
 }
 
 /// Returns the replica that runs a key now, by the log.

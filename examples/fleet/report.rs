@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::checks::{Check, Verdict};
 use crate::history::History;
+use crate::log::{DEPLOY, FEEDS, LEDGER};
 use crate::plan::Fault;
-use crate::work::{DEPLOY, FEEDS, LEDGER};
 
 /// The number of columns of the time line.
 const COLUMNS: u32 = 90;

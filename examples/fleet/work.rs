@@ -9,13 +9,7 @@ use taskvisor::{ControllerSpec, Group, SlotSpec, Tree};
 use tokio::time::{Instant, sleep};
 
 use crate::counter::Counter;
-use crate::log::{Log, What};
-
-/// The keys of the leases: the path of the task, the path of the group, and the key of the slot.
-pub(crate) const LEDGER: &str = "ledger";
-pub(crate) const FEEDS: &str = "feeds";
-pub(crate) const DEPLOY: &str = "/slot/deploy";
-pub(crate) const KEYS: [&str; 3] = [LEDGER, FEEDS, DEPLOY];
+use crate::log::{DEPLOY, FEEDS, LEDGER, Log, What};
 
 /// The time between two pieces of work.
 const BEAT: Duration = Duration::from_millis(50);
@@ -28,6 +22,8 @@ struct Life {
     log: Log,
     counter: Counter,
     random: Arc<Mutex<fastrand::Rng>>,
+    /// The tokens that this life has had.
+    tokens: Arc<Mutex<Vec<(&'static str, u64)>>>,
 }
 
 impl Life {
@@ -37,9 +33,10 @@ impl Life {
     }
 
     /// Works for a time, or until it is told to stop. Each piece of work ends with a write behind the fence.
-    async fn work(&self, ctx: &TaskContext, key: &str, time: Duration) -> Result<(), TaskError> {
+    async fn work(&self, ctx: &TaskContext, key: &'static str, time: Duration) -> Result<(), TaskError> {
         let reason = "it runs without a lease".to_owned();
         let token = ctx.fencing_token().ok_or(TaskError::Fatal { reason })?.number();
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).push((key, token));
         let run = self.log.begin(key, ctx.name(), token);
         let end = Instant::now() + time;
         while Instant::now() < end {
@@ -94,6 +91,31 @@ impl Life {
         }))
     }
 
+    /// What a fence is for: writes with tokens of the past, as of an owner that does not know that it is none any more.
+    fn ghost(&self) -> TaskSpec {
+        let life = self.clone();
+        TaskSpec::inherit(TaskFn::arc("ghost", move |ctx: TaskContext| {
+            let life = life.clone();
+            async move {
+                while ctx.run_until_cancelled(sleep(life.between(200, 800))).await.is_some() {
+                    let Some((key, token)) = life.old_token() else { continue };
+                    let answer = life.counter.increment(key, token).await;
+                    life.log.note(What::Stale { key: key.to_owned(), answer });
+                }
+                Ok(())
+            }
+        }))
+    }
+
+    /// Returns a token that a greater one has followed.
+    fn old_token(&self) -> Option<(&'static str, u64)> {
+        let tokens = self.tokens.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_old = |(key, token): &&(_, u64)| tokens.iter().any(|(other, later)| other == key && later > token);
+        let old: Vec<_> = tokens.iter().filter(is_old).copied().collect();
+        drop(tokens);
+        self.random.lock().unwrap_or_else(PoisonError::into_inner).choice(old)
+    }
+
     fn job(&self, number: usize) -> TaskSpec {
         let life = self.clone();
         TaskSpec::inherit(TaskFn::arc(format!("deploy-{number}"), move |ctx: TaskContext| {
@@ -110,7 +132,7 @@ struct Overruns(Log);
 impl Subscribe for Overruns {
     async fn on_event(&self, event: &Event) {
         if event.kind == EventKind::LeaseOverrun {
-            self.0.overrun();
+            self.0.note(What::Overrun);
         }
     }
 }
@@ -118,7 +140,7 @@ impl Subscribe for Overruns {
 /// Returns one life of a replica.
 pub(crate) fn replica(fleet: Fleet, log: &Log, counter: Counter, seed: u64) -> Tree {
     let random = Arc::new(Mutex::new(fastrand::Rng::with_seed(seed)));
-    let life = Life { log: log.clone(), counter, random };
+    let life = Life { log: log.clone(), counter, random, tokens: Arc::default() };
     let feeds = Group::one_for_all("feeds")
         .with_singleton()
         .task(life.feed("read"))
@@ -130,5 +152,6 @@ pub(crate) fn replica(fleet: Fleet, log: &Log, counter: Counter, seed: u64) -> T
         .task(life.ledger())
         .group(feeds)
         .task(life.release())
+        .task(life.ghost())
         .build()
 }

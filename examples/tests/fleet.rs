@@ -1,5 +1,17 @@
 //! Runs the example `fleet` under its faults: with supervisors in one process, and with processes and real servers.
 
+#[path = "../fleet/checks.rs"]
+mod checks;
+#[path = "../fleet/history.rs"]
+#[expect(dead_code, reason = "its checks are tested here")]
+mod history;
+#[path = "../fleet/log.rs"]
+#[expect(dead_code, reason = "its checks are tested here")]
+mod log;
+#[path = "../fleet/plan.rs"]
+#[expect(dead_code, reason = "its checks are tested here")]
+mod plan;
+
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use std::thread;
