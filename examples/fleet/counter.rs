@@ -76,11 +76,15 @@ pub(crate) mod postgres {
         client: Mutex<Option<Client>>,
     }
 
+    /// `IF NOT EXISTS` fails if two do it at once, hence the lock.
     const TABLES: &str = "
+        BEGIN;
+        SELECT pg_advisory_xact_lock(20260101);
         CREATE TABLE IF NOT EXISTS chaos_counter (
             fleet text, key text, value bigint NOT NULL DEFAULT 0, PRIMARY KEY (fleet, key));
         CREATE TABLE IF NOT EXISTS chaos_write (
-            fleet text, key text, value bigint, token bigint NOT NULL, PRIMARY KEY (fleet, key, value));";
+            fleet text, key text, value bigint, token bigint NOT NULL, PRIMARY KEY (fleet, key, value));
+        COMMIT;";
 
     impl Table {
         /// `within`: how long a transaction may wait for the next statement of its process. One that is stopped in the
