@@ -37,10 +37,18 @@ pub(crate) struct Holding {
 }
 
 impl Holding {
-    /// Returns the end of its work. Work that was frozen did nothing after.
+    /// Returns the end of its work. What was frozen is dropped when its process goes on.
     pub(crate) fn end_of_work(&self) -> Duration {
         if self.frozen.is_some() { self.worked } else { self.to }
     }
+}
+
+/// When faults had healed, when the replicas were asked to end, and how long the machine stood still.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    pub(crate) healed: Duration,
+    pub(crate) finish: Duration,
+    pub(crate) stood_still: Duration,
 }
 
 #[derive(Debug)]
@@ -55,10 +63,13 @@ pub(crate) struct History {
     /// When the last faults had healed, and when the replicas were asked to end.
     pub(crate) healed: Duration,
     pub(crate) finish: Duration,
+    /// The longest time in which the program itself was not run, though it wanted to.
+    pub(crate) stood_still: Duration,
 }
 
 impl History {
-    pub(crate) fn new(records: &[Record], mut episodes: Vec<Episode>, healed: Duration, finish: Duration) -> Self {
+    pub(crate) fn new(records: &[Record], mut episodes: Vec<Episode>, times: Times) -> Self {
+        let Times { healed, finish, stood_still } = times;
         episodes.sort_by_key(|episode| episode.from);
         let mut runs: BTreeMap<RunId, (Run, bool)> = BTreeMap::new();
         let (mut overruns, mut stale) = (0, Vec::new());
@@ -104,7 +115,7 @@ impl History {
         let mut runs: Vec<_> = runs.into_values().map(|(run, _)| run).collect();
         runs.sort_by_key(|run| run.begin);
         let holdings = holdings(&runs, &episodes);
-        Self { runs, holdings, episodes, stale, overruns, healed, finish }
+        Self { runs, holdings, episodes, stale, overruns, healed, finish, stood_still }
     }
 
     /// Returns the holdings of a key, in the order of their tokens.

@@ -31,8 +31,9 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use std::{env, io, process};
+use std::{env, io, process, thread};
 
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -40,7 +41,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::arguments::{Arguments, Engine, HELP};
 use crate::checks::Verdict;
 use crate::counter::Counter;
-use crate::history::History;
+use crate::history::{History, Times};
 use crate::log::{Log, What, now};
 use crate::plan::{Episode, Fault, Plan, Victim};
 
@@ -181,6 +182,7 @@ async fn run(arguments: &Arguments, log: &Path) -> Result<bool, String> {
     let start_at = now();
     let (fleet, name) = start(arguments, replicas, log).await.unwrap_or_else(|wrong| refuse(&wrong));
     let fleet = Arc::new(fleet);
+    let stood_still = watch_the_machine();
     let faults = arguments.chaos.map_or_else(|| "no faults".to_owned(), |seed| format!("the faults of seed {seed}"));
     say(&format!("{replicas} replicas on {name}, ttl {} s, {faults}, {} s", ttl.as_secs_f64(), seconds.as_secs()));
     let end = Instant::now() + storm;
@@ -194,7 +196,8 @@ async fn run(arguments: &Arguments, log: &Path) -> Result<bool, String> {
     let finish = now();
     fleet.shut_down().await?;
 
-    let history = History::new(&Log::read(log)?, episodes, healed, finish);
+    let stood_still = Duration::from_nanos(stood_still.load(Ordering::Relaxed));
+    let history = History::new(&Log::read(log)?, episodes, Times { healed, finish, stood_still });
     let mut accepted = [const { Vec::new() }; 3];
     for (key, accepted) in log::KEYS.iter().zip(&mut accepted) {
         *accepted = fleet.counter().accepted(key).await?;
@@ -204,6 +207,22 @@ async fn run(arguments: &Arguments, log: &Path) -> Result<bool, String> {
     let failed = checks.iter().filter(|check| check.verdict == Verdict::Failed).count();
     say(&if failed == 0 { "\nall is well".to_owned() } else { format!("\n{failed} checks have failed") });
     Ok(failed == 0)
+}
+
+/// Measures the longest time, in nanoseconds, in which this program was not run though it wanted to.
+fn watch_the_machine() -> Arc<AtomicU64> {
+    const NAP: Duration = Duration::from_millis(10);
+    let longest = Arc::new(AtomicU64::new(0));
+    let seen = Arc::clone(&longest);
+    thread::spawn(move || {
+        loop {
+            let begin = now();
+            thread::sleep(NAP);
+            let over = now().saturating_sub(begin).saturating_sub(NAP);
+            seen.fetch_max(u64::try_from(over.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        }
+    });
+    longest
 }
 
 /// Lets the replicas suffer, until the end. Less than half of them do at once.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::checks::{Check, Verdict};
+use crate::checks::{Check, Verdict, shown};
 use crate::history::History;
 use crate::log::{DEPLOY, FEEDS, LEDGER};
 use crate::plan::Fault;
@@ -18,7 +18,8 @@ pub(crate) fn whole(history: &History, replicas: usize, start: Duration, checks:
         text += &table(history, key, start);
     }
     text += &jobs(history, replicas);
-    text += "\nchecks\n";
+    let still = shown(history.stood_still);
+    let _ = writeln!(text, "\nchecks, on a machine that stood still for up to {still}");
     for Check { name, verdict, told } in checks {
         let mark = match verdict {
             Verdict::Passed => "ok",
