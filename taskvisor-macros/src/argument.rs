@@ -7,6 +7,7 @@ use syn::{Attribute, Expr, Token};
 
 use crate::echo;
 use crate::function::find_word;
+use crate::path::is_name;
 use crate::punctuation::Punctuation;
 use crate::reader::Reader;
 
@@ -88,15 +89,27 @@ pub(crate) fn parse_list(tokens: TokenStream, reader: &mut Reader) -> Vec<Expr> 
         for (at, message) in punctuation.found {
             reader.errors.push_error(syn::Error::new(at, message));
         }
-        if let Ok(list) = List::parse_terminated.parse2(mended.clone()) {
-            return list.into_iter().collect();
+        match List::parse_terminated.parse2(mended.clone()) {
+            Ok(list) => list.into_iter().collect(),
+            Err(error) => recovered(&mended, &error, reader),
         }
-        reader.recovered = true;
-        return recover_list(mended);
+    } else {
+        recovered(&tokens, &error, reader)
     }
-    reader.errors.push_error(at_last_token(error, &tokens));
+}
+
+/// Parses the list as far as possible, and reports each part that cannot be parsed, or else the error of the whole.
+fn recovered(tokens: &TokenStream, error: &syn::Error, reader: &mut Reader) -> Vec<Expr> {
+    let mut errors = Vec::new();
+    let list = recover_list(tokens.clone(), &mut errors);
+    if errors.is_empty() {
+        errors.push(in_plain_words(error, tokens));
+    }
+    for error in errors {
+        reader.errors.push_error(error);
+    }
     reader.recovered = true;
-    recover_list(tokens)
+    list
 }
 
 /// Makes an identifier of the keyword in `struct = Name`, which could not be parsed as an expression.
@@ -116,28 +129,40 @@ fn with_keywords(tokens: TokenStream) -> TokenStream {
     trees.iter().enumerate().map(read).collect()
 }
 
-/// Moves an error at the end of the input to the last token, because it would point at the whole invocation. After a
-/// comma the list may end, so the error is at the end of a group in it. A missing comma is named.
-fn at_last_token(error: syn::Error, tokens: &TokenStream) -> syn::Error {
+/// Returns the error of the parser in plain words. One at the end of the input is moved to the last token, because it
+/// would point at the whole invocation; one inside of a group is at the end of that.
+fn in_plain_words(error: &syn::Error, tokens: &TokenStream) -> syn::Error {
     let message = error.to_string();
-    if matches!(&*message, "expected `,`" | "expected `,` or `;`") {
-        return syn::Error::new(error.span(), "a `,` is missing before this");
-    }
-    match tokens.clone().into_iter().last() {
-        Some(TokenTree::Punct(last)) if last.as_char() != ',' && message.starts_with("unexpected end of input") => {
-            syn::Error::new(last.span(), message)
-        }
-        _ => error,
-    }
+    let at_end = message.strip_prefix("unexpected end of input, ");
+    let plain = match at_end.unwrap_or(&message) {
+        "expected `,`" | "expected `,` or `;`" => NO_COMMA,
+        "expected `:`" => "an argument has its name before its value, as in `name: ..`",
+        "expected an expression" if at_end.is_some() => "a value is missing here",
+        "expected identifier or integer" if at_end.is_some() => "a name is missing after the `.`",
+        other => other,
+    };
+    let last = tokens.clone().into_iter().last();
+    let end = last.filter(|last| at_end.is_some() && !matches!(last, TokenTree::Group(_)));
+    syn::Error::new(end.map_or(error.span(), |last| last.span()), plain)
 }
 
-/// Parses the list as far as possible. An unreadable argument becomes `Expr::Verbatim`.
-fn recover_list(tokens: TokenStream) -> Vec<Expr> {
+const NO_COMMA: &str = "a `,` is missing before this";
+
+/// Parses the list as far as possible, and adds an error for each part that is left. An unreadable argument becomes
+/// `Expr::Verbatim`.
+fn recover_list(tokens: TokenStream, errors: &mut Vec<syn::Error>) -> Vec<Expr> {
     let read = |input: ParseStream<'_>| {
         let mut list = Vec::new();
         while !input.is_empty() {
-            list.push(recover_element(input)?);
-            input.parse::<Option<Token![,]>>()?;
+            if input.peek(Token![,]) {
+                errors.push(input.error("an argument is missing before this `,`"));
+                list.push(Expr::Verbatim(TokenStream::new()));
+            } else {
+                list.push(recover_element(input, errors)?);
+            }
+            if input.parse::<Option<Token![,]>>()?.is_none() && !input.is_empty() {
+                errors.push(input.error(NO_COMMA));
+            }
         }
         Ok(list)
     };
@@ -145,7 +170,7 @@ fn recover_list(tokens: TokenStream) -> Vec<Expr> {
 }
 
 /// Parses the expression up to the next comma, or returns all tokens up to the next comma or to where one is missing.
-fn recover_element(input: ParseStream<'_>) -> syn::Result<Expr> {
+fn recover_element(input: ParseStream<'_>, errors: &mut Vec<syn::Error>) -> syn::Result<Expr> {
     let ahead = input.fork();
     let is_expr = ahead.parse::<Expr>().is_ok() && (ahead.is_empty() || ahead.peek(Token![,]));
     let mut tokens: Vec<TokenTree> = Vec::new();
@@ -161,7 +186,7 @@ fn recover_element(input: ParseStream<'_>) -> syn::Result<Expr> {
         tokens.push(input.parse()?);
     }
     // Parsed again, because a group can hold more than the expression has read.
-    Ok(recover(tokens.into_iter().collect()))
+    Ok(recover(tokens.into_iter().collect(), errors))
 }
 
 /// Returns `true` if `key = ..` follows.
@@ -174,28 +199,42 @@ fn ends_value(tree: &TokenTree) -> bool {
     matches!(tree, TokenTree::Group(_) | TokenTree::Literal(_) | TokenTree::Ident(_))
 }
 
-fn recover(tokens: TokenStream) -> Expr {
-    if let Ok(expr) = syn::parse2::<Expr>(tokens.clone()) {
-        return expr;
-    }
+fn recover(tokens: TokenStream, errors: &mut Vec<syn::Error>) -> Expr {
+    let read = |input: ParseStream<'_>| {
+        let expr = input.parse::<Expr>()?;
+        if input.is_empty() { Ok(expr) } else { Err(input.error(NO_COMMA)) }
+    };
+    let error = match read.parse2(tokens.clone()) {
+        Ok(expr) => return expr,
+        Err(error) => error,
+    };
     let trees: Vec<TokenTree> = tokens.clone().into_iter().collect();
     match trees.as_slice() {
         [TokenTree::Ident(key), TokenTree::Punct(equals), value @ ..]
             if equals.as_char() == '=' && equals.spacing() == Spacing::Alone =>
         {
+            let value: TokenStream = value.iter().cloned().collect();
+            let right = if value.is_empty() {
+                errors.push(syn::Error::new(equals.span(), format!("a value is missing after `{key} =`")));
+                Expr::Verbatim(value)
+            } else {
+                recover(value, errors)
+            };
             Expr::Assign(syn::ExprAssign {
                 attrs: Vec::new(),
                 left: Box::new(path(key)),
                 eq_token: syn::token::Eq(equals.span()),
-                right: Box::new(recover(value.iter().cloned().collect())),
+                right: Box::new(right),
             })
         }
-        [TokenTree::Ident(name), TokenTree::Group(list)] if list.delimiter() == Delimiter::Parenthesis => {
+        [TokenTree::Ident(name), TokenTree::Group(list)]
+            if list.delimiter() == Delimiter::Parenthesis && is_name(name) =>
+        {
             Expr::Call(syn::ExprCall {
                 attrs: Vec::new(),
                 func: Box::new(path(name)),
                 paren_token: syn::token::Paren(list.span()),
-                args: recover_list(list.stream()).into_iter().collect(),
+                args: recover_list(list.stream(), errors).into_iter().collect(),
             })
         }
         // The form `key = [..]`.
@@ -204,19 +243,28 @@ fn recover(tokens: TokenStream) -> Expr {
                 attrs: Vec::new(),
                 left: Box::new(path(key)),
                 eq_token: syn::token::Eq(list.span()),
-                right: Box::new(array(list)),
+                right: Box::new(array(list, errors)),
             })
         }
-        [TokenTree::Group(list)] if list.delimiter() == Delimiter::Bracket => array(list),
-        _ => Expr::Verbatim(tokens),
+        [TokenTree::Group(list)] if list.delimiter() == Delimiter::Bracket => array(list, errors),
+        [TokenTree::Ident(word), TokenTree::Ident(name), ..]
+            if ["task", "group", "slot", "limit"].iter().any(|call| word == call) =>
+        {
+            errors.push(syn::Error::new(name.span(), format!("write `{word}(..)`, with parentheses")));
+            Expr::Verbatim(tokens)
+        }
+        _ => {
+            errors.push(in_plain_words(&error, &tokens));
+            Expr::Verbatim(tokens)
+        }
     }
 }
 
-fn array(list: &Group) -> Expr {
+fn array(list: &Group, errors: &mut Vec<syn::Error>) -> Expr {
     Expr::Array(syn::ExprArray {
         attrs: Vec::new(),
         bracket_token: syn::token::Bracket(list.span()),
-        elems: recover_list(list.stream()).into_iter().collect(),
+        elems: recover_list(list.stream(), errors).into_iter().collect(),
     })
 }
 

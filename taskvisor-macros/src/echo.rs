@@ -93,15 +93,17 @@ const LISTS: [&str; 22] = [
     "words_of_dynamic",
 ];
 
-/// Returns the label of an entry with the place of the list after it, because the name itself is that of the task.
+/// Returns the label of an entry with the place of the list after it, because the name itself is that of the task. A
+/// variable has no list, so its label has the place of the macro.
 pub(crate) fn beside(mut label: Ident, entry: &Expr) -> Ident {
-    let list = match argument::peel(entry) {
+    let place = match argument::peel(entry) {
         Expr::Struct(literal) => Some(literal.brace_token.span.open()),
         Expr::Call(call) => Some(call.paren_token.span.open()),
+        Expr::Path(_) => Some(Span::call_site()),
         _ => None,
     };
-    if let Some(list) = list.filter(|_| is_editor()) {
-        label.set_span(list);
+    if let Some(place) = place.filter(|_| is_editor()) {
+        label.set_span(place);
     }
     label
 }

@@ -2,7 +2,7 @@
 
 use proc_macro2::{Group, Ident, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::Path;
+use syn::{Path, Visibility};
 
 use crate::echo::is_editor;
 
@@ -30,6 +30,12 @@ pub(crate) fn text(path: &impl ToTokens) -> String {
 /// Returns `true` if an item or a field can have that name. Keywords such as `self` cannot.
 pub(crate) fn is_name(ident: &Ident) -> bool {
     syn::parse2::<Ident>(ident.to_token_stream()).is_ok()
+}
+
+/// Returns the docs of a generated item that has no docs of the user's: an item that other crates see needs them, and an
+/// editor shows them.
+pub(crate) fn standard_doc(visibility: &Visibility, text: &str) -> Option<TokenStream> {
+    (is_editor() || matches!(visibility, Visibility::Public(_))).then(|| quote!(#[doc = #text]))
 }
 
 /// Returns a span that points at user code, for names that cannot collide with user names. In an editor it points at the

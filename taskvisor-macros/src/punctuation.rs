@@ -5,7 +5,9 @@ use std::iter::Peekable;
 use proc_macro2::token_stream::IntoIter;
 use proc_macro2::{Delimiter, Group, Ident, Literal, Punct, Spacing, Span, TokenStream, TokenTree};
 
+use crate::options::Place;
 use crate::path::is_name;
+use crate::suggest;
 
 /// Mends the punctuation of other languages: `key: value`, `key => value`, `key "value"`, `group { .. }`,
 /// `tasks = { .. }` and `ping { argument = value }`, keywords in place of names, and cron patterns without quotes.
@@ -93,16 +95,31 @@ impl Punctuation {
                     mended.extend([tree, equals.into()]);
                 }
                 (TokenTree::Group(group), _) => {
+                    let before = (self.found.len(), std::mem::take(&mut self.is_mended));
                     let delimiter = self.delimiter(group, &mended);
                     let stream = match delimiter {
                         Delimiter::Parenthesis => self.mend_list(group.stream(), false),
                         Delimiter::Bracket => self.mend_list(group.stream(), true),
-                        Delimiter::Brace if ends_with_path(&mended) => self.mend_fields(group.stream()),
+                        Delimiter::Brace if ends_with_path(&mended) => match mended.last() {
+                            Some(TokenTree::Ident(task)) => self.mend_fields(task, group.stream()),
+                            _ => group.stream(),
+                        },
                         _ => group.stream(),
                     };
-                    let mut group_mended = Group::new(delimiter, stream);
-                    group_mended.set_span(group.span());
-                    mended.push(group_mended.into());
+                    let is_changed = self.found.len() > before.0 || self.is_mended;
+                    // An entry that is a call of a function gets another message, for the call.
+                    if has_labels && delimiter == Delimiter::Parenthesis && is_unknown_call(&mended) {
+                        self.found.truncate(before.0);
+                    }
+                    // A new group has lost the places of its delimiters.
+                    if is_changed {
+                        let mut group_mended = Group::new(delimiter, stream);
+                        group_mended.set_span(group.span());
+                        mended.push(group_mended.into());
+                    } else {
+                        mended.push(tree);
+                    }
+                    self.is_mended = is_changed || before.1;
                 }
                 _ => mended.push(tree),
             }
@@ -148,38 +165,42 @@ impl Punctuation {
         Some(pattern.into())
     }
 
-    /// Returns the fields of a struct literal with `:` after their names.
-    fn mend_fields(&mut self, fields: TokenStream) -> TokenStream {
+    /// Returns the fields of a struct literal with `:` after their names, and without `after = ..`, which is an option.
+    fn mend_fields(&mut self, task: &Ident, fields: TokenStream) -> TokenStream {
+        let is_mark = |tree: &TokenTree, mark: char| matches!(tree, TokenTree::Punct(punct) if punct.as_char() == mark && punct.spacing() == Spacing::Alone);
         let mut mended: Vec<TokenTree> = Vec::new();
-        for tree in fields {
-            let is_equals =
-                matches!(&tree, TokenTree::Punct(mark) if mark.as_char() == '=' && mark.spacing() == Spacing::Alone);
-            match &*mended {
-                [.., TokenTree::Punct(comma), TokenTree::Ident(field)] if is_equals && comma.as_char() == ',' => {
-                    let colon = self.colon(field, tree.span());
-                    mended.push(colon);
-                }
-                [TokenTree::Ident(field)] if is_equals => {
-                    let colon = self.colon(field, tree.span());
-                    mended.push(colon);
-                }
-                _ => mended.push(tree),
+        let mut fields = fields.into_iter().peekable();
+        while let Some(tree) = fields.next() {
+            let starts = mended.last().is_none_or(|last| is_mark(last, ','));
+            let (TokenTree::Ident(field), true) = (&tree, starts) else {
+                mended.push(tree);
+                continue;
+            };
+            let Some(equals) = fields.next_if(|next| is_mark(next, '=')) else {
+                mended.push(tree);
+                continue;
+            };
+            let message = if field == "after" {
+                format!("`after` is an option of an entry: write `task({task} {{ .. }}, after = [..])`")
+            } else if Place::Entry.names().iter().any(|option| field == option) {
+                format!(
+                    "an argument stands in the braces, as `{field}: ..`, and an option beside them: \
+                     `task({task} {{ .. }}, {field} = ..)`"
+                )
+            } else {
+                format!("an argument is a field of the struct: write `{field}: ..`")
+            };
+            self.found.push((equals.span(), message));
+            if field == "after" {
+                while fields.next_if(|next| !is_mark(next, ',')).is_some() {}
+                fields.next();
+            } else {
+                let mut colon = Punct::new(':', Spacing::Alone);
+                colon.set_span(equals.span());
+                mended.extend([tree, colon.into()]);
             }
         }
         mended.into_iter().collect()
-    }
-
-    /// Reports the `=` after the name of a field, and returns a `:`.
-    fn colon(&mut self, field: &Ident, at: Span) -> TokenTree {
-        let message = if field == "after" {
-            "`after` is an option of an entry: write `task(ping { .. }, after = [..])`".to_owned()
-        } else {
-            format!("an argument is a field of the struct: write `{field}: ..`")
-        };
-        self.found.push((at, message));
-        let mut colon = Punct::new(':', Spacing::Alone);
-        colon.set_span(at);
-        colon.into()
     }
 
     /// Returns the right delimiter of a group, by the words before it.
@@ -199,6 +220,13 @@ impl Punctuation {
             _ => group.delimiter(),
         }
     }
+}
+
+/// Returns `true` if the tokens end with a word that is not like that of a list.
+fn is_unknown_call(tokens: &[TokenTree]) -> bool {
+    let [.., TokenTree::Ident(word)] = tokens else { return false };
+    let known = Punctuation::CALLS.into_iter().chain(["limit", "signals"]).chain(Place::Entry.names());
+    suggest::closest(&word.to_string(), known).is_none()
 }
 
 /// Returns `true` for a keyword that is a name with `r#` before it.

@@ -6,10 +6,11 @@
 use std::time::Duration;
 
 use proc_macro2::Ident;
+use quote::ToTokens;
 use syn::ext::IdentExt;
-use syn::{Attribute, Expr, LitStr};
+use syn::{Attribute, BinOp, Expr, LitStr};
 
-use crate::argument::{self, Form, List};
+use crate::argument::{self, Form, List, peel};
 use crate::options::Held;
 use crate::reader::{Given, Reader, Value};
 use crate::{suggest, synonyms};
@@ -178,7 +179,16 @@ impl Rows<'_> {
             return None;
         }
         let Some((key, form)) = argument::form(argument) else {
-            reader.errors.push(argument, self.expected());
+            let message = match peel(argument) {
+                // `key == value`
+                Expr::Binary(binary) if matches!(binary.op, BinOp::Eq(_)) => {
+                    let (key, value) = (binary.left.to_token_stream(), binary.right.to_token_stream());
+                    format!("a value is given by one `=`: write `{key} = {value}`")
+                }
+                Expr::Struct(_) | Expr::Range(_) if self.noun == KEY => "entries stand in `tasks = [..]`".to_owned(),
+                _ => self.expected(),
+            };
+            reader.errors.push(argument, message);
             return None;
         };
         let row = self.all.iter().position(|row| key.unraw() == row.name);
@@ -190,7 +200,9 @@ impl Rows<'_> {
         let is_list = matches!(form, Form::List(_));
         let is_twice = |first: &(Ident, bool)| first.0 == key && (first.1 == is_list || key != "limit");
         if let Some((first, _)) = self.seen.iter().find(|first| is_twice(first)) {
-            let message = format!("`{}` is given twice, keep one", key.unraw());
+            let is_list = matches!(argument::form(argument), Some((_, Form::Value(Expr::Array(_)))));
+            let instead = if is_list { "put all of it in one list" } else { "keep one" };
+            let message = format!("`{}` is given twice, {instead}", key.unraw());
             reader.errors.push_repeated(first, &key, message);
             return None;
         }
@@ -232,6 +244,10 @@ impl Rows<'_> {
         let misplaced = |word: &str| self.misplaced.iter().copied().flatten().find(|(name, _)| *name == word);
         if let Some(ours) = synonyms::ours(lists, key).find(|ours| known(ours)) {
             return Some(format!("unknown {noun} `{key}`: write `{ours}`"));
+        }
+        let strategy = ["one_for_one", "one_for_all", "rest_for_one"].into_iter().find(|word| *word == key);
+        if let Some(strategy) = strategy.filter(|_| known("strategy")) {
+            return Some(format!("unknown {noun} `{key}`: write `strategy = {strategy}`"));
         }
         if known("restart") {
             let value = ["always", "on_failure", "never"].into_iter().find(|word| *word == key);

@@ -11,7 +11,10 @@ CREATE TABLE IF NOT EXISTS {schema}.session (
     label text NOT NULL,
     ttl interval NOT NULL,
     expires_at timestamptz NOT NULL,
-    dead boolean NOT NULL DEFAULT false
+    dead boolean NOT NULL DEFAULT false,
+    -- How often the session has taken or freed keys. Its process knows the number, too: a server that knows of fewer
+    -- times has lost some in a failover, and ends the session.
+    changes bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 50);
 
 -- A key, its last token and its last tick. Rows stay for ever, so that tokens grow for ever.
@@ -37,14 +40,14 @@ CREATE INDEX IF NOT EXISTS lease_session ON {schema}.lease (session) WHERE sessi
 -- No call waits for the session of another (SKIP LOCKED), and rows of leases are waited for in the order of their keys.
 
 -- Returns the fleet of a live session, which stays live until the end of the transaction. NULL: it is expired.
-CREATE OR REPLACE FUNCTION {schema}.live_1(p_session uuid) RETURNS text
+CREATE OR REPLACE FUNCTION {schema}.live_1(p_session uuid, p_changes bigint) RETURNS text
 LANGUAGE plpgsql SET search_path = {schema}, pg_temp SET lock_timeout = '2s' AS $taskvisor$
 DECLARE
     v_fleet text;
 BEGIN
     PERFORM FROM session s WHERE s.id = p_session FOR KEY SHARE;
     SELECT s.fleet INTO v_fleet FROM session s
-        WHERE s.id = p_session AND NOT s.dead AND s.expires_at > clock_timestamp();
+        WHERE s.id = p_session AND NOT s.dead AND s.expires_at > clock_timestamp() AND s.changes >= p_changes;
     -- What a commit has answered must outlive a crash of the server.
     IF current_setting('synchronous_commit') = 'off' THEN
         PERFORM set_config('synchronous_commit', 'local', true);
@@ -66,6 +69,21 @@ BEGIN
 END
 $taskvisor$;
 
+-- Counts a change of what a session owns, and returns the number of changes.
+CREATE OR REPLACE FUNCTION {schema}.changed_1(p_session uuid, p_is_changed boolean) RETURNS bigint
+LANGUAGE plpgsql SET search_path = {schema}, pg_temp SET lock_timeout = '2s' AS $taskvisor$
+DECLARE
+    v_changes bigint;
+BEGIN
+    IF p_is_changed THEN
+        UPDATE session s SET changes = s.changes + 1 WHERE s.id = p_session RETURNING s.changes INTO v_changes;
+    ELSE
+        SELECT s.changes INTO v_changes FROM session s WHERE s.id = p_session;
+    END IF;
+    RETURN v_changes;
+END
+$taskvisor$;
+
 -- Opens a session, and forgets some that ended a day ago.
 CREATE OR REPLACE FUNCTION {schema}.open_1(p_session uuid, p_fleet text, p_label text, p_ttl interval) RETURNS void
 LANGUAGE plpgsql SET search_path = {schema}, pg_temp SET lock_timeout = '2s' AS $taskvisor$
@@ -80,7 +98,7 @@ END
 $taskvisor$;
 
 -- Returns the time in microseconds. NULL: the session is expired.
-CREATE OR REPLACE FUNCTION {schema}.renew_1(p_session uuid) RETURNS bigint
+CREATE OR REPLACE FUNCTION {schema}.renew_1(p_session uuid, p_changes bigint) RETURNS bigint
 LANGUAGE plpgsql SET search_path = {schema}, pg_temp SET lock_timeout = '2s' AS $taskvisor$
 DECLARE
     v_session session;
@@ -89,7 +107,7 @@ BEGIN
     SELECT * INTO v_session FROM session s WHERE s.id = p_session FOR NO KEY UPDATE;
     -- The clock is read after the lock, however long that took.
     v_now := clock_timestamp();
-    IF v_session.id IS NULL OR v_session.dead OR v_session.expires_at <= v_now THEN
+    IF v_session.id IS NULL OR v_session.dead OR v_session.expires_at <= v_now OR v_session.changes < p_changes THEN
         RETURN NULL;
     END IF;
     UPDATE session s SET expires_at = v_now + s.ttl WHERE s.id = p_session;
@@ -99,14 +117,15 @@ $taskvisor$;
 
 -- Returns, in the order of the keys, the tokens of those that the session owns, their ticks, and the labels of the
 -- owners of the others. No row: the session is expired.
-CREATE OR REPLACE FUNCTION {schema}.acquire_1(p_session uuid, p_keys text[])
-RETURNS TABLE (now_micros bigint, tokens bigint[], ticks text[], owners text[])
+CREATE OR REPLACE FUNCTION {schema}.acquire_1(p_session uuid, p_changes bigint, p_keys text[])
+RETURNS TABLE (now_micros bigint, changes_now bigint, tokens bigint[], ticks text[], owners text[])
 LANGUAGE plpgsql SET search_path = {schema}, pg_temp SET lock_timeout = '2s' AS $taskvisor$
 DECLARE
-    v_fleet text := live_1(p_session);
+    v_fleet text := live_1(p_session, p_changes);
     v_locked text[];
     v_gone uuid[];
     v_micros bigint;
+    v_taken bigint := 0;
 BEGIN
     IF v_fleet IS NULL THEN
         RETURN;
@@ -138,6 +157,7 @@ BEGIN
         UPDATE lease l SET session = p_session, token = greatest(l.token + 1, v_micros), wanted = false
             WHERE l.fleet = v_fleet AND l.key = ANY (v_locked)
                 AND NOT EXISTS (SELECT FROM session s WHERE s.id = l.session AND NOT s.dead);
+        GET DIAGNOSTICS v_taken = ROW_COUNT;
         UPDATE lease l SET wanted = true
             WHERE l.fleet = v_fleet AND l.key = ANY (v_locked) AND NOT l.wanted AND l.session <> p_session;
         IF EXISTS (SELECT FROM lease l WHERE l.session = ANY (v_gone) AND l.wanted) THEN
@@ -145,7 +165,7 @@ BEGIN
         END IF;
     END IF;
     RETURN QUERY
-        SELECT micros_1(clock_timestamp()),
+        SELECT micros_1(clock_timestamp()), changed_1(p_session, v_taken > 0),
             coalesce(array_agg(CASE WHEN l.session = p_session THEN l.token END ORDER BY k.n), '{}'),
             coalesce(array_agg(l.tick::text ORDER BY k.n), '{}'),
             coalesce(array_agg(CASE WHEN NOT s.dead THEN s.label END ORDER BY k.n), '{}')
@@ -155,16 +175,16 @@ BEGIN
 END
 $taskvisor$;
 
--- Returns false if the session is expired.
-CREATE OR REPLACE FUNCTION {schema}.release_1(p_session uuid, p_keys text[], p_tokens bigint[]) RETURNS boolean
+-- Returns the number of changes. NULL: the session is expired.
+CREATE OR REPLACE FUNCTION {schema}.release_1(p_session uuid, p_changes bigint, p_keys text[], p_tokens bigint[]) RETURNS bigint
 LANGUAGE plpgsql SET search_path = {schema}, pg_temp SET lock_timeout = '2s' AS $taskvisor$
 DECLARE
-    v_fleet text := live_1(p_session);
+    v_fleet text := live_1(p_session, p_changes);
     v_locked text[];
     v_wanted boolean;
 BEGIN
     IF v_fleet IS NULL THEN
-        RETURN false;
+        RETURN NULL;
     END IF;
     SELECT array_agg(q.key), bool_or(q.wanted) INTO v_locked, v_wanted FROM (
         SELECT l.key, l.wanted FROM lease l
@@ -175,15 +195,16 @@ BEGIN
     IF v_wanted THEN
         PERFORM freed_1(v_fleet);
     END IF;
-    RETURN true;
+    RETURN changed_1(p_session, v_locked IS NOT NULL);
 END
 $taskvisor$;
 
 -- Returns whether the tick was stored. NULL: the session is expired.
-CREATE OR REPLACE FUNCTION {schema}.mark_1(p_session uuid, p_key text, p_token bigint, p_tick numeric) RETURNS boolean
+CREATE OR REPLACE FUNCTION {schema}.mark_1(p_session uuid, p_changes bigint, p_key text, p_token bigint, p_tick numeric)
+RETURNS boolean
 LANGUAGE plpgsql SET search_path = {schema}, pg_temp SET lock_timeout = '2s' AS $taskvisor$
 DECLARE
-    v_fleet text := live_1(p_session);
+    v_fleet text := live_1(p_session, p_changes);
 BEGIN
     IF v_fleet IS NULL THEN
         RETURN NULL;

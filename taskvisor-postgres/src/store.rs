@@ -1,7 +1,8 @@
 //! The store.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -49,6 +50,10 @@ struct Shared {
     settings: Settings,
     line: Line,
     listener: Listener,
+    /// How often the sessions have taken or freed keys. A server that knows of fewer times has lost some.
+    ///
+    /// A leaf: nothing is awaited or called under it.
+    changes: Mutex<HashMap<SessionId, i64>>,
 }
 
 #[derive(Clone)]
@@ -94,7 +99,9 @@ impl PostgresStore {
     }
 
     fn from_settings(settings: Settings) -> Self {
-        Self { shared: Arc::new(Shared { settings, line: Line::default(), listener: Listener::default() }) }
+        let shared =
+            Shared { settings, line: Line::default(), listener: Listener::default(), changes: Mutex::default() };
+        Self { shared: Arc::new(shared) }
     }
 
     fn with(self, change: impl FnOnce(&mut Settings)) -> Self {
@@ -213,6 +220,17 @@ impl PostgresStore {
         }
     }
 
+    fn changes(&self, session: SessionId) -> i64 {
+        lock(&self.shared.changes).get(&session).copied().unwrap_or_default()
+    }
+
+    fn learn(&self, session: SessionId, changes: i64) {
+        let mut known = lock(&self.shared.changes);
+        let known = known.entry(session).or_default();
+        // Answers can come in another order than the changes.
+        *known = changes.max(*known);
+    }
+
     async fn call(
         &self,
         lost: Lost,
@@ -258,18 +276,23 @@ impl LeaseStore for PostgresStore {
     }
 
     async fn renew(&self, session: SessionId) -> Result<StoreTime, LeaseError> {
-        let row = self.call(Lost::RunAgain, "renew_1($1::uuid)", &[(&session.to_string(), Type::TEXT)]).await?;
+        let params: [(&(dyn ToSql + Sync), _); 2] =
+            [(&session.to_string(), Type::TEXT), (&self.changes(session), Type::INT8)];
+        let row = self.call(Lost::RunAgain, "renew_1($1::uuid, $2)", &params).await?;
         let micros = row.as_ref().map(|row| column(row, 0)).transpose()?;
         micros.flatten().map(store_time).ok_or(LeaseError::Expired)
     }
 
     async fn acquire(&self, session: SessionId, keys: &[LeaseKey]) -> Result<Vec<Claim>, LeaseError> {
         let keys: Vec<_> = keys.iter().map(LeaseKey::as_str).collect();
-        let params: [(&(dyn ToSql + Sync), _); 2] = [(&session.to_string(), Type::TEXT), (&keys, Type::TEXT_ARRAY)];
-        let row = self.call(Lost::RunAgain, "acquire_1($1::uuid, $2)", &params).await?.ok_or(LeaseError::Expired)?;
+        let params: [(&(dyn ToSql + Sync), _); 3] =
+            [(&session.to_string(), Type::TEXT), (&self.changes(session), Type::INT8), (&keys, Type::TEXT_ARRAY)];
+        let row =
+            self.call(Lost::RunAgain, "acquire_1($1::uuid, $2, $3)", &params).await?.ok_or(LeaseError::Expired)?;
         let now = store_time(column(&row, 0)?);
-        let tokens: Vec<Option<i64>> = column(&row, 1)?;
-        let (ticks, owners): (Vec<Option<String>>, Vec<Option<String>>) = (column(&row, 2)?, column(&row, 3)?);
+        self.learn(session, column(&row, 1)?);
+        let tokens: Vec<Option<i64>> = column(&row, 2)?;
+        let (ticks, owners): (Vec<Option<String>>, Vec<Option<String>>) = (column(&row, 3)?, column(&row, 4)?);
         let claims = tokens.into_iter().zip(ticks).zip(owners).map(|((token, tick), owner)| match token {
             Some(token) => Claim::Held {
                 token: FencingToken::from_number(token.unsigned_abs()),
@@ -285,11 +308,16 @@ impl LeaseStore for PostgresStore {
     async fn release(&self, session: SessionId, held: &[(LeaseKey, FencingToken)]) -> Result<(), LeaseError> {
         let keys: Vec<_> = held.iter().map(|(key, _)| key.as_str()).collect();
         let tokens: Vec<_> = held.iter().map(|(_, token)| number(*token)).collect();
-        let params: [(&(dyn ToSql + Sync), _); 3] =
-            [(&session.to_string(), Type::TEXT), (&keys, Type::TEXT_ARRAY), (&tokens, Type::INT8_ARRAY)];
-        let row = self.call(Lost::RunAgain, "release_1($1::uuid, $2, $3)", &params).await?;
-        let is_live = row.as_ref().map(|row| column(row, 0)).transpose()?;
-        if is_live == Some(true) { Ok(()) } else { Err(LeaseError::Expired) }
+        let params: [(&(dyn ToSql + Sync), _); 4] = [
+            (&session.to_string(), Type::TEXT),
+            (&self.changes(session), Type::INT8),
+            (&keys, Type::TEXT_ARRAY),
+            (&tokens, Type::INT8_ARRAY),
+        ];
+        let row = self.call(Lost::RunAgain, "release_1($1::uuid, $2, $3, $4)", &params).await?;
+        let changes = row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or(LeaseError::Expired)?;
+        self.learn(session, changes);
+        Ok(())
     }
 
     async fn mark(
@@ -299,19 +327,21 @@ impl LeaseStore for PostgresStore {
         token: FencingToken,
         tick: u64,
     ) -> Result<bool, LeaseError> {
-        let params: [(&(dyn ToSql + Sync), _); 4] = [
+        let params: [(&(dyn ToSql + Sync), _); 5] = [
             (&session.to_string(), Type::TEXT),
+            (&self.changes(session), Type::INT8),
             (&key.as_str(), Type::TEXT),
             (&number(token), Type::INT8),
             (&tick.to_string(), Type::TEXT),
         ];
         // If the tick was stored, and the answer is lost, another run would say that it was not.
-        let row = self.call(Lost::Fail, "mark_1($1::uuid, $2, $3, $4::numeric)", &params).await?;
+        let row = self.call(Lost::Fail, "mark_1($1::uuid, $2, $3, $4, $5::numeric)", &params).await?;
         row.as_ref().map(|row| column(row, 0)).transpose()?.flatten().ok_or(LeaseError::Expired)
     }
 
     async fn close(&self, session: SessionId) -> Result<(), LeaseError> {
         self.call(Lost::RunAgain, "close_1($1::uuid)", &[(&session.to_string(), Type::TEXT)]).await?;
+        lock(&self.shared.changes).remove(&session);
         Ok(())
     }
 
@@ -334,6 +364,10 @@ fn number(token: FencingToken) -> i64 {
 /// Reads a column. It fails only if somebody has changed the functions.
 fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, LeaseError> {
     row.try_get(index).map_err(LeaseError::misconfigured)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn store_time(micros: i64) -> StoreTime {

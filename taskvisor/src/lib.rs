@@ -54,6 +54,7 @@
 //! | `macros` | yes | `#[task]`, `#[subscriber]`, `supervise!` and `#[supervisor]` | `taskvisor-macros` |
 //! | `cron` | no | [calendar schedules](guide::schedules): `Schedule`, `Missed`, `ScheduledRun`; `cron`, `zone`, `missed`, `late` and `last_run` in `#[task]` and `task(..)`; `schedule` of a tree | `jiff` |
 //! | `controller` | no | [admission slots](guide::slots): `ControllerSpec`, `ControllerConfig`, `ControllerError`, `AdmissionPolicy`, `SlotSpec`, `SlotHandle`, `SlotSnapshot`, `SlotTask`, `SlotPhase`; the methods `submit`, `try_submit`, `slot` and `slots` of a supervisor, `slot`, `with_slot` and `with_controller` of a tree; `slots` and `controller` in `supervise!` | |
+//! | `fleet` | no | [fleets](guide::fleets): the module `fleet` with `Fleet`, `LeaseStore` and the store of one process; `with_singleton` of tasks and groups, `with_fleet` of a tree and of slots; with `cron` | `getrandom`, `rustix` |
 //! | `logging` | no | `LogWriter` and `LogLevel`: a subscriber that writes a line for each event | |
 //! | `history` | no | [`History`](guide::observing): a subscriber that keeps the last attempts of each path, with `PathHistory`, `HistoryEntry`, `HistoryGap`, `AttemptRecord` and `AttemptOutcome` | |
 //! | `tracing` | no | [a span for each attempt and a line for each change](guide::observing); names for tokio-console | `tracing` |
@@ -82,6 +83,7 @@ pub mod fleet;
         feature = "macros",
         feature = "controller",
         feature = "cron",
+        feature = "fleet",
         feature = "history",
         feature = "logging",
         feature = "test-util"
@@ -139,7 +141,7 @@ pub use inspect::{
     TreeSnapshot, Unhealthy,
 };
 pub use panics::record_panics;
-pub use policy::{BackoffPolicy, JitterPolicy, Ready, RestartPolicy, SpanScope};
+pub use policy::{BackoffPolicy, IntoTimeout, JitterPolicy, Ready, RestartPolicy, SpanScope};
 #[cfg(feature = "cron")]
 pub use policy::{Missed, Schedule};
 #[cfg(feature = "process")]
@@ -157,7 +159,8 @@ pub use supervisor::{
 };
 pub use task::{
     AttemptFuture, BoxError, BoxTaskFuture, Fallible, FromContext, IntoTaskError, IntoTaskResult, IntoTaskSpec, Panic,
-    PanicLocation, StopReason, Task, TaskArg, TaskContext, TaskError, TaskFn, TaskHandle, TaskRef, TaskSpec,
+    PanicLocation, RetryAfter, StopReason, Task, TaskArg, TaskContext, TaskError, TaskFn, TaskHandle, TaskRef,
+    TaskSpec,
 };
 // The docs of the macros link to these pages. Only here, they can be named.
 /// [guide-tasks]: crate::guide::tasks

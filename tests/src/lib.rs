@@ -67,7 +67,6 @@ fn is_complete(event: &Event) -> bool {
         EventData::LeaseLost { task, reason, .. } | EventData::LeaseOverrun { task, key: reason, .. } => {
             !task.is_empty() && !reason.is_empty()
         }
-        EventData::FleetReachable { .. } => true,
         EventData::FleetUnreachable { reason, .. }
         | EventData::ShutdownRequested { reason, .. }
         | EventData::ShutdownForced { reason, .. }
@@ -76,7 +75,7 @@ fn is_complete(event: &Event) -> bool {
         EventData::ShutdownWaiting { task, reason, .. } => {
             !task.is_empty() && !reason.is_empty() && count && event.delay().is_some()
         }
-        EventData::AllStoppedWithinGrace { .. } => true,
+        EventData::AllStoppedWithinGrace { .. } | EventData::FleetReachable { .. } => true,
         EventData::ControllerSubmitted { task, slot, .. } => !task.is_empty() && !slot.is_empty() && count,
         EventData::ControllerRejected { task, slot, reason, .. } => {
             !task.is_empty() && !slot.is_empty() && !reason.is_empty() && count
@@ -198,6 +197,8 @@ pub enum Step {
     Succeed(Duration),
     /// Fails after this time.
     Fail(Duration),
+    /// Fails at once, and is to be retried after this time.
+    RetryAfter(Duration),
     /// Fails permanently.
     Fatal,
     /// Panics after this time.
@@ -271,6 +272,9 @@ impl Script {
             Step::Fail(after) => {
                 pause(after).await;
                 Err(TaskError::Fail { reason: format!("failure {}", number + 1) })
+            }
+            Step::RetryAfter(delay) => {
+                Err(TaskError::Fail { reason: format!("failure {}", number + 1) }.retry_after(delay))
             }
             Step::Fatal => Err(TaskError::Fatal { reason: "fatal".into() }),
             Step::Panic(after) => {

@@ -18,7 +18,7 @@ pub(crate) use self::check::{
 pub(crate) use self::fallback::Fallback;
 pub(crate) use self::parse::not_a_function;
 pub(crate) use self::types::{find_word, is_context, last_ident};
-use crate::path::{defining, hygienic, located};
+use crate::path::{self, defining, hygienic, located};
 use crate::reader::{Given, Value};
 
 /// The kind of item that is made from the function.
@@ -100,6 +100,11 @@ impl Function {
         self.attributes_named("deprecated").map(|_| quote!(#[allow(deprecated)])).collect()
     }
 
+    /// Returns the docs of a generated item, if it needs any.
+    pub(crate) fn standard_doc(&self, text: &str) -> Option<TokenStream> {
+        path::standard_doc(&self.visibility, text)
+    }
+
     fn attributes_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = TokenStream> + 'a {
         let named = self.attributes.iter().filter(move |attribute| attribute.path().is_ident(name));
         named.map(ToTokens::to_token_stream)
@@ -113,10 +118,8 @@ impl Function {
         let doc = if docs.is_empty() { doc.to_owned() } else { format!("\n\n{doc}") };
         let fields = fields.iter().filter_map(|Field { name, ty, docs }| {
             let ty = ty.as_ref()?;
-            let standard = docs.is_empty().then(|| {
-                let doc = format!("The argument `{}`.", name.unraw());
-                quote!(#[doc = #doc])
-            });
+            let text = || format!("The argument `{}`.", name.unraw());
+            let standard = if docs.is_empty() { self.standard_doc(&text()) } else { None };
             Some(quote!(#standard #(#docs)* pub #name: #ty))
         });
         // With the span of the name, where the compiler says that it is defined.

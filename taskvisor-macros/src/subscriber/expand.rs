@@ -59,9 +59,10 @@ fn doc(function: &Function, options: &Options) -> String {
 
 fn impl_inherent(function: &Function, options: &Options, private: &TokenStream) -> TokenStream {
     let (name, constant) = (function.struct_name(), function.constant_name(options.name.as_ref(), private));
+    let doc = function.standard_doc("The name of the subscriber in reports about it.");
     quote! {
         impl #name {
-            /// Returns the name of the subscriber for reports about it.
+            #doc
             pub const NAME: &'static #private::str = #constant;
         }
     }

@@ -2,14 +2,14 @@
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Attribute, Expr, ExprLit, ExprMethodCall, ExprRange, Lit, Path, RangeLimits};
+use syn::{Attribute, Expr, ExprRange, Path, RangeLimits};
 
-use super::{Child, ChildKind, Label, group, repeated};
+use super::{Child, ChildKind, Label, group, no_task, repeated};
 use crate::argument::{self, List, as_ident, peel};
+use crate::echo;
 use crate::options::{Options, Place};
 use crate::path::{self, is_name};
 use crate::reader::{Purpose, Reader};
-use crate::{echo, suggest};
 
 /// Reads an entry. Errors are reported, and its field is kept if it has one.
 pub(super) fn read(expr: &Expr, reader: &mut Reader) -> Option<Child> {
@@ -26,6 +26,7 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
         Expr::Assign(assign) => (Some(&*assign.left), &*assign.right),
         _ => (None, expr),
     };
+    let expr = without_let(without_label(expr, reader), reader);
     if let Expr::Range(range) = peel(expr) {
         if range.start.is_none() {
             if let Some(label) = label {
@@ -38,6 +39,7 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
                 kind,
                 options: Options::default(),
                 literal_type: None,
+                unlabeled: Some(range.end.to_token_stream()),
                 cfgs: Vec::new(),
                 docs: Vec::new(),
             });
@@ -59,9 +61,32 @@ fn read_child(expr: &Expr, reader: &mut Reader) -> Option<Child> {
         kind,
         options,
         literal_type: None,
+        unlabeled: None,
         cfgs: Vec::new(),
         docs: Vec::new(),
     })
+}
+
+/// Returns `ping {}` of `second = ping {}` after a first label, and reports the second.
+fn without_label<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
+    match peel(expr) {
+        Expr::Assign(second) => {
+            reader.errors.push(&second.left, "an entry has one label");
+            &second.right
+        }
+        _ => expr,
+    }
+}
+
+/// Returns `ping {}` of `let label = ping {}`, and reports the `let`.
+fn without_let<'a>(expr: &'a Expr, reader: &mut Reader) -> &'a Expr {
+    match peel(expr) {
+        Expr::Let(local) => {
+            reader.errors.push(&local.let_token, "leave out `let`: a label stands alone before the `=`");
+            &local.expr
+        }
+        _ => expr,
+    }
 }
 
 /// Returns `ping {}` of `ping {} ..iterator`, and reports the missing comma.
@@ -114,6 +139,8 @@ pub(super) fn read_spread(range: &ExprRange, purpose: Purpose, reader: &mut Read
 }
 
 fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
+    // What was to have a label has another name than that of its type.
+    let is_refused = matches!(given, Some(Label::None));
     let (task, options) = match argument::call_of(expr, "task") {
         Some(list) => {
             reader.echo.push_call(expr);
@@ -126,113 +153,13 @@ fn read_task(given: Option<Label>, expr: &Expr, reader: &mut Reader) -> Child {
         (None, Some(task)) => derived_label(task, reader),
         (None, None) => Label::None,
     };
-    let task = task.filter(|task| !is_no_task(task, &label, reader));
+    let task = task.filter(|task| !no_task::refuse(task, &label, reader));
     let spec = task.filter(|task| !reader.is_unreadable(task)).map(|task| reader.bind(Purpose::Spec, task));
     let options = options.map_or_else(Options::default, |list| Options::parse(Place::Entry, list, reader));
-    let literal_type = task.and_then(repeated::literal_type);
-    Child { label, kind: ChildKind::Task(spec), options, literal_type, cfgs: Vec::new(), docs: Vec::new() }
-}
-
-/// Returns `true` for an expression that cannot be a task, and reports it.
-fn is_no_task(expr: &Expr, label: &Label, reader: &mut Reader) -> bool {
-    let message = match peel(expr) {
-        Expr::Lit(literal) => no_literal(literal, label),
-        Expr::MethodCall(call) if entry_before(call).is_some() => {
-            let Some(message) = method_of_entry(call) else { return false };
-            message
-        }
-        Expr::Tuple(_) => "a list is no task: write `task(..)`, or `group(..)` after its label".to_owned(),
-        Expr::Array(_) => "a list is no task: write `label = group(tasks = [..])`".to_owned(),
-        Expr::Closure(_) => {
-            "a closure is no task: write `TaskFn::arc(\"name\", |ctx: TaskContext| async { .. })`, or a \
-                             function under `#[task]`"
-                .to_owned()
-        }
-        Expr::Async(_) => "an `async` block is no task, because it can run only once: make it the body of a function \
-                           under `#[task]`"
-            .to_owned(),
-        Expr::Macro(call) if call.mac.path.segments.last().is_some_and(|last| last.ident == "supervise") => {
-            "a tree in a tree is a group: write `label = group(tasks = [..])`".to_owned()
-        }
-        Expr::Call(call) if as_ident(&call.func).is_some_and(|name| name == "slot") => {
-            "a slot stands in `slots = [..]`, and not among the tasks".to_owned()
-        }
-        Expr::If(choice) if choice.else_branch.is_none() => {
-            "an entry under a condition is `..flag.then(|| ping { .. })`".to_owned()
-        }
-        Expr::ForLoop(_) | Expr::While(_) | Expr::Loop(_) => {
-            "the entries of a loop are `..iterator.map(|item| ping { .. })`".to_owned()
-        }
-        Expr::Call(call) if as_ident(&call.func).is_some_and(|name| name == "Some") => {
-            "an `Option` is no task: write `..option`, which adds the task if there is one".to_owned()
-        }
-        Expr::Index(index) if as_ident(&index.expr).is_some_and(|name| name == "group") => {
-            "a group has its options in parentheses: write `group(tasks = [..])`".to_owned()
-        }
-        Expr::Call(call) if call.args.iter().any(|argument| matches!(peel(argument), Expr::Assign(_))) => {
-            let Some(word) = as_ident(&call.func) else { return false };
-            unknown_list(&word.to_string())
-        }
-        _ => return false,
-    };
-    reader.errors.push(&first_token(expr), message);
-    true
-}
-
-/// Returns the message for a literal: an option among the entries, or the name of a task.
-fn no_literal(literal: &ExprLit, label: &Label) -> String {
-    let text = literal.to_token_stream();
-    match (label.text(), &literal.lit) {
-        (Some(option), _) if is_option(&option) => {
-            format!("`{option}` is an option of an entry: write `task(ping {{ .. }}, {option} = {text})`")
-        }
-        (_, Lit::Str(name)) if syn::parse_str::<Ident>(&name.value()).is_ok() => {
-            format!("a task is a value, and not a name in quotes: write `{} {{ .. }}`", name.value())
-        }
-        _ => format!("`{text}` is not a task: write `name {{ .. }}`, with the name of a function under `#[task]`"),
-    }
-}
-
-/// Returns the message for an option as a method of an entry, such as `ping {}.with_timeout(..)`. The structs of tasks
-/// have only `with_name`.
-fn method_of_entry(call: &ExprMethodCall) -> Option<String> {
-    let method = call.method.to_string();
-    let option = method.strip_prefix("with_").unwrap_or(&method);
-    let is_unknown = method != "with_name" && is_option(option);
-    let name = entry_before(call)?;
-    is_unknown
-        .then(|| format!("an option of an entry stands in `task(..)`: write `task({name} {{ .. }}, {option} = ..)`"))
-}
-
-/// Returns the name of the entry before a method: a struct literal, or `task(..)` around it.
-fn entry_before(call: &ExprMethodCall) -> Option<String> {
-    let entry = argument::call_of(&call.receiver, "task").map_or(Some(&*call.receiver), List::first)?;
-    repeated::literal_type(entry).map(|name| path::text(&name))
-}
-
-/// Returns `true` for an option of `task(..)`.
-fn is_option(word: &str) -> bool {
-    Place::Entry.names().contains(&word)
-}
-
-/// Returns the message for `word(key = ..)`, which is no entry.
-fn unknown_list(word: &str) -> String {
-    if word == "task" {
-        return "`task(..)` stands once around a task: put all options in one list".to_owned();
-    }
-    if matches!(word, "one_for_one" | "one_for_all" | "rest_for_one") {
-        return format!("`{word}` is the strategy of a group: write `group(strategy = {word}, tasks = [..])`");
-    }
-    if is_option(word) {
-        return format!("`{word}(..)` is an option of an entry: write `task(ping {{ .. }}, {word}(..))`");
-    }
-    match suggest::closest(word, ["task", "group"]) {
-        Some(meant) => format!("unknown `{word}(..)`, did you mean `{meant}(..)`?"),
-        None => format!(
-            "unknown `{word}(..)`: a task with arguments is `{word} {{ argument: .. }}`, and an entry with options is \
-             `task(..)` or `group(..)`"
-        ),
-    }
+    let literal_type = task.filter(|_| !is_refused).and_then(repeated::literal_type);
+    let unlabeled = task.filter(|_| matches!(label, Label::None)).map(ToTokens::to_token_stream);
+    let kind = ChildKind::Task(spec);
+    Child { label, kind, options, literal_type, unlabeled, cfgs: Vec::new(), docs: Vec::new() }
 }
 
 /// Returns the entry at the start of `task(..)`.
@@ -266,7 +193,7 @@ fn derived_label(expr: &Expr, reader: &Reader) -> Label {
 }
 
 /// Returns `group` of `group(..)`, or the whole expression if it is one group.
-fn first_token(expr: &Expr) -> TokenStream {
+pub(super) fn first_token(expr: &Expr) -> TokenStream {
     expr.to_token_stream().into_iter().take(1).collect()
 }
 

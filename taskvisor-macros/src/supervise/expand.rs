@@ -19,7 +19,7 @@ pub(super) fn expand(declaration: &Declaration, names: &Names, reader: &Reader) 
     let [labels, after] = editor::labels(declaration);
     let statements = build::expand(declaration, &inner);
     let handles::Handles { items, ty, value } = handles::expand(declaration, names, private);
-    let checks = reader.errors.is_empty().then(|| repeated::expand(&declaration.root, &[], &inner));
+    let checks = repeated::expand(&declaration.root, &[], &inner);
     Expanded {
         import: quote!(#echo #(#cfgs)* use #path as #private;),
         items,

@@ -26,11 +26,8 @@ const OF_VALUE: &Misplaced = &[
 
 /// Options that belong to the strategy.
 pub(super) const IN_LIMIT: &Misplaced = &[
-    (
-        "max_restarts",
-        "it belongs to the strategy: write `(max_restarts = .., within = ..)` after the word of the strategy",
-    ),
-    ("within", "it belongs to the strategy: write `(max_restarts = .., within = ..)` after the word of the strategy"),
+    ("max_restarts", "it belongs to the strategy, as in `strategy = one_for_one(max_restarts = 5, within = \"60s\")`"),
+    ("within", "it belongs to the strategy, as in `strategy = one_for_one(max_restarts = 5, within = \"60s\")`"),
 ];
 
 impl<T: AsMut<Group>> Key<T> {
@@ -113,8 +110,8 @@ pub(super) fn read(list: &List, is_refused: bool, reader: &mut Reader) -> (Child
     let keys = [own, Place::Group.keys()].concat();
     Place::Group.read("option", &keys, misplaced, list, &mut declared, reader);
     if let Some(key) = declared.options.limit.sliding.as_ref().and_then(|limit| limit.key.as_ref()) {
-        let message = "the limit of failures belongs to the strategy: write `(max_restarts = .., within = ..)` after \
-                       its word";
+        let message = "the limit of failures belongs to the strategy, as in `strategy = one_for_one(max_restarts = 5, \
+                       within = \"60s\")`";
         reader.errors.push(key, message);
     }
     let kind = match value {
@@ -128,8 +125,14 @@ pub(super) fn read(list: &List, is_refused: bool, reader: &mut Reader) -> (Child
 /// is not like that of an option.
 fn is_value(first: &Expr, reader: &Reader) -> bool {
     let is_like_an_option = |word: &Ident| {
-        let (word, own) =
-            (word.to_string(), [&["tasks", "strategy", "name", "crate"], &*Place::Group.names()].concat());
+        let (word, own) = (
+            word.to_string(),
+            [
+                &["tasks", "strategy", "name", "crate", "one_for_one", "one_for_all", "rest_for_one"],
+                &*Place::Group.names(),
+            ]
+            .concat(),
+        );
         let misplaced = [IN_LIMIT, MISPLACED, IN_BACKOFF, IN_SUPERVISE].into_iter().flatten().map(|(name, _)| *name);
         let lists = &["option", "`backoff`", "limit", "slot", "`restart`"];
         suggest::closest(&word, own.into_iter().chain(Place::all()).chain(misplaced)).is_some()

@@ -2,13 +2,13 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, TokenStream};
+use proc_macro2::{Delimiter, Ident, TokenStream};
 use quote::quote;
-use syn::Attribute;
 use syn::ext::IdentExt;
+use syn::{Attribute, Token};
 
 use super::{Child, ChildKind, Declaration, Group, Names, Slot, editor};
-use crate::path;
+use crate::path::{self, hygienic};
 
 /// The handles of a tree.
 pub(super) struct Handles {
@@ -135,7 +135,10 @@ impl Items<'_> {
 
     /// Adds a name for the type of a group, if it can be named outside.
     fn alias(&mut self, place: &Place, ty: &TokenStream) -> TokenStream {
-        let Some(doc) = self.names.doc(&format!("Handles for {}.", place.title)) else { return ty.clone() };
+        if !self.names.is_beside() {
+            return ty.clone();
+        }
+        let doc = self.names.doc(&format!("Handles for {}.", place.title));
         let (name, visibility, cfgs) =
             (self.names.of(&format!("Group{}", place.suffix)), self.names.visibility(), &place.cfgs);
         self.structs.extend(quote!(#(#cfgs)* #doc #visibility type #name = #ty;));
@@ -164,16 +167,29 @@ impl Items<'_> {
         children: &[Child],
         doc: &str,
     ) -> (TokenStream, TokenStream) {
-        let Fields { labels, declared, values, .. } = fields;
+        let Fields { labels, declared, values, shown, .. } = fields;
         if declared.is_empty() {
             return (quote!(()), quote!(()));
         }
         let (visibility, doc) = (self.names.visibility(), self.names.doc(doc));
+        let private = self.private;
+        let title = name.to_string();
+        // At the name, where the compiler says that it is defined twice.
+        let span = hygienic(name.span());
+        let (structure, implementation) = (Token![struct](span), Token![impl](span));
+        let mut fields = proc_macro2::Group::new(Delimiter::Brace, quote!(#(#declared),*));
+        fields.set_span(span);
         self.structs.extend(quote! {
             #(#cfgs)*
             #doc
-            #[derive(::core::fmt::Debug)]
-            #visibility struct #name { #(#declared),* }
+            #visibility #structure #name #fields
+            #(#cfgs)*
+            #[automatically_derived]
+            #implementation #private::fmt::Debug for #name {
+                fn fmt(&self, f: &mut #private::Formatter<'_>) -> #private::fmt::Result {
+                    #private::debug_fields(f, #title, &[#(#shown),*])
+                }
+            }
         });
         (quote!(#name), editor::with_after(quote!(#name { #(#values),* }), &labels, children))
     }
@@ -204,12 +220,22 @@ struct Fields<'a> {
     labels: Vec<Ident>,
     declared: Vec<TokenStream>,
     values: Vec<TokenStream>,
+    /// The fields for `Debug`.
+    shown: Vec<TokenStream>,
     seen: HashSet<String>,
 }
 
 impl<'a> Fields<'a> {
     fn new(names: &'a Names, noun: &'a str) -> Self {
-        Self { names, noun, labels: Vec::new(), declared: Vec::new(), values: Vec::new(), seen: HashSet::new() }
+        Self {
+            names,
+            noun,
+            labels: Vec::new(),
+            declared: Vec::new(),
+            values: Vec::new(),
+            shown: Vec::new(),
+            seen: HashSet::new(),
+        }
     }
 
     /// Adds a field for the child, with a type and a value, if it has a label.
@@ -243,5 +269,7 @@ impl<'a> Fields<'a> {
         self.labels.push(field.clone());
         self.declared.push(quote!(#(#cfgs)* #standard #(#docs)* pub #field: #ty));
         self.values.push(quote!(#(#cfgs)* #field: #value));
+        let text = field.unraw().to_string();
+        self.shown.push(quote!(#(#cfgs)* (#text, &self.#field)));
     }
 }

@@ -10,6 +10,7 @@ mod group;
 mod handles;
 mod limit;
 mod names;
+mod no_task;
 mod order;
 mod parse;
 mod repeated;
@@ -115,6 +116,8 @@ struct Child {
     options: Options,
     /// The type of a struct literal, if it can have a `NAME`.
     literal_type: Option<Path>,
+    /// The tokens of an entry without a label.
+    unlabeled: Option<TokenStream>,
     /// The `#[cfg(..)]` before the entry.
     cfgs: Vec<Attribute>,
     /// The doc comments before the entry, which its handle gets.

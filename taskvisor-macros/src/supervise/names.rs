@@ -1,7 +1,7 @@
 //! The names and the visibility of the structs of a tree.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, format_ident, quote};
+use quote::{format_ident, quote};
 use syn::ext::IdentExt;
 use syn::{Attribute, Visibility};
 
@@ -14,7 +14,7 @@ pub(crate) struct Names {
     prefix: Option<Ident>,
     /// The name of taskvisor's items for macros.
     private: TokenStream,
-    visibility: TokenStream,
+    visibility: Visibility,
     /// The `#[cfg(..)]` of the whole tree.
     cfgs: Vec<Attribute>,
     /// The description of the tree for docs; `None` for structs that are not visible outside.
@@ -24,7 +24,7 @@ pub(crate) struct Names {
 impl Names {
     /// Names for structs inside the expression, which cannot be named outside.
     pub(super) fn inner() -> Self {
-        Self { prefix: None, private: path::alias(), visibility: TokenStream::new(), cfgs: Vec::new(), title: None }
+        Self { prefix: None, private: path::alias(), visibility: Visibility::Inherited, cfgs: Vec::new(), title: None }
     }
 
     /// Names with the prefix `root`, for structs beside the function of that name.
@@ -34,7 +34,7 @@ impl Names {
         Self {
             prefix: Some(root.clone()),
             private: quote!(#private),
-            visibility: visibility.to_token_stream(),
+            visibility: visibility.clone(),
             cfgs,
             title: Some(format!("the tree that [`{function}`](fn@{function}) declares")),
         }
@@ -50,7 +50,7 @@ impl Names {
         &self.private
     }
 
-    pub(super) fn visibility(&self) -> &TokenStream {
+    pub(super) fn visibility(&self) -> &Visibility {
         &self.visibility
     }
 
@@ -70,9 +70,9 @@ impl Names {
         }
     }
 
-    /// Returns `#[doc = ".."]` for visible structs. `{}` in the text is the tree.
+    /// Returns `#[doc = ".."]` for structs that need docs. `{}` in the text is the tree.
     pub(crate) fn doc(&self, text: &str) -> Option<TokenStream> {
         let text = text.replace("{}", self.title.as_ref()?);
-        Some(quote!(#[doc = #text]))
+        path::standard_doc(&self.visibility, &text)
     }
 }

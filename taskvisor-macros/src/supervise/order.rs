@@ -4,8 +4,9 @@ use proc_macro2::{Ident, TokenStream};
 use quote::quote;
 use syn::ext::IdentExt;
 
-use super::{Child, ChildKind, Group, Slot};
+use super::{Child, ChildKind, Group, Label, Slot};
 use crate::errors::Errors;
+use crate::function::find_word;
 use crate::suggest;
 
 /// Reports each name in the `after` of a child that is not an earlier sibling or, in the tree itself, a slot. `outer`
@@ -81,8 +82,22 @@ fn refusal(children: &[Child], position: usize, outer: &[&Group], slots: &[Slot]
         return Some(format!("`{name}` is not in this group: `after` names entries that stand before this one in it"));
     }
     // An unreadable entry may have that name, and was reported.
-    if earlier().any(|sibling| matches!(sibling.kind, ChildKind::Task(None))) {
+    if earlier().any(|sibling| matches!((&sibling.kind, &sibling.label), (ChildKind::Task(None), Label::None))) {
         return None;
+    }
+    let mentions = |sibling: &&Child| {
+        sibling.unlabeled.as_ref().is_some_and(|entry| find_word(entry.clone(), &name.to_string()).is_some())
+    };
+    if let Some(meant) = earlier().find(mentions) {
+        return Some(match meant.kind {
+            ChildKind::Spread(_) => format!(
+                "the tasks of a spread have no label: write `{name} = group(tasks = [..{name}])` for a group of them"
+            ),
+            _ => format!(
+                "the entry with `{name}` has no label: write `{name} = ` before it, which also becomes the name of the \
+                 task"
+            ),
+        });
     }
     let mut labels: Vec<String> = earlier().filter_map(|sibling| sibling.label.text()).collect();
     if outer.is_empty() {

@@ -88,7 +88,11 @@ const KEYS: Table<Declaration> = Table {
         IN_LIMIT,
         &[
             ("backoff", "write `defaults(backoff(..))`"),
-            ("limit", "limits stand in `limits = [limit(db, 4)]`"),
+            (
+                "limit",
+                "a limit with a name stands in `limits = [limit(db, 4)]`, and one of failures after the strategy, as in \
+                 `strategy = one_for_one(max_restarts = 5, within = \"60s\")`",
+            ),
             ("slot", "slots stand in `slots = [..]`"),
             (
                 "queue_capacity",

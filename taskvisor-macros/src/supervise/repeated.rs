@@ -1,5 +1,7 @@
 //! Checks names of siblings that only the compiler knows, as constants.
 
+use std::collections::HashSet;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -22,7 +24,14 @@ pub(super) fn literal_type(entry: &Expr) -> Option<Path> {
 
 /// Returns the items that reject equal names in the tree and in each group.
 pub(super) fn expand(group: &Group, outer: &[Attribute], private: &TokenStream) -> TokenStream {
-    let named: Vec<Sibling<'_>> = group.children.iter().filter_map(Sibling::of).collect();
+    let mut labels = HashSet::new();
+    // A label that is repeated was reported.
+    let mut is_first = |child: &&Child| {
+        let label = child.label.text().filter(|_| child.cfgs.is_empty());
+        label.is_none_or(|label| labels.insert(label))
+    };
+    let named: Vec<Sibling<'_>> =
+        group.children.iter().filter(|child| is_first(child)).filter_map(Sibling::of).collect();
     // Labels were compared before.
     let is_open = named.len() > 1 && named.iter().any(|sibling| !sibling.is_label);
     let mut items = if is_open { check(&named, outer, private) } else { TokenStream::new() };

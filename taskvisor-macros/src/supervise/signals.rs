@@ -93,6 +93,9 @@ impl Held for Signals {
                         return Ok(());
                     };
                     Kind::Switch(switch.value)
+                } else if let Expr::Array(_) = peel(value) {
+                    reader.errors.push(value, WRONG);
+                    return Ok(());
                 } else {
                     Kind::Computed(reader.bind(Purpose::Signals, value))
                 }

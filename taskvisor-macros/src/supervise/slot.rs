@@ -97,8 +97,23 @@ const OPTIONS: Table<Options> = Table {
         ("policy", "write `admission = ..`"),
         ("slot_capacity", "write `capacity = ..`"),
         ("queue_capacity", "it is a field of `controller = ControllerConfig { .. }`; the slot has `capacity = ..`"),
+        ("tasks", "a slot runs what is submitted to its handle, as in `tree.slots.deploy.submit(task)`"),
+        ("task", "a slot runs what is submitted to its handle, as in `tree.slots.deploy.submit(task)`"),
+        ("after", "an entry of the tree can be after a slot"),
+        ("restart", OF_SUBMITTED),
+        ("interval", OF_SUBMITTED),
+        ("every", OF_SUBMITTED),
+        ("cron", OF_SUBMITTED),
+        ("timeout", OF_SUBMITTED),
+        ("stop_timeout", OF_SUBMITTED),
+        ("start_timeout", OF_SUBMITTED),
+        ("max_retries", OF_SUBMITTED),
+        ("backoff", OF_SUBMITTED),
+        ("watchdog", OF_SUBMITTED),
     ]],
 };
+
+const OF_SUBMITTED: &str = "it is an option of the task that is submitted, in its `#[task(..)]`";
 
 impl Key<Declaration> {
     pub(super) const SLOTS: Self = Self::new(

@@ -38,12 +38,15 @@ pub(super) fn expand(function: &Function, krate: Option<&Path>, errors: &mut Err
     let Expanded { import, items, ty, .. } = &tree;
     let (visibility, name) = (&function.visibility, returned.name());
     let (doc, cfgs) = (names.doc("Handles for {}."), names.cfgs());
+    // At the name, where the compiler says that it is defined twice.
+    let at = hygienic(name.span());
+    let (keyword, end) = (Token![type](at), Token![;](at));
     let items = quote! {
         #import
         #items
         #(#cfgs)*
         #doc
-        #visibility type #name = #ty;
+        #visibility #keyword #name = #ty #end
     };
     let function = written(function, &with_output(signature, &returned, ty), &with_tree(&body, call, &returned, &tree));
     let errors = errors.to_compile_errors();

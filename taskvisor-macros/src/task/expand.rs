@@ -68,20 +68,26 @@ impl Generated<'_> {
         self.options.name.as_ref().filter(|name| matches!(name.value, Value::Constant(_)))?;
         let private = path::private(self.options.krate.as_ref());
         let constant = self.function.constant_name(self.options.name.as_ref(), &private);
+        let doc = self.doc_of_name();
         Some(quote! {
             impl #name {
-                /// The name of the task.
+                #doc
                 pub const NAME: &'static ::core::primitive::str = #constant;
             }
         })
+    }
+
+    fn doc_of_name(&self) -> Option<TokenStream> {
+        self.function.standard_doc("The name of the task.")
     }
 
     fn impl_inherent(&self) -> TokenStream {
         let Self { private, name, .. } = self;
         let constant = self.impl_name().is_none().then(|| {
             let constant = self.function.constant_name(self.options.name.as_ref(), private);
+            let doc = self.doc_of_name();
             quote! {
-                /// The name of the task.
+                #doc
                 pub const NAME: &'static #private::str = #constant;
             }
         });
@@ -93,11 +99,12 @@ impl Generated<'_> {
         });
         // Clippy checks the number of arguments on the function itself.
         let allow = (fields.len() > 7).then(|| quote!(#[allow(clippy::too_many_arguments)]));
+        let doc = self.function.standard_doc("Returns the spec of the task with these arguments.");
         quote! {
             impl #name {
                 #constant
 
-                /// Returns the spec of the task with these arguments.
+                #doc
                 #allow
                 pub fn spec(#(#fields: #types),*) -> #private::TaskSpec {
                     #private::Into::into(Self { #(#values),* })
@@ -219,7 +226,7 @@ impl Generated<'_> {
             ReturnType::Default => true,
             ReturnType::Type(_, ty) => {
                 let ty = ty.to_token_stream().to_string().replace(' ', "");
-                ["Result<(),TaskError>", "Result<(),String>"].contains(&&*ty)
+                ["Result<(),TaskError>", "Result<(),String>", "Result<(),std::io::Error>"].contains(&&*ty)
             }
         };
         let private = &self.private;

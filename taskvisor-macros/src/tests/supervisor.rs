@@ -31,16 +31,40 @@ fn the_structs_stand_beside_the_function() {
         "pub (crate) struct AppTasksOfStore {",
         "pub (crate) type AppGroupStore = __tv_app :: DeclaredGroup < AppTasksOfStore , () > ;",
         "pub store : AppGroupStore",
-        "# [doc = \"The task `ping`.\"] pub ping :",
         "# [inline] # [cfg (a)] pub (crate) fn app < T > (db : T) -> __tv_app :: DeclaredTree < AppTasks , AppGroups , () > where T : Copy { let number = 1 ; {",
         "use a :: b :: supervise as _ ;",
     ] {
         assert!(expanded.contains(item), "{item} is not in {expanded}");
     }
-    // The import, each struct, the type, and the function.
+    // The import, each struct and its `Debug`, the types, and the function.
     let items = syn::parse_str::<syn::File>(&expanded).unwrap().items;
-    assert_eq!(items.len(), 7);
-    assert_eq!(expanded.matches("# [cfg (a)]").count(), 7 + 2 * 3, "and each field, and its value");
+    assert_eq!(items.len(), 10);
+    assert_eq!(expanded.matches("# [cfg (a)]").count(), 10 + 3 * 3, "and each field, its value, and its `Debug`");
+}
+
+#[test]
+fn only_what_other_crates_see_gets_standard_docs() {
+    let tree = |visibility: TokenStream| {
+        let item = quote!(#visibility fn app() -> App { supervise!(tasks = [ping {}, #[doc = "Mine."] pong {}]) });
+        expand_item(item).0
+    };
+    let public = tree(quote!(pub));
+    for docs in ["# [doc = \"The task `ping`.\"] pub ping :", "# [doc = \"Mine.\"] pub pong :", "Handles for the tree"]
+    {
+        assert!(public.contains(docs), "{docs} is not in {public}");
+    }
+    let private = tree(quote!(pub(crate)));
+    assert!(private.contains("{ pub ping :") && private.contains("# [doc = \"Mine.\"] pub pong :"), "{private}");
+
+    let task = |visibility: TokenStream| {
+        let item = quote!(#visibility async fn ping(number: u8, #[doc = "Mine."] other: u8) {});
+        crate::task::expand(TokenStream::new(), item).to_string()
+    };
+    let (public, private) = (task(quote!(pub)), task(quote!()));
+    for docs in ["The argument `number`.", "The name of the task.", "Returns the spec"] {
+        assert!(public.contains(docs) && !private.contains(docs), "{docs}");
+    }
+    assert!(public.contains("Mine.") && private.contains("Mine."), "{private}");
 }
 
 #[test]

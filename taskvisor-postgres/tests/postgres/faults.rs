@@ -188,3 +188,33 @@ async fn calls_share_a_connection() {
     }
     assert_eq!(proxy.accepted(), 1);
 }
+
+/// A failover to a standby that is behind loses the last takings. Their session learns it at its next call.
+#[tokio::test]
+async fn a_session_whose_changes_were_lost_is_over() {
+    let Some(url) = server() else { return };
+    let (store, other, control) = (store(&url, "lost").await, unmigrated(&url, "lost"), client(&url).await);
+    let (a, b) = (open(&store, "a", TTL).await, open(&other, "b", TTL).await);
+    let kept = acquire(&store, a, "kept").await.unwrap();
+    control.batch_execute("CREATE TABLE lost.standby AS SELECT * FROM lost.session WHERE label = 'a'").await.unwrap();
+    let token = acquire(&store, a, "x").await.unwrap();
+    store.renew(a).await.unwrap();
+    let fail_over = "UPDATE lost.session s SET changes = o.changes, expires_at = o.expires_at
+            FROM lost.standby o WHERE s.id = o.id;
+        DELETE FROM lost.lease WHERE key = 'x'";
+    control.batch_execute(fail_over).await.unwrap();
+    let next = acquire(&other, b, "x").await;
+    assert!(next > Some(token), "tokens grow by the time");
+    let over = [
+        store.renew(a).await.err(),
+        store.acquire(a, &[key("x")]).await.err(),
+        store.release(a, &[(key("kept"), kept)]).await.err(),
+        store.mark(a, &key("kept"), kept, 1).await.err(),
+        store.renew(a).await.err(),
+    ];
+    assert!(over.iter().all(|error| matches!(error, Some(LeaseError::Expired))), "{over:?}");
+    // What others do, and a session without changes, is not touched.
+    other.renew(b).await.unwrap();
+    store.close(a).await.unwrap();
+    assert!(acquire(&other, b, "kept").await > Some(kept));
+}

@@ -104,7 +104,7 @@ async fn a_check_waits_for_a_take_over() {
     let token = acquire(&store, a, "x").await.unwrap();
     expire(&control, "fence_wait").await;
     let b = open(&store, "b", TTL).await;
-    let taking = format!("BEGIN; SELECT fence_wait.acquire_1('{b}', '{{x}}')");
+    let taking = format!("BEGIN; SELECT fence_wait.acquire_1('{b}', 0, '{{x}}')");
     control.batch_execute(&taking).await.unwrap();
     let pid: i32 = db.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
     let checking = tokio::spawn(async move {

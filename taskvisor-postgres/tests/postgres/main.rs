@@ -8,6 +8,8 @@ mod faults;
 mod fence;
 mod hints;
 mod laws;
+mod random;
 mod read_committed;
+mod replicas;
 mod schema;
 mod support;

@@ -93,7 +93,7 @@ async fn the_functions_give_one_owner() {
 
     // `a` takes the key in a transaction that stays open; `b` does not wait for it.
     let session = open(&mine, "a", TTL).await;
-    let takes = format!("SELECT tokens[1] FROM one_owner.acquire_1('{session}', '{{x}}')");
+    let takes = format!("SELECT tokens[1] FROM one_owner.acquire_1('{session}', 0, '{{x}}')");
     a.batch_execute("BEGIN").await.unwrap();
     let token: Option<i64> = a.query_one(&takes, &[]).await.unwrap().get(0);
     assert!(token > i64::try_from(before.number()).ok());
@@ -110,7 +110,7 @@ async fn a_new_key_has_one_owner() {
     let mine = store(&url, "new_key").await;
     let (first, second) = (open(&mine, "first", TTL).await, open(&mine, "second", TTL).await);
     let (watcher, a, b) = (client(&url).await, client(&url).await, client(&url).await);
-    let takes = |session, keys| format!("SELECT tokens FROM new_key.acquire_1('{session}', '{{{keys}}}')");
+    let takes = |session, keys| format!("SELECT tokens FROM new_key.acquire_1('{session}', 0, '{{{keys}}}')");
     a.batch_execute("BEGIN").await.unwrap();
     // In opposite orders, which must not be a deadlock.
     let got: Vec<Option<i64>> = a.query_one(&takes(first, "x,y"), &[]).await.unwrap().get(0);
@@ -159,4 +159,60 @@ async fn a_renewal_and_a_take_over_agree() {
         other.close(rival).await.unwrap();
     }
     println!("{renewals} renewals, {take_overs} take-overs");
+}
+
+/// The renewal came in time, and is committed after the first expiry: nobody ends the session in between.
+#[tokio::test]
+async fn a_renewal_under_way_keeps_the_session() {
+    let Some(url) = server() else { return };
+    let (store, control, renewing) = (store(&url, "under_way").await, client(&url).await, client(&url).await);
+    let (owner, rival) = (open(&store, "owner", TTL).await, open(&store, "rival", TTL).await);
+    let token = acquire(&store, owner, "x").await.unwrap();
+    let soon = "UPDATE under_way.session SET expires_at = clock_timestamp() + interval '1 s' WHERE label = 'owner'";
+    control.batch_execute(soon).await.unwrap();
+    let renew = format!("SELECT under_way.renew_1('{owner}', 0)");
+    renewing.batch_execute("BEGIN").await.unwrap();
+    let renewed: Option<i64> = renewing.query_one(&renew, &[]).await.unwrap().get(0);
+    assert!(renewed.is_some());
+    control.batch_execute("SELECT pg_sleep(1)").await.unwrap();
+    assert_eq!(acquire(&store, rival, "x").await, None);
+    renewing.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(acquire(&store, rival, "x").await, None);
+    assert_eq!(acquire(&store, owner, "x").await, Some(token));
+}
+
+/// The time of a session ends in the middle of its own call: it is ended after that call, and not before.
+#[tokio::test]
+async fn a_call_under_way_keeps_the_session() {
+    let Some(url) = server() else { return };
+    let (store, control, calling) = (store(&url, "in_call").await, client(&url).await, client(&url).await);
+    let (owner, rival) = (open(&store, "owner", TTL).await, open(&store, "rival", TTL).await);
+    let before = acquire(&store, owner, "x").await.unwrap();
+    let soon = "UPDATE in_call.session SET expires_at = clock_timestamp() + interval '1 s' WHERE label = 'owner'";
+    control.batch_execute(soon).await.unwrap();
+    // It owns this key, and takes none.
+    let call = format!("BEGIN; SELECT in_call.acquire_1('{owner}', 0, '{{x}}')");
+    calling.batch_execute(&call).await.unwrap();
+    control.batch_execute("SELECT pg_sleep(1)").await.unwrap();
+    assert_eq!(acquire(&store, rival, "x").await, None);
+    calling.batch_execute("COMMIT").await.unwrap();
+    assert!(acquire(&store, rival, "x").await > Some(before));
+}
+
+/// A renewal does not wait for a call of the same session that is held up.
+#[tokio::test]
+async fn a_renewal_passes_a_call_that_waits() {
+    let Some(url) = server() else { return };
+    let (store, control, other) = (store(&url, "passes").await, client(&url).await, client(&url).await);
+    let owner = open(&store, "owner", TTL).await;
+    let token = acquire(&store, owner, "x").await.unwrap();
+    control.batch_execute("BEGIN; SELECT FROM passes.lease FOR SHARE").await.unwrap();
+    let release = format!("SELECT passes.release_1('{owner}', 0, '{{x}}', '{{{token}}}')");
+    let other_pid = pid(&other).await;
+    let releasing = tokio::spawn(async move { other.batch_execute(&release).await });
+    until_it_waits(&client(&url).await, other_pid).await;
+    store.renew(owner).await.unwrap();
+    assert!(!releasing.is_finished(), "the release still waits");
+    control.batch_execute("COMMIT").await.unwrap();
+    releasing.await.unwrap().unwrap();
 }

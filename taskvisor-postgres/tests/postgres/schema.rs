@@ -194,7 +194,7 @@ async fn a_commit_waits_for_the_disk() {
     let session = open(&store, "a", TTL).await;
     for (setting, expected) in [("off", "local"), ("on", "on"), ("remote_apply", "remote_apply")] {
         let client = client(&format!("{url} options='-c synchronous_commit={setting}'")).await;
-        let taking = format!("BEGIN; SELECT disk.acquire_1('{session}', '{{x}}')");
+        let taking = format!("BEGIN; SELECT disk.acquire_1('{session}', 0, '{{x}}')");
         client.batch_execute(&taking).await.unwrap();
         let now: String = client.query_one("SHOW synchronous_commit", &[]).await.unwrap().get(0);
         assert_eq!(now, expected);

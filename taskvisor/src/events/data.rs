@@ -522,7 +522,7 @@ mod tests {
             (EventKind::LeaseReleased, r#"LeaseReleased { task: "a/b", key: "refused", token: 7 }"#),
             (EventKind::LeaseOverrun, r#"LeaseOverrun { task: "a/b", key: "refused" }"#),
             (EventKind::FleetUnreachable, r#"FleetUnreachable { reason: "refused" }"#),
-            (EventKind::FleetReachable, r#"FleetReachable"#),
+            (EventKind::FleetReachable, "FleetReachable"),
             (EventKind::Warning, r#"Warning { task: "a/b", reason: "refused" }"#),
             (EventKind::SubscriberPanicked, r#"SubscriberPanicked { subscriber: "a/b", count: 7, reason: "refused" }"#),
             (EventKind::SubscriberOverflow, r#"SubscriberOverflow { subscriber: "a/b", lost: 7 }"#),

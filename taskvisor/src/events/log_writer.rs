@@ -21,6 +21,7 @@ use crate::sync::lock;
 /// ```text
 /// 08:15:30.123 WARN  TaskFailed               store/pool           attempt=3 reason="connection refused"
 /// 08:15:30.123 DEBUG BackoffScheduled         store/pool           attempt=3 delay=400ms
+/// 08:15:31.005 INFO  ActorExhausted           migrate              attempt=1 outcome=completed
 /// 08:15:31.007 INFO  ShutdownRequested                             reason="SIGTERM"
 /// ```
 ///
@@ -251,6 +252,8 @@ fn write_line(line: &mut String, event: &Event, colors: bool) -> fmt::Result {
     }
     match &event.reason {
         Some(reason) => write!(line, " reason={:?}", reason.as_str()),
+        // The name of the event is also that of an end in failure.
+        None if event.kind == EventKind::ActorExhausted => write!(line, " outcome=completed"),
         None => Ok(()),
     }
 }
@@ -379,5 +382,13 @@ mod tests {
         }
         let written = String::from_utf8(writer.writer.into_inner().unwrap()).unwrap();
         assert_eq!(written, "08:15:30.123 ERROR ActorExhausted           x                    reason=\"refused\"\n");
+    }
+
+    #[tokio::test]
+    async fn an_end_in_success_is_told_from_one_in_failure() {
+        let writer = LogWriter::new(Vec::new());
+        writer.on_event(&event(EventKind::ActorExhausted, "x")).await;
+        let written = String::from_utf8(writer.writer.into_inner().unwrap()).unwrap();
+        assert_eq!(written, "08:15:30.123 INFO  ActorExhausted           x                    outcome=completed\n");
     }
 }

@@ -34,8 +34,8 @@ use crate::supervisor::InvalidOption;
 ///     Tree::builder(SupervisorConfig::default()).with_fleet(fleet).task(TaskSpec::inherit(ledger).with_singleton()).build()
 /// };
 /// let (a, b) = (replica(), replica());
-/// a.start()?;
-/// b.start()?;
+/// a.start().await?;
+/// b.start().await?;
 /// a.shutdown().await?;
 /// b.shutdown().await
 /// # }

@@ -91,6 +91,11 @@ pub(crate) enum Order {
     Overrun {
         key: LeaseKey,
     },
+    /// Another process owns the key: the label of it.
+    Owned {
+        key: LeaseKey,
+        owner: String,
+    },
     /// The tick is the unit's to run, or not.
     Marked {
         key: LeaseKey,
@@ -247,11 +252,6 @@ impl Machine {
         self.store_time
     }
 
-    /// Returns the label of the owner of a key, if it is another process.
-    pub(crate) fn owner(&self, key: &LeaseKey) -> Option<&str> {
-        self.entries.get(key)?.owner.as_deref()
-    }
-
     /// Hands in what a unit says. [`settle`](Self::settle) follows.
     pub(crate) fn say(&mut self, key: &LeaseKey, say: Say, now: Duration) {
         if let Say::Wants(grants) = say {
@@ -398,7 +398,12 @@ impl Machine {
                             entry.owner = None;
                             self.store_time = Some((time, sent + now.saturating_sub(sent) / 2));
                         }
-                        Claim::Busy { owner } => entry.owner = Some(owner),
+                        Claim::Busy { owner } if entry.owner.as_ref() == Some(&owner) => {}
+                        Claim::Busy { owner } => {
+                            let (key, told) = (key.clone(), owner.clone());
+                            entry.owner = Some(owner);
+                            self.orders.push(Order::Owned { key, owner: told });
+                        }
                     }
                     entry.ask_at = now + period;
                 }

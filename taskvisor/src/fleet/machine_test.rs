@@ -280,7 +280,11 @@ impl Story {
                     *self.ticks.entry((key, tick)).or_default() += 1;
                 }
             }
-            Order::Overrun { .. } | Order::Released { .. } | Order::Reachable(_) | Order::Done => {}
+            Order::Owned { .. }
+            | Order::Overrun { .. }
+            | Order::Released { .. }
+            | Order::Reachable(_)
+            | Order::Done => {}
         }
     }
 

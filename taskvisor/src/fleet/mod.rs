@@ -22,5 +22,5 @@ pub use error::LeaseError;
 pub use local::LocalStore;
 pub(crate) use machine::{Call, Failed, Machine, Order, Reply, Say, Why};
 pub(crate) use singleton::Singleton;
-pub use singleton::{Overrun, Standby};
+pub use singleton::{Overrun, Standby, Ticks};
 pub use store::{Claim, FencingToken, InvalidLeaseKey, LeaseKey, LeaseStore, SessionId, SessionSpec, StoreTime};

@@ -9,6 +9,20 @@ pub(crate) struct Singleton {
     pub(crate) key: Option<Arc<str>>,
     pub(crate) standby: Standby,
     pub(crate) overrun: Overrun,
+    pub(crate) ticks: Ticks,
+}
+
+/// When a run of a periodic singleton is marked in the store as done, so that no replica begins it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Ticks {
+    /// Before its first attempt: each tick has at most one run in the fleet. One whose owner dies is not repeated. The
+    /// default.
+    #[default]
+    AtMostOnce,
+    /// After an attempt has succeeded: each tick has at least one run, or is told as missed. One whose owner dies, or loses
+    /// its lease, runs again in the next owner, so its work has to be repeatable.
+    AtLeastOnce,
 }
 
 /// Whether a singleton that stands by, because another replica owns it, counts as ready.

@@ -34,7 +34,7 @@ use super::error::LeaseError;
 /// to answer the next call: what a dropped call has sent or left half read is the store's to clean up.
 ///
 /// # Examples
-/// The example `third_store` has a store of about 60 lines over a file.
+/// The example `third_store` has a store over a file, in about 100 lines.
 #[async_trait]
 pub trait LeaseStore: Send + Sync + 'static {
     /// Opens a session, which lives for [`SessionSpec::ttl`] from now on.
@@ -85,7 +85,7 @@ pub trait LeaseStore: Send + Sync + 'static {
     ///
     /// By default it never comes, and refused keys are asked for every third of the time to live.
     async fn changed(&self) {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -27,7 +27,7 @@ impl Times {
 
     /// Returns how long a session is valid from the time at which its renewal was sent.
     pub(crate) fn validity(self) -> Duration {
-        self.ttl - self.margin()
+        self.ttl.saturating_sub(self.margin())
     }
 
     /// The time between two renewals, and between two questions for a key that another owns.

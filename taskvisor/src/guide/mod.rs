@@ -49,6 +49,9 @@ pub mod blocking {}
 #[doc = include_str!("limits.md")]
 pub mod limits {}
 
+#[doc = include_str!("fleets.md")]
+pub mod fleets {}
+
 #[doc = include_str!("overrides.md")]
 pub mod overrides {}
 

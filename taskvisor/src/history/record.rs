@@ -173,6 +173,7 @@ impl AttemptOutcome {
             TaskError::Fatal { .. } | TaskError::Permanent(_) => Self::Fatal,
             TaskError::Canceled => Self::Canceled,
             TaskError::Panicked(_) => Self::Panicked,
+            TaskError::RetryAfter(told) => Self::of(told.error()),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::timestamp::{Rfc3339, now};
 use crate::tree::Strategy;
 
 /// A snapshot of a tree, for a status page, a command line or a test. [`Tree::snapshot`](crate::Tree::snapshot) returns
-/// it.
+/// it, and [`GroupHandle::snapshot`](crate::GroupHandle::snapshot) that of a group.
 ///
 /// `Display` formats it as a tree of text: the state of each node, the strategy of a group, and the number of the
 /// current attempt of a task, and how long it has been in its state. [`to_mermaid`](Self::to_mermaid) formats it as a
@@ -25,7 +25,7 @@ use crate::tree::Strategy;
 #[non_exhaustive]
 #[must_use = "it does nothing unless it is read"]
 pub struct TreeSnapshot {
-    /// The root.
+    /// The root, or the group.
     pub root: NodeSnapshot,
 }
 

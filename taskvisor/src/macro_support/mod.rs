@@ -65,6 +65,19 @@ pub fn debug(formatter: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
     formatter.debug_struct(name).finish_non_exhaustive()
 }
 
+/// Writes the handles of a tree, or of a group in it.
+pub fn debug_fields(
+    formatter: &mut fmt::Formatter<'_>,
+    name: &str,
+    fields: &[(&'static str, &dyn fmt::Debug)],
+) -> fmt::Result {
+    let mut written = formatter.debug_struct(name);
+    for (field, value) in fields {
+        written.field(field, value);
+    }
+    written.finish()
+}
+
 /// Returns the restart policy with this interval.
 #[must_use]
 pub const fn always(interval: Duration) -> RestartPolicy {

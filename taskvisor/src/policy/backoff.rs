@@ -6,7 +6,8 @@ use std::time::Duration;
 ///
 /// The delay after the `n`-th consecutive failure (counted from 0) is `first * factor^n`, at most `max`; then
 /// `jitter` is applied. The count starts again after a success, and after an attempt that lived for
-/// [`reset_after`](crate::TaskSpec::with_reset_after). The guide explains
+/// [`reset_after`](crate::TaskSpec::with_reset_after). A failure that [tells](crate::TaskError::retry_after) when to retry
+/// is not part of it. The guide explains
 /// [restarts and backoff](crate::guide::restarts), with the choice of a jitter.
 ///
 /// # Examples

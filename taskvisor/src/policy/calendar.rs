@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use taskvisor_parse::cron::Pattern;
+use taskvisor_parse::cron::{Civil, Occurrence, Pattern};
 
 use super::zone::TimeZone;
 use super::{Overrides, Ready, ResolvedPolicy, RestartPolicy};
@@ -126,6 +126,10 @@ impl Overrides {
         if self.cron.is_some() {
             return Ok(());
         }
+        #[cfg(feature = "fleet")]
+        if let (Some(Some(_)), Some(Some(_))) = (&self.singleton, self.every) {
+            return Ok(());
+        }
         let (zone, late) = (self.zone.clone().flatten(), self.late.flatten());
         let set = [
             ("zone", zone.map(|zone| format!("{zone:?}"))),
@@ -142,21 +146,113 @@ impl Overrides {
     }
 }
 
+/// The times at which a task runs.
+#[derive(Debug)]
+pub(crate) enum Times {
+    /// Those of a pattern.
+    Cron(Pattern),
+    /// Each multiple of so many seconds since 1970-01-01T00:00:00Z.
+    Every(i64),
+}
+
+impl Times {
+    /// Returns the first time after an instant, which is given in seconds since 1970-01-01T00:00:00Z.
+    pub(crate) fn next(&self, after: i64, zone: &TimeZone) -> Option<Occurrence> {
+        match self {
+            Self::Cron(pattern) => pattern.next(after, zone),
+            Self::Every(period) => {
+                let at = after.div_euclid(*period).checked_add(1)?.checked_mul(*period)?;
+                Some(occurrence(at))
+            }
+        }
+    }
+
+    /// Returns how late an attempt that is on time begins, in seconds: the resolution of a pattern, or a tenth of a period.
+    pub(crate) fn on_time(&self) -> i64 {
+        const RESOLUTION: i64 = 60;
+        match self {
+            Self::Cron(_) => RESOLUTION,
+            Self::Every(period) => (period / 10).clamp(1, RESOLUTION),
+        }
+    }
+
+    /// Returns the last time after an instant that is no later than `until`.
+    pub(crate) fn latest(&self, after: i64, until: i64, zone: &TimeZone) -> Option<Occurrence> {
+        match self {
+            Self::Cron(pattern) => pattern.latest(after, until, zone),
+            Self::Every(period) => {
+                let latest = until.div_euclid(*period).checked_mul(*period)?;
+                (latest > after).then(|| occurrence(latest))
+            }
+        }
+    }
+}
+
+impl From<Pattern> for Times {
+    fn from(pattern: Pattern) -> Self {
+        Self::Cron(pattern)
+    }
+}
+
+/// A time without a zone.
+fn occurrence(at: i64) -> Occurrence {
+    let local = Civil::from_seconds(at);
+    Occurrence { at, due: local, local }
+}
+
 impl ResolvedPolicy {
     /// Returns `true` if it runs on a calendar schedule.
     pub(crate) fn is_scheduled(&self) -> bool {
-        self.cron.is_some()
+        self.cron.is_some() || self.has_common_ticks()
     }
 
-    /// Returns the pattern and the zone of the schedule; `None` without one, or if it was not checked.
-    pub(crate) fn timetable(&self) -> Option<(Pattern, TimeZone)> {
-        let pattern = Pattern::parse(self.cron.as_deref()?).ok()?;
-        Some((pattern, TimeZone::find(self.zone.as_deref()).ok()?))
+    /// Returns `true` if the ticks of its period are those of its fleet.
+    #[cfg(feature = "fleet")]
+    fn has_common_ticks(&self) -> bool {
+        self.singleton.is_some() && self.every.is_some()
+    }
+
+    #[cfg(not(feature = "fleet"))]
+    #[expect(clippy::unused_self, reason = "it has the shape of the real one")]
+    const fn has_common_ticks(&self) -> bool {
+        false
+    }
+
+    /// Returns the times and the zone of the schedule; `None` without one, or if it was not checked.
+    pub(crate) fn timetable(&self) -> Option<(Times, TimeZone)> {
+        let zone = TimeZone::find(self.zone.as_deref()).ok()?;
+        let Some(cron) = self.cron.as_deref() else {
+            let every = self.every.filter(|_| self.has_common_ticks())?;
+            return Some((Times::Every(i64::try_from(every.as_secs()).unwrap_or(i64::MAX).max(1)), zone));
+        };
+        Some((Pattern::parse(cron).ok()?.into(), zone))
+    }
+
+    /// Refuses a period that cannot be shared by the replicas of a fleet.
+    fn check_common_ticks(&self, subject: &dyn Fn() -> String) -> Result<(), InvalidOption> {
+        let Some(every) = self.every.filter(|_| self.has_common_ticks()) else { return Ok(()) };
+        let value = format!("{every:?}");
+        let refuse = |expected: &'static str| Err(InvalidOption::new(subject(), "every", &*value, expected));
+        if every.is_zero() {
+            return Ok(());
+        }
+        if every.subsec_nanos() > 0 {
+            return refuse(
+                "whole seconds in a singleton: its ticks are the multiples of the period by the clock of the store",
+            );
+        }
+        if !self.initial_delay.is_zero() {
+            return refuse("no `initial_delay` beside it in a singleton: the first run is the next tick");
+        }
+        if self.ready != Ready::Start {
+            return refuse("`Ready::Start` beside it in a singleton: it is ready while it waits for its tick");
+        }
+        self.check_late(subject)
     }
 
     /// Refuses an invalid schedule.
     pub(super) fn check_schedule(&self, subject: &dyn Fn() -> String) -> Result<(), InvalidOption> {
-        let Some(cron) = self.cron.as_deref() else { return Ok(()) };
+        let Some(cron) = self.cron.as_deref() else { return self.check_common_ticks(subject) };
         if let Err(errors) = Pattern::parse(cron) {
             return Err(InvalidOption::new(
                 subject(),
@@ -185,6 +281,10 @@ impl ResolvedPolicy {
         if self.ready != Ready::Start {
             return refuse("`Ready::Start` beside it: a scheduled task is ready while it waits for its time");
         }
+        self.check_late(subject)
+    }
+
+    fn check_late(&self, subject: &dyn Fn() -> String) -> Result<(), InvalidOption> {
         match self.late {
             Some(late) if late < Duration::from_secs(1) => {
                 Err(InvalidOption::new(subject(), "late", format!("{late:?}"), "at least 1s"))

@@ -1,6 +1,6 @@
 //! Policies: plain values that say when a task runs again, when it is ready, and how long it may take.
 //!
-//! `restart`, `backoff` and `ready` are public values, `critical` has setters only. `options` is the table of a task's
+//! `restart`, `backoff` and `ready` are public values, `timeout` is what a setter takes, `critical` has setters only. `options` is the table of a task's
 //! options: what a spec sets, and what comes of it under the configuration of a supervisor; `checks` rejects invalid
 //! values and combinations.
 //! `schedule` computes the ticks of a fixed rate. `calendar` is the schedule of a calendar, and `zone` its time zones.
@@ -16,11 +16,14 @@ mod phase;
 mod ready;
 mod restart;
 mod schedule;
+mod timeout;
 mod value;
 #[cfg(feature = "cron")]
 mod zone;
 
 pub use backoff::{BackoffPolicy, JitterPolicy};
+#[cfg(feature = "cron")]
+pub(crate) use calendar::Times;
 #[cfg(feature = "cron")]
 pub use calendar::{Missed, Schedule};
 pub(crate) use checks::{check_backoff, check_group};
@@ -31,6 +34,7 @@ pub(crate) use phase::shift_of;
 pub use ready::Ready;
 pub use restart::RestartPolicy;
 pub(crate) use schedule::Ticks;
+pub use timeout::IntoTimeout;
 pub(crate) use value::{NONE, Of, Value};
 #[cfg(feature = "cron")]
 pub(crate) use zone::{TimeZone, seconds};

@@ -14,7 +14,7 @@ use std::time::SystemTime;
 #[cfg(feature = "cron")]
 use super::Missed;
 use super::value::{Of, Value};
-use super::{BackoffPolicy, Critical, Ready, RestartPolicy, SpanScope};
+use super::{BackoffPolicy, Critical, IntoTimeout, Ready, RestartPolicy, SpanScope};
 #[cfg(feature = "fleet")]
 use crate::fleet::Singleton;
 use crate::supervisor::SupervisorConfig;
@@ -254,15 +254,17 @@ options! {
 
     #[cfg(feature = "cron")]
     missed: Missed = Missed::Once, override(Task) => {
+        /// Sets what happens to the missed runs of a [schedule](Self::with_schedule), or to the missed ticks of a
+        /// [singleton](crate::guide::fleets) with a [period](Self::with_every). Default: [`Missed::Once`].
         #[cfg(feature = "cron")]
-        #[doc(hidden)]
         set with_missed(missed: Missed) = missed;
     }
 
     #[cfg(feature = "cron")]
     late: Option<Duration> = None, override(Task) => {
+        /// Sets how late a missed run may begin, from 1 s on. Default: no limit. Needs a [schedule](Self::with_schedule), or
+        /// a [singleton](crate::guide::fleets) with a [period](Self::with_every).
         #[cfg(feature = "cron")]
-        #[doc(hidden)]
         set with_late(late: Duration) = Some(late);
     }
 
@@ -344,7 +346,7 @@ options! {
         /// Sets the timeout of an attempt. `None` and zero mean no timeout. After the timeout, an attempt without a
         /// context is dropped; an attempt with a context or token is requested to stop, and has the time of
         /// [`with_cleanup`](Self::with_cleanup).
-        set with_timeout(timeout: impl Into<Option<Duration>>) = timeout.into().and_then(unless_zero);
+        set with_timeout(timeout: impl IntoTimeout) = timeout.into_timeout().and_then(unless_zero);
     }
 
     stop_timeout: Option<Duration> = config.stop_timeout, override(Task) => {

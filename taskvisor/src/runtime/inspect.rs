@@ -19,7 +19,7 @@ use crate::tree::{Declared, join, last_segment};
 impl Core {
     /// Builds a snapshot of the declared tree, with the tasks that were added beside it.
     pub(crate) fn snapshot(&self, root: &Arc<Declared>) -> TreeSnapshot {
-        let mut node = self.declared_node(root);
+        let mut node = self.declared_node(root, "");
         let cells = self.cells();
         // The last reference to a cell can hold a user error, and is not dropped under the lock.
         let (beside, shown): (Vec<_>, Vec<_>) = {
@@ -33,10 +33,23 @@ impl Core {
         TreeSnapshot { root: node }
     }
 
-    /// Builds the declared part, group by group, without recursion.
-    fn declared_node<'a>(&self, root: &'a Arc<Declared>) -> NodeSnapshot {
+    /// Builds a snapshot of the declared group at the path. `None` if the tree declares none there, or is dropped.
+    pub(crate) fn group_snapshot(&self, path: &str) -> Option<TreeSnapshot> {
+        let mut group = self.declared_root()?;
+        if path.is_empty() {
+            return Some(self.snapshot(&group));
+        }
+        for name in path.split('/') {
+            let inner = group.children.get(group.place(name)?)?.group.clone()?;
+            group = inner;
+        }
+        Some(TreeSnapshot { root: self.declared_node(&group, path) })
+    }
+
+    /// Builds the declared part, group by group, without recursion. `path` is that of the group.
+    fn declared_node<'a>(&self, root: &'a Arc<Declared>, path: &str) -> NodeSnapshot {
         let enter = |group: &'a Arc<Declared>, path: &str| (group_node(group, path), group, group.children.iter());
-        let (mut open, mut current) = (Vec::new(), enter(root, ""));
+        let (mut open, mut current) = (Vec::new(), enter(root, path));
         loop {
             let (node, group, rest) = &mut current;
             let Some(child) = rest.next() else {

@@ -16,7 +16,7 @@ use super::registration::{added, check_no_siblings, check_not_after};
 use super::registry::{Admission, Registry};
 use super::task::{Actor, Cell, Origin};
 use crate::panics::{Fenced, drop_caught};
-use crate::supervisor::RuntimeError;
+use crate::supervisor::{InvalidOption, RuntimeError};
 use crate::task::{StopKind, TaskSpec};
 use crate::tree::{join, last_segment};
 
@@ -120,8 +120,10 @@ impl Core {
                 admitted.name = join(group.path(), &admitted.name);
             }
             let name = Arc::clone(&admitted.name);
-            if let Some(twice) = wanted.insert(Arc::clone(&name), admitted) {
-                return Err(RuntimeError::TaskAlreadyExists { name: twice.name.to_string() });
+            if wanted.insert(Arc::clone(&name), admitted).is_some() {
+                let subject = format!("task `{name}`");
+                let expected = "a name of its own for each task";
+                return Err(InvalidOption::new(subject, "name", "given twice in the list", expected).into());
             }
             order.push(name);
         }

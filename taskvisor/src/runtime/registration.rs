@@ -282,7 +282,7 @@ impl Core {
             if let Some(inner) = &child.group {
                 inner.check(None)?;
                 #[cfg(feature = "fleet")]
-                self.check_singleton_group(&admitted.singleton_around(group), inner)?;
+                self.check_singleton_group(admitted.singleton_around(group).as_ref(), inner)?;
                 self.limits.check(|| format!("group `{}`", inner.name), inner.named_limit())?;
                 if inner.is_fresh && !inner.has_maker() {
                     return Err(RuntimeError::ShuttingDown);
@@ -295,7 +295,7 @@ impl Core {
                 let mut task = self.admit(spec)?;
                 #[cfg(feature = "fleet")]
                 if task.policy.singleton.is_some() {
-                    check_alone(&format!("task `{}`", task.name), &admitted.singleton_around(group))?;
+                    check_alone(&format!("task `{}`", task.name), admitted.singleton_around(group).as_ref())?;
                 }
                 task.name = join(&path, &task.name);
                 admitted.tasks.push(AdmittedTask { task, group, place });

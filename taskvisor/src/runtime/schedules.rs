@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
+#[cfg(feature = "fleet")]
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -41,6 +43,9 @@ pub(in crate::runtime) struct Line {
     policy: Arc<ResolvedPolicy>,
     /// How much each run is shifted.
     pub(in crate::runtime) shift: Duration,
+    /// How much the clock of the fleet is ahead of this one, in milliseconds.
+    #[cfg(feature = "fleet")]
+    ahead: AtomicI64,
     /// The lock is a leaf: nothing else is locked under it, so it cannot deadlock.
     state: Mutex<State>,
 }
@@ -59,7 +64,7 @@ struct State {
 impl Line {
     /// Calls `act` with the calendar, and with the time on the clock of the schedule, which its shift sets back.
     pub(in crate::runtime) fn with<T>(&self, act: impl FnOnce(&mut Calendar, i64) -> T) -> T {
-        let now = now().checked_sub(self.shift).unwrap_or(UNIX_EPOCH);
+        let now = self.on_its_clock(now()).checked_sub(self.shift).unwrap_or(UNIX_EPOCH);
         let State { calendar, read, .. } = &mut *lock(&self.state);
         let passed = read.elapsed().as_secs();
         *read += Duration::from_secs(passed);
@@ -80,7 +85,32 @@ impl Line {
     }
 
     fn at(&self, scheduled: i64) -> Option<SystemTime> {
-        instant(scheduled).checked_add(self.shift)
+        let at = instant(scheduled).checked_add(self.shift)?;
+        #[cfg(feature = "fleet")]
+        let at = shifted(at, -self.ahead.load(Ordering::Relaxed))?;
+        Some(at)
+    }
+
+    /// Returns what the clock of the fleet shows; without a fleet, what this one does.
+    #[cfg_attr(not(feature = "fleet"), expect(clippy::unused_self, reason = "there is one clock"))]
+    fn on_its_clock(&self, now: SystemTime) -> SystemTime {
+        #[cfg(feature = "fleet")]
+        let now = shifted(now, self.ahead.load(Ordering::Relaxed)).unwrap_or(now);
+        now
+    }
+
+    /// The task has become the owner in its fleet.
+    #[cfg(feature = "fleet")]
+    pub(in crate::runtime) fn take_over(&self, last: Option<i64>, store: SystemTime) {
+        let here = now();
+        let ahead = match store.duration_since(here) {
+            Ok(ahead) => i64::try_from(ahead.as_millis()).unwrap_or_default(),
+            Err(behind) => -i64::try_from(behind.duration().as_millis()).unwrap_or_default(),
+        };
+        let before = self.ahead.swap(ahead, Ordering::Relaxed);
+        // The time of the last run that the program has stored is no reading of a clock of this host.
+        let moved = if self.policy.last_run.is_some() { 0 } else { (before - ahead) / 1000 };
+        self.with(|calendar, now| calendar.take_over(last, moved, now));
     }
 
     /// The registration was ended by name.
@@ -106,6 +136,10 @@ impl Line {
 
     fn is_of(&self, policy: &ResolvedPolicy) -> bool {
         let before = &self.policy;
+        #[cfg(feature = "fleet")]
+        if (&before.singleton, before.every) != (&policy.singleton, policy.every) {
+            return false;
+        }
         (&before.cron, &before.zone, before.splay) == (&policy.cron, &policy.zone, policy.splay)
             && (before.missed, before.late) == (policy.missed, policy.late)
     }
@@ -126,7 +160,13 @@ impl Schedules {
         let last_run = policy.last_run.map(policy::seconds);
         let calendar = Calendar::new(policy.timetable()?, (policy.missed, policy.late), last_run, at);
         let state = State { calendar, read: Instant::now(), owner: cell.id(), starts_anew: false };
-        let line = Arc::new(Line { policy: Arc::clone(policy), shift, state: Mutex::new(state) });
+        let line = Arc::new(Line {
+            policy: Arc::clone(policy),
+            shift,
+            #[cfg(feature = "fleet")]
+            ahead: AtomicI64::new(0),
+            state: Mutex::new(state),
+        });
         let before = lock(&self.0).of(cell).insert(Arc::clone(cell.name()), Arc::clone(&line));
         drop(before);
         Some(line)
@@ -228,6 +268,13 @@ impl Core {
     fn has_started(&self, path: &str) -> bool {
         self.place(path).map(drop_caught).is_some()
     }
+}
+
+/// Returns the time that is so many milliseconds later.
+#[cfg(feature = "fleet")]
+fn shifted(at: SystemTime, millis: i64) -> Option<SystemTime> {
+    let by = Duration::from_millis(millis.unsigned_abs());
+    if millis < 0 { at.checked_sub(by) } else { at.checked_add(by) }
 }
 
 /// Returns the time of these seconds since 1970-01-01T00:00:00Z.

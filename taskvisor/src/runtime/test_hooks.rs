@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex};
 
 use super::core::Core;
-use super::task::Next;
+use super::task::{Next, Told};
 use crate::policy::BackoffPolicy;
 use crate::sync::lock;
 use crate::test::{FaultKind, FaultLog};
@@ -30,10 +30,10 @@ impl TestHooks {
     /// Draws the delay of a retry again, from the seed if there is one.
     ///
     /// The result depends only on the seed, the path and a counter, and not on the order of failures or on threads.
-    pub(super) fn redrawn(&self, mut next: Next, backoff: &BackoffPolicy, path: &str, number: u32) -> Next {
-        if let (Next::Retry { delay, streak, .. }, Some(seed)) = (&mut next, *lock(&self.seed)) {
+    pub(super) fn redrawn(&self, mut next: Next, backoff: &BackoffPolicy, told: Told, path: &str, number: u32) -> Next {
+        if let (Next::Retry { delay, streak, is_told: false, .. }, Some(seed)) = (&mut next, *lock(&self.seed)) {
             let mut random = fastrand::Rng::with_seed(mix(seed, (path, number)));
-            *delay = backoff.next_by(streak.saturating_sub(1), |low, high| random.u128(low..=high));
+            *delay = backoff.next_by(told.steps(*streak), |low, high| random.u128(low..=high));
         }
         next
     }

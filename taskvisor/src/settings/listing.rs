@@ -4,17 +4,19 @@ use std::collections::HashMap;
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
+use super::invalid::InvalidOverride;
 use super::legal_names::Spelling;
 use super::origin::Origin;
 use super::owner::{Owner, Place, is_inherited};
 use super::resolve::{Applied, Overridden, by_place};
+use crate::policy::NONE;
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerConfig, SlotSpec};
 
 /// The settings of a declared tree: each option that [`Overrides`](crate::Overrides) can change, with its value.
 ///
 /// [`Tree::settings`](crate::Tree::settings) returns it. `{}` is a table of the settings that differ from their
-/// defaults, and `{:#}` of all. The guide explains [overrides](crate::guide::overrides).
+/// defaults, and `{:#}` of all; under it, the overrides that are [invalid](Self::invalid). The guide explains [overrides](crate::guide::overrides).
 ///
 /// # Examples
 /// ```
@@ -34,9 +36,10 @@ use crate::slots::{ControllerConfig, SlotSpec};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    settings: Vec<Setting>,
+    list: Vec<Setting>,
     /// The keys of parts that have no value now.
     without_value: Vec<String>,
+    invalid: Vec<InvalidOverride>,
 }
 
 /// A setting of a tree: an option, its value, and where the value comes from.
@@ -87,12 +90,29 @@ impl Settings {
     /// Returns the settings: those of the tree, of limits and slots, and of its tasks and groups in the order of their
     /// declaration.
     pub fn iter(&self) -> std::slice::Iter<'_, Setting> {
-        self.settings.iter()
+        self.list.iter()
     }
 
     /// Returns the setting of this key, such as `store.pool.timeout`.
     pub fn get(&self, key: &str) -> Option<&Setting> {
-        self.settings.iter().find(|setting| setting.key == key)
+        self.list.iter().find(|setting| setting.key == key)
+    }
+
+    /// Returns what is wrong with the overrides. If anything is, none of them has an effect: the settings are those
+    /// without overrides, and the tree does not start.
+    ///
+    /// # Examples
+    /// ```
+    /// use taskvisor::{Overrides, SupervisorConfig, Tree};
+    ///
+    /// let overrides = Overrides::from([("grace", "30s"), ("drian", "5s")]);
+    /// let settings = Tree::builder(SupervisorConfig::default()).with_overrides(overrides).build().settings();
+    ///
+    /// assert_eq!(settings.invalid()[0].to_string(), "drian: unknown setting, did you mean `drain`?");
+    /// assert_eq!(settings.get("grace").map(|grace| grace.origin().is_override()), Some(false));
+    /// ```
+    pub fn invalid(&self) -> &[InvalidOverride] {
+        &self.invalid
     }
 
     /// Returns the settings as a file of variables for [`Overrides::env`](crate::Overrides::env). What is overridden
@@ -109,13 +129,13 @@ impl Settings {
     pub fn to_env(&self, prefix: &str) -> String {
         let spell = |key: &str| Spelling::Variable { prefix }.spell(key);
         let mut count: HashMap<String, u32> = HashMap::new();
-        let keys = self.settings.iter().map(|setting| &setting.key).chain(&self.without_value);
+        let keys = self.list.iter().map(|setting| &setting.key).chain(&self.without_value);
         for key in keys {
             *count.entry(spell(key)).or_default() += 1;
         }
         let mut text = String::new();
         let mut before = None;
-        for Setting { key, path, value, origin, .. } in &self.settings {
+        for Setting { key, path, value, origin, .. } in &self.list {
             if before.replace(path) != Some(path) {
                 let blank = if text.is_empty() { "" } else { "\n" };
                 let _ = writeln!(text, "{blank}# {}", path.escape_debug());
@@ -142,7 +162,7 @@ impl<'a> IntoIterator for &'a Settings {
 
 impl fmt::Display for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.settings.iter().filter(|setting| f.alternate() || setting.origin != Origin::Default);
+        let shown = self.list.iter().filter(|setting| f.alternate() || setting.origin != Origin::Default);
         let replaced = |setting: &Setting| match &setting.replaced {
             Some((value, origin)) => format!("{value} ({origin})"),
             None => String::new(),
@@ -159,15 +179,17 @@ impl fmt::Display for Settings {
             let cells = line.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
             writeln!(f, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
         }
-        Ok(())
+        if !self.invalid.is_empty() {
+            writeln!(f, "\nno override is applied, as these are invalid:")?;
+        }
+        self.invalid.iter().try_for_each(|invalid| writeln!(f, "{invalid}"))
     }
 }
 
 impl Overridden {
     /// Lists all settings.
     pub(crate) fn settings(&self) -> Settings {
-        let mut listing =
-            Listing { overridden: self, of_tree: HashMap::new(), settings: Vec::new(), hidden: Vec::new() };
+        let mut listing = Listing { overridden: self, of_tree: HashMap::new(), list: Vec::new(), hidden: Vec::new() };
         let by_place = by_place(&self.applied);
         let mut config = self.sheet.config.clone();
         for place in self.sheet.places() {
@@ -182,7 +204,7 @@ impl Overridden {
             }
             listing.owner(place, before, after, applied);
         }
-        Settings { settings: listing.settings, without_value: listing.hidden }
+        Settings { list: listing.list, without_value: listing.hidden, invalid: self.invalid.clone() }
     }
 }
 
@@ -190,7 +212,7 @@ struct Listing<'a> {
     overridden: &'a Overridden,
     /// The values of the tree that others inherit, with their origins.
     of_tree: HashMap<&'static str, (String, Origin)>,
-    settings: Vec<Setting>,
+    list: Vec<Setting>,
     hidden: Vec<String>,
 }
 
@@ -220,7 +242,7 @@ impl Listing<'_> {
                 if place == Place::Tree && is_inherited(whole) {
                     self.of_tree.insert(name, (value.clone(), origin.clone()));
                 }
-                self.settings.push(Setting { key, path: Arc::clone(&path), option: name, value, origin, replaced });
+                self.list.push(Setting { key, path: Arc::clone(&path), option: name, value, origin, replaced });
             }
         }
     }
@@ -251,7 +273,11 @@ impl Listing<'_> {
             Place::Child(at) => {
                 let inherited = self.of_tree.get(name).filter(|_| is_inherited(whole));
                 let inherited = inherited.filter(|(inherited, _)| inherited == value).map(|(_, origin)| origin.clone());
-                if sheet.children[at].sets(row, &sheet.config) {
+                // A restart policy without an interval says nothing about one, unless the tree has one.
+                let is_unset = name == "interval" && value == NONE && {
+                    self.of_tree.get(name).is_none_or(|(inherited, _)| inherited == NONE)
+                };
+                if sheet.children[at].sets(row, &sheet.config) && !is_unset {
                     Origin::Program
                 } else {
                     inherited.unwrap_or(Origin::Default)

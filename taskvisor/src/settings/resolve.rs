@@ -20,6 +20,8 @@ pub(crate) struct Overridden {
     pub(super) sheet: Sheet,
     /// The overrides, the later of one setting after the earlier.
     pub(super) applied: Vec<Applied>,
+    /// The errors of the overrides. If there is one, none has been applied.
+    pub(super) invalid: Vec<InvalidOverride>,
 }
 
 /// An override of a setting.
@@ -33,7 +35,7 @@ pub(super) struct Applied {
 impl Overridden {
     /// A tree without overrides.
     pub(crate) fn none(sheet: Sheet) -> Self {
-        Self { sheet, applied: Vec::new() }
+        Self { sheet, applied: Vec::new(), invalid: Vec::new() }
     }
 
     /// Finds the settings of the overrides, and checks their values. If one override is invalid, none has an effect.
@@ -44,7 +46,7 @@ impl Overridden {
         if !invalid.is_empty() {
             applied.clear();
         }
-        (Self { sheet, applied }, invalid)
+        (Self { sheet, applied, invalid: invalid.clone() }, invalid)
     }
 
     /// Writes the values into the declaration.

@@ -94,6 +94,9 @@ impl Supervisor {
     /// Like [`run`](Self::run), but requests a shutdown when `future` completes, and listens to no signals. The guide
     /// shows how to run until a condition [or a signal](crate::guide::stopping#signals-and-run_until).
     ///
+    /// The future returns `()`, so that no result is lost. For one with a result, such as `tokio::signal::ctrl_c()`,
+    /// write `async { ctrl_c().await.ok(); }`.
+    ///
     /// # Errors
     /// The same as for [`run`](Self::run).
     ///

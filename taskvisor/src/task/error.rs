@@ -85,6 +85,42 @@ pub enum TaskError {
     Permanent(BoxError),
     /// The attempt panicked while its future was built, polled or dropped. Retryable.
     Panicked(Box<Panic>),
+    /// A failure that says when the task is retried; see [`retry_after`](Self::retry_after). Retryable. It has the label,
+    /// the message and the source of the error in it. The supervisor takes that error out: outcomes, events and status
+    /// have no `RetryAfter`.
+    RetryAfter(Box<RetryAfter>),
+}
+
+/// An error, and the time after which the task is retried; made by [`TaskError::retry_after`].
+///
+/// # Examples
+/// ```
+/// use std::time::Duration;
+/// use taskvisor::TaskError;
+///
+/// let error = TaskError::error("503 service unavailable").retry_after(Duration::from_secs(30));
+/// let TaskError::RetryAfter(told) = &error else { panic!("{error:?}") };
+/// assert_eq!(told.delay(), Duration::from_secs(30));
+/// assert!(matches!(told.error(), TaskError::Error(_)));
+/// assert_eq!(format!("{error:#}"), "503 service unavailable");
+/// ```
+#[derive(Debug)]
+pub struct RetryAfter {
+    /// Retryable, and no `RetryAfter` itself.
+    error: TaskError,
+    delay: Duration,
+}
+
+impl RetryAfter {
+    /// Returns the error itself. It is retryable.
+    pub const fn error(&self) -> &TaskError {
+        &self.error
+    }
+
+    /// Returns the time from the end of the attempt to the retry.
+    pub const fn delay(&self) -> Duration {
+        self.delay
+    }
 }
 
 impl TaskError {
@@ -114,10 +150,71 @@ impl TaskError {
         Self::Permanent(error.into())
     }
 
+    /// Says when the task is retried: after exactly `delay`, in place of its [backoff](crate::BackoffPolicy). For a
+    /// service that says when to come back, as HTTP does with the header `Retry-After`.
+    ///
+    /// The delay counts from the end of the attempt and its helpers. It may be longer than the `max` of the backoff, and
+    /// gets no jitter. Zero means at once, as for a backoff of zero. A delay of a year or more does not end by itself.
+    ///
+    /// The failure counts like any other, for `max_retries` and for limits. The backoff makes no step: the next failure
+    /// that says nothing waits as it would have waited without this one.
+    ///
+    /// A retry comes earlier if the wait ends as a wait for a backoff does: by [`TaskHandle::trigger`] or
+    /// [`TaskHandle::restart`], by the next time of a schedule, or with a stop. Where no retry follows for the failure, the
+    /// delay means nothing: for a task with `restart = "never"`, past `max_retries`, and when the attempt was told to end
+    /// or has exceeded its timeout before it failed. A group that restarts together waits as a whole,
+    /// for the longest delay of the tasks that failed.
+    ///
+    /// An error that is not retried ([`Fatal`](Self::Fatal), [`Permanent`](Self::Permanent), [`Canceled`](Self::Canceled))
+    /// stays as it is. Of several calls the last one counts. The guide tells how [errors of your own say
+    /// it](crate::guide::restarts#a-delay-that-the-failure-tells).
+    ///
+    /// [`TaskHandle::trigger`]: crate::TaskHandle::trigger
+    /// [`TaskHandle::restart`]: crate::TaskHandle::restart
+    ///
+    /// # Examples
+    /// ```
+    /// use std::time::Duration;
+    /// use taskvisor::TaskError;
+    /// use taskvisor::prelude::*;
+    ///
+    /// #[task(max_retries = 3)]
+    /// async fn sync() -> Result<(), TaskError> {
+    ///     Err(TaskError::error("429 too many requests").retry_after(Duration::from_secs(120)))
+    /// }
+    ///
+    /// #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// async fn main() -> Result<(), RuntimeError> {
+    ///     let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
+    ///     let start = tokio::time::Instant::now();
+    ///     let outcome = supervisor.add_task(sync {}).await?.outcome().await;
+    ///     assert_eq!(outcome.to_string(), "exhausted after 4 failures: 429 too many requests");
+    ///     assert_eq!(start.elapsed(), Duration::from_secs(3 * 120));
+    ///     Ok(())
+    /// }
+    /// ```
+    #[must_use]
+    pub fn retry_after(self, delay: Duration) -> Self {
+        match self {
+            Self::Fatal { .. } | Self::Permanent(_) | Self::Canceled => self,
+            Self::RetryAfter(told) => Self::RetryAfter(Box::new(RetryAfter { delay, ..*told })),
+            error => Self::RetryAfter(Box::new(RetryAfter { error, delay })),
+        }
+    }
+
+    /// Returns the error without the delay that it tells, and the delay.
+    pub(crate) fn split(self) -> (Self, Option<Duration>) {
+        match self {
+            Self::RetryAfter(told) => (told.error, Some(told.delay)),
+            error => (error, None),
+        }
+    }
+
     /// Returns the error to display: the original error if this one only wraps it.
     pub(crate) fn unwrapped(&self) -> &(dyn Error + 'static) {
         match self {
             Self::Error(error) | Self::Permanent(error) => &**error,
+            Self::RetryAfter(told) => told.error.unwrapped(),
             _ => self,
         }
     }
@@ -130,6 +227,7 @@ impl TaskError {
                 Self::Fatal { reason: self.to_string() }
             }
             Self::Error(error) => Self::Permanent(error),
+            Self::RetryAfter(told) => told.error.into_permanent(),
             Self::Fatal { .. } | Self::Permanent(_) | Self::Canceled | Self::Panicked(_) => self,
         }
     }
@@ -143,6 +241,7 @@ impl TaskError {
             Self::Fatal { .. } | Self::Permanent(_) => "task_fatal",
             Self::Canceled => "task_canceled",
             Self::Panicked(_) => "task_panicked",
+            Self::RetryAfter(told) => told.error.as_label(),
         }
     }
 
@@ -171,6 +270,7 @@ impl fmt::Display for TaskError {
             }
             Self::Canceled => f.write_str("canceled"),
             Self::Panicked(panic) => panic.fmt(f),
+            Self::RetryAfter(told) => told.error.fmt(f),
         }
     }
 }
@@ -179,6 +279,7 @@ impl Error for TaskError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Error(error) | Self::Permanent(error) => Some(&**error),
+            Self::RetryAfter(told) => told.error.source(),
             _ => None,
         }
     }

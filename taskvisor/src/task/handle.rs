@@ -98,6 +98,14 @@ impl TaskHandle {
         self.0.restart()
     }
 
+    /// Returns the [label](crate::fleet::Fleet::label) of the process that owns the lease of a
+    /// [singleton](TaskSpec::with_singleton), or of the singleton that its group is: of this process, or of the other that
+    /// the store named last. `None` if it is not known, and for a task that needs no lease.
+    #[cfg(feature = "fleet")]
+    pub fn lease_owner(&self) -> Option<Arc<str>> {
+        self.0.lease_owner()
+    }
+
     /// Hands the lease of a [singleton](TaskSpec::with_singleton) over: the attempt is requested to stop, the lease is
     /// released when it has ended, and the task stands by. It competes again after about a third of the time to live, so
     /// another replica that wants the lease has it first. Returns `false` if the task does not hold a lease of its own.

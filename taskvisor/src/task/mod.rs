@@ -20,7 +20,7 @@ pub(crate) use blocking::Job;
 pub use blocking::{blocking, blocking_on_pool};
 pub use context::{FromContext, TaskContext};
 pub use definition::{BoxTaskFuture, Task, TaskFn, TaskRef};
-pub use error::{BoxError, TaskError};
+pub use error::{BoxError, RetryAfter, TaskError};
 pub use handle::TaskHandle;
 pub use panic::{Panic, PanicLocation};
 pub use result::{Fallible, IntoTaskError, IntoTaskResult, TaskArg};

@@ -16,6 +16,7 @@ use super::error::{BoxError, TaskError};
 /// |---|---|
 /// | `()`, `Ok(())` | success: the [`RestartPolicy`](crate::RestartPolicy) decides whether the task runs again |
 /// | any other error, a panic, a timeout | failure: the task is retried after its backoff, if its policy allows it |
+/// | an error with [`TaskError::retry_after`] | the same, after the time that the error tells |
 /// | [`TaskError::Fatal`], [`TaskError::Permanent`], an error that `retry_if` rejects | failure: the task ends for good |
 /// | [`TaskError::Canceled`] | no failure: the task ends for good |
 #[diagnostic::on_unimplemented(
@@ -135,15 +136,16 @@ impl<E: Into<BoxError> + Send + 'static> IntoTaskError for E {
             return error.take().map_or(TaskError::Canceled, of_anyhow);
         }
         let Some(error) = error else { return TaskError::Canceled };
-        match error.into().downcast::<TaskError>() {
+        // A `Box<TaskError>` is an error as well, and `Into` and `?` put it into a second box.
+        match error.into().downcast::<TaskError>().or_else(|other| other.downcast::<Box<TaskError>>().map(|own| *own)) {
             Ok(own) => *own,
             Err(other) => TaskError::Error(other),
         }
     }
 }
 
-/// A [`TaskError`] in it keeps its meaning. Under a context that is a matter of whether it is retried: as what it is,
-/// the error keeps the context.
+/// A [`TaskError`] in it keeps its meaning. Under a context that is a matter of whether and when it is retried: as what
+/// it is, the error keeps the context.
 #[cfg(feature = "anyhow")]
 fn of_anyhow(error: anyhow::Error) -> TaskError {
     match error.downcast_ref::<TaskError>() {
@@ -152,6 +154,10 @@ fn of_anyhow(error: anyhow::Error) -> TaskError {
         }
         Some(TaskError::Canceled) => TaskError::Canceled,
         Some(own) if own.is_fatal() => TaskError::Permanent(boxed(error)),
+        Some(TaskError::RetryAfter(told)) => {
+            let delay = told.delay();
+            TaskError::Error(boxed(error)).retry_after(delay)
+        }
         _ => TaskError::Error(boxed(error)),
     }
 }
@@ -205,6 +211,9 @@ mod tests {
         assert_eq!(label(Ok::<(), Infallible>(())), None);
         assert_eq!(label_of(Err::<Infallible, _>("lost")), Some(("task_failed", "lost".into())));
         assert_eq!(label_of(Err::<Infallible, _>(fatal())), Some(("task_fatal", "no such table".into())));
+        assert_eq!(label(Err(Box::new(fatal()))), Some(("task_fatal", "no such table".into())));
+        let again = || -> Result<(), BoxError> { Err(Box::new(fatal()))? };
+        assert_eq!(label(again()), Some(("task_fatal", "no such table".into())));
         assert_eq!(label(Err(fatal())), Some(("task_fatal", "no such table".into())));
         assert_eq!(label(Err(BoxError::from(fatal()))), Some(("task_fatal", "no such table".into())));
         assert_eq!(label(Err("plain")), Some(("task_failed", "plain".into())));
@@ -233,6 +242,8 @@ mod tests {
         assert!(matches!(once(BoxError::from(timeout())), TaskError::Fatal { .. }));
         assert!(matches!(once(TaskError::error("wrapped")), TaskError::Permanent(_)));
         assert!(matches!(once(TaskError::permanent("for good")), TaskError::Permanent(_)));
+        let told = TaskError::error("wrapped").retry_after(std::time::Duration::from_secs(1));
+        assert!(matches!(once(told), TaskError::Permanent(error) if error.to_string() == "wrapped"));
         assert!(matches!(once(TaskError::Fatal { reason: "x".into() }), TaskError::Fatal { .. }));
         assert!(matches!(once(TaskError::Canceled), TaskError::Canceled));
         assert!(matches!(once(TaskError::Panicked(Box::new(crate::Panic::new("x")))), TaskError::Panicked(_)));
@@ -279,6 +290,26 @@ mod tests {
         assert_eq!(label(anyhow::Error::from(timeout()).context("asking")), ("task_failed", "asking".into()));
         let TaskError::Permanent(error) = fatal().context("migrating").into_task_error() else { panic!("not fatal") };
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("no such table"));
+    }
+
+    #[cfg(feature = "anyhow")]
+    #[test]
+    fn o26_a_told_delay_in_an_anyhow_error_stays() {
+        let second = std::time::Duration::from_secs(1);
+        let error = || anyhow::Error::from(TaskError::error("status 429").retry_after(second));
+        for (error, text) in [
+            (error(), "status 429"),
+            (error().context("reading").context("syncing"), "syncing: reading: status 429"),
+            (
+                anyhow::anyhow!("lost").context(TaskError::Fail { reason: "down".into() }.retry_after(second)),
+                "down: lost",
+            ),
+        ] {
+            let error = error.into_task_error();
+            let TaskError::RetryAfter(told) = &error else { panic!("{error:?}") };
+            assert_eq!((told.delay(), told.error().as_label()), (second, "task_failed"));
+            assert_eq!(crate::inspect::one_line(&error), text);
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::definition::{Task, TaskRef};
+#[cfg(feature = "fleet")]
+use crate::fleet::{Overrun, Singleton, Standby, Ticks};
 use crate::panics::Fenced;
 use crate::policy::{BackoffPolicy, Critical, Overrides, ResolvedPolicy, RestartPolicy, Row, Rows};
 use crate::supervisor::SupervisorConfig;
@@ -106,6 +108,42 @@ impl TaskSpec {
     pub fn with_after(mut self, names: impl IntoIterator<Item = impl Into<Arc<str>>>) -> Self {
         self.say().after.extend(names.into_iter().map(Into::into));
         self
+    }
+
+    /// Makes the task a [singleton](Self::with_singleton) whose lease has this key. Default: its path. Replicas whose trees
+    /// differ can share a key so, and tasks of one process that share a key never run at once.
+    #[cfg(feature = "fleet")]
+    pub fn with_singleton_key(self, key: impl Into<Arc<str>>) -> Self {
+        let key = key.into();
+        self.set_singleton(|singleton| singleton.key = Some(key))
+    }
+
+    /// Makes the task a [singleton](Self::with_singleton), and sets whether it counts as ready while it stands by. Default:
+    /// [`Standby::Ready`].
+    #[cfg(feature = "fleet")]
+    pub fn with_standby(self, standby: Standby) -> Self {
+        self.set_singleton(|singleton| singleton.standby = standby)
+    }
+
+    /// Makes the task a [singleton](Self::with_singleton), and sets what follows if its work has not ended when its lease
+    /// has. Default: [`Overrun::Report`].
+    #[cfg(feature = "fleet")]
+    pub fn with_overrun(self, overrun: Overrun) -> Self {
+        self.set_singleton(|singleton| singleton.overrun = overrun)
+    }
+
+    /// Makes the task a [singleton](Self::with_singleton), and sets when a run of its schedule or period counts as done in
+    /// the fleet. Default: [`Ticks::AtMostOnce`].
+    #[cfg(feature = "fleet")]
+    pub fn with_ticks(self, ticks: Ticks) -> Self {
+        self.set_singleton(|singleton| singleton.ticks = ticks)
+    }
+
+    #[cfg(feature = "fleet")]
+    fn set_singleton(self, change: impl FnOnce(&mut Singleton)) -> Self {
+        self.set(Row::singleton, |set| {
+            change(Arc::make_mut(set.singleton.get_or_insert_default().get_or_insert_default()));
+        })
     }
 
     fn say(&mut self) -> &mut Said {

@@ -69,6 +69,7 @@ pub(crate) enum StopKind {
     HelperPanicked,
     Restart,
     Paused,
+    #[cfg_attr(not(feature = "fleet"), expect(dead_code, reason = "there are no leases"))]
     LeaseLost,
     SiblingRestart,
     GroupStopped,

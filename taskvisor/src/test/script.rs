@@ -131,6 +131,11 @@ impl Script {
         self.end(End::Fail(reason.into()))
     }
 
+    /// The attempt fails with an error that [tells](crate::TaskError::retry_after) to retry after this time.
+    pub fn fails_and_retries_after(self, reason: impl Into<String>, delay: Duration) -> Self {
+        self.end(End::RetryAfter(reason.into(), delay))
+    }
+
     /// The attempt fails for good.
     pub fn fails_fatally(self, reason: impl Into<String>) -> Self {
         self.end(End::Fatal(reason.into()))

@@ -7,6 +7,8 @@ use std::time::Duration;
 use super::declaration::Declared;
 use super::maker::Maker;
 use super::strategy::{Dynamic, Strategy};
+#[cfg(feature = "fleet")]
+use crate::fleet::{Overrun, Singleton, Standby};
 use crate::policy::{BackoffPolicy, Critical, Overrides, RestartPolicy};
 use crate::supervisor::InvalidOption;
 use crate::task::{IntoTaskError, IntoTaskSpec, TaskSpec};
@@ -164,6 +166,32 @@ impl Group {
     #[cfg(feature = "fleet")]
     pub fn with_singleton(self) -> Self {
         self.set(|set| set.singleton = Some(Some(Arc::default())))
+    }
+
+    /// Makes the group a [singleton](Self::with_singleton) whose lease has this key. Default: its path.
+    #[cfg(feature = "fleet")]
+    pub fn with_singleton_key(self, key: impl Into<Arc<str>>) -> Self {
+        let key = key.into();
+        self.set_singleton(|singleton| singleton.key = Some(key))
+    }
+
+    /// Makes the group a [singleton](Self::with_singleton), and sets whether its children count as ready while it stands
+    /// by. Default: [`Standby::Ready`].
+    #[cfg(feature = "fleet")]
+    pub fn with_standby(self, standby: Standby) -> Self {
+        self.set_singleton(|singleton| singleton.standby = standby)
+    }
+
+    /// Makes the group a [singleton](Self::with_singleton), and sets what follows if its work has not ended when its lease
+    /// has. Default: [`Overrun::Report`].
+    #[cfg(feature = "fleet")]
+    pub fn with_overrun(self, overrun: Overrun) -> Self {
+        self.set_singleton(|singleton| singleton.overrun = overrun)
+    }
+
+    #[cfg(feature = "fleet")]
+    fn set_singleton(self, change: impl FnOnce(&mut Singleton)) -> Self {
+        self.set(|set| change(Arc::make_mut(set.singleton.get_or_insert_default().get_or_insert_default())))
     }
 
     /// Adds a task.

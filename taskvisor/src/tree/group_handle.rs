@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::child_handle::ChildHandle;
 use super::declaration::Declared;
 use super::group::{join, last_segment};
-use crate::inspect::{Health, Phase, TaskOutcome, TaskState};
+use crate::inspect::{Health, Phase, TaskOutcome, TaskState, TreeSnapshot};
 use crate::runtime::{Cell, Core, GroupCell, Subject};
 use crate::supervisor::{AddTask, Reconciled, RuntimeError};
 use crate::task::{IntoTaskSpec, TaskHandle, TaskSpec};
@@ -80,6 +80,24 @@ impl GroupHandle {
         health
     }
 
+    /// Returns a snapshot of the group and of all that is in it, as [`Tree::snapshot`](crate::Tree::snapshot) does of the
+    /// tree. `None` if the tree declares no group at the path, or is dropped; also for a supervisor without a tree.
+    ///
+    /// # Examples
+    /// ```
+    /// use taskvisor::{Group, SupervisorConfig, Tree};
+    ///
+    /// let store = Group::one_for_one("store").group(Group::one_for_all("replicas"));
+    /// let tree = Tree::builder(SupervisorConfig::default()).group(store).build();
+    ///
+    /// let snapshot = tree.group("store").snapshot().expect("the tree declares it");
+    /// assert_eq!(snapshot.root.children[0].path, "store/replicas");
+    /// assert!(tree.group("stroe").snapshot().is_none());
+    /// ```
+    pub fn snapshot(&self) -> Option<TreeSnapshot> {
+        self.core.group_snapshot(&self.path)
+    }
+
     /// Adds a task to the group, as its last child. The task restarts with its siblings. When the group itself restarts,
     /// the task is registered again after the declared children, unless the group has
     /// [`Dynamic::Drop`](crate::Dynamic::Drop).
@@ -116,8 +134,8 @@ impl GroupHandle {
     /// this does not wait for its own end, and is not in the result.
     ///
     /// # Errors
-    /// Nothing has changed then: [`InvalidOption`](RuntimeError::InvalidOption);
-    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists) if two specs have one name, or a declared child has it;
+    /// Nothing has changed then: [`InvalidOption`](RuntimeError::InvalidOption), also if two specs have one name;
+    /// [`TaskAlreadyExists`](RuntimeError::TaskAlreadyExists) if a declared child has the name;
     /// [`GroupAlreadyExists`](RuntimeError::GroupAlreadyExists), [`GroupClosed`](RuntimeError::GroupClosed),
     /// [`GroupNotRunning`](RuntimeError::GroupNotRunning), [`ShuttingDown`](RuntimeError::ShuttingDown),
     /// [`NoRuntime`](RuntimeError::NoRuntime).

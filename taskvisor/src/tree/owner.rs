@@ -102,7 +102,7 @@ impl Tree {
     /// comes from.
     ///
     /// The list is made on each call. A tree that was built with overrides knows it for as long as it lives; if they are
-    /// invalid, it lists the tree without them. Without overrides, a task that has started counts as setting the options
+    /// invalid, it lists the tree without them, and [what is wrong](Settings::invalid). Without overrides, a task that has started counts as setting the options
     /// in which it differs from the config, as its spec is dropped.
     ///
     /// # Examples
@@ -168,6 +168,9 @@ impl Tree {
 
     /// Like [`run`](Self::run), but requests a shutdown when `future` completes, and listens to no signals. The guide
     /// shows how to run until a condition [or a signal](crate::guide::stopping#signals-and-run_until).
+    ///
+    /// The future returns `()`, so that no result is lost. For one with a result, such as `tokio::signal::ctrl_c()`,
+    /// write `async { ctrl_c().await.ok(); }`.
     ///
     /// # Errors
     /// The errors of [`Supervisor::run`].

@@ -4,11 +4,11 @@ use std::collections::BinaryHeap;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use taskvisor_parse::cron::{Civil, Occurrence, Pattern};
+use taskvisor_parse::cron::{Civil, Occurrence};
 
 use super::Tree;
 use crate::inspect::{Rfc3339, now};
-use crate::policy::{self, TimeZone};
+use crate::policy::{self, TimeZone, Times};
 use crate::runtime::instant;
 use crate::supervisor::RuntimeError;
 
@@ -125,7 +125,7 @@ impl Tree {
 /// The schedule of one task.
 struct Line {
     path: String,
-    pattern: Pattern,
+    pattern: Times,
     zone: TimeZone,
     shift: Duration,
 }

@@ -2,7 +2,7 @@
 
 use taskvisor::{
     EventKind, Group, Problem, Ready, RestartPolicy, RuntimeError, SupervisorConfig, TaskContext, TaskError, TaskFn,
-    TaskOutcome, TaskSpec, TaskState, Tree,
+    TaskOutcome, TaskSpec, TaskState, Tree, TreeSnapshot,
 };
 use tests::{ALWAYS, FAIL, Recorder, Script, constant, cooperative, deaf, ms, recorded, secs, settle, supervisor};
 use tokio::time::{Instant, sleep};
@@ -125,6 +125,42 @@ async fn an_attempt_past_its_watchdog_by_the_clock_is_not_live() -> Result<(), R
     assert_eq!(tree.health().not_live[0].path, "stuck");
     assert_eq!(tree.health().not_live[0].problem, Problem::Silent);
     release.send(()).unwrap();
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_group_has_a_snapshot_of_what_is_in_it() -> Result<(), RuntimeError> {
+    let inner = Group::one_for_all("inner").task(cooperative("deep"));
+    let store = Group::one_for_one("store").task(cooperative("pool")).group(inner);
+    let tree = Tree::builder(SupervisorConfig::default()).group(store).task(cooperative("serve")).build();
+    let (store, inner) = (tree.group("store"), tree.group("store/inner"));
+    let paths = |snapshot: &TreeSnapshot| -> Vec<_> {
+        snapshot.root.children.iter().map(|child| (child.path.clone(), child.state)).collect()
+    };
+    let is = |path: &str, state| (path.to_owned(), state);
+
+    let before = store.snapshot().unwrap();
+    assert_eq!((&*before.root.path, &*before.root.name), ("store", "store"));
+    assert_eq!(paths(&before), [is("store/pool", TaskState::Pending), is("store/inner", TaskState::Pending)]);
+
+    tree.start().await?;
+    store.add_task(cooperative("added")).await?;
+    settle().await;
+    let running = [is("store/pool", TaskState::Running), is("store/inner", TaskState::Running)];
+    let after = store.snapshot().unwrap();
+    assert_eq!(paths(&after), [&running[..], &[is("store/added", TaskState::Running)]].concat());
+    assert_eq!(paths(&inner.snapshot().unwrap()), [is("store/inner/deep", TaskState::Running)]);
+    assert_eq!(after.root.children[1].children[0].path, "store/inner/deep");
+    assert_eq!(paths(&tree.group("").snapshot().unwrap()), paths(&tree.snapshot()));
+    // A task, and what is not declared.
+    for path in ["store/pool", "stroe", "store/", "store/inner/deep", "store/added"] {
+        assert!(tree.group(path).snapshot().is_none(), "{path}");
+    }
+
+    tree.shutdown().await?;
+    assert_eq!(store.snapshot().unwrap().root.children[0].state, TaskState::Ended);
+    drop(tree);
+    assert!(store.snapshot().is_none(), "the tree is dropped");
     Ok(())
 }
 

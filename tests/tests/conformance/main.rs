@@ -22,6 +22,7 @@ mod o_inbox;
 mod o_life;
 mod o_panics;
 mod o_phase;
+mod o_retry_after;
 mod o_slots;
 mod o_tenants;
 mod probes;

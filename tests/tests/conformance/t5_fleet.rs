@@ -5,6 +5,7 @@ mod loss;
 mod refused;
 mod slots;
 mod tasks;
+mod ticks;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -44,6 +44,16 @@ async fn an_attempt_ends_as_it_is_written() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn o26_a_script_tells_when_it_is_retried() -> Result<(), RuntimeError> {
+    let start = Instant::now();
+    let script = Script::new("x").fails_and_retries_after("busy", secs(60)).runs(secs(1)).succeeds();
+    let outcome = supervisor().add_task(script.clone()).await?.outcome().await;
+    assert!(outcome.is_completed(), "{outcome}");
+    assert_eq!((start.elapsed(), ends(script.tally())), (secs(61), [1, 1, 0, 0, 0]));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_heeds_its_token_unless_it_hangs() -> Result<(), RuntimeError> {
     for (script, stops_after, ends_as) in [
         (Script::new("x").waits(), secs(0), [0, 0, 0, 1, 0]),

@@ -12,7 +12,7 @@ use crate::supervisor::InvalidOption;
 use crate::tree::Declared;
 
 /// Checks that a singleton is in no other.
-pub(in crate::runtime) fn check_alone(subject: &str, around: &Option<Arc<str>>) -> Result<(), InvalidOption> {
+pub(in crate::runtime) fn check_alone(subject: &str, around: Option<&Arc<str>>) -> Result<(), InvalidOption> {
     let Some(around) = around else { return Ok(()) };
     let expected = format!("no singleton in the singleton `{around}`: the group has one lease for all");
     Err(InvalidOption::new(subject.to_owned(), "singleton", "set", expected))
@@ -22,7 +22,7 @@ impl Core {
     /// Checks a group that is declared in a group.
     pub(in crate::runtime) fn check_singleton_group(
         &self,
-        around: &Option<Arc<str>>,
+        around: Option<&Arc<str>>,
         group: &Declared,
     ) -> Result<(), InvalidOption> {
         let Some(Some(singleton)) = &group.overrides.singleton else { return Ok(()) };

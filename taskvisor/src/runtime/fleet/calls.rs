@@ -4,14 +4,16 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::fleet::{Call, Failed, Fleet, LeaseError, Reply, SessionSpec};
 use crate::panics::catch;
 
-/// Carries out a call. Returns the reply, and the error if it has failed.
-pub(super) async fn carry_out(fleet: Fleet, call: Call) -> (Reply, Option<LeaseError>) {
+/// Carries out a call. Returns the reply, the error if it has failed, and how long it took.
+pub(super) async fn carry_out(fleet: Fleet, label: Arc<str>, call: Call) -> (Reply, Option<LeaseError>, Duration) {
+    let began = Instant::now();
     let store = Arc::clone(&fleet.store);
     let within = fleet.times().call();
     let mut told = None;
@@ -23,7 +25,7 @@ pub(super) async fn carry_out(fleet: Fleet, call: Call) -> (Reply, Option<LeaseE
     let limit = |name| (within, name);
     let reply = match call {
         Call::Open => {
-            let spec = SessionSpec::new(fleet.name.clone(), fleet.shown_label(), fleet.ttl);
+            let spec = SessionSpec::new(fleet.name.clone(), label, fleet.ttl);
             Reply::Opened(answered(limit("open"), store.open(&spec)).await.map_err(&mut failed))
         }
         Call::Renew(id) => Reply::Renewed(id, answered(limit("renew"), store.renew(id)).await.map_err(&mut failed)),
@@ -49,12 +51,12 @@ pub(super) async fn carry_out(fleet: Fleet, call: Call) -> (Reply, Option<LeaseE
             Reply::Closed
         }
     };
-    (reply, told)
+    (reply, told, began.elapsed())
 }
 
 /// Waits for the answer of the store, which is user code and may panic.
 async fn answered<T>(
-    (within, name): (std::time::Duration, &str),
+    (within, name): (Duration, &str),
     call: impl Future<Output = Result<T, LeaseError>>,
 ) -> Result<T, LeaseError> {
     let mut call = pin!(call);

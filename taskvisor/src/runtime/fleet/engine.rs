@@ -6,7 +6,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::Notify;
@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
 use super::super::core::Core;
+use super::super::observe::{self, LeaseChange};
 use super::calls;
 use super::clock::LeaseClock;
 use super::seat::{Hold, Seat, Unit, Validity};
@@ -26,6 +27,7 @@ use crate::sync::{Waiters, lock};
 /// The leases of a supervisor.
 pub(in crate::runtime) struct Engine {
     fleet: Fleet,
+    label: Arc<str>,
     core: Weak<Core>,
     /// A leaf: no other lock is taken, and no user code runs, under it.
     shared: Mutex<Shared>,
@@ -66,6 +68,7 @@ enum Input {
 impl Engine {
     pub(in crate::runtime) fn new(fleet: Fleet, core: Weak<Core>) -> Arc<Self> {
         Arc::new(Self {
+            label: fleet.shown_label(),
             fleet,
             core,
             shared: Mutex::default(),
@@ -151,6 +154,10 @@ impl Engine {
         self.fleet.times().call().saturating_mul(2)
     }
 
+    pub(super) fn label(&self) -> Arc<str> {
+        Arc::clone(&self.label)
+    }
+
     /// Returns the seat that has the key in this process.
     fn seat(&self, key: &LeaseKey) -> Option<Arc<Seat>> {
         lock(&self.shared).seats.get(key)?.first().map(|waiting| Arc::clone(&waiting.seat))
@@ -218,10 +225,12 @@ struct Live {
     engine: Arc<Engine>,
     clock: LeaseClock,
     machine: Machine,
-    calls: JoinSet<(Reply, Option<LeaseError>)>,
+    calls: JoinSet<(Reply, Option<LeaseError>, Duration)>,
     session: Option<(SessionId, Arc<Validity>)>,
     /// The text of the last failure of a call.
     failure: String,
+    /// The paths and labels of the units that had leases, which can be gone when these are released.
+    paths: HashMap<LeaseKey, (Arc<str>, Arc<str>)>,
 }
 
 async fn drive(engine: Arc<Engine>) {
@@ -230,7 +239,15 @@ async fn drive(engine: Arc<Engine>) {
     let mut hints = JoinSet::new();
     hints.spawn(hear(Arc::clone(&engine)));
     let machine = Machine::new(engine.fleet.times(), fastrand::Rng::new());
-    let mut live = Live { engine, clock, machine, calls: JoinSet::new(), session: None, failure: String::new() };
+    let mut live = Live {
+        engine,
+        clock,
+        machine,
+        calls: JoinSet::new(),
+        session: None,
+        failure: String::new(),
+        paths: HashMap::new(),
+    };
     while live.turn() {
         live.wait().await;
     }
@@ -292,10 +309,17 @@ impl Live {
 
     fn carry_out(&mut self, order: Order) {
         match order {
-            Order::Call(call) => drop(self.calls.spawn(calls::carry_out(self.engine.fleet.clone(), call))),
-            Order::Grant { key, number, token, .. } => {
+            Order::Call(call) => {
+                let (fleet, label) = (self.engine.fleet.clone(), self.engine.label());
+                drop(self.calls.spawn(calls::carry_out(fleet, label, call)));
+            }
+            Order::Grant { key, number, token, last_tick } => {
                 let (Some(seat), Some((_, validity))) = (self.engine.seat(&key), &self.session) else { return };
                 seat.grant(Hold::new(number, token, Arc::clone(validity)));
+                if let Some(store) = self.store_time() {
+                    seat.take_over(last_tick, store);
+                }
+                self.observe(&seat, LeaseChange::Acquired(token.number()));
                 self.engine.publish(|| Event {
                     count: Some(token.number()),
                     ..seat.event(EventKind::LeaseAcquired).because(key.as_str())
@@ -310,8 +334,16 @@ impl Live {
                     Why::NotRenewed => "the lease could not be renewed in time",
                     Why::Expired => "the session has expired",
                 };
-                self.engine.publish(|| seat.event(EventKind::LeaseLost).because(reason));
+                if why != Why::Resigned {
+                    self.observe(&seat, LeaseChange::Lost(reason));
+                    self.engine.publish(|| seat.event(EventKind::LeaseLost).because(reason));
+                }
                 seat.tell_lost(self.engine.clean_up());
+            }
+            Order::Owned { key, owner } => {
+                if let Some(seat) = self.engine.seat(&key) {
+                    seat.is_owned_by(owner.into());
+                }
             }
             Order::Drop { key } => {
                 if let Some(seat) = self.engine.seat(&key) {
@@ -321,23 +353,51 @@ impl Live {
             }
             Order::Overrun { key } => {
                 let Some(seat) = self.engine.seat(&key).filter(|seat| seat.is_alive()) else { return };
+                self.observe(&seat, LeaseChange::Overrun);
                 self.engine.publish(|| seat.event(EventKind::LeaseOverrun).because(key.as_str()));
                 if seat.overrun == Overrun::Abort {
                     std::process::abort();
                 }
             }
-            Order::Released { key, token } => self.engine.publish(|| {
-                let path = self.engine.seat(&key).and_then(|seat| seat.path());
-                let task = Some(path.unwrap_or_else(|| key.as_str().into()));
-                let event = Event { task, count: Some(token.number()), ..Event::new(EventKind::LeaseReleased) };
-                event.because(key.as_str())
-            }),
-            Order::Reachable(true) => self.engine.publish(|| Event::new(EventKind::FleetReachable)),
+            Order::Released { key, token } => {
+                let unknown = || (key.as_str().into(), key.as_str().into());
+                let (path, label) = self.paths.remove(&key).unwrap_or_else(unknown);
+                observe::lease(&path, &label, LeaseChange::Released(token.number()));
+                self.engine.publish(|| {
+                    let (task, count) = (Some(path), Some(token.number()));
+                    Event { task, count, ..Event::new(EventKind::LeaseReleased) }.because(key.as_str())
+                });
+            }
+            Order::Reachable(true) => {
+                observe::fleet(&self.engine.fleet.name, None);
+                self.engine.publish(|| Event::new(EventKind::FleetReachable));
+            }
             Order::Reachable(false) => {
+                observe::fleet(&self.engine.fleet.name, Some(&self.failure));
                 self.engine.publish(|| Event::new(EventKind::FleetUnreachable).because(self.failure.clone()));
             }
-            Order::Marked { .. } | Order::Done => {}
+            Order::Marked { key, tick, won } => {
+                if let Some(seat) = self.engine.seat(&key) {
+                    seat.marked(tick, won);
+                    seat.wake();
+                }
+            }
+            Order::Done => {}
         }
+    }
+
+    /// Notes a change of the lease of a unit, with no lock held.
+    fn observe(&mut self, seat: &Seat, change: LeaseChange<'_>) {
+        let path = seat.path().unwrap_or_else(|| seat.key.as_str().into());
+        let label = seat.label();
+        observe::lease(&path, &label, change);
+        self.paths.insert(seat.key.clone(), (path, label));
+    }
+
+    /// Returns what the clock of the store shows.
+    fn store_time(&self) -> Option<SystemTime> {
+        let (at, then) = self.machine.store_time()?;
+        SystemTime::UNIX_EPOCH.checked_add(at.since_unix() + self.clock.now().saturating_sub(then))
     }
 
     /// Waits for a word, a reply, or the next time at which something is due.
@@ -352,12 +412,18 @@ impl Live {
             let is_due = due.as_mut().as_pin_mut().is_some_and(|due| due.poll(cx).is_ready());
             if is_due || bell.as_mut().poll(cx).is_ready() { Poll::Ready(None) } else { Poll::Pending }
         });
-        let Some((reply, error)) = reply.await else { return };
+        let Some((reply, error, took)) = reply.await else { return };
+        let took = error.is_none().then_some(took);
         if let Some(error) = error {
             self.failure = catch(|| one_line(&error)).unwrap_or_default();
             let _ = drop_caught(error);
         }
-        self.machine.reply(reply, self.clock.now());
+        let (renewal, now) = (matches!(reply, Reply::Renewed(..)), self.clock.now());
+        self.machine.reply(reply, now);
+        if renewal {
+            let left = self.machine.session_until().map_or(Duration::ZERO, |(_, until)| until.saturating_sub(now));
+            observe::renewed(took, left);
+        }
     }
 }
 
@@ -370,12 +436,39 @@ impl Seat {
         }
     }
 
+    /// Returns the label of its series of metrics: like that of a task, it is bounded by the declaration.
+    fn label(&self) -> Arc<str> {
+        const DYNAMIC: &str = "dynamic";
+        let Some(Unit::Task(cell)) = self.unit.get() else { return self.path().unwrap_or_else(|| DYNAMIC.into()) };
+        let Some(cell) = cell.upgrade() else { return DYNAMIC.into() };
+        let group = || cell.member().map(|member| Arc::clone(member.group.path())).filter(|path| !path.is_empty());
+        let declared = || (!cell.was_added()).then(|| Arc::clone(cell.name()));
+        let label = cell.policy().metric_label.clone().or_else(declared).or_else(group);
+        label.unwrap_or_else(|| DYNAMIC.into())
+    }
+
     fn event(&self, kind: EventKind) -> Event {
         let id = match self.unit.get() {
             Some(Unit::Task(cell)) => cell.upgrade().map(|cell| cell.id()),
             _ => None,
         };
         Event { task: Some(self.path().unwrap_or_else(|| self.key.as_str().into())), id, ..Event::new(kind) }
+    }
+
+    fn take_over(&self, last_tick: Option<u64>, store: SystemTime) {
+        if let Some(Unit::Task(cell)) = self.unit.get() {
+            if let Some(cell) = cell.upgrade() {
+                cell.take_over(last_tick, store);
+            }
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(Unit::Task(cell)) = self.unit.get() {
+            if let Some(cell) = cell.upgrade() {
+                cell.look_at_seat();
+            }
+        }
     }
 
     fn tell_granted(&self) {

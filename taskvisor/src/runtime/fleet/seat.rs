@@ -8,7 +8,7 @@ use super::super::group::GroupCell;
 use super::super::task::Cell;
 use super::clock::LeaseClock;
 use super::engine::Engine;
-use crate::fleet::{FencingToken, LeaseKey, Overrun, Say, Singleton, Standby};
+use crate::fleet::{FencingToken, LeaseKey, Overrun, Say, Singleton, Standby, Ticks};
 use crate::sync::lock;
 
 /// A session of this process, as its work sees it.
@@ -75,6 +75,7 @@ pub(in crate::runtime) struct Seat {
     pub(super) key: LeaseKey,
     pub(super) standby: Standby,
     pub(super) overrun: Overrun,
+    ticks: Ticks,
     engine: Arc<Engine>,
     pub(super) unit: OnceLock<Unit>,
     /// A leaf: nothing else is locked, and no user code runs, under it.
@@ -89,6 +90,10 @@ struct State {
     hold: Option<Arc<Hold>>,
     /// The last holding.
     last: Option<Arc<Hold>>,
+    /// The run that was asked for last, and whether it is the unit's.
+    mark: Option<(u64, Option<bool>)>,
+    /// The label of the process that owned the key when the store was asked last.
+    owner: Option<Arc<str>>,
     /// `true` after the unit said that it leaves.
     has_left: bool,
 }
@@ -99,6 +104,7 @@ impl Seat {
             key,
             standby: singleton.standby,
             overrun: singleton.overrun,
+            ticks: singleton.ticks,
             engine: Arc::clone(engine),
             unit: OnceLock::new(),
             state: Mutex::default(),
@@ -125,6 +131,38 @@ impl Seat {
     /// Returns whether the unit counts as ready while it stands by.
     pub(in crate::runtime) fn stands_by_ready(&self) -> bool {
         self.standby == Standby::Ready
+    }
+
+    /// Returns whether the unit may begin this run. `None` while the store is asked; the engine wakes the unit then.
+    pub(in crate::runtime) fn may_run(self: &Arc<Self>, run: i64) -> Option<bool> {
+        if self.ticks == Ticks::AtLeastOnce {
+            return Some(true);
+        }
+        let Ok(tick) = u64::try_from(run) else { return Some(true) };
+        let mut state = lock(&self.state);
+        match state.mark {
+            Some((asked, answer)) if asked == tick => return answer,
+            _ => state.mark = Some((tick, None)),
+        }
+        drop(state);
+        self.engine.say(self, Say::Mark(tick));
+        None
+    }
+
+    /// The run has succeeded.
+    pub(in crate::runtime) fn has_run(self: &Arc<Self>, run: i64) {
+        if let (Ticks::AtLeastOnce, Ok(tick)) = (self.ticks, u64::try_from(run)) {
+            self.engine.say(self, Say::Mark(tick));
+        }
+    }
+
+    pub(super) fn marked(&self, tick: u64, won: bool) {
+        let mut state = lock(&self.state);
+        if let Some((asked, answer)) = &mut state.mark {
+            if *asked == tick {
+                *answer = Some(won);
+            }
+        }
     }
 
     /// Nothing of the unit runs, and it wants to.
@@ -158,6 +196,16 @@ impl Seat {
         }
     }
 
+    /// Returns the label of the process that owns the key, as far as it is known.
+    pub(in crate::runtime) fn owner(&self) -> Option<Arc<str>> {
+        let state = lock(&self.state);
+        if state.hold.is_some() { Some(self.engine.label()) } else { state.owner.clone() }
+    }
+
+    pub(super) fn is_owned_by(&self, owner: Arc<str>) {
+        lock(&self.state).owner = Some(owner);
+    }
+
     /// Hands the lease over. Returns `false` if it is not held.
     pub(in crate::runtime) fn resign(self: &Arc<Self>) -> bool {
         let is_held = self.is_held();
@@ -171,7 +219,7 @@ impl Seat {
 
     pub(super) fn grant(&self, hold: Arc<Hold>) {
         let mut state = lock(&self.state);
-        state.grants = hold.number;
+        (state.grants, state.mark, state.owner) = (hold.number, None, None);
         state.last = Some(Arc::clone(&hold));
         let before = state.hold.replace(hold);
         drop(state);

@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout_at};
 use super::super::observe::{self, Background};
 use super::super::pause::Subject;
 use super::super::registration::Registered;
-use super::super::task::{Ending, Facts, Next, Request, StopBy, decide};
+use super::super::task::{Ending, Facts, Next, Request, StopBy, Told, decide};
 use super::super::timer::deadline;
 use super::super::warnings::of_retries;
 use super::call::Call;
@@ -21,7 +21,7 @@ use super::cell::{GroupCell, Message, Position};
 use super::children::{Epoch, Key};
 use super::machine::{Action, Follow, Input, Machine, Rules};
 use super::member::Member;
-use super::plan::{self, Note, Why};
+use super::plan::{self, Note, RetryIn, Why};
 use crate::events::{Event, EventKind};
 use crate::inspect::{TaskOutcome, TaskState};
 use crate::panics::{catch, drop_caught};
@@ -59,6 +59,8 @@ struct Live {
     began: Instant,
     /// The number of consecutive failures.
     streak: u32,
+    /// Those of them that told when to retry.
+    told: Told,
     /// The deadline of the current stop.
     stop_by: Option<StopBy>,
     /// The times at which stopping children are no longer waited for.
@@ -82,7 +84,8 @@ enum Making {
     Paused,
     Called(Box<Call>),
     Made(Arc<Declared>),
-    Failed(Arc<TaskError>),
+    /// It failed, and may have told when to retry.
+    Failed(Arc<TaskError>, Option<Duration>),
 }
 
 impl Driver {
@@ -151,6 +154,7 @@ impl Live {
             start,
             began: start,
             streak: 0,
+            told: Told::default(),
             stop_by: None,
             given_up: BTreeMap::new(),
             messages: VecDeque::new(),
@@ -282,12 +286,12 @@ impl Live {
         }
         self.failed = None;
         match &mut input {
-            Input::Note { key, note: Note::Failed(delay), .. } => {
+            Input::Note { key, note: Note::Failed(retry), .. } => {
                 self.failed = Some(*key);
                 // A later action may have removed the wait.
                 let is_skipped = |member: &Member| matches!(member, Member::Task(cell) if !cell.is_backing_off());
                 if self.with(*key, is_skipped) == Some(true) {
-                    *delay = Duration::ZERO;
+                    *retry = RetryIn::Backoff(Duration::ZERO);
                 }
             }
             Input::Stop(_) | Input::Hold(_) if by.is_some_and(|by| by.is_over(Instant::now())) => self.abort(),
@@ -452,12 +456,19 @@ impl Live {
         };
         let is_fatal =
             why == Why::Unmade && failure.as_ref().and_then(FailureChain::error).is_some_and(|error| error.is_fatal());
-        let error = |chain| if is_fatal { TaskError::permanent(chain) } else { TaskError::error(chain) };
+        let error = |chain| match self.making {
+            Making::Failed(_, Some(told)) if why == Why::Unmade => TaskError::error(chain).retry_after(told),
+            _ if is_fatal => TaskError::permanent(chain),
+            _ => TaskError::error(chain),
+        };
         let ending = Ending::Result(failure.map_or(Ok(()), |chain| Err(error(chain))));
-        let next = decide(&facts, ending);
+        let mut next = decide(&facts, ending);
+        self.told.correct(&mut next, &self.policy.backoff);
         #[cfg(feature = "test-util")]
-        let next =
-            self.group.core.test_hooks.redrawn(next, &self.policy.backoff, self.group.path(), self.group.restarts());
+        let next = {
+            let (path, number) = (self.group.path(), self.group.restarts());
+            self.group.core.test_hooks.redrawn(next, &self.policy.backoff, self.told, path, number)
+        };
         match next {
             Next::End(outcome) => {
                 if !outcome.is_completed() {
@@ -471,7 +482,7 @@ impl Live {
                 self.group.set_state(TaskState::Interval);
                 Follow::Wait(delay)
             }
-            Next::Retry { error, delay, streak } => {
+            Next::Retry { error, delay, streak, is_told } => {
                 self.streak = streak;
                 observe::group_failed(&self.group, &error, streak, delay);
                 let _ = drop_caught(error);
@@ -480,7 +491,7 @@ impl Live {
                     self.group.core.warn(self.group.path(), warning);
                 }
                 self.group.set_state(TaskState::Backoff);
-                if self.group.is_managed() { Follow::Park(delay) } else { Follow::Wait(delay) }
+                if self.group.is_managed() { Follow::Park(RetryIn::new(delay, is_told)) } else { Follow::Wait(delay) }
             }
             // A group has no schedule, and these requests are not among its facts.
             Next::Restart(_) | Next::Hold(_) | Next::Scheduled | Next::GiveUp { .. } => Follow::Wait(Duration::ZERO),
@@ -501,7 +512,7 @@ impl Live {
     fn failure(&self, why: Why) -> Option<FailureChain> {
         let (key, limit) = match why {
             Why::Unmade => {
-                let error = if let Making::Failed(error) = &self.making { Some(Arc::clone(error)) } else { None };
+                let error = if let Making::Failed(error, _) = &self.making { Some(Arc::clone(error)) } else { None };
                 let failure = FailureChain::leaf(self.group.shown_path(), error, Leaf::Unmade);
                 self.group.set_failure(failure.clone());
                 return Some(failure);
@@ -567,7 +578,8 @@ impl Live {
                 self.step(Input::Made);
             }
             Err(error) => {
-                self.making = Making::Failed(Arc::new(error));
+                let (error, told) = error.split();
+                self.making = Making::Failed(Arc::new(error), told);
                 self.step(Input::Unmade);
             }
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::super::machine::Input;
-use super::super::plan::Note;
+use super::super::plan::{Note, RetryIn};
 use crate::{Group, RuntimeError, SupervisorConfig, TaskContext, TaskFn, TaskOutcome, TaskSpec, Tree};
 
 /// A task that counts its running attempts, and takes a second to stop.
@@ -128,7 +128,7 @@ async fn k5s_a_failure_that_was_skipped_waits_for_nothing() -> Result<(), Runtim
     tree.start().await?;
     sleep(Duration::from_secs(1)).await;
     // This failure belongs to the first start. The child does not back off, since it runs again by now.
-    let failed = Note::Failed(Duration::from_secs(3600));
+    let failed = Note::Failed(RetryIn::Backoff(Duration::from_secs(3600)));
     tree.supervisor().core.group("g").unwrap().send(Input::Note { key: 0, epoch: 1, note: failed }, None);
     sleep(Duration::from_secs(10)).await;
     assert_eq!(tree.group("g").child("b").status().unwrap().attempt, 2);

@@ -45,7 +45,9 @@ impl GroupCell {
 
     fn for_each(&self, act: impl Fn(&Cell)) {
         let cells = self.cells_within();
-        cells.iter().for_each(|cell| act(cell));
+        for cell in &cells {
+            act(cell);
+        }
         drop_each(cells);
     }
 
@@ -55,7 +57,9 @@ impl GroupCell {
             let registry = self.core.registry();
             registry.groups.values().filter(|group| is_within(group.path(), self.path())).cloned().collect()
         };
-        groups.iter().for_each(|group| group.ring_bell());
+        for group in &groups {
+            group.ring_bell();
+        }
         drop_each(groups);
     }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::children::{Epoch, Key};
-use super::plan::{self, End, Note, Plan, Why};
+use super::plan::{self, End, Note, Plan, RetryIn, Why};
 use crate::tree::{Order, Role, Strategy};
 
 /// The rules of a group for all runs.
@@ -125,8 +125,8 @@ pub(super) enum Follow {
     /// A child was added in the meantime: the run continues.
     GoOn,
     Wait(Duration),
-    /// The parent decides when the group starts again; it may then wait for this backoff.
-    Park(Duration),
+    /// The parent decides when the group starts again; it may then wait for this time.
+    Park(RetryIn),
 }
 
 enum State {
@@ -308,9 +308,9 @@ impl Machine {
                 self.state = State::Waiting { until: self.now.saturating_add(delay) };
                 self.wake();
             }
-            Follow::Park(delay) => {
-                self.state = State::Parked(Some(delay));
-                self.actions.push(Action::Report(Note::Failed(delay)));
+            Follow::Park(retry) => {
+                self.state = State::Parked(Some(retry.delay()));
+                self.actions.push(Action::Report(Note::Failed(retry)));
             }
         }
     }

@@ -73,7 +73,10 @@ fn failed() -> Machine {
     machine.handle(Input::Release(1), NOW);
     let over = machine.handle(ended(0, End::Failed), NOW);
     assert_eq!(over.last(), Some(&Action::Conclude(Why::Lost(0))));
-    assert_eq!(machine.handle(Input::Follow(Follow::Park(SECOND)), NOW), [Action::Report(Note::Failed(SECOND))]);
+    assert_eq!(
+        machine.handle(Input::Follow(Follow::Park(RetryIn::Backoff(SECOND))), NOW),
+        [Action::Report(Note::Failed(RetryIn::Backoff(SECOND)))]
+    );
     machine
 }
 

@@ -33,5 +33,5 @@ pub(super) use cell::{Adoption, Position};
 pub(super) use children::{Epoch, Key};
 pub(super) use driver::drive;
 pub(super) use member::Member;
-pub(super) use plan::{End, Note};
+pub(super) use plan::{End, Note, RetryIn};
 pub(super) use window::Window;

@@ -43,6 +43,26 @@ impl End {
     }
 }
 
+/// The wait before a child that failed is started again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RetryIn {
+    /// Its backoff, from the time at which all that restart with it have stopped.
+    Backoff(Duration),
+    /// The time that its error told, from the failure.
+    Told(Duration),
+}
+
+impl RetryIn {
+    pub(crate) fn new(delay: Duration, is_told: bool) -> Self {
+        if is_told { Self::Told(delay) } else { Self::Backoff(delay) }
+    }
+
+    pub(crate) fn delay(self) -> Duration {
+        let (Self::Backoff(delay) | Self::Told(delay)) = self;
+        delay
+    }
+}
+
 /// A report of a child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Note {
@@ -50,8 +70,8 @@ pub(crate) enum Note {
     Ready,
     /// It was started, and waits for its next start. It counts as ready, but children after it wait for its attempt.
     Delayed,
-    /// It failed and has stopped, and asks to be started again after this time.
-    Failed(Duration),
+    /// It failed and has stopped, and asks to be started again after this wait.
+    Failed(RetryIn),
     /// It has stopped after a hold, and can be started again.
     Held,
     /// It ended for good.
@@ -118,23 +138,46 @@ enum Mode {
     Over,
 }
 
-/// The children from `first` on stop, and start again after the longest backoff of the failed children.
+/// The children from `first` on stop, and start again after the longest wait of the failed children.
 #[derive(Debug)]
 struct Restart {
     first: Key,
-    /// The failed children with their backoffs, the last declared first.
-    causes: Vec<(Key, Duration)>,
+    /// The failed children with their waits, the last declared first.
+    causes: Vec<Cause>,
     /// The number of children that still run.
     running: usize,
     /// The time at which all had stopped.
     since: Option<Duration>,
 }
 
+/// A failed child, the time of its failure, and its wait.
+#[derive(Debug, Clone, Copy)]
+struct Cause {
+    key: Key,
+    at: Duration,
+    retry: RetryIn,
+}
+
 impl Restart {
-    /// Returns the end of the backoff, if all have stopped.
+    /// Returns the end of the wait, if all have stopped.
     fn until(&self) -> Option<Duration> {
-        let delay = self.causes.iter().map(|(_, delay)| *delay).max().unwrap_or_default();
-        Some(self.since?.saturating_add(delay))
+        let since = self.since?;
+        let end = |cause: &Cause| match cause.retry {
+            RetryIn::Backoff(delay) => since.saturating_add(delay),
+            RetryIn::Told(delay) => cause.at.saturating_add(delay),
+        };
+        Some(self.causes.iter().map(end).fold(since, Duration::max))
+    }
+
+    fn position(&self, key: Key) -> Result<usize, usize> {
+        self.causes.binary_search_by(|cause| key.cmp(&cause.key))
+    }
+
+    /// Adds a failed child, which has failed once in the restart.
+    fn add(&mut self, cause: Cause) {
+        if let Err(position) = self.position(cause.key) {
+            self.causes.insert(position, cause);
+        }
     }
 }
 
@@ -250,11 +293,13 @@ impl Plan {
         match (note, entry.phase) {
             (Note::Ended(end), _) => self.ended(key, end),
             (Note::Skip, _) => self.skip(),
+            // It failed before it heard that it is to stop for the restart.
+            (Note::Failed(RetryIn::Told(delay)), Phase::Holding) => self.tells(key, delay, now),
             // The note belongs to an earlier start or stop.
             _ if entry.epoch != epoch => return Vec::new(),
             (Note::Ready, Phase::Starting | Phase::Delayed) => self.set(key, Phase::Ready),
             (Note::Delayed, Phase::Starting) => self.set(key, Phase::Delayed),
-            (Note::Failed(delay), _) => self.failed(key, delay, now),
+            (Note::Failed(retry), _) => self.failed(key, retry, now),
             (Note::Held, Phase::Holding) => self.set(key, Phase::Down),
             (Note::GivenUp, _) => self.give_up(key),
             (Note::Ready | Note::Delayed | Note::Held, _) => return Vec::new(),

@@ -317,7 +317,7 @@ impl Group {
             6..12 => {
                 let epoch = self.actors[index].epoch.wrapping_sub(1 + play.random.u32(..3));
                 let before = format!("{:?}", self.plan.roster);
-                for note in [Note::Ready, Note::Held, Note::Failed(Duration::ZERO), Note::GivenUp] {
+                for note in [Note::Ready, Note::Held, Note::Failed(RetryIn::Backoff(Duration::ZERO)), Note::GivenUp] {
                     assert_eq!(self.plan.note(index as Key, epoch, note, now), [], "a late {note:?}");
                 }
                 assert_eq!(before, format!("{:?}", self.plan.roster));
@@ -397,7 +397,7 @@ impl Actor {
         }
         self.retries -= 1;
         self.state = State::Idle;
-        Note::Failed(Duration::from_millis(play.random.u64(..3) * 100))
+        Note::Failed(RetryIn::new(Duration::from_millis(play.random.u64(..3) * 100), play.random.bool()))
     }
 }
 
@@ -484,7 +484,7 @@ fn steps_of_a_life(strategy: Strategy, count: usize, after: impl Fn(usize) -> Ve
     let mut plan = plan(strategy, count, after);
     let started = start(&mut plan);
     assert_eq!(plan.readiness(), Some(Note::Ready));
-    let restarted = plan.note(0, epoch_of(&started, 0), Note::Failed(Duration::ZERO), Duration::ZERO);
+    let restarted = plan.note(0, epoch_of(&started, 0), Note::Failed(RetryIn::Backoff(Duration::ZERO)), Duration::ZERO);
     obey(&mut plan, restarted);
     assert_eq!(plan.readiness(), Some(Note::Ready));
     let stopped = plan.stop(Duration::ZERO);
@@ -538,10 +538,10 @@ fn k2c_a_report_of_an_earlier_start_or_stop_is_none() {
     let first = plan.proceed(now);
     let (a, b) = (epoch_of(&first, 0), epoch_of(&first, 1));
     plan.note(1, b, Note::Ready, now);
-    let held = plan.note(0, a, Note::Failed(Duration::from_secs(1)), now);
+    let held = plan.note(0, a, Note::Failed(RetryIn::Backoff(Duration::from_secs(1))), now);
     let second = epoch_of(&held, 1);
     // A report from the start before.
-    assert_eq!(plan.note(1, b, Note::Failed(now), now), []);
+    assert_eq!(plan.note(1, b, Note::Failed(RetryIn::Backoff(now)), now), []);
     assert_eq!(plan.note(1, b, Note::Held, now), []);
     assert_eq!(plan.note(1, second, Note::Held, now), []);
     assert_eq!(plan.wakes_at(), Some(now + Duration::from_secs(1)));
@@ -561,7 +561,7 @@ fn k2d_the_end_of_the_failed_child_ends_the_wait_for_it() {
     let (now, hour) = (Duration::ZERO, Duration::from_secs(3600));
     let mut plan = plan(Strategy::OneForAll, 2, |_| Vec::new());
     let started = start(&mut plan);
-    let held = plan.note(0, epoch_of(&started, 0), Note::Failed(hour), now);
+    let held = plan.note(0, epoch_of(&started, 0), Note::Failed(RetryIn::Backoff(hour)), now);
     obey(&mut plan, held);
     assert_eq!(plan.wakes_at(), Some(hour));
     let next = plan.note(0, 0, Note::Ended(End::Canceled), now);
@@ -575,9 +575,9 @@ fn k2d_the_wait_is_that_of_those_that_are_left() {
     for cancelled in [0, 1] {
         let mut plan = plan(Strategy::RestForOne, 3, chain);
         let started = start(&mut plan);
-        let first = plan.note(1, epoch_of(&started, 1), Note::Failed(seconds(10)), now);
+        let first = plan.note(1, epoch_of(&started, 1), Note::Failed(RetryIn::Backoff(seconds(10))), now);
         obey(&mut plan, first);
-        let second = plan.note(0, epoch_of(&started, 0), Note::Failed(seconds(4)), now);
+        let second = plan.note(0, epoch_of(&started, 0), Note::Failed(RetryIn::Backoff(seconds(4))), now);
         obey(&mut plan, second);
         assert_eq!(plan.wakes_at(), Some(seconds(10)), "the longest");
         assert_eq!(plan.note(cancelled, 0, Note::Ended(End::Canceled), seconds(3)), []);
@@ -586,6 +586,39 @@ fn k2d_the_wait_is_that_of_those_that_are_left() {
         assert_eq!(plan.proceed(seconds(3)), []);
         assert!(matches!(plan.proceed(due)[..], [Action::Start(..)]));
     }
+}
+
+#[test]
+fn o26_a_told_time_counts_from_the_failure_and_a_backoff_from_the_stop() {
+    let seconds = Duration::from_secs;
+    for (pause, due) in
+        [(RetryIn::Backoff(seconds(10)), 13), (RetryIn::Told(seconds(10)), 10), (RetryIn::Told(seconds(2)), 3)]
+    {
+        let mut plan = plan(Strategy::OneForAll, 2, |_| Vec::new());
+        let started = start(&mut plan);
+        let held = plan.note(0, epoch_of(&started, 0), Note::Failed(pause), Duration::ZERO);
+        assert_eq!(plan.wakes_at(), None, "the sibling has not stopped");
+        let next = plan.note(1, epoch_of(&held, 1), Note::Held, seconds(3));
+        assert_eq!(next.is_empty(), due > 3, "{next:?}");
+        assert_eq!(plan.wakes_at(), (due > 3).then_some(seconds(due)));
+    }
+}
+
+/// It failed before it heard that it is to stop, and its note has the epoch of its start.
+#[test]
+fn o26_what_a_sibling_tells_in_the_same_restart_counts_once() {
+    let (now, seconds) = (Duration::ZERO, Duration::from_secs);
+    let mut plan = plan(Strategy::OneForAll, 2, |_| Vec::new());
+    let started = start(&mut plan);
+    let held = plan.note(1, epoch_of(&started, 1), Note::Failed(RetryIn::Backoff(seconds(1))), now);
+    for told in [60, 90] {
+        assert_eq!(plan.note(0, epoch_of(&started, 0), Note::Failed(RetryIn::Told(seconds(told))), now), []);
+    }
+    plan.note(0, epoch_of(&held, 0), Note::Held, now);
+    assert_eq!(plan.wakes_at(), Some(seconds(60)));
+    // Its end ends the wait for it, and not that for the other.
+    plan.note(0, 0, Note::Ended(End::Canceled), now);
+    assert_eq!(plan.wakes_at(), Some(seconds(1)));
 }
 
 #[test]
@@ -641,7 +674,7 @@ fn k2h_a_retired_group_restarts_nobody() {
     let mut plan = plan(Strategy::OneForAll, 2, |_| Vec::new());
     let started = start(&mut plan);
     assert_eq!(plan.retire(now), [Action::Retire(0), Action::Retire(1)]);
-    assert_eq!(plan.note(0, epoch_of(&started, 0), Note::Failed(now), now), []);
+    assert_eq!(plan.note(0, epoch_of(&started, 0), Note::Failed(RetryIn::Backoff(now)), now), []);
     let stop = plan.stop(now);
     assert!(matches!(stop[..], [Action::Begin, Action::Stop(1, ..), Action::Stop(0, ..)]), "{stop:?}");
     assert_eq!(obey(&mut plan, stop).last(), Some(&Action::Over(Why::Requested)));
@@ -667,8 +700,8 @@ fn k5s_a_wider_restart_waits_for_the_longest_backoff() {
         let (now, [first, second]) = (Duration::ZERO, [first, second].map(Duration::from_secs));
         let mut plan = plan(Strategy::RestForOne, 3, chain);
         let started = start(&mut plan);
-        plan.note(2, epoch_of(&started, 2), Note::Failed(first), now);
-        let next = plan.note(0, epoch_of(&started, 0), Note::Failed(second), now);
+        plan.note(2, epoch_of(&started, 2), Note::Failed(RetryIn::Backoff(first)), now);
+        let next = plan.note(0, epoch_of(&started, 0), Note::Failed(RetryIn::Backoff(second)), now);
         obey(&mut plan, next);
         assert_eq!(plan.wakes_at(), Some(first.max(second)));
     }
@@ -701,7 +734,7 @@ fn k5s_one_that_has_ended_passes_only_what_it_is_after() {
     let mut plan = plan(Strategy::OneForAll, 3, chain);
     let started = start(&mut plan);
     plan.note(1, 0, Note::Ended(End::Completed), now);
-    let held = plan.note(2, epoch_of(&started, 2), Note::Failed(now), now);
+    let held = plan.note(2, epoch_of(&started, 2), Note::Failed(RetryIn::Backoff(now)), now);
     let Some(Action::Hold(0, epoch, _)) = held.last() else { panic!("{held:?}") };
     let next = plan.note(0, *epoch, Note::Held, now);
     let [Action::Start(0, epoch)] = next[..] else { panic!("{next:?}") };
@@ -721,9 +754,9 @@ fn k6a_layers_are_counted_once_for_each_stop() {
     // A restart that extends to earlier children counts layers from its new beginning.
     let mut chained = plan(Strategy::RestForOne, 5, chain);
     let started = start(&mut chained);
-    let first = chained.note(3, epoch_of(&started, 3), Note::Failed(Duration::ZERO), Duration::ZERO);
+    let first = chained.note(3, epoch_of(&started, 3), Note::Failed(RetryIn::Backoff(Duration::ZERO)), Duration::ZERO);
     assert!(matches!(first[..], [Action::Begin, Action::Hold(4, _, 0)]), "{first:?}");
-    let second = chained.note(1, epoch_of(&started, 1), Note::Failed(Duration::ZERO), Duration::ZERO);
+    let second = chained.note(1, epoch_of(&started, 1), Note::Failed(RetryIn::Backoff(Duration::ZERO)), Duration::ZERO);
     assert_eq!(second, []);
     let next = chained.note(4, epoch_of(&first, 4), Note::Held, Duration::ZERO);
     assert!(matches!(next[..], [Action::Hold(2, _, 0)]), "{next:?}");

@@ -18,6 +18,16 @@ const RESTARTS: &str = "taskvisor_restarts_total";
 const BACKOFF: &str = "taskvisor_backoff_seconds";
 #[cfg(feature = "cron")]
 const MISSED: &str = "taskvisor_runs_missed_total";
+#[cfg(feature = "fleet")]
+const LEASE_HELD: &str = "taskvisor_lease_held";
+#[cfg(feature = "fleet")]
+const LEASE_CHANGES: &str = "taskvisor_lease_transitions_total";
+#[cfg(feature = "fleet")]
+const LEASE_RENEW: &str = "taskvisor_lease_renew_seconds";
+#[cfg(feature = "fleet")]
+const LEASE_FAILURES: &str = "taskvisor_lease_renew_failures_total";
+#[cfg(feature = "fleet")]
+const LEASE_LEFT: &str = "taskvisor_lease_left_seconds";
 const RUNNING: &str = "taskvisor_running";
 #[cfg(feature = "controller")]
 const QUEUED: &str = "taskvisor_queued";
@@ -74,6 +84,14 @@ pub(in crate::runtime) fn describe() {
         describe_histogram!(BACKOFF, Unit::Seconds, "How long failed tasks wait before they begin again.");
         #[cfg(feature = "cron")]
         describe_counter!(MISSED, Unit::Count, "Runs of schedules that did not begin on time.");
+        #[cfg(feature = "fleet")]
+        {
+            describe_gauge!(LEASE_HELD, Unit::Count, "1 for a singleton whose lease this process holds.");
+            describe_counter!(LEASE_CHANGES, Unit::Count, "Leases that were acquired, lost and released.");
+            describe_histogram!(LEASE_RENEW, Unit::Seconds, "How long successful renewals of the session took.");
+            describe_counter!(LEASE_FAILURES, Unit::Count, "Renewals that failed or were not answered.");
+            describe_gauge!(LEASE_LEFT, Unit::Seconds, "The time until work is dropped unless the session is renewed.");
+        }
         describe_gauge!(RUNNING, Unit::Count, "Attempts under way.");
         #[cfg(feature = "controller")]
         describe_gauge!(QUEUED, Unit::Count, "Submissions that wait, in all slots.");
@@ -120,6 +138,23 @@ pub(super) fn slot(cell: &Cell, change: f64) {
     let is_declared = cell.core().is_declared_slot(slot);
     let label = if is_declared { slot.clone().into() } else { SharedString::const_str(OTHER) };
     tell(|| gauge!(SLOT_DEPTH, "slot" => label).increment(change));
+}
+
+/// Records a change of a lease.
+#[cfg(feature = "fleet")]
+pub(super) fn lease(path: &std::sync::Arc<str>, change: &'static str, is_held: bool) {
+    tell(|| counter!(LEASE_CHANGES, "task" => path.clone(), "change" => change).increment(1));
+    tell(|| gauge!(LEASE_HELD, "task" => path.clone()).set(if is_held { 1.0 } else { 0.0 }));
+}
+
+/// Records a renewal, and the time that is left. `took` is `None` if it has failed.
+#[cfg(feature = "fleet")]
+pub(in crate::runtime) fn renewed(took: Option<Duration>, left: Duration) {
+    match took {
+        Some(took) => tell(|| histogram!(LEASE_RENEW).record(took.as_secs_f64())),
+        None => tell(|| counter!(LEASE_FAILURES).increment(1)),
+    }
+    tell(|| gauge!(LEASE_LEFT).set(left.as_secs_f64()));
 }
 
 pub(crate) fn lost(subscriber: &std::sync::Arc<str>, count: u64) {

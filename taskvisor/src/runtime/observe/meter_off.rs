@@ -31,4 +31,10 @@ pub(super) fn queued(_: f64) {}
 #[cfg(feature = "controller")]
 pub(super) fn slot(_: &Cell, _: f64) {}
 
+#[cfg(feature = "fleet")]
+pub(super) fn lease(_: &std::sync::Arc<str>, _: &'static str, _: bool) {}
+
+#[cfg(feature = "fleet")]
+pub(in crate::runtime) fn renewed(_: Option<Duration>, _: Duration) {}
+
 pub(crate) fn lost(_: &std::sync::Arc<str>, _: u64) {}

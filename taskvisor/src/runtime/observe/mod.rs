@@ -20,6 +20,8 @@ use crate::inspect::TaskOutcome;
 use crate::task::TaskError;
 
 pub(crate) use meter::lost;
+#[cfg(feature = "fleet")]
+pub(super) use meter::renewed;
 pub(super) use meter::{describe, pauses};
 #[cfg(feature = "tracing")]
 pub(crate) use trace::Told;
@@ -112,6 +114,41 @@ fn attempt_label(next: &Next, aborted: bool) -> &'static str {
 pub(super) fn runs_missed(cell: &Cell, count: u64, text: &str) {
     trace::warned(cell.name(), Some(cell.id()), text);
     meter::runs_missed(cell, count);
+}
+
+/// Notes a change of a lease.
+#[cfg(feature = "fleet")]
+pub(super) fn lease(path: &str, label: &Arc<str>, change: LeaseChange<'_>) {
+    let (change, is_held, text) = match change {
+        LeaseChange::Acquired(token) => ("acquired", true, format!("lease acquired, token {token}")),
+        LeaseChange::Lost(why) => ("lost", false, format!("lease lost: {why}")),
+        LeaseChange::Released(token) => ("released", false, format!("lease released, token {token}")),
+        LeaseChange::Overrun => ("overrun", false, "the lease is over, and its work has not ended".to_owned()),
+    };
+    match change {
+        "acquired" | "released" => trace::noted(path, &text),
+        _ => trace::warned(path, None, &text),
+    }
+    meter::lease(label, change, is_held);
+}
+
+/// A change of a lease.
+#[cfg(feature = "fleet")]
+#[derive(Clone, Copy)]
+pub(super) enum LeaseChange<'a> {
+    Acquired(u64),
+    Lost(&'a str),
+    Released(u64),
+    Overrun,
+}
+
+/// Notes that the store of the fleet does not answer, or answers again.
+#[cfg(feature = "fleet")]
+pub(super) fn fleet(name: &Arc<str>, failure: Option<&str>) {
+    match failure {
+        Some(failure) => trace::warned(name, None, &format!("the store of the fleet is out of reach: {failure}")),
+        None => trace::noted(name, "the store of the fleet answers again"),
+    }
 }
 
 /// Notes the end of a registration.

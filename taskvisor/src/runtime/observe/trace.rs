@@ -170,7 +170,7 @@ pub(super) fn concluded(cell: &Cell, next: &Next) {
     tell(|| match next {
         // Nothing is formatted for a subscriber that wants no failures.
         Next::Retry { .. } if !tracing::enabled!(target: TARGET, Level::ERROR) => {}
-        Next::Retry { error, delay, streak } => {
+        Next::Retry { error, delay, streak, .. } => {
             let text = one_line(&**error);
             let repeated = match cell.core().told.failed(cell, &text) {
                 Tell::Whole => None,
@@ -282,6 +282,11 @@ pub(in crate::runtime) fn group_ended(group: &GroupCell, outcome: &TaskOutcome) 
             "group ended"
         );
     });
+}
+
+#[cfg(feature = "fleet")]
+pub(in crate::runtime) fn noted(path: &str, text: &str) {
+    tell(|| tracing::info!(target: TARGET, path, "{text}"));
 }
 
 pub(in crate::runtime) fn warned(path: &str, id: Option<TaskId>, reason: &str) {

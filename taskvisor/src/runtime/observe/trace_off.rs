@@ -55,6 +55,9 @@ pub(in crate::runtime) fn group_failed(_: &GroupCell, _: &Arc<TaskError>, _: u32
 
 pub(in crate::runtime) fn group_ended(_: &GroupCell, _: &TaskOutcome) {}
 
+#[cfg(feature = "fleet")]
+pub(in crate::runtime) fn noted(_: &str, _: &str) {}
+
 pub(in crate::runtime) fn warned(_: &str, _: Option<TaskId>, _: &str) {}
 
 pub(in crate::runtime) fn paused(_: Option<&str>, _: Option<&str>) {}

@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
-use super::super::group::Note;
+use super::super::group::{Note, RetryIn};
 use super::super::observe::{self, Observed};
 use super::super::permits::Permit;
 use super::super::reentrancy::ReentrancyGuard;
@@ -158,6 +158,10 @@ impl Actor {
         if let Some(permit) = &mut self.permit {
             ready!(permit.poll(&self.cell, cx));
             self.cell.bar_if_stopping();
+        }
+        #[cfg(feature = "fleet")]
+        if let Some(polled) = self.poll_mark() {
+            return polled;
         }
         self.begin();
         Poll::Ready(())
@@ -428,14 +432,11 @@ impl Actor {
         // Helpers that were joined took longer than one poll, and then the cut is not `Not`.
         let is_at_once = cut == Cut::Not && lived.is_none();
         let at_once = if is_at_once { self.at_once.saturating_add(1) } else { 0 };
-        let limit = match &mut self.guards {
-            Some(guards) => {
-                guards.attempt_ended(&self.cell);
-                guards.limit.as_mut()
-            }
-            None => None,
-        };
-        let next = match self.cell.conclude(ending, Ran { lived, at_once }, ticks, limit) {
+        let mut guards = self.guards.as_deref_mut();
+        if let Some(guards) = &mut guards {
+            guards.attempt_ended(&self.cell);
+        }
+        let next = match self.cell.conclude(ending, Ran { lived, at_once }, ticks, guards) {
             Ok(next) => next,
             Err(ending) => return self.join(ending, lived, cut),
         };
@@ -444,7 +445,11 @@ impl Actor {
         self.release();
         let delay = match next {
             Next::End(outcome) => return self.finish(outcome),
-            Next::Scheduled => return self.run_is_over(),
+            Next::Scheduled => {
+                #[cfg(feature = "fleet")]
+                self.run_has_succeeded();
+                return self.run_is_over();
+            }
             Next::GiveUp { error, .. } => {
                 let _ = drop_caught(error);
                 return self.run_is_over();
@@ -455,10 +460,16 @@ impl Actor {
                 self.step = Step::Waiting { delay: Duration::ZERO };
                 return self.cell.tell_group(Note::Held);
             }
-            Next::Retry { delay, .. } if self.cell.is_managed() => {
-                self.step = Step::Waiting { delay };
-                let delay = self.backoff_in_group(delay);
-                return self.cell.tell_group(Note::Failed(delay));
+            Next::Retry { delay, is_told, .. } => {
+                if is_told {
+                    self.guards.get_or_insert_with(Guards::telling);
+                }
+                if self.cell.is_managed() {
+                    self.step = Step::Waiting { delay };
+                    let delay = self.backoff_in_group(delay);
+                    return self.cell.tell_group(Note::Failed(RetryIn::new(delay, is_told)));
+                }
+                delay
             }
             Next::Restart(error) => {
                 // The error is a user value, and its drop is user code.
@@ -476,7 +487,7 @@ impl Actor {
                 }
                 delay
             }
-            Next::Retry { delay, .. } | Next::Throttle { pause: delay, .. } => delay,
+            Next::Throttle { pause, .. } => pause,
         };
         // A zero delay does not touch the timer.
         self.step = if delay.is_zero() {

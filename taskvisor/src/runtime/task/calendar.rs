@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use taskvisor_parse::cron::{Occurrence, Pattern};
+use taskvisor_parse::cron::Occurrence;
 
-use crate::policy::{Missed, TimeZone};
-
-/// An attempt that begins no later than this is on time: the resolution of a pattern.
-const ON_TIME: i64 = 60;
+use crate::policy::{Missed, TimeZone, Times};
 
 /// A clock that is set back by less than this repeats no run. Beyond it, the schedule is computed anew, as by Vixie's
 /// cron.
@@ -19,7 +16,7 @@ pub(in crate::runtime) const COUNTED: usize = 1_000;
 /// The place of a task in its schedule.
 #[derive(Debug)]
 pub(in crate::runtime) struct Calendar {
-    pattern: Pattern,
+    pattern: Times,
     zone: TimeZone,
     missed: Missed,
     /// The time that a missed run may be late.
@@ -83,7 +80,7 @@ pub(in crate::runtime) struct MissedRuns {
 impl Calendar {
     /// A task that waits for its first run after `last_run`, or after now.
     pub(in crate::runtime) fn new(
-        (pattern, zone): (Pattern, TimeZone),
+        (pattern, zone): (Times, TimeZone),
         (missed, late): (Missed, Option<Duration>),
         last_run: Option<i64>,
         now: i64,
@@ -123,6 +120,23 @@ impl Calendar {
         self.observe(now);
         self.settle(now.max(self.settled));
         (self.run, self.again) = (Run::Over, None);
+    }
+
+    /// The task has become the owner in its fleet. The last run that any owner has begun was of `last`: what was due since
+    /// is missed. Without one, no owner has begun any, and nothing before the registration is due; the clock that this was
+    /// read from was `ahead` of that of the store.
+    #[cfg(feature = "fleet")]
+    pub(in crate::runtime) fn take_over(&mut self, last: Option<i64>, ahead: i64, now: i64) {
+        let last = last.unwrap_or_else(|| self.settled.saturating_sub(ahead));
+        (self.seen, self.last, self.begun) = (now, now, now);
+        self.settle(if last < now.saturating_add(SET_BACK) { last } else { now });
+        (self.run, self.again, self.busy) = (Run::Over, None, i64::MIN);
+    }
+
+    /// The runs that are due belong to another owner.
+    #[cfg(feature = "fleet")]
+    pub(in crate::runtime) fn pass_over(&mut self, verdict: &Verdict, now: i64) {
+        self.carry_out(&Verdict { run: None, missed: None, ..*verdict }, now);
     }
 
     pub(in crate::runtime) fn run(&self) -> Run {
@@ -168,7 +182,7 @@ impl Calendar {
         };
         let lateness = now.saturating_sub(latest);
         let may_be_late = self.late.unwrap_or(i64::MAX);
-        let is_on_time = lateness <= ON_TIME.min(may_be_late) && latest > self.busy;
+        let is_on_time = lateness <= self.pattern.on_time().min(may_be_late) && latest > self.busy;
         let makes_up = self.missed == Missed::Once && lateness <= may_be_late;
         // The latest takes the place of one that was interrupted.
         let count = (due.len() + usize::from(self.again.is_some())).min(COUNTED);

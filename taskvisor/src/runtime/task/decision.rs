@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::inspect::TaskOutcome;
-use crate::policy::{ResolvedPolicy, RestartPolicy, Ticks};
+use crate::policy::{BackoffPolicy, ResolvedPolicy, RestartPolicy, Ticks};
 use crate::task::{StopReason, TaskError};
 
 /// A request to a registration from outside. A stop is never withdrawn.
@@ -74,8 +74,8 @@ pub(in crate::runtime) enum Next {
     Scheduled,
     /// The run of a schedule failed, and is not retried: the next attempt waits for its time.
     GiveUp { error: Arc<TaskError>, failures: u32 },
-    /// The attempt failed; the next one waits for this time.
-    Retry { error: Arc<TaskError>, delay: Duration, streak: u32 },
+    /// The attempt failed; the next one waits for this time. `is_told` if the error told it, and not the backoff.
+    Retry { error: Arc<TaskError>, delay: Duration, streak: u32, is_told: bool },
 }
 
 impl Facts<'_> {
@@ -133,6 +133,7 @@ pub(in crate::runtime) fn decide(facts: &Facts<'_>, ending: Ending) -> Next {
         Ok(()) => after_success(facts),
         Err(TaskError::Canceled) => facts.canceled(None, false),
         Err(error) if error.is_fatal() => Next::End(TaskOutcome::Fatal { error: Arc::new(error) }),
+        Err(TaskError::RetryAfter(told)) => after_told(facts, TaskError::RetryAfter(told)),
         Err(error) => after_failure(facts, Arc::new(error)),
     }
 }
@@ -196,12 +197,52 @@ fn after_failure(facts: &Facts<'_>, error: Arc<TaskError>) -> Next {
     if facts.exhausts(streak) {
         return Next::End(TaskOutcome::Exhausted { error, failures: streak });
     }
-    Next::Retry { error, delay: policy.backoff.next(before), streak }
+    Next::Retry { error, delay: policy.backoff.next(before), streak, is_told: false }
+}
+
+/// Like `after_failure`, for an error that tells when to retry.
+#[cold]
+fn after_told(facts: &Facts<'_>, error: TaskError) -> Next {
+    let (error, told) = error.split();
+    match (after_failure(facts, Arc::new(error)), told) {
+        (Next::Retry { error, streak, .. }, Some(delay)) => Next::Retry { error, delay, streak, is_told: true },
+        (next, _) => next,
+    }
+}
+
+/// The number of failures in a row that told when to retry. The backoff makes no step for them.
+#[derive(Debug, Clone, Copy, Default)]
+pub(in crate::runtime) struct Told(u32);
+
+impl Told {
+    /// Returns the count with the first of them.
+    pub(in crate::runtime) fn first() -> Self {
+        Self(1)
+    }
+
+    /// Counts a failure that is retried, and corrects its backoff.
+    pub(in crate::runtime) fn correct(&mut self, next: &mut Next, backoff: &BackoffPolicy) {
+        let Next::Retry { delay, streak, is_told, .. } = next else { return };
+        if *streak == 1 {
+            // However the failures before were forgotten.
+            self.0 = 0;
+        }
+        if *is_told {
+            self.0 = self.0.saturating_add(1);
+        } else if self.0 > 0 {
+            *delay = backoff.next(self.steps(*streak));
+        }
+    }
+
+    /// Returns the steps that the backoff has made before the last of so many failures.
+    pub(in crate::runtime) fn steps(self, streak: u32) -> u32 {
+        streak.saturating_sub(1).saturating_sub(self.0)
+    }
 }
 
 fn error_of(ending: Ending) -> Option<Arc<TaskError>> {
     match ending {
-        Ending::Result(Err(error)) if !matches!(error, TaskError::Canceled) => Some(Arc::new(error)),
+        Ending::Result(Err(error)) if !matches!(error, TaskError::Canceled) => Some(Arc::new(error.split().0)),
         _ => None,
     }
 }
@@ -300,5 +341,39 @@ mod tests {
         assert!(matches!(long, Next::Retry { streak: 1, .. }));
         let short = decide(&after(policy.reset_after.saturating_sub(Duration::from_nanos(1))), fail());
         assert!(matches!(short, Next::Retry { streak: 8, .. }));
+    }
+
+    #[test]
+    fn o26_a_told_delay_counts_as_a_failure_and_is_no_step_of_the_backoff() {
+        let backoff = BackoffPolicy { first: Duration::from_secs(1), factor: 2.0, ..BackoffPolicy::default() };
+        let policy = ResolvedPolicy { backoff, ..policy(RestartPolicy::OnFailure, None) };
+        let tells = || Ending::Result(Err(TaskError::Fail { reason: "x".into() }.retry_after(Duration::MAX)));
+        let (mut failures, mut told, mut delays) = (0, Told::default(), Vec::new());
+        for (ending, healthy) in [
+            (fail(), false),
+            (tells(), false),
+            (tells(), false),
+            (fail(), false),
+            (fail(), false),
+            // The first in a row again.
+            (tells(), true),
+            (fail(), false),
+            (fail(), true),
+            (fail(), false),
+        ] {
+            let lived = healthy.then_some(policy.reset_after);
+            let facts = Facts { lived, ..facts(&policy, Request::Nothing, failures) };
+            let mut next = decide(&facts, ending);
+            told.correct(&mut next, &policy.backoff);
+            let Next::Retry { error, delay, streak, is_told } = next else { panic!("{next:?}") };
+            assert!(matches!(*error, TaskError::Fail { .. }) && is_told == (delay == Duration::MAX));
+            assert_eq!(streak, if healthy { 1 } else { failures + 1 });
+            failures = streak;
+            delays.push(if is_told { 0 } else { delay.as_secs() });
+        }
+        assert_eq!(delays, [1, 0, 0, 2, 4, 0, 1, 1, 2]);
+        let restart = decide(&facts(&policy, Request::Restart, 0), tells());
+        let Next::Restart(Some(error)) = restart else { panic!("{restart:?}") };
+        assert!(matches!(*error, TaskError::Fail { .. }));
     }
 }

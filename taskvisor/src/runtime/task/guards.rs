@@ -1,4 +1,5 @@
-//! The start timeout, the watchdog, the limit of failures, the places for a start and the schedule of a task.
+//! The start timeout, the watchdog, the limit of failures, the told retries, the places for a start and the schedule of
+//! a task.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,20 +14,22 @@ use super::super::fleet::{Hold, Seat};
 use super::super::group::Window;
 use super::super::timer::Timer;
 use super::cell::Cell;
-use super::decision::Next;
+use super::decision::{Next, Told};
 use super::limit::{Exceeded, is_late};
 use super::schedule::Schedule;
 use crate::inspect::TaskOutcome;
-use crate::policy::{Ready, ResolvedPolicy};
+use crate::policy::{BackoffPolicy, Ready, ResolvedPolicy};
 
-/// The timers of the start timeout and the watchdog, the limit of failures, the places for a start, and the schedule.
+/// The timers of the start timeout and the watchdog, the failures that count for the limit or told when to retry, the
+/// places for a start, and the schedule.
 #[derive(Default)]
 pub(in crate::runtime) struct Guards {
     start: Timer,
     /// `true` if the start timeout was granted once more, because its timer fired late.
     start_granted: bool,
     watch: Timer,
-    pub(in crate::runtime) limit: Option<Limit>,
+    limit: Option<Limit>,
+    pub(in crate::runtime) told: Told,
     starting: Option<Starting>,
     pub(in crate::runtime) schedule: Option<Schedule>,
     #[cfg(feature = "fleet")]
@@ -71,7 +74,7 @@ impl Lease {
 }
 
 /// The failures of a task that still count for its limit.
-pub(in crate::runtime) struct Limit {
+struct Limit {
     window: Window,
     /// The origin of the times in the window.
     start: Instant,
@@ -79,7 +82,7 @@ pub(in crate::runtime) struct Limit {
 
 impl Limit {
     /// Counts the failure in a decision to retry. One that exceeds the limit ends the registration.
-    pub(in crate::runtime) fn judge(&mut self, next: Next) -> Next {
+    fn judge(&mut self, next: Next) -> Next {
         match next {
             Next::Retry { error, .. } | Next::GiveUp { error, .. } if self.window.hit(self.start.elapsed()) => {
                 Next::End(TaskOutcome::Exhausted { error, failures: self.window.count() })
@@ -157,7 +160,23 @@ impl Guards {
         })
     }
 
+    /// Returns those of a task without any, whose failure told when to retry.
+    #[cold]
+    pub(in crate::runtime) fn telling() -> Box<Self> {
+        Box::new(Self { told: Told::first(), ..Self::default() })
+    }
+
+    /// Counts the failure in a decision to retry.
+    pub(in crate::runtime) fn judge(&mut self, mut next: Next, backoff: &BackoffPolicy) -> Next {
+        self.told.correct(&mut next, backoff);
+        match &mut self.limit {
+            Some(limit) => limit.judge(next),
+            None => next,
+        }
+    }
+
     /// The attempt has begun.
+    #[inline]
     pub(in crate::runtime) fn attempt_begins(&mut self, cell: &Cell) {
         if let Some(schedule) = &mut self.schedule {
             schedule.begun(cell);

@@ -314,7 +314,11 @@ impl Machine {
 
     /// The lease is held. Returns `false` if this changes nothing.
     #[cfg(feature = "fleet")]
-    pub(in crate::runtime) fn takes_lease(&mut self) -> bool {
+    pub(in crate::runtime) fn takes_lease(&mut self, policy: &ResolvedPolicy) -> bool {
+        // The store says which run of a schedule is due.
+        if policy.is_scheduled() && self.stage == Stage::Waiting(Wait::Due) && !self.owed && self.is_standing_by() {
+            self.stage = Stage::Waiting(Wait::Scheduled);
+        }
         let before = self.bars;
         self.bars.set(Bars::STANDBY, false);
         self.bars != before
@@ -524,7 +528,8 @@ impl Machine {
             }
             Request::Hold => {
                 self.request = Request::Nothing;
-                if !matches!(wait, Wait::Delay | Wait::Scheduled) {
+                // A wait for a backoff stays, so that a trigger ends the wait of the siblings.
+                if !matches!(wait, Wait::Delay | Wait::Scheduled | Wait::Backoff) {
                     *wait = Wait::Due;
                 }
                 self.ready = false;

@@ -64,11 +64,12 @@ const COMMANDS: [Command; 16] = [
     Command::Unpause,
 ];
 
-fn endings() -> [Ending; 7] {
+fn endings() -> [Ending; 8] {
     let fail = |reason: &str| Err(TaskError::Fail { reason: reason.into() });
     [
         Ending::Result(Ok(())),
         Ending::Result(fail("x")),
+        Ending::Result(fail("x").map_err(|error| error.retry_after(Duration::ZERO))),
         Ending::Result(Err(TaskError::Fatal { reason: "x".into() })),
         Ending::Result(Err(TaskError::Canceled)),
         Ending::Result(Err(TaskError::Panicked(Box::new(Panic::new("x"))))),

@@ -25,6 +25,6 @@ pub(super) use bars::Barred;
 pub(super) use calendar::{Calendar, Run};
 pub(crate) use cell::Cell;
 pub(super) use cell::{ABORT, Bound, Membership, Origin, StopBy, Tie};
-pub(super) use decision::{Ending, Facts, Next, Request, decide};
+pub(super) use decision::{Ending, Facts, Next, Request, Told, decide};
 pub(super) use limit::is_late;
 pub(super) use machine::Stage;

@@ -27,6 +27,9 @@ pub(in crate::runtime) struct Schedule {
     is_due: bool,
     /// What comes of the runs that are due, once the attempt has begun.
     verdict: Option<Verdict>,
+    /// The same, while the store of the fleet is asked for the run.
+    #[cfg(feature = "fleet")]
+    asked: Option<Verdict>,
     /// Wakes the task when a test sets the clock.
     #[cfg(feature = "test-util")]
     _watch: Option<crate::test::Watch>,
@@ -55,6 +58,8 @@ impl Schedule {
             until: None,
             is_due: false,
             verdict: None,
+            #[cfg(feature = "fleet")]
+            asked: None,
             #[cfg(feature = "test-util")]
             _watch: crate::test::watch_clock(cell),
         })
@@ -90,7 +95,7 @@ impl Schedule {
         if !self.is_due || cell.is_triggered_in_pause() {
             return true;
         }
-        let verdict = self.line.with(Calendar::judge);
+        let verdict = self.take_verdict();
         if verdict.is_of_new_runs() {
             cell.forget_failures();
         }
@@ -100,6 +105,41 @@ impl Schedule {
         }
         self.carry_out(cell, &verdict);
         false
+    }
+
+    /// Decides what comes of the runs that are due, unless the store of the fleet was asked for them.
+    fn take_verdict(&mut self) -> Verdict {
+        #[cfg(feature = "fleet")]
+        if let Some(asked) = self.asked.take() {
+            return asked;
+        }
+        self.line.with(Calendar::judge)
+    }
+
+    /// Returns the run that an attempt would begin now, which has to be marked in the store of the fleet before.
+    #[cfg(feature = "fleet")]
+    pub(in crate::runtime) fn due_run(&mut self, cell: &Cell) -> Option<i64> {
+        self.is_due |= self.line.with(Calendar::observe);
+        let is_asked = self.is_due && !cell.is_triggered_in_pause();
+        self.asked = is_asked.then(|| self.line.with(Calendar::judge));
+        self.asked.as_ref()?.run
+    }
+
+    /// The runs that are due belong to another owner.
+    #[cfg(feature = "fleet")]
+    pub(in crate::runtime) fn pass_over(&mut self) {
+        let Some(verdict) = self.asked.take() else { return };
+        (self.is_due, self.until) = (false, None);
+        self.line.with(|calendar, now| calendar.pass_over(&verdict, now));
+    }
+
+    /// Returns the run that the attempts are for.
+    #[cfg(feature = "fleet")]
+    pub(in crate::runtime) fn current_run(&self) -> Option<i64> {
+        match self.line.with(|calendar, _| calendar.run()) {
+            super::calendar::Run::Of(run) => Some(run),
+            super::calendar::Run::Over | super::calendar::Run::Beside => None,
+        }
     }
 
     /// The attempt has begun.

@@ -32,6 +32,7 @@ pub(super) enum Step {
 pub(super) enum End {
     Succeed,
     Fail(String),
+    RetryAfter(String, Duration),
     Fatal(String),
     Panic(String),
     GiveUp,
@@ -65,6 +66,10 @@ pub(super) async fn play(act: Act, ctx: TaskContext, mut counted: Counted) -> Re
         End::GiveUp => return counted.end(|tally| tally.canceled += 1, Err(TaskError::Canceled)),
         End::Succeed => return counted.end(|tally| tally.succeeded += 1, Ok(())),
         End::Fail(reason) => return counted.end(|tally| tally.failed += 1, Err(TaskError::Fail { reason })),
+        End::RetryAfter(reason, delay) => {
+            let error = TaskError::Fail { reason }.retry_after(delay);
+            return counted.end(|tally| tally.failed += 1, Err(error));
+        }
         End::Fatal(reason) => return counted.end(|tally| tally.failed += 1, Err(TaskError::Fatal { reason })),
         End::Panic(message) => {
             counted.end(|tally| tally.panicked += 1, ());

@@ -1,6 +1,6 @@
 //! `Tree::settings`.
 
-use taskvisor::Origin;
+use taskvisor::{Origin, RestartPolicy};
 
 use super::*;
 
@@ -50,12 +50,52 @@ store        limit.max_restarts  9      APP_STORE_LIMIT_MAX_RESTARTS  3 (program
 store        limit.within        1m     program
 store/pool   timeout             20s    APP_STORE_POOL_TIMEOUT        10s (app.toml: store.pool.timeout)
 store/cache  timeout             7s     app.toml: timeout
-poll         interval            none   program
 poll         every               1m     program
 poll         timeout             7s     app.toml: timeout
 ";
     assert_eq!(tree.settings().to_string(), expected);
     assert!(format!("{:#}", tree.settings()).lines().count() > 60);
+}
+
+#[test]
+fn t3_an_interval_is_told_where_the_program_has_one() {
+    let task = |name: &str| TaskSpec::inherit(TaskFn::arc(name.to_owned(), |_: TaskContext| async { Ok(()) }));
+    let always = |interval| RestartPolicy::Always { interval };
+    let interval_of = |config: SupervisorConfig, spec: TaskSpec| {
+        let settings = Tree::builder(config).task(spec).build().settings();
+        settings.get("a.interval").map(|setting| format!("{} {}", setting.value(), setting.origin()))
+    };
+    let plain = SupervisorConfig::default;
+    let periodic = || SupervisorConfig { restart: always(Some(Duration::from_secs(5))), ..plain() };
+    for (config, spec, expected) in [
+        (plain(), task("a").with_restart(always(None)), Some("none default")),
+        (plain(), task("a").with_restart(always(Some(Duration::from_secs(1)))), Some("1s program")),
+        (periodic(), task("a"), Some("5s config")),
+        (periodic(), task("a").with_restart(always(None)), Some("none program")),
+        (periodic(), task("a").with_restart(RestartPolicy::Never), None),
+    ] {
+        assert_eq!(interval_of(config, spec).as_deref(), expected);
+    }
+}
+
+#[test]
+fn t3_settings_tell_invalid_overrides() {
+    let overrides = Overrides::variables("APP", [("APP_GRACE", "30"), ("APP_DRAIN", "2s"), ("APP_DRIAN", "5s")]);
+    let settings = builder().with_overrides(overrides).build().settings();
+    let invalid: Vec<_> = settings.invalid().iter().map(|invalid| invalid.origin.to_string()).collect();
+    assert_eq!(invalid, ["APP_DRIAN", "APP_GRACE"]);
+    assert_eq!(settings.get("drain").unwrap().origin(), &Origin::Default);
+    let table = settings.to_string();
+    let (before, told) = table.split_once("\nno override is applied, as these are invalid:\n").unwrap();
+    assert!(before.starts_with("path ") && told.lines().count() == 2, "{table}");
+    assert!(told.contains("APP_DRIAN: unknown setting, did you mean `APP_DRAIN`?\n"), "{table}");
+
+    let settings = builder().with_overrides(overrides_of_grace()).build().settings();
+    assert!(settings.invalid().is_empty() && !settings.to_string().contains("invalid"));
+}
+
+fn overrides_of_grace() -> Overrides {
+    Overrides::from([("grace", "30s")])
 }
 
 #[test]

@@ -20,6 +20,10 @@ async fn t5_one_replica_runs_it_and_the_others_stand_by_live_and_ready() -> Resu
         let health = it.tree.health();
         assert!(health.is_live() && health.is_ready(), "{health:?}");
     }
+    for it in &replicas {
+        let owner = it.tree.child("ledger").current().and_then(|task| task.lease_owner());
+        assert_eq!(owner.as_deref(), Some("r0"));
+    }
     assert_eq!(replicas[0].count(EventKind::LeaseAcquired, "ledger"), 1);
     assert_eq!(replicas[1].count(EventKind::LeaseAcquired, "ledger"), 0);
     // Nothing changes by itself.
@@ -36,12 +40,12 @@ async fn t5_one_replica_runs_it_and_the_others_stand_by_live_and_ready() -> Resu
 async fn t5_a_shutdown_hands_over_when_the_work_has_ended() -> Result {
     let log = Log::new();
     let (_store, replicas) = three(&log).await?;
-    for n in 0..2 {
-        replicas[n].tree.shutdown().await?;
+    for (n, it) in replicas[..2].iter().enumerate() {
+        it.tree.shutdown().await?;
         sleep(secs(0.5)).await;
         let owners = log.owners("ledger");
         assert_eq!(owners.len(), 1, "another has taken over: {:?}", log.runs());
-        assert_eq!(replicas[n].count(EventKind::LeaseLost, "ledger"), 0);
+        assert_eq!(it.count(EventKind::LeaseLost, "ledger"), 0);
         if owners != [n + 1] {
             // The third was quicker.
             break;

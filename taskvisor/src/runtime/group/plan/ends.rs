@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::super::children::{Key, Phase};
-use super::{Action, End, Mode, Plan, Restart, Why};
+use super::{Action, Cause, End, Mode, Plan, Restart, RetryIn, Why};
 use crate::tree::Strategy;
 
 impl Plan {
-    pub(super) fn failed(&mut self, key: Key, delay: Duration, now: Duration) {
+    pub(super) fn failed(&mut self, key: Key, retry: RetryIn, now: Duration) {
         let Some(entry) = self.roster.get(key) else { return };
         if !entry.is_up() && entry.phase != Phase::Holding {
             return;
@@ -19,6 +19,9 @@ impl Plan {
             Mode::Asking(_) | Mode::Stopping(_) | Mode::Over => false,
         };
         if !counts || self.retired {
+            if let RetryIn::Told(delay) = retry {
+                self.tells(key, delay, now);
+            }
             return self.set(key, Phase::Down);
         }
         if self.window.as_mut().is_some_and(|window| window.hit(now)) {
@@ -32,11 +35,21 @@ impl Plan {
         }
         self.set(key, Phase::Down);
         let first = if self.is_chain() { key } else { 0 };
-        self.restart(first, (key, delay));
+        self.restart(first, Cause { key, at: now, retry });
+    }
+
+    /// A child that is part of a restart has failed as well, and told when to retry: the restart waits for that too.
+    pub(super) fn tells(&mut self, key: Key, delay: Duration, now: Duration) {
+        match &mut self.mode {
+            Mode::Restarting(restart) if key >= restart.first => {
+                restart.add(Cause { key, at: now, retry: RetryIn::Told(delay) });
+            }
+            _ => {}
+        }
     }
 
     /// Stops the children from `first` on, to start them again.
-    pub(super) fn restart(&mut self, first: Key, cause: (Key, Duration)) {
+    pub(super) fn restart(&mut self, first: Key, cause: Cause) {
         let before = std::mem::replace(&mut self.mode, Mode::Up);
         let mut restart = if let Mode::Restarting(restart) = before {
             restart
@@ -45,7 +58,7 @@ impl Plan {
             Restart { first: Key::MAX, causes: Vec::new(), running: 0, since: None }
         };
         let end = std::mem::replace(&mut restart.first, first);
-        restart.causes.push(cause);
+        restart.add(cause);
         restart.since = None;
         self.survey(first, end);
         for (key, entry) in self.roster.from(first).take_while(|(key, _)| *key < end) {
@@ -102,8 +115,8 @@ impl Plan {
             self.roster.added.remove(&key);
         }
         if let Mode::Restarting(restart) = &mut self.mode {
-            if let Ok(cause) = restart.causes.binary_search_by(|(cause, _)| key.cmp(cause)) {
-                restart.causes.remove(cause);
+            if let Ok(position) = restart.position(key) {
+                restart.causes.remove(position);
             }
         }
         if failed && needed {

@@ -37,6 +37,7 @@ impl Actor {
     }
 
     /// A sibling, its group or a command interrupted the attempt, and the task comes back.
+    #[cold]
     pub(in crate::runtime) fn run_is_interrupted(&mut self) {
         if let Some(schedule) = self.schedule() {
             schedule.interrupted();
@@ -50,6 +51,7 @@ impl Actor {
     }
 
     /// Returns `false` if the runs for which the attempt is due were missed and are skipped: the task waits again.
+    #[inline]
     pub(in crate::runtime) fn may_begin(&mut self) -> bool {
         let Some(guards) = &mut self.guards else { return true };
         let Some(schedule) = &mut guards.schedule else { return true };

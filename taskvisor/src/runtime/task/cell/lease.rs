@@ -5,7 +5,7 @@
 //! told or looks by itself, so the last one to look has the last word.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::{Bound, Cell, Tie};
 use crate::fleet::FencingToken;
@@ -13,14 +13,27 @@ use crate::runtime::fleet::{Hold, Seat};
 use crate::supervisor::StopLimit;
 use crate::task::StopKind;
 
+impl Tie {
+    /// Returns the seat that decides when the task runs: its own, or that of the group around it.
+    fn seat(&self) -> Option<&Arc<Seat>> {
+        match self {
+            Self::Leased(seat, _) => Some(seat),
+            Self::Group(member) => member.seat.as_ref().or_else(|| member.group.seat_around()),
+            Self::Slot(_) => None,
+        }
+    }
+
+    /// Returns `true` if the task needs a lease that is not held now.
+    pub(super) fn lacks_lease(&self) -> bool {
+        self.seat().is_some_and(|seat| !seat.is_held())
+    }
+}
+
 impl Cell {
     /// Returns the seat that decides when the task runs: its own, or that of the group around it.
+    #[inline]
     pub(in crate::runtime) fn seat(&self) -> Option<&Arc<Seat>> {
-        match self.tie.as_deref()? {
-            Tie::Leased(seat, _) => Some(seat),
-            Tie::Group(member) => member.seat.as_ref().or_else(|| member.group.seat_around()),
-            Tie::Slot(_) => None,
-        }
+        self.tie.as_deref()?.seat()
     }
 
     /// Returns the seat of the task itself.
@@ -38,7 +51,7 @@ impl Cell {
         let Some(seat) = self.seat() else { return };
         let mut state = self.lock();
         if seat.is_held() {
-            if state.machine.takes_lease() {
+            if state.machine.takes_lease(&self.policy) {
                 state.since = self.core.clock.now();
                 self.wake(state, None);
             }
@@ -88,6 +101,20 @@ impl Cell {
         self.news.raise();
     }
 
+    /// The task has its lease: its schedule goes on after the last run of the fleet.
+    pub(in crate::runtime) fn take_over(&self, last_tick: Option<u64>, store: SystemTime) {
+        if self.policy.is_scheduled() {
+            if let Some(line) = self.core.schedules.get(self) {
+                line.take_over(last_tick.and_then(|tick| i64::try_from(tick).ok()), store);
+            }
+        }
+    }
+
+    /// Wakes the actor, which looks at its seat again.
+    pub(in crate::runtime) fn look_at_seat(&self) {
+        self.wake(self.lock(), None);
+    }
+
     fn hold_of(&self, attempt: u64) -> Option<Arc<Hold>> {
         let state = self.lock();
         let aside = state.aside.as_ref().filter(|_| state.machine.attempt == attempt && state.machine.is_alive())?;
@@ -100,6 +127,10 @@ impl Cell {
 
     pub(crate) fn lease_left(&self, attempt: u64) -> Option<Duration> {
         self.hold_of(attempt).map(|hold| hold.left())
+    }
+
+    pub(crate) fn lease_owner(&self) -> Option<Arc<str>> {
+        self.seat()?.owner()
     }
 
     /// Hands the lease over. Returns `false` if the task holds none of its own.

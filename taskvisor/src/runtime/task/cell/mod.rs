@@ -141,13 +141,19 @@ impl Cell {
         let queued = origin == Origin::Submitted;
         let gate = if matches!(tie.as_deref(), Some(Tie::Group(_))) { Gate::Shut } else { Gate::Open };
         let unready = origin == Origin::Declared { unready: true };
-        let cell = Self {
+        #[cfg_attr(not(feature = "fleet"), expect(unused_mut, reason = "there are no leases"))]
+        let mut machine = Machine::new(&policy, queued, gate, unready);
+        #[cfg(feature = "fleet")]
+        if tie.as_deref().is_some_and(Tie::lacks_lease) {
+            machine.stands_by(false);
+        }
+        Self {
             id: TaskId::next(),
             hash: AtomicU32::new(0),
             name,
             news: News::default(),
             state: Mutex::new(State {
-                machine: Machine::new(&policy, queued, gate, unready),
+                machine,
                 bound: None,
                 since: Ticks::MAX,
                 stop_by: Ticks::MAX,
@@ -165,13 +171,7 @@ impl Cell {
             core,
             origin,
             tie,
-        };
-        #[cfg(feature = "fleet")]
-        if cell.seat().is_some_and(|seat| !seat.is_held()) {
-            cell.lock().machine.stands_by(false);
-            cell.news.raise();
         }
-        cell
     }
 
     pub(crate) fn id(&self) -> TaskId {

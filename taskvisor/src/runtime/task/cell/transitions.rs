@@ -1,6 +1,6 @@
 //! The transitions that the actor makes: an attempt begins, ends, and what follows.
 
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::super::decision::{Ending, Next, Request};
-use super::super::guards::Limit;
+use super::super::guards::Guards;
 use super::super::machine::{Heed, Machine, Ran, Stage, Turn, Wait};
 use super::{Cell, Membership, State, TimeLeft, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
@@ -17,7 +17,7 @@ use crate::inspect::{TaskOutcome, now};
 use crate::panics::drop_caught;
 use crate::policy::{self, Critical};
 use crate::runtime::clock::{Ticks, after};
-use crate::runtime::group::{End, Note};
+use crate::runtime::group::{End, Epoch, Note};
 use crate::runtime::warnings;
 use crate::supervisor::StopLimit;
 use crate::sync::WaitList;
@@ -127,14 +127,15 @@ impl Cell {
     pub(in crate::runtime) fn rest(&self) {
         let mut state = self.lock();
         let (unready, note) = state.machine.rest();
-        self.tell_readiness(state, unready, note);
+        let epoch = self.epoch();
+        drop(state);
+        self.tell_readiness(epoch, unready, note);
     }
 
-    /// Releases the lock, and tells that the task may have become ready: `unready` if its batch waited for it.
+    /// Tells that the task may have become ready: `unready` if its batch waited for it. The epoch is that under the lock,
+    /// which is released.
     #[inline]
-    fn tell_readiness(&self, state: MutexGuard<'_, State>, unready: bool, note: Option<Note>) {
-        let epoch = if note.is_some() { self.epoch() } else { 0 };
-        drop(state);
+    fn tell_readiness(&self, epoch: Epoch, unready: bool, note: Option<Note>) {
         if let Some(note) = note {
             self.tell_group_of(epoch, note);
         }
@@ -164,7 +165,9 @@ impl Cell {
         let mut state = self.lock();
         let Some((unready, note)) = state.machine.reschedule() else { return false };
         state.since = self.core.clock.now();
-        self.tell_readiness(state, unready, note);
+        let epoch = self.epoch();
+        drop(state);
+        self.tell_readiness(epoch, unready, note);
         true
     }
 
@@ -187,12 +190,14 @@ impl Cell {
             state.bound = None;
         }
         let attempt = state.machine.attempt;
+        let epoch = if note.is_some() { self.epoch() } else { 0 };
         #[cfg(feature = "test-util")]
         self.note_fault(&state);
         if self.core.bus.is_active() {
             self.core.bus.publish(self.event_of_attempt(&state, EventKind::TaskStarting));
         }
-        self.tell_readiness(state, unready, note);
+        drop(state);
+        self.tell_readiness(epoch, unready, note);
         Some((task, attempt))
     }
 
@@ -232,13 +237,13 @@ impl Cell {
     }
 
     /// Decides what follows the end of an attempt, in one step with the check for requests. If the attempt has helpers,
-    /// the ending is returned, and is concluded when they have ended. A failure counts for `limit`.
+    /// the ending is returned, and is concluded when they have ended. `guards` count a failure.
     pub(in crate::runtime) fn conclude(
         &self,
         mut ending: Ending,
         ran: Ran,
         ticks: Option<&policy::Ticks>,
-        limit: Option<&mut Limit>,
+        mut guards: Option<&mut Guards>,
     ) -> Result<Next, Ending> {
         let mut state = self.lock();
         let token = state.token.take();
@@ -256,13 +261,14 @@ impl Cell {
         let aborted = matches!(ending, Ending::Aborted);
         let stopped = state.machine.why.map(|why| self.stop_reason_of(why));
         let mut next = state.machine.decide(&self.policy, ending, ran, ticks, stopped.as_ref());
+        if let Some(guards) = &mut guards {
+            next = guards.judge(next, &self.policy.backoff);
+        }
         #[cfg(feature = "test-util")]
         {
+            let told = guards.map(|guards| guards.told).unwrap_or_default();
             let attempt = shown(state.machine.attempt);
-            next = self.core.test_hooks.redrawn(next, &self.policy.backoff, &self.name, attempt);
-        }
-        if let Some(limit) = limit {
-            next = limit.judge(next);
+            next = self.core.test_hooks.redrawn(next, &self.policy.backoff, told, &self.name, attempt);
         }
         state.machine.remove_wait(&mut next);
         let note = state.machine.conclude(&self.policy, &next, self.is_managed());
@@ -354,7 +360,7 @@ impl Cell {
                 }
                 wait(*pause, Some("throttled".into()));
             }
-            Next::Retry { error, delay, streak } => {
+            Next::Retry { error, delay, streak, .. } => {
                 tell(EventKind::TaskFailed, of(error));
                 if let Some(warning) = warnings::of_retries(self.policy.is_critical_without_end(), *streak) {
                     tell(EventKind::Warning, Some(warning.into()));

@@ -1,0 +1,26 @@
+//! `IntoTimeout`, what a setter of a timeout takes.
+
+use std::time::Duration;
+
+/// A timeout: a `Duration`, or `None` for no timeout.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a timeout",
+    label = "expected a `Duration` or an `Option<Duration>`",
+    note = "write `Duration::from_secs(5)`; the macros also read text: `task(entry, timeout = \"5s\")`"
+)]
+pub trait IntoTimeout {
+    /// Converts it.
+    fn into_timeout(self) -> Option<Duration>;
+}
+
+impl IntoTimeout for Duration {
+    fn into_timeout(self) -> Option<Duration> {
+        Some(self)
+    }
+}
+
+impl IntoTimeout for Option<Duration> {
+    fn into_timeout(self) -> Option<Duration> {
+        self
+    }
+}
