@@ -168,6 +168,8 @@ fn a_fleet_that_flaps_or_has_no_owner_is_found() {
     let flaps = Story::default().run(FEEDS, 1, 5, 1.0, 111.0).run(LEDGER, 1, 5, 1.0, 105.0);
     let flaps = flaps.run(LEDGER, 2, 6, 106.0, 111.0);
     assert_eq!(flaps.faults(), failed);
+    let fails = Story::default().run(FEEDS, 1, 5, 1.0, 111.0).run(LEDGER, 1, 5, 1.0, 109.9);
+    assert_eq!(fails.run(LEDGER, 1, 5, 110.2, 111.0).faults(), [], "it fails, and starts again");
     let still = Story { stood_still: TTL / 5, ..Story::default().run(LEDGER, 1, 5, 1.0, 111.0) };
     assert_eq!(still.faults(), [("quiet after healing", Verdict::Late)]);
     assert_eq!(Story::default().settled().faults(), []);

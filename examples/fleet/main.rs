@@ -119,7 +119,11 @@ async fn main() -> ExitCode {
         }
     };
     if arguments.log.is_none() {
-        let _ = std::fs::remove_file(&scratch);
+        if code == ExitCode::SUCCESS {
+            let _ = std::fs::remove_file(&scratch);
+        } else {
+            eprintln!("fleet: the log is {}", scratch.display());
+        }
     }
     code
 }
