@@ -316,10 +316,15 @@ impl Core {
 
     pub(super) fn cell(self: &Arc<Self>, admitted: Admitted, origin: Origin, tie: Option<Arc<Tie>>) -> Arc<Cell> {
         #[cfg(feature = "fleet")]
-        if admitted.policy.singleton.is_some() {
-            return self.leased_cell(admitted, origin, tie);
+        let is_leased = admitted.policy.singleton.is_some();
+        #[cfg(feature = "fleet")]
+        let tie = if is_leased { self.lease(&admitted, tie) } else { tie };
+        let cell = Arc::new(Cell::new(admitted, Arc::clone(self), origin, tie));
+        #[cfg(feature = "fleet")]
+        if is_leased {
+            cell.takes_seat();
         }
-        Arc::new(Cell::new(admitted, Arc::clone(self), origin, tie))
+        cell
     }
 
     /// Ends a registration: frees its name, and sets its outcome unless it is already set.

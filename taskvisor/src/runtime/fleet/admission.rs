@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::super::core::{Admitted, Core};
-use super::super::task::{Cell, Membership, Origin, Tie};
+use super::super::task::{Membership, Tie};
 use super::seat::Seat;
 use crate::fleet::{LeaseKey, Singleton};
 use crate::supervisor::InvalidOption;
@@ -91,16 +91,11 @@ impl Core {
         Some(Seat::new(engine, singleton, key.unwrap_or_else(|| LeaseKey::of_path(path))))
     }
 
-    /// Creates the cell of a singleton.
+    /// Returns the tie of a singleton, with its seat.
     #[cold]
-    pub(in crate::runtime) fn leased_cell(
-        self: &Arc<Self>,
-        admitted: Admitted,
-        origin: Origin,
-        tie: Option<Arc<Tie>>,
-    ) -> Arc<Cell> {
+    pub(in crate::runtime) fn lease(&self, admitted: &Admitted, tie: Option<Arc<Tie>>) -> Option<Arc<Tie>> {
         let seat = self.seat_of(Some(&admitted.policy.singleton), &admitted.name);
-        let tie = match (seat.clone(), tie.map(Arc::try_unwrap)) {
+        match (seat, tie.map(Arc::try_unwrap)) {
             (None, tie) => tie.map(|tie| tie.map_or_else(|shared| shared, Arc::new)),
             (Some(seat), tie) => Some(Arc::new(match tie {
                 None => Tie::Leased(seat, None),
@@ -116,11 +111,6 @@ impl Core {
                     },
                 ),
             })),
-        };
-        let cell = Arc::new(Cell::new(admitted, Arc::clone(self), origin, tie));
-        if let Some(seat) = seat {
-            seat.is_of_task(&cell);
         }
-        cell
     }
 }

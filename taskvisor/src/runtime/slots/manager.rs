@@ -300,7 +300,8 @@ pub(super) fn tie(name: Arc<str>, task: &Arc<str>, slot: Option<&Slot<Arc<Cell>,
     if name == *task {
         return None;
     }
-    let shared = slot.and_then(|slot| slot.owner()?.tie()).cloned();
+    // That of a singleton has its own seat.
+    let shared = slot.and_then(|slot| slot.owner()?.tie()).filter(|tie| matches!(***tie, Tie::Slot(_))).cloned();
     shared.or_else(|| Some(Arc::new(Tie::Slot(name))))
 }
 

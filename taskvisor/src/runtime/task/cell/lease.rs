@@ -36,6 +36,14 @@ impl Cell {
         self.tie.as_deref()?.seat()
     }
 
+    /// Lets its own seat know the task.
+    #[cold]
+    pub(in crate::runtime) fn takes_seat(self: &Arc<Self>) {
+        if let Some(seat) = self.own_seat() {
+            seat.is_of_task(self);
+        }
+    }
+
     /// Returns the seat of the task itself.
     pub(in crate::runtime) fn own_seat(&self) -> Option<&Arc<Seat>> {
         match self.tie.as_deref()? {
