@@ -2,12 +2,13 @@
 //!
 //! - [`Daemon`]: a real server, which ends with the process that has started it.
 //! - [`Proxy`]: a TCP proxy that stalls, cuts, and drops one way.
-//! - [`Postgres`], [`PgBouncer`]: two of them.
+//! - [`Postgres`], [`PgBouncer`], [`Redis`]: three of them.
 //! - [`find`], [`skip`]: programs of the distribution's packages, and tests that do without.
 
 mod daemon;
 mod postgres;
 mod proxy;
+mod redis;
 
 use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 pub use daemon::{Daemon, DaemonSpec};
 pub use postgres::{PgBouncer, Postgres};
 pub use proxy::{Link, Proxy};
+pub use redis::Redis;
 
 /// Set to any value, a test without its server fails, and is not skipped.
 pub const REQUIRED: &str = "TASKVISOR_TEST_SERVERS";

@@ -61,8 +61,16 @@ pub struct Proxy {
     address: SocketAddr,
     upstream: Arc<Mutex<SocketAddr>>,
     link: watch::Sender<Link>,
-    accepted: Arc<AtomicU64>,
+    counts: Arc<Counts>,
     task: JoinHandle<()>,
+}
+
+/// What has passed.
+#[derive(Debug, Default)]
+struct Counts {
+    connections: AtomicU64,
+    to_server: AtomicU64,
+    from_server: AtomicU64,
 }
 
 impl Proxy {
@@ -74,10 +82,10 @@ impl Proxy {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (link, watched) = watch::channel(Link::Open);
-        let accepted = Arc::new(AtomicU64::new(0));
+        let counts = Arc::new(Counts::default());
         let upstream = Arc::new(Mutex::new(upstream));
-        let task = tokio::spawn(accept(listener, Arc::clone(&upstream), watched, Arc::clone(&accepted)));
-        Ok(Self { address, upstream, link, accepted, task })
+        let task = tokio::spawn(accept(listener, Arc::clone(&upstream), watched, Arc::clone(&counts)));
+        Ok(Self { address, upstream, link, counts, task })
     }
 
     /// Returns where it listens.
@@ -107,7 +115,12 @@ impl Proxy {
 
     /// Returns how many connections it has accepted.
     pub fn accepted(&self) -> u64 {
-        self.accepted.load(Ordering::SeqCst)
+        self.counts.connections.load(Ordering::SeqCst)
+    }
+
+    /// Returns how many bytes it has passed to the server, and from it.
+    pub fn bytes(&self) -> (u64, u64) {
+        (self.counts.to_server.load(Ordering::SeqCst), self.counts.from_server.load(Ordering::SeqCst))
     }
 }
 
@@ -121,28 +134,28 @@ async fn accept(
     listener: TcpListener,
     upstream: Arc<Mutex<SocketAddr>>,
     link: watch::Receiver<Link>,
-    accepted: Arc<AtomicU64>,
+    counts: Arc<Counts>,
 ) {
     let mut connections = JoinSet::new();
     loop {
         let Ok((client, _)) = listener.accept().await else { return };
-        accepted.fetch_add(1, Ordering::SeqCst);
+        counts.connections.fetch_add(1, Ordering::SeqCst);
         while connections.try_join_next().is_some() {}
         if *link.borrow() == Link::Cut {
             continue;
         }
         let upstream = *upstream.lock().unwrap_or_else(PoisonError::into_inner);
-        connections.spawn(connection(client, upstream, link.clone()));
+        connections.spawn(connection(client, upstream, link.clone(), Arc::clone(&counts)));
     }
 }
 
-async fn connection(mut client: TcpStream, upstream: SocketAddr, mut link: watch::Receiver<Link>) {
+async fn connection(mut client: TcpStream, upstream: SocketAddr, mut link: watch::Receiver<Link>, counts: Arc<Counts>) {
     let Ok(mut server) = TcpStream::connect(upstream).await else { return };
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let (from_client, to_client) = client.split();
     let (from_server, to_server) = server.split();
-    let requests = pump(from_client, to_server, Way::Request, link.clone());
-    let replies = pump(from_server, to_client, Way::Reply, link.clone());
+    let requests = pump(from_client, to_server, Way::Request, link.clone(), &counts.to_server);
+    let replies = pump(from_server, to_client, Way::Reply, link.clone(), &counts.from_server);
     tokio::select! {
         _ = link.wait_for(|link| *link == Link::Cut) => {}
         _ = async { tokio::join!(requests, replies) } => {}
@@ -155,6 +168,7 @@ async fn pump(
     mut to: impl AsyncWrite + Unpin,
     way: Way,
     mut link: watch::Receiver<Link>,
+    passed: &AtomicU64,
 ) -> io::Result<()> {
     let mut bytes = [0; 8 * 1024];
     let mut is_mute = false;
@@ -168,7 +182,10 @@ async fn pump(
             (0, true) => std::future::pending().await,
             (0, false) => return to.shutdown().await,
             (_, true) => {}
-            (_, false) => to.write_all(&bytes[..count]).await?,
+            (_, false) => {
+                to.write_all(&bytes[..count]).await?;
+                passed.fetch_add(count as u64, Ordering::SeqCst);
+            }
         }
     }
 }

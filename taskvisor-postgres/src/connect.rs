@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use async_trait::async_trait;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Notify};
 use tokio::task::JoinHandle;
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_postgres::types::{ToSql, Type};
@@ -86,6 +86,10 @@ impl Drop for Link {
 pub(crate) struct Line {
     /// Held while a connection is made, so that calls at the same time share it.
     link: Mutex<Option<Arc<Link>>>,
+    /// `true` after the first connection.
+    was_made: AtomicBool,
+    /// Told when a connection was made after another.
+    pub(crate) replaced: Arc<Notify>,
 }
 
 impl fmt::Debug for Line {
@@ -119,6 +123,9 @@ impl Line {
         let task = tokio::spawn(async move { while messages.next().await.is_some() {} });
         let link = Arc::new(Link { client, task, is_suspect: AtomicBool::new(false) });
         *current = Some(Arc::clone(&link));
+        if self.was_made.swap(true, Ordering::Relaxed) {
+            self.replaced.notify_one();
+        }
         Ok(link)
     }
 

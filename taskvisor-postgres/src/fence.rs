@@ -60,7 +60,8 @@ impl Fence {
     ///
     /// The row of the lease is locked `FOR SHARE`. So a take-over comes before the check, which then fails, or after the
     /// end of the transaction: until then others find the key busy, even if the session has expired. Keep such
-    /// transactions short.
+    /// transactions short. A process that is stopped in the middle of one keeps the key from all others: set
+    /// `idle_in_transaction_session_timeout` for its connection, to a fifth of the time to live, say.
     ///
     /// # Errors
     /// [`FenceError::Stale`] if the key was released or taken over. [`FenceError::Postgres`] for an error of the

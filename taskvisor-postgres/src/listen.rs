@@ -30,6 +30,8 @@ pub(crate) struct Listener {
 #[derive(Debug, Default)]
 struct Heard {
     freed: Notify,
+    /// A connection for calls was lost and made anew: the one for hints may be lost as well, without a sign.
+    doubted: Arc<Notify>,
     /// The fleets that have sessions here. A leaf as well.
     fleets: Mutex<HashSet<Arc<str>>>,
 }
@@ -47,6 +49,11 @@ impl Heard {
 }
 
 impl Listener {
+    pub(crate) fn new(doubted: &Arc<Notify>) -> Self {
+        let heard = Heard { doubted: Arc::clone(doubted), ..Heard::default() };
+        Self { heard: Arc::new(heard), task: Mutex::default() }
+    }
+
     pub(crate) fn add_fleet(&self, fleet: &Arc<str>) {
         self.heard.fleets.lock().unwrap_or_else(PoisonError::into_inner).insert(Arc::clone(fleet));
     }
@@ -79,12 +86,22 @@ async fn listen(connector: Arc<dyn Connect>, config: Config, schema: Schema, hea
     let mut pause = FIRST_PAUSE;
     let mut has_listened = false;
     loop {
-        if once(&*connector, &config, &schema, &heard, has_listened).await {
-            has_listened = true;
-            pause = FIRST_PAUSE;
+        let turn = async {
+            if once(&*connector, &config, &schema, &heard, has_listened).await {
+                has_listened = true;
+                pause = FIRST_PAUSE;
+            }
+            sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+        };
+        let is_doubted = tokio::select! {
+            () = turn => false,
+            () = heard.doubted.notified() => true,
+        };
+        if is_doubted {
+            // The next one is made at once, and gives a hint.
+            (has_listened, pause) = (true, FIRST_PAUSE);
         }
-        sleep(pause.mul_f64(0.5 + fastrand::f64() / 2.0)).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 

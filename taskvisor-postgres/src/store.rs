@@ -99,8 +99,8 @@ impl PostgresStore {
     }
 
     fn from_settings(settings: Settings) -> Self {
-        let shared =
-            Shared { settings, line: Line::default(), listener: Listener::default(), changes: Mutex::default() };
+        let line = Line::default();
+        let shared = Shared { settings, listener: Listener::new(&line.replaced), line, changes: Mutex::default() };
         Self { shared: Arc::new(shared) }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub(crate) struct Hints {
     turn: Turn,
     channels: Mutex<BTreeSet<String>>,
     added: Notify,
+    /// A connection for calls was lost and made anew: the one for hints may be lost as well, without a sign.
+    doubted: Arc<Notify>,
     /// Wakes those that wait while another one listens.
     heard: Notify,
     /// Held by the one that listens. It is dropped at any await, and the next goes on where it was.
@@ -65,6 +67,7 @@ impl Hints {
             turn: Turn::default(),
             channels: Mutex::default(),
             added: Notify::new(),
+            doubted: Arc::default(),
             heard: Notify::new(),
             subscription: tokio::sync::Mutex::default(),
         }
@@ -76,6 +79,11 @@ impl Hints {
         if channels.insert(channel.to_owned()) {
             self.added.notify_one();
         }
+    }
+
+    /// Returns what is told when a connection for calls was lost and made anew.
+    pub(crate) fn doubted(&self) -> Arc<Notify> {
+        Arc::clone(&self.doubted)
     }
 
     /// Waits for a message.
@@ -112,6 +120,7 @@ impl Subscription {
                     self.pause = None;
                     return;
                 }
+                Ok(Heard::Doubt) => (self.open, self.is_lost, self.pause) = (None, true, None),
                 Err(_) => {
                     (self.open, self.is_lost) = (None, true);
                     hints.turn.next();
@@ -122,7 +131,10 @@ impl Subscription {
 
     async fn hear(&mut self, hints: &Hints, channels: BTreeSet<String>) -> Result<Heard, RedisError> {
         if self.open.is_none() {
-            self.open = Some(self.connect(hints).await?);
+            tokio::select! {
+                opened = self.connect(hints) => self.open = Some(opened?),
+                () = hints.doubted.notified() => return Ok(Heard::Doubt),
+            }
         }
         let Some(open) = &mut self.open else { return Ok(Heard::Nothing) };
         open.subscribe(channels).await?;
@@ -130,7 +142,7 @@ impl Subscription {
             // What was said in between is lost, so this is the hint.
             return Ok(Heard::Message);
         }
-        open.wait(&hints.added).await
+        open.wait(hints).await
     }
 
     async fn connect(&mut self, hints: &Hints) -> Result<Open, RedisError> {
@@ -149,6 +161,8 @@ enum Heard {
     Message,
     Answer,
     Nothing,
+    /// The connection may be lost.
+    Doubt,
 }
 
 impl Open {
@@ -163,7 +177,7 @@ impl Open {
     }
 
     /// It may be dropped and called again at any time, so the times are kept.
-    async fn wait(&mut self, added: &Notify) -> Result<Heard, RedisError> {
+    async fn wait(&mut self, hints: &Hints) -> Result<Heard, RedisError> {
         let Self { sink, messages, ask_at, asked, .. } = self;
         let answered = async {
             sleep_until(*ask_at).await;
@@ -173,7 +187,8 @@ impl Open {
         let heard = tokio::select! {
             message = next(messages) => message.map(|()| Heard::Message),
             answer = answered => answer.map(|_| Heard::Answer),
-            () = added.notified() => return Ok(Heard::Nothing),
+            () = hints.added.notified() => return Ok(Heard::Nothing),
+            () = hints.doubted.notified() => return Ok(Heard::Doubt),
         }?;
         (self.ask_at, self.asked) = (Instant::now() + SILENCE, None);
         Ok(heard)

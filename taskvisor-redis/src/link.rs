@@ -1,9 +1,10 @@
 //! The connection for the calls of a fleet.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redis::aio::MultiplexedConnection;
 use redis::{Client, Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind};
+use tokio::sync::Notify;
 
 use crate::names::Names;
 use crate::nodes::{Nodes, Turn, connect, moved_to};
@@ -25,6 +26,8 @@ pub(crate) enum Repeat {
 pub(crate) struct Link {
     nodes: Nodes,
     turn: Turn,
+    /// Told when a connection was made after another.
+    replaced: Arc<Notify>,
     state: Mutex<State>,
 }
 
@@ -37,8 +40,8 @@ struct State {
 }
 
 impl Link {
-    pub(crate) fn new(nodes: Nodes) -> Self {
-        Self { nodes, turn: Turn::default(), state: Mutex::default() }
+    pub(crate) fn new(nodes: Nodes, replaced: Arc<Notify>) -> Self {
+        Self { nodes, turn: Turn::default(), replaced, state: Mutex::default() }
     }
 
     /// Runs a script.
@@ -95,6 +98,9 @@ impl Link {
         let mut state = self.state();
         state.last_id += 1;
         let id = state.last_id;
+        if id > 1 {
+            self.replaced.notify_one();
+        }
         state.current = Some((id, connection.clone()));
         Ok(InUse { link: self, id, client, connection, was_idle: false, is_kept: false })
     }

@@ -118,7 +118,7 @@ impl RedisStore {
     fn fleet(&self, name: &Arc<str>) -> Arc<Fleet> {
         let fleet = Arc::clone(self.known().fleets.entry(Arc::clone(name)).or_insert_with(|| {
             let names = Names::new(&self.shared.prefix, name);
-            Arc::new(Fleet { names, link: Link::new(self.shared.nodes.clone()) })
+            Arc::new(Fleet { names, link: Link::new(self.shared.nodes.clone(), self.shared.hints.doubted()) })
         }));
         self.shared.hints.add(&fleet.names.freed);
         fleet

@@ -174,6 +174,27 @@ async fn a_mute_subscription_is_noticed() {
     listening.await.unwrap();
 }
 
+/// As it is after a partition that lost what was sent: calls go on with a new connection, and so do hints.
+#[tokio::test]
+async fn a_subscription_is_made_anew_when_calls_have_lost_their_connection() {
+    let Some(server) = Server::start(&[]).await else { return };
+    let proxy = Proxy::start(server.address()).await.unwrap();
+    let store = RedisStore::new(format!("redis://{}", proxy.address())).unwrap();
+    let a = open(&store, "a").await;
+    let mut listening = tokio::spawn({
+        let store = store.clone();
+        async move { hint(&store).await }
+    });
+    subscribed(&server, 1).await;
+    proxy.set(Link::RepliesDropped);
+    assert!(timeout(Duration::from_millis(200), store.renew(a)).await.is_err());
+    proxy.set(Link::Open);
+    assert!(timeout(Duration::from_millis(200), &mut listening).await.is_err(), "it is mute, and does not know it");
+    store.renew(a).await.unwrap();
+    // By itself it would notice after 30 s.
+    timeout(Duration::from_secs(15), listening).await.expect("hints come back").unwrap();
+}
+
 #[tokio::test]
 async fn a_quiet_subscription_is_kept() {
     let Some(server) = Server::start(&[]).await else { return };

@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 use std::time::Duration;
 
-use fleet_tests::Proxy;
+use fleet_tests::{Link, Proxy};
 use taskvisor::fleet::LeaseStore as _;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -124,6 +124,25 @@ async fn hints_come_back_after_a_cut() {
     assert_eq!(proxy.accepted(), 2);
     client(&url).await.batch_execute("NOTIFY hints_cut, 'fleet'").await.unwrap();
     timeout(TTL, store.changed()).await.unwrap();
+}
+
+/// As it is after a partition that lost what was sent: calls go on with a new connection, and so do hints.
+#[tokio::test]
+async fn hints_come_back_when_calls_have_lost_their_connection() {
+    let Some(url) = server() else { return };
+    let proxy = Proxy::start(address(&url)).await.unwrap();
+    store(&url, "hints_lost").await;
+    let store = unmigrated(&url_by(&url, proxy.address().port()), "hints_lost");
+    let a = open(&store, "a", TTL).await;
+    assert!(timeout(A_WHILE, store.changed()).await.is_err());
+    assert_eq!(proxy.accepted(), 2);
+    proxy.set(Link::RepliesDropped);
+    assert!(timeout(A_WHILE, store.renew(a)).await.is_err());
+    proxy.set(Link::Open);
+    assert!(timeout(A_WHILE, store.changed()).await.is_err(), "it is mute, and does not know it");
+    store.renew(a).await.unwrap();
+    // By itself it would notice after 70 s.
+    timeout(Duration::from_secs(30), store.changed()).await.expect("hints come back");
 }
 
 #[tokio::test]

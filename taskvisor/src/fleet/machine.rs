@@ -176,7 +176,7 @@ struct Entry {
     /// `true` if the lease of work that stops is over, and if that was told to overrun it.
     dropped: bool,
     overrun: bool,
-    /// The end of the lease of work that stops; [`Duration::MAX`] if it is the session's.
+    /// When work that stops was told that its lease is over; [`Duration::MAX`] until then.
     over_at: Duration,
     /// The owner, if it is another.
     owner: Option<String>,
@@ -366,7 +366,7 @@ impl Machine {
 
     /// The session is over, as the store says.
     fn expired(&mut self, now: Duration) {
-        let State::Open(session) = mem::replace(&mut self.state, State::Closed(now)) else { return };
+        let State::Open(_) = mem::replace(&mut self.state, State::Closed(now)) else { return };
         for (key, entry) in &mut self.entries {
             (entry.held, entry.mark) = (None, None);
             (entry.asks, entry.probe_at, entry.ask_at) = (Asks::Answered, None, now);
@@ -376,7 +376,7 @@ impl Machine {
             }
             if entry.unit == Unit::Stopping && !entry.dropped {
                 entry.dropped = true;
-                entry.over_at = session.valid_until.min(now);
+                entry.over_at = now;
                 self.orders.push(Order::Drop { key: key.clone() });
             }
         }
@@ -526,7 +526,8 @@ impl Machine {
             entry.probe_at = entry.probe_at.filter(|at| !is_looked_at || *at > now);
             if entry.unit == Unit::Stopping && !entry.dropped && valid_until <= now {
                 entry.dropped = true;
-                entry.over_at = valid_until;
+                // And not the end of the lease: after a pause of the process, nothing may have been polled since.
+                entry.over_at = now;
                 self.orders.push(Order::Drop { key: key.clone() });
             }
             if entry.unit == Unit::Stopping && entry.dropped && !entry.overrun && entry.over_at + late <= now {

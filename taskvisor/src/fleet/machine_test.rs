@@ -478,3 +478,40 @@ fn no_two_processes_work_for_one_key_whatever_is_lost_or_late() {
         thread.join().unwrap();
     }
 }
+
+/// A machine whose one unit works.
+fn working(key: &LeaseKey) -> (Machine, SessionId) {
+    let id = SessionId::from_bits(1);
+    let mut machine = Machine::new(Times { ttl: TTL }, fastrand::Rng::with_seed(1));
+    machine.say(key, Say::Wants(0), Duration::ZERO);
+    machine.settle(Duration::ZERO);
+    machine.reply(Reply::Opened(Ok(id)), Duration::ZERO);
+    machine.settle(Duration::ZERO);
+    let held = Claim::Held { token: FencingToken::from_number(1), last_tick: None, now: StoreTime::from_unix(TTL) };
+    machine.reply(Reply::Acquired(id, Ok(vec![held])), Duration::ZERO);
+    let orders = machine.settle(Duration::ZERO);
+    assert!(matches!(orders[..], [Order::Grant { .. }]), "{orders:?}");
+    (machine, id)
+}
+
+/// As after SIGSTOP, when nothing blocks: the work ends at its next poll.
+#[test]
+fn work_has_not_overrun_its_lease_while_the_process_was_paused() {
+    let key = key(0);
+    for expires in [false, true] {
+        let (mut machine, id) = working(&key);
+        let now = 2 * TTL;
+        if expires {
+            machine.reply(Reply::Renewed(id, Err(Failed::Unanswered)), now);
+            machine.settle(TTL / 2);
+            machine.reply(Reply::Renewed(id, Err(Failed::Expired)), now);
+        }
+        let orders = machine.settle(now);
+        assert!(orders.contains(&Order::Drop { key: key.clone() }), "{orders:?}");
+        assert!(!orders.contains(&Order::Overrun { key: key.clone() }), "{orders:?}");
+        let late = machine.times.margin() / 2;
+        assert!(machine.wakes_at().is_some_and(|at| at <= now + late));
+        let orders = machine.settle(now + late);
+        assert!(orders.contains(&Order::Overrun { key: key.clone() }), "it blocks: {orders:?}");
+    }
+}

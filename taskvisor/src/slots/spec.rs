@@ -259,6 +259,9 @@ impl SlotSpec {
     ///
     /// [`AdmissionPolicy::DropIfRunning`] rejects a task if one runs or stands by in the slot of its own process; whether
     /// another replica has the lease is not asked.
+    ///
+    /// The key of the lease, for a fence, is `/slot/deploy` for the slot `deploy`, and `/slot/deploy/acme` for its key
+    /// `acme`.
     #[cfg(feature = "fleet")]
     pub fn with_fleet(mut self) -> Self {
         self.fleet = true;

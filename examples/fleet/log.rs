@@ -1,0 +1,191 @@
+//! The log that all replicas append to, and the clock of the machine that they share.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+/// The keys of the leases: the path of the task, the path of the group, and the key of the slot.
+pub(crate) const LEDGER: &str = "ledger";
+pub(crate) const FEEDS: &str = "feeds";
+pub(crate) const DEPLOY: &str = "/slot/deploy";
+pub(crate) const KEYS: [&str; 3] = [LEDGER, FEEDS, DEPLOY];
+
+/// Returns the monotonic time of the machine, which is the same in all its processes.
+pub(crate) fn now() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Duration::new(time.tv_sec.unsigned_abs(), u32::try_from(time.tv_nsec).unwrap_or_default())
+}
+
+/// A run: one attempt of a task. A replica that is started anew has another life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct RunId {
+    pub(crate) replica: usize,
+    pub(crate) life: usize,
+    pub(crate) number: usize,
+}
+
+/// What became of a fenced write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Answer {
+    Accepted,
+    Refused,
+    /// It may have been carried out.
+    Unknown,
+}
+
+impl Answer {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    fn of(word: &str) -> Self {
+        match word {
+            "accepted" => Self::Accepted,
+            "refused" => Self::Refused,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum What {
+    /// The run begins, as the owner of a key by a token.
+    Begin {
+        key: String,
+        task: String,
+        token: u64,
+    },
+    /// It does a piece of work, which ends with a write.
+    Work,
+    Wrote(Answer),
+    /// Its future is dropped.
+    End,
+    /// A write with a token that this life has had, and had a greater one since.
+    Stale {
+        key: String,
+        answer: Answer,
+    },
+    /// The fleet has said that work outlasted its lease.
+    Overrun,
+}
+
+/// A line of the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) at: Duration,
+    pub(crate) run: RunId,
+    pub(crate) what: What,
+}
+
+impl fmt::Display for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { at, run: RunId { replica, life, number }, what } = self;
+        write!(f, "{} {replica} {life} {number} ", at.as_nanos())?;
+        match what {
+            What::Begin { key, task, token } => write!(f, "begin {key} {task} {token}"),
+            What::Work => f.write_str("work"),
+            What::Wrote(answer) => write!(f, "wrote {}", answer.word()),
+            What::Stale { key, answer } => write!(f, "stale {key} {}", answer.word()),
+            What::End => f.write_str("end"),
+            What::Overrun => f.write_str("overrun"),
+        }
+    }
+}
+
+impl FromStr for Record {
+    type Err = String;
+
+    fn from_str(line: &str) -> Result<Self, String> {
+        let mut words = line.split(' ');
+        let mut word = || words.next().ok_or_else(|| format!("the log has a torn line: {line:?}"));
+        let wrong = |_| format!("the log has a line without a number: {line:?}");
+        let at = Duration::from_nanos(word()?.parse().map_err(wrong)?);
+        let mut number = || word()?.parse().map_err(wrong);
+        let run = RunId { replica: number()?, life: number()?, number: number()? };
+        let what = match word()? {
+            "begin" => What::Begin {
+                key: word()?.to_owned(),
+                task: word()?.to_owned(),
+                token: word()?.parse().map_err(wrong)?,
+            },
+            "work" => What::Work,
+            "wrote" => What::Wrote(Answer::of(word()?)),
+            "stale" => What::Stale { key: word()?.to_owned(), answer: Answer::of(word()?) },
+            "end" => What::End,
+            "overrun" => What::Overrun,
+            _ => return Err(format!("the log has an unknown line: {line:?}")),
+        };
+        Ok(Self { at, run, what })
+    }
+}
+
+/// The log, as one life of a replica writes it.
+#[derive(Debug, Clone)]
+pub(crate) struct Log {
+    file: Arc<File>,
+    pub(crate) replica: usize,
+    life: usize,
+    next: Arc<AtomicUsize>,
+}
+
+impl Log {
+    /// Opens the log.
+    pub(crate) fn open(path: &Path, replica: usize, life: usize) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(Self { file: Arc::new(file), replica, life, next: Arc::default() })
+    }
+
+    /// Reads all that was written. The order is that of the file.
+    pub(crate) fn read(path: &Path) -> Result<Vec<Record>, String> {
+        let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        text.lines().map(str::parse).collect()
+    }
+
+    /// A run begins. It ends when this is dropped.
+    pub(crate) fn begin(&self, key: &str, task: &str, token: u64) -> Running {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let running = Running { log: self.clone(), run: RunId { replica: self.replica, life: self.life, number } };
+        running.write(What::Begin { key: key.to_owned(), task: task.to_owned(), token });
+        running
+    }
+
+    /// Writes down what is of no run.
+    pub(crate) fn note(&self, what: What) {
+        let run = RunId { replica: self.replica, life: self.life, number: usize::MAX };
+        self.write(&Record { at: now(), run, what });
+    }
+
+    /// One call of the system for a line, so that it is in the file as a whole, or not at all.
+    fn write(&self, record: &Record) {
+        let line = format!("{record}\n");
+        let written = (&*self.file).write(line.as_bytes());
+        assert!(written.is_ok_and(|length| length == line.len()), "the log can be written");
+    }
+}
+
+/// A run that goes on.
+pub(crate) struct Running {
+    log: Log,
+    run: RunId,
+}
+
+impl Running {
+    pub(crate) fn write(&self, what: What) {
+        self.log.write(&Record { at: now(), run: self.run, what });
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.write(What::End);
+    }
+}

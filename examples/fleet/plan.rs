@@ -1,0 +1,151 @@
+//! Which faults there are, and when which replica suffers one. A seed determines the order.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::log::{FEEDS, LEDGER};
+
+/// What a replica suffers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// `kill -9`, and a new life later.
+    Kill,
+    /// SIGSTOP, and SIGCONT later.
+    Stop,
+    /// SIGTERM, or the shutdown of its tree; and a new life later.
+    Term,
+    /// The line to the store of leases fails.
+    Line(Line),
+}
+
+/// What happens to the bytes, or calls, between a replica and the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Line {
+    Open,
+    /// Connections are closed, and calls fail.
+    Cut,
+    /// What is sent arrives when the line is open again.
+    Stalled,
+    RequestsHeld,
+    RepliesHeld,
+    /// What is sent never arrives.
+    RequestsDropped,
+    /// Calls are carried out, and their answers never arrive.
+    RepliesDropped,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kill => "kill -9",
+            Self::Stop => "stopped",
+            Self::Term => "shutdown",
+            Self::Line(Line::Open) => "no fault",
+            Self::Line(Line::Cut) => "line cut",
+            Self::Line(Line::Stalled) => "line stalled",
+            Self::Line(Line::RequestsHeld) => "requests held",
+            Self::Line(Line::RepliesHeld) => "replies held",
+            Self::Line(Line::RequestsDropped) => "requests lost",
+            Self::Line(Line::RepliesDropped) => "replies lost",
+        })
+    }
+}
+
+/// A fault that a replica has suffered.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Episode {
+    pub(crate) replica: usize,
+    pub(crate) fault: Fault,
+    pub(crate) from: Duration,
+    pub(crate) to: Duration,
+}
+
+/// Whom a fault is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Victim {
+    Owner(&'static str),
+    Any,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Planned {
+    /// The time since the fault before.
+    pub(crate) pause: Duration,
+    pub(crate) victim: Victim,
+    pub(crate) fault: Fault,
+    pub(crate) lasts: Duration,
+}
+
+/// The faults of a seed, without an end.
+pub(crate) struct Plan {
+    pub(crate) random: fastrand::Rng,
+    ttl: Duration,
+    kinds: &'static [Fault],
+    bag: Vec<Fault>,
+}
+
+const LINES: [Fault; 6] = [
+    Fault::Line(Line::Cut),
+    Fault::Line(Line::Stalled),
+    Fault::Line(Line::RequestsHeld),
+    Fault::Line(Line::RepliesHeld),
+    Fault::Line(Line::RequestsDropped),
+    Fault::Line(Line::RepliesDropped),
+];
+
+/// What replicas in one process suffer.
+pub(crate) const OF_TREES: [Fault; 8] =
+    [Fault::Term, Fault::Term, LINES[0], LINES[1], LINES[2], LINES[3], LINES[4], LINES[5]];
+
+/// What processes suffer.
+#[cfg(feature = "fleet-servers")]
+pub(crate) const OF_PROCESSES: [Fault; 12] = [
+    Fault::Kill,
+    Fault::Kill,
+    Fault::Stop,
+    Fault::Stop,
+    Fault::Term,
+    Fault::Term,
+    LINES[0],
+    LINES[1],
+    LINES[2],
+    LINES[3],
+    LINES[4],
+    LINES[5],
+];
+
+impl Plan {
+    pub(crate) fn new(seed: u64, ttl: Duration, kinds: &'static [Fault]) -> Self {
+        Self { random: fastrand::Rng::with_seed(seed), ttl, kinds, bag: Vec::new() }
+    }
+
+    /// A part of the time to live, at random.
+    fn ttls(&mut self, least: f64, most: f64) -> Duration {
+        self.ttl.mul_f64(least + (most - least) * self.random.f64())
+    }
+
+    pub(crate) fn next(&mut self) -> Planned {
+        // Each kind comes up before one comes up again.
+        if self.bag.is_empty() {
+            self.bag = self.kinds.to_vec();
+            self.random.shuffle(&mut self.bag);
+        }
+        let fault = self.bag.pop().unwrap_or(Fault::Term);
+        // What ends a process is spent on owners; lines also fail elsewhere.
+        let is_line = matches!(fault, Fault::Line(_));
+        let victim = match self.random.u8(..3) {
+            0 if is_line => Victim::Any,
+            0 | 1 => Victim::Owner(FEEDS),
+            _ => Victim::Owner(LEDGER),
+        };
+        let lasts = match fault {
+            Fault::Kill | Fault::Term => self.ttls(0.2, 0.8),
+            Fault::Stop => 2 * self.ttl,
+            // Some are too short to matter.
+            Fault::Line(_) if self.random.u8(..4) == 0 => self.ttls(0.05, 0.5),
+            Fault::Line(_) => self.ttls(0.9, 2.0),
+        };
+        let pause = self.ttls(0.2, 0.8);
+        Planned { pause, victim, fault, lasts }
+    }
+}

@@ -1,0 +1,189 @@
+//! Replicas that are processes: this program, once more for each. A proxy leads each to the server.
+
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+use std::time::Duration;
+
+use fleet_tests::{Link, Proxy};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
+use tokio::time::{sleep, timeout};
+
+use crate::counter::Counter;
+use crate::log::{Log, now};
+use crate::plan::{Episode, Fault, Line};
+use crate::servers::Server;
+use crate::work;
+
+/// How long a replica may take to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What a replica is told on its command line.
+#[derive(Debug, Clone)]
+pub(crate) struct Orders {
+    pub(crate) replica: usize,
+    pub(crate) life: usize,
+    pub(crate) fleet: String,
+    pub(crate) proxy: SocketAddr,
+    pub(crate) log: PathBuf,
+}
+
+/// Runs as one life of a replica, until SIGTERM.
+pub(crate) async fn obey(orders: &Orders, server: &Server, ttl: Duration, seed: u64) -> ExitCode {
+    // It is not to outlive the program that has started it.
+    std::thread::spawn(|| {
+        let _ = std::io::stdin().read(&mut [0]);
+        std::process::exit(3);
+    });
+    let Orders { replica, life, fleet, proxy, log } = orders;
+    let label = format!("r{}", replica + 1);
+    let ended = async {
+        let log = Log::open(log, *replica, *life)?;
+        let (fleet, counter) = server.join(fleet, ttl, &label, Some(*proxy)).await?;
+        let seed = seed ^ ((*replica as u64) << 32) ^ ((*life as u64) << 16);
+        work::replica(fleet, &log, counter, seed).run().await?;
+        Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+    };
+    match ended.await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{label}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+pub(crate) struct Processes {
+    server: Server,
+    counter: Counter,
+    fleet: String,
+    ttl: Duration,
+    seed: u64,
+    log: PathBuf,
+    replicas: Vec<Replica>,
+}
+
+struct Replica {
+    proxy: Proxy,
+    /// The process, and the number of lives so far.
+    process: Mutex<(Option<Child>, usize)>,
+}
+
+impl Processes {
+    pub(crate) async fn start(
+        server: Server,
+        count: usize,
+        ttl: Duration,
+        seed: u64,
+        log: &Path,
+    ) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        // Runs do not disturb each other.
+        let fleet = format!("chaos-{}-{seed}-{}", std::process::id(), now().as_micros());
+        let (_, counter) = server.join(&fleet, ttl, "chaos", None).await?;
+        let address = server.address().await?;
+        let mut replicas = Vec::new();
+        for _ in 0..count {
+            replicas.push(Replica { proxy: Proxy::start(address).await?, process: Mutex::default() });
+        }
+        let processes = Self { server, counter, fleet, ttl, seed, log: log.to_owned(), replicas };
+        for replica in 0..count {
+            processes.live(replica).await?;
+        }
+        Ok(processes)
+    }
+
+    pub(crate) fn counter(&self) -> &Counter {
+        &self.counter
+    }
+
+    /// Begins a life.
+    async fn live(&self, number: usize) -> Result<(), String> {
+        let replica = &self.replicas[number];
+        let mut process = replica.process.lock().await;
+        let mut command = Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
+        match &self.server {
+            Server::Postgres(url) => command.args(["--postgres", url]),
+            Server::Redis(url) => command.args(["--redis", url]),
+        };
+        command.args(["--replica", &number.to_string(), "--life", &process.1.to_string(), "--fleet", &self.fleet]);
+        command.args(["--proxy", &replica.proxy.address().to_string(), "--log"]).arg(&self.log);
+        command.args(["--ttl", &self.ttl.as_secs_f64().to_string(), "--chaos", &self.seed.to_string()]);
+        command.stdin(Stdio::piped()).kill_on_drop(true);
+        let child = command.spawn().map_err(|error| format!("a replica does not start: {error}"))?;
+        *process = (Some(child), process.1 + 1);
+        Ok(())
+    }
+
+    async fn signal(&self, number: usize, signal: Signal) -> Result<(), String> {
+        let process = self.replicas[number].process.lock().await;
+        let id = process.0.as_ref().and_then(Child::id).and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
+        let id = id.ok_or_else(|| format!("r{} has ended by itself", number + 1))?;
+        kill_process(id, signal).map_err(|error| format!("r{}: {error}", number + 1))
+    }
+
+    /// Waits for the end of a process.
+    async fn ends(&self, number: usize) -> Result<(), String> {
+        let Some(mut child) = self.replicas[number].process.lock().await.0.take() else { return Ok(()) };
+        // `wait` closes the input, and a replica whose input ends is gone at once.
+        let _input = child.stdin.take();
+        match timeout(PATIENCE, child.wait()).await {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(status) => Err(format!("r{} has ended with {status:?}", number + 1)),
+            Err(_) => Err(format!("r{} does not end", number + 1)),
+        }
+    }
+
+    pub(crate) async fn suffer(&self, replica: usize, fault: Fault, lasts: Duration) -> Result<Episode, String> {
+        let mut from = now();
+        match fault {
+            Fault::Line(line) => {
+                let proxy = &self.replicas[replica].proxy;
+                proxy.set(match line {
+                    Line::Open => Link::Open,
+                    Line::Cut => Link::Cut,
+                    Line::Stalled => Link::Stalled,
+                    Line::RequestsHeld => Link::RequestsHeld,
+                    Line::RepliesHeld => Link::RepliesHeld,
+                    Line::RequestsDropped => Link::RequestsDropped,
+                    Line::RepliesDropped => Link::RepliesDropped,
+                });
+                sleep(lasts).await;
+                proxy.set(Link::Open);
+            }
+            Fault::Stop => {
+                self.signal(replica, Signal::STOP).await?;
+                sleep(lasts).await;
+                let to = now();
+                self.signal(replica, Signal::CONT).await?;
+                return Ok(Episode { replica, fault, from, to });
+            }
+            Fault::Kill => {
+                self.signal(replica, Signal::KILL).await?;
+                // That it was killed is what it ends with.
+                let _ = self.ends(replica).await;
+                from = now();
+                sleep(lasts).await;
+                self.live(replica).await?;
+            }
+            Fault::Term => {
+                self.signal(replica, Signal::TERM).await?;
+                self.ends(replica).await?;
+                sleep(lasts).await;
+                self.live(replica).await?;
+            }
+        }
+        Ok(Episode { replica, fault, from, to: now() })
+    }
+
+    /// Ends all replicas, one after another.
+    pub(crate) async fn shut_down(&self) -> Result<(), String> {
+        for replica in 0..self.replicas.len() {
+            self.signal(replica, Signal::TERM).await?;
+            self.ends(replica).await?;
+        }
+        Ok(())
+    }
+}
