@@ -111,6 +111,12 @@ impl ChildHandle {
         task.ready_after(attempts).await
     }
 
+    /// Hands the lease of a singleton over; see [`TaskHandle::resign`].
+    #[cfg(feature = "fleet")]
+    pub fn resign(&self) -> bool {
+        self.current().is_some_and(|task| task.resign())
+    }
+
     /// Ends a wait for the next attempt; see [`TaskHandle::trigger`].
     pub fn trigger(&self) -> bool {
         self.current().is_some_and(|task| task.trigger())

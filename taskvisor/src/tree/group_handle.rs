@@ -251,6 +251,14 @@ impl GroupHandle {
         }
     }
 
+    /// Hands the lease of a group that is a [singleton](crate::Group::with_singleton) over: the group stops in its order, the
+    /// lease is released, and its children stand by. It competes again after about a third of the time to live. Returns
+    /// `false` if the group does not hold a lease of its own.
+    #[cfg(feature = "fleet")]
+    pub fn resign(&self) -> bool {
+        self.cell().is_some_and(|group| group.resign())
+    }
+
     /// Stops the group and starts it again with its declared children. This counts no failure. A group that waits for
     /// its backoff starts at once. Returns `false` if the group does not exist or stops for good.
     pub fn restart(&self) -> bool {

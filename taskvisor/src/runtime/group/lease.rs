@@ -37,6 +37,11 @@ impl GroupCell {
         seat.is_some()
     }
 
+    /// Hands its lease over. Returns `false` if it holds none of its own.
+    pub(crate) fn resign(&self) -> bool {
+        self.seat.as_ref().is_some_and(Seat::resign)
+    }
+
     fn cells_within(&self) -> Vec<Arc<Cell>> {
         let mut cells = self.core.cells();
         cells.retain(|cell| cell.member().is_some() && is_within(cell.name(), self.path()));

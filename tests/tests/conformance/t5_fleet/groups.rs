@@ -118,3 +118,21 @@ async fn t5_a_fresh_group_makes_its_children_where_it_owns_the_lease() -> Result
     log.check();
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn t5_a_group_that_resigns_hands_all_over() -> Result {
+    let log = Log::new();
+    let (_store, replicas) = two(&log).await?;
+    assert!(replicas[0].tree.group("feeds").resign());
+    sleep(secs(0.5)).await;
+    assert_eq!((log.owners("a"), log.owners("b"), log.owners("c")), (vec![1], vec![1], vec![1]));
+    assert!(!replicas[0].tree.group("feeds").resign() && !replicas[1].tree.group("feeds/inner").resign());
+    assert!(!replicas[1].tree.child("feeds/a").resign(), "the lease is that of the group");
+    assert_eq!(replicas[0].count(EventKind::LeaseLost, "feeds"), 0);
+    assert_eq!(replicas[0].count(EventKind::LeaseReleased, "feeds"), 1);
+    for it in &replicas {
+        it.tree.shutdown().await?;
+    }
+    log.check();
+    Ok(())
+}

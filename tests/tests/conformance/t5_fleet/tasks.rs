@@ -1,9 +1,11 @@
 //! Singletons that are tasks.
 
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use taskvisor::fleet::LocalStore;
-use taskvisor::{EventKind, RestartPolicy, TaskContext, TaskError, TaskFn, TaskSpec, TaskState};
+use taskvisor::fleet::{LocalStore, Standby};
+use taskvisor::{EventKind, RestartPolicy, TaskContext, TaskError, TaskFn, TaskSpec, TaskState, task};
 use tokio::time::sleep;
 
 use super::{Log, Result, TTL, replica, secs, serve, three};
@@ -206,5 +208,75 @@ async fn t5_a_paused_task_that_stands_by_does_not_compete() -> Result {
     assert_eq!(log.owners("ledger"), [1]);
     replicas[1].tree.shutdown().await?;
     log.check();
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn t5_an_owner_that_serves_is_not_ready_while_it_stands_by() -> Result {
+    let (log, store) = (Log::new(), LocalStore::new());
+    let spec = |n| serve(&log, n, "api").with_standby(Standby::NotReady);
+    let a = replica(&store, 0, |tree| tree.task(spec(0))).await?;
+    sleep(secs(0.5)).await;
+    let b = replica(&store, 1, |tree| tree.task(spec(1)).task(serve(&log, 1, "web").with_singleton())).await?;
+    sleep(secs(0.5)).await;
+    assert!(a.tree.health().is_ready() && !b.tree.health().is_ready());
+    let told: Vec<_> = b.tree.health().not_ready.iter().map(|it| format!("{}: {}", it.path, it.problem)).collect();
+    assert_eq!(told, ["api: not ready: standby"]);
+    assert!(b.tree.health().is_live());
+    a.tree.shutdown().await?;
+    sleep(secs(0.5)).await;
+    assert!(b.tree.health().is_ready());
+    b.tree.shutdown().await?;
+    log.check();
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn t5_units_of_one_process_with_one_key_never_run_at_once() -> Result {
+    let (log, store) = (Log::new(), LocalStore::new());
+    let spec = |name| serve(&log, 0, name).with_singleton_key("shared");
+    let a = replica(&store, 0, |tree| tree.task(spec("one")).task(spec("two"))).await?;
+    sleep(secs(30.0)).await;
+    assert_eq!((log.owners("one").len(), log.owners("two").len()), (1, 0));
+    assert_eq!((a.state("one"), a.state("two")), (TaskState::Running, TaskState::Standby));
+    a.tree.child("one").cancel().await?;
+    sleep(secs(0.5)).await;
+    assert_eq!((log.owners("one").len(), log.owners("two").len()), (0, 1));
+    a.tree.shutdown().await?;
+    Ok(())
+}
+
+/// Lets time pass. Beside a blocked thread, the paused clock does not advance by itself.
+async fn pass(time: Duration) {
+    let mut left = time;
+    while !left.is_zero() {
+        let step = left.min(secs(0.1));
+        tokio::time::advance(step).await;
+        tests::settle().await;
+        left = left.saturating_sub(step);
+    }
+}
+
+/// Blocks its thread until it is released.
+#[task(blocking)]
+fn stuck(held: Arc<Mutex<Receiver<()>>>) {
+    drop(held.lock().unwrap().recv());
+}
+
+#[tokio::test(start_paused = true)]
+async fn t5_work_that_cannot_be_dropped_is_told() -> Result {
+    let store = LocalStore::new();
+    let (release, held) = channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let a = replica(&store, 0, |tree| tree.task(stuck::spec(held).with_singleton())).await?;
+    pass(secs(1.0)).await;
+    a.net.cut(true);
+    pass(2 * TTL).await;
+    assert_eq!(a.count(EventKind::LeaseOverrun, "stuck"), 1);
+    drop(release);
+    a.net.cut(false);
+    pass(TTL).await;
+    assert_eq!(a.count(EventKind::LeaseOverrun, "stuck"), 1);
+    a.tree.shutdown().await?;
     Ok(())
 }
