@@ -609,7 +609,7 @@ impl Machine {
     }
 
     /// Returns the next time at which [`settle`](Self::settle) has something to do without an input.
-    pub(crate) fn wakes_at(&self) -> Option<Duration> {
+    pub(crate) fn wakes_at(&self, now: Duration) -> Option<Duration> {
         let mut next: Option<Duration> = None;
         let mut at = |time: Duration| next = Some(next.map_or(time, |next| next.min(time)));
         let session = match &self.state {
@@ -631,7 +631,9 @@ impl Machine {
                 _ => {}
             }
             let Some(session) = session else { continue };
-            if let (None, None, Some(ask_at)) = (&session.asking, &entry.held, entry.asks_at(self.shutting_down)) {
+            // A session that may be over is renewed before it is asked with.
+            let may_ask = session.asking.is_none() && entry.held.is_none() && session.valid_until > now;
+            if let Some(ask_at) = entry.asks_at(self.shutting_down).filter(|_| may_ask) {
                 at(ask_at);
             }
             let is_over = matches!(entry.unit, Unit::Gone | Unit::Parked);

@@ -402,7 +402,8 @@ impl Live {
 
     /// Waits for a word, a reply, or the next time at which something is due.
     async fn wait(&mut self) {
-        let mut due = pin!(self.machine.wakes_at().and_then(|at| self.clock.instant(at)).map(sleep_until));
+        let mut due =
+            pin!(self.machine.wakes_at(self.clock.now()).and_then(|at| self.clock.instant(at)).map(sleep_until));
         let mut bell = pin!(self.engine.bell.notified());
         let calls = &mut self.calls;
         let reply = poll_fn(|cx| {
