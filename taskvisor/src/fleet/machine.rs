@@ -57,7 +57,7 @@ pub(crate) enum Say {
     Wants(u64),
     /// The lease of its work of this grant was found to be over.
     Lost(u64),
-    /// It no longer wants to work, for now, and knows of so many grants.
+    /// It no longer wants to work, for now, and nothing of what so many grants have begun runs.
     Withdraws(u64),
     /// It hands the key over.
     Resigns,
@@ -259,7 +259,8 @@ impl Machine {
             match entry.unit {
                 Unit::Gone => (entry.grants, entry.ask_at) = (grants, now),
                 // It did not know of the last grant, whose work runs, or is about to.
-                Unit::Working | Unit::Stopping if grants != entry.grants => return,
+                Unit::Working => return,
+                Unit::Stopping if grants != entry.grants => return,
                 _ => {}
             }
             return entry.park();
@@ -276,7 +277,10 @@ impl Machine {
                 self.orders.push(Order::Stop { key: key.clone(), why: Why::NotRenewed });
             }
             // What was granted in the meantime stays granted.
-            Say::Withdraws(grants) if entry.unit == Unit::Parked && grants == entry.grants => entry.unit = Unit::Gone,
+            Say::Withdraws(grants) if entry.unit != Unit::Working && grants == entry.grants => {
+                entry.park();
+                entry.unit = Unit::Gone;
+            }
             Say::Resigns if entry.unit == Unit::Working => {
                 if let Some(held) = &mut entry.held {
                     held.resigned = true;
@@ -667,7 +671,7 @@ impl Machine {
 impl Entry {
     fn new(now: Duration) -> Self {
         Self {
-            unit: Unit::Parked,
+            unit: Unit::Gone,
             grants: 0,
             held: None,
             ask_at: now,
