@@ -259,8 +259,7 @@ impl Machine {
             match entry.unit {
                 Unit::Gone => (entry.grants, entry.ask_at) = (grants, now),
                 // It did not know of the last grant, whose work runs, or is about to.
-                Unit::Working => return,
-                Unit::Stopping if grants != entry.grants => return,
+                Unit::Working | Unit::Stopping if grants != entry.grants => return,
                 _ => {}
             }
             return entry.park();

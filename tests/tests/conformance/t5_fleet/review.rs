@@ -574,3 +574,122 @@ async fn t5_a_replica_that_stands_by_waits_while_the_store_is_out_of_reach() -> 
     log.check();
     Ok(())
 }
+
+/// The runtime of the work is full of blocked threads, so the job waits in the queue of the pool.
+#[test]
+fn t5_a_job_that_waited_for_a_thread_past_its_lease_does_not_begin() {
+    const SHORT: Duration = Duration::from_millis(500);
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    let runtime = builder.worker_threads(2).max_blocking_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let net = Net::new(&LocalStore::new());
+        let (free, is_free) = std::sync::mpsc::channel::<()>();
+        let (told, mut is_told) = tokio::sync::mpsc::unbounded_channel();
+        let late: Arc<AtomicUsize> = Arc::default();
+        let task = {
+            let late = Arc::clone(&late);
+            TaskFn::arc("queue", move |ctx: TaskContext| {
+                let late = Arc::clone(&late);
+                let job = taskvisor::blocking_on_pool(ctx, move |ctx| {
+                    late.fetch_add(usize::from(ctx.lease_left().unwrap_or_default().is_zero()), Ordering::Relaxed);
+                    Ok(())
+                });
+                let _ = told.send(());
+                job
+            })
+        };
+        tokio::task::spawn_blocking(move || is_free.recv());
+        let tree = Tree::builder(SupervisorConfig::default()).with_fleet(Fleet::new(net.clone()).ttl(SHORT));
+        let tree = tree.task(TaskSpec::inherit(task).with_singleton()).build();
+        tree.start().await.unwrap();
+        is_told.recv().await;
+        net.cut(true);
+        let child = tree.child("queue");
+        while child.status().is_some_and(|status| status.state != TaskState::Standby) {
+            sleep(Duration::from_millis(5)).await;
+        }
+        free.send(()).unwrap();
+        sleep(Duration::from_millis(20)).await;
+        assert_eq!(late.load(Ordering::Relaxed), 0);
+        tree.shutdown().await.unwrap();
+    });
+}
+
+/// Real threads and real time: units come and go, and none is left behind.
+#[test]
+fn t5_many_units_come_and_go_on_real_threads() {
+    const SHORT: Duration = Duration::from_millis(500);
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let runtimes = [runtime(), runtime()];
+    let store = LocalStore::new();
+    let log = Log::new();
+    const NAMES: [&str; 6] = ["u0", "u1", "u2", "u3", "u4", "u5"];
+    let threads: Vec<_> = runtimes
+        .iter()
+        .enumerate()
+        .map(|(n, runtime)| {
+            let (net, log) = (Net::new(&store), log.clone());
+            let fleet = Fleet::new(net.clone()).ttl(SHORT);
+            let running = runtime.spawn(async move {
+                let mut random = fastrand::Rng::new();
+                let tree = Tree::builder(SupervisorConfig::default()).with_fleet(fleet).build();
+                tree.start().await.unwrap();
+                let mut handles: Vec<Option<taskvisor::TaskHandle>> = vec![None; NAMES.len()];
+                let began = std::time::Instant::now();
+                while began.elapsed() < Duration::from_secs(3) {
+                    let place = random.usize(..NAMES.len());
+                    match (&handles[place], random.u32(..6)) {
+                        (None, _) => {
+                            let spec = serve(&log, n, NAMES[place]).with_singleton();
+                            handles[place] = Some(tree.supervisor().add_task(spec).await.unwrap());
+                        }
+                        (Some(handle), 0) => {
+                            let _ = handle.cancel().await.unwrap();
+                            handles[place] = None;
+                        }
+                        (Some(handle), 1) => drop(handle.resign()),
+                        (Some(handle), 2) => drop(handle.restart()),
+                        (Some(handle), 3) => drop(handle.pause()),
+                        (Some(handle), 4) => drop(handle.resume()),
+                        _ => {}
+                    }
+                    if random.u32(..4) == 0 {
+                        sleep(Duration::from_millis(random.u64(..20))).await;
+                    }
+                }
+                for place in 0..NAMES.len() {
+                    match &handles[place] {
+                        Some(handle) => drop(handle.resume()),
+                        None => {
+                            let spec = serve(&log, n, NAMES[place]).with_singleton();
+                            handles[place] = Some(tree.supervisor().add_task(spec).await.unwrap());
+                        }
+                    }
+                }
+                (tree, net, handles)
+            });
+            (runtime, running)
+        })
+        .collect();
+    let trees: Vec<_> =
+        threads.into_iter().map(|(runtime, running)| (runtime, runtime.block_on(running).unwrap())).collect();
+    let began = std::time::Instant::now();
+    while NAMES.iter().any(|name| log.owners(name).is_empty()) {
+        let states: Vec<Vec<_>> = trees
+            .iter()
+            .map(|(_, (_, _, handles))| handles.iter().flatten().map(|it| it.status().state).collect())
+            .collect();
+        assert!(began.elapsed() < Duration::from_secs(20), "{states:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    for (runtime, (tree, net, handles)) in trees {
+        runtime.block_on(tree.shutdown()).unwrap();
+        drop((tree, handles));
+        let began = std::time::Instant::now();
+        while Arc::strong_count(&net.line) > 1 {
+            assert!(began.elapsed() < Duration::from_secs(10), "the engine is left behind");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    log.check();
+}
