@@ -57,7 +57,7 @@ pub(crate) enum Say {
     Wants(u64),
     /// The lease of its work of this grant was found to be over.
     Lost(u64),
-    /// It no longer wants to work, for now, and knows of so many grants.
+    /// It no longer wants to work, for now, and nothing of what so many grants have begun runs.
     Withdraws(u64),
     /// It hands the key over.
     Resigns,
@@ -276,7 +276,10 @@ impl Machine {
                 self.orders.push(Order::Stop { key: key.clone(), why: Why::NotRenewed });
             }
             // What was granted in the meantime stays granted.
-            Say::Withdraws(grants) if entry.unit == Unit::Parked && grants == entry.grants => entry.unit = Unit::Gone,
+            Say::Withdraws(grants) if entry.unit != Unit::Working && grants == entry.grants => {
+                entry.park();
+                entry.unit = Unit::Gone;
+            }
             Say::Resigns if entry.unit == Unit::Working => {
                 if let Some(held) = &mut entry.held {
                     held.resigned = true;
@@ -610,7 +613,7 @@ impl Machine {
     }
 
     /// Returns the next time at which [`settle`](Self::settle) has something to do without an input.
-    pub(crate) fn wakes_at(&self) -> Option<Duration> {
+    pub(crate) fn wakes_at(&self, now: Duration) -> Option<Duration> {
         let mut next: Option<Duration> = None;
         let mut at = |time: Duration| next = Some(next.map_or(time, |next| next.min(time)));
         let session = match &self.state {
@@ -632,7 +635,9 @@ impl Machine {
                 _ => {}
             }
             let Some(session) = session else { continue };
-            if let (None, None, Some(ask_at)) = (&session.asking, &entry.held, entry.asks_at(self.shutting_down)) {
+            // A session that may be over is renewed before it is asked with.
+            let may_ask = session.asking.is_none() && entry.held.is_none() && session.valid_until > now;
+            if let Some(ask_at) = entry.asks_at(self.shutting_down).filter(|_| may_ask) {
                 at(ask_at);
             }
             let is_over = matches!(entry.unit, Unit::Gone | Unit::Parked);
@@ -666,7 +671,7 @@ impl Machine {
 impl Entry {
     fn new(now: Duration) -> Self {
         Self {
-            unit: Unit::Parked,
+            unit: Unit::Gone,
             grants: 0,
             held: None,
             ask_at: now,

@@ -219,7 +219,7 @@ impl Story {
             it.has_input = true;
         }
         // Only what the driver would wake up for.
-        if !std::mem::take(&mut it.has_input) && it.machine.wakes_at().is_none_or(|at| at > now) {
+        if !std::mem::take(&mut it.has_input) && it.machine.wakes_at(now).is_none_or(|at| at > now) {
             return;
         }
         let orders = it.machine.settle(now);
@@ -227,6 +227,8 @@ impl Story {
             self.carry_out(process, order);
         }
         let it = &mut self.processes[process];
+        let spins = !it.has_input && it.machine.wakes_at(now).is_some_and(|at| at <= now);
+        assert!(!spins, "it wakes at once, and has nothing to do: {:?}", it.machine);
         it.renew();
         self.poll_work(process);
     }

@@ -117,6 +117,10 @@ impl Core {
         for cell in &concerned.cells {
             requested |= cell.heed_pause(stops);
         }
+        #[cfg(feature = "fleet")]
+        for group in &concerned.groups {
+            group.heed_pause();
+        }
         concerned.drop_each();
         is_new || requested
     }
@@ -143,6 +147,8 @@ impl Core {
             cell.heed_pause(false);
         }
         for group in &concerned.groups {
+            #[cfg(feature = "fleet")]
+            group.heed_pause();
             group.ring_bell();
         }
         #[cfg(feature = "controller")]

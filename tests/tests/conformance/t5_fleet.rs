@@ -3,6 +3,7 @@
 mod groups;
 mod loss;
 mod refused;
+mod review;
 mod slots;
 mod tasks;
 mod ticks;

@@ -1,7 +1,7 @@
 //! Calls to a store, each with a timeout, and their replies.
 
 use std::future::{Future, poll_fn};
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use crate::fleet::{Call, Failed, Fleet, LeaseError, Reply, SessionSpec};
-use crate::panics::catch;
+use crate::panics::{catch, drop_caught};
 
 /// Carries out a call. Returns the reply, the error if it has failed, and how long it took.
 pub(super) async fn carry_out(fleet: Fleet, label: Arc<str>, call: Call) -> (Reply, Option<LeaseError>, Duration) {
@@ -26,11 +26,11 @@ pub(super) async fn carry_out(fleet: Fleet, label: Arc<str>, call: Call) -> (Rep
     let reply = match call {
         Call::Open => {
             let spec = SessionSpec::new(fleet.name.clone(), label, fleet.ttl);
-            Reply::Opened(answered(limit("open"), store.open(&spec)).await.map_err(&mut failed))
+            Reply::Opened(answered(limit("open"), || store.open(&spec)).await.map_err(&mut failed))
         }
-        Call::Renew(id) => Reply::Renewed(id, answered(limit("renew"), store.renew(id)).await.map_err(&mut failed)),
+        Call::Renew(id) => Reply::Renewed(id, answered(limit("renew"), || store.renew(id)).await.map_err(&mut failed)),
         Call::Acquire(id, keys) => {
-            let claims = answered(limit("acquire"), store.acquire(id, &keys)).await;
+            let claims = answered(limit("acquire"), || store.acquire(id, &keys)).await;
             let claims = claims.and_then(|claims| {
                 let is_whole = claims.len() == keys.len();
                 let told = || format!("the store gave {} claims for {} keys", claims.len(), keys.len());
@@ -40,33 +40,33 @@ pub(super) async fn carry_out(fleet: Fleet, label: Arc<str>, call: Call) -> (Rep
             Reply::Acquired(id, claims.map_err(&mut failed))
         }
         Call::Release(id, held) => {
-            Reply::Released(id, answered(limit("release"), store.release(id, &held)).await.map_err(&mut failed))
+            Reply::Released(id, answered(limit("release"), || store.release(id, &held)).await.map_err(&mut failed))
         }
         Call::Mark(id, key, token, tick) => {
-            let marked = answered(limit("mark"), store.mark(id, &key, token, tick)).await.map_err(&mut failed);
+            let marked = answered(limit("mark"), || store.mark(id, &key, token, tick)).await.map_err(&mut failed);
             Reply::Marked(id, key, tick, marked)
         }
         Call::Close(id) => {
-            let _ = answered(limit("close"), store.close(id)).await.map_err(&mut failed);
+            let _ = answered(limit("close"), || store.close(id)).await.map_err(&mut failed);
             Reply::Closed
         }
     };
     (reply, told, began.elapsed())
 }
 
-/// Waits for the answer of the store, which is user code and may panic.
-async fn answered<T>(
+/// Makes a call and waits for the answer of the store, which is user code and may panic anywhere: a reply comes all the
+/// same.
+async fn answered<'a, T>(
     (within, name): (Duration, &str),
-    call: impl Future<Output = Result<T, LeaseError>>,
+    call: impl FnOnce() -> Pin<Box<dyn Future<Output = Result<T, LeaseError>> + Send + 'a>>,
 ) -> Result<T, LeaseError> {
-    let mut call = pin!(call);
+    let mut call = catch(call).map_err(LeaseError::unreachable)?;
     let caught = poll_fn(|cx| match catch(|| call.as_mut().poll(cx)) {
         Ok(Poll::Pending) => Poll::Pending,
         Ok(Poll::Ready(answer)) => Poll::Ready(answer),
         Err(panic) => Poll::Ready(Err(LeaseError::unreachable(panic))),
     });
-    match timeout(within, caught).await {
-        Ok(answer) => answer,
-        Err(_) => Err(LeaseError::unreachable(format!("`{name}` has not answered within {within:?}"))),
-    }
+    let answer = timeout(within, caught).await;
+    let _ = drop_caught(call);
+    answer.unwrap_or_else(|_| Err(LeaseError::unreachable(format!("`{name}` has not answered within {within:?}"))))
 }

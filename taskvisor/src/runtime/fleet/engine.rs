@@ -60,7 +60,7 @@ enum Driver {
 }
 
 enum Input {
-    Say(LeaseKey, Say),
+    Say(Arc<Seat>, Say),
     Hint,
     ShutDown,
 }
@@ -87,6 +87,9 @@ impl Engine {
     pub(super) fn say(self: &Arc<Self>, seat: &Arc<Seat>, say: Say) {
         let mut shared = lock(&self.shared);
         let key = &seat.key;
+        if shared.driver == Driver::Over || (!matches!(say, Say::Wants(_)) && !shared.seats.contains_key(key)) {
+            return;
+        }
         let seats = shared.seats.entry(key.clone()).or_default();
         let place = seats.iter().position(|waiting| Arc::ptr_eq(&waiting.seat, seat));
         // A seat that waits behind another says so here only.
@@ -104,12 +107,12 @@ impl Engine {
         };
         let gone = if say == Say::Leaves { Some(seats.remove(place)) } else { None };
         let next = if gone.is_some() && place == 0 { seats.first().filter(|next| next.wants) } else { None };
-        let next = next.map(|_| Input::Say(key.clone(), Say::Wants(0)));
+        let next = next.map(|next| Input::Say(Arc::clone(&next.seat), Say::Wants(0)));
         if seats.is_empty() {
             shared.seats.remove(key);
         }
         if place == 0 {
-            shared.inputs.push(Input::Say(key.clone(), say));
+            shared.inputs.push(Input::Say(Arc::clone(seat), say));
         }
         shared.inputs.extend(next);
         let starts = shared.driver == Driver::Unborn;
@@ -156,11 +159,6 @@ impl Engine {
 
     pub(super) fn label(&self) -> Arc<str> {
         Arc::clone(&self.label)
-    }
-
-    /// Returns the seat that has the key in this process.
-    fn seat(&self, key: &LeaseKey) -> Option<Arc<Seat>> {
-        lock(&self.shared).seats.get(key)?.first().map(|waiting| Arc::clone(&waiting.seat))
     }
 
     fn publish(&self, event: impl FnOnce() -> Event) {
@@ -216,13 +214,18 @@ impl Drop for Ended {
     fn drop(&mut self) {
         let mut shared = lock(&self.0.shared);
         shared.driver = Driver::Over;
+        // Seats keep the engine, and it keeps them while they have a place.
+        let gone = (std::mem::take(&mut shared.seats), std::mem::take(&mut shared.inputs));
         drop(shared);
+        drop(gone);
         self.0.over.wake();
     }
 }
 
 struct Live {
     engine: Arc<Engine>,
+    /// The seats that the machine knows, by their keys.
+    seats: HashMap<LeaseKey, Arc<Seat>>,
     clock: LeaseClock,
     machine: Machine,
     calls: JoinSet<(Reply, Option<LeaseError>, Duration)>,
@@ -241,6 +244,7 @@ async fn drive(engine: Arc<Engine>) {
     let machine = Machine::new(engine.fleet.times(), fastrand::Rng::new());
     let mut live = Live {
         engine,
+        seats: HashMap::new(),
         clock,
         machine,
         calls: JoinSet::new(),
@@ -280,7 +284,7 @@ impl Live {
         let now = self.clock.now();
         for input in inputs {
             match input {
-                Input::Say(key, say) => self.machine.say(&key, say, now),
+                Input::Say(seat, say) => self.hear(seat, say, now),
                 Input::Hint => self.machine.hint(now),
                 Input::ShutDown => self.machine.shut_down(),
             }
@@ -293,6 +297,22 @@ impl Live {
             self.carry_out(order);
         }
         goes_on
+    }
+
+    /// Hands on what the seat that has its key says.
+    fn hear(&mut self, seat: Arc<Seat>, say: Say, now: Duration) {
+        self.machine.say(&seat.key, say, now);
+        if say == Say::Leaves {
+            drop(self.seats.remove(&seat.key));
+        } else {
+            drop(self.seats.insert(seat.key.clone(), seat));
+        }
+    }
+
+    /// Returns the seat that had the key when the machine was told last. An order is for that one, also if it has left in the
+    /// meantime.
+    fn seat(&self, key: &LeaseKey) -> Option<Arc<Seat>> {
+        self.seats.get(key).cloned()
     }
 
     /// Lets the work of the session know how long it is valid.
@@ -314,7 +334,7 @@ impl Live {
                 drop(self.calls.spawn(calls::carry_out(fleet, label, call)));
             }
             Order::Grant { key, number, token, last_tick } => {
-                let (Some(seat), Some((_, validity))) = (self.engine.seat(&key), &self.session) else { return };
+                let (Some(seat), Some((_, validity))) = (self.seat(&key), &self.session) else { return };
                 seat.grant(Hold::new(number, token, Arc::clone(validity)));
                 if let Some(store) = self.store_time() {
                     seat.take_over(last_tick, store);
@@ -327,7 +347,7 @@ impl Live {
                 seat.tell_granted();
             }
             Order::Stop { key, why } => {
-                let Some(seat) = self.engine.seat(&key) else { return };
+                let Some(seat) = self.seat(&key) else { return };
                 seat.revoke();
                 let reason = match why {
                     Why::Resigned => "resigned",
@@ -341,18 +361,18 @@ impl Live {
                 seat.tell_lost(self.engine.clean_up());
             }
             Order::Owned { key, owner } => {
-                if let Some(seat) = self.engine.seat(&key) {
+                if let Some(seat) = self.seat(&key) {
                     seat.is_owned_by(owner.into());
                 }
             }
             Order::Drop { key } => {
-                if let Some(seat) = self.engine.seat(&key) {
+                if let Some(seat) = self.seat(&key) {
                     seat.end();
                     seat.tell_over();
                 }
             }
             Order::Overrun { key } => {
-                let Some(seat) = self.engine.seat(&key).filter(|seat| seat.is_alive()) else { return };
+                let Some(seat) = self.seat(&key).filter(|seat| seat.is_alive()) else { return };
                 self.observe(&seat, LeaseChange::Overrun);
                 self.engine.publish(|| seat.event(EventKind::LeaseOverrun).because(key.as_str()));
                 if seat.overrun == Overrun::Abort {
@@ -377,7 +397,7 @@ impl Live {
                 self.engine.publish(|| Event::new(EventKind::FleetUnreachable).because(self.failure.clone()));
             }
             Order::Marked { key, tick, won } => {
-                if let Some(seat) = self.engine.seat(&key) {
+                if let Some(seat) = self.seat(&key) {
                     seat.marked(tick, won);
                     seat.wake();
                 }
@@ -402,7 +422,8 @@ impl Live {
 
     /// Waits for a word, a reply, or the next time at which something is due.
     async fn wait(&mut self) {
-        let mut due = pin!(self.machine.wakes_at().and_then(|at| self.clock.instant(at)).map(sleep_until));
+        let mut due =
+            pin!(self.machine.wakes_at(self.clock.now()).and_then(|at| self.clock.instant(at)).map(sleep_until));
         let mut bell = pin!(self.engine.bell.notified());
         let calls = &mut self.calls;
         let reply = poll_fn(|cx| {

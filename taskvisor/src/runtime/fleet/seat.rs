@@ -167,18 +167,30 @@ impl Seat {
 
     /// Nothing of the unit runs, and it wants to.
     pub(in crate::runtime) fn wants(self: &Arc<Self>) {
-        let state = lock(&self.state);
-        let (grants, has_left) = (state.grants, state.has_left);
-        drop(state);
-        if !has_left {
+        if let Some(grants) = self.grants_before() {
             self.engine.say(self, Say::Wants(grants));
         }
     }
 
     /// The unit is paused: it does not compete any more, unless it was granted the lease in the meantime.
     pub(in crate::runtime) fn withdraws(self: &Arc<Self>) {
-        let grants = lock(&self.state).grants;
-        self.engine.say(self, Say::Withdraws(grants));
+        if let Some(grants) = self.grants_before() {
+            self.engine.say(self, Say::Withdraws(grants));
+        }
+    }
+
+    /// Returns the number of grants whose work is over. `None` if there is a grant of which the unit is about to be told,
+    /// or whose end it is about to be told: it looks again then.
+    pub(in crate::runtime) fn grants_before(&self) -> Option<u64> {
+        let state = lock(&self.state);
+        (state.hold.is_none() && !state.has_left).then_some(state.grants)
+    }
+
+    /// Nothing of the unit has run since it had so many grants: it competes, or not any more if it is paused.
+    pub(in crate::runtime) fn competes_since(self: &Arc<Self>, grants: u64, is_paused: bool) {
+        if self.grants_before() == Some(grants) {
+            self.engine.say(self, if is_paused { Say::Withdraws(grants) } else { Say::Wants(grants) });
+        }
     }
 
     /// The work of this holding found that it is over.

@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::iter::successors;
 use std::mem;
+#[cfg(feature = "fleet")]
+use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -65,6 +67,9 @@ pub(crate) struct GroupCell {
     /// Its own place in the fleet.
     #[cfg(feature = "fleet")]
     pub(super) seat: Option<Arc<Seat>>,
+    /// The number of grants since which nothing of it has run, when it was last to compete.
+    #[cfg(feature = "fleet")]
+    pub(super) idle_since: AtomicU64,
 }
 
 /// The position of a group in its parent.
@@ -179,6 +184,8 @@ impl GroupCell {
             starting: declared.max_starting.map(|places| Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)))),
             #[cfg(feature = "fleet")]
             seat,
+            #[cfg(feature = "fleet")]
+            idle_since: AtomicU64::new(u64::MAX),
             declared,
         }
     }

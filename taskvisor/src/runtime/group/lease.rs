@@ -1,10 +1,12 @@
 //! The lease of a group that runs once in a fleet: its children are registered, and their attempts wait for it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::super::failures::is_within;
 use super::super::fleet::Seat;
+use super::super::pause::Subject;
 use super::super::task::{Cell, StopBy};
 use super::cell::GroupCell;
 use super::machine::Input;
@@ -28,13 +30,29 @@ impl GroupCell {
         self.seat_around().is_some_and(|seat| !seat.is_held())
     }
 
-    /// Nothing of the group runs: it competes for its lease. Returns `false` if it has none, or holds it.
+    /// Nothing of the group runs: it competes for its lease, unless it is paused. Returns `false` if it has none, or holds
+    /// it.
     pub(super) fn competes(&self) -> bool {
-        let seat = self.seat.as_ref().filter(|seat| !seat.is_held());
-        if let Some(seat) = seat {
-            seat.wants();
+        let Some(grants) = self.seat.as_ref().and_then(|seat| seat.grants_before()) else { return false };
+        self.idle_since.store(grants, Ordering::SeqCst);
+        self.heed_pause();
+        true
+    }
+
+    /// If nothing of the group has run since it was to compete, it does so unless it is paused. Called with no lock held,
+    /// also when that has changed.
+    pub(in crate::runtime) fn heed_pause(&self) {
+        let Some(seat) = &self.seat else { return };
+        let is_paused = || self.core.is_paused(Subject::Group(self.path()));
+        let mut was_paused = is_paused();
+        // Who looks last has the last word.
+        loop {
+            seat.competes_since(self.idle_since.load(Ordering::SeqCst), was_paused);
+            if is_paused() == was_paused {
+                return;
+            }
+            was_paused = !was_paused;
         }
-        seat.is_some()
     }
 
     /// Hands its lease over. Returns `false` if it holds none of its own.

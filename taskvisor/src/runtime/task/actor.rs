@@ -337,6 +337,10 @@ impl Actor {
 
     /// Handles the end of the time for a stop.
     fn abort(&mut self, cx: &mut Context<'_>) {
+        #[cfg(feature = "fleet")]
+        if self.is_without_lease() {
+            return;
+        }
         // Completion wins a tie, as for a timeout.
         let ending = match self.poll_future(cx) {
             Poll::Ready(result) => Ending::Result(result),
@@ -347,6 +351,11 @@ impl Actor {
 
     /// Handles an exceeded limit: the attempt is canceled, and may clean up.
     fn exceeds(&mut self, exceeded: Exceeded, cx: &mut Context<'_>) {
+        // Time has passed since the last check, which was before the last poll.
+        #[cfg(feature = "fleet")]
+        if self.is_without_lease() {
+            return;
+        }
         // The attempt may have become ready since its last poll: completion wins a tie.
         if let Poll::Ready(result) = self.poll_future(cx) {
             return self.end_attempt(Ending::Result(result));

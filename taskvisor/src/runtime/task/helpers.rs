@@ -62,6 +62,11 @@ pub(in crate::runtime) struct Running(pub(super) Arc<Cell>, #[cfg(feature = "fle
 impl Running {
     /// Runs a blocking closure as a part of the task.
     pub(in crate::runtime) fn run(self, work: impl FnOnce() -> Result<(), TaskError>) -> Result<(), TaskError> {
+        // It can have waited for a thread.
+        #[cfg(feature = "fleet")]
+        if self.1.as_ref().is_some_and(|hold| hold.is_over()) {
+            return drop_caught(work).and(Err(TaskError::Canceled));
+        }
         let _current = ReentrancyGuard::enter(&self.0);
         catch(work).unwrap_or_else(Err)
     }
