@@ -25,6 +25,7 @@ impl Counter {
     }
 
     /// Increments the counter of a key.
+    #[cfg_attr(not(feature = "fleet-servers"), expect(clippy::unused_async, reason = "servers take their time"))]
     pub(crate) async fn increment(&self, key: &str, token: u64) -> Answer {
         match self {
             Self::Local(cells) => {
@@ -44,6 +45,7 @@ impl Counter {
     }
 
     /// Returns the tokens of all writes that a key has accepted, in their order.
+    #[cfg_attr(not(feature = "fleet-servers"), expect(clippy::unused_async, reason = "servers take their time"))]
     pub(crate) async fn accepted(&self, key: &str) -> Result<Vec<u64>, String> {
         match self {
             Self::Local(cells) => {

@@ -1,4 +1,6 @@
 //! Runs the example `fleet` under its faults: with supervisors in one process, and with processes and real servers.
+//!
+//! `cargo test -p examples --features fleet-servers` builds the example first; with `--test fleet` alone it does not.
 
 #[path = "../fleet/checks.rs"]
 mod checks;

@@ -527,6 +527,10 @@ impl Machine {
             // released can be taken again already, by a question that was under way.
             let is_looked_at = entry.held.map_or(entry.unit == Unit::Parked, |held| !held.resigned);
             entry.probe_at = entry.probe_at.filter(|at| !is_looked_at || *at > now);
+            // The store may have renewed the session all the same, and would keep the key from others.
+            if let Some(held) = entry.held.as_mut().filter(|_| valid_until <= now) {
+                held.resigned = true;
+            }
             if entry.unit == Unit::Stopping && !entry.dropped && valid_until <= now {
                 entry.dropped = true;
                 // And not the end of the lease: after a pause of the process, nothing may have been polled since.
@@ -631,6 +635,7 @@ impl Machine {
             match entry.unit {
                 Unit::Working => at(self.valid_until().saturating_sub(self.times.clean_up())),
                 Unit::Stopping if !entry.dropped => at(self.valid_until()),
+                Unit::Parked if entry.held.is_some_and(|held| !held.resigned) => at(self.valid_until()),
                 Unit::Stopping if !entry.overrun => at(entry.over_at + self.times.margin() / 2),
                 _ => {}
             }

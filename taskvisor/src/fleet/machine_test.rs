@@ -517,3 +517,23 @@ fn work_has_not_overrun_its_lease_while_the_process_was_paused() {
         assert!(orders.contains(&Order::Overrun { key: key.clone() }), "it blocks: {orders:?}");
     }
 }
+
+/// Renewals are carried out and not answered, so the store keeps the session. Others must not wait for it.
+#[test]
+fn a_key_is_released_when_the_session_may_be_over_though_the_store_keeps_it() {
+    let key = key(0);
+    let (mut machine, _) = working(&key);
+    let (validity, token) = (machine.times.validity(), FencingToken::from_number(1));
+    let stop = validity.saturating_sub(machine.times.clean_up());
+    let releases = |machine: &mut Machine, now| {
+        let orders = machine.settle(now);
+        let is_release =
+            |order: &Order| matches!(order, Order::Call(Call::Release(_, held)) if *held == [(key.clone(), token)]);
+        orders.iter().any(is_release)
+    };
+    assert!(!releases(&mut machine, stop), "it stops");
+    machine.say(&key, Say::Wants(1), stop);
+    assert!(!releases(&mut machine, stop), "the renewal may still be answered");
+    assert!(machine.wakes_at().is_some_and(|at| at <= validity));
+    assert!(releases(&mut machine, validity));
+}
