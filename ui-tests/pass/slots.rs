@@ -20,6 +20,7 @@ fn capacity() -> usize {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tree = supervise!(
         signals = false,
+        fleet = Fleet::local(),
         limits = [limit(db, 2), #[cfg(any())] limit(absent, 1)],
         controller = ControllerConfig { slot_capacity: 1, ..ControllerConfig::default() },
         slots = [
@@ -32,6 +33,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             slot(wide, concurrency = 3, rate = "10/1m", limit = db),
             slot(jobs, keyed, max_concurrent = 4, capacity = 2),
             slot(later, paused),
+            slot(replicated, fleet),
+            slot(alone, fleet = false),
+            slot(at_night, fleet = capacity() == 2),
             slot(sometimes, paused = capacity() > 5),
             #[cfg(any())]
             slot(absent),

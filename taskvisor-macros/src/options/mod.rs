@@ -7,6 +7,7 @@ mod limit;
 mod of_group;
 mod parse;
 mod schedule;
+pub(crate) mod singleton;
 mod table;
 
 use std::time::Duration;

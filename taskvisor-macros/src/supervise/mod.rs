@@ -6,6 +6,7 @@ mod conditional;
 mod editor;
 mod entry;
 mod expand;
+mod fleet;
 mod group;
 mod handles;
 mod limit;
@@ -89,10 +90,13 @@ struct Declaration {
     controller: Option<(Ident, Ident, Vec<Attribute>)>,
     /// The local of the overrides, and the `#[cfg(..)]` of their key.
     overrides: Option<(Ident, Vec<Attribute>)>,
+    fleet: Option<fleet::Fleet>,
     limits: Vec<limit::Limit>,
     slots: Vec<Slot>,
     slots_key: Option<Ident>,
     root: Group,
+    /// `true` if a part of the invocation could not be read, which may contain a missing key.
+    is_partial: bool,
 }
 
 struct Subscriber {
