@@ -72,6 +72,15 @@ pub(crate) fn names() -> [Vec<&'static str>; 5] {
     [parse::names(), group::names(), strategy::names(), slot::names(), signals::names()]
 }
 
+/// Returns the messages about the fleet in a build without the feature.
+#[cfg(test)]
+pub(crate) fn without_fleet(input: TokenStream) -> Vec<String> {
+    let mut reader = Reader::default();
+    let declaration = Declaration::parse(input, &mut reader);
+    fleet::check(&declaration, false, &mut reader.errors);
+    reader.errors.messages()
+}
+
 /// A declared tree.
 #[derive(Default)]
 struct Declaration {

@@ -33,9 +33,9 @@ fn said(table: &Table, code: &str) -> Option<Vec<String>> {
         "a schedule in `#[task(..)]`" if cfg!(not(feature = "cron")) => return None,
         "a singleton in `#[task(..)]`" | "a fleet in `supervise!(..)`" if cfg!(not(feature = "fleet")) => return None,
         "a fleet in `supervise!(..)`" if cfg!(not(feature = "controller")) && code.contains("slots") => return None,
-        "a fleet in `supervise!(..)`" => in_tree(code),
-        "in `supervise!(..)`, without the feature `fleet`" if cfg!(feature = "fleet") => return None,
-        "in `supervise!(..)`, without the feature `fleet`" => in_tree(code),
+        "in `supervise!(..)`, without the feature `fleet`" => {
+            return Some(crate::supervise::without_fleet(code.parse().unwrap()));
+        }
         "in `#[task(..)]`, without the feature `fleet`" => return Some(without(code, Options::check_singleton)),
         "in `#[task(..)]`, without the feature `cron`" => return Some(without(code, Options::check_schedule)),
         "in `#[task(..)]`" | "a schedule in `#[task(..)]`" | "a singleton in `#[task(..)]`" => {
@@ -44,7 +44,7 @@ fn said(table: &Table, code: &str) -> Option<Vec<String>> {
         "in `#[subscriber(..)]`" => on_function(&format!("#[subscriber({code})] async fn listen(event: &Event) {{}}")),
         "a function" if code.ends_with(['}', ';']) => on_function(code),
         "a function" => on_function(&format!("{code} {{}}")),
-        "in `supervise!(..)`" => in_tree(code),
+        "in `supervise!(..)`" | "a fleet in `supervise!(..)`" => in_tree(code),
         "in `tasks = [..]`" => in_tree(&format!("tasks = [{code}]")),
         "in `slots = [..]`" if cfg!(feature = "controller") => in_tree(&format!("slots = [{code}]")),
         "in `supervise!(..)`, without the feature `controller`" if cfg!(not(feature = "controller")) => in_tree(code),
