@@ -7,6 +7,7 @@ use syn::parse::Parser;
 use syn::spanned::Spanned;
 
 use crate::arms;
+use crate::options::singleton::ENABLED as FLEET;
 use crate::path::{hygienic, located};
 use crate::reader::{Binding, Purpose};
 
@@ -42,6 +43,10 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
         Purpose::LastRun => quote_spanned! {span=>
             let #local = #private::Into::<#private::Option<::std::time::SystemTime>>::into(#expr);
         },
+        Purpose::Fleet if FLEET => typed(quote_spanned!(span=> #private::Fleet)),
+        Purpose::Standby if FLEET => typed(quote_spanned!(span=> #private::Standby)),
+        Purpose::Overrun if FLEET => typed(quote_spanned!(span=> #private::Overrun)),
+        Purpose::Ticks if FLEET => typed(quote_spanned!(span=> #private::Ticks)),
         Purpose::Signals => quote_spanned!(span=> let #local = #private::Into::<#private::Signals>::into(#expr);),
         Purpose::SignalAction => typed(quote_spanned!(span=> #private::SignalAction)),
         Purpose::U32 => typed(quote_spanned!(span=> ::core::primitive::u32)),
@@ -51,7 +56,13 @@ fn statement(binding: &Binding, private: &TokenStream) -> TokenStream {
         Purpose::Config => typed(quote_spanned!(span=> #private::SupervisorConfig)),
         Purpose::Controller if cfg!(feature = "controller") => typed(quote_spanned!(span=> #private::ControllerConfig)),
         Purpose::Overrides => typed(quote_spanned!(span=> #private::Overrides)),
-        Purpose::Admission | Purpose::Controller | Purpose::Missed => quote_spanned!(span=> let #local = #expr;),
+        Purpose::Admission
+        | Purpose::Controller
+        | Purpose::Missed
+        | Purpose::Fleet
+        | Purpose::Standby
+        | Purpose::Overrun
+        | Purpose::Ticks => quote_spanned!(span=> let #local = #expr;),
         Purpose::Text => quote_spanned! {span=>
             let #local = #private::Into::<#private::Arc<#private::str>>::into(#expr);
         },

@@ -68,7 +68,7 @@ impl Echo {
 }
 
 /// The lists and the words whose names can be completed.
-const LISTS: [&str; 22] = [
+const LISTS: [&str; 25] = [
     "attribute",
     "entry",
     "group",
@@ -90,6 +90,9 @@ const LISTS: [&str; 22] = [
     "words_of_signals",
     "words_of_span",
     "words_of_missed",
+    "words_of_standby",
+    "words_of_overrun",
+    "words_of_ticks",
     "words_of_dynamic",
 ];
 

@@ -42,8 +42,8 @@ use taskvisor_parse::{duration, suggest};
 /// - converts into a `TaskSpec`, so that it can stand in `supervise!` or be given to the builder;
 /// - can be cloned, and has the documentation of the function and, as those of its fields, of the arguments.
 ///
-/// The guide explains [tasks][guide-tasks], [restarts and backoff][guide-restarts], [schedules][guide-schedules] and
-/// [blocking work][guide-blocking].
+/// The guide explains [tasks][guide-tasks], [restarts and backoff][guide-restarts], [schedules][guide-schedules],
+/// [blocking work][guide-blocking], and what runs once over several replicas: [fleets][guide-fleets].
 ///
 /// ```
 /// use taskvisor::prelude::*;
@@ -280,6 +280,38 @@ use taskvisor_parse::{duration, suggest};
 /// # }
 /// ```
 ///
+/// # Singletons
+/// With `singleton`, which needs the feature `fleet`, a task runs in one replica of a service at a time: the tree has a
+/// `fleet`, as `supervise!` shows. The ticks of `every` are then shared by the replicas, in whole seconds by the clock of
+/// the store, and what `missed` and `late` say of `cron` counts for them as well. So it stands without `initial_delay`, and
+/// with no `ready` but `"start"`.
+///
+/// ```
+/// use taskvisor::prelude::*;
+///
+/// /// Each hour in one replica. A run whose owner dies is repeated by another, within ten minutes.
+/// #[task(
+///     restart = "always",
+///     every = "1h",
+///     singleton,
+///     ticks = "at_least_once",
+///     missed = "once",
+///     late = "10m",
+/// )]
+/// async fn invoice() -> Result<(), String> {
+///     Ok(())
+/// }
+///
+/// /// Serves requests, so that only the owner is ready; and ends the process rather than to run on without its lease.
+/// #[task(singleton = "frontend", standby = "not_ready", overrun = "abort")]
+/// async fn serve(ctx: TaskContext) {
+///     println!("with the token {:?}", ctx.fencing_token());
+///     ctx.cancelled().await;
+/// }
+///
+/// assert!(invoice::spec().is_singleton() && serve::spec().is_singleton());
+/// ```
+///
 /// # Functions that block
 /// With `blocking`, each attempt runs on a thread of its own, which has the name of the task. If no thread can be
 /// created, the attempt has failed with that error, and is retried as any failure. With `blocking = "pool"`, for short
@@ -331,6 +363,7 @@ use taskvisor_parse::{duration, suggest};
 /// [guide-restarts]: ../taskvisor/guide/restarts/index.html
 /// [guide-schedules]: ../taskvisor/guide/schedules/index.html
 /// [guide-blocking]: ../taskvisor/guide/blocking/index.html
+/// [guide-fleets]: ../taskvisor/guide/fleets/index.html
 #[doc = include_str!("mistakes/task.md")]
 #[proc_macro_attribute]
 pub fn task(options: TokenStream, item: TokenStream) -> TokenStream {
@@ -413,7 +446,8 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// `tasks` has a `ChildHandle` for each task, and its field `groups` has the handles of each group: a wrong name does
 /// not compile.
 ///
-/// The guide explains [groups][guide-groups], [schedules][guide-schedules] and [slots][guide-slots]. `Tree::builder`
+/// The guide explains [groups][guide-groups], [schedules][guide-schedules], [slots][guide-slots] and
+/// [fleets][guide-fleets]. `Tree::builder`
 /// declares the same trees without a macro.
 ///
 /// ```
@@ -528,6 +562,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `tasks` | list in brackets | none | the tasks, below |
 /// | `strategy` | a word, below | `one_for_one` | the children that restart when one fails, and the limit |
 /// | `subscribers` | list in brackets | none | the receivers of events, by value or in an `Arc` |
+/// | `fleet` | `Fleet` | none | the replicas among which a `singleton` runs once, below; with the feature `fleet` |
 /// | `limits` | list in brackets | none | the limits with names, below |
 /// | `slots` | list in brackets | none | the admission slots, below; with the feature `controller` |
 /// | `controller` | `ControllerConfig` | its default | how many submissions may wait; with the feature `controller` |
@@ -550,7 +585,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// - `label = entry`: the label is the field, and the name of the task.
 /// - `task(entry, ..)`: the entry, with options that replace those it has. `restart` with its `interval`, and
 ///   `backoff(..)`, are replaced as a whole. `critical = false`, `significant = false`, `final_attempt = false`,
-///   `readiness = true` and `paused = false` take back what `#[task]` says.
+///   `readiness = true`, `paused = false` and `singleton = false` take back what `#[task]` says.
 /// - `label = group(..)`: a group, below.
 /// - `label = group(value, ..)`: a `Group` from a function or the builder, with the options of `group(..)` except `tasks`,
 ///   `fresh` and `strategy`. Its handle is a `GroupHandle`.
@@ -677,6 +712,9 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `critical` | `true`, `false` or `"any_end"` | `true` | its end in failure, for good, fails the group that it is in; with `"any_end"`, its end in success does as well |
 /// | `significant` | alone, or `true` or `false` | `false` | its end in success, for good, ends the group that it is in; not with `"always"` |
 /// | `readiness` | `true` or `false` | `true` | the states of its tasks count for the readiness of the service |
+/// | `singleton` | alone, or `true` or `false`, or a key as a string | `false` | it runs in one replica of the `fleet` at a time, under one lease |
+/// | `standby` | `"ready"`, `"not_ready"` | `"ready"` | whether its tasks count as ready while another replica owns it |
+/// | `overrun` | `"report"`, `"abort"` | `"report"` | what follows if its work has not ended when its lease has: an event, or the abort of the process |
 /// | `paused` | alone, or `true` or `false` | `false` | it is paused when the tree starts: no attempt begins in it until its handle resumes it |
 /// | `max_concurrent` | number | unlimited | how many attempts run at a time in the group, those in nested groups included |
 /// | `max_starting` | number | unlimited | how many tasks of the group are between the begin of an attempt and its readiness |
@@ -766,6 +804,53 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
+/// # Fleets
+/// `fleet = Fleet::new(store)` says that this process is one of several replicas, which share a store. What is a
+/// `singleton` then runs in one of them at a time, and stands by in the others: a task, or a group with one lease for all of
+/// it. A slot with `fleet` runs one of its tasks in all replicas together. `Fleet::local()` is a fleet of one machine. The
+/// guide explains [fleets][guide-fleets].
+///
+/// ```
+/// use std::time::Duration;
+/// use taskvisor::prelude::*;
+///
+/// #[task]
+/// async fn ledger(ctx: TaskContext) {
+///     ctx.cancelled().await;
+/// }
+///
+/// #[task(restart = "always", every = "1h", singleton)]
+/// async fn report() {}
+///
+/// #[task]
+/// async fn feed(ctx: TaskContext, name: &'static str) {
+///     println!("one replica reads {name}");
+///     ctx.cancelled().await;
+/// }
+///
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), RuntimeError> {
+/// let tree = supervise!(
+///     fleet = Fleet::local().name("billing").ttl(Duration::from_secs(15)),
+///     tasks = [
+///         task(ledger {}, singleton),
+///         // In every replica: this undoes the `singleton` of `#[task]`.
+///         task(report {}, singleton = false),
+///         feeds = group(
+///             singleton = "feeds",
+///             standby = "not_ready",
+///             overrun = "abort",
+///             tasks = [orders = feed { name: "orders" }, prices = feed { name: "prices" }],
+///         ),
+///     ],
+/// );
+/// tree.run_until(tokio::time::sleep(Duration::from_millis(10))).await
+/// # }
+/// ```
+///
+/// Nothing can be `after` a singleton, which does not start in every replica: `group(singleton, tasks = [..])` with both
+/// has an order within.
+///
 /// # Strategies
 /// - `one_for_one`: what fails restarts alone.
 /// - `one_for_all`: all restart.
@@ -798,6 +883,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// | `max_concurrent` | number | unlimited | how many tasks run at once in all keys together; a free place goes round the keys. Needs `keyed` |
 /// | `rate` | string, as in `"10/1m"` | unlimited | how many tasks start within any such time; the rest waits |
 /// | `paused` | alone, or `true` or `false` | `false` | it is paused at first: submissions wait until its handle resumes it |
+/// | `fleet` | alone, or `true` or `false` | `false` | one of its tasks, in each key, runs in the whole `fleet` at a time; not with `"replace"` and `concurrency` |
 ///
 /// # Limits
 /// `limits = [limit(db, 4)]` declares a limit: four of the attempts that need it run at a time. `limit = db` on a task, a
@@ -863,6 +949,7 @@ pub fn subscriber(options: TokenStream, item: TokenStream) -> TokenStream {
 /// Each mistake is an error at its token. All errors of an invocation are reported at once, and the tree always exists.
 /// Errors in the options of tasks are those of `#[task]`.
 ///
+/// [guide-fleets]: ../taskvisor/guide/fleets/index.html
 /// [guide-groups]: ../taskvisor/guide/groups/index.html
 /// [guide-overrides]: ../taskvisor/guide/overrides/index.html
 /// [guide-schedules]: ../taskvisor/guide/schedules/index.html

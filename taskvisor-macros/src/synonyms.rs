@@ -29,6 +29,10 @@ synonyms! {
         "missed": "misfire" "misfire_policy" "on_misfire" "catch_up" "catchup" "persistent" "missed_runs" "missed_ticks";
         "late": "starting_deadline" "starting_deadline_seconds" "misfire_grace_time" "misfire_threshold" "lateness" "max_late";
         "last_run": "last" "last_run_at" "last_fire" "last_fire_time" "previous_run" "since";
+        "singleton": "leader" "leader_election" "leader_only" "elected" "unique" "single" "exclusive" "cluster" "cluster_singleton" "distributed" "distributed_lock" "on_one_server" "one_server" "once_per_cluster" "disallow_concurrent_execution" "single_instance";
+        "standby": "hot_standby" "follower" "secondary" "passive" "when_standby" "on_standby";
+        "overrun": "on_overrun" "on_lease_lost" "fencing";
+        "ticks": "delivery" "delivery_guarantee" "guarantee" "semantics" "acks_late" "ack_late" "at_most_once" "at_least_once";
         "initial_delay": "delay" "start_delay" "delay_start" "startup_delay" "wait";
         "timeout": "deadline" "time_limit" "max_duration" "max_time" "attempt_timeout" "run_timeout" "ttl" "expires";
         "grace": "grace_period" "shutdown_grace" "shutdown_timeout" "termination_grace_period" "stop_timeout" "terminate_after";
@@ -54,6 +58,7 @@ synonyms! {
         "drain": "drain_period" "drain_for" "quiesce" "pre_stop" "lame_duck" "shutdown_delay";
         "max_concurrent": "concurrency" "max_concurrency" "concurrency_limit" "parallelism" "max_parallel" "max_running";
         "signals": "signal" "handle_signals" "ctrl_c" "catch_signals" "sigterm";
+        "fleet": "cluster" "lease_store" "election" "leader_election" "leader";
         "limits": "semaphores" "semaphore" "permits" "resources";
         "slots": "queues" "pools" "lanes";
         "defaults": "default" "common" "all_tasks" "task_defaults";
@@ -73,6 +78,7 @@ synonyms! {
     }
     "slot" {
         "admission": "policy" "mode" "on_busy" "overflow" "conflict" "concurrency_policy" "strategy";
+        "fleet": "cluster" "distributed" "unique" "leader" "single";
         "capacity": "queue" "max_queue" "queue_size" "size" "depth" "buffer" "max";
         "paused": "suspended" "suspend" "disabled" "on_hold" "hold" "frozen" "inactive" "stopped";
     }
@@ -95,6 +101,18 @@ synonyms! {
     "`missed`" {
         "once": "catch_up" "catchup" "latest" "last" "coalesce" "fire_once" "run_once" "one" "run";
         "skip": "ignore" "drop" "discard" "none" "never" "do_nothing" "off" "forget";
+    }
+    "`standby`" {
+        "ready": "up" "true" "live" "healthy" "hot" "active";
+        "not_ready": "unready" "false" "down" "unhealthy" "cold" "passive";
+    }
+    "`overrun`" {
+        "report": "event" "log" "warn" "ignore" "notify" "tell" "none";
+        "abort": "kill" "exit" "panic" "terminate" "die" "crash" "suicide";
+    }
+    "`ticks`" {
+        "at_most_once": "once" "most_once" "at_most" "ack_early" "before" "early";
+        "at_least_once": "least_once" "at_least" "ack_late" "acks_late" "after" "late" "repeat" "retry";
     }
     "`ready`" {
         "start": "started" "immediate" "immediately" "simple" "spawn" "running" "begin" "exec";

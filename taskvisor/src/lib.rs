@@ -167,6 +167,7 @@ pub use task::{
 /// [guide-restarts]: crate::guide::restarts
 /// [guide-groups]: crate::guide::groups
 /// [guide-slots]: crate::guide::slots
+/// [guide-fleets]: crate::guide::fleets
 /// [guide-overrides]: crate::guide::overrides
 /// [guide-blocking]: crate::guide::blocking
 /// [guide-events]: crate::guide::outcomes_and_events

@@ -1,6 +1,8 @@
 //! The items that most programs need. `LogWriter` and `LogLevel` need the feature `logging`. `ControllerSpec`,
-//! `SlotSpec` and the other items of slots need `controller`. See [the features](crate#features).
+//! `SlotSpec` and the other items of slots need `controller`, and `Fleet` needs `fleet`. See [the features](crate#features).
 
+#[cfg(feature = "fleet")]
+pub use crate::fleet::Fleet;
 #[cfg(feature = "controller")]
 pub use crate::{AdmissionPolicy, ControllerConfig, ControllerError, ControllerSpec, SlotHandle, SlotSpec};
 pub use crate::{

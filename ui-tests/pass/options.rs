@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
+use taskvisor::fleet::{Overrun, Standby, Ticks};
 use taskvisor::prelude::*;
 use taskvisor::{BackoffPolicy, JitterPolicy, Missed, Ready, RestartPolicy, Schedule, SpanScope, TaskSpec};
 
@@ -126,6 +127,18 @@ fn blocked(threads: Arc<Mutex<Vec<ThreadId>>>) {
     threads.lock().unwrap().push(thread::current().id());
 }
 
+#[task(restart = "always", every = "1h", singleton, missed = "skip", late = "1h", ticks = "at_least_once")]
+async fn once() {}
+
+#[task(singleton = "key", standby = "not_ready", overrun = "abort")]
+async fn owner() {}
+
+#[task(singleton = format!("{NAME}-1"), standby = Standby::Ready, overrun = report, ticks = Ticks::AtMostOnce, restart = always, cron = PATTERN)]
+async fn owner_by_expressions() {}
+
+#[task(singleton = false)]
+async fn in_every_replica() {}
+
 fn assert_same(made: &TaskSpec, expected: &TaskSpec) {
     assert_eq!(made.name(), expected.name());
     assert_eq!(made.restart(), expected.restart());
@@ -154,6 +167,15 @@ fn assert_same(made: &TaskSpec, expected: &TaskSpec) {
     assert_eq!(made.schedule(), expected.schedule());
     assert_eq!(made.last_run(), expected.last_run());
     assert_eq!(made.span(), expected.span());
+    assert_eq!(made.is_singleton(), expected.is_singleton());
+    // What has no getter of its own.
+    assert_eq!(singleton(made), singleton(expected));
+}
+
+/// The lines about the singleton in what `Debug` says of the spec.
+fn singleton(spec: &TaskSpec) -> String {
+    let text = format!("{spec:?}");
+    text.split_once("singleton: ").map_or(String::new(), |(_, rest)| rest.split_inclusive(')').take(3).collect())
 }
 
 /// The options that change attempts, compared by their outcomes.
@@ -280,6 +302,20 @@ async fn main() {
     let schedule = Schedule::cron("@daily").zone("Asia/Tokyo").missed(Missed::Once).late(POLL);
     assert_same(&by_expressions {}.into(), &scheduled("by_expressions", schedule));
     assert_same(&monthly::spec(), &scheduled("monthly", Schedule::cron("0 8 1,L * *").missed(Missed::Once)).with_ready(Ready::Start));
+    let hourly = base("once")
+        .with_restart(RestartPolicy::Always { interval: None })
+        .with_every(hour)
+        .with_singleton()
+        .with_missed(Missed::Skip)
+        .with_late(hour)
+        .with_ticks(Ticks::AtLeastOnce);
+    assert_same(&once::spec(), &hourly);
+    let owner = base("owner").with_singleton_key("key").with_standby(Standby::NotReady).with_overrun(Overrun::Abort);
+    assert_same(&owner::spec(), &owner);
+    assert!(singleton(&owner).contains("key") && singleton(&owner).contains("Abort"), "{}", singleton(&owner));
+    let owner = scheduled("owner_by_expressions", Schedule::cron("@daily")).with_singleton_key("by_constant-1");
+    assert_same(&owner_by_expressions::spec(), &owner);
+    assert_same(&in_every_replica::spec(), &base("in_every_replica"));
     assert_same(
         &repeats_by_words::spec(),
         &always("repeats_by_words")

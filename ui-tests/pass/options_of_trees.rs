@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use taskvisor::fleet::{Overrun, Standby, Ticks};
 use taskvisor::prelude::*;
 use taskvisor::{Dynamic, Group, JitterPolicy, Missed, Ready, Schedule, SpanScope, Strategy, Tree};
 
@@ -48,6 +49,9 @@ const fn seconds(seconds: u64) -> Duration {
 #[task(critical, significant, final_attempt, readiness = false, paused)]
 async fn needed() {}
 
+#[task(singleton, standby = "not_ready")]
+async fn single() {}
+
 async fn made_anew() -> Result<Vec<TaskSpec>, String> {
     Ok(vec![ping::spec()])
 }
@@ -60,6 +64,7 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
         drain = "12s",
         max_concurrent = 13,
         max_starting = 130,
+        fleet = Fleet::local().name("app"),
         limits = [limit(db, 131), limit(cpu, 132)],
         signals(force_after = "14s", interrupt = "drain", terminate = "stop"),
         strategy = rest_for_one(max_restarts = 14, within = "15s"),
@@ -118,6 +123,12 @@ fn made(held: Arc<()>) -> impl std::ops::Deref<Target = Tree> {
             ),
             nightly = task(ping {}, restart = always, cron = "0 2 * * *", last_run = Some(SystemTime::UNIX_EPOCH)),
             never_run = task(ping {}, restart = always, cron = "0 3 * * *", last_run = None),
+            task(single {}, singleton = false),
+            owner = task(ping {}, singleton = "ledger", standby = "not_ready", overrun = "abort"),
+            hourly = task(ping {}, restart = always, every = "1h", singleton, ticks = "at_least_once"),
+            owned = group(singleton, standby = "not_ready", overrun = "abort", tasks = [ping {}]),
+            keyed = group(singleton = String::from("key"), tasks = [ping {}]),
+            everywhere = group(singleton = false, tasks = [ping {}]),
             store = group(
                 strategy = one_for_all(max_restarts = 51, within = "52s"),
                 tasks = [task(ping {}, restart = "never", ready = "signal")],
@@ -215,6 +226,15 @@ fn built(held: Arc<()>) -> Tree {
     let scheduled = on("scheduled", scheduled).with_last_run(SystemTime::UNIX_EPOCH);
     let nightly = on("nightly", Schedule::cron("0 2 * * *")).with_last_run(Some(SystemTime::UNIX_EPOCH));
     let never_run = on("never_run", Schedule::cron("0 3 * * *")).with_last_run(None);
+    let owner = ping::spec().with_name("owner").with_singleton_key("ledger");
+    let owner = owner.with_standby(Standby::NotReady).with_overrun(Overrun::Abort);
+    let always = RestartPolicy::Always { interval: None };
+    let hourly = ping::spec().with_name("hourly").with_restart(always).with_every(seconds(3_600));
+    let hourly = hourly.with_singleton().with_ticks(Ticks::AtLeastOnce);
+    let owned = Group::new("owned", Strategy::OneForOne).with_singleton().with_standby(Standby::NotReady);
+    let owned = owned.with_overrun(Overrun::Abort).task(ping::spec());
+    let keyed = Group::new("keyed", Strategy::OneForOne).with_singleton_key("key").task(ping::spec());
+    let everywhere = Group::new("everywhere", Strategy::OneForOne).task(ping::spec());
     let store = Group::new("store", Strategy::OneForAll)
         .with_limit(51, seconds(52))
         .with_max_concurrent(53)
@@ -251,6 +271,7 @@ fn built(held: Arc<()>) -> Tree {
         .with_strategy(Strategy::RestForOne)
         .with_limit(14, seconds(15))
         .with_max_starting(130)
+        .with_fleet(Fleet::local().name("app"))
         .with_named_limit("db", 131)
         .with_named_limit("cpu", 132)
         .with_subscriber(ByHand(held))
@@ -262,6 +283,12 @@ fn built(held: Arc<()>) -> Tree {
         .task(scheduled)
         .task(nightly)
         .task(never_run)
+        .task(single::spec().without_singleton())
+        .task(owner)
+        .task(hourly)
+        .group(owned)
+        .group(keyed)
+        .group(everywhere)
         .group(store)
         .group(endless)
         .group(fresh)

@@ -20,6 +20,8 @@ fn capacity() -> usize {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let tree = supervise!(
         signals = false,
+        #[cfg(all())]
+        fleet = Fleet::local(),
         limits = [limit(db, 2), #[cfg(any())] limit(absent, 1)],
         controller = ControllerConfig { slot_capacity: 1, ..ControllerConfig::default() },
         slots = [
@@ -32,6 +34,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             slot(wide, concurrency = 3, rate = "10/1m", limit = db),
             slot(jobs, keyed, max_concurrent = 4, capacity = 2),
             slot(later, paused),
+            slot(replicated, fleet),
+            slot(alone, fleet = false),
+            slot(at_night, fleet = capacity() == 2),
             slot(sometimes, paused = capacity() > 5),
             #[cfg(any())]
             slot(absent),
@@ -76,6 +81,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         assert!(slot.is_idle());
     }
 
+    // `replicated` and `at_night`.
+    assert_eq!(format!("{:?}", *tree).matches("fleet: true").count(), 2);
     assert!(tree.slots.later.is_paused() && !tree.slots.sometimes.is_paused() && !tree.slots.deploy.is_paused());
     let first = tree.slots.deploy.submit(deploy { version: 1 }).await?;
     let second = tree.slots.deploy.submit(deploy { version: 2 }).await?;

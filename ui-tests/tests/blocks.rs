@@ -16,7 +16,7 @@ edition = "2024"
 [dependencies]
 async-trait = "*"
 taskvisor = { path = "../../../taskvisor", features = [
-    "anyhow", "controller", "cron", "history", "logging", "metrics", "process", "serde", "systemd", "test-util", "tracing",
+    "anyhow", "controller", "fleet", "history", "logging", "metrics", "process", "serde", "systemd", "test-util", "tracing",
 ] }
 tokio = { version = "1", features = ["full", "test-util"] }
 

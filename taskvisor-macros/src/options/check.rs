@@ -6,8 +6,8 @@ use std::time::Duration;
 use proc_macro2::{Ident, TokenStream};
 
 use super::expand::{chosen, is_set};
-use super::schedule;
 use super::{Backoff, Choice, Options, Place, Ready, Restart};
+use super::{schedule, singleton};
 use crate::duration;
 use crate::errors::Errors;
 use crate::reader::{Given, Value};
@@ -32,6 +32,7 @@ impl Options {
         self.check_first_success(place, errors);
         self.check_splay(place, errors);
         self.check_schedule(place, schedule::ENABLED, errors);
+        self.check_singleton(place, singleton::ENABLED, errors);
         if let Some((label, at)) = self.metric_label.as_ref().and_then(Given::known) {
             if label.value().is_empty() {
                 errors.push(at, "`metric_label` is empty: write what metrics should name the task by");
@@ -88,7 +89,9 @@ impl Options {
             let message = "`significant` waits for an end in success, and with `restart = \"always\"` there is none";
             errors.push(&significant.key, message);
         }
-        if let (Some((Ready::Completed, at)), None) = (self.ready.as_ref().and_then(Given::known), &self.cron) {
+        // A task with ticks has a message of its own.
+        let has_ticks = self.cron.is_some() || self.has_common_ticks();
+        if let (Some((Ready::Completed, at)), false) = (self.ready.as_ref().and_then(Given::known), has_ticks) {
             let message = "a task with `restart = \"always\"` never completes: write `ready = \"first_success\"`, or \
                            `ready = \"signal\"` and call `ready()` on its `TaskContext`";
             errors.push(at, message);
@@ -141,8 +144,8 @@ impl Options {
     /// `first_success` needs a task that repeats, and `unready_after` needs `first_success`. An entry may have them in
     /// `#[task]`.
     fn check_first_success(&self, place: Place, errors: &mut Errors) {
-        // `cron` excludes both.
-        if self.cron.is_some() {
+        // Ticks exclude both.
+        if self.cron.is_some() || self.has_common_ticks() {
             return;
         }
         let is_whole = self.is_whole(place);

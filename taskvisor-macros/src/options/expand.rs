@@ -6,6 +6,7 @@ use proc_macro2::{Literal, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 
 use super::held::Held;
+use super::singleton::{self, Lease};
 use super::table::{Row, Use};
 use super::{Backoff, Choice, Jitter, Options, Restart};
 use crate::reader::{Given, Value};
@@ -35,6 +36,13 @@ impl Options {
         }
         call("with_named_limit", plain(self.limit.named.as_ref()));
         call("with_limit", self.limit.sliding.as_ref().and_then(|limit| limit.arguments(private)));
+        match self.singleton.as_ref().filter(|_| singleton::ENABLED).map(|given| &given.value) {
+            Some(Value::Known(Lease::None, _)) => call("without_singleton", Some(TokenStream::new())),
+            Some(Value::Known(Lease::OfPath, _)) => call("with_singleton", Some(TokenStream::new())),
+            Some(Value::Known(Lease::OfKey(key), _)) => call("with_singleton_key", Some(key.to_token_stream())),
+            Some(Value::Bound(key)) => call("with_singleton_key", Some(key.to_token_stream())),
+            Some(Value::Constant(_) | Value::Refused) | None => {}
+        }
         for (row, held) in self.rows() {
             match of(row) {
                 Use::Set(setter) | Use::OfEntry(setter) => call(setter, held.lower(private)),

@@ -1,5 +1,6 @@
 //! The options of tasks and groups, which `#[task(..)]`, `task(..)`, `group(..)` and `defaults(..)` share.
 
+mod cells;
 mod check;
 mod expand;
 mod held;
@@ -7,6 +8,7 @@ mod limit;
 mod of_group;
 mod parse;
 mod schedule;
+pub(crate) mod singleton;
 mod table;
 
 use std::time::Duration;
@@ -15,13 +17,14 @@ use proc_macro2::Ident;
 
 use crate::reader::{Given, Words};
 
+pub(crate) use cells::{given, row, setter};
 pub(crate) use check::{check_name, zero};
 pub(crate) use expand::{chosen, duration, is_set, lower, plain};
 pub(crate) use held::{Flag, Held, LimitName, NameOfLimit, WrongForm};
 pub(crate) use limit::Limit;
 pub(crate) use of_group::{OfGroup, check_max_starting, max_starting};
 pub(crate) use parse::{IN_BACKOFF, IN_SUPERVISE, OF_FUNCTION, in_defaults, parse_crate};
-pub(crate) use table::{Options, given, options_of_entries, options_of_tasks, places_of_options, row, setter};
+pub(crate) use table::{Options, options_of_entries, options_of_tasks, places_of_options};
 
 /// The kind of list, which decides the valid options.
 #[derive(Clone, Copy, PartialEq, Eq)]

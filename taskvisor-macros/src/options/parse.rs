@@ -67,6 +67,10 @@ pub(crate) const IN_SUPERVISE: &Misplaced = &[
     ("controller", "it is a key of `supervise!`"),
     ("defaults", "it is a key of `supervise!`"),
     ("drain", "it is a key of `supervise!`"),
+    (
+        "fleet",
+        "it is a key of `supervise!` and an option of `slot(..)`, and what runs once in a fleet is a `singleton`",
+    ),
     ("grace", "it is a key of `supervise!`"),
     ("limits", "it is a key of `supervise!`"),
     ("max_concurrent", "it is a key of `supervise!`, and an option of `group(..)`"),

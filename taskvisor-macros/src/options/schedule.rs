@@ -195,7 +195,19 @@ impl Options {
             Some(cron) => self.check_beside_cron(cron, place, errors),
             None if self.is_whole(place) => {
                 for key in beside.into_iter().flatten() {
-                    errors.push(key, format!("`{key}` is about a schedule: write `cron = \"30 2 * * *\"` beside it"));
+                    let can_be_missed = key == "missed" || key == "late";
+                    if can_be_missed && self.can_miss_ticks() {
+                        continue;
+                    }
+                    let message = if can_be_missed && self.every.is_some() {
+                        format!(
+                            "`{key}` is about a schedule: write `cron = \"30 2 * * *\"` in place of `every`, or \
+                             `singleton` beside it"
+                        )
+                    } else {
+                        format!("`{key}` is about a schedule: write `cron = \"30 2 * * *\"` beside it")
+                    };
+                    errors.push(key, message);
                 }
             }
             None => {}

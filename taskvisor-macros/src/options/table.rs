@@ -14,6 +14,7 @@ use super::held::{
     Failures, Flag, FlagOrWord, Held, Limits, Number, ReadyWhen, RestartWhen, Retries, SpanOf, Text, Time,
 };
 use super::schedule::{self, Cron, LastRun, MissedRuns, Zone};
+use super::singleton::{self, OnOverrun, Singleton, TicksWhen, WhileStandby};
 use crate::reader::Given;
 use crate::table::{Key, Read};
 
@@ -54,7 +55,7 @@ macro_rules! options {
             /// Returns the rows, each with its value in the list. Those of a feature that is off were reported.
             pub(super) fn rows(&self) -> impl Iterator<Item = (&'static Row, &dyn Held)> {
                 let held: [&dyn Held; ROWS.len()] = [$(&self.$name),+];
-                ROWS.iter().zip(held).filter(|(row, _)| schedule::ENABLED || !schedule::KEYS.contains(&row.name))
+                ROWS.iter().zip(held).filter(|(row, _)| row.is_enabled())
             }
         }
 
@@ -101,87 +102,6 @@ macro_rules! options {
     };
 }
 
-/// The row of an option in the docs of `#[task]`, or of the options that only `task(..)` has.
-macro_rules! row {
-    (attribute $name:ident OfEntry($setter:literal) $takes:literal $unset:literal $does:literal) => {
-        ""
-    };
-    (entry $name:ident OfEntry($setter:literal) $takes:literal $unset:literal $does:literal) => {
-        concat!("| `", stringify!($name), "` | ", $takes, " | ", $unset, " | ", $does, " | `", $setter, "` |\n")
-    };
-    (attribute $name:ident $use:ident $(($($call:literal),+))? $takes:literal $unset:literal $does:literal) => {
-        concat!(
-            "| `", stringify!($name), "` | ", $takes, " | ", $unset, " | ", $does, " | ",
-            crate::options::setter!($name $use $(($($call),+))?), " |\n"
-        )
-    };
-    (entry $name:ident $use:ident $(($($call:literal),+))? $takes:literal $unset:literal $does:literal) => {
-        ""
-    };
-}
-pub(crate) use row;
-
-/// The cell of an option in the docs: valid or not.
-macro_rules! given {
-    (attribute OfEntry) => {
-        "-"
-    };
-    (attribute $of:ident) => {
-        "yes"
-    };
-    (entry OfFunction) => {
-        "-"
-    };
-    (entry $of:ident) => {
-        "yes"
-    };
-    (No) => {
-        "-"
-    };
-    ($of:ident) => {
-        "yes"
-    };
-}
-pub(crate) use given;
-
-/// The setter of `TaskSpec` for an option, in the docs.
-macro_rules! setter {
-    (cron Set($setter:literal)) => {
-        "`with_schedule`"
-    };
-    (zone Set($setter:literal)) => {
-        "`Schedule::zone`"
-    };
-    (missed Set($setter:literal)) => {
-        "`Schedule::missed`"
-    };
-    (late Set($setter:literal)) => {
-        "`Schedule::late`"
-    };
-    ($name:ident Set($setter:literal)) => {
-        concat!("`", $setter, "`")
-    };
-    ($name:ident Either($set:literal, $unset:literal)) => {
-        concat!("`", $set, "`, `", $unset, "`")
-    };
-    ($name:ident Choice($set:literal, $unset:literal, $word:literal)) => {
-        concat!("`", $set, "`, `", $unset, "`, `", $word, "`")
-    };
-    (backoff Own) => {
-        "`with_backoff`, `with_reset_after`"
-    };
-    (limit Own) => {
-        "`with_named_limit`, `with_limit`"
-    };
-    ($name:ident Own) => {
-        "`with_restart`"
-    };
-    ($name:ident OfFunction) => {
-        "-"
-    };
-}
-pub(crate) use setter;
-
 /// A row without its value.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
@@ -190,6 +110,14 @@ pub(crate) struct Row {
     pub(crate) defaults: Use,
     /// The advice if the option is only valid in `defaults(..)`.
     pub(crate) write_default: &'static str,
+}
+
+impl Row {
+    /// Returns `true` if the feature of the option is on.
+    fn is_enabled(&self) -> bool {
+        (schedule::ENABLED || !schedule::KEYS.contains(&self.name))
+            && (singleton::ENABLED || !singleton::KEYS.contains(&self.name))
+    }
 }
 
 /// The use of an option in one kind of list.
@@ -277,7 +205,7 @@ options! {
         defaults: No,
         takes: "`\"once\"`, `\"skip\"`",
         unset: "`\"once\"`",
-        does: "what happens to runs of `cron` that were missed: one run makes up for all of them, or they are skipped",
+        does: "what happens to runs of `cron`, or of `every` in a singleton, that were missed: one run makes up for all of them, or they are skipped",
     }
     late: Time {
         usage: "late = \"1h\"",
@@ -286,7 +214,7 @@ options! {
         defaults: No,
         takes: "duration, at least 1 s",
         unset: "without a limit",
-        does: "how late a missed run of `cron` may begin; one that is later is skipped",
+        does: "how late a missed run of `cron`, or of `every` in a singleton, may begin; one that is later is skipped",
     }
     last_run: LastRun {
         usage: "last_run = saved",
@@ -296,6 +224,42 @@ options! {
         takes: "`SystemTime`, or an `Option` of one",
         unset: "no run was missed",
         does: "the time of the last run, which the program has stored: what `cron` was due for since then was missed",
+    }
+    singleton: Singleton {
+        usage: "singleton` or `singleton = \"key\"",
+        task: Own,
+        group: Own,
+        defaults: No,
+        takes: "alone, or `true` or `false`, or the key of its lease, a string",
+        unset: "`false`",
+        does: "it runs in one replica of the `fleet` at a time, under a lease whose key is its path unless it is given; needs the feature `fleet`",
+    }
+    standby: WhileStandby {
+        usage: "standby = \"not_ready\"",
+        task: Set("with_standby"),
+        group: Set("with_standby"),
+        defaults: No,
+        takes: "`\"ready\"`, `\"not_ready\"`",
+        unset: "`\"ready\"`",
+        does: "whether a singleton counts as ready while another replica owns it",
+    }
+    overrun: OnOverrun {
+        usage: "overrun = \"abort\"",
+        task: Set("with_overrun"),
+        group: Set("with_overrun"),
+        defaults: No,
+        takes: "`\"report\"`, `\"abort\"`",
+        unset: "`\"report\"`",
+        does: "what follows if the work of a singleton has not ended when its lease has, because it blocks its thread: an event, or the abort of the process",
+    }
+    ticks: TicksWhen {
+        usage: "ticks = \"at_least_once\"",
+        task: Set("with_ticks"),
+        group: No,
+        defaults: No,
+        takes: "`\"at_most_once\"`, `\"at_least_once\"`",
+        unset: "`\"at_most_once\"`",
+        does: "whether a run of `every` or `cron` of a singleton counts as done before its first attempt, or after an attempt has succeeded: then another replica repeats it if its owner dies",
     }
     initial_delay: Time {
         usage: "initial_delay = \"10s\"",

@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote};
 use syn::Attribute;
 
-use super::{Child, ChildKind, Declaration, Group, Label, Slot, Strategy, limit, order, slot};
+use super::{Child, ChildKind, Declaration, Group, Label, Slot, Strategy, fleet, limit, order, slot};
 use crate::options::{Held as _, duration, max_starting, plain};
 
 /// Returns statements that bind `builder`, with all parts of the tree.
@@ -36,6 +36,7 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
         .overrides
         .as_ref()
         .map(|(overrides, cfgs)| quote!(#(#cfgs)* let builder = builder.with_overrides(#overrides);));
+    let fleet = fleet::expand(declaration);
     let limits = limit::expand(declaration);
     let slots = slot::expand(declaration, private);
     let builder = Ident::new("builder", Span::call_site());
@@ -49,6 +50,7 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
         #starting
         #(#subscribers)*
         #overrides
+        #fleet
         #limits
         #slots
         #children

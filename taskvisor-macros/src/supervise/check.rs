@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use proc_macro2::Ident;
 
-use super::{Child, ChildKind, Declaration, Group, Label, Slot, limit, order, slot};
+use super::{Child, ChildKind, Declaration, Group, Label, Slot, fleet, limit, order, slot};
 use crate::errors::Errors;
-use crate::options::{OfGroup, Options, Place, check_max_starting, check_name};
+use crate::options::{OfGroup, Options, Place, check_max_starting, check_name, singleton};
 
 /// Reports every error in the declaration.
 pub(super) fn check(declaration: &Declaration, errors: &mut Errors) {
@@ -16,6 +16,7 @@ pub(super) fn check(declaration: &Declaration, errors: &mut Errors) {
         defaults.check(Place::Defaults, errors);
     }
     slot::check(declaration, slot::ENABLED, errors);
+    fleet::check(declaration, singleton::ENABLED, errors);
     limit::check(declaration, errors);
     check_group(&declaration.root, &[], &declaration.slots, errors);
 }
@@ -24,7 +25,9 @@ pub(super) fn check(declaration: &Declaration, errors: &mut Errors) {
 fn check_group(group: &Group, outer: &[&Group], slots: &[Slot], errors: &mut Errors) {
     let mut seen: HashMap<String, &Ident> = HashMap::new();
     for (position, child) in group.children.iter().enumerate() {
-        child.options.check(Place::Entry, errors);
+        child
+            .options
+            .check(if matches!(child.kind, ChildKind::Group(_)) { Place::Group } else { Place::Entry }, errors);
         child.options.of_group.check(errors);
         check_label(child, errors);
         check_unique(child, &mut seen, errors);

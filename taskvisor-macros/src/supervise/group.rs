@@ -118,6 +118,7 @@ pub(super) fn read(list: &List, is_refused: bool, reader: &mut Reader) -> (Child
         Some(value) => ChildKind::GroupValue(reader.bind(Purpose::Group, value)),
         None => ChildKind::Group(Box::new(declared.group)),
     };
+    declared.options.is_partial = reader.recovered;
     (kind, declared.options)
 }
 

@@ -6,6 +6,7 @@ mod conditional;
 mod editor;
 mod entry;
 mod expand;
+mod fleet;
 mod group;
 mod handles;
 mod limit;
@@ -71,6 +72,15 @@ pub(crate) fn names() -> [Vec<&'static str>; 5] {
     [parse::names(), group::names(), strategy::names(), slot::names(), signals::names()]
 }
 
+/// Returns the messages about the fleet in a build without the feature.
+#[cfg(test)]
+pub(crate) fn without_fleet(input: TokenStream) -> Vec<String> {
+    let mut reader = Reader::default();
+    let declaration = Declaration::parse(input, &mut reader);
+    fleet::check(&declaration, false, &mut reader.errors);
+    reader.errors.messages()
+}
+
 /// A declared tree.
 #[derive(Default)]
 struct Declaration {
@@ -89,10 +99,13 @@ struct Declaration {
     controller: Option<(Ident, Ident, Vec<Attribute>)>,
     /// The local of the overrides, and the `#[cfg(..)]` of their key.
     overrides: Option<(Ident, Vec<Attribute>)>,
+    fleet: Option<fleet::Fleet>,
     limits: Vec<limit::Limit>,
     slots: Vec<Slot>,
     slots_key: Option<Ident>,
     root: Group,
+    /// `true` if a part of the invocation could not be read, which may contain a missing key.
+    is_partial: bool,
 }
 
 struct Subscriber {

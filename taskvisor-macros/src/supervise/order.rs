@@ -7,6 +7,7 @@ use syn::ext::IdentExt;
 use super::{Child, ChildKind, Group, Label, Slot};
 use crate::errors::Errors;
 use crate::function::find_word;
+use crate::options::singleton;
 use crate::suggest;
 
 /// Reports each name in the `after` of a child that is not an earlier sibling or, in the tree itself, a slot. `outer`
@@ -22,6 +23,12 @@ pub(super) fn check(children: &[Child], position: usize, outer: &[&Group], slots
             if let Some(message) = refusal(children, position, outer, slots, name) {
                 errors.push(name, message);
             }
+        } else if singleton::ENABLED && named(children.iter().take(position), name).any(is_singleton) {
+            let message = format!(
+                "`{name}` is a singleton, and does not start in every replica: put both into one group, as in \
+                 `group(singleton, tasks = [..])`"
+            );
+            errors.push(name, message);
         }
     }
 }
@@ -40,6 +47,11 @@ pub(super) fn names(children: &[Child], position: usize, slots: &[Slot], private
     let names = siblings.chain(slots).map(|(name, cfgs)| quote!(#(#cfgs)* #name));
     // A slice, so that its type is known if none of the siblings is compiled.
     Some(quote!(<[&#private::str]>::to_vec(&[#(#names),*])))
+}
+
+/// Returns `true` for a child that is a singleton and has no `#[cfg(..)]`: the runtime checks those.
+fn is_singleton(child: &Child) -> bool {
+    child.cfgs.is_empty() && child.options.singleton().is_some()
 }
 
 /// Returns the children of that name. There are several only under `#[cfg(..)]`.

@@ -44,6 +44,7 @@ const KEYS: Table<Declaration> = Table {
                 }
             }),
         ),
+        &Key::FLEET,
         &Key::LIMITS,
         &Key::SLOTS,
         &Key::new("grace", "grace = \"30s\"", Read::Duration(|declaration| &mut declaration.grace)),
@@ -106,6 +107,10 @@ const KEYS: Table<Declaration> = Table {
             ("group", "groups stand in `tasks = [..]`, as `label = group(..)`"),
             ("groups", "groups stand in `tasks = [..]`, as `label = group(..)`"),
             ("after", "it is an option of `task(..)` and `group(..)`"),
+            (
+                "singleton",
+                "it is an option of `#[task(..)]`, `task(..)` and `group(..)`, and the fleet is `fleet = ..`",
+            ),
             ("dynamic", "it is an option of `group(..)`"),
             ("fresh", "it is an option of `group(..)`"),
         ],
@@ -120,6 +125,7 @@ impl Declaration {
         let in_defaults = in_defaults();
         let misplaced = [KEYS.misplaced, &[&*in_defaults]].concat();
         table::read((KEYS.list, KEYS.noun), KEYS.keys, &misplaced, &list, &mut declaration, reader);
+        declaration.is_partial = reader.recovered;
         declaration
     }
 }

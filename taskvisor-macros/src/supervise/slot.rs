@@ -11,7 +11,7 @@ use syn::{Attribute, Expr, ExprLit, Lit};
 use super::{Declaration, entry};
 use crate::argument::{self, as_ident, peel};
 use crate::errors::Errors;
-use crate::options::{Flag, LimitName, NameOfLimit, duration, is_set, lower, plain, zero};
+use crate::options::{Flag, LimitName, NameOfLimit, duration, is_set, lower, plain, singleton, zero};
 use crate::path::is_name;
 use crate::reader::{Given, Purpose, Reader, Value, Words};
 use crate::table::{Key, Read, Table};
@@ -39,6 +39,7 @@ struct Options {
     max_concurrent: Option<Given<usize>>,
     rate: Option<Given<Rate>>,
     paused: Flag,
+    fleet: Flag,
 }
 
 /// How many tasks start within which time.
@@ -92,9 +93,11 @@ const OPTIONS: Table<Options> = Table {
             Read::Value(|options, key, value, reader| options.rate = read_rate(key, value, reader)),
         ),
         &Key::new("paused", "paused", Read::Held(|options| &mut options.paused)),
+        &Key::new("fleet", "fleet", Read::Held(|options| &mut options.fleet)),
     ],
     misplaced: &[&[
         ("policy", "write `admission = ..`"),
+        ("singleton", "write `fleet`: one of its tasks runs in the whole fleet"),
         ("slot_capacity", "write `capacity = ..`"),
         ("queue_capacity", "it is a field of `controller = ControllerConfig { .. }`; the slot has `capacity = ..`"),
         ("tasks", "a slot runs what is submitted to its handle, as in `tree.slots.deploy.submit(task)`"),
@@ -188,6 +191,7 @@ pub(super) fn check(declaration: &Declaration, enabled: bool, errors: &mut Error
         }
         slot.options.check_debounce(errors);
         slot.options.check_places(errors);
+        slot.options.check_fleet(errors);
         // The compiler checks slots under `#[cfg(..)]`.
         if !slot.cfgs.is_empty() {
             continue;
@@ -239,8 +243,14 @@ pub(super) fn expand(declaration: &Declaration, private: &TokenStream) -> TokenS
             quote!(.with_rate(#starts, #per))
         });
         let paused = plain(options.paused.as_ref()).map(|paused| quote!(.with_paused(#paused)));
-        let of_places = quote!(#concurrency #keys #all #rate #paused);
+        let is_fleet = options.fleet.as_ref().filter(|_| singleton::ENABLED).map(|given| &given.value);
+        let of_fleet = matches!(is_fleet, Some(Value::Known(true, _))).then(|| quote!(.with_fleet()));
+        let of_places = quote!(#concurrency #keys #all #rate #paused #of_fleet);
         let spec = quote!(#private::SlotSpec::new(#name) #admission #capacity #debounce #most #limit #of_places);
+        let spec = match is_fleet {
+            Some(Value::Bound(local)) => quote!({ let slot = #spec; if #local { slot.with_fleet() } else { slot } }),
+            _ => spec,
+        };
         quote!(#(#cfgs)* let builder = builder.with_slot(#spec);)
     });
     config.chain(slots).collect()
@@ -281,6 +291,23 @@ impl Options {
 }
 
 impl Options {
+    /// The owner of a slot of the fleet can be in another replica, and there is one.
+    fn check_fleet(&self, errors: &mut Errors) {
+        if !is_set(self.fleet.as_ref()) {
+            return;
+        }
+        if let Some((Admission::Replace, at)) = self.admission.as_ref().and_then(Given::known) {
+            let message = "a slot with `fleet` cannot replace its owner, which may run in another replica: write \
+                           `admission = \"queue\"`, `\"latest\"` or `\"drop_if_running\"`";
+            errors.push(at, message);
+        }
+        if let Some((2.., at)) = self.concurrency.as_ref().and_then(Given::known) {
+            let message = "`concurrency` is 1 in a slot with `fleet`, whose lease has one owner: with `keyed`, each key has \
+                           a lease of its own";
+            errors.push(at, message);
+        }
+    }
+
     /// A bound is at least 1, and one of all keys needs keys.
     fn check_places(&self, errors: &mut Errors) {
         if let Some((0, at)) = self.concurrency.as_ref().and_then(Given::known) {
@@ -343,6 +370,11 @@ impl Slot {
     /// Returns `true` if the slot has keys.
     pub(super) fn is_keyed(&self) -> bool {
         is_set(self.options.keyed.as_ref())
+    }
+
+    /// Returns the key of `fleet`, if it is set.
+    pub(super) fn fleet(&self) -> Option<&Ident> {
+        self.options.fleet.as_ref().filter(|fleet| is_set(Some(fleet))).map(|fleet| &fleet.key)
     }
 
     /// Returns the name of its limit.

@@ -23,8 +23,9 @@ fn each_option_of_the_attributes_is_documented() {
 }
 
 /// The guides, whose examples are tests, as those of the macros are.
-const GUIDES: [&str; 9] = [
+const GUIDES: [&str; 10] = [
     include_str!("../../../taskvisor/src/guide/first_service.md"),
+    include_str!("../../../taskvisor/src/guide/fleets.md"),
     include_str!("../../../taskvisor/src/guide/groups.md"),
     include_str!("../../../taskvisor/src/guide/limits.md"),
     include_str!("../../../taskvisor/src/guide/outcomes_and_events.md"),

@@ -4,6 +4,7 @@ use proc_macro2::{TokenStream, TokenTree};
 
 use super::messages;
 use crate::argument::parse_list;
+use crate::errors::Errors;
 use crate::markdown::{Table, code, tables};
 use crate::options::{Options, Place};
 use crate::reader::Reader;
@@ -30,14 +31,20 @@ const SAID: [&str; 7] = [
 fn said(table: &Table, code: &str) -> Option<Vec<String>> {
     let expanded = match &*table.header[0] {
         "a schedule in `#[task(..)]`" if cfg!(not(feature = "cron")) => return None,
-        "in `#[task(..)]`, without the feature `cron`" => return Some(without_cron(code)),
-        "in `#[task(..)]`" | "a schedule in `#[task(..)]`" => {
+        "a singleton in `#[task(..)]`" | "a fleet in `supervise!(..)`" if cfg!(not(feature = "fleet")) => return None,
+        "a fleet in `supervise!(..)`" if cfg!(not(feature = "controller")) && code.contains("slots") => return None,
+        "in `supervise!(..)`, without the feature `fleet`" => {
+            return Some(crate::supervise::without_fleet(code.parse().unwrap()));
+        }
+        "in `#[task(..)]`, without the feature `fleet`" => return Some(without(code, Options::check_singleton)),
+        "in `#[task(..)]`, without the feature `cron`" => return Some(without(code, Options::check_schedule)),
+        "in `#[task(..)]`" | "a schedule in `#[task(..)]`" | "a singleton in `#[task(..)]`" => {
             on_function(&format!("#[task({code})] async fn ping(ctx: TaskContext) -> Result<(), String> {{}}"))
         }
         "in `#[subscriber(..)]`" => on_function(&format!("#[subscriber({code})] async fn listen(event: &Event) {{}}")),
         "a function" if code.ends_with(['}', ';']) => on_function(code),
         "a function" => on_function(&format!("{code} {{}}")),
-        "in `supervise!(..)`" => in_tree(code),
+        "in `supervise!(..)`" | "a fleet in `supervise!(..)`" => in_tree(code),
         "in `tasks = [..]`" => in_tree(&format!("tasks = [{code}]")),
         "in `slots = [..]`" if cfg!(feature = "controller") => in_tree(&format!("slots = [{code}]")),
         "in `supervise!(..)`, without the feature `controller`" if cfg!(not(feature = "controller")) => in_tree(code),
@@ -47,12 +54,12 @@ fn said(table: &Table, code: &str) -> Option<Vec<String>> {
     Some(messages(&expanded))
 }
 
-/// The messages of `#[task]` about schedules in a build without the feature.
-fn without_cron(code: &str) -> Vec<String> {
+/// The messages of `#[task]` of this check in a build without its feature.
+fn without(code: &str, check: fn(&Options, Place, bool, &mut Errors)) -> Vec<String> {
     let mut reader = Reader::default();
     let list = parse_list(code.parse().unwrap(), &mut reader);
     let options = Options::parse(Place::Attribute, &list, &mut reader);
-    options.check_schedule(Place::Attribute, false, &mut reader.errors);
+    check(&options, Place::Attribute, false, &mut reader.errors);
     reader.errors.messages()
 }
 

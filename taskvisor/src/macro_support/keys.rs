@@ -53,6 +53,24 @@ pub mod words_of_missed {
     pub use crate::Missed::{Once as once, Skip as skip};
 }
 
+/// The values of `standby`.
+pub mod words_of_standby {
+    #[cfg(feature = "fleet")]
+    pub use crate::fleet::Standby::{NotReady as not_ready, Ready as ready};
+}
+
+/// The values of `overrun`.
+pub mod words_of_overrun {
+    #[cfg(feature = "fleet")]
+    pub use crate::fleet::Overrun::{Abort as abort, Report as report};
+}
+
+/// The values of `ticks`.
+pub mod words_of_ticks {
+    #[cfg(feature = "fleet")]
+    pub use crate::fleet::Ticks::{AtLeastOnce as at_least_once, AtMostOnce as at_most_once};
+}
+
 /// The values of `dynamic`.
 pub mod words_of_dynamic {
     pub use crate::Dynamic::{Drop as drop, Keep as keep};

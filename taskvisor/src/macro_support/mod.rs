@@ -29,6 +29,9 @@ pub use crate::{AdmissionPolicy, ControllerConfig, SlotHandle, SlotSpec};
 #[cfg(feature = "cron")]
 pub use crate::Missed;
 
+#[cfg(feature = "fleet")]
+pub use crate::fleet::{Fleet, Overrun, Standby, Ticks};
+
 pub use crate::events::SubscriberState;
 pub use crate::task::{Fallible, IntoTaskError, IntoTaskResult, TaskArg, blocking, blocking_on_pool};
 pub use crate::{

@@ -290,17 +290,7 @@ options! {
         #[cfg(feature = "fleet")]
         get is_singleton() -> bool = |set: Option<&Option<Arc<Singleton>>>| set.is_some_and(Option::is_some);
 
-        /// Runs the task in one replica of the [fleet](crate::guide::fleets) at a time, under a lease whose key is its
-        /// path. The others stand by. The supervisor needs a [`Fleet`](crate::fleet::Fleet).
-        ///
-        /// An attempt begins with the lease. When the lease cannot be renewed, the attempt is requested to stop, and
-        /// dropped with its helpers before another replica can take over. That is no failure. The task keeps the lease
-        /// during its backoff and its interval, and releases it when it ends for good. A
-        /// [`stop_timeout`](Self::with_stop_timeout) must not be longer than a fifth of the time to live.
-        #[cfg(feature = "fleet")]
-        set with_singleton() = Some(Arc::default());
-
-        /// Runs the task in every replica: undoes [`with_singleton`](Self::with_singleton).
+        /// Runs the task in every replica: undoes [`with_singleton`](Self::with_singleton), and what is set for it.
         #[cfg(feature = "fleet")]
         unset without_singleton();
     }

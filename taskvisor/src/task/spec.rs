@@ -110,6 +110,18 @@ impl TaskSpec {
         self
     }
 
+    /// Runs the task in one replica of the [fleet](crate::guide::fleets) at a time, under a lease whose key is its
+    /// path. The others stand by. The supervisor needs a [`Fleet`](crate::fleet::Fleet).
+    ///
+    /// An attempt begins with the lease. When the lease cannot be renewed, the attempt is requested to stop, and
+    /// dropped with its helpers before another replica can take over. That is no failure. The task keeps the lease
+    /// during its backoff and its interval, and releases it when it ends for good. A
+    /// [`stop_timeout`](Self::with_stop_timeout) must not be longer than a fifth of the time to live.
+    #[cfg(feature = "fleet")]
+    pub fn with_singleton(self) -> Self {
+        self.set_singleton(|singleton| singleton.key = None)
+    }
+
     /// Makes the task a [singleton](Self::with_singleton) whose lease has this key. Default: its path. Replicas whose trees
     /// differ can share a key so, and tasks of one process that share a key never run at once.
     #[cfg(feature = "fleet")]

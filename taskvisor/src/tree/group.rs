@@ -165,7 +165,13 @@ impl Group {
     /// again; that is no failure. A group around it or in it must not be a singleton as well.
     #[cfg(feature = "fleet")]
     pub fn with_singleton(self) -> Self {
-        self.set(|set| set.singleton = Some(Some(Arc::default())))
+        self.set_singleton(|singleton| singleton.key = None)
+    }
+
+    /// Runs the group in every replica: undoes [`with_singleton`](Self::with_singleton), and what is set for it.
+    #[cfg(feature = "fleet")]
+    pub fn without_singleton(self) -> Self {
+        self.set(|set| set.singleton = None)
     }
 
     /// Makes the group a [singleton](Self::with_singleton) whose lease has this key. Default: its path.

@@ -268,7 +268,7 @@ impl TreeBuilder {
         Self { supervisor: self.supervisor.with_named_limit(name, max_concurrent), ..self }
     }
 
-    /// Sets the fleet: what is a [singleton](TaskSpec::with_singleton) then runs in one of its replicas at a time. See
+    /// Sets the fleet: what is a [singleton](crate::TaskSpec::with_singleton) then runs in one of its replicas at a time. See
     /// [`Fleet`](crate::fleet::Fleet). Default: none, and a singleton is refused.
     #[cfg(feature = "fleet")]
     pub fn with_fleet(self, fleet: Fleet) -> Self {

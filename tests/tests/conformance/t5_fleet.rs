@@ -2,6 +2,7 @@
 
 mod groups;
 mod loss;
+mod macros;
 mod refused;
 mod review;
 mod slots;

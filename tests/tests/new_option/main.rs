@@ -42,7 +42,7 @@ path = "../ui-tests/pass/options.rs"
 harness = false
 
 [dev-dependencies]
-taskvisor = { workspace = true, features = ["cron"] }
+taskvisor = { workspace = true, features = ["fleet"] }
 tokio = { workspace = true, features = ["full"] }
 "#;
 

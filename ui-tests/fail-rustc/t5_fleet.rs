@@ -1,0 +1,16 @@
+//! Values of the wrong type where a fleet is said.
+
+use taskvisor::prelude::*;
+
+#[task(singleton = 5 + 5, standby = Some(1), overrun = 1 + 1)]
+async fn ledger() {}
+
+#[task]
+async fn ping() {}
+
+fn main() {
+    let store = 5;
+    let _ = supervise!(fleet = store, tasks = [task(ping {}, singleton = Some("key"))]);
+    let _ = supervise!(fleet = Fleet::local(), slots = [slot(deploy, fleet = Fleet::local())]);
+    let _ = supervise!(fleet = &Fleet::local());
+}
