@@ -512,7 +512,7 @@ fn work_has_not_overrun_its_lease_while_the_process_was_paused() {
         assert!(orders.contains(&Order::Drop { key: key.clone() }), "{orders:?}");
         assert!(!orders.contains(&Order::Overrun { key: key.clone() }), "{orders:?}");
         let late = machine.times.margin() / 2;
-        assert!(machine.wakes_at().is_some_and(|at| at <= now + late));
+        assert!(machine.wakes_at(now).is_some_and(|at| at <= now + late));
         let orders = machine.settle(now + late);
         assert!(orders.contains(&Order::Overrun { key: key.clone() }), "it blocks: {orders:?}");
     }
@@ -534,6 +534,6 @@ fn a_key_is_released_when_the_session_may_be_over_though_the_store_keeps_it() {
     assert!(!releases(&mut machine, stop), "it stops");
     machine.say(&key, Say::Wants(1), stop);
     assert!(!releases(&mut machine, stop), "the renewal may still be answered");
-    assert!(machine.wakes_at().is_some_and(|at| at <= validity));
+    assert!(machine.wakes_at(stop).is_some_and(|at| at <= validity));
     assert!(releases(&mut machine, validity));
 }

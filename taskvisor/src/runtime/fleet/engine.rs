@@ -225,7 +225,7 @@ impl Drop for Ended {
 struct Live {
     engine: Arc<Engine>,
     /// The seats that the machine knows, by their keys.
-    seats: HashMap<LeaseKey, Arc<Seat>>,
+    seats: BTreeMap<LeaseKey, Arc<Seat>>,
     clock: LeaseClock,
     machine: Machine,
     calls: JoinSet<(Reply, Option<LeaseError>, Duration)>,
@@ -244,7 +244,7 @@ async fn drive(engine: Arc<Engine>) {
     let machine = Machine::new(engine.fleet.times(), fastrand::Rng::new());
     let mut live = Live {
         engine,
-        seats: HashMap::new(),
+        seats: BTreeMap::new(),
         clock,
         machine,
         calls: JoinSet::new(),
