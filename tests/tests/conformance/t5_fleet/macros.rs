@@ -48,7 +48,7 @@ macro_rules! replica {
                 report { log: log.clone(), replica },
                 everywhere = task(report { log: Log::new(), replica }, singleton = false),
             ],
-            slots = [slot(deploy, fleet)],
+            slots = [slot(deploy, fleet), slot(computed, fleet = replica < 9), slot(local, fleet = false)],
         );
         tree.start().await?;
         tree
@@ -78,6 +78,18 @@ async fn t5_a_fleet_is_said_by_the_macros() -> Result {
     assert!(job.cancel().await?);
     sleep(TTL).await;
     assert_eq!(log.owners("deploy"), [1]);
+
+    // The flag can be computed, and undone.
+    let everywhere = Log::new();
+    for (n, slots) in [[&first.slots.computed, &first.slots.local], [&second.slots.computed, &second.slots.local]]
+        .into_iter()
+        .enumerate()
+    {
+        slots[0].submit(serve(&log, n, "computed")).await?;
+        slots[1].submit(serve(&everywhere, n, "local")).await?;
+    }
+    sleep(secs(1.0)).await;
+    assert_eq!((log.owners("computed"), everywhere.owners("local")), (vec![0], vec![0, 1]));
 
     // Each tick in one replica.
     sleep(secs(3.0 * 3_600.0)).await;
