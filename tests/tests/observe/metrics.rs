@@ -2,10 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use metrics_util::MetricKind;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use taskvisor::fleet::{
+    Claim, FencingToken, Fleet, LeaseError, LeaseKey, LeaseStore, LocalStore, SessionId, SessionSpec, StoreTime,
+};
 use taskvisor::{
     ControllerSpec, Event, EventKind, Group, RestartPolicy, Schedule, Signals, SlotSpec, Subscribe, Supervisor,
     SupervisorConfig, TaskContext, TaskError, TaskFn, TaskSpec, Tree,
@@ -339,6 +343,48 @@ fn documented() -> Vec<(String, String, String, BTreeSet<String>)> {
     rows.map(row).collect()
 }
 
+/// A store that does not answer each second renewal.
+struct Flaky {
+    store: LocalStore,
+    renewals: AtomicUsize,
+}
+
+#[async_trait::async_trait]
+impl LeaseStore for Flaky {
+    async fn open(&self, spec: &SessionSpec) -> Result<SessionId, LeaseError> {
+        self.store.open(spec).await
+    }
+
+    async fn renew(&self, session: SessionId) -> Result<StoreTime, LeaseError> {
+        if self.renewals.fetch_add(1, Ordering::Relaxed) % 2 == 1 {
+            return Err(LeaseError::unreachable("no route"));
+        }
+        self.store.renew(session).await
+    }
+
+    async fn acquire(&self, session: SessionId, keys: &[LeaseKey]) -> Result<Vec<Claim>, LeaseError> {
+        self.store.acquire(session, keys).await
+    }
+
+    async fn release(&self, session: SessionId, held: &[(LeaseKey, FencingToken)]) -> Result<(), LeaseError> {
+        self.store.release(session, held).await
+    }
+
+    async fn mark(
+        &self,
+        session: SessionId,
+        key: &LeaseKey,
+        token: FencingToken,
+        tick: u64,
+    ) -> Result<bool, LeaseError> {
+        self.store.mark(session, key, token, tick).await
+    }
+
+    async fn close(&self, session: SessionId) -> Result<(), LeaseError> {
+        self.store.close(session).await
+    }
+}
+
 #[test]
 fn the_table_of_metrics_is_true() {
     let recorder = DebuggingRecorder::new();
@@ -347,7 +393,9 @@ fn the_table_of_metrics_is_true() {
         run(async {
             let builder =
                 Supervisor::builder(SupervisorConfig { drain_timeout: secs(3600), ..SupervisorConfig::default() });
-            let supervisor = builder.with_subscribers(vec![Arc::new(Slow)]).build();
+            let fleet = Fleet::new(Flaky { store: LocalStore::new(), renewals: AtomicUsize::new(0) });
+            let supervisor = builder.with_subscribers(vec![Arc::new(Slow)]).with_fleet(fleet).build();
+            supervisor.add_task(cooperative("owner").with_singleton()).await.unwrap();
             let script = Script::new([FAIL, OK]);
             for name in ["first", "second"] {
                 let job = ControllerSpec::queue(script.spec(name)).with_slot("slot");
@@ -356,7 +404,7 @@ fn the_table_of_metrics_is_true() {
             let missed = Script::new([OK]).spec("missed").with_restart(ALWAYS).with_schedule(Schedule::cron("@hourly"));
             supervisor.add_task(missed.with_last_run(SystemTime::UNIX_EPOCH)).await.unwrap();
             let often = supervisor.add_task(Script::new([OK]).spec("t").with_restart(OFTEN)).await.unwrap();
-            sleep(secs(1)).await;
+            sleep(secs(12)).await;
             assert!(often.pause());
             supervisor.shutdown().await.unwrap();
         });

@@ -1,5 +1,6 @@
 //! Drives the machine of the leases: one loop, on a thread of its own, so that neither blocked workers nor the pool of the
-//! application hold a renewal up. On a runtime with paused time, it is a task of that runtime.
+//! application hold a renewal up, and the store is called on another. On a runtime with paused time, both are tasks of that
+//! runtime.
 
 use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
@@ -9,7 +10,7 @@ use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until};
 
@@ -171,28 +172,39 @@ impl Engine {
 /// Starts the driver. Called in the runtime of the first unit.
 fn start(engine: &Arc<Engine>) {
     let _ = engine.clock.set(LeaseClock::new());
-    let driving = drive(Arc::clone(engine));
-    if is_time_paused() {
-        if let Ok(runtime) = Handle::try_current() {
-            runtime.spawn(driving);
-            return;
-        }
+    let here = Handle::try_current().ok();
+    if let Some(here) = here.as_ref().filter(|_| is_time_paused()) {
+        here.spawn(drive(Arc::clone(engine), here.clone()));
+        return;
     }
-    let runtime = Builder::new_current_thread().enable_all().build();
-    let Ok(runtime) = runtime else {
-        // Without another thread it has to share the runtime of the tasks.
-        if let Ok(here) = Handle::try_current() {
-            here.spawn(driving);
+    let store = on_thread("taskvisor-store");
+    let driver = on_thread("taskvisor-fleet");
+    let (Some((store, store_lives)), Some((driver, driver_lives))) = (store, driver) else {
+        // Without threads it has to share the runtime of the tasks.
+        if let Some(here) = here {
+            here.spawn(drive(Arc::clone(engine), here.clone()));
         }
         return;
     };
-    let thread = std::thread::Builder::new().name("taskvisor-fleet".into());
+    let driving = drive(Arc::clone(engine), store);
+    driver.spawn(async move {
+        driving.await;
+        drop((store_lives, driver_lives));
+    });
+}
+
+/// Starts a runtime on a thread of its own, which ends when the sender is dropped.
+fn on_thread(name: &str) -> Option<(Handle, oneshot::Sender<()>)> {
+    let runtime = Builder::new_current_thread().enable_all().build().ok()?;
+    let (handle, (lives, over)) = (runtime.handle().clone(), oneshot::channel::<()>());
+    let thread = std::thread::Builder::new().name(name.into());
     let spawned = thread.spawn(move || {
-        runtime.block_on(driving);
+        let _ = runtime.block_on(over);
         // What a store has left, such as its connection, ends with its runtime.
         runtime.shutdown_background();
     });
-    drop(spawned);
+    spawned.ok()?;
+    Some((handle, lives))
 }
 
 /// Returns `true` if the clock of Tokio stands still here, as in a test.
@@ -224,6 +236,8 @@ impl Drop for Ended {
 
 struct Live {
     engine: Arc<Engine>,
+    /// The runtime on which the store is called.
+    store: Handle,
     /// The seats that the machine knows, by their keys.
     seats: BTreeMap<LeaseKey, Arc<Seat>>,
     clock: LeaseClock,
@@ -236,14 +250,16 @@ struct Live {
     paths: BTreeMap<LeaseKey, (Arc<str>, Arc<str>)>,
 }
 
-async fn drive(engine: Arc<Engine>) {
+/// Drives the engine. The store is called on that runtime: a call that blocks its thread must not keep work from being told.
+async fn drive(engine: Arc<Engine>, store: Handle) {
     let _ended = Ended(Arc::clone(&engine));
     let clock = *engine.clock.get_or_init(LeaseClock::new);
     let mut hints = JoinSet::new();
-    hints.spawn(hear(Arc::clone(&engine)));
+    hints.spawn_on(hear(Arc::clone(&engine)), &store);
     let machine = Machine::new(engine.fleet.times(), fastrand::Rng::new());
     let mut live = Live {
         engine,
+        store,
         seats: BTreeMap::new(),
         clock,
         machine,
@@ -331,7 +347,7 @@ impl Live {
         match order {
             Order::Call(call) => {
                 let (fleet, label) = (self.engine.fleet.clone(), self.engine.label());
-                drop(self.calls.spawn(calls::carry_out(fleet, label, call)));
+                drop(self.calls.spawn_on(calls::carry_out(fleet, label, call), &self.store));
             }
             Order::Grant { key, number, token, last_tick } => {
                 let (Some(seat), Some((_, validity))) = (self.seat(&key), &self.session) else { return };

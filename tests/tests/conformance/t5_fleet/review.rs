@@ -691,3 +691,75 @@ fn t5_many_units_come_and_go_on_real_threads() {
     }
     log.check();
 }
+
+/// A store whose calls block its thread.
+struct Blocking(LocalStore, Arc<AtomicUsize>);
+
+#[async_trait::async_trait]
+impl LeaseStore for Blocking {
+    async fn open(&self, spec: &SessionSpec) -> std::result::Result<SessionId, LeaseError> {
+        self.0.open(spec).await
+    }
+    async fn renew(&self, session: SessionId) -> std::result::Result<StoreTime, LeaseError> {
+        let block = self.1.load(Ordering::Relaxed) as u64;
+        std::thread::sleep(Duration::from_millis(block));
+        self.0.renew(session).await
+    }
+    async fn acquire(&self, session: SessionId, keys: &[LeaseKey]) -> std::result::Result<Vec<Claim>, LeaseError> {
+        self.0.acquire(session, keys).await
+    }
+    async fn release(
+        &self,
+        session: SessionId,
+        held: &[(LeaseKey, FencingToken)],
+    ) -> std::result::Result<(), LeaseError> {
+        self.0.release(session, held).await
+    }
+    async fn mark(
+        &self,
+        session: SessionId,
+        key: &LeaseKey,
+        token: FencingToken,
+        tick: u64,
+    ) -> std::result::Result<bool, LeaseError> {
+        self.0.mark(session, key, token, tick).await
+    }
+    async fn close(&self, session: SessionId) -> std::result::Result<(), LeaseError> {
+        self.0.close(session).await
+    }
+    async fn changed(&self) {
+        self.0.changed().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn t5_a_store_that_blocks_its_thread_lets_no_attempt_go_on_past_its_lease() -> Result {
+    const SHORT: Duration = Duration::from_millis(500);
+    let (store, log) = (LocalStore::new(), Log::new());
+    let block: Arc<AtomicUsize> = Arc::default();
+    let mut trees = Vec::new();
+    for n in 0..2 {
+        let spec = serve(&log, n, "ledger").with_singleton();
+        let late = if n == 0 { Arc::clone(&block) } else { Arc::default() };
+        let fleet = Fleet::new(Blocking(store.clone(), late)).ttl(SHORT);
+        let tree = Tree::builder(SupervisorConfig::default()).with_fleet(fleet).task(spec).build();
+        tree.start().await?;
+        while log.runs().is_empty() {
+            sleep(Duration::from_millis(5)).await;
+        }
+        trees.push(tree);
+    }
+    block.store(1500, Ordering::Relaxed);
+    let began = std::time::Instant::now();
+    while log.runs().len() < 2 {
+        assert!(began.elapsed() < Duration::from_secs(10));
+        sleep(Duration::from_millis(5)).await;
+    }
+    block.store(0, Ordering::Relaxed);
+    sleep(2 * SHORT).await;
+    for tree in &trees {
+        tree.shutdown().await?;
+    }
+    log.check();
+    Ok(())
+}

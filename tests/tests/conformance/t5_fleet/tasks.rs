@@ -260,7 +260,7 @@ async fn pass(time: Duration) {
 /// Blocks its thread until it is released.
 #[task(blocking)]
 fn stuck(held: Arc<Mutex<Receiver<()>>>) {
-    drop(held.lock().unwrap().recv());
+    let _ = held.lock().unwrap().recv();
 }
 
 #[tokio::test(start_paused = true)]
