@@ -5,7 +5,9 @@ mod loss;
 mod refused;
 mod review;
 mod slots;
+mod story;
 mod tasks;
+mod threads;
 mod ticks;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
