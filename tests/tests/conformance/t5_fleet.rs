@@ -6,7 +6,9 @@ mod macros;
 mod refused;
 mod review;
 mod slots;
+mod story;
 mod tasks;
+mod threads;
 mod ticks;
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
