@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::mem;
 #[cfg(feature = "fleet")]
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::OnceLock;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
 use super::core::Core;
+#[cfg(feature = "fleet")]
+use super::fleet::StoreClock;
 use super::task::{Calendar, Cell, Run};
 use crate::inspect::{TaskId, now};
 use crate::panics::{drop_caught, drop_each};
@@ -43,9 +45,9 @@ pub(in crate::runtime) struct Line {
     policy: Arc<ResolvedPolicy>,
     /// How much each run is shifted.
     pub(in crate::runtime) shift: Duration,
-    /// How much the clock of the fleet is ahead of this one, in milliseconds.
+    /// The clock of the fleet, once the task has owned its lease.
     #[cfg(feature = "fleet")]
-    ahead: AtomicI64,
+    clock: OnceLock<Arc<StoreClock>>,
     /// The lock is a leaf: nothing else is locked under it, so it cannot deadlock.
     state: Mutex<State>,
 }
@@ -87,7 +89,14 @@ impl Line {
     fn at(&self, scheduled: i64) -> Option<SystemTime> {
         let at = instant(scheduled).checked_add(self.shift)?;
         #[cfg(feature = "fleet")]
-        let at = shifted(at, -self.ahead.load(Ordering::Relaxed))?;
+        if let Some(clock) = self.clock.get() {
+            // When the clock of this host shows it, if that is not set until then.
+            let (here, there) = (now(), clock.now());
+            return match at.duration_since(there) {
+                Ok(ahead) => here.checked_add(ahead),
+                Err(behind) => here.checked_sub(behind.duration()),
+            };
+        }
         Some(at)
     }
 
@@ -95,21 +104,18 @@ impl Line {
     #[cfg_attr(not(feature = "fleet"), expect(clippy::unused_self, reason = "there is one clock"))]
     fn on_its_clock(&self, now: SystemTime) -> SystemTime {
         #[cfg(feature = "fleet")]
-        let now = shifted(now, self.ahead.load(Ordering::Relaxed)).unwrap_or(now);
+        let now = self.clock.get().map_or(now, |clock| clock.now());
         now
     }
 
     /// The task has become the owner in its fleet.
     #[cfg(feature = "fleet")]
-    pub(in crate::runtime) fn take_over(&self, last: Option<i64>, store: SystemTime) {
-        let here = now();
-        let ahead = match store.duration_since(here) {
-            Ok(ahead) => i64::try_from(ahead.as_millis()).unwrap_or_default(),
-            Err(behind) => -i64::try_from(behind.duration().as_millis()).unwrap_or_default(),
-        };
-        let before = self.ahead.swap(ahead, Ordering::Relaxed);
+    pub(in crate::runtime) fn take_over(&self, last: Option<i64>, clock: &Arc<StoreClock>) {
+        let before = self.on_its_clock(now());
+        let clock = self.clock.get_or_init(|| Arc::clone(clock));
         // The time of the last run that the program has stored is no reading of a clock of this host.
-        let moved = if self.policy.last_run.is_some() { 0 } else { (before - ahead) / 1000 };
+        let is_stored = self.policy.last_run.is_some();
+        let moved = if is_stored { 0 } else { policy::seconds(before).saturating_sub(policy::seconds(clock.now())) };
         self.with(|calendar, now| calendar.take_over(last, moved, now));
     }
 
@@ -164,7 +170,7 @@ impl Schedules {
             policy: Arc::clone(policy),
             shift,
             #[cfg(feature = "fleet")]
-            ahead: AtomicI64::new(0),
+            clock: OnceLock::new(),
             state: Mutex::new(state),
         });
         let before = lock(&self.0).of(cell).insert(Arc::clone(cell.name()), Arc::clone(&line));
@@ -268,13 +274,6 @@ impl Core {
     fn has_started(&self, path: &str) -> bool {
         self.place(path).map(drop_caught).is_some()
     }
-}
-
-/// Returns the time that is so many milliseconds later.
-#[cfg(feature = "fleet")]
-fn shifted(at: SystemTime, millis: i64) -> Option<SystemTime> {
-    let by = Duration::from_millis(millis.unsigned_abs());
-    if millis < 0 { at.checked_sub(by) } else { at.checked_add(by) }
 }
 
 /// Returns the time of these seconds since 1970-01-01T00:00:00Z.

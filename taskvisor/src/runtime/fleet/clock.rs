@@ -1,8 +1,12 @@
 //! The clock of leases: that of Tokio, and the time that the machine was suspended.
 
-use std::time::{Duration, Instant as StdInstant};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant as StdInstant, SystemTime};
 
 use tokio::time::Instant;
+
+use crate::fleet::StoreTime;
+use crate::sync::lock;
 
 /// A clock that runs through a suspend of the machine, and follows the paused time of a test.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +39,31 @@ impl LeaseClock {
         let boot = since_boot().saturating_sub(self.boot);
         let suspended = boot.saturating_sub(self.real.elapsed());
         if suspended < NOISE { Duration::ZERO } else { suspended }
+    }
+}
+
+/// The clock of the store, as its last answer and the time since show it. It follows no clock of this host that can be set.
+#[derive(Debug)]
+pub(in crate::runtime) struct StoreClock {
+    clock: LeaseClock,
+    /// The time of the store, and the time here at about the same instant. A leaf: nothing else is locked under it.
+    read: Mutex<(StoreTime, Duration)>,
+}
+
+impl StoreClock {
+    pub(super) fn new(clock: LeaseClock, read: (StoreTime, Duration)) -> Arc<Self> {
+        Arc::new(Self { clock, read: Mutex::new(read) })
+    }
+
+    /// The store has answered.
+    pub(super) fn set(&self, read: (StoreTime, Duration)) {
+        *lock(&self.read) = read;
+    }
+
+    pub(in crate::runtime) fn now(&self) -> SystemTime {
+        let (at, then) = *lock(&self.read);
+        let since = at.since_unix().saturating_add(self.clock.now().saturating_sub(then));
+        SystemTime::UNIX_EPOCH.checked_add(since).unwrap_or(SystemTime::UNIX_EPOCH)
     }
 }
 

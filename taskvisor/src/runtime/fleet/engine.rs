@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::task::Poll;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::{Notify, oneshot};
@@ -17,7 +17,7 @@ use tokio::time::{sleep, sleep_until};
 use super::super::core::Core;
 use super::super::observe::{self, LeaseChange};
 use super::calls;
-use super::clock::LeaseClock;
+use super::clock::{LeaseClock, StoreClock};
 use super::seat::{Hold, Seat, Unit, Validity};
 use crate::events::{Event, EventKind};
 use crate::fleet::{Fleet, LeaseError, LeaseKey, Machine, Order, Overrun, Reply, Say, SessionId, Why};
@@ -244,6 +244,7 @@ struct Live {
     machine: Machine,
     calls: JoinSet<(Reply, Option<LeaseError>, Duration)>,
     session: Option<(SessionId, Arc<Validity>)>,
+    store_clock: Option<Arc<StoreClock>>,
     /// The text of the last failure of a call.
     failure: String,
     /// The paths and labels of the units that had leases, which can be gone when these are released.
@@ -265,6 +266,7 @@ async fn drive(engine: Arc<Engine>, store: Handle) {
         machine,
         calls: JoinSet::new(),
         session: None,
+        store_clock: None,
         failure: String::new(),
         paths: BTreeMap::new(),
     };
@@ -305,6 +307,7 @@ impl Live {
                 Input::ShutDown => self.machine.shut_down(),
             }
         }
+        self.set_store_clock();
         let orders = self.machine.settle(now);
         self.follow_session();
         let mut goes_on = true;
@@ -352,8 +355,8 @@ impl Live {
             Order::Grant { key, number, token, last_tick } => {
                 let (Some(seat), Some((_, validity))) = (self.seat(&key), &self.session) else { return };
                 seat.grant(Hold::new(number, token, Arc::clone(validity)));
-                if let Some(store) = self.store_time() {
-                    seat.take_over(last_tick, store);
+                if let Some(clock) = &self.store_clock {
+                    seat.take_over(last_tick, clock);
                 }
                 self.observe(&seat, LeaseChange::Acquired(token.number()));
                 self.engine.publish(|| Event {
@@ -430,10 +433,13 @@ impl Live {
         self.paths.insert(seat.key.clone(), (path, label));
     }
 
-    /// Returns what the clock of the store shows.
-    fn store_time(&self) -> Option<SystemTime> {
-        let (at, then) = self.machine.store_time()?;
-        SystemTime::UNIX_EPOCH.checked_add(at.since_unix() + self.clock.now().saturating_sub(then))
+    /// Sets the clock of the store by its last answer.
+    fn set_store_clock(&mut self) {
+        let Some(read) = self.machine.store_time() else { return };
+        match &self.store_clock {
+            Some(clock) => clock.set(read),
+            None => self.store_clock = Some(StoreClock::new(self.clock, read)),
+        }
     }
 
     /// Waits for a word, a reply, or the next time at which something is due.
@@ -492,10 +498,10 @@ impl Seat {
         Event { task: Some(self.path().unwrap_or_else(|| self.key.as_str().into())), id, ..Event::new(kind) }
     }
 
-    fn take_over(&self, last_tick: Option<u64>, store: SystemTime) {
+    fn take_over(&self, last_tick: Option<u64>, clock: &Arc<StoreClock>) {
         if let Some(Unit::Task(cell)) = self.unit.get() {
             if let Some(cell) = cell.upgrade() {
-                cell.take_over(last_tick, store);
+                cell.take_over(last_tick, clock);
             }
         }
     }

@@ -10,5 +10,6 @@ mod engine;
 mod seat;
 
 pub(in crate::runtime) use admission::check_alone;
+pub(in crate::runtime) use clock::StoreClock;
 pub(in crate::runtime) use engine::Engine;
 pub(in crate::runtime) use seat::{Hold, Seat};

@@ -323,6 +323,8 @@ fn see_to_the_end(core: &Arc<Core>, drain: Duration) {
     }
     let Some(watch) = Watch::get() else { return };
     let (runtime, core) = (watch.runtime().clone(), Arc::clone(core));
+    #[cfg(feature = "fleet")]
+    let drain = drain.saturating_add(core.fleet.as_ref().map_or(Duration::ZERO, |engine| engine.time_to_close()));
     let time = drain.saturating_add(core.config.grace).saturating_add(core.config.drain_timeout).saturating_add(SPARE);
     let waiting: Background = Box::pin(async move {
         let _watch = watch;

@@ -216,3 +216,19 @@ async fn t5_a_period_of_a_singleton_has_whole_seconds() {
     );
     assert_eq!(tree(spec.with_every(Duration::from_secs(2))), "");
 }
+
+#[tokio::test(start_paused = true)]
+async fn t5_an_owner_follows_the_clock_of_the_store_when_that_of_the_host_is_set() -> Result {
+    let (runs, store) = (Runs::default(), LocalStore::new());
+    let spec = tick(&runs, 0, secs(1.0), &Arc::default()).with_every(Duration::from_secs(60));
+    let a = replica(&store, 0, |tree| tree.task(spec)).await?;
+    sleep(secs(130.0)).await;
+    for seconds in [5_400, -9_000] {
+        shift_wall_clock(seconds);
+        sleep(secs(600.0)).await;
+    }
+    a.tree.shutdown().await?;
+    let ticks = runs.ticks();
+    assert!(ticks.len() > 20 && ticks.windows(2).all(|pair| pair[1] == pair[0] + 60), "{ticks:?}");
+    Ok(())
+}

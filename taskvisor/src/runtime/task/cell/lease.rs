@@ -5,11 +5,11 @@
 //! told or looks by itself, so the last one to look has the last word.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use super::{Bound, Cell, Tie};
 use crate::fleet::FencingToken;
-use crate::runtime::fleet::{Hold, Seat};
+use crate::runtime::fleet::{Hold, Seat, StoreClock};
 use crate::supervisor::StopLimit;
 use crate::task::StopKind;
 
@@ -112,10 +112,10 @@ impl Cell {
     }
 
     /// The task has its lease: its schedule goes on after the last run of the fleet.
-    pub(in crate::runtime) fn take_over(&self, last_tick: Option<u64>, store: SystemTime) {
+    pub(in crate::runtime) fn take_over(&self, last_tick: Option<u64>, clock: &Arc<StoreClock>) {
         if self.policy.is_scheduled() {
             if let Some(line) = self.core.schedules.get(self) {
-                line.take_over(last_tick.and_then(|tick| i64::try_from(tick).ok()), store);
+                line.take_over(last_tick.and_then(|tick| i64::try_from(tick).ok()), clock);
             }
         }
     }
