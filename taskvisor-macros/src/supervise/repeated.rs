@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
 use syn::{Attribute, Expr, Path, PathArguments};
 
@@ -23,24 +23,48 @@ pub(super) fn literal_type(entry: &Expr) -> Option<Path> {
 }
 
 /// Returns the items that reject equal names in the tree and in each group.
-pub(super) fn expand(group: &Group, outer: &[Attribute], private: &TokenStream) -> TokenStream {
-    let mut labels = HashSet::new();
-    // A label that is repeated was reported.
-    let mut is_first = |child: &&Child| {
-        let label = child.label.text().filter(|_| child.cfgs.is_empty());
-        label.is_none_or(|label| labels.insert(label))
-    };
-    let named: Vec<Sibling<'_>> =
-        group.children.iter().filter(|child| is_first(child)).filter_map(Sibling::of).collect();
-    // Labels were compared before.
-    let is_open = named.len() > 1 && named.iter().any(|sibling| !sibling.is_label);
-    let mut items = if is_open { check(&named, outer, private) } else { TokenStream::new() };
-    for child in &group.children {
-        if let ChildKind::Group(inner) = &child.kind {
-            items.extend(expand(inner, &[outer, &child.cfgs].concat(), private));
+pub(super) fn expand(root: &Group, private: &TokenStream) -> Option<TokenStream> {
+    let mut checks = Checks { private, number: 0, items: TokenStream::new() };
+    checks.add(root, &[]);
+    let items = checks.items;
+    (!items.is_empty()).then(|| {
+        quote!(#[allow(deprecated, unreachable_patterns)] {
+            use #private::{OfNamed as _, OfNameless as _};
+            #items
+        })
+    })
+}
+
+struct Checks<'a> {
+    private: &'a TokenStream,
+    /// How many lists have a check.
+    number: usize,
+    items: TokenStream,
+}
+
+impl Checks<'_> {
+    /// `outer` is the `#[cfg(..)]` of the groups around.
+    fn add(&mut self, group: &Group, outer: &[Attribute]) {
+        let mut labels = HashSet::new();
+        // A label that is repeated was reported.
+        let mut is_first = |child: &&Child| {
+            let label = child.label.text().filter(|_| child.cfgs.is_empty());
+            label.is_none_or(|label| labels.insert(label))
+        };
+        let named: Vec<Sibling<'_>> =
+            group.children.iter().filter(|child| is_first(child)).filter_map(Sibling::of).collect();
+        // Labels were compared before.
+        if named.len() > 1 && named.iter().any(|sibling| !sibling.is_label) {
+            let names = format_ident!("N{}", self.number, span = Span::mixed_site());
+            self.number += 1;
+            self.items.extend(check(&names, &named, outer, self.private));
+        }
+        for child in &group.children {
+            if let ChildKind::Group(inner) = &child.kind {
+                self.add(inner, &[outer, &child.cfgs].concat());
+            }
         }
     }
-    items
 }
 
 /// A child with a known name.
@@ -72,9 +96,11 @@ impl<'a> Sibling<'a> {
     }
 }
 
-/// Returns a constant for each sibling that fails to evaluate if an earlier sibling has the same name.
-fn check(named: &[Sibling<'_>], outer: &[Attribute], private: &TokenStream) -> TokenStream {
-    let count = named.len();
+/// Returns a constant for each sibling that fails to evaluate if an earlier sibling has the same name. They are lengths
+/// of arrays in one type, where each of them is evaluated, unless a sibling has a `#[cfg(..)]`, which no part of a type can
+/// have.
+fn check(names: &Ident, named: &[Sibling<'_>], outer: &[Attribute], private: &TokenStream) -> TokenStream {
+    let count = Literal::usize_unsuffixed(named.len());
     let entries = named.iter().map(|Sibling { name, cfgs, .. }| {
         let name = match name {
             Name::Text(text) => text.clone(),
@@ -82,16 +108,26 @@ fn check(named: &[Sibling<'_>], outer: &[Attribute], private: &TokenStream) -> T
         };
         if cfgs.is_empty() { name } else { quote!({ let name = ""; #(#cfgs)* let name = #name; name }) }
     });
-    let checks = named.iter().enumerate().skip(1).map(|(index, Sibling { at, cfgs, .. })| {
-        let check = quote_spanned!(hygienic(*at)=> NAMES.check(#index));
-        quote!(#(#outer)* #(#cfgs)* const _: () = #check;)
-    });
-    quote!(#(#outer)* {
-        use #private::{OfNamed as _, OfNameless as _};
-        #[allow(deprecated, unreachable_patterns)]
-        const NAMES: #private::Names<#count> = #private::Names::new([#(#entries),*]);
-        #(#checks)*
-    })
+    let (mut always, mut conditional) = (Vec::new(), TokenStream::new());
+    for (index, Sibling { at, cfgs, .. }) in named.iter().enumerate().skip(1) {
+        let (at, mut names, index) = (hygienic(*at), names.clone(), Literal::usize_unsuffixed(index));
+        names.set_span(at);
+        let check = quote_spanned!(at=> #names.check(#index));
+        let check = quote!([(); #check]);
+        if cfgs.is_empty() {
+            always.push(check);
+        } else {
+            conditional.extend(quote!(#(#outer)* #(#cfgs)* const _: #check = [];));
+        }
+    }
+    let always = (!always.is_empty())
+        .then(|| quote!(#(#outer)* const _: #private::Option<(#(#always,)*)> = #private::Option::None;));
+    quote! {
+        #(#outer)*
+        const #names: #private::Names<#count> = #private::Names::new([#(#entries),*]);
+        #always
+        #conditional
+    }
 }
 
 /// Returns the name of the type, found by a pattern: an invalid type is the same error as in the literal, and is

@@ -43,10 +43,10 @@ pub(super) fn expand(function: &Function, krate: Option<&Path>, errors: &mut Err
     let (keyword, end) = (Token![type](at), Token![;](at));
     let items = quote! {
         #import
-        #items
         #(#cfgs)*
         #doc
         #visibility #keyword #name = #ty #end
+        #items
     };
     let function = written(function, &with_output(signature, &returned, ty), &with_tree(&body, call, &returned, &tree));
     let errors = errors.to_compile_errors();

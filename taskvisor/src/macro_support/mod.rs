@@ -14,7 +14,7 @@ pub use std::boxed::Box;
 pub use std::clone::Clone;
 pub use std::convert::{From, Into};
 pub use std::default::Default;
-pub use std::fmt::{self, Formatter};
+pub use std::fmt::{self, Formatter, Result as FmtResult};
 pub use std::iter::IntoIterator;
 pub use std::ops::Deref;
 pub use std::option::Option;

@@ -99,14 +99,14 @@ impl<const N: usize> Names<N> {
         Self { names, repeated }
     }
 
-    /// Rejects a name that an earlier sibling has.
+    /// Rejects a name that an earlier sibling has. Returns zero, as the length of an array.
     ///
     /// # Panics
     /// If the name is repeated. This happens at compile time.
     #[track_caller]
-    pub const fn check(&self, index: usize) {
+    pub const fn check(&self, index: usize) -> usize {
         if !self.repeated[index] {
-            return;
+            return 0;
         }
         let name = self.names[index];
         let (text, length) =
@@ -189,6 +189,6 @@ mod tests {
         let text = refused("ping");
         assert_eq!(text, "two entries are called `ping` here: give this one a label, as in `other = ..`");
         assert!(refused("x".repeat(1000).leak()).starts_with("two entries are called `xxx"));
-        Names::new(["ping", "pong"]).check(1);
+        assert_eq!(Names::new(["ping", "pong"]).check(1), 0);
     }
 }
