@@ -130,6 +130,8 @@ struct Child {
     options: Options,
     /// The type of a struct literal, if it can have a `NAME`.
     literal_type: Option<Path>,
+    /// The fields of a struct literal that have the name of an option.
+    like_options: Vec<Ident>,
     /// The tokens of an entry without a label.
     unlabeled: Option<TokenStream>,
     /// The `#[cfg(..)]` before the entry.

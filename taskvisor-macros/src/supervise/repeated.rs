@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::spanned::Spanned;
-use syn::{Attribute, Expr, Path, PathArguments};
+use syn::{Attribute, Expr, Member, Path, PathArguments};
 
 use super::{Child, ChildKind, Group, Label};
-use crate::argument::peel;
-use crate::path::{hygienic, located};
+use crate::argument::{as_ident, peel};
+use crate::options::Place;
+use crate::path::{self, hygienic, located};
 use crate::reader::{Given, Value};
 
 /// Returns the type of an entry that is a struct literal like those of `#[task]`: without generics, and with the name
@@ -22,7 +23,22 @@ pub(super) fn literal_type(entry: &Expr) -> Option<Path> {
     (literal.qself.is_none() && is_plain && looks_like_a_function).then(|| literal.path.clone())
 }
 
-/// Returns the items that reject equal names in the tree and in each group.
+/// Returns the fields of a struct literal that have the name of an option, and a value like those of options: a literal,
+/// a word or a list.
+pub(super) fn like_options(entry: &Expr) -> Vec<Ident> {
+    let Expr::Struct(literal) = peel(entry) else { return Vec::new() };
+    let fields = literal
+        .fields
+        .iter()
+        .filter(|field| matches!(peel(&field.expr), Expr::Lit(_) | Expr::Array(_)) || as_ident(&field.expr).is_some());
+    let names = fields.filter_map(|field| match &field.member {
+        Member::Named(name) if field.colon_token.is_some() => Some(name.clone()),
+        _ => None,
+    });
+    names.filter(|name| Place::Entry.names().iter().any(|option| name == option)).collect()
+}
+
+/// Returns the items that reject equal names in the tree and in each group, and options between the braces of a task.
 pub(super) fn expand(root: &Group, private: &TokenStream) -> Option<TokenStream> {
     let mut checks = Checks { private, number: 0, items: TokenStream::new() };
     checks.add(root, &[]);
@@ -60,9 +76,28 @@ impl Checks<'_> {
             self.items.extend(check(&names, &named, outer, self.private));
         }
         for child in &group.children {
+            self.add_like_options(child, outer);
             if let ChildKind::Group(inner) = &child.kind {
                 self.add(inner, &[outer, &child.cfgs].concat());
             }
+        }
+    }
+}
+
+impl Checks<'_> {
+    /// Adds a check for each field that may be meant as an option: that the task has such an argument.
+    fn add_like_options(&mut self, child: &Child, outer: &[Attribute]) {
+        let (private, cfgs) = (self.private, &child.cfgs);
+        let Some(path) = &child.literal_type else { return };
+        for field in &child.like_options {
+            let (span, task, option) = (hygienic(field.span()), path::text(path), field.to_string());
+            let message = format!(
+                "`{task}` has no argument `{option}`: an option stands beside the braces, as in \
+                 `task({task} {{ .. }}, {option} = ..)`"
+            );
+            let (private, entry) = (located(private, span), name_type(path));
+            let check = quote_spanned!(span=> #private::check_argument(#entry, #option, #message));
+            self.items.extend(quote!(#(#outer)* #(#cfgs)* const _: () = #check;));
         }
     }
 }
@@ -130,11 +165,17 @@ fn check(names: &Ident, named: &[Sibling<'_>], outer: &[Attribute], private: &To
     }
 }
 
-/// Returns the name of the type, found by a pattern: an invalid type is the same error as in the literal, and is
-/// reported once. The rest is for variants of an enum.
+/// Returns the name of the type.
 fn name_of(path: &Path, private: &TokenStream) -> TokenStream {
     let span = hygienic(path.span());
-    let private = located(private, span);
+    let (private, entry) = (located(private, span), name_type(path));
+    quote_spanned!(span=> #private::name_of(#entry))
+}
+
+/// Returns a closure from the type to that of its name. The type is found by a pattern: an invalid type is the same error
+/// as in the literal, and is reported once. The rest is for variants of an enum.
+fn name_type(path: &Path) -> TokenStream {
+    let span = hygienic(path.span());
     let entry = Ident::new("entry", span);
-    quote_spanned!(span=> #private::name_of(|#entry @ (#path { .. } | _)| (&#entry).taskvisor_name()))
+    quote_spanned!(span=> |#entry @ (#path { .. } | _)| (&#entry).taskvisor_name())
 }

@@ -42,8 +42,8 @@ pub use crate::{
 };
 pub use context::{NoContext, Probe, refuse_context};
 pub use function_subscriber::{Delivery, FunctionSubscriber};
-pub use function_task::{FunctionContext, FunctionTask, Given, Refused};
-pub use named::{NamedTask, Names, OfNamed, OfNameless, name_of};
+pub use function_task::{Arguments, FunctionContext, FunctionTask, Given, Refused};
+pub use named::{NamedTask, Names, OfNamed, OfNameless, check_argument, name_of};
 
 /// Returns the name that a constant gives to a task or subscriber.
 ///
