@@ -1,4 +1,4 @@
-//! Checks names of siblings that only the compiler knows, as constants.
+//! Checks that only the compiler can do, as constants: equal names of siblings, and options between the braces of a task.
 
 use std::collections::HashSet;
 
@@ -71,9 +71,9 @@ impl Checks<'_> {
             group.children.iter().filter(|child| is_first(child)).filter_map(Sibling::of).collect();
         // Labels were compared before.
         if named.len() > 1 && named.iter().any(|sibling| !sibling.is_label) {
-            let names = format_ident!("N{}", self.number, span = Span::mixed_site());
+            let list = format_ident!("N{}", self.number, span = Span::mixed_site());
             self.number += 1;
-            self.items.extend(check(&names, &named, outer, self.private));
+            self.items.extend(check(&list, &named, outer, self.private));
         }
         for child in &group.children {
             self.add_like_options(child, outer);
@@ -134,7 +134,7 @@ impl<'a> Sibling<'a> {
 /// Returns a constant for each sibling that fails to evaluate if an earlier sibling has the same name. They are lengths
 /// of arrays in one type, where each of them is evaluated, unless a sibling has a `#[cfg(..)]`, which no part of a type can
 /// have.
-fn check(names: &Ident, named: &[Sibling<'_>], outer: &[Attribute], private: &TokenStream) -> TokenStream {
+fn check(list: &Ident, named: &[Sibling<'_>], outer: &[Attribute], private: &TokenStream) -> TokenStream {
     let count = Literal::usize_unsuffixed(named.len());
     let entries = named.iter().map(|Sibling { name, cfgs, .. }| {
         let name = match name {
@@ -145,9 +145,9 @@ fn check(names: &Ident, named: &[Sibling<'_>], outer: &[Attribute], private: &To
     });
     let (mut always, mut conditional) = (Vec::new(), TokenStream::new());
     for (index, Sibling { at, cfgs, .. }) in named.iter().enumerate().skip(1) {
-        let (at, mut names, index) = (hygienic(*at), names.clone(), Literal::usize_unsuffixed(index));
-        names.set_span(at);
-        let check = quote_spanned!(at=> #names.check(#index));
+        let (at, mut list, index) = (hygienic(*at), list.clone(), Literal::usize_unsuffixed(index));
+        list.set_span(at);
+        let check = quote_spanned!(at=> #list.check(#index));
         let check = quote!([(); #check]);
         if cfgs.is_empty() {
             always.push(check);
@@ -159,7 +159,7 @@ fn check(names: &Ident, named: &[Sibling<'_>], outer: &[Attribute], private: &To
         .then(|| quote!(#(#outer)* const _: #private::Option<(#(#always,)*)> = #private::Option::None;));
     quote! {
         #(#outer)*
-        const #names: #private::Names<#count> = #private::Names::new([#(#entries),*]);
+        const #list: #private::Names<#count> = #private::Names::new([#(#entries),*]);
         #always
         #conditional
     }

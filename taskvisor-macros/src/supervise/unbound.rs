@@ -34,7 +34,10 @@ fn has_unbound(tokens: TokenStream, bound: &HashSet<String>) -> bool {
         _ => None,
     };
     // The names in `after = [..]` are labels.
-    let is_after = |at: usize| at >= 2 && matches!(&trees[at - 2], TokenTree::Ident(key) if key == "after");
+    let is_after = |at: usize| {
+        let key = at.checked_sub(2).and_then(|key| trees.get(key));
+        matches!(key, Some(TokenTree::Ident(key)) if key == "after")
+    };
     trees.iter().enumerate().any(|(at, tree)| match tree {
         TokenTree::Group(group) if group.delimiter() == Delimiter::Bracket && is_after(at) => false,
         TokenTree::Group(group) => has_unbound(group.stream(), bound),
