@@ -252,7 +252,7 @@ impl Cell {
         TaskStatus {
             state: state.machine.state(),
             attempt: shown(state.machine.attempt),
-            restarts: shown(state.machine.attempt.saturating_sub(1)),
+            restarts: shown(state.machine.restarts(&self.policy)),
             failures: state.machine.streak,
             paused: state.machine.is_paused(),
             last_error: state.last_error.clone(),
