@@ -52,6 +52,7 @@ pub(crate) struct Cell {
     policy: Arc<ResolvedPolicy>,
     core: Arc<Core>,
     news: News,
+    /// [`State`] says when its lock is taken.
     state: Mutex<State>,
     origin: Origin,
     tie: Option<Arc<Tie>>,
