@@ -646,7 +646,7 @@ impl Machine {
     /// The future of an attempt is dropped, and its helpers still run. It is concluded with this ending after them.
     pub(in crate::runtime) fn join(&mut self, policy: &ResolvedPolicy, ending: &Ending, lived: Option<Duration>) {
         self.canceled = true;
-        let mut facts = self.facts(policy, lived, None, None);
+        let mut facts = self.facts(policy, Ran { lived, at_once: 0 }, None, None);
         facts.late |= self.request == Request::Nothing;
         // A panic of a helper turns a success into a failure.
         let panicked = self.stage == Stage::Running(Cut::HelperPanicked);
@@ -663,18 +663,19 @@ impl Machine {
         ticks: Option<&Ticks>,
         stopped: Option<&StopReason>,
     ) -> Next {
-        decide(&Facts { at_once: ran.at_once, ..self.facts(policy, ran.lived, ticks, stopped) }, ending)
+        decide(&self.facts(policy, ran, ticks, stopped), ending)
     }
 
+    #[inline]
     fn facts<'a>(
         &self,
         policy: &'a ResolvedPolicy,
-        lived: Option<Duration>,
+        Ran { lived, at_once }: Ran,
         ticks: Option<&'a Ticks>,
         stopped: Option<&'a StopReason>,
     ) -> Facts<'a> {
         let late = matches!(self.stage, Stage::Joining { unasked: true, .. });
-        Facts { policy, request: self.request, late, streak: self.streak, lived, at_once: 0, ticks, stopped }
+        Facts { policy, request: self.request, late, streak: self.streak, lived, at_once, ticks, stopped }
     }
 
     /// Concludes an attempt; `managed` if its group decides when the task runs again after a failure. Returns a note to

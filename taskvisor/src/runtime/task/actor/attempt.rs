@@ -8,6 +8,7 @@ use super::super::super::timer::Timer;
 use super::super::decision::Ending;
 use super::super::limit::{Exceeded, is_late};
 use super::super::machine::Cut;
+use crate::panics::drop_caught;
 use crate::task::BoxTaskFuture;
 
 pub(in crate::runtime) enum Step {
@@ -81,4 +82,32 @@ impl Attempt {
     pub(in crate::runtime) fn stop_by(&self) -> Option<Instant> {
         self.aside.as_ref().and_then(|aside| aside.stop_by)
     }
+}
+
+/// Returns the ending of an attempt that was to end, and the run time that counts for it.
+#[inline(never)]
+pub(in crate::runtime) fn cut_short(attempt: &Attempt, ending: Ending) -> (Ending, Option<Duration>) {
+    let aside = attempt.aside.as_deref();
+    // An attempt that the supervisor had to end was not healthy, however long it ran. After a stop request the run time
+    // does not count.
+    let lived = match attempt.cut {
+        Cut::TimedOut | Cut::Requested => None,
+        Cut::HelperPanicked => aside.and_then(|aside| aside.lived),
+        Cut::Not => attempt.age(),
+    };
+    let ending = match (ending, attempt.cut) {
+        (Ending::Aborted, _) => Ending::Aborted,
+        // The exceeded limit or the panic of a helper stands, whatever the attempt returned.
+        (other, Cut::TimedOut) => {
+            let exceeded = aside.and_then(|aside| aside.exceeded).unwrap_or_default();
+            let _ = drop_caught(other);
+            Ending::Result(Err(exceeded.into_error()))
+        }
+        (other, Cut::HelperPanicked) => {
+            let _ = drop_caught(other);
+            Ending::Dropped
+        }
+        (other, _) => other,
+    };
+    (ending, lived)
 }

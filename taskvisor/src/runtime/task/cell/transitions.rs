@@ -304,9 +304,12 @@ impl Cell {
         if task.is_some() {
             let _ = drop_caught(task);
         }
-        if last.is_some() || unheard.is_some() {
-            // The errors are user values, and their drop is user code.
-            let _ = drop_caught((last, unheard));
+        // The errors are user values, and their drop is user code.
+        if last.is_some() {
+            let _ = drop_caught(last);
+        }
+        if unheard.is_some() {
+            let _ = drop_caught(unheard);
         }
         Ok(next)
     }
