@@ -32,7 +32,7 @@ use crate::inspect::TaskOutcome;
 use crate::panics::{catch, drop_caught};
 use crate::policy::Ticks;
 use crate::task::{TaskContext, TaskError};
-use attempt::{Attempt, Joining, Step, cut_short};
+use attempt::{Attempt, Joining, Step, violated};
 
 /// The time by which the start of an attempt is delayed while subscribers are behind.
 const GIVE_WAY: Duration = Duration::from_millis(1);
@@ -60,8 +60,8 @@ struct Grid {
 }
 
 impl Actor {
-    /// Spawns the actor of a registered task.
-    pub(in crate::runtime) fn spawn(cell: Arc<Cell>, runtime: &Handle) {
+    /// Spawns the actor of a registered task. Returns `true` if it has ended by now, as one that its runtime refused.
+    pub(in crate::runtime) fn spawn(cell: Arc<Cell>, runtime: &Handle) -> bool {
         observe::added(&cell);
         let actor = Self {
             step: Step::New,
@@ -74,13 +74,14 @@ impl Actor {
             observed: Observed::default(),
             cell,
         };
-        observe::spawn(runtime, actor, |actor| Arc::clone(actor.cell.name()));
+        observe::spawn(runtime, actor, |actor| Arc::clone(actor.cell.name()))
     }
 
     /// Carries out the next action of the machine while no attempt runs; `delay` is the delay of the wait.
     fn take_turn(&mut self, delay: Duration) {
-        match self.cell.turn() {
-            Turn::Over => self.finish(self.cell.canceled()),
+        let (turn, why) = self.cell.turn();
+        match turn {
+            Turn::Over => self.finish(self.cell.canceled_for(why)),
             Turn::Parked => {
                 // While its group holds the task, it keeps neither a place in the queue of permits nor its start timeout.
                 self.release();
@@ -406,10 +407,11 @@ impl Actor {
     fn end_attempt(&mut self, mut ending: Ending) {
         let Step::Attempt(attempt) = mem::replace(&mut self.step, Step::New) else { return };
         let lived;
-        if attempt.cut == Cut::Not {
-            lived = attempt.age();
-        } else {
-            (ending, lived) = cut_short(&attempt, ending);
+        match attempt.cut {
+            Cut::Not => lived = attempt.age(),
+            // After a stop request the run time does not count.
+            Cut::Requested => lived = None,
+            Cut::TimedOut | Cut::HelperPanicked => (ending, lived) = violated(&attempt, ending),
         }
         let in_span = self.observed.in_span();
         let dropped = drop_caught(attempt.future);
@@ -521,7 +523,7 @@ impl Actor {
     }
 
     fn finish(&mut self, outcome: TaskOutcome) {
-        self.step = Step::Over;
+        self.enter(Step::Over);
         drop(self.permit.take());
         if let Some(schedule) = self.guards.as_mut().and_then(|guards| guards.schedule.as_ref()) {
             schedule.over(&self.cell, &outcome);

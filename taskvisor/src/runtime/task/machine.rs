@@ -353,8 +353,9 @@ impl Machine {
     }
 
     /// Returns `true` if no attempt runs, and the pause lets none begin, now or later.
+    #[inline]
     pub(in crate::runtime) fn rests(&self) -> bool {
-        matches!(self.stage, Stage::Waiting(_)) && self.bars.has(Bars::PAUSED | Bars::STANDBY) && self.is_barred()
+        self.bars.has(Bars::PAUSED | Bars::STANDBY) && matches!(self.stage, Stage::Waiting(_)) && self.is_barred()
     }
 
     /// Requests a running attempt to end because of the pause, as a restart does. The next one is due. Returns `None` if

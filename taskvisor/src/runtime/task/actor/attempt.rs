@@ -84,30 +84,21 @@ impl Attempt {
     }
 }
 
-/// Returns the ending of an attempt that was to end, and the run time that counts for it.
-#[inline(never)]
-pub(in crate::runtime) fn cut_short(attempt: &Attempt, ending: Ending) -> (Ending, Option<Duration>) {
+/// Returns the ending of an attempt that the supervisor had to end because of a violation, and the run time that counts
+/// for it. Such an attempt was not healthy, however long it ran.
+#[cold]
+pub(in crate::runtime) fn violated(attempt: &Attempt, ending: Ending) -> (Ending, Option<Duration>) {
     let aside = attempt.aside.as_deref();
-    // An attempt that the supervisor had to end was not healthy, however long it ran. After a stop request the run time
-    // does not count.
-    let lived = match attempt.cut {
-        Cut::TimedOut | Cut::Requested => None,
-        Cut::HelperPanicked => aside.and_then(|aside| aside.lived),
-        Cut::Not => attempt.age(),
+    let (exceeded, lived) = match attempt.cut {
+        // The panic of a helper stands, whatever the attempt returned.
+        Cut::HelperPanicked => (None, aside.and_then(|aside| aside.lived)),
+        // As does the exceeded limit.
+        _ => (Some(aside.and_then(|aside| aside.exceeded).unwrap_or_default()), None),
     };
-    let ending = match (ending, attempt.cut) {
-        (Ending::Aborted, _) => Ending::Aborted,
-        // The exceeded limit or the panic of a helper stands, whatever the attempt returned.
-        (other, Cut::TimedOut) => {
-            let exceeded = aside.and_then(|aside| aside.exceeded).unwrap_or_default();
-            let _ = drop_caught(other);
-            Ending::Result(Err(exceeded.into_error()))
-        }
-        (other, Cut::HelperPanicked) => {
-            let _ = drop_caught(other);
-            Ending::Dropped
-        }
-        (other, _) => other,
-    };
-    (ending, lived)
+    if matches!(ending, Ending::Aborted) {
+        return (ending, lived);
+    }
+    let _ = drop_caught(ending);
+    let stands = exceeded.map_or(Ending::Dropped, |exceeded| Ending::Result(Err(exceeded.into_error())));
+    (stands, lived)
 }
