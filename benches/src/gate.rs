@@ -53,8 +53,9 @@ const RATIOS: [(&str, &str, f64); 7] = [
 /// The work whose operations must leave no memory behind.
 const LEAVES_NOTHING: (&str, u64) = ("group-add", 2_000);
 
-/// Tolerances for another allocator, another compiler, and hash seeds.
-const MORE_INSTRUCTIONS: f64 = 1.05;
+/// Tolerances for another allocator, another compiler, and hash seeds. The record is that of the commit before the second
+/// part of the contract, so what was built since costs no more than this where it is not used.
+const MORE_INSTRUCTIONS: f64 = 1.03;
 const MORE_ALLOCATIONS: f64 = 1.02;
 
 /// The cost of an operation.
@@ -223,8 +224,8 @@ mod tests {
     #[test]
     fn only_more_than_the_room_fails() {
         let before = figures(1000.0, 3.0);
-        assert!(!exceeds(figures(1040.0, 3.0), before));
-        assert!(exceeds(figures(1060.0, 3.0), before));
+        assert!(!exceeds(figures(1029.0, 3.0), before));
+        assert!(exceeds(figures(1031.0, 3.0), before));
         assert!(exceeds(figures(900.0, 3.5), before));
         assert!(!exceeds(Figures { instructions: None, allocations: 2.0 }, before));
     }

@@ -376,8 +376,9 @@ impl Machine {
     }
 
     /// Returns `true` if no attempt runs, and the pause lets none begin, now or later.
+    #[inline]
     pub(in crate::runtime) fn rests(&self) -> bool {
-        matches!(self.stage, Stage::Waiting(_)) && self.bars.has(Bars::PAUSED | Bars::STANDBY) && self.is_barred()
+        self.bars.has(Bars::PAUSED | Bars::STANDBY) && matches!(self.stage, Stage::Waiting(_)) && self.is_barred()
     }
 
     /// Requests a running attempt to end because of the pause, as a restart does. The next one is due. Returns `None` if
@@ -671,7 +672,7 @@ impl Machine {
     /// The future of an attempt is dropped, and its helpers still run. It is concluded with this ending after them.
     pub(in crate::runtime) fn join(&mut self, policy: &ResolvedPolicy, ending: &Ending, lived: Option<Duration>) {
         self.canceled = true;
-        let mut facts = self.facts(policy, lived, None, None);
+        let mut facts = self.facts(policy, Ran { lived, at_once: 0 }, None, None);
         facts.late |= self.request == Request::Nothing;
         // A panic of a helper turns a success into a failure.
         let panicked = self.stage == Stage::Running(Cut::HelperPanicked);
@@ -688,18 +689,19 @@ impl Machine {
         ticks: Option<&policy::Ticks>,
         stopped: Option<&StopReason>,
     ) -> Next {
-        decide(&Facts { at_once: ran.at_once, ..self.facts(policy, ran.lived, ticks, stopped) }, ending)
+        decide(&self.facts(policy, ran, ticks, stopped), ending)
     }
 
+    #[inline]
     fn facts<'a>(
         &self,
         policy: &'a ResolvedPolicy,
-        lived: Option<Duration>,
+        Ran { lived, at_once }: Ran,
         ticks: Option<&'a policy::Ticks>,
         stopped: Option<&'a StopReason>,
     ) -> Facts<'a> {
         let late = matches!(self.stage, Stage::Joining { unasked: true, .. });
-        Facts { policy, request: self.request, late, streak: self.streak, lived, at_once: 0, ticks, stopped }
+        Facts { policy, request: self.request, late, streak: self.streak, lived, at_once, ticks, stopped }
     }
 
     /// Concludes an attempt; `managed` if its group decides when the task runs again after a failure. Returns a note to

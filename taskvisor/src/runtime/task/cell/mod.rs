@@ -96,6 +96,13 @@ pub(in crate::runtime) enum Tie {
     Leased(Arc<Seat>, Option<Arc<str>>),
 }
 
+impl Tie {
+    /// Returns the gate of a new registration.
+    fn gate(&self) -> Gate {
+        if matches!(self, Self::Group(_)) { Gate::Shut } else { Gate::Open }
+    }
+}
+
 /// The membership of a registration in its group.
 pub(in crate::runtime) struct Membership {
     pub(in crate::runtime) group: Arc<GroupCell>,
@@ -141,7 +148,8 @@ pub(in crate::runtime) struct State {
 }
 
 impl Cell {
-    #[inline]
+    #[allow(clippy::inline_always, reason = "the compiler leaves 20 instructions of each task to a call")]
+    #[inline(always)]
     pub(in crate::runtime) fn new(
         Admitted { task, name, policy }: Admitted,
         core: Arc<Core>,
@@ -149,7 +157,7 @@ impl Cell {
         tie: Option<Arc<Tie>>,
     ) -> Self {
         let queued = origin == Origin::Submitted;
-        let gate = if matches!(tie.as_deref(), Some(Tie::Group(_))) { Gate::Shut } else { Gate::Open };
+        let gate = tie.as_deref().map_or(Gate::Open, Tie::gate);
         let unready = origin == Origin::Declared { unready: true };
         #[cfg_attr(not(feature = "fleet"), expect(unused_mut, reason = "there are no leases"))]
         let mut machine = Machine::new(&policy, queued, gate, unready);
@@ -379,6 +387,7 @@ impl Cell {
         state.since = Ticks::MAX;
     }
 
+    #[inline]
     pub(in crate::runtime) fn lock(&self) -> MutexGuard<'_, State> {
         lock(&self.state)
     }
@@ -411,6 +420,7 @@ pub(in crate::runtime) fn shown(attempt: u64) -> u32 {
     u32::try_from(attempt).unwrap_or(u32::MAX)
 }
 
+#[inline]
 fn cancel(token: Option<CancellationToken>) {
     if let Some(token) = token {
         // This wakes wakers of user code.
