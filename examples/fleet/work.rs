@@ -32,7 +32,7 @@ impl Life {
         Duration::from_millis(random.u64(least..=most))
     }
 
-    /// Works for a time, or until it is told to stop. Each piece of work ends with a write behind the fence.
+    /// Works for a time, or until it is requested to stop. Each piece of work ends with a write behind the fence.
     async fn work(&self, ctx: &TaskContext, key: &'static str, time: Duration) -> Result<(), TaskError> {
         let reason = "it runs without a lease".to_owned();
         let token = ctx.fencing_token().ok_or(TaskError::Fatal { reason })?.number();

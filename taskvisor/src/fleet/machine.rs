@@ -662,7 +662,7 @@ impl Machine {
     }
 
     /// Returns the wait before a renewal is repeated. The first is short: if one renewal is lost, the next has to come
-    /// before work is told to stop, half a fifth of the time to live later.
+    /// before work is requested to stop, half a fifth of the time to live later.
     fn retry_renewal(&mut self, failures: u32) -> Duration {
         self.times.ttl.mul_f64((0.5 + 0.5 * self.random.f64()) / 60.0) * (1 << failures.min(2))
     }

@@ -27,7 +27,7 @@ struct Letter<T> {
     content: T,
 }
 
-/// The work of a unit, which does what its process tells it: it ends some time after it was told to stop, and it is
+/// The work of a unit, which does what its process tells it: it ends some time after it was requested to stop, and it is
 /// dropped when it is looked at after its lease is over.
 struct Work {
     token: FencingToken,

@@ -375,6 +375,17 @@ impl Machine {
         is_due && self.request != Request::Stop && self.is_barred() && !self.is_stopping_soon()
     }
 
+    /// Returns the number of restarts. A further run of a periodic task is none: only attempts after a failure are, since
+    /// its last success.
+    pub(in crate::runtime) fn restarts(&self, policy: &ResolvedPolicy) -> u64 {
+        if policy.is_periodic() {
+            let is_to_come = matches!(self.stage, Stage::Waiting(_));
+            self.streak.saturating_sub(u32::from(is_to_come)).into()
+        } else {
+            self.attempt.saturating_sub(1)
+        }
+    }
+
     /// Returns `true` if no attempt runs, and the pause lets none begin, now or later.
     #[inline]
     pub(in crate::runtime) fn rests(&self) -> bool {
@@ -390,10 +401,7 @@ impl Machine {
     /// Notes that a running periodic task owes one more run, which begins when this one has succeeded. Returns `false` if
     /// none runs, or no other attempt follows.
     pub(in crate::runtime) fn owe(&mut self, policy: &ResolvedPolicy) -> bool {
-        let is_periodic = policy.every.is_some()
-            || policy.is_scheduled()
-            || matches!(policy.restart, RestartPolicy::Always { interval: Some(_) });
-        let owes = is_periodic
+        let owes = policy.is_periodic()
             && matches!(self.stage, Stage::Running(_) | Stage::Joining { ends: false, .. })
             && self.request != Request::Stop
             && !self.bars.has(Bars::FOR_GOOD);

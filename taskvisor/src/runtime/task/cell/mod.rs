@@ -52,6 +52,7 @@ pub(crate) struct Cell {
     policy: Arc<ResolvedPolicy>,
     core: Arc<Core>,
     news: News,
+    /// [`State`] says when its lock is taken.
     state: Mutex<State>,
     origin: Origin,
     tie: Option<Arc<Tie>>,
@@ -270,7 +271,7 @@ impl Cell {
         TaskStatus {
             state: state.machine.state(),
             attempt: shown(state.machine.attempt),
-            restarts: shown(state.machine.attempt.saturating_sub(1)),
+            restarts: shown(state.machine.restarts(&self.policy)),
             failures: state.machine.streak,
             paused: state.machine.is_paused(),
             last_error: state.last_error.clone(),
