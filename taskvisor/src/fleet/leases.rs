@@ -98,6 +98,14 @@ impl Leases {
         frees
     }
 
+    /// Returns the token by which a live session owns the key.
+    #[cfg(test)]
+    pub(super) fn token_of_owner(&self, fleet: &str, key: &LeaseKey, now: Duration) -> Option<FencingToken> {
+        let lease = self.keys.get(&(fleet.into(), key.clone()))?;
+        let session = self.sessions.get(&lease.owner?).filter(|session| now < session.until);
+        session.map(|_| FencingToken::from_number(lease.token))
+    }
+
     /// Forgets sessions that are over, and returns the fleet of this one.
     fn live(&mut self, session: SessionId, now: Duration) -> Result<Arc<str>, LeaseError> {
         self.sessions.retain(|_, session| now < session.until);

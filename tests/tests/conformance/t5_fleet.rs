@@ -5,6 +5,7 @@ mod loss;
 mod macros;
 mod refused;
 mod review;
+mod shutdown;
 mod slots;
 mod story;
 mod tasks;
