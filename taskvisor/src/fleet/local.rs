@@ -1,14 +1,14 @@
 //! A store within the process.
 
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::error::LeaseError;
-use super::leases::{Frees, Leases};
+use super::leases::Leases;
 use super::store::{Claim, FencingToken, LeaseKey, LeaseStore, SessionId, SessionSpec, StoreTime};
 use crate::sync::lock;
 
@@ -63,13 +63,13 @@ impl LocalStore {
         Self::default()
     }
 
-    fn with<T>(&self, act: impl FnOnce(&mut Leases, Duration) -> T) -> T {
+    fn with<T>(&self, act: impl FnOnce(&mut Leases, StoreTime) -> T) -> T {
         let mut state = lock(&self.shared.state);
         let now = state.now();
         act(&mut state.leases, now)
     }
 
-    fn wake(&self, frees: Frees) {
+    fn wake(&self, frees: bool) {
         if frees {
             self.shared.freed.notify_waiters();
         }
@@ -77,18 +77,16 @@ impl LocalStore {
 }
 
 impl State {
-    fn now(&mut self) -> Duration {
+    fn now(&mut self) -> StoreTime {
         let (start, at) = *self.origin.get_or_insert_with(|| (Instant::now(), SystemTime::now()));
-        at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default() + start.elapsed()
+        StoreTime::from_unix(StoreTime::from(at).since_unix() + start.elapsed())
     }
 }
 
 #[async_trait]
 impl LeaseStore for LocalStore {
     async fn open(&self, spec: &SessionSpec) -> Result<SessionId, LeaseError> {
-        let id = SessionId::random()?;
-        self.with(|leases, now| leases.open(id, spec.clone(), now));
-        Ok(id)
+        self.with(|leases, now| leases.open(spec, now))
     }
 
     async fn renew(&self, session: SessionId) -> Result<StoreTime, LeaseError> {

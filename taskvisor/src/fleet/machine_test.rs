@@ -179,11 +179,11 @@ impl Story {
         let at = self.now;
         while let Some(place) = self.calls.iter().position(|call| call.at <= at) {
             let Letter { process, number, content, .. } = self.calls.swap_remove(place);
-            let now = self.now + EPOCH;
+            let now = StoreTime::from_unix(self.now + EPOCH);
             let content = match content {
                 Call::Open => {
                     let id = SessionId::from_bits(self.random.u128(..));
-                    self.leases.open(id, SessionSpec::new("fleet", process.to_string(), TTL), now);
+                    self.leases.insert(id, SessionSpec::new("fleet", process.to_string(), TTL), now);
                     Reply::Opened(Ok(id))
                 }
                 Call::Renew(id) => Reply::Renewed(id, failed(self.leases.renew(id, now))),
@@ -288,7 +288,7 @@ impl Story {
                 }
             }
             Order::Released { key, token } => {
-                let taken = self.leases.token_of_owner("fleet", &key, self.now + EPOCH);
+                let taken = self.leases.token_of_owner("fleet", &key, StoreTime::from_unix(self.now + EPOCH));
                 assert_ne!(taken, Some(token), "{key} was not released");
                 assert!(self.released.insert((key, token)), "a release was told twice");
             }
@@ -410,8 +410,8 @@ impl Story {
         // A key that nobody wants is free: a new process gets it at once.
         for (key, _) in self.wanted().into_iter().filter(|(_, wants)| *wants == 0) {
             let id = SessionId::from_bits(self.random.u128(..));
-            let now = self.now + EPOCH;
-            self.leases.open(id, SessionSpec::new("fleet", "new", TTL), now);
+            let now = StoreTime::from_unix(self.now + EPOCH);
+            self.leases.insert(id, SessionSpec::new("fleet", "new", TTL), now);
             let claims = self.leases.acquire(id, std::slice::from_ref(&key), now).unwrap();
             assert!(matches!(claims[0], Claim::Held { .. }), "seed {seed}: nobody wants {key}, and {claims:?}");
         }
