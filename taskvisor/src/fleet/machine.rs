@@ -109,6 +109,10 @@ pub(crate) enum Order {
     },
     /// The store does not answer, or answers again.
     Reachable(bool),
+    /// No unit wants the key any more, and nothing of it is left.
+    Forgotten {
+        key: LeaseKey,
+    },
     /// Nothing is left to do.
     Done,
 }
@@ -200,6 +204,8 @@ struct Held {
     granted: bool,
     /// `true` if it is released when its work has ended.
     resigned: bool,
+    /// `true` if that is for others to have it: they are asked first.
+    hands_over: bool,
 }
 
 /// A tick that a unit wants to run.
@@ -285,7 +291,7 @@ impl Machine {
             }
             Say::Resigns if entry.unit == Unit::Working => {
                 if let Some(held) = &mut entry.held {
-                    held.resigned = true;
+                    (held.resigned, held.hands_over) = (true, true);
                     entry.unit = Unit::Stopping;
                     entry.mark = None;
                     self.orders.push(Order::Stop { key: key.clone(), why: Why::Resigned });
@@ -296,6 +302,16 @@ impl Machine {
             }
             Say::Wants(_) | Say::Withdraws(_) | Say::Lost(_) | Say::Resigns | Say::Mark(_) => {}
         }
+    }
+
+    /// Returns `true` if no unit wants the key now, or the one that does has just handed it over: another unit of this
+    /// process can be the one that asks for it.
+    pub(crate) fn is_for_others(&self, key: &LeaseKey) -> bool {
+        self.entries.get(key).is_none_or(|entry| match entry.unit {
+            Unit::Gone => true,
+            Unit::Parked => entry.held.is_some_and(|held| held.hands_over),
+            Unit::Working | Unit::Stopping => false,
+        })
     }
 
     /// A key that somebody was refused may be free: those that others own are asked for within 50 ms.
@@ -400,7 +416,8 @@ impl Machine {
                     entry.asks = Asks::Answered;
                     match claim {
                         Claim::Held { token, last_tick, now: time } => {
-                            entry.held = Some(Held { token, last_tick, granted: false, resigned: false });
+                            entry.held =
+                                Some(Held { token, last_tick, granted: false, resigned: false, hands_over: false });
                             entry.owner = None;
                             self.store_time = Some((time, sent + now.saturating_sub(sent) / 2));
                         }
@@ -436,8 +453,9 @@ impl Machine {
             Ok(()) => {
                 for (key, token) in keys {
                     let Some(entry) = self.entries.get_mut(&key) else { continue };
-                    entry.ask_at = ask_at;
-                    if entry.held.take().is_some_and(|held| held.granted) {
+                    let Some(held) = entry.held.take() else { continue };
+                    entry.ask_at = if held.hands_over { ask_at } else { now };
+                    if held.granted {
                         self.orders.push(Order::Released { key, token });
                     }
                 }
@@ -501,7 +519,14 @@ impl Machine {
         self.settle_units(now);
         self.ask(now);
         self.release(now);
-        self.entries.retain(|_, entry| !entry.is_forgotten());
+        let orders = &mut self.orders;
+        self.entries.retain(|key, entry| {
+            let is_kept = !entry.is_forgotten();
+            if !is_kept && entry.grants > 0 {
+                orders.push(Order::Forgotten { key: key.clone() });
+            }
+            is_kept
+        });
         self.close();
         mem::take(&mut self.orders)
     }
@@ -547,7 +572,7 @@ impl Machine {
             entry.probe_at = entry.probe_at.filter(|at| !is_looked_at || *at > now);
             // The store may have renewed the session all the same, and would keep the key from others.
             if let Some(held) = entry.held.as_mut().filter(|_| valid_until <= now) {
-                held.resigned = true;
+                (held.resigned, held.hands_over) = (true, true);
             }
             if entry.unit == Unit::Stopping && !entry.dropped && valid_until <= now {
                 entry.dropped = true;

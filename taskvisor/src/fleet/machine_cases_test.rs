@@ -131,3 +131,47 @@ fn a_key_that_was_granted_to_nobody_is_released_in_silence() {
     let orders = machine.settle(Duration::ZERO);
     assert_eq!(told(&orders), []);
 }
+
+/// A task that is added again, or the next job of a slot, does not wait for others that nobody has asked for.
+#[test]
+fn a_key_that_is_wanted_again_during_its_release_is_asked_for_at_once() {
+    let key = key(0);
+    for resigns in [false, true] {
+        let (mut machine, id) = working(&key);
+        if resigns {
+            machine.say(&key, Say::Resigns, Duration::ZERO);
+        }
+        machine.say(&key, Say::Leaves, Duration::ZERO);
+        let orders = machine.settle(Duration::ZERO);
+        assert!(matches!(calls(&orders)[..], [Call::Release(..)]), "{orders:?}");
+        machine.say(&key, Say::Wants(1), Duration::ZERO);
+        machine.settle(Duration::ZERO);
+        machine.reply(Reply::Released(id, Ok(())), Duration::ZERO);
+        let orders = machine.settle(Duration::ZERO);
+        let asks = matches!(calls(&orders)[..], [Call::Acquire(..)]);
+        assert_eq!(asks, !resigns, "{orders:?}");
+    }
+}
+
+/// Whatever the engine remembers of a key is given up.
+#[test]
+fn a_key_is_told_to_be_forgotten_however_its_lease_has_ended() {
+    let key = key(0);
+    let forgotten = Order::Forgotten { key: key.clone() };
+    for expires in [false, true] {
+        let (mut machine, id) = working(&key);
+        if expires {
+            machine.settle(TTL / 2);
+            machine.reply(Reply::Renewed(id, Err(Failed::Expired)), TTL / 2);
+            assert!(!machine.settle(TTL / 2).contains(&forgotten));
+            machine.say(&key, Say::Leaves, TTL / 2);
+        } else {
+            machine.say(&key, Say::Leaves, TTL / 2);
+            assert!(!machine.settle(TTL / 2).contains(&forgotten));
+            machine.reply(Reply::Released(id, Ok(())), TTL / 2);
+        }
+        let orders = machine.settle(TTL / 2);
+        assert_eq!(orders.last(), Some(&forgotten), "{orders:?}");
+        assert!(machine.entries.is_empty());
+    }
+}

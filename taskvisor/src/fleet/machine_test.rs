@@ -292,7 +292,11 @@ impl Story {
                 assert_ne!(taken, Some(token), "{key} was not released");
                 assert!(self.released.insert((key, token)), "a release was told twice");
             }
-            Order::Owned { .. } | Order::Overrun { .. } | Order::Reachable(_) | Order::Done => {}
+            Order::Owned { .. }
+            | Order::Overrun { .. }
+            | Order::Reachable(_)
+            | Order::Forgotten { .. }
+            | Order::Done => {}
         }
     }
 
