@@ -3,9 +3,11 @@
 //! - [`Daemon`]: a real server, which ends with the process that has started it.
 //! - [`Proxy`]: a TCP proxy that stalls, cuts, and drops one way.
 //! - [`Postgres`], [`PgBouncer`], [`Redis`]: three of them.
+//! - [`Certificate`]: for a server that speaks TLS.
 //! - [`faketime`]: a library that fakes the clock of a process.
 //! - [`find`], [`skip`]: programs of the distribution's packages, and tests that do without.
 
+mod certificate;
 mod daemon;
 mod postgres;
 mod proxy;
@@ -15,6 +17,7 @@ use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
+pub use certificate::Certificate;
 pub use daemon::{Daemon, DaemonSpec};
 pub use postgres::{PgBouncer, Postgres};
 pub use proxy::{Link, Proxy};

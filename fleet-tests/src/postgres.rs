@@ -204,7 +204,7 @@ fn bin() -> Vec<PathBuf> {
 }
 
 /// Returns the user that the server runs as, which may not be root.
-fn user() -> Option<&'static str> {
+pub(crate) fn user() -> Option<&'static str> {
     let output = |command: &mut Command| command.output().is_ok_and(|output| output.status.success());
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
     let has_postgres = || output(Command::new("id").arg("postgres"));
