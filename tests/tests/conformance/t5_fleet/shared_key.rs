@@ -1,7 +1,7 @@
 //! Several units of one process with one key.
 
 use taskvisor::fleet::LocalStore;
-use taskvisor::{RestartPolicy, TaskSpec, TaskState};
+use taskvisor::{Group, RestartPolicy, TaskSpec, TaskState};
 use tokio::time::sleep;
 
 use super::{Log, Replica, Result, TTL, replica, secs, serve};
@@ -51,6 +51,29 @@ async fn t5_a_paused_task_that_stands_by_lets_another_of_its_process_compete() -
     assert!(it.tree.child("second").current().expect("it runs").cancel().await?);
     sleep(secs(1.0)).await;
     assert_eq!(it.state("first"), TaskState::Running);
+    it.tree.shutdown().await?;
+    log.check();
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn t5_groups_that_share_a_key_take_turns() -> Result {
+    let (log, store) = (Log::new(), LocalStore::new());
+    let group = |name| Group::one_for_one(name).with_singleton_key("shared").task(serve(&log, 0, "shared"));
+    let it = replica(&store, 0, |tree| tree.group(group("a")).group(group("b"))).await?;
+    sleep(secs(1.0)).await;
+    let (a, b) = (it.tree.group("a"), it.tree.group("b"));
+    assert_eq!((it.state("a/shared"), it.state("b/shared")), (TaskState::Running, TaskState::Standby));
+    assert!(a.resign());
+    sleep(TTL).await;
+    assert_eq!((it.state("a/shared"), it.state("b/shared")), (TaskState::Standby, TaskState::Running));
+    // A paused owner keeps its lease, and a group that is behind stays there.
+    assert!(b.pause() && b.resign());
+    sleep(TTL).await;
+    assert_eq!((it.state("a/shared"), it.state("b/shared")), (TaskState::Running, TaskState::Standby));
+    assert!(b.resume() && a.resign());
+    sleep(TTL).await;
+    assert_eq!((it.state("a/shared"), it.state("b/shared")), (TaskState::Standby, TaskState::Running));
     it.tree.shutdown().await?;
     log.check();
     Ok(())
