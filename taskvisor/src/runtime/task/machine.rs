@@ -290,7 +290,8 @@ impl Machine {
     pub(in crate::runtime) fn trigger(&mut self, policy: &ResolvedPolicy) -> Option<Effects> {
         let is_held = self.is_paused() && !self.bars.has(Bars::TRIGGERED);
         let waits = matches!(self.stage, Stage::Waiting(wait) if wait != Wait::Due || is_held || policy.is_scheduled());
-        if !waits || self.request == Request::Stop || self.bars.has(Bars::FOR_GOOD) {
+        // What stands by has its next attempt in the replica that has the lease.
+        if !waits || self.request == Request::Stop || self.bars.has(Bars::FOR_GOOD | Bars::STANDBY) {
             return None;
         }
         self.bars.set(Bars::TRIGGERED, self.is_paused());
