@@ -340,7 +340,7 @@ impl Live {
         let now = self.clock.now();
         for input in inputs {
             match input {
-                Input::Say(seat, say) => self.hear(seat, say, now),
+                Input::Say(seat, say) => self.hear(&seat, say, now),
                 Input::First(seat) => self.begin(seat, now),
                 Input::Yields(seat) => self.pass_on(&seat, now),
                 Input::Hint => self.machine.hint(now),
@@ -359,18 +359,18 @@ impl Live {
     }
 
     /// Hands on what the seat that has its key says.
-    fn hear(&mut self, seat: Arc<Seat>, say: Say, now: Duration) {
+    fn hear(&mut self, seat: &Arc<Seat>, say: Say, now: Duration) {
         // It said that before it passed the key on.
-        if say != Say::Leaves && self.engine.is_behind(&seat) {
+        if say != Say::Leaves && self.engine.is_behind(seat) {
             return;
         }
         self.machine.say(&seat.key, say, now);
         match say {
             Say::Leaves => drop(self.seats.remove(&seat.key)),
-            _ => drop(self.seats.insert(seat.key.clone(), Arc::clone(&seat))),
+            _ => drop(self.seats.insert(seat.key.clone(), Arc::clone(seat))),
         }
         if matches!(say, Say::Wants(_) | Say::Withdraws(_)) {
-            self.pass_on(&seat, now);
+            self.pass_on(seat, now);
         }
     }
 
