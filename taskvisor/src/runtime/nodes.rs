@@ -317,7 +317,7 @@ impl Core {
                 (is_held_up.then_some(WaitingFor::Group), None)
             }
             _ => {
-                let due = machine.due().map(|due| self.clock.time(due));
+                let due = seen.due.map(|due| self.clock.time(due));
                 (Some(WaitingFor::Delay), due.into_iter().chain(seen.next_run).min())
             }
         }

@@ -75,7 +75,7 @@ impl Cell {
     pub(crate) fn stop_deadline(&self, attempt: u64) -> Option<Instant> {
         let state = self.lock();
         let why = state.machine.why.filter(|_| state.machine.attempt == attempt)?;
-        let stop_by = state.stop_by;
+        let stop_by = if state.machine.is_alive() { state.until } else { Ticks::MAX };
         drop(state);
         let own = (stop_by != Ticks::MAX).then(|| self.core.clock.instant(stop_by));
         // The last layer of a shutdown has no deadline of its own.
@@ -152,7 +152,7 @@ impl Cell {
         }
         aside.panic = Some(panic);
         let effects = state.machine.helper_panicked();
-        state.stop_by = state.stop_by.min(after(self.core.clock.now(), self.window()));
+        state.until = state.until.min(after(self.core.clock.now(), self.window()));
         let token = if effects.interrupts { state.token.take() } else { None };
         self.wake(state, token);
     }

@@ -105,9 +105,9 @@ impl Cell {
             }
             if bound != Bound::OPEN {
                 let stop_by = after(now, bound.time);
-                if stop_by < state.stop_by {
+                if stop_by < state.until {
                     if !bound.time.is_zero() {
-                        state.stop_by = stop_by;
+                        state.until = stop_by;
                     }
                     state.machine.limit = bound.limit;
                 }
@@ -247,6 +247,13 @@ impl Waited for Cell {
 }
 
 impl State {
+    /// The gate opens: a wait for a time has its end when the actor sets its timer.
+    pub(in crate::runtime) fn begins_to_wait_anew(&mut self) {
+        if !self.machine.is_alive() {
+            self.until = Ticks::MAX;
+        }
+    }
+
     pub(in crate::runtime) fn tighten(&mut self, bound: Bound, why: StopKind) {
         self.machine.because(why);
         self.bound = Some(TimeLeft::from(bound.time)).min(self.bound.or(Some(TimeLeft::MAX)));

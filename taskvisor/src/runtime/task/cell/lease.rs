@@ -63,6 +63,7 @@ impl Cell {
         if seat.is_held() {
             if state.machine.takes_lease(&self.policy) {
                 state.since = self.core.clock.now();
+                state.begins_to_wait_anew();
                 self.wake(state, None);
             }
             return;

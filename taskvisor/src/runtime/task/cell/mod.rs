@@ -62,6 +62,8 @@ pub(crate) struct Cell {
 pub(in crate::runtime) struct Seen {
     pub(in crate::runtime) machine: Machine,
     pub(in crate::runtime) since: Ticks,
+    /// The end of its wait for another time than that of its schedule, if it is known.
+    pub(in crate::runtime) due: Option<Ticks>,
     /// The next run of its schedule.
     pub(in crate::runtime) next_run: Option<SystemTime>,
     pub(in crate::runtime) last_error: Option<Arc<TaskError>>,
@@ -131,8 +133,9 @@ pub(in crate::runtime) struct State {
     bound: Option<TimeLeft>,
     /// The start of the current state, by the supervisor's clock; [`Ticks::MAX`] while an attempt is about to begin.
     since: Ticks,
-    /// The time by which the task should have stopped; [`Ticks::MAX`] if there is none.
-    stop_by: Ticks,
+    /// While an attempt is alive, the time by which the task should have stopped. While the task waits for a time, the end
+    /// of that wait, for snapshots. [`Ticks::MAX`] if there is none, or it is not known.
+    until: Ticks,
     /// The waker of the actor.
     waker: Option<Waker>,
     token: Option<CancellationToken>,
@@ -175,7 +178,7 @@ impl Cell {
                 machine,
                 bound: None,
                 since: Ticks::MAX,
-                stop_by: Ticks::MAX,
+                until: Ticks::MAX,
                 waker: None,
                 token: None,
                 aside: None,
@@ -292,6 +295,7 @@ impl Cell {
         Seen {
             machine,
             since: state.since,
+            due: Some(state.until).filter(|due| machine.awaits_its_delay() && *due != Ticks::MAX),
             next_run,
             last_error: state.last_error.clone(),
             outcome: state.outcome.as_ref().filter(|_| machine.stage == Stage::Ended).map(TaskOutcome::kind),
@@ -303,7 +307,7 @@ impl Cell {
         let now = self.core.clock.now();
         let state = self.lock();
         let shown = state.machine.state();
-        if shown == TaskState::Stopping && now > state.stop_by {
+        if shown == TaskState::Stopping && state.machine.is_alive() && now > state.until {
             return Some(Problem::PastStop);
         }
         let (beat, watchdog) = self.watched(&state)?;

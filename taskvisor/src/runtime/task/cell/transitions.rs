@@ -123,8 +123,11 @@ impl Cell {
 
     /// Notes that the wait of the task is over after this time.
     pub(in crate::runtime) fn is_due_in(&self, delay: Duration) {
-        let due = after(self.core.clock.now(), delay).max(1);
-        self.lock().machine.due = due;
+        let due = after(self.core.clock.now(), delay);
+        let mut state = self.lock();
+        if state.machine.awaits_its_delay() {
+            state.until = due;
+        }
     }
 
     /// Notes that the delay of the wait has elapsed.
@@ -198,6 +201,7 @@ impl Cell {
         } else {
             state.bound = None;
         }
+        state.until = Ticks::MAX;
         let attempt = state.machine.attempt;
         let epoch = if note.is_some() { self.epoch() } else { 0 };
         #[cfg(feature = "test-util")]
@@ -216,7 +220,7 @@ impl Cell {
         if !state.machine.exceed(limit) {
             return false;
         }
-        state.stop_by = state.stop_by.min(after(self.core.clock.now(), self.window()));
+        state.until = state.until.min(after(self.core.clock.now(), self.window()));
         if self.core.bus.is_active() {
             let timeout_ms = Some(millis(timeout));
             self.core.bus.publish(Event { timeout_ms, ..self.event_of_attempt(&state, EventKind::TimeoutHit) });
@@ -280,12 +284,13 @@ impl Cell {
             next = self.core.test_hooks.redrawn(next, &self.policy.backoff, told, &self.name, attempt);
         }
         state.machine.remove_wait(&mut next);
+        let was_ready = state.machine.ready;
         let note = state.machine.conclude(&self.policy, &next, self.is_managed());
         let epoch = if note.is_some() { self.epoch() } else { 0 };
         if let Next::End(TaskOutcome::Aborted { error }) = &mut next {
             error.clone_from(&state.last_error);
         }
-        self.publish_end(&state, &next, aborted, stopped);
+        self.publish_end(&state, &next, (aborted, was_ready), stopped);
         let last = match &next {
             Next::Retry { error, .. } | Next::GiveUp { error, .. } => state.last_error.replace(Arc::clone(error)),
             Next::Scheduled | Next::Repeat(_) | Next::Throttle { .. } => state.last_error.take(),
@@ -295,12 +300,11 @@ impl Cell {
         let waits = matches!(state.machine.stage, Stage::Waiting(wait) if wait != Wait::Due);
         if waits || matches!(next, Next::Hold(_)) {
             state.since = self.core.clock.now();
-            state.machine.due = after(state.since, next.delay()).max(1);
         }
+        state.until = if waits { after(state.since, next.delay()) } else { Ticks::MAX };
         if state.machine.is_paused() {
             self.begins_to_rest(&mut state);
         }
-        state.stop_by = Ticks::MAX;
         // The task is dropped before its outcome is known, and handles do not keep it.
         let task = match &next {
             Next::End(outcome) => self.take_task(&mut state, Some(outcome)),
@@ -324,7 +328,7 @@ impl Cell {
         Ok(next)
     }
 
-    fn publish_end(&self, state: &State, next: &Next, aborted: bool, stopped: Option<StopReason>) {
+    fn publish_end(&self, state: &State, next: &Next, (aborted, was_ready): (bool, bool), stopped: Option<StopReason>) {
         let bus = &self.core.bus;
         if !bus.is_active() {
             return;
@@ -334,7 +338,7 @@ impl Cell {
         let event = |kind| Event { attempt: Some(shown(state.machine.attempt)), ..self.event_at(kind, at) };
         let tell = |kind, why: Option<Reason>| bus.publish(Event { reason: why, ..event(kind) });
         let ready = || {
-            if self.policy.ready == Ready::FirstSuccess && state.machine.became_ready {
+            if self.policy.ready == Ready::FirstSuccess && !was_ready {
                 tell(EventKind::TaskReady, None);
             }
         };
