@@ -1,0 +1,4 @@
+//! console
+mod access;
+mod page;
+mod query;
