@@ -11,11 +11,13 @@ use std::mem;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use tokio::runtime::{self, Handle};
 use tokio::sync::{Notify, Semaphore};
+use tokio::time::Instant;
 
-use super::super::clock::Ticks;
+use super::super::clock::{Ticks, after};
 use super::super::core::Core;
 #[cfg(feature = "fleet")]
 use super::super::fleet::Seat;
@@ -26,7 +28,7 @@ use super::machine::Input;
 use super::member::Member;
 use super::orphan::Orphans;
 use super::plan::{End, Note};
-use crate::inspect::{Problem, TaskId, TaskOutcome, TaskState, one_line};
+use crate::inspect::{OutcomeKind, Problem, TaskId, TaskOutcome, TaskState, one_line};
 use crate::panics::{Fenced, drop_caught};
 use crate::policy::Critical;
 #[cfg(feature = "cron")]
@@ -94,8 +96,12 @@ pub(super) struct Inbox {
     state: TaskState,
     /// The start of the state, unless the group runs.
     since: Ticks,
+    /// The time at which the driver starts the group or its children again, for snapshots; zero while it waits for none.
+    due: Ticks,
     /// The number of runs.
     runs: u32,
+    /// The number of consecutive failures.
+    failures: u32,
     /// `true` if the current run has been ready.
     ready: bool,
     /// `true` while children can be added: until the group stops for good.
@@ -124,6 +130,20 @@ pub(super) struct Inbox {
     elsewhere: BTreeMap<Key, Handle>,
     /// The members that are waited for after the driver is gone.
     pub(super) orphans: Option<Orphans>,
+}
+
+/// A group at one moment.
+pub(in crate::runtime) struct SeenGroup {
+    pub(in crate::runtime) state: TaskState,
+    pub(in crate::runtime) restarts: u32,
+    pub(in crate::runtime) failures: u32,
+    /// `true` if its current run has been ready.
+    pub(in crate::runtime) is_ready: bool,
+    /// `true` while the function of a fresh group makes its children.
+    pub(in crate::runtime) is_making: bool,
+    pub(in crate::runtime) due: Option<Ticks>,
+    pub(in crate::runtime) failure: Option<FailureChain>,
+    pub(in crate::runtime) outcome: Option<OutcomeKind>,
 }
 
 /// The right to add a child, with the mailbox locked.
@@ -159,7 +179,9 @@ impl GroupCell {
                 next_key: declared.first_added(),
                 state: TaskState::Pending,
                 since,
+                due: 0,
                 runs: 0,
+                failures: 0,
                 ready: false,
                 open: true,
                 stopped: false,
@@ -324,6 +346,12 @@ impl GroupCell {
         self.with_parents().any(|group| group.stopping.load(Ordering::Acquire))
     }
 
+    /// Returns `true` if other starts take all places of `max_starting`, of the group or one around it.
+    pub(in crate::runtime) fn has_no_place(&self) -> bool {
+        let is_full = |group: &Self| group.starting.as_ref().is_some_and(|places| places.available_permits() == 0);
+        self.limits_starts && self.with_parents().any(is_full)
+    }
+
     /// Returns `true` if the parent decides on the failures of the group.
     pub(super) fn is_managed(&self) -> bool {
         self.position.as_ref().is_some_and(|position| position.parent.declared.manages())
@@ -386,11 +414,48 @@ impl GroupCell {
 
     pub(crate) fn state(&self) -> TaskState {
         let state = self.lock().state;
+        self.shown(state)
+    }
+
+    /// Returns the public state, of this one of its own.
+    #[cfg_attr(not(feature = "fleet"), expect(clippy::unused_self, reason = "there are no leases"))]
+    pub(in crate::runtime) fn shown(&self, state: TaskState) -> TaskState {
         #[cfg(feature = "fleet")]
         if matches!(state, TaskState::Running | TaskState::Pending) && self.stands_by() {
             return TaskState::Standby;
         }
         state
+    }
+
+    /// Returns what a snapshot has of it, as of one moment.
+    pub(in crate::runtime) fn seen(&self) -> SeenGroup {
+        let inbox = self.lock();
+        let is_ready = inbox.ready && inbox.state == TaskState::Running;
+        SeenGroup {
+            state: inbox.state,
+            restarts: inbox.runs.saturating_sub(1),
+            failures: inbox.failures,
+            is_ready,
+            is_making: inbox.making,
+            due: (inbox.due > 0).then_some(inbox.due),
+            failure: inbox.failure.clone(),
+            outcome: inbox.outcome.as_deref().filter(|_| inbox.state == TaskState::Ended).map(TaskOutcome::kind),
+        }
+    }
+
+    /// Returns the time at which the driver starts the group or its children again, if it waits for one.
+    pub(in crate::runtime) fn due(&self) -> Option<Ticks> {
+        let due = self.lock().due;
+        (due > 0).then_some(due)
+    }
+
+    /// Notes the time at which the driver starts the group or its children again.
+    pub(super) fn is_due_at(&self, at: Option<Instant>) {
+        self.lock().due = at.map_or(0, |at| self.core.clock.at(at).max(1));
+    }
+
+    pub(super) fn set_failures(&self, failures: u32) {
+        self.lock().failures = failures;
     }
 
     pub(crate) fn restarts(&self) -> u32 {
@@ -414,7 +479,7 @@ impl GroupCell {
     }
 
     /// Returns the last failure.
-    pub(super) fn failure(&self) -> Option<FailureChain> {
+    pub(in crate::runtime) fn failure(&self) -> Option<FailureChain> {
         self.lock().failure.clone()
     }
 
@@ -536,13 +601,18 @@ impl GroupCell {
         self.stopping.store(!inbox.open, Ordering::Release);
         inbox.state = if inbox.stopped { TaskState::Stopping } else { TaskState::Running };
         inbox.runs = inbox.runs.saturating_add(1);
-        inbox.ready = false;
-        inbox.making = false;
+        (inbox.ready, inbox.making, inbox.due) = (false, false, 0);
     }
 
     pub(super) fn set_state(&self, state: TaskState) {
+        self.rests(state, None);
+    }
+
+    /// The group is in this state, and waits for this time if it is known.
+    pub(super) fn rests(&self, state: TaskState, delay: Option<Duration>) {
         let mut inbox = self.lock();
         (inbox.state, inbox.since) = (state, self.core.clock.now());
+        inbox.due = delay.map_or(0, |delay| after(inbox.since, delay).max(1));
         inbox.making = false;
     }
 
@@ -550,7 +620,7 @@ impl GroupCell {
     pub(super) fn set_making(&self) {
         let mut inbox = self.lock();
         (inbox.state, inbox.since) = (TaskState::Running, self.core.clock.now());
-        (inbox.making, inbox.ready) = (true, false);
+        (inbox.making, inbox.ready, inbox.due) = (true, false, 0);
     }
 
     /// Returns `true` while the function of a fresh group makes its children.

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -59,6 +60,8 @@ struct Live {
     began: Instant,
     /// The number of consecutive failures.
     streak: u32,
+    /// The time at which the group or its children start again, as the cell has it.
+    due: Option<Duration>,
     /// Those of them that told when to retry.
     told: Told,
     /// The deadline of the current stop.
@@ -154,6 +157,7 @@ impl Live {
             start,
             began: start,
             streak: 0,
+            due: None,
             told: Told::default(),
             stop_by: None,
             given_up: BTreeMap::new(),
@@ -201,6 +205,10 @@ impl Live {
     async fn wait(&mut self) {
         let machine = self.machine.wakes_at().and_then(|at| deadline(at.saturating_sub(self.now())));
         let given_up = self.given_up.first_key_value().map(|(at, _)| *at);
+        let due = self.machine.wakes_at();
+        if mem::replace(&mut self.due, due) != due {
+            self.group.is_due_at(due.and_then(|due| self.start.checked_add(due)));
+        }
         let until = machine.into_iter().chain(given_up).min();
         if let Making::Called(_) = self.making {
             return Box::pin(self.wait_for_children(until)).await;
@@ -309,7 +317,7 @@ impl Live {
 
     /// Requests the children to stop that came after the group was to end.
     fn turn_away(&mut self) {
-        for key in std::mem::take(&mut self.messages).iter().filter_map(|message| message.input.child()) {
+        for key in mem::take(&mut self.messages).iter().filter_map(|message| message.input.child()) {
             self.with(key, |member| member.turn_away(self.group.core.config.grace));
         }
     }
@@ -350,7 +358,7 @@ impl Live {
             }
             Action::Make => self.make(),
             Action::Conclude(why) => self.conclude(why),
-            Action::Forgive => self.streak = 0,
+            Action::Forgive => self.set_streak(0),
             Action::Register | Action::End => {}
         }
     }
@@ -478,23 +486,29 @@ impl Live {
                 Follow::End
             }
             Next::Repeat(delay) | Next::Throttle { pause: delay, .. } => {
-                self.streak = 0;
-                self.group.set_state(TaskState::Interval);
+                self.set_streak(0);
+                self.group.rests(TaskState::Interval, Some(delay));
                 Follow::Wait(delay)
             }
             Next::Retry { error, delay, streak, is_told } => {
-                self.streak = streak;
+                self.set_streak(streak);
                 observe::group_failed(&self.group, &error, streak, delay);
                 let _ = drop_caught(error);
                 self.publish_failure(&format!("the group failed, and starts again in {delay:?}"));
                 if let Some(warning) = of_retries(self.policy.is_critical_without_end(), streak) {
                     self.group.core.warn(self.group.path(), warning);
                 }
-                self.group.set_state(TaskState::Backoff);
+                self.group.rests(TaskState::Backoff, (!self.group.is_managed()).then_some(delay));
                 if self.group.is_managed() { Follow::Park(RetryIn::new(delay, is_told)) } else { Follow::Wait(delay) }
             }
             // A group has no schedule, and these requests are not among its facts.
             Next::Restart(_) | Next::Hold(_) | Next::Scheduled | Next::GiveUp { .. } => Follow::Wait(Duration::ZERO),
+        }
+    }
+
+    fn set_streak(&mut self, streak: u32) {
+        if mem::replace(&mut self.streak, streak) != streak {
+            self.group.set_failures(streak);
         }
     }
 
@@ -587,7 +601,7 @@ impl Live {
 
     /// Drops what was made for a run, and the future of a call.
     fn forget_made(&mut self) {
-        let _ = drop_caught(std::mem::replace(&mut self.making, Making::No));
+        let _ = drop_caught(mem::replace(&mut self.making, Making::No));
         self.group.forget_made();
     }
 

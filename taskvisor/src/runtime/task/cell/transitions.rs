@@ -118,6 +118,12 @@ impl Cell {
         }
     }
 
+    /// Notes that the wait of the task is over after this time.
+    pub(in crate::runtime) fn is_due_in(&self, delay: Duration) {
+        let due = after(self.core.clock.now(), delay).max(1);
+        self.lock().machine.due = due;
+    }
+
     /// Notes that the delay of the wait has elapsed.
     pub(in crate::runtime) fn waited(&self) {
         self.is_due(Machine::waited);
@@ -286,6 +292,7 @@ impl Cell {
         let waits = matches!(state.machine.stage, Stage::Waiting(wait) if wait != Wait::Due);
         if waits || matches!(next, Next::Hold(_)) {
             state.since = self.core.clock.now();
+            state.machine.due = after(state.since, next.delay()).max(1);
         }
         if state.machine.is_paused() {
             self.begins_to_rest(&mut state);
