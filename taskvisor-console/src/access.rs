@@ -63,9 +63,9 @@ impl Hosts {
 
     fn allows(&self, host: &str) -> bool {
         let (name, port) = split(host);
-        self.0.iter().any(|allowed| {
-            allowed.name.eq_ignore_ascii_case(name) && (allowed.port.is_none() || allowed.port == port)
-        })
+        self.0
+            .iter()
+            .any(|allowed| allowed.name.eq_ignore_ascii_case(name) && (allowed.port.is_none() || allowed.port == port))
     }
 }
 

@@ -22,11 +22,6 @@ files! {
     "style.css": "text/css; charset=utf-8",
 }
 
-/// Returns the page itself.
-pub(crate) fn index() -> Option<&'static File> {
-    file("index.html")
-}
-
 pub(crate) fn file(name: &str) -> Option<&'static File> {
     FILES.iter().find(|file| file.name == name)
 }

@@ -42,7 +42,7 @@ struct State {
     is_running: bool,
     log: Log,
     /// The lines of actions that clients do not have yet.
-    actions: Vec<Bytes>,
+    actions: Vec<Arc<str>>,
 }
 
 /// A client, as the pump sees it.
@@ -115,9 +115,9 @@ impl Hub {
     }
 
     /// Logs an action, also if nobody looks.
-    pub(crate) fn log_action(&self, path: &str, line: Bytes) {
+    pub(crate) fn log_action(&self, path: &str, line: Arc<str>) {
         let mut state = lock(&self.state);
-        state.log.push_action(path, line.clone());
+        state.log.push_action(path, Arc::clone(&line));
         if state.is_running {
             state.actions.push(line);
         }
@@ -125,7 +125,11 @@ impl Hub {
         self.changed.notify_one();
     }
 
-    pub(crate) fn take_actions(&self) -> Vec<Bytes> {
+    pub(crate) fn has_actions(&self) -> bool {
+        !lock(&self.state).actions.is_empty()
+    }
+
+    pub(crate) fn take_actions(&self) -> Vec<Arc<str>> {
         mem::take(&mut lock(&self.state).actions)
     }
 

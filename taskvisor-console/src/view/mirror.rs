@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::mem;
 use std::sync::Arc;
-use std::time::SystemTime;
 
-use bytes::Bytes;
-use taskvisor::{NodeKind, NodeSnapshot, TaskState, TreeSnapshot, WaitingFor};
+use taskvisor::{NodeSnapshot, TaskState, TreeSnapshot, WaitingFor};
 
+use super::changes::write_list;
 use super::facts::{Facts, Look};
-use super::node::{self, Extra, Fixed};
+use super::node::{self, Extra};
 use super::why::Why;
 
 /// The nodes of a tree, by path.
@@ -30,27 +29,21 @@ struct Node {
     index: u32,
     children: BTreeMap<u32, Arc<str>>,
     after: Vec<Arc<str>>,
-    fixed: Fixed,
     /// In the form of the wire.
-    json: Bytes,
+    json: Arc<str>,
 }
 
-/// What the supervisor and the history say of nodes.
+/// What belongs to a node beside its snapshot.
 pub(crate) trait Source {
-    /// Reads what does not change while a registration lasts.
-    fn fixed(&self, node: &NodeSnapshot) -> Fixed;
-
-    /// Returns what belongs to the node beside its snapshot: `None` if there is no history.
+    /// Returns the last attempts in the form of the wire. `None` if there is no history.
     fn recent(&self, path: &str) -> Option<String>;
-
-    /// Returns the snapshot in the form of the wire, as an object.
-    fn json(&self, node: &NodeSnapshot) -> String;
 }
 
 /// What has changed.
 #[derive(Debug, Default)]
 pub(crate) struct Delta {
-    pub(crate) changed: Vec<Bytes>,
+    /// The paths of the nodes whose form has changed.
+    pub(crate) changed: Vec<Arc<str>>,
     pub(crate) removed: Vec<Arc<str>>,
     /// The nodes whose sentence, or whose state, can follow from what has changed.
     pub(crate) follow: Vec<Arc<str>>,
@@ -67,8 +60,8 @@ impl Mirror {
             let path: Arc<str> = node.path.as_str().into();
             let children = mem::take(&mut node.children);
             seen.insert(Arc::clone(&path));
-            let json = source.json(&node);
-            self.enter(&path, &node, parent, Some(index), source);
+            let json = node::of_snapshot(&node);
+            self.enter(&path, &node, parent, Some(index));
             let mut indices = Vec::with_capacity(children.len());
             let mut before = None;
             for child in &children {
@@ -92,8 +85,11 @@ impl Mirror {
         for node in self.nodes.values_mut() {
             node.children.clear();
         }
-        let places: Vec<_> =
-            self.nodes.iter().filter_map(|(path, node)| Some((node.parent.clone()?, node.index, path.clone()))).collect();
+        let places: Vec<_> = self
+            .nodes
+            .iter()
+            .filter_map(|(path, node)| Some((node.parent.clone()?, node.index, path.clone())))
+            .collect();
         for (parent, index, path) in places {
             if let Some(parent) = self.nodes.get_mut(&parent) {
                 parent.children.insert(index, path);
@@ -115,12 +111,12 @@ impl Mirror {
                 self.remove(&path, &mut delta);
                 continue;
             };
-            let json = source.json(&node);
+            let json = node::of_snapshot(&node);
             let parent = match self.nodes.get(&path) {
                 Some(known) => known.parent.clone(),
                 None => self.parent_of(&path),
             };
-            if let Some(before) = self.enter(&path, &node, parent.clone(), None, source) {
+            if let Some(before) = self.enter(&path, &node, parent.clone(), None) {
                 let facts = &self.nodes[&path].facts;
                 if (before.state, before.ready) != (facts.state, facts.ready) {
                     delta.follow.extend(parent);
@@ -143,13 +139,9 @@ impl Mirror {
         node: &NodeSnapshot,
         parent: Option<Arc<str>>,
         index: Option<u32>,
-        source: &impl Source,
     ) -> Option<Facts> {
         let facts = Facts::of(node, path);
         if let Some(known) = self.nodes.get_mut(path) {
-            if known.fixed.id != node.id {
-                known.fixed = source.fixed(node);
-            }
             known.index = index.unwrap_or(known.index);
             known.parent = parent;
             return Some(mem::replace(&mut known.facts, facts));
@@ -164,15 +156,16 @@ impl Mirror {
             above.children.insert(index, Arc::clone(path));
         }
         let after: Vec<Arc<str>> = match &parent {
-            Some(parent) if !parent.is_empty() => node.after.iter().map(|name| format!("{parent}/{name}").into()).collect(),
+            Some(parent) if !parent.is_empty() => {
+                node.after.iter().map(|name| format!("{parent}/{name}").into()).collect()
+            }
             _ => node.after.iter().map(|name| name.as_str().into()).collect(),
         };
         for path_before in &after {
             self.dependents.entry(Arc::clone(path_before)).or_default().push(Arc::clone(path));
         }
-        let fixed = source.fixed(node);
         let (name, children) = (node.name.clone(), BTreeMap::new());
-        let node = Node { facts, name, parent, index, children, after, fixed, json: Bytes::new() };
+        let node = Node { facts, name, parent, index, children, after, json: "".into() };
         self.nodes.insert(Arc::clone(path), node);
         None
     }
@@ -206,16 +199,8 @@ impl Mirror {
     fn render(&mut self, path: &Arc<str>, snapshot: &str, source: &impl Source, delta: &mut Delta) {
         let Some(node) = self.nodes.get(path) else { return };
         let why = Why::of(&node.facts, self);
-        let extra = Extra {
-            parent: node.parent.as_deref(),
-            index: node.index,
-            why: &why,
-            recent: source.recent(path),
-            fixed: &node.fixed,
-            children: node.facts.is_group.then_some(node.children.len()),
-        };
-        let json = node::with_extra(snapshot, &extra);
-        if node.json == json.as_bytes() {
+        let json = node.json_with(&node.facts, snapshot, &why, source);
+        if *node.json == json {
             return;
         }
         delta.follow.extend(self.dependents.get(path).into_iter().flatten().cloned());
@@ -226,10 +211,9 @@ impl Mirror {
             };
             delta.follow.extend(node.children.values().filter(waits).cloned());
         }
-        let json = Bytes::from(json);
-        delta.changed.push(json.clone());
+        delta.changed.push(Arc::clone(path));
         if let Some(node) = self.nodes.get_mut(path) {
-            node.json = json;
+            node.json = json.into();
         }
     }
 
@@ -245,14 +229,6 @@ impl Mirror {
             rest = above;
         }
         self.nodes.get_key_value("").filter(|_| !path.is_empty()).map(|(root, _)| Arc::clone(root))
-    }
-
-    pub(crate) fn paths(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.nodes.keys()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.nodes.len()
     }
 
     pub(crate) fn contains(&self, path: &str) -> bool {
@@ -273,19 +249,22 @@ impl Mirror {
     }
 
     /// Writes the nodes of a subtree as a list, parents before children.
-    pub(crate) fn write_nodes(&self, path: &str, out: &mut Vec<u8>) {
-        out.push(b'[');
-        for (at, path) in self.within(path).iter().enumerate() {
-            if at > 0 {
-                out.push(b',');
-            }
-            out.extend_from_slice(self.json(path).unwrap_or(b"null"));
-        }
-        out.push(b']');
+    pub(crate) fn write_nodes(&self, path: &str, out: &mut String) {
+        let nodes: Vec<_> = self.within(path).iter().filter_map(|path| self.json(path)).collect();
+        write_list(&nodes, out);
     }
 
-    pub(crate) fn json(&self, path: &str) -> Option<&[u8]> {
-        self.nodes.get(path).map(|node| &*node.json)
+    pub(crate) fn json(&self, path: &str) -> Option<&Arc<str>> {
+        self.nodes.get(path).map(|node| &node.json)
+    }
+
+    /// Returns what a node that was read now is, beside the others as they are known.
+    pub(crate) fn render_anew(&self, path: &str, node: &NodeSnapshot, source: &impl Source) -> Option<(String, Why)> {
+        let (path, known) = self.nodes.get_key_value(path)?;
+        let facts = Facts::of(node, path);
+        let why = Why::of(&facts, self);
+        let json = known.json_with(&facts, &node::of_snapshot(node), &why, source);
+        Some((json, why))
     }
 
     pub(crate) fn facts(&self, path: &str) -> Option<&Facts> {
@@ -295,9 +274,18 @@ impl Mirror {
     pub(crate) fn name(&self) -> &str {
         self.nodes.get("").map_or("", |root| &root.name)
     }
+}
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Facts> {
-        self.nodes.values().map(|node| &node.facts)
+impl Node {
+    fn json_with(&self, facts: &Facts, snapshot: &str, why: &Why, source: &impl Source) -> String {
+        let extra = Extra {
+            parent: self.parent.as_deref(),
+            index: self.index,
+            why,
+            recent: source.recent(&facts.path),
+            children: facts.is_group.then_some(self.children.len()),
+        };
+        node::with_extra(snapshot, &extra)
     }
 }
 

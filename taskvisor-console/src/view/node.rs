@@ -3,18 +3,10 @@
 use std::fmt::Write as _;
 
 use serde_json::json;
-use taskvisor::{AttemptOutcome, PathHistory, TaskId};
+use taskvisor::{AttemptOutcome, NodeSnapshot, PathHistory};
 
 use super::times::{rfc3339, unix_ms};
 use super::why::Why;
-
-/// What does not change while a registration lasts.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Fixed {
-    pub(crate) id: Option<TaskId>,
-    /// `None` if failures are not counted, or have no limit.
-    pub(crate) max_retries: Option<u32>,
-}
 
 /// What the console adds to a snapshot.
 pub(crate) struct Extra<'a> {
@@ -22,8 +14,13 @@ pub(crate) struct Extra<'a> {
     pub(crate) index: u32,
     pub(crate) why: &'a Why,
     pub(crate) recent: Option<String>,
-    pub(crate) fixed: &'a Fixed,
     pub(crate) children: Option<usize>,
+}
+
+/// Writes a snapshot without children as an object.
+pub(crate) fn of_snapshot(node: &NodeSnapshot) -> String {
+    // It has texts and numbers only, which cannot fail.
+    serde_json::to_string(node).unwrap_or_else(|_| "{}".to_owned())
 }
 
 /// Adds fields to an object.
@@ -38,9 +35,6 @@ pub(crate) fn with_extra(snapshot: &str, extra: &Extra<'_>) -> String {
     let _ = write!(out, ",\"why\":{}", why(extra.why));
     if let Some(recent) = &extra.recent {
         let _ = write!(out, ",\"recent\":{recent}");
-    }
-    if let Some(max_retries) = extra.fixed.max_retries {
-        let _ = write!(out, ",\"max_retries\":{max_retries}");
     }
     if let Some(children) = extra.children {
         let _ = write!(out, ",\"children\":{children}");

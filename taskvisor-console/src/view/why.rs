@@ -78,21 +78,18 @@ fn running(node: &Facts, tree: &impl Look) -> Why {
     }
 }
 
-fn ended(node: &Facts) -> String {
-    let text = match node.outcome {
+fn ended(node: &Facts) -> &'static str {
+    match node.outcome {
         Some(OutcomeKind::Completed) => "has completed",
         Some(OutcomeKind::Canceled) => "was canceled",
         Some(OutcomeKind::Failed) => "has failed, and is not retried",
-        Some(OutcomeKind::Exhausted) => {
-            return format!("has failed {} times in a row, and no retry is left", node.failures);
-        }
+        Some(OutcomeKind::Exhausted) => "has failed, and no retry is left",
         Some(OutcomeKind::Fatal) => "has failed with a fatal error, and is not retried",
         Some(OutcomeKind::Panicked) => "has panicked, and is not retried",
         Some(OutcomeKind::Aborted) => "was aborted",
         Some(OutcomeKind::Rejected) => "was rejected by its slot",
         _ => "has ended",
-    };
-    text.to_owned()
+    }
 }
 
 /// A node that waits: first the state that says why by itself, and then what it waits for.
@@ -100,10 +97,14 @@ fn waiting(node: &Facts, tree: &impl Look, links: usize) -> Why {
     let until = node.next_at;
     match node.state {
         TaskState::Delayed => return Why::until("waits for its initial delay", until),
-        TaskState::Backoff if node.is_group => return Why::until(format!("is in backoff after {}", failed(node)), until),
+        TaskState::Backoff if node.is_group => {
+            return Why::until(format!("is in backoff after {}", failed(node)), until);
+        }
         TaskState::Backoff => return Why::until(format!("is in backoff after {}", failed(node)), until),
         TaskState::Interval => return Why::until("waits for its interval", until),
-        TaskState::Throttled => return Why::until("is slowed down, because it succeeds at once again and again", until),
+        TaskState::Throttled => {
+            return Why::until("is slowed down, because it succeeds at once again and again", until);
+        }
         TaskState::Scheduled => return Why::until("waits for the next time of its schedule", until),
         _ => {}
     }

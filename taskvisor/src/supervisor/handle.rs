@@ -7,7 +7,7 @@ use super::add_task::AddTask;
 use super::error::RuntimeError;
 use super::reconciled::Reconciled;
 use crate::events::EventStream;
-use crate::inspect::{Health, NodeDetail, NodeSnapshot, TreeSnapshot};
+use crate::inspect::{Health, NodeDetail, NodeSnapshot, Phase, TreeSnapshot};
 use crate::runtime::{Cell, Core, Shutdown};
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerError, ControllerSpec, SlotHandle, SlotSnapshot};
@@ -282,6 +282,25 @@ impl SupervisorHandle {
     /// Returns the health of the supervisor: whether it is live and ready, and the tasks that are not.
     pub fn health(&self) -> Health {
         self.core.health("")
+    }
+
+    /// Returns the phase of the supervisor. It looks at no task.
+    ///
+    /// # Examples
+    /// ```
+    /// use taskvisor::{Phase, Supervisor, SupervisorConfig};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
+    /// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
+    /// assert_eq!(supervisor.phase(), Phase::NotStarted);
+    /// supervisor.shutdown().await?;
+    /// assert_eq!(supervisor.phase(), Phase::Stopped);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn phase(&self) -> Phase {
+        self.core.phase()
     }
 
     /// Acknowledges failures at `path`, so that [`health`](Self::health) can be ready again.
