@@ -28,6 +28,7 @@ use super::machine::Input;
 use super::member::Member;
 use super::orphan::Orphans;
 use super::plan::{End, Note};
+use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{OutcomeKind, Problem, TaskId, TaskOutcome, TaskState, one_line};
 use crate::panics::{Fenced, drop_caught};
 use crate::policy::Critical;
@@ -35,7 +36,7 @@ use crate::policy::Critical;
 use crate::policy::ResolvedPolicy;
 use crate::supervisor::RuntimeError;
 use crate::sync::{Waiters, lock};
-use crate::task::{StopKind, StopReason};
+use crate::task::{StopKind, StopReason, TaskError};
 use crate::tree::{Declared, Dynamic, FailureChain, Role, join, last_segment};
 
 /// One registration of a group.
@@ -130,6 +131,18 @@ pub(super) struct Inbox {
     elsewhere: BTreeMap<Key, Handle>,
     /// The members that are waited for after the driver is gone.
     pub(super) orphans: Option<Orphans>,
+}
+
+/// What a group has left when it has ended, to be dropped with no lock held.
+pub(in crate::runtime) struct Gone {
+    #[expect(dead_code, reason = "it is only dropped")]
+    members: (ByKey<Member>, BTreeMap<Key, Member>),
+    #[expect(dead_code, reason = "it is only dropped")]
+    runtimes: BTreeMap<Key, Handle>,
+    /// The children that came too late.
+    late: Vec<Member>,
+    #[expect(dead_code, reason = "it is only dropped")]
+    spare: Option<Fenced<TaskOutcome>>,
 }
 
 /// A group at one moment.
@@ -449,6 +462,45 @@ impl GroupCell {
         (due > 0).then_some(due)
     }
 
+    /// The group failed, so many times in a row, and starts again after this time. `due` is that time, if no parent decides
+    /// when it begins.
+    pub(super) fn fails(&self, error: &Arc<TaskError>, failures: u32, delay: Duration, due: Option<Duration>) {
+        let mut inbox = self.lock();
+        inbox.failures = failures;
+        self.publish_failure(error, Some((failures, delay)));
+        self.rests_as(&mut inbox, TaskState::Backoff, due);
+    }
+
+    /// The group failed, and does not start again.
+    pub(super) fn fails_for_good(&self, error: &Arc<TaskError>) {
+        let _in_order = self.lock();
+        self.publish_failure(error, None);
+    }
+
+    /// Publishes a failure, and what follows. Called under the lock of the mailbox.
+    fn publish_failure(&self, error: &Arc<TaskError>, next: Option<(u32, Duration)>) {
+        if self.core.bus.is_active() {
+            let (count, delay_ms) = next.map(|(failures, delay)| (u64::from(failures), millis(delay))).unzip();
+            let event = Event { count, delay_ms, ..self.event(EventKind::GroupFailed) };
+            self.core.bus.publish(event.because(Arc::clone(error)));
+        }
+    }
+
+    /// Publishes the end. Called under the lock of the mailbox.
+    fn publish_end(&self, outcome: &TaskOutcome) {
+        if self.position.is_none() || !self.core.bus.is_active() {
+            return;
+        }
+        let stop = if let TaskOutcome::Canceled { reason, .. } = outcome { Some(reason.clone()) } else { None };
+        let error = outcome.error().map(|error| Reason::from(Arc::clone(error)));
+        let reason = error.or_else(|| Some(stop.as_ref()?.to_string().into()));
+        self.core.bus.publish(Event { reason, stop, ..self.event(EventKind::GroupEnded) });
+    }
+
+    fn event(&self, kind: EventKind) -> Event {
+        Event::about(kind, &self.path)
+    }
+
     /// Notes the time at which the driver starts the group or its children again.
     pub(super) fn is_due_at(&self, at: Option<Instant>) {
         self.lock().due = at.map_or(0, |at| self.core.clock.at(at).max(1));
@@ -597,6 +649,10 @@ impl GroupCell {
     pub(super) fn begins(&self) {
         self.set_failing(None);
         let mut inbox = self.lock();
+        let restarts = u64::from(inbox.runs);
+        if restarts > 0 && self.core.bus.is_active() {
+            self.core.bus.publish(Event { count: Some(restarts), ..self.event(EventKind::GroupRestarted) });
+        }
         // Another request can have come since: the driver handles it next.
         self.stopping.store(!inbox.open, Ordering::Release);
         inbox.state = if inbox.stopped { TaskState::Stopping } else { TaskState::Running };
@@ -610,7 +666,10 @@ impl GroupCell {
 
     /// The group is in this state, and waits for this time if it is known.
     pub(super) fn rests(&self, state: TaskState, delay: Option<Duration>) {
-        let mut inbox = self.lock();
+        self.rests_as(&mut self.lock(), state, delay);
+    }
+
+    fn rests_as(&self, inbox: &mut Inbox, state: TaskState, delay: Option<Duration>) {
         (inbox.state, inbox.since) = (state, self.core.clock.now());
         inbox.due = delay.map_or(0, |delay| after(inbox.since, delay).max(1));
         inbox.making = false;
@@ -817,21 +876,29 @@ impl GroupCell {
         Some(next)
     }
 
-    /// Ends the group: removes its children, and wakes its waiters.
-    pub(in crate::runtime) fn finish(&self, outcome: TaskOutcome) {
-        let outcome = Fenced::new(outcome);
+    /// Ends the group, and removes its children. The caller holds the registry's lock, and has removed the group.
+    pub(in crate::runtime) fn finish(&self, outcome: TaskOutcome) -> Gone {
         let mut inbox = self.lock();
+        self.publish_end(&outcome);
+        let outcome = Fenced::new(outcome);
         (inbox.state, inbox.open) = (TaskState::Ended, false);
         let late: Vec<_> = mem::take(&mut inbox.messages).iter().filter_map(|message| message.input.child()).collect();
         let late: Vec<_> = late.into_iter().filter_map(|key| inbox.members.get(key).cloned()).collect();
         let spare = if inbox.outcome.is_some() { Some(outcome) } else { inbox.outcome.replace(outcome) };
-        let gone =
-            (mem::take(&mut inbox.members), mem::take(&mut inbox.elsewhere), mem::take(&mut inbox.before), spare);
-        drop(inbox);
-        for member in &late {
+        Gone {
+            members: (mem::take(&mut inbox.members), mem::take(&mut inbox.before)),
+            runtimes: mem::take(&mut inbox.elsewhere),
+            late,
+            spare,
+        }
+    }
+
+    /// Does the remaining work after the end: wakes its waiters. Called with no lock held.
+    pub(in crate::runtime) fn has_finished(&self, gone: Gone) {
+        for member in &gone.late {
             member.turn_away(self.core.config.grace);
         }
-        drop((gone, late));
+        drop(gone);
         #[cfg(feature = "fleet")]
         if let Some(seat) = &self.seat {
             seat.leaves();

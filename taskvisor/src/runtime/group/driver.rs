@@ -23,7 +23,6 @@ use super::children::{Epoch, Key};
 use super::machine::{Action, Follow, Input, Machine, Rules};
 use super::member::Member;
 use super::plan::{self, Note, RetryIn, Why};
-use crate::events::{Event, EventKind};
 use crate::inspect::{TaskOutcome, TaskState};
 use crate::panics::{catch, drop_caught};
 use crate::policy::{ResolvedPolicy, RestartPolicy};
@@ -479,8 +478,8 @@ impl Live {
         };
         match next {
             Next::End(outcome) => {
-                if !outcome.is_completed() {
-                    self.publish_failure("the group failed for good");
+                if let Some(error) = outcome.error() {
+                    self.group.fails_for_good(error);
                 }
                 self.outcome = Some(outcome);
                 Follow::End
@@ -491,14 +490,14 @@ impl Live {
                 Follow::Wait(delay)
             }
             Next::Retry { error, delay, streak, is_told } => {
-                self.set_streak(streak);
+                self.streak = streak;
+                let due = (!self.group.is_managed()).then_some(delay);
+                self.group.fails(&error, streak, delay, due);
                 observe::group_failed(&self.group, &error, streak, delay);
                 let _ = drop_caught(error);
-                self.publish_failure(&format!("the group failed, and starts again in {delay:?}"));
                 if let Some(warning) = of_retries(self.policy.is_critical_without_end(), streak) {
                     self.group.core.warn(self.group.path(), warning);
                 }
-                self.group.rests(TaskState::Backoff, (!self.group.is_managed()).then_some(delay));
                 if self.group.is_managed() { Follow::Park(RetryIn::new(delay, is_told)) } else { Follow::Wait(delay) }
             }
             // A group has no schedule, and these requests are not among its facts.
@@ -509,16 +508,6 @@ impl Live {
     fn set_streak(&mut self, streak: u32) {
         if mem::replace(&mut self.streak, streak) != streak {
             self.group.set_failures(streak);
-        }
-    }
-
-    /// Publishes the failure of a run. The log has a line of its own.
-    fn publish_failure(&self, what: &str) {
-        let bus = &self.group.core.bus;
-        if bus.is_active() {
-            let failure = self.group.failed_with().unwrap_or_default();
-            let reason = format!("{what}: {failure}");
-            bus.publish(Event::about(EventKind::Warning, self.group.path()).because(reason));
         }
     }
 

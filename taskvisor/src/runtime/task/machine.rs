@@ -85,6 +85,8 @@ pub(in crate::runtime) struct Machine {
     pub(in crate::runtime) request: Request,
     gate: Gate,
     pub(in crate::runtime) ready: bool,
+    /// `true` if the last success made it ready by [`Ready::FirstSuccess`].
+    pub(in crate::runtime) became_ready: bool,
     /// `true` if the readiness of its batch waits for it: it counts, and no attempt has begun.
     pub(in crate::runtime) unready: bool,
     /// `true` if the token of the current attempt is canceled.
@@ -156,6 +158,7 @@ impl Machine {
             request: Request::Nothing,
             gate,
             ready: false,
+            became_ready: false,
             unready,
             canceled: false,
             bars: Bars::NONE,
@@ -754,7 +757,7 @@ impl Machine {
         if policy.ready != Ready::FirstSuccess {
             return None;
         }
-        self.ready = true;
+        self.became_ready = !std::mem::replace(&mut self.ready, true);
         self.pass()
     }
 

@@ -15,7 +15,7 @@ use super::{Cell, Membership, State, TimeLeft, cancel, shown};
 use crate::events::{Event, EventKind, Reason, millis};
 use crate::inspect::{TaskOutcome, now};
 use crate::panics::drop_caught;
-use crate::policy::{self, Critical};
+use crate::policy::{self, Critical, Ready};
 use crate::runtime::clock::{Ticks, after};
 use crate::runtime::group::{End, Epoch, Note};
 use crate::runtime::warnings;
@@ -327,6 +327,11 @@ impl Cell {
         let at = now();
         let event = |kind| Event { attempt: Some(shown(state.machine.attempt)), ..self.event_at(kind, at) };
         let tell = |kind, why: Option<Reason>| bus.publish(Event { reason: why, ..event(kind) });
+        let ready = || {
+            if self.policy.ready == Ready::FirstSuccess && state.machine.became_ready {
+                tell(EventKind::TaskReady, None);
+            }
+        };
         let of = |error: &Arc<TaskError>| Some(Reason::from(Arc::clone(error)));
         let wait = |delay: Duration, why: Option<Reason>| {
             // A pause of zero is not reported.
@@ -349,6 +354,7 @@ impl Cell {
             }
             Next::Repeat(delay) => {
                 tell(EventKind::TaskStopped, None);
+                ready();
                 wait(*delay, Some("interval".into()));
             }
             Next::Scheduled => {
@@ -362,6 +368,7 @@ impl Cell {
             }
             Next::Throttle { pause, is_first } => {
                 tell(EventKind::TaskStopped, None);
+                ready();
                 if *is_first {
                     tell(EventKind::Warning, Some(warnings::AT_ONCE.into()));
                 }
