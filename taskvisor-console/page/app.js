@@ -101,7 +101,7 @@ function header() {
 	put($("troubled"), troubled ? count(troubled) : "");
 	for (const chip of chips) {
 		const n = model.counts[chip.dataset.state] ?? 0;
-		// A state that was seen once keeps its place.
+		// Once seen, it keeps its place.
 		if (n) chip.hidden = false;
 		put(chip.lastChild, count(n));
 		mark(chip, "data-zero", n === 0);
@@ -158,7 +158,7 @@ on($("tabs"), "keydown", ({ key }) => {
 });
 
 on($("shutdown"), "click", async () => {
-	const result = await drawer.act(drawer.SHUTDOWN);
+	const result = await drawer.act({ verb: "shutdown", text: "Shut down", warning: "All tasks are stopped." });
 	if (result && !result.ok) put($("link").lastChild, `shutdown: ${result.text}`);
 });
 

@@ -51,7 +51,7 @@ export function age(ms) {
 export const left = (ms) => (ms <= 0 ? "now" : age(ms + 999));
 
 /** How long an attempt took: `4ms`, `1.2s`, `3m 12s`. */
-export const took = (ms) => (ms < 1000 ? `${Math.max(0, Math.round(ms))}ms` : ms < 10_000 ? `${(ms / 1000).toFixed(1)}s` : age(ms));
+export const took = (ms) => (ms < 1000 ? `${ms}ms` : ms < 10_000 ? `${(ms / 1000).toFixed(1)}s` : age(ms));
 
 export function clock(ms, millis) {
 	const d = new Date(ms);
@@ -62,4 +62,4 @@ const date = (ms) => new Date(ms).toLocaleDateString("sv");
 /** The time of day, with the date unless it is today. */
 export const moment = (ms, now) => (date(ms) === date(now) ? "" : `${date(ms)} `) + clock(ms);
 
-export const count = (n) => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
+export const count = (n) => n.toLocaleString("en");

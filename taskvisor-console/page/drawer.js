@@ -26,7 +26,7 @@ const focused = () => document.activeElement;
 /** `open(path)` is called to show another node. */
 export function makeDrawer(given) {
 	open = given;
-	part.box = h("div", { class: "scroll", tabindex: 0, role: "group", "aria-label": "Details" });
+	part.box = h("div", { class: "scroll", tabindex: 0 });
 	for (const name of ["state", "why", "actions", "answer", "facts", "history", "error", "awaits", "settings", "events"]) {
 		part.box.append((part[name] = h(name === "facts" ? "dl" : "div", { class: name, role: name === "answer" && "status" })));
 	}
@@ -65,7 +65,6 @@ export function showDrawer() {
 	if (item !== written) {
 		written = item;
 		put(part.title, slot ?? (path || model.name));
-		mark(part.title, "title", part.title.textContent);
 		if (!item) head("ended", "It is gone.");
 		else if (slot !== undefined) {
 			head("queued", "slot", item.paused && "paused", item.phase, `${item.queued ?? 0} queued`);
@@ -74,10 +73,11 @@ export function showDrawer() {
 			section("awaits", "Queue", tasks(item.queue));
 		} else {
 			head(M.shown(item), M.isGroup(item) ? `group, ${item.strategy}` : "task", M.word(item), item.paused && item.state !== "paused" && "paused");
-			// The rest is read at most once a second.
+			// At most once a second.
 			reading ??= setTimeout(read, asked + 1000 - Date.now());
 		}
-		buttons(!item ? [] : slot === undefined ? actionsOf(item) : slotActions(item), slot ?? path);
+		const pause = item?.paused ? { verb: "resume_slot", text: "Resume" } : { verb: "pause_slot", text: "Pause" };
+		buttons(!item ? [] : slot === undefined ? actionsOf(item) : [pause], slot ?? path);
 	}
 	refreshDrawer();
 }
@@ -103,8 +103,7 @@ function head(state, ...words) {
 
 /** A button that goes on to have a meaning keeps the focus. */
 function buttons(actions, name) {
-	const box = part.actions;
-	const old = [...box.children];
+	const old = [...part.actions.children];
 	const active = focused();
 	const now = (model.access === "full" ? actions : []).map((action) => {
 		const button = old.find((one) => one.action.verb === action.verb) ?? h("button", { click: run });
@@ -113,7 +112,7 @@ function buttons(actions, name) {
 		return Object.assign(button, { action, name });
 	});
 	if (now.length === old.length && now.every((button, at) => button === old[at])) return;
-	box.replaceChildren(...now);
+	part.actions.replaceChildren(...now);
 	if (old.includes(active)) (now.includes(active) ? active : (now[0] ?? part.box)).focus();
 }
 
@@ -170,8 +169,7 @@ function timeline({ entries, dropped }) {
 		rows.unshift(h("li", { class: "pause", text }));
 	};
 	for (const { lost, attempt, outcome, reason, stop, ...times } of entries) {
-		const began = M.time(times.began);
-		const ended = M.time(times.ended);
+		const [began, ended] = [times.began, times.ended].map(M.time);
 		if (lost) gap(`${count(lost)} lost`, "lost", 3);
 		else if (before && began > before) gap(`${took(began - before)} later`, "rest", Math.log10(1 + began - before) / 2);
 		before = ended;
@@ -207,13 +205,11 @@ function actionsOf(node) {
 	return some;
 }
 
-const slotActions = (slot) => [slot.paused ? { verb: "resume_slot", text: "Resume" } : { verb: "pause_slot", text: "Pause" }];
-export const SHUTDOWN = { verb: "shutdown", text: "Shut down", warning: "All tasks are stopped, and the shutdown begins." };
 
 /** Asks if need be, acts, and returns `{ok, text}`, or `null` if the answer was no. */
 export async function act({ verb, text, warning }, target) {
 	const title = `${text} ${target || model.name}`;
-	if (warning && !(await confirmed(`${title}?`, warning, text))) return null;
+	if (warning && !(await confirm(`${title}?`, warning, text))) return null;
 	const query = target === undefined ? verb : `${verb}=${encodeURIComponent(target)}`;
 	return ask(query, 30_000, "POST").then(async (answer) => {
 		const { ok, status } = answer;
@@ -222,12 +218,12 @@ export async function act({ verb, text, warning }, target) {
 	}).catch(({ name }) => ({ text: name === "TimeoutError" ? "no answer within 30 s" : "the process did not answer" }));
 }
 
-function confirmed(title, text, yes) {
+function confirm(title, text, yes) {
 	const dialog = $("ask");
 	put($("ask-title"), title);
 	put($("ask-text"), text);
 	put($("ask-yes"), yes);
 	dialog.returnValue = "";
 	dialog.showModal();
-	return new Promise((done) => (dialog.onclose = () => done(dialog.returnValue === "yes")));
+	return new Promise((done) => (dialog.onclose = () => done(dialog.returnValue)));
 }

@@ -101,7 +101,6 @@ async function catchUp() {
 	if (!text) return catchUp();
 	receive("full", text);
 	for (const part of parts) receive("part", part);
-	// If that is not so, the leader says it.
 	if (status === "opening") tell("live");
 }
 

@@ -1,7 +1,7 @@
 // What needs attention, and the timers, slots and leases.
 
 const load = (name) => import(new URL(`?${name}.js`, import.meta.url));
-const [{ mark, left, age, moment, count }, M, { List }] = await Promise.all(["base", "model", "list"].map(load));
+const [{ mark, left, age, moment }, M, { List }] = await Promise.all(["base", "model", "list"].map(load));
 const { model } = M;
 
 const until = ({ next_at: at }) => left(M.time(at) - M.now());
@@ -20,7 +20,7 @@ export const makeAttention = (section, open) => new List(section, {
 	fill: (row, node) => mark(row, "data-dim", well(node)),
 });
 
-/** Equal ranks stay in the order in which they began, so that a row keeps its place. */
+/** Equal ranks stay in the order in which they began. */
 export const attention = () => [...model.sick].sort((a, b) => a[1].rank - b[1].rank).map(([path]) => model.nodes.get(path));
 
 /** What has just recovered is listed, and not counted. */
@@ -43,8 +43,7 @@ export const makeTimers = (section, open) => new List(section, {
 });
 
 export function timers() {
-	const due = [...model.nodes.values()].filter((node) => node.next_at);
-	return due.sort((a, b) => M.time(a.next_at) - M.time(b.next_at));
+	return [...model.nodes.values()].filter((node) => node.next_at).sort((a, b) => M.time(a.next_at) - M.time(b.next_at));
 }
 
 const paths = (tasks) => [tasks ?? []].flat().map((task) => task.path).join(", ");
@@ -52,25 +51,25 @@ const paths = (tasks) => [tasks ?? []].flat().map((task) => task.path).join(", "
 export const makeSlots = (section, open) => new List(section, {
 	label: "Slots", empty: "There are no slots.",
 	columns: [
-		["path", "Slot", (slot) => slot.name],
-		["state", "Phase", (slot) => (slot.paused ? "paused" : slot.phase)],
-		["number", "Queued", (slot) => count(slot.queued ?? 0) + (slot.capacity ? `/${count(slot.capacity)}` : "")],
-		["owner", "Owner", (slot) => paths(slot.owners)],
-		["owner", "Next", (slot) => paths(slot.next)],
-		["error", "Queue", (slot) => paths(slot.queue)],
+		["path", "Slot", ({ name }) => name],
+		["state", "Phase", ({ paused, phase }) => (paused ? "paused" : phase)],
+		["number", "Queued", ({ queued = 0, capacity }) => queued + (capacity ? `/${capacity}` : "")],
+		["owner", "Owner", ({ owners }) => paths(owners)],
+		["owner", "Next", ({ next }) => paths(next)],
+		["error", "Queue", ({ queue }) => paths(queue)],
 	],
-	key: (slot) => slot.name, state: (slot) => (slot.paused ? "paused" : ({ idle: "ended", waiting: "pending" }[slot.phase] ?? slot.phase)), open,
+	key: ({ name }) => name, state: ({ paused, phase }) => (paused ? "paused" : ({ idle: "ended", waiting: "pending" }[phase] ?? phase)), open,
 });
 
 export const makeLeases = (section, open) => new List(section, {
 	label: "Leases", empty: "No task needs a lease.",
 	columns: [
-		["path", "Task or group", (lease) => lease.path],
-		["state", "Lease", (lease) => (lease.held ? "held" : "standby")],
-		["number", "Since", (lease) => ago(M.time(lease.since))],
+		["path", "Task or group", ({ path }) => path],
+		["state", "Lease", ({ held }) => (held ? "held" : "standby")],
+		["number", "Since", ({ since }) => ago(M.time(since))],
 		["number", "Token", ({ token }) => token],
-		["owner", "Owner", (lease) => lease.owner],
-		["error", "Key", (lease) => lease.key],
+		["owner", "Owner", ({ owner }) => owner],
+		["error", "Key", ({ key }) => key],
 	],
-	key: (lease) => `${lease.path}\n${lease.key}`, state: (lease) => (lease.held ? "running" : "standby"), open: (lease) => open(lease.path),
+	key: ({ path }) => path, state: ({ held }) => (held ? "running" : "standby"), open: ({ path }) => open(path),
 });

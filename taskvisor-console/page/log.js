@@ -13,14 +13,12 @@ let list;
 const known = new Set();
 const filter = { kind: "", path: "", text: "" };
 const note = h("span", { class: "note", role: "status" });
-const narrow = (name) => ({ target }) => {
-	filter[name] = target.value.toLowerCase();
-	showLog();
-};
 
 export function makeLog(section, open) {
-	const field = (name) =>
-		h("input", { type: "search", placeholder: name, "aria-label": `Filter the log by ${name}`, autocomplete: "off", input: narrow(name) });
+	const field = (name) => h("input", { type: "search", placeholder: name, "aria-label": `Filter the log by ${name}`, input({ target }) {
+		filter[name] = target.value.toLowerCase();
+		showLog();
+	} });
 	const pause = h("button", { "aria-pressed": "false", text: "Pause", click() {
 		still = still ? null : [...lines];
 		mark(pause, "aria-pressed", String(!!still));
@@ -77,7 +75,7 @@ function showLog() {
 async function copyAll() {
 	const chosen = kept();
 	const text = chosen.map((line) => `${line.at} ${line.text}`).join("\n");
-	// Without a secure context there is only the old way.
+	// Without a secure context: the old way.
 	const done = await navigator.clipboard?.writeText(text).then(() => true, () => false);
 	const area = h("textarea", { class: "sr", text });
 	document.body.append(area);

@@ -1,11 +1,11 @@
 // What the page knows of the process: one snapshot, and the changes since. Pure data, apart from the DOM.
 
-/** The states by which tasks are shown and counted, the bad ones first. `failed`, `silent` and `unready` are the page's. */
+/** The states that are shown and counted, the bad ones first. `failed`, `silent` and `unready` are the page's. */
 export const STATES = [
 	"failed", "silent", "backoff", "unready", "stopping", "paused", "pending", "queued", "delayed", "throttled", "standby",
 	"scheduled", "interval", "running", "ended",
 ];
-/** What has recovered stays listed for this long, so that lists do not flicker. */
+/** What has recovered stays listed for so long: nothing flickers. */
 const LINGER_MS = 5000;
 
 export const model = {
@@ -91,8 +91,8 @@ function remove(path) {
 export function derive(at) {
 	if (at) offset = time(at) - Date.now();
 	const { sick } = model;
-	const counts = (model.counts = {});
-	model.tasks = model.timers = 0;
+	const counts = {};
+	Object.assign(model, { counts, tasks: 0, timers: 0 });
 	for (const node of model.nodes.values()) {
 		const state = shown(node);
 		if (!isGroup(node)) {

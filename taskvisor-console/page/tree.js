@@ -4,7 +4,7 @@ const load = (name) => import(new URL(`?${name}.js`, import.meta.url));
 const [{ h, mark, put, age, left, count }, M, { List }] = await Promise.all(["base", "model", "list"].map(load));
 const { model } = M;
 
-/** Larger groups are shown by their sick children only, and at most so many of them, until somebody asks for all. */
+/** Larger groups are shown by their sick children only, at most so many, until somebody asks for all. */
 const LARGE = 200;
 const BRIEF = 50;
 
@@ -17,21 +17,21 @@ const childrenOf = (path) => model.children.get(path) ?? [];
 const usual = (path) => (childrenOf(path).length > LARGE ? "brief" : "open");
 const foldOf = (path) => chosen.get(path) ?? usual(path);
 const filtering = () => filter.text !== "" || filter.states.size > 0;
-/** A column of nodes is empty in the row that stands for more of them. */
+/** A column that is empty in the row that stands for more. */
 const of = (text) => ({ more, node }) => (more ? "" : text(node));
 
 export function makeTree(section, open) {
 	list = new List(section, {
 		role: "treegrid", label: "Tasks and groups", empty: "Nothing matches.", iconAt: 1, side,
 		columns: [
-			["name", "Task", ({ node, more, ill }) => (more ? `${count(more)} more${ill ? "" : ", none needs attention"}` : node.path ? node.name : model.name)],
+			["name", "Task", ({ node, more, ill }) => (more ? `${count(more)} more${ill ? "" : ", all well"}` : node.path ? node.name : model.name)],
 			["state", "State", of(M.word)],
 			["number", "Attempt", of(({ attempt }) => attempt > 0 && `#${attempt}`)],
 			["number", "Failures", of(({ failures: n, max_retries: most }) => n > 0 && n + (most == null ? "" : `/${most}`))],
 			["number", "Since", of(({ since }) => since && age(M.now() - M.time(since)))],
 			["next", "Next in", of(({ next_at: at }) => at && left(M.time(at) - M.now()))],
 			["recent", "Last 30 attempts", () => ""],
-			["error", "Error or reason", ({ more, node }) => (more ? "Enter shows all" : hurts(node) ? node.last_error : (node.state !== "running" && node.why?.text) || node.last_error)],
+			["error", "Error or reason", of((node) => (hurts(node) ? node.last_error : (node.state !== "running" && node.why?.text) || node.last_error))],
 		],
 		key: ({ key }) => key,
 		state: ({ more, node }) => (more ? "pending" : M.shown(node)),
