@@ -264,6 +264,7 @@ impl Serialize for NodeSnapshot {
         attempt: (node.kind == NodeKind::Task).then_some(node.attempt),
         restarts: Some(node.restarts),
         failures: Some(node.failures),
+        max_retries: node.max_retries.as_ref(),
         ready: Some(node.ready),
         outcome: node.outcome,
         last_error: node.last_error.as_ref(),
