@@ -198,3 +198,18 @@ async fn during_a_shutdown_nothing_is_started() {
     assert_eq!(get(&console, "?tree").await.json()["phase"], "shutting down");
     tree.supervisor().wait().await.expect("it stops");
 }
+
+#[cfg(feature = "fleet")]
+#[tokio::test(start_paused = true)]
+async fn leases_and_the_fleet_are_shown() {
+    use taskvisor::fleet::{Fleet, LocalStore};
+    let fleet = Fleet::new(LocalStore::new()).label("web-1");
+    let tree = started(builder().with_fleet(fleet).task(runs("bill").with_singleton_key("the-bill"))).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    let whole = get(&console(&tree), "?tree").await.json();
+    let lease = &whole["leases"][0];
+    assert_eq!((&lease["path"], &lease["key"], &lease["held"]), (&json!("bill"), &json!("the-bill"), &json!(true)));
+    assert_eq!(lease["owner"], "web-1");
+    assert!(lease["token"].is_u64());
+    assert_eq!(whole["fleet"], json!({ "reachable": true }));
+}

@@ -15,6 +15,8 @@ use super::waiting::WaitingFor;
 #[cfg(feature = "history")]
 use crate::events::millis;
 use crate::events::{Event, EventKind, Reason};
+#[cfg(feature = "fleet")]
+use crate::fleet::{FleetSnapshot, LeaseSnapshot};
 #[cfg(feature = "history")]
 use crate::history::{AttemptOutcome, AttemptRecord, HistoryEntry, HistoryGap, PathHistory};
 #[cfg(feature = "controller")]
@@ -247,6 +249,26 @@ impl Serialize for SlotSnapshot {
 #[cfg(feature = "controller")]
 impl Serialize for SlotTask {
     object!(SlotTask, task => { path: Some(&task.path), id: Some(task.id), state: Some(task.state) });
+}
+
+#[cfg(feature = "fleet")]
+impl Serialize for FleetSnapshot {
+    object!(FleetSnapshot, fleet => {
+        label: Some(&fleet.label),
+        unreachable: fleet.unreachable.as_ref(),
+        leases: list(&fleet.leases),
+    });
+}
+
+#[cfg(feature = "fleet")]
+impl Serialize for LeaseSnapshot {
+    object!(LeaseSnapshot, lease => {
+        path: Some(&lease.path),
+        key: Some(&lease.key),
+        held: Some(lease.is_held),
+        owner: lease.owner.as_ref(),
+        token: lease.token.as_ref(),
+    });
 }
 
 impl Serialize for TreeSnapshot {
