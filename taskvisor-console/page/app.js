@@ -10,7 +10,7 @@ const { filter } = tree;
 
 const LINKS = {
 	opening: "connecting", live: "live", polling: "polling", closing: "shutting down", ended: "process ended",
-	lost: "no connection", hidden: "paused while hidden",
+	lost: "no connection", hidden: "hidden",
 };
 let view = "tree";
 let status = "opening";
@@ -181,7 +181,6 @@ on(window, "keydown", (event) => {
 
 show("tree");
 
-// Ages and countdowns.
 setInterval(() => {
 	if (document.hidden) return;
 	const before = model.sick.size;

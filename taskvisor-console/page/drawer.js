@@ -1,15 +1,13 @@
 // The drawer: one task, group or slot in full; and the actions, of which each shows the real answer.
 
 const load = (name) => import(new URL(`?${name}.js`, import.meta.url));
-const [{ $, h, ask, icon, turn, put, mark, age, left, took, clock, moment, count }, M, { kindOf }] = await Promise.all(["base", "model", "tree"].map(load));
+const [{ $, h, ask, icon, turn, put, mark, said, age, left, took, clock, moment, count }, M, { kindOf }] = await Promise.all(["base", "model", "tree"].map(load));
 const { model } = M;
 
 /** All are always there, so that nothing moves. */
 const FACTS = {
 	since: (node) => stamp(node.since, (ms) => age(M.now() - ms)),
 	"next in": (node) => stamp(node.next_at, (ms) => left(ms - M.now())),
-	attempt: (node) => (node.attempt ? `#${node.attempt}` : "–"),
-	restarts: (node) => count(node.restarts ?? 0),
 	failures: (node) => (node.failures ?? 0) + (node.max_retries == null ? "" : ` of ${node.max_retries}`),
 	ready: (node) => (node.ready ? "yes" : "no"),
 };
@@ -155,8 +153,8 @@ function writeDetail({ error, settings, events, awaits, history }) {
 	section("error", "Last error", lines(error && [error.message, ...(error.sources ?? [])], (text) => h("li", { text })));
 	section("awaits", "Waits for", tasks(awaits));
 	section("settings", "Settings", settings && h("dl", {}, ...Object.entries(settings).map(pair)));
-	section("events", "Events", lines(events?.toReversed(), ({ at, level, task, text }) =>
-		h("li", { "data-level": level }, h("time", { text: clock(M.time(at), true) }), h("span", { text: text.replace(task, "") }))));
+	section("events", "Events", lines(events?.toReversed(), (event) => h("li", { "data-level": event.level },
+		h("time", { text: clock(M.time(event.at), true) }), h("b", { text: event.kind }), h("span", { text: said(event, event.task) }))));
 }
 
 /** Bars and gaps in the order of time, each as wide as the logarithm of its duration; and the same as a list. */
@@ -189,7 +187,7 @@ function timeline({ entries, dropped }) {
 		strip.append(h("rect", { class: kind, x, y, width: kind === "rest" ? width : width * 0.9, height }));
 		x += width;
 	}
-	return [strip, h("ol", {}, ...rows), dropped && h("p", { class: "note", text: `${count(dropped)} older attempts are no longer kept.` })];
+	return [strip, h("ol", {}, ...rows), dropped && h("p", { class: "note", text: `${count(dropped)} older attempts are not kept.` })];
 }
 
 /** Each is the verb of the request, the text of its button, and of what ends something, a warning. */

@@ -10,6 +10,7 @@ use std::time::Duration;
 use taskvisor::fleet::{Fleet, LocalStore};
 use taskvisor::prelude::*;
 use taskvisor::{Tree, TreeBuilder};
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -88,7 +89,9 @@ pub(crate) async fn states(builder: TreeBuilder) -> Result<TreeBuilder, Box<dyn 
         Err(TaskError::Fatal { reason })
     });
     let panics = TaskFn::arc("panics", |_: TaskContext| async { panic!("index out of bounds") });
-    let silent = TaskFn::arc("silent", |_: TaskContext| async {
+    let silent = TaskFn::arc("silent", |ctx: TaskContext| async move {
+        ctx.heartbeat();
+        yield_now().await;
         thread::sleep(HOUR);
         Ok(())
     });
