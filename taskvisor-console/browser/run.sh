@@ -16,4 +16,4 @@ LIVE=$(cargo build --quiet -p taskvisor-console --example live --features fleet,
 export LIVE
 
 if [ $# -eq 0 ]; then set -- tests/*.test.js; fi
-exec node --test --test-concurrency=1 --test-timeout=120000 "$@"
+exec node --test --test-concurrency=1 --test-timeout=900000 "$@"

@@ -49,7 +49,7 @@ const VIEWS = {
 for (const name of Object.keys(VIEWS)) {
 	const text = name[0].toUpperCase() + name.slice(1);
 	$("tabs").append(h("button", { role: "tab", id: `tab-${name}`, "aria-controls": name, click: () => show(name) }, `${text} `, h("b")));
-	mark($(name), "role", "tabpanel");
+	mark($(name), "role", $(name).closest("main") && "tabpanel");
 	mark($(name), "aria-labelledby", `tab-${name}`);
 }
 const chips = M.STATES.map((state) => {

@@ -107,15 +107,15 @@ function buttons(actions, name) {
 		const button = old.find((one) => one.action.verb === action.verb) ?? h("button", { click: run });
 		mark(button, "data-danger", action.verb === "cancel");
 		put(button, action.text);
-		return Object.assign(button, { action, name });
+		return Object.assign(button, { action, path: name });
 	});
 	if (now.length === old.length && now.every((button, at) => button === old[at])) return;
 	part.actions.replaceChildren(...now);
-	if (old.includes(active)) (now.includes(active) ? active : (now[0] ?? part.box)).focus();
+	if (old.includes(active)) (now.includes(active) ? active : (now[old.indexOf(active)] ?? part.box)).focus();
 }
 
 async function run({ currentTarget: button }) {
-	const { action, name } = button;
+	const { action, path: name } = button;
 	const result = await act(action, name);
 	if (focused() === document.body) (button.isConnected ? button : (part.actions.firstChild ?? part.box)).focus();
 	if (!result || (target?.path ?? target?.slot) !== name) return;

@@ -32,6 +32,7 @@ test("the page says that the process was restarted, and goes on with the new one
   await row(page, "not-ready").waitFor();
   assert.notEqual((await known(page)).boot, boot);
   assert.equal(await row(page, "payments").count(), 0);
+  await page.getByLabel("Filter the log by text").fill("another process");
   await page.locator("#log .row", { hasText: "another process" }).waitFor();
 
   second.child.kill("SIGKILL");
