@@ -81,11 +81,12 @@ export function showDrawer() {
 }
 
 export function refreshDrawer() {
-	if (!target || target.path === undefined || !written) return;
-	const { text, until } = written.why ?? {};
+	if (!target) return;
+	const { text, until } = written?.why ?? {};
 	const rest = until ? M.time(until) - M.now() : 0;
 	const end = rest > 0 ? `, ${left(rest).replace(/(\d)([a-z])/g, "$1 $2")} left.` : ".";
 	put(part.why, text ? text[0].toUpperCase() + text.slice(1) + end : "");
+	if (!written || target.path === undefined) return;
 	if (!part.facts.firstChild) part.facts.append(...Object.keys(FACTS).map((name) => pair([name, ""])));
 	Object.values(FACTS).forEach((fact, at) => put(part.facts.children[at].lastChild, fact(written)));
 }

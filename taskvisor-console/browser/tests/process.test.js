@@ -44,6 +44,20 @@ test("the page says that the process was restarted, and goes on with the new one
   await isClean(page, { ended: true });
 });
 
+test("a task that is removed while it is looked at is gone", async () => {
+  const program = await live(["states"]);
+  const page = await open(program.url);
+  await page.getByRole("tab", { name: "Slots" }).click();
+  await page.locator("#slots .row", { hasText: "deploy-41" }).click();
+  await page.locator("#drawer .link", { hasText: "deploy-41" }).click();
+  await page.locator(".actions button", { hasText: "Cancel" }).click();
+  await page.locator("#ask-yes").click();
+  await page.locator("#drawer .state", { hasText: "It is gone." }).waitFor();
+  assert.equal(await page.locator(".why").textContent(), "");
+  assert.equal(await page.locator(".actions button").count(), 0);
+  await isClean(page);
+});
+
 test("a shutdown by the page asks first, and gives the answer", async () => {
   const program = await live(["shop"]);
   const page = await open(program.url);

@@ -58,6 +58,7 @@ test("an attempt is one bar, with gaps between", async () => {
   await until(async () => (await bars.count()) >= 3, "three attempts");
   assert.ok((await page.locator(".history rect.rest").count()) >= 2);
   assert.ok((await page.locator(".history li.pause").count()) >= 2);
+  assert.match(await row(page, "pool").textContent(), /\d\/50/, "failures of the most that are allowed");
   const spark = row(page, "pool").locator("svg.spark");
   await until(async () => /\d failed/.test(await spark.getAttribute("aria-label")), "the bars of the row");
   await isClean(page);
@@ -85,6 +86,9 @@ test("slots, leases and timers have views", async () => {
   await page.locator("#timers .row", { hasText: "delayed" }).waitFor({ timeout: LONG });
   const due = (await tree(program)).nodes.filter((node) => node.next_at).map((node) => node.path);
   assert.ok(due.includes("scheduled"));
+  await page.getByRole("tab", { name: "Leases" }).click();
+  const lease = page.locator("#leases .row", { hasText: "standby" });
+  await lease.filter({ hasText: "host-b" }).waitFor({ timeout: LONG });
   await page.getByRole("tab", { name: "Slots" }).click();
   const slot = page.locator("#slots .row", { hasText: "deploy-41" });
   await slot.waitFor({ timeout: LONG });
