@@ -13,7 +13,7 @@ use taskvisor_console::Console;
 /// The nodes as a client has them.
 fn apply(known: &mut Vec<Value>, message: &Message) {
     if message.event == "snapshot" {
-        *known = message.data["nodes"].as_array().expect("a list").clone();
+        known.clone_from(message.data["nodes"].as_array().expect("a list"));
         return;
     }
     for node in message.data["nodes"].as_array().expect("a list") {
