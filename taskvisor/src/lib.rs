@@ -137,7 +137,7 @@ pub use events::{LogLevel, LogWriter};
 pub use history::{AttemptOutcome, AttemptRecord, Histories, History, HistoryEntry, HistoryGap, PathHistory};
 pub use inbox::channel::inbox;
 pub use inspect::{
-    Health, NodeDetail, NodeError, NodeKind, NodeSnapshot, OutcomeKind, Probe, Problem, RejectReason, TaskId,
+    Health, NodeDetail, NodeError, NodeKind, NodeSnapshot, OutcomeKind, Phase, Probe, Problem, RejectReason, TaskId,
     TaskOutcome, TaskState, TaskStatus, TreeSnapshot, Unhealthy, WaitingFor,
 };
 pub use panics::record_panics;

@@ -20,8 +20,7 @@ mod waiting;
 
 pub(crate) use causes::{into_line, messages, one_line};
 pub use detail::{NodeDetail, NodeError};
-pub(crate) use health::Phase;
-pub use health::{Health, Problem, Unhealthy};
+pub use health::{Health, Phase, Problem, Unhealthy};
 pub use outcome::{OutcomeKind, RejectReason, TaskOutcome};
 pub use probe::Probe;
 pub(crate) use snapshot::shortened;

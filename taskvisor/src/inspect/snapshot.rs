@@ -54,6 +54,9 @@ pub struct NodeSnapshot {
     /// The number of consecutive failures: of attempts, or of the runs of a group. While an attempt or run goes on, those
     /// before it.
     pub failures: u32,
+    /// The number of consecutive failures that are retried, of a task that has a limit
+    /// ([`TaskSpec::with_max_retries`](crate::TaskSpec::with_max_retries)).
+    pub max_retries: Option<u32>,
     /// `true` if it is ready: nothing is wrong with a task that has started, as [`Health`](crate::Health) sees it, and the
     /// current run of a group has been ready. What has ended without a failure is ready.
     pub ready: bool,
@@ -107,6 +110,7 @@ impl NodeSnapshot {
             attempt: 0,
             restarts: 0,
             failures: 0,
+            max_retries: None,
             ready: false,
             outcome: None,
             last_error: None,

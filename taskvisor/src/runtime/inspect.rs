@@ -7,11 +7,34 @@ use super::core::Core;
 use super::failures::{Failure, is_within};
 use super::registry::Admission;
 use super::task::{Cell, Machine};
+#[cfg(feature = "fleet")]
+use crate::fleet::FleetSnapshot;
 use crate::inspect::{Health, Phase, Problem, TaskState, Unhealthy, into_line, now};
 use crate::panics::drop_each;
 use crate::policy::Ready;
 
 impl Core {
+    /// Returns the leases of the fleet. `None` without one.
+    #[cfg(feature = "fleet")]
+    pub(crate) fn fleet_snapshot(&self) -> Option<FleetSnapshot> {
+        self.fleet.as_ref().map(|engine| engine.snapshot())
+    }
+
+    /// Returns the phase of the supervisor.
+    pub(crate) fn phase(&self) -> Phase {
+        let admission = self.registry().admission;
+        self.phase_in(admission)
+    }
+
+    fn phase_in(&self, admission: Admission) -> Phase {
+        match admission {
+            Admission::Open if !self.readiness_is_claimed() => Phase::NotStarted,
+            Admission::Open => Phase::Open,
+            Admission::Closing | Admission::Stopping => Phase::ShuttingDown,
+            Admission::Closed => Phase::Stopped,
+        }
+    }
+
     /// Returns the paths of the groups that make their children, in order.
     pub(super) fn making(&self) -> Vec<Arc<str>> {
         let groups: Vec<_> = self.registry().groups.values().cloned().collect();
@@ -74,12 +97,7 @@ impl Core {
                 health.add(cell.counts_for_readiness(), Unhealthy { since, ..unhealthy(problem) });
             }
         }
-        health.phase = match admission {
-            Admission::Open if !self.readiness_is_claimed() => Phase::NotStarted,
-            Admission::Open => Phase::Open,
-            Admission::Closing | Admission::Stopping => Phase::ShuttingDown,
-            Admission::Closed => Phase::Stopped,
-        };
+        health.phase = self.phase_in(admission);
         health.failure = self.stop.failure().map(str::to_owned);
         health
     }

@@ -277,6 +277,7 @@ impl Core {
             attempt: shown(machine.attempt),
             restarts: shown(machine.restarts(cell.policy())),
             failures: machine.streak,
+            max_retries: cell.policy().max_retries,
             ready: problem.is_none(),
             outcome: seen.outcome,
             last_error: seen.last_error.map(into_line),

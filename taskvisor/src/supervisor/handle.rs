@@ -7,7 +7,9 @@ use super::add_task::AddTask;
 use super::error::RuntimeError;
 use super::reconciled::Reconciled;
 use crate::events::EventStream;
-use crate::inspect::{Health, NodeDetail, NodeSnapshot, TreeSnapshot};
+#[cfg(feature = "fleet")]
+use crate::fleet::FleetSnapshot;
+use crate::inspect::{Health, NodeDetail, NodeSnapshot, Phase, TreeSnapshot};
 use crate::runtime::{Cell, Core, Shutdown};
 #[cfg(feature = "controller")]
 use crate::slots::{ControllerError, ControllerSpec, SlotHandle, SlotSnapshot};
@@ -196,6 +198,39 @@ impl SupervisorHandle {
         SlotHandle::new(name, Arc::clone(&self.core))
     }
 
+    /// Returns the leases that this supervisor has or wants in its [fleet](crate::guide::fleets). `None` if it is in none.
+    ///
+    /// # Examples
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
+    /// use taskvisor::fleet::{Fleet, LocalStore};
+    /// use taskvisor::{SupervisorConfig, TaskContext, TaskFn, TaskSpec, Tree};
+    ///
+    /// let bill = TaskFn::arc("bill", |ctx: TaskContext| async move {
+    ///     ctx.cancelled().await;
+    ///     Ok(())
+    /// });
+    /// let tree = Tree::builder(SupervisorConfig::default())
+    ///     .with_fleet(Fleet::new(LocalStore::new()))
+    ///     .task(TaskSpec::inherit(bill).with_singleton())
+    ///     .build();
+    /// tree.start().await?;
+    /// while !tree.supervisor().is_alive("bill").await {
+    ///     tokio::task::yield_now().await;
+    /// }
+    ///
+    /// let fleet = tree.supervisor().fleet().unwrap();
+    /// assert!(fleet.unreachable.is_none() && fleet.leases[0].is_held);
+    /// # tree.shutdown().await
+    /// # }
+    /// ```
+    #[cfg(feature = "fleet")]
+    #[must_use]
+    pub fn fleet(&self) -> Option<FleetSnapshot> {
+        self.core.fleet_snapshot()
+    }
+
     /// Requests the task at path `name` to stop, and returns at once. A submission that waits in its slot is not found by
     /// name: its [`TaskHandle`] cancels it. If the task has ended in failure,
     /// [`health`](Self::health) no longer reports it, and the result is [`TaskNotFound`](RuntimeError::TaskNotFound).
@@ -282,6 +317,25 @@ impl SupervisorHandle {
     /// Returns the health of the supervisor: whether it is live and ready, and the tasks that are not.
     pub fn health(&self) -> Health {
         self.core.health("")
+    }
+
+    /// Returns the phase of the supervisor. It looks at no task.
+    ///
+    /// # Examples
+    /// ```
+    /// use taskvisor::{Phase, Supervisor, SupervisorConfig};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), taskvisor::RuntimeError> {
+    /// let supervisor = Supervisor::new(SupervisorConfig::default(), vec![]);
+    /// assert_eq!(supervisor.phase(), Phase::NotStarted);
+    /// supervisor.shutdown().await?;
+    /// assert_eq!(supervisor.phase(), Phase::Stopped);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn phase(&self) -> Phase {
+        self.core.phase()
     }
 
     /// Acknowledges failures at `path`, so that [`health`](Self::health) can be ready again.
