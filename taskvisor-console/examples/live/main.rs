@@ -33,7 +33,8 @@ fn console(listener: Arc<TcpListener>, history: History, read_only: bool) -> Tas
                 console = console.allow_actions().allow_shutdown();
             }
             let app = Router::new().route_service("/console", console.clone()).route_service("/console/", console);
-            let listener = listener.try_clone().and_then(tokio::net::TcpListener::from_std).map_err(TaskError::error)?;
+            let listener =
+                listener.try_clone().and_then(tokio::net::TcpListener::from_std).map_err(TaskError::error)?;
             let stop = async move { drop(ctx.cancelled().await) };
             axum::serve(listener, app).with_graceful_shutdown(stop).await.map_err(TaskError::error)
         }
@@ -46,7 +47,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let scene = arguments.next().unwrap_or_else(|| "states".to_owned());
     let count = arguments.next().map_or(Ok(1000), |count| count.parse())?;
     let history = History::new();
-    let builder = Tree::builder(SupervisorConfig::default()).with_name("live").with_subscriber(history.clone());
+    let builder = Tree::builder(SupervisorConfig::default()).with_name(scene.as_str()).with_subscriber(history.clone());
     let builder = match &*scene {
         "states" => scenes::states(builder).await?,
         "shop" => scenes::shop(builder),

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::pending;
 use std::hash::{BuildHasher, RandomState};
+use std::io;
 use std::thread;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ fn random() -> f64 {
 
 /// An error with a cause.
 #[derive(Debug)]
-struct Unreadable(std::io::Error);
+struct Unreadable(io::Error);
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -40,8 +41,19 @@ impl Error for Unreadable {
     }
 }
 
-fn refused() -> TaskError {
-    TaskError::error(Unreadable(std::io::Error::other("connect to 10.0.0.7:5432: connection refused")))
+/// What goes wrong with the task of this path.
+fn failure(path: &str) -> TaskError {
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let cause = match name {
+        "payments" => "the bank answers 503: upstream timed out",
+        "replica" => "connection reset by peer",
+        "shipping" => "no label for parcel 4711",
+        _ => "connect to 10.0.0.7:5432: connection refused",
+    };
+    match name {
+        "payments" | "replica" | "shipping" => TaskError::error(cause),
+        _ => TaskError::error(Unreadable(io::Error::other(cause))),
+    }
 }
 
 fn runs(name: &str) -> TaskSpec {
@@ -52,7 +64,7 @@ fn runs(name: &str) -> TaskSpec {
 }
 
 fn fails(name: &str) -> TaskSpec {
-    TaskSpec::inherit(TaskFn::arc(name, |_: TaskContext| async { Err(refused()) }))
+    TaskSpec::inherit(TaskFn::arc(name, |ctx: TaskContext| async move { Err(failure(ctx.name())) }))
 }
 
 fn succeeds(name: &str) -> TaskSpec {
@@ -69,7 +81,7 @@ fn works(name: &str, work: Duration, failing: f64) -> TaskSpec {
         if ctx.run_until_cancelled(sleep(work.mul_f64(2.0 * random()))).await.is_none() {
             return Ok(());
         }
-        if random() < failing { Err(refused()) } else { Ok(()) }
+        if random() < failing { Err(failure(ctx.name())) } else { Ok(()) }
     }))
 }
 
@@ -95,9 +107,9 @@ pub(crate) async fn states(builder: TreeBuilder) -> Result<TreeBuilder, Box<dyn 
         thread::sleep(HOUR);
         Ok(())
     });
-    let store = Group::rest_for_one("store")
-        .task(succeeds("migrate").with_restart(RestartPolicy::Never))
-        .task(fails("pool").with_ready(Ready::Signal).with_backoff(backoff(seconds(1), seconds(40))).with_max_retries(50));
+    let store = Group::rest_for_one("store").task(succeeds("migrate").with_restart(RestartPolicy::Never)).task(
+        fails("pool").with_ready(Ready::Signal).with_backoff(backoff(seconds(1), seconds(40))).with_max_retries(50),
+    );
     let web = Group::one_for_all("web").with_after(["store"]).task(runs("serve")).task(runs("metrics"));
     let other = elsewhere().await?;
     Ok(builder
@@ -128,7 +140,8 @@ pub(crate) async fn states(builder: TreeBuilder) -> Result<TreeBuilder, Box<dyn 
 async fn elsewhere() -> Result<Fleet, Box<dyn Error>> {
     let store = LocalStore::new();
     let fleet = |label| Fleet::new(store.clone()).name("live").label(label);
-    let tree = Tree::builder(SupervisorConfig::default()).with_fleet(fleet("host-b")).task(runs("standby").with_singleton());
+    let tree =
+        Tree::builder(SupervisorConfig::default()).with_fleet(fleet("host-b")).task(runs("standby").with_singleton());
     let tree = tree.build();
     tree.start().await?;
     tree.wait_ready().await;
@@ -153,14 +166,18 @@ pub(crate) async fn disturb(tree: &Tree) -> Result<(), Box<dyn Error>> {
 /// A shop of services that mostly work.
 pub(crate) fn shop(builder: TreeBuilder) -> TreeBuilder {
     let worker = |name: &str, work, failing| works(name, work, failing).with_backoff(backoff(seconds(1), seconds(20)));
-    let job = |name: &str, failing, pause| worker(name, Duration::from_millis(700), failing).with_restart(always(seconds(pause)));
-    let store = Group::rest_for_one("store").task(runs("pool")).task(job("vacuum", 0.05, 7)).task(job("replica", 0.3, 2));
+    let job = |name: &str, failing, pause| {
+        worker(name, Duration::from_millis(700), failing).with_restart(always(seconds(pause)))
+    };
+    let store =
+        Group::rest_for_one("store").task(runs("pool")).task(job("vacuum", 0.05, 7)).task(job("replica", 0.3, 2));
     let orders = Group::one_for_one("orders")
         .task(runs("inbox"))
         .task(job("payments", 0.5, 3))
         .task(job("invoices", 0.02, 4))
         .task(job("shipping", 0.1, 6));
-    let web = Group::one_for_one("web").with_after(["store"]).task(runs("http")).task(runs("metrics")).task(runs("admin"));
+    let web =
+        Group::one_for_one("web").with_after(["store"]).task(runs("http")).task(runs("metrics")).task(runs("admin"));
     let search = Group::one_for_all("search")
         .task(job("crawler", 0.15, 2))
         .task(fails("index").with_backoff(backoff(seconds(2), seconds(60))).with_max_retries(40));
@@ -182,7 +199,9 @@ pub(crate) fn many(builder: TreeBuilder, count: usize, failing: f64) -> TreeBuil
         let tasks = members.iter().map(|n| {
             let name = format!("tenant-{n:05}");
             if (*n as f64 * 0.618_034).fract() < failing {
-                works(&name, seconds(2), 0.8).with_restart(always(seconds(1))).with_backoff(backoff(seconds(1), seconds(8)))
+                works(&name, seconds(2), 0.8)
+                    .with_restart(always(seconds(1)))
+                    .with_backoff(backoff(seconds(1), seconds(8)))
             } else {
                 runs(&name)
             }
